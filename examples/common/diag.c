@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+#include "diag.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WORD_MAX 48 /* longer words are not compared */
+
+static const char *const level_name[] = {"notice", "warning", "error"};
+
+void diag_fini(struct diag *d)
+{
+	for (size_t i = 0; i < d->n; i++)
+		free(d->message[i].text);
+	*d = (struct diag){0};
+}
+
+void diag_add(struct diag *d, enum diag_level level, const struct diag_place *at,
+	      const char *format, ...)
+{
+	struct diag_message *m = &d->message[d->n];
+	char text[DIAG_TEXT_MAX];
+	va_list args;
+
+	d->count[level]++;
+	if (d->n == DIAG_MAX)
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	*m = (struct diag_message){.level = level, .text = strdup(text)};
+	if (at)
+		m->at = *at;
+	if (m->text)
+		d->n++;
+}
+
+void diag_format(const struct diag_message *m, char *buf, size_t cap)
+{
+	char place[320] = "";
+
+	if (m->at.file && m->at.line && m->at.column)
+		snprintf(place, sizeof(place), "%s:%u:%u: ", m->at.file, m->at.line, m->at.column);
+	else if (m->at.file && m->at.line)
+		snprintf(place, sizeof(place), "%s:%u: ", m->at.file, m->at.line);
+	else if (m->at.file)
+		snprintf(place, sizeof(place), "%s: ", m->at.file);
+	snprintf(buf, cap, "%s%s: %s", place, level_name[m->level], m->text);
+}
+
+void diag_print(const struct diag *d, FILE *to)
+{
+	char line[DIAG_TEXT_MAX + 400];
+	size_t all = d->count[DIAG_NOTICE] + d->count[DIAG_WARNING] + d->count[DIAG_ERROR];
+
+	for (size_t i = 0; i < d->n; i++) {
+		diag_format(&d->message[i], line, sizeof(line));
+		fprintf(to, "%s\n", line);
+	}
+	if (all > d->n)
+		fprintf(to, "... and %zu more\n", all - d->n);
+}
+
+/*
+ * The optimal string alignment distance: Levenshtein plus the swap of two neighbours. Three rows
+ * are enough, since a swap looks back two.
+ */
+static unsigned distance(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+	unsigned row[3][WORD_MAX + 1];
+	unsigned *before = row[0], *last = row[1], *now = row[2];
+
+	for (size_t j = 0; j <= b_len; j++)
+		last[j] = (unsigned)j;
+	for (size_t i = 1; i <= a_len; i++) {
+		unsigned *spare = before;
+
+		now[0] = (unsigned)i;
+		for (size_t j = 1; j <= b_len; j++) {
+			unsigned change =
+			    tolower((unsigned char)a[i - 1]) != tolower((unsigned char)b[j - 1]);
+			unsigned best = last[j - 1] + change;
+
+			if (last[j] + 1 < best)
+				best = last[j] + 1;
+			if (now[j - 1] + 1 < best)
+				best = now[j - 1] + 1;
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+			    before[j - 2] + 1 < best)
+				best = before[j - 2] + 1;
+			now[j] = best;
+		}
+		before = last;
+		last = now;
+		now = spare;
+	}
+	return last[b_len];
+}
+
+const char *diag_nearest(const char *word, const char *const *known, size_t n)
+{
+	size_t len = strlen(word);
+	unsigned best = len < 4 ? 2 : (unsigned)(len / 3 + 1); /* exclusive */
+	const char *nearest = NULL;
+
+	if (len > WORD_MAX)
+		return NULL;
+	for (size_t i = 0; i < n; i++) {
+		size_t known_len = strlen(known[i]);
+		unsigned d;
+
+		if (known_len > WORD_MAX)
+			continue;
+		d = distance(word, len, known[i], known_len);
+		if (d < best) {
+			best = d;
+			nearest = known[i];
+		}
+	}
+	return nearest;
+}

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: MIT */
+#include "lex.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define VARIABLE_NAME_MAX 128
+
+struct lex {
+	const char *name;
+	const struct lex_dialect *dialect;
+	struct diag *diag;
+	char *text; /* the file, NUL behind it */
+	size_t len, at;
+	unsigned line;		/* of text[at] */
+	size_t line_start;	/* index of that line's first byte */
+	char out[LEX_LINE_MAX]; /* the words of this line, NUL between them */
+	size_t out_len;
+	struct lex_word word[LEX_WORDS_MAX];
+	size_t n;
+	bool failed; /* this line has an error: it is read to its end and dropped */
+};
+
+static int read_all(int fd, char **ret_text, size_t *ret_len)
+{
+	size_t cap = 65536, len = 0;
+	char *text = malloc(cap + 1), *bigger;
+
+	if (!text)
+		return -ENOMEM;
+	for (;;) {
+		ssize_t n = read(fd, text + len, cap - len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			int r = -errno;
+
+			free(text);
+			return r;
+		}
+		len += (size_t)n;
+		if (!n)
+			break;
+		if (len < cap)
+			continue;
+		if (cap >= LEX_FILE_MAX) {
+			free(text);
+			return -EFBIG;
+		}
+		cap *= 2;
+		bigger = realloc(text, cap + 1);
+		if (!bigger) {
+			free(text);
+			return -ENOMEM;
+		}
+		text = bigger;
+	}
+	text[len] = '\0';
+	*ret_text = text;
+	*ret_len = len;
+	return 0;
+}
+
+static int lex_new(const char *name, const struct lex_dialect *dialect, struct diag *d, char *text,
+		   size_t len, struct lex **ret)
+{
+	struct lex *lx = calloc(1, sizeof(*lx));
+
+	if (!lx) {
+		free(text);
+		return -ENOMEM;
+	}
+	lx->name = name;
+	lx->dialect = dialect;
+	lx->diag = d;
+	lx->text = text;
+	lx->len = len;
+	lx->line = 1;
+	*ret = lx;
+	return 0;
+}
+
+int lex_open(const char *name, const struct lex_dialect *dialect, struct diag *d, struct lex **ret)
+{
+	bool is_stdin = !strcmp(name, "-");
+	int fd = is_stdin ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY), r;
+	struct stat st;
+	char *text;
+	size_t len;
+
+	if (fd < 0)
+		return -errno;
+	if (!fstat(fd, &st) && (S_ISBLK(st.st_mode) || (S_ISCHR(st.st_mode) && !is_stdin)))
+		r = -EINVAL; /* an endless device is no configuration */
+	else
+		r = read_all(fd, &text, &len);
+	if (!is_stdin)
+		close(fd);
+	return r < 0 ? r : lex_new(name, dialect, d, text, len, ret);
+}
+
+int lex_open_text(const char *name, const char *text, size_t len, const struct lex_dialect *dialect,
+		  struct diag *d, struct lex **ret)
+{
+	char *copy = malloc(len + 1);
+
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	return lex_new(name, dialect, d, copy, len, ret);
+}
+
+void lex_free(struct lex *lx)
+{
+	if (!lx)
+		return;
+	free(lx->text);
+	free(lx);
+}
+
+struct diag_place lex_place(const struct lex *lx, const struct lex_word *w)
+{
+	return (struct diag_place){.file = lx->name, .line = w->line, .column = w->column};
+}
+
+unsigned lex_line_number(const struct lex *lx)
+{
+	return lx->line;
+}
+
+static unsigned column(const struct lex *lx)
+{
+	unsigned n = 1;
+
+	/* UTF-8 continuation bytes are not characters. */
+	for (size_t i = lx->line_start; i < lx->at; i++)
+		n += ((unsigned char)lx->text[i] & 0xc0) != 0x80;
+	return n;
+}
+
+static void fail(struct lex *lx, const char *what)
+{
+	const struct diag_place at = {lx->name, lx->line, column(lx)};
+
+	if (!lx->failed)
+		diag_add(lx->diag, DIAG_ERROR, &at, "%s", what);
+	lx->failed = true;
+}
+
+static int peek(const struct lex *lx)
+{
+	return lx->at < lx->len ? (unsigned char)lx->text[lx->at] : -1;
+}
+
+static bool at_line_end(const struct lex *lx)
+{
+	int c = peek(lx);
+
+	return c < 0 || c == '\n' ||
+	       (c == '\r' && (lx->at + 1 == lx->len || lx->text[lx->at + 1] == '\n'));
+}
+
+static void next_line(struct lex *lx)
+{
+	while (!at_line_end(lx))
+		lx->at++;
+	if (peek(lx) == '\r')
+		lx->at++;
+	if (peek(lx) == '\n') {
+		lx->at++;
+		lx->line++;
+		lx->line_start = lx->at;
+	}
+}
+
+static void put(struct lex *lx, char c)
+{
+	if (lx->out_len >= LEX_LINE_MAX - 1) {
+		fail(lx, "this line is too long: more than 65535 bytes");
+		return;
+	}
+	lx->out[lx->out_len++] = c;
+}
+
+static bool is_blank(int c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f';
+}
+
+static bool is_name(int c)
+{
+	return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+	       (c >= 'A' && c <= 'Z');
+}
+
+/* Behind the dollar sign. An unset variable is empty, and said. */
+static void put_variable(struct lex *lx)
+{
+	bool braced = peek(lx) == '{';
+	char name[VARIABLE_NAME_MAX], what[VARIABLE_NAME_MAX + 64];
+	const char *value;
+	size_t n = 0;
+
+	lx->at += braced;
+	while (is_name(peek(lx)) && n < sizeof(name) - 1)
+		name[n++] = lx->text[lx->at++];
+	name[n] = '\0';
+	if (!n) {
+		fail(lx, "a variable name must follow \"$\": write \"\\$\" for a dollar sign");
+		return;
+	}
+	if (braced && peek(lx) != '}') {
+		fail(lx, "\"${\" is not closed by \"}\"");
+		return;
+	}
+	lx->at += braced;
+	value = lx->dialect->variable(name, lx->dialect->userdata);
+	if (!value) {
+		const struct diag_place at = {lx->name, lx->line, column(lx)};
+
+		snprintf(what, sizeof(what), "variable \"%s\" is not set: it is taken as empty",
+			 name);
+		diag_add(lx->diag, DIAG_WARNING, &at, "%s", what);
+		return;
+	}
+	while (*value)
+		put(lx, *value++);
+}
+
+/* Behind a backslash: the character it stands for. */
+static void put_escape(struct lex *lx)
+{
+	int c = peek(lx);
+
+	if (c < 0)
+		return;
+	lx->at++;
+	switch (c) {
+	case 'n':
+		put(lx, '\n');
+		break;
+	case 'r':
+		put(lx, '\r');
+		break;
+	case 't':
+		put(lx, '\t');
+		break;
+	default:
+		put(lx, (char)c);
+	}
+}
+
+static void read_quoted(struct lex *lx, int quote)
+{
+	lx->at++;
+	while (peek(lx) != quote) {
+		int c = peek(lx);
+
+		if (at_line_end(lx)) {
+			fail(lx, quote == '"' ? "a quote \" is open at the end of the line"
+					      : "a quote ' is open at the end of the line");
+			return;
+		}
+		lx->at++;
+		if (quote == '"' && c == '\\' && !at_line_end(lx))
+			put_escape(lx);
+		else if (quote == '"' && c == '$' && lx->dialect->variable)
+			put_variable(lx);
+		else
+			put(lx, (char)c);
+	}
+	lx->at++;
+}
+
+static bool ends_word(const struct lex *lx, int c)
+{
+	const struct lex_dialect *d = lx->dialect;
+
+	return is_blank(c) || (d->braces && (c == '{' || c == '}')) ||
+	       (d->comment_in_word && strchr(d->comment, c));
+}
+
+static void read_word(struct lex *lx, struct lex_word *w)
+{
+	const struct lex_dialect *d = lx->dialect;
+
+	if (d->braces && (peek(lx) == '{' || peek(lx) == '}')) {
+		put(lx, lx->text[lx->at++]);
+		return;
+	}
+	while (!at_line_end(lx)) {
+		int c = peek(lx);
+
+		if (!c) {
+			fail(lx, "a NUL byte: this is not a text file");
+			lx->at++;
+		} else if (c == '"' || (c == '\'' && d->single_quotes)) {
+			w->quoted = true;
+			read_quoted(lx, c);
+			if (lx->failed)
+				return;
+		} else if (c == '\\' && d->backslash) {
+			lx->at++;
+			if (at_line_end(lx)) {
+				lx->at--;
+				return;
+			}
+			put_escape(lx);
+		} else if (ends_word(lx, c)) {
+			return;
+		} else {
+			put(lx, lx->text[lx->at++]);
+		}
+	}
+}
+
+/* Skips blanks and joined lines; true when a word begins here. */
+static bool find_word(struct lex *lx)
+{
+	for (;;) {
+		int c = peek(lx);
+
+		if (c == '\\' && lx->dialect->backslash) {
+			lx->at++;
+			if (at_line_end(lx) && peek(lx) >= 0) {
+				next_line(lx);
+				continue;
+			}
+			lx->at--;
+			return true;
+		}
+		if (at_line_end(lx) || (c && strchr(lx->dialect->comment, c)))
+			return false;
+		if (!is_blank(c))
+			return true;
+		lx->at++;
+	}
+}
+
+static void read_line(struct lex *lx)
+{
+	lx->n = 0;
+	lx->out_len = 0;
+	lx->failed = false;
+	while (find_word(lx)) {
+		struct lex_word w = {.line = lx->line, .column = column(lx)};
+		size_t start = lx->out_len;
+
+		read_word(lx, &w);
+		put(lx, '\0');
+		if (lx->failed)
+			break;
+		w.text = lx->out + start;
+		if (lx->n == LEX_WORDS_MAX) {
+			fail(lx, "too many words in this line: more than 512");
+			break;
+		}
+		lx->word[lx->n++] = w;
+	}
+	next_line(lx);
+}
+
+bool lex_next(struct lex *lx, struct lex_line *ret_line)
+{
+	while (lx->at < lx->len) {
+		read_line(lx);
+		if (lx->n && !lx->failed) {
+			*ret_line = (struct lex_line){.word = lx->word, .n = lx->n};
+			return true;
+		}
+	}
+	return false;
+}
