@@ -90,8 +90,8 @@ int lex_open(const char *name, const struct lex_dialect *dialect, struct diag *d
 	bool is_stdin = !strcmp(name, "-");
 	int fd = is_stdin ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY), r;
 	struct stat st;
-	char *text;
-	size_t len;
+	char *text = NULL;
+	size_t len = 0;
 
 	if (fd < 0)
 		return -errno;
@@ -146,10 +146,12 @@ static unsigned column(const struct lex *lx)
 
 static void fail(struct lex *lx, const char *what)
 {
-	const struct diag_place at = {lx->name, lx->line, column(lx)};
+	struct diag_place at = {lx->name, lx->line, 0};
 
-	if (!lx->failed)
-		diag_add(lx->diag, DIAG_ERROR, &at, "%s", what);
+	if (lx->failed)
+		return;
+	at.column = column(lx);
+	diag_add(lx->diag, DIAG_ERROR, &at, "%s", what);
 	lx->failed = true;
 }
 
@@ -186,6 +188,19 @@ static void put(struct lex *lx, char c)
 		return;
 	}
 	lx->out[lx->out_len++] = c;
+}
+
+/* A backslash that is the last character of its line. */
+static bool joins_lines(struct lex *lx)
+{
+	bool last;
+
+	if (peek(lx) != '\\' || !lx->dialect->backslash)
+		return false;
+	lx->at++;
+	last = at_line_end(lx);
+	lx->at--;
+	return last;
 }
 
 static bool is_blank(int c)
@@ -259,7 +274,7 @@ static void put_escape(struct lex *lx)
 static void read_quoted(struct lex *lx, int quote)
 {
 	lx->at++;
-	while (peek(lx) != quote) {
+	while (peek(lx) != quote && !lx->failed) {
 		int c = peek(lx);
 
 		if (at_line_end(lx)) {
@@ -294,23 +309,18 @@ static void read_word(struct lex *lx, struct lex_word *w)
 		put(lx, lx->text[lx->at++]);
 		return;
 	}
-	while (!at_line_end(lx)) {
+	while (!at_line_end(lx) && !lx->failed) {
 		int c = peek(lx);
 
 		if (!c) {
 			fail(lx, "a NUL byte: this is not a text file");
-			lx->at++;
 		} else if (c == '"' || (c == '\'' && d->single_quotes)) {
 			w->quoted = true;
 			read_quoted(lx, c);
-			if (lx->failed)
-				return;
 		} else if (c == '\\' && d->backslash) {
-			lx->at++;
-			if (at_line_end(lx)) {
-				lx->at--;
+			if (joins_lines(lx))
 				return;
-			}
+			lx->at++;
 			put_escape(lx);
 		} else if (ends_word(lx, c)) {
 			return;
@@ -326,14 +336,10 @@ static bool find_word(struct lex *lx)
 	for (;;) {
 		int c = peek(lx);
 
-		if (c == '\\' && lx->dialect->backslash) {
+		if (joins_lines(lx)) {
 			lx->at++;
-			if (at_line_end(lx) && peek(lx) >= 0) {
-				next_line(lx);
-				continue;
-			}
-			lx->at--;
-			return true;
+			next_line(lx);
+			continue;
 		}
 		if (at_line_end(lx) || (c && strchr(lx->dialect->comment, c)))
 			return false;

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/queue.h>
-#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 

@@ -10,8 +10,9 @@
 #define COMMON_LOOP_H
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <signal.h>
+#include <stdint.h>
+#include <sys/signalfd.h>
 
 struct loop;
 struct loop_source;
