@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Virtual services as destination NAT in nftables, for kernels without IPVS and where a change of
+ * many services must happen as a whole. The model and the order of calls are in libha/service.h.
+ *
+ * All of it lives in one table of its own (family inet, name "hawser"); no other table is read or
+ * written. The table describes itself, so that a restarted process reads back what it wanted
+ * before: docs/decisions/nft-table.md. `nft list table inet hawser` shows it to people.
+ *
+ * Can: NAT of TCP, UDP and SCTP, IPv4 and IPv6, fwmark and any-port services, rr, wrr and sh,
+ * persistence with prefix, masquerading, clients on the load balancer itself. Cannot, and says so:
+ * schedulers that count live connections, DR and TUN, thresholds, one-packet scheduling. Forwarding
+ * must be on (net.ipv4.ip_forward, net.ipv6.conf.all.forwarding); replies must pass this host, or
+ * HA_SERVICE_MASQUERADE be set.
+ *
+ * A destination of weight 0 or removed gets no new connections; those it has stay with it,
+ * connection tracking knows them. A client that persistence bound to it stays with one of weight 0,
+ * as in IPVS, and leaves one that was removed. A service without a destination of weight above 0
+ * refuses connections (ICMP port unreachable), as IPVS does.
+ *
+ * Every call waits for the kernel. An object belongs to one thread at a time. All but
+ * ha_nft_check() need CAP_NET_ADMIN in the user namespace that owns the network namespace.
+ */
+#ifndef LIBHA_NFT_H
+#define LIBHA_NFT_H
+
+#include <libha/service.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct ha_nft;
+
+struct ha_nft_opts {
+	size_t size; /* sizeof(struct ha_nft_opts) */
+	/* The table's name, at most 31 of [A-Za-z0-9_.-], a letter first. NULL: "hawser". Copied.
+	 */
+	const char *table;
+	/*
+	 * How many clients (or client networks) the persistence of one service remembers, at most
+	 * HA_NFT_AFFINITY_LIMIT; beyond, new clients are balanced without it. 0: 65536.
+	 */
+	uint32_t affinity_max;
+};
+
+#define HA_NFT_AFFINITY_LIMIT 16777216
+
+/*
+ * Whether nftables can express a service, and with `d` not NULL a destination in it; asks no kernel
+ * and needs no object. 0, or -EOPNOTSUPP with *ret_reason (may be NULL) set to a static text that
+ * says what cannot be done and what can; -EINVAL, -E2BIG with a reason as ha_service_check().
+ */
+LIBHA_API int ha_nft_check(const struct ha_service_opts *s, const struct ha_dest_opts *d,
+			   const char **ret_reason);
+
+/*
+ * Opens nftables in the network namespace of the calling thread, and stays there. Changes nothing
+ * yet. `o` may be NULL. -EOPNOTSUPP: this kernel has no nf_tables; -EPERM; -EINVAL, -E2BIG: the
+ * options; -ENOMEM; -errno of socket().
+ */
+LIBHA_API int ha_nft_open(const struct ha_nft_opts *o, struct ha_nft **ret);
+/* The table stays in the kernel: to remove it, apply a plan with an empty wanted table. NULL is
+ * fine. */
+LIBHA_API void ha_nft_close(struct ha_nft *n);
+
+/* HA_CAP_… bits; 0 for NULL. */
+LIBHA_API uint32_t ha_nft_caps(const struct ha_nft *n);
+
+/*
+ * Reads our table back into a new table of services, all owned, with the connections each
+ * destination was given; the caller frees it. No table in the kernel: no services. A service that
+ * somebody damaged comes back as far as it can be read, so that a plan repairs it. 0; -EBUSY inside
+ * a callback; -EAGAIN: others changed nftables faster than it could be read, several times;
+ * -EBADMSG: the kernel's answer makes no sense; -ENOMEM, -EPERM, -errno.
+ */
+LIBHA_API int ha_nft_dump(struct ha_nft *n, struct ha_service_table **ret);
+
+/*
+ * Goes the steps of a plan in one transaction: all or nothing. A plan whose wanted table is empty
+ * removes the table. Without steps nothing is sent. `ops` (may be NULL) hears of each step.
+ *
+ * 0 when all is done. Else nothing was changed: the error of the first step that failed,
+ * -EOPNOTSUPP for one that ha_nft_check() refuses; `done` hears -ECANCELED for the others. -ENOENT,
+ * -EEXIST: somebody changed our table since the dump: dump and plan again. -EBUSY inside a
+ * callback.
+ */
+LIBHA_API int ha_nft_apply(struct ha_nft *n, const struct ha_service_plan *p,
+			   const struct ha_service_apply_ops *ops, void *userdata);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
