@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The Linux hand of <libha/vrrp.h>: the sockets of one interface and one family. It delivers what
+ * arrives to the virtual routers added to it, serves their timers, sends their adverts and
+ *announces their addresses. examples/hello/vrrp.c is a whole program of it.
+ *
+ *	poll(ha_vrrp_link_fd, POLLIN, until ha_vrrp_link_deadline) -> ha_vrrp_link_dispatch
+ *
+ * Two raw sockets need CAP_NET_RAW when the link is made, and nothing after. A host without it lets
+ *a privileged process open them: opts.open_socket asks, ha_vrrp_link_open_socket answers there.
+ *
+ * An interface that was deleted does not come back: free the link and make one for the new ifindex.
+ * Threads: a link and the routers added to it belong to one thread at a time.
+ */
+#ifndef LIBHA_VRRP_LINK_H
+#define LIBHA_VRRP_LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <libha/ip.h>
+#include <libha/version.h>
+#include <libha/vrrp.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define HA_VRRP_LINK_BATCH 64 /* packets that one dispatch reads at most */
+
+struct ha_vrrp_link;
+
+enum ha_vrrp_socket_kind {
+	HA_VRRP_SOCKET_ADVERT = 1, /* raw, IP protocol 112: sends and receives adverts */
+	HA_VRRP_SOCKET_ANNOUNCE,   /* packet socket: sends ARP and NA frames, receives nothing */
+};
+
+/* A wanted socket. Without pointers, so that it can go through a socketpair as it is. */
+struct ha_vrrp_socket {
+	size_t size;
+	uint32_t kind;		       /* enum ha_vrrp_socket_kind */
+	uint32_t family;	       /* AF_INET or AF_INET6; not used by ANNOUNCE */
+	uint32_t ifindex;	       /* ADVERT is bound to this interface */
+	struct ha_ip group;	       /* ADVERT joins it; none: unicast only */
+	uint8_t ttl;		       /* of what ADVERT sends; 0: 255 */
+	uint32_t receive_buffer_bytes; /* of ADVERT; 0: the system's default */
+};
+
+/*
+ * Opens and fully configures a wanted socket: non-blocking, close-on-exec. For the process that has
+ * CAP_NET_RAW; the descriptor may then be passed with SCM_RIGHTS. Returns the descriptor or -errno:
+ * -EINVAL for a request that says something else than the comments above, whoever wrote it.
+ */
+LIBHA_API int ha_vrrp_link_open_socket(const struct ha_vrrp_socket *want);
+
+struct ha_vrrp_link_opts {
+	size_t size;
+	uint32_t ifindex; /* of the interface, > 0 */
+	uint8_t family;	  /* AF_INET or AF_INET6 */
+
+	/* Default 224.0.0.18 or ff02::12: the one of the routers. */
+	struct ha_ip group;
+	bool unicast_only; /* join no group */
+
+	uint8_t
+	    ttl; /* of adverts. Default 255, which multicast must have (RFC 9568 section 5.1.1.3) */
+	uint32_t receive_buffer_bytes; /* default: the system's */
+
+	/*
+	 * Opens the sockets elsewhere. Returns a descriptor, which the link owns from then on, or
+	 * -errno. Called inside ha_vrrp_link_new only. NULL: ha_vrrp_link_open_socket here.
+	 */
+	int (*open_socket)(const struct ha_vrrp_socket *want, void *userdata);
+	void *userdata; /* for open_socket */
+};
+
+/* -EINVAL, -E2BIG, -ENOMEM, -EPERM without CAP_NET_RAW, or what the sockets said. */
+LIBHA_API int ha_vrrp_link_new(const struct ha_vrrp_link_opts *opts, struct ha_vrrp_link **ret);
+
+/* Closes the sockets; the routers stay. NULL is fine. Asserts outside of ha_vrrp_link_dispatch. */
+LIBHA_API void ha_vrrp_link_free(struct ha_vrrp_link *l);
+
+/*
+ * From now on the router gets its packets and its ticks. -EINVAL: another family; -EEXIST: the link
+ * has a router of this VRID. Take it out before it is freed. In callbacks, too.
+ */
+LIBHA_API int ha_vrrp_link_add(struct ha_vrrp_link *l, struct ha_vrrp *v);
+LIBHA_API int ha_vrrp_link_remove(struct ha_vrrp_link *l, struct ha_vrrp *v); /* -ENOENT */
+
+/* Poll it for reading. Constant, owned by the link. */
+LIBHA_API int ha_vrrp_link_fd(const struct ha_vrrp_link *l);
+
+/* The earliest deadline of the routers, absolute; HA_VRRP_NEVER: none. */
+LIBHA_API uint64_t ha_vrrp_link_deadline(const struct ha_vrrp_link *l);
+
+/*
+ * Serves the timers that are due, then reads at most HA_VRRP_LINK_BATCH packets; never blocks. 0,
+ * or -errno of the socket (-ENETDOWN: the interface is down; no reason to stop); -EBUSY inside
+ * itself.
+ */
+LIBHA_API int ha_vrrp_link_dispatch(struct ha_vrrp_link *l, uint64_t now_ns);
+
+/* What a router's ops->send needs: sends from the router's source address. 0 or -errno. */
+LIBHA_API int ha_vrrp_link_send(struct ha_vrrp_link *l, const struct ha_vrrp *v,
+				const struct ha_ip *destination, const void *advert, size_t len);
+
+/* An address to be announced with gratuitous ARP (RFC 9568 8.2.1) or unsolicited NA (8.2.2). */
+struct ha_vrrp_announcement {
+	size_t size;
+	struct ha_ip address; /* of either family, whatever the link's */
+	uint32_t ifindex;     /* where; 0: on the link's interface */
+	uint8_t mac[6];	 /* that answers for it: ha_vrrp_mac, or all zero: the interface's own */
+	uint8_t repeat;	 /* frames; 0: one */
+	bool not_router; /* NA: R flag 0. The RFC wants 1 */
+};
+
+/* 0, or the first -errno: -EAFNOSUPPORT on an interface that is not Ethernet, -EINVAL. */
+LIBHA_API int ha_vrrp_link_announce(struct ha_vrrp_link *l, const struct ha_vrrp_announcement *a);
+
+/* What a simple ops->announce needs: all addresses of the router, with the interface's own MAC. */
+LIBHA_API int ha_vrrp_link_announce_all(struct ha_vrrp_link *l, const struct ha_vrrp *v,
+					unsigned repeat);
+
+/*
+ * The address that adverts of this interface leave from: its primary IPv4 or its first link-local
+ * IPv6 one (RFC 9568 section 5.1). Skips the addresses `not_these`, so that a virtual address
+ * left over on the interface is not mistaken for its own. -EADDRNOTAVAIL: it has none; -ENODEV.
+ */
+LIBHA_API int ha_vrrp_link_source(uint32_t ifindex, uint8_t family, const struct ha_ip *not_these,
+				  size_t n_not_these, struct ha_ip *ret);
+
+struct ha_vrrp_link_stats {
+	size_t size;
+	uint64_t received;     /* packets of protocol 112 read from the socket */
+	uint64_t sent;	       /* adverts */
+	uint64_t announced;    /* ARP and NA frames */
+	uint64_t errors;       /* of sending, and of reading other than "nothing there" */
+	uint64_t unknown_vrid; /* for none of our routers (vrrpv3RouterVrIdErrors) */
+	uint64_t no_meta; /* cut, or without TTL or destination: dropped (PacketLengthErrors) */
+};
+LIBHA_API int ha_vrrp_link_stats(const struct ha_vrrp_link *l, struct ha_vrrp_link_stats *ret);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
