@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The engine runs checks: it starts each one in its time, does its I/O, feeds its filter and tells
+ *the host. It owns no thread, no loop and no signal: the host polls one fd, sleeps until one
+ *deadline and calls one function.
+ *
+ *	struct pollfd p = { .fd = health_engine_fd(e), .events = POLLIN };
+ *	for (;;) {
+ *		poll(&p, 1, ms_until(health_engine_deadline(e)));
+ *		health_engine_dispatch(e, now_ns());
+ *	}
+ *
+ * A check is a target, a probe (libhealth/probe.h), a filter (libhealth/filter.h) and a userdata.
+ *
+ * Times are CLOCK_MONOTONIC nanoseconds given by the host; they never go back. An engine, its
+ *checks and their probes belong to one thread at a time. Calls that are handed NULL for an object
+ *do nothing or return -EINVAL.
+ *
+ * Callbacks come only from health_engine_dispatch and from the calls that say so, after engine and
+ *check are whole again. Inside one, every call is allowed (a check may remove itself and others)
+ *but health_engine_dispatch, which returns -EBUSY, and health_engine_free, which asserts.
+ */
+#ifndef LIBHEALTH_HEALTH_H
+#define LIBHEALTH_HEALTH_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include <libhealth/filter.h>
+#include <libhealth/probe.h>
+#include <libhealth/version.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct health_engine;
+struct health_check;
+
+#define HEALTH_CHECKS_MAX 1000000     /* checks of one engine; more: -ENOSPC */
+#define HEALTH_IN_FLIGHT_DEFAULT 4096 /* checks that may run at once; each has one fd */
+#define HEALTH_RATE_DEFAULT 50000     /* check starts per second */
+#define HEALTH_BURST_DEFAULT 256      /* check starts that may come at once */
+#define HEALTH_BATCH_DEFAULT 256      /* events, timers and starts of each kind in one dispatch */
+#define HEALTH_BATCH_MAX 4096	      /* the highest `batch` */
+#define HEALTH_LATE_NS UINT64_C(20000000) /* a start is late from 20 ms behind its plan */
+#define HEALTH_JITTER_MAX_PERCENT 50	  /* HAProxy's limit of `spread-checks` */
+#define HEALTH_DEVICE_MAX 15		  /* characters of a device name (IFNAMSIZ - 1) */
+
+/* How one check ended. Lives until the callback returns. */
+struct health_result {
+	size_t size;
+	enum health_verdict verdict;
+	enum health_code code;
+	enum health_phase phase; /* how far it came */
+	int error;		 /* errno of the system call that ended it; 0: none did */
+	uint32_t status;	 /* the protocol's own number (HTTP status, DNS rcode); 0: none */
+	uint64_t start_ns;	 /* absolute */
+	uint64_t late_ns;	 /* how far behind its plan it started */
+	uint64_t connect_ns;	 /* start to connected; 0: never was */
+	uint64_t total_ns;	 /* start to end; as exact as the host's dispatch times */
+	const char *text;	 /* printable, shorter than HEALTH_TEXT_MAX, "" rather than NULL */
+};
+
+/* A change of state. Lives until the callback returns. */
+struct health_transition {
+	size_t size;
+	enum health_state from, to;
+	enum health_reason reason;
+	enum health_code code; /* of the last check; HEALTH_CODE_INI before the first */
+	uint64_t now_ns;
+	uint32_t ok_run, fail_run; /* successes and failures in a row, this one included */
+	uint32_t rise, fall;	   /* as configured: "3/3 failures" */
+};
+
+/* What a socket of a check must be, for health_engine_ops.open_socket. */
+struct health_socket_want {
+	size_t size;
+	int family;	    /* AF_INET, AF_INET6, AF_UNIX */
+	int type;	    /* SOCK_STREAM, SOCK_DGRAM */
+	int protocol;	    /* 0 */
+	uint32_t fwmark;    /* SO_MARK; 0: none */
+	const char *device; /* SO_BINDTODEVICE: interface or VRF; NULL: none */
+	const struct sockaddr *destination;
+	socklen_t destination_len;
+};
+
+/* The host's side. Every entry may be NULL. `userdata` is the check's, but for open_socket. */
+struct health_engine_ops {
+	size_t size;
+	/* A check ended; also for health_check_report. Called before `transition`. */
+	void (*result)(struct health_check *check, const struct health_result *r, void *userdata);
+	/* A check's filter changed its mind. */
+	void (*transition)(struct health_check *check, const struct health_transition *t,
+			   void *userdata);
+	/*
+	 * For hosts without capabilities: returns a new socket as `want` says, fwmark and device
+	 * already set, or -errno (the check then ends as HEALTH_CODE_SOCKERR). The engine owns it,
+	 * makes it non-blocking and close-on-exec, binds and connects it. It must not call the
+	 * engine. NULL: the engine opens sockets itself (fwmark needs CAP_NET_ADMIN).
+	 */
+	int (*open_socket)(const struct health_socket_want *want, void *engine_userdata);
+};
+
+struct health_engine_opts {
+	size_t size;
+	const struct health_engine_ops *ops; /* copied; NULL: no callbacks */
+	void *userdata;			     /* for open_socket */
+	/* Of all spreading: the same seed and the same checks give the same times. Give every node
+	 * its own, so that they do not knock together. */
+	uint64_t seed;
+	uint32_t max_in_flight; /* 0: HEALTH_IN_FLIGHT_DEFAULT; due checks beyond it wait */
+	uint32_t rate;		/* starts per second; 0: HEALTH_RATE_DEFAULT */
+	uint32_t burst;		/* starts at once within `rate`; 0: HEALTH_BURST_DEFAULT */
+	uint32_t batch;		/* bound of the work of one dispatch; 0: HEALTH_BATCH_DEFAULT */
+};
+
+/*
+ * 0; -EINVAL: a limit out of range or ret is NULL; -E2BIG: unknown fields; -ENOMEM, -EMFILE,
+ * -ENFILE.
+ */
+LIBHEALTH_API int health_engine_new(const struct health_engine_opts *o, struct health_engine **ret);
+
+/* Removes all checks without a callback, closes everything. Not inside a callback (asserts). */
+LIBHEALTH_API void health_engine_free(struct health_engine *e);
+
+/* The fd to poll for reading: constant, the engine's own. */
+LIBHEALTH_API int health_engine_fd(const struct health_engine *e);
+
+/*
+ * When to dispatch at the latest: absolute; 0 or past: at once; UINT64_MAX: only when the fd is
+ * readable.
+ */
+LIBHEALTH_API uint64_t health_engine_deadline(const struct health_engine *e);
+
+/*
+ * Does what is due: never blocks, bounded by `batch`; what is left makes the deadline past or the
+ * fd readable. 0; -EBUSY inside a callback; -EINVAL.
+ */
+LIBHEALTH_API int health_engine_dispatch(struct health_engine *e, uint64_t now_ns);
+
+/* Bits of health_check_opts.flags. */
+#define HEALTH_CHECK_AT_ONCE 1u	    /* the first check at the next dispatch, not spread */
+#define HEALTH_CHECK_FROM_END 2u    /* intervals count from the end of a check (keepalived) */
+#define HEALTH_CHECK_REFUSED_NOW 4u /* a refused or reset connection is HEALTH_FAIL_NOW (F5) */
+#define HEALTH_CHECK_PAUSED 8u	    /* added paused */
+
+/*
+ * One check. All is copied; the probe is shared (see health_probe_free).
+ *
+ * Its plan: the first start lies in [0, start_within_ns) after the next dispatch, spread evenly
+ * over the engine's checks from (seed, id); then one start per health_filter_interval_ns after the
+ * last, whether the engine was late or not. A slot that comes while the check still runs is skipped
+ * and counted.
+ */
+struct health_check_opts {
+	size_t size;
+	const struct sockaddr *destination; /* AF_INET, AF_INET6 with a port, or AF_UNIX */
+	socklen_t destination_len;
+	const struct sockaddr *source; /* to bind to, same family; NULL: the system's choice */
+	socklen_t source_len;
+	const char *device;			 /* interface or VRF to bind to; NULL or "": none */
+	uint32_t fwmark;			 /* SO_MARK; 0: none */
+	uint32_t flags;				 /* HEALTH_CHECK_…; an unknown bit is -EINVAL */
+	struct health_probe *probe;		 /* NULL: TCP connect */
+	const struct health_filter_opts *filter; /* NULL: HAProxy's defaults */
+	uint64_t timeout_ns; /* for the whole check; 0: the filter's interval_ns (HAProxy) */
+	uint64_t connect_timeout_ns; /* for the connection alone; 0: timeout_ns */
+	uint64_t start_within_ns;    /* keepalived's warmup; 0: the filter's interval_ns */
+	uint32_t jitter_percent; /* each interval is up to so much shorter or longer; at most 50 */
+	/* Names the check in all spreading; 0: counted by the engine. Consecutive ids spread best;
+	 * the same id twice is allowed, and knocks together. */
+	uint64_t id;
+};
+
+/*
+ * Adds a check. `userdata` comes back in its callbacks. The check lives until health_check_remove
+ * or health_engine_free. 0; -EINVAL: an address, name, time or flag out of range; -EAFNOSUPPORT:
+ * the family; -E2BIG: unknown fields, here or in the filter's options; -ENOSPC: HEALTH_CHECKS_MAX;
+ * -ENOMEM.
+ */
+LIBHEALTH_API int health_check_add(struct health_engine *e, const struct health_check_opts *o,
+				   void *userdata, struct health_check **ret);
+
+/* Ends the check at once, without a callback; the pointer is dead. NULL is fine. */
+LIBHEALTH_API void health_check_remove(struct health_check *c);
+
+/* The userdata given to health_check_add. */
+LIBHEALTH_API void *health_check_userdata(const struct health_check *c);
+
+/* The filter's state. */
+LIBHEALTH_API enum health_state health_check_state(const struct health_check *c);
+
+/*
+ * Pauses (a running check ends without a result; the state stays) or goes on: the next start is
+ * spread as at first and the filter's clocks start anew. Paused twice is paused once.
+ */
+LIBHEALTH_API void health_check_set_paused(struct health_check *c, bool paused);
+
+/* Starts the check at the next dispatch, outside its plan, unless it is paused or running. */
+LIBHEALTH_API void health_check_run_now(struct health_check *c);
+
+/*
+ * A passive observation: traffic showed what a check would have. Feeds the filter as a check does,
+ * with code HEALTH_CODE_HANA for a failure; when that shortens the interval the next start moves
+ * forward (HAProxy on-error: HEALTH_FAIL is fail-check, HEALTH_FAIL_NOW is mark-down). Calls back.
+ * Ignored while paused.
+ */
+LIBHEALTH_API void health_check_report(struct health_check *c, enum health_verdict verdict,
+				       uint64_t now_ns);
+
+/*
+ * health_filter_set and health_filter_resume for a check. They call `transition` when the state
+ * changes.
+ */
+LIBHEALTH_API void health_check_set(struct health_check *c, enum health_start start,
+				    uint64_t now_ns);
+LIBHEALTH_API void health_check_resume(struct health_check *c, uint64_t now_ns);
+
+/* All there is to show of one check. */
+struct health_check_status {
+	size_t size;
+	uint64_t id;
+	uint8_t paused, running; /* not 0: is */
+	enum health_state state;
+	enum health_verdict verdict; /* of the last check; NEUTRAL before the first */
+	enum health_code code;	     /* HEALTH_CODE_INI before the first */
+	enum health_phase phase;
+	int error;
+	uint32_t status;
+	uint64_t last_start_ns; /* absolute; 0: none yet */
+	uint64_t last_total_ns;
+	uint64_t next_ns;  /* absolute, planned; UINT64_MAX: running, waiting its turn or paused */
+	uint64_t runs;	   /* checks ended */
+	uint64_t failures; /* of these: HEALTH_FAIL and HEALTH_FAIL_NOW */
+	uint64_t late;	   /* starts later than HEALTH_LATE_NS */
+	uint64_t skipped;  /* slots of the plan that could not be kept */
+	char text[HEALTH_TEXT_MAX]; /* of the last check */
+};
+
+/* Copies out. 0; -EINVAL: an argument is NULL, or ret is too small for its size field. */
+LIBHEALTH_API int health_check_status(const struct health_check *c,
+				      struct health_check_status *ret);
+
+/* health_filter_status of the check's filter. The same errors. */
+LIBHEALTH_API int health_check_filter_status(const struct health_check *c,
+					     struct health_filter_status *ret);
+
+/*
+ * Sums since health_engine_new. Nothing slips silently: runs that could not start in time are here.
+ */
+struct health_engine_stats {
+	size_t size;
+	uint64_t checks;    /* now
+			     */
+	uint64_t in_flight; /* now */
+	uint64_t waiting;   /* now: due, kept back by max_in_flight or rate */
+	uint64_t in_flight_peak;
+	uint64_t started;
+	uint64_t ok;	   /* ended with a success */
+	uint64_t failed;   /* ended with a failure */
+	uint64_t neutral;  /* ended without a word about the target: the checker's own trouble */
+	uint64_t timeouts; /* of failed: by time */
+	uint64_t late;	   /* starts later than HEALTH_LATE_NS */
+	uint64_t late_max_ns;
+	uint64_t skipped; /* slots of a plan that could not be kept */
+	uint64_t transitions;
+};
+
+/* Copies out. 0; -EINVAL: an argument is NULL, or ret is too small for its size field. */
+LIBHEALTH_API int health_engine_stats(const struct health_engine *e,
+				      struct health_engine_stats *ret);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

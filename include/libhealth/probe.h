@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A probe is a dialogue with a server, without the I/O: bytes in, bytes out, a verdict at the end.
+ *The engine (libhealth/health.h) connects, sends, receives, keeps the time and closes; the probe
+ *only reads and answers, so that a test plays the server from an array and a fuzzer needs no
+ *network.
+ *
+ * A probe's life, for each check anew:
+ *
+ *	connected ──► open ──► received* ──► verdict
+ *	                   └─► closed | timeout ──► verdict
+ *
+ * Every entry of the ops may be NULL; the comment says what the engine does then. With all of them
+ *NULL a connection made is the success: that is the TCP probe (health_probe_tcp).
+ */
+#ifndef LIBHEALTH_PROBE_H
+#define LIBHEALTH_PROBE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <libhealth/filter.h>
+#include <libhealth/version.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define HEALTH_TEXT_MAX 96	    /* bytes of a result's text, with its 0 */
+#define HEALTH_PROBE_NAME_MAX 31    /* characters of a probe's name */
+#define HEALTH_PROBE_STATE_MAX 4096 /* bytes of state_size */
+#define HEALTH_PROBE_UNREAD_MAX                                          \
+	16384 /* bytes a probe may leave unread; more: HEALTH_CODE_L7RSP \
+	       */
+
+/*
+ * How a check ended, in the codes HAProxy shows (its manual, "check_status" of the CSV): 4 is the
+ * connection, 6 is TLS, 7 is the protocol.
+ */
+enum health_code {
+	HEALTH_CODE_UNK = 0,	 /* nothing known */
+	HEALTH_CODE_INI = 1,	 /* not checked yet */
+	HEALTH_CODE_SOCKERR = 2, /* the checker's own socket failed: no verdict about the target */
+	HEALTH_CODE_L4OK = 3,
+	HEALTH_CODE_L4TOUT = 4, /* no connection in time */
+	HEALTH_CODE_L4CON = 5,	/* refused, reset, unreachable */
+	HEALTH_CODE_L6OK = 6,
+	HEALTH_CODE_L6TOUT = 7,
+	HEALTH_CODE_L6RSP = 8, /* TLS handshake failed */
+	HEALTH_CODE_L7OK = 9,
+	HEALTH_CODE_L7OKC = 10, /* passed under a condition: draining */
+	HEALTH_CODE_L7TOUT = 11,
+	HEALTH_CODE_L7RSP = 12, /* not the protocol */
+	HEALTH_CODE_L7STS = 13, /* the protocol, and it says no */
+	HEALTH_CODE_PROCERR = 14,
+	HEALTH_CODE_PROCTOUT = 15,
+	HEALTH_CODE_PROCOK = 16,
+	HEALTH_CODE_HANA = 17, /* passive: traffic failed, no check did */
+};
+
+/* "L4OK", "L4TOUT" …; "?" for a number without a name. Static; any thread. */
+LIBHEALTH_API const char *health_code_name(enum health_code code);
+
+/* How far a check came. */
+enum health_phase {
+	HEALTH_PHASE_SOCKET = 0, /* no socket yet */
+	HEALTH_PHASE_CONNECT = 1,
+	HEALTH_PHASE_TLS = 2,
+	HEALTH_PHASE_TALK = 3,
+	HEALTH_PHASE_PASSIVE = 4, /* not a check: reported by the host */
+};
+
+/* "socket", "connect" …; "?" for a number without a name. Static; any thread. */
+LIBHEALTH_API const char *health_phase_name(enum health_phase phase);
+
+/* What a probe wants next. */
+enum health_step {
+	/* Send io->send if there is any, then wait for the server. */
+	HEALTH_STEP_MORE = 0,
+	/* The verdict stands in io; io->send goes out if the socket takes it at once. */
+	HEALTH_STEP_DONE = 1,
+};
+
+/*
+ * One step of a dialogue. The engine zeroes it before each call (`consumed` apart) and reads it
+ * after. The engine grows this struct only at its end: a probe never makes one itself but in tests.
+ */
+struct health_probe_io {
+	uint64_t now_ns; /* in */
+
+	/* out: bytes to send; they must stay as they are until the next call (state or config holds
+	 * them) */
+	const void *send;
+	size_t send_len;
+
+	/* out, received only: how many bytes are done with. Preset to all; the rest is given again,
+	 * with more behind it, so that a probe never sees half a line unless it wants to. */
+	size_t consumed;
+
+	/* out, with HEALTH_STEP_DONE */
+	enum health_verdict verdict;
+	enum health_code code;
+	uint32_t status; /* the protocol's own number (HTTP status, DNS rcode); 0: none */
+	char text[HEALTH_TEXT_MAX]; /* for people, from the server if it spoke; the engine ends it
+				       with 0 and makes it printable. Never a secret */
+};
+
+/* Bits of health_probe_ops.flags. */
+#define HEALTH_PROBE_DATAGRAM                                                               \
+	1u		    /* UDP: open sends one datagram, each call of received gets one \
+			     */
+#define HEALTH_PROBE_FIN 2u /* close politely; the default, RST, leaves no TIME_WAIT behind */
+
+/*
+ * The dialogue. Callbacks must not block, allocate beyond base needs or touch globals; they see
+ * `state` (state_size bytes of their own, zeroed before open) and `config` (what setup made, shared
+ * by all checks of this probe, read-only).
+ */
+struct health_probe_ops {
+	size_t size;
+	const char *name;  /* "tcp"; [a-z0-9-], at most HEALTH_PROBE_NAME_MAX */
+	size_t state_size; /* at most HEALTH_PROBE_STATE_MAX */
+	uint32_t flags;	   /* HEALTH_PROBE_…; an unknown bit is -EINVAL */
+
+	/* Compiles the probe's options, once, into what the checks share. 0 or -errno, which
+	 * health_probe_new returns. NULL: config is NULL and opts must be NULL. */
+	int (*setup)(const void *opts, void **ret_config);
+	/* Frees what setup made. NULL: nothing to free. */
+	void (*teardown)(void *config);
+
+	/* The connection stands (TLS included). NULL: with `received`, the server speaks first;
+	 * without, the connection is the success, HEALTH_CODE_L4OK. */
+	enum health_step (*open)(void *state, const void *config, struct health_probe_io *io);
+	/* Bytes came: len > 0 (a datagram may be empty). NULL: they are dropped. */
+	enum health_step (*received)(void *state, const void *config, const void *data, size_t len,
+				     struct health_probe_io *io);
+	/* The server closed; `error` 0, or the errno it broke with (ECONNRESET; ECONNREFUSED for a
+	 * datagram). No more bytes come: HEALTH_STEP_MORE is a failure. NULL: HEALTH_FAIL,
+	 * HEALTH_CODE_L7RSP. */
+	enum health_step (*closed)(void *state, const void *config, int error,
+				   struct health_probe_io *io);
+	/* The time is over: HEALTH_STEP_MORE is a failure. NULL: HEALTH_FAIL, HEALTH_CODE_L7TOUT.
+	 */
+	enum health_step (*timeout)(void *state, const void *config, struct health_probe_io *io);
+};
+
+struct health_probe;
+
+/*
+ * Makes a probe from its ops (built in or the host's own) and that probe's options: a struct the
+ * probe documents, or NULL. One probe serves any number of checks, of engines that live in the same
+ * thread. The ops are copied, `name` is not: it must be static. 0; -EINVAL: ret or ops is NULL, a
+ * name, size or flag out of range, options for a probe that takes none; -E2BIG: the ops have an
+ * entry this library does not know; -ENOMEM; or what setup returned.
+ */
+LIBHEALTH_API int health_probe_new(const struct health_probe_ops *ops, const void *opts,
+				   struct health_probe **ret);
+
+/* Gives the probe up. Checks that use it keep it until they are removed. NULL is fine. */
+LIBHEALTH_API void health_probe_free(struct health_probe *p);
+
+/* The name given in the ops; lives as long as the probe. */
+LIBHEALTH_API const char *health_probe_name(const struct health_probe *p);
+
+/* The ops of the TCP connect probe; it takes no options. Static; any thread. */
+LIBHEALTH_API const struct health_probe_ops *health_probe_tcp(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
