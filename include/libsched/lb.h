@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Choosing a server for each request or connection.
+ *
+ * A group (struct lb_group) is a pool of servers and the algorithm that chooses among them. It has
+ * one editor: edits are staged, and lb_group_commit() builds a new immutable snapshot beside the
+ * data path and publishes it at once. Each thread that balances owns a picker (struct lb_picker):
+ * its place in the rotation, its random numbers and the snapshot it works on. lb_pick() takes no
+ * lock, allocates nothing, makes no system call and reads no clock.
+ *
+ * Threads. The editor's calls, marked [editor], are made by one thread at a time; so are
+ * lb_picker_new() and lb_picker_free(). Calls marked [picker] are made by the thread that owns the
+ * picker at the time, at the same moment as the editor and the other pickers work. Nothing is
+ * shared between the pickers but the snapshots, which nobody changes, and the counters of each
+ * server, which are atomic and have a cache line to themselves.
+ *
+ * Memory. A snapshot lives as long as one picker works on it. A picker moves to the newest by
+ * itself, at its next pick; an idle one keeps the snapshot it has, one at most, and nobody waits
+ * for it. The editor frees what is left behind at lb_group_commit() and lb_group_reclaim(). A
+ * thread that will sleep long may call lb_picker_refresh() (moves on, keeps its place) or
+ * lb_picker_offline() (lets go of all).
+ *
+ * Counters belong to the server, not to the snapshot: edits, re-weighting and a change of the
+ * algorithm keep them. A removed server that still has connections is remembered until the last one
+ * is done; when its id is added again before that, it comes back with its counters (as IPVS revives
+ * a destination).
+ *
+ * Errors are 0 or -errno. Besides those named at each call: -EINVAL for NULL where an object is
+ * needed and for values out of their range, -E2BIG for an option struct that asks for what this
+ * library does not know, -ENOMEM.
+ */
+#ifndef LIBSCHED_LB_H
+#define LIBSCHED_LB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <libsched/version.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define LB_SERVERS_MAX 65536  /* in one group, the removed ones with connections included */
+#define LB_PICKERS_MAX 256    /* of one group */
+#define LB_WEIGHT_MAX 65535   /* as ipvsadm; HAProxy's 0..256 lies within */
+#define LB_EXCLUDE_MAX 16     /* servers one request may refuse */
+#define LB_ALGO_NAME_MAX 31   /* characters */
+#define LB_PRIORITY_MAX 65535 /* the last group to be opened */
+
+struct lb_algo; /* libsched/lb_algo.h: an algorithm of your own */
+struct lb_group;
+struct lb_picker;
+
+/* ---- The group --------------------------------------------------------------------------------
+ */
+
+struct lb_group_opts {
+	size_t size; /* sizeof(struct lb_group_opts) */
+	/*
+	 * The algorithm by name; NULL: "roundrobin". docs/algorithms.md has a card for each;
+	 * lb_algo_name() lists them. Weights 0 never get a request that did not prefer the server.
+	 *   roundrobin  HAProxy's: by weight, evenly interleaved (3,2,1: 1 2 1 3 1 2)
+	 *   leastconn   HAProxy's: least (active + queued + 1) / weight, in turn among equals
+	 *   rr wrr lc wlc   the kernel's (IPVS), to the pick: they go through the servers newest
+	 * first
+	 */
+	const char *algo;
+	/* Your own algorithm instead of a name (then `algo` is NULL); copied, its code stays yours.
+	 */
+	const struct lb_algo *own_algo;
+	void *own_userdata; /* for own_algo; never touched by the library */
+	/* Random draws and hash tables depend on nothing else: same seed, edits and picks, same
+	 * choices. */
+	uint64_t seed;
+	/*
+	 * A priority group is opened when fewer than this many servers of the groups before it are
+	 * usable (F5 min-active-members; HAProxy's `backup` is 1). 0: 1.
+	 */
+	uint32_t min_active;
+	/*
+	 * lc and wlc weigh an active connection this many times an inactive one, plus the inactive
+	 * ones: 256 (0 is the same) as Linux up to 6.1.176, 257 from 6.1.187 on. 1..65536. Others
+	 * ignore it.
+	 */
+	uint32_t overhead_mul;
+};
+
+/*
+ * Makes an empty group; its first picks fail with -ENOSR. -ENOENT: no algorithm of that name. The
+ * caller owns the group and frees it with lb_group_free().
+ */
+LIBSCHED_API int lb_group_new(const struct lb_group_opts *o, struct lb_group **ret);
+
+/*
+ * [editor] Stages other options, the algorithm too: servers and counters stay, the pickers start
+ * the rotation anew. Errors as lb_group_new(); on error nothing is staged.
+ */
+LIBSCHED_API int lb_group_configure(struct lb_group *g, const struct lb_group_opts *o);
+
+/*
+ * [editor] Frees the group with all its servers, snapshots and those pickers that still exist: no
+ * thread may be inside one or use one again. NULL is fine.
+ */
+LIBSCHED_API void lb_group_free(struct lb_group *g);
+
+/*
+ * [editor] Publishes what was staged since the last commit, all at once; cost O(n) and the
+ * algorithm's table. Nothing staged: nothing published. -ENOMEM: nothing changed for the pickers,
+ * what was staged stays so and the call may be repeated. Own algorithms may fail with an error of
+ * their own, likewise.
+ */
+LIBSCHED_API int lb_group_commit(struct lb_group *g);
+
+/*
+ * [editor] Frees snapshots and removed servers nobody needs any more; every commit does so too.
+ * Returns how many superseded snapshots pickers still hold, or -EINVAL.
+ */
+LIBSCHED_API int lb_group_reclaim(struct lb_group *g);
+
+/* What lb_group_stats() tells; `size` is set by the caller. Of what is published, not of what is
+ * staged. */
+struct lb_group_stats {
+	size_t size;
+	uint64_t generation; /* counts the published snapshots, from 1 (the empty one) */
+	uint32_t servers;    /* members */
+	uint32_t usable;     /* members that may be chosen, were they not full */
+	uint32_t removed;    /* removed, but with connections not yet done */
+	uint32_t pickers;    /* that exist */
+	uint32_t snapshots;  /* in memory, the current one included */
+	uint32_t staged;     /* 1: edits wait for a commit */
+	char algo[LB_ALGO_NAME_MAX + 1]; /* its name, NUL-terminated */
+};
+
+/* [editor] Copies out the state of the group. */
+LIBSCHED_API int lb_group_stats(const struct lb_group *g, struct lb_group_stats *ret);
+
+/*
+ * [editor] Copies the ids of the members, staged edits included, in the order they were added, up
+ * to `cap` of them; ret_ids may be NULL when cap is 0. Returns how many there are (maybe more than
+ * cap), or -EINVAL.
+ */
+LIBSCHED_API ssize_t lb_group_servers(const struct lb_group *g, uint64_t *ret_ids, size_t cap);
+
+/*
+ * The name of the i-th built-in algorithm, or NULL past the last: for messages such as "unknown
+ * algorithm, one of …". Static; any thread.
+ */
+LIBSCHED_API const char *lb_algo_name(size_t i);
+
+/* ---- Servers ----------------------------------------------------------------------------------
+ */
+
+/* What the administrator wants of a server. Being up or down is another matter: lb_server_set_up().
+ */
+enum lb_state {
+	LB_STATE_ENABLED = 0, /* takes what the algorithm gives it */
+	LB_STATE_DISABLED =
+	    1, /* only requests that prefer it: F5 "disabled", HAProxy "drain", IPVS weight 0 */
+	LB_STATE_DRAINING =
+	    2, /* nothing new, preferred or not; what runs may finish: F5 "forced offline" */
+	LB_STATE_OFFLINE =
+	    3, /* as DRAINING for the picker; the host ends what runs: HAProxy "maint" */
+};
+
+struct lb_server_opts {
+	size_t size; /* sizeof(struct lb_server_opts) */
+	/*
+	 * Any number but 0 that means this server to the caller, the same after a reload of his
+	 * configuration; the address of his own struct will do. 0: the library chooses the next
+	 * free one.
+	 */
+	uint64_t id;
+	uint32_t weight;   /* 0 means 1 here; for a weight of 0 use lb_server_set_weight(). At most
+			      LB_WEIGHT_MAX */
+	uint32_t maxconn;  /* most active connections; a server at its limit is passed over. 0: no
+			      limit */
+	uint32_t priority; /* 0 is used first, then 1, …, LB_PRIORITY_MAX: see min_active. HAProxy
+			      `backup`: 1 */
+	uint32_t state;	   /* enum lb_state */
+	bool down;	   /* starts as not answering */
+};
+
+/*
+ * [editor] Stages a new server at the end of the list; `o` may be NULL for defaults, ret_id may be
+ * NULL. -EEXIST: the id is a member's; -ENOSPC: LB_SERVERS_MAX reached.
+ */
+LIBSCHED_API int lb_server_add(struct lb_group *g, const struct lb_server_opts *o,
+			       uint64_t *ret_id);
+
+/* [editor] Stages its removal. -ENOENT: no such member. */
+LIBSCHED_API int lb_server_remove(struct lb_group *g, uint64_t id);
+
+/*
+ * [editor] Stage one change each; -ENOENT: no such member. Weights count relative to each other,
+ * 0..LB_WEIGHT_MAX; weight 0 leaves the server to requests that prefer it. Slow start is the
+ * caller's weight over time: multiply all weights by 16 for finer steps (HAProxy, too, counts in
+ * sixteenths).
+ */
+LIBSCHED_API int lb_server_set_weight(struct lb_group *g, uint64_t id, uint32_t weight);
+LIBSCHED_API int lb_server_set_maxconn(struct lb_group *g, uint64_t id, uint32_t maxconn);
+LIBSCHED_API int lb_server_set_priority(struct lb_group *g, uint64_t id, uint32_t priority);
+LIBSCHED_API int lb_server_set_state(struct lb_group *g, uint64_t id, enum lb_state state);
+LIBSCHED_API int lb_server_set_up(struct lb_group *g, uint64_t id, bool up);
+
+/*
+ * What lb_server_stats() tells; `size` is set by the caller. Settings are those staged last;
+ * counters are those of this moment, each exact, together not one instant's.
+ */
+struct lb_server_stats {
+	size_t size;
+	uint64_t id;
+	uint32_t weight, maxconn, priority;
+	uint32_t state;	   /* enum lb_state */
+	uint32_t up;	   /* 1: answering */
+	uint32_t removed;  /* 1: no member any more, but its connections are not all done */
+	uint32_t active;   /* picked and not yet done */
+	uint32_t inactive; /* IPVS: closing or otherwise idle; see lb_count() */
+	uint32_t queued;   /* waiting for this server; see lb_count() */
+	uint64_t picks;	   /* ever */
+	uint64_t done[4];  /* by enum lb_result */
+	uint64_t bytes;	   /* sum of the outcomes */
+	uint64_t
+	    latency_sum_ns; /* sum of the outcomes; divide by the done ones that had a latency */
+};
+
+/* [editor] Copies out one server. -ENOENT: neither a member nor one removed with connections left.
+ */
+LIBSCHED_API int lb_server_stats(const struct lb_group *g, uint64_t id,
+				 struct lb_server_stats *ret);
+
+/* ---- Picking ----------------------------------------------------------------------------------
+ */
+
+/*
+ * [editor] Makes a picker, for one thread to own. Those of one group do not march in step: the k-th
+ * (from 0) starts k picks into the rotation. -ENOSPC: LB_PICKERS_MAX reached. Freed by
+ * lb_picker_free() or with the group.
+ */
+LIBSCHED_API int lb_picker_new(struct lb_group *g, struct lb_picker **ret);
+
+/* [editor] Frees a picker no thread uses any more. NULL is fine. */
+LIBSCHED_API void lb_picker_free(struct lb_picker *p);
+
+enum lb_request_flag {
+	LB_REQUEST_STRICT = 1 << 0, /* the preferred server or none: -EAGAIN while it is full */
+	LB_REQUEST_FORCE =
+	    1 << 1, /* prefer it also when down or in any state (HAProxy force-persist) */
+	LB_REQUEST_UNCOUNTED =
+	    1 << 2, /* choose only: no counter moves, lb_done() must not follow */
+};
+
+/* One request. NULL in place of it is one with every default. */
+struct lb_request {
+	size_t size;	/* sizeof(struct lb_request) */
+	uint64_t key64; /* what hash algorithms hash: the caller's hash of address, URI, … */
+	uint64_t
+	    now_ns; /* CLOCK_MONOTONIC, for algorithms that age what they know; others ignore it */
+	uint64_t prefer; /* persistence: the id to use when it may be used at all. 0: none */
+	const uint64_t
+	    *exclude;	  /* redispatch: ids that must not be chosen; borrowed during the call */
+	size_t n_exclude; /* 0..LB_EXCLUDE_MAX */
+	uint32_t flags;	  /* enum lb_request_flag, or-ed */
+};
+
+/*
+ * [picker] Chooses a server and counts the request as active on it; lb_done() ends that. First the
+ * preferred server, if it is up, ENABLED or DISABLED, not full and not excluded (its weight and its
+ * priority do not matter); else, without LB_REQUEST_STRICT, what the algorithm says among the
+ * members that are up, ENABLED, of an open priority group, of a weight above 0, not full and not
+ * excluded. -EAGAIN  those that could be chosen are full: queue the request, or try later -ENOSR
+ * waiting does not help: none is up and enabled, all are excluded, or the group is empty -ENOENT
+ * strict, and the preferred server is unknown or may not be used -EPROTO  an own algorithm returned
+ * a place that is not eligible maxconn holds across all pickers: two that race for the last
+ * connection do not both get it. Cost: see docs/algorithms.md; O(1) besides the algorithm, O(n)
+ * when it fails.
+ */
+LIBSCHED_API int lb_pick(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id);
+
+/* How a request ended. */
+enum lb_result {
+	LB_RESULT_OK = 0,
+	LB_RESULT_ABORTED = 1, /* our side gave up: says nothing about the server */
+	LB_RESULT_CONNECT = 2, /* no connection, or it broke */
+	LB_RESULT_SERVER = 3,  /* the server answered with an error of its own: HTTP 5xx */
+};
+
+/* What the caller saw of it. NULL in place of it is an OK without figures. */
+struct lb_outcome {
+	size_t size;	     /* sizeof(struct lb_outcome) */
+	uint64_t now_ns;     /* as in struct lb_request */
+	uint64_t latency_ns; /* request to first byte, or what the caller compares. 0: unknown */
+	uint64_t bytes;
+	uint32_t result;   /* enum lb_result */
+	uint32_t inactive; /* 1: it was counted inactive when it ended (IPVS), not active */
+};
+
+/*
+ * [picker] Ends what lb_pick() began, through any picker of the group: the thread that finishes
+ * need not be the one that picked. -ENOENT: unknown id. A count never goes below 0.
+ */
+LIBSCHED_API int lb_done(struct lb_picker *p, uint64_t id, const struct lb_outcome *o);
+
+enum lb_counter {
+	LB_COUNTER_ACTIVE = 0,
+	LB_COUNTER_INACTIVE = 1,
+	LB_COUNTER_QUEUED = 2,
+};
+
+/*
+ * [picker] Adds `delta` to a counter that lb_pick() and lb_done() do not know about: a request
+ * queued for this server (+1, later -1), a connection that went from active to inactive (-1 there,
+ * +1 here), a difference read from the kernel. The value stays within 0..UINT32_MAX. -ENOENT:
+ * unknown id.
+ */
+LIBSCHED_API int lb_count(struct lb_picker *p, uint64_t id, enum lb_counter c, int64_t delta);
+
+/* [picker] Moves to the newest snapshot, as the next pick would; for a thread that picks rarely. */
+LIBSCHED_API int lb_picker_refresh(struct lb_picker *p);
+
+/* [picker] Lets go of the snapshot. The next call comes back by itself, at the start of the
+ * rotation. */
+LIBSCHED_API int lb_picker_offline(struct lb_picker *p);
+
+/* ---- Explaining -------------------------------------------------------------------------------
+ */
+
+/* Why a server is or is not the choice; the first that applies, in this order from
+ * LB_VERDICT_OFFLINE. */
+enum lb_verdict {
+	LB_VERDICT_CHOSEN = 0,	  /* lb_pick() would return this one now */
+	LB_VERDICT_CANDIDATE = 1, /* could have been chosen */
+	LB_VERDICT_OFFLINE = 2,
+	LB_VERDICT_DRAINING = 3,
+	LB_VERDICT_DOWN = 4,
+	LB_VERDICT_DISABLED = 5,
+	LB_VERDICT_WEIGHT = 6,	 /* weight 0 */
+	LB_VERDICT_STANDBY = 7,	 /* its priority group is closed */
+	LB_VERDICT_EXCLUDED = 8, /* by the request */
+	LB_VERDICT_FULL = 9,	 /* at its maxconn */
+};
+
+/* One member, as lb_explain() shows it. Grows at its end; the library sets `size`. */
+struct lb_explanation {
+	size_t size;
+	uint64_t id;
+	enum lb_verdict verdict;
+	uint32_t preferred; /* 1: the request prefers it */
+	uint32_t weight, maxconn, active;
+	/*
+	 * What the algorithm compares, for a candidate; lower is better, equal is the rotation's
+	 * business. score_valid 0: the algorithm has no such figure, or the server was no
+	 * candidate.
+	 */
+	uint32_t score_valid;
+	double score;
+};
+
+/*
+ * [picker] Tells for each member, in the order of the algorithm, why lb_pick() would choose it or
+ * not. Nothing moves: neither counters nor the rotation. The only [picker] call that allocates.
+ * `row` is called once a member; other than 0 from it stops and is returned. Inside it no call with
+ * this picker. Otherwise returns what lb_pick() would have, 0 or -EAGAIN, -ENOSR, …; or -ENOMEM
+ * before any row.
+ */
+LIBSCHED_API int lb_explain(struct lb_picker *p, const struct lb_request *r,
+			    int (*row)(const struct lb_explanation *e, void *userdata),
+			    void *userdata);
+
+/* "chosen", "down", "at its maxconn", …; "unknown" for other numbers. Static; any thread. */
+LIBSCHED_API const char *lb_verdict_string(enum lb_verdict v);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
