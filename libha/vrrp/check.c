@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/* What a virtual router accepts: RFC 9568 section 7.1, RFC 3768 section 7.1. A dropped packet
+ * changes nothing. */
+#include "vrrp/object.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+bool vrrp_ip_is_multicast(const struct ha_ip *ip)
+{
+	return ip->family == AF_INET6 ? ip->bytes[0] == 0xff : (ip->bytes[0] & 0xf0) == 0xe0;
+}
+
+bool vrrp_ip_is_link_local(const struct ha_ip *ip)
+{
+	return ip->family == AF_INET6 && ip->bytes[0] == 0xfe && (ip->bytes[1] & 0xc0) == 0x80;
+}
+
+static bool is_none(const struct ha_ip *ip)
+{
+	const struct ha_ip none = {.family = ip->family};
+
+	return !ha_ip_compare(ip, &none);
+}
+
+static bool is_among(const struct ha_ip *ip, const struct ha_ip *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!ha_ip_compare(ip, &list[i]))
+			return true;
+	return false;
+}
+
+/* The IP header: who sends, to whom, from how far. */
+static enum ha_vrrp_drop check_meta(const struct ha_vrrp *v, const struct ha_vrrp_meta *m)
+{
+	const struct ha_vrrp_opts *o = &v->opts;
+
+	if (m->source.family != o->family || is_none(&m->source) ||
+	    vrrp_ip_is_multicast(&m->source))
+		return HA_VRRP_DROP_SOURCE;
+	if (!ha_ip_compare(&m->source, &o->source))
+		return HA_VRRP_DROP_OWN_ADDRESS;
+	if (o->n_peers) {
+		if (!is_among(&m->source, o->peers, o->n_peers))
+			return HA_VRRP_DROP_SOURCE;
+		if (m->destination.family != o->family || vrrp_ip_is_multicast(&m->destination))
+			return HA_VRRP_DROP_DESTINATION;
+	} else {
+		if (o->family == AF_INET6 && !vrrp_ip_is_link_local(&m->source))
+			return HA_VRRP_DROP_SOURCE;
+		if (ha_ip_compare(&m->destination, &o->group))
+			return HA_VRRP_DROP_DESTINATION;
+	}
+	return m->ttl < o->min_ttl ? HA_VRRP_DROP_TTL : HA_VRRP_DROP_NONE;
+}
+
+static bool holds_address(const struct vrrp_advert *adv, const struct ha_ip *ip)
+{
+	size_t len = ha_ip_len(ip);
+
+	for (size_t i = 0; i < adv->n_addresses; i++)
+		if (!memcmp(adv->addresses + i * len, ip->bytes, len))
+			return true;
+	return false;
+}
+
+/* In any order. Ours are all different, so with equal counts one direction suffices. */
+bool vrrp_check_same_addresses(const struct ha_vrrp *v, const struct vrrp_advert *adv)
+{
+	if (adv->n_addresses != v->opts.n_addresses)
+		return false;
+	for (size_t i = 0; i < v->opts.n_addresses; i++)
+		if (!holds_address(adv, &v->opts.addresses[i]))
+			return false;
+	return true;
+}
+
+static enum ha_vrrp_drop check_addresses(const struct ha_vrrp *v, const struct vrrp_advert *adv)
+{
+	const struct ha_vrrp_opts *o = &v->opts;
+	struct ha_ip first = {.family = o->family};
+
+	if (o->family == AF_INET6 && !o->any_first_address) { /* erratum 8300 */
+		memcpy(first.bytes, adv->addresses, 16);
+		if (!vrrp_ip_is_link_local(&first))
+			return HA_VRRP_DROP_ADDRESS_LIST;
+	}
+	if (o->version == 2 && !o->any_addresses && adv->priority != HA_VRRP_PRIORITY_OWNER &&
+	    !vrrp_check_same_addresses(v, adv))
+		return HA_VRRP_DROP_ADDRESS_LIST;
+	return HA_VRRP_DROP_NONE;
+}
+
+enum ha_vrrp_drop vrrp_check(const struct ha_vrrp *v, const struct ha_vrrp_meta *m, const void *pkt,
+			     size_t len, struct vrrp_advert *ret)
+{
+	const struct ha_vrrp_opts *o = &v->opts;
+	enum ha_vrrp_drop drop;
+
+	if (v->state != HA_VRRP_BACKUP && v->state != HA_VRRP_ACTIVE)
+		return HA_VRRP_DROP_NOT_RUNNING;
+	drop = check_meta(v, m);
+	if (drop)
+		return drop;
+	drop = vrrp_wire_decode(&v->wire, m, pkt, len, ret);
+	if (drop)
+		return drop;
+	/* Only the owner of an address sends from it. */
+	if (ret->priority != HA_VRRP_PRIORITY_OWNER &&
+	    is_among(&m->source, o->addresses, o->n_addresses))
+		return HA_VRRP_DROP_SOURCE;
+	if (o->version == 2 && ret->interval_cs != o->advert_interval_cs)
+		return HA_VRRP_DROP_ADVERT_INTERVAL;
+	return check_addresses(v, ret);
+}

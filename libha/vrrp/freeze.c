@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Freeze and thaw: the state of a virtual router in network order, for the next process or for the
+ * same router with new options. The layout is versioned; the reader takes nothing for granted.
+ */
+#include "vrrp/object.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "base/csum.h"
+#include "base/cursor.h"
+
+#define FREEZE_MAGIC 0x68615652u /* "haVR" */
+#define FREEZE_VERSION 1
+
+enum { FLAG_READY = 1, FLAG_HEARD_LOWER = 2, FLAG_RELISTENED = 4, FLAG_ANNOUNCE_SECOND = 8 };
+
+static void write_be64(struct writer *w, uint64_t v)
+{
+	write_be32(w, (uint32_t)(v >> 32));
+	write_be32(w, (uint32_t)v);
+}
+
+static uint64_t read_be64(struct reader *r)
+{
+	uint64_t high = read_be32(r);
+
+	return high << 32 | read_be32(r);
+}
+
+ssize_t ha_vrrp_freeze(const struct ha_vrrp *v, void *buf, size_t cap)
+{
+	struct writer w = writer_of(buf, cap);
+
+	if (!v || (!buf && cap))
+		return -EINVAL;
+	write_be32(&w, FREEZE_MAGIC);
+	write_u8(&w, FREEZE_VERSION);
+	write_u8(&w, v->opts.vrid);
+	write_u8(&w, v->opts.family == AF_INET6 ? 6 : 4);
+	write_u8(&w, (uint8_t)v->state);
+	write_u8(&w, v->opts.priority);
+	write_u8(&w, v->priority);
+	write_u8(&w, (uint8_t)v->timer);
+	write_u8(&w,
+		 (uint8_t)((v->ready ? FLAG_READY : 0) | (v->heard_lower ? FLAG_HEARD_LOWER : 0) |
+			   (v->relistened ? FLAG_RELISTENED : 0) |
+			   (v->announce_second ? FLAG_ANNOUNCE_SECOND : 0)));
+	write_be16(&w, v->active_interval_cs);
+	write_u8(&w, v->active_priority);
+	write_u8(&w, v->active.family ? 1 : 0);
+	write_bytes(&w, v->active.bytes, sizeof(v->active.bytes));
+	write_be64(&w, v->since_ns);
+	write_be64(&w, v->timer_ns);
+	write_be64(&w, v->timer_start_ns);
+	write_be64(&w, v->preempt_ns);
+	write_be64(&w, v->announce_ns);
+	write_be64(&w, v->reannounce_ns);
+	write_be64(&w, v->reannounced_ns);
+	write_be64(&w, v->replied_ns);
+	if (!w.bad)
+		write_be16(&w, csum_finish(csum_add(0, buf, writer_len(&w))));
+	return w.bad ? -ENOSPC : (ssize_t)writer_len(&w);
+}
+
+/* What the buffer holds, in the router's own terms. */
+struct frozen {
+	uint8_t vrid, family, state, base_priority, priority, timer, flags, active_priority,
+	    has_active;
+	uint16_t active_interval_cs;
+	struct ha_ip active;
+	uint64_t since_ns, timer_ns, timer_start_ns, preempt_ns, announce_ns, reannounce_ns,
+	    reannounced_ns, replied_ns;
+};
+
+static bool read_frozen(const void *buf, size_t len, struct frozen *ret)
+{
+	struct reader r = reader_of(buf, len);
+	struct frozen f = {0};
+
+	if (read_be32(&r) != FREEZE_MAGIC || read_u8(&r) != FREEZE_VERSION)
+		return false;
+	f.vrid = read_u8(&r);
+	f.family = read_u8(&r) == 6 ? AF_INET6 : AF_INET;
+	f.state = read_u8(&r);
+	f.base_priority = read_u8(&r);
+	f.priority = read_u8(&r);
+	f.timer = read_u8(&r);
+	f.flags = read_u8(&r);
+	f.active_interval_cs = read_be16(&r);
+	f.active_priority = read_u8(&r);
+	f.has_active = read_u8(&r);
+	read_copy(&r, f.active.bytes, sizeof(f.active.bytes));
+	f.since_ns = read_be64(&r);
+	f.timer_ns = read_be64(&r);
+	f.timer_start_ns = read_be64(&r);
+	f.preempt_ns = read_be64(&r);
+	f.announce_ns = read_be64(&r);
+	f.reannounce_ns = read_be64(&r);
+	f.reannounced_ns = read_be64(&r);
+	f.replied_ns = read_be64(&r);
+	read_be16(&r);
+	if (r.bad || reader_left(&r) || csum_finish(csum_add(0, buf, len)))
+		return false;
+	*ret = f;
+	return true;
+}
+
+/* A state that the machine can be in. */
+static bool is_sound(const struct frozen *f, const struct ha_vrrp *v)
+{
+	bool runs = f->state == HA_VRRP_BACKUP || f->state == HA_VRRP_ACTIVE;
+	bool ready = f->state == HA_VRRP_BACKUP && (f->flags & FLAG_READY);
+
+	if (f->state > HA_VRRP_FAULT || f->timer > VRRP_TIMER_NOW || !f->priority)
+		return false;
+	if (f->active_interval_cs < 1 || f->active_interval_cs > HA_VRRP_MAX_INTERVAL_V2_CS)
+		return false;
+	if (f->timer_start_ns > f->timer_ns && f->timer_ns != HA_VRRP_NEVER &&
+	    f->timer != VRRP_TIMER_NOW)
+		return false;
+	if (f->active.family && f->active.family != v->opts.family)
+		return false;
+	return !runs || ready || f->timer_ns != HA_VRRP_NEVER;
+}
+
+/* Times of this boot: none began in the future, none ends later than any timer can. */
+static bool is_of_now(const struct frozen *f, const struct ha_vrrp *v, uint64_t now_ns)
+{
+	uint64_t longest = (uint64_t)(v->opts.down_timer_adverts + 1) * HA_VRRP_MAX_INTERVAL_V2_CS *
+			   VRRP_NS_PER_CS;
+
+	return f->since_ns <= now_ns &&
+	       (f->timer_ns == HA_VRRP_NEVER || f->timer_ns <= now_ns + longest);
+}
+
+static void take(struct ha_vrrp *v, const struct frozen *f)
+{
+	v->state = f->state;
+	v->since_ns = f->since_ns;
+	if (f->base_priority == v->opts.priority)
+		v->priority = f->priority;
+	v->timer = f->timer;
+	v->timer_ns = f->timer_ns;
+	v->timer_start_ns = f->timer_start_ns;
+	v->ready = f->flags & FLAG_READY;
+	v->heard_lower = f->flags & FLAG_HEARD_LOWER;
+	v->relistened = f->flags & FLAG_RELISTENED;
+	v->announce_second = f->flags & FLAG_ANNOUNCE_SECOND;
+	v->active_interval_cs = f->active_interval_cs;
+	v->active_priority = f->active_priority;
+	v->active = f->active;
+	v->preempt_ns = f->preempt_ns;
+	v->announce_ns = f->announce_ns;
+	v->reannounce_ns = f->reannounce_ns;
+	v->reannounced_ns = f->reannounced_ns;
+	v->replied_ns = f->replied_ns;
+}
+
+/* New options are in force: an Active's beat is its own, a Backup's timer its own skew. */
+static void adapt(struct ha_vrrp *v)
+{
+	uint64_t own_ns = v->opts.advert_interval_cs * VRRP_NS_PER_CS;
+
+	if (v->state == HA_VRRP_ACTIVE) {
+		v->active_interval_cs = v->opts.advert_interval_cs;
+		if (v->timer_ns > v->now_ns + own_ns)
+			v->timer_ns = v->now_ns + own_ns;
+	} else if (v->state == HA_VRRP_BACKUP) {
+		if (v->opts.version == 2)
+			v->active_interval_cs = v->opts.advert_interval_cs;
+		else if (v->active_interval_cs < v->opts.learn_min_cs)
+			v->active_interval_cs = v->opts.learn_min_cs;
+		else if (v->active_interval_cs > v->opts.learn_max_cs)
+			v->active_interval_cs = v->opts.learn_max_cs;
+		vrrp_retime(v);
+	}
+	/* What the faults of now, or the lack of them, ask for happens at the next tick. */
+	if ((v->state != HA_VRRP_INITIALIZE && v->faults) ||
+	    (v->state == HA_VRRP_FAULT && !v->faults)) {
+		v->timer = VRRP_TIMER_NOW;
+		v->timer_ns = v->now_ns;
+	}
+}
+
+int ha_vrrp_thaw(struct ha_vrrp *v, uint64_t now_ns, const void *buf, size_t len)
+{
+	struct frozen f;
+
+	if (!v || (!buf && len) || len > HA_VRRP_FREEZE_SIZE || !read_frozen(buf, len, &f))
+		return -EINVAL;
+	if (v->state != HA_VRRP_INITIALIZE)
+		return -EALREADY;
+	f.active.family = f.has_active ? f.family : 0;
+	if (!is_sound(&f, v))
+		return -EINVAL;
+	if (f.vrid != v->opts.vrid || f.family != v->opts.family)
+		return -ESTALE;
+	if (!is_of_now(&f, v, now_ns))
+		return -ESTALE;
+	if (now_ns > v->now_ns)
+		v->now_ns = now_ns;
+	take(v, &f);
+	adapt(v);
+	return 0;
+}

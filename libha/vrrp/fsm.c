@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The state machine of RFC 9568 section 6.4 (RFC 3768 section 6.4 for version 2), to be laid beside
+ * it: state, event, actions in order. Only an accepted advert that matters to the state reaches a
+ * timer or a learned value. What the RFC does not know (Fault, sync groups, preempt delay) is
+ * marked "local".
+ */
+#include "vrrp/object.h"
+
+#include <assert.h>
+
+static uint64_t interval_ns(const struct ha_vrrp *v)
+{
+	return v->active_interval_cs * VRRP_NS_PER_CS;
+}
+
+static uint64_t own_interval_ns(const struct ha_vrrp *v)
+{
+	return v->opts.advert_interval_cs * VRRP_NS_PER_CS;
+}
+
+/* RFC 9568 section 6.1: a share of the Active's interval. RFC 3768 section 6.1: a share of a
+ * second. */
+uint64_t vrrp_skew_ns(const struct ha_vrrp *v)
+{
+	uint64_t whole = v->opts.version == 2 ? VRRP_NS_PER_S : interval_ns(v);
+
+	return (256u - v->priority) * whole / 256;
+}
+
+uint64_t vrrp_down_ns(const struct ha_vrrp *v)
+{
+	return v->opts.down_timer_adverts * interval_ns(v) + vrrp_skew_ns(v);
+}
+
+static void cancel_timer(struct ha_vrrp *v)
+{
+	v->timer = VRRP_TIMER_NONE;
+	v->timer_ns = HA_VRRP_NEVER;
+}
+
+static void set_timer(struct ha_vrrp *v, enum vrrp_timer_kind kind, uint64_t start_ns,
+		      uint64_t length_ns)
+{
+	v->timer = kind;
+	v->timer_start_ns = start_ns;
+	v->timer_ns = start_ns + length_ns;
+}
+
+static void set_down_timer(struct ha_vrrp *v)
+{
+	set_timer(v, VRRP_TIMER_DOWN, v->now_ns, vrrp_down_ns(v));
+	v->relistened = false;
+	v->heard_lower = false;
+	v->ready = false;
+}
+
+void vrrp_retime(struct ha_vrrp *v)
+{
+	if (v->timer == VRRP_TIMER_DOWN && !v->relistened)
+		v->timer_ns = v->timer_start_ns + vrrp_down_ns(v);
+	else if (v->timer == VRRP_TIMER_SKEW)
+		v->timer_ns = v->timer_start_ns + vrrp_skew_ns(v);
+	if (v->timer_ns < v->now_ns)
+		v->timer_ns = v->now_ns; /* due, not late */
+}
+
+static void send_advert(struct ha_vrrp *v, uint8_t priority)
+{
+	vrrp_push(v, VRRP_SEND)->priority = priority;
+}
+
+static void announce(struct ha_vrrp *v, uint8_t repeat)
+{
+	vrrp_push(v, VRRP_ANNOUNCE)->repeat = repeat;
+}
+
+static uint64_t after(uint64_t now_ns, uint64_t delay_ns)
+{
+	return delay_ns > HA_VRRP_NEVER - now_ns ? HA_VRRP_NEVER : now_ns + delay_ns;
+}
+
+void vrrp_serve_announcements(struct ha_vrrp *v)
+{
+	const struct ha_vrrp_opts *o = &v->opts;
+
+	if (v->now_ns >= v->reannounce_ns) {
+		announce(v, o->garp_lower_repeat);
+		v->reannounce_ns = HA_VRRP_NEVER;
+		v->reannounced_ns = v->now_ns + VRRP_REANNOUNCE_GAP_NS;
+	}
+	if (v->now_ns >= v->announce_ns) {
+		announce(v, v->announce_second ? o->garp_repeat : o->garp_refresh_repeat);
+		v->announce_second = false;
+		v->announce_ns =
+		    o->garp_refresh_ns ? after(v->now_ns, o->garp_refresh_ns) : HA_VRRP_NEVER;
+	}
+}
+
+/* Every change of state goes through here. */
+static void change_state(struct ha_vrrp *v, enum ha_vrrp_state to, enum ha_vrrp_reason reason,
+			 const struct vrrp_heard *heard)
+{
+	struct ha_vrrp_change *c;
+
+	assert(to != v->state);
+	c = &vrrp_push(v, VRRP_CHANGED)->change;
+	*c = (struct ha_vrrp_change){.from = v->state, .to = to, .reason = reason};
+	if (heard) {
+		c->peer = heard->meta->source;
+		c->peer_priority = heard->advert.priority;
+	}
+	v->state = to;
+	v->since_ns = v->now_ns;
+}
+
+/* RFC 9568 6.4.1 (115), 6.4.2 (345): advert, ARP or NA, Adver_Timer, Active. */
+static void become_active(struct ha_vrrp *v, enum ha_vrrp_reason reason)
+{
+	const struct ha_vrrp_opts *o = &v->opts;
+
+	send_advert(v, v->priority);
+	vrrp_push(v, VRRP_ADDRESSES)->up = true;
+	announce(v, o->garp_repeat);
+	v->announce_second = o->garp_delay_ns != HA_VRRP_NEVER;
+	if (v->announce_second)
+		v->announce_ns = after(v->now_ns, o->garp_delay_ns);
+	else if (o->garp_refresh_ns)
+		v->announce_ns = after(v->now_ns, o->garp_refresh_ns);
+	v->active_interval_cs = o->advert_interval_cs; /* what was learned ends here */
+	v->active = (struct ha_ip){0};
+	v->active_priority = 0;
+	v->ready = false;
+	v->preempt_ns = HA_VRRP_NEVER;
+	set_timer(v, VRRP_TIMER_ADVERT, v->now_ns, own_interval_ns(v));
+	v->stats.became_active++;
+	change_state(v, HA_VRRP_ACTIVE, reason, NULL);
+}
+
+/* Gives up the addresses before anything else (RFC 9568 6.4.3), and resigns if nobody made it. */
+static void leave_active(struct ha_vrrp *v, bool resign)
+{
+	vrrp_push(v, VRRP_ADDRESSES)->up = false;
+	if (resign)
+		send_advert(v, HA_VRRP_PRIORITY_RESIGN);
+	v->announce_ns = v->reannounce_ns = HA_VRRP_NEVER;
+	v->stats.left_active++;
+}
+
+static void become_backup(struct ha_vrrp *v, enum ha_vrrp_reason reason,
+			  const struct vrrp_heard *heard)
+{
+	v->preempt_ns = HA_VRRP_NEVER;
+	set_down_timer(v);
+	change_state(v, HA_VRRP_BACKUP, reason, heard);
+}
+
+/* Nothing stands against it but, perhaps, its group (local). */
+static void elect(struct ha_vrrp *v, enum ha_vrrp_reason reason)
+{
+	if (vrrp_group_permits(v)) {
+		become_active(v, reason);
+		return;
+	}
+	if (v->state != HA_VRRP_BACKUP)
+		become_backup(v, reason, NULL);
+	cancel_timer(v);
+	v->ready = true;
+}
+
+/* RFC 9568 6.4.1 (105)-(145): on Startup, and (local) when the last fault is gone. */
+static void startup(struct ha_vrrp *v, enum ha_vrrp_reason reason)
+{
+	v->active_interval_cs = v->opts.advert_interval_cs;
+	cancel_timer(v);
+	if (v->faults)
+		change_state(v, HA_VRRP_FAULT, HA_VRRP_FAULTED, NULL);
+	else if (v->priority == HA_VRRP_PRIORITY_OWNER)
+		elect(v, HA_VRRP_OWNER);
+	else
+		become_backup(v, reason, NULL);
+}
+
+/* Takes the interval that an accepted Active advertises, within the configured bounds. */
+static void learn(struct ha_vrrp *v, const struct vrrp_heard *heard)
+{
+	uint16_t cs = heard->advert.interval_cs;
+
+	if (cs < v->opts.learn_min_cs)
+		cs = v->opts.learn_min_cs;
+	if (cs > v->opts.learn_max_cs)
+		cs = v->opts.learn_max_cs;
+	v->active_interval_cs = cs;
+}
+
+/* What to tell of an accepted advert; no influence on anything. */
+static void remark(struct ha_vrrp *v, const struct vrrp_heard *heard)
+{
+	const struct vrrp_advert *adv = &heard->advert;
+
+	if (adv->interval_cs != v->opts.advert_interval_cs)
+		vrrp_push_remark(v, HA_VRRP_REMARK_INTERVAL, heard->meta);
+	if (v->wire.version == 3 && !vrrp_check_same_addresses(v, adv))
+		vrrp_push_remark(v, HA_VRRP_REMARK_ADDRESS_LIST, heard->meta);
+	if (v->wire.version == 3 && adv->checksum != v->wire.checksum)
+		vrrp_push_remark(v, HA_VRRP_REMARK_CHECKSUM_FORM, heard->meta);
+	if (adv->priority == v->priority)
+		vrrp_push_remark(v,
+				 adv->priority == HA_VRRP_PRIORITY_OWNER
+				     ? HA_VRRP_REMARK_SECOND_OWNER
+				     : HA_VRRP_REMARK_EQUAL_PRIORITY,
+				 heard->meta);
+}
+
+/* Preempt_Mode is false for this Active: set so, or (local) still inside preempt_delay. */
+static bool tolerates(struct ha_vrrp *v)
+{
+	if (v->priority == HA_VRRP_PRIORITY_OWNER)
+		return false;
+	if (v->opts.no_preempt)
+		return true;
+	if (!v->opts.preempt_delay_ns)
+		return false;
+	if (v->preempt_ns == HA_VRRP_NEVER)
+		v->preempt_ns = after(v->now_ns, v->opts.preempt_delay_ns);
+	return v->now_ns < v->preempt_ns;
+}
+
+/* RFC 9568 6.4.2 (420)-(475) */
+static void backup_hears(struct ha_vrrp *v, const struct vrrp_heard *heard)
+{
+	uint8_t priority = heard->advert.priority;
+
+	if (priority == HA_VRRP_PRIORITY_RESIGN) {
+		/* Skew_Time, but never longer than it would take anyhow: a flood does not hold it.
+		 */
+		if (v->now_ns + vrrp_skew_ns(v) < v->timer_ns && !v->ready)
+			set_timer(v, VRRP_TIMER_SKEW, v->now_ns, vrrp_skew_ns(v));
+	} else if (priority >= v->priority || tolerates(v)) {
+		if (priority >= v->priority)
+			v->preempt_ns = HA_VRRP_NEVER;
+		learn(v, heard);
+		set_down_timer(v);
+		v->active = heard->meta->source;
+		v->active_priority = priority;
+	} else {
+		v->heard_lower = true; /* discarded; the timer runs on */
+	}
+}
+
+static enum ha_vrrp_reason timer_reason(const struct ha_vrrp *v)
+{
+	if (v->priority == HA_VRRP_PRIORITY_OWNER)
+		return HA_VRRP_OWNER;
+	if (v->timer == VRRP_TIMER_SKEW)
+		return HA_VRRP_RESIGNED;
+	return v->heard_lower ? HA_VRRP_PREEMPTED : HA_VRRP_TIMEOUT;
+}
+
+/*
+ * Active_Down_Timer. If it was served late, the adverts that would have stopped it may still wait
+ * to be read: listen for one more interval, once, instead of making a second Active (local).
+ */
+static void down_timer_fires(struct ha_vrrp *v)
+{
+	uint64_t late_ns = v->now_ns - v->timer_ns;
+
+	if (late_ns > interval_ns(v) / 2 && !v->relistened && v->timer != VRRP_TIMER_NOW) {
+		v->relistened = true;
+		v->timer_ns = v->now_ns + interval_ns(v);
+		vrrp_push_remark(v, HA_VRRP_REMARK_LATE, NULL);
+		return;
+	}
+	elect(v, timer_reason(v));
+}
+
+/* The losing advert is discarded and answered at once: RFC 9568 6.4.3, new there. */
+static void assert_active(struct ha_vrrp *v, const struct vrrp_heard *heard)
+{
+	vrrp_push_remark(v, HA_VRRP_REMARK_LOSING_ADVERT, heard->meta);
+	if (!v->opts.no_reply) {
+		if (v->now_ns >= v->replied_ns) {
+			send_advert(v, v->priority);
+			v->replied_ns = v->now_ns + VRRP_REPLY_GAP_NS;
+			v->stats.replies_sent++;
+		} else {
+			v->stats.replies_withheld++;
+		}
+	}
+	/* Neighbours may have learned the other one: tell them again (local). */
+	if (v->reannounce_ns == HA_VRRP_NEVER)
+		v->reannounce_ns = v->now_ns > v->reannounced_ns ? v->now_ns : v->reannounced_ns;
+	vrrp_serve_announcements(v);
+}
+
+/* RFC 9568 6.4.3: a higher priority wins, and among equal ones the higher address. */
+static bool wins(const struct ha_vrrp *v, const struct vrrp_heard *heard)
+{
+	if (heard->advert.priority != v->priority)
+		return heard->advert.priority > v->priority;
+	return ha_ip_compare(&heard->meta->source, &v->opts.source) > 0;
+}
+
+/* RFC 9568 6.4.3 (700)-(770) */
+static void active_hears(struct ha_vrrp *v, const struct vrrp_heard *heard)
+{
+	if (heard->advert.priority == HA_VRRP_PRIORITY_RESIGN) {
+		if (v->now_ns < v->replied_ns) {
+			v->stats.replies_withheld++;
+			return;
+		}
+		send_advert(v, v->priority);
+		v->replied_ns = v->now_ns + VRRP_REPLY_GAP_NS;
+		set_timer(v, VRRP_TIMER_ADVERT, v->now_ns, own_interval_ns(v));
+	} else if (wins(v, heard)) {
+		if (v->opts.last_advert)
+			send_advert(v, v->priority);
+		leave_active(v, false);
+		learn(v, heard);
+		v->active = heard->meta->source;
+		v->active_priority = heard->advert.priority;
+		become_backup(v,
+			      heard->advert.priority > v->priority ? HA_VRRP_HIGHER_PRIORITY
+								   : HA_VRRP_HIGHER_ADDRESS,
+			      heard);
+	} else {
+		assert_active(v, heard);
+	}
+}
+
+/* Adver_Timer: keeps its beat, unless it fell a whole interval behind. */
+static void advert_timer_fires(struct ha_vrrp *v)
+{
+	uint64_t late_ns = v->now_ns - v->timer_ns;
+
+	send_advert(v, v->priority);
+	if (late_ns >= own_interval_ns(v)) {
+		vrrp_push_remark(v, HA_VRRP_REMARK_LATE, NULL);
+		/* Somebody may have taken the addresses and given them back (local). */
+		if (v->opts.down_timer_adverts * own_interval_ns(v) <= late_ns)
+			announce(v, v->opts.garp_repeat);
+		late_ns = 0;
+	}
+	set_timer(v, VRRP_TIMER_ADVERT, v->now_ns - late_ns, own_interval_ns(v));
+}
+
+static void in_initialize(struct ha_vrrp *v, enum vrrp_event event)
+{
+	if (event == VRRP_EV_STARTUP)
+		startup(v, HA_VRRP_STARTED);
+}
+
+static void in_backup(struct ha_vrrp *v, enum vrrp_event event, const struct vrrp_heard *heard)
+{
+	switch (event) {
+	case VRRP_EV_SHUTDOWN:
+		cancel_timer(v);
+		change_state(v, HA_VRRP_INITIALIZE, HA_VRRP_STOPPED, NULL);
+		break;
+	case VRRP_EV_TIMER:
+		down_timer_fires(v);
+		break;
+	case VRRP_EV_ADVERT:
+		remark(v, heard);
+		backup_hears(v, heard);
+		break;
+	case VRRP_EV_FAULT:
+		cancel_timer(v);
+		change_state(v, HA_VRRP_FAULT, HA_VRRP_FAULTED, NULL);
+		break;
+	case VRRP_EV_GROUP_ACTIVE:
+		become_active(v, HA_VRRP_FOLLOWED);
+		break;
+	case VRRP_EV_STARTUP:
+	case VRRP_EV_RECOVER:
+	case VRRP_EV_GROUP_BACKUP:
+		break;
+	}
+	if (v->state != HA_VRRP_BACKUP) {
+		v->ready = false;
+		v->active = (struct ha_ip){0};
+		v->active_priority = 0;
+	}
+}
+
+static void in_active(struct ha_vrrp *v, enum vrrp_event event, const struct vrrp_heard *heard)
+{
+	switch (event) {
+	case VRRP_EV_SHUTDOWN:
+		cancel_timer(v);
+		leave_active(v, true);
+		change_state(v, HA_VRRP_INITIALIZE, HA_VRRP_STOPPED, NULL);
+		break;
+	case VRRP_EV_TIMER:
+		advert_timer_fires(v);
+		break;
+	case VRRP_EV_ADVERT:
+		remark(v, heard);
+		active_hears(v, heard);
+		break;
+	case VRRP_EV_FAULT:
+		cancel_timer(v);
+		leave_active(v, true);
+		change_state(v, HA_VRRP_FAULT, HA_VRRP_FAULTED, NULL);
+		break;
+	case VRRP_EV_GROUP_BACKUP:
+		leave_active(v, true);
+		become_backup(v, HA_VRRP_FOLLOWED, NULL);
+		break;
+	case VRRP_EV_STARTUP:
+	case VRRP_EV_RECOVER:
+	case VRRP_EV_GROUP_ACTIVE:
+		break;
+	}
+}
+
+static void in_fault(struct ha_vrrp *v, enum vrrp_event event)
+{
+	switch (event) {
+	case VRRP_EV_SHUTDOWN:
+		cancel_timer(v);
+		change_state(v, HA_VRRP_INITIALIZE, HA_VRRP_STOPPED, NULL);
+		break;
+	case VRRP_EV_TIMER:
+	case VRRP_EV_RECOVER:
+		if (v->faults)
+			cancel_timer(v);
+		else
+			startup(v, HA_VRRP_RECOVERED);
+		break;
+	default:
+		break;
+	}
+}
+
+void vrrp_fsm(struct ha_vrrp *v, enum vrrp_event event, const struct vrrp_heard *heard)
+{
+	switch (v->state) {
+	case HA_VRRP_INITIALIZE:
+		in_initialize(v, event);
+		break;
+	case HA_VRRP_BACKUP:
+		in_backup(v, event, heard);
+		break;
+	case HA_VRRP_ACTIVE:
+		in_active(v, event, heard);
+		break;
+	case HA_VRRP_FAULT:
+		in_fault(v, event);
+		break;
+	}
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The virtual router as its own files see it: vrrp.c (the door), check.c (what is accepted), fsm.c
+ * (the RFC's state machine), group.c (sync groups), freeze.c.
+ *
+ * An event mutates first and queues what is to be told; the outermost call then drains the queue.
+ * The members of a group share its queue, so that one event of the group is told in one order.
+ */
+#ifndef VRRP_OBJECT_H
+#define VRRP_OBJECT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <libha/vrrp.h>
+
+#include "base/list.h"
+#include "vrrp/wire.h"
+
+#define VRRP_NS_PER_CS UINT64_C(10000000)
+#define VRRP_NS_PER_S UINT64_C(1000000000)
+#define VRRP_REPLY_GAP_NS (10 * UINT64_C(1000000)) /* between answers to losing adverts */
+#define VRRP_REANNOUNCE_GAP_NS VRRP_NS_PER_S	   /* between announcements after them */
+
+/* An event queues at most so many actions for each router it touches (an advert: 5 remarks and 3).
+ */
+#define VRRP_ACTIONS_PER_EVENT 12
+#define VRRP_QUEUE_SIZE(routers) \
+	((size_t)(routers)*VRRP_ACTIONS_PER_EVENT * (HA_VRRP_MAX_ROUND + 1))
+
+enum vrrp_action_kind {
+	VRRP_SEND,
+	VRRP_ADDRESSES,
+	VRRP_ANNOUNCE,
+	VRRP_CHANGED,
+	VRRP_DROPPED,
+	VRRP_REMARK,
+	VRRP_GROUP_CHANGED,
+};
+
+struct vrrp_action {
+	enum vrrp_action_kind kind;
+	struct ha_vrrp *v;
+	union {
+		uint8_t priority; /* SEND */
+		bool up;	  /* ADDRESSES */
+		uint8_t repeat;	  /* ANNOUNCE */
+		struct ha_vrrp_change change;
+		struct {
+			int what; /* enum ha_vrrp_drop or ha_vrrp_remark */
+			const struct ha_vrrp_meta *meta;
+		} note; /* DROPPED, REMARK */
+		struct {
+			struct ha_vrrp_group *g;
+			enum ha_vrrp_state from, to;
+		} group;
+	};
+};
+
+struct vrrp_queue {
+	struct vrrp_action *at;
+	size_t n, cap;
+	unsigned events; /* in this round */
+	bool busy;	 /* draining: a callback may be running */
+};
+
+enum vrrp_timer_kind {
+	VRRP_TIMER_NONE,
+	VRRP_TIMER_ADVERT, /* Adver_Timer */
+	VRRP_TIMER_DOWN,   /* Active_Down_Timer over Active_Down_Interval */
+	VRRP_TIMER_SKEW,   /* the same over Skew_Time: the Active resigned */
+	VRRP_TIMER_NOW,	   /* served at the next tick: something changed while no time was known */
+};
+
+struct ha_vrrp {
+	struct ha_vrrp_opts opts; /* defaults filled in; pointers are ours */
+	struct ha_vrrp_ops ops;
+	void *userdata;
+	struct vrrp_wire wire;
+	struct ha_vrrp_stats stats;
+
+	struct vrrp_queue *queue; /* own_queue or the group's */
+	struct vrrp_queue own_queue;
+	struct ha_vrrp_group *group;
+	struct list in_group;
+
+	uint64_t now_ns; /* the latest time seen */
+	enum ha_vrrp_state state;
+	uint64_t since_ns;
+	uint8_t priority; /* effective */
+	uint32_t faults;
+
+	enum vrrp_timer_kind timer;
+	uint64_t timer_ns, timer_start_ns;
+	bool relistened; /* a late Active_Down_Timer was given one more interval */
+
+	/* Backup */
+	uint16_t active_interval_cs; /* Active_Adver_Interval */
+	struct ha_ip active;
+	uint8_t active_priority;
+	bool ready;	     /* would be Active if its group could */
+	bool heard_lower;    /* since the timer was started */
+	uint64_t preempt_ns; /* when a lower Active may be displaced; NEVER: none was heard */
+
+	/* Active */
+	uint64_t announce_ns;		     /* the next regular announcement */
+	bool announce_second;		     /* it is the burst after garp_delay */
+	uint64_t reannounce_ns;		     /* the next one because of a losing advert */
+	uint64_t reannounced_ns, replied_ns; /* the last ones, plus their gap: not before */
+};
+
+/* The events of RFC 9568 section 6.4, and those that the RFC does not know. */
+enum vrrp_event {
+	VRRP_EV_STARTUP,
+	VRRP_EV_SHUTDOWN,
+	VRRP_EV_TIMER,
+	VRRP_EV_ADVERT,
+	VRRP_EV_FAULT,	      /* a first fault bit */
+	VRRP_EV_RECOVER,      /* the last one is gone */
+	VRRP_EV_GROUP_ACTIVE, /* every member can be Active */
+	VRRP_EV_GROUP_BACKUP, /* some member cannot */
+};
+
+/* The accepted advert of an event, or NULL. */
+struct vrrp_heard {
+	struct vrrp_advert advert;
+	const struct ha_vrrp_meta *meta;
+};
+
+/* fsm.c: the one state machine. */
+void vrrp_fsm(struct ha_vrrp *v, enum vrrp_event event, const struct vrrp_heard *heard);
+uint64_t vrrp_skew_ns(const struct ha_vrrp *v);
+uint64_t vrrp_down_ns(const struct ha_vrrp *v);
+void vrrp_retime(struct ha_vrrp *v); /* the priority changed while a timer ran */
+void vrrp_serve_announcements(struct ha_vrrp *v);
+
+/* check.c: what is accepted. Pure of side effects but the remarks queued for an accepted one. */
+enum ha_vrrp_drop vrrp_check(const struct ha_vrrp *v, const struct ha_vrrp_meta *m, const void *pkt,
+			     size_t len, struct vrrp_advert *ret);
+bool vrrp_check_same_addresses(const struct ha_vrrp *v, const struct vrrp_advert *adv);
+bool vrrp_ip_is_multicast(const struct ha_ip *ip);
+bool vrrp_ip_is_link_local(const struct ha_ip *ip);
+
+/* opts.c: defaults, ranges, copies. */
+void vrrp_opts_default(struct ha_vrrp_opts *o);
+const char *vrrp_opts_check(const struct ha_vrrp_opts *o);
+
+/* vrrp.c: the queue. */
+struct vrrp_action *vrrp_push(struct ha_vrrp *v, enum vrrp_action_kind kind);
+void vrrp_push_remark(struct ha_vrrp *v, enum ha_vrrp_remark what, const struct ha_vrrp_meta *meta);
+int vrrp_queue_enter(struct vrrp_queue *q, bool in_callback);
+void vrrp_queue_drain(struct vrrp_queue *q);
+
+/* group.c */
+bool vrrp_group_permits(const struct ha_vrrp *v); /* all others are Active or ready */
+void vrrp_group_settle(struct ha_vrrp *v); /* after every event of a member; no group: nothing */
+void vrrp_group_leave(struct ha_vrrp *v);
+void vrrp_group_tell(const struct vrrp_action *a);
+
+#endif

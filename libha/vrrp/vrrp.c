@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: MIT */
+/* The door of the engine: objects, entry points, and the queue that tells after mutating. */
+#include "vrrp/object.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/mem.h"
+#include "base/sized.h"
+
+/* ---- the queue ---- */
+
+struct vrrp_action *vrrp_push(struct ha_vrrp *v, enum vrrp_action_kind kind)
+{
+	struct vrrp_queue *q = v->queue;
+	struct vrrp_action *a;
+
+	assert(q->n < q->cap); /* VRRP_ACTIONS_PER_EVENT and HA_VRRP_MAX_ROUND see to it */
+	a = &q->at[q->n++];
+	memset(a, 0, sizeof(*a));
+	a->kind = kind;
+	a->v = v;
+	return a;
+}
+
+void vrrp_push_remark(struct ha_vrrp *v, enum ha_vrrp_remark what, const struct ha_vrrp_meta *meta)
+{
+	struct vrrp_action *a = vrrp_push(v, VRRP_REMARK);
+
+	a->note.what = (int)what;
+	a->note.meta = meta;
+}
+
+int vrrp_queue_enter(struct vrrp_queue *q, bool in_callback)
+{
+	if (q->busy && (!in_callback || q->events > HA_VRRP_MAX_ROUND))
+		return -EBUSY;
+	q->events++;
+	return 0;
+}
+
+static void tell_remark(struct ha_vrrp *v, enum ha_vrrp_remark what, const struct ha_vrrp_meta *m)
+{
+	v->stats.remarks[what]++;
+	if (v->ops.remark)
+		v->ops.remark(v, what, m, v->userdata);
+}
+
+static int send_to(struct ha_vrrp *v, struct vrrp_wire_out *out, const struct ha_ip *destination)
+{
+	uint8_t buf[HA_VRRP_MAX_ADVERT];
+	ssize_t len;
+	int r;
+
+	out->destination = *destination;
+	len = vrrp_wire_encode(&v->wire, out, buf, sizeof(buf));
+	assert(len > 0);
+	r = v->ops.send(v, destination, buf, (size_t)len, v->userdata);
+	if (r < 0)
+		v->stats.send_errors++;
+	return r;
+}
+
+static void send_advert(struct ha_vrrp *v, uint8_t priority)
+{
+	const struct ha_vrrp_opts *o = &v->opts;
+	struct vrrp_wire_out out = {
+	    .priority = priority,
+	    .interval_cs = o->advert_interval_cs,
+	    .source = o->source,
+	    .addresses = o->addresses,
+	    .n_addresses = o->n_addresses,
+	};
+	bool failed = false;
+
+	if (!o->source.family) {
+		v->stats.send_errors++;
+		tell_remark(v, HA_VRRP_REMARK_NO_SOURCE, NULL);
+		return;
+	}
+	v->stats.adverts_sent++;
+	if (priority == HA_VRRP_PRIORITY_RESIGN)
+		v->stats.priority_zero_sent++;
+	if (!o->n_peers)
+		failed = send_to(v, &out, &o->group) < 0;
+	for (size_t i = 0; i < o->n_peers; i++)
+		failed |= send_to(v, &out, &o->peers[i]) < 0;
+	if (failed)
+		tell_remark(v, HA_VRRP_REMARK_SEND_FAILED, NULL);
+}
+
+static void tell(const struct vrrp_action *a)
+{
+	struct ha_vrrp *v = a->v;
+	bool accept = v->opts.priority == HA_VRRP_PRIORITY_OWNER || !v->opts.no_accept;
+
+	switch (a->kind) {
+	case VRRP_SEND:
+		send_advert(v, a->priority);
+		break;
+	case VRRP_ADDRESSES:
+		if (v->ops.addresses)
+			v->ops.addresses(v, a->up, accept, v->userdata);
+		break;
+	case VRRP_ANNOUNCE:
+		if (v->ops.announce)
+			v->ops.announce(v, a->repeat, v->userdata);
+		break;
+	case VRRP_CHANGED:
+		if (v->ops.changed)
+			v->ops.changed(v, &a->change, v->userdata);
+		break;
+	case VRRP_DROPPED:
+		if (v->ops.dropped)
+			v->ops.dropped(v, a->note.what, a->note.meta, v->userdata);
+		break;
+	case VRRP_REMARK:
+		tell_remark(v, a->note.what, a->note.meta);
+		break;
+	case VRRP_GROUP_CHANGED:
+		vrrp_group_tell(a);
+		break;
+	}
+}
+
+/* The outermost call empties the queue; what callbacks cause is appended meanwhile. */
+void vrrp_queue_drain(struct vrrp_queue *q)
+{
+	if (q->busy)
+		return;
+	q->busy = true;
+	for (size_t i = 0; i < q->n; i++)
+		tell(&q->at[i]);
+	q->busy = false;
+	q->n = 0;
+	q->events = 0;
+}
+
+static int enter(struct ha_vrrp *v, uint64_t now_ns, bool in_callback)
+{
+	int r = vrrp_queue_enter(v->queue, in_callback);
+
+	if (!r && now_ns > v->now_ns)
+		v->now_ns = now_ns;
+	return r;
+}
+
+static int leave(struct ha_vrrp *v)
+{
+	vrrp_group_settle(v);
+	vrrp_queue_drain(v->queue);
+	return 0;
+}
+
+/* ---- making and freeing ---- */
+
+static void free_all(struct ha_vrrp *v)
+{
+	mem_free((void *)(uintptr_t)v->opts.addresses);
+	mem_free((void *)(uintptr_t)v->opts.peers);
+	mem_free(v->own_queue.at);
+	mem_wipe_free(v, sizeof(*v));
+}
+
+static int copy_list(const struct ha_ip **list, size_t n)
+{
+	if (!n) {
+		*list = NULL;
+		return 0;
+	}
+	*list = mem_dup(*list, n * sizeof(**list));
+	return *list ? 0 : -ENOMEM;
+}
+
+/* The caller's lists become ours; the password moves to where it is needed. */
+static int own_opts(struct ha_vrrp *v)
+{
+	struct ha_vrrp_opts *o = &v->opts;
+	const struct ha_ip *peers = o->peers;
+	int r;
+
+	o->peers = NULL;
+	v->wire = (struct vrrp_wire){
+	    .family = o->family,
+	    .version = o->version,
+	    .vrid = o->vrid,
+	    .checksum = o->checksum,
+	    .group = o->group,
+	};
+	if (o->auth_pass) {
+		v->wire.auth_type = 1;
+		memcpy(v->wire.auth, o->auth_pass, strlen(o->auth_pass));
+		o->auth_pass = NULL;
+	}
+	r = copy_list(&o->addresses, o->n_addresses);
+	if (r < 0)
+		return r;
+	o->peers = peers;
+	return copy_list(&o->peers, o->n_peers);
+}
+
+int ha_vrrp_new(const struct ha_vrrp_opts *opts, const struct ha_vrrp_ops *ops, void *userdata,
+		struct ha_vrrp **ret)
+{
+	struct ha_vrrp_opts own;
+	struct ha_vrrp_ops own_ops;
+	struct ha_vrrp *v;
+	int r;
+
+	r = sized_in(&own, sizeof(own), opts);
+	if (!r)
+		r = sized_in(&own_ops, sizeof(own_ops), ops);
+	if (r < 0)
+		return r;
+	vrrp_opts_default(&own);
+	if (vrrp_opts_check(&own) || !own_ops.send || !ret)
+		return -EINVAL;
+	v = mem_zalloc(sizeof(*v));
+	if (!v)
+		return -ENOMEM;
+	v->opts = own;
+	v->ops = own_ops;
+	v->userdata = userdata;
+	v->priority = own.priority;
+	v->active_interval_cs = own.advert_interval_cs;
+	v->timer_ns = v->announce_ns = v->reannounce_ns = v->preempt_ns = HA_VRRP_NEVER;
+	list_init(&v->in_group);
+	v->queue = &v->own_queue;
+	r = own_opts(v);
+	if (!r) {
+		v->own_queue.cap = VRRP_QUEUE_SIZE(1);
+		v->own_queue.at = mem_array(v->own_queue.cap, sizeof(*v->own_queue.at));
+	}
+	if (r < 0 || !v->own_queue.at) {
+		free_all(v);
+		return -ENOMEM;
+	}
+	*ret = v;
+	return 0;
+}
+
+void ha_vrrp_free(struct ha_vrrp *v)
+{
+	if (!v)
+		return;
+	assert(!v->queue->busy);
+	vrrp_group_leave(v);
+	free_all(v);
+}
+
+/* ---- events ---- */
+
+int ha_vrrp_start(struct ha_vrrp *v, uint64_t now_ns)
+{
+	int r;
+
+	if (!v)
+		return -EINVAL;
+	if (v->state != HA_VRRP_INITIALIZE)
+		return -EALREADY;
+	r = enter(v, now_ns, true);
+	if (r < 0)
+		return r;
+	vrrp_fsm(v, VRRP_EV_STARTUP, NULL);
+	return leave(v);
+}
+
+int ha_vrrp_stop(struct ha_vrrp *v, uint64_t now_ns)
+{
+	int r;
+
+	if (!v)
+		return -EINVAL;
+	if (v->state == HA_VRRP_INITIALIZE)
+		return -EALREADY;
+	r = enter(v, now_ns, true);
+	if (r < 0)
+		return r;
+	vrrp_fsm(v, VRRP_EV_SHUTDOWN, NULL);
+	return leave(v);
+}
+
+int ha_vrrp_receive(struct ha_vrrp *v, uint64_t now_ns, const struct ha_vrrp_meta *m,
+		    const void *pkt, size_t len)
+{
+	struct vrrp_heard heard;
+	struct ha_vrrp_meta meta;
+	enum ha_vrrp_drop drop;
+	int r;
+
+	if (!v || (!pkt && len) || sized_in(&meta, sizeof(meta), m) < 0)
+		return -EINVAL;
+	r = enter(v, now_ns, false);
+	if (r < 0)
+		return r;
+	heard.meta = &meta;
+	drop = vrrp_check(v, &meta, pkt, len, &heard.advert);
+	if (drop) {
+		struct vrrp_action *a = vrrp_push(v, VRRP_DROPPED);
+
+		a->note.what = (int)drop;
+		a->note.meta = &meta;
+		v->stats.dropped[drop]++;
+		vrrp_queue_drain(
+		    v->queue); /* nothing changed, so the group has nothing to settle */
+		return (int)drop;
+	}
+	v->stats.adverts_received++;
+	if (heard.advert.priority == HA_VRRP_PRIORITY_RESIGN)
+		v->stats.priority_zero_received++;
+	if (v->wire.version == 3 && v->wire.family == AF_INET)
+		v->stats.checksums[heard.advert.checksum]++;
+	vrrp_fsm(v, VRRP_EV_ADVERT, &heard);
+	return leave(v);
+}
+
+uint64_t ha_vrrp_deadline(const struct ha_vrrp *v)
+{
+	uint64_t first;
+
+	if (!v)
+		return HA_VRRP_NEVER;
+	first = v->timer_ns;
+	if (v->announce_ns < first)
+		first = v->announce_ns;
+	return v->reannounce_ns < first ? v->reannounce_ns : first;
+}
+
+int ha_vrrp_tick(struct ha_vrrp *v, uint64_t now_ns)
+{
+	int r;
+
+	if (!v)
+		return -EINVAL;
+	r = enter(v, now_ns, false);
+	if (r < 0)
+		return r;
+	if (v->now_ns >= v->timer_ns) {
+		uint64_t late_ns = v->now_ns - v->timer_ns;
+
+		if (late_ns > v->stats.worst_late_ns && v->timer != VRRP_TIMER_NOW)
+			v->stats.worst_late_ns = late_ns;
+		/* Faults that were set before a thaw come first. */
+		if (v->faults && v->state != HA_VRRP_FAULT)
+			vrrp_fsm(v, VRRP_EV_FAULT, NULL);
+		else
+			vrrp_fsm(v, VRRP_EV_TIMER, NULL);
+	}
+	if (v->state == HA_VRRP_ACTIVE)
+		vrrp_serve_announcements(v);
+	return leave(v);
+}
+
+int ha_vrrp_set_priority(struct ha_vrrp *v, uint64_t now_ns, unsigned priority)
+{
+	int r;
+
+	if (!v || !priority || priority >= HA_VRRP_PRIORITY_OWNER ||
+	    v->opts.priority == HA_VRRP_PRIORITY_OWNER)
+		return -EINVAL;
+	r = enter(v, now_ns, true);
+	if (r < 0)
+		return r;
+	v->priority = (uint8_t)priority;
+	vrrp_retime(v);
+	return leave(v);
+}
+
+int ha_vrrp_set_fault(struct ha_vrrp *v, uint64_t now_ns, uint32_t bits, bool on)
+{
+	bool before, after;
+	int r;
+
+	if (!v || !bits || (bits & HA_VRRP_FAULT_GROUP))
+		return -EINVAL;
+	r = enter(v, now_ns, true);
+	if (r < 0)
+		return r;
+	before = v->faults != 0;
+	v->faults = on ? v->faults | bits : v->faults & ~bits;
+	after = v->faults != 0;
+	if (before != after)
+		vrrp_fsm(v, after ? VRRP_EV_FAULT : VRRP_EV_RECOVER, NULL);
+	return leave(v);
+}
+
+int ha_vrrp_set_source(struct ha_vrrp *v, const struct ha_ip *source)
+{
+	if (!v || !source)
+		return -EINVAL;
+	if (source->family && source->family != v->opts.family)
+		return -EINVAL;
+	if (source->family == AF_INET6 && !v->opts.n_peers && !vrrp_ip_is_link_local(source))
+		return -EINVAL;
+	v->opts.source = *source;
+	return 0;
+}
+
+int ha_vrrp_announce(struct ha_vrrp *v, uint64_t now_ns)
+{
+	int r;
+
+	if (!v)
+		return -EINVAL;
+	r = enter(v, now_ns, true);
+	if (r < 0)
+		return r;
+	if (v->state == HA_VRRP_ACTIVE)
+		vrrp_push(v, VRRP_ANNOUNCE)->repeat = v->opts.garp_repeat;
+	return leave(v);
+}
+
+/* ---- asking ---- */
+
+enum ha_vrrp_state ha_vrrp_state(const struct ha_vrrp *v)
+{
+	return v->state;
+}
+
+void *ha_vrrp_userdata(const struct ha_vrrp *v)
+{
+	return v->userdata;
+}
+
+const struct ha_vrrp_opts *ha_vrrp_opts(const struct ha_vrrp *v)
+{
+	return &v->opts;
+}
+
+int ha_vrrp_status(const struct ha_vrrp *v, struct ha_vrrp_status *ret)
+{
+	struct ha_vrrp_status s = {.state = HA_VRRP_INITIALIZE};
+
+	if (!v)
+		return -EINVAL;
+	s.state = v->state;
+	s.priority = v->priority;
+	s.since_ns = v->since_ns;
+	s.faults = v->faults;
+	s.active = v->active;
+	s.active_priority = v->active_priority;
+	s.active_interval_cs = v->active_interval_cs;
+	s.skew_ns = vrrp_skew_ns(v);
+	s.down_ns = vrrp_down_ns(v);
+	s.timer_ns = v->timer_ns;
+	s.waits_for_group = v->ready;
+	return sized_out(ret, &s, sizeof(s));
+}
+
+int ha_vrrp_stats(const struct ha_vrrp *v, struct ha_vrrp_stats *ret)
+{
+	return v ? sized_out(ret, &v->stats, sizeof(v->stats)) : -EINVAL;
+}
+
+void ha_vrrp_mac(uint8_t family, uint8_t vrid, uint8_t ret[6])
+{
+	const uint8_t mac[6] = {0, 0, 0x5e, 0, family == AF_INET6 ? 2 : 1, vrid};
+
+	memcpy(ret, mac, sizeof(mac));
+}
