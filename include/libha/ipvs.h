@@ -67,8 +67,8 @@ LIBHA_API int ha_ipvs_dump(struct ha_ipvs *v, struct ha_service_table **ret);
  * Returns 0 when all steps are done; a positive number when they are, but that many found the
  * kernel different from what the plan assumed (a service to add was there, one to edit was gone:
  * both are repaired): dump and plan again to be sure. Else the error of the first step in the plan
- * that failed; -EBUSY inside a callback; -E2BIG: a step that ha_ipvs_check() refuses gives
- * -EOPNOTSUPP to `done`.
+ * that failed (-EOPNOTSUPP for one that ha_ipvs_check() refuses: nothing is sent for it); -EBUSY
+ * inside a callback.
  */
 LIBHA_API int ha_ipvs_apply(struct ha_ipvs *v, const struct ha_service_plan *p,
 			    const struct ha_service_apply_ops *ops, void *userdata);

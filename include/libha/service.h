@@ -37,8 +37,8 @@ extern "C" {
 #define HA_PERSISTENCE_MAX_S 2678400 /* 31 days, as ipvsadm and keepalived */
 #define HA_SERVICE_NAME_SIZE \
 	16 /* of scheduler and persistence engine, with the NUL (linux/ip_vs.h) */
-#define HA_SERVICE_TEXT_SIZE \
-	320 /* always enough for ha_service_format, ha_dest_format, ha_service_step_format */
+/* Always enough for ha_service_format, ha_dest_format and ha_service_step_format. */
+#define HA_SERVICE_TEXT_SIZE 512
 
 /* ---- What a service is ---- */
 
@@ -217,8 +217,8 @@ LIBHA_API struct ha_service *ha_service_next(const struct ha_service_table *t,
 					     const struct ha_service *s);
 /*
  * Fills *ret up to its size with what the service is: defaults are filled in (scheduler "wlc",
- * prefix 32 or 128, the family of a fwmark). The strings live as long as the service and until
- * ha_service_set(). 0 or -EINVAL.
+ * the family of a fwmark, with persistence the prefix 32 or 128). The strings live as long as the
+ * service and until ha_service_set(). 0 or -EINVAL.
  */
 LIBHA_API int ha_service_get(const struct ha_service *s, struct ha_service_opts *ret);
 /* What the kernel counted; ret->size set by the caller. 0 or -EINVAL. */

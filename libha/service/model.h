@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of services from the inside: for plan.c and for the backends, which fill tables from dumps. */
+#ifndef LIBHA_SERVICE_MODEL_H
+#define LIBHA_SERVICE_MODEL_H
+
+#include "base/hmap.h"
+#include "base/list.h"
+
+#include <libha/service.h>
+
+/* A persistence_prefix that no caller can ask for: a dump found a netmask that is no prefix. */
+#define SERVICE_PREFIX_ODD 255
+
+struct ha_service_table {
+	struct list services;
+	struct hmap by_key;
+};
+
+struct ha_service {
+	struct ha_service_table *table;
+	struct list node;
+	struct hmap_node by_key;
+	struct ha_service_opts o; /* normal form; the strings are the two below */
+	char scheduler[HA_SERVICE_NAME_SIZE];
+	char engine[HA_SERVICE_NAME_SIZE];
+	struct list dests;
+	struct hmap dest_by_key;
+	struct ha_service_stats stats;
+	bool owned;
+};
+
+struct ha_dest {
+	struct ha_service *service;
+	struct list node;
+	struct hmap_node by_key;
+	struct ha_dest_opts o; /* normal form */
+	struct ha_service_stats stats;
+};
+
+/*
+ * The normal form: defaults filled in, what does not count zeroed, so that equal things compare equal.
+ * The destination's needs the normal form of its service.
+ */
+void service_normalize(struct ha_service_opts *o);
+void service_dest_normalize(struct ha_dest_opts *o, const struct ha_service_opts *service);
+
+/*
+ * ha_service_add() and ha_dest_set() for what the kernel holds: normalizes, but takes values no check
+ * would pass. -EEXIST, -E2BIG, -ENOMEM.
+ */
+int service_add_unchecked(struct ha_service_table *t, const struct ha_service_opts *o, bool owned,
+			  struct ha_service **ret);
+int service_dest_set_unchecked(struct ha_service *s, const struct ha_dest_opts *o,
+			       struct ha_dest **ret);
+
+/* Whether all but the key is equal. Normal forms. */
+bool service_equal(const struct ha_service_opts *a, const struct ha_service_opts *b);
+bool service_dest_equal(const struct ha_dest_opts *a, const struct ha_dest_opts *b);
+
+/* What ha_service_check() does, on structs of our own size. */
+int service_check(const struct ha_service_opts *s, const struct ha_dest_opts *d,
+		  const char **ret_reason);
+/* The same after taking in a caller's structs of any size; fills the two own structs (d may be NULL). */
+int service_check_sized(const struct ha_service_opts *s, const struct ha_dest_opts *d,
+			struct ha_service_opts *ret_s, struct ha_dest_opts *ret_d,
+			const char **ret_reason);
+
+#endif
