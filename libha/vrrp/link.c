@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The Linux hand of the engine: one advert socket and one announcing socket for an interface and a
+ * family. Timers are served before packets, and packets in bounded batches: a storm of adverts must not
+ * keep our own from leaving.
+ */
+#include <libha/vrrp_link.h>
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <netpacket/packet.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cursor.h"
+#include "base/mem.h"
+#include "base/sized.h"
+#include "vrrp/announce.h"
+
+#define PACKET_SIZE (HA_VRRP_MAX_ADVERT + 60 + 4) /* IPv4 options, and enough to see "too long" */
+#define CONTROL_SIZE 256
+#define CHUNK 16 /* packets of one recvmmsg */
+
+struct ha_vrrp_link {
+	uint8_t family;
+	uint32_t ifindex;
+	int fd, announce_fd;
+	bool busy;
+	unsigned n;
+	struct ha_vrrp *by_vrid[256];
+	struct ha_vrrp_link_stats stats;
+
+	/* What one recvmmsg fills. */
+	struct mmsghdr message[CHUNK];
+	struct iovec iov[CHUNK];
+	struct sockaddr_storage from[CHUNK];
+	uint8_t control[CHUNK][CONTROL_SIZE]
+	    __attribute__((aligned(__alignof__(struct cmsghdr))));
+	uint8_t packet[CHUNK][PACKET_SIZE];
+};
+
+/* ---- making ---- */
+
+static struct ha_ip default_group(uint8_t family)
+{
+	struct ha_ip four = {.family = AF_INET, .bytes = {224, 0, 0, 18}};
+	struct ha_ip six = {.family = AF_INET6, .bytes = {0xff, 2, [15] = 0x12}};
+
+	return family == AF_INET6 ? six : four;
+}
+
+static int open_one(const struct ha_vrrp_link_opts *o, const struct ha_vrrp_socket *want)
+{
+	return o->open_socket ? o->open_socket(want, o->userdata) : ha_vrrp_link_open_socket(want);
+}
+
+static int open_both(struct ha_vrrp_link *l, const struct ha_vrrp_link_opts *o)
+{
+	struct ha_vrrp_socket want = {
+	    .size = sizeof(want),
+	    .kind = HA_VRRP_SOCKET_ADVERT,
+	    .family = o->family,
+	    .ifindex = o->ifindex,
+	    .ttl = o->ttl,
+	    .receive_buffer_bytes = o->receive_buffer_bytes,
+	};
+
+	if (!o->unicast_only)
+		want.group = o->group.family ? o->group : default_group(o->family);
+	l->fd = open_one(o, &want);
+	if (l->fd < 0)
+		return l->fd;
+	want = (struct ha_vrrp_socket){
+	    .size = sizeof(want),
+	    .kind = HA_VRRP_SOCKET_ANNOUNCE,
+	    .ifindex = o->ifindex,
+	};
+	l->announce_fd = open_one(o, &want);
+	return l->announce_fd < 0 ? l->announce_fd : 0;
+}
+
+int ha_vrrp_link_new(const struct ha_vrrp_link_opts *opts, struct ha_vrrp_link **ret)
+{
+	struct ha_vrrp_link_opts o;
+	struct ha_vrrp_link *l;
+	int r = sized_in(&o, sizeof(o), opts);
+
+	if (r < 0)
+		return r;
+	if (!ret || !o.ifindex || (o.family != AF_INET && o.family != AF_INET6) ||
+	    (o.group.family && o.group.family != o.family))
+		return -EINVAL;
+	l = mem_zalloc(sizeof(*l));
+	if (!l)
+		return -ENOMEM;
+	l->family = o.family;
+	l->ifindex = o.ifindex;
+	l->fd = l->announce_fd = -1;
+	r = open_both(l, &o);
+	if (r < 0) {
+		ha_vrrp_link_free(l);
+		return r;
+	}
+	*ret = l;
+	return 0;
+}
+
+void ha_vrrp_link_free(struct ha_vrrp_link *l)
+{
+	if (!l)
+		return;
+	assert(!l->busy);
+	if (l->fd >= 0)
+		close(l->fd);
+	if (l->announce_fd >= 0)
+		close(l->announce_fd);
+	mem_free(l);
+}
+
+int ha_vrrp_link_add(struct ha_vrrp_link *l, struct ha_vrrp *v)
+{
+	const struct ha_vrrp_opts *o;
+
+	if (!l || !v)
+		return -EINVAL;
+	o = ha_vrrp_opts(v);
+	if (o->family != l->family)
+		return -EINVAL;
+	if (l->by_vrid[o->vrid])
+		return -EEXIST;
+	l->by_vrid[o->vrid] = v;
+	return 0;
+}
+
+int ha_vrrp_link_remove(struct ha_vrrp_link *l, struct ha_vrrp *v)
+{
+	uint8_t vrid;
+
+	if (!l || !v)
+		return -EINVAL;
+	vrid = ha_vrrp_opts(v)->vrid;
+	if (l->by_vrid[vrid] != v)
+		return -ENOENT;
+	l->by_vrid[vrid] = NULL;
+	return 0;
+}
+
+int ha_vrrp_link_fd(const struct ha_vrrp_link *l)
+{
+	return l->fd;
+}
+
+/* ---- receiving ---- */
+
+/* TTL and destination, which the kernel passes beside the bytes. False: one of them is missing. */
+static bool read_control(struct msghdr *m, struct ha_vrrp_meta *meta)
+{
+	bool ttl = false, destination = false;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+		const uint8_t *data = CMSG_DATA(c);
+		int value;
+
+		if ((c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TTL) ||
+		    (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_HOPLIMIT)) {
+			memcpy(&value, data, sizeof(value));
+			meta->ttl = (uint8_t)value;
+			ttl = true;
+		} else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+			struct in_pktinfo info;
+
+			memcpy(&info, data, sizeof(info));
+			meta->destination.family = AF_INET;
+			memcpy(meta->destination.bytes, &info.ipi_addr, 4);
+			destination = true;
+		} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+			struct in6_pktinfo info;
+
+			memcpy(&info, data, sizeof(info));
+			meta->destination.family = AF_INET6;
+			memcpy(meta->destination.bytes, &info.ipi6_addr, 16);
+			destination = true;
+		}
+	}
+	return ttl && destination;
+}
+
+/* Raw IPv4 sockets give the IP header, too, which the kernel has checked; IPv6 ones do not. */
+static struct reader payload(const struct ha_vrrp_link *l, const uint8_t *packet, size_t len)
+{
+	struct reader r = reader_of(packet, len);
+
+	if (l->family == AF_INET) {
+		size_t header = (size_t)(read_u8(&r) & 0xf) * 4;
+
+		r = reader_of(packet, len);
+		read_bytes(&r, header < sizeof(struct ip) ? sizeof(struct ip) : header);
+	}
+	return r;
+}
+
+static void deliver(struct ha_vrrp_link *l, uint64_t now_ns, struct mmsghdr *mm, unsigned i)
+{
+	struct ha_vrrp_meta meta = {.size = sizeof(meta)};
+	struct reader r = payload(l, l->packet[i], mm->msg_len);
+	struct reader peek = r;
+	struct ha_vrrp *v;
+	uint8_t vrid;
+
+	l->stats.received++;
+	read_u8(&peek);
+	vrid = read_u8(&peek);
+	if (peek.bad || (mm->msg_hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ||
+	    !read_control(&mm->msg_hdr, &meta) ||
+	    ha_ip_from_sockaddr((struct sockaddr *)&l->from[i], mm->msg_hdr.msg_namelen,
+				&meta.source) < 0) {
+		l->stats.no_meta++;
+		return;
+	}
+	v = l->by_vrid[vrid];
+	if (v)
+		ha_vrrp_receive(v, now_ns, &meta, r.at, reader_left(&r));
+	else
+		l->stats.unknown_vrid++;
+}
+
+static void prepare(struct ha_vrrp_link *l)
+{
+	for (unsigned i = 0; i < CHUNK; i++) {
+		l->iov[i] = (struct iovec){l->packet[i], PACKET_SIZE};
+		l->message[i].msg_hdr = (struct msghdr){
+		    .msg_name = &l->from[i],
+		    .msg_namelen = sizeof(l->from[i]),
+		    .msg_iov = &l->iov[i],
+		    .msg_iovlen = 1,
+		    .msg_control = l->control[i],
+		    .msg_controllen = CONTROL_SIZE,
+		};
+	}
+}
+
+/* One batch; how many packets it had, or -errno. */
+static int receive(struct ha_vrrp_link *l, uint64_t now_ns)
+{
+	int n;
+
+	prepare(l);
+	n = recvmmsg(l->fd, l->message, CHUNK, MSG_DONTWAIT, NULL);
+	if (n < 0) {
+		if (errno == EAGAIN || errno == EINTR)
+			return 0;
+		l->stats.errors++;
+		return -errno;
+	}
+	for (int i = 0; i < n; i++)
+		deliver(l, now_ns, &l->message[i], (unsigned)i);
+	return n;
+}
+
+uint64_t ha_vrrp_link_deadline(const struct ha_vrrp_link *l)
+{
+	uint64_t first = HA_VRRP_NEVER;
+
+	for (unsigned i = 1; i < 256; i++) {
+		uint64_t deadline = ha_vrrp_deadline(l->by_vrid[i]);
+
+		if (deadline < first)
+			first = deadline;
+	}
+	return first;
+}
+
+int ha_vrrp_link_dispatch(struct ha_vrrp_link *l, uint64_t now_ns)
+{
+	int r = 0;
+
+	if (!l)
+		return -EINVAL;
+	if (l->busy)
+		return -EBUSY;
+	l->busy = true;
+	for (unsigned i = 1; i < 256; i++)
+		if (ha_vrrp_deadline(l->by_vrid[i]) <= now_ns)
+			ha_vrrp_tick(l->by_vrid[i], now_ns);
+	for (unsigned done = 0; done < HA_VRRP_LINK_BATCH; done += CHUNK) {
+		r = receive(l, now_ns);
+		if (r < CHUNK)
+			break;
+	}
+	l->busy = false;
+	return r < 0 ? r : 0;
+}
+
+/* ---- sending ---- */
+
+/* The source address goes with each packet: routers of one link may have different ones. */
+static size_t put_source(uint8_t *control, const struct ha_ip *source, uint32_t ifindex)
+{
+	struct cmsghdr *c = (struct cmsghdr *)(void *)control;
+
+	if (source->family == AF_INET6) {
+		struct in6_pktinfo info = {.ipi6_ifindex = ifindex};
+
+		memcpy(&info.ipi6_addr, source->bytes, 16);
+		c->cmsg_level = IPPROTO_IPV6;
+		c->cmsg_type = IPV6_PKTINFO;
+		c->cmsg_len = CMSG_LEN(sizeof(info));
+		memcpy(CMSG_DATA(c), &info, sizeof(info));
+		return CMSG_SPACE(sizeof(info));
+	}
+	struct in_pktinfo info = {.ipi_ifindex = (int)ifindex};
+
+	memcpy(&info.ipi_spec_dst, source->bytes, 4);
+	c->cmsg_level = IPPROTO_IP;
+	c->cmsg_type = IP_PKTINFO;
+	c->cmsg_len = CMSG_LEN(sizeof(info));
+	memcpy(CMSG_DATA(c), &info, sizeof(info));
+	return CMSG_SPACE(sizeof(info));
+}
+
+int ha_vrrp_link_send(struct ha_vrrp_link *l, const struct ha_vrrp *v,
+		      const struct ha_ip *destination, const void *advert, size_t len)
+{
+	uint8_t control[CMSG_SPACE(sizeof(struct in6_pktinfo))]
+	    __attribute__((aligned(__alignof__(struct cmsghdr)))) = {0};
+	struct sockaddr_storage to;
+	struct iovec iov = {(void *)(uintptr_t)advert, len};
+	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control};
+	ssize_t r;
+
+	if (!l || !v || !destination || destination->family != l->family || !advert)
+		return -EINVAL;
+	r = ha_ip_to_sockaddr(destination, 0, l->ifindex, &to);
+	if (r < 0)
+		return (int)r;
+	m.msg_name = &to;
+	m.msg_namelen = (socklen_t)r;
+	m.msg_controllen = put_source(control, &ha_vrrp_opts(v)->source, l->ifindex);
+	if (sendmsg(l->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+		l->stats.errors++;
+		return -errno;
+	}
+	l->stats.sent++;
+	return 0;
+}
+
+/* ---- announcing ---- */
+
+/* The Ethernet address of an interface. */
+static int interface_mac(int fd, uint32_t ifindex, uint8_t ret[6])
+{
+	struct ifreq req = {0};
+
+	if (!if_indextoname(ifindex, req.ifr_name) || ioctl(fd, SIOCGIFHWADDR, &req) < 0)
+		return -errno;
+	if (req.ifr_hwaddr.sa_family != ARPHRD_ETHER)
+		return -EAFNOSUPPORT;
+	memcpy(ret, req.ifr_hwaddr.sa_data, 6);
+	return 0;
+}
+
+int ha_vrrp_link_announce(struct ha_vrrp_link *l, const struct ha_vrrp_announcement *announcement)
+{
+	static const uint8_t none[6];
+	struct ha_vrrp_announcement a;
+	struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_halen = 6};
+	uint8_t frame[VRRP_ANNOUNCE_FRAME_SIZE];
+	ssize_t len;
+	int r = sized_in(&a, sizeof(a), announcement);
+
+	if (r < 0 || !l)
+		return l ? r : -EINVAL;
+	to.sll_ifindex = (int)(a.ifindex ? a.ifindex : l->ifindex);
+	if (!memcmp(a.mac, none, sizeof(none)))
+		r = interface_mac(l->fd, (uint32_t)to.sll_ifindex, a.mac);
+	if (r < 0)
+		return r;
+	len = vrrp_announce_frame(&a.address, a.mac, !a.not_router, frame, sizeof(frame));
+	if (len < 0)
+		return (int)len;
+	memcpy(to.sll_addr, frame, 6);
+	to.sll_protocol = htons((uint16_t)(frame[12] << 8 | frame[13]));
+	for (unsigned i = 0; i < (a.repeat ? a.repeat : 1u); i++) {
+		if (sendto(l->announce_fd, frame, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL,
+			   (struct sockaddr *)&to, sizeof(to)) < 0) {
+			l->stats.errors++;
+			return -errno;
+		}
+		l->stats.announced++;
+	}
+	return 0;
+}
+
+int ha_vrrp_link_announce_all(struct ha_vrrp_link *l, const struct ha_vrrp *v, unsigned repeat)
+{
+	struct ha_vrrp_announcement a = {.size = sizeof(a), .repeat = (uint8_t)repeat};
+	int r = 0;
+
+	if (!l || !v || repeat > UINT8_MAX)
+		return -EINVAL;
+	for (size_t i = 0; i < ha_vrrp_opts(v)->n_addresses; i++) {
+		int one;
+
+		a.address = ha_vrrp_opts(v)->addresses[i];
+		one = ha_vrrp_link_announce(l, &a);
+		if (!r)
+			r = one;
+	}
+	return r;
+}
+
+/* ---- the source address ---- */
+
+static bool is_source(const struct ifaddrs *i, const char *name, uint8_t family,
+		      const struct ha_ip *not_these, size_t n, struct ha_ip *ret)
+{
+	socklen_t len =
+	    family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+
+	if (!i->ifa_addr || i->ifa_addr->sa_family != family || strcmp(i->ifa_name, name))
+		return false;
+	if (ha_ip_from_sockaddr(i->ifa_addr, len, ret) < 0)
+		return false;
+	if (family == AF_INET6 && !(ret->bytes[0] == 0xfe && (ret->bytes[1] & 0xc0) == 0x80))
+		return false;
+	for (size_t j = 0; j < n; j++)
+		if (!ha_ip_compare(ret, &not_these[j]))
+			return false;
+	return true;
+}
+
+int ha_vrrp_link_source(uint32_t ifindex, uint8_t family, const struct ha_ip *not_these,
+			size_t n_not_these, struct ha_ip *ret)
+{
+	char name[IF_NAMESIZE];
+	struct ifaddrs *all;
+	struct ha_ip ip;
+	int r = -EADDRNOTAVAIL;
+
+	if (!ret || (family != AF_INET && family != AF_INET6) || (!not_these && n_not_these))
+		return -EINVAL;
+	if (!if_indextoname(ifindex, name))
+		return -ENODEV;
+	if (getifaddrs(&all) < 0)
+		return -errno;
+	for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
+		if (is_source(i, name, family, not_these, n_not_these, &ip)) {
+			*ret = ip;
+			r = 0;
+			break;
+		}
+	}
+	freeifaddrs(all);
+	return r;
+}
+
+int ha_vrrp_link_stats(const struct ha_vrrp_link *l, struct ha_vrrp_link_stats *ret)
+{
+	return l ? sized_out(ret, &l->stats, sizeof(l->stats)) : -EINVAL;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Opening the sockets of a link, wherever the privilege for it is. The request may come from a process
+ * that parses hostile bytes, so nothing but the two sockets the header names can be asked for.
+ */
+#include <libha/vrrp_link.h>
+
+#include <errno.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/sized.h"
+
+#define VRRP_TOS 0xc0 /* internetwork control, as keepalived sends */
+
+static int set_int(int fd, int level, int name, int value)
+{
+	return setsockopt(fd, level, name, &value, sizeof(value)) < 0 ? -errno : 0;
+}
+
+static int bind_to_device(int fd, uint32_t ifindex)
+{
+	char name[IF_NAMESIZE];
+
+	if (!if_indextoname(ifindex, name))
+		return -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, (socklen_t)strlen(name) + 1) < 0)
+		return -errno;
+	return 0;
+}
+
+struct option {
+	int level, name, value;
+};
+
+static int set_options(int fd, const struct option *option, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		int r = set_int(fd, option[i].level, option[i].name, option[i].value);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int configure4(int fd, const struct ha_vrrp_socket *want, int ttl)
+{
+	const struct option option[] = {
+	    {IPPROTO_IP, IP_MULTICAST_LOOP, 0}, {IPPROTO_IP, IP_MULTICAST_TTL, ttl},
+	    {IPPROTO_IP, IP_TTL, ttl},		{IPPROTO_IP, IP_TOS, VRRP_TOS},
+	    {IPPROTO_IP, IP_MULTICAST_ALL, 0},	{IPPROTO_IP, IP_PKTINFO, 1},
+	    {IPPROTO_IP, IP_RECVTTL, 1},
+	};
+	struct ip_mreqn group = {.imr_ifindex = (int)want->ifindex};
+	int r = set_options(fd, option, sizeof(option) / sizeof(*option));
+
+	if (r < 0)
+		return r;
+	if (setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &group, sizeof(group)) < 0)
+		return -errno;
+	if (!want->group.family)
+		return 0;
+	memcpy(&group.imr_multiaddr, want->group.bytes, 4);
+	if (setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
+		return -errno;
+	return 0;
+}
+
+static int configure6(int fd, const struct ha_vrrp_socket *want, int hops)
+{
+	/* The engine makes and checks the checksum itself, so the kernel's help stays off. */
+	const struct option option[] = {
+	    {IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 0},
+	    {IPPROTO_IPV6, IPV6_MULTICAST_HOPS, hops},
+	    {IPPROTO_IPV6, IPV6_UNICAST_HOPS, hops},
+	    {IPPROTO_IPV6, IPV6_TCLASS, VRRP_TOS},
+	    {IPPROTO_IPV6, IPV6_MULTICAST_ALL, 0},
+	    {IPPROTO_IPV6, IPV6_MULTICAST_IF, (int)want->ifindex},
+	    {IPPROTO_IPV6, IPV6_RECVPKTINFO, 1},
+	    {IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1},
+	};
+	struct ipv6_mreq group = {.ipv6mr_interface = want->ifindex};
+	int r = set_options(fd, option, sizeof(option) / sizeof(*option));
+
+	if (r < 0)
+		return r;
+	if (!want->group.family)
+		return 0;
+	memcpy(&group.ipv6mr_multiaddr, want->group.bytes, 16);
+	if (setsockopt(fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &group, sizeof(group)) < 0)
+		return -errno;
+	return 0;
+}
+
+static int configure(int fd, const struct ha_vrrp_socket *want)
+{
+	int ttl = want->ttl ? want->ttl : 255;
+	int r = bind_to_device(fd, want->ifindex);
+
+	if (r < 0)
+		return r;
+	if (want->receive_buffer_bytes)
+		r = set_int(fd, SOL_SOCKET, SO_RCVBUF, (int)want->receive_buffer_bytes);
+	/* Adverts must leave before everything else that waits in the queue of the interface. */
+	if (!r)
+		r = set_int(fd, SOL_SOCKET, SO_PRIORITY, 6 /* interactive control */);
+	if (r < 0)
+		return r;
+	return want->family == AF_INET6 ? configure6(fd, want, ttl) : configure4(fd, want, ttl);
+}
+
+static bool is_sound(const struct ha_vrrp_socket *want)
+{
+	if (want->kind == HA_VRRP_SOCKET_ANNOUNCE)
+		return true;
+	return want->kind == HA_VRRP_SOCKET_ADVERT && want->ifindex && want->ifindex <= INT32_MAX &&
+	       want->receive_buffer_bytes <= INT32_MAX &&
+	       (want->family == AF_INET || want->family == AF_INET6) &&
+	       (!want->group.family || want->group.family == want->family);
+}
+
+int ha_vrrp_link_open_socket(const struct ha_vrrp_socket *want)
+{
+	struct ha_vrrp_socket own;
+	int fd, r = sized_in(&own, sizeof(own), want);
+
+	if (r < 0)
+		return r;
+	if (!is_sound(&own))
+		return -EINVAL;
+	if (own.kind == HA_VRRP_SOCKET_ANNOUNCE) {
+		/* Protocol 0: it receives nothing. */
+		fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		return fd < 0 ? -errno : fd;
+	}
+	fd = socket((int)own.family, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, HA_VRRP_PROTOCOL);
+	if (fd < 0)
+		return -errno;
+	r = configure(fd, &own);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	return fd;
+}
