@@ -16,6 +16,7 @@
 #ifndef LIBHA_IPVS_H
 #define LIBHA_IPVS_H
 
+#include <libha/nl_transport.h>
 #include <libha/service.h>
 
 #ifdef __cplusplus
@@ -26,6 +27,11 @@ struct ha_ipvs;
 
 struct ha_ipvs_opts {
 	size_t size; /* sizeof(struct ha_ipvs_opts) */
+	/*
+	 * A NETLINK_GENERIC transport of the host's own, which the object then owns and closes; NULL: an
+	 * own socket in the network namespace of the calling thread.
+	 */
+	const struct ha_nl_transport *transport;
 };
 
 /*
@@ -37,9 +43,11 @@ LIBHA_API int ha_ipvs_check(const struct ha_service_opts *s, const struct ha_des
 			    const char **ret_reason);
 
 /*
- * Opens IPVS in the network namespace of the calling thread, and stays there. `o` may be NULL.
- * -EOPNOTSUPP: this kernel has no IPVS, or its module ip_vs is not loaded (modprobe ip_vs;
- * schedulers load themselves when they are asked for); -EPERM; -ENOMEM; -errno of socket().
+ * Opens IPVS, in the network namespace of the calling thread, and stays there. `o` may be NULL. When it
+ * fails, a transport in `o` is left alone.
+ * Asking loads the module ip_vs where the kernel can load modules; schedulers load themselves likewise.
+ * -EOPNOTSUPP: this kernel has no IPVS (or try: modprobe ip_vs); -EPERM; -EINVAL, -E2BIG: the
+ * options; -ENOMEM; -errno of socket().
  */
 LIBHA_API int ha_ipvs_open(const struct ha_ipvs_opts *o, struct ha_ipvs **ret);
 /* The services stay in the kernel: to remove them, apply a plan with an empty wanted table. NULL is

@@ -24,6 +24,7 @@
 #ifndef LIBHA_NFT_H
 #define LIBHA_NFT_H
 
+#include <libha/nl_transport.h>
 #include <libha/service.h>
 
 #ifdef __cplusplus
@@ -42,6 +43,11 @@ struct ha_nft_opts {
 	 * HA_NFT_AFFINITY_LIMIT; beyond, new clients are balanced without it. 0: 65536.
 	 */
 	uint32_t affinity_max;
+	/*
+	 * A NETLINK_NETFILTER transport of the host's own, which the object then owns and closes; NULL: an
+	 * own socket in the network namespace of the calling thread.
+	 */
+	const struct ha_nl_transport *transport;
 };
 
 #define HA_NFT_AFFINITY_LIMIT 16777216
@@ -55,8 +61,8 @@ LIBHA_API int ha_nft_check(const struct ha_service_opts *s, const struct ha_dest
 			   const char **ret_reason);
 
 /*
- * Opens nftables in the network namespace of the calling thread, and stays there. Changes nothing
- * yet. `o` may be NULL. -EOPNOTSUPP: this kernel has no nf_tables; -EPERM; -EINVAL, -E2BIG: the
+ * Opens nftables, in the network namespace of the calling thread, and stays there. Changes nothing
+ * yet. `o` may be NULL. When it fails, a transport in `o` is left alone. -EOPNOTSUPP: this kernel has no nf_tables; -EPERM; -EINVAL, -E2BIG: the
  * options; -ENOMEM; -errno of socket().
  */
 LIBHA_API int ha_nft_open(const struct ha_nft_opts *o, struct ha_nft **ret);

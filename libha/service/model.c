@@ -32,10 +32,8 @@ void service_normalize(struct ha_service_opts *o)
 		o->persistence_prefix = address_bits(&o->address);
 }
 
-void service_dest_normalize(struct ha_dest_opts *o, const struct ha_service_opts *service)
+void service_dest_normalize(struct ha_dest_opts *o)
 {
-	if (!o->port)
-		o->port = service->port;
 	if (o->forward != HA_FORWARD_TUN)
 		o->tunnel = HA_TUNNEL_IPIP;
 	if (o->tunnel != HA_TUNNEL_GUE)
@@ -72,7 +70,7 @@ static uint64_t key_hash(const struct ha_service_opts *o)
 		       (uint64_t)o->fwmark << 32 | (uint32_t)o->protocol << 16 | o->port);
 }
 
-static struct ha_service *find(const struct ha_service_table *t, const struct ha_service_opts *key)
+struct ha_service *service_find(const struct ha_service_table *t, const struct ha_service_opts *key)
 {
 	struct hmap_node *node = hmap_first(&t->by_key, key_hash(key));
 
@@ -85,7 +83,7 @@ static struct ha_service *find(const struct ha_service_table *t, const struct ha
 	return NULL;
 }
 
-static struct ha_dest *find_dest(const struct ha_service *s, const struct ha_dest_opts *key)
+struct ha_dest *service_dest_find(const struct ha_service *s, const struct ha_dest_opts *key)
 {
 	struct hmap_node *node = hmap_first(&s->dest_by_key, ip_hash(&key->address, key->port));
 
@@ -218,7 +216,7 @@ int service_add_unchecked(struct ha_service_table *t, const struct ha_service_op
 	struct ha_service *s;
 
 	service_normalize(&own);
-	if (find(t, &own))
+	if (service_find(t, &own))
 		return -EEXIST;
 	if (t->by_key.n >= HA_SERVICES_MAX)
 		return -E2BIG;
@@ -291,7 +289,7 @@ struct ha_service *ha_service_find(const struct ha_service_table *t,
 	if (!t || sized_in(&own, sizeof(own), key) < 0)
 		return NULL;
 	service_normalize(&own);
-	return find(t, &own);
+	return service_find(t, &own);
 }
 
 struct ha_service *ha_service_next(const struct ha_service_table *t, const struct ha_service *s)
@@ -323,7 +321,7 @@ int ha_service_claim(struct ha_service_table *have, const struct ha_service_tabl
 	list_for_each (pos, &have->services) {
 		struct ha_service *s = container_of(pos, struct ha_service, node);
 
-		if (!previous || find(previous, &s->o))
+		if (!previous || service_find(previous, &s->o))
 			s->owned = true;
 	}
 	return 0;
@@ -337,8 +335,8 @@ int service_dest_set_unchecked(struct ha_service *s, const struct ha_dest_opts *
 	struct ha_dest_opts own = *o;
 	struct ha_dest *d;
 
-	service_dest_normalize(&own, &s->o);
-	d = find_dest(s, &own);
+	service_dest_normalize(&own);
+	d = service_dest_find(s, &own);
 	if (!d) {
 		if (s->dest_by_key.n >= HA_DESTS_MAX)
 			return -E2BIG;
@@ -367,7 +365,11 @@ int ha_dest_set(struct ha_service *s, const struct ha_dest_opts *o, struct ha_de
 	if (!s || !o)
 		return -EINVAL;
 	r = service_check_sized(&s->o, o, &service, &own, NULL);
-	return r < 0 ? r : service_dest_set_unchecked(s, &own, ret_dest);
+	if (r < 0)
+		return r;
+	if (!own.port)
+		own.port = s->o.port;
+	return service_dest_set_unchecked(s, &own, ret_dest);
 }
 
 void ha_dest_remove(struct ha_dest *d)
@@ -385,8 +387,9 @@ struct ha_dest *ha_dest_find(const struct ha_service *s, const struct ha_dest_op
 
 	if (!s || sized_in(&own, sizeof(own), key) < 0)
 		return NULL;
-	service_dest_normalize(&own, &s->o);
-	return find_dest(s, &own);
+	if (!own.port)
+		own.port = s->o.port;
+	return service_dest_find(s, &own);
 }
 
 struct ha_dest *ha_dest_next(const struct ha_service *s, const struct ha_dest *d)

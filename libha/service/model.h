@@ -38,11 +38,16 @@ struct ha_dest {
 };
 
 /*
- * The normal form: defaults filled in, what does not count zeroed, so that equal things compare equal.
- * The destination's needs the normal form of its service.
+ * The normal form: defaults filled in, what does not count zeroed, so that equal things compare equal. A
+ * destination's port is not a matter of form: the kernel may hold a 0 where the service has a port.
  */
 void service_normalize(struct ha_service_opts *o);
-void service_dest_normalize(struct ha_dest_opts *o, const struct ha_service_opts *service);
+void service_dest_normalize(struct ha_dest_opts *o);
+
+/* By a key in normal form, or NULL. */
+struct ha_service *service_find(const struct ha_service_table *t,
+				const struct ha_service_opts *key);
+struct ha_dest *service_dest_find(const struct ha_service *s, const struct ha_dest_opts *key);
 
 /*
  * ha_service_add() and ha_dest_set() for what the kernel holds: normalizes, but takes values no check

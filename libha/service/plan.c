@@ -29,7 +29,7 @@ static int push_dests(struct ha_service_plan *p, enum ha_service_step_kind kind,
 	const struct ha_service *from = removes ? old : s, *other = removes ? s : old;
 
 	for (const struct ha_dest *d = NULL; (d = ha_dest_next(from, d));) {
-		const struct ha_dest *match = ha_dest_find(other, &d->o);
+		const struct ha_dest *match = other ? service_dest_find(other, &d->o) : NULL;
 		struct service_step step = {kind, s, old, d, NULL};
 		int r;
 
@@ -51,7 +51,7 @@ static int push_service(struct ha_service_plan *p, const struct ha_service *s)
 {
 	static const enum ha_service_step_kind order[] = {HA_STEP_ADD_DEST, HA_STEP_EDIT_DEST,
 							  HA_STEP_REMOVE_DEST};
-	const struct ha_service *old = ha_service_find(p->have, &s->o);
+	const struct ha_service *old = service_find(p->have, &s->o);
 	struct service_step step = {old ? HA_STEP_EDIT_SERVICE : HA_STEP_ADD_SERVICE, s, old, NULL,
 				    NULL};
 	int r = 0;
@@ -70,7 +70,7 @@ static int push_removals(struct ha_service_plan *p)
 	for (const struct ha_service *s = NULL; !r && (s = ha_service_next(p->have, s));) {
 		struct service_step step = {HA_STEP_REMOVE_SERVICE, s, s, NULL, NULL};
 
-		if (s->owned && !ha_service_find(p->want, &s->o))
+		if (s->owned && !service_find(p->want, &s->o))
 			r = push(p, &step);
 	}
 	return r;
