@@ -43,12 +43,12 @@
 extern "C" {
 #endif
 
-#define LB_SERVERS_MAX 65536  /* in one group, the removed ones with connections included */
-#define LB_PICKERS_MAX 256    /* of one group */
-#define LB_WEIGHT_MAX 65535   /* as ipvsadm; HAProxy's 0..256 lies within */
-#define LB_EXCLUDE_MAX 16     /* servers one request may refuse */
-#define LB_ALGO_NAME_MAX 31   /* characters */
-#define LB_PRIORITY_MAX 65535 /* the last group to be opened */
+#define LB_SERVERS_MAX 65536 /* in one group, the removed ones with connections included */
+#define LB_PICKERS_MAX 256   /* of one group */
+#define LB_WEIGHT_MAX 65535  /* as ipvsadm; HAProxy's 0..256 lies within */
+#define LB_EXCLUDE_MAX 16    /* servers one request may refuse */
+#define LB_ALGO_NAME_MAX 31  /* characters */
+#define LB_PRIORITY_MAX 1023 /* the last priority group */
 
 struct lb_algo; /* libsched/lb_algo.h: an algorithm of your own */
 struct lb_group;
@@ -82,7 +82,7 @@ struct lb_group_opts {
 	uint32_t min_active;
 	/*
 	 * lc and wlc weigh an active connection this many times an inactive one, plus the inactive
-	 * ones: 256 (0 is the same) as Linux up to 6.1.176, 257 from 6.1.187 on. 1..65536. Others
+	 * ones: 256 (0 is the same) as Linux up to 6.1.176, 257 from 6.1.187 on. 1..1024. Others
 	 * ignore it.
 	 */
 	uint32_t overhead_mul;

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* What an algorithm of the host's own sees of a snapshot and of a request. */
+#include "libsched/picker.h"
+
+size_t lb_snapshot_count(const struct lb_snapshot *s)
+{
+	return s->n;
+}
+
+uint64_t lb_snapshot_generation(const struct lb_snapshot *s)
+{
+	return s->generation;
+}
+
+uint64_t lb_snapshot_id(const struct lb_snapshot *s, size_t place)
+{
+	return s->at[place].id;
+}
+
+ssize_t lb_snapshot_find(const struct lb_snapshot *s, uint64_t id)
+{
+	ssize_t place = snapshot_find_known(s, id);
+
+	return place < (ssize_t)s->n ? place : -1;
+}
+
+uint32_t lb_snapshot_weight(const struct lb_snapshot *s, size_t place)
+{
+	return s->at[place].weight;
+}
+
+uint32_t lb_snapshot_set_weight(const struct lb_snapshot *s, size_t place)
+{
+	return s->at[place].set_weight;
+}
+
+uint32_t lb_snapshot_counter(const struct lb_snapshot *s, size_t place, enum lb_counter c)
+{
+	return snap_count(s, place, c);
+}
+
+const void *lb_snapshot_table(const struct lb_snapshot *s)
+{
+	return s->table;
+}
+
+uint64_t lb_snapshot_seed(const struct lb_snapshot *s)
+{
+	return s->setup.seed;
+}
+
+void *lb_snapshot_userdata(const struct lb_snapshot *s)
+{
+	return s->setup.userdata;
+}
+
+bool lb_query_eligible(const struct lb_query *q, size_t place)
+{
+	return query_eligible(q, place);
+}
+
+const struct lb_request *lb_query_request(const struct lb_query *q)
+{
+	return q->request;
+}
+
+uint64_t lb_query_random(const struct lb_query *q)
+{
+	return picker_random(q->random);
+}

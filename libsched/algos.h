@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* The built-in algorithms: one file per family, one line here and one in algos.c. */
+#ifndef LIBSCHED_ALGOS_H
+#define LIBSCHED_ALGOS_H
+
+#include <libsched/lb_algo.h>
+
+extern const struct lb_algo algo_roundrobin;   /* roundrobin.c */
+extern const struct lb_algo algo_leastconn;    /* leastconn.c */
+extern const struct lb_algo algo_rr;	       /* rr.c */
+extern const struct lb_algo algo_wrr;	       /* wrr.c */
+extern const struct lb_algo algo_lc, algo_wlc; /* lc.c */
+
+#endif

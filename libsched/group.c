@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: MIT */
+/* The editor: staging, publishing, and giving back what nobody holds any more. */
+#include <errno.h>
+
+#include "base/sized.h"
+#include "libsched/group.h"
+
+/* ---- Servers ---- */
+
+static struct lb_server *find_known(const struct lb_group *g, uint64_t id)
+{
+	struct hmap_node *i;
+
+	for (i = hmap_first(&g->by_id, hmap_mix(id)); i; i = hmap_next(i)) {
+		struct lb_server *s = container_of(i, struct lb_server, by_id);
+
+		if (s->id == id)
+			return s;
+	}
+	return NULL;
+}
+
+static struct lb_server *find_member(const struct lb_group *g, uint64_t id)
+{
+	struct lb_server *s = find_known(g, id);
+
+	return s && !s->removed ? s : NULL;
+}
+
+static void forget(struct lb_group *g, struct lb_server *s)
+{
+	hmap_remove(&g->by_id, &s->by_id);
+	list_remove(&s->in_list);
+	if (s->removed)
+		g->n_removed--;
+	else
+		g->n_members--;
+	server_unref(s);
+}
+
+static int check_server_opts(const struct lb_server_opts *o, struct lb_server_opts *own)
+{
+	int r;
+
+	*own = (struct lb_server_opts){.size = sizeof(*own)};
+	if (o) {
+		r = sized_in(own, sizeof(*own), o);
+		if (r < 0)
+			return r;
+	}
+	if (own->weight > LB_WEIGHT_MAX || own->priority > LB_PRIORITY_MAX ||
+	    own->state > LB_STATE_OFFLINE)
+		return -EINVAL;
+	if (!own->weight)
+		own->weight = 1;
+	return 0;
+}
+
+static uint64_t free_id(struct lb_group *g)
+{
+	/* Ends: there are fewer ids in use than numbers. */
+	do {
+		g->next_id++;
+	} while (!g->next_id || find_known(g, g->next_id));
+	return g->next_id;
+}
+
+static int server_new(struct lb_group *g, uint64_t id, struct lb_server **ret)
+{
+	struct lb_server *s;
+
+	if (g->by_id.n >= LB_SERVERS_MAX) {
+		lb_group_reclaim(g);
+		if (g->by_id.n >= LB_SERVERS_MAX)
+			return -ENOSPC;
+	}
+	s = line_alloc(sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->id = id;
+	s->refs = 1;
+	if (hmap_add(&g->by_id, &s->by_id, hmap_mix(id)) < 0) {
+		line_free(s);
+		return -ENOMEM;
+	}
+	*ret = s;
+	return 0;
+}
+
+int lb_server_add(struct lb_group *g, const struct lb_server_opts *o, uint64_t *ret_id)
+{
+	struct lb_server_opts own;
+	struct lb_server *s;
+	int r;
+
+	if (!g)
+		return -EINVAL;
+	r = check_server_opts(o, &own);
+	if (r < 0)
+		return r;
+	s = own.id ? find_known(g, own.id) : NULL;
+	if (s && !s->removed)
+		return -EEXIST;
+	if (s) { /* its connections are not all done: it comes back with them */
+		list_remove(&s->in_list);
+		g->n_removed--;
+		s->removed = false;
+		s->removed_at = 0;
+	} else {
+		r = server_new(g, own.id ? own.id : free_id(g), &s);
+		if (r < 0)
+			return r;
+	}
+	s->weight = own.weight;
+	s->maxconn = own.maxconn;
+	s->priority = own.priority;
+	s->state = (enum lb_state)own.state;
+	s->up = !own.down;
+	list_add_tail(&g->members, &s->in_list);
+	g->n_members++;
+	g->staged = true;
+	if (ret_id)
+		*ret_id = s->id;
+	return 0;
+}
+
+int lb_server_remove(struct lb_group *g, uint64_t id)
+{
+	struct lb_server *s = g ? find_member(g, id) : NULL;
+
+	if (!s)
+		return g ? -ENOENT : -EINVAL;
+	g->staged = true;
+	if (!s->published) {
+		forget(g, s);
+		return 0;
+	}
+	list_remove(&s->in_list);
+	g->n_members--;
+	s->removed = true;
+	list_add_tail(&g->removed, &s->in_list);
+	g->n_removed++;
+	return 0;
+}
+
+/* The member whose setting is to change. 0, -EINVAL, -ENOENT. */
+static int find_to_edit(const struct lb_group *g, uint64_t id, bool valid, struct lb_server **ret)
+{
+	if (!g || !valid)
+		return -EINVAL;
+	*ret = find_member(g, id);
+	return *ret ? 0 : -ENOENT;
+}
+
+int lb_server_set_weight(struct lb_group *g, uint64_t id, uint32_t weight)
+{
+	struct lb_server *s;
+	int r = find_to_edit(g, id, weight <= LB_WEIGHT_MAX, &s);
+
+	if (r < 0)
+		return r;
+	g->staged |= s->weight != weight;
+	s->weight = weight;
+	return 0;
+}
+
+int lb_server_set_maxconn(struct lb_group *g, uint64_t id, uint32_t maxconn)
+{
+	struct lb_server *s;
+	int r = find_to_edit(g, id, true, &s);
+
+	if (r < 0)
+		return r;
+	g->staged |= s->maxconn != maxconn;
+	s->maxconn = maxconn;
+	return 0;
+}
+
+int lb_server_set_priority(struct lb_group *g, uint64_t id, uint32_t priority)
+{
+	struct lb_server *s;
+	int r = find_to_edit(g, id, priority <= LB_PRIORITY_MAX, &s);
+
+	if (r < 0)
+		return r;
+	g->staged |= s->priority != priority;
+	s->priority = priority;
+	return 0;
+}
+
+int lb_server_set_state(struct lb_group *g, uint64_t id, enum lb_state state)
+{
+	struct lb_server *s;
+	int r = find_to_edit(g, id, (unsigned)state <= LB_STATE_OFFLINE, &s);
+
+	if (r < 0)
+		return r;
+	g->staged |= s->state != state;
+	s->state = state;
+	return 0;
+}
+
+int lb_server_set_up(struct lb_group *g, uint64_t id, bool up)
+{
+	struct lb_server *s;
+	int r = find_to_edit(g, id, true, &s);
+
+	if (r < 0)
+		return r;
+	g->staged |= s->up != up;
+	s->up = up;
+	return 0;
+}
+
+int lb_server_stats(const struct lb_group *g, uint64_t id, struct lb_server_stats *ret)
+{
+	const struct lb_server *s = g ? find_known(g, id) : NULL;
+	struct lb_server_stats own = {.id = id};
+
+	if (!g || !ret)
+		return -EINVAL;
+	if (!s)
+		return -ENOENT;
+	own.weight = s->weight;
+	own.maxconn = s->maxconn;
+	own.priority = s->priority;
+	own.state = s->state;
+	own.up = s->up;
+	own.removed = s->removed;
+	own.active = server_count(s, LB_COUNTER_ACTIVE);
+	own.inactive = server_count(s, LB_COUNTER_INACTIVE);
+	own.queued = server_count(s, LB_COUNTER_QUEUED);
+	own.picks = atomic_load_explicit(&s->load.picks, memory_order_relaxed);
+	for (size_t i = 0; i < SERVER_RESULTS; i++)
+		own.done[i] = atomic_load_explicit(&s->tally.done[i], memory_order_relaxed);
+	own.bytes = atomic_load_explicit(&s->tally.bytes, memory_order_relaxed);
+	own.latency_sum_ns = atomic_load_explicit(&s->tally.latency_sum_ns, memory_order_relaxed);
+	return sized_out(ret, &own, sizeof(own));
+}
+
+/* ---- Giving back ---- */
+
+static bool is_held(const struct lb_group *g, const struct lb_snapshot *s)
+{
+	for (size_t i = 0; i < LB_PICKERS_MAX; i++) {
+		struct lb_picker *p = g->picker[i];
+
+		/* In this order: a picker sets `held` before it clears `next`. */
+		if (p && (atomic_load(&p->next) == s || atomic_load(&p->held) == s))
+			return true;
+	}
+	return false;
+}
+
+static struct lb_snapshot *current_of(const struct lb_group *g)
+{
+	return atomic_load_explicit(&g->current, memory_order_relaxed); /* the editor wrote it */
+}
+
+static int free_unheld_snapshots(struct lb_group *g)
+{
+	struct list *i, *next;
+	int held = 0;
+
+	list_for_each_safe (i, next, &g->snapshots) {
+		struct lb_snapshot *s = container_of(i, struct lb_snapshot, in_list);
+
+		if (s == current_of(g))
+			continue;
+		if (is_held(g, s))
+			held++;
+		else
+			snapshot_free(s);
+	}
+	return held;
+}
+
+/*
+ * A removed server is forgotten when its last connection is done and no picker can start another: all
+ * that live are snapshots without it.
+ */
+static void forget_removed_servers(struct lb_group *g)
+{
+	const struct lb_snapshot *oldest =
+	    container_of(g->snapshots.next, struct lb_snapshot, in_list);
+	struct list *i, *next;
+
+	list_for_each_safe (i, next, &g->removed) {
+		struct lb_server *s = container_of(i, struct lb_server, in_list);
+
+		if (s->removed_at && s->removed_at <= oldest->generation && server_idle(s))
+			forget(g, s);
+	}
+}
+
+int lb_group_reclaim(struct lb_group *g)
+{
+	int held;
+
+	if (!g)
+		return -EINVAL;
+	held = free_unheld_snapshots(g);
+	forget_removed_servers(g);
+	return held;
+}
+
+/* ---- Publishing ---- */
+
+static int add_cursors(struct lb_group *g, struct lb_snapshot *s)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < LB_PICKERS_MAX && r == 0; i++)
+		if (g->picker[i])
+			r = snapshot_add_cursor(s, i);
+	return r;
+}
+
+static void mark_published(struct lb_group *g, uint64_t generation)
+{
+	struct list *i;
+
+	list_for_each (i, &g->members)
+		container_of(i, struct lb_server, in_list)->published = true;
+	list_for_each (i, &g->removed) {
+		struct lb_server *s = container_of(i, struct lb_server, in_list);
+
+		if (!s->removed_at)
+			s->removed_at = generation;
+	}
+}
+
+static int publish(struct lb_group *g)
+{
+	struct lb_snapshot *old = current_of(g), *s;
+	struct snapshot_source from = {
+	    .setup = &g->setup,
+	    .generation = old ? old->generation + 1 : 1,
+	    .members = &g->members,
+	    .removed = &g->removed,
+	    .n_members = g->n_members,
+	    .n_removed = g->n_removed,
+	    .old = old,
+	};
+	int r;
+
+	r = snapshot_new(&from, &s);
+	if (r < 0)
+		return r;
+	r = add_cursors(g, s);
+	if (r < 0) {
+		snapshot_free(s);
+		return r;
+	}
+	list_add_tail(&g->snapshots, &s->in_list);
+	mark_published(g, s->generation);
+	g->staged = false;
+	/* Before is_held() looks at the pickers: see picker.c, come_over(). */
+	atomic_store(&g->current, s);
+	return 0;
+}
+
+int lb_group_commit(struct lb_group *g)
+{
+	int r = 0;
+
+	if (!g)
+		return -EINVAL;
+	lb_group_reclaim(g);
+	if (g->staged) {
+		r = publish(g);
+		lb_group_reclaim(g);
+	}
+	return r;
+}
+
+/* ---- The group ---- */
+
+int lb_group_new(const struct lb_group_opts *o, struct lb_group **ret)
+{
+	struct algo_setup setup;
+	struct lb_group *g;
+	int r;
+
+	if (!ret)
+		return -EINVAL;
+	r = algo_setup_of(o, &setup);
+	if (r < 0)
+		return r;
+	g = line_alloc(sizeof(*g));
+	if (!g)
+		return -ENOMEM;
+	hmap_init(&g->by_id);
+	list_init(&g->members);
+	list_init(&g->removed);
+	list_init(&g->snapshots);
+	g->setup = setup;
+	r = publish(g);
+	if (r < 0) {
+		line_free(g);
+		return r;
+	}
+	*ret = g;
+	return 0;
+}
+
+static bool setup_equal(const struct algo_setup *a, const struct algo_setup *b)
+{
+	return !memcmp(&a->ops, &b->ops, sizeof(a->ops)) && !strcmp(a->name, b->name) &&
+	       a->userdata == b->userdata && a->seed == b->seed && a->min_active == b->min_active &&
+	       a->overhead_mul == b->overhead_mul;
+}
+
+int lb_group_configure(struct lb_group *g, const struct lb_group_opts *o)
+{
+	struct algo_setup setup;
+	int r;
+
+	if (!g)
+		return -EINVAL;
+	r = algo_setup_of(o, &setup);
+	if (r < 0)
+		return r;
+	if (setup_equal(&setup, &g->setup))
+		return 0;
+	setup.serial = g->setup.serial + 1;
+	g->setup = setup;
+	g->staged = true;
+	return 0;
+}
+
+static void forget_all(struct lb_group *g, struct list *servers)
+{
+	struct list *i, *next;
+
+	list_for_each_safe (i, next, servers)
+		forget(g, container_of(i, struct lb_server, in_list));
+}
+
+void lb_group_free(struct lb_group *g)
+{
+	struct list *i, *next;
+
+	if (!g)
+		return;
+	for (size_t k = 0; k < LB_PICKERS_MAX; k++)
+		lb_picker_free(g->picker[k]);
+	list_for_each_safe (i, next, &g->snapshots)
+		snapshot_free(container_of(i, struct lb_snapshot, in_list));
+	forget_all(g, &g->members);
+	forget_all(g, &g->removed);
+	hmap_fini(&g->by_id);
+	line_free(g);
+}
+
+int lb_group_stats(const struct lb_group *g, struct lb_group_stats *ret)
+{
+	struct lb_group_stats own = {0};
+	const struct lb_snapshot *s;
+
+	if (!g || !ret)
+		return -EINVAL;
+	s = current_of(g);
+	own.generation = s->generation;
+	own.servers = (uint32_t)s->n;
+	own.usable = (uint32_t)s->n_usable;
+	own.removed = (uint32_t)g->n_removed;
+	own.pickers = (uint32_t)g->n_pickers;
+	own.snapshots = (uint32_t)list_count(&g->snapshots);
+	own.staged = g->staged;
+	memcpy(own.algo, s->setup.name, sizeof(own.algo));
+	return sized_out(ret, &own, sizeof(own));
+}
+
+ssize_t lb_group_servers(const struct lb_group *g, uint64_t *ret_ids, size_t cap)
+{
+	const struct list *i;
+	size_t n = 0;
+
+	if (!g || (cap && !ret_ids))
+		return -EINVAL;
+	list_for_each (i, &g->members) {
+		if (n < cap)
+			ret_ids[n] = container_of(i, struct lb_server, in_list)->id;
+		n++;
+	}
+	return (ssize_t)n;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* The inside of a group and of a picker. What belongs to whom: see libsched/README.md. */
+#ifndef LIBSCHED_GROUP_H
+#define LIBSCHED_GROUP_H
+
+#include "libsched/snapshot.h"
+
+typedef struct lb_snapshot *group_snapshot_ptr; /* _Atomic() of a plain name */
+
+struct lb_group {
+	/* What the pickers read: on a line nobody writes but to publish. */
+	_Alignas(LINE_BYTES) _Atomic(group_snapshot_ptr) current;
+
+	/* The editor's. */
+	_Alignas(LINE_BYTES) struct hmap by_id; /* members and removed */
+	struct list members, removed;		/* of struct lb_server */
+	size_t n_members, n_removed;
+	struct list snapshots; /* all that live, the current one last */
+	struct algo_setup setup;
+	uint64_t next_id;
+	bool staged;
+	size_t n_pickers;
+	struct lb_picker *picker[LB_PICKERS_MAX];
+};
+
+struct lb_picker {
+	/* The picker's. */
+	struct lb_group *group;
+	struct lb_snapshot *snap; /* NULL: offline */
+	void *cursor;		  /* snap->cursor[number] */
+	uint64_t random;	  /* state of SplitMix64 */
+	size_t number;
+	bool explaining; /* stay on this snapshot */
+
+	/*
+	 * Written by the picker, read by the editor: what must not be freed. `next` is held besides while
+	 * the picker moves over, so the editor looks at `next` first, then at `held`.
+	 */
+	_Alignas(LINE_BYTES) _Atomic(group_snapshot_ptr) held;
+	_Atomic(group_snapshot_ptr) next;
+};
+
+/* Finds a built-in algorithm, or NULL. */
+const struct lb_algo *algo_find(const char *name);
+
+/* Checks the options and fills in what they leave out. 0, -EINVAL, -E2BIG, -ENOENT. */
+int algo_setup_of(const struct lb_group_opts *o, struct algo_setup *ret);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* What picking and explaining share. */
+#ifndef LIBSCHED_PICKER_H
+#define LIBSCHED_PICKER_H
+
+#include "libsched/group.h"
+
+/* Moves to the newest snapshot, unless it explains one just now. */
+void picker_come_over(struct lb_picker *p);
+
+/*
+ * The request, checked: `r` itself where it is this library's own struct, else a copy in `own`.
+ * 0, -EINVAL, -E2BIG.
+ */
+int request_of(const struct lb_request *r, struct lb_request *own, const struct lb_request **ret);
+
+/* Chooses a place, counting nothing; moves the cursor. -errno as lb_pick(). */
+ssize_t picker_choose(const struct lb_query *q, void *cursor);
+
+/* SplitMix64: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014. */
+static inline uint64_t picker_random(uint64_t *state)
+{
+	*state += 0x9e3779b97f4a7c15u;
+	return hmap_mix(*state);
+}
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rr: one after the other, as IPVS does (Linux net/netfilter/ipvs/ip_vs_rr.c): newest first, weights
+ * count only as zero or not, the cursor survives edits. Cost O(1), O(n) past servers that may not be
+ * chosen.
+ */
+#include "libsched/algos.h"
+#include "libsched/turn.h"
+
+static size_t rr_cursor_size(const struct lb_snapshot *s)
+{
+	(void)s;
+	return sizeof(struct turn);
+}
+
+static void rr_adopt(const struct lb_snapshot *s, void *cursor, const struct lb_snapshot *old,
+		     const void *old_cursor)
+{
+	if (old)
+		turn_adopt(cursor, s, old_cursor, old);
+}
+
+static ssize_t rr_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
+{
+	struct turn *t = cursor;
+	size_t i = t->next;
+
+	for (size_t seen = 0; seen < s->n; seen++, i++) {
+		if (i >= s->n)
+			i = 0;
+		if (query_eligible(q, i)) {
+			t->next = i + 1;
+			return (ssize_t)i;
+		}
+	}
+	return -1;
+}
+
+const struct lb_algo algo_rr = {
+    .size = sizeof(algo_rr),
+    .name = "rr",
+    .flags = LB_ALGO_NEWEST_FIRST,
+    .cursor_size = rr_cursor_size,
+    .adopt = rr_adopt,
+    .pick = rr_pick,
+};

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A snapshot: the members as the editor committed them, in the algorithm's order, with the algorithm's
+ * table. Nobody changes it once it is published. The removed servers that still have connections follow
+ * the members, so that lb_done() finds them; algorithms never see them.
+ */
+#ifndef LIBSCHED_SNAPSHOT_H
+#define LIBSCHED_SNAPSHOT_H
+
+#include "base/list.h"
+#include "libsched/server.h"
+#include <libsched/lb_algo.h>
+
+/* The options of a group, checked and filled in. `serial` tells one choice of them from the next. */
+struct algo_setup {
+	struct lb_algo ops;
+	char name[LB_ALGO_NAME_MAX + 1];
+	void *userdata;
+	uint64_t seed;
+	uint32_t min_active, overhead_mul;
+	uint64_t serial;
+};
+
+struct snap_server {
+	uint64_t id;
+	struct lb_server *server;
+	uint32_t weight;     /* effective: 0 unless why is LB_VERDICT_CANDIDATE */
+	uint32_t set_weight; /* as the editor set it */
+	uint32_t maxconn;
+	uint8_t why; /* enum lb_verdict, as far as the editor's settings decide it */
+};
+
+struct lb_snapshot {
+	struct algo_setup setup;
+	uint64_t generation;
+	size_t n;	/* members: at[0..n-1] */
+	size_t n_known; /* with the removed: at[0..n_known-1] */
+	size_t n_usable;
+	uint64_t total_weight; /* of effective weights */
+	uint32_t max_weight;   /* of effective weights */
+	struct snap_server *at;
+	uint32_t *index; /* id → place + 1, open addressing; 0: free */
+	size_t index_mask;
+	void *table;
+	size_t cursor_bytes;
+
+	/* The editor's, and picker i's for cursor[i]. */
+	struct list in_list;
+	void *cursor[LB_PICKERS_MAX];
+};
+
+/* A request on its way through an algorithm. */
+struct lb_query {
+	const struct lb_snapshot *snap;
+	const struct lb_request *request;
+	uint64_t *random;
+};
+
+struct snapshot_source {
+	const struct algo_setup *setup;
+	uint64_t generation;
+	const struct list *members, *removed; /* of struct lb_server */
+	size_t n_members, n_removed;
+	const struct lb_snapshot *old; /* the one before, or NULL */
+};
+
+/* Builds all but the cursors. 0, -ENOMEM, or what the algorithm's build() says. */
+int snapshot_new(const struct snapshot_source *from, struct lb_snapshot **ret);
+void snapshot_free(struct lb_snapshot *s);
+
+/* Makes cursor[i]. 0 or -ENOMEM. */
+int snapshot_add_cursor(struct lb_snapshot *s, size_t i);
+
+/* The place of an id among all known, or -1. */
+ssize_t snapshot_find_known(const struct lb_snapshot *s, uint64_t id);
+
+static inline bool request_excludes(const struct lb_request *r, uint64_t id)
+{
+	for (size_t i = 0; i < r->n_exclude; i++)
+		if (r->exclude[i] == id)
+			return true;
+	return false;
+}
+
+static inline bool snap_full(const struct snap_server *e)
+{
+	return e->maxconn && server_count(e->server, LB_COUNTER_ACTIVE) >= e->maxconn;
+}
+
+/* Whether an algorithm may choose this place now. */
+static inline bool query_eligible(const struct lb_query *q, size_t place)
+{
+	const struct snap_server *e = &q->snap->at[place];
+
+	return e->weight && !snap_full(e) && !request_excludes(q->request, e->id);
+}
+
+static inline uint32_t snap_count(const struct lb_snapshot *s, size_t place, enum lb_counter c)
+{
+	return server_count(s->at[place].server, c);
+}
+
+#endif

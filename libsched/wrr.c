@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wrr: weighted round robin as IPVS does it (Linux net/netfilter/ipvs/ip_vs_wrr.c), to the pick. A
+ * threshold goes down a ladder from the greatest weight, in steps of the weights' greatest common
+ * divisor; on each level everyone of at least that weight gets a request. So a server gets exactly its
+ * weight in a cycle, heavy ones in bursts: 100,50,10,7 begins with 50 for the first.
+ *
+ * Each edit puts the cursor at the head of the list and moves the threshold to the new ladder; what it
+ * becomes depends on each edit on the way. A commit is one edit here, and the table remembers the last
+ * ones for pickers that missed some.
+ */
+#include "libsched/algos.h"
+#include "libsched/snapshot.h"
+
+#define WRR_EDITS_MAX 32
+
+struct wrr_edit {
+	uint64_t generation;
+	uint32_t step; /* greatest common divisor of the weights, at least 1 */
+	uint32_t top;  /* the highest level: greatest weight - step + 1; 0: nobody has a weight */
+};
+
+struct wrr_table {
+	uint32_t first_level; /* where a cursor stands that saw every edit and never picked */
+	uint32_t n;
+	struct wrr_edit edit[WRR_EDITS_MAX]; /* oldest first; the last is in force */
+};
+
+struct wrr_cursor {
+	size_t next;	/* place to look at first */
+	uint32_t level; /* the threshold; 0: not yet set */
+};
+
+static uint32_t gcd(uint32_t a, uint32_t b)
+{
+	while (b) {
+		uint32_t rest = a % b;
+
+		a = b;
+		b = rest;
+	}
+	return a;
+}
+
+static const struct wrr_edit *in_force(const struct wrr_table *t)
+{
+	return &t->edit[t->n - 1];
+}
+
+/* Where the threshold goes at an edit. */
+static uint32_t level_after(uint32_t level, const struct wrr_edit *e)
+{
+	if (level > e->top || !level)
+		return e->top;
+	return e->step > 1 ? level / e->step * e->step + 1 : level;
+}
+
+static size_t wrr_table_size(const struct lb_snapshot *s)
+{
+	(void)s;
+	return sizeof(struct wrr_table);
+}
+
+static int wrr_build(const struct lb_snapshot *s, const struct lb_snapshot *old, void *table)
+{
+	struct wrr_table *t = table;
+	struct wrr_edit edit = {.generation = s->generation};
+
+	for (size_t i = 0; i < s->n; i++)
+		edit.step = gcd(edit.step, s->at[i].weight);
+	if (!edit.step)
+		edit.step = 1;
+	if (s->max_weight)
+		edit.top = s->max_weight - edit.step + 1;
+	if (old)
+		*t = *(const struct wrr_table *)old->table;
+	if (t->n == WRR_EDITS_MAX)
+		memmove(t->edit, t->edit + 1, --t->n * sizeof(edit));
+	t->edit[t->n++] = edit;
+	t->first_level = level_after(t->first_level, &edit);
+	return 0;
+}
+
+static size_t wrr_cursor_size(const struct lb_snapshot *s)
+{
+	(void)s;
+	return sizeof(struct wrr_cursor);
+}
+
+static void wrr_adopt(const struct lb_snapshot *s, void *cursor, const struct lb_snapshot *old,
+		      const void *old_cursor)
+{
+	const struct wrr_table *t = s->table;
+	struct wrr_cursor *c = cursor;
+
+	c->next = 0;
+	if (!old) {
+		c->level = t->first_level;
+		return;
+	}
+	c->level = ((const struct wrr_cursor *)old_cursor)->level;
+	for (uint32_t i = 0; i < t->n; i++)
+		if (t->edit[i].generation > old->generation)
+			c->level = level_after(c->level, &t->edit[i]);
+}
+
+/* The next place from `i` on that is at the level, or -1 at the end of the list. */
+static ssize_t next_at_level(const struct lb_query *q, size_t i, uint32_t level)
+{
+	for (; i < q->snap->n; i++)
+		if (q->snap->at[i].weight >= level && query_eligible(q, i))
+			return (ssize_t)i;
+	return -1;
+}
+
+static uint32_t greatest_eligible(const struct lb_query *q)
+{
+	uint32_t max = 0;
+
+	for (size_t i = 0; i < q->snap->n; i++)
+		if (q->snap->at[i].weight > max && query_eligible(q, i))
+			max = q->snap->at[i].weight;
+	return max;
+}
+
+/* One level down, round to the top, and past the levels where nobody is: at most two passes in all. */
+static uint32_t level_below(const struct wrr_edit *e, uint32_t level, uint32_t greatest)
+{
+	level = level > e->step ? level - e->step : e->top;
+	if (level > greatest)
+		level -= (level - greatest + e->step - 1) / e->step * e->step;
+	return level;
+}
+
+static ssize_t wrr_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
+{
+	const struct wrr_edit *e = in_force(s->table);
+	struct wrr_cursor *c = cursor;
+	uint32_t level = c->level, greatest;
+	ssize_t place = next_at_level(q, c->next, level);
+
+	if (place < 0) {
+		greatest = greatest_eligible(q);
+		if (!greatest)
+			return -1;
+		level = level_below(e, level, greatest);
+		place = next_at_level(q, 0, level);
+		if (place < 0) /* full meanwhile: another picker's doing */
+			return -1;
+	}
+	c->level = level;
+	c->next = (size_t)place + 1;
+	return place;
+}
+
+const struct lb_algo algo_wrr = {
+    .size = sizeof(algo_wrr),
+    .name = "wrr",
+    .flags = LB_ALGO_NEWEST_FIRST,
+    .table_size = wrr_table_size,
+    .build = wrr_build,
+    .cursor_size = wrr_cursor_size,
+    .adopt = wrr_adopt,
+    .pick = wrr_pick,
+};
