@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a keepalived.conf says, as data. The supervisor reads it once; the other processes inherit it
+ * by fork, so nothing here changes after conf_load.
+ *
+ * Memory belongs to the struct conf as a whole. Times are milliseconds, -1: not said.
+ */
+#ifndef VIPD_CONF_H
+#define VIPD_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <libha/ip.h>
+
+#include "diag.h"
+
+#define CONF_UNSET (-1)
+#define CONF_NO_WEIGHT INT32_MIN /* a tracker without a weight: its failure is a fault */
+#define CONF_NAME_MAX 63	 /* characters of an instance, group or script name */
+#define CONF_ARGS_MAX 31	 /* words of a script */
+
+/* A program to run. argv[0] NULL: none. */
+struct conf_script {
+	const char *const *argv;  /* NULL: no script; ends with NULL */
+	const char *user, *group; /* NULL: script_user */
+	struct diag_place at;
+};
+
+struct conf_notify {
+	struct conf_script master, backup, fault, stop;
+	struct conf_script any; /* gets type, name, state and priority as arguments */
+};
+
+/* A virtual address. */
+struct conf_address {
+	struct ha_ip ip;
+	uint8_t prefix;
+	uint8_t scope;	   /* RT_SCOPE_… */
+	const char *dev;   /* NULL: the instance's interface */
+	const char *label; /* NULL: none */
+	struct ha_ip broadcast;
+	bool advertised; /* false: virtual_ipaddress_excluded */
+	bool no_track;
+	struct diag_place at;
+};
+
+struct conf_track_interface {
+	const char *name;
+	int32_t weight; /* CONF_NO_WEIGHT, or -254..254 */
+	bool reverse;
+};
+
+/* A vrrp_script: run again and again, its exit status is a tracker. */
+struct conf_vrrp_script {
+	struct conf_vrrp_script *next;
+	const char *name;
+	struct conf_script script;
+	int64_t interval_ms, timeout_ms;
+	int32_t weight; /* CONF_NO_WEIGHT or -254..254 */
+	bool reverse;
+	int rise, fall;
+	bool init_fail;
+	unsigned index; /* in the order of the file */
+	struct diag_place at;
+};
+
+struct conf_track_script {
+	const char *name;
+	const struct conf_vrrp_script *script; /* found after loading */
+	int32_t weight;
+	bool reverse;
+	struct diag_place at;
+};
+
+/* GARP and NA: of the globals the defaults, of an instance its own. */
+struct conf_garp {
+	int64_t delay_ms, refresh_ms;
+	int repeat, refresh_repeat, lower_repeat;
+};
+
+struct conf_group;
+
+struct conf_instance {
+	struct conf_instance *next;
+	const char *name;
+	bool master; /* `state MASTER`: only a wish, priority decides */
+	const char *interface;
+	int vrid, priority, version;
+	int64_t advert_ms;
+	const char *auth_pass; /* NULL: none. At most 8 characters */
+	bool no_preempt;
+	int64_t preempt_delay_ms;
+	struct conf_garp garp;
+	int down_timer_adverts;
+	bool no_accept, any_addresses, no_reply, last_advert, dont_track_primary;
+	struct ha_ip source; /* mcast_src_ip or unicast_src_ip */
+	struct ha_ip group_address;
+	int unicast_ttl;
+	struct ha_ip *peers;
+	size_t n_peers;
+	struct conf_address *addresses; /* advertised ones first */
+	size_t n_addresses, n_advertised;
+	struct conf_track_interface *interfaces;
+	size_t n_interfaces;
+	struct conf_track_script *scripts;
+	size_t n_scripts;
+	struct conf_notify notify;
+	bool notify_priority_changes;
+	const struct conf_group *group; /* NULL: none */
+	uint8_t family;			/* of the advertised addresses */
+	struct diag_place at;
+};
+
+/* vrrp_sync_group */
+struct conf_group {
+	struct conf_group *next;
+	const char *name;
+	const char **members; /* as written; those that exist point back by conf_instance.group */
+	struct diag_place *member_at;
+	size_t n_members;
+	struct conf_notify notify;
+	struct diag_place at;
+};
+
+/* Of checks: a real server inherits from its virtual server, a check from its real server. */
+struct conf_check_common {
+	int64_t delay_loop_ms, connect_timeout_ms, delay_before_retry_ms, warmup_ms;
+	int retry;
+	int alpha; /* 0, 1, CONF_UNSET */
+};
+
+struct conf_check {
+	struct conf_check *next;
+	struct conf_check_common common;
+	struct ha_ip connect_ip; /* none: the real server's */
+	int connect_port;	 /* CONF_UNSET: the real server's */
+	struct ha_ip bind_ip;
+	int bind_port;
+	const char *bind_device;
+	int fwmark;
+	struct diag_place at;
+};
+
+struct conf_real {
+	struct conf_real *next;
+	struct ha_ip ip;
+	uint16_t port;
+	int weight;
+	int inhibit; /* inhibit_on_failure: 0, 1, CONF_UNSET */
+	int forward; /* enum ha_forward or CONF_UNSET: the virtual server's */
+	int upper, lower;
+	struct conf_check_common common;
+	struct conf_check *checks;
+	struct conf_script notify_up, notify_down;
+	struct diag_place at;
+};
+
+/* Where a virtual server listens: one, or many with a virtual_server_group. */
+struct conf_listen {
+	struct ha_ip ip; /* with a fwmark only the family */
+	uint16_t port;
+	uint32_t fwmark;
+	struct diag_place at;
+};
+
+struct conf_virtual_group {
+	struct conf_virtual_group *next;
+	const char *name;
+	struct conf_listen *listen;
+	size_t n_listen;
+	struct diag_place at;
+};
+
+struct conf_virtual {
+	struct conf_virtual *next;
+	const char *name;	/* as people know it: "10.0.0.1:80", "fwmark 7", "group web" */
+	const char *group_name; /* NULL: no group */
+	struct conf_listen *listen;
+	size_t n_listen;
+	const char *scheduler; /* NULL: wlc */
+	uint32_t flags;	       /* HA_SERVICE_… */
+	int forward, protocol; /* CONF_UNSET, or enum ha_forward, IPPROTO_… */
+	int64_t persistence_s;
+	int persistence_prefix;
+	const char *persistence_engine;
+	int quorum, hysteresis;
+	int inhibit;
+	bool omega, ha_suspend;
+	int weight; /* default of the real servers */
+	struct conf_check_common common;
+	struct conf_real *reals;
+	size_t n_reals;
+	struct conf_real *sorry; /* NULL: none */
+	int sorry_inhibit;
+	struct conf_script quorum_up, quorum_down;
+	struct diag_place at;
+};
+
+struct conf_globals {
+	const char *router_id;
+	const char *script_user, *script_group;
+	bool script_security;
+	const char *default_interface;
+	int version;
+	struct conf_garp garp;
+	struct ha_ip group4, group6;
+	bool any_addresses, no_reply, last_advert;
+	int down_timer_adverts;
+	bool flush, flush_on_stop;
+	int vrrp_rt_priority;
+};
+
+struct conf {
+	struct conf_globals globals;
+	struct conf_instance *instances;
+	struct conf_group *groups;
+	struct conf_vrrp_script *scripts;
+	struct conf_virtual_group *virtual_groups;
+	struct conf_virtual *virtuals;
+	size_t n_instances, n_groups, n_scripts, n_virtuals;
+	struct conf_chunk *memory; /* all of the above, in conf_memory.c */
+};
+
+struct conf_source {
+	const char *file;
+	const char *config_id; /* -i: what lines that begin with @ID are for; NULL: the host name */
+};
+
+/*
+ * Reads a file, and says in `d` what is wrong with it. 0: *ret can run unless `d` has a DIAG_ERROR.
+ * -errno: it could not be read; *ret is set, but for -ENOMEM of the first allocation, where it is
+ * NULL. The places in `d` point into *ret: free `d` first.
+ */
+int conf_load(const struct conf_source *source, struct diag *d, struct conf **ret);
+void conf_free(struct conf *c);
+
+/* True when a script is in it that may be changed by others than root; says so in `d`. */
+bool conf_scripts_insecure(const struct conf *c, struct diag *d);
+
+#endif

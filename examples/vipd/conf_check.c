@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What can only be judged when all is read: defaults, inheritance, names that point elsewhere, and
+ * whether the libraries would take it. What cannot run is taken out of the model, said once.
+ */
+#include <netinet/in.h>
+#include <string.h>
+
+#include <libha/service.h>
+#include <libha/vrrp.h>
+
+#include "conf_words.h"
+#include "model.h"
+
+static void default_int(int *v, int first, int second)
+{
+	if (*v == CONF_UNSET)
+		*v = first != CONF_UNSET ? first : second;
+}
+
+static void default_ms(int64_t *v, int64_t first, int64_t second)
+{
+	if (*v == CONF_UNSET)
+		*v = first != CONF_UNSET ? first : second;
+}
+
+/* ---- Instances ---- */
+
+/* The first advertised address says which family; others of another family are not advertised. */
+static void sort_addresses(struct conf_parse *p, struct conf_instance *i)
+{
+	struct conf_address *sorted = conf_alloc(p->memory, (i->n_addresses + 1) * sizeof(*sorted));
+	size_t n = 0;
+
+	for (size_t a = 0; a < i->n_addresses; a++) {
+		struct conf_address *at = &i->addresses[a];
+
+		if (!at->advertised)
+			continue;
+		if (!i->family)
+			i->family = at->ip.family;
+		if (at->ip.family != i->family) {
+			conf_warn(p, &at->at,
+				  "an instance advertises addresses of one family: this one is "
+				  "taken as virtual_ipaddress_excluded");
+			at->advertised = false;
+			continue;
+		}
+		sorted[n++] = *at;
+	}
+	i->n_advertised = n;
+	for (size_t a = 0; a < i->n_addresses; a++)
+		if (!i->addresses[a].advertised)
+			sorted[n++] = i->addresses[a];
+	i->addresses = sorted;
+}
+
+static void complete_version(struct conf_parse *p, struct conf_instance *i)
+{
+	bool said = i->version != CONF_UNSET;
+
+	default_int(&i->version, p->conf->globals.version, i->family == AF_INET6 ? 3 : 2);
+	if (i->version == 2 && i->family == AF_INET6) {
+		if (said)
+			conf_warn(p, &i->at, "vrrp_instance \"%s\": IPv6 needs version 3: taken",
+				  i->name);
+		i->version = 3;
+	}
+	if (i->version == 3 && i->auth_pass) {
+		conf_note(p, &i->at,
+			  "vrrp_instance \"%s\": version 3 has no authentication: left out",
+			  i->name);
+		i->auth_pass = NULL;
+	}
+}
+
+static void complete_advert(struct conf_parse *p, struct conf_instance *i)
+{
+	int64_t said, unit = i->version == 2 ? 1000 : 10, max = i->version == 2 ? 255000 : 40950;
+
+	default_ms(&i->advert_ms, CONF_UNSET, 1000);
+	said = i->advert_ms;
+	i->advert_ms = (said + unit / 2) / unit * unit;
+	if (i->advert_ms < unit)
+		i->advert_ms = unit;
+	if (i->advert_ms > max)
+		i->advert_ms = max;
+	if (i->advert_ms != said)
+		conf_warn(p, &i->at, "vrrp_instance \"%s\": advert_int %g is rounded to %g%s",
+			  i->name, (double)said / 1000, (double)i->advert_ms / 1000,
+			  i->version == 2 ? ", version 2 knows whole seconds: use version 3 for "
+					    "less"
+					  : ", version 3 knows 0.01 to 40.95");
+}
+
+static void complete_garp(const struct conf_garp *global, struct conf_garp *own)
+{
+	default_ms(&own->delay_ms, global->delay_ms, 5000);
+	default_ms(&own->refresh_ms, global->refresh_ms, 0);
+	default_int(&own->repeat, global->repeat, 5);
+	default_int(&own->refresh_repeat, global->refresh_repeat, 1);
+	default_int(&own->lower_repeat, global->lower_repeat, own->repeat);
+}
+
+/* Trackers that name no vrrp_script are left out. */
+static void find_scripts(struct conf_parse *p, struct conf_instance *i)
+{
+	size_t n = 0;
+
+	for (size_t t = 0; t < i->n_scripts; t++) {
+		struct conf_track_script track = i->scripts[t];
+
+		for (const struct conf_vrrp_script *s = p->conf->scripts; s; s = s->next)
+			if (!strcmp(s->name, track.name))
+				track.script = s;
+		if (!track.script) {
+			conf_warn(p, &track.at, "there is no vrrp_script \"%s\": not tracked",
+				  track.name);
+			continue;
+		}
+		if (track.weight == INT32_MAX) {
+			track.weight = track.script->weight;
+			track.reverse = track.script->reverse;
+		}
+		i->scripts[n++] = track;
+	}
+	i->n_scripts = n;
+}
+
+static void complete_preempt(struct conf_parse *p, struct conf_instance *i)
+{
+	default_ms(&i->preempt_delay_ms, CONF_UNSET, 0);
+	if (i->no_preempt && i->master) {
+		conf_warn(p, &i->at,
+			  "vrrp_instance \"%s\": nopreempt has no effect with state MASTER: write "
+			  "state BACKUP",
+			  i->name);
+		i->no_preempt = false;
+	}
+	for (size_t t = 0; i->no_preempt && t < i->n_scripts; t++) {
+		if (i->scripts[t].weight == CONF_NO_WEIGHT)
+			continue;
+		conf_note(p, &i->scripts[t].at,
+			  "vrrp_instance \"%s\": a weight moves nothing with nopreempt: the other "
+			  "node does not take over from a lower priority. Without a weight a "
+			  "failure is a fault, which does",
+			  i->name);
+		break;
+	}
+}
+
+static bool complete_instance(struct conf_parse *p, struct conf_instance *i)
+{
+	const struct conf_globals *g = &p->conf->globals;
+
+	if (!i->interface)
+		i->interface = g->default_interface;
+	if (!i->interface) {
+		conf_warn(p, &i->at, "vrrp_instance \"%s\" lacks \"interface NAME\": skipped",
+			  i->name);
+		return false;
+	}
+	if (i->vrid == CONF_UNSET) {
+		conf_warn(p, &i->at,
+			  "vrrp_instance \"%s\" lacks \"virtual_router_id 1..255\": skipped",
+			  i->name);
+		return false;
+	}
+	sort_addresses(p, i);
+	if (!i->n_advertised) {
+		conf_warn(p, &i->at,
+			  "vrrp_instance \"%s\" has no address to hold: write virtual_ipaddress { "
+			  "ADDRESS }. Skipped",
+			  i->name);
+		return false;
+	}
+	default_int(&i->priority, CONF_UNSET, 100);
+	default_int(&i->down_timer_adverts, g->down_timer_adverts, 3);
+	complete_version(p, i);
+	complete_advert(p, i);
+	complete_garp(&g->garp, &i->garp);
+	find_scripts(p, i);
+	complete_preempt(p, i);
+	i->any_addresses |= g->any_addresses;
+	i->no_reply |= g->no_reply;
+	i->last_advert |= g->last_advert;
+	if (!i->group_address.family)
+		i->group_address = i->family == AF_INET ? g->group4 : g->group6;
+	return true;
+}
+
+/* The same virtual router twice on one link would talk to itself. */
+static bool is_double(struct conf_parse *p, const struct conf_instance *i)
+{
+	for (const struct conf_instance *o = p->conf->instances; o && o != i; o = o->next) {
+		if (o->vrid == i->vrid && o->family == i->family &&
+		    !strcmp(o->interface, i->interface)) {
+			conf_warn(p, &i->at,
+				  "vrrp_instance \"%s\" has the interface and virtual_router_id "
+				  "of \"%s\": give it another id. Skipped",
+				  i->name, o->name);
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool library_takes(struct conf_parse *p, const struct conf_instance *i)
+{
+	struct model_vrrp room;
+	const char *why;
+
+	model_vrrp(i, &room);
+	why = ha_vrrp_check(&room.opts);
+	if (why)
+		conf_warn(p, &i->at, "vrrp_instance \"%s\": %s. Skipped", i->name, why);
+	return !why;
+}
+
+static void check_instances(struct conf_parse *p)
+{
+	struct conf_instance **at = &p->conf->instances;
+
+	while (*at) {
+		struct conf_instance *i = *at;
+
+		if (complete_instance(p, i) && !is_double(p, i) && library_takes(p, i)) {
+			at = &i->next;
+		} else {
+			*at = i->next;
+			p->conf->n_instances--;
+		}
+	}
+}
+
+/* ---- Groups and scripts ---- */
+
+static struct conf_instance *find_instance(struct conf *c, const char *name)
+{
+	struct conf_instance *i = c->instances;
+
+	while (i && strcmp(i->name, name))
+		i = i->next;
+	return i;
+}
+
+static void check_group(struct conf_parse *p, struct conf_group *g)
+{
+	size_t n = 0;
+
+	for (size_t m = 0; m < g->n_members; m++) {
+		struct conf_instance *i = find_instance(p->conf, g->members[m]);
+
+		if (!i) {
+			conf_warn(p, &g->member_at[m],
+				  "there is no vrrp_instance \"%s\" that could be in the group",
+				  g->members[m]);
+		} else if (i->group) {
+			conf_warn(p, &g->member_at[m],
+				  "vrrp_instance \"%s\" is in group \"%s\" "
+				  "already",
+				  i->name, i->group->name);
+		} else {
+			i->group = g;
+			n++;
+		}
+	}
+	if (n == 1)
+		conf_note(p, &g->at,
+			  "vrrp_sync_group \"%s\" has one member: a group ties several instances "
+			  "of this node together",
+			  g->name);
+}
+
+static void check_scripts(struct conf_parse *p)
+{
+	for (struct conf_vrrp_script *s = p->conf->scripts; s; s = s->next) {
+		if (!s->script.argv)
+			conf_warn(
+			    p, &s->at,
+			    "vrrp_script \"%s\" lacks \"script COMMAND\": it counts as failed",
+			    s->name);
+		default_ms(&s->interval_ms, CONF_UNSET, 1000);
+		default_ms(&s->timeout_ms, CONF_UNSET, s->interval_ms);
+	}
+}
+
+/* ---- Services ---- */
+
+static void inherit(struct conf_check_common *own, const struct conf_check_common *from)
+{
+	default_ms(&own->delay_loop_ms, from->delay_loop_ms, CONF_UNSET);
+	default_ms(&own->connect_timeout_ms, from->connect_timeout_ms, CONF_UNSET);
+	default_ms(&own->delay_before_retry_ms, from->delay_before_retry_ms, CONF_UNSET);
+	default_ms(&own->warmup_ms, from->warmup_ms, CONF_UNSET);
+	default_int(&own->retry, from->retry, CONF_UNSET);
+	default_int(&own->alpha, from->alpha, CONF_UNSET);
+}
+
+static void complete_common(struct conf_check_common *c)
+{
+	default_ms(&c->delay_loop_ms, CONF_UNSET, 60000);
+	default_ms(&c->connect_timeout_ms, CONF_UNSET, 5000);
+	default_ms(&c->delay_before_retry_ms, CONF_UNSET, 1000);
+	default_ms(&c->warmup_ms, CONF_UNSET, c->delay_loop_ms);
+	default_int(&c->retry, CONF_UNSET, 1);
+	default_int(&c->alpha, CONF_UNSET, 0);
+}
+
+static void complete_real(const struct conf_virtual *v, struct conf_real *r)
+{
+	default_int(&r->weight, CONF_UNSET, v->weight);
+	default_int(&r->inhibit, v->inhibit, 0);
+	default_int(&r->forward, v->forward, HA_FORWARD_NAT);
+	inherit(&r->common, &v->common);
+	for (struct conf_check *c = r->checks; c; c = c->next) {
+		inherit(&c->common, &r->common);
+		complete_common(&c->common);
+	}
+	complete_common(&r->common);
+}
+
+static bool find_group(struct conf_parse *p, struct conf_virtual *v)
+{
+	if (!v->group_name)
+		return true;
+	for (const struct conf_virtual_group *g = p->conf->virtual_groups; g; g = g->next) {
+		if (strcmp(g->name, v->group_name))
+			continue;
+		v->listen = g->listen;
+		v->n_listen = g->n_listen;
+		if (!g->n_listen)
+			conf_warn(p, &v->at, "virtual_server_group \"%s\" is empty: skipped",
+				  g->name);
+		return g->n_listen;
+	}
+	conf_warn(p, &v->at, "there is no virtual_server_group \"%s\": skipped", v->group_name);
+	return false;
+}
+
+static void complete_protocol(struct conf_parse *p, struct conf_virtual *v)
+{
+	bool needs = false;
+
+	for (size_t i = 0; i < v->n_listen; i++)
+		needs |= !v->listen[i].fwmark;
+	if (needs && v->protocol == CONF_UNSET)
+		conf_warn(p, &v->at,
+			  "virtual_server %s has no protocol: UDP is taken, as keepalived does. "
+			  "Write protocol TCP, UDP or SCTP",
+			  v->name);
+	default_int(&v->protocol, CONF_UNSET, IPPROTO_UDP);
+}
+
+/* DR sends the packet as it is. */
+static void check_ports(struct conf_parse *p, const struct conf_virtual *v,
+			const struct conf_real *r)
+{
+	for (size_t i = 0; i < v->n_listen; i++) {
+		const struct conf_listen *l = &v->listen[i];
+
+		if (r->forward != HA_FORWARD_NAT && !l->fwmark && l->port && r->port &&
+		    l->port != r->port) {
+			conf_warn(p, &r->at,
+				  "port %u is not used: only NAT translates ports, the server gets "
+				  "port %u",
+				  r->port, l->port);
+			return;
+		}
+	}
+}
+
+/* Whether the library has a name for it at all; a backend may still refuse it. */
+static bool service_makes_sense(struct conf_parse *p, struct conf_virtual *v)
+{
+	struct ha_service_opts s;
+	struct ha_dest_opts d;
+	const char *why;
+
+	for (size_t i = 0; i < v->n_listen; i++) {
+		model_service(v, &v->listen[i], &s);
+		if (ha_service_check(&s, NULL, &why) < 0) {
+			conf_warn(p, &v->listen[i].at, "virtual_server %s: %s. Skipped", v->name,
+				  why);
+			return false;
+		}
+	}
+	for (struct conf_real **at = &v->reals; *at && v->n_listen;) {
+		model_service(v, &v->listen[0], &s);
+		model_dest(*at, (*at)->weight, &d);
+		if (ha_service_check(&s, &d, &why) < 0) {
+			conf_warn(p, &(*at)->at, "this real_server of %s: %s. Skipped", v->name,
+				  why);
+			*at = (*at)->next;
+			v->n_reals--;
+		} else {
+			at = &(*at)->next;
+		}
+	}
+	return true;
+}
+
+static bool same_listen(const struct conf_virtual *a, const struct conf_listen *x,
+			const struct conf_virtual *b, const struct conf_listen *y)
+{
+	if (x->fwmark || y->fwmark)
+		return x->fwmark == y->fwmark && x->ip.family == y->ip.family;
+	return a->protocol == b->protocol && x->port == y->port && !ha_ip_compare(&x->ip, &y->ip);
+}
+
+static bool is_double_service(struct conf_parse *p, const struct conf_virtual *v)
+{
+	for (const struct conf_virtual *o = p->conf->virtuals; o && o != v; o = o->next) {
+		for (size_t i = 0; i < v->n_listen; i++) {
+			for (size_t j = 0; j < o->n_listen; j++) {
+				if (!same_listen(v, &v->listen[i], o, &o->listen[j]))
+					continue;
+				conf_warn(p, &v->at,
+					  "virtual_server %s is there already, in line %u: skipped",
+					  v->name, o->at.line);
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+static bool complete_virtual(struct conf_parse *p, struct conf_virtual *v)
+{
+	if (!find_group(p, v))
+		return false;
+	default_int(&v->sorry_inhibit, v->inhibit, 0);
+	complete_protocol(p, v);
+	for (struct conf_real *r = v->reals; r; r = r->next) {
+		complete_real(v, r);
+		check_ports(p, v, r);
+		if (!r->checks)
+			conf_note(p, &r->at,
+				  "this real_server has no check: it is always taken as "
+				  "alive");
+	}
+	if (v->sorry)
+		complete_real(v, v->sorry);
+	if (!v->n_reals && !v->sorry)
+		conf_warn(p, &v->at, "virtual_server %s has no real_server", v->name);
+	return service_makes_sense(p, v) && !is_double_service(p, v);
+}
+
+void conf_check(struct conf_parse *p)
+{
+	struct conf_virtual **at = &p->conf->virtuals;
+
+	check_scripts(p);
+	check_instances(p);
+	for (struct conf_group *g = p->conf->groups; g; g = g->next)
+		check_group(p, g);
+	while (*at) {
+		if (complete_virtual(p, *at)) {
+			at = &(*at)->next;
+		} else {
+			*at = (*at)->next;
+			p->conf->n_virtuals--;
+		}
+	}
+	if (!p->conf->n_instances && !p->conf->n_virtuals)
+		conf_warn(p, NULL,
+			  "there is nothing to do: no usable vrrp_instance and no usable "
+			  "virtual_server");
+}

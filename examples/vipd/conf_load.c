@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf.h"
+#include "conf_memory.h"
+#include "conf_tree.h"
+#include "conf_words.h"
+
+static void set_defaults(struct conf *c)
+{
+	c->globals = (struct conf_globals){
+	    .version = CONF_UNSET,
+	    .garp = {CONF_UNSET, CONF_UNSET, CONF_UNSET, CONF_UNSET, CONF_UNSET},
+	    .down_timer_adverts = CONF_UNSET,
+	};
+}
+
+static int load(struct conf_parse *p, const struct conf_source *source)
+{
+	struct conf_node *tree = NULL;
+	struct diag_place whole = {.file = conf_strdup(p->memory, source->file)};
+	int e = conf_tree_read(p->memory, source, &conf_root, p->diag, &tree);
+
+	if (e < 0) {
+		diag_add(p->diag, DIAG_ERROR, &whole,
+			 "cannot read the configuration: %s. Name another one with -f FILE",
+			 strerror(-e));
+		return e;
+	}
+	conf_walk(p, tree, &conf_root, p->conf);
+	conf_check(p);
+	return 0;
+}
+
+int conf_load(const struct conf_source *source, struct diag *d, struct conf **ret)
+{
+	struct conf *c = calloc(1, sizeof(*c));
+	struct conf_memory memory = {0};
+	struct conf_parse p = {&memory, c, d};
+	jmp_buf failed;
+	int e;
+
+	*ret = c;
+	if (!c)
+		return -ENOMEM;
+	if (setjmp(failed)) {
+		c->memory = memory.chunks;
+		diag_add(d, DIAG_ERROR, NULL, "out of memory while reading the configuration");
+		return -ENOMEM;
+	}
+	memory.on_failure = &failed;
+	set_defaults(c);
+	e = load(&p, source);
+	c->memory = memory.chunks;
+	return e;
+}
+
+void conf_free(struct conf *c)
+{
+	if (!c)
+		return;
+	conf_chunks_free(c->memory);
+	free(c);
+}

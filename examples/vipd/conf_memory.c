@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#include "conf_memory.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHUNK_SIZE 32768u
+#define ALIGNMENT 16u
+
+struct conf_chunk {
+	struct conf_chunk *next;
+	size_t used, size;
+	_Alignas(ALIGNMENT) unsigned char bytes[];
+};
+
+static struct conf_chunk *add_chunk(struct conf_memory *m, size_t need)
+{
+	size_t size = need > CHUNK_SIZE ? need : CHUNK_SIZE;
+	struct conf_chunk *c = calloc(1, sizeof(*c) + size);
+
+	if (!c)
+		longjmp(*m->on_failure, 1);
+	c->size = size;
+	c->next = m->chunks;
+	m->chunks = c;
+	return c;
+}
+
+void *conf_alloc(struct conf_memory *m, size_t size)
+{
+	struct conf_chunk *c = m->chunks;
+	void *p;
+
+	if (size > SIZE_MAX / 2)
+		longjmp(*m->on_failure, 1);
+	size = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+	if (!c || c->size - c->used < size)
+		c = add_chunk(m, size);
+	p = c->bytes + c->used;
+	c->used += size;
+	return p;
+}
+
+const char *conf_strndup(struct conf_memory *m, const char *s, size_t len)
+{
+	return memcpy(conf_alloc(m, len + 1), s, len);
+}
+
+const char *conf_strdup(struct conf_memory *m, const char *s)
+{
+	return conf_strndup(m, s, strlen(s));
+}
+
+const char *conf_printf(struct conf_memory *m, const char *format, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	return conf_strdup(m, text);
+}
+
+/* Doubles when n is a power of two, so that no capacity needs to be kept. */
+void *conf_grow(struct conf_memory *m, void *array, size_t n, size_t size)
+{
+	void *bigger;
+
+	if (n & (n - 1))
+		return array;
+	bigger = conf_alloc(m, (n ? 2 * n : 1) * size);
+	if (n)
+		memcpy(bigger, array, n * size);
+	return bigger;
+}
+
+void conf_chunks_free(struct conf_chunk *chunks)
+{
+	while (chunks) {
+		struct conf_chunk *next = chunks->next;
+
+		free(chunks);
+		chunks = next;
+	}
+}

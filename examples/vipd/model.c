@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+#include "model.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+
+void model_vrrp(const struct conf_instance *i, struct model_vrrp *ret)
+{
+	size_t n = i->n_advertised;
+
+	for (size_t a = 0; a < n && a < HA_VRRP_MAX_ADDRESSES; a++)
+		ret->address[a] = i->addresses[a].ip;
+	ret->opts = (struct ha_vrrp_opts){
+	    .size = sizeof(ret->opts),
+	    .vrid = (uint8_t)i->vrid,
+	    .family = i->family,
+	    .version = (uint8_t)i->version,
+	    .priority = (uint8_t)i->priority,
+	    .advert_interval_cs = (uint16_t)(i->advert_ms / 10),
+	    .down_timer_adverts = (uint8_t)i->down_timer_adverts,
+	    .no_preempt = i->no_preempt,
+	    .preempt_delay_ns = (uint64_t)i->preempt_delay_ms * NS_PER_MS,
+	    .no_accept = i->no_accept,
+	    .no_reply = i->no_reply,
+	    .last_advert = i->last_advert,
+	    .any_addresses = i->any_addresses,
+	    .source = i->source,
+	    .group = i->group_address,
+	    .addresses = ret->address,
+	    .n_addresses = n,
+	    .any_first_address = true,
+	    .peers = i->peers,
+	    .n_peers = i->n_peers,
+	    .auth_pass = i->auth_pass,
+	    .garp_repeat = (uint8_t)i->garp.repeat,
+	    .garp_refresh_repeat = (uint8_t)i->garp.refresh_repeat,
+	    .garp_lower_repeat = (uint8_t)i->garp.lower_repeat,
+	    .garp_delay_ns =
+		i->garp.delay_ms ? (uint64_t)i->garp.delay_ms * NS_PER_MS : HA_VRRP_NEVER,
+	    .garp_refresh_ns = (uint64_t)i->garp.refresh_ms * NS_PER_MS,
+	};
+}
+
+void model_service(const struct conf_virtual *v, const struct conf_listen *l,
+		   struct ha_service_opts *ret)
+{
+	*ret = (struct ha_service_opts){
+	    .size = sizeof(*ret),
+	    .address = l->ip,
+	    .protocol = l->fwmark ? 0 : (uint8_t)v->protocol,
+	    .port = l->port,
+	    .fwmark = l->fwmark,
+	    .scheduler = v->scheduler,
+	    .flags = v->flags,
+	    .persistence_s = (uint32_t)v->persistence_s,
+	    .persistence_prefix = v->persistence_s ? (uint8_t)v->persistence_prefix : 0,
+	    .persistence_engine = v->persistence_engine,
+	};
+}
+
+void model_dest(const struct conf_real *r, uint32_t weight, struct ha_dest_opts *ret)
+{
+	*ret = (struct ha_dest_opts){
+	    .size = sizeof(*ret),
+	    .address = r->ip,
+	    .port = r->port,
+	    .forward = (enum ha_forward)r->forward,
+	    .weight = weight,
+	    .upper_threshold = (uint32_t)r->upper,
+	    .lower_threshold = (uint32_t)r->lower,
+	};
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* From the configuration to the options of the libraries. Pure. */
+#ifndef VIPD_MODEL_H
+#define VIPD_MODEL_H
+
+#include <libha/service.h>
+#include <libha/vrrp.h>
+
+#include "conf.h"
+
+/* Options and the array that they point to. */
+struct model_vrrp {
+	struct ha_vrrp_opts opts;
+	struct ha_ip address[HA_VRRP_MAX_ADDRESSES];
+};
+
+void model_vrrp(const struct conf_instance *i, struct model_vrrp *ret);
+void model_service(const struct conf_virtual *v, const struct conf_listen *l,
+		   struct ha_service_opts *ret);
+void model_dest(const struct conf_real *r, uint32_t weight, struct ha_dest_opts *ret);
+
+#endif

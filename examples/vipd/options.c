@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+#include "options.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#define VERSION "vipd " VIPD_VERSION
+
+enum {
+	OPT_SIGNUM = 256,
+	OPT_ALL,
+	OPT_UNUSED,	/* keepalived's, without a meaning here */
+	OPT_UNUSED_ARG, /* the same, with an argument */
+};
+
+static const struct option long_options[] = {
+    {"use-file", required_argument, NULL, 'f'},
+    {"vrrp", no_argument, NULL, 'P'},
+    {"check", no_argument, NULL, 'C'},
+    {"all", no_argument, NULL, OPT_ALL},
+    {"log-console", no_argument, NULL, 'l'},
+    {"log-detail", no_argument, NULL, 'D'},
+    {"log-facility", required_argument, NULL, 'S'},
+    {"no-syslog", no_argument, NULL, 'G'},
+    {"dont-release-vrrp", no_argument, NULL, 'V'},
+    {"dont-release-ipvs", no_argument, NULL, 'I'},
+    {"dont-respawn", no_argument, NULL, 'R'},
+    {"dont-fork", no_argument, NULL, 'n'},
+    {"dump-conf", no_argument, NULL, 'd'},
+    {"pid", required_argument, NULL, 'p'},
+    {"vrrp_pid", required_argument, NULL, 'r'},
+    {"checkers_pid", required_argument, NULL, 'c'},
+    {"config-id", required_argument, NULL, 'i'},
+    {"config-test", optional_argument, NULL, 't'},
+    {"signum", required_argument, NULL, OPT_SIGNUM},
+    {"version", no_argument, NULL, 'v'},
+    {"help", no_argument, NULL, 'h'},
+    {"no_bfd", no_argument, NULL, OPT_UNUSED},
+    {"flush-log-file", no_argument, NULL, OPT_UNUSED},
+    {"release-vips", no_argument, NULL, OPT_UNUSED},
+    {"address-monitoring", no_argument, NULL, OPT_UNUSED},
+    {"all-config", no_argument, NULL, OPT_UNUSED},
+    {"snmp", no_argument, NULL, OPT_UNUSED},
+    {"core-dump", no_argument, NULL, OPT_UNUSED},
+    {"no-mem-check", no_argument, NULL, OPT_UNUSED},
+    {"ignore-sigint", no_argument, NULL, OPT_UNUSED},
+    {"log-file", required_argument, NULL, OPT_UNUSED_ARG},
+    {"bfd_pid", required_argument, NULL, OPT_UNUSED_ARG},
+    {"snmp-agent-socket", required_argument, NULL, OPT_UNUSED_ARG},
+    {"umask", required_argument, NULL, OPT_UNUSED_ARG},
+    {"core-dump-pattern", optional_argument, NULL, OPT_UNUSED_ARG},
+    {"perf", optional_argument, NULL, OPT_UNUSED_ARG},
+    {"debug", optional_argument, NULL, OPT_UNUSED_ARG},
+    {0}};
+
+#define SHORT_OPTIONS "f:PClDS:GVIRndp:r:c:i:t::vhBXaexmg:b:A:u:M::s:T"
+
+static const char help[] =
+    "vipd - virtual addresses (VRRP) and load balancing, from a keepalived.conf\n"
+    "\n"
+    "Usage: vipd [OPTION]...\n"
+    "\n"
+    "To begin with:\n"
+    "  vipd -t -f FILE             is FILE right? Every finding with line and column\n"
+    "  vipd -n -l -f FILE          run in the foreground and log to this terminal\n"
+    "  kill -HUP $(cat PIDFILE)    read the file again; what did not change is not touched\n"
+    "\n"
+    "What it runs:\n"
+    "  -f, --use-file=FILE         configuration (default /etc/keepalived/keepalived.conf)\n"
+    "  -t, --config-test[=FILE]    only check it, findings to FILE or stderr. Exit code: 0 right,\n"
+    "                              4 cannot run, 5 runs, but not all of it, 6 unsafe scripts\n"
+    "  -P, --vrrp                  only VRRP\n"
+    "  -C, --check                 only virtual servers and their checks\n"
+    "  -i, --config-id=ID          lines that begin with @ID are for this node (default: host "
+    "name)\n"
+    "\n"
+    "How it runs:\n"
+    "  -n, --dont-fork             stay in the foreground\n"
+    "  -R, --dont-respawn          stop when one of its processes dies, instead of starting it "
+    "again\n"
+    "  -V, --dont-release-vrrp     leave the addresses when it stops\n"
+    "  -I, --dont-release-ipvs     leave the virtual servers when it stops\n"
+    "  -p, --pid=FILE              default /run/keepalived.pid\n"
+    "  -r, --vrrp_pid=FILE         default /run/vrrp.pid\n"
+    "  -c, --checkers_pid=FILE     default /run/checkers.pid\n"
+    "\n"
+    "What it says:\n"
+    "  -l, --log-console           log to stderr too\n"
+    "  -G, --no-syslog             not to syslog\n"
+    "  -S, --log-facility=0..7     of syslog: local0 to local7\n"
+    "  -D, --log-detail            more of it\n"
+    "  -d, --dump-conf             log what was understood of the configuration\n"
+    "      --signum=NAME           the signal for STOP, RELOAD, DATA, STATS, STATS_CLEAR, JSON\n"
+    "  -v, --version    -h, --help\n"
+    "\n"
+    "Other options of keepalived are accepted, with a note. See vipd(8).\n";
+
+static int print_signal(const char *name)
+{
+	const struct {
+		const char *name;
+		int number;
+	} known[] = {{"STOP", SIGTERM},
+		     {"RELOAD", SIGHUP},
+		     {"DATA", SIGUSR1},
+		     {"STATS", SIGUSR2},
+		     {"STATS_CLEAR", SIGRTMAX - 1},
+		     {"JSON", SIGRTMIN + 2}};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
+		if (!strcmp(name, known[i].name)) {
+			printf("%d\n", known[i].number);
+			return 0;
+		}
+	}
+	fprintf(stderr, "vipd: --signum=%s: write STOP, RELOAD, DATA, STATS, STATS_CLEAR or JSON\n",
+		name);
+	return EXIT_FATAL;
+}
+
+static int read_facility(const char *text, int *ret)
+{
+	static const int local[] = {LOG_LOCAL0, LOG_LOCAL1, LOG_LOCAL2, LOG_LOCAL3,
+				    LOG_LOCAL4, LOG_LOCAL5, LOG_LOCAL6, LOG_LOCAL7};
+
+	if (text[0] < '0' || text[0] > '7' || text[1]) {
+		fprintf(stderr, "vipd: -S %s: write a number from 0 (local0) to 7 (local7)\n",
+			text);
+		return EXIT_FATAL;
+	}
+	*ret = local[text[0] - '0'];
+	return -1;
+}
+
+static int refuse(const char *what)
+{
+	fprintf(stderr, "vipd: %s is not supported by this version. See vipd --help\n", what);
+	return EXIT_FATAL;
+}
+
+static int take(int option, const char *name, struct options *o)
+{
+	switch (option) {
+	case 'f':
+		o->file = optarg;
+		return -1;
+	case 'P':
+		o->vrrp = true;
+		return -1;
+	case 'C':
+		o->check = true;
+		return -1;
+	case OPT_ALL:
+		o->vrrp = o->check = true;
+		return -1;
+	case 'l':
+		o->console = true;
+		return -1;
+	case 'D':
+		o->detail = true;
+		return -1;
+	case 'S':
+		return read_facility(optarg, &o->facility);
+	case 'G':
+		o->no_syslog = true;
+		return -1;
+	case 'V':
+		o->keep_addresses = true;
+		return -1;
+	case 'I':
+		o->keep_services = true;
+		return -1;
+	case 'R':
+		o->dont_respawn = true;
+		return -1;
+	case 'n':
+		o->dont_fork = true;
+		return -1;
+	case 'd':
+		o->dump_conf = true;
+		return -1;
+	case 'p':
+		o->pid_file = optarg;
+		return -1;
+	case 'r':
+		o->vrrp_pid_file = optarg;
+		return -1;
+	case 'c':
+		o->check_pid_file = optarg;
+		return -1;
+	case 'i':
+		o->config_id = optarg;
+		return -1;
+	case 't':
+		o->test = true;
+		o->test_file = optarg;
+		return -1;
+	case 'v':
+		puts(VERSION);
+		return 0;
+	case 'h':
+		fputs(help, stdout);
+		return 0;
+	case OPT_SIGNUM:
+		return print_signal(optarg);
+	case 's':
+		return refuse("-s (network namespace): start it there with \"ip netns exec\"; it");
+	case 'T':
+		return refuse("-T (genhash)");
+	case '?':
+		fputs("Try vipd --help\n", stderr);
+		return EXIT_FATAL;
+	default:
+		fprintf(stderr, "vipd: note: option %s of keepalived has no meaning here\n", name);
+		return -1;
+	}
+}
+
+int options_read(int argc, char **argv, struct options *o)
+{
+	int option, r, at;
+
+	*o = (struct options){.file = "/etc/keepalived/keepalived.conf",
+			      .pid_file = "/run/keepalived.pid",
+			      .vrrp_pid_file = "/run/vrrp.pid",
+			      .check_pid_file = "/run/checkers.pid"};
+	while (at = optind,
+	       (option = getopt_long(argc, argv, SHORT_OPTIONS, long_options, NULL)) != -1) {
+		r = take(option, argv[at], o);
+		if (r >= 0)
+			return r;
+	}
+	if (optind < argc) {
+		fprintf(stderr,
+			"vipd: \"%s\" is no option: write -f %s to use it as the "
+			"configuration\n",
+			argv[optind], argv[optind]);
+		return EXIT_FATAL;
+	}
+	if (!o->vrrp && !o->check)
+		o->vrrp = o->check = true;
+	return -1;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line: keepalived's, so that scripts and units need not change. */
+#ifndef VIPD_OPTIONS_H
+#define VIPD_OPTIONS_H
+
+#include <stdbool.h>
+
+/* Exit codes, those of keepalived. */
+enum {
+	EXIT_FATAL = 1,
+	EXIT_CONFIG = 2,
+	EXIT_PERMISSION = 4,
+	EXIT_NO_CONFIG = 6,
+	EXIT_SOFTWARE = 70,
+	EXIT_NO_MEMORY = 204,
+
+	/* of --config-test */
+	EXIT_TEST_CANNOT_RUN = 4,
+	EXIT_TEST_ERRORS = 5,
+	EXIT_TEST_SCRIPTS = 6,
+};
+
+struct options {
+	const char *file, *config_id;
+	bool dont_fork, console, detail, no_syslog, dump_conf;
+	int facility;
+	bool vrrp, check;		    /* which parts run */
+	bool keep_addresses, keep_services; /* -V, -I: at the stop */
+	bool dont_respawn;
+	const char *pid_file, *vrrp_pid_file, *check_pid_file;
+	bool test;
+	const char *test_file; /* where --config-test writes to; NULL: stderr */
+};
+
+/* Returns -1 to go on, or the exit code: help, version, --signum and mistakes are dealt with. */
+int options_read(int argc, char **argv, struct options *ret);
+
+#endif
