@@ -29,9 +29,8 @@ extern "C" {
 #define HEALTH_TEXT_MAX 96	    /* bytes of a result's text, with its 0 */
 #define HEALTH_PROBE_NAME_MAX 31    /* characters of a probe's name */
 #define HEALTH_PROBE_STATE_MAX 4096 /* bytes of state_size */
-#define HEALTH_PROBE_UNREAD_MAX                                          \
-	16384 /* bytes a probe may leave unread; more: HEALTH_CODE_L7RSP \
-	       */
+/* Bytes a probe may leave unread; with more the check fails with HEALTH_CODE_L7RSP. */
+#define HEALTH_PROBE_UNREAD_MAX 16384
 
 /*
  * How a check ended, in the codes HAProxy shows (its manual, "check_status" of the CSV): 4 is the
@@ -106,10 +105,10 @@ struct health_probe_io {
 };
 
 /* Bits of health_probe_ops.flags. */
-#define HEALTH_PROBE_DATAGRAM                                                               \
-	1u		    /* UDP: open sends one datagram, each call of received gets one \
-			     */
-#define HEALTH_PROBE_FIN 2u /* close politely; the default, RST, leaves no TIME_WAIT behind */
+/* UDP: open, which is required, sends one datagram; each call of received gets one. */
+#define HEALTH_PROBE_DATAGRAM 1u
+/* Close politely, so that the last bytes arrive; the default, RST, leaves no TIME_WAIT behind. */
+#define HEALTH_PROBE_FIN 2u
 
 /*
  * The dialogue. Callbacks must not block, allocate beyond base needs or touch globals; they see

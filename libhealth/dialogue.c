@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "dialogue.h"
+
+void dialogue_init(struct dialogue *d, const struct health_probe *probe, void *state)
+{
+	*d = (struct dialogue){.probe = probe, .state = state};
+	if (probe->ops.state_size)
+		memset(state, 0, probe->ops.state_size);
+}
+
+void dialogue_fini(struct dialogue *d)
+{
+	mem_free(d->unread);
+	d->unread = NULL;
+	d->unread_len = 0;
+}
+
+void answer_set(struct health_probe_io *io, enum health_verdict verdict, enum health_code code,
+		const char *text)
+{
+	size_t len = strnlen(text, sizeof(io->text) - 1);
+
+	io->verdict = verdict;
+	io->code = code;
+	memcpy(io->text, text, len);
+	io->text[len] = '\0';
+}
+
+/* What a probe left unsaid; and nothing a server wrote reaches a log as a control character. */
+static void complete(struct health_probe_io *io)
+{
+	io->text[sizeof(io->text) - 1] = '\0';
+	for (char *p = io->text; *p; p++)
+		if (*p < 0x20 || *p > 0x7e)
+			*p = '.';
+	if (io->code != HEALTH_CODE_UNK)
+		return;
+	if (io->verdict == HEALTH_OK_DRAIN)
+		io->code = HEALTH_CODE_L7OKC;
+	else if (health_verdict_is_ok(io->verdict))
+		io->code = HEALTH_CODE_L7OK;
+	else if (io->verdict != HEALTH_NEUTRAL)
+		io->code = HEALTH_CODE_L7STS;
+}
+
+static enum health_step ended(enum health_step step, struct health_probe_io *io)
+{
+	if (step == HEALTH_STEP_DONE)
+		complete(io);
+	return step;
+}
+
+enum health_step dialogue_open(struct dialogue *d, uint64_t now_ns, struct health_probe_io *io)
+{
+	const struct health_probe_ops *ops = &d->probe->ops;
+
+	*io = (struct health_probe_io){.now_ns = now_ns};
+	if (ops->open)
+		return ended(ops->open(d->state, d->probe->config, io), io);
+	if (ops->received)
+		return HEALTH_STEP_MORE;
+	answer_set(io, HEALTH_OK, HEALTH_CODE_L4OK, "");
+	return HEALTH_STEP_DONE;
+}
+
+/* Puts `data` behind what is unread. */
+static int append(struct dialogue *d, const void *data, size_t len)
+{
+	uint8_t *all = mem_regrow(d->unread, d->unread_len + len, 1);
+
+	if (!all)
+		return -ENOMEM;
+	memcpy(all + d->unread_len, data, len);
+	d->unread = all;
+	d->unread_len += len;
+	return 0;
+}
+
+/* Keeps data[used..len) for the next time; `data` may be the unread bytes themselves. */
+static int keep(struct dialogue *d, const uint8_t *data, size_t len, size_t used)
+{
+	size_t rest = len - used;
+
+	if (data == d->unread) {
+		memmove(d->unread, d->unread + used, rest);
+		d->unread_len = rest;
+		if (!rest)
+			dialogue_fini(d);
+		return 0;
+	}
+	return rest ? append(d, data + used, rest) : 0;
+}
+
+static enum health_step out_of_memory(struct health_probe_io *io)
+{
+	answer_set(io, HEALTH_NEUTRAL, HEALTH_CODE_SOCKERR, "out of memory");
+	return HEALTH_STEP_DONE;
+}
+
+enum health_step dialogue_received(struct dialogue *d, const void *data, size_t len,
+				   uint64_t now_ns, struct health_probe_io *io)
+{
+	const struct health_probe_ops *ops = &d->probe->ops;
+	enum health_step step;
+
+	*io = (struct health_probe_io){.now_ns = now_ns};
+	if (!ops->received)
+		return HEALTH_STEP_MORE;
+	if (d->unread_len) {
+		if (append(d, data, len) < 0)
+			return out_of_memory(io);
+		data = d->unread;
+		len = d->unread_len;
+	}
+	io->consumed = len;
+	step = ops->received(d->state, d->probe->config, data, len, io);
+	if (step == HEALTH_STEP_DONE)
+		return ended(step, io);
+	if (ops->flags & HEALTH_PROBE_DATAGRAM)
+		return step;
+	if (io->consumed > len)
+		io->consumed = len;
+	if (len - io->consumed > HEALTH_PROBE_UNREAD_MAX) {
+		answer_set(io, HEALTH_FAIL, HEALTH_CODE_L7RSP, "reply too long");
+		return HEALTH_STEP_DONE;
+	}
+	return keep(d, data, len, io->consumed) < 0 ? out_of_memory(io) : step;
+}
+
+void dialogue_closed(struct dialogue *d, int error, const char *reason, uint64_t now_ns,
+		     struct health_probe_io *io)
+{
+	const struct health_probe_ops *ops = &d->probe->ops;
+
+	*io = (struct health_probe_io){.now_ns = now_ns};
+	if (!ops->closed || ops->closed(d->state, d->probe->config, error, io) != HEALTH_STEP_DONE)
+		answer_set(io, HEALTH_FAIL,
+			   error == ECONNREFUSED ? HEALTH_CODE_L4CON : HEALTH_CODE_L7RSP, reason);
+	complete(io);
+}
+
+void dialogue_timeout(struct dialogue *d, uint64_t now_ns, struct health_probe_io *io)
+{
+	const struct health_probe_ops *ops = &d->probe->ops;
+
+	*io = (struct health_probe_io){.now_ns = now_ns};
+	if (!ops->timeout || ops->timeout(d->state, d->probe->config, io) != HEALTH_STEP_DONE)
+		answer_set(io, HEALTH_FAIL, HEALTH_CODE_L7TOUT, "no answer in time");
+	complete(io);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One run of a probe's dialogue, without I/O: calls the ops, keeps what the probe left unread, fills in
+ * what it left unsaid. The engine drives it from sockets, tests and fuzzers from arrays.
+ */
+#ifndef LIBHEALTH_DIALOGUE_H
+#define LIBHEALTH_DIALOGUE_H
+
+#include <libhealth/probe.h>
+
+struct health_probe {
+	struct health_probe_ops ops;
+	void *config;
+	size_t uses; /* one for the host, one for each check */
+};
+
+/* Counts a user; health_probe_free gives it up. */
+struct health_probe *probe_use(struct health_probe *p);
+
+/* The connection alone is the success. */
+bool probe_only_connects(const struct health_probe *p);
+
+struct dialogue {
+	const struct health_probe *probe;
+	void *state; /* the caller's, of ops.state_size bytes */
+	uint8_t *unread;
+	size_t unread_len;
+};
+
+/* Begins a run: zeroes the state. End it with dialogue_fini. */
+void dialogue_init(struct dialogue *d, const struct health_probe *probe, void *state);
+void dialogue_fini(struct dialogue *d);
+
+/* Each returns what is next. With HEALTH_STEP_DONE, `io` holds a whole answer: code and text too. */
+enum health_step dialogue_open(struct dialogue *d, uint64_t now_ns, struct health_probe_io *io);
+enum health_step dialogue_received(struct dialogue *d, const void *data, size_t len,
+				   uint64_t now_ns, struct health_probe_io *io);
+/* These two always end it; `reason` is the text when the probe has none. */
+void dialogue_closed(struct dialogue *d, int error, const char *reason, uint64_t now_ns,
+		     struct health_probe_io *io);
+void dialogue_timeout(struct dialogue *d, uint64_t now_ns, struct health_probe_io *io);
+
+/* Writes an answer into `io`; `text` is cut to fit. Also for ends that no probe has seen. */
+void answer_set(struct health_probe_io *io, enum health_verdict verdict, enum health_code code,
+		const char *text);
+
+#endif

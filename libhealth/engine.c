@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+#include <assert.h>
+#include <errno.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/sized.h"
+#include "engine.h"
+
+#define EVENTS 64	   /* of one epoll_wait */
+#define RATE_MAX 10000000u /* starts per second; beyond, a token would cost less than 100 ns */
+
+static uint32_t or_default(uint32_t value, uint32_t fallback)
+{
+	return value ? value : fallback;
+}
+
+int health_engine_new(const struct health_engine_opts *opts, struct health_engine **ret)
+{
+	const struct health_engine_opts defaults = {.size = sizeof(defaults)};
+	struct health_engine_opts o;
+	struct health_engine *e;
+	int r;
+
+	if (!ret)
+		return -EINVAL;
+	r = sized_in(&o, sizeof(o), opts ? opts : &defaults);
+	if (r < 0)
+		return r;
+	if (o.rate > RATE_MAX || o.batch > HEALTH_BATCH_MAX)
+		return -EINVAL;
+	e = mem_zalloc(sizeof(*e));
+	if (!e)
+		return -ENOMEM;
+	e->epoll_fd = -1;
+	list_init(&e->checks);
+	list_init(&e->fresh);
+	list_init(&e->waiting);
+	list_init(&e->graves);
+	e->userdata = o.userdata;
+	e->seed = o.seed;
+	e->max_in_flight = or_default(o.max_in_flight, HEALTH_IN_FLIGHT_DEFAULT);
+	e->batch = or_default(o.batch, HEALTH_BATCH_DEFAULT);
+	bucket_init(&e->bucket, or_default(o.rate, HEALTH_RATE_DEFAULT),
+		    or_default(o.burst, HEALTH_BURST_DEFAULT));
+	if (o.ops)
+		r = sized_in(&e->ops, sizeof(e->ops), o.ops);
+	if (r == 0)
+		r = health_probe_new(health_probe_tcp(), NULL, &e->tcp);
+	if (r == 0) {
+		e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+		if (e->epoll_fd < 0)
+			r = -errno;
+	}
+	if (r < 0) {
+		health_engine_free(e);
+		return r;
+	}
+	*ret = e;
+	return 0;
+}
+
+void health_engine_free(struct health_engine *e)
+{
+	if (!e)
+		return;
+	assert(!e->depth);
+	while (!list_empty(&e->checks))
+		health_check_remove(container_of(e->checks.next, struct health_check, all));
+	heap_fini(&e->timers);
+	heap_fini(&e->filters);
+	health_probe_free(e->tcp);
+	if (e->epoll_fd >= 0)
+		close(e->epoll_fd);
+	mem_free(e);
+}
+
+int health_engine_fd(const struct health_engine *e)
+{
+	return e ? e->epoll_fd : -EINVAL;
+}
+
+uint64_t health_engine_deadline(const struct health_engine *e)
+{
+	uint64_t first, next;
+
+	if (!e)
+		return HEAP_NEVER;
+	if (!list_empty(&e->fresh))
+		return 0;
+	first = heap_deadline(&e->timers);
+	next = heap_deadline(&e->filters);
+	if (next < first)
+		first = next;
+	if (!list_empty(&e->waiting) && e->stats.in_flight < e->max_in_flight) {
+		next = bucket_ready_ns(&e->bucket);
+		if (next < first)
+			first = next;
+	}
+	return first;
+}
+
+int health_engine_stats(const struct health_engine *e, struct health_engine_stats *ret)
+{
+	return e ? sized_out(ret, &e->stats, sizeof(e->stats)) : -EINVAL;
+}
+
+void engine_enter(struct health_engine *e)
+{
+	e->depth++;
+}
+
+void engine_leave(struct health_engine *e)
+{
+	if (--e->depth)
+		return;
+	while (!list_empty(&e->graves))
+		check_free(container_of(e->graves.next, struct health_check, all));
+}
+
+void check_arm(struct health_check *c, uint64_t deadline_ns)
+{
+	int r = heap_arm(&c->engine->timers, &c->timer, deadline_ns);
+
+	assert(r == 0); /* health_check_add reserved the room */
+	(void)r;
+}
+
+void check_halt(struct health_check *c)
+{
+	struct health_engine *e = c->engine;
+
+	if (c->condition == WAITING)
+		e->stats.waiting--;
+	if (check_in_flight(c)) {
+		conn_close(c);
+		e->stats.in_flight--;
+	}
+	list_remove(&c->queue);
+	heap_disarm(&e->timers, &c->timer);
+	heap_disarm(&e->filters, &c->filter_timer);
+	c->condition = PAUSED;
+}
+
+void check_refresh(struct health_check *c, bool at_once)
+{
+	assert(c->condition == PAUSED);
+	c->condition = FRESH;
+	c->at_once = at_once;
+	list_add_tail(&c->engine->fresh, &c->queue);
+}
+
+void check_enqueue(struct health_check *c)
+{
+	struct health_engine *e = c->engine;
+
+	assert(c->condition == FRESH || c->condition == IDLE);
+	list_remove(&c->queue);
+	heap_disarm(&e->timers, &c->timer);
+	c->condition = WAITING;
+	list_add_tail(&e->waiting, &c->queue);
+	e->stats.waiting++;
+}
+
+static struct health_check *first_of(const struct list *queue)
+{
+	return container_of(queue->next, struct health_check, queue);
+}
+
+/* Gives new checks their first time. */
+static void place_fresh(struct health_engine *e, uint64_t now_ns)
+{
+	for (uint32_t i = 0; i < e->batch && !list_empty(&e->fresh); i++) {
+		struct health_check *c = first_of(&e->fresh);
+
+		health_filter_rebase(&c->filter, now_ns);
+		if (c->at_once) {
+			c->planned_ns = UNPLANNED;
+			check_enqueue(c);
+		} else {
+			list_remove(&c->queue);
+			c->condition = IDLE;
+			c->planned_ns = now_ns + spread_offset(e->seed, c->id, c->start_within_ns);
+			check_arm(c, c->planned_ns);
+		}
+		check_arm_filter(c);
+	}
+}
+
+/* Sockets. A check whose fd was closed by an earlier callback of this round is not running any more. */
+static void hear_sockets(struct health_engine *e, uint64_t now_ns)
+{
+	struct epoll_event event[EVENTS];
+	int n;
+
+	for (uint32_t done = 0; done < e->batch; done += EVENTS) {
+		n = epoll_wait(e->epoll_fd, event, EVENTS, 0);
+		for (int i = 0; i < n; i++) {
+			struct health_check *c = event[i].data.ptr;
+
+			if (check_in_flight(c))
+				conn_event(c, now_ns);
+		}
+		if (n < EVENTS)
+			return;
+	}
+}
+
+/* Starts that are due join the queue; runs whose time is over end. */
+static void ring_timers(struct health_engine *e, uint64_t now_ns)
+{
+	struct heap_node *node;
+
+	for (uint32_t i = 0; i < e->batch && (node = heap_pop_due(&e->timers, now_ns)); i++) {
+		struct health_check *c = container_of(node, struct health_check, timer);
+
+		if (c->condition == IDLE)
+			check_enqueue(c);
+		else
+			conn_timeout(c, now_ns);
+	}
+}
+
+static void ring_filters(struct health_engine *e, uint64_t now_ns)
+{
+	struct heap_node *node;
+
+	for (uint32_t i = 0; i < e->batch && (node = heap_pop_due(&e->filters, now_ns)); i++)
+		check_tick(container_of(node, struct health_check, filter_timer), now_ns);
+}
+
+static void count_start(struct health_check *c, uint64_t now_ns)
+{
+	struct health_engine_stats *s = &c->engine->stats;
+
+	if (c->planned_ns == UNPLANNED)
+		c->planned_ns = now_ns;
+	c->late_ns = now_ns - c->planned_ns;
+	if (c->late_ns >= HEALTH_LATE_NS) {
+		c->late++;
+		s->late++;
+	}
+	if (c->late_ns > s->late_max_ns)
+		s->late_max_ns = c->late_ns;
+	c->starts++;
+	s->started++;
+	s->waiting--;
+	if (++s->in_flight > s->in_flight_peak)
+		s->in_flight_peak = s->in_flight;
+}
+
+static void start_waiting(struct health_engine *e, uint64_t now_ns)
+{
+	for (uint32_t i = 0; i < e->batch && !list_empty(&e->waiting); i++) {
+		struct health_check *c = first_of(&e->waiting);
+
+		if (e->stats.in_flight >= e->max_in_flight || !bucket_take(&e->bucket, now_ns))
+			return;
+		list_remove(&c->queue);
+		count_start(c, now_ns);
+		conn_start(c, now_ns);
+	}
+}
+
+int health_engine_dispatch(struct health_engine *e, uint64_t now_ns)
+{
+	if (!e)
+		return -EINVAL;
+	if (e->depth)
+		return -EBUSY;
+	engine_enter(e);
+	place_fresh(e, now_ns);
+	hear_sockets(e, now_ns); /* before the timers: who answered in time is not timed out */
+	ring_timers(e, now_ns);
+	ring_filters(e, now_ns);
+	start_waiting(e, now_ns);
+	engine_leave(e);
+	return 0;
+}

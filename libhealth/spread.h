@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* When checks may start: even spreading, jitter, and the token bucket. Pure. */
+#ifndef LIBHEALTH_SPREAD_H
+#define LIBHEALTH_SPREAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A place in [0, span_ns) for check `id`. Consecutive ids fill the span evenly at every length. */
+uint64_t spread_offset(uint64_t seed, uint64_t id, uint64_t span_ns);
+
+/* interval_ns, up to `percent` (<= 100) shorter or longer; from (seed, id, run) alone. */
+uint64_t spread_jitter(uint64_t seed, uint64_t id, uint64_t run, uint64_t interval_ns,
+		       uint32_t percent);
+
+/* `rate` starts per second, of which up to `burst` may come at once. */
+struct bucket {
+	uint64_t cost_ns;  /* one token */
+	uint64_t depth_ns; /* what a full bucket holds, less one token */
+	uint64_t empty_ns; /* when everything taken so far is paid for */
+};
+
+void bucket_init(struct bucket *b, uint32_t rate, uint32_t burst);
+bool bucket_take(struct bucket *b, uint64_t now_ns);
+uint64_t bucket_ready_ns(const struct bucket *b); /* when the next token is there */
+
+#endif
