@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Links and addresses of this machine, over rtnetlink (rtnetlink(7)).
+ *
+ * struct ha_net asks and changes, synchronously: the kernel has answered when a call returns.
+ * struct ha_net_monitor keeps a view of all links and addresses and tells what changes, asynchronously;
+ * events the kernel had to drop are made up for by reading everything again and telling the differences,
+ * so that the view is never stale for long. Both live in the network namespace of the thread that
+ * creates them. Changes need CAP_NET_ADMIN.
+ */
+#ifndef LIBHA_NET_H
+#define LIBHA_NET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <libha/ip.h>
+#include <libha/nl_transport.h>
+#include <libha/version.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Room for an interface name or an address label with its NUL (IFNAMSIZ). */
+#define HA_NET_NAME_SIZE 16
+
+/* The longest link-layer address (MAX_ADDR_LEN of the kernel). */
+#define HA_NET_MAC_BYTES 32
+
+/* The most addresses in one call, and the most links and addresses a list or a monitor holds. */
+#define HA_NET_BATCH_MAX 65536
+#define HA_NET_LINKS_MAX 65536
+#define HA_NET_ADDRESSES_MAX (1u << 20)
+
+/*
+ * The mark of an address that a VRRP router put there: VRRP's protocol number, in the attribute
+ * IFA_PROTO that rtnetlink has for this (linux/if_addr.h). The kernel's own marks are 1 to 3.
+ */
+#define HA_NET_PROTO_VIP 112
+
+/* A link (network interface). Filled by the library. */
+struct ha_net_link {
+	size_t size;	   /* sizeof(struct ha_net_link), set by the caller of a getter */
+	uint32_t ifindex;  /* 1 or more */
+	uint32_t flags;	   /* IFF_*: IFF_UP administratively, IFF_RUNNING operationally, */
+			   /* IFF_LOWER_UP (0x10000) carrier */
+	uint32_t mtu;	   /* bytes */
+	uint32_t parent;   /* ifindex of the link below (VLAN, macvlan, veth's peer) or 0 */
+	uint32_t master;   /* ifindex of the bridge, bond or VRF it belongs to, or 0 */
+	uint16_t type;	   /* ARPHRD_* of linux/if_arp.h */
+	uint8_t operstate; /* IF_OPER_* of linux/if.h (RFC 2863 ifOperStatus) */
+	uint8_t mac_len;   /* bytes used in mac, 0: none */
+	uint8_t mac[HA_NET_MAC_BYTES]; /* link-layer address */
+	char name[HA_NET_NAME_SIZE];
+};
+
+/* An address of a link. Zero is the default of every field but ifindex and ip. */
+struct ha_net_address {
+	size_t size;		/* sizeof(struct ha_net_address) */
+	uint32_t ifindex;	/* the link */
+	struct ha_ip ip;	/* the address itself */
+	struct ha_ip peer;	/* the other end of a point-to-point link; none: there is no peer */
+	struct ha_ip broadcast; /* IPv4; none: no broadcast address */
+	uint8_t prefix_len;	/* 0 to 32 or 128; given as 0: a host address, /32 or /128 */
+	uint8_t
+	    scope; /* RT_SCOPE_* of linux/rtnetlink.h; 0: global. The kernel sets IPv6's itself */
+	uint8_t proto; /* mark (IFA_PROTO); 0: none. Kernels before 5.18 keep none: use a label */
+	/*
+	 * IFA_F_* of linux/if_addr.h. Given, those count that can be chosen: NODAD, OPTIMISTIC,
+	 * HOMEADDRESS, DEPRECATED (preferred lifetime 0: not chosen as a source), MANAGETEMPADDR,
+	 * NOPREFIXROUTE, MCAUTOJOIN. Read, the state counts too: TENTATIVE, DADFAILED, SECONDARY,
+	 * PERMANENT.
+	 */
+	uint32_t flags;
+	uint32_t valid_lft_s;	  /* seconds until the kernel removes it; 0: never */
+	uint32_t preferred_lft_s; /* seconds until it is deprecated; 0: as long as it is valid */
+	char label[HA_NET_NAME_SIZE]; /* IPv4; "": the name of the link */
+};
+
+/*
+ * Is it marked: does it carry the mark `proto` or, where the kernel gave no mark at all, the label
+ * `label` (NULL or "": no such fallback)? So an owner finds again, after a crash, what is his.
+ */
+LIBHA_API bool ha_net_address_is_marked(const struct ha_net_address *a, uint8_t proto,
+					const char *label);
+
+/* -- asking and changing ------------------------------------------------------------------------ */
+
+struct ha_net;
+
+struct ha_net_opts {
+	size_t size;				 /* sizeof(struct ha_net_opts) */
+	const struct ha_nl_transport *transport; /* NETLINK_ROUTE; NULL: an own socket. Copied */
+	unsigned int timeout_ms;		 /* longest wait for an answer; 0: 5000 */
+};
+
+/*
+ * A handle; it belongs to one thread at a time. `o` may be NULL. From then on it owns the transport;
+ * on failure the caller keeps it. 0 or -errno: -ENOMEM, -EINVAL (a transport that lacks a function),
+ * -E2BIG, those of ha_nl_mnl_open().
+ */
+LIBHA_API int ha_net_new(const struct ha_net_opts *o, struct ha_net **ret);
+
+/* Closes the transport. The addresses stay. NULL is fine. */
+LIBHA_API void ha_net_free(struct ha_net *n);
+
+/* The status of an address that needed no change: added, it was there; removed, it was gone. */
+#define HA_NET_ALREADY 1
+
+/*
+ * Adds `count` addresses in as few system calls as possible. `a` is an array whose elements are each
+ * a->size bytes apart. One that is refused does not stop those after it.
+ *
+ * ret_status, `count` elements or NULL, gets for each address 0: added; HA_NET_ALREADY: it was on the
+ * link before, and stays as it is (adopted); or -errno: -EINVAL (no ifindex, no address, prefix, peer
+ * or label wrong for the family), -ENODEV (no such link), -EACCES (IPv6 is disabled on it), -EPERM.
+ *
+ * 0 when no status is an error, else the first that is. If what was done cannot be known, every
+ * status and the value are that error: -ENOBUFS, -ETIMEDOUT, -EBADMSG, -ENOMEM or what the transport
+ * says; list the addresses then. -EINVAL without any status: `count` above HA_NET_BATCH_MAX, an
+ * element without size, NULL.
+ */
+LIBHA_API int ha_net_address_add(struct ha_net *n, const struct ha_net_address *a, size_t count,
+				 int *ret_status);
+
+/*
+ * As ha_net_address_add(), but an address that is there gets these lifetimes, flags and mark: to
+ * renew a lifetime, or to mark what was adopted. Status 0 in both cases.
+ */
+LIBHA_API int ha_net_address_set(struct ha_net *n, const struct ha_net_address *a, size_t count,
+				 int *ret_status);
+
+/*
+ * Removes addresses, found by ifindex, ip, prefix_len and peer; the other fields do not count. As
+ * ha_net_address_add(); HA_NET_ALREADY: neither it nor perhaps the link is there. Take note:
+ * removing an IPv4 address that is not SECONDARY takes the secondaries of its subnet along, unless
+ * net.ipv4.conf.*.promote_secondaries is set.
+ */
+LIBHA_API int ha_net_address_remove(struct ha_net *n, const struct ha_net_address *a, size_t count,
+				    int *ret_status);
+
+/*
+ * What the kernel said about the first error of the last call, beyond its errno ("" if nothing).
+ * Never NULL; valid until the next call.
+ */
+LIBHA_API const char *ha_net_error_text(const struct ha_net *n);
+
+/* Gets one address. Not 0 ends the walk with that value. `a` is valid during the call. */
+typedef int ha_net_address_fn(void *userdata, const struct ha_net_address *a);
+
+/* Gets one link; as above. */
+typedef int ha_net_link_fn(void *userdata, const struct ha_net_link *l);
+
+/*
+ * Gives all addresses of the link `ifindex` (0: of all links) and of `family` (AF_UNSPEC: both) to
+ * `each`, once the list is complete. 0; what `each` returned; or -errno: -ENODEV (no such link, on
+ * kernels that filter), -EINTR (it changed faster than it could be read), -EOVERFLOW (more than
+ * HA_NET_ADDRESSES_MAX), -ENOMEM, and those of the transport.
+ */
+LIBHA_API int ha_net_address_list(struct ha_net *n, uint32_t ifindex, int family,
+				  ha_net_address_fn *each, void *userdata);
+
+/* Gives all links to `each`. As ha_net_address_list(). */
+LIBHA_API int ha_net_link_list(struct ha_net *n, ha_net_link_fn *each, void *userdata);
+
+/*
+ * Reads one link, by its name or by its index. ret->size is set by the caller. 0 or -errno: -ENODEV,
+ * -EINVAL (index 0; a name that is empty or too long), -ENOMEM, and those of the transport.
+ */
+LIBHA_API int ha_net_link_by_name(struct ha_net *n, const char *name, struct ha_net_link *ret);
+LIBHA_API int ha_net_link_by_index(struct ha_net *n, uint32_t ifindex, struct ha_net_link *ret);
+
+/* -- watching ------------------------------------------------------------------------------------ */
+
+struct ha_net_monitor;
+
+/*
+ * What the monitor tells; any may be NULL. The view has changed already when one is called. What is
+ * passed is valid during the call. Inside one, everything may be called on the monitor but
+ * ha_net_monitor_dispatch() (-EBUSY) and ha_net_monitor_free() (asserts).
+ */
+struct ha_net_monitor_ops {
+	size_t size; /* sizeof(struct ha_net_monitor_ops) */
+
+	/* A link came (`before` is NULL) or is not what it was: name, flags, MAC, MTU, ... */
+	void (*link_changed)(void *userdata, const struct ha_net_link *now,
+			     const struct ha_net_link *before);
+	/* A link went; its addresses were told before. */
+	void (*link_removed)(void *userdata, const struct ha_net_link *l);
+
+	void (*address_added)(void *userdata, const struct ha_net_address *a);
+	/* Flags (duplicate address detection), scope, label, mark, broadcast; lifetimes do not count. */
+	void (*address_changed)(void *userdata, const struct ha_net_address *now,
+				const struct ha_net_address *before);
+	void (*address_removed)(void *userdata, const struct ha_net_address *a);
+
+	/*
+	 * Everything was read and every difference told: first after the start, then whenever events
+	 * were lost, after ha_net_monitor_resync(), and once more when events crossed the reading.
+	 */
+	void (*resynced)(void *userdata);
+};
+
+struct ha_net_monitor_opts {
+	size_t size;				 /* sizeof(struct ha_net_monitor_opts) */
+	const struct ha_nl_transport *transport; /* NETLINK_ROUTE, with join; NULL: an own socket */
+	size_t receive_bytes;			 /* own socket's queue; 0: HA_NL_RECEIVE_BYTES */
+};
+
+/*
+ * A monitor; it belongs to one thread at a time. Nothing is told before the first dispatch, which is
+ * due at once. `o` may be NULL. From then on it owns the transport; on failure the caller keeps it.
+ * 0 or -errno: -ENOMEM, -EINVAL, -E2BIG, -EOPNOTSUPP (the transport cannot join groups), those of
+ * ha_nl_mnl_open().
+ */
+LIBHA_API int ha_net_monitor_new(const struct ha_net_monitor_opts *o,
+				 const struct ha_net_monitor_ops *ops, void *userdata,
+				 struct ha_net_monitor **ret);
+
+/* NULL is fine. Tells nothing. */
+LIBHA_API void ha_net_monitor_free(struct ha_net_monitor *m);
+
+/* The descriptor to poll for reading; constant. */
+LIBHA_API int ha_net_monitor_fd(const struct ha_net_monitor *m);
+
+/* When to dispatch even if the descriptor is not readable: CLOCK_MONOTONIC ns, UINT64_MAX: never. */
+LIBHA_API uint64_t ha_net_monitor_deadline(const struct ha_net_monitor *m);
+
+/*
+ * Reads what is there, at most 64 datagrams, and tells. Never blocks. 0 or -errno: -EBUSY (called from
+ * one of its callbacks), -ENOMEM (the view is not whole; it is read again soon), or what the transport
+ * says.
+ */
+LIBHA_API int ha_net_monitor_dispatch(struct ha_net_monitor *m, uint64_t now_ns);
+
+/* Reads everything again at the next dispatch, which is due at once: an audit. */
+LIBHA_API void ha_net_monitor_resync(struct ha_net_monitor *m);
+
+/* Has the view been whole once, and are no lost events known that are not made up for? */
+LIBHA_API bool ha_net_monitor_is_synced(const struct ha_net_monitor *m);
+
+/* A link of the view. ret->size is set by the caller. 0, -ENODEV, -EINVAL. */
+LIBHA_API int ha_net_monitor_link(const struct ha_net_monitor *m, uint32_t ifindex,
+				  struct ha_net_link *ret);
+
+/*
+ * An address of the view, whatever its prefix length. `ret` may be NULL, else its size is set by the
+ * caller. 0, -EADDRNOTAVAIL when the link does not have it, -EINVAL.
+ */
+LIBHA_API int ha_net_monitor_address(const struct ha_net_monitor *m, uint32_t ifindex,
+				     const struct ha_ip *ip, struct ha_net_address *ret);
+
+/* All links or addresses of the view, in no order. 0, what `each` returned, or -EINVAL. */
+LIBHA_API int ha_net_monitor_links(const struct ha_net_monitor *m, ha_net_link_fn *each,
+				   void *userdata);
+LIBHA_API int ha_net_monitor_addresses(const struct ha_net_monitor *m, ha_net_address_fn *each,
+				       void *userdata);
+
+struct ha_net_monitor_stats {
+	size_t size;	      /* sizeof(struct ha_net_monitor_stats), set by the caller */
+	uint64_t links;	      /* in the view */
+	uint64_t addresses;   /* in the view */
+	uint64_t events;      /* messages of change received */
+	uint64_t overruns;    /* times the kernel dropped events */
+	uint64_t resyncs;     /* times everything was read, the first included */
+	uint64_t interrupted; /* readings that were begun again */
+	uint64_t malformed;   /* messages that made no sense; ignored */
+	uint64_t over_limit;  /* links and addresses beyond the maximum; ignored */
+};
+
+/* 0 or -EINVAL. */
+LIBHA_API int ha_net_monitor_stats(const struct ha_net_monitor *m,
+				   struct ha_net_monitor_stats *ret);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+
+#include "net/codec.h"
+
+#define FOREVER UINT32_MAX /* INFINITY_LIFE_TIME */
+
+#define FLAGS_TO_CHOOSE                                                              \
+	(IFA_F_NODAD | IFA_F_OPTIMISTIC | IFA_F_HOMEADDRESS | IFA_F_MANAGETEMPADDR | \
+	 IFA_F_NOPREFIXROUTE | IFA_F_MCAUTOJOIN)
+
+/* -- building ------------------------------------------------------------------------------------ */
+
+static uint8_t prefix_of(const struct ha_net_address *a)
+{
+	return a->prefix_len ? a->prefix_len : (uint8_t)(ha_ip_len(&a->ip) * 8);
+}
+
+int net_codec_check(const struct ha_net_address *a)
+{
+	bool v4 = a->ip.family == AF_INET;
+
+	if (!a->ifindex || a->ifindex > INT32_MAX || !ha_ip_len(&a->ip) ||
+	    a->prefix_len > ha_ip_len(&a->ip) * 8)
+		return -EINVAL;
+	if (a->peer.family && a->peer.family != a->ip.family)
+		return -EINVAL;
+	if (a->broadcast.family && (!v4 || a->broadcast.family != AF_INET))
+		return -EINVAL;
+	if (a->label[0] && (!v4 || strnlen(a->label, sizeof(a->label)) == sizeof(a->label)))
+		return -EINVAL;
+	if (a->valid_lft_s && a->preferred_lft_s > a->valid_lft_s)
+		return -EINVAL;
+	return 0;
+}
+
+static void put_ip(struct writer *w, uint16_t type, const struct ha_ip *ip)
+{
+	nl_attr_put(w, type, ip->bytes, ha_ip_len(ip));
+}
+
+static void put_header(struct writer *w, int family, uint8_t prefix, uint8_t scope,
+		       uint32_t ifindex)
+{
+	write_u8(w, (uint8_t)family);
+	write_u8(w, prefix);
+	write_u8(w, 0); /* flags: IFA_FLAGS has room for all */
+	write_u8(w, scope);
+	write_host32(w, ifindex);
+}
+
+void net_codec_put_address_name(struct writer *w, const struct ha_net_address *a)
+{
+	put_header(w, a->ip.family, prefix_of(a), a->scope, a->ifindex);
+	put_ip(w, IFA_LOCAL, &a->ip);
+	put_ip(w, IFA_ADDRESS, a->peer.family ? &a->peer : &a->ip);
+}
+
+static void put_lifetimes(struct writer *w, const struct ha_net_address *a)
+{
+	uint32_t valid = a->valid_lft_s ? a->valid_lft_s : FOREVER;
+	uint32_t preferred = a->preferred_lft_s ? a->preferred_lft_s : valid;
+	struct ifa_cacheinfo info = {
+	    .ifa_prefered = a->flags & IFA_F_DEPRECATED ? 0 : preferred,
+	    .ifa_valid = valid,
+	};
+
+	nl_attr_put(w, IFA_CACHEINFO, &info, sizeof(info));
+}
+
+void net_codec_put_address(struct writer *w, const struct ha_net_address *a)
+{
+	net_codec_put_address_name(w, a);
+	if (a->broadcast.family)
+		put_ip(w, IFA_BROADCAST, &a->broadcast);
+	if (a->label[0])
+		nl_attr_put_str(w, IFA_LABEL, a->label);
+	nl_attr_put_u32(w, IFA_FLAGS, a->flags & FLAGS_TO_CHOOSE);
+	put_lifetimes(w, a);
+	if (a->proto)
+		nl_attr_put_u8(w, IFA_PROTO, a->proto);
+}
+
+void net_codec_put_address_dump(struct writer *w, int family, uint32_t ifindex)
+{
+	put_header(w, family, 0, 0, ifindex);
+}
+
+/* struct ifinfomsg: family, padding, type, index, flags, change. */
+static void put_link_header(struct writer *w, uint32_t ifindex)
+{
+	write_zero(w, 4);
+	write_host32(w, ifindex);
+	write_zero(w, 8);
+}
+
+void net_codec_put_link_dump(struct writer *w)
+{
+	put_link_header(w, 0);
+	nl_attr_put_u32(w, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+}
+
+void net_codec_put_link_get(struct writer *w, uint32_t ifindex, const char *name)
+{
+	put_link_header(w, ifindex);
+	nl_attr_put_u32(w, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	if (name)
+		nl_attr_put_str(w, IFLA_IFNAME, name);
+}
+
+/* -- reading ------------------------------------------------------------------------------------- */
+
+static bool read_ip(const struct nl_attr *attr, uint8_t family, struct ha_ip *ret)
+{
+	struct ha_ip ip = {.family = family};
+
+	if (!nl_attr_bytes(attr, ip.bytes, ha_ip_len(&ip)))
+		return false;
+	*ret = ip;
+	return true;
+}
+
+static bool read_lifetimes(const struct nl_attr *attr, struct ha_net_address *a)
+{
+	struct ifa_cacheinfo info;
+
+	if (!nl_attr_bytes(attr, &info, sizeof(info)))
+		return false;
+	a->preferred_lft_s = info.ifa_prefered == FOREVER ? 0 : info.ifa_prefered;
+	a->valid_lft_s = info.ifa_valid == FOREVER ? 0 : info.ifa_valid;
+	return true;
+}
+
+/* One attribute of an address; `near` and `far` are IFA_LOCAL and IFA_ADDRESS. */
+static bool read_address_attr(const struct nl_attr *attr, struct ha_net_address *a,
+			      struct ha_ip *near, struct ha_ip *far)
+{
+	switch (attr->type) {
+	case IFA_LOCAL:
+		return read_ip(attr, a->ip.family, near);
+	case IFA_ADDRESS:
+		return read_ip(attr, a->ip.family, far);
+	case IFA_BROADCAST:
+		return read_ip(attr, a->ip.family, &a->broadcast);
+	case IFA_LABEL:
+		return nl_attr_str(attr, a->label, sizeof(a->label));
+	case IFA_FLAGS:
+		return nl_attr_u32(attr, &a->flags);
+	case IFA_CACHEINFO:
+		return read_lifetimes(attr, a);
+	case IFA_PROTO:
+		return nl_attr_u8(attr, &a->proto);
+	default:
+		return true;
+	}
+}
+
+int net_codec_read_address(const struct nl_msg *msg, struct ha_net_address *ret)
+{
+	struct ha_net_address a = {.size = sizeof(a)};
+	struct ha_ip near = {0}, far = {0};
+	struct reader r = msg->body;
+	struct nl_attr attr;
+
+	a.ip.family = read_u8(&r);
+	a.prefix_len = read_u8(&r);
+	a.flags = read_u8(&r);
+	a.scope = read_u8(&r);
+	a.ifindex = read_host32(&r);
+	if (r.bad)
+		return -EBADMSG;
+	if (!ha_ip_len(&a.ip))
+		return -ENOMSG;
+	while (nl_attr_next(&r, &attr))
+		if (!read_address_attr(&attr, &a, &near, &far))
+			return -EBADMSG;
+	if (r.bad || !a.ifindex || a.prefix_len > ha_ip_len(&a.ip) * 8 ||
+	    !(near.family || far.family))
+		return -EBADMSG;
+	/* Without a peer, IPv4 gives the address twice and IPv6 only as IFA_ADDRESS. */
+	a.ip = near.family ? near : far;
+	if (near.family && far.family && ha_ip_compare(&near, &far))
+		a.peer = far;
+	*ret = a;
+	return 0;
+}
+
+static bool read_mac(const struct nl_attr *attr, struct ha_net_link *l)
+{
+	struct reader data = attr->data;
+	size_t len = reader_left(&data);
+
+	if (len > sizeof(l->mac))
+		return false;
+	read_copy(&data, l->mac, len);
+	l->mac_len = (uint8_t)len;
+	return true;
+}
+
+static bool read_link_attr(const struct nl_attr *attr, struct ha_net_link *l)
+{
+	switch (attr->type) {
+	case IFLA_IFNAME:
+		return nl_attr_str(attr, l->name, sizeof(l->name));
+	case IFLA_ADDRESS:
+		return read_mac(attr, l);
+	case IFLA_MTU:
+		return nl_attr_u32(attr, &l->mtu);
+	case IFLA_LINK:
+		return nl_attr_u32(attr, &l->parent);
+	case IFLA_MASTER:
+		return nl_attr_u32(attr, &l->master);
+	case IFLA_OPERSTATE:
+		return nl_attr_u8(attr, &l->operstate);
+	default:
+		return true;
+	}
+}
+
+int net_codec_read_link(const struct nl_msg *msg, struct ha_net_link *ret)
+{
+	struct ha_net_link l = {.size = sizeof(l)};
+	struct reader r = msg->body;
+	struct nl_attr attr;
+	uint8_t family = read_u8(&r);
+	bool half = false;
+
+	read_u8(&r);
+	l.type = read_host16(&r);
+	l.ifindex = read_host32(&r);
+	l.flags = read_host32(&r);
+	read_host32(&r); /* which flags changed */
+	if (r.bad)
+		return -EBADMSG;
+	/* A port that leaves its bridge is told as RTM_DELLINK of AF_BRIDGE: the link stays. */
+	if (family != AF_UNSPEC)
+		return -ENOMSG;
+	while (nl_attr_next(&r, &attr)) {
+		/* Wireless events come in the clothes of RTM_NEWLINK, without most attributes. */
+		half |= attr.type == IFLA_WIRELESS;
+		if (!read_link_attr(&attr, &l))
+			return -EBADMSG;
+	}
+	if (r.bad || !l.ifindex)
+		return -EBADMSG;
+	if (half)
+		return -ENOMSG;
+	*ret = l;
+	return 0;
+}
+
+bool net_codec_same_address(const struct ha_net_address *a, const struct ha_net_address *b)
+{
+	return a->ifindex == b->ifindex && !ha_ip_compare(&a->ip, &b->ip) &&
+	       !ha_ip_compare(&a->peer, &b->peer) && !ha_ip_compare(&a->broadcast, &b->broadcast) &&
+	       a->prefix_len == b->prefix_len && a->scope == b->scope && a->proto == b->proto &&
+	       a->flags == b->flags && !strcmp(a->label, b->label);
+}
+
+bool net_codec_same_link(const struct ha_net_link *a, const struct ha_net_link *b)
+{
+	return a->ifindex == b->ifindex && a->flags == b->flags && a->mtu == b->mtu &&
+	       a->parent == b->parent && a->master == b->master && a->type == b->type &&
+	       a->operstate == b->operstate && a->mac_len == b->mac_len &&
+	       !memcmp(a->mac, b->mac, sizeof(a->mac)) && !strcmp(a->name, b->name);
+}
+
+bool ha_net_address_is_marked(const struct ha_net_address *a, uint8_t proto, const char *label)
+{
+	if (a->proto)
+		return a->proto == proto;
+	return label && label[0] && !strncmp(a->label, label, sizeof(a->label));
+}

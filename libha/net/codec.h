@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* rtnetlink's link and address messages (rtnetlink(7)), pure. */
+#ifndef LIBHA_NET_CODEC_H
+#define LIBHA_NET_CODEC_H
+
+#include <libha/net.h>
+
+#include "nl/msg.h"
+
+/* Can the kernel be asked for it at all? 0 or -EINVAL. */
+int net_codec_check(const struct ha_net_address *a);
+
+/* The body of RTM_NEWADDR, and of RTM_DELADDR: only what names the address. */
+void net_codec_put_address(struct writer *w, const struct ha_net_address *a);
+void net_codec_put_address_name(struct writer *w, const struct ha_net_address *a);
+
+/* The body of RTM_GETADDR and RTM_GETLINK, for a dump; and of RTM_GETLINK for one link. */
+void net_codec_put_address_dump(struct writer *w, int family, uint32_t ifindex);
+void net_codec_put_link_dump(struct writer *w);
+void net_codec_put_link_get(struct writer *w, uint32_t ifindex, const char *name);
+
+/*
+ * RTM_NEWADDR and RTM_DELADDR; RTM_NEWLINK and RTM_DELLINK. 0; -ENOMSG: a message of those types that
+ * speaks of something else (another family, a bridge port, half an event); -EBADMSG: malformed.
+ */
+int net_codec_read_address(const struct nl_msg *msg, struct ha_net_address *ret);
+int net_codec_read_link(const struct nl_msg *msg, struct ha_net_link *ret);
+
+/* Are they equal in what is told of changes? */
+bool net_codec_same_address(const struct ha_net_address *a, const struct ha_net_address *b);
+bool net_codec_same_link(const struct ha_net_link *a, const struct ha_net_link *b);
+
+#endif

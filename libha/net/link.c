@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+
+#include "base/mem.h"
+#include "base/sized.h"
+#include "net/codec.h"
+#include "net/handle.h"
+
+static int take_link(void *userdata, const struct nl_msg *msg)
+{
+	struct ha_net_link l;
+	int r;
+
+	if (msg->type != RTM_NEWLINK)
+		return 0;
+	r = net_codec_read_link(msg, &l);
+	if (r)
+		return r == -ENOMSG ? 0 : r;
+	return net_list_add(userdata, &l);
+}
+
+static int ask(struct ha_net *n, struct net_list *list)
+{
+	static const struct nl_query_ops ops = {.message = take_link, .restart = net_list_restart};
+	int r;
+
+	list->item_bytes = sizeof(struct ha_net_link);
+	nl_batch_end(&n->b);
+	r = nl_query(&n->c, &n->b, &ops, list);
+	memcpy(n->text, n->c.text, sizeof(n->text));
+	return r;
+}
+
+int ha_net_link_list(struct ha_net *n, ha_net_link_fn *each, void *userdata)
+{
+	struct net_list list = {.max = HA_NET_LINKS_MAX};
+	const struct ha_net_link *l;
+	int r;
+
+	if (!n || !each)
+		return -EINVAL;
+	nl_batch_reset(&n->b);
+	net_codec_put_link_dump(nl_batch_begin(&n->b, RTM_GETLINK, NLM_F_DUMP));
+	r = ask(n, &list);
+	l = (const struct ha_net_link *)(const void *)list.items;
+	for (size_t i = 0; !r && i < list.n; i++)
+		r = each(userdata, &l[i]);
+	mem_free(list.items);
+	return r;
+}
+
+static int get_link(struct ha_net *n, uint32_t ifindex, const char *name, struct ha_net_link *ret)
+{
+	struct net_list list = {.max = 1};
+	int r;
+
+	nl_batch_reset(&n->b);
+	net_codec_put_link_get(nl_batch_begin(&n->b, RTM_GETLINK, 0), ifindex, name);
+	r = ask(n, &list);
+	if (!r)
+		r = list.n ? sized_out(ret, list.items, sizeof(*ret)) : -ENODEV;
+	mem_free(list.items);
+	return r;
+}
+
+int ha_net_link_by_name(struct ha_net *n, const char *name, struct ha_net_link *ret)
+{
+	if (!n || !name || !ret || !name[0] || strnlen(name, HA_NET_NAME_SIZE) == HA_NET_NAME_SIZE)
+		return -EINVAL;
+	return get_link(n, 0, name, ret);
+}
+
+int ha_net_link_by_index(struct ha_net *n, uint32_t ifindex, struct ha_net_link *ret)
+{
+	if (!n || !ret || !ifindex || ifindex > INT32_MAX)
+		return -EINVAL;
+	return get_link(n, ifindex, NULL, ret);
+}
