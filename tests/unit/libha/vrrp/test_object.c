@@ -1,0 +1,528 @@
+/* SPDX-License-Identifier: MIT */
+/* The object around the state machine: options, exact timers, callbacks, freezing, memory. */
+#include "rig.h"
+
+#include <netinet/in.h>
+
+#define DOWN_100 (3 * S + 609375000)
+
+void *__real_calloc(size_t n, size_t size);
+void *__real_reallocarray(void *p, size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_reallocarray(void *p, size_t n, size_t size);
+
+static int allocations, fail_at;
+static struct rig r;
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return ++allocations == fail_at ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_reallocarray(void *p, size_t n, size_t size)
+{
+	return ++allocations == fail_at ? NULL : __real_reallocarray(p, n, size);
+}
+
+static int down(void **state)
+{
+	(void)state;
+	rig_down(&r);
+	return 0;
+}
+
+/* ---- timers, to the nanosecond: (256 - priority) * interval / 256, rounded down ---- */
+
+static void timers(uint8_t version, uint8_t priority, uint16_t cs, uint64_t skew, uint64_t length)
+{
+	struct ha_vrrp_opts o = rig_opts();
+	struct ha_vrrp_status s = {.size = sizeof(s)};
+
+	o.version = version;
+	o.priority = priority;
+	o.advert_interval_cs = cs;
+	rig_up(&r, &o);
+	ha_vrrp_start(r.v, T0);
+	ha_vrrp_status(r.v, &s);
+	assert_true(s.skew_ns == skew);
+	assert_true(s.down_ns == length);
+	assert_true(ha_vrrp_deadline(r.v) == T0 + length);
+	rig_down(&r);
+}
+
+static void timers_are_exact(void **state)
+{
+	(void)state;
+	timers(3, 254, 100, 7812500, 3 * S + 7812500);
+	timers(3, 100, 100, 609375000, 3 * S + 609375000);
+	timers(3, 1, 100, 996093750, 3 * S + 996093750);
+	timers(3, 254, 1, 78125, 30 * MS + 78125);
+	timers(3, 100, 1, 6093750, 30 * MS + 6093750); /* no centisecond is lost (R57) */
+	timers(3, 253, 1, 117187, 30 * MS + 117187);
+	timers(3, 100, 4095, 24953906250, 3 * UINT64_C(40950) * MS + 24953906250);
+	timers(2, 100, 100, 609375000, 3 * S + 609375000);
+	timers(2, 100, 500, 609375000, 15 * S + 609375000); /* version 2: a share of one second */
+	timers(2, 254, 25500, 7812500, 765 * S + 7812500);
+}
+
+static void down_timer_adverts_counts_intervals(void **state)
+{
+	struct ha_vrrp_opts o = rig_opts();
+
+	(void)state;
+	o.down_timer_adverts = 5;
+	rig_up(&r, &o);
+	ha_vrrp_start(r.v, T0);
+	assert_true(ha_vrrp_deadline(r.v) == T0 + 5 * S + 609375000);
+}
+
+static void what_is_learned_stays_within_bounds(void **state)
+{
+	struct ha_vrrp_opts o = rig_opts();
+	struct peer fast = peer_make(3, 200, "10.9.0.2", 1),
+		    slow = peer_make(3, 200, "10.9.0.2", 4095);
+
+	(void)state;
+	o.learn_min_cs = 50;
+	o.learn_max_cs = 200;
+	rig_up(&r, &o);
+	ha_vrrp_start(r.v, T0);
+	peer_send(&r, T0, &fast);
+	assert_true(ha_vrrp_deadline(r.v) == T0 + DOWN_100 / 2);
+	peer_send(&r, T0, &slow);
+	assert_true(ha_vrrp_deadline(r.v) == T0 + 2 * DOWN_100);
+}
+
+/* ---- options ---- */
+
+static void refused(const struct ha_vrrp_opts *o, const char *field)
+{
+	struct ha_vrrp *v = NULL;
+	const char *why = ha_vrrp_check(o);
+
+	assert_non_null(why);
+	if (strncmp(why, field, strlen(field)))
+		fail_msg("not about %s: %s", field, why);
+	assert_int_equal(ha_vrrp_new(o, &rig_ops, NULL, &v), -EINVAL);
+	assert_null(v);
+}
+
+#define REFUSED(field, change)                      \
+	do {                                        \
+		struct ha_vrrp_opts o = rig_opts(); \
+		change;                             \
+		refused(&o, field);                 \
+	} while (0)
+
+static void wrong_options_are_refused_by_name(void **state)
+{
+	static struct ha_ip many[256];
+	const struct ha_ip twice[2] = {ip("10.9.0.100"), ip("10.9.0.100")};
+	const struct ha_ip six = ip("2001:db8::1"), multicast = ip("224.0.0.1"),
+			   none = ip("0.0.0.0");
+
+	(void)state;
+	for (unsigned i = 0; i < 256; i++) {
+		many[i] = ip("10.9.1.0");
+		many[i].bytes[3] = (uint8_t)i;
+	}
+	REFUSED("vrid", o.vrid = 0);
+	REFUSED("family", o.family = 77);
+	REFUSED("version", o.version = 4);
+	REFUSED("version", (o.version = 2, o.family = AF_INET6, o.source.family = 0));
+	REFUSED("down_timer_adverts", o.down_timer_adverts = 101);
+	REFUSED("checksum", o.checksum = HA_VRRP_N_CHECKSUMS);
+	REFUSED("advert_interval_cs", o.advert_interval_cs = 4096); /* R24 */
+	REFUSED("advert_interval_cs", (o.version = 2, o.advert_interval_cs = 150));
+	REFUSED("advert_interval_cs", (o.version = 2, o.advert_interval_cs = 25600));
+	REFUSED("learn_min_cs", o.learn_min_cs = 101);
+	REFUSED("learn_min_cs", o.learn_max_cs = 99);
+	REFUSED("addresses", o.n_addresses = 0); /* R19 */
+	REFUSED("addresses", (o.addresses = many, o.n_addresses = 256));
+	REFUSED("addresses", (o.addresses = twice, o.n_addresses = 2));
+	REFUSED("addresses", o.addresses = &six);
+	REFUSED("addresses", o.addresses = &multicast);
+	REFUSED("addresses", o.addresses = &none);
+	REFUSED("addresses", (o.family = AF_INET6, o.source.family = 0, o.addresses = &six));
+	REFUSED("peers", (o.peers = &six, o.n_peers = 1));
+	REFUSED("peers", (o.peers = many, o.n_peers = 65));
+	REFUSED("source", o.source = six);
+	REFUSED("source", (o.family = AF_INET6, o.source = six));
+	REFUSED("group", o.group = six);
+	REFUSED("group", o.group = twice[0]);
+	REFUSED("auth_pass", o.auth_pass = "secret");
+	REFUSED("auth_pass", (o.version = 2, o.auth_pass = "123456789"));
+	REFUSED("auth_pass", (o.version = 2, o.auth_pass = ""));
+	REFUSED("size", o.size = 3);
+}
+
+static void an_unknown_tail_is_refused(void **state)
+{
+	struct {
+		struct ha_vrrp_opts o;
+		long unknown;
+	} newer = {rig_opts(), 0};
+	struct ha_vrrp *v;
+
+	(void)state;
+	newer.o.size = sizeof(newer);
+	assert_int_equal(ha_vrrp_new(&newer.o, &rig_ops, NULL, &v), 0);
+	ha_vrrp_free(v);
+	newer.unknown = 1;
+	assert_int_equal(ha_vrrp_new(&newer.o, &rig_ops, NULL, &v), -E2BIG);
+}
+
+static void the_longest_adverts_fit(void **state)
+{
+	static struct ha_ip many[255];
+	struct ha_vrrp_opts o = rig_opts();
+
+	(void)state;
+	for (unsigned i = 0; i < 255; i++) {
+		many[i] = ip("10.9.1.0");
+		many[i].bytes[3] = (uint8_t)i;
+	}
+	o.version = 2;
+	o.priority = 255;
+	o.addresses = many;
+	o.n_addresses = 255;
+	rig_up(&r, &o);
+	ha_vrrp_start(r.v, T0);
+	assert_int_equal(r.sent_len, 8 + 255 * 4 + 8);
+	rig_down(&r);
+	for (unsigned i = 0; i < HA_VRRP_MAX_ADDRESSES_IPV6; i++) {
+		many[i] = ip("fe80::");
+		many[i].bytes[15] = (uint8_t)(i + 1);
+	}
+	o.version = 3;
+	o.family = AF_INET6;
+	o.source = ip("fe80::1:1");
+	o.n_addresses = HA_VRRP_MAX_ADDRESSES_IPV6;
+	rig_up(&r, &o);
+	ha_vrrp_start(r.v, T0);
+	assert_int_equal(r.sent_len, HA_VRRP_MAX_ADVERT);
+}
+
+static void misuse_is_refused(void **state)
+{
+	struct ha_vrrp_opts o = rig_opts();
+	struct ha_vrrp_ops ops = rig_ops;
+	struct ha_ip six = ip("fe80::1");
+	struct peer p = peer_make(3, 200, "10.9.0.2", 100);
+
+	(void)state;
+	ops.send = NULL;
+	assert_int_equal(ha_vrrp_new(&o, &ops, NULL, &r.v), -EINVAL);
+	rig_up(&r, &o);
+	assert_int_equal(ha_vrrp_set_source(r.v, &six), -EINVAL);
+	assert_int_equal(ha_vrrp_set_fault(r.v, T0, 0, true), -EINVAL);
+	assert_int_equal(ha_vrrp_receive(r.v, T0, NULL, p.pkt, p.len), -EINVAL);
+	assert_int_equal(ha_vrrp_receive(r.v, T0, &p.meta, NULL, 4), -EINVAL);
+	assert_int_equal(ha_vrrp_start(NULL, T0), -EINVAL);
+	assert_true(ha_vrrp_deadline(NULL) == HA_VRRP_NEVER);
+	ha_vrrp_free(NULL);
+}
+
+static void the_mac_is_that_of_the_family(void **state)
+{
+	static const uint8_t four[6] = {0, 0, 0x5e, 0, 1, 51}, six[6] = {0, 0, 0x5e, 0, 2, 51};
+	uint8_t mac[6];
+
+	(void)state;
+	ha_vrrp_mac(AF_INET, 51, mac); /* R6 */
+	assert_memory_equal(mac, four, 6);
+	ha_vrrp_mac(AF_INET6, 51, mac);
+	assert_memory_equal(mac, six, 6);
+}
+
+static void every_value_has_a_name(void **state)
+{
+	(void)state;
+	for (int i = 0; i < HA_VRRP_N_REASONS; i++)
+		assert_true(ha_vrrp_reason_name(i) && *ha_vrrp_reason_name(i) != '?');
+	for (int i = 0; i < HA_VRRP_N_DROPS; i++)
+		assert_true(ha_vrrp_drop_name(i) && *ha_vrrp_drop_name(i) != '?');
+	for (int i = 0; i < HA_VRRP_N_REMARKS; i++)
+		assert_true(ha_vrrp_remark_name(i) && *ha_vrrp_remark_name(i) != '?');
+	assert_string_equal(ha_vrrp_state_name(HA_VRRP_FAULT), "fault");
+	assert_string_equal(ha_vrrp_drop_name(99), "?");
+	assert_true(HA_VRRP_N_DROPS <= HA_VRRP_STATS_SLOTS &&
+		    HA_VRRP_N_REMARKS <= HA_VRRP_STATS_SLOTS);
+}
+
+/* ---- callbacks ---- */
+
+static void inside(struct rig *rig, const char *what)
+{
+	struct peer p = peer_make(3, 200, "10.9.0.2", 100);
+
+	if (strcmp(what, "active"))
+		return;
+	assert_int_equal(ha_vrrp_state(rig->v), HA_VRRP_ACTIVE);
+	assert_int_equal(ha_vrrp_tick(rig->v, T0), -EBUSY);
+	assert_int_equal(peer_send(rig, T0, &p), -EBUSY);
+	assert_int_equal(ha_vrrp_set_priority(rig->v, 0, 50), 0);
+	assert_int_equal(ha_vrrp_stop(rig->v, 0), 0);
+	assert_int_equal(ha_vrrp_start(rig->v, 0), 0);
+}
+
+static void inside_a_callback_all_but_time_and_packets_may_be_called(void **state)
+{
+	struct ha_vrrp_opts o = rig_opts();
+
+	(void)state;
+	rig_up(&r, &o);
+	r.in_callback = inside;
+	ha_vrrp_start(r.v, T0);
+	rig_run(&r, T0 + DOWN_100);
+	assert_said(&r, "backup send100 up announce5 active down send0 initialize backup");
+	assert_int_equal(ha_vrrp_tick(r.v, T0), 0);
+}
+
+static int refusals;
+
+static void for_ever(struct rig *rig, const char *what)
+{
+	(void)what;
+	if (ha_vrrp_state(rig->v) == HA_VRRP_INITIALIZE)
+		refusals += ha_vrrp_start(rig->v, 0) == -EBUSY;
+	else
+		refusals += ha_vrrp_stop(rig->v, 0) == -EBUSY;
+}
+
+static void a_loop_of_callbacks_ends(void **state)
+{
+	struct ha_vrrp_opts o = rig_opts();
+
+	(void)state;
+	o.priority = 255;
+	rig_up(&r, &o);
+	refusals = 0;
+	r.in_callback = for_ever;
+	assert_int_equal(ha_vrrp_start(r.v, T0), 0);
+	assert_true(refusals > 0);
+	r.in_callback = NULL;
+	assert_int_equal(ha_vrrp_tick(r.v, T0), 0);
+}
+
+/* ---- memory ---- */
+
+static int build_all(void)
+{
+	struct ha_vrrp_opts o = rig_opts();
+	const struct ha_ip peer = ip("10.9.0.2");
+	struct ha_vrrp_group *g = NULL;
+	struct ha_vrrp *v = NULL;
+	int e;
+
+	o.peers = &peer;
+	o.n_peers = 1;
+	e = ha_vrrp_new(&o, &rig_ops, &r, &v);
+	if (!e)
+		e = ha_vrrp_group_new(NULL, NULL, &g);
+	if (!e)
+		e = ha_vrrp_group_add(g, v);
+	ha_vrrp_group_free(g);
+	ha_vrrp_free(v);
+	return e;
+}
+
+static void each_failed_allocation_is_enomem(void **state)
+{
+	int n;
+
+	(void)state;
+	fail_at = 0;
+	allocations = 0;
+	assert_int_equal(build_all(), 0);
+	n = allocations;
+	assert_true(n >= 5);
+	for (int i = 1; i <= n; i++) {
+		allocations = 0;
+		fail_at = i;
+		assert_int_equal(build_all(), -ENOMEM);
+	}
+	fail_at = 0;
+}
+
+static void nothing_is_allocated_after_start(void **state)
+{
+	struct ha_vrrp_opts o = rig_opts();
+	struct peer good = peer_make(3, 50, "10.9.0.2", 100), bad = good;
+	int before;
+
+	(void)state;
+	bad.pkt[6]++;
+	rig_up(&r, &o);
+	ha_vrrp_start(r.v, T0);
+	before = allocations;
+	for (unsigned i = 1; i < 1000; i++) {
+		rig_run(&r, T0 + i * 100 * MS);
+		peer_send(&r, T0 + i * 100 * MS, &good);
+		peer_send(&r, T0 + i * 100 * MS, &bad);
+		r.log[0] = 0;
+	}
+	ha_vrrp_stop(r.v, T0 + 100 * S);
+	assert_int_equal(allocations, before);
+}
+
+/* ---- freezing ---- */
+
+static uint8_t cold[HA_VRRP_FREEZE_SIZE];
+static size_t cold_len;
+
+static void freeze(void)
+{
+	ssize_t n = ha_vrrp_freeze(r.v, cold, sizeof(cold));
+
+	assert_true(n > 0);
+	cold_len = (size_t)n;
+	rig_down(&r);
+}
+
+static void make_active(void)
+{
+	struct ha_vrrp_opts o = rig_opts();
+
+	rig_up(&r, &o);
+	ha_vrrp_start(r.v, T0);
+	rig_run(&r, T0 + DOWN_100);
+	assert_int_equal(ha_vrrp_state(r.v), HA_VRRP_ACTIVE);
+}
+
+static void a_thawed_active_misses_no_beat(void **state)
+{
+	struct ha_vrrp_opts o = rig_opts();
+
+	(void)state;
+	make_active();
+	ha_vrrp_set_priority(r.v, T0 + DOWN_100, 120);
+	freeze();
+	rig_up(&r, &o);
+	assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100 + 500 * MS, cold, cold_len), 0);
+	assert_said(&r, "");
+	assert_int_equal(ha_vrrp_state(r.v), HA_VRRP_ACTIVE);
+	assert_true(ha_vrrp_deadline(r.v) == T0 + DOWN_100 + S);
+	rig_run(&r, T0 + DOWN_100 + S);
+	assert_said(&r, "send120");
+	rig_run(&r, T0 + DOWN_100 + 5 * S); /* the second burst is not forgotten */
+	assert_said(&r, "send120 send120 send120 send120 announce5");
+	assert_int_equal(ha_vrrp_start(r.v, T0), -EALREADY);
+	assert_int_equal(ha_vrrp_thaw(r.v, T0, cold, cold_len), -EALREADY);
+}
+
+static void a_thawed_backup_keeps_what_it_learned(void **state)
+{
+	struct ha_vrrp_opts o = rig_opts();
+	struct peer p = peer_make(3, 200, "10.9.0.2", 200);
+	struct ha_vrrp_status s = {.size = sizeof(s)};
+
+	(void)state;
+	rig_up(&r, &o);
+	ha_vrrp_start(r.v, T0);
+	peer_send(&r, T0 + S, &p);
+	freeze();
+	rig_up(&r, &o);
+	assert_int_equal(ha_vrrp_thaw(r.v, T0 + 2 * S, cold, cold_len), 0);
+	assert_true(ha_vrrp_deadline(r.v) == T0 + S + 2 * DOWN_100);
+	ha_vrrp_status(r.v, &s);
+	assert_int_equal(s.active_interval_cs, 200);
+	assert_int_equal(s.active_priority, 200);
+	assert_int_equal(ha_ip_compare(&s.active, &p.meta.source), 0);
+}
+
+static void new_options_are_in_force_after_a_thaw(void **state)
+{
+	struct ha_vrrp_opts o = rig_opts();
+
+	(void)state;
+	make_active();
+	freeze();
+	o.priority = 42;
+	o.advert_interval_cs = 10;
+	rig_up(&r, &o);
+	assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100 + MS, cold, cold_len), 0);
+	assert_true(ha_vrrp_deadline(r.v) == T0 + DOWN_100 + 101 * MS);
+	rig_run(&r, T0 + DOWN_100 + 101 * MS);
+	assert_said(&r, "send42");
+}
+
+static void a_fault_known_before_the_thaw_is_acted_on(void **state)
+{
+	struct ha_vrrp_opts o = rig_opts();
+
+	(void)state;
+	make_active();
+	freeze();
+	rig_up(&r, &o);
+	ha_vrrp_set_fault(r.v, T0 + DOWN_100, 1, true);
+	assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100 + MS, cold, cold_len), 0);
+	rig_run(&r, T0 + DOWN_100 + MS);
+	assert_said(&r, "down send0 fault");
+}
+
+static void another_router_is_not_thawed(void **state)
+{
+	struct ha_vrrp_opts o = rig_opts();
+
+	(void)state;
+	make_active();
+	freeze();
+	o.vrid = 52;
+	rig_up(&r, &o);
+	assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100, cold, cold_len), -ESTALE);
+	rig_down(&r);
+	o.vrid = 51;
+	rig_up(&r, &o);
+	assert_int_equal(ha_vrrp_thaw(r.v, S, cold, cold_len), -ESTALE); /* rebooted since */
+	assert_int_equal(ha_vrrp_state(r.v), HA_VRRP_INITIALIZE);
+}
+
+static void a_damaged_buffer_is_refused_whole(void **state)
+{
+	struct ha_vrrp_opts o = rig_opts();
+	uint8_t copy[HA_VRRP_FREEZE_SIZE];
+
+	(void)state;
+	make_active();
+	assert_int_equal(ha_vrrp_freeze(r.v, copy, 10), -ENOSPC);
+	freeze();
+	rig_up(&r, &o);
+	for (size_t i = 0; i < cold_len; i++) {
+		memcpy(copy, cold, cold_len);
+		copy[i] ^= 0x10;
+		assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100, copy, cold_len), -EINVAL);
+		assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100, cold, i), -EINVAL);
+	}
+	assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100, NULL, 0), -EINVAL);
+	assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100, cold, cold_len), 0);
+}
+
+#define T(f) cmocka_unit_test_teardown(f, down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    T(timers_are_exact),
+	    T(down_timer_adverts_counts_intervals),
+	    T(what_is_learned_stays_within_bounds),
+	    T(wrong_options_are_refused_by_name),
+	    T(an_unknown_tail_is_refused),
+	    T(the_longest_adverts_fit),
+	    T(misuse_is_refused),
+	    T(the_mac_is_that_of_the_family),
+	    T(every_value_has_a_name),
+	    T(inside_a_callback_all_but_time_and_packets_may_be_called),
+	    T(a_loop_of_callbacks_ends),
+	    T(each_failed_allocation_is_enomem),
+	    T(nothing_is_allocated_after_start),
+	    T(a_thawed_active_misses_no_beat),
+	    T(a_thawed_backup_keeps_what_it_learned),
+	    T(new_options_are_in_force_after_a_thaw),
+	    T(a_fault_known_before_the_thaw_is_acted_on),
+	    T(another_router_is_not_thawed),
+	    T(a_damaged_buffer_is_refused_whole),
+	};
+
+	return cmocka_run_group_tests_name("vrrp/object", tests, NULL, NULL);
+}
