@@ -31,8 +31,10 @@ vipd_crash() {
     local pids
     mapfile -t pids < <(process_tree "${vipd_pid[$1]}" | tac)
     kill -KILL "${pids[@]}" 2>/dev/null
+    wait_for 5 "the killed processes of $1 are gone" all_gone "${pids[@]}"
     vipd_pid[$1]=
 }
+all_gone() { ! kill -0 "$@"; }
 process_tree() { # PID: it and its descendants, parents first
     local child children
     echo "$1"
@@ -41,7 +43,7 @@ process_tree() { # PID: it and its descendants, parents first
 }
 
 # has_address NAME ADDRESS: that machine holds it. only_on ADDRESS NAME OTHER...: the first does, the others do not.
-has_address() { ip -n "$(lab_ns "$1")" -o addr show up 2>/dev/null | grep -qF " $2/"; }
+has_address() { lab_ip "$1" -o addr show up 2>/dev/null | grep -qF " $2/"; }
 only_on() {
     local address=$1 name
     has_address "$2" "$address" || return 1

@@ -11,8 +11,6 @@ if [ -t 1 ] && [ -z "${LAB_PLAIN:-}" ]; then
     fi
 fi
 
-now() { echo "$EPOCHREALTIME"; }
-
 # calc EXPRESSION: arithmetic with fractions, three digits.
 calc() { awk "BEGIN { printf \"%.3f\", $* }"; }
 # is EXPRESSION: true if the comparison holds, fractions allowed.
@@ -49,16 +47,17 @@ lab_waiting() { # WHAT SINCE
 
 # wait_for SECONDS WHAT COMMAND...: until COMMAND succeeds; false when SECONDS have passed.
 wait_for() {
-    local seconds=$1 what=$2 since=$EPOCHREALTIME until
-    local lab_said=
+    local what=$2 since=$EPOCHREALTIME now_us lab_said=
+    local begin_us=${since/./}
+    local end_us=$((begin_us + $1 * 1000000))
     shift 2
-    until=$(calc "$since + $seconds")
     while ! "$@" >/dev/null 2>&1; do
-        if is "$EPOCHREALTIME >= $until"; then
+        now_us=${EPOCHREALTIME/./}
+        if [ "$now_us" -ge $end_us ]; then
             lab_clear_line
             return 1
         fi
-        is "$EPOCHREALTIME - $since > 2" && lab_waiting "$what" "$since"
+        [ $((now_us - begin_us)) -lt 2000000 ] || lab_waiting "$what" "$since"
         sleep 0.05
     done
     [ -z "$lab_said" ] || lab_clear_line

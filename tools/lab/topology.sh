@@ -5,6 +5,7 @@
 #   lab_up PREFIX          names everything PREFIX-...; makes LAB_DIR for logs; cleans up when the script ends
 #   lab_machine NAME       a machine; lab_plug NAME IF SWITCH ADDR... a cable from its IF to a switch
 #   lab_on NAME COMMAND    runs there; lab_start NAME TAG COMMAND in the background, its words into LAB_DIR/NAME/TAG.log
+#   LAB_SAVE               where logs go after a failure, if LAB_DIR does not outlive the script
 #   lab_die NAME           as if the power failed; lab_boot NAME: an empty machine again, with its cables and addresses
 
 lab_machines=()
@@ -20,6 +21,8 @@ lab_on() {
     shift
     ip netns exec "$(lab_ns "$name")" "$@"
 }
+# lab_ip NAME ...: `ip` there, cheaper than through lab_on.
+lab_ip() { ip -n "$(lab_ns "$1")" "${@:2}"; }
 lab_sysctl() { lab_on "$1" sysctl -qw "${@:2}"; }
 
 # lab_existing PREFIX: namespaces of that lab that are there already.
@@ -46,16 +49,17 @@ lab_up() {
 }
 
 lab_switch() {
-    lab_on net ip link add "$1" type bridge stp_state 0 forward_delay 0 mcast_snooping 0
-    lab_on net ip link set "$1" up
+    lab_ip net link add "$1" type bridge stp_state 0 forward_delay 0 mcast_snooping 0
+    lab_ip net link set "$1" up
 }
 
 lab_machine() {
     ip netns add "$(lab_ns "$1")" || fail "a network namespace $(lab_ns "$1") can be made" "ip netns add failed"
     [[ " ${lab_machines[*]} " == *" $1 "* ]] || lab_machines+=("$1")
     mkdir -p "$LAB_DIR/$1"
-    lab_on "$1" sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
-    lab_on "$1" ip link set lo up
+    [ ! -e /proc/sys/net/ipv6 ] ||
+        lab_sysctl "$1" net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
+    lab_ip "$1" link set lo up
 }
 
 lab_port() { echo "$1-$2"; } # the switch's end of a cable
@@ -65,22 +69,20 @@ lab_plug() { # NAME IF SWITCH ADDR...
     port=$(lab_port "$name" "$if")
     lab_cables["$name $if"]="${*:3}"
     shift 3
-    lab_on net ip link add "$port" type veth peer name "$if" netns "$(lab_ns "$name")"
-    lab_on net ip link set "$port" master "$switch" up
-    lab_on "$name" ip link set "$if" up
-    for addr in "$@"; do
-        lab_on "$name" ip addr add "$addr" dev "$if"
-    done
+    lab_ip net link add "$port" type veth peer name "$if" netns "$(lab_ns "$name")"
+    lab_ip net link set "$port" master "$switch" up
+    lab_ip "$name" link set "$if" up
+    for addr in "$@"; do echo "addr add $addr dev $if"; done | lab_ip "$name" -batch -
 }
 
 # lab_replug NAME IF SWITCH ADDR...: the cable goes into another switch, the machine gets other addresses.
 lab_replug() {
-    lab_on net ip link del "$(lab_port "$1" "$2")"
+    lab_ip net link del "$(lab_port "$1" "$2")"
     lab_plug "$@"
 }
 
-lab_cut() { lab_on net ip link set "$(lab_port "$1" "$2")" down; }
-lab_heal() { lab_on net ip link set "$(lab_port "$1" "$2")" up; }
+lab_cut() { lab_ip net link set "$(lab_port "$1" "$2")" down; }
+lab_heal() { lab_ip net link set "$(lab_port "$1" "$2")" up; }
 
 # lab_start NAME TAG COMMAND...: LAB_PID is its process.
 lab_start() {
@@ -120,6 +122,7 @@ lab_die() {
 lab_boot() {
     local name=$1 key cable
     lab_remove "$name"
+    rm -f "$LAB_DIR/$name/"*.pid # what stood in /run
     lab_machine "$name"
     for key in "${!lab_cables[@]}"; do
         [ "${key% *}" = "$name" ] || continue
@@ -131,7 +134,7 @@ lab_boot() {
 lab_remove() { # NAME: the cables go with the namespace that holds their end
     local key
     for key in "${!lab_cables[@]}"; do
-        [ "${key% *}" = "$1" ] && lab_on net ip link del "$(lab_port "$1" "${key#* }")" 2>/dev/null
+        [ "${key% *}" = "$1" ] && lab_ip net link del "$(lab_port "$1" "${key#* }")" 2>/dev/null
     done
     lab_kill_all "$1"
     wait_for 5 "processes of $1 end" lab_empty "$1"
@@ -159,6 +162,9 @@ lab_end() {
     fi
     lab_clean "$LAB" 2>/dev/null
     if [ -n "$lab_failed" ]; then
+        if [ -n "${LAB_SAVE:-}" ]; then
+            cp -r "$LAB_DIR" "$LAB_SAVE/" && LAB_DIR=$LAB_SAVE/$(basename "$LAB_DIR")
+        fi
         echo "          logs and configurations: $LAB_DIR" >&2
     else
         [ "$status" = 0 ] || lab_leave=
