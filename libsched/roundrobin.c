@@ -173,8 +173,8 @@ static void carry_over(const struct lb_snapshot *s, struct rr_cursor *c, size_t 
 
 	*server = *was;
 	if (w == HERE) {
-		if (server->last + step < server->due)
-			server->due = server->last + step;
+		if (server->last + step < server->due) /* sooner, but nothing to catch up on */
+			server->due = server->last + step > c->now ? server->last + step : c->now;
 		if (server->carry >= weight_of(s, place))
 			server->carry = 0;
 	}

@@ -54,8 +54,7 @@ struct lb_algo; /* libsched/lb_algo.h: an algorithm of your own */
 struct lb_group;
 struct lb_picker;
 
-/* ---- The group --------------------------------------------------------------------------------
- */
+/* ---- The group ---- */
 
 struct lb_group_opts {
 	size_t size; /* sizeof(struct lb_group_opts) */
@@ -64,16 +63,13 @@ struct lb_group_opts {
 	 * lb_algo_name() lists them. Weights 0 never get a request that did not prefer the server.
 	 *   roundrobin  HAProxy's: by weight, evenly interleaved (3,2,1: 1 2 1 3 1 2)
 	 *   leastconn   HAProxy's: least (active + queued + 1) / weight, in turn among equals
-	 *   rr wrr lc wlc   the kernel's (IPVS), to the pick: they go through the servers newest
-	 * first
+	 *   rr wrr lc wlc   the kernel's (IPVS), to the pick: the server added last comes first
 	 */
 	const char *algo;
-	/* Your own algorithm instead of a name (then `algo` is NULL); copied, its code stays yours.
-	 */
+	/* Your own algorithm instead of a name (then `algo` is NULL); copied. */
 	const struct lb_algo *own_algo;
 	void *own_userdata; /* for own_algo; never touched by the library */
-	/* Random draws and hash tables depend on nothing else: same seed, edits and picks, same
-	 * choices. */
+	/* Random draws and hash tables: same seed, edits and picks give the same choices. */
 	uint64_t seed;
 	/*
 	 * A priority group is opened when fewer than this many servers of the groups before it are
@@ -120,8 +116,7 @@ LIBSCHED_API int lb_group_commit(struct lb_group *g);
  */
 LIBSCHED_API int lb_group_reclaim(struct lb_group *g);
 
-/* What lb_group_stats() tells; `size` is set by the caller. Of what is published, not of what is
- * staged. */
+/* What is published, not what is staged. The caller sets `size`. */
 struct lb_group_stats {
 	size_t size;
 	uint64_t generation; /* counts the published snapshots, from 1 (the empty one) */
@@ -134,7 +129,7 @@ struct lb_group_stats {
 	char algo[LB_ALGO_NAME_MAX + 1]; /* its name, NUL-terminated */
 };
 
-/* [editor] Copies out the state of the group. */
+/* [editor] Copies out how the group stands. */
 LIBSCHED_API int lb_group_stats(const struct lb_group *g, struct lb_group_stats *ret);
 
 /*
@@ -150,19 +145,18 @@ LIBSCHED_API ssize_t lb_group_servers(const struct lb_group *g, uint64_t *ret_id
  */
 LIBSCHED_API const char *lb_algo_name(size_t i);
 
-/* ---- Servers ----------------------------------------------------------------------------------
- */
+/* ---- Servers ---- */
 
-/* What the administrator wants of a server. Being up or down is another matter: lb_server_set_up().
- */
+/* What the administrator wants of a server; whether it answers is lb_server_set_up()'s business. */
 enum lb_state {
-	LB_STATE_ENABLED = 0, /* takes what the algorithm gives it */
-	LB_STATE_DISABLED =
-	    1, /* only requests that prefer it: F5 "disabled", HAProxy "drain", IPVS weight 0 */
-	LB_STATE_DRAINING =
-	    2, /* nothing new, preferred or not; what runs may finish: F5 "forced offline" */
-	LB_STATE_OFFLINE =
-	    3, /* as DRAINING for the picker; the host ends what runs: HAProxy "maint" */
+	/* Takes what the algorithm gives it. */
+	LB_STATE_ENABLED = 0,
+	/* Only requests that prefer it: F5 "disabled", HAProxy "drain", IPVS weight 0. */
+	LB_STATE_DISABLED = 1,
+	/* Nothing new, preferred or not; what runs may finish: F5 "forced offline". */
+	LB_STATE_DRAINING = 2,
+	/* The same to a picker; the host may end what runs: HAProxy "maint". */
+	LB_STATE_OFFLINE = 3,
 };
 
 struct lb_server_opts {
@@ -173,14 +167,18 @@ struct lb_server_opts {
 	 * free one.
 	 */
 	uint64_t id;
-	uint32_t weight;   /* 0 means 1 here; for a weight of 0 use lb_server_set_weight(). At most
-			      LB_WEIGHT_MAX */
-	uint32_t maxconn;  /* most active connections; a server at its limit is passed over. 0: no
-			      limit */
-	uint32_t priority; /* 0 is used first, then 1, …, LB_PRIORITY_MAX: see min_active. HAProxy
-			      `backup`: 1 */
-	uint32_t state;	   /* enum lb_state */
-	bool down;	   /* starts as not answering */
+	/* 1..LB_WEIGHT_MAX; 0 means 1: for a weight of 0 call lb_server_set_weight() after adding. */
+	uint32_t weight;
+	/* Most active connections; a server at its limit is passed over. 0: no limit. */
+	uint32_t maxconn;
+	/*
+	 * Priority group, 0..LB_PRIORITY_MAX: 0 is used first, see min_active. For HAProxy's `backup`
+	 * give 1, 2, … (one backup at a time) or 1 to all of them (`option allbackups`). F5 counts the
+	 * other way round: its greatest number is used first.
+	 */
+	uint32_t priority;
+	uint32_t state; /* enum lb_state */
+	bool down;	/* starts as not answering */
 };
 
 /*
@@ -213,26 +211,23 @@ struct lb_server_stats {
 	size_t size;
 	uint64_t id;
 	uint32_t weight, maxconn, priority;
-	uint32_t state;	   /* enum lb_state */
-	uint32_t up;	   /* 1: answering */
-	uint32_t removed;  /* 1: no member any more, but its connections are not all done */
-	uint32_t active;   /* picked and not yet done */
-	uint32_t inactive; /* IPVS: closing or otherwise idle; see lb_count() */
-	uint32_t queued;   /* waiting for this server; see lb_count() */
-	uint64_t picks;	   /* ever */
-	uint64_t done[4];  /* by enum lb_result */
-	uint64_t bytes;	   /* sum of the outcomes */
-	uint64_t
-	    latency_sum_ns; /* sum of the outcomes; divide by the done ones that had a latency */
+	uint32_t state;		 /* enum lb_state */
+	uint32_t up;		 /* 1: answering */
+	uint32_t removed;	 /* 1: no member any more, but its connections are not all done */
+	uint32_t active;	 /* picked and not yet done */
+	uint32_t inactive;	 /* IPVS: closing or otherwise idle; see lb_count() */
+	uint32_t queued;	 /* waiting for this server; see lb_count() */
+	uint64_t picks;		 /* ever */
+	uint64_t done[4];	 /* by enum lb_result */
+	uint64_t bytes;		 /* sum of the outcomes */
+	uint64_t latency_sum_ns; /* sum of the outcomes that knew it */
 };
 
-/* [editor] Copies out one server. -ENOENT: neither a member nor one removed with connections left.
- */
+/* [editor] Copies out one server. -ENOENT: neither a member nor a removed one with connections. */
 LIBSCHED_API int lb_server_stats(const struct lb_group *g, uint64_t id,
 				 struct lb_server_stats *ret);
 
-/* ---- Picking ----------------------------------------------------------------------------------
- */
+/* ---- Picking ---- */
 
 /*
  * [editor] Makes a picker, for one thread to own. Those of one group do not march in step: the k-th
@@ -245,37 +240,45 @@ LIBSCHED_API int lb_picker_new(struct lb_group *g, struct lb_picker **ret);
 LIBSCHED_API void lb_picker_free(struct lb_picker *p);
 
 enum lb_request_flag {
-	LB_REQUEST_STRICT = 1 << 0, /* the preferred server or none: -EAGAIN while it is full */
-	LB_REQUEST_FORCE =
-	    1 << 1, /* prefer it also when down or in any state (HAProxy force-persist) */
-	LB_REQUEST_UNCOUNTED =
-	    1 << 2, /* choose only: no counter moves, lb_done() must not follow */
+	/* The preferred server or none; -EAGAIN while it is full. */
+	LB_REQUEST_STRICT = 1 << 0,
+	/* Prefer it also when it is down, and in any state: HAProxy force-persist. */
+	LB_REQUEST_FORCE = 1 << 1,
+	/* Choose only: no counter moves, and lb_done() must not follow. */
+	LB_REQUEST_UNCOUNTED = 1 << 2,
 };
 
 /* One request. NULL in place of it is one with every default. */
 struct lb_request {
-	size_t size;	/* sizeof(struct lb_request) */
-	uint64_t key64; /* what hash algorithms hash: the caller's hash of address, URI, … */
-	uint64_t
-	    now_ns; /* CLOCK_MONOTONIC, for algorithms that age what they know; others ignore it */
-	uint64_t prefer; /* persistence: the id to use when it may be used at all. 0: none */
-	const uint64_t
-	    *exclude;	  /* redispatch: ids that must not be chosen; borrowed during the call */
+	size_t size; /* sizeof(struct lb_request) */
+	/* What hash algorithms go by: the caller's hash of an address, a URI, … */
+	uint64_t key64;
+	/* CLOCK_MONOTONIC, for algorithms that age what they know; others ignore it. */
+	uint64_t now_ns;
+	/* Persistence: the server to use when it may be used at all. 0: none. */
+	uint64_t prefer;
+	/* Redispatch: servers that must not be chosen; borrowed during the call. */
+	const uint64_t *exclude;
 	size_t n_exclude; /* 0..LB_EXCLUDE_MAX */
 	uint32_t flags;	  /* enum lb_request_flag, or-ed */
 };
 
 /*
- * [picker] Chooses a server and counts the request as active on it; lb_done() ends that. First the
- * preferred server, if it is up, ENABLED or DISABLED, not full and not excluded (its weight and its
- * priority do not matter); else, without LB_REQUEST_STRICT, what the algorithm says among the
- * members that are up, ENABLED, of an open priority group, of a weight above 0, not full and not
- * excluded. -EAGAIN  those that could be chosen are full: queue the request, or try later -ENOSR
- * waiting does not help: none is up and enabled, all are excluded, or the group is empty -ENOENT
- * strict, and the preferred server is unknown or may not be used -EPROTO  an own algorithm returned
- * a place that is not eligible maxconn holds across all pickers: two that race for the last
- * connection do not both get it. Cost: see docs/algorithms.md; O(1) besides the algorithm, O(n)
- * when it fails.
+ * [picker] Chooses a server and counts the request as active on it; lb_done() ends that.
+ *
+ * The preferred server comes first, if it is up, ENABLED or DISABLED, not full and not excluded; its
+ * weight and its priority do not matter. Else, unless LB_REQUEST_STRICT is set, the algorithm
+ * chooses among the members that are up, ENABLED, of a weight above 0, of an open priority group,
+ * not full and not excluded.
+ *
+ * maxconn holds across all pickers: of two that race for the last connection one gets it.
+ *
+ * - -EAGAIN: those that could be chosen are full. Queue the request, or try later.
+ * - -ENOSR: waiting does not help. Nobody is up and enabled, or all of them are excluded.
+ * - -ENOENT: LB_REQUEST_STRICT, and the preferred server is unknown or may not be used.
+ * - -EPROTO: an own algorithm returned a place that may not be chosen.
+ *
+ * Cost: the algorithm's, see docs/algorithms.md, and O(1); O(n) when it fails.
  */
 LIBSCHED_API int lb_pick(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id);
 
@@ -324,8 +327,7 @@ LIBSCHED_API int lb_picker_refresh(struct lb_picker *p);
  * rotation. */
 LIBSCHED_API int lb_picker_offline(struct lb_picker *p);
 
-/* ---- Explaining -------------------------------------------------------------------------------
- */
+/* ---- Explaining ---- */
 
 /* Why a server is or is not the choice; the first that applies, in this order from
  * LB_VERDICT_OFFLINE. */

@@ -23,8 +23,8 @@ struct lb_snapshot; /* the members and the table; read-only */
 struct lb_query;    /* the request at hand, inside pick() and score() */
 
 enum lb_algo_flag {
-	LB_ALGO_NEWEST_FIRST =
-	    1 << 0, /* place 0 is the server added last, as in IPVS; else the first added */
+	/* Place 0 is the server added last, as in IPVS; else the first added. */
+	LB_ALGO_NEWEST_FIRST = 1 << 0,
 };
 
 /* What an algorithm is. Functions may be NULL but `pick`; each is called with the size it asked
