@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The model of a haproxy.cfg: what was written, checked and with defaults filled in. It knows
+ * nothing of sockets in use, threads or health; the engine builds its objects from it. Everything
+ * belongs to the struct cfg and lives until cfg_free. Times are nanoseconds; 0 is "not set", which
+ * HAProxy takes as "never".
+ */
+#ifndef PROXYD_CFG_H
+#define PROXYD_CFG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "diag.h"
+
+#define CFG_NAME_MAX 127   /* characters of a proxy's or server's name */
+#define CFG_FILES_MAX 1024 /* files read, folders unfolded */
+#define CFG_PORTS_MAX 4096 /* ports of one range */
+#define CFG_THREADS_MAX 64
+#define CFG_WEIGHT_MAX 256 /* HAProxy's */
+#define CFG_RETRIES_DEFAULT 3
+#define CFG_MS UINT64_C(1000000)
+
+struct cfg_addr {
+	union {
+		struct sockaddr sa;
+		struct sockaddr_storage storage;
+		struct sockaddr_un unix_path;
+	};
+	socklen_t len; /* 0: not known (a name that did not resolve) */
+};
+
+struct cfg_bind {
+	STAILQ_ENTRY(cfg_bind) next;
+	struct diag_place at;
+	const char *text; /* the address as the log shows it; equal text is the same listener */
+	struct cfg_addr addr;
+	int inherited_fd; /* fd@N; -1: none */
+	const char *name, *interface;
+	unsigned backlog, maxconn;
+	bool v6only, v4v6;
+};
+
+struct cfg_server {
+	STAILQ_ENTRY(cfg_server) next;
+	struct diag_place at;
+	const char *name;
+	const char *host; /* as written */
+	struct cfg_addr addr;
+	bool client_port; /* no port written: the one the client asked for */
+	unsigned weight, maxconn;
+	bool backup, disabled, check;
+	/* of the check; an address of length 0 is the server's own, port 0 too */
+	struct cfg_addr check_addr;
+	unsigned check_port, rise, fall;
+	uint64_t inter_ns, fastinter_ns, downinter_ns; /* 0: 2 s, inter, inter */
+};
+
+enum cfg_mode {
+	CFG_MODE_TCP, /* HAProxy's default */
+	CFG_MODE_HTTP,
+};
+
+struct cfg_timeouts {
+	uint64_t connect_ns, client_ns, server_ns, check_ns, queue_ns, tunnel_ns, client_fin_ns,
+	    server_fin_ns;
+};
+
+enum cfg_log_kind {
+	CFG_LOG_STDOUT,
+	CFG_LOG_STDERR,
+	CFG_LOG_SOCKET, /* UDP or a unix datagram socket, syslog's format */
+};
+
+struct cfg_log {
+	STAILQ_ENTRY(cfg_log) next;
+	enum cfg_log_kind kind;
+	struct cfg_addr addr;
+	int facility; /* as in <syslog.h>, shifted */
+	int level;    /* most detailed one let through */
+	bool raw;     /* no header */
+};
+
+STAILQ_HEAD(cfg_logs, cfg_log);
+
+/* What a section takes over from its defaults section; copied by value. */
+struct cfg_settings {
+	enum cfg_mode mode;
+	struct diag_place mode_at;
+	const char *balance; /* HAProxy's name */
+	const char *algo;    /* libsched's name for it */
+	struct diag_place balance_at;
+	struct cfg_timeouts timeout;
+	unsigned maxconn, backlog, retries;
+	int redispatch; /* 0: never; n > 0: at every n-th retry; -n: n before the last, -1: the last */
+	bool tcplog, dontlognull, log_health_checks, allbackups, tcp_keepalive_client,
+	    tcp_keepalive_server, log_global, disabled;
+	struct cfg_logs *logs; /* own `log` lines, shared until a section adds one; may be NULL */
+	const char *default_backend;
+	struct diag_place default_backend_at;
+	struct cfg_server server; /* default-server */
+};
+
+#define CFG_FRONTEND 1u
+#define CFG_BACKEND 2u
+#define CFG_DEFAULTS 4u
+#define CFG_LISTEN (CFG_FRONTEND | CFG_BACKEND)
+
+struct cfg_proxy {
+	STAILQ_ENTRY(cfg_proxy) next;
+	struct diag_place at;
+	const char *name;
+	unsigned kind; /* CFG_FRONTEND, CFG_BACKEND, both (listen), or CFG_DEFAULTS */
+	struct cfg_settings set;
+	STAILQ_HEAD(, cfg_bind) binds;
+	STAILQ_HEAD(, cfg_server) servers;
+	unsigned n_servers;
+	const char *use_backend; /* without a condition; goes before default_backend */
+	struct diag_place use_backend_at;
+	struct cfg_proxy
+	    *backend; /* a frontend's: default_backend, or itself (listen); may be NULL */
+};
+
+STAILQ_HEAD(cfg_proxies, cfg_proxy);
+
+struct cfg_global {
+	unsigned maxconn;  /* 0: not written */
+	unsigned nbthread; /* 0: as many as CPUs */
+	unsigned ulimit_n;
+	bool daemon;
+	const char *user, *group, *chroot, *pidfile, *log_tag;
+	long uid, gid; /* -1: not written */
+	uint64_t hard_stop_ns;
+	int nap_us;		/* tune.coalesce-us: -1 automatic, 0 off, else the longest nap */
+	unsigned spread_checks; /* percent */
+	struct cfg_logs logs;
+};
+
+struct cfg {
+	struct cfg_global global;
+	struct cfg_proxies defaults, proxies;
+	const char *file[CFG_FILES_MAX];
+	size_t n_files;
+	struct cfg_block *memory;
+};
+
+struct cfg_load_opts {
+	const char *const *path; /* files, or folders of *.cfg */
+	size_t n_paths;
+	bool ignore_unresolved; /* -dr */
+};
+
+/*
+ * Reads and checks the files. What was found goes to `d`, sorted by place; the result may run when
+ * d->count[DIAG_ERROR] is 0. 0 or -ENOMEM, with *ret untouched.
+ */
+int cfg_load(const struct cfg_load_opts *o, struct diag *d, struct cfg **ret);
+void cfg_free(struct cfg *c);
+
+/* Memory of the configuration: zeroed, freed with it. NULL when there is none. */
+void *cfg_alloc(struct cfg *c, size_t size);
+const char *cfg_strdup(struct cfg *c, const char *text);
+
+/* NULL: there is none. */
+struct cfg_proxy *cfg_find_backend(const struct cfg *c, const char *name);
+
+#endif

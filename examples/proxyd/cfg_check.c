@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/* What only the whole file shows: references, missing lines, lines that clash. */
+#include "cfg_read.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define NAMES_MAX 512
+
+static bool same_place(const struct diag_place *a, const struct diag_place *b)
+{
+	return a->file == b->file && a->line == b->line && a->column == b->column;
+}
+
+static bool runs_http(const struct cfg_proxy *p, const struct diag_place *because)
+{
+	return p->set.mode == CFG_MODE_HTTP && !p->set.disabled &&
+	       same_place(&p->set.mode_at, because);
+}
+
+/* "mode http" is said once for each line that asks for it, with the sections it reaches. */
+static void check_mode(struct reader *r, const struct cfg_proxy *p)
+{
+	const struct diag_place *at = &p->set.mode_at;
+	const struct cfg_proxy *q;
+	unsigned others = 0;
+
+	if (!runs_http(p, at))
+		return;
+	STAILQ_FOREACH(q, &r->cfg->proxies, next)
+	{
+		if (!runs_http(q, at))
+			continue;
+		if (!others && q != p)
+			return; /* said for that one */
+		others++;
+	}
+	if (others > 1)
+		diag_add(
+		    r->diag, DIAG_ERROR, at,
+		    "this version proxies TCP only: write mode tcp (\"%s\" and %u more run this "
+		    "mode)",
+		    p->name, others - 1);
+	else
+		diag_add(r->diag, DIAG_ERROR, at,
+			 "this version proxies TCP only: write mode tcp (\"%s\" runs this mode)",
+			 p->name);
+}
+
+static void say_no_backend(struct reader *r, const char *name, const struct diag_place *at)
+{
+	const char *candidate[NAMES_MAX], *nearest;
+	const struct cfg_proxy *p;
+	size_t n = 0;
+
+	STAILQ_FOREACH(p, &r->cfg->proxies, next)
+	if ((p->kind & CFG_BACKEND) && n < NAMES_MAX)
+		candidate[n++] = p->name;
+	nearest = diag_nearest(name, candidate, n);
+	if (nearest)
+		diag_add(r->diag, DIAG_ERROR, at,
+			 "there is no backend \"%s\": did you mean \"%s\"?", name, nearest);
+	else
+		diag_add(r->diag, DIAG_ERROR, at,
+			 "there is no backend \"%s\": add a section \"backend %s\"", name, name);
+}
+
+static void check_frontend(struct reader *r, struct cfg_proxy *p)
+{
+	const char *name = p->use_backend ? p->use_backend : p->set.default_backend;
+	const struct diag_place *at =
+	    p->use_backend ? &p->use_backend_at : &p->set.default_backend_at;
+
+	if (STAILQ_EMPTY(&p->binds))
+		diag_add(r->diag, DIAG_WARNING, &p->at,
+			 "\"%s\" has no bind line and never gets a connection: add one, or make it "
+			 "a backend",
+			 p->name);
+	/* A listen section without a word of its own is its own backend. */
+	if (name && p->kind == CFG_LISTEN && p->n_servers && !p->use_backend)
+		p->backend = p;
+	else if (name) {
+		p->backend = cfg_find_backend(r->cfg, name);
+		if (!p->backend && p->set.mode == CFG_MODE_TCP)
+			say_no_backend(r, name, at);
+	} else if (p->kind == CFG_LISTEN) {
+		p->backend = p;
+	} else if (p->set.mode == CFG_MODE_TCP) {
+		diag_add(
+		    r->diag, DIAG_WARNING, &p->at,
+		    "frontend \"%s\" has no default_backend: its connections are closed at once",
+		    p->name);
+	}
+	if (p->backend && p->backend->set.disabled)
+		diag_add(r->diag, DIAG_WARNING, at->file ? at : &p->at,
+			 "backend \"%s\" is disabled: connections are closed at once",
+			 p->backend->name);
+}
+
+static void check_timeouts(struct reader *r, const struct cfg_proxy *p)
+{
+	const struct cfg_timeouts *t = &p->set.timeout;
+	bool client = (p->kind & CFG_FRONTEND) && !t->client_ns && !STAILQ_EMPTY(&p->binds);
+	bool back = (p->kind & CFG_BACKEND) && p->n_servers;
+	bool connect = back && !t->connect_ns, server = back && !t->server_ns;
+	const char *also = connect && server ? ", \"timeout server\"" : "";
+
+	/* A line that was refused is not missing. */
+	if ((client || connect || server) && !r->diag->count[DIAG_ERROR])
+		diag_add(r->diag, DIAG_WARNING, &p->at,
+			 "\"%s\" has no %s%s%s%s: a silent peer keeps its connection for ever; set "
+			 "%s to a time such as 30s",
+			 p->name, client ? "\"timeout client\"" : "",
+			 client && (connect || server) ? ", " : "",
+			 connect  ? "\"timeout connect\""
+			 : server ? "\"timeout server\""
+				  : "",
+			 also, (int)client + connect + server > 1 ? "them" : "it");
+}
+
+/* The section that binds this address before `b` does; NULL: none. */
+static const struct cfg_proxy *bound_before(const struct reader *r, const struct cfg_bind *b,
+					    unsigned *ret_line)
+{
+	const struct cfg_bind *other;
+	const struct cfg_proxy *q;
+
+	STAILQ_FOREACH(q, &r->cfg->proxies, next)
+	STAILQ_FOREACH(other, &q->binds, next)
+	{
+		if (other == b)
+			return NULL;
+		if (strcmp(other->text, b->text) != 0 || q->set.disabled)
+			continue;
+		*ret_line = other->at.line;
+		return q;
+	}
+	return NULL;
+}
+
+static void check_addresses(struct reader *r, const struct cfg_proxy *p)
+{
+	const struct cfg_bind *b;
+
+	STAILQ_FOREACH(b, &p->binds, next)
+	{
+		unsigned line = 0;
+		const struct cfg_proxy *q = bound_before(r, b, &line);
+
+		if (q)
+			diag_add(
+			    r->diag, DIAG_ERROR, &b->at,
+			    "%s is bound by \"%s\" at line %u already: one address has one section",
+			    b->text, q->name, line);
+	}
+}
+
+static void check_log(struct reader *r, const struct cfg_proxy *p)
+{
+	if ((p->kind & CFG_FRONTEND) && p->set.log_global && STAILQ_EMPTY(&r->cfg->global.logs) &&
+	    p->set.tcplog && !p->set.logs)
+		diag_add(r->diag, DIAG_WARNING, &p->at,
+			 "\"%s\" logs to the global section, which has no log line: nothing is "
+			 "logged; add \"log stdout format raw daemon\" there",
+			 p->name);
+}
+
+void cfg_check(struct reader *r)
+{
+	struct cfg_proxy *p;
+
+	STAILQ_FOREACH(p, &r->cfg->proxies, next)
+	{
+		check_mode(r, p);
+		if (p->set.disabled)
+			continue;
+		if (p->kind & CFG_FRONTEND)
+			check_frontend(r, p);
+		if (p->set.mode == CFG_MODE_TCP) {
+			check_timeouts(r, p);
+			check_log(r, p);
+		}
+		check_addresses(r, p);
+	}
+}

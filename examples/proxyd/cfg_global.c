@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+/* Keywords of the global section, and `log`, which proxies have too. */
+#include "cfg_read.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+static void kw_number(struct reader *r, size_t first, const void *data)
+{
+	const size_t *offset = data;
+	bool threads = *offset == offsetof(struct cfg_global, nbthread);
+	bool percent = *offset == offsetof(struct cfg_global, spread_checks);
+
+	read_number(r, first, word_at(r, first - 1), 0,
+		    threads   ? CFG_THREADS_MAX
+		    : percent ? 50
+			      : 100000000,
+		    (unsigned *)((char *)&r->cfg->global + *offset));
+}
+
+static void kw_text(struct reader *r, size_t first, const void *data)
+{
+	const size_t *offset = data;
+
+	*(const char **)((char *)&r->cfg->global + *offset) = keep_word(r, first);
+}
+
+static void kw_id(struct reader *r, size_t first, const void *data)
+{
+	const size_t *offset = data;
+	unsigned id;
+
+	if (read_number(r, first, word_at(r, first - 1), 0, 2147483647, &id))
+		*(long *)((char *)&r->cfg->global + *offset) = (long)id;
+}
+
+static void kw_daemon(struct reader *r, size_t first, const void *data)
+{
+	(void)first;
+	(void)data;
+	r->cfg->global.daemon = !r->no;
+}
+
+static void kw_hard_stop(struct reader *r, size_t first, const void *data)
+{
+	(void)data;
+	read_time(r, first, "hard-stop-after", &r->cfg->global.hard_stop_ns);
+}
+
+static void kw_accepted(struct reader *r, size_t first, const void *data)
+{
+	(void)r;
+	(void)first;
+	(void)data;
+}
+
+static void kw_stats(struct reader *r, size_t first, const void *data)
+{
+	(void)data;
+	say(r, DIAG_NOTICE, first,
+	    "the stats socket is not served by this version: the line is accepted and has no "
+	    "effect");
+}
+
+static void kw_coalesce(struct reader *r, size_t first, const void *data)
+{
+	unsigned us;
+
+	(void)data;
+	if (!strcmp(word_at(r, first), "auto"))
+		r->cfg->global.nap_us = -1;
+	else if (!strcmp(word_at(r, first), "off"))
+		r->cfg->global.nap_us = 0;
+	else if (read_number(r, first, "tune.coalesce-us (auto, off or microseconds)", 0, 1000,
+			     &us))
+		r->cfg->global.nap_us = (int)us;
+}
+
+/* The environment of this process, for the "$NAME" of the lines below. */
+static void kw_env(struct reader *r, size_t first, const void *data)
+{
+	const char *word = word_at(r, first - 1);
+
+	(void)data;
+	if (!strcmp(word, "unsetenv")) {
+		for (size_t i = first; i < r->line->n; i++)
+			unsetenv(word_at(r, i));
+		return;
+	}
+	if (r->line->n != first + 2)
+		say(r, DIAG_ERROR, first, "\"%s\" needs a name and a value", word);
+	else if (setenv(word_at(r, first), word_at(r, first + 1), !strcmp(word, "setenv")) < 0)
+		say(r, DIAG_ERROR, first, "\"%s\" is no name of a variable", word_at(r, first));
+}
+
+static void kw_nbproc(struct reader *r, size_t first, const void *data)
+{
+	(void)data;
+	say(r, DIAG_NOTICE, first - 1,
+	    "\"nbproc\" was removed from HAProxy: write \"nbthread %s\", or nothing for a thread "
+	    "per "
+	    "CPU",
+	    word_at(r, first));
+}
+
+/* ---- log ---- */
+
+static const char *const facilities[] = {
+    "kern",   "user",	"mail",	  "daemon", "auth",   "syslog", "lpr",	  "news",
+    "uucp",   "cron",	"auth2",  "ftp",    "ntp",    "audit",	"alert",  "cron2",
+    "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
+};
+static const char *const levels[] = {
+    "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug",
+};
+
+static int index_of(const char *const *table, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(table[i], name))
+			return (int)i;
+	return -1;
+}
+
+/* The words between the target and the facility. Returns the place of the facility. */
+static size_t log_options(struct reader *r, size_t i, struct cfg_log *log)
+{
+	while (i + 1 < r->line->n) {
+		const char *name = word_at(r, i), *value = word_at(r, i + 1);
+
+		if (!strcmp(name, "format")) {
+			log->raw = !strcmp(value, "raw");
+			if (!log->raw && strcmp(value, "rfc3164") != 0 &&
+			    strcmp(value, "local") != 0)
+				say(r, DIAG_WARNING, i + 1,
+				    "log format \"%s\" is not supported by this version: rfc3164 "
+				    "is "
+				    "written",
+				    value);
+		} else if (!strcmp(name, "sample") || !strcmp(name, "profile")) {
+			say(r, DIAG_WARNING, i,
+			    "\"%s\" is known to HAProxy, not supported by this version: every line "
+			    "is logged",
+			    name);
+		} else if (strcmp(name, "len") != 0) {
+			break;
+		}
+		i += 2;
+	}
+	return i;
+}
+
+static bool log_target(struct reader *r, size_t first, struct cfg_log *log)
+{
+	const char *target = word_at(r, first);
+	struct address a;
+
+	if (!strcmp(target, "stdout") || !strcmp(target, "fd@1")) {
+		log->kind = CFG_LOG_STDOUT;
+	} else if (!strcmp(target, "stderr") || !strcmp(target, "fd@2")) {
+		log->kind = CFG_LOG_STDERR;
+	} else if (!strncmp(target, "ring@", 5) || !strncmp(target, "tcp@", 4)) {
+		say(r, DIAG_ERROR, first,
+		    "log target \"%s\" is not supported by this version: write address:port (UDP), "
+		    "a unix socket's path, stdout or stderr",
+		    target);
+		return false;
+	} else {
+		log->kind = CFG_LOG_SOCKET;
+		if (!strncmp(target, "udp@", 4))
+			target += 4;
+		if (!read_address(
+			r, first, target,
+			ADDR_DATAGRAM | (r->opts->ignore_unresolved ? ADDR_UNRESOLVED : 0), &a))
+			return false;
+		log->addr = a.addr;
+	}
+	return true;
+}
+
+static void drop_logs(struct reader *r)
+{
+	if (r->section == SECTION_GLOBAL) {
+		STAILQ_INIT(&r->cfg->global.logs);
+	} else {
+		r->proxy->set.logs = NULL;
+		r->proxy->set.log_global = false;
+	}
+}
+
+void kw_log(struct reader *r, size_t first, const void *data)
+{
+	struct cfg_log *log;
+	size_t i;
+	int level;
+
+	(void)data;
+	if (r->no) {
+		drop_logs(r);
+		return;
+	}
+	if (r->section == SECTION_PROXY && !strcmp(word_at(r, first), "global")) {
+		r->proxy->set.log_global = true;
+		return;
+	}
+	log = keep(r, sizeof(*log));
+	if (!log || !log_target(r, first, log))
+		return;
+	i = log_options(r, first + 1, log);
+	log->facility = index_of(facilities, 24, word_at(r, i)) << 3;
+	if (log->facility < 0) {
+		say(r, DIAG_ERROR, i,
+		    "\"%s\" is no syslog facility: write log ADDRESS FACILITY, for example local0",
+		    word_at(r, i));
+		return;
+	}
+	log->level = LOG_DEBUG;
+	if (i + 1 < r->line->n) {
+		level = index_of(levels, 8, word_at(r, i + 1));
+		if (level < 0)
+			say(r, DIAG_ERROR, i + 1,
+			    "\"%s\" is no level: write emerg, alert, crit, err, warning, notice, "
+			    "info or debug",
+			    word_at(r, i + 1));
+		else
+			log->level = level;
+	}
+	if (log->kind == CFG_LOG_SOCKET && !log->addr.len)
+		return; /* -dr: the name did not resolve */
+	if (r->section == SECTION_GLOBAL) {
+		STAILQ_INSERT_TAIL(&r->cfg->global.logs, log, next);
+		return;
+	}
+	if (!r->proxy->set.logs) {
+		r->proxy->set.logs = keep(r, sizeof(*r->proxy->set.logs));
+		if (!r->proxy->set.logs)
+			return;
+		STAILQ_INIT(r->proxy->set.logs);
+	}
+	STAILQ_INSERT_TAIL(r->proxy->set.logs, log, next);
+}
+
+#define OFFSET(field) (&(const size_t){offsetof(struct cfg_global, field)})
+
+const struct keyword cfg_keywords_global[] = {
+    {"chroot", 0, 1, 1, kw_text, OFFSET(chroot), "DIRECTORY"},
+    {"daemon", 0, 0, 0, kw_daemon, NULL, ""},
+    {"description", 0, 1, READER_ANY, kw_accepted, NULL, "TEXT"},
+    {"gid", 0, 1, 1, kw_id, OFFSET(gid), "NUMBER"},
+    {"group", 0, 1, 1, kw_text, OFFSET(group), "NAME"},
+    {"hard-stop-after", 0, 1, 1, kw_hard_stop, NULL, "TIME"},
+    {"log", 0, 1, READER_ANY, kw_log, NULL, "ADDRESS [len N] [format NAME] FACILITY [LEVEL [MIN]]"},
+    {"log-tag", 0, 1, 1, kw_text, OFFSET(log_tag), "NAME"},
+    {"master-worker", 0, 0, 1, kw_accepted, NULL, ""},
+    {"maxconn", 0, 1, 1, kw_number, OFFSET(maxconn), "NUMBER"},
+    {"nbproc", 0, 1, 1, kw_nbproc, NULL, "NUMBER"},
+    {"nbthread", 0, 1, 1, kw_number, OFFSET(nbthread), "NUMBER"},
+    {"node", 0, 1, 1, kw_accepted, NULL, "NAME"},
+    {"pidfile", 0, 1, 1, kw_text, OFFSET(pidfile), "FILE"},
+    {"presetenv", 0, 2, 2, kw_env, NULL, "NAME VALUE"},
+    {"quiet", 0, 0, 0, kw_accepted, NULL, ""},
+    {"setenv", 0, 2, 2, kw_env, NULL, "NAME VALUE"},
+    {"spread-checks", 0, 1, 1, kw_number, OFFSET(spread_checks), "PERCENT"},
+    {"stats maxconn", 0, 1, 1, kw_accepted, NULL, "NUMBER"},
+    {"stats socket", 0, 1, READER_ANY, kw_stats, NULL, "PATH [mode MODE] [level LEVEL]"},
+    {"stats timeout", 0, 1, 1, kw_accepted, NULL, "TIME"},
+    {"tune.coalesce-us", 0, 1, 1, kw_coalesce, NULL, "auto|off|MICROSECONDS"},
+    {"uid", 0, 1, 1, kw_id, OFFSET(uid), "NUMBER"},
+    {"ulimit-n", 0, 1, 1, kw_number, OFFSET(ulimit_n), "NUMBER"},
+    {"unsetenv", 0, 1, READER_ANY, kw_env, NULL, "NAME ..."},
+    {"user", 0, 1, 1, kw_text, OFFSET(user), "NAME"},
+    {NULL, 0, 0, 0, NULL, NULL, NULL},
+};

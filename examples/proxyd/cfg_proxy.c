@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/* Keywords of defaults, frontend, backend and listen sections. */
+#include "cfg_read.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <libsched/lb.h>
+
+#define MAXCONN_MAX 10000000u
+#define RETRIES_MAX 100u
+
+static void *setting(struct reader *r, const void *offset)
+{
+	return (char *)&r->proxy->set + *(const size_t *)offset;
+}
+
+static void kw_mode(struct reader *r, size_t first, const void *data)
+{
+	const char *mode = word_at(r, first);
+
+	(void)data;
+	r->proxy->set.mode_at = place_at(r, first);
+	if (!strcmp(mode, "tcp"))
+		r->proxy->set.mode = CFG_MODE_TCP;
+	else if (!strcmp(mode, "http"))
+		r->proxy->set.mode = CFG_MODE_HTTP;
+	else if (!strcmp(mode, "health") || !strcmp(mode, "log") || !strcmp(mode, "spop"))
+		say(r, DIAG_ERROR, first,
+		    "mode %s is known to HAProxy, not supported by this version: write mode tcp",
+		    mode);
+	else
+		say(r, DIAG_ERROR, first, "\"%s\" is no mode: write mode tcp", mode);
+}
+
+static const char *find_algo(const char *name)
+{
+	const char *algo;
+
+	for (size_t i = 0; (algo = lb_algo_name(i)); i++)
+		if (!strcmp(algo, name))
+			return algo;
+	return NULL;
+}
+
+/* HAProxy's names; what libsched has of them, it has under the same name. */
+static void kw_balance(struct reader *r, size_t first, const void *data)
+{
+	static const char *const ours[] = {"roundrobin", "static-rr", "leastconn", "source",
+					   "first",	 "random",    NULL};
+	static const char *const keyed[] = {"uri",  "url_param", "hdr",	     "rdp-cookie",
+					    "hash", "sticky",	 "log-hash", NULL};
+	char name[64];
+	const char *algo = NULL;
+
+	(void)data;
+	snprintf(name, sizeof(name), "%s", word_at(r, first));
+	name[strcspn(name, "(")] = '\0'; /* hdr(name), random(2) */
+	for (size_t i = 0; ours[i]; i++)
+		if (!strcmp(ours[i], name)) {
+			algo = find_algo(name);
+			/* the same shares by weight; it only cannot change weights at run time */
+			if (!algo && !strcmp(name, "static-rr"))
+				algo = find_algo("roundrobin");
+			r->proxy->set.balance = ours[i];
+		}
+	r->proxy->set.balance_at = place_at(r, first);
+	if (algo) {
+		r->proxy->set.algo = algo;
+		return;
+	}
+	for (size_t i = 0; keyed[i]; i++)
+		if (!strcmp(keyed[i], name))
+			goto unsupported;
+	if (!strcmp(name, "first") || !strcmp(name, "random") || !strcmp(name, "source"))
+		goto unsupported;
+	say_unknown(r, first, "algorithm", ours, NULL);
+	return;
+unsupported:
+	if (r->proxy->set.mode == CFG_MODE_HTTP)
+		return; /* the mode is what is wrong, and is said */
+	say(r, DIAG_ERROR, first,
+	    "balance %s is known to HAProxy, not supported by this version: write roundrobin, "
+	    "static-rr%s or leastconn",
+	    name, find_algo("source") ? ", source" : "");
+}
+
+static void kw_timeout(struct reader *r, size_t first, const void *data)
+{
+	char what[64];
+
+	snprintf(what, sizeof(what), "timeout %s", word_at(r, first - 1));
+	read_time(r, first, what, setting(r, data));
+}
+
+/* contimeout, clitimeout, srvtimeout */
+static void kw_old_timeout(struct reader *r, size_t first, const void *data)
+{
+	const char *word = word_at(r, first - 1);
+
+	if (read_time(r, first, word, setting(r, data)))
+		say(r, DIAG_NOTICE, first - 1,
+		    "\"%s\" was removed from HAProxy: write \"timeout %s %s\"", word,
+		    *word == 'c' ? word[1] == 'o' ? "connect" : "client" : "server",
+		    word_at(r, first));
+}
+
+static void kw_number(struct reader *r, size_t first, const void *data)
+{
+	const char *word = word_at(r, first - 1);
+
+	read_number(r, first, word, 0, !strcmp(word, "retries") ? RETRIES_MAX : MAXCONN_MAX,
+		    setting(r, data));
+}
+
+static void kw_option(struct reader *r, size_t first, const void *data)
+{
+	(void)first;
+	*(bool *)setting(r, data) = !r->no;
+}
+
+static void kw_option_tcpka(struct reader *r, size_t first, const void *data)
+{
+	(void)first;
+	(void)data;
+	r->proxy->set.tcp_keepalive_client = r->proxy->set.tcp_keepalive_server = !r->no;
+}
+
+static void kw_option_redispatch(struct reader *r, size_t first, const void *data)
+{
+	const char *text = word_at(r, first);
+	int n = -1;
+	char rest;
+
+	(void)data;
+	if (*text && (sscanf(text, "%d%c", &n, &rest) != 1 || n == 0 || n > 100 || n < -100)) {
+		say(r, DIAG_ERROR, first,
+		    "option redispatch takes a number other than 0: N means at every N-th retry, "
+		    "-N "
+		    "means N before the last");
+		return;
+	}
+	r->proxy->set.redispatch = r->no ? 0 : n;
+}
+
+static void kw_accepted(struct reader *r, size_t first, const void *data)
+{
+	(void)r;
+	(void)first;
+	(void)data;
+}
+
+static void kw_flag(struct reader *r, size_t first, const void *data)
+{
+	(void)data;
+	r->proxy->set.disabled = !strcmp(word_at(r, first - 1), "disabled");
+}
+
+static void kw_default_backend(struct reader *r, size_t first, const void *data)
+{
+	(void)data;
+	r->proxy->set.default_backend = r->no ? NULL : keep_word(r, first);
+	r->proxy->set.default_backend_at = place_at(r, first);
+}
+
+static void kw_use_backend(struct reader *r, size_t first, const void *data)
+{
+	(void)data;
+	if (r->line->n > first + 1) {
+		if (r->proxy->set.mode != CFG_MODE_HTTP)
+			say(r, DIAG_ERROR, first + 1,
+			    "use_backend with a condition is known to HAProxy, not supported by "
+			    "this "
+			    "version: write default_backend, or use_backend without \"%s\"",
+			    word_at(r, first + 1));
+		return;
+	}
+	if (r->proxy->use_backend)
+		return; /* the first one that applies */
+	r->proxy->use_backend = keep_word(r, first);
+	r->proxy->use_backend_at = place_at(r, first);
+}
+
+#define OFFSET(field) (&(const size_t){offsetof(struct cfg_settings, field)})
+#define FRONT (CFG_FRONTEND | CFG_DEFAULTS)
+#define BACK (CFG_BACKEND | CFG_DEFAULTS)
+
+const struct keyword cfg_keywords_proxy[] = {
+    {"backlog", FRONT, 1, 1, kw_number, OFFSET(backlog), "NUMBER"},
+    {"balance", BACK, 1, READER_ANY, kw_balance, NULL, "ALGORITHM"},
+    {"bind", CFG_FRONTEND, 1, READER_ANY, kw_bind, NULL, "ADDRESS:PORT [PARAMETERS]"},
+    {"clitimeout", FRONT, 1, 1, kw_old_timeout, OFFSET(timeout.client_ns), "TIME"},
+    {"contimeout", BACK, 1, 1, kw_old_timeout, OFFSET(timeout.connect_ns), "TIME"},
+    {"default-server", BACK, 1, READER_ANY, kw_default_server, NULL, "PARAMETERS"},
+    {"default_backend", FRONT, 1, 1, kw_default_backend, NULL, "NAME"},
+    {"description", 0, 1, READER_ANY, kw_accepted, NULL, "TEXT"},
+    {"disabled", 0, 0, 0, kw_flag, NULL, ""},
+    {"enabled", 0, 0, 0, kw_flag, NULL, ""},
+    {"fullconn", BACK, 1, 1, kw_accepted, NULL, "NUMBER"},
+    {"log", 0, 0, READER_ANY, kw_log, NULL, "global, or ADDRESS FACILITY [LEVEL]"},
+    {"maxconn", FRONT, 1, 1, kw_number, OFFSET(maxconn), "NUMBER"},
+    {"mode", 0, 1, 1, kw_mode, NULL, "tcp"},
+    {"option allbackups", BACK, 0, 0, kw_option, OFFSET(allbackups), ""},
+    {"option clitcpka", FRONT, 0, 0, kw_option, OFFSET(tcp_keepalive_client), ""},
+    {"option dontlognull", FRONT, 0, 0, kw_option, OFFSET(dontlognull), ""},
+    {"option log-health-checks", BACK, 0, 0, kw_option, OFFSET(log_health_checks), ""},
+    {"option redispatch", BACK, 0, 1, kw_option_redispatch, NULL, "[NUMBER]"},
+    {"option splice-auto", 0, 0, 0, kw_accepted, NULL, ""},
+    {"option splice-request", 0, 0, 0, kw_accepted, NULL, ""},
+    {"option splice-response", 0, 0, 0, kw_accepted, NULL, ""},
+    {"option srvtcpka", BACK, 0, 0, kw_option, OFFSET(tcp_keepalive_server), ""},
+    {"option tcp-check", BACK, 0, 0, kw_accepted, NULL, ""},
+    {"option tcp-smart-accept", 0, 0, 0, kw_accepted, NULL, ""},
+    {"option tcp-smart-connect", 0, 0, 0, kw_accepted, NULL, ""},
+    {"option tcpka", 0, 0, 0, kw_option_tcpka, NULL, ""},
+    {"option tcplog", FRONT, 0, 0, kw_option, OFFSET(tcplog), ""},
+    {"redispatch", BACK, 0, 1, kw_option_redispatch, NULL, "[NUMBER]"},
+    {"retries", BACK, 1, 1, kw_number, OFFSET(retries), "NUMBER"},
+    {"server", CFG_BACKEND, 2, READER_ANY, kw_server, NULL, "NAME ADDRESS[:PORT] [PARAMETERS]"},
+    {"srvtimeout", BACK, 1, 1, kw_old_timeout, OFFSET(timeout.server_ns), "TIME"},
+    {"timeout check", BACK, 1, 1, kw_timeout, OFFSET(timeout.check_ns), "TIME"},
+    {"timeout client", FRONT, 1, 1, kw_timeout, OFFSET(timeout.client_ns), "TIME"},
+    {"timeout client-fin", FRONT, 1, 1, kw_timeout, OFFSET(timeout.client_fin_ns), "TIME"},
+    {"timeout connect", BACK, 1, 1, kw_timeout, OFFSET(timeout.connect_ns), "TIME"},
+    {"timeout queue", BACK, 1, 1, kw_timeout, OFFSET(timeout.queue_ns), "TIME"},
+    {"timeout server", BACK, 1, 1, kw_timeout, OFFSET(timeout.server_ns), "TIME"},
+    {"timeout server-fin", BACK, 1, 1, kw_timeout, OFFSET(timeout.server_fin_ns), "TIME"},
+    {"timeout tunnel", BACK, 1, 1, kw_timeout, OFFSET(timeout.tunnel_ns), "TIME"},
+    {"use_backend", CFG_FRONTEND, 1, READER_ANY, kw_use_backend, NULL, "NAME"},
+    {NULL, 0, 0, 0, NULL, NULL, NULL},
+};

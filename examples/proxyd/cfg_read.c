@@ -1,0 +1,629 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Files, lines and sections; each line goes to the handler of its keyword. A word is one of ours
+ * (the tables cfg_keywords_*), or HAProxy's (cfg_words_*), or a mistake, and each gets its own
+ * answer.
+ */
+#include "cfg_read.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define CANDIDATES_MAX 700
+
+struct cfg_block {
+	struct cfg_block *next;
+	_Alignas(16) char data[];
+};
+
+void *cfg_alloc(struct cfg *c, size_t size)
+{
+	struct cfg_block *b = calloc(1, sizeof(*b) + size);
+
+	if (!b)
+		return NULL;
+	b->next = c->memory;
+	c->memory = b;
+	return b->data;
+}
+
+const char *cfg_strdup(struct cfg *c, const char *text)
+{
+	size_t size = strlen(text) + 1;
+	char *copy = cfg_alloc(c, size);
+
+	return copy ? memcpy(copy, text, size) : NULL;
+}
+
+void cfg_free(struct cfg *c)
+{
+	if (!c)
+		return;
+	while (c->memory) {
+		struct cfg_block *b = c->memory;
+
+		c->memory = b->next;
+		free(b);
+	}
+	free(c);
+}
+
+struct cfg_proxy *cfg_find_backend(const struct cfg *c, const char *name)
+{
+	struct cfg_proxy *p;
+
+	STAILQ_FOREACH(p, &c->proxies, next)
+	if ((p->kind & CFG_BACKEND) && !strcmp(p->name, name))
+		return p;
+	return NULL;
+}
+
+/* ---- The line at hand ---- */
+
+const char *word_at(const struct reader *r, size_t i)
+{
+	return i < r->line->n ? r->line->word[i].text : "";
+}
+
+struct diag_place place_at(const struct reader *r, size_t i)
+{
+	return lex_place(r->lex, &r->line->word[i < r->line->n ? i : r->line->n - 1]);
+}
+
+void say(struct reader *r, enum diag_level level, size_t i, const char *format, ...)
+{
+	struct diag_place at = place_at(r, i);
+	char text[DIAG_TEXT_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	diag_add(r->diag, level, &at, "%s", text);
+}
+
+void *keep(struct reader *r, size_t size)
+{
+	void *p = cfg_alloc(r->cfg, size);
+
+	if (!p)
+		r->no_memory = true;
+	return p;
+}
+
+const char *keep_word(struct reader *r, size_t i)
+{
+	const char *copy = cfg_strdup(r->cfg, word_at(r, i));
+
+	if (!copy)
+		r->no_memory = true;
+	return copy ? copy : "";
+}
+
+const struct cfg_word *find_word(const struct cfg_word *table, const char *name)
+{
+	for (; table->name; table++)
+		if (!strcmp(table->name, name))
+			return table;
+	return NULL;
+}
+
+void say_unknown(struct reader *r, size_t i, const char *what, const char *const *ours,
+		 const struct cfg_word *known)
+{
+	const char *candidate[CANDIDATES_MAX], *nearest;
+	size_t n = 0;
+
+	for (; ours && *ours && n < CANDIDATES_MAX; ours++)
+		candidate[n++] = *ours;
+	for (; known && known->name && n < CANDIDATES_MAX; known++)
+		candidate[n++] = known->name;
+	nearest = diag_nearest(word_at(r, i), candidate, n);
+	if (nearest)
+		say(r, DIAG_ERROR, i, "unknown %s \"%s\": did you mean \"%s\"?", what,
+		    word_at(r, i), nearest);
+	else
+		say(r, DIAG_ERROR, i, "unknown %s \"%s\"", what, word_at(r, i));
+}
+
+/* ---- Keywords ---- */
+
+/* "timeout client" for the words at i and i + 1; false when there is no second one. */
+static bool two_words(const struct reader *r, size_t i, char *buf, size_t cap)
+{
+	if (i + 1 >= r->line->n)
+		return false;
+	return (size_t)snprintf(buf, cap, "%s %s", word_at(r, i), word_at(r, i + 1)) < cap;
+}
+
+static const struct keyword *find_keyword(const struct reader *r, const struct keyword *table,
+					  size_t i, size_t *ret_words)
+{
+	char both[160];
+	bool two = two_words(r, i, both, sizeof(both));
+	const struct keyword *one = NULL;
+
+	for (; table->name; table++) {
+		if (two && !strcmp(table->name, both)) {
+			*ret_words = 2;
+			return table;
+		}
+		if (!strcmp(table->name, word_at(r, i)))
+			one = table;
+	}
+	*ret_words = 1;
+	return one;
+}
+
+/* A word whose first half is known ("timeout clint") is compared by both. */
+static void say_unknown_keyword(struct reader *r, size_t i, const struct keyword *ours,
+				const struct cfg_word *known, const char *where)
+{
+	const char *candidate[CANDIDATES_MAX], *nearest, *name = word_at(r, i);
+	size_t n = 0, len = strlen(name);
+	char both[160];
+	bool pair = false;
+
+	for (const struct keyword *k = ours; k->name && n < CANDIDATES_MAX; k++) {
+		candidate[n++] = k->name;
+		pair |= !strncmp(k->name, name, len) && k->name[len] == ' ';
+	}
+	for (const struct cfg_word *w = known; w->name && n < CANDIDATES_MAX; w++) {
+		candidate[n++] = w->name;
+		pair |= !strncmp(w->name, name, len) && w->name[len] == ' ';
+	}
+	if (!pair || !two_words(r, i, both, sizeof(both)))
+		snprintf(both, sizeof(both), "%s", name);
+	if (pair && !strcmp(both, name)) {
+		say(r, DIAG_ERROR, i, "\"%s\" needs a second word", name);
+		return;
+	}
+	for (const struct cfg_word *w = cfg_words_section; i == 0 && w->name && n < CANDIDATES_MAX;
+	     w++)
+		candidate[n++] = w->name;
+	nearest = diag_nearest(both, candidate, n);
+	if (nearest)
+		say(r, DIAG_ERROR, i, "unknown word \"%s\" in %s: did you mean \"%s\"?", both,
+		    where, nearest);
+	else
+		say(r, DIAG_ERROR, i, "unknown word \"%s\" in %s", both, where);
+}
+
+static const char *kind_name(unsigned kind)
+{
+	switch (kind) {
+	case CFG_FRONTEND:
+		return "a frontend";
+	case CFG_BACKEND:
+		return "a backend";
+	case CFG_LISTEN:
+		return "a listen section";
+	default:
+		return "a defaults section";
+	}
+}
+
+static void run_keyword(struct reader *r, const struct keyword *k, size_t i, size_t words)
+{
+	size_t first = i + words, n = r->line->n - first;
+
+	if (k->kinds && r->proxy && !(k->kinds & r->proxy->kind)) {
+		/* HAProxy, too, warns and goes on: the word has no effect there. */
+		say(r, DIAG_WARNING, i, "\"%s\" has no effect in %s: ignored", k->name,
+		    kind_name(r->proxy->kind));
+		return;
+	}
+	if (n < k->min && !r->no) {
+		say(r, DIAG_ERROR, i, "\"%s\" needs %s: write %s %s", k->name,
+		    n ? "more words" : "a value", k->name, k->usage);
+		return;
+	}
+	if (n > k->max) {
+		say(r, DIAG_ERROR, first + k->max, "\"%s\" is too much here: write %s%s%s",
+		    word_at(r, first + k->max), k->name, *k->usage ? " " : "", k->usage);
+		return;
+	}
+	k->fn(r, first, k->data);
+}
+
+/* Of HAProxy's manual, but not of this version. */
+static void known_word(struct reader *r, size_t i, const struct cfg_word *w)
+{
+	if (r->section == SECTION_PROXY) {
+		/* Judged at the end of the section, when its mode is known. */
+		if (r->n_held < READER_HELD_MAX) {
+			r->held[r->n_held] = place_at(r, i);
+			r->held_word[r->n_held++] = w->name;
+		}
+		return;
+	}
+	say(r, w->flags & WORD_HARMLESS ? DIAG_WARNING : DIAG_ERROR, i,
+	    "\"%s\" is known to HAProxy, not supported by this version%s", w->name,
+	    w->flags & WORD_HARMLESS ? ": ignored" : "");
+}
+
+/* "set-var(txn.x)" is the action set-var, "lua.name" is lua. */
+static size_t stem_length(const char *word)
+{
+	return !strncmp(word, "lua.", 4) ? 3 : strcspn(word, "(");
+}
+
+/* HAProxy's word at i: the longest name of the table that the line begins with. */
+static const struct cfg_word *find_known(const struct reader *r, size_t i,
+					 const struct cfg_word *table)
+{
+	const char *second = word_at(r, i + 1);
+	const struct cfg_word *one = NULL, *two = NULL, *w;
+	size_t len;
+	char both[160];
+
+	len = (size_t)snprintf(both, sizeof(both), "%s %.*s", word_at(r, i),
+			       (int)stem_length(second), second);
+	if (len >= sizeof(both))
+		return NULL;
+	for (w = table; w->name; w++) {
+		if (!strcmp(w->name, both))
+			return w;
+		/* "tcp-request content" stands for its actions, of which a table has not all. */
+		if (!two && *second && !strncmp(w->name, both, len) && w->name[len] == ' ')
+			two = w;
+		if (!strcmp(w->name, word_at(r, i)))
+			one = w;
+	}
+	return two ? two : one;
+}
+
+static void read_keyword(struct reader *r)
+{
+	bool global = r->section == SECTION_GLOBAL;
+	const struct keyword *table = global ? cfg_keywords_global : cfg_keywords_proxy, *k;
+	const struct cfg_word *known = global ? cfg_words_global : cfg_words_proxy, *w;
+	size_t i = 0, words;
+
+	r->no = false;
+	if (!strcmp(word_at(r, 0), "no") && r->line->n > 1) {
+		r->no = true;
+		i = 1;
+	} else if (!strcmp(word_at(r, 0), "default") && r->line->n > 1) {
+		say(r, DIAG_WARNING, 0,
+		    "\"default\" before a word is taken as if it were not there");
+		i = 1;
+	}
+	k = find_keyword(r, table, i, &words);
+	if (k) {
+		run_keyword(r, k, i, words);
+		return;
+	}
+	w = find_known(r, i, known);
+	if (w && !r->no)
+		known_word(r, i, w);
+	else if (!w)
+		say_unknown_keyword(r, i, table, known,
+				    global ? "the global section" : kind_name(r->proxy->kind));
+}
+
+/* ---- Sections ---- */
+
+static void end_section(struct reader *r)
+{
+	for (size_t i = 0; i < r->n_held; i++) {
+		const struct cfg_word *w = find_word(cfg_words_proxy, r->held_word[i]);
+
+		/* Without HTTP the word is not what is wrong: "mode http" is, and is said once. */
+		if (r->proxy->set.mode == CFG_MODE_HTTP)
+			continue;
+		if (w->flags & WORD_HTTP)
+			diag_add(r->diag, DIAG_WARNING, &r->held[i],
+				 "\"%s\" acts in HTTP mode only: ignored in mode tcp", w->name);
+		else
+			diag_add(r->diag, w->flags & WORD_HARMLESS ? DIAG_WARNING : DIAG_ERROR,
+				 &r->held[i],
+				 "\"%s\" is known to HAProxy, not supported by this version%s",
+				 w->name, w->flags & WORD_HARMLESS ? ": ignored" : "");
+	}
+	r->n_held = 0;
+}
+
+static bool valid_name(const char *name)
+{
+	if (!*name || strlen(name) > CFG_NAME_MAX)
+		return false;
+	for (; *name; name++)
+		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:",
+			    *name))
+			return false;
+	return true;
+}
+
+static struct cfg_proxy *find_defaults(const struct reader *r, const char *name)
+{
+	struct cfg_proxy *p, *found = NULL;
+
+	STAILQ_FOREACH(p, &r->cfg->defaults, next)
+	if (!strcmp(p->name, name))
+		found = p;
+	return found;
+}
+
+/* A name may be used once as a frontend and once as a backend. */
+static void check_name_is_new(struct reader *r, const struct cfg_proxy *p)
+{
+	struct cfg_proxy *other;
+
+	STAILQ_FOREACH(other, &r->cfg->proxies, next)
+	if (other != p && (other->kind & p->kind) && !strcmp(other->name, p->name)) {
+		say(r, DIAG_ERROR, 1,
+		    "the name \"%s\" is taken by the section at %s:%u: choose another", p->name,
+		    other->at.file, other->at.line);
+		return;
+	}
+}
+
+static void default_settings(struct cfg_settings *s)
+{
+	*s = (struct cfg_settings){
+	    .balance = "roundrobin",
+	    .algo = "roundrobin",
+	    .retries = CFG_RETRIES_DEFAULT,
+	    .server = {.weight = 1, .rise = 2, .fall = 3},
+	};
+}
+
+static void begin_proxy(struct reader *r, unsigned kind)
+{
+	struct cfg_proxy *p = keep(r, sizeof(*p)), *from = r->defaults;
+	size_t n = r->line->n,
+	       next = kind == CFG_DEFAULTS && !strcmp(word_at(r, 1), "from") ? 1 : 2;
+
+	if (!p)
+		return;
+	p->kind = kind;
+	p->at = place_at(r, 0);
+	p->name = next == 1 ? "" : keep_word(r, 1);
+	STAILQ_INIT(&p->binds);
+	STAILQ_INIT(&p->servers);
+	r->proxy = p;
+	r->section = SECTION_PROXY;
+	if (kind != CFG_DEFAULTS && n < 2)
+		say(r, DIAG_ERROR, 0, "this section needs a name: write %s NAME", word_at(r, 0));
+	else if (*p->name && !valid_name(p->name))
+		say(r, DIAG_ERROR, 1,
+		    "\"%s\" is no name: use letters, digits, \"-\", \"_\", \".\" and \":\", at "
+		    "most "
+		    "%d of them",
+		    p->name, CFG_NAME_MAX);
+	if (kind != CFG_DEFAULTS)
+		check_name_is_new(r, p);
+	else
+		from = NULL; /* a new defaults section begins from HAProxy's own */
+	if (n > next && !strcmp(word_at(r, next), "from")) {
+		from = find_defaults(r, word_at(r, next + 1));
+		if (!from)
+			say(r, DIAG_ERROR, next + 1,
+			    "there is no defaults section \"%s\" above this line",
+			    word_at(r, next + 1));
+		next += 2;
+	}
+	if (from)
+		p->set = from->set;
+	else
+		default_settings(&p->set);
+	if (kind == CFG_DEFAULTS) {
+		STAILQ_INSERT_TAIL(&r->cfg->defaults, p, next);
+		r->defaults = p;
+	} else {
+		STAILQ_INSERT_TAIL(&r->cfg->proxies, p, next);
+	}
+	if (n > next && (kind & CFG_FRONTEND)) {
+		say(r, DIAG_NOTICE, next,
+		    "an address behind the section's name is the old form: write it as a line of "
+		    "its own, \"bind %s\"",
+		    word_at(r, next));
+		kw_bind(r, next, NULL);
+	} else if (n > next) {
+		say(r, DIAG_ERROR, next, "\"%s\" is too much here: write %s NAME [from DEFAULTS]",
+		    word_at(r, next), word_at(r, 0));
+	}
+}
+
+static const struct {
+	const char *name;
+	unsigned kind;
+} proxy_sections[] = {
+    {"defaults", CFG_DEFAULTS},
+    {"frontend", CFG_FRONTEND},
+    {"backend", CFG_BACKEND},
+    {"listen", CFG_LISTEN},
+};
+
+/* True: the line begins a section. */
+static bool begin_section(struct reader *r)
+{
+	const char *name = word_at(r, 0);
+
+	if (!find_word(cfg_words_section, name))
+		return false;
+	/* "cache" and "log-forward" are words of proxies too, never of line-begin; no clash. */
+	if (r->proxy)
+		end_section(r);
+	r->proxy = NULL;
+	if (!strcmp(name, "global")) {
+		r->section = SECTION_GLOBAL;
+		return true;
+	}
+	for (size_t i = 0; i < sizeof(proxy_sections) / sizeof(proxy_sections[0]); i++)
+		if (!strcmp(name, proxy_sections[i].name)) {
+			begin_proxy(r, proxy_sections[i].kind);
+			return true;
+		}
+	r->section = SECTION_SKIPPED;
+	say(r, DIAG_WARNING, 0,
+	    "section \"%s\" is known to HAProxy, not supported by this version: skipped", name);
+	return true;
+}
+
+static void read_line(struct reader *r)
+{
+	if (begin_section(r))
+		return;
+	if (word_at(r, 0)[0] == '.' && !r->line->word[0].quoted) {
+		say(r, DIAG_ERROR, 0,
+		    "conditions and messages (\"%s\") are known to HAProxy, not supported by this "
+		    "version",
+		    word_at(r, 0));
+		return;
+	}
+	switch (r->section) {
+	case SECTION_NONE:
+		say(r, DIAG_ERROR, 0,
+		    "\"%s\" stands before the first section: begin with global, defaults, "
+		    "frontend, backend or listen",
+		    word_at(r, 0));
+		r->section = SECTION_SKIPPED; /* said once */
+		break;
+	case SECTION_GLOBAL:
+	case SECTION_PROXY:
+		read_keyword(r);
+		break;
+	case SECTION_SKIPPED:
+		break;
+	}
+}
+
+/* ---- Files ---- */
+
+static const char *variable(const char *name, void *userdata)
+{
+	(void)userdata;
+	return getenv(name);
+}
+
+static void read_file(struct reader *r, const char *path)
+{
+	static const struct lex_dialect dialect = {
+	    .comment = "#",
+	    .comment_in_word = true,
+	    .single_quotes = true,
+	    .backslash = true,
+	    .variable = variable,
+	};
+	const char *name = cfg_strdup(r->cfg, path);
+	struct diag_place at = {.file = name};
+	struct lex_line line;
+	int e;
+
+	if (!name) {
+		r->no_memory = true;
+		return;
+	}
+	if (r->cfg->n_files == CFG_FILES_MAX) {
+		diag_add(r->diag, DIAG_ERROR, &at, "too many files: more than %d", CFG_FILES_MAX);
+		return;
+	}
+	r->cfg->file[r->cfg->n_files++] = name;
+	e = lex_open(name, &dialect, r->diag, &r->lex);
+	if (e < 0) {
+		diag_add(r->diag, DIAG_ERROR, &at, "cannot read this file: %s", strerror(-e));
+		return;
+	}
+	r->section = SECTION_NONE;
+	r->line = &line;
+	while (!r->no_memory && lex_next(r->lex, &line))
+		read_line(r);
+	if (r->proxy)
+		end_section(r);
+	r->proxy = NULL;
+	lex_free(r->lex);
+	r->lex = NULL;
+}
+
+static int is_cfg(const struct dirent *e)
+{
+	size_t n = strlen(e->d_name);
+
+	return n > 4 && e->d_name[0] != '.' && !strcmp(e->d_name + n - 4, ".cfg");
+}
+
+static void read_path(struct reader *r, const char *path)
+{
+	struct dirent **entry;
+	struct stat st;
+	int n;
+
+	if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode)) {
+		read_file(r, path);
+		return;
+	}
+	n = scandir(path, &entry, is_cfg, alphasort);
+	for (int i = 0; i < n; i++) {
+		char file[4096];
+
+		if ((size_t)snprintf(file, sizeof(file), "%s/%s", path, entry[i]->d_name) <
+		    sizeof(file))
+			read_file(r, file);
+		free(entry[i]);
+	}
+	if (n >= 0)
+		free(entry);
+}
+
+static size_t file_number(const struct cfg *c, const char *name)
+{
+	size_t i = 0;
+
+	while (i < c->n_files && c->file[i] != name)
+		i++;
+	return name ? i : CFG_FILES_MAX;
+}
+
+/* By place; stable. What is about no file comes last. Insertion: there are at most DIAG_MAX. */
+static void sort(const struct cfg *c, struct diag *d)
+{
+	for (size_t i = 1; i < d->n; i++) {
+		struct diag_message m = d->message[i];
+		size_t file = file_number(c, m.at.file), j = i;
+
+		for (; j > 0; j--) {
+			const struct diag_place *p = &d->message[j - 1].at;
+			size_t before = file_number(c, p->file);
+
+			if (before < file ||
+			    (before == file && (p->line < m.at.line || (p->line == m.at.line &&
+									p->column <= m.at.column))))
+				break;
+			d->message[j] = d->message[j - 1];
+		}
+		d->message[j] = m;
+	}
+}
+
+int cfg_load(const struct cfg_load_opts *o, struct diag *d, struct cfg **ret)
+{
+	struct cfg *c = calloc(1, sizeof(*c));
+	struct reader r = {.opts = o, .cfg = c, .diag = d};
+
+	if (!c)
+		return -ENOMEM;
+	STAILQ_INIT(&c->defaults);
+	STAILQ_INIT(&c->proxies);
+	STAILQ_INIT(&c->global.logs);
+	c->global.uid = c->global.gid = -1;
+	c->global.nap_us = -1;
+	for (size_t i = 0; i < o->n_paths; i++)
+		read_path(&r, o->path[i]);
+	if (!r.no_memory)
+		cfg_check(&r);
+	if (r.no_memory) {
+		diag_fini(d);
+		cfg_free(c);
+		return -ENOMEM;
+	}
+	sort(c, d);
+	*ret = c;
+	return 0;
+}

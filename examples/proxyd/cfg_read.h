@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside the reader: the line at hand, and the tables of keywords. A handler is called with the
+ * number of its first argument; it reads words with word_at() and reports with say().
+ */
+#ifndef PROXYD_CFG_READ_H
+#define PROXYD_CFG_READ_H
+
+#include "cfg.h"
+#include "cfg_words.h"
+#include "lex.h"
+
+enum cfg_section {
+	SECTION_NONE,
+	SECTION_GLOBAL,
+	SECTION_PROXY, /* defaults, frontend, backend, listen */
+	SECTION_SKIPPED,
+};
+
+/* Findings on words that matter in HTTP mode only: dropped when the section says mode http. */
+#define READER_HELD_MAX 64
+
+struct reader {
+	const struct cfg_load_opts *opts;
+	struct cfg *cfg;
+	struct diag *diag;
+	struct lex *lex;
+	const struct lex_line *line;
+	enum cfg_section section;
+	struct cfg_proxy *proxy;    /* the section at hand */
+	struct cfg_proxy *defaults; /* the last defaults section; NULL: none yet */
+	struct diag_place held[READER_HELD_MAX];
+	const char *held_word[READER_HELD_MAX];
+	size_t n_held;
+	bool no; /* the line began with "no" */
+	bool no_memory;
+};
+
+typedef void keyword_fn(struct reader *r, size_t first, const void *data);
+
+struct keyword {
+	const char *name;  /* one word, or two with a space */
+	unsigned kinds;	   /* proxy sections: CFG_FRONTEND | …; 0: everywhere */
+	unsigned min, max; /* arguments; max READER_ANY: no limit */
+	keyword_fn *fn;
+	const void *data;  /* for fn */
+	const char *usage; /* the arguments, for messages */
+};
+
+#define READER_ANY 1000u
+
+extern const struct keyword cfg_keywords_global[];
+extern const struct keyword cfg_keywords_proxy[];
+
+/* "" past the end. */
+const char *word_at(const struct reader *r, size_t i);
+
+/* Place of a word; past the end, of the last one. */
+struct diag_place place_at(const struct reader *r, size_t i);
+
+__attribute__((format(printf, 4, 5))) void say(struct reader *r, enum diag_level level, size_t i,
+					       const char *format, ...);
+
+/* Memory that lives with the configuration; on failure the load as a whole ends with -ENOMEM. */
+void *keep(struct reader *r, size_t size);
+const char *keep_word(struct reader *r, size_t i);
+
+/*
+ * `word` is neither a parameter we handle nor a known one: says so with the nearest of both.
+ * `what` is "parameter of \"server\"" and the like.
+ */
+void say_unknown(struct reader *r, size_t i, const char *what, const char *const *ours,
+		 const struct cfg_word *known);
+const struct cfg_word *find_word(const struct cfg_word *table, const char *name);
+
+/* The values of words; each reports what is wrong and returns false. */
+bool read_number(struct reader *r, size_t i, const char *what, unsigned min, unsigned max,
+		 unsigned *ret);
+bool read_time(struct reader *r, size_t i, const char *what, uint64_t *ret_ns);
+
+#define ADDR_LISTEN 1u	   /* a port is needed, "" and "*" are every address, ranges are allowed */
+#define ADDR_PORT 2u	   /* a port is needed */
+#define ADDR_DATAGRAM 4u   /* a log target: port 514 when there is none */
+#define ADDR_UNRESOLVED 8u /* a name that does not resolve is no error */
+
+struct address {
+	struct cfg_addr addr;
+	const char *host; /* borrowed from the configuration's memory */
+	unsigned port, port_end;
+	int fd; /* fd@N; -1: none */
+};
+bool read_address(struct reader *r, size_t i, const char *text, unsigned flags,
+		  struct address *ret);
+void addr_set_port(struct cfg_addr *a, unsigned port);
+
+/* keyword handlers that have a file of their own */
+void kw_bind(struct reader *r, size_t first, const void *data);
+void kw_server(struct reader *r, size_t first, const void *data);
+void kw_default_server(struct reader *r, size_t first, const void *data);
+void kw_log(struct reader *r, size_t first, const void *data);
+
+/* After the last file: references, missing timeouts, warnings. */
+void cfg_check(struct reader *r);
+
+#endif

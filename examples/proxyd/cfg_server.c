@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+/* The lines `bind`, `server` and `default-server`: an address or none, then parameters. */
+#include "cfg_read.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define BACKLOG_MAX 1000000
+#define MAXCONN_MAX 10000000
+
+/* One parameter: `i` is its own place; the handler reads `arguments` words behind it. */
+struct parameter {
+	const char *name;
+	unsigned arguments;
+	void (*fn)(struct reader *r, size_t i, void *target);
+};
+
+/*
+ * The parameters from word `i` on. Ours, HAProxy's (skipped with a word), or unknown: then the rest
+ * of the line cannot be told apart and is left.
+ */
+static void read_parameters(struct reader *r, size_t i, const char *what,
+			    const struct parameter *ours, const struct cfg_word *known,
+			    void *target)
+{
+	const char *name[64];
+	size_t n_names = 0;
+
+	for (const struct parameter *p = ours; p->name && n_names < 63; p++)
+		name[n_names++] = p->name;
+	name[n_names] = NULL;
+	while (i < r->line->n) {
+		const struct parameter *p = ours;
+		const struct cfg_word *w;
+
+		while (p->name && strcmp(p->name, word_at(r, i)) != 0)
+			p++;
+		if (p->name) {
+			if (i + p->arguments >= r->line->n) {
+				say(r, DIAG_ERROR, i, "\"%s\" needs a value", p->name);
+				return;
+			}
+			p->fn(r, i, target);
+			i += 1 + p->arguments;
+			continue;
+		}
+		w = find_word(known, word_at(r, i));
+		if (!w) {
+			say_unknown(r, i, what, name, known);
+			return;
+		}
+		say(r, w->flags & WORD_HARMLESS ? DIAG_WARNING : DIAG_ERROR, i,
+		    "\"%s\" is known to HAProxy, not supported by this version%s", w->name,
+		    w->flags & WORD_HARMLESS ? ": ignored" : "");
+		i += 1 + w->arguments;
+	}
+}
+
+/* ---- bind ---- */
+
+static void bind_interface(struct reader *r, size_t i, void *target)
+{
+	((struct cfg_bind *)target)->interface = keep_word(r, i + 1);
+}
+
+static void bind_name(struct reader *r, size_t i, void *target)
+{
+	((struct cfg_bind *)target)->name = keep_word(r, i + 1);
+}
+
+static void bind_backlog(struct reader *r, size_t i, void *target)
+{
+	read_number(r, i + 1, "backlog", 1, BACKLOG_MAX, &((struct cfg_bind *)target)->backlog);
+}
+
+static void bind_maxconn(struct reader *r, size_t i, void *target)
+{
+	read_number(r, i + 1, "maxconn", 1, MAXCONN_MAX, &((struct cfg_bind *)target)->maxconn);
+}
+
+static void bind_v6only(struct reader *r, size_t i, void *target)
+{
+	(void)r;
+	(void)i;
+	((struct cfg_bind *)target)->v6only = true;
+}
+
+static void bind_v4v6(struct reader *r, size_t i, void *target)
+{
+	(void)r;
+	(void)i;
+	((struct cfg_bind *)target)->v4v6 = true;
+}
+
+static const struct parameter bind_parameters[] = {
+    {"backlog", 1, bind_backlog},
+    {"interface", 1, bind_interface},
+    {"maxconn", 1, bind_maxconn},
+    {"name", 1, bind_name},
+    {"v4v6", 0, bind_v4v6},
+    {"v6only", 0, bind_v6only},
+    {NULL, 0, NULL},
+};
+
+static void add_bind(struct reader *r, size_t i, const struct address *a, unsigned port,
+		     const struct cfg_bind *template)
+{
+	struct cfg_bind *b = keep(r, sizeof(*b));
+	char text[600];
+
+	if (!b)
+		return;
+	*b = *template;
+	b->at = place_at(r, i);
+	b->addr = a->addr;
+	b->inherited_fd = a->fd;
+	addr_set_port(&b->addr, port);
+	if (a->fd >= 0 || a->addr.sa.sa_family == AF_UNIX)
+		snprintf(text, sizeof(text), "%s", a->host ? a->host : "");
+	else if (a->addr.sa.sa_family == AF_INET6)
+		snprintf(text, sizeof(text), "[%s]:%u%s%s", *a->host ? a->host : "::", port,
+			 b->interface ? "@" : "", b->interface ? b->interface : "");
+	else
+		snprintf(text, sizeof(text), "%s:%u%s%s",
+			 *a->host && strcmp(a->host, "*") != 0 ? a->host : "0.0.0.0", port,
+			 b->interface ? "@" : "", b->interface ? b->interface : "");
+	b->text = cfg_strdup(r->cfg, text);
+	STAILQ_INSERT_TAIL(&r->proxy->binds, b, next);
+}
+
+void kw_bind(struct reader *r, size_t first, const void *data)
+{
+	struct cfg_bind template = {.inherited_fd = -1};
+	char list[1024], *save = NULL;
+
+	(void)data;
+	if ((size_t)snprintf(list, sizeof(list), "%s", word_at(r, first)) >= sizeof(list)) {
+		say(r, DIAG_ERROR, first, "this list of addresses is too long");
+		return;
+	}
+	read_parameters(r, first + 1, "parameter of \"bind\"", bind_parameters, cfg_words_bind,
+			&template);
+	for (char *one = strtok_r(list, ",", &save); one; one = strtok_r(NULL, ",", &save)) {
+		struct address a;
+
+		if (!read_address(r, first, one, ADDR_LISTEN, &a))
+			return;
+		if (a.fd >= 0 || a.addr.sa.sa_family == AF_UNIX)
+			add_bind(r, first, &a, 0, &template);
+		else
+			for (unsigned port = a.port; port <= a.port_end; port++)
+				add_bind(r, first, &a, port, &template);
+	}
+}
+
+/* ---- server, default-server ---- */
+
+static void server_addr(struct reader *r, size_t i, void *target)
+{
+	struct cfg_server *s = target;
+	struct address a;
+
+	if (read_address(r, i + 1, word_at(r, i + 1), 0, &a))
+		s->check_addr = a.addr;
+	if (a.port)
+		s->check_port = a.port;
+}
+
+static void server_time(struct reader *r, size_t i, void *target)
+{
+	struct cfg_server *s = target;
+	const char *name = word_at(r, i);
+	uint64_t *to = !strcmp(name, "inter")	    ? &s->inter_ns
+		       : !strcmp(name, "fastinter") ? &s->fastinter_ns
+						    : &s->downinter_ns;
+
+	if (read_time(r, i + 1, name, to) && *to < CFG_MS) {
+		say(r, DIAG_ERROR, i + 1, "%s is too short: the shortest interval is 1ms", name);
+		*to = 0;
+	}
+}
+
+static void server_count(struct reader *r, size_t i, void *target)
+{
+	struct cfg_server *s = target;
+	const char *name = word_at(r, i);
+
+	if (!strcmp(name, "rise"))
+		read_number(r, i + 1, name, 1, 65535, &s->rise);
+	else if (!strcmp(name, "fall"))
+		read_number(r, i + 1, name, 1, 65535, &s->fall);
+	else if (!strcmp(name, "port"))
+		read_number(r, i + 1, name, 1, 65535, &s->check_port);
+	else if (!strcmp(name, "weight"))
+		read_number(r, i + 1, name, 0, CFG_WEIGHT_MAX, &s->weight);
+	else
+		read_number(r, i + 1, name, 0, MAXCONN_MAX, &s->maxconn);
+}
+
+static void server_flag(struct reader *r, size_t i, void *target)
+{
+	struct cfg_server *s = target;
+	const char *name = word_at(r, i);
+	bool on = strncmp(name, "no-", 3) != 0;
+
+	name += on ? 0 : 3;
+	if (!strcmp(name, "check"))
+		s->check = on;
+	else if (!strcmp(name, "backup"))
+		s->backup = on;
+	else if (!strcmp(name, "disabled"))
+		s->disabled = true;
+	else if (!strcmp(name, "enabled"))
+		s->disabled = false;
+}
+
+/* Names are resolved at the start; "none" and "last" only say where else an address may come from. */
+static void server_init_addr(struct reader *r, size_t i, void *target)
+{
+	(void)r;
+	(void)i;
+	(void)target;
+}
+
+static const struct parameter server_parameters[] = {
+    {"addr", 1, server_addr},
+    {"backup", 0, server_flag},
+    {"check", 0, server_flag},
+    {"disabled", 0, server_flag},
+    {"downinter", 1, server_time},
+    {"enabled", 0, server_flag},
+    {"fall", 1, server_count},
+    {"fastinter", 1, server_time},
+    {"init-addr", 1, server_init_addr},
+    {"inter", 1, server_time},
+    {"maxconn", 1, server_count},
+    {"no-backup", 0, server_flag},
+    {"no-check", 0, server_flag},
+    {"port", 1, server_count},
+    {"rise", 1, server_count},
+    {"weight", 1, server_count},
+    {NULL, 0, NULL},
+};
+
+void kw_default_server(struct reader *r, size_t first, const void *data)
+{
+	(void)data;
+	read_parameters(r, first, "parameter of \"default-server\"", server_parameters,
+			cfg_words_server, &r->proxy->set.server);
+}
+
+/* Without a resolver that goes on asking, a name that fails now is an error, unless the admin says
+ * otherwise. */
+static bool may_be_unresolved(const struct reader *r, size_t first)
+{
+	if (r->opts->ignore_unresolved)
+		return true;
+	for (size_t i = first; i + 1 < r->line->n; i++)
+		if (!strcmp(word_at(r, i), "init-addr"))
+			return strstr(word_at(r, i + 1), "none") != NULL;
+	return false;
+}
+
+void kw_server(struct reader *r, size_t first, const void *data)
+{
+	struct cfg_server *s = keep(r, sizeof(*s)), *other;
+	struct address a;
+
+	(void)data;
+	if (!s)
+		return;
+	*s = r->proxy->set.server;
+	s->name = keep_word(r, first);
+	s->at = place_at(r, first);
+	STAILQ_FOREACH(other, &r->proxy->servers, next)
+	if (!strcmp(other->name, s->name)) {
+		say(r, DIAG_ERROR, first,
+		    "the server name \"%s\" is taken by line %u: choose another", s->name,
+		    other->at.line);
+		break;
+	}
+	if (strlen(s->name) > CFG_NAME_MAX)
+		say(r, DIAG_ERROR, first, "this name is too long: more than %d characters",
+		    CFG_NAME_MAX);
+	if (read_address(r, first + 1, word_at(r, first + 1),
+			 may_be_unresolved(r, first) ? ADDR_UNRESOLVED : 0, &a)) {
+		s->host = a.host;
+		s->addr = a.addr;
+		s->client_port = !a.port && a.addr.sa.sa_family != AF_UNIX;
+		if (!a.addr.len) {
+			say(r, DIAG_WARNING, first + 1,
+			    "\"%s\" does not resolve: server \"%s\" starts disabled", a.host,
+			    s->name);
+			s->disabled = true;
+		}
+	}
+	read_parameters(r, first + 2, "parameter of \"server\"", server_parameters,
+			cfg_words_server, s);
+	if (s->check && s->client_port && !s->check_port && s->addr.len)
+		say(r, DIAG_ERROR, first + 1,
+		    "server \"%s\" is checked, but no port is written: write one behind the "
+		    "address "
+		    "or \"port N\"",
+		    s->name);
+	STAILQ_INSERT_TAIL(&r->proxy->servers, s, next);
+	r->proxy->n_servers++;
+}

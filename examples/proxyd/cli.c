@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include <libhealth/version.h>
+#include <libsched/version.h>
+
+#define VERSION "0.1.0"
+
+static const char help[] =
+    "Usage: proxyd -f FILE [-f FILE|FOLDER ...] [options]\n"
+    "\n"
+    "A TCP load balancer that reads haproxy.cfg. Begin with:\n"
+    "\n"
+    "    listen web\n"
+    "        mode tcp\n"
+    "        bind :8080\n"
+    "        timeout connect 3s\n"
+    "        timeout client 30s\n"
+    "        timeout server 30s\n"
+    "        server one 192.0.2.1:80 check\n"
+    "        server two 192.0.2.2:80 check\n"
+    "\n"
+    "    proxyd -c -f web.cfg      # is it right? every error with its line and column\n"
+    "    proxyd -db -f web.cfg     # run it in this terminal\n"
+    "\n"
+    "Configuration\n"
+    "  -f PATH     a file, or a folder whose *.cfg are read in order; may be repeated\n"
+    "  -c          check only: prints \"Configuration file is valid\" and exits 0, else 1\n"
+    "              (2: nothing is wrong, but there is nothing to listen on)\n"
+    "  -dr         a server whose name does not resolve is no error: it starts disabled\n"
+    "  -C DIR      change to DIR before anything is read\n"
+    "  -n N        at most N connections (global maxconn)\n"
+    "  --          what follows are files\n"
+    "Running\n"
+    "  -db         stay in the foreground, whatever the file says; -d the same\n"
+    "  -D          go to the background\n"
+    "  -W, -Ws     stay in the foreground; -Ws tells systemd when it is ready. There is no\n"
+    "              second process: a reload (signal HUP) happens inside this one\n"
+    "  -p FILE     write the process id there\n"
+    "  -sf PID...  when ready, ask these to finish their connections and go (USR1)\n"
+    "  -st PID...  when ready, end these (TERM)\n"
+    "  -L NAME     accepted: the name of this node among peers, which this version has not\n"
+    "  -q, -V      fewer words, more words\n"
+    "  -v, -vv     the version; with what it was built\n"
+    "\n"
+    "Signals: HUP or USR2 read the files again (a broken file changes nothing), USR1 finishes\n"
+    "the open connections and goes, TERM and INT go at once.\n"
+    "\n"
+    "Manual: docs/man/proxyd.md. Coming from HAProxy: docs/migration-haproxy.md.\n";
+
+static const char *tag(int level)
+{
+	return level <= LOG_ERR ? "[ALERT]   " : level == LOG_WARNING ? "[WARNING] " : "[NOTICE]  ";
+}
+
+void cli_say(int level, const char *format, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	fprintf(stderr, "%s (%d) : %s\n", tag(level), (int)getpid(), text);
+}
+
+void cli_print_diag(const struct diag *d, bool warnings)
+{
+	static const int level[] = {LOG_NOTICE, LOG_WARNING, LOG_ERR};
+	size_t all = d->count[DIAG_NOTICE] + d->count[DIAG_WARNING] + d->count[DIAG_ERROR];
+	char line[DIAG_TEXT_MAX + 400];
+
+	for (size_t i = 0; i < d->n; i++) {
+		if (d->message[i].level != DIAG_ERROR && !warnings)
+			continue;
+		diag_format(&d->message[i], line, sizeof(line));
+		cli_say(level[d->message[i].level], "config : %s", line);
+	}
+	if (all > d->n)
+		cli_say(LOG_NOTICE, "config : ... and %zu more", all - d->n);
+}
+
+static void print_version(bool all)
+{
+	struct utsname u;
+
+	/* Scripts look for the words "HAProxy version" and TARGET. */
+	printf("Hawser proxyd version %s - reads the configuration of HAProxy\n", VERSION);
+	if (!uname(&u))
+		printf("Running on: %s %s %s %s\n", u.sysname, u.release, u.version, u.machine);
+	if (!all)
+		return;
+	printf("HAProxy version compatibility: a subset of 2.6, mode tcp\n"
+	       "\nBuild options :\n  TARGET  = linux-glibc\n"
+	       "\nBuilt with libsched and libhealth.\n"
+	       "Available polling systems : epoll\nMultiplexer protocols : TCP\n");
+}
+
+/* The arguments up to the next option. */
+static int read_pids(int argc, char **argv, int i, struct cli *c)
+{
+	for (; i + 1 < argc && argv[i + 1][0] != '-'; i++) {
+		char *end;
+		long pid = strtol(argv[i + 1], &end, 10);
+
+		if (*end || pid <= 1 || c->n_old == CLI_PIDS_MAX) {
+			cli_say(LOG_ERR, "\"%s\" is no process id", argv[i + 1]);
+			return -1;
+		}
+		c->old_pid[c->n_old++] = (pid_t)pid;
+	}
+	return i;
+}
+
+static bool add_path(struct cli *c, const char *path)
+{
+	if (c->n_paths == CLI_PATHS_MAX) {
+		cli_say(LOG_ERR, "too many files: more than %d", CLI_PATHS_MAX);
+		return false;
+	}
+	c->path[c->n_paths++] = path;
+	return true;
+}
+
+static const struct {
+	const char *name;
+	size_t offset; /* of a bool in struct cli */
+} flags[] = {
+    {"-c", offsetof(struct cli, check)},      {"-q", offsetof(struct cli, quiet)},
+    {"-V", offsetof(struct cli, verbose)},    {"-dr", offsetof(struct cli, ignore_unresolved)},
+    {"-D", offsetof(struct cli, daemon)},     {"-db", offsetof(struct cli, foreground)},
+    {"-d", offsetof(struct cli, foreground)}, {"-W", offsetof(struct cli, foreground)},
+};
+
+static bool read_flag(const char *arg, struct cli *c)
+{
+	/* Debugging aids of HAProxy that change nothing here. */
+	static const char *const ignored[] = {"-dM", "-dI", "-dW", "-dS", "-dG", "-dZ", "-dK",
+					      "-de", "-dp", "-ds", "-dV", "-dD", "-dL", "-dF"};
+
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+		if (!strcmp(arg, flags[i].name)) {
+			*(bool *)((char *)c + flags[i].offset) = true;
+			return true;
+		}
+	if (!strcmp(arg, "-Ws")) {
+		c->foreground = c->notify = true;
+		return true;
+	}
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		if (!strncmp(arg, ignored[i], 3))
+			return true;
+	return false;
+}
+
+/* Options with one value. False: not one of them, or wrong (then said). */
+static bool read_value(const char *arg, const char *value, struct cli *c)
+{
+	if (!strcmp(arg, "-f"))
+		return add_path(c, value);
+	if (!strcmp(arg, "-p")) {
+		c->pidfile = value;
+	} else if (!strcmp(arg, "-C")) {
+		c->directory = value;
+	} else if (!strcmp(arg, "-n")) {
+		char *end;
+		unsigned long n = strtoul(value, &end, 10);
+
+		if (*end || !n || n > 100000000) {
+			cli_say(LOG_ERR, "-n needs a number of connections, not \"%s\"", value);
+			return false;
+		}
+		c->maxconn = (unsigned)n;
+	}
+	return true;
+}
+
+int cli_parse(int argc, char **argv, struct cli *ret)
+{
+	int i;
+
+	*ret = (struct cli){0};
+	for (i = 1; i < argc; i++) {
+		const char *arg = argv[i];
+
+		if (!strcmp(arg, "-v") || !strcmp(arg, "-vv") || !strcmp(arg, "--version")) {
+			print_version(!strcmp(arg, "-vv"));
+			return 0;
+		} else if (!strcmp(arg, "-h") || !strcmp(arg, "--help")) {
+			fputs(help, stdout);
+			return 0;
+		} else if (!strcmp(arg, "--")) {
+			while (++i < argc)
+				if (!add_path(ret, argv[i]))
+					return 1;
+		} else if (!strcmp(arg, "-sf") || !strcmp(arg, "-st")) {
+			ret->old_signal = arg[2] == 'f' ? SIGUSR1 : SIGTERM;
+			i = read_pids(argc, argv, i, ret);
+			if (i < 0)
+				return 1;
+		} else if (arg[0] == '-' && arg[1] && strchr("fpCnLN", arg[1]) && !arg[2]) {
+			if (i + 1 == argc) {
+				cli_say(LOG_ERR, "%s needs a value: proxyd --help", arg);
+				return 1;
+			}
+			if (!read_value(arg, argv[++i], ret))
+				return 1;
+		} else if (!read_flag(arg, ret)) {
+			cli_say(LOG_ERR, "unknown option \"%s\": proxyd --help lists them", arg);
+			return 1;
+		}
+	}
+	if (ret->n_paths)
+		return -1;
+	cli_say(LOG_ERR,
+		"no configuration: write proxyd -f FILE (proxyd --help shows a small one)");
+	return 1;
+}
