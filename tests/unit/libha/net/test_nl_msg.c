@@ -40,8 +40,6 @@ static void a_message_has_these_bytes(void **state)
 	assert_int_equal(writer_len(&w), sizeof(golden));
 	assert_memory_equal(buf, golden, sizeof(golden));
 }
-#else
-#define a_message_has_these_bytes every_number_survives
 #endif
 
 static void every_number_survives(void **state)
@@ -290,17 +288,19 @@ static void a_string_must_fit_with_its_nul(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(a_message_has_these_bytes),
-	    cmocka_unit_test(every_number_survives),
-	    cmocka_unit_test(a_message_cut_at_any_byte_is_bad_and_not_overrun),
-	    cmocka_unit_test(an_attribute_of_any_wrong_length_stays_inside),
-	    cmocka_unit_test(an_attribute_shorter_than_its_header_ends_the_walk),
-	    cmocka_unit_test(a_builder_without_room_is_bad_at_any_size),
-	    cmocka_unit_test(what_no_length_field_can_say_is_refused),
-	    cmocka_unit_test(an_error_gives_its_text_with_and_without_the_request),
-	    cmocka_unit_test(a_text_longer_than_its_room_is_cut),
-	    cmocka_unit_test(what_is_no_errno_is_no_error_message),
-	    cmocka_unit_test(a_string_must_fit_with_its_nul),
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+		cmocka_unit_test(a_message_has_these_bytes),
+#endif
+		cmocka_unit_test(every_number_survives),
+		cmocka_unit_test(a_message_cut_at_any_byte_is_bad_and_not_overrun),
+		cmocka_unit_test(an_attribute_of_any_wrong_length_stays_inside),
+		cmocka_unit_test(an_attribute_shorter_than_its_header_ends_the_walk),
+		cmocka_unit_test(a_builder_without_room_is_bad_at_any_size),
+		cmocka_unit_test(what_no_length_field_can_say_is_refused),
+		cmocka_unit_test(an_error_gives_its_text_with_and_without_the_request),
+		cmocka_unit_test(a_text_longer_than_its_room_is_cut),
+		cmocka_unit_test(what_is_no_errno_is_no_error_message),
+		cmocka_unit_test(a_string_must_fit_with_its_nul),
 	};
 
 	return cmocka_run_group_tests_name("libha/nl/msg", tests, NULL, NULL);
