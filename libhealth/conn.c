@@ -203,19 +203,24 @@ static void finish_closed(struct health_check *c, int error, uint64_t now_ns)
 }
 
 /* Does what the probe asked for. True: the run goes on, and is watched for what it waits for. */
-static bool proceed(struct health_check *c, enum health_step step, const struct health_probe_io *io,
+static bool proceed(struct health_check *c, enum health_step step, struct health_probe_io *io,
 		    uint64_t now_ns)
 {
 	int r = 0;
 
-	if (io->send_len) {
-		c->send = io->send;
-		c->send_len = io->send_len;
-		r = flush(c);
-	}
-	if (step == HEALTH_STEP_DONE) {
-		check_finish(c, io, 0, now_ns);
-		return false;
+	for (;;) {
+		if (io->send_len) {
+			c->send = io->send;
+			c->send_len = io->send_len;
+			r = flush(c);
+		}
+		if (step == HEALTH_STEP_DONE) {
+			check_finish(c, io, 0, now_ns);
+			return false;
+		}
+		if (r < 0 || c->send_len || !c->dialogue.again)
+			break;
+		step = dialogue_received(&c->dialogue, NULL, 0, now_ns, io);
 	}
 	if (r < 0 && is_datagram(c)) {
 		finish_closed(c, -r, now_ns);
@@ -285,17 +290,19 @@ static bool receive(struct health_check *c, uint64_t now_ns)
 			return false;
 		}
 		step = dialogue_received(&c->dialogue, e->received, (size_t)n, now_ns, &io);
-		if (step == HEALTH_STEP_MORE && !io.send_len)
-			continue;
-		if (!proceed(c, step, &io, now_ns))
+		if ((step != HEALTH_STEP_MORE || io.send_len) && !proceed(c, step, &io, now_ns))
 			return false;
+		if (!is_datagram(c) && (size_t)n < sizeof(e->received))
+			return true; /* the socket is empty: asking it would cost a call */
 	}
 	return true;
 }
 
 void conn_event(struct health_check *c, uint64_t now_ns)
 {
-	int error = 0, r;
+	struct health_probe_io io = {0};
+	enum health_step step = HEALTH_STEP_MORE;
+	int error = 0;
 	socklen_t len = sizeof(error);
 
 	if (c->condition == CONNECT) {
@@ -311,11 +318,13 @@ void conn_event(struct health_check *c, uint64_t now_ns)
 		receive(c, now_ns);
 		return;
 	}
-	r = flush(c);
-	if (r < 0)
+	if (flush(c) < 0)
 		c->send_len = 0;
-	if (r < 0 || !c->send_len)
-		watch(c, EPOLLIN, now_ns);
+	if (c->send_len)
+		return;
+	if (c->dialogue.again)
+		step = dialogue_received(&c->dialogue, NULL, 0, now_ns, &io);
+	proceed(c, step, &io, now_ns);
 }
 
 void conn_timeout(struct health_check *c, uint64_t now_ns)

@@ -80,19 +80,16 @@ static int append(struct dialogue *d, const void *data, size_t len)
 	return 0;
 }
 
-/* Keeps data[used..len) for the next time; `data` may be the unread bytes themselves. */
-static int keep(struct dialogue *d, const uint8_t *data, size_t len, size_t used)
+/* Keeps what is left for the next time; it may lie within the unread bytes themselves. */
+static int keep(struct dialogue *d, const uint8_t *rest, size_t len)
 {
-	size_t rest = len - used;
-
-	if (data == d->unread) {
-		memmove(d->unread, d->unread + used, rest);
-		d->unread_len = rest;
-		if (!rest)
-			dialogue_fini(d);
-		return 0;
-	}
-	return rest ? append(d, data + used, rest) : 0;
+	if (!d->unread_len)
+		return len ? append(d, rest, len) : 0;
+	memmove(d->unread, rest, len);
+	d->unread_len = len;
+	if (!len)
+		dialogue_fini(d);
+	return 0;
 }
 
 static enum health_step out_of_memory(struct health_probe_io *io)
@@ -105,30 +102,34 @@ enum health_step dialogue_received(struct dialogue *d, const void *data, size_t 
 				   uint64_t now_ns, struct health_probe_io *io)
 {
 	const struct health_probe_ops *ops = &d->probe->ops;
-	enum health_step step;
+	const uint8_t *at = data;
 
 	*io = (struct health_probe_io){.now_ns = now_ns};
 	if (!ops->received)
 		return HEALTH_STEP_MORE;
 	if (d->unread_len) {
-		if (append(d, data, len) < 0)
+		if (len && append(d, data, len) < 0)
 			return out_of_memory(io);
-		data = d->unread;
+		at = d->unread;
 		len = d->unread_len;
 	}
-	io->consumed = len;
-	step = ops->received(d->state, d->probe->config, data, len, io);
-	if (step == HEALTH_STEP_DONE)
-		return ended(step, io);
-	if (ops->flags & HEALTH_PROBE_DATAGRAM)
-		return step;
-	if (io->consumed > len)
-		io->consumed = len;
-	if (len - io->consumed > HEALTH_PROBE_UNREAD_MAX) {
+	do { /* a probe may take one line at a time, though more are there */
+		*io = (struct health_probe_io){.now_ns = now_ns, .consumed = len};
+		if (ops->received(d->state, d->probe->config, at, len, io) == HEALTH_STEP_DONE)
+			return ended(HEALTH_STEP_DONE, io);
+		if (ops->flags & HEALTH_PROBE_DATAGRAM)
+			return HEALTH_STEP_MORE;
+		if (io->consumed > len)
+			io->consumed = len;
+		at += io->consumed;
+		len -= io->consumed;
+		d->again = io->consumed && len;
+	} while (d->again && !io->send_len);
+	if (!d->again && len > HEALTH_PROBE_UNREAD_MAX) {
 		answer_set(io, HEALTH_FAIL, HEALTH_CODE_L7RSP, "reply too long");
 		return HEALTH_STEP_DONE;
 	}
-	return keep(d, data, len, io->consumed) < 0 ? out_of_memory(io) : step;
+	return keep(d, at, len) < 0 ? out_of_memory(io) : HEALTH_STEP_MORE;
 }
 
 void dialogue_closed(struct dialogue *d, int error, const char *reason, uint64_t now_ns,

@@ -25,6 +25,7 @@ struct dialogue {
 	void *state; /* the caller's, of ops.state_size bytes */
 	uint8_t *unread;
 	size_t unread_len;
+	bool again; /* more is there that the probe can use, once its bytes are sent */
 };
 
 /* Begins a run: zeroes the state. End it with dialogue_fini. */
@@ -33,6 +34,7 @@ void dialogue_fini(struct dialogue *d);
 
 /* Each returns what is next. With HEALTH_STEP_DONE, `io` holds a whole answer: code and text too. */
 enum health_step dialogue_open(struct dialogue *d, uint64_t now_ns, struct health_probe_io *io);
+/* `again` is set: call it with no data when io->send is on its way. */
 enum health_step dialogue_received(struct dialogue *d, const void *data, size_t len,
 				   uint64_t now_ns, struct health_probe_io *io);
 /* These two always end it; `reason` is the text when the probe has none. */

@@ -92,8 +92,9 @@ struct health_probe_io {
 	const void *send;
 	size_t send_len;
 
-	/* out, received only: how many bytes are done with. Preset to all; the rest is given again,
-	 * with more behind it, so that a probe never sees half a line unless it wants to. */
+	/* out, received only: how many bytes are done with. Preset to all. When it took some, the
+	 * probe gets the rest at once, after its bytes are sent: one line at a time is fine. When
+	 * it took none, it gets them again with more behind. */
 	size_t consumed;
 
 	/* out, with HEALTH_STEP_DONE */
