@@ -158,8 +158,18 @@ static void take(struct ha_vrrp *v, const struct frozen *f)
 	v->replied_ns = f->replied_ns;
 }
 
+/* The learned interval as the new options allow it. */
+static uint16_t learned_within(const struct ha_vrrp_opts *o, uint16_t cs)
+{
+	if (o->version == 2)
+		return o->advert_interval_cs;
+	if (cs < o->learn_min_cs)
+		return o->learn_min_cs;
+	return cs > o->learn_max_cs ? o->learn_max_cs : cs;
+}
+
 /* New options are in force: an Active's beat is its own, a Backup's timer its own skew. */
-static void adapt(struct ha_vrrp *v)
+static void adapt(struct ha_vrrp *v, const struct frozen *f)
 {
 	uint64_t own_ns = v->opts.advert_interval_cs * VRRP_NS_PER_CS;
 
@@ -167,14 +177,10 @@ static void adapt(struct ha_vrrp *v)
 		v->active_interval_cs = v->opts.advert_interval_cs;
 		if (v->timer_ns > v->now_ns + own_ns)
 			v->timer_ns = v->now_ns + own_ns;
-	} else if (v->state == HA_VRRP_BACKUP) {
-		if (v->opts.version == 2)
-			v->active_interval_cs = v->opts.advert_interval_cs;
-		else if (v->active_interval_cs < v->opts.learn_min_cs)
-			v->active_interval_cs = v->opts.learn_min_cs;
-		else if (v->active_interval_cs > v->opts.learn_max_cs)
-			v->active_interval_cs = v->opts.learn_max_cs;
-		vrrp_retime(v);
+	} else {
+		v->active_interval_cs = learned_within(&v->opts, f->active_interval_cs);
+		if (v->active_interval_cs != f->active_interval_cs || v->priority != f->priority)
+			vrrp_retime(v);
 	}
 	/* What the faults of now, or the lack of them, ask for happens at the next tick. */
 	if ((v->state != HA_VRRP_INITIALIZE && v->faults) ||
@@ -202,6 +208,6 @@ int ha_vrrp_thaw(struct ha_vrrp *v, uint64_t now_ns, const void *buf, size_t len
 	if (now_ns > v->now_ns)
 		v->now_ns = now_ns;
 	take(v, &f);
-	adapt(v);
+	adapt(v, &f);
 	return 0;
 }
