@@ -538,11 +538,26 @@ static void a_dump_without_answer_is_given_up(void **state)
 static void answers_to_a_dump_given_up_are_not_believed(void **state)
 {
 	struct place *p = *state;
+	uint32_t seq;
 
 	run(p, 1000);
-	push_address(p, RTM_NEWADDR, NLM_F_MULTI, 1, FAKE_PORT, 1, 7, 0);
-	fake_push_error(p->f, NLMSG_DONE, 1, 0, 0, NULL);
-	run(p, 1000);
+	seq = fake_sent(p->f, 0).seq;
+	forget(p);
+	for (int reading = 0; reading < 2; reading++) {
+		if (reading) {
+			p->k.silent = 1;
+			ha_net_monitor_resync(p->m);
+			run(p, 0);
+			assert_int_not_equal(fake_sent(p->f, 0).seq, seq);
+		}
+		push_address(p, RTM_NEWADDR, NLM_F_MULTI, seq, FAKE_PORT, 1, 7, 0);
+		fake_push_error(p->f, NLMSG_DONE, seq, 0, 0, NULL);
+		run(p, 0);
+		assert_int_equal(p->added, 0);
+		assert_int_equal(stats(p).interrupted, 0);
+	}
+	run(p, 6000);
+	assert_int_equal(p->resynced, 1);
 	the_view_is_the_kernels(p);
 	assert_int_equal(stats(p).events, 0);
 }
