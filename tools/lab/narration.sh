@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # What the lab says, and how it waits and fails. Sourced by tools/demo and by the tests in network namespaces.
-# LAB_PLAIN=1: no colours and no moving lines, for logs and tests.
+# LAB_PLAIN=1: no colours and no moving lines, for logs and tests. LAB_QUIET=1: nothing about waiting.
 
 lab_start=$EPOCHREALTIME
 lab_bold='' lab_dim='' lab_green='' lab_red='' lab_off='' lab_moving=''
@@ -37,6 +37,7 @@ lab_clear_line() { [ -z "$lab_moving" ] || printf '\r\e[K'; }
 
 # A wait of more than two seconds shows that something is going on.
 lab_waiting() { # WHAT SINCE
+    [ -z "${LAB_QUIET:-}" ] || return 0
     if [ -n "$lab_moving" ]; then
         printf '\r          %s... %s (%.0f s)%s' "$lab_dim" "$1" "$(calc "$EPOCHREALTIME - $2")" "$lab_off"
     elif [ -z "$lab_said" ]; then
