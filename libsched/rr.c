@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * rr: one after the other, as IPVS does (Linux net/netfilter/ipvs/ip_vs_rr.c): newest first, weights
- * count only as zero or not, the cursor survives edits. Cost O(1), O(n) past servers that may not be
- * chosen.
+ * count only as zero or not, the cursor survives edits. To the pick the kernel's, if the picker saw each
+ * commit; one that missed some knows where it was, not in which order the servers around it came and
+ * went. Cost O(1), O(n) past servers that may not be chosen.
  */
 #include "libsched/algos.h"
 #include "libsched/turn.h"

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* Allocations: each one may fail, and picking makes none. */
+#include "support.h"
+
+static long fail_in = -1; /* so many succeed, then one fails; below 0: all succeed */
+static size_t allocations;
+
+void *__real_calloc(size_t n, size_t size);
+void *__real_reallocarray(void *p, size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_reallocarray(void *p, size_t n, size_t size);
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	allocations++;
+	return fail_in >= 0 && fail_in-- == 0 ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_reallocarray(void *p, size_t n, size_t size)
+{
+	allocations++;
+	return fail_in >= 0 && fail_in-- == 0 ? NULL : __real_reallocarray(p, n, size);
+}
+
+static int no_row(const struct lb_explanation *e, void *userdata)
+{
+	(void)e;
+	(void)userdata;
+	return 0;
+}
+
+/* Uses every call that allocates; -ENOMEM as soon as one says so, and then the group is whole. */
+static int scenario(const char *algo)
+{
+	struct lb_group_opts o = {.size = sizeof(o), .algo = algo};
+	struct lb_picker *p, *q;
+	struct lb_group *g;
+	uint64_t id;
+	int r;
+
+	r = lb_group_new(&o, &g);
+	if (r < 0)
+		return r;
+	r = lb_picker_new(g, &p);
+	for (uint64_t i = 0; i < 20 && r == 0; i++)
+		r = lb_server_add(g, NULL, NULL);
+	if (r == 0)
+		r = lb_group_commit(g);
+	if (r == 0)
+		r = lb_picker_new(g, &q);
+	if (r == 0)
+		assert_int_equal(lb_pick(p, NULL, &id), 0);
+	if (r == 0)
+		assert_int_equal(lb_server_remove(g, id), 0);
+	if (r == 0)
+		r = lb_group_commit(g);
+	if (r == 0)
+		r = lb_explain(p, NULL, no_row, NULL);
+	lb_group_free(g);
+	return r;
+}
+
+static void each_allocation_may_fail(void **state)
+{
+	(void)state;
+	for (size_t a = 0; lb_algo_name(a); a++) {
+		long n = 0;
+		int r;
+
+		do {
+			fail_in = n++;
+			r = scenario(lb_algo_name(a));
+			assert_true(r == 0 || r == -ENOMEM);
+		} while (r == -ENOMEM);
+		assert_in_range(n, 20, 1000);
+		fail_in = -1;
+	}
+}
+
+static void a_commit_that_failed_changes_nothing_and_may_be_repeated(void **state)
+{
+	(void)state;
+	for (size_t a = 0; lb_algo_name(a); a++) {
+		struct lb_group *g = GROUP(lb_algo_name(a), 1, 1);
+		struct lb_picker *p = picker_of(g);
+		int r;
+
+		lb_server_remove(g, 2);
+		for (long n = 0;; n++) {
+			struct lb_server_stats s = {.size = sizeof(s)};
+
+			fail_in = n;
+			r = lb_group_commit(g);
+			fail_in = -1;
+			if (r == 0)
+				break;
+			assert_int_equal(r, -ENOMEM);
+			picks(p, 2, false);
+			assert_int_equal(lb_server_stats(g, 2, &s), 0);
+			assert_in_range(s.active, 1, 2 * (n + 1)); /* still chosen */
+		}
+		assert_picks(p, 2, "1 1");
+		lb_group_free(g);
+	}
+}
+
+static void picking_allocates_nothing_even_over_commits(void **state)
+{
+	(void)state;
+	for (size_t a = 0; lb_algo_name(a); a++) {
+		struct lb_group *g = GROUP(lb_algo_name(a), 5, 3, 1);
+		struct lb_picker *p = picker_of(g);
+
+		for (uint32_t i = 0; i < 20; i++) {
+			size_t before;
+
+			lb_server_set_weight(g, 1, 5 + i % 3);
+			lb_server_set_up(g, 2, i % 2);
+			commit(g);
+			before = allocations;
+			picks(p, 50, i % 4 == 0);
+			lb_count(p, 1, LB_COUNTER_QUEUED, 1);
+			if (i == 10)
+				lb_picker_offline(p);
+			picks(p, 3, true);
+			assert_int_equal(allocations, before);
+		}
+		lb_group_free(g);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(each_allocation_may_fail),
+	    cmocka_unit_test(a_commit_that_failed_changes_nothing_and_may_be_repeated),
+	    cmocka_unit_test(picking_allocates_nothing_even_over_commits),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

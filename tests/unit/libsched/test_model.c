@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Against a slow, obvious model under random edits and connections that end at random: the list newest
+ * first, every edit committed alone (as a kernel knows it), sometimes several edits between two picks.
+ */
+#include "support.h"
+
+#define SERVERS 12
+#define STEPS 20000
+
+struct model_server {
+	uint64_t id;
+	uint32_t weight, active, inactive;
+	bool up;
+};
+
+struct model {
+	struct model_server at[SERVERS];
+	int n;
+	int cursor; /* rr: chosen last; wrr: looked at last; -1: head of the list */
+	int level, step, top;
+};
+
+static uint32_t weight_of(const struct model_server *s)
+{
+	return s->up ? s->weight : 0;
+}
+
+/* ---- The kernel's rules, one by one ---- */
+
+static int model_rr(struct model *m)
+{
+	for (int k = 1; k <= m->n; k++) {
+		int i = m->cursor < 0 ? k - 1 : (m->cursor + k) % m->n;
+
+		if (weight_of(&m->at[i]))
+			return m->cursor = i;
+	}
+	return -1;
+}
+
+static void model_wrr_edit(struct model *m)
+{
+	int step = 0, max = 0;
+
+	for (int i = 0; i < m->n; i++) {
+		int w = (int)weight_of(&m->at[i]), d = step ? step : w;
+
+		max = w > max ? w : max;
+		while (w && d && (w % d || (step && step % d)))
+			d--;
+		step = w ? d : step;
+	}
+	m->step = step ? step : 1;
+	m->top = max ? max - (m->step - 1) : 0;
+	m->cursor = -1;
+	if (m->level > m->top || m->level == 0)
+		m->level = m->top;
+	else if (m->step > 1)
+		m->level = m->level / m->step * m->step + 1;
+}
+
+static int model_wrr(struct model *m)
+{
+	if (!m->top)
+		return -1;
+	for (;;) {
+		for (int i = m->cursor + 1; i < m->n; i++)
+			if ((int)weight_of(&m->at[i]) >= m->level)
+				return m->cursor = i;
+		m->cursor = -1;
+		m->level -= m->step;
+		if (m->level <= 0)
+			m->level = m->top;
+	}
+}
+
+static int model_least(const struct model *m, bool weighted)
+{
+	int best = -1;
+	double least = 0;
+
+	for (int i = 0; i < m->n; i++) {
+		const struct model_server *s = &m->at[i];
+		double load = s->active * 256.0 + s->inactive;
+
+		if (!weight_of(s))
+			continue;
+		if (weighted)
+			load /= s->weight;
+		if (best < 0 || load < least) {
+			least = load;
+			best = i;
+		}
+	}
+	return best;
+}
+
+static int model_pick(struct model *m, const char *algo)
+{
+	if (!strcmp(algo, "rr"))
+		return model_rr(m);
+	if (!strcmp(algo, "wrr"))
+		return model_wrr(m);
+	return model_least(m, !strcmp(algo, "wlc"));
+}
+
+/* ---- Edits to both ---- */
+
+struct run {
+	struct model m;
+	struct lb_group *g;
+	struct lb_picker *p;
+	uint64_t next_id;
+	uint32_t random;
+};
+
+static void add_one(struct run *r)
+{
+	uint32_t weight = draw(&r->random, 7);
+
+	if (r->m.n == SERVERS)
+		return;
+	memmove(&r->m.at[1], &r->m.at[0], (size_t)r->m.n * sizeof(r->m.at[0]));
+	r->m.at[0] = (struct model_server){.id = ++r->next_id, .weight = weight, .up = true};
+	r->m.n++;
+	if (r->m.cursor >= 0)
+		r->m.cursor++;
+	add(r->g, r->next_id, weight);
+}
+
+static void remove_one(struct run *r)
+{
+	int i;
+
+	if (!r->m.n)
+		return;
+	i = (int)draw(&r->random, (uint32_t)r->m.n);
+	assert_int_equal(lb_server_remove(r->g, r->m.at[i].id), 0);
+	memmove(&r->m.at[i], &r->m.at[i + 1], (size_t)(r->m.n - i - 1) * sizeof(r->m.at[0]));
+	r->m.n--;
+	if (r->m.cursor >= i)
+		r->m.cursor--;
+}
+
+static void change_one(struct run *r)
+{
+	struct model_server *s;
+
+	if (!r->m.n)
+		return;
+	s = &r->m.at[draw(&r->random, (uint32_t)r->m.n)];
+	if (draw(&r->random, 2)) {
+		s->up = !s->up;
+		assert_int_equal(lb_server_set_up(r->g, s->id, s->up), 0);
+	} else {
+		s->weight = (s->weight + 1 + draw(&r->random, 6)) % 8; /* another one */
+		assert_int_equal(lb_server_set_weight(r->g, s->id, s->weight), 0);
+	}
+}
+
+static void edit(struct run *r)
+{
+	switch (draw(&r->random, 4)) {
+	case 0:
+		add_one(r);
+		break;
+	case 1:
+		remove_one(r);
+		break;
+	default:
+		change_one(r);
+	}
+}
+
+static void end_some(struct run *r)
+{
+	for (int i = 0; i < r->m.n; i++) {
+		struct model_server *s = &r->m.at[i];
+
+		if (s->active && !draw(&r->random, 3)) {
+			s->active--;
+			assert_int_equal(lb_done(r->p, s->id, NULL), 0);
+		}
+		if (s->active && !draw(&r->random, 5)) {
+			s->active--;
+			s->inactive++;
+			lb_count(r->p, s->id, LB_COUNTER_ACTIVE, -1);
+			lb_count(r->p, s->id, LB_COUNTER_INACTIVE, 1);
+		}
+	}
+}
+
+static void pick_in_both(struct run *r, const char *algo)
+{
+	int expected = model_pick(&r->m, algo);
+	uint64_t id;
+
+	if (expected < 0) {
+		assert_int_equal(lb_pick(r->p, NULL, &id), -ENOSR);
+		return;
+	}
+	assert_int_equal(lb_pick(r->p, NULL, &id), 0);
+	assert_int_equal(id, r->m.at[expected].id);
+	r->m.at[expected].active++;
+}
+
+static void same_as_the_model(const char *algo, uint32_t seed)
+{
+	struct run r = {.m = {.cursor = -1, .step = 1}, .random = seed, .g = group_new(algo)};
+
+	r.p = picker_of(r.g);
+	for (int step = 0; step < STEPS; step++) {
+		if (!draw(&r.random, 8)) {
+			struct lb_group_stats before = {.size = sizeof(before)}, after = before;
+
+			edit(&r);
+			lb_group_stats(r.g, &before);
+			commit(r.g);
+			lb_group_stats(r.g, &after);
+			if (!strcmp(algo, "wrr") && before.generation != after.generation)
+				model_wrr_edit(&r.m);
+			if (!strcmp(algo, "rr")) /* wrr needs no such help: it keeps a journal */
+				lb_picker_refresh(r.p);
+			continue;
+		}
+		pick_in_both(&r, algo);
+		end_some(&r);
+	}
+	lb_group_free(r.g);
+}
+
+static void rr_is_the_kernels(void **state)
+{
+	(void)state;
+	for (uint32_t seed = 1; seed <= 5; seed++)
+		same_as_the_model("rr", seed);
+}
+
+static void wrr_is_the_kernels(void **state)
+{
+	(void)state;
+	for (uint32_t seed = 1; seed <= 5; seed++)
+		same_as_the_model("wrr", seed);
+}
+
+static void lc_is_the_kernels(void **state)
+{
+	(void)state;
+	for (uint32_t seed = 1; seed <= 5; seed++)
+		same_as_the_model("lc", seed);
+}
+
+static void wlc_is_the_kernels(void **state)
+{
+	(void)state;
+	for (uint32_t seed = 1; seed <= 5; seed++)
+		same_as_the_model("wlc", seed);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(rr_is_the_kernels),
+	    cmocka_unit_test(wrr_is_the_kernels),
+	    cmocka_unit_test(lc_is_the_kernels),
+	    cmocka_unit_test(wlc_is_the_kernels),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One editor publishes while pickers pick, finish each other's requests, go offline and come back. Short
+ * in the unit suite; run it under -Db_sanitize=thread and address too: a snapshot or a server freed
+ * early shows there.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "support.h"
+
+#define PICKERS 4
+#define PICKS 20000
+#define SERVERS 24
+#define MAXCONN 3
+#define LEFT 16
+
+struct shared {
+	struct lb_group *g;
+	_Atomic uint64_t left[LEFT]; /* ids whose requests another thread is to end; 0: free */
+	_Atomic uint32_t running[SERVERS + 1];
+	_Atomic uint32_t finished;
+	_Atomic uint64_t picked, wrong;
+};
+
+struct job {
+	struct shared *shared;
+	struct lb_picker *p;
+	uint32_t random;
+};
+
+/* running[] is counted inside what the library counts: it never exceeds maxconn either. */
+static void begin(struct shared *s, uint64_t id)
+{
+	if (atomic_fetch_add(&s->running[id], 1) >= MAXCONN)
+		atomic_fetch_add(&s->wrong, 1);
+	atomic_fetch_add(&s->picked, 1);
+}
+
+static void end(struct shared *s, struct lb_picker *p, uint64_t id)
+{
+	if (!id)
+		return;
+	atomic_fetch_sub(&s->running[id], 1);
+	if (lb_done(p, id, NULL) != 0)
+		atomic_fetch_add(&s->wrong, 1);
+}
+
+static void *pick_many(void *arg)
+{
+	struct job *j = arg;
+	struct shared *s = j->shared;
+
+	for (int i = 0; i < PICKS; i++) {
+		uint64_t id, other;
+		int r = lb_pick(j->p, NULL, &id);
+
+		if (r == 0)
+			begin(s, id);
+		else if (r != -EAGAIN && r != -ENOSR)
+			atomic_fetch_add(&s->wrong, 1);
+		if (r == 0) {
+			other = atomic_exchange(&s->left[draw(&j->random, LEFT)], id);
+			end(s, j->p, other);
+		}
+		if (!draw(&j->random, 500))
+			lb_picker_offline(j->p);
+	}
+	lb_picker_offline(j->p);
+	atomic_fetch_add(&s->finished, 1);
+	return NULL;
+}
+
+static int add_server(struct lb_group *g, uint64_t id)
+{
+	struct lb_server_opts o = {.size = sizeof(o), .id = id, .maxconn = MAXCONN};
+
+	return lb_server_add(g, &o, NULL);
+}
+
+static void edit(struct lb_group *g, uint32_t *random)
+{
+	uint64_t id = 1 + draw(random, SERVERS);
+
+	switch (draw(random, 4)) {
+	case 0:
+		if (lb_server_remove(g, id) == -ENOENT)
+			assert_int_equal(add_server(g, id), 0);
+		break;
+	case 1:
+		lb_server_set_up(g, id, draw(random, 3));
+		break;
+	default:
+		lb_server_set_weight(g, id, draw(random, 9));
+	}
+}
+
+static void run(const char *algo)
+{
+	struct shared s = {.g = group_new(algo)};
+	struct job job[PICKERS];
+	pthread_t thread[PICKERS];
+	struct lb_picker *last;
+	uint32_t random = 1;
+
+	for (uint64_t id = 1; id <= SERVERS; id++)
+		assert_int_equal(add_server(s.g, id), 0);
+	commit(s.g);
+	for (uint32_t i = 0; i < PICKERS; i++) {
+		job[i] = (struct job){.shared = &s, .p = picker_of(s.g), .random = i};
+		assert_int_equal(pthread_create(&thread[i], NULL, pick_many, &job[i]), 0);
+	}
+	while (atomic_load(&s.finished) < PICKERS) {
+		edit(s.g, &random);
+		commit(s.g);
+	}
+	for (uint32_t i = 0; i < PICKERS; i++)
+		pthread_join(thread[i], NULL);
+	last = picker_of(s.g);
+	for (size_t i = 0; i < LEFT; i++)
+		end(&s, last, s.left[i]);
+	assert_int_equal(s.wrong, 0);
+	assert_true(s.picked > PICKS / 10);
+	for (uint64_t id = 1; id <= SERVERS; id++) {
+		struct lb_server_stats st = {.size = sizeof(st)};
+
+		if (lb_server_stats(s.g, id, &st) == 0)
+			assert_int_equal(st.active, 0);
+	}
+	assert_int_equal(lb_group_reclaim(s.g), 0);
+	lb_group_free(s.g);
+}
+
+static void edits_and_picks_do_not_meet(void **state)
+{
+	(void)state;
+	for (size_t i = 0; lb_algo_name(i); i++)
+		run(lb_algo_name(i));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(edits_and_picks_do_not_meet),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
