@@ -192,17 +192,18 @@ static void place_fresh(struct health_engine *e, uint64_t now_ns)
 static void hear_sockets(struct health_engine *e, uint64_t now_ns)
 {
 	struct epoll_event event[EVENTS];
-	int n;
+	int n, room;
 
-	for (uint32_t done = 0; done < e->batch; done += EVENTS) {
-		n = epoll_wait(e->epoll_fd, event, EVENTS, 0);
+	for (uint32_t left = e->batch; left; left -= (uint32_t)n) {
+		room = left < EVENTS ? (int)left : EVENTS;
+		n = epoll_wait(e->epoll_fd, event, room, 0);
 		for (int i = 0; i < n; i++) {
 			struct health_check *c = event[i].data.ptr;
 
 			if (check_in_flight(c))
 				conn_event(c, now_ns);
 		}
-		if (n < EVENTS)
+		if (n < room)
 			return;
 	}
 }

@@ -11,6 +11,8 @@
 
 #include "peer.h"
 
+#define READS_PER_STEP 64
+
 static int stream_socket(void)
 {
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -83,13 +85,17 @@ static void accept_all(struct peer *p)
 
 static void hear(struct peer *p, struct peer_connection *c)
 {
-	ssize_t n = recv(c->fd, p->received, sizeof(p->received), 0);
+	for (int i = 0; i < READS_PER_STEP; i++) {
+		ssize_t n = recv(c->fd, p->received, sizeof(p->received), 0);
 
-	if (n > 0) {
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n <= 0) {
+			hang_up(c, false);
+			return;
+		}
 		p->received_len = (size_t)n;
 		c->received += (size_t)n;
-	} else if (n == 0 || errno != EAGAIN) {
-		hang_up(c, false);
 	}
 }
 

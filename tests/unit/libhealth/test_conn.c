@@ -190,6 +190,37 @@ static void who_answered_in_time_is_not_timed_out_by_a_late_host(void **state)
 	rig_close(&r);
 }
 
+/* All answers wait, more than one dispatch hears, and the time of all is over. */
+static void nor_by_a_host_that_cannot_keep_up(void **state)
+{
+	const struct health_engine_opts eo = {.size = sizeof(eo), .batch = 8};
+	const struct peer_script script = {
+	    .hold = 50, .listen_for = 6, .reply = "pong\n", .reply_len = 5};
+	struct health_check_opts o;
+	struct rig r;
+
+	(void)state;
+	rig_open(&r, &eo, &script);
+	o = rig_opts(&r);
+	o.timeout_ns = 100 * MS;
+	assert_int_equal(health_probe_new(&ping_ops, NULL, &o.probe), 0);
+	for (int i = 0; i < 32; i++)
+		rig_add(&r, &o);
+	health_probe_free(o.probe);
+	rig_settle(&r, 1); /* all have said ping; nothing is accepted yet */
+	for (int i = 0; i < 50; i++)
+		peer_step(&r.peer);
+	assert_int_equal(r.peer.accepted, 32);
+	r.now_ns += S;
+	rig_dispatch(&r);
+	assert_int_equal(r.results, 16); /* 8 heard, 8 asked again before they are given up */
+	for (int i = 0; i < 4; i++)
+		rig_dispatch(&r);
+	assert_int_equal(rig_stats(&r).ok, 32);
+	assert_int_equal(rig_stats(&r).failed, 0);
+	rig_close(&r);
+}
+
 static void a_dialogue_comes_to_its_answer_in_any_pieces(void **state)
 {
 	static const char reply[] = "wait\r\nwait\r\npong\r\n";
@@ -210,6 +241,43 @@ static void a_dialogue_comes_to_its_answer_in_any_pieces(void **state)
 		assert_string_equal(r.text, "pong..");
 		rig_close(&r);
 	}
+}
+
+static char flood[4 << 20];
+
+static enum health_step floods(void *state, const void *config, const void *data, size_t len,
+			       struct health_probe_io *io)
+{
+	enum health_step step = ping_received(state, config, data, len, io);
+
+	if (io->send_len) {
+		io->send = flood;
+		io->send_len = sizeof(flood);
+	}
+	return step;
+}
+
+static void a_send_that_blocks_goes_on_and_then_the_rest_is_read(void **state)
+{
+	const struct peer_script script = {
+	    .listen_for = 6, .reply = "wait\npong\n", .reply_len = 10};
+	struct health_probe_ops ops = ping_ops;
+	struct health_check_opts o;
+	struct rig r;
+
+	(void)state;
+	ops.received = floods;
+	rig_open(&r, NULL, &script);
+	o = rig_opts(&r);
+	assert_int_equal(health_probe_new(&ops, NULL, &o.probe), 0);
+	rig_add(&r, &o);
+	health_probe_free(o.probe);
+	rig_settle(&r, 1);
+	assert_result(&r, HEALTH_OK, HEALTH_CODE_L7OK, HEALTH_PHASE_TALK);
+	assert_int_equal(r.result.status, 2);
+	assert_true(r.peer.connection[0].received >
+		    sizeof(flood) / 2); /* the rest fits the buffers */
+	rig_close(&r);
 }
 
 static void a_slow_accept_is_only_slow(void **state)
@@ -505,7 +573,9 @@ int main(void)
 	    cmocka_unit_test(accepting_and_closing_is_a_connection),
 	    cmocka_unit_test(a_full_backlog_times_out_and_not_before),
 	    cmocka_unit_test(who_answered_in_time_is_not_timed_out_by_a_late_host),
+	    cmocka_unit_test(nor_by_a_host_that_cannot_keep_up),
 	    cmocka_unit_test(a_dialogue_comes_to_its_answer_in_any_pieces),
+	    cmocka_unit_test(a_send_that_blocks_goes_on_and_then_the_rest_is_read),
 	    cmocka_unit_test(a_slow_accept_is_only_slow),
 	    cmocka_unit_test(a_server_that_hangs_up_fails_with_what_it_did),
 	    cmocka_unit_test(a_server_that_answers_and_resets_has_answered),
