@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Fuzz target: a virtual router hears anything. The first four bytes choose the router and the packet's
+ * header, the rest is the packet (or a frozen state). Held: a dropped packet changes nothing, an accepted
+ * one leaves a router that still has a timer.
+ */
+#include <libha/vrrp.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/csum.h"
+
+#define T0 UINT64_C(1000000000000)
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+enum {
+	IPV6 = 1,
+	VERSION_2 = 2,
+	PASSWORD = 4,
+	UNICAST = 8,
+	ACTIVE = 16,
+	RIGHT_SUM = 32, /* put the right checksum in, so that it hides nothing */
+	THAW = 64,
+};
+
+static void hold(bool truth)
+{
+	if (!truth)
+		abort();
+}
+
+static int on_send(struct ha_vrrp *v, const struct ha_ip *to, const void *advert, size_t len,
+		   void *userdata)
+{
+	(void)v, (void)to, (void)advert, (void)userdata;
+	hold(len <= HA_VRRP_MAX_ADVERT);
+	return 0;
+}
+
+static struct ha_ip make_ip(bool six, uint8_t last)
+{
+	struct ha_ip a = {.family = AF_INET, .bytes = {10, 9, 0, last}};
+
+	if (six)
+		a = (struct ha_ip){.family = AF_INET6, .bytes = {0xfe, 0x80, [15] = last}};
+	return a;
+}
+
+static struct ha_vrrp *make(uint8_t what)
+{
+	static const struct ha_vrrp_ops ops = {.size = sizeof(ops), .send = on_send};
+	bool six = what & IPV6, v2 = (what & VERSION_2) && !six;
+	const struct ha_ip vip[2] = {make_ip(six, 100), make_ip(six, 101)}, peer = make_ip(six, 2);
+	struct ha_vrrp_opts o = {
+	    .size = sizeof(o),
+	    .vrid = 51,
+	    .family = six ? AF_INET6 : AF_INET,
+	    .version = v2 ? 2 : 3,
+	    .source = make_ip(six, 1),
+	    .addresses = vip,
+	    .n_addresses = 2,
+	    .priority = what & ACTIVE ? 255 : 100,
+	    .auth_pass = v2 && (what & PASSWORD) ? "secret" : NULL,
+	    .peers = &peer,
+	    .n_peers = what & UNICAST ? 1 : 0,
+	};
+	struct ha_vrrp *v = NULL;
+
+	hold(ha_vrrp_new(&o, &ops, NULL, &v) == 0);
+	return v;
+}
+
+static void put_sum(uint8_t *p, size_t len, const struct ha_vrrp_meta *m)
+{
+	const uint8_t tail[8] = {0, 0, (uint8_t)(len >> 8), (uint8_t)len, 0,
+				 0, 0, HA_VRRP_PROTOCOL};
+	uint64_t sum = 0;
+
+	if (len < 8)
+		return;
+	p[6] = p[7] = 0;
+	if (p[0] >> 4 != 2) {
+		sum = csum_add(sum, m->source.bytes, ha_ip_len(&m->source));
+		sum = csum_add(sum, m->destination.bytes, ha_ip_len(&m->destination));
+		sum = csum_add(sum, tail, sizeof(tail));
+	}
+	sum = csum_finish(csum_add(sum, p, len));
+	p[6] = (uint8_t)(sum >> 8);
+	p[7] = (uint8_t)sum;
+}
+
+static void hear(struct ha_vrrp *v, uint8_t what, const uint8_t *head, const uint8_t *data,
+		 size_t len)
+{
+	struct ha_vrrp_status before = {.size = sizeof(before)}, after = {.size = sizeof(after)};
+	struct ha_vrrp_meta m = {.size = sizeof(m), .ttl = head[0] ? head[0] : 255};
+	uint64_t deadline;
+	uint8_t *copy = malloc(len ? len : 1);
+	int drop;
+
+	hold(copy != NULL);
+	memcpy(copy, data, len);
+	m.source = make_ip(what & IPV6, head[1]);
+	m.destination = what & UNICAST ? make_ip(what & IPV6, 1) : ha_vrrp_opts(v)->group;
+	if (head[2] & 1)
+		m.destination.bytes[0] ^= head[2];
+	if (what & RIGHT_SUM)
+		put_sum(copy, len, &m);
+	hold(ha_vrrp_start(v, T0) == 0);
+	ha_vrrp_status(v, &before);
+	deadline = ha_vrrp_deadline(v);
+	drop = ha_vrrp_receive(v, T0 + 1, &m, copy, len);
+	hold(drop >= 0 && drop < HA_VRRP_N_DROPS);
+	ha_vrrp_status(v, &after);
+	if (drop)
+		hold(!memcmp(&before, &after, sizeof(before)) && deadline == ha_vrrp_deadline(v));
+	hold(ha_vrrp_deadline(v) != HA_VRRP_NEVER);
+	free(copy);
+}
+
+static void thaw(struct ha_vrrp *v, uint8_t what, const uint8_t *data, size_t len)
+{
+	uint8_t copy[HA_VRRP_FREEZE_SIZE];
+	uint64_t now = T0;
+
+	if (len > sizeof(copy))
+		return;
+	memcpy(copy, data, len);
+	if ((what & RIGHT_SUM) && len >= 2) {
+		uint16_t sum = csum_finish(csum_add(0, copy, len - 2));
+
+		copy[len - 2] = (uint8_t)(sum >> 8);
+		copy[len - 1] = (uint8_t)sum;
+	}
+	if (ha_vrrp_thaw(v, now, copy, len) < 0)
+		return;
+	for (unsigned i = 0; i < 20 && ha_vrrp_deadline(v) != HA_VRRP_NEVER; i++) {
+		if (ha_vrrp_deadline(v) > now)
+			now = ha_vrrp_deadline(v);
+		hold(ha_vrrp_tick(v, now) == 0);
+	}
+	if (ha_vrrp_state(v) != HA_VRRP_INITIALIZE)
+		hold(ha_vrrp_stop(v, now) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	struct ha_vrrp *v;
+
+	if (len < 4)
+		return 0;
+	v = make(data[0]);
+	if (data[0] & THAW)
+		thaw(v, data[0], data + 4, len - 4);
+	else
+		hear(v, data[0], data + 1, data + 4, len - 4);
+	ha_vrrp_free(v);
+	return 0;
+}
