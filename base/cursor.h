@@ -67,7 +67,7 @@ static inline uint16_t read_be16(struct reader *r)
 {
 	const uint8_t *p = read_bytes(r, 2);
 
-	return p ? (uint16_t)(p[0] << 8 | p[1]) : 0;
+	return p ? (uint16_t)((uint32_t)p[0] << 8 | p[1]) : 0;
 }
 
 static inline uint32_t read_be32(struct reader *r)

@@ -255,6 +255,27 @@ static void a_thousand_addresses_go_in_one_call(void **state)
 	free(a);
 }
 
+static void a_small_send_buffer_grows_when_it_must(void **state)
+{
+	struct place *p = *state;
+	const struct ha_nl_mnl_opts small = {.size = sizeof(small), .send_bytes = 1};
+	struct ha_nl_transport t;
+	struct ha_net_opts o = {.size = sizeof(o), .transport = &t};
+	struct ha_net_address *a = calloc(500, sizeof(*a));
+	char text[HA_IP_TEXT_SIZE];
+
+	ha_net_free(p->n);
+	assert_int_equal(ha_nl_mnl_open(NETLINK_ROUTE, &small, &t), 0);
+	assert_int_equal(ha_net_new(&o, &p->n), 0);
+	for (int i = 0; i < 500; i++) {
+		snprintf(text, sizeof(text), "10.9.%d.%d", i / 250, i % 250 + 1);
+		a[i] = address(p, text, 0);
+	}
+	assert_int_equal(ha_net_address_add(p->n, a, 500, NULL), 0);
+	assert_int_equal(list(p, &a[499]).n, 1);
+	free(a);
+}
+
 /* -- links --------------------------------------------------------------------------------------- */
 
 static int count_link(void *userdata, const struct ha_net_link *l)
@@ -539,6 +560,7 @@ int main(void)
 	    T(setting_renews_lifetime_and_mark),
 	    T(one_wrong_address_does_not_stop_the_others),
 	    T(a_thousand_addresses_go_in_one_call),
+	    T(a_small_send_buffer_grows_when_it_must),
 	    T(a_link_is_found_by_name_and_index),
 	    T(a_family_of_generic_netlink_is_resolved),
 	    T(the_monitor_sees_an_address_deleted_by_hand),
