@@ -19,7 +19,7 @@ static ssize_t lc_pick(const struct lb_snapshot *s, void *cursor, const struct l
 	ssize_t best = -1;
 
 	(void)cursor;
-	for (size_t i = 0; i < s->n; i++) {
+	for (size_t i = 0; i < s->n && least; i++) { /* nobody has less than nothing */
 		uint64_t load;
 
 		if (!query_eligible(q, i))
@@ -45,11 +45,11 @@ static bool lc_score(const struct lb_snapshot *s, const void *cursor, const stru
 /* a/wa < b/wb without dividing: overhead_mul is at most 1024, weights 16 bits, so 64 bits hold it. */
 static ssize_t wlc_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
 {
-	uint64_t least = 0, weight = 0;
+	uint64_t least = UINT64_MAX, weight = 0;
 	ssize_t best = -1;
 
 	(void)cursor;
-	for (size_t i = 0; i < s->n; i++) {
+	for (size_t i = 0; i < s->n && least; i++) {
 		uint64_t load;
 
 		if (!query_eligible(q, i))

@@ -7,19 +7,27 @@
 #include "libsched/algos.h"
 #include "libsched/turn.h"
 
-/* HAProxy counts weights in sixteenths, up to 256; greater ones of ours get a finer scale, not ties. */
-#define WEIGHT_UNIT 16
+/*
+ * HAProxy's key is (n + 1) * 4096 / (16 * weight), rounded down, for n requests running or queued; the
+ * rounding makes ties. Its weights end at 256; with greater ones here the scale grows with them.
+ */
 #define HAPROXY_WEIGHT_MAX 256
+#define BUSY_MAX (UINT32_C(1) << 30) /* so that 64 bits hold every product */
 
-static uint64_t load_key(const struct lb_snapshot *s, size_t place)
+static uint64_t scale_of(const struct lb_snapshot *s)
+{
+	return s->max_weight > HAPROXY_WEIGHT_MAX ? s->max_weight : HAPROXY_WEIGHT_MAX;
+}
+
+/* The key times the weight: 0 when idle. */
+static uint64_t load_of(const struct lb_snapshot *s, size_t place, uint64_t scale)
 {
 	uint64_t busy = (uint64_t)snap_count(s, place, LB_COUNTER_ACTIVE) +
 			snap_count(s, place, LB_COUNTER_QUEUED);
-	uint64_t scale = s->max_weight > HAPROXY_WEIGHT_MAX ? s->max_weight : HAPROXY_WEIGHT_MAX;
 
 	if (!busy)
 		return 0;
-	return (busy + 1) * scale * WEIGHT_UNIT / ((uint64_t)s->at[place].weight * WEIGHT_UNIT);
+	return (busy < BUSY_MAX ? busy + 1 : BUSY_MAX) * scale;
 }
 
 static size_t leastconn_cursor_size(const struct lb_snapshot *s)
@@ -38,21 +46,24 @@ static void leastconn_adopt(const struct lb_snapshot *s, void *cursor,
 static ssize_t leastconn_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
 {
 	struct turn *t = cursor;
-	uint64_t least = UINT64_MAX;
+	uint64_t scale = scale_of(s), least = 0;
 	ssize_t best = -1;
 	size_t i = t->next;
 
 	for (size_t seen = 0; seen < s->n; seen++, i++) {
-		uint64_t key;
+		uint64_t load;
 
 		if (i >= s->n)
 			i = 0;
 		if (!query_eligible(q, i))
 			continue;
-		key = load_key(s, i);
-		if (key < least) {
-			least = key;
+		load = load_of(s, i, scale);
+		if (best < 0 ||
+		    load < least * s->at[i].weight) { /* load / weight < least, rounded */
+			least = load / s->at[i].weight;
 			best = (ssize_t)i;
+			if (!least) /* nobody is better */
+				break;
 		}
 	}
 	if (best >= 0)
@@ -65,7 +76,7 @@ static bool leastconn_score(const struct lb_snapshot *s, const void *cursor,
 {
 	(void)cursor;
 	(void)q;
-	*ret = (double)load_key(s, place);
+	*ret = (double)(load_of(s, place, scale_of(s)) / s->at[place].weight);
 	return true;
 }
 
