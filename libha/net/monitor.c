@@ -290,12 +290,15 @@ static void want_later(struct ha_net_monitor *m, uint64_t now_ns)
 	m->retry_ns = m->retry_ns * 2 > RETRY_MAX_NS ? RETRY_MAX_NS : m->retry_ns * 2;
 }
 
-/* Something was lost; what is being read cannot make up for it. */
+/*
+ * Something was lost; what is being read cannot make up for it. What is planned already stays planned, so that
+ * a storm does not take the pauses away.
+ */
 static void lost(struct ha_net_monitor *m, uint64_t now_ns)
 {
 	m->behind = true;
 	m->spoiled = true;
-	if (m->reading == READING_NOTHING)
+	if (m->reading == READING_NOTHING && !m->wanted)
 		want(m, now_ns);
 }
 

@@ -2,6 +2,8 @@
 /* libha's addresses, links and monitor against a real kernel, in a network namespace of their own. */
 #include <errno.h>
 #include <linux/if_addr.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <poll.h>
@@ -322,6 +324,74 @@ static void a_family_of_generic_netlink_is_resolved(void **state)
 	nl_channel_close(&c);
 }
 
+static void command(struct nl_batch *b, uint16_t type, const char *table)
+{
+	struct writer *w = nl_batch_begin(b, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type),
+					  type == NFT_MSG_NEWTABLE ? NLM_F_CREATE : 0);
+
+	nl_nfgen_put(w, AF_INET, 0);
+	nl_attr_put_str(w, NFTA_TABLE_NAME, table);
+	nl_batch_end(b);
+}
+
+static void bracket(struct nl_batch *b, uint16_t type)
+{
+	nl_nfgen_put(nl_batch_begin(b, type, 0), AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
+	nl_batch_end(b);
+}
+
+struct failure {
+	size_t index, n;
+	int error;
+};
+
+static void failed(void *userdata, size_t index, int error, const char *text)
+{
+	(void)text;
+	*(struct failure *)userdata =
+	    (struct failure){index, ((struct failure *)userdata)->n + 1, error};
+}
+
+static void a_transaction_is_done_as_a_whole_or_not_at_all(void **state)
+{
+	struct nl_channel c;
+	struct nl_batch b = {0};
+	struct failure f = {0};
+	int r;
+
+	(void)state;
+	assert_int_equal(nl_channel_open(&c, NETLINK_NETFILTER, NULL, 1000), 0);
+	bracket(&b, NFNL_MSG_BATCH_BEGIN);
+	command(&b, NFT_MSG_NEWTABLE, "kept");
+	bracket(&b, NFNL_MSG_BATCH_END);
+	r = nl_transaction(&c, &b, failed, &f);
+	if (r && (f.error == -EOPNOTSUPP || f.error == -EINVAL)) {
+		nl_batch_fini(&b);
+		nl_channel_close(&c);
+		print_message("no nf_tables in this kernel\n");
+		skip();
+	}
+	assert_int_equal(r, 0);
+	nl_batch_reset(&b);
+	bracket(&b, NFNL_MSG_BATCH_BEGIN);
+	command(&b, NFT_MSG_DELTABLE, "kept");
+	command(&b, NFT_MSG_DELTABLE, "never-there");
+	command(&b, NFT_MSG_NEWTABLE, "new");
+	bracket(&b, NFNL_MSG_BATCH_END);
+	assert_int_equal(nl_transaction(&c, &b, failed, &f), 1);
+	assert_int_equal(f.n, 1);
+	assert_int_equal(f.index, 2);
+	assert_int_equal(f.error, -ENOENT);
+	/* So the table of the first is still there to be deleted, and that of the second is not. */
+	nl_batch_reset(&b);
+	bracket(&b, NFNL_MSG_BATCH_BEGIN);
+	command(&b, NFT_MSG_DELTABLE, "kept");
+	bracket(&b, NFNL_MSG_BATCH_END);
+	assert_int_equal(nl_transaction(&c, &b, NULL, NULL), 0);
+	nl_batch_fini(&b);
+	nl_channel_close(&c);
+}
+
 /* -- monitor ------------------------------------------------------------------------------------- */
 
 static void link_changed(void *u, const struct ha_net_link *now, const struct ha_net_link *before)
@@ -563,6 +633,7 @@ int main(void)
 	    T(a_small_send_buffer_grows_when_it_must),
 	    T(a_link_is_found_by_name_and_index),
 	    T(a_family_of_generic_netlink_is_resolved),
+	    T(a_transaction_is_done_as_a_whole_or_not_at_all),
 	    T(the_monitor_sees_an_address_deleted_by_hand),
 	    T(the_monitor_sees_carrier_go_and_a_link_go),
 	    T(leaving_a_bridge_is_not_leaving_the_machine),

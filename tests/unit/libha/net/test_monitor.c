@@ -523,6 +523,24 @@ static void a_refused_dump_is_asked_again_later_and_later(void **state)
 	assert_true(ha_net_monitor_deadline(p->m) == p->now + 20 * MS);
 }
 
+static void a_storm_does_not_take_the_pauses_away(void **state)
+{
+	struct place *p = *state;
+	uint64_t deadline;
+
+	p->k.refuse = 4;
+	run(p, 200);
+	deadline = ha_net_monitor_deadline(p->m);
+	assert_true(deadline > p->now && deadline < UINT64_MAX);
+	for (int i = 0; i < 100; i++) {
+		fake_push(p->f, NULL, 0, -ENOBUFS);
+		assert_int_equal(ha_net_monitor_dispatch(p->m, p->now), 0);
+	}
+	assert_true(ha_net_monitor_deadline(p->m) == deadline);
+	run(p, 1000);
+	the_view_is_the_kernels(p);
+}
+
 static void a_dump_without_answer_is_given_up(void **state)
 {
 	struct place *p = *state;
@@ -723,6 +741,7 @@ int main(void)
 	    T(events_lost_during_a_dump_begin_it_again),
 	    T(what_goes_while_it_is_read_does_not_stay),
 	    T(a_refused_dump_is_asked_again_later_and_later),
+	    T(a_storm_does_not_take_the_pauses_away),
 	    T(a_dump_without_answer_is_given_up),
 	    T(answers_to_a_dump_given_up_are_not_believed),
 	    T(nonsense_is_counted_and_changes_nothing),
