@@ -13,7 +13,8 @@
 #define PICKS 20000
 #define SERVERS 24
 #define MAXCONN 3
-#define LEFT 16
+#define LASTING 4 /* servers the editor leaves alone: room for all that can be held at once */
+#define LEFT (LASTING * MAXCONN - PICKERS)
 
 struct shared {
 	struct lb_group *g;
@@ -52,17 +53,15 @@ static void *pick_many(void *arg)
 	struct shared *s = j->shared;
 
 	for (int i = 0; i < PICKS; i++) {
-		uint64_t id, other;
+		uint64_t id = 0;
 		int r = lb_pick(j->p, NULL, &id);
 
 		if (r == 0)
 			begin(s, id);
-		else if (r != -EAGAIN && r != -ENOSR)
+		else if (r != -EAGAIN) /* others were faster, again and again */
 			atomic_fetch_add(&s->wrong, 1);
-		if (r == 0) {
-			other = atomic_exchange(&s->left[draw(&j->random, LEFT)], id);
-			end(s, j->p, other);
-		}
+		/* Ours is left for another thread, and we end one that was left for us. */
+		end(s, j->p, atomic_exchange(&s->left[draw(&j->random, LEFT)], id));
 		if (!draw(&j->random, 500))
 			lb_picker_offline(j->p);
 	}
@@ -80,7 +79,7 @@ static int add_server(struct lb_group *g, uint64_t id)
 
 static void edit(struct lb_group *g, uint32_t *random)
 {
-	uint64_t id = 1 + draw(random, SERVERS);
+	uint64_t id = 1 + LASTING + draw(random, SERVERS - LASTING);
 
 	switch (draw(random, 4)) {
 	case 0:
@@ -120,7 +119,7 @@ static void run(const char *algo)
 	for (size_t i = 0; i < LEFT; i++)
 		end(&s, last, s.left[i]);
 	assert_int_equal(s.wrong, 0);
-	assert_true(s.picked > PICKS / 10);
+	assert_true(s.picked > PICKS);
 	for (uint64_t id = 1; id <= SERVERS; id++) {
 		struct lb_server_stats st = {.size = sizeof(st)};
 
