@@ -1,0 +1,39 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Two hello/vrrp elect each other on a veth pair; one is ended, the other takes over. $1: hello_vrrp.
+set -u
+skip() { echo "skipped: $*"; exit 77; }
+[ "$(id -u)" = 0 ] || skip "needs root: VRRP uses raw sockets"
+command -v ip >/dev/null || skip "needs ip"
+dir=$(mktemp -d) a=vrrp-a-$$ b=vrrp-b-$$
+cleanup() {
+    # shellcheck disable=SC2046 # pids are words
+    kill $(jobs -p) 2>/dev/null
+    wait
+    ip netns del "$a" 2>/dev/null
+    ip netns del "$b" 2>/dev/null
+    rm -rf "$dir"
+}
+trap cleanup EXIT
+trap 'exit 1' INT TERM
+ip netns add "$a" && ip netns add "$b" || skip "cannot make network namespaces"
+ip -n "$a" link add eth0 type veth peer name eth0 netns "$b" || skip "cannot make a veth pair"
+ip -n "$a" addr add 10.9.0.1/24 dev eth0 && ip -n "$a" link set eth0 up
+ip -n "$b" addr add 10.9.0.2/24 dev eth0 && ip -n "$b" link set eth0 up
+
+wait_for() { # FILE LINE
+    for _ in $(seq 100); do
+        [ "$(tail -1 "$dir/$1")" = "$2" ] && return
+        sleep 0.1
+    done
+    echo "FAILED: $1 does not say \"$2\":"; tail "$dir/a" "$dir/b"
+    exit 1
+}
+
+ip netns exec "$a" "$1" eth0 51 10.9.0.100 200 10 >"$dir/a" & first=$!
+ip netns exec "$b" "$1" eth0 51 10.9.0.100 100 10 >"$dir/b" &
+wait_for a "active: no advert heard"
+wait_for b "backup: started"
+kill $first
+wait_for b "active: the active resigned"
+echo ok
