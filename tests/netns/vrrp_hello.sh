@@ -16,7 +16,7 @@ cleanup() {
 }
 trap cleanup EXIT
 trap 'exit 1' INT TERM
-ip netns add "$a" && ip netns add "$b" || skip "cannot make network namespaces"
+if ! { ip netns add "$a" && ip netns add "$b"; }; then skip "cannot make network namespaces"; fi
 ip -n "$a" link add eth0 type veth peer name eth0 netns "$b" || skip "cannot make a veth pair"
 ip -n "$a" addr add 10.9.0.1/24 dev eth0 && ip -n "$a" link set eth0 up
 ip -n "$b" addr add 10.9.0.2/24 dev eth0 && ip -n "$b" link set eth0 up

@@ -28,7 +28,7 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 1' INT TERM
 
-ip netns add "$us" && ip netns add "$them" || skip "cannot make network namespaces"
+if ! { ip netns add "$us" && ip netns add "$them"; }; then skip "cannot make network namespaces"; fi
 ip -n "$us" link add eth0 type veth peer name eth0 netns "$them" || skip "cannot make a veth pair"
 for side in 1 2; do
     ns=$([ $side = 1 ] && echo "$us" || echo "$them")
