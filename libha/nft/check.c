@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* What destination NAT in nftables can express. */
+#include <errno.h>
+#include <string.h>
+
+#include <libha/nft.h>
+
+#include "service/model.h"
+
+#define CAPS                                                                 \
+	(HA_CAP_NAT | HA_CAP_STATEFUL | HA_CAP_PERSISTENCE | HA_CAP_ATOMIC | \
+	 HA_CAP_DEST_COUNTERS | HA_CAP_FWMARK | HA_CAP_ANY_PORT | HA_CAP_MASQUERADE)
+
+uint32_t ha_nft_caps(const struct ha_nft *n)
+{
+	return n ? CAPS : 0;
+}
+
+/* Why a scheduler is refused, or NULL. */
+static const char *scheduler_fault(const char *name)
+{
+	static const char *const known[] = {"rr", "wrr", "sh"};
+	static const char *const counting[] = {"lc",   "wlc",	"sed", "nq",
+					       "lblc", "lblcr", "ovf", "twos"};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+		if (!strcmp(name, known[i]))
+			return NULL;
+	for (size_t i = 0; i < sizeof(counting) / sizeof(*counting); i++)
+		if (!strcmp(name, counting[i]))
+			return "this scheduler needs the number of live connections, which "
+			       "nftables "
+			       "does not know: use rr, wrr or sh, or the IPVS backend";
+	return "nftables balances with rr, wrr or sh only: use one of these, or the IPVS backend";
+}
+
+static const char *service_fault(const struct ha_service_opts *s)
+{
+	const char *fault = scheduler_fault(s->scheduler);
+
+	if (fault)
+		return fault;
+	if (s->flags & HA_SERVICE_ONE_PACKET)
+		return "one-packet scheduling needs the IPVS backend: here connection tracking "
+		       "keeps "
+		       "the packets of a flow together";
+	if (s->flags & HA_SERVICE_SCHED_3)
+		return "no scheduler here knows the third scheduler flag";
+	/* What sh does without the fallback flag, IPVS alone does: here it always falls back. */
+	if (s->flags & (HA_SERVICE_SCHED_PORT | HA_SERVICE_SCHED_FALLBACK) &&
+	    strcmp(s->scheduler, "sh") != 0)
+		return "the scheduler flags port and fallback belong to sh";
+	if (s->persistence_engine)
+		return "persistence engines need the IPVS backend: here a client is its address";
+	return NULL;
+}
+
+static const char *dest_fault(const struct ha_service_opts *s, const struct ha_dest_opts *d)
+{
+	if (d->forward != HA_FORWARD_NAT)
+		return "nftables forwards by NAT: DR and TUN need the IPVS backend";
+	if (d->upper_threshold)
+		return "connection thresholds need the IPVS backend";
+	if (!s->port && d->port)
+		return "in a service for every port or a fwmark the destination's port must be 0: "
+		       "the "
+		       "client's choice stays; another port needs the IPVS backend";
+	return NULL;
+}
+
+int ha_nft_check(const struct ha_service_opts *s, const struct ha_dest_opts *d,
+		 const char **ret_reason)
+{
+	struct ha_service_opts own_s;
+	struct ha_dest_opts own_d;
+	const char *fault;
+	int r = service_check_sized(s, d, &own_s, &own_d, ret_reason);
+
+	if (r < 0)
+		return r;
+	service_normalize(&own_s);
+	fault = service_fault(&own_s);
+	if (!fault && d)
+		fault = dest_fault(&own_s, &own_d);
+	if (fault && ret_reason)
+		*ret_reason = fault;
+	return fault ? -EOPNOTSUPP : 0;
+}

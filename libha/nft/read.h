@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* What the kernel tells of our table, taken from message bodies (after nfgenmsg is read). Pure. */
+#ifndef LIBHA_NFT_READ_H
+#define LIBHA_NFT_READ_H
+
+#include "nft/names.h"
+#include "nft/ruleset.h"
+
+/* All: false when the message is cut short or an attribute has a wrong length. */
+
+/* The table's comment, "" without one. */
+bool nft_read_table(struct reader body, char ret_comment[NFT_COMMENT_SIZE]);
+
+/* A rule's chain and comment, "" without one; "" too for a chain with a name longer than ours. */
+bool nft_read_rule(struct reader body, char ret_chain[NFT_NAME_SIZE],
+		   char ret_comment[NFT_COMMENT_SIZE]);
+
+bool nft_read_counter(struct reader body, char ret_name[NFT_NAME_SIZE], uint64_t *ret_packets);
+
+struct nft_element {
+	uint8_t key[NFT_KEY_MAX];
+	size_t key_len;
+	char chain[NFT_NAME_SIZE]; /* where the verdict goes, or "" */
+};
+
+/* Elements one by one: open the list once, then take until false; the reader is bad at an error. */
+bool nft_read_elements(struct reader body, struct reader *ret_list);
+bool nft_read_element(struct reader *list, struct nft_element *ret);
+
+/* A key of a dispatch map as a service's key. False when it has another length. */
+bool nft_read_key(const struct nft_element *e, enum nft_kind kind, struct ha_service_opts *ret);
+#endif

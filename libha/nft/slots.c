@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "nft/slots.h"
+
+struct share {
+	const struct ha_dest *dest;
+	uint64_t n; /* slots */
+};
+
+/* One slot before sorting: where it would lie if time were continuous. */
+struct place {
+	uint64_t at;
+	uint32_t turn; /* tie break: the order of destinations */
+	const struct ha_dest *dest;
+};
+
+static uint64_t gcd(uint64_t a, uint64_t b)
+{
+	while (b) {
+		uint64_t rest = a % b;
+
+		a = b;
+		b = rest;
+	}
+	return a;
+}
+
+/* The destinations that get connections, with their weights in lowest terms; the sum of those. */
+static uint64_t weigh(const struct ha_service *s, struct share *shares, size_t *ret_n)
+{
+	bool weighted = strcmp(s->o.scheduler, "rr") != 0;
+	uint64_t divisor = 0, sum = 0;
+	size_t n = 0;
+
+	for (const struct ha_dest *d = NULL; (d = ha_dest_next(s, d));) {
+		if (!d->o.weight)
+			continue;
+		shares[n++] = (struct share){d, weighted ? d->o.weight : 1};
+		divisor = gcd(shares[n - 1].n, divisor);
+	}
+	for (size_t i = 0; i < n; i++) {
+		shares[i].n /= divisor;
+		sum += shares[i].n;
+	}
+	*ret_n = n;
+	return sum;
+}
+
+/* Too many slots: to the nearest share of NFT_SLOTS_EXACT, at least one. The new sum. */
+static uint64_t round_shares(struct share *shares, size_t n, uint64_t sum)
+{
+	uint64_t rounded = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		shares[i].n = (shares[i].n * NFT_SLOTS_EXACT + sum / 2) / sum;
+		if (!shares[i].n)
+			shares[i].n = 1;
+		rounded += shares[i].n;
+	}
+	return rounded;
+}
+
+static int compare_places(const void *a, const void *b)
+{
+	const struct place *p = a, *q = b;
+
+	if (p->at != q->at)
+		return p->at < q->at ? -1 : 1;
+	return p->turn < q->turn ? -1 : p->turn > q->turn;
+}
+
+/* Slot j of k lies at (2j + 1) / 2k of the round. */
+static void spread(const struct share *shares, size_t n, struct place *places)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < n; i++)
+		for (uint64_t j = 0; j < shares[i].n; j++)
+			places[at++] = (struct place){((2 * j + 1) << 32) / shares[i].n,
+						      (uint32_t)i, shares[i].dest};
+	qsort(places, at, sizeof(*places), compare_places);
+}
+
+int nft_slots(const struct ha_service *s, const struct ha_dest ***ret_slots, uint32_t *ret_n)
+{
+	struct share *shares = mem_array(ha_dest_count(s) + 1, sizeof(*shares));
+	const struct ha_dest **slots = NULL;
+	struct place *places = NULL;
+	uint64_t sum = 0;
+	size_t n = 0;
+	int r = -ENOMEM;
+
+	if (!shares)
+		return -ENOMEM;
+	sum = weigh(s, shares, &n);
+	if (sum > NFT_SLOTS_EXACT && sum > n)
+		sum = round_shares(shares, n, sum);
+	if (sum) {
+		places = mem_array(sum, sizeof(*places));
+		slots = mem_array(sum, sizeof(*slots));
+		if (!places || !slots)
+			goto out;
+		spread(shares, n, places);
+		for (size_t i = 0; i < sum; i++)
+			slots[i] = places[i].dest;
+	}
+	*ret_slots = slots;
+	*ret_n = (uint32_t)sum;
+	slots = NULL;
+	r = 0;
+out:
+	mem_free(slots);
+	mem_free(places);
+	mem_free(shares);
+	return r;
+}
