@@ -67,7 +67,7 @@ int main(int argc, char **argv)
 	setlinebuf(stdout);
 	for (int i = 1 + once; i < argc; i++)
 		if (!add(e, argv[i]))
-			return 2;
+			return health_engine_free(e), 2;
 	while (!once || results < argc - 2) {
 		uint64_t t = now(), next = health_engine_deadline(e);
 		uint64_t ms = next <= t ? 0 : (next - t) / 1000000 + 1;

@@ -6,12 +6,13 @@
  *
  * One machine covers four schools, each a preset (health_filter_preset):
  *
- *              up -> down                     down -> up                  starts
- *  HAProxy     `fall` failures in a row       `rise` successes in a row   up; the first failure
- * drops it keepalived  1 + `retry` failures in a row, one success                 the same; down
- * with `alpha` `retry_ns` apart F5          no success for `silence_ns`    one, then `settle_ns`
- * with  unknown no failure Envoy       `fall`, or one fail-now        `rise`; the first ever: 1
- * unknown
+ *              up -> down                  down -> up                  starts
+ *  HAProxy     `fall` failures in a row    `rise` successes in a row   up; one failure drops it
+ *  keepalived  1 + `retry` failures in a   one success                 the same; or down (`alpha`)
+ *              row, `retry_ns` apart
+ *  F5          no success for `silence_ns` one, then `settle_ns`       unknown
+ *                                          without a failure
+ *  Envoy       `fall`, or one fail-now     `rise`; the first ever: 1   unknown
  *
  * Time is CLOCK_MONOTONIC (or any clock that never goes back) in nanoseconds, given by the caller;
  * the filter keeps no other idea of it. A filter belongs to one thread at a time; copying the
@@ -32,15 +33,18 @@ extern "C" {
 
 /* What one check says of its target. */
 enum health_verdict {
-	/* says nothing (the checker's own trouble): changes no state and no counter */
+	/* Says nothing (the checker's own trouble): changes no state and no counter. */
 	HEALTH_NEUTRAL = 0,
-	HEALTH_OK = 1, /* a success */
-	/* works, wants no new users (HAProxy disable-on-404, F5 recv-disable): a success while up;
-	   while down or unknown a failure, as in HAProxy */
+	/* A success. */
+	HEALTH_OK = 1,
+	/* Works, wants no new users (HAProxy disable-on-404, F5 recv-disable): a success while up;
+	 * while down or unknown a failure, as in HAProxy. */
 	HEALTH_OK_DRAIN = 2,
-	HEALTH_DEGRADED = 3, /* a success, but use others first (Envoy's degraded header) */
-	HEALTH_FAIL = 4,     /* a failure that counts */
-	/* a failure that needs no second (F5 on RST, Envoy on an unexpected status) */
+	/* A success, but use others first (Envoy's degraded header). */
+	HEALTH_DEGRADED = 3,
+	/* A failure that counts. */
+	HEALTH_FAIL = 4,
+	/* A failure that needs no second (F5 on RST, Envoy on an unexpected status). */
 	HEALTH_FAIL_NOW = 5,
 };
 
@@ -53,18 +57,13 @@ enum health_state {
 	HEALTH_STATE_UP = 4,
 };
 
-/*
- * Where a filter begins, or is put by an operator (health_filter_set). HAProxy's `init-state`
- * words.
- */
+/* Where a filter begins, or is put by an operator (health_filter_set): HAProxy's `init-state`. */
 enum health_start {
-	HEALTH_START_UP = 0,	   /* up, and the next failure alone takes it down */
-	HEALTH_START_FULLY_UP = 1, /* up, with all of `fall` ahead of it */
-	/* down, and the next success alone takes it up (keepalived's alpha) */
-	HEALTH_START_DOWN = 2,
+	HEALTH_START_UP = 0,	     /* up, and the next failure alone takes it down */
+	HEALTH_START_FULLY_UP = 1,   /* up, with all of `fall` ahead of it */
+	HEALTH_START_DOWN = 2,	     /* down; the next success alone takes it up (alpha) */
 	HEALTH_START_FULLY_DOWN = 3, /* down, with all of `rise` ahead of it */
-	/* the first verdict decides (with `silence_ns`: the first success does) */
-	HEALTH_START_UNKNOWN = 4,
+	HEALTH_START_UNKNOWN = 4,    /* the first verdict decides; with silence_ns: first success */
 };
 
 /* Why the state is what it is. */
@@ -75,20 +74,17 @@ enum health_reason {
 	HEALTH_REASON_FALL = 3,	    /* enough failures in a row */
 	HEALTH_REASON_FAIL_NOW = 4, /* one failure that needs no second */
 	HEALTH_REASON_SILENCE = 5,  /* no success for `silence_ns` */
-	/* stayed up, but the target changed between up, drain and degraded */
-	HEALTH_REASON_SAYS_SO = 6,
+	HEALTH_REASON_SAYS_SO = 6,  /* still up; the target went between up, drain, degraded */
 	HEALTH_REASON_OPERATOR = 7, /* health_filter_set, health_filter_resume */
 };
 
 /* Which entry of the interval table is next. */
 enum health_interval {
 	HEALTH_INTERVAL_NORMAL = 0, /* settled in up, or unknown without fast_ns */
-	/* in transition (some, but not enough, of rise or fall) or unchecked */
-	HEALTH_INTERVAL_FAST = 1,
-	HEALTH_INTERVAL_DOWN = 2, /* settled in down */
-	/* up, and the last check failed: count it from the END of that check */
-	HEALTH_INTERVAL_RETRY = 3,
-	HEALTH_INTERVAL_EDGE = 4, /* the first check after a change to up or down */
+	HEALTH_INTERVAL_FAST = 1,   /* unchecked, or some but not enough of `rise` or `fall` */
+	HEALTH_INTERVAL_DOWN = 2,   /* settled in down */
+	HEALTH_INTERVAL_RETRY = 3,  /* up, the last check failed: count from the END of it */
+	HEALTH_INTERVAL_EDGE = 4,   /* the first check after a change to up or down */
 };
 
 /* The schools, for health_filter_preset. */
@@ -96,8 +92,7 @@ enum health_school {
 	HEALTH_SCHOOL_HAPROXY = 0,    /* rise 2, fall 3, 2 s */
 	HEALTH_SCHOOL_KEEPALIVED = 1, /* rise 1, fall 2 (`retry 1`), 60 s, 1 s between retries */
 	HEALTH_SCHOOL_F5 = 2,	      /* 5 s, down after 16 s without a success */
-	/* rise 2, fall 3, 5 s (Envoy has no defaults: the usual figures) */
-	HEALTH_SCHOOL_ENVOY = 3,
+	HEALTH_SCHOOL_ENVOY = 3,      /* rise 2, fall 3, 5 s: the usual figures */
 };
 
 /* Names, for logs: "ok", "UP", "rise" …; "?" for a number without a name. Static; any thread. */
@@ -127,26 +122,23 @@ LIBHEALTH_API bool health_state_is_up(enum health_state state);
  *   delay_before_retry, start = alpha ? HEALTH_START_DOWN : HEALTH_START_UP.
  * - F5: interval_ns = up-interval, or interval when that is 0; down_ns = fast_ns = interval;
  *   silence_ns = timeout; settle_ns = time-until-up; manual_resume.
+ * - Envoy: down_ns = unhealthy_interval, up_edge_ns = healthy_edge_interval, down_edge_ns =
+ *   unhealthy_edge_interval.
  */
 struct health_filter_opts {
 	size_t size;
 	uint32_t rise; /* successes in a row to come up; 0: HEALTH_RISE_DEFAULT */
-	uint32_t
-	    fall; /* failures in a row to go down; 0: HEALTH_FALL_DEFAULT. Unused with silence_ns */
+	uint32_t fall; /* failures in a row to go down; 0: HEALTH_FALL_DEFAULT */
 	enum health_start start;
 	uint8_t manual_resume; /* not 0: once down, stay down until health_filter_resume */
 	uint64_t interval_ns;  /* settled in up; 0: HEALTH_INTERVAL_DEFAULT_NS */
 	uint64_t fast_ns;      /* in transition or unknown; 0: the interval of the state it is in */
 	uint64_t down_ns;      /* settled in down; 0: interval_ns */
-	uint64_t
-	    retry_ns; /* up with failures pending, from the end of the failed check; 0: fast_ns */
-	uint64_t
-	    up_edge_ns; /* the first after coming up (Envoy's healthy_edge_interval); 0: none */
-	uint64_t down_edge_ns; /* the first after going down (unhealthy_edge_interval); 0: none */
-	uint64_t silence_ns;   /* down when there was no success for so long (F5 timeout); 0: count
-				  `fall` */
-	uint64_t
-	    settle_ns; /* after enough successes, wait so long without a failure; 0: up at once */
+	uint64_t retry_ns;     /* up with failures pending, from the failure's end; 0: fast_ns */
+	uint64_t up_edge_ns;   /* the first after coming up; 0: none */
+	uint64_t down_edge_ns; /* the first after going down; 0: none */
+	uint64_t silence_ns;   /* down without a success for so long, `fall` unused; 0: by `fall` */
+	uint64_t settle_ns;    /* enough successes, then so long without a failure; 0: up at once */
 };
 
 /*
@@ -215,8 +207,7 @@ LIBHEALTH_API uint64_t health_filter_interval_ns(const struct health_filter *f);
 LIBHEALTH_API enum health_interval health_filter_interval(const struct health_filter *f);
 
 /*
- * All there is to show. HAProxy's "UP 2/3" is left/fall while up, its "DOWN 1/2" is (rise -
- * left)/rise.
+ * All there is to show. HAProxy's "UP 2/3" is left/fall; its "DOWN 1/2" is (rise - left)/rise.
  */
 struct health_filter_status {
 	size_t size;
@@ -224,7 +215,7 @@ struct health_filter_status {
 	enum health_reason reason; /* of the last change of state */
 	enum health_verdict last;  /* the last verdict fed; HEALTH_NEUTRAL before the first */
 	uint32_t rise, fall;
-	uint32_t left;	     /* so many failures more take it down; while down: successes, up */
+	uint32_t left;	     /* so many failures more take it down; while down, successes up */
 	uint32_t ok_run;     /* successes in a row, 0 after a failure; stops at UINT32_MAX */
 	uint32_t fail_run;   /* failures in a row, 0 after a success; stops at UINT32_MAX */
 	uint8_t held;	     /* not 0: manual_resume keeps it down */
@@ -234,10 +225,7 @@ struct health_filter_status {
 	uint64_t last_ok_ns; /* the last success; 0: none yet */
 };
 
-/*
- * Copies out what there is. 0; -EINVAL: an argument is NULL, or ret is too small for its size
- * field.
- */
+/* Copies out. 0; -EINVAL: an argument is NULL, or ret is too small for its size field. */
 LIBHEALTH_API int health_filter_status(const struct health_filter *f,
 				       struct health_filter_status *ret);
 

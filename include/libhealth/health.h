@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The engine runs checks: it starts each one in its time, does its I/O, feeds its filter and tells
- *the host. It owns no thread, no loop and no signal: the host polls one fd, sleeps until one
- *deadline and calls one function.
+ * the host. It owns no thread, no loop and no signal: the host polls one fd, sleeps until one
+ * deadline and calls one function.
  *
  *	struct pollfd p = { .fd = health_engine_fd(e), .events = POLLIN };
  *	for (;;) {
@@ -13,12 +13,12 @@
  * A check is a target, a probe (libhealth/probe.h), a filter (libhealth/filter.h) and a userdata.
  *
  * Times are CLOCK_MONOTONIC nanoseconds given by the host; they never go back. An engine, its
- *checks and their probes belong to one thread at a time. Calls that are handed NULL for an object
- *do nothing or return -EINVAL.
+ * checks and their probes belong to one thread at a time. Calls that are handed NULL for an object
+ * do nothing or return -EINVAL.
  *
  * Callbacks come only from health_engine_dispatch and from the calls that say so, after engine and
- *check are whole again. Inside one, every call is allowed (a check may remove itself and others)
- *but health_engine_dispatch, which returns -EBUSY, and health_engine_free, which asserts.
+ * check are whole again. Inside one, every call is allowed (a check may remove itself and others)
+ * but health_engine_dispatch, which returns -EBUSY, and health_engine_free, which asserts.
  */
 #ifndef LIBHEALTH_HEALTH_H
 #define LIBHEALTH_HEALTH_H
@@ -117,8 +117,8 @@ struct health_engine_opts {
 };
 
 /*
- * 0; -EINVAL: a limit out of range or ret is NULL; -E2BIG: unknown fields; -ENOMEM, -EMFILE,
- * -ENFILE.
+ * Makes an engine. `o` NULL: defaults. 0; -EINVAL: a limit out of range or ret is NULL; -E2BIG:
+ * unknown fields, here or in the ops; -ENOMEM, -EMFILE, -ENFILE.
  */
 LIBHEALTH_API int health_engine_new(const struct health_engine_opts *o, struct health_engine **ret);
 
@@ -128,10 +128,7 @@ LIBHEALTH_API void health_engine_free(struct health_engine *e);
 /* The fd to poll for reading: constant, the engine's own. */
 LIBHEALTH_API int health_engine_fd(const struct health_engine *e);
 
-/*
- * When to dispatch at the latest: absolute; 0 or past: at once; UINT64_MAX: only when the fd is
- * readable.
- */
+/* When to dispatch at the latest: absolute. Past: at once; UINT64_MAX: when the fd is readable. */
 LIBHEALTH_API uint64_t health_engine_deadline(const struct health_engine *e);
 
 /*
@@ -210,10 +207,7 @@ LIBHEALTH_API void health_check_run_now(struct health_check *c);
 LIBHEALTH_API void health_check_report(struct health_check *c, enum health_verdict verdict,
 				       uint64_t now_ns);
 
-/*
- * health_filter_set and health_filter_resume for a check. They call `transition` when the state
- * changes.
- */
+/* health_filter_set and _resume for a check; they call `transition` when the state changes. */
 LIBHEALTH_API void health_check_set(struct health_check *c, enum health_start start,
 				    uint64_t now_ns);
 LIBHEALTH_API void health_check_resume(struct health_check *c, uint64_t now_ns);
@@ -247,9 +241,7 @@ LIBHEALTH_API int health_check_status(const struct health_check *c,
 LIBHEALTH_API int health_check_filter_status(const struct health_check *c,
 					     struct health_filter_status *ret);
 
-/*
- * Sums since health_engine_new. Nothing slips silently: runs that could not start in time are here.
- */
+/* Sums since health_engine_new. Nothing slips silently: what could not start in time is here. */
 struct health_engine_stats {
 	size_t size;
 	uint64_t checks;    /* now

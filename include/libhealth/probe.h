@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A probe is a dialogue with a server, without the I/O: bytes in, bytes out, a verdict at the end.
- *The engine (libhealth/health.h) connects, sends, receives, keeps the time and closes; the probe
- *only reads and answers, so that a test plays the server from an array and a fuzzer needs no
- *network.
+ * The engine (libhealth/health.h) connects, sends, receives, keeps the time and closes; the probe
+ * only reads and answers, so that a test plays the server from an array and a fuzzer needs no
+ * network.
  *
  * A probe's life, for each check anew:
  *
@@ -11,7 +11,7 @@
  *	                   └─► closed | timeout ──► verdict
  *
  * Every entry of the ops may be NULL; the comment says what the engine does then. With all of them
- *NULL a connection made is the success: that is the TCP probe (health_probe_tcp).
+ * NULL a connection made is the success: that is the TCP probe (health_probe_tcp).
  */
 #ifndef LIBHEALTH_PROBE_H
 #define LIBHEALTH_PROBE_H
@@ -87,8 +87,7 @@ enum health_step {
 struct health_probe_io {
 	uint64_t now_ns; /* in */
 
-	/* out: bytes to send; they must stay as they are until the next call (state or config holds
-	 * them) */
+	/* out: bytes to send; state or config holds them unchanged until the next call */
 	const void *send;
 	size_t send_len;
 
@@ -101,20 +100,23 @@ struct health_probe_io {
 	enum health_verdict verdict;
 	enum health_code code;
 	uint32_t status; /* the protocol's own number (HTTP status, DNS rcode); 0: none */
-	char text[HEALTH_TEXT_MAX]; /* for people, from the server if it spoke; the engine ends it
-				       with 0 and makes it printable. Never a secret */
+	/* For people, in the server's words if it spoke; never a secret. The engine ends it with 0
+	 * and makes it printable. */
+	char text[HEALTH_TEXT_MAX];
 };
 
-/* Bits of health_probe_ops.flags. */
-/* UDP: open, which is required, sends one datagram; each call of received gets one. */
+/*
+ * Bits of health_probe_ops.flags.
+ * DATAGRAM is UDP: open, which is required, sends one datagram; each call of received gets one.
+ * FIN closes politely, so that the last bytes arrive; the default, RST, leaves no TIME_WAIT behind.
+ */
 #define HEALTH_PROBE_DATAGRAM 1u
-/* Close politely, so that the last bytes arrive; the default, RST, leaves no TIME_WAIT behind. */
 #define HEALTH_PROBE_FIN 2u
 
 /*
- * The dialogue. Callbacks must not block, allocate beyond base needs or touch globals; they see
- * `state` (state_size bytes of their own, zeroed before open) and `config` (what setup made, shared
- * by all checks of this probe, read-only).
+ * The dialogue. Callbacks must not block, call the engine or touch globals; they see
+ * `state` (state_size bytes of their own, zeroed before open, aligned for any type) and `config`
+ * (what setup made, shared by all checks of this probe, read-only).
  */
 struct health_probe_ops {
 	size_t size;
@@ -135,12 +137,11 @@ struct health_probe_ops {
 	enum health_step (*received)(void *state, const void *config, const void *data, size_t len,
 				     struct health_probe_io *io);
 	/* The server closed; `error` 0, or the errno it broke with (ECONNRESET; ECONNREFUSED for a
-	 * datagram). No more bytes come: HEALTH_STEP_MORE is a failure. NULL: HEALTH_FAIL,
-	 * HEALTH_CODE_L7RSP. */
+	 * datagram). No more bytes come: MORE is a failure. NULL: HEALTH_FAIL, HEALTH_CODE_L7RSP,
+	 * or HEALTH_CODE_L4CON for ECONNREFUSED. */
 	enum health_step (*closed)(void *state, const void *config, int error,
 				   struct health_probe_io *io);
-	/* The time is over: HEALTH_STEP_MORE is a failure. NULL: HEALTH_FAIL, HEALTH_CODE_L7TOUT.
-	 */
+	/* The time is over: MORE is a failure. NULL: HEALTH_FAIL, HEALTH_CODE_L7TOUT. */
 	enum health_step (*timeout)(void *state, const void *config, struct health_probe_io *io);
 };
 
