@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * VRRP version 2 (RFC 3768) and 3 (RFC 9568, RFC 5798), for IPv4 and IPv6: the protocol without
- *I/O.
+ * VRRP version 2 (RFC 3768) and 3 (RFC 9568, RFC 5798), for IPv4 and IPv6: the protocol without I/O.
  *
  * One struct ha_vrrp is one virtual router: one VRID of one family on one link. It is fed received
  * messages and the time, and answers through callbacks: send this advert, hold or drop the
- *addresses, announce them. It makes no system call and reads no clock. <libha/vrrp_link.h> is a
- *ready-made Linux hand for it; a host may as well bring its own.
+ * addresses, announce them. It makes no system call and reads no clock. <libha/vrrp_link.h> is a
+ * ready-made Linux hand for it; a host may as well bring its own.
  *
  *	start ----> deadline() --time passes--> tick()          any packet --> receive()
  *
@@ -14,10 +13,10 @@
  * are -errno. A bad packet is no error: it is dropped, counted and told by ops->dropped.
  *
  * Callbacks run at the end of the call that caused them, when the object is whole again, in the
- *order the RFC lists the actions. Inside one, every function here may be called on the same object
- *but ha_vrrp_receive and ha_vrrp_tick (-EBUSY) and ha_vrrp_free (asserts); what they cause is told
- *after the callback returned. Calls that mutate give -EBUSY when one round of callbacks caused more
- *than HA_VRRP_MAX_ROUND events, so that a loop of callbacks ends.
+ * order the RFC lists the actions. Inside one, every function here may be called on the same object
+ * but ha_vrrp_receive and ha_vrrp_tick (-EBUSY) and ha_vrrp_free (asserts); what they cause is told
+ * after the callback returned. Calls that mutate give -EBUSY when one round of callbacks caused more
+ * than HA_VRRP_MAX_ROUND events, so that a loop of callbacks ends.
  *
  * Threads: an object, and a group with all its members, belongs to one thread at a time. After
  * ha_vrrp_start nothing is allocated.
@@ -125,11 +124,9 @@ enum ha_vrrp_remark {
 
 /* How the checksum of version 3 over IPv4 is made. All are accepted on receive. */
 enum ha_vrrp_checksum {
-	HA_VRRP_CHECKSUM_PSEUDO,  /* with the pseudo-header: RFC 5798 as keepalived and FRR read it
-				   */
-	HA_VRRP_CHECKSUM_MESSAGE, /* the message only: RFC 9568 section 5.2.8 */
-	HA_VRRP_CHECKSUM_PSEUDO_GROUP, /* the pseudo-header says 224.0.0.18 on unicast: old
-					  keepalived */
+	HA_VRRP_CHECKSUM_PSEUDO,       /* with the pseudo-header: RFC 5798 to keepalived and FRR */
+	HA_VRRP_CHECKSUM_MESSAGE,      /* the message only: RFC 9568 section 5.2.8 */
+	HA_VRRP_CHECKSUM_PSEUDO_GROUP, /* unicast, but the group in it: old keepalived */
 	HA_VRRP_N_CHECKSUMS,
 };
 
@@ -179,8 +176,10 @@ struct ha_vrrp_opts {
 	/* An Active that hears a losing advert does not answer it at once (RFC 9568 does). */
 	bool no_reply;
 
-	/* An Active that hears a winning advert sends one more, so that the winner learns of the
-	 * split and announces the addresses. The RFC is silent; off by default. */
+	/*
+	 * An Active that hears a winning advert sends one more, so that the winner learns of the
+	 * split and announces the addresses. The RFC is silent; off by default.
+	 */
 	bool last_advert;
 
 	/* Version 2: accept another address list. Version 3 always does (RFC 9568 section 7.1). */
@@ -259,8 +258,7 @@ struct ha_vrrp_ops {
 	/*
 	 * Sends one advert of `len` bytes: IP protocol 112, TTL or hop limit 255, from the router's
 	 * source address to `destination` (the group, or one peer: a call for each). 0 or -errno,
-	 * which is counted and told as HA_VRRP_REMARK_SEND_FAILED; the next advert is not waited
-	 * for.
+	 * which is counted and told as HA_VRRP_REMARK_SEND_FAILED; the next one leaves when due.
 	 */
 	int (*send)(struct ha_vrrp *v, const struct ha_ip *destination, const void *advert,
 		    size_t len, void *userdata);
@@ -273,8 +271,7 @@ struct ha_vrrp_ops {
 
 	void (*changed)(struct ha_vrrp *v, const struct ha_vrrp_change *change, void *userdata);
 
-	/* Called for every dropped packet: a host that logs limits its rate (RFC 9568 7.1: SHOULD).
-	 */
+	/* Called for every dropped packet: a host that logs limits its rate (RFC 9568 7.1). */
 	void (*dropped)(struct ha_vrrp *v, enum ha_vrrp_drop reason, const struct ha_vrrp_meta *m,
 			void *userdata);
 
@@ -299,7 +296,7 @@ LIBHA_API const char *ha_vrrp_check(const struct ha_vrrp_opts *opts);
 
 /*
  * Leaves its group, wipes the password and frees. Sends and tells nothing: ha_vrrp_stop first,
- * unless another process took over. NULL is fine. Asserts outside of callbacks.
+ * unless another process took over. NULL is fine. Not inside a callback of it or its group: asserts.
  */
 LIBHA_API void ha_vrrp_free(struct ha_vrrp *v);
 
@@ -309,8 +306,7 @@ LIBHA_API void ha_vrrp_free(struct ha_vrrp *v);
  */
 LIBHA_API int ha_vrrp_start(struct ha_vrrp *v, uint64_t now_ns);
 
-/* Any state -> Initialize; an Active gives up the addresses and sends priority 0. -EALREADY,
- * -EBUSY. */
+/* Any state -> Initialize; an Active drops the addresses, sends priority 0. -EALREADY, -EBUSY. */
 LIBHA_API int ha_vrrp_stop(struct ha_vrrp *v, uint64_t now_ns);
 
 /*
@@ -321,8 +317,7 @@ LIBHA_API int ha_vrrp_stop(struct ha_vrrp *v, uint64_t now_ns);
 LIBHA_API int ha_vrrp_receive(struct ha_vrrp *v, uint64_t now_ns, const struct ha_vrrp_meta *m,
 			      const void *pkt, size_t len);
 
-/* When ha_vrrp_tick is due, absolute; HA_VRRP_NEVER: not at all. May change with every other call.
- */
+/* When ha_vrrp_tick is due, absolute; HA_VRRP_NEVER: not at all. Changes with every other call. */
 LIBHA_API uint64_t ha_vrrp_deadline(const struct ha_vrrp *v);
 
 /* Serves the timers that are due; early calls do nothing. -EBUSY inside a callback. */
@@ -336,12 +331,10 @@ LIBHA_API int ha_vrrp_tick(struct ha_vrrp *v, uint64_t now_ns);
 LIBHA_API int ha_vrrp_set_priority(struct ha_vrrp *v, uint64_t now_ns, unsigned priority);
 
 /*
- * Sets or clears fault bits: what they stand for is the host's (link down, no address, script
- * failed
- * ..). While any is set a started router is in Fault: an Active gives up the addresses and sends
- * priority 0. When the last is cleared it becomes Backup, or Active when it is the owner. Bits may
- * be set before the start. -EINVAL: no bit, or HA_VRRP_FAULT_GROUP, which belongs to the group;
- * -EBUSY.
+ * Sets or clears fault bits: what they stand for is the host's (link down, no address, a script
+ * that failed). While any is set a started router is in Fault: an Active gives up the addresses and
+ * sends priority 0. When the last is cleared it becomes Backup, or Active when it is the owner. Bits
+ * may be set before the start. -EINVAL: no bit, or the group's HA_VRRP_FAULT_GROUP; -EBUSY.
  */
 #define HA_VRRP_FAULT_GROUP 0x80000000u /* another member of the sync group is in Fault */
 LIBHA_API int ha_vrrp_set_fault(struct ha_vrrp *v, uint64_t now_ns, uint32_t bits, bool on);
@@ -358,8 +351,7 @@ LIBHA_API int ha_vrrp_announce(struct ha_vrrp *v, uint64_t now_ns);
 LIBHA_API enum ha_vrrp_state ha_vrrp_state(const struct ha_vrrp *v);
 LIBHA_API void *ha_vrrp_userdata(const struct ha_vrrp *v);
 
-/* What it was made of, defaults filled in; pointers are valid while the router lives. No password.
- */
+/* What it was made of, with defaults, without the password; valid while the router lives. */
 LIBHA_API const struct ha_vrrp_opts *ha_vrrp_opts(const struct ha_vrrp *v);
 
 /* Where it stands. Intervals are the ones in use; all zero where a state has none. */
@@ -376,8 +368,8 @@ struct ha_vrrp_status {
 	uint64_t timer_ns;	     /* Adver_Timer or Active_Down_Timer, absolute; HA_VRRP_NEVER */
 	bool waits_for_group;	     /* could be Active, but another member of its group cannot */
 };
-LIBHA_API int ha_vrrp_status(const struct ha_vrrp *v,
-			     struct ha_vrrp_status *ret); /* -EINVAL: size */
+/* -EINVAL: ret->size is not set. */
+LIBHA_API int ha_vrrp_status(const struct ha_vrrp *v, struct ha_vrrp_status *ret);
 
 /* Counters since ha_vrrp_new; thawing does not carry them over. */
 #define HA_VRRP_STATS_SLOTS 32
@@ -395,7 +387,8 @@ struct ha_vrrp_stats {
 	uint64_t remarks[HA_VRRP_STATS_SLOTS]; /* by enum ha_vrrp_remark */
 	uint64_t checksums[4];		       /* version 3 over IPv4: by enum ha_vrrp_checksum */
 };
-LIBHA_API int ha_vrrp_stats(const struct ha_vrrp *v, struct ha_vrrp_stats *ret); /* -EINVAL: size */
+/* -EINVAL: ret->size is not set. */
+LIBHA_API int ha_vrrp_stats(const struct ha_vrrp *v, struct ha_vrrp_stats *ret);
 
 /*
  * Hitless restart and reload. Freeze writes the state (not the options) with its absolute timers
@@ -413,8 +406,8 @@ LIBHA_API int ha_vrrp_thaw(struct ha_vrrp *v, uint64_t now_ns, const void *buf, 
 /*
  * Sync group: virtual routers of this node that are Active together or not at all. It becomes
  * Active when each member is or could be; when one falls to Backup all do (and resign with priority
- * 0), and while one is in Fault all are. It needs no timer and no I/O: its members are served as
- * ever.
+ * 0), and while one is in Fault all are. It has no timer and no I/O: its members are served as ever.
+ * Inside a callback of one member its group counts as one object: see the top.
  */
 struct ha_vrrp_group_ops {
 	size_t size;
@@ -427,8 +420,7 @@ struct ha_vrrp_group_ops {
 LIBHA_API int ha_vrrp_group_new(const struct ha_vrrp_group_ops *ops, void *userdata,
 				struct ha_vrrp_group **ret);
 
-/* Its members become single routers and stay as they are. NULL is fine; asserts outside of
- * callbacks. */
+/* Its members become single routers and stay as they are. NULL is fine. In a callback it asserts. */
 LIBHA_API void ha_vrrp_group_free(struct ha_vrrp_group *g);
 
 /*
@@ -450,8 +442,7 @@ LIBHA_API enum ha_vrrp_state ha_vrrp_group_state(const struct ha_vrrp_group *g);
 /* The virtual router MAC address (RFC 9568 section 7.3): 00:00:5e:00:01:VRID, :02: for AF_INET6. */
 LIBHA_API void ha_vrrp_mac(uint8_t family, uint8_t vrid, uint8_t ret[6]);
 
-/* Short static names in lower case, such as "active" or "ttl"; "?" for an unknown value. Any
- * thread. */
+/* Short static names, such as "active" or "ttl"; "?" for an unknown value. Any thread. */
 LIBHA_API const char *ha_vrrp_state_name(enum ha_vrrp_state state);
 LIBHA_API const char *ha_vrrp_reason_name(enum ha_vrrp_reason reason);
 LIBHA_API const char *ha_vrrp_drop_name(enum ha_vrrp_drop drop);

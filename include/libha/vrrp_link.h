@@ -2,12 +2,12 @@
 /*
  * The Linux hand of <libha/vrrp.h>: the sockets of one interface and one family. It delivers what
  * arrives to the virtual routers added to it, serves their timers, sends their adverts and
- *announces their addresses. examples/hello/vrrp.c is a whole program of it.
+ * announces their addresses. examples/hello/vrrp.c is a whole program of it.
  *
  *	poll(ha_vrrp_link_fd, POLLIN, until ha_vrrp_link_deadline) -> ha_vrrp_link_dispatch
  *
  * Two raw sockets need CAP_NET_RAW when the link is made, and nothing after. A host without it lets
- *a privileged process open them: opts.open_socket asks, ha_vrrp_link_open_socket answers there.
+ * a privileged process open them: opts.open_socket asks, ha_vrrp_link_open_socket answers there.
  *
  * An interface that was deleted does not come back: free the link and make one for the new ifindex.
  * Threads: a link and the routers added to it belong to one thread at a time.
@@ -63,8 +63,9 @@ struct ha_vrrp_link_opts {
 	struct ha_ip group;
 	bool unicast_only; /* join no group */
 
-	uint8_t
-	    ttl; /* of adverts. Default 255, which multicast must have (RFC 9568 section 5.1.1.3) */
+	/* Of adverts. Default 255, which multicast must have (RFC 9568 section 5.1.1.3). */
+	uint8_t ttl;
+
 	uint32_t receive_buffer_bytes; /* default: the system's */
 
 	/*
@@ -78,7 +79,7 @@ struct ha_vrrp_link_opts {
 /* -EINVAL, -E2BIG, -ENOMEM, -EPERM without CAP_NET_RAW, or what the sockets said. */
 LIBHA_API int ha_vrrp_link_new(const struct ha_vrrp_link_opts *opts, struct ha_vrrp_link **ret);
 
-/* Closes the sockets; the routers stay. NULL is fine. Asserts outside of ha_vrrp_link_dispatch. */
+/* Closes the sockets; the routers stay. NULL is fine. Not inside its dispatch: asserts. */
 LIBHA_API void ha_vrrp_link_free(struct ha_vrrp_link *l);
 
 /*
@@ -95,9 +96,8 @@ LIBHA_API int ha_vrrp_link_fd(const struct ha_vrrp_link *l);
 LIBHA_API uint64_t ha_vrrp_link_deadline(const struct ha_vrrp_link *l);
 
 /*
- * Serves the timers that are due, then reads at most HA_VRRP_LINK_BATCH packets; never blocks. 0,
- * or -errno of the socket (-ENETDOWN: the interface is down; no reason to stop); -EBUSY inside
- * itself.
+ * Serves the timers that are due, then reads at most HA_VRRP_LINK_BATCH packets; never blocks. 0, or
+ * -errno of the socket (-ENETDOWN: the interface is down; no reason to stop); -EBUSY inside itself.
  */
 LIBHA_API int ha_vrrp_link_dispatch(struct ha_vrrp_link *l, uint64_t now_ns);
 
