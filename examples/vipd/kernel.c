@@ -1,222 +1,267 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The process with the capabilities: it listens to vrrp and health, knows a closed list of verbs and
+ * checks each against the configuration it was born with. No file, no packet, no text from outside.
+ */
 #include "kernel.h"
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <net/if.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "addresses.h"
 #include "log.h"
-#include "loop.h"
-#include "msg.h"
-#include "privilege.h"
-#include "services.h"
 
-#define REPAIR_NS \
-	UINT64_C(30000000000) /* how often strangers' changes to our services are looked for */
-#define RETRY_NS UINT64_C(2000000000) /* after a change failed */
-#define MESSAGES_PER_TURN 256
+#define SECOND_NS UINT64_C(1000000000)
+#define AUDIT_NS (60 * SECOND_NS)
+#define MESSAGES_PER_TURN 1024
 
-static const char *const users[] = {"nobody", NULL};
+/* ---- Verbs of vrrp ---- */
 
-struct channel {
-	struct kernel *kernel;
-	enum msg_role role;
-	int fd; /* -1: there is none */
-	struct loop_source *source;
-};
-
-struct kernel {
-	struct loop *loop;
-	struct addresses *addresses;
-	struct services *services;
-	struct loop_source *repair;
-	struct channel channel[MSG_N_ROLES];
-};
-
-static void answer(struct channel *c, const struct msg *request, int error, int pass_fd)
+static bool is_instances_interface(const struct kernel *k, uint32_t ifindex)
 {
-	const struct msg m = {.type = MSG_DONE, .seq = request->seq, .error = error};
-	int r;
-
-	if (!request->seq)
-		return;
-	r = msg_send(c->fd, &m, pass_fd);
-	if (r < 0)
-		log_err("cannot answer a request: %s", strerror(-r));
+	for (size_t i = 0; i < k->n_watched; i++)
+		if (k->watched[i].link.ifindex == ifindex)
+			return ifindex != 0;
+	return false;
 }
 
-/* Opens only what the instance's link would open: on its interface, of its family. */
-static int open_socket(struct kernel *k, const struct msg_socket *s)
+static bool is_configured_group(const struct kernel *k, const struct ha_vrrp_socket *s)
 {
-	const struct conf_instance *i = addresses_instance(k->addresses, s->instance);
-	int ifindex = addresses_ifindex(k->addresses, s->instance);
+	struct ha_ip standard;
 
-	if (!i || (ifindex >= 0 && s->want.ifindex != (uint32_t)ifindex))
-		return -EINVAL;
-	if (ifindex < 0)
-		return ifindex;
-	if (s->want.kind == HA_VRRP_SOCKET_ADVERT && s->want.family != i->family)
-		return -EINVAL;
-	return ha_vrrp_link_open_socket(&s->want);
+	if (!s->group.family)
+		return true;
+	ha_ip_parse(s->family == AF_INET ? "224.0.0.18" : "ff02::12", &standard);
+	if (!ha_ip_compare(&s->group, &standard))
+		return true;
+	for (const struct conf_instance *i = k->conf->instances; i; i = i->next)
+		if (!ha_ip_compare(&s->group, &i->group_address))
+			return true;
+	return false;
 }
 
-static void handle_socket(struct kernel *k, struct channel *c, const struct msg *m)
+static void open_socket(struct kernel *k, const struct msg *ask)
 {
-	int fd = open_socket(k, &m->socket);
+	struct msg m = {.type = MSG_SOCKET, .index = ask->index, .index2 = ask->socket.kind};
+	int fd = -EPERM;
 
-	answer(c, m, fd < 0 ? fd : 0, fd);
+	if (is_instances_interface(k, ask->socket.ifindex) &&
+	    is_configured_group(k, &ask->socket) && (!ask->socket.ttl || ask->socket.ttl == 255))
+		fd = ha_vrrp_link_open_socket(&ask->socket);
+	if (fd < 0)
+		m.extra = fd;
+	if (msg_send(k->birth->ends.vrrp, &m, fd) < 0)
+		log_warn("vrrp does not listen");
 	if (fd >= 0)
 		close(fd);
 }
 
-static int commit(struct kernel *k, bool repair)
+static void on_vrrp(struct loop *l, int fd, uint32_t events, void *userdata)
 {
-	int r = services_commit(k->services, repair);
+	struct kernel *k = userdata;
+	struct msg m;
 
-	loop_arm(k->repair, loop_now_ns(k->loop) + (r < 0 ? RETRY_NS : REPAIR_NS));
-	return r;
+	(void)l;
+	(void)events;
+	for (int i = 0; i < MESSAGES_PER_TURN && msg_receive(fd, &m, NULL) > 0; i++) {
+		if (m.type == MSG_HOLD && m.index < k->conf->n_instances)
+			addresses_hold(k, m.index, m.value == 1);
+		else if (m.type == MSG_OPEN)
+			open_socket(k, &m);
+		else if (m.type == MSG_RESYNC)
+			for (size_t w = 0; w < k->n_watched; w++)
+				k->watched[w].was_told = false;
+		else
+			log_warn("vrrp asks for something that is not allowed (%u)", m.type);
+	}
+	loop_arm(k->settle, loop_now_ns(k->loop));
 }
 
-static void on_repair(struct loop *l, void *userdata)
+/* ---- Verbs of health ---- */
+
+static void on_health(struct loop *l, int fd, uint32_t events, void *userdata)
+{
+	struct kernel *k = userdata;
+	struct msg m;
+
+	(void)l;
+	(void)events;
+	for (int i = 0; i < MESSAGES_PER_TURN && msg_receive(fd, &m, NULL) > 0; i++) {
+		if (!k->services)
+			continue;
+		if (m.type == MSG_DEST)
+			services_dest(k->services, m.index, m.index2, m.value);
+		else if (m.type == MSG_COMMIT)
+			services_commit(k->services);
+		else
+			log_warn("health asks for something that is not allowed (%u)", m.type);
+	}
+}
+
+/* ---- The kernel's events ---- */
+
+static void soon(struct kernel *k)
+{
+	loop_arm(k->settle, loop_now_ns(k->loop));
+}
+
+static void on_link(void *userdata, const struct ha_net_link *now, const struct ha_net_link *before)
+{
+	struct kernel *k = userdata;
+
+	for (size_t i = 0; i < k->n_watched; i++) {
+		struct watched *w = &k->watched[i];
+
+		if (!strcmp(w->name, now->name))
+			w->link = *now;
+		else if (before && w->link.ifindex == now->ifindex)
+			w->link = (struct ha_net_link){0}; /* it has another name now */
+	}
+	soon(k);
+}
+
+static void on_link_removed(void *userdata, const struct ha_net_link *l)
+{
+	struct kernel *k = userdata;
+
+	for (size_t i = 0; i < k->n_watched; i++)
+		if (k->watched[i].link.ifindex == l->ifindex)
+			k->watched[i].link = (struct ha_net_link){0};
+	soon(k);
+}
+
+static void on_address(void *userdata, const struct ha_net_address *a)
+{
+	(void)a;
+	soon(userdata);
+}
+
+static void on_resynced(void *userdata)
+{
+	soon(userdata);
+}
+
+static int watch_kernel(struct kernel *k)
+{
+	const struct ha_net_monitor_ops ops = {
+	    .size = sizeof(ops),
+	    .link_changed = on_link,
+	    .link_removed = on_link_removed,
+	    .address_added = on_address,
+	    .address_removed = on_address,
+	    .resynced = on_resynced,
+	};
+	struct loop_object o = {
+	    .name = "links and addresses",
+	    .deadline = (uint64_t(*)(const void *))(void (*)(void))ha_net_monitor_deadline,
+	    .dispatch = (int (*)(void *, uint64_t))(void (*)(void))ha_net_monitor_dispatch,
+	};
+	int r = ha_net_monitor_new(NULL, &ops, k, &k->monitor);
+
+	if (r < 0)
+		return r;
+	o.fd = ha_net_monitor_fd(k->monitor);
+	o.object = k->monitor;
+	return loop_add_object(k->loop, &o, NULL);
+}
+
+static void on_settle(struct loop *l, void *userdata)
 {
 	(void)l;
-	commit(userdata, true);
+	addresses_settle(userdata);
 }
 
-static void on_channel(struct loop *l, int fd, uint32_t events, void *userdata);
-
-static int attach(struct kernel *k, enum msg_role role, int fd)
+/* Others change things, too, and IPVS tells nobody. */
+static void on_audit(struct loop *l, void *userdata)
 {
-	struct channel *c = &k->channel[role];
+	struct kernel *k = userdata;
 
-	loop_remove(c->source);
-	if (c->fd >= 0)
-		close(c->fd);
-	*c = (struct channel){.kernel = k, .role = role, .fd = fd};
-	return fd < 0 ? 0 : loop_add_fd(k->loop, fd, EPOLLIN, on_channel, c, &c->source);
+	ha_net_monitor_resync(k->monitor);
+	if (k->services)
+		services_audit(k->services);
+	loop_arm(k->audit, loop_now_ns(l) + AUDIT_NS);
 }
 
-/* Nobody is left who could ask for anything: the addresses stay, as they would with a killed host. */
-static void detach(struct channel *c)
-{
-	struct kernel *k = c->kernel;
+/* ---- Life ---- */
 
-	loop_remove(c->source);
-	close(c->fd);
-	c->source = NULL;
-	c->fd = -1;
-	for (int role = 0; role < MSG_N_ROLES; role++)
-		if (k->channel[role].fd >= 0)
-			return;
+/* The last wishes of the others are worked off first: they wait in the pairs. */
+static void end(struct kernel *k, enum msg_stop how)
+{
+	on_vrrp(k->loop, k->birth->ends.vrrp, 0, k);
+	on_health(k->loop, k->birth->ends.health, 0, k);
+	if (how != MSG_STOP_RELOAD && !k->birth->options->keep_addresses)
+		addresses_release(k);
+	if (how != MSG_STOP_RELOAD && !k->birth->options->keep_services && k->services)
+		services_release(k->services);
 	loop_stop(k->loop, 0);
 }
 
-static int handle_peer(struct kernel *k, const struct msg *m, int fd)
+static void on_control(struct loop *l, int fd, uint32_t events, void *userdata)
 {
-	if (fd < 0 || (m->role != MSG_ROLE_VRRP && m->role != MSG_ROLE_HEALTH))
-		return -EINVAL;
-	return attach(k, (enum msg_role)m->role, fd);
-}
-
-static void handle_stop(struct kernel *k, const struct msg *m)
-{
-	if (!m->stop.keep)
-		services_remove(k->services);
-	loop_stop(k->loop, 0);
-}
-
-/* What each process may ask for. Anything else is a fault of that process, and is said. */
-static void handle(struct channel *c, const struct msg *m, int fd)
-{
-	struct kernel *k = c->kernel;
-	int r = -EPERM;
-
-	if (c->role == MSG_ROLE_VRRP && m->type == MSG_SOCKET) {
-		handle_socket(k, c, m);
-		return;
-	}
-	if (c->role == MSG_ROLE_VRRP && m->type == MSG_ADDRESS) {
-		r = addresses_set(k->addresses, m->address.instance, m->address.address,
-				  m->address.hold);
-	} else if (c->role == MSG_ROLE_HEALTH && m->type == MSG_DEST) {
-		r = services_set_dest(k->services, m->dest.virtual_server, m->dest.real,
-				      m->dest.present, m->dest.weight);
-	} else if (c->role == MSG_ROLE_HEALTH && m->type == MSG_COMMIT) {
-		r = commit(k, false);
-	} else if (c->role == MSG_ROLE_SUPERVISOR && m->type == MSG_PEER) {
-		r = handle_peer(k, m, fd);
-		if (r >= 0)
-			return; /* the descriptor is ours now */
-	} else if (c->role == MSG_ROLE_SUPERVISOR && m->type == MSG_STOP) {
-		handle_stop(k, m);
-		r = 0;
-	}
-	if (r == -EPERM || r == -EINVAL)
-		log_err("refused a request (type %u) that the configuration does not allow: %s",
-			m->type, strerror(-r));
-	if (fd >= 0)
-		close(fd);
-	answer(c, m, r, -1);
-}
-
-static void on_channel(struct loop *l, int fd, uint32_t events, void *userdata)
-{
-	struct channel *c = userdata;
+	struct kernel *k = userdata;
 	struct msg m;
-	int got_fd, r = 1;
+	int r;
 
-	(void)l, (void)events;
-	for (int i = 0; i < MESSAGES_PER_TURN && c->fd == fd; i++) {
-		r = msg_receive(fd, &m, &got_fd);
-		if (r <= 0)
-			break;
-		handle(c, &m, got_fd);
+	(void)l;
+	(void)events;
+	while ((r = msg_receive(fd, &m, NULL)) > 0)
+		if (m.type == MSG_STOP) {
+			end(k, (enum msg_stop)m.value);
+			return;
+		}
+	if (r < 0) {
+		/* The supervisor was killed. vrrp resigns now: let it speak first. */
+		usleep(200000);
+		end(k, MSG_STOP_RELEASE);
 	}
-	if (r == -EPIPE && c->fd == fd)
-		detach(c);
-	else if (r < 0)
-		log_err("a message that is none: %s", strerror(-r));
 }
 
-static int start(struct kernel *k, const struct kernel_args *args)
+static int set_up(struct kernel *k)
 {
-	const uint64_t keep = PRIVILEGE_BIT(CAP_NET_ADMIN) | PRIVILEGE_BIT(CAP_NET_RAW);
-	int r = loop_new(&k->loop);
+	const struct ends *e = &k->birth->ends;
+	int r = addresses_init(k);
 
-	if (!r)
-		r = addresses_open(args->conf, &k->addresses);
-	if (!r)
-		r = services_open(args->conf, args->previous, &k->services);
-	if (!r)
-		r = privilege_drop(privilege_first_user(users), keep);
-	if (!r)
-		r = loop_add_timer(k->loop, on_repair, k, &k->repair);
-	if (!r)
-		r = attach(k, MSG_ROLE_SUPERVISOR, args->supervisor_fd);
-	if (!r)
-		r = attach(k, MSG_ROLE_VRRP, args->vrrp_fd);
-	if (!r)
-		r = attach(k, MSG_ROLE_HEALTH, args->health_fd);
+	if (r >= 0)
+		r = loop_new(&k->loop);
+	if (r >= 0)
+		r = ha_net_new(NULL, &k->net);
+	if (r >= 0)
+		r = loop_add_timer(k->loop, on_settle, k, &k->settle);
+	if (r >= 0)
+		r = loop_add_timer(k->loop, on_audit, k, &k->audit);
+	if (r >= 0)
+		r = watch_kernel(k);
+	if (r >= 0 && (k->conf->n_virtuals || (k->birth->old && k->birth->old->n_virtuals)))
+		r = services_new(k, &k->services);
+	if (r >= 0)
+		r = loop_add_fd(k->loop, e->control, EPOLLIN, on_control, k, NULL);
+	if (r >= 0)
+		r = loop_add_fd(k->loop, e->vrrp, EPOLLIN, on_vrrp, k, NULL);
+	if (r >= 0)
+		r = loop_add_fd(k->loop, e->health, EPOLLIN, on_health, k, NULL);
 	return r;
 }
 
-int kernel_run(const struct kernel_args *args)
+int kernel_main(const struct birth *b)
 {
-	struct kernel k = {0};
+	struct kernel k = {.birth = b, .conf = b->conf};
 	int r;
 
-	for (int role = 0; role < MSG_N_ROLES; role++)
-		k.channel[role].fd = -1;
-	r = start(&k, args);
-	if (r < 0)
-		log_err("the kernel process cannot start: %s", strerror(-r));
-	else
-		r = loop_run(k.loop);
-	services_free(k.services);
-	addresses_free(k.addresses);
-	loop_free(k.loop);
-	return r < 0 ? 1 : 0;
+	shared_leave_routers(b->shared);
+	shared_leave_checks(b->shared);
+	r = process_drop(1u << CAP_NET_ADMIN | 1u << CAP_NET_RAW, "nobody");
+	if (r >= 0)
+		r = set_up(&k);
+	if (r < 0) {
+		log_err("cannot start: %s", strerror(-r));
+		return EXIT_FATAL;
+	}
+	if (k.services && !b->conf->n_virtuals)
+		services_commit(k.services); /* the last ones were removed by a reload */
+	loop_arm(k.audit, loop_clock_ns() + AUDIT_NS);
+	return loop_run(k.loop) < 0 ? EXIT_FATAL : 0;
 }

@@ -1,22 +1,57 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The kernel process: the only one with CAP_NET_ADMIN and CAP_NET_RAW. It reads no byte from a network and
- * no file; it obeys a closed list of verbs (msg.h), and of each only what the configuration names: the
- * vrrp process cannot have it hold an address that is not written there.
- */
+/* Inside the process that changes the kernel. */
 #ifndef VIPD_KERNEL_H
 #define VIPD_KERNEL_H
 
-#include "conf.h"
+#include <libha/net.h>
 
-struct kernel_args {
-	const struct conf *conf;
-	const struct conf
-	    *previous; /* before a reload; NULL: none. What it had and conf has not is removed */
-	int supervisor_fd, vrrp_fd, health_fd; /* channels, owned from now on; -1: there is none */
+#include "loop.h"
+#include "msg.h"
+#include "process.h"
+
+/* An interface that the configuration names. */
+struct watched {
+	const char *name;
+	struct ha_net_link link; /* ifindex 0: not there */
+	struct msg_link told;	 /* what vrrp knows */
+	bool was_told;
 };
 
-/* Runs until the supervisor says MSG_STOP or all channels are gone. The exit code of the process. */
-int kernel_run(const struct kernel_args *args);
+enum held { HELD_UNKNOWN, HELD_UP, HELD_DOWN };
+
+struct services;
+
+struct kernel {
+	const struct birth *birth;
+	const struct conf *conf;
+	struct loop *loop;
+	struct ha_net *net;
+	struct ha_net_monitor *monitor;
+	struct loop_source *settle; /* timer: look at links and addresses when a burst is over */
+	struct loop_source *audit;  /* timer: compare with the kernel from time to time */
+	struct watched *watched;
+	size_t n_watched;
+	uint8_t *held; /* enum held, of each instance */
+	struct ha_ip *vips;
+	size_t n_vips;
+	bool old_removed;
+	struct services *services; /* NULL: none are configured */
+};
+
+/* kernel_address.c */
+int addresses_init(struct kernel *k);
+void addresses_hold(struct kernel *k, uint32_t index, bool up);
+/* After changes of links and addresses: tells vrrp, restores what others removed. */
+void addresses_settle(struct kernel *k);
+/* At the end: takes back what is held. */
+void addresses_release(struct kernel *k);
+struct watched *watched_find(struct kernel *k, const char *name);
+
+/* kernel_service.c: virtual servers, over IPVS or nftables */
+int services_new(struct kernel *k, struct services **ret);
+void services_dest(struct services *s, uint32_t v, uint32_t real, int32_t weight);
+void services_commit(struct services *s);
+void services_audit(struct services *s);
+void services_release(struct services *s);
 
 #endif

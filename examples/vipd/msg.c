@@ -2,34 +2,36 @@
 #include "msg.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BUFFER_BYTES (1 << 20) /* a burst of thousands of addresses must fit */
+#define QUEUE_BYTES (8 << 20)
+#define WAIT_MS 1000
 
-int msg_channel(int ret_fd[2])
+int msg_pair(int ret_fd[2])
 {
-	const int bytes = BUFFER_BYTES;
+	const int bytes = QUEUE_BYTES;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ret_fd) < 0)
 		return -errno;
-	for (int i = 0; i < 2; i++) /* without CAP_NET_ADMIN the system's limit holds: fine */
+	for (int i = 0; i < 2; i++)
 		if (setsockopt(ret_fd[i], SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) < 0)
 			setsockopt(ret_fd[i], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 	return 0;
 }
 
-int msg_send(int fd, const struct msg *m, int pass_fd)
+int msg_send(int fd, const struct msg *m, int fd_to_pass)
 {
+	struct iovec part = {.iov_base = (void *)(uintptr_t)m, .iov_len = sizeof(*m)};
 	union {
 		struct cmsghdr align;
 		char bytes[CMSG_SPACE(sizeof(int))];
 	} control = {0};
-	struct iovec iov = {.iov_base = (void *)(uintptr_t)m, .iov_len = sizeof(*m)};
-	struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1};
+	struct msghdr h = {.msg_iov = &part, .msg_iovlen = 1};
 
-	if (pass_fd >= 0) {
+	if (fd_to_pass >= 0) {
 		struct cmsghdr *c;
 
 		h.msg_control = control.bytes;
@@ -38,18 +40,25 @@ int msg_send(int fd, const struct msg *m, int pass_fd)
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
 		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &pass_fd, sizeof(int));
+		memcpy(CMSG_DATA(c), &fd_to_pass, sizeof(int));
 	}
-	for (;;) {
-		if (sendmsg(fd, &h, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
-			return 0;
-		if (errno != EINTR)
-			return errno == ECONNRESET ? -EPIPE : -errno;
-	}
+	return sendmsg(fd, &h, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
-/* The one descriptor a message may bring. The room of `control` lets no second one through. */
-static int taken_fd(struct msghdr *h)
+int msg_send_wait(int fd, const struct msg *m)
+{
+	int r;
+
+	while ((r = msg_send(fd, m, -1)) == -EAGAIN) {
+		struct pollfd p = {.fd = fd, .events = POLLOUT};
+
+		if (poll(&p, 1, WAIT_MS) <= 0)
+			break;
+	}
+	return r;
+}
+
+static int take_descriptor(struct msghdr *h)
 {
 	int fd = -1;
 
@@ -62,33 +71,33 @@ static int taken_fd(struct msghdr *h)
 
 int msg_receive(int fd, struct msg *ret, int *ret_fd)
 {
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct msg m;
-	struct iovec iov = {.iov_base = &m, .iov_len = sizeof(m)};
-	struct msghdr h = {.msg_iov = &iov,
-			   .msg_iovlen = 1,
-			   .msg_control = control.bytes,
-			   .msg_controllen = sizeof(control.bytes)};
-	ssize_t n;
-	int got;
+	for (;;) {
+		struct iovec part = {.iov_base = ret, .iov_len = sizeof(*ret)};
+		union {
+			struct cmsghdr align;
+			char bytes[CMSG_SPACE(sizeof(int))];
+		} control;
+		struct msghdr h = {.msg_iov = &part,
+				   .msg_iovlen = 1,
+				   .msg_control = control.bytes,
+				   .msg_controllen = sizeof(control.bytes)};
+		ssize_t n = recvmsg(fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+		int passed;
 
-	do
-		n = recvmsg(fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return errno == EAGAIN ? 0 : errno == ECONNRESET ? -EPIPE : -errno;
-	if (!n)
-		return -EPIPE;
-	got = taken_fd(&h);
-	if (n != sizeof(m) || (h.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
-		if (got >= 0)
-			close(got);
-		return -EBADMSG;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		if (!n)
+			return -EPIPE;
+		passed = take_descriptor(&h);
+		if (ret_fd)
+			*ret_fd = passed;
+		else if (passed >= 0)
+			close(passed);
+		if (n == (ssize_t)sizeof(*ret) && !(h.msg_flags & MSG_TRUNC))
+			return 1;
+		if (ret_fd && passed >= 0)
+			close(passed);
 	}
-	*ret = m;
-	*ret_fd = got;
-	return 1;
 }

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the four processes say to each other: one fixed struct per message over SOCK_SEQPACKET
- * socketpairs, a descriptor with it at most. Nothing in a message is a pointer or a name: it names
- * instances, addresses and servers by their place in the configuration, which every process has by
- * fork. So the kernel process can hold each request against what the file allows.
+ * What the four processes say to each other: fixed messages over socketpairs that keep message
+ * borders. A receiver takes a message only in full length and checks each number in it; there are
+ * no pointers, no lengths, no text but interface names.
+ *
+ * The pairs are made once, before the first fork, and the supervisor keeps both ends: a process that
+ * is started again takes up its predecessor's end, with what waits in it, and its neighbours notice
+ * nothing.
  */
 #ifndef VIPD_MSG_H
 #define VIPD_MSG_H
@@ -11,89 +14,80 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <libha/vrrp.h>
+#include <libha/ip.h>
 #include <libha/vrrp_link.h>
 
 enum msg_type {
-	/* vrrp -> kernel */
-	MSG_ADDRESS = 1, /* hold or give up one address of an instance */
-	MSG_SOCKET,	 /* open a socket for an instance's link; MSG_DONE brings it */
-	/* health -> kernel */
-	MSG_DEST,   /* a real server is in, out, or has another weight … */
-	MSG_COMMIT, /* … and now all of that is to be so */
-	/* health -> supervisor */
-	MSG_HEALTH, /* a real server or a quorum went up or down */
-	/* kernel -> who asked */
-	MSG_DONE, /* the answer to the message of the same seq */
-	/* supervisor -> child */
-	MSG_PEER, /* a child was restarted: this descriptor is the new channel to it */
-	MSG_STOP, /* undo what is to be undone, then exit */
+	/* supervisor to the others */
+	MSG_STOP =
+	    1,	    /* end. To vrrp and health: value is what becomes of the rest, enum msg_stop */
+	MSG_RESYNC, /* kernel was started again: tell it all */
+	MSG_TRACK,  /* to vrrp: vrrp_script `index` works (value 1) or not (0) */
+	MSG_STATS,  /* to vrrp: answer with MSG_STATS for each instance; value 1: and clear */
+
+	/* vrrp to kernel */
+	MSG_HOLD, /* instance `index` has its addresses (value 1), or not (0) */
+	MSG_OPEN, /* open `socket` for link `index` */
+
+	/* kernel to vrrp */
+	MSG_HELD, /* MSG_HOLD of `index` with `value` is done, which changed `index2` addresses; extra: 0 or
+		     -errno */
+	MSG_SOCKET, /* for MSG_OPEN: index, index2 = kind, extra: 0 with a descriptor, or -errno */
+	MSG_LINK,   /* `link` is so now */
+
+	/* health to kernel */
+	MSG_DEST, /* virtual server `index`, real server `index2`: weight `value`, -1: not there */
+	MSG_COMMIT, /* that was all for now */
+
+	/* vrrp and health to supervisor */
+	MSG_STATE,  /* instance `index` is in state `value` (enum ha_vrrp_state), extra: priority */
+	MSG_GROUP,  /* sync group `index` likewise */
+	MSG_REAL,   /* virtual server `index`, real server `index2`: up (value 1) or down */
+	MSG_QUORUM, /* virtual server `index`: quorum gained (value 1) or lost */
 };
 
-enum msg_role {
-	MSG_ROLE_SUPERVISOR,
-	MSG_ROLE_KERNEL,
-	MSG_ROLE_VRRP,
-	MSG_ROLE_HEALTH,
-	MSG_N_ROLES,
+enum msg_stop {
+	MSG_STOP_RELEASE, /* take everything back: addresses, services */
+	MSG_STOP_KEEP,	  /* leave it: -V, -I */
+	MSG_STOP_RELOAD,  /* a successor goes on: only what it will not have is taken back */
 };
 
-#define MSG_SORRY UINT32_MAX /* msg_dest.real: the sorry server */
-
-struct msg_address {
-	uint32_t instance, address;
-	bool hold;
+struct msg_link {
+	char name[16];
+	uint32_t ifindex; /* 0: there is none of this name */
+	bool running;
+	struct ha_ip source4, source6; /* where adverts leave from, or none */
 };
 
-struct msg_socket {
-	uint32_t instance;
-	struct ha_vrrp_socket want;
-};
-
-struct msg_dest {
-	uint32_t virtual_server, real;
-	uint32_t weight;
-	bool present;
-};
-
-#define MSG_QUORUM (UINT32_MAX - 1) /* msg_health.real: the virtual server itself */
-
-struct msg_health {
-	uint32_t virtual_server, real;
-	bool up;
-	bool notify; /* a change: run the scripts. False: for the record */
-};
-
-struct msg_stop {
-	bool keep; /* leave in the kernel what is there: -V for addresses, -I for services */
+struct msg_stats {
+	uint64_t became_active, left_active, adverts_sent, adverts_received, priority_zero_sent,
+	    priority_zero_received, interval_errors, ttl_errors, type_errors, length_errors,
+	    address_errors, auth_type_errors, auth_mismatches, auth_failures;
 };
 
 struct msg {
-	uint32_t type; /* enum msg_type */
-	uint32_t seq;  /* the asker's choice; 0: no answer is wanted */
-	int32_t error; /* MSG_DONE: 0 or -errno */
-	uint32_t role; /* MSG_PEER: enum msg_role */
+	uint32_t type;
+	uint32_t index, index2;
+	int32_t value, extra;
 	union {
-		struct msg_address address;
-		struct msg_socket socket;
-		struct msg_dest dest;
-		struct msg_health health;
-		struct msg_stop stop;
+		struct ha_vrrp_socket socket;
+		struct msg_link link;
+		struct msg_stats stats;
 	};
 };
 
-/* Both ends of a channel, non-blocking and close-on-exec. 0 or -errno. */
-int msg_channel(int ret_fd[2]);
+/* Makes a pair: non-blocking, close-on-exec, with room for thousands of messages. 0 or -errno. */
+int msg_pair(int ret_fd[2]);
+
+/* Sends without waiting; `fd_to_pass` -1: none. 0, or -EAGAIN when the other side does not read. */
+int msg_send(int fd, const struct msg *m, int fd_to_pass);
+
+/* The same, but waits for room: for processes that may. */
+int msg_send_wait(int fd, const struct msg *m);
 
 /*
- * Sends one message, with `pass_fd` unless that is -1 (it stays open here). 0; -EAGAIN: the other side
- * does not read and the socket is full; -EPIPE: it is gone.
- */
-int msg_send(int fd, const struct msg *m, int pass_fd);
-
-/*
- * Receives one message. 1: *ret is set, and *ret_fd is a descriptor the caller now owns, or -1. 0: there
- * is none now. -EPIPE: the other side is gone. -EBADMSG: not a message; what came with it is closed.
+ * The next message: 1; 0: none; -EPIPE: the other side is gone; -errno. What is not of the right
+ * length is dropped. *ret_fd is a passed descriptor or -1; it may be NULL when none is expected.
  */
 int msg_receive(int fd, struct msg *ret, int *ret_fd);
 

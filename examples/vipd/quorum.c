@@ -1,47 +1,36 @@
 /* SPDX-License-Identifier: MIT */
 #include "quorum.h"
 
-static uint64_t weight_alive(const struct quorum *q)
+int64_t quorum_live_weight(const struct quorum_real *r, size_t n)
 {
-	uint64_t sum = 0;
+	int64_t sum = 0;
 
-	for (size_t i = 0; i < q->n; i++)
-		if (q->real[i].alive)
-			sum += q->real[i].weight;
+	for (size_t i = 0; i < n; i++)
+		if (r[i].alive)
+			sum += r[i].weight;
 	return sum;
 }
 
-void quorum_start(struct quorum *q)
+bool quorum_update(struct quorum *q, const struct quorum_real *r, size_t n)
 {
-	q->up = true;
-	quorum_judge(q);
+	int64_t live = quorum_live_weight(r, n);
+	bool up = q->up ? live > 0 && live >= q->quorum - q->hysteresis
+			: live > 0 && live >= q->quorum + q->hysteresis;
+	bool changed = up != q->up;
+
+	q->up = up;
+	return changed;
 }
 
-bool quorum_judge(struct quorum *q)
+void quorum_weights(const struct quorum *q, const struct quorum_real *r, size_t n, int32_t *ret)
 {
-	uint64_t alive = weight_alive(q);
-	bool was = q->up;
+	bool sorry = q->has_sorry && !q->up;
 
-	if (q->up)
-		q->up = alive && alive + q->hysteresis >= q->quorum;
-	else
-		q->up = alive && alive >= (uint64_t)q->quorum + q->hysteresis;
-	return q->up != was;
-}
+	for (size_t i = 0; i < n; i++) {
+		bool in_use = r[i].alive && !sorry;
+		bool zero = r[i].alive ? q->sorry_inhibit : r[i].inhibit;
 
-static struct quorum_dest dest(bool in, bool inhibit, uint32_t weight)
-{
-	return (struct quorum_dest){.present = in || inhibit, .weight = in ? weight : 0};
-}
-
-struct quorum_dest quorum_real_dest(const struct quorum *q, size_t i)
-{
-	const struct quorum_real *r = &q->real[i];
-
-	return dest(r->alive && (q->up || !q->has_sorry), r->inhibit, r->weight);
-}
-
-struct quorum_dest quorum_sorry_dest(const struct quorum *q)
-{
-	return dest(q->has_sorry && !q->up, q->has_sorry && q->sorry_inhibit, q->sorry_weight);
+		ret[i] = in_use ? r[i].weight : zero ? 0 : QUORUM_ABSENT;
+	}
+	ret[n] = sorry ? q->sorry_weight : QUORUM_ABSENT;
 }

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Which real servers a virtual server has, from which of them are alive: quorum, hysteresis, sorry server,
- * inhibit_on_failure. Pure.
- */
+/* From "which real servers are alive" to "which are in use": quorum, sorry server, inhibit. Pure. */
 #ifndef VIPD_QUORUM_H
 #define VIPD_QUORUM_H
 
@@ -10,41 +7,31 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define QUORUM_ABSENT (-1) /* a weight: the real server is not in the kernel's table */
+
 struct quorum_real {
-	uint32_t weight;
+	int32_t weight;
 	bool alive;
-	bool inhibit; /* out means weight 0, not removal */
+	bool inhibit; /* when dead: weight 0 instead of absent */
 };
 
 struct quorum {
-	struct quorum_real *real;
-	size_t n;
-	uint32_t quorum, hysteresis;
-	bool has_sorry, sorry_inhibit;
-	uint32_t sorry_weight;
-	bool up; /* enough weight is alive */
+	int64_t quorum, hysteresis;
+	bool has_sorry, sorry_inhibit; /* inhibit: live ones get weight 0 beside the sorry server */
+	int32_t sorry_weight;
+	bool up;
 };
 
-/* What is to stand in the kernel for one server. */
-struct quorum_dest {
-	bool present;
-	uint32_t weight;
-};
-
-/* The first judgement: up, unless the weight alive says otherwise. */
-void quorum_start(struct quorum *q);
+/* The sum of the weights of those that live. */
+int64_t quorum_live_weight(const struct quorum_real *r, size_t n);
 
 /*
- * Judges again after real[].alive changed: lost below quorum - hysteresis or without any weight, gained
- * from quorum + hysteresis on. True: `up` changed.
+ * Up is lost when the live weight falls below quorum - hysteresis or to 0, and gained from
+ * quorum + hysteresis on. True: q->up changed.
  */
-bool quorum_judge(struct quorum *q);
+bool quorum_update(struct quorum *q, const struct quorum_real *r, size_t n);
 
-/*
- * A real server's place: its own when the quorum is up. When it is lost the sorry server stands in for
- * all; without one, those alive carry on.
- */
-struct quorum_dest quorum_real_dest(const struct quorum *q, size_t i);
-struct quorum_dest quorum_sorry_dest(const struct quorum *q);
+/* The weight of each in the kernel's table, n + 1 of them: the sorry server's is the last. */
+void quorum_weights(const struct quorum *q, const struct quorum_real *r, size_t n, int32_t *ret);
 
 #endif

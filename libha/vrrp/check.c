@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a virtual router accepts: RFC 9568 section 7.1, RFC 3768 section 7.1. */
+/* What a virtual router accepts: RFC 9568 section 7.1, RFC 3768 section 7.1. A dropped packet
+ * changes nothing. */
 #include "vrrp/object.h"
 
 #include <string.h>

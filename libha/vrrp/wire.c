@@ -39,7 +39,8 @@ static uint64_t csum_pseudo(const struct ha_ip *source, const struct ha_ip *dest
 	return csum_add(sum, tail, sizeof(tail));
 }
 
-/* The sum over what precedes the message. Only version 3 over IPv4 has a choice of forms. */
+/* The sum over what precedes the message, in the given form. Only version 3 over IPv4 has a choice.
+ */
 static uint64_t csum_start(const struct vrrp_wire *w, enum ha_vrrp_checksum form,
 			   const struct ha_ip *source, const struct ha_ip *destination, size_t len)
 {

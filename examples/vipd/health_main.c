@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The process that checks real servers. It has no capability: it says to the kernel process which
+ * of the configured servers are in use, by number, and to the supervisor what changed.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <libhealth/health.h>
+
+#include "log.h"
+#include "loop.h"
+#include "msg.h"
+#include "process.h"
+#include "quorum.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+
+struct real_state {
+	const struct conf_real *conf;
+	unsigned checks, passing;
+};
+
+struct virtual_state {
+	struct health *health;
+	const struct conf_virtual *conf;
+	uint32_t index;
+	struct quorum quorum;
+	struct quorum_real *real; /* in the order of the configuration */
+	struct real_state *state;
+	int32_t *sent; /* weights that the kernel process knows, the sorry server's last */
+	struct shared_virtual *slot;
+};
+
+struct probe {
+	struct virtual_state *virtual;
+	uint32_t real;
+	bool passes;
+	const struct conf_check *conf;
+	struct shared_check *slot;
+	struct health_check *check;
+};
+
+struct health {
+	const struct birth *birth;
+	struct loop *loop;
+	struct health_engine *engine;
+	struct virtual_state *virtuals;
+	size_t n_virtuals;
+	struct probe *probes;
+	size_t n_probes;
+	char text[HEALTH_TEXT_MAX + 64]; /* how the last check ended, for the line about a change */
+};
+
+static void real_name(const struct conf_real *r, char *buf, size_t cap)
+{
+	char ip[HA_IP_TEXT_SIZE] = "";
+
+	ha_ip_format(&r->ip, ip, sizeof(ip));
+	snprintf(buf, cap, r->ip.family == AF_INET6 ? "[%s]:%u" : "%s:%u", ip, (unsigned)r->port);
+}
+
+/* ---- Telling ---- */
+
+static void tell_kernel(struct virtual_state *v, bool all)
+{
+	size_t n = v->conf->n_reals;
+	int32_t *want = calloc(n + 1, sizeof(*want));
+	struct msg m = {.type = MSG_DEST, .index = v->index};
+
+	if (!want) {
+		log_err("virtual server %s: out of memory", v->conf->name);
+		return;
+	}
+	quorum_weights(&v->quorum, v->real, n, want);
+	for (m.index2 = 0; m.index2 < n + (v->conf->sorry != NULL); m.index2++) {
+		m.value = want[m.index2];
+		if ((all || v->sent[m.index2] != m.value) &&
+		    msg_send_wait(v->health->birth->ends.kernel, &m) >= 0)
+			v->sent[m.index2] = m.value;
+	}
+	free(want);
+}
+
+static void commit(struct health *h)
+{
+	const struct msg m = {.type = MSG_COMMIT};
+
+	if (msg_send_wait(h->birth->ends.kernel, &m) < 0)
+		log_err("the kernel process does not listen");
+}
+
+static void tell_all(struct health *h)
+{
+	for (size_t i = 0; i < h->n_virtuals; i++)
+		tell_kernel(&h->virtuals[i], true);
+	commit(h);
+}
+
+static void tell_quorum(struct virtual_state *v)
+{
+	const struct msg m = {.type = MSG_QUORUM, .index = v->index, .value = v->quorum.up};
+	int64_t live = quorum_live_weight(v->real, v->conf->n_reals);
+
+	atomic_store(&v->slot->quorum, v->quorum.up ? SHARED_ALIVE_UP : SHARED_ALIVE_DOWN);
+	log_notice("virtual server %s: quorum %s: live weight %lld, quorum %d%s", v->conf->name,
+		   v->quorum.up ? "gained" : "lost", (long long)live, v->conf->quorum,
+		   v->conf->sorry
+		       ? v->quorum.up ? ": the sorry server goes" : ": the sorry server takes over"
+		       : "");
+	msg_send_wait(v->health->birth->ends.control, &m);
+}
+
+static void on_real_changed(struct virtual_state *v, uint32_t index, const char *why)
+{
+	struct real_state *r = &v->state[index];
+	const struct msg m = {
+	    .type = MSG_REAL, .index = v->index, .index2 = index, .value = v->real[index].alive};
+	char name[HA_IP_TEXT_SIZE + 16];
+
+	real_name(r->conf, name, sizeof(name));
+	log_notice("virtual server %s: real server %s is %s: %s", v->conf->name, name,
+		   v->real[index].alive ? "up" : "down", why);
+	msg_send_wait(v->health->birth->ends.control, &m);
+	if (quorum_update(&v->quorum, v->real, v->conf->n_reals))
+		tell_quorum(v);
+	tell_kernel(v, false);
+	commit(v->health);
+}
+
+/* ---- Checks ---- */
+
+static void on_result(struct health_check *check, const struct health_result *res, void *userdata)
+{
+	struct probe *p = userdata;
+	struct health *h = p->virtual->health;
+
+	(void)check;
+	snprintf(h->text, sizeof(h->text), "%s%s%s", health_code_name(res->code),
+		 *res->text ? ", " : "",
+		 *res->text   ? res->text
+		 : res->error ? strerror(res->error)
+			      : "");
+}
+
+static void on_transition(struct health_check *check, const struct health_transition *t,
+			  void *userdata)
+{
+	struct probe *p = userdata;
+	struct virtual_state *v = p->virtual;
+	struct real_state *r = &v->state[p->real];
+	bool passes = health_state_is_up(t->to);
+	char why[sizeof(v->health->text) + 64];
+
+	(void)check;
+	if (passes == p->passes)
+		return;
+	p->passes = passes;
+	atomic_store(&p->slot->alive, passes ? SHARED_ALIVE_UP : SHARED_ALIVE_DOWN);
+	r->passing += passes ? 1 : -1u;
+	if (v->real[p->real].alive == (r->passing == r->checks))
+		return;
+	v->real[p->real].alive = r->passing == r->checks;
+	if (passes)
+		snprintf(why, sizeof(why), "its check passed");
+	else
+		snprintf(why, sizeof(why), "%u of %u checks failed: %s", t->fail_run, t->fall,
+			 v->health->text);
+	on_real_changed(v, p->real, why);
+}
+
+static void filter_of(const struct conf_check_common *c, bool up, struct health_filter_opts *ret)
+{
+	*ret = (struct health_filter_opts){
+	    .size = sizeof(*ret),
+	    .rise = 1,
+	    .fall = (uint32_t)c->retry + 1,
+	    .start = up ? HEALTH_START_UP : HEALTH_START_DOWN,
+	    .interval_ns = (uint64_t)c->delay_loop_ms * NS_PER_MS,
+	    .down_ns = (uint64_t)c->delay_loop_ms * NS_PER_MS,
+	    .retry_ns =
+		(uint64_t)(c->delay_before_retry_ms ? c->delay_before_retry_ms : 1) * NS_PER_MS,
+	};
+}
+
+static int add_check(struct health *h, struct probe *p)
+{
+	const struct conf_check *c = p->conf;
+	const struct conf_real *r = p->virtual->state[p->real].conf;
+	const struct ha_ip *ip = c->connect_ip.family ? &c->connect_ip : &r->ip;
+	uint16_t port = c->connect_port != CONF_UNSET ? (uint16_t)c->connect_port : r->port;
+	struct sockaddr_storage to, from;
+	struct health_filter_opts filter;
+	struct health_check_opts o = {
+	    .size = sizeof(o),
+	    .destination = (void *)&to,
+	    .filter = &filter,
+	    .device = c->bind_device,
+	    .flags = HEALTH_CHECK_FROM_END | (c->common.warmup_ms ? 0 : HEALTH_CHECK_AT_ONCE),
+	    .timeout_ns = (uint64_t)c->common.connect_timeout_ms * NS_PER_MS,
+	    .start_within_ns = (uint64_t)c->common.warmup_ms * NS_PER_MS,
+	};
+
+	filter_of(&c->common, p->passes, &filter);
+	o.destination_len = (socklen_t)ha_ip_to_sockaddr(ip, port, 0, &to);
+	if (c->bind_ip.family) {
+		o.source = (void *)&from;
+		o.source_len = (socklen_t)ha_ip_to_sockaddr(
+		    &c->bind_ip, c->bind_port != CONF_UNSET ? (uint16_t)c->bind_port : 0, 0, &from);
+	}
+	return health_check_add(h->engine, &o, p, &p->check);
+}
+
+/* ---- Start ---- */
+
+/* Up until a check says otherwise (keepalived), unless it is to prove itself first (alpha). */
+static bool passes_at_first(const struct probe *p)
+{
+	uint32_t known = atomic_load(&p->slot->alive);
+
+	return known == SHARED_ALIVE_UP ||
+	       (known != SHARED_ALIVE_DOWN && p->conf->common.alpha != 1);
+}
+
+static int make_probe(struct health *h, struct virtual_state *v, uint32_t real,
+		      const struct conf_check *c)
+{
+	struct probe *p = &h->probes[h->n_probes];
+	int r;
+
+	*p = (struct probe){
+	    .virtual = v, .real = real, .conf = c, .slot = &h->birth->shared->check[h->n_probes]};
+	p->passes = passes_at_first(p);
+	v->state[real].checks++;
+	v->state[real].passing += p->passes;
+	h->n_probes++;
+	r = add_check(h, p);
+	if (r < 0)
+		log_err("%s:%u: cannot make the check: %s", c->at.file, c->at.line, strerror(-r));
+	return r == -ENOMEM ? r : 0;
+}
+
+static int make_virtual(struct health *h, const struct conf_virtual *c)
+{
+	struct virtual_state *v = &h->virtuals[h->n_virtuals];
+	uint32_t n = 0;
+	int r = 0;
+
+	*v = (struct virtual_state){
+	    .health = h,
+	    .conf = c,
+	    .index = (uint32_t)h->n_virtuals,
+	    .quorum = {.quorum = c->quorum,
+		       .hysteresis = c->hysteresis,
+		       .has_sorry = c->sorry,
+		       .sorry_inhibit = c->sorry_inhibit == 1,
+		       .sorry_weight = c->sorry ? c->sorry->weight : 0},
+	    .real = calloc(c->n_reals + 1, sizeof(*v->real)),
+	    .state = calloc(c->n_reals + 1, sizeof(*v->state)),
+	    .sent = calloc(c->n_reals + 1, sizeof(*v->sent)),
+	    .slot = &h->birth->shared->virtual[h->n_virtuals],
+	};
+	if (!v->real || !v->state || !v->sent)
+		return -ENOMEM;
+	h->n_virtuals++;
+	for (const struct conf_real *real = c->reals; real && r >= 0; real = real->next, n++) {
+		v->state[n].conf = real;
+		for (const struct conf_check *k = real->checks; k && r >= 0; k = k->next)
+			r = make_probe(h, v, n, k);
+		v->real[n] = (struct quorum_real){
+		    .weight = real->weight,
+		    .alive = v->state[n].passing == v->state[n].checks &&
+			     (v->state[n].checks || real->common.alpha != 1),
+		    .inhibit = real->inhibit == 1,
+		};
+	}
+	return r;
+}
+
+/* What a predecessor said is not said again; at the very first the quorum is taken as there. */
+static void begin_quorum(struct virtual_state *v)
+{
+	v->quorum.up = atomic_load(&v->slot->quorum) != SHARED_ALIVE_DOWN;
+	if (quorum_update(&v->quorum, v->real, v->conf->n_reals))
+		tell_quorum(v);
+}
+
+static size_t count_checks(const struct conf *c)
+{
+	size_t n = 0;
+
+	for (const struct conf_virtual *v = c->virtuals; v; v = v->next)
+		for (const struct conf_real *r = v->reals; r; r = r->next)
+			for (const struct conf_check *k = r->checks; k; k = k->next)
+				n++;
+	return n;
+}
+
+static int make_all(struct health *h)
+{
+	const struct conf *c = h->birth->conf;
+	int r = 0;
+
+	h->virtuals = calloc(c->n_virtuals + 1, sizeof(*h->virtuals));
+	h->probes = calloc(count_checks(c) + 1, sizeof(*h->probes));
+	if (!h->virtuals || !h->probes)
+		return -ENOMEM;
+	for (const struct conf_virtual *v = c->virtuals; v && r >= 0; v = v->next)
+		r = make_virtual(h, v);
+	for (size_t i = 0; i < h->n_virtuals && r >= 0; i++)
+		begin_quorum(&h->virtuals[i]);
+	return r;
+}
+
+/* ---- The supervisor ---- */
+
+static void on_control(struct loop *l, int fd, uint32_t events, void *userdata)
+{
+	struct health *h = userdata;
+	struct msg m;
+	int r;
+
+	(void)events;
+	while ((r = msg_receive(fd, &m, NULL)) > 0) {
+		if (m.type == MSG_STOP)
+			loop_stop(l, 0);
+		else if (m.type == MSG_RESYNC)
+			tell_all(h);
+	}
+	if (r < 0)
+		loop_stop(l, 0); /* the supervisor is gone */
+}
+
+static int set_up(struct health *h)
+{
+	const struct health_engine_ops ops = {
+	    .size = sizeof(ops), .result = on_result, .transition = on_transition};
+	struct health_engine_opts o = {
+	    .size = sizeof(o), .ops = &ops, .seed = (uint64_t)getpid() ^ loop_clock_ns()};
+	struct loop_object object = {
+	    .name = "checks",
+	    .deadline = (uint64_t(*)(const void *))(void (*)(void))health_engine_deadline,
+	    .dispatch = (int (*)(void *, uint64_t))(void (*)(void))health_engine_dispatch,
+	};
+	int r = loop_new(&h->loop);
+
+	if (r >= 0)
+		r = health_engine_new(&o, &h->engine);
+	if (r >= 0)
+		r = make_all(h);
+	if (r < 0)
+		return r;
+	object.fd = health_engine_fd(h->engine);
+	object.object = h->engine;
+	r = loop_add_object(h->loop, &object, NULL);
+	if (r >= 0)
+		r = loop_add_fd(h->loop, h->birth->ends.control, EPOLLIN, on_control, h, NULL);
+	return r;
+}
+
+int health_main(const struct birth *b)
+{
+	struct health h = {.birth = b};
+	int r;
+
+	shared_leave_routers(b->shared);
+	r = process_drop(0, "daemon"); /* not the user of vrrp */
+	if (r >= 0)
+		r = set_up(&h);
+	if (r < 0) {
+		log_err("cannot start: %s", strerror(-r));
+		return EXIT_FATAL;
+	}
+	tell_all(&h);
+	return loop_run(h.loop) < 0 ? EXIT_FATAL : 0;
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Virtual addresses and the interfaces they need. Only what the configuration names is ever touched:
+ * vrrp says which instance, never which address.
+ */
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel.h"
+#include "log.h"
+
+#define SECOND_NS UINT64_C(1000000000)
+
+/* ---- Interfaces ---- */
+
+struct watched *watched_find(struct kernel *k, const char *name)
+{
+	for (size_t i = 0; i < k->n_watched; i++)
+		if (!strcmp(k->watched[i].name, name))
+			return &k->watched[i];
+	return NULL;
+}
+
+static void watch(struct kernel *k, const char *name)
+{
+	if (name && !watched_find(k, name))
+		k->watched[k->n_watched++] = (struct watched){.name = name};
+}
+
+static const char *device_of(const struct conf_instance *i, const struct conf_address *a)
+{
+	return a->dev ? a->dev : i->interface;
+}
+
+static size_t count_names(const struct conf *c)
+{
+	size_t n = 0;
+
+	for (const struct conf_instance *i = c ? c->instances : NULL; i; i = i->next)
+		n += 1 + i->n_addresses + i->n_interfaces;
+	return n;
+}
+
+static void watch_all(struct kernel *k, const struct conf *c)
+{
+	for (const struct conf_instance *i = c ? c->instances : NULL; i; i = i->next) {
+		watch(k, i->interface);
+		for (size_t a = 0; a < i->n_addresses; a++)
+			watch(k, i->addresses[a].dev);
+		for (size_t t = 0; t < i->n_interfaces; t++)
+			watch(k, i->interfaces[t].name);
+	}
+}
+
+int addresses_init(struct kernel *k)
+{
+	size_t names = count_names(k->conf) + count_names(k->birth->old), n = 0;
+
+	k->watched = calloc(names + 1, sizeof(*k->watched));
+	k->vips = calloc(names + 1, sizeof(*k->vips));
+	k->held = calloc(k->conf->n_instances + 1, 1);
+	if (!k->watched || !k->vips || !k->held)
+		return -ENOMEM;
+	watch_all(k, k->conf);
+	watch_all(k, k->birth->old);
+	for (const struct conf_instance *i = k->conf->instances; i; i = i->next)
+		for (size_t a = 0; a < i->n_addresses; a++)
+			k->vips[n++] = i->addresses[a].ip;
+	k->n_vips = n;
+	return 0;
+}
+
+static void tell_link(struct kernel *k, struct watched *w)
+{
+	struct msg m = {.type = MSG_LINK};
+	const struct ha_net_link *l = &w->link;
+
+	strncpy(m.link.name, w->name, sizeof(m.link.name) - 1);
+	m.link.ifindex = l->ifindex;
+	m.link.running = (l->flags & IFF_UP) && (l->flags & IFF_RUNNING);
+	if (l->ifindex) {
+		if (ha_vrrp_link_source(l->ifindex, AF_INET, k->vips, k->n_vips, &m.link.source4) <
+		    0)
+			m.link.source4 = (struct ha_ip){0};
+		if (ha_vrrp_link_source(l->ifindex, AF_INET6, k->vips, k->n_vips, &m.link.source6) <
+		    0)
+			m.link.source6 = (struct ha_ip){0};
+	}
+	if (w->was_told && !memcmp(&w->told, &m.link, sizeof(m.link)))
+		return;
+	if (msg_send(k->birth->ends.vrrp, &m, -1) < 0) {
+		loop_arm(k->settle, loop_now_ns(k->loop) + SECOND_NS);
+		return;
+	}
+	w->told = m.link;
+	w->was_told = true;
+}
+
+/* ---- Addresses ---- */
+
+static bool to_address(struct kernel *k, const struct conf_instance *i,
+		       const struct conf_address *from, struct ha_net_address *ret)
+{
+	const struct watched *w = watched_find(k, device_of(i, from));
+
+	if (!w || !w->link.ifindex)
+		return false;
+	*ret = (struct ha_net_address){
+	    .size = sizeof(*ret),
+	    .ifindex = w->link.ifindex,
+	    .ip = from->ip,
+	    .broadcast = from->broadcast,
+	    .prefix_len = from->prefix,
+	    .scope = from->scope,
+	    .proto = HA_NET_PROTO_VIP,
+	};
+	if (from->ip.family == AF_INET6) {
+		ret->flags = IFA_F_NODAD | (from->prefix == 128 ? IFA_F_DEPRECATED : 0);
+		ret->broadcast = (struct ha_ip){0};
+	}
+	if (from->label)
+		strncpy(ret->label, from->label, sizeof(ret->label) - 1);
+	return true;
+}
+
+static bool is_there(struct kernel *k, const struct ha_net_address *a, struct ha_net_address *ret)
+{
+	ret->size = sizeof(*ret);
+	return !ha_net_monitor_address(k->monitor, a->ifindex, &a->ip, ret);
+}
+
+static void say_failure(const struct conf_instance *i, const struct ha_net_address *a,
+			const char *what, int error, const char *detail)
+{
+	char ip[HA_IP_TEXT_SIZE] = "";
+
+	ha_ip_format(&a->ip, ip, sizeof(ip));
+	log_err("%s: cannot %s %s/%u: %s%s%s", i->name, what, ip, a->prefix_len, strerror(-error),
+		*detail ? ": " : "", detail);
+}
+
+/* An owner's address is the node's own: it is there before and stays behind. */
+static bool is_ours(const struct conf_instance *i, const struct conf_address *from,
+		    const struct ha_net_address *there)
+{
+	return i->priority != 255 || ha_net_address_is_marked(there, HA_NET_PROTO_VIP, from->label);
+}
+
+/*
+ * Adds all of an instance, or removes them: as few system calls as can be. 0 or the first error;
+ * *ret_changed (may be NULL): how many were not so before.
+ */
+static int change(struct kernel *k, const struct conf_instance *i, bool up, uint32_t *ret_changed)
+{
+	struct ha_net_address *a = calloc(i->n_addresses + 1, sizeof(*a)), there;
+	int *status = calloc(i->n_addresses + 1, sizeof(*status)), r = -ENOMEM;
+	size_t n = 0;
+
+	if (!a || !status)
+		goto out;
+	for (size_t from = 0; from < i->n_addresses; from++) {
+		const struct conf_address *c = &i->addresses[from];
+
+		if (!to_address(k, i, c, &a[n]))
+			continue;
+		if (!up && is_there(k, &a[n], &there) && !is_ours(i, c, &there))
+			continue;
+		n++;
+	}
+	r = up ? ha_net_address_add(k->net, a, n, status)
+	       : ha_net_address_remove(k->net, a, n, status);
+	for (size_t j = 0; j < n; j++) {
+		if (status[j] < 0)
+			say_failure(i, &a[j], up ? "add" : "remove", status[j],
+				    ha_net_error_text(k->net));
+		else if (!status[j] && ret_changed)
+			++*ret_changed;
+	}
+out:
+	free(a);
+	free(status);
+	return r;
+}
+
+static const struct conf_instance *instance_at(const struct kernel *k, uint32_t index)
+{
+	const struct conf_instance *i = k->conf->instances;
+
+	while (i && index--)
+		i = i->next;
+	return i;
+}
+
+void addresses_hold(struct kernel *k, uint32_t index, bool up)
+{
+	const struct conf_instance *i = instance_at(k, index);
+	struct msg m = {.type = MSG_HELD, .index = index, .value = up};
+
+	if (!i)
+		return;
+	k->held[index] = up ? HELD_UP : HELD_DOWN;
+	m.extra = change(k, i, up, &m.index2);
+	if (msg_send(k->birth->ends.vrrp, &m, -1) < 0)
+		log_warn("%s: vrrp does not listen", i->name);
+}
+
+/* Held, but gone: somebody else removed it, or the interface came back. */
+static void restore(struct kernel *k, const struct conf_instance *i)
+{
+	struct ha_net_address a, there;
+
+	for (size_t n = 0; n < i->n_addresses; n++) {
+		char ip[HA_IP_TEXT_SIZE] = "";
+		int status = 0;
+
+		if (i->addresses[n].no_track || !to_address(k, i, &i->addresses[n], &a) ||
+		    is_there(k, &a, &there))
+			continue;
+		/* The view may lag behind our own change: the kernel knows. */
+		if (ha_net_address_add(k->net, &a, 1, &status) < 0) {
+			say_failure(i, &a, "add", status, ha_net_error_text(k->net));
+		} else if (!status) {
+			ha_ip_format(&a.ip, ip, sizeof(ip));
+			log_warn("%s: address %s was removed by somebody else: added again",
+				 i->name, ip);
+		}
+	}
+}
+
+static bool is_configured(const struct conf *c, const char *device, const struct conf_address *a)
+{
+	for (const struct conf_instance *i = c->instances; i; i = i->next)
+		for (size_t n = 0; n < i->n_addresses; n++)
+			if (!ha_ip_compare(&i->addresses[n].ip, &a->ip) &&
+			    i->addresses[n].prefix == a->prefix &&
+			    !strcmp(device_of(i, &i->addresses[n]), device))
+				return true;
+	return false;
+}
+
+/* After a reload: what the old configuration held and this one does not know. */
+static void remove_old(struct kernel *k)
+{
+	const struct conf *old = k->birth->old;
+	struct ha_net_address a, there;
+
+	for (const struct conf_instance *i = old ? old->instances : NULL; i; i = i->next) {
+		for (size_t n = 0; n < i->n_addresses; n++) {
+			const struct conf_address *from = &i->addresses[n];
+			int status = 0;
+
+			if (is_configured(k->conf, device_of(i, from), from) ||
+			    !to_address(k, i, from, &a) || !is_there(k, &a, &there) ||
+			    !ha_net_address_is_marked(&there, HA_NET_PROTO_VIP, from->label))
+				continue;
+			if (ha_net_address_remove(k->net, &a, 1, &status) < 0)
+				say_failure(i, &a, "remove", status, ha_net_error_text(k->net));
+		}
+	}
+}
+
+void addresses_settle(struct kernel *k)
+{
+	uint32_t index = 0;
+
+	if (!ha_net_monitor_is_synced(k->monitor))
+		return;
+	for (size_t i = 0; i < k->n_watched; i++)
+		tell_link(k, &k->watched[i]);
+	if (!k->old_removed)
+		remove_old(k);
+	k->old_removed = true;
+	for (const struct conf_instance *i = k->conf->instances; i; i = i->next)
+		if (k->held[index++] == HELD_UP)
+			restore(k, i);
+}
+
+void addresses_release(struct kernel *k)
+{
+	uint32_t index = 0;
+
+	for (const struct conf_instance *i = k->conf->instances; i; i = i->next)
+		if (k->held[index++] == HELD_UP)
+			change(k, i, false, NULL);
+}

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Virtual servers: health says which real servers are in use, the configuration says what they are,
+ * and a backend puts it into the kernel: IPVS where there is one, else nftables.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <libha/ipvs.h>
+#include <libha/nft.h>
+#include <libha/service.h>
+
+#include "kernel.h"
+#include "log.h"
+#include "model.h"
+
+/* A real server that is not there. */
+#define ABSENT (-1)
+
+struct services {
+	const struct conf *conf;
+	const struct options *options;
+	struct ha_ipvs *ipvs;
+	struct ha_nft *nft;
+	int32_t **weight;	       /* [virtual][real], the sorry server last */
+	struct ha_service_table *last; /* what was wanted before: these services are ours */
+	bool refused_said;	       /* what a backend cannot do is said once */
+	bool committed;		       /* health has spoken */
+	bool flush;		       /* lvs_flush, the first time */
+};
+
+static const char *backend_name(const struct services *s)
+{
+	return s->ipvs ? "IPVS" : "nftables";
+}
+
+static int check(const struct services *s, const struct ha_service_opts *o,
+		 const struct ha_dest_opts *d, const char **why)
+{
+	return s->ipvs ? ha_ipvs_check(o, d, why) : ha_nft_check(o, d, why);
+}
+
+static int dump(struct services *s, struct ha_service_table **ret)
+{
+	return s->ipvs ? ha_ipvs_dump(s->ipvs, ret) : ha_nft_dump(s->nft, ret);
+}
+
+static int apply(struct services *s, const struct ha_service_plan *p,
+		 const struct ha_service_apply_ops *ops)
+{
+	return s->ipvs ? ha_ipvs_apply(s->ipvs, p, ops, s) : ha_nft_apply(s->nft, p, ops, s);
+}
+
+/* ---- The wanted table ---- */
+
+static void refuse(const struct services *s, const struct conf_virtual *v, const char *what,
+		   const char *why)
+{
+	if (!s->refused_said)
+		log_err("virtual server %s%s: refused by %s: %s", v->name, what, backend_name(s),
+			why);
+}
+
+static int add_dest(struct services *s, const struct conf_virtual *v,
+		    const struct ha_service_opts *o, struct ha_service *to,
+		    const struct conf_real *r, int32_t weight)
+{
+	struct ha_dest_opts d;
+	const char *why = "";
+	int e;
+
+	if (weight == ABSENT)
+		return 0;
+	model_dest(r, (uint32_t)weight, &d);
+	e = check(s, o, &d, &why);
+	if (e < 0) {
+		refuse(s, v, ", a real server", why);
+		return 0;
+	}
+	return ha_dest_set(to, &d, NULL);
+}
+
+static int add_service(struct services *s, const struct conf_virtual *v,
+		       const struct conf_listen *l, const int32_t *weight,
+		       struct ha_service_table *t)
+{
+	struct ha_service_opts o;
+	struct ha_service *to;
+	const char *why = "";
+	size_t n = 0;
+	int r;
+
+	model_service(v, l, &o);
+	if (check(s, &o, NULL, &why) < 0) {
+		refuse(s, v, "", why);
+		return 0;
+	}
+	r = ha_service_add(t, &o, &to);
+	for (const struct conf_real *real = v->reals; real && r >= 0; real = real->next)
+		r = add_dest(s, v, &o, to, real, weight[n++]);
+	if (v->sorry && r >= 0)
+		r = add_dest(s, v, &o, to, v->sorry, weight[v->n_reals]);
+	return r;
+}
+
+static int build(struct services *s, struct ha_service_table **ret)
+{
+	struct ha_service_table *t;
+	size_t n = 0;
+	int r = ha_service_table_new(&t);
+
+	if (r < 0)
+		return r;
+	for (const struct conf_virtual *v = s->conf->virtuals; v && r >= 0; v = v->next, n++)
+		for (size_t l = 0; l < v->n_listen && r >= 0; l++)
+			r = add_service(s, v, &v->listen[l], s->weight[n], t);
+	if (r < 0) {
+		ha_service_table_free(t);
+		return r;
+	}
+	s->refused_said = true;
+	*ret = t;
+	return 0;
+}
+
+/* The services of the configuration before a reload: ours to remove. */
+static int build_old(const struct conf *old, struct ha_service_table **ret)
+{
+	struct ha_service_opts o;
+	int r = ha_service_table_new(ret);
+
+	for (const struct conf_virtual *v = old && r >= 0 ? old->virtuals : NULL; v; v = v->next) {
+		for (size_t l = 0; l < v->n_listen; l++) {
+			model_service(v, &v->listen[l], &o);
+			ha_service_add(*ret, &o, NULL);
+		}
+	}
+	return r;
+}
+
+/* ---- To the kernel ---- */
+
+static void on_done(void *userdata, const struct ha_service_step *step, int error)
+{
+	const struct services *s = userdata;
+	char text[HA_SERVICE_TEXT_SIZE] = "";
+
+	ha_service_step_format(step, text, sizeof(text));
+	if (!error)
+		log_debug("%s: %s", backend_name(s), text);
+	else if (error != -ECANCELED)
+		log_err("%s: %s: %s%s", backend_name(s), text, strerror(-error),
+			error == -ENOENT && s->ipvs ? ": perhaps the kernel lacks the scheduler "
+						      "(modprobe ip_vs_NAME)"
+						    : "");
+}
+
+/* From what the kernel has to what is wanted. *ret_steps: how much there was to do. */
+static int bring(struct services *s, const struct ha_service_table *want, size_t *ret_steps)
+{
+	const struct ha_service_apply_ops ops = {.size = sizeof(ops), .done = on_done};
+	struct ha_service_table *have = NULL;
+	struct ha_service_plan *plan = NULL;
+	int r = dump(s, &have);
+
+	*ret_steps = 0;
+	if (r >= 0)
+		r = ha_service_claim(have, s->flush ? NULL : s->last);
+	if (r >= 0)
+		r = ha_service_plan(want, have, &plan);
+	if (r >= 0) {
+		*ret_steps = ha_service_plan_count(plan);
+		r = apply(s, plan, &ops);
+	}
+	ha_service_plan_free(plan);
+	ha_service_table_free(have);
+	return r;
+}
+
+static void update(struct services *s, const char *what_for)
+{
+	struct ha_service_table *want;
+	size_t steps = 0;
+	int r;
+
+	if (!s->ipvs && !s->nft)
+		return;
+	r = build(s, &want);
+	if (r < 0) {
+		log_err("virtual servers: %s", strerror(-r));
+		return;
+	}
+	r = bring(s, want, &steps);
+	if (r > 0) /* the kernel was not as it was thought to be: once more */
+		r = bring(s, want, &steps);
+	if (r < 0)
+		log_err("virtual servers, %s: %s", what_for, strerror(-r));
+	else if (steps)
+		log_info("virtual servers, %s: %zu changes by %s", what_for, steps,
+			 backend_name(s));
+	s->flush = false;
+	ha_service_table_free(s->last);
+	s->last = want;
+}
+
+/* ---- Verbs ---- */
+
+void services_dest(struct services *s, uint32_t index, uint32_t real, int32_t weight)
+{
+	const struct conf_virtual *v = s->conf->virtuals;
+
+	for (uint32_t i = 0; v && i < index; i++)
+		v = v->next;
+	if (!v || real > v->n_reals || (real == v->n_reals && !v->sorry) || weight < ABSENT ||
+	    weight > HA_WEIGHT_MAX)
+		log_warn("health asks for a real server that is not there");
+	else
+		s->weight[index][real] = weight;
+}
+
+void services_commit(struct services *s)
+{
+	update(s, s->committed ? "after checks" : "at start");
+	s->committed = true;
+}
+
+void services_audit(struct services *s)
+{
+	if (s->committed)
+		update(s, "changed by somebody else");
+}
+
+void services_release(struct services *s)
+{
+	struct ha_service_table *none;
+	size_t steps;
+	int r;
+
+	if (!s->ipvs && !s->nft)
+		return;
+	r = ha_service_table_new(&none);
+	if (r < 0)
+		return;
+	s->flush = s->conf->globals.flush_on_stop;
+	r = bring(s, none, &steps);
+	if (r < 0)
+		log_err("virtual servers, at stop: %s", strerror(-r));
+	ha_service_table_free(none);
+}
+
+/* ---- Start ---- */
+
+static bool forwards(const char *file)
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	char c = '1';
+
+	if (fd >= 0) {
+		if (read(fd, &c, 1) != 1)
+			c = '1';
+		close(fd);
+	}
+	return c != '0';
+}
+
+static void hint_forwarding(const struct conf *c)
+{
+	for (const struct conf_virtual *v = c->virtuals; v; v = v->next) {
+		bool nat = v->forward == HA_FORWARD_NAT || v->forward == CONF_UNSET;
+
+		if (nat && v->n_listen && v->listen[0].ip.family == AF_INET &&
+		    !forwards("/proc/sys/net/ipv4/ip_forward")) {
+			log_warn(
+			    "virtual server %s uses NAT, but this host does not forward: sysctl "
+			    "net.ipv4.ip_forward=1",
+			    v->name);
+			return;
+		}
+	}
+}
+
+static void open_backend(struct services *s)
+{
+	int no_ipvs = ha_ipvs_open(NULL, &s->ipvs), no_nft = 0;
+
+	if (no_ipvs < 0)
+		no_nft = ha_nft_open(NULL, &s->nft);
+	if (no_nft < 0)
+		log_err("virtual servers are not served: no IPVS (%s; modprobe ip_vs) and no "
+			"nftables (%s). VRRP goes on",
+			strerror(-no_ipvs), strerror(-no_nft));
+	else if (no_ipvs < 0)
+		log_notice("virtual servers are served by nftables: no IPVS here (%s)",
+			   strerror(-no_ipvs));
+	else
+		log_info("virtual servers are served by IPVS");
+}
+
+int services_new(struct kernel *k, struct services **ret)
+{
+	struct services *s = calloc(1, sizeof(*s));
+	size_t n = 0;
+
+	if (!s)
+		return -ENOMEM;
+	s->conf = k->conf;
+	s->options = k->birth->options;
+	s->flush = k->conf->globals.flush && !k->birth->old;
+	s->weight = calloc(k->conf->n_virtuals + 1, sizeof(*s->weight));
+	if (!s->weight || build_old(k->birth->old, &s->last) < 0)
+		return -ENOMEM;
+	for (const struct conf_virtual *v = k->conf->virtuals; v; v = v->next, n++) {
+		s->weight[n] = malloc((v->n_reals + 1) * sizeof(**s->weight));
+		if (!s->weight[n])
+			return -ENOMEM;
+		for (size_t r = 0; r <= v->n_reals; r++)
+			s->weight[n][r] = ABSENT;
+	}
+	open_backend(s);
+	hint_forwarding(k->conf);
+	*ret = s;
+	return 0;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#include "pidfile.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "log.h"
+
+static int open_file(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
+
+	if (fd < 0)
+		log_warn("cannot write the pid file %s: %s. Name another one with -p, -r or -c",
+			 path, strerror(errno));
+	return fd < 0 ? -errno : fd;
+}
+
+int pidfile_lock(const char *path)
+{
+	int fd = open_file(path);
+	char other[32] = "";
+	ssize_t n;
+
+	if (fd < 0 || !flock(fd, LOCK_EX | LOCK_NB))
+		return fd;
+	n = read(fd, other, sizeof(other) - 1);
+	other[n > 0 ? strcspn(other, "\n") : 0] = '\0';
+	log_err("already running: process %s holds %s. Stop it, or name another file with -p",
+		*other ? other : "?", path);
+	close(fd);
+	return -EEXIST;
+}
+
+void pidfile_write(const char *path, int fd, pid_t pid)
+{
+	bool own = fd < 0;
+	char text[32];
+	int len = snprintf(text, sizeof(text), "%d\n", (int)pid);
+
+	if (own)
+		fd = open_file(path);
+	if (fd < 0)
+		return;
+	if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)len, 0) != len)
+		log_warn("cannot write the pid file %s: %s. The daemon goes on without it", path,
+			 strerror(errno));
+	if (own)
+		close(fd);
+}
+
+void pidfile_remove(const char *path)
+{
+	if (unlink(path) < 0 && errno != ENOENT)
+		log_warn("cannot remove the pid file %s: %s", path, strerror(errno));
+}

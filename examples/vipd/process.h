@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* What the processes are, and how a fork becomes one of them. */
+#ifndef VIPD_PROCESS_H
+#define VIPD_PROCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "conf.h"
+#include "options.h"
+#include "shared.h"
+
+enum role {
+	ROLE_KERNEL, /* changes the kernel: CAP_NET_ADMIN, CAP_NET_RAW */
+	ROLE_VRRP,   /* speaks VRRP: no capability */
+	ROLE_HEALTH, /* checks servers: no capability, another user */
+	N_ROLES,
+};
+
+/* Which ends of the pairs a process has; -1: none. */
+struct ends {
+	int control;	  /* to the supervisor */
+	int kernel;	  /* vrrp and health: to kernel */
+	int vrrp, health; /* kernel: to these */
+};
+
+/* What a process is born with. All of it is inherited memory. */
+struct birth {
+	const struct options *options;
+	const struct conf *conf;
+	const struct conf *old; /* kernel: the configuration before a reload, or NULL */
+	struct shared *shared;
+	const uint8_t *tracks; /* vrrp: of each vrrp_script, enum track_state */
+	bool fresh;	       /* what shared says is of this moment: a reload, not a crash */
+	struct ends ends;
+};
+
+enum track_state { TRACK_INIT, TRACK_OK, TRACK_FAILED };
+
+/* They return the exit code. */
+int kernel_main(const struct birth *b);
+int vrrp_main(const struct birth *b);
+int health_main(const struct birth *b);
+
+const char *role_name(enum role r); /* "vipd_kernel" … */
+
+/* In the child: other names, other signals, no descriptors but its ends. */
+void process_become(enum role r, const struct ends *keep);
+
+/*
+ * Gives up privileges: `capabilities` is a bit set of CAP_… that stays (0: none), `user` whom to run
+ * as. Says what fails and returns -errno. Without privileges to begin with there is nothing to do.
+ */
+int process_drop(uint64_t capabilities, const char *user);
+
+bool process_has_capabilities(uint64_t capabilities);
+
+/* The memory of argv, which "ps" shows. Call once, early. */
+void process_title_init(int argc, char **argv);
+
+#endif

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: MIT */
+#include "script.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/queue.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "log.h"
+
+/* After so long the next one of the object is started, and this one left alone. */
+#define PATIENCE_NS UINT64_C(60000000000)
+
+struct job {
+	TAILQ_ENTRY(job) entry;
+	struct scripts *scripts;
+	uint64_t object;
+	char **argv;
+	char *user, *group;
+	pid_t pid; /* 0: waits */
+	uint64_t started_ns;
+};
+
+struct scripts {
+	struct loop *loop;
+	struct loop_source *patience;
+	TAILQ_HEAD(jobs, job) jobs;
+	size_t n;
+	char *user, *group; /* default; NULL: as we are */
+};
+
+/* ---- A child's way to exec ---- */
+
+struct identity {
+	uid_t uid;
+	gid_t gid;
+	const char *name;
+	bool changes;
+};
+
+static int find_identity(const char *user, const char *group, struct identity *ret)
+{
+	const struct passwd *p = user ? getpwnam(user) : NULL;
+	const struct group *g = group ? getgrnam(group) : NULL;
+
+	if ((user && !p) || (group && !g)) {
+		log_err("there is no %s \"%s\" to run a script as", user && !p ? "user" : "group",
+			user && !p ? user : group);
+		return -ENOENT;
+	}
+	*ret = (struct identity){.changes = p && !geteuid()};
+	if (p) {
+		ret->uid = p->pw_uid;
+		ret->gid = g ? g->gr_gid : p->pw_gid;
+		ret->name = p->pw_name;
+	}
+	return 0;
+}
+
+static _Noreturn void child(const struct identity *who, char *const *argv)
+{
+	int null = open("/dev/null", O_RDWR);
+	sigset_t none;
+
+	setpgid(0, 0);
+	for (int s = 1; s < NSIG; s++)
+		signal(s, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (null >= 0)
+		dup2(null, STDIN_FILENO);
+	syscall(SYS_close_range, 3u, ~0u, 0);
+	unsetenv("IFS");
+	unsetenv("LD_PRELOAD");
+	unsetenv("LD_LIBRARY_PATH");
+	unsetenv("NOTIFY_SOCKET");
+	if (who->changes &&
+	    (initgroups(who->name, who->gid) < 0 || setresgid(who->gid, who->gid, who->gid) < 0 ||
+	     setresuid(who->uid, who->uid, who->uid) < 0))
+		_exit(126);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	execvp(argv[0], argv);
+	_exit(errno == ENOENT ? 127 : 126);
+}
+
+static pid_t start(const char *user, const char *group, char *const *argv)
+{
+	struct identity who;
+	pid_t pid;
+	int r = find_identity(user, group, &who);
+
+	if (r < 0)
+		return r;
+	pid = fork();
+	if (!pid)
+		child(&who, argv);
+	return pid < 0 ? -errno : pid;
+}
+
+pid_t scripts_spawn(struct scripts *s, const struct conf_script *c)
+{
+	return start(c->user ? c->user : s->user, c->user ? c->group : s->group,
+		     (char *const *)(uintptr_t)c->argv);
+}
+
+/* ---- The queue ---- */
+
+static void free_job(struct job *j)
+{
+	for (char **a = j->argv; a && *a; a++)
+		free(*a);
+	free(j->argv);
+	free(j->user);
+	free(j->group);
+	free(j);
+}
+
+static void drop(struct job *j)
+{
+	TAILQ_REMOVE(&j->scripts->jobs, j, entry);
+	j->scripts->n--;
+	free_job(j);
+}
+
+static bool is_first(const struct job *j)
+{
+	const struct job *o;
+
+	TAILQ_FOREACH(o, &j->scripts->jobs, entry)
+	{
+		if (o == j)
+			return true;
+		if (o->object == j->object)
+			return false;
+	}
+	return false;
+}
+
+/* Starts what may run. A job that cannot be started is dropped, which lets the next one run. */
+static void run_ready(struct scripts *s)
+{
+	struct job *j, *next;
+
+	for (j = TAILQ_FIRST(&s->jobs); j; j = next) {
+		next = TAILQ_NEXT(j, entry);
+		if (j->pid || !is_first(j))
+			continue;
+		j->pid = start(j->user, j->group, j->argv);
+		j->started_ns = loop_clock_ns();
+		if (j->pid < 0) {
+			log_err("cannot run %s: %s", j->argv[0], strerror((int)-j->pid));
+			drop(j);
+		}
+	}
+	if (!TAILQ_EMPTY(&s->jobs))
+		loop_arm(s->patience, loop_clock_ns() + PATIENCE_NS / 4);
+}
+
+static void on_patience(struct loop *l, void *userdata)
+{
+	struct scripts *s = userdata;
+	struct job *j, *next;
+
+	for (j = TAILQ_FIRST(&s->jobs); j; j = next) {
+		next = TAILQ_NEXT(j, entry);
+		if (j->pid > 0 && loop_now_ns(l) - j->started_ns > PATIENCE_NS) {
+			log_warn("%s runs for more than a minute: not waiting for it any longer",
+				 j->argv[0]);
+			drop(j);
+		}
+	}
+	run_ready(s);
+}
+
+static char *copy(const char *s)
+{
+	return s ? strdup(s) : NULL;
+}
+
+/* A shell's command is one text: what follows it becomes its arguments, and these its last words. */
+static size_t let_shell_append(char **argv)
+{
+	char *text;
+
+	if (argv[2] && asprintf(&text, "%s \"$@\"", argv[2]) > 0) {
+		free(argv[2]);
+		argv[2] = text;
+	}
+	argv[3] = strdup("sh");
+	return 4;
+}
+
+static struct job *make_job(struct scripts *s, uint64_t object, const struct conf_script *c,
+			    const char *const *extra)
+{
+	struct job *j = calloc(1, sizeof(*j));
+	size_t n = 0;
+
+	if (!j)
+		return NULL;
+	j->scripts = s;
+	j->object = object;
+	j->user = copy(c->user ? c->user : s->user);
+	j->group = copy(c->user ? c->group : s->group);
+	j->argv = calloc(CONF_ARGS_MAX + SCRIPT_EXTRA_MAX + 2, sizeof(*j->argv));
+	for (; j->argv && c->argv[n]; n++)
+		j->argv[n] = strdup(c->argv[n]);
+	if (j->argv && extra && n == 3 && !strcmp(c->argv[1], "-c"))
+		n = let_shell_append(j->argv);
+	for (size_t i = 0; j->argv && extra && i < SCRIPT_EXTRA_MAX && extra[i]; i++)
+		j->argv[n++] = strdup(extra[i]);
+	if (j->argv && j->argv[0])
+		return j;
+	free_job(j);
+	return NULL;
+}
+
+void scripts_run(struct scripts *s, uint64_t object, const struct conf_script *c,
+		 const char *const extra[SCRIPT_EXTRA_MAX])
+{
+	struct job *j;
+
+	if (!c->argv)
+		return;
+	j = s->n < SCRIPT_QUEUE_MAX ? make_job(s, object, c, extra) : NULL;
+	if (!j) {
+		log_err("%s is not run: %s", c->argv[0],
+			s->n < SCRIPT_QUEUE_MAX ? "out of memory" : "too many scripts are waiting");
+		return;
+	}
+	TAILQ_INSERT_TAIL(&s->jobs, j, entry);
+	s->n++;
+	run_ready(s);
+}
+
+static void say_result(const struct job *j, int status)
+{
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+		log_err("cannot run %s: it is not there", j->argv[0]);
+	else if (WIFEXITED(status) && WEXITSTATUS(status) == 126)
+		log_err("cannot run %s: not executable, or not allowed to be its user", j->argv[0]);
+	else if (WIFEXITED(status) && WEXITSTATUS(status))
+		log_warn("%s ended with status %d", j->argv[0], WEXITSTATUS(status));
+	else if (WIFSIGNALED(status))
+		log_warn("%s was killed by signal %d", j->argv[0], WTERMSIG(status));
+}
+
+bool scripts_reap(struct scripts *s, pid_t pid, int status)
+{
+	struct job *j;
+
+	TAILQ_FOREACH(j, &s->jobs, entry)
+	{
+		if (j->pid != pid)
+			continue;
+		say_result(j, status);
+		drop(j);
+		run_ready(s);
+		return true;
+	}
+	return false;
+}
+
+bool scripts_idle(const struct scripts *s)
+{
+	return TAILQ_EMPTY(&s->jobs);
+}
+
+/* ---- Life ---- */
+
+void scripts_configure(struct scripts *s, const struct conf *c)
+{
+	const char *user = c->globals.script_user;
+
+	if (!user && getpwnam("keepalived_script"))
+		user = "keepalived_script";
+	free(s->user);
+	free(s->group);
+	s->user = copy(user);
+	s->group = copy(c->globals.script_group);
+}
+
+int scripts_new(struct loop *l, struct scripts **ret)
+{
+	struct scripts *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	TAILQ_INIT(&s->jobs);
+	s->loop = l;
+	r = loop_add_timer(l, on_patience, s, &s->patience);
+	if (r < 0) {
+		free(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+void scripts_free(struct scripts *s)
+{
+	if (!s)
+		return;
+	while (!TAILQ_EMPTY(&s->jobs))
+		drop(TAILQ_FIRST(&s->jobs));
+	loop_remove(s->patience);
+	free(s->user);
+	free(s->group);
+	free(s);
+}

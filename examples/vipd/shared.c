@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+#include "shared.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+static void router_key(const struct conf_instance *i, char *key)
+{
+	snprintf(key, SHARED_KEY_SIZE, "%s %d %d", i->interface, i->vrid, (int)i->family);
+}
+
+static void check_key(const struct conf_virtual *v, const struct conf_real *r, unsigned check,
+		      char *key)
+{
+	char ip[HA_IP_TEXT_SIZE] = "";
+
+	ha_ip_format(&r->ip, ip, sizeof(ip));
+	snprintf(key, SHARED_KEY_SIZE, "%.40s %d %s %u %u", v->name, v->protocol, ip,
+		 (unsigned)r->port, check);
+}
+
+static void fill_keys(const struct conf *c, struct shared *s)
+{
+	size_t router = 0, check = 0, virtual = 0;
+
+	for (const struct conf_instance *i = c->instances; i; i = i->next)
+		router_key(i, s->router[router++].key);
+	for (const struct conf_virtual *v = c->virtuals; v; v = v->next) {
+		snprintf(s->virtual[virtual ++].key, SHARED_KEY_SIZE, "%.100s %d", v->name,
+			 v->protocol);
+		for (const struct conf_real *r = v->reals; r; r = r->next) {
+			unsigned n = 0;
+
+			for (const struct conf_check *k = r->checks; k; k = k->next)
+				check_key(v, r, n++, s->check[check++].key);
+		}
+	}
+}
+
+/* The element of `n` with this key, searched from *from on, where it mostly is: NULL, or it. */
+static void *find(void *array, size_t n, size_t size, const char *key, size_t *from)
+{
+	for (size_t i = 0; i < n; i++) {
+		size_t at = (*from + i) % n;
+		char *element = (char *)array + at * size;
+
+		if (!strncmp(element, key, SHARED_KEY_SIZE)) {
+			*from = at + 1;
+			return element;
+		}
+	}
+	return NULL;
+}
+
+static void take_over_routers(struct shared *s, struct shared *old)
+{
+	size_t from = 0;
+
+	for (size_t o = 0; o < old->n_routers; o++) {
+		struct shared_router *to =
+		    find(s->router, s->n_routers, sizeof(*to), old->router[o].key, &from);
+
+		old->router[o].goes_on = to != NULL;
+		if (to)
+			memcpy(to, &old->router[o], sizeof(*to));
+	}
+}
+
+static void take_over_health(struct shared *s, struct shared *old)
+{
+	size_t from = 0;
+
+	for (size_t o = 0; o < old->n_checks; o++) {
+		struct shared_check *to =
+		    find(s->check, s->n_checks, sizeof(*to), old->check[o].key, &from);
+
+		if (to)
+			atomic_store(&to->alive, atomic_load(&old->check[o].alive));
+	}
+	from = 0;
+	for (size_t o = 0; o < old->n_virtuals; o++) {
+		struct shared_virtual *to =
+		    find(s->virtual, s->n_virtuals, sizeof(*to), old->virtual[o].key, &from);
+
+		if (to)
+			atomic_store(&to->quorum, atomic_load(&old->virtual[o].quorum));
+	}
+}
+
+static size_t count_checks(const struct conf *c)
+{
+	size_t n = 0;
+
+	for (const struct conf_virtual *v = c->virtuals; v; v = v->next)
+		for (const struct conf_real *r = v->reals; r; r = r->next)
+			for (const struct conf_check *k = r->checks; k; k = k->next)
+				n++;
+	return n;
+}
+
+static size_t routers_size(const struct shared *s)
+{
+	return (s->n_routers + 1) * sizeof(*s->router);
+}
+
+static size_t health_size(const struct shared *s)
+{
+	return (s->n_virtuals + 1) * sizeof(*s->virtual) + s->n_checks * sizeof(*s->check);
+}
+
+static void *map(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+void shared_leave_routers(struct shared *s)
+{
+	if (s->router)
+		munmap(s->router, routers_size(s));
+	s->router = NULL;
+}
+
+void shared_leave_checks(struct shared *s)
+{
+	if (s->virtual)
+		munmap(s->virtual, health_size(s));
+	s->virtual = NULL;
+	s->check = NULL;
+}
+
+void shared_free(struct shared *s)
+{
+	if (!s)
+		return;
+	shared_leave_routers(s);
+	shared_leave_checks(s);
+	free(s);
+}
+
+int shared_new(const struct conf *c, struct shared *old, struct shared **ret)
+{
+	struct shared *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	s->n_routers = c->n_instances;
+	s->n_checks = count_checks(c);
+	s->n_virtuals = c->n_virtuals;
+	s->router = map(routers_size(s));
+	s->virtual = map(health_size(s));
+	if (!s->router || !s->virtual) {
+		shared_free(s);
+		return -ENOMEM;
+	}
+	s->check = (void *)(s->virtual + s->n_virtuals + 1);
+	fill_keys(c, s);
+	if (old) {
+		take_over_routers(s, old);
+		take_over_health(s, old);
+	}
+	*ret = s;
+	return 0;
+}
+
+void shared_forget_routers(struct shared *s)
+{
+	for (size_t i = 0; i < s->n_routers; i++)
+		atomic_store(&s->router[i].whole, 0);
+}
+
+void shared_freeze(struct shared_router *slot, const struct ha_vrrp *v)
+{
+	unsigned next = atomic_load(&slot->whole) == 1;
+	ssize_t len = ha_vrrp_freeze(v, slot->copy[next].bytes, sizeof(slot->copy[next].bytes));
+
+	if (len < 0)
+		return;
+	slot->copy[next].len = (uint32_t)len;
+	slot->copy[next].state = (uint32_t)ha_vrrp_state(v);
+	atomic_store_explicit(&slot->whole, next + 1, memory_order_release);
+}
+
+int shared_thaw(const struct shared_router *slot, struct ha_vrrp *v, uint64_t now_ns, bool fresh)
+{
+	uint32_t whole = atomic_load_explicit(&slot->whole, memory_order_acquire), len;
+	const uint8_t *bytes;
+
+	if (whole != 1 && whole != 2)
+		return -ENODATA;
+	bytes = slot->copy[whole - 1].bytes;
+	len = slot->copy[whole - 1].len;
+	if (len > HA_VRRP_FREEZE_SIZE || (!fresh && slot->copy[whole - 1].state != HA_VRRP_ACTIVE))
+		return -ENODATA;
+	return ha_vrrp_thaw(v, now_ns, bytes, len);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What survives a crash: memory that the supervisor shares with vrrp, and other memory that it shares
+ * with health. They write down where they stand; a successor reads it. The supervisor itself only
+ * copies slots by their keys at a reload. What is read is checked: a process that crashed wrote it.
+ */
+#ifndef VIPD_SHARED_H
+#define VIPD_SHARED_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include <libha/vrrp.h>
+
+#include "conf.h"
+
+#define SHARED_KEY_SIZE 128
+
+/* Two copies, of which `whole` says which one is finished: a crash in the middle harms neither. */
+struct shared_router {
+	char key[SHARED_KEY_SIZE];
+	_Atomic uint32_t whole; /* 0: none; 1, 2: copy 0 or 1 */
+	uint32_t goes_on;	/* at a reload: the next configuration has it, too */
+	struct {
+		uint32_t len, state; /* state: enum ha_vrrp_state */
+		uint8_t bytes[HA_VRRP_FREEZE_SIZE];
+	} copy[2];
+};
+
+enum shared_alive { SHARED_ALIVE_UNKNOWN, SHARED_ALIVE_DOWN, SHARED_ALIVE_UP };
+
+struct shared_check {
+	char key[SHARED_KEY_SIZE];
+	_Atomic uint32_t alive; /* enum shared_alive */
+};
+
+struct shared_virtual {
+	char key[SHARED_KEY_SIZE];
+	_Atomic uint32_t quorum; /* enum shared_alive */
+};
+
+struct shared {
+	size_t n_routers, n_checks, n_virtuals;
+	/* One mapping, of vrrp, in the order of conf.instances. */
+	struct shared_router *router;
+	/* One mapping, of health: conf.virtuals; then virtuals, reals, checks. */
+	struct shared_virtual *virtual;
+	struct shared_check *check;
+};
+
+/* For a configuration, with what `old` (may be NULL) knows of the same objects. 0 or -ENOMEM. */
+int shared_new(const struct conf *c, struct shared *old, struct shared **ret);
+void shared_free(struct shared *s);
+/* In a child: the memory of others goes. */
+void shared_leave_routers(struct shared *s);
+void shared_leave_checks(struct shared *s);
+
+/* Forgets what is known of the routers: the next process begins from the start. */
+void shared_forget_routers(struct shared *s);
+
+void shared_freeze(struct shared_router *slot, const struct ha_vrrp *v);
+/* Thaws what can go on: an Active always, others only when `fresh`. 0, -ENODATA or an error. */
+int shared_thaw(const struct shared_router *slot, struct ha_vrrp *v, uint64_t now_ns, bool fresh);
+
+#endif

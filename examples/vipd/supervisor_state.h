@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside the supervisor. */
+#ifndef VIPD_SUPERVISOR_STATE_H
+#define VIPD_SUPERVISOR_STATE_H
+
+#include "conf.h"
+#include "loop.h"
+#include "msg.h"
+#include "process.h"
+#include "script.h"
+#include "tracker.h"
+
+struct child {
+	struct supervisor *supervisor;
+	enum role role;
+	pid_t pid; /* 0: does not run */
+	bool wanted;
+	uint64_t started_ns;
+	unsigned backoff_s;
+	struct loop_source *timer; /* starts it again */
+};
+
+/* What it last heard of an object, for dumps and scripts. */
+struct heard {
+	int32_t state, priority;
+	struct msg_stats stats;
+};
+
+enum phase {
+	PHASE_RUN,
+	PHASE_RELOAD,	/* vrrp and health end, with their state written down */
+	PHASE_EXCHANGE, /* kernel ends; then all start from the new configuration */
+	PHASE_STOP,	/* vrrp and health end */
+	PHASE_CLEAR,	/* kernel ends */
+	PHASE_SCRIPTS,	/* the last scripts run */
+};
+
+struct supervisor {
+	const struct options *options;
+	struct loop *loop;
+	struct conf *conf, *old, *next;
+	struct shared *shared, *next_shared;
+	struct scripts *scripts;
+	struct trackers *trackers;
+	struct child child[N_ROLES];
+	int control[N_ROLES][2];	      /* [0]: ours */
+	int vrrp_kernel[2], health_kernel[2]; /* [0]: vrrp's and health's, [1]: kernel's */
+	struct heard *instance, *group;
+	enum phase phase;
+	bool reload_again;
+	bool fresh; /* the routers' memory is of this moment */
+	struct loop_source *deadline;
+	int pid_fd;
+	int result;
+	size_t stats_due;
+};
+
+/* supervisor_notify.c: scripts that follow events */
+void notify_instance(struct supervisor *s, uint32_t index, enum ha_vrrp_state state, int priority);
+void notify_group(struct supervisor *s, uint32_t index, enum ha_vrrp_state state);
+void notify_real(struct supervisor *s, uint32_t v, uint32_t real, bool up);
+void notify_quorum(struct supervisor *s, uint32_t v, bool up);
+
+/* supervisor_dump.c: what SIGUSR1 and SIGUSR2 ask for */
+void dump_data(const struct supervisor *s);
+void dump_stats(const struct supervisor *s);
+
+#endif

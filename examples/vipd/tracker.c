@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+#include "tracker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "log.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+
+struct tracker {
+	struct trackers *all;
+	const struct conf_vrrp_script *conf;
+	struct loop_source *timer; /* runs it; while it runs: its time is over */
+	pid_t pid;		   /* 0: does not run */
+	bool killed;
+	int run; /* equal results in a row that the state does not yet show */
+	uint64_t next_ns;
+};
+
+struct trackers {
+	struct loop *loop;
+	struct scripts *scripts;
+	const struct conf *conf;
+	tracker_fn *fn;
+	void *userdata;
+	struct tracker *tracker;
+	uint8_t *state;
+	size_t n;
+};
+
+static void set_state(struct tracker *t, enum track_state s, const char *why)
+{
+	uint8_t *state = &t->all->state[t->conf->index];
+
+	t->run = 0;
+	if (*state == s)
+		return;
+	*state = (uint8_t)s;
+	log_notice("vrrp_script %s: %s: %s", t->conf->name, s == TRACK_OK ? "succeeded" : "failed",
+		   why);
+	t->all->fn(t->all->userdata, t->conf->index, s == TRACK_OK);
+}
+
+/* The first result counts at once; then `fall` failures or `rise` successes in a row. */
+static void take_result(struct tracker *t, bool ok, const char *why)
+{
+	uint8_t state = t->all->state[t->conf->index];
+	int need = state == TRACK_INIT ? 1 : ok ? t->conf->rise : t->conf->fall;
+
+	if (state == (ok ? TRACK_OK : TRACK_FAILED))
+		t->run = 0;
+	else if (++t->run >= need)
+		set_state(t, ok ? TRACK_OK : TRACK_FAILED, why);
+}
+
+static void run(struct tracker *t)
+{
+	uint64_t now = loop_now_ns(t->all->loop);
+
+	t->killed = false;
+	t->next_ns = now + (uint64_t)t->conf->interval_ms * NS_PER_MS;
+	t->pid = t->conf->script.argv ? scripts_spawn(t->all->scripts, &t->conf->script) : -ENOENT;
+	if (t->pid < 0) {
+		take_result(t, false, strerror((int)-t->pid));
+		t->pid = 0;
+		loop_arm(t->timer, t->next_ns);
+	} else {
+		loop_arm(t->timer, now + (uint64_t)t->conf->timeout_ms * NS_PER_MS);
+	}
+}
+
+static void on_timer(struct loop *l, void *userdata)
+{
+	struct tracker *t = userdata;
+
+	(void)l;
+	if (!t->pid) {
+		run(t);
+		return;
+	}
+	t->killed = true;
+	kill(-t->pid, SIGKILL);
+	kill(t->pid, SIGKILL); /* before it made its group */
+}
+
+bool trackers_reap(struct trackers *all, pid_t pid, int status)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		struct tracker *t = &all->tracker[i];
+		char why[64];
+
+		if (t->pid != pid)
+			continue;
+		t->pid = 0;
+		if (t->killed)
+			snprintf(why, sizeof(why), "no result in %g s",
+				 (double)t->conf->timeout_ms / 1000);
+		else if (WIFSIGNALED(status))
+			snprintf(why, sizeof(why), "killed by signal %d", WTERMSIG(status));
+		else if (WEXITSTATUS(status) == 127)
+			snprintf(why, sizeof(why), "the program is not there");
+		else
+			snprintf(why, sizeof(why), "exit status %d", WEXITSTATUS(status));
+		take_result(t, WIFEXITED(status) && !WEXITSTATUS(status), why);
+		loop_arm(t->timer, t->next_ns);
+		return true;
+	}
+	return false;
+}
+
+const uint8_t *trackers_states(const struct trackers *t)
+{
+	return t->state;
+}
+
+static uint8_t state_before(const struct trackers *old, const struct conf_vrrp_script *c)
+{
+	for (size_t i = 0; old && i < old->n; i++)
+		if (!strcmp(old->tracker[i].conf->name, c->name))
+			return old->state[i];
+	return c->init_fail ? TRACK_FAILED : TRACK_INIT;
+}
+
+int trackers_new(struct loop *l, struct scripts *s, const struct conf *c,
+		 const struct trackers *old, tracker_fn *fn, void *userdata, struct trackers **ret)
+{
+	struct trackers *all = calloc(1, sizeof(*all));
+	int r = 0;
+
+	if (!all)
+		return -ENOMEM;
+	*all = (struct trackers){.loop = l,
+				 .scripts = s,
+				 .conf = c,
+				 .fn = fn,
+				 .userdata = userdata,
+				 .tracker = calloc(c->n_scripts + 1, sizeof(*all->tracker)),
+				 .state = calloc(c->n_scripts + 1, 1)};
+	if (!all->tracker || !all->state)
+		r = -ENOMEM;
+	for (const struct conf_vrrp_script *v = c->scripts; v && r >= 0; v = v->next) {
+		struct tracker *t = &all->tracker[all->n];
+
+		*t = (struct tracker){.all = all, .conf = v};
+		all->state[all->n++] = state_before(old, v);
+		r = loop_add_timer(l, on_timer, t, &t->timer);
+		if (r >= 0)
+			loop_arm(t->timer, 0);
+	}
+	if (r < 0) {
+		trackers_free(all);
+		return r;
+	}
+	*ret = all;
+	return 0;
+}
+
+void trackers_free(struct trackers *all)
+{
+	if (!all)
+		return;
+	for (size_t i = 0; i < all->n; i++) {
+		loop_remove(all->tracker[i].timer);
+		if (all->tracker[i].pid)
+			kill(-all->tracker[i].pid, SIGTERM);
+	}
+	free(all->tracker);
+	free(all->state);
+	free(all);
+}

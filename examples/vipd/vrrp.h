@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside the process that speaks VRRP. */
+#ifndef VIPD_VRRP_H
+#define VIPD_VRRP_H
+
+#include <libha/vrrp.h>
+#include <libha/vrrp_link.h>
+
+#include "loop.h"
+#include "msg.h"
+#include "process.h"
+
+/* Why an instance is in FAULT: bits of ha_vrrp_set_fault. */
+#define FAULT_INTERFACE 1u /* its interface is missing or down */
+#define FAULT_SOURCE 2u	   /* the interface has no address to send from */
+#define FAULT_SOCKET 4u	   /* there are no sockets (yet) */
+#define FAULT_TRACK 8u	   /* a tracked interface is down */
+#define FAULT_SCRIPT 16u   /* a tracked script failed, or has no result yet */
+
+/* An interface that the configuration names, as the kernel process tells it. */
+struct device {
+	char name[16];
+	struct msg_link link;
+};
+
+/* Sockets of one interface, family and group. */
+struct speaker {
+	struct vrrp *vrrp;
+	const char *interface;
+	uint8_t family;
+	struct ha_ip group; /* none: unicast only */
+	uint32_t index;
+	uint32_t ifindex; /* for which sockets were asked or are open; 0: none */
+	int fd[2];	  /* arrived, not yet used: advert, announce */
+	struct ha_vrrp_link *link;
+	struct loop_source *source;
+};
+
+struct router {
+	struct vrrp *vrrp;
+	const struct conf_instance *conf;
+	uint32_t index;
+	struct ha_vrrp *engine;
+	struct speaker *speaker;
+	bool linked;	   /* the engine is served by the speaker's link */
+	bool up, told;	   /* addresses: wanted; the kernel process knows */
+	bool awaits;	   /* MSG_HELD */
+	unsigned announce; /* to be done when the addresses are there */
+	bool state_waits;  /* MSG_STATE likewise */
+	uint64_t quiet_until_ns[HA_VRRP_N_REMARKS]; /* of log lines that repeat */
+	uint64_t dropped_quiet_until_ns;
+};
+
+struct sync_group {
+	struct vrrp *vrrp;
+	const struct conf_group *conf;
+	uint32_t index;
+	struct ha_vrrp_group *engine;
+};
+
+struct vrrp {
+	const struct birth *birth;
+	struct loop *loop;
+	struct device *devices;
+	size_t n_devices;
+	struct speaker *speakers;
+	size_t n_speakers;
+	struct router *routers;
+	size_t n_routers;
+	struct sync_group *groups;
+	size_t n_groups;
+	uint8_t *track; /* enum track_state of each vrrp_script */
+	struct loop_source *retry;
+	bool ending;
+};
+
+/* vrrp_link.c: interfaces and sockets */
+int speakers_init(struct vrrp *v);
+void speakers_on_link(struct vrrp *v, const struct msg_link *l);
+void speakers_on_socket(struct vrrp *v, const struct msg *m, int fd);
+const struct device *device_find(const struct vrrp *v, const char *name);
+
+/* vrrp_router.c: the engines */
+int routers_init(struct vrrp *v);
+void routers_start(struct vrrp *v);
+void router_join(struct router *r);
+void router_leave(struct router *r);
+void routers_on_held(struct vrrp *v, const struct msg *m);
+/* The kernel process is new, or did not listen: says what is wanted. */
+void routers_tell_kernel(struct vrrp *v, bool all);
+
+/* vrrp_track.c: interfaces and scripts that move priorities */
+void tracks_apply(struct vrrp *v);
+
+#endif

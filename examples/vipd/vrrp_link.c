@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Interfaces and sockets. The kernel process says what an interface is; when it is there, sockets
+ * are asked for, and when they have come the engines on it begin to speak. Nothing here waits.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "vrrp.h"
+
+const struct device *device_find(const struct vrrp *v, const char *name)
+{
+	for (size_t i = 0; i < v->n_devices; i++)
+		if (!strcmp(v->devices[i].name, name))
+			return &v->devices[i];
+	return NULL;
+}
+
+static void add_device(struct vrrp *v, const char *name)
+{
+	if (name && !device_find(v, name))
+		strncpy(v->devices[v->n_devices++].name, name, sizeof(v->devices->name) - 1);
+}
+
+static struct ha_ip group_of(const struct conf_instance *i)
+{
+	struct ha_ip group = i->group_address;
+
+	if (i->n_peers)
+		return (struct ha_ip){0};
+	if (!group.family)
+		ha_ip_parse(i->family == AF_INET ? "224.0.0.18" : "ff02::12", &group);
+	return group;
+}
+
+static struct speaker *speaker_for(struct vrrp *v, const struct conf_instance *i)
+{
+	struct ha_ip group = group_of(i);
+	struct speaker *s;
+
+	for (size_t n = 0; n < v->n_speakers; n++) {
+		s = &v->speakers[n];
+		if (!strcmp(s->interface, i->interface) && s->family == i->family &&
+		    !ha_ip_compare(&s->group, &group))
+			return s;
+	}
+	s = &v->speakers[v->n_speakers];
+	*s = (struct speaker){.vrrp = v,
+			      .interface = i->interface,
+			      .family = i->family,
+			      .group = group,
+			      .index = (uint32_t)v->n_speakers++,
+			      .fd = {-1, -1}};
+	return s;
+}
+
+int speakers_init(struct vrrp *v)
+{
+	const struct conf *c = v->birth->conf;
+	size_t names = 1;
+
+	for (const struct conf_instance *i = c->instances; i; i = i->next)
+		names += 1 + i->n_addresses + i->n_interfaces;
+	v->devices = calloc(names, sizeof(*v->devices));
+	v->speakers = calloc(c->n_instances + 1, sizeof(*v->speakers));
+	if (!v->devices || !v->speakers)
+		return -ENOMEM;
+	for (size_t r = 0; r < v->n_routers; r++) {
+		const struct conf_instance *i = v->routers[r].conf;
+
+		add_device(v, i->interface);
+		for (size_t a = 0; a < i->n_addresses; a++)
+			add_device(v, i->addresses[a].dev);
+		for (size_t t = 0; t < i->n_interfaces; t++)
+			add_device(v, i->interfaces[t].name);
+		v->routers[r].speaker = speaker_for(v, i);
+	}
+	return 0;
+}
+
+/* ---- Sockets ---- */
+
+static void close_waiting(struct speaker *s)
+{
+	for (int i = 0; i < 2; i++) {
+		if (s->fd[i] >= 0)
+			close(s->fd[i]);
+		s->fd[i] = -1;
+	}
+}
+
+static void silence(struct speaker *s)
+{
+	for (size_t r = 0; r < s->vrrp->n_routers; r++)
+		if (s->vrrp->routers[r].speaker == s)
+			router_leave(&s->vrrp->routers[r]);
+	loop_remove(s->source);
+	s->source = NULL;
+	ha_vrrp_link_free(s->link);
+	s->link = NULL;
+	s->ifindex = 0;
+	close_waiting(s);
+}
+
+static void ask(struct speaker *s, uint32_t ifindex)
+{
+	struct msg m = {.type = MSG_OPEN,
+			.index = s->index,
+			.socket = {.size = sizeof(m.socket),
+				   .kind = HA_VRRP_SOCKET_ADVERT,
+				   .family = s->family,
+				   .ifindex = ifindex,
+				   .group = s->group}};
+	int r = msg_send(s->vrrp->birth->ends.kernel, &m, -1);
+
+	m.socket = (struct ha_vrrp_socket){
+	    .size = sizeof(m.socket), .kind = HA_VRRP_SOCKET_ANNOUNCE, .ifindex = ifindex};
+	if (r >= 0)
+		r = msg_send(s->vrrp->birth->ends.kernel, &m, -1);
+	if (r < 0)
+		log_err("%s: cannot ask for sockets: %s", s->interface, strerror(-r));
+	else
+		s->ifindex = ifindex;
+}
+
+/* What ha_vrrp_link_new asks for has come already. */
+static int take_socket(const struct ha_vrrp_socket *want, void *userdata)
+{
+	struct speaker *s = userdata;
+	int i = want->kind == HA_VRRP_SOCKET_ANNOUNCE, fd = s->fd[i];
+
+	s->fd[i] = -1;
+	return fd >= 0 ? fd : -ENOENT;
+}
+
+static int speak(struct speaker *s)
+{
+	const struct ha_vrrp_link_opts o = {
+	    .size = sizeof(o),
+	    .ifindex = s->ifindex,
+	    .family = s->family,
+	    .group = s->group,
+	    .unicast_only = !s->group.family,
+	    .open_socket = take_socket,
+	    .userdata = s,
+	};
+	struct loop_object object = {
+	    .name = s->interface,
+	    .deadline = (uint64_t(*)(const void *))(void (*)(void))ha_vrrp_link_deadline,
+	    .dispatch = (int (*)(void *, uint64_t))(void (*)(void))ha_vrrp_link_dispatch,
+	};
+	int r = ha_vrrp_link_new(&o, &s->link);
+
+	if (r < 0)
+		return r;
+	object.fd = ha_vrrp_link_fd(s->link);
+	object.object = s->link;
+	return loop_add_object(s->vrrp->loop, &object, &s->source);
+}
+
+void speakers_on_socket(struct vrrp *v, const struct msg *m, int fd)
+{
+	struct speaker *s = m->index < v->n_speakers ? &v->speakers[m->index] : NULL;
+	int i = m->index2 == HA_VRRP_SOCKET_ANNOUNCE, r;
+
+	if (fd < 0 || !s || s->link) {
+		if (fd >= 0)
+			close(fd);
+		else if (s && s->ifindex)
+			log_err("%s: cannot open a socket: %s", s->interface, strerror(-m->extra));
+		return;
+	}
+	if (s->fd[i] >= 0)
+		close(s->fd[i]);
+	s->fd[i] = fd;
+	if (s->fd[0] < 0 || s->fd[1] < 0)
+		return;
+	r = speak(s);
+	if (r < 0) {
+		log_err("%s: %s", s->interface, strerror(-r));
+		silence(s);
+		return;
+	}
+	for (size_t n = 0; n < v->n_routers; n++)
+		if (v->routers[n].speaker == s)
+			router_join(&v->routers[n]);
+}
+
+/* ---- Interfaces ---- */
+
+static const struct ha_ip *source_of(const struct msg_link *l, uint8_t family)
+{
+	return family == AF_INET ? &l->source4 : &l->source6;
+}
+
+static void update_router(struct router *r, const struct msg_link *l)
+{
+	uint64_t now = loop_now_ns(r->vrrp->loop);
+	const struct conf_instance *i = r->conf;
+	bool down = !l->ifindex || (!l->running && !i->dont_track_primary);
+	const struct ha_ip *source = i->source.family ? &i->source : source_of(l, i->family);
+
+	ha_vrrp_set_source(r->engine, source);
+	ha_vrrp_set_fault(r->engine, now, FAULT_SOURCE, !source->family);
+	ha_vrrp_set_fault(r->engine, now, FAULT_INTERFACE, down);
+}
+
+void speakers_on_link(struct vrrp *v, const struct msg_link *l)
+{
+	struct device *d = NULL;
+
+	for (size_t i = 0; i < v->n_devices; i++)
+		if (!strncmp(v->devices[i].name, l->name, sizeof(l->name)))
+			d = &v->devices[i];
+	if (!d)
+		return;
+	if (l->ifindex != d->link.ifindex || l->running != d->link.running)
+		log_info("interface %s: %s", d->name,
+			 !l->ifindex  ? "is not there"
+			 : l->running ? "up"
+				      : "down");
+	d->link = *l;
+	for (size_t i = 0; i < v->n_speakers; i++) {
+		struct speaker *s = &v->speakers[i];
+
+		if (strcmp(s->interface, d->name))
+			continue;
+		if (s->ifindex && s->ifindex != l->ifindex)
+			silence(s);
+		if (l->ifindex && !s->ifindex)
+			ask(s, l->ifindex);
+	}
+	for (size_t r = 0; r < v->n_routers; r++)
+		if (!strcmp(v->routers[r].conf->interface, d->name))
+			update_router(&v->routers[r], l);
+	tracks_apply(v);
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The process that speaks VRRP. It has no capability: its sockets come from the kernel process, which
+ * also holds the addresses for it. It never waits for anybody.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "vrrp.h"
+
+#define MESSAGES_PER_TURN 1024
+#define PATIENCE_NS UINT64_C(2000000000) /* for sockets, when a predecessor was Active */
+
+static void on_kernel(struct loop *l, int fd, uint32_t events, void *userdata)
+{
+	struct vrrp *v = userdata;
+	struct msg m;
+	int passed;
+
+	(void)l;
+	(void)events;
+	for (int i = 0; i < MESSAGES_PER_TURN && msg_receive(fd, &m, &passed) > 0; i++) {
+		if (m.type == MSG_SOCKET)
+			speakers_on_socket(v, &m, passed);
+		else if (passed >= 0)
+			close(passed);
+		if (m.type == MSG_LINK)
+			speakers_on_link(v, &m.link);
+		else if (m.type == MSG_HELD)
+			routers_on_held(v, &m);
+	}
+}
+
+/* ---- The end ---- */
+
+static bool goes_on(const struct router *r, enum msg_stop how)
+{
+	return how == MSG_STOP_RELOAD && r->vrrp->birth->shared->router[r->index].goes_on;
+}
+
+/* A group that ends as a whole ends in one step. */
+static void stop_groups(struct vrrp *v, enum msg_stop how)
+{
+	for (size_t g = 0; g < v->n_groups; g++) {
+		bool whole = true;
+
+		for (size_t i = 0; i < v->n_routers; i++)
+			if (v->routers[i].conf->group == v->groups[g].conf)
+				whole &= !goes_on(&v->routers[i], how);
+		if (whole)
+			ha_vrrp_group_stop(v->groups[g].engine, loop_now_ns(v->loop));
+	}
+}
+
+static void end(struct vrrp *v, enum msg_stop how)
+{
+	v->ending = true;
+	stop_groups(v, how);
+	for (size_t i = 0; i < v->n_routers; i++) {
+		struct router *r = &v->routers[i];
+
+		if (goes_on(r, how))
+			shared_freeze(&v->birth->shared->router[i], r->engine);
+		else if (ha_vrrp_state(r->engine) != HA_VRRP_INITIALIZE)
+			ha_vrrp_stop(r->engine, loop_now_ns(v->loop));
+	}
+	loop_stop(v->loop, 0);
+}
+
+/* ---- The supervisor ---- */
+
+static void send_stats(struct vrrp *v, struct router *r)
+{
+	struct ha_vrrp_stats s = {.size = sizeof(s)};
+	struct msg m = {.type = MSG_STATS, .index = r->index};
+
+	ha_vrrp_stats(r->engine, &s);
+	m.stats = (struct msg_stats){
+	    .became_active = s.became_active,
+	    .left_active = s.left_active,
+	    .adverts_sent = s.adverts_sent,
+	    .adverts_received = s.adverts_received,
+	    .priority_zero_sent = s.priority_zero_sent,
+	    .priority_zero_received = s.priority_zero_received,
+	    .interval_errors = s.dropped[HA_VRRP_DROP_ADVERT_INTERVAL],
+	    .ttl_errors = s.dropped[HA_VRRP_DROP_TTL],
+	    .type_errors = s.dropped[HA_VRRP_DROP_TYPE],
+	    .length_errors = s.dropped[HA_VRRP_DROP_LENGTH],
+	    .address_errors = s.dropped[HA_VRRP_DROP_ADDRESS_LIST],
+	    .auth_type_errors = s.dropped[HA_VRRP_DROP_AUTH_TYPE],
+	    .auth_mismatches = s.dropped[HA_VRRP_DROP_AUTH_MISMATCH],
+	    .auth_failures = s.dropped[HA_VRRP_DROP_AUTH_FAILURE],
+	};
+	msg_send(v->birth->ends.control, &m, -1);
+}
+
+static void on_order(struct vrrp *v, const struct msg *m)
+{
+	switch (m->type) {
+	case MSG_STOP:
+		end(v, (enum msg_stop)m->value);
+		break;
+	case MSG_RESYNC:
+		routers_tell_kernel(v, true);
+		break;
+	case MSG_TRACK:
+		if (m->index < v->birth->conf->n_scripts) {
+			v->track[m->index] = m->value ? TRACK_OK : TRACK_FAILED;
+			tracks_apply(v);
+		}
+		break;
+	case MSG_STATS:
+		for (size_t i = 0; i < v->n_routers; i++)
+			send_stats(v, &v->routers[i]);
+		break;
+	default:
+		break;
+	}
+}
+
+static void on_control(struct loop *l, int fd, uint32_t events, void *userdata)
+{
+	struct vrrp *v = userdata;
+	struct msg m;
+	int r;
+
+	(void)l;
+	(void)events;
+	while ((r = msg_receive(fd, &m, NULL)) > 0 && !v->ending)
+		on_order(v, &m);
+	if (r < 0 && !v->ending) {
+		log_err("the supervisor is gone: resigning");
+		end(v, MSG_STOP_RELEASE);
+	}
+}
+
+static void on_retry(struct loop *l, void *userdata)
+{
+	(void)l;
+	routers_tell_kernel(userdata, false);
+}
+
+/* ---- Start ---- */
+
+static void be_punctual(const struct birth *b)
+{
+	const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
+	const struct sched_param p = {.sched_priority = b->conf->globals.vrrp_rt_priority};
+
+	setrlimit(RLIMIT_MEMLOCK, &all);
+	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
+		log_debug("cannot lock memory: %s", strerror(errno));
+	if (p.sched_priority && sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &p) < 0)
+		log_warn("vrrp_rt_priority: %s", strerror(errno));
+}
+
+/* Interfaces and sockets first: a router that goes on as Active must be able to speak at once. */
+static void wait_for_sockets(struct vrrp *v)
+{
+	uint64_t until = loop_clock_ns() + PATIENCE_NS;
+
+	for (;;) {
+		bool all = true;
+
+		on_kernel(v->loop, v->birth->ends.kernel, 0, v);
+		for (size_t i = 0; i < v->n_routers; i++) {
+			const struct device *d = device_find(v, v->routers[i].conf->interface);
+
+			all &= v->routers[i].linked || (d && d->link.name[0] && !d->link.ifindex);
+		}
+		if (all || loop_clock_ns() > until)
+			return;
+		usleep(500);
+	}
+}
+
+static int set_up(struct vrrp *v)
+{
+	const struct msg again = {.type = MSG_RESYNC};
+	int r = loop_new(&v->loop);
+
+	v->track = calloc(v->birth->conf->n_scripts + 1, 1);
+	if (!v->track)
+		return -ENOMEM;
+	memcpy(v->track, v->birth->tracks, v->birth->conf->n_scripts);
+	if (r >= 0)
+		r = loop_add_timer(v->loop, on_retry, v, &v->retry);
+	if (r >= 0)
+		r = routers_init(v);
+	if (r >= 0)
+		r = speakers_init(v);
+	if (r >= 0)
+		r = loop_add_fd(v->loop, v->birth->ends.control, EPOLLIN, on_control, v, NULL);
+	if (r >= 0)
+		r = loop_add_fd(v->loop, v->birth->ends.kernel, EPOLLIN, on_kernel, v, NULL);
+	if (r >= 0)
+		r = msg_send(v->birth->ends.kernel, &again, -1);
+	return r;
+}
+
+int vrrp_main(const struct birth *b)
+{
+	struct vrrp v = {.birth = b};
+	int r;
+
+	shared_leave_checks(b->shared);
+	be_punctual(b);
+	r = process_drop(0, "nobody");
+	if (r >= 0)
+		r = set_up(&v);
+	if (r < 0) {
+		log_err("cannot start: %s", strerror(-r));
+		return EXIT_FATAL;
+	}
+	wait_for_sockets(&v);
+	tracks_apply(&v);
+	routers_start(&v);
+	return loop_run(v.loop) < 0 ? EXIT_FATAL : 0;
+}

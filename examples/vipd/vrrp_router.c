@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: MIT */
+/* The engines: what the configuration makes of them, and what they cause. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "model.h"
+#include "vrrp.h"
+
+#define SECOND_NS UINT64_C(1000000000)
+#define QUIET_NS (60 * SECOND_NS) /* a line that repeats is said once a minute */
+
+static struct shared_router *slot_of(const struct router *r)
+{
+	return &r->vrrp->birth->shared->router[r->index];
+}
+
+/* keepalived's words for the states. */
+static const char *state_word(enum ha_vrrp_state s)
+{
+	static const char *const word[] = {"STOP", "BACKUP", "MASTER", "FAULT"};
+
+	return (unsigned)s < 4 ? word[s] : "?";
+}
+
+/* ---- What the engine asks for ---- */
+
+static int on_send(struct ha_vrrp *e, const struct ha_ip *to, const void *advert, size_t len,
+		   void *userdata)
+{
+	struct router *r = userdata;
+
+	if (!r->linked)
+		return -ENETDOWN;
+	shared_freeze(slot_of(r), e);
+	return ha_vrrp_link_send(r->speaker->link, e, to, advert, len);
+}
+
+static void tell_kernel(struct router *r)
+{
+	const struct msg m = {.type = MSG_HOLD, .index = r->index, .value = r->up};
+
+	r->told = msg_send(r->vrrp->birth->ends.kernel, &m, -1) >= 0;
+	if (!r->told)
+		loop_arm(r->vrrp->retry, loop_now_ns(r->vrrp->loop) + SECOND_NS / 100);
+}
+
+void routers_tell_kernel(struct vrrp *v, bool all)
+{
+	for (size_t i = 0; i < v->n_routers; i++)
+		if (all || !v->routers[i].told)
+			tell_kernel(&v->routers[i]);
+}
+
+static void on_addresses(struct ha_vrrp *e, bool up, bool accept, void *userdata)
+{
+	struct router *r = userdata;
+
+	(void)e;
+	(void)accept;
+	r->up = up;
+	r->awaits = up;
+	r->announce = 0;
+	if (up || !r->vrrp->ending || !r->vrrp->birth->options->keep_addresses)
+		tell_kernel(r);
+}
+
+static void announce(struct router *r, unsigned repeat)
+{
+	const struct conf_instance *i = r->conf;
+
+	for (size_t a = 0; r->linked && a < i->n_addresses; a++) {
+		const struct device *d =
+		    device_find(r->vrrp, i->addresses[a].dev ? i->addresses[a].dev : i->interface);
+		const struct ha_vrrp_announcement what = {
+		    .size = sizeof(what),
+		    .address = i->addresses[a].ip,
+		    .ifindex = d ? d->link.ifindex : 0,
+		    .repeat = (uint8_t)repeat,
+		};
+		int e = ha_vrrp_link_announce(r->speaker->link, &what);
+
+		if (e < 0 && e != -ENETDOWN)
+			log_warn("%s: cannot announce an address: %s", i->name, strerror(-e));
+	}
+}
+
+/* The neighbours are told when the addresses are there, not before. */
+static void on_announce(struct ha_vrrp *e, unsigned repeat, void *userdata)
+{
+	struct router *r = userdata;
+
+	(void)e;
+	if (r->awaits)
+		r->announce = repeat;
+	else
+		announce(r, repeat);
+}
+
+static void tell_state(struct router *r)
+{
+	struct ha_vrrp_status s = {.size = sizeof(s)};
+	struct msg m = {.type = MSG_STATE, .index = r->index};
+
+	ha_vrrp_status(r->engine, &s);
+	m.value = (int32_t)s.state;
+	m.extra = s.priority;
+	r->state_waits = false;
+	if (msg_send(r->vrrp->birth->ends.control, &m, -1) < 0)
+		log_err("%s: the supervisor does not listen: a script is lost", r->conf->name);
+}
+
+/* Why, in words an administrator can act on. */
+static void explain(const struct router *r, const struct ha_vrrp_change *c, char *buf, size_t cap)
+{
+	char peer[HA_IP_TEXT_SIZE] = "nobody";
+	struct ha_vrrp_status s = {.size = sizeof(s)};
+
+	ha_vrrp_status(r->engine, &s);
+	ha_ip_format(&c->peer, peer, sizeof(peer));
+	switch (c->reason) {
+	case HA_VRRP_FAULTED:
+		snprintf(buf, cap, "%s%s%s%s%s%s",
+			 s.faults & FAULT_INTERFACE ? "interface down or missing; " : "",
+			 s.faults & FAULT_SOURCE ? "interface has no address to send from; " : "",
+			 s.faults & FAULT_SOCKET ? "no sockets; " : "",
+			 s.faults & FAULT_TRACK ? "a tracked interface is down; " : "",
+			 s.faults & FAULT_SCRIPT ? "a tracked script failed; " : "",
+			 s.faults & HA_VRRP_FAULT_GROUP ? "another member of its group; " : "");
+		if (strlen(buf) > 2)
+			buf[strlen(buf) - 2] = '\0';
+		break;
+	case HA_VRRP_TIMEOUT:
+		snprintf(buf, cap, "no adverts were heard for %.2f s", (double)s.down_ns / 1e9);
+		break;
+	case HA_VRRP_RESIGNED:
+		snprintf(buf, cap, "%s resigned", peer);
+		break;
+	case HA_VRRP_HIGHER_PRIORITY:
+		snprintf(buf, cap, "%s has priority %u, ours is %u", peer, c->peer_priority,
+			 s.priority);
+		break;
+	case HA_VRRP_HIGHER_ADDRESS:
+		snprintf(buf, cap, "%s has the same priority %u and the higher address", peer,
+			 c->peer_priority);
+		break;
+	default:
+		snprintf(buf, cap, "%s", ha_vrrp_reason_name(c->reason));
+	}
+}
+
+static void on_changed(struct ha_vrrp *e, const struct ha_vrrp_change *c, void *userdata)
+{
+	struct router *r = userdata;
+	char why[256] = "";
+
+	explain(r, c, why, sizeof(why));
+	log_notice("%s: %s -> %s: %s", r->conf->name, state_word(c->from), state_word(c->to), why);
+	shared_freeze(slot_of(r), e);
+	if (r->awaits)
+		r->state_waits = true;
+	else
+		tell_state(r);
+}
+
+void routers_on_held(struct vrrp *v, const struct msg *m)
+{
+	struct router *r = m->index < v->n_routers ? &v->routers[m->index] : NULL;
+	unsigned repeat;
+
+	if (!r || !m->value)
+		return;
+	/* A Master that went on after a reload: with new addresses. */
+	if (!r->awaits && m->index2)
+		ha_vrrp_announce(r->engine, loop_now_ns(v->loop));
+	if (!r->awaits)
+		return;
+	r->awaits = false;
+	repeat = r->announce;
+	r->announce = 0;
+	if (repeat)
+		announce(r, repeat);
+	if (r->state_waits)
+		tell_state(r);
+}
+
+/* ---- What it wants to be said ---- */
+
+static bool is_quiet(const struct router *r, uint64_t *until_ns)
+{
+	uint64_t now = loop_now_ns(r->vrrp->loop);
+
+	if (now < *until_ns)
+		return true;
+	*until_ns = now + QUIET_NS;
+	return false;
+}
+
+static void on_dropped(struct ha_vrrp *e, enum ha_vrrp_drop reason, const struct ha_vrrp_meta *m,
+		       void *userdata)
+{
+	struct router *r = userdata;
+	char from[HA_IP_TEXT_SIZE] = "?";
+
+	(void)e;
+	if (reason == HA_VRRP_DROP_NOT_RUNNING || is_quiet(r, &r->dropped_quiet_until_ns))
+		return;
+	ha_ip_format(&m->source, from, sizeof(from));
+	log_warn("%s: dropped an advert of %s: %s (said once a minute)", r->conf->name, from,
+		 ha_vrrp_drop_name(reason));
+}
+
+static const char *remark_text(enum ha_vrrp_remark what)
+{
+	switch (what) {
+	case HA_VRRP_REMARK_INTERVAL:
+		return "another advert_int than ours: make them equal";
+	case HA_VRRP_REMARK_ADDRESS_LIST:
+		return "other virtual addresses than ours: make them equal";
+	case HA_VRRP_REMARK_EQUAL_PRIORITY:
+		return "the same priority as ours: give each node its own";
+	case HA_VRRP_REMARK_SECOND_OWNER:
+		return "priority 255 as we have: only the owner of the addresses may";
+	case HA_VRRP_REMARK_LOSING_ADVERT:
+		return "an advert with lower priority while we are MASTER: answered";
+	case HA_VRRP_REMARK_LATE:
+		return "a timer was served late: this process did not get the CPU";
+	case HA_VRRP_REMARK_NO_SOURCE:
+		return "there is no address to send adverts from";
+	case HA_VRRP_REMARK_SEND_FAILED:
+		return "an advert could not be sent";
+	default:
+		return NULL; /* of no use to an administrator */
+	}
+}
+
+static void on_remark(struct ha_vrrp *e, enum ha_vrrp_remark what, const struct ha_vrrp_meta *m,
+		      void *userdata)
+{
+	struct router *r = userdata;
+	const char *text = remark_text(what);
+	char from[HA_IP_TEXT_SIZE] = "";
+
+	(void)e;
+	if (!text || is_quiet(r, &r->quiet_until_ns[what]))
+		return;
+	if (m)
+		ha_ip_format(&m->source, from, sizeof(from));
+	log_warn("%s: %s%s%s (said once a minute)", r->conf->name, from, *from ? ": " : "", text);
+}
+
+/* ---- Life ---- */
+
+static const struct ha_vrrp_ops ops = {
+    .size = sizeof(ops),
+    .send = on_send,
+    .addresses = on_addresses,
+    .announce = on_announce,
+    .changed = on_changed,
+    .dropped = on_dropped,
+    .remark = on_remark,
+};
+
+static int make_router(struct vrrp *v, const struct conf_instance *i)
+{
+	struct router *r = &v->routers[v->n_routers];
+	struct model_vrrp m;
+	int e;
+
+	*r = (struct router){.vrrp = v, .conf = i, .index = (uint32_t)v->n_routers, .told = true};
+	model_vrrp(i, &m);
+	e = ha_vrrp_new(&m.opts, &ops, r, &r->engine);
+	if (e < 0) {
+		log_err("%s: %s", i->name, strerror(-e));
+		return e;
+	}
+	v->n_routers++;
+	return ha_vrrp_set_fault(r->engine, loop_now_ns(v->loop), FAULT_INTERFACE | FAULT_SOCKET,
+				 true);
+}
+
+static void on_group_changed(struct ha_vrrp_group *e, enum ha_vrrp_state from,
+			     enum ha_vrrp_state to, void *userdata)
+{
+	struct sync_group *g = userdata;
+	const struct msg m = {.type = MSG_GROUP, .index = g->index, .value = (int32_t)to};
+
+	(void)e;
+	log_notice("group %s: %s -> %s", g->conf->name, state_word(from), state_word(to));
+	if (msg_send(g->vrrp->birth->ends.control, &m, -1) < 0)
+		log_err("group %s: the supervisor does not listen: a script is lost",
+			g->conf->name);
+}
+
+static int make_group(struct vrrp *v, const struct conf_group *c)
+{
+	const struct ha_vrrp_group_ops group_ops = {.size = sizeof(group_ops),
+						    .changed = on_group_changed};
+	struct sync_group *g = &v->groups[v->n_groups];
+	int e;
+
+	*g = (struct sync_group){.vrrp = v, .conf = c, .index = (uint32_t)v->n_groups};
+	e = ha_vrrp_group_new(&group_ops, g, &g->engine);
+	if (e < 0)
+		return e;
+	v->n_groups++;
+	for (size_t i = 0; i < v->n_routers; i++) {
+		if (v->routers[i].conf->group != c)
+			continue;
+		e = ha_vrrp_group_add(g->engine, v->routers[i].engine);
+		if (e < 0)
+			log_err("group %s: %s: %s", c->name, v->routers[i].conf->name,
+				strerror(-e));
+	}
+	return 0;
+}
+
+int routers_init(struct vrrp *v)
+{
+	const struct conf *c = v->birth->conf;
+	int e = 0;
+
+	v->routers = calloc(c->n_instances + 1, sizeof(*v->routers));
+	v->groups = calloc(c->n_groups + 1, sizeof(*v->groups));
+	if (!v->routers || !v->groups)
+		return -ENOMEM;
+	for (const struct conf_instance *i = c->instances; i && e >= 0; i = i->next)
+		e = make_router(v, i);
+	for (const struct conf_group *g = c->groups; g && e >= 0; g = g->next)
+		e = make_group(v, g);
+	return e;
+}
+
+/* The engine has its sockets: nothing but its interface keeps it from running. */
+void router_join(struct router *r)
+{
+	int e = ha_vrrp_link_add(r->speaker->link, r->engine);
+
+	if (e < 0) {
+		log_err("%s: %s", r->conf->name, strerror(-e));
+		return;
+	}
+	r->linked = true;
+	ha_vrrp_set_fault(r->engine, loop_now_ns(r->vrrp->loop), FAULT_SOCKET, false);
+}
+
+void router_leave(struct router *r)
+{
+	if (r->linked)
+		ha_vrrp_link_remove(r->speaker->link, r->engine);
+	r->linked = false;
+	ha_vrrp_set_fault(r->engine, loop_now_ns(r->vrrp->loop), FAULT_SOCKET, true);
+}
+
+static void thaw(struct router *r, uint64_t now)
+{
+	int e = shared_thaw(slot_of(r), r->engine, now, r->vrrp->birth->fresh);
+
+	if (e >= 0)
+		log_info("%s: goes on as %s", r->conf->name, state_word(ha_vrrp_state(r->engine)));
+	else if (e != -ENODATA)
+		log_warn("%s: cannot go on where it was: %s", r->conf->name, strerror(-e));
+}
+
+/* A group begins in one step, unless a part of it goes on. */
+static void start_groups(struct vrrp *v, uint64_t now)
+{
+	for (size_t g = 0; g < v->n_groups; g++) {
+		bool whole = true;
+
+		for (size_t i = 0; i < v->n_routers; i++)
+			if (v->routers[i].conf->group == v->groups[g].conf)
+				whole &= ha_vrrp_state(v->routers[i].engine) == HA_VRRP_INITIALIZE;
+		if (whole)
+			ha_vrrp_group_start(v->groups[g].engine, now);
+	}
+}
+
+/*
+ * A predecessor's Active goes on as it was: no callback runs, so its addresses are asked for here,
+ * which adopts them. All others say that they hold nothing: what a crash left behind goes.
+ */
+void routers_start(struct vrrp *v)
+{
+	uint64_t now = loop_clock_ns();
+
+	for (size_t i = 0; i < v->n_routers; i++)
+		thaw(&v->routers[i], now);
+	start_groups(v, now);
+	for (size_t i = 0; i < v->n_routers; i++) {
+		struct router *r = &v->routers[i];
+
+		if (ha_vrrp_state(r->engine) == HA_VRRP_INITIALIZE)
+			ha_vrrp_start(r->engine, now);
+		r->up = ha_vrrp_state(r->engine) == HA_VRRP_ACTIVE;
+		tell_kernel(r);
+	}
+}
