@@ -26,7 +26,7 @@ probe_start() {
     probe_file=$LAB_DIR/$1/probe.$SRANDOM
     lab_start "$1" probe /usr/bin/python3 "$lab_probe" "$2" "$3" "$4" "$probe_file" "${@:5}"
     probe_pid=$LAB_PID
-    wait_for 5 "the first answered probe" probe_answered "$EPOCHREALTIME" ||
+    wait_for 20 "the first answered probe" probe_answered "$EPOCHREALTIME" ||
         fail "$3 answers before the test begins" "$(tail -n 3 "$probe_file" 2>/dev/null)"
 }
 probe_stop() { lab_stop "$probe_pid"; }

@@ -64,12 +64,16 @@ lab_machine() {
 
 lab_port() { echo "$1-$2"; } # the switch's end of a cable
 
+# A card keeps its MAC address when the cable moves or the machine boots again.
+lab_mac() { md5sum <<<"$1 $2" | sed -E 's/^(..)(..)(..)(..).*/02:48:\1:\2:\3:\4/'; }
+
 lab_plug() { # NAME IF SWITCH ADDR...
     local name=$1 if=$2 switch=$3 addr port
     port=$(lab_port "$name" "$if")
     lab_cables["$name $if"]="${*:3}"
     shift 3
-    lab_ip net link add "$port" type veth peer name "$if" netns "$(lab_ns "$name")"
+    lab_ip net link add "$port" type veth peer name "$if" \
+        address "$(lab_mac "$name" "$if")" netns "$(lab_ns "$name")"
     lab_ip net link set "$port" master "$switch" up
     lab_ip "$name" link set "$if" up
     for addr in "$@"; do echo "addr add $addr dev $if"; done | lab_ip "$name" -batch -
