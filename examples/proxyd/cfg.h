@@ -132,8 +132,8 @@ struct cfg_global {
 	unsigned nbthread; /* 0: as many as CPUs */
 	unsigned ulimit_n;
 	bool daemon;
-	const char *user, *group, *chroot, *pidfile, *log_tag;
-	long uid, gid; /* -1: not written */
+	const char *pidfile, *log_tag;
+	long uid, gid; /* also of `user` and `group`; -1: not written */
 	uint64_t hard_stop_ns;
 	int nap_us;		/* tune.coalesce-us: -1 automatic, 0 off, else the longest nap */
 	unsigned spread_checks; /* percent */

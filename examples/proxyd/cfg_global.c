@@ -2,6 +2,8 @@
 /* Keywords of the global section, and `log`, which proxies have too. */
 #include "cfg_read.h"
 
+#include <grp.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
@@ -33,6 +35,31 @@ static void kw_id(struct reader *r, size_t first, const void *data)
 
 	if (read_number(r, first, word_at(r, first - 1), 0, 2147483647, &id))
 		*(long *)((char *)&r->cfg->global + *offset) = (long)id;
+}
+
+/* user and group by name: looked up now, so that a slip is found before the start. */
+static void kw_owner(struct reader *r, size_t first, const void *data)
+{
+	const char *name = word_at(r, first);
+	bool is_user = *(const size_t *)data == offsetof(struct cfg_global, uid);
+	const struct passwd *user = is_user ? getpwnam(name) : NULL;
+	const struct group *group = is_user ? NULL : getgrnam(name);
+
+	if (user)
+		r->cfg->global.uid = (long)user->pw_uid;
+	else if (group)
+		r->cfg->global.gid = (long)group->gr_gid;
+	else
+		say(r, DIAG_ERROR, first, "there is no %s \"%s\" on this machine",
+		    is_user ? "user" : "group", name);
+}
+
+static void kw_chroot(struct reader *r, size_t first, const void *data)
+{
+	(void)data;
+	say(r, DIAG_NOTICE, first - 1,
+	    "\"chroot\" is accepted and not done: a reload reads the files again; use systemd's "
+	    "ProtectSystem= and RootDirectory=");
 }
 
 static void kw_daemon(struct reader *r, size_t first, const void *data)
@@ -244,11 +271,11 @@ void kw_log(struct reader *r, size_t first, const void *data)
 #define OFFSET(field) (&(const size_t){offsetof(struct cfg_global, field)})
 
 const struct keyword cfg_keywords_global[] = {
-    {"chroot", 0, 1, 1, kw_text, OFFSET(chroot), "DIRECTORY"},
+    {"chroot", 0, 1, 1, kw_chroot, NULL, "DIRECTORY"},
     {"daemon", 0, 0, 0, kw_daemon, NULL, ""},
     {"description", 0, 1, READER_ANY, kw_accepted, NULL, "TEXT"},
     {"gid", 0, 1, 1, kw_id, OFFSET(gid), "NUMBER"},
-    {"group", 0, 1, 1, kw_text, OFFSET(group), "NAME"},
+    {"group", 0, 1, 1, kw_owner, OFFSET(gid), "NAME"},
     {"hard-stop-after", 0, 1, 1, kw_hard_stop, NULL, "TIME"},
     {"log", 0, 1, READER_ANY, kw_log, NULL, "ADDRESS [len N] [format NAME] FACILITY [LEVEL [MIN]]"},
     {"log-tag", 0, 1, 1, kw_text, OFFSET(log_tag), "NAME"},
@@ -269,6 +296,6 @@ const struct keyword cfg_keywords_global[] = {
     {"uid", 0, 1, 1, kw_id, OFFSET(uid), "NUMBER"},
     {"ulimit-n", 0, 1, 1, kw_number, OFFSET(ulimit_n), "NUMBER"},
     {"unsetenv", 0, 1, READER_ANY, kw_env, NULL, "NAME ..."},
-    {"user", 0, 1, 1, kw_text, OFFSET(user), "NAME"},
+    {"user", 0, 1, 1, kw_owner, OFFSET(uid), "NAME"},
     {NULL, 0, 0, 0, NULL, NULL, NULL},
 };

@@ -1,37 +1,309 @@
 /* SPDX-License-Identifier: MIT */
-/* proxyd: reads haproxy.cfg, checks it, and runs it. */
+/*
+ * proxyd: reads haproxy.cfg, checks it and runs it. This is the control thread: signals, reload,
+ * health checks. The traffic is the engine's (engine/engine.h).
+ */
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <syslog.h>
 #include <unistd.h>
-#include <errno.h>
 
 #include "cfg.h"
 #include "cli.h"
+#include "engine/engine.h"
+#include "log.h"
+#include "loop.h"
+#include "process.h"
+
+#define DESCRIPTORS_OTHER 64 /* of the process itself: standard ones, epoll, logs, checks */
+
+struct daemon {
+	struct cli cli;
+	struct engine *engine;
+	struct loop *loop;
+	struct loop_source *hard_stop;
+	uint64_t hard_stop_ns;
+};
+
+/* ---- Configuration ---- */
+
+/* NULL: it cannot run, and why was told. */
+static struct cfg *load(const struct cli *cli, bool warnings)
+{
+	struct diag d = {0};
+	struct cfg *cfg = NULL;
+	int e = cfg_load(
+	    &(struct cfg_load_opts){
+		.path = cli->path,
+		.n_paths = cli->n_paths,
+		.ignore_unresolved = cli->ignore_unresolved,
+	    },
+	    &d, &cfg);
+
+	if (e < 0) {
+		cli_say(LOG_ERR, "config : %s", strerror(-e));
+		return NULL;
+	}
+	cli_print_diag(&d, warnings);
+	if (d.count[DIAG_ERROR]) {
+		cli_say(LOG_ERR, "config : Fatal errors found in configuration.");
+		cfg_free(cfg);
+		cfg = NULL;
+	}
+	diag_fini(&d);
+	return cfg;
+}
+
+static size_t count_binds(const struct cfg *cfg)
+{
+	const struct cfg_proxy *p;
+	const struct cfg_bind *b;
+	size_t n = 0;
+
+	STAILQ_FOREACH(p, &cfg->proxies, next)
+	if (!p->set.disabled)
+		STAILQ_FOREACH(b, &p->binds, next)
+	n++;
+	return n;
+}
+
+static int check_only(const struct cli *cli)
+{
+	struct cfg *cfg = load(cli, !cli->quiet);
+	size_t n;
+
+	if (!cfg)
+		return 1;
+	n = count_binds(cfg);
+	cfg_free(cfg);
+	if (!n) {
+		puts(
+		    "Configuration file has no error but will not start (no listener) => exit(2).");
+		return 2;
+	}
+	if (!cli->quiet)
+		puts("Configuration file is valid");
+	return 0;
+}
+
+/* ---- Reload: beside what runs, then all at once ---- */
+
+static void reload(struct daemon *d)
+{
+	struct cfg *cfg;
+	char error[512];
+
+	process_notify("RELOADING=1");
+	cfg = load(&d->cli, true);
+	if (!cfg) {
+		log_err("reload refused: the configuration has errors; the old one goes on");
+	} else if (engine_apply(d->engine, cfg, error, sizeof(error)) < 0) {
+		log_err("reload refused: %s; the old configuration goes on", error);
+		cfg_free(cfg);
+	} else {
+		log_notice("reloaded: %zu listening addresses", engine_listeners(d->engine));
+	}
+	process_notify("READY=1");
+}
+
+static void on_hard_stop(struct loop *l, void *userdata)
+{
+	(void)userdata;
+	log_warn("hard-stop-after: the connections that are left are closed");
+	loop_stop(l, 0);
+}
+
+static void drain(struct daemon *d)
+{
+	uint64_t open, total;
+
+	engine_count(d->engine, &open, &total);
+	log_notice("stopping: no new connections, %llu to be finished", (unsigned long long)open);
+	process_notify("STOPPING=1");
+	if (d->hard_stop_ns)
+		loop_arm(d->hard_stop, loop_now_ns(d->loop) + d->hard_stop_ns);
+	engine_drain(d->engine);
+}
+
+static void on_idle(void *userdata)
+{
+	struct daemon *d = userdata;
+
+	loop_stop(d->loop, 0);
+}
+
+static void on_signal(struct loop *l, const struct signalfd_siginfo *info, void *userdata)
+{
+	struct daemon *d = userdata;
+
+	switch (info->ssi_signo) {
+	case SIGHUP:
+	case SIGUSR2:
+		reload(d);
+		break;
+	case SIGUSR1:
+		drain(d);
+		break;
+	default:
+		log_notice("stopping at once (signal %u)", info->ssi_signo);
+		process_notify("STOPPING=1");
+		/* HAProxy ends by its signal in the foreground; scripts look at 128 + n. */
+		loop_stop(l, d->cli.foreground && info->ssi_signo == SIGINT ? 128 + SIGINT : 0);
+	}
+}
+
+/* ---- Start ---- */
+
+static int engine_turn(void *object, uint64_t now_ns)
+{
+	return engine_dispatch(object, now_ns);
+}
+
+static int health_turn(void *object, uint64_t now_ns)
+{
+	return engine_health_dispatch(object, now_ns);
+}
+
+static uint64_t health_deadline(const void *object)
+{
+	return engine_health_deadline(object);
+}
+
+static int join_loop(struct daemon *d)
+{
+	const struct loop_object engine = {
+	    .name = "engine",
+	    .fd = engine_fd(d->engine),
+	    .dispatch = engine_turn,
+	    .object = d->engine,
+	};
+	const struct loop_object health = {
+	    .name = "health",
+	    .fd = engine_health_fd(d->engine),
+	    .deadline = health_deadline,
+	    .dispatch = health_turn,
+	    .object = d->engine,
+	};
+	sigset_t set;
+	int e = loop_new(&d->loop);
+
+	if (e < 0)
+		return e;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
+	sigaddset(&set, SIGHUP);
+	e = loop_add_signals(d->loop, &set, on_signal, d);
+	if (!e)
+		e = loop_add_object(d->loop, &engine, NULL);
+	if (!e)
+		e = loop_add_object(d->loop, &health, NULL);
+	if (!e)
+		e = loop_add_timer(d->loop, on_hard_stop, d, &d->hard_stop);
+	return e;
+}
+
+static void signal_old(const struct cli *cli)
+{
+	for (size_t i = 0; i < cli->n_old; i++)
+		if (kill(cli->old_pid[i], cli->old_signal) < 0)
+			cli_say(LOG_WARNING, "cannot signal process %d: %s", (int)cli->old_pid[i],
+				strerror(errno));
+}
+
+static int make_engine(struct daemon *d, struct cfg *cfg)
+{
+	const struct cfg_global *g = &cfg->global;
+	unsigned threads = g->nbthread ? g->nbthread : process_cpus();
+	unsigned wanted = d->cli.maxconn ? d->cli.maxconn : g->maxconn;
+	size_t other = DESCRIPTORS_OTHER + threads * (4 + count_binds(cfg));
+	struct engine_opts o = {
+	    .threads = threads,
+	    .maxconn = process_maxconn(wanted, g->ulimit_n, other),
+	    .nap_us = g->nap_us,
+	    .idle = on_idle,
+	    .userdata = d,
+	};
+	char error[512];
+	int e = engine_new(&o, &d->engine);
+
+	if (e < 0) {
+		cli_say(LOG_ERR, "cannot start: %s", strerror(-e));
+		return e;
+	}
+	e = engine_apply(d->engine, cfg, error, sizeof(error));
+	if (e < 0)
+		cli_say(LOG_ERR, "%s", error);
+	return e;
+}
+
+/* A step of the start that failed is told by its name. */
+static bool did(const char *what, int e)
+{
+	if (e < 0)
+		cli_say(LOG_ERR, "cannot %s: %s", what, strerror(-e));
+	return e >= 0;
+}
+
+static int run(struct daemon *d, struct cfg *cfg)
+{
+	const struct cfg_global g = cfg->global;
+	const char *pidfile = d->cli.pidfile ? d->cli.pidfile : g.pidfile;
+	bool background = (d->cli.daemon || g.daemon) && !d->cli.foreground && !d->cli.notify;
+
+	d->hard_stop_ns = g.hard_stop_ns;
+	if (make_engine(d, cfg) < 0) {
+		cfg_free(cfg);
+		return 1;
+	}
+	if (background && !did("go to the background", process_daemonize()))
+		return 1;
+	log_open(&(struct log_opts){
+	    .ident = "proxyd",
+	    .console = !background,
+	    .no_syslog = !background,
+	});
+	if (pidfile && !did("write the pid file", process_write_pid(pidfile)))
+		return 1;
+	if (!did("change the user", process_drop_root(&g)) ||
+	    !did("set up the loop", join_loop(d)) ||
+	    !did("start the workers", engine_start(d->engine)))
+		return 1;
+	signal_old(&d->cli);
+	process_notify("READY=1");
+	return loop_run(d->loop);
+}
 
 int main(int argc, char **argv)
 {
-	struct cli cli;
-	struct diag d = {0};
+	struct daemon d = {0};
 	struct cfg *cfg;
-	int status = cli_parse(argc, argv, &cli);
+	int status = cli_parse(argc, argv, &d.cli);
 
 	if (status >= 0)
 		return status;
-	if (cli.directory && chdir(cli.directory) < 0) {
-		cli_say(LOG_ERR, "cannot change to %s: %s", cli.directory, strerror(errno));
+	if (d.cli.directory && chdir(d.cli.directory) < 0) {
+		cli_say(LOG_ERR, "cannot change to %s: %s", d.cli.directory, strerror(errno));
 		return 1;
 	}
-	if (cfg_load(&(struct cfg_load_opts){cli.path, cli.n_paths, cli.ignore_unresolved}, &d,
-		     &cfg) < 0)
+	if (d.cli.check)
+		return check_only(&d.cli);
+	cfg = load(&d.cli, !d.cli.quiet);
+	if (!cfg)
 		return 1;
-	cli_print_diag(&d, !cli.quiet);
-	status = d.count[DIAG_ERROR] ? 1 : 0;
-	if (status)
-		cli_say(LOG_ERR, "config : Fatal errors found in configuration.");
-	else
-		puts("Configuration file is valid");
-	diag_fini(&d);
-	cfg_free(cfg);
-	return status;
+	if (!count_binds(cfg)) {
+		cli_say(LOG_ERR, "nothing to listen on: add a section with a bind line");
+		cfg_free(cfg);
+		return 2;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	status = run(&d, cfg);
+	engine_free(d.engine);
+	loop_free(d.loop);
+	return status < 0 ? 1 : status;
 }

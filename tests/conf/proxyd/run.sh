@@ -3,7 +3,7 @@
 # its exit status is 0 when N.ok exists, else 1. The pid is cut out; names are relative.
 #   run.sh PROXYD FOLDER
 set -u
-proxyd=$1
+proxyd=$(realpath "$1") || exit 1
 cd "$2" || exit 1
 failed=0
 PROXYD_TEST_PORT=8080

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/* Listening sockets of a worker: taking connections, and not taking them when there is no room. */
+#include "worker.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "log.h"
+
+#define ACCEPTS_PER_EVENT 64
+#define FD_RETRY_NS UINT64_C(100000000)	 /* after EMFILE */
+#define FD_WARN_NS UINT64_C(60000000000) /* say so at most once a minute */
+
+void listener_add(struct worker *w, struct socket_handle *l)
+{
+	/* Level-triggered: a batch that stops early is told again. EXCLUSIVE: a queue that all
+	 * workers share wakes one of them. */
+	int r = worker_watch(w, &l->h, EPOLLIN | (l->shared ? (uint32_t)EPOLLEXCLUSIVE : 0));
+
+	l->added = true;
+	if (r < 0)
+		log_err("cannot watch a listening socket: %s", strerror(-r));
+}
+
+static void stop_listening(struct worker *w, struct socket_handle *l)
+{
+	if (l->paused)
+		return;
+	worker_unwatch(w, &l->h);
+	l->paused = true;
+	LIST_INSERT_HEAD(&w->paused, l, paused_entry);
+}
+
+void listeners_resume(struct worker *w)
+{
+	struct socket_handle *l;
+
+	w->accept_retry_ns = TIMER_NEVER;
+	while ((l = LIST_FIRST(&w->paused))) {
+		LIST_REMOVE(l, paused_entry);
+		l->paused = false;
+		listener_add(w, l);
+	}
+}
+
+/* False: full, and the listener is paused until somebody leaves. */
+static bool enter(struct worker *w, struct socket_handle *l, struct gate *g)
+{
+	if (gate_enter(g))
+		return true;
+	atomic_fetch_or(&g->waiting, UINT64_C(1) << w->index);
+	if (gate_enter(g)) /* who left before our bit was seen wakes nobody */
+		return true;
+	stop_listening(w, l);
+	return false;
+}
+
+static void no_descriptor(struct worker *w, struct socket_handle *l, int error)
+{
+	if (!w->fd_warned_ns || w->now_ns - w->fd_warned_ns > FD_WARN_NS) {
+		log_warn(
+		    "frontend %s: cannot accept: %s; connections wait (raise ulimit-n or lower "
+		    "maxconn)",
+		    l->frontend->name, strerror(error));
+		w->fd_warned_ns = w->now_ns;
+	}
+	stop_listening(w, l);
+	w->accept_retry_ns = w->now_ns + FD_RETRY_NS;
+}
+
+static void remember_client(struct session *s, const struct sockaddr_storage *from)
+{
+	s->client.family = from->ss_family;
+	if (from->ss_family == AF_INET) {
+		const struct sockaddr_in *in = (const struct sockaddr_in *)from;
+
+		memcpy(s->client.addr, &in->sin_addr, 4);
+		s->client.port = in->sin_port;
+	} else if (from->ss_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)from;
+
+		memcpy(s->client.addr, &in6->sin6_addr, 16);
+		s->client.port = in6->sin6_port;
+	}
+}
+
+static struct session *session_new(struct worker *w, struct frontend *f, int fd,
+				   const struct sockaddr_storage *from)
+{
+	struct session *s;
+
+	if (timers_reserve(&w->timers, w->n_sessions + 1) < 0)
+		return NULL;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return NULL;
+	conn_begin(&s->conn, w->now_ns);
+	s->handle[CONN_CLIENT] = (struct handle){HANDLE_CLIENT, fd};
+	s->handle[CONN_SERVER] = (struct handle){HANDLE_SERVER, -1};
+	s->frontend = f;
+	s->backend = f->backend;
+	s->accepted_ns = w->now_ns;
+	remember_client(s, from);
+	if (f->tcplog) {
+		struct timespec t;
+
+		clock_gettime(CLOCK_REALTIME, &t);
+		s->accepted_at = t.tv_sec;
+		s->accepted_ms = (uint32_t)(t.tv_nsec / 1000000);
+	}
+	LIST_INSERT_HEAD(&w->sessions, s, entry);
+	w->n_sessions++;
+	f->set->worker[w->index].sessions++;
+	atomic_fetch_add_explicit(&w->n_open, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&w->n_total, 1, memory_order_relaxed);
+	return s;
+}
+
+/*
+ * All in one go (a client that speaks first has mostly spoken by now): read, find a server,
+ * connect, send. Four wake-ups become none.
+ */
+static void begin_session(struct worker *w, struct session *s)
+{
+	struct conn_side *client = &s->conn.side[CONN_CLIENT];
+	int fd = s->handle[CONN_CLIENT].fd;
+	ssize_t n;
+
+	if (s->frontend->keepalive)
+		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &(int){1}, sizeof(int));
+	if (!s->backend) {
+		conn_end(&s->conn, 'S', 'C');
+		session_close(w, s);
+		return;
+	}
+	n = recv(fd, w->scratch, sizeof(w->scratch), 0);
+	if (n > 0) {
+		conn_did_read(&s->conn, CONN_CLIENT, (size_t)n, n < (ssize_t)sizeof(w->scratch),
+			      w->now_ns);
+		client->readable = n == (ssize_t)sizeof(w->scratch);
+	} else if (n == 0) {
+		conn_saw_eof(&s->conn, CONN_CLIENT);
+	} else if (errno != EAGAIN && errno != EINTR) {
+		conn_end(&s->conn, 'C', 'C');
+		session_close(w, s);
+		return;
+	}
+	session_dispatch(w, s, w->scratch, n > 0 ? (size_t)n : 0);
+	if (s->on == SESSION_ON_DEAD)
+		return;
+	if (worker_watch(w, &s->handle[CONN_CLIENT], EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) <
+	    0) {
+		conn_end(&s->conn, 'R', 'C');
+		session_close(w, s);
+		return;
+	}
+	session_run(w, s);
+}
+
+/* False: no more now. */
+static bool accept_one(struct worker *w, struct socket_handle *l)
+{
+	struct frontend *f = l->frontend;
+	struct engine *e = w->engine;
+	struct sockaddr_storage from;
+	socklen_t len = sizeof(from);
+	struct session *s;
+	int fd;
+
+	if (!enter(w, l, &e->gate))
+		return false;
+	if (!enter(w, l, f->gate)) {
+		gate_leave(e, &e->gate);
+		return false;
+	}
+	fd = accept4(l->h.fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd < 0) {
+		int error = errno;
+
+		gate_leave(e, f->gate);
+		gate_leave(e, &e->gate);
+		if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM)
+			no_descriptor(w, l, error);
+		/* the others are of that one connection: ECONNABORTED, EPROTO, ENETDOWN … */
+		return error != EAGAIN && error != EINVAL && error != EBADF && !l->paused;
+	}
+	s = session_new(w, f, fd, &from);
+	if (!s) {
+		close(fd);
+		gate_leave(e, f->gate);
+		gate_leave(e, &e->gate);
+		return true;
+	}
+	begin_session(w, s);
+	return true;
+}
+
+void listener_event(struct worker *w, struct socket_handle *l)
+{
+	for (unsigned i = 0; i < ACCEPTS_PER_EVENT; i++)
+		if (!accept_one(w, l))
+			return;
+}
+
+void listener_retire(struct worker *w, struct socket_handle *l)
+{
+	if (l->paused) {
+		LIST_REMOVE(l, paused_entry);
+		l->paused = false;
+	} else if (l->added) {
+		/* Who has shaken hands already is not sent away. */
+		if (!l->shared)
+			listener_event(w, l);
+		if (l->paused) {
+			LIST_REMOVE(l, paused_entry);
+			l->paused = false;
+		} else {
+			worker_unwatch(w, &l->h);
+		}
+	}
+	l->added = false;
+	close(l->h.fd);
+	l->h.fd = -1;
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/* Health: libhealth's engine checks, libsched learns what it found, the log says why. */
+#include "control.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <time.h>
+
+#include "log.h"
+
+static const char *meaning(enum health_code code)
+{
+	switch (code) {
+	case HEALTH_CODE_L4CON:
+		return "no connection";
+	case HEALTH_CODE_L4TOUT:
+		return "no connection in time";
+	case HEALTH_CODE_SOCKERR:
+		return "no socket for the check";
+	case HEALTH_CODE_L4OK:
+		return "connected";
+	default:
+		return health_code_name(code);
+	}
+}
+
+static void on_result(struct health_check *check, const struct health_result *r, void *userdata)
+{
+	struct server *s = userdata;
+	bool changed = s->last_code != r->code || s->last_error != r->error;
+
+	(void)check;
+	s->last_code = r->code;
+	s->last_error = r->error;
+	s->last_ns = r->total_ns;
+	if (changed && s->log_checks)
+		log_info("check of %s/%s: %s (%s)%s%s, %llu ms", s->pool->name, s->name,
+			 health_code_name(r->code), meaning(r->code), r->error ? ": " : "",
+			 r->error ? strerror(r->error) : "",
+			 (unsigned long long)(r->total_ns / CFG_MS));
+}
+
+static void on_transition(struct health_check *check, const struct health_transition *t,
+			  void *userdata)
+{
+	struct server *s = userdata;
+	bool up = health_state_is_up(t->to);
+
+	(void)check;
+	if (up == s->up)
+		return;
+	log_msg(up ? LOG_NOTICE : LOG_ALERT,
+		"%sserver %s/%s is %s: %s (%s)%s%s, check took %llu ms, %u of %u",
+		s->backup ? "backup " : "", s->pool->name, s->name, up ? "UP" : "DOWN",
+		meaning(t->code), health_code_name(t->code), s->last_error && !up ? ": " : "",
+		s->last_error && !up ? strerror(s->last_error) : "",
+		(unsigned long long)(s->last_ns / CFG_MS), up ? t->ok_run : t->fail_run,
+		up ? t->rise : t->fall);
+	server_set_up(s->engine, s, up);
+}
+
+int checks_new(struct engine *e)
+{
+	static const struct health_engine_ops ops = {
+	    .size = sizeof(ops),
+	    .result = on_result,
+	    .transition = on_transition,
+	};
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	/* Another seed in each run, so that two balancers do not knock together. */
+	return health_engine_new(
+	    &(struct health_engine_opts){
+		.size = sizeof(struct health_engine_opts),
+		.ops = &ops,
+		.seed = (uint64_t)t.tv_nsec ^ (uint64_t)t.tv_sec << 32,
+	    },
+	    &e->health);
+}
+
+void check_end(struct server *s)
+{
+	health_check_remove(s->check);
+	s->check = NULL;
+}
+
+static bool same_check(const struct cfg_server *a, const struct cfg_server *b)
+{
+	return a->check_addr.len == b->check_addr.len &&
+	       !memcmp(&a->check_addr.storage, &b->check_addr.storage, a->check_addr.len) &&
+	       a->check_port == b->check_port && a->rise == b->rise && a->fall == b->fall &&
+	       a->inter_ns == b->inter_ns && a->fastinter_ns == b->fastinter_ns &&
+	       a->downinter_ns == b->downinter_ns;
+}
+
+/* HAProxy: with "timeout check", the connection has the shorter of inter and timeout connect. */
+static uint64_t timeout_of(const struct cfg_server *c, const struct cfg_proxy *p)
+{
+	uint64_t inter = c->inter_ns ? c->inter_ns : HEALTH_INTERVAL_DEFAULT_NS;
+	const struct cfg_timeouts *t = &p->set.timeout;
+
+	return t->check_ns && t->connect_ns && t->connect_ns < inter ? t->connect_ns : inter;
+}
+
+static struct cfg_addr target_of(const struct cfg_server *c)
+{
+	struct cfg_addr a = c->check_addr.len ? c->check_addr : c->addr;
+	in_port_t port = 0;
+
+	if (a.sa.sa_family == AF_UNIX)
+		return a;
+	if (c->check_addr.len) /* the server's port, unless the check has its own */
+		memcpy(&port,
+		       (const char *)&c->addr.storage + offsetof(struct sockaddr_in, sin_port),
+		       sizeof(port));
+	if (c->check_port)
+		port = htons((in_port_t)c->check_port);
+	if (port)
+		memcpy((char *)&a.storage + offsetof(struct sockaddr_in, sin_port), &port,
+		       sizeof(port));
+	return a;
+}
+
+int check_sync(struct engine *e, struct server *s, const struct cfg_server *c,
+	       const struct cfg_proxy *p)
+{
+	bool wanted = c->check && !c->disabled && c->addr.len;
+	uint64_t timeout_ns = timeout_of(c, p);
+	struct cfg_addr target = target_of(c);
+	struct health_filter_opts filter = {
+	    .size = sizeof(filter),
+	    .rise = c->rise,
+	    .fall = c->fall,
+	    .start = s->up ? HEALTH_START_UP : HEALTH_START_DOWN,
+	    .interval_ns = c->inter_ns,
+	    .fast_ns = c->fastinter_ns,
+	    .down_ns = c->downinter_ns,
+	};
+	struct health_check_opts o = {
+	    .size = sizeof(o),
+	    .destination = &target.sa,
+	    .destination_len = target.len,
+	    .filter = &filter,
+	    .timeout_ns = timeout_ns,
+	    .jitter_percent = e->spread_checks,
+	};
+
+	s->engine = e;
+	s->log_checks = p->set.log_health_checks;
+	if (s->check && wanted && same_check(c, &s->checked) && s->check_timeout_ns == timeout_ns)
+		return 0;
+	check_end(s);
+	if (!wanted) {
+		s->up = true; /* nobody says otherwise */
+		return 0;
+	}
+	s->checked = *c;
+	s->check_timeout_ns = timeout_ns;
+	return health_check_add(e->health, &o, s, &s->check);
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/* Finding a server for a session, connecting to it, and what to do when that fails. */
+#include "worker.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* FNV-1a, then a finalizer, so that neighbouring addresses lie far apart. */
+static uint64_t hash_source(const struct session *s)
+{
+	size_t len = s->client.family == AF_INET6 ? 16 : 4;
+	uint64_t h = UINT64_C(14695981039346656037);
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ s->client.addr[i]) * UINT64_C(1099511628211);
+	h ^= h >> 33;
+	h *= UINT64_C(0xff51afd7ed558ccd);
+	return h ^ h >> 33;
+}
+
+/* 0: s->server is counted; -EAGAIN: all are full; -ENOSR: there is none. */
+static int pick(struct worker *w, struct session *s, const struct server *prefer)
+{
+	struct pool *p = s->backend->pool;
+	struct lb_request r = {
+	    .size = sizeof(r),
+	    .key64 = s->backend->hashes_source ? hash_source(s) : 0,
+	    .now_ns = w->now_ns,
+	    .prefer = (uintptr_t)prefer,
+	    .exclude = s->exclude,
+	    .n_exclude = s->n_exclude,
+	};
+	uint64_t id;
+	int e = lb_pick(p->worker[w->index].picker, &r, &id);
+
+	if (e < 0)
+		return e;
+	s->server = (struct server *)(uintptr_t)id;
+	atomic_fetch_add_explicit(&s->server->n_sessions, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&p->n_sessions, 1, memory_order_relaxed);
+	return 0;
+}
+
+static void give_up(struct worker *w, struct session *s, char who, char phase)
+{
+	conn_end(&s->conn, who, phase);
+	session_close(w, s);
+}
+
+static void enqueue(struct worker *w, struct session *s)
+{
+	struct pool *p = s->backend->pool;
+
+	conn_set_state(&s->conn, CONN_QUEUED, w->now_ns);
+	session_list(w, s, &p->worker[w->index].queue, SESSION_ON_QUEUE);
+	session_arm(w, s);
+	/* First the bit, then another look: a server freed in between wakes somebody. */
+	atomic_fetch_or(&p->waiting, UINT64_C(1) << w->index);
+	worker_poke(w, POKE_QUEUE);
+}
+
+/* ---- One attempt ---- */
+
+static struct cfg_addr address_of(const struct session *s)
+{
+	struct cfg_addr a = s->server->addr, here = {.len = sizeof(here.storage)};
+	in_port_t port = 0;
+
+	if (!s->server->client_port ||
+	    getsockname(s->handle[CONN_CLIENT].fd, &here.sa, &here.len) < 0)
+		return a;
+	/* the port lies at the same place in both families */
+	memcpy(&port, (char *)&here.storage + offsetof(struct sockaddr_in, sin_port), sizeof(port));
+	memcpy((char *)&a.storage + offsetof(struct sockaddr_in, sin_port), &port, sizeof(port));
+	return a;
+}
+
+static int open_socket(struct session *s, bool has_data)
+{
+	struct cfg_addr a = address_of(s);
+	int fd = socket(a.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), e;
+
+	if (fd < 0)
+		return -errno;
+	if (a.sa.sa_family != AF_UNIX) {
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+		/* With data at hand the last ACK of the handshake rides on it. */
+		if (has_data)
+			setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &(int){0}, sizeof(int));
+		if (s->backend->keepalive)
+			setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &(int){1}, sizeof(int));
+	}
+	if (connect(fd, &a.sa, a.len) < 0 && errno != EINPROGRESS) {
+		e = -errno;
+		close(fd);
+		return e;
+	}
+	s->handle[CONN_SERVER].fd = fd;
+	return 0;
+}
+
+static void connected(struct worker *w, struct session *s)
+{
+	s->connected_ns = w->now_ns;
+	conn_set_state(&s->conn, CONN_OPEN, w->now_ns);
+	s->conn.side[CONN_SERVER].writable = true;
+}
+
+/*
+ * Connects, and sends the early bytes right behind: on a short way the connection stands when
+ * connect() returns. 0 or -errno; the early bytes are kept in either case.
+ */
+static int attempt(struct worker *w, struct session *s, const char *early, size_t len)
+{
+	ssize_t n = -1;
+	int e;
+
+	conn_set_state(&s->conn, CONN_CONNECTING, w->now_ns);
+	e = open_socket(s, len > 0);
+	if (!e && len) {
+		n = send(s->handle[CONN_SERVER].fd, early, len, MSG_NOSIGNAL);
+		if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ENOTCONN)
+			e = -errno;
+	}
+	if (n >= 0) {
+		connected(w, s);
+		conn_did_send(&s->conn, CONN_SERVER, (size_t)n, 0, n < (ssize_t)len, w->now_ns);
+		early += n;
+		len -= (size_t)n;
+	}
+	/* what is left waits: for the connection, or for room */
+	if (len && !session_give(w, s, CONN_SERVER, early, len, 0))
+		return 0; /* no memory: it is over, the caller sees */
+	if (!e)
+		e = worker_watch(w, &s->handle[CONN_SERVER],
+				 EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+	return e;
+}
+
+/* The attempt failed. True: another server was found, try it at once. */
+static bool try_another(struct worker *w, struct session *s, char who)
+{
+	enum conn_retry next =
+	    conn_connect_failed(&s->conn, s->backend->retries, s->backend->redispatch);
+	int e;
+
+	if (s->handle[CONN_SERVER].fd >= 0)
+		close(s->handle[CONN_SERVER].fd);
+	s->handle[CONN_SERVER].fd = -1;
+	if (next == CONN_GIVE_UP) {
+		give_up(w, s, who, 'C');
+		return false;
+	}
+	if (next == CONN_RETRY_SAME) {
+		conn_set_state(&s->conn, CONN_RETRY, w->now_ns);
+		session_arm(w, s);
+		return false;
+	}
+	if (s->n_exclude < SESSION_EXCLUDE_MAX)
+		s->exclude[s->n_exclude++] = (uintptr_t)s->server;
+	session_drop_server(w, s, LB_RESULT_CONNECT);
+	e = pick(w, s, NULL);
+	if (e == -ENOSR) {
+		s->n_exclude = 0; /* there is no other one */
+		e = pick(w, s, NULL);
+	}
+	if (e == -EAGAIN)
+		enqueue(w, s);
+	else if (e < 0)
+		give_up(w, s, 'S', 'C');
+	return e == 0;
+}
+
+/* s->server is set: until connected, connecting, resting, queued or over. */
+static void start(struct worker *w, struct session *s, const char *early, size_t len)
+{
+	while (attempt(w, s, early, len) < 0) {
+		len = 0; /* kept by the first attempt */
+		if (!try_another(w, s, 'S'))
+			return;
+	}
+	if (s->conn.state == CONN_CONNECTING)
+		session_arm(w, s);
+}
+
+/* ---- What happens meanwhile ---- */
+
+void session_dispatch(struct worker *w, struct session *s, const char *early, size_t len)
+{
+	struct pool_worker *pw = &s->backend->pool->worker[w->index];
+	int e = TAILQ_EMPTY(&pw->queue) ? pick(w, s, NULL) : -EAGAIN;
+
+	if (e == 0) {
+		start(w, s, early, len);
+	} else if (e == -EAGAIN) {
+		if (len && !session_give(w, s, CONN_SERVER, early, len, 0))
+			return;
+		enqueue(w, s);
+	} else {
+		give_up(w, s, 'S', 'C');
+	}
+}
+
+void session_connect_event(struct worker *w, struct session *s)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (getsockopt(s->handle[CONN_SERVER].fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		error = errno;
+	if (!error)
+		connected(w, s);
+	else if (try_another(w, s, 'S'))
+		start(w, s, NULL, 0);
+}
+
+void session_connect_expired(struct worker *w, struct session *s)
+{
+	struct server *last = s->server;
+	int e;
+
+	if (s->conn.state == CONN_CONNECTING) {
+		if (try_another(w, s, 's'))
+			start(w, s, NULL, 0);
+		session_run(w, s);
+		return;
+	}
+	/* RETRY: the same server, unless it is known to be down by now. */
+	session_drop_server(w, s, LB_RESULT_CONNECT);
+	e = pick(w, s, last);
+	if (e == 0)
+		start(w, s, NULL, 0);
+	else if (e == -EAGAIN)
+		enqueue(w, s);
+	else
+		give_up(w, s, 'S', 'C');
+	session_run(w, s);
+}
+
+void queue_run(struct worker *w, struct pool *p)
+{
+	struct session_queue *q = &p->worker[w->index].queue;
+	struct session *s;
+
+	while ((s = TAILQ_FIRST(q)) && pick(w, s, NULL) == 0) {
+		session_unlist(w, s);
+		s->queued_ns += w->now_ns - s->conn.since_ns;
+		start(w, s, NULL, 0);
+		session_run(w, s);
+	}
+	if (TAILQ_EMPTY(q))
+		atomic_fetch_and(&p->waiting, ~(UINT64_C(1) << w->index));
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* The control thread's side: engine.c composes it of sets (set.c), pools, listeners and checks. */
+#ifndef PROXYD_ENGINE_CONTROL_H
+#define PROXYD_ENGINE_CONTROL_H
+
+#include "objects.h"
+
+/* ---- set.c ---- */
+
+/*
+ * Builds what is new, opens what is not open yet, and changes nothing that runs. NULL: *ret_error
+ * says why. The set owns cfg from then on.
+ */
+struct set *set_new(struct engine *e, struct cfg *cfg, char *ret_error, size_t cap);
+
+/* Frees it and what no other set uses; cfg too unless `keep_cfg`. */
+void set_free(struct set *s, bool keep_cfg);
+
+/* ---- listener.c ---- */
+
+/* The listener of this text, with one more reference; opened when it is new. NULL: see error. */
+struct listener *listener_get(struct engine *e, const struct cfg_bind *b, unsigned backlog,
+			      char *ret_error, size_t cap);
+void listener_put(struct engine *e, struct listener *l);
+
+/* ---- pool.c ---- */
+
+struct pool *pool_get(struct engine *e, const struct cfg_proxy *p);
+void pool_put(struct engine *e, struct pool *p);
+struct server *server_get(struct pool *p, const struct cfg_server *c);
+void server_put(struct server *s);
+
+/* Makes the group what the set says, all at once. 0 or -errno. */
+int pool_sync(struct pool *p, const struct set *set, const struct cfg_proxy *proxy);
+
+/* A server came up or went down: publishes that. */
+void server_set_up(struct engine *e, struct server *s, bool up);
+
+/* ---- checks.c ---- */
+
+int checks_new(struct engine *e);
+
+/* Starts, changes or ends the server's check. 0 or -errno. */
+int check_sync(struct engine *e, struct server *s, const struct cfg_server *c,
+	       const struct cfg_proxy *p);
+void check_end(struct server *s);
+
+#endif

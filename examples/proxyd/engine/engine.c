@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "control.h"
+#include "log.h"
+#include "worker.h"
+
+int engine_new(const struct engine_opts *o, struct engine **ret)
+{
+	struct engine *e = aligned_alloc(CACHE_LINE, sizeof(*e));
+	int r = -ENOMEM;
+
+	if (!e)
+		return -ENOMEM;
+	memset(e, 0, sizeof(*e));
+	e->opts = *o;
+	atomic_init(&e->gate.max, o->maxconn);
+	STAILQ_INIT(&e->sets);
+	LIST_INIT(&e->pools);
+	LIST_INIT(&e->gates);
+	LIST_INIT(&e->listeners);
+	e->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (e->wake_fd < 0)
+		r = -errno;
+	else
+		e->worker = calloc(o->threads, sizeof(struct worker *));
+	if (e->worker)
+		r = checks_new(e);
+	for (; r == 0 && e->n_workers < o->threads; e->n_workers += r == 0)
+		r = worker_new(e, e->n_workers, &e->worker[e->n_workers]);
+	if (r < 0) {
+		engine_free(e);
+		return r;
+	}
+	*ret = e;
+	return 0;
+}
+
+void engine_wake(struct engine *e)
+{
+	uint64_t one = 1;
+
+	if (write(e->wake_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
+		log_err("cannot wake the control thread: %s", strerror(errno));
+}
+
+static void mark(struct set *s)
+{
+	for (size_t i = 0; i < s->n_servers; i++)
+		s->server[i]->in = s;
+	for (size_t i = 0; i < s->n_backends; i++)
+		s->backend[i].pool->in = s;
+}
+
+static struct server *server_of(const struct set *s, const struct pool *p,
+				const struct cfg_server *c)
+{
+	for (size_t i = 0; i < s->n_servers; i++)
+		if (s->server[i]->pool == p && !strcmp(s->server[i]->name, c->name))
+			return s->server[i];
+	return NULL;
+}
+
+/* From here on nothing is undone: what fails is told, and the rest goes on. */
+static void sync_backend(struct engine *e, struct set *set, const struct backend *b)
+{
+	const struct cfg_server *c;
+	int r;
+
+	STAILQ_FOREACH(c, &b->proxy->servers, next)
+	{
+		struct server *s = server_of(set, b->pool, c);
+
+		r = s ? check_sync(e, s, c, b->proxy) : 0;
+		if (r < 0)
+			log_err("server %s/%s cannot be checked and counts as up: %s",
+				b->proxy->name, c->name, strerror(-r));
+	}
+	r = pool_sync(b->pool, set, b->proxy);
+	if (r < 0)
+		log_err("backend %s: %s", b->proxy->name, strerror(-r));
+}
+
+/* Pools that are in no configuration any more: who still waits or works there may, but nobody
+ * checks. */
+static void end_orphans(struct engine *e, const struct set *set)
+{
+	struct server *s;
+	struct pool *p;
+
+	LIST_FOREACH(p, &e->pools, entry)
+	if (p->in != set)
+		LIST_FOREACH(s, &p->servers, entry)
+	check_end(s);
+}
+
+int engine_apply(struct engine *e, struct cfg *cfg, char *ret_error, size_t cap)
+{
+	struct set *set;
+
+	if (e->draining) {
+		snprintf(ret_error, cap, "this process is about to end");
+		return -EBUSY;
+	}
+	set = set_new(e, cfg, ret_error, cap);
+	if (!set)
+		return -EINVAL;
+	e->spread_checks = cfg->global.spread_checks;
+	mark(set);
+	for (size_t i = 0; i < set->n_backends; i++)
+		sync_backend(e, set, &set->backend[i]);
+	end_orphans(e, set);
+	for (size_t i = 0; i < set->n_frontends; i++) {
+		const struct frontend *f = &set->frontend[i];
+
+		atomic_store(&f->gate->max, f->maxconn ? f->maxconn : e->opts.maxconn);
+	}
+	STAILQ_INSERT_TAIL(&e->sets, set, entry);
+	for (unsigned i = 0; i < e->n_workers; i++)
+		if (worker_post(e->worker[i], worker_adopt, set) < 0)
+			log_err("worker %u goes on with the old configuration: out of memory", i);
+	return 0;
+}
+
+int engine_start(struct engine *e)
+{
+	for (unsigned i = 0; i < e->n_workers; i++) {
+		int r = worker_start(e->worker[i]);
+
+		if (r < 0)
+			return r;
+	}
+	e->started = true;
+	return 0;
+}
+
+void engine_drain(struct engine *e)
+{
+	if (e->draining)
+		return;
+	e->draining = true;
+	for (unsigned i = 0; i < e->n_workers; i++)
+		if (worker_post(e->worker[i], worker_drain, NULL) < 0)
+			log_err("worker %u cannot be told to finish: out of memory", i);
+}
+
+void engine_free(struct engine *e)
+{
+	struct set *s;
+
+	if (!e)
+		return;
+	for (unsigned i = 0; i < e->n_workers; i++)
+		if (e->worker[i]->started)
+			worker_post(e->worker[i], worker_quit, NULL);
+	for (unsigned i = 0; i < e->n_workers; i++)
+		worker_join(e->worker[i]);
+	for (unsigned i = 0; i < e->n_workers; i++)
+		worker_close_sessions(e->worker[i]);
+	for (unsigned i = 0; i < e->n_workers; i++)
+		worker_free(e->worker[i]);
+	while ((s = STAILQ_FIRST(&e->sets))) {
+		STAILQ_REMOVE_HEAD(&e->sets, entry);
+		set_free(s, false);
+	}
+	health_engine_free(e->health);
+	if (e->wake_fd >= 0)
+		close(e->wake_fd);
+	free(e->worker);
+	free(e);
+}
+
+int engine_fd(const struct engine *e)
+{
+	return e->wake_fd;
+}
+
+int engine_dispatch(struct engine *e, uint64_t now_ns)
+{
+	struct set *s;
+	uint64_t n;
+
+	(void)now_ns;
+	if (read(e->wake_fd, &n, sizeof(n)) < 0 && errno != EAGAIN)
+		return -errno;
+	/* In order: a session of an old set may use a server that only a later one brought. */
+	while ((s = STAILQ_FIRST(&e->sets)) && STAILQ_NEXT(s, entry) && !atomic_load(&s->holders)) {
+		STAILQ_REMOVE_HEAD(&e->sets, entry);
+		set_free(s, false);
+	}
+	if (e->draining && !e->idle_told && atomic_load(&e->n_drained) == e->n_workers) {
+		e->idle_told = true;
+		if (e->opts.idle)
+			e->opts.idle(e->opts.userdata);
+	}
+	return 0;
+}
+
+int engine_health_fd(const struct engine *e)
+{
+	return health_engine_fd(e->health);
+}
+
+uint64_t engine_health_deadline(const struct engine *e)
+{
+	return health_engine_deadline(e->health);
+}
+
+int engine_health_dispatch(struct engine *e, uint64_t now_ns)
+{
+	return health_engine_dispatch(e->health, now_ns);
+}
+
+void engine_count(const struct engine *e, uint64_t *ret_open, uint64_t *ret_total)
+{
+	*ret_open = *ret_total = 0;
+	for (unsigned i = 0; i < e->n_workers; i++) {
+		*ret_open += atomic_load_explicit(&e->worker[i]->n_open, memory_order_relaxed);
+		*ret_total += atomic_load_explicit(&e->worker[i]->n_total, memory_order_relaxed);
+	}
+}
+
+size_t engine_listeners(const struct engine *e)
+{
+	const struct set *s, *last = NULL;
+
+	STAILQ_FOREACH(s, &e->sets, entry)
+	last = s;
+	return last ? last->n_listeners : 0;
+}

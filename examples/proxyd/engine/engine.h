@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The engine carries connections: one worker thread per core, each with its own epoll, listeners
+ * and connections, and the control thread (the caller), which owns configuration and health. Calls
+ * below are the control thread's; they never wait for a worker but engine_free.
+ *
+ *	control thread                         worker threads
+ *	--------------                         --------------
+ *	cfg ──► engine_apply ── struct set ──► adopt it, let go of the last one
+ *	health check ── lb_group_commit ─────► the next lb_pick sees it
+ *	engine_drain ────────────────────────► close listeners, finish connections
+ *
+ * Shared between threads are only: libsched's groups (their own rules), the gates that count
+ * connections against maxconn, and small words of "something waits here" bits.
+ */
+#ifndef PROXYD_ENGINE_ENGINE_H
+#define PROXYD_ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../cfg.h"
+
+struct engine;
+
+struct engine_opts {
+	unsigned threads; /* 1..CFG_THREADS_MAX */
+	unsigned maxconn; /* connections of the process */
+	int nap_us;	  /* see tune.coalesce-us */
+	/* A worker has let go of something, or the last connection ended: from any thread's work,
+	 * called in the control thread by engine_dispatch. NULL: nobody asks. */
+	void (*idle)(void *userdata); /* drained, and no connection is left */
+	void *userdata;
+};
+
+/* 0 or -errno. Threads start with engine_start. */
+int engine_new(const struct engine_opts *o, struct engine **ret);
+
+/*
+ * Makes `cfg` the one that runs. All or nothing: on failure ret_error says why (what, where) and
+ * everything is as before. On success the engine owns cfg.
+ */
+int engine_apply(struct engine *e, struct cfg *cfg, char *ret_error, size_t cap);
+
+/* Starts the workers; after fork and setuid. 0 or -errno. */
+int engine_start(struct engine *e);
+
+/* No new connections; `idle` is called when the last one has ended. */
+void engine_drain(struct engine *e);
+
+/* Ends all connections and threads, and frees. NULL is fine. */
+void engine_free(struct engine *e);
+
+/* Joins a loop: readable when a worker has news, and when checks are due. */
+int engine_fd(const struct engine *e);
+int engine_dispatch(struct engine *e, uint64_t now_ns);
+int engine_health_fd(const struct engine *e);
+uint64_t engine_health_deadline(const struct engine *e);
+int engine_health_dispatch(struct engine *e, uint64_t now_ns);
+
+/* Connections open now, accepted ever. */
+void engine_count(const struct engine *e, uint64_t *ret_open, uint64_t *ret_total);
+
+/* How many listening addresses the running configuration has. */
+size_t engine_listeners(const struct engine *e);
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Opening addresses. Each worker has a socket of its own bound to the same address (SO_REUSEPORT):
+ * the kernel spreads connections over them, and a second process can take over without a gap. What
+ * has one queue only (unix sockets, inherited descriptors) is shared by duplicates.
+ */
+#include "control.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BACKLOG_DEFAULT 1024
+
+static int set_option(int fd, int level, int name, int value)
+{
+	return setsockopt(fd, level, name, &value, sizeof(value)) < 0 ? -errno : 0;
+}
+
+static int set_options(int fd, const struct cfg_bind *b)
+{
+	int e = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+
+	if (!e)
+		e = set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	if (!e) /* what is accepted inherits it */
+		e = set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	if (!e && b->addr.sa.sa_family == AF_INET6 && (b->v6only || b->v4v6))
+		e = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, b->v6only);
+	if (!e && b->interface &&
+	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, b->interface,
+		       (socklen_t)strlen(b->interface)) < 0)
+		e = -errno;
+	return e;
+}
+
+static int open_socket(const struct cfg_bind *b, unsigned backlog)
+{
+	bool is_unix = b->addr.sa.sa_family == AF_UNIX;
+	int fd = socket(b->addr.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), e;
+
+	if (fd < 0)
+		return -errno;
+	e = is_unix ? 0 : set_options(fd, b);
+	if (is_unix)
+		unlink(b->addr.unix_path.sun_path); /* left behind by the last run */
+	if (!e && bind(fd, &b->addr.sa, b->addr.len) < 0)
+		e = -errno;
+	if (!e && listen(fd, (int)backlog) < 0)
+		e = -errno;
+	if (!e)
+		return fd;
+	close(fd);
+	return e;
+}
+
+static int open_one(const struct cfg_bind *b, unsigned backlog, const struct socket_handle *first)
+{
+	int fd;
+
+	if (b->inherited_fd >= 0)
+		fd = dup(b->inherited_fd);
+	else if (first && b->addr.sa.sa_family == AF_UNIX)
+		fd = dup(first->h.fd);
+	else
+		return open_socket(b, backlog);
+	return fd < 0 ? -errno : fd;
+}
+
+static int open_all(struct engine *e, struct listener *l, const struct cfg_bind *b,
+		    unsigned backlog)
+{
+	for (unsigned i = 0; i < e->n_workers; i++) {
+		int fd = open_one(b, backlog, i ? &l->socket[0] : NULL);
+
+		if (fd < 0)
+			return fd;
+		l->socket[i].h.fd = fd;
+		l->socket[i].shared = b->inherited_fd >= 0 || b->addr.sa.sa_family == AF_UNIX;
+	}
+	return 0;
+}
+
+struct listener *listener_get(struct engine *e, const struct cfg_bind *b, unsigned backlog,
+			      char *ret_error, size_t cap)
+{
+	struct listener *l;
+	int r = -ENOMEM;
+
+	LIST_FOREACH(l, &e->listeners, entry)
+	if (!strcmp(l->text, b->text) && l->socket[0].h.fd >= 0) {
+		l->refs++;
+		return l;
+	}
+	l = calloc(1, sizeof(*l));
+	if (l) {
+		l->text = strdup(b->text);
+		l->socket = calloc(e->n_workers, sizeof(*l->socket));
+	}
+	if (l && l->text && l->socket) {
+		for (unsigned i = 0; i < e->n_workers; i++)
+			l->socket[i].h = (struct handle){HANDLE_LISTENER, -1};
+		r = open_all(e, l, b,
+			     b->backlog ? b->backlog
+			     : backlog	? backlog
+					: BACKLOG_DEFAULT);
+	}
+	if (r == 0) {
+		l->refs = 1;
+		LIST_INSERT_HEAD(&e->listeners, l, entry);
+		return l;
+	}
+	snprintf(ret_error, cap, "%s:%u:%u: cannot listen on %s: %s", b->at.file, b->at.line,
+		 b->at.column, b->text, strerror(-r));
+	if (l) {
+		l->refs = 1;
+		LIST_INSERT_HEAD(&e->listeners, l, entry);
+		listener_put(e, l);
+	}
+	return NULL;
+}
+
+void listener_put(struct engine *e, struct listener *l)
+{
+	if (--l->refs)
+		return;
+	LIST_REMOVE(l, entry);
+	for (unsigned i = 0; l->socket && i < e->n_workers; i++)
+		if (l->socket[i].h.fd >= 0)
+			close(l->socket[i].h.fd);
+	free(l->socket);
+	free(l->text);
+	free(l);
+}

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the engine is made of, and who owns it.
+ *
+ *	struct set      one configuration as the workers see it: frontends and backends, never
+ *	                changed. Lives until every worker has moved on and its last connection is
+ *	                over; sets are freed in the order of their making.
+ *	struct pool     what stays of a backend over reloads: its libsched group, a picker and a
+ *	                queue per worker, its servers.
+ *	struct server   one server: address, check, counters. Its address in memory is its id.
+ *	struct listener one bound address: a socket per worker.
+ *	struct gate     counts connections against a maxconn.
+ *
+ * The last four are counted by the sets that use them, in the control thread only.
+ */
+#ifndef PROXYD_ENGINE_OBJECTS_H
+#define PROXYD_ENGINE_OBJECTS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include <libhealth/health.h>
+#include <libsched/lb.h>
+
+#include "../cfg.h"
+#include "conn.h"
+#include "engine.h"
+#include "timer.h"
+
+#define CACHE_LINE 64
+
+struct worker;
+struct session;
+
+/* What an epoll event points to. */
+enum handle_kind {
+	HANDLE_WAKE,
+	HANDLE_LISTENER,
+	HANDLE_CLIENT,
+	HANDLE_SERVER,
+};
+
+struct handle {
+	enum handle_kind kind;
+	int fd; /* -1: none */
+};
+
+/* ---- Gate ---- */
+
+struct gate {
+	LIST_ENTRY(gate) entry;
+	unsigned refs;
+	char *name; /* the frontend's */
+	_Atomic uint32_t max;
+	_Alignas(CACHE_LINE) _Atomic uint32_t n;
+	_Atomic uint64_t waiting; /* a bit per worker that paused its listeners here */
+};
+
+/* ---- Servers ---- */
+
+struct server {
+	LIST_ENTRY(server) entry; /* of its pool */
+	unsigned refs;
+	struct pool *pool;
+	char *name;
+	struct cfg_addr addr;
+	bool client_port;
+	_Atomic uint32_t n_sessions; /* for the log */
+	const struct set *in;	     /* the last set it is in */
+	bool member;		     /* of the group now */
+	bool up;		     /* as the checks say; true without a check */
+	bool backup, usable;	     /* as configured: usable: not disabled */
+	struct engine *engine;
+	bool log_checks;
+	struct health_check *check;
+	struct cfg_server checked; /* the settings the check was made with */
+	uint64_t check_timeout_ns;
+	enum health_code last_code;
+	int last_error;
+	uint64_t last_ns;
+};
+
+TAILQ_HEAD(session_queue, session);
+
+struct pool_worker {
+	_Alignas(CACHE_LINE) struct session_queue queue; /* sessions that wait for a server */
+	struct lb_picker *picker;
+};
+
+struct pool {
+	LIST_ENTRY(pool) entry;
+	unsigned refs;
+	char *name;
+	const char *algo;     /* of libsched's table */
+	const struct set *in; /* the last set it is in */
+	struct lb_group *group;
+	LIST_HEAD(, server) servers;
+	unsigned n_up, n_up_backup;
+	_Atomic uint64_t waiting;	       /* a bit per worker whose queue is not empty */
+	_Atomic uint32_t n_sessions, n_queued; /* for the log */
+	struct pool_worker *worker;	       /* an array */
+};
+
+/* ---- A set ---- */
+
+struct backend {
+	struct set *set;
+	const struct cfg_proxy *proxy;
+	struct pool *pool;
+	unsigned retries;
+	int redispatch;
+	bool hashes_source, keepalive;
+};
+
+struct frontend {
+	struct set *set;
+	const char *name;
+	struct backend *backend; /* NULL: connections are closed at once */
+	struct gate *gate;
+	struct conn_timeouts timeout; /* both halves */
+	bool tcplog, dontlognull, keepalive;
+	unsigned maxconn;		/* 0: the process' */
+	const struct cfg_logs *logs[2]; /* own, global; NULL: none */
+};
+
+/* One worker's socket of one listener. */
+struct socket_handle {
+	struct handle h;
+	struct frontend *frontend;  /* of the set that was adopted last */
+	bool added, paused, shared; /* in epoll; without interest; one queue for all workers */
+	LIST_ENTRY(socket_handle) paused_entry;
+};
+
+struct listener {
+	LIST_ENTRY(listener) entry;
+	unsigned refs;
+	char *text;
+	struct socket_handle *socket; /* one per worker */
+};
+
+struct set_worker {
+	_Alignas(CACHE_LINE) uint64_t sessions; /* of this set in this worker */
+	bool left;				/* the worker has adopted a later one */
+};
+
+struct set {
+	STAILQ_ENTRY(set) entry; /* oldest first */
+	struct engine *engine;
+	struct cfg *cfg;
+	struct backend *backend;
+	size_t n_backends;
+	struct frontend *frontend;
+	size_t n_frontends;
+	struct set_listener {
+		struct listener *listener;
+		struct frontend *frontend;
+	} * listener;
+	size_t n_listeners;
+	struct server **server; /* references */
+	size_t n_servers;
+	_Atomic unsigned holders;  /* workers that may still use it */
+	struct set_worker *worker; /* an array */
+};
+
+/* ---- A session: one proxied connection with its sockets ---- */
+
+struct chunk { /* bytes that wait for an end */
+	uint32_t at, len;
+	char data[];
+};
+
+#define SESSION_EXCLUDE_MAX 8
+
+struct session {
+	struct conn conn;
+	struct handle handle[2]; /* by enum conn_end; epoll points here */
+	struct chunk *chunk[2];	 /* pending for that end */
+	struct timer timer;
+	struct frontend *frontend;
+	struct backend *backend;
+	struct server *server; /* counted by the group; NULL: none */
+	LIST_ENTRY(session) entry;
+	TAILQ_ENTRY(session) link; /* of the list it is on */
+	enum session_list {
+		SESSION_ON_NONE,
+		SESSION_ON_QUEUE, /* of its pool */
+		SESSION_ON_AGAIN, /* its turn was long: go on after the others */
+		SESSION_ON_DEAD,  /* closed in this turn; events may still point to it */
+	} on;
+	bool bulk; /* full reads in a row: use the large buffer */
+	uint8_t full_reads;
+	uint8_t n_exclude;
+	uint64_t exclude[SESSION_EXCLUDE_MAX];
+	uint64_t accepted_ns, connected_ns; /* connected: 0 while not */
+	uint64_t queued_ns;		    /* time spent in the queue */
+	time_t accepted_at;
+	uint32_t accepted_ms;
+	struct {
+		uint16_t family;
+		uint16_t port; /* network order */
+		uint8_t addr[16];
+	} client;
+};
+
+/* ---- A worker ---- */
+
+#define WORKER_SCRATCH 16384u
+#define WORKER_SCRATCH_BULK 262144u
+
+#define POKE_GATE 1u
+#define POKE_QUEUE 2u
+
+struct command {
+	STAILQ_ENTRY(command) link;
+	void (*fn)(struct worker *w, void *arg);
+	void *arg;
+};
+
+struct worker {
+	struct engine *engine;
+	unsigned index;
+	pthread_t thread;
+	bool started, quit, draining;
+	int epoll_fd;
+	struct handle wake;
+	uint64_t now_ns;
+	struct timers timers;
+	struct set *set; /* adopted last */
+	struct session_queue again, dead;
+	LIST_HEAD(, session) sessions;
+	LIST_HEAD(, socket_handle) paused;
+	uint64_t accept_retry_ns; /* descriptors ran out: try again then; TIMER_NEVER: not so */
+	uint64_t fd_warned_ns;
+	unsigned n_sessions;
+	/* naps */
+	unsigned last_batch;
+	uint64_t rate_since_ns, rate_events, rate; /* events per second */
+	int log_fd[3]; /* datagram sockets for IPv4, IPv6, unix; -1: not opened yet */
+	char *bulk;    /* WORKER_SCRATCH_BULK, when first needed */
+	_Alignas(CACHE_LINE) _Atomic uint64_t n_open;
+	_Atomic uint64_t n_total;
+	/* mailbox */
+	_Alignas(CACHE_LINE) _Atomic unsigned poke;
+	pthread_mutex_t lock;
+	STAILQ_HEAD(, command) commands;
+	char scratch[WORKER_SCRATCH];
+};
+
+struct engine {
+	struct engine_opts opts;
+	unsigned n_workers;
+	struct worker **worker;
+	struct gate gate;	 /* of the process */
+	STAILQ_HEAD(, set) sets; /* the last one runs */
+	LIST_HEAD(, pool) pools;
+	LIST_HEAD(, gate) gates;
+	LIST_HEAD(, listener) listeners;
+	struct health_engine *health;
+	unsigned spread_checks; /* percent */
+	int wake_fd;
+	bool started, draining, idle_told;
+	_Atomic unsigned n_drained; /* workers without listeners and sessions, while draining */
+};
+
+#endif

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/* Pools and servers: what outlives a reload, and its mirror in libsched. */
+#include "control.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "worker.h"
+
+static uint64_t id_of(const struct server *s)
+{
+	return (uintptr_t)s;
+}
+
+static void pool_free(struct pool *p)
+{
+	lb_group_free(p->group);
+	free(p->worker);
+	free(p->name);
+	free(p);
+}
+
+static struct pool *pool_new(struct engine *e, const struct cfg_proxy *proxy)
+{
+	struct pool *p = calloc(1, sizeof(*p));
+	struct lb_group_opts o = {.size = sizeof(o), .algo = proxy->set.algo};
+
+	if (!p)
+		return NULL;
+	p->name = strdup(proxy->name);
+	p->algo = proxy->set.algo;
+	p->worker = aligned_alloc(CACHE_LINE, e->n_workers * sizeof(*p->worker));
+	if (!p->name || !p->worker || lb_group_new(&o, &p->group) < 0) {
+		pool_free(p);
+		return NULL;
+	}
+	for (unsigned i = 0; i < e->n_workers; i++) {
+		TAILQ_INIT(&p->worker[i].queue);
+		if (lb_picker_new(p->group, &p->worker[i].picker) < 0) {
+			pool_free(p);
+			return NULL;
+		}
+	}
+	LIST_INIT(&p->servers);
+	return p;
+}
+
+struct pool *pool_get(struct engine *e, const struct cfg_proxy *proxy)
+{
+	struct pool *p;
+
+	LIST_FOREACH(p, &e->pools, entry)
+	if (!strcmp(p->name, proxy->name)) {
+		p->refs++;
+		return p;
+	}
+	p = pool_new(e, proxy);
+	if (!p)
+		return NULL;
+	p->refs = 1;
+	LIST_INSERT_HEAD(&e->pools, p, entry);
+	return p;
+}
+
+void pool_put(struct engine *e, struct pool *p)
+{
+	(void)e;
+	if (--p->refs)
+		return;
+	LIST_REMOVE(p, entry);
+	pool_free(p);
+}
+
+static bool same_address(const struct cfg_addr *a, const struct cfg_addr *b)
+{
+	return a->len == b->len && !memcmp(&a->storage, &b->storage, a->len);
+}
+
+/* Equal is who has the same name and address: he keeps his health and his counters. */
+struct server *server_get(struct pool *p, const struct cfg_server *c)
+{
+	struct server *s;
+
+	LIST_FOREACH(s, &p->servers, entry)
+	if (!strcmp(s->name, c->name) && same_address(&s->addr, &c->addr) &&
+	    s->client_port == c->client_port) {
+		s->refs++;
+		return s;
+	}
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return NULL;
+	s->name = strdup(c->name);
+	if (!s->name) {
+		free(s);
+		return NULL;
+	}
+	s->pool = p;
+	s->refs = 1;
+	s->addr = c->addr;
+	s->client_port = c->client_port;
+	s->up = true;
+	LIST_INSERT_HEAD(&p->servers, s, entry);
+	return s;
+}
+
+void server_put(struct server *s)
+{
+	if (--s->refs)
+		return;
+	check_end(s);
+	if (s->member)
+		lb_server_remove(s->pool->group, id_of(s));
+	LIST_REMOVE(s, entry);
+	free(s->name);
+	free(s);
+}
+
+static struct server *find(const struct pool *p, const struct set *set, const struct cfg_server *c)
+{
+	struct server *s;
+
+	LIST_FOREACH(s, &p->servers, entry)
+	if (s->in == set && !strcmp(s->name, c->name))
+		return s;
+	return NULL;
+}
+
+static int sync_server(struct pool *p, struct server *s, const struct cfg_server *c,
+		       unsigned priority)
+{
+	uint64_t id = id_of(s);
+	int e = 0;
+
+	s->backup = c->backup;
+	s->usable = !c->disabled && c->addr.len;
+	if (!s->member) {
+		e = lb_server_add(p->group,
+				  &(struct lb_server_opts){.size = sizeof(struct lb_server_opts),
+							   .id = id,
+							   .weight = c->weight},
+				  NULL);
+		s->member = !e;
+	}
+	if (!e)
+		e = lb_server_set_weight(p->group, id, c->weight);
+	if (!e)
+		e = lb_server_set_maxconn(p->group, id, c->maxconn);
+	if (!e)
+		e = lb_server_set_priority(p->group, id, priority);
+	if (!e)
+		e = lb_server_set_state(p->group, id,
+					s->usable ? LB_STATE_ENABLED : LB_STATE_OFFLINE);
+	if (!e)
+		e = lb_server_set_up(p->group, id, s->up);
+	return e;
+}
+
+static void count_up(struct pool *p)
+{
+	const struct server *s;
+
+	p->n_up = p->n_up_backup = 0;
+	LIST_FOREACH(s, &p->servers, entry)
+	if (s->member && s->up && s->usable) {
+		p->n_up += !s->backup;
+		p->n_up_backup += s->backup;
+	}
+}
+
+int pool_sync(struct pool *p, const struct set *set, const struct cfg_proxy *proxy)
+{
+	const struct cfg_server *c;
+	unsigned backups = 0;
+	struct server *s;
+	int e = 0;
+
+	if (p->algo != proxy->set.algo) {
+		e = lb_group_configure(p->group,
+				       &(struct lb_group_opts){.size = sizeof(struct lb_group_opts),
+							       .algo = proxy->set.algo});
+		p->algo = proxy->set.algo;
+	}
+	LIST_FOREACH(s, &p->servers, entry)
+	if (s->member && s->in != set) {
+		lb_server_remove(p->group, id_of(s));
+		s->member = false;
+		check_end(s);
+	}
+	STAILQ_FOREACH(c, &proxy->servers, next)
+	{
+		/* HAProxy uses the first usable backup only, unless "option allbackups" */
+		if (c->backup)
+			backups = proxy->set.allbackups ? 1 : backups + 1;
+		s = find(p, set, c);
+		if (!e && s)
+			e = sync_server(p, s, c, c->backup ? backups : 0);
+	}
+	count_up(p);
+	return e ? e : lb_group_commit(p->group);
+}
+
+static const char *plural(unsigned n)
+{
+	return n == 1 ? "" : "s";
+}
+
+void server_set_up(struct engine *e, struct server *s, bool up)
+{
+	struct pool *p = s->pool;
+	int r;
+
+	s->up = up;
+	lb_server_set_up(p->group, id_of(s), up);
+	r = lb_group_commit(p->group);
+	if (r < 0)
+		log_err("backend %s: cannot publish that %s is %s: %s", p->name, s->name,
+			up ? "up" : "down", strerror(-r));
+	count_up(p);
+	log_msg(LOG_NOTICE,
+		"backend %s has %u server%s and %u backup%s up; %u session%s on it, %u queued",
+		p->name, p->n_up, plural(p->n_up), p->n_up_backup, plural(p->n_up_backup),
+		atomic_load(&p->n_sessions), plural(atomic_load(&p->n_sessions)),
+		atomic_load(&p->n_queued));
+	if (!p->n_up && !p->n_up_backup)
+		log_msg(LOG_ALERT,
+			"backend %s has no server left: its connections are closed at once",
+			p->name);
+	if (up && atomic_load(&p->waiting))
+		for (unsigned i = 0; i < e->n_workers; i++)
+			worker_poke(e->worker[i], POKE_QUEUE);
+}

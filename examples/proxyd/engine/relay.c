@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Moving bytes. A read goes into the worker's one buffer and is sent at once; only what the other
+ * end does not take is copied to memory of the session, and then its source is not read until that
+ * is gone. So an idle connection has no buffer at all, and a busy one at most one.
+ */
+#include "worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define STEPS_PER_TURN 64 /* then others have their turn */
+#define FULL_READS_FOR_BULK 2
+
+static enum conn_end other(enum conn_end end)
+{
+	return end == CONN_CLIENT ? CONN_SERVER : CONN_CLIENT;
+}
+
+/* False: no memory. */
+static bool keep(struct session *s, enum conn_end to, const char *data, size_t len)
+{
+	struct chunk *c = malloc(sizeof(*c) + len);
+
+	if (!c)
+		return false;
+	c->at = 0;
+	c->len = (uint32_t)len;
+	memcpy(c->data, data, len);
+	s->chunk[to] = c;
+	return true;
+}
+
+bool session_give(struct worker *w, struct session *s, enum conn_end to, const char *data,
+		  size_t len, int flags)
+{
+	struct conn_side *side = &s->conn.side[to];
+	size_t sent = 0;
+	bool would_block = false;
+
+	if (side->broken)
+		return true; /* nobody is there to take it */
+	if (side->writable && (to == CONN_CLIENT || s->conn.state == CONN_OPEN)) {
+		ssize_t n = send(s->handle[to].fd, data, len, MSG_NOSIGNAL | flags);
+
+		if (n >= 0) {
+			sent = (size_t)n;
+		} else if (errno != EAGAIN && errno != EINTR) {
+			conn_saw_error(&s->conn, to);
+			return true;
+		}
+		would_block = sent < len && (n >= 0 || errno == EAGAIN);
+	}
+	if (sent < len && !keep(s, to, data + sent, len - sent)) {
+		conn_end(&s->conn, 'R', 'D');
+		return false;
+	}
+	conn_did_send(&s->conn, to, sent, len - sent, would_block, w->now_ns);
+	return true;
+}
+
+static char *read_buffer(struct worker *w, const struct session *s, size_t *ret_cap)
+{
+	*ret_cap = WORKER_SCRATCH;
+	if (!s->bulk)
+		return w->scratch;
+	if (!w->bulk)
+		w->bulk = malloc(WORKER_SCRATCH_BULK);
+	if (!w->bulk)
+		return w->scratch;
+	*ret_cap = WORKER_SCRATCH_BULK;
+	return w->bulk;
+}
+
+/* Large transfers get the large buffer: fewer calls for the same bytes. */
+static void judge_bulk(struct session *s, size_t n, size_t cap)
+{
+	if (n < WORKER_SCRATCH) {
+		s->full_reads = 0;
+		s->bulk = false;
+	} else if (n == cap && !s->bulk && ++s->full_reads >= FULL_READS_FOR_BULK) {
+		s->bulk = true;
+	}
+}
+
+static void relay_read(struct worker *w, struct session *s, enum conn_end end)
+{
+	struct conn_side *side = &s->conn.side[end];
+	size_t cap;
+	char *buf = read_buffer(w, s, &cap);
+	ssize_t n = recv(s->handle[end].fd, buf, cap, 0);
+
+	if (n > 0) {
+		/* A short read has emptied the socket, unless its FIN was announced with it: then
+		 * the next read finds that, and no event will tell again. */
+		bool emptied = (size_t)n < cap && !side->hup;
+
+		conn_did_read(&s->conn, end, (size_t)n, emptied, w->now_ns);
+		judge_bulk(s, (size_t)n, cap);
+		/* MORE: the FIN that follows at once rides on this segment. */
+		session_give(w, s, other(end), buf, (size_t)n,
+			     side->hup && (size_t)n < cap ? MSG_MORE : 0);
+	} else if (n == 0) {
+		conn_saw_eof(&s->conn, end);
+	} else if (errno == EAGAIN) {
+		conn_did_read(&s->conn, end, 0, true, w->now_ns);
+	} else if (errno != EINTR) {
+		conn_saw_error(&s->conn, end);
+		conn_saw_eof(&s->conn, end);
+	}
+}
+
+static void relay_flush(struct worker *w, struct session *s, enum conn_end to)
+{
+	struct chunk *c = s->chunk[to];
+	ssize_t n = send(s->handle[to].fd, c->data + c->at, c->len - c->at, MSG_NOSIGNAL);
+
+	if (n < 0 && errno == EINTR)
+		return;
+	if (n < 0 && errno != EAGAIN) {
+		free(c);
+		s->chunk[to] = NULL;
+		conn_saw_error(&s->conn, to);
+		return;
+	}
+	if (n > 0)
+		c->at += (uint32_t)n;
+	conn_did_send(&s->conn, to, n > 0 ? (size_t)n : 0, c->len - c->at, c->at < c->len,
+		      w->now_ns);
+	if (c->at == c->len) {
+		free(c);
+		s->chunk[to] = NULL;
+	}
+}
+
+void session_run(struct worker *w, struct session *s)
+{
+	if (s->on == SESSION_ON_DEAD)
+		return;
+	for (unsigned i = 0; i < STEPS_PER_TURN; i++) {
+		struct conn_step step = conn_next(&s->conn);
+
+		switch (step.action) {
+		case CONN_WAIT:
+			session_arm(w, s);
+			return;
+		case CONN_READ:
+			relay_read(w, s, step.end);
+			break;
+		case CONN_FLUSH:
+			relay_flush(w, s, step.end);
+			break;
+		case CONN_SHUT:
+			shutdown(s->handle[step.end].fd, SHUT_WR);
+			conn_did_shut(&s->conn, step.end);
+			break;
+		case CONN_CLOSE:
+			session_close(w, s);
+			return;
+		}
+	}
+	session_arm(w, s);
+	if (s->on == SESSION_ON_NONE)
+		session_list(w, s, &w->again, SESSION_ON_AGAIN);
+}

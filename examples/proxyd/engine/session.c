@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/* A session's clock, its lists and its end. */
+#include "worker.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The deadline moves with every byte; the timer only when it must fire earlier. */
+void session_arm(struct worker *w, struct session *s)
+{
+	uint64_t deadline = conn_deadline(&s->conn, &s->frontend->timeout);
+
+	if (!s->timer.place || deadline < s->timer.deadline_ns)
+		timer_arm(&w->timers, &s->timer, deadline);
+}
+
+void session_expired(struct worker *w, struct session *s)
+{
+	uint64_t deadline = conn_deadline(&s->conn, &s->frontend->timeout);
+
+	timer_disarm(&w->timers, &s->timer);
+	if (deadline > w->now_ns) {
+		timer_arm(&w->timers, &s->timer, deadline);
+		return;
+	}
+	if (conn_expire(&s->conn, &s->frontend->timeout, w->now_ns))
+		session_close(w, s);
+	else
+		session_connect_expired(w, s);
+}
+
+void session_list(struct worker *w, struct session *s, struct session_queue *q,
+		  enum session_list on)
+{
+	session_unlist(w, s);
+	TAILQ_INSERT_TAIL(q, s, link);
+	s->on = on;
+	if (on == SESSION_ON_QUEUE)
+		atomic_fetch_add_explicit(&s->backend->pool->n_queued, 1, memory_order_relaxed);
+}
+
+void session_unlist(struct worker *w, struct session *s)
+{
+	struct pool *p = s->backend ? s->backend->pool : NULL;
+
+	if (s->on == SESSION_ON_QUEUE) {
+		TAILQ_REMOVE(&p->worker[w->index].queue, s, link);
+		atomic_fetch_sub_explicit(&p->n_queued, 1, memory_order_relaxed);
+	} else if (s->on == SESSION_ON_AGAIN) {
+		TAILQ_REMOVE(&w->again, s, link);
+	}
+	s->on = SESSION_ON_NONE;
+}
+
+/* Wakes one worker whose queue is not empty: the next one behind us, so that all have their turn. */
+static void wake_waiting(struct worker *w, struct pool *p)
+{
+	uint64_t waiting = atomic_load(&p->waiting);
+
+	for (unsigned i = 1; waiting && i <= w->engine->n_workers; i++) {
+		unsigned k = (w->index + i) % w->engine->n_workers;
+
+		if (waiting >> k & 1) {
+			worker_poke(w->engine->worker[k], POKE_QUEUE);
+			return;
+		}
+	}
+}
+
+void session_drop_server(struct worker *w, struct session *s, enum lb_result result)
+{
+	struct pool *p;
+	struct lb_outcome o = {
+	    .size = sizeof(o),
+	    .now_ns = w->now_ns,
+	    .result = result,
+	    .bytes = s->conn.side[CONN_SERVER].bytes,
+	};
+
+	if (!s->server)
+		return;
+	p = s->backend->pool;
+	lb_done(p->worker[w->index].picker, (uintptr_t)s->server, &o);
+	atomic_fetch_sub_explicit(&s->server->n_sessions, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&p->n_sessions, 1, memory_order_relaxed);
+	s->server = NULL;
+	wake_waiting(w, p);
+}
+
+static void close_end(struct session *s, enum conn_end end)
+{
+	if (s->handle[end].fd >= 0)
+		close(s->handle[end].fd); /* which takes it out of epoll */
+	s->handle[end].fd = -1;
+	free(s->chunk[end]);
+	s->chunk[end] = NULL;
+}
+
+void session_close(struct worker *w, struct session *s)
+{
+	struct engine *e = w->engine;
+	struct set *set = s->frontend->set;
+	struct set_worker *sw = &set->worker[w->index];
+
+	if (s->on == SESSION_ON_DEAD)
+		return;
+	if (s->frontend->tcplog)
+		session_log(w, s);
+	session_unlist(w, s);
+	timer_disarm(&w->timers, &s->timer);
+	close_end(s, CONN_CLIENT);
+	close_end(s, CONN_SERVER);
+	session_drop_server(w, s,
+			    s->conn.cause.who == 'S' || s->conn.cause.who == 's' ? LB_RESULT_CONNECT
+			    : s->conn.cause.who == '-'				 ? LB_RESULT_OK
+						       : LB_RESULT_ABORTED);
+	gate_leave(e, s->frontend->gate);
+	gate_leave(e, &e->gate);
+	LIST_REMOVE(s, entry);
+	w->n_sessions--;
+	atomic_fetch_sub_explicit(&w->n_open, 1, memory_order_relaxed);
+	if (--sw->sessions == 0 && sw->left && atomic_fetch_sub(&set->holders, 1) == 1)
+		engine_wake(e);
+	TAILQ_INSERT_TAIL(&w->dead, s, link);
+	s->on = SESSION_ON_DEAD;
+}

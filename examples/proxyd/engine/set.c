@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/* A configuration as the workers see it. */
+#include "control.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static size_t count(const struct cfg *cfg, struct set *s)
+{
+	const struct cfg_proxy *p;
+	const struct cfg_bind *b;
+	size_t n_binds = 0;
+
+	STAILQ_FOREACH(p, &cfg->proxies, next)
+	{
+		if (p->set.disabled)
+			continue;
+		s->n_servers += p->kind & CFG_BACKEND ? p->n_servers : 0;
+		s->n_backends += (p->kind & CFG_BACKEND) != 0;
+		s->n_frontends += (p->kind & CFG_FRONTEND) != 0;
+		STAILQ_FOREACH(b, &p->binds, next)
+		n_binds++;
+	}
+	return n_binds;
+}
+
+static struct gate *gate_get(struct engine *e, const char *name)
+{
+	struct gate *g;
+
+	LIST_FOREACH(g, &e->gates, entry)
+	if (!strcmp(g->name, name)) {
+		g->refs++;
+		return g;
+	}
+	g = aligned_alloc(CACHE_LINE, sizeof(*g));
+	if (!g)
+		return NULL;
+	memset(g, 0, sizeof(*g));
+	g->name = strdup(name);
+	if (!g->name) {
+		free(g);
+		return NULL;
+	}
+	g->refs = 1;
+	LIST_INSERT_HEAD(&e->gates, g, entry);
+	return g;
+}
+
+static void gate_put(struct gate *g)
+{
+	if (--g->refs)
+		return;
+	LIST_REMOVE(g, entry);
+	free(g->name);
+	free(g);
+}
+
+/* False: no memory. References are taken as they are stored, so that set_free gives them back. */
+static bool add_backend(struct engine *e, struct set *s, const struct cfg_proxy *p)
+{
+	struct backend *b = &s->backend[s->n_backends];
+	const struct cfg_server *c;
+
+	*b = (struct backend){
+	    .set = s,
+	    .proxy = p,
+	    .pool = pool_get(e, p),
+	    .retries = p->set.retries,
+	    .redispatch = p->set.redispatch,
+	    .hashes_source = !strcmp(p->set.balance, "source"),
+	    .keepalive = p->set.tcp_keepalive_server,
+	};
+	if (!b->pool)
+		return false;
+	s->n_backends++;
+	STAILQ_FOREACH(c, &p->servers, next)
+	{
+		struct server *server = server_get(b->pool, c);
+
+		if (!server)
+			return false;
+		s->server[s->n_servers++] = server;
+	}
+	return true;
+}
+
+static struct backend *find_backend(const struct set *s, const struct cfg_proxy *p)
+{
+	for (size_t i = 0; i < s->n_backends; i++)
+		if (s->backend[i].proxy == p)
+			return &s->backend[i];
+	return NULL;
+}
+
+static struct conn_timeouts timeouts(const struct cfg_proxy *front, const struct cfg_proxy *back)
+{
+	const struct cfg_timeouts *f = &front->set.timeout, *b = back ? &back->set.timeout : f;
+
+	return (struct conn_timeouts){
+	    .client_ns = f->client_ns,
+	    .client_fin_ns = f->client_fin_ns,
+	    .server_ns = b->server_ns,
+	    .server_fin_ns = b->server_fin_ns,
+	    .connect_ns = b->connect_ns,
+	    .queue_ns = b->queue_ns,
+	    .tunnel_ns = b->tunnel_ns,
+	};
+}
+
+static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy *p,
+			 char *ret_error, size_t cap)
+{
+	struct frontend *f = &s->frontend[s->n_frontends];
+	const struct cfg_logs *global = &s->cfg->global.logs;
+	const struct cfg_bind *b;
+
+	*f = (struct frontend){
+	    .set = s,
+	    .name = p->name,
+	    .backend = p->backend ? find_backend(s, p->backend) : NULL,
+	    .gate = gate_get(e, p->name),
+	    .timeout = timeouts(p, p->backend),
+	    .tcplog = p->set.tcplog && (p->set.logs || p->set.log_global),
+	    .dontlognull = p->set.dontlognull,
+	    .keepalive = p->set.tcp_keepalive_client,
+	    .logs = {p->set.logs, p->set.log_global ? global : NULL},
+	    .maxconn = p->set.maxconn,
+	};
+	if (!f->gate)
+		return false;
+	s->n_frontends++;
+	STAILQ_FOREACH(b, &p->binds, next)
+	{
+		struct listener *l = listener_get(
+		    e, b, p->set.backlog ? p->set.backlog : p->set.maxconn, ret_error, cap);
+
+		if (!l)
+			return false;
+		s->listener[s->n_listeners++] = (struct set_listener){l, f};
+	}
+	return true;
+}
+
+static bool fill(struct engine *e, struct set *s, char *ret_error, size_t cap)
+{
+	const struct cfg_proxy *p;
+
+	/* backends first: frontends point to them */
+	STAILQ_FOREACH(p, &s->cfg->proxies, next)
+	if (!p->set.disabled && (p->kind & CFG_BACKEND) && !add_backend(e, s, p))
+		return false;
+	STAILQ_FOREACH(p, &s->cfg->proxies, next)
+	if (!p->set.disabled && (p->kind & CFG_FRONTEND) && !add_frontend(e, s, p, ret_error, cap))
+		return false;
+	return true;
+}
+
+struct set *set_new(struct engine *e, struct cfg *cfg, char *ret_error, size_t cap)
+{
+	struct set *s = calloc(1, sizeof(*s));
+	size_t n_binds;
+	bool ok;
+
+	snprintf(ret_error, cap, "out of memory");
+	if (!s)
+		return NULL;
+	s->engine = e;
+	s->cfg = cfg;
+	n_binds = count(cfg, s);
+	s->backend = calloc(s->n_backends + 1, sizeof(*s->backend));
+	s->frontend = calloc(s->n_frontends + 1, sizeof(*s->frontend));
+	s->server = calloc(s->n_servers + 1, sizeof(struct server *));
+	s->listener = calloc(n_binds + 1, sizeof(*s->listener));
+	s->worker = aligned_alloc(CACHE_LINE, e->n_workers * sizeof(*s->worker));
+	s->n_backends = s->n_frontends = s->n_servers = 0; /* they count what is filled in */
+	atomic_init(&s->holders, e->n_workers);
+	ok = s->backend && s->frontend && s->server && s->listener && s->worker;
+	if (ok)
+		memset(s->worker, 0, e->n_workers * sizeof(*s->worker));
+	if (ok && fill(e, s, ret_error, cap))
+		return s;
+	set_free(s, true);
+	return NULL;
+}
+
+void set_free(struct set *s, bool keep_cfg)
+{
+	for (size_t i = 0; i < s->n_servers; i++)
+		server_put(s->server[i]);
+	for (size_t i = 0; i < s->n_backends; i++)
+		pool_put(s->engine, s->backend[i].pool);
+	for (size_t i = 0; i < s->n_frontends; i++)
+		gate_put(s->frontend[i].gate);
+	for (size_t i = 0; i < s->n_listeners; i++)
+		listener_put(s->engine, s->listener[i].listener);
+	free(s->backend);
+	free(s->frontend);
+	free(s->server);
+	free(s->listener);
+	free(s->worker);
+	if (!keep_cfg)
+		cfg_free(s->cfg);
+	free(s);
+}

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The loop of one worker. Every descriptor is put into epoll once, edge-triggered, for its whole
+ * life; what an event says is remembered in the connection's state, and session_run acts on that.
+ *
+ * The nap. With many connections and small batches most of the time goes into falling asleep and
+ * being woken. A nap of some tens of microseconds before epoll_wait lets events gather: fewer
+ * wake-ups, the same work. It is taken only when events come fast, the last batch was small and
+ * there are connections enough; a saturated worker has large batches and never naps.
+ */
+#include "worker.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "log.h"
+
+#define EVENTS_PER_TURN 256
+#define NAP_SESSIONS 16u /* fewer are better served at once */
+#define NAP_RATE 20000u	 /* events per second */
+#define NAP_US 100	 /* automatic */
+#define NAP_US_MANY 200	 /* with NAP_MANY sessions */
+#define NAP_MANY 200u
+#define RATE_WINDOW_NS UINT64_C(5000000)
+
+static _Thread_local struct worker *current;
+
+static uint64_t clock_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+int worker_watch(struct worker *w, struct handle *h, uint32_t events)
+{
+	struct epoll_event e = {.events = events, .data.ptr = h};
+
+	return epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, h->fd, &e) < 0 ? -errno : 0;
+}
+
+void worker_unwatch(struct worker *w, struct handle *h)
+{
+	epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, h->fd, NULL);
+}
+
+/* ---- From other threads ---- */
+
+static void ring(struct worker *w)
+{
+	uint64_t one = 1;
+
+	/* It fails only when the counter is full: then the worker is about to wake anyway. */
+	if (write(w->wake.fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
+		log_err("cannot wake worker %u: %s", w->index, strerror(errno));
+}
+
+void worker_poke(struct worker *w, unsigned bits)
+{
+	unsigned before = atomic_fetch_or(&w->poke, bits);
+
+	if (w != current && (before & bits) != bits)
+		ring(w);
+}
+
+int worker_post(struct worker *w, void (*fn)(struct worker *w, void *arg), void *arg)
+{
+	struct command *c = malloc(sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	c->fn = fn;
+	c->arg = arg;
+	pthread_mutex_lock(&w->lock);
+	STAILQ_INSERT_TAIL(&w->commands, c, link);
+	pthread_mutex_unlock(&w->lock);
+	ring(w);
+	return 0;
+}
+
+static struct command *next_command(struct worker *w)
+{
+	struct command *c;
+
+	pthread_mutex_lock(&w->lock);
+	c = STAILQ_FIRST(&w->commands);
+	if (c)
+		STAILQ_REMOVE_HEAD(&w->commands, link);
+	pthread_mutex_unlock(&w->lock);
+	return c;
+}
+
+static void run_commands(struct worker *w)
+{
+	uint64_t n;
+	struct command *c;
+
+	if (read(w->wake.fd, &n, sizeof(n)) < 0 && errno != EAGAIN)
+		log_err("worker %u: %s", w->index, strerror(errno));
+	while ((c = next_command(w))) {
+		c->fn(w, c->arg);
+		free(c);
+	}
+}
+
+static void handle_pokes(struct worker *w)
+{
+	unsigned bits = atomic_exchange(&w->poke, 0);
+
+	if (bits & POKE_GATE)
+		listeners_resume(w);
+	if (bits & POKE_QUEUE)
+		for (size_t i = 0; w->set && i < w->set->n_backends; i++)
+			queue_run(w, w->set->backend[i].pool);
+}
+
+/* ---- Commands ---- */
+
+static void tell_drained(struct worker *w)
+{
+	if (!w->draining || w->n_sessions || w->engine->n_workers == 0)
+		return;
+	w->draining = false;
+	atomic_fetch_add(&w->engine->n_drained, 1);
+	engine_wake(w->engine);
+}
+
+static bool uses(const struct set *s, const struct listener *l)
+{
+	for (size_t i = 0; i < s->n_listeners; i++)
+		if (s->listener[i].listener == l)
+			return true;
+	return false;
+}
+
+void worker_adopt(struct worker *w, void *arg)
+{
+	struct set *set = arg, *last = w->set;
+
+	w->set = set;
+	for (size_t i = 0; i < set->n_listeners; i++) {
+		struct socket_handle *h = &set->listener[i].listener->socket[w->index];
+
+		h->frontend = set->listener[i].frontend;
+		if (!h->added)
+			listener_add(w, h);
+	}
+	if (!last)
+		return;
+	for (size_t i = 0; i < last->n_listeners; i++)
+		if (!uses(set, last->listener[i].listener))
+			listener_retire(w, &last->listener[i].listener->socket[w->index]);
+	/* maxconn may be another now */
+	worker_poke(w, POKE_GATE | POKE_QUEUE);
+	last->worker[w->index].left = true;
+	if (!last->worker[w->index].sessions && atomic_fetch_sub(&last->holders, 1) == 1)
+		engine_wake(w->engine);
+}
+
+void worker_drain(struct worker *w, void *unused)
+{
+	(void)unused;
+	for (size_t i = 0; w->set && i < w->set->n_listeners; i++) {
+		struct socket_handle *h = &w->set->listener[i].listener->socket[w->index];
+
+		if (h->added)
+			listener_retire(w, h);
+	}
+	w->draining = true;
+	tell_drained(w);
+}
+
+void worker_quit(struct worker *w, void *unused)
+{
+	(void)unused;
+	w->quit = true;
+}
+
+/* ---- The loop ---- */
+
+static void session_event(struct worker *w, struct session *s, enum conn_end end, uint32_t events)
+{
+	struct conn_side *side = &s->conn.side[end];
+
+	if (s->on == SESSION_ON_DEAD)
+		return;
+	if (end == CONN_SERVER && s->conn.state == CONN_CONNECTING) {
+		if (!(events & (EPOLLOUT | EPOLLERR | EPOLLHUP)))
+			return;
+		session_connect_event(w, s);
+		if (s->conn.state != CONN_OPEN) {
+			session_run(w, s);
+			return;
+		}
+	} else if (end == CONN_SERVER && s->conn.state != CONN_OPEN) {
+		return; /* of a socket that was closed in this turn */
+	}
+	if (events & EPOLLOUT && !side->shut)
+		side->writable = true;
+	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR) && !side->eof)
+		side->readable = true;
+	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		side->hup = true;
+	session_run(w, s);
+}
+
+static void dispatch(struct worker *w, const struct epoll_event *e)
+{
+	struct handle *h = e->data.ptr;
+
+	switch (h->kind) {
+	case HANDLE_WAKE:
+		run_commands(w);
+		break;
+	case HANDLE_LISTENER:
+		if (((struct socket_handle *)h)->added && !((struct socket_handle *)h)->paused)
+			listener_event(w, (struct socket_handle *)h);
+		break;
+	case HANDLE_CLIENT:
+		session_event(
+		    w,
+		    (struct session *)((char *)h - offsetof(struct session, handle[CONN_CLIENT])),
+		    CONN_CLIENT, e->events);
+		break;
+	case HANDLE_SERVER:
+		session_event(
+		    w,
+		    (struct session *)((char *)h - offsetof(struct session, handle[CONN_SERVER])),
+		    CONN_SERVER, e->events);
+		break;
+	}
+}
+
+static void run_timers(struct worker *w)
+{
+	struct timer *t;
+
+	while ((t = timers_first(&w->timers)) && t->deadline_ns <= w->now_ns)
+		session_expired(w, (struct session *)((char *)t - offsetof(struct session, timer)));
+	if (w->accept_retry_ns <= w->now_ns)
+		listeners_resume(w);
+}
+
+/* Those whose turn was cut short, once each. */
+static void run_again(struct worker *w)
+{
+	struct session *last = TAILQ_LAST(&w->again, session_queue), *s;
+
+	while (last && (s = TAILQ_FIRST(&w->again))) {
+		session_unlist(w, s);
+		session_run(w, s);
+		if (s == last)
+			break;
+	}
+}
+
+static void free_dead(struct worker *w)
+{
+	struct session *s;
+
+	while ((s = TAILQ_FIRST(&w->dead))) {
+		TAILQ_REMOVE(&w->dead, s, link);
+		free(s);
+	}
+	tell_drained(w);
+}
+
+static void count_rate(struct worker *w, unsigned n)
+{
+	uint64_t passed = w->now_ns - w->rate_since_ns;
+
+	w->last_batch = n;
+	w->rate_events += n;
+	if (passed < RATE_WINDOW_NS)
+		return;
+	/* half the past, half the last window */
+	w->rate = (w->rate + w->rate_events * UINT64_C(1000000000) / passed) / 2;
+	w->rate_events = 0;
+	w->rate_since_ns = w->now_ns;
+}
+
+static void maybe_nap(const struct worker *w)
+{
+	int us = w->engine->opts.nap_us;
+	unsigned many = w->n_sessions < EVENTS_PER_TURN ? w->n_sessions : EVENTS_PER_TURN;
+	struct timespec t = {0};
+
+	if (!us || w->n_sessions < NAP_SESSIONS || w->rate < NAP_RATE ||
+	    w->last_batch * 2 >= many || !TAILQ_EMPTY(&w->again))
+		return;
+	if (us < 0)
+		us = w->n_sessions >= NAP_MANY ? NAP_US_MANY : NAP_US;
+	t.tv_nsec = us * 1000L;
+	nanosleep(&t, NULL);
+}
+
+static int wait_ms(const struct worker *w)
+{
+	const struct timer *first = timers_first(&w->timers);
+	uint64_t at = first ? first->deadline_ns : TIMER_NEVER;
+
+	if (!TAILQ_EMPTY(&w->again))
+		return 0;
+	if (w->accept_retry_ns < at)
+		at = w->accept_retry_ns;
+	if (at == TIMER_NEVER)
+		return -1;
+	if (at <= w->now_ns)
+		return 0;
+	at = (at - w->now_ns + 999999) / 1000000;
+	return at > 60000 ? 60000 : (int)at;
+}
+
+static void *loop(void *arg)
+{
+	struct worker *w = arg;
+	struct epoll_event events[EVENTS_PER_TURN];
+	char name[16];
+
+	current = w;
+	snprintf(name, sizeof(name), "worker %u", w->index);
+	prctl(PR_SET_NAME, name);
+	prctl(PR_SET_TIMERSLACK, 1UL); /* a nap of 100 us shall not last 150 */
+	w->now_ns = w->rate_since_ns = clock_ns();
+	while (!w->quit) {
+		int n;
+
+		if (atomic_load_explicit(&w->poke, memory_order_relaxed))
+			handle_pokes(w);
+		maybe_nap(w);
+		n = epoll_wait(w->epoll_fd, events, EVENTS_PER_TURN,
+			       atomic_load(&w->poke) ? 0 : wait_ms(w));
+		w->now_ns = clock_ns();
+		for (int i = 0; i < n; i++)
+			dispatch(w, &events[i]);
+		count_rate(w, n > 0 ? (unsigned)n : 0);
+		run_again(w);
+		run_timers(w);
+		free_dead(w);
+	}
+	return NULL;
+}
+
+/* ---- Life ---- */
+
+int worker_new(struct engine *e, unsigned index, struct worker **ret)
+{
+	struct worker *w = aligned_alloc(CACHE_LINE, sizeof(*w));
+	int r;
+
+	if (!w)
+		return -ENOMEM;
+	memset(w, 0, offsetof(struct worker, scratch));
+	w->engine = e;
+	w->index = index;
+	w->accept_retry_ns = TIMER_NEVER;
+	w->log_fd[0] = w->log_fd[1] = w->log_fd[2] = -1;
+	TAILQ_INIT(&w->again);
+	TAILQ_INIT(&w->dead);
+	LIST_INIT(&w->sessions);
+	LIST_INIT(&w->paused);
+	STAILQ_INIT(&w->commands);
+	pthread_mutex_init(&w->lock, NULL);
+	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	w->wake = (struct handle){HANDLE_WAKE, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+	r = w->epoll_fd < 0 || w->wake.fd < 0 ? -errno : worker_watch(w, &w->wake, EPOLLIN);
+	if (r < 0) {
+		worker_free(w);
+		return r;
+	}
+	*ret = w;
+	return 0;
+}
+
+int worker_start(struct worker *w)
+{
+	int r = pthread_create(&w->thread, NULL, loop, w);
+
+	w->started = !r;
+	return -r;
+}
+
+void worker_join(struct worker *w)
+{
+	if (w->started)
+		pthread_join(w->thread, NULL);
+	w->started = false;
+}
+
+void worker_close_sessions(struct worker *w)
+{
+	struct session *s;
+
+	while ((s = LIST_FIRST(&w->sessions))) {
+		conn_end(&s->conn, 'K', 'D');
+		session_close(w, s);
+	}
+}
+
+void worker_free(struct worker *w)
+{
+	struct session *s;
+	struct command *c;
+
+	if (!w)
+		return;
+	while ((s = TAILQ_FIRST(&w->dead))) {
+		TAILQ_REMOVE(&w->dead, s, link);
+		free(s);
+	}
+	while ((c = next_command(w)))
+		free(c);
+	for (size_t i = 0; i < sizeof(w->log_fd) / sizeof(w->log_fd[0]); i++)
+		if (w->log_fd[i] >= 0)
+			close(w->log_fd[i]);
+	if (w->epoll_fd >= 0)
+		close(w->epoll_fd);
+	if (w->wake.fd >= 0)
+		close(w->wake.fd);
+	timers_fini(&w->timers);
+	pthread_mutex_destroy(&w->lock);
+	free(w->bulk);
+	free(w);
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A worker's work, in the order a connection meets it: accept.c takes it, connect.c finds it a
+ * server, relay.c carries bytes, session.c ends it, worker.c is the loop around.
+ */
+#ifndef PROXYD_ENGINE_WORKER_H
+#define PROXYD_ENGINE_WORKER_H
+
+#include "objects.h"
+
+/* ---- worker.c: the loop, and words between threads ---- */
+
+int worker_new(struct engine *e, unsigned index, struct worker **ret);
+int worker_start(struct worker *w);
+void worker_join(struct worker *w); /* after worker_quit was posted */
+
+/* All workers' first, then the workers are freed: a session that ends may poke another one. */
+void worker_close_sessions(struct worker *w);
+void worker_free(struct worker *w);
+
+/* Any thread: runs fn(w, arg) in the worker. 0 or -ENOMEM. */
+int worker_post(struct worker *w, void (*fn)(struct worker *w, void *arg), void *arg);
+
+/* Any thread: something that waits in this worker may go on. Never fails. */
+void worker_poke(struct worker *w, unsigned bits);
+
+/* Commands. */
+void worker_adopt(struct worker *w, void *set);
+void worker_drain(struct worker *w, void *unused);
+void worker_quit(struct worker *w, void *unused);
+
+/* Tells the control thread to look at its lists. */
+void engine_wake(struct engine *e);
+
+int worker_watch(struct worker *w, struct handle *h, uint32_t events);
+void worker_unwatch(struct worker *w, struct handle *h);
+
+/* ---- gate.c ---- */
+
+bool gate_enter(struct gate *g);
+void gate_leave(struct engine *e, struct gate *g);
+
+/* ---- accept.c ---- */
+
+void listener_event(struct worker *w, struct socket_handle *l);
+void listener_add(struct worker *w, struct socket_handle *l);
+
+/* Takes what waits in the queue of the socket, then closes it. */
+void listener_retire(struct worker *w, struct socket_handle *l);
+void listeners_resume(struct worker *w);
+
+/* ---- connect.c ---- */
+
+/* A session's first server; `early` is what the client sent along with its connection. */
+void session_dispatch(struct worker *w, struct session *s, const char *early, size_t len);
+
+/* The server's socket became writable or failed, while connecting. */
+void session_connect_event(struct worker *w, struct session *s);
+
+/* CONNECTING, RETRY or QUEUED ran out of time. */
+void session_connect_expired(struct worker *w, struct session *s);
+
+/* Servers may be free: those who wait in this worker's queue of the pool go on. */
+void queue_run(struct worker *w, struct pool *p);
+
+/* ---- relay.c ---- */
+
+/* Does what conn_next says until it waits; may close the session. */
+void session_run(struct worker *w, struct session *s);
+
+/* Gives bytes to an end, keeps what it does not take. False: memory ran out, or the end failed. */
+bool session_give(struct worker *w, struct session *s, enum conn_end to, const char *data,
+		  size_t len, int flags);
+
+/* ---- session.c ---- */
+
+void session_arm(struct worker *w, struct session *s);
+void session_expired(struct worker *w, struct session *s);
+void session_close(struct worker *w, struct session *s);
+void session_drop_server(struct worker *w, struct session *s, enum lb_result result);
+void session_unlist(struct worker *w, struct session *s);
+void session_list(struct worker *w, struct session *s, struct session_queue *q,
+		  enum session_list on);
+
+/* ---- session_log.c ---- */
+
+void session_log(struct worker *w, const struct session *s);
+
+#endif

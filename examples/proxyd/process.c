@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+#include "process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+#define MAXCONN_MIN 100u /* whatever the limits say: better to try */
+#define MAXCONN_MAX 1000000u
+
+unsigned process_maxconn(unsigned wanted, unsigned ulimit_n, size_t other_descriptors)
+{
+	struct rlimit l = {0};
+	rlim_t need = ulimit_n ? ulimit_n : (rlim_t)wanted * 2 + other_descriptors, room;
+
+	getrlimit(RLIMIT_NOFILE, &l);
+	if (!wanted && !ulimit_n)
+		need = l.rlim_max;
+	if (need > l.rlim_max) {
+		struct rlimit higher = {need, need};
+
+		if (setrlimit(RLIMIT_NOFILE, &higher) == 0)
+			l = higher;
+	}
+	l.rlim_cur = need > l.rlim_cur ? (need < l.rlim_max ? need : l.rlim_max) : l.rlim_cur;
+	setrlimit(RLIMIT_NOFILE, &l);
+	room = l.rlim_cur > other_descriptors ? (l.rlim_cur - other_descriptors) / 2 : 0;
+	if (room > MAXCONN_MAX)
+		room = MAXCONN_MAX;
+	if (room < MAXCONN_MIN)
+		room = MAXCONN_MIN;
+	if (!wanted)
+		return (unsigned)room;
+	if (room < wanted)
+		cli_say(LOG_WARNING,
+			"maxconn %u needs %llu file descriptors and the limit is %llu: raise it "
+			"(systemd: LimitNOFILE=), or at most %llu connections will be taken",
+			wanted, (unsigned long long)need, (unsigned long long)l.rlim_cur,
+			(unsigned long long)room);
+	return wanted;
+}
+
+/* Ports below 1024 may appear in a reload, when root is gone. */
+static int keep_bind_capability(void)
+{
+	struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct d[2] = {{0}};
+
+	d[0].effective = d[0].permitted = 1u << CAP_NET_BIND_SERVICE;
+	return syscall(SYS_capset, &h, d) < 0 ? -errno : 0;
+}
+
+int process_drop_root(const struct cfg_global *g)
+{
+	if (geteuid() != 0 || (g->uid < 0 && g->gid < 0))
+		return 0;
+	if (g->gid >= 0 && (setgroups(0, NULL) < 0 || setgid((gid_t)g->gid) < 0))
+		return -errno;
+	if (g->uid <= 0)
+		return 0;
+	if (prctl(PR_SET_KEEPCAPS, 1L) < 0 || setuid((uid_t)g->uid) < 0)
+		return -errno;
+	return keep_bind_capability();
+}
+
+int process_daemonize(void)
+{
+	pid_t pid = fork();
+	int fd;
+
+	if (pid < 0)
+		return -errno;
+	if (pid)
+		_exit(0);
+	if (setsid() < 0)
+		return -errno;
+	fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	for (int i = 0; i < 3; i++)
+		dup2(fd, i);
+	close(fd);
+	return 0;
+}
+
+int process_write_pid(const char *path)
+{
+	FILE *f = fopen(path, "we");
+	bool bad;
+
+	if (!f)
+		return -errno;
+	bad = fprintf(f, "%d\n", (int)getpid()) < 0;
+	return fclose(f) || bad ? -EIO : 0;
+}
+
+void process_notify(const char *state)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	size_t len = path ? strlen(path) : 0;
+	int fd;
+
+	if (!len || len >= sizeof(to.sun_path) || (*path != '/' && *path != '@'))
+		return;
+	memcpy(to.sun_path, path, len);
+	if (*path == '@')
+		to.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	/* When nobody listens there is nobody to tell that either. */
+	(void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&to,
+		      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
+	close(fd);
+}
+
+unsigned process_cpus(void)
+{
+	cpu_set_t set;
+	int n = sched_getaffinity(0, sizeof(set), &set) < 0 ? 1 : CPU_COUNT(&set);
+
+	return n < 1 ? 1 : n > CFG_THREADS_MAX ? CFG_THREADS_MAX : (unsigned)n;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* What the daemon is to the system: limits, user, background, pid file, service manager. */
+#ifndef PROXYD_PROCESS_H
+#define PROXYD_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "cfg.h"
+
+/*
+ * How many connections fit (two descriptors each), and raises the limit of descriptors for them as
+ * far as allowed. `wanted` 0: as many as the hard limit holds. Tells when it is fewer.
+ */
+unsigned process_maxconn(unsigned wanted, unsigned ulimit_n, size_t other_descriptors);
+
+/* Gives up root for global's uid and gid, keeping the right to bind low ports. 0 or -errno. */
+int process_drop_root(const struct cfg_global *g);
+
+/* Forks; the parent ends with 0. 0 or -errno, in the child. */
+int process_daemonize(void);
+
+/* 0 or -errno. */
+int process_write_pid(const char *path);
+
+/* sd_notify(3) without its library: one datagram to $NOTIFY_SOCKET, if that is set. */
+void process_notify(const char *state);
+
+/* How many CPUs this process may run on, at most CFG_THREADS_MAX. */
+unsigned process_cpus(void);
+
+#endif
