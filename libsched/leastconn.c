@@ -20,7 +20,7 @@ static uint64_t scale_of(const struct lb_snapshot *s)
 }
 
 /* The key times the weight: 0 when idle. */
-static uint64_t load_of(const struct lb_snapshot *s, size_t place, uint64_t scale)
+static inline uint64_t load_of(const struct lb_snapshot *s, size_t place, uint64_t scale)
 {
 	uint64_t busy = (uint64_t)snap_count(s, place, LB_COUNTER_ACTIVE) +
 			snap_count(s, place, LB_COUNTER_QUEUED);
