@@ -217,7 +217,7 @@ static void roundrobin_adopt(const struct lb_snapshot *s, void *cursor,
 		c->order = was->order;
 		carry_over_all(s, c, old, was);
 	}
-	if (!c->window)
+	if (c->now == c->window) /* nothing picked yet: the window starts with these weights */
 		c->window = c->now = total_of(s);
 	for (size_t i = 0; i < s->n; i++)
 		if (s->at[i].weight && !was_there(old, s->at[i].id))

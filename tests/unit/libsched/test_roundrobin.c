@@ -56,6 +56,24 @@ static void a_window_gives_each_its_weight_exactly(void **state)
 	}
 }
 
+static void edits_before_the_first_pick_leave_no_trace(void **state)
+{
+	struct lb_group *g = group_new("roundrobin"), *h = GROUP("roundrobin", 5, 1, 1);
+	struct lb_picker *early = picker_of(g);
+	char expected[512];
+
+	(void)state;
+	for (uint64_t id = 1; id <= 3; id++) {
+		add(g, id, id == 1 ? 5 : 1);
+		commit(g);
+		lb_picker_refresh(early);
+	}
+	snprintf(expected, sizeof(expected), "%s", picks(picker_of(h), 150, true));
+	assert_picks(early, 150, expected);
+	lb_group_free(g);
+	lb_group_free(h);
+}
+
 static void an_unrelated_edit_keeps_the_rotation(void **state)
 {
 	struct lb_group *g = GROUP("roundrobin", 3, 2, 1);
@@ -132,6 +150,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(the_order_is_haproxys),
 	    cmocka_unit_test(a_window_gives_each_its_weight_exactly),
+	    cmocka_unit_test(edits_before_the_first_pick_leave_no_trace),
 	    cmocka_unit_test(an_unrelated_edit_keeps_the_rotation),
 	    cmocka_unit_test(who_comes_back_is_served_within_a_round),
 	    cmocka_unit_test(a_weight_that_grows_counts_at_once),

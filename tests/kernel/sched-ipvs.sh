@@ -1,0 +1,10 @@
+#!/bin/bash
+# Inside user-mode Linux (run-uml): libsched's rr, wrr, lc and wlc against the kernel's, pick by pick.
+# usage: sched-ipvs.sh SCHED_REPL [SEED]
+set -u
+
+command -v ipvsadm >/dev/null || { echo "skipped: needs ipvsadm: apt-get install ipvsadm"; exit 77; }
+ip link set lo up
+ip addr add 192.0.2.1/32 dev lo
+ip route add local 10.0.0.0/8 dev lo || exit 1 # every real server is this host
+exec python3 "$(dirname "$0")/sched_ipvs.py" "$@"

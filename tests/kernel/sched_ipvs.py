@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Hold libsched against the IPVS of the running kernel: the same servers, the same edits one by one, the same connections
+opened, half closed and held at random; every choice must be the same.
+
+    sched_ipvs.py SCHED_REPL [SEED]
+
+This process is client and server: IPVS forwards by NAT to addresses of this host, and the address a connection was
+accepted on tells which server the kernel chose.
+"""
+import os
+import random
+import re
+import socket
+import subprocess
+import sys
+
+VIP = "192.0.2.1"
+PORT = 8080
+STEPS = 300
+SERVERS_MAX = 8
+
+
+def overhead_mul():
+    """active * 256 + inactive, and since 6.1.187 active * 257 + inactive."""
+    version = re.search(r"6\.1\.(\d+)", os.uname().version) or re.search(r"6\.1\.(\d+)", os.uname().release)
+    if version:
+        return 257 if int(version.group(1)) >= 187 else 256
+    return 256
+
+
+class Twin:
+    def __init__(self, repl, algo, block):
+        self.algo, self.block = algo, block
+        self.service = f"{VIP}:{8000 + block}"
+        self.held = []  # (server's id, both ends)
+        self.servers = []
+        self.weight = {}
+        self.next_id = 0
+        self.repl = subprocess.Popen([repl, algo, str(overhead_mul())], stdin=subprocess.PIPE,
+                                     stdout=subprocess.PIPE, text=True, bufsize=1)
+        self.ipvsadm("-A", "-t", self.service, "-s", algo)
+
+    def ipvsadm(self, *args):
+        subprocess.run(["ipvsadm", *args], check=True)
+
+    def ask(self, line):
+        self.repl.stdin.write(line + "\n")
+        answer = self.repl.stdout.readline().strip()
+        if not answer:
+            sys.exit(f"sched_repl ended at: {line}")
+        return answer
+
+    def address(self, server):
+        return f"10.{self.block}.{server >> 8}.{server & 255}"
+
+    def destination(self, server):
+        return ["-t", self.service, "-r", f"{self.address(server)}:{PORT}"]
+
+    def edit(self):
+        verb = random.choice(["add", "weight", "weight", "remove"])
+        weight = random.choice([0, 1, 1, 2, 3, 4, 6, 10])
+        if verb == "add" and len(self.servers) < SERVERS_MAX:
+            self.next_id += 1  # always a fresh address: the kernel revives old ones with their counters
+            self.servers.append(self.next_id)
+            self.weight[self.next_id] = weight
+            self.ipvsadm("-a", *self.destination(self.next_id), "-m", "-w", str(weight))
+            self.ask(f"add {self.next_id} {weight}")
+        elif verb == "weight" and self.servers:
+            server = random.choice(self.servers)
+            if self.weight[server] == weight:
+                return  # an edit that changes nothing restarts the kernel's wrr; libsched publishes nothing
+            self.weight[server] = weight
+            self.ipvsadm("-e", *self.destination(server), "-m", "-w", str(weight))
+            self.ask(f"weight {server} {weight}")
+        elif verb == "remove" and len(self.servers) > 1:
+            server = self.servers.pop(random.randrange(len(self.servers)))
+            self.ipvsadm("-d", *self.destination(server))
+            self.ask(f"remove {server}")
+            for ends in [ends for who, ends in self.held if who == server]:
+                self.close(ends)
+            self.held = [(who, ends) for who, ends in self.held if who != server]
+
+    @staticmethod
+    def close(ends):
+        for end in ends:
+            end.close()
+
+    def connect(self, listener):
+        """Which server the kernel chose; None: it refused."""
+        client = socket.socket()
+        client.settimeout(5)
+        try:
+            client.connect((VIP, 8000 + self.block))
+        except (ConnectionRefusedError, OSError):
+            client.close()
+            return None
+        server, _ = listener.accept()
+        _, _, high, low = (int(part) for part in server.getsockname()[0].split("."))
+        chosen = high << 8 | low
+        self.held.append((chosen, (client, server)))
+        return chosen
+
+    def end_one(self):
+        if self.held:
+            server, ends = self.held.pop(random.randrange(len(self.held)))
+            self.close(ends)
+            self.ask(f"closing {server}")  # the kernel keeps it as inactive for two minutes
+
+    def run(self, listener):
+        picks = 0
+        for _ in range(4):
+            self.edit()
+        for step in range(STEPS):
+            if random.random() < 0.15:
+                self.edit()
+                continue
+            kernel = self.connect(listener)
+            ours = int(self.ask("pick"))
+            if (kernel if kernel is not None else -1) != max(ours, -1):
+                return f"{self.algo}: step {step}: the kernel chose {kernel}, libsched {ours}"
+            picks += kernel is not None
+            while self.held and random.random() < 0.4:
+                self.end_one()
+        print(f"{self.algo}: {picks} picks, all the same")
+        return None if picks > STEPS / 2 else f"{self.algo}: only {picks} picks"
+
+
+def main():
+    listener = socket.create_server(("0.0.0.0", PORT), backlog=64)
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    print(f"{os.uname().release} {os.uname().version}: overhead of an active connection {overhead_mul()}, seed {seed}")
+    failed = 0
+    for block, algo in enumerate(["rr", "wrr", "lc", "wlc", "wrr"], 1):
+        random.seed(f"{seed} {block}")
+        error = Twin(sys.argv[1], algo, block).run(listener)
+        if error:
+            print("FAILED:", error)
+            failed = 1
+    return failed
+
+
+sys.exit(main())
