@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: MIT */
+/* The Linux link of VRRP on a veth pair: what leaves, frame by frame, and what is let in. */
+#include "../unit/libha/vrrp/rig.h"
+
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <netpacket/packet.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <libha/vrrp_link.h>
+
+#define HERE "vl-a"  /* the link is here */
+#define THERE "vl-b" /* frames are seen and made here */
+#define ELSEWHERE "vl-c"
+#define BEYOND "vl-d"
+#define PATIENCE_MS 5000
+
+static struct rig r;
+static struct ha_vrrp_link *l;
+static int wire_fd = -1, beyond_fd = -1;
+
+static void run(const char *command)
+{
+	if (system(command)) {
+		print_error("failed: %s\n", command);
+		fail();
+	}
+}
+
+static int wire(const char *name)
+{
+	struct sockaddr_ll at = {.sll_family = AF_PACKET, .sll_protocol = htons(3 /* all */)};
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK, htons(3));
+
+	at.sll_ifindex = (int)if_nametoindex(name);
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	return fd;
+}
+
+/* The next frame from the link that has this ethertype, what we sent ourselves left out. */
+static size_t next_frame(uint16_t ethertype, uint8_t protocol, uint8_t *frame, size_t cap)
+{
+	for (;;) {
+		struct pollfd p = {.fd = wire_fd, .events = POLLIN};
+		struct sockaddr_ll from;
+		socklen_t from_len = sizeof(from);
+		ssize_t n;
+
+		if (poll(&p, 1, PATIENCE_MS) < 1) {
+			fail_msg("no such frame");
+			return 0;
+		}
+		n = recvfrom(wire_fd, frame, cap, 0, (struct sockaddr *)&from, &from_len);
+		if (n < 14 || from.sll_pkttype == PACKET_OUTGOING ||
+		    (frame[12] << 8 | frame[13]) != ethertype)
+			continue;
+		if (ethertype == 0x0800 && frame[23] != protocol)
+			continue;
+		if (ethertype == 0x86dd && frame[20] != protocol)
+			continue;
+		return (size_t)n;
+	}
+}
+
+static int link_send(struct ha_vrrp *v, const struct ha_ip *to, const void *advert, size_t len,
+		     void *userdata)
+{
+	rig_send(v, to, advert, len, userdata);
+	return ha_vrrp_link_send(l, v, to, advert, len);
+}
+
+static void up(uint8_t family, uint8_t priority)
+{
+	struct ha_vrrp_link_opts lo = {.size = sizeof(lo), .family = family};
+	struct ha_vrrp_opts o = rig_opts();
+	struct ha_vrrp_ops ops = rig_ops;
+	const struct ha_ip six = ip("fe80::100");
+
+	memset(&r, 0, sizeof(r));
+	lo.ifindex = if_nametoindex(HERE);
+	assert_int_equal(ha_vrrp_link_new(&lo, &l), 0);
+	o.priority = priority;
+	o.family = family;
+	if (family == AF_INET6)
+		o.addresses = &six;
+	assert_int_equal(ha_vrrp_link_source(lo.ifindex, family, o.addresses, 1, &o.source), 0);
+	ops.send = link_send;
+	assert_int_equal(ha_vrrp_new(&o, &ops, &r, &r.v), 0);
+	assert_int_equal(ha_vrrp_link_add(l, r.v), 0);
+	assert_int_equal(ha_vrrp_link_add(l, r.v), -EEXIST);
+	wire_fd = wire(THERE);
+	beyond_fd = wire(BEYOND);
+	assert_int_equal(ha_vrrp_start(r.v, T0), 0);
+}
+
+static int down(void **state)
+{
+	(void)state;
+	ha_vrrp_link_free(l);
+	l = NULL;
+	rig_down(&r);
+	close(wire_fd);
+	close(beyond_fd);
+	return 0;
+}
+
+/* ---- what leaves ---- */
+
+static void R1_R9_R10_an_advert_leaves_as_the_rfc_says(void **state)
+{
+	static const uint8_t group_mac[6] = {0x01, 0x00, 0x5e, 0x00, 0x00, 0x12};
+	uint8_t f[128];
+
+	(void)state;
+	up(AF_INET, 255);
+	assert_int_equal(next_frame(0x0800, 112, f, sizeof(f)), 14 + 20 + 12);
+	assert_memory_equal(f, group_mac, 6);
+	assert_int_equal(f[14 + 1], 0xc0);			   /* TOS */
+	assert_int_equal(f[14 + 8], 255);			   /* TTL */
+	assert_memory_equal(f + 14 + 12, ip("10.9.0.1").bytes, 4); /* R7 */
+	assert_memory_equal(f + 14 + 16, ip("224.0.0.18").bytes, 4);
+	assert_memory_equal(f + 14 + 20, r.sent, 12);
+}
+
+static void R2_R8_an_ipv6_advert_leaves_as_the_rfc_says(void **state)
+{
+	static const uint8_t group_mac[6] = {0x33, 0x33, 0x00, 0x00, 0x00, 0x12};
+	uint8_t f[128];
+
+	(void)state;
+	up(AF_INET6, 255);
+	assert_int_equal(next_frame(0x86dd, 112, f, sizeof(f)), 14 + 40 + 24);
+	assert_memory_equal(f, group_mac, 6);
+	assert_int_equal((f[14] & 0xf) << 4 | f[15] >> 4, 0xc0); /* traffic class */
+	assert_int_equal(f[14 + 7], 255);			 /* hop limit */
+	assert_memory_equal(f + 14 + 8, ip("fe80::1").bytes, 16);
+	assert_memory_equal(f + 14 + 24, ip("ff02::12").bytes, 16);
+	assert_memory_equal(f + 14 + 40, r.sent, 24);
+}
+
+static void announcements_leave_from_the_mac_that_answers(void **state)
+{
+	struct ha_vrrp_announcement a = {.size = sizeof(a), .repeat = 2};
+	uint8_t f[128], mac[6];
+
+	(void)state;
+	up(AF_INET, 100);
+	ha_vrrp_mac(AF_INET, 51, mac);
+	a.address = ip("10.9.0.100");
+	memcpy(a.mac, mac, 6);
+	assert_int_equal(ha_vrrp_link_announce(l, &a), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(next_frame(0x0806, 0, f, sizeof(f)), 42);
+		assert_memory_equal(f + 6, mac, 6);
+		assert_memory_equal(f + 14 + 14, a.address.bytes, 4);
+	}
+	assert_int_equal(ha_vrrp_link_announce_all(l, r.v, 1), 0); /* the interface's own */
+	assert_int_equal(next_frame(0x0806, 0, f, sizeof(f)), 42);
+	assert_int_equal(f[6], 0x02);
+	assert_int_equal(f[11], 0x0a);
+	a.address = ip("2001:db8::100"); /* the other family goes, too */
+	assert_int_equal(ha_vrrp_link_announce(l, &a), 0);
+	assert_int_equal(next_frame(0x86dd, 58, f, sizeof(f)), 86);
+	a.ifindex = 1; /* lo */
+	memset(a.mac, 0, 6);
+	assert_int_equal(ha_vrrp_link_announce(l, &a), -EAFNOSUPPORT);
+}
+
+/* ---- what is let in ---- */
+
+/* A frame with an advert of priority 200 from 10.9.0.2. `options`: bytes of IP options. */
+static size_t make_frame(uint8_t *f, uint8_t ttl, uint8_t vrid, uint16_t fragment, size_t options,
+			 size_t len)
+{
+	static const uint8_t ether[14] = {0x01, 0x00, 0x5e, 0x00, 0x00, 0x12, 2,
+					  0,	2,    2,    2,	  2,	0x08, 0x00};
+	struct peer p = peer_make(3, 200, "10.9.0.2", 100);
+	size_t header = 20 + options;
+	uint16_t sum;
+
+	p.pkt[1] = vrid;
+	peer_sum(&p);
+	memset(f, 0, 128);
+	memcpy(f, ether, 14);
+	f[14] = (uint8_t)(0x40 | header / 4);
+	f[15] = 0xc0;
+	f[17] = (uint8_t)(header + len);
+	f[20] = (uint8_t)(fragment >> 8);
+	f[21] = (uint8_t)fragment;
+	f[22] = ttl;
+	f[23] = 112;
+	memcpy(f + 26, p.meta.source.bytes, 4);
+	memcpy(f + 30, p.meta.destination.bytes, 4);
+	memset(f + 34, 1, options); /* no operation */
+	sum = slow_csum(f + 14, header, 0);
+	f[24] = (uint8_t)(sum >> 8);
+	f[25] = (uint8_t)sum;
+	memcpy(f + 14 + header, p.pkt, len);
+	return 14 + header + len;
+}
+
+static void put(int fd, uint8_t ttl, uint8_t vrid, uint16_t fragment, size_t options, size_t len)
+{
+	uint8_t f[128];
+	size_t n = make_frame(f, ttl, vrid, fragment, options, len);
+
+	assert_int_equal(send(fd, f, n, 0), n);
+}
+
+/* Dispatches until so many packets were read, or none came for a moment. */
+static struct ha_vrrp_link_stats hear_until(uint64_t received)
+{
+	struct ha_vrrp_link_stats s = {.size = sizeof(s)};
+	struct pollfd p = {.fd = ha_vrrp_link_fd(l), .events = POLLIN};
+
+	r.log[0] = 0;
+	do {
+		assert_int_equal(ha_vrrp_link_dispatch(l, T0 + 1), 0);
+		ha_vrrp_link_stats(l, &s);
+	} while (s.received < received && poll(&p, 1, PATIENCE_MS) > 0);
+	assert_int_equal(s.received, received);
+	return s;
+}
+
+static void R3_the_ttl_of_the_packet_is_looked_at(void **state)
+{
+	(void)state;
+	up(AF_INET, 100);
+	put(wire_fd, 254, 51, 0, 0, 12);
+	hear_until(1);
+	assert_said(&r, "drop(ttl)");
+	put(wire_fd, 255, 51, 0, 0, 12);
+	hear_until(2);
+	assert_said(&r, "");
+	assert_true(ha_vrrp_link_deadline(l) == T0 + 1 + 3 * S + 609375000);
+}
+
+static void ip_options_are_skipped(void **state)
+{
+	struct ha_vrrp_stats s = {.size = sizeof(s)};
+
+	(void)state;
+	up(AF_INET, 100);
+	put(wire_fd, 255, 51, 0, 4, 12); /* 58 */
+	hear_until(1);
+	ha_vrrp_stats(r.v, &s);
+	assert_int_equal(s.adverts_received, 1);
+}
+
+static void a_fragment_and_a_stub_never_arrive_as_an_advert(void **state)
+{
+	struct ha_vrrp_link_stats s;
+
+	(void)state;
+	up(AF_INET, 100);
+	put(wire_fd, 255, 51, 0x2000, 0, 8); /* 59: more to come, that never does */
+	put(wire_fd, 255, 51, 0, 0, 1);
+	s = hear_until(1);
+	assert_int_equal(s.no_meta, 1);
+	assert_said(&r, "");
+}
+
+static void R14_R15_other_vrids_and_other_interfaces_are_not_ours(void **state)
+{
+	struct ha_vrrp_link_stats s;
+
+	(void)state;
+	up(AF_INET, 100);
+	put(beyond_fd, 255, 51, 0, 0, 12); /* arrives on another interface */
+	put(wire_fd, 255, 52, 0, 0, 12);
+	s = hear_until(1);
+	assert_int_equal(s.unknown_vrid, 1);
+	assert_said(&r, "");
+}
+
+static void our_own_adverts_are_not_heard(void **state)
+{
+	struct ha_vrrp_link_stats s;
+
+	(void)state;
+	up(AF_INET, 255);
+	put(wire_fd, 255, 52, 0, 0, 12);
+	s = hear_until(1); /* the stranger's, not ours, which left before */
+	assert_int_equal(s.sent, 1);
+	assert_int_equal(s.unknown_vrid, 1);
+}
+
+static void one_dispatch_reads_a_bounded_number(void **state)
+{
+	struct ha_vrrp_link_stats s = {.size = sizeof(s)};
+
+	(void)state;
+	up(AF_INET, 100);
+	for (int i = 0; i < HA_VRRP_LINK_BATCH + 10; i++)
+		put(wire_fd, 255, 52, 0, 0, 12);
+	usleep(50000);
+	assert_int_equal(ha_vrrp_link_dispatch(l, T0), 0);
+	ha_vrrp_link_stats(l, &s);
+	assert_int_equal(s.received, HA_VRRP_LINK_BATCH);
+	hear_until(HA_VRRP_LINK_BATCH + 10);
+}
+
+static void it_survives_its_interface_going_down(void **state)
+{
+	struct ha_vrrp_link_stats s = {.size = sizeof(s)};
+	int first;
+
+	(void)state;
+	up(AF_INET, 255);
+	run("ip link set " HERE " down");
+	first = ha_vrrp_link_dispatch(l, T0);
+	assert_true(first == -ENETDOWN || first == 0);
+	r.log[0] = 0;
+	assert_int_equal(ha_vrrp_link_dispatch(l, T0 + S), 0);
+	assert_string_equal(r.log, "send255 remark(sending failed)");
+	run("ip link set " HERE " up && ip addr replace fe80::1/64 dev " HERE " nodad");
+	/* The carrier comes back some time after the command; until then nothing gets through. */
+	for (int i = 0; i < 50 && !s.received; i++) {
+		put(wire_fd, 255, 51, 0, 0, 12);
+		usleep(100000);
+		ha_vrrp_link_dispatch(l, T0 + S);
+		ha_vrrp_link_stats(l, &s);
+	}
+	assert_true(s.received > 0);
+}
+
+static void serves_timers_of_all_routers(void **state)
+{
+	(void)state;
+	up(AF_INET, 100);
+	r.log[0] = 0;
+	assert_true(ha_vrrp_link_deadline(l) == T0 + 3 * S + 609375000);
+	ha_vrrp_link_dispatch(l, T0 + 3 * S + 609375000);
+	assert_said(&r, "send100 up announce5 active");
+	assert_int_equal(ha_vrrp_link_remove(l, r.v), 0);
+	assert_int_equal(ha_vrrp_link_remove(l, r.v), -ENOENT);
+	assert_true(ha_vrrp_link_deadline(l) == HA_VRRP_NEVER);
+}
+
+/* ---- the rest ---- */
+
+static void the_source_is_the_first_address_that_is_not_virtual(void **state)
+{
+	const struct ha_ip mine = ip("10.9.0.1"), six = ip("fe80::1");
+	struct ha_ip found;
+	uint32_t ifindex = if_nametoindex(HERE);
+
+	(void)state;
+	assert_int_equal(ha_vrrp_link_source(ifindex, AF_INET, NULL, 0, &found), 0);
+	assert_int_equal(ha_ip_compare(&found, &mine), 0);
+	assert_int_equal(ha_vrrp_link_source(ifindex, AF_INET, &mine, 1, &found), -EADDRNOTAVAIL);
+	assert_int_equal(ha_vrrp_link_source(ifindex, AF_INET6, NULL, 0, &found), 0);
+	assert_int_equal(ha_ip_compare(&found, &six), 0);
+	assert_int_equal(ha_vrrp_link_source(4711, AF_INET, NULL, 0, &found), -ENODEV);
+}
+
+static void only_the_two_sockets_can_be_asked_for(void **state)
+{
+	const struct ha_vrrp_socket good = {
+	    sizeof(good), HA_VRRP_SOCKET_ADVERT, AF_INET, 1, {0}, 0, 0};
+	struct ha_vrrp_socket s;
+
+	(void)state;
+	s = good, s.kind = 3;
+	assert_int_equal(ha_vrrp_link_open_socket(&s), -EINVAL);
+	s = good, s.family = AF_UNIX;
+	assert_int_equal(ha_vrrp_link_open_socket(&s), -EINVAL);
+	s = good, s.ifindex = 0;
+	assert_int_equal(ha_vrrp_link_open_socket(&s), -EINVAL);
+	s = good, s.group = ip("ff02::12");
+	assert_int_equal(ha_vrrp_link_open_socket(&s), -EINVAL);
+	s = good, s.receive_buffer_bytes = UINT32_MAX;
+	assert_int_equal(ha_vrrp_link_open_socket(&s), -EINVAL);
+	s = good, s.ifindex = 4711;
+	assert_int_equal(ha_vrrp_link_open_socket(&s), -ENXIO);
+}
+
+static int refuse(const struct ha_vrrp_socket *want, void *userdata)
+{
+	(void)want, (void)userdata;
+	return -EPERM;
+}
+
+static void a_refused_socket_is_told(void **state)
+{
+	struct ha_vrrp_link_opts lo = {
+	    .size = sizeof(lo), .family = AF_INET, .ifindex = 1, .open_socket = refuse};
+	struct ha_vrrp_link *none = NULL;
+
+	(void)state;
+	assert_int_equal(ha_vrrp_link_new(&lo, &none), -EPERM);
+	assert_null(none);
+	lo.ifindex = 0;
+	assert_int_equal(ha_vrrp_link_new(&lo, &none), -EINVAL);
+}
+
+static int make_place(void **state)
+{
+	(void)state;
+	run("ip link set lo up");
+	run("ip link add " HERE " address 02:00:00:00:00:0a type veth peer name " THERE);
+	run("ip link add " ELSEWHERE " type veth peer name " BEYOND);
+	run("ip link set " HERE " addrgenmode none");
+	run("ip addr add 10.9.0.1/24 dev " HERE " && ip addr add 10.8.0.1/24 dev " ELSEWHERE);
+	run("ip addr add fe80::1/64 dev " HERE " nodad");
+	for (int i = 'a'; i <= 'd'; i++) {
+		char command[64];
+
+		snprintf(command, sizeof(command), "ip link set vl-%c up", i);
+		run(command);
+	}
+	return 0;
+}
+
+#define T(f) cmocka_unit_test_teardown(f, down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    T(R1_R9_R10_an_advert_leaves_as_the_rfc_says),
+	    T(R2_R8_an_ipv6_advert_leaves_as_the_rfc_says),
+	    T(announcements_leave_from_the_mac_that_answers),
+	    T(R3_the_ttl_of_the_packet_is_looked_at),
+	    T(ip_options_are_skipped),
+	    T(a_fragment_and_a_stub_never_arrive_as_an_advert),
+	    T(R14_R15_other_vrids_and_other_interfaces_are_not_ours),
+	    T(our_own_adverts_are_not_heard),
+	    T(one_dispatch_reads_a_bounded_number),
+	    T(it_survives_its_interface_going_down),
+	    T(serves_timers_of_all_routers),
+	    cmocka_unit_test(the_source_is_the_first_address_that_is_not_virtual),
+	    cmocka_unit_test(only_the_two_sockets_can_be_asked_for),
+	    cmocka_unit_test(a_refused_socket_is_told),
+	};
+
+	if (unshare(CLONE_NEWNET) < 0) {
+		printf("skipped: needs root to make a network namespace: %s\n", strerror(errno));
+		return 77;
+	}
+	return cmocka_run_group_tests_name("vrrp/link", tests, make_place, NULL);
+}
