@@ -105,7 +105,7 @@ LIBHA_API int ha_vrrp_link_dispatch(struct ha_vrrp_link *l, uint64_t now_ns);
 LIBHA_API int ha_vrrp_link_send(struct ha_vrrp_link *l, const struct ha_vrrp *v,
 				const struct ha_ip *destination, const void *advert, size_t len);
 
-/* An address to be announced with gratuitous ARP (RFC 9568 8.2.1) or unsolicited NA (8.2.2). */
+/* An address to be announced by gratuitous ARP or unsolicited NA (RFC 9568 section 6.4.1). */
 struct ha_vrrp_announcement {
 	size_t size;
 	struct ha_ip address; /* of either family, whatever the link's */

@@ -16,7 +16,7 @@
 #define NA_OVERRIDE 0x20000000u /* O */
 #define NA_SIZE 32		/* with the target link-layer address option */
 
-/* RFC 9568 section 6.4.1 (115): broadcast, sender and target are the address (errata 7947, 7949). */
+/* RFC 9568 section 6.4.1: broadcast, sender and target are the address (errata 7947, 7949). */
 static void write_arp(struct writer *w, const struct ha_ip *address, const uint8_t mac[6])
 {
 	static const uint8_t broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
@@ -35,7 +35,7 @@ static void write_arp(struct writer *w, const struct ha_ip *address, const uint8
 	write_bytes(w, address->bytes, 4);
 }
 
-/* RFC 4861 section 4.4 as RFC 9568 section 6.4.1 (120) wants it: R=1, S=0, O=1, to all nodes. */
+/* RFC 4861 section 4.4 as RFC 9568 section 6.4.1 wants it: R=1, S=0, O=1, to all nodes. */
 static void write_na(struct writer *w, const struct ha_ip *address, const uint8_t mac[6],
 		     bool router)
 {

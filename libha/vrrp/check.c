@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a virtual router accepts: RFC 9568 section 7.1, RFC 3768 section 7.1. A dropped packet
- * changes nothing. */
+/* What a virtual router accepts: RFC 9568 section 7.1, RFC 3768 section 7.1. */
 #include "vrrp/object.h"
 
 #include <string.h>

@@ -116,7 +116,7 @@ static void change_state(struct ha_vrrp *v, enum ha_vrrp_state to, enum ha_vrrp_
 	v->since_ns = v->now_ns;
 }
 
-/* RFC 9568 6.4.1 (115), 6.4.2 (345): advert, ARP or NA, Adver_Timer, Active. */
+/* RFC 9568 6.4.1 and 6.4.2: advert, ARP or NA, Adver_Timer, Active. */
 static void become_active(struct ha_vrrp *v, enum ha_vrrp_reason reason)
 {
 	const struct ha_vrrp_opts *o = &v->opts;
@@ -170,7 +170,7 @@ static void elect(struct ha_vrrp *v, enum ha_vrrp_reason reason)
 	v->ready = true;
 }
 
-/* RFC 9568 6.4.1 (105)-(145): on Startup, and (local) when the last fault is gone. */
+/* RFC 9568 6.4.1: on Startup, and (local) when the last fault is gone. */
 static void startup(struct ha_vrrp *v, enum ha_vrrp_reason reason)
 {
 	v->active_interval_cs = v->opts.advert_interval_cs;
@@ -228,14 +228,13 @@ static bool tolerates(struct ha_vrrp *v)
 	return v->now_ns < v->preempt_ns;
 }
 
-/* RFC 9568 6.4.2 (420)-(475) */
+/* RFC 9568 6.4.2 */
 static void backup_hears(struct ha_vrrp *v, const struct vrrp_heard *heard)
 {
 	uint8_t priority = heard->advert.priority;
 
 	if (priority == HA_VRRP_PRIORITY_RESIGN) {
-		/* Skew_Time, but never longer than it would take anyhow: a flood does not hold it.
-		 */
+		/* Skew_Time, but never later than the timer stands: a flood does not hold it. */
 		if (v->now_ns + vrrp_skew_ns(v) < v->timer_ns && !v->ready)
 			set_timer(v, VRRP_TIMER_SKEW, v->now_ns, vrrp_skew_ns(v));
 	} else if (priority >= v->priority || tolerates(v)) {
@@ -303,7 +302,7 @@ static bool wins(const struct ha_vrrp *v, const struct vrrp_heard *heard)
 	return ha_ip_compare(&heard->meta->source, &v->opts.source) > 0;
 }
 
-/* RFC 9568 6.4.3 (700)-(770) */
+/* RFC 9568 6.4.3 */
 static void active_hears(struct ha_vrrp *v, const struct vrrp_heard *heard)
 {
 	if (heard->advert.priority == HA_VRRP_PRIORITY_RESIGN) {

@@ -90,8 +90,7 @@ int ha_vrrp_group_add(struct ha_vrrp_group *g, struct ha_vrrp *v)
 	return 0;
 }
 
-/* No time is known here: what a member can do now it does at its next tick, which is due at once.
- */
+/* No time is known here: what a member can do now it does at its next tick, due at once. */
 static void wake(struct ha_vrrp *v)
 {
 	if (v->ready || (v->state == HA_VRRP_FAULT && !v->faults)) {

@@ -22,8 +22,7 @@
 #define VRRP_REPLY_GAP_NS (10 * UINT64_C(1000000)) /* between answers to losing adverts */
 #define VRRP_REANNOUNCE_GAP_NS VRRP_NS_PER_S	   /* between announcements after them */
 
-/* An event queues at most so many actions for each router it touches (an advert: 5 remarks and 3).
- */
+/* An event queues at most so many actions for each router it touches: 5 remarks and 3, and room. */
 #define VRRP_ACTIONS_PER_EVENT 12
 #define VRRP_QUEUE_SIZE(routers) \
 	((size_t)(routers)*VRRP_ACTIONS_PER_EVENT * (HA_VRRP_MAX_ROUND + 1))

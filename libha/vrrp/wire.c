@@ -39,8 +39,7 @@ static uint64_t csum_pseudo(const struct ha_ip *source, const struct ha_ip *dest
 	return csum_add(sum, tail, sizeof(tail));
 }
 
-/* The sum over what precedes the message, in the given form. Only version 3 over IPv4 has a choice.
- */
+/* The sum over what precedes the message. Only version 3 over IPv4 has a choice of forms. */
 static uint64_t csum_start(const struct vrrp_wire *w, enum ha_vrrp_checksum form,
 			   const struct ha_ip *source, const struct ha_ip *destination, size_t len)
 {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The bytes of an advert: RFC 3768 section 5.1 (version 2), RFC 9568 section 5.1 (version 3). Pure.
- */
+/* The bytes of an advert: RFC 3768 section 5.1 (version 2), RFC 9568 section 5.1 (3). Pure. */
 #ifndef VRRP_WIRE_H
 #define VRRP_WIRE_H
 
