@@ -235,7 +235,8 @@ static int set_up(struct kernel *k)
 		r = loop_add_timer(k->loop, on_audit, k, &k->audit);
 	if (r >= 0)
 		r = watch_kernel(k);
-	if (r >= 0 && (k->conf->n_virtuals || (k->birth->old && k->birth->old->n_virtuals)))
+	if (r >= 0 && k->birth->options->check &&
+	    (k->conf->n_virtuals || (k->birth->old && k->birth->old->n_virtuals)))
 		r = services_new(k, &k->services);
 	if (r >= 0)
 		r = loop_add_fd(k->loop, e->control, EPOLLIN, on_control, k, NULL);

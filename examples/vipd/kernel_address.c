@@ -204,7 +204,7 @@ void addresses_hold(struct kernel *k, uint32_t index, bool up)
 	k->held[index] = up ? HELD_UP : HELD_DOWN;
 	m.extra = change(k, i, up, &m.index2);
 	if (msg_send(k->birth->ends.vrrp, &m, -1) < 0)
-		log_warn("%s: vrrp does not listen", i->name);
+		log_debug("%s: vrrp does not listen", i->name);
 }
 
 /* Held, but gone: somebody else removed it, or the interface came back. */

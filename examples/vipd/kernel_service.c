@@ -56,30 +56,34 @@ static int apply(struct services *s, const struct ha_service_plan *p,
 
 /* ---- The wanted table ---- */
 
-static void refuse(const struct services *s, const struct conf_virtual *v, const char *what,
-		   const char *why)
+/* What a backend cannot do it refuses for the whole service: half of it would be something else. */
+static bool is_refused(const struct services *s, const struct conf_virtual *v,
+		       const struct ha_service_opts *o)
 {
-	if (!s->refused_said)
-		log_err("virtual server %s%s: refused by %s: %s", v->name, what, backend_name(s),
-			why);
+	const char *why = "";
+	struct ha_dest_opts d;
+	int r = check(s, o, NULL, &why);
+
+	for (const struct conf_real *real = v->reals; real && r >= 0; real = real->next) {
+		model_dest(real, (uint32_t)real->weight, &d);
+		r = check(s, o, &d, &why);
+	}
+	if (v->sorry && r >= 0) {
+		model_dest(v->sorry, (uint32_t)v->sorry->weight, &d);
+		r = check(s, o, &d, &why);
+	}
+	if (r < 0 && !s->refused_said)
+		log_err("virtual server %s is not served: %s", v->name, why);
+	return r < 0;
 }
 
-static int add_dest(struct services *s, const struct conf_virtual *v,
-		    const struct ha_service_opts *o, struct ha_service *to,
-		    const struct conf_real *r, int32_t weight)
+static int add_dest(struct ha_service *to, const struct conf_real *r, int32_t weight)
 {
 	struct ha_dest_opts d;
-	const char *why = "";
-	int e;
 
 	if (weight == ABSENT)
 		return 0;
 	model_dest(r, (uint32_t)weight, &d);
-	e = check(s, o, &d, &why);
-	if (e < 0) {
-		refuse(s, v, ", a real server", why);
-		return 0;
-	}
 	return ha_dest_set(to, &d, NULL);
 }
 
@@ -89,20 +93,17 @@ static int add_service(struct services *s, const struct conf_virtual *v,
 {
 	struct ha_service_opts o;
 	struct ha_service *to;
-	const char *why = "";
 	size_t n = 0;
 	int r;
 
 	model_service(v, l, &o);
-	if (check(s, &o, NULL, &why) < 0) {
-		refuse(s, v, "", why);
+	if (is_refused(s, v, &o))
 		return 0;
-	}
 	r = ha_service_add(t, &o, &to);
 	for (const struct conf_real *real = v->reals; real && r >= 0; real = real->next)
-		r = add_dest(s, v, &o, to, real, weight[n++]);
+		r = add_dest(to, real, weight[n++]);
 	if (v->sorry && r >= 0)
-		r = add_dest(s, v, &o, to, v->sorry, weight[v->n_reals]);
+		r = add_dest(to, v->sorry, weight[v->n_reals]);
 	return r;
 }
 

@@ -15,7 +15,13 @@
 static int open_file(const char *path)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
+	struct stat st;
 
+	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))) {
+		close(fd);
+		fd = -1;
+		errno = EEXIST; /* a device, a pipe */
+	}
 	if (fd < 0)
 		log_warn("cannot write the pid file %s: %s. Name another one with -p, -r or -c",
 			 path, strerror(errno));
@@ -57,6 +63,10 @@ void pidfile_write(const char *path, int fd, pid_t pid)
 
 void pidfile_remove(const char *path)
 {
-	if (unlink(path) < 0 && errno != ENOENT)
+	struct stat st;
+
+	if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode))
+		return; /* not what we made */
+	if (unlink(path) < 0)
 		log_warn("cannot remove the pid file %s: %s", path, strerror(errno));
 }

@@ -77,14 +77,13 @@ static void log_findings(const struct diag *d)
 }
 
 /* Scripts that others may change are not run when the configuration asks for security. */
-static int secure_scripts(struct conf *c, struct diag *d)
+static void check_scripts(const struct conf *c, struct diag *d)
 {
 	bool insecure = conf_scripts_insecure(c, d);
 
 	if (insecure && c->globals.script_security)
 		diag_add(d, DIAG_ERROR, NULL,
 			 "enable_script_security is set, and others than root may change a script");
-	return 0;
 }
 
 static struct conf *load(const struct options *o)
@@ -96,7 +95,7 @@ static struct conf *load(const struct options *o)
 	if (!d)
 		return NULL;
 	if (!conf_load(&source, d, &c))
-		secure_scripts(c, d);
+		check_scripts(c, d);
 	log_findings(d);
 	if (d->count[DIAG_ERROR]) {
 		diag_fini(d);
@@ -345,7 +344,11 @@ static void on_deadline(struct loop *l, void *userdata)
 
 static void begin_stop(struct supervisor *s, int result)
 {
-	if (s->phase == PHASE_STOP || s->phase == PHASE_CLEAR || s->phase == PHASE_SCRIPTS)
+	if (s->phase == PHASE_RELOAD || s->phase == PHASE_EXCHANGE) {
+		s->stop_again = true; /* when there is somebody again who can give things back */
+		return;
+	}
+	if (s->phase != PHASE_RUN)
 		return;
 	tell_systemd("STOPPING=1");
 	s->phase = PHASE_STOP;
@@ -443,10 +446,11 @@ static void finish_reload(struct supervisor *s)
 	s->old = NULL;
 	log_notice("reloaded %s", s->options->file);
 	tell_systemd("READY=1");
-	if (s->reload_again) {
-		s->reload_again = false;
+	if (s->stop_again)
+		begin_stop(s, 0);
+	else if (s->reload_again)
 		raise(SIGHUP);
-	}
+	s->reload_again = false;
 }
 
 /* The next step, when the processes of this one have ended. */
@@ -644,6 +648,8 @@ static int run(struct supervisor *s)
 	log_notice("vipd " VIPD_VERSION " starts: %zu instances, %zu virtual servers, from %s",
 		   s->conf->n_instances, s->conf->n_virtuals, s->options->file);
 	pidfile_write(s->options->pid_file, s->pid_fd, getpid());
+	if (s->options->dump_conf)
+		dump_data(s);
 	load_ipvs(s->conf);
 	start_all(s);
 	tell_systemd("READY=1");
@@ -675,7 +681,7 @@ int supervisor_run(const struct options *o, int argc, char **argv)
 	/* Until it runs by itself, what is wrong is said where it was started. */
 	struct log_opts log = {.ident = "vipd",
 			       .facility = o->facility,
-			       .console = o->console || isatty(STDERR_FILENO) || o->dont_fork,
+			       .console = true,
 			       .no_syslog = o->no_syslog,
 			       .detail = o->detail};
 	struct supervisor s = {.options = o, .pid_fd = -1};
@@ -696,14 +702,12 @@ int supervisor_run(const struct options *o, int argc, char **argv)
 		conf_free(s.conf);
 		return EXIT_FATAL;
 	}
-	if (!o->dont_fork && daemon(0, 0) < 0) {
+	if (!o->dont_fork && daemon(1, 0) < 0) {
 		log_err("cannot go into the background: %s. Use -n", strerror(errno));
 		return EXIT_FATAL;
 	}
-	log.console = o->console;
+	log.console = o->console || (o->dont_fork && o->no_syslog);
 	log_open(&log);
-	if (o->dump_conf)
-		dump_data(&s);
 	r = run(&s);
 	clean_up(&s);
 	return r;

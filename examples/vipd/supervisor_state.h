@@ -47,8 +47,8 @@ struct supervisor {
 	int vrrp_kernel[2], health_kernel[2]; /* [0]: vrrp's and health's, [1]: kernel's */
 	struct heard *instance, *group;
 	enum phase phase;
-	bool reload_again;
-	bool fresh; /* the routers' memory is of this moment */
+	bool reload_again, stop_again; /* asked for during a reload */
+	bool fresh;		       /* the routers' memory is of this moment */
 	struct loop_source *deadline;
 	int pid_fd;
 	int result;

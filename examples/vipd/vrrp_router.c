@@ -112,6 +112,28 @@ static void tell_state(struct router *r)
 		log_err("%s: the supervisor does not listen: a script is lost", r->conf->name);
 }
 
+/* The faults, one behind the other. */
+static void list_faults(uint32_t faults, char *buf, size_t cap)
+{
+	static const struct {
+		uint32_t bit;
+		const char *text;
+	} known[] = {
+	    {FAULT_INTERFACE, "its interface is missing or down"},
+	    {FAULT_SOURCE, "its interface has no address to send from"},
+	    {FAULT_SOCKET, "it has no sockets"},
+	    {FAULT_TRACK, "a tracked interface is down"},
+	    {FAULT_SCRIPT, "a tracked script failed or has no result yet"},
+	    {HA_VRRP_FAULT_GROUP, "another member of its group is in FAULT"},
+	};
+	size_t len = 0;
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known) && len < cap; i++)
+		if (faults & known[i].bit)
+			len += (size_t)snprintf(buf + len, cap - len, "%s%s", len ? ", " : "",
+						known[i].text);
+}
+
 /* Why, in words an administrator can act on. */
 static void explain(const struct router *r, const struct ha_vrrp_change *c, char *buf, size_t cap)
 {
@@ -120,35 +142,20 @@ static void explain(const struct router *r, const struct ha_vrrp_change *c, char
 
 	ha_vrrp_status(r->engine, &s);
 	ha_ip_format(&c->peer, peer, sizeof(peer));
-	switch (c->reason) {
-	case HA_VRRP_FAULTED:
-		snprintf(buf, cap, "%s%s%s%s%s%s",
-			 s.faults & FAULT_INTERFACE ? "interface down or missing; " : "",
-			 s.faults & FAULT_SOURCE ? "interface has no address to send from; " : "",
-			 s.faults & FAULT_SOCKET ? "no sockets; " : "",
-			 s.faults & FAULT_TRACK ? "a tracked interface is down; " : "",
-			 s.faults & FAULT_SCRIPT ? "a tracked script failed; " : "",
-			 s.faults & HA_VRRP_FAULT_GROUP ? "another member of its group; " : "");
-		if (strlen(buf) > 2)
-			buf[strlen(buf) - 2] = '\0';
-		break;
-	case HA_VRRP_TIMEOUT:
+	if (c->to == HA_VRRP_FAULT)
+		list_faults(s.faults, buf, cap);
+	else if (c->reason == HA_VRRP_TIMEOUT)
 		snprintf(buf, cap, "no adverts were heard for %.2f s", (double)s.down_ns / 1e9);
-		break;
-	case HA_VRRP_RESIGNED:
+	else if (c->reason == HA_VRRP_RESIGNED)
 		snprintf(buf, cap, "%s resigned", peer);
-		break;
-	case HA_VRRP_HIGHER_PRIORITY:
+	else if (c->reason == HA_VRRP_HIGHER_PRIORITY)
 		snprintf(buf, cap, "%s has priority %u, ours is %u", peer, c->peer_priority,
 			 s.priority);
-		break;
-	case HA_VRRP_HIGHER_ADDRESS:
+	else if (c->reason == HA_VRRP_HIGHER_ADDRESS)
 		snprintf(buf, cap, "%s has the same priority %u and the higher address", peer,
 			 c->peer_priority);
-		break;
-	default:
+	else
 		snprintf(buf, cap, "%s", ha_vrrp_reason_name(c->reason));
-	}
 }
 
 static void on_changed(struct ha_vrrp *e, const struct ha_vrrp_change *c, void *userdata)

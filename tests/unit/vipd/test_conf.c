@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+/* What a configuration becomes. What is said about it is in tests/conf/vipd. */
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include <libha/service.h>
+
+#include "conf.h"
+#include "conf_tree.h"
+#include "model.h"
+
+static struct diag *d;
+
+static struct conf *read_conf(const char *text)
+{
+	char name[] = "/tmp/vipd-test-XXXXXX";
+	const struct conf_source source = {name, "test"};
+	int fd = mkstemp(name);
+	struct conf *c;
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	d = calloc(1, sizeof(*d));
+	assert_non_null(d);
+	assert_int_equal(conf_load(&source, d, &c), 0);
+	unlink(name);
+	return c;
+}
+
+static void end(struct conf *c)
+{
+	diag_fini(d);
+	free(d);
+	conf_free(c);
+}
+
+#define INSTANCE(more)                                                                     \
+	"vrrp_instance A {\n interface eth0\n virtual_router_id 5\n virtual_ipaddress {\n" \
+	" 10.0.0.1\n }\n" more "\n}\n"
+
+static void defaults_are_those_of_keepalived(void **state)
+{
+	struct conf *c = read_conf(INSTANCE(""));
+	const struct conf_instance *i = c->instances;
+
+	(void)state;
+	assert_int_equal(i->priority, 100);
+	assert_int_equal(i->advert_ms, 1000);
+	assert_int_equal(i->version, 2);
+	assert_int_equal(i->garp.repeat, 5);
+	assert_int_equal(i->garp.delay_ms, 5000);
+	assert_int_equal(i->addresses[0].prefix, 32);
+	assert_false(i->no_preempt || i->master);
+	end(c);
+}
+
+static void ipv6_addresses_make_version_3(void **state)
+{
+	struct conf *c = read_conf("vrrp_instance A {\n interface eth0\n virtual_router_id 5\n"
+				   " virtual_ipaddress {\n fe80::1\n }\n}\n");
+
+	(void)state;
+	assert_int_equal(c->instances->version, 3);
+	assert_int_equal(c->instances->family, AF_INET6);
+	assert_int_equal(c->instances->addresses[0].prefix, 128);
+	end(c);
+}
+
+static void version_2_knows_whole_seconds_and_3_hundredths(void **state)
+{
+	struct conf *c = read_conf(INSTANCE("advert_int 1.6"));
+
+	(void)state;
+	assert_int_equal(c->instances->advert_ms, 2000);
+	assert_int_equal(d->count[DIAG_WARNING], 1);
+	end(c);
+	c = read_conf(INSTANCE("version 3\n advert_int 0.25"));
+	assert_int_equal(c->instances->advert_ms, 250);
+	assert_int_equal(d->count[DIAG_WARNING], 0);
+	end(c);
+}
+
+static void globals_count_wherever_they_stand(void **state)
+{
+	struct conf *c = read_conf(INSTANCE("") "global_defs {\n vrrp_garp_master_repeat 9\n"
+						" vrrp_version 3\n}\n");
+
+	(void)state;
+	assert_int_equal(c->instances->garp.repeat, 9);
+	assert_int_equal(c->instances->version, 3);
+	end(c);
+}
+
+static void a_password_is_cut_to_8_characters(void **state)
+{
+	struct conf *c =
+	    read_conf(INSTANCE("authentication {\n auth_type PASS\n auth_pass 123456789\n}"));
+
+	(void)state;
+	assert_string_equal(c->instances->auth_pass, "12345678");
+	end(c);
+}
+
+static void a_check_inherits_from_its_servers(void **state)
+{
+	struct conf *c = read_conf("virtual_server 10.0.0.1 80 {\n protocol TCP\n delay_loop 7\n"
+				   " retry 4\n connect_timeout 2.5\n"
+				   " real_server 10.1.0.1 80 {\n retry 3\n TCP_CHECK {\n"
+				   " connect_timeout 1\n }\n }\n}\n");
+	const struct conf_check *k = c->virtuals->reals->checks;
+
+	(void)state;
+	assert_int_equal(k->common.delay_loop_ms, 7000);
+	assert_int_equal(k->common.retry, 3);
+	assert_int_equal(k->common.connect_timeout_ms, 1000);
+	assert_int_equal(k->common.delay_before_retry_ms, 1000);
+	assert_int_equal(k->common.warmup_ms, 7000);
+	end(c);
+}
+
+static void a_group_is_many_services_of_one_virtual_server(void **state)
+{
+	struct conf *c = read_conf("virtual_server_group g {\n 10.0.0.1-3 80\n fwmark 9\n}\n"
+				   "virtual_server group g {\n protocol TCP\n"
+				   " real_server 10.1.0.1 80 {\n TCP_CHECK {\n }\n }\n}\n");
+	const struct conf_virtual *v = c->virtuals;
+	struct ha_service_opts s;
+
+	(void)state;
+	assert_int_equal(v->n_listen, 4);
+	assert_int_equal(v->listen[2].ip.bytes[3], 3);
+	model_service(v, &v->listen[3], &s);
+	assert_int_equal(s.fwmark, 9);
+	assert_int_equal(s.protocol, 0);
+	end(c);
+}
+
+static void a_script_is_split_or_given_to_a_shell(void **state)
+{
+	struct conf *c =
+	    read_conf("vrrp_script a {\n script \"/bin/x  -y z\"\n}\n"
+		      "vrrp_script b {\n script \"pidof x || exit 1\"\n user nobody\n}\n");
+	const struct conf_vrrp_script *a = c->scripts, *b = a->next;
+
+	(void)state;
+	assert_string_equal(a->script.argv[0], "/bin/x");
+	assert_string_equal(a->script.argv[2], "z");
+	assert_null(a->script.argv[3]);
+	assert_string_equal(b->script.argv[0], "/bin/sh");
+	assert_string_equal(b->script.argv[2], "pidof x || exit 1");
+	assert_string_equal(b->script.user, "nobody");
+	end(c);
+}
+
+static void broadcast_plus_and_minus_are_computed(void **state)
+{
+	struct conf *c = read_conf("vrrp_instance A {\n interface eth0\n virtual_router_id 5\n"
+				   " virtual_ipaddress {\n 10.0.0.1/26 brd +\n 10.0.0.70/26 brd -\n"
+				   " }\n}\n");
+
+	(void)state;
+	assert_int_equal(c->instances->addresses[0].broadcast.bytes[3], 63);
+	assert_int_equal(c->instances->addresses[1].broadcast.bytes[3], 64);
+	end(c);
+}
+
+static void missing_braces_are_found_again(void **state)
+{
+	struct conf *c = read_conf("vrrp_instance A {\n interface eth0\n virtual_router_id 5\n"
+				   " virtual_ipaddress {\n 10.0.0.1\n"
+				   "vrrp_instance B {\n interface eth0\n virtual_router_id 6\n"
+				   " authentication {\n auth_type PASS\n auth_pass x\n"
+				   " virtual_ipaddress {\n 10.0.0.2\n");
+
+	(void)state;
+	assert_int_equal(c->n_instances, 2);
+	assert_int_equal(c->instances->n_addresses, 1);
+	assert_string_equal(c->instances->next->auth_pass, "x");
+	end(c);
+}
+
+/* Nothing is guessed where the braces pair: the block is skipped. */
+static void a_misplaced_block_in_a_paired_file_is_skipped(void **state)
+{
+	struct conf *c = read_conf(
+	    INSTANCE("authentication {\n virtual_server 10.0.0.1 80 {\n }\n}\npriority 7"));
+
+	(void)state;
+	assert_int_equal(c->n_virtuals, 0);
+	assert_int_equal(c->instances->priority, 7);
+	end(c);
+}
+
+static void blocks_deeper_than_the_limit_are_skipped(void **state)
+{
+	char text[4096] = "";
+	struct conf *c;
+
+	(void)state;
+	for (int i = 0; i < CONF_DEPTH_MAX + 10; i++)
+		strcat(text, "a {\n");
+	for (int i = 0; i < CONF_DEPTH_MAX + 10; i++)
+		strcat(text, "}\n");
+	strcat(text, INSTANCE(""));
+	c = read_conf(text);
+	assert_int_equal(c->n_instances, 1);
+	end(c);
+}
+
+static void a_file_that_includes_itself_ends(void **state)
+{
+	char name[] = "/tmp/vipd-test-XXXXXX", text[64];
+	const struct conf_source source = {name, "test"};
+	int fd = mkstemp(name);
+	struct conf *c;
+
+	(void)state;
+	snprintf(text, sizeof(text), "include %s\n", name);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	d = calloc(1, sizeof(*d));
+	assert_int_equal(conf_load(&source, d, &c), 0);
+	assert_int_equal(d->count[DIAG_ERROR], 1);
+	unlink(name);
+	end(c);
+}
+
+/* Doubling: 2^16 files without a limit on their number. */
+static void a_file_that_includes_itself_twice_ends_soon(void **state)
+{
+	char name[] = "/tmp/vipd-test-XXXXXX", text[128];
+	const struct conf_source source = {name, "test"};
+	int fd = mkstemp(name);
+	struct conf *c;
+
+	(void)state;
+	snprintf(text, sizeof(text), "include %s\ninclude %s\n", name, name);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	d = calloc(1, sizeof(*d));
+	assert_int_equal(conf_load(&source, d, &c), 0);
+	assert_true(d->count[DIAG_ERROR] > 0);
+	unlink(name);
+	end(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(defaults_are_those_of_keepalived),
+	    cmocka_unit_test(ipv6_addresses_make_version_3),
+	    cmocka_unit_test(version_2_knows_whole_seconds_and_3_hundredths),
+	    cmocka_unit_test(globals_count_wherever_they_stand),
+	    cmocka_unit_test(a_password_is_cut_to_8_characters),
+	    cmocka_unit_test(a_check_inherits_from_its_servers),
+	    cmocka_unit_test(a_group_is_many_services_of_one_virtual_server),
+	    cmocka_unit_test(a_script_is_split_or_given_to_a_shell),
+	    cmocka_unit_test(broadcast_plus_and_minus_are_computed),
+	    cmocka_unit_test(missing_braces_are_found_again),
+	    cmocka_unit_test(a_misplaced_block_in_a_paired_file_is_skipped),
+	    cmocka_unit_test(blocks_deeper_than_the_limit_are_skipped),
+	    cmocka_unit_test(a_file_that_includes_itself_ends),
+	    cmocka_unit_test(a_file_that_includes_itself_twice_ends_soon),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

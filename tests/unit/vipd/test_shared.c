@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "model.h"
+#include "shared.h"
+
+#define SECOND UINT64_C(1000000000)
+
+static const char two[] = "vrrp_instance A { interface eth0\n virtual_router_id 1\n"
+			  " virtual_ipaddress { 10.0.0.1 } }\n"
+			  "vrrp_instance B { interface eth0\n virtual_router_id 2\n"
+			  " virtual_ipaddress { 10.0.0.2 } }\n"
+			  "virtual_server 10.0.0.1 80 { protocol TCP\n"
+			  " real_server 10.1.0.1 80 { TCP_CHECK { } } }\n";
+/* B has another name and stands first; A is gone; C and another server are new. */
+static const char changed[] = "vrrp_instance Bee { interface eth0\n virtual_router_id 2\n"
+			      " virtual_ipaddress { 10.0.0.3 } }\n"
+			      "vrrp_instance C { interface eth0\n virtual_router_id 3\n"
+			      " virtual_ipaddress { 10.0.0.4 } }\n"
+			      "virtual_server 10.0.0.1 80 { protocol TCP\n"
+			      " real_server 10.1.0.2 80 { TCP_CHECK { } }\n"
+			      " real_server 10.1.0.1 80 { TCP_CHECK { } } }\n";
+
+static struct conf *conf_of(const char *text)
+{
+	char name[] = "/tmp/vipd-test-XXXXXX";
+	const struct conf_source source = {name, "test"};
+	struct diag *d = calloc(1, sizeof(*d));
+	int fd = mkstemp(name);
+	struct conf *c;
+
+	assert_true(fd >= 0 && d);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	assert_int_equal(conf_load(&source, d, &c), 0);
+	assert_int_equal(d->count[DIAG_WARNING] + d->count[DIAG_ERROR], 0);
+	unlink(name);
+	diag_fini(d);
+	free(d);
+	return c;
+}
+
+static int sends(struct ha_vrrp *v, const struct ha_ip *to, const void *advert, size_t len,
+		 void *userdata)
+{
+	(void)v, (void)to, (void)advert, (void)len;
+	++*(int *)userdata;
+	return 0;
+}
+
+static struct ha_vrrp *router_of(const struct conf_instance *i, int *sent)
+{
+	const struct ha_vrrp_ops ops = {.size = sizeof(ops), .send = sends};
+	struct model_vrrp m;
+	struct ha_vrrp *v;
+
+	model_vrrp(i, &m);
+	ha_ip_parse("10.0.0.9", &m.opts.source);
+	assert_int_equal(ha_vrrp_new(&m.opts, &ops, sent, &v), 0);
+	return v;
+}
+
+static void an_active_router_goes_on_after_a_crash(void **state)
+{
+	struct conf *c = conf_of(two);
+	struct shared *s;
+	int sent = 0;
+	struct ha_vrrp *old = router_of(c->instances, &sent), *new = router_of(c->instances, &sent);
+
+	(void)state;
+	assert_int_equal(shared_new(c, NULL, &s), 0);
+	assert_int_equal(shared_thaw(&s->router[0], new, 5 * SECOND, false), -ENODATA);
+	ha_vrrp_start(old, SECOND);
+	ha_vrrp_tick(old, 5 * SECOND);
+	assert_int_equal(ha_vrrp_state(old), HA_VRRP_ACTIVE);
+	shared_freeze(&s->router[0], old);
+	sent = 0;
+	assert_int_equal(shared_thaw(&s->router[0], new, 5 * SECOND, false), 0);
+	assert_int_equal(ha_vrrp_state(new), HA_VRRP_ACTIVE);
+	assert_true(ha_vrrp_deadline(new) == ha_vrrp_deadline(old));
+	assert_int_equal(sent, 0);
+	ha_vrrp_free(old);
+	ha_vrrp_free(new);
+	shared_free(s);
+	conf_free(c);
+}
+
+/* Its timer is old: it would take over at once from an Active that lives. */
+static void a_backup_goes_on_only_after_a_reload(void **state)
+{
+	struct conf *c = conf_of(two);
+	struct shared *s;
+	int sent = 0;
+	struct ha_vrrp *old = router_of(c->instances, &sent), *new = router_of(c->instances, &sent);
+
+	(void)state;
+	assert_int_equal(shared_new(c, NULL, &s), 0);
+	ha_vrrp_start(old, SECOND);
+	shared_freeze(&s->router[0], old);
+	assert_int_equal(shared_thaw(&s->router[0], new, 2 * SECOND, false), -ENODATA);
+	assert_int_equal(ha_vrrp_state(new), HA_VRRP_INITIALIZE);
+	assert_int_equal(shared_thaw(&s->router[0], new, 2 * SECOND, true), 0);
+	assert_int_equal(ha_vrrp_state(new), HA_VRRP_BACKUP);
+	ha_vrrp_free(old);
+	ha_vrrp_free(new);
+	shared_free(s);
+	conf_free(c);
+}
+
+static void a_reload_finds_its_objects_by_what_they_are(void **state)
+{
+	struct conf *before = conf_of(two), *after = conf_of(changed);
+	struct shared *old, *new;
+
+	(void)state;
+	assert_int_equal(shared_new(before, NULL, &old), 0);
+	atomic_store(&old->router[1].whole, 2);
+	atomic_store(&old->check[0].alive, SHARED_ALIVE_DOWN);
+	assert_int_equal(shared_new(after, old, &new), 0);
+	assert_int_equal(old->router[0].goes_on, 0);
+	assert_int_equal(old->router[1].goes_on, 1);
+	assert_int_equal(atomic_load(&new->router[0].whole), 2);
+	assert_int_equal(atomic_load(&new->router[1].whole), 0);
+	assert_int_equal(atomic_load(&new->check[0].alive), SHARED_ALIVE_UNKNOWN);
+	assert_int_equal(atomic_load(&new->check[1].alive), SHARED_ALIVE_DOWN);
+	shared_free(old);
+	shared_free(new);
+	conf_free(before);
+	conf_free(after);
+}
+
+static void rubbish_in_the_memory_is_refused(void **state)
+{
+	struct conf *c = conf_of(two);
+	struct shared *s;
+	int sent = 0;
+	struct ha_vrrp *v = router_of(c->instances, &sent);
+
+	(void)state;
+	assert_int_equal(shared_new(c, NULL, &s), 0);
+	memset(s->router[0].copy, 0xff, sizeof(s->router[0].copy));
+	atomic_store(&s->router[0].whole, 1);
+	assert_true(shared_thaw(&s->router[0], v, SECOND, true) < 0);
+	s->router[0].copy[0].len = HA_VRRP_FREEZE_SIZE;
+	assert_true(shared_thaw(&s->router[0], v, SECOND, true) < 0);
+	atomic_store(&s->router[0].whole, 77);
+	assert_true(shared_thaw(&s->router[0], v, SECOND, true) < 0);
+	assert_int_equal(ha_vrrp_state(v), HA_VRRP_INITIALIZE);
+	ha_vrrp_free(v);
+	shared_free(s);
+	conf_free(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(an_active_router_goes_on_after_a_crash),
+	    cmocka_unit_test(a_backup_goes_on_only_after_a_reload),
+	    cmocka_unit_test(a_reload_finds_its_objects_by_what_they_are),
+	    cmocka_unit_test(rubbish_in_the_memory_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
