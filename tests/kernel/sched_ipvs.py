@@ -17,7 +17,7 @@ import sys
 
 VIP = "192.0.2.1"
 PORT = 8080
-STEPS = 300
+STEPS = 200
 SERVERS_MAX = 8
 
 
