@@ -29,7 +29,7 @@ uint32_t lb_snapshot_weight(const struct lb_snapshot *s, size_t place)
 	return s->at[place].weight;
 }
 
-uint32_t lb_snapshot_set_weight(const struct lb_snapshot *s, size_t place)
+uint32_t lb_snapshot_configured_weight(const struct lb_snapshot *s, size_t place)
 {
 	return s->at[place].set_weight;
 }

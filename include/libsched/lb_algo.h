@@ -59,8 +59,7 @@ struct lb_algo {
 	 */
 	ssize_t (*pick)(const struct lb_snapshot *s, void *cursor, const struct lb_query *q);
 
-	/* [picker] The request was counted on this place, by this picker, preferred ones included.
-	 */
+	/* [picker] A request was counted on this place, by this picker; preferred ones included. */
 	void (*on_start)(const struct lb_snapshot *s, void *cursor, size_t place,
 			 const struct lb_request *r);
 	/* [picker] One was done, maybe picked by another picker and in an older snapshot. */
@@ -86,7 +85,7 @@ LIBSCHED_API ssize_t lb_snapshot_find(const struct lb_snapshot *s, uint64_t id);
 /* Effective weight: 0 unless the server may be chosen. */
 LIBSCHED_API uint32_t lb_snapshot_weight(const struct lb_snapshot *s, size_t place);
 /* The weight the editor set, for tables that must not move when a server goes down. */
-LIBSCHED_API uint32_t lb_snapshot_set_weight(const struct lb_snapshot *s, size_t place);
+LIBSCHED_API uint32_t lb_snapshot_configured_weight(const struct lb_snapshot *s, size_t place);
 /* A counter of this moment. */
 LIBSCHED_API uint32_t lb_snapshot_counter(const struct lb_snapshot *s, size_t place,
 					  enum lb_counter c);
@@ -100,8 +99,7 @@ LIBSCHED_API void *lb_snapshot_userdata(const struct lb_snapshot *s);
 LIBSCHED_API bool lb_query_eligible(const struct lb_query *q, size_t place);
 /* The request; fields the caller's struct did not reach are 0. */
 LIBSCHED_API const struct lb_request *lb_query_request(const struct lb_query *q);
-/* 64 random bits of this picker's generator (SplitMix64, from the group's seed and the picker's
- * number). */
+/* 64 random bits: SplitMix64, from the group's seed and the number of the picker. */
 LIBSCHED_API uint64_t lb_query_random(const struct lb_query *q);
 
 #ifdef __cplusplus

@@ -31,7 +31,7 @@ static int own_build(const struct lb_snapshot *s, const struct lb_snapshot *old,
 	t->before = old ? ((const struct own_table *)lb_snapshot_table(old))->built : 0;
 	for (size_t i = 0; i < lb_snapshot_count(s); i++) {
 		t->total += lb_snapshot_weight(s, i);
-		t->set_total += lb_snapshot_set_weight(s, i);
+		t->set_total += lb_snapshot_configured_weight(s, i);
 	}
 	return 0;
 }
