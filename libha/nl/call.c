@@ -85,6 +85,20 @@ static int take(struct nl_channel *c, bool wait, struct reader *ret)
 	return -ETIMEDOUT;
 }
 
+/*
+ * After -ENOBUFS: throws away what is left. Until the queue is empty the kernel drops every answer (it
+ * holds the socket for congested), that of the next call too.
+ */
+static void drain(struct nl_channel *c)
+{
+	for (int i = 0; i < STRAYS_MAX; i++) {
+		ssize_t n = c->ops.recv(c->transport, c->buf, NL_RECEIVE_BYTES);
+
+		if (n < 0 && n != -ENOBUFS && n != -EMSGSIZE)
+			return;
+	}
+}
+
 /* -- many requests --------------------------------------------------------------------------------
  */
 
@@ -180,6 +194,8 @@ static int run_chunk(struct nl_channel *c, struct chunk *k)
 		r = take(c, !all_refused, &in);
 		if (r == -EAGAIN && all_refused)
 			return n_failed;
+		if (r == -ENOBUFS)
+			drain(c);
 		if (r < 0)
 			return r;
 		r = read_answers(c, k, in, &n_failed, &all_refused);
@@ -319,6 +335,8 @@ static int run_query(struct nl_channel *c, struct nl_batch *b, struct query *q)
 			r = 0;
 			continue;
 		}
+		if (r == -ENOBUFS)
+			drain(c);
 		if (r < 0)
 			return lost ? lost : r;
 		r = read_some(c, q, in);

@@ -288,6 +288,30 @@ static int count_link(void *userdata, const struct ha_net_link *l)
 	return 0;
 }
 
+static void a_call_after_lost_answers_gets_its_own(void **state)
+{
+	struct place *p = *state;
+	struct ha_net_address *a = calloc(512, sizeof(*a));
+	struct ha_nl_mnl_opts mnl = {.size = sizeof(mnl), .receive_bytes = 4096};
+	struct ha_nl_transport t;
+	struct ha_net_opts o = {.size = sizeof(o), .transport = &t};
+	struct ha_net_link l = {.size = sizeof(l)};
+	struct ha_net *n;
+
+	assert_int_equal(ha_nl_mnl_open(NETLINK_ROUTE, &mnl, &t), 0);
+	assert_int_equal(ha_net_new(&o, &n), 0);
+	for (int i = 0; i < 512; i++) {
+		a[i] = address(p, "10.8.0.1", 0);
+		a[i].ifindex = 1000000; /* no such link: an answer for each */
+	}
+	assert_int_equal(ha_net_address_add(n, a, 512, NULL), -ENOBUFS);
+	/* What is left in the queue is in nobody's way. */
+	assert_int_equal(ha_net_link_by_index(n, p->ifindex, &l), 0);
+	assert_string_equal(l.name, LINK);
+	ha_net_free(n);
+	free(a);
+}
+
 static void a_link_is_found_by_name_and_index(void **state)
 {
 	struct place *p = *state;
@@ -631,6 +655,7 @@ int main(void)
 	    T(one_wrong_address_does_not_stop_the_others),
 	    T(a_thousand_addresses_go_in_one_call),
 	    T(a_small_send_buffer_grows_when_it_must),
+	    T(a_call_after_lost_answers_gets_its_own),
 	    T(a_link_is_found_by_name_and_index),
 	    T(a_family_of_generic_netlink_is_resolved),
 	    T(a_transaction_is_done_as_a_whole_or_not_at_all),
