@@ -109,6 +109,7 @@ struct chunk {
 	size_t first, n;  /* index in the batch of the first message; how many */
 	uint32_t seq;	  /* the first message's; the others follow */
 	size_t fence;	  /* which of them is acknowledged; from `first` */
+	size_t next;	  /* the kernel answers in order: the least that may answer now */
 	bool transaction; /* an error of the first message refuses all */
 	nl_failed_fn *failed;
 	void *userdata;
@@ -130,6 +131,7 @@ static void stamp_chunk(struct nl_channel *c, struct chunk *k)
 {
 	uint8_t *at = k->at;
 
+	k->next = 0;
 	k->seq = c->next_seq;
 	c->next_seq += (uint32_t)k->n;
 	for (size_t i = 0; i < k->n; i++)
@@ -160,8 +162,9 @@ static int read_answers(struct nl_channel *c, struct chunk *k, struct reader r, 
 
 		if (msg.type != NLMSG_ERROR || i >= k->n || !is_ours(c, &msg))
 			continue;
-		if (!nl_error_read(&msg, &e))
+		if (i < k->next || !nl_error_read(&msg, &e))
 			return -EBADMSG;
+		k->next = i + 1;
 		if (e.error) {
 			++*n_failed;
 			keep_text(c, e.text);

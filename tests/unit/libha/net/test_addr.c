@@ -89,6 +89,31 @@ static void each_address_gets_its_own_status(void **state)
 	assert_int_equal(ha_net_address_add(p->n, a, 4, NULL), -EACCES);
 }
 
+/* Answers the third request before the second one. */
+static void answer_in_disorder(struct fake_nl *f, const void *buf, size_t len)
+{
+	uint32_t seq = fake_sent(f, 0).seq;
+
+	(void)buf;
+	(void)len;
+	fake_push_error(f, NLMSG_ERROR, seq + 2, -EACCES, 0, NULL);
+	fake_push_error(f, NLMSG_ERROR, seq + 1, -EPERM, 0, NULL);
+	fake_push_error(f, NLMSG_ERROR, seq + 3, 0, 0, NULL);
+}
+
+static void answers_in_disorder_are_not_believed(void **state)
+{
+	struct place *p = *state;
+	struct ha_net_address a[4];
+	int status[4];
+
+	four(a);
+	p->f->on_send = answer_in_disorder;
+	assert_int_equal(ha_net_address_add(p->n, a, 4, status), -EBADMSG);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(status[i], -EBADMSG);
+}
+
 static void adopted_and_gone_are_no_errors(void **state)
 {
 	static const int gone[] = {-EADDRNOTAVAIL, -ENODEV, -ENXIO};
@@ -253,6 +278,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    T(each_address_gets_its_own_status),
+	    T(answers_in_disorder_are_not_believed),
 	    T(adopted_and_gone_are_no_errors),
 	    T(nothing_is_known_after_lost_answers),
 	    T(a_caller_with_another_size_is_understood),
