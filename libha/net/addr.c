@@ -11,11 +11,12 @@
 /* Outcomes of a batch on their way into the caller's array of states. */
 struct outcome {
 	struct ha_net *n;
-	uint16_t type;	/* RTM_NEWADDR or RTM_DELADDR */
-	int *status;	/* the caller's, or NULL */
-	size_t at;	/* the address of message `message` */
-	size_t message; /* addresses that could not be sent have no message */
-	int first;	/* the first error that is one */
+	uint16_t type;	 /* RTM_NEWADDR or RTM_DELADDR */
+	int *status;	 /* the caller's, or NULL */
+	size_t at;	 /* the address of message `message` */
+	size_t message;	 /* addresses that could not be sent have no message */
+	int first;	 /* the first error that is one, */
+	size_t first_at; /* and its message */
 };
 
 /* Nothing was to do: the address is there, or it is gone, perhaps with its link. */
@@ -52,14 +53,16 @@ static void take_failure(void *userdata, size_t index, int error, const char *te
 	if (already || o->first)
 		return;
 	o->first = error;
+	o->first_at = index;
 	memcpy(o->n->text, text, strlen(text) + 1);
 }
 
-static int build(struct ha_net *n, uint16_t type, uint16_t flags, const void *a, size_t count,
-		 int *status)
+/* The place of the first address that cannot be asked for, or SIZE_MAX. */
+static size_t build(struct ha_net *n, uint16_t type, uint16_t flags, const void *a, size_t count,
+		    int *status)
 {
 	const size_t stride = ((const struct ha_net_address *)a)->size;
-	int first = 0;
+	size_t invalid = SIZE_MAX;
 
 	nl_batch_reset(&n->b);
 	for (size_t i = 0; i < count; i++) {
@@ -73,7 +76,7 @@ static int build(struct ha_net *n, uint16_t type, uint16_t flags, const void *a,
 		if (status)
 			status[i] = r ? -EINVAL : 0;
 		if (r) {
-			first = -EINVAL;
+			invalid = invalid < i ? invalid : i;
 			continue;
 		}
 		w = nl_batch_begin(&n->b, type, flags);
@@ -83,14 +86,15 @@ static int build(struct ha_net *n, uint16_t type, uint16_t flags, const void *a,
 			net_codec_put_address_name(w, &own);
 		nl_batch_end(&n->b);
 	}
-	return first;
+	return invalid;
 }
 
 static int change(struct ha_net *n, uint16_t type, uint16_t flags, const struct ha_net_address *a,
 		  size_t count, int *ret_status)
 {
 	struct outcome o = {.n = n, .type = type, .status = ret_status};
-	int invalid, r;
+	size_t invalid;
+	int r;
 
 	if (!n || (count && !a) || count > HA_NET_BATCH_MAX)
 		return -EINVAL;
@@ -106,7 +110,11 @@ static int change(struct ha_net *n, uint16_t type, uint16_t flags, const struct 
 			ret_status[i] = r;
 		return r;
 	}
-	return o.first ? o.first : invalid;
+	/* Before the first invalid address every address has its message: their places are the same. */
+	if (invalid == SIZE_MAX || (o.first && o.first_at < invalid))
+		return o.first;
+	n->text[0] = 0;
+	return -EINVAL;
 }
 
 int ha_net_address_add(struct ha_net *n, const struct ha_net_address *a, size_t count,

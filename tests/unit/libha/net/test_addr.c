@@ -79,14 +79,31 @@ static void each_address_gets_its_own_status(void **state)
 	a[1].prefix_len = 99; /* never sent: the kernel's third request is the fourth address */
 	p->error[0] = -EEXIST;
 	p->error[2] = -EACCES;
-	assert_int_equal(ha_net_address_add(p->n, a, 4, status), -EACCES);
+	assert_int_equal(ha_net_address_add(p->n, a, 4, status), -EINVAL);
 	assert_int_equal(status[0], HA_NET_ALREADY);
 	assert_int_equal(status[1], -EINVAL);
 	assert_int_equal(status[2], 0);
 	assert_int_equal(status[3], -EACCES);
-	assert_string_equal(ha_net_error_text(p->n), "no good");
 	assert_int_equal(fake_sent(p->f, 0).flags, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL);
-	assert_int_equal(ha_net_address_add(p->n, a, 4, NULL), -EACCES);
+}
+
+static void the_value_is_the_first_error_in_the_callers_order(void **state)
+{
+	struct place *p = *state;
+	struct ha_net_address a[4];
+	int status[4];
+
+	four(a);
+	a[1].prefix_len = 99;
+	p->error[2] = -EACCES; /* of a[3] */
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(ha_net_address_add(p->n, a, 4, i ? status : NULL), -EINVAL);
+	assert_int_equal(status[3], -EACCES);
+	assert_string_equal(ha_net_error_text(p->n), ""); /* it was not the kernel's */
+	p->error[0] = -ENODEV;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(ha_net_address_add(p->n, a, 4, i ? status : NULL), -ENODEV);
+	assert_string_equal(ha_net_error_text(p->n), "no good");
 }
 
 /* Answers the third request before the second one. */
@@ -278,6 +295,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    T(each_address_gets_its_own_status),
+	    T(the_value_is_the_first_error_in_the_callers_order),
 	    T(answers_in_disorder_are_not_believed),
 	    T(adopted_and_gone_are_no_errors),
 	    T(nothing_is_known_after_lost_answers),
