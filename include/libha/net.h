@@ -252,10 +252,12 @@ LIBHA_API int ha_net_monitor_link(const struct ha_net_monitor *m, uint32_t ifind
 LIBHA_API int ha_net_monitor_address(const struct ha_net_monitor *m, uint32_t ifindex,
 				     const struct ha_ip *ip, struct ha_net_address *ret);
 
-/* All links or addresses of the view, in no order. 0, what `each` returned, or -EINVAL. */
-LIBHA_API int ha_net_monitor_links(const struct ha_net_monitor *m, ha_net_link_fn *each,
-				   void *userdata);
-LIBHA_API int ha_net_monitor_addresses(const struct ha_net_monitor *m, ha_net_address_fn *each,
+/*
+ * All links or addresses of the view, in no order. Inside `each` the same holds as inside a callback of
+ * the monitor. 0, what `each` returned, or -EINVAL.
+ */
+LIBHA_API int ha_net_monitor_links(struct ha_net_monitor *m, ha_net_link_fn *each, void *userdata);
+LIBHA_API int ha_net_monitor_addresses(struct ha_net_monitor *m, ha_net_address_fn *each,
 				       void *userdata);
 
 struct ha_net_monitor_stats {

@@ -82,7 +82,7 @@ struct ha_net_monitor {
 	uint64_t wanted_from_ns; /* ... not before */
 	uint64_t retry_ns;
 	bool behind; /* the view lacks something that is not made up for yet */
-	bool busy;
+	bool busy;   /* in a callback or a walk of the view: it must not change */
 	struct ha_net_monitor_stats stats;
 };
 
@@ -663,27 +663,35 @@ int ha_net_monitor_address(const struct ha_net_monitor *m, uint32_t ifindex, con
 	return ret ? sized_out(ret, &n->a, sizeof(n->a)) : 0;
 }
 
-int ha_net_monitor_links(const struct ha_net_monitor *m, ha_net_link_fn *each, void *userdata)
+int ha_net_monitor_links(struct ha_net_monitor *m, ha_net_link_fn *each, void *userdata)
 {
+	struct list *pos;
+	bool busy;
 	int r = 0;
 
 	if (!m || !each)
 		return -EINVAL;
-	for (struct list *pos = m->links.all.next; !r && pos != &m->links.all; pos = pos->next)
+	busy = m->busy;
+	m->busy = true;
+	for (pos = m->links.all.next; !r && pos != &m->links.all; pos = pos->next)
 		r = each(userdata, &link_at(pos)->l);
+	m->busy = busy;
 	return r;
 }
 
-int ha_net_monitor_addresses(const struct ha_net_monitor *m, ha_net_address_fn *each,
-			     void *userdata)
+int ha_net_monitor_addresses(struct ha_net_monitor *m, ha_net_address_fn *each, void *userdata)
 {
+	struct list *pos;
+	bool busy;
 	int r = 0;
 
 	if (!m || !each)
 		return -EINVAL;
-	for (struct list *pos = m->addresses.all.next; !r && pos != &m->addresses.all;
-	     pos = pos->next)
+	busy = m->busy;
+	m->busy = true;
+	for (pos = m->addresses.all.next; !r && pos != &m->addresses.all; pos = pos->next)
 		r = each(userdata, &address_at(pos)->a);
+	m->busy = busy;
 	return r;
 }
 

@@ -642,6 +642,32 @@ static void dispatch_inside_a_callback_is_refused(void **state)
 	assert_int_equal(p->dispatch_inside, -EBUSY);
 }
 
+static int dispatch_inside_walk(void *userdata, const struct ha_net_link *l)
+{
+	struct place *p = userdata;
+
+	(void)l;
+	return ha_net_monitor_dispatch(p->m, p->now);
+}
+
+static int dispatch_inside_address_walk(void *userdata, const struct ha_net_address *a)
+{
+	struct place *p = userdata;
+
+	(void)a;
+	return ha_net_monitor_dispatch(p->m, p->now);
+}
+
+static void dispatch_inside_a_walk_of_the_view_is_refused(void **state)
+{
+	struct place *p = *state;
+
+	run(p, 1000);
+	assert_int_equal(ha_net_monitor_links(p->m, dispatch_inside_walk, p), -EBUSY);
+	assert_int_equal(ha_net_monitor_addresses(p->m, dispatch_inside_address_walk, p), -EBUSY);
+	assert_int_equal(ha_net_monitor_dispatch(p->m, p->now), 0);
+}
+
 static void free_inside_a_callback_asserts(void **state)
 {
 	struct place *p = *state;
@@ -748,6 +774,7 @@ int main(void)
 	    T(one_dispatch_does_bounded_work),
 	    T(more_links_than_the_limit_are_counted_and_left_out),
 	    T(dispatch_inside_a_callback_is_refused),
+	    T(dispatch_inside_a_walk_of_the_view_is_refused),
 	    T(free_inside_a_callback_asserts),
 	    T(a_transport_that_cannot_join_is_refused_and_stays_the_callers),
 	    T(getters_fill_up_to_the_callers_size),
