@@ -47,7 +47,8 @@ struct ha_net_link {
 	uint32_t flags;	   /* IFF_*: IFF_UP administratively, IFF_RUNNING operationally, */
 			   /* IFF_LOWER_UP (0x10000) carrier */
 	uint32_t mtu;	   /* bytes */
-	uint32_t parent;   /* ifindex of the link below (VLAN, macvlan, veth's peer) or 0 */
+	uint32_t parent;   /* ifindex of the link below (VLAN, macvlan, veth's peer), 0: none, or */
+			   /* it is in another network namespace */
 	uint32_t master;   /* ifindex of the bridge, bond or VRF it belongs to, or 0 */
 	uint16_t type;	   /* ARPHRD_* of linux/if_arp.h */
 	uint8_t operstate; /* IF_OPER_* of linux/if.h (RFC 2863 ifOperStatus) */

@@ -226,7 +226,7 @@ int net_codec_read_link(const struct nl_msg *msg, struct ha_net_link *ret)
 	struct reader r = msg->body;
 	struct nl_attr attr;
 	uint8_t family = read_u8(&r);
-	bool half = false;
+	bool half = false, parent_elsewhere = false;
 
 	read_u8(&r);
 	l.type = read_host16(&r);
@@ -241,6 +241,8 @@ int net_codec_read_link(const struct nl_msg *msg, struct ha_net_link *ret)
 	while (nl_attr_next(&r, &attr)) {
 		/* Wireless events come in the clothes of RTM_NEWLINK, without most attributes. */
 		half |= attr.type == IFLA_WIRELESS;
+		/* IFLA_LINK is then an index of that namespace; ours may have the same number. */
+		parent_elsewhere |= attr.type == IFLA_LINK_NETNSID;
 		if (!read_link_attr(&attr, &l))
 			return -EBADMSG;
 	}
@@ -248,6 +250,8 @@ int net_codec_read_link(const struct nl_msg *msg, struct ha_net_link *ret)
 		return -EBADMSG;
 	if (half)
 		return -ENOMSG;
+	if (parent_elsewhere)
+		l.parent = 0;
 	*ret = l;
 	return 0;
 }

@@ -278,6 +278,16 @@ static void a_link_is_read(void **state)
 	assert_memory_equal(l.mac, "\2\0\0\0\0\1", 6);
 }
 
+static void a_parent_in_another_namespace_is_none_of_ours(void **state)
+{
+	struct ha_net_link l;
+
+	(void)state;
+	assert_int_equal(read_link(AF_UNSPEC, 6, IFLA_LINK_NETNSID, &l), 0);
+	assert_int_equal(l.parent, 0);
+	assert_int_equal(l.master, 4);
+}
+
 static void a_link_layer_address_of_any_length_stays_in_its_room(void **state)
 {
 	struct ha_net_link l;
@@ -329,6 +339,7 @@ int main(void)
 		cmocka_unit_test(an_attribute_of_an_address_with_a_wrong_length_is_malformed),
 		cmocka_unit_test(a_message_cut_anywhere_is_not_overrun),
 		cmocka_unit_test(a_link_is_read),
+		cmocka_unit_test(a_parent_in_another_namespace_is_none_of_ours),
 		cmocka_unit_test(a_link_layer_address_of_any_length_stays_in_its_room),
 		cmocka_unit_test(what_only_looks_like_link_news_is_ignored),
 		cmocka_unit_test(the_mark_counts_before_the_label),
