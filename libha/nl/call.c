@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <limits.h>
 #include <linux/genetlink.h>
 #include <linux/netlink.h>
 #include <poll.h>
+#include <time.h>
 
 #include "base/mem.h"
 #include "base/sized.h"
@@ -20,12 +22,13 @@
 int nl_channel_open(struct nl_channel *c, int protocol, const struct ha_nl_transport *given,
 		    unsigned int timeout_ms)
 {
-	struct nl_channel own = {
-	    .next_seq = 1,
-	    .timeout_ms = timeout_ms && timeout_ms <= INT32_MAX ? (int)timeout_ms : NL_TIMEOUT_MS};
+	struct nl_channel own = {.next_seq = 1,
+				 .timeout_ms = timeout_ms > INT_MAX ? INT_MAX : (int)timeout_ms};
 	struct ha_nl_transport t;
 	int r;
 
+	if (!timeout_ms)
+		own.timeout_ms = NL_TIMEOUT_MS;
 	if (given)
 		t = *given;
 	else if ((r = ha_nl_mnl_open(protocol, NULL, &t)) < 0)
@@ -54,19 +57,30 @@ void nl_channel_close(struct nl_channel *c)
 	*c = (struct nl_channel){0};
 }
 
-static int wait_readable(struct nl_channel *c)
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int wait_readable(struct nl_channel *c, int64_t until_ms)
 {
 	struct pollfd p = {.fd = c->ops.fd(c->transport), .events = POLLIN};
-	int n = poll(&p, 1, c->timeout_ms);
+	int64_t left = until_ms - now_ms();
+	int n = poll(&p, 1, left > 0 ? (int)left : 0);
 
-	if (n < 0)
-		return errno == EINTR ? 0 : -errno;
-	return n ? 0 : -ETIMEDOUT;
+	if (n < 0 && errno != EINTR)
+		return -errno;
+	return n || left > 0 ? 0 : -ETIMEDOUT;
 }
 
 /* The next datagram, waiting for it if the transport is slow. */
 static int take(struct nl_channel *c, bool wait, struct reader *ret)
 {
+	int64_t until_ms = -1;
+
 	for (int i = 0; i < STRAYS_MAX; i++) {
 		ssize_t n = c->ops.recv(c->transport, c->buf, NL_RECEIVE_BYTES);
 		int r;
@@ -78,7 +92,9 @@ static int take(struct nl_channel *c, bool wait, struct reader *ret)
 		}
 		if (n != -EAGAIN || !wait)
 			return (int)n;
-		r = wait_readable(c);
+		if (until_ms < 0)
+			until_ms = now_ms() + c->timeout_ms;
+		r = wait_readable(c, until_ms);
 		if (r < 0)
 			return r;
 	}

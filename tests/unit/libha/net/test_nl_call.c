@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+#include <limits.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/time.h>
 #include <cmocka.h>
 
 #include "fake_nl.h"
@@ -457,6 +460,43 @@ static void a_transport_that_lacks_a_function_is_refused(void **state)
 	assert_int_equal(p->f->n_closes, 0);
 }
 
+static volatile sig_atomic_t n_signals;
+
+static void count_signal(int number)
+{
+	(void)number;
+	n_signals++;
+}
+
+static void signals_do_not_prolong_the_wait(void **state)
+{
+	struct place *p = *state;
+	struct got g = {.p = p};
+	struct sigaction count = {.sa_handler = count_signal}, before;
+	const struct itimerval often = {{0, 5000}, {0, 5000}}, never = {0};
+
+	nl_batch_begin(&p->b, 33, 0);
+	nl_batch_end(&p->b);
+	sigaction(SIGALRM, &count, &before);
+	setitimer(ITIMER_REAL, &often, NULL);
+	assert_int_equal(nl_query(&p->c, &p->b, &got_ops, &g), -ETIMEDOUT); /* after 20 ms */
+	setitimer(ITIMER_REAL, &never, NULL);
+	sigaction(SIGALRM, &before, NULL);
+	assert_true(n_signals < 100);
+}
+
+static void a_longer_timeout_than_poll_knows_is_the_longest_it_knows(void **state)
+{
+	struct place *p = *state;
+	struct ha_nl_transport t = fake_transport(p->f);
+	struct nl_channel c;
+
+	assert_int_equal(nl_channel_open(&c, 0, &t, UINT_MAX), 0);
+	assert_int_equal(c.timeout_ms, INT_MAX);
+	c.ops.close = NULL;
+	nl_channel_close(&c);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -477,6 +517,8 @@ int main(void)
 	    T(a_dump_may_be_refused_at_either_end),
 	    T(a_family_is_found_by_its_name),
 	    T(a_transport_that_lacks_a_function_is_refused),
+	    T(signals_do_not_prolong_the_wait),
+	    T(a_longer_timeout_than_poll_knows_is_the_longest_it_knows),
 	};
 
 	return cmocka_run_group_tests_name("libha/nl/call", tests, NULL, NULL);
