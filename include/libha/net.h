@@ -128,7 +128,8 @@ LIBHA_API int ha_net_address_add(struct ha_net *n, const struct ha_net_address *
 
 /*
  * As ha_net_address_add(), but an address that is there gets these lifetimes, flags and mark: to
- * renew a lifetime, or to mark what was adopted. Status 0 in both cases.
+ * renew a lifetime, or to mark what was adopted. Status 0 in both cases. Of an IPv4 address that is
+ * there the kernel changes no flag but DEPRECATED.
  */
 LIBHA_API int ha_net_address_set(struct ha_net *n, const struct ha_net_address *a, size_t count,
 				 int *ret_status);
