@@ -130,7 +130,8 @@ static bool read_lifetimes(const struct nl_attr *attr, struct ha_net_address *a)
 	if (!nl_attr_bytes(attr, &info, sizeof(info)))
 		return false;
 	a->preferred_lft_s = info.ifa_prefered == FOREVER ? 0 : info.ifa_prefered;
-	a->valid_lft_s = info.ifa_valid == FOREVER ? 0 : info.ifa_valid;
+	/* Whole seconds: one that expires in less has 0 left, which here would mean never. */
+	a->valid_lft_s = info.ifa_valid == FOREVER ? 0 : info.ifa_valid ? info.ifa_valid : 1;
 	return true;
 }
 

@@ -141,6 +141,23 @@ static void a_deprecated_address_has_no_preferred_lifetime(void **state)
 	assert_int_equal(info.ifa_valid, UINT32_MAX);
 }
 
+static void an_address_in_its_last_second_is_not_there_for_ever(void **state)
+{
+	struct ha_net_address a = address("192.0.2.1"), back;
+	struct ifa_cacheinfo info = {0};
+	uint8_t buf[256];
+	struct writer w = writer_of(buf, sizeof(buf));
+	struct nl_msg msg;
+
+	(void)state;
+	nl_msg_begin(&w, RTM_NEWADDR, 0);
+	net_codec_put_address(&w, &a);
+	nl_attr_put(&w, IFA_CACHEINFO, &info, sizeof(info));
+	msg = message(buf, &w);
+	assert_int_equal(net_codec_read_address(&msg, &back), 0);
+	assert_int_equal(back.valid_lft_s, 1);
+}
+
 static void what_the_kernel_could_not_be_asked_for_is_refused(void **state)
 {
 	struct ha_net_address v4 = address("192.0.2.1"), v6 = address("2001:db8::1"), a;
@@ -335,6 +352,7 @@ int main(void)
 #endif
 		cmocka_unit_test(what_was_asked_for_is_read_back),
 		cmocka_unit_test(a_deprecated_address_has_no_preferred_lifetime),
+		cmocka_unit_test(an_address_in_its_last_second_is_not_there_for_ever),
 		cmocka_unit_test(what_the_kernel_could_not_be_asked_for_is_refused),
 		cmocka_unit_test(an_attribute_of_an_address_with_a_wrong_length_is_malformed),
 		cmocka_unit_test(a_message_cut_anywhere_is_not_overrun),
