@@ -16,8 +16,7 @@
 /* Datagrams of one dump: 32 GiB of them are no answer. */
 #define DUMP_DATAGRAMS_MAX (1 << 20)
 
-/* -- channel -------------------------------------------------------------------------------------
- */
+/* -- channel ------------------------------------------------------------------------------------- */
 
 int nl_channel_open(struct nl_channel *c, int protocol, const struct ha_nl_transport *given,
 		    unsigned int timeout_ms)
@@ -115,8 +114,7 @@ static void drain(struct nl_channel *c)
 	}
 }
 
-/* -- many requests --------------------------------------------------------------------------------
- */
+/* -- many requests -------------------------------------------------------------------------------- */
 
 /* Consecutive messages of a batch that go out together. */
 struct chunk {
@@ -208,8 +206,7 @@ static int run_chunk(struct nl_channel *c, struct chunk *k)
 	for (size_t i = 0; i < k->n + STRAYS_MAX; i++) {
 		struct reader in;
 
-		/* A batch refused as a whole may have no other answer: take what is there already.
-		 */
+		/* A batch refused as a whole may have no other answer: take what is there already. */
 		r = take(c, !all_refused, &in);
 		if (r == -EAGAIN && all_refused)
 			return n_failed;
@@ -289,8 +286,7 @@ int nl_transaction(struct nl_channel *c, struct nl_batch *b, nl_failed_fn *faile
 	return run_chunk(c, &k);
 }
 
-/* -- one question ---------------------------------------------------------------------------------
- */
+/* -- one question --------------------------------------------------------------------------------- */
 
 struct query {
 	const struct nl_query_ops *ops;
@@ -394,8 +390,7 @@ int nl_query(struct nl_channel *c, struct nl_batch *b, const struct nl_query_ops
 	return -EINTR;
 }
 
-/* -- generic netlink ------------------------------------------------------------------------------
- */
+/* -- generic netlink ------------------------------------------------------------------------------ */
 
 static int take_family(void *userdata, const struct nl_msg *msg)
 {

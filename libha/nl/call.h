@@ -3,12 +3,13 @@
  * Asking the kernel, synchronously. Three things can be asked:
  *
  *	nl_call         many independent requests (addresses, IPVS services), each done or refused
- *on its own nl_transaction  one nfnetlink batch (nf_tables), done as a whole or not at all nl_query
- *one request that answers with messages: a dump, or a single GET
+ *	                on its own
+ *	nl_transaction  one nfnetlink batch (nf_tables), done as a whole or not at all
+ *	nl_query        one request that answers with messages: a dump, or a single GET
  *
  * The first two send many messages at once and let the kernel answer failures only: no message
- *carries NLM_F_ACK but one, the fence; when its answer is in, every request without an error was
- *done. One system call in and one or two out, instead of two for each request.
+ * carries NLM_F_ACK but one, the fence; when its answer is in, every request without an error was
+ * done. One system call in and one or two out, instead of two for each request.
  *
  *	struct nl_channel c;
  *	struct nl_batch b = {0};
@@ -20,8 +21,10 @@
  *		...
  *		nl_batch_end(&b);
  *	}
- *	r = nl_call(&c, &b, failed, userdata);   r < 0: not known what was done; r > 0: so many
- *failed nl_batch_fini(&b); nl_channel_close(&c);
+ *	r = nl_call(&c, &b, failed, userdata);
+ *	        r < 0: not known what was done; r > 0: so many failed
+ *	nl_batch_fini(&b);
+ *	nl_channel_close(&c);
  */
 #ifndef LIBHA_NL_CALL_H
 #define LIBHA_NL_CALL_H
@@ -51,8 +54,7 @@
 #define NL_BATCH_MSG_BYTES (128u << 10)
 #define NL_BATCH_BYTES_MAX HA_NL_SEND_BYTES_MAX
 
-/* -- batch: messages in one buffer --------------------------------------------------------------
- */
+/* -- batch: messages in one buffer -------------------------------------------------------------- */
 
 /* All zero is an empty one. */
 struct nl_batch {
@@ -79,8 +81,7 @@ void nl_batch_reset(struct nl_batch *b);
 /* Frees the memory; it is an empty batch again. */
 void nl_batch_fini(struct nl_batch *b);
 
-/* -- channel: a transport and what is known about its answers ------------------------------------
- */
+/* -- channel: a transport and what is known about its answers ------------------------------------ */
 
 struct nl_channel {
 	struct ha_nl_transport_ops ops;
@@ -102,8 +103,7 @@ int nl_channel_open(struct nl_channel *c, int protocol, const struct ha_nl_trans
 		    unsigned int timeout_ms);
 void nl_channel_close(struct nl_channel *c);
 
-/* -- asking --------------------------------------------------------------------------------------
- */
+/* -- asking -------------------------------------------------------------------------------------- */
 
 /* One request failed: its index in the batch, -errno, the kernel's extended text or "". */
 typedef void nl_failed_fn(void *userdata, size_t index, int error, const char *text);
@@ -132,8 +132,7 @@ struct nl_query_ops {
 	/* One message of the answer. Not 0: ends the query with that value. */
 	int (*message)(void *userdata, const struct nl_msg *msg);
 
-	/* The dump was interrupted and begins again: forget what was told. May be NULL for a GET.
-	 */
+	/* The dump was interrupted and begins again: forget what was told. May be NULL for a GET. */
 	void (*restart)(void *userdata);
 };
 

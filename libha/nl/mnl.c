@@ -9,8 +9,7 @@
 
 #include "base/sized.h"
 
-/* Datagrams of other senders than the kernel thrown away in one recv; then the host's loop turns.
- */
+/* Datagrams of other senders than the kernel thrown away in one recv; then the host's loop turns. */
 #define STRANGERS_MAX 64
 
 static int sock_fd(void *t)
@@ -91,8 +90,7 @@ static const struct ha_nl_transport_ops sock_ops = {
     .close = sock_close,
 };
 
-/* Each is a convenience an older kernel lacks: short answers, texts, dumps filtered by the kernel.
- */
+/* Each is a convenience an older kernel lacks: short answers, texts, dumps filtered by the kernel. */
 static void ask_for_comfort(struct mnl_socket *s)
 {
 	static const int options[] = {NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK};

@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Netlink messages as bytes: building and reading, pure. Both sides stand on base/cursor.h, so
- *there is no unchecked twin: a builder that runs out of room makes its writer bad, a message that
- *lies about its length makes its reader bad, and the caller asks once at the end.
+ * there is no unchecked twin: a builder that runs out of room makes its writer bad, a message that
+ * lies about its length makes its reader bad, and the caller asks once at the end.
  *
- * Building                                       Reading
- *	size_t m = nl_msg_begin(w, type, flags);         while (nl_msg_next(&r, &msg))
- *	nl_genl_put(w, cmd, version);                            while (nl_attr_next(&msg.body, &a))
- *	nl_attr_put_u32(w, TYPE, 5);                                     switch (a.type) {
- *	size_t n = nl_nest_begin(w, LIST);                               case TYPE:
- *	nl_attr_put_str(w, NAME, "lo");                                          ok =
- *nl_attr_u32(&a, &v); nl_nest_end(w, n);                               if (r.bad) ... cut short
+ * Building:
+ *	size_t m = nl_msg_begin(w, type, flags);
+ *	nl_genl_put(w, cmd, version);
+ *	nl_attr_put_u32(w, TYPE, 5);
+ *	size_t n = nl_nest_begin(w, LIST);
+ *	nl_attr_put_str(w, NAME, "lo");
+ *	nl_nest_end(w, n);
  *	nl_msg_end(w, m);
+ *
+ * Reading:
+ *	while (nl_msg_next(&r, &msg))
+ *		while (nl_attr_next(&msg.body, &a))
+ *			if (a.type == TYPE)
+ *				ok = nl_attr_u32(&a, &v);
+ *	if (r.bad) ... cut short
  */
 #ifndef LIBHA_NL_MSG_H
 #define LIBHA_NL_MSG_H
@@ -91,8 +98,7 @@ struct nl_attr {
 	struct reader data; /* the payload; of a nested attribute: read it with nl_attr_next() */
 };
 
-/* Takes the next attribute. False at the end of `r`, or when the rest is no whole one: r->bad then.
- */
+/* Takes the next attribute. False at the end of `r`, or when the rest is no whole one: r->bad then. */
 bool nl_attr_next(struct reader *r, struct nl_attr *ret);
 
 /* The payload as a number. False, and *ret is left alone, when its length is not that of the
