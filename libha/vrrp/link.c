@@ -42,8 +42,7 @@ struct ha_vrrp_link {
 	struct mmsghdr message[CHUNK];
 	struct iovec iov[CHUNK];
 	struct sockaddr_storage from[CHUNK];
-	uint8_t control[CHUNK][CONTROL_SIZE]
-	    __attribute__((aligned(__alignof__(struct cmsghdr))));
+	uint8_t control[CHUNK][CONTROL_SIZE] __attribute__((aligned(__alignof__(struct cmsghdr))));
 	uint8_t packet[CHUNK][PACKET_SIZE];
 };
 

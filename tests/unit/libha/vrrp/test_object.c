@@ -2,7 +2,9 @@
 /* The object around the state machine: options, exact timers, callbacks, freezing, memory. */
 #include "rig.h"
 
-#include <netinet/in.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define DOWN_100 (3 * S + 609375000)
 
@@ -305,6 +307,32 @@ static void a_loop_of_callbacks_ends(void **state)
 	assert_int_equal(ha_vrrp_tick(r.v, T0), 0);
 }
 
+static void free_inside(struct rig *rig, const char *what)
+{
+	(void)what;
+	ha_vrrp_free(rig->v);
+}
+
+static void freeing_inside_a_callback_asserts(void **state)
+{
+	struct ha_vrrp_opts o = rig_opts();
+	int status = 0;
+	pid_t child = fork();
+
+	(void)state;
+	assert_true(child >= 0);
+	if (!child) {
+		signal(SIGABRT, SIG_DFL);
+		fclose(stderr); /* the message is expected */
+		rig_up(&r, &o);
+		r.in_callback = free_inside;
+		ha_vrrp_start(r.v, T0);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+
 /* ---- memory ---- */
 
 static int build_all(void)
@@ -514,6 +542,7 @@ int main(void)
 	    T(every_value_has_a_name),
 	    T(inside_a_callback_all_but_time_and_packets_may_be_called),
 	    T(a_loop_of_callbacks_ends),
+	    T(freeing_inside_a_callback_asserts),
 	    T(each_failed_allocation_is_enomem),
 	    T(nothing_is_allocated_after_start),
 	    T(a_thawed_active_misses_no_beat),
