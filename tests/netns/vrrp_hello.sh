@@ -30,8 +30,8 @@ wait_for() { # FILE LINE
     exit 1
 }
 
-ip netns exec "$a" "$1" eth0 51 10.9.0.100 200 10 >"$dir/a" & first=$!
-ip netns exec "$b" "$1" eth0 51 10.9.0.100 100 10 >"$dir/b" &
+nsenter --net="/run/netns/$a" "$1" eth0 51 10.9.0.100 200 10 >"$dir/a" & first=$!
+nsenter --net="/run/netns/$b" "$1" eth0 51 10.9.0.100 100 10 >"$dir/b" &
 wait_for a "active: no advert heard"
 wait_for b "backup: started"
 kill $first

@@ -63,7 +63,7 @@ they_lack() { ! they_hold; }
 
 start_router() { # PRIORITY
     # shellcheck disable=SC2086 # the scenario's tail is words
-    ip netns exec "$us" "$router" eth0 51 "$address" "$1" "$interval_cs" "$version" $tail >"$dir/router.log" 2>&1 &
+    nsenter --net="/run/netns/$us" "$router" eth0 51 "$address" "$1" "$interval_cs" "$version" $tail >"$dir/router.log" 2>&1 &
     router_pid=$!
 }
 
@@ -91,7 +91,7 @@ vrrp_instance A {
     }
 }
 CONF
-    ip netns exec "$them" keepalived -n -l -D -P -f "$dir/keepalived.conf" -p "$dir/k.pid" -r "$dir/v.pid" \
+    nsenter --net="/run/netns/$them" keepalived -n -l -D -P -f "$dir/keepalived.conf" -p "$dir/k.pid" -r "$dir/v.pid" \
         >>"$dir/keepalived.log" 2>&1 &
     keepalived_pid=$!
 }

@@ -16,17 +16,18 @@ lab_keep=  # not empty: what is up stays up at the end
 lab_leave= # a file in LAB_DIR to leave behind
 
 lab_ns() { echo "$LAB-$1"; }
+# Not `ip netns exec`: that mounts, which a chroot whose root is no mount point refuses.
 lab_on() {
     local name=$1
     shift
-    ip netns exec "$(lab_ns "$name")" "$@"
+    nsenter --net="/run/netns/$(lab_ns "$name")" "$@"
 }
 # lab_ip NAME ...: `ip` there, cheaper than through lab_on.
 lab_ip() { ip -n "$(lab_ns "$1")" "${@:2}"; }
 lab_sysctl() { lab_on "$1" sysctl -qw "${@:2}"; }
 
 # lab_existing PREFIX: namespaces of that lab that are there already.
-lab_existing() { ip netns list | awk '{ print $1 }' | grep -E "^$1-[a-z0-9]+$"; }
+lab_existing() { ip netns list 2>/dev/null | awk '{ print $1 }' | grep -E "^$1-[a-z0-9]+$"; }
 
 # lab_refuse_second PREFIX: exits if that lab is up already.
 lab_refuse_second() {
@@ -92,7 +93,7 @@ lab_heal() { lab_ip net link set "$(lab_port "$1" "$2")" up; }
 lab_start() {
     local name=$1 tag=$2
     shift 2
-    ip netns exec "$(lab_ns "$name")" "$@" </dev/null >>"$LAB_DIR/$name/$tag.log" 2>&1 &
+    nsenter --net="/run/netns/$(lab_ns "$name")" "$@" </dev/null >>"$LAB_DIR/$name/$tag.log" 2>&1 &
     LAB_PID=$!
     disown "$LAB_PID"
 }
