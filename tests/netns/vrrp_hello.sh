@@ -17,9 +17,9 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 1' INT TERM
 if ! { ip netns add "$a" && ip netns add "$b"; }; then skip "cannot make network namespaces"; fi
-ip -n "$a" link add eth0 type veth peer name eth0 netns "$b" || skip "cannot make a veth pair"
-ip -n "$a" addr add 10.9.0.1/24 dev eth0 && ip -n "$a" link set eth0 up
-ip -n "$b" addr add 10.9.0.2/24 dev eth0 && ip -n "$b" link set eth0 up
+nsenter --net="/run/netns/$a" ip link add eth0 type veth peer name eth0 netns "$b" || skip "cannot make a veth pair"
+nsenter --net="/run/netns/$a" ip addr add 10.9.0.1/24 dev eth0 && nsenter --net="/run/netns/$a" ip link set eth0 up
+nsenter --net="/run/netns/$b" ip addr add 10.9.0.2/24 dev eth0 && nsenter --net="/run/netns/$b" ip link set eth0 up
 
 wait_for() { # FILE LINE
     for _ in $(seq 100); do

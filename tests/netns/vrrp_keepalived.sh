@@ -29,14 +29,14 @@ trap cleanup EXIT
 trap 'exit 1' INT TERM
 
 if ! { ip netns add "$us" && ip netns add "$them"; }; then skip "cannot make network namespaces"; fi
-ip -n "$us" link add eth0 type veth peer name eth0 netns "$them" || skip "cannot make a veth pair"
+nsenter --net="/run/netns/$us" ip link add eth0 type veth peer name eth0 netns "$them" || skip "cannot make a veth pair"
 for side in 1 2; do
     ns=$([ $side = 1 ] && echo "$us" || echo "$them")
-    ip -n "$ns" link set lo up
-    ip -n "$ns" addr add 10.9.0.$side/24 dev eth0
-    ip -n "$ns" addr add fe80::$side/64 dev eth0 nodad
-    ip -n "$ns" link set eth0 addrgenmode none
-    ip -n "$ns" link set eth0 up
+    nsenter --net="/run/netns/$ns" ip link set lo up
+    nsenter --net="/run/netns/$ns" ip addr add 10.9.0.$side/24 dev eth0
+    nsenter --net="/run/netns/$ns" ip addr add fe80::$side/64 dev eth0 nodad
+    nsenter --net="/run/netns/$ns" ip link set eth0 addrgenmode none
+    nsenter --net="/run/netns/$ns" ip link set eth0 up
 done
 
 fail() {
@@ -58,7 +58,7 @@ wait_for() {
 }
 
 said() { [ "$(grep -v -e '^remark: losing' -e '^dropped: not running' "$dir/router.log" | tail -1)" = "$1" ]; }
-they_hold() { ip -n "$them" addr show dev eth0 | grep -qF " $address/"; }
+they_hold() { nsenter --net="/run/netns/$them" ip addr show dev eth0 | grep -qF " $address/"; }
 they_lack() { ! they_hold; }
 
 start_router() { # PRIORITY
@@ -104,7 +104,7 @@ kill_keepalived() {
     wait "$keepalived_pid" 2>/dev/null
     keepalived_pid=''
     rm -f "$dir"/*.pid
-    ip -n "$them" addr del "$address/${address_bits}" dev eth0 2>/dev/null
+    nsenter --net="/run/netns/$them" ip addr del "$address/${address_bits}" dev eth0 2>/dev/null
 }
 
 stop_keepalived() {

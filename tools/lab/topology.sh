@@ -22,8 +22,8 @@ lab_on() {
     shift
     nsenter --net="/run/netns/$(lab_ns "$name")" "$@"
 }
-# lab_ip NAME ...: `ip` there, cheaper than through lab_on.
-lab_ip() { ip -n "$(lab_ns "$1")" "${@:2}"; }
+# lab_ip NAME ...: `ip` there.
+lab_ip() { lab_on "$1" ip "${@:2}"; }
 lab_sysctl() { lab_on "$1" sysctl -qw "${@:2}"; }
 
 # lab_existing PREFIX: namespaces of that lab that are there already.
