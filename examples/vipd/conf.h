@@ -20,6 +20,7 @@
 #define CONF_NO_WEIGHT INT32_MIN /* a tracker without a weight: its failure is a fault */
 #define CONF_NAME_MAX 63	 /* characters of an instance, group or script name */
 #define CONF_ARGS_MAX 31	 /* words of a script */
+#define CONF_INSTANCES_MAX 16384 /* vrrp_instance; also of vrrp_sync_group and vrrp_script */
 
 /* A program to run. argv[0] NULL: none. */
 struct conf_script {
@@ -97,7 +98,6 @@ struct conf_instance {
 	bool no_accept, any_addresses, no_reply, last_advert, dont_track_primary;
 	struct ha_ip source; /* mcast_src_ip or unicast_src_ip */
 	struct ha_ip group_address;
-	int unicast_ttl;
 	struct ha_ip *peers;
 	size_t n_peers;
 	struct conf_address *addresses; /* advertised ones first */

@@ -3,6 +3,7 @@
  * What can only be judged when all is read: defaults, inheritance, names that point elsewhere, and
  * whether the libraries would take it. What cannot run is taken out of the model, said once.
  */
+#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -400,29 +401,24 @@ static bool service_makes_sense(struct conf_parse *p, struct conf_virtual *v)
 	return true;
 }
 
-static bool same_listen(const struct conf_virtual *a, const struct conf_listen *x,
-			const struct conf_virtual *b, const struct conf_listen *y)
-{
-	if (x->fwmark || y->fwmark)
-		return x->fwmark == y->fwmark && x->ip.family == y->ip.family;
-	return a->protocol == b->protocol && x->port == y->port && !ha_ip_compare(&x->ip, &y->ip);
-}
-
+/* Each address, port and protocol belongs to one virtual server. */
 static bool is_double_service(struct conf_parse *p, const struct conf_virtual *v)
 {
-	for (const struct conf_virtual *o = p->conf->virtuals; o && o != v; o = o->next) {
-		for (size_t i = 0; i < v->n_listen; i++) {
-			for (size_t j = 0; j < o->n_listen; j++) {
-				if (!same_listen(v, &v->listen[i], o, &o->listen[j]))
-					continue;
-				conf_warn(p, &v->at,
-					  "virtual_server %s is there already, in line %u: skipped",
-					  v->name, o->at.line);
-				return true;
-			}
-		}
+	struct ha_service_opts o;
+	int r = 0;
+
+	for (size_t i = 0; i < v->n_listen && r >= 0; i++) {
+		model_service(v, &v->listen[i], &o);
+		r = ha_service_add(p->services, &o, NULL);
 	}
-	return false;
+	if (r == -EEXIST)
+		conf_warn(p, &v->at,
+			  "virtual_server %s has an address, port and protocol that another one "
+			  "has already: skipped",
+			  v->name);
+	else if (r < 0)
+		conf_warn(p, &v->at, "virtual_server %s: %s: skipped", v->name, strerror(-r));
+	return r < 0;
 }
 
 static bool complete_virtual(struct conf_parse *p, struct conf_virtual *v)

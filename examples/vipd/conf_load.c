@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <libha/service.h>
+
 #include "conf.h"
 #include "conf_memory.h"
 #include "conf_tree.h"
@@ -39,15 +41,17 @@ int conf_load(const struct conf_source *source, struct diag *d, struct conf **re
 {
 	struct conf *c = calloc(1, sizeof(*c));
 	struct conf_memory memory = {0};
-	struct conf_parse p = {&memory, c, d};
+	struct conf_parse p = {.memory = &memory, .conf = c, .diag = d};
 	jmp_buf failed;
 	int e;
 
 	*ret = c;
 	if (!c)
 		return -ENOMEM;
-	if (setjmp(failed)) {
+	p.virtuals_end = &c->virtuals;
+	if (ha_service_table_new(&p.services) < 0 || setjmp(failed)) {
 		c->memory = memory.chunks;
+		ha_service_table_free(p.services);
 		diag_add(d, DIAG_ERROR, NULL, "out of memory while reading the configuration");
 		return -ENOMEM;
 	}
@@ -55,6 +59,7 @@ int conf_load(const struct conf_source *source, struct diag *d, struct conf **re
 	set_defaults(c);
 	e = load(&p, source);
 	c->memory = memory.chunks;
+	ha_service_table_free(p.services);
 	return e;
 }
 

@@ -290,6 +290,10 @@ static void add_real(struct conf_parse *p, const struct conf_node *n, const stru
 
 	if (!r)
 		return;
+	if (v->n_reals == HA_DESTS_MAX) {
+		conf_warn(p, &n->word->at, "more than %d real servers: skipped", HA_DESTS_MAX);
+		return;
+	}
 	for (; *end; end = &(*end)->next) {
 		if ((*end)->port == r->port && !ha_ip_compare(&(*end)->ip, &r->ip)) {
 			conf_warn(p, &n->word->at,
@@ -376,7 +380,7 @@ void conf_virtual_new(struct conf_parse *p, const struct conf_node *n, const str
 		      void *target)
 {
 	struct conf *c = target;
-	struct conf_virtual *v = conf_alloc(p->memory, sizeof(*v)), **end = &c->virtuals;
+	struct conf_virtual *v = conf_alloc(p->memory, sizeof(*v));
 
 	*v = (struct conf_virtual){.forward = CONF_UNSET,
 				   .protocol = CONF_UNSET,
@@ -388,9 +392,8 @@ void conf_virtual_new(struct conf_parse *p, const struct conf_node *n, const str
 				   .at = n->word->at};
 	if (!read_where(p, n, v))
 		return;
-	while (*end)
-		end = &(*end)->next;
-	*end = v;
+	*p->virtuals_end = v;
+	p->virtuals_end = &v->next;
 	c->n_virtuals++;
 	conf_walk(p, n->child, k->block, v);
 }
@@ -400,10 +403,12 @@ void conf_virtual_new(struct conf_parse *p, const struct conf_node *n, const str
 static void add_listen(struct conf_parse *p, struct conf_virtual_group *g,
 		       const struct conf_listen *l)
 {
-	if (g->n_listen == HA_SERVICES_MAX) {
-		conf_warn(p, &l->at, "more than %d addresses in a group: skipped", HA_SERVICES_MAX);
+	if (p->n_listen == HA_SERVICES_MAX) {
+		conf_warn(p, &l->at, "more than %d addresses in all groups: skipped",
+			  HA_SERVICES_MAX);
 		return;
 	}
+	p->n_listen++;
 	g->listen = conf_grow(p->memory, g->listen, g->n_listen, sizeof(*l));
 	g->listen[g->n_listen++] = *l;
 }

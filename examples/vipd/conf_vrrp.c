@@ -16,11 +16,16 @@
 static const struct conf_garp garp_unset = {CONF_UNSET, CONF_UNSET, CONF_UNSET, CONF_UNSET,
 					    CONF_UNSET};
 
-/* Takes the name after a block's keyword; NULL, said, when there is none or it is taken. */
-static const char *block_name(struct conf_parse *p, const struct conf_node *n)
+/* The name after a block's keyword; NULL, said, when it may not be. `already`: how many there are. */
+static const char *block_name(struct conf_parse *p, const struct conf_node *n, size_t already)
 {
 	const struct conf_word *w = &n->word[1];
 
+	if (already == CONF_INSTANCES_MAX) {
+		conf_warn(p, &n->word->at, "more than %d of \"%s\": skipped", CONF_INSTANCES_MAX,
+			  n->word->text);
+		return NULL;
+	}
 	if (n->n < 2) {
 		conf_warn(p, &n->word->at,
 			  "\"%s\" needs a name before its block: the block is skipped",
@@ -385,7 +390,6 @@ static const struct conf_keyword instance_words[] = {
     {"mcast_src_ip", conf_set_ip, INSTANCE(source)},
     {"mcast_dst_ip", conf_set_ip, INSTANCE(group_address)},
     {"unicast_peer", set_peers, .block = &list_block},
-    {"unicast_ttl", conf_set_int, INSTANCE(unicast_ttl), 1, 255},
     {"garp_master_delay", conf_set_seconds, INSTANCE(garp.delay_ms), 0, DAY},
     {"garp_master_repeat", conf_set_int, INSTANCE(garp.repeat), 1, 255},
     {"garp_master_refresh", conf_set_seconds, INSTANCE(garp.refresh_ms), 0, DAY},
@@ -409,21 +413,21 @@ static const struct conf_keyword instance_words[] = {
 const struct conf_block conf_block_instance = {
     .name = "vrrp_instance",
     .keyword = instance_words,
-    .known =
-	"virtual_routes{ virtual_rules{ vmac_xmit_base smtp_alert lvs_sync_daemon_interface "
-	"native_ipv6 unicast_fault_no_peer check_unicast_src old_unicast_checksum vrf track_file{ "
-	"track_process{ track_bfd{ track_src_ip no_virtual_ipaddress promote_secondaries "
-	"linkbeat_use_polling v3_checksum_as_v2 no_accept strict_mode debug notify_deleted "
-	"notify_master_rx_lower_pri notify_priority_changes timer_expired_backup "
-	"thread_timer_expired garp_extra_if vmac_garp_intvl garp_lower_prio_delay "
-	"owner_ignore_adverts kernel_rx_buf_size auth_hmac{"};
+    .known = "virtual_routes{ virtual_rules{ vmac_xmit_base smtp_alert lvs_sync_daemon_interface "
+	     "native_ipv6 unicast_ttl unicast_fault_no_peer check_unicast_src old_unicast_checksum "
+	     "vrf track_file{ "
+	     "track_process{ track_bfd{ track_src_ip no_virtual_ipaddress promote_secondaries "
+	     "linkbeat_use_polling v3_checksum_as_v2 no_accept strict_mode debug notify_deleted "
+	     "notify_master_rx_lower_pri notify_priority_changes timer_expired_backup "
+	     "thread_timer_expired garp_extra_if vmac_garp_intvl garp_lower_prio_delay "
+	     "owner_ignore_adverts kernel_rx_buf_size auth_hmac{"};
 
 void conf_instance_new(struct conf_parse *p, const struct conf_node *n,
 		       const struct conf_keyword *k, void *target)
 {
 	struct conf *c = target;
 	struct conf_instance *i, **end = &c->instances;
-	const char *name = block_name(p, n);
+	const char *name = block_name(p, n, c->n_instances);
 
 	if (!name)
 		return;
@@ -445,7 +449,6 @@ void conf_instance_new(struct conf_parse *p, const struct conf_node *n,
 				    .preempt_delay_ms = CONF_UNSET,
 				    .garp = garp_unset,
 				    .down_timer_adverts = CONF_UNSET,
-				    .unicast_ttl = CONF_UNSET,
 				    .at = n->word->at};
 	*end = i;
 	c->n_instances++;
@@ -493,7 +496,7 @@ void conf_group_new(struct conf_parse *p, const struct conf_node *n, const struc
 {
 	struct conf *c = target;
 	struct conf_group *g, **end = &c->groups;
-	const char *name = block_name(p, n);
+	const char *name = block_name(p, n, c->n_groups);
 
 	if (!name)
 		return;
@@ -567,7 +570,7 @@ void conf_vrrp_script_new(struct conf_parse *p, const struct conf_node *n,
 {
 	struct conf *c = target;
 	struct conf_vrrp_script *s, **end = &c->scripts;
-	const char *name = block_name(p, n);
+	const char *name = block_name(p, n, c->n_scripts);
 
 	if (!name)
 		return;

@@ -15,6 +15,9 @@ struct conf_parse {
 	struct conf_memory *memory;
 	struct conf *conf;
 	struct diag *diag;
+	struct conf_virtual **virtuals_end;
+	size_t n_listen;		   /* of all groups; at most HA_SERVICES_MAX */
+	struct ha_service_table *services; /* all keys so far: finds the doubles */
 };
 
 struct conf_keyword;
