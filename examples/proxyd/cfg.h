@@ -92,7 +92,7 @@ struct cfg_settings {
 	enum cfg_mode mode;
 	struct diag_place mode_at;
 	const char *balance; /* HAProxy's name */
-	const char *algo;    /* libsched's name for it */
+	const char *algo;    /* the name of what runs it */
 	struct diag_place balance_at;
 	struct cfg_timeouts timeout;
 	unsigned maxconn, backlog, retries;

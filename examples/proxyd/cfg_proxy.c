@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <libsched/lb.h>
-
 #define MAXCONN_MAX 10000000u
 #define RETRIES_MAX 100u
 
@@ -33,56 +31,45 @@ static void kw_mode(struct reader *r, size_t first, const void *data)
 		say(r, DIAG_ERROR, first, "\"%s\" is no mode: write mode tcp", mode);
 }
 
-static const char *find_algo(const char *name)
-{
-	const char *algo;
+/* HAProxy's name, and what runs it: libsched's algorithm, or one of engine/algos.c. */
+static const struct {
+	const char *name, *algo;
+} balances[] = {
+    {"roundrobin", "roundrobin"}, {"static-rr", "roundrobin"}, /* the same shares; it only cannot change weights at run time */
+    {"leastconn", "leastconn"},	  {"source", "source"},	       {"first", "first"},
+};
+#define N_BALANCES (sizeof(balances) / sizeof(balances[0]))
 
-	for (size_t i = 0; (algo = lb_algo_name(i)); i++)
-		if (!strcmp(algo, name))
-			return algo;
-	return NULL;
-}
-
-/* HAProxy's names; what libsched has of them, it has under the same name. */
 static void kw_balance(struct reader *r, size_t first, const void *data)
 {
-	static const char *const ours[] = {"roundrobin", "static-rr", "leastconn", "source",
-					   "first",	 "random",    NULL};
-	static const char *const keyed[] = {"uri",  "url_param", "hdr",	     "rdp-cookie",
-					    "hash", "sticky",	 "log-hash", NULL};
+	static const char *const others[] = {"random", "uri",	 "url_param", "hdr", "rdp-cookie",
+					     "hash",   "sticky", "log-hash",  NULL};
+	const char *known[N_BALANCES + 1] = {NULL};
 	char name[64];
-	const char *algo = NULL;
 
 	(void)data;
 	snprintf(name, sizeof(name), "%s", word_at(r, first));
 	name[strcspn(name, "(")] = '\0'; /* hdr(name), random(2) */
-	for (size_t i = 0; ours[i]; i++)
-		if (!strcmp(ours[i], name)) {
-			algo = find_algo(name);
-			/* the same shares by weight; it only cannot change weights at run time */
-			if (!algo && !strcmp(name, "static-rr"))
-				algo = find_algo("roundrobin");
-			r->proxy->set.balance = ours[i];
-		}
 	r->proxy->set.balance_at = place_at(r, first);
-	if (algo) {
-		r->proxy->set.algo = algo;
+	for (size_t i = 0; i < N_BALANCES; i++) {
+		known[i] = balances[i].name;
+		if (strcmp(balances[i].name, name) != 0)
+			continue;
+		r->proxy->set.balance = balances[i].name;
+		r->proxy->set.algo = balances[i].algo;
 		return;
 	}
-	for (size_t i = 0; keyed[i]; i++)
-		if (!strcmp(keyed[i], name))
-			goto unsupported;
-	if (!strcmp(name, "first") || !strcmp(name, "random") || !strcmp(name, "source"))
-		goto unsupported;
-	say_unknown(r, first, "algorithm", ours, NULL);
-	return;
-unsupported:
-	if (r->proxy->set.mode == CFG_MODE_HTTP)
-		return; /* the mode is what is wrong, and is said */
-	say(r, DIAG_ERROR, first,
-	    "balance %s is known to HAProxy, not supported by this version: write roundrobin, "
-	    "static-rr%s or leastconn",
-	    name, find_algo("source") ? ", source" : "");
+	for (size_t i = 0; others[i]; i++) {
+		if (strcmp(others[i], name) != 0)
+			continue;
+		if (r->proxy->set.mode != CFG_MODE_HTTP) /* else the mode is what is wrong */
+			say(r, DIAG_ERROR, first,
+			    "balance %s is known to HAProxy, not supported by this version: write "
+			    "roundrobin, static-rr, leastconn, source or first",
+			    name);
+		return;
+	}
+	say_unknown(r, first, "algorithm", known, NULL);
 }
 
 static void kw_timeout(struct reader *r, size_t first, const void *data)

@@ -10,17 +10,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* FNV-1a, then a finalizer, so that neighbouring addresses lie far apart. */
+/* HAProxy's key of "balance source": the words of the address, exclusive-ored. */
 static uint64_t hash_source(const struct session *s)
 {
-	size_t len = s->client.family == AF_INET6 ? 16 : 4;
-	uint64_t h = UINT64_C(14695981039346656037);
+	uint32_t key = 0;
 
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ s->client.addr[i]) * UINT64_C(1099511628211);
-	h ^= h >> 33;
-	h *= UINT64_C(0xff51afd7ed558ccd);
-	return h ^ h >> 33;
+	for (size_t i = 0; i < sizeof(s->client.addr); i++) /* IPv4: the rest is 0 */
+		key ^= (uint32_t)s->client.addr[i] << (24 - i % 4 * 8);
+	return key;
 }
 
 /* 0: s->server is counted; -EAGAIN: all are full; -ENOSR: there is none. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "algos.h"
 #include "log.h"
 #include "worker.h"
 
@@ -22,10 +23,21 @@ static void pool_free(struct pool *p)
 	free(p);
 }
 
+static struct lb_group_opts group_opts(const struct cfg_proxy *proxy)
+{
+	const struct lb_algo *own = own_algo_find(proxy->set.algo);
+
+	return (struct lb_group_opts){
+	    .size = sizeof(struct lb_group_opts),
+	    .algo = own ? NULL : proxy->set.algo,
+	    .own_algo = own,
+	};
+}
+
 static struct pool *pool_new(struct engine *e, const struct cfg_proxy *proxy)
 {
 	struct pool *p = calloc(1, sizeof(*p));
-	struct lb_group_opts o = {.size = sizeof(o), .algo = proxy->set.algo};
+	struct lb_group_opts o = group_opts(proxy);
 
 	if (!p)
 		return NULL;
@@ -177,10 +189,10 @@ int pool_sync(struct pool *p, const struct set *set, const struct cfg_proxy *pro
 	struct server *s;
 	int e = 0;
 
-	if (p->algo != proxy->set.algo) {
-		e = lb_group_configure(p->group,
-				       &(struct lb_group_opts){.size = sizeof(struct lb_group_opts),
-							       .algo = proxy->set.algo});
+	if (strcmp(p->algo, proxy->set.algo) != 0) {
+		struct lb_group_opts o = group_opts(proxy);
+
+		e = lb_group_configure(p->group, &o);
 		p->algo = proxy->set.algo;
 	}
 	LIST_FOREACH(s, &p->servers, entry)

@@ -133,8 +133,7 @@ static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy
 	s->n_frontends++;
 	STAILQ_FOREACH(b, &p->binds, next)
 	{
-		struct listener *l = listener_get(
-		    e, b, p->set.backlog ? p->set.backlog : p->set.maxconn, ret_error, cap);
+		struct listener *l = listener_get(e, b, p->set.backlog, ret_error, cap);
 
 		if (!l)
 			return false;

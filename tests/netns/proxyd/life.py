@@ -1,0 +1,314 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The life of the daemon: reload, take-over, stop, limits, leaks:   life.py BINARY"""
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+
+from support import Proxy, Server, config, echo, free_port, named, read_all, read_n, run, until
+
+
+class Load:
+    """Clients that ask one connection after the other, until told to stop."""
+
+    def __init__(self, proxy, threads=4):
+        self.proxy = proxy
+        self.done = 0
+        self.failed = []
+        self.stopping = False
+        self.lock = threading.Lock()
+        self.threads = [threading.Thread(target=self._run) for _ in range(threads)]
+        for t in self.threads:
+            t.start()
+
+    def _run(self):
+        while not self.stopping:
+            try:
+                answer = self.proxy.ask()
+                error = None if answer.startswith("s") else f"answer {answer!r}"
+            except OSError as e:
+                error = repr(e)
+            with self.lock:
+                self.done += 1
+                if error:
+                    self.failed.append(error)
+
+    def stop(self):
+        self.stopping = True
+        for t in self.threads:
+            t.join()
+        return self.done, self.failed
+
+
+def farm(n):
+    return [Server(named(f"s{i}")) for i in range(n)]
+
+
+def listen(servers, extra=""):
+    return (
+        "listen l\n    bind 127.0.0.1:{port}\n    default-server check inter 100 fall 2 rise 2\n"
+        + extra
+        + "".join(f"    server s{i} 127.0.0.1:{s.port}\n" for i, s in enumerate(servers))
+    )
+
+
+def reload(p, text, number=signal.SIGHUP):
+    before = p.text().count("reload")
+    p.write(text)
+    p.signal(number)
+    until("the reload is told", lambda: p.text().count("reload") > before)
+
+
+def test_reload_under_load_fails_no_connection(binary):
+    servers = farm(3)
+    with Proxy(binary, config(listen(servers), threads=2)) as p:
+        load = Load(p)
+        for i in range(20):
+            reload(p, config(listen(servers[: 1 + i % 3], f"    # {i}\n"), threads=2))
+            time.sleep(0.05)
+        done, failed = load.stop()
+        assert done > 100 and not failed, (done, failed[:3])
+
+
+def test_reload_keeps_connections_and_health(binary):
+    servers = farm(2)
+    talk = Server(echo)
+    dead = free_port()
+    body = listen(servers) + f"    server dead 127.0.0.1:{dead}\nlisten e\n    bind 127.0.0.1:{{second}}\n    server s 127.0.0.1:{talk.port}\n"
+    second = free_port()
+    with Proxy(binary, config(body, second=second, threads=2)) as p:
+        until("the dead one is seen", lambda: "l/dead is DOWN" in p.text())
+        with p.connect(second) as c:
+            c.sendall(b"one")
+            assert read_n(c, 3) == b"one"
+            # another algorithm, and the section of the open connection is gone
+            reload(p, config(listen(servers, "    balance leastconn\n") + f"    server dead 127.0.0.1:{dead}\n", threads=2))
+            c.sendall(b"two")
+            assert read_n(c, 3) == b"two"
+            assert p.text().count("l/dead is DOWN") == 1  # known, not found out again
+            assert {p.ask() for _ in range(8)} == {"s0", "s1"}
+            try:
+                p.connect(second).close()
+                raise AssertionError("the second address is still open")
+            except ConnectionRefusedError:
+                pass
+
+
+def test_reload_refuses_a_broken_file(binary):
+    servers = farm(1)
+    with Proxy(binary, config(listen(servers))) as p:
+        reload(p, config(listen(servers) + "    balance roundrobbin\n"))
+        assert "reload refused" in p.text()
+        assert "did you mean \"roundrobin\"" in p.text()
+        assert p.ask() == "s0"
+        with socket.socket() as taken:  # of another user of the port, without SO_REUSEPORT
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            reload(p, config(listen(servers) + f"    bind 127.0.0.1:{port}\n"))
+        assert "cannot listen" in p.text()
+        assert p.ask() == "s0"
+        reload(p, config(listen(servers)), signal.SIGUSR2)
+        assert "reloaded" in p.text()
+        assert p.ask() == "s0"
+
+
+def test_second_process_takes_over(binary):
+    servers = farm(2)
+    with Proxy(binary, config(listen(servers), threads=2)) as old:
+        with old.connect() as c:
+            load = Load(old, 2)
+            new = Proxy(binary, config(listen(servers), threads=2), port=old.port, args=("-sf", str(old.process.pid)))
+            with new:
+                time.sleep(0.5)
+                done, failed = load.stop()
+                assert old.process.poll() is None  # it finishes its connection
+                c.sendall(b"x\n")
+                assert read_all(c).startswith(b"s")
+                c.close()
+                assert old.wait_end() == 0
+                # A handshake that falls into the instant of the old one's close may be lost.
+                assert done > 50 and len(failed) <= 2, (done, failed)
+                assert new.ask() in ("s0", "s1")
+
+
+def test_usr1_finishes_connections(binary):
+    s = Server(echo)
+    body = "listen l\n    bind 127.0.0.1:{port}\n    server s 127.0.0.1:%d\n" % s.port
+    with Proxy(binary, config(body, threads=2)) as p, p.connect() as c:
+        c.sendall(b"a")
+        assert read_n(c, 1) == b"a"
+        p.signal(signal.SIGUSR1)
+        until("new connections are refused", lambda: refused(p))
+        c.sendall(b"b")
+        assert read_n(c, 1) == b"b"
+        assert p.process.poll() is None
+        c.close()
+        assert p.wait_end() == 0
+
+
+def refused(p):
+    try:
+        p.connect().close()
+        return False
+    except OSError:
+        return True
+
+
+def test_hard_stop_after(binary):
+    s = Server(echo)
+    body = "global\n    hard-stop-after 300ms\nlisten l\n    bind 127.0.0.1:{port}\n    server s 127.0.0.1:%d\n" % s.port
+    with Proxy(binary, config(body)) as p, p.connect() as c:
+        c.sendall(b"a")
+        assert read_n(c, 1) == b"a"
+        p.signal(signal.SIGUSR1)
+        assert p.wait_end() == 0
+        assert read_all(c) == b""
+
+
+def test_no_descriptor_is_left_behind(binary):
+    servers = farm(2)
+    dead = free_port()
+    body = listen(servers) + f"    server dead 127.0.0.1:{dead}\n    option redispatch 1\n"
+    with Proxy(binary, config(body.replace("check inter 100", ""), threads=2)) as p:
+        p.ask()
+        time.sleep(0.2)
+        before = p.descriptors()
+        load = Load(p, 8)
+        time.sleep(1.0)
+        held = [p.connect() for _ in range(50)]  # that never speak
+        for i, c in enumerate(held):
+            if i % 2:  # half of them end with a reset
+                c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            c.close()
+        done, failed = load.stop()
+        assert done > 100 and not failed, (done, failed[:3])
+        for i in range(3):
+            reload(p, config(body.replace("check inter 100", "") + f"    # {i}\n", threads=2))
+        until("all descriptors are back", lambda: p.descriptors() == before)
+
+
+def test_out_of_descriptors_waits_without_spinning(binary):
+    s = Server(echo)
+    body = "listen l\n    bind 127.0.0.1:{port}\n    server s 127.0.0.1:%d\n" % s.port
+    with Proxy(binary, config(body, maxconn=500), limit=120) as p:
+        clients = [p.connect() for _ in range(120)]
+        until("it is told", lambda: "cannot accept" in p.text())
+        cpu = p.cpu_seconds()
+        time.sleep(1.0)
+        assert p.cpu_seconds() - cpu < 0.3, p.cpu_seconds() - cpu
+        assert p.text().count("cannot accept") == 1
+        for c in clients:
+            c.close()
+        with p.connect() as c:
+            c.sendall(b"again")
+            assert read_n(c, 5) == b"again"
+
+
+def test_full_frontend_waits_without_spinning(binary):
+    s = Server(echo)
+    body = "listen l\n    bind 127.0.0.1:{port}\n    maxconn 1\n    server s 127.0.0.1:%d\n" % s.port
+    with Proxy(binary, config(body, threads=2)) as p, p.connect() as first:
+        first.sendall(b"a")
+        assert read_n(first, 1) == b"a"
+        waiting = [p.connect() for _ in range(10)]
+        cpu = p.cpu_seconds()
+        time.sleep(0.7)
+        assert p.cpu_seconds() - cpu < 0.2, p.cpu_seconds() - cpu
+        first.close()
+        for c in waiting:  # whichever worker has it: one after the other
+            c.sendall(b"x")
+        left = set(waiting)
+        end = time.monotonic() + 10
+        while left and time.monotonic() < end:
+            for c in list(left):
+                c.settimeout(0.05)
+                try:
+                    if c.recv(1) == b"x":
+                        c.close()
+                        left.discard(c)
+                except (TimeoutError, socket.timeout):
+                    pass
+        assert not left, len(left)
+        assert s.peak == 1, s.peak
+
+
+def test_queue_is_served_by_all_threads(binary):
+    s = Server(echo)
+    body = "listen l\n    bind 127.0.0.1:{port}\n    timeout queue 10s\n    server s 127.0.0.1:%d maxconn 2\n" % s.port
+    with Proxy(binary, config(body, threads=4)) as p:
+        got = []
+
+        def client():
+            with p.connect() as c:
+                c.sendall(b"hi")
+                got.append(read_n(c, 2))
+
+        threads = [threading.Thread(target=client) for _ in range(60)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        assert got == [b"hi"] * 60, len(got)
+        assert s.peak <= 2, s.peak
+
+
+def test_unix_sockets(binary):
+    s = Server(echo)
+    path = f"/tmp/proxyd-test.{os.getpid()}.sock"
+    body = (
+        "listen l\n    bind 127.0.0.1:{port}\n    server s unix@{path}\n"
+        "listen m\n    bind unix@{path}\n    server s 127.0.0.1:%d\n" % s.port
+    )
+    try:
+        with Proxy(binary, config(body, threads=2, path=path)) as p:
+            for _ in range(10):
+                with p.connect() as c:
+                    c.sendall(b"through both")
+                    assert read_n(c, 12) == b"through both"
+    finally:
+        if os.path.exists(path):
+            os.unlink(path)
+
+
+def test_server_without_a_port_gets_the_clients(binary):
+    s = Server(named("same"))
+    body = "listen l\n    bind 127.0.0.2:{port}\n    server s 127.0.0.1\n"
+    with Proxy(binary, config(body), port=s.port) as p:
+        with socket.create_connection(("127.0.0.2", s.port)) as c:
+            c.sendall(b"x")
+            assert read_all(c) == b"same\n"
+
+
+def test_source_keeps_a_client_at_its_server(binary):
+    servers = farm(4)
+    with Proxy(binary, config(listen(servers, "    balance source\n"))) as p:
+        assert len({p.ask() for _ in range(12)}) == 1
+
+
+def test_log_line_of_a_connection(binary):
+    s = farm(1)[0]
+    log = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    log.bind(("127.0.0.1", 0))
+    log.settimeout(5)
+    body = (
+        "frontend f\n    bind 127.0.0.1:{port}\n    option tcplog\n    default_backend b\n"
+        "    log 127.0.0.1:%d local0\n"
+        "    log stdout format raw local0\n"
+        "backend b\n    server one 127.0.0.1:%d\n" % (log.getsockname()[1], s.port)
+    )
+    with Proxy(binary, config(body)) as p:
+        assert p.ask() == "s0"
+        line = log.recv(2048).decode()
+        assert line.startswith("<134>"), line
+        assert " f b/one 0/" in line and " 3 -- " in line and line.endswith(" 0/0"), line
+        until("the console has it", lambda: " f b/one 0/" in p.text())
+
+
+TESTS = [f for name, f in list(globals().items()) if name.startswith("test_")]
+
+if __name__ == "__main__":
+    sys.exit(run(TESTS, os.path.realpath(sys.argv[1])))

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: MIT
+"""What the tests of proxyd share: servers that misbehave on demand, and a proxy under test.
+
+Everything runs on loopback with ports the kernel chose. PROXY names the binary; the tests that hold
+for HAProxy too run with it as a twin, so that the expectation is not only ours.
+"""
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+WAIT = 10.0  # seconds until a state that must come has come
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def until(what, condition, seconds=WAIT):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return
+        time.sleep(0.02)
+    raise AssertionError("did not happen in time: " + what)
+
+
+def read_all(s):
+    parts = []
+    while True:
+        part = s.recv(65536)
+        if not part:
+            return b"".join(parts)
+        parts.append(part)
+
+
+def read_n(s, n):
+    data = b""
+    while len(data) < n:
+        part = s.recv(n - len(data))
+        if not part:
+            break
+        data += part
+    return data
+
+
+def established(s):
+    """By the kernel's word, since a thread of ours may not have noticed the FIN yet."""
+    try:
+        return s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == 1
+    except OSError:
+        return False
+
+
+class Server:
+    """Accepts on a port and hands each connection to `serve`, in a thread of its own."""
+
+    def __init__(self, serve, port=0, backlog=1024):
+        self.serve = serve
+        self.count = 0
+        self.open = 0
+        self.peak = 0  # of connections the other side had not closed
+        self.live = set()
+        self.lock = threading.Lock()
+        self.backlog = backlog
+        self.port = port
+        self.start()
+
+    def start(self):
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(("127.0.0.1", self.port))
+        self.port = self.socket.getsockname()[1]
+        self.socket.listen(self.backlog)
+        threading.Thread(target=self._accept, args=(self.socket,), daemon=True).start()
+
+    def stop(self):
+        self.socket.shutdown(socket.SHUT_RDWR)  # wakes accept
+        self.socket.close()
+
+    def _accept(self, listener):
+        while True:
+            try:
+                c, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._run, args=(c,), daemon=True).start()
+
+    def _run(self, c):
+        with self.lock:
+            self.open += 1
+            self.live.add(c)
+            self.peak = max(self.peak, sum(established(x) for x in self.live))
+        try:
+            with c:
+                self.serve(self, c)
+        except OSError:
+            pass
+        finally:
+            with self.lock:
+                self.open -= 1
+                self.live.discard(c)
+
+    def counted(self):
+        with self.lock:
+            self.count += 1
+
+
+def named(name):
+    """Reads a line, answers with the name, closes."""
+
+    def serve(server, c):
+        if c.recv(4096):
+            server.counted()
+            c.sendall(name.encode() + b"\n")
+
+    return serve
+
+
+def echo(server, c):
+    server.counted()
+    while True:
+        data = c.recv(65536)
+        if not data:
+            return
+        c.sendall(data)
+
+
+class Proxy:
+    """A configuration, running. `text` may use {port} for the frontend's."""
+
+    def __init__(self, binary, text, port=None, limit=None, args=()):
+        self.binary = binary
+        self.port = port or free_port()
+        self.folder = tempfile.mkdtemp(prefix="proxyd-test.")
+        self.file = os.path.join(self.folder, "test.cfg")
+        self.log_name = os.path.join(self.folder, "log")
+        self.write(text)
+        self.log = open(self.log_name, "wb")
+        command = [binary, "-db", "-f", self.file, *args]
+        if limit:
+            command = ["prlimit", f"--nofile={limit}", *command]
+        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log)
+        self.wait_for_port(self.port)
+
+    def write(self, text):
+        with open(self.file, "w") as f:
+            f.write(text.replace("{port}", str(self.port)))
+
+    def wait_for_port(self, port):
+        def listening():
+            if self.process.poll() is not None:
+                raise AssertionError("the proxy ended: " + self.text())
+            with open("/proc/net/tcp") as f:
+                return any(
+                    line.split()[1].endswith(":%04X" % port) and line.split()[3] == "0A"
+                    for line in f.readlines()[1:]
+                )
+
+        until("the proxy listens", listening)
+
+    def text(self):
+        with open(self.log_name, errors="replace") as f:
+            return f.read()
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def connect(self, port=None, timeout=WAIT):
+        return socket.create_connection(("127.0.0.1", port or self.port), timeout=timeout)
+
+    def ask(self, line=b"hello\n", port=None):
+        with self.connect(port) as s:
+            s.sendall(line)
+            return read_all(s).strip().decode()
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def cpu_seconds(self):
+        with open(f"/proc/{self.process.pid}/stat") as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def wait_end(self, seconds=WAIT):
+        return self.process.wait(seconds)
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(WAIT)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.log.close()
+        assert "Sanitizer" not in self.text(), self.text()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        try:
+            self.close()
+        finally:
+            if kind:
+                sys.stderr.write("--- the proxy said:\n" + self.text())
+
+
+DEFAULTS = """
+global
+    nbthread {threads}
+    maxconn {maxconn}
+defaults
+    mode tcp
+    timeout connect 2s
+    timeout client 20s
+    timeout server 20s
+"""
+
+
+def config(body, threads=1, maxconn=5000, **more):
+    text = DEFAULTS.replace("{threads}", str(threads)).replace("{maxconn}", str(maxconn)) + body
+    for name, value in more.items():
+        text = text.replace("{" + name + "}", str(value))
+    return text
+
+
+def run(tests, binary):
+    """Each test is a function of the binary. The exit status is the number of those that failed."""
+    only = os.environ.get("PROXYD_TEST")
+    failed = 0
+    for test in tests:
+        if only and only not in test.__name__:
+            continue
+        began = time.monotonic()
+        try:
+            test(binary)
+            word = "ok"
+        except Exception as e:  # every failure is told, then the next test runs
+            word = f"FAILED: {type(e).__name__}: {e}"
+            failed += 1
+        print(f"{test.__name__[5:].replace('_', ' ')}: {word} ({time.monotonic() - began:.1f} s)", flush=True)
+    return min(failed, 70)

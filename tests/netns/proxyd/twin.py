@@ -1,0 +1,353 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What proxyd and HAProxy must both do in mode tcp:   twin.py BINARY
+
+Run once with each; with HAProxy absent that run is skipped.
+"""
+import hashlib
+import os
+import shutil
+import socket
+import sys
+import threading
+import time
+
+from support import Proxy, Server, config, echo, free_port, named, read_all, read_n, run, until
+
+
+def test_roundrobin_is_exact(binary):
+    servers = [Server(named(f"s{i}")) for i in range(3)]
+    body = "listen l\n    bind 127.0.0.1:{port}\n" + "".join(
+        f"    server s{i} 127.0.0.1:{s.port}\n" for i, s in enumerate(servers)
+    )
+    with Proxy(binary, config(body)) as p:
+        answers = [p.ask() for _ in range(30)]
+    assert [answers.count(f"s{i}") for i in range(3)] == [10, 10, 10], answers
+
+
+def test_weights_are_exact(binary):
+    servers = [Server(named(f"s{i}")) for i in range(3)]
+    body = "listen l\n    bind 127.0.0.1:{port}\n" + "".join(
+        f"    server s{i} 127.0.0.1:{s.port} weight {w}\n"
+        for i, (s, w) in enumerate(zip(servers, (3, 1, 0)))
+    )
+    with Proxy(binary, config(body)) as p:
+        answers = [p.ask() for _ in range(40)]
+    assert [answers.count(f"s{i}") for i in range(3)] == [30, 10, 0], answers
+
+
+def test_leastconn_goes_to_the_idle_server(binary):
+    servers = [Server(echo) for _ in range(2)]
+    body = "listen l\n    bind 127.0.0.1:{port}\n    balance leastconn\n" + "".join(
+        f"    server s{i} 127.0.0.1:{s.port}\n" for i, s in enumerate(servers)
+    )
+    with Proxy(binary, config(body)) as p:
+        held = [p.connect() for _ in range(10)]
+        until("all reach a server", lambda: sum(s.count for s in servers) == 10)
+        assert [s.count for s in servers] == [5, 5], [s.count for s in servers]
+        for s in held:
+            s.close()
+
+
+def source_map(binary):
+    """Which server each of twenty clients gets."""
+    servers = [Server(named(f"s{i}")) for i in range(3)]
+    body = "listen l\n    bind 127.0.0.1:{port}\n    balance source\n" + "".join(
+        f"    server s{i} 127.0.0.1:{s.port} weight {w}\n"
+        for i, (s, w) in enumerate(zip(servers, (2, 3, 1)))
+    )
+    answers = []
+    with Proxy(binary, config(body)) as p:
+        for i in range(1, 21):
+            with socket.socket() as s:
+                s.bind((f"127.0.1.{i}", 0))
+                s.connect(("127.0.0.1", p.port))
+                s.sendall(b"x")
+                answers.append(read_all(s).strip().decode())
+    return answers
+
+
+def test_source_chooses_by_address_as_haproxy_does(binary):
+    answers = source_map(binary)
+    assert set(answers) == {"s0", "s1", "s2"}, answers
+    twin = shutil.which("haproxy")
+    if twin:
+        assert answers == source_map(twin), answers
+
+
+def test_first_fills_the_first_server(binary):
+    servers = [Server(echo) for _ in range(2)]
+    body = "listen l\n    bind 127.0.0.1:{port}\n    balance first\n" + "".join(
+        f"    server s{i} 127.0.0.1:{s.port} maxconn 3\n" for i, s in enumerate(servers)
+    )
+    with Proxy(binary, config(body)) as p:
+        held = [p.connect() for _ in range(4)]
+        until("all reach a server", lambda: sum(s.count for s in servers) == 4)
+        assert [s.count for s in servers] == [3, 1]
+        for s in held:
+            s.close()
+
+
+def test_server_dies_and_comes_back(binary):
+    servers = [Server(named(f"s{i}")) for i in range(2)]
+    body = (
+        "listen l\n    bind 127.0.0.1:{port}\n    default-server check inter 100 fall 2 rise 2\n"
+        + "".join(f"    server s{i} 127.0.0.1:{s.port}\n" for i, s in enumerate(servers))
+    )
+    with Proxy(binary, config(body)) as p:
+        assert {p.ask() for _ in range(6)} == {"s0", "s1"}
+        servers[0].stop()
+        until("s0 is left out", lambda: {p.ask() for _ in range(4)} == {"s1"})
+        servers[0].start()
+        until("s0 is back", lambda: {p.ask() for _ in range(4)} == {"s0", "s1"})
+
+
+def test_client_that_has_spoken_gets_its_answer(binary):
+    """shutdown(SHUT_WR) of the client: its FIN arrives, the other way stays open."""
+
+    def serve(server, c):
+        data = read_all(c)  # to the FIN
+        time.sleep(0.1)
+        c.sendall(hashlib.sha256(data).hexdigest().encode())
+
+    s = Server(serve)
+    body = "listen l\n    bind 127.0.0.1:{port}\n    server s 127.0.0.1:%d\n" % s.port
+    with Proxy(binary, config(body)) as p, p.connect() as c:
+        data = os.urandom(300000)
+        c.sendall(data)
+        c.shutdown(socket.SHUT_WR)
+        assert read_all(c).decode() == hashlib.sha256(data).hexdigest()
+
+
+def test_server_that_has_spoken_still_listens(binary):
+    """shutdown(SHUT_WR) of the server: the client sees the FIN, what it sends still arrives."""
+    got = []
+
+    def serve(server, c):
+        c.sendall(b"go on")
+        c.shutdown(socket.SHUT_WR)
+        got.append(read_all(c))
+
+    s = Server(serve)
+    body = "listen l\n    bind 127.0.0.1:{port}\n    server s 127.0.0.1:%d\n" % s.port
+    with Proxy(binary, config(body)) as p, p.connect() as c:
+        assert read_all(c) == b"go on"
+        data = os.urandom(300000)
+        c.sendall(data)
+        c.shutdown(socket.SHUT_WR)
+        until("the server has it all", lambda: got)
+        assert got[0] == data
+
+
+def test_server_may_speak_first(binary):
+    def serve(server, c):
+        c.sendall(b"220 ready\r\n")
+        c.sendall(b"you said " + c.recv(100))
+
+    s = Server(serve)
+    body = "listen l\n    bind 127.0.0.1:{port}\n    server s 127.0.0.1:%d\n" % s.port
+    with Proxy(binary, config(body)) as p, p.connect() as c:
+        assert read_n(c, 11) == b"220 ready\r\n"
+        c.sendall(b"hi")
+        assert read_all(c) == b"you said hi"
+
+
+def test_100_MB_both_ways_at_once(binary):
+    block = os.urandom(1 << 20)
+    n = 100
+    want = hashlib.sha256(block * n).hexdigest()
+
+    def send(s):
+        for _ in range(n):
+            s.sendall(block)
+        s.shutdown(socket.SHUT_WR)
+
+    def receive(s):
+        h = hashlib.sha256()
+        while True:
+            data = s.recv(1 << 18)
+            if not data:
+                return h.hexdigest()
+            h.update(data)
+
+    got = {}
+
+    def serve(server, c):
+        t = threading.Thread(target=send, args=(c,))
+        t.start()
+        got["server"] = receive(c)
+        t.join()
+
+    s = Server(serve)
+    body = "listen l\n    bind 127.0.0.1:{port}\n    server s 127.0.0.1:%d\n" % s.port
+    with Proxy(binary, config(body)) as p, p.connect(timeout=60) as c:
+        t = threading.Thread(target=send, args=(c,))
+        t.start()
+        got["client"] = receive(c)
+        t.join()
+        until("the server has read all", lambda: "server" in got)
+    assert got == {"client": want, "server": want}, got
+
+
+def test_a_reader_that_sleeps_stops_its_writer(binary):
+    """Nothing is lost, and the proxy does not take more than sockets hold."""
+    sent = [0]
+
+    def serve(server, c):
+        block = b"x" * 65536
+        c.settimeout(1.0)
+        try:
+            while sent[0] < 200 << 20:
+                sent[0] += c.send(block)
+        except (TimeoutError, socket.timeout):
+            pass
+
+    s = Server(serve)
+    body = "listen l\n    bind 127.0.0.1:{port}\n    server s 127.0.0.1:%d\n" % s.port
+    with Proxy(binary, config(body)) as p, p.connect() as c:
+        until("the server is stopped", lambda: sent[0] and s.open == 0, 30)
+        assert sent[0] < 100 << 20, sent[0]
+        assert len(read_all(c)) == sent[0]
+
+
+def test_all_servers_down_closes_at_once(binary):
+    body = (
+        "listen l\n    bind 127.0.0.1:{port}\n"
+        "    server s 127.0.0.1:%d check inter 100 fall 1\n" % free_port()
+    )
+    with Proxy(binary, config(body)) as p:
+        time.sleep(0.5)
+        began = time.monotonic()
+        assert p.ask() == ""
+        assert time.monotonic() - began < 1.0
+
+
+def test_backup_serves_when_the_others_are_down(binary):
+    servers = [Server(named(f"s{i}")) for i in range(3)]
+    body = "listen l\n    bind 127.0.0.1:{port}\n    default-server check inter 100 fall 1 rise 1\n" + "".join(
+        f"    server s{i} 127.0.0.1:{s.port} {'backup' if i else ''}\n" for i, s in enumerate(servers)
+    )
+    with Proxy(binary, config(body)) as p:
+        assert {p.ask() for _ in range(4)} == {"s0"}
+        servers[0].stop()
+        until("the first backup alone serves", lambda: {p.ask() for _ in range(4)} == {"s1"})
+        servers[0].start()
+        until("s0 is back", lambda: {p.ask() for _ in range(4)} == {"s0"})
+
+
+def test_redispatch_finds_another_server(binary):
+    """Without checks: the dead server is met, and left for the living one."""
+    s = Server(named("alive"))
+    body = (
+        "listen l\n    bind 127.0.0.1:{port}\n    option redispatch 1\n    retries 3\n"
+        "    server dead 127.0.0.1:%d\n    server alive 127.0.0.1:%d\n" % (free_port(), s.port)
+    )
+    with Proxy(binary, config(body)) as p:
+        assert [p.ask() for _ in range(6)] == ["alive"] * 6
+
+
+def test_frontend_maxconn_makes_others_wait(binary):
+    s = Server(echo)
+    body = (
+        "frontend f\n    bind 127.0.0.1:{port}\n    maxconn 2\n    default_backend b\n"
+        "backend b\n    server s 127.0.0.1:%d\n" % s.port
+    )
+    with Proxy(binary, config(body)) as p:
+        held = [p.connect() for _ in range(2)]
+        until("two are in", lambda: s.open == 2)
+        third = p.connect()
+        third.sendall(b"me")
+        third.settimeout(0.5)
+        try:
+            third.recv(10)
+            raise AssertionError("the third was served")
+        except (TimeoutError, socket.timeout):
+            pass
+        held[0].close()
+        third.settimeout(5)
+        assert read_n(third, 2) == b"me"
+        assert s.peak == 2, s.peak
+
+
+def test_server_maxconn_queues(binary):
+    s = Server(echo)
+    body = (
+        "listen l\n    bind 127.0.0.1:{port}\n    timeout queue 5s\n"
+        "    server s 127.0.0.1:%d maxconn 3\n" % s.port
+    )
+    with Proxy(binary, config(body)) as p:
+        clients = [p.connect() for _ in range(12)]
+        for c in clients:
+            c.sendall(b"hi")
+        until("three are served", lambda: s.open == 3)
+        time.sleep(0.2)
+        assert s.open == 3, s.open
+        for c in clients:  # in the order they came
+            assert read_n(c, 2) == b"hi"
+            c.close()
+        assert s.peak <= 3, s.peak
+
+
+def test_queue_has_its_timeout(binary):
+    s = Server(echo)
+    body = (
+        "listen l\n    bind 127.0.0.1:{port}\n    timeout queue 300\n"
+        "    server s 127.0.0.1:%d maxconn 1\n" % s.port
+    )
+    with Proxy(binary, config(body)) as p, p.connect() as first, p.connect() as second:
+        first.sendall(b"a")
+        assert read_n(first, 1) == b"a"
+        began = time.monotonic()
+        assert read_all(second) == b""
+        assert 0.2 < time.monotonic() - began < 3
+        first.sendall(b"b")
+        assert read_n(first, 1) == b"b"
+
+
+def test_silence_ends_a_connection(binary):
+    s = Server(echo)
+    text = config("listen l\n    bind 127.0.0.1:{port}\n    server s 127.0.0.1:%d\n" % s.port)
+    text = text.replace("timeout client 20s", "timeout client 400")
+    with Proxy(binary, text) as p, p.connect() as c:
+        for _ in range(4):  # words keep it alive, longer than the timeout in sum
+            c.sendall(b"x")
+            assert read_n(c, 1) == b"x"
+            time.sleep(0.2)
+        began = time.monotonic()
+        assert read_all(c) == b""
+        assert 0.2 < time.monotonic() - began < 3
+
+
+def test_refused_connection_is_closed_after_retries(binary):
+    body = (
+        "listen l\n    bind 127.0.0.1:{port}\n    retries 1\n    timeout connect 200\n"
+        "    server s 127.0.0.1:%d\n" % free_port()
+    )
+    with Proxy(binary, config(body)) as p:
+        assert p.ask() == ""
+
+
+def test_2000_connections_at_once(binary):
+    s = Server(echo, backlog=4096)
+    body = "listen l\n    bind 127.0.0.1:{port} backlog 4096\n    server s 127.0.0.1:%d\n" % s.port
+    with Proxy(binary, config(body, threads=2)) as p:
+        clients = []
+        for i in range(2000):
+            c = p.connect(timeout=30)
+            c.sendall(b"%08d" % i)
+            clients.append(c)
+        for i, c in enumerate(clients):
+            assert read_n(c, 8) == b"%08d" % i
+        for c in clients:
+            c.close()
+        until("the servers' ends are closed", lambda: s.open == 0, 20)
+
+
+TESTS = [f for name, f in list(globals().items()) if name.startswith("test_")]
+
+if __name__ == "__main__":
+    path = shutil.which(sys.argv[1])
+    if not path:
+        print(f"skipped: no {sys.argv[1]} on this machine")
+        sys.exit(77)
+    sys.exit(run(TESTS, path))
