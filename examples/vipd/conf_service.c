@@ -205,16 +205,36 @@ static void set_service_flag(struct conf_parse *p, const struct conf_node *n,
 		"alpha", conf_set_tristate, (o) + offsetof(struct conf_check_common, alpha)       \
 	}
 
+#define CONNECT_WORDS                                                      \
+	{"connect_ip", conf_set_ip, CHECK(connect_ip)},                    \
+	    {"connect_port", conf_set_int, CHECK(connect_port), 1, 65535}, \
+	    {"bindto", conf_set_ip, CHECK(bind_ip)},                       \
+	    {"bind_port", conf_set_int, CHECK(bind_port), 1, 65535},       \
+	{                                                                  \
+		"bind_if", conf_set_name, CHECK(bind_device)               \
+	}
+
 static const struct conf_keyword tcp_check_words[] = {
-    {"connect_ip", conf_set_ip, CHECK(connect_ip)},
-    {"connect_port", conf_set_int, CHECK(connect_port), 1, 65535},
-    {"bindto", conf_set_ip, CHECK(bind_ip)},
-    {"bind_port", conf_set_int, CHECK(bind_port), 1, 65535},
-    {"bind_if", conf_set_name, CHECK(bind_device)},
-    COMMON_WORDS(CHECK(common)),
-    {0}};
+    CONNECT_WORDS, COMMON_WORDS(CHECK(common)), {0}};
 static const struct conf_block tcp_check_block = {
     .name = "TCP_CHECK", .keyword = tcp_check_words, .known = "log_all_failures fwmark"};
+
+/* Their connection is checked; that the rest is not is said once, for the block. */
+static const struct conf_keyword http_words[] = {
+    CONNECT_WORDS,
+    COMMON_WORDS(CHECK(common)),
+    {"nb_get_retry", conf_set_int, CHECK(common.retry), 0, 65534},
+    {0}};
+static const struct conf_block http_block = {
+    .name = "HTTP_GET or SSL_GET",
+    .keyword = http_words,
+    .known = "virtualhost http_protocol enable_sni sni_name fast_recovery tls_compliant url{ "
+	     "log_all_failures fwmark",
+    .quiet = true};
+static const struct conf_block smtp_block = {.name = "SMTP_CHECK",
+					     .keyword = http_words,
+					     .known = "helo_name host{ log_all_failures fwmark",
+					     .quiet = true};
 
 static void add_tcp_check(struct conf_parse *p, const struct conf_node *n,
 			  const struct conf_keyword *k, void *target)
@@ -232,6 +252,18 @@ static void add_tcp_check(struct conf_parse *p, const struct conf_node *n,
 	conf_walk(p, n->child, k->block, c);
 }
 
+/* A server that does not answer is noticed; one that answers with an error is not. */
+static void connect_only(struct conf_parse *p, const struct conf_node *n,
+			 const struct conf_keyword *k, void *target)
+{
+	conf_warn(
+	    p, &n->word->at,
+	    "\"%s\" is checked as TCP_CHECK by this version: it must connect, what the server "
+	    "says is not looked at",
+	    k->word);
+	add_tcp_check(p, n, k, target);
+}
+
 /* Its block's words are of no use without it. */
 static void skip_check(struct conf_parse *p, const struct conf_node *n,
 		       const struct conf_keyword *k, void *target)
@@ -243,7 +275,7 @@ static void skip_check(struct conf_parse *p, const struct conf_node *n,
 		  k->word);
 }
 
-static const struct conf_block skipped_block = {.name = "a check", .list = true};
+static const struct conf_block skipped_block = {.name = "a check"};
 
 /* ---- real_server ---- */
 
@@ -257,10 +289,10 @@ static const struct conf_keyword real_words[] = {
     {"notify_down", conf_set_script, REAL(notify_down)},
     COMMON_WORDS(REAL(common)),
     {"TCP_CHECK", add_tcp_check, .block = &tcp_check_block},
-    {"HTTP_GET", skip_check, .block = &skipped_block},
-    {"SSL_GET", skip_check, .block = &skipped_block},
+    {"HTTP_GET", connect_only, .block = &http_block},
+    {"SSL_GET", connect_only, .block = &http_block},
     {"MISC_CHECK", skip_check, .block = &skipped_block},
-    {"SMTP_CHECK", skip_check, .block = &skipped_block},
+    {"SMTP_CHECK", connect_only, .block = &smtp_block},
     {"DNS_CHECK", skip_check, .block = &skipped_block},
     {"PING_CHECK", skip_check, .block = &skipped_block},
     {"UDP_CHECK", skip_check, .block = &skipped_block},
@@ -472,7 +504,7 @@ static void add_group_line(struct conf_parse *p, struct conf_virtual_group *g,
 		add_listen(p, g, &l);
 }
 
-const struct conf_block conf_block_virtual_group = {.name = "virtual_server_group", .list = true};
+const struct conf_block conf_block_virtual_group = {.name = "virtual_server_group"};
 
 void conf_virtual_group_new(struct conf_parse *p, const struct conf_node *n,
 			    const struct conf_keyword *k, void *target)

@@ -364,7 +364,7 @@ static void refuse_vmac(struct conf_parse *p, const struct conf_node *n,
 
 /* ---- Tables ---- */
 
-static const struct conf_block list_block = {.name = "a list", .list = true};
+static const struct conf_block list_block = {.name = "a list"};
 
 static const struct conf_keyword auth_words[] = {
     {"auth_type", set_auth_type}, {"auth_pass", set_auth_pass}, {0}};

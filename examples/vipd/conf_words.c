@@ -118,11 +118,9 @@ const struct conf_block conf_root = {
  * recognised.
  */
 static const struct conf_block skipped_blocks[] = {
-    {.name = "HTTP_GET or SSL_GET",
-     .known = "virtualhost http_protocol enable_sni sni_name fast_recovery tls_compliant "
-	      "nb_get_retry url{ path digest status_code regex regex_no_match regex_options "
-	      "regex_min_offset regex_max_offset regex_stack"},
-    {.name = "SMTP_CHECK", .known = "helo_name host{"},
+    {.name = "url",
+     .known = "path digest status_code regex regex_no_match regex_options regex_min_offset "
+	      "regex_max_offset regex_stack"},
     {.name = "DNS_CHECK", .known = "type name"},
     {.name = "UDP_CHECK", .known = "payload require_reply min_reply_length max_reply_length"},
     {.name = "MISC_CHECK", .known = "misc_path misc_timeout misc_dynamic user"},
@@ -275,6 +273,8 @@ static void walk_one(struct conf_parse *p, const struct conf_node *n, const stru
 		say_unknown(p, n, b);
 		return;
 	case CONF_WORD_IGNORED:
+		if (b->quiet)
+			return;
 		conf_warn(p, &n->word->at,
 			  "keyword \"%s\" is known to keepalived but not supported by this "
 			  "version: ignored",

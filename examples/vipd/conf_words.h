@@ -37,7 +37,7 @@ struct conf_block {
 	const char *name;
 	const struct conf_keyword *keyword; /* ends with a NULL word */
 	const char *known; /* blank-separated; those that open a block end with { */
-	bool list;	   /* free text, such as addresses: no keywords inside */
+	bool quiet;	   /* `known` is not said word by word: the block as a whole was */
 };
 
 extern const struct conf_block conf_root;

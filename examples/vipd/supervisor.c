@@ -375,6 +375,28 @@ static void run_omega(struct supervisor *s)
 	}
 }
 
+/* What is known of an instance goes on when the instance does (shared.h). */
+static struct heard heard_of_instance(const struct supervisor *s, const struct conf_instance *i)
+{
+	size_t n = 0;
+
+	for (const struct conf_instance *old = s->conf->instances; old; old = old->next, n++)
+		if (old->vrid == i->vrid && old->family == i->family &&
+		    !strcmp(old->interface, i->interface))
+			return s->instance[n];
+	return (struct heard){0};
+}
+
+static struct heard heard_of_group(const struct supervisor *s, const char *name)
+{
+	size_t n = 0;
+
+	for (const struct conf_group *old = s->conf->groups; old; old = old->next, n++)
+		if (!strcmp(old->name, name))
+			return s->group[n];
+	return (struct heard){0};
+}
+
 static int make_heard(struct supervisor *s, const struct conf *c)
 {
 	struct heard *instance = calloc(c->n_instances + 1, sizeof(*instance));
@@ -386,15 +408,11 @@ static int make_heard(struct supervisor *s, const struct conf *c)
 		free(group);
 		return -ENOMEM;
 	}
-	/* The states of those that go on, by their names. */
-	for (const struct conf_instance *i = c->instances; i; i = i->next, n++) {
-		size_t o = 0;
-
-		for (const struct conf_instance *old = s->instance ? s->conf->instances : NULL; old;
-		     old = old->next, o++)
-			if (!strcmp(old->name, i->name))
-				instance[n] = s->instance[o];
-	}
+	for (const struct conf_instance *i = c->instances; i && s->instance; i = i->next)
+		instance[n++] = heard_of_instance(s, i);
+	n = 0;
+	for (const struct conf_group *g = c->groups; g && s->group; g = g->next)
+		group[n++] = heard_of_group(s, g->name);
 	free(s->instance);
 	free(s->group);
 	s->instance = instance;

@@ -52,8 +52,11 @@ void notify_instance(struct supervisor *s, uint32_t index, enum ha_vrrp_state st
 		i = i->next;
 	if (!i)
 		return;
-	s->instance[index].state = (int32_t)state;
 	s->instance[index].priority = priority;
+	/* A vrrp that was started again says where it begins: for the scripts nothing happened. */
+	if (s->instance[index].state == (int32_t)state)
+		return;
+	s->instance[index].state = (int32_t)state;
 	notify(s, object(OBJECT_INSTANCE, index), &i->notify, "INSTANCE", i->name, state, priority);
 }
 
@@ -63,7 +66,7 @@ void notify_group(struct supervisor *s, uint32_t index, enum ha_vrrp_state state
 
 	for (uint32_t n = 0; g && n < index; n++)
 		g = g->next;
-	if (!g)
+	if (!g || s->group[index].state == (int32_t)state)
 		return;
 	s->group[index].state = (int32_t)state;
 	notify(s, object(OBJECT_GROUP, index), &g->notify, "GROUP", g->name, state, 0);

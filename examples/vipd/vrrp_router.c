@@ -295,7 +295,9 @@ static void on_group_changed(struct ha_vrrp_group *e, enum ha_vrrp_state from,
 	const struct msg m = {.type = MSG_GROUP, .index = g->index, .value = (int32_t)to};
 
 	(void)e;
-	log_notice("group %s: %s -> %s", g->conf->name, state_word(from), state_word(to));
+	/* A predecessor's group goes on, though this one is new. */
+	log_msg(from == HA_VRRP_INITIALIZE && to == HA_VRRP_ACTIVE ? LOG_DEBUG : LOG_NOTICE,
+		"group %s: %s -> %s", g->conf->name, state_word(from), state_word(to));
 	if (msg_send(g->vrrp->birth->ends.control, &m, -1) < 0)
 		log_err("group %s: the supervisor does not listen: a script is lost",
 			g->conf->name);
