@@ -1,0 +1,186 @@
+#!/bin/bash
+# Balancing by nftables between real programs: client - lb - web1, web2, each a network namespace.
+# usage: nft.sh NFT_APPLY
+set -u
+apply=$1
+here=$(dirname "$(realpath "$0")")
+peer=$here/nft_peer.py
+id=svc$$
+failed=0
+pids=()
+
+skip() { echo "skipped: $*"; exit 77; }
+[ "$(id -u)" = 0 ] || skip "needs root to make network namespaces"
+for command in ip nft python3; do command -v $command >/dev/null || skip "needs $command"; done
+ip netns add "$id-lb" 2>/dev/null || skip "needs network namespaces"
+work=$(mktemp -d)
+
+# shellcheck disable=SC2317  # called by the trap
+cleanup() {
+    local name
+    exec 7>&- 8<&- 2>/dev/null
+    [ ${#pids[@]} = 0 ] || kill "${pids[@]}" 2>/dev/null
+    for name in lb client web1 web2; do ip netns del "$id-$name" 2>/dev/null; done
+    rm -rf "$work"
+}
+trap cleanup EXIT
+
+in_ns() { ip netns exec "$id-$1" "${@:2}"; }
+check() { # check WHAT HAVE WANT
+    if [ "$2" = "$3" ]; then
+        echo "ok: $1"
+    else
+        printf 'FAILED: %s\n have: %s\n want: %s\n' "$1" "$2" "$3"
+        failed=1
+    fi
+}
+wire() { # wire NAME NET: NAME has NET.1 and the way through lb, which has NET.254
+    ip netns add "$id-$1"
+    ip -n "$id-lb" link add "$1" type veth peer name eth0 netns "$id-$1"
+    ip -n "$id-lb" addr add "10.$2.254/24" dev "$1"
+    ip -n "$id-lb" addr add "fd00:${2//./:}::fe/64" dev "$1" nodad
+    ip -n "$id-lb" link set "$1" up
+    ip -n "$id-$1" addr add "10.$2.1/24" dev eth0
+    ip -n "$id-$1" addr add "fd00:${2//./:}::1/64" dev eth0 nodad
+    ip -n "$id-$1" link set lo up
+    ip -n "$id-$1" link set eth0 up
+    ip -n "$id-$1" route add default via "10.$2.254"
+    ip -n "$id-$1" route add default via "fd00:${2//./:}::fe"
+}
+want() { # want LINES: holds the table to them; prints "N steps, result R"
+    printf '%s\n' "$@" >"$work/table"
+    in_ns lb "$apply" apply <"$work/table" >"$work/steps" 2>&1
+    tail -1 "$work/steps"
+}
+apply_table() { # apply_table LINES: twice, the second time there is nothing to do
+    local first
+    first=$(want "$@")
+    case $first in *" steps, result 0") ;; *) check "apply" "$(cat "$work/steps")" "done" ;; esac
+    check "the second apply is none" "$(want "$@")" "0 steps, result 0"
+}
+ask() { in_ns client python3 "$peer" ask "$@"; }
+
+ip -n "$id-lb" link set lo up
+in_ns lb sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+in_ns lb "$apply" dump >"$work/open" 2>&1
+[ $? = 77 ] && skip "needs nf_tables in the kernel: $(cat "$work/open")"
+wire client 9.0
+wire web1 0.1
+wire web2 0.2
+for n in 2 3 4 5 6 7 8; do ip -n "$id-client" addr add "10.9.0.$n/24" dev eth0; done
+for vip in 192.0.2.1/32 192.0.2.2/32 203.0.113.1/32; do ip -n "$id-lb" addr add $vip dev lo; done
+ip -n "$id-lb" addr add 2001:db8::1/128 dev lo nodad
+for name in web1 web2; do
+    ip netns exec "$id-$name" python3 "$peer" serve $name 8080 80 >"$work/$name" &
+    pids+=($!)
+done
+for _ in $(seq 100); do [ -s "$work/web1" ] && [ -s "$work/web2" ] && break; sleep 0.05; done
+in_ns lb nft add table inet stranger
+in_ns lb nft add chain inet stranger marks '{ type filter hook prerouting priority mangle; }'
+in_ns lb nft add rule inet stranger marks ip daddr 203.0.113.1 meta mark set 7
+strangers=$(in_ns lb nft list table inet stranger)
+
+web="tcp 192.0.2.1 80"
+one=" 10.0.1.1 8080" two=" 10.0.2.1 8080"
+sources=(10.9.0.1 10.9.0.2 10.9.0.3 10.9.0.4 10.9.0.5 10.9.0.6 10.9.0.7 10.9.0.8)
+
+echo "-- schedulers"
+apply_table "$web rr" "$one 1" "$two 5"
+check "rr spreads evenly whatever the weights" "$(ask 192.0.2.1 80 100)" "* web1=50 web2=50"
+check "a new process reads counters and services" "$(in_ns lb "$apply" dump | tr '\n' ';')" \
+    "tcp 192.0.2.1:80 rr; 10.0.1.1:8080 NAT weight 1: 50; 10.0.2.1:8080 NAT weight 5: 50;"
+apply_table "$web wrr" "$one 3" "$two 1"
+check "wrr spreads by weight" "$(ask 192.0.2.1 80 40)" "* web1=30 web2=10"
+check "counters outlive an edit" "$(in_ns lb "$apply" dump | sed -n 's/.*weight 3: //p')" 80
+apply_table "$web sh" "$one 1" "$two 1"
+check "sh keeps a client on one server" "$(ask 192.0.2.1 80 5 "${sources[@]}" | grep -cE ' web[12]=5$')" 8
+check "sh uses both servers" "$(ask 192.0.2.1 80 1 "${sources[@]}" | grep -o 'web[12]' | sort -u | wc -l)" 2
+check "a client on the load balancer itself" "$(in_ns lb python3 "$peer" ask 192.0.2.1 80 4 | grep -cE 'web[12]=4')" 1
+
+echo "-- removal leaves connections alive"
+apply_table "$web rr" "$one 1"
+mkfifo "$work/in" "$work/out"
+ip netns exec "$id-client" python3 "$peer" hold 192.0.2.1 80 <"$work/in" >"$work/out" &
+pids+=($!)
+exec 7>"$work/in" 8<"$work/out"
+read -r -t 5 name _ <&8
+check "established with" "$name" web1
+apply_table "$web rr" "$two 1"
+echo hello >&7
+read -r -t 5 answer <&8
+check "the established connection lives on" "$answer" hello
+check "new ones avoid the removed server" "$(ask 192.0.2.1 80 10)" "* web2=10"
+apply_table "$web rr" "$one 0" "$two 1"
+check "weight 0 gets no new connections" "$(ask 192.0.2.1 80 10)" "* web2=10"
+apply_table "$web rr" "$one 0" "$two 0"
+check "without a server connections are refused" "$(ask 192.0.2.1 80 3)" "* ConnectionRefusedError=3"
+echo again >&7
+read -r -t 5 answer <&8
+check "and the established one still lives" "$answer" again
+exec 7>&- 8<&-
+
+echo "-- persistence"
+apply_table "$web rr 60/32" "$one 1" "$two 1"
+ask 192.0.2.1 80 5 "${sources[@]}" >"$work/first"
+check "each client sticks" "$(grep -cE ' web[12]=5$' "$work/first")" 8
+check "to either server" "$(grep -o 'web[12]' "$work/first" | sort | uniq -c | tr -s ' \n' ' ')" " 4 web1 4 web2 "
+apply_table "$web wrr 60/32" "$one 1" "$two 7"
+check "and after an edit" "$(ask 192.0.2.1 80 5 "${sources[@]}" | diff - "$work/first")" ""
+apply_table "$web wrr 60/32" "$one 0" "$two 1"
+check "and at weight 0, as in IPVS" "$(ask 192.0.2.1 80 5 "${sources[@]}" | diff - "$work/first")" ""
+apply_table "$web rr 60/32" "$two 1"
+check "a removed server loses its clients" "$(ask 192.0.2.1 80 1 "${sources[@]}" | grep -c ' web2=1$')" 8
+apply_table "$web rr 60/32" "$one 1" "$two 1"
+check "and does not get them back" "$(ask 192.0.2.1 80 1 "${sources[@]}" | grep -c ' web2=1$')" 8
+apply_table "$web rr"
+apply_table "$web rr 60/24" "$one 1" "$two 1"
+check "clients of a network are one client" \
+    "$(ask 192.0.2.1 80 2 "${sources[@]}" | grep -o 'web[12]' | sort | uniq -c | tr -s ' ' | sed 's/web./web/')" " 8 web"
+apply_table "$web rr 1/32" "$one 1" "$two 1"
+ask 192.0.2.1 80 1 10.9.0.1 >"$work/before"
+sleep 1.5
+check "persistence ends" "$(ask 192.0.2.1 80 1 10.9.0.1 | diff -q - "$work/before" >/dev/null && echo same || echo other)" other
+apply_table
+AFFINITY_MAX=1 apply_table "$web rr 60/32" "$one 1" "$two 1"
+check "a full memory turns nobody away" "$(ask 192.0.2.1 80 2 "${sources[@]}" | grep -o 'web[12]=[12]' | awk -F= '{ n += $2 } END { print n }')" 16
+
+echo "-- kinds of services"
+in_ns lb "$apply" apply </dev/null >/dev/null
+check "an empty table is gone" "$(in_ns lb nft list tables)" "table inet stranger"
+apply_table "$web rr masquerade" "$one 1" "tcp 2001:db8::1 80 rr" " fd00:0:1::1 8080 1" " fd00:0:2::1 8080 1" \
+    "mark ipv4 7 rr" " 10.0.1.1 0 1" " 10.0.2.1 0 1" "tcp 192.0.2.2 0 rr 60/32" " 10.0.2.1 0 1" "udp 192.0.2.1 80 rr" "$two 1"
+check "masquerade hides the client" "$(in_ns client python3 "$peer" hold 192.0.2.1 80 </dev/null)" "web1 10.0.1.254"
+check "IPv6" "$(ask 2001:db8::1 80 10)" "* web1=5 web2=5"
+check "fwmark, the client's port stays" "$(ask 203.0.113.1 8080 10)" "* web1=5 web2=5"
+check "every port" "$(ask 192.0.2.2 8080 3; ask 192.0.2.2 80 3)" "* web2=3
+* web2=3"
+check "UDP" "$(in_ns client python3 -c 'import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(5); s.sendto(b"?", ("192.0.2.1", 80)); print(s.recv(99).decode())')" web2
+check "nft shows the table" "$(in_ns lb nft list table inet hawser >"$work/list" 2>&1; echo $?)" 0
+check "and the server knows the port" "$(grep -c 'dnat ip to 10.0.1.1:8080' "$work/list")" 1
+
+echo "-- transactions"
+ours() { in_ns lb nft list table inet hawser | sed 's/ expires [0-9a-z]*//g'; }
+before=$(ours)
+check "what cannot be expressed is refused" "$(want "$web wlc" "$one 1" | sed 's/.*steps/N steps/')" "N steps, result -95"
+check "and nothing happened" "$(diff <(ours) <(echo "$before"))" ""
+check "the step is named" "$(head -1 "$work/steps" | sed 's/(was.*)//')" "edit service tcp 192.0.2.1:80 wlc : Operation not supported"
+apply_table "$web rr" "$one 1" "$two 1"
+in_ns lb nft flush chain inet hawser dispatch
+check "damage is seen" "$(in_ns lb "$apply" dump)" ""
+apply_table "$web rr" "$one 1" "$two 1"
+check "and repaired" "$(ask 192.0.2.1 80 10)" "* web1=5 web2=5"
+in_ns lb nft delete element inet hawser port-ipv4 '{ 192.0.2.1 . tcp . 80 }'
+apply_table "$web rr" "$one 1" "$two 1"
+check "also where a service was cut off" "$(ask 192.0.2.1 80 10)" "* web1=5 web2=5"
+
+mapfile -t many < <(for n in $(seq 0 999); do
+    echo "tcp 198.18.$((n / 250)).$((n % 250 + 1)) 80 wrr"
+    for d in 1 2 3 4; do echo " 10.1.$((n / 250)).$d 80 $d"; done
+done)
+apply_table "${many[@]}"
+check "1000 services with 4 destinations each" "$(in_ns lb "$apply" dump | grep -c ' NAT weight')" 4000
+check "one change is one step" "$(want "${many[@]/% 10.1.3.4 80 4/ 10.1.3.4 80 9}" | sed 's/^[1-9][0-9]* /some /')" "some steps, result 0"
+apply_table
+check "strangers' tables are untouched" "$(in_ns lb nft list ruleset)" "$strangers"
+exit $failed
