@@ -6,6 +6,7 @@
 #ifndef LIBHA_NFT_EXPR_H
 #define LIBHA_NFT_EXPR_H
 
+#include <netinet/in.h> /* before linux/netfilter.h, which brings its own without it */
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 
