@@ -28,8 +28,8 @@ struct ha_ipvs;
 struct ha_ipvs_opts {
 	size_t size; /* sizeof(struct ha_ipvs_opts) */
 	/*
-	 * A NETLINK_GENERIC transport of the host's own, which the object then owns and closes; NULL: an
-	 * own socket in the network namespace of the calling thread.
+	 * A NETLINK_GENERIC transport of the host's own, which the object then owns and closes;
+	 * NULL: an own socket in the network namespace of the calling thread.
 	 */
 	const struct ha_nl_transport *transport;
 };
@@ -43,21 +43,18 @@ LIBHA_API int ha_ipvs_check(const struct ha_service_opts *s, const struct ha_des
 			    const char **ret_reason);
 
 /*
- * Opens IPVS, in the network namespace of the calling thread, and stays there. `o` may be NULL. When it
- * fails, a transport in `o` is left alone.
- * Asking loads the module ip_vs where the kernel can load modules; schedulers load themselves likewise.
- * -EOPNOTSUPP: this kernel has no IPVS (or try: modprobe ip_vs); -EPERM; -EINVAL, -E2BIG: the
- * options; -ENOMEM; -errno of socket().
+ * Opens IPVS, in the network namespace of the calling thread, and stays there. `o` may be NULL. When
+ * it fails, a transport in `o` is left alone. Asking loads the module ip_vs where the kernel can
+ * load modules; schedulers load themselves likewise. 0; -EOPNOTSUPP: this kernel has no IPVS (or
+ * try: modprobe ip_vs); -EPERM; -EINVAL, -E2BIG: the options; -ENOMEM; -errno of socket().
  */
 LIBHA_API int ha_ipvs_open(const struct ha_ipvs_opts *o, struct ha_ipvs **ret);
-/* The services stay in the kernel: to remove them, apply a plan with an empty wanted table. NULL is
- * fine. */
+/* The services stay in the kernel; claim them and want none to remove them. NULL is fine. */
 LIBHA_API void ha_ipvs_close(struct ha_ipvs *v);
 
 /* HA_CAP_… bits. Every kernel with generic netlink IPVS has these; 0 for NULL. */
 LIBHA_API uint32_t ha_ipvs_caps(const struct ha_ipvs *v);
-/* The kernel's IPVS version, 0x010201 for 1.2.1, and the size of its connection table. 0 or -errno.
- */
+/* The kernel's IPVS version, 0x010201 for 1.2.1, and its connection table's size. 0 or -errno. */
 LIBHA_API int ha_ipvs_info(struct ha_ipvs *v, uint32_t *ret_version, uint32_t *ret_conn_table_size);
 
 /*

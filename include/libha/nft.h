@@ -5,7 +5,8 @@
  *
  * All of it lives in one table of its own (family inet, name "hawser"); no other table is read or
  * written. The table describes itself, so that a restarted process reads back what it wanted
- * before: docs/decisions/nft-table.md. `nft list table inet hawser` shows it to people.
+ * before: docs/decisions/nft-table.md. `nft list table inet hawser` shows it to people. It belongs
+ * to one process at a time: two that apply to the same table undo each other's work.
  *
  * Can: NAT of TCP, UDP and SCTP, IPv4 and IPv6, fwmark and any-port services, rr, wrr and sh,
  * persistence with prefix, masquerading, clients on the load balancer itself. Cannot, and says so:
@@ -35,17 +36,17 @@ struct ha_nft;
 
 struct ha_nft_opts {
 	size_t size; /* sizeof(struct ha_nft_opts) */
-	/* The table's name, at most 31 of [A-Za-z0-9_.-], a letter first. NULL: "hawser". Copied.
-	 */
+	/* The table's name: at most 31 of [A-Za-z0-9_.-], a letter first. NULL: "hawser". Copied. */
 	const char *table;
 	/*
-	 * How many clients (or client networks) the persistence of one service remembers, at most
-	 * HA_NFT_AFFINITY_LIMIT; beyond, new clients are balanced without it. 0: 65536.
+	 * How many clients (or client networks) persistence remembers for one destination, at most
+	 * HA_NFT_AFFINITY_LIMIT; beyond, new clients are balanced without it. 0: 65536. Counts for
+	 * destinations that are added from now on.
 	 */
 	uint32_t affinity_max;
 	/*
-	 * A NETLINK_NETFILTER transport of the host's own, which the object then owns and closes; NULL: an
-	 * own socket in the network namespace of the calling thread.
+	 * A NETLINK_NETFILTER transport of the host's own, which the object then owns and closes;
+	 * NULL: an own socket in the network namespace of the calling thread.
 	 */
 	const struct ha_nl_transport *transport;
 };
@@ -62,12 +63,11 @@ LIBHA_API int ha_nft_check(const struct ha_service_opts *s, const struct ha_dest
 
 /*
  * Opens nftables, in the network namespace of the calling thread, and stays there. Changes nothing
- * yet. `o` may be NULL. When it fails, a transport in `o` is left alone. -EOPNOTSUPP: this kernel has no nf_tables; -EPERM; -EINVAL, -E2BIG: the
- * options; -ENOMEM; -errno of socket().
+ * yet. `o` may be NULL. When it fails, a transport in `o` is left alone. 0; -EOPNOTSUPP: this kernel
+ * has no nf_tables; -EPERM; -EINVAL, -E2BIG: the options; -ENOMEM; -errno of socket().
  */
 LIBHA_API int ha_nft_open(const struct ha_nft_opts *o, struct ha_nft **ret);
-/* The table stays in the kernel: to remove it, apply a plan with an empty wanted table. NULL is
- * fine. */
+/* The table stays in the kernel; a plan with an empty wanted table removes it. NULL is fine. */
 LIBHA_API void ha_nft_close(struct ha_nft *n);
 
 /* HA_CAP_… bits; 0 for NULL. */
@@ -75,21 +75,25 @@ LIBHA_API uint32_t ha_nft_caps(const struct ha_nft *n);
 
 /*
  * Reads our table back into a new table of services, all owned, with the connections each
- * destination was given; the caller frees it. No table in the kernel: no services. A service that
- * somebody damaged comes back as far as it can be read, so that a plan repairs it. 0; -EBUSY inside
- * a callback; -EAGAIN: others changed nftables faster than it could be read, several times;
- * -EBADMSG: the kernel's answer makes no sense; -ENOMEM, -EPERM, -errno.
+ * destination was given (stats.conns); the caller frees it. No table in the kernel: no services.
+ * No services either when somebody damaged it, or another version of the library made it: the next
+ * ha_nft_apply() then replaces it whole (established connections stay, persistence and counts are
+ * forgotten). 0; -EBUSY inside a callback; -EAGAIN: others changed nftables faster than it could be
+ * read, several times; -EBADMSG: the kernel's answer makes no sense; -ENOMEM, -EPERM, -errno.
  */
 LIBHA_API int ha_nft_dump(struct ha_nft *n, struct ha_service_table **ret);
 
 /*
- * Goes the steps of a plan in one transaction: all or nothing. A plan whose wanted table is empty
- * removes the table. Without steps nothing is sent. `ops` (may be NULL) hears of each step.
+ * Goes the steps of a plan in one transaction: all or nothing. The plan was made from what
+ * ha_nft_dump() gave last. A plan whose wanted table is empty removes the kernel's table. Without
+ * steps nothing is sent, unless that dump found damage. `ops` (may be NULL) hears of each step.
  *
- * 0 when all is done. Else nothing was changed: the error of the first step that failed,
- * -EOPNOTSUPP for one that ha_nft_check() refuses; `done` hears -ECANCELED for the others. -ENOENT,
- * -EEXIST: somebody changed our table since the dump: dump and plan again. -EBUSY inside a
- * callback.
+ * 0 when all is done. Else nothing was changed, and the result is the first error, told for the
+ * first step of the service it belongs to (-EOPNOTSUPP for a step that ha_nft_check() refuses);
+ * `done` hears -ECANCELED for the others. -ENOENT, -EEXIST: somebody changed our table since the
+ * dump (dump and plan again), or the kernel lacks a part of nftables (nft_nat, nft_numgen,
+ * nft_hash ...). -ENOBUFS, -ETIMEDOUT: not known what was done, told for all steps: dump again.
+ * -EBUSY inside a callback.
  */
 LIBHA_API int ha_nft_apply(struct ha_nft *n, const struct ha_service_plan *p,
 			   const struct ha_service_apply_ops *ops, void *userdata);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Virtual services, declared. The caller writes down which services shall exist (the wanted table),
- *a backend reads what the kernel holds (the table it has), ha_service_plan() finds the shortest way
- *from one to the other as a list of steps, and the backend goes it:
+ * a backend reads what the kernel holds (the table it has), ha_service_plan() finds the shortest way
+ * from one to the other as a list of steps, and the backend goes it:
  *
  *	ha_ipvs_dump(ipvs, &have);              or ha_nft_dump(): libha/ipvs.h, libha/nft.h
  *	ha_service_claim(have, previous);       which of these services are mine to remove
@@ -10,10 +10,10 @@
  *	ha_ipvs_apply(ipvs, plan, NULL, NULL);  no steps: nothing is sent
  *
  * The same four calls start a daemon (what runs already is adopted, not torn down), reload it (what
- *did not change is not touched) and repair what a stranger changed behind its back.
+ * did not change is not touched) and repair what a stranger changed behind its back.
  *
  * Nothing here makes a system call, reads a clock or keeps a global. A table belongs to one thread
- *at a time; different tables are independent.
+ * at a time; different tables are independent.
  */
 #ifndef LIBHA_SERVICE_H
 #define LIBHA_SERVICE_H
@@ -35,8 +35,8 @@ extern "C" {
 #define HA_DESTS_MAX 8192	     /* destinations of a service */
 #define HA_WEIGHT_MAX 65535	     /* as ipvsadm and keepalived */
 #define HA_PERSISTENCE_MAX_S 2678400 /* 31 days, as ipvsadm and keepalived */
-#define HA_SERVICE_NAME_SIZE \
-	16 /* of scheduler and persistence engine, with the NUL (linux/ip_vs.h) */
+/* Of the names of scheduler and persistence engine, with the NUL (linux/ip_vs.h). */
+#define HA_SERVICE_NAME_SIZE 16
 /* Always enough for ha_service_format, ha_dest_format and ha_service_step_format. */
 #define HA_SERVICE_TEXT_SIZE 512
 
@@ -44,11 +44,10 @@ extern "C" {
 
 /* Bits of ha_service_opts.flags. */
 #define HA_SERVICE_ONE_PACKET 0x01u /* UDP: schedule every packet by itself */
-#define HA_SERVICE_SCHED_FALLBACK \
-	0x02u /* sh, mh: another destination when the hashed one has weight 0 */
+/* sh, mh: another destination when the hashed one has weight 0. */
+#define HA_SERVICE_SCHED_FALLBACK 0x02u
 #define HA_SERVICE_SCHED_PORT 0x04u /* sh, mh: the client's port goes into the hash */
-#define HA_SERVICE_SCHED_3 \
-	0x08u /* the kernel's third scheduler flag; no scheduler of 6.1 uses it */
+#define HA_SERVICE_SCHED_3 0x08u    /* the kernel's third scheduler flag; unused in 6.1 */
 /*
  * Destinations see the load balancer as the client, so that replies come back through it although
  * it is not their router. nftables only; IPVS refuses it.
@@ -73,11 +72,9 @@ struct ha_service_opts {
 	/* IPVS's name of it: "rr", "wrr", "lc", "sh", … NULL: "wlc". Copied. */
 	const char *scheduler;
 	uint32_t flags; /* HA_SERVICE_… */
-	/* Seconds a client stays with its destination after its last new connection; 0: no
-	 * persistence. */
+	/* Seconds a client stays with its destination after its last new connection; 0: none. */
 	uint32_t persistence_s;
-	/* Clients whose first so many bits agree are one client. 0: the whole address (32 or 128).
-	 */
+	/* Clients whose first so many bits agree are one client. 0: the whole address. */
 	uint8_t persistence_prefix;
 	/* Persistence engine ("sip"). NULL: none. Copied. */
 	const char *persistence_engine;
@@ -85,10 +82,10 @@ struct ha_service_opts {
 
 /* How packets reach a destination. The numbers are the kernel's (IP_VS_CONN_F_…, linux/ip_vs.h). */
 enum ha_forward {
-	HA_FORWARD_NAT = 0, /* rewrite address and port; the replies must pass the load balancer */
-	HA_FORWARD_LOCAL = 1, /* the load balancer itself; seen in dumps */
-	HA_FORWARD_TUN = 2,   /* encapsulate; the destination answers the client itself */
-	HA_FORWARD_DR = 3, /* rewrite the Ethernet address only; likewise. Same link, same port. */
+	HA_FORWARD_NAT = 0,    /* rewrite address and port; replies must pass the load balancer */
+	HA_FORWARD_LOCAL = 1,  /* the load balancer itself; seen in dumps */
+	HA_FORWARD_TUN = 2,    /* encapsulate; the destination answers the client itself */
+	HA_FORWARD_DR = 3,     /* rewrite the Ethernet address only; likewise; same link and port */
 	HA_FORWARD_BYPASS = 4, /* seen in dumps */
 };
 
@@ -108,8 +105,7 @@ struct ha_dest_opts {
 	size_t size; /* sizeof(struct ha_dest_opts) */
 	/* The family may differ from the service's with HA_FORWARD_TUN only. */
 	struct ha_ip address;
-	/* Host order. 0: the service's port; where that has none (port 0, fwmark), the client's
-	 * choice stays. */
+	/* Host order. 0: the service's port; of a service without one, the client's choice. */
 	uint16_t port;
 	enum ha_forward forward;
 	/*
@@ -117,8 +113,7 @@ struct ha_dest_opts {
 	 * There is no other default than 0: say what you mean (ipvsadm and keepalived mean 1).
 	 */
 	uint32_t weight;
-	/* No new connections from `upper` on (0: no limit) until they fell below `lower` (0: 3/4 of
-	 * upper). */
+	/* No new ones from `upper` connections on (0: no limit) until below `lower` (0: 3/4 of it). */
 	uint32_t upper_threshold, lower_threshold;
 	enum ha_tunnel tunnel;
 	uint16_t tunnel_port;  /* UDP port of GUE, host order */
@@ -131,8 +126,7 @@ struct ha_dest_opts {
  */
 struct ha_service_stats {
 	size_t size; /* sizeof(struct ha_service_stats), set by the caller */
-	/* Since the service or destination was added. 64 bits wide where the kernel is (since 4.1).
-	 */
+	/* Since the service or destination was added. 64 bits wide where the kernel's are (4.1). */
 	uint64_t conns, in_packets, out_packets, in_bytes, out_bytes;
 	/* Per second, the kernel's running averages. */
 	uint64_t conn_rate, in_packet_rate, out_packet_rate, in_byte_rate, out_byte_rate;
@@ -144,10 +138,10 @@ struct ha_service_stats {
 
 /*
  * Whether a service, and with `d` not NULL a destination in it, makes sense at all: ranges, names,
- * combinations. ha_service_add() and ha_dest_set() refuse what this refuses. 0, or -EINVAL, -E2BIG
- * (see base rules of sized structs), with *ret_reason (may be NULL) set to a static English text
- * that says what is wrong and what is right, without the service's name: the caller knows it.
- * Whether a backend can do it is asked of the backend: ha_ipvs_check(), ha_nft_check().
+ * combinations. ha_service_add() and ha_dest_set() refuse what this refuses. 0; or -EINVAL, or
+ * -E2BIG for options this library is too old for, with *ret_reason (may be NULL) set to a static
+ * English text that says what is wrong and what is right, without the service's name: the caller
+ * knows it. Whether a backend can do it is asked of the backend: ha_ipvs_check(), ha_nft_check().
  */
 LIBHA_API int ha_service_check(const struct ha_service_opts *s, const struct ha_dest_opts *d,
 			       const char **ret_reason);
@@ -161,11 +155,9 @@ LIBHA_API int ha_service_check(const struct ha_service_opts *s, const struct ha_
 #define HA_CAP_TUN_IPIP (1u << 2)
 #define HA_CAP_TUN_GUE (1u << 3)
 #define HA_CAP_TUN_GRE (1u << 4)
-#define HA_CAP_STATEFUL (1u << 5) /* established connections survive changes of the destinations \
-				   */
-#define HA_CAP_PERSISTENCE (1u << 6) /* with prefix */
-#define HA_CAP_LEAST_CONNS \
-	(1u << 7) /* schedulers that need live counts: lc wlc sed nq lblc lblcr ovf */
+#define HA_CAP_STATEFUL (1u << 5)	   /* connections survive changes of the destinations */
+#define HA_CAP_PERSISTENCE (1u << 6)	   /* with prefix */
+#define HA_CAP_LEAST_CONNS (1u << 7)	   /* lc wlc sed nq lblc lblcr ovf: need live counts */
 #define HA_CAP_CONSISTENT_HASH (1u << 8)   /* mh */
 #define HA_CAP_ATOMIC (1u << 9)		   /* a plan happens as a whole or not at all */
 #define HA_CAP_CONN_SYNC (1u << 10)	   /* connections can be copied to a backup */
@@ -176,8 +168,7 @@ LIBHA_API int ha_service_check(const struct ha_service_opts *s, const struct ha_
 #define HA_CAP_ANY_PORT (1u << 15) /* service port 0 */
 #define HA_CAP_ONE_PACKET (1u << 16)
 #define HA_CAP_THRESHOLDS (1u << 17)
-#define HA_CAP_MIXED_FAMILY \
-	(1u << 18) /* IPv4 destination of an IPv6 service and back, over a tunnel */
+#define HA_CAP_MIXED_FAMILY (1u << 18) /* IPv4 behind an IPv6 service and back, by tunnel */
 #define HA_CAP_MASQUERADE (1u << 19)
 
 /* ---- Tables ---- */
@@ -203,8 +194,7 @@ LIBHA_API size_t ha_service_table_count(const struct ha_service_table *t);
  */
 LIBHA_API int ha_service_add(struct ha_service_table *t, const struct ha_service_opts *o,
 			     struct ha_service **ret_service);
-/* Changes everything but the key, which must be the same. 0, -EINVAL, -E2BIG. The destinations
- * stay. */
+/* Changes all but the key, which must be the same; the destinations stay. 0, -EINVAL, -E2BIG. */
 LIBHA_API int ha_service_set(struct ha_service *s, const struct ha_service_opts *o);
 /* Removes a service with its destinations; every pointer to them dies. NULL is fine. */
 LIBHA_API void ha_service_remove(struct ha_service *s);
@@ -285,8 +275,7 @@ struct ha_service_step {
 	const struct ha_service *service;
 	/* The same service in the other table; NULL when that has none. */
 	const struct ha_service *old_service;
-	/* The destination in the wanted table; of HA_STEP_REMOVE_DEST in the other; NULL: a service
-	 * step. */
+	/* In the wanted table; of HA_STEP_REMOVE_DEST in the other. NULL: a step of a service. */
 	const struct ha_dest *dest;
 	/* HA_STEP_EDIT_DEST: what it was. Else NULL. */
 	const struct ha_dest *old_dest;
