@@ -38,6 +38,15 @@ static void forget(struct lb_group *g, struct lb_server *s)
 	server_unref(s);
 }
 
+/*
+ * Is its last connection done, and can no picker start another? Counters are looked at last: whoever
+ * counted did so while he held a snapshot that is freed by now.
+ */
+static bool is_gone(const struct lb_server *s)
+{
+	return !s->shown && server_idle(s);
+}
+
 static int check_server_opts(const struct lb_server_opts *o, struct lb_server_opts *own)
 {
 	int r;
@@ -105,7 +114,6 @@ int lb_server_add(struct lb_group *g, const struct lb_server_opts *o, uint64_t *
 		list_remove(&s->in_list);
 		g->n_removed--;
 		s->removed = false;
-		s->removed_at = 0;
 	} else {
 		r = server_new(g, own.id ? own.id : free_id(g), &s);
 		if (r < 0)
@@ -131,7 +139,7 @@ int lb_server_remove(struct lb_group *g, uint64_t id)
 	if (!s)
 		return g ? -ENOENT : -EINVAL;
 	g->staged = true;
-	if (!s->published) {
+	if (is_gone(s)) {
 		forget(g, s);
 		return 0;
 	}
@@ -275,20 +283,14 @@ static int free_unheld_snapshots(struct lb_group *g)
 	return held;
 }
 
-/*
- * A removed server is forgotten when its last connection is done and no picker can start another: all
- * that live are snapshots without it.
- */
 static void forget_removed_servers(struct lb_group *g)
 {
-	const struct lb_snapshot *oldest =
-	    container_of(g->snapshots.next, struct lb_snapshot, in_list);
 	struct list *i, *next;
 
 	list_for_each_safe (i, next, &g->removed) {
 		struct lb_server *s = container_of(i, struct lb_server, in_list);
 
-		if (s->removed_at && s->removed_at <= oldest->generation && server_idle(s))
+		if (is_gone(s))
 			forget(g, s);
 	}
 }
@@ -316,20 +318,6 @@ static int add_cursors(struct lb_group *g, struct lb_snapshot *s)
 	return r;
 }
 
-static void mark_published(struct lb_group *g, uint64_t generation)
-{
-	struct list *i;
-
-	list_for_each (i, &g->members)
-		container_of(i, struct lb_server, in_list)->published = true;
-	list_for_each (i, &g->removed) {
-		struct lb_server *s = container_of(i, struct lb_server, in_list);
-
-		if (!s->removed_at)
-			s->removed_at = generation;
-	}
-}
-
 static int publish(struct lb_group *g)
 {
 	struct lb_snapshot *old = current_of(g), *s;
@@ -353,7 +341,6 @@ static int publish(struct lb_group *g)
 		return r;
 	}
 	list_add_tail(&g->snapshots, &s->in_list);
-	mark_published(g, s->generation);
 	g->staged = false;
 	/* Before is_held() looks at the pickers: see picker.c, come_over(). */
 	atomic_store(&g->current, s);

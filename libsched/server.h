@@ -38,10 +38,9 @@ struct lb_server {
 	uint32_t weight, maxconn, priority;
 	enum lb_state state;
 	bool up;
-	bool published;	     /* some snapshot showed it as a member */
-	bool removed;	     /* no member any more */
-	uint64_t removed_at; /* the first generation without it; 0: not yet published */
-	size_t refs;
+	bool removed; /* no member any more */
+	size_t shown; /* snapshots that show it as a member: a picker may choose it */
+	size_t refs;  /* those that show it at all, and the group */
 
 	/* Everyone's. */
 	_Alignas(LINE_BYTES) struct server_load load;

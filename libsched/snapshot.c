@@ -84,6 +84,7 @@ static void show(struct lb_snapshot *s, size_t place, struct lb_server *server, 
 	    .maxconn = server->maxconn,
 	    .why = (uint8_t)why,
 	};
+	server->shown += place < s->n;
 	server->refs++;
 	index_add(s, place);
 }
@@ -180,8 +181,10 @@ void snapshot_free(struct lb_snapshot *s)
 {
 	if (!s)
 		return;
-	for (size_t i = 0; i < s->n_known; i++)
+	for (size_t i = 0; i < s->n_known; i++) {
+		s->at[i].server->shown -= i < s->n;
 		server_unref(s->at[i].server);
+	}
 	for (size_t i = 0; i < LB_PICKERS_MAX; i++)
 		line_free(s->cursor[i]);
 	list_remove(&s->in_list);

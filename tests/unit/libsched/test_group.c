@@ -295,6 +295,25 @@ static void a_server_another_picker_may_still_choose_is_not_forgotten(void **sta
 	lb_group_free(g);
 }
 
+static void an_idle_picker_keeps_only_the_servers_it_knows(void **state)
+{
+	struct lb_group *g = GROUP("rr", 1, 1);
+
+	(void)state;
+	picker_of(g); /* never picks again */
+	for (uint64_t id = 10; id < 1000; id++) {
+		add(g, id, 1);
+		commit(g);
+		lb_server_remove(g, id);
+		commit(g);
+		assert_int_equal(group_stats(g).removed, 0);
+	}
+	lb_server_remove(g, 1);
+	commit(g);
+	assert_int_equal(group_stats(g).removed, 1);
+	lb_group_free(g);
+}
+
 static void removing_what_was_never_published_leaves_nothing(void **state)
 {
 	struct lb_group *g = group_new("rr");
@@ -442,6 +461,7 @@ int main(void)
 	    cmocka_unit_test(a_removed_server_is_known_until_its_last_connection_is_done),
 	    cmocka_unit_test(a_removed_server_comes_back_with_its_counters),
 	    cmocka_unit_test(a_server_another_picker_may_still_choose_is_not_forgotten),
+	    cmocka_unit_test(an_idle_picker_keeps_only_the_servers_it_knows),
 	    cmocka_unit_test(removing_what_was_never_published_leaves_nothing),
 	    cmocka_unit_test(snapshots_live_while_held_one_for_each_idle_picker),
 	    cmocka_unit_test(pickers_and_servers_have_a_limit),
