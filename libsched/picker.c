@@ -130,16 +130,18 @@ static int nobody(const struct lb_query *q)
 ssize_t picker_choose(const struct lb_query *q, void *cursor)
 {
 	const struct lb_snapshot *s = q->snap;
+	bool preferred_full = false;
 	ssize_t place;
 
 	if (q->request->prefer) {
 		place = choose_preferred(q);
 		if (place >= 0 || q->request->flags & LB_REQUEST_STRICT)
 			return place;
+		preferred_full = place == -EAGAIN;
 	}
 	place = s->n_usable ? s->setup.ops.pick(s, cursor, q) : -1;
 	if (place < 0)
-		return nobody(q);
+		return preferred_full ? -EAGAIN : nobody(q);
 	if ((size_t)place >= s->n || !s->at[place].weight ||
 	    request_excludes(q->request, s->at[place].id))
 		return -EPROTO;

@@ -175,6 +175,25 @@ static void a_preferred_full_one_is_left_or_waited_for(void **state)
 	lb_group_free(g);
 }
 
+static void waiting_helps_when_only_the_preferred_is_left_and_full(void **state)
+{
+	struct lb_group *g = GROUP("roundrobin", 1, 1);
+	struct lb_picker *p = picker_of(g);
+	struct lb_request r = {.prefer = 2};
+	uint64_t id;
+
+	(void)state;
+	lb_server_set_up(g, 1, false);
+	lb_server_set_state(g, 2, LB_STATE_DISABLED);
+	lb_server_set_maxconn(g, 2, 1);
+	commit(g);
+	assert_int_equal(pick(p, r, &id), 0);
+	assert_int_equal(pick(p, r, &id), -EAGAIN);
+	assert_int_equal(lb_done(p, 2, NULL), 0);
+	assert_int_equal(pick(p, r, &id), 0);
+	lb_group_free(g);
+}
+
 static void an_uncounted_pick_counts_nothing(void **state)
 {
 	struct lb_group *g = GROUP("rr", 1);
@@ -416,6 +435,7 @@ int main(void)
 	    cmocka_unit_test(the_preferred_is_used_while_it_may_be),
 	    cmocka_unit_test(a_preferred_standby_is_used),
 	    cmocka_unit_test(a_preferred_full_one_is_left_or_waited_for),
+	    cmocka_unit_test(waiting_helps_when_only_the_preferred_is_left_and_full),
 	    cmocka_unit_test(an_uncounted_pick_counts_nothing),
 	    cmocka_unit_test(a_request_asks_for_what_is_known_or_is_refused),
 	    cmocka_unit_test(the_same_seed_and_calls_give_the_same_picks),
