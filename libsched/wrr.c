@@ -113,14 +113,19 @@ static ssize_t next_at_level(const struct lb_query *q, size_t i, uint32_t level)
 	return -1;
 }
 
-static uint32_t greatest_eligible(const struct lb_query *q)
+/* The first place of the greatest weight, or -1. */
+static ssize_t greatest_eligible(const struct lb_query *q)
 {
+	ssize_t best = -1;
 	uint32_t max = 0;
 
-	for (size_t i = 0; i < q->snap->n; i++)
-		if (q->snap->at[i].weight > max && query_eligible(q, i))
+	for (size_t i = 0; i < q->snap->n; i++) {
+		if (q->snap->at[i].weight > max && query_eligible(q, i)) {
 			max = q->snap->at[i].weight;
-	return max;
+			best = (ssize_t)i;
+		}
+	}
+	return best;
 }
 
 /* One level down, round to the top, and past the levels where nobody is: at most two passes in all. */
@@ -136,17 +141,17 @@ static ssize_t wrr_pick(const struct lb_snapshot *s, void *cursor, const struct 
 {
 	const struct wrr_edit *e = in_force(s->table);
 	struct wrr_cursor *c = cursor;
-	uint32_t level = c->level, greatest;
-	ssize_t place = next_at_level(q, c->next, level);
+	uint32_t level = c->level;
+	ssize_t place = next_at_level(q, c->next, level), greatest;
 
 	if (place < 0) {
 		greatest = greatest_eligible(q);
-		if (!greatest)
+		if (greatest < 0)
 			return -1;
-		level = level_below(e, level, greatest);
+		level = level_below(e, level, s->at[greatest].weight);
 		place = next_at_level(q, 0, level);
-		if (place < 0) /* full meanwhile: another picker's doing */
-			return -1;
+		if (place < 0) /* full by now, another picker's doing: lb_pick() will ask again */
+			place = greatest;
 	}
 	c->level = level;
 	c->next = (size_t)place + 1;

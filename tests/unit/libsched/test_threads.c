@@ -137,10 +137,58 @@ static void edits_and_picks_do_not_meet(void **state)
 		run(lb_algo_name(i));
 }
 
+#define RACES 200000
+#define LIMITED 7
+
+/* All but the last server have room for one; the last always has room. */
+static void *never_sent_away(void *arg)
+{
+	struct lb_picker *p = arg;
+	size_t wrong = 0;
+
+	for (int i = 0; i < RACES; i++) {
+		uint64_t id;
+
+		if (lb_pick(p, NULL, &id) != 0 || lb_done(p, id, NULL) != 0)
+			wrong++;
+	}
+	return wrong ? arg : NULL;
+}
+
+static void a_race_for_the_full_ones_leaves_the_free_one(void **state)
+{
+	(void)state;
+	for (size_t a = 0; lb_algo_name(a); a++) {
+		struct lb_group *g = group_new(lb_algo_name(a));
+		pthread_t thread[PICKERS];
+
+		for (uint32_t id = 1; id <= LIMITED + 1; id++) {
+			struct lb_server_opts o = {
+			    .size = sizeof(o), .id = id, .weight = 10 * id, .maxconn = 1};
+
+			if (id > LIMITED)
+				o.weight = 1, o.maxconn = 0;
+			assert_int_equal(lb_server_add(g, &o, NULL), 0);
+		}
+		commit(g);
+		for (size_t i = 0; i < PICKERS; i++)
+			assert_int_equal(
+			    pthread_create(&thread[i], NULL, never_sent_away, picker_of(g)), 0);
+		for (size_t i = 0; i < PICKERS; i++) {
+			void *wrong;
+
+			pthread_join(thread[i], &wrong);
+			assert_null(wrong);
+		}
+		lb_group_free(g);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(edits_and_picks_do_not_meet),
+	    cmocka_unit_test(a_race_for_the_full_ones_leaves_the_free_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
