@@ -16,7 +16,7 @@ test_begin() {
     local name=$1 command
     shift
     [ "$(id -u)" = 0 ] || skip "needs root to make network namespaces"
-    for command in ip tcpdump "$@"; do
+    for command in ip nsenter tcpdump "$@"; do
         command -v "$command" >/dev/null || skip "needs $command"
     done
     lab_up "hw$name$$"

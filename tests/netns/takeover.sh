@@ -50,9 +50,7 @@ serves() { # NAME OTHER
     only_on $vip "$1" "$2" || return 1
     lab_ip client neigh flush dev eth0
     lab_on client ping -n -c 1 -W 1 $vip || return 1
-    local mac
-    mac=$(lab_on "$1" cat /sys/class/net/eth0/address)
-    lab_ip client neigh show $vip | grep -qi "lladdr $mac"
+    lab_ip client neigh show $vip | grep -qi "lladdr $(lab_mac "$1" eth0)"
 }
 expect() { # NAME OTHER WHAT
     wait_for 20 "$3" serves "$1" "$2" ||
