@@ -98,7 +98,7 @@ def gap(path, since):
         probes = sorted((float(sent), answered != "-") for sent, answered in (line.split()[:2] for line in lines))
     answered = [sent for sent, ok in probes if ok]
     before = [sent for sent in answered if sent <= since]
-    points = before[-20:] + [sent for sent in answered if sent > since] + [probes[-1][0]]
+    points = before[-1:] + [sent for sent in answered if sent > since] + [probes[-1][0]]
     if not before:
         sys.exit("nothing answered before %.6f" % since)
     print("%.3f" % max(b - a for a, b in zip(points, points[1:])))
