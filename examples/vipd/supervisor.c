@@ -145,11 +145,22 @@ static const char *pid_file_of(const struct supervisor *s, enum role role)
 				     : NULL;
 }
 
+/* What nobody took any more is not for the next one. */
+static void drain(int fd)
+{
+	struct msg m;
+
+	while (msg_receive(fd, &m, NULL) > 0)
+		;
+}
+
 static void start_child(struct supervisor *s, enum role role)
 {
 	struct child *c = &s->child[role];
-	pid_t pid = fork();
+	pid_t pid;
 
+	drain(s->control[role][1]);
+	pid = fork();
 	if (!pid)
 		become(s, role);
 	c->started_ns = loop_clock_ns();
@@ -226,6 +237,8 @@ static void begin_stop(struct supervisor *s, int result);
 static void on_child_end(struct supervisor *s, struct child *c, int status)
 {
 	c->pid = 0;
+	if (c->role == ROLE_VRRP)
+		s->fresh = s->phase == PHASE_RELOAD && WIFEXITED(status) && !WEXITSTATUS(status);
 	if (s->phase != PHASE_RUN) {
 		advance(s);
 		return;
@@ -240,7 +253,6 @@ static void on_child_end(struct supervisor *s, struct child *c, int status)
 	}
 	/* The kernel process claims what its predecessor put there. */
 	s->old = c->role == ROLE_KERNEL ? s->conf : NULL;
-	s->fresh = false;
 	start_again(s, c);
 }
 
@@ -455,7 +467,10 @@ static void finish_reload(struct supervisor *s)
 	} else {
 		take_next(s);
 	}
-	s->fresh = true;
+	for (int i = 0; i < 2; i++) {
+		drain(s->vrrp_kernel[i]); /* numbers of the old configuration */
+		drain(s->health_kernel[i]);
+	}
 	s->phase = PHASE_RUN;
 	loop_arm(s->deadline, LOOP_NEVER);
 	start_all(s);
@@ -482,9 +497,11 @@ static void advance(struct supervisor *s)
 		s->phase = PHASE_CLEAR;
 		run_omega(s);
 		tell(s, ROLE_KERNEL, MSG_STOP, MSG_STOP_RELEASE);
+		loop_arm(s->deadline, loop_clock_ns() + STOP_PATIENCE_NS);
 	} else if (s->phase == PHASE_RELOAD) {
 		s->phase = PHASE_EXCHANGE;
 		tell(s, ROLE_KERNEL, MSG_STOP, MSG_STOP_RELOAD);
+		loop_arm(s->deadline, loop_clock_ns() + STOP_PATIENCE_NS);
 	}
 	if (s->child[ROLE_KERNEL].pid)
 		return;
@@ -517,6 +534,7 @@ static void begin_reload(struct supervisor *s)
 		return;
 	}
 	s->phase = PHASE_RELOAD;
+	s->fresh = false; /* until vrrp has written down where it stands */
 	tell(s, ROLE_HEALTH, MSG_STOP, MSG_STOP_RELOAD);
 	tell(s, ROLE_VRRP, MSG_STOP, MSG_STOP_RELOAD);
 	loop_arm(s->deadline, loop_clock_ns() + STOP_PATIENCE_NS);

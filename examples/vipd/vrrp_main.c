@@ -222,5 +222,6 @@ int vrrp_main(const struct birth *b)
 	wait_for_sockets(&v);
 	tracks_apply(&v);
 	routers_start(&v);
+	tracks_apply(&v); /* a predecessor's priority may be of yesterday */
 	return loop_run(v.loop) < 0 ? EXIT_FATAL : 0;
 }

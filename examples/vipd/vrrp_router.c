@@ -137,7 +137,7 @@ static void list_faults(uint32_t faults, char *buf, size_t cap)
 /* Why, in words an administrator can act on. */
 static void explain(const struct router *r, const struct ha_vrrp_change *c, char *buf, size_t cap)
 {
-	char peer[HA_IP_TEXT_SIZE] = "nobody";
+	char peer[HA_IP_TEXT_SIZE] = "the other node";
 	struct ha_vrrp_status s = {.size = sizeof(s)};
 
 	ha_vrrp_status(r->engine, &s);
