@@ -78,28 +78,24 @@ static void bind_maxconn(struct reader *r, size_t i, void *target)
 	read_number(r, i + 1, "maxconn", 1, MAXCONN_MAX, &((struct cfg_bind *)target)->maxconn);
 }
 
-static void bind_v6only(struct reader *r, size_t i, void *target)
+static void bind_flag(struct reader *r, size_t i, void *target)
 {
-	(void)r;
-	(void)i;
-	((struct cfg_bind *)target)->v6only = true;
-}
+	struct cfg_bind *b = target;
+	const char *name = word_at(r, i);
 
-static void bind_v4v6(struct reader *r, size_t i, void *target)
-{
-	(void)r;
-	(void)i;
-	((struct cfg_bind *)target)->v4v6 = true;
+	if (!strcmp(name, "v6only"))
+		b->v6only = true;
+	else if (!strcmp(name, "v4v6"))
+		b->v4v6 = true;
+	else
+		b->defer_accept = true;
 }
 
 static const struct parameter bind_parameters[] = {
-    {"backlog", 1, bind_backlog},
-    {"interface", 1, bind_interface},
-    {"maxconn", 1, bind_maxconn},
-    {"name", 1, bind_name},
-    {"v4v6", 0, bind_v4v6},
-    {"v6only", 0, bind_v6only},
-    {NULL, 0, NULL},
+    {"backlog", 1, bind_backlog},   {"interface", 1, bind_interface},
+    {"maxconn", 1, bind_maxconn},   {"name", 1, bind_name},
+    {"defer-accept", 0, bind_flag}, {"v4v6", 0, bind_flag},
+    {"v6only", 0, bind_flag},	    {NULL, 0, NULL},
 };
 
 static void add_bind(struct reader *r, size_t i, const struct address *a, unsigned port,

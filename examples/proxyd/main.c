@@ -89,10 +89,20 @@ static int check_only(const struct cli *cli)
 	return 0;
 }
 
+/* The connections that the file, the command line and the system allow. */
+static unsigned maxconn_of(const struct cli *cli, const struct cfg *cfg, unsigned threads)
+{
+	const struct cfg_global *g = &cfg->global;
+
+	return process_maxconn(cli->maxconn ? cli->maxconn : g->maxconn, g->ulimit_n,
+			       DESCRIPTORS_OTHER + threads * (4 + count_binds(cfg)));
+}
+
 /* ---- Reload: beside what runs, then all at once ---- */
 
 static void reload(struct daemon *d)
 {
+	unsigned threads = engine_threads(d->engine), maxconn;
 	struct cfg *cfg;
 	char error[512];
 
@@ -100,7 +110,15 @@ static void reload(struct daemon *d)
 	cfg = load(&d->cli, true);
 	if (!cfg) {
 		log_err("reload refused: the configuration has errors; the old one goes on");
-	} else if (engine_apply(d->engine, cfg, error, sizeof(error)) < 0) {
+		process_notify("READY=1");
+		return;
+	}
+	if (cfg->global.nbthread && cfg->global.nbthread != threads)
+		log_warn("nbthread %u takes effect at the next start; %u threads go on",
+			 cfg->global.nbthread, threads);
+	maxconn = maxconn_of(&d->cli, cfg, threads);
+	d->hard_stop_ns = cfg->global.hard_stop_ns;
+	if (engine_apply(d->engine, cfg, maxconn, error, sizeof(error)) < 0) {
 		log_err("reload refused: %s; the old configuration goes on", error);
 		cfg_free(cfg);
 	} else {
@@ -220,11 +238,8 @@ static int make_engine(struct daemon *d, struct cfg *cfg)
 {
 	const struct cfg_global *g = &cfg->global;
 	unsigned threads = g->nbthread ? g->nbthread : process_cpus();
-	unsigned wanted = d->cli.maxconn ? d->cli.maxconn : g->maxconn;
-	size_t other = DESCRIPTORS_OTHER + threads * (4 + count_binds(cfg));
 	struct engine_opts o = {
 	    .threads = threads,
-	    .maxconn = process_maxconn(wanted, g->ulimit_n, other),
 	    .nap_us = g->nap_us,
 	    .idle = on_idle,
 	    .userdata = d,
@@ -236,7 +251,7 @@ static int make_engine(struct daemon *d, struct cfg *cfg)
 		cli_say(LOG_ERR, "cannot start: %s", strerror(-e));
 		return e;
 	}
-	e = engine_apply(d->engine, cfg, error, sizeof(error));
+	e = engine_apply(d->engine, cfg, maxconn_of(&d->cli, cfg, threads), error, sizeof(error));
 	if (e < 0)
 		cli_say(LOG_ERR, "%s", error);
 	return e;

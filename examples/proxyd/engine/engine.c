@@ -21,7 +21,6 @@ int engine_new(const struct engine_opts *o, struct engine **ret)
 		return -ENOMEM;
 	memset(e, 0, sizeof(*e));
 	e->opts = *o;
-	atomic_init(&e->gate.max, o->maxconn);
 	STAILQ_INIT(&e->sets);
 	LIST_INIT(&e->pools);
 	LIST_INIT(&e->gates);
@@ -101,7 +100,7 @@ static void end_orphans(struct engine *e, const struct set *set)
 	check_end(s);
 }
 
-int engine_apply(struct engine *e, struct cfg *cfg, char *ret_error, size_t cap)
+int engine_apply(struct engine *e, struct cfg *cfg, unsigned maxconn, char *ret_error, size_t cap)
 {
 	struct set *set;
 
@@ -117,16 +116,22 @@ int engine_apply(struct engine *e, struct cfg *cfg, char *ret_error, size_t cap)
 	for (size_t i = 0; i < set->n_backends; i++)
 		sync_backend(e, set, &set->backend[i]);
 	end_orphans(e, set);
+	atomic_store(&e->gate.max, maxconn);
 	for (size_t i = 0; i < set->n_frontends; i++) {
 		const struct frontend *f = &set->frontend[i];
 
-		atomic_store(&f->gate->max, f->maxconn ? f->maxconn : e->opts.maxconn);
+		atomic_store(&f->gate->max, f->maxconn ? f->maxconn : maxconn);
 	}
 	STAILQ_INSERT_TAIL(&e->sets, set, entry);
 	for (unsigned i = 0; i < e->n_workers; i++)
 		if (worker_post(e->worker[i], worker_adopt, set) < 0)
 			log_err("worker %u goes on with the old configuration: out of memory", i);
 	return 0;
+}
+
+unsigned engine_threads(const struct engine *e)
+{
+	return e->n_workers;
 }
 
 int engine_start(struct engine *e)

@@ -26,11 +26,9 @@ struct engine;
 
 struct engine_opts {
 	unsigned threads; /* 1..CFG_THREADS_MAX */
-	unsigned maxconn; /* connections of the process */
 	int nap_us;	  /* see tune.coalesce-us */
-	/* A worker has let go of something, or the last connection ended: from any thread's work,
-	 * called in the control thread by engine_dispatch. NULL: nobody asks. */
-	void (*idle)(void *userdata); /* drained, and no connection is left */
+	/* Drained, and no connection is left; called by engine_dispatch. NULL: nobody asks. */
+	void (*idle)(void *userdata);
 	void *userdata;
 };
 
@@ -38,10 +36,10 @@ struct engine_opts {
 int engine_new(const struct engine_opts *o, struct engine **ret);
 
 /*
- * Makes `cfg` the one that runs. All or nothing: on failure ret_error says why (what, where) and
+ * Makes `cfg` the one that runs, with at most `maxconn` connections of the process. All or nothing: on failure ret_error says why (what, where) and
  * everything is as before. On success the engine owns cfg.
  */
-int engine_apply(struct engine *e, struct cfg *cfg, char *ret_error, size_t cap);
+int engine_apply(struct engine *e, struct cfg *cfg, unsigned maxconn, char *ret_error, size_t cap);
 
 /* Starts the workers; after fork and setuid. 0 or -errno. */
 int engine_start(struct engine *e);
@@ -61,6 +59,8 @@ int engine_health_dispatch(struct engine *e, uint64_t now_ns);
 
 /* Connections open now, accepted ever. */
 void engine_count(const struct engine *e, uint64_t *ret_open, uint64_t *ret_total);
+
+unsigned engine_threads(const struct engine *e);
 
 /* How many listening addresses the running configuration has. */
 size_t engine_listeners(const struct engine *e);

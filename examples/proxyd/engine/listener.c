@@ -30,6 +30,8 @@ static int set_options(int fd, const struct cfg_bind *b)
 		e = set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	if (!e) /* what is accepted inherits it */
 		e = set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	if (!e && b->defer_accept) /* the kernel holds it until the client has spoken */
+		e = set_option(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, 1);
 	if (!e && b->addr.sa.sa_family == AF_INET6 && (b->v6only || b->v4v6))
 		e = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, b->v6only);
 	if (!e && b->interface &&
