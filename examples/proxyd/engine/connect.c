@@ -139,11 +139,17 @@ static int attempt(struct worker *w, struct session *s, const char *early, size_
 	return e;
 }
 
+/* As HAProxy does: who may redispatch and only takes turns goes on to the next server, without a rest. */
+static int redispatch_after(const struct backend *b)
+{
+	return b->redispatch && b->rotates && b->pool->n_up > 1 ? 1 : b->redispatch;
+}
+
 /* The attempt failed. True: another server was found, try it at once. */
 static bool try_another(struct worker *w, struct session *s, char who)
 {
 	enum conn_retry next =
-	    conn_connect_failed(&s->conn, s->backend->retries, s->backend->redispatch);
+	    conn_connect_failed(&s->conn, s->backend->retries, redispatch_after(s->backend));
 	int e;
 
 	if (s->handle[CONN_SERVER].fd >= 0)

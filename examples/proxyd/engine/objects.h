@@ -98,7 +98,8 @@ struct pool {
 	const struct set *in; /* the last set it is in */
 	struct lb_group *group;
 	LIST_HEAD(, server) servers;
-	unsigned n_up, n_up_backup;
+	_Atomic unsigned n_up; /* workers read it */
+	unsigned n_up_backup;
 	_Atomic uint64_t waiting;	       /* a bit per worker whose queue is not empty */
 	_Atomic uint32_t n_sessions, n_queued; /* for the log */
 	struct pool_worker *worker;	       /* an array */
@@ -112,7 +113,7 @@ struct backend {
 	struct pool *pool;
 	unsigned retries;
 	int redispatch;
-	bool hashes_source, keepalive;
+	bool hashes_source, rotates, keepalive;
 };
 
 struct frontend {

@@ -173,13 +173,15 @@ static int sync_server(struct pool *p, struct server *s, const struct cfg_server
 static void count_up(struct pool *p)
 {
 	const struct server *s;
+	unsigned n_up = 0, n_up_backup = 0;
 
-	p->n_up = p->n_up_backup = 0;
 	LIST_FOREACH(s, &p->servers, entry)
 	if (s->member && s->up && s->usable) {
-		p->n_up += !s->backup;
-		p->n_up_backup += s->backup;
+		n_up += !s->backup;
+		n_up_backup += s->backup;
 	}
+	p->n_up = n_up;
+	p->n_up_backup = n_up_backup;
 }
 
 int pool_sync(struct pool *p, const struct set *set, const struct cfg_proxy *proxy)

@@ -6,6 +6,7 @@ Run once with each; with HAProxy absent that run is skipped.
 """
 import hashlib
 import os
+import re
 import shutil
 import socket
 import sys
@@ -244,6 +245,25 @@ def test_redispatch_finds_another_server(binary):
     )
     with Proxy(binary, config(body)) as p:
         assert [p.ask() for _ in range(6)] == ["alive"] * 6
+
+
+def test_redispatch_of_round_robin_is_at_the_first_retry(binary):
+    """Whatever the number: turns are taken anyway, and no client rests for a server that refuses."""
+    s = Server(named("alive"))
+    log = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    log.bind(("127.0.0.1", 0))
+    log.settimeout(10)
+    body = (
+        "listen l\n    bind 127.0.0.1:{port}\n    option redispatch\n    retries 3\n    option tcplog\n"
+        "    log 127.0.0.1:%d local0\n    server dead 127.0.0.1:%d\n    server alive 127.0.0.1:%d\n"
+        % (log.getsockname()[1], free_port(), s.port)
+    )
+    with Proxy(binary, config(body)) as p:
+        assert [p.ask() for _ in range(2)] == ["alive"] * 2
+        lines = [log.recv(2048).decode() for _ in range(2)]
+        retries = {re.search(r"l/alive .*/(\+?\d+) \d+/\d+", line).group(1) for line in lines}
+        assert "+1" in retries and retries <= {"0", "+1"}, lines
+    log.close()
 
 
 def test_frontend_maxconn_makes_others_wait(binary):
