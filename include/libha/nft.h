@@ -76,7 +76,8 @@ LIBHA_API uint32_t ha_nft_caps(const struct ha_nft *n);
 /*
  * Reads our table back into a new table of services, all owned, with the connections each
  * destination was given (stats.conns); the caller frees it. No table in the kernel: no services.
- * No services either when somebody damaged it, or another version of the library made it: the next
+ * No services either when it is damaged (chains, rules or dispatch are missing or too many; the
+ * insides of rules are not compared), or another version of the library made it: the next
  * ha_nft_apply() then replaces it whole (established connections stay, persistence and counts are
  * forgotten). 0; -EBUSY inside a callback; -EAGAIN: others changed nftables faster than it could be
  * read, several times; -EBADMSG: the kernel's answer makes no sense; -ENOMEM, -EPERM, -errno.
