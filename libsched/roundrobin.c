@@ -3,10 +3,10 @@
  * roundrobin: weighted round robin in HAProxy's order (weights 3,2,1: 1 2 1 3 1 2).
  *
  * Time is counted in picks. A window is as long as the sum of the weights, in sixteenths as HAProxy
- * counts them. A server is due every total/weight picks; what the division leaves over is carried, so
- * that over a window the shares are exact. In each window the servers not yet seen wait, heaviest first,
- * for a pick at which nobody is due; then they have their place. A server whose next turn lies beyond
- * the window waits for the next one. Cost O(log n); full servers use up their turn and are passed over.
+ * counts them. A server is due every total/weight picks; what the division leaves over is carried.
+ * In each window the servers not yet seen wait, heaviest first, for a pick at which nobody is due; then
+ * they have their place. A server whose next turn lies beyond the window waits for the next one; with
+ * some weights it loses a pick by that (5,2,5,4,2: 1 % of its share), in HAProxy too. Cost O(log n); full servers use up their turn and are passed over.
  *
  * A commit keeps everybody's place; a weight that grew brings the next turn forward; newcomers wait
  * among those not yet seen.
