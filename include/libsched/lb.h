@@ -314,9 +314,9 @@ enum lb_counter {
 
 /*
  * [picker] Adds `delta` to a counter that lb_pick() and lb_done() do not know about: a request
- * queued for this server (+1, later -1), a connection that went from active to inactive (-1 there,
- * +1 here), a difference read from the kernel. The value stays within 0..UINT32_MAX. -ENOENT:
- * unknown id.
+ * queued for this server (+1, later -1), a connection that went from active to inactive (+1 here,
+ * then -1 there: a removed server without any is forgotten), a difference read from the kernel. The
+ * value stays within 0..UINT32_MAX. -ENOENT: unknown id.
  */
 LIBSCHED_API int lb_count(struct lb_picker *p, uint64_t id, enum lb_counter c, int64_t delta);
 
