@@ -22,7 +22,9 @@ static void start_cursor(struct lb_picker *p, struct lb_snapshot *s)
 	memset(cursor, 0, s->cursor_bytes); /* it was used before this picker went offline */
 	if (s->setup.ops.adopt)
 		s->setup.ops.adopt(s, cursor, NULL, NULL);
-	for (size_t i = 0; i < p->number && s->n_usable; i++)
+	if (!s->cursor_bytes || !s->n_usable) /* no rotation */
+		return;
+	for (size_t i = 0; i < p->number; i++)
 		s->setup.ops.pick(s, cursor, &q);
 }
 

@@ -237,6 +237,30 @@ static void it_has_a_name_a_pick_and_no_unknown_flag(void **state)
 	assert_int_equal(lb_group_new(&o, &g), -EINVAL);
 }
 
+static size_t picks_asked;
+
+static ssize_t pick_and_count(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
+{
+	picks_asked++;
+	return own_pick(s, cursor, q);
+}
+
+static void who_keeps_no_cursor_has_no_rotation_to_start(void **state)
+{
+	const struct lb_algo algo = {.size = sizeof(algo), .name = "still", .pick = pick_and_count};
+	struct lb_group *g = own_group(&algo, NULL);
+	struct lb_picker *p = NULL;
+	uint64_t id;
+
+	(void)state;
+	for (size_t i = 0; i < 20; i++)
+		p = picker_of(g);
+	assert_int_equal(picks_asked, 0);
+	assert_int_equal(lb_pick(p, NULL, &id), 0);
+	assert_int_equal(picks_asked, 1);
+	lb_group_free(g);
+}
+
 static ssize_t pick_randomly(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
 {
 	(void)cursor;
@@ -270,6 +294,7 @@ int main(void)
 	    cmocka_unit_test(a_place_that_may_not_be_chosen_is_eproto),
 	    cmocka_unit_test(it_has_a_name_a_pick_and_no_unknown_flag),
 	    cmocka_unit_test(its_random_numbers_depend_on_the_seed_and_the_picker),
+	    cmocka_unit_test(who_keeps_no_cursor_has_no_rotation_to_start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
