@@ -50,7 +50,7 @@ void process_become(enum role r, const struct ends *keep);
 
 /*
  * Gives up privileges: `capabilities` is a bit set of CAP_… that stays (0: none), `user` whom to run
- * as. Says what fails and returns -errno. Without privileges to begin with there is nothing to do.
+ * as. From then on system calls are filtered (sandbox.h). Says what fails and returns -errno.
  */
 int process_drop(uint64_t capabilities, const char *user);
 

@@ -1,0 +1,169 @@
+#!/bin/bash
+# vipd_life.sh: what happens inside one node is not seen outside: crashes of its processes, reloads, strangers who remove addresses.
+# Two nodes on a LAN, virtual servers on both; r1 must stay MASTER and keep its address through all of it.
+set -u
+lab_root=$(dirname "$(dirname "$(dirname "$(realpath "$0")")")")
+# shellcheck source=tests/netns/netns.sh
+. "$lab_root/tests/netns/netns.sh"
+test_begin viplife tshark
+
+vip=10.9.0.100
+capture=$LAB_DIR/wire.pcap
+
+configure() { # NAME PRIORITY ADDRESS...
+    local name=$1 priority=$2
+    shift 2
+    cat >"$LAB_DIR/$name/keepalived.conf" <<CONF
+vrrp_sync_group G {
+    group {
+        VI_1
+    }
+    notify "/bin/sh -c 'echo group \$3 >>$LAB_DIR/$name/notified' sh"
+}
+vrrp_instance VI_1 {
+    version 3
+    interface eth0
+    virtual_router_id 51
+    priority $priority
+    advert_int 0.2
+    virtual_ipaddress {
+        $(printf '%s\n        ' "$@")
+    }
+    notify_master "/bin/sh -c 'sleep 0.3; echo master >>$LAB_DIR/$name/notified'"
+    notify "$LAB_DIR/notify.sh $LAB_DIR/$name/notified"
+}
+virtual_server $vip 80 {
+    delay_loop 1
+    lb_algo rr
+    lb_kind NAT
+    protocol TCP
+    real_server 10.9.0.50 80 {
+        TCP_CHECK {
+            connect_timeout 1
+        }
+    }
+    real_server 10.9.0.50 81 {
+        inhibit_on_failure
+        TCP_CHECK {
+            connect_timeout 1
+        }
+    }
+}
+CONF
+}
+child() { pgrep -P "${vipd_pid[$1]}" "$2"; } # NAME PROCESS
+pid_changed() { local now; now=$(child "$1" "$2") && [ -n "$now" ] && [ "$now" != "$3" ]; }
+status() { sed -n "s/^$2:[[:space:]]*//p" "/proc/$1/status"; }
+says() { grep -qF -- "$2" "$LAB_DIR/$1/vipd.log"; } # NAME TEXT
+count() { grep -cF -- "$2" "$LAB_DIR/$1/vipd.log"; }
+sent() { tshark -n -r "$capture" -Y "vrrp && $1" 2>/dev/null; }
+
+cat >"$LAB_DIR/notify.sh" <<'SH'
+#!/bin/sh
+echo "$2 $3 $4 $5" >>"$1"
+SH
+chmod 755 "$LAB_DIR/notify.sh"
+lab_switch lan
+i=1
+for name in r1 r2; do
+    lab_machine $name
+    lab_plug $name eth0 lan 10.9.0.$i/24
+    i=$((i + 1))
+done
+lab_machine client
+lab_plug client eth0 lan 10.9.0.50/24
+configure r1 200 $vip/24
+configure r2 100 $vip/24
+lab_start net capture tcpdump -Z root -U --immediate-mode -n -i lan -w "$capture" 'proto 112'
+capture_pid=$LAB_PID
+vipd_start r1
+vipd_start r2
+wait_for 10 "r1 becomes MASTER" only_on $vip r1 r2 || fail "r1 alone holds $vip" "$(holders $vip r1 r2)"
+wait_for 10 "the scripts have run" grep -q "INSTANCE VI_1 MASTER" "$LAB_DIR/r1/notified"
+good "r1 is MASTER"
+
+# Who may do what.
+for process in vipd_kernel vipd_vrrp vipd_health; do
+    pid=$(child r1 $process)
+    [ "$(status "$pid" NoNewPrivs)" = 1 ] || fail "$process: no_new_privs" "$(status "$pid" NoNewPrivs)"
+    [ "$(status "$pid" Seccomp)" = 2 ] || fail "$process: a filter for system calls" "$(status "$pid" Seccomp)"
+    case $(status "$pid" Uid) in 0*) fail "$process does not run as root" "$(status "$pid" Uid)" ;; esac
+    want=0000000000000000
+    [ $process != vipd_kernel ] || want=0000000000003000
+    for set in CapPrm CapEff CapBnd; do
+        [ "$(status "$pid" $set)" = $want ] || fail "$process: $set $want" "$(status "$pid" $set)"
+    done
+done
+good "kernel has NET_ADMIN and NET_RAW, vrrp and health have nothing; none is root"
+
+before=$(sort "$LAB_DIR/r1/notified")
+masters=$(count r2 "BACKUP -> MASTER")
+lab_start r1 monitor ip monitor address
+monitor_pid=$LAB_PID
+for process in vipd_vrrp vipd_kernel vipd_health; do
+    pid=$(child r1 $process)
+    kill -KILL "$pid"
+    wait_for 5 "$process runs again" pid_changed r1 $process "$pid" || fail "the supervisor starts $process again" "$(tail -n 3 "$LAB_DIR/r1/vipd.log")"
+    sleep 1
+    good "$process was killed (-9) and started again"
+done
+kill -HUP "${vipd_pid[r1]}"
+wait_for 5 "the reload" says r1 "reloaded" || fail "r1 reloads" "$(tail -n 3 "$LAB_DIR/r1/vipd.log")"
+sleep 1
+[ ! -s "$LAB_DIR/r1/monitor.log" ] || fail "no address changes through crashes and a reload" "$(cat "$LAB_DIR/r1/monitor.log")"
+[ "$(sort "$LAB_DIR/r1/notified")" = "$before" ] || fail "no script runs through crashes and a reload" "$(cat "$LAB_DIR/r1/notified")"
+[ "$(count r2 "BACKUP -> MASTER")" = "$masters" ] || fail "r2 notices nothing" "$(grep MASTER "$LAB_DIR/r2/vipd.log")"
+[ -z "$(sent 'vrrp.prio == 0')" ] || fail "nobody resigned" "$(sent 'vrrp.prio == 0')"
+good "three crashes and a reload: no address touched, no script run, r2 noticed nothing"
+
+# The two servers are down for the checks; one of them stays with weight 0.
+says r1 "real server 10.9.0.50:80 is down" || fail "the check notices the closed port" "$(tail -n 3 "$LAB_DIR/r1/vipd.log")"
+[ "$(count r1 "real server 10.9.0.50:80 is down")" = 1 ] || fail "a new health process knows what the old one knew" "$(grep "is down" "$LAB_DIR/r1/vipd.log")"
+good "a server that is down is told once, whoever checks"
+
+echo '~SEQ(n, 1, 9)' >>"$LAB_DIR/r1/keepalived.conf"
+kill -HUP "${vipd_pid[r1]}"
+wait_for 5 "the refusal" says r1 "is not taken: the old configuration goes on" || fail "a broken file is refused" "$(tail -n 3 "$LAB_DIR/r1/vipd.log")"
+[ ! -s "$LAB_DIR/r1/monitor.log" ] || fail "no address changes" "$(cat "$LAB_DIR/r1/monitor.log")"
+good "a file that cannot run is refused as a whole"
+
+configure r1 200 $vip/24 10.9.0.101/24
+configure r2 100 $vip/24 10.9.0.101/24
+kill -HUP "${vipd_pid[r1]}" "${vipd_pid[r2]}"
+wait_for 5 "the second address" only_on 10.9.0.101 r1 r2 || fail "r1 has the second address" "$(holders 10.9.0.101 r1 r2)"
+has_address r1 $vip || fail "r1 keeps the first one" "$(holders $vip r1 r2)"
+! grep -q Deleted "$LAB_DIR/r1/monitor.log" || fail "nothing is removed" "$(cat "$LAB_DIR/r1/monitor.log")"
+good "a reload adds an address and touches no other"
+configure r1 200 $vip/24
+configure r2 100 $vip/24
+kill -HUP "${vipd_pid[r1]}" "${vipd_pid[r2]}"
+gone() { ! has_address r1 10.9.0.101; }
+wait_for 5 "the second address goes" gone || fail "r1 gives the second address back" "$(holders 10.9.0.101 r1 r2)"
+has_address r1 $vip || fail "r1 keeps the first one" "$(holders $vip r1 r2)"
+good "a reload removes an address and touches no other"
+
+lab_ip r1 addr del $vip/24 dev eth0
+wait_for 5 "the address comes back" has_address r1 $vip || fail "r1 adds the address that was removed" "$(holders $vip r1 r2)"
+good "an address that a stranger removed is back"
+lab_stop "$monitor_pid"
+
+mapfile -t all < <(process_tree "${vipd_pid[r1]}"; process_tree "${vipd_pid[r2]}")
+[ ${#all[@]} = 8 ] || fail "four processes on each node" "${all[*]}"
+vipd_stop r1
+wait_for 10 "r2 takes over" only_on $vip r2 r1 || fail "r2 alone holds $vip" "$(holders $vip r1 r2)"
+[ -n "$(sent 'vrrp.prio == 0')" ] || fail "r1 resigns" "no advert of priority 0"
+want="INSTANCE VI_1 BACKUP 200
+master
+INSTANCE VI_1 MASTER 200
+INSTANCE VI_1 STOP 200"
+got=$(grep -v "^group" "$LAB_DIR/r1/notified")
+[ "$got" = "$want" ] || fail "scripts in the order of events, each once" "$got"
+good "scripts ran in the order of events, each once"
+[ "$(grep -c "^group MASTER" "$LAB_DIR/r1/notified")" = 1 ] || fail "the group's script ran once" "$(cat "$LAB_DIR/r1/notified")"
+vipd_stop r2
+lab_stop "$capture_pid"
+for name in r1 r2; do
+    ! lab_on $name nft list table inet hawser >/dev/null 2>&1 || fail "no table stays on $name" "$(lab_on $name nft list tables)"
+done
+! kill -0 "${all[@]}" 2>/dev/null || fail "no process stays" "$(ps -o pid,args -p "${all[*]}")"
+good "nothing stays behind"
