@@ -53,6 +53,7 @@ struct cfg_server {
 	struct cfg_addr addr;
 	bool client_port; /* no port written: the one the client asked for */
 	unsigned weight, maxconn;
+	unsigned send_proxy; /* version of the PROXY protocol; 0: none */
 	bool backup, disabled, check;
 	/* of the check; an address of length 0 is the server's own, port 0 too */
 	struct cfg_addr check_addr;

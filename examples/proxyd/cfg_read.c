@@ -264,8 +264,10 @@ static const struct cfg_word *find_known(const struct reader *r, size_t i,
 
 	len = (size_t)snprintf(both, sizeof(both), "%s %.*s", word_at(r, i),
 			       (int)stem_length(second), second);
-	if (len >= sizeof(both))
-		return NULL;
+	if (len >= sizeof(both)) { /* a second word that long belongs to no name */
+		second = "";
+		both[0] = '\0';
+	}
 	for (w = table; w->name; w++) {
 		if (!strcmp(w->name, both))
 			return w;

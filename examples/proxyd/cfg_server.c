@@ -202,6 +202,8 @@ static void server_flag(struct reader *r, size_t i, void *target)
 	name += on ? 0 : 3;
 	if (!strcmp(name, "check"))
 		s->check = on;
+	else if (!strncmp(name, "send-proxy", 10))
+		s->send_proxy = !on ? 0 : name[10] ? 2 : 1;
 	else if (!strcmp(name, "backup"))
 		s->backup = on;
 	else if (!strcmp(name, "disabled"))
@@ -235,6 +237,10 @@ static const struct parameter server_parameters[] = {
     {"port", 1, server_count},
     {"rise", 1, server_count},
     {"weight", 1, server_count},
+    {"send-proxy", 0, server_flag},
+    {"send-proxy-v2", 0, server_flag},
+    {"no-send-proxy", 0, server_flag},
+    {"no-send-proxy-v2", 0, server_flag},
     {NULL, 0, NULL},
 };
 

@@ -477,7 +477,7 @@ const struct cfg_word cfg_words_server[] = {
 	{"check", 0, 0},
 	{"check-alpn", WORD_HARMLESS, 1},
 	{"check-proto", 0, 1},
-	{"check-send-proxy", 0, 0},
+	{"check-send-proxy", WORD_HARMLESS, 0},
 	{"check-sni", WORD_HARMLESS, 1},
 	{"check-ssl", 0, 0},
 	{"check-via-socks4", 0, 0},

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Finding a server for a session, connecting to it, and what to do when that fails. */
+#include "proxy_protocol.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -101,11 +102,29 @@ static int open_socket(struct session *s, bool has_data)
 	return 0;
 }
 
+/* A fresh socket takes these few bytes; one that does not is no good. */
+static bool introduce_client(struct session *s)
+{
+	struct cfg_addr from = {.len = sizeof(from.storage)}, to = from;
+	int client = s->handle[CONN_CLIENT].fd;
+	char head[PROXY_HEADER_MAX];
+	ssize_t len;
+
+	if (getpeername(client, &from.sa, &from.len) < 0 ||
+	    getsockname(client, &to.sa, &to.len) < 0)
+		from.sa.sa_family = AF_UNSPEC;
+	len = (ssize_t)proxy_header(head, s->server->send_proxy, &from.sa, &to.sa);
+	return send(s->handle[CONN_SERVER].fd, head, (size_t)len,
+		    MSG_NOSIGNAL | (s->chunk[CONN_SERVER] ? MSG_MORE : 0)) == len;
+}
+
 static void connected(struct worker *w, struct session *s)
 {
 	s->connected_ns = w->now_ns;
 	conn_set_state(&s->conn, CONN_OPEN, w->now_ns);
 	s->conn.side[CONN_SERVER].writable = true;
+	if (s->server->send_proxy && !introduce_client(s))
+		conn_end(&s->conn, 'S', 'C');
 }
 
 /*
@@ -119,7 +138,7 @@ static int attempt(struct worker *w, struct session *s, const char *early, size_
 
 	conn_set_state(&s->conn, CONN_CONNECTING, w->now_ns);
 	e = open_socket(s, len > 0);
-	if (!e && len) {
+	if (!e && len && !s->server->send_proxy) {
 		n = send(s->handle[CONN_SERVER].fd, early, len, MSG_NOSIGNAL);
 		if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ENOTCONN)
 			e = -errno;

@@ -68,6 +68,7 @@ struct server {
 	char *name;
 	struct cfg_addr addr;
 	bool client_port;
+	unsigned send_proxy;	     /* version of the PROXY protocol; 0: none */
 	_Atomic uint32_t n_sessions; /* for the log */
 	const struct set *in;	     /* the last set it is in */
 	bool member;		     /* of the group now */

@@ -113,6 +113,7 @@ struct server *server_get(struct pool *p, const struct cfg_server *c)
 	s->refs = 1;
 	s->addr = c->addr;
 	s->client_port = c->client_port;
+	s->send_proxy = c->send_proxy;
 	s->up = true;
 	LIST_INSERT_HEAD(&p->servers, s, entry);
 	return s;

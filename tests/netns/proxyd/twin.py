@@ -270,6 +270,33 @@ def test_redispatch_of_round_robin_is_at_the_first_retry(binary):
     log.close()
 
 
+def test_send_proxy_tells_the_client(binary):
+    heads = []
+
+    def serve(server, c):
+        heads.append(read_all(c))
+
+    s = Server(serve)
+    body = (
+        "listen l\n    bind 127.0.0.1:{port}\n"
+        "    server a 127.0.0.1:%d send-proxy\n    server b 127.0.0.1:%d send-proxy-v2\n" % (s.port, s.port)
+    )
+    with Proxy(binary, config(body)) as p:
+        for _ in range(2):
+            with p.connect() as c:
+                port = c.getsockname()[1]
+                c.sendall(b"data")
+                c.shutdown(socket.SHUT_WR)
+                read_all(c)
+            if len(heads) == 1:
+                assert heads[0] == b"PROXY TCP4 127.0.0.1 127.0.0.1 %d %d\r\ndata" % (port, p.port), heads
+        address = socket.inet_aton("127.0.0.1")
+        ports = port.to_bytes(2, "big") + p.port.to_bytes(2, "big")
+        want = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c" + address * 2 + ports + b"data"
+        until("the second server has it", lambda: len(heads) == 2)
+        assert heads[1] == want, heads[1]
+
+
 def test_frontend_maxconn_makes_others_wait(binary):
     s = Server(echo)
     body = (

@@ -165,6 +165,19 @@ static void a_listen_section_is_its_own_backend(void **state)
 	unload(l);
 }
 
+static void a_long_second_word_is_no_second_word(void **state)
+{
+	char text[400] = "global\n ssl-default-bind-ciphers ";
+	struct loaded *l;
+
+	(void)state;
+	memset(text + strlen(text), 'A', 300);
+	l = load(text);
+	assert_int_equal(l->diag.count[DIAG_ERROR], 0);
+	assert_int_equal(l->diag.count[DIAG_WARNING], 1);
+	unload(l);
+}
+
 static void no_takes_back(void **state)
 {
 	struct loaded *l = load("defaults\n mode tcp\n option tcplog\n log 127.0.0.1 local0\n"
@@ -257,6 +270,7 @@ int main(void)
 	    cmocka_unit_test(addresses_know_the_environment),
 	    cmocka_unit_test(setenv_is_seen_by_the_lines_below),
 	    cmocka_unit_test(a_listen_section_is_its_own_backend),
+	    cmocka_unit_test(a_long_second_word_is_no_second_word),
 	    cmocka_unit_test(no_takes_back),
 	    cmocka_unit_test(no_input_breaks_the_reader),
 	};

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The PROXY protocol: the first bytes of a connection tell the server who the client is. Pure.
+ * Source: HAProxy's doc/proxy-protocol.txt, sections 2.1 (version 1) and 2.2 (version 2).
+ */
+#ifndef PROXYD_ENGINE_PROXY_PROTOCOL_H
+#define PROXYD_ENGINE_PROXY_PROTOCOL_H
+
+#include <stddef.h>
+#include <sys/socket.h>
+
+#define PROXY_HEADER_MAX 108 /* the longest line of version 1; version 2 without extras has 52 */
+
+/*
+ * Writes the header of `version` 1 or 2 for a TCP connection; addresses of other or different
+ * families are told as unknown. Returns its length.
+ */
+size_t proxy_header(char buf[PROXY_HEADER_MAX], unsigned version, const struct sockaddr *from,
+		    const struct sockaddr *to);
+
+#endif
