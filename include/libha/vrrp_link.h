@@ -96,7 +96,8 @@ LIBHA_API int ha_vrrp_link_fd(const struct ha_vrrp_link *l);
 LIBHA_API uint64_t ha_vrrp_link_deadline(const struct ha_vrrp_link *l);
 
 /*
- * Serves the timers that are due, then reads at most HA_VRRP_LINK_BATCH packets; never blocks. 0, or
+ * Serves the timers of Actives that are due, reads at most HA_VRRP_LINK_BATCH packets, serves the
+ * other timers: after a stall a Backup hears what waited before it takes over. Never blocks. 0, or
  * -errno of the socket (-ENETDOWN: the interface is down; no reason to stop); -EBUSY inside itself.
  */
 LIBHA_API int ha_vrrp_link_dispatch(struct ha_vrrp_link *l, uint64_t now_ns);

@@ -239,6 +239,24 @@ static void R3_the_ttl_of_the_packet_is_looked_at(void **state)
 	assert_true(ha_vrrp_link_deadline(l) == T0 + 1 + 3 * S + 609375000);
 }
 
+/* A stall that ends a moment after the timer: the advert that would have stopped it is there. */
+static void an_advert_that_waits_is_heard_before_the_down_timer(void **state)
+{
+	const uint64_t due_ns = T0 + 3 * S + 609375000;
+	struct pollfd p;
+
+	(void)state;
+	up(AF_INET, 100);
+	put(wire_fd, 255, 51, 0, 0, 12);
+	p = (struct pollfd){.fd = ha_vrrp_link_fd(l), .events = POLLIN};
+	assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
+	r.log[0] = 0;
+	assert_int_equal(ha_vrrp_link_dispatch(l, due_ns + 1), 0);
+	assert_said(&r, "");
+	assert_int_equal(ha_vrrp_link_dispatch(l, due_ns + 2), 0);
+	assert_int_equal(ha_vrrp_state(r.v), HA_VRRP_BACKUP);
+}
+
 static void ip_options_are_skipped(void **state)
 {
 	struct ha_vrrp_stats s = {.size = sizeof(s)};
@@ -425,6 +443,7 @@ int main(void)
 	    T(R2_R8_an_ipv6_advert_leaves_as_the_rfc_says),
 	    T(announcements_leave_from_the_mac_that_answers),
 	    T(R3_the_ttl_of_the_packet_is_looked_at),
+	    T(an_advert_that_waits_is_heard_before_the_down_timer),
 	    T(ip_options_are_skipped),
 	    T(a_fragment_and_a_stub_never_arrive_as_an_advert),
 	    T(R14_R15_other_vrids_and_other_interfaces_are_not_ours),
