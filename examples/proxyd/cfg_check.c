@@ -27,8 +27,7 @@ static void check_mode(struct reader *r, const struct cfg_proxy *p)
 
 	if (!runs_http(p, at))
 		return;
-	STAILQ_FOREACH(q, &r->cfg->proxies, next)
-	{
+	STAILQ_FOREACH (q, &r->cfg->proxies, next) {
 		if (!runs_http(q, at))
 			continue;
 		if (!others && q != p)
@@ -53,9 +52,9 @@ static void say_no_backend(struct reader *r, const char *name, const struct diag
 	const struct cfg_proxy *p;
 	size_t n = 0;
 
-	STAILQ_FOREACH(p, &r->cfg->proxies, next)
-	if ((p->kind & CFG_BACKEND) && n < NAMES_MAX)
-		candidate[n++] = p->name;
+	STAILQ_FOREACH (p, &r->cfg->proxies, next)
+		if ((p->kind & CFG_BACKEND) && n < NAMES_MAX)
+			candidate[n++] = p->name;
 	nearest = diag_nearest(name, candidate, n);
 	if (nearest)
 		diag_add(r->diag, DIAG_ERROR, at,
@@ -125,16 +124,15 @@ static const struct cfg_proxy *bound_before(const struct reader *r, const struct
 	const struct cfg_bind *other;
 	const struct cfg_proxy *q;
 
-	STAILQ_FOREACH(q, &r->cfg->proxies, next)
-	STAILQ_FOREACH(other, &q->binds, next)
-	{
-		if (other == b)
-			return NULL;
-		if (strcmp(other->text, b->text) != 0 || q->set.disabled)
-			continue;
-		*ret_line = other->at.line;
-		return q;
-	}
+	STAILQ_FOREACH (q, &r->cfg->proxies, next)
+		STAILQ_FOREACH (other, &q->binds, next) {
+			if (other == b)
+				return NULL;
+			if (strcmp(other->text, b->text) != 0 || q->set.disabled)
+				continue;
+			*ret_line = other->at.line;
+			return q;
+		}
 	return NULL;
 }
 
@@ -142,8 +140,7 @@ static void check_addresses(struct reader *r, const struct cfg_proxy *p)
 {
 	const struct cfg_bind *b;
 
-	STAILQ_FOREACH(b, &p->binds, next)
-	{
+	STAILQ_FOREACH (b, &p->binds, next) {
 		unsigned line = 0;
 		const struct cfg_proxy *q = bound_before(r, b, &line);
 
@@ -169,8 +166,7 @@ void cfg_check(struct reader *r)
 {
 	struct cfg_proxy *p;
 
-	STAILQ_FOREACH(p, &r->cfg->proxies, next)
-	{
+	STAILQ_FOREACH (p, &r->cfg->proxies, next) {
 		check_mode(r, p);
 		if (p->set.disabled)
 			continue;

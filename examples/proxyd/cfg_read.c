@@ -57,9 +57,9 @@ struct cfg_proxy *cfg_find_backend(const struct cfg *c, const char *name)
 {
 	struct cfg_proxy *p;
 
-	STAILQ_FOREACH(p, &c->proxies, next)
-	if ((p->kind & CFG_BACKEND) && !strcmp(p->name, name))
-		return p;
+	STAILQ_FOREACH (p, &c->proxies, next)
+		if ((p->kind & CFG_BACKEND) && !strcmp(p->name, name))
+			return p;
 	return NULL;
 }
 
@@ -346,9 +346,9 @@ static struct cfg_proxy *find_defaults(const struct reader *r, const char *name)
 {
 	struct cfg_proxy *p, *found = NULL;
 
-	STAILQ_FOREACH(p, &r->cfg->defaults, next)
-	if (!strcmp(p->name, name))
-		found = p;
+	STAILQ_FOREACH (p, &r->cfg->defaults, next)
+		if (!strcmp(p->name, name))
+			found = p;
 	return found;
 }
 
@@ -357,13 +357,13 @@ static void check_name_is_new(struct reader *r, const struct cfg_proxy *p)
 {
 	struct cfg_proxy *other;
 
-	STAILQ_FOREACH(other, &r->cfg->proxies, next)
-	if (other != p && (other->kind & p->kind) && !strcmp(other->name, p->name)) {
-		say(r, DIAG_ERROR, 1,
-		    "the name \"%s\" is taken by the section at %s:%u: choose another", p->name,
-		    other->at.file, other->at.line);
-		return;
-	}
+	STAILQ_FOREACH (other, &r->cfg->proxies, next)
+		if (other != p && (other->kind & p->kind) && !strcmp(other->name, p->name)) {
+			say(r, DIAG_ERROR, 1,
+			    "the name \"%s\" is taken by the section at %s:%u: choose another",
+			    p->name, other->at.file, other->at.line);
+			return;
+		}
 }
 
 static void default_settings(struct cfg_settings *s)

@@ -274,13 +274,13 @@ void kw_server(struct reader *r, size_t first, const void *data)
 	*s = r->proxy->set.server;
 	s->name = keep_word(r, first);
 	s->at = place_at(r, first);
-	STAILQ_FOREACH(other, &r->proxy->servers, next)
-	if (!strcmp(other->name, s->name)) {
-		say(r, DIAG_ERROR, first,
-		    "the server name \"%s\" is taken by line %u: choose another", s->name,
-		    other->at.line);
-		break;
-	}
+	STAILQ_FOREACH (other, &r->proxy->servers, next)
+		if (!strcmp(other->name, s->name)) {
+			say(r, DIAG_ERROR, first,
+			    "the server name \"%s\" is taken by line %u: choose another", s->name,
+			    other->at.line);
+			break;
+		}
 	if (strlen(s->name) > CFG_NAME_MAX)
 		say(r, DIAG_ERROR, first, "this name is too long: more than %d characters",
 		    CFG_NAME_MAX);

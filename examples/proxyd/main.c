@@ -63,10 +63,10 @@ static size_t count_binds(const struct cfg *cfg)
 	const struct cfg_bind *b;
 	size_t n = 0;
 
-	STAILQ_FOREACH(p, &cfg->proxies, next)
-	if (!p->set.disabled)
-		STAILQ_FOREACH(b, &p->binds, next)
-	n++;
+	STAILQ_FOREACH (p, &cfg->proxies, next)
+		if (!p->set.disabled)
+			STAILQ_FOREACH (b, &p->binds, next)
+				n++;
 	return n;
 }
 

@@ -73,8 +73,7 @@ static void sync_backend(struct engine *e, struct set *set, const struct backend
 	const struct cfg_server *c;
 	int r;
 
-	STAILQ_FOREACH(c, &b->proxy->servers, next)
-	{
+	STAILQ_FOREACH (c, &b->proxy->servers, next) {
 		struct server *s = server_of(set, b->pool, c);
 
 		r = s ? check_sync(e, s, c, b->proxy) : 0;
@@ -94,10 +93,10 @@ static void end_orphans(struct engine *e, const struct set *set)
 	struct server *s;
 	struct pool *p;
 
-	LIST_FOREACH(p, &e->pools, entry)
-	if (p->in != set)
-		LIST_FOREACH(s, &p->servers, entry)
-	check_end(s);
+	LIST_FOREACH (p, &e->pools, entry)
+		if (p->in != set)
+			LIST_FOREACH (s, &p->servers, entry)
+				check_end(s);
 }
 
 int engine_apply(struct engine *e, struct cfg *cfg, unsigned maxconn, char *ret_error, size_t cap)
@@ -236,7 +235,7 @@ size_t engine_listeners(const struct engine *e)
 {
 	const struct set *s, *last = NULL;
 
-	STAILQ_FOREACH(s, &e->sets, entry)
-	last = s;
+	STAILQ_FOREACH (s, &e->sets, entry)
+		last = s;
 	return last ? last->n_listeners : 0;
 }

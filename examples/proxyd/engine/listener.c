@@ -94,11 +94,11 @@ struct listener *listener_get(struct engine *e, const struct cfg_bind *b, unsign
 	struct listener *l;
 	int r = -ENOMEM;
 
-	LIST_FOREACH(l, &e->listeners, entry)
-	if (!strcmp(l->text, b->text) && l->socket[0].h.fd >= 0) {
-		l->refs++;
-		return l;
-	}
+	LIST_FOREACH (l, &e->listeners, entry)
+		if (!strcmp(l->text, b->text) && l->socket[0].h.fd >= 0) {
+			l->refs++;
+			return l;
+		}
 	l = calloc(1, sizeof(*l));
 	if (l) {
 		l->text = strdup(b->text);

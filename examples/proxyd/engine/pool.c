@@ -63,11 +63,11 @@ struct pool *pool_get(struct engine *e, const struct cfg_proxy *proxy)
 {
 	struct pool *p;
 
-	LIST_FOREACH(p, &e->pools, entry)
-	if (!strcmp(p->name, proxy->name)) {
-		p->refs++;
-		return p;
-	}
+	LIST_FOREACH (p, &e->pools, entry)
+		if (!strcmp(p->name, proxy->name)) {
+			p->refs++;
+			return p;
+		}
 	p = pool_new(e, proxy);
 	if (!p)
 		return NULL;
@@ -95,12 +95,12 @@ struct server *server_get(struct pool *p, const struct cfg_server *c)
 {
 	struct server *s;
 
-	LIST_FOREACH(s, &p->servers, entry)
-	if (!strcmp(s->name, c->name) && same_address(&s->addr, &c->addr) &&
-	    s->client_port == c->client_port) {
-		s->refs++;
-		return s;
-	}
+	LIST_FOREACH (s, &p->servers, entry)
+		if (!strcmp(s->name, c->name) && same_address(&s->addr, &c->addr) &&
+		    s->client_port == c->client_port) {
+			s->refs++;
+			return s;
+		}
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return NULL;
@@ -135,9 +135,9 @@ static struct server *find(const struct pool *p, const struct set *set, const st
 {
 	struct server *s;
 
-	LIST_FOREACH(s, &p->servers, entry)
-	if (s->in == set && !strcmp(s->name, c->name))
-		return s;
+	LIST_FOREACH (s, &p->servers, entry)
+		if (s->in == set && !strcmp(s->name, c->name))
+			return s;
 	return NULL;
 }
 
@@ -176,11 +176,11 @@ static void count_up(struct pool *p)
 	const struct server *s;
 	unsigned n_up = 0, n_up_backup = 0;
 
-	LIST_FOREACH(s, &p->servers, entry)
-	if (s->member && s->up && s->usable) {
-		n_up += !s->backup;
-		n_up_backup += s->backup;
-	}
+	LIST_FOREACH (s, &p->servers, entry)
+		if (s->member && s->up && s->usable) {
+			n_up += !s->backup;
+			n_up_backup += s->backup;
+		}
 	p->n_up = n_up;
 	p->n_up_backup = n_up_backup;
 }
@@ -198,14 +198,13 @@ int pool_sync(struct pool *p, const struct set *set, const struct cfg_proxy *pro
 		e = lb_group_configure(p->group, &o);
 		p->algo = proxy->set.algo;
 	}
-	LIST_FOREACH(s, &p->servers, entry)
-	if (s->member && s->in != set) {
-		lb_server_remove(p->group, id_of(s));
-		s->member = false;
-		check_end(s);
-	}
-	STAILQ_FOREACH(c, &proxy->servers, next)
-	{
+	LIST_FOREACH (s, &p->servers, entry)
+		if (s->member && s->in != set) {
+			lb_server_remove(p->group, id_of(s));
+			s->member = false;
+			check_end(s);
+		}
+	STAILQ_FOREACH (c, &proxy->servers, next) {
 		/* HAProxy uses the first usable backup only, unless "option allbackups" */
 		if (c->backup)
 			backups = proxy->set.allbackups ? 1 : backups + 1;

@@ -125,7 +125,8 @@ void session_log(struct worker *w, const struct session *s)
 		const struct cfg_log *log;
 
 		if (s->frontend->logs[i])
-			STAILQ_FOREACH(log, s->frontend->logs[i], next)
-		write_to(w, log, global->log_tag ? global->log_tag : "proxyd", line, (size_t)len);
+			STAILQ_FOREACH (log, s->frontend->logs[i], next)
+				write_to(w, log, global->log_tag ? global->log_tag : "proxyd", line,
+					 (size_t)len);
 	}
 }

@@ -12,15 +12,14 @@ static size_t count(const struct cfg *cfg, struct set *s)
 	const struct cfg_bind *b;
 	size_t n_binds = 0;
 
-	STAILQ_FOREACH(p, &cfg->proxies, next)
-	{
+	STAILQ_FOREACH (p, &cfg->proxies, next) {
 		if (p->set.disabled)
 			continue;
 		s->n_servers += p->kind & CFG_BACKEND ? p->n_servers : 0;
 		s->n_backends += (p->kind & CFG_BACKEND) != 0;
 		s->n_frontends += (p->kind & CFG_FRONTEND) != 0;
-		STAILQ_FOREACH(b, &p->binds, next)
-		n_binds++;
+		STAILQ_FOREACH (b, &p->binds, next)
+			n_binds++;
 	}
 	return n_binds;
 }
@@ -29,11 +28,11 @@ static struct gate *gate_get(struct engine *e, const char *name)
 {
 	struct gate *g;
 
-	LIST_FOREACH(g, &e->gates, entry)
-	if (!strcmp(g->name, name)) {
-		g->refs++;
-		return g;
-	}
+	LIST_FOREACH (g, &e->gates, entry)
+		if (!strcmp(g->name, name)) {
+			g->refs++;
+			return g;
+		}
 	g = aligned_alloc(CACHE_LINE, sizeof(*g));
 	if (!g)
 		return NULL;
@@ -76,8 +75,7 @@ static bool add_backend(struct engine *e, struct set *s, const struct cfg_proxy 
 	if (!b->pool)
 		return false;
 	s->n_backends++;
-	STAILQ_FOREACH(c, &p->servers, next)
-	{
+	STAILQ_FOREACH (c, &p->servers, next) {
 		struct server *server = server_get(b->pool, c);
 
 		if (!server)
@@ -132,8 +130,7 @@ static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy
 	if (!f->gate)
 		return false;
 	s->n_frontends++;
-	STAILQ_FOREACH(b, &p->binds, next)
-	{
+	STAILQ_FOREACH (b, &p->binds, next) {
 		struct listener *l = listener_get(e, b, p->set.backlog, ret_error, cap);
 
 		if (!l)
@@ -148,12 +145,13 @@ static bool fill(struct engine *e, struct set *s, char *ret_error, size_t cap)
 	const struct cfg_proxy *p;
 
 	/* backends first: frontends point to them */
-	STAILQ_FOREACH(p, &s->cfg->proxies, next)
-	if (!p->set.disabled && (p->kind & CFG_BACKEND) && !add_backend(e, s, p))
-		return false;
-	STAILQ_FOREACH(p, &s->cfg->proxies, next)
-	if (!p->set.disabled && (p->kind & CFG_FRONTEND) && !add_frontend(e, s, p, ret_error, cap))
-		return false;
+	STAILQ_FOREACH (p, &s->cfg->proxies, next)
+		if (!p->set.disabled && (p->kind & CFG_BACKEND) && !add_backend(e, s, p))
+			return false;
+	STAILQ_FOREACH (p, &s->cfg->proxies, next)
+		if (!p->set.disabled && (p->kind & CFG_FRONTEND) &&
+		    !add_frontend(e, s, p, ret_error, cap))
+			return false;
 	return true;
 }
 

@@ -2,13 +2,16 @@
 # SPDX-License-Identifier: MIT
 """The life of the daemon: reload, take-over, stop, limits, leaks:   life.py BINARY"""
 import os
+import shutil
 import signal
 import socket
+import subprocess
 import sys
+import tempfile
 import threading
 import time
 
-from support import Proxy, Server, config, echo, free_port, named, read_all, read_n, run, until
+from support import WAIT, Proxy, Server, config, echo, free_port, named, read_all, read_n, run, until
 
 
 class Load:
@@ -254,6 +257,64 @@ def test_queue_is_served_by_all_threads(binary):
             t.join()
         assert got == [b"hi"] * 60, len(got)
         assert s.peak <= 2, s.peak
+
+
+def test_background_writes_its_pid(binary):
+    s = farm(1)[0]
+    port = free_port()
+    folder = tempfile.mkdtemp(prefix="proxyd-test.")
+    pidfile, file = f"{folder}/pid", f"{folder}/cfg"
+    with open(file, "w") as f:
+        f.write(config(f"listen l\n    bind 127.0.0.1:{port}\n    server s 127.0.0.1:{s.port}\n"))
+    subprocess.run([binary, "-D", "-f", file, "-p", pidfile], check=True, timeout=10)
+    until("the pid file is written", lambda: os.path.exists(pidfile) and open(pidfile).read().strip())
+    pid = int(open(pidfile).read())
+    try:
+        with socket.create_connection(("127.0.0.1", port)) as c:
+            c.sendall(b"x\n")
+            assert read_all(c) == b"s0\n"
+    finally:
+        os.kill(pid, signal.SIGTERM)
+    until("it has ended", lambda: not os.path.exists(f"/proc/{pid}"))
+    shutil.rmtree(folder)
+
+
+def test_service_manager_is_told(binary):
+    s = farm(1)[0]
+    path = f"/tmp/proxyd-test.{os.getpid()}.notify"
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind(path)
+    manager.settimeout(WAIT)
+    os.environ["NOTIFY_SOCKET"] = path
+    try:
+        with Proxy(binary, config(listen([s])), args=("-Ws",)) as p:
+            assert manager.recv(100) == b"READY=1"
+            p.signal(signal.SIGHUP)
+            assert [manager.recv(100) for _ in range(2)] == [b"RELOADING=1", b"READY=1"]
+            p.signal(signal.SIGTERM)
+            assert manager.recv(100) == b"STOPPING=1"
+            assert p.wait_end() == 0
+    finally:
+        del os.environ["NOTIFY_SOCKET"]
+        os.unlink(path)
+
+
+def test_root_is_given_up_and_low_ports_kept(binary):
+    if os.geteuid() != 0:
+        print("    skipped: only root can give up root")
+        return
+    s = farm(1)[0]
+    with open("/proc/net/tcp") as f:  # a low port nobody has
+        taken = {int(line.split()[1].split(":")[1], 16) for line in f.readlines()[1:]}
+    low = next(n for n in range(1023, 512, -1) if n not in taken)
+    with Proxy(binary, config("global\n    user nobody\n    group nogroup\n" + listen([s]))) as p:
+        os.chmod(p.folder, 0o755)
+        status = open(f"/proc/{p.process.pid}/status").read()
+        assert "\nUid:\t65534\t65534\t65534\t65534" in status, status
+        assert "\nCapEff:\t0000000000000400" in status, status
+        reload(p, config(listen([s]) + f"    bind 127.0.0.1:{low}\n"))
+        assert "reloaded" in p.text()
+        assert p.ask(port=low) == "s0"
 
 
 def test_unix_sockets(binary):

@@ -110,8 +110,7 @@ static void bind_knows_lists_and_ranges(void **state)
 	size_t i = 0;
 
 	(void)state;
-	STAILQ_FOREACH(b, &first(l)->binds, next)
-	{
+	STAILQ_FOREACH (b, &first(l)->binds, next) {
 		assert_true(i < 5);
 		assert_string_equal(b->text, expected[i++]);
 	}
