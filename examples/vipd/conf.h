@@ -59,11 +59,12 @@ struct conf_vrrp_script {
 	const char *name;
 	struct conf_script script;
 	int64_t interval_ms, timeout_ms;
-	int32_t weight; /* CONF_NO_WEIGHT or -254..254 */
+	int64_t spread_ms; /* the first run lies within this time */
+	int32_t weight;	   /* CONF_NO_WEIGHT or -254..254 */
 	bool reverse;
 	int rise, fall;
 	bool init_fail;
-	unsigned index; /* in the order of the file */
+	unsigned index; /* in the order of the file; MISC_CHECKs are counted on behind */
 	struct diag_place at;
 };
 
@@ -139,7 +140,8 @@ struct conf_check {
 	struct ha_ip bind_ip;
 	int bind_port;
 	const char *bind_device;
-	int fwmark;
+	struct conf_vrrp_script
+	    *misc; /* MISC_CHECK: run this instead of connecting; NULL: connect */
 	struct diag_place at;
 };
 
@@ -216,10 +218,10 @@ struct conf {
 	struct conf_globals globals;
 	struct conf_instance *instances;
 	struct conf_group *groups;
-	struct conf_vrrp_script *scripts;
+	struct conf_vrrp_script *scripts, *misc; /* vrrp_script; those of MISC_CHECKs */
 	struct conf_virtual_group *virtual_groups;
 	struct conf_virtual *virtuals;
-	size_t n_instances, n_groups, n_scripts, n_virtuals;
+	size_t n_instances, n_groups, n_scripts, n_misc, n_virtuals;
 	struct conf_chunk *memory; /* all of the above, in conf_memory.c */
 };
 

@@ -308,15 +308,41 @@ static void complete_common(struct conf_check_common *c)
 	default_int(&c->alpha, CONF_UNSET, 0);
 }
 
-static void complete_real(const struct conf_virtual *v, struct conf_real *r)
+/* A script beside those of vrrp_script, with a check's times. */
+static void complete_misc(struct conf_parse *p, const struct conf_virtual *v,
+			  const struct conf_real *r, struct conf_check *c, unsigned place)
 {
+	struct conf_vrrp_script *s = c->misc;
+	char ip[HA_IP_TEXT_SIZE] = "";
+
+	ha_ip_format(&r->ip, ip, sizeof(ip));
+	s->name =
+	    conf_printf(p->memory, "MISC_CHECK %u of %s %u of %s", place, ip, r->port, v->name);
+	s->interval_ms = c->common.delay_loop_ms;
+	s->spread_ms = c->common.warmup_ms;
+	default_ms(&s->timeout_ms, CONF_UNSET, s->interval_ms);
+	s->rise = 1;
+	s->fall = c->common.retry + 1;
+	if (!s->script.argv)
+		conf_warn(p, &c->at, "MISC_CHECK lacks \"misc_path COMMAND\": it counts as failed");
+}
+
+static void complete_real(struct conf_parse *p, const struct conf_virtual *v, struct conf_real *r)
+{
+	unsigned place = 0;
+
 	default_int(&r->weight, CONF_UNSET, v->weight);
 	default_int(&r->inhibit, v->inhibit, 0);
 	default_int(&r->forward, v->forward, HA_FORWARD_NAT);
 	inherit(&r->common, &v->common);
 	for (struct conf_check *c = r->checks; c; c = c->next) {
 		inherit(&c->common, &r->common);
+		if (c->misc)
+			default_int(&c->common.retry, CONF_UNSET, 0);
 		complete_common(&c->common);
+		if (c->misc)
+			complete_misc(p, v, r, c, place);
+		place++;
 	}
 	complete_common(&r->common);
 }
@@ -428,7 +454,7 @@ static bool complete_virtual(struct conf_parse *p, struct conf_virtual *v)
 	default_int(&v->sorry_inhibit, v->inhibit, 0);
 	complete_protocol(p, v);
 	for (struct conf_real *r = v->reals; r; r = r->next) {
-		complete_real(v, r);
+		complete_real(p, v, r);
 		check_ports(p, v, r);
 		if (!r->checks)
 			conf_note(p, &r->at,
@@ -436,10 +462,28 @@ static bool complete_virtual(struct conf_parse *p, struct conf_virtual *v)
 				  "alive");
 	}
 	if (v->sorry)
-		complete_real(v, v->sorry);
+		complete_real(p, v, v->sorry);
 	if (!v->n_reals && !v->sorry)
 		conf_warn(p, &v->at, "virtual_server %s has no real_server", v->name);
 	return service_makes_sense(p, v) && !is_double_service(p, v);
+}
+
+/* The scripts of those checks that are left. */
+static void collect_misc(struct conf *c)
+{
+	struct conf_vrrp_script **end = &c->misc;
+
+	for (const struct conf_virtual *v = c->virtuals; v; v = v->next) {
+		for (const struct conf_real *r = v->reals; r; r = r->next) {
+			for (const struct conf_check *k = r->checks; k; k = k->next) {
+				if (!k->misc)
+					continue;
+				k->misc->index = (unsigned)(c->n_scripts + c->n_misc++);
+				*end = k->misc;
+				end = &k->misc->next;
+			}
+		}
+	}
 }
 
 void conf_check(struct conf_parse *p)
@@ -458,6 +502,7 @@ void conf_check(struct conf_parse *p)
 			p->conf->n_virtuals--;
 		}
 	}
+	collect_misc(p->conf);
 	if (!p->conf->n_instances && !p->conf->n_virtuals)
 		conf_warn(p, NULL,
 			  "there is nothing to do: no usable vrrp_instance and no usable "

@@ -65,6 +65,8 @@ bool conf_scripts_insecure(const struct conf *c, struct diag *d)
 		found |= check_notify(&g->notify, d);
 	for (const struct conf_vrrp_script *s = c->scripts; s; s = s->next)
 		found |= check_one(&s->script, d);
+	for (const struct conf_vrrp_script *s = c->misc; s; s = s->next)
+		found |= check_one(&s->script, d);
 	for (const struct conf_virtual *v = c->virtuals; v; v = v->next) {
 		found |= check_one(&v->quorum_up, d);
 		found |= check_one(&v->quorum_down, d);

@@ -252,6 +252,58 @@ static void add_tcp_check(struct conf_parse *p, const struct conf_node *n,
 	conf_walk(p, n->child, k->block, c);
 }
 
+#define SCRIPT(member) offsetof(struct conf_vrrp_script, member)
+
+/* The words of a script and those of a check lie in two objects: first the one, then the other. */
+static const struct conf_keyword misc_words[] = {
+    {"misc_path", conf_set_script, SCRIPT(script)},
+    {"misc_timeout", conf_set_seconds, SCRIPT(timeout_ms), 0.01, 24 * HOUR},
+    {0}};
+static const struct conf_keyword misc_common_words[] = {COMMON_WORDS(CHECK(common)), {0}};
+static const struct conf_block misc_block = {
+    .name = "MISC_CHECK", .keyword = misc_words, .known = "misc_dynamic user log_all_failures"};
+static const struct conf_block misc_common_block = {.name = "MISC_CHECK",
+						    .keyword = misc_common_words};
+
+static void set_misc_user(struct conf_vrrp_script *s, const struct conf_node *n)
+{
+	if (n->n > 1) {
+		s->script.user = n->word[1].text;
+		s->script.group = n->n > 2 ? n->word[2].text : NULL;
+	}
+}
+
+static void add_misc_check(struct conf_parse *p, const struct conf_node *n,
+			   const struct conf_keyword *k, void *target)
+{
+	struct conf_real *r = target;
+	struct conf_check *c = conf_alloc(p->memory, sizeof(*c)), **end = &r->checks;
+	const struct conf_node *user = NULL;
+
+	(void)k;
+	*c = (struct conf_check){.common = common_unset,
+				 .misc = conf_alloc(p->memory, sizeof(*c->misc)),
+				 .at = n->word->at};
+	*c->misc = (struct conf_vrrp_script){
+	    .timeout_ms = CONF_UNSET, .weight = CONF_NO_WEIGHT, .at = n->word->at};
+	while (*end)
+		end = &(*end)->next;
+	*end = c;
+	for (const struct conf_node *w = n->child; w; w = w->next) {
+		struct conf_node one = *w;
+
+		one.next = NULL;
+		if (!strcmp(w->word->text, "user"))
+			user = w;
+		else if (conf_word_find(&misc_common_block, w->word->text, NULL))
+			conf_walk(p, &one, &misc_common_block, c);
+		else
+			conf_walk(p, &one, &misc_block, c->misc);
+	}
+	if (user)
+		set_misc_user(c->misc, user);
+}
+
 /* A server that does not answer is noticed; one that answers with an error is not. */
 static void connect_only(struct conf_parse *p, const struct conf_node *n,
 			 const struct conf_keyword *k, void *target)
@@ -271,7 +323,7 @@ static void skip_check(struct conf_parse *p, const struct conf_node *n,
 	(void)target;
 	conf_warn(p, &n->word->at,
 		  "\"%s\" is known to keepalived but not supported by this version: without this "
-		  "check. TCP_CHECK is supported",
+		  "check. TCP_CHECK and MISC_CHECK are supported",
 		  k->word);
 }
 
@@ -291,7 +343,7 @@ static const struct conf_keyword real_words[] = {
     {"TCP_CHECK", add_tcp_check, .block = &tcp_check_block},
     {"HTTP_GET", connect_only, .block = &http_block},
     {"SSL_GET", connect_only, .block = &http_block},
-    {"MISC_CHECK", skip_check, .block = &skipped_block},
+    {"MISC_CHECK", add_misc_check, .block = &misc_block},
     {"SMTP_CHECK", connect_only, .block = &smtp_block},
     {"DNS_CHECK", skip_check, .block = &skipped_block},
     {"PING_CHECK", skip_check, .block = &skipped_block},

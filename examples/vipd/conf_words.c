@@ -123,7 +123,6 @@ static const struct conf_block skipped_blocks[] = {
 	      "regex_max_offset regex_stack"},
     {.name = "DNS_CHECK", .known = "type name"},
     {.name = "UDP_CHECK", .known = "payload require_reply min_reply_length max_reply_length"},
-    {.name = "MISC_CHECK", .known = "misc_path misc_timeout misc_dynamic user"},
     {.name = "FILE_CHECK", .known = "track_file weight dynamic"},
     {.name = "SSL", .known = "password ca certificate key"},
     {.name = "auth_hmac", .known = "key active_key time_window anti_replay mode"},

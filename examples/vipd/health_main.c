@@ -52,6 +52,7 @@ struct health {
 	size_t n_virtuals;
 	struct probe *probes;
 	size_t n_probes;
+	struct probe **misc;		 /* those whose script the supervisor runs, in its order */
 	char text[HEALTH_TEXT_MAX + 64]; /* how the last check ended, for the line about a change */
 };
 
@@ -146,16 +147,12 @@ static void on_result(struct health_check *check, const struct health_result *re
 			      : "");
 }
 
-static void on_transition(struct health_check *check, const struct health_transition *t,
-			  void *userdata)
+/* A real server lives while all of its checks pass. */
+static void set_passes(struct probe *p, bool passes, const char *why)
 {
-	struct probe *p = userdata;
 	struct virtual_state *v = p->virtual;
 	struct real_state *r = &v->state[p->real];
-	bool passes = health_state_is_up(t->to);
-	char why[sizeof(v->health->text) + 64];
 
-	(void)check;
 	if (passes == p->passes)
 		return;
 	p->passes = passes;
@@ -164,12 +161,22 @@ static void on_transition(struct health_check *check, const struct health_transi
 	if (v->real[p->real].alive == (r->passing == r->checks))
 		return;
 	v->real[p->real].alive = r->passing == r->checks;
-	if (passes)
+	on_real_changed(v, p->real, why);
+}
+
+static void on_transition(struct health_check *check, const struct health_transition *t,
+			  void *userdata)
+{
+	struct probe *p = userdata;
+	char why[sizeof(p->virtual->health->text) + 64];
+
+	(void)check;
+	if (health_state_is_up(t->to))
 		snprintf(why, sizeof(why), "its check passed");
 	else
 		snprintf(why, sizeof(why), "%u of %u checks failed: %s", t->fail_run, t->fall,
-			 v->health->text);
-	on_real_changed(v, p->real, why);
+			 p->virtual->health->text);
+	set_passes(p, health_state_is_up(t->to), why);
 }
 
 static void filter_of(const struct conf_check_common *c, bool up, struct health_filter_opts *ret)
@@ -217,10 +224,13 @@ static int add_check(struct health *h, struct probe *p)
 /* ---- Start ---- */
 
 /* Up until a check says otherwise (keepalived), unless it is to prove itself first (alpha). */
-static bool passes_at_first(const struct probe *p)
+static bool passes_at_first(const struct health *h, const struct probe *p)
 {
 	uint32_t known = atomic_load(&p->slot->alive);
+	uint8_t track = p->conf->misc ? h->birth->tracks[p->conf->misc->index] : TRACK_INIT;
 
+	if (track != TRACK_INIT)
+		return track == TRACK_OK;
 	return known == SHARED_ALIVE_UP ||
 	       (known != SHARED_ALIVE_DOWN && p->conf->common.alpha != 1);
 }
@@ -233,11 +243,13 @@ static int make_probe(struct health *h, struct virtual_state *v, uint32_t real,
 
 	*p = (struct probe){
 	    .virtual = v, .real = real, .conf = c, .slot = &h->birth->shared->check[h->n_probes]};
-	p->passes = passes_at_first(p);
+	if (c->misc)
+		h->misc[c->misc->index - h->birth->conf->n_scripts] = p;
+	p->passes = passes_at_first(h, p);
 	v->state[real].checks++;
 	v->state[real].passing += p->passes;
 	h->n_probes++;
-	r = add_check(h, p);
+	r = c->misc ? 0 : add_check(h, p);
 	if (r < 0)
 		log_err("%s:%u: cannot make the check: %s", c->at.file, c->at.line, strerror(-r));
 	return r == -ENOMEM ? r : 0;
@@ -306,7 +318,8 @@ static int make_all(struct health *h)
 
 	h->virtuals = calloc(c->n_virtuals + 1, sizeof(*h->virtuals));
 	h->probes = calloc(count_checks(c) + 1, sizeof(*h->probes));
-	if (!h->virtuals || !h->probes)
+	h->misc = calloc(c->n_misc + 1, sizeof(*h->misc));
+	if (!h->virtuals || !h->probes || !h->misc)
 		return -ENOMEM;
 	for (const struct conf_virtual *v = c->virtuals; v && r >= 0; v = v->next)
 		r = make_virtual(h, v);
@@ -329,6 +342,10 @@ static void on_control(struct loop *l, int fd, uint32_t events, void *userdata)
 			loop_stop(l, 0);
 		else if (m.type == MSG_RESYNC)
 			tell_all(h);
+		else if (m.type == MSG_TRACK && m.index < h->birth->conf->n_misc &&
+			 h->misc[m.index])
+			set_passes(h->misc[m.index], m.value == 1,
+				   m.value == 1 ? "its script succeeded" : "its script failed");
 	}
 	if (r < 0)
 		loop_stop(l, 0); /* the supervisor is gone */

@@ -22,8 +22,8 @@ enum msg_type {
 	MSG_STOP =
 	    1,	    /* end. To vrrp and health: value is what becomes of the rest, enum msg_stop */
 	MSG_RESYNC, /* kernel was started again: tell it all */
-	MSG_TRACK,  /* to vrrp: vrrp_script `index` works (value 1) or not (0) */
-	MSG_STATS,  /* to vrrp: answer with MSG_STATS for each instance; value 1: and clear */
+	MSG_TRACK, /* to vrrp: vrrp_script `index` succeeds (value 1) or not (0); to health: a MISC_CHECK */
+	MSG_STATS, /* to vrrp: answer with MSG_STATS for each instance; value 1: and clear */
 
 	/* vrrp to kernel */
 	MSG_HOLD, /* instance `index` has its addresses (value 1), or not (0) */

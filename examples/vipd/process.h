@@ -31,7 +31,7 @@ struct birth {
 	const struct conf *conf;
 	const struct conf *old; /* kernel: the configuration before a reload, or NULL */
 	struct shared *shared;
-	const uint8_t *tracks; /* vrrp: of each vrrp_script, enum track_state */
+	const uint8_t *tracks; /* of each vrrp_script, then each MISC_CHECK: enum track_state */
 	bool fresh;	       /* what shared says is of this moment: a reload, not a crash */
 	struct ends ends;
 };

@@ -325,10 +325,14 @@ static void on_message(struct loop *l, int fd, uint32_t events, void *userdata)
 static void on_track(void *userdata, uint32_t index, bool ok)
 {
 	struct supervisor *s = userdata;
-	const struct msg m = {.type = MSG_TRACK, .index = index, .value = ok};
+	bool vrrp = index < s->conf->n_scripts;
+	enum role role = vrrp ? ROLE_VRRP : ROLE_HEALTH;
+	const struct msg m = {.type = MSG_TRACK,
+			      .index = vrrp ? index : index - (uint32_t)s->conf->n_scripts,
+			      .value = ok};
 
-	if (s->child[ROLE_VRRP].pid && msg_send(s->control[ROLE_VRRP][0], &m, -1) < 0)
-		log_err("%s does not listen", role_name(ROLE_VRRP));
+	if (s->child[role].pid && msg_send(s->control[role][0], &m, -1) < 0)
+		log_err("%s does not listen", role_name(role));
 }
 
 /* ---- Phases: reload and stop ---- */

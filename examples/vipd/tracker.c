@@ -40,8 +40,9 @@ static void set_state(struct tracker *t, enum track_state s, const char *why)
 	if (*state == s)
 		return;
 	*state = (uint8_t)s;
-	log_notice("vrrp_script %s: %s: %s", t->conf->name, s == TRACK_OK ? "succeeded" : "failed",
-		   why);
+	/* What follows from a MISC_CHECK is said by health. */
+	log_msg(t->conf->index < t->all->conf->n_scripts ? LOG_NOTICE : LOG_DEBUG,
+		"script %s: %s: %s", t->conf->name, s == TRACK_OK ? "succeeded" : "failed", why);
 	t->all->fn(t->all->userdata, t->conf->index, s == TRACK_OK);
 }
 
@@ -125,6 +126,25 @@ static uint8_t state_before(const struct trackers *old, const struct conf_vrrp_s
 	return c->init_fail ? TRACK_FAILED : TRACK_INIT;
 }
 
+static int add(struct trackers *all, const struct conf_vrrp_script *v, const struct trackers *old)
+{
+	struct tracker *t = &all->tracker[all->n];
+	uint64_t spread_ns = (uint64_t)v->spread_ms * NS_PER_MS;
+	int r;
+
+	*t = (struct tracker){.all = all, .conf = v};
+	all->state[all->n++] = state_before(old, v);
+	r = loop_add_timer(all->loop, on_timer, t, &t->timer);
+	if (r >= 0) /* one after the other, by the golden ratio */
+		loop_arm(
+		    t->timer,
+		    loop_now_ns(all->loop) +
+			(uint64_t)(v->index * UINT32_C(2654435769)) * (spread_ns >> 32) +
+			((uint64_t)(v->index * UINT32_C(2654435769)) * (spread_ns & UINT32_MAX) >>
+			 32));
+	return r;
+}
+
 int trackers_new(struct loop *l, struct scripts *s, const struct conf *c,
 		 const struct trackers *old, tracker_fn *fn, void *userdata, struct trackers **ret)
 {
@@ -138,19 +158,15 @@ int trackers_new(struct loop *l, struct scripts *s, const struct conf *c,
 				 .conf = c,
 				 .fn = fn,
 				 .userdata = userdata,
-				 .tracker = calloc(c->n_scripts + 1, sizeof(*all->tracker)),
-				 .state = calloc(c->n_scripts + 1, 1)};
+				 .tracker =
+				     calloc(c->n_scripts + c->n_misc + 1, sizeof(*all->tracker)),
+				 .state = calloc(c->n_scripts + c->n_misc + 1, 1)};
 	if (!all->tracker || !all->state)
 		r = -ENOMEM;
-	for (const struct conf_vrrp_script *v = c->scripts; v && r >= 0; v = v->next) {
-		struct tracker *t = &all->tracker[all->n];
-
-		*t = (struct tracker){.all = all, .conf = v};
-		all->state[all->n++] = state_before(old, v);
-		r = loop_add_timer(l, on_timer, t, &t->timer);
-		if (r >= 0)
-			loop_arm(t->timer, 0);
-	}
+	for (const struct conf_vrrp_script *v = c->scripts; v && r >= 0; v = v->next)
+		r = add(all, v, old);
+	for (const struct conf_vrrp_script *v = c->misc; v && r >= 0; v = v->next)
+		r = add(all, v, old);
 	if (r < 0) {
 		trackers_free(all);
 		return r;

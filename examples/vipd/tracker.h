@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* vrrp_script: programs that run again and again, and what their exit codes mean. */
+/* vrrp_script and MISC_CHECK: programs that run again and again, and what their exit codes mean. */
 #ifndef VIPD_TRACKER_H
 #define VIPD_TRACKER_H
 
@@ -13,12 +13,12 @@ struct trackers;
 /* Told when a tracker's state changes. */
 typedef void tracker_fn(void *userdata, uint32_t index, bool ok);
 
-/* Begins to run all vrrp_scripts of `c`; `old` (may be NULL) gives states to those of equal name. */
+/* Begins to run all scripts of `c`; `old` (may be NULL) gives states to those of equal name. */
 int trackers_new(struct loop *l, struct scripts *s, const struct conf *c,
 		 const struct trackers *old, tracker_fn *fn, void *userdata, struct trackers **ret);
 void trackers_free(struct trackers *t);
 
-/* enum track_state of each. */
+/* enum track_state of each: vrrp_scripts, then MISC_CHECKs. */
 const uint8_t *trackers_states(const struct trackers *t);
 
 bool trackers_reap(struct trackers *t, pid_t pid, int status);
