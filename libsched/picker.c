@@ -5,8 +5,11 @@
 #include "base/sized.h"
 #include "libsched/picker.h"
 
-/* How often a pick starts again after another picker took the last free connection of the chosen one. */
-#define PICK_TRIES 16
+/*
+ * How often a pick starts again after another picker took the last free connection of the chosen one. Each
+ * loss is another's gain, so few suffice; but 16 were seen to be lost in a row by four pickers.
+ */
+#define PICK_TRIES 1024
 
 static const struct lb_request request_default = {.size = sizeof(struct lb_request)};
 static const struct lb_outcome outcome_default = {.size = sizeof(struct lb_outcome)};
