@@ -407,6 +407,10 @@ LIBHA_API int ha_vrrp_thaw(struct ha_vrrp *v, uint64_t now_ns, const void *buf, 
  * Sync group: virtual routers of this node that are Active together or not at all. It becomes
  * Active when each member is or could be; when one falls to Backup all do (and resign with priority
  * 0), and while one is in Fault all are. It has no timer and no I/O: its members are served as ever.
+ * Ties of priority between two Actives are decided by the source addresses of one link for all: that of
+ * the member whose first virtual address is the lowest; on another link only when the first has not
+ * decided within Active_Down_Interval. Else addresses in another order there made both nodes lose, again
+ * and again.
  * Inside a callback of one member its group counts as one object: see the top.
  */
 struct ha_vrrp_group_ops {

@@ -134,6 +134,7 @@ static void become_active(struct ha_vrrp *v, enum ha_vrrp_reason reason)
 	v->active_priority = 0;
 	v->ready = false;
 	v->preempt_ns = HA_VRRP_NEVER;
+	v->tie_ns = 0;
 	set_timer(v, VRRP_TIMER_ADVERT, v->now_ns, own_interval_ns(v));
 	v->stats.became_active++;
 	change_state(v, HA_VRRP_ACTIVE, reason, NULL);
@@ -275,6 +276,14 @@ static void down_timer_fires(struct ha_vrrp *v)
 	elect(v, timer_reason(v));
 }
 
+/* Neighbours may have learned the other one: tell them again (local). */
+static void reannounce(struct ha_vrrp *v)
+{
+	if (v->reannounce_ns == HA_VRRP_NEVER)
+		v->reannounce_ns = v->now_ns > v->reannounced_ns ? v->now_ns : v->reannounced_ns;
+	vrrp_serve_announcements(v);
+}
+
 /* The losing advert is discarded and answered at once: RFC 9568 6.4.3, new there. */
 static void assert_active(struct ha_vrrp *v, const struct vrrp_heard *heard)
 {
@@ -288,10 +297,7 @@ static void assert_active(struct ha_vrrp *v, const struct vrrp_heard *heard)
 			v->stats.replies_withheld++;
 		}
 	}
-	/* Neighbours may have learned the other one: tell them again (local). */
-	if (v->reannounce_ns == HA_VRRP_NEVER)
-		v->reannounce_ns = v->now_ns > v->reannounced_ns ? v->now_ns : v->reannounced_ns;
-	vrrp_serve_announcements(v);
+	reannounce(v);
 }
 
 /* RFC 9568 6.4.3: a higher priority wins, and among equal ones the higher address. */
@@ -300,6 +306,22 @@ static bool wins(const struct ha_vrrp *v, const struct vrrp_heard *heard)
 	if (heard->advert.priority != v->priority)
 		return heard->advert.priority > v->priority;
 	return ha_ip_compare(&heard->meta->source, &v->opts.source) > 0;
+}
+
+/*
+ * Two groups of one priority would each lose on one link, and fall for ever, if the addresses stand the
+ * other way round there. So the first link decides such a tie for all (local); only when it has not for a
+ * whole Active_Down_Interval, as it may be cut, each link decides its own.
+ */
+static bool first_link_decides(struct ha_vrrp *v, const struct vrrp_heard *heard)
+{
+	uint64_t down_ns = vrrp_down_ns(v);
+
+	if (heard->advert.priority != v->priority || !v->group || vrrp_group_is_first(v))
+		return false;
+	if (v->now_ns >= after(v->tie_ns, 2 * down_ns))
+		v->tie_ns = v->now_ns;
+	return v->now_ns < after(v->tie_ns, down_ns);
 }
 
 /* RFC 9568 6.4.3 */
@@ -313,7 +335,11 @@ static void active_hears(struct ha_vrrp *v, const struct vrrp_heard *heard)
 		send_advert(v, v->priority);
 		v->replied_ns = v->now_ns + VRRP_REPLY_GAP_NS;
 		set_timer(v, VRRP_TIMER_ADVERT, v->now_ns, own_interval_ns(v));
-	} else if (wins(v, heard)) {
+	} else if (!wins(v, heard)) {
+		assert_active(v, heard);
+	} else if (first_link_decides(v, heard)) {
+		reannounce(v);
+	} else {
 		if (v->opts.last_advert)
 			send_advert(v, v->priority);
 		leave_active(v, false);
@@ -324,8 +350,6 @@ static void active_hears(struct ha_vrrp *v, const struct vrrp_heard *heard)
 			      heard->advert.priority > v->priority ? HA_VRRP_HIGHER_PRIORITY
 								   : HA_VRRP_HIGHER_ADDRESS,
 			      heard);
-	} else {
-		assert_active(v, heard);
 	}
 }
 

@@ -168,6 +168,19 @@ bool vrrp_group_permits(const struct ha_vrrp *v)
 	return true;
 }
 
+/* What every node of the group agrees on without a word: virtual addresses are the same on all. */
+bool vrrp_group_is_first(const struct ha_vrrp *v)
+{
+	struct list *i;
+
+	if (!v->group)
+		return false;
+	list_for_each (i, &v->group->members)
+		if (ha_ip_compare(member_of(i)->opts.addresses, v->opts.addresses) < 0)
+			return false;
+	return true;
+}
+
 enum ha_vrrp_state ha_vrrp_group_state(const struct ha_vrrp_group *g)
 {
 	bool initialize = !g->n, fault = false, active = true;

@@ -106,6 +106,7 @@ struct ha_vrrp {
 	bool announce_second;		     /* it is the burst after garp_delay */
 	uint64_t reannounce_ns;		     /* the next one because of a losing advert */
 	uint64_t reannounced_ns, replied_ns; /* the last ones, plus their gap: not before */
+	uint64_t tie_ns; /* when the tie began that the group's first link shall decide */
 };
 
 /* The events of RFC 9568 section 6.4, and those that the RFC does not know. */
@@ -151,7 +152,8 @@ int vrrp_queue_enter(struct vrrp_queue *q, bool in_callback);
 void vrrp_queue_drain(struct vrrp_queue *q);
 
 /* group.c */
-bool vrrp_group_permits(const struct ha_vrrp *v); /* all others are Active or ready */
+bool vrrp_group_permits(const struct ha_vrrp *v);  /* all others are Active or ready */
+bool vrrp_group_is_first(const struct ha_vrrp *v); /* of a group: by its first virtual address */
 void vrrp_group_settle(struct ha_vrrp *v); /* after every event of a member; no group: nothing */
 void vrrp_group_leave(struct ha_vrrp *v);
 void vrrp_group_tell(const struct vrrp_action *a);

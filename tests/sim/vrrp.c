@@ -64,7 +64,7 @@ struct packet {
 /* Over all seeds: a generator that never does something proves nothing about it. */
 static struct coverage {
 	unsigned long adverts, took_over, preempted, resigned, lost, tied, faulted, followed,
-	    flipped, replies, withheld, late, upgraded, duels;
+	    flipped, replies, withheld, late, upgraded, duels, crossed;
 } covered;
 
 struct world {
@@ -74,6 +74,7 @@ struct world {
 	uint16_t interval_cs;
 	uint8_t version;
 	bool no_preempt;
+	bool crossed; /* on the second link the order of addresses is the other way round */
 	uint64_t interval_ns, delay_ns, preempt_delay_ns, calm_ns, duel_ns[MAX_LINKS];
 	bool cut[MAX_LINKS][MAX_NODES][MAX_NODES]; /* from, to */
 	struct node node[MAX_NODES];
@@ -214,6 +215,7 @@ static void on_changed(struct ha_vrrp *v, const struct ha_vrrp_change *c, void *
 	covered.resigned += c->reason == HA_VRRP_RESIGNED;
 	covered.lost += c->reason == HA_VRRP_HIGHER_PRIORITY;
 	covered.tied += c->reason == HA_VRRP_HIGHER_ADDRESS;
+	covered.crossed += c->reason == HA_VRRP_HIGHER_ADDRESS && w->crossed && r->link;
 	covered.faulted += c->reason == HA_VRRP_FAULTED;
 	covered.followed += c->reason == HA_VRRP_FOLLOWED;
 }
@@ -250,7 +252,8 @@ static void make_router(struct world *w, struct node *n, unsigned link)
 
 	r->node = n;
 	r->link = link;
-	r->source = o.source = address(w, link, (uint8_t)(n->id + 1));
+	r->source = o.source =
+	    address(w, link, (uint8_t)(w->crossed && link ? MAX_NODES - n->id : n->id + 1));
 	if (ha_vrrp_new(&o, &ops, r, &r->v) < 0)
 		broken(w, "cannot make a router");
 	if (n->group && ha_vrrp_group_add(n->group, r->v) < 0)
@@ -689,6 +692,11 @@ static void draw_world(struct world *w)
 		w->node[i].id = i;
 		w->node[i].priority = (uint8_t)(of_1000(w, 300) ? 100 : 1 + below(w, 254));
 	}
+	/* The hardest tie: each of the best wins on one link and loses on the other. */
+	w->crossed = w->n_links > 1 && of_1000(w, 500);
+	for (unsigned i = 0; w->crossed && i < w->n_nodes; i++)
+		if (of_1000(w, 700))
+			w->node[i].priority = 200;
 }
 
 /* 0 and the hash of the trace, or 1. */
@@ -735,6 +743,7 @@ static int check_coverage(void)
 	    {"resignations", covered.resigned},
 	    {"defeats", covered.lost},
 	    {"ties", covered.tied},
+	    {"ties that another link decides otherwise", covered.crossed},
 	    {"faults", covered.faulted},
 	    {"groups moved", covered.followed},
 	    {"bad packets", covered.flipped},

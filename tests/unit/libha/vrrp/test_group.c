@@ -96,6 +96,53 @@ static void it_becomes_active_as_one(void **state)
 	assert_group_said("active");
 }
 
+/* Two routers of one priority on two links whose addresses stand the other way round there. */
+static void make_crossed(void)
+{
+	const struct ha_ip first = ip("10.9.0.100"), second = ip("10.9.1.100");
+	struct ha_vrrp_opts o = rig_opts();
+
+	o.addresses = &first;
+	rig_up(&a, &o);
+	o.addresses = &second;
+	rig_up(&b, &o);
+	assert_int_equal(ha_vrrp_group_new(NULL, NULL, &g), 0);
+	assert_int_equal(ha_vrrp_group_add(g, b.v), 0); /* the order of joining is of no interest */
+	assert_int_equal(ha_vrrp_group_add(g, a.v), 0);
+	assert_int_equal(ha_vrrp_group_start(g, T0), 0);
+	both_run(T0 + DOWN_100);
+	assert_int_equal(ha_vrrp_group_state(g), HA_VRRP_ACTIVE);
+}
+
+static void a_tie_is_decided_on_the_first_link(void **state)
+{
+	(void)state;
+	make_crossed();
+	hear(&b, T0 + DOWN_100 + MS, 100); /* from a higher address than ours */
+	assert_int_equal(ha_vrrp_group_state(g), HA_VRRP_ACTIVE);
+	hear(&b, T0 + DOWN_100 + MS, 101); /* but not what is no tie */
+	assert_int_equal(ha_vrrp_group_state(g), HA_VRRP_BACKUP);
+	down(state);
+	make_crossed();
+	hear(&a, T0 + DOWN_100 + MS, 100);
+	assert_int_equal(ha_vrrp_group_state(g), HA_VRRP_BACKUP);
+}
+
+static void a_tie_the_first_link_does_not_decide_is_decided_where_it_is(void **state)
+{
+	uint64_t began = T0 + DOWN_100 + MS;
+
+	(void)state;
+	make_crossed();
+	for (uint64_t at = began; at < began + DOWN_100; at += S) {
+		both_run(at);
+		hear(&b, at, 100);
+		assert_int_equal(ha_vrrp_group_state(g), HA_VRRP_ACTIVE);
+	}
+	hear(&b, began + DOWN_100, 100);
+	assert_int_equal(ha_vrrp_group_state(g), HA_VRRP_BACKUP);
+}
+
 static void one_that_hears_a_better_one_holds_all(void **state)
 {
 	(void)state;
@@ -286,6 +333,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    T(it_becomes_active_as_one),
+	    T(a_tie_is_decided_on_the_first_link),
+	    T(a_tie_the_first_link_does_not_decide_is_decided_where_it_is),
 	    T(one_that_hears_a_better_one_holds_all),
 	    T(one_that_loses_drags_all),
 	    T(one_fault_is_the_fault_of_all),
