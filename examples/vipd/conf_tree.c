@@ -123,6 +123,15 @@ static const char *joined(struct reader *r, const char *folder, size_t len, cons
 	return path;
 }
 
+static unsigned count(const char *s, char c)
+{
+	unsigned n = 0;
+
+	for (; *s; s++)
+		n += *s == c;
+	return n;
+}
+
 /* A path is relative to the file that includes. */
 static void include(struct reader *r, const struct line *l)
 {
@@ -142,6 +151,11 @@ static void include(struct reader *r, const struct line *l)
 	}
 	if (*pattern != '/' && slash)
 		pattern = joined(r, w->at.file, (size_t)(slash - w->at.file) + 1, w->text);
+	if (count(pattern, '{') > CONF_BRACES_MAX) {
+		diag_add(r->diag, DIAG_ERROR, &w->at, "more than %d braces in a pattern",
+			 CONF_BRACES_MAX);
+		return;
+	}
 	r->depth++;
 	if (!glob(pattern, GLOB_BRACE | GLOB_TILDE, NULL, &found)) {
 		for (size_t i = 0; i < found.gl_pathc; i++)

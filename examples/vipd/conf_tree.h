@@ -12,6 +12,7 @@
 
 #define CONF_DEPTH_MAX 16	/* blocks in blocks */
 #define CONF_INCLUDE_MAX 16	/* files in files */
+#define CONF_BRACES_MAX 4	/* {a,b} in a pattern: each multiplies it */
 #define CONF_FILES_MAX 4096	/* files in all */
 #define CONF_WORDS_MAX 4000000u /* words of all files */
 

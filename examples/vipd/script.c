@@ -135,8 +135,7 @@ static bool is_first(const struct job *j)
 {
 	const struct job *o;
 
-	TAILQ_FOREACH(o, &j->scripts->jobs, entry)
-	{
+	TAILQ_FOREACH (o, &j->scripts->jobs, entry) {
 		if (o == j)
 			return true;
 		if (o->object == j->object)
@@ -258,8 +257,7 @@ bool scripts_reap(struct scripts *s, pid_t pid, int status)
 {
 	struct job *j;
 
-	TAILQ_FOREACH(j, &s->jobs, entry)
-	{
+	TAILQ_FOREACH (j, &s->jobs, entry) {
 		if (j->pid != pid)
 			continue;
 		say_result(j, status);
