@@ -52,13 +52,10 @@ static void give_up(struct worker *w, struct session *s, char who, char phase)
 
 static void enqueue(struct worker *w, struct session *s)
 {
-	struct pool *p = s->backend->pool;
-
 	conn_set_state(&s->conn, CONN_QUEUED, w->now_ns);
-	session_list(w, s, &p->worker[w->index].queue, SESSION_ON_QUEUE);
+	session_list(w, s, SESSION_ON_QUEUE);
 	session_arm(w, s);
-	/* First the bit, then another look: a server freed in between wakes somebody. */
-	atomic_fetch_or(&p->waiting, UINT64_C(1) << w->index);
+	/* Now that others know, another look: a server freed in between woke nobody. */
 	worker_poke(w, POKE_QUEUE);
 }
 
@@ -275,6 +272,4 @@ void queue_run(struct worker *w, struct pool *p)
 		start(w, s, NULL, 0);
 		session_run(w, s);
 	}
-	if (TAILQ_EMPTY(q))
-		atomic_fetch_and(&p->waiting, ~(UINT64_C(1) << w->index));
 }

@@ -89,6 +89,8 @@ TAILQ_HEAD(session_queue, session);
 struct pool_worker {
 	_Alignas(CACHE_LINE) struct session_queue queue; /* sessions that wait for a server */
 	struct lb_picker *picker;
+	struct pool *pool;
+	LIST_ENTRY(pool_worker) entry; /* of its worker, while the queue is not empty */
 };
 
 struct pool {
@@ -234,6 +236,7 @@ struct worker {
 	struct session_queue again, dead;
 	LIST_HEAD(, session) sessions;
 	LIST_HEAD(, socket_handle) paused;
+	LIST_HEAD(, pool_worker) waiting;
 	uint64_t accept_retry_ns; /* descriptors ran out: try again then; TIMER_NEVER: not so */
 	uint64_t fd_warned_ns;
 	unsigned n_sessions;

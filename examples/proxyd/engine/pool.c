@@ -50,6 +50,7 @@ static struct pool *pool_new(struct engine *e, const struct cfg_proxy *proxy)
 	}
 	for (unsigned i = 0; i < e->n_workers; i++) {
 		TAILQ_INIT(&p->worker[i].queue);
+		p->worker[i].pool = p;
 		if (lb_picker_new(p->group, &p->worker[i].picker) < 0) {
 			pool_free(p);
 			return NULL;

@@ -163,5 +163,5 @@ void session_run(struct worker *w, struct session *s)
 	}
 	session_arm(w, s);
 	if (s->on == SESSION_ON_NONE)
-		session_list(w, s, &w->again, SESSION_ON_AGAIN);
+		session_list(w, s, SESSION_ON_AGAIN);
 }

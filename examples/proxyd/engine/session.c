@@ -30,26 +30,51 @@ void session_expired(struct worker *w, struct session *s)
 		session_connect_expired(w, s);
 }
 
-void session_list(struct worker *w, struct session *s, struct session_queue *q,
-		  enum session_list on)
+/* The bit tells other threads, the list this one, that somebody waits here. */
+static void join_queue(struct worker *w, struct session *s)
+{
+	struct pool *p = s->backend->pool;
+	struct pool_worker *pw = &p->worker[w->index];
+
+	if (TAILQ_EMPTY(&pw->queue)) {
+		LIST_INSERT_HEAD(&w->waiting, pw, entry);
+		atomic_fetch_or(&p->waiting, UINT64_C(1) << w->index);
+	}
+	TAILQ_INSERT_TAIL(&pw->queue, s, link);
+	atomic_fetch_add_explicit(&p->n_queued, 1, memory_order_relaxed);
+}
+
+static void leave_queue(struct worker *w, struct session *s)
+{
+	struct pool *p = s->backend->pool;
+	struct pool_worker *pw = &p->worker[w->index];
+
+	TAILQ_REMOVE(&pw->queue, s, link);
+	atomic_fetch_sub_explicit(&p->n_queued, 1, memory_order_relaxed);
+	if (TAILQ_EMPTY(&pw->queue)) {
+		LIST_REMOVE(pw, entry);
+		atomic_fetch_and(&p->waiting, ~(UINT64_C(1) << w->index));
+	}
+}
+
+void session_list(struct worker *w, struct session *s, enum session_list on)
 {
 	session_unlist(w, s);
-	TAILQ_INSERT_TAIL(q, s, link);
-	s->on = on;
 	if (on == SESSION_ON_QUEUE)
-		atomic_fetch_add_explicit(&s->backend->pool->n_queued, 1, memory_order_relaxed);
+		join_queue(w, s);
+	else if (on == SESSION_ON_AGAIN)
+		TAILQ_INSERT_TAIL(&w->again, s, link);
+	else if (on == SESSION_ON_DEAD)
+		TAILQ_INSERT_TAIL(&w->dead, s, link);
+	s->on = on;
 }
 
 void session_unlist(struct worker *w, struct session *s)
 {
-	struct pool *p = s->backend ? s->backend->pool : NULL;
-
-	if (s->on == SESSION_ON_QUEUE) {
-		TAILQ_REMOVE(&p->worker[w->index].queue, s, link);
-		atomic_fetch_sub_explicit(&p->n_queued, 1, memory_order_relaxed);
-	} else if (s->on == SESSION_ON_AGAIN) {
+	if (s->on == SESSION_ON_QUEUE)
+		leave_queue(w, s);
+	else if (s->on == SESSION_ON_AGAIN)
 		TAILQ_REMOVE(&w->again, s, link);
-	}
 	s->on = SESSION_ON_NONE;
 }
 
@@ -122,6 +147,5 @@ void session_close(struct worker *w, struct session *s)
 	atomic_fetch_sub_explicit(&w->n_open, 1, memory_order_relaxed);
 	if (--sw->sessions == 0 && sw->left && atomic_fetch_sub(&set->holders, 1) == 1)
 		engine_wake(e);
-	TAILQ_INSERT_TAIL(&w->dead, s, link);
-	s->on = SESSION_ON_DEAD;
+	session_list(w, s, SESSION_ON_DEAD);
 }

@@ -114,12 +114,15 @@ static void run_commands(struct worker *w)
 static void handle_pokes(struct worker *w)
 {
 	unsigned bits = atomic_exchange(&w->poke, 0);
+	struct pool_worker *pw, *next;
 
 	if (bits & POKE_GATE)
 		listeners_resume(w);
 	if (bits & POKE_QUEUE)
-		for (size_t i = 0; w->set && i < w->set->n_backends; i++)
-			queue_run(w, w->set->backend[i].pool);
+		for (pw = LIST_FIRST(&w->waiting); pw; pw = next) {
+			next = LIST_NEXT(pw, entry); /* pw may leave the list, others do not */
+			queue_run(w, pw->pool);
+		}
 }
 
 /* ---- Commands ---- */
@@ -367,6 +370,7 @@ int worker_new(struct engine *e, unsigned index, struct worker **ret)
 	TAILQ_INIT(&w->dead);
 	LIST_INIT(&w->sessions);
 	LIST_INIT(&w->paused);
+	LIST_INIT(&w->waiting);
 	STAILQ_INIT(&w->commands);
 	pthread_mutex_init(&w->lock, NULL);
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);

@@ -79,8 +79,7 @@ void session_expired(struct worker *w, struct session *s);
 void session_close(struct worker *w, struct session *s);
 void session_drop_server(struct worker *w, struct session *s, enum lb_result result);
 void session_unlist(struct worker *w, struct session *s);
-void session_list(struct worker *w, struct session *s, struct session_queue *q,
-		  enum session_list on);
+void session_list(struct worker *w, struct session *s, enum session_list on);
 
 /* ---- session_log.c ---- */
 

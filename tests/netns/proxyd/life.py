@@ -259,6 +259,27 @@ def test_queue_is_served_by_all_threads(binary):
         assert s.peak <= 2, s.peak
 
 
+def test_queue_of_a_section_that_is_gone_is_served(binary):
+    s = Server(echo)
+    other = farm(1)[0]
+    body = "listen q\n    bind 127.0.0.1:{second}\n    timeout queue 20s\n    server s 127.0.0.1:%d maxconn 1\n" % s.port
+    second = free_port()
+    with Proxy(binary, config(listen([other]) + body, second=second, threads=2)) as p:
+        with p.connect(second) as first, p.connect(second) as waits:
+            first.sendall(b"a")
+            assert read_n(first, 1) == b"a"
+            waits.sendall(b"b")
+            time.sleep(0.2)
+            reload(p, config(listen([other]), threads=2))
+            first.close()
+            assert read_n(waits, 1) == b"b"
+        before = p.text().count("reload")
+        for i in range(2):  # what the gone section left is freed now
+            reload(p, config(listen([other], f"    # {i}\n"), threads=2))
+        assert p.text().count("reload") == before + 2
+        assert p.ask() == "s0"
+
+
 def test_background_writes_its_pid(binary):
     s = farm(1)[0]
     port = free_port()
