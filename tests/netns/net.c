@@ -211,6 +211,26 @@ static void setting_renews_lifetime_and_mark(void **state)
 	}
 }
 
+static void an_adopted_ipv6_address_keeps_its_prefix_length(void **state)
+{
+	struct place *p = *state;
+	struct ha_net_address host = address(p, "2001:db8::20", 128);
+	struct found f;
+	int status = 77;
+
+	run("ip addr add 2001:db8::20/64 dev " LINK " nodad");
+	assert_int_equal(ha_net_address_add(p->n, &host, 1, &status), 0);
+	assert_int_equal(status, HA_NET_ALREADY);
+	assert_int_equal(ha_net_address_remove(p->n, &host, 1, &status), 0);
+	assert_int_equal(status, HA_NET_ALREADY);
+	f = list(p, &host);
+	assert_int_equal(f.n, 1);
+	assert_int_equal(f.a.prefix_len, 64);
+	assert_int_equal(ha_net_address_remove(p->n, &f.a, 1, &status), 0);
+	assert_int_equal(status, 0);
+	assert_int_equal(list(p, &host).n, 0);
+}
+
 static void one_wrong_address_does_not_stop_the_others(void **state)
 {
 	struct place *p = *state;
@@ -652,6 +672,7 @@ int main(void)
 	    T(a_peer_stays_the_other_end),
 	    T(what_is_there_is_adopted_and_what_is_gone_is_gone),
 	    T(setting_renews_lifetime_and_mark),
+	    T(an_adopted_ipv6_address_keeps_its_prefix_length),
 	    T(one_wrong_address_does_not_stop_the_others),
 	    T(a_thousand_addresses_go_in_one_call),
 	    T(a_small_send_buffer_grows_when_it_must),
