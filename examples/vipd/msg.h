@@ -23,7 +23,7 @@ enum msg_type {
 	    1,	    /* end. To vrrp and health: value is what becomes of the rest, enum msg_stop */
 	MSG_RESYNC, /* kernel was started again: tell it all */
 	MSG_TRACK, /* to vrrp: vrrp_script `index` succeeds (value 1) or not (0); to health: a MISC_CHECK */
-	MSG_STATS, /* to vrrp: answer with MSG_STATS for each instance; value 1: and clear */
+	MSG_STATS, /* to vrrp: answer with MSG_STATS for each instance, extra: its priority */
 
 	/* vrrp to kernel */
 	MSG_HOLD, /* instance `index` has its addresses (value 1), or not (0) */

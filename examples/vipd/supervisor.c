@@ -283,7 +283,12 @@ static void take_stats(struct supervisor *s, const struct msg *m)
 	if (m->index >= s->conf->n_instances || !s->stats_due)
 		return;
 	s->instance[m->index].stats = m->stats;
-	if (!--s->stats_due)
+	s->instance[m->index].priority = m->extra; /* trackers may have moved it since */
+	if (--s->stats_due)
+		return;
+	if (s->stats_json)
+		dump_json(s);
+	else
 		dump_stats(s);
 }
 
@@ -547,8 +552,9 @@ static void begin_reload(struct supervisor *s)
 
 /* ---- Signals ---- */
 
-static void ask_stats(struct supervisor *s)
+static void ask_stats(struct supervisor *s, bool json)
 {
+	s->stats_json = json;
 	s->stats_due = s->child[ROLE_VRRP].pid ? s->conf->n_instances : 0;
 	tell(s, ROLE_VRRP, MSG_STATS, 0);
 }
@@ -575,9 +581,13 @@ static void on_signal(struct loop *l, const struct signalfd_siginfo *info, void 
 		dump_data(s);
 		break;
 	case SIGUSR2:
-		ask_stats(s);
+		ask_stats(s, false);
 		break;
 	default:
+		if (number == SIGRTMIN + 2) {
+			ask_stats(s, true);
+			break;
+		}
 		log_warn("this signal of keepalived is not supported by this version: ignored");
 	}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* keepalived.data and keepalived.stats in the temporary directory, as keepalived writes them. */
+/* keepalived.data, .stats and .json in the temporary directory, as keepalived writes them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -135,5 +135,113 @@ void dump_stats(const struct supervisor *s)
 			(unsigned long long)c->priority_zero_received,
 			(unsigned long long)c->priority_zero_sent);
 	}
+	close_dump(f, path);
+}
+
+/* ---- JSON ---- */
+
+static void json_string(FILE *f, const char *s)
+{
+	fputc('"', f);
+	for (; *s; s++) {
+		if (*s == '"' || *s == '\\')
+			fprintf(f, "\\%c", *s);
+		else if ((unsigned char)*s < 0x20)
+			fprintf(f, "\\u%04x", (unsigned)(unsigned char)*s);
+		else
+			fputc(*s, f);
+	}
+	fputc('"', f);
+}
+
+/* As "ip address" writes them, which is how keepalived does. */
+static void json_addresses(FILE *f, const struct conf_instance *i, bool advertised)
+{
+	bool first = true;
+
+	for (size_t a = 0; a < i->n_addresses; a++) {
+		const struct conf_address *at = &i->addresses[a];
+		char ip[HA_IP_TEXT_SIZE] = "", text[128];
+
+		if (at->advertised != advertised)
+			continue;
+		ha_ip_format(&at->ip, ip, sizeof(ip));
+		snprintf(text, sizeof(text), "%s/%u dev %s", ip, at->prefix,
+			 at->dev ? at->dev : i->interface);
+		fputs(first ? "" : ",", f);
+		json_string(f, text);
+		first = false;
+	}
+}
+
+static void json_data(FILE *f, const struct conf_instance *i, const struct heard *h)
+{
+	fputs("{\"data\":{\"iname\":", f);
+	json_string(f, i->name);
+	fputs(",\"ifp_ifname\":", f);
+	json_string(f, i->interface);
+	fprintf(f,
+		",\"dont_track_primary\":%s,\"skip_check_adv_addr\":%s,\"vrid\":%d,\"version\":%d,"
+		"\"base_priority\":%d,\"effective_priority\":%d,\"vipset\":%s,\"adver_int\":%g,"
+		"\"nopreempt\":%s,\"preempt_delay\":%g,\"state\":%d,\"wantstate\":%d,"
+		"\"garp_rep\":%d,\"garp_delay\":%g,\"lower_prio_no_advert\":%s,"
+		"\"higher_prio_send_advert\":%s,\"accept\":%s,\"vips\":[",
+		i->dont_track_primary ? "true" : "false", i->any_addresses ? "true" : "false",
+		i->vrid, i->version, i->priority, h->priority ? h->priority : i->priority,
+		h->state == HA_VRRP_ACTIVE ? "true" : "false", (double)i->advert_ms / 1000,
+		i->no_preempt ? "true" : "false", (double)i->preempt_delay_ms / 1000, (int)h->state,
+		(int)h->state, i->garp.repeat, (double)i->garp.delay_ms / 1000,
+		i->no_reply ? "true" : "false", i->last_advert ? "true" : "false",
+		i->no_accept ? "false" : "true");
+	json_addresses(f, i, true);
+	fputs("],\"evips\":[", f);
+	json_addresses(f, i, false);
+	fputs("],\"vroutes\":[],\"vrules\":[]}", f);
+}
+
+static void json_stats(FILE *f, const struct msg_stats *c)
+{
+	const struct {
+		const char *name;
+		uint64_t value;
+	} all[] = {
+	    {"advert_rcvd", c->adverts_received},
+	    {"advert_sent", c->adverts_sent},
+	    {"become_master", c->became_active},
+	    {"release_master", c->left_active},
+	    {"packet_len_err", c->length_errors},
+	    {"advert_interval_err", c->interval_errors},
+	    {"ip_ttl_err", c->ttl_errors},
+	    {"invalid_type_rcvd", c->type_errors},
+	    {"addr_list_err", c->address_errors},
+	    {"invalid_authtype", c->auth_type_errors},
+	    {"authtype_mismatch", c->auth_mismatches},
+	    {"auth_failure", c->auth_failures},
+	    {"pri_zero_rcvd", c->priority_zero_received},
+	    {"pri_zero_sent", c->priority_zero_sent},
+	};
+
+	fputs(",\"stats\":{", f);
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		fprintf(f, "%s\"%s\":%llu", i ? "," : "", all[i].name,
+			(unsigned long long)all[i].value);
+	fputs("}}", f);
+}
+
+void dump_json(const struct supervisor *s)
+{
+	char path[4096];
+	FILE *f = open_dump("keepalived.json", path, sizeof(path));
+	size_t n = 0;
+
+	if (!f)
+		return;
+	fputc('[', f);
+	for (const struct conf_instance *i = s->conf->instances; i; i = i->next, n++) {
+		fputs(n ? "," : "", f);
+		json_data(f, i, &s->instance[n]);
+		json_stats(f, &s->instance[n].stats);
+	}
+	fputs("]\n", f);
 	close_dump(f, path);
 }

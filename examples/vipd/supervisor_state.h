@@ -52,7 +52,8 @@ struct supervisor {
 	struct loop_source *deadline;
 	int pid_fd;
 	int result;
-	size_t stats_due;
+	size_t stats_due; /* answers of vrrp that are still to come */
+	bool stats_json;  /* they were asked for keepalived.json, not keepalived.stats */
 };
 
 /* supervisor_notify.c: scripts that follow events */
@@ -61,8 +62,9 @@ void notify_group(struct supervisor *s, uint32_t index, enum ha_vrrp_state state
 void notify_real(struct supervisor *s, uint32_t v, uint32_t real, bool up);
 void notify_quorum(struct supervisor *s, uint32_t v, bool up);
 
-/* supervisor_dump.c: what SIGUSR1 and SIGUSR2 ask for */
+/* supervisor_dump.c: what SIGUSR1, SIGUSR2 and SIGRTMIN + 2 ask for */
 void dump_data(const struct supervisor *s);
 void dump_stats(const struct supervisor *s);
+void dump_json(const struct supervisor *s);
 
 #endif

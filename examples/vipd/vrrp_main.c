@@ -79,9 +79,12 @@ static void end(struct vrrp *v, enum msg_stop how)
 static void send_stats(struct vrrp *v, struct router *r)
 {
 	struct ha_vrrp_stats s = {.size = sizeof(s)};
+	struct ha_vrrp_status now = {.size = sizeof(now)};
 	struct msg m = {.type = MSG_STATS, .index = r->index};
 
 	ha_vrrp_stats(r->engine, &s);
+	ha_vrrp_status(r->engine, &now);
+	m.extra = now.priority;
 	m.stats = (struct msg_stats){
 	    .became_active = s.became_active,
 	    .left_active = s.left_active,
