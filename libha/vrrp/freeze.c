@@ -107,22 +107,41 @@ static bool read_frozen(const void *buf, size_t len, struct frozen *ret)
 	return true;
 }
 
+/* The timers that a state can have; a deadline in a state that does not serve it would never end. */
+static bool timer_fits(const struct frozen *f)
+{
+	if ((f->timer == VRRP_TIMER_NONE) != (f->timer_ns == HA_VRRP_NEVER))
+		return false;
+	switch (f->state) {
+	case HA_VRRP_BACKUP:
+		return f->timer == VRRP_TIMER_NONE ? f->flags & FLAG_READY
+						   : f->timer != VRRP_TIMER_ADVERT;
+	case HA_VRRP_ACTIVE:
+		return f->timer == VRRP_TIMER_ADVERT || f->timer == VRRP_TIMER_NOW;
+	case HA_VRRP_FAULT:
+		return f->timer == VRRP_TIMER_NONE || f->timer == VRRP_TIMER_NOW;
+	default:
+		return f->timer == VRRP_TIMER_NONE;
+	}
+}
+
 /* A state that the machine can be in. */
 static bool is_sound(const struct frozen *f, const struct ha_vrrp *v)
 {
-	bool runs = f->state == HA_VRRP_BACKUP || f->state == HA_VRRP_ACTIVE;
-	bool ready = f->state == HA_VRRP_BACKUP && (f->flags & FLAG_READY);
+	bool announces = f->announce_ns != HA_VRRP_NEVER || f->reannounce_ns != HA_VRRP_NEVER;
 
-	if (f->state > HA_VRRP_FAULT || f->timer > VRRP_TIMER_NOW || !f->priority)
+	if (f->state > HA_VRRP_FAULT || f->timer > VRRP_TIMER_NOW || !timer_fits(f))
+		return false;
+	if (announces && f->state != HA_VRRP_ACTIVE)
+		return false;
+	if (!f->priority ||
+	    (f->priority == HA_VRRP_PRIORITY_OWNER) != (f->base_priority == HA_VRRP_PRIORITY_OWNER))
 		return false;
 	if (f->active_interval_cs < 1 || f->active_interval_cs > HA_VRRP_MAX_INTERVAL_V2_CS)
 		return false;
-	if (f->timer_start_ns > f->timer_ns && f->timer_ns != HA_VRRP_NEVER &&
-	    f->timer != VRRP_TIMER_NOW)
+	if (f->timer_start_ns > f->timer_ns && f->timer != VRRP_TIMER_NOW)
 		return false;
-	if (f->active.family && f->active.family != v->opts.family)
-		return false;
-	return !runs || ready || f->timer_ns != HA_VRRP_NEVER;
+	return !f->active.family || f->active.family == v->opts.family;
 }
 
 /* Times of this boot: none began in the future, none ends later than any timer can. */
@@ -131,7 +150,8 @@ static bool is_of_now(const struct frozen *f, const struct ha_vrrp *v, uint64_t 
 	uint64_t longest = (uint64_t)(v->opts.down_timer_adverts + 1) * HA_VRRP_MAX_INTERVAL_V2_CS *
 			   VRRP_NS_PER_CS;
 
-	return f->since_ns <= now_ns &&
+	return f->since_ns <= now_ns && f->replied_ns <= now_ns + VRRP_REPLY_GAP_NS &&
+	       f->reannounced_ns <= now_ns + VRRP_REANNOUNCE_GAP_NS &&
 	       (f->timer_ns == HA_VRRP_NEVER || f->timer_ns <= now_ns + longest);
 }
 

@@ -526,6 +526,61 @@ static void a_damaged_buffer_is_refused_whole(void **state)
 	assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100, cold, cold_len), 0);
 }
 
+/* Writes into a frozen router and makes its checksum right again. */
+static void forge(size_t at, const void *bytes, size_t len)
+{
+	uint16_t sum;
+
+	memcpy(cold + at, bytes, len);
+	sum = slow_csum(cold, cold_len - 2, 0);
+	cold[cold_len - 2] = (uint8_t)(sum >> 8);
+	cold[cold_len - 1] = (uint8_t)sum;
+}
+
+/* Where ha_vrrp_freeze puts what is forged here. */
+enum { AT_STATE = 7, AT_PRIORITY = 9, AT_TIMER = 10, AT_ANNOUNCE = 64, AT_REPLIED = 88 };
+
+static void a_state_that_no_router_is_in_is_refused(void **state)
+{
+	static const uint8_t early[8] = {0, 0, 0, 1}, late[8] = {0xff, 1};
+	static const struct {
+		size_t at;
+		uint8_t bytes[8];
+		size_t len;
+		int result;
+	} forged[] = {
+	    {AT_STATE, {HA_VRRP_INITIALIZE}, 1, -EINVAL}, /* with a timer that nobody serves */
+	    {AT_STATE, {HA_VRRP_BACKUP}, 1, -EINVAL},	  /* with the timer of an Active */
+	    {AT_TIMER, {2}, 1, -EINVAL},		  /* an Active with that of a Backup */
+	    {AT_PRIORITY, {255}, 1, -EINVAL},		  /* not the owner */
+	};
+	struct ha_vrrp_opts o = rig_opts();
+	uint8_t whole[HA_VRRP_FREEZE_SIZE];
+
+	(void)state;
+	make_active();
+	freeze();
+	memcpy(whole, cold, cold_len);
+	rig_up(&r, &o);
+	for (size_t i = 0; i < sizeof(forged) / sizeof(*forged); i++) {
+		memcpy(cold, whole, cold_len);
+		forge(forged[i].at, forged[i].bytes, forged[i].len);
+		assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100, cold, cold_len),
+				 forged[i].result);
+	}
+	memcpy(cold, whole, cold_len); /* would never answer a losing advert again */
+	forge(AT_REPLIED, late, sizeof(late));
+	assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100, cold, cold_len), -ESTALE);
+	rig_down(&r);
+
+	rig_up(&r, &o);
+	ha_vrrp_start(r.v, T0);
+	freeze();
+	forge(AT_ANNOUNCE, early, sizeof(early)); /* a Backup with something to announce */
+	rig_up(&r, &o);
+	assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100, cold, cold_len), -EINVAL);
+}
+
 #define T(f) cmocka_unit_test_teardown(f, down)
 
 int main(void)
@@ -551,6 +606,7 @@ int main(void)
 	    T(a_fault_known_before_the_thaw_is_acted_on),
 	    T(another_router_is_not_thawed),
 	    T(a_damaged_buffer_is_refused_whole),
+	    T(a_state_that_no_router_is_in_is_refused),
 	};
 
 	return cmocka_run_group_tests_name("vrrp/object", tests, NULL, NULL);
