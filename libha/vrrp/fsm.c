@@ -57,13 +57,13 @@ static void set_down_timer(struct ha_vrrp *v)
 
 void vrrp_retime(struct ha_vrrp *v)
 {
-	bool was_due = v->timer_ns <= v->now_ns;
-
-	if (v->timer == VRRP_TIMER_DOWN && !v->relistened)
+	if (v->relistened || v->timer_ns <= v->now_ns)
+		return; /* it has run out already */
+	if (v->timer == VRRP_TIMER_DOWN)
 		v->timer_ns = v->timer_start_ns + vrrp_down_ns(v);
 	else if (v->timer == VRRP_TIMER_SKEW)
 		v->timer_ns = v->timer_start_ns + vrrp_skew_ns(v);
-	if (v->timer_ns < v->now_ns && !was_due)
+	if (v->timer_ns < v->now_ns)
 		v->timer_ns = v->now_ns; /* due, not late */
 }
 

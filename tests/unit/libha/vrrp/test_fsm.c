@@ -428,6 +428,19 @@ static void a_late_down_timer_listens_once_more(void **state)
 	assert_int_equal(ha_vrrp_state(r.v), HA_VRRP_ACTIVE);
 }
 
+static void a_new_priority_does_not_end_the_listening(void **state)
+{
+	uint64_t t = T0 + 20 * S;
+
+	(void)state;
+	start(100);
+	hear(&r, T0 + S, 0);
+	ha_vrrp_tick(r.v, t); /* far behind Skew_Time, too */
+	assert_true(ha_vrrp_deadline(r.v) == t + S);
+	ha_vrrp_set_priority(r.v, t + 1, 120);
+	assert_true(ha_vrrp_deadline(r.v) == t + S);
+}
+
 static void an_active_that_slept_announces_again(void **state)
 {
 	uint64_t t = start_active();
@@ -607,6 +620,7 @@ int main(void)
 	    ROW(preempt_delay_leaves_a_lower_active_in_peace),
 	    ROW(preempt_delay_does_not_delay_a_failover),
 	    ROW(a_late_down_timer_listens_once_more),
+	    ROW(a_new_priority_does_not_end_the_listening),
 	    ROW(an_active_that_slept_announces_again),
 	    ROW(a_new_priority_moves_the_running_timer),
 	    ROW(an_owner_keeps_its_priority),
