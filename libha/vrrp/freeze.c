@@ -199,8 +199,7 @@ static void adapt(struct ha_vrrp *v, const struct frozen *f)
 			v->timer_ns = v->now_ns + own_ns;
 	} else {
 		v->active_interval_cs = learned_within(&v->opts, f->active_interval_cs);
-		if (v->active_interval_cs != f->active_interval_cs || v->priority != f->priority)
-			vrrp_retime(v);
+		vrrp_retime(v);
 	}
 	/* What the faults of now, or the lack of them, ask for happens at the next tick. */
 	if ((v->state != HA_VRRP_INITIALIZE && v->faults) ||

@@ -475,6 +475,20 @@ static void new_options_are_in_force_after_a_thaw(void **state)
 	assert_said(&r, "send42");
 }
 
+static void a_thawed_backup_waits_as_the_new_options_say(void **state)
+{
+	struct ha_vrrp_opts o = rig_opts();
+
+	(void)state;
+	rig_up(&r, &o);
+	ha_vrrp_start(r.v, T0);
+	freeze();
+	o.down_timer_adverts = 5;
+	rig_up(&r, &o);
+	assert_int_equal(ha_vrrp_thaw(r.v, T0 + MS, cold, cold_len), 0);
+	assert_true(ha_vrrp_deadline(r.v) == T0 + 2 * S + DOWN_100);
+}
+
 static void a_fault_known_before_the_thaw_is_acted_on(void **state)
 {
 	struct ha_vrrp_opts o = rig_opts();
@@ -603,6 +617,7 @@ int main(void)
 	    T(a_thawed_active_misses_no_beat),
 	    T(a_thawed_backup_keeps_what_it_learned),
 	    T(new_options_are_in_force_after_a_thaw),
+	    T(a_thawed_backup_waits_as_the_new_options_say),
 	    T(a_fault_known_before_the_thaw_is_acted_on),
 	    T(another_router_is_not_thawed),
 	    T(a_damaged_buffer_is_refused_whole),
