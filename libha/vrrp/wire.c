@@ -57,13 +57,14 @@ static uint64_t csum_start(const struct vrrp_wire *w, enum ha_vrrp_checksum form
 	}
 }
 
-/* Finds the form in which the checksum is right. False: in none. */
+/* Finds the form in which the checksum is right, our own first. False: in none. */
 static bool csum_right(const struct vrrp_wire *w, const struct ha_vrrp_meta *m, const void *pkt,
 		       size_t len, enum ha_vrrp_checksum *ret)
 {
 	int forms = w->version == 3 && w->family == AF_INET ? HA_VRRP_N_CHECKSUMS : 1;
 
-	for (int form = 0; form < forms; form++) {
+	for (int i = 0; i < forms; i++) {
+		int form = ((int)w->checksum + i) % HA_VRRP_N_CHECKSUMS;
 		uint64_t sum = csum_start(w, form, &m->source, &m->destination, len);
 
 		if (csum_finish(csum_add(sum, pkt, len)) == 0) {

@@ -307,6 +307,20 @@ static void the_old_unicast_form_is_accepted(void **state)
 	assert_int_equal(s.checksums[HA_VRRP_CHECKSUM_PSEUDO_GROUP], 1);
 }
 
+/* To the group the old unicast form is the usual one. */
+static void a_form_that_is_ours_too_is_not_remarked(void **state)
+{
+	struct ha_vrrp_opts o = rig_opts();
+	struct peer p = peer_make(3, 200, "10.9.0.2", 100);
+
+	(void)state;
+	o.checksum = HA_VRRP_CHECKSUM_PSEUDO_GROUP;
+	rig_up(&r, &o);
+	ha_vrrp_start(r.v, T0);
+	r.log[0] = 0;
+	accepts(&p, "");
+}
+
 static void a_stranger_to_the_peers_is_not_heard(void **state)
 {
 	struct ha_vrrp_opts o = rig_opts();
@@ -458,6 +472,7 @@ static void up6(void)
 	o.family = AF_INET6;
 	o.source = ip("fe80::1");
 	o.addresses = &address;
+	o.checksum = HA_VRRP_CHECKSUM_MESSAGE; /* of no meaning here */
 	rig_up(&r, &o);
 	ha_vrrp_start(r.v, T0);
 	r.log[0] = 0;
@@ -519,6 +534,7 @@ int main(void)
 	    T(R94_every_bad_packet_moves_one_counter_and_nothing_else),
 	    T(R32_the_message_form_is_accepted),
 	    T(the_old_unicast_form_is_accepted),
+	    T(a_form_that_is_ours_too_is_not_remarked),
 	    T(a_stranger_to_the_peers_is_not_heard),
 	    T(R22_reserved_bits_do_not_touch_the_interval),
 	    T(R39_data_beside_authentication_none_is_ignored),
