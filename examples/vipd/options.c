@@ -93,7 +93,7 @@ static const char help[] =
     "  -G, --no-syslog             not to syslog\n"
     "  -S, --log-facility=0..7     of syslog: local0 to local7\n"
     "  -D, --log-detail            more of it\n"
-    "  -d, --dump-conf             log what was understood of the configuration\n"
+    "  -d, --dump-conf             write what was understood to keepalived.data, as SIGUSR1 does\n"
     "      --signum=NAME           the signal for STOP, RELOAD, DATA, STATS, STATS_CLEAR, JSON\n"
     "  -v, --version    -h, --help\n"
     "\n"
