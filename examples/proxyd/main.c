@@ -17,6 +17,7 @@
 #include "log.h"
 #include "loop.h"
 #include "process.h"
+#include "sd_notify.h"
 
 #define DESCRIPTORS_OTHER 64 /* of the process itself: standard ones, epoll, logs, checks */
 
@@ -106,11 +107,11 @@ static void reload(struct daemon *d)
 	struct cfg *cfg;
 	char error[512];
 
-	process_notify("RELOADING=1");
+	sd_notify_send("RELOADING=1");
 	cfg = load(&d->cli, true);
 	if (!cfg) {
 		log_err("reload refused: the configuration has errors; the old one goes on");
-		process_notify("READY=1");
+		sd_notify_send("READY=1");
 		return;
 	}
 	if (cfg->global.nbthread && cfg->global.nbthread != threads)
@@ -124,7 +125,7 @@ static void reload(struct daemon *d)
 	} else {
 		log_notice("reloaded: %zu listening addresses", engine_listeners(d->engine));
 	}
-	process_notify("READY=1");
+	sd_notify_send("READY=1");
 }
 
 static void on_hard_stop(struct loop *l, void *userdata)
@@ -140,7 +141,7 @@ static void drain(struct daemon *d)
 
 	engine_count(d->engine, &open, &total);
 	log_notice("stopping: no new connections, %llu to be finished", (unsigned long long)open);
-	process_notify("STOPPING=1");
+	sd_notify_send("STOPPING=1");
 	if (d->hard_stop_ns)
 		loop_arm(d->hard_stop, loop_now_ns(d->loop) + d->hard_stop_ns);
 	engine_drain(d->engine);
@@ -167,7 +168,7 @@ static void on_signal(struct loop *l, const struct signalfd_siginfo *info, void 
 		break;
 	default:
 		log_notice("stopping at once (signal %u)", info->ssi_signo);
-		process_notify("STOPPING=1");
+		sd_notify_send("STOPPING=1");
 		/* HAProxy ends by its signal in the foreground; scripts look at 128 + n. */
 		loop_stop(l, d->cli.foreground && info->ssi_signo == SIGINT ? 128 + SIGINT : 0);
 	}
@@ -290,7 +291,7 @@ static int run(struct daemon *d, struct cfg *cfg)
 	    !did("start the workers", engine_start(d->engine)))
 		return 1;
 	signal_old(&d->cli);
-	process_notify("READY=1");
+	sd_notify_send("READY=1");
 	return loop_run(d->loop);
 }
 

@@ -24,9 +24,6 @@ int process_daemonize(void);
 /* 0 or -errno. */
 int process_write_pid(const char *path);
 
-/* sd_notify(3) without its library: one datagram to $NOTIFY_SOCKET, if that is set. */
-void process_notify(const char *state);
-
 /* How many CPUs this process may run on, at most CFG_THREADS_MAX. */
 unsigned process_cpus(void);
 

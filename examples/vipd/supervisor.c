@@ -18,14 +18,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "log.h"
 #include "pidfile.h"
+#include "sd_notify.h"
 #include "supervisor_state.h"
 
 #define SECOND_NS UINT64_C(1000000000)
@@ -37,30 +36,6 @@
 
 static void start_child(struct supervisor *s, enum role role);
 static void advance(struct supervisor *s);
-
-/* ---- systemd ---- */
-
-/* The protocol of sd_notify(3): one datagram. */
-static void tell_systemd(const char *what)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un to = {.sun_family = AF_UNIX};
-	size_t len = path ? strlen(path) : 0;
-	int fd;
-
-	if (!len || len >= sizeof(to.sun_path) || (*path != '/' && *path != '@'))
-		return;
-	memcpy(to.sun_path, path, len);
-	if (*path == '@')
-		to.sun_path[0] = '\0';
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return;
-	if (sendto(fd, what, strlen(what), MSG_NOSIGNAL, (void *)&to,
-		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) < 0)
-		log_debug("systemd does not listen: %s", strerror(errno));
-	close(fd);
-}
 
 /* ---- Configuration ---- */
 
@@ -371,7 +346,7 @@ static void begin_stop(struct supervisor *s, int result)
 	}
 	if (s->phase != PHASE_RUN)
 		return;
-	tell_systemd("STOPPING=1");
+	sd_notify_send("STOPPING=1");
 	s->phase = PHASE_STOP;
 	s->result = result;
 	tell(s, ROLE_HEALTH, MSG_STOP, MSG_STOP_RELEASE);
@@ -487,7 +462,7 @@ static void finish_reload(struct supervisor *s)
 		conf_free(old);
 	s->old = NULL;
 	log_notice("reloaded %s", s->options->file);
-	tell_systemd("READY=1");
+	sd_notify_send("READY=1");
 	if (s->stop_again)
 		begin_stop(s, 0);
 	else if (s->reload_again)
@@ -532,14 +507,14 @@ static void begin_reload(struct supervisor *s)
 		s->reload_again = s->phase == PHASE_RELOAD || s->phase == PHASE_EXCHANGE;
 		return;
 	}
-	tell_systemd("RELOADING=1");
+	sd_notify_send("RELOADING=1");
 	s->next = load(s->options);
 	/* The keys tell the old vrrp which of its routers go on. */
 	if (!s->next || shared_new(s->next, s->shared, &s->next_shared) < 0) {
 		log_err("%s is not taken: the old configuration goes on", s->options->file);
 		conf_free(s->next);
 		s->next = NULL;
-		tell_systemd("READY=1");
+		sd_notify_send("READY=1");
 		return;
 	}
 	s->phase = PHASE_RELOAD;
@@ -702,7 +677,7 @@ static int run(struct supervisor *s)
 		dump_data(s);
 	load_ipvs(s->conf);
 	start_all(s);
-	tell_systemd("READY=1");
+	sd_notify_send("READY=1");
 	r = loop_run(s->loop);
 	log_notice("stopped");
 	return r < 0 ? EXIT_FATAL : r;
