@@ -523,6 +523,8 @@ static int put_all(struct ha_nft *n, struct apply *a, bool there)
 	if (wanted)
 		result = put_groups(&r, a);
 	nft_put_end(&r);
+	if (!result)
+		result = n->batch.error;
 	if (result < 0)
 		return result;
 	if (n->batch.n < 3)
