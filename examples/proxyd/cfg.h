@@ -42,7 +42,7 @@ struct cfg_bind {
 	int inherited_fd; /* fd@N; -1: none */
 	const char *name, *interface;
 	unsigned backlog, maxconn;
-	bool v6only, v4v6, defer_accept;
+	bool v6only, v4v6, defer_accept, accept_proxy;
 };
 
 struct cfg_server {

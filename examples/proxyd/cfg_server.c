@@ -87,15 +87,16 @@ static void bind_flag(struct reader *r, size_t i, void *target)
 		b->v6only = true;
 	else if (!strcmp(name, "v4v6"))
 		b->v4v6 = true;
+	else if (!strcmp(name, "accept-proxy"))
+		b->accept_proxy = true;
 	else
 		b->defer_accept = true;
 }
 
 static const struct parameter bind_parameters[] = {
-    {"backlog", 1, bind_backlog},   {"interface", 1, bind_interface},
-    {"maxconn", 1, bind_maxconn},   {"name", 1, bind_name},
-    {"defer-accept", 0, bind_flag}, {"v4v6", 0, bind_flag},
-    {"v6only", 0, bind_flag},	    {NULL, 0, NULL},
+    {"backlog", 1, bind_backlog}, {"interface", 1, bind_interface}, {"maxconn", 1, bind_maxconn},
+    {"name", 1, bind_name},	  {"defer-accept", 0, bind_flag},   {"v4v6", 0, bind_flag},
+    {"v6only", 0, bind_flag},	  {"accept-proxy", 0, bind_flag},   {NULL, 0, NULL},
 };
 
 static void add_bind(struct reader *r, size_t i, const struct address *a, unsigned port,

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "proxy_protocol.h"
 
 #define ACCEPTS_PER_EVENT 64
 #define FD_RETRY_NS UINT64_C(100000000)	 /* after EMFILE */
@@ -75,20 +76,22 @@ static void no_descriptor(struct worker *w, struct socket_handle *l, int error)
 	w->accept_retry_ns = w->now_ns + FD_RETRY_NS;
 }
 
-static void remember_client(struct session *s, const struct sockaddr_storage *from)
+static struct endpoint endpoint(const struct sockaddr_storage *a)
 {
-	s->client.family = from->ss_family;
-	if (from->ss_family == AF_INET) {
-		const struct sockaddr_in *in = (const struct sockaddr_in *)from;
+	struct endpoint e = {.family = a->ss_family};
 
-		memcpy(s->client.addr, &in->sin_addr, 4);
-		s->client.port = in->sin_port;
-	} else if (from->ss_family == AF_INET6) {
-		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)from;
+	if (a->ss_family == AF_INET) {
+		const struct sockaddr_in *in = (const struct sockaddr_in *)a;
 
-		memcpy(s->client.addr, &in6->sin6_addr, 16);
-		s->client.port = in6->sin6_port;
+		memcpy(e.addr, &in->sin_addr, 4);
+		e.port = in->sin_port;
+	} else if (a->ss_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)a;
+
+		memcpy(e.addr, &in6->sin6_addr, 16);
+		e.port = in6->sin6_port;
 	}
+	return e;
 }
 
 static struct session *session_new(struct worker *w, struct frontend *f, int fd,
@@ -107,7 +110,7 @@ static struct session *session_new(struct worker *w, struct frontend *f, int fd,
 	s->frontend = f;
 	s->backend = f->backend;
 	s->accepted_ns = w->now_ns;
-	remember_client(s, from);
+	s->client = endpoint(from);
 	if (f->tcplog) {
 		struct timespec t;
 
@@ -123,45 +126,106 @@ static struct session *session_new(struct worker *w, struct frontend *f, int fd,
 	return s;
 }
 
+static void end_session(struct worker *w, struct session *s, char who, char phase)
+{
+	conn_end(&s->conn, who, phase);
+	session_close(w, s);
+}
+
+static bool watch_client(struct worker *w, struct session *s)
+{
+	if (worker_watch(w, &s->handle[CONN_CLIENT], EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) ==
+	    0)
+		return true;
+	end_session(w, s, 'R', 'C');
+	return false;
+}
+
 /*
  * All in one go (a client that speaks first has mostly spoken by now): read, find a server,
  * connect, send. Four wake-ups become none.
  */
-static void begin_session(struct worker *w, struct session *s)
+static void serve(struct worker *w, struct session *s, bool watched)
 {
 	struct conn_side *client = &s->conn.side[CONN_CLIENT];
-	int fd = s->handle[CONN_CLIENT].fd;
-	ssize_t n;
+	ssize_t n = recv(s->handle[CONN_CLIENT].fd, w->scratch, sizeof(w->scratch), 0);
 
-	if (s->frontend->keepalive)
-		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &(int){1}, sizeof(int));
-	if (!s->backend) {
-		conn_end(&s->conn, 'S', 'C');
-		session_close(w, s);
-		return;
-	}
-	n = recv(fd, w->scratch, sizeof(w->scratch), 0);
 	if (n > 0) {
-		conn_did_read(&s->conn, CONN_CLIENT, (size_t)n, n < (ssize_t)sizeof(w->scratch),
-			      w->now_ns);
-		client->readable = n == (ssize_t)sizeof(w->scratch);
+		conn_did_read(&s->conn, CONN_CLIENT, (size_t)n, false, w->now_ns);
+		/* An event that is past does not come again: read until it is known to be empty. */
+		client->readable = watched || n == (ssize_t)sizeof(w->scratch);
 	} else if (n == 0) {
 		conn_saw_eof(&s->conn, CONN_CLIENT);
 	} else if (errno != EAGAIN && errno != EINTR) {
-		conn_end(&s->conn, 'C', 'C');
-		session_close(w, s);
+		end_session(w, s, 'C', 'C');
 		return;
 	}
 	session_dispatch(w, s, w->scratch, n > 0 ? (size_t)n : 0);
-	if (s->on == SESSION_ON_DEAD)
+	if (s->on == SESSION_ON_DEAD || (!watched && !watch_client(w, s)))
 		return;
-	if (worker_watch(w, &s->handle[CONN_CLIENT], EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) <
-	    0) {
-		conn_end(&s->conn, 'R', 'C');
-		session_close(w, s);
-		return;
-	}
 	session_run(w, s);
+}
+
+enum greeting {
+	GREETING_READ,
+	GREETING_PART,
+	GREETING_BAD,
+};
+
+/* Takes the PROXY header, and no byte more, out of the socket. */
+static enum greeting read_greeting(struct worker *w, struct session *s)
+{
+	int fd = s->handle[CONN_CLIENT].fd;
+	ssize_t n = recv(fd, w->scratch, PROXY_READ_MAX, MSG_PEEK), len;
+	struct proxy_ends ends;
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? GREETING_PART : GREETING_BAD;
+	len = n ? proxy_parse(w->scratch, (size_t)n, &ends) : -EPROTO;
+	if (len < 0)
+		return GREETING_BAD;
+	if (!len)
+		return GREETING_PART;
+	if (recv(fd, w->scratch, (size_t)len, 0) != len)
+		return GREETING_BAD;
+	if (ends.from.ss_family != AF_UNSPEC) {
+		s->client = endpoint(&ends.from);
+		s->target = endpoint(&ends.to);
+	}
+	return GREETING_READ;
+}
+
+void session_greet(struct worker *w, struct session *s, uint32_t events)
+{
+	switch (read_greeting(w, s)) {
+	case GREETING_READ:
+		s->greeting = false;
+		/* the FIN that was announced with it is announced once */
+		s->conn.side[CONN_CLIENT].hup = events & (EPOLLRDHUP | EPOLLHUP);
+		serve(w, s, true);
+		break;
+	case GREETING_PART:
+		if (events & (EPOLLRDHUP | EPOLLHUP))
+			end_session(w, s, 'P', 'R'); /* no more comes */
+		break;
+	case GREETING_BAD:
+		end_session(w, s, 'P', 'R');
+	}
+}
+
+static void begin_session(struct worker *w, struct session *s, bool accept_proxy)
+{
+	if (s->frontend->keepalive)
+		setsockopt(s->handle[CONN_CLIENT].fd, SOL_SOCKET, SO_KEEPALIVE, &(int){1},
+			   sizeof(int));
+	if (!s->backend) {
+		end_session(w, s, 'S', 'C');
+	} else if (!accept_proxy) {
+		serve(w, s, false);
+	} else if (watch_client(w, s)) { /* the first event tells what is there already */
+		s->greeting = true;
+		session_arm(w, s);
+	}
 }
 
 /* False: no more now. */
@@ -198,7 +262,7 @@ static bool accept_one(struct worker *w, struct socket_handle *l)
 		gate_leave(e, &e->gate);
 		return true;
 	}
-	begin_session(w, s);
+	begin_session(w, s, l->accept_proxy);
 	return true;
 }
 

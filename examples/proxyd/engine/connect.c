@@ -99,18 +99,33 @@ static int open_socket(struct session *s, bool has_data)
 	return 0;
 }
 
+static struct sockaddr_storage to_sockaddr(const struct endpoint *e)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = e->port};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = e->port};
+	struct sockaddr_storage a = {.ss_family = AF_UNSPEC};
+
+	memcpy(&in.sin_addr, e->addr, 4);
+	memcpy(&in6.sin6_addr, e->addr, 16);
+	if (e->family == AF_INET)
+		memcpy(&a, &in, sizeof(in));
+	else if (e->family == AF_INET6)
+		memcpy(&a, &in6, sizeof(in6));
+	return a;
+}
+
 /* A fresh socket takes these few bytes; one that does not is no good. */
 static bool introduce_client(struct session *s)
 {
-	struct cfg_addr from = {.len = sizeof(from.storage)}, to = from;
-	int client = s->handle[CONN_CLIENT].fd;
+	struct sockaddr_storage from = to_sockaddr(&s->client), to = to_sockaddr(&s->target);
+	socklen_t size = sizeof(to);
 	char head[PROXY_HEADER_MAX];
 	ssize_t len;
 
-	if (getpeername(client, &from.sa, &from.len) < 0 ||
-	    getsockname(client, &to.sa, &to.len) < 0)
-		from.sa.sa_family = AF_UNSPEC;
-	len = (ssize_t)proxy_header(head, s->server->send_proxy, &from.sa, &to.sa);
+	if (!s->target.family)
+		getsockname(s->handle[CONN_CLIENT].fd, (struct sockaddr *)&to, &size);
+	len = (ssize_t)proxy_header(head, s->server->send_proxy, (struct sockaddr *)&from,
+				    (struct sockaddr *)&to);
 	return send(s->handle[CONN_SERVER].fd, head, (size_t)len,
 		    MSG_NOSIGNAL | (s->chunk[CONN_SERVER] ? MSG_MORE : 0)) == len;
 }

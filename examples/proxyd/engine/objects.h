@@ -133,7 +133,8 @@ struct frontend {
 /* One worker's socket of one listener. */
 struct socket_handle {
 	struct handle h;
-	struct frontend *frontend;  /* of the set that was adopted last */
+	struct frontend *frontend; /* of the set that was adopted last */
+	bool accept_proxy;
 	bool added, paused, shared; /* in epoll; without interest; one queue for all workers */
 	LIST_ENTRY(socket_handle) paused_entry;
 };
@@ -161,6 +162,7 @@ struct set {
 	struct set_listener {
 		struct listener *listener;
 		struct frontend *frontend;
+		bool accept_proxy;
 	} * listener;
 	size_t n_listeners;
 	struct server **server; /* references */
@@ -177,6 +179,12 @@ struct chunk { /* bytes that wait for an end */
 };
 
 #define SESSION_EXCLUDE_MAX 8
+
+struct endpoint {
+	uint16_t family;
+	uint16_t port; /* network order */
+	uint8_t addr[16];
+};
 
 struct session {
 	struct conn conn;
@@ -202,11 +210,9 @@ struct session {
 	uint64_t queued_ns;		    /* time spent in the queue */
 	time_t accepted_at;
 	uint32_t accepted_ms;
-	struct {
-		uint16_t family;
-		uint16_t port; /* network order */
-		uint8_t addr[16];
-	} client;
+	bool greeting; /* accept-proxy: its header has not come yet */
+	/* Who talks to whom, in the words of a PROXY header if there was one. */
+	struct endpoint client, target; /* target: family 0, ask the socket */
 };
 
 /* ---- A worker ---- */

@@ -2,9 +2,12 @@
 #include "proxy_protocol.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define V2_PROXY 0x21 /* version 2, command PROXY */
@@ -61,17 +64,18 @@ static size_t version_2(char *buf, int family, const struct endpoint *from,
 	return at;
 }
 
+static const char signature[12] = "\r\n\r\n\0\r\nQUIT\n"; /* its NUL does not fit, nor count */
+
 size_t proxy_header(char buf[PROXY_HEADER_MAX], unsigned version, const struct sockaddr *from,
 		    const struct sockaddr *to)
 {
-	static const char signature[] = "\r\n\r\n\0\r\nQUIT\n";
 	int family = from->sa_family;
 	bool known = family == to->sa_family && (family == AF_INET || family == AF_INET6);
 	struct endpoint source, target;
 
 	memset(buf, 0, PROXY_HEADER_MAX);
 	if (version == 2) {
-		memcpy(buf, signature, 12);
+		memcpy(buf, signature, sizeof(signature));
 		buf[12] = known ? V2_PROXY : V2_LOCAL;
 	}
 	if (!known)
@@ -81,4 +85,117 @@ size_t proxy_header(char buf[PROXY_HEADER_MAX], unsigned version, const struct s
 	target = endpoint(to);
 	return version == 2 ? version_2(buf, family, &source, &target)
 			    : version_1(buf, family, &source, &target);
+}
+
+/* ---- Reading ---- */
+
+static void set_end(struct sockaddr_storage *ret, int family, const void *addr, in_port_t port)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = port};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = port};
+
+	if (family == AF_INET) {
+		memcpy(&in.sin_addr, addr, 4);
+		memcpy(ret, &in, sizeof(in));
+	} else {
+		memcpy(&in6.sin6_addr, addr, 16);
+		memcpy(ret, &in6, sizeof(in6));
+	}
+}
+
+/* One word of a line of version 1, up to a single space or the end; NULL: there is none. */
+static char *word(char **at)
+{
+	char *begin = *at, *end = begin + strcspn(begin, " ");
+
+	if (end == begin)
+		return NULL;
+	*at = *end ? end + 1 : end;
+	*end = '\0';
+	return begin;
+}
+
+static bool port(const char *text, in_port_t *ret)
+{
+	char *end;
+	unsigned long n;
+
+	if (!text || *text < '0' || *text > '9')
+		return false;
+	n = strtoul(text, &end, 10);
+	*ret = htons((uint16_t)n);
+	return !*end && n <= 65535;
+}
+
+static ssize_t parse_1(const char *data, size_t len, struct proxy_ends *ret)
+{
+	size_t max = len < PROXY_HEADER_MAX - 1 ? len : PROXY_HEADER_MAX - 1;
+	const char *end = memchr(data, '\n', max);
+	char line[PROXY_HEADER_MAX], *at = line, *protocol, *text[4];
+	uint8_t from[16], to[16];
+	in_port_t from_port, to_port;
+	size_t n;
+	int family;
+
+	if (!end)
+		return len < PROXY_HEADER_MAX - 1 ? 0 : -EPROTO;
+	n = (size_t)(end - data);
+	if (n < 7 || data[n - 1] != '\r' || memchr(data, '\0', n))
+		return -EPROTO;
+	memcpy(line, data, n - 1);
+	line[n - 1] = '\0';
+	word(&at); /* PROXY */
+	protocol = word(&at);
+	if (!protocol)
+		return -EPROTO;
+	if (!strcmp(protocol, "UNKNOWN"))
+		return (ssize_t)n + 1;
+	if (strcmp(protocol, "TCP4") != 0 && strcmp(protocol, "TCP6") != 0)
+		return -EPROTO;
+	family = protocol[3] == '4' ? AF_INET : AF_INET6;
+	for (size_t i = 0; i < 4; i++)
+		text[i] = word(&at);
+	if (!text[3] || *at || inet_pton(family, text[0], from) != 1 ||
+	    inet_pton(family, text[1], to) != 1 || !port(text[2], &from_port) ||
+	    !port(text[3], &to_port))
+		return -EPROTO;
+	set_end(&ret->from, family, from, from_port);
+	set_end(&ret->to, family, to, to_port);
+	return (ssize_t)n + 1;
+}
+
+static ssize_t parse_2(const unsigned char *data, size_t len, struct proxy_ends *ret)
+{
+	size_t total, addr;
+	in_port_t from_port, to_port;
+
+	if (len < 16)
+		return 0;
+	total = 16 + ((size_t)data[14] << 8 | data[15]);
+	if (data[12] >> 4 != 2 || (data[12] & 15) > 1 || total > PROXY_READ_MAX)
+		return -EPROTO;
+	if (len < total)
+		return 0;
+	addr = data[13] == V2_TCP4 ? 4 : data[13] == V2_TCP6 ? 16 : 0;
+	if ((data[12] & 15) == 0 || !addr)
+		return (ssize_t)total; /* the proxy itself, or a kind that says nothing to us */
+	if (total < 16 + 2 * addr + 4)
+		return -EPROTO;
+	memcpy(&from_port, data + 16 + 2 * addr, 2);
+	memcpy(&to_port, data + 16 + 2 * addr + 2, 2);
+	set_end(&ret->from, addr == 4 ? AF_INET : AF_INET6, data + 16, from_port);
+	set_end(&ret->to, addr == 4 ? AF_INET : AF_INET6, data + 16 + addr, to_port);
+	return (ssize_t)total;
+}
+
+ssize_t proxy_parse(const void *data, size_t len, struct proxy_ends *ret)
+{
+	size_t v1 = len < 6 ? len : 6, v2 = len < sizeof(signature) ? len : sizeof(signature);
+
+	memset(ret, 0, sizeof(*ret)); /* AF_UNSPEC */
+	if (!memcmp(data, "PROXY ", v1))
+		return v1 < 6 ? 0 : parse_1(data, len, ret);
+	if (!memcmp(data, signature, v2))
+		return v2 < sizeof(signature) ? 0 : parse_2(data, len, ret);
+	return -EPROTO;
 }

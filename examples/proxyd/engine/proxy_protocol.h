@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #define PROXY_HEADER_MAX 108 /* the longest line of version 1; version 2 without extras has 52 */
 
@@ -17,5 +18,18 @@
  */
 size_t proxy_header(char buf[PROXY_HEADER_MAX], unsigned version, const struct sockaddr *from,
 		    const struct sockaddr *to);
+
+#define PROXY_READ_MAX 4096 /* a header of version 2 with more extras than that is refused */
+
+/* Who a header says is at the ends of the connection; family AF_UNSPEC: it does not say. */
+struct proxy_ends {
+	struct sockaddr_storage from, to;
+};
+
+/*
+ * Reads the header of either version at the beginning of `data`. Returns its length, 0 when more
+ * bytes are needed to tell, or -EPROTO: this is no such header.
+ */
+ssize_t proxy_parse(const void *data, size_t len, struct proxy_ends *ret);
 
 #endif

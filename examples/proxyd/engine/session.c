@@ -24,6 +24,8 @@ void session_expired(struct worker *w, struct session *s)
 		timer_arm(&w->timers, &s->timer, deadline);
 		return;
 	}
+	if (s->greeting)
+		conn_end(&s->conn, 'c', 'C');
 	if (conn_expire(&s->conn, &s->frontend->timeout, w->now_ns))
 		session_close(w, s);
 	else

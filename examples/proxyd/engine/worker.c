@@ -153,6 +153,7 @@ void worker_adopt(struct worker *w, void *arg)
 		struct socket_handle *h = &set->listener[i].listener->socket[w->index];
 
 		h->frontend = set->listener[i].frontend;
+		h->accept_proxy = set->listener[i].accept_proxy;
 		if (!h->added)
 			listener_add(w, h);
 	}
@@ -195,6 +196,10 @@ static void session_event(struct worker *w, struct session *s, enum conn_end end
 
 	if (s->on == SESSION_ON_DEAD)
 		return;
+	if (s->greeting) {
+		session_greet(w, s, events);
+		return;
+	}
 	if (end == CONN_SERVER && s->conn.state == CONN_CONNECTING) {
 		if (!(events & (EPOLLOUT | EPOLLERR | EPOLLHUP)))
 			return;

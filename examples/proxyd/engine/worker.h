@@ -49,6 +49,9 @@ void listener_add(struct worker *w, struct socket_handle *l);
 void listener_retire(struct worker *w, struct socket_handle *l);
 void listeners_resume(struct worker *w);
 
+/* More of the PROXY header may have come. */
+void session_greet(struct worker *w, struct session *s, uint32_t events);
+
 /* ---- connect.c ---- */
 
 /* A session's first server; `early` is what the client sent along with its connection. */

@@ -297,6 +297,48 @@ def test_send_proxy_tells_the_client(binary):
         assert heads[1] == want, heads[1]
 
 
+def test_accept_proxy_hears_who_the_client_is(binary):
+    """What is no header is refused. The server is told by send-proxy."""
+    in_pieces = os.path.basename(binary) != "haproxy"  # which wants it in one segment
+    heads = []
+
+    def serve(server, c):
+        heads.append(read_all(c))
+
+    s = Server(serve)
+    body = (
+        "listen l\n    bind 127.0.0.1:{port} accept-proxy\n    server a 127.0.0.1:%d send-proxy\n" % s.port
+    )
+    one = b"PROXY TCP4 192.0.2.1 192.0.2.2 1111 2222\r\n"
+    six = b"PROXY TCP6 2001:db8::1 2001:db8::2 3 4\r\n"
+    addresses = bytes([192, 0, 2, 1, 192, 0, 2, 2]) + b"\x04\x57\x08\xae"
+    two = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x10" + addresses + b"\x04\x00\x01x"
+    with Proxy(binary, config(body)) as p:
+        for pieces, want in (
+            ((one + b"data",), one + b"data"),
+            ((one[:3], one[3:20], one[20:], b"data"), one + b"data"),
+            ((six + b"data",), six + b"data"),
+            ((two[:10], two[10:] + b"data"), one + b"data"),
+        ):
+            if len(pieces) > 1 and not in_pieces:
+                continue
+            with p.connect() as c:
+                for piece in pieces:
+                    c.sendall(piece)
+                    time.sleep(0.05)
+                c.shutdown(socket.SHUT_WR)
+                until("the server has it", lambda: heads)
+                assert heads[0] == want, (heads, want)
+                heads.clear()
+        with p.connect() as c:
+            c.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            try:
+                assert read_all(c) == b""
+            except ConnectionResetError:
+                pass
+        assert not heads
+
+
 def test_frontend_maxconn_makes_others_wait(binary):
     s = Server(echo)
     body = (

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <errno.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -85,6 +86,66 @@ static void the_longest_line_fits(void **state)
 	assert_true(proxy_header(buf, 1, (void *)&a, (void *)&a) < sizeof(buf));
 }
 
+static void reads_what_it_writes(void **state)
+{
+	struct sockaddr_in a = v4("192.0.2.1", 56324), b = v4("198.51.100.7", 443);
+	struct sockaddr_in6 c = v6("2001:db8::1", 65535), d = v6("2001:db8::2", 0);
+	struct proxy_ends ends;
+	char buf[PROXY_HEADER_MAX];
+
+	(void)state;
+	for (unsigned version = 1; version <= 2; version++) {
+		size_t len = proxy_header(buf, version, (void *)&a, (void *)&b);
+
+		/* each part of it needs more; with more behind it, it ends where it ends */
+		for (size_t i = 0; i < len; i++)
+			assert_int_equal(proxy_parse(buf, i, &ends), 0);
+		assert_int_equal(proxy_parse(buf, sizeof(buf), &ends), len);
+		assert_memory_equal(&ends.from, &a, sizeof(a));
+		assert_memory_equal(&ends.to, &b, sizeof(b));
+		len = proxy_header(buf, version, (void *)&c, (void *)&d);
+		assert_int_equal(proxy_parse(buf, len, &ends), len);
+		assert_memory_equal(&ends.from, &c, sizeof(c));
+		assert_memory_equal(&ends.to, &d, sizeof(d));
+		len = proxy_header(buf, version, (void *)&a, (void *)&d);
+		assert_int_equal(proxy_parse(buf, len, &ends), len);
+		assert_int_equal(ends.from.ss_family, AF_UNSPEC);
+	}
+}
+
+static void refuses_what_is_no_header(void **state)
+{
+	static const char *const wrong[] = {
+	    "GET / HTTP/1.1\r\n",
+	    "PROXY\r\n",
+	    "PROXY \r\n",
+	    "PROXY TCP5 1.2.3.4 1.2.3.4 1 2\r\n",
+	    "PROXY TCP4 1.2.3.4 1.2.3.4 1\r\n",
+	    "PROXY TCP4 1.2.3.4 1.2.3.4 1 2 3\r\n",
+	    "PROXY TCP4 1.2.3.4  1.2.3.4 1 2\r\n",
+	    "PROXY TCP4 1.2.3.4 ::1 1 2\r\n",
+	    "PROXY TCP4 1.2.3.4 1.2.3.4 1 65536\r\n",
+	    "PROXY TCP4 1.2.3.4 1.2.3.4 -1 2\r\n",
+	    "PROXY TCP4 1.2.3.4 1.2.3.4 1 2\n",
+	    "PROXY TCP4 11111111111111111111111111111111111111111111111111111111111111111111111111"
+	    "11111111111111111111111111111111111111111111111111111",
+	};
+	char v2[16 + 12] = "\r\n\r\n\0\r\nQUIT\n\x31\x11\0\x0c";
+	struct proxy_ends ends;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_int_equal(proxy_parse(wrong[i], strlen(wrong[i]), &ends), -EPROTO);
+	assert_int_equal(proxy_parse(v2, sizeof(v2), &ends), -EPROTO); /* version 3 */
+	v2[12] = 0x22;						       /* an unknown command */
+	assert_int_equal(proxy_parse(v2, sizeof(v2), &ends), -EPROTO);
+	v2[12] = 0x21;
+	v2[15] = 11; /* too short for two addresses */
+	assert_int_equal(proxy_parse(v2, sizeof(v2), &ends), -EPROTO);
+	v2[14] = 0x7f; /* longer than we read */
+	assert_int_equal(proxy_parse(v2, sizeof(v2), &ends), -EPROTO);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -92,6 +153,8 @@ int main(void)
 	    cmocka_unit_test(version_2_is_binary),
 	    cmocka_unit_test(other_families_are_unknown),
 	    cmocka_unit_test(the_longest_line_fits),
+	    cmocka_unit_test(reads_what_it_writes),
+	    cmocka_unit_test(refuses_what_is_no_header),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
