@@ -429,13 +429,21 @@ int ha_vrrp_link_announce_all(struct ha_vrrp_link *l, const struct ha_vrrp *v, u
 
 /* ---- the source address ---- */
 
+/* The C library gives the label of an IPv4 address for the name: "eth0:mgmt" (no name has a colon). */
+static bool is_on(const struct ifaddrs *i, const char *name)
+{
+	size_t len = strlen(name);
+
+	return !strncmp(i->ifa_name, name, len) && (!i->ifa_name[len] || i->ifa_name[len] == ':');
+}
+
 static bool is_source(const struct ifaddrs *i, const char *name, uint8_t family,
 		      const struct ha_ip *not_these, size_t n, struct ha_ip *ret)
 {
 	socklen_t len =
 	    family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
 
-	if (!i->ifa_addr || i->ifa_addr->sa_family != family || strcmp(i->ifa_name, name))
+	if (!i->ifa_addr || i->ifa_addr->sa_family != family || !is_on(i, name))
 		return false;
 	if (ha_ip_from_sockaddr(i->ifa_addr, len, ret) < 0)
 		return false;

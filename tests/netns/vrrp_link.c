@@ -376,6 +376,20 @@ static void the_source_is_the_first_address_that_is_not_virtual(void **state)
 	assert_int_equal(ha_vrrp_link_source(4711, AF_INET, NULL, 0, &found), -ENODEV);
 }
 
+/* The C library tells an IPv4 address under its label, "eth0:mgmt". */
+static void a_labelled_address_is_a_source_too(void **state)
+{
+	const struct ha_ip mine = ip("10.7.0.1");
+	struct ha_ip found;
+
+	(void)state;
+	run("ip link add vl-e type veth peer name vl-f && ip addr add 10.7.0.1/24 dev vl-e label "
+	    "vl-e:mgmt");
+	assert_int_equal(ha_vrrp_link_source(if_nametoindex("vl-e"), AF_INET, NULL, 0, &found), 0);
+	assert_int_equal(ha_ip_compare(&found, &mine), 0);
+	run("ip link del vl-e");
+}
+
 static void only_the_two_sockets_can_be_asked_for(void **state)
 {
 	const struct ha_vrrp_socket good = {
@@ -452,6 +466,7 @@ int main(void)
 	    T(it_survives_its_interface_going_down),
 	    T(serves_timers_of_all_routers),
 	    cmocka_unit_test(the_source_is_the_first_address_that_is_not_virtual),
+	    cmocka_unit_test(a_labelled_address_is_a_source_too),
 	    cmocka_unit_test(only_the_two_sockets_can_be_asked_for),
 	    cmocka_unit_test(a_refused_socket_is_told),
 	};
