@@ -421,6 +421,7 @@ void health_check_resume(struct health_check *c, uint64_t now_ns)
 	before = health_check_state(c);
 	health_filter_resume(&c->filter, now_ns);
 	check_arm_filter(c);
+	hasten(c, now_ns);
 	note_transition(&news, c, before, now_ns);
 	tell(c, &news);
 }

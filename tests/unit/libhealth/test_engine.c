@@ -427,6 +427,7 @@ static void the_operator_sets_and_resumes(void **state)
 	(void)state;
 	f.manual_resume = 1;
 	f.rise = 1;
+	f.down_ns = 60 * S;
 	rig_open(&r, NULL, &listens);
 	o = rig_opts(&r);
 	o.filter = &f;
@@ -445,9 +446,11 @@ static void the_operator_sets_and_resumes(void **state)
 	assert_int_equal(health_check_state(c), HEALTH_STATE_DOWN);
 	assert_int_equal(health_check_filter_status(c, &fs), 0);
 	assert_int_equal(fs.held, 1);
+	assert_int_equal(rig_status(c).next_ns, r.now_ns + 60 * S);
 	health_check_resume(c, r.now_ns);
 	assert_int_equal(r.transitions, 4);
 	assert_int_equal(health_check_state(c), HEALTH_STATE_UP);
+	assert_int_equal(rig_status(c).next_ns, r.now_ns + 10 * S); /* not as seldom as while down */
 	rig_close(&r);
 }
 
