@@ -51,8 +51,8 @@ extern "C" {
 #define HA_VRRP_MAX_INTERVAL_CS 4095	 /* 12 bits on the wire of version 3 */
 #define HA_VRRP_MAX_INTERVAL_V2_CS 25500 /* 8 bits of seconds on the wire of version 2 */
 #define HA_VRRP_AUTH_SIZE 8
-#define HA_VRRP_FREEZE_SIZE 128	 /* bytes that ha_vrrp_freeze needs */
-#define HA_VRRP_MAX_ROUND 16	 /* events that the callbacks of one call may cause, per router */
+#define HA_VRRP_FREEZE_SIZE 128 /* bytes that ha_vrrp_freeze needs */
+#define HA_VRRP_MAX_ROUND 16	/* events the callbacks of one call may cause; of a group: in all */
 #define HA_VRRP_NEVER UINT64_MAX /* "no deadline", and "none" for a time that has a default */
 
 struct ha_vrrp;
@@ -320,7 +320,10 @@ LIBHA_API int ha_vrrp_receive(struct ha_vrrp *v, uint64_t now_ns, const struct h
 /* When ha_vrrp_tick is due, absolute; HA_VRRP_NEVER: not at all. Changes with every other call. */
 LIBHA_API uint64_t ha_vrrp_deadline(const struct ha_vrrp *v);
 
-/* Serves the timers that are due; early calls do nothing. -EBUSY inside a callback. */
+/*
+ * Serves the timers that are due; early calls do nothing. -EBUSY inside a callback. To a Backup hand
+ * the packets that wait first: after a stall they are what stops its timer.
+ */
 LIBHA_API int ha_vrrp_tick(struct ha_vrrp *v, uint64_t now_ns);
 
 /*
