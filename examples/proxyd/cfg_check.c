@@ -37,12 +37,13 @@ static void check_mode(struct reader *r, const struct cfg_proxy *p)
 	if (others > 1)
 		diag_add(
 		    r->diag, DIAG_ERROR, at,
-		    "this version proxies TCP only: write mode tcp (\"%s\" and %u more run this "
-		    "mode)",
+		    "this version proxies TCP only: write mode tcp, or remove the sections (\"%s\" "
+		    "and %u more run this mode)",
 		    p->name, others - 1);
 	else
 		diag_add(r->diag, DIAG_ERROR, at,
-			 "this version proxies TCP only: write mode tcp (\"%s\" runs this mode)",
+			 "this version proxies TCP only: write mode tcp, or remove the section "
+			 "(\"%s\" runs this mode)",
 			 p->name);
 }
 

@@ -311,6 +311,14 @@ static void read_keyword(struct reader *r)
 
 /* ---- Sections ---- */
 
+/* Names of three words were found by their first two, which are what the line says. */
+static int told_length(const char *name)
+{
+	size_t one = strcspn(name, " ");
+
+	return (int)(name[one] ? one + 1 + strcspn(name + one + 1, " ") : one);
+}
+
 static void end_section(struct reader *r)
 {
 	for (size_t i = 0; i < r->n_held; i++) {
@@ -321,12 +329,14 @@ static void end_section(struct reader *r)
 			continue;
 		if (w->flags & WORD_HTTP)
 			diag_add(r->diag, DIAG_WARNING, &r->held[i],
-				 "\"%s\" acts in HTTP mode only: ignored in mode tcp", w->name);
+				 "\"%.*s\" acts in HTTP mode only: ignored in mode tcp",
+				 told_length(w->name), w->name);
 		else
 			diag_add(r->diag, w->flags & WORD_HARMLESS ? DIAG_WARNING : DIAG_ERROR,
 				 &r->held[i],
-				 "\"%s\" is known to HAProxy, not supported by this version%s",
-				 w->name, w->flags & WORD_HARMLESS ? ": ignored" : "");
+				 "\"%.*s\" is known to HAProxy, not supported by this version%s",
+				 told_length(w->name), w->name,
+				 w->flags & WORD_HARMLESS ? ": ignored" : "");
 	}
 	r->n_held = 0;
 }
