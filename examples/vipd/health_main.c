@@ -173,6 +173,8 @@ static void on_transition(struct health_check *check, const struct health_transi
 	(void)check;
 	if (health_state_is_up(t->to))
 		snprintf(why, sizeof(why), "its check passed");
+	else if (t->fail_run < t->fall) /* nothing good is known of it: retry comes later */
+		snprintf(why, sizeof(why), "its first check failed: %s", p->virtual->health->text);
 	else
 		snprintf(why, sizeof(why), "%u of %u checks failed: %s", t->fail_run, t->fall,
 			 p->virtual->health->text);
