@@ -18,6 +18,8 @@ struct lex {
 	size_t len, at;
 	unsigned line;		/* of text[at] */
 	size_t line_start;	/* index of that line's first byte */
+	size_t counted_to;	/* column() has counted the line up to here … */
+	unsigned counted;	/* … and found this many characters */
 	char out[LEX_LINE_MAX]; /* the words of this line, NUL between them */
 	size_t out_len;
 	struct lex_word word[LEX_WORDS_MAX];
@@ -134,14 +136,17 @@ unsigned lex_line_number(const struct lex *lx)
 	return lx->line;
 }
 
-static unsigned column(const struct lex *lx)
+/* Counts on from where it counted last: a line may be as long as the file. */
+static unsigned column(struct lex *lx)
 {
-	unsigned n = 1;
-
+	if (lx->counted_to < lx->line_start || lx->counted_to > lx->at) {
+		lx->counted_to = lx->line_start;
+		lx->counted = 0;
+	}
 	/* UTF-8 continuation bytes are not characters. */
-	for (size_t i = lx->line_start; i < lx->at; i++)
-		n += ((unsigned char)lx->text[i] & 0xc0) != 0x80;
-	return n;
+	for (; lx->counted_to < lx->at; lx->counted_to++)
+		lx->counted += ((unsigned char)lx->text[lx->counted_to] & 0xc0) != 0x80;
+	return lx->counted + 1;
 }
 
 static void fail(struct lex *lx, const char *what)
@@ -290,7 +295,8 @@ static void read_quoted(struct lex *lx, int quote)
 		else
 			put(lx, (char)c);
 	}
-	lx->at++;
+	if (!lx->failed) /* else the line's end may stand here, which counts lines */
+		lx->at++;
 }
 
 static bool ends_word(const struct lex *lx, int c)
