@@ -5,6 +5,7 @@
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "conf_words.h"
@@ -106,8 +107,16 @@ static bool is_include(const struct line *l)
 
 static void include_one(struct reader *r, const struct conf_word *w, const char *path)
 {
-	int e = read_file(r, conf_strdup(r->memory, path));
+	struct stat st;
+	int e;
 
+	if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
+		/* A pipe would hold up the start, or a reload, for as long as its writer likes. */
+		diag_add(r->diag, DIAG_WARNING, &w->at,
+			 "include: \"%s\" is not a regular file: skipped", path);
+		return;
+	}
+	e = read_file(r, conf_strdup(r->memory, path));
 	if (e < 0)
 		diag_add(r->diag, DIAG_WARNING, &w->at, "include: cannot read \"%s\": %s", path,
 			 strerror(-e));
