@@ -27,6 +27,14 @@ static void default_ms(int64_t *v, int64_t first, int64_t second)
 
 /* ---- Instances ---- */
 
+static bool has_address(const struct conf_address *a, size_t n, const struct ha_ip *ip)
+{
+	while (n--)
+		if (!ha_ip_compare(&a[n].ip, ip))
+			return true;
+	return false;
+}
+
 /* The first advertised address says which family; others of another family are not advertised. */
 static void sort_addresses(struct conf_parse *p, struct conf_instance *i)
 {
@@ -47,13 +55,18 @@ static void sort_addresses(struct conf_parse *p, struct conf_instance *i)
 			at->advertised = false;
 			continue;
 		}
-		sorted[n++] = *at;
+		/* More than the library takes are its to refuse. */
+		if (n <= HA_VRRP_MAX_ADDRESSES && has_address(sorted, n, &at->ip))
+			conf_warn(p, &at->at, "this address is there already: skipped");
+		else
+			sorted[n++] = *at;
 	}
 	i->n_advertised = n;
 	for (size_t a = 0; a < i->n_addresses; a++)
 		if (!i->addresses[a].advertised)
 			sorted[n++] = i->addresses[a];
 	i->addresses = sorted;
+	i->n_addresses = n;
 }
 
 static void complete_version(struct conf_parse *p, struct conf_instance *i)
