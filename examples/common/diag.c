@@ -20,13 +20,14 @@ void diag_fini(struct diag *d)
 void diag_add(struct diag *d, enum diag_level level, const struct diag_place *at,
 	      const char *format, ...)
 {
-	struct diag_message *m = &d->message[d->n];
+	struct diag_message *m;
 	char text[DIAG_TEXT_MAX];
 	va_list args;
 
 	d->count[level]++;
-	if (d->n == DIAG_MAX)
+	if (diag_full(d))
 		return;
+	m = &d->message[d->n];
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
@@ -35,6 +36,11 @@ void diag_add(struct diag *d, enum diag_level level, const struct diag_place *at
 		m->at = *at;
 	if (m->text)
 		d->n++;
+}
+
+bool diag_full(const struct diag *d)
+{
+	return d->n == DIAG_MAX;
 }
 
 void diag_format(const struct diag_message *m, char *buf, size_t cap)

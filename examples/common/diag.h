@@ -6,6 +6,7 @@
 #ifndef COMMON_DIAG_H
 #define COMMON_DIAG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -43,6 +44,9 @@ void diag_fini(struct diag *d);
 __attribute__((format(printf, 4, 5))) void diag_add(struct diag *d, enum diag_level level,
 						    const struct diag_place *at, const char *format,
 						    ...);
+
+/* True: further findings are only counted, so none needs to be made pretty. */
+bool diag_full(const struct diag *d);
 
 /* One finding without its newline: "file:line:column: level: text", as far as the place is known.
  */

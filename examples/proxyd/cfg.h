@@ -20,6 +20,7 @@
 #define CFG_NAME_MAX 127   /* characters of a proxy's or server's name */
 #define CFG_FILES_MAX 1024 /* files read, folders unfolded */
 #define CFG_PORTS_MAX 4096 /* ports of one range */
+#define CFG_MEMORY_MAX (48u << 20) /* bytes that a configuration may need */
 #define CFG_THREADS_MAX 64
 #define CFG_WEIGHT_MAX 256 /* HAProxy's */
 #define CFG_RETRIES_DEFAULT 3
@@ -147,6 +148,8 @@ struct cfg {
 	const char *file[CFG_FILES_MAX];
 	size_t n_files;
 	struct cfg_block *memory;
+	size_t memory_used;
+	bool too_large;
 };
 
 struct cfg_load_opts {

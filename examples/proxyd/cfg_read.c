@@ -23,10 +23,15 @@ struct cfg_block {
 
 void *cfg_alloc(struct cfg *c, size_t size)
 {
-	struct cfg_block *b = calloc(1, sizeof(*b) + size);
+	struct cfg_block *b = NULL;
 
+	size += sizeof(*b);
+	c->too_large |= size > CFG_MEMORY_MAX - c->memory_used;
+	if (!c->too_large)
+		b = calloc(1, size);
 	if (!b)
 		return NULL;
+	c->memory_used += size;
 	b->next = c->memory;
 	c->memory = b;
 	return b->data;
@@ -96,13 +101,18 @@ void *keep(struct reader *r, size_t size)
 	return p;
 }
 
-const char *keep_word(struct reader *r, size_t i)
+const char *keep_text(struct reader *r, const char *text)
 {
-	const char *copy = cfg_strdup(r->cfg, word_at(r, i));
+	const char *copy = cfg_strdup(r->cfg, text);
 
 	if (!copy)
 		r->no_memory = true;
 	return copy ? copy : "";
+}
+
+const char *keep_word(struct reader *r, size_t i)
+{
+	return keep_text(r, word_at(r, i));
 }
 
 const struct cfg_word *find_word(const struct cfg_word *table, const char *name)
@@ -119,6 +129,10 @@ void say_unknown(struct reader *r, size_t i, const char *what, const char *const
 	const char *candidate[CANDIDATES_MAX], *nearest;
 	size_t n = 0;
 
+	if (diag_full(r->diag)) {
+		say(r, DIAG_ERROR, i, "unknown");
+		return;
+	}
 	for (; ours && *ours && n < CANDIDATES_MAX; ours++)
 		candidate[n++] = *ours;
 	for (; known && known->name && n < CANDIDATES_MAX; known++)
@@ -169,6 +183,10 @@ static void say_unknown_keyword(struct reader *r, size_t i, const struct keyword
 	char both[160];
 	bool pair = false;
 
+	if (diag_full(r->diag)) {
+		say(r, DIAG_ERROR, i, "unknown");
+		return;
+	}
 	for (const struct keyword *k = ours; k->name && n < CANDIDATES_MAX; k++) {
 		candidate[n++] = k->name;
 		pair |= !strncmp(k->name, name, len) && k->name[len] == ' ';
@@ -545,8 +563,14 @@ static void read_file(struct reader *r, const char *path)
 	}
 	r->section = SECTION_NONE;
 	r->line = &line;
-	while (!r->no_memory && lex_next(r->lex, &line))
+	while (!r->no_memory && !r->cfg->too_large && lex_next(r->lex, &line))
 		read_line(r);
+	if (r->cfg->too_large) {
+		at.line = lex_line_number(r->lex);
+		diag_add(r->diag, DIAG_ERROR, &at,
+			 "the configuration is too large: up to here it needs more than %u MiB",
+			 CFG_MEMORY_MAX >> 20);
+	}
 	if (r->proxy)
 		end_section(r);
 	r->proxy = NULL;
@@ -628,9 +652,9 @@ int cfg_load(const struct cfg_load_opts *o, struct diag *d, struct cfg **ret)
 	c->global.nap_us = -1;
 	for (size_t i = 0; i < o->n_paths; i++)
 		read_path(&r, o->path[i]);
-	if (!r.no_memory)
+	if (!r.no_memory && !c->too_large)
 		cfg_check(&r);
-	if (r.no_memory) {
+	if (r.no_memory && !c->too_large) {
 		diag_fini(d);
 		cfg_free(c);
 		return -ENOMEM;

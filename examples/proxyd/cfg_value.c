@@ -243,14 +243,14 @@ bool read_address(struct reader *r, size_t i, const char *text, unsigned flags, 
 	if (!expand(r, i, text, buf, sizeof(buf)))
 		return false;
 	if (!strncmp(host, "unix@", 5) || *host == '/') {
-		ret->host = cfg_strdup(r->cfg, host);
+		ret->host = keep_text(r, host);
 		return set_unix(r, i, *host == '/' ? host : host + 5, ret);
 	}
 	if (!strncmp(host, "fd@", 3) && (flags & ADDR_LISTEN)) {
 		char *end;
 
 		ret->fd = (int)strtol(host + 3, &end, 10);
-		ret->host = cfg_strdup(r->cfg, host);
+		ret->host = keep_text(r, host);
 		if (end != host + 3 && !*end && ret->fd >= 0)
 			return true;
 		say(r, DIAG_ERROR, i, "\"%s\" needs the number of an open descriptor: fd@3", host);
@@ -274,7 +274,7 @@ bool read_address(struct reader *r, size_t i, const char *text, unsigned flags, 
 		host++;
 		family = AF_INET6;
 	}
-	ret->host = cfg_strdup(r->cfg, host);
+	ret->host = keep_text(r, host);
 	if ((flags & ADDR_LISTEN) && (!*host || !strcmp(host, "*"))) {
 		set_any(&ret->addr, family);
 	} else if (!*host) {

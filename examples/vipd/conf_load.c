@@ -37,6 +37,19 @@ static int load(struct conf_parse *p, const struct conf_source *source)
 	return 0;
 }
 
+static int say_no_memory(const struct conf_source *source, const struct conf_memory *m,
+			 struct diag *d)
+{
+	if (!m->too_large) {
+		diag_add(d, DIAG_ERROR, NULL, "out of memory while reading the configuration");
+		return -ENOMEM;
+	}
+	diag_add(d, DIAG_ERROR, &(struct diag_place){.file = source->file},
+		 "the configuration is too large: it needs more than %u MiB",
+		 CONF_MEMORY_MAX >> 20);
+	return -EFBIG;
+}
+
 int conf_load(const struct conf_source *source, struct diag *d, struct conf **ret)
 {
 	struct conf *c = calloc(1, sizeof(*c));
@@ -52,8 +65,7 @@ int conf_load(const struct conf_source *source, struct diag *d, struct conf **re
 	if (ha_service_table_new(&p.services) < 0 || setjmp(failed)) {
 		c->memory = memory.chunks;
 		ha_service_table_free(p.services);
-		diag_add(d, DIAG_ERROR, NULL, "out of memory while reading the configuration");
-		return -ENOMEM;
+		return say_no_memory(source, &memory, d);
 	}
 	memory.on_failure = &failed;
 	set_defaults(c);

@@ -19,10 +19,13 @@ struct conf_chunk {
 static struct conf_chunk *add_chunk(struct conf_memory *m, size_t need)
 {
 	size_t size = need > CHUNK_SIZE ? need : CHUNK_SIZE;
-	struct conf_chunk *c = calloc(1, sizeof(*c) + size);
+	struct conf_chunk *c;
 
+	m->too_large = size > CONF_MEMORY_MAX - m->used;
+	c = m->too_large ? NULL : calloc(1, sizeof(*c) + size);
 	if (!c)
 		longjmp(*m->on_failure, 1);
+	m->used += size;
 	c->size = size;
 	c->next = m->chunks;
 	m->chunks = c;

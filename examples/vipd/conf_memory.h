@@ -8,13 +8,18 @@
 #define VIPD_CONF_MEMORY_H
 
 #include <setjmp.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct conf_chunk;
 
+#define CONF_MEMORY_MAX (48u << 20) /* bytes that a configuration may need */
+
 struct conf_memory {
 	struct conf_chunk *chunks;
 	jmp_buf *on_failure;
+	size_t used;
+	bool too_large; /* why it failed: CONF_MEMORY_MAX */
 };
 
 /* Zeroed; never NULL. */

@@ -238,8 +238,13 @@ static const char *nearest_word(struct conf_parse *p, const struct conf_block *b
 static void say_unknown(struct conf_parse *p, const struct conf_node *n, const struct conf_block *b)
 {
 	const char *word = n->word->text, *what = n->block ? ": its block is skipped" : ": skipped";
-	const char *where = conf_word_elsewhere(b, word), *nearest;
+	const char *where, *nearest;
 
+	if (diag_full(p->diag)) {
+		conf_warn(p, &n->word->at, "unknown");
+		return;
+	}
+	where = conf_word_elsewhere(b, word);
 	if (where) {
 		conf_warn(p, &n->word->at, "\"%s\" has no place in %s, but in %s%s", word, b->name,
 			  where, what);
