@@ -15,7 +15,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define INPUT_MAX (1 << 20)
-#define VARY_MAX 4096	/* longer files are replayed as they are */
+#define VARY_MAX 512	/* longer files are replayed as they are */
 #define VARIATIONS 2000 /* of each file */
 
 static uint64_t chance(uint64_t n)

@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fuzz target: vipd reads any keepalived.conf. Held: what is left of it the libraries take. Includes
- * are left out: they would read files of this machine.
+ * Fuzz target: vipd reads any keepalived.conf. Held: what is left of it the libraries take, every
+ * finding has its place, twice gives the same. Includes are left out: they would read files of this
+ * machine.
  */
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <libha/service.h>
 #include <libha/vrrp.h>
 
 #include "conf.h"
+#include "findings.h"
 #include "model.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
@@ -55,23 +52,26 @@ static void check_model(const struct conf *c)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static struct diag d;
+	static struct diag found[2];
 	struct conf_source source = {.config_id = "fuzz"};
-	char path[64];
-	struct conf *c;
-	int fd;
+	struct memory_file f;
+	struct conf *c[2];
 
 	if (memmem(data, len, "include", 7))
 		return 0;
-	fd = memfd_create("conf", MFD_CLOEXEC);
-	if (fd < 0 || write(fd, data, len) != (ssize_t)len)
-		abort();
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	source.file = path;
-	if (!conf_load(&source, &d, &c))
-		check_model(c);
-	diag_fini(&d);
-	conf_free(c);
-	close(fd);
+	f = memory_file_open(data, len);
+	source.file = f.path;
+	for (int i = 0; i < 2; i++) {
+		if (!conf_load(&source, &found[i], &c[i]))
+			check_model(c[i]);
+		conf_scripts_insecure(c[i], &found[i]);
+	}
+	findings_are_placed(&found[0], f.path, data, len);
+	findings_are_equal(&found[0], &found[1]);
+	for (int i = 0; i < 2; i++) {
+		diag_fini(&found[i]);
+		conf_free(c[i]);
+	}
+	close(f.fd);
 	return 0;
 }
