@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # article.sh dr|nat PEER VIPD, in the guest: real IPVS gets from vipd exactly what keepalived would have programmed, real
 # connections go through it, and both leave the same behind.
 set -u

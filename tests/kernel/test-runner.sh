@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # run-uml itself: arguments and the exit status pass through, OUTDIR leads back, nothing else does, IPVS is there.
 set -u
 here=$(dirname "$(realpath "$0")")

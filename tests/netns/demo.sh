@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # The demo, as a test: everything it claims is checked by itself.
 set -u
 top=$(dirname "$(dirname "$(dirname "$(realpath "$0")")")")

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # hitless.sh: a part of vipd dies, or it reads its file again, and nobody outside can tell: the other node stays silent, the
 # address never leaves, the service answers. With the configuration of two balancers and NAT, over nftables or IPVS.
 set -u

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# SPDX-License-Identifier: MIT
 # For tests in network namespaces: the lab with plain output, names of its own, and the reasons to skip.
 # lab_root is set by the test; meson passes VIPD and PROXYD.
 

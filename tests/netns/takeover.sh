@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # takeover.sh ROUTER1 ROUTER2 VERSION ADVERT_INT [4|6]: two routers share an address on a LAN of their own; every way of losing
 # and regaining it, seen from the routers, from a client and from the wire. A ROUTER is vipd, or a program's path.
 set -u

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# SPDX-License-Identifier: MIT
 # The configurations the labs run: a pair of load balancers as a BIG-IP admin builds it with keepalived and HAProxy, in that
 # dialect (lvs_id, SLAVE, a comment behind a brace). One pattern, three uses: direct routing, NAT, full proxy.
 # Addresses: 10.10.0.0/24 with floating IP .100, balancers .11 .12, servers .21 .22, clients from .50 on;

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# SPDX-License-Identifier: MIT
 # Daemons on the lab's machines. VIPD and PROXYD choose the programs: ours, or Debian's keepalived and haproxy beside them.
 # Sourced after topology.sh.
 

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# SPDX-License-Identifier: MIT
 # The lab in one piece: `lab_root=TOP-OF-THE-TREE; . "$lab_root/tools/lab/lab.sh"`.
 
 # shellcheck source=tools/lab/narration.sh

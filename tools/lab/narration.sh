@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# SPDX-License-Identifier: MIT
 # What the lab says, and how it waits and fails. Sourced by tools/demo and by the tests in network namespaces.
 # LAB_PLAIN=1: no colours and no moving lines, for logs and tests. LAB_QUIET=1: nothing about waiting.
 

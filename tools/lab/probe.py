@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Probes an address every few milliseconds and measures the longest time nobody answered.
 
 probe.py http|icmp ADDRESS INTERVAL_MS FILE [SOURCE]   until SIGTERM; FILE gets one line per probe: sent answered|- what

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# SPDX-License-Identifier: MIT
 # What a client sees. Sourced after topology.sh.
 
 lab_probe=$lab_root/tools/lab/probe.py

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# SPDX-License-Identifier: MIT
 # A small network of machines: each is a network namespace, all hang on switches in a namespace of their own, so that nothing
 # of the host's own network is touched. Sourced after narration.sh.
 #
