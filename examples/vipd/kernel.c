@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <net/if.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -18,6 +19,7 @@
 #define SECOND_NS UINT64_C(1000000000)
 #define AUDIT_NS (60 * SECOND_NS)
 #define MESSAGES_PER_TURN 1024
+#define VIEW_PATIENCE_NS (5 * SECOND_NS)
 
 /* ---- Verbs of vrrp ---- */
 
@@ -247,6 +249,27 @@ static int set_up(struct kernel *k)
 	return r;
 }
 
+/*
+ * Before the first order: one to give an address back, carried out on interfaces that are not known
+ * yet, would do nothing, and the address would stay.
+ */
+static void wait_for_view(struct kernel *k)
+{
+	uint64_t until = loop_clock_ns() + VIEW_PATIENCE_NS;
+	struct pollfd p = {.fd = ha_net_monitor_fd(k->monitor), .events = POLLIN};
+
+	for (;;) {
+		ha_net_monitor_dispatch(k->monitor, loop_clock_ns());
+		if (ha_net_monitor_is_synced(k->monitor))
+			return;
+		if (loop_clock_ns() > until) {
+			log_err("the kernel does not tell its links and addresses");
+			return;
+		}
+		poll(&p, 1, 100);
+	}
+}
+
 int kernel_main(const struct birth *b)
 {
 	struct kernel k = {.birth = b, .conf = b->conf};
@@ -261,6 +284,8 @@ int kernel_main(const struct birth *b)
 		log_err("cannot start: %s", strerror(-r));
 		return EXIT_FATAL;
 	}
+	wait_for_view(&k);
+	addresses_remove_old(&k);
 	if (k.services && !b->conf->n_virtuals)
 		services_commit(k.services); /* the last ones were removed by a reload */
 	loop_arm(k.audit, loop_clock_ns() + AUDIT_NS);

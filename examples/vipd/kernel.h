@@ -34,12 +34,13 @@ struct kernel {
 	uint8_t *held; /* enum held, of each instance */
 	struct ha_ip *vips;
 	size_t n_vips;
-	bool old_removed;
 	struct services *services; /* NULL: none are configured */
 };
 
 /* kernel_address.c */
 int addresses_init(struct kernel *k);
+/* After a reload: what the old configuration held and this one does not know. */
+void addresses_remove_old(struct kernel *k);
 void addresses_hold(struct kernel *k, uint32_t index, bool up);
 /* After changes of links and addresses: tells vrrp, restores what others removed. */
 void addresses_settle(struct kernel *k);

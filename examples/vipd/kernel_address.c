@@ -241,8 +241,7 @@ static bool is_configured(const struct conf *c, const char *device, const struct
 	return false;
 }
 
-/* After a reload: what the old configuration held and this one does not know. */
-static void remove_old(struct kernel *k)
+void addresses_remove_old(struct kernel *k)
 {
 	const struct conf *old = k->birth->old;
 	struct ha_net_address a, there;
@@ -270,9 +269,6 @@ void addresses_settle(struct kernel *k)
 		return;
 	for (size_t i = 0; i < k->n_watched; i++)
 		tell_link(k, &k->watched[i]);
-	if (!k->old_removed)
-		remove_old(k);
-	k->old_removed = true;
 	for (const struct conf_instance *i = k->conf->instances; i; i = i->next)
 		if (k->held[index++] == HELD_UP)
 			restore(k, i);
