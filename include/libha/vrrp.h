@@ -321,8 +321,8 @@ LIBHA_API int ha_vrrp_receive(struct ha_vrrp *v, uint64_t now_ns, const struct h
 LIBHA_API uint64_t ha_vrrp_deadline(const struct ha_vrrp *v);
 
 /*
- * Serves the timers that are due; early calls do nothing. -EBUSY inside a callback. To a Backup hand
- * the packets that wait first: after a stall they are what stops its timer.
+ * Serves the timers that are due; early calls do nothing. -EBUSY inside a callback. Hand over
+ * the packets that wait first: after a stall they may stop the timer.
  */
 LIBHA_API int ha_vrrp_tick(struct ha_vrrp *v, uint64_t now_ns);
 

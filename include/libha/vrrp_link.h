@@ -96,9 +96,9 @@ LIBHA_API int ha_vrrp_link_fd(const struct ha_vrrp_link *l);
 LIBHA_API uint64_t ha_vrrp_link_deadline(const struct ha_vrrp_link *l);
 
 /*
- * Serves the timers of Actives that are due, reads at most HA_VRRP_LINK_BATCH packets, serves the
- * other timers: after a stall a Backup hears what waited before it takes over. Never blocks. 0, or
- * -errno of the socket (-ENETDOWN: the interface is down; no reason to stop); -EBUSY inside itself.
+ * Reads at most HA_VRRP_LINK_BATCH packets, then serves the timers that are due: after a stall what
+ * waited is heard first. Never blocks. 0, or -errno of the socket (-ENETDOWN: the interface is down;
+ * no reason to stop); -EBUSY inside itself.
  */
 LIBHA_API int ha_vrrp_link_dispatch(struct ha_vrrp_link *l, uint64_t now_ns);
 

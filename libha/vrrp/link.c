@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The Linux hand of the engine: one advert socket and one announcing socket for an interface and a
- * family. Our own adverts leave first, then packets are read in bounded batches: a storm of adverts must
- * not keep ours from leaving. The timers of Backups come last: after a stall the adverts that would
- * have stopped them wait in the socket.
+ * family. Packets come before timers: after a stall the adverts that change everything wait in the
+ * socket. They come in bounded batches: a storm of them must not keep our own from leaving.
  */
 #include <libha/vrrp_link.h>
 
@@ -278,17 +277,6 @@ uint64_t ha_vrrp_link_deadline(const struct ha_vrrp_link *l)
 	return first;
 }
 
-static void serve_timers(struct ha_vrrp_link *l, uint64_t now_ns, bool all)
-{
-	for (unsigned i = 1; i < 256; i++) {
-		struct ha_vrrp *v = l->by_vrid[i];
-
-		if (v && ha_vrrp_deadline(v) <= now_ns &&
-		    (all || ha_vrrp_state(v) == HA_VRRP_ACTIVE))
-			ha_vrrp_tick(v, now_ns);
-	}
-}
-
 int ha_vrrp_link_dispatch(struct ha_vrrp_link *l, uint64_t now_ns)
 {
 	int r = 0;
@@ -298,13 +286,14 @@ int ha_vrrp_link_dispatch(struct ha_vrrp_link *l, uint64_t now_ns)
 	if (l->busy)
 		return -EBUSY;
 	l->busy = true;
-	serve_timers(l, now_ns, false);
 	for (unsigned done = 0; done < HA_VRRP_LINK_BATCH; done += CHUNK) {
 		r = receive(l, now_ns);
 		if (r < CHUNK)
 			break;
 	}
-	serve_timers(l, now_ns, true);
+	for (unsigned i = 1; i < 256; i++)
+		if (ha_vrrp_deadline(l->by_vrid[i]) <= now_ns)
+			ha_vrrp_tick(l->by_vrid[i], now_ns);
 	l->busy = false;
 	return r < 0 ? r : 0;
 }

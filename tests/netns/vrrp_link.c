@@ -257,6 +257,23 @@ static void an_advert_that_waits_is_heard_before_the_down_timer(void **state)
 	assert_int_equal(ha_vrrp_state(r.v), HA_VRRP_BACKUP);
 }
 
+/* Another one took over while we stood still: not a word, and no announcement, against it. */
+static void a_stalled_active_hears_who_took_over_before_it_speaks(void **state)
+{
+	const uint64_t became_ns = T0 + 3 * S + 609375000;
+	struct pollfd p;
+
+	(void)state;
+	up(AF_INET, 100);
+	assert_int_equal(ha_vrrp_link_dispatch(l, became_ns), 0);
+	put(wire_fd, 255, 51, 0, 0, 12);
+	p = (struct pollfd){.fd = ha_vrrp_link_fd(l), .events = POLLIN};
+	assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
+	r.log[0] = 0;
+	assert_int_equal(ha_vrrp_link_dispatch(l, became_ns + 10 * S), 0);
+	assert_said(&r, "down backup");
+}
+
 static void ip_options_are_skipped(void **state)
 {
 	struct ha_vrrp_stats s = {.size = sizeof(s)};
@@ -458,6 +475,7 @@ int main(void)
 	    T(announcements_leave_from_the_mac_that_answers),
 	    T(R3_the_ttl_of_the_packet_is_looked_at),
 	    T(an_advert_that_waits_is_heard_before_the_down_timer),
+	    T(a_stalled_active_hears_who_took_over_before_it_speaks),
 	    T(ip_options_are_skipped),
 	    T(a_fragment_and_a_stub_never_arrive_as_an_advert),
 	    T(R14_R15_other_vrids_and_other_interfaces_are_not_ours),
