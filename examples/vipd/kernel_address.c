@@ -278,7 +278,8 @@ void addresses_release(struct kernel *k)
 {
 	uint32_t index = 0;
 
+	/* Unknown: held by a predecessor, perhaps. */
 	for (const struct conf_instance *i = k->conf->instances; i; i = i->next)
-		if (k->held[index++] == HELD_UP)
+		if (k->held[index++] != HELD_DOWN)
 			change(k, i, false, NULL);
 }

@@ -227,7 +227,8 @@ static void on_child_end(struct supervisor *s, struct child *c, int status)
 		return;
 	}
 	/* The kernel process claims what its predecessor put there. */
-	s->old = c->role == ROLE_KERNEL ? s->conf : NULL;
+	if (c->role == ROLE_KERNEL)
+		s->old = s->conf;
 	start_again(s, c);
 }
 
@@ -349,6 +350,8 @@ static void begin_stop(struct supervisor *s, int result)
 	sd_notify_send("STOPPING=1");
 	s->phase = PHASE_STOP;
 	s->result = result;
+	if (!s->child[ROLE_KERNEL].pid) /* it died, and was to be started again later */
+		start_child(s, ROLE_KERNEL);
 	tell(s, ROLE_HEALTH, MSG_STOP, MSG_STOP_RELEASE);
 	tell(s, ROLE_VRRP, MSG_STOP, MSG_STOP_RELEASE);
 	loop_arm(s->deadline, loop_clock_ns() + STOP_PATIENCE_NS);

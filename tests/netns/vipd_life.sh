@@ -162,6 +162,20 @@ twice() { [ "$(grep -c "INSTANCE VI_1 MASTER" "$LAB_DIR/r1/notified")" = 2 ]; }
 wait_for 10 "the scripts have run again" twice || fail "scripts for the second time" "$(cat "$LAB_DIR/r1/notified")"
 good "what was to be done while the kernel process was away is done by the next one"
 
+# Stopped while vrrp and the kernel process are away for a second or more: nothing stays behind.
+for process in vipd_vrrp vipd_kernel vipd_vrrp vipd_kernel; do
+    wait_for 5 "$process runs" child r2 $process || fail "$process runs on r2" "$(tail -n 3 "$LAB_DIR/r2/vipd.log")"
+    kill -KILL "$(child r2 $process)"
+done
+lab_ip r2 addr add $vip/24 dev eth0 # as if it had been MASTER
+vipd_stop r2
+! has_address r2 $vip || fail "r2 leaves no address" "$(holders $vip r1 r2)"
+! lab_on r2 nft list table inet hawser >/dev/null 2>&1 || fail "r2 leaves no table" "$(lab_on r2 nft list tables)"
+good "a stop while processes are away takes back addresses and services, too"
+vipd_start r2
+wait_for 5 "r2 runs again" child r2 vipd_health || fail "r2 runs again" "$(tail -n 3 "$LAB_DIR/r2/vipd.log")"
+sleep 1
+
 mapfile -t all < <(process_tree "${vipd_pid[r1]}"; process_tree "${vipd_pid[r2]}")
 [ ${#all[@]} = 8 ] || fail "four processes on each node" "${all[*]}"
 vipd_stop r1
