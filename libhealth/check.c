@@ -379,6 +379,8 @@ void health_check_report(struct health_check *c, enum health_verdict verdict, ui
 
 	if (!c || c->removed || c->condition == PAUSED)
 		return;
+	if ((unsigned int)verdict > HEALTH_FAIL_NOW)
+		verdict = HEALTH_NEUTRAL; /* as the filter takes it */
 	before = health_check_state(c);
 	c->last = (struct health_result){
 	    .size = sizeof(c->last),

@@ -33,6 +33,8 @@ void answer_set(struct health_probe_io *io, enum health_verdict verdict, enum he
 /* What a probe left unsaid; and nothing a server wrote reaches a log as a control character. */
 static void complete(struct health_probe_io *io)
 {
+	if ((unsigned int)io->verdict > HEALTH_FAIL_NOW)
+		io->verdict = HEALTH_NEUTRAL; /* as the filter takes it */
 	io->text[sizeof(io->text) - 1] = '\0';
 	for (char *p = io->text; *p; p++)
 		if (*p < 0x20 || *p > 0x7e)

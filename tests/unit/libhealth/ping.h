@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A probe for tests, as a host would write one: sends "ping\r\n", wants lines until "pong". Its options
- * are an int that setup doubles; a line "drain" passes under a condition, any other than "wait" fails.
+ * are an int that setup doubles; a line "drain" passes under a condition, "lost" makes it say nonsense, any other than "wait" fails.
  */
 #ifndef PING_H
 #define PING_H
@@ -45,6 +45,8 @@ static enum health_step ping_received(void *state, const void *config, const voi
 		io->verdict = HEALTH_OK;
 	else if (!strncmp(line, "drain", 5))
 		io->verdict = HEALTH_OK_DRAIN;
+	else if (!strncmp(line, "lost", 4))
+		io->verdict = (enum health_verdict)77;
 	else
 		io->verdict = HEALTH_FAIL;
 	memcpy(io->text, line, io->consumed < sizeof(io->text) ? io->consumed : sizeof(io->text));

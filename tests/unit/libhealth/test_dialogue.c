@@ -79,6 +79,7 @@ static void codes_follow_the_verdict_when_the_probe_names_none(void **state)
 	} want[] = {
 	    {"pong\n", HEALTH_OK, HEALTH_CODE_L7OK},
 	    {"drain\n", HEALTH_OK_DRAIN, HEALTH_CODE_L7OKC},
+	    {"lost\n", HEALTH_NEUTRAL, HEALTH_CODE_UNK},
 	    {"\x1b[2J\xff\n", HEALTH_FAIL, HEALTH_CODE_L7STS},
 	};
 	struct health_probe *p = ping();
@@ -87,7 +88,7 @@ static void codes_follow_the_verdict_when_the_probe_names_none(void **state)
 	struct dialogue d;
 
 	(void)state;
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(want) / sizeof(*want); i++) {
 		dialogue_init(&d, p, &room);
 		assert_int_equal(dialogue_received(&d, want[i].line, strlen(want[i].line), 1, &io),
 				 HEALTH_STEP_DONE);

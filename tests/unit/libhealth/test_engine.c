@@ -410,6 +410,9 @@ static void traffic_counts_like_a_check_and_hastens_the_next(void **state)
 	assert_int_equal(r.result.phase, HEALTH_PHASE_PASSIVE);
 	assert_int_equal(rig_status(c).next_ns, RIG_T0 + 3 * S);
 	assert_int_equal(rig_status(c).runs, 1);
+	health_check_report(c, (enum health_verdict)77, r.now_ns); /* counts as neutral */
+	assert_int_equal(r.result.verdict, HEALTH_NEUTRAL);
+	assert_int_equal(r.result.code, HEALTH_CODE_UNK);
 	health_check_report(c, HEALTH_FAIL, r.now_ns);
 	assert_int_equal(r.transitions, 1);
 	assert_int_equal(health_check_state(c), HEALTH_STATE_DOWN);
