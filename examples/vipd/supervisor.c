@@ -504,6 +504,22 @@ static void advance(struct supervisor *s)
 		loop_stop(s->loop, s->result);
 }
 
+/*
+ * A file that was cut short, or is empty, would take every address and service away: that is never what a
+ * reload is for.
+ */
+static struct conf *load_next(const struct supervisor *s)
+{
+	struct conf *next = load(s->options);
+
+	if (!next || next->n_instances || next->n_virtuals || !(s->conf->n_instances + s->conf->n_virtuals))
+		return next;
+	log_err("%s has no vrrp_instance and no virtual_server left: to give up all of them, stop vipd",
+		s->options->file);
+	conf_free(next);
+	return NULL;
+}
+
 static void begin_reload(struct supervisor *s)
 {
 	if (s->phase != PHASE_RUN) {
@@ -511,7 +527,7 @@ static void begin_reload(struct supervisor *s)
 		return;
 	}
 	sd_notify_send("RELOADING=1");
-	s->next = load(s->options);
+	s->next = load_next(s);
 	/* The keys tell the old vrrp which of its routers go on. */
 	if (!s->next || shared_new(s->next, s->shared, &s->next_shared) < 0) {
 		log_err("%s is not taken: the old configuration goes on", s->options->file);

@@ -127,6 +127,12 @@ wait_for 5 "the refusal" says r1 "is not taken: the old configuration goes on" |
 [ ! -s "$LAB_DIR/r1/monitor.log" ] || fail "no address changes" "$(cat "$LAB_DIR/r1/monitor.log")"
 good "a file that cannot run is refused as a whole"
 
+: >"$LAB_DIR/r1/keepalived.conf"
+kill -HUP "${vipd_pid[r1]}"
+wait_for 5 "the refusal" says r1 "to give up all of them, stop vipd" || fail "an empty file is refused" "$(tail -n 3 "$LAB_DIR/r1/vipd.log")"
+[ ! -s "$LAB_DIR/r1/monitor.log" ] || fail "no address changes" "$(cat "$LAB_DIR/r1/monitor.log")"
+good "a file with nothing left in it is refused: it was cut short"
+
 configure r1 200 $vip/24 10.9.0.101/24
 configure r2 100 $vip/24 10.9.0.101/24
 kill -HUP "${vipd_pid[r1]}" "${vipd_pid[r2]}"
