@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A whole dialogue without I/O: a server's answer, in pieces of any size, against a probe. For tests of the
+ * probes and for fuzzers; it sees the library's own headers.
+ */
+#ifndef TESTS_SUPPORT_TALK_H
+#define TESTS_SUPPORT_TALK_H
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dialogue.h"
+
+#define TALK_SENT_MAX 16384
+
+enum talk_end { TALK_SILENCE, TALK_CLOSES, TALK_RESETS };
+
+struct talk {
+	enum health_step step; /* DONE before the server's end, or MORE */
+	struct health_probe_io io;
+	char sent[TALK_SENT_MAX]; /* all the probe sent, with a 0 behind it */
+	size_t sent_len;
+};
+
+static inline void talk_note(struct talk *t)
+{
+	if (t->sent_len + t->io.send_len >= sizeof(t->sent))
+		abort();
+	if (t->io.send_len)
+		memcpy(t->sent + t->sent_len, t->io.send, t->io.send_len);
+	t->sent_len += t->io.send_len;
+	t->sent[t->sent_len] = '\0';
+}
+
+/* One piece, as the engine gives it: in memory of its exact size, so that a sanitizer sees a read beyond. */
+static inline void talk_piece(struct talk *t, struct dialogue *d, const void *data, size_t len)
+{
+	char *piece = malloc(len ? len : 1);
+
+	if (!piece)
+		abort();
+	if (len)
+		memcpy(piece, data, len);
+	t->step = dialogue_received(d, piece, len, 1, &t->io);
+	talk_note(t);
+	while (t->step == HEALTH_STEP_MORE && d->again) {
+		t->step = dialogue_received(d, NULL, 0, 1, &t->io);
+		talk_note(t);
+	}
+	free(piece);
+}
+
+/* The answer in pieces of `chunk` bytes (0: whole), then the end. `t->io` holds the verdict. */
+static inline void talk(struct talk *t, const struct health_probe *p, const void *answer,
+			size_t len, size_t chunk, enum talk_end end)
+{
+	_Alignas(max_align_t) static char state[HEALTH_PROBE_STATE_MAX];
+	struct dialogue d;
+
+	memset(t, 0, sizeof(*t));
+	dialogue_init(&d, p, state);
+	t->step = dialogue_open(&d, 1, &t->io);
+	talk_note(t);
+	for (size_t at = 0, n; at < len && t->step == HEALTH_STEP_MORE; at += n) {
+		n = chunk && chunk < len - at ? chunk : len - at;
+		talk_piece(t, &d, (const char *)answer + at, n);
+	}
+	if (t->step == HEALTH_STEP_MORE && end == TALK_SILENCE)
+		dialogue_timeout(&d, 1, &t->io);
+	else if (t->step == HEALTH_STEP_MORE)
+		dialogue_closed(&d, end == TALK_RESETS ? ECONNRESET : 0,
+				end == TALK_RESETS ? "reset" : "closed before an answer", 1,
+				&t->io);
+	dialogue_fini(&d);
+}
+
+#endif
