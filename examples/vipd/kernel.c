@@ -210,11 +210,14 @@ static void on_control(struct loop *l, int fd, uint32_t events, void *userdata)
 
 	(void)l;
 	(void)events;
-	while ((r = msg_receive(fd, &m, NULL)) > 0)
+	while ((r = msg_receive(fd, &m, NULL)) > 0) {
 		if (m.type == MSG_STOP) {
 			end(k, (enum msg_stop)m.value);
 			return;
 		}
+		if (m.type == MSG_HOLD && m.index < k->conf->n_instances)
+			addresses_hold(k, m.index, m.value == 1);
+	}
 	if (r < 0) {
 		/* The supervisor was killed. vrrp resigns now: let it speak first. */
 		usleep(200000);

@@ -25,7 +25,7 @@ enum msg_type {
 	MSG_TRACK, /* to vrrp: vrrp_script `index` succeeds (value 1) or not (0); to health: a MISC_CHECK */
 	MSG_STATS, /* to vrrp: answer with MSG_STATS for each instance, extra: its priority */
 
-	/* vrrp to kernel */
+	/* vrrp to kernel; supervisor to kernel, when vrrp is away */
 	MSG_HOLD, /* instance `index` has its addresses (value 1), or not (0) */
 	MSG_OPEN, /* open `socket` for link `index` */
 

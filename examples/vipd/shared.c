@@ -167,10 +167,9 @@ int shared_new(const struct conf *c, struct shared *old, struct shared **ret)
 	return 0;
 }
 
-void shared_forget_routers(struct shared *s)
+void shared_forget_router(struct shared *s, size_t index)
 {
-	for (size_t i = 0; i < s->n_routers; i++)
-		atomic_store(&s->router[i].whole, 0);
+	atomic_store(&s->router[index].whole, 0);
 }
 
 void shared_freeze(struct shared_router *slot, const struct ha_vrrp *v)

@@ -55,8 +55,8 @@ void shared_free(struct shared *s);
 void shared_leave_routers(struct shared *s);
 void shared_leave_checks(struct shared *s);
 
-/* Forgets what is known of the routers: the next process begins from the start. */
-void shared_forget_routers(struct shared *s);
+/* Forgets what is known of a router: the next process begins from the start. */
+void shared_forget_router(struct shared *s, size_t index);
 
 void shared_freeze(struct shared_router *slot, const struct ha_vrrp *v);
 /* Thaws what can go on: an Active always, others only when `fresh`. 0, -ENODATA or an error. */

@@ -169,6 +169,23 @@ static void start_all(struct supervisor *s)
 	}
 }
 
+/*
+ * Nobody speaks for so long that the other node takes over: two must not hold an address, so it goes
+ * here, and the successor begins anew.
+ */
+static void let_go(struct supervisor *s, unsigned wait_s)
+{
+	struct msg m = {.type = MSG_HOLD, .value = 0};
+
+	for (const struct conf_instance *i = s->conf->instances; i; i = i->next, m.index++) {
+		if (i->advert_ms * i->down_timer_adverts > (int64_t)wait_s * 1000)
+			continue;
+		shared_forget_router(s->shared, m.index);
+		if (s->child[ROLE_KERNEL].pid)
+			msg_send(s->control[ROLE_KERNEL][0], &m, -1);
+	}
+}
+
 /* At once if it lived for a minute, else after 0, 1, 2, 4 … 60 s, as keepalived. */
 static void start_again(struct supervisor *s, struct child *c)
 {
@@ -183,6 +200,8 @@ static void start_again(struct supervisor *s, struct child *c)
 		c->backoff_s = BACKOFF_MAX_S;
 	if (wait_s) {
 		log_warn("%s is started again in %u s", role_name(c->role), wait_s);
+		if (c->role == ROLE_VRRP)
+			let_go(s, wait_s);
 		loop_arm(c->timer, now + wait_s * SECOND_NS);
 		return;
 	}

@@ -168,6 +168,18 @@ twice() { [ "$(grep -c "INSTANCE VI_1 MASTER" "$LAB_DIR/r1/notified")" = 2 ]; }
 wait_for 10 "the scripts have run again" twice || fail "scripts for the second time" "$(cat "$LAB_DIR/r1/notified")"
 good "what was to be done while the kernel process was away is done by the next one"
 
+# A vrrp that dies again and again is away for longer than the adverts may be: r2 takes over, so r1 must not hold the address.
+for try in 1 2; do
+    wait_for 5 "vipd_vrrp runs" child r1 vipd_vrrp || fail "vipd_vrrp runs on r1" "$(tail -n 3 "$LAB_DIR/r1/vipd.log")"
+    kill -KILL "$(child r1 vipd_vrrp)"
+done
+wait_for 5 "r2 takes over" has_address r2 $vip || fail "r2 takes over ($try)" "$(holders $vip r1 r2)"
+only_on $vip r2 r1 || fail "r1 lets $vip go" "$(holders $vip r1 r2)"
+thrice() { [ "$(grep -c "INSTANCE VI_1 MASTER" "$LAB_DIR/r1/notified")" = 3 ]; }
+wait_for 10 "r1 is MASTER again" thrice || fail "r1 is MASTER again" "$(cat "$LAB_DIR/r1/notified")"
+wait_for 5 "r1 alone" only_on $vip r1 r2 || fail "r1 alone holds $vip" "$(holders $vip r1 r2)"
+good "a VRRP process that is away for long lets its address go"
+
 # Stopped while vrrp and the kernel process are away for a second or more: nothing stays behind.
 for process in vipd_vrrp vipd_kernel vipd_vrrp vipd_kernel; do
     wait_for 5 "$process runs" child r2 $process || fail "$process runs on r2" "$(tail -n 3 "$LAB_DIR/r2/vipd.log")"
@@ -193,11 +205,14 @@ INSTANCE VI_1 MASTER 200
 INSTANCE VI_1 BACKUP 200
 master
 INSTANCE VI_1 MASTER 200
+INSTANCE VI_1 BACKUP 200
+master
+INSTANCE VI_1 MASTER 200
 INSTANCE VI_1 STOP 200"
 got=$(grep -v "^group" "$LAB_DIR/r1/notified")
 [ "$got" = "$want" ] || fail "scripts in the order of events, each once" "$got"
 good "scripts ran in the order of events, each once"
-[ "$(grep -c "^group MASTER" "$LAB_DIR/r1/notified")" = 2 ] || fail "the group's script ran once each time" "$(cat "$LAB_DIR/r1/notified")"
+[ "$(grep -c "^group MASTER" "$LAB_DIR/r1/notified")" = 3 ] || fail "the group's script ran once each time" "$(cat "$LAB_DIR/r1/notified")"
 vipd_stop r2
 lab_stop "$capture_pid"
 for name in r1 r2; do
