@@ -365,6 +365,7 @@ int ha_ipvs_apply(struct ha_ipvs *v, const struct ha_service_plan *p,
 {
 	struct ha_service_apply_ops own;
 	struct round r;
+	bool begun;
 	int result;
 
 	if (!v || !p)
@@ -376,10 +377,11 @@ int ha_ipvs_apply(struct ha_ipvs *v, const struct ha_service_plan *p,
 		return result;
 	r.step_of = mem_array(p->n * 2, sizeof(*r.step_of)); /* a step is two requests at most */
 	r.error = mem_array(p->n, sizeof(*r.error));
-	result = r.step_of && r.error ? apply(v, p, &r) : -ENOMEM;
+	begun = r.step_of && r.error;
+	result = begun ? apply(v, p, &r) : -ENOMEM;
 	v->busy = true;
 	for (size_t i = 0; i < p->n; i++)
-		service_plan_tell(p, i, r.error ? r.error[i] : -ENOMEM, &own, userdata);
+		service_plan_tell(p, i, begun ? r.error[i] : -ENOMEM, &own, userdata);
 	v->busy = false;
 	mem_free(r.step_of);
 	mem_free(r.error);

@@ -374,6 +374,38 @@ static void memory_failure_is_an_error_everywhere(void **state)
 	assert_true(n > 5);
 }
 
+static void memory_failure_while_applying_is_told_for_every_step(void **state)
+{
+	const struct ha_service_apply_ops ops = {.size = sizeof(ops), .done = tell};
+	struct ha_service_table *none = table_of("");
+	struct ha_service_table *want = table_of("tcp 192.0.2.1 80 rr\n 10.0.0.1 80 NAT 1");
+	struct ha_service_plan *p;
+	struct ha_ipvs *v;
+	long n = 0;
+	int r;
+
+	assert_int_equal(ha_service_plan(want, none, &p), 0);
+	do {
+		struct told told;
+
+		assert_int_equal(open_at(*state, &v), 0);
+		told = (struct told){.v = v};
+		fail_in = n++;
+		r = ha_ipvs_apply(v, p, &ops, &told);
+		fail_in = -1;
+		assert_true(r == 0 || r == -ENOMEM);
+		assert_int_equal(told.n, 2);
+		for (size_t i = 0; i < told.n; i++)
+			assert_int_equal(told.error[i], r);
+		ha_ipvs_close(v);
+	} while (r && n < 100);
+	assert_int_equal(r, 0);
+	assert_true(n > 3);
+	ha_service_plan_free(p);
+	ha_service_table_free(want);
+	ha_service_table_free(none);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -388,6 +420,7 @@ int main(void)
 	    TEST(what_is_there_already_is_adopted),
 	    TEST(lost_answers_leave_every_step_unknown),
 	    TEST(memory_failure_is_an_error_everywhere),
+	    TEST(memory_failure_while_applying_is_told_for_every_step),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
