@@ -10,7 +10,8 @@
 #define OVERHEAD_MUL_MAX 1024
 
 static const struct lb_algo *const algos[] = {
-    &algo_roundrobin, &algo_leastconn, &algo_rr, &algo_wrr, &algo_lc, &algo_wlc,
+    &algo_roundrobin, &algo_leastconn, &algo_rr, &algo_wrr, &algo_lc,
+    &algo_wlc,	      &algo_sed,       &algo_nq, &algo_fo,  &algo_ovf,
 };
 
 #define N_ALGOS (sizeof(algos) / sizeof(algos[0]))

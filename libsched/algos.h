@@ -10,5 +10,7 @@ extern const struct lb_algo algo_leastconn;    /* leastconn.c */
 extern const struct lb_algo algo_rr;	       /* rr.c */
 extern const struct lb_algo algo_wrr;	       /* wrr.c */
 extern const struct lb_algo algo_lc, algo_wlc; /* lc.c */
+extern const struct lb_algo algo_sed, algo_nq; /* sed.c */
+extern const struct lb_algo algo_fo, algo_ovf; /* fo.c */
 
 #endif

@@ -5,7 +5,7 @@
  * first. wlc divides by the weight. They read every server's counters: O(n).
  */
 #include "libsched/algos.h"
-#include "libsched/snapshot.h"
+#include "libsched/least.h"
 
 static uint64_t overhead(const struct lb_snapshot *s, size_t place)
 {
@@ -42,26 +42,11 @@ static bool lc_score(const struct lb_snapshot *s, const void *cursor, const stru
 	return true;
 }
 
-/* a/wa < b/wb without dividing: overhead_mul is at most 1024, weights 16 bits, so 64 bits hold it. */
 static ssize_t wlc_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
 {
-	uint64_t least = UINT64_MAX, weight = 0;
-	ssize_t best = -1;
-
+	(void)s;
 	(void)cursor;
-	for (size_t i = 0; i < s->n && least; i++) {
-		uint64_t load;
-
-		if (!query_eligible(q, i))
-			continue;
-		load = overhead(s, i);
-		if (best < 0 || load * weight < least * s->at[i].weight) {
-			least = load;
-			weight = s->at[i].weight;
-			best = (ssize_t)i;
-		}
-	}
-	return best;
+	return least_by_weight(q, overhead);
 }
 
 static bool wlc_score(const struct lb_snapshot *s, const void *cursor, const struct lb_query *q,

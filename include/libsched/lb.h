@@ -63,7 +63,8 @@ struct lb_group_opts {
 	 * lb_algo_name() lists them. Weights 0 never get a request that did not prefer the server.
 	 *   roundrobin  HAProxy's: by weight, evenly interleaved (3,2,1: 1 2 1 3 1 2)
 	 *   leastconn   HAProxy's: least (active + queued + 1) / weight, in turn among equals
-	 *   rr wrr lc wlc   the kernel's (IPVS), to the pick: the server added last comes first
+	 *   rr wrr lc wlc sed nq fo ovf   the kernel's (IPVS), to the pick: the server added last
+	 *               comes first
 	 */
 	const char *algo;
 	/* Your own algorithm instead of a name (then `algo` is NULL); copied. */
@@ -273,7 +274,8 @@ struct lb_request {
  *
  * maxconn holds across all pickers: of two that race for the last connection one gets it.
  *
- * - -EAGAIN: those that could be chosen are full. Queue the request, or try later.
+ * - -EAGAIN: those that could be chosen are full, or have no room left in the algorithm's eyes
+ *   (ovf). Queue the request, or try later.
  * - -ENOSR: waiting does not help. Nobody is up and enabled, or all of them are excluded.
  * - -ENOENT: LB_REQUEST_STRICT, and the preferred server is unknown or may not be used.
  * - -EPROTO: an own algorithm returned a place that may not be chosen.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Inside user-mode Linux (run-uml): libsched's rr, wrr, lc and wlc against the kernel's, pick by pick.
+# Inside user-mode Linux (run-uml): libsched's IPVS algorithms against the kernel's, pick by pick.
 # usage: sched-ipvs.sh SCHED_REPL [SEED]
 set -u
 

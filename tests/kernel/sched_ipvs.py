@@ -19,6 +19,7 @@ VIP = "192.0.2.1"
 PORT = 8080
 STEPS = 200
 SERVERS_MAX = 8
+ALGOS = ["rr", "wrr", "lc", "wlc", "wrr", "sed", "nq", "fo", "ovf"]
 
 
 def overhead_mul():
@@ -131,7 +132,7 @@ def main():
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
     print(f"{os.uname().release} {os.uname().version}: overhead of an active connection {overhead_mul()}, seed {seed}")
     failed = 0
-    for block, algo in enumerate(["rr", "wrr", "lc", "wlc", "wrr"], 1):
+    for block, algo in enumerate(ALGOS, 1):
         random.seed(f"{seed} {block}")
         error = Twin(sys.argv[1], algo, block).run(listener)
         if error:

@@ -62,6 +62,20 @@ static inline struct lb_picker *picker_of(struct lb_group *g)
 	return p;
 }
 
+static inline bool algo_is(const struct lb_group *g, const char *name)
+{
+	struct lb_group_stats s = {.size = sizeof(s)};
+
+	assert_int_equal(lb_group_stats(g, &s), 0);
+	return !strcmp(s.algo, name);
+}
+
+/* Does everyone get some of many requests of one key that stay? */
+static inline bool spreads(const struct lb_group *g)
+{
+	return !algo_is(g, "fo");
+}
+
 /* The next n picks as text, "1 2 1"; errors as "-EAGAIN" and the like. `done`: each ends at once. */
 static inline const char *picks(struct lb_picker *p, size_t n, bool done)
 {

@@ -96,8 +96,42 @@ static int model_least(const struct model *m, bool weighted)
 	return best;
 }
 
+static int model_shortest_delay(const struct model *m, bool idle_first)
+{
+	int best = -1;
+
+	for (int i = 0; i < m->n && idle_first; i++)
+		if (weight_of(&m->at[i]) && !m->at[i].active)
+			return i;
+	for (int i = 0; i < m->n; i++) {
+		if (!weight_of(&m->at[i]))
+			continue;
+		if (best < 0 || (m->at[i].active + 1.0) / m->at[i].weight <
+				    (m->at[best].active + 1.0) / m->at[best].weight)
+			best = i;
+	}
+	return best;
+}
+
+static int model_heaviest(const struct model *m, bool with_room)
+{
+	int best = -1;
+
+	for (int i = 0; i < m->n; i++) {
+		if (with_room && m->at[i].active > weight_of(&m->at[i]))
+			continue;
+		if (weight_of(&m->at[i]) > (best < 0 ? 0 : weight_of(&m->at[best])))
+			best = i;
+	}
+	return best;
+}
+
 static int model_pick(struct model *m, const char *algo)
 {
+	if (!strcmp(algo, "sed") || !strcmp(algo, "nq"))
+		return model_shortest_delay(m, algo[0] == 'n');
+	if (!strcmp(algo, "fo") || !strcmp(algo, "ovf"))
+		return model_heaviest(m, algo[0] == 'o');
 	if (!strcmp(algo, "rr"))
 		return model_rr(m);
 	if (!strcmp(algo, "wrr"))
@@ -197,7 +231,11 @@ static void pick_in_both(struct run *r, const char *algo)
 	uint64_t id;
 
 	if (expected < 0) {
-		assert_int_equal(lb_pick(r->p, NULL, &id), -ENOSR);
+		bool all_out = true;
+
+		for (int i = 0; i < r->m.n; i++)
+			all_out &= !weight_of(&r->m.at[i]);
+		assert_int_equal(lb_pick(r->p, NULL, &id), all_out ? -ENOSR : -EAGAIN);
 		return;
 	}
 	assert_int_equal(lb_pick(r->p, NULL, &id), 0);
@@ -258,6 +296,16 @@ static void wlc_is_the_kernels(void **state)
 		same_as_the_model("wlc", seed);
 }
 
+static void sed_nq_fo_and_ovf_are_the_kernels(void **state)
+{
+	static const char *const algos[] = {"sed", "nq", "fo", "ovf"};
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		for (uint32_t seed = 1; seed <= 3; seed++)
+			same_as_the_model(algos[i], seed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -265,6 +313,7 @@ int main(void)
 	    cmocka_unit_test(wrr_is_the_kernels),
 	    cmocka_unit_test(lc_is_the_kernels),
 	    cmocka_unit_test(wlc_is_the_kernels),
+	    cmocka_unit_test(sed_nq_fo_and_ovf_are_the_kernels),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

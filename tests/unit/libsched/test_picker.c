@@ -51,7 +51,8 @@ static void check_states(struct lb_group *g, struct lb_picker *p)
 	}
 	lb_server_set_state(g, 2, LB_STATE_ENABLED);
 	commit(g);
-	assert_non_null(strstr(picks(p, 12, false), "2"));
+	if (spreads(g))
+		assert_non_null(strstr(picks(p, 12, false), "2"));
 }
 
 static void who_is_not_enabled_gets_nothing_new(void **state)
@@ -70,6 +71,7 @@ static void check_exclude(struct lb_group *g, struct lb_picker *p)
 	for (int i = 0; i < 5; i++) {
 		assert_int_equal(pick(p, r, &id), 0);
 		assert_int_equal(id, 2);
+		lb_done(p, id, NULL);
 	}
 	r.exclude = all;
 	r.n_exclude = 3;
@@ -91,8 +93,10 @@ static void the_excluded_are_not_chosen(void **state)
 
 static void check_maxconn(struct lb_group *g, struct lb_picker *p)
 {
-	for (uint64_t id = 1; id <= 3; id++)
+	for (uint64_t id = 1; id <= 3; id++) {
 		lb_server_set_maxconn(g, id, (uint32_t)id);
+		lb_server_set_weight(g, id, 9); /* ovf: room for more */
+	}
 	commit(g);
 	picks(p, 6, false);
 	for (uint64_t id = 1; id <= 3; id++)
@@ -242,7 +246,7 @@ static void the_same_seed_and_calls_give_the_same_picks(void **state)
 	for (size_t i = 0; lb_algo_name(i); i++) {
 		struct lb_group *g = GROUP(lb_algo_name(i), 5, 3, 1),
 				*h = GROUP(lb_algo_name(i), 5, 3, 1);
-		char first[256];
+		char first[1024];
 
 		snprintf(first, sizeof(first), "%s", picks(picker_of(g), 50, false));
 		assert_picks_that_stay(picker_of(h), 50, first);
@@ -319,7 +323,7 @@ static void explain_agrees_with_the_pick_and_moves_nothing(void **state)
 			assert_int_equal(chosen_of(&t), chosen_of(&again));
 			assert_int_equal(lb_pick(p, NULL, &id), 0);
 			assert_int_equal(id, chosen_of(&t));
-			if (draw(&seed, 2))
+			if (draw(&seed, 2) || algo_is(g, "ovf")) /* which fills up */
 				lb_done(p, id, NULL);
 		}
 		lb_group_free(g);
@@ -328,10 +332,10 @@ static void explain_agrees_with_the_pick_and_moves_nothing(void **state)
 
 static void the_chosen_has_the_least_score(void **state)
 {
-	static const char *const scored[] = {"lc", "wlc", "leastconn"};
+	static const char *const scored[] = {"lc", "wlc", "leastconn", "sed", "nq"};
 
 	(void)state;
-	for (size_t a = 0; a < 3; a++) {
+	for (size_t a = 0; a < sizeof(scored) / sizeof(scored[0]); a++) {
 		struct lb_group *g = GROUP(scored[a], 7, 5, 3, 2, 1);
 		struct lb_picker *p = picker_of(g);
 
