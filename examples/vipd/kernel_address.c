@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <libha/vrrp.h>
+
 #include "kernel.h"
 #include "log.h"
 
@@ -66,8 +68,9 @@ int addresses_init(struct kernel *k)
 		return -ENOMEM;
 	watch_all(k, k->conf);
 	watch_all(k, k->birth->old);
+	/* An owner's addresses are the node's own: adverts may leave from them. */
 	for (const struct conf_instance *i = k->conf->instances; i; i = i->next)
-		for (size_t a = 0; a < i->n_addresses; a++)
+		for (size_t a = 0; a < i->n_addresses && i->priority != HA_VRRP_PRIORITY_OWNER; a++)
 			k->vips[n++] = i->addresses[a].ip;
 	k->n_vips = n;
 	return 0;
@@ -146,7 +149,8 @@ static void say_failure(const struct conf_instance *i, const struct ha_net_addre
 static bool is_ours(const struct conf_instance *i, const struct conf_address *from,
 		    const struct ha_net_address *there)
 {
-	return i->priority != 255 || ha_net_address_is_marked(there, HA_NET_PROTO_VIP, from->label);
+	return i->priority != HA_VRRP_PRIORITY_OWNER ||
+	       ha_net_address_is_marked(there, HA_NET_PROTO_VIP, from->label);
 }
 
 /*

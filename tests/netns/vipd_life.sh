@@ -220,3 +220,11 @@ for name in r1 r2; do
 done
 ! kill -0 "${all[@]}" 2>/dev/null || fail "no process stays" "$(ps -o pid,args -p "${all[*]}")"
 good "nothing stays behind"
+
+# The owner of an address: it is the interface's own and only one.
+configure r1 255 10.9.0.1/24
+vipd_start r1
+wait_for 5 "r1 owns 10.9.0.1" says r1 "MASTER: owner of the addresses" || fail "an owner is MASTER at once" "$(tail -n 3 "$LAB_DIR/r1/vipd.log")"
+vipd_stop r1
+has_address r1 10.9.0.1 || fail "the node keeps its own address" "$(lab_ip r1 -o addr show dev eth0)"
+good "an owner speaks from the address it owns, and keeps it"
