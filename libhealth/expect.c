@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/* The send/expect probe: fixed bytes out, texts sought in what comes back. */
+#include <errno.h>
+
+#include <libhealth/probe_expect.h>
+
+#include "base/mem.h"
+#include "base/sized.h"
+#include "dialogue.h"
+#include "match.h"
+
+/* Sends first, then waits; only the last may wait for nothing. */
+struct step {
+	uint8_t *send;
+	size_t send_len;
+	struct match expect; /* len 0: nothing */
+};
+
+struct expect_config {
+	size_t reply_max, n_steps;
+	struct step step[HEALTH_EXPECT_STEPS_MAX];
+};
+
+struct expect_state {
+	size_t at;	    /* the step that waits */
+	size_t reply_bytes; /* read for it */
+	uint8_t matched;
+	size_t text_len;
+	char text[HEALTH_TEXT_MAX]; /* the beginning of what was read for it */
+};
+
+/* ---- the options ---- */
+
+static void expect_teardown(void *config)
+{
+	struct expect_config *c = config;
+
+	for (size_t i = 0; i < HEALTH_EXPECT_STEPS_MAX; i++)
+		mem_free(c->step[i].send);
+	mem_free(c);
+}
+
+static bool step_valid(const struct health_expect_step *s)
+{
+	return s->send_len <= HEALTH_EXPECT_SEND_MAX && s->expect_len <= HEALTH_EXPECT_TEXT_MAX &&
+	       !s->send == !s->send_len && !s->expect == !s->expect_len &&
+	       (s->send_len || s->expect_len);
+}
+
+static bool opts_valid(const struct health_expect_opts *o)
+{
+	bool expects = false;
+
+	if (!o->steps || !o->n_steps || o->n_steps > HEALTH_EXPECT_STEPS_MAX ||
+	    o->reply_max_bytes > HEALTH_EXPECT_REPLY_MAX_BYTES)
+		return false;
+	for (size_t i = 0; i < o->n_steps; i++) {
+		if (!step_valid(&o->steps[i]))
+			return false;
+		expects |= o->steps[i].expect_len;
+	}
+	return expects;
+}
+
+static int add_send(struct step *s, const void *send, size_t len)
+{
+	uint8_t *all = mem_regrow(s->send, s->send_len + len, 1);
+
+	if (!all)
+		return -ENOMEM;
+	memcpy(all + s->send_len, send, len);
+	s->send = all;
+	s->send_len += len;
+	return 0;
+}
+
+/* Sends with nothing to wait for between them become one. */
+static int compile(struct expect_config *c, const struct health_expect_opts *o)
+{
+	struct step *to = c->step;
+
+	for (size_t i = 0; i < o->n_steps; i++) {
+		const struct health_expect_step *s = &o->steps[i];
+
+		if (s->send_len && add_send(to, s->send, s->send_len) < 0)
+			return -ENOMEM;
+		if (s->expect_len && match_init(&to++->expect, s->expect, s->expect_len) < 0)
+			return -EINVAL;
+	}
+	c->n_steps = (size_t)(to - c->step);
+	return 0;
+}
+
+static int expect_setup(const void *opts, void **ret_config)
+{
+	struct health_expect_opts o;
+	struct expect_config *c;
+	int r = sized_in(&o, sizeof(o), opts);
+
+	if (r < 0)
+		return r;
+	if (!opts_valid(&o))
+		return -EINVAL;
+	c = mem_zalloc(sizeof(*c));
+	if (!c)
+		return -ENOMEM;
+	c->reply_max = o.reply_max_bytes ? o.reply_max_bytes : HEALTH_EXPECT_REPLY_DEFAULT_BYTES;
+	r = compile(c, &o);
+	if (r < 0) {
+		expect_teardown(c);
+		return r;
+	}
+	*ret_config = c;
+	return 0;
+}
+
+/* ---- the dialogue ---- */
+
+static void send_step(const struct expect_config *c, size_t at, struct health_probe_io *io)
+{
+	if (at == HEALTH_EXPECT_STEPS_MAX)
+		return;
+	io->send = c->step[at].send;
+	io->send_len = c->step[at].send_len;
+}
+
+static enum health_step answer(const struct expect_state *s, enum health_verdict verdict,
+			       enum health_code code, const char *otherwise,
+			       struct health_probe_io *io)
+{
+	answer_set(io, verdict, code, s->text_len ? s->text : otherwise);
+	io->status = (uint32_t)s->at + 1;
+	return HEALTH_STEP_DONE;
+}
+
+/* Keeps the beginning of what the server says in this step, for people. */
+static void note(struct expect_state *s, const struct reader *r)
+{
+	size_t room = sizeof(s->text) - 1 - s->text_len, len = reader_left(r);
+
+	if (len > room)
+		len = room;
+	for (size_t i = 0; i < len; i++)
+		s->text[s->text_len++] = r->at[i] ? (char)r->at[i] : ' ';
+	s->text[s->text_len] = '\0';
+}
+
+static enum health_step expect_open(void *state, const void *config, struct health_probe_io *io)
+{
+	(void)state;
+	send_step(config, 0, io);
+	return HEALTH_STEP_MORE;
+}
+
+static enum health_step expect_received(void *state, const void *config, const void *data,
+					size_t len, struct health_probe_io *io)
+{
+	struct expect_state *s = state;
+	const struct expect_config *c = config;
+	size_t room = c->reply_max - s->reply_bytes;
+	struct reader r = reader_of(data, len < room ? len : room), all = r;
+	bool found = match_feed(&c->step[s->at].expect, &s->matched, &r);
+
+	io->consumed = (size_t)(r.at - all.at);
+	all.end = r.at;
+	note(s, &all);
+	s->reply_bytes += io->consumed;
+	if (!found && s->reply_bytes == c->reply_max)
+		return answer(s, HEALTH_FAIL, HEALTH_CODE_L7RSP, "", io);
+	if (!found)
+		return HEALTH_STEP_MORE;
+	send_step(c, s->at + 1, io);
+	if (s->at + 1 == c->n_steps)
+		return answer(s, HEALTH_OK, HEALTH_CODE_L7OK, "", io);
+	*s = (struct expect_state){.at = s->at + 1};
+	return HEALTH_STEP_MORE;
+}
+
+static enum health_step expect_closed(void *state, const void *config, int error,
+				      struct health_probe_io *io)
+{
+	(void)config;
+	if (error)
+		return HEALTH_STEP_MORE;
+	return answer(state, HEALTH_FAIL, HEALTH_CODE_L7RSP, "closed before an answer", io);
+}
+
+static enum health_step expect_timeout(void *state, const void *config, struct health_probe_io *io)
+{
+	(void)config;
+	return answer(state, HEALTH_FAIL, HEALTH_CODE_L7TOUT, "no answer in time", io);
+}
+
+const struct health_probe_ops *health_probe_expect(void)
+{
+	static const struct health_probe_ops ops = {
+	    .size = sizeof(ops),
+	    .name = "expect",
+	    .state_size = sizeof(struct expect_state),
+	    .setup = expect_setup,
+	    .teardown = expect_teardown,
+	    .open = expect_open,
+	    .received = expect_received,
+	    .closed = expect_closed,
+	    .timeout = expect_timeout,
+	};
+
+	return &ops;
+}
