@@ -441,9 +441,14 @@ static int make_heard(struct supervisor *s, const struct conf *c)
 static void take_next(struct supervisor *s)
 {
 	struct trackers *old_trackers = s->trackers, *trackers;
+	int r = trackers_new(s->loop, s->scripts, s->next, old_trackers, on_track, s, &trackers);
 
-	if (make_heard(s, s->next) < 0 ||
-	    trackers_new(s->loop, s->scripts, s->next, old_trackers, on_track, s, &trackers) < 0) {
+	/* Last, since nothing can fail after it: its arrays are as long as the new configuration. */
+	if (r >= 0 && make_heard(s, s->next) < 0) {
+		trackers_free(trackers);
+		r = -ENOMEM;
+	}
+	if (r < 0) {
 		log_err("out of memory: the old configuration goes on");
 		conf_free(s->next);
 		shared_free(s->next_shared);
@@ -451,7 +456,6 @@ static void take_next(struct supervisor *s)
 		trackers_free(old_trackers);
 		s->trackers = trackers;
 		scripts_configure(s->scripts, s->next);
-		s->old = s->conf;
 		s->conf = s->next;
 		shared_free(s->shared);
 		s->shared = s->next_shared;
@@ -466,6 +470,7 @@ static void finish_reload(struct supervisor *s)
 
 	/* Again: vrrp has written down where it stands since. */
 	shared_free(s->next_shared);
+	s->next_shared = NULL;
 	if (shared_new(s->next, s->shared, &s->next_shared) < 0) {
 		log_err("out of memory: the old configuration goes on");
 		conf_free(s->next);
@@ -479,11 +484,13 @@ static void finish_reload(struct supervisor *s)
 	}
 	s->phase = PHASE_RUN;
 	loop_arm(s->deadline, LOOP_NEVER);
+	s->old = old;
 	start_all(s);
-	if (s->conf != old)
-		conf_free(old);
 	s->old = NULL;
-	log_notice("reloaded %s", s->options->file);
+	if (s->conf != old) {
+		conf_free(old);
+		log_notice("reloaded %s", s->options->file);
+	}
 	sd_notify_send("READY=1");
 	if (s->stop_again)
 		begin_stop(s, 0);
