@@ -34,6 +34,11 @@ uint32_t lb_snapshot_configured_weight(const struct lb_snapshot *s, size_t place
 	return s->at[place].set_weight;
 }
 
+uint64_t lb_snapshot_key(const struct lb_snapshot *s, size_t place)
+{
+	return s->at[place].server->key;
+}
+
 uint32_t lb_snapshot_counter(const struct lb_snapshot *s, size_t place, enum lb_counter c)
 {
 	return snap_count(s, place, c);

@@ -10,8 +10,8 @@
 #define OVERHEAD_MUL_MAX 1024
 
 static const struct lb_algo *const algos[] = {
-    &algo_roundrobin, &algo_leastconn, &algo_rr, &algo_wrr, &algo_lc,
-    &algo_wlc,	      &algo_sed,       &algo_nq, &algo_fo,  &algo_ovf,
+    &algo_roundrobin, &algo_leastconn, &algo_rr,  &algo_wrr, &algo_lc, &algo_wlc, &algo_sed,
+    &algo_nq,	      &algo_fo,	       &algo_ovf, &algo_sh,  &algo_dh, &algo_mh,
 };
 
 #define N_ALGOS (sizeof(algos) / sizeof(algos[0]))
@@ -62,7 +62,8 @@ int algo_setup_of(const struct lb_group_opts *o, struct algo_setup *ret)
 	if (!setup.ops.pick || !setup.ops.name || setup.ops.flags & ~(uint32_t)LB_ALGO_NEWEST_FIRST)
 		return -EINVAL;
 	len = strnlen(setup.ops.name, sizeof(setup.name));
-	if (!len || len == sizeof(setup.name) || own.overhead_mul > OVERHEAD_MUL_MAX)
+	if (!len || len == sizeof(setup.name) || own.overhead_mul > OVERHEAD_MUL_MAX ||
+	    own.flags & ~(uint32_t)LB_GROUP_FALLBACK || own.reserved)
 		return -EINVAL;
 	memcpy(setup.name, setup.ops.name, len);
 	setup.ops.name = NULL; /* the host's string may go */
@@ -70,6 +71,7 @@ int algo_setup_of(const struct lb_group_opts *o, struct algo_setup *ret)
 	setup.seed = own.seed;
 	setup.min_active = own.min_active ? own.min_active : 1;
 	setup.overhead_mul = own.overhead_mul ? own.overhead_mul : OVERHEAD_MUL;
+	setup.flags = own.flags;
 	*ret = setup;
 	return 0;
 }

@@ -12,5 +12,7 @@ extern const struct lb_algo algo_wrr;	       /* wrr.c */
 extern const struct lb_algo algo_lc, algo_wlc; /* lc.c */
 extern const struct lb_algo algo_sed, algo_nq; /* sed.c */
 extern const struct lb_algo algo_fo, algo_ovf; /* fo.c */
+extern const struct lb_algo algo_sh, algo_dh;  /* sh.c */
+extern const struct lb_algo algo_mh;	       /* mh.c */
 
 #endif

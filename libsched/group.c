@@ -119,7 +119,9 @@ int lb_server_add(struct lb_group *g, const struct lb_server_opts *o, uint64_t *
 		if (r < 0)
 			return r;
 	}
+	s->key = own.key64 ? own.key64 : s->id;
 	s->weight = own.weight;
+	s->last_weight = 0;
 	s->maxconn = own.maxconn;
 	s->priority = own.priority;
 	s->state = (enum lb_state)own.state;
@@ -395,7 +397,7 @@ static bool setup_equal(const struct algo_setup *a, const struct algo_setup *b)
 {
 	return !memcmp(&a->ops, &b->ops, sizeof(a->ops)) && !strcmp(a->name, b->name) &&
 	       a->userdata == b->userdata && a->seed == b->seed && a->min_active == b->min_active &&
-	       a->overhead_mul == b->overhead_mul;
+	       a->overhead_mul == b->overhead_mul && a->flags == b->flags;
 }
 
 int lb_group_configure(struct lb_group *g, const struct lb_group_opts *o)

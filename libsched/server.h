@@ -38,9 +38,11 @@ struct lb_server {
 	uint32_t weight, maxconn, priority;
 	enum lb_state state;
 	bool up;
-	bool removed; /* no member any more */
-	size_t shown; /* snapshots that show it as a member: a picker may choose it */
-	size_t refs;  /* those that show it at all, and the group */
+	uint32_t last_weight; /* the last published that was not 0; 0: none */
+	uint64_t key;	      /* for hash tables */
+	bool removed;	      /* no member any more */
+	size_t shown;	      /* snapshots that show it as a member: a picker may choose it */
+	size_t refs;	      /* those that show it at all, and the group */
 
 	/* Everyone's. */
 	_Alignas(LINE_BYTES) struct server_load load;

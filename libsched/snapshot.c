@@ -101,6 +101,8 @@ static void show_members(struct lb_snapshot *s, const struct snapshot_source *fr
 		enum lb_verdict why = server_verdict(server);
 		size_t place = newest_first ? s->n - 1 - k : k;
 
+		if (server->weight)
+			server->last_weight = server->weight;
 		if (why == LB_VERDICT_CANDIDATE && server->priority > open)
 			why = LB_VERDICT_STANDBY;
 		show(s, place, server, why);

@@ -10,6 +10,7 @@
  * ones for pickers that missed some.
  */
 #include "libsched/algos.h"
+#include "libsched/gcd.h"
 #include "libsched/snapshot.h"
 
 #define WRR_EDITS_MAX 32
@@ -30,17 +31,6 @@ struct wrr_cursor {
 	size_t next;	/* place to look at first */
 	uint32_t level; /* the threshold; 0: not yet set */
 };
-
-static uint32_t gcd(uint32_t a, uint32_t b)
-{
-	while (b) {
-		uint32_t rest = a % b;
-
-		a = b;
-		b = rest;
-	}
-	return a;
-}
 
 static const struct wrr_edit *in_force(const struct wrr_table *t)
 {

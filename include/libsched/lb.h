@@ -56,6 +56,15 @@ struct lb_picker;
 
 /* ---- The group ---- */
 
+enum lb_group_flag {
+	/*
+	 * sh, dh, mh: when the server of the key may not be chosen, look on in the table, as ipvsadm's
+	 * sh-fallback and mh-fallback. Without it such a request fails, as in the kernel. Others ignore
+	 * it.
+	 */
+	LB_GROUP_FALLBACK = 1 << 0,
+};
+
 struct lb_group_opts {
 	size_t size; /* sizeof(struct lb_group_opts) */
 	/*
@@ -65,6 +74,7 @@ struct lb_group_opts {
 	 *   leastconn   HAProxy's: least (active + queued + 1) / weight, in turn among equals
 	 *   rr wrr lc wlc sed nq fo ovf   the kernel's (IPVS), to the pick: the server added last
 	 *               comes first
+	 *   sh dh mh    the kernel's hashes of lb_request.key64: see <libsched/lb_hash.h>
 	 */
 	const char *algo;
 	/* Your own algorithm instead of a name (then `algo` is NULL); copied. */
@@ -83,6 +93,8 @@ struct lb_group_opts {
 	 * ignore it.
 	 */
 	uint32_t overhead_mul;
+	uint32_t flags;	   /* enum lb_group_flag, or-ed */
+	uint32_t reserved; /* 0 */
 };
 
 /*
@@ -180,6 +192,12 @@ struct lb_server_opts {
 	uint32_t priority;
 	uint32_t state; /* enum lb_state */
 	bool down;	/* starts as not answering */
+	uint8_t reserved[7];
+	/*
+	 * mh: what its place in the table comes from, the same on every node that should agree; the
+	 * kernel's is lb_hash_ipvs() of its address and port. 0: the id. Others ignore it.
+	 */
+	uint64_t key64;
 };
 
 /*
@@ -252,7 +270,10 @@ enum lb_request_flag {
 /* One request. NULL in place of it is one with every default. */
 struct lb_request {
 	size_t size; /* sizeof(struct lb_request) */
-	/* What hash algorithms go by: the caller's hash of an address, a URI, … */
+	/*
+	 * What hash algorithms go by: the caller's hash of an address, a URI, … sh, dh and mh look at
+	 * its lower 32 bits; for the kernel's choice see lb_hash_ipvs().
+	 */
 	uint64_t key64;
 	/* CLOCK_MONOTONIC, for algorithms that age what they know; others ignore it. */
 	uint64_t now_ns;
@@ -275,7 +296,8 @@ struct lb_request {
  * maxconn holds across all pickers: of two that race for the last connection one gets it.
  *
  * - -EAGAIN: those that could be chosen are full, or have no room left in the algorithm's eyes
- *   (ovf). Queue the request, or try later.
+ *   (ovf), or are not those of the key (sh, dh, mh without LB_GROUP_FALLBACK). Queue the request, or
+ *   try later.
  * - -ENOSR: waiting does not help. Nobody is up and enabled, or all of them are excluded.
  * - -ENOENT: LB_REQUEST_STRICT, and the preferred server is unknown or may not be used.
  * - -EPROTO: an own algorithm returned a place that may not be chosen.

@@ -86,6 +86,8 @@ LIBSCHED_API ssize_t lb_snapshot_find(const struct lb_snapshot *s, uint64_t id);
 LIBSCHED_API uint32_t lb_snapshot_weight(const struct lb_snapshot *s, size_t place);
 /* The weight the editor set, for tables that must not move when a server goes down. */
 LIBSCHED_API uint32_t lb_snapshot_configured_weight(const struct lb_snapshot *s, size_t place);
+/* [editor] The key the server was added with, else its id; inside build() only. */
+LIBSCHED_API uint64_t lb_snapshot_key(const struct lb_snapshot *s, size_t place);
 /* A counter of this moment. */
 LIBSCHED_API uint32_t lb_snapshot_counter(const struct lb_snapshot *s, size_t place,
 					  enum lb_counter c);

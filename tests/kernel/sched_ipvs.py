@@ -17,9 +17,12 @@ import sys
 
 VIP = "192.0.2.1"
 PORT = 8080
-STEPS = 200
+STEPS = 100
 SERVERS_MAX = 8
-ALGOS = ["rr", "wrr", "lc", "wlc", "wrr", "sed", "nq", "fo", "ovf"]
+ALGOS = [("rr", ""), ("wrr", ""), ("lc", ""), ("wlc", ""), ("wrr", ""), ("sed", ""), ("nq", ""), ("fo", ""), ("ovf", ""),
+         ("sh", ""), ("sh", "sh-fallback,sh-port"), ("dh", ""), ("mh", ""), ("mh", "mh-fallback,mh-port")]
+LB_GROUP_FALLBACK = 1
+SO_MARK = 36
 
 
 def overhead_mul():
@@ -31,16 +34,17 @@ def overhead_mul():
 
 
 class Twin:
-    def __init__(self, repl, algo, block):
-        self.algo, self.block = algo, block
-        self.service = f"{VIP}:{8000 + block}"
+    def __init__(self, repl, algo, flags, block):
+        self.algo, self.flags, self.block = algo, flags, block
+        # dh goes by the address the client wants, so its service must have many: those of a firewall mark
+        self.service = ["-f", str(block)] if algo == "dh" else ["-t", f"{VIP}:{8000 + block}"]
         self.held = []  # (server's id, both ends)
         self.servers = []
         self.weight = {}
         self.next_id = 0
-        self.repl = subprocess.Popen([repl, algo, str(overhead_mul())], stdin=subprocess.PIPE,
-                                     stdout=subprocess.PIPE, text=True, bufsize=1)
-        self.ipvsadm("-A", "-t", self.service, "-s", algo)
+        self.repl = subprocess.Popen([repl, algo, str(overhead_mul()), str(LB_GROUP_FALLBACK if "fallback" in flags else 0)],
+                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+        self.ipvsadm("-A", *self.service, "-s", algo, *(["-b", flags] if flags else []))
 
     def ipvsadm(self, *args):
         subprocess.run(["ipvsadm", *args], check=True)
@@ -56,7 +60,7 @@ class Twin:
         return f"10.{self.block}.{server >> 8}.{server & 255}"
 
     def destination(self, server):
-        return ["-t", self.service, "-r", f"{self.address(server)}:{PORT}"]
+        return [*self.service, "-r", f"{self.address(server)}:{PORT}"]
 
     def edit(self):
         verb = random.choice(["add", "weight", "weight", "remove"])
@@ -66,7 +70,7 @@ class Twin:
             self.servers.append(self.next_id)
             self.weight[self.next_id] = weight
             self.ipvsadm("-a", *self.destination(self.next_id), "-m", "-w", str(weight))
-            self.ask(f"add {self.next_id} {weight}")
+            self.ask(f"add {self.next_id} {weight} {self.address(self.next_id)} {PORT}")
         elif verb == "weight" and self.servers:
             server = random.choice(self.servers)
             if self.weight[server] == weight:
@@ -88,19 +92,26 @@ class Twin:
             end.close()
 
     def connect(self, listener):
-        """Which server the kernel chose; None: it refused."""
+        """Which server the kernel chose, None: it refused; and the address and port that hash algorithms go by."""
         client = socket.socket()
         client.settimeout(5)
+        somebody = f"10.200.{random.randrange(256)}.{random.randrange(1, 255)}"
+        if self.algo == "dh":
+            client.setsockopt(socket.SOL_SOCKET, SO_MARK, self.block)
+            target, key = (somebody, PORT), f"{somebody} 0"
+        else:
+            client.bind((somebody, 0))
+            target, key = (VIP, 8000 + self.block), f"{somebody} {client.getsockname()[1] if 'port' in self.flags else 0}"
         try:
-            client.connect((VIP, 8000 + self.block))
-        except (ConnectionRefusedError, OSError):
+            client.connect(target)
+        except ConnectionRefusedError:
             client.close()
-            return None
+            return None, key
         server, _ = listener.accept()
         _, _, high, low = (int(part) for part in server.getsockname()[0].split("."))
         chosen = high << 8 | low
         self.held.append((chosen, (client, server)))
-        return chosen
+        return chosen, key
 
     def end_one(self):
         if self.held:
@@ -116,15 +127,15 @@ class Twin:
             if random.random() < 0.15:
                 self.edit()
                 continue
-            kernel = self.connect(listener)
-            ours = int(self.ask("pick"))
+            kernel, key = self.connect(listener)
+            ours = int(self.ask(f"pick {key}"))
             if (kernel if kernel is not None else -1) != max(ours, -1):
                 return f"{self.algo}: step {step}: the kernel chose {kernel}, libsched {ours}"
             picks += kernel is not None
             while self.held and random.random() < 0.4:
                 self.end_one()
-        print(f"{self.algo}: {picks} picks, all the same")
-        return None if picks > STEPS / 2 else f"{self.algo}: only {picks} picks"
+        print(f"{self.algo} {self.flags}: {picks} picks, all the same")
+        return None if picks > STEPS / 4 else f"{self.algo}: only {picks} picks"
 
 
 def main():
@@ -132,9 +143,9 @@ def main():
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
     print(f"{os.uname().release} {os.uname().version}: overhead of an active connection {overhead_mul()}, seed {seed}")
     failed = 0
-    for block, algo in enumerate(ALGOS, 1):
+    for block, (algo, flags) in enumerate(ALGOS, 1):
         random.seed(f"{seed} {block}")
-        error = Twin(sys.argv[1], algo, block).run(listener)
+        error = Twin(sys.argv[1], algo, flags, block).run(listener)
         if error:
             print("FAILED:", error)
             failed = 1

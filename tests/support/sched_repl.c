@@ -1,23 +1,38 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libsched by lines, for scripts that hold it against a real balancer. usage: sched_repl ALGO [OVERHEAD_MUL]
+ * libsched by lines, for scripts that hold it against a real balancer.
+ * usage: sched_repl ALGO [OVERHEAD_MUL [FLAGS]]          FLAGS: of struct lb_group_opts, a number
  *
- *	add ID WEIGHT | weight ID WEIGHT | remove ID     staged and committed at once; answers "ok"
- *	pick                                             answers the id, or the error as a negative number
+ *	add ID WEIGHT [IPV4 PORT] | weight ID WEIGHT     staged and committed at once; answers "ok"
+ *	remove ID                                        likewise
+ *	pick [IPV4 PORT]                                 answers the id, or the error as a negative number
  *	done ID | closing ID                             ended; active to inactive. Answers "ok"
  *
  * One picker, which sees every commit. Anything else, or an error but from pick, ends it with status 1.
  */
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <libsched/lb.h>
+#include <libsched/lb_hash.h>
 
-static int edit(struct lb_group *g, const char *verb, uint64_t id, uint32_t weight)
+/* The key of an address and a port; 0 for an empty address. */
+static uint64_t key_of(const char *address, uint16_t port)
 {
-	struct lb_server_opts o = {.size = sizeof(o), .id = id};
+	struct in_addr a;
+	uint64_t key = 0;
+
+	if (inet_pton(AF_INET, address, &a) == 1)
+		lb_hash_ipvs(&a, sizeof(a), port, &key);
+	return key;
+}
+
+static int edit(struct lb_group *g, const char *verb, uint64_t id, uint32_t weight, uint64_t key)
+{
+	struct lb_server_opts o = {.size = sizeof(o), .id = id, .key64 = key};
 	int r = 0;
 
 	if (!strcmp(verb, "add"))
@@ -37,19 +52,25 @@ static int closing(struct lb_picker *p, uint64_t id)
 
 static int run(struct lb_group *g, struct lb_picker *p, const char *line)
 {
-	char verb[16];
+	struct lb_request request = {.size = sizeof(request)};
+	char verb[16], address[16] = "";
+	uint16_t port = 0;
 	uint64_t id = 0;
 	uint32_t weight = 0;
-	int r, n = sscanf(line, "%15s %" SCNu64 " %" SCNu32, verb, &id, &weight);
+	int r, n;
 
-	if (n == 1 && !strcmp(verb, "pick")) {
-		r = lb_pick(p, NULL, &id);
+	if (!strncmp(line, "pick", 4)) {
+		sscanf(line, "pick %15s %" SCNu16, address, &port);
+		request.key64 = key_of(address, port);
+		r = lb_pick(p, &request, &id);
 		printf("%" PRId64 "\n", r < 0 ? (int64_t)r : (int64_t)id);
 		return 0;
 	}
-	if ((n == 3 && (!strcmp(verb, "add") || !strcmp(verb, "weight"))) ||
+	n = sscanf(line, "%15s %" SCNu64 " %" SCNu32 " %15s %" SCNu16, verb, &id, &weight, address,
+		   &port);
+	if ((n >= 3 && (!strcmp(verb, "add") || !strcmp(verb, "weight"))) ||
 	    (n == 2 && !strcmp(verb, "remove")))
-		r = edit(g, verb, id, weight);
+		r = edit(g, verb, id, weight, key_of(address, port));
 	else if (n == 2 && !strcmp(verb, "done"))
 		r = lb_done(p, id, NULL);
 	else if (n == 2 && !strcmp(verb, "closing"))
@@ -68,9 +89,10 @@ int main(int argc, char **argv)
 	struct lb_group_opts o = {.size = sizeof(o), .algo = argc > 1 ? argv[1] : NULL};
 	struct lb_group *g;
 	struct lb_picker *p;
-	char line[64];
+	char line[128];
 
 	o.overhead_mul = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 0;
+	o.flags = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 10) : 0;
 	if (lb_group_new(&o, &g) < 0 || lb_picker_new(g, &p) < 0)
 		return 1;
 	setvbuf(stdout, NULL, _IOLBF, 0);

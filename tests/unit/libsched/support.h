@@ -22,7 +22,8 @@
 
 static inline struct lb_group *group_new(const char *algo)
 {
-	struct lb_group_opts o = {.size = sizeof(o), .algo = algo, .seed = 1};
+	struct lb_group_opts o = {
+	    .size = sizeof(o), .algo = algo, .seed = 1, .flags = LB_GROUP_FALLBACK};
 	struct lb_group *g;
 
 	assert_int_equal(lb_group_new(&o, &g), 0);
@@ -73,7 +74,7 @@ static inline bool algo_is(const struct lb_group *g, const char *name)
 /* Does everyone get some of many requests of one key that stay? */
 static inline bool spreads(const struct lb_group *g)
 {
-	return !algo_is(g, "fo");
+	return !algo_is(g, "fo") && !algo_is(g, "sh") && !algo_is(g, "dh") && !algo_is(g, "mh");
 }
 
 /* The next n picks as text, "1 2 1"; errors as "-EAGAIN" and the like. `done`: each ends at once. */

@@ -127,6 +127,8 @@ static void values_out_of_range_are_einval(void **state)
 	assert_int_equal(lb_server_set_priority(g, 1, LB_PRIORITY_MAX + 1), -EINVAL);
 	assert_int_equal(lb_server_set_state(g, 1, (enum lb_state)4), -EINVAL);
 	assert_int_equal(lb_group_configure(g, &o), -EINVAL);
+	o = (struct lb_group_opts){.size = sizeof(o), .flags = LB_GROUP_FALLBACK << 1};
+	assert_int_equal(lb_group_configure(g, &o), -EINVAL);
 	assert_int_equal(group_stats(g).staged, 0);
 	lb_group_free(g);
 }
@@ -220,7 +222,8 @@ static void the_same_options_again_keep_the_rotation(void **state)
 {
 	struct lb_group *g = GROUP("rr", 1, 1, 1);
 	struct lb_picker *p = picker_of(g);
-	struct lb_group_opts o = {.size = sizeof(o), .algo = "rr", .seed = 1};
+	struct lb_group_opts o = {
+	    .size = sizeof(o), .algo = "rr", .seed = 1, .flags = LB_GROUP_FALLBACK};
 
 	(void)state;
 	assert_picks(p, 1, "3");
