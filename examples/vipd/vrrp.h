@@ -71,6 +71,7 @@ struct vrrp {
 	size_t n_groups;
 	uint8_t *track; /* enum track_state of each vrrp_script */
 	struct loop_source *retry;
+	uint64_t late_quiet_until_ns;
 	bool ending;
 };
 

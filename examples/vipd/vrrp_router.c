@@ -249,9 +249,12 @@ static void on_remark(struct ha_vrrp *e, enum ha_vrrp_remark what, const struct 
 	struct router *r = userdata;
 	const char *text = remark_text(what);
 	char from[HA_IP_TEXT_SIZE] = "";
+	/* Who is late is late for all: one of them says so. */
+	uint64_t *quiet_until_ns =
+	    what == HA_VRRP_REMARK_LATE ? &r->vrrp->late_quiet_until_ns : &r->quiet_until_ns[what];
 
 	(void)e;
-	if (!text || is_quiet(r, &r->quiet_until_ns[what]))
+	if (!text || is_quiet(r, quiet_until_ns))
 		return;
 	if (m)
 		ha_ip_format(&m->source, from, sizeof(from));
