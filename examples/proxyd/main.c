@@ -266,6 +266,16 @@ static bool did(const char *what, int e)
 	return e >= 0;
 }
 
+static bool write_pid(const char *path)
+{
+	int e = process_write_pid(path);
+
+	if (e < 0)
+		cli_say(LOG_ERR, "cannot write the pid file %s: %s. Name another one with -p",
+			path, strerror(-e));
+	return e >= 0;
+}
+
 static int run(struct daemon *d, struct cfg *cfg)
 {
 	const struct cfg_global g = cfg->global;
@@ -284,7 +294,7 @@ static int run(struct daemon *d, struct cfg *cfg)
 	    .console = !background,
 	    .no_syslog = !background,
 	});
-	if (pidfile && !did("write the pid file", process_write_pid(pidfile)))
+	if (pidfile && !write_pid(pidfile))
 		return 1;
 	if (!did("change the user", process_drop_root(&g)) ||
 	    !did("set up the loop", join_loop(d)) ||

@@ -98,12 +98,11 @@ int process_daemonize(void)
 int process_write_pid(const char *path)
 {
 	FILE *f = fopen(path, "we");
-	bool bad;
 
 	if (!f)
 		return -errno;
-	bad = fprintf(f, "%d\n", (int)getpid()) < 0;
-	return fclose(f) || bad ? -EIO : 0;
+	fprintf(f, "%d\n", (int)getpid()); /* buffered: fclose says whether it went well */
+	return fclose(f) ? -errno : 0;
 }
 
 unsigned process_cpus(void)

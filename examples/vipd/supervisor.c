@@ -717,7 +717,8 @@ static int run(struct supervisor *s)
 	}
 	log_notice("vipd " VIPD_VERSION " starts: %zu instances, %zu virtual servers, from %s",
 		   s->conf->n_instances, s->conf->n_virtuals, s->options->file);
-	pidfile_write(s->options->pid_file, s->pid_fd, getpid());
+	if (s->pid_fd >= 0 || !s->options->dont_fork) /* else the terminal was told already */
+		pidfile_write(s->options->pid_file, s->pid_fd, getpid());
 	if (s->options->dump_conf)
 		dump_data(s);
 	load_ipvs(s->conf);

@@ -1,0 +1,52 @@
+#!/bin/sh
+# exits.sh VIPD PROXYD: a start that cannot be has one message, with what, where and what to do, and
+# the exit code of keepalived or HAProxy.
+set -u
+vipd=$1 proxyd=$2
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+cd "$dir" || exit 1
+failed=0
+
+# expect CODE "TEXT" COMMAND...: one line of output has TEXT.
+expect() {
+    code=$1 text=$2
+    shift 2
+    got=$(timeout 20 "$@" 2>&1 </dev/null)
+    status=$?
+    if [ $status -ne "$code" ] || [ "$(printf '%s\n' "$got" | grep -cF -- "$text")" -ne 1 ]; then
+        printf 'FAILED %s\nexit %s, expected %s and once "%s":\n%s\n' "$*" $status "$code" "$text" "$got"
+        failed=1
+    fi
+}
+
+cat >one.cfg <<'END'
+defaults
+    mode tcp
+    timeout connect 1s
+    timeout client 1s
+    timeout server 1s
+listen one
+    bind unix@one.sock
+    server a 127.0.0.1:1
+END
+sed 's|unix@one.sock|127.0.0.1:38999 interface none9|' one.cfg >interface.cfg
+
+expect 6 'cannot read the configuration none.conf: No such file or directory. Name another one with -f' \
+    "$vipd" -n -l -G -f none.conf
+expect 4 'none.conf: error: cannot read the configuration: No such file or directory' "$vipd" -t -f none.conf
+expect 4 'Is a directory' "$vipd" -t -f .
+expect 1 'none.cfg: error: cannot read this file: No such file or directory' "$proxyd" -c -f none.cfg
+expect 1 'no configuration: write proxyd -f FILE' "$proxyd"
+expect 1 'cannot write the pid file /dev/full: No space left on device. Name another one with -p' \
+    "$proxyd" -f one.cfg -p /dev/full
+expect 1 'cannot write the pid file none/x: No such file or directory. Name another one with -p' \
+    "$proxyd" -f one.cfg -p none/x
+expect 1 'interface.cfg:7:10: cannot listen on 127.0.0.1:38999@none9' "$proxyd" -f interface.cfg
+expect 1 'cannot change to none: No such file or directory' "$proxyd" -C none -f one.cfg
+if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
+    printf 'vrrp_instance A {\n interface lo\n virtual_router_id 1\n virtual_ipaddress { 10.0.0.1 }\n}\n' >one.conf
+    expect 4 'run as root, or with CAP_NET_ADMIN and CAP_NET_RAW' \
+        setpriv --bounding-set -all --inh-caps -all "$vipd" -n -l -G -f one.conf -p p -r r -c c
+fi
+exit $failed
