@@ -6,6 +6,7 @@
 #include <libha/vrrp_link.h>
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdint.h>
@@ -114,6 +115,26 @@ static int configure(int fd, const struct ha_vrrp_socket *want)
 	return want->family == AF_INET6 ? configure6(fd, want, ttl) : configure4(fd, want, ttl);
 }
 
+/* Protocol 0 receives nothing, but whoever holds the socket could bind it anew: the filter stays. */
+static int open_announce(void)
+{
+	static struct sock_filter nothing[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
+	const struct sock_fprog program = {.len = 1, .filter = nothing};
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), r;
+
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
+		r = -errno;
+	else
+		r = set_int(fd, SOL_SOCKET, SO_LOCK_FILTER, 1);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
 static bool is_sound(const struct ha_vrrp_socket *want)
 {
 	if (want->kind == HA_VRRP_SOCKET_ANNOUNCE)
@@ -133,11 +154,8 @@ int ha_vrrp_link_open_socket(const struct ha_vrrp_socket *want)
 		return r;
 	if (!is_sound(&own))
 		return -EINVAL;
-	if (own.kind == HA_VRRP_SOCKET_ANNOUNCE) {
-		/* Protocol 0: it receives nothing. */
-		fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-		return fd < 0 ? -errno : fd;
-	}
+	if (own.kind == HA_VRRP_SOCKET_ANNOUNCE)
+		return open_announce();
 	fd = socket((int)own.family, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, HA_VRRP_PROTOCOL);
 	if (fd < 0)
 		return -errno;

@@ -3,6 +3,7 @@
 #include "../unit/libha/vrrp/rig.h"
 
 #include <arpa/inet.h>
+#include <linux/if_ether.h>
 #include <net/if.h>
 #include <netpacket/packet.h>
 #include <poll.h>
@@ -428,6 +429,31 @@ static void only_the_two_sockets_can_be_asked_for(void **state)
 	assert_int_equal(ha_vrrp_link_open_socket(&s), -ENXIO);
 }
 
+static void who_gets_the_announce_socket_cannot_listen_with_it(void **state)
+{
+	const struct ha_vrrp_socket want = {.size = sizeof(want), .kind = HA_VRRP_SOCKET_ANNOUNCE};
+	const struct sockaddr_ll all = {.sll_family = AF_PACKET,
+					.sll_protocol = htons(ETH_P_ALL),
+					.sll_ifindex = (int)if_nametoindex(HERE)};
+	const struct sockaddr_ll to = {.sll_family = AF_PACKET,
+				       .sll_ifindex = (int)if_nametoindex(THERE)};
+	int fd = ha_vrrp_link_open_socket(&want), off = 0;
+	int there = socket(AF_PACKET, SOCK_RAW, 0);
+	uint8_t frame[64] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+
+	(void)state;
+	assert_true(fd >= 0 && there >= 0);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&all, sizeof(all)), 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &off, sizeof(off)), -1);
+	assert_int_equal(
+	    sendto(there, frame, sizeof(frame), 0, (const struct sockaddr *)&to, sizeof(to)),
+	    sizeof(frame));
+	usleep(100000);
+	assert_int_equal(recv(fd, frame, sizeof(frame), MSG_DONTWAIT), -1);
+	close(there);
+	close(fd);
+}
+
 static int refuse(const struct ha_vrrp_socket *want, void *userdata)
 {
 	(void)want, (void)userdata;
@@ -486,6 +512,7 @@ int main(void)
 	    cmocka_unit_test(the_source_is_the_first_address_that_is_not_virtual),
 	    cmocka_unit_test(a_labelled_address_is_a_source_too),
 	    cmocka_unit_test(only_the_two_sockets_can_be_asked_for),
+	    cmocka_unit_test(who_gets_the_announce_socket_cannot_listen_with_it),
 	    cmocka_unit_test(a_refused_socket_is_told),
 	};
 
