@@ -271,8 +271,8 @@ static bool write_pid(const char *path)
 	int e = process_write_pid(path);
 
 	if (e < 0)
-		cli_say(LOG_ERR, "cannot write the pid file %s: %s. Name another one with -p",
-			path, strerror(-e));
+		cli_say(LOG_ERR, "cannot write the pid file %s: %s. Name another one with -p", path,
+			strerror(-e));
 	return e >= 0;
 }
 
