@@ -94,7 +94,9 @@ for process in vipd_kernel vipd_vrrp vipd_health; do
         [ "$(status "$pid" $set)" = $want ] || fail "$process: $set $want" "$(status "$pid" $set)"
     done
 done
-good "kernel has NET_ADMIN and NET_RAW, vrrp and health have nothing; none is root"
+users=$(for process in vipd_kernel vipd_vrrp vipd_health; do status "$(child r1 $process)" Uid; done | sort -u | wc -l)
+[ "$users" = 3 ] || fail "each has a user of its own" "$users users"
+good "kernel has NET_ADMIN and NET_RAW, vrrp and health have nothing; none is root, each is another user"
 
 before=$(sort "$LAB_DIR/r1/notified")
 masters=$(count r2 "BACKUP -> MASTER")
