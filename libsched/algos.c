@@ -8,10 +8,12 @@
 
 #define OVERHEAD_MUL 256 /* Linux up to 6.1.176, include/net/ip_vs.h */
 #define OVERHEAD_MUL_MAX 1024
+#define DRAWS 2 /* HAProxy's default */
 
 static const struct lb_algo *const algos[] = {
-    &algo_roundrobin, &algo_leastconn, &algo_rr,  &algo_wrr, &algo_lc, &algo_wlc, &algo_sed,
-    &algo_nq,	      &algo_fo,	       &algo_ovf, &algo_sh,  &algo_dh, &algo_mh,
+    &algo_roundrobin, &algo_leastconn, &algo_rr,    &algo_wrr,	  &algo_lc,   &algo_wlc,
+    &algo_sed,	      &algo_nq,	       &algo_fo,    &algo_ovf,	  &algo_sh,   &algo_dh,
+    &algo_mh,	      &algo_static_rr, &algo_first, &algo_random, &algo_twos,
 };
 
 #define N_ALGOS (sizeof(algos) / sizeof(algos[0]))
@@ -63,7 +65,7 @@ int algo_setup_of(const struct lb_group_opts *o, struct algo_setup *ret)
 		return -EINVAL;
 	len = strnlen(setup.ops.name, sizeof(setup.name));
 	if (!len || len == sizeof(setup.name) || own.overhead_mul > OVERHEAD_MUL_MAX ||
-	    own.flags & ~(uint32_t)LB_GROUP_FALLBACK || own.reserved)
+	    own.flags & ~(uint32_t)LB_GROUP_FALLBACK || own.draws > LB_DRAWS_MAX)
 		return -EINVAL;
 	memcpy(setup.name, setup.ops.name, len);
 	setup.ops.name = NULL; /* the host's string may go */
@@ -72,6 +74,7 @@ int algo_setup_of(const struct lb_group_opts *o, struct algo_setup *ret)
 	setup.min_active = own.min_active ? own.min_active : 1;
 	setup.overhead_mul = own.overhead_mul ? own.overhead_mul : OVERHEAD_MUL;
 	setup.flags = own.flags;
+	setup.draws = own.draws ? own.draws : DRAWS;
 	*ret = setup;
 	return 0;
 }

@@ -397,7 +397,7 @@ static bool setup_equal(const struct algo_setup *a, const struct algo_setup *b)
 {
 	return !memcmp(&a->ops, &b->ops, sizeof(a->ops)) && !strcmp(a->name, b->name) &&
 	       a->userdata == b->userdata && a->seed == b->seed && a->min_active == b->min_active &&
-	       a->overhead_mul == b->overhead_mul && a->flags == b->flags;
+	       a->overhead_mul == b->overhead_mul && a->flags == b->flags && a->draws == b->draws;
 }
 
 int lb_group_configure(struct lb_group *g, const struct lb_group_opts *o)

@@ -7,12 +7,6 @@
 #include "libsched/algos.h"
 #include "libsched/least.h"
 
-static uint64_t overhead(const struct lb_snapshot *s, size_t place)
-{
-	return (uint64_t)snap_count(s, place, LB_COUNTER_ACTIVE) * s->setup.overhead_mul +
-	       snap_count(s, place, LB_COUNTER_INACTIVE);
-}
-
 static ssize_t lc_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
 {
 	uint64_t least = UINT64_MAX;
@@ -24,7 +18,7 @@ static ssize_t lc_pick(const struct lb_snapshot *s, void *cursor, const struct l
 
 		if (!query_eligible(q, i))
 			continue;
-		load = overhead(s, i);
+		load = ipvs_overhead(s, i);
 		if (load < least) {
 			least = load;
 			best = (ssize_t)i;
@@ -38,7 +32,7 @@ static bool lc_score(const struct lb_snapshot *s, const void *cursor, const stru
 {
 	(void)cursor;
 	(void)q;
-	*ret = (double)overhead(s, place);
+	*ret = (double)ipvs_overhead(s, place);
 	return true;
 }
 
@@ -46,7 +40,7 @@ static ssize_t wlc_pick(const struct lb_snapshot *s, void *cursor, const struct 
 {
 	(void)s;
 	(void)cursor;
-	return least_by_weight(q, overhead);
+	return least_by_weight(q, ipvs_overhead);
 }
 
 static bool wlc_score(const struct lb_snapshot *s, const void *cursor, const struct lb_query *q,
@@ -54,7 +48,7 @@ static bool wlc_score(const struct lb_snapshot *s, const void *cursor, const str
 {
 	(void)cursor;
 	(void)q;
-	*ret = (double)overhead(s, place) / s->at[place].weight;
+	*ret = (double)ipvs_overhead(s, place) / s->at[place].weight;
 	return true;
 }
 

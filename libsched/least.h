@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* The scan that IPVS's weighted least-load schedulers share: least load / weight, the first among equals. */
+/* What IPVS's least-load schedulers share: the load, and the scan for the least. */
 #ifndef LIBSCHED_LEAST_H
 #define LIBSCHED_LEAST_H
 
 #include "libsched/snapshot.h"
 
+/* An active connection weighs overhead_mul inactive ones. */
+static inline uint64_t ipvs_overhead(const struct lb_snapshot *s, size_t place)
+{
+	return (uint64_t)snap_count(s, place, LB_COUNTER_ACTIVE) * s->setup.overhead_mul +
+	       snap_count(s, place, LB_COUNTER_INACTIVE);
+}
+
 /*
+ * Least load / weight, the first among equals.
  * a/wa < b/wb without dividing: a load is at most 1025 times 32 bits, weights have 16 bits, so 64 bits
  * hold it. Inline, so that `load` is no call.
  */

@@ -17,7 +17,7 @@ struct algo_setup {
 	char name[LB_ALGO_NAME_MAX + 1];
 	void *userdata;
 	uint64_t seed;
-	uint32_t min_active, overhead_mul, flags;
+	uint32_t min_active, overhead_mul, flags, draws;
 	uint64_t serial;
 };
 

@@ -47,6 +47,7 @@ extern "C" {
 #define LB_PICKERS_MAX 256   /* of one group */
 #define LB_WEIGHT_MAX 65535  /* as ipvsadm; HAProxy's 0..256 lies within */
 #define LB_EXCLUDE_MAX 16    /* servers one request may refuse */
+#define LB_DRAWS_MAX 64	     /* of random, for one request */
 #define LB_ALGO_NAME_MAX 31  /* characters */
 #define LB_PRIORITY_MAX 1023 /* the last priority group */
 
@@ -72,6 +73,10 @@ struct lb_group_opts {
 	 * lb_algo_name() lists them. Weights 0 never get a request that did not prefer the server.
 	 *   roundrobin  HAProxy's: by weight, evenly interleaved (3,2,1: 1 2 1 3 1 2)
 	 *   leastconn   HAProxy's: least (active + queued + 1) / weight, in turn among equals
+	 *   static-rr   HAProxy's: by weight, through a map made beforehand
+	 *   first       HAProxy's: the first server with room takes all
+	 *   random      HAProxy's: of `draws` drawn by weight the one with least active / weight
+	 *   twos        the kernel's: of two drawn by weight the one with least overhead / weight
 	 *   rr wrr lc wlc sed nq fo ovf   the kernel's (IPVS), to the pick: the server added last
 	 *               comes first
 	 *   sh dh mh    the kernel's hashes of lb_request.key64: see <libsched/lb_hash.h>
@@ -93,8 +98,8 @@ struct lb_group_opts {
 	 * ignore it.
 	 */
 	uint32_t overhead_mul;
-	uint32_t flags;	   /* enum lb_group_flag, or-ed */
-	uint32_t reserved; /* 0 */
+	uint32_t flags; /* enum lb_group_flag, or-ed */
+	uint32_t draws; /* random: servers to compare, 1..LB_DRAWS_MAX; 0: 2. Others ignore it */
 };
 
 /*

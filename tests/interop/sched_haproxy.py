@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Hold libsched's roundrobin and leastconn against a running HAProxy with one thread, request by request.
+"""Hold libsched's roundrobin, static-rr and leastconn against a running HAProxy with one thread, request by request.
 
     sched_haproxy.py SCHED_REPL
 
@@ -18,6 +18,7 @@ import time
 
 ROUNDROBIN = [[1, 1, 1], [3, 2, 1], [5, 1, 1], [1, 2, 3], [7, 5, 3, 2], [100, 50, 10, 7], [13, 1, 9, 4, 4],
               [256, 1, 100], [2, 0, 5]]
+STATIC_RR = [[1, 1, 1], [3, 2, 1], [4, 2, 2], [7, 5, 3, 2], [100, 50, 10, 7], [2, 0, 5]]
 REQUESTS_MAX = 1500  # for each: 16 * sum of the weights is a whole window
 
 
@@ -105,6 +106,7 @@ def main():
         return 77
     repl = os.path.realpath(sys.argv[1])
     good = [compare(repl, "roundrobin", weights, min(3 * 16 * sum(weights), REQUESTS_MAX)) for weights in ROUNDROBIN]
+    good += [compare(repl, "static-rr", weights, min(3 * sum(weights), REQUESTS_MAX)) for weights in STATIC_RR]
     good += [compare(repl, "leastconn", weights, 60) for weights in ([1, 1, 1], [3, 2, 1])]
     return 0 if all(good) else 1
 
