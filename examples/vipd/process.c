@@ -74,9 +74,13 @@ void process_become(enum role r, const struct ends *keep)
 {
 	sigset_t none;
 
-	/* SIGINT of a terminal goes to all processes: only the supervisor decides. */
+	/*
+	 * A terminal's SIGINT, a service manager's SIGTERM go to all processes: only the supervisor
+	 * decides, or nobody would resign and give the addresses back.
+	 */
 	for (int s = 1; s < NSIG; s++)
-		signal(s, s == SIGINT || s == SIGHUP || s == SIGPIPE ? SIG_IGN : SIG_DFL);
+		signal(s, s == SIGINT || s == SIGTERM || s == SIGHUP || s == SIGPIPE ? SIG_IGN
+										     : SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	close_others(keep);
