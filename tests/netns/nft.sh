@@ -25,7 +25,8 @@ cleanup() {
 }
 trap cleanup EXIT
 
-in_ns() { ip netns exec "$id-$1" "${@:2}"; }
+# Not `ip netns exec` and `ip -n`: they mount, which a chroot whose root is no mount point refuses.
+in_ns() { nsenter --net="/run/netns/$id-$1" "${@:2}"; }
 check() { # check WHAT HAVE WANT
     if [ "$2" = "$3" ]; then
         echo "ok: $1"
@@ -36,16 +37,16 @@ check() { # check WHAT HAVE WANT
 }
 wire() { # wire NAME NET: NAME has NET.1 and the way through lb, which has NET.254
     ip netns add "$id-$1"
-    ip -n "$id-lb" link add "$1" type veth peer name eth0 netns "$id-$1"
-    ip -n "$id-lb" addr add "10.$2.254/24" dev "$1"
-    ip -n "$id-lb" addr add "fd00:${2//./:}::fe/64" dev "$1" nodad
-    ip -n "$id-lb" link set "$1" up
-    ip -n "$id-$1" addr add "10.$2.1/24" dev eth0
-    ip -n "$id-$1" addr add "fd00:${2//./:}::1/64" dev eth0 nodad
-    ip -n "$id-$1" link set lo up
-    ip -n "$id-$1" link set eth0 up
-    ip -n "$id-$1" route add default via "10.$2.254"
-    ip -n "$id-$1" route add default via "fd00:${2//./:}::fe"
+    in_ns lb ip link add "$1" type veth peer name eth0 netns "$id-$1"
+    in_ns lb ip addr add "10.$2.254/24" dev "$1"
+    in_ns lb ip addr add "fd00:${2//./:}::fe/64" dev "$1" nodad
+    in_ns lb ip link set "$1" up
+    in_ns "$1" ip addr add "10.$2.1/24" dev eth0
+    in_ns "$1" ip addr add "fd00:${2//./:}::1/64" dev eth0 nodad
+    in_ns "$1" ip link set lo up
+    in_ns "$1" ip link set eth0 up
+    in_ns "$1" ip route add default via "10.$2.254"
+    in_ns "$1" ip route add default via "fd00:${2//./:}::fe"
 }
 want() { # want LINES: holds the table to them; prints "N steps, result R"
     printf '%s\n' "$@" >"$work/table"
@@ -60,18 +61,18 @@ apply_table() { # apply_table LINES: twice, the second time there is nothing to 
 }
 ask() { in_ns client python3 "$peer" ask "$@"; }
 
-ip -n "$id-lb" link set lo up
+in_ns lb ip link set lo up
 in_ns lb sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 in_ns lb "$apply" dump >"$work/open" 2>&1
 [ $? = 77 ] && skip "needs nf_tables in the kernel: $(cat "$work/open")"
 wire client 9.0
 wire web1 0.1
 wire web2 0.2
-for n in 2 3 4 5 6 7 8; do ip -n "$id-client" addr add "10.9.0.$n/24" dev eth0; done
-for vip in 192.0.2.1/32 192.0.2.2/32 203.0.113.1/32; do ip -n "$id-lb" addr add $vip dev lo; done
-ip -n "$id-lb" addr add 2001:db8::1/128 dev lo nodad
+for n in 2 3 4 5 6 7 8; do in_ns client ip addr add "10.9.0.$n/24" dev eth0; done
+for vip in 192.0.2.1/32 192.0.2.2/32 203.0.113.1/32; do in_ns lb ip addr add $vip dev lo; done
+in_ns lb ip addr add 2001:db8::1/128 dev lo nodad
 for name in web1 web2; do
-    ip netns exec "$id-$name" python3 "$peer" serve $name 8080 80 >"$work/$name" &
+    nsenter --net="/run/netns/$id-$name" python3 "$peer" serve $name 8080 80 >"$work/$name" &
     pids+=($!)
 done
 for _ in $(seq 100); do [ -s "$work/web1" ] && [ -s "$work/web2" ] && break; sleep 0.05; done
@@ -100,7 +101,7 @@ check "a client on the load balancer itself" "$(in_ns lb python3 "$peer" ask 192
 echo "-- removal leaves connections alive"
 apply_table "$web rr" "$one 1"
 mkfifo "$work/in" "$work/out"
-ip netns exec "$id-client" python3 "$peer" hold 192.0.2.1 80 <"$work/in" >"$work/out" &
+nsenter --net="/run/netns/$id-client" python3 "$peer" hold 192.0.2.1 80 <"$work/in" >"$work/out" &
 pids+=($!)
 exec 7>"$work/in" 8<"$work/out"
 read -r -t 5 name _ <&8
