@@ -13,7 +13,7 @@
 static const struct lb_algo *const algos[] = {
     &algo_roundrobin, &algo_leastconn, &algo_rr,    &algo_wrr,	  &algo_lc,   &algo_wlc,
     &algo_sed,	      &algo_nq,	       &algo_fo,    &algo_ovf,	  &algo_sh,   &algo_dh,
-    &algo_mh,	      &algo_static_rr, &algo_first, &algo_random, &algo_twos,
+    &algo_mh,	      &algo_static_rr, &algo_first, &algo_random, &algo_twos, &algo_maglev,
 };
 
 #define N_ALGOS (sizeof(algos) / sizeof(algos[0]))

@@ -17,5 +17,6 @@ extern const struct lb_algo algo_mh;		    /* mh.c */
 extern const struct lb_algo algo_static_rr;	    /* static_rr.c */
 extern const struct lb_algo algo_first;		    /* first.c */
 extern const struct lb_algo algo_random, algo_twos; /* random.c */
+extern const struct lb_algo algo_maglev;	    /* maglev.c */
 
 #endif

@@ -52,17 +52,6 @@ static size_t draw(const struct lb_query *q)
 	return low;
 }
 
-static ssize_t eligible_from(const struct lb_query *q, size_t place)
-{
-	for (size_t seen = 0; seen < q->snap->n; seen++, place++) {
-		if (place >= q->snap->n)
-			place = 0;
-		if (query_eligible(q, place))
-			return (ssize_t)place;
-	}
-	return -1;
-}
-
 /* Draws until `draws` hit, or too many missed. Of equals the first drawn stays. */
 static inline ssize_t best_of(const struct lb_query *q, uint32_t draws,
 			      uint64_t (*load)(const struct lb_snapshot *s, size_t place))
@@ -84,7 +73,7 @@ static inline ssize_t best_of(const struct lb_query *q, uint32_t draws,
 			least = load(s, place);
 		}
 	}
-	return best < 0 ? eligible_from(q, place) : best;
+	return best < 0 ? query_eligible_from(q, place) : best;
 }
 
 static uint64_t active(const struct lb_snapshot *s, size_t place)

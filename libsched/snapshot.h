@@ -95,6 +95,18 @@ static inline bool query_eligible(const struct lb_query *q, size_t place)
 	return e->weight && !snap_full(e) && !request_excludes(q->request, e->id);
 }
 
+/* The first such place from this one on, going round, or -1. */
+static inline ssize_t query_eligible_from(const struct lb_query *q, size_t place)
+{
+	for (size_t seen = 0; seen < q->snap->n; seen++, place++) {
+		if (place >= q->snap->n)
+			place = 0;
+		if (query_eligible(q, place))
+			return (ssize_t)place;
+	}
+	return -1;
+}
+
 static inline uint32_t snap_count(const struct lb_snapshot *s, size_t place, enum lb_counter c)
 {
 	return server_count(s->at[place].server, c);

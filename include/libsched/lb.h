@@ -77,6 +77,7 @@ struct lb_group_opts {
 	 *   first       HAProxy's: the first server with room takes all
 	 *   random      HAProxy's: of `draws` drawn by weight the one with least active / weight
 	 *   twos        the kernel's: of two drawn by weight the one with least overhead / weight
+	 *   maglev      consistent hash of lb_request.key64 over 65537 slots
 	 *   rr wrr lc wlc sed nq fo ovf   the kernel's (IPVS), to the pick: the server added last
 	 *               comes first
 	 *   sh dh mh    the kernel's hashes of lb_request.key64: see <libsched/lb_hash.h>
@@ -199,8 +200,8 @@ struct lb_server_opts {
 	bool down;	/* starts as not answering */
 	uint8_t reserved[7];
 	/*
-	 * mh: what its place in the table comes from, the same on every node that should agree; the
-	 * kernel's is lb_hash_ipvs() of its address and port. 0: the id. Others ignore it.
+	 * mh, maglev: what its place in the table comes from, the same on every node that should
+	 * agree; the kernel's mh has lb_hash_ipvs() of its address and port. 0: the id. Others ignore it.
 	 */
 	uint64_t key64;
 };

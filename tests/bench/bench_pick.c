@@ -56,7 +56,7 @@ static double time_plain(size_t n, size_t picks)
 	double start;
 
 	for (size_t i = 0; i < n; i++)
-		at[i] = (struct plain){.weight = weight_of(i), .active = 2 * weight_of(i)};
+		at[i] = (struct plain){.weight = weight_of(i), .active = weight_of(i)};
 	start = now();
 	for (size_t i = 0; i < picks; i++)
 		at[plain_pick(at, n)].active--;
@@ -84,17 +84,20 @@ static struct lb_group *group_of(const char *algo, size_t n)
 static double time_algo(const char *algo, size_t n, size_t picks)
 {
 	struct lb_group *g = group_of(algo, n);
+	struct lb_request r = {.size = sizeof(r)};
 	struct lb_picker *p;
 	uint64_t id;
 	double start, spent;
 
 	if (!g || lb_picker_new(g, &p) < 0)
 		exit(1);
-	for (uint64_t i = 1; i <= n; i++) /* an idle server would end every search for the least */
-		lb_count(p, i, LB_COUNTER_ACTIVE, 2 * (int64_t)weight_of(i - 1));
+	/* An idle server would end every search for the least; more than its weight ovf refuses. */
+	for (uint64_t i = 1; i <= n; i++)
+		lb_count(p, i, LB_COUNTER_ACTIVE, weight_of(i - 1));
 	start = now();
 	for (size_t i = 0; i < picks; i++) {
-		if (lb_pick(p, NULL, &id) < 0 || lb_done(p, id, NULL) < 0)
+		r.key64 = i;
+		if (lb_pick(p, &r, &id) < 0 || lb_done(p, id, NULL) < 0)
 			exit(1);
 	}
 	spent = (now() - start) / (double)picks;

@@ -75,7 +75,7 @@ static inline bool algo_is(const struct lb_group *g, const char *name)
 static inline bool spreads(const struct lb_group *g)
 {
 	return !algo_is(g, "fo") && !algo_is(g, "first") && !algo_is(g, "sh") &&
-	       !algo_is(g, "dh") && !algo_is(g, "mh");
+	       !algo_is(g, "dh") && !algo_is(g, "mh") && !algo_is(g, "maglev");
 }
 
 /* The next n picks as text, "1 2 1"; errors as "-EAGAIN" and the like. `done`: each ends at once. */
