@@ -235,7 +235,7 @@ void kw_log(struct reader *r, size_t first, const void *data)
 	if (!log || !log_target(r, first, log))
 		return;
 	i = log_options(r, first + 1, log);
-	log->facility = index_of(facilities, 24, word_at(r, i)) << 3;
+	log->facility = index_of(facilities, 24, word_at(r, i)) * 8; /* as LOG_LOCAL0 is 16 << 3 */
 	if (log->facility < 0) {
 		say(r, DIAG_ERROR, i,
 		    "\"%s\" is no syslog facility: write log ADDRESS FACILITY, for example local0",

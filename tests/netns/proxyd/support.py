@@ -6,6 +6,7 @@ for HAProxy too run with it as a twin, so that the expectation is not only ours.
 """
 import os
 import signal
+import shutil
 import socket
 import subprocess
 import sys
@@ -211,6 +212,7 @@ class Proxy:
         finally:
             if kind:
                 sys.stderr.write("--- the proxy said:\n" + self.text())
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 DEFAULTS = """
