@@ -56,6 +56,8 @@ struct sync_group {
 	const struct conf_group *conf;
 	uint32_t index;
 	struct ha_vrrp_group *engine;
+	enum ha_vrrp_state state;
+	bool state_waits; /* MSG_GROUP, for MSG_STATE of its members */
 };
 
 struct vrrp {

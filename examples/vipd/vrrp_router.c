@@ -172,6 +172,20 @@ static void on_changed(struct ha_vrrp *e, const struct ha_vrrp_change *c, void *
 		tell_state(r);
 }
 
+/* After its members, which wait for their addresses: its scripts may need them. */
+static void tell_group(struct sync_group *g)
+{
+	const struct msg m = {.type = MSG_GROUP, .index = g->index, .value = (int32_t)g->state};
+
+	for (size_t i = 0; i < g->vrrp->n_routers; i++)
+		if (g->vrrp->routers[i].conf->group == g->conf && g->vrrp->routers[i].state_waits)
+			return;
+	g->state_waits = false;
+	if (msg_send(g->vrrp->birth->ends.control, &m, -1) < 0)
+		log_err("group %s: the supervisor does not listen: a script is lost",
+			g->conf->name);
+}
+
 void routers_on_held(struct vrrp *v, const struct msg *m)
 {
 	struct router *r = m->index < v->n_routers ? &v->routers[m->index] : NULL;
@@ -191,6 +205,9 @@ void routers_on_held(struct vrrp *v, const struct msg *m)
 		announce(r, repeat);
 	if (r->state_waits)
 		tell_state(r);
+	for (size_t g = 0; g < v->n_groups; g++)
+		if (v->groups[g].conf == r->conf->group && v->groups[g].state_waits)
+			tell_group(&v->groups[g]);
 }
 
 /* ---- What it wants to be said ---- */
@@ -295,15 +312,14 @@ static void on_group_changed(struct ha_vrrp_group *e, enum ha_vrrp_state from,
 			     enum ha_vrrp_state to, void *userdata)
 {
 	struct sync_group *g = userdata;
-	const struct msg m = {.type = MSG_GROUP, .index = g->index, .value = (int32_t)to};
 
 	(void)e;
 	/* A predecessor's group goes on, though this one is new. */
 	log_msg(from == HA_VRRP_INITIALIZE && to == HA_VRRP_ACTIVE ? LOG_DEBUG : LOG_NOTICE,
 		"group %s: %s -> %s", g->conf->name, state_word(from), state_word(to));
-	if (msg_send(g->vrrp->birth->ends.control, &m, -1) < 0)
-		log_err("group %s: the supervisor does not listen: a script is lost",
-			g->conf->name);
+	g->state = to;
+	g->state_waits = true;
+	tell_group(g);
 }
 
 static int make_group(struct vrrp *v, const struct conf_group *c)

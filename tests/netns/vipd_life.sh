@@ -18,7 +18,7 @@ vrrp_sync_group G {
     group {
         VI_1
     }
-    notify "/bin/sh -c 'echo group \$3 >>$LAB_DIR/$name/notified' sh"
+    notify "$LAB_DIR/group.sh $LAB_DIR/$name/notified"
 }
 vrrp_instance VI_1 {
     version 3
@@ -62,7 +62,13 @@ cat >"$LAB_DIR/notify.sh" <<'SH'
 #!/bin/sh
 echo "$2 $3 $4 $5" >>"$1"
 SH
-chmod 755 "$LAB_DIR/notify.sh"
+cat >"$LAB_DIR/group.sh" <<SH
+#!/bin/sh
+there=without
+ip -o addr show dev eth0 | grep -qF " $vip/" && there=with
+echo "group \$4 \$there the address" >>"\$1"
+SH
+chmod 755 "$LAB_DIR/notify.sh" "$LAB_DIR/group.sh"
 lab_switch lan
 i=1
 for name in r1 r2; do
@@ -217,7 +223,7 @@ INSTANCE VI_1 STOP 200"
 got=$(grep -v "^group" "$LAB_DIR/r1/notified")
 [ "$got" = "$want" ] || fail "scripts in the order of events, each once" "$got"
 good "scripts ran in the order of events, each once"
-[ "$(grep -c "^group MASTER" "$LAB_DIR/r1/notified")" = 3 ] || fail "the group's script ran once each time" "$(cat "$LAB_DIR/r1/notified")"
+[ "$(grep -c "^group MASTER with the address" "$LAB_DIR/r1/notified")" = 3 ] || fail "the group's script ran once each time, when the address was there" "$(cat "$LAB_DIR/r1/notified")"
 vipd_stop r2
 lab_stop "$capture_pid"
 for name in r1 r2; do
