@@ -132,8 +132,13 @@ struct conf_check_common {
 	int alpha; /* 0, 1, CONF_UNSET */
 };
 
+enum conf_check_kind { CONF_CHECK_CONNECT, CONF_CHECK_HTTP, CONF_CHECK_SMTP, CONF_CHECK_DNS };
+
+#define CONF_STATUS_MAX 16 /* words of status_code */
+
 struct conf_check {
 	struct conf_check *next;
+	enum conf_check_kind kind;
 	struct conf_check_common common;
 	struct ha_ip connect_ip; /* none: the real server's */
 	int connect_port;	 /* CONF_UNSET: the real server's */
@@ -141,7 +146,16 @@ struct conf_check {
 	int bind_port;
 	const char *bind_device;
 	struct conf_vrrp_script
-	    *misc; /* MISC_CHECK: run this instead of connecting; NULL: connect */
+	    *misc;		 /* MISC_CHECK: run this instead of connecting; NULL: connect */
+	const char *path, *host; /* HTTP: of one url */
+	bool http_1_1;
+	struct {
+		int first, last;
+	} status[CONF_STATUS_MAX];
+	size_t n_status;
+	const char *helo; /* SMTP */
+	const char *name; /* DNS */
+	int type;	  /* DNS; 0: SOA */
 	struct diag_place at;
 };
 

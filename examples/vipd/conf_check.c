@@ -321,6 +321,18 @@ static void complete_common(struct conf_check_common *c)
 	default_int(&c->alpha, CONF_UNSET, 0);
 }
 
+/* keepalived's defaults of one kind of check. */
+static void complete_kind(struct conf_check *c)
+{
+	if (c->kind == CONF_CHECK_HTTP)
+		default_ms(&c->common.delay_before_retry_ms, CONF_UNSET, 3000);
+	if (c->kind != CONF_CHECK_DNS)
+		return;
+	default_int(&c->common.retry, CONF_UNSET, 3);
+	default_ms(&c->common.delay_loop_ms, CONF_UNSET, 60000);
+	default_ms(&c->common.delay_before_retry_ms, CONF_UNSET, c->common.delay_loop_ms);
+}
+
 /* A script beside those of vrrp_script, with a check's times. */
 static void complete_misc(struct conf_parse *p, const struct conf_virtual *v,
 			  const struct conf_real *r, struct conf_check *c, unsigned place)
@@ -352,6 +364,7 @@ static void complete_real(struct conf_parse *p, const struct conf_virtual *v, st
 		inherit(&c->common, &r->common);
 		if (c->misc)
 			default_int(&c->common.retry, CONF_UNSET, 0);
+		complete_kind(c);
 		complete_common(&c->common);
 		if (c->misc)
 			complete_misc(p, v, r, c, place);

@@ -2,6 +2,7 @@
 /* The blocks of services: virtual_server, real_server, their checks, virtual_server_group. */
 #include <limits.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -219,37 +220,233 @@ static const struct conf_keyword tcp_check_words[] = {
 static const struct conf_block tcp_check_block = {
     .name = "TCP_CHECK", .keyword = tcp_check_words, .known = "log_all_failures fwmark"};
 
-/* Their connection is checked; that the rest is not is said once, for the block. */
+static void set_status(struct conf_parse *p, const struct conf_node *n,
+		       const struct conf_keyword *k, void *target)
+{
+	struct conf_check *c = target;
+
+	(void)k;
+	if (!conf_argument(p, n))
+		return;
+	c->n_status = 0;
+	for (size_t i = 1; i < n->n; i++) {
+		const struct conf_word *w = &n->word[i];
+		int first = 0, last = 0, end = 0,
+		    m = sscanf(w->text, "%3d%n-%3d%n", &first, &end, &last, &end);
+
+		if (m == 1)
+			last = first;
+		if (m < 1 || w->text[end] || first < 100 || last > 999 || last < first) {
+			conf_warn(p, &w->at,
+				  "\"%s\" is no HTTP status: write 200, or 200-299. Skipped",
+				  w->text);
+		} else if (c->n_status == CONF_STATUS_MAX) {
+			conf_warn(p, &w->at, "more than %d status codes: skipped", CONF_STATUS_MAX);
+			return;
+		} else {
+			c->status[c->n_status].first = first;
+			c->status[c->n_status++].last = last;
+		}
+	}
+}
+
+/* A word that goes out as it stands; `min` is what it begins with, 0: anything; `max` its length. */
+static void set_sent(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
+		     void *target)
+{
+	const struct conf_word *w = conf_argument(p, n);
+	bool good = w && *w->text && strlen(w->text) <= (size_t)k->max &&
+		    (!k->min || *w->text == (char)k->min);
+
+	for (const char *s = w ? w->text : ""; *s; s++)
+		good = good && *s > ' ' && *s <= '~';
+	if (good)
+		*(const char **)(void *)((char *)target + k->offset) = w->text;
+	else if (w)
+		conf_warn(p, &w->at,
+			  "\"%s\" cannot be sent as %s: 1 to %d visible characters%s. Skipped",
+			  w->text, k->word, (int)k->max, k->min ? ", the first a /" : "");
+}
+
+static void set_http_protocol(struct conf_parse *p, const struct conf_node *n,
+			      const struct conf_keyword *k, void *target)
+{
+	const struct conf_word *w = conf_argument(p, n);
+
+	(void)k;
+	if (!w)
+		return;
+	if (!strcmp(w->text, "1.1"))
+		((struct conf_check *)target)->http_1_1 = true;
+	else if (strcmp(w->text, "1.0") && strcmp(w->text, "1.0C") && strcmp(w->text, "1.0c"))
+		conf_warn(p, &w->at,
+			  "unknown protocol \"%s\": write 1.0, 1.0C or 1.1. 1.0 is taken", w->text);
+}
+
+/* RFC 1035 §2.3.4: labels of 1 to 63 bytes, 253 characters without the last dot. */
+static bool is_dns_name(const char *s)
+{
+	size_t len = strlen(s);
+
+	if (!strcmp(s, "."))
+		return true;
+	if (len && s[len - 1] == '.')
+		len--;
+	if (!len || len > 253)
+		return false;
+	for (size_t i = 0, label = 0; i <= len; i++) {
+		if (i < len && s[i] != '.') {
+			if (++label > 63 || s[i] == '\\')
+				return false;
+		} else if (!label) {
+			return false;
+		} else {
+			label = 0;
+		}
+	}
+	return true;
+}
+
+static void set_dns_name(struct conf_parse *p, const struct conf_node *n,
+			 const struct conf_keyword *k, void *target)
+{
+	const struct conf_word *w = conf_argument(p, n);
+
+	(void)k;
+	if (w && is_dns_name(w->text))
+		((struct conf_check *)target)->name = w->text;
+	else if (w)
+		conf_warn(p, &w->at, "\"%s\" is no domain name: skipped", w->text);
+}
+
+static void set_dns_type(struct conf_parse *p, const struct conf_node *n,
+			 const struct conf_keyword *k, void *target)
+{
+	static const struct {
+		const char *name;
+		int type;
+	} types[] = {{"A", 1},	  {"NS", 2},	{"CNAME", 5},  {"SOA", 6},    {"MX", 15},
+		     {"TXT", 16}, {"AAAA", 28}, {"RRSIG", 46}, {"DNSKEY", 48}};
+	const struct conf_word *w = conf_argument(p, n);
+
+	(void)k;
+	for (size_t i = 0; w && i < sizeof(types) / sizeof(*types); i++) {
+		if (!strcmp(w->text, types[i].name)) {
+			((struct conf_check *)target)->type = types[i].type;
+			return;
+		}
+	}
+	if (w)
+		conf_warn(p, &w->at,
+			  "unknown record type \"%s\": write A, NS, CNAME, SOA, MX, TXT, AAAA, "
+			  "RRSIG or DNSKEY. SOA is taken",
+			  w->text);
+}
+
+/* Each url is a check of its own: add_http_check. */
+static void url_later(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
+		      void *target)
+{
+	(void)p, (void)n, (void)k, (void)target;
+}
+
+static const struct conf_keyword url_words[] = {{"path", set_sent, CHECK(path), '/', 2048},
+						{"virtualhost", set_sent, CHECK(host), 0, 255},
+						{"status_code", set_status},
+						{0}};
+static const struct conf_block url_block = {
+    .name = "url",
+    .keyword = url_words,
+    .known = "digest regex regex_no_match regex_options regex_min_offset regex_max_offset "
+	     "regex_stack tls_compliant"};
 static const struct conf_keyword http_words[] = {
     CONNECT_WORDS,
     COMMON_WORDS(CHECK(common)),
     {"nb_get_retry", conf_set_int, CHECK(common.retry), 0, 65534},
+    {"virtualhost", set_sent, CHECK(host), 0, 255},
+    {"http_protocol", set_http_protocol},
+    {"url", url_later, .block = &url_block},
     {0}};
 static const struct conf_block http_block = {
-    .name = "HTTP_GET or SSL_GET",
-    .keyword = http_words,
+    .name = "HTTP_GET", .keyword = http_words, .known = "fast_recovery log_all_failures fwmark"};
+static const struct conf_keyword smtp_words[] = {
+    CONNECT_WORDS, COMMON_WORDS(CHECK(common)), {"helo_name", set_sent, CHECK(helo), 0, 255}, {0}};
+static const struct conf_block smtp_block = {
+    .name = "SMTP_CHECK", .keyword = smtp_words, .known = "host{ log_all_failures fwmark"};
+static const struct conf_keyword dns_words[] = {CONNECT_WORDS,
+						COMMON_WORDS(CHECK(common)),
+						{"type", set_dns_type},
+						{"name", set_dns_name},
+						{0}};
+static const struct conf_block dns_block = {
+    .name = "DNS_CHECK", .keyword = dns_words, .known = "log_all_failures fwmark"};
+
+/* Its connection is checked; that the rest is not is said once, for the block. */
+static const struct conf_keyword ssl_words[] = {
+    CONNECT_WORDS,
+    COMMON_WORDS(CHECK(common)),
+    {"nb_get_retry", conf_set_int, CHECK(common.retry), 0, 65534},
+    {0}};
+static const struct conf_block ssl_block = {
+    .name = "SSL_GET",
+    .keyword = ssl_words,
     .known = "virtualhost http_protocol enable_sni sni_name fast_recovery tls_compliant url{ "
 	     "log_all_failures fwmark",
     .quiet = true};
-static const struct conf_block smtp_block = {.name = "SMTP_CHECK",
-					     .keyword = http_words,
-					     .known = "helo_name host{ log_all_failures fwmark",
-					     .quiet = true};
 
-static void add_tcp_check(struct conf_parse *p, const struct conf_node *n,
-			  const struct conf_keyword *k, void *target)
+static struct conf_check *append_check(struct conf_parse *p, struct conf_real *r,
+				       const struct conf_check *like)
 {
-	struct conf_real *r = target;
 	struct conf_check *c = conf_alloc(p->memory, sizeof(*c)), **end = &r->checks;
 
-	*c = (struct conf_check){.common = common_unset,
-				 .connect_port = CONF_UNSET,
-				 .bind_port = CONF_UNSET,
-				 .at = n->word->at};
+	*c = *like;
+	c->next = NULL;
 	while (*end)
 		end = &(*end)->next;
-	*end = c;
-	conf_walk(p, n->child, k->block, c);
+	return *end = c;
+}
+
+/* The keyword's `min` is the kind. */
+static struct conf_check check_read(struct conf_parse *p, const struct conf_node *n,
+				    const struct conf_keyword *k)
+{
+	struct conf_check c = {.kind = (enum conf_check_kind)k->min,
+			       .common = common_unset,
+			       .connect_port = CONF_UNSET,
+			       .bind_port = CONF_UNSET,
+			       .at = n->word->at};
+
+	conf_walk(p, n->child, k->block, &c);
+	return c;
+}
+
+static void add_check(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
+		      void *target)
+{
+	const struct conf_check c = check_read(p, n, k);
+
+	append_check(p, target, &c);
+}
+
+/* A check for each url: the server is well when all are. */
+static void add_http_check(struct conf_parse *p, const struct conf_node *n,
+			   const struct conf_keyword *k, void *target)
+{
+	struct conf_check c = check_read(p, n, k);
+	bool has_url = false;
+
+	for (const struct conf_node *w = n->child; w; w = w->next) {
+		if (strcmp(w->word->text, "url"))
+			continue;
+		has_url = true;
+		conf_walk(p, w->child, &url_block, append_check(p, target, &c));
+	}
+	if (has_url)
+		return;
+	conf_warn(p, &n->word->at,
+		  "HTTP_GET lacks \"url { path / }\": the server must connect, nothing is asked");
+	c.kind = CONF_CHECK_CONNECT;
+	append_check(p, target, &c);
 }
 
 #define SCRIPT(member) offsetof(struct conf_vrrp_script, member)
@@ -313,7 +510,7 @@ static void connect_only(struct conf_parse *p, const struct conf_node *n,
 	    "\"%s\" is checked as TCP_CHECK by this version: it must connect, what the server "
 	    "says is not looked at",
 	    k->word);
-	add_tcp_check(p, n, k, target);
+	add_check(p, n, k, target);
 }
 
 /* Its block's words are of no use without it. */
@@ -323,7 +520,8 @@ static void skip_check(struct conf_parse *p, const struct conf_node *n,
 	(void)target;
 	conf_warn(p, &n->word->at,
 		  "\"%s\" is known to keepalived but not supported by this version: without this "
-		  "check. TCP_CHECK and MISC_CHECK are supported",
+		  "check. TCP_CHECK, HTTP_GET, SMTP_CHECK, DNS_CHECK and "
+		  "MISC_CHECK are supported",
 		  k->word);
 }
 
@@ -340,12 +538,12 @@ static const struct conf_keyword real_words[] = {
     {"notify_up", conf_set_script, REAL(notify_up)},
     {"notify_down", conf_set_script, REAL(notify_down)},
     COMMON_WORDS(REAL(common)),
-    {"TCP_CHECK", add_tcp_check, .block = &tcp_check_block},
-    {"HTTP_GET", connect_only, .block = &http_block},
-    {"SSL_GET", connect_only, .block = &http_block},
+    {"TCP_CHECK", add_check, .block = &tcp_check_block},
+    {"HTTP_GET", add_http_check, .min = CONF_CHECK_HTTP, .block = &http_block},
+    {"SSL_GET", connect_only, .block = &ssl_block},
     {"MISC_CHECK", add_misc_check, .block = &misc_block},
-    {"SMTP_CHECK", connect_only, .block = &smtp_block},
-    {"DNS_CHECK", skip_check, .block = &skipped_block},
+    {"SMTP_CHECK", add_check, .min = CONF_CHECK_SMTP, .block = &smtp_block},
+    {"DNS_CHECK", add_check, .min = CONF_CHECK_DNS, .block = &dns_block},
     {"PING_CHECK", skip_check, .block = &skipped_block},
     {"UDP_CHECK", skip_check, .block = &skipped_block},
     {"FILE_CHECK", skip_check, .block = &skipped_block},

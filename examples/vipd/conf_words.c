@@ -121,7 +121,6 @@ static const struct conf_block skipped_blocks[] = {
     {.name = "url",
      .known = "path digest status_code regex regex_no_match regex_options regex_min_offset "
 	      "regex_max_offset regex_stack"},
-    {.name = "DNS_CHECK", .known = "type name"},
     {.name = "UDP_CHECK", .known = "payload require_reply min_reply_length max_reply_length"},
     {.name = "FILE_CHECK", .known = "track_file weight dynamic"},
     {.name = "SSL", .known = "password ca certificate key"},

@@ -10,6 +10,9 @@
 #include <unistd.h>
 
 #include <libhealth/health.h>
+#include <libhealth/probe_dns.h>
+#include <libhealth/probe_http.h>
+#include <libhealth/probe_smtp.h>
 
 #include "log.h"
 #include "loop.h"
@@ -195,6 +198,50 @@ static void filter_of(const struct conf_check_common *c, bool up, struct health_
 	};
 }
 
+static int make_http(const struct conf_check *c, const struct ha_ip *ip, uint16_t port,
+		     struct health_probe **ret)
+{
+	struct health_http_range status[CONF_STATUS_MAX];
+	char text[HA_IP_TEXT_SIZE] = "", host[HA_IP_TEXT_SIZE + 10];
+	struct health_http_opts o = {
+	    .size = sizeof(o),
+	    .version = c->http_1_1 ? HEALTH_HTTP_1_1 : HEALTH_HTTP_1_0,
+	    .path = c->path,
+	    .host = c->host ? c->host : host,
+	    .status = c->n_status ? status : NULL,
+	    .n_status = c->n_status,
+	};
+
+	for (size_t i = 0; i < c->n_status; i++)
+		status[i] = (struct health_http_range){(uint16_t)c->status[i].first,
+						       (uint16_t)c->status[i].last};
+	ha_ip_format(ip, text, sizeof(text));
+	snprintf(host, sizeof(host), ip->family == AF_INET6 ? "[%s]:%u" : "%s:%u", text, port);
+	return health_probe_new(health_probe_http(), &o, ret);
+}
+
+/* NULL for a check that only connects. */
+static int make_dialogue(const struct conf_check *c, const struct ha_ip *ip, uint16_t port,
+			 struct health_probe **ret)
+{
+	const struct health_smtp_opts smtp = {.size = sizeof(smtp), .helo = c->helo};
+	const struct health_dns_opts dns = {
+	    .size = sizeof(dns), .name = c->name, .type = (uint64_t)c->type};
+
+	*ret = NULL;
+	switch (c->kind) {
+	case CONF_CHECK_CONNECT:
+		return 0;
+	case CONF_CHECK_HTTP:
+		return make_http(c, ip, port, ret);
+	case CONF_CHECK_SMTP:
+		return health_probe_new(health_probe_smtp(), &smtp, ret);
+	case CONF_CHECK_DNS:
+		return health_probe_new(health_probe_dns(), &dns, ret);
+	}
+	return -EINVAL;
+}
+
 static int add_check(struct health *h, struct probe *p)
 {
 	const struct conf_check *c = p->conf;
@@ -212,7 +259,12 @@ static int add_check(struct health *h, struct probe *p)
 	    .timeout_ns = (uint64_t)c->common.connect_timeout_ms * NS_PER_MS,
 	    .start_within_ns = (uint64_t)c->common.warmup_ms * NS_PER_MS,
 	};
+	struct health_probe *dialogue;
+	int err = make_dialogue(c, ip, port, &dialogue);
 
+	if (err < 0)
+		return err;
+	o.probe = dialogue;
 	filter_of(&c->common, p->passes, &filter);
 	o.destination_len = (socklen_t)ha_ip_to_sockaddr(ip, port, 0, &to);
 	if (c->bind_ip.family) {
@@ -220,7 +272,9 @@ static int add_check(struct health *h, struct probe *p)
 		o.source_len = (socklen_t)ha_ip_to_sockaddr(
 		    &c->bind_ip, c->bind_port != CONF_UNSET ? (uint16_t)c->bind_port : 0, 0, &from);
 	}
-	return health_check_add(h->engine, &o, p, &p->check);
+	err = health_check_add(h->engine, &o, p, &p->check);
+	health_probe_free(dialogue); /* the check keeps it */
+	return err;
 }
 
 /* ---- Start ---- */
