@@ -5,10 +5,12 @@
  *	client:port [time] frontend backend/server Tw/Tc/Tt bytes state
  *	actconn/feconn/beconn/srvconn/retries srv_queue/backend_queue
  */
+#include "control.h"
 #include "worker.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -57,6 +59,20 @@ static int format(struct worker *w, const struct session *s, char *line, size_t 
 	    s->conn.failures, p ? atomic_load(&p->n_queued) : 0);
 }
 
+static int console(const struct cfg_log *log)
+{
+	return log->kind == CFG_LOG_STDOUT ? STDOUT_FILENO : STDERR_FILENO;
+}
+
+void session_log_prepare(const struct cfg_logs *logs)
+{
+	const struct cfg_log *log;
+
+	STAILQ_FOREACH (log, logs, next)
+		if (log->kind != CFG_LOG_SOCKET)
+			fcntl(console(log), F_SETFL, fcntl(console(log), F_GETFL) | O_NONBLOCK);
+}
+
 /* A datagram socket of the target's family, of this worker; -1: none to be had. */
 static int log_socket(struct worker *w, int family)
 {
@@ -101,7 +117,7 @@ static void write_to(struct worker *w, const struct cfg_log *log, const char *ta
 		v[1].iov_len--; /* a datagram needs no newline */
 		if (sendmsg(log_socket(w, log->addr.sa.sa_family), &m, MSG_NOSIGNAL) < 0)
 			return;
-	} else if (writev(log->kind == CFG_LOG_STDOUT ? STDOUT_FILENO : STDERR_FILENO, v, 2) < 0) {
+	} else if (writev(console(log), v, 2) < 0) {
 		return;
 	}
 }

@@ -129,6 +129,9 @@ static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy
 	};
 	if (!f->gate)
 		return false;
+	for (size_t i = 0; f->tcplog && i < 2; i++)
+		if (f->logs[i])
+			session_log_prepare(f->logs[i]);
 	s->n_frontends++;
 	STAILQ_FOREACH (b, &p->binds, next) {
 		struct listener *l = listener_get(e, b, p->set.backlog, ret_error, cap);

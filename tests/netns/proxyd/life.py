@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The life of the daemon: reload, take-over, stop, limits, leaks:   life.py BINARY"""
+import fcntl
 import os
 import shutil
 import signal
@@ -12,6 +13,8 @@ import threading
 import time
 
 from support import WAIT, Proxy, Server, config, echo, free_port, named, read_all, read_n, run, until
+
+F_SETPIPE_SZ = 1031  # of fcntl, Linux
 
 
 class Load:
@@ -388,6 +391,48 @@ def test_log_line_of_a_connection(binary):
         assert line.startswith("<134>"), line
         assert " f b/one 0/" in line and " 3 -- " in line and line.endswith(" 0/0"), line
         until("the console has it", lambda: " f b/one 0/" in p.text())
+
+
+class Console:
+    """A configuration, running with descriptors of the test's choice."""
+
+    def __init__(self, binary, text, **more):
+        self.file = tempfile.NamedTemporaryFile("w", prefix="proxyd-test.", suffix=".cfg")
+        self.file.write(text)
+        self.file.flush()
+        self.process = subprocess.Popen([binary, "-db", "-f", self.file.name], **more)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.process.kill()
+        self.process.wait()
+        self.file.close()
+
+
+def connects(port):
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+        return True
+    except OSError:
+        return False
+
+
+def test_console_that_is_not_read_stops_no_traffic(binary):
+    s = farm(1)[0]
+    port = free_port()
+    body = f"listen l\n    bind 127.0.0.1:{port}\n    option tcplog\n    log stdout format raw local0\n    server s 127.0.0.1:{s.port}\n"
+    out, into = os.pipe()
+    fcntl.fcntl(into, F_SETPIPE_SZ, 4096)
+    with Console(binary, config(body), stdout=into):
+        until("it listens", lambda: connects(port))
+        for _ in range(100):
+            with socket.create_connection(("127.0.0.1", port), timeout=WAIT) as c:
+                c.sendall(b"x\n")
+                assert read_all(c) == b"s0\n"
+    os.close(out)
+    os.close(into)
 
 
 TESTS = [f for name, f in list(globals().items()) if name.startswith("test_")]
