@@ -7,6 +7,7 @@
 #include "control.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -66,12 +67,15 @@ static int open_one(const struct cfg_bind *b, unsigned backlog, const struct soc
 	int fd;
 
 	if (b->inherited_fd >= 0)
-		fd = dup(b->inherited_fd);
+		fd = fcntl(b->inherited_fd, F_DUPFD_CLOEXEC, 0);
 	else if (first && b->addr.sa.sa_family == AF_UNIX)
-		fd = dup(first->h.fd);
+		fd = fcntl(first->h.fd, F_DUPFD_CLOEXEC, 0);
 	else
 		return open_socket(b, backlog);
-	return fd < 0 ? -errno : fd;
+	/* Who passed it on may have left it blocking: accept would hold the worker. */
+	if (fd < 0 || fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
+		return -errno;
+	return fd;
 }
 
 static int open_all(struct engine *e, struct listener *l, const struct cfg_bind *b,

@@ -435,6 +435,18 @@ def test_console_that_is_not_read_stops_no_traffic(binary):
     os.close(into)
 
 
+def test_inherited_socket_may_be_blocking(binary):
+    s = Server(echo)
+    with socket.create_server(("127.0.0.1", 0)) as given:
+        fd = given.fileno()
+        body = f"listen l\n    bind fd@{fd}\n    server s 127.0.0.1:{s.port}\n"
+        with Console(binary, config(body), pass_fds=[fd]):
+            with socket.create_connection(given.getsockname(), timeout=WAIT) as c:
+                for _ in range(3):
+                    c.sendall(b"x")
+                    assert read_n(c, 1) == b"x"
+
+
 TESTS = [f for name, f in list(globals().items()) if name.startswith("test_")]
 
 if __name__ == "__main__":
