@@ -46,6 +46,21 @@ static void join_queue(struct worker *w, struct session *s)
 	atomic_fetch_add_explicit(&p->n_queued, 1, memory_order_relaxed);
 }
 
+/* Wakes one worker whose queue is not empty: the next one behind us, so that all have their turn. */
+static void wake_waiting(struct worker *w, struct pool *p)
+{
+	uint64_t waiting = atomic_load(&p->waiting);
+
+	for (unsigned i = 1; waiting && i <= w->engine->n_workers; i++) {
+		unsigned k = (w->index + i) % w->engine->n_workers;
+
+		if (waiting >> k & 1) {
+			worker_poke(w->engine->worker[k], POKE_QUEUE);
+			return;
+		}
+	}
+}
+
 static void leave_queue(struct worker *w, struct session *s)
 {
 	struct pool *p = s->backend->pool;
@@ -56,6 +71,8 @@ static void leave_queue(struct worker *w, struct session *s)
 	if (TAILQ_EMPTY(&pw->queue)) {
 		LIST_REMOVE(pw, entry);
 		atomic_fetch_and(&p->waiting, ~(UINT64_C(1) << w->index));
+		/* We may have been woken for more places than we had sessions. */
+		wake_waiting(w, p);
 	}
 }
 
@@ -78,21 +95,6 @@ void session_unlist(struct worker *w, struct session *s)
 	else if (s->on == SESSION_ON_AGAIN)
 		TAILQ_REMOVE(&w->again, s, link);
 	s->on = SESSION_ON_NONE;
-}
-
-/* Wakes one worker whose queue is not empty: the next one behind us, so that all have their turn. */
-static void wake_waiting(struct worker *w, struct pool *p)
-{
-	uint64_t waiting = atomic_load(&p->waiting);
-
-	for (unsigned i = 1; waiting && i <= w->engine->n_workers; i++) {
-		unsigned k = (w->index + i) % w->engine->n_workers;
-
-		if (waiting >> k & 1) {
-			worker_poke(w->engine->worker[k], POKE_QUEUE);
-			return;
-		}
-	}
 }
 
 void session_drop_server(struct worker *w, struct session *s, enum lb_result result)

@@ -3,6 +3,7 @@
 """The life of the daemon: reload, take-over, stop, limits, leaks:   life.py BINARY"""
 import fcntl
 import os
+import select
 import shutil
 import signal
 import socket
@@ -445,6 +446,32 @@ def test_inherited_socket_may_be_blocking(binary):
                 for _ in range(3):
                     c.sendall(b"x")
                     assert read_n(c, 1) == b"x"
+
+
+def test_places_that_become_free_at_once_are_all_taken(binary):
+    s = Server(echo)
+    body = "listen l\n    bind 127.0.0.1:{port}\n    timeout queue 20s\n    server s 127.0.0.1:%d maxconn 4\n" % s.port
+
+    def served(clients, n):
+        got = set()
+        end = time.monotonic() + WAIT
+        while len(got) < n and time.monotonic() < end:
+            got.update(c for c in select.select(clients, [], [], 0.1)[0] if c not in got and c.recv(1) == b"x")
+        assert len(got) == n, (len(clients), len(got))
+        return got
+
+    with Proxy(binary, config(body, threads=4)) as p:
+        for _ in range(8):
+            clients = [p.connect() for _ in range(10)]
+            for c in clients:
+                c.sendall(b"x")
+            while clients:
+                got = served(clients, min(4, len(clients)))
+                p.signal(signal.SIGSTOP)  # so that they end in one turn
+                for c in got:
+                    clients.remove(c)
+                    c.close()
+                p.signal(signal.SIGCONT)
 
 
 TESTS = [f for name, f in list(globals().items()) if name.startswith("test_")]
