@@ -91,6 +91,8 @@ void conn_did_send(struct conn *c, enum conn_end end, size_t n, size_t pending, 
 {
 	struct conn_side *s = &c->side[end];
 
+	if (s->pending && !pending)
+		c->side[other(end)].active_ns = now_ns; /* it is read again, its time begins */
 	s->pending = pending;
 	if (n)
 		s->active_ns = now_ns;
@@ -152,9 +154,10 @@ static uint64_t side_deadline(const struct conn *c, enum conn_end end, uint64_t 
 {
 	const struct conn_side *s = &c->side[end];
 	bool half = s->eof || c->side[other(end)].eof;
+	bool held = c->side[other(end)].pending; /* its peer is slow, so we do not read it */
 	uint64_t t = half && fin_ns ? fin_ns : timeout_ns;
 
-	if (!t || (s->eof && !s->pending))
+	if (!t || ((s->eof || held) && !s->pending))
 		return CONN_NEVER;
 	return s->active_ns + t;
 }

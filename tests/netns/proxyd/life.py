@@ -474,6 +474,21 @@ def test_places_that_become_free_at_once_are_all_taken(binary):
                 p.signal(signal.SIGCONT)
 
 
+def test_reader_that_pauses_is_no_silent_server(binary):
+    n = 64 << 20
+
+    def source(server, c):
+        c.recv(10)
+        c.sendall(b"z" * n)
+
+    s = Server(source)
+    body = "listen l\n    bind 127.0.0.1:{port}\n    timeout server 300ms\n    server s 127.0.0.1:%d\n" % s.port
+    with Proxy(binary, config(body)) as p, p.connect() as c:
+        c.sendall(b"go")
+        time.sleep(1.0)
+        assert len(read_all(c)) == n
+
+
 TESTS = [f for name, f in list(globals().items()) if name.startswith("test_")]
 
 if __name__ == "__main__":
