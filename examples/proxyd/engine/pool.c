@@ -91,14 +91,14 @@ static bool same_address(const struct cfg_addr *a, const struct cfg_addr *b)
 	return a->len == b->len && !memcmp(&a->storage, &b->storage, a->len);
 }
 
-/* Equal is who has the same name and address: he keeps his health and his counters. */
+/* Equal is who has the same name and is spoken to alike: he keeps his health and his counters. */
 struct server *server_get(struct pool *p, const struct cfg_server *c)
 {
 	struct server *s;
 
 	LIST_FOREACH (s, &p->servers, entry)
 		if (!strcmp(s->name, c->name) && same_address(&s->addr, &c->addr) &&
-		    s->client_port == c->client_port) {
+		    s->client_port == c->client_port && s->send_proxy == c->send_proxy) {
 			s->refs++;
 			return s;
 		}

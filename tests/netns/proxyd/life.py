@@ -489,6 +489,17 @@ def test_reader_that_pauses_is_no_silent_server(binary):
         assert len(read_all(c)) == n
 
 
+def test_reload_changes_send_proxy(binary):
+    s = Server(lambda server, c: c.sendall(c.recv(4096)[:5]))
+    body = "listen l\n    bind 127.0.0.1:{port}\n    server s 127.0.0.1:%d" % s.port
+    with Proxy(binary, config(body + "\n")) as p:
+        assert p.ask() == "hello"
+        reload(p, config(body + " send-proxy\n"))
+        assert p.ask() == "PROXY"
+        reload(p, config(body + "\n"))
+        assert p.ask() == "hello"
+
+
 TESTS = [f for name, f in list(globals().items()) if name.startswith("test_")]
 
 if __name__ == "__main__":
