@@ -134,8 +134,7 @@ static void end_session(struct worker *w, struct session *s, char who, char phas
 
 static bool watch_client(struct worker *w, struct session *s)
 {
-	if (worker_watch(w, &s->handle[CONN_CLIENT], EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) ==
-	    0)
+	if (worker_watch(w, &s->handle[CONN_CLIENT], SESSION_EVENTS) == 0)
 		return true;
 	end_session(w, s, 'R', 'C');
 	return false;

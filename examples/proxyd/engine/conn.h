@@ -40,6 +40,7 @@ enum conn_state {
 
 struct conn_side {
 	bool readable, writable; /* until the socket says it would block */
+	bool urgent;		 /* reads may stop short at an urgent byte (RFC 6093) */
 	bool hup;		 /* its FIN was announced: read on until it is seen */
 	bool eof;		 /* no more bytes come from it */
 	bool shut;		 /* it got our FIN, or cannot be written to any more */

@@ -165,8 +165,7 @@ static int attempt(struct worker *w, struct session *s, const char *early, size_
 	if (len && !session_give(w, s, CONN_SERVER, early, len, 0))
 		return 0; /* no memory: it is over, the caller sees */
 	if (!e)
-		e = worker_watch(w, &s->handle[CONN_SERVER],
-				 EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+		e = worker_watch(w, &s->handle[CONN_SERVER], SESSION_EVENTS);
 	return e;
 }
 

@@ -95,7 +95,7 @@ static void relay_read(struct worker *w, struct session *s, enum conn_end end)
 	if (n > 0) {
 		/* A short read has emptied the socket, unless its FIN was announced with it: then
 		 * the next read finds that, and no event will tell again. */
-		bool emptied = (size_t)n < cap && !side->hup;
+		bool emptied = (size_t)n < cap && !side->hup && !side->urgent;
 
 		conn_did_read(&s->conn, end, (size_t)n, emptied, w->now_ns);
 		judge_bulk(s, (size_t)n, cap);

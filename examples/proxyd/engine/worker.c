@@ -196,6 +196,8 @@ static void session_event(struct worker *w, struct session *s, enum conn_end end
 
 	if (s->on == SESSION_ON_DEAD)
 		return;
+	if (events & EPOLLPRI)
+		side->urgent = true;
 	if (s->greeting) {
 		session_greet(w, s, events);
 		return;

@@ -32,6 +32,9 @@ void worker_quit(struct worker *w, void *unused);
 /* Tells the control thread to look at its lists. */
 void engine_wake(struct engine *e);
 
+/* Edge-triggered, once for all. PRI: see conn_side.urgent. */
+#define SESSION_EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
+
 int worker_watch(struct worker *w, struct handle *h, uint32_t events);
 void worker_unwatch(struct worker *w, struct handle *h);
 

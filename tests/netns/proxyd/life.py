@@ -500,6 +500,21 @@ def test_reload_changes_send_proxy(binary):
         assert p.ask() == "hello"
 
 
+def test_urgent_byte_holds_nothing_back(binary):
+    s = Server(echo)
+    body = "listen l\n    bind 127.0.0.1:{port}\n    server s 127.0.0.1:%d\n" % s.port
+    with Proxy(binary, config(body)) as p, p.connect() as c:
+        c.sendall(b"a")
+        assert read_n(c, 1) == b"a"
+        p.signal(signal.SIGSTOP)  # so that all three are there at once
+        c.sendall(b"abc")
+        c.send(b"!", socket.MSG_OOB)
+        c.sendall(b"def")
+        time.sleep(0.1)
+        p.signal(signal.SIGCONT)
+        assert read_n(c, 6) == b"abcdef"
+
+
 TESTS = [f for name, f in list(globals().items()) if name.startswith("test_")]
 
 if __name__ == "__main__":
