@@ -6,10 +6,20 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Until a PROXY header has come the client is waited for, not a server. */
+static uint64_t deadline_of(const struct session *s)
+{
+	const struct conn_timeouts *t = &s->frontend->timeout;
+
+	if (!s->greeting)
+		return conn_deadline(&s->conn, t);
+	return t->client_ns ? s->accepted_ns + t->client_ns : CONN_NEVER;
+}
+
 /* The deadline moves with every byte; the timer only when it must fire earlier. */
 void session_arm(struct worker *w, struct session *s)
 {
-	uint64_t deadline = conn_deadline(&s->conn, &s->frontend->timeout);
+	uint64_t deadline = deadline_of(s);
 
 	if (!s->timer.place || deadline < s->timer.deadline_ns)
 		timer_arm(&w->timers, &s->timer, deadline);
@@ -17,7 +27,7 @@ void session_arm(struct worker *w, struct session *s)
 
 void session_expired(struct worker *w, struct session *s)
 {
-	uint64_t deadline = conn_deadline(&s->conn, &s->frontend->timeout);
+	uint64_t deadline = deadline_of(s);
 
 	timer_disarm(&w->timers, &s->timer);
 	if (deadline > w->now_ns) {

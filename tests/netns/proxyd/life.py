@@ -515,6 +515,19 @@ def test_urgent_byte_holds_nothing_back(binary):
         assert read_n(c, 6) == b"abcdef"
 
 
+def test_proxy_header_may_take_the_clients_time(binary):
+    s = Server(echo)
+    body = (
+        "listen l\n    bind 127.0.0.1:{port} accept-proxy\n    timeout connect 200ms\n    timeout client 1s\n"
+        "    server s 127.0.0.1:%d\n" % s.port
+    )
+    with Proxy(binary, config(body)) as p, p.connect() as c, p.connect() as silent:
+        time.sleep(0.5)
+        c.sendall(b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\nx")
+        assert read_n(c, 1) == b"x"
+        assert read_all(silent) == b""
+
+
 TESTS = [f for name, f in list(globals().items()) if name.startswith("test_")]
 
 if __name__ == "__main__":
