@@ -16,6 +16,7 @@
 #include "proxy_protocol.h"
 
 #define ACCEPTS_PER_EVENT 64
+#define ACCEPTS_AT_END 65536		 /* more than a backlog holds */
 #define FD_RETRY_NS UINT64_C(100000000)	 /* after EMFILE */
 #define FD_WARN_NS UINT64_C(60000000000) /* say so at most once a minute */
 
@@ -279,8 +280,8 @@ void listener_retire(struct worker *w, struct socket_handle *l)
 		l->paused = false;
 	} else if (l->added) {
 		/* Who has shaken hands already is not sent away. */
-		if (!l->shared)
-			listener_event(w, l);
+		for (unsigned i = 0; !l->shared && i < ACCEPTS_AT_END && accept_one(w, l); i++)
+			;
 		if (l->paused) {
 			LIST_REMOVE(l, paused_entry);
 			l->paused = false;

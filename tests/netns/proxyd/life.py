@@ -528,6 +528,22 @@ def test_proxy_header_may_take_the_clients_time(binary):
         assert read_all(silent) == b""
 
 
+def test_stop_serves_all_who_have_shaken_hands(binary):
+    s = farm(1)[0]
+    body = "listen l\n    bind 127.0.0.1:{port}\n    server s 127.0.0.1:%d\n" % s.port
+    with Proxy(binary, config(body)) as p:
+        p.ask()
+        p.signal(signal.SIGSTOP)
+        clients = [p.connect() for _ in range(300)]
+        for c in clients:
+            c.sendall(b"x\n")
+        p.signal(signal.SIGUSR1)
+        p.signal(signal.SIGCONT)
+        for c in clients:
+            assert read_all(c) == b"s0\n"
+            c.close()
+
+
 TESTS = [f for name, f in list(globals().items()) if name.startswith("test_")]
 
 if __name__ == "__main__":
