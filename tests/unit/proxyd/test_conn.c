@@ -200,6 +200,19 @@ static void a_client_that_has_spoken_is_not_waited_for(void **state)
 	assert_int_equal(c.cause.who, 's');
 }
 
+static void an_end_that_is_not_read_is_not_waited_for(void **state)
+{
+	struct conn_timeouts t = timeouts;
+	struct conn c = opened();
+
+	(void)state;
+	t.server_ns = 10 * MS;
+	conn_did_send(&c, CONN_CLIENT, 1, 500, true, 1 * MS);
+	assert_int_equal(conn_deadline(&c, &t), 31 * MS); /* the client's */
+	conn_did_send(&c, CONN_CLIENT, 500, 0, false, 20 * MS);
+	assert_int_equal(conn_deadline(&c, &t), 30 * MS); /* the server's, from now */
+}
+
 static void half_closed_has_its_own_timeouts(void **state)
 {
 	struct conn_timeouts t = timeouts;
@@ -296,6 +309,7 @@ int main(void)
 	    cmocka_unit_test(a_client_that_resets_needs_no_server),
 	    cmocka_unit_test(bytes_move_the_deadline),
 	    cmocka_unit_test(a_client_that_has_spoken_is_not_waited_for),
+	    cmocka_unit_test(an_end_that_is_not_read_is_not_waited_for),
 	    cmocka_unit_test(half_closed_has_its_own_timeouts),
 	    cmocka_unit_test(a_tunnel_has_one_timeout),
 	    cmocka_unit_test(waiting_has_its_timeouts),
