@@ -280,6 +280,7 @@ static int run(struct daemon *d, struct cfg *cfg)
 {
 	const struct cfg_global g = cfg->global;
 	const char *pidfile = d->cli.pidfile ? d->cli.pidfile : g.pidfile;
+	int ready = -1;
 	bool background = (d->cli.daemon || g.daemon) && !d->cli.foreground && !d->cli.notify;
 
 	d->hard_stop_ns = g.hard_stop_ns;
@@ -287,7 +288,7 @@ static int run(struct daemon *d, struct cfg *cfg)
 		cfg_free(cfg);
 		return 1;
 	}
-	if (background && !did("go to the background", process_daemonize()))
+	if (background && !did("go to the background", process_daemonize(&ready)))
 		return 1;
 	log_open(&(struct log_opts){
 	    .ident = "proxyd",
@@ -301,6 +302,8 @@ static int run(struct daemon *d, struct cfg *cfg)
 	    !did("start the workers", engine_start(d->engine)))
 		return 1;
 	signal_old(&d->cli);
+	if (background && !did("leave the terminal", process_detach(ready)))
+		return 1;
 	sd_notify_send("READY=1");
 	return loop_run(d->loop);
 }

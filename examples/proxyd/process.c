@@ -75,29 +75,44 @@ int process_drop_root(const struct cfg_global *g)
 	return keep_bind_capability();
 }
 
-int process_daemonize(void)
+int process_daemonize(int *ret_ready)
 {
-	pid_t pid = fork();
-	int fd;
+	int ready[2];
+	pid_t pid;
+	char byte;
 
+	if (pipe2(ready, O_CLOEXEC) < 0)
+		return -errno;
+	pid = fork();
 	if (pid < 0)
 		return -errno;
-	if (pid)
-		_exit(0);
-	if (setsid() < 0)
-		return -errno;
-	fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	close(ready[pid ? 1 : 0]);
+	if (pid) /* until the child runs, or has ended without a word */
+		_exit(read(ready[0], &byte, 1) == 1 ? 0 : 1);
+	*ret_ready = ready[1];
+	return setsid() < 0 ? -errno : 0;
+}
+
+int process_detach(int ready)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
 	if (fd < 0)
 		return -errno;
 	for (int i = 0; i < 3; i++)
 		dup2(fd, i);
 	close(fd);
+	if (write(ready, "", 1) != 1)
+		return -errno;
+	close(ready);
 	return 0;
 }
 
 int process_write_pid(const char *path)
 {
-	FILE *f = fopen(path, "we");
+	int fd =
+	    open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644); /* whatever the umask */
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
 
 	if (!f)
 		return -errno;

@@ -18,8 +18,14 @@ unsigned process_maxconn(unsigned wanted, unsigned ulimit_n, size_t other_descri
 /* Gives up root for global's uid and gid, keeping the right to bind low ports. 0 or -errno. */
 int process_drop_root(const struct cfg_global *g);
 
-/* Forks; the parent ends with 0. 0 or -errno, in the child. */
-int process_daemonize(void);
+/*
+ * Forks. The parent stays until process_detach of the child, then ends with 0; with 1 when the child
+ * ends before. 0 or -errno, in the child.
+ */
+int process_daemonize(int *ret_ready);
+
+/* All is well: leaves the terminal and lets the parent end. 0 or -errno. */
+int process_detach(int ready);
 
 /* 0 or -errno. */
 int process_write_pid(const char *path);

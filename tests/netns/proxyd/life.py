@@ -544,6 +544,25 @@ def test_stop_serves_all_who_have_shaken_hands(binary):
             c.close()
 
 
+def test_background_returns_when_it_runs(binary):
+    s = farm(1)[0]
+    with tempfile.TemporaryDirectory(prefix="proxyd-test.") as folder:
+        pidfile, file = f"{folder}/pid", f"{folder}/cfg"
+        with open(file, "w") as f:
+            f.write(config(f"listen l\n    bind 127.0.0.1:{free_port()}\n    server s 127.0.0.1:{s.port}\n"))
+        command = [binary, "-D", "-f", file, "-p"]
+        failed = subprocess.run([*command, f"{folder}/none/pid"], timeout=WAIT, capture_output=True)
+        assert failed.returncode == 1 and b"pid file" in failed.stderr, failed
+        subprocess.run(command + [pidfile], check=True, timeout=WAIT, umask=0)
+        with open(pidfile) as f:
+            pid = int(f.read())
+        try:
+            assert os.stat(pidfile).st_mode & 0o777 == 0o644
+        finally:
+            os.kill(pid, signal.SIGTERM)
+        until("it has ended", lambda: not os.path.exists(f"/proc/{pid}"))
+
+
 TESTS = [f for name, f in list(globals().items()) if name.startswith("test_")]
 
 if __name__ == "__main__":
