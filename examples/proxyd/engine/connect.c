@@ -175,7 +175,22 @@ static int redispatch_after(const struct backend *b)
 	return b->redispatch && b->rotates && b->pool->n_up > 1 ? 1 : b->redispatch;
 }
 
-/* The attempt failed. True: another server was found, try it at once. */
+/* True: s->server is set again, to `last` unless it is known to be down by now. */
+static bool same_again(struct worker *w, struct session *s)
+{
+	const struct server *last = s->server;
+	int e;
+
+	session_drop_server(w, s, LB_RESULT_CONNECT);
+	e = pick(w, s, last);
+	if (e == -EAGAIN)
+		enqueue(w, s);
+	else if (e < 0)
+		give_up(w, s, 'S', 'C');
+	return e == 0;
+}
+
+/* The attempt failed. True: s->server is to be tried at once. */
 static bool try_another(struct worker *w, struct session *s, char who)
 {
 	enum conn_retry next =
@@ -189,6 +204,8 @@ static bool try_another(struct worker *w, struct session *s, char who)
 		give_up(w, s, who, 'C');
 		return false;
 	}
+	if (next == CONN_RETRY_SAME && who == 's') /* the timeout was rest enough */
+		return same_again(w, s);
 	if (next == CONN_RETRY_SAME) {
 		conn_set_state(&s->conn, CONN_RETRY, w->now_ns);
 		session_arm(w, s);
@@ -254,24 +271,8 @@ void session_connect_event(struct worker *w, struct session *s)
 
 void session_connect_expired(struct worker *w, struct session *s)
 {
-	struct server *last = s->server;
-	int e;
-
-	if (s->conn.state == CONN_CONNECTING) {
-		if (try_another(w, s, 's'))
-			start(w, s, NULL, 0);
-		session_run(w, s);
-		return;
-	}
-	/* RETRY: the same server, unless it is known to be down by now. */
-	session_drop_server(w, s, LB_RESULT_CONNECT);
-	e = pick(w, s, last);
-	if (e == 0)
+	if (s->conn.state == CONN_CONNECTING ? try_another(w, s, 's') : same_again(w, s))
 		start(w, s, NULL, 0);
-	else if (e == -EAGAIN)
-		enqueue(w, s);
-	else
-		give_up(w, s, 'S', 'C');
 	session_run(w, s);
 }
 
