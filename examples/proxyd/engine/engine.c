@@ -52,10 +52,16 @@ void engine_wake(struct engine *e)
 
 static void mark(struct set *s)
 {
+	struct listener *l;
+
 	for (size_t i = 0; i < s->n_servers; i++)
 		s->server[i]->in = s;
 	for (size_t i = 0; i < s->n_backends; i++)
 		s->backend[i].pool->in = s;
+	LIST_FOREACH (l, &s->engine->listeners, entry)
+		l->running = false;
+	for (size_t i = 0; i < s->n_listeners; i++)
+		s->listener[i].listener->running = true;
 }
 
 static struct server *server_of(const struct set *s, const struct pool *p,

@@ -99,7 +99,7 @@ struct listener *listener_get(struct engine *e, const struct cfg_bind *b, unsign
 	int r = -ENOMEM;
 
 	LIST_FOREACH (l, &e->listeners, entry)
-		if (!strcmp(l->text, b->text) && l->socket[0].h.fd >= 0) {
+		if (l->running && !strcmp(l->text, b->text)) {
 			l->refs++;
 			return l;
 		}

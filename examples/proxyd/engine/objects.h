@@ -143,6 +143,7 @@ struct listener {
 	LIST_ENTRY(listener) entry;
 	unsigned refs;
 	char *text;
+	bool running;		      /* in the last set: no worker closes it */
 	struct socket_handle *socket; /* one per worker */
 };
 

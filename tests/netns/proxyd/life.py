@@ -563,6 +563,18 @@ def test_background_returns_when_it_runs(binary):
         until("it has ended", lambda: not os.path.exists(f"/proc/{pid}"))
 
 
+def test_address_may_leave_and_return(binary):
+    s = farm(1)[0]
+    second = free_port()
+    one = listen([s])
+    both = one + f"    bind 127.0.0.1:{second}\n"
+    with Proxy(binary, config(both, threads=2)) as p:
+        for _ in range(10):
+            reload(p, config(one, threads=2))
+            reload(p, config(both, threads=2))
+            assert p.ask(port=second) == "s0"
+
+
 TESTS = [f for name, f in list(globals().items()) if name.startswith("test_")]
 
 if __name__ == "__main__":
