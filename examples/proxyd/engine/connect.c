@@ -44,6 +44,17 @@ static int pick(struct worker *w, struct session *s, const struct server *prefer
 	return 0;
 }
 
+/* As pick; when only those remain that failed already, one of them. */
+static int pick_other(struct worker *w, struct session *s)
+{
+	int e = pick(w, s, NULL);
+
+	if (e != -ENOSR || !s->n_exclude)
+		return e;
+	s->n_exclude = 0;
+	return pick(w, s, NULL);
+}
+
 static void give_up(struct worker *w, struct session *s, char who, char phase)
 {
 	conn_end(&s->conn, who, phase);
@@ -214,11 +225,7 @@ static bool try_another(struct worker *w, struct session *s, char who)
 	if (s->n_exclude < SESSION_EXCLUDE_MAX)
 		s->exclude[s->n_exclude++] = (uintptr_t)s->server;
 	session_drop_server(w, s, LB_RESULT_CONNECT);
-	e = pick(w, s, NULL);
-	if (e == -ENOSR) {
-		s->n_exclude = 0; /* there is no other one */
-		e = pick(w, s, NULL);
-	}
+	e = pick_other(w, s);
 	if (e == -EAGAIN)
 		enqueue(w, s);
 	else if (e < 0)
@@ -281,7 +288,7 @@ void queue_run(struct worker *w, struct pool *p)
 	struct session_queue *q = &p->worker[w->index].queue;
 	struct session *s;
 
-	while ((s = TAILQ_FIRST(q)) && pick(w, s, NULL) == 0) {
+	while ((s = TAILQ_FIRST(q)) && pick_other(w, s) == 0) {
 		session_unlist(w, s);
 		s->queued_ns += w->now_ns - s->conn.since_ns;
 		start(w, s, NULL, 0);
