@@ -177,6 +177,10 @@ static int attempt(struct worker *w, struct session *s, const char *early, size_
 		return 0; /* no memory: it is over, the caller sees */
 	if (!e)
 		e = worker_watch(w, &s->handle[CONN_SERVER], SESSION_EVENTS);
+	if (e && s->conn.state == CONN_OPEN) { /* the bytes are gone: no second attempt */
+		conn_end(&s->conn, 'R', 'C');
+		return 0;
+	}
 	return e;
 }
 
