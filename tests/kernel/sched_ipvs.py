@@ -8,6 +8,7 @@ opened, half closed and held at random; every choice must be the same.
 This process is client and server: IPVS forwards by NAT to addresses of this host, and the address a connection was
 accepted on tells which server the kernel chose.
 """
+import ipaddress
 import os
 import random
 import re
@@ -16,11 +17,13 @@ import subprocess
 import sys
 
 VIP = "192.0.2.1"
+VIP6 = "2001:db8::1"
 PORT = 8080
 STEPS = 100
 SERVERS_MAX = 8
 ALGOS = [("rr", ""), ("wrr", ""), ("lc", ""), ("wlc", ""), ("wrr", ""), ("sed", ""), ("nq", ""), ("fo", ""), ("ovf", ""),
          ("sh", ""), ("sh", "sh-fallback,sh-port"), ("dh", ""), ("mh", ""), ("mh", "mh-fallback,mh-port")]
+ALGOS6 = [("sh", "sh-port"), ("mh", "")]
 LB_GROUP_FALLBACK = 1
 SO_MARK = 36
 
@@ -34,10 +37,10 @@ def overhead_mul():
 
 
 class Twin:
-    def __init__(self, repl, algo, flags, block):
-        self.algo, self.flags, self.block = algo, flags, block
+    def __init__(self, repl, algo, flags, block, ipv6):
+        self.algo, self.flags, self.block, self.ipv6 = algo, flags, block, ipv6
         # dh goes by the address the client wants, so its service must have many: those of a firewall mark
-        self.service = ["-f", str(block)] if algo == "dh" else ["-t", f"{VIP}:{8000 + block}"]
+        self.service = ["-f", str(block)] if algo == "dh" else ["-t", f"{f'[{VIP6}]' if ipv6 else VIP}:{8000 + block}"]
         self.held = []  # (server's id, both ends)
         self.servers = []
         self.weight = {}
@@ -57,10 +60,19 @@ class Twin:
         return answer
 
     def address(self, server):
+        if self.ipv6:
+            return f"2001:db8:{self.block:x}::{server:x}"
         return f"10.{self.block}.{server >> 8}.{server & 255}"
 
+    @staticmethod
+    def somebody(ipv6):
+        """The address of some client, or one that a client wants."""
+        if ipv6:
+            return f"2001:db8:200:{random.randrange(65536):x}::{random.randrange(1, 65536):x}"
+        return f"10.200.{random.randrange(256)}.{random.randrange(1, 255)}"
+
     def destination(self, server):
-        return [*self.service, "-r", f"{self.address(server)}:{PORT}"]
+        return [*self.service, "-r", f"[{self.address(server)}]:{PORT}" if self.ipv6 else f"{self.address(server)}:{PORT}"]
 
     def edit(self):
         verb = random.choice(["add", "weight", "weight", "remove"])
@@ -93,23 +105,23 @@ class Twin:
 
     def connect(self, listener):
         """Which server the kernel chose, None: it refused; and the address and port that hash algorithms go by."""
-        client = socket.socket()
+        client = socket.socket(socket.AF_INET6 if self.ipv6 else socket.AF_INET)
         client.settimeout(5)
-        somebody = f"10.200.{random.randrange(256)}.{random.randrange(1, 255)}"
+        somebody = self.somebody(self.ipv6)
         if self.algo == "dh":
             client.setsockopt(socket.SOL_SOCKET, SO_MARK, self.block)
             target, key = (somebody, PORT), f"{somebody} 0"
         else:
             client.bind((somebody, 0))
-            target, key = (VIP, 8000 + self.block), f"{somebody} {client.getsockname()[1] if 'port' in self.flags else 0}"
+            target = (VIP6 if self.ipv6 else VIP, 8000 + self.block)
+            key = f"{somebody} {client.getsockname()[1] if 'port' in self.flags else 0}"
         try:
             client.connect(target)
         except ConnectionRefusedError:
             client.close()
             return None, key
         server, _ = listener.accept()
-        _, _, high, low = (int(part) for part in server.getsockname()[0].split("."))
-        chosen = high << 8 | low
+        chosen = int(ipaddress.ip_address(server.getsockname()[0])) & 0xffff
         self.held.append((chosen, (client, server)))
         return chosen, key
 
@@ -134,7 +146,7 @@ class Twin:
             picks += kernel is not None
             while self.held and random.random() < 0.4:
                 self.end_one()
-        print(f"{self.algo} {self.flags}: {picks} picks, all the same")
+        print(f"{self.algo} {self.flags}{' (IPv6)' if self.ipv6 else ''}: {picks} picks, all the same")
         return None if picks > STEPS / 4 else f"{self.algo}: only {picks} picks"
 
 
@@ -143,9 +155,11 @@ def main():
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
     print(f"{os.uname().release} {os.uname().version}: overhead of an active connection {overhead_mul()}, seed {seed}")
     failed = 0
-    for block, (algo, flags) in enumerate(ALGOS, 1):
+    listener6 = socket.create_server(("::", PORT), family=socket.AF_INET6, backlog=64)
+    for block, (algo, flags) in enumerate(ALGOS + ALGOS6, 1):
+        ipv6 = block > len(ALGOS)
         random.seed(f"{seed} {block}")
-        error = Twin(sys.argv[1], algo, flags, block).run(listener)
+        error = Twin(sys.argv[1], algo, flags, block, ipv6).run(listener6 if ipv6 else listener)
         if error:
             print("FAILED:", error)
             failed = 1

@@ -3,9 +3,9 @@
  * libsched by lines, for scripts that hold it against a real balancer.
  * usage: sched_repl ALGO [OVERHEAD_MUL [FLAGS]]          FLAGS: of struct lb_group_opts, a number
  *
- *	add ID WEIGHT [IPV4 PORT] | weight ID WEIGHT     staged and committed at once; answers "ok"
+ *	add ID WEIGHT [ADDRESS PORT] | weight ID WEIGHT     staged and committed at once; answers "ok"
  *	remove ID                                        likewise
- *	pick [IPV4 PORT]                                 answers the id, or the error as a negative number
+ *	pick [ADDRESS PORT]                                 answers the id, or the error as a negative number
  *	done ID | closing ID                             ended; active to inactive. Answers "ok"
  *
  * One picker, which sees every commit. Anything else, or an error but from pick, ends it with status 1.
@@ -22,11 +22,13 @@
 /* The key of an address and a port; 0 for an empty address. */
 static uint64_t key_of(const char *address, uint16_t port)
 {
-	struct in_addr a;
+	uint8_t a[16];
 	uint64_t key = 0;
 
-	if (inet_pton(AF_INET, address, &a) == 1)
-		lb_hash_ipvs(&a, sizeof(a), port, &key);
+	if (inet_pton(AF_INET, address, a) == 1)
+		lb_hash_ipvs(a, 4, port, &key);
+	else if (inet_pton(AF_INET6, address, a) == 1)
+		lb_hash_ipvs(a, 16, port, &key);
 	return key;
 }
 
@@ -53,20 +55,20 @@ static int closing(struct lb_picker *p, uint64_t id)
 static int run(struct lb_group *g, struct lb_picker *p, const char *line)
 {
 	struct lb_request request = {.size = sizeof(request)};
-	char verb[16], address[16] = "";
+	char verb[16], address[INET6_ADDRSTRLEN] = "";
 	uint16_t port = 0;
 	uint64_t id = 0;
 	uint32_t weight = 0;
 	int r, n;
 
 	if (!strncmp(line, "pick", 4)) {
-		sscanf(line, "pick %15s %" SCNu16, address, &port);
+		sscanf(line, "pick %45s %" SCNu16, address, &port);
 		request.key64 = key_of(address, port);
 		r = lb_pick(p, &request, &id);
 		printf("%" PRId64 "\n", r < 0 ? (int64_t)r : (int64_t)id);
 		return 0;
 	}
-	n = sscanf(line, "%15s %" SCNu64 " %" SCNu32 " %15s %" SCNu16, verb, &id, &weight, address,
+	n = sscanf(line, "%15s %" SCNu64 " %" SCNu32 " %45s %" SCNu16, verb, &id, &weight, address,
 		   &port);
 	if ((n >= 3 && (!strcmp(verb, "add") || !strcmp(verb, "weight"))) ||
 	    (n == 2 && !strcmp(verb, "remove")))
