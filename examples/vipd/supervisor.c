@@ -83,6 +83,29 @@ static struct conf *load(const struct options *o)
 	return c;
 }
 
+/* The kernel's IPVS is a module that nobody loads by itself. Silent: nftables is there, too. */
+static void load_ipvs(const struct conf *c)
+{
+	int status;
+	pid_t pid;
+
+	if (!c->n_virtuals || geteuid())
+		return;
+	pid = fork();
+	if (!pid) {
+		int null = open("/dev/null", O_RDWR);
+
+		if (null >= 0) {
+			dup2(null, STDOUT_FILENO);
+			dup2(null, STDERR_FILENO);
+		}
+		execlp("modprobe", "modprobe", "-q", "ip_vs", (char *)NULL);
+		_exit(127);
+	}
+	if (pid > 0)
+		waitpid(pid, &status, 0);
+}
+
 /* ---- Children ---- */
 
 static struct ends ends_of(const struct supervisor *s, enum role role)
@@ -554,6 +577,8 @@ static void begin_reload(struct supervisor *s)
 	}
 	sd_notify_send("RELOADING=1");
 	s->next = load_next(s);
+	if (s->next && !s->conf->n_virtuals)
+		load_ipvs(s->next);
 	/* The keys tell the old vrrp which of its routers go on. */
 	if (!s->next || shared_new(s->next, s->shared, &s->next_shared) < 0) {
 		log_err("%s is not taken: the old configuration goes on", s->options->file);
@@ -626,29 +651,6 @@ static int take_signals(struct supervisor *s)
 }
 
 /* ---- Start ---- */
-
-/* The kernel's IPVS is a module that nobody loads by itself. Silent: nftables is there, too. */
-static void load_ipvs(const struct conf *c)
-{
-	int status;
-	pid_t pid;
-
-	if (!c->n_virtuals || geteuid())
-		return;
-	pid = fork();
-	if (!pid) {
-		int null = open("/dev/null", O_RDWR);
-
-		if (null >= 0) {
-			dup2(null, STDOUT_FILENO);
-			dup2(null, STDERR_FILENO);
-		}
-		execlp("modprobe", "modprobe", "-q", "ip_vs", (char *)NULL);
-		_exit(127);
-	}
-	if (pid > 0)
-		waitpid(pid, &status, 0);
-}
 
 static int make_pairs(struct supervisor *s)
 {

@@ -239,3 +239,20 @@ wait_for 5 "r1 owns 10.9.0.1" says r1 "MASTER: owner of the addresses" || fail "
 vipd_stop r1
 has_address r1 10.9.0.1 || fail "the node keeps its own address" "$(lab_ip r1 -o addr show dev eth0)"
 good "an owner speaks from the address it owns, and keeps it"
+
+# The first virtual server may come by a reload: IPVS is tried for it as at the start.
+mkdir "$LAB_DIR/bin"
+printf '#!/bin/sh\necho "$@" >>"%s"\n' "$LAB_DIR/modprobed" >"$LAB_DIR/bin/modprobe"
+chmod 755 "$LAB_DIR/bin/modprobe"
+configure r1 200 $vip/24
+cp "$LAB_DIR/r1/keepalived.conf" "$LAB_DIR/all.conf"
+sed -i '/^virtual_server/,$d' "$LAB_DIR/r1/keepalived.conf"
+PATH=$LAB_DIR/bin:$PATH vipd_start r1
+wait_for 5 "r1 runs" child r1 vipd_vrrp || fail "r1 runs" "$(tail -n 3 "$LAB_DIR/r1/vipd.log")"
+[ ! -e "$LAB_DIR/modprobed" ] || fail "no module without virtual servers" "$(cat "$LAB_DIR/modprobed")"
+cp "$LAB_DIR/all.conf" "$LAB_DIR/r1/keepalived.conf"
+kill -HUP "${vipd_pid[r1]}"
+wait_for 5 "the virtual server" child r1 vipd_health || fail "r1 has a virtual server" "$(tail -n 3 "$LAB_DIR/r1/vipd.log")"
+grep -q ip_vs "$LAB_DIR/modprobed" || fail "IPVS is tried at the reload" "modprobe was not called"
+vipd_stop r1
+good "a reload that brings the first virtual server loads IPVS"
