@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define BACKLOG_DEFAULT 1024
@@ -42,6 +43,15 @@ static int set_options(int fd, const struct cfg_bind *b)
 	return e;
 }
 
+/* Left behind by the last run. What is no socket stays, and bind says that the name is taken. */
+static void remove_socket(const char *path)
+{
+	struct stat s;
+
+	if (lstat(path, &s) == 0 && S_ISSOCK(s.st_mode))
+		unlink(path);
+}
+
 static int open_socket(const struct cfg_bind *b, unsigned backlog)
 {
 	bool is_unix = b->addr.sa.sa_family == AF_UNIX;
@@ -51,7 +61,7 @@ static int open_socket(const struct cfg_bind *b, unsigned backlog)
 		return -errno;
 	e = is_unix ? 0 : set_options(fd, b);
 	if (is_unix)
-		unlink(b->addr.unix_path.sun_path); /* left behind by the last run */
+		remove_socket(b->addr.unix_path.sun_path);
 	if (!e && bind(fd, &b->addr.sa, b->addr.len) < 0)
 		e = -errno;
 	if (!e && listen(fd, (int)backlog) < 0)

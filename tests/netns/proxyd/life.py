@@ -360,6 +360,20 @@ def test_unix_sockets(binary):
             os.unlink(path)
 
 
+def test_only_a_socket_is_replaced_by_a_socket(binary):
+    with tempfile.NamedTemporaryFile("w+", prefix="proxyd-test.") as precious:
+        precious.write("keep me")
+        precious.flush()
+        body = f"listen m\n    bind unix@{precious.name}\n    server s 127.0.0.1:1\n"
+        with tempfile.NamedTemporaryFile("w", prefix="proxyd-test.") as file:
+            file.write(config(body))
+            file.flush()
+            failed = subprocess.run([binary, "-db", "-f", file.name], timeout=WAIT, capture_output=True)
+        assert failed.returncode == 1 and b"cannot listen on" in failed.stderr, failed
+        with open(precious.name) as f:
+            assert f.read() == "keep me"
+
+
 def test_server_without_a_port_gets_the_clients(binary):
     s = Server(named("same"))
     body = "listen l\n    bind 127.0.0.2:{port}\n    server s 127.0.0.1\n"
