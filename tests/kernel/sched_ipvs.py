@@ -74,8 +74,8 @@ class Twin:
     def destination(self, server):
         return [*self.service, "-r", f"[{self.address(server)}]:{PORT}" if self.ipv6 else f"{self.address(server)}:{PORT}"]
 
-    def edit(self):
-        verb = random.choice(["add", "weight", "weight", "remove"])
+    def edit(self, verb=None):
+        verb = verb or random.choice(["add", "weight", "weight", "remove"])
         weight = random.choice([0, 1, 1, 2, 3, 4, 6, 10])
         if verb == "add" and len(self.servers) < SERVERS_MAX:
             self.next_id += 1  # always a fresh address: the kernel revives old ones with their counters
@@ -133,8 +133,8 @@ class Twin:
 
     def run(self, listener):
         picks = 0
-        for _ in range(4):
-            self.edit()
+        for _ in range(4):  # else one of weight 0 might be alone for long
+            self.edit("add")
         for step in range(STEPS):
             if random.random() < 0.15:
                 self.edit()
