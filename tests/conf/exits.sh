@@ -2,7 +2,7 @@
 # exits.sh VIPD PROXYD: a start that cannot be has one message, with what, where and what to do, and
 # the exit code of keepalived or HAProxy.
 set -u
-vipd=$(realpath "$1") proxyd=$(realpath "$2") # meson names them from the build folder
+vipd=$1 proxyd=$2
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
