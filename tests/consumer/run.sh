@@ -35,6 +35,8 @@ for lib in libha libsched libhealth; do
     cc -std=c11 "${strict[@]}" "${cflags[@]}" -o $lib-static "$source" "${libs[@]/#-l${lib#lib}/-l:$lib.a}"
     ! readelf -d $lib-static | grep -q "NEEDED.*$lib\.so" || { echo "$lib: not linked statically" && exit 1; }
     ./$lib-static
+    ! nm -g --defined-only "prefix/lib/$lib.a" | awk 'NF == 3 {print $3}' | grep -vE '^(ha|lb|health)_' ||
+        { echo "$lib.a: these names may meet those of its user" && exit 1; }
     echo "$lib: C11, static"
 done
 
