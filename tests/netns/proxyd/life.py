@@ -269,9 +269,10 @@ def test_queue_of_a_section_that_is_gone_is_served(binary):
     body = "listen q\n    bind 127.0.0.1:{second}\n    timeout queue 20s\n    server s 127.0.0.1:%d maxconn 1\n" % s.port
     second = free_port()
     with Proxy(binary, config(listen([other]) + body, second=second, threads=2)) as p:
-        with p.connect(second) as first, p.connect(second) as waits:
-            first.sendall(b"a")
-            assert read_n(first, 1) == b"a"
+        first = p.connect(second)
+        first.sendall(b"a")
+        assert read_n(first, 1) == b"a"
+        with p.connect(second) as waits:  # not before: another thread may be quicker
             waits.sendall(b"b")
             time.sleep(0.2)
             reload(p, config(listen([other]), threads=2))
