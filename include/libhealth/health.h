@@ -244,8 +244,7 @@ LIBHEALTH_API int health_check_filter_status(const struct health_check *c,
 /* Sums since health_engine_new. Nothing slips silently: what could not start in time is here. */
 struct health_engine_stats {
 	size_t size;
-	uint64_t checks;    /* now
-			     */
+	uint64_t checks;    /* now */
 	uint64_t in_flight; /* now */
 	uint64_t waiting;   /* now: due, kept back by max_in_flight or rate */
 	uint64_t in_flight_peak;
