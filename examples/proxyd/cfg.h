@@ -93,8 +93,7 @@ STAILQ_HEAD(cfg_logs, cfg_log);
 struct cfg_settings {
 	enum cfg_mode mode;
 	struct diag_place mode_at;
-	const char *balance; /* HAProxy's name */
-	const char *algo;    /* the name of what runs it */
+	const char *balance; /* HAProxy's name, and that of the algorithm */
 	struct diag_place balance_at;
 	struct cfg_timeouts timeout;
 	unsigned maxconn, backlog, retries;

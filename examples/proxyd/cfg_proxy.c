@@ -31,13 +31,8 @@ static void kw_mode(struct reader *r, size_t first, const void *data)
 		say(r, DIAG_ERROR, first, "\"%s\" is no mode: write mode tcp", mode);
 }
 
-/* HAProxy's name, and what runs it: libsched's algorithm, or one of engine/algos.c. */
-static const struct {
-	const char *name, *algo;
-} balances[] = {
-    {"roundrobin", "roundrobin"}, {"static-rr", "roundrobin"}, /* the same shares; it only cannot change weights at run time */
-    {"leastconn", "leastconn"},	  {"source", "source"},	       {"first", "first"},
-};
+/* HAProxy's names; libsched has them under the same ones, or engine/algos.c does. */
+static const char *const balances[] = {"roundrobin", "static-rr", "leastconn", "source", "first"};
 #define N_BALANCES (sizeof(balances) / sizeof(balances[0]))
 
 static void kw_balance(struct reader *r, size_t first, const void *data)
@@ -52,11 +47,10 @@ static void kw_balance(struct reader *r, size_t first, const void *data)
 	name[strcspn(name, "(")] = '\0'; /* hdr(name), random(2) */
 	r->proxy->set.balance_at = place_at(r, first);
 	for (size_t i = 0; i < N_BALANCES; i++) {
-		known[i] = balances[i].name;
-		if (strcmp(balances[i].name, name) != 0)
+		known[i] = balances[i];
+		if (strcmp(balances[i], name) != 0)
 			continue;
-		r->proxy->set.balance = balances[i].name;
-		r->proxy->set.algo = balances[i].algo;
+		r->proxy->set.balance = balances[i];
 		return;
 	}
 	for (size_t i = 0; others[i]; i++) {

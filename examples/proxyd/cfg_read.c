@@ -398,7 +398,6 @@ static void default_settings(struct cfg_settings *s)
 {
 	*s = (struct cfg_settings){
 	    .balance = "roundrobin",
-	    .algo = "roundrobin",
 	    .retries = CFG_RETRIES_DEFAULT,
 	    .server = {.weight = 1, .rise = 2, .fall = 3},
 	};

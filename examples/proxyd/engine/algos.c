@@ -83,35 +83,15 @@ static ssize_t source_pick(const struct lb_snapshot *s, void *cursor, const stru
 	return -1;
 }
 
-/* first: fill the first server to its maxconn, then the next. */
-static ssize_t first_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
-{
-	(void)cursor;
-	for (size_t i = 0; i < lb_snapshot_count(s); i++)
-		if (lb_query_eligible(q, i))
-			return (ssize_t)i;
-	return -1;
-}
-
-static const struct lb_algo algos[] = {
-    {
-	.size = sizeof(struct lb_algo),
-	.name = "source",
-	.table_size = source_size,
-	.build = source_build,
-	.pick = source_pick,
-    },
-    {
-	.size = sizeof(struct lb_algo),
-	.name = "first",
-	.pick = first_pick,
-    },
+static const struct lb_algo source = {
+    .size = sizeof(source),
+    .name = "source",
+    .table_size = source_size,
+    .build = source_build,
+    .pick = source_pick,
 };
 
 const struct lb_algo *own_algo_find(const char *name)
 {
-	for (size_t i = 0; i < sizeof(algos) / sizeof(algos[0]); i++)
-		if (!strcmp(algos[i].name, name))
-			return &algos[i];
-	return NULL;
+	return strcmp(source.name, name) ? NULL : &source;
 }

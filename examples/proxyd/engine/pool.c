@@ -25,11 +25,11 @@ static void pool_free(struct pool *p)
 
 static struct lb_group_opts group_opts(const struct cfg_proxy *proxy)
 {
-	const struct lb_algo *own = own_algo_find(proxy->set.algo);
+	const struct lb_algo *own = own_algo_find(proxy->set.balance);
 
 	return (struct lb_group_opts){
 	    .size = sizeof(struct lb_group_opts),
-	    .algo = own ? NULL : proxy->set.algo,
+	    .algo = own ? NULL : proxy->set.balance,
 	    .own_algo = own,
 	};
 }
@@ -42,7 +42,7 @@ static struct pool *pool_new(struct engine *e, const struct cfg_proxy *proxy)
 	if (!p)
 		return NULL;
 	p->name = strdup(proxy->name);
-	p->algo = proxy->set.algo;
+	p->algo = proxy->set.balance;
 	p->worker = aligned_alloc(CACHE_LINE, e->n_workers * sizeof(*p->worker));
 	if (!p->name || !p->worker || lb_group_new(&o, &p->group) < 0) {
 		pool_free(p);
@@ -193,11 +193,11 @@ int pool_sync(struct pool *p, const struct set *set, const struct cfg_proxy *pro
 	struct server *s;
 	int e = 0;
 
-	if (strcmp(p->algo, proxy->set.algo) != 0) {
+	if (strcmp(p->algo, proxy->set.balance) != 0) {
 		struct lb_group_opts o = group_opts(proxy);
 
 		e = lb_group_configure(p->group, &o);
-		p->algo = proxy->set.algo;
+		p->algo = proxy->set.balance;
 	}
 	LIST_FOREACH (s, &p->servers, entry)
 		if (s->member && s->in != set) {

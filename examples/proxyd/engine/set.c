@@ -69,7 +69,7 @@ static bool add_backend(struct engine *e, struct set *s, const struct cfg_proxy 
 	    .retries = p->set.retries,
 	    .redispatch = p->set.redispatch,
 	    .hashes_source = !strcmp(p->set.balance, "source"),
-	    .rotates = !strcmp(p->set.algo, "roundrobin"),
+	    .rotates = !strcmp(p->set.balance, "roundrobin") || !strcmp(p->set.balance, "static-rr"),
 	    .keepalive = p->set.tcp_keepalive_server,
 	};
 	if (!b->pool)

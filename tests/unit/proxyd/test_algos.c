@@ -79,19 +79,6 @@ static void source_hands_on_what_a_full_server_cannot_take(void **state)
 	lb_group_free(g);
 }
 
-static void first_fills_in_order(void **state)
-{
-	const uint32_t weight[] = {1, 1};
-	struct lb_group *g;
-	struct lb_picker *p = group("first", weight, 2, 2, &g);
-	const uint64_t expected[] = {1, 1, 2, 2, 1000 + EAGAIN};
-
-	(void)state;
-	for (size_t i = 0; i < 5; i++)
-		assert_int_equal(pick(p, i), expected[i]);
-	lb_group_free(g);
-}
-
 static void without_servers_there_is_no_choice(void **state)
 {
 	struct lb_group *g;
@@ -108,7 +95,6 @@ int main(void)
 	    cmocka_unit_test(source_gives_each_weight_its_share),
 	    cmocka_unit_test(source_stays),
 	    cmocka_unit_test(source_hands_on_what_a_full_server_cannot_take),
-	    cmocka_unit_test(first_fills_in_order),
 	    cmocka_unit_test(without_servers_there_is_no_choice),
 	};
 
