@@ -58,6 +58,15 @@ says() { grep -qF -- "$2" "$LAB_DIR/$1/vipd.log"; } # NAME TEXT
 count() { grep -cF -- "$2" "$LAB_DIR/$1/vipd.log"; }
 sent() { tshark -n -r "$capture" -Y "vrrp && $1" 2>/dev/null; }
 
+# kill_child NODE PROCESS: -9, and until its supervisor has taken note: the next one that is found is another.
+kill_child() {
+    local pid
+    wait_for 5 "$2 runs on $1" child "$1" "$2" || fail "$2 runs on $1" "$(tail -n 3 "$LAB_DIR/$1/vipd.log")"
+    pid=$(child "$1" "$2")
+    kill -KILL "$pid"
+    wait_for 5 "$2 of $1 has ended" lab_gone "$pid" || fail "$2 of $1 ends" "process $pid is there"
+}
+
 cat >"$LAB_DIR/notify.sh" <<'SH'
 #!/bin/sh
 echo "$2 $3 $4 $5" >>"$1"
@@ -162,9 +171,8 @@ good "an address that a stranger removed is back"
 lab_stop "$monitor_pid"
 
 # The order to give the address back waits for the kernel process, which is away for a second.
-kill -KILL "$(child r1 vipd_kernel)"
-wait_for 5 "vipd_kernel runs again" child r1 vipd_kernel || fail "vipd_kernel runs again" "$(tail -n 3 "$LAB_DIR/r1/vipd.log")"
-kill -KILL "$(child r1 vipd_kernel)"
+kill_child r1 vipd_kernel
+kill_child r1 vipd_kernel
 configure r2 250 $vip/24
 kill -HUP "${vipd_pid[r2]}"
 wait_for 10 "r2 takes over" has_address r2 $vip || fail "r2 has the higher priority now" "$(holders $vip r1 r2)"
@@ -177,11 +185,9 @@ wait_for 10 "the scripts have run again" twice || fail "scripts for the second t
 good "what was to be done while the kernel process was away is done by the next one"
 
 # A vrrp that dies again and again is away for longer than the adverts may be: r2 takes over, so r1 must not hold the address.
-for try in 1 2; do
-    wait_for 5 "vipd_vrrp runs" child r1 vipd_vrrp || fail "vipd_vrrp runs on r1" "$(tail -n 3 "$LAB_DIR/r1/vipd.log")"
-    kill -KILL "$(child r1 vipd_vrrp)"
-done
-wait_for 5 "r2 takes over" has_address r2 $vip || fail "r2 takes over ($try)" "$(holders $vip r1 r2)"
+kill_child r1 vipd_vrrp
+kill_child r1 vipd_vrrp
+wait_for 5 "r2 takes over" has_address r2 $vip || fail "r2 takes over" "$(holders $vip r1 r2)"
 only_on $vip r2 r1 || fail "r1 lets $vip go" "$(holders $vip r1 r2)"
 thrice() { [ "$(grep -c "INSTANCE VI_1 MASTER" "$LAB_DIR/r1/notified")" = 3 ]; }
 wait_for 10 "r1 is MASTER again" thrice || fail "r1 is MASTER again" "$(cat "$LAB_DIR/r1/notified")"
@@ -190,8 +196,7 @@ good "a VRRP process that is away for long lets its address go"
 
 # Stopped while vrrp and the kernel process are away for a second or more: nothing stays behind.
 for process in vipd_vrrp vipd_kernel vipd_vrrp vipd_kernel; do
-    wait_for 5 "$process runs" child r2 $process || fail "$process runs on r2" "$(tail -n 3 "$LAB_DIR/r2/vipd.log")"
-    kill -KILL "$(child r2 $process)"
+    kill_child r2 $process
 done
 lab_ip r2 addr add $vip/24 dev eth0 # as if it had been MASTER
 vipd_stop r2
