@@ -14,7 +14,7 @@
  *
  * Callbacks run at the end of the call that caused them, when the object is whole again, in the
  * order the RFC lists the actions. Inside one, every function here may be called on the same object
- * but ha_vrrp_receive and ha_vrrp_tick (-EBUSY) and ha_vrrp_free (asserts); what they cause is told
+ * but ha_vrrp_receive, ha_vrrp_saw and ha_vrrp_tick (-EBUSY) and ha_vrrp_free (asserts); what they cause is told
  * after the callback returned. Calls that mutate give -EBUSY when one round of callbacks caused more
  * than HA_VRRP_MAX_ROUND events, so that a loop of callbacks ends.
  *
@@ -51,7 +51,9 @@ extern "C" {
 #define HA_VRRP_MAX_INTERVAL_CS 4095	 /* 12 bits on the wire of version 3 */
 #define HA_VRRP_MAX_INTERVAL_V2_CS 25500 /* 8 bits of seconds on the wire of version 2 */
 #define HA_VRRP_AUTH_SIZE 8
-#define HA_VRRP_FREEZE_SIZE 128 /* bytes that ha_vrrp_freeze needs */
+#define HA_VRRP_MAX_SENDERS 8	/* other routers of this VRID that are remembered */
+#define HA_VRRP_MAX_TRACKERS 64 /* that add to the priority */
+#define HA_VRRP_FREEZE_SIZE 512 /* bytes that ha_vrrp_freeze needs */
 #define HA_VRRP_MAX_ROUND 16	/* events the callbacks of one call may cause; of a group: in all */
 #define HA_VRRP_NEVER UINT64_MAX /* "no deadline", and "none" for a time that has a default */
 
@@ -78,6 +80,8 @@ enum ha_vrrp_reason {
 	HA_VRRP_FAULTED,	 /* the first fault bit was set */
 	HA_VRRP_RECOVERED,	 /* the last fault bit was cleared */
 	HA_VRRP_FOLLOWED,	 /* the sync group moved it */
+	HA_VRRP_HANDED_OVER,	 /* ha_vrrp_hand_over, and the heir was heard */
+	HA_VRRP_PEER_DOWN,	 /* the timer, shortened by ha_vrrp_peer_down */
 	HA_VRRP_N_REASONS,
 };
 
@@ -119,6 +123,12 @@ enum ha_vrrp_remark {
 	HA_VRRP_REMARK_LATE,	       /* a timer was served late: this process was not running */
 	HA_VRRP_REMARK_NO_SOURCE,      /* an advert was due, and there is no source address */
 	HA_VRRP_REMARK_SEND_FAILED,    /* ops->send returned an error */
+	HA_VRRP_REMARK_MISSED,	  /* two or more adverts in a row of the Active did not come: loss,
+					  queues (RFC 9568 2.5); one more and this Backup takes over */
+	HA_VRRP_REMARK_DUPLICATE, /* ARP or ND of another machine claims an address that this
+					  Active holds; meta has the address as source, and the MAC */
+	HA_VRRP_REMARK_ADDRESS_LOST, /* Active, but the addresses are gone: asked for again */
+	HA_VRRP_REMARK_NO_HEIR,	     /* handed over, but nobody came: goes on as Active */
 	HA_VRRP_N_REMARKS,
 };
 
@@ -230,13 +240,20 @@ struct ha_vrrp_opts {
 	 */
 	uint8_t garp_repeat, garp_refresh_repeat, garp_lower_repeat;
 	uint64_t garp_delay_ns, garp_refresh_ns;
+
+	/*
+	 * Version 3 over IPv4: send the checksum in the form that the other side sends: a unicast peer
+	 * in its own, the group in that of the Active heard last. `checksum` until one was heard.
+	 */
+	bool learn_checksum;
 };
 
 /* What is known of a received message beside its bytes. All of it is needed. */
 struct ha_vrrp_meta {
 	size_t size;
 	struct ha_ip source, destination;
-	uint8_t ttl; /* or hop limit */
+	uint8_t ttl;	/* or hop limit */
+	uint8_t mac[6]; /* of the sender, as far as known; only passed on */
 };
 
 /* A change of state. `peer` and `peer_priority` are those of the advert that caused it, or none. */
@@ -340,7 +357,59 @@ LIBHA_API int ha_vrrp_set_priority(struct ha_vrrp *v, uint64_t now_ns, unsigned 
  * may be set before the start. -EINVAL: no bit, or the group's HA_VRRP_FAULT_GROUP; -EBUSY.
  */
 #define HA_VRRP_FAULT_GROUP 0x80000000u /* another member of the sync group is in Fault */
+#define HA_VRRP_FAULT_ADDRESS \
+	0x40000000u /* set by the engine: ha_vrrp_set_held; cleared by the host */
 LIBHA_API int ha_vrrp_set_fault(struct ha_vrrp *v, uint64_t now_ns, uint32_t bits, bool on);
+
+/*
+ * Priority tracking as keepalived does it: while `up`, a positive weight is added to the configured
+ * priority; while not, a negative one. The sum over all trackers, bounded to 1..254, is the effective
+ * priority: use this or ha_vrrp_set_priority. `tracker` is a number of the host's, below
+ * HA_VRRP_MAX_TRACKERS; weight -254..254, 0 forgets the tracker. In every state, also before the
+ * start; not thawed, so tell them first. -EINVAL: out of range, or an owner; -EBUSY.
+ */
+LIBHA_API int ha_vrrp_track(struct ha_vrrp *v, uint64_t now_ns, unsigned tracker, int weight,
+			    bool up);
+
+/*
+ * The host found that the addresses of an Active are gone (somebody deleted them, events were lost),
+ * or that they are there again. Without them no advert leaves. When told so first, the engine asks
+ * for them once more (ops->addresses, up); when they are not there HA_VRRP_RESTORE_NS later it resigns
+ * into Fault with HA_VRRP_FAULT_ADDRESS, which the host clears when it wants another try. In other
+ * states nothing happens. -EBUSY.
+ */
+#define HA_VRRP_RESTORE_NS UINT64_C(90000000)
+LIBHA_API int ha_vrrp_set_held(struct ha_vrrp *v, uint64_t now_ns, bool held);
+
+/*
+ * Graceful handover, make before break: the Active resigns with priority 0 but keeps its addresses
+ * until it hears the first advert of another router, then becomes Backup (HA_VRRP_HANDED_OVER), and
+ * leaves that one in peace, whatever its priority, until it fails. When nobody came within its own
+ * Active_Down_Interval it goes on as Active (HA_VRRP_REMARK_NO_HEIR). -EALREADY: not Active, or handing
+ * over; -EBUSY.
+ */
+LIBHA_API int ha_vrrp_hand_over(struct ha_vrrp *v, uint64_t now_ns);
+
+/*
+ * Something faster, BFD for one, knows that a neighbour is gone: a Backup whose Active it is waits
+ * Skew_Time instead of the rest of Active_Down_Interval (draft-ietf-rtgwg-vrrp-bfd-p2p); an advert of
+ * the neighbour undoes it. Never a change of state by itself. 0, also when nothing followed; -EBUSY.
+ */
+LIBHA_API int ha_vrrp_peer_down(struct ha_vrrp *v, uint64_t now_ns, const struct ha_ip *peer);
+
+/*
+ * Evidence from ARP or neighbour discovery: a frame claimed `address` for `mac`. When it is one of the
+ * addresses of this Active, and the MAC is neither ours (`own_mac`) nor the virtual router's, that is a
+ * second Active or a stranger: told as HA_VRRP_REMARK_DUPLICATE, and the addresses are announced again,
+ * once a second at most. 0, also when nothing followed; -EINVAL, -E2BIG, -EBUSY inside a callback.
+ */
+struct ha_vrrp_sighting {
+	size_t size;
+	struct ha_ip address;
+	uint8_t mac[6];	    /* that the frame claims it for */
+	uint8_t own_mac[6]; /* of the interface it came in by */
+};
+LIBHA_API int ha_vrrp_saw(struct ha_vrrp *v, uint64_t now_ns, const struct ha_vrrp_sighting *s);
 
 /*
  * The source address became another; AF_UNSPEC: there is none, and nothing is sent. -EINVAL:
@@ -394,6 +463,27 @@ struct ha_vrrp_stats {
 LIBHA_API int ha_vrrp_stats(const struct ha_vrrp *v, struct ha_vrrp_stats *ret);
 
 /*
+ * A router whose adverts were accepted, or was until HA_VRRP_MAX_SENDERS others were heard after it.
+ * Missed adverts are those of an Active that this Backup waited for: `missed_in_row` 2 of
+ * down_timer_adverts 3 is one step from a takeover by loss.
+ */
+struct ha_vrrp_sender {
+	size_t size;
+	struct ha_ip address;
+	uint8_t priority; /* as last heard; 0: it resigned */
+	uint8_t version;
+	enum ha_vrrp_checksum checksum; /* the form it uses; version 3 over IPv4 */
+	uint16_t interval_cs;
+	uint64_t first_ns, last_ns; /* heard */
+	uint64_t adverts;
+	uint64_t missed;       /* adverts */
+	uint64_t longest_ns;   /* between two adverts that followed each other as Active's */
+	uint8_t missed_in_row; /* at most */
+};
+/* The index-th, 0.., in no order. -ENOENT: there are no more; -EINVAL: ret->size is not set. */
+LIBHA_API int ha_vrrp_sender(const struct ha_vrrp *v, unsigned index, struct ha_vrrp_sender *ret);
+
+/*
  * Hitless restart and reload. Freeze writes the state (not the options) with its absolute timers
  * into `buf`: the number of bytes, at most HA_VRRP_FREEZE_SIZE; -ENOSPC. Thaw puts it into a router
  * in Initialize, made with the same vrid and family on the same machine since the same boot,
@@ -442,6 +532,9 @@ LIBHA_API int ha_vrrp_group_remove(struct ha_vrrp_group *g, struct ha_vrrp *v);
 /* Start or stop of every member as one step: nobody sees a part of it. -EALREADY, -EBUSY. */
 LIBHA_API int ha_vrrp_group_start(struct ha_vrrp_group *g, uint64_t now_ns);
 LIBHA_API int ha_vrrp_group_stop(struct ha_vrrp_group *g, uint64_t now_ns);
+
+/* ha_vrrp_hand_over of every member. The first that hears its heir takes the others along. */
+LIBHA_API int ha_vrrp_group_hand_over(struct ha_vrrp_group *g, uint64_t now_ns);
 
 /* Initialize while a member is; else Fault when one is, Active when all are, and Backup. */
 LIBHA_API enum ha_vrrp_state ha_vrrp_group_state(const struct ha_vrrp_group *g);

@@ -12,9 +12,15 @@
 #include "base/cursor.h"
 
 #define FREEZE_MAGIC 0x68615652u /* "haVR" */
-#define FREEZE_VERSION 1
+#define FREEZE_VERSION 2
 
-enum { FLAG_READY = 1, FLAG_HEARD_LOWER = 2, FLAG_RELISTENED = 4, FLAG_ANNOUNCE_SECOND = 8 };
+enum {
+	FLAG_READY = 1,
+	FLAG_HEARD_LOWER = 2,
+	FLAG_RELISTENED = 4,
+	FLAG_ANNOUNCE_SECOND = 8,
+	FLAG_STANDS_BY = 16,
+};
 
 static void write_be64(struct writer *w, uint64_t v)
 {
@@ -27,6 +33,14 @@ static uint64_t read_be64(struct reader *r)
 	uint64_t high = read_be32(r);
 
 	return high << 32 | read_be32(r);
+}
+
+static uint8_t flags_of(const struct ha_vrrp *v)
+{
+	return (uint8_t)((v->ready ? FLAG_READY : 0) | (v->heard_lower ? FLAG_HEARD_LOWER : 0) |
+			 (v->relistened ? FLAG_RELISTENED : 0) |
+			 (v->announce_second ? FLAG_ANNOUNCE_SECOND : 0) |
+			 (v->stands_by ? FLAG_STANDS_BY : 0));
 }
 
 ssize_t ha_vrrp_freeze(const struct ha_vrrp *v, void *buf, size_t cap)
@@ -43,10 +57,7 @@ ssize_t ha_vrrp_freeze(const struct ha_vrrp *v, void *buf, size_t cap)
 	write_u8(&w, v->opts.priority);
 	write_u8(&w, v->priority);
 	write_u8(&w, (uint8_t)v->timer);
-	write_u8(&w,
-		 (uint8_t)((v->ready ? FLAG_READY : 0) | (v->heard_lower ? FLAG_HEARD_LOWER : 0) |
-			   (v->relistened ? FLAG_RELISTENED : 0) |
-			   (v->announce_second ? FLAG_ANNOUNCE_SECOND : 0)));
+	write_u8(&w, flags_of(v));
 	write_be16(&w, v->active_interval_cs);
 	write_u8(&w, v->active_priority);
 	write_u8(&w, v->active.family ? 1 : 0);
@@ -59,6 +70,8 @@ ssize_t ha_vrrp_freeze(const struct ha_vrrp *v, void *buf, size_t cap)
 	write_be64(&w, v->reannounce_ns);
 	write_be64(&w, v->reannounced_ns);
 	write_be64(&w, v->replied_ns);
+	write_be64(&w, v->handover_ns);
+	write_be64(&w, v->restore_ns);
 	if (!w.bad)
 		write_be16(&w, csum_finish(csum_add(0, buf, writer_len(&w))));
 	return w.bad ? -ENOSPC : (ssize_t)writer_len(&w);
@@ -71,7 +84,7 @@ struct frozen {
 	uint16_t active_interval_cs;
 	struct ha_ip active;
 	uint64_t since_ns, timer_ns, timer_start_ns, preempt_ns, announce_ns, reannounce_ns,
-	    reannounced_ns, replied_ns;
+	    reannounced_ns, replied_ns, handover_ns, restore_ns;
 };
 
 static bool read_frozen(const void *buf, size_t len, struct frozen *ret)
@@ -100,6 +113,8 @@ static bool read_frozen(const void *buf, size_t len, struct frozen *ret)
 	f.reannounce_ns = read_be64(&r);
 	f.reannounced_ns = read_be64(&r);
 	f.replied_ns = read_be64(&r);
+	f.handover_ns = read_be64(&r);
+	f.restore_ns = read_be64(&r);
 	read_be16(&r);
 	if (r.bad || reader_left(&r) || csum_finish(csum_add(0, buf, len)))
 		return false;
@@ -128,11 +143,12 @@ static bool timer_fits(const struct frozen *f)
 /* A state that the machine can be in. */
 static bool is_sound(const struct frozen *f, const struct ha_vrrp *v)
 {
-	bool announces = f->announce_ns != HA_VRRP_NEVER || f->reannounce_ns != HA_VRRP_NEVER;
+	bool actives = f->announce_ns != HA_VRRP_NEVER || f->reannounce_ns != HA_VRRP_NEVER ||
+		       f->restore_ns != HA_VRRP_NEVER || f->handover_ns;
 
 	if (f->state > HA_VRRP_FAULT || f->timer > VRRP_TIMER_NOW || !timer_fits(f))
 		return false;
-	if (announces && f->state != HA_VRRP_ACTIVE)
+	if (actives && f->state != HA_VRRP_ACTIVE)
 		return false;
 	if (!f->priority ||
 	    (f->priority == HA_VRRP_PRIORITY_OWNER) != (f->base_priority == HA_VRRP_PRIORITY_OWNER))
@@ -176,6 +192,9 @@ static void take(struct ha_vrrp *v, const struct frozen *f)
 	v->reannounce_ns = f->reannounce_ns;
 	v->reannounced_ns = f->reannounced_ns;
 	v->replied_ns = f->replied_ns;
+	v->handover_ns = f->handover_ns;
+	v->restore_ns = f->restore_ns;
+	v->stands_by = f->flags & FLAG_STANDS_BY;
 }
 
 /* The learned interval as the new options allow it. */

@@ -61,7 +61,7 @@ void vrrp_retime(struct ha_vrrp *v)
 		return; /* it has run out already */
 	if (v->timer == VRRP_TIMER_DOWN)
 		v->timer_ns = v->timer_start_ns + vrrp_down_ns(v);
-	else if (v->timer == VRRP_TIMER_SKEW)
+	else if (v->timer == VRRP_TIMER_SKEW || v->timer == VRRP_TIMER_PEER)
 		v->timer_ns = v->timer_start_ns + vrrp_skew_ns(v);
 	if (v->timer_ns < v->now_ns)
 		v->timer_ns = v->now_ns; /* due, not late */
@@ -132,9 +132,9 @@ static void become_active(struct ha_vrrp *v, enum ha_vrrp_reason reason)
 	v->active_interval_cs = o->advert_interval_cs; /* what was learned ends here */
 	v->active = (struct ha_ip){0};
 	v->active_priority = 0;
-	v->ready = false;
-	v->preempt_ns = HA_VRRP_NEVER;
-	v->tie_ns = 0;
+	v->ready = v->stands_by = v->relistened = false;
+	v->preempt_ns = v->restore_ns = HA_VRRP_NEVER;
+	v->tie_ns = v->handover_ns = 0;
 	set_timer(v, VRRP_TIMER_ADVERT, v->now_ns, own_interval_ns(v));
 	v->stats.became_active++;
 	change_state(v, HA_VRRP_ACTIVE, reason, NULL);
@@ -146,7 +146,8 @@ static void leave_active(struct ha_vrrp *v, bool resign)
 	vrrp_push(v, VRRP_ADDRESSES)->up = false;
 	if (resign)
 		send_advert(v, HA_VRRP_PRIORITY_RESIGN);
-	v->announce_ns = v->reannounce_ns = HA_VRRP_NEVER;
+	v->announce_ns = v->reannounce_ns = v->restore_ns = HA_VRRP_NEVER;
+	v->handover_ns = 0;
 	v->stats.left_active++;
 }
 
@@ -175,6 +176,7 @@ static void elect(struct ha_vrrp *v, enum ha_vrrp_reason reason)
 static void startup(struct ha_vrrp *v, enum ha_vrrp_reason reason)
 {
 	v->active_interval_cs = v->opts.advert_interval_cs;
+	v->stands_by = false;
 	cancel_timer(v);
 	if (v->faults)
 		change_state(v, HA_VRRP_FAULT, HA_VRRP_FAULTED, NULL);
@@ -220,7 +222,7 @@ static bool tolerates(struct ha_vrrp *v)
 {
 	if (v->priority == HA_VRRP_PRIORITY_OWNER)
 		return false;
-	if (v->opts.no_preempt)
+	if (v->opts.no_preempt || v->stands_by)
 		return true;
 	if (!v->opts.preempt_delay_ns)
 		return false;
@@ -229,18 +231,24 @@ static bool tolerates(struct ha_vrrp *v)
 	return v->now_ns < v->preempt_ns;
 }
 
+/* Skew_Time, but never later than the timer stands: a flood does not hold it. */
+static void shorten_down_timer(struct ha_vrrp *v, enum vrrp_timer_kind kind)
+{
+	if (v->now_ns + vrrp_skew_ns(v) < v->timer_ns && !v->ready)
+		set_timer(v, kind, v->now_ns, vrrp_skew_ns(v));
+}
+
 /* RFC 9568 6.4.2 */
 static void backup_hears(struct ha_vrrp *v, const struct vrrp_heard *heard)
 {
 	uint8_t priority = heard->advert.priority;
 
 	if (priority == HA_VRRP_PRIORITY_RESIGN) {
-		/* Skew_Time, but never later than the timer stands: a flood does not hold it. */
-		if (v->now_ns + vrrp_skew_ns(v) < v->timer_ns && !v->ready)
-			set_timer(v, VRRP_TIMER_SKEW, v->now_ns, vrrp_skew_ns(v));
+		shorten_down_timer(v, VRRP_TIMER_SKEW);
 	} else if (priority >= v->priority || tolerates(v)) {
 		if (priority >= v->priority)
 			v->preempt_ns = HA_VRRP_NEVER;
+		vrrp_senders_missed(v, heard);
 		learn(v, heard);
 		set_down_timer(v);
 		v->active = heard->meta->source;
@@ -256,6 +264,8 @@ static enum ha_vrrp_reason timer_reason(const struct ha_vrrp *v)
 		return HA_VRRP_OWNER;
 	if (v->timer == VRRP_TIMER_SKEW)
 		return HA_VRRP_RESIGNED;
+	if (v->timer == VRRP_TIMER_PEER)
+		return HA_VRRP_PEER_DOWN;
 	return v->heard_lower ? HA_VRRP_PREEMPTED : HA_VRRP_TIMEOUT;
 }
 
@@ -277,7 +287,7 @@ static void down_timer_fires(struct ha_vrrp *v)
 }
 
 /* Neighbours may have learned the other one: tell them again (local). */
-static void reannounce(struct ha_vrrp *v)
+void vrrp_reannounce(struct ha_vrrp *v)
 {
 	if (v->reannounce_ns == HA_VRRP_NEVER)
 		v->reannounce_ns = v->now_ns > v->reannounced_ns ? v->now_ns : v->reannounced_ns;
@@ -288,7 +298,7 @@ static void reannounce(struct ha_vrrp *v)
 static void assert_active(struct ha_vrrp *v, const struct vrrp_heard *heard)
 {
 	vrrp_push_remark(v, HA_VRRP_REMARK_LOSING_ADVERT, heard->meta);
-	if (!v->opts.no_reply) {
+	if (!v->opts.no_reply && v->restore_ns == HA_VRRP_NEVER) {
 		if (v->now_ns >= v->replied_ns) {
 			send_advert(v, v->priority);
 			v->replied_ns = v->now_ns + VRRP_REPLY_GAP_NS;
@@ -297,7 +307,7 @@ static void assert_active(struct ha_vrrp *v, const struct vrrp_heard *heard)
 			v->stats.replies_withheld++;
 		}
 	}
-	reannounce(v);
+	vrrp_reannounce(v);
 }
 
 /* RFC 9568 6.4.3: a higher priority wins, and among equal ones the higher address. */
@@ -324,11 +334,32 @@ static bool first_link_decides(struct ha_vrrp *v, const struct vrrp_heard *heard
 	return v->now_ns < after(v->tie_ns, down_ns);
 }
 
+/* The Active of another router: this one yields to it. */
+static void yield_to(struct ha_vrrp *v, enum ha_vrrp_reason reason, const struct vrrp_heard *heard)
+{
+	leave_active(v, false);
+	learn(v, heard);
+	v->active = heard->meta->source;
+	v->active_priority = heard->advert.priority;
+	become_backup(v, reason, heard);
+}
+
+/* Handing over, any other router is the heir; another one that resigns is none (local). */
+static void heir_is_heard(struct ha_vrrp *v, const struct vrrp_heard *heard)
+{
+	if (heard->advert.priority == HA_VRRP_PRIORITY_RESIGN)
+		return;
+	v->stands_by = true;
+	yield_to(v, HA_VRRP_HANDED_OVER, heard);
+}
+
 /* RFC 9568 6.4.3 */
 static void active_hears(struct ha_vrrp *v, const struct vrrp_heard *heard)
 {
-	if (heard->advert.priority == HA_VRRP_PRIORITY_RESIGN) {
-		if (v->now_ns < v->replied_ns) {
+	if (v->handover_ns) {
+		heir_is_heard(v, heard);
+	} else if (heard->advert.priority == HA_VRRP_PRIORITY_RESIGN) {
+		if (v->now_ns < v->replied_ns || v->restore_ns != HA_VRRP_NEVER) {
 			v->stats.replies_withheld++;
 			return;
 		}
@@ -338,19 +369,38 @@ static void active_hears(struct ha_vrrp *v, const struct vrrp_heard *heard)
 	} else if (!wins(v, heard)) {
 		assert_active(v, heard);
 	} else if (first_link_decides(v, heard)) {
-		reannounce(v);
+		vrrp_reannounce(v);
 	} else {
-		if (v->opts.last_advert)
+		if (v->opts.last_advert && v->restore_ns == HA_VRRP_NEVER)
 			send_advert(v, v->priority);
-		leave_active(v, false);
-		learn(v, heard);
-		v->active = heard->meta->source;
-		v->active_priority = heard->advert.priority;
-		become_backup(v,
-			      heard->advert.priority > v->priority ? HA_VRRP_HIGHER_PRIORITY
-								   : HA_VRRP_HIGHER_ADDRESS,
-			      heard);
+		yield_to(v,
+			 heard->advert.priority > v->priority ? HA_VRRP_HIGHER_PRIORITY
+							      : HA_VRRP_HIGHER_ADDRESS,
+			 heard);
 	}
+}
+
+/* Handing over, the beat says priority 0 until the heir is heard or nobody has come (local). */
+static void hand_over_fires(struct ha_vrrp *v)
+{
+	if (v->now_ns < v->handover_ns) {
+		send_advert(v, HA_VRRP_PRIORITY_RESIGN);
+		return;
+	}
+	v->handover_ns = 0;
+	vrrp_push_remark(v, HA_VRRP_REMARK_NO_HEIR, NULL);
+	send_advert(v, v->priority);
+}
+
+/*
+ * Since its last advert any other router's Active_Down_Timer may have run out: if this process slept,
+ * somebody else may be Active and would be asserted against. One interval to listen, once (local).
+ */
+static bool slept_too_long(const struct ha_vrrp *v, uint64_t late_ns)
+{
+	unsigned beats = v->opts.down_timer_adverts > 1 ? v->opts.down_timer_adverts - 1u : 1;
+
+	return late_ns > beats * own_interval_ns(v) && !v->relistened;
 }
 
 /* Adver_Timer: keeps its beat, unless it fell a whole interval behind. */
@@ -358,15 +408,50 @@ static void advert_timer_fires(struct ha_vrrp *v)
 {
 	uint64_t late_ns = v->now_ns - v->timer_ns;
 
-	send_advert(v, v->priority);
-	if (late_ns >= own_interval_ns(v)) {
+	if (late_ns >= own_interval_ns(v))
 		vrrp_push_remark(v, HA_VRRP_REMARK_LATE, NULL);
-		/* Somebody may have taken the addresses and given them back (local). */
-		if (v->opts.down_timer_adverts * own_interval_ns(v) <= late_ns)
-			announce(v, v->opts.garp_repeat);
-		late_ns = 0;
+	if (slept_too_long(v, late_ns)) {
+		v->relistened = true;
+		set_timer(v, VRRP_TIMER_ADVERT, v->now_ns, own_interval_ns(v));
+		return;
 	}
-	set_timer(v, VRRP_TIMER_ADVERT, v->now_ns - late_ns, own_interval_ns(v));
+	if (v->handover_ns)
+		hand_over_fires(v);
+	else if (v->restore_ns == HA_VRRP_NEVER)
+		send_advert(v, v->priority);
+	if (v->relistened) /* somebody may have taken the addresses and given them back */
+		announce(v, v->opts.garp_repeat);
+	v->relistened = false;
+	set_timer(v, VRRP_TIMER_ADVERT, late_ns >= own_interval_ns(v) ? v->now_ns : v->timer_ns,
+		  own_interval_ns(v));
+}
+
+/* Make before break (local): resign, but keep the addresses until somebody else is heard. */
+static void hand_over(struct ha_vrrp *v)
+{
+	v->handover_ns = v->now_ns + vrrp_down_ns(v);
+	send_advert(v, HA_VRRP_PRIORITY_RESIGN);
+	set_timer(v, VRRP_TIMER_ADVERT, v->now_ns, own_interval_ns(v));
+}
+
+/*
+ * No advert without the addresses (local): they are asked for once more; ha_vrrp_tick resigns when they
+ * do not come. Once they are there, an advert and the announcement make up for those that did not leave.
+ */
+void vrrp_held(struct ha_vrrp *v, bool held)
+{
+	if (v->state != HA_VRRP_ACTIVE || held == (v->restore_ns == HA_VRRP_NEVER))
+		return;
+	if (!held) {
+		v->restore_ns = v->now_ns + HA_VRRP_RESTORE_NS;
+		vrrp_push_remark(v, HA_VRRP_REMARK_ADDRESS_LOST, NULL);
+		vrrp_push(v, VRRP_ADDRESSES)->up = true;
+		return;
+	}
+	v->restore_ns = HA_VRRP_NEVER;
+	if (!v->handover_ns)
+		send_advert(v, v->priority);
+	announce(v, v->opts.garp_repeat);
 }
 
 static void in_initialize(struct ha_vrrp *v, enum vrrp_event event)
@@ -396,9 +481,13 @@ static void in_backup(struct ha_vrrp *v, enum vrrp_event event, const struct vrr
 	case VRRP_EV_GROUP_ACTIVE:
 		become_active(v, HA_VRRP_FOLLOWED);
 		break;
+	case VRRP_EV_PEER_DOWN:
+		shorten_down_timer(v, VRRP_TIMER_PEER);
+		break;
 	case VRRP_EV_STARTUP:
 	case VRRP_EV_RECOVER:
 	case VRRP_EV_GROUP_BACKUP:
+	case VRRP_EV_HAND_OVER:
 		break;
 	}
 	if (v->state != HA_VRRP_BACKUP) {
@@ -429,12 +518,17 @@ static void in_active(struct ha_vrrp *v, enum vrrp_event event, const struct vrr
 		change_state(v, HA_VRRP_FAULT, HA_VRRP_FAULTED, NULL);
 		break;
 	case VRRP_EV_GROUP_BACKUP:
+		v->stands_by = v->handover_ns != 0;
 		leave_active(v, true);
 		become_backup(v, HA_VRRP_FOLLOWED, NULL);
+		break;
+	case VRRP_EV_HAND_OVER:
+		hand_over(v);
 		break;
 	case VRRP_EV_STARTUP:
 	case VRRP_EV_RECOVER:
 	case VRRP_EV_GROUP_ACTIVE:
+	case VRRP_EV_PEER_DOWN:
 		break;
 	}
 }

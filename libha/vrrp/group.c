@@ -295,6 +295,20 @@ int ha_vrrp_group_start(struct ha_vrrp_group *g, uint64_t now_ns)
 	return group_event(g, now_ns, VRRP_EV_STARTUP);
 }
 
+int ha_vrrp_group_hand_over(struct ha_vrrp_group *g, uint64_t now_ns)
+{
+	struct list *i;
+
+	if (!g || !g->n)
+		return -EINVAL;
+	if (ha_vrrp_group_state(g) != HA_VRRP_ACTIVE)
+		return -EALREADY;
+	list_for_each (i, &g->members)
+		if (member_of(i)->handover_ns)
+			return -EALREADY;
+	return group_event(g, now_ns, VRRP_EV_HAND_OVER);
+}
+
 int ha_vrrp_group_stop(struct ha_vrrp_group *g, uint64_t now_ns)
 {
 	return group_event(g, now_ns, VRRP_EV_SHUTDOWN);

@@ -25,6 +25,8 @@ const char *ha_vrrp_reason_name(enum ha_vrrp_reason reason)
 	    [HA_VRRP_FAULTED] = "fault",
 	    [HA_VRRP_RECOVERED] = "fault is gone",
 	    [HA_VRRP_FOLLOWED] = "follows its group",
+	    [HA_VRRP_HANDED_OVER] = "handed over",
+	    [HA_VRRP_PEER_DOWN] = "the active was found dead",
 	};
 
 	return NAME_OF(name, reason);
@@ -66,6 +68,10 @@ const char *ha_vrrp_remark_name(enum ha_vrrp_remark remark)
 	    [HA_VRRP_REMARK_LATE] = "timer served late",
 	    [HA_VRRP_REMARK_NO_SOURCE] = "no source address",
 	    [HA_VRRP_REMARK_SEND_FAILED] = "sending failed",
+	    [HA_VRRP_REMARK_MISSED] = "adverts missed",
+	    [HA_VRRP_REMARK_DUPLICATE] = "address claimed by another",
+	    [HA_VRRP_REMARK_ADDRESS_LOST] = "addresses lost",
+	    [HA_VRRP_REMARK_NO_HEIR] = "nobody took over",
 	};
 
 	return NAME_OF(name, remark);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The virtual router as its own files see it: vrrp.c (the door), check.c (what is accepted), fsm.c
- * (the RFC's state machine), group.c (sync groups), freeze.c.
+ * (the RFC's state machine), group.c (sync groups), senders.c (who else was heard), track.c
+ * (priorities), freeze.c.
  *
  * An event mutates first and queues what is to be told; the outermost call then drains the queue.
  * The members of a group share its queue, so that one event of the group is told in one order.
@@ -22,7 +23,7 @@
 #define VRRP_REPLY_GAP_NS (10 * UINT64_C(1000000)) /* between answers to losing adverts */
 #define VRRP_REANNOUNCE_GAP_NS VRRP_NS_PER_S	   /* between announcements after them */
 
-/* An event queues at most so many actions for each router it touches: 5 remarks and 3, and room. */
+/* An event queues at most so many actions for each router it touches: 6 remarks and 4, and room. */
 #define VRRP_ACTIONS_PER_EVENT 12
 #define VRRP_QUEUE_SIZE(routers) \
 	((size_t)(routers)*VRRP_ACTIONS_PER_EVENT * (HA_VRRP_MAX_ROUND + 1))
@@ -68,7 +69,17 @@ enum vrrp_timer_kind {
 	VRRP_TIMER_ADVERT, /* Adver_Timer */
 	VRRP_TIMER_DOWN,   /* Active_Down_Timer over Active_Down_Interval */
 	VRRP_TIMER_SKEW,   /* the same over Skew_Time: the Active resigned */
+	VRRP_TIMER_PEER,   /* the same over Skew_Time: ha_vrrp_peer_down */
 	VRRP_TIMER_NOW,	   /* served at the next tick: something changed while no time was known */
+};
+
+/* Another router of this VRID: what its accepted adverts said. */
+struct vrrp_sender {
+	struct ha_ip address; /* family 0: a free place */
+	uint8_t priority, version, missed_in_row;
+	uint16_t interval_cs;
+	enum ha_vrrp_checksum checksum;
+	uint64_t first_ns, last_ns, adverts, missed, longest_ns;
 };
 
 struct ha_vrrp {
@@ -91,7 +102,7 @@ struct ha_vrrp {
 
 	enum vrrp_timer_kind timer;
 	uint64_t timer_ns, timer_start_ns;
-	bool relistened; /* a late Active_Down_Timer was given one more interval */
+	bool relistened; /* a late timer was given one more interval, to listen */
 
 	/* Backup */
 	uint16_t active_interval_cs; /* Active_Adver_Interval */
@@ -100,13 +111,20 @@ struct ha_vrrp {
 	bool ready;	     /* would be Active if its group could */
 	bool heard_lower;    /* since the timer was started */
 	uint64_t preempt_ns; /* when a lower Active may be displaced; NEVER: none was heard */
+	bool stands_by;	     /* handed over: the heir is left in peace */
 
 	/* Active */
 	uint64_t announce_ns;		     /* the next regular announcement */
 	bool announce_second;		     /* it is the burst after garp_delay */
 	uint64_t reannounce_ns;		     /* the next one because of a losing advert */
 	uint64_t reannounced_ns, replied_ns; /* the last ones, plus their gap: not before */
-	uint64_t tie_ns; /* when the tie began that the group's first link shall decide */
+	uint64_t tie_ns;      /* when the tie began that the group's first link shall decide */
+	uint64_t handover_ns; /* until then an heir is awaited; 0: none is */
+	uint64_t
+	    restore_ns; /* the addresses are gone, and must be back by then; NEVER: they are there */
+
+	struct vrrp_sender sender[HA_VRRP_MAX_SENDERS];
+	int16_t weight[HA_VRRP_MAX_TRACKERS]; /* what each tracker adds now */
 };
 
 /* The events of RFC 9568 section 6.4, and those that the RFC does not know. */
@@ -119,6 +137,8 @@ enum vrrp_event {
 	VRRP_EV_RECOVER,      /* the last one is gone */
 	VRRP_EV_GROUP_ACTIVE, /* every member can be Active */
 	VRRP_EV_GROUP_BACKUP, /* some member cannot */
+	VRRP_EV_HAND_OVER,    /* an Active shall be succeeded */
+	VRRP_EV_PEER_DOWN,    /* the Active of this Backup is dead */
 };
 
 /* The accepted advert of an event, or NULL. */
@@ -133,6 +153,8 @@ uint64_t vrrp_skew_ns(const struct ha_vrrp *v);
 uint64_t vrrp_down_ns(const struct ha_vrrp *v);
 void vrrp_retime(struct ha_vrrp *v); /* the priority changed while a timer ran */
 void vrrp_serve_announcements(struct ha_vrrp *v);
+void vrrp_reannounce(struct ha_vrrp *v); /* neighbours may have learned another one */
+void vrrp_held(struct ha_vrrp *v, bool held);
 
 /* check.c: what is accepted. Pure of side effects but the remarks queued for an accepted one. */
 enum ha_vrrp_drop vrrp_check(const struct ha_vrrp *v, const struct ha_vrrp_meta *m, const void *pkt,
@@ -140,6 +162,11 @@ enum ha_vrrp_drop vrrp_check(const struct ha_vrrp *v, const struct ha_vrrp_meta 
 bool vrrp_check_same_addresses(const struct ha_vrrp *v, const struct vrrp_advert *adv);
 bool vrrp_ip_is_multicast(const struct ha_ip *ip);
 bool vrrp_ip_is_link_local(const struct ha_ip *ip);
+
+/* senders.c */
+void vrrp_senders_note(struct ha_vrrp *v, const struct vrrp_heard *heard);
+void vrrp_senders_missed(struct ha_vrrp *v, const struct vrrp_heard *heard);
+enum ha_vrrp_checksum vrrp_senders_checksum(const struct ha_vrrp *v, const struct ha_ip *peer);
 
 /* opts.c: defaults, ranges, copies. */
 void vrrp_opts_default(struct ha_vrrp_opts *o);

@@ -48,13 +48,15 @@ static void tell_remark(struct ha_vrrp *v, enum ha_vrrp_remark what, const struc
 		v->ops.remark(v, what, m, v->userdata);
 }
 
-static int send_to(struct ha_vrrp *v, struct vrrp_wire_out *out, const struct ha_ip *destination)
+static int send_to(struct ha_vrrp *v, struct vrrp_wire_out *out, const struct ha_ip *destination,
+		   const struct ha_ip *peer)
 {
 	uint8_t buf[HA_VRRP_MAX_ADVERT];
 	ssize_t len;
 	int r;
 
 	out->destination = *destination;
+	out->checksum = vrrp_senders_checksum(v, peer);
 	len = vrrp_wire_encode(&v->wire, out, buf, sizeof(buf));
 	assert(len > 0);
 	r = v->ops.send(v, destination, buf, (size_t)len, v->userdata);
@@ -84,9 +86,9 @@ static void send_advert(struct ha_vrrp *v, uint8_t priority)
 	if (priority == HA_VRRP_PRIORITY_RESIGN)
 		v->stats.priority_zero_sent++;
 	if (!o->n_peers)
-		failed = send_to(v, &out, &o->group) < 0;
+		failed = send_to(v, &out, &o->group, NULL) < 0;
 	for (size_t i = 0; i < o->n_peers; i++)
-		failed |= send_to(v, &out, &o->peers[i]) < 0;
+		failed |= send_to(v, &out, &o->peers[i], &o->peers[i]) < 0;
 	if (failed)
 		tell_remark(v, HA_VRRP_REMARK_SEND_FAILED, NULL);
 }
@@ -225,7 +227,8 @@ int ha_vrrp_new(const struct ha_vrrp_opts *opts, const struct ha_vrrp_ops *ops, 
 	v->userdata = userdata;
 	v->priority = own.priority;
 	v->active_interval_cs = own.advert_interval_cs;
-	v->timer_ns = v->announce_ns = v->reannounce_ns = v->preempt_ns = HA_VRRP_NEVER;
+	v->timer_ns = v->announce_ns = v->reannounce_ns = HA_VRRP_NEVER;
+	v->preempt_ns = v->restore_ns = HA_VRRP_NEVER;
 	list_init(&v->in_group);
 	v->queue = &v->own_queue;
 	r = own_opts(v);
@@ -312,6 +315,7 @@ int ha_vrrp_receive(struct ha_vrrp *v, uint64_t now_ns, const struct ha_vrrp_met
 		v->stats.priority_zero_received++;
 	if (v->wire.version == 3 && v->wire.family == AF_INET)
 		v->stats.checksums[heard.advert.checksum]++;
+	vrrp_senders_note(v, &heard);
 	vrrp_fsm(v, VRRP_EV_ADVERT, &heard);
 	return leave(v);
 }
@@ -325,6 +329,8 @@ uint64_t ha_vrrp_deadline(const struct ha_vrrp *v)
 	first = v->timer_ns;
 	if (v->announce_ns < first)
 		first = v->announce_ns;
+	if (v->restore_ns < first)
+		first = v->restore_ns;
 	return v->reannounce_ns < first ? v->reannounce_ns : first;
 }
 
@@ -350,6 +356,10 @@ int ha_vrrp_tick(struct ha_vrrp *v, uint64_t now_ns)
 	}
 	if (v->state == HA_VRRP_ACTIVE)
 		vrrp_serve_announcements(v);
+	if (v->now_ns >= v->restore_ns) {
+		v->faults |= HA_VRRP_FAULT_ADDRESS;
+		vrrp_fsm(v, VRRP_EV_FAULT, NULL);
+	}
 	return leave(v);
 }
 
@@ -409,6 +419,82 @@ int ha_vrrp_announce(struct ha_vrrp *v, uint64_t now_ns)
 		return r;
 	if (v->state == HA_VRRP_ACTIVE)
 		vrrp_push(v, VRRP_ANNOUNCE)->repeat = v->opts.garp_repeat;
+	return leave(v);
+}
+
+int ha_vrrp_set_held(struct ha_vrrp *v, uint64_t now_ns, bool held)
+{
+	int r;
+
+	if (!v)
+		return -EINVAL;
+	r = enter(v, now_ns, true);
+	if (r < 0)
+		return r;
+	vrrp_held(v, held);
+	return leave(v);
+}
+
+int ha_vrrp_hand_over(struct ha_vrrp *v, uint64_t now_ns)
+{
+	int r;
+
+	if (!v)
+		return -EINVAL;
+	if (v->state != HA_VRRP_ACTIVE || v->handover_ns)
+		return -EALREADY;
+	r = enter(v, now_ns, true);
+	if (r < 0)
+		return r;
+	vrrp_fsm(v, VRRP_EV_HAND_OVER, NULL);
+	return leave(v);
+}
+
+int ha_vrrp_peer_down(struct ha_vrrp *v, uint64_t now_ns, const struct ha_ip *peer)
+{
+	int r;
+
+	if (!v || !peer)
+		return -EINVAL;
+	r = enter(v, now_ns, true);
+	if (r < 0)
+		return r;
+	if (v->active.family && !ha_ip_compare(&v->active, peer))
+		vrrp_fsm(v, VRRP_EV_PEER_DOWN, NULL);
+	return leave(v);
+}
+
+static bool claims_ours(const struct ha_vrrp *v, const struct ha_vrrp_sighting *s)
+{
+	uint8_t virtual_mac[6];
+
+	ha_vrrp_mac(v->opts.family, v->opts.vrid, virtual_mac);
+	if (!memcmp(s->mac, s->own_mac, sizeof(s->mac)) ||
+	    !memcmp(s->mac, virtual_mac, sizeof(s->mac)))
+		return false;
+	for (size_t i = 0; i < v->opts.n_addresses; i++)
+		if (!ha_ip_compare(&v->opts.addresses[i], &s->address))
+			return true;
+	return false;
+}
+
+int ha_vrrp_saw(struct ha_vrrp *v, uint64_t now_ns, const struct ha_vrrp_sighting *sighting)
+{
+	struct ha_vrrp_meta meta = {.size = sizeof(meta)};
+	struct ha_vrrp_sighting s;
+	int r = sized_in(&s, sizeof(s), sighting);
+
+	if (r < 0 || !v)
+		return v ? r : -EINVAL;
+	r = enter(v, now_ns, false); /* not in a callback: the remark would outlive `meta` */
+	if (r < 0)
+		return r;
+	if (v->state == HA_VRRP_ACTIVE && claims_ours(v, &s)) {
+		meta.source = s.address;
+		memcpy(meta.mac, s.mac, sizeof(meta.mac));
+		vrrp_push_remark(v, HA_VRRP_REMARK_DUPLICATE, &meta);
+		vrrp_reannounce(v);
+	}
 	return leave(v);
 }
 

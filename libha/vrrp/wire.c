@@ -169,7 +169,7 @@ ssize_t vrrp_wire_encode(const struct vrrp_wire *w, const struct vrrp_wire_out *
 		return -ENOSPC;
 	len = writer_len(&b);
 	memset(csum, 0, 2);
-	sum = csum_start(w, w->checksum, &out->source, &out->destination, len);
+	sum = csum_start(w, out->checksum, &out->source, &out->destination, len);
 	sum = csum_add(sum, buf, len);
 	b = writer_of(csum, 2);
 	write_be16(&b, csum_finish(sum));

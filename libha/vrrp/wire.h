@@ -13,7 +13,7 @@ struct vrrp_wire {
 	uint8_t family, version, vrid;
 	uint8_t auth_type; /* version 2: 0 or 1 */
 	uint8_t auth[HA_VRRP_AUTH_SIZE];
-	enum ha_vrrp_checksum checksum; /* version 3 over IPv4: how to send */
+	enum ha_vrrp_checksum checksum; /* version 3 over IPv4: the form that is expected */
 	struct ha_ip group;		/* for HA_VRRP_CHECKSUM_PSEUDO_GROUP */
 };
 
@@ -37,6 +37,7 @@ struct vrrp_wire_out {
 	uint8_t priority;
 	uint16_t interval_cs;
 	struct ha_ip source, destination;
+	enum ha_vrrp_checksum checksum; /* version 3 over IPv4 */
 	const struct ha_ip *addresses;
 	size_t n_addresses;
 };

@@ -168,7 +168,8 @@ static int on_send(struct ha_vrrp *v, const struct ha_ip *destination, const voi
 	struct router *r = userdata;
 	struct node *n = r->node;
 	struct world *w = n->w;
-	struct ha_vrrp_meta meta = {sizeof(meta), r->source, *destination, 255};
+	struct ha_vrrp_meta meta = {
+	    .size = sizeof(meta), .source = r->source, .destination = *destination, .ttl = 255};
 
 	(void)v;
 	covered.adverts++;
@@ -471,8 +472,10 @@ static void run(struct world *w, uint64_t until_ns)
 static void hostile(struct world *w, struct node *n)
 {
 	struct router *r = &n->router[below(w, w->n_links)];
-	struct ha_vrrp_meta m = {
-	    sizeof(m), address(w, r->link, 99), {.family = AF_INET, .bytes = {224, 0, 0, 18}}, 255};
+	struct ha_vrrp_meta m = {.size = sizeof(m),
+				 .source = address(w, r->link, 99),
+				 .destination = {.family = AF_INET, .bytes = {224, 0, 0, 18}},
+				 .ttl = 255};
 	uint8_t bytes[64];
 	size_t len = below(w, sizeof(bytes) + 1);
 

@@ -42,6 +42,15 @@ static inline struct ha_ip ip(const char *text)
 	return a;
 }
 
+/* For comparing; valid until the next call. */
+static inline const char *inet(const struct ha_ip *a)
+{
+	static char text[HA_IP_TEXT_SIZE];
+
+	ha_ip_format(a, text, sizeof(text));
+	return text;
+}
+
 static inline void rig_note(struct rig *r, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 static inline void rig_note(struct rig *r, const char *format, ...)

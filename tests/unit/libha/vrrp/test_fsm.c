@@ -441,14 +441,86 @@ static void a_new_priority_does_not_end_the_listening(void **state)
 	assert_true(ha_vrrp_deadline(r.v) == t + S);
 }
 
-static void an_active_that_slept_announces_again(void **state)
+static void an_active_that_slept_listens_before_it_asserts(void **state)
+{
+	uint64_t t = start_active();
+
+	(void)state;
+	ha_vrrp_tick(r.v, t + 4 * S); /* its last advert is 4 s old: others may have taken over */
+	assert_said(&r, "remark(timer served late)");
+	assert_true(ha_vrrp_deadline(r.v) == t + 5 * S);
+	rig_run(&r, t + 5 * S);
+	assert_said(&r, "send100 announce5 announce5"); /* the second: garp_delay is over, too */
+	assert_true(ha_vrrp_deadline(r.v) == t + 6 * S);
+}
+
+static void an_active_that_slept_yields_to_a_winner_without_a_word(void **state)
 {
 	uint64_t t = start_active();
 
 	(void)state;
 	ha_vrrp_tick(r.v, t + 4 * S);
-	assert_said(&r, "send100 remark(timer served late) announce5");
-	assert_true(ha_vrrp_deadline(r.v) == t + 5 * S);
+	hear(&r, t + 4 * S + 1, 200);
+	assert_said(&r, "remark(timer served late) down backup");
+}
+
+static void an_active_that_slept_asserts_against_a_loser_at_once(void **state)
+{
+	uint64_t t = start_active();
+
+	(void)state;
+	ha_vrrp_tick(r.v, t + 4 * S);
+	hear(&r, t + 4 * S + 1, 50);
+	assert_said(&r, "remark(timer served late) remark(losing advert heard) send100 announce5");
+}
+
+static void an_active_that_is_a_little_late_keeps_its_beat(void **state)
+{
+	uint64_t t = start_active();
+
+	(void)state;
+	ha_vrrp_tick(r.v, t + 3 * S); /* two beats late: nobody has taken over yet */
+	assert_said(&r, "remark(timer served late) send100");
+	assert_true(ha_vrrp_deadline(r.v) == t + 4 * S);
+}
+
+static void a_dead_peer_shortens_the_timer_of_its_backup(void **state)
+{
+	const struct ha_ip active = ip("10.9.0.2"), other = ip("10.9.0.3");
+
+	(void)state;
+	start(100);
+	hear(&r, T0 + S, 200);
+	assert_int_equal(ha_vrrp_peer_down(r.v, T0 + 2 * S, &other), 0);
+	assert_true(ha_vrrp_deadline(r.v) == T0 + S + DOWN_100);
+	assert_int_equal(ha_vrrp_peer_down(r.v, T0 + 2 * S, &active), 0);
+	assert_true(ha_vrrp_deadline(r.v) == T0 + 2 * S + SKEW_100);
+	rig_run(&r, T0 + 2 * S + SKEW_100);
+	assert_int_equal(r.change.reason, HA_VRRP_PEER_DOWN);
+}
+
+static void an_advert_undoes_a_dead_peer(void **state)
+{
+	const struct ha_ip active = ip("10.9.0.2");
+
+	(void)state;
+	start(100);
+	hear(&r, T0 + S, 200);
+	ha_vrrp_peer_down(r.v, T0 + 2 * S, &active);
+	hear(&r, T0 + 2 * S + 1, 200);
+	assert_true(ha_vrrp_deadline(r.v) == T0 + 2 * S + 1 + DOWN_100);
+}
+
+static void a_dead_peer_is_nothing_to_an_active(void **state)
+{
+	const struct ha_ip peer = ip("10.9.0.2");
+	uint64_t t = start_active();
+
+	(void)state;
+	assert_int_equal(ha_vrrp_peer_down(r.v, t + 1, &peer), 0);
+	assert_int_equal(ha_vrrp_peer_down(r.v, t + 1, NULL), -EINVAL);
+	assert_said(&r, "");
+	assert_true(ha_vrrp_deadline(r.v) == t + S);
 }
 
 static void a_new_priority_moves_the_running_timer(void **state)
@@ -621,7 +693,13 @@ int main(void)
 	    ROW(preempt_delay_does_not_delay_a_failover),
 	    ROW(a_late_down_timer_listens_once_more),
 	    ROW(a_new_priority_does_not_end_the_listening),
-	    ROW(an_active_that_slept_announces_again),
+	    ROW(an_active_that_slept_listens_before_it_asserts),
+	    ROW(an_active_that_slept_yields_to_a_winner_without_a_word),
+	    ROW(an_active_that_slept_asserts_against_a_loser_at_once),
+	    ROW(an_active_that_is_a_little_late_keeps_its_beat),
+	    ROW(a_dead_peer_shortens_the_timer_of_its_backup),
+	    ROW(an_advert_undoes_a_dead_peer),
+	    ROW(a_dead_peer_is_nothing_to_an_active),
 	    ROW(a_new_priority_moves_the_running_timer),
 	    ROW(an_owner_keeps_its_priority),
 	    ROW(the_last_advert_tells_the_winner_of_the_split),

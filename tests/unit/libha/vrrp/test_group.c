@@ -327,6 +327,36 @@ static void thawed_members_stay_active(void **state)
 	assert_said(&b, "send100");
 }
 
+static void a_handover_moves_the_whole_group(void **state)
+{
+	uint64_t t = T0 + DOWN_100;
+
+	(void)state;
+	make_active();
+	assert_int_equal(ha_vrrp_group_hand_over(g, t + 1), 0);
+	assert_int_equal(ha_vrrp_group_hand_over(g, t + 2), -EALREADY);
+	assert_string_equal(a.log, "send0");
+	assert_string_equal(b.log, "send0");
+	a.log[0] = b.log[0] = 0;
+	hear(&a, t + S / 2, 50);
+	assert_string_equal(a.log, "down backup");
+	assert_string_equal(b.log, "down send0 backup");
+	assert_group_said("backup");
+	for (unsigned i = 1; i < 20; i++) { /* both leave the heir in peace */
+		hear(&a, t + i * S, 50);
+		hear(&b, t + i * S, 50);
+	}
+	assert_int_equal(ha_vrrp_group_state(g), HA_VRRP_BACKUP);
+}
+
+static void only_an_active_group_hands_over(void **state)
+{
+	(void)state;
+	make(100, 100);
+	assert_int_equal(ha_vrrp_group_hand_over(g, T0), -EALREADY);
+	assert_int_equal(ha_vrrp_group_hand_over(NULL, T0), -EINVAL);
+}
+
 #define T(f) cmocka_unit_test_teardown(f, down)
 
 int main(void)
@@ -347,6 +377,8 @@ int main(void)
 	    T(only_a_router_that_rests_can_join),
 	    T(a_callback_may_bring_the_group_down),
 	    T(thawed_members_stay_active),
+	    T(a_handover_moves_the_whole_group),
+	    T(only_an_active_group_hands_over),
 	};
 
 	return cmocka_run_group_tests_name("vrrp/group", tests, NULL, NULL);
