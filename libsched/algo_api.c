@@ -44,19 +44,39 @@ uint32_t lb_snapshot_counter(const struct lb_snapshot *s, size_t place, enum lb_
 	return snap_count(s, place, c);
 }
 
+uint32_t lb_snapshot_active(const struct lb_snapshot *s)
+{
+	return snap_active(s);
+}
+
+void *lb_snapshot_group_state(const struct lb_snapshot *s)
+{
+	return snap_group_state(s);
+}
+
+void *lb_snapshot_server_state(const struct lb_snapshot *s, size_t place)
+{
+	return snap_server_state(s, place);
+}
+
 const void *lb_snapshot_table(const struct lb_snapshot *s)
 {
 	return s->table;
 }
 
+const struct lb_group_opts *lb_snapshot_opts(const struct lb_snapshot *s)
+{
+	return &s->setup.opts;
+}
+
 uint64_t lb_snapshot_seed(const struct lb_snapshot *s)
 {
-	return s->setup.seed;
+	return s->setup.opts.seed;
 }
 
 void *lb_snapshot_userdata(const struct lb_snapshot *s)
 {
-	return s->setup.userdata;
+	return s->setup.opts.own_userdata;
 }
 
 bool lb_query_eligible(const struct lb_query *q, size_t place)

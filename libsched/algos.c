@@ -9,72 +9,122 @@
 #define OVERHEAD_MUL 256 /* Linux up to 6.1.176, include/net/ip_vs.h */
 #define OVERHEAD_MUL_MAX 1024
 #define DRAWS 2 /* HAProxy's default */
+#define BALANCE_FACTOR_MAX 65535
+#define DECAY_NS 10000000000u /* Finagle's */
+#define HOT_PERCENT 80	      /* within what Prequal's paper found good, 60 to 90 */
 
-static const struct lb_algo *const algos[] = {
-    &algo_roundrobin, &algo_leastconn, &algo_rr,    &algo_wrr,	  &algo_lc,   &algo_wlc,
-    &algo_sed,	      &algo_nq,	       &algo_fo,    &algo_ovf,	  &algo_sh,   &algo_dh,
-    &algo_mh,	      &algo_static_rr, &algo_first, &algo_random, &algo_twos, &algo_maglev,
+/* A name, and what it runs. Several names of one line of programs may run the same. */
+static const struct {
+	const char *name;
+	const struct lb_algo *ops;
+} algos[] = {
+    /* HAProxy */
+    {"roundrobin", &algo_roundrobin},
+    {"leastconn", &algo_leastconn},
+    {"static-rr", &algo_static_rr},
+    {"first", &algo_first},
+    {"random", &algo_random},
+    /* IPVS */
+    {"rr", &algo_rr},
+    {"wrr", &algo_wrr},
+    {"lc", &algo_lc},
+    {"wlc", &algo_wlc},
+    {"sed", &algo_sed},
+    {"nq", &algo_nq},
+    {"fo", &algo_fo},
+    {"ovf", &algo_ovf},
+    {"sh", &algo_sh},
+    {"dh", &algo_dh},
+    {"mh", &algo_mh},
+    {"twos", &algo_twos},
+    /* published */
+    {"maglev", &algo_maglev},
 };
 
 #define N_ALGOS (sizeof(algos) / sizeof(algos[0]))
 
 const char *lb_algo_name(size_t i)
 {
-	return i < N_ALGOS ? algos[i]->name : NULL;
+	return i < N_ALGOS ? algos[i].name : NULL;
 }
 
-const struct lb_algo *algo_find(const char *name)
+/* Fills in the ops of a built-in one. 0 or -ENOENT. */
+static int find_builtin(const char *name, struct lb_algo *ret)
 {
-	for (size_t i = 0; i < N_ALGOS; i++)
-		if (!strcmp(algos[i]->name, name))
-			return algos[i];
-	return NULL;
+	for (size_t i = 0; i < N_ALGOS; i++) {
+		if (strcmp(algos[i].name, name))
+			continue;
+		*ret = *algos[i].ops;
+		ret->name = algos[i].name;
+		return 0;
+	}
+	return -ENOENT;
 }
 
 /* A group's own algorithm, or the named one. */
 static int find_ops(const struct lb_group_opts *o, struct lb_algo *ret)
 {
-	const struct lb_algo *builtin;
-
 	if (o->own_algo) {
 		if (o->algo)
 			return -EINVAL;
 		return sized_in(ret, sizeof(*ret), o->own_algo);
 	}
-	builtin = algo_find(o->algo ? o->algo : algo_roundrobin.name);
-	if (!builtin)
-		return -ENOENT;
-	*ret = *builtin;
-	return 0;
+	return find_builtin(o->algo ? o->algo : algo_roundrobin.name, ret);
+}
+
+/* The ranges that are no algorithm's own business. */
+static bool opts_in_range(const struct lb_group_opts *o)
+{
+	return o->overhead_mul <= OVERHEAD_MUL_MAX && o->draws <= LB_DRAWS_MAX &&
+	       o->points <= LB_POINTS_MAX && o->hot_percent <= 100 &&
+	       (!o->balance_factor ||
+		(o->balance_factor > 100 && o->balance_factor <= BALANCE_FACTOR_MAX)) &&
+	       !(o->flags & ~(uint32_t)(LB_GROUP_FALLBACK | LB_GROUP_CONSISTENT)) && !o->reserved;
+}
+
+static void fill_in(struct lb_group_opts *o)
+{
+	o->min_active = o->min_active ? o->min_active : 1;
+	o->overhead_mul = o->overhead_mul ? o->overhead_mul : OVERHEAD_MUL;
+	o->draws = o->draws ? o->draws : DRAWS;
+	o->decay_ns = o->decay_ns ? o->decay_ns : DECAY_NS;
+	o->hot_percent = o->hot_percent ? o->hot_percent : HOT_PERCENT;
+}
+
+/* The host's strings and structs may go after the call. */
+static void let_go(struct algo_setup *setup)
+{
+	setup->ops.name = NULL;
+	setup->opts.algo = NULL;
+	setup->opts.own_algo = NULL;
 }
 
 int algo_setup_of(const struct lb_group_opts *o, struct algo_setup *ret)
 {
-	struct lb_group_opts own;
 	struct algo_setup setup = {0};
+	const struct lb_algo *ops = &setup.ops;
 	size_t len;
 	int r;
 
-	r = sized_in(&own, sizeof(own), o);
+	r = sized_in(&setup.opts, sizeof(setup.opts), o);
 	if (r < 0)
 		return r;
-	r = find_ops(&own, &setup.ops);
+	r = find_ops(&setup.opts, &setup.ops);
 	if (r < 0)
 		return r;
-	if (!setup.ops.pick || !setup.ops.name || setup.ops.flags & ~(uint32_t)LB_ALGO_NEWEST_FIRST)
+	if (!opts_in_range(&setup.opts) || !ops->pick || !ops->name || ops->reserved ||
+	    ops->flags & ~(uint32_t)(LB_ALGO_NEWEST_FIRST | LB_ALGO_STEADY_WEIGHTS) ||
+	    ops->server_bytes > LB_ALGO_STATE_MAX || ops->group_bytes > LB_ALGO_STATE_MAX)
 		return -EINVAL;
-	len = strnlen(setup.ops.name, sizeof(setup.name));
-	if (!len || len == sizeof(setup.name) || own.overhead_mul > OVERHEAD_MUL_MAX ||
-	    own.flags & ~(uint32_t)LB_GROUP_FALLBACK || own.draws > LB_DRAWS_MAX)
+	len = strnlen(ops->name, sizeof(setup.name));
+	if (!len || len == sizeof(setup.name))
 		return -EINVAL;
-	memcpy(setup.name, setup.ops.name, len);
-	setup.ops.name = NULL; /* the host's string may go */
-	setup.userdata = own.own_userdata;
-	setup.seed = own.seed;
-	setup.min_active = own.min_active ? own.min_active : 1;
-	setup.overhead_mul = own.overhead_mul ? own.overhead_mul : OVERHEAD_MUL;
-	setup.flags = own.flags;
-	setup.draws = own.draws ? own.draws : DRAWS;
+	memcpy(setup.name, ops->name, len);
+	fill_in(&setup.opts);
+	r = ops->check ? ops->check(&setup.opts) : 0;
+	let_go(&setup);
+	if (r < 0)
+		return r;
 	*ret = setup;
 	return 0;
 }

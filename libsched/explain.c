@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The same choice as lb_pick() makes, on copies of what it would move. */
 #include <errno.h>
+#include <stdio.h>
 
 #include "libsched/picker.h"
 
@@ -44,23 +45,70 @@ static enum lb_verdict verdict_of(const struct lb_query *q, size_t place, ssize_
 	return snap_full(e) ? LB_VERDICT_FULL : LB_VERDICT_CANDIDATE;
 }
 
-static struct lb_explanation explain_place(const struct lb_query *q, const void *cursor,
-					   size_t place, ssize_t chosen)
+struct trial {
+	const struct lb_query *q;
+	const void *cursor;
+	ssize_t chosen;
+	bool preferred; /* the algorithm was not asked */
+	double least;	/* score of the chosen place, if has_least */
+	bool has_least;
+};
+
+static bool score_of(const struct trial *t, size_t place, double *ret)
 {
-	const struct lb_algo *ops = &q->snap->setup.ops;
-	const struct snap_server *e = &q->snap->at[place];
+	const struct lb_algo *ops = &t->q->snap->setup.ops;
+
+	return t->q->snap->at[place].weight && ops->score &&
+	       ops->score(t->q->snap, t->cursor, t->q, place, ret);
+}
+
+/* What the scores say, where the algorithm has no words of its own. */
+static void note_scores(const struct trial *t, size_t place, double score, char *note)
+{
+	if ((ssize_t)place == t->chosen)
+		snprintf(note, LB_NOTE_MAX + 1, "no score is below its %g", score);
+	else if (!t->has_least)
+		return;
+	else if (score > t->least)
+		snprintf(note, LB_NOTE_MAX + 1, "its score %g is above %g", score, t->least);
+	else if (score == t->least)
+		snprintf(note, LB_NOTE_MAX + 1, "as good as the chosen one, which comes first");
+}
+
+static void note_of(const struct trial *t, const struct lb_explanation *row, size_t place,
+		    char *note)
+{
+	const struct lb_algo *ops = &t->q->snap->setup.ops;
+
+	if (row->preferred && row->verdict == LB_VERDICT_CHOSEN && t->preferred)
+		snprintf(note, LB_NOTE_MAX + 1, "the request prefers it");
+	else if (t->preferred)
+		snprintf(note, LB_NOTE_MAX + 1, "the request prefers another");
+	else if (ops->note)
+		ops->note(t->q->snap, t->cursor, t->q, place, t->chosen, note, LB_NOTE_MAX + 1);
+	else if (row->score_valid)
+		note_scores(t, place, row->score, note);
+}
+
+static struct lb_explanation explain_place(const struct trial *t, size_t place, char *note)
+{
+	const struct snap_server *e = &t->q->snap->at[place];
 	struct lb_explanation row = {
 	    .size = sizeof(row),
 	    .id = e->id,
-	    .verdict = verdict_of(q, place, chosen),
-	    .preferred = e->id == q->request->prefer,
+	    .verdict = verdict_of(t->q, place, t->chosen),
+	    .preferred = e->id == t->q->request->prefer,
 	    .weight = e->set_weight,
 	    .maxconn = e->maxconn,
 	    .active = server_count(e->server, LB_COUNTER_ACTIVE),
 	};
 
-	if (e->weight && row.verdict <= LB_VERDICT_CANDIDATE && ops->score)
-		row.score_valid = ops->score(q->snap, cursor, q, place, &row.score);
+	note[0] = '\0';
+	if (row.verdict <= LB_VERDICT_CANDIDATE) {
+		row.score_valid = score_of(t, place, &row.score);
+		note_of(t, &row, place, note);
+	}
+	row.note = note[0] ? note : NULL;
 	return row;
 }
 
@@ -69,8 +117,9 @@ int lb_explain(struct lb_picker *p, const struct lb_request *r,
 {
 	struct lb_request own;
 	struct lb_query q;
+	struct trial t = {.q = &q};
+	char note[LB_NOTE_MAX + 1];
 	uint64_t random;
-	ssize_t chosen;
 	void *trial;
 	int e;
 
@@ -86,18 +135,21 @@ int lb_explain(struct lb_picker *p, const struct lb_request *r,
 	if (!trial)
 		return -ENOMEM;
 	memcpy(trial, p->cursor, p->snap->cursor_bytes);
-	random = p->random;
+	random = q.request->seed ? q.request->seed : p->random;
 	q.snap = p->snap;
 	q.random = &random;
-	chosen = picker_choose(&q, trial);
+	t.chosen = picker_choose(&q, trial);
 	memcpy(trial, p->cursor, p->snap->cursor_bytes); /* as it was before, whatever `row` does */
+	t.cursor = trial;
+	t.preferred = t.chosen >= 0 && q.snap->at[t.chosen].id == q.request->prefer;
+	t.has_least = t.chosen >= 0 && score_of(&t, (size_t)t.chosen, &t.least);
 	p->explaining = true;
 	for (size_t i = 0; i < q.snap->n && e == 0; i++) {
-		const struct lb_explanation x = explain_place(&q, trial, i, chosen);
+		const struct lb_explanation x = explain_place(&t, i, note);
 
 		e = row(&x, userdata);
 	}
 	p->explaining = false;
 	line_free(trial);
-	return e ? e : chosen < 0 ? (int)chosen : 0;
+	return e ? e : t.chosen < 0 ? (int)t.chosen : 0;
 }

@@ -240,6 +240,8 @@ int lb_server_stats(const struct lb_group *g, uint64_t id, struct lb_server_stat
 	own.active = server_count(s, LB_COUNTER_ACTIVE);
 	own.inactive = server_count(s, LB_COUNTER_INACTIVE);
 	own.queued = server_count(s, LB_COUNTER_QUEUED);
+	own.elsewhere = server_count(s, LB_COUNTER_ELSEWHERE);
+	own.sessions = server_count(s, LB_COUNTER_SESSIONS);
 	own.picks = atomic_load_explicit(&s->load.picks, memory_order_relaxed);
 	for (size_t i = 0; i < SERVER_RESULTS; i++)
 		own.done[i] = atomic_load_explicit(&s->tally.done[i], memory_order_relaxed);
@@ -331,6 +333,7 @@ static int publish(struct lb_group *g)
 	    .n_members = g->n_members,
 	    .n_removed = g->n_removed,
 	    .old = old,
+	    .state = &g->state,
 	};
 	int r;
 
@@ -386,6 +389,7 @@ int lb_group_new(const struct lb_group_opts *o, struct lb_group **ret)
 	g->setup = setup;
 	r = publish(g);
 	if (r < 0) {
+		state_unref(g->state);
 		line_free(g);
 		return r;
 	}
@@ -396,8 +400,7 @@ int lb_group_new(const struct lb_group_opts *o, struct lb_group **ret)
 static bool setup_equal(const struct algo_setup *a, const struct algo_setup *b)
 {
 	return !memcmp(&a->ops, &b->ops, sizeof(a->ops)) && !strcmp(a->name, b->name) &&
-	       a->userdata == b->userdata && a->seed == b->seed && a->min_active == b->min_active &&
-	       a->overhead_mul == b->overhead_mul && a->flags == b->flags && a->draws == b->draws;
+	       !memcmp(&a->opts, &b->opts, sizeof(a->opts)); /* it has no padding */
 }
 
 int lb_group_configure(struct lb_group *g, const struct lb_group_opts *o)
@@ -439,6 +442,7 @@ void lb_group_free(struct lb_group *g)
 	forget_all(g, &g->members);
 	forget_all(g, &g->removed);
 	hmap_fini(&g->by_id);
+	state_unref(g->state);
 	line_free(g);
 }
 

@@ -17,6 +17,7 @@ struct lb_group {
 	size_t n_members, n_removed;
 	struct list snapshots; /* all that live, the current one last */
 	struct algo_setup setup;
+	struct algo_state *state;
 	uint64_t next_id;
 	bool staged;
 	size_t n_pickers;
@@ -39,9 +40,6 @@ struct lb_picker {
 	_Alignas(LINE_BYTES) _Atomic(group_snapshot_ptr) held;
 	_Atomic(group_snapshot_ptr) next;
 };
-
-/* Finds a built-in algorithm, or NULL. */
-const struct lb_algo *algo_find(const char *name);
 
 /* Checks the options and fills in what they leave out. 0, -EINVAL, -E2BIG, -ENOENT. */
 int algo_setup_of(const struct lb_group_opts *o, struct algo_setup *ret);

@@ -33,7 +33,7 @@ static inline ssize_t keyed_pick(const struct lb_query *q, const uint32_t *table
 		return -1;
 	if (query_eligible(q, table[first] - 1))
 		return (ssize_t)table[first] - 1;
-	if (!(q->snap->setup.flags & LB_GROUP_FALLBACK))
+	if (!(q->snap->setup.opts.flags & LB_GROUP_FALLBACK))
 		return -1;
 	for (uint32_t i = 0; i < n_slots; i++) {
 		uint32_t found = table[slot(key, (i + first) % n_slots)];

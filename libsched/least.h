@@ -8,7 +8,7 @@
 /* An active connection weighs overhead_mul inactive ones. */
 static inline uint64_t ipvs_overhead(const struct lb_snapshot *s, size_t place)
 {
-	return (uint64_t)snap_count(s, place, LB_COUNTER_ACTIVE) * s->setup.overhead_mul +
+	return (uint64_t)snap_count(s, place, LB_COUNTER_ACTIVE) * s->setup.opts.overhead_mul +
 	       snap_count(s, place, LB_COUNTER_INACTIVE);
 }
 

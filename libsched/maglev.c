@@ -25,7 +25,7 @@ struct wish {
 
 static uint64_t hash(const struct lb_snapshot *s, uint64_t key)
 {
-	return hmap_mix(key ^ hmap_mix(s->setup.seed + 1));
+	return hmap_mix(key ^ hmap_mix(s->setup.opts.seed + 1));
 }
 
 /* 32 bits to 0..n-1, evenly. */

@@ -94,8 +94,9 @@ int request_of(const struct lb_request *r, struct lb_request *own, const struct 
 			return e;
 		r = own;
 	}
-	if (r->n_exclude > LB_EXCLUDE_MAX || (r->n_exclude && !r->exclude) ||
-	    r->flags & ~(uint32_t)(LB_REQUEST_STRICT | LB_REQUEST_FORCE | LB_REQUEST_UNCOUNTED))
+	if (r->n_exclude > LB_EXCLUDE_MAX || (r->n_exclude && !r->exclude) || r->reserved ||
+	    r->flags & ~(uint32_t)(LB_REQUEST_STRICT | LB_REQUEST_FORCE | LB_REQUEST_UNCOUNTED |
+				   LB_REQUEST_KEYLESS))
 		return -EINVAL;
 	*ret = r;
 	return 0;
@@ -171,6 +172,7 @@ int lb_pick(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
 {
 	struct lb_request own;
 	struct lb_query q;
+	uint64_t seed;
 	ssize_t place;
 	int e;
 
@@ -181,7 +183,8 @@ int lb_pick(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
 		return e;
 	stay_current(p);
 	q.snap = p->snap;
-	q.random = &p->random;
+	seed = q.request->seed;
+	q.random = seed ? &seed : &p->random;
 	for (int i = 0; i < PICK_TRIES; i++) {
 		place = picker_choose(&q, p->cursor);
 		if (place < 0)
@@ -190,6 +193,8 @@ int lb_pick(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
 			*ret_id = p->snap->at[place].id;
 			return 0;
 		}
+		if (p->snap->setup.ops.on_full)
+			p->snap->setup.ops.on_full(p->snap, p->cursor, (size_t)place);
 	}
 	return -EAGAIN;
 }
@@ -247,6 +252,8 @@ int lb_count(struct lb_picker *p, uint64_t id, enum lb_counter c, int64_t delta)
 	if (place < 0)
 		return -ENOENT;
 	server_add(p->snap->at[place].server, c, delta);
+	if (p->snap->setup.ops.on_count && (size_t)place < p->snap->n)
+		p->snap->setup.ops.on_count(p->snap, p->cursor, (size_t)place, c);
 	return 0;
 }
 
@@ -292,7 +299,7 @@ int lb_picker_new(struct lb_group *g, struct lb_picker **ret)
 	}
 	p->group = g;
 	p->number = number;
-	p->random = hmap_mix(s->setup.seed ^ hmap_mix(number + 1));
+	p->random = hmap_mix(s->setup.opts.seed ^ hmap_mix(number + 1));
 	g->picker[number] = p;
 	g->n_pickers++;
 	come_over(p);

@@ -84,7 +84,7 @@ static uint64_t active(const struct lb_snapshot *s, size_t place)
 static ssize_t random_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
 {
 	(void)cursor;
-	return best_of(q, s->setup.draws, active);
+	return best_of(q, s->setup.opts.draws, active);
 }
 
 static bool random_score(const struct lb_snapshot *s, const void *cursor, const struct lb_query *q,

@@ -48,6 +48,8 @@ void server_finish(struct lb_server *s, const struct lb_outcome *o)
 
 void server_unref(struct lb_server *s)
 {
-	if (!--s->refs)
-		line_free(s);
+	if (--s->refs)
+		return;
+	state_unref(s->algo_state);
+	line_free(s);
 }

@@ -12,10 +12,10 @@
 
 #include "base/hmap.h"
 #include "base/list.h"
-#include "libsched/line.h"
+#include "libsched/state.h"
 #include <libsched/lb.h>
 
-#define SERVER_COUNTERS 3 /* enum lb_counter */
+#define SERVER_COUNTERS 5 /* enum lb_counter */
 #define SERVER_RESULTS 4  /* enum lb_result */
 
 /* The line every scan reads and every pick writes. */
@@ -43,6 +43,7 @@ struct lb_server {
 	bool removed;	      /* no member any more */
 	size_t shown;	      /* snapshots that show it as a member: a picker may choose it */
 	size_t refs;	      /* those that show it at all, and the group */
+	struct algo_state *algo_state;
 
 	/* Everyone's. */
 	_Alignas(LINE_BYTES) struct server_load load;

@@ -66,7 +66,7 @@ static uint32_t last_open_priority(const struct snapshot_source *from)
 	}
 	for (p = 0; p < LB_PRIORITY_MAX; p++) {
 		n += usable[p];
-		if (n >= from->setup->min_active)
+		if (n >= from->setup->opts.min_active)
 			break;
 	}
 	return p;
@@ -123,6 +123,38 @@ static void show_removed(struct lb_snapshot *s, const struct snapshot_source *fr
 		show(s, place++, container_of(i, struct lb_server, in_list), LB_VERDICT_OFFLINE);
 }
 
+/* The states the algorithm asked for, shared with the snapshot before. 0 or -ENOMEM. */
+static int share_states(struct lb_snapshot *s, struct algo_state **group)
+{
+	const struct lb_algo *ops = &s->setup.ops;
+
+	if (ops->group_bytes) {
+		s->group_state = state_ref(group, s->setup.serial, ops->group_bytes);
+		if (!s->group_state)
+			return -ENOMEM;
+	}
+	if (!ops->server_bytes)
+		return 0;
+	s->server_state = mem_array(s->n + 1, sizeof(struct algo_state *));
+	if (!s->server_state)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->n; i++) {
+		s->server_state[i] =
+		    state_ref(&s->at[i].server->algo_state, s->setup.serial, ops->server_bytes);
+		if (!s->server_state[i])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static void let_go_of_states(struct lb_snapshot *s)
+{
+	state_unref(s->group_state);
+	for (size_t i = 0; i < s->n && s->server_state; i++)
+		state_unref(s->server_state[i]);
+	mem_free(s->server_state);
+}
+
 static int build_table(struct lb_snapshot *s, const struct lb_snapshot *old)
 {
 	const struct lb_algo *ops = &s->setup.ops;
@@ -156,7 +188,7 @@ int snapshot_new(const struct snapshot_source *from, struct lb_snapshot **ret)
 	s->n_known = from->n_members + from->n_removed;
 	r = index_alloc(s);
 	if (r < 0) {
-		s->n_known = 0; /* no entry holds a server yet */
+		s->n = s->n_known = 0; /* no entry holds a server yet */
 		snapshot_free(s);
 		return r;
 	}
@@ -164,7 +196,9 @@ int snapshot_new(const struct snapshot_source *from, struct lb_snapshot **ret)
 	show_removed(s, from);
 	if (s->setup.ops.cursor_size)
 		s->cursor_bytes = s->setup.ops.cursor_size(s);
-	r = build_table(s, from->old);
+	r = share_states(s, from->state);
+	if (r == 0)
+		r = build_table(s, from->old);
 	if (r < 0) {
 		snapshot_free(s);
 		return r;
@@ -183,6 +217,7 @@ void snapshot_free(struct lb_snapshot *s)
 {
 	if (!s)
 		return;
+	let_go_of_states(s);
 	for (size_t i = 0; i < s->n_known; i++) {
 		s->at[i].server->shown -= i < s->n;
 		server_unref(s->at[i].server);

@@ -15,9 +15,7 @@
 struct algo_setup {
 	struct lb_algo ops;
 	char name[LB_ALGO_NAME_MAX + 1];
-	void *userdata;
-	uint64_t seed;
-	uint32_t min_active, overhead_mul, flags, draws;
+	struct lb_group_opts opts;
 	uint64_t serial;
 };
 
@@ -42,6 +40,7 @@ struct lb_snapshot {
 	uint32_t *index; /* id → place + 1, open addressing; 0: free */
 	size_t index_mask;
 	void *table;
+	struct algo_state *group_state, **server_state; /* NULL: none asked for */
 	size_t cursor_bytes;
 
 	/* The editor's, and picker i's for cursor[i]. */
@@ -62,6 +61,7 @@ struct snapshot_source {
 	const struct list *members, *removed; /* of struct lb_server */
 	size_t n_members, n_removed;
 	const struct lb_snapshot *old; /* the one before, or NULL */
+	struct algo_state **state;     /* the group's */
 };
 
 /* Builds all but the cursors. 0, -ENOMEM, or what the algorithm's build() says. */
@@ -110,6 +110,25 @@ static inline ssize_t query_eligible_from(const struct lb_query *q, size_t place
 static inline uint32_t snap_count(const struct lb_snapshot *s, size_t place, enum lb_counter c)
 {
 	return server_count(s->at[place].server, c);
+}
+
+static inline uint32_t snap_active(const struct lb_snapshot *s)
+{
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < s->n_known; i++)
+		sum += snap_count(s, i, LB_COUNTER_ACTIVE);
+	return sum;
+}
+
+static inline void *snap_group_state(const struct lb_snapshot *s)
+{
+	return s->group_state ? s->group_state->at : NULL;
+}
+
+static inline void *snap_server_state(const struct lb_snapshot *s, size_t place)
+{
+	return s->server_state ? s->server_state[place]->at : NULL;
 }
 
 #endif

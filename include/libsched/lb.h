@@ -48,6 +48,7 @@ extern "C" {
 #define LB_WEIGHT_MAX 65535  /* as ipvsadm; HAProxy's 0..256 lies within */
 #define LB_EXCLUDE_MAX 16    /* servers one request may refuse */
 #define LB_DRAWS_MAX 64	     /* of random, for one request */
+#define LB_POINTS_MAX 4096   /* of a ring, for one unit of weight */
 #define LB_ALGO_NAME_MAX 31  /* characters */
 #define LB_PRIORITY_MAX 1023 /* the last priority group */
 
@@ -64,6 +65,11 @@ enum lb_group_flag {
 	 * it.
 	 */
 	LB_GROUP_FALLBACK = 1 << 0,
+	/*
+	 * source, uri, hdr, url_param, rdp-cookie, hash: HAProxy's `hash-type consistent` instead of
+	 * `map-based`. Others ignore it.
+	 */
+	LB_GROUP_CONSISTENT = 1 << 1,
 };
 
 struct lb_group_opts {
@@ -101,6 +107,33 @@ struct lb_group_opts {
 	uint32_t overhead_mul;
 	uint32_t flags; /* enum lb_group_flag, or-ed */
 	uint32_t draws; /* random: servers to compare, 1..LB_DRAWS_MAX; 0: 2. Others ignore it */
+	/*
+	 * Bounded load (HAProxy's hash-balance-factor), for the algorithms with a ring: no server has
+	 * more than this percentage of its share of all active connections, and the next on the ring
+	 * takes what is above. 101..65535; 0: the algorithm's default, none but for `bounded`.
+	 */
+	uint32_t balance_factor;
+	/*
+	 * Algorithms with a ring: points for each unit of weight, 1..LB_POINTS_MAX; more are more even.
+	 * 0: as the original, 160 for ketama and bounded, 16 for those of HAProxy.
+	 */
+	uint32_t points;
+	/*
+	 * peak-ewma, prequal: after this time without news a latency counts for a third (1/e) of what
+	 * it did. 0: 10 s. Others ignore it.
+	 */
+	uint64_t decay_ns;
+	/*
+	 * A server that comes up, is enabled or is added begins with a small share, which grows to the
+	 * whole in this time (F5 slow-ramp-time, HAProxy slowstart): 0: none.
+	 */
+	uint64_t slow_start_ns;
+	/*
+	 * prequal: a server is hot that has more requests in flight than this percentage of those
+	 * looked at. 1..100; 0: 80. Others ignore it.
+	 */
+	uint32_t hot_percent;
+	uint32_t reserved; /* 0 */
 };
 
 /*
@@ -246,6 +279,8 @@ struct lb_server_stats {
 	uint64_t done[4];	 /* by enum lb_result */
 	uint64_t bytes;		 /* sum of the outcomes */
 	uint64_t latency_sum_ns; /* sum of the outcomes that knew it */
+	uint32_t elsewhere;	 /* see LB_COUNTER_ELSEWHERE */
+	uint32_t sessions;	 /* see LB_COUNTER_SESSIONS */
 };
 
 /* [editor] Copies out one server. -ENOENT: neither a member nor a removed one with connections. */
@@ -271,6 +306,11 @@ enum lb_request_flag {
 	LB_REQUEST_FORCE = 1 << 1,
 	/* Choose only: no counter moves, and lb_done() must not follow. */
 	LB_REQUEST_UNCOUNTED = 1 << 2,
+	/*
+	 * There is no key (no such header, no such parameter): the hashes of HAProxy and nginx go
+	 * round instead, as those do. Others ignore it.
+	 */
+	LB_REQUEST_KEYLESS = 1 << 3,
 };
 
 /* One request. NULL in place of it is one with every default. */
@@ -287,8 +327,11 @@ struct lb_request {
 	uint64_t prefer;
 	/* Redispatch: servers that must not be chosen; borrowed during the call. */
 	const uint64_t *exclude;
-	size_t n_exclude; /* 0..LB_EXCLUDE_MAX */
-	uint32_t flags;	  /* enum lb_request_flag, or-ed */
+	size_t n_exclude;  /* 0..LB_EXCLUDE_MAX */
+	uint32_t flags;	   /* enum lb_request_flag, or-ed */
+	uint32_t reserved; /* 0 */
+	/* Where chance is asked, it comes from this number alone. 0: the picker's own sequence. */
+	uint64_t seed;
 };
 
 /*
@@ -340,6 +383,13 @@ enum lb_counter {
 	LB_COUNTER_ACTIVE = 0,
 	LB_COUNTER_INACTIVE = 1,
 	LB_COUNTER_QUEUED = 2,
+	/*
+	 * Connections to the same machine that are not this server's: those of other pools, of other
+	 * ports. The F5 algorithms whose names end with -node count them. Only the host moves it.
+	 */
+	LB_COUNTER_ELSEWHERE = 3,
+	/* Persistence records that point to it, for least-sessions. Only the host moves it. */
+	LB_COUNTER_SESSIONS = 4,
 };
 
 /*
@@ -388,6 +438,12 @@ struct lb_explanation {
 	 */
 	uint32_t score_valid;
 	double score;
+	/*
+	 * For the chosen server and for candidates, why this one or why not, in words: "its score 3.5
+	 * is the least", "the key belongs to another". NULL: nothing to add to the verdict. Valid
+	 * until `row` returns.
+	 */
+	const char *note;
 };
 
 /*

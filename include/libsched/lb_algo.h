@@ -8,7 +8,11 @@
  *   a table   one per snapshot, built once beside the data path, then read-only and shared;
  *   a cursor  one per picker and snapshot, touched by that picker only: no atomics needed.
  * Both are zeroed memory of the size you ask for, aligned to 64 bytes. A cursor holds no pointer
- * into itself: lb_explain() works on a copy, byte by byte.
+ * into itself: lb_explain() works on a copy, byte by byte. What all pickers should know, and what
+ * should outlive a commit, goes into
+ *   states    one for the group (group_bytes) and one for each server (server_bytes), from when the
+ *             algorithm is configured, or the server added, until it is not any more. Zeroed,
+ *             aligned to 64 bytes. Several pickers use them at once: atomics only.
  */
 #ifndef LIBSCHED_LB_ALGO_H
 #define LIBSCHED_LB_ALGO_H
@@ -25,14 +29,23 @@ struct lb_query;    /* the request at hand, inside pick() and score() */
 enum lb_algo_flag {
 	/* Place 0 is the server added last, as in IPVS; else the first added. */
 	LB_ALGO_NEWEST_FIRST = 1 << 0,
+	/*
+	 * Weights are capacities, or a table follows them that should not move: slow start leaves them
+	 * alone.
+	 */
+	LB_ALGO_STEADY_WEIGHTS = 1 << 1,
 };
+
+#define LB_ALGO_STATE_MAX 65536 /* bytes, of a group's and of a server's state */
+#define LB_NOTE_MAX 127		/* characters of a note */
 
 /* What an algorithm is. Functions may be NULL but `pick`; each is called with the size it asked
  * for. */
 struct lb_algo {
-	size_t size;	  /* sizeof(struct lb_algo) */
-	const char *name; /* 1..LB_ALGO_NAME_MAX characters; copied */
-	uint32_t flags;	  /* enum lb_algo_flag, or-ed */
+	size_t size;	   /* sizeof(struct lb_algo) */
+	const char *name;  /* 1..LB_ALGO_NAME_MAX characters; copied */
+	uint32_t flags;	   /* enum lb_algo_flag, or-ed */
+	uint32_t reserved; /* 0 */
 
 	/* [editor] Bytes of table this snapshot needs. NULL: none. */
 	size_t (*table_size)(const struct lb_snapshot *s);
@@ -72,6 +85,27 @@ struct lb_algo {
 	 */
 	bool (*score)(const struct lb_snapshot *s, const void *cursor, const struct lb_query *q,
 		      size_t place, double *ret);
+
+	uint32_t group_bytes;  /* of state for the group, 0..LB_ALGO_STATE_MAX */
+	uint32_t server_bytes; /* of state for each server, likewise */
+	/*
+	 * [editor] Looks at options the library cannot judge; defaults are filled in. 0, or -EINVAL,
+	 * which lb_group_new() and lb_group_configure() return. NULL: all are fine.
+	 */
+	int (*check)(const struct lb_group_opts *o);
+	/* [picker] lb_count() through this picker moved a counter of this place. */
+	void (*on_count)(const struct lb_snapshot *s, void *cursor, size_t place,
+			 enum lb_counter c);
+	/* [picker] The place pick() chose was full by then; pick() is called again. */
+	void (*on_full)(const struct lb_snapshot *s, void *cursor, size_t place);
+	/*
+	 * [picker] For lb_explain(): why pick() chose this place, or why it chose another one
+	 * (`chosen`, -1: none), when the eligible place did not fail on anything else. Writes one
+	 * clause of at most cap - 1 characters and a NUL ("its share of this round is used up");
+	 * none: leave *buf as it is. NULL: what the scores say.
+	 */
+	void (*note)(const struct lb_snapshot *s, const void *cursor, const struct lb_query *q,
+		     size_t place, ssize_t chosen, char *buf, size_t cap);
 };
 
 /* Members: places are 0..lb_snapshot_count()-1. */
@@ -91,9 +125,17 @@ LIBSCHED_API uint64_t lb_snapshot_key(const struct lb_snapshot *s, size_t place)
 /* A counter of this moment. */
 LIBSCHED_API uint32_t lb_snapshot_counter(const struct lb_snapshot *s, size_t place,
 					  enum lb_counter c);
+/*
+ * Active connections of all servers, removed ones too: the sum of what the pickers know. O(pickers).
+ */
+LIBSCHED_API uint32_t lb_snapshot_active(const struct lb_snapshot *s);
+/* The states the algorithm asked for, NULL if it asked for none. */
+LIBSCHED_API void *lb_snapshot_group_state(const struct lb_snapshot *s);
+LIBSCHED_API void *lb_snapshot_server_state(const struct lb_snapshot *s, size_t place);
 /* The table build() filled, NULL if there is none. */
 LIBSCHED_API const void *lb_snapshot_table(const struct lb_snapshot *s);
-/* Of struct lb_group_opts. */
+/* The options of the group, defaults filled in; `algo` and `own_algo` are NULL. */
+LIBSCHED_API const struct lb_group_opts *lb_snapshot_opts(const struct lb_snapshot *s);
 LIBSCHED_API uint64_t lb_snapshot_seed(const struct lb_snapshot *s);
 LIBSCHED_API void *lb_snapshot_userdata(const struct lb_snapshot *s);
 
@@ -101,7 +143,7 @@ LIBSCHED_API void *lb_snapshot_userdata(const struct lb_snapshot *s);
 LIBSCHED_API bool lb_query_eligible(const struct lb_query *q, size_t place);
 /* The request; fields the caller's struct did not reach are 0. */
 LIBSCHED_API const struct lb_request *lb_query_request(const struct lb_query *q);
-/* 64 random bits: SplitMix64, from the group's seed and the number of the picker. */
+/* 64 random bits: SplitMix64 from the seed of the request, else of the group and the picker. */
 LIBSCHED_API uint64_t lb_query_random(const struct lb_query *q);
 
 #ifdef __cplusplus

@@ -230,7 +230,7 @@ static void it_has_a_name_a_pick_and_no_unknown_flag(void **state)
 	a.pick = NULL;
 	assert_int_equal(lb_group_new(&o, &g), -EINVAL);
 	a = own;
-	a.flags = 2;
+	a.flags = 4;
 	assert_int_equal(lb_group_new(&o, &g), -EINVAL);
 	o.algo = "rr"; /* one or the other */
 	a = own;
@@ -286,9 +286,216 @@ static void its_random_numbers_depend_on_the_seed_and_the_picker(void **state)
 	lb_group_free(h);
 }
 
+static void a_seed_of_the_request_decides_alone(void **state)
+{
+	const struct lb_algo a = {.size = sizeof(a), .name = "draw", .pick = pick_randomly};
+	struct lb_group *g = own_group(&a, NULL);
+	struct lb_picker *p = picker_of(g), *other = picker_of(g);
+	uint64_t id, same;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 100; seed++) {
+		struct lb_request r = {.size = sizeof(r), .seed = seed};
+
+		assert_int_equal(lb_pick(p, &r, &id), 0);
+		picks(other, seed % 3, true);
+		assert_int_equal(lb_pick(other, &r, &same), 0);
+		assert_int_equal(same, id);
+	}
+	lb_group_free(g);
+}
+
+/* Counts in its states what it is told, so that every picker and every snapshot sees it. */
+struct shared_count {
+	_Atomic uint32_t starts, counts, full;
+};
+
+static void shared_start(const struct lb_snapshot *s, void *cursor, size_t place,
+			 const struct lb_request *r)
+{
+	struct shared_count *group = lb_snapshot_group_state(s);
+	struct shared_count *server = lb_snapshot_server_state(s, place);
+
+	(void)cursor;
+	(void)r;
+	assert_int_equal((uintptr_t)server % 64, 0);
+	group->starts++;
+	server->starts++;
+}
+
+static void shared_on_count(const struct lb_snapshot *s, void *cursor, size_t place,
+			    enum lb_counter c)
+{
+	(void)cursor;
+	assert_int_equal(c, LB_COUNTER_QUEUED);
+	((struct shared_count *)lb_snapshot_server_state(s, place))->counts++;
+}
+
+static void shared_on_full(const struct lb_snapshot *s, void *cursor, size_t place)
+{
+	(void)cursor;
+	((struct shared_count *)lb_snapshot_server_state(s, place))->full++;
+}
+
+static bool shared_score(const struct lb_snapshot *s, const void *cursor, const struct lb_query *q,
+			 size_t place, double *ret)
+{
+	const struct shared_count *group = lb_snapshot_group_state(s);
+	const struct shared_count *server = lb_snapshot_server_state(s, place);
+
+	(void)cursor;
+	(void)q;
+	*ret = server->starts + 10 * server->counts + 100 * group->starts + 1000.0 * server->full;
+	return true;
+}
+
+static int only_multiples_of_7(const struct lb_group_opts *o)
+{
+	return o->points % 7 ? -EINVAL : 0;
+}
+
+static const struct lb_algo shared_algo = {
+    .size = sizeof(shared_algo),
+    .name = "shared",
+    .pick = own_pick,
+    .on_start = shared_start,
+    .score = shared_score,
+    .group_bytes = sizeof(struct shared_count),
+    .server_bytes = sizeof(struct shared_count),
+    .check = only_multiples_of_7,
+    .on_count = shared_on_count,
+    .on_full = shared_on_full,
+};
+
+static void its_states_outlive_commits_and_are_everyones(void **state)
+{
+	struct lb_group *g = own_group(&shared_algo, NULL);
+	struct lb_group_opts o = {.size = sizeof(o), .own_algo = &shared_algo, .points = 7};
+	struct lb_request r = {.size = sizeof(r), .key64 = 4};
+	struct lb_picker *p = picker_of(g), *other = picker_of(g);
+	double score[5] = {0};
+	uint64_t id;
+
+	(void)state;
+	assert_int_equal(lb_pick(p, &r, &id), 0);
+	assert_int_equal(lb_pick(other, &r, &id), 0);
+	lb_count(other, id, LB_COUNTER_QUEUED, 1);
+	add(g, 4, 1);
+	commit(g);
+	assert_int_equal(lb_explain(p, &r, scores, score), 0);
+	assert_int_equal(score[1], 200);
+	assert_int_equal(score[2], 212);
+	assert_int_equal(score[4], 200);
+
+	assert_int_equal(lb_group_configure(g, &o), 0); /* other options: a new beginning */
+	commit(g);
+	assert_int_equal(lb_explain(p, &r, scores, score), 0);
+	assert_int_equal(score[2], 0);
+	lb_group_free(g);
+}
+
+static void it_judges_its_options(void **state)
+{
+	struct lb_group_opts o = {.size = sizeof(o), .own_algo = &shared_algo, .points = 6};
+	struct lb_algo greedy = shared_algo;
+	struct lb_group *g;
+
+	(void)state;
+	assert_int_equal(lb_group_new(&o, &g), -EINVAL);
+	greedy.server_bytes = LB_ALGO_STATE_MAX + 1;
+	o = (struct lb_group_opts){.size = sizeof(o), .own_algo = &greedy};
+	assert_int_equal(lb_group_new(&o, &g), -EINVAL);
+}
+
+static ssize_t pick_the_first_full_or_not(const struct lb_snapshot *s, void *cursor,
+					  const struct lb_query *q)
+{
+	(void)cursor;
+	(void)q;
+	return (ssize_t)(((struct shared_count *)lb_snapshot_server_state(s, 0))->full ? 1 : 0);
+}
+
+static void it_learns_that_its_choice_is_full(void **state)
+{
+	struct lb_algo algo = shared_algo;
+	struct lb_group *g;
+	struct lb_picker *p;
+	uint64_t id;
+
+	(void)state;
+	algo.pick = pick_the_first_full_or_not;
+	g = own_group(&algo, NULL);
+	lb_server_set_maxconn(g, 1, 1);
+	commit(g);
+	p = picker_of(g);
+	assert_int_equal(lb_pick(p, NULL, &id), 0);
+	assert_int_equal(id, 1);
+	assert_int_equal(lb_pick(p, NULL, &id), 0);
+	assert_int_equal(id, 2);
+	lb_group_free(g);
+}
+
+static void say_the_place(const struct lb_snapshot *s, const void *cursor, const struct lb_query *q,
+			  size_t place, ssize_t chosen, char *buf, size_t cap)
+{
+	(void)s;
+	(void)cursor;
+	(void)q;
+	snprintf(buf, cap, place == 0 ? "" : "place %zu, not %zd", place, chosen);
+}
+
+static int notes(const struct lb_explanation *e, void *userdata)
+{
+	char(*note)[64] = userdata;
+
+	snprintf(note[e->id], sizeof(note[0]), "%s", e->note ? e->note : "NULL");
+	return 0;
+}
+
+static void it_says_why(void **state)
+{
+	const struct lb_algo silent = {.size = sizeof(silent), .name = "silent", .pick = own_pick};
+	struct lb_algo algo = silent;
+	struct lb_request r = {.size = sizeof(r), .key64 = 4};
+	struct lb_group *g;
+	char note[4][64];
+
+	(void)state;
+	algo.note = say_the_place;
+	g = own_group(&algo, NULL);
+	lb_server_set_up(g, 3, false);
+	commit(g);
+	assert_int_equal(lb_explain(picker_of(g), &r, notes, note), 0);
+	assert_string_equal(note[1], "NULL");
+	assert_string_equal(note[2], "place 1, not 1");
+	assert_string_equal(note[3], "NULL"); /* the verdict says it */
+	r.prefer = 1;
+	assert_int_equal(lb_explain(picker_of(g), &r, notes, note), 0);
+	assert_string_equal(note[1], "the request prefers it");
+	assert_string_equal(note[2], "the request prefers another");
+	lb_group_free(g);
+
+	g = own_group(&silent, NULL);
+	assert_int_equal(lb_explain(picker_of(g), &r, notes, note), 0);
+	lb_group_free(g);
+
+	algo = shared_algo;
+	g = own_group(&algo, NULL);
+	r = (struct lb_request){.size = sizeof(r), .key64 = 4};
+	assert_int_equal(lb_explain(picker_of(g), &r, notes, note), 0);
+	assert_string_equal(note[1], "as good as the chosen one, which comes first");
+	assert_string_equal(note[2], "no score is below its 0");
+	lb_group_free(g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_seed_of_the_request_decides_alone),
+	    cmocka_unit_test(its_states_outlive_commits_and_are_everyones),
+	    cmocka_unit_test(it_judges_its_options),
+	    cmocka_unit_test(it_learns_that_its_choice_is_full),
+	    cmocka_unit_test(it_says_why),
 	    cmocka_unit_test(it_chooses_by_the_key_and_its_hooks_are_called),
 	    cmocka_unit_test(its_build_may_refuse_a_commit),
 	    cmocka_unit_test(a_place_that_may_not_be_chosen_is_eproto),
