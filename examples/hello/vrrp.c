@@ -42,7 +42,10 @@ static void on_change(struct ha_vrrp *v, const struct ha_vrrp_change *c, void *l
 
 int main(int argc, char **argv)
 {
-	struct ha_vrrp_ops ops = {sizeof(ops), on_send, NULL, on_announce, on_change, NULL, NULL};
+	struct ha_vrrp_ops ops = {.size = sizeof(ops),
+				  .send = on_send,
+				  .announce = on_announce,
+				  .changed = on_change};
 	struct ha_vrrp_link_opts lo = {.size = sizeof(lo)};
 	struct ha_vrrp_opts o = {.size = sizeof(o), .n_addresses = 1, .any_first_address = true};
 	struct ha_vrrp_link *link;

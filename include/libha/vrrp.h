@@ -51,6 +51,8 @@ extern "C" {
 #define HA_VRRP_MAX_INTERVAL_CS 4095	 /* 12 bits on the wire of version 3 */
 #define HA_VRRP_MAX_INTERVAL_V2_CS 25500 /* 8 bits of seconds on the wire of version 2 */
 #define HA_VRRP_AUTH_SIZE 8
+#define HA_VRRP_MAX_KEYS 8
+#define HA_VRRP_MAX_SECRET 64	/* bytes of a key */
 #define HA_VRRP_MAX_SENDERS 8	/* other routers of this VRID that are remembered */
 #define HA_VRRP_MAX_TRACKERS 64 /* that add to the priority */
 #define HA_VRRP_FREEZE_SIZE 512 /* bytes that ha_vrrp_freeze needs */
@@ -109,6 +111,8 @@ enum ha_vrrp_drop {
 	HA_VRRP_DROP_ADVERT_INTERVAL, /* 0 in version 3, other than ours in 2 (AdvIntervalErrors) */
 	HA_VRRP_DROP_ADDRESS_LIST,    /* differs in version 2; first one not link-local in IPv6
 					 (AddressListErrors) */
+	HA_VRRP_DROP_REPLAY,	      /* authenticated, but not newer than what was heard before,
+					 or not of our time: see auth_window_ns */
 	HA_VRRP_N_DROPS,
 };
 
@@ -138,6 +142,23 @@ enum ha_vrrp_checksum {
 	HA_VRRP_CHECKSUM_MESSAGE,      /* the message only: RFC 9568 section 5.2.8 */
 	HA_VRRP_CHECKSUM_PSEUDO_GROUP, /* unicast, but the group in it: old keepalived */
 	HA_VRRP_N_CHECKSUMS,
+};
+
+/* How adverts are authenticated, beside version 2's auth_pass. docs/vrrp-authentication.md. */
+enum ha_vrrp_auth {
+	HA_VRRP_AUTH_NONE,
+	HA_VRRP_AUTH_AH, /* version 2: IP Authentication Header, HMAC-MD5-96 (RFC 2338), as keepalived */
+	HA_VRRP_AUTH_HMAC, /* a trailer with HMAC-SHA256; Hawser's own, both versions and families */
+};
+
+enum ha_vrrp_hash { HA_VRRP_HASH_MD5 = 1, HA_VRRP_HASH_SHA256 };
+#define HA_VRRP_HASH_MAX 32 /* bytes of the longest result; MD5: 16 */
+
+/* A key: `id` stands in the trailer, AH has none. `secret`: 1..HA_VRRP_MAX_SECRET bytes. */
+struct ha_vrrp_key {
+	uint8_t id;
+	const void *secret;
+	size_t len;
 };
 
 /*
@@ -246,14 +267,37 @@ struct ha_vrrp_opts {
 	 * in its own, the group in that of the Active heard last. `checksum` until one was heard.
 	 */
 	bool learn_checksum;
+
+	/*
+	 * With another one than NONE: ops->hmac must be there, auth_pass not. The first key seals what is
+	 * sent, each of them opens what is received: to rotate, add the new key behind on all routers, then
+	 * put it in front, then leave the old one out. Copied, and wiped at the end. With HMAC an IPv6
+	 * router has at most 74 addresses.
+	 */
+	enum ha_vrrp_auth auth;
+	const struct ha_vrrp_key *keys; /* 1..HA_VRRP_MAX_KEYS, ids all different with HMAC */
+	size_t n_keys;
+
+	/*
+	 * HMAC: the sequence numbers are times, so that they grow over restarts. CLOCK_REALTIME minus
+	 * CLOCK_MONOTONIC, in ns; leave it alone when the clock is set later. A sender that is not known
+	 * yet must be within auth_window_ns (default 60 s) of it, so keep the clocks of the nodes together.
+	 */
+	uint64_t realtime_offset_ns;
+	uint64_t auth_window_ns;
 };
 
 /* What is known of a received message beside its bytes. All of it is needed. */
 struct ha_vrrp_meta {
 	size_t size;
 	struct ha_ip source, destination;
-	uint8_t ttl;	/* or hop limit */
-	uint8_t mac[6]; /* of the sender, as far as known; only passed on */
+	uint8_t ttl;	  /* or hop limit */
+	uint8_t mac[6];	  /* of the sender, as far as known; only passed on */
+	uint8_t protocol; /* 0 or 112; 51: the bytes begin with the Authentication Header */
+
+	/* The IPv4 header as it came, 20 bytes or it is refused. Only needed with protocol 51. */
+	const void *header;
+	size_t header_len;
 };
 
 /* A change of state. `peer` and `peer_priority` are those of the advert that caused it, or none. */
@@ -273,9 +317,10 @@ struct ha_vrrp_ops {
 	size_t size;
 
 	/*
-	 * Sends one advert of `len` bytes: IP protocol 112, TTL or hop limit 255, from the router's
-	 * source address to `destination` (the group, or one peer: a call for each). 0 or -errno,
-	 * which is counted and told as HA_VRRP_REMARK_SEND_FAILED; the next one leaves when due.
+	 * Sends one advert of `len` bytes: IP protocol 112 (51 with HA_VRRP_AUTH_AH), TTL or hop limit
+	 * 255, from the router's source address to `destination` (the group, or one peer: a call for
+	 * each). 0 or -errno, which is counted and told as HA_VRRP_REMARK_SEND_FAILED; the next one
+	 * leaves when due.
 	 */
 	int (*send)(struct ha_vrrp *v, const struct ha_ip *destination, const void *advert,
 		    size_t len, void *userdata);
@@ -295,11 +340,18 @@ struct ha_vrrp_ops {
 	/* `m` is the packet that gave rise to it, NULL if none did. Limit the rate here, too. */
 	void (*remark)(struct ha_vrrp *v, enum ha_vrrp_remark what, const struct ha_vrrp_meta *m,
 		       void *userdata);
+
+	/*
+	 * HMAC of `data` with `key` (RFC 2104) into `ret`, HA_VRRP_HASH_MAX bytes of room. 0 or -errno. Only
+	 * with opts.auth; must not call this library. examples/adapters/hmac_openssl.h is one.
+	 */
+	int (*hmac)(enum ha_vrrp_hash hash, const void *key, size_t key_len, const void *data,
+		    size_t len, uint8_t *ret, void *userdata);
 };
 
 /*
  * Makes a virtual router in Initialize. `userdata` goes to every callback and is never touched.
- * -EINVAL: a field is out of its range (ha_vrrp_check says which); -E2BIG: opts or ops ask for
+ * -EINVAL: a field is out of its range (ha_vrrp_check says which), or opts.auth without ops->hmac; -E2BIG: opts or ops ask for
  * something this version of the library does not know; -ENOMEM.
  */
 LIBHA_API int ha_vrrp_new(const struct ha_vrrp_opts *opts, const struct ha_vrrp_ops *ops,
@@ -312,7 +364,7 @@ LIBHA_API int ha_vrrp_new(const struct ha_vrrp_opts *opts, const struct ha_vrrp_
 LIBHA_API const char *ha_vrrp_check(const struct ha_vrrp_opts *opts);
 
 /*
- * Leaves its group, wipes the password and frees. Sends and tells nothing: ha_vrrp_stop first,
+ * Leaves its group, wipes password and keys and frees. Sends and tells nothing: ha_vrrp_stop first,
  * unless another process took over. NULL is fine. Not inside a callback of it or its group: asserts.
  */
 LIBHA_API void ha_vrrp_free(struct ha_vrrp *v);
@@ -423,7 +475,7 @@ LIBHA_API int ha_vrrp_announce(struct ha_vrrp *v, uint64_t now_ns);
 LIBHA_API enum ha_vrrp_state ha_vrrp_state(const struct ha_vrrp *v);
 LIBHA_API void *ha_vrrp_userdata(const struct ha_vrrp *v);
 
-/* What it was made of, with defaults, without the password; valid while the router lives. */
+/* What it was made of, with defaults, without password and keys; valid while the router lives. */
 LIBHA_API const struct ha_vrrp_opts *ha_vrrp_opts(const struct ha_vrrp *v);
 
 /* Where it stands. Intervals are the ones in use; all zero where a state has none. */

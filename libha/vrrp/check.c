@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a virtual router accepts: RFC 9568 section 7.1, RFC 3768 section 7.1. */
-#include "vrrp/object.h"
+#include "vrrp/auth.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -92,9 +92,11 @@ static enum ha_vrrp_drop check_addresses(const struct ha_vrrp *v, const struct v
 }
 
 enum ha_vrrp_drop vrrp_check(const struct ha_vrrp *v, const struct ha_vrrp_meta *m, const void *pkt,
-			     size_t len, struct vrrp_advert *ret)
+			     size_t len, struct vrrp_heard *ret)
 {
 	const struct ha_vrrp_opts *o = &v->opts;
+	struct vrrp_advert *adv = &ret->advert;
+	struct vrrp_sealed sealed;
 	enum ha_vrrp_drop drop;
 
 	if (v->state != HA_VRRP_BACKUP && v->state != HA_VRRP_ACTIVE)
@@ -102,14 +104,20 @@ enum ha_vrrp_drop vrrp_check(const struct ha_vrrp *v, const struct ha_vrrp_meta 
 	drop = check_meta(v, m);
 	if (drop)
 		return drop;
-	drop = vrrp_wire_decode(&v->wire, m, pkt, len, ret);
+	drop = vrrp_auth_open(v, m, pkt, len, &sealed);
+	if (!drop)
+		drop = vrrp_wire_decode(&v->wire, m, sealed.message, sealed.len, adv);
 	if (drop)
 		return drop;
 	/* Only the owner of an address sends from it. */
-	if (ret->priority != HA_VRRP_PRIORITY_OWNER &&
+	if (adv->priority != HA_VRRP_PRIORITY_OWNER &&
 	    is_among(&m->source, o->addresses, o->n_addresses))
 		return HA_VRRP_DROP_SOURCE;
-	if (o->version == 2 && ret->interval_cs != o->advert_interval_cs)
+	if (o->version == 2 && adv->interval_cs != o->advert_interval_cs)
 		return HA_VRRP_DROP_ADVERT_INTERVAL;
-	return check_addresses(v, ret);
+	drop = check_addresses(v, adv);
+	if (drop)
+		return drop;
+	ret->sequence = sealed.sequence;
+	return vrrp_auth_verify(v, m, &sealed);
 }

@@ -43,6 +43,26 @@ static uint8_t flags_of(const struct ha_vrrp *v)
 			 (v->stands_by ? FLAG_STANDS_BY : 0));
 }
 
+/* What was sent and heard with authentication, or a successor would take a replay. */
+static void write_sequences(struct writer *w, const struct ha_vrrp *v)
+{
+	uint8_t *count;
+
+	write_be64(w, v->sequence);
+	count = write_room(w, 1);
+	write_u8(w, 0); /* the sum is over words */
+	if (count)
+		*count = 0;
+	for (size_t i = 0; i < HA_VRRP_MAX_SENDERS; i++) {
+		if (!v->sender[i].sequence)
+			continue;
+		write_bytes(w, v->sender[i].address.bytes, sizeof(v->sender[i].address.bytes));
+		write_be64(w, v->sender[i].sequence);
+		if (count)
+			++*count;
+	}
+}
+
 ssize_t ha_vrrp_freeze(const struct ha_vrrp *v, void *buf, size_t cap)
 {
 	struct writer w = writer_of(buf, cap);
@@ -72,6 +92,7 @@ ssize_t ha_vrrp_freeze(const struct ha_vrrp *v, void *buf, size_t cap)
 	write_be64(&w, v->replied_ns);
 	write_be64(&w, v->handover_ns);
 	write_be64(&w, v->restore_ns);
+	write_sequences(&w, v);
 	if (!w.bad)
 		write_be16(&w, csum_finish(csum_add(0, buf, writer_len(&w))));
 	return w.bad ? -ENOSPC : (ssize_t)writer_len(&w);
@@ -84,7 +105,12 @@ struct frozen {
 	uint16_t active_interval_cs;
 	struct ha_ip active;
 	uint64_t since_ns, timer_ns, timer_start_ns, preempt_ns, announce_ns, reannounce_ns,
-	    reannounced_ns, replied_ns, handover_ns, restore_ns;
+	    reannounced_ns, replied_ns, handover_ns, restore_ns, sequence;
+	uint8_t n_senders;
+	struct {
+		struct ha_ip address;
+		uint64_t sequence;
+	} sender[HA_VRRP_MAX_SENDERS];
 };
 
 static bool read_frozen(const void *buf, size_t len, struct frozen *ret)
@@ -115,6 +141,16 @@ static bool read_frozen(const void *buf, size_t len, struct frozen *ret)
 	f.replied_ns = read_be64(&r);
 	f.handover_ns = read_be64(&r);
 	f.restore_ns = read_be64(&r);
+	f.sequence = read_be64(&r);
+	f.n_senders = read_u8(&r);
+	read_u8(&r);
+	if (f.n_senders > HA_VRRP_MAX_SENDERS)
+		return false;
+	for (unsigned i = 0; i < f.n_senders; i++) {
+		f.sender[i].address.family = f.family;
+		read_copy(&r, f.sender[i].address.bytes, sizeof(f.sender[i].address.bytes));
+		f.sender[i].sequence = read_be64(&r);
+	}
 	read_be16(&r);
 	if (r.bad || reader_left(&r) || csum_finish(csum_add(0, buf, len)))
 		return false;
@@ -195,6 +231,9 @@ static void take(struct ha_vrrp *v, const struct frozen *f)
 	v->handover_ns = f->handover_ns;
 	v->restore_ns = f->restore_ns;
 	v->stands_by = f->flags & FLAG_STANDS_BY;
+	v->sequence = f->sequence;
+	for (unsigned i = 0; i < f->n_senders; i++)
+		vrrp_senders_restore(v, &f->sender[i].address, f->sender[i].sequence);
 }
 
 /* The learned interval as the new options allow it. */

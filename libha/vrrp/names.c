@@ -51,6 +51,7 @@ const char *ha_vrrp_drop_name(enum ha_vrrp_drop drop)
 	    [HA_VRRP_DROP_AUTH_FAILURE] = "auth failure",
 	    [HA_VRRP_DROP_ADVERT_INTERVAL] = "advert interval",
 	    [HA_VRRP_DROP_ADDRESS_LIST] = "address list",
+	    [HA_VRRP_DROP_REPLAY] = "replay",
 	};
 
 	return NAME_OF(name, drop);

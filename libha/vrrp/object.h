@@ -73,6 +73,11 @@ enum vrrp_timer_kind {
 	VRRP_TIMER_NOW,	   /* served at the next tick: something changed while no time was known */
 };
 
+struct vrrp_key {
+	uint8_t id, len;
+	uint8_t secret[HA_VRRP_MAX_SECRET];
+};
+
 /* Another router of this VRID: what its accepted adverts said. */
 struct vrrp_sender {
 	struct ha_ip address; /* family 0: a free place */
@@ -80,6 +85,7 @@ struct vrrp_sender {
 	uint16_t interval_cs;
 	enum ha_vrrp_checksum checksum;
 	uint64_t first_ns, last_ns, adverts, missed, longest_ns;
+	uint64_t sequence; /* with authentication; 0: none yet */
 };
 
 struct ha_vrrp {
@@ -87,6 +93,9 @@ struct ha_vrrp {
 	struct ha_vrrp_ops ops;
 	void *userdata;
 	struct vrrp_wire wire;
+	struct vrrp_key key[HA_VRRP_MAX_KEYS];
+	size_t n_keys;
+	uint64_t sequence; /* the last one sent; AH: or heard */
 	struct ha_vrrp_stats stats;
 
 	struct vrrp_queue *queue; /* own_queue or the group's */
@@ -144,6 +153,7 @@ enum vrrp_event {
 /* The accepted advert of an event, or NULL. */
 struct vrrp_heard {
 	struct vrrp_advert advert;
+	uint64_t sequence; /* with authentication */
 	const struct ha_vrrp_meta *meta;
 };
 
@@ -158,7 +168,7 @@ void vrrp_held(struct ha_vrrp *v, bool held);
 
 /* check.c: what is accepted. Pure of side effects but the remarks queued for an accepted one. */
 enum ha_vrrp_drop vrrp_check(const struct ha_vrrp *v, const struct ha_vrrp_meta *m, const void *pkt,
-			     size_t len, struct vrrp_advert *ret);
+			     size_t len, struct vrrp_heard *ret);
 bool vrrp_check_same_addresses(const struct ha_vrrp *v, const struct vrrp_advert *adv);
 bool vrrp_ip_is_multicast(const struct ha_ip *ip);
 bool vrrp_ip_is_link_local(const struct ha_ip *ip);
@@ -166,6 +176,8 @@ bool vrrp_ip_is_link_local(const struct ha_ip *ip);
 /* senders.c */
 void vrrp_senders_note(struct ha_vrrp *v, const struct vrrp_heard *heard);
 void vrrp_senders_missed(struct ha_vrrp *v, const struct vrrp_heard *heard);
+uint64_t vrrp_senders_sequence(const struct ha_vrrp *v, const struct ha_ip *address);
+void vrrp_senders_restore(struct ha_vrrp *v, const struct ha_ip *address, uint64_t sequence);
 enum ha_vrrp_checksum vrrp_senders_checksum(const struct ha_vrrp *v, const struct ha_ip *peer);
 
 /* opts.c: defaults, ranges, copies. */

@@ -37,6 +37,8 @@ void vrrp_opts_default(struct ha_vrrp_opts *o)
 		o->garp_refresh_repeat = 1;
 	if (!o->garp_lower_repeat)
 		o->garp_lower_repeat = o->garp_repeat;
+	if (!o->auth_window_ns)
+		o->auth_window_ns = 60 * VRRP_NS_PER_S;
 	if (!o->garp_delay_ns)
 		o->garp_delay_ns = 5 * VRRP_NS_PER_S;
 }
@@ -61,10 +63,13 @@ static const char *check_addresses(const struct ha_vrrp_opts *o)
 {
 	size_t most = o->family == AF_INET6 ? HA_VRRP_MAX_ADDRESSES_IPV6 : HA_VRRP_MAX_ADDRESSES;
 
+	if (o->family == AF_INET6 && o->auth == HA_VRRP_AUTH_HMAC)
+		most -= 3; /* the room of the trailer */
 	if (!o->n_addresses || !o->addresses)
 		return "addresses: an advert names at least one virtual address";
 	if (o->n_addresses > most)
-		return o->family == AF_INET6 ? "addresses: an IPv6 advert holds at most 77"
+		return o->family == AF_INET6 ? "addresses: an IPv6 advert holds at most 77, 74 "
+					       "with an HMAC trailer"
 					     : "addresses: an IPv4 advert holds at most 255";
 	for (size_t i = 0; i < o->n_addresses; i++) {
 		const struct ha_ip *a = &o->addresses[i];
@@ -108,8 +113,33 @@ static const char *check_link(const struct ha_vrrp_opts *o)
 	return NULL;
 }
 
+static const char *check_keys(const struct ha_vrrp_opts *o)
+{
+	if (!o->n_keys || o->n_keys > HA_VRRP_MAX_KEYS || !o->keys)
+		return "keys: authentication needs 1 to 8 keys";
+	for (size_t i = 0; i < o->n_keys; i++) {
+		if (!o->keys[i].secret || !o->keys[i].len || o->keys[i].len > HA_VRRP_MAX_SECRET)
+			return "keys: a secret has 1 to 64 bytes";
+		for (size_t j = 0; j < i && o->auth == HA_VRRP_AUTH_HMAC; j++)
+			if (o->keys[i].id == o->keys[j].id)
+				return "keys: each needs an id of its own";
+	}
+	return NULL;
+}
+
 static const char *check_auth(const struct ha_vrrp_opts *o)
 {
+	if ((unsigned)o->auth > HA_VRRP_AUTH_HMAC)
+		return "auth: unknown kind";
+	if (o->auth == HA_VRRP_AUTH_AH && o->version != 2)
+		return "auth: the Authentication Header is of version 2 (RFC 2338); use an HMAC "
+		       "trailer with version 3";
+	if (o->auth && o->auth_pass)
+		return "auth_pass: leave it out when adverts are authenticated by keys";
+	if (o->auth)
+		return check_keys(o);
+	if (o->n_keys)
+		return "keys: say with `auth` what they are for";
 	if (!o->auth_pass)
 		return NULL;
 	if (o->version != 2)

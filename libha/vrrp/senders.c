@@ -44,6 +44,23 @@ void vrrp_senders_note(struct ha_vrrp *v, const struct vrrp_heard *heard)
 	s->checksum = adv->checksum;
 	s->last_ns = v->now_ns;
 	s->adverts++;
+	s->sequence = heard->sequence;
+}
+
+uint64_t vrrp_senders_sequence(const struct ha_vrrp *v, const struct ha_ip *address)
+{
+	const struct vrrp_sender *s = find(v, address);
+
+	return s ? s->sequence : 0;
+}
+
+/* What a thawed router must not take again. */
+void vrrp_senders_restore(struct ha_vrrp *v, const struct ha_ip *address, uint64_t sequence)
+{
+	struct vrrp_sender *s = place_for(v, address);
+
+	s->sequence = sequence;
+	s->last_ns = v->now_ns;
 }
 
 /* Before the timer is set anew by an advert of the Active that is waited for. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The door of the engine: objects, entry points, and the queue that tells after mutating. */
-#include "vrrp/object.h"
+#include "vrrp/auth.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -52,14 +52,18 @@ static int send_to(struct ha_vrrp *v, struct vrrp_wire_out *out, const struct ha
 		   const struct ha_ip *peer)
 {
 	uint8_t buf[HA_VRRP_MAX_ADVERT];
+	size_t head = vrrp_auth_head(v);
 	ssize_t len;
 	int r;
 
 	out->destination = *destination;
 	out->checksum = vrrp_senders_checksum(v, peer);
-	len = vrrp_wire_encode(&v->wire, out, buf, sizeof(buf));
+	len = vrrp_wire_encode(&v->wire, out, buf + head, sizeof(buf) - head);
 	assert(len > 0);
-	r = v->ops.send(v, destination, buf, (size_t)len, v->userdata);
+	len = vrrp_auth_seal(v, out, buf, sizeof(buf), (size_t)len);
+	r = (int)len;
+	if (len >= 0)
+		r = v->ops.send(v, destination, buf, (size_t)len, v->userdata);
 	if (r < 0)
 		v->stats.send_errors++;
 	return r;
@@ -176,7 +180,29 @@ static int copy_list(const struct ha_ip **list, size_t n)
 	return *list ? 0 : -ENOMEM;
 }
 
-/* The caller's lists become ours; the password moves to where it is needed. */
+static void own_secrets(struct ha_vrrp *v)
+{
+	struct ha_vrrp_opts *o = &v->opts;
+
+	if (o->auth_pass) {
+		v->wire.auth_type = 1;
+		memcpy(v->wire.auth, o->auth_pass, strlen(o->auth_pass));
+		o->auth_pass = NULL;
+	}
+	if (o->auth == HA_VRRP_AUTH_AH)
+		v->wire.auth_type = 2;
+	for (v->n_keys = 0; v->n_keys < o->n_keys; v->n_keys++) {
+		const struct ha_vrrp_key *k = &o->keys[v->n_keys];
+
+		v->key[v->n_keys].id = k->id;
+		v->key[v->n_keys].len = (uint8_t)k->len;
+		memcpy(v->key[v->n_keys].secret, k->secret, k->len);
+	}
+	o->keys = NULL;
+	o->n_keys = 0;
+}
+
+/* The caller's lists become ours; password and keys move to where they are needed. */
 static int own_opts(struct ha_vrrp *v)
 {
 	struct ha_vrrp_opts *o = &v->opts;
@@ -191,11 +217,7 @@ static int own_opts(struct ha_vrrp *v)
 	    .checksum = o->checksum,
 	    .group = o->group,
 	};
-	if (o->auth_pass) {
-		v->wire.auth_type = 1;
-		memcpy(v->wire.auth, o->auth_pass, strlen(o->auth_pass));
-		o->auth_pass = NULL;
-	}
+	own_secrets(v);
 	r = copy_list(&o->addresses, o->n_addresses);
 	if (r < 0)
 		return r;
@@ -217,7 +239,7 @@ int ha_vrrp_new(const struct ha_vrrp_opts *opts, const struct ha_vrrp_ops *ops, 
 	if (r < 0)
 		return r;
 	vrrp_opts_default(&own);
-	if (vrrp_opts_check(&own) || !own_ops.send || !ret)
+	if (vrrp_opts_check(&own) || !own_ops.send || !ret || (own.auth && !own_ops.hmac))
 		return -EINVAL;
 	v = mem_zalloc(sizeof(*v));
 	if (!v)
@@ -299,7 +321,7 @@ int ha_vrrp_receive(struct ha_vrrp *v, uint64_t now_ns, const struct ha_vrrp_met
 	if (r < 0)
 		return r;
 	heard.meta = &meta;
-	drop = vrrp_check(v, &meta, pkt, len, &heard.advert);
+	drop = vrrp_check(v, &meta, pkt, len, &heard);
 	if (drop) {
 		struct vrrp_action *a = vrrp_push(v, VRRP_DROPPED);
 
@@ -316,6 +338,8 @@ int ha_vrrp_receive(struct ha_vrrp *v, uint64_t now_ns, const struct ha_vrrp_met
 	if (v->wire.version == 3 && v->wire.family == AF_INET)
 		v->stats.checksums[heard.advert.checksum]++;
 	vrrp_senders_note(v, &heard);
+	if (v->opts.auth == HA_VRRP_AUTH_AH && heard.sequence > v->sequence)
+		v->sequence = heard.sequence; /* keepalived counts all senders of a VRID as one */
 	vrrp_fsm(v, VRRP_EV_ADVERT, &heard);
 	return leave(v);
 }

@@ -7,6 +7,7 @@
 
 #include "base/csum.h"
 #include "base/cursor.h"
+#include "vrrp/auth.h"
 
 #define VRRP_TYPE_ADVERTISEMENT 1
 #define VRRP_HEADER_SIZE 8
@@ -75,16 +76,6 @@ static bool csum_right(const struct vrrp_wire *w, const struct ha_vrrp_meta *m, 
 	return false;
 }
 
-/* No early end: the time does not tell how many bytes were right. */
-static bool same_secret(const uint8_t *a, const uint8_t *b, size_t len)
-{
-	unsigned differ = 0;
-
-	for (size_t i = 0; i < len; i++)
-		differ |= a[i] ^ b[i];
-	return !differ;
-}
-
 /* RFC 2338 section 7.1; with type 0 the data is ignored (RFC 3768 section 5.3.10). */
 static enum ha_vrrp_drop check_auth(const struct vrrp_wire *w, uint8_t type, const uint8_t *data)
 {
@@ -92,7 +83,7 @@ static enum ha_vrrp_drop check_auth(const struct vrrp_wire *w, uint8_t type, con
 		return HA_VRRP_DROP_AUTH_TYPE;
 	if (type != w->auth_type)
 		return HA_VRRP_DROP_AUTH_MISMATCH;
-	if (type == VRRP_AUTH_PASS && !same_secret(data, w->auth, HA_VRRP_AUTH_SIZE))
+	if (type == VRRP_AUTH_PASS && !vrrp_same_secret(data, w->auth, HA_VRRP_AUTH_SIZE))
 		return HA_VRRP_DROP_AUTH_FAILURE;
 	return HA_VRRP_DROP_NONE;
 }

@@ -11,7 +11,7 @@
 /* What the two ends of a link agree on before the first byte. */
 struct vrrp_wire {
 	uint8_t family, version, vrid;
-	uint8_t auth_type; /* version 2: 0 or 1 */
+	uint8_t auth_type; /* version 2: 0, 1, or 2 behind an Authentication Header */
 	uint8_t auth[HA_VRRP_AUTH_SIZE];
 	enum ha_vrrp_checksum checksum; /* version 3 over IPv4: the form that is expected */
 	struct ha_ip group;		/* for HA_VRRP_CHECKSUM_PSEUDO_GROUP */
