@@ -152,14 +152,30 @@ static void on_retry(struct loop *l, void *userdata)
 
 /* ---- Start ---- */
 
-static void be_punctual(const struct birth *b)
+/*
+ * Code, libraries and stack now: a takeover reads no disk. What is allocated later stays once it was
+ * touched. Without the right to raise the limit, allocation would fail after the privilege is gone:
+ * then *raised is false, and lock_rest is for what set_up made.
+ */
+static void lock_memory(bool *raised)
 {
 	const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
+
+	*raised = setrlimit(RLIMIT_MEMLOCK, &all) == 0;
+	if (mlockall(MCL_CURRENT) < 0 || (*raised && mlockall(MCL_FUTURE | MCL_ONFAULT) < 0))
+		log_debug("cannot lock memory: %s", strerror(errno));
+}
+
+static void lock_rest(bool raised)
+{
+	if (!raised && mlockall(MCL_CURRENT | MCL_ONFAULT) < 0)
+		log_debug("cannot lock memory: %s", strerror(errno));
+}
+
+static void be_punctual(const struct birth *b)
+{
 	const struct sched_param p = {.sched_priority = b->conf->globals.vrrp_rt_priority};
 
-	setrlimit(RLIMIT_MEMLOCK, &all);
-	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
-		log_debug("cannot lock memory: %s", strerror(errno));
 	if (p.sched_priority && sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &p) < 0)
 		log_warn("vrrp_rt_priority: %s", strerror(errno));
 }
@@ -211,13 +227,16 @@ static int set_up(struct vrrp *v)
 int vrrp_main(const struct birth *b)
 {
 	struct vrrp v = {.birth = b};
+	bool raised;
 	int r;
 
 	shared_leave_checks(b->shared);
 	be_punctual(b);
-	r = process_drop(0, "nobody");
+	lock_memory(&raised);
+	r = set_up(&v);
+	lock_rest(raised);
 	if (r >= 0)
-		r = set_up(&v);
+		r = process_drop(0, "nobody");
 	if (r < 0) {
 		log_err("cannot start: %s", strerror(-r));
 		return EXIT_FATAL;

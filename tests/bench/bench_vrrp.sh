@@ -1,0 +1,219 @@
+# shellcheck shell=bash disable=SC2154
+# SPDX-License-Identifier: MIT
+# VRRP beside a peer: how soon a backup speaks, what an advert costs, how a crowd begins, and whether a busy machine fools it.
+# Sourced by tools/bench, which brings `ours`, `peer`, `rounds`, `minutes` and the lab. Times are those of the wire: a capture on
+# the switch, from the last advert of the old MASTER to the first one of the new, so that the phase of the timer does not blur them.
+
+adverts_py() { /usr/bin/python3 "$lab_root/tests/bench/adverts.py" "$@"; }
+quantiles() { # NUMBER...: the median and the 99th percentile
+    sorted "$@" | awk '{ v[NR] = $1 } END { i = int(NR * 0.99 + 0.999999); printf "%.2f %.2f", v[int((NR + 1) / 2)], v[i > NR ? NR : i] }'
+}
+wire_start() { # TAG [SWITCH]
+    wire=$LAB_DIR/net/$1.pcap
+    rm -f "$wire"
+    adverts_start net "${2:-lan}" "$wire"
+}
+settle() { sleep "$(calc "$1 * 4 + 0.3 + $1 * ($SRANDOM % 1000) / 1000")"; } # any phase of the timer
+
+# ---------------------------------------------------------------- takeover
+
+takeover_once() { # EVENT ADVERT_INT: milliseconds in `result`; r1 is MASTER before and after
+    local since
+    settle "$2"
+    wire_start takeover
+    sleep "$(calc "$2 * 1.5")"
+    since=$EPOCHREALTIME
+    case $1 in
+    death) lab_cut r1 eth0 ;;
+    stop) kill -TERM "${vipd_pid[r1]}" ;;
+    esac
+    wait_for 30 "r2 takes over" has_address r2 "$vip" || fail "r2 takes over" "$(holders "$vip" r1 r2)"
+    sleep 0.1
+    adverts_stop
+    result=$(adverts_py takeover "$wire" 10.9.0.1 10.9.0.2 "$since")
+    case $1 in
+    death) lab_heal r1 eth0 ;;
+    stop) vipd_stop r1 && VIPD=$program vipd_start r1 ;;
+    esac
+    wait_for 30 "r1 is MASTER again" only_on "$vip" r1 r2 || fail "$program: r1 is MASTER again" "$(holders "$vip" r1 r2)"
+}
+
+takeover_of() { # PROGRAM EVENT ADVERT_INT: `samples`
+    local program=$1 i
+    samples=()
+    pair_start "$program"
+    for ((i = 0; i < rounds; i++)); do
+        takeover_once "$2" "$3"
+        samples+=("$result")
+    done
+    pair_stop
+}
+
+vrrp_takeover() {
+    local spec version advert event theory mine theirs a b
+    printf '\nvrrp takeover: last advert of the old MASTER to first of the new, ms, p50 and p99 of %s; backup has priority 100\n' "$rounds"
+    printf '%-9s %-12s %-10s %-22s %-22s %s\n' adverts event theory vipd "$(basename "$peer")" "ratio of p99"
+    for spec in "2 1" "3 0.1" "3 0.01"; do
+        read -r version advert <<<"$spec"
+        prepare_pair
+        for event in death stop; do
+            theory=$(calc "$advert * 1000 * (156 / 256 + ($([ $event = death ] && echo 3 || echo 0)))")
+            takeover_of "$ours" $event "$advert"
+            mine=$(quantiles "${samples[@]}")
+            takeover_of "$peer" $event "$advert"
+            theirs=$(quantiles "${samples[@]}")
+            read -r _ a <<<"$mine"
+            read -r _ b <<<"$theirs"
+            printf '%-9s %-12s %-10.2f %-22s %-22s %s\n' "$advert s" "$([ $event = death ] && echo "link lost" || echo SIGTERM)" \
+                "$theory" "$mine" "$theirs" "$(ratio "$a" "$b")"
+        done
+    done
+}
+
+# ---------------------------------------------------------------- crash
+
+vrrp_crash() {
+    local spec version advert i program column
+    printf '\nvrrp crash: kill -9 of the MASTER'"'"'s VRRP process alone, client'"'"'s gap in ms, median [least-most] of %s\n' "$rounds"
+    printf '%-9s %-28s %-28s %s\n' adverts vipd "$(basename "$peer")" ratio
+    for spec in "2 1" "3 0.1" "3 0.01"; do
+        read -r version advert <<<"$spec"
+        prepare_pair
+        column=()
+        for program in "$ours" "$peer"; do
+            samples=()
+            for ((i = 0; i < rounds; i++)); do
+                one_round "$program" crash "$advert"
+                samples+=("$result")
+            done
+            column+=("$(figures "${samples[@]}")")
+        done
+        printf '%-9s %-28s %-28s %s\n' "$advert s" "${column[0]}" "${column[1]}" "$(ratio "${column[0]%% *}" "${column[1]%% *}")"
+    done
+}
+
+# ---------------------------------------------------------------- routers
+
+crowd_network() { # three more switches for both
+    local i
+    for i in 1 2 3; do
+        lab_switch "lan$i"
+        lab_plug r1 eth$i "lan$i" 10.$((9 + i)).0.1/16
+        lab_plug r2 eth$i "lan$i" 10.$((9 + i)).0.2/16
+    done
+}
+crowd_conf() { # PRIORITY ADVERT_INT
+    local i
+    for i in 0 1 2 3; do instances 250 "$1" 3 "$2" eth$i $((9 + i)); done
+}
+held() { lab_ip "$1" -4 -o addr show scope global | grep -c '/32 '; }
+crowd_on_r1() { [ "$(held r1)" = 1000 ] && [ "$(held r2)" = 0 ]; }
+packets() { # NAME tx|rx: of all four
+    lab_on "$1" cat /proc/net/dev | awk -v c="$([ "$2" = tx ] && echo 11 || echo 3)" '/eth[0-3]:/ { sub(/:/, " "); s += $c } END { print s }'
+}
+
+crowd_of() { # PROGRAM: ns per advert sent and received, PSS of both, in `results`
+    local name seconds=10 cpu1 cpu2 tx rx
+    # One after the other: together they may not settle for minutes, which is what `start` tells.
+    for name in r1 r2; do
+        VIPD=$1 vipd_start $name
+        wait_for 60 "r1 holds 1000 addresses" crowd_on_r1
+    done
+    crowd_on_r1 || fail "$1: 1000 addresses on r1" "$(held r1) on r1, $(held r2) on r2"
+    sleep 7 # the second set of gratuitous ARPs goes out after five
+    cpu1=$(cpu_ns r1) cpu2=$(cpu_ns r2) tx=$(packets r1 tx) rx=$(packets r2 rx)
+    sleep $seconds
+    cpu1=$(($(cpu_ns r1) - cpu1)) cpu2=$(($(cpu_ns r2) - cpu2)) tx=$(($(packets r1 tx) - tx)) rx=$(($(packets r2 rx) - rx))
+    results=("$((cpu1 / tx))" "$((cpu2 / rx))" "$(pss_kb r1)" "$(pss_kb r2)" "$((tx / seconds))")
+    pair_stop
+}
+
+vrrp_routers() {
+    local i mine what=("ns per advert sent" "ns per advert received" "PSS kB, MASTER" "PSS kB, BACKUP" "adverts per second")
+    [ -n "${lab_cables[r1 eth1]:-}" ] || crowd_network
+    crowd_conf 200 0.1 >"$LAB_DIR/r1/keepalived.conf"
+    crowd_conf 100 0.1 >"$LAB_DIR/r2/keepalived.conf"
+    crowd_of "$ours"
+    mine=("${results[@]}")
+    crowd_of "$peer"
+    printf '\nvrrp routers: 4 interfaces x 250 at 100 ms; CPU of all processes of a daemon\n'
+    printf '%-24s %-12s %-12s %s\n' '' vipd "$(basename "$peer")" ratio
+    for i in "${!what[@]}"; do
+        printf '%-24s %-12s %-12s %s\n' "${what[i]}" "${mine[i]}" "${results[i]}" "$(ratio "${mine[i]}" "${results[i]}")"
+    done
+}
+
+# ---------------------------------------------------------------- start
+
+start_limit=90
+
+start_of() { # PROGRAM: seconds in `result`, start_limit if they do not settle before
+    local since name
+    wire_start start
+    since=$EPOCHREALTIME
+    for name in r2 r1; do VIPD=$1 vipd_start $name; done
+    if wait_for $start_limit "r1 holds 250 addresses" start_is_over && sleep 3 && start_is_over; then
+        adverts_stop
+        result=$(adverts_py settled "$wire" 10.9.0.1 250 "$since")
+    else
+        adverts_stop
+        result=$start_limit
+    fi
+    pair_stop
+}
+start_is_over() { [ "$(held r1)" = 250 ] && [ "$(held r2)" = 0 ]; }
+
+vrrp_start() {
+    local i program column=()
+    instances 250 200 3 0.1 >"$LAB_DIR/r1/keepalived.conf"
+    instances 250 100 3 0.1 >"$LAB_DIR/r2/keepalived.conf"
+    printf '\nvrrp start: two nodes at once, 250 routers on one link at 100 ms: s until each has one MASTER, the better one (%s: not by then)\n' $start_limit
+    for program in "$ours" "$peer"; do
+        samples=()
+        for ((i = 0; i < (rounds < 3 ? rounds : 3); i++)); do
+            start_of "$program"
+            samples+=("$result")
+        done
+        column+=("$(figures "${samples[@]}")")
+    done
+    printf '%-28s %-28s %s\n' vipd "$(basename "$peer")" ratio
+    printf '%-28s %-28s %s\n' "${column[0]}" "${column[1]}" "$(ratio "${column[0]%% *}" "${column[1]%% *}")"
+}
+
+# ---------------------------------------------------------------- calm
+
+calm_of() { # PROGRAM: how many times the backup began to speak, and the longest gap of the MASTER, in `result`
+    local since i busy=()
+    pair_start "$1"
+    sleep 1
+    for i in 1 2 3 4; do
+        (while :; do :; done) &
+        busy+=($!)
+        disown $!
+    done
+    wire_start calm
+    sleep 0.2
+    since=$EPOCHREALTIME
+    sleep "$(calc "$minutes * 60")"
+    adverts_stop
+    kill -KILL "${busy[@]}" 2>/dev/null
+    result="$(adverts_py usurped "$wire" 10.9.0.2 "$since") $(adverts_py gap "$wire" 10.9.0.1 "$since")"
+    pair_stop
+}
+
+vrrp_calm() {
+    local version=3 advert=0.01 program begun n longest
+    prepare_pair
+    printf '\nvrrp calm: 10 ms adverts, four busy loops on %s CPUs, %s min: takeovers that nothing called for\n' "$(nproc)" "$minutes"
+    printf '%-14s %-18s %-20s %s\n' '' "false takeovers" "adverts of r2" "longest gap of r1, ms"
+    for program in "$ours" "$peer"; do
+        calm_of "$program"
+        read -r begun n longest <<<"$result"
+        printf '%-14s %-18s %-20s %s\n' "$(basename "$program")" "$begun" "$n" "$longest"
+    done
+}
+
+bench_vrrp() {
+    local part
+    for part in "${vrrp_parts[@]}"; do "vrrp_$part"; done
+}
