@@ -113,6 +113,7 @@ enum ha_vrrp_drop {
 					 (AddressListErrors) */
 	HA_VRRP_DROP_REPLAY,	      /* authenticated, but not newer than what was heard before,
 					 or not of our time: see auth_window_ns */
+	HA_VRRP_DROP_OTHER_VERSION,   /* version 2 of a router whose version 3 is heard: v2_too */
 	HA_VRRP_N_DROPS,
 };
 
@@ -285,6 +286,13 @@ struct ha_vrrp_opts {
 	 */
 	uint64_t realtime_offset_ns;
 	uint64_t auth_window_ns;
+
+	/*
+	 * Version 3 over IPv4, while the other routers of the link are migrated (RFC 9568 section 8.4): every
+	 * advert is sent in version 2 as well, and version 2 is heard from routers that do not send 3.
+	 * advert_interval_cs must then be whole seconds, and auth NONE.
+	 */
+	bool v2_too;
 };
 
 /* What is known of a received message beside its bytes. All of it is needed. */

@@ -85,10 +85,17 @@ static enum ha_vrrp_drop check_addresses(const struct ha_vrrp *v, const struct v
 		if (!vrrp_ip_is_link_local(&first))
 			return HA_VRRP_DROP_ADDRESS_LIST;
 	}
-	if (o->version == 2 && !o->any_addresses && adv->priority != HA_VRRP_PRIORITY_OWNER &&
+	if (adv->version == 2 && !o->any_addresses && adv->priority != HA_VRRP_PRIORITY_OWNER &&
 	    !vrrp_check_same_addresses(v, adv))
 		return HA_VRRP_DROP_ADDRESS_LIST;
 	return HA_VRRP_DROP_NONE;
+}
+
+static const struct vrrp_wire *wire_of(const struct ha_vrrp *v, const struct vrrp_sealed *sealed)
+{
+	bool two = v->opts.v2_too && sealed->len && sealed->message[0] >> 4 == 2;
+
+	return two ? &v->wire2 : &v->wire;
 }
 
 enum ha_vrrp_drop vrrp_check(const struct ha_vrrp *v, const struct ha_vrrp_meta *m, const void *pkt,
@@ -106,7 +113,7 @@ enum ha_vrrp_drop vrrp_check(const struct ha_vrrp *v, const struct ha_vrrp_meta 
 		return drop;
 	drop = vrrp_auth_open(v, m, pkt, len, &sealed);
 	if (!drop)
-		drop = vrrp_wire_decode(&v->wire, m, sealed.message, sealed.len, adv);
+		drop = vrrp_wire_decode(wire_of(v, &sealed), m, sealed.message, sealed.len, adv);
 	if (drop)
 		return drop;
 	/* Only the owner of an address sends from it. */
@@ -118,6 +125,8 @@ enum ha_vrrp_drop vrrp_check(const struct ha_vrrp *v, const struct ha_vrrp_meta 
 	drop = check_addresses(v, adv);
 	if (drop)
 		return drop;
+	if (adv->version != o->version && vrrp_senders_speaks3(v, &m->source))
+		return HA_VRRP_DROP_OTHER_VERSION;
 	ret->sequence = sealed.sequence;
 	return vrrp_auth_verify(v, m, &sealed);
 }

@@ -205,9 +205,9 @@ static void remark(struct ha_vrrp *v, const struct vrrp_heard *heard)
 
 	if (adv->interval_cs != v->opts.advert_interval_cs)
 		vrrp_push_remark(v, HA_VRRP_REMARK_INTERVAL, heard->meta);
-	if (v->wire.version == 3 && !vrrp_check_same_addresses(v, adv))
+	if (adv->version == 3 && !vrrp_check_same_addresses(v, adv))
 		vrrp_push_remark(v, HA_VRRP_REMARK_ADDRESS_LIST, heard->meta);
-	if (v->wire.version == 3 && adv->checksum != v->wire.checksum)
+	if (adv->version == 3 && adv->checksum != v->wire.checksum)
 		vrrp_push_remark(v, HA_VRRP_REMARK_CHECKSUM_FORM, heard->meta);
 	if (adv->priority == v->priority)
 		vrrp_push_remark(v,

@@ -52,6 +52,7 @@ const char *ha_vrrp_drop_name(enum ha_vrrp_drop drop)
 	    [HA_VRRP_DROP_ADVERT_INTERVAL] = "advert interval",
 	    [HA_VRRP_DROP_ADDRESS_LIST] = "address list",
 	    [HA_VRRP_DROP_REPLAY] = "replay",
+	    [HA_VRRP_DROP_OTHER_VERSION] = "its version 3 is heard",
 	};
 
 	return NAME_OF(name, drop);

@@ -92,7 +92,7 @@ struct ha_vrrp {
 	struct ha_vrrp_opts opts; /* defaults filled in; pointers are ours */
 	struct ha_vrrp_ops ops;
 	void *userdata;
-	struct vrrp_wire wire;
+	struct vrrp_wire wire, wire2; /* wire2: of version 2 beside 3, opts.v2_too */
 	struct vrrp_key key[HA_VRRP_MAX_KEYS];
 	size_t n_keys;
 	uint64_t sequence; /* the last one sent; AH: or heard */
@@ -176,6 +176,7 @@ bool vrrp_ip_is_link_local(const struct ha_ip *ip);
 /* senders.c */
 void vrrp_senders_note(struct ha_vrrp *v, const struct vrrp_heard *heard);
 void vrrp_senders_missed(struct ha_vrrp *v, const struct vrrp_heard *heard);
+bool vrrp_senders_speaks3(const struct ha_vrrp *v, const struct ha_ip *address);
 uint64_t vrrp_senders_sequence(const struct ha_vrrp *v, const struct ha_ip *address);
 void vrrp_senders_restore(struct ha_vrrp *v, const struct ha_ip *address, uint64_t sequence);
 enum ha_vrrp_checksum vrrp_senders_checksum(const struct ha_vrrp *v, const struct ha_ip *peer);

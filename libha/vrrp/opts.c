@@ -45,6 +45,11 @@ void vrrp_opts_default(struct ha_vrrp_opts *o)
 
 static const char *check_interval(const struct ha_vrrp_opts *o)
 {
+	if (o->v2_too && (o->version != 3 || o->family != AF_INET || o->auth))
+		return "v2_too: is for version 3 over IPv4 without authentication";
+	if (o->v2_too && o->advert_interval_cs % 100)
+		return "advert_interval_cs: version 2 (v2_too) counts whole seconds: give 100, 200 "
+		       ".. 4000";
 	if (o->version == 2 &&
 	    (o->advert_interval_cs % 100 || o->advert_interval_cs > HA_VRRP_MAX_INTERVAL_V2_CS))
 		return "advert_interval_cs: VRRP version 2 counts whole seconds: give 100, 200 .. "

@@ -39,12 +39,22 @@ void vrrp_senders_note(struct ha_vrrp *v, const struct vrrp_heard *heard)
 	struct vrrp_sender *s = place_for(v, &heard->meta->source);
 
 	s->priority = adv->priority;
-	s->version = v->wire.version;
+	s->version = adv->version;
 	s->interval_cs = adv->interval_cs;
 	s->checksum = adv->checksum;
 	s->last_ns = v->now_ns;
 	s->adverts++;
 	s->sequence = heard->sequence;
+}
+
+/* Version 3 was heard from it not long ago, so its version 2 says nothing new (RFC 9568 8.4). */
+bool vrrp_senders_speaks3(const struct ha_vrrp *v, const struct ha_ip *address)
+{
+	const struct vrrp_sender *s = find(v, address);
+
+	return s && s->version == 3 &&
+	       v->now_ns - s->last_ns <=
+		   v->opts.down_timer_adverts * s->interval_cs * VRRP_NS_PER_CS;
 }
 
 uint64_t vrrp_senders_sequence(const struct ha_vrrp *v, const struct ha_ip *address)

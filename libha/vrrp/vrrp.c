@@ -48,17 +48,15 @@ static void tell_remark(struct ha_vrrp *v, enum ha_vrrp_remark what, const struc
 		v->ops.remark(v, what, m, v->userdata);
 }
 
-static int send_to(struct ha_vrrp *v, struct vrrp_wire_out *out, const struct ha_ip *destination,
-		   const struct ha_ip *peer)
+static int send_as(struct ha_vrrp *v, const struct vrrp_wire *wire, struct vrrp_wire_out *out,
+		   const struct ha_ip *destination)
 {
 	uint8_t buf[HA_VRRP_MAX_ADVERT];
 	size_t head = vrrp_auth_head(v);
 	ssize_t len;
 	int r;
 
-	out->destination = *destination;
-	out->checksum = vrrp_senders_checksum(v, peer);
-	len = vrrp_wire_encode(&v->wire, out, buf + head, sizeof(buf) - head);
+	len = vrrp_wire_encode(wire, out, buf + head, sizeof(buf) - head);
 	assert(len > 0);
 	len = vrrp_auth_seal(v, out, buf, sizeof(buf), (size_t)len);
 	r = (int)len;
@@ -66,6 +64,20 @@ static int send_to(struct ha_vrrp *v, struct vrrp_wire_out *out, const struct ha
 		r = v->ops.send(v, destination, buf, (size_t)len, v->userdata);
 	if (r < 0)
 		v->stats.send_errors++;
+	return r;
+}
+
+/* To a peer, or to the group (NULL). */
+static int send_to(struct ha_vrrp *v, struct vrrp_wire_out *out, const struct ha_ip *peer)
+{
+	const struct ha_ip *destination = peer ? peer : &v->opts.group;
+	int r;
+
+	out->destination = *destination;
+	out->checksum = vrrp_senders_checksum(v, peer);
+	r = send_as(v, &v->wire, out, destination);
+	if (v->opts.v2_too && send_as(v, &v->wire2, out, destination) < 0 && !r)
+		r = -EIO;
 	return r;
 }
 
@@ -90,9 +102,9 @@ static void send_advert(struct ha_vrrp *v, uint8_t priority)
 	if (priority == HA_VRRP_PRIORITY_RESIGN)
 		v->stats.priority_zero_sent++;
 	if (!o->n_peers)
-		failed = send_to(v, &out, &o->group, NULL) < 0;
+		failed = send_to(v, &out, NULL) < 0;
 	for (size_t i = 0; i < o->n_peers; i++)
-		failed |= send_to(v, &out, &o->peers[i], &o->peers[i]) < 0;
+		failed |= send_to(v, &out, &o->peers[i]) < 0;
 	if (failed)
 		tell_remark(v, HA_VRRP_REMARK_SEND_FAILED, NULL);
 }
@@ -218,6 +230,7 @@ static int own_opts(struct ha_vrrp *v)
 	    .group = o->group,
 	};
 	own_secrets(v);
+	v->wire2 = (struct vrrp_wire){.family = o->family, .version = 2, .vrid = o->vrid};
 	r = copy_list(&o->addresses, o->n_addresses);
 	if (r < 0)
 		return r;
@@ -335,7 +348,7 @@ int ha_vrrp_receive(struct ha_vrrp *v, uint64_t now_ns, const struct ha_vrrp_met
 	v->stats.adverts_received++;
 	if (heard.advert.priority == HA_VRRP_PRIORITY_RESIGN)
 		v->stats.priority_zero_received++;
-	if (v->wire.version == 3 && v->wire.family == AF_INET)
+	if (heard.advert.version == 3 && v->wire.family == AF_INET)
 		v->stats.checksums[heard.advert.checksum]++;
 	vrrp_senders_note(v, &heard);
 	if (v->opts.auth == HA_VRRP_AUTH_AH && heard.sequence > v->sequence)

@@ -97,6 +97,7 @@ enum ha_vrrp_drop vrrp_wire_decode(const struct vrrp_wire *w, const struct ha_vr
 	uint8_t auth_type, seconds;
 	uint16_t interval;
 
+	adv.version = w->version;
 	adv.priority = read_u8(&r);
 	adv.n_addresses = read_u8(&r);
 	interval = read_be16(&r);

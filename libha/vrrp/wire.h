@@ -18,7 +18,7 @@ struct vrrp_wire {
 };
 
 struct vrrp_advert {
-	uint8_t priority;
+	uint8_t version, priority;
 	uint8_t n_addresses; /* at least 1 */
 	uint16_t interval_cs;
 	const uint8_t *addresses;	/* inside the packet, n_addresses of the family's length */
