@@ -42,6 +42,15 @@ static struct verdict judge(const struct vrrp *v, const struct conf_instance *i)
 	return j;
 }
 
+/* All of them as one tracker of the engine, so that no sum of a few is ever seen. */
+static void track(struct router *r, uint64_t now, int32_t weight)
+{
+	int most = HA_VRRP_MAX_WEIGHT;
+
+	weight = weight < -most ? -most : weight > most ? most : weight;
+	ha_vrrp_track(r->engine, now, 0, weight, weight > 0);
+}
+
 void tracks_apply(struct vrrp *v)
 {
 	uint64_t now = loop_now_ns(v->loop);
@@ -51,18 +60,18 @@ void tracks_apply(struct vrrp *v)
 		const struct conf_instance *i = r->conf;
 		struct ha_vrrp_status s = {.size = sizeof(s)};
 		struct verdict j = judge(v, i);
-		int priority = i->priority + j.weight;
+		int before;
 
 		ha_vrrp_set_fault(r->engine, now, FAULT_TRACK, j.interface_fault);
 		ha_vrrp_set_fault(r->engine, now, FAULT_SCRIPT, j.script_fault);
 		if (i->priority == HA_VRRP_PRIORITY_OWNER || (!i->n_interfaces && !i->n_scripts))
 			continue;
-		priority = priority < 1 ? 1 : priority > 254 ? 254 : priority;
 		ha_vrrp_status(r->engine, &s);
-		if (s.priority == priority)
-			continue;
-		log_info("%s: priority %d, was %d: trackers add %d to %d", i->name, priority,
-			 s.priority, j.weight, i->priority);
-		ha_vrrp_set_priority(r->engine, now, (unsigned)priority);
+		track(r, now, j.weight);
+		before = s.priority;
+		ha_vrrp_status(r->engine, &s);
+		if (s.priority != before)
+			log_info("%s: priority %d, was %d: trackers add %d to %d", i->name,
+				 s.priority, before, j.weight, i->priority);
 	}
 }

@@ -54,6 +54,7 @@ extern "C" {
 #define HA_VRRP_MAX_KEYS 8
 #define HA_VRRP_MAX_SECRET 64	/* bytes of a key */
 #define HA_VRRP_MAX_SENDERS 8	/* other routers of this VRID that are remembered */
+#define HA_VRRP_MAX_WEIGHT 254	/* of a tracker, up or down */
 #define HA_VRRP_MAX_TRACKERS 64 /* that add to the priority */
 #define HA_VRRP_FREEZE_SIZE 512 /* bytes that ha_vrrp_freeze needs */
 #define HA_VRRP_MAX_ROUND 16	/* events the callbacks of one call may cause; of a group: in all */
@@ -425,7 +426,7 @@ LIBHA_API int ha_vrrp_set_fault(struct ha_vrrp *v, uint64_t now_ns, uint32_t bit
  * Priority tracking as keepalived does it: while `up`, a positive weight is added to the configured
  * priority; while not, a negative one. The sum over all trackers, bounded to 1..254, is the effective
  * priority: use this or ha_vrrp_set_priority. `tracker` is a number of the host's, below
- * HA_VRRP_MAX_TRACKERS; weight -254..254, 0 forgets the tracker. In every state, also before the
+ * HA_VRRP_MAX_TRACKERS; the weight is within HA_VRRP_MAX_WEIGHT of 0, 0 forgets the tracker. In every state, also before the
  * start; not thawed, so tell them first. -EINVAL: out of range, or an owner; -EBUSY.
  */
 LIBHA_API int ha_vrrp_track(struct ha_vrrp *v, uint64_t now_ns, unsigned tracker, int weight,

@@ -4,8 +4,6 @@
 
 #include <errno.h>
 
-#define MAX_WEIGHT 254
-
 static uint8_t sum(const struct ha_vrrp *v)
 {
 	int priority = v->opts.priority;
@@ -23,8 +21,8 @@ int ha_vrrp_track(struct ha_vrrp *v, uint64_t now_ns, unsigned tracker, int weig
 	int16_t adds = (int16_t)((weight > 0) == up ? weight : 0), before;
 	int r;
 
-	if (!v || tracker >= HA_VRRP_MAX_TRACKERS || weight < -MAX_WEIGHT || weight > MAX_WEIGHT ||
-	    v->opts.priority == HA_VRRP_PRIORITY_OWNER)
+	if (!v || tracker >= HA_VRRP_MAX_TRACKERS || weight < -HA_VRRP_MAX_WEIGHT ||
+	    weight > HA_VRRP_MAX_WEIGHT || v->opts.priority == HA_VRRP_PRIORITY_OWNER)
 		return -EINVAL;
 	before = v->weight[tracker];
 	v->weight[tracker] = adds;
