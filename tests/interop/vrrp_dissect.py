@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+"""What tshark, a dissector of other people, makes of everything that a router of ours said."""
+from vrrp_lab import Failed, run
+from vrrp_packet import GROUP, GROUP_MAC
+
+# RFC 5798 as deployed: the checksum of version 3 over IPv4 covers a pseudo-header.
+OPTIONS = ("-o", "vrrp.v3_checksum_as_in_v2:FALSE", "-o", "ip.check_checksum:TRUE")
+
+
+def read(file, where, *fields):
+    """A list of rows, a row a dict; a field that occurs several times has commas."""
+    command = ["tshark", "-n", "-r", str(file), *OPTIONS, "-Y", where, "-T", "fields"]
+    for field in ("frame.number", "_ws.malformed", "_ws.expert.severity", *fields):
+        command += ["-e", field]
+    rows = [line.split("\t") for line in run(*command).splitlines()]
+    return [dict(zip(command[command.index("-e") + 1::2], row)) for row in rows]
+
+
+def must(row, what, wanted):
+    for field, value in wanted.items():
+        allowed = value if isinstance(value, (set, tuple)) else (value,)
+        if row.get(field) not in {str(v) for v in allowed}:
+            raise Failed(f"tshark, frame {row['frame.number']}: {what}: {field} is {row.get(field)!r}, "
+                         f"should be {value!r}")
+
+
+def check(file, router, vrid):
+    adverts = check_adverts(file, router, vrid)
+    told = check_arps(file, router) if router.setting.family == 4 else check_nas(file, router)
+    print(f"tshark: {adverts} adverts and {told} announcements of {router.name} are as the RFC draws them")
+
+
+def check_adverts(file, router, vrid):
+    s = router.setting
+    ip = "ip" if s.family == 4 else "ipv6"
+    addresses = ",".join(a.split("/")[0] for a in s.addresses)
+    wanted = {
+        "_ws.malformed": "", "eth.src": router.source_mac(), "eth.dst": GROUP_MAC[s.family], f"{ip}.dst": GROUP[s.family],
+        "ip.ttl" if s.family == 4 else "ipv6.hlim": 255, "vrrp.version": s.version, "vrrp.type": 1,
+        "vrrp.virt_rtr_id": vrid, "vrrp.prio": (router.priority, 0), "vrrp.addr_count": len(s.addresses),
+        "vrrp.checksum.status": 1, "vrrp.ip_addr" if s.family == 4 else "vrrp.ipv6_addr": addresses,
+    }
+    if s.family == 4:
+        wanted |= {"ip.checksum.status": 1, "ip.hdr_len": 20}
+    if s.version == 2:
+        wanted |= {"vrrp.auth_type": 0, "vrrp.adver_int": round(s.interval)}
+    else:
+        wanted |= {"vrrp.reserved_mbz": 0, "vrrp.short_adver_int": round(s.interval * 100)}
+    rows = read(file, f"vrrp && {ip}.src == {router.source()}", *wanted)
+    for row in rows:
+        must(row, "an advert", wanted)
+    for priority in (router.priority, 0):
+        if not any(row["vrrp.prio"] == str(priority) for row in rows):
+            raise Failed(f"tshark sees no advert of {router.name} with priority {priority}")
+    return len(rows)
+
+
+def check_arps(file, router):
+    """RFC 9568 section 6.4.1 (115): a gratuitous ARP request for each address."""
+    vip = router.setting.vip()
+    wanted = {
+        "_ws.malformed": "", "eth.dst": "ff:ff:ff:ff:ff:ff", "arp.hw.type": 1, "arp.proto.type": "0x0800", "arp.hw.size": 6,
+        "arp.proto.size": 4, "arp.opcode": 1, "arp.src.proto_ipv4": vip, "arp.dst.proto_ipv4": vip,
+        "arp.src.hw_mac": tuple(router.macs()),
+    }
+    rows = read(file, f"arp.isgratuitous == 1 && eth.src == {next(iter(router.macs()))}", *wanted)
+    for row in rows:
+        must(row, "a gratuitous ARP", wanted)
+    return some(rows, router)
+
+
+def check_nas(file, router):
+    """RFC 9568 section 6.4.1 (120): Router and Override set, Solicited not, to all nodes, with the link-layer address."""
+    mac = next(iter(router.macs()))
+    wanted = {
+        "_ws.malformed": "", "eth.dst": "33:33:00:00:00:01", "ipv6.dst": "ff02::1", "ipv6.hlim": 255,
+        "icmpv6.code": 0, "icmpv6.checksum.status": 1, "icmpv6.nd.na.flag.r": 1, "icmpv6.nd.na.flag.s": 0,
+        "icmpv6.nd.na.flag.o": 1, "icmpv6.opt.linkaddr": mac, "icmpv6.opt.type": 2,
+        "icmpv6.nd.na.target_address": tuple(a.split("/")[0] for a in router.setting.addresses),
+    }
+    rows = read(file, f"icmpv6.type == 136 && eth.src == {mac} && ipv6.dst == ff02::1", *wanted)
+    for row in rows:
+        must(row, "an unsolicited NA", wanted)
+    return some(rows, router)
+
+
+def some(rows, router):
+    if not rows:
+        raise Failed(f"tshark sees no announcement of {router.name}")
+    return len(rows)

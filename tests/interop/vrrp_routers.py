@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: MIT
+"""The three programs that speak VRRP on the lab's machines: vipd, Debian's keepalived, FRR's vrrpd."""
+import dataclasses
+import os
+import pathlib
+import shutil
+import signal
+import time
+
+from vrrp_lab import Failed, skip, until
+from vrrp_packet import virtual_mac
+
+VRID = 51
+FRR = pathlib.Path("/usr/lib/frr")
+
+
+@dataclasses.dataclass
+class Setting:
+    """What all routers of a scenario have in common."""
+    version: int = 3
+    family: int = 4
+    interval: float = 1.0  # seconds
+    addresses: tuple = ("10.9.0.100/24",)
+    words: tuple = ()      # more lines of a vrrp_instance, for vipd and keepalived
+
+    def vip(self):
+        """The address that clients use: the last one."""
+        return self.addresses[-1].split("/")[0]
+
+
+def scenario(name, interval):
+    if name == "v3-ipv6":
+        return Setting(3, 6, interval, ("fe80::100/64", "fd09::100/64"))
+    return Setting(int(name[1]), 4, interval)
+
+
+class Router:
+    """A machine and its program. The priority is its name on the wire."""
+
+    def __init__(self, machine, priority, setting):
+        self.machine, self.priority, self.setting = machine, priority, setting
+        self.name = machine.name
+        self.process = None
+
+    def macs(self):
+        """The MAC addresses it may answer with for the virtual address."""
+        return {self.machine.mac}
+
+    def source_mac(self):
+        """The one its adverts leave from."""
+        return self.machine.mac
+
+    def source(self):
+        """The address its adverts leave from: eth0's own."""
+        return f"10.9.0.{self.number()}" if self.setting.family == 4 else f"fe80::{self.number()}"
+
+    def number(self):
+        return int(self.name[1:])
+
+    def is_over(self):
+        """Nothing of it is left on its machine."""
+        return not self.machine.pids() and not any(
+            self.machine.holds(a.split("/")[0]) for a in self.setting.addresses)
+
+
+class Keepalived(Router):
+    """keepalived.conf, for keepalived and for vipd."""
+    program = "keepalived"
+
+    def configuration(self):
+        lines = ["state BACKUP", "interface eth0", f"virtual_router_id {VRID}", f"version {self.setting.version}",
+                 f"priority {self.priority}", f"advert_int {self.setting.interval:g}", *self.setting.words,
+                 "virtual_ipaddress {", *(f"    {a}" for a in self.setting.addresses), "}"]
+        return ("global_defs {\n    router_id " + self.name + "\n    vrrp_garp_master_delay 1\n}\n"
+                "vrrp_instance VI_1 {\n" + "".join(f"    {line}\n" for line in lines) + "}\n")
+
+    def configure(self):
+        (self.machine.folder / "keepalived.conf").write_text(self.configuration())
+
+    def start(self):
+        self.configure()
+        folder = self.machine.folder
+        self.process = self.machine.start(
+            self.program, self.executable(), "-n", "-l", "-D", "-P", "-f", folder / "keepalived.conf", "-p", folder / "p",
+            "-r", folder / "r", "-c", folder / "c", env={"TMPDIR": str(folder)})
+
+    def executable(self):
+        return shutil.which("keepalived") or skip("needs keepalived")
+
+    def stop(self):
+        if not self.process.stop():
+            raise Failed(f"{self.name}: {self.program} does not stop")
+
+    def log(self):
+        return self.process.log.read_text(errors="replace")
+
+    def reload(self):
+        self.configure()
+        self.process.signal(signal.SIGHUP)
+
+
+class KeepalivedVmac(Keepalived):
+    """With a macvlan of its own making: as the RFC wants it."""
+    program = "keepalived-vmac"
+
+    def configuration(self):
+        return super().configuration().replace("interface eth0", "interface eth0\n    use_vmac vrrp")
+
+    def macs(self):
+        return {virtual_mac(self.setting.family, VRID)}
+
+
+class Vipd(Keepalived):
+    program = "vipd"
+
+    def executable(self):
+        return os.environ["VIPD"]
+
+
+class Frr(Router):
+    """
+    FRR 8.4: the operator makes the macvlan with the virtual MAC address and the addresses; vrrpd sets it up and down. Its
+    host answers for the address on the parent interface, too, unless arp_ignore says no.
+    """
+    program = "frr"
+
+    def macs(self):
+        return {virtual_mac(self.setting.family, VRID)}
+
+    def is_over(self):
+        return not self.machine.pids()  # the address is the operator's
+
+    def configuration(self):
+        s = self.setting
+        word = "ip" if s.family == 4 else "ipv6"
+        lines = [f"version {s.version}", f"priority {self.priority}", f"advertisement-interval {round(s.interval * 1000)}",
+                 *(f"{word} {a.split('/')[0]}" for a in s.addresses)]
+        return (f"hostname {self.name}\nlog file {self.machine.folder}/frr.log\ninterface eth0\n" +
+                "".join(f" vrrp {VRID} {line}\n" for line in lines) + "exit\n")
+
+    def make_interface(self):
+        m = self.machine
+        m.sysctl(**{"net.ipv4.ip_forward": 1, "net.ipv4.conf.eth0.arp_ignore": 1})
+        m.ip("link add vrrp link eth0 type macvlan mode bridge")
+        m.ip("link set vrrp addrgenmode random")
+        m.ip(f"link set vrrp address {virtual_mac(self.setting.family, VRID)}")
+        self.add_addresses()
+        m.ip("link set vrrp up")
+
+    def add_addresses(self):
+        for address in self.setting.addresses:
+            self.machine.ip(f"addr replace {address} dev vrrp {'nodad' if self.setting.family == 6 else ''}")
+
+    def spawn(self, name):
+        folder = self.machine.folder
+        (folder / f"{name}.conf").write_text(self.configuration() if name == "vrrpd" else f"hostname {self.name}\n")
+        (folder / f"{name}.conf").chmod(0o644)
+        return self.machine.start(name, FRR / name, "-f", folder / f"{name}.conf", "-i", folder / f"{name}.pid",
+                                  "-z", folder / "zserv", "--vty_socket", folder, "-P", "0")
+
+    def start(self):
+        if not (FRR / "vrrpd").exists():
+            skip("needs FRR's vrrpd (package frr)")
+        folder = self.machine.folder
+        for stale in ("frr.log", "zserv"):
+            (folder / stale).unlink(missing_ok=True)
+        if " vrrp@" not in self.machine.ip("-o link"):
+            self.make_interface()
+        zebra = self.spawn("zebra")
+        until(f"{self.name}: zebra listens", (folder / "zserv").is_socket)
+        self.process = self.spawn("vrrpd"), zebra
+        self.attach()
+
+    def attach(self):
+        """vrrpd may miss its interface at the start and then sees it at the next event of it only."""
+        for _ in range(10):
+            end = time.monotonic() + 1.5
+            while time.monotonic() < end:
+                if "Initialize ->" in self.log():
+                    return
+                time.sleep(0.05)
+            self.machine.ip("link set vrrp down")
+            self.machine.ip("link set vrrp up")
+            self.add_addresses()
+        raise Failed(f"{self.name}: vrrpd does not begin")
+
+    def stop(self):
+        for process in self.process:
+            if not process.stop():
+                raise Failed(f"{self.name}: FRR does not stop")
+
+    def log(self):
+        path = self.machine.folder / "frr.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+
+PROGRAMS = {c.program: c for c in (Vipd, Keepalived, KeepalivedVmac, Frr)}
