@@ -33,7 +33,7 @@ static int down(void **state)
 	return 0;
 }
 
-static void R44_an_owner_starts_as_active(void **state)
+static void R17_R44_an_owner_starts_as_active_with_255(void **state)
 {
 	(void)state;
 	start(255);
@@ -660,7 +660,7 @@ static void time_that_goes_back_stands_still(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    ROW(R44_an_owner_starts_as_active),
+	    ROW(R17_R44_an_owner_starts_as_active_with_255),
 	    ROW(R45_another_router_starts_as_backup),
 	    ROW(R54_a_stopped_backup_says_nothing),
 	    ROW(R55_the_down_timer_makes_it_active_advert_first),

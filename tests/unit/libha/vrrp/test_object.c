@@ -595,6 +595,32 @@ static void a_state_that_no_router_is_in_is_refused(void **state)
 	assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100, cold, cold_len), -EINVAL);
 }
 
+static void R16_routers_of_two_families_with_one_vrid_are_independent(void **state)
+{
+	const struct ha_ip vip6 = ip("fe80::100");
+	struct ha_vrrp_opts four = rig_opts(), six = rig_opts();
+	static struct rig r4, r6;
+	uint8_t mac4[6], mac6[6];
+	uint64_t due;
+
+	(void)state;
+	six.family = AF_INET6;
+	six.addresses = &vip6;
+	six.source = ip("fe80::1");
+	rig_up(&r4, &four);
+	rig_up(&r6, &six);
+	ha_vrrp_start(r4.v, T0);
+	ha_vrrp_start(r6.v, T0);
+	due = ha_vrrp_deadline(r6.v);
+	hear(&r4, T0 + S, 200); /* of the one is nothing to the other */
+	assert_true(ha_vrrp_deadline(r6.v) == due && ha_vrrp_deadline(r4.v) != due);
+	ha_vrrp_mac(AF_INET, 51, mac4);
+	ha_vrrp_mac(AF_INET6, 51, mac6);
+	assert_memory_not_equal(mac4, mac6, 6);
+	rig_down(&r4);
+	rig_down(&r6);
+}
+
 #define T(f) cmocka_unit_test_teardown(f, down)
 
 int main(void)
@@ -622,6 +648,7 @@ int main(void)
 	    T(another_router_is_not_thawed),
 	    T(a_damaged_buffer_is_refused_whole),
 	    T(a_state_that_no_router_is_in_is_refused),
+	    cmocka_unit_test(R16_routers_of_two_families_with_one_vrid_are_independent),
 	};
 
 	return cmocka_run_group_tests_name("vrrp/object", tests, NULL, NULL);
