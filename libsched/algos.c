@@ -24,6 +24,12 @@ static const struct {
     {"static-rr", &algo_static_rr},
     {"first", &algo_first},
     {"random", &algo_random},
+    {"source", &algo_hash},
+    {"uri", &algo_hash},
+    {"hdr", &algo_hash},
+    {"url_param", &algo_hash},
+    {"rdp-cookie", &algo_hash},
+    {"hash", &algo_hash},
     /* IPVS */
     {"rr", &algo_rr},
     {"wrr", &algo_wrr},
@@ -37,8 +43,42 @@ static const struct {
     {"dh", &algo_dh},
     {"mh", &algo_mh},
     {"twos", &algo_twos},
+    /* nginx */
+    {"smooth-wrr", &algo_smooth_wrr},
+    {"least_conn", &algo_least_conn},
+    {"ip_hash", &algo_ip_hash},
+    {"nginx-hash", &algo_nginx_hash},
+    {"ketama", &algo_ketama},
     /* published */
     {"maglev", &algo_maglev},
+    {"bounded", &algo_bounded},
+    {"p2c", &algo_p2c},
+    {"jiq", &algo_jiq},
+    {"peak-ewma", &algo_peak_ewma},
+    {"prequal", &algo_prequal},
+    {"anchor", &algo_anchor},
+    {"dx", &algo_dx},
+    {"jump", &algo_jump},
+    /* F5 */
+    {"round-robin", &algo_f5_round_robin},
+    {"ratio-member", &algo_roundrobin},
+    {"ratio-node", &algo_roundrobin},
+    {"ratio-session", &algo_roundrobin},
+    {"dynamic-ratio-member", &algo_roundrobin},
+    {"dynamic-ratio-node", &algo_roundrobin},
+    {"least-connections-member", &algo_f5_least_member},
+    {"least-connections-node", &algo_f5_least_node},
+    {"ratio-least-connections-member", &algo_f5_ratio_least_member},
+    {"ratio-least-connections-node", &algo_f5_ratio_least_node},
+    {"weighted-least-connections-member", &algo_f5_weighted_least_member},
+    {"weighted-least-connections-node", &algo_f5_weighted_least_node},
+    {"fastest-app-response", &algo_f5_least_member},
+    {"fastest-node", &algo_f5_least_node},
+    {"least-sessions", &algo_f5_least_sessions},
+    {"observed-member", &algo_f5_observed_member},
+    {"observed-node", &algo_f5_observed_node},
+    {"predictive-member", &algo_f5_predictive_member},
+    {"predictive-node", &algo_f5_predictive_node},
 };
 
 #define N_ALGOS (sizeof(algos) / sizeof(algos[0]))
@@ -79,7 +119,8 @@ static bool opts_in_range(const struct lb_group_opts *o)
 	       o->points <= LB_POINTS_MAX && o->hot_percent <= 100 &&
 	       (!o->balance_factor ||
 		(o->balance_factor > 100 && o->balance_factor <= BALANCE_FACTOR_MAX)) &&
-	       !(o->flags & ~(uint32_t)(LB_GROUP_FALLBACK | LB_GROUP_CONSISTENT)) && !o->reserved;
+	       !(o->flags & ~(uint32_t)(LB_GROUP_FALLBACK | LB_GROUP_CONSISTENT)) &&
+	       o->capacity <= LB_SERVERS_MAX;
 }
 
 static void fill_in(struct lb_group_opts *o)

@@ -19,4 +19,19 @@ extern const struct lb_algo algo_first;		    /* first.c */
 extern const struct lb_algo algo_random, algo_twos; /* random.c */
 extern const struct lb_algo algo_maglev;	    /* maglev.c */
 
+extern const struct lb_algo algo_hash, algo_bounded;	      /* hashed.c */
+extern const struct lb_algo algo_smooth_wrr, algo_least_conn; /* smooth_wrr.c */
+extern const struct lb_algo algo_ip_hash, algo_nginx_hash;    /* nginx_hash.c */
+extern const struct lb_algo algo_ketama;		      /* nginx_hash.c */
+extern const struct lb_algo algo_p2c, algo_jiq; /* a file each, as those that follow */
+extern const struct lb_algo algo_peak_ewma, algo_prequal;
+extern const struct lb_algo algo_anchor, algo_dx, algo_jump;
+extern const struct lb_algo algo_f5_round_robin; /* f5.c */
+extern const struct lb_algo algo_f5_least_member, algo_f5_least_node;
+extern const struct lb_algo algo_f5_ratio_least_member, algo_f5_ratio_least_node;
+extern const struct lb_algo algo_f5_weighted_least_member, algo_f5_weighted_least_node;
+extern const struct lb_algo algo_f5_least_sessions;
+extern const struct lb_algo algo_f5_observed_member, algo_f5_observed_node; /* f5_ratio.c */
+extern const struct lb_algo algo_f5_predictive_member, algo_f5_predictive_node;
+
 #endif

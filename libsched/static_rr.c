@@ -8,19 +8,10 @@
 
 #include "libsched/algos.h"
 #include "libsched/gcd.h"
-#include "libsched/snapshot.h"
+#include "libsched/map.h"
 
 /* Weights beyond this sum are halved until they fit: 4 bytes each. HAProxy's 1024 servers of 256 do. */
 #define MAP_MAX (UINT32_C(1) << 18)
-
-struct map {
-	uint32_t n;
-	uint32_t place[];
-};
-
-struct walk {
-	uint32_t next;
-};
 
 /* Weights are divided by `divisor`, then halved `halvings` times, but no less than 1. */
 struct scale {
@@ -47,8 +38,9 @@ static struct scale scale_of(const struct lb_snapshot *s)
 {
 	struct scale scale = {0, 0};
 
+	/* Of all members, so that it stays when one goes down, as HAProxy's does. */
 	for (size_t i = 0; i < s->n; i++)
-		scale.divisor = gcd(scale.divisor, s->at[i].weight);
+		scale.divisor = gcd(scale.divisor, s->at[i].set_weight);
 	if (!scale.divisor)
 		scale.divisor = 1;
 	while (total_of(s, scale) > MAP_MAX) /* ends: there are fewer servers than entries */
@@ -56,7 +48,7 @@ static struct scale scale_of(const struct lb_snapshot *s)
 	return scale;
 }
 
-static size_t map_size(const struct lb_snapshot *s)
+size_t map_size(const struct lb_snapshot *s)
 {
 	return sizeof(struct map) + total_of(s, scale_of(s)) * sizeof(uint32_t);
 }
@@ -85,13 +77,11 @@ static size_t next_of(const struct lb_snapshot *s, struct scale scale, int64_t *
 	return best;
 }
 
-static int map_build(const struct lb_snapshot *s, const struct lb_snapshot *old, void *table)
+int map_build(const struct lb_snapshot *s, struct map *map)
 {
 	const struct scale scale = scale_of(s);
-	struct map *map = table;
 	int64_t *score = mem_array(s->n + 1, sizeof(*score));
 
-	(void)old;
 	if (!score)
 		return -ENOMEM;
 	map->n = (uint32_t)total_of(s, scale);
@@ -101,25 +91,8 @@ static int map_build(const struct lb_snapshot *s, const struct lb_snapshot *old,
 	return 0;
 }
 
-static size_t walk_size(const struct lb_snapshot *s)
+ssize_t map_step(const struct map *map, struct map_walk *w, const struct lb_query *q)
 {
-	(void)s;
-	return sizeof(struct walk);
-}
-
-/* HAProxy, too, goes on at the same entry of the new map. */
-static void walk_adopt(const struct lb_snapshot *s, void *cursor, const struct lb_snapshot *old,
-		       const void *old_cursor)
-{
-	(void)s;
-	if (old)
-		*(struct walk *)cursor = *(const struct walk *)old_cursor;
-}
-
-static ssize_t walk_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
-{
-	const struct map *map = s->table;
-	struct walk *w = cursor;
 	uint32_t i = w->next;
 
 	for (uint32_t seen = 0; seen < map->n; seen++, i++) {
@@ -133,11 +106,37 @@ static ssize_t walk_pick(const struct lb_snapshot *s, void *cursor, const struct
 	return -1;
 }
 
+static int static_rr_build(const struct lb_snapshot *s, const struct lb_snapshot *old, void *table)
+{
+	(void)old;
+	return map_build(s, table);
+}
+
+static size_t walk_size(const struct lb_snapshot *s)
+{
+	(void)s;
+	return sizeof(struct map_walk);
+}
+
+/* HAProxy, too, goes on at the same entry of the new map. */
+static void walk_adopt(const struct lb_snapshot *s, void *cursor, const struct lb_snapshot *old,
+		       const void *old_cursor)
+{
+	(void)s;
+	if (old)
+		*(struct map_walk *)cursor = *(const struct map_walk *)old_cursor;
+}
+
+static ssize_t walk_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
+{
+	return map_step(s->table, cursor, q);
+}
+
 const struct lb_algo algo_static_rr = {
     .size = sizeof(algo_static_rr),
     .name = "static-rr",
     .table_size = map_size,
-    .build = map_build,
+    .build = static_rr_build,
     .cursor_size = walk_size,
     .adopt = walk_adopt,
     .pick = walk_pick,

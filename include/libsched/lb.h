@@ -49,7 +49,7 @@ extern "C" {
 #define LB_EXCLUDE_MAX 16    /* servers one request may refuse */
 #define LB_DRAWS_MAX 64	     /* of random, for one request */
 #define LB_POINTS_MAX 4096   /* of a ring, for one unit of weight */
-#define LB_ALGO_NAME_MAX 31  /* characters */
+#define LB_ALGO_NAME_MAX 39  /* characters */
 #define LB_PRIORITY_MAX 1023 /* the last priority group */
 
 struct lb_algo; /* libsched/lb_algo.h: an algorithm of your own */
@@ -61,8 +61,9 @@ struct lb_picker;
 enum lb_group_flag {
 	/*
 	 * sh, dh, mh: when the server of the key may not be chosen, look on in the table, as ipvsadm's
-	 * sh-fallback and mh-fallback. Without it such a request fails, as in the kernel. Others ignore
-	 * it.
+	 * sh-fallback and mh-fallback. Without it such a request fails, as in the kernel. HAProxy's
+	 * hashes: when it is full, take another; without it the request is to wait, as in HAProxy.
+	 * Others ignore it.
 	 */
 	LB_GROUP_FALLBACK = 1 << 0,
 	/*
@@ -87,6 +88,16 @@ struct lb_group_opts {
 	 *   rr wrr lc wlc sed nq fo ovf   the kernel's (IPVS), to the pick: the server added last
 	 *               comes first
 	 *   sh dh mh    the kernel's hashes of lb_request.key64: see <libsched/lb_hash.h>
+	 *   source uri hdr url_param rdp-cookie hash   HAProxy's hashes of key64; the names differ in what
+	 *               the host makes the key of, and run the same
+	 *   smooth-wrr least_conn ip_hash nginx-hash ketama   nginx's: round robin, least_conn, ip_hash,
+	 *               hash, hash … consistent
+	 *   bounded     consistent hash that never fills a server above balance_factor
+	 *   p2c jiq peak-ewma prequal   by load: of two, an idle one, by latency, by both
+	 *   anchor dx jump   consistent hashes that move no key without need
+	 *   round-robin ratio-* dynamic-ratio-* least-connections-* ratio-least-connections-*
+	 *   weighted-least-connections-* observed-* predictive-* fastest-app-response fastest-node
+	 *   least-sessions   F5's load-balancing-mode
 	 */
 	const char *algo;
 	/* Your own algorithm instead of a name (then `algo` is NULL); copied. */
@@ -108,9 +119,10 @@ struct lb_group_opts {
 	uint32_t flags; /* enum lb_group_flag, or-ed */
 	uint32_t draws; /* random: servers to compare, 1..LB_DRAWS_MAX; 0: 2. Others ignore it */
 	/*
-	 * Bounded load (HAProxy's hash-balance-factor), for the algorithms with a ring: no server has
-	 * more than this percentage of its share of all active connections, and the next on the ring
-	 * takes what is above. 101..65535; 0: the algorithm's default, none but for `bounded`.
+	 * Bounded load (HAProxy's hash-balance-factor), for `bounded` and those of
+	 * LB_GROUP_CONSISTENT: no server gets more than this percentage of its share of all active
+	 * connections; the next on the ring takes what is above. 101..65535; 0: 125 for `bounded`,
+	 * else no bound. Others ignore it.
 	 */
 	uint32_t balance_factor;
 	/*
@@ -133,7 +145,12 @@ struct lb_group_opts {
 	 * looked at. 1..100; 0: 80. Others ignore it.
 	 */
 	uint32_t hot_percent;
-	uint32_t reserved; /* 0 */
+	/*
+	 * anchor, dx: buckets, the most members the group is to grow to, ..LB_SERVERS_MAX. 0, or too few:
+	 * a power of two from 64 on that is twice the members or more; when it changes, most keys
+	 * move. Others ignore it.
+	 */
+	uint32_t capacity;
 };
 
 /*

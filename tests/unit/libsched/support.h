@@ -74,8 +74,16 @@ static inline bool algo_is(const struct lb_group *g, const char *name)
 /* Does everyone get some of many requests of one key that stay? */
 static inline bool spreads(const struct lb_group *g)
 {
-	return !algo_is(g, "fo") && !algo_is(g, "first") && !algo_is(g, "sh") &&
-	       !algo_is(g, "dh") && !algo_is(g, "mh") && !algo_is(g, "maglev");
+	static const char *const do_not[] = {
+	    "fo",      "first",	     "sh",     "dh",	    "mh",	  "maglev",
+	    "source",  "uri",	     "hdr",    "url_param", "rdp-cookie", "hash",
+	    "ip_hash", "nginx-hash", "ketama", "anchor",    "dx",	  "jump",
+	};
+
+	for (size_t i = 0; i < sizeof(do_not) / sizeof(do_not[0]); i++)
+		if (algo_is(g, do_not[i]))
+			return false;
+	return true;
 }
 
 /* The next n picks as text, "1 2 1"; errors as "-EAGAIN" and the like. `done`: each ends at once. */

@@ -69,9 +69,9 @@ static void crc32_is_zlibs(void **state)
 	assert_int_equal(lb_hash_crc32(text, 9), 0xcbf43926);
 	assert_int_equal(lb_hash_crc32(NULL, 0), 0);
 	for (uint32_t i = 0; i <= 9; i++)
-		assert_int_equal(crc32_join(lb_hash_crc32(text, i), lb_hash_crc32(text + i, 9 - i),
-					    9 - i),
-				 0xcbf43926);
+		assert_int_equal(
+		    crc32_join(lb_hash_crc32(text, i), lb_hash_crc32(text + i, 9 - i), 9 - i),
+		    0xcbf43926);
 }
 
 /* The obvious way, byte by byte; HAProxy itself is asked in tests/interop/sched_haproxy.py. */
@@ -113,7 +113,8 @@ static void avalanche_spreads_neighbours(void **state)
 /* The loop of nginx over the bytes, twice, is the affine step of the key twice. */
 static void an_address_for_ip_hash_is_one_step(void **state)
 {
-	const uint8_t addr[16] = {0x20, 0x01, 0x0d, 0xb8, 9, 8, 7, 1, 255, 254, 3, 0, 0x10, 0, 0, 7};
+	const uint8_t addr[16] = {0x20, 0x01, 0x0d, 0xb8, 9,	8, 7, 1,
+				  255,	254,  3,    0,	  0x10, 0, 0, 7};
 
 	(void)state;
 	for (size_t len = 4; len <= 16; len += 12) {
@@ -135,11 +136,13 @@ static void an_address_for_ip_hash_is_one_step(void **state)
 static void a_server_of_ketama_is_host_nul_port(void **state)
 {
 	(void)state;
-	assert_int_equal(lb_hash_ketama_server("192.0.2.1:80"), lb_hash_crc32("192.0.2.1\00080", 12));
+	assert_int_equal(lb_hash_ketama_server("192.0.2.1:80"),
+			 lb_hash_crc32("192.0.2.1\00080", 12));
 	assert_int_equal(lb_hash_ketama_server("www"), lb_hash_crc32("www", 4));
 	assert_int_equal(lb_hash_ketama_server("www:"), lb_hash_crc32("www", 4));
 	assert_int_equal(lb_hash_ketama_server("www80"), lb_hash_crc32("www80", 6));
-	assert_int_equal(lb_hash_ketama_server("[2001:db8::1]"), lb_hash_crc32("[2001:db8::1]", 14));
+	assert_int_equal(lb_hash_ketama_server("[2001:db8::1]"),
+			 lb_hash_crc32("[2001:db8::1]", 14));
 	assert_int_equal(lb_hash_ketama_server("unix:/run/a:80"), lb_hash_crc32("/run/a:80", 10));
 	assert_int_equal(lb_hash_ketama_server(""), lb_hash_crc32("", 1));
 }

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Drawing a place by effective weight in O(1): Walker's alias table, filled as Vose does (Vose, "A Linear
+ * Algorithm for Generating Random Numbers with a Given Distribution", 1991).
+ */
+#ifndef LIBSCHED_DRAW_H
+#define LIBSCHED_DRAW_H
+
+#include "libsched/snapshot.h"
+
+/*
+ * How many draws may hit servers that may not be chosen, before the list is walked: it ends, at the price
+ * of the neighbour's share.
+ */
+#define DRAW_MISSES_MAX 16
+
+/* Below `threshold` of 2^32 the place itself, else `other`. */
+struct draw_slot {
+	uint32_t threshold, other;
+};
+
+/* The table: a slot for each place. */
+size_t draw_table_size(const struct lb_snapshot *s);
+int draw_table_build(const struct lb_snapshot *s, const struct lb_snapshot *old, void *table);
+
+static inline size_t draw_place(const struct lb_query *q)
+{
+	const struct draw_slot *slot = q->snap->table;
+	uint64_t bits = lb_query_random(q);
+	size_t place = (size_t)((bits >> 32) * q->snap->n >> 32);
+
+	return (uint32_t)bits < slot[place].threshold ? place : slot[place].other;
+}
+
+/* One that may be chosen, or -1. */
+static inline ssize_t draw_eligible(const struct lb_query *q)
+{
+	size_t place = 0;
+
+	for (int i = 0; i < DRAW_MISSES_MAX; i++) {
+		place = draw_place(q);
+		if (query_eligible(q, place))
+			return (ssize_t)place;
+	}
+	return query_eligible_from(q, place);
+}
+
+/* A small number below `limit`, each as likely as the next but for one in 2^32. */
+static inline uint32_t draw_below(const struct lb_query *q, uint32_t limit)
+{
+	return (uint32_t)((lb_query_random(q) >> 32) * limit >> 32);
+}
+
+#endif
