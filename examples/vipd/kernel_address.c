@@ -198,21 +198,31 @@ static const struct conf_instance *instance_at(const struct kernel *k, uint32_t 
 	return i;
 }
 
+/* 0, or why not all addresses are there; how many were set just now. */
+static void tell_held(struct kernel *k, uint32_t index, int error, uint32_t changed)
+{
+	const struct msg m = {.type = MSG_HELD, .index = index, .index2 = changed, .extra = error};
+
+	if (msg_send(k->birth->ends.vrrp, &m, -1) < 0)
+		log_debug("instance %u: vrrp does not listen", index);
+}
+
 void addresses_hold(struct kernel *k, uint32_t index, bool up)
 {
 	const struct conf_instance *i = instance_at(k, index);
-	struct msg m = {.type = MSG_HELD, .index = index, .value = up};
+	uint32_t changed = 0;
+	int e;
 
 	if (!i)
 		return;
 	k->held[index] = up ? HELD_UP : HELD_DOWN;
-	m.extra = change(k, i, up, &m.index2);
-	if (msg_send(k->birth->ends.vrrp, &m, -1) < 0)
-		log_debug("%s: vrrp does not listen", i->name);
+	e = change(k, i, up, &changed);
+	if (up)
+		tell_held(k, index, e, changed);
 }
 
 /* Held, but gone: somebody else removed it, or the interface came back. */
-static void restore(struct kernel *k, const struct conf_instance *i)
+static void restore(struct kernel *k, const struct conf_instance *i, uint32_t index)
 {
 	struct ha_net_address a, there;
 
@@ -226,6 +236,7 @@ static void restore(struct kernel *k, const struct conf_instance *i)
 		/* The view may lag behind our own change: the kernel knows. */
 		if (ha_net_address_add(k->net, &a, 1, &status) < 0) {
 			say_failure(i, &a, "add", status, ha_net_error_text(k->net));
+			tell_held(k, index, status, 0);
 		} else if (!status) {
 			ha_ip_format(&a.ip, ip, sizeof(ip));
 			log_warn("%s: address %s was removed by somebody else: added again",
@@ -273,9 +284,9 @@ void addresses_settle(struct kernel *k)
 		return;
 	for (size_t i = 0; i < k->n_watched; i++)
 		tell_link(k, &k->watched[i]);
-	for (const struct conf_instance *i = k->conf->instances; i; i = i->next)
-		if (k->held[index++] == HELD_UP)
-			restore(k, i);
+	for (const struct conf_instance *i = k->conf->instances; i; i = i->next, index++)
+		if (k->held[index] == HELD_UP)
+			restore(k, i, index);
 }
 
 void addresses_release(struct kernel *k)

@@ -30,8 +30,8 @@ enum msg_type {
 	MSG_OPEN, /* open `socket` for link `index` */
 
 	/* kernel to vrrp */
-	MSG_HELD, /* MSG_HOLD of `index` with `value` is done, which changed `index2` addresses; extra: 0 or
-		     -errno */
+	MSG_HELD, /* the addresses of `index` are there, which changed `index2` of them; extra: 0, or -errno:
+		     they are not. For MSG_HOLD with value 1, and whenever they cannot be kept */
 	MSG_SOCKET, /* for MSG_OPEN: index, index2 = kind, extra: 0 with a descriptor, or -errno */
 	MSG_LINK,   /* `link` is so now */
 

@@ -42,11 +42,13 @@ struct router {
 	uint32_t index;
 	struct ha_vrrp *engine;
 	struct speaker *speaker;
-	bool linked;	   /* the engine is served by the speaker's link */
-	bool up, told;	   /* addresses: wanted; the kernel process knows */
-	bool awaits;	   /* MSG_HELD */
-	unsigned announce; /* to be done when the addresses are there */
-	bool state_waits;  /* MSG_STATE likewise */
+	bool linked;		   /* the engine is served by the speaker's link */
+	bool up, told;		   /* addresses: wanted; the kernel process knows */
+	bool awaits;		   /* MSG_HELD */
+	unsigned announce;	   /* to be done when the addresses are there */
+	struct loop_source *again; /* tries anew to hold addresses that could not be set */
+	unsigned tries;
+	bool state_waits;			    /* MSG_STATE likewise */
 	uint64_t quiet_until_ns[HA_VRRP_N_REMARKS]; /* of log lines that repeat */
 	uint64_t dropped_quiet_until_ns;
 };

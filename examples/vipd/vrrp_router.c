@@ -11,6 +11,7 @@
 
 #define SECOND_NS UINT64_C(1000000000)
 #define QUIET_NS (60 * SECOND_NS) /* a line that repeats is said once a minute */
+#define MAX_AGAIN 6		  /* addresses that cannot be set are tried after 1, 2, 4 .. 64 s */
 
 static struct shared_router *slot_of(const struct router *r)
 {
@@ -124,6 +125,7 @@ static void list_faults(uint32_t faults, char *buf, size_t cap)
 	    {FAULT_SOCKET, "it has no sockets"},
 	    {FAULT_TRACK, "a tracked interface is down"},
 	    {FAULT_SCRIPT, "a tracked script failed or has no result yet"},
+	    {HA_VRRP_FAULT_ADDRESS, "its virtual addresses cannot be set"},
 	    {HA_VRRP_FAULT_GROUP, "another member of its group is in FAULT"},
 	};
 	size_t len = 0;
@@ -158,6 +160,27 @@ static void explain(const struct router *r, const struct ha_vrrp_change *c, char
 		snprintf(buf, cap, "%s", ha_vrrp_reason_name(c->reason));
 }
 
+static void on_again(struct loop *l, void *userdata)
+{
+	struct router *r = userdata;
+
+	ha_vrrp_set_fault(r->engine, loop_now_ns(l), HA_VRRP_FAULT_ADDRESS, false);
+}
+
+/* In Fault because of its addresses: ever later, so that a hopeless one does not flap. */
+static void try_again_later(struct router *r)
+{
+	struct ha_vrrp_status s = {.size = sizeof(s)};
+
+	ha_vrrp_status(r->engine, &s);
+	if (!(s.faults & HA_VRRP_FAULT_ADDRESS))
+		return;
+	if (!r->again && loop_add_timer(r->vrrp->loop, on_again, r, &r->again) < 0)
+		return;
+	loop_arm(r->again, loop_now_ns(r->vrrp->loop) + (SECOND_NS << r->tries));
+	r->tries += r->tries < MAX_AGAIN;
+}
+
 static void on_changed(struct ha_vrrp *e, const struct ha_vrrp_change *c, void *userdata)
 {
 	struct router *r = userdata;
@@ -166,6 +189,8 @@ static void on_changed(struct ha_vrrp *e, const struct ha_vrrp_change *c, void *
 	explain(r, c, why, sizeof(why));
 	log_notice("%s: %s -> %s: %s", r->conf->name, state_word(c->from), state_word(c->to), why);
 	shared_freeze(slot_of(r), e);
+	if (c->to == HA_VRRP_FAULT)
+		try_again_later(r);
 	if (r->awaits)
 		r->state_waits = true;
 	else
@@ -191,8 +216,12 @@ void routers_on_held(struct vrrp *v, const struct msg *m)
 	struct router *r = m->index < v->n_routers ? &v->routers[m->index] : NULL;
 	unsigned repeat;
 
-	if (!r || !m->value)
+	if (!r)
 		return;
+	ha_vrrp_set_held(r->engine, loop_now_ns(v->loop), m->extra >= 0);
+	if (m->extra < 0)
+		return;
+	r->tries = 0;
 	/* A Master that went on after a reload: with new addresses. */
 	if (!r->awaits && m->index2)
 		ha_vrrp_announce(r->engine, loop_now_ns(v->loop));
@@ -253,6 +282,14 @@ static const char *remark_text(enum ha_vrrp_remark what)
 		return "a timer was served late: this process did not get the CPU";
 	case HA_VRRP_REMARK_NO_SOURCE:
 		return "there is no address to send adverts from";
+	case HA_VRRP_REMARK_MISSED:
+		return "two or more adverts in a row did not come: loss on the link, or a busy "
+		       "MASTER";
+	case HA_VRRP_REMARK_DUPLICATE:
+		return "another machine claims this address of ours: a second MASTER, or a "
+		       "stranger";
+	case HA_VRRP_REMARK_ADDRESS_LOST:
+		return "its virtual addresses are not there: no advert until they are";
 	case HA_VRRP_REMARK_SEND_FAILED:
 		return "an advert could not be sent";
 	default:

@@ -439,7 +439,7 @@ LIBHA_API int ha_vrrp_track(struct ha_vrrp *v, uint64_t now_ns, unsigned tracker
  * into Fault with HA_VRRP_FAULT_ADDRESS, which the host clears when it wants another try. In other
  * states nothing happens. -EBUSY.
  */
-#define HA_VRRP_RESTORE_NS UINT64_C(90000000)
+#define HA_VRRP_RESTORE_NS UINT64_C(50000000)
 LIBHA_API int ha_vrrp_set_held(struct ha_vrrp *v, uint64_t now_ns, bool held);
 
 /*

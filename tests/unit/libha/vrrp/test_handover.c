@@ -110,7 +110,7 @@ static void a_handover_is_thawed(void **state)
 static void lost_addresses_are_asked_for_and_no_advert_leaves(void **state)
 {
 	(void)state;
-	assert_int_equal(ha_vrrp_set_held(r.v, t + 950 * MS, false), 0);
+	assert_int_equal(ha_vrrp_set_held(r.v, t + 960 * MS, false), 0);
 	assert_said(&r, "remark(addresses lost) up");
 	assert_true(ha_vrrp_deadline(r.v) == t + S);
 	ha_vrrp_tick(r.v, t + S);
