@@ -353,19 +353,32 @@ static void heir_is_heard(struct ha_vrrp *v, const struct vrrp_heard *heard)
 	yield_to(v, HA_VRRP_HANDED_OVER, heard);
 }
 
+/*
+ * RFC 9568 6.4.3: an advert, and the timer anew. The other one was Active and may have announced after we did,
+ * so the neighbours are told again, as after any losing advert (local).
+ */
+static void rival_resigns(struct ha_vrrp *v)
+{
+	bool bare = v->restore_ns != HA_VRRP_NEVER; /* without its addresses it is silent */
+
+	if (v->now_ns < v->replied_ns || bare) {
+		v->stats.replies_withheld++;
+	} else {
+		send_advert(v, v->priority);
+		v->replied_ns = v->now_ns + VRRP_REPLY_GAP_NS;
+		set_timer(v, VRRP_TIMER_ADVERT, v->now_ns, own_interval_ns(v));
+	}
+	if (!bare)
+		vrrp_reannounce(v);
+}
+
 /* RFC 9568 6.4.3 */
 static void active_hears(struct ha_vrrp *v, const struct vrrp_heard *heard)
 {
 	if (v->handover_ns) {
 		heir_is_heard(v, heard);
 	} else if (heard->advert.priority == HA_VRRP_PRIORITY_RESIGN) {
-		if (v->now_ns < v->replied_ns || v->restore_ns != HA_VRRP_NEVER) {
-			v->stats.replies_withheld++;
-			return;
-		}
-		send_advert(v, v->priority);
-		v->replied_ns = v->now_ns + VRRP_REPLY_GAP_NS;
-		set_timer(v, VRRP_TIMER_ADVERT, v->now_ns, own_interval_ns(v));
+		rival_resigns(v);
 	} else if (!wins(v, heard)) {
 		assert_active(v, heard);
 	} else if (first_link_decides(v, heard)) {
