@@ -29,6 +29,10 @@ extern "C" {
 /* The longest link-layer address (MAX_ADDR_LEN of the kernel). */
 #define HA_NET_MAC_BYTES 32
 
+/* Room for the kind of a link ("macvlan", "bridge") and for its alias, with the NUL. */
+#define HA_NET_KIND_SIZE 16
+#define HA_NET_ALIAS_SIZE 64
+
 /* The most addresses in one call, and the most links and addresses a list or a monitor holds. */
 #define HA_NET_BATCH_MAX 65536
 #define HA_NET_LINKS_MAX 65536
@@ -55,6 +59,9 @@ struct ha_net_link {
 	uint8_t mac_len;   /* bytes used in mac, 0: none */
 	uint8_t mac[HA_NET_MAC_BYTES]; /* link-layer address */
 	char name[HA_NET_NAME_SIZE];
+	char kind[HA_NET_KIND_SIZE];   /* of a virtual link ("macvlan"), else "" */
+	char alias[HA_NET_ALIAS_SIZE]; /* what somebody noted on it (IFLA_IFALIAS), cut to fit */
+	uint32_t macvlan_mode;	       /* MACVLAN_MODE_* of linux/if_link.h; 0: it is none */
 };
 
 /* An address of a link. Zero is the default of every field but ifindex and ip. */
@@ -174,6 +181,34 @@ LIBHA_API int ha_net_link_list(struct ha_net *n, ha_net_link_fn *each, void *use
  */
 LIBHA_API int ha_net_link_by_name(struct ha_net *n, const char *name, struct ha_net_link *ret);
 LIBHA_API int ha_net_link_by_index(struct ha_net *n, uint32_t ifindex, struct ha_net_link *ret);
+
+/* A link with a MAC address of its own on top of another one: `ip link add type macvlan`. */
+struct ha_net_macvlan {
+	size_t size;	 /* sizeof(struct ha_net_macvlan) */
+	uint32_t parent; /* ifindex of the Ethernet link below */
+	uint32_t mode;	 /* MACVLAN_MODE_* of linux/if_link.h; 0: MACVLAN_MODE_BRIDGE */
+	uint8_t mac[6];
+	char name[HA_NET_NAME_SIZE];
+};
+
+/*
+ * Makes a macvlan, which is down. *ret (size set by the caller) is what was made. 0 or -errno:
+ * -EEXIST (a link of this name is there), -EINVAL (no parent, MAC or name; a parent that cannot
+ * carry one), -ENODEV (no such parent), -EBUSY (the parent belongs to somebody who takes its
+ * frames: a bridge port), -EADDRINUSE (another macvlan of the parent has the MAC and is up),
+ * -EOPNOTSUPP (a kernel without macvlan), -EPERM, and those of the transport.
+ */
+LIBHA_API int ha_net_macvlan_add(struct ha_net *n, const struct ha_net_macvlan *m,
+				 struct ha_net_link *ret);
+
+/* Sets a link administratively up or down. 0 or -errno: -ENODEV, -EINVAL, -EPERM, ... */
+LIBHA_API int ha_net_link_set_up(struct ha_net *n, uint32_t ifindex, bool up);
+
+/* Notes a text on a link (IFLA_IFALIAS); "": none. -EINVAL: too long; else as above. */
+LIBHA_API int ha_net_link_set_alias(struct ha_net *n, uint32_t ifindex, const char *alias);
+
+/* Removes a virtual link. -EOPNOTSUPP: it is a real one; else as above. */
+LIBHA_API int ha_net_link_remove(struct ha_net *n, uint32_t ifindex);
 
 /* -- watching ------------------------------------------------------------------------------------ */
 

@@ -106,6 +106,16 @@ LIBHA_API int ha_vrrp_link_dispatch(struct ha_vrrp_link *l, uint64_t now_ns);
 LIBHA_API int ha_vrrp_link_send(struct ha_vrrp_link *l, const struct ha_vrrp *v,
 				const struct ha_ip *destination, const void *advert, size_t len);
 
+/*
+ * The same with `mac` as the frame's source, RFC 9568 section 7.3: ha_vrrp_mac(). `destination` is
+ * a group: what goes to a peer leaves by ha_vrrp_link_send(), since the kernel finds out where that
+ * one is. The TTL is 255. Packet filters of IP do not see the frame. 0 or -errno; -EINVAL: no
+ * group; -ENETDOWN.
+ */
+LIBHA_API int ha_vrrp_link_send_from(struct ha_vrrp_link *l, const struct ha_vrrp *v,
+				     const uint8_t mac[6], const struct ha_ip *destination,
+				     const void *advert, size_t len);
+
 /* An address to be announced by gratuitous ARP or unsolicited NA (RFC 9568 section 6.4.1). */
 struct ha_vrrp_announcement {
 	size_t size;

@@ -90,25 +90,54 @@ void net_codec_put_address_dump(struct writer *w, int family, uint32_t ifindex)
 }
 
 /* struct ifinfomsg: family, padding, type, index, flags, change. */
-static void put_link_header(struct writer *w, uint32_t ifindex)
+void net_codec_put_link_flags(struct writer *w, uint32_t ifindex, uint32_t flags, uint32_t change)
 {
 	write_zero(w, 4);
 	write_host32(w, ifindex);
-	write_zero(w, 8);
+	write_host32(w, flags);
+	write_host32(w, change);
 }
+
+void net_codec_put_link_name(struct writer *w, uint32_t ifindex)
+{
+	net_codec_put_link_flags(w, ifindex, 0, 0);
+}
+
 
 void net_codec_put_link_dump(struct writer *w)
 {
-	put_link_header(w, 0);
+	net_codec_put_link_name(w, 0);
 	nl_attr_put_u32(w, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
 }
 
 void net_codec_put_link_get(struct writer *w, uint32_t ifindex, const char *name)
 {
-	put_link_header(w, ifindex);
+	net_codec_put_link_name(w, ifindex);
 	nl_attr_put_u32(w, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
 	if (name)
 		nl_attr_put_str(w, IFLA_IFNAME, name);
+}
+
+void net_codec_put_link_alias(struct writer *w, uint32_t ifindex, const char *alias)
+{
+	net_codec_put_link_name(w, ifindex);
+	nl_attr_put(w, IFLA_IFALIAS, alias, strlen(alias));
+}
+
+void net_codec_put_macvlan(struct writer *w, const struct ha_net_macvlan *m)
+{
+	size_t info, data;
+
+	net_codec_put_link_name(w, 0);
+	nl_attr_put_str(w, IFLA_IFNAME, m->name);
+	nl_attr_put_u32(w, IFLA_LINK, m->parent);
+	nl_attr_put(w, IFLA_ADDRESS, m->mac, sizeof(m->mac));
+	info = nl_nest_begin(w, IFLA_LINKINFO);
+	nl_attr_put_str(w, IFLA_INFO_KIND, "macvlan");
+	data = nl_nest_begin(w, IFLA_INFO_DATA);
+	nl_attr_put_u32(w, IFLA_MACVLAN_MODE, m->mode ? m->mode : MACVLAN_MODE_BRIDGE);
+	nl_nest_end(w, data);
+	nl_nest_end(w, info);
 }
 
 /* -- reading ------------------------------------------------------------------------------------- */
@@ -201,6 +230,45 @@ static bool read_mac(const struct nl_attr *attr, struct ha_net_link *l)
 	return true;
 }
 
+/* A text that others chose the length of: what fits. */
+static void read_text(const struct nl_attr *attr, char *ret, size_t cap)
+{
+	struct reader data = attr->data;
+	size_t len = reader_left(&data);
+
+	if (len > cap - 1)
+		len = cap - 1;
+	read_copy(&data, ret, len);
+	ret[len] = 0;
+}
+
+static bool read_macvlan(struct reader data, struct ha_net_link *l)
+{
+	struct nl_attr a;
+
+	while (nl_attr_next(&data, &a))
+		if (a.type == IFLA_MACVLAN_MODE && !nl_attr_u32(&a, &l->macvlan_mode))
+			return false;
+	return !data.bad;
+}
+
+/* IFLA_LINKINFO: what a virtual link is. The data mean something else for each kind. */
+static bool read_link_info(struct reader info, struct ha_net_link *l)
+{
+	struct reader data = {0};
+	struct nl_attr a;
+
+	while (nl_attr_next(&info, &a)) {
+		if (a.type == IFLA_INFO_KIND)
+			read_text(&a, l->kind, sizeof(l->kind));
+		else if (a.type == IFLA_INFO_DATA)
+			data = a.data;
+	}
+	if (info.bad)
+		return false;
+	return strcmp(l->kind, "macvlan") != 0 || read_macvlan(data, l);
+}
+
 static bool read_link_attr(const struct nl_attr *attr, struct ha_net_link *l)
 {
 	switch (attr->type) {
@@ -216,6 +284,10 @@ static bool read_link_attr(const struct nl_attr *attr, struct ha_net_link *l)
 		return nl_attr_u32(attr, &l->master);
 	case IFLA_OPERSTATE:
 		return nl_attr_u8(attr, &l->operstate);
+	case IFLA_IFALIAS:
+		return read_text(attr, l->alias, sizeof(l->alias)), true;
+	case IFLA_LINKINFO:
+		return read_link_info(attr->data, l);
 	default:
 		return true;
 	}
@@ -270,7 +342,8 @@ bool net_codec_same_link(const struct ha_net_link *a, const struct ha_net_link *
 	return a->ifindex == b->ifindex && a->flags == b->flags && a->mtu == b->mtu &&
 	       a->parent == b->parent && a->master == b->master && a->type == b->type &&
 	       a->operstate == b->operstate && a->mac_len == b->mac_len &&
-	       !memcmp(a->mac, b->mac, sizeof(a->mac)) && !strcmp(a->name, b->name);
+	       !memcmp(a->mac, b->mac, sizeof(a->mac)) && !strcmp(a->name, b->name) &&
+	       !strcmp(a->alias, b->alias) && a->macvlan_mode == b->macvlan_mode;
 }
 
 bool ha_net_address_is_marked(const struct ha_net_address *a, uint8_t proto, const char *label)

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 
 #include "base/mem.h"
 #include "base/sized.h"
@@ -77,4 +78,73 @@ int ha_net_link_by_index(struct ha_net *n, uint32_t ifindex, struct ha_net_link 
 	if (!n || !ret || !ifindex || ifindex > INT32_MAX)
 		return -EINVAL;
 	return get_link(n, ifindex, NULL, ret);
+}
+
+/* -- changing ------------------------------------------------------------------------------------ */
+
+static void keep_error(void *userdata, size_t index, int error, const char *text)
+{
+	int *ret = userdata;
+
+	(void)index, (void)text;
+	*ret = error;
+}
+
+/* The one message of the batch. */
+static int change(struct ha_net *n)
+{
+	int error = 0, r;
+
+	nl_batch_end(&n->b);
+	r = nl_call(&n->c, &n->b, keep_error, &error);
+	memcpy(n->text, n->c.text, sizeof(n->text));
+	return r > 0 ? error : r;
+}
+
+int ha_net_macvlan_add(struct ha_net *n, const struct ha_net_macvlan *given,
+		       struct ha_net_link *ret)
+{
+	static const uint8_t none[6];
+	struct ha_net_macvlan m;
+	int r = sized_in(&m, sizeof(m), given);
+
+	if (r < 0)
+		return r;
+	if (!n || !ret || !m.parent || m.parent > INT32_MAX || !m.name[0] ||
+	    strnlen(m.name, sizeof(m.name)) == sizeof(m.name) ||
+	    !memcmp(m.mac, none, sizeof(none)) || m.mac[0] & 1)
+		return -EINVAL;
+	nl_batch_reset(&n->b);
+	net_codec_put_macvlan(nl_batch_begin(&n->b, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL), &m);
+	r = change(n);
+	return r < 0 ? r : ha_net_link_by_name(n, m.name, ret);
+}
+
+int ha_net_link_set_up(struct ha_net *n, uint32_t ifindex, bool up)
+{
+	if (!n || !ifindex || ifindex > INT32_MAX)
+		return -EINVAL;
+	nl_batch_reset(&n->b);
+	net_codec_put_link_flags(nl_batch_begin(&n->b, RTM_NEWLINK, 0), ifindex, up ? IFF_UP : 0,
+				 IFF_UP);
+	return change(n);
+}
+
+int ha_net_link_set_alias(struct ha_net *n, uint32_t ifindex, const char *alias)
+{
+	if (!n || !ifindex || ifindex > INT32_MAX || !alias ||
+	    strnlen(alias, HA_NET_ALIAS_SIZE) == HA_NET_ALIAS_SIZE)
+		return -EINVAL;
+	nl_batch_reset(&n->b);
+	net_codec_put_link_alias(nl_batch_begin(&n->b, RTM_NEWLINK, 0), ifindex, alias);
+	return change(n);
+}
+
+int ha_net_link_remove(struct ha_net *n, uint32_t ifindex)
+{
+	if (!n || !ifindex || ifindex > INT32_MAX)
+		return -EINVAL;
+	nl_batch_reset(&n->b);
+	net_codec_put_link_name(nl_batch_begin(&n->b, RTM_DELLINK, 0), ifindex);
+	return change(n);
 }

@@ -24,6 +24,7 @@
 #include "base/mem.h"
 #include "base/sized.h"
 #include "vrrp/announce.h"
+#include "vrrp/frame.h"
 
 #define PACKET_SIZE (HA_VRRP_MAX_ADVERT + 60 + 4) /* IPv4 options, and enough to see "too long" */
 #define CONTROL_SIZE 256
@@ -351,6 +352,39 @@ int ha_vrrp_link_send(struct ha_vrrp_link *l, const struct ha_vrrp *v,
 	return 0;
 }
 
+/* A frame through the socket that makes announcements. */
+static int send_frame(struct ha_vrrp_link *l, uint32_t ifindex, const uint8_t *frame, size_t len)
+{
+	struct sockaddr_ll to = {.sll_family = AF_PACKET,
+				 .sll_protocol = htons((uint16_t)(frame[12] << 8 | frame[13])),
+				 .sll_ifindex = (int)ifindex,
+				 .sll_halen = 6};
+
+	memcpy(to.sll_addr, frame, 6);
+	if (sendto(l->announce_fd, frame, len, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&to,
+		   sizeof(to)) < 0) {
+		l->stats.errors++;
+		return -errno;
+	}
+	return 0;
+}
+
+int ha_vrrp_link_send_from(struct ha_vrrp_link *l, const struct ha_vrrp *v, const uint8_t mac[6],
+			   const struct ha_ip *destination, const void *advert, size_t len)
+{
+	uint8_t frame[VRRP_FRAME_SIZE];
+	ssize_t n;
+	int r;
+
+	if (!l || !v || !mac || !destination || destination->family != l->family || !advert)
+		return -EINVAL;
+	n = vrrp_frame(mac, &ha_vrrp_opts(v)->source, destination, HA_VRRP_PROTOCOL, advert, len,
+		       frame, sizeof(frame));
+	r = n < 0 ? (int)n : send_frame(l, l->ifindex, frame, (size_t)n);
+	l->stats.sent += !r;
+	return r;
+}
+
 /* ---- announcing ---- */
 
 /* The Ethernet address of an interface. */
@@ -370,32 +404,26 @@ int ha_vrrp_link_announce(struct ha_vrrp_link *l, const struct ha_vrrp_announcem
 {
 	static const uint8_t none[6];
 	struct ha_vrrp_announcement a;
-	struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_halen = 6};
 	uint8_t frame[VRRP_ANNOUNCE_FRAME_SIZE];
 	ssize_t len;
 	int r = sized_in(&a, sizeof(a), announcement);
 
 	if (r < 0 || !l)
 		return l ? r : -EINVAL;
-	to.sll_ifindex = (int)(a.ifindex ? a.ifindex : l->ifindex);
+	if (!a.ifindex)
+		a.ifindex = l->ifindex;
 	if (!memcmp(a.mac, none, sizeof(none)))
-		r = interface_mac(l->fd, (uint32_t)to.sll_ifindex, a.mac);
+		r = interface_mac(l->fd, a.ifindex, a.mac);
 	if (r < 0)
 		return r;
 	len = vrrp_announce_frame(&a.address, a.mac, !a.not_router, frame, sizeof(frame));
 	if (len < 0)
 		return (int)len;
-	memcpy(to.sll_addr, frame, 6);
-	to.sll_protocol = htons((uint16_t)(frame[12] << 8 | frame[13]));
-	for (unsigned i = 0; i < (a.repeat ? a.repeat : 1u); i++) {
-		if (sendto(l->announce_fd, frame, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL,
-			   (struct sockaddr *)&to, sizeof(to)) < 0) {
-			l->stats.errors++;
-			return -errno;
-		}
-		l->stats.announced++;
+	for (unsigned i = 0; !r && i < (a.repeat ? a.repeat : 1u); i++) {
+		r = send_frame(l, a.ifindex, frame, (size_t)len);
+		l->stats.announced += !r;
 	}
-	return 0;
+	return r;
 }
 
 int ha_vrrp_link_announce_all(struct ha_vrrp_link *l, const struct ha_vrrp *v, unsigned repeat)

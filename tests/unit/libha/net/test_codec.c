@@ -3,6 +3,7 @@
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <string.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -75,8 +76,6 @@ static void a_removal_names_the_address_only(void **state)
 	assert_int_equal(writer_len(&w), sizeof(golden));
 	assert_memory_equal(buf, golden, sizeof(golden));
 }
-#endif
-
 static struct nl_msg message(uint8_t *buf, struct writer *w)
 {
 	struct reader r;
@@ -87,6 +86,58 @@ static struct nl_msg message(uint8_t *buf, struct writer *w)
 	r = reader_of(buf, writer_len(w));
 	assert_true(nl_msg_next(&r, &msg));
 	return msg;
+}
+
+static void a_macvlan_has_these_bytes(void **state)
+{
+	static const uint8_t golden[] = {
+	    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* ifinfomsg */
+	    12, 0, 3, 0, 'v', 'r', 'r', 'p', '.', '5', '1', 0, /* IFLA_IFNAME */
+	    8, 0, 5, 0, 3, 0, 0, 0, /* IFLA_LINK */
+	    10, 0, 1, 0, 0, 0, 0x5e, 0, 1, 51, 0, 0, /* IFLA_ADDRESS */
+	    28, 0, 18, 0x80, /* IFLA_LINKINFO */
+	    12, 0, 1, 0, 'm', 'a', 'c', 'v', 'l', 'a', 'n', 0, /* its kind */
+	    12, 0, 2, 0x80, 8, 0, 1, 0, 4, 0, 0, 0, /* bridge */
+	};
+	const struct ha_net_macvlan m = {.size = sizeof(m),
+					 .parent = 3,
+					 .mac = {0, 0, 0x5e, 0, 1, 51},
+					 .name = "vrrp.51"};
+	uint8_t buf[256];
+	struct writer w = writer_of(buf, sizeof(buf));
+
+	(void)state;
+	net_codec_put_macvlan(&w, &m);
+	assert_int_equal(writer_len(&w), sizeof(golden));
+	assert_memory_equal(buf, golden, sizeof(golden));
+}
+#endif
+
+static void a_macvlan_is_read_back(void **state)
+{
+	const struct ha_net_macvlan m = {.size = sizeof(m),
+					 .parent = 3,
+					 .mode = MACVLAN_MODE_PRIVATE,
+					 .mac = {0, 0, 0x5e, 0, 1, 51},
+					 .name = "vrrp.51"};
+	static const char note[] = "a note that is longer than the room there is, by some of its words";
+	uint8_t buf[512];
+	struct writer w = writer_of(buf, sizeof(buf));
+	struct ha_net_link l;
+	struct nl_msg msg = {.type = RTM_NEWLINK};
+
+	(void)state;
+	net_codec_put_macvlan(&w, &m);
+	nl_attr_put(&w, IFLA_IFALIAS, note, strlen(note)); /* without a NUL, as the kernel has it */
+	buf[4] = 7;					   /* the index the kernel chose */
+	msg.body = reader_of(buf, writer_len(&w));
+	assert_int_equal(net_codec_read_link(&msg, &l), 0);
+	assert_string_equal(l.kind, "macvlan");
+	assert_int_equal(l.macvlan_mode, MACVLAN_MODE_PRIVATE);
+	assert_int_equal(l.parent, 3);
+	assert_memory_equal(l.mac, m.mac, 6);
+	assert_int_equal(strlen(l.alias), HA_NET_ALIAS_SIZE - 1);
+	assert_memory_equal(l.alias, note, HA_NET_ALIAS_SIZE - 1);
 }
 
 static void what_was_asked_for_is_read_back(void **state)
@@ -349,7 +400,9 @@ int main(void)
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 		cmocka_unit_test(an_address_has_these_bytes),
 		cmocka_unit_test(a_removal_names_the_address_only),
+		cmocka_unit_test(a_macvlan_has_these_bytes),
 #endif
+		cmocka_unit_test(a_macvlan_is_read_back),
 		cmocka_unit_test(what_was_asked_for_is_read_back),
 		cmocka_unit_test(a_deprecated_address_has_no_preferred_lifetime),
 		cmocka_unit_test(an_address_in_its_last_second_is_not_there_for_ever),
