@@ -77,6 +77,13 @@ static inline uint32_t read_be32(struct reader *r)
 	return p ? (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3] : 0;
 }
 
+static inline uint64_t read_be64(struct reader *r)
+{
+	uint64_t high = read_be32(r);
+
+	return high << 32 | read_be32(r);
+}
+
 /* Host order, for netlink. */
 static inline uint16_t read_host16(struct reader *r)
 {
@@ -173,9 +180,16 @@ static inline void write_be16(struct writer *w, uint16_t v)
 
 static inline void write_be32(struct writer *w, uint32_t v)
 {
-	const uint8_t b[4] = {(uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v};
+	const uint8_t b[4] = {(uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8),
+			      (uint8_t)v};
 
 	write_bytes(w, b, sizeof(b));
+}
+
+static inline void write_be64(struct writer *w, uint64_t v)
+{
+	write_be32(w, (uint32_t)(v >> 32));
+	write_be32(w, (uint32_t)v);
 }
 
 static inline void write_host16(struct writer *w, uint16_t v)

@@ -22,19 +22,6 @@ enum {
 	FLAG_REMOTE_DEMAND = 16,
 };
 
-static void write_be64(struct writer *w, uint64_t v)
-{
-	write_be32(w, (uint32_t)(v >> 32));
-	write_be32(w, (uint32_t)v);
-}
-
-static uint64_t read_be64(struct reader *r)
-{
-	uint64_t high = read_be32(r);
-
-	return high << 32 | read_be32(r);
-}
-
 static uint8_t flags_of(const struct ha_bfd *s)
 {
 	return (uint8_t)((s->admin_down ? FLAG_ADMIN_DOWN : 0) |

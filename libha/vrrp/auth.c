@@ -7,6 +7,7 @@
 
 #include "base/csum.h"
 #include "base/cursor.h"
+#include "base/secret.h"
 
 #define AH_PAYLOAD_LEN 4 /* RFC 2402 section 2.2: 24 bytes in words, minus 2 */
 #define AH_MAC_SIZE 12	 /* RFC 2403 */
@@ -21,15 +22,6 @@
 
 /* Both addresses, the longest message, the trailer; more than AH's header and message need. */
 #define COVERED_SIZE (32 + HA_VRRP_MAX_ADVERT + VRRP_TRAILER_SIZE)
-
-bool vrrp_same_secret(const uint8_t *a, const uint8_t *b, size_t len)
-{
-	unsigned differ = 0;
-
-	for (size_t i = 0; i < len; i++)
-		differ |= a[i] ^ b[i];
-	return !differ;
-}
 
 static int hmac(const struct ha_vrrp *v, const struct vrrp_key *key, const void *data, size_t len,
 		uint8_t *ret)
@@ -127,7 +119,7 @@ static bool is_right_ah(const struct ha_vrrp *v, const struct ha_vrrp_meta *m,
 
 		for (size_t i = 0; i < v->n_keys; i++)
 			if (!hmac(v, &v->key[i], covered, n, mac) &&
-			    vrrp_same_secret(mac, sealed->mac, AH_MAC_SIZE))
+			    secret_equal(mac, sealed->mac, AH_MAC_SIZE))
 				return true;
 	}
 	return false;
@@ -172,7 +164,6 @@ static size_t cover_trailer(const struct ha_ip *source, const struct ha_ip *dest
 static bool open_trailer(const void *pkt, size_t len, struct vrrp_sealed *ret)
 {
 	struct reader r = reader_of(pkt, len);
-	uint64_t high;
 
 	if (len < VRRP_TRAILER_SIZE || len > HA_VRRP_MAX_ADVERT)
 		return false;
@@ -181,8 +172,7 @@ static bool open_trailer(const void *pkt, size_t len, struct vrrp_sealed *ret)
 	if (read_be16(&r) != TRAILER_MAGIC || read_u8(&r) != TRAILER_VERSION)
 		return false;
 	ret->key_id = read_u8(&r);
-	high = read_be32(&r);
-	ret->sequence = high << 32 | read_be32(&r);
+	ret->sequence = read_be64(&r);
 	ret->mac = read_bytes(&r, TRAILER_MAC_SIZE);
 	return !r.bad;
 }
@@ -196,7 +186,7 @@ static bool is_right_trailer(const struct ha_vrrp *v, const struct ha_vrrp_meta 
 
 	for (size_t i = 0; i < v->n_keys; i++)
 		if (v->key[i].id == sealed->key_id && !hmac(v, &v->key[i], covered, n, mac) &&
-		    vrrp_same_secret(mac, sealed->mac, TRAILER_MAC_SIZE))
+		    secret_equal(mac, sealed->mac, TRAILER_MAC_SIZE))
 			return true;
 	return false;
 }
@@ -218,8 +208,7 @@ static ssize_t seal_trailer(struct ha_vrrp *v, const struct vrrp_wire_out *out, 
 	write_be16(&w, TRAILER_MAGIC);
 	write_u8(&w, TRAILER_VERSION);
 	write_u8(&w, v->key[0].id);
-	write_be32(&w, (uint32_t)(v->sequence >> 32));
-	write_be32(&w, (uint32_t)v->sequence);
+	write_be64(&w, v->sequence);
 	write_room(&w, TRAILER_MAC_SIZE);
 	if (w.bad)
 		return -ENOSPC;

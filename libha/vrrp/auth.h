@@ -42,7 +42,4 @@ ssize_t vrrp_auth_seal(struct ha_vrrp *v, const struct vrrp_wire_out *out, uint8
 void vrrp_ah_ip_header(const struct ha_ip *source, const struct ha_ip *destination, const void *ah,
 		       size_t len, uint8_t *ret);
 
-/* No early end: the time does not tell how many bytes were right. */
-bool vrrp_same_secret(const uint8_t *a, const uint8_t *b, size_t len);
-
 #endif

@@ -5,16 +5,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-bool vrrp_ip_is_multicast(const struct ha_ip *ip)
-{
-	return ip->family == AF_INET6 ? ip->bytes[0] == 0xff : (ip->bytes[0] & 0xf0) == 0xe0;
-}
-
-bool vrrp_ip_is_link_local(const struct ha_ip *ip)
-{
-	return ip->family == AF_INET6 && ip->bytes[0] == 0xfe && (ip->bytes[1] & 0xc0) == 0x80;
-}
-
 static bool is_none(const struct ha_ip *ip)
 {
 	const struct ha_ip none = {.family = ip->family};

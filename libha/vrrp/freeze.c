@@ -22,19 +22,6 @@ enum {
 	FLAG_STANDS_BY = 16,
 };
 
-static void write_be64(struct writer *w, uint64_t v)
-{
-	write_be32(w, (uint32_t)(v >> 32));
-	write_be32(w, (uint32_t)v);
-}
-
-static uint64_t read_be64(struct reader *r)
-{
-	uint64_t high = read_be32(r);
-
-	return high << 32 | read_be32(r);
-}
-
 static uint8_t flags_of(const struct ha_vrrp *v)
 {
 	return (uint8_t)((v->ready ? FLAG_READY : 0) | (v->heard_lower ? FLAG_HEARD_LOWER : 0) |

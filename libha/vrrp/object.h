@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The virtual router as its own files see it: vrrp.c (the door), check.c (what is accepted), fsm.c
+ * The virtual router as its own files see it: vrrp.c (the door), queue.c (what is told), check.c (what is accepted), fsm.c
  * (the RFC's state machine), group.c (sync groups), senders.c (who else was heard), track.c
  * (priorities), freeze.c.
  *
@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include <libha/vrrp.h>
 
@@ -157,6 +158,16 @@ struct vrrp_heard {
 	const struct ha_vrrp_meta *meta;
 };
 
+static inline bool vrrp_ip_is_multicast(const struct ha_ip *ip)
+{
+	return ip->family == AF_INET6 ? ip->bytes[0] == 0xff : (ip->bytes[0] & 0xf0) == 0xe0;
+}
+
+static inline bool vrrp_ip_is_link_local(const struct ha_ip *ip)
+{
+	return ip->family == AF_INET6 && ip->bytes[0] == 0xfe && (ip->bytes[1] & 0xc0) == 0x80;
+}
+
 /* fsm.c: the one state machine. */
 void vrrp_fsm(struct ha_vrrp *v, enum vrrp_event event, const struct vrrp_heard *heard);
 uint64_t vrrp_skew_ns(const struct ha_vrrp *v);
@@ -170,8 +181,6 @@ void vrrp_held(struct ha_vrrp *v, bool held);
 enum ha_vrrp_drop vrrp_check(const struct ha_vrrp *v, const struct ha_vrrp_meta *m, const void *pkt,
 			     size_t len, struct vrrp_heard *ret);
 bool vrrp_check_same_addresses(const struct ha_vrrp *v, const struct vrrp_advert *adv);
-bool vrrp_ip_is_multicast(const struct ha_ip *ip);
-bool vrrp_ip_is_link_local(const struct ha_ip *ip);
 
 /* senders.c */
 void vrrp_senders_note(struct ha_vrrp *v, const struct vrrp_heard *heard);
@@ -185,7 +194,7 @@ enum ha_vrrp_checksum vrrp_senders_checksum(const struct ha_vrrp *v, const struc
 void vrrp_opts_default(struct ha_vrrp_opts *o);
 const char *vrrp_opts_check(const struct ha_vrrp_opts *o);
 
-/* vrrp.c: the queue. */
+/* queue.c: what the host is told. */
 struct vrrp_action *vrrp_push(struct ha_vrrp *v, enum vrrp_action_kind kind);
 void vrrp_push_remark(struct ha_vrrp *v, enum ha_vrrp_remark what, const struct ha_vrrp_meta *meta);
 int vrrp_queue_enter(struct vrrp_queue *q, bool in_callback);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The door of the engine: objects, entry points, and the queue that tells after mutating. */
+/* The door of the engine: objects and entry points. */
 #include "vrrp/auth.h"
 
 #include <assert.h>
@@ -9,152 +9,6 @@
 
 #include "base/mem.h"
 #include "base/sized.h"
-
-/* ---- the queue ---- */
-
-struct vrrp_action *vrrp_push(struct ha_vrrp *v, enum vrrp_action_kind kind)
-{
-	struct vrrp_queue *q = v->queue;
-	struct vrrp_action *a;
-
-	assert(q->n < q->cap); /* VRRP_ACTIONS_PER_EVENT and HA_VRRP_MAX_ROUND see to it */
-	a = &q->at[q->n++];
-	memset(a, 0, sizeof(*a));
-	a->kind = kind;
-	a->v = v;
-	return a;
-}
-
-void vrrp_push_remark(struct ha_vrrp *v, enum ha_vrrp_remark what, const struct ha_vrrp_meta *meta)
-{
-	struct vrrp_action *a = vrrp_push(v, VRRP_REMARK);
-
-	a->note.what = (int)what;
-	a->note.meta = meta;
-}
-
-int vrrp_queue_enter(struct vrrp_queue *q, bool in_callback)
-{
-	if (q->busy && (!in_callback || q->events > HA_VRRP_MAX_ROUND))
-		return -EBUSY;
-	q->events++;
-	return 0;
-}
-
-static void tell_remark(struct ha_vrrp *v, enum ha_vrrp_remark what, const struct ha_vrrp_meta *m)
-{
-	v->stats.remarks[what]++;
-	if (v->ops.remark)
-		v->ops.remark(v, what, m, v->userdata);
-}
-
-static int send_as(struct ha_vrrp *v, const struct vrrp_wire *wire, struct vrrp_wire_out *out,
-		   const struct ha_ip *destination)
-{
-	uint8_t buf[HA_VRRP_MAX_ADVERT];
-	size_t head = vrrp_auth_head(v);
-	ssize_t len;
-	int r;
-
-	len = vrrp_wire_encode(wire, out, buf + head, sizeof(buf) - head);
-	assert(len > 0);
-	len = vrrp_auth_seal(v, out, buf, sizeof(buf), (size_t)len);
-	r = (int)len;
-	if (len >= 0)
-		r = v->ops.send(v, destination, buf, (size_t)len, v->userdata);
-	if (r < 0)
-		v->stats.send_errors++;
-	return r;
-}
-
-/* To a peer, or to the group (NULL). */
-static int send_to(struct ha_vrrp *v, struct vrrp_wire_out *out, const struct ha_ip *peer)
-{
-	const struct ha_ip *destination = peer ? peer : &v->opts.group;
-	int r;
-
-	out->destination = *destination;
-	out->checksum = vrrp_senders_checksum(v, peer);
-	r = send_as(v, &v->wire, out, destination);
-	if (v->opts.v2_too && send_as(v, &v->wire2, out, destination) < 0 && !r)
-		r = -EIO;
-	return r;
-}
-
-static void send_advert(struct ha_vrrp *v, uint8_t priority)
-{
-	const struct ha_vrrp_opts *o = &v->opts;
-	struct vrrp_wire_out out = {
-	    .priority = priority,
-	    .interval_cs = o->advert_interval_cs,
-	    .source = o->source,
-	    .addresses = o->addresses,
-	    .n_addresses = o->n_addresses,
-	};
-	bool failed = false;
-
-	if (!o->source.family) {
-		v->stats.send_errors++;
-		tell_remark(v, HA_VRRP_REMARK_NO_SOURCE, NULL);
-		return;
-	}
-	v->stats.adverts_sent++;
-	if (priority == HA_VRRP_PRIORITY_RESIGN)
-		v->stats.priority_zero_sent++;
-	if (!o->n_peers)
-		failed = send_to(v, &out, NULL) < 0;
-	for (size_t i = 0; i < o->n_peers; i++)
-		failed |= send_to(v, &out, &o->peers[i]) < 0;
-	if (failed)
-		tell_remark(v, HA_VRRP_REMARK_SEND_FAILED, NULL);
-}
-
-static void tell(const struct vrrp_action *a)
-{
-	struct ha_vrrp *v = a->v;
-	bool accept = v->opts.priority == HA_VRRP_PRIORITY_OWNER || !v->opts.no_accept;
-
-	switch (a->kind) {
-	case VRRP_SEND:
-		send_advert(v, a->priority);
-		break;
-	case VRRP_ADDRESSES:
-		if (v->ops.addresses)
-			v->ops.addresses(v, a->up, accept, v->userdata);
-		break;
-	case VRRP_ANNOUNCE:
-		if (v->ops.announce)
-			v->ops.announce(v, a->repeat, v->userdata);
-		break;
-	case VRRP_CHANGED:
-		if (v->ops.changed)
-			v->ops.changed(v, &a->change, v->userdata);
-		break;
-	case VRRP_DROPPED:
-		if (v->ops.dropped)
-			v->ops.dropped(v, a->note.what, a->note.meta, v->userdata);
-		break;
-	case VRRP_REMARK:
-		tell_remark(v, a->note.what, a->note.meta);
-		break;
-	case VRRP_GROUP_CHANGED:
-		vrrp_group_tell(a);
-		break;
-	}
-}
-
-/* The outermost call empties the queue; what callbacks cause is appended meanwhile. */
-void vrrp_queue_drain(struct vrrp_queue *q)
-{
-	if (q->busy)
-		return;
-	q->busy = true;
-	for (size_t i = 0; i < q->n; i++)
-		tell(&q->at[i]);
-	q->busy = false;
-	q->n = 0;
-	q->events = 0;
-}
 
 static int enter(struct ha_vrrp *v, uint64_t now_ns, bool in_callback)
 {
@@ -290,34 +144,33 @@ void ha_vrrp_free(struct ha_vrrp *v)
 
 /* ---- events ---- */
 
+/* An event without anything else to it, told when it is over. */
+static int raise_event(struct ha_vrrp *v, uint64_t now_ns, enum vrrp_event event)
+{
+	int r = enter(v, now_ns, true);
+
+	if (r < 0)
+		return r;
+	vrrp_fsm(v, event, NULL);
+	return leave(v);
+}
+
 int ha_vrrp_start(struct ha_vrrp *v, uint64_t now_ns)
 {
-	int r;
-
 	if (!v)
 		return -EINVAL;
 	if (v->state != HA_VRRP_INITIALIZE)
 		return -EALREADY;
-	r = enter(v, now_ns, true);
-	if (r < 0)
-		return r;
-	vrrp_fsm(v, VRRP_EV_STARTUP, NULL);
-	return leave(v);
+	return raise_event(v, now_ns, VRRP_EV_STARTUP);
 }
 
 int ha_vrrp_stop(struct ha_vrrp *v, uint64_t now_ns)
 {
-	int r;
-
 	if (!v)
 		return -EINVAL;
 	if (v->state == HA_VRRP_INITIALIZE)
 		return -EALREADY;
-	r = enter(v, now_ns, true);
-	if (r < 0)
-		return r;
-	vrrp_fsm(v, VRRP_EV_SHUTDOWN, NULL);
-	return leave(v);
+	return raise_event(v, now_ns, VRRP_EV_SHUTDOWN);
 }
 
 int ha_vrrp_receive(struct ha_vrrp *v, uint64_t now_ns, const struct ha_vrrp_meta *m,
@@ -474,31 +327,20 @@ int ha_vrrp_set_held(struct ha_vrrp *v, uint64_t now_ns, bool held)
 
 int ha_vrrp_hand_over(struct ha_vrrp *v, uint64_t now_ns)
 {
-	int r;
-
 	if (!v)
 		return -EINVAL;
 	if (v->state != HA_VRRP_ACTIVE || v->handover_ns)
 		return -EALREADY;
-	r = enter(v, now_ns, true);
-	if (r < 0)
-		return r;
-	vrrp_fsm(v, VRRP_EV_HAND_OVER, NULL);
-	return leave(v);
+	return raise_event(v, now_ns, VRRP_EV_HAND_OVER);
 }
 
 int ha_vrrp_peer_down(struct ha_vrrp *v, uint64_t now_ns, const struct ha_ip *peer)
 {
-	int r;
-
 	if (!v || !peer)
 		return -EINVAL;
-	r = enter(v, now_ns, true);
-	if (r < 0)
-		return r;
-	if (v->active.family && !ha_ip_compare(&v->active, peer))
-		vrrp_fsm(v, VRRP_EV_PEER_DOWN, NULL);
-	return leave(v);
+	if (!v->active.family || ha_ip_compare(&v->active, peer))
+		return 0;
+	return raise_event(v, now_ns, VRRP_EV_PEER_DOWN);
 }
 
 static bool claims_ours(const struct ha_vrrp *v, const struct ha_vrrp_sighting *s)

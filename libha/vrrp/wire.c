@@ -7,7 +7,7 @@
 
 #include "base/csum.h"
 #include "base/cursor.h"
-#include "vrrp/auth.h"
+#include "base/secret.h"
 
 #define VRRP_TYPE_ADVERTISEMENT 1
 #define VRRP_HEADER_SIZE 8
@@ -83,7 +83,7 @@ static enum ha_vrrp_drop check_auth(const struct vrrp_wire *w, uint8_t type, con
 		return HA_VRRP_DROP_AUTH_TYPE;
 	if (type != w->auth_type)
 		return HA_VRRP_DROP_AUTH_MISMATCH;
-	if (type == VRRP_AUTH_PASS && !vrrp_same_secret(data, w->auth, HA_VRRP_AUTH_SIZE))
+	if (type == VRRP_AUTH_PASS && !secret_equal(data, w->auth, HA_VRRP_AUTH_SIZE))
 		return HA_VRRP_DROP_AUTH_FAILURE;
 	return HA_VRRP_DROP_NONE;
 }
