@@ -24,20 +24,20 @@ def must(row, what, wanted):
                          f"should be {value!r}")
 
 
-def check(file, router, vrid):
-    adverts = check_adverts(file, router, vrid)
+def check(file, router):
+    adverts = check_adverts(file, router)
     told = check_arps(file, router) if router.setting.family == 4 else check_nas(file, router)
     print(f"tshark: {adverts} adverts and {told} announcements of {router.name} are as the RFC draws them")
 
 
-def check_adverts(file, router, vrid):
+def check_adverts(file, router):
     s = router.setting
     ip = "ip" if s.family == 4 else "ipv6"
     addresses = ",".join(a.split("/")[0] for a in s.addresses)
     wanted = {
         "_ws.malformed": "", "eth.src": router.source_mac(), "eth.dst": GROUP_MAC[s.family], f"{ip}.dst": GROUP[s.family],
         "ip.ttl" if s.family == 4 else "ipv6.hlim": 255, "vrrp.version": s.version, "vrrp.type": 1,
-        "vrrp.virt_rtr_id": vrid, "vrrp.prio": (router.priority, 0), "vrrp.addr_count": len(s.addresses),
+        "vrrp.virt_rtr_id": s.vrid, "vrrp.prio": (router.priority, 0), "vrrp.addr_count": len(s.addresses),
         "vrrp.checksum.status": 1, "vrrp.ip_addr" if s.family == 4 else "vrrp.ipv6_addr": addresses,
     }
     if s.family == 4:

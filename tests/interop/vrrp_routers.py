@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The three programs that speak VRRP on the lab's machines: vipd, Debian's keepalived, FRR's vrrpd."""
+"""The three programs that speak VRRP on the lab's machines, vipd, Debian's keepalived, FRR's vrrpd, and their LAN."""
 import dataclasses
+import json
 import os
 import pathlib
 import shutil
@@ -22,6 +23,7 @@ class Setting:
     interval: float = 1.0  # seconds
     addresses: tuple = ("10.9.0.100/24",)
     words: tuple = ()      # more lines of a vrrp_instance, for vipd and keepalived
+    vrid: int = VRID
 
     def vip(self):
         """The address that clients use: the last one."""
@@ -32,6 +34,30 @@ def scenario(name, interval):
     if name == "v3-ipv6":
         return Setting(3, 6, interval, ("fe80::100/64", "fd09::100/64"))
     return Setting(int(name[1]), 4, interval)
+
+
+def daemon(machine, tag, executable):
+    """keepalived or vipd, with keepalived.conf in the machine's folder."""
+    f = machine.folder
+    return machine.start(tag, executable, "-n", "-l", "-D", "-P", "-f", f / "keepalived.conf", "-p", f / "p", "-r", f / "r",
+                         "-c", f / "c", env={"TMPDIR": str(f)})
+
+
+def instances(machine, process):
+    """Its keepalived.json, by VRID. A file that is not whole yet is read again."""
+    path = machine.folder / "keepalived.json"
+    path.unlink(missing_ok=True)
+    process.signal(signal.SIGRTMIN + 2)
+    found = {}
+
+    def read():
+        try:
+            found.update({i["data"]["vrid"]: i for i in json.loads(path.read_text())})
+        except (FileNotFoundError, json.JSONDecodeError):
+            pass
+        return found
+    until(f"{machine.name} does not write its counters", read)
+    return found
 
 
 class Router:
@@ -68,7 +94,7 @@ class Keepalived(Router):
     program = "keepalived"
 
     def configuration(self):
-        lines = ["state BACKUP", "interface eth0", f"virtual_router_id {VRID}", f"version {self.setting.version}",
+        lines = ["state BACKUP", "interface eth0", f"virtual_router_id {self.setting.vrid}", f"version {self.setting.version}",
                  f"priority {self.priority}", f"advert_int {self.setting.interval:g}", *self.setting.words,
                  "virtual_ipaddress {", *(f"    {a}" for a in self.setting.addresses), "}"]
         return ("global_defs {\n    router_id " + self.name + "\n    vrrp_garp_master_delay 1\n}\n"
@@ -79,10 +105,7 @@ class Keepalived(Router):
 
     def start(self):
         self.configure()
-        folder = self.machine.folder
-        self.process = self.machine.start(
-            self.program, self.executable(), "-n", "-l", "-D", "-P", "-f", folder / "keepalived.conf", "-p", folder / "p",
-            "-r", folder / "r", "-c", folder / "c", env={"TMPDIR": str(folder)})
+        self.process = daemon(self.machine, self.program, self.executable())
 
     def executable(self):
         return shutil.which("keepalived") or skip("needs keepalived")
@@ -98,6 +121,10 @@ class Keepalived(Router):
         self.configure()
         self.process.signal(signal.SIGHUP)
 
+    def counters(self):
+        """What it counted for its instance, by keepalived's names."""
+        return instances(self.machine, self.process)[self.setting.vrid]["stats"]
+
 
 class KeepalivedVmac(Keepalived):
     """With a macvlan of its own making: as the RFC wants it."""
@@ -107,7 +134,7 @@ class KeepalivedVmac(Keepalived):
         return super().configuration().replace("interface eth0", "interface eth0\n    use_vmac vrrp")
 
     def macs(self):
-        return {virtual_mac(self.setting.family, VRID)}
+        return {virtual_mac(self.setting.family, self.setting.vrid)}
 
 
 class Vipd(Keepalived):
@@ -125,7 +152,7 @@ class Frr(Router):
     program = "frr"
 
     def macs(self):
-        return {virtual_mac(self.setting.family, VRID)}
+        return {virtual_mac(self.setting.family, self.setting.vrid)}
 
     def is_over(self):
         return not self.machine.pids()  # the address is the operator's
@@ -136,14 +163,14 @@ class Frr(Router):
         lines = [f"version {s.version}", f"priority {self.priority}", f"advertisement-interval {round(s.interval * 1000)}",
                  *(f"{word} {a.split('/')[0]}" for a in s.addresses)]
         return (f"hostname {self.name}\nlog file {self.machine.folder}/frr.log\ninterface eth0\n" +
-                "".join(f" vrrp {VRID} {line}\n" for line in lines) + "exit\n")
+                "".join(f" vrrp {s.vrid} {line}\n" for line in lines) + "exit\n")
 
     def make_interface(self):
         m = self.machine
         m.sysctl(**{"net.ipv4.ip_forward": 1, "net.ipv4.conf.eth0.arp_ignore": 1})
         m.ip("link add vrrp link eth0 type macvlan mode bridge")
         m.ip("link set vrrp addrgenmode random")
-        m.ip(f"link set vrrp address {virtual_mac(self.setting.family, VRID)}")
+        m.ip(f"link set vrrp address {virtual_mac(self.setting.family, self.setting.vrid)}")
         self.add_addresses()
         m.ip("link set vrrp up")
 
@@ -195,3 +222,46 @@ class Frr(Router):
 
 
 PROGRAMS = {c.program: c for c in (Vipd, Keepalived, KeepalivedVmac, Frr)}
+PRIORITIES = (200, 150, 100)
+
+
+class Peers:
+    """Routers r1, r2, .. on a LAN with a client; their priorities are 200, 150, 100 in this order."""
+
+    def __init__(self, lab, setting, programs):
+        self.lab, self.setting = lab, setting
+        self.client = lab.machine("client")
+        self.client.plug(50, "10.9.0.50/24", "fd09::50/64")
+        self.routers = []
+        for number, (program, priority) in enumerate(zip(programs, PRIORITIES), 1):
+            machine = lab.machine(f"r{number}")
+            machine.plug(number, f"10.9.0.{number}/24", f"fd09::{number}/64")
+            self.routers.append(PROGRAMS[program](machine, priority, setting))
+
+    def speakers(self):
+        """Priorities heard in the last two intervals, in their order, goodbyes left out."""
+        heard = self.lab.wire.since(time.time() - 2.2 * self.setting.interval, self.setting.vrid)
+        return [advert.priority for advert in heard if advert.priority]
+
+    def wait_for(self, router):
+        until(lambda: f"{router.name} is not heard", lambda: router.priority in self.speakers())
+
+    def answers(self, router):
+        vip = self.setting.vip()
+        self.client.ip("neigh flush dev eth0", check=False)
+        if " 0% packet loss" not in self.client.run("ping", "-n", "-c", "1", "-W", "1", vip, check=False):
+            return False
+        return any(mac in self.client.ip(f"neigh show {vip}") for mac in router.macs())
+
+    def expect(self, step, router, begin):
+        until(lambda: f"{step}: {router.name} alone is heard and answers; heard: {self.speakers()}, "
+              f"client: {self.client.ip('neigh show').strip()}",
+              lambda: self.speakers() == [router.priority] * 2 and self.answers(router))
+        print(f"{step}: {router.name} ({router.program}), {self.story(begin)}", flush=True)
+
+    def story(self, begin):
+        """When who was first heard in this step: for the reader, not judged."""
+        first = {}
+        for advert in self.lab.wire.since(begin, self.setting.vrid):
+            first.setdefault(advert.priority, advert.time - begin)
+        return ", ".join(f"{p} at +{t:.3f} s" for p, t in first.items())

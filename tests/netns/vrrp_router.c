@@ -2,7 +2,7 @@
 /*
  * A virtual router for tests, run the hard way: after a child was forked that keeps the privilege and
  * opens sockets on request (SCM_RIGHTS), this process becomes nobody. It prints its changes of state and
- * remarks, and puts up no address.
+ * remarks, its counters as a line of JSON after SIGUSR1, and puts up no address.
  *
  *	vrrp_router INTERFACE VRID ADDRESS PRIORITY CENTISECONDS VERSION [PASSWORD|-] [PEER]
  */
@@ -22,11 +22,16 @@
 
 #define NOBODY 65534
 
-static volatile sig_atomic_t ended;
+static volatile sig_atomic_t ended, asked;
 
 static void end(int sig)
 {
 	ended = sig;
+}
+
+static void ask_counters(int sig)
+{
+	asked = sig;
 }
 
 static uint64_t now(void)
@@ -131,16 +136,78 @@ static int fail(const char *what, int error)
 	return 1;
 }
 
+/* Those of a list that are not zero: "NAME":{"ttl":3,..} */
+static void print_list(const char *name, const uint64_t *count, size_t n,
+		       const char *(*name_of)(unsigned))
+{
+	const char *comma = "";
+
+	printf(",\"%s\":{", name);
+	for (unsigned i = 0; i < n; i++) {
+		if (!count[i])
+			continue;
+		printf("%s\"%s\":%llu", comma, name_of(i), (unsigned long long)count[i]);
+		comma = ",";
+	}
+	putchar('}');
+}
+
+static const char *drop_name(unsigned i)
+{
+	return ha_vrrp_drop_name((enum ha_vrrp_drop)i);
+}
+
+static const char *remark_name(unsigned i)
+{
+	return ha_vrrp_remark_name((enum ha_vrrp_remark)i);
+}
+
+static const char *form_name(unsigned i)
+{
+	static const char *const name[HA_VRRP_N_CHECKSUMS] = {"pseudo", "message", "pseudo group"};
+
+	return name[i];
+}
+
+static void print_counters(const struct ha_vrrp *v, const struct ha_vrrp_link *link)
+{
+	struct ha_vrrp_stats s = {.size = sizeof(s)};
+	struct ha_vrrp_link_stats l = {.size = sizeof(l)};
+
+	ha_vrrp_stats(v, &s);
+	ha_vrrp_link_stats(link, &l);
+	printf("{\"state\":\"%s\"", ha_vrrp_state_name(ha_vrrp_state(v)));
+	printf(",\"became_active\":%llu", (unsigned long long)s.became_active);
+	printf(",\"sent\":%llu", (unsigned long long)s.adverts_sent);
+	printf(",\"replies\":%llu", (unsigned long long)s.replies_sent);
+	printf(",\"accepted\":%llu", (unsigned long long)s.adverts_received);
+	printf(",\"priority_zero\":%llu", (unsigned long long)s.priority_zero_received);
+	printf(",\"unknown_vrid\":%llu", (unsigned long long)l.unknown_vrid);
+	print_list("dropped", s.dropped, HA_VRRP_N_DROPS, drop_name);
+	print_list("remarks", s.remarks, HA_VRRP_N_REMARKS, remark_name);
+	print_list("checksums", s.checksums, HA_VRRP_N_CHECKSUMS, form_name);
+	puts("}");
+}
+
+/* Signals come while it waits, and only then. */
 static void run(struct ha_vrrp *v, struct ha_vrrp_link *link)
 {
+	sigset_t all, while_waiting;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &while_waiting);
 	ha_vrrp_start(v, now());
 	while (!ended) {
 		struct pollfd p = {.fd = ha_vrrp_link_fd(link), .events = POLLIN};
 		uint64_t t = now(), due = ha_vrrp_link_deadline(link), ns = due > t ? due - t : 0;
 		struct timespec wait = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
 
-		ppoll(&p, 1, &wait, NULL);
+		ppoll(&p, 1, &wait, &while_waiting);
 		ha_vrrp_link_dispatch(link, now());
+		if (asked) {
+			asked = 0;
+			print_counters(v, link);
+		}
 	}
 	ha_vrrp_stop(v, now());
 }
@@ -199,6 +266,7 @@ int main(int argc, char **argv)
 		return fail("router", r);
 	signal(SIGINT, end);
 	signal(SIGTERM, end);
+	signal(SIGUSR1, ask_counters);
 	ha_vrrp_link_add(link, v);
 	run(v, link);
 	ha_vrrp_link_free(link);
