@@ -42,7 +42,7 @@ static enum lb_verdict verdict_of(const struct lb_query *q, size_t place, ssize_
 		return (enum lb_verdict)e->why;
 	if (request_excludes(q->request, e->id))
 		return LB_VERDICT_EXCLUDED;
-	return snap_full(e) ? LB_VERDICT_FULL : LB_VERDICT_CANDIDATE;
+	return snap_full(q->snap, e) ? LB_VERDICT_FULL : LB_VERDICT_CANDIDATE;
 }
 
 struct trial {
@@ -100,7 +100,7 @@ static struct lb_explanation explain_place(const struct trial *t, size_t place, 
 	    .preferred = e->id == t->q->request->prefer,
 	    .weight = e->set_weight,
 	    .maxconn = e->maxconn,
-	    .active = server_count(e->server, LB_COUNTER_ACTIVE),
+	    .active = snap_count(t->q->snap, place, LB_COUNTER_ACTIVE),
 	};
 
 	note[0] = '\0';

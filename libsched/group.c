@@ -35,16 +35,16 @@ static void forget(struct lb_group *g, struct lb_server *s)
 		g->n_removed--;
 	else
 		g->n_members--;
-	server_unref(s);
+	server_unref(&g->ledger, s);
 }
 
 /*
  * Is its last connection done, and can no picker start another? Counters are looked at last: whoever
  * counted did so while he held a snapshot that is freed by now.
  */
-static bool is_gone(const struct lb_server *s)
+static bool is_gone(const struct lb_group *g, const struct lb_server *s)
 {
-	return !s->shown && server_idle(s);
+	return !s->shown && server_idle(&g->ledger, s);
 }
 
 static int check_server_opts(const struct lb_server_opts *o, struct lb_server_opts *own)
@@ -77,19 +77,25 @@ static uint64_t free_id(struct lb_group *g)
 static int server_new(struct lb_group *g, uint64_t id, struct lb_server **ret)
 {
 	struct lb_server *s;
+	int r;
 
 	if (g->by_id.n >= LB_SERVERS_MAX) {
 		lb_group_reclaim(g);
 		if (g->by_id.n >= LB_SERVERS_MAX)
 			return -ENOSPC;
 	}
-	s = line_alloc(sizeof(*s));
+	s = mem_zalloc(sizeof(*s));
 	if (!s)
 		return -ENOMEM;
+	r = ledger_take_slot(&g->ledger, &s->slot);
+	if (r < 0) {
+		mem_free(s);
+		return r;
+	}
 	s->id = id;
 	s->refs = 1;
 	if (hmap_add(&g->by_id, &s->by_id, hmap_mix(id)) < 0) {
-		line_free(s);
+		server_unref(&g->ledger, s);
 		return -ENOMEM;
 	}
 	*ret = s;
@@ -120,11 +126,11 @@ int lb_server_add(struct lb_group *g, const struct lb_server_opts *o, uint64_t *
 			return r;
 	}
 	s->key = own.key64 ? own.key64 : s->id;
-	s->weight = own.weight;
+	s->weight = (uint16_t)own.weight;
 	s->last_weight = 0;
 	s->maxconn = own.maxconn;
-	s->priority = own.priority;
-	s->state = (enum lb_state)own.state;
+	s->priority = (uint16_t)own.priority;
+	s->state = (uint8_t)own.state;
 	s->up = !own.down;
 	list_add_tail(&g->members, &s->in_list);
 	g->n_members++;
@@ -141,7 +147,7 @@ int lb_server_remove(struct lb_group *g, uint64_t id)
 	if (!s)
 		return g ? -ENOENT : -EINVAL;
 	g->staged = true;
-	if (is_gone(s)) {
+	if (is_gone(g, s)) {
 		forget(g, s);
 		return 0;
 	}
@@ -170,7 +176,7 @@ int lb_server_set_weight(struct lb_group *g, uint64_t id, uint32_t weight)
 	if (r < 0)
 		return r;
 	g->staged |= s->weight != weight;
-	s->weight = weight;
+	s->weight = (uint16_t)weight;
 	return 0;
 }
 
@@ -194,7 +200,7 @@ int lb_server_set_priority(struct lb_group *g, uint64_t id, uint32_t priority)
 	if (r < 0)
 		return r;
 	g->staged |= s->priority != priority;
-	s->priority = priority;
+	s->priority = (uint16_t)priority;
 	return 0;
 }
 
@@ -206,7 +212,7 @@ int lb_server_set_state(struct lb_group *g, uint64_t id, enum lb_state state)
 	if (r < 0)
 		return r;
 	g->staged |= s->state != state;
-	s->state = state;
+	s->state = (uint8_t)state;
 	return 0;
 }
 
@@ -226,27 +232,28 @@ int lb_server_stats(const struct lb_group *g, uint64_t id, struct lb_server_stat
 {
 	const struct lb_server *s = g ? find_known(g, id) : NULL;
 	struct lb_server_stats own = {.id = id};
+	struct ledger_sums sums;
 
 	if (!g || !ret)
 		return -EINVAL;
 	if (!s)
 		return -ENOENT;
+	sums = ledger_sum(&g->ledger, s->slot);
 	own.weight = s->weight;
 	own.maxconn = s->maxconn;
 	own.priority = s->priority;
 	own.state = s->state;
 	own.up = s->up;
 	own.removed = s->removed;
-	own.active = server_count(s, LB_COUNTER_ACTIVE);
-	own.inactive = server_count(s, LB_COUNTER_INACTIVE);
-	own.queued = server_count(s, LB_COUNTER_QUEUED);
-	own.elsewhere = server_count(s, LB_COUNTER_ELSEWHERE);
-	own.sessions = server_count(s, LB_COUNTER_SESSIONS);
-	own.picks = atomic_load_explicit(&s->load.picks, memory_order_relaxed);
-	for (size_t i = 0; i < SERVER_RESULTS; i++)
-		own.done[i] = atomic_load_explicit(&s->tally.done[i], memory_order_relaxed);
-	own.bytes = atomic_load_explicit(&s->tally.bytes, memory_order_relaxed);
-	own.latency_sum_ns = atomic_load_explicit(&s->tally.latency_sum_ns, memory_order_relaxed);
+	own.active = server_count(&g->ledger, s, LB_COUNTER_ACTIVE);
+	own.inactive = server_count(&g->ledger, s, LB_COUNTER_INACTIVE);
+	own.queued = server_count(&g->ledger, s, LB_COUNTER_QUEUED);
+	own.elsewhere = server_count(&g->ledger, s, LB_COUNTER_ELSEWHERE);
+	own.sessions = server_count(&g->ledger, s, LB_COUNTER_SESSIONS);
+	own.picks = sums.picks;
+	memcpy(own.done, sums.done, sizeof(own.done));
+	own.bytes = sums.bytes;
+	own.latency_sum_ns = sums.latency_sum_ns;
 	return sized_out(ret, &own, sizeof(own));
 }
 
@@ -294,7 +301,7 @@ static void forget_removed_servers(struct lb_group *g)
 	list_for_each_safe (i, next, &g->removed) {
 		struct lb_server *s = container_of(i, struct lb_server, in_list);
 
-		if (is_gone(s))
+		if (is_gone(g, s))
 			forget(g, s);
 	}
 }
@@ -334,6 +341,7 @@ static int publish(struct lb_group *g)
 	    .n_removed = g->n_removed,
 	    .old = old,
 	    .state = &g->state,
+	    .ledger = &g->ledger,
 	};
 	int r;
 
@@ -443,6 +451,7 @@ void lb_group_free(struct lb_group *g)
 	forget_all(g, &g->removed);
 	hmap_fini(&g->by_id);
 	state_unref(g->state);
+	ledger_fini(&g->ledger);
 	line_free(g);
 }
 

@@ -10,6 +10,7 @@ typedef struct lb_snapshot *group_snapshot_ptr; /* _Atomic() of a plain name */
 struct lb_group {
 	/* What the pickers read: on a line nobody writes but to publish. */
 	_Alignas(LINE_BYTES) _Atomic(group_snapshot_ptr) current;
+	struct ledger ledger;
 
 	/* The editor's. */
 	_Alignas(LINE_BYTES) struct hmap by_id; /* members and removed */
@@ -29,6 +30,7 @@ struct lb_picker {
 	struct lb_group *group;
 	struct lb_snapshot *snap; /* NULL: offline */
 	void *cursor;		  /* snap->cursor[number] */
+	struct counting counting; /* the row of `number` */
 	uint64_t random;	  /* state of SplitMix64 */
 	size_t number;
 	bool explaining; /* stay on this snapshot */

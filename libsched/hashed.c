@@ -88,7 +88,7 @@ static uint32_t within_from(const struct lb_query *q, uint32_t i, uint32_t facto
 			i = 0;
 		place = r->at[i].place;
 		if (request_excludes(q->request, s->at[place].id) ||
-		    (!may_be_full && snap_full(&s->at[place])))
+		    (!may_be_full && snap_full(s, &s->at[place])))
 			continue;
 		if (!factor || within(s, place, b))
 			return i;

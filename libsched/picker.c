@@ -121,7 +121,7 @@ static ssize_t choose_preferred(const struct lb_query *q)
 	e = &q->snap->at[place];
 	if (!may_be_preferred(e, q->request->flags) || request_excludes(q->request, e->id))
 		return -ENOENT;
-	return snap_full(e) ? -EAGAIN : place;
+	return snap_full(q->snap, e) ? -EAGAIN : place;
 }
 
 /* Why nobody was chosen: -EAGAIN when only limits stand in the way. */
@@ -161,7 +161,7 @@ static bool start(struct lb_picker *p, size_t place, const struct lb_request *r)
 
 	if (r->flags & LB_REQUEST_UNCOUNTED)
 		return true;
-	if (!server_start(e->server, e->maxconn))
+	if (!server_start(&p->counting, e->server, e->slot, e->maxconn))
 		return false;
 	if (p->snap->setup.ops.on_start)
 		p->snap->setup.ops.on_start(p->snap, p->cursor, place, r);
@@ -214,7 +214,7 @@ static int outcome_of(const struct lb_outcome *o, struct lb_outcome *own,
 			return e;
 		o = own;
 	}
-	if (o->result >= SERVER_RESULTS || o->inactive > 1)
+	if (o->result >= LEDGER_RESULTS || o->inactive > 1)
 		return -EINVAL;
 	*ret = o;
 	return 0;
@@ -222,20 +222,22 @@ static int outcome_of(const struct lb_outcome *o, struct lb_outcome *own,
 
 int lb_done(struct lb_picker *p, uint64_t id, const struct lb_outcome *o)
 {
+	const struct snap_server *e;
 	struct lb_outcome own;
 	ssize_t place;
-	int e;
+	int r;
 
 	if (!p)
 		return -EINVAL;
-	e = outcome_of(o, &own, &o);
-	if (e < 0)
-		return e;
+	r = outcome_of(o, &own, &o);
+	if (r < 0)
+		return r;
 	stay_current(p);
 	place = snapshot_find_known(p->snap, id);
 	if (place < 0)
 		return -ENOENT;
-	server_finish(p->snap->at[place].server, o);
+	e = &p->snap->at[place];
+	server_finish(&p->counting, e->server, o, e->maxconn);
 	if (p->snap->setup.ops.on_done && (size_t)place < p->snap->n)
 		p->snap->setup.ops.on_done(p->snap, p->cursor, (size_t)place, o);
 	return 0;
@@ -251,7 +253,7 @@ int lb_count(struct lb_picker *p, uint64_t id, enum lb_counter c, int64_t delta)
 	place = snapshot_find_known(p->snap, id);
 	if (place < 0)
 		return -ENOENT;
-	server_add(p->snap->at[place].server, c, delta);
+	server_add(&p->counting, p->snap->at[place].server, c, delta);
 	if (p->snap->setup.ops.on_count && (size_t)place < p->snap->n)
 		p->snap->setup.ops.on_count(p->snap, p->cursor, (size_t)place, c);
 	return 0;
@@ -293,12 +295,13 @@ int lb_picker_new(struct lb_group *g, struct lb_picker **ret)
 		return -ENOSPC;
 	p = line_alloc(sizeof(*p));
 	s = atomic_load(&g->current);
-	if (!p || snapshot_add_cursor(s, number) < 0) {
+	if (!p || ledger_add_row(&g->ledger, number) < 0 || snapshot_add_cursor(s, number) < 0) {
 		line_free(p);
 		return -ENOMEM;
 	}
 	p->group = g;
 	p->number = number;
+	p->counting = (struct counting){&g->ledger, g->ledger.row[number]};
 	p->random = hmap_mix(s->setup.opts.seed ^ hmap_mix(number + 1));
 	g->picker[number] = p;
 	g->n_pickers++;

@@ -1,55 +1,103 @@
 /* SPDX-License-Identifier: MIT */
 #include "libsched/server.h"
 
-#define RELAXED memory_order_relaxed
-
-void server_add(struct lb_server *s, enum lb_counter c, int64_t delta)
+/* As much of delta as leaves a sum within 0..max. */
+static int64_t within(int64_t sum, int64_t delta, int64_t max)
 {
-	_Atomic uint32_t *count = &s->load.count[c];
-	uint32_t have = atomic_load_explicit(count, RELAXED), want;
-
-	do {
-		if (delta < 0)
-			want = (uint64_t)have > -(uint64_t)delta ? have - (uint32_t)-delta : 0;
-		else
-			want = (uint64_t)delta < UINT32_MAX - have ? have + (uint32_t)delta
-								   : UINT32_MAX;
-	} while (!atomic_compare_exchange_weak_explicit(count, &have, want, RELAXED, RELAXED));
+	if (delta < 0)
+		return sum <= 0 ? 0 : delta < -sum ? -sum : delta;
+	return sum >= max ? 0 : delta > max - sum ? max - sum : delta;
 }
 
-bool server_start(struct lb_server *s, uint32_t maxconn)
+static void add_shared(_Atomic uint32_t *count, int64_t delta)
 {
-	_Atomic uint32_t *active = &s->load.count[LB_COUNTER_ACTIVE];
+	uint32_t have = atomic_load_explicit(count, RELAXED);
 
-	if (!maxconn) {
-		atomic_fetch_add_explicit(active, 1, RELAXED);
-	} else {
-		uint32_t have = atomic_load_explicit(active, RELAXED);
+	while (!atomic_compare_exchange_weak_explicit(
+	    count, &have, have + (uint32_t)within(have, delta, UINT32_MAX), RELAXED, RELAXED))
+		;
+}
 
-		do {
-			if (have >= maxconn)
-				return false;
-		} while (!atomic_compare_exchange_weak_explicit(active, &have, have + 1, RELAXED,
-								RELAXED));
-	}
-	atomic_fetch_add_explicit(&s->load.picks, 1, RELAXED);
+/*
+ * Its own cell tells the picker that there is something to take off; only when it does not, others began
+ * what ends here, or nobody did, and the sum is asked.
+ */
+static int32_t add_own(const struct counting *by, struct lb_server *s, enum lb_counter c,
+		       int64_t delta)
+{
+	struct cell *cell = row_cell(by->row, s->slot);
+	_Atomic int32_t *own = c == LB_COUNTER_ACTIVE ? &cell->active : &cell->inactive;
+	int32_t have = atomic_load_explicit(own, RELAXED);
+
+	if (delta != -1 || have <= 0)
+		delta = within(server_count(by->ledger, s, c), delta, INT32_MAX);
+	/* The sum is within its range; one cell of it may still be at its end. */
+	if (have + delta > INT32_MAX || have + delta < INT32_MIN)
+		return 0;
+	cell_add32(own, (int32_t)delta);
+	return (int32_t)delta;
+}
+
+void server_add(const struct counting *by, struct lb_server *s, enum lb_counter c, int64_t delta)
+{
+	if (c >= LB_COUNTER_QUEUED)
+		add_shared(&s->shared[c - LB_COUNTER_QUEUED], delta);
+	else if (c == LB_COUNTER_ACTIVE)
+		row_add_active(by->row, add_own(by, s, c, delta));
+	else
+		add_own(by, s, c, delta);
+}
+
+bool server_start_limited(const struct counting *by, struct lb_server *s, uint32_t maxconn)
+{
+	/* Counted when there was no limit; nobody adds to it now but one with an old snapshot. */
+	const int64_t unlimited = ledger_active(by->ledger, s->slot);
+	int32_t have = atomic_load_explicit(&s->limited, RELAXED);
+
+	do {
+		if (have + unlimited >= maxconn || have == INT32_MAX)
+			return false;
+	} while (
+	    !atomic_compare_exchange_weak_explicit(&s->limited, &have, have + 1, RELAXED, RELAXED));
 	return true;
 }
 
-void server_finish(struct lb_server *s, const struct lb_outcome *o)
+/* One active connection less. False: there was none, the caller ends what never began. */
+static bool finish_limited(const struct counting *by, struct lb_server *s)
 {
-	server_add(s, o->inactive ? LB_COUNTER_INACTIVE : LB_COUNTER_ACTIVE, -1);
-	atomic_fetch_add_explicit(&s->tally.done[o->result], 1, RELAXED);
-	if (o->bytes)
-		atomic_fetch_add_explicit(&s->tally.bytes, o->bytes, RELAXED);
-	if (o->latency_ns)
-		atomic_fetch_add_explicit(&s->tally.latency_sum_ns, o->latency_ns, RELAXED);
+	int32_t have = atomic_load_explicit(&s->limited, RELAXED);
+
+	do {
+		if (have <= 0 && !server_count(by->ledger, s, LB_COUNTER_ACTIVE))
+			return false;
+	} while (
+	    !atomic_compare_exchange_weak_explicit(&s->limited, &have, have - 1, RELAXED, RELAXED));
+	return true;
 }
 
-void server_unref(struct lb_server *s)
+void server_finish(const struct counting *by, struct lb_server *s, const struct lb_outcome *o,
+		   bool limited)
+{
+	struct cell *cell = row_cell(by->row, s->slot);
+
+	if (o->inactive)
+		add_own(by, s, LB_COUNTER_INACTIVE, -1);
+	else if (!limited)
+		row_add_active(by->row, add_own(by, s, LB_COUNTER_ACTIVE, -1));
+	else if (finish_limited(by, s))
+		row_add_active(by->row, -1);
+	cell_add64(&cell->done[o->result], 1);
+	if (o->bytes)
+		cell_add64(&cell->bytes, o->bytes);
+	if (o->latency_ns)
+		cell_add64(&cell->latency_sum_ns, o->latency_ns);
+}
+
+void server_unref(struct ledger *l, struct lb_server *s)
 {
 	if (--s->refs)
 		return;
+	ledger_give_slot(l, s->slot);
 	state_unref(s->algo_state);
-	line_free(s);
+	mem_free(s);
 }

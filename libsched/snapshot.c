@@ -76,13 +76,16 @@ static void show(struct lb_snapshot *s, size_t place, struct lb_server *server, 
 {
 	struct snap_server *e = &s->at[place];
 
+	server->was_limited |= server->maxconn != 0;
 	*e = (struct snap_server){
 	    .id = server->id,
 	    .server = server,
 	    .weight = why == LB_VERDICT_CANDIDATE ? server->weight : 0,
-	    .set_weight = server->weight,
 	    .maxconn = server->maxconn,
+	    .slot = server->slot,
+	    .set_weight = server->weight,
 	    .why = (uint8_t)why,
+	    .limited = server->was_limited,
 	};
 	server->shown += place < s->n;
 	server->refs++;
@@ -178,6 +181,7 @@ int snapshot_new(const struct snapshot_source *from, struct lb_snapshot **ret)
 		return -ENOMEM;
 	list_init(&s->in_list);
 	s->setup = *from->setup;
+	s->ledger = from->ledger;
 	s->generation = from->generation;
 	s->at = mem_array(from->n_members + from->n_removed + 1, sizeof(*s->at));
 	if (!s->at) {
@@ -220,7 +224,7 @@ void snapshot_free(struct lb_snapshot *s)
 	let_go_of_states(s);
 	for (size_t i = 0; i < s->n_known; i++) {
 		s->at[i].server->shown -= i < s->n;
-		server_unref(s->at[i].server);
+		server_unref(s->ledger, s->at[i].server);
 	}
 	for (size_t i = 0; i < LB_PICKERS_MAX; i++)
 		line_free(s->cursor[i]);

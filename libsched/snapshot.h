@@ -22,14 +22,17 @@ struct algo_setup {
 struct snap_server {
 	uint64_t id;
 	struct lb_server *server;
-	uint32_t weight;     /* effective: 0 unless why is LB_VERDICT_CANDIDATE */
-	uint32_t set_weight; /* as the editor set it */
+	uint32_t weight; /* effective: 0 unless why is LB_VERDICT_CANDIDATE */
 	uint32_t maxconn;
-	uint8_t why; /* enum lb_verdict, as far as the editor's settings decide it */
+	uint32_t slot;	     /* the server's, in the ledger */
+	uint16_t set_weight; /* as the editor set it */
+	uint8_t why;	     /* enum lb_verdict, as far as the editor's settings decide it */
+	bool limited;	     /* has a maxconn, or had one */
 };
 
 struct lb_snapshot {
 	struct algo_setup setup;
+	struct ledger *ledger; /* the group's */
 	uint64_t generation;
 	size_t n;	/* members: at[0..n-1] */
 	size_t n_known; /* with the removed: at[0..n_known-1] */
@@ -62,6 +65,7 @@ struct snapshot_source {
 	size_t n_members, n_removed;
 	const struct lb_snapshot *old; /* the one before, or NULL */
 	struct algo_state **state;     /* the group's */
+	struct ledger *ledger;
 };
 
 /* Builds all but the cursors. 0, -ENOMEM, or what the algorithm's build() says. */
@@ -82,9 +86,9 @@ static inline bool request_excludes(const struct lb_request *r, uint64_t id)
 	return false;
 }
 
-static inline bool snap_full(const struct snap_server *e)
+static inline bool snap_full(const struct lb_snapshot *s, const struct snap_server *e)
 {
-	return e->maxconn && server_count(e->server, LB_COUNTER_ACTIVE) >= e->maxconn;
+	return e->maxconn && server_count(s->ledger, e->server, LB_COUNTER_ACTIVE) >= e->maxconn;
 }
 
 /* Whether an algorithm may choose this place now. */
@@ -92,7 +96,7 @@ static inline bool query_eligible(const struct lb_query *q, size_t place)
 {
 	const struct snap_server *e = &q->snap->at[place];
 
-	return e->weight && !snap_full(e) && !request_excludes(q->request, e->id);
+	return e->weight && !snap_full(q->snap, e) && !request_excludes(q->request, e->id);
 }
 
 /* The first such place from this one on, going round, or -1. */
@@ -109,16 +113,24 @@ static inline ssize_t query_eligible_from(const struct lb_query *q, size_t place
 
 static inline uint32_t snap_count(const struct lb_snapshot *s, size_t place, enum lb_counter c)
 {
-	return server_count(s->at[place].server, c);
+	const struct snap_server *e = &s->at[place];
+
+	if (c == LB_COUNTER_ACTIVE && !e->limited) { /* spares a look at the server */
+		int64_t sum = ledger_active(s->ledger, e->slot);
+
+		return sum > 0 ? (uint32_t)sum : 0;
+	}
+	return server_count(s->ledger, e->server, c);
 }
 
+/* Of all servers: what the pickers counted, added up. */
 static inline uint32_t snap_active(const struct lb_snapshot *s)
 {
-	uint32_t sum = 0;
+	int64_t sum = 0;
 
-	for (size_t i = 0; i < s->n_known; i++)
-		sum += snap_count(s, i, LB_COUNTER_ACTIVE);
-	return sum;
+	for (uint32_t i = 0, n = ledger_rows(s->ledger); i < n; i++)
+		sum += atomic_load_explicit(&s->ledger->row[i]->active, RELAXED);
+	return sum > 0 ? (uint32_t)sum : 0;
 }
 
 static inline void *snap_group_state(const struct lb_snapshot *s)

@@ -10,9 +10,8 @@
  *
  * Threads. The editor's calls, marked [editor], are made by one thread at a time; so are
  * lb_picker_new() and lb_picker_free(). Calls marked [picker] are made by the thread that owns the
- * picker at the time, at the same moment as the editor and the other pickers work. Nothing is
- * shared between the pickers but the snapshots, which nobody changes, and the counters of each
- * server, which are atomic and have a cache line to themselves.
+ * picker at the time, at the same moment as the editor and the other pickers work. Pickers share
+ * the snapshots, which nobody changes; each counts for itself, and reads what the others counted.
  *
  * Memory. A snapshot lives as long as one picker works on it. A picker moves to the newest by
  * itself, at its next pick; an idle one keeps the snapshot it has, one at most, and nobody waits
@@ -413,7 +412,7 @@ enum lb_counter {
  * [picker] Adds `delta` to a counter that lb_pick() and lb_done() do not know about: a request
  * queued for this server (+1, later -1), a connection that went from active to inactive (+1 here,
  * then -1 there: a removed server without any is forgotten), a difference read from the kernel. The
- * value stays within 0..UINT32_MAX. -ENOENT: unknown id.
+ * value stays within 0..UINT32_MAX, active and inactive within 0..INT32_MAX. -ENOENT: unknown id.
  */
 LIBSCHED_API int lb_count(struct lb_picker *p, uint64_t id, enum lb_counter c, int64_t delta);
 
