@@ -215,7 +215,7 @@ static size_t walk_size(const struct lb_snapshot *s)
 	return sizeof(struct map_walk);
 }
 
-/* The map's walk goes on at the same entry, the ring's at the same hash. */
+/* The map's walk goes on at the same entry, the ring's at the same hash; one not begun begins anew. */
 static void walk_adopt(const struct lb_snapshot *s, void *cursor, const struct lb_snapshot *old,
 		       const void *old_cursor)
 {
@@ -224,7 +224,7 @@ static void walk_adopt(const struct lb_snapshot *s, void *cursor, const struct l
 	if (!old)
 		return;
 	w->next = ((const struct map_walk *)old_cursor)->next;
-	if (is_consistent(s) && w->next < ring_of(old)->n)
+	if (is_consistent(s) && w->next && w->next < ring_of(old)->n)
 		w->next = ring_after(ring_of(s), ring_of(old)->at[w->next].hash);
 }
 

@@ -1,103 +1,163 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Hold libsched's roundrobin, static-rr and leastconn against a running HAProxy with one thread, request by request.
+"""Hold libsched's algorithms of HAProxy against a running HAProxy with one thread, request by request.
 
     sched_haproxy.py SCHED_REPL
 
-Everything stands on Unix sockets below a temporary directory: one frontend with the balance under test, and for each
-server a frontend that answers with its number. Exit 77: no haproxy here.
+The rotations and hashes must choose alike, with all four hash functions, the avalanche modifier, both hash types, a
+server that is disabled, requests without a key, and a bound on the load under connections held and ended at random.
+For `random` the shares must be alike. Exit 77: no haproxy here.
 """
-import http.client
+import collections
 import os
+import random
 import shutil
-import socket
-import subprocess
 import sys
 import tempfile
-import time
+
+from sched_rig import Balancer, Ours
 
 ROUNDROBIN = [[1, 1, 1], [3, 2, 1], [5, 1, 1], [1, 2, 3], [7, 5, 3, 2], [100, 50, 10, 7], [13, 1, 9, 4, 4],
               [256, 1, 100], [2, 0, 5]]
 STATIC_RR = [[1, 1, 1], [3, 2, 1], [4, 2, 2], [7, 5, 3, 2], [100, 50, 10, 7], [2, 0, 5]]
 REQUESTS_MAX = 1500  # for each: 16 * sum of the weights is a whole window
+KEYS = 300
+DRAWS = 2000
+CONSISTENT = 2  # LB_GROUP_CONSISTENT
 
 
-def configuration(where, balance, weights):
-    lines = ["global", " nbthread 1", "defaults", " mode http", " timeout client 5s", " timeout server 5s",
-             " timeout connect 5s", "frontend front", f" bind unix@{where}/front", " default_backend pool",
-             "backend pool", f" balance {balance}"]
-    lines += [f" server s{i} unix@{where}/s{i} weight {weight}" for i, weight in enumerate(weights, 1)]
-    for i in range(1, len(weights) + 1):
-        lines += [f"frontend f{i}", f" bind unix@{where}/s{i}",
-                  f' http-request return status 200 content-type text/plain string "{i}"']
-    return "\n".join(lines) + "\n"
+class Case:
+    """A `balance` with its further lines, and libsched's words for the same."""
+
+    def __init__(self, balance, algo, weights, n, more="", down=(), key=None, flags=0, factor=0, hold=0):
+        self.balance, self.algo, self.weights, self.n, self.more, self.down = balance, algo, weights, n, more, down
+        self.key, self.flags, self.factor, self.hold = key, flags, factor, hold
+
+    def name(self):
+        words = [self.balance, *self.more.split("\n"), ",".join(map(str, self.weights))]
+        return " ".join(words) + (f" without {list(self.down)}" if self.down else "")
+
+    def configuration(self, where):
+        lines = ["global", " nbthread 1", "defaults", " mode http", " timeout client 5s", " timeout server 5s",
+                 " timeout connect 5s", "frontend front", f" bind unix@{where}/front",
+                 " http-request set-src hdr(x-src) if { req.hdr(x-src) -m found }", " default_backend pool",
+                 "backend pool", f" balance {self.balance}", *(" " + line for line in self.more.split("\n"))]
+        lines += [f" server s{i} unix@{where}/s{i} weight {weight}{' disabled' if i in self.down else ''}"
+                  for i, weight in enumerate(self.weights, 1)]
+        return "\n".join(lines) + "\n"
+
+    def start(self, where, repl):
+        path = f"{where}/haproxy.cfg"
+        with open(path, "w", encoding="ascii") as file:
+            file.write(self.configuration(where))
+        theirs = Balancer(where, ["haproxy", "-db", "-f", path], len(self.weights))
+        mine = Ours(repl, self.algo, self.weights, flags=self.flags, factor=self.factor)
+        for i in self.down:
+            mine.ask(f"down {i}")
+        return theirs, mine
 
 
-class Client(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost")
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(5)
-        for attempt in range(50):
-            try:
-                return self.sock.connect(self.path)
-            except OSError:
-                if attempt == 49:
-                    raise
-                time.sleep(0.1)
+def no_key(_):
+    return "/", [], "pick"
 
 
-def haproxys(where, balance, weights, n):
-    path = f"{where}/haproxy.cfg"
-    with open(path, "w", encoding="ascii") as file:
-        file.write(configuration(where, balance, weights))
-    process = subprocess.Popen(["haproxy", "-db", "-f", path], stderr=subprocess.DEVNULL)
-    try:
-        client = Client(f"{where}/front")
-        chosen = []
-        for _ in range(n):
-            client.request("GET", "/")
-            chosen.append(int(client.getresponse().read()))
-        client.close()
-        return chosen
-    finally:
-        process.terminate()
-        process.wait()
+def text_key(where, function):
+    """A random text at its place in the request; now and then none, if it may be missing."""
+    def key(rng):
+        text = "k" * rng.randrange(0, 40) + str(rng.randrange(10 ** 6))
+        if where != "uri" and rng.random() < 0.1:
+            return "/", [], "hash none"
+        if where == "uri":
+            return f"/{text}?{rng.random()}", [], f"hash {function} /{text}"
+        if where == "url_param":
+            return f"/?a=b&id={text}", [], f"hash {function} {text}"
+        return "/", [f"X-Key: {text}"], f"hash {function} {text}"
+    return key
 
 
-def ours(repl, balance, weights, n):
-    lines = [f"add {i} {weight}" for i, weight in enumerate(weights, 1)]
-    process = subprocess.Popen([repl, balance], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
-
-    def ask(line):
-        process.stdin.write(line + "\n")
-        return process.stdout.readline().strip()
-
-    for line in lines:
-        ask(line)
-    chosen = []
-    for _ in range(n):
-        chosen.append(int(ask("pick")))
-        ask(f"done {chosen[-1]}")
-    process.stdin.close()
-    process.wait()
-    return chosen
+def address_key(function):
+    def key(rng):
+        address = ".".join(str(rng.randrange(1, 255)) for _ in range(4))
+        if rng.random() < 0.3:
+            address = "2001:db8:" + ":".join(f"{rng.randrange(1, 65536):x}" for _ in range(6))
+        return "/", [f"X-Src: {address}"], f"hash {function} {address}"
+    return key
 
 
-def compare(repl, balance, weights, n):
+def cases():
+    for weights in ROUNDROBIN:
+        yield Case("roundrobin", "roundrobin", weights, min(3 * 16 * sum(weights), REQUESTS_MAX))
+    for weights in STATIC_RR:
+        yield Case("static-rr", "static-rr", weights, min(3 * sum(weights), REQUESTS_MAX))
+    for weights in [1, 1, 1], [3, 2, 1]:
+        yield Case("leastconn", "leastconn", weights, 60)
+    for kind, flags in ("map-based", 0), ("consistent", CONSISTENT):
+        for function in "sdbm", "djb2", "wt6", "crc32":
+            for modifier in "", "avalanche":
+                name = f"{function}+{modifier}" if modifier else function
+                yield Case("hdr(x-key)", "hdr", [3, 2, 5, 1], KEYS, f"hash-type {kind} {function} {modifier}",
+                           key=text_key("hdr", name), flags=flags)
+        bare = "+avalanche" if kind == "consistent" else ""  # what `consistent` alone means
+        for modifier, name in ("", "address" + bare), ("sdbm", "address"), ("sdbm avalanche", "address+avalanche"):
+            yield Case("source", "source", [1, 1, 1, 1], KEYS, f"hash-type {kind} {modifier}",
+                       key=address_key(name), flags=flags)
+        for down in (2,), (1, 3):
+            yield Case("uri", "uri", [4, 2, 6, 3], KEYS, f"hash-type {kind}", down, key=text_key("uri", "sdbm" + bare),
+                       flags=flags)
+        yield Case("url_param id", "url_param", [1, 256, 30], KEYS, f"hash-type {kind}",
+                   key=text_key("url_param", "sdbm" + bare), flags=flags)
+    for factor in 101, 125, 200:
+        yield Case("hdr(x-key)", "hdr", [3, 2, 5, 1, 1], KEYS,
+                   f"hash-type consistent sdbm avalanche\nhash-balance-factor {factor}",
+                   key=text_key("hdr", "sdbm+avalanche"), flags=CONSISTENT, factor=factor, hold=40)
+
+
+def compare(repl, case, seed):
+    rng = random.Random(seed)
     with tempfile.TemporaryDirectory(prefix="hawser-") as where:
-        theirs = haproxys(where, balance, weights, n)
-    mine = ours(repl, balance, weights, n)
-    what = f"{balance} {','.join(map(str, weights))}: {n} requests"
-    if theirs == mine:
-        print(f"{what}, all the same")
-        return True
-    first = next(i for i in range(n) if theirs[i] != mine[i])
-    print(f"FAILED: {what}: at {first} HAProxy goes on {theirs[first:first + 12]}, libsched {mine[first:first + 12]}")
-    return False
+        theirs, mine = case.start(where, repl)
+        held = []
+        try:
+            for n in range(case.n):
+                path, headers, line = (case.key or no_key)(rng)
+                server, pair = theirs.pick(path, headers)
+                chosen = int(mine.ask(line))
+                if chosen != server:
+                    print(f"FAILED: {case.name()}: pick {n} ({line}): HAProxy took {server}, libsched {chosen}")
+                    return False
+                held.append((server, pair))
+                while held and (len(held) > case.hold or (case.hold and rng.random() < 0.3)):
+                    server, pair = held.pop(rng.randrange(len(held)))
+                    theirs.done(pair)
+                    mine.ask(f"done {server}")
+        finally:
+            theirs.close()
+            mine.close()
+    print(f"{case.name()}: {case.n} requests, all the same")
+    return True
+
+
+def compare_shares(repl, draws, weights):
+    """HAProxy draws from its ring of 16 points a unit of weight, whose own shares are within some percent."""
+    case = Case(f"random({draws})", "random", weights, DRAWS)
+    count = [collections.Counter(), collections.Counter()]
+    with tempfile.TemporaryDirectory(prefix="hawser-") as where:
+        theirs, mine = case.start(where, repl)
+        try:
+            for _ in range(DRAWS):
+                server, pair = theirs.pick()
+                theirs.done(pair)
+                count[0][server] += 1
+                server = int(mine.ask("pick"))
+                mine.ask(f"done {server}")
+                count[1][server] += 1
+        finally:
+            theirs.close()
+            mine.close()
+    good = all(abs(count[0][i] - count[1][i]) < 0.06 * DRAWS for i in range(1, len(weights) + 1))
+    shares = ["/".join(f"{100 * c[i] / DRAWS:.0f}" for i in range(1, len(weights) + 1)) for c in count]
+    print(f"{'' if good else 'FAILED: '}{case.name()}: HAProxy {shares[0]} %, libsched {shares[1]} %")
+    return good
 
 
 def main():
@@ -105,9 +165,8 @@ def main():
         print("skipped: needs haproxy: apt-get install haproxy")
         return 77
     repl = os.path.realpath(sys.argv[1])
-    good = [compare(repl, "roundrobin", weights, min(3 * 16 * sum(weights), REQUESTS_MAX)) for weights in ROUNDROBIN]
-    good += [compare(repl, "static-rr", weights, min(3 * sum(weights), REQUESTS_MAX)) for weights in STATIC_RR]
-    good += [compare(repl, "leastconn", weights, 60) for weights in ([1, 1, 1], [3, 2, 1])]
+    good = [compare(repl, case, seed) for seed, case in enumerate(cases(), 1)]
+    good += [compare_shares(repl, draws, weights) for draws, weights in ((1, [100, 50, 200]), (2, [60, 60, 30, 90]))]
     return 0 if all(good) else 1
 
 
