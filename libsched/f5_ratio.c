@@ -19,6 +19,8 @@ struct rated {
 	uint32_t ratio, count; /* connections when it was rated */
 };
 
+#define NEVER_RATED UINT32_MAX
+
 /* Level by level: on level k everyone rated k or better has a turn. */
 struct rotation {
 	uint64_t rated_ns; /* 0: never yet */
@@ -46,7 +48,7 @@ static void adopt(const struct lb_snapshot *s, struct rotation *r, const struct 
 		  const struct rotation *was, uint32_t first_ratio)
 {
 	for (size_t i = 0; i < s->n; i++)
-		r->at[i].ratio = first_ratio;
+		r->at[i] = (struct rated){first_ratio, NEVER_RATED};
 	if (!old)
 		return;
 	r->rated_ns = was->rated_ns;
@@ -82,7 +84,7 @@ typedef void rate_fn(const struct lb_snapshot *s, struct rotation *r, count_fn *
 
 static uint32_t to_32(uint64_t n)
 {
-	return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+	return n < NEVER_RATED ? (uint32_t)n : NEVER_RATED - 1;
 }
 
 static void rate_observed(const struct lb_snapshot *s, struct rotation *r, count_fn *count)
@@ -101,9 +103,9 @@ static void rate_predictive(const struct lb_snapshot *s, struct rotation *r, cou
 		struct rated *e = &r->at[i];
 		uint32_t n = to_32(count(s, i));
 
-		if (n > e->count && e->ratio > 1)
+		if (e->count != NEVER_RATED && n > e->count && e->ratio > 1)
 			e->ratio--;
-		if (n < e->count && e->ratio < RATIO_MAX)
+		if (e->count != NEVER_RATED && n < e->count && e->ratio < RATIO_MAX)
 			e->ratio++;
 		e->count = n;
 	}

@@ -86,6 +86,16 @@ static inline bool spreads(const struct lb_group *g)
 	return true;
 }
 
+/* Whose the key is; nothing is counted. */
+static inline uint64_t key_pick(struct lb_picker *p, uint64_t key)
+{
+	struct lb_request r = {.size = sizeof(r), .key64 = key, .flags = LB_REQUEST_UNCOUNTED};
+	uint64_t id;
+
+	assert_int_equal(lb_pick(p, &r, &id), 0);
+	return id;
+}
+
 /* The next n picks as text, "1 2 1"; errors as "-EAGAIN" and the like. `done`: each ends at once. */
 static inline const char *picks(struct lb_picker *p, size_t n, bool done)
 {

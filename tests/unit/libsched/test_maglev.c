@@ -3,21 +3,12 @@
 
 #define KEYS 60000
 
-static uint64_t pick_of(struct lb_picker *p, uint64_t key)
-{
-	struct lb_request r = {.size = sizeof(r), .key64 = key, .flags = LB_REQUEST_UNCOUNTED};
-	uint64_t id;
-
-	assert_int_equal(lb_pick(p, &r, &id), 0);
-	return id;
-}
-
 static struct tally shares(struct lb_picker *p)
 {
 	struct tally t = {{0}};
 
 	for (uint64_t key = 0; key < KEYS; key++)
-		t.of[pick_of(p, key)]++;
+		t.of[key_pick(p, key)]++;
 	return t;
 }
 
@@ -42,16 +33,16 @@ static void few_of_the_others_keys_move(void **state)
 
 	(void)state;
 	for (uint64_t key = 0; key < KEYS; key++)
-		before[key] = pick_of(p, key);
+		before[key] = key_pick(p, key);
 	lb_server_set_up(g, 3, false);
 	commit(g);
 	for (uint64_t key = 0; key < KEYS; key++)
-		moved += before[key] != 3 && pick_of(p, key) != before[key];
+		moved += before[key] != 3 && key_pick(p, key) != before[key];
 	assert_in_range(moved, 0, KEYS * 2 / 100);
 	lb_server_set_up(g, 3, true);
 	commit(g);
 	for (uint64_t key = 0; key < KEYS; key++)
-		assert_int_equal(pick_of(p, key), before[key]);
+		assert_int_equal(key_pick(p, key), before[key]);
 	lb_group_free(g);
 }
 
@@ -68,7 +59,7 @@ static void the_order_of_adding_does_not_matter(void **state)
 	commit(g);
 	commit(h);
 	for (uint64_t key = 0; key < KEYS; key++)
-		assert_int_equal(pick_of(p, key), pick_of(q, key));
+		assert_int_equal(key_pick(p, key), key_pick(q, key));
 	lb_group_free(g);
 	lb_group_free(h);
 }
@@ -102,11 +93,11 @@ static void another_seed_is_another_table(void **state)
 	(void)state;
 	assert_true(before.of[1] && before.of[2]);
 	for (uint64_t key = 0; key < 100; key++)
-		was[key] = pick_of(p, key);
+		was[key] = key_pick(p, key);
 	assert_int_equal(lb_group_configure(g, &o), 0);
 	commit(g);
 	for (uint64_t key = 0; key < 100; key++)
-		moved += was[key] != pick_of(p, key);
+		moved += was[key] != key_pick(p, key);
 	assert_in_range(moved, 20, 80);
 	lb_group_free(g);
 }

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* smooth-wrr and least_conn; nginx itself is asked in tests/interop/sched_nginx.py. */
+#include "support.h"
+
+static void the_sequences_are_nginxs(void **state)
+{
+	struct lb_group *g = GROUP("smooth-wrr", 5, 1, 1);
+
+	(void)state;
+	assert_picks(picker_of(g), 14, "1 1 2 1 3 1 1 1 1 2 1 3 1 1");
+	lb_group_free(g);
+	g = GROUP("smooth-wrr", 3, 2, 1);
+	assert_picks(picker_of(g), 12, "1 2 1 3 2 1 1 2 1 3 2 1");
+	lb_group_free(g);
+	g = GROUP("smooth-wrr", 4, 3, 2);
+	assert_picks(picker_of(g), 9, "1 2 3 1 2 1 3 2 1");
+	lb_group_free(g);
+}
+
+static void in_a_cycle_each_has_exactly_its_weight(void **state)
+{
+	struct lb_group *g = GROUP("smooth-wrr", 13, 0, 7, 65, 1, 7);
+	struct tally t = tally_of(picker_of(g), 93 * 3);
+
+	(void)state;
+	assert_int_equal(t.of[1], 13 * 3);
+	assert_int_equal(t.of[2], 0);
+	assert_int_equal(t.of[3], 7 * 3);
+	assert_int_equal(t.of[4], 65 * 3);
+	assert_int_equal(t.of[5], 3);
+	assert_int_equal(t.of[6], 7 * 3);
+	lb_group_free(g);
+}
+
+/* ---- The obvious way, with servers that are full, down, excluded ---- */
+
+#define SERVERS 8
+
+struct model {
+	long gained[SERVERS + 1], weight[SERVERS + 1];
+	uint32_t active[SERVERS + 1];
+	bool up[SERVERS + 1];
+	uint64_t excluded;
+};
+
+static bool may(const struct model *m, uint64_t id)
+{
+	return m->up[id] && m->weight[id] && id != m->excluded && m->active[id] < 6;
+}
+
+static uint64_t model_smooth(struct model *m, bool least, double ratio)
+{
+	uint64_t best = 0;
+	long total = 0;
+
+	for (uint64_t id = 1; id <= SERVERS; id++) {
+		if (!may(m, id) || (least && m->active[id] != ratio * (double)m->weight[id]))
+			continue;
+		m->gained[id] += m->weight[id];
+		total += m->weight[id];
+		if (!best || m->gained[id] > m->gained[best])
+			best = id;
+	}
+	m->gained[best] -= total;
+	return best;
+}
+
+/* Alone with its ratio it is chosen without a step. */
+static uint64_t model_least(struct model *m)
+{
+	uint64_t best = 0;
+	double least = 0;
+	int n = 0;
+
+	for (uint64_t id = 1; id <= SERVERS; id++) {
+		double ratio = (double)m->active[id] / (double)m->weight[id];
+
+		if (!may(m, id))
+			continue;
+		n = !best || ratio < least ? 1 : n + (ratio == least);
+		if (!best || ratio < least) {
+			best = id;
+			least = ratio;
+		}
+	}
+	return n > 1 ? model_smooth(m, true, least) : best;
+}
+
+static void same_as_the_model(const char *algo, uint32_t seed)
+{
+	struct lb_group *g = group_new(algo);
+	struct lb_picker *p;
+	struct model m = {{0}, {0}, {0}, {0}, 0};
+	uint32_t x = seed;
+
+	for (uint64_t id = 1; id <= SERVERS; id++) {
+		m.weight[id] = 1 << draw(&x, 4); /* ratios of them are exact */
+		m.up[id] = true;
+		add(g, id, (uint32_t)m.weight[id]);
+		lb_server_set_maxconn(g, id, 6);
+	}
+	commit(g);
+	p = picker_of(g);
+	for (int i = 0; i < 20000; i++) {
+		struct lb_request r = {.size = sizeof(r)};
+		uint64_t id = 1 + draw(&x, SERVERS), expected;
+
+		if (!draw(&x, 50)) {
+			m.up[id] = !m.up[id];
+			lb_server_set_up(g, id, m.up[id]);
+			commit(g);
+		}
+		if (m.active[id]) {
+			m.active[id]--;
+			lb_done(p, id, NULL);
+		}
+		m.excluded = draw(&x, 10) ? 0 : 1 + draw(&x, SERVERS);
+		r.exclude = &m.excluded;
+		r.n_exclude = m.excluded != 0;
+		expected = algo[0] == 'l' ? model_least(&m) : model_smooth(&m, false, 0);
+		assert_int_equal(lb_pick(p, &r, &id) == 0, expected != 0);
+		if (!expected)
+			continue;
+		assert_int_equal(id, expected);
+		m.active[id]++;
+	}
+	lb_group_free(g);
+}
+
+static void smooth_wrr_is_the_models(void **state)
+{
+	(void)state;
+	for (uint32_t seed = 1; seed <= 5; seed++)
+		same_as_the_model("smooth-wrr", seed);
+}
+
+static void least_conn_is_the_models(void **state)
+{
+	(void)state;
+	for (uint32_t seed = 1; seed <= 5; seed++)
+		same_as_the_model("least_conn", seed);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(the_sequences_are_nginxs),
+	    cmocka_unit_test(in_a_cycle_each_has_exactly_its_weight),
+	    cmocka_unit_test(smooth_wrr_is_the_models),
+	    cmocka_unit_test(least_conn_is_the_models),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
