@@ -49,7 +49,8 @@ struct ha_vrrp_socket {
 
 /*
  * Opens and fully configures a wanted socket: non-blocking, close-on-exec. For the process that has
- * CAP_NET_RAW; the descriptor may then be passed with SCM_RIGHTS. Returns the descriptor or -errno:
+ * CAP_NET_RAW; the descriptor may then be passed with SCM_RIGHTS. ADVERT lets nothing in until
+ * ha_vrrp_link_new has it. Returns the descriptor or -errno:
  * -EINVAL for a request that says something else than the comments above, whoever wrote it.
  */
 LIBHA_API int ha_vrrp_link_open_socket(const struct ha_vrrp_socket *want);
@@ -69,6 +70,12 @@ struct ha_vrrp_link_opts {
 	uint32_t receive_buffer_bytes; /* default: the system's */
 
 	/*
+	 * Adverts of VRIDs that no router of the link has are kept out by the kernel: a neighbour's
+	 * thousand cost no wake-up. True: they come in, and stats.unknown_vrid counts them.
+	 */
+	bool no_filter;
+
+	/*
 	 * Opens the sockets elsewhere. Returns a descriptor, which the link owns from then on, or
 	 * -errno. Called inside ha_vrrp_link_new only. NULL: ha_vrrp_link_open_socket here.
 	 */
@@ -84,7 +91,8 @@ LIBHA_API void ha_vrrp_link_free(struct ha_vrrp_link *l);
 
 /*
  * From now on the router gets its packets and its ticks. -EINVAL: another family; -EEXIST: the link
- * has a router of this VRID. Take it out before it is freed. In callbacks, too.
+ * has a router of this VRID, or another link has this router; -ENOMEM. Take it out before it is freed.
+ * In callbacks, too.
  */
 LIBHA_API int ha_vrrp_link_add(struct ha_vrrp_link *l, struct ha_vrrp *v);
 LIBHA_API int ha_vrrp_link_remove(struct ha_vrrp_link *l, struct ha_vrrp *v); /* -ENOENT */
@@ -143,11 +151,12 @@ LIBHA_API int ha_vrrp_link_source(uint32_t ifindex, uint8_t family, const struct
 
 struct ha_vrrp_link_stats {
 	size_t size;
-	uint64_t received;     /* packets of protocol 112 read from the socket */
-	uint64_t sent;	       /* adverts */
-	uint64_t announced;    /* ARP and NA frames */
-	uint64_t errors;       /* of sending, and of reading other than "nothing there" */
-	uint64_t unknown_vrid; /* for none of our routers (vrrpv3RouterVrIdErrors) */
+	uint64_t received;  /* packets of protocol 112 read from the socket */
+	uint64_t sent;	    /* adverts */
+	uint64_t announced; /* ARP and NA frames */
+	uint64_t errors;    /* of sending, and of reading other than "nothing there" */
+	uint64_t
+	    unknown_vrid; /* for none of our routers (vrrpv3RouterVrIdErrors); see opts.no_filter */
 	uint64_t no_meta; /* cut, or without TTL or destination: dropped (PacketLengthErrors) */
 };
 LIBHA_API int ha_vrrp_link_stats(const struct ha_vrrp_link *l, struct ha_vrrp_link_stats *ret);

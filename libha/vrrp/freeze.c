@@ -273,5 +273,6 @@ int ha_vrrp_thaw(struct ha_vrrp *v, uint64_t now_ns, const void *buf, size_t len
 		v->now_ns = now_ns;
 	take(v, &f);
 	adapt(v, &f);
+	vrrp_rearm(v);
 	return 0;
 }

@@ -97,6 +97,7 @@ static void wake(struct ha_vrrp *v)
 		v->timer = VRRP_TIMER_NOW;
 		v->timer_ns = v->now_ns;
 	}
+	vrrp_rearm(v);
 }
 
 static bool any_fault(struct ha_vrrp_group *g)
@@ -234,13 +235,17 @@ void vrrp_group_settle(struct ha_vrrp *v)
 	struct vrrp_action *a;
 	struct list *i;
 
-	if (!g)
+	if (!g) {
+		vrrp_rearm(v);
 		return;
+	}
 	list_for_each (i, &g->members) /* one clock for all */
 		if (member_of(i)->now_ns < v->now_ns)
 			member_of(i)->now_ns = v->now_ns;
 	settle_faults(g);
 	settle_election(g);
+	list_for_each (i, &g->members)
+		vrrp_rearm(member_of(i));
 	state = ha_vrrp_group_state(g);
 	if (state == g->state)
 		return;

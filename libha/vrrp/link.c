@@ -24,10 +24,12 @@
 #include "base/mem.h"
 #include "base/sized.h"
 #include "vrrp/announce.h"
+#include "vrrp/filter.h"
 #include "vrrp/frame.h"
+#include "vrrp/object.h"
 
 #define PACKET_SIZE (HA_VRRP_MAX_ADVERT + 60 + 4) /* IPv4 options, and enough to see "too long" */
-#define CONTROL_SIZE 256
+#define CONTROL_SIZE 128
 #define CHUNK 16 /* packets of one recvmmsg */
 
 struct ha_vrrp_link {
@@ -35,8 +37,10 @@ struct ha_vrrp_link {
 	uint32_t ifindex;
 	int fd, announce_fd;
 	bool busy;
-	unsigned n;
 	struct ha_vrrp *by_vrid[256];
+	struct heap clock;	      /* the routers, by what ha_vrrp_deadline says of them */
+	struct vrrp_byte_set vrids;   /* that the kernel lets in */
+	bool no_filter, filter_stale; /* stale: lets in more than there are routers */
 	struct ha_vrrp_link_stats stats;
 
 	/* What one recvmmsg fills. */
@@ -87,6 +91,50 @@ static int open_both(struct ha_vrrp_link *l, const struct ha_vrrp_link_opts *o)
 	return l->announce_fd < 0 ? l->announce_fd : 0;
 }
 
+/* Says to the kernel which VRIDs are of use. */
+static int set_filter(struct ha_vrrp_link *l)
+{
+	struct vrrp_filter f;
+	struct sock_fprog program = {.filter = f.at};
+	int none = 0;
+
+	l->filter_stale = false;
+	if (l->no_filter) {
+		setsockopt(l->fd, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof(none));
+		return 0; /* -ENOENT: it had none */
+	}
+	vrrp_filter_adverts(l->family, false, &l->vrids, &f);
+	program.len = f.n;
+	if (setsockopt(l->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
+		return -errno;
+	return 0;
+}
+
+static void narrow_filter(struct ha_vrrp_link *l)
+{
+	l->vrids = (struct vrrp_byte_set){0};
+	for (unsigned i = 1; i < 256; i++)
+		if (l->by_vrid[i])
+			vrrp_byte_set_add(&l->vrids, (uint8_t)i);
+	set_filter(l);
+}
+
+/* What recvmmsg changes is put back. */
+static void prepare(struct ha_vrrp_link *l, unsigned from, unsigned to)
+{
+	for (unsigned i = from; i < to; i++) {
+		l->iov[i] = (struct iovec){l->packet[i], PACKET_SIZE};
+		l->message[i].msg_hdr = (struct msghdr){
+		    .msg_name = &l->from[i],
+		    .msg_namelen = sizeof(l->from[i]),
+		    .msg_iov = &l->iov[i],
+		    .msg_iovlen = 1,
+		    .msg_control = l->control[i],
+		    .msg_controllen = CONTROL_SIZE,
+		};
+	}
+}
+
 int ha_vrrp_link_new(const struct ha_vrrp_link_opts *opts, struct ha_vrrp_link **ret)
 {
 	struct ha_vrrp_link_opts o;
@@ -104,7 +152,12 @@ int ha_vrrp_link_new(const struct ha_vrrp_link_opts *opts, struct ha_vrrp_link *
 	l->family = o.family;
 	l->ifindex = o.ifindex;
 	l->fd = l->announce_fd = -1;
+	l->no_filter = o.no_filter;
+	heap_init(&l->clock);
+	prepare(l, 0, CHUNK);
 	r = open_both(l, &o);
+	if (r >= 0)
+		r = set_filter(l);
 	if (r < 0) {
 		ha_vrrp_link_free(l);
 		return r;
@@ -122,21 +175,35 @@ void ha_vrrp_link_free(struct ha_vrrp_link *l)
 		close(l->fd);
 	if (l->announce_fd >= 0)
 		close(l->announce_fd);
+	for (unsigned i = 1; i < 256; i++)
+		if (l->by_vrid[i])
+			l->by_vrid[i]->clock = NULL;
+	heap_fini(&l->clock);
 	mem_free(l);
 }
 
 int ha_vrrp_link_add(struct ha_vrrp_link *l, struct ha_vrrp *v)
 {
-	const struct ha_vrrp_opts *o;
+	uint8_t vrid;
+	int r;
 
-	if (!l || !v)
+	if (!l || !v || v->opts.family != l->family)
 		return -EINVAL;
-	o = ha_vrrp_opts(v);
-	if (o->family != l->family)
-		return -EINVAL;
-	if (l->by_vrid[o->vrid])
+	vrid = v->opts.vrid;
+	if (l->by_vrid[vrid] || v->clock)
 		return -EEXIST;
-	l->by_vrid[o->vrid] = v;
+	if (heap_arm(&l->clock, &v->due, ha_vrrp_deadline(v)) < 0)
+		return -ENOMEM;
+	if (!vrrp_byte_set_has(&l->vrids, vrid)) {
+		vrrp_byte_set_add(&l->vrids, vrid);
+		r = set_filter(l);
+		if (r < 0) {
+			heap_disarm(&l->clock, &v->due);
+			return r;
+		}
+	}
+	v->clock = &l->clock;
+	l->by_vrid[vrid] = v;
 	return 0;
 }
 
@@ -150,6 +217,9 @@ int ha_vrrp_link_remove(struct ha_vrrp_link *l, struct ha_vrrp *v)
 	if (l->by_vrid[vrid] != v)
 		return -ENOENT;
 	l->by_vrid[vrid] = NULL;
+	heap_disarm(&l->clock, &v->due);
+	v->clock = NULL;
+	l->filter_stale = true; /* until the next dispatch: many may leave at once */
 	return 0;
 }
 
@@ -232,27 +302,11 @@ static void deliver(struct ha_vrrp_link *l, uint64_t now_ns, struct mmsghdr *mm,
 		l->stats.unknown_vrid++;
 }
 
-static void prepare(struct ha_vrrp_link *l)
-{
-	for (unsigned i = 0; i < CHUNK; i++) {
-		l->iov[i] = (struct iovec){l->packet[i], PACKET_SIZE};
-		l->message[i].msg_hdr = (struct msghdr){
-		    .msg_name = &l->from[i],
-		    .msg_namelen = sizeof(l->from[i]),
-		    .msg_iov = &l->iov[i],
-		    .msg_iovlen = 1,
-		    .msg_control = l->control[i],
-		    .msg_controllen = CONTROL_SIZE,
-		};
-	}
-}
-
 /* One batch; how many packets it had, or -errno. */
 static int receive(struct ha_vrrp_link *l, uint64_t now_ns)
 {
 	int n;
 
-	prepare(l);
 	n = recvmmsg(l->fd, l->message, CHUNK, MSG_DONTWAIT, NULL);
 	if (n < 0) {
 		if (errno == EAGAIN || errno == EINTR)
@@ -262,20 +316,25 @@ static int receive(struct ha_vrrp_link *l, uint64_t now_ns)
 	}
 	for (int i = 0; i < n; i++)
 		deliver(l, now_ns, &l->message[i], (unsigned)i);
+	prepare(l, 0, (unsigned)n);
 	return n;
 }
 
 uint64_t ha_vrrp_link_deadline(const struct ha_vrrp_link *l)
 {
-	uint64_t first = HA_VRRP_NEVER;
+	return heap_deadline(&l->clock);
+}
 
-	for (unsigned i = 1; i < 256; i++) {
-		uint64_t deadline = ha_vrrp_deadline(l->by_vrid[i]);
+/* Each due router once: one that is due again at once waits for the next turn. */
+static void tick(struct ha_vrrp_link *l, uint64_t now_ns)
+{
+	for (size_t left = l->clock.n; left && heap_deadline(&l->clock) <= now_ns; left--) {
+		struct ha_vrrp *v = container_of(heap_first(&l->clock), struct ha_vrrp, due);
 
-		if (deadline < first)
-			first = deadline;
+		ha_vrrp_tick(v, now_ns);
+		if (v->clock && v->due.deadline_ns <= now_ns)
+			heap_arm(v->clock, &v->due, now_ns + 1);
 	}
-	return first;
 }
 
 int ha_vrrp_link_dispatch(struct ha_vrrp_link *l, uint64_t now_ns)
@@ -292,9 +351,9 @@ int ha_vrrp_link_dispatch(struct ha_vrrp_link *l, uint64_t now_ns)
 		if (r < CHUNK)
 			break;
 	}
-	for (unsigned i = 1; i < 256; i++)
-		if (ha_vrrp_deadline(l->by_vrid[i]) <= now_ns)
-			ha_vrrp_tick(l->by_vrid[i], now_ns);
+	tick(l, now_ns);
+	if (l->filter_stale)
+		narrow_filter(l);
 	l->busy = false;
 	return r < 0 ? r : 0;
 }

@@ -16,6 +16,7 @@
 
 #include <libha/vrrp.h>
 
+#include "base/heap.h"
 #include "base/list.h"
 #include "vrrp/wire.h"
 
@@ -104,6 +105,9 @@ struct ha_vrrp {
 	struct ha_vrrp_group *group;
 	struct list in_group;
 
+	struct heap *clock; /* of the link that serves it, or NULL: the host asks for deadlines */
+	struct heap_node due;
+
 	uint64_t now_ns; /* the latest time seen */
 	enum ha_vrrp_state state;
 	uint64_t since_ns;
@@ -136,6 +140,15 @@ struct ha_vrrp {
 	struct vrrp_sender sender[HA_VRRP_MAX_SENDERS];
 	int16_t weight[HA_VRRP_MAX_TRACKERS]; /* what each tracker adds now */
 };
+
+/* Tells the link when the router is due, after whatever may have moved that. */
+static inline void vrrp_rearm(struct ha_vrrp *v)
+{
+	uint64_t deadline_ns = ha_vrrp_deadline(v);
+
+	if (v->clock && v->due.deadline_ns != deadline_ns)
+		heap_arm(v->clock, &v->due, deadline_ns); /* it has its place: cannot fail */
+}
 
 /* The events of RFC 9568 section 6.4, and those that the RFC does not know. */
 enum vrrp_event {

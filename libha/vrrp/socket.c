@@ -115,18 +115,25 @@ static int configure(int fd, const struct ha_vrrp_socket *want)
 	return want->family == AF_INET6 ? configure6(fd, want, ttl) : configure4(fd, want, ttl);
 }
 
-/* Protocol 0 receives nothing, but whoever holds the socket could bind it anew: the filter stays. */
-static int open_announce(void)
+/* Until the link says what it wants, and so also before the socket is bound to its interface. */
+static int let_nothing_in(int fd)
 {
 	static struct sock_filter nothing[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
 	const struct sock_fprog program = {.len = 1, .filter = nothing};
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ? -errno
+											   : 0;
+}
+
+/* Protocol 0 receives nothing, but whoever holds the socket could bind it anew: the filter stays. */
+static int open_announce(void)
+{
 	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), r;
 
 	if (fd < 0)
 		return -errno;
-	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
-		r = -errno;
-	else
+	r = let_nothing_in(fd);
+	if (!r)
 		r = set_int(fd, SOL_SOCKET, SO_LOCK_FILTER, 1);
 	if (r < 0) {
 		close(fd);
@@ -159,7 +166,9 @@ int ha_vrrp_link_open_socket(const struct ha_vrrp_socket *want)
 	fd = socket((int)own.family, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, HA_VRRP_PROTOCOL);
 	if (fd < 0)
 		return -errno;
-	r = configure(fd, &own);
+	r = let_nothing_in(fd);
+	if (!r)
+		r = configure(fd, &own);
 	if (r < 0) {
 		close(fd);
 		return r;

@@ -6,7 +6,7 @@
 
 adverts_py() { /usr/bin/python3 "$lab_root/tests/bench/adverts.py" "$@"; }
 quantiles() { # NUMBER...: the median and the 99th percentile
-    sorted "$@" | awk '{ v[NR] = $1 } END { i = int(NR * 0.99 + 0.999999); printf "%.2f %.2f", v[int((NR + 1) / 2)], v[i > NR ? NR : i] }'
+    sorted "$@" | awk '{ v[NR] = $1 } END { i = int(NR * 0.99 + 0.999999); printf("%.2f %.2f", v[int((NR + 1) / 2)], v[i]) }'
 }
 wire_start() { # TAG [SWITCH]
     wire=$LAB_DIR/net/$1.pcap

@@ -22,6 +22,7 @@
 static struct rig r;
 static struct ha_vrrp_link *l;
 static int wire_fd = -1, beyond_fd = -1;
+static bool no_filter; /* of the next link */
 
 static void run(const char *command)
 {
@@ -76,7 +77,8 @@ static int link_send(struct ha_vrrp *v, const struct ha_ip *to, const void *adve
 
 static void up(uint8_t family, uint8_t priority)
 {
-	struct ha_vrrp_link_opts lo = {.size = sizeof(lo), .family = family};
+	struct ha_vrrp_link_opts lo = {
+	    .size = sizeof(lo), .family = family, .no_filter = no_filter};
 	struct ha_vrrp_opts o = rig_opts();
 	struct ha_vrrp_ops ops = rig_ops;
 	const struct ha_ip six = ip("fe80::100");
@@ -103,6 +105,7 @@ static int down(void **state)
 	(void)state;
 	ha_vrrp_link_free(l);
 	l = NULL;
+	no_filter = false;
 	rig_down(&r);
 	close(wire_fd);
 	close(beyond_fd);
@@ -292,6 +295,7 @@ static void a_fragment_and_a_stub_never_arrive_as_an_advert(void **state)
 	struct ha_vrrp_link_stats s;
 
 	(void)state;
+	no_filter = true; /* which would drop the stub, too */
 	up(AF_INET, 100);
 	put(wire_fd, 255, 51, 0x2000, 0, 8); /* 59: more to come, that never does */
 	put(wire_fd, 255, 51, 0, 0, 1);
@@ -305,6 +309,7 @@ static void R14_R15_other_vrids_and_other_interfaces_are_not_ours(void **state)
 	struct ha_vrrp_link_stats s;
 
 	(void)state;
+	no_filter = true;
 	up(AF_INET, 100);
 	put(beyond_fd, 255, 51, 0, 0, 12); /* arrives on another interface */
 	put(wire_fd, 255, 52, 0, 0, 12);
@@ -318,6 +323,7 @@ static void our_own_adverts_are_not_heard(void **state)
 	struct ha_vrrp_link_stats s;
 
 	(void)state;
+	no_filter = true;
 	up(AF_INET, 255);
 	put(wire_fd, 255, 52, 0, 0, 12);
 	s = hear_until(1); /* the stranger's, not ours, which left before */
@@ -332,12 +338,107 @@ static void one_dispatch_reads_a_bounded_number(void **state)
 	(void)state;
 	up(AF_INET, 100);
 	for (int i = 0; i < HA_VRRP_LINK_BATCH + 10; i++)
-		put(wire_fd, 255, 52, 0, 0, 12);
+		put(wire_fd, 255, 51, 0, 0, 12);
 	usleep(50000);
 	assert_int_equal(ha_vrrp_link_dispatch(l, T0), 0);
 	ha_vrrp_link_stats(l, &s);
 	assert_int_equal(s.received, HA_VRRP_LINK_BATCH);
 	hear_until(HA_VRRP_LINK_BATCH + 10);
+}
+
+/* 65: ten thousand adverts of other people's routers wake nobody. */
+static void foreign_vrids_never_leave_the_kernel(void **state)
+{
+	struct pollfd p;
+
+	(void)state;
+	up(AF_INET, 100);
+	p = (struct pollfd){.fd = ha_vrrp_link_fd(l), .events = POLLIN};
+	for (int i = 0; i < 10000; i++)
+		put(wire_fd, 255, 52, 0, 0, 12);
+	usleep(20000);
+	assert_int_equal(poll(&p, 1, 0), 0);
+	put(wire_fd, 255, 51, 0, 0, 12);
+	hear_until(1);
+}
+
+/* Of all 256 VRIDs those of the link's routers come in, whichever they are, and none after they left. */
+static void the_kernel_knows_which_vrids_are_of_use(void **state)
+{
+	static const uint8_t vrid[] = {1, 31, 32, 160, 255};
+	struct ha_vrrp *v[sizeof(vrid)];
+	struct ha_vrrp_opts o = rig_opts();
+	uint64_t heard = 1 + sizeof(vrid);
+
+	(void)state;
+	up(AF_INET, 100);
+	for (size_t i = 0; i < sizeof(vrid); i++) {
+		o.vrid = vrid[i];
+		assert_int_equal(ha_vrrp_new(&o, &rig_ops, &r, &v[i]), 0);
+		assert_int_equal(ha_vrrp_link_add(l, v[i]), 0);
+	}
+	for (int i = 0; i < 256; i++)
+		put(wire_fd, 255, (uint8_t)i, 0, 0, 12);
+	usleep(50000);
+	assert_int_equal(hear_until(heard).unknown_vrid, 0);
+	for (size_t i = 0; i < sizeof(vrid); i++) {
+		assert_int_equal(ha_vrrp_link_remove(l, v[i]), 0);
+		ha_vrrp_free(v[i]);
+	}
+	ha_vrrp_link_dispatch(l, T0 + 2);
+	for (int i = 0; i < 256; i++)
+		put(wire_fd, 255, (uint8_t)i, 0, 0, 12);
+	usleep(50000);
+	assert_int_equal(hear_until(heard + 1).unknown_vrid, 0);
+}
+
+/* The kernel gives raw sockets of IPv6 no header: the VRID stands elsewhere. */
+static void the_filter_knows_ipv6(void **state)
+{
+	uint8_t advert[24] = {0x31, 52, 100, 1, 0, 100};
+	struct ha_ip group = ip("ff02::12");
+	int fd = socket(AF_INET6, SOCK_RAW, HA_VRRP_PROTOCOL), hops = 255;
+	struct sockaddr_storage to;
+
+	(void)state;
+	up(AF_INET6, 100);
+	setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &hops, sizeof(hops));
+	run("ip addr replace fe80::2/64 dev " THERE " nodad");
+	for (int i = 0; i < 2; i++, advert[1] = 51)
+		assert_int_equal(
+		    sendto(fd, advert, sizeof(advert), 0, (struct sockaddr *)&to,
+			   (socklen_t)ha_ip_to_sockaddr(&group, 0, if_nametoindex(THERE), &to)),
+		    sizeof(advert));
+	close(fd);
+	hear_until(1);
+	assert_non_null(strstr(r.log, "drop("));
+}
+
+/*
+ * A storm of adverts that are ours to read: each turn reads a bounded number, and for each interval that
+ * passes one advert leaves. keepalived's stay away (0 of 10).
+ */
+static void a_storm_of_input_delays_no_advert(void **state)
+{
+	struct ha_vrrp_stats s = {.size = sizeof(s)};
+	struct ha_vrrp_link_stats ls = {.size = sizeof(ls)};
+	uint64_t before;
+
+	(void)state;
+	up(AF_INET, 255);
+	ha_vrrp_stats(r.v, &s);
+	before = s.adverts_sent;
+	for (uint64_t i = 1; i <= 20; i++) {
+		for (int n = 0; n < 2 * HA_VRRP_LINK_BATCH; n++)
+			put(wire_fd, n % 2 ? 255 : 254, n % 4 ? 51 : 52, 0, 0, 12);
+		assert_int_equal(ha_vrrp_link_dispatch(l, T0 + i * S), 0);
+	}
+	ha_vrrp_stats(r.v, &s);
+	ha_vrrp_link_stats(l, &ls);
+	assert_true(ls.received >= 19 * HA_VRRP_LINK_BATCH);
+	/* One for each interval, and at most one answer to a loser for each turn. */
+	assert_int_equal(s.adverts_sent - before - s.replies_sent, 20);
+	assert_true(s.replies_sent <= 20);
 }
 
 static void it_survives_its_interface_going_down(void **state)
@@ -375,6 +476,60 @@ static void serves_timers_of_all_routers(void **state)
 	assert_int_equal(ha_vrrp_link_remove(l, r.v), 0);
 	assert_int_equal(ha_vrrp_link_remove(l, r.v), -ENOENT);
 	assert_true(ha_vrrp_link_deadline(l) == HA_VRRP_NEVER);
+}
+
+/* Calls that do not come from the link move deadlines, too. */
+static void it_knows_each_deadline_whoever_moved_it(void **state)
+{
+	uint8_t frozen[HA_VRRP_FREEZE_SIZE];
+	ssize_t len;
+
+	(void)state;
+	up(AF_INET, 100);
+#define SAME() assert_true(ha_vrrp_link_deadline(l) == ha_vrrp_deadline(r.v))
+	ha_vrrp_set_priority(r.v, T0 + 1, 254);
+	SAME();
+	ha_vrrp_set_fault(r.v, T0 + 2, 1, true);
+	SAME();
+	assert_true(ha_vrrp_link_deadline(l) == HA_VRRP_NEVER);
+	ha_vrrp_set_fault(r.v, T0 + 3, 1, false);
+	SAME();
+	len = ha_vrrp_freeze(r.v, frozen, sizeof(frozen));
+	ha_vrrp_stop(r.v, T0 + 4);
+	SAME();
+	assert_int_equal(ha_vrrp_thaw(r.v, T0 + 5, frozen, (size_t)len), 0);
+	SAME();
+	assert_true(ha_vrrp_link_deadline(l) != HA_VRRP_NEVER);
+}
+
+/* A group moves all its members: the link hears of each. */
+static void it_knows_the_deadlines_of_a_group(void **state)
+{
+	struct ha_vrrp_group *g;
+	struct ha_vrrp_opts o = rig_opts();
+	struct ha_vrrp *second;
+
+	(void)state;
+	up(AF_INET, 100);
+	ha_vrrp_stop(r.v, T0 + 1);
+	o.vrid = 52;
+	assert_int_equal(ha_vrrp_new(&o, &rig_ops, &r, &second), 0);
+	assert_int_equal(ha_vrrp_link_add(l, second), 0);
+	assert_int_equal(ha_vrrp_group_new(NULL, NULL, &g), 0);
+	assert_int_equal(ha_vrrp_group_add(g, r.v), 0);
+	assert_int_equal(ha_vrrp_group_add(g, second), 0);
+	assert_int_equal(ha_vrrp_group_start(g, T0 + 2), 0);
+	SAME();
+	ha_vrrp_set_fault(second, T0 + 3, 1, true);
+	assert_true(ha_vrrp_link_deadline(l) == HA_VRRP_NEVER);
+	ha_vrrp_set_fault(second, T0 + 4, 1, false);
+	SAME();
+	assert_true(ha_vrrp_link_deadline(l) != HA_VRRP_NEVER);
+	ha_vrrp_group_free(g);
+	assert_int_equal(ha_vrrp_link_remove(l, second), 0);
+	ha_vrrp_free(second);
+	SAME();
+#undef SAME
 }
 
 /* ---- the rest ---- */
@@ -507,8 +662,14 @@ int main(void)
 	    T(R14_R15_other_vrids_and_other_interfaces_are_not_ours),
 	    T(our_own_adverts_are_not_heard),
 	    T(one_dispatch_reads_a_bounded_number),
+	    T(foreign_vrids_never_leave_the_kernel),
+	    T(the_kernel_knows_which_vrids_are_of_use),
+	    T(the_filter_knows_ipv6),
+	    T(a_storm_of_input_delays_no_advert),
 	    T(it_survives_its_interface_going_down),
 	    T(serves_timers_of_all_routers),
+	    T(it_knows_each_deadline_whoever_moved_it),
+	    T(it_knows_the_deadlines_of_a_group),
 	    cmocka_unit_test(the_source_is_the_first_address_that_is_not_virtual),
 	    cmocka_unit_test(a_labelled_address_is_a_source_too),
 	    cmocka_unit_test(only_the_two_sockets_can_be_asked_for),
