@@ -2,6 +2,7 @@
 /*
  * libsched by lines, for scripts that hold it against a real balancer.
  * usage: sched_repl ALGO [OVERHEAD_MUL [FLAGS [BALANCE_FACTOR]]]     FLAGS: of struct lb_group_opts, a number
+ *        sched_repl --names                                          all built-in ones, a line each
  *
  *	add ID WEIGHT [ADDRESS PORT] | weight ID WEIGHT     staged and committed at once; answers "ok"
  *	remove ID | down ID                              likewise
@@ -176,6 +177,11 @@ int main(int argc, char **argv)
 	struct lb_picker *p;
 	char line[512];
 
+	if (argc == 2 && !strcmp(argv[1], "--names")) {
+		for (size_t i = 0; lb_algo_name(i); i++)
+			puts(lb_algo_name(i));
+		return 0;
+	}
 	o.overhead_mul = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 0;
 	o.flags = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 10) : 0;
 	o.balance_factor = argc > 4 ? (uint32_t)strtoul(argv[4], NULL, 10) : 0;
