@@ -97,6 +97,9 @@ struct conf_instance {
 	struct conf_garp garp;
 	int down_timer_adverts;
 	bool no_accept, any_addresses, no_reply, last_advert, dont_track_primary;
+	bool vmac, vmac_xmit_base;
+	const char *vmac_name; /* of the macvlan; set when `vmac` is */
+	uint8_t vmac_mac[6];   /* all zero: the virtual router MAC address */
 	struct ha_ip source; /* mcast_src_ip or unicast_src_ip */
 	struct ha_ip group_address;
 	struct ha_ip *peers;

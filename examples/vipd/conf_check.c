@@ -231,6 +231,48 @@ static bool library_takes(struct conf_parse *p, const struct conf_instance *i)
 	return !why;
 }
 
+static bool is_vmac(const struct conf_instance *first, const struct conf_instance *end,
+		    const char *name)
+{
+	for (const struct conf_instance *o = first; o != end; o = o->next)
+		if (o->vmac_name && !strcmp(o->vmac_name, name))
+			return true;
+	return false;
+}
+
+/* keepalived's names: vrrp.51, for IPv6 then vrrp6.51, and a number where one id is on two links. */
+static const char *name_vmac(struct conf_parse *p, const struct conf_instance *i)
+{
+	const struct conf_instance *first = p->conf->instances;
+	const char *name = conf_printf(p->memory, "vrrp.%d", i->vrid);
+
+	if (is_vmac(first, NULL, name) && i->family == AF_INET6)
+		name = conf_printf(p->memory, "vrrp6.%d", i->vrid);
+	for (int n = 7; is_vmac(first, NULL, name) && n < 7 + CONF_INSTANCES_MAX; n++)
+		name = conf_printf(p->memory, "vrrp%d.%d", n, i->vrid);
+	return name;
+}
+
+static void complete_vmac(struct conf_parse *p, struct conf_instance *i)
+{
+	if (!i->vmac)
+		return;
+	if (i->vmac_name && is_vmac(p->conf->instances, i, i->vmac_name)) {
+		conf_warn(p, &i->at,
+			  "vrrp_instance \"%s\": another instance has use_vmac %s already: the "
+			  "default name is taken",
+			  i->name, i->vmac_name);
+		i->vmac_name = NULL;
+	}
+	if (!i->vmac_name)
+		i->vmac_name = name_vmac(p, i);
+	if (i->n_peers && !i->vmac_xmit_base)
+		conf_note(p, &i->at,
+			  "vrrp_instance \"%s\": unicast adverts leave from the interface's own "
+			  "MAC address, as with vmac_xmit_base",
+			  i->name);
+}
+
 static void check_instances(struct conf_parse *p)
 {
 	struct conf_instance **at = &p->conf->instances;
@@ -245,6 +287,8 @@ static void check_instances(struct conf_parse *p)
 			p->conf->n_instances--;
 		}
 	}
+	for (struct conf_instance *i = p->conf->instances; i; i = i->next)
+		complete_vmac(p, i);
 }
 
 /* ---- Groups and scripts ---- */

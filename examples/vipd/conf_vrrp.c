@@ -352,6 +352,50 @@ static void set_track_script(struct conf_parse *p, const struct conf_node *n,
 	}
 }
 
+/* Six bytes in hex, with colons between. */
+static bool read_mac(const char *text, uint8_t ret[6])
+{
+	for (int i = 0; i < 6; i++) {
+		char *end;
+		unsigned long v = strtoul(text, &end, 16);
+
+		if (end == text || end > text + 2 || v > 0xff || *end != (i < 5 ? ':' : 0))
+			return false;
+		ret[i] = (uint8_t)v;
+		text = end + 1;
+	}
+	return true;
+}
+
+/* use_vmac [NAME] [MAC]: the second alone is known by its colons. */
+static void set_vmac(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
+		     void *target)
+{
+	struct conf_instance *i = target;
+
+	(void)k;
+	i->vmac = true;
+	for (size_t w = 1; w < n->n; w++) {
+		const char *text = n->word[w].text;
+
+		if (strchr(text, ':')) {
+			if (read_mac(text, i->vmac_mac) && !(i->vmac_mac[0] & 1))
+				continue;
+			conf_warn(p, &n->word[w].at,
+				  "\"%s\" is no MAC address of a host: the virtual router MAC "
+				  "address is taken",
+				  text);
+			memset(i->vmac_mac, 0, sizeof(i->vmac_mac));
+		} else if (!*text || strlen(text) >= IFNAMSIZ || strchr(text, '/') ||
+			   i->vmac_name) {
+			conf_warn(p, &n->word[w].at,
+				  "\"%s\" is not the name of an interface: skipped", text);
+		} else {
+			i->vmac_name = text;
+		}
+	}
+}
+
 static void refuse_vmac(struct conf_parse *p, const struct conf_node *n,
 			const struct conf_keyword *k, void *target)
 {
@@ -400,12 +444,14 @@ static const struct conf_keyword instance_words[] = {
     {"higher_prio_send_advert", conf_set_flag, INSTANCE(last_advert)},
     {"skip_check_adv_addr", conf_set_flag, INSTANCE(any_addresses)},
     {"accept", conf_clear_flag, INSTANCE(no_accept)},
+    {"no_accept", conf_set_flag, INSTANCE(no_accept)},
     {"notify", conf_set_script, INSTANCE(notify.any)},
     {"notify_master", conf_set_script, INSTANCE(notify.master)},
     {"notify_backup", conf_set_script, INSTANCE(notify.backup)},
     {"notify_fault", conf_set_script, INSTANCE(notify.fault)},
     {"notify_stop", conf_set_script, INSTANCE(notify.stop)},
-    {"use_vmac", refuse_vmac},
+    {"use_vmac", set_vmac},
+    {"vmac_xmit_base", conf_set_flag, INSTANCE(vmac_xmit_base)},
     {"use_vmac_addr", refuse_vmac},
     {"use_ipvlan", refuse_vmac},
     {0}};
@@ -413,11 +459,11 @@ static const struct conf_keyword instance_words[] = {
 const struct conf_block conf_block_instance = {
     .name = "vrrp_instance",
     .keyword = instance_words,
-    .known = "virtual_routes{ virtual_rules{ vmac_xmit_base smtp_alert lvs_sync_daemon_interface "
+    .known = "virtual_routes{ virtual_rules{ smtp_alert lvs_sync_daemon_interface "
 	     "native_ipv6 unicast_ttl unicast_fault_no_peer check_unicast_src old_unicast_checksum "
 	     "vrf track_file{ "
 	     "track_process{ track_bfd{ track_src_ip no_virtual_ipaddress promote_secondaries "
-	     "linkbeat_use_polling v3_checksum_as_v2 no_accept strict_mode debug notify_deleted "
+	     "linkbeat_use_polling v3_checksum_as_v2 strict_mode debug notify_deleted "
 	     "notify_master_rx_lower_pri notify_priority_changes timer_expired_backup "
 	     "thread_timer_expired garp_extra_if vmac_garp_intvl garp_lower_prio_delay "
 	     "owner_ignore_adverts kernel_rx_buf_size auth_hmac{"};

@@ -183,6 +183,7 @@ static void on_audit(struct loop *l, void *userdata)
 	struct kernel *k = userdata;
 
 	ha_net_monitor_resync(k->monitor);
+	addresses_audit(k);
 	if (k->services)
 		services_audit(k->services);
 	loop_arm(k->audit, loop_now_ns(l) + AUDIT_NS);

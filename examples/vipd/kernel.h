@@ -15,6 +15,7 @@ struct watched {
 	struct ha_net_link link; /* ifindex 0: not there */
 	struct msg_link told;	 /* what vrrp knows */
 	bool was_told;
+	bool is_vmac; /* our own: vrrp need not know it */
 };
 
 enum held { HELD_UNKNOWN, HELD_UP, HELD_DOWN };
@@ -46,7 +47,19 @@ void addresses_hold(struct kernel *k, uint32_t index, bool up);
 void addresses_settle(struct kernel *k);
 /* At the end: takes back what is held. */
 void addresses_release(struct kernel *k);
+/* From time to time: are the macvlans and their settings as they should be? */
+void addresses_audit(struct kernel *k);
 struct watched *watched_find(struct kernel *k, const char *name);
+
+/*
+ * kernel_vmac.c: the macvlan of an instance with use_vmac. All say what fails; 0 or -errno, and 0 for an
+ * instance without.
+ */
+int vmac_set(struct kernel *k, const struct conf_instance *i, bool up);
+int vmac_audit(struct kernel *k, const struct conf_instance *i);
+/* Is it there and up? True for an instance without. */
+bool vmac_is_up(struct kernel *k, const struct conf_instance *i);
+void vmac_remove(struct kernel *k, const struct conf_instance *i);
 
 /* kernel_service.c: virtual servers, over IPVS or nftables */
 int services_new(struct kernel *k, struct services **ret);

@@ -34,7 +34,9 @@ static void watch(struct kernel *k, const char *name)
 
 static const char *device_of(const struct conf_instance *i, const struct conf_address *a)
 {
-	return a->dev ? a->dev : i->interface;
+	if (a->dev)
+		return a->dev;
+	return i->vmac ? i->vmac_name : i->interface;
 }
 
 static size_t count_names(const struct conf *c)
@@ -42,7 +44,7 @@ static size_t count_names(const struct conf *c)
 	size_t n = 0;
 
 	for (const struct conf_instance *i = c ? c->instances : NULL; i; i = i->next)
-		n += 1 + i->n_addresses + i->n_interfaces;
+		n += 2 + i->n_addresses + i->n_interfaces;
 	return n;
 }
 
@@ -50,6 +52,10 @@ static void watch_all(struct kernel *k, const struct conf *c)
 {
 	for (const struct conf_instance *i = c ? c->instances : NULL; i; i = i->next) {
 		watch(k, i->interface);
+		if (i->vmac) {
+			watch(k, i->vmac_name);
+			watched_find(k, i->vmac_name)->is_vmac = true;
+		}
 		for (size_t a = 0; a < i->n_addresses; a++)
 			watch(k, i->addresses[a].dev);
 		for (size_t t = 0; t < i->n_interfaces; t++)
@@ -92,6 +98,8 @@ static void tell_link(struct kernel *k, struct watched *w)
 		    0)
 			m.link.source6 = (struct ha_ip){0};
 	}
+	if (w->is_vmac)
+		return;
 	if (w->was_told && !memcmp(&w->told, &m.link, sizeof(m.link)))
 		return;
 	if (msg_send(k->birth->ends.vrrp, &m, -1) < 0) {
@@ -207,6 +215,17 @@ static void tell_held(struct kernel *k, uint32_t index, int error, uint32_t chan
 		log_debug("instance %u: vrrp does not listen", index);
 }
 
+/*
+ * On the way up the macvlan first, since the addresses need it; on the way down, too: from then on nothing
+ * leaves from its MAC address, not even that the groups of its addresses are left.
+ */
+static int hold(struct kernel *k, const struct conf_instance *i, bool up, uint32_t *ret_changed)
+{
+	int r = vmac_set(k, i, up), e = change(k, i, up, ret_changed);
+
+	return r < 0 ? r : e;
+}
+
 void addresses_hold(struct kernel *k, uint32_t index, bool up)
 {
 	const struct conf_instance *i = instance_at(k, index);
@@ -216,7 +235,7 @@ void addresses_hold(struct kernel *k, uint32_t index, bool up)
 	if (!i)
 		return;
 	k->held[index] = up ? HELD_UP : HELD_DOWN;
-	e = change(k, i, up, &changed);
+	e = hold(k, i, up, &changed);
 	if (up)
 		tell_held(k, index, e, changed);
 }
@@ -225,7 +244,10 @@ void addresses_hold(struct kernel *k, uint32_t index, bool up)
 static void restore(struct kernel *k, const struct conf_instance *i, uint32_t index)
 {
 	struct ha_net_address a, there;
+	int r = vmac_is_up(k, i) ? 0 : vmac_set(k, i, true);
 
+	if (r < 0)
+		tell_held(k, index, r, 0);
 	for (size_t n = 0; n < i->n_addresses; n++) {
 		char ip[HA_IP_TEXT_SIZE] = "";
 		int status = 0;
@@ -256,6 +278,16 @@ static bool is_configured(const struct conf *c, const char *device, const struct
 	return false;
 }
 
+static bool is_vmac_configured(const struct conf *c, const struct conf_instance *old)
+{
+	for (const struct conf_instance *i = c->instances; i; i = i->next)
+		if (i->vmac && !strcmp(i->vmac_name, old->vmac_name) &&
+		    !strcmp(i->interface, old->interface) && i->family == old->family &&
+		    i->vrid == old->vrid && !memcmp(i->vmac_mac, old->vmac_mac, 6))
+			return true;
+	return false;
+}
+
 void addresses_remove_old(struct kernel *k)
 {
 	const struct conf *old = k->birth->old;
@@ -273,7 +305,15 @@ void addresses_remove_old(struct kernel *k)
 			if (ha_net_address_remove(k->net, &a, 1, &status) < 0)
 				say_failure(i, &a, "remove", status, ha_net_error_text(k->net));
 		}
+		if (i->vmac && !is_vmac_configured(k->conf, i))
+			vmac_remove(k, i);
 	}
+}
+
+void addresses_audit(struct kernel *k)
+{
+	for (const struct conf_instance *i = k->conf->instances; i; i = i->next)
+		vmac_audit(k, i);
 }
 
 void addresses_settle(struct kernel *k)
@@ -294,7 +334,10 @@ void addresses_release(struct kernel *k)
 	uint32_t index = 0;
 
 	/* Unknown: held by a predecessor, perhaps. */
-	for (const struct conf_instance *i = k->conf->instances; i; i = i->next)
+	for (const struct conf_instance *i = k->conf->instances; i; i = i->next) {
 		if (k->held[index++] != HELD_DOWN)
-			change(k, i, false, NULL);
+			hold(k, i, false, NULL);
+		if (i->vmac)
+			vmac_remove(k, i);
+	}
 }

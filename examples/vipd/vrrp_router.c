@@ -26,6 +26,22 @@ static const char *state_word(enum ha_vrrp_state s)
 	return (unsigned)s < 4 ? word[s] : "?";
 }
 
+/* The virtual MAC address of an instance with use_vmac. */
+static void vmac_of(const struct conf_instance *i, uint8_t ret[6])
+{
+	static const uint8_t none[6];
+
+	if (memcmp(i->vmac_mac, none, sizeof(none)) != 0)
+		memcpy(ret, i->vmac_mac, sizeof(none));
+	else
+		ha_vrrp_mac(i->family, (uint8_t)i->vrid, ret);
+}
+
+static bool sends_from_vmac(const struct conf_instance *i)
+{
+	return i->vmac && !i->vmac_xmit_base && !i->n_peers;
+}
+
 /* ---- What the engine asks for ---- */
 
 static int on_send(struct ha_vrrp *e, const struct ha_ip *to, const void *advert, size_t len,
@@ -36,6 +52,12 @@ static int on_send(struct ha_vrrp *e, const struct ha_ip *to, const void *advert
 	if (!r->linked)
 		return -ENETDOWN;
 	shared_freeze(slot_of(r), e);
+	if (sends_from_vmac(r->conf)) {
+		uint8_t mac[6];
+
+		vmac_of(r->conf, mac);
+		return ha_vrrp_link_send_from(r->speaker->link, e, mac, to, advert, len);
+	}
 	return ha_vrrp_link_send(r->speaker->link, e, to, advert, len);
 }
 
@@ -75,13 +97,18 @@ static void announce(struct router *r, unsigned repeat)
 	for (size_t a = 0; r->linked && a < i->n_addresses; a++) {
 		const struct device *d =
 		    device_find(r->vrrp, i->addresses[a].dev ? i->addresses[a].dev : i->interface);
-		const struct ha_vrrp_announcement what = {
+		struct ha_vrrp_announcement what = {
 		    .size = sizeof(what),
 		    .address = i->addresses[a].ip,
 		    .ifindex = d ? d->link.ifindex : 0,
 		    .repeat = (uint8_t)repeat,
 		};
-		int e = ha_vrrp_link_announce(r->speaker->link, &what);
+		int e;
+
+		/* The frame leaves on the interface below the macvlan. */
+		if (i->vmac && !i->addresses[a].dev)
+			vmac_of(i, what.mac);
+		e = ha_vrrp_link_announce(r->speaker->link, &what);
 
 		if (e < 0 && e != -ENETDOWN)
 			log_warn("%s: cannot announce an address: %s", i->name, strerror(-e));
