@@ -24,13 +24,14 @@ def must(row, what, wanted):
                          f"should be {value!r}")
 
 
-def check(file, router):
-    adverts = check_adverts(file, router)
+def check(file, router, before=2**32, priorities=None):
+    """All frames of the router before that time; each of `priorities` (else its own and 0) must have been sent."""
+    adverts = check_adverts(file, router, before, priorities or (router.priority, 0))
     told = check_arps(file, router) if router.setting.family == 4 else check_nas(file, router)
     print(f"tshark: {adverts} adverts and {told} announcements of {router.name} are as the RFC draws them")
 
 
-def check_adverts(file, router):
+def check_adverts(file, router, before, priorities):
     s = router.setting
     ip = "ip" if s.family == 4 else "ipv6"
     addresses = ",".join(a.split("/")[0] for a in s.addresses)
@@ -43,13 +44,15 @@ def check_adverts(file, router):
     if s.family == 4:
         wanted |= {"ip.checksum.status": 1, "ip.hdr_len": 20}
     if s.version == 2:
-        wanted |= {"vrrp.auth_type": 0, "vrrp.adver_int": round(s.interval)}
+        kind, secret = s.auth or ("none", "")
+        wanted |= {"vrrp.auth_type": ("none", "PASS", "AH").index(kind), "vrrp.adver_int": round(s.interval),
+                   "vrrp.auth_string": secret if kind == "PASS" else "", "ip.proto": 51 if kind == "AH" else 112}
     else:
         wanted |= {"vrrp.reserved_mbz": 0, "vrrp.short_adver_int": round(s.interval * 100)}
-    rows = read(file, f"vrrp && {ip}.src == {router.source()}", *wanted)
+    rows = read(file, f"vrrp && {ip}.src == {router.source()} && frame.time_epoch < {before:.3f}", *wanted)
     for row in rows:
         must(row, "an advert", wanted)
-    for priority in (router.priority, 0):
+    for priority in priorities:
         if not any(row["vrrp.prio"] == str(priority) for row in rows):
             raise Failed(f"tshark sees no advert of {router.name} with priority {priority}")
     return len(rows)

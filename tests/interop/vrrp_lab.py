@@ -22,6 +22,10 @@ import vrrp_packet
 WAIT = 30.0  # seconds until what must come has come: far above every timer in these tests
 CLONE_NEWNET = 0x40000000
 libc = ctypes.CDLL(None, use_errno=True)
+# meson names the programs under test; by hand, those of build/ are meant.
+BUILD = pathlib.Path(__file__).resolve().parents[2] / "build"
+VIPD = os.environ.get("VIPD", str(BUILD / "examples/vipd/vipd"))
+VRRP_ROUTER = os.environ.get("VRRP_ROUTER", str(BUILD / "tests/netns/vrrp_router"))
 
 
 class Failed(Exception):
@@ -194,6 +198,10 @@ class Wire(threading.Thread):
 
     def since(self, begin, vrid=None):
         return [a for a in list(self.heard) if a.time >= begin and vrid in (None, a.vrid)]
+
+    def heard_from(self, router, begin=0):
+        """Its adverts, goodbyes left out."""
+        return [a for a in self.since(begin, router.setting.vrid) if a.priority == router.priority]
 
     def end(self):
         self.ended = True

@@ -117,6 +117,7 @@ class Heard:
     version: int
     vrid: int
     priority: int
+    frame: bytes
 
 
 def hear(time, frame):
@@ -133,4 +134,4 @@ def hear(time, frame):
         protocol, payload = payload[0], payload[(payload[1] + 2) * 4:]
     if protocol != PROTOCOL or len(payload) < 8:
         return None
-    return Heard(time, frame[6:12].hex(":"), str(source), payload[0] >> 4, payload[1], payload[2])
+    return Heard(time, frame[6:12].hex(":"), str(source), payload[0] >> 4, payload[1], payload[2], frame)

@@ -6,7 +6,6 @@ A PROGRAM is vipd, keepalived, keepalived-vmac or frr; their priorities are 200,
 expected router is heard, and it answers a client that knows nothing. At the end tshark reads all that vipd said.
 """
 import sys
-import time
 
 import vrrp_dissect
 from vrrp_lab import Lab, finish, need, until
@@ -14,19 +13,12 @@ from vrrp_routers import Peers, scenario
 
 def steps(peers):
     r1, r2, r3 = peers.routers
-
-    def step(name, expected, *actions):
-        begin = time.time()
-        for action in actions:
-            action()
-        peers.expect(name, expected, begin)
-
-    step("elect", r1, *(r.start for r in peers.routers))
-    step("cut r1", r2, r1.machine.cut)
-    step("heal r1", r1, r1.machine.heal)
-    step("stop r1", r2, r1.stop)
-    step("start r1", r1, r1.start)
-    step("chain r1, r2", r3, r1.stop, lambda: peers.wait_for(r2), r2.stop)
+    peers.step("elect", r1, *(r.start for r in peers.routers))
+    peers.step("cut r1", r2, r1.machine.cut)
+    peers.step("heal r1", r1, r1.machine.heal)
+    peers.step("stop r1", r2, r1.stop)
+    peers.step("start r1", r1, r1.start)
+    peers.step("chain r1, r2", r3, r1.stop, lambda: peers.wait_for(r2), r2.stop)
     r3.stop()
     for router in peers.routers:
         until(lambda r=router: f"{r.name}: something is left: {r.machine.pids()} {r.machine.ip('-o addr')}",

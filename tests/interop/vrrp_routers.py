@@ -2,13 +2,12 @@
 """The three programs that speak VRRP on the lab's machines, vipd, Debian's keepalived, FRR's vrrpd, and their LAN."""
 import dataclasses
 import json
-import os
 import pathlib
 import shutil
 import signal
 import time
 
-from vrrp_lab import Failed, skip, until
+from vrrp_lab import VIPD, Failed, skip, until
 from vrrp_packet import virtual_mac
 
 VRID = 51
@@ -24,6 +23,7 @@ class Setting:
     addresses: tuple = ("10.9.0.100/24",)
     words: tuple = ()      # more lines of a vrrp_instance, for vipd and keepalived
     vrid: int = VRID
+    auth: tuple = ()       # version 2: ("PASS" or "AH", the secret)
 
     def vip(self):
         """The address that clients use: the last one."""
@@ -94,8 +94,10 @@ class Keepalived(Router):
     program = "keepalived"
 
     def configuration(self):
+        auth = zip(("auth_type", "auth_pass"), self.setting.auth)
         lines = ["state BACKUP", "interface eth0", f"virtual_router_id {self.setting.vrid}", f"version {self.setting.version}",
                  f"priority {self.priority}", f"advert_int {self.setting.interval:g}", *self.setting.words,
+                 "authentication {", *(f"    {word} {value}" for word, value in auth), "}",
                  "virtual_ipaddress {", *(f"    {a}" for a in self.setting.addresses), "}"]
         return ("global_defs {\n    router_id " + self.name + "\n    vrrp_garp_master_delay 1\n}\n"
                 "vrrp_instance VI_1 {\n" + "".join(f"    {line}\n" for line in lines) + "}\n")
@@ -141,7 +143,12 @@ class Vipd(Keepalived):
     program = "vipd"
 
     def executable(self):
-        return os.environ["VIPD"]
+        return VIPD
+
+    def reload(self):
+        before = self.log().count("goes on as")
+        super().reload()
+        until(f"{self.name}: vipd goes on after the reload", lambda: self.log().count("goes on as") > before)
 
 
 class Frr(Router):
@@ -228,14 +235,14 @@ PRIORITIES = (200, 150, 100)
 class Peers:
     """Routers r1, r2, .. on a LAN with a client; their priorities are 200, 150, 100 in this order."""
 
-    def __init__(self, lab, setting, programs):
+    def __init__(self, lab, setting, programs, net="10.9.0"):
         self.lab, self.setting = lab, setting
         self.client = lab.machine("client")
-        self.client.plug(50, "10.9.0.50/24", "fd09::50/64")
+        self.client.plug(50, f"{net}.50/24", "fd09::50/64")
         self.routers = []
         for number, (program, priority) in enumerate(zip(programs, PRIORITIES), 1):
             machine = lab.machine(f"r{number}")
-            machine.plug(number, f"10.9.0.{number}/24", f"fd09::{number}/64")
+            machine.plug(number, f"{net}.{number}/24", f"fd09::{number}/64")
             self.routers.append(PROGRAMS[program](machine, priority, setting))
 
     def speakers(self):
@@ -258,6 +265,13 @@ class Peers:
               f"client: {self.client.ip('neigh show').strip()}",
               lambda: self.speakers() == [router.priority] * 2 and self.answers(router))
         print(f"{step}: {router.name} ({router.program}), {self.story(begin)}", flush=True)
+
+    def step(self, name, router, *actions):
+        """Do this, and expect that router to be the one."""
+        begin = time.time()
+        for action in actions:
+            action()
+        self.expect(name, router, begin)
 
     def story(self, begin):
         """When who was first heard in this step: for the reader, not judged."""

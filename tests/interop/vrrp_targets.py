@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: MIT
 """What the prober shoots at: the same four virtual routers, as one vipd or as the bare engine (tests/netns/vrrp_router)."""
 import json
-import os
 import signal
 
-from vrrp_lab import until
+from vrrp_lab import VIPD, VRRP_ROUTER, until
 from vrrp_packet import Advert
 from vrrp_routers import daemon, instances
 
@@ -32,7 +31,7 @@ class Bare:
 
     def __init__(self, machine, vrid, address, priority, interval_cs, version, *words):
         self.name = f"{machine.name}: router {vrid}"
-        self.process = machine.start(f"router{vrid}", os.environ["VRRP_ROUTER"], "eth0", vrid, address, priority, interval_cs,
+        self.process = machine.start(f"router{vrid}", VRRP_ROUTER, "eth0", vrid, address, priority, interval_cs,
                                      version, *words)
 
     def lines(self):
@@ -78,7 +77,7 @@ class Vipd:
             text += f" unicast_peer {{\n  {PEER[number]}\n }}\n" if unicast else ""
             text += f" virtual_ipaddress {{\n  {address}/{24 if family == 4 else 64}\n }}\n}}\n"
         (machine.folder / "keepalived.conf").write_text(text)
-        self.process = daemon(machine, "vipd", os.environ["VIPD"])
+        self.process = daemon(machine, "vipd", VIPD)
 
     def counters(self, vrid):
         told = instances(self.machine, self.process)[vrid]
