@@ -282,8 +282,9 @@ struct ha_vrrp_opts {
 
 	/*
 	 * HMAC: the sequence numbers are times, so that they grow over restarts. CLOCK_REALTIME minus
-	 * CLOCK_MONOTONIC, in ns; leave it alone when the clock is set later. A sender that is not known
-	 * yet must be within auth_window_ns (default 60 s) of it, so keep the clocks of the nodes together.
+	 * CLOCK_MONOTONIC, in ns. A sender that is not known yet must be within auth_window_ns (default
+	 * 60 s) of it, so keep the clocks of the nodes together, and tell a new offset, as after a suspended
+	 * machine woke up, by ha_vrrp_set_realtime_offset.
 	 */
 	uint64_t realtime_offset_ns;
 	uint64_t auth_window_ns;
@@ -446,8 +447,8 @@ LIBHA_API int ha_vrrp_set_held(struct ha_vrrp *v, uint64_t now_ns, bool held);
  * Graceful handover, make before break: the Active resigns with priority 0 but keeps its addresses
  * until it hears the first advert of another router, then becomes Backup (HA_VRRP_HANDED_OVER), and
  * leaves that one in peace, whatever its priority, until it fails. When nobody came within its own
- * Active_Down_Interval it goes on as Active (HA_VRRP_REMARK_NO_HEIR). -EALREADY: not Active, or handing
- * over; -EBUSY.
+ * Active_Down_Interval it goes on as Active (HA_VRRP_REMARK_NO_HEIR); at once, when it hears that another
+ * one with a lower address hands over, too. -EALREADY: not Active, or handing over; -EBUSY.
  */
 LIBHA_API int ha_vrrp_hand_over(struct ha_vrrp *v, uint64_t now_ns);
 
@@ -477,6 +478,9 @@ LIBHA_API int ha_vrrp_saw(struct ha_vrrp *v, uint64_t now_ns, const struct ha_vr
  * another family, or IPv6, not link-local and no peers.
  */
 LIBHA_API int ha_vrrp_set_source(struct ha_vrrp *v, const struct ha_ip *source);
+
+/* opts.realtime_offset_ns became another. Own sequence numbers grow all the same. -EINVAL. */
+LIBHA_API int ha_vrrp_set_realtime_offset(struct ha_vrrp *v, uint64_t offset_ns);
 
 /* Announces the addresses now, garp_repeat times, when Active; else nothing. -EBUSY. */
 LIBHA_API int ha_vrrp_announce(struct ha_vrrp *v, uint64_t now_ns);

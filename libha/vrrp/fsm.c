@@ -344,11 +344,26 @@ static void yield_to(struct ha_vrrp *v, enum ha_vrrp_reason reason, const struct
 	become_backup(v, reason, heard);
 }
 
-/* Handing over, any other router is the heir; another one that resigns is none (local). */
+/* Nobody came: Active as before; without the addresses it is silent until they are there. */
+static void find_no_heir(struct ha_vrrp *v)
+{
+	v->handover_ns = 0;
+	vrrp_push_remark(v, HA_VRRP_REMARK_NO_HEIR, NULL);
+	if (v->restore_ns == HA_VRRP_NEVER)
+		send_advert(v, v->priority);
+}
+
+/*
+ * Handing over, any other router is the heir; one that resigns is none. Two that hand over to each other
+ * would wait in vain: the one with the higher address goes on (local).
+ */
 static void heir_is_heard(struct ha_vrrp *v, const struct vrrp_heard *heard)
 {
-	if (heard->advert.priority == HA_VRRP_PRIORITY_RESIGN)
+	if (heard->advert.priority == HA_VRRP_PRIORITY_RESIGN) {
+		if (ha_ip_compare(&heard->meta->source, &v->opts.source) < 0)
+			find_no_heir(v);
 		return;
+	}
 	v->stands_by = true;
 	yield_to(v, HA_VRRP_HANDED_OVER, heard);
 }
@@ -400,9 +415,7 @@ static void hand_over_fires(struct ha_vrrp *v)
 		send_advert(v, HA_VRRP_PRIORITY_RESIGN);
 		return;
 	}
-	v->handover_ns = 0;
-	vrrp_push_remark(v, HA_VRRP_REMARK_NO_HEIR, NULL);
-	send_advert(v, v->priority);
+	find_no_heir(v);
 }
 
 /*

@@ -25,10 +25,15 @@
 #define VRRP_REPLY_GAP_NS (10 * UINT64_C(1000000)) /* between answers to losing adverts */
 #define VRRP_REANNOUNCE_GAP_NS VRRP_NS_PER_S	   /* between announcements after them */
 
-/* An event queues at most so many actions for each router it touches: 6 remarks and 4, and room. */
+/*
+ * The queue: what receive and tick cause for one router (6 remarks, 4 actions, and room), and what the other
+ * calls, which callbacks may make, cause for it: out of Fault and into Active is the longest way.
+ */
 #define VRRP_ACTIONS_PER_EVENT 12
+#define VRRP_ACTIONS_PER_CALL 6
 #define VRRP_QUEUE_SIZE(routers) \
-	((size_t)(routers)*VRRP_ACTIONS_PER_EVENT * (HA_VRRP_MAX_ROUND + 1))
+	((size_t)(routers) *     \
+	 (VRRP_ACTIONS_PER_EVENT + VRRP_ACTIONS_PER_CALL * (HA_VRRP_MAX_ROUND + 1)))
 
 enum vrrp_action_kind {
 	VRRP_SEND,
@@ -95,7 +100,7 @@ struct ha_vrrp {
 	struct ha_vrrp_ops ops;
 	void *userdata;
 	struct vrrp_wire wire, wire2; /* wire2: of version 2 beside 3, opts.v2_too */
-	struct vrrp_key key[HA_VRRP_MAX_KEYS];
+	struct vrrp_key *key;	      /* n_keys */
 	size_t n_keys;
 	uint64_t sequence; /* the last one sent; AH: or heard */
 	struct ha_vrrp_stats stats;

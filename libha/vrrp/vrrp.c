@@ -33,6 +33,7 @@ static void free_all(struct ha_vrrp *v)
 	mem_free((void *)(uintptr_t)v->opts.addresses);
 	mem_free((void *)(uintptr_t)v->opts.peers);
 	mem_free(v->own_queue.at);
+	mem_wipe_free(v->key, v->n_keys * sizeof(*v->key));
 	mem_wipe_free(v, sizeof(*v));
 }
 
@@ -46,7 +47,30 @@ static int copy_list(const struct ha_ip **list, size_t n)
 	return *list ? 0 : -ENOMEM;
 }
 
-static void own_secrets(struct ha_vrrp *v)
+static int own_keys(struct ha_vrrp *v)
+{
+	struct ha_vrrp_opts *o = &v->opts;
+	const struct ha_vrrp_key *keys = o->keys;
+	size_t n = o->n_keys;
+
+	o->keys = NULL;
+	o->n_keys = 0;
+	if (!n)
+		return 0;
+	v->key = mem_zalloc(n * sizeof(*v->key));
+	if (!v->key)
+		return -ENOMEM;
+	for (v->n_keys = 0; v->n_keys < n; v->n_keys++) {
+		struct vrrp_key *k = &v->key[v->n_keys];
+
+		k->id = keys[v->n_keys].id;
+		k->len = (uint8_t)keys[v->n_keys].len;
+		memcpy(k->secret, keys[v->n_keys].secret, k->len);
+	}
+	return 0;
+}
+
+static int own_secrets(struct ha_vrrp *v)
 {
 	struct ha_vrrp_opts *o = &v->opts;
 
@@ -57,25 +81,17 @@ static void own_secrets(struct ha_vrrp *v)
 	}
 	if (o->auth == HA_VRRP_AUTH_AH)
 		v->wire.auth_type = 2;
-	for (v->n_keys = 0; v->n_keys < o->n_keys; v->n_keys++) {
-		const struct ha_vrrp_key *k = &o->keys[v->n_keys];
-
-		v->key[v->n_keys].id = k->id;
-		v->key[v->n_keys].len = (uint8_t)k->len;
-		memcpy(v->key[v->n_keys].secret, k->secret, k->len);
-	}
-	o->keys = NULL;
-	o->n_keys = 0;
+	return own_keys(v);
 }
 
 /* The caller's lists become ours; password and keys move to where they are needed. */
 static int own_opts(struct ha_vrrp *v)
 {
 	struct ha_vrrp_opts *o = &v->opts;
-	const struct ha_ip *peers = o->peers;
+	const struct ha_ip *addresses = o->addresses, *peers = o->peers;
 	int r;
 
-	o->peers = NULL;
+	o->addresses = o->peers = NULL; /* the caller's: never freed here */
 	v->wire = (struct vrrp_wire){
 	    .family = o->family,
 	    .version = o->version,
@@ -83,8 +99,11 @@ static int own_opts(struct ha_vrrp *v)
 	    .checksum = o->checksum,
 	    .group = o->group,
 	};
-	own_secrets(v);
 	v->wire2 = (struct vrrp_wire){.family = o->family, .version = 2, .vrid = o->vrid};
+	r = own_secrets(v);
+	if (r < 0)
+		return r;
+	o->addresses = addresses;
 	r = copy_list(&o->addresses, o->n_addresses);
 	if (r < 0)
 		return r;
@@ -295,6 +314,14 @@ int ha_vrrp_set_source(struct ha_vrrp *v, const struct ha_ip *source)
 	if (source->family == AF_INET6 && !v->opts.n_peers && !vrrp_ip_is_link_local(source))
 		return -EINVAL;
 	v->opts.source = *source;
+	return 0;
+}
+
+int ha_vrrp_set_realtime_offset(struct ha_vrrp *v, uint64_t offset_ns)
+{
+	if (!v)
+		return -EINVAL;
+	v->opts.realtime_offset_ns = offset_ns;
 	return 0;
 }
 

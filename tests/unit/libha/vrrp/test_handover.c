@@ -81,6 +81,30 @@ static void without_an_heir_it_goes_on(void **state)
 	assert_int_equal(ha_vrrp_hand_over(r.v, t + 5 * S), 0);
 }
 
+static void of_two_that_hand_over_the_higher_address_goes_on(void **state)
+{
+	struct peer p = peer_make(3, 0, "10.9.0.0", 100);
+
+	(void)state;
+	ha_vrrp_hand_over(r.v, t + 1);
+	assert_int_equal(peer_send(&r, t + 2, &p), HA_VRRP_DROP_NONE);
+	assert_said(&r, "send0 remark(nobody took over) send100");
+	hear(&r, t + 3, 50);
+	assert_int_equal(ha_vrrp_state(r.v), HA_VRRP_ACTIVE);
+}
+
+static void without_an_heir_and_without_addresses_it_is_silent(void **state)
+{
+	(void)state;
+	ha_vrrp_hand_over(r.v, t + 1);
+	rig_run(&r, t + 3590 * MS);
+	ha_vrrp_set_held(r.v, t + 3600 * MS, false);
+	r.log[0] = 0;
+	rig_run(&r, t + 3620 * MS);
+	hear(&r, t + 3630 * MS, 50);
+	assert_null(strstr(r.log, "send100"));
+}
+
 static void only_an_active_hands_over(void **state)
 {
 	(void)state;
@@ -162,6 +186,8 @@ int main(void)
 	    ROW(it_succeeds_an_heir_that_fails),
 	    ROW(priority_0_is_repeated_and_answers_nobody),
 	    ROW(without_an_heir_it_goes_on),
+	    ROW(of_two_that_hand_over_the_higher_address_goes_on),
+	    ROW(without_an_heir_and_without_addresses_it_is_silent),
 	    ROW(only_an_active_hands_over),
 	    ROW(a_handover_is_thawed),
 	    ROW(lost_addresses_are_asked_for_and_no_advert_leaves),
