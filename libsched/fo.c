@@ -2,57 +2,71 @@
 /*
  * fo and ovf: weighted failover and overflow, as IPVS has them (Linux net/netfilter/ipvs/ip_vs_fo.c,
  * ip_vs_ovf.c). The greatest weight takes everything, the first in the list among equals, newest first;
- * with ovf the weight is a capacity as well, and what is beyond it goes to the next. O(n).
+ * with ovf the weight is a capacity as well, and what is beyond it goes to the next. O(log n), see
+ * least.h.
  */
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "libsched/algos.h"
-#include "libsched/snapshot.h"
+#include "libsched/least.h"
+
+static uint64_t fo_key(const struct lb_snapshot *s, size_t place, const struct least *t,
+		       struct least_seen seen)
+{
+	(void)t;
+	(void)seen;
+	return s->max_weight - s->at[place].weight;
+}
 
 /* The kernel compares before it counts, so one more than the weight fits. */
-static bool has_room(const struct lb_snapshot *s, size_t place)
+static uint64_t ovf_key(const struct lb_snapshot *s, size_t place, const struct least *t,
+			struct least_seen seen)
 {
-	return snap_count(s, place, LB_COUNTER_ACTIVE) <= s->at[place].weight;
+	return seen.active > s->at[place].weight ? LEAST_NEVER : fo_key(s, place, t, seen);
 }
 
-static inline ssize_t heaviest(const struct lb_query *q, bool with_room)
+static void fo_note(const struct lb_snapshot *s, const void *cursor, const struct lb_query *q,
+		    size_t place, ssize_t chosen, char *buf, size_t cap)
 {
-	const struct lb_snapshot *s = q->snap;
-	uint32_t weight = 0;
-	ssize_t best = -1;
-
-	for (size_t i = 0; i < s->n && weight < s->max_weight; i++) {
-		if (s->at[i].weight > weight && query_eligible(q, i) &&
-		    (!with_room || has_room(s, i))) {
-			weight = s->at[i].weight;
-			best = (ssize_t)i;
-		}
-	}
-	return best;
-}
-
-static ssize_t fo_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
-{
-	(void)s;
 	(void)cursor;
-	return heaviest(q, false);
+	(void)q;
+	if ((ssize_t)place == chosen)
+		snprintf(buf, cap, "no usable weight is above its %" PRIu32, s->at[place].weight);
+	else if (chosen >= 0 && s->at[place].weight < s->at[chosen].weight)
+		snprintf(buf, cap, "its weight %" PRIu32 " is below %" PRIu32, s->at[place].weight,
+			 s->at[chosen].weight);
+	else if (chosen >= 0)
+		snprintf(buf, cap, "the same weight, later in the list");
 }
 
-static ssize_t ovf_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
+static void ovf_note(const struct lb_snapshot *s, const void *cursor, const struct lb_query *q,
+		     size_t place, ssize_t chosen, char *buf, size_t cap)
 {
-	(void)s;
-	(void)cursor;
-	return heaviest(q, true);
+	const uint32_t active = least_seen(cursor)[place].active;
+
+	if ((ssize_t)place != chosen && active > s->at[place].weight)
+		snprintf(buf, cap, "%" PRIu32 " connections exceed its weight %" PRIu32, active,
+			 s->at[place].weight);
+	else
+		fo_note(s, cursor, q, place, chosen, buf, cap);
 }
+
+LEAST_HOOKS(fo, fo_key)
+LEAST_HOOKS(ovf, ovf_key)
 
 const struct lb_algo algo_fo = {
     .size = sizeof(algo_fo),
     .name = "fo",
-    .flags = LB_ALGO_NEWEST_FIRST,
-    .pick = fo_pick,
+    .flags = LB_ALGO_NEWEST_FIRST | LB_ALGO_STEADY_WEIGHTS,
+    .note = fo_note,
+    LEAST_OPS(fo),
 };
 
 const struct lb_algo algo_ovf = {
     .size = sizeof(algo_ovf),
     .name = "ovf",
-    .flags = LB_ALGO_NEWEST_FIRST,
-    .pick = ovf_pick,
+    .flags = LB_ALGO_NEWEST_FIRST | LB_ALGO_STEADY_WEIGHTS,
+    .note = ovf_note,
+    LEAST_OPS(ovf),
 };

@@ -2,68 +2,59 @@
 /*
  * lc and wlc: least connections as IPVS counts them (Linux net/netfilter/ipvs/ip_vs_lc.c, ip_vs_wlc.c):
  * an active connection weighs overhead_mul inactive ones; ties go to the first in the list, newest
- * first. wlc divides by the weight. They read every server's counters: O(n).
+ * first. wlc divides by the weight. O(log n), see least.h.
  */
 #include "libsched/algos.h"
 #include "libsched/least.h"
+#include "libsched/overhead.h"
 
-static ssize_t lc_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
+static uint64_t lc_key(const struct lb_snapshot *s, size_t place, const struct least *t,
+		       struct least_seen seen)
 {
-	uint64_t least = UINT64_MAX;
-	ssize_t best = -1;
+	(void)place;
+	(void)t;
+	return ipvs_overhead_of(s, seen.active, seen.inactive);
+}
 
-	(void)cursor;
-	for (size_t i = 0; i < s->n && least; i++) { /* nobody has less than nothing */
-		uint64_t load;
-
-		if (!query_eligible(q, i))
-			continue;
-		load = ipvs_overhead(s, i);
-		if (load < least) {
-			least = load;
-			best = (ssize_t)i;
-		}
-	}
-	return best;
+static uint64_t wlc_key(const struct lb_snapshot *s, size_t place, const struct least *t,
+			struct least_seen seen)
+{
+	return least_quotient(s, place, t, ipvs_overhead_of(s, seen.active, seen.inactive));
 }
 
 static bool lc_score(const struct lb_snapshot *s, const void *cursor, const struct lb_query *q,
 		     size_t place, double *ret)
 {
-	(void)cursor;
-	(void)q;
-	*ret = (double)ipvs_overhead(s, place);
-	return true;
-}
+	const struct least_seen seen = least_seen(cursor)[place];
 
-static ssize_t wlc_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
-{
-	(void)s;
-	(void)cursor;
-	return least_by_weight(q, ipvs_overhead);
+	(void)q;
+	*ret = (double)ipvs_overhead_of(s, seen.active, seen.inactive);
+	return true;
 }
 
 static bool wlc_score(const struct lb_snapshot *s, const void *cursor, const struct lb_query *q,
 		      size_t place, double *ret)
 {
-	(void)cursor;
-	(void)q;
-	*ret = (double)ipvs_overhead(s, place) / s->at[place].weight;
+	lc_score(s, cursor, q, place, ret);
+	*ret /= s->at[place].weight;
 	return true;
 }
+
+LEAST_HOOKS(lc, lc_key)
+LEAST_HOOKS(wlc, wlc_key)
 
 const struct lb_algo algo_lc = {
     .size = sizeof(algo_lc),
     .name = "lc",
     .flags = LB_ALGO_NEWEST_FIRST,
-    .pick = lc_pick,
     .score = lc_score,
+    LEAST_OPS(lc),
 };
 
 const struct lb_algo algo_wlc = {
     .size = sizeof(algo_wlc),
     .name = "wlc",
     .flags = LB_ALGO_NEWEST_FIRST,
-    .pick = wlc_pick,
     .score = wlc_score,
+    LEAST_OPS(wlc),
 };

@@ -1,42 +1,297 @@
 /* SPDX-License-Identifier: MIT */
-/* What IPVS's least-load schedulers share: the load, and the scan for the least. */
+/*
+ * Who has the least of some key, the first in the list among equals, without looking at everyone: a
+ * tournament in the picker's cursor. A pick reads the root; when a server's key changes, the matches on
+ * its way up are played anew, each against an opponent known beforehand. O(log n).
+ *
+ * Each place has a copy of the counters its key was made from. A picker hears at once of what it counts
+ * itself; while it is the group's only one the tree is exact. What other pickers count it reads later,
+ * one place a pick, in turn: after as many picks as there are servers it has seen all of it. That is
+ * what lets two threads pick without waiting for each other's cache lines. Before a pick fails for
+ * want of a server, all is read anew.
+ *
+ * The functions are inline so that `key`, a constant, is no call.
+ */
 #ifndef LIBSCHED_LEAST_H
 #define LIBSCHED_LEAST_H
 
 #include "libsched/snapshot.h"
 
-/* An active connection weighs overhead_mul inactive ones. */
-static inline uint64_t ipvs_overhead(const struct lb_snapshot *s, size_t place)
+#define LEAST_NEVER (UINT64_MAX >> 4) /* the key of who may not be chosen */
+
+struct least_seen {
+	uint32_t active, inactive;
+};
+
+struct least {
+	uint32_t n;
+	uint32_t sweep; /* whose counters are read next, if there are other pickers */
+	uint32_t shift; /* see least_quotient() */
+	/*
+	 * Node i is the better of nodes 2i and 2i + 1; the root is 1, place k is node n + k. First the
+	 * keys of the 2n nodes, then whose they are, then n least_seen.
+	 */
+	_Alignas(LINE_BYTES) uint64_t key[];
+};
+
+/* What a key is made of: the place's settings in the snapshot, and these counters. */
+typedef uint64_t least_key(const struct lb_snapshot *s, size_t place, const struct least *t,
+			   struct least_seen seen);
+
+/* ---- Where things are ---- */
+
+static inline uint32_t *least_winner(const struct least *t)
 {
-	return (uint64_t)snap_count(s, place, LB_COUNTER_ACTIVE) * s->setup.opts.overhead_mul +
-	       snap_count(s, place, LB_COUNTER_INACTIVE);
+	return (uint32_t *)(t->key + 2 * t->n);
+}
+
+static inline struct least_seen *least_seen(const struct least *t)
+{
+	return (struct least_seen *)(least_winner(t) + 2 * t->n);
+}
+
+static inline size_t least_cursor_size(const struct lb_snapshot *s)
+{
+	return sizeof(struct least) +
+	       s->n * (2 * sizeof(uint64_t) + 2 * sizeof(uint32_t) + sizeof(struct least_seen));
+}
+
+/* ---- The tree ---- */
+
+/* Is node a's key the better one? */
+static inline bool least_beats(uint64_t key, uint32_t place, uint64_t other_key, uint32_t other)
+{
+	return key < other_key || (key == other_key && place < other);
 }
 
 /*
- * Least load / weight, the first among equals.
- * a/wa < b/wb without dividing: a load is at most 1025 times 32 bits, weights have 16 bits, so 64 bits
- * hold it. Inline, so that `load` is no call.
+ * The way up from node i, which now has this key. `all`: the place had won all the way, so that each match
+ * has a new result; else until nothing changes.
  */
-static inline ssize_t least_by_weight(const struct lb_query *q,
-				      uint64_t (*load)(const struct lb_snapshot *s, size_t place))
+static inline void least_play(struct least *t, uint32_t i, uint64_t key, bool all)
+{
+	uint32_t *const winner = least_winner(t);
+	uint32_t place = winner[i];
+
+	t->key[i] = key;
+	for (; i > 1; i /= 2) {
+		const uint64_t other_key = t->key[i ^ 1];
+		const uint32_t other = winner[i ^ 1];
+
+		if (least_beats(other_key, other, key, place)) {
+			key = other_key;
+			place = other;
+		}
+		if (!all && t->key[i / 2] == key && winner[i / 2] == place)
+			return;
+		t->key[i / 2] = key;
+		winner[i / 2] = place;
+	}
+}
+
+static inline void least_set(struct least *t, size_t place, uint64_t key)
+{
+	if (t->key[t->n + place] == key)
+		return;
+	if (least_winner(t)[1] == place)
+		least_play(t, t->n + (uint32_t)place, key, true);
+	else
+		least_play(t, t->n + (uint32_t)place, key, false);
+}
+
+/* ---- Keys ---- */
+
+static inline struct least_seen least_look(const struct lb_snapshot *s, size_t place)
+{
+	return (struct least_seen){snap_count(s, place, LB_COUNTER_ACTIVE),
+				   snap_count(s, place, LB_COUNTER_INACTIVE)};
+}
+
+static inline uint64_t least_key_of(const struct lb_snapshot *s, size_t place,
+				    const struct least *t, struct least_seen seen, least_key *key)
+{
+	const struct snap_server *e = &s->at[place];
+
+	if (!e->weight || (e->maxconn && seen.active >= e->maxconn))
+		return LEAST_NEVER;
+	return key(s, place, t, seen);
+}
+
+static inline void least_refresh(struct least *t, const struct lb_snapshot *s, size_t place,
+				 least_key *key)
+{
+	const struct least_seen seen = least_look(s, place);
+
+	least_seen(t)[place] = seen;
+	least_set(t, place, least_key_of(s, place, t, seen, key));
+}
+
+/*
+ * load / weight as a whole number, so that keys compare as the quotients do, equal ones too: two that
+ * differ do so by at least gcd / weight². Loads beyond what 60 bits hold so count as the greatest.
+ */
+static inline uint64_t least_quotient(const struct lb_snapshot *s, size_t place,
+				      const struct least *t, uint64_t load)
+{
+	const uint64_t max = (LEAST_NEVER - 1) >> t->shift;
+
+	return ((load < max ? load : max) << t->shift) / s->at[place].weight;
+}
+
+static inline uint32_t least_shift(const struct lb_snapshot *s)
+{
+	uint64_t gap = (uint64_t)s->max_weight * s->max_weight;
+	uint32_t shift = 0;
+
+	if (s->weight_gcd)
+		gap /= s->weight_gcd;
+	while (gap >> shift)
+		shift++;
+	return shift;
+}
+
+/* ---- The hooks of an algorithm ---- */
+
+static inline void least_adopt(struct least *t, const struct lb_snapshot *s, least_key *key)
+{
+	uint32_t *winner;
+
+	t->n = (uint32_t)s->n;
+	t->shift = least_shift(s);
+	t->sweep = 0;
+	winner = least_winner(t);
+	for (uint32_t i = 0; i < t->n; i++) {
+		least_seen(t)[i] = least_look(s, i);
+		t->key[t->n + i] = least_key_of(s, i, t, least_seen(t)[i], key);
+		winner[t->n + i] = i;
+	}
+	for (uint32_t i = t->n; i-- > 1;) {
+		const uint32_t a = 2 * i, b = a + 1;
+		const bool second =
+		    t->key[b] < t->key[a] || (t->key[b] == t->key[a] && winner[b] < winner[a]);
+
+		t->key[i] = t->key[second ? b : a];
+		winner[i] = winner[second ? b : a];
+	}
+}
+
+static inline uint32_t least_moved(uint32_t count, int by)
+{
+	return by < 0 && !count ? 0 : count + (uint32_t)by;
+}
+
+/* This picker counted `active` and `inactive` more on the place. */
+static inline void least_counted(struct least *t, const struct lb_snapshot *s, size_t place,
+				 int active, int inactive, least_key *key)
+{
+	struct least_seen *seen = &least_seen(t)[place];
+
+	if (ledger_rows(s->ledger) == 1) {
+		*seen = least_look(s, place);
+	} else {
+		seen->active = least_moved(seen->active, active);
+		seen->inactive = least_moved(seen->inactive, inactive);
+	}
+	least_set(t, place, least_key_of(s, place, t, *seen, key));
+}
+
+/* Reads what others counted on one more place, and calls for the next one's cache lines. */
+static inline void least_sweep(struct least *t, const struct lb_snapshot *s, uint32_t rows,
+			       least_key *key)
+{
+	const uint32_t place = t->sweep, next = place + 1 < s->n ? place + 1 : 0;
+
+	for (uint32_t i = 0; i < rows; i++)
+		__builtin_prefetch(row_cell(s->ledger->row[i], s->at[next].slot));
+	least_refresh(t, s, place, key);
+	t->sweep = next;
+}
+
+/* The winner, past those the request excludes; LEAST_NEVER for these, for as long. */
+static inline ssize_t least_first(struct least *t, const struct lb_query *q, least_key *key)
+{
+	size_t skipped[LB_EXCLUDE_MAX], n = 0;
+	ssize_t found = -1;
+
+	for (;;) { /* each excluded one is met once */
+		const uint32_t place = least_winner(t)[1];
+
+		if (t->key[1] == LEAST_NEVER)
+			break;
+		if (!request_excludes(q->request, q->snap->at[place].id)) {
+			found = (ssize_t)place;
+			break;
+		}
+		skipped[n++] = place;
+		least_set(t, place, LEAST_NEVER);
+	}
+	while (n) {
+		const size_t place = skipped[--n];
+
+		least_set(t, place, least_key_of(q->snap, place, t, least_seen(t)[place], key));
+	}
+	return found;
+}
+
+static inline ssize_t least_pick(struct least *t, const struct lb_query *q, least_key *key)
 {
 	const struct lb_snapshot *s = q->snap;
-	uint64_t least = UINT64_MAX, weight = 0;
-	ssize_t best = -1;
+	const uint32_t rows = ledger_rows(s->ledger);
+	ssize_t place;
 
-	for (size_t i = 0; i < s->n && least; i++) { /* nobody has less than nothing */
-		uint64_t mine;
-
-		if (!query_eligible(q, i))
-			continue;
-		mine = load(s, i);
-		if (best < 0 || mine * weight < least * s->at[i].weight) {
-			least = mine;
-			weight = s->at[i].weight;
-			best = (ssize_t)i;
-		}
-	}
-	return best;
+	if (rows > 1)
+		least_sweep(t, s, rows, key);
+	place = least_first(t, q, key);
+	if (place >= 0 || rows == 1)
+		return place;
+	for (size_t i = 0; i < s->n; i++) /* others may have made room */
+		least_refresh(t, s, i, key);
+	return least_first(t, q, key);
 }
+
+/*
+ * The hooks of an algorithm that is nothing but a key: LEAST_HOOKS(wlc, wlc_key) makes them, LEAST_OPS(wlc)
+ * names them in its struct lb_algo.
+ */
+#define LEAST_HOOKS(name, key)                                                                    \
+	static void name##_adopt(const struct lb_snapshot *s, void *cursor,                       \
+				 const struct lb_snapshot *old, const void *old_cursor)           \
+	{                                                                                         \
+		(void)old;                                                                        \
+		(void)old_cursor;                                                                 \
+		least_adopt(cursor, s, key);                                                      \
+	}                                                                                         \
+	static ssize_t name##_pick(const struct lb_snapshot *s, void *cursor,                     \
+				   const struct lb_query *q)                                      \
+	{                                                                                         \
+		(void)s;                                                                          \
+		return least_pick(cursor, q, key);                                                \
+	}                                                                                         \
+	static void name##_on_start(const struct lb_snapshot *s, void *cursor, size_t place,      \
+				    const struct lb_request *r)                                   \
+	{                                                                                         \
+		(void)r;                                                                          \
+		least_counted(cursor, s, place, 1, 0, key);                                       \
+	}                                                                                         \
+	static void name##_on_done(const struct lb_snapshot *s, void *cursor, size_t place,       \
+				   const struct lb_outcome *o)                                    \
+	{                                                                                         \
+		least_counted(cursor, s, place, o->inactive ? 0 : -1, o->inactive ? -1 : 0, key); \
+	}                                                                                         \
+	static void name##_on_count(const struct lb_snapshot *s, void *cursor, size_t place,      \
+				    enum lb_counter c)                                            \
+	{                                                                                         \
+		(void)c;                                                                          \
+		least_refresh(cursor, s, place, key);                                             \
+	}                                                                                         \
+	static void name##_on_full(const struct lb_snapshot *s, void *cursor, size_t place)       \
+	{                                                                                         \
+		least_refresh(cursor, s, place, key);                                             \
+	}
+
+#define LEAST_OPS(name)                                                                      \
+	.cursor_size = least_cursor_size, .adopt = name##_adopt, .pick = name##_pick,        \
+	.on_start = name##_on_start, .on_done = name##_on_done, .on_count = name##_on_count, \
+	.on_full = name##_on_full
 
 #endif

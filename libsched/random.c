@@ -6,7 +6,7 @@
  */
 #include "libsched/algos.h"
 #include "libsched/draw.h"
-#include "libsched/least.h"
+#include "libsched/overhead.h"
 
 /* Draws until `draws` hit, or too many missed. Of equals the first drawn stays. */
 static inline ssize_t best_of(const struct lb_query *q, uint32_t draws,

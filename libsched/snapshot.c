@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 
+#include "libsched/gcd.h"
 #include "libsched/snapshot.h"
 
 /* Where the search for an id begins. Ids are the host's own, not a stranger's: no secret is needed. */
@@ -111,6 +112,8 @@ static void show_members(struct lb_snapshot *s, const struct snapshot_source *fr
 		show(s, place, server, why);
 		s->n_usable += why == LB_VERDICT_CANDIDATE;
 		s->total_weight += s->at[place].weight;
+		if (s->weight_gcd != 1)
+			s->weight_gcd = gcd(s->weight_gcd, s->at[place].weight);
 		if (s->max_weight < s->at[place].weight)
 			s->max_weight = s->at[place].weight;
 		k++;

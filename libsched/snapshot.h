@@ -39,6 +39,7 @@ struct lb_snapshot {
 	size_t n_usable;
 	uint64_t total_weight; /* of effective weights */
 	uint32_t max_weight;   /* of effective weights */
+	uint32_t weight_gcd;   /* likewise; 0: nobody has a weight */
 	struct snap_server *at;
 	uint32_t *index; /* id → place + 1, open addressing; 0: free */
 	size_t index_mask;

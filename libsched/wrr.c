@@ -10,7 +10,6 @@
  * ones for pickers that missed some.
  */
 #include "libsched/algos.h"
-#include "libsched/gcd.h"
 #include "libsched/snapshot.h"
 
 #define WRR_EDITS_MAX 32
@@ -54,12 +53,9 @@ static size_t wrr_table_size(const struct lb_snapshot *s)
 static int wrr_build(const struct lb_snapshot *s, const struct lb_snapshot *old, void *table)
 {
 	struct wrr_table *t = table;
-	struct wrr_edit edit = {.generation = s->generation};
+	struct wrr_edit edit = {.generation = s->generation,
+				.step = s->weight_gcd ? s->weight_gcd : 1};
 
-	for (size_t i = 0; i < s->n; i++)
-		edit.step = gcd(edit.step, s->at[i].weight);
-	if (!edit.step)
-		edit.step = 1;
 	if (s->max_weight)
 		edit.top = s->max_weight - edit.step + 1;
 	if (old)

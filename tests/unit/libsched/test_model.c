@@ -5,7 +5,7 @@
  */
 #include "support.h"
 
-#define SERVERS 12
+#define SERVERS 70
 #define STEPS 20000
 
 struct model_server {
@@ -147,13 +147,24 @@ struct run {
 	struct lb_picker *p;
 	uint64_t next_id;
 	uint32_t random;
+	int servers; /* at most; few empty the list now and then, many make tall trees */
+	bool heavy;  /* weights up to the greatest */
+	size_t picks;
 };
+
+static uint32_t some_weight(struct run *r)
+{
+	static const uint32_t heavy[] = {
+	    0, 1, 2, 3, 32768, 40000, LB_WEIGHT_MAX - 1, LB_WEIGHT_MAX};
+
+	return r->heavy ? heavy[draw(&r->random, 8)] : draw(&r->random, 7);
+}
 
 static void add_one(struct run *r)
 {
-	uint32_t weight = draw(&r->random, 7);
+	uint32_t weight = some_weight(r);
 
-	if (r->m.n == SERVERS)
+	if (r->m.n == r->servers)
 		return;
 	memmove(&r->m.at[1], &r->m.at[0], (size_t)r->m.n * sizeof(r->m.at[0]));
 	r->m.at[0] = (struct model_server){.id = ++r->next_id, .weight = weight, .up = true};
@@ -188,7 +199,8 @@ static void change_one(struct run *r)
 		s->up = !s->up;
 		assert_int_equal(lb_server_set_up(r->g, s->id, s->up), 0);
 	} else {
-		s->weight = (s->weight + 1 + draw(&r->random, 6)) % 8; /* another one */
+		s->weight = r->heavy ? some_weight(r)
+				     : (s->weight + 1 + draw(&r->random, 6)) % 8; /* another one */
 		assert_int_equal(lb_server_set_weight(r->g, s->id, s->weight), 0);
 	}
 }
@@ -241,11 +253,16 @@ static void pick_in_both(struct run *r, const char *algo)
 	assert_int_equal(lb_pick(r->p, NULL, &id), 0);
 	assert_int_equal(id, r->m.at[expected].id);
 	r->m.at[expected].active++;
+	r->picks++;
 }
 
-static void same_as_the_model(const char *algo, uint32_t seed)
+static void same_as_the_model_with(const char *algo, uint32_t seed, int servers, bool heavy)
 {
-	struct run r = {.m = {.cursor = -1, .step = 1}, .random = seed, .g = group_new(algo)};
+	struct run r = {.m = {.cursor = -1, .step = 1},
+			.random = seed,
+			.servers = servers,
+			.heavy = heavy,
+			.g = group_new(algo)};
 
 	r.p = picker_of(r.g);
 	for (int step = 0; step < STEPS; step++) {
@@ -265,7 +282,16 @@ static void same_as_the_model(const char *algo, uint32_t seed)
 		pick_in_both(&r, algo);
 		end_some(&r);
 	}
+	assert_true(r.picks > STEPS / 4);
 	lb_group_free(r.g);
+}
+
+static void same_as_the_model(const char *algo, uint32_t seed)
+{
+	same_as_the_model_with(algo, seed, 12, false);
+	same_as_the_model_with(algo, seed, SERVERS, false);
+	if (strcmp(algo, "wrr")) /* the model would look at each of 65535 levels */
+		same_as_the_model_with(algo, seed, 20, true);
 }
 
 static void rr_is_the_kernels(void **state)
