@@ -27,9 +27,10 @@ static inline size_t draw_place(const struct lb_query *q)
 {
 	const struct draw_slot *slot = q->snap->table;
 	uint64_t bits = lb_query_random(q);
-	size_t place = (size_t)((bits >> 32) * q->snap->n >> 32);
+	uint32_t place = (uint32_t)((bits >> 32) * q->snap->n >> 32);
+	uint32_t other = slot[place].other; /* loaded before, so that no branch is to be guessed */
 
-	return (uint32_t)bits < slot[place].threshold ? place : slot[place].other;
+	return (uint32_t)bits < slot[place].threshold ? place : other;
 }
 
 /* One that may be chosen, or -1. */

@@ -80,20 +80,23 @@ static uint32_t look_up(const struct lb_query *q, const struct pool *p, struct s
 	return n;
 }
 
-/* So many in flight have hot_percent of them, or less. */
+/* So many in flight have hot_percent of them, or less: the greatest but the few above it. */
 static double hot_above(const struct seen *seen, uint32_t n, uint32_t percent)
 {
-	double sorted[POOL];
-	uint32_t rank = (n * percent + 99) / 100; /* 1..n */
+	uint32_t above = n - (n * percent + 99) / 100; /* 0..n-1 */
+	double in_flight[POOL];
 
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t k = i;
+	for (uint32_t i = 0; i < n; i++)
+		in_flight[i] = seen[i].in_flight;
+	for (;;) {
+		uint32_t most = 0;
 
-		for (; k && sorted[k - 1] > seen[i].in_flight; k--)
-			sorted[k] = sorted[k - 1];
-		sorted[k] = seen[i].in_flight;
+		for (uint32_t i = 1; i < n; i++)
+			most = in_flight[i] > in_flight[most] ? i : most;
+		if (!above--)
+			return in_flight[most];
+		in_flight[most] = -1;
 	}
-	return sorted[rank - 1];
 }
 
 /* Somebody is cold: the one with the fewest. Where no latency is known, the fewest in flight. */

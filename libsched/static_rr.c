@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "libsched/algos.h"
+#include "libsched/edf.h"
 #include "libsched/gcd.h"
 #include "libsched/map.h"
 
@@ -53,42 +54,83 @@ size_t map_size(const struct lb_snapshot *s)
 	return sizeof(struct map) + total_of(s, scale_of(s)) * sizeof(uint32_t);
 }
 
-/* Who takes the next entry. */
-static size_t next_of(const struct lb_snapshot *s, struct scale scale, int64_t *score,
-		      int64_t total)
+/*
+ * At step k a server of w of t turns in all has had floor(k * w / t) turns due to it, and one in advance. Who
+ * has the most not yet taken, its level, takes the entry; the first among equals. A level rises to its j-th
+ * turn at step ceil(j * t / w): the servers wait for that in one heap, those with a level stand in another,
+ * some more than once: only an entry of the present level counts.
+ */
+struct filling {
+	uint32_t *level, *turn; /* of each place; turns due so far */
+	struct edf_entry *rising, *ready;
+	size_t n_rising, n_ready;
+};
+
+static void stand(struct filling *f, size_t place)
 {
-	int64_t most = 0;
-	size_t best = 0;
+	edf_push(f->ready, &f->n_ready,
+		 (struct edf_entry){
+		     .key = UINT32_MAX - f->level[place], .order = place, .place = place});
+}
 
+static void wait_for_turn(struct filling *f, size_t place, uint64_t turns, uint64_t total)
+{
+	uint64_t j = ++f->turn[place];
+
+	edf_push(
+	    f->rising, &f->n_rising,
+	    (struct edf_entry){.key = (j * total + turns - 1) / turns, .order = 0, .place = place});
+}
+
+static void fill(const struct lb_snapshot *s, struct scale scale, struct filling *f,
+		 struct map *map)
+{
 	for (size_t i = 0; i < s->n; i++) {
-		uint32_t turns = turns_of(s, i, scale);
-		int64_t whole;
-
-		if (!turns)
+		if (!turns_of(s, i, scale))
 			continue;
-		score[i] += turns;
-		whole = (score[i] + total) / total; /* at least 1 */
-		if (whole > most) {
-			most = whole;
-			best = i;
-		}
+		f->level[i] = 1;
+		stand(f, i);
+		wait_for_turn(f, i, turns_of(s, i, scale), map->n);
 	}
-	score[best] -= total;
-	return best;
+	for (uint32_t k = 1; k <= map->n; k++) {
+		struct edf_entry e;
+
+		while (f->n_rising && f->rising[0].key <= k) {
+			size_t place = edf_pop(f->rising, &f->n_rising).place;
+
+			f->level[place]++;
+			stand(f, place);
+			wait_for_turn(f, place, turns_of(s, place, scale), map->n);
+		}
+		do { /* somebody has a level: fewer turns are taken than due and in advance */
+			e = edf_pop(f->ready, &f->n_ready);
+		} while (e.key != UINT32_MAX - f->level[e.place]);
+		map->place[k - 1] = (uint32_t)e.place;
+		if (--f->level[e.place])
+			stand(f, e.place);
+	}
 }
 
 int map_build(const struct lb_snapshot *s, struct map *map)
 {
 	const struct scale scale = scale_of(s);
-	int64_t *score = mem_array(s->n + 1, sizeof(*score));
+	struct filling f = {NULL, NULL, NULL, NULL, 0, 0};
+	int r = -ENOMEM;
 
-	if (!score)
-		return -ENOMEM;
 	map->n = (uint32_t)total_of(s, scale);
-	for (uint32_t i = 0; i < map->n; i++)
-		map->place[i] = (uint32_t)next_of(s, scale, score, map->n);
-	mem_free(score);
-	return 0;
+	f.level = mem_array(s->n + 1, 2 * sizeof(*f.level));
+	f.rising = mem_array(s->n + 1, sizeof(*f.rising));
+	/* Each stands at first, at each of the rises, and after each entry. */
+	f.ready = mem_array(s->n + 2 * (size_t)map->n + 1, sizeof(*f.ready));
+	if (f.level && f.rising && f.ready) {
+		f.turn = f.level + s->n;
+		fill(s, scale, &f, map);
+		r = 0;
+	}
+	mem_free(f.level);
+	mem_free(f.rising);
+	mem_free(f.ready);
+	return r;
 }
 
 ssize_t map_step(const struct map *map, struct map_walk *w, const struct lb_query *q)

@@ -60,6 +60,46 @@ static void an_edit_goes_on_at_the_same_entry(void **state)
 	lb_group_free(g);
 }
 
+/* The rule itself, step by step: everyone gains his weight, the first with the most whole turns pays one. */
+static void the_map_is_that_of_the_rule(void **state)
+{
+	uint32_t x = 1;
+
+	(void)state;
+	for (int run = 0; run < 60; run++) {
+		uint32_t weight[30], n = 1 + draw(&x, 30);
+		int64_t score[30] = {0}, total = 0;
+		struct lb_group *g = group_new("static-rr");
+		struct lb_picker *p;
+
+		for (uint32_t i = 0; i < n; i++) {
+			/* the first without a divisor, the others now and then alike, or 0 */
+			weight[i] = i ? draw(&x, run % 2 ? 9 : 250) : 1;
+			total += weight[i];
+			add(g, i + 1, weight[i]);
+		}
+		commit(g);
+		p = picker_of(g);
+		for (int64_t k = 0; k < total; k++) {
+			int64_t most = 0;
+			uint32_t best = 0;
+			uint64_t id;
+
+			for (uint32_t i = 0; i < n; i++) {
+				score[i] += weight[i];
+				if (weight[i] && (score[i] + total) / total > most) {
+					most = (score[i] + total) / total;
+					best = i;
+				}
+			}
+			score[best] -= total;
+			assert_int_equal(lb_pick(p, NULL, &id), 0);
+			assert_int_equal(id, best + 1);
+		}
+		lb_group_free(g);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -67,6 +107,7 @@ int main(void)
 	    cmocka_unit_test(common_divisors_do_not_matter),
 	    cmocka_unit_test(who_may_not_be_chosen_is_passed_over),
 	    cmocka_unit_test(a_map_too_great_is_scaled_down),
+	    cmocka_unit_test(the_map_is_that_of_the_rule),
 	    cmocka_unit_test(an_edit_goes_on_at_the_same_entry),
 	};
 
