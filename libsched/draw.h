@@ -6,7 +6,7 @@
 #ifndef LIBSCHED_DRAW_H
 #define LIBSCHED_DRAW_H
 
-#include "libsched/snapshot.h"
+#include "libsched/picker.h"
 
 /*
  * How many draws may hit servers that may not be chosen, before the list is walked: it ends, at the price
@@ -26,7 +26,7 @@ int draw_table_build(const struct lb_snapshot *s, const struct lb_snapshot *old,
 static inline size_t draw_place(const struct lb_query *q)
 {
 	const struct draw_slot *slot = q->snap->table;
-	uint64_t bits = lb_query_random(q);
+	uint64_t bits = picker_random(q->random);
 	uint32_t place = (uint32_t)((bits >> 32) * q->snap->n >> 32);
 	uint32_t other = slot[place].other; /* loaded before, so that no branch is to be guessed */
 
@@ -49,7 +49,7 @@ static inline ssize_t draw_eligible(const struct lb_query *q)
 /* A small number below `limit`, each as likely as the next but for one in 2^32. */
 static inline uint32_t draw_below(const struct lb_query *q, uint32_t limit)
 {
-	return (uint32_t)((lb_query_random(q) >> 32) * limit >> 32);
+	return (uint32_t)((picker_random(q->random) >> 32) * limit >> 32);
 }
 
 #endif

@@ -66,19 +66,23 @@ static size_t make_wishes(const struct lb_snapshot *s, struct wish *wish)
 /* Each round a server is credited its weight; the heaviest can pay a slot each time, so it ends. */
 static void fill(struct wish *wish, size_t n, uint32_t price, uint32_t *table)
 {
-	size_t taken = 0;
+	uint64_t taken[SLOTS / 64 + 1] = {0}; /* the table again, by bits: all of it near at hand */
+	size_t n_taken = 0;
 
-	for (size_t i = 0; taken < SLOTS; i = i + 1 < n ? i + 1 : 0) {
+	for (size_t i = 0; n_taken < SLOTS; i = i + 1 < n ? i + 1 : 0) {
 		struct wish *w = &wish[i];
 
 		w->credit += w->weight;
 		if (w->credit < price)
 			continue;
 		w->credit -= price;
-		while (table[w->at])
-			w->at = (w->at + w->skip) % SLOTS;
+		while (taken[w->at / 64] >> w->at % 64 & 1) {
+			w->at += w->skip;
+			w->at -= w->at < SLOTS ? 0 : SLOTS;
+		}
+		taken[w->at / 64] |= UINT64_C(1) << w->at % 64;
 		table[w->at] = (uint32_t)w->place + 1;
-		taken++;
+		n_taken++;
 	}
 }
 
