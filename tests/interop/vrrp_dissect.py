@@ -24,7 +24,7 @@ def must(row, what, wanted):
                          f"should be {value!r}")
 
 
-def check(file, router, before=2**32, priorities=None):
+def check(file, router, before=None, priorities=None):
     """All frames of the router before that time; each of `priorities` (else its own and 0) must have been sent."""
     adverts = check_adverts(file, router, before, priorities or (router.priority, 0))
     told = check_arps(file, router) if router.setting.family == 4 else check_nas(file, router)
@@ -49,7 +49,8 @@ def check_adverts(file, router, before, priorities):
                    "vrrp.auth_string": secret if kind == "PASS" else "", "ip.proto": 51 if kind == "AH" else 112}
     else:
         wanted |= {"vrrp.reserved_mbz": 0, "vrrp.short_adver_int": round(s.interval * 100)}
-    rows = read(file, f"vrrp && {ip}.src == {router.source()} && frame.time_epoch < {before:.3f}", *wanted)
+    where = f"vrrp && {ip}.src == {router.source()}" + (f" && frame.time_epoch < {before:.3f}" if before else "")
+    rows = read(file, where, *wanted)
     for row in rows:
         must(row, "an advert", wanted)
     for priority in priorities:
