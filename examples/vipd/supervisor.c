@@ -152,6 +152,22 @@ static void drain(int fd)
 		;
 }
 
+static void tell(const struct supervisor *s, enum role role, enum msg_type type, int32_t value)
+{
+	const struct msg m = {.type = type, .value = value};
+
+	if (s->child[role].pid && msg_send(s->control[role][0], &m, -1) < 0)
+		log_err("%s does not listen", role_name(role));
+}
+
+/* A vrrp that is being replaced does not answer: its successor is asked again. */
+static void ask_stats(struct supervisor *s)
+{
+	s->stats_wanted = true;
+	s->stats_due = s->child[ROLE_VRRP].pid ? s->conf->n_instances : 0;
+	tell(s, ROLE_VRRP, MSG_STATS, 0);
+}
+
 static void start_child(struct supervisor *s, enum role role)
 {
 	struct child *c = &s->child[role];
@@ -170,14 +186,8 @@ static void start_child(struct supervisor *s, enum role role)
 	c->pid = pid;
 	if (pid_file_of(s, role))
 		pidfile_write(pid_file_of(s, role), -1, pid);
-}
-
-static void tell(const struct supervisor *s, enum role role, enum msg_type type, int32_t value)
-{
-	const struct msg m = {.type = type, .value = value};
-
-	if (s->child[role].pid && msg_send(s->control[role][0], &m, -1) < 0)
-		log_err("%s does not listen", role_name(role));
+	if (role == ROLE_VRRP && s->stats_wanted)
+		ask_stats(s);
 }
 
 static void start_all(struct supervisor *s)
@@ -304,6 +314,7 @@ static void take_stats(struct supervisor *s, const struct msg *m)
 	s->instance[m->index].priority = m->extra; /* trackers may have moved it since */
 	if (--s->stats_due)
 		return;
+	s->stats_wanted = false;
 	if (s->stats_json)
 		dump_json(s);
 	else
@@ -561,10 +572,12 @@ static struct conf *load_next(const struct supervisor *s)
 {
 	struct conf *next = load(s->options);
 
-	if (!next || next->n_instances || next->n_virtuals || !(s->conf->n_instances + s->conf->n_virtuals))
+	if (!next || next->n_instances || next->n_virtuals ||
+	    !(s->conf->n_instances + s->conf->n_virtuals))
 		return next;
-	log_err("%s has no vrrp_instance and no virtual_server left: to give up all of them, stop vipd",
-		s->options->file);
+	log_err(
+	    "%s has no vrrp_instance and no virtual_server left: to give up all of them, stop vipd",
+	    s->options->file);
 	conf_free(next);
 	return NULL;
 }
@@ -597,13 +610,6 @@ static void begin_reload(struct supervisor *s)
 
 /* ---- Signals ---- */
 
-static void ask_stats(struct supervisor *s, bool json)
-{
-	s->stats_json = json;
-	s->stats_due = s->child[ROLE_VRRP].pid ? s->conf->n_instances : 0;
-	tell(s, ROLE_VRRP, MSG_STATS, 0);
-}
-
 static void on_signal(struct loop *l, const struct signalfd_siginfo *info, void *userdata)
 {
 	struct supervisor *s = userdata;
@@ -626,11 +632,13 @@ static void on_signal(struct loop *l, const struct signalfd_siginfo *info, void 
 		dump_data(s);
 		break;
 	case SIGUSR2:
-		ask_stats(s, false);
+		s->stats_json = false;
+		ask_stats(s);
 		break;
 	default:
 		if (number == SIGRTMIN + 2) {
-			ask_stats(s, true);
+			s->stats_json = true;
+			ask_stats(s);
 			break;
 		}
 		log_warn("this signal of keepalived is not supported by this version: ignored");

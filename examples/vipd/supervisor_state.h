@@ -53,6 +53,7 @@ struct supervisor {
 	int pid_fd;
 	int result;
 	size_t stats_due; /* answers of vrrp that are still to come */
+	bool stats_wanted; /* until they have all come, from this vrrp or the next */
 	bool stats_json;  /* they were asked for keepalived.json, not keepalived.stats */
 };
 

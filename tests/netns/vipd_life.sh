@@ -237,6 +237,19 @@ done
 ! kill -0 "${all[@]}" 2>/dev/null || fail "no process stays" "$(ps -o pid,args -p "${all[*]}")"
 good "nothing stays behind"
 
+# Statistics that are asked for while vrrp is being replaced come from its successor.
+configure r1 200 $vip/24
+mkdir "$LAB_DIR/dumps"
+TMPDIR=$LAB_DIR/dumps vipd_start r1
+wait_for 10 "r1 is MASTER" has_address r1 $vip || fail "r1 is MASTER" "$(tail -n 3 "$LAB_DIR/r1/vipd.log")"
+stats=$LAB_DIR/dumps/keepalived.stats
+kill -HUP "${vipd_pid[r1]}"
+sleep 0.03
+kill -USR2 "${vipd_pid[r1]}"
+wait_for 5 "the statistics" test -s "$stats" || fail "statistics after a reload" "no $stats"
+good "statistics asked for during a reload are written"
+vipd_stop r1
+
 # The owner of an address: it is the interface's own and only one.
 configure r1 255 10.9.0.1/24
 vipd_start r1
