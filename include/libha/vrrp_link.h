@@ -6,7 +6,7 @@
  *
  *	poll(ha_vrrp_link_fd, POLLIN, until ha_vrrp_link_deadline) -> ha_vrrp_link_dispatch
  *
- * Two raw sockets need CAP_NET_RAW when the link is made, and nothing after. A host without it lets
+ * The sockets need CAP_NET_RAW when the link is made, and nothing after. A host without it lets
  * a privileged process open them: opts.open_socket asks, ha_vrrp_link_open_socket answers there.
  *
  * An interface that was deleted does not come back: free the link and make one for the new ifindex.
@@ -27,13 +27,17 @@
 extern "C" {
 #endif
 
-#define HA_VRRP_LINK_BATCH 64 /* packets that one dispatch reads at most */
+#define HA_VRRP_LINK_BATCH 64 /* packets that one dispatch reads at most from each socket */
+#define HA_VRRP_LINK_WAITING \
+	4096 /* announcements of a family that wait at most, see garp_interval_ns */
 
 struct ha_vrrp_link;
 
 enum ha_vrrp_socket_kind {
 	HA_VRRP_SOCKET_ADVERT = 1, /* raw, IP protocol 112: sends and receives adverts */
 	HA_VRRP_SOCKET_ANNOUNCE,   /* packet socket: sends ARP and NA frames, receives nothing */
+	HA_VRRP_SOCKET_AH,	   /* as ADVERT with IP protocol 51; IPv4 only */
+	HA_VRRP_SOCKET_SIGHT,	   /* packet socket: receives ARP, or IPv6 with AF_INET6 */
 };
 
 /* A wanted socket. Without pointers, so that it can go through a socketpair as it is. */
@@ -41,15 +45,15 @@ struct ha_vrrp_socket {
 	size_t size;
 	uint32_t kind;		       /* enum ha_vrrp_socket_kind */
 	uint32_t family;	       /* AF_INET or AF_INET6; not used by ANNOUNCE */
-	uint32_t ifindex;	       /* ADVERT is bound to this interface */
-	struct ha_ip group;	       /* ADVERT joins it; none: unicast only */
+	uint32_t ifindex;	       /* all but ANNOUNCE are bound to this interface */
+	struct ha_ip group;	       /* ADVERT and AH join it; none: unicast only */
 	uint8_t ttl;		       /* of what ADVERT sends; 0: 255 */
-	uint32_t receive_buffer_bytes; /* of ADVERT; 0: the system's default */
+	uint32_t receive_buffer_bytes; /* of ADVERT and AH; 0: the system's default */
 };
 
 /*
  * Opens and fully configures a wanted socket: non-blocking, close-on-exec. For the process that has
- * CAP_NET_RAW; the descriptor may then be passed with SCM_RIGHTS. ADVERT lets nothing in until
+ * CAP_NET_RAW; the descriptor may then be passed with SCM_RIGHTS. It lets nothing in until
  * ha_vrrp_link_new has it. Returns the descriptor or -errno:
  * -EINVAL for a request that says something else than the comments above, whoever wrote it.
  */
@@ -75,6 +79,16 @@ struct ha_vrrp_link_opts {
 	 */
 	bool no_filter;
 
+	bool ah;    /* IPv4: routers with HA_VRRP_AUTH_AH can be added */
+	bool sight; /* hands ARP or neighbour advertisements about the addresses to ha_vrrp_saw */
+
+	/*
+	 * Least time between two gratuitous ARP frames, and between two NAs, of this link, as
+	 * keepalived's vrrp_garp_interval and vrrp_gna_interval. Default 0: all leave at once. Else they
+	 * leave by ha_vrrp_link_dispatch, and what waits of a router that is no longer Active is dropped.
+	 */
+	uint64_t garp_interval_ns, gna_interval_ns;
+
 	/*
 	 * Opens the sockets elsewhere. Returns a descriptor, which the link owns from then on, or
 	 * -errno. Called inside ha_vrrp_link_new only. NULL: ha_vrrp_link_open_socket here.
@@ -90,7 +104,8 @@ LIBHA_API int ha_vrrp_link_new(const struct ha_vrrp_link_opts *opts, struct ha_v
 LIBHA_API void ha_vrrp_link_free(struct ha_vrrp_link *l);
 
 /*
- * From now on the router gets its packets and its ticks. -EINVAL: another family; -EEXIST: the link
+ * From now on the router gets its packets and its ticks. -EINVAL: another family, or AH without
+ * opts.ah; -EEXIST: the link
  * has a router of this VRID, or another link has this router; -ENOMEM. Take it out before it is freed.
  * In callbacks, too.
  */
@@ -100,7 +115,7 @@ LIBHA_API int ha_vrrp_link_remove(struct ha_vrrp_link *l, struct ha_vrrp *v); /*
 /* Poll it for reading. Constant, owned by the link. */
 LIBHA_API int ha_vrrp_link_fd(const struct ha_vrrp_link *l);
 
-/* The earliest deadline of the routers, absolute; HA_VRRP_NEVER: none. */
+/* The earliest deadline of the routers and of what waits to be announced, absolute; HA_VRRP_NEVER: none. */
 LIBHA_API uint64_t ha_vrrp_link_deadline(const struct ha_vrrp_link *l);
 
 /*
@@ -110,7 +125,7 @@ LIBHA_API uint64_t ha_vrrp_link_deadline(const struct ha_vrrp_link *l);
  */
 LIBHA_API int ha_vrrp_link_dispatch(struct ha_vrrp_link *l, uint64_t now_ns);
 
-/* What a router's ops->send needs: sends from the router's source address. 0 or -errno. */
+/* What a router's ops->send needs: sends from the router's source address, AH too. 0 or -errno. */
 LIBHA_API int ha_vrrp_link_send(struct ha_vrrp_link *l, const struct ha_vrrp *v,
 				const struct ha_ip *destination, const void *advert, size_t len);
 
@@ -132,9 +147,16 @@ struct ha_vrrp_announcement {
 	uint8_t mac[6];	 /* that answers for it: ha_vrrp_mac, or all zero: the interface's own */
 	uint8_t repeat;	 /* frames; 0: one */
 	bool not_router; /* NA: R flag 0. The RFC wants 1 */
+
+	/* Whose address it is, or NULL. With a pace it must be a router of the link. */
+	const struct ha_vrrp *router;
 };
 
-/* 0, or the first -errno: -EAFNOSUPPORT on an interface that is not Ethernet, -EINVAL. */
+/*
+ * Before an NA the link joins the address's solicited-node group, until the kernel, which does so when it
+ * has the address, is a member for sure. 0, or the first -errno: -EAFNOSUPPORT on an interface that is
+ * not Ethernet, -ENOBUFS: HA_VRRP_LINK_WAITING, -EINVAL.
+ */
 LIBHA_API int ha_vrrp_link_announce(struct ha_vrrp_link *l, const struct ha_vrrp_announcement *a);
 
 /* What a simple ops->announce needs: all addresses of the router, with the interface's own MAC. */
@@ -154,6 +176,7 @@ struct ha_vrrp_link_stats {
 	uint64_t received;  /* packets of protocol 112 read from the socket */
 	uint64_t sent;	    /* adverts */
 	uint64_t announced; /* ARP and NA frames */
+	uint64_t sighted;   /* claims of addresses, ours or not, that came through the filter */
 	uint64_t errors;    /* of sending, and of reading other than "nothing there" */
 	uint64_t
 	    unknown_vrid; /* for none of our routers (vrrpv3RouterVrIdErrors); see opts.no_filter */

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include <libha/ip.h>
+#include <libha/vrrp.h>
 
 #define VRRP_ANNOUNCE_FRAME_SIZE 86 /* the longer one: 14 + 40 + 32 */
 
@@ -18,5 +19,11 @@
  */
 ssize_t vrrp_announce_frame(const struct ha_ip *address, const uint8_t mac[6], bool router,
 			    void *buf, size_t cap);
+
+/*
+ * What a frame of ARP or a neighbour advertisement claims: address and mac of *ret, the other fields stay.
+ * -EINVAL: it is neither, or cut.
+ */
+int vrrp_announce_read(const void *frame, size_t len, struct ha_vrrp_sighting *ret);
 
 #endif

@@ -16,40 +16,17 @@
 #include <netinet/ip.h>
 #include <netpacket/packet.h>
 #include <string.h>
-#include <sys/ioctl.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/cursor.h"
 #include "base/mem.h"
 #include "base/sized.h"
-#include "vrrp/announce.h"
-#include "vrrp/filter.h"
+#include "vrrp/auth.h"
 #include "vrrp/frame.h"
+#include "vrrp/link.h"
 #include "vrrp/object.h"
-
-#define PACKET_SIZE (HA_VRRP_MAX_ADVERT + 60 + 4) /* IPv4 options, and enough to see "too long" */
-#define CONTROL_SIZE 128
-#define CHUNK 16 /* packets of one recvmmsg */
-
-struct ha_vrrp_link {
-	uint8_t family;
-	uint32_t ifindex;
-	int fd, announce_fd;
-	bool busy;
-	struct ha_vrrp *by_vrid[256];
-	struct heap clock;	      /* the routers, by what ha_vrrp_deadline says of them */
-	struct vrrp_byte_set vrids;   /* that the kernel lets in */
-	bool no_filter, filter_stale; /* stale: lets in more than there are routers */
-	struct ha_vrrp_link_stats stats;
-
-	/* What one recvmmsg fills. */
-	struct mmsghdr message[CHUNK];
-	struct iovec iov[CHUNK];
-	struct sockaddr_storage from[CHUNK];
-	uint8_t control[CHUNK][CONTROL_SIZE] __attribute__((aligned(__alignof__(struct cmsghdr))));
-	uint8_t packet[CHUNK][PACKET_SIZE];
-};
 
 /* ---- making ---- */
 
@@ -66,7 +43,7 @@ static int open_one(const struct ha_vrrp_link_opts *o, const struct ha_vrrp_sock
 	return o->open_socket ? o->open_socket(want, o->userdata) : ha_vrrp_link_open_socket(want);
 }
 
-static int open_both(struct ha_vrrp_link *l, const struct ha_vrrp_link_opts *o)
+static int open_sockets(struct ha_vrrp_link *l, const struct ha_vrrp_link_opts *o)
 {
 	struct ha_vrrp_socket want = {
 	    .size = sizeof(want),
@@ -76,38 +53,84 @@ static int open_both(struct ha_vrrp_link *l, const struct ha_vrrp_link_opts *o)
 	    .ttl = o->ttl,
 	    .receive_buffer_bytes = o->receive_buffer_bytes,
 	};
+	const struct ha_vrrp_socket announce = {
+	    .size = sizeof(want), .kind = HA_VRRP_SOCKET_ANNOUNCE, .ifindex = o->ifindex};
+	const struct ha_vrrp_socket sight = {.size = sizeof(want),
+					     .kind = HA_VRRP_SOCKET_SIGHT,
+					     .family = o->family,
+					     .ifindex = o->ifindex};
 
 	if (!o->unicast_only)
 		want.group = o->group.family ? o->group : default_group(o->family);
 	l->fd = open_one(o, &want);
 	if (l->fd < 0)
 		return l->fd;
-	want = (struct ha_vrrp_socket){
-	    .size = sizeof(want),
-	    .kind = HA_VRRP_SOCKET_ANNOUNCE,
-	    .ifindex = o->ifindex,
-	};
-	l->announce_fd = open_one(o, &want);
+	want.kind = HA_VRRP_SOCKET_AH;
+	if (o->ah && (l->ah_fd = open_one(o, &want)) < 0)
+		return l->ah_fd;
+	if (o->sight && (l->sight_fd = open_one(o, &sight)) < 0)
+		return l->sight_fd;
+	l->announce_fd = open_one(o, &announce);
 	return l->announce_fd < 0 ? l->announce_fd : 0;
 }
 
-/* Says to the kernel which VRIDs are of use. */
-static int set_filter(struct ha_vrrp_link *l)
+static int poll_too(struct ha_vrrp_link *l, int fd)
 {
-	struct vrrp_filter f;
-	struct sock_fprog program = {.filter = f.at};
-	int none = 0;
+	struct epoll_event e = {.events = EPOLLIN, .data.fd = fd};
 
-	l->filter_stale = false;
-	if (l->no_filter) {
-		setsockopt(l->fd, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof(none));
-		return 0; /* -ENOENT: it had none */
-	}
-	vrrp_filter_adverts(l->family, false, &l->vrids, &f);
-	program.len = f.n;
-	if (setsockopt(l->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
+	return fd >= 0 && epoll_ctl(l->poll_fd, EPOLL_CTL_ADD, fd, &e) < 0 ? -errno : 0;
+}
+
+/* One descriptor for the host, which is the socket itself while there is no other. */
+static int poll_all(struct ha_vrrp_link *l)
+{
+	int r;
+
+	if (l->ah_fd < 0 && l->sight_fd < 0)
+		return 0;
+	l->poll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (l->poll_fd < 0)
+		return -errno;
+	r = poll_too(l, l->fd);
+	if (!r)
+		r = poll_too(l, l->ah_fd);
+	return r ? r : poll_too(l, l->sight_fd);
+}
+
+int link_attach(int fd, const struct vrrp_filter *f)
+{
+	const struct sock_fprog program = {.len = f->n,
+					   .filter = (struct sock_filter *)(uintptr_t)f->at};
+
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
 		return -errno;
 	return 0;
+}
+
+static int filter_adverts(struct ha_vrrp_link *l, int fd, bool ah)
+{
+	struct vrrp_filter f;
+	int none = 0;
+
+	if (fd < 0)
+		return 0;
+	if (l->no_filter) {
+		setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof(none));
+		return 0; /* -ENOENT: it had none */
+	}
+	vrrp_filter_adverts(l->family, ah, &l->vrids, &f);
+	return link_attach(fd, &f);
+}
+
+/* Says to the kernel which VRIDs and addresses are of use. */
+static int set_filters(struct ha_vrrp_link *l)
+{
+	int r = filter_adverts(l, l->fd, false);
+
+	l->filter_stale = false;
+	if (!r)
+		r = filter_adverts(l, l->ah_fd, true);
+	return r ? r : link_sight_refresh(l);
 }
 
 static void narrow_filter(struct ha_vrrp_link *l)
@@ -116,21 +139,21 @@ static void narrow_filter(struct ha_vrrp_link *l)
 	for (unsigned i = 1; i < 256; i++)
 		if (l->by_vrid[i])
 			vrrp_byte_set_add(&l->vrids, (uint8_t)i);
-	set_filter(l);
+	set_filters(l);
 }
 
 /* What recvmmsg changes is put back. */
-static void prepare(struct ha_vrrp_link *l, unsigned from, unsigned to)
+static void prepare(struct ha_vrrp_link *l, unsigned n)
 {
-	for (unsigned i = from; i < to; i++) {
-		l->iov[i] = (struct iovec){l->packet[i], PACKET_SIZE};
+	for (unsigned i = 0; i < n; i++) {
+		l->iov[i] = (struct iovec){l->packet[i], LINK_PACKET_SIZE};
 		l->message[i].msg_hdr = (struct msghdr){
 		    .msg_name = &l->from[i],
 		    .msg_namelen = sizeof(l->from[i]),
 		    .msg_iov = &l->iov[i],
 		    .msg_iovlen = 1,
 		    .msg_control = l->control[i],
-		    .msg_controllen = CONTROL_SIZE,
+		    .msg_controllen = LINK_CONTROL_SIZE,
 		};
 	}
 }
@@ -151,13 +174,17 @@ int ha_vrrp_link_new(const struct ha_vrrp_link_opts *opts, struct ha_vrrp_link *
 		return -ENOMEM;
 	l->family = o.family;
 	l->ifindex = o.ifindex;
-	l->fd = l->announce_fd = -1;
+	l->fd = l->ah_fd = l->announce_fd = l->sight_fd = l->poll_fd = -1;
 	l->no_filter = o.no_filter;
 	heap_init(&l->clock);
-	prepare(l, 0, CHUNK);
-	r = open_both(l, &o);
+	prepare(l, LINK_CHUNK);
+	r = link_announce_init(l, &o);
 	if (r >= 0)
-		r = set_filter(l);
+		r = open_sockets(l, &o);
+	if (r >= 0)
+		r = poll_all(l);
+	if (r >= 0)
+		r = set_filters(l);
 	if (r < 0) {
 		ha_vrrp_link_free(l);
 		return r;
@@ -166,15 +193,23 @@ int ha_vrrp_link_new(const struct ha_vrrp_link_opts *opts, struct ha_vrrp_link *
 	return 0;
 }
 
+static void close_if(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
 void ha_vrrp_link_free(struct ha_vrrp_link *l)
 {
 	if (!l)
 		return;
 	assert(!l->busy);
-	if (l->fd >= 0)
-		close(l->fd);
-	if (l->announce_fd >= 0)
-		close(l->announce_fd);
+	close_if(l->fd);
+	close_if(l->ah_fd);
+	close_if(l->announce_fd);
+	close_if(l->sight_fd);
+	close_if(l->poll_fd);
+	link_announce_fini(l);
 	for (unsigned i = 1; i < 256; i++)
 		if (l->by_vrid[i])
 			l->by_vrid[i]->clock = NULL;
@@ -185,26 +220,25 @@ void ha_vrrp_link_free(struct ha_vrrp_link *l)
 int ha_vrrp_link_add(struct ha_vrrp_link *l, struct ha_vrrp *v)
 {
 	uint8_t vrid;
-	int r;
+	int r = 0;
 
-	if (!l || !v || v->opts.family != l->family)
+	if (!l || !v || v->opts.family != l->family ||
+	    (v->opts.auth == HA_VRRP_AUTH_AH && l->ah_fd < 0))
 		return -EINVAL;
 	vrid = v->opts.vrid;
 	if (l->by_vrid[vrid] || v->clock)
 		return -EEXIST;
 	if (heap_arm(&l->clock, &v->due, ha_vrrp_deadline(v)) < 0)
 		return -ENOMEM;
-	if (!vrrp_byte_set_has(&l->vrids, vrid)) {
-		vrrp_byte_set_add(&l->vrids, vrid);
-		r = set_filter(l);
-		if (r < 0) {
-			heap_disarm(&l->clock, &v->due);
-			return r;
-		}
-	}
 	v->clock = &l->clock;
 	l->by_vrid[vrid] = v;
-	return 0;
+	if (!vrrp_byte_set_has(&l->vrids, vrid) || l->sight_fd >= 0) {
+		vrrp_byte_set_add(&l->vrids, vrid);
+		r = set_filters(l);
+	}
+	if (r < 0)
+		ha_vrrp_link_remove(l, v);
+	return r;
 }
 
 int ha_vrrp_link_remove(struct ha_vrrp_link *l, struct ha_vrrp *v)
@@ -219,13 +253,14 @@ int ha_vrrp_link_remove(struct ha_vrrp_link *l, struct ha_vrrp *v)
 	l->by_vrid[vrid] = NULL;
 	heap_disarm(&l->clock, &v->due);
 	v->clock = NULL;
+	link_announce_forget(l, v);
 	l->filter_stale = true; /* until the next dispatch: many may leave at once */
 	return 0;
 }
 
 int ha_vrrp_link_fd(const struct ha_vrrp_link *l)
 {
-	return l->fd;
+	return l->poll_fd >= 0 ? l->poll_fd : l->fd;
 }
 
 /* ---- receiving ---- */
@@ -277,8 +312,9 @@ static struct reader payload(const struct ha_vrrp_link *l, const uint8_t *packet
 	return r;
 }
 
-static void deliver(struct ha_vrrp_link *l, uint64_t now_ns, struct mmsghdr *mm, unsigned i)
+static void deliver(struct ha_vrrp_link *l, uint64_t now_ns, bool ah, unsigned i)
 {
+	struct mmsghdr *mm = &l->message[i];
 	struct ha_vrrp_meta meta = {.size = sizeof(meta)};
 	struct reader r = payload(l, l->packet[i], mm->msg_len);
 	struct reader peek = r;
@@ -286,6 +322,12 @@ static void deliver(struct ha_vrrp_link *l, uint64_t now_ns, struct mmsghdr *mm,
 	uint8_t vrid;
 
 	l->stats.received++;
+	if (ah) {
+		read_bytes(&peek, VRRP_AH_SIZE);
+		meta.protocol = VRRP_PROTOCOL_AH;
+		meta.header = l->packet[i];
+		meta.header_len = reader_left(&r) ? (size_t)(r.at - l->packet[i]) : 0;
+	}
 	read_u8(&peek);
 	vrid = read_u8(&peek);
 	if (peek.bad || (mm->msg_hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ||
@@ -303,11 +345,11 @@ static void deliver(struct ha_vrrp_link *l, uint64_t now_ns, struct mmsghdr *mm,
 }
 
 /* One batch; how many packets it had, or -errno. */
-static int receive(struct ha_vrrp_link *l, uint64_t now_ns)
+static int receive(struct ha_vrrp_link *l, int fd, uint64_t now_ns)
 {
 	int n;
 
-	n = recvmmsg(l->fd, l->message, CHUNK, MSG_DONTWAIT, NULL);
+	n = recvmmsg(fd, l->message, LINK_CHUNK, MSG_DONTWAIT, NULL);
 	if (n < 0) {
 		if (errno == EAGAIN || errno == EINTR)
 			return 0;
@@ -315,14 +357,49 @@ static int receive(struct ha_vrrp_link *l, uint64_t now_ns)
 		return -errno;
 	}
 	for (int i = 0; i < n; i++)
-		deliver(l, now_ns, &l->message[i], (unsigned)i);
-	prepare(l, 0, (unsigned)n);
+		deliver(l, now_ns, fd == l->ah_fd, (unsigned)i);
+	prepare(l, (unsigned)n);
 	return n;
+}
+
+static int read_socket(struct ha_vrrp_link *l, int fd, uint64_t now_ns)
+{
+	int r = 0;
+
+	for (unsigned done = 0; done < HA_VRRP_LINK_BATCH; done += LINK_CHUNK) {
+		r = receive(l, fd, now_ns);
+		if (r < LINK_CHUNK)
+			break;
+	}
+	return r < 0 ? r : 0;
+}
+
+static int read_all(struct ha_vrrp_link *l, uint64_t now_ns)
+{
+	struct epoll_event ready[3];
+	int n, first = 0;
+
+	if (l->poll_fd < 0)
+		return read_socket(l, l->fd, now_ns);
+	n = epoll_wait(l->poll_fd, ready, 3, 0);
+	for (int i = 0; i < n; i++) {
+		int r = 0;
+
+		if (ready[i].data.fd == l->sight_fd)
+			link_sight_read(l, now_ns);
+		else
+			r = read_socket(l, ready[i].data.fd, now_ns);
+		if (!first)
+			first = r;
+	}
+	return first;
 }
 
 uint64_t ha_vrrp_link_deadline(const struct ha_vrrp_link *l)
 {
-	return heap_deadline(&l->clock);
+	uint64_t routers = heap_deadline(&l->clock), announcements = link_announce_deadline(l);
+
+	return routers < announcements ? routers : announcements;
 }
 
 /* Each due router once: one that is due again at once waits for the next turn. */
@@ -346,16 +423,13 @@ int ha_vrrp_link_dispatch(struct ha_vrrp_link *l, uint64_t now_ns)
 	if (l->busy)
 		return -EBUSY;
 	l->busy = true;
-	for (unsigned done = 0; done < HA_VRRP_LINK_BATCH; done += CHUNK) {
-		r = receive(l, now_ns);
-		if (r < CHUNK)
-			break;
-	}
+	r = read_all(l, now_ns);
 	tick(l, now_ns);
+	link_announce_serve(l, now_ns);
 	if (l->filter_stale)
 		narrow_filter(l);
 	l->busy = false;
-	return r < 0 ? r : 0;
+	return r;
 }
 
 /* ---- sending ---- */
@@ -390,9 +464,11 @@ int ha_vrrp_link_send(struct ha_vrrp_link *l, const struct ha_vrrp *v,
 {
 	uint8_t control[CMSG_SPACE(sizeof(struct in6_pktinfo))]
 	    __attribute__((aligned(__alignof__(struct cmsghdr)))) = {0};
+	uint8_t header[VRRP_IP4_HEADER_SIZE];
 	struct sockaddr_storage to;
-	struct iovec iov = {(void *)(uintptr_t)advert, len};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control};
+	struct iovec iov[] = {{header, sizeof(header)}, {(void *)(uintptr_t)advert, len}};
+	struct msghdr m = {.msg_iov = iov + 1, .msg_iovlen = 1, .msg_control = control};
+	int fd = l ? l->fd : -1;
 	ssize_t r;
 
 	if (!l || !v || !destination || destination->family != l->family || !advert)
@@ -403,7 +479,14 @@ int ha_vrrp_link_send(struct ha_vrrp_link *l, const struct ha_vrrp *v,
 	m.msg_name = &to;
 	m.msg_namelen = (socklen_t)r;
 	m.msg_controllen = put_source(control, &ha_vrrp_opts(v)->source, l->ifindex);
-	if (sendmsg(l->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+	if (v->opts.auth == HA_VRRP_AUTH_AH) {
+		/* The ICV covers the IP header, so that must leave as the engine thought of it. */
+		fd = l->ah_fd;
+		vrrp_ah_ip_header(&v->opts.source, destination, advert, len, header);
+		m.msg_iov = iov;
+		m.msg_iovlen = 2;
+	}
+	if (sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
 		l->stats.errors++;
 		return -errno;
 	}
@@ -412,7 +495,7 @@ int ha_vrrp_link_send(struct ha_vrrp_link *l, const struct ha_vrrp *v,
 }
 
 /* A frame through the socket that makes announcements. */
-static int send_frame(struct ha_vrrp_link *l, uint32_t ifindex, const uint8_t *frame, size_t len)
+int link_send_frame(struct ha_vrrp_link *l, uint32_t ifindex, const uint8_t *frame, size_t len)
 {
 	struct sockaddr_ll to = {.sll_family = AF_PACKET,
 				 .sll_protocol = htons((uint16_t)(frame[12] << 8 | frame[13])),
@@ -439,67 +522,8 @@ int ha_vrrp_link_send_from(struct ha_vrrp_link *l, const struct ha_vrrp *v, cons
 		return -EINVAL;
 	n = vrrp_frame(mac, &ha_vrrp_opts(v)->source, destination, HA_VRRP_PROTOCOL, advert, len,
 		       frame, sizeof(frame));
-	r = n < 0 ? (int)n : send_frame(l, l->ifindex, frame, (size_t)n);
+	r = n < 0 ? (int)n : link_send_frame(l, l->ifindex, frame, (size_t)n);
 	l->stats.sent += !r;
-	return r;
-}
-
-/* ---- announcing ---- */
-
-/* The Ethernet address of an interface. */
-static int interface_mac(int fd, uint32_t ifindex, uint8_t ret[6])
-{
-	struct ifreq req = {0};
-
-	if (!if_indextoname(ifindex, req.ifr_name) || ioctl(fd, SIOCGIFHWADDR, &req) < 0)
-		return -errno;
-	if (req.ifr_hwaddr.sa_family != ARPHRD_ETHER)
-		return -EAFNOSUPPORT;
-	memcpy(ret, req.ifr_hwaddr.sa_data, 6);
-	return 0;
-}
-
-int ha_vrrp_link_announce(struct ha_vrrp_link *l, const struct ha_vrrp_announcement *announcement)
-{
-	static const uint8_t none[6];
-	struct ha_vrrp_announcement a;
-	uint8_t frame[VRRP_ANNOUNCE_FRAME_SIZE];
-	ssize_t len;
-	int r = sized_in(&a, sizeof(a), announcement);
-
-	if (r < 0 || !l)
-		return l ? r : -EINVAL;
-	if (!a.ifindex)
-		a.ifindex = l->ifindex;
-	if (!memcmp(a.mac, none, sizeof(none)))
-		r = interface_mac(l->fd, a.ifindex, a.mac);
-	if (r < 0)
-		return r;
-	len = vrrp_announce_frame(&a.address, a.mac, !a.not_router, frame, sizeof(frame));
-	if (len < 0)
-		return (int)len;
-	for (unsigned i = 0; !r && i < (a.repeat ? a.repeat : 1u); i++) {
-		r = send_frame(l, a.ifindex, frame, (size_t)len);
-		l->stats.announced += !r;
-	}
-	return r;
-}
-
-int ha_vrrp_link_announce_all(struct ha_vrrp_link *l, const struct ha_vrrp *v, unsigned repeat)
-{
-	struct ha_vrrp_announcement a = {.size = sizeof(a), .repeat = (uint8_t)repeat};
-	int r = 0;
-
-	if (!l || !v || repeat > UINT8_MAX)
-		return -EINVAL;
-	for (size_t i = 0; i < ha_vrrp_opts(v)->n_addresses; i++) {
-		int one;
-
-		a.address = ha_vrrp_opts(v)->addresses[i];
-		one = ha_vrrp_link_announce(l, &a);
-		if (!r)
-			r = one;
-	}
 	return r;
 }
 

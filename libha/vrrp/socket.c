@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Opening the sockets of a link, wherever the privilege for it is. The request may come from a process
- * that parses hostile bytes, so nothing but the two sockets the header names can be asked for.
+ * that parses hostile bytes, so nothing but the sockets the header names can be asked for.
  */
 #include <libha/vrrp_link.h>
 
 #include <errno.h>
 #include <linux/filter.h>
+#include <linux/if_ether.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <netpacket/packet.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -142,11 +144,35 @@ static int open_announce(void)
 	return fd;
 }
 
+/* Frames of one kind that arrive on one interface; the link's filter chooses among them. */
+static int open_sight(const struct ha_vrrp_socket *want)
+{
+	const struct sockaddr_ll at = {
+	    .sll_family = AF_PACKET,
+	    .sll_protocol = htons(want->family == AF_INET6 ? ETH_P_IPV6 : ETH_P_ARP),
+	    .sll_ifindex = (int)want->ifindex,
+	};
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), r;
+
+	if (fd < 0)
+		return -errno;
+	r = let_nothing_in(fd);
+	if (!r && bind(fd, (const struct sockaddr *)&at, sizeof(at)) < 0)
+		r = -errno;
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
 static bool is_sound(const struct ha_vrrp_socket *want)
 {
 	if (want->kind == HA_VRRP_SOCKET_ANNOUNCE)
 		return true;
-	return want->kind == HA_VRRP_SOCKET_ADVERT && want->ifindex && want->ifindex <= INT32_MAX &&
+	return (want->kind == HA_VRRP_SOCKET_ADVERT || want->kind == HA_VRRP_SOCKET_SIGHT ||
+		(want->kind == HA_VRRP_SOCKET_AH && want->family == AF_INET)) &&
+	       want->ifindex && want->ifindex <= INT32_MAX &&
 	       want->receive_buffer_bytes <= INT32_MAX &&
 	       (want->family == AF_INET || want->family == AF_INET6) &&
 	       (!want->group.family || want->group.family == want->family);
@@ -163,12 +189,17 @@ int ha_vrrp_link_open_socket(const struct ha_vrrp_socket *want)
 		return -EINVAL;
 	if (own.kind == HA_VRRP_SOCKET_ANNOUNCE)
 		return open_announce();
-	fd = socket((int)own.family, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, HA_VRRP_PROTOCOL);
+	if (own.kind == HA_VRRP_SOCKET_SIGHT)
+		return open_sight(&own);
+	fd = socket((int)own.family, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC,
+		    own.kind == HA_VRRP_SOCKET_AH ? IPPROTO_AH : HA_VRRP_PROTOCOL);
 	if (fd < 0)
 		return -errno;
 	r = let_nothing_in(fd);
 	if (!r)
 		r = configure(fd, &own);
+	if (!r && own.kind == HA_VRRP_SOCKET_AH)
+		r = set_int(fd, IPPROTO_IP, IP_HDRINCL, 1);
 	if (r < 0) {
 		close(fd);
 		return r;

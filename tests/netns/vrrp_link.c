@@ -1,116 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The Linux link of VRRP on a veth pair: what leaves, frame by frame, and what is let in. */
-#include "../unit/libha/vrrp/rig.h"
-
-#include <arpa/inet.h>
-#include <linux/if_ether.h>
-#include <net/if.h>
-#include <netpacket/packet.h>
-#include <poll.h>
-#include <sched.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-#include <libha/vrrp_link.h>
-
-#define HERE "vl-a"  /* the link is here */
-#define THERE "vl-b" /* frames are seen and made here */
-#define ELSEWHERE "vl-c"
-#define BEYOND "vl-d"
-#define PATIENCE_MS 5000
-
-static struct rig r;
-static struct ha_vrrp_link *l;
-static int wire_fd = -1, beyond_fd = -1;
-static bool no_filter; /* of the next link */
-
-static void run(const char *command)
-{
-	if (system(command)) {
-		print_error("failed: %s\n", command);
-		fail();
-	}
-}
-
-static int wire(const char *name)
-{
-	struct sockaddr_ll at = {.sll_family = AF_PACKET, .sll_protocol = htons(3 /* all */)};
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK, htons(3));
-
-	at.sll_ifindex = (int)if_nametoindex(name);
-	assert_true(fd >= 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
-	return fd;
-}
-
-/* The next frame from the link that has this ethertype, what we sent ourselves left out. */
-static size_t next_frame(uint16_t ethertype, uint8_t protocol, uint8_t *frame, size_t cap)
-{
-	for (;;) {
-		struct pollfd p = {.fd = wire_fd, .events = POLLIN};
-		struct sockaddr_ll from;
-		socklen_t from_len = sizeof(from);
-		ssize_t n;
-
-		if (poll(&p, 1, PATIENCE_MS) < 1) {
-			fail_msg("no such frame");
-			return 0;
-		}
-		n = recvfrom(wire_fd, frame, cap, 0, (struct sockaddr *)&from, &from_len);
-		if (n < 14 || from.sll_pkttype == PACKET_OUTGOING ||
-		    (frame[12] << 8 | frame[13]) != ethertype)
-			continue;
-		if (ethertype == 0x0800 && frame[23] != protocol)
-			continue;
-		if (ethertype == 0x86dd && frame[20] != protocol)
-			continue;
-		return (size_t)n;
-	}
-}
-
-static int link_send(struct ha_vrrp *v, const struct ha_ip *to, const void *advert, size_t len,
-		     void *userdata)
-{
-	rig_send(v, to, advert, len, userdata);
-	return ha_vrrp_link_send(l, v, to, advert, len);
-}
-
-static void up(uint8_t family, uint8_t priority)
-{
-	struct ha_vrrp_link_opts lo = {
-	    .size = sizeof(lo), .family = family, .no_filter = no_filter};
-	struct ha_vrrp_opts o = rig_opts();
-	struct ha_vrrp_ops ops = rig_ops;
-	const struct ha_ip six = ip("fe80::100");
-
-	memset(&r, 0, sizeof(r));
-	lo.ifindex = if_nametoindex(HERE);
-	assert_int_equal(ha_vrrp_link_new(&lo, &l), 0);
-	o.priority = priority;
-	o.family = family;
-	if (family == AF_INET6)
-		o.addresses = &six;
-	assert_int_equal(ha_vrrp_link_source(lo.ifindex, family, o.addresses, 1, &o.source), 0);
-	ops.send = link_send;
-	assert_int_equal(ha_vrrp_new(&o, &ops, &r, &r.v), 0);
-	assert_int_equal(ha_vrrp_link_add(l, r.v), 0);
-	assert_int_equal(ha_vrrp_link_add(l, r.v), -EEXIST);
-	wire_fd = wire(THERE);
-	beyond_fd = wire(BEYOND);
-	assert_int_equal(ha_vrrp_start(r.v, T0), 0);
-}
-
-static int down(void **state)
-{
-	(void)state;
-	ha_vrrp_link_free(l);
-	l = NULL;
-	no_filter = false;
-	rig_down(&r);
-	close(wire_fd);
-	close(beyond_fd);
-	return 0;
-}
+#include "link_rig.h"
 
 /* ---- what leaves ---- */
 
@@ -295,7 +185,7 @@ static void a_fragment_and_a_stub_never_arrive_as_an_advert(void **state)
 	struct ha_vrrp_link_stats s;
 
 	(void)state;
-	no_filter = true; /* which would drop the stub, too */
+	next_link.no_filter = true; /* which would drop the stub, too */
 	up(AF_INET, 100);
 	put(wire_fd, 255, 51, 0x2000, 0, 8); /* 59: more to come, that never does */
 	put(wire_fd, 255, 51, 0, 0, 1);
@@ -309,7 +199,7 @@ static void R14_R15_other_vrids_and_other_interfaces_are_not_ours(void **state)
 	struct ha_vrrp_link_stats s;
 
 	(void)state;
-	no_filter = true;
+	next_link.no_filter = true;
 	up(AF_INET, 100);
 	put(beyond_fd, 255, 51, 0, 0, 12); /* arrives on another interface */
 	put(wire_fd, 255, 52, 0, 0, 12);
@@ -323,7 +213,7 @@ static void our_own_adverts_are_not_heard(void **state)
 	struct ha_vrrp_link_stats s;
 
 	(void)state;
-	no_filter = true;
+	next_link.no_filter = true;
 	up(AF_INET, 255);
 	put(wire_fd, 255, 52, 0, 0, 12);
 	s = hear_until(1); /* the stranger's, not ours, which left before */
@@ -563,16 +453,18 @@ static void a_labelled_address_is_a_source_too(void **state)
 	run("ip link del vl-e");
 }
 
-static void only_the_two_sockets_can_be_asked_for(void **state)
+static void only_these_sockets_can_be_asked_for(void **state)
 {
 	const struct ha_vrrp_socket good = {
 	    sizeof(good), HA_VRRP_SOCKET_ADVERT, AF_INET, 1, {0}, 0, 0};
 	struct ha_vrrp_socket s;
 
 	(void)state;
-	s = good, s.kind = 3;
+	s = good, s.kind = HA_VRRP_SOCKET_SIGHT + 1;
 	assert_int_equal(ha_vrrp_link_open_socket(&s), -EINVAL);
 	s = good, s.family = AF_UNIX;
+	assert_int_equal(ha_vrrp_link_open_socket(&s), -EINVAL);
+	s = good, s.kind = HA_VRRP_SOCKET_AH, s.family = AF_INET6;
 	assert_int_equal(ha_vrrp_link_open_socket(&s), -EINVAL);
 	s = good, s.ifindex = 0;
 	assert_int_equal(ha_vrrp_link_open_socket(&s), -EINVAL);
@@ -628,24 +520,6 @@ static void a_refused_socket_is_told(void **state)
 	assert_int_equal(ha_vrrp_link_new(&lo, &none), -EINVAL);
 }
 
-static int make_place(void **state)
-{
-	(void)state;
-	run("ip link set lo up");
-	run("ip link add " HERE " address 02:00:00:00:00:0a type veth peer name " THERE);
-	run("ip link add " ELSEWHERE " type veth peer name " BEYOND);
-	run("ip link set " HERE " addrgenmode none");
-	run("ip addr add 10.9.0.1/24 dev " HERE " && ip addr add 10.8.0.1/24 dev " ELSEWHERE);
-	run("ip addr add fe80::1/64 dev " HERE " nodad");
-	for (int i = 'a'; i <= 'd'; i++) {
-		char command[64];
-
-		snprintf(command, sizeof(command), "ip link set vl-%c up", i);
-		run(command);
-	}
-	return 0;
-}
-
 #define T(f) cmocka_unit_test_teardown(f, down)
 
 int main(void)
@@ -672,14 +546,12 @@ int main(void)
 	    T(it_knows_the_deadlines_of_a_group),
 	    cmocka_unit_test(the_source_is_the_first_address_that_is_not_virtual),
 	    cmocka_unit_test(a_labelled_address_is_a_source_too),
-	    cmocka_unit_test(only_the_two_sockets_can_be_asked_for),
+	    cmocka_unit_test(only_these_sockets_can_be_asked_for),
 	    cmocka_unit_test(who_gets_the_announce_socket_cannot_listen_with_it),
 	    cmocka_unit_test(a_refused_socket_is_told),
 	};
 
-	if (unshare(CLONE_NEWNET) < 0) {
-		printf("skipped: needs root to make a network namespace: %s\n", strerror(errno));
+	if (!in_a_namespace())
 		return 77;
-	}
 	return cmocka_run_group_tests_name("vrrp/link", tests, make_place, NULL);
 }

@@ -66,12 +66,33 @@ static void a_short_buffer_and_no_address_are_refused(void **state)
 	assert_int_equal(vrrp_announce_frame(&none, mac, true, frame, sizeof(frame)), -EINVAL);
 }
 
+static void what_is_written_is_read_again(void **state)
+{
+	static const char *const text[] = {"10.9.0.100", "fe80::100"};
+	struct ha_vrrp_sighting s = {.size = sizeof(s)};
+	uint8_t frame[VRRP_ANNOUNCE_FRAME_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct ha_ip address = ip(text[i]);
+		ssize_t len = vrrp_announce_frame(&address, mac, true, frame, sizeof(frame));
+
+		assert_int_equal(vrrp_announce_read(frame, (size_t)len, &s), 0);
+		assert_int_equal(ha_ip_compare(&s.address, &address), 0);
+		assert_memory_equal(s.mac, mac, 6);
+		/* Cut anywhere it claims nothing, but for the NA's option, which need not be there. */
+		for (size_t cut = 0; cut < (i ? 78u : 32u); cut++)
+			assert_int_equal(vrrp_announce_read(frame, cut, &s), -EINVAL);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(R46_gratuitous_arp_names_the_address_twice),
 	    cmocka_unit_test(R47_unsolicited_na_has_r_1_s_0_o_1),
 	    cmocka_unit_test(a_short_buffer_and_no_address_are_refused),
+	    cmocka_unit_test(what_is_written_is_read_again),
 	};
 
 	return cmocka_run_group_tests_name("vrrp/announce", tests, NULL, NULL);
