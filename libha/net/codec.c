@@ -37,9 +37,18 @@ int net_codec_check(const struct ha_net_address *a)
 	return 0;
 }
 
-static void put_ip(struct writer *w, uint16_t type, const struct ha_ip *ip)
+void net_codec_put_ip(struct writer *w, uint16_t type, const struct ha_ip *ip)
 {
 	nl_attr_put(w, type, ip->bytes, ha_ip_len(ip));
+}
+
+uint8_t net_codec_prefix(const struct ha_ip *ip, uint8_t len)
+{
+	static const uint8_t zero[sizeof(ip->bytes)];
+
+	if (len || !memcmp(ip->bytes, zero, sizeof(zero)))
+		return len;
+	return (uint8_t)(ha_ip_len(ip) * 8);
 }
 
 static void put_header(struct writer *w, int family, uint8_t prefix, uint8_t scope,
@@ -55,8 +64,8 @@ static void put_header(struct writer *w, int family, uint8_t prefix, uint8_t sco
 void net_codec_put_address_name(struct writer *w, const struct ha_net_address *a)
 {
 	put_header(w, a->ip.family, prefix_of(a), a->scope, a->ifindex);
-	put_ip(w, IFA_LOCAL, &a->ip);
-	put_ip(w, IFA_ADDRESS, a->peer.family ? &a->peer : &a->ip);
+	net_codec_put_ip(w, IFA_LOCAL, &a->ip);
+	net_codec_put_ip(w, IFA_ADDRESS, a->peer.family ? &a->peer : &a->ip);
 }
 
 static void put_lifetimes(struct writer *w, const struct ha_net_address *a)
@@ -75,7 +84,7 @@ void net_codec_put_address(struct writer *w, const struct ha_net_address *a)
 {
 	net_codec_put_address_name(w, a);
 	if (a->broadcast.family)
-		put_ip(w, IFA_BROADCAST, &a->broadcast);
+		net_codec_put_ip(w, IFA_BROADCAST, &a->broadcast);
 	if (a->label[0])
 		nl_attr_put_str(w, IFA_LABEL, a->label);
 	nl_attr_put_u32(w, IFA_FLAGS, a->flags & FLAGS_TO_CHOOSE);
@@ -142,7 +151,7 @@ void net_codec_put_macvlan(struct writer *w, const struct ha_net_macvlan *m)
 
 /* -- reading ------------------------------------------------------------------------------------- */
 
-static bool read_ip(const struct nl_attr *attr, uint8_t family, struct ha_ip *ret)
+bool net_codec_read_ip(const struct nl_attr *attr, uint8_t family, struct ha_ip *ret)
 {
 	struct ha_ip ip = {.family = family};
 
@@ -170,11 +179,11 @@ static bool read_address_attr(const struct nl_attr *attr, struct ha_net_address 
 {
 	switch (attr->type) {
 	case IFA_LOCAL:
-		return read_ip(attr, a->ip.family, near);
+		return net_codec_read_ip(attr, a->ip.family, near);
 	case IFA_ADDRESS:
-		return read_ip(attr, a->ip.family, far);
+		return net_codec_read_ip(attr, a->ip.family, far);
 	case IFA_BROADCAST:
-		return read_ip(attr, a->ip.family, &a->broadcast);
+		return net_codec_read_ip(attr, a->ip.family, &a->broadcast);
 	case IFA_LABEL:
 		return nl_attr_str(attr, a->label, sizeof(a->label));
 	case IFA_FLAGS:

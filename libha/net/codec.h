@@ -32,6 +32,13 @@ void net_codec_put_link_name(struct writer *w, uint32_t ifindex);
 int net_codec_read_address(const struct nl_msg *msg, struct ha_net_address *ret);
 int net_codec_read_link(const struct nl_msg *msg, struct ha_net_link *ret);
 
+/* An attribute that is an address, of `family`; false when it has another length. */
+void net_codec_put_ip(struct writer *w, uint16_t type, const struct ha_ip *ip);
+bool net_codec_read_ip(const struct nl_attr *attr, uint8_t family, struct ha_ip *ret);
+
+/* The length of a prefix of a route or rule: 0 means all bits, but of the address 0.0.0.0 or ::. */
+uint8_t net_codec_prefix(const struct ha_ip *ip, uint8_t len);
+
 /* Are they equal in what is told of changes? */
 bool net_codec_same_address(const struct ha_net_address *a, const struct ha_net_address *b);
 bool net_codec_same_link(const struct ha_net_link *a, const struct ha_net_link *b);

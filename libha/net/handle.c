@@ -64,3 +64,13 @@ int net_list_add(struct net_list *l, const void *item)
 	memcpy(l->items + l->n++ * l->item_bytes, item, l->item_bytes);
 	return 0;
 }
+
+int net_ask(struct ha_net *n, const struct nl_query_ops *ops, void *userdata)
+{
+	int r;
+
+	nl_batch_end(&n->b);
+	r = nl_query(&n->c, &n->b, ops, userdata);
+	memcpy(n->text, n->c.text, sizeof(n->text));
+	return r;
+}

@@ -25,13 +25,9 @@ static int take_link(void *userdata, const struct nl_msg *msg)
 static int ask(struct ha_net *n, struct net_list *list)
 {
 	static const struct nl_query_ops ops = {.message = take_link, .restart = net_list_restart};
-	int r;
 
 	list->item_bytes = sizeof(struct ha_net_link);
-	nl_batch_end(&n->b);
-	r = nl_query(&n->c, &n->b, &ops, list);
-	memcpy(n->text, n->c.text, sizeof(n->text));
-	return r;
+	return net_ask(n, &ops, list);
 }
 
 int ha_net_link_list(struct ha_net *n, ha_net_link_fn *each, void *userdata)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Netlink from a kernel that lies. The input is a row of datagrams, each behind its length in 16 bits of
- * host order; each is read by itself, with the property that an address written again reads the same, and
- * all are given to a monitor.
+ * host order; each is read by itself, with the property that an address or route written again reads the
+ * same, and all are given to a monitor.
  */
 #include <assert.h>
 #include <errno.h>
@@ -10,6 +10,9 @@
 #include <linux/rtnetlink.h>
 
 #include "net/codec.h"
+#include "net/neighbour_codec.h"
+#include "net/route_codec.h"
+#include "net/rule_codec.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -48,6 +51,50 @@ static void address_survives(const struct ha_net_address *a)
 	assert(net_codec_same_address(a, &again));
 }
 
+static void route_survives(const struct ha_net_route *a)
+{
+	static struct ha_net_nexthop room[HA_NET_NEXTHOPS_MAX];
+	static uint8_t buf[65536];
+	struct writer w = writer_of(buf, sizeof(buf));
+	struct reader r;
+	struct nl_msg msg;
+	struct ha_net_route b = *a, again;
+
+	if (route_codec_check(a) < 0 || a->flags & ~(uint32_t)RTNH_F_ONLINK || !a->table ||
+	    !a->protocol || !a->type || !a->scope)
+		return; /* a kernel may hold what it cannot be asked for, or what means a default */
+	if (net_codec_prefix(&a->dst, a->dst_len) != a->dst_len ||
+	    net_codec_prefix(&a->src, a->src_len) != a->src_len)
+		return;
+	b.metrics[0] = b.metrics[RTAX_CC_ALGO] = 0;
+	for (size_t i = 0; i < a->n_nexthops; i++)
+		if (a->nexthops[i].flags & ~(uint32_t)RTNH_F_ONLINK)
+			return;
+	nl_msg_begin(&w, RTM_NEWROUTE, 0);
+	route_codec_put(&w, &b);
+	nl_msg_end(&w, 0);
+	if (w.bad)
+		return;
+	r = reader_of(buf, writer_len(&w));
+	assert(nl_msg_next(&r, &msg) && !route_codec_read(&msg, room, &again));
+	assert(route_codec_same(&b, &again));
+}
+
+static void read_others(const struct nl_msg *msg)
+{
+	static struct ha_net_nexthop room[HA_NET_NEXTHOPS_MAX];
+	struct ha_net_route route;
+	struct ha_net_rule rule;
+	struct ha_net_neighbour neighbour;
+
+	if (!route_codec_read(msg, room, &route))
+		route_survives(&route);
+	if (!rule_codec_read(msg, &rule))
+		assert(memchr(rule.iif, 0, sizeof(rule.iif)) && rule.from_len <= 128);
+	if (!neighbour_codec_read(msg, &neighbour))
+		assert(neighbour.mac_len <= sizeof(neighbour.mac));
+}
+
 static void walk_attributes(struct reader r, int depth)
 {
 	struct nl_attr a;
@@ -80,6 +127,7 @@ static void read_datagram(const uint8_t *data, size_t len)
 			address_survives(&a);
 		if (!net_codec_read_link(&msg, &l))
 			assert(l.mac_len <= sizeof(l.mac) && memchr(l.name, 0, sizeof(l.name)));
+		read_others(&msg);
 		if (nl_genl_take(&body, &genl))
 			walk_attributes(body, 0);
 	}
