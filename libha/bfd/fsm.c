@@ -82,6 +82,8 @@ enum ha_bfd_drop bfd_hear(struct ha_bfd *s, const struct bfd_packet *p)
 	note_remote(s, p);
 	if (p->flags & BFD_FINAL)
 		bfd_poll_ends(s);
+	else if (!bfd_remote_demands(s))
+		s->poll_quiet_ns = 0; /* no Final of the last Poll Sequence is on its way (6.8.3) */
 	bfd_timers_recompute(s);
 	if (s->state == HA_BFD_ADMIN_DOWN)
 		return HA_BFD_DROP_ADMIN_DOWN;

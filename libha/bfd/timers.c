@@ -110,13 +110,20 @@ void bfd_timers_take_up(struct ha_bfd *s)
 
 void bfd_poll_ends(struct ha_bfd *s)
 {
+	uint64_t took_ns = s->now_ns - s->poll_first_ns;
+
 	if (!s->poll || !s->poll_first_ns)
 		return;
 	s->poll = false;
 	s->tx_in_use_us = s->desired_us;
 	s->rx_in_use_us = s->required_us;
-	/* The whole of it took a round trip or more: answers to its last packet are on the way. */
-	s->poll_quiet_ns = s->poll_last_ns + (s->now_ns - s->poll_first_ns);
+	/*
+	 * A round trip after its last packet, of which answers may still come: no more than the whole
+	 * took, and less than a Detection Time, else it could not have succeeded (6.5).
+	 */
+	if (took_ns > s->detect_ns)
+		took_ns = s->detect_ns;
+	s->poll_quiet_ns = s->poll_last_ns + took_ns;
 	bfd_timers_take_up(s);
 }
 

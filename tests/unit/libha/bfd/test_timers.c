@@ -267,6 +267,38 @@ static void s6_8_3_a_second_change_waits_until_an_f_bit_can_only_be_its_own(void
 	assert_true(rig_status(&r).tx_interval_ns == 200 * MS);
 }
 
+/* The other way to know: a packet without F, for they do not overtake each other as a rule. */
+static void s6_8_3_or_until_a_packet_without_an_f_bit_was_heard(void **state)
+{
+	const struct ha_bfd_opts o = rig_opts();
+
+	(void)state;
+	rig_established(&r, &o);
+	set(T0, 200000, 0, 0);
+	rig_run(&r, T0 + 200 * MS);
+	set(T0 + 201 * MS, 400000, 0, 0);
+	hear(&r, T0 + 205 * MS, HA_BFD_UP, F);
+	assert_int_equal(rig_status(&r).desired_min_tx_us, 200000);
+	hear(&r, T0 + 206 * MS, HA_BFD_UP, 0);
+	assert_int_equal(rig_status(&r).desired_min_tx_us, 400000);
+}
+
+/* Polls that nobody heard say nothing about the round trip; found by simulation. */
+static void a_long_absence_does_not_keep_the_slow_beat(void **state)
+{
+	const struct ha_bfd_opts o = rig_opts();
+	struct peer p = peer_make(HA_BFD_DOWN, 0, 0);
+
+	(void)state;
+	rig_established(&r, &o);
+	rig_run(&r, T0 + 60 * S);
+	assert_true(rig_status(&r).polling);
+	peer_send(&r, T0 + 60 * S, &p);
+	hear(&r, T0 + 60 * S + MS, HA_BFD_UP, F);
+	hear(&r, T0 + 60 * S + 2 * MS, HA_BFD_UP, 0);
+	assert_true(rig_status(&r).tx_interval_ns == 100 * MS);
+}
+
 static void a_final_that_nobody_asked_for_ends_nothing(void **state)
 {
 	const struct ha_bfd_opts o = rig_opts();
@@ -417,6 +449,8 @@ int main(void)
 	    cmocka_unit_test_teardown(s6_8_3_a_longer_detection_begins_at_once, down),
 	    cmocka_unit_test_teardown(
 		s6_8_3_a_second_change_waits_until_an_f_bit_can_only_be_its_own, down),
+	    cmocka_unit_test_teardown(s6_8_3_or_until_a_packet_without_an_f_bit_was_heard, down),
+	    cmocka_unit_test_teardown(a_long_absence_does_not_keep_the_slow_beat, down),
 	    cmocka_unit_test_teardown(a_final_that_nobody_asked_for_ends_nothing, down),
 	    cmocka_unit_test_teardown(s6_8_7_a_poll_is_answered_at_once_in_every_state, down),
 	    cmocka_unit_test_teardown(s6_8_7_an_answer_does_not_shift_the_beat, down),
