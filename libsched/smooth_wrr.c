@@ -55,22 +55,35 @@ const struct lb_algo algo_smooth_wrr = {
 
 /* ---- least_conn ---- */
 
-/* a's connections for its weight less b's for its own: below, at, or above 0. */
-static int64_t compare(const struct lb_snapshot *s, size_t a, size_t b)
+/* Connections for a weight; compared by cross products. */
+struct ratio {
+	uint64_t active, weight;
+};
+
+static struct ratio ratio_of(const struct lb_snapshot *s, size_t place)
 {
-	return (int64_t)snap_count(s, a, LB_COUNTER_ACTIVE) * s->at[b].weight -
-	       (int64_t)snap_count(s, b, LB_COUNTER_ACTIVE) * s->at[a].weight;
+	return (struct ratio){snap_count(s, place, LB_COUNTER_ACTIVE), s->at[place].weight};
+}
+
+static bool is_less(struct ratio a, struct ratio b)
+{
+	return a.active * b.weight < b.active * a.weight;
+}
+
+static bool is_equal(struct ratio a, struct ratio b)
+{
+	return a.active * b.weight == b.active * a.weight;
 }
 
 /* Among those as good as the first of the best: one step of the smooth rotation, of them alone. */
 static ssize_t smooth_among(const struct lb_snapshot *s, struct smooth *at,
-			    const struct lb_query *q, size_t best)
+			    const struct lb_query *q, size_t first, struct ratio best)
 {
 	int64_t total = 0;
-	size_t chosen = best;
+	size_t chosen = first;
 
-	for (size_t i = best; i < s->n; i++) {
-		if (!query_eligible(q, i) || compare(s, i, best))
+	for (size_t i = first; i < s->n; i++) {
+		if (!query_eligible(q, i) || !is_equal(ratio_of(s, i), best))
 			continue;
 		at[i].gained += s->at[i].weight;
 		total += s->at[i].weight;
@@ -83,20 +96,25 @@ static ssize_t smooth_among(const struct lb_snapshot *s, struct smooth *at,
 
 static ssize_t least_conn_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
 {
-	ssize_t best = -1;
+	struct ratio best = {0, 0};
+	ssize_t first = -1;
 	bool many = false;
 
 	for (size_t i = 0; i < s->n; i++) {
-		int64_t d;
+		struct ratio mine;
 
 		if (!query_eligible(q, i))
 			continue;
-		d = best < 0 ? -1 : compare(s, i, (size_t)best);
-		if (d < 0)
-			best = (ssize_t)i;
-		many = d < 0 ? false : many || d == 0;
+		mine = ratio_of(s, i);
+		if (first < 0 || is_less(mine, best)) {
+			first = (ssize_t)i;
+			best = mine;
+			many = false;
+		} else {
+			many |= is_equal(mine, best);
+		}
 	}
-	return many ? smooth_among(s, cursor, q, (size_t)best) : best;
+	return many ? smooth_among(s, cursor, q, (size_t)first, best) : first;
 }
 
 static bool least_conn_score(const struct lb_snapshot *s, const void *cursor,

@@ -89,8 +89,9 @@ def cases():
         yield Case("roundrobin", "roundrobin", weights, min(3 * 16 * sum(weights), REQUESTS_MAX))
     for weights in STATIC_RR:
         yield Case("static-rr", "static-rr", weights, min(3 * sum(weights), REQUESTS_MAX))
-    for weights in [1, 1, 1], [3, 2, 1]:
-        yield Case("leastconn", "leastconn", weights, 60)
+    for weights in [1, 1, 1], [3, 2, 1], [100, 30, 7, 55, 1], [4, 4, 2, 2, 1, 1]:
+        for hold in 0, 40:
+            yield Case("leastconn", "leastconn", weights, KEYS, hold=hold)
     for kind, flags in ("map-based", 0), ("consistent", CONSISTENT):
         for function in "sdbm", "djb2", "wt6", "crc32":
             for modifier in "", "avalanche":
