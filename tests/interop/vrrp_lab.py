@@ -45,6 +45,11 @@ def need(*commands):
             skip(f"needs {command}")
 
 
+def lan_mac(number):
+    """Of eth0 of the machine that was plugged in as that number."""
+    return f"02:48:00:00:00:{number:02x}"
+
+
 def until(what, condition, seconds=WAIT):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -82,15 +87,13 @@ class Process:
         self.popen.send_signal(number)
 
     def stop(self):
-        """Asks it to end and says whether it did by itself."""
+        """Asks it to end, makes sure that it does, and gives its exit status: negative, if a signal ended it."""
         self.popen.terminate()
         try:
-            self.popen.wait(10)
-            return True
+            return self.popen.wait(10)
         except subprocess.TimeoutExpired:
             self.popen.kill()
-            self.popen.wait()
-            return False
+            return self.popen.wait()
 
 
 class Machine:
@@ -121,7 +124,7 @@ class Machine:
 
     def plug(self, number, *addresses):
         """eth0 on the LAN, with a link-local address of that number and these."""
-        self.mac = f"02:48:00:00:00:{number:02x}"
+        self.mac = lan_mac(number)
         net = self.lab.net
         net.ip(f"link add {self.name} type veth peer name eth0 address {self.mac} netns {self.namespace}")
         net.ip(f"link set {self.name} master lan up")

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""vrrp_peers.py v2-ipv4|v3-ipv4|v3-ipv6 INTERVAL PROGRAM PROGRAM PROGRAM: three routers of different make, one address.
+"""vrrp_peers.py v2-ipv4|v3-ipv4|v3-unicast|v3-ipv6 INTERVAL PROGRAM PROGRAM PROGRAM: three routers of different make, one address.
 
 A PROGRAM is vipd, keepalived, keepalived-vmac or frr; their priorities are 200, 150, 100. After each step exactly the
 expected router is heard, and it answers a client that knows nothing. At the end tshark reads all that vipd said.

@@ -7,8 +7,8 @@ import shutil
 import signal
 import time
 
-from vrrp_lab import VIPD, Failed, skip, until
-from vrrp_packet import virtual_mac
+from vrrp_lab import VIPD, Failed, lan_mac, skip, until
+from vrrp_packet import GROUP, GROUP_MAC, virtual_mac
 
 VRID = 51
 FRR = pathlib.Path("/usr/lib/frr")
@@ -24,6 +24,7 @@ class Setting:
     words: tuple = ()      # more lines of a vrrp_instance, for vipd and keepalived
     vrid: int = VRID
     auth: tuple = ()       # version 2: ("PASS" or "AH", the secret)
+    unicast: bool = False  # each to the two others
 
     def vip(self):
         """The address that clients use: the last one."""
@@ -33,7 +34,7 @@ class Setting:
 def scenario(name, interval):
     if name == "v3-ipv6":
         return Setting(3, 6, interval, ("fe80::100/64", "fd09::100/64"))
-    return Setting(int(name[1]), 4, interval)
+    return Setting(int(name[1]), 4, interval, unicast=name.endswith("unicast"))
 
 
 def daemon(machine, tag, executable):
@@ -83,6 +84,12 @@ class Router:
     def number(self):
         return int(self.name[1:])
 
+    def destinations(self):
+        """Where its adverts go to: address and MAC address."""
+        if not self.setting.unicast:
+            return [(GROUP[self.setting.family], GROUP_MAC[self.setting.family])]
+        return [(f"10.9.0.{n}", lan_mac(n)) for n in (1, 2, 3) if n != self.number()]
+
     def is_over(self):
         """Nothing of it is left on its machine."""
         return not self.machine.pids() and not any(
@@ -95,9 +102,11 @@ class Keepalived(Router):
 
     def configuration(self):
         auth = zip(("auth_type", "auth_pass"), self.setting.auth)
+        peers = [address for address, _ in self.destinations()] if self.setting.unicast else []
         lines = ["state BACKUP", "interface eth0", f"virtual_router_id {self.setting.vrid}", f"version {self.setting.version}",
                  f"priority {self.priority}", f"advert_int {self.setting.interval:g}", *self.setting.words,
                  "authentication {", *(f"    {word} {value}" for word, value in auth), "}",
+                 "unicast_peer {", *(f"    {address}" for address in peers), "}",
                  "virtual_ipaddress {", *(f"    {a}" for a in self.setting.addresses), "}"]
         return ("global_defs {\n    router_id " + self.name + "\n    vrrp_garp_master_delay 1\n}\n"
                 "vrrp_instance VI_1 {\n" + "".join(f"    {line}\n" for line in lines) + "}\n")
@@ -113,8 +122,9 @@ class Keepalived(Router):
         return shutil.which("keepalived") or skip("needs keepalived")
 
     def stop(self):
-        if not self.process.stop():
-            raise Failed(f"{self.name}: {self.program} does not stop")
+        status = self.process.stop()
+        if status:
+            raise Failed(f"{self.name}: {self.program} ends with status {status}")
 
     def log(self):
         return self.process.log.read_text(errors="replace")
@@ -220,8 +230,9 @@ class Frr(Router):
 
     def stop(self):
         for process in self.process:
-            if not process.stop():
-                raise Failed(f"{self.name}: FRR does not stop")
+            status = process.stop()
+            if status:
+                raise Failed(f"{self.name}: FRR ends with status {status}")
 
     def log(self):
         path = self.machine.folder / "frr.log"
@@ -263,7 +274,7 @@ class Peers:
     def expect(self, step, router, begin):
         until(lambda: f"{step}: {router.name} alone is heard and answers; heard: {self.speakers()}, "
               f"client: {self.client.ip('neigh show').strip()}",
-              lambda: self.speakers() == [router.priority] * 2 and self.answers(router))
+              lambda: self.speakers() == [router.priority] * 2 * len(router.destinations()) and self.answers(router))
         print(f"{step}: {router.name} ({router.program}), {self.story(begin)}", flush=True)
 
     def step(self, name, router, *actions):
