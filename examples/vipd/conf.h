@@ -92,6 +92,7 @@ struct conf_instance {
 	int vrid, priority, version;
 	int64_t advert_ms;
 	const char *auth_pass; /* NULL: none. At most 8 characters */
+	bool auth_ah;	       /* auth_pass is the key of an Authentication Header */
 	bool no_preempt;
 	int64_t preempt_delay_ms;
 	struct conf_garp garp;

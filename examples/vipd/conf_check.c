@@ -10,6 +10,7 @@
 #include <libha/service.h>
 #include <libha/vrrp.h>
 
+#include "auth.h"
 #include "conf_words.h"
 #include "model.h"
 
@@ -226,6 +227,8 @@ static bool library_takes(struct conf_parse *p, const struct conf_instance *i)
 
 	model_vrrp(i, &room);
 	why = ha_vrrp_check(&room.opts);
+	if (room.opts.auth && !auth_is_built())
+		why = "auth_type AH needs OpenSSL, and this vipd was built without";
 	if (why)
 		conf_warn(p, &i->at, "vrrp_instance \"%s\": %s. Skipped", i->name, why);
 	return !why;

@@ -75,11 +75,11 @@ static void set_auth_type(struct conf_parse *p, const struct conf_node *n,
 	const struct conf_word *w = conf_argument(p, n);
 
 	(void)k;
-	(void)target;
-	if (w && !strcmp(w->text, "AH"))
-		conf_warn(p, &w->at, "auth_type AH is not supported: without authentication");
-	else if (w && strcmp(w->text, "PASS"))
-		conf_warn(p, &w->at, "unknown auth_type \"%s\": write PASS", w->text);
+	if (!w)
+		return;
+	((struct conf_instance *)target)->auth_ah = !strcmp(w->text, "AH");
+	if (strcmp(w->text, "AH") && strcmp(w->text, "PASS"))
+		conf_warn(p, &w->at, "unknown auth_type \"%s\": write PASS or AH", w->text);
 }
 
 static void set_auth_pass(struct conf_parse *p, const struct conf_node *n,
@@ -99,13 +99,11 @@ static void set_auth_pass(struct conf_parse *p, const struct conf_node *n,
 static void set_authentication(struct conf_parse *p, const struct conf_node *n,
 			       const struct conf_keyword *k, void *target)
 {
-	struct conf_instance *i = target;
+	const struct conf_instance *i = target;
 
 	conf_walk(p, n->child, k->block, target);
-	for (const struct conf_node *c = n->child; c; c = c->next)
-		if (!strcmp(c->word->text, "auth_type") && c->n > 1 &&
-		    !strcmp(c->word[1].text, "AH"))
-			i->auth_pass = NULL;
+	if (i->auth_ah && !i->auth_pass)
+		conf_warn(p, &n->word->at, "auth_type AH without auth_pass: no authentication");
 }
 
 static void add_peer(struct conf_parse *p, struct conf_instance *i, const struct conf_word *w)

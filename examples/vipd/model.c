@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "model.h"
 
+#include <string.h>
+
 #define NS_PER_MS UINT64_C(1000000)
 
 void model_vrrp(const struct conf_instance *i, struct model_vrrp *ret)
@@ -30,7 +32,7 @@ void model_vrrp(const struct conf_instance *i, struct model_vrrp *ret)
 	    .any_first_address = true,
 	    .peers = i->peers,
 	    .n_peers = i->n_peers,
-	    .auth_pass = i->auth_pass,
+	    .auth_pass = i->auth_ah ? NULL : i->auth_pass,
 	    .garp_repeat = (uint8_t)i->garp.repeat,
 	    .garp_refresh_repeat = (uint8_t)i->garp.refresh_repeat,
 	    .garp_lower_repeat = (uint8_t)i->garp.lower_repeat,
@@ -38,6 +40,13 @@ void model_vrrp(const struct conf_instance *i, struct model_vrrp *ret)
 		i->garp.delay_ms ? (uint64_t)i->garp.delay_ms * NS_PER_MS : HA_VRRP_NEVER,
 	    .garp_refresh_ns = (uint64_t)i->garp.refresh_ms * NS_PER_MS,
 	};
+	if (i->auth_ah && i->auth_pass) {
+		ret->key =
+		    (struct ha_vrrp_key){.secret = i->auth_pass, .len = strlen(i->auth_pass)};
+		ret->opts.auth = HA_VRRP_AUTH_AH;
+		ret->opts.keys = &ret->key;
+		ret->opts.n_keys = 1;
+	}
 }
 
 void model_service(const struct conf_virtual *v, const struct conf_listen *l,

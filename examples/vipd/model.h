@@ -8,10 +8,11 @@
 
 #include "conf.h"
 
-/* Options and the array that they point to. */
+/* Options and what they point to. */
 struct model_vrrp {
 	struct ha_vrrp_opts opts;
 	struct ha_ip address[HA_VRRP_MAX_ADDRESSES];
+	struct ha_vrrp_key key;
 };
 
 void model_vrrp(const struct conf_instance *i, struct model_vrrp *ret);

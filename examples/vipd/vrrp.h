@@ -30,8 +30,9 @@ struct speaker {
 	uint8_t family;
 	struct ha_ip group; /* none: unicast only */
 	uint32_t index;
-	uint32_t ifindex; /* for which sockets were asked or are open; 0: none */
-	int fd[2];	  /* arrived, not yet used: advert, announce */
+	uint32_t ifindex;	   /* for which sockets were asked or are open; 0: none */
+	bool ah;		   /* a router of it has auth_type AH */
+	int fd[HA_VRRP_SOCKET_AH]; /* arrived, not yet used, by kind - 1 */
 	struct ha_vrrp_link *link;
 	struct loop_source *source;
 };

@@ -52,8 +52,8 @@ static struct speaker *speaker_for(struct vrrp *v, const struct conf_instance *i
 			      .interface = i->interface,
 			      .family = i->family,
 			      .group = group,
-			      .index = (uint32_t)v->n_speakers++,
-			      .fd = {-1, -1}};
+			      .index = (uint32_t)v->n_speakers++};
+	memset(s->fd, -1, sizeof(s->fd));
 	return s;
 }
 
@@ -77,6 +77,7 @@ int speakers_init(struct vrrp *v)
 		for (size_t t = 0; t < i->n_interfaces; t++)
 			add_device(v, i->interfaces[t].name);
 		v->routers[r].speaker = speaker_for(v, i);
+		v->routers[r].speaker->ah |= i->auth_ah && i->auth_pass;
 	}
 	return 0;
 }
@@ -85,7 +86,7 @@ int speakers_init(struct vrrp *v)
 
 static void close_waiting(struct speaker *s)
 {
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < HA_VRRP_SOCKET_AH; i++) {
 		if (s->fd[i] >= 0)
 			close(s->fd[i]);
 		s->fd[i] = -1;
@@ -105,21 +106,26 @@ static void silence(struct speaker *s)
 	close_waiting(s);
 }
 
+static bool needs(const struct speaker *s, int kind)
+{
+	return kind != HA_VRRP_SOCKET_AH || s->ah;
+}
+
 static void ask(struct speaker *s, uint32_t ifindex)
 {
 	struct msg m = {.type = MSG_OPEN,
 			.index = s->index,
 			.socket = {.size = sizeof(m.socket),
-				   .kind = HA_VRRP_SOCKET_ADVERT,
 				   .family = s->family,
 				   .ifindex = ifindex,
 				   .group = s->group}};
-	int r = msg_send(s->vrrp->birth->ends.kernel, &m, -1);
+	int r = 0;
 
-	m.socket = (struct ha_vrrp_socket){
-	    .size = sizeof(m.socket), .kind = HA_VRRP_SOCKET_ANNOUNCE, .ifindex = ifindex};
-	if (r >= 0)
-		r = msg_send(s->vrrp->birth->ends.kernel, &m, -1);
+	for (int kind = HA_VRRP_SOCKET_ADVERT; kind <= HA_VRRP_SOCKET_AH && r >= 0; kind++) {
+		m.socket.kind = (uint32_t)kind;
+		if (needs(s, kind))
+			r = msg_send(s->vrrp->birth->ends.kernel, &m, -1);
+	}
 	if (r < 0)
 		log_err("%s: cannot ask for sockets: %s", s->interface, strerror(-r));
 	else
@@ -130,9 +136,12 @@ static void ask(struct speaker *s, uint32_t ifindex)
 static int take_socket(const struct ha_vrrp_socket *want, void *userdata)
 {
 	struct speaker *s = userdata;
-	int i = want->kind == HA_VRRP_SOCKET_ANNOUNCE, fd = s->fd[i];
+	int fd;
 
-	s->fd[i] = -1;
+	if (want->kind < 1 || want->kind > HA_VRRP_SOCKET_AH)
+		return -EINVAL;
+	fd = s->fd[want->kind - 1];
+	s->fd[want->kind - 1] = -1;
 	return fd >= 0 ? fd : -ENOENT;
 }
 
@@ -144,6 +153,7 @@ static int speak(struct speaker *s)
 	    .family = s->family,
 	    .group = s->group,
 	    .unicast_only = !s->group.family,
+	    .ah = s->ah,
 	    .open_socket = take_socket,
 	    .userdata = s,
 	};
@@ -164,9 +174,9 @@ static int speak(struct speaker *s)
 void speakers_on_socket(struct vrrp *v, const struct msg *m, int fd)
 {
 	struct speaker *s = m->index < v->n_speakers ? &v->speakers[m->index] : NULL;
-	int i = m->index2 == HA_VRRP_SOCKET_ANNOUNCE, r;
+	int i = (int)m->index2 - 1, r;
 
-	if (fd < 0 || !s || s->link) {
+	if (fd < 0 || !s || s->link || i < 0 || i >= HA_VRRP_SOCKET_AH) {
 		if (fd >= 0)
 			close(fd);
 		else if (s && s->ifindex)
@@ -176,8 +186,9 @@ void speakers_on_socket(struct vrrp *v, const struct msg *m, int fd)
 	if (s->fd[i] >= 0)
 		close(s->fd[i]);
 	s->fd[i] = fd;
-	if (s->fd[0] < 0 || s->fd[1] < 0)
-		return;
+	for (int kind = HA_VRRP_SOCKET_ADVERT; kind <= HA_VRRP_SOCKET_AH; kind++)
+		if (needs(s, kind) && s->fd[kind - 1] < 0)
+			return;
 	r = speak(s);
 	if (r < 0) {
 		log_err("%s: %s", s->interface, strerror(-r));

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth.h"
 #include "log.h"
 #include "model.h"
 #include "vrrp.h"
@@ -352,6 +353,7 @@ static const struct ha_vrrp_ops ops = {
     .changed = on_changed,
     .dropped = on_dropped,
     .remark = on_remark,
+    .hmac = auth_hmac,
 };
 
 static int make_router(struct vrrp *v, const struct conf_instance *i)
