@@ -12,17 +12,6 @@
 #define PRIORITY_DSTNAT (-100)
 #define PRIORITY_SRCNAT 100
 
-/* Of an element list's message; netlink attributes end at 64 KiB. An element has at most 300 bytes. */
-#define ELEMENTS_PER_MESSAGE 128
-
-/* nft(8)'s numbers of data types, six bits each in a concatenation: only for its eyes. */
-#define TYPE_INTEGER 4u
-#define TYPE_IPV4 7u
-#define TYPE_IPV6 8u
-#define TYPE_PROTOCOL 12u
-#define TYPE_PORT 13u
-#define TYPE_MARK 19u
-
 /* sh on every load balancer must choose alike: one seed for all. */
 #define HASH_SEED 0x68617773u
 
@@ -38,16 +27,18 @@ static const struct {
 	bool mark, port;
 	uint32_t type; /* nft(8)'s */
 } kinds[NFT_N_KINDS] = {
-    [NFT_KIND_MARK4] = {"mark-ipv4", "masquerade-mark-ipv4", NFPROTO_IPV4, true, false, TYPE_MARK},
-    [NFT_KIND_MARK6] = {"mark-ipv6", "masquerade-mark-ipv6", NFPROTO_IPV6, true, false, TYPE_MARK},
+    [NFT_KIND_MARK4] = {"mark-ipv4", "masquerade-mark-ipv4", NFPROTO_IPV4, true, false,
+			NFT_TYPE_MARK},
+    [NFT_KIND_MARK6] = {"mark-ipv6", "masquerade-mark-ipv6", NFPROTO_IPV6, true, false,
+			NFT_TYPE_MARK},
     [NFT_KIND_PORT4] = {"port-ipv4", "masquerade-port-ipv4", NFPROTO_IPV4, false, true,
-			TYPE_IPV4 << 12 | TYPE_PROTOCOL << 6 | TYPE_PORT},
+			NFT_TYPE_IPV4 << 12 | NFT_TYPE_PROTOCOL << 6 | NFT_TYPE_PORT},
     [NFT_KIND_PORT6] = {"port-ipv6", "masquerade-port-ipv6", NFPROTO_IPV6, false, true,
-			TYPE_IPV6 << 12 | TYPE_PROTOCOL << 6 | TYPE_PORT},
+			NFT_TYPE_IPV6 << 12 | NFT_TYPE_PROTOCOL << 6 | NFT_TYPE_PORT},
     [NFT_KIND_ANY4] = {"any-ipv4", "masquerade-any-ipv4", NFPROTO_IPV4, false, false,
-		       TYPE_IPV4 << 6 | TYPE_PROTOCOL},
+		       NFT_TYPE_IPV4 << 6 | NFT_TYPE_PROTOCOL},
     [NFT_KIND_ANY6] = {"any-ipv6", "masquerade-any-ipv6", NFPROTO_IPV6, false, false,
-		       TYPE_IPV6 << 6 | TYPE_PROTOCOL},
+		       NFT_TYPE_IPV6 << 6 | NFT_TYPE_PROTOCOL},
 };
 
 const char *nft_kind_map(enum nft_kind kind)
@@ -101,232 +92,30 @@ static size_t kind_key_len(enum nft_kind kind)
 	return kinds[kind].mark ? 4 : address + (kinds[kind].port ? 8 : 4);
 }
 
-/* ---- Messages ---- */
-
-static struct writer *begin_at(struct nft_ruleset *r, uint16_t type, uint16_t flags, uint8_t family,
-			       uint16_t resource)
-{
-	struct writer *w = nl_batch_begin(r->batch, type, flags);
-
-	nl_nfgen_put(w, family, resource);
-	return w;
-}
-
-static struct writer *begin(struct nft_ruleset *r, enum nf_tables_msg_types type, uint16_t flags)
-{
-	return begin_at(r, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type), flags, NFPROTO_INET, 0);
-}
-
-static void end(struct nft_ruleset *r)
-{
-	nl_batch_end(r->batch);
-}
-
-void nft_put_begin(struct nft_ruleset *r)
-{
-	begin_at(r, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
-	end(r);
-}
-
-void nft_put_end(struct nft_ruleset *r)
-{
-	begin_at(r, NFNL_MSG_BATCH_END, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
-	end(r);
-}
-
-void nft_put_delete_table(struct nft_ruleset *r)
-{
-	nl_attr_put_str(begin(r, NFT_MSG_DELTABLE, 0), NFTA_TABLE_NAME, r->table);
-	end(r);
-}
-
-static void put_table(struct nft_ruleset *r)
-{
-	struct writer *w = begin(r, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL);
-
-	nl_attr_put_str(w, NFTA_TABLE_NAME, r->table);
-	nl_attr_put_be32(w, NFTA_TABLE_FLAGS, 0);
-	nft_comment_put(w, NFTA_TABLE_USERDATA, NFT_TABLE_COMMENT);
-	end(r);
-}
-
-static struct writer *begin_chain(struct nft_ruleset *r, const char *name)
-{
-	struct writer *w = begin(r, NFT_MSG_NEWCHAIN, NLM_F_CREATE | NLM_F_EXCL);
-
-	nl_attr_put_str(w, NFTA_CHAIN_TABLE, r->table);
-	nl_attr_put_str(w, NFTA_CHAIN_NAME, name);
-	return w;
-}
-
-static void put_chain(struct nft_ruleset *r, const char *name)
-{
-	begin_chain(r, name);
-	end(r);
-}
-
-static void put_base_chain(struct nft_ruleset *r, const char *name, uint32_t hook, int priority)
-{
-	struct writer *w = begin_chain(r, name);
-	size_t nest = nl_nest_begin(w, NFTA_CHAIN_HOOK);
-
-	nl_attr_put_be32(w, NFTA_HOOK_HOOKNUM, hook);
-	nl_attr_put_be32(w, NFTA_HOOK_PRIORITY, (uint32_t)priority);
-	nl_nest_end(w, nest);
-	nl_attr_put_be32(w, NFTA_CHAIN_POLICY, NF_ACCEPT);
-	nl_attr_put_str(w, NFTA_CHAIN_TYPE, "nat");
-	end(r);
-}
-
-static void put_delete_chain(struct nft_ruleset *r, const char *name)
-{
-	struct writer *w = begin(r, NFT_MSG_DELCHAIN, 0);
-
-	nl_attr_put_str(w, NFTA_CHAIN_TABLE, r->table);
-	nl_attr_put_str(w, NFTA_CHAIN_NAME, name);
-	end(r);
-}
-
-/* All rules of a chain. */
-static void put_flush(struct nft_ruleset *r, const char *chain)
-{
-	struct writer *w = begin(r, NFT_MSG_DELRULE, 0);
-
-	nl_attr_put_str(w, NFTA_RULE_TABLE, r->table);
-	nl_attr_put_str(w, NFTA_RULE_CHAIN, chain);
-	end(r);
-}
-
-/* A rule: its expressions are put between. `comment` may be NULL. */
-static struct writer *begin_rule(struct nft_ruleset *r, const char *chain, const char *comment,
-				 size_t *ret_list)
-{
-	struct writer *w = begin(r, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND);
-
-	nl_attr_put_str(w, NFTA_RULE_TABLE, r->table);
-	nl_attr_put_str(w, NFTA_RULE_CHAIN, chain);
-	if (comment)
-		nft_comment_put(w, NFTA_RULE_USERDATA, comment);
-	*ret_list = nl_nest_begin(w, NFTA_RULE_EXPRESSIONS);
-	return w;
-}
-
-static void end_rule(struct nft_ruleset *r, struct writer *w, size_t list)
-{
-	nl_nest_end(w, list);
-	end(r);
-}
-
-/* A set or map; its size, data or objects are put after. */
-static struct writer *begin_set(struct nft_ruleset *r, const char *name, uint32_t flags,
-				uint32_t key_type, size_t key_len)
-{
-	struct writer *w = begin(r, NFT_MSG_NEWSET, NLM_F_CREATE | NLM_F_EXCL);
-
-	nl_attr_put_str(w, NFTA_SET_TABLE, r->table);
-	nl_attr_put_str(w, NFTA_SET_NAME, name);
-	nl_attr_put_be32(w, NFTA_SET_ID, ++r->next_set_id);
-	nl_attr_put_be32(w, NFTA_SET_FLAGS, flags);
-	nl_attr_put_be32(w, NFTA_SET_KEY_TYPE, key_type);
-	nl_attr_put_be32(w, NFTA_SET_KEY_LEN, (uint32_t)key_len);
-	return w;
-}
-
-/* A map to verdicts. */
-static void put_set_verdicts(struct writer *w)
-{
-	nl_attr_put_be32(w, NFTA_SET_DATA_TYPE, NFT_DATA_VERDICT);
-	nl_attr_put_be32(w, NFTA_SET_DATA_LEN, 0);
-}
-
-static void put_set_size(struct writer *w, uint32_t size)
-{
-	size_t nest = nl_nest_begin(w, NFTA_SET_DESC);
-
-	nl_attr_put_be32(w, NFTA_SET_DESC_SIZE, size);
-	nl_nest_end(w, nest);
-}
-
-static void put_delete_set(struct nft_ruleset *r, const char *name)
-{
-	struct writer *w = begin(r, NFT_MSG_DELSET, 0);
-
-	nl_attr_put_str(w, NFTA_SET_TABLE, r->table);
-	nl_attr_put_str(w, NFTA_SET_NAME, name);
-	end(r);
-}
-
 /* ---- Elements ---- */
-
-/* A list of elements that opens a new message when one is full. */
-struct elements {
-	struct nft_ruleset *r;
-	const char *set;
-	enum nf_tables_msg_types type; /* NFT_MSG_NEWSETELEM or NFT_MSG_DELSETELEM */
-	struct writer *w;
-	size_t list, n;
-};
-
-static void end_elements(struct elements *e)
-{
-	if (e->n) {
-		nl_nest_end(e->w, e->list);
-		end(e->r);
-		e->n = 0;
-	}
-}
-
-/* An element, with a verdict when `chain` is not NULL. */
-static void put_element(struct elements *e, const void *key, size_t len, const char *chain)
-{
-	size_t element, nest, verdict;
-
-	if (e->n == ELEMENTS_PER_MESSAGE)
-		end_elements(e);
-	if (!e->n++) {
-		e->w = begin(e->r, e->type,
-			     e->type == NFT_MSG_NEWSETELEM ? NLM_F_CREATE | NLM_F_EXCL : 0);
-		nl_attr_put_str(e->w, NFTA_SET_ELEM_LIST_TABLE, e->r->table);
-		nl_attr_put_str(e->w, NFTA_SET_ELEM_LIST_SET, e->set);
-		e->list = nl_nest_begin(e->w, NFTA_SET_ELEM_LIST_ELEMENTS);
-	}
-	element = nl_nest_begin(e->w, NFTA_LIST_ELEM);
-	nest = nl_nest_begin(e->w, NFTA_SET_ELEM_KEY);
-	nl_attr_put(e->w, NFTA_DATA_VALUE, key, len);
-	nl_nest_end(e->w, nest);
-	if (chain) {
-		nest = nl_nest_begin(e->w, NFTA_SET_ELEM_DATA);
-		verdict = nl_nest_begin(e->w, NFTA_DATA_VERDICT);
-		nl_attr_put_be32(e->w, NFTA_VERDICT_CODE, (uint32_t)NFT_GOTO);
-		nl_attr_put_str(e->w, NFTA_VERDICT_CHAIN, chain);
-		nl_nest_end(e->w, verdict);
-		nl_nest_end(e->w, nest);
-	}
-	nl_nest_end(e->w, element);
-}
 
 /* A service in a dispatch map (`chain`) or in a set (NULL), or its removal (NULL). */
 static void put_service_element(struct nft_ruleset *r, enum nf_tables_msg_types type,
 				const char *set, const struct ha_service_opts *s, const char *chain)
 {
-	struct elements e = {.r = r, .set = set, .type = type};
+	struct nft_elements e = {.r = r, .set = set, .type = type};
 	uint8_t key[NFT_KEY_MAX];
 
-	put_element(&e, key, nft_key(s, key), chain);
-	end_elements(&e);
+	nft_put_element(&e, key, nft_key(s, key), chain);
+	nft_end_elements(&e);
 }
 
 static void put_counter(struct nft_ruleset *r, enum nf_tables_msg_types type, const char *name)
 {
 	bool is_new = type == NFT_MSG_NEWOBJ;
-	struct writer *w = begin(r, type, is_new ? NLM_F_CREATE | NLM_F_EXCL : 0);
+	struct writer *w = nft_begin(r, type, is_new ? NLM_F_CREATE | NLM_F_EXCL : 0);
 
 	nl_attr_put_str(w, NFTA_OBJ_TABLE, r->table);
 	nl_attr_put_str(w, NFTA_OBJ_NAME, name);
 	nl_attr_put_be32(w, NFTA_OBJ_TYPE, NFT_OBJECT_COUNTER);
 	if (is_new)
 		nl_nest_end(w, nl_nest_begin(w, NFTA_OBJ_DATA));
-	end(r);
+	nft_end(r);
 }
 
 /* ---- The table without services ---- */
@@ -383,25 +172,25 @@ static void put_kind(struct nft_ruleset *r, enum nft_kind kind)
 	struct writer *w;
 	size_t list;
 
-	w = begin_set(r, kinds[kind].map, NFT_SET_MAP, kinds[kind].type, kind_key_len(kind));
-	put_set_verdicts(w);
-	end(r);
-	begin_set(r, kinds[kind].set, 0, kinds[kind].type, kind_key_len(kind));
-	end(r);
+	w = nft_begin_set(r, kinds[kind].map, NFT_SET_MAP, kinds[kind].type, kind_key_len(kind));
+	nft_put_set_verdicts(w);
+	nft_end(r);
+	nft_begin_set(r, kinds[kind].set, 0, kinds[kind].type, kind_key_len(kind));
+	nft_end(r);
 
-	w = begin_rule(r, "dispatch", NULL, &list);
+	w = nft_begin_rule(r, "dispatch", NULL, &list);
 	match_family(w, kinds[kind].family);
 	load_key(w, kind);
 	nft_expr_lookup_verdict(w, kinds[kind].map, REG_KEY);
-	end_rule(r, w, list);
+	nft_end_rule(r, w, list);
 
-	w = begin_rule(r, "postrouting", NULL, &list);
+	w = nft_begin_rule(r, "postrouting", NULL, &list);
 	match_family(w, kinds[kind].family);
 	match_destination_rewritten(w);
 	load_original_key(w, kind);
 	nft_expr_lookup(w, kinds[kind].set, REG_KEY);
 	nft_expr_masquerade(w);
-	end_rule(r, w, list);
+	nft_end_rule(r, w, list);
 }
 
 static void put_jump(struct nft_ruleset *r, const char *chain)
@@ -409,18 +198,18 @@ static void put_jump(struct nft_ruleset *r, const char *chain)
 	struct writer *w;
 	size_t list;
 
-	w = begin_rule(r, chain, NULL, &list);
+	w = nft_begin_rule(r, chain, NULL, &list);
 	nft_expr_jump(w, "dispatch");
-	end_rule(r, w, list);
+	nft_end_rule(r, w, list);
 }
 
 void nft_put_skeleton(struct nft_ruleset *r)
 {
-	put_table(r);
-	put_base_chain(r, "prerouting", NF_INET_PRE_ROUTING, PRIORITY_DSTNAT);
-	put_base_chain(r, "output", NF_INET_LOCAL_OUT, PRIORITY_DSTNAT);
-	put_base_chain(r, "postrouting", NF_INET_POST_ROUTING, PRIORITY_SRCNAT);
-	put_chain(r, "dispatch");
+	nft_put_table(r, NFT_TABLE_COMMENT);
+	nft_put_base_chain(r, "prerouting", "nat", NF_INET_PRE_ROUTING, PRIORITY_DSTNAT);
+	nft_put_base_chain(r, "output", "nat", NF_INET_LOCAL_OUT, PRIORITY_DSTNAT);
+	nft_put_base_chain(r, "postrouting", "nat", NF_INET_POST_ROUTING, PRIORITY_SRCNAT);
+	nft_put_chain(r, "dispatch");
 	for (int kind = 0; kind < NFT_N_KINDS; kind++)
 		put_kind(r, (enum nft_kind)kind);
 	put_jump(r, "prerouting");
@@ -461,31 +250,31 @@ static void put_dest_rules(struct nft_ruleset *r, const struct ha_service_opts *
 	nft_name_clients(s, d, clients);
 	nft_comment_dest(s, d, comment);
 	if (s->persistence_s) {
-		w = begin_rule(r, chain, NULL, &list);
+		w = nft_begin_rule(r, chain, NULL, &list);
 		load_client(w, s, true);
 		nft_expr_update(w, clients, REG_KEY, UINT64_C(1000) * s->persistence_s);
-		end_rule(r, w, list);
+		nft_end_rule(r, w, list);
 	}
-	w = begin_rule(r, chain, comment, &list);
+	w = nft_begin_rule(r, chain, comment, &list);
 	nft_expr_counter(w, chain);
 	nft_expr_value(w, REG_KEY, d->address.bytes, len);
 	if (s->port)
 		nft_expr_value(w, REG_KEY + len / 4, port, sizeof(port));
 	nft_expr_dnat(w, s->address.family, REG_KEY, s->port, REG_KEY + len / 4);
-	end_rule(r, w, list);
+	nft_end_rule(r, w, list);
 }
 
 static void put_clients(struct nft_ruleset *r, const struct ha_service_opts *s,
 			const struct ha_dest_opts *d)
 {
-	uint32_t type = s->address.family == AF_INET6 ? TYPE_IPV6 : TYPE_IPV4;
+	uint32_t type = s->address.family == AF_INET6 ? NFT_TYPE_IPV6 : NFT_TYPE_IPV4;
 	char name[NFT_NAME_SIZE];
 	struct writer *w;
 
 	nft_name_clients(s, d, name);
-	w = begin_set(r, name, NFT_SET_TIMEOUT | NFT_SET_EVAL, type, ha_ip_len(&s->address));
-	put_set_size(w, r->affinity_max);
-	end(r);
+	w = nft_begin_set(r, name, NFT_SET_TIMEOUT | NFT_SET_EVAL, type, ha_ip_len(&s->address));
+	nft_put_set_size(w, r->affinity_max);
+	nft_end(r);
 }
 
 static void put_delete_clients(struct nft_ruleset *r, const struct ha_service_opts *s,
@@ -494,7 +283,7 @@ static void put_delete_clients(struct nft_ruleset *r, const struct ha_service_op
 	char name[NFT_NAME_SIZE];
 
 	nft_name_clients(s, d, name);
-	put_delete_set(r, name);
+	nft_put_delete_set(r, name);
 }
 
 static void put_dest(struct nft_ruleset *r, const struct ha_service_opts *s,
@@ -503,7 +292,7 @@ static void put_dest(struct nft_ruleset *r, const struct ha_service_opts *s,
 	char name[NFT_NAME_SIZE];
 
 	nft_name_dest(s, d, name);
-	put_chain(r, name);
+	nft_put_chain(r, name);
 	put_counter(r, NFT_MSG_NEWOBJ, name);
 	if (s->persistence_s)
 		put_clients(r, s, d);
@@ -517,11 +306,11 @@ static void put_delete_dest(struct nft_ruleset *r, const struct ha_service_opts 
 	char name[NFT_NAME_SIZE];
 
 	nft_name_dest(s, d, name);
-	put_flush(r, name);
+	nft_put_flush(r, name);
 	if (s->persistence_s)
 		put_delete_clients(r, s, d);
 	put_counter(r, NFT_MSG_DELOBJ, name);
-	put_delete_chain(r, name);
+	nft_put_delete_chain(r, name);
 }
 
 /* The counter stays, and the clients as long as there is persistence. */
@@ -531,7 +320,7 @@ static void put_renewed_dest(struct nft_ruleset *r, const struct ha_service_opts
 	char name[NFT_NAME_SIZE];
 
 	nft_name_dest(s, d, name);
-	put_flush(r, name);
+	nft_put_flush(r, name);
 	if (old->persistence_s && !s->persistence_s)
 		put_delete_clients(r, s, d);
 	if (!old->persistence_s && s->persistence_s)
@@ -576,22 +365,22 @@ static void put_service_rules(struct nft_ruleset *r, const struct ha_service *s,
 
 	nft_name_chain(o, chain);
 	for (const struct ha_dest *d = NULL; o->persistence_s && (d = ha_dest_next(s, d));) {
-		w = begin_rule(r, chain, NULL, &list);
+		w = nft_begin_rule(r, chain, NULL, &list);
 		load_client(w, o, true);
 		nft_name_clients(o, &d->o, name);
 		nft_expr_lookup(w, name, REG_KEY);
 		nft_name_dest(o, &d->o, name);
 		nft_expr_goto(w, name);
-		end_rule(r, w, list);
+		nft_end_rule(r, w, list);
 	}
 	nft_comment_service(o, comment);
-	w = begin_rule(r, chain, comment, &list);
+	w = nft_begin_rule(r, chain, comment, &list);
 	nft_name_slots(o, name);
 	if (n_slots)
 		choose(w, o, name, n_slots);
 	else
 		nft_expr_reject(w);
-	end_rule(r, w, list);
+	nft_end_rule(r, w, list);
 }
 
 static void put_slots(struct nft_ruleset *r, const struct ha_service_opts *s,
@@ -600,22 +389,22 @@ static void put_slots(struct nft_ruleset *r, const struct ha_service_opts *s,
 	/* The numbers are in host order; nft(8) shows them rightly when told so (type 0, host 1). */
 	static const uint8_t userdata[] = {0, 4, 1, 0, 0, 0};
 	char name[NFT_NAME_SIZE], chain[NFT_NAME_SIZE];
-	struct elements e = {.r = r, .set = name, .type = NFT_MSG_NEWSETELEM};
+	struct nft_elements e = {.r = r, .set = name, .type = NFT_MSG_NEWSETELEM};
 	struct writer *w;
 
 	if (!n)
 		return;
 	nft_name_slots(s, name);
-	w = begin_set(r, name, NFT_SET_MAP, TYPE_INTEGER, sizeof(uint32_t));
-	put_set_verdicts(w);
-	put_set_size(w, n);
+	w = nft_begin_set(r, name, NFT_SET_MAP, NFT_TYPE_INTEGER, sizeof(uint32_t));
+	nft_put_set_verdicts(w);
+	nft_put_set_size(w, n);
 	nl_attr_put(w, NFTA_SET_USERDATA, userdata, sizeof(userdata));
-	end(r);
+	nft_end(r);
 	for (uint32_t i = 0; i < n; i++) {
 		nft_name_dest(s, &slots[i]->o, chain);
-		put_element(&e, &i, sizeof(i), chain);
+		nft_put_element(&e, &i, sizeof(i), chain);
 	}
-	end_elements(&e);
+	nft_end_elements(&e);
 }
 
 static void put_delete_slots(struct nft_ruleset *r, const struct ha_service *s)
@@ -625,7 +414,7 @@ static void put_delete_slots(struct nft_ruleset *r, const struct ha_service *s)
 	for (const struct ha_dest *d = NULL; (d = ha_dest_next(s, d));) {
 		if (d->o.weight) {
 			nft_name_slots(&s->o, name);
-			put_delete_set(r, name);
+			nft_put_delete_set(r, name);
 			return;
 		}
 	}
@@ -646,7 +435,7 @@ int nft_put_add(struct nft_ruleset *r, const struct ha_service *s)
 	if (result < 0)
 		return result;
 	nft_name_chain(&s->o, chain);
-	put_chain(r, chain);
+	nft_put_chain(r, chain);
 	for (const struct ha_dest *d = NULL; (d = ha_dest_next(s, d));)
 		put_dest(r, &s->o, &d->o);
 	put_slots(r, &s->o, slots, n);
@@ -666,11 +455,11 @@ void nft_put_remove(struct nft_ruleset *r, const struct ha_service *s)
 	put_service_element(r, NFT_MSG_DELSETELEM, nft_kind_map(nft_kind_of(&s->o)), &s->o, NULL);
 	if (s->o.flags & HA_SERVICE_MASQUERADE)
 		put_service_element(r, NFT_MSG_DELSETELEM, masquerade_set(&s->o), &s->o, NULL);
-	put_flush(r, chain);
+	nft_put_flush(r, chain);
 	put_delete_slots(r, s);
 	for (const struct ha_dest *d = NULL; (d = ha_dest_next(s, d));)
 		put_delete_dest(r, &s->o, &d->o);
-	put_delete_chain(r, chain);
+	nft_put_delete_chain(r, chain);
 }
 
 /* An edited service renews all destinations that stay, an edited destination itself. */
@@ -707,7 +496,7 @@ int nft_put_change(struct nft_ruleset *r, const struct ha_service *s, const stru
 	if (result < 0)
 		return result;
 	nft_name_chain(&s->o, chain);
-	put_flush(r, chain);
+	nft_put_flush(r, chain);
 	put_delete_slots(r, old);
 	put_dest_changes(r, s, old, steps, n);
 	put_slots(r, &s->o, slots, n_slots);

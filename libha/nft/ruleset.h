@@ -17,15 +17,8 @@
 #define LIBHA_NFT_RULESET_H
 
 #include "nft/names.h"
-#include "nl/call.h"
+#include "nft/put.h"
 #include "service/plan.h"
-
-struct nft_ruleset {
-	struct nl_batch *batch;
-	const char *table;
-	uint32_t affinity_max;
-	uint32_t next_set_id; /* sets are numbered within a batch */
-};
 
 /* What the dispatch maps tell apart; for each kind there is a map and a set of masqueraded services. */
 enum nft_kind {
@@ -52,9 +45,6 @@ size_t nft_key(const struct ha_service_opts *s, uint8_t ret[NFT_KEY_MAX]);
 /* And how many a service's chain and those of its destinations have together. */
 size_t nft_service_rules(const struct ha_service *s);
 
-void nft_put_begin(struct nft_ruleset *r);
-void nft_put_end(struct nft_ruleset *r);
-void nft_put_delete_table(struct nft_ruleset *r);
 /* The table and what does not belong to a service; the table must not exist. */
 void nft_put_skeleton(struct nft_ruleset *r);
 
