@@ -236,6 +236,8 @@ static int set_up(struct kernel *k)
 	if (r >= 0)
 		r = ha_net_new(NULL, &k->net);
 	if (r >= 0)
+		r = filter_new(k);
+	if (r >= 0)
 		r = loop_add_timer(k->loop, on_settle, k, &k->settle);
 	if (r >= 0)
 		r = loop_add_timer(k->loop, on_audit, k, &k->audit);
@@ -291,6 +293,7 @@ int kernel_main(const struct birth *b)
 	}
 	wait_for_view(&k);
 	addresses_remove_old(&k);
+	addresses_audit(&k); /* makes the macvlans and the filter before anybody needs them */
 	if (k.services && !b->conf->n_virtuals)
 		services_commit(k.services); /* the last ones were removed by a reload */
 	loop_arm(k.audit, loop_clock_ns() + AUDIT_NS);

@@ -15,12 +15,14 @@ struct watched {
 	struct ha_net_link link; /* ifindex 0: not there */
 	struct msg_link told;	 /* what vrrp knows */
 	bool was_told;
-	bool is_vmac; /* our own: vrrp need not know it */
+	bool is_vmac;		/* our own: vrrp need not know it */
+	uint32_t right_ifindex; /* of a macvlan, when it was looked at last and right */
 };
 
 enum held { HELD_UNKNOWN, HELD_UP, HELD_DOWN };
 
 struct services;
+struct filter;
 
 struct kernel {
 	const struct birth *birth;
@@ -36,6 +38,7 @@ struct kernel {
 	struct ha_ip *vips;
 	size_t n_vips;
 	struct services *services; /* NULL: none are configured */
+	struct filter *filter;
 };
 
 /* kernel_address.c */
@@ -49,6 +52,8 @@ void addresses_settle(struct kernel *k);
 void addresses_release(struct kernel *k);
 /* From time to time: are the macvlans and their settings as they should be? */
 void addresses_audit(struct kernel *k);
+/* The name of the interface that an address of an instance is on. */
+const char *address_device(const struct conf_instance *i, const struct conf_address *a);
 struct watched *watched_find(struct kernel *k, const char *name);
 
 /*
@@ -60,6 +65,11 @@ int vmac_audit(struct kernel *k, const struct conf_instance *i);
 /* Is it there and up? True for an instance without. */
 bool vmac_is_up(struct kernel *k, const struct conf_instance *i);
 void vmac_remove(struct kernel *k, const struct conf_instance *i);
+
+/* kernel_accept.c: the packet filter of no_accept; `always`: also when nothing changed that we know of */
+int filter_new(struct kernel *k);
+void filter_settle(struct kernel *k, bool always);
+void filter_release(struct kernel *k);
 
 /* kernel_service.c: virtual servers, over IPVS or nftables */
 int services_new(struct kernel *k, struct services **ret);

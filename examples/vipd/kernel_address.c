@@ -32,7 +32,7 @@ static void watch(struct kernel *k, const char *name)
 		k->watched[k->n_watched++] = (struct watched){.name = name};
 }
 
-static const char *device_of(const struct conf_instance *i, const struct conf_address *a)
+const char *address_device(const struct conf_instance *i, const struct conf_address *a)
 {
 	if (a->dev)
 		return a->dev;
@@ -115,7 +115,7 @@ static void tell_link(struct kernel *k, struct watched *w)
 static bool to_address(struct kernel *k, const struct conf_instance *i,
 		       const struct conf_address *from, struct ha_net_address *ret)
 {
-	const struct watched *w = watched_find(k, device_of(i, from));
+	const struct watched *w = watched_find(k, address_device(i, from));
 
 	if (!w || !w->link.ifindex)
 		return false;
@@ -216,8 +216,8 @@ static void tell_held(struct kernel *k, uint32_t index, int error, uint32_t chan
 }
 
 /*
- * On the way up the macvlan first, since the addresses need it; on the way down, too: from then on nothing
- * leaves from its MAC address, not even that the groups of its addresses are left.
+ * On the way up the macvlan first, since the addresses need it; on the way down, too: from then on
+ * nothing leaves from its MAC address, not even that the groups of its addresses are left.
  */
 static int hold(struct kernel *k, const struct conf_instance *i, bool up, uint32_t *ret_changed)
 {
@@ -273,7 +273,7 @@ static bool is_configured(const struct conf *c, const char *device, const struct
 		for (size_t n = 0; n < i->n_addresses; n++)
 			if (!ha_ip_compare(&i->addresses[n].ip, &a->ip) &&
 			    i->addresses[n].prefix == a->prefix &&
-			    !strcmp(device_of(i, &i->addresses[n]), device))
+			    !strcmp(address_device(i, &i->addresses[n]), device))
 				return true;
 	return false;
 }
@@ -298,7 +298,7 @@ void addresses_remove_old(struct kernel *k)
 			const struct conf_address *from = &i->addresses[n];
 			int status = 0;
 
-			if (is_configured(k->conf, device_of(i, from), from) ||
+			if (is_configured(k->conf, address_device(i, from), from) ||
 			    !to_address(k, i, from, &a) || !is_there(k, &a, &there) ||
 			    !ha_net_address_is_marked(&there, HA_NET_PROTO_VIP, from->label))
 				continue;
@@ -314,6 +314,7 @@ void addresses_audit(struct kernel *k)
 {
 	for (const struct conf_instance *i = k->conf->instances; i; i = i->next)
 		vmac_audit(k, i);
+	filter_settle(k, true);
 }
 
 void addresses_settle(struct kernel *k)
@@ -324,6 +325,7 @@ void addresses_settle(struct kernel *k)
 		return;
 	for (size_t i = 0; i < k->n_watched; i++)
 		tell_link(k, &k->watched[i]);
+	filter_settle(k, false);
 	for (const struct conf_instance *i = k->conf->instances; i; i = i->next, index++)
 		if (k->held[index] == HELD_UP)
 			restore(k, i, index);
@@ -340,4 +342,5 @@ void addresses_release(struct kernel *k)
 		if (i->vmac)
 			vmac_remove(k, i);
 	}
+	filter_release(k);
 }

@@ -39,6 +39,7 @@ int vmac_audit(struct kernel *k, const struct conf_instance *i)
 {
 	struct ha_net_link l = {.size = sizeof(l)};
 	struct ha_vrrp_vmac_opts o;
+	struct watched *w;
 	int r;
 
 	if (!i->vmac)
@@ -49,18 +50,24 @@ int vmac_audit(struct kernel *k, const struct conf_instance *i)
 	r = ha_vrrp_vmac_ensure(k->net, &o, &l);
 	if (r < 0)
 		return say_failure(k, i, "make", r);
-	watched_find(k, i->vmac_name)->link = l;
+	w = watched_find(k, i->vmac_name);
+	w->link = l;
+	w->right_ifindex = l.ifindex;
 	return 0;
 }
 
 int vmac_set(struct kernel *k, const struct conf_instance *i, bool up)
 {
-	int r = vmac_audit(k, i);
-	struct watched *w;
+	struct watched *w = i->vmac ? watched_find(k, i->vmac_name) : NULL;
+	int r = 0;
 
-	if (!i->vmac || r < 0)
+	if (!w)
+		return 0;
+	/* A takeover does not look at twenty settings again. */
+	if (!w->link.ifindex || w->link.ifindex != w->right_ifindex)
+		r = vmac_audit(k, i);
+	if (r < 0)
 		return r;
-	w = watched_find(k, i->vmac_name);
 	if (!w->link.ifindex)
 		return up ? -ENODEV : 0;
 	r = ha_net_link_set_up(k->net, w->link.ifindex, up);

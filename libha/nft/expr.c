@@ -109,7 +109,8 @@ void nft_expr_value(struct writer *w, unsigned int dreg, const void *data, size_
 	end(w, e);
 }
 
-static void go(struct writer *w, enum nft_verdicts how, const char *chain)
+/* `chain` may be NULL. */
+static void go(struct writer *w, int how, const char *chain)
 {
 	struct expr e = begin(w, "immediate");
 	size_t data, verdict;
@@ -118,10 +119,21 @@ static void go(struct writer *w, enum nft_verdicts how, const char *chain)
 	data = nl_nest_begin(w, NFTA_IMMEDIATE_DATA);
 	verdict = nl_nest_begin(w, NFTA_DATA_VERDICT);
 	nl_attr_put_be32(w, NFTA_VERDICT_CODE, (uint32_t)how);
-	nl_attr_put_str(w, NFTA_VERDICT_CHAIN, chain);
+	if (chain)
+		nl_attr_put_str(w, NFTA_VERDICT_CHAIN, chain);
 	nl_nest_end(w, verdict);
 	nl_nest_end(w, data);
 	end(w, e);
+}
+
+void nft_expr_accept(struct writer *w)
+{
+	go(w, NF_ACCEPT, NULL);
+}
+
+void nft_expr_drop(struct writer *w)
+{
+	go(w, NF_DROP, NULL);
 }
 
 void nft_expr_jump(struct writer *w, const char *chain)

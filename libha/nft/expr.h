@@ -25,6 +25,9 @@ void nft_expr_mask(struct writer *w, unsigned int reg, const void *mask, size_t 
 void nft_expr_value(struct writer *w, unsigned int dreg, const void *data, size_t len);
 void nft_expr_jump(struct writer *w, const char *chain);
 void nft_expr_goto(struct writer *w, const char *chain);
+/* The end of this chain, of its hook's own: others of the hook still judge what is accepted. */
+void nft_expr_accept(struct writer *w);
+void nft_expr_drop(struct writer *w);
 
 /* The rule goes on when the key is in the set. */
 void nft_expr_lookup(struct writer *w, const char *set, unsigned int sreg);

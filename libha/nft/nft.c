@@ -17,6 +17,7 @@
 
 #include "base/mem.h"
 #include "base/sized.h"
+#include "nft/ask.h"
 #include "nft/read.h"
 #include "nft/ruleset.h"
 
@@ -38,57 +39,15 @@ static uint16_t message_type(enum nf_tables_msg_types type)
 
 static struct writer *question(struct ha_nft *n, enum nf_tables_msg_types type, uint16_t flags)
 {
-	struct writer *w;
-
-	nl_batch_reset(&n->batch);
-	w = nl_batch_begin(&n->batch, message_type(type), flags);
-	nl_nfgen_put(w, NFPROTO_INET, 0);
-	return w;
+	return nft_question(&n->batch, type, flags);
 }
 
 static int ask(struct ha_nft *n, const struct nl_query_ops *ops, void *userdata)
 {
-	int r;
-
-	nl_batch_end(&n->batch);
-	r = nl_query(&n->channel, &n->batch, ops, userdata);
-	return r == -EINTR ? -EAGAIN : r;
+	return nft_ask(&n->channel, &n->batch, ops, userdata);
 }
 
 /* ---- Opening ---- */
-
-static bool table_name_ok(const char *name)
-{
-	size_t len = strnlen(name, NFT_TABLE_NAME_SIZE);
-
-	for (size_t i = 0; i < len; i++) {
-		char c = name[i];
-		bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-		bool other = (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
-
-		if (!letter && (!i || !other))
-			return false;
-	}
-	return len > 0 && len < NFT_TABLE_NAME_SIZE;
-}
-
-static int ignore(void *userdata, const struct nl_msg *msg)
-{
-	(void)userdata;
-	(void)msg;
-	return 0;
-}
-
-/* Whether there is an nf_tables and we may use it: asks for the ruleset's generation. */
-static int probe(struct ha_nft *n)
-{
-	static const struct nl_query_ops ops = {.message = ignore};
-	int r;
-
-	question(n, NFT_MSG_GETGEN, 0);
-	r = ask(n, &ops, NULL);
-	return r == -EINVAL || r == -ENOENT ? -EOPNOTSUPP : r;
-}
 
 int ha_nft_open(const struct ha_nft_opts *o, struct ha_nft **ret)
 {
@@ -105,7 +64,7 @@ int ha_nft_open(const struct ha_nft_opts *o, struct ha_nft **ret)
 		own.table = "hawser";
 	if (!own.affinity_max)
 		own.affinity_max = AFFINITY_DEFAULT;
-	if (!table_name_ok(own.table) || own.affinity_max > HA_NFT_AFFINITY_LIMIT)
+	if (!nft_table_name_ok(own.table) || own.affinity_max > HA_NFT_AFFINITY_LIMIT)
 		return -EINVAL;
 	n = mem_zalloc(sizeof(*n));
 	if (!n)
@@ -117,7 +76,7 @@ int ha_nft_open(const struct ha_nft_opts *o, struct ha_nft **ret)
 		mem_free(n);
 		return r == -EPROTONOSUPPORT ? -EOPNOTSUPP : r;
 	}
-	r = probe(n);
+	r = nft_probe(&n->channel, &n->batch);
 	if (r < 0) {
 		if (own.transport)
 			n->channel.ops.close = NULL; /* still the caller's */
@@ -162,18 +121,6 @@ static void forget_all(void *userdata)
 	for (struct ha_service *s; (s = ha_service_next(d->table, NULL));)
 		ha_service_remove(s);
 	d->n_jump = d->n_dispatch = d->n_postrouting = d->n_service_rules = d->n_dests = 0;
-}
-
-static int take_table(void *userdata, const struct nl_msg *msg)
-{
-	struct dump *d = userdata;
-	char comment[NFT_COMMENT_SIZE];
-
-	if (msg->type != message_type(NFT_MSG_NEWTABLE) || !nft_read_table(msg->body, comment))
-		return -EBADMSG;
-	d->there = true;
-	d->damaged |= strcmp(comment, NFT_TABLE_COMMENT) != 0;
-	return 0;
 }
 
 static int take_described_service(struct dump *d, const char *chain, const char *comment)
@@ -318,12 +265,12 @@ static void forget_dispatch(void *userdata)
 
 static int ask_table(struct ha_nft *n, struct dump *d)
 {
-	static const struct nl_query_ops ops = {.message = take_table};
-	int r;
+	char comment[NFT_COMMENT_SIZE];
+	int r = nft_ask_table(&n->channel, &n->batch, n->table, comment);
 
-	nl_attr_put_str(question(n, NFT_MSG_GETTABLE, 0), NFTA_TABLE_NAME, n->table);
-	r = ask(n, &ops, d);
-	return r == -ENOENT ? 0 : r;
+	d->there = r > 0;
+	d->damaged |= d->there && strcmp(comment, NFT_TABLE_COMMENT) != 0;
+	return r < 0 ? r : 0;
 }
 
 static int ask_rules(struct ha_nft *n, struct dump *d)

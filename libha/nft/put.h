@@ -19,6 +19,7 @@
 #define NFT_TYPE_PROTOCOL 12u
 #define NFT_TYPE_PORT 13u
 #define NFT_TYPE_MARK 19u
+#define NFT_TYPE_IFINDEX 20u
 
 struct nft_ruleset {
 	struct nl_batch *batch;

@@ -131,6 +131,35 @@ lab_ip r1 link del vrrp.51
 wait_for 10 "the macvlan is there again" has_address r1 $vip4 || fail "r1 makes vrrp.51 anew" "$(lab_ip r1 addr)"
 expect r1 r2 "vrrp.51 was deleted"
 
+# no_accept, and accept again, by reloads: what is not accepted is answered by ARP and neighbour discovery all the same.
+found() { lab_ip client neigh show to "$1" | grep -q "$2 .*\(REACHABLE\|STALE\|DELAY\|PROBE\)"; }
+refused() {
+    pings && return 1
+    lab_ip client neigh flush dev eth0
+    lab_on client ping -n -c 1 -W 0.3 $vip4
+    lab_on client ping -n -c 1 -W 0.3 $vip6
+    found $vip4 $mac4 && found $vip6 $mac6
+}
+if command -v nft >/dev/null; then
+    sed -i 's/use_vmac/use_vmac\n    no_accept/' "$LAB_DIR/r1/keepalived.conf"
+    kill -HUP "${vipd_pid[r1]}"
+    wait_for 10 "no_accept acts" refused || fail "no_accept: no ping, but ARP and ND" "$(lab_ip client neigh; lab_on r1 nft list ruleset)"
+    only_on $vip4 r1 r2 || fail "r1 holds $vip4" "$(holders $vip4 r1 r2)"
+    good "no_accept: no ping is answered, ARP and neighbour discovery are"
+    sed -i '/no_accept/d' "$LAB_DIR/r1/keepalived.conf"
+    kill -HUP "${vipd_pid[r1]}"
+    expect r1 r2 "accept again"
+    [ -z "$(lab_on r1 nft list tables)" ] || fail "no table without no_accept" "$(lab_on r1 nft list tables)"
+    sed -i 's/use_vmac/use_vmac\n    no_accept/' "$LAB_DIR/r1/keepalived.conf"
+    kill -HUP "${vipd_pid[r1]}"
+    wait_for 10 "no_accept acts" refused || fail "no_accept after a reload" "$(lab_on r1 nft list ruleset)"
+    vipd_stop r1
+    [ -z "$(lab_on r1 nft list tables)" ] || fail "no table stays behind" "$(lab_on r1 nft list tables)"
+    sed -i '/no_accept/d' "$LAB_DIR/r1/keepalived.conf"
+    start r1
+    expect r1 r2 "r1 again, without no_accept"
+fi
+
 vipd_stop r2
 listen r1
 start r2
