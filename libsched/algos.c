@@ -42,6 +42,8 @@ static const struct {
     {"sh", &algo_sh},
     {"dh", &algo_dh},
     {"mh", &algo_mh},
+    {"lblc", &algo_lblc},
+    {"lblcr", &algo_lblcr},
     {"twos", &algo_twos},
     /* nginx */
     {"smooth-wrr", &algo_smooth_wrr},

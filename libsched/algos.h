@@ -14,6 +14,7 @@ extern const struct lb_algo algo_sed, algo_nq;	    /* sed.c */
 extern const struct lb_algo algo_fo, algo_ovf;	    /* fo.c */
 extern const struct lb_algo algo_sh, algo_dh;	    /* sh.c */
 extern const struct lb_algo algo_mh;		    /* mh.c */
+extern const struct lb_algo algo_lblc, algo_lblcr;  /* lblc.c */
 extern const struct lb_algo algo_static_rr;	    /* static_rr.c */
 extern const struct lb_algo algo_first;		    /* first.c */
 extern const struct lb_algo algo_random, algo_twos; /* random.c */

@@ -4,8 +4,18 @@
 
 #include "base/sized.h"
 #include "libsched/group.h"
+#include "libsched/ramp.h"
 
 /* ---- Servers ---- */
+
+/* Slow start begins when a server begins to serve. */
+static void begins_to_serve(struct lb_group *g, struct lb_server *s)
+{
+	if (!g->setup.opts.slow_start_ns || !ramp_in_service(s))
+		return;
+	s->ramp = RAMP_WAITS;
+	g->n_waiting++;
+}
 
 static struct lb_server *find_known(const struct lb_group *g, uint64_t id)
 {
@@ -132,6 +142,8 @@ int lb_server_add(struct lb_group *g, const struct lb_server_opts *o, uint64_t *
 	s->priority = (uint16_t)own.priority;
 	s->state = (uint8_t)own.state;
 	s->up = !own.down;
+	s->ramp = RAMP_NONE;
+	begins_to_serve(g, s);
 	list_add_tail(&g->members, &s->in_list);
 	g->n_members++;
 	g->staged = true;
@@ -211,8 +223,11 @@ int lb_server_set_state(struct lb_group *g, uint64_t id, enum lb_state state)
 
 	if (r < 0)
 		return r;
-	g->staged |= s->state != state;
+	if (s->state == state)
+		return 0;
+	g->staged = true;
 	s->state = (uint8_t)state;
+	begins_to_serve(g, s);
 	return 0;
 }
 
@@ -223,8 +238,11 @@ int lb_server_set_up(struct lb_group *g, uint64_t id, bool up)
 
 	if (r < 0)
 		return r;
-	g->staged |= s->up != up;
+	if (s->up == up)
+		return 0;
+	g->staged = true;
 	s->up = up;
+	begins_to_serve(g, s);
 	return 0;
 }
 
@@ -329,10 +347,11 @@ static int add_cursors(struct lb_group *g, struct lb_snapshot *s)
 	return r;
 }
 
-static int publish(struct lb_group *g)
+static struct snapshot_source source_of(struct lb_group *g)
 {
-	struct lb_snapshot *old = current_of(g), *s;
-	struct snapshot_source from = {
+	const struct lb_snapshot *old = current_of(g);
+
+	return (struct snapshot_source){
 	    .setup = &g->setup,
 	    .generation = old ? old->generation + 1 : 1,
 	    .members = &g->members,
@@ -342,7 +361,26 @@ static int publish(struct lb_group *g)
 	    .old = old,
 	    .state = &g->state,
 	    .ledger = &g->ledger,
+	    .now_ns = g->now_ns,
 	};
+}
+
+uint32_t group_open_priority(struct lb_group *g)
+{
+	const struct snapshot_source from = source_of(g);
+
+	return snapshot_open_priority(&from);
+}
+
+uint32_t group_shown_priority(const struct lb_group *g)
+{
+	return current_of(g)->open_priority;
+}
+
+static int publish(struct lb_group *g)
+{
+	struct lb_snapshot *s;
+	struct snapshot_source from = source_of(g);
 	int r;
 
 	r = snapshot_new(&from, &s);

@@ -21,6 +21,8 @@ struct lb_group {
 	struct algo_state *state;
 	uint64_t next_id;
 	bool staged;
+	uint64_t now_ns;	       /* of the last tick */
+	uint32_t n_waiting, n_ramping; /* servers in slow start, since then and at it */
 	size_t n_pickers;
 	struct lb_picker *picker[LB_PICKERS_MAX];
 };
@@ -42,6 +44,10 @@ struct lb_picker {
 	_Alignas(LINE_BYTES) _Atomic(group_snapshot_ptr) held;
 	_Atomic(group_snapshot_ptr) next;
 };
+
+/* The last open priority group, by what is staged and by how full servers are; and the published one. */
+uint32_t group_open_priority(struct lb_group *g);
+uint32_t group_shown_priority(const struct lb_group *g);
 
 /* Checks the options and fills in what they leave out. 0, -EINVAL, -E2BIG, -ENOENT. */
 int algo_setup_of(const struct lb_group_opts *o, struct algo_setup *ret);

@@ -6,6 +6,9 @@
 #ifndef LIBSCHED_KEYED_H
 #define LIBSCHED_KEYED_H
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "libsched/snapshot.h"
 
 /*
@@ -44,6 +47,22 @@ static inline ssize_t keyed_pick(const struct lb_query *q, const uint32_t *table
 			return (ssize_t)found - 1;
 	}
 	return -1;
+}
+
+/* Whose slot the key has, and what became of that. `slot` as above. */
+static inline void keyed_note(const struct lb_query *q, const uint32_t *table,
+			      uint32_t (*slot)(uint32_t key, uint32_t offset), size_t place,
+			      ssize_t chosen, char *buf, size_t cap)
+{
+	const uint32_t first = slot((uint32_t)q->request->key64, 0);
+	const bool owner = table[first] == place + 1;
+
+	if (owner)
+		snprintf(buf, cap, "the key's slot %" PRIu32 " is its own", first);
+	else if ((ssize_t)place == chosen)
+		snprintf(buf, cap, "it stands in for the owner of slot %" PRIu32, first);
+	else
+		snprintf(buf, cap, "the key's slot %" PRIu32 " is another's", first);
 }
 
 #endif

@@ -143,11 +143,19 @@ static ssize_t mh_pick(const struct lb_snapshot *s, void *cursor, const struct l
 	return keyed_pick(q, s->table, SLOTS, slot_of);
 }
 
+static void mh_note(const struct lb_snapshot *s, const void *cursor, const struct lb_query *q,
+		    size_t place, ssize_t chosen, char *buf, size_t cap)
+{
+	(void)cursor;
+	keyed_note(q, s->table, slot_of, place, chosen, buf, cap);
+}
+
 const struct lb_algo algo_mh = {
     .size = sizeof(algo_mh),
     .name = "mh",
-    .flags = LB_ALGO_NEWEST_FIRST,
+    .flags = LB_ALGO_NEWEST_FIRST | LB_ALGO_STEADY_WEIGHTS,
     .table_size = mh_table_size,
     .build = mh_build,
     .pick = mh_pick,
+    .note = mh_note,
 };

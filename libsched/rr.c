@@ -5,6 +5,8 @@
  * commit; one that missed some knows where it was, not in which order the servers around it came and
  * went. Cost O(1), O(n) past servers that may not be chosen.
  */
+#include <stdio.h>
+
 #include "libsched/algos.h"
 #include "libsched/turn.h"
 
@@ -37,6 +39,20 @@ static ssize_t rr_pick(const struct lb_snapshot *s, void *cursor, const struct l
 	return -1;
 }
 
+static void rr_note(const struct lb_snapshot *s, const void *cursor, const struct lb_query *q,
+		    size_t place, ssize_t chosen, char *buf, size_t cap)
+{
+	const struct turn *t = cursor;
+	const size_t next = t->next < s->n ? t->next : 0;
+
+	(void)q;
+	if ((ssize_t)place == chosen)
+		snprintf(buf, cap, "it is next in turn");
+	else
+		snprintf(buf, cap, "its turn is %zu places further on",
+			 (place + s->n - next) % s->n);
+}
+
 const struct lb_algo algo_rr = {
     .size = sizeof(algo_rr),
     .name = "rr",
@@ -44,4 +60,5 @@ const struct lb_algo algo_rr = {
     .cursor_size = rr_cursor_size,
     .adopt = rr_adopt,
     .pick = rr_pick,
+    .note = rr_note,
 };

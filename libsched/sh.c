@@ -77,20 +77,29 @@ static ssize_t hash_pick(const struct lb_snapshot *s, void *cursor, const struct
 	return keyed_pick(q, s->table, SLOTS, slot_of);
 }
 
+static void hash_note(const struct lb_snapshot *s, const void *cursor, const struct lb_query *q,
+		      size_t place, ssize_t chosen, char *buf, size_t cap)
+{
+	(void)cursor;
+	keyed_note(q, s->table, slot_of, place, chosen, buf, cap);
+}
+
 const struct lb_algo algo_sh = {
     .size = sizeof(algo_sh),
     .name = "sh",
-    .flags = LB_ALGO_NEWEST_FIRST,
+    .flags = LB_ALGO_NEWEST_FIRST | LB_ALGO_STEADY_WEIGHTS,
     .table_size = table_size,
     .build = sh_build,
     .pick = hash_pick,
+    .note = hash_note,
 };
 
 const struct lb_algo algo_dh = {
     .size = sizeof(algo_dh),
     .name = "dh",
-    .flags = LB_ALGO_NEWEST_FIRST,
+    .flags = LB_ALGO_NEWEST_FIRST | LB_ALGO_STEADY_WEIGHTS,
     .table_size = table_size,
     .build = dh_build,
     .pick = hash_pick,
+    .note = hash_note,
 };

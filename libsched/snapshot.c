@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "libsched/gcd.h"
+#include "libsched/ramp.h"
 #include "libsched/snapshot.h"
 
 /* Where the search for an id begins. Ids are the host's own, not a stranger's: no secret is needed. */
@@ -53,8 +54,15 @@ static enum lb_verdict server_verdict(const struct lb_server *server)
 	return server->weight ? LB_VERDICT_CANDIDATE : LB_VERDICT_WEIGHT;
 }
 
-/* The last priority group that is open: the first one that with those before it has min_active usable. */
-static uint32_t last_open_priority(const struct snapshot_source *from)
+/* F5: who has reached his connection limit is not active. */
+static bool counts_as_active(const struct snapshot_source *from, const struct lb_server *s)
+{
+	return server_verdict(s) == LB_VERDICT_CANDIDATE &&
+	       (!s->maxconn || server_count(from->ledger, s, LB_COUNTER_ACTIVE) < s->maxconn);
+}
+
+/* The first one that with those before it has min_active usable. */
+uint32_t snapshot_open_priority(const struct snapshot_source *from)
 {
 	uint32_t usable[LB_PRIORITY_MAX + 1] = {0}, n = 0, p;
 	const struct list *i;
@@ -62,7 +70,7 @@ static uint32_t last_open_priority(const struct snapshot_source *from)
 	list_for_each (i, from->members) {
 		const struct lb_server *server = container_of(i, struct lb_server, in_list);
 
-		if (server_verdict(server) == LB_VERDICT_CANDIDATE)
+		if (counts_as_active(from, server))
 			usable[server->priority]++;
 	}
 	for (p = 0; p < LB_PRIORITY_MAX; p++) {
@@ -73,7 +81,8 @@ static uint32_t last_open_priority(const struct snapshot_source *from)
 	return p;
 }
 
-static void show(struct lb_snapshot *s, size_t place, struct lb_server *server, enum lb_verdict why)
+static void show(struct lb_snapshot *s, size_t place, struct lb_server *server, enum lb_verdict why,
+		 const struct ramp_clock *clock)
 {
 	struct snap_server *e = &s->at[place];
 
@@ -81,7 +90,8 @@ static void show(struct lb_snapshot *s, size_t place, struct lb_server *server, 
 	*e = (struct snap_server){
 	    .id = server->id,
 	    .server = server,
-	    .weight = why == LB_VERDICT_CANDIDATE ? server->weight : 0,
+	    .weight =
+		why == LB_VERDICT_CANDIDATE ? ramp_weight(server, s->setup.ops.flags, clock) : 0,
 	    .maxconn = server->maxconn,
 	    .slot = server->slot,
 	    .set_weight = server->weight,
@@ -93,13 +103,35 @@ static void show(struct lb_snapshot *s, size_t place, struct lb_server *server, 
 	index_add(s, place);
 }
 
+static struct ramp_clock clock_of(const struct lb_snapshot *s, const struct snapshot_source *from)
+{
+	const uint64_t slow_start_ns = s->setup.opts.slow_start_ns;
+	uint32_t max = 0;
+	const struct list *i;
+
+	if (slow_start_ns) {
+		list_for_each (i, from->members) {
+			const struct lb_server *server = container_of(i, struct lb_server, in_list);
+
+			max = server->weight > max ? server->weight : max;
+		}
+	}
+	return (struct ramp_clock){
+	    .now_ns = from->now_ns,
+	    .slow_start_ns = slow_start_ns,
+	    .scale = ramp_scale(slow_start_ns, s->setup.ops.flags, max),
+	};
+}
+
 static void show_members(struct lb_snapshot *s, const struct snapshot_source *from)
 {
 	bool newest_first = s->setup.ops.flags & LB_ALGO_NEWEST_FIRST;
-	uint32_t open = last_open_priority(from);
+	const struct ramp_clock clock = clock_of(s, from);
+	uint32_t open = snapshot_open_priority(from);
 	size_t k = 0;
 	const struct list *i;
 
+	s->open_priority = open;
 	list_for_each (i, from->members) {
 		struct lb_server *server = container_of(i, struct lb_server, in_list);
 		enum lb_verdict why = server_verdict(server);
@@ -109,7 +141,7 @@ static void show_members(struct lb_snapshot *s, const struct snapshot_source *fr
 			server->last_weight = server->weight;
 		if (why == LB_VERDICT_CANDIDATE && server->priority > open)
 			why = LB_VERDICT_STANDBY;
-		show(s, place, server, why);
+		show(s, place, server, why, &clock);
 		s->n_usable += why == LB_VERDICT_CANDIDATE;
 		s->total_weight += s->at[place].weight;
 		if (s->weight_gcd != 1)
@@ -126,7 +158,8 @@ static void show_removed(struct lb_snapshot *s, const struct snapshot_source *fr
 	const struct list *i;
 
 	list_for_each (i, from->removed)
-		show(s, place++, container_of(i, struct lb_server, in_list), LB_VERDICT_OFFLINE);
+		show(s, place++, container_of(i, struct lb_server, in_list), LB_VERDICT_OFFLINE,
+		     NULL);
 }
 
 /* The states the algorithm asked for, shared with the snapshot before. 0 or -ENOMEM. */

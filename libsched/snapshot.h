@@ -37,9 +37,10 @@ struct lb_snapshot {
 	size_t n;	/* members: at[0..n-1] */
 	size_t n_known; /* with the removed: at[0..n_known-1] */
 	size_t n_usable;
-	uint64_t total_weight; /* of effective weights */
-	uint32_t max_weight;   /* of effective weights */
-	uint32_t weight_gcd;   /* likewise; 0: nobody has a weight */
+	uint64_t total_weight;	/* of effective weights */
+	uint32_t max_weight;	/* of effective weights */
+	uint32_t open_priority; /* the last one */
+	uint32_t weight_gcd;	/* likewise; 0: nobody has a weight */
 	struct snap_server *at;
 	uint32_t *index; /* id → place + 1, open addressing; 0: free */
 	size_t index_mask;
@@ -67,7 +68,11 @@ struct snapshot_source {
 	const struct lb_snapshot *old; /* the one before, or NULL */
 	struct algo_state **state;     /* the group's */
 	struct ledger *ledger;
+	uint64_t now_ns; /* for slow start */
 };
+
+/* The last priority group that is open. */
+uint32_t snapshot_open_priority(const struct snapshot_source *from);
 
 /* Builds all but the cursors. 0, -ENOMEM, or what the algorithm's build() says. */
 int snapshot_new(const struct snapshot_source *from, struct lb_snapshot **ret);

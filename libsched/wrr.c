@@ -9,6 +9,9 @@
  * becomes depends on each edit on the way. A commit is one edit here, and the table remembers the last
  * ones for pickers that missed some.
  */
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "libsched/algos.h"
 #include "libsched/snapshot.h"
 
@@ -20,10 +23,17 @@ struct wrr_edit {
 	uint32_t top;  /* the highest level: greatest weight - step + 1; 0: nobody has a weight */
 };
 
+#define ARITY 16
+#define FLOORS_MAX 5 /* 16^5 is more than LB_SERVERS_MAX */
+
 struct wrr_table {
 	uint32_t first_level; /* where a cursor stands that saw every edit and never picked */
 	uint32_t n;
 	struct wrr_edit edit[WRR_EDITS_MAX]; /* oldest first; the last is in force */
+	/* Floor 0 has the weights, each floor above the greatest of every sixteen below. */
+	uint32_t n_floors;
+	uint32_t width[FLOORS_MAX];
+	uint32_t *floor[FLOORS_MAX]; /* into what follows */
 };
 
 struct wrr_cursor {
@@ -44,10 +54,66 @@ static uint32_t level_after(uint32_t level, const struct wrr_edit *e)
 	return e->step > 1 ? level / e->step * e->step + 1 : level;
 }
 
+static uint32_t above(uint32_t width)
+{
+	return (width + ARITY - 1) / ARITY;
+}
+
 static size_t wrr_table_size(const struct lb_snapshot *s)
 {
-	(void)s;
-	return sizeof(struct wrr_table);
+	size_t size = sizeof(struct wrr_table) + sizeof(uint32_t);
+
+	for (uint32_t width = (uint32_t)s->n; width > 1; width = above(width))
+		size += (width + 1) * sizeof(uint32_t);
+	return size;
+}
+
+static void build_floors(const struct lb_snapshot *s, struct wrr_table *t)
+{
+	uint32_t *at = (uint32_t *)(t + 1), width = (uint32_t)s->n;
+
+	t->floor[0] = at;
+	t->width[0] = width;
+	for (uint32_t i = 0; i < width; i++)
+		at[i] = s->at[i].weight;
+	t->n_floors = 1;
+	while (width > 1) {
+		const uint32_t *below = at, n_below = width;
+
+		at += width;
+		width = above(width);
+		memset(at, 0, width * sizeof(*at));
+		for (uint32_t i = 0; i < n_below; i++)
+			if (at[i / ARITY] < below[i])
+				at[i / ARITY] = below[i];
+		t->floor[t->n_floors] = at;
+		t->width[t->n_floors++] = width;
+	}
+}
+
+/* The next place from `i` on of at least this weight, or -1: along a floor, up at its end, then down. */
+static ssize_t next_heavy(const struct wrr_table *t, size_t i, uint32_t weight)
+{
+	uint32_t f = 0;
+
+	for (;; f++, i /= ARITY) {
+		size_t end = (i / ARITY + 1) * ARITY;
+
+		if (f == t->n_floors)
+			return -1;
+		if (end > t->width[f])
+			end = t->width[f];
+		while (i < end && t->floor[f][i] < weight)
+			i++;
+		if (i < end)
+			break;
+		if (i >= t->width[f])
+			return -1;
+	}
+	while (f-- > 0)
+		for (i *= ARITY; t->floor[f][i] < weight; i++)
+			;
+	return (ssize_t)i;
 }
 
 static int wrr_build(const struct lb_snapshot *s, const struct lb_snapshot *old, void *table)
@@ -59,10 +125,11 @@ static int wrr_build(const struct lb_snapshot *s, const struct lb_snapshot *old,
 	if (s->max_weight)
 		edit.top = s->max_weight - edit.step + 1;
 	if (old)
-		*t = *(const struct wrr_table *)old->table;
+		*t = *(const struct wrr_table *)old->table; /* build_floors() sets the rest */
 	if (t->n == WRR_EDITS_MAX)
 		memmove(t->edit, t->edit + 1, --t->n * sizeof(edit));
 	t->edit[t->n++] = edit;
+	build_floors(s, t);
 	t->first_level = level_after(t->first_level, &edit);
 	return 0;
 }
@@ -93,18 +160,23 @@ static void wrr_adopt(const struct lb_snapshot *s, void *cursor, const struct lb
 /* The next place from `i` on that is at the level, or -1 at the end of the list. */
 static ssize_t next_at_level(const struct lb_query *q, size_t i, uint32_t level)
 {
-	for (; i < q->snap->n; i++)
-		if (q->snap->at[i].weight >= level && query_eligible(q, i))
-			return (ssize_t)i;
-	return -1;
+	const struct wrr_table *t = q->snap->table;
+	ssize_t place = next_heavy(t, i, level);
+
+	while (place >= 0 && !query_eligible(q, (size_t)place))
+		place = next_heavy(t, (size_t)place + 1, level);
+	return place;
 }
 
 /* The first place of the greatest weight, or -1. */
 static ssize_t greatest_eligible(const struct lb_query *q)
 {
-	ssize_t best = -1;
+	ssize_t best = next_heavy(q->snap->table, 0, q->snap->max_weight);
 	uint32_t max = 0;
 
+	if (best >= 0 && query_eligible(q, (size_t)best))
+		return best;
+	best = -1;
 	for (size_t i = 0; i < q->snap->n; i++) {
 		if (q->snap->at[i].weight > max && query_eligible(q, i)) {
 			max = q->snap->at[i].weight;
@@ -144,6 +216,22 @@ static ssize_t wrr_pick(const struct lb_snapshot *s, void *cursor, const struct 
 	return place;
 }
 
+static void wrr_note(const struct lb_snapshot *s, const void *cursor, const struct lb_query *q,
+		     size_t place, ssize_t chosen, char *buf, size_t cap)
+{
+	const struct wrr_cursor *c = cursor;
+
+	(void)q;
+	if ((ssize_t)place == chosen)
+		snprintf(buf, cap, "the next of at least the weight in turn");
+	else if (s->at[place].weight < c->level)
+		snprintf(buf, cap, "level %" PRIu32 " is in turn, above its weight", c->level);
+	else if (place < c->next)
+		snprintf(buf, cap, "it had its turn of this level");
+	else
+		snprintf(buf, cap, "it comes later in the list");
+}
+
 const struct lb_algo algo_wrr = {
     .size = sizeof(algo_wrr),
     .name = "wrr",
@@ -153,4 +241,5 @@ const struct lb_algo algo_wrr = {
     .cursor_size = wrr_cursor_size,
     .adopt = wrr_adopt,
     .pick = wrr_pick,
+    .note = wrr_note,
 };

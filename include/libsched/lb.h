@@ -86,6 +86,7 @@ struct lb_group_opts {
 	 *   maglev      consistent hash of lb_request.key64 over 65537 slots
 	 *   rr wrr lc wlc sed nq fo ovf   the kernel's (IPVS), to the pick: the server added last
 	 *               comes first
+	 *   lblc lblcr  the kernel's for caches: lb_request.key64 goes where it went before
 	 *   sh dh mh    the kernel's hashes of lb_request.key64: see <libsched/lb_hash.h>
 	 *   source uri hdr url_param rdp-cookie hash   HAProxy's hashes of key64; the names differ in what
 	 *               the host makes the key of, and run the same
@@ -136,7 +137,8 @@ struct lb_group_opts {
 	uint64_t decay_ns;
 	/*
 	 * A server that comes up, is enabled or is added begins with a small share, which grows to the
-	 * whole in this time (F5 slow-ramp-time, HAProxy slowstart): 0: none.
+	 * whole in this time (F5 slow-ramp-time, HAProxy slowstart): see lb_group_tick(). Hashes, fo,
+	 * ovf, lblc and lblcr keep their weights. 0: none.
 	 */
 	uint64_t slow_start_ns;
 	/*
@@ -183,6 +185,20 @@ LIBSCHED_API int lb_group_commit(struct lb_group *g);
  * Returns how many superseded snapshots pickers still hold, or -EINVAL.
  */
 LIBSCHED_API int lb_group_reclaim(struct lb_group *g);
+
+/*
+ * [editor] Stages what changes without an edit: weights in slow start, and priority groups, because
+ * servers reached their maxconn or have room again (F5: those at their limit are not active). now_ns is
+ * CLOCK_MONOTONIC; slow start begins at the first tick after a server came. 1: something is staged,
+ * commit; 0: nothing; -EINVAL. Call it at lb_group_deadline(), and, if priorities and limits meet,
+ * every second or when a pick said -EAGAIN. O(n).
+ */
+LIBSCHED_API int lb_group_tick(struct lb_group *g, uint64_t now_ns);
+
+/*
+ * [editor] When slow start wants the next tick, CLOCK_MONOTONIC; 0: now; UINT64_MAX: not at all.
+ */
+LIBSCHED_API uint64_t lb_group_deadline(const struct lb_group *g);
 
 /* What is published, not what is staged. The caller sets `size`. */
 struct lb_group_stats {
@@ -267,9 +283,7 @@ LIBSCHED_API int lb_server_remove(struct lb_group *g, uint64_t id);
 
 /*
  * [editor] Stage one change each; -ENOENT: no such member. Weights count relative to each other,
- * 0..LB_WEIGHT_MAX; weight 0 leaves the server to requests that prefer it. Slow start is the
- * caller's weight over time: multiply all weights by 16 for finer steps (HAProxy, too, counts in
- * sixteenths).
+ * 0..LB_WEIGHT_MAX; weight 0 leaves the server to requests that prefer it.
  */
 LIBSCHED_API int lb_server_set_weight(struct lb_group *g, uint64_t id, uint32_t weight);
 LIBSCHED_API int lb_server_set_maxconn(struct lb_group *g, uint64_t id, uint32_t maxconn);

@@ -19,10 +19,16 @@ import sys
 VIP = "192.0.2.1"
 VIP6 = "2001:db8::1"
 PORT = 8080
-STEPS = 100
+PICKS = 2000  # of each, that the kernel answered
+STEPS_MAX = 3 * PICKS
+EDITS = 0.03  # of the steps
+HELD_MAX = 300  # connections
+DESTINATIONS = 40  # that clients of lblc and lblcr want: each comes back often
+BY_DESTINATION = ("dh", "lblc", "lblcr")
 SERVERS_MAX = 8
 ALGOS = [("rr", ""), ("wrr", ""), ("lc", ""), ("wlc", ""), ("wrr", ""), ("sed", ""), ("nq", ""), ("fo", ""), ("ovf", ""),
-         ("sh", ""), ("sh", "sh-fallback,sh-port"), ("dh", ""), ("mh", ""), ("mh", "mh-fallback,mh-port")]
+         ("sh", ""), ("sh", "sh-fallback,sh-port"), ("dh", ""), ("mh", ""), ("mh", "mh-fallback,mh-port"), ("lblc", ""),
+         ("lblcr", "")]
 ALGOS6 = [("sh", "sh-port"), ("mh", "")]
 LB_GROUP_FALLBACK = 1
 SO_MARK = 36
@@ -39,8 +45,8 @@ def overhead_mul():
 class Twin:
     def __init__(self, repl, algo, flags, block, ipv6):
         self.algo, self.flags, self.block, self.ipv6 = algo, flags, block, ipv6
-        # dh goes by the address the client wants, so its service must have many: those of a firewall mark
-        self.service = ["-f", str(block)] if algo == "dh" else ["-t", f"{f'[{VIP6}]' if ipv6 else VIP}:{8000 + block}"]
+        # what goes by the address the client wants needs a service with many: those of a firewall mark
+        self.service = ["-f", str(block)] if algo in BY_DESTINATION else ["-t", f"{f'[{VIP6}]' if ipv6 else VIP}:{8000 + block}"]
         self.held = []  # (server's id, both ends)
         self.servers = []
         self.weight = {}
@@ -108,7 +114,9 @@ class Twin:
         client = socket.socket(socket.AF_INET6 if self.ipv6 else socket.AF_INET)
         client.settimeout(5)
         somebody = self.somebody(self.ipv6)
-        if self.algo == "dh":
+        if self.algo in BY_DESTINATION:
+            if self.algo != "dh":
+                somebody = f"10.201.0.{random.randrange(1, 1 + DESTINATIONS)}"
             client.setsockopt(socket.SOL_SOCKET, SO_MARK, self.block)
             target, key = (somebody, PORT), f"{somebody} 0"
         else:
@@ -135,8 +143,10 @@ class Twin:
         picks = 0
         for _ in range(4):  # else one of weight 0 might be alone for long
             self.edit("add")
-        for step in range(STEPS):
-            if random.random() < 0.15:
+        for step in range(STEPS_MAX):
+            if picks == PICKS:
+                break
+            if random.random() < EDITS:
                 self.edit()
                 continue
             kernel, key = self.connect(listener)
@@ -146,8 +156,18 @@ class Twin:
             picks += kernel is not None
             while self.held and random.random() < 0.4:
                 self.end_one()
-        print(f"{self.algo} {self.flags}{' (IPv6)' if self.ipv6 else ''}: {picks} picks, all the same")
-        return None if picks > STEPS / 4 else f"{self.algo}: only {picks} picks"
+            while len(self.held) > HELD_MAX:
+                self.end_one()
+        self.end()
+        print(f"{self.algo} {self.flags}{' (IPv6)' if self.ipv6 else ''}: {picks} picks, all the same", flush=True)
+        return None if picks == PICKS else f"{self.algo}: only {picks} picks"
+
+    def end(self):
+        for _, ends in self.held:
+            self.close(ends)
+        self.ipvsadm("-D", *self.service)
+        self.repl.stdin.close()
+        self.repl.wait()
 
 
 def main():

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* lblc and lblcr: a destination keeps its server, until that one is overloaded; the kernel suite has the rest. */
+#include "support.h"
+
+static uint64_t pick_key(struct lb_picker *p, uint64_t key, uint64_t now_ns)
+{
+	struct lb_request r = {.size = sizeof(r), .key64 = key, .now_ns = now_ns};
+	uint64_t id;
+
+	assert_int_equal(lb_pick(p, &r, &id), 0);
+	return id;
+}
+
+static void a_destination_keeps_its_server(void **state)
+{
+	static const char *const algos[] = {"lblc", "lblcr"};
+
+	(void)state;
+	for (size_t a = 0; a < 2; a++) {
+		struct lb_group *g = GROUP(algos[a], 20, 20, 20);
+		struct lb_picker *p = picker_of(g);
+		uint64_t server[100];
+
+		for (uint64_t key = 0; key < 100; key++) {
+			server[key] = pick_key(p, key, 0);
+			lb_done(p, server[key], NULL);
+			pick_key(p, 1000 + key % 3, 0); /* load that shifts the balance */
+			lb_done(p, 1 + key % 3, NULL);
+		}
+		lb_server_set_weight(g, 2, 21);
+		commit(g);
+		for (uint64_t key = 0; key < 100; key++) {
+			assert_int_equal(pick_key(p, key, 0), server[key]);
+			lb_done(p, server[key], NULL);
+		}
+		lb_group_free(g);
+	}
+}
+
+/* 3 and 2 have weight 4; the one of key 7 gets 5 connections, and the other none. */
+static void an_overloaded_server_hands_on(void **state)
+{
+	struct lb_group *g = GROUP("lblc", 4, 4);
+	struct lb_picker *p = picker_of(g);
+
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(pick_key(p, 7, 0), 2);
+	assert_int_equal(pick_key(p, 7, 0), 1); /* and stays there */
+	lb_done(p, 2, NULL);
+	lb_done(p, 2, NULL);
+	assert_int_equal(pick_key(p, 7, 0), 1);
+	lb_group_free(g);
+}
+
+static void a_set_grows_and_shrinks_after_a_day(void **state)
+{
+	const uint64_t day = UINT64_C(24) * 3600 * 1000000000;
+	struct lb_group *g = GROUP("lblcr", 4, 4);
+	struct lb_picker *p = picker_of(g);
+
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(pick_key(p, 7, 1), 2);
+	assert_int_equal(pick_key(p, 7, 2), 1);
+	for (int i = 0; i < 5; i++)
+		lb_done(p, 2, NULL);
+	assert_int_equal(pick_key(p, 7, 3), 2); /* both are in the set, the least loaded is taken */
+	pick_key(p, 7, 4);
+	lb_count(p, 2, LB_COUNTER_ACTIVE, 3); /* now 2 has the most: it leaves */
+	pick_key(p, 7, 2 * day);
+	for (int i = 0; i < 4; i++)
+		lb_count(p, 2, LB_COUNTER_ACTIVE, -1);
+	assert_int_equal(pick_key(p, 7, 2 * day + 1), 1); /* though 2 has less */
+	lb_group_free(g);
+}
+
+static void a_removed_server_is_forgotten(void **state)
+{
+	struct lb_group *g = GROUP("lblc", 4, 4);
+	struct lb_picker *p = picker_of(g);
+
+	(void)state;
+	assert_int_equal(pick_key(p, 7, 0), 2);
+	lb_server_remove(g, 2);
+	commit(g);
+	assert_int_equal(pick_key(p, 7, 0), 1);
+	lb_group_free(g);
+}
+
+/* More destinations than there is memory for: none is refused, the last ones are remembered. */
+static void memory_is_bounded(void **state)
+{
+	struct lb_group *g = GROUP("lblc", 4, 4, 4);
+	struct lb_picker *p = picker_of(g);
+	uint64_t last = 0;
+
+	(void)state;
+	for (uint64_t key = 0; key < 200000; key++) {
+		last = pick_key(p, key, key);
+		lb_done(p, last, NULL);
+	}
+	lb_count(p, last, LB_COUNTER_INACTIVE, 1);
+	assert_int_equal(pick_key(p, 199999, 200000), last);
+	lb_group_free(g);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_destination_keeps_its_server),
+	    cmocka_unit_test(an_overloaded_server_hands_on),
+	    cmocka_unit_test(a_set_grows_and_shrinks_after_a_day),
+	    cmocka_unit_test(a_removed_server_is_forgotten),
+	    cmocka_unit_test(memory_is_bounded),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
