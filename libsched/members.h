@@ -8,7 +8,7 @@
 
 #include "libsched/snapshot.h"
 
-#define MEMBERS_CAPACITY_MIN 64
+#define MEMBERS_CAPACITY_MIN 16
 
 struct member {
 	uint64_t key;

@@ -148,7 +148,7 @@ struct lb_group_opts {
 	uint32_t hot_percent;
 	/*
 	 * anchor, dx: buckets, the most members the group is to grow to, ..LB_SERVERS_MAX. 0, or too few:
-	 * a power of two from 64 on that is twice the members or more; when it changes, most keys
+	 * a power of two from 16 on that is twice the members or more; when it changes, most keys
 	 * move. Others ignore it.
 	 */
 	uint32_t capacity;

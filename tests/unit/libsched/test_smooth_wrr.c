@@ -34,18 +34,20 @@ static void in_a_cycle_each_has_exactly_its_weight(void **state)
 
 /* ---- The obvious way, with servers that are full, down, excluded ---- */
 
-#define SERVERS 8
+#define SERVERS 20
 
 struct model {
 	long gained[SERVERS + 1], weight[SERVERS + 1];
 	uint32_t active[SERVERS + 1];
 	bool up[SERVERS + 1];
 	uint64_t excluded;
+	uint32_t limit;
 };
 
 static bool may(const struct model *m, uint64_t id)
 {
-	return m->up[id] && m->weight[id] && id != m->excluded && m->active[id] < 6;
+	return m->up[id] && m->weight[id] && id != m->excluded &&
+	       (!m->limit || m->active[id] < m->limit);
 }
 
 static uint64_t model_smooth(struct model *m, bool least, double ratio)
@@ -86,18 +88,19 @@ static uint64_t model_least(struct model *m)
 	return n > 1 ? model_smooth(m, true, least) : best;
 }
 
-static void same_as_the_model(const char *algo, uint32_t seed)
+/* limit: most of a server; 0 for none, and then requests exclude rarely. */
+static void same_as_the_model(const char *algo, uint32_t seed, uint32_t limit)
 {
 	struct lb_group *g = group_new(algo);
 	struct lb_picker *p;
-	struct model m = {{0}, {0}, {0}, {0}, 0};
+	struct model m = {.limit = limit};
 	uint32_t x = seed;
 
 	for (uint64_t id = 1; id <= SERVERS; id++) {
 		m.weight[id] = 1 << draw(&x, 4); /* ratios of them are exact */
 		m.up[id] = true;
 		add(g, id, (uint32_t)m.weight[id]);
-		lb_server_set_maxconn(g, id, 6);
+		lb_server_set_maxconn(g, id, limit);
 	}
 	commit(g);
 	p = picker_of(g);
@@ -108,13 +111,15 @@ static void same_as_the_model(const char *algo, uint32_t seed)
 		if (!draw(&x, 50)) {
 			m.up[id] = !m.up[id];
 			lb_server_set_up(g, id, m.up[id]);
+			m.weight[id] = limit ? m.weight[id] : 1 << draw(&x, 4);
+			lb_server_set_weight(g, id, (uint32_t)m.weight[id]);
 			commit(g);
 		}
 		if (m.active[id]) {
 			m.active[id]--;
 			lb_done(p, id, NULL);
 		}
-		m.excluded = draw(&x, 10) ? 0 : 1 + draw(&x, SERVERS);
+		m.excluded = draw(&x, limit ? 10 : 100) ? 0 : 1 + draw(&x, SERVERS);
 		r.exclude = &m.excluded;
 		r.n_exclude = m.excluded != 0;
 		expected = algo[0] == 'l' ? model_least(&m) : model_smooth(&m, false, 0);
@@ -131,14 +136,15 @@ static void smooth_wrr_is_the_models(void **state)
 {
 	(void)state;
 	for (uint32_t seed = 1; seed <= 5; seed++)
-		same_as_the_model("smooth-wrr", seed);
+		for (uint32_t limit = 0; limit <= 6; limit += 6)
+			same_as_the_model("smooth-wrr", seed, limit);
 }
 
 static void least_conn_is_the_models(void **state)
 {
 	(void)state;
 	for (uint32_t seed = 1; seed <= 5; seed++)
-		same_as_the_model("least_conn", seed);
+		same_as_the_model("least_conn", seed, 6);
 }
 
 int main(void)
