@@ -3,7 +3,8 @@
  * Links and addresses of this machine, over rtnetlink (rtnetlink(7)).
  *
  * struct ha_net asks and changes, synchronously: the kernel has answered when a call returns.
- * struct ha_net_monitor keeps a view of all links and addresses and tells what changes, asynchronously;
+ * struct ha_net_monitor keeps a view of all links and addresses, and on request of neighbours and routes
+ * (libha/route.h), and tells what changes, asynchronously;
  * events the kernel had to drop are made up for by reading everything again and telling the differences,
  * so that the view is never stale for long. Both live in the network namespace of the thread that
  * creates them. Changes need CAP_NET_ADMIN.
@@ -213,6 +214,8 @@ LIBHA_API int ha_net_link_remove(struct ha_net *n, uint32_t ifindex);
 /* -- watching ------------------------------------------------------------------------------------ */
 
 struct ha_net_monitor;
+struct ha_net_neighbour; /* libha/route.h */
+struct ha_net_route;
 
 /*
  * What the monitor tells; any may be NULL. The view has changed already when one is called. What is
@@ -239,12 +242,37 @@ struct ha_net_monitor_ops {
 	 * were lost, after ha_net_monitor_resync(), and once more when events crossed the reading.
 	 */
 	void (*resynced)(void *userdata);
+
+	/* A neighbour came (`before` is NULL), or its mac, flags, mark or validity changed. */
+	void (*neighbour_changed)(void *userdata, const struct ha_net_neighbour *now,
+				  const struct ha_net_neighbour *before);
+	void (*neighbour_removed)(void *userdata, const struct ha_net_neighbour *a);
+
+	void (*route_added)(void *userdata, const struct ha_net_route *r);
+	/*
+	 * All but the place, type, mark and next hops, whose change is one route removed and another
+	 * one added, in any order. before->nexthops is what it is now.
+	 */
+	void (*route_changed)(void *userdata, const struct ha_net_route *now,
+			      const struct ha_net_route *before);
+	void (*route_removed)(void *userdata, const struct ha_net_route *r);
 };
 
 struct ha_net_monitor_opts {
 	size_t size;				 /* sizeof(struct ha_net_monitor_opts) */
 	const struct ha_nl_transport *transport; /* NETLINK_ROUTE, with join; NULL: an own socket */
 	size_t receive_bytes;			 /* own socket's queue; 0: HA_NL_RECEIVE_BYTES */
+	/*
+	 * Follow the neighbours too: who has which mac. The kernel tells of one when it learns or
+	 * loses the mac, not when it begins to ask.
+	 */
+	bool neighbours;
+	/*
+	 * Follow the routes of all tables too. The kernel does not tell all that happens to those of
+	 * IPv4; what it leaves out is made up for by reading everything, within half a second.
+	 */
+	bool routes;
+	uint8_t reserved[6]; /* 0 */
 };
 
 /*
@@ -297,6 +325,7 @@ LIBHA_API int ha_net_monitor_address(const struct ha_net_monitor *m, uint32_t if
 LIBHA_API int ha_net_monitor_links(struct ha_net_monitor *m, ha_net_link_fn *each, void *userdata);
 LIBHA_API int ha_net_monitor_addresses(struct ha_net_monitor *m, ha_net_address_fn *each,
 				       void *userdata);
+/* Likewise for those that follow them: ha_net_monitor_neighbour(), _neighbours(), _routes() in route.h. */
 
 struct ha_net_monitor_stats {
 	size_t size;	      /* sizeof(struct ha_net_monitor_stats), set by the caller */
@@ -307,7 +336,9 @@ struct ha_net_monitor_stats {
 	uint64_t resyncs;     /* times everything was read, the first included */
 	uint64_t interrupted; /* readings that were begun again */
 	uint64_t malformed;   /* messages that made no sense; ignored */
-	uint64_t over_limit;  /* links and addresses beyond the maximum; ignored */
+	uint64_t over_limit;  /* links, addresses, ... beyond the maximum; ignored */
+	uint64_t neighbours;  /* in the view */
+	uint64_t routes;      /* in the view */
 };
 
 /* 0 or -EINVAL. */

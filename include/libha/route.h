@@ -244,6 +244,18 @@ typedef int ha_net_neighbour_fn(void *userdata, const struct ha_net_neighbour *a
 LIBHA_API int ha_net_neighbour_list(struct ha_net *n, uint32_t ifindex, int family,
 				    ha_net_neighbour_fn *each, void *userdata);
 
+/* -- watching ---------------------------------------------------------------------------------------- */
+
+/* A neighbour of the view. ret->size is set by the caller. 0, -ENOENT, -EINVAL. */
+LIBHA_API int ha_net_monitor_neighbour(const struct ha_net_monitor *m, uint32_t ifindex,
+				       const struct ha_ip *ip, struct ha_net_neighbour *ret);
+
+/* All of the view, in no order, as ha_net_monitor_addresses(); none when they are not followed. */
+LIBHA_API int ha_net_monitor_neighbours(struct ha_net_monitor *m, ha_net_neighbour_fn *each,
+					void *userdata);
+LIBHA_API int ha_net_monitor_routes(struct ha_net_monitor *m, ha_net_route_fn *each,
+				    void *userdata);
+
 #ifdef __cplusplus
 }
 #endif

@@ -11,6 +11,10 @@
  * each time. And an event may cross it: since the kernel dumps without a lock, an address can go after it
  * was read and before that reading is queued, so that its going is heard first. Hence a dump during which
  * events came is followed by another one, after a while, until one had the field to itself.
+ *
+ * Of routes not everything is told: those of IPv4 go silently with their link, its carrier or their source
+ * address, and an event that replaces or appends does not say what it leaves. Then, too, everything is
+ * read again.
  */
 #include <assert.h>
 #include <errno.h>
@@ -18,11 +22,12 @@
 #include <linux/rtnetlink.h>
 #include <sys/random.h>
 
-#include "base/hmap.h"
-#include "base/list.h"
 #include "base/mem.h"
 #include "base/sized.h"
 #include "net/codec.h"
+#include "net/neighbour_codec.h"
+#include "net/route_codec.h"
+#include "net/view.h"
 #include "nl/call.h"
 
 /* Datagrams in one dispatch; the host's other descriptors want their turn. */
@@ -40,41 +45,18 @@
 
 #define NEVER UINT64_MAX
 
-/* An element of the view, in both of its indices; the link or address follows. */
-struct node {
-	struct hmap_node by_key;
-	struct list in_list;
-	uint64_t generation;
-};
-
-struct link_node {
-	struct node node;
-	struct ha_net_link l;
-};
-
-struct address_node {
-	struct node node;
-	struct ha_net_address a;
-};
-
-struct table {
-	struct hmap by_key;
-	struct list all;
-	size_t max;
-};
-
-enum reading { READING_NOTHING, READING_LINKS, READING_ADDRESSES };
+#define READING_NOTHING VIEW_KINDS
 
 struct ha_net_monitor {
 	struct nl_channel c;
 	struct nl_batch b;
 	struct ha_net_monitor_ops ops;
 	void *userdata;
-	struct table links, addresses;
-	uint64_t seed, generation;
+	struct view view;
+	bool follows[VIEW_KINDS];
 
-	enum reading reading;
-	uint32_t seq;		 /* of the running dump */
+	enum view_kind reading;	 /* what the running dump is of */
+	uint32_t seq;		 /* of it */
 	uint64_t reading_until;	 /* when the running dump has taken too long */
 	bool spoiled;		 /* the running dump is not whole */
 	bool crossed;		 /* an event came since the first dump was asked for */
@@ -84,193 +66,71 @@ struct ha_net_monitor {
 	bool behind; /* the view lacks something that is not made up for yet */
 	bool busy;   /* in a callback or a walk of the view: it must not change */
 	struct ha_net_monitor_stats stats;
+	struct ha_net_nexthop room[HA_NET_NEXTHOPS_MAX]; /* of the route being read */
 };
 
-/* -- the view ------------------------------------------------------------------------------------- */
+/* -- telling --------------------------------------------------------------------------------------- */
 
-static void table_init(struct table *t, size_t max)
+static void tell_link(const struct ha_net_monitor *m, const struct ha_net_link *now,
+		      const struct ha_net_link *before)
 {
-	hmap_init(&t->by_key);
-	list_init(&t->all);
-	t->max = max;
+	if (now && m->ops.link_changed)
+		m->ops.link_changed(m->userdata, now, before);
+	if (!now && m->ops.link_removed)
+		m->ops.link_removed(m->userdata, before);
 }
 
-static int table_add(struct ha_net_monitor *m, struct table *t, struct node *n, uint64_t hash)
+static void tell_address(const struct ha_net_monitor *m, const struct ha_net_address *now,
+			 const struct ha_net_address *before)
 {
-	int r = hmap_add(&t->by_key, &n->by_key, hash);
-
-	if (r < 0)
-		return r;
-	list_add_tail(&t->all, &n->in_list);
-	n->generation = m->generation;
-	return 0;
+	if (!before && m->ops.address_added)
+		m->ops.address_added(m->userdata, now);
+	if (now && before && m->ops.address_changed)
+		m->ops.address_changed(m->userdata, now, before);
+	if (!now && m->ops.address_removed)
+		m->ops.address_removed(m->userdata, before);
 }
 
-static void table_remove(struct table *t, struct node *n)
+static void tell_neighbour(const struct ha_net_monitor *m, const struct ha_net_neighbour *now,
+			   const struct ha_net_neighbour *before)
 {
-	hmap_remove(&t->by_key, &n->by_key);
-	list_remove(&n->in_list);
+	if (now && m->ops.neighbour_changed)
+		m->ops.neighbour_changed(m->userdata, now, before);
+	if (!now && m->ops.neighbour_removed)
+		m->ops.neighbour_removed(m->userdata, before);
 }
 
-static struct link_node *link_at(struct list *pos)
+static void tell_route(const struct ha_net_monitor *m, const struct ha_net_route *now,
+		       const struct ha_net_route *before)
 {
-	return container_of(pos, struct link_node, node.in_list);
+	if (!before && m->ops.route_added)
+		m->ops.route_added(m->userdata, now);
+	if (now && before && m->ops.route_changed)
+		m->ops.route_changed(m->userdata, now, before);
+	if (!now && m->ops.route_removed)
+		m->ops.route_removed(m->userdata, before);
 }
 
-static struct address_node *address_at(struct list *pos)
+static void tell(void *userdata, enum view_kind kind, const void *now, const void *before)
 {
-	return container_of(pos, struct address_node, node.in_list);
-}
+	struct ha_net_monitor *m = userdata;
 
-static uint64_t link_hash(const struct ha_net_monitor *m, uint32_t ifindex)
-{
-	return hmap_mix(m->seed ^ ifindex);
-}
-
-static struct link_node *link_find(const struct ha_net_monitor *m, uint32_t ifindex)
-{
-	struct hmap_node *i = hmap_first(&m->links.by_key, link_hash(m, ifindex));
-
-	for (; i; i = hmap_next(i)) {
-		struct link_node *n = container_of(i, struct link_node, node.by_key);
-
-		if (n->l.ifindex == ifindex)
-			return n;
+	switch (kind) {
+	case VIEW_LINKS:
+		tell_link(m, now, before);
+		break;
+	case VIEW_ADDRESSES:
+		tell_address(m, now, before);
+		break;
+	case VIEW_NEIGHBOURS:
+		tell_neighbour(m, now, before);
+		break;
+	case VIEW_ROUTES:
+		tell_route(m, now, before);
+		break;
+	case VIEW_KINDS:
+		break;
 	}
-	return NULL;
-}
-
-static uint64_t address_hash(const struct ha_net_monitor *m, uint32_t ifindex,
-			     const struct ha_ip *ip)
-{
-	return hmap_hash(ip->bytes, sizeof(ip->bytes), m->seed ^ ifindex);
-}
-
-/*
- * The kernel's notion of the same address: IPv6 has one on a link once, IPv4 once for each prefix
- * length and peer. `a` NULL: any with that ip.
- */
-static struct address_node *address_find(const struct ha_net_monitor *m, uint32_t ifindex,
-					 const struct ha_ip *ip, const struct ha_net_address *a)
-{
-	struct hmap_node *i = hmap_first(&m->addresses.by_key, address_hash(m, ifindex, ip));
-
-	for (; i; i = hmap_next(i)) {
-		struct address_node *n = container_of(i, struct address_node, node.by_key);
-
-		if (n->a.ifindex != ifindex || ha_ip_compare(&n->a.ip, ip))
-			continue;
-		if (!a || ip->family == AF_INET6 ||
-		    (n->a.prefix_len == a->prefix_len && !ha_ip_compare(&n->a.peer, &a->peer)))
-			return n;
-	}
-	return NULL;
-}
-
-static void remove_address(struct ha_net_monitor *m, struct address_node *n)
-{
-	table_remove(&m->addresses, &n->node);
-	if (m->ops.address_removed)
-		m->ops.address_removed(m->userdata, &n->a);
-	mem_free(n);
-}
-
-static void remove_link(struct ha_net_monitor *m, struct link_node *n)
-{
-	struct list *pos, *next;
-
-	list_for_each_safe (pos, next, &m->addresses.all)
-		if (address_at(pos)->a.ifindex == n->l.ifindex)
-			remove_address(m, address_at(pos));
-	table_remove(&m->links, &n->node);
-	if (m->ops.link_removed)
-		m->ops.link_removed(m->userdata, &n->l);
-	mem_free(n);
-}
-
-/* Room in a table for a new element of `bytes`: NULL, and why is noted, when there is none. */
-static void *new_node(struct ha_net_monitor *m, const struct table *t, size_t bytes, int *ret)
-{
-	void *n;
-
-	*ret = 0;
-	if (t->by_key.n >= t->max) {
-		m->stats.over_limit++;
-		return NULL;
-	}
-	n = mem_zalloc(bytes);
-	if (!n)
-		*ret = -ENOMEM;
-	return n;
-}
-
-static int put_link(struct ha_net_monitor *m, const struct ha_net_link *l)
-{
-	struct link_node *n = link_find(m, l->ifindex);
-	struct ha_net_link before;
-	int r;
-
-	if (n) {
-		before = n->l;
-		n->l = *l;
-		n->node.generation = m->generation;
-		if (!net_codec_same_link(&before, l) && m->ops.link_changed)
-			m->ops.link_changed(m->userdata, &n->l, &before);
-		return 0;
-	}
-	n = new_node(m, &m->links, sizeof(*n), &r);
-	if (!n)
-		return r;
-	n->l = *l;
-	r = table_add(m, &m->links, &n->node, link_hash(m, l->ifindex));
-	if (r < 0) {
-		mem_free(n);
-		return r;
-	}
-	if (m->ops.link_changed)
-		m->ops.link_changed(m->userdata, &n->l, NULL);
-	return 0;
-}
-
-static int put_address(struct ha_net_monitor *m, const struct ha_net_address *a)
-{
-	struct address_node *n = address_find(m, a->ifindex, &a->ip, a);
-	struct ha_net_address before;
-	int r;
-
-	if (n) {
-		before = n->a;
-		n->a = *a;
-		n->node.generation = m->generation;
-		if (!net_codec_same_address(&before, a) && m->ops.address_changed)
-			m->ops.address_changed(m->userdata, &n->a, &before);
-		return 0;
-	}
-	n = new_node(m, &m->addresses, sizeof(*n), &r);
-	if (!n)
-		return r;
-	n->a = *a;
-	r = table_add(m, &m->addresses, &n->node, address_hash(m, a->ifindex, &a->ip));
-	if (r < 0) {
-		mem_free(n);
-		return r;
-	}
-	if (m->ops.address_added)
-		m->ops.address_added(m->userdata, &n->a);
-	return 0;
-}
-
-/* Removes what the dumps of this generation did not give and no event brought. */
-static void sweep(struct ha_net_monitor *m)
-{
-	struct list *pos, *next;
-
-	list_for_each_safe (pos, next, &m->addresses.all)
-		if (address_at(pos)->node.generation != m->generation)
-			remove_address(m, address_at(pos));
-	list_for_each_safe (pos, next, &m->links.all)
-		if (link_at(pos)->node.generation != m->generation)
-			remove_link(m, link_at(pos));
 }
 
 /* -- reading everything ---------------------------------------------------------------------------- */
@@ -302,18 +162,37 @@ static void lost(struct ha_net_monitor *m, uint64_t now_ns)
 		want(m, now_ns);
 }
 
-static int ask(struct ha_net_monitor *m, enum reading what, uint64_t now_ns)
+static void put_dump(struct nl_batch *b, enum view_kind what)
+{
+	static const uint16_t types[] = {RTM_GETLINK, RTM_GETADDR, RTM_GETNEIGH, RTM_GETROUTE};
+	struct writer *w = nl_batch_begin(b, types[what], NLM_F_DUMP);
+
+	switch (what) {
+	case VIEW_LINKS:
+		net_codec_put_link_dump(w);
+		break;
+	case VIEW_ADDRESSES:
+		net_codec_put_address_dump(w, AF_UNSPEC, 0);
+		break;
+	case VIEW_NEIGHBOURS:
+		neighbour_codec_put_dump(w, AF_UNSPEC, 0);
+		break;
+	case VIEW_ROUTES:
+		route_codec_put_dump(w, AF_UNSPEC, 0, 0);
+		break;
+	case VIEW_KINDS:
+		break;
+	}
+	nl_batch_end(b);
+}
+
+static int ask(struct ha_net_monitor *m, enum view_kind what, uint64_t now_ns)
 {
 	struct nlmsghdr h;
 	int r;
 
 	nl_batch_reset(&m->b);
-	if (what == READING_LINKS)
-		net_codec_put_link_dump(nl_batch_begin(&m->b, RTM_GETLINK, NLM_F_DUMP));
-	else
-		net_codec_put_address_dump(nl_batch_begin(&m->b, RTM_GETADDR, NLM_F_DUMP),
-					   AF_UNSPEC, 0);
-	nl_batch_end(&m->b);
+	put_dump(&m->b, what);
 	if (m->b.error)
 		return m->b.error;
 	m->seq = m->c.next_seq++;
@@ -343,22 +222,32 @@ static int begin_reading(struct ha_net_monitor *m, uint64_t now_ns)
 	m->wanted = false;
 	m->spoiled = false;
 	m->crossed = false;
-	m->generation++;
-	r = ask(m, READING_LINKS, now_ns);
+	m->view.generation++;
+	r = ask(m, VIEW_LINKS, now_ns);
 	if (r < 0)
 		want_later(m, now_ns);
 	return r;
 }
 
+static enum view_kind next_kind(const struct ha_net_monitor *m, enum view_kind kind)
+{
+	do {
+		kind++;
+	} while (kind < VIEW_KINDS && !m->follows[kind]);
+	return kind;
+}
+
 /* A dump has ended, well or with an error. */
 static int end_dump(struct ha_net_monitor *m, int error, uint64_t now_ns)
 {
+	enum view_kind next = next_kind(m, m->reading);
+
 	if (error || m->spoiled) {
 		give_up_reading(m, now_ns);
 		return 0;
 	}
-	if (m->reading == READING_LINKS) {
-		int r = ask(m, READING_ADDRESSES, now_ns);
+	if (next < VIEW_KINDS) {
+		int r = ask(m, next, now_ns);
 
 		if (r < 0)
 			give_up_reading(m, now_ns);
@@ -367,7 +256,7 @@ static int end_dump(struct ha_net_monitor *m, int error, uint64_t now_ns)
 	m->reading = READING_NOTHING;
 	m->behind = false;
 	m->stats.resyncs++;
-	sweep(m);
+	view_sweep(&m->view);
 	if (m->crossed)
 		want_later(m, now_ns);
 	else
@@ -379,34 +268,99 @@ static int end_dump(struct ha_net_monitor *m, int error, uint64_t now_ns)
 
 /* -- messages --------------------------------------------------------------------------------------- */
 
-/* A link or an address, out of a dump or as an event. 0, -ENOMSG, -EBADMSG or -ENOMEM. */
-static int take_news(struct ha_net_monitor *m, const struct nl_msg *msg)
+/* What the view does not say of routes any more. */
+static void routes_are_stale(struct ha_net_monitor *m, uint64_t now_ns)
 {
-	struct link_node *link;
-	struct address_node *address;
-	struct ha_net_link l;
-	struct ha_net_address a;
-	int r;
+	if (!m->follows[VIEW_ROUTES])
+		return;
+	m->behind = true;
+	if (m->reading == READING_NOTHING)
+		want_later(m, now_ns); /* else it was crossed, and is repeated */
+}
 
+static int take_link(struct ha_net_monitor *m, const struct nl_msg *msg, uint64_t now_ns)
+{
+	const struct ha_net_link *before;
+	struct ha_net_link l;
+	int r = net_codec_read_link(msg, &l);
+
+	if (r)
+		return r;
+	before = view_find(&m->view, VIEW_LINKS, &l);
+	if (before && (msg->type == RTM_DELLINK || before->flags != l.flags))
+		routes_are_stale(m, now_ns);
+	if (msg->type == RTM_NEWLINK)
+		return view_put(&m->view, VIEW_LINKS, &l);
+	view_remove(&m->view, VIEW_LINKS, &l);
+	return 0;
+}
+
+static int take_address(struct ha_net_monitor *m, const struct nl_msg *msg, uint64_t now_ns)
+{
+	struct ha_net_address a;
+	int r = net_codec_read_address(msg, &a);
+
+	if (r)
+		return r;
+	if (msg->type == RTM_NEWADDR)
+		return view_put(&m->view, VIEW_ADDRESSES, &a);
+	view_remove(&m->view, VIEW_ADDRESSES, &a);
+	routes_are_stale(m, now_ns);
+	return 0;
+}
+
+static int take_neighbour(struct ha_net_monitor *m, const struct nl_msg *msg)
+{
+	struct ha_net_neighbour a;
+	int r = neighbour_codec_read(msg, &a);
+
+	if (r)
+		return r;
+	if (msg->type == RTM_NEWNEIGH)
+		return view_put(&m->view, VIEW_NEIGHBOURS, &a);
+	view_remove(&m->view, VIEW_NEIGHBOURS, &a);
+	return 0;
+}
+
+static int take_route(struct ha_net_monitor *m, const struct nl_msg *msg, bool event,
+		      uint64_t now_ns)
+{
+	struct ha_net_route route;
+	int r = route_codec_read(msg, m->room, &route);
+
+	if (r == -EOVERFLOW) {
+		m->view.over_limit++;
+		return 0;
+	}
+	if (r)
+		return r;
+	if (msg->type == RTM_NEWROUTE) {
+		if (event && msg->flags & (NLM_F_REPLACE | NLM_F_APPEND))
+			routes_are_stale(m, now_ns);
+		return view_put(&m->view, VIEW_ROUTES, &route);
+	}
+	if (!view_remove(&m->view, VIEW_ROUTES, &route))
+		routes_are_stale(m, now_ns); /* one way of several, perhaps */
+	return 0;
+}
+
+/* Out of a dump or as an event. 0, -ENOMSG, -EBADMSG or -ENOMEM. */
+static int take_news(struct ha_net_monitor *m, const struct nl_msg *msg, bool event,
+		     uint64_t now_ns)
+{
 	switch (msg->type) {
 	case RTM_NEWLINK:
-		r = net_codec_read_link(msg, &l);
-		return r ? r : put_link(m, &l);
 	case RTM_DELLINK:
-		r = net_codec_read_link(msg, &l);
-		link = r ? NULL : link_find(m, l.ifindex);
-		if (link)
-			remove_link(m, link);
-		return r;
+		return take_link(m, msg, now_ns);
 	case RTM_NEWADDR:
-		r = net_codec_read_address(msg, &a);
-		return r ? r : put_address(m, &a);
 	case RTM_DELADDR:
-		r = net_codec_read_address(msg, &a);
-		address = r ? NULL : address_find(m, a.ifindex, &a.ip, &a);
-		if (address)
-			remove_address(m, address);
-		return r;
+		return take_address(m, msg, now_ns);
+	case RTM_NEWNEIGH:
+	case RTM_DELNEIGH:
+		return m->follows[VIEW_NEIGHBOURS] ? take_neighbour(m, msg) : -ENOMSG;
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+		return m->follows[VIEW_ROUTES] ? take_route(m, msg, event, now_ns) : -ENOMSG;
 	default:
 		return -ENOMSG;
 	}
@@ -429,7 +383,7 @@ static int take_message(struct ha_net_monitor *m, const struct nl_msg *msg, uint
 		r = nl_error_read(msg, &e) ? e.error : -EBADMSG;
 		return end_dump(m, r, now_ns);
 	}
-	r = take_news(m, msg);
+	r = take_news(m, msg, !answer, now_ns);
 	if (!answer && r != -ENOMSG) {
 		m->stats.events++;
 		m->crossed = true;
@@ -490,12 +444,23 @@ static int read_socket(struct ha_net_monitor *m, uint64_t now_ns, bool *ret_empt
 
 static int join_groups(struct ha_net_monitor *m)
 {
-	static const uint32_t groups[] = {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR};
+	static const struct {
+		enum view_kind kind;
+		uint32_t group;
+	} groups[] = {
+	    {VIEW_LINKS, RTNLGRP_LINK},
+	    {VIEW_ADDRESSES, RTNLGRP_IPV4_IFADDR},
+	    {VIEW_ADDRESSES, RTNLGRP_IPV6_IFADDR},
+	    {VIEW_NEIGHBOURS, RTNLGRP_NEIGH},
+	    {VIEW_ROUTES, RTNLGRP_IPV4_ROUTE},
+	    {VIEW_ROUTES, RTNLGRP_IPV6_ROUTE},
+	};
 
 	if (!m->c.ops.join)
 		return -EOPNOTSUPP;
 	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
-		int r = m->c.ops.join(m->c.transport, groups[i]);
+		int r =
+		    m->follows[groups[i].kind] ? m->c.ops.join(m->c.transport, groups[i].group) : 0;
 
 		if (r < 0)
 			return r;
@@ -531,6 +496,7 @@ int ha_net_monitor_new(const struct ha_net_monitor_opts *opts, const struct ha_n
 {
 	struct ha_net_monitor_opts o = {.size = sizeof(o)};
 	struct ha_net_monitor *m;
+	uint64_t seed;
 	int r;
 
 	if (!ret)
@@ -543,14 +509,19 @@ int ha_net_monitor_new(const struct ha_net_monitor_opts *opts, const struct ha_n
 		return -ENOMEM;
 	m->userdata = userdata;
 	m->stats.size = sizeof(m->stats);
-	table_init(&m->links, HA_NET_LINKS_MAX);
-	table_init(&m->addresses, HA_NET_ADDRESSES_MAX);
+	m->follows[VIEW_LINKS] = m->follows[VIEW_ADDRESSES] = true;
+	m->follows[VIEW_NEIGHBOURS] = o.neighbours;
+	m->follows[VIEW_ROUTES] = o.routes;
+	m->reading = READING_NOTHING;
 	m->retry_ns = RETRY_NS;
 	m->behind = true;
 	want(m, 0);
 	/* Without a secret seed the hash is only easier to guess. */
-	if (getrandom(&m->seed, sizeof(m->seed), GRND_NONBLOCK) < 0)
-		m->seed = (uint64_t)(uintptr_t)m;
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
+		seed = (uint64_t)(uintptr_t)m;
+	view_init(&m->view, seed);
+	m->view.tell = tell;
+	m->view.userdata = m;
 	r = sized_in(&m->ops, sizeof(m->ops), ops);
 	if (!r)
 		r = open_channel(m, &o);
@@ -562,23 +533,12 @@ int ha_net_monitor_new(const struct ha_net_monitor_opts *opts, const struct ha_n
 	return 0;
 }
 
-static void table_fini(struct table *t)
-{
-	struct list *pos, *next;
-
-	/* Both kinds of element begin with their node. */
-	list_for_each_safe (pos, next, &t->all)
-		mem_free(container_of(pos, struct node, in_list));
-	hmap_fini(&t->by_key);
-}
-
 void ha_net_monitor_free(struct ha_net_monitor *m)
 {
 	if (!m)
 		return;
 	assert(!m->busy);
-	table_fini(&m->addresses);
-	table_fini(&m->links);
+	view_fini(&m->view);
 	nl_batch_fini(&m->b);
 	nl_channel_close(&m->c);
 	mem_free(m);
@@ -642,57 +602,115 @@ bool ha_net_monitor_is_synced(const struct ha_net_monitor *m)
 
 int ha_net_monitor_link(const struct ha_net_monitor *m, uint32_t ifindex, struct ha_net_link *ret)
 {
-	const struct link_node *n;
+	const struct ha_net_link key = {.ifindex = ifindex}, *l;
 
 	if (!m || !ret)
 		return -EINVAL;
-	n = link_find(m, ifindex);
-	return n ? sized_out(ret, &n->l, sizeof(n->l)) : -ENODEV;
+	l = view_find(&m->view, VIEW_LINKS, &key);
+	return l ? sized_out(ret, l, sizeof(*l)) : -ENODEV;
 }
 
 int ha_net_monitor_address(const struct ha_net_monitor *m, uint32_t ifindex, const struct ha_ip *ip,
 			   struct ha_net_address *ret)
 {
-	const struct address_node *n;
+	const struct ha_net_address *a;
 
 	if (!m || !ha_ip_len(ip))
 		return -EINVAL;
-	n = address_find(m, ifindex, ip, NULL);
-	if (!n)
+	a = view_find_address(&m->view, ifindex, ip);
+	if (!a)
 		return -EADDRNOTAVAIL;
-	return ret ? sized_out(ret, &n->a, sizeof(n->a)) : 0;
+	return ret ? sized_out(ret, a, sizeof(*a)) : 0;
+}
+
+int ha_net_monitor_neighbour(const struct ha_net_monitor *m, uint32_t ifindex,
+			     const struct ha_ip *ip, struct ha_net_neighbour *ret)
+{
+	struct ha_net_neighbour key = {.ifindex = ifindex};
+	const struct ha_net_neighbour *a;
+
+	if (!m || !ha_ip_len(ip) || !ret)
+		return -EINVAL;
+	key.ip = *ip;
+	a = view_find(&m->view, VIEW_NEIGHBOURS, &key);
+	return a ? sized_out(ret, a, sizeof(*a)) : -ENOENT;
+}
+
+/* A caller's function behind view_walk(). */
+struct walk {
+	ha_net_link_fn *link;
+	ha_net_address_fn *address;
+	ha_net_neighbour_fn *neighbour;
+	ha_net_route_fn *route;
+	void *userdata;
+};
+
+static int give_link(void *u, const void *item)
+{
+	const struct walk *w = u;
+
+	return w->link(w->userdata, item);
+}
+
+static int give_address(void *u, const void *item)
+{
+	const struct walk *w = u;
+
+	return w->address(w->userdata, item);
+}
+
+static int give_neighbour(void *u, const void *item)
+{
+	const struct walk *w = u;
+
+	return w->neighbour(w->userdata, item);
+}
+
+static int give_route(void *u, const void *item)
+{
+	const struct walk *w = u;
+
+	return w->route(w->userdata, item);
+}
+
+static int walk(struct ha_net_monitor *m, enum view_kind kind,
+		int (*give)(void *userdata, const void *item), struct walk *w)
+{
+	bool busy = m->busy;
+	int r;
+
+	m->busy = true;
+	r = view_walk(&m->view, kind, give, w);
+	m->busy = busy;
+	return r;
 }
 
 int ha_net_monitor_links(struct ha_net_monitor *m, ha_net_link_fn *each, void *userdata)
 {
-	struct list *pos;
-	bool busy;
-	int r = 0;
+	struct walk w = {.link = each, .userdata = userdata};
 
-	if (!m || !each)
-		return -EINVAL;
-	busy = m->busy;
-	m->busy = true;
-	for (pos = m->links.all.next; !r && pos != &m->links.all; pos = pos->next)
-		r = each(userdata, &link_at(pos)->l);
-	m->busy = busy;
-	return r;
+	return m && each ? walk(m, VIEW_LINKS, give_link, &w) : -EINVAL;
 }
 
 int ha_net_monitor_addresses(struct ha_net_monitor *m, ha_net_address_fn *each, void *userdata)
 {
-	struct list *pos;
-	bool busy;
-	int r = 0;
+	struct walk w = {.address = each, .userdata = userdata};
 
-	if (!m || !each)
-		return -EINVAL;
-	busy = m->busy;
-	m->busy = true;
-	for (pos = m->addresses.all.next; !r && pos != &m->addresses.all; pos = pos->next)
-		r = each(userdata, &address_at(pos)->a);
-	m->busy = busy;
-	return r;
+	return m && each ? walk(m, VIEW_ADDRESSES, give_address, &w) : -EINVAL;
+}
+
+int ha_net_monitor_neighbours(struct ha_net_monitor *m, ha_net_neighbour_fn *each, void *userdata)
+{
+	struct walk w = {.neighbour = each, .userdata = userdata};
+
+	return m && each ? walk(m, VIEW_NEIGHBOURS, give_neighbour, &w) : -EINVAL;
+}
+
+int ha_net_monitor_routes(struct ha_net_monitor *m, ha_net_route_fn *each, void *userdata)
+{
+	struct walk w = {.route = each, .userdata = userdata};
+
+	return m && each ? walk(m, VIEW_ROUTES, give_route, &w) : -EINVAL;
 }
 
 int ha_net_monitor_stats(const struct ha_net_monitor *m, struct ha_net_monitor_stats *ret)
@@ -702,7 +720,10 @@ int ha_net_monitor_stats(const struct ha_net_monitor *m, struct ha_net_monitor_s
 	if (!m || !ret)
 		return -EINVAL;
 	own = m->stats;
-	own.links = m->links.by_key.n;
-	own.addresses = m->addresses.by_key.n;
+	own.links = m->view.table[VIEW_LINKS].by_key.n;
+	own.addresses = m->view.table[VIEW_ADDRESSES].by_key.n;
+	own.neighbours = m->view.table[VIEW_NEIGHBOURS].by_key.n;
+	own.routes = m->view.table[VIEW_ROUTES].by_key.n;
+	own.over_limit = m->view.over_limit;
 	return sized_out(ret, &own, sizeof(own));
 }

@@ -414,23 +414,33 @@ bool route_codec_same_place(const struct ha_net_route *a, const struct ha_net_ro
 	       !ha_ip_compare(&a->dst, &b->dst) && !ha_ip_compare(&a->src, &b->src);
 }
 
-static bool same_nexthop(const struct ha_net_nexthop *a, const struct ha_net_nexthop *b)
+bool route_codec_same_ways(const struct ha_net_route *a, const struct ha_net_route *b)
 {
-	return a->ifindex == b->ifindex && a->flags == b->flags && a->weight == b->weight &&
-	       a->realms == b->realms && !ha_ip_compare(&a->via, &b->via);
+	if (a->ifindex != b->ifindex || a->n_nexthops != b->n_nexthops ||
+	    ha_ip_compare(&a->via, &b->via))
+		return false;
+	for (size_t i = 0; i < a->n_nexthops; i++) {
+		const struct ha_net_nexthop *x = &a->nexthops[i], *y = &b->nexthops[i];
+
+		if (x->ifindex != y->ifindex || x->weight != y->weight ||
+		    ha_ip_compare(&x->via, &y->via))
+			return false;
+	}
+	return true;
 }
 
 bool route_codec_same(const struct ha_net_route *a, const struct ha_net_route *b)
 {
-	if (!route_codec_same_place(a, b) || a->type != b->type || a->scope != b->scope ||
-	    a->protocol != b->protocol || a->pref != b->pref || a->ifindex != b->ifindex ||
-	    a->flags != b->flags || a->realms != b->realms || a->n_nexthops != b->n_nexthops ||
-	    ha_ip_compare(&a->prefsrc, &b->prefsrc) || ha_ip_compare(&a->via, &b->via) ||
+	if (!route_codec_same_place(a, b) || !route_codec_same_ways(a, b) || a->type != b->type ||
+	    a->scope != b->scope || a->protocol != b->protocol || a->pref != b->pref ||
+	    a->flags != b->flags || a->realms != b->realms ||
+	    ha_ip_compare(&a->prefsrc, &b->prefsrc) ||
 	    memcmp(a->metrics, b->metrics, sizeof(a->metrics)) ||
 	    strcmp(a->congestion, b->congestion))
 		return false;
 	for (size_t i = 0; i < a->n_nexthops; i++)
-		if (!same_nexthop(&a->nexthops[i], &b->nexthops[i]))
+		if (a->nexthops[i].flags != b->nexthops[i].flags ||
+		    a->nexthops[i].realms != b->nexthops[i].realms)
 			return false;
 	return true;
 }

@@ -28,6 +28,9 @@ int route_codec_read(const struct nl_msg *msg, struct ha_net_nexthop *room,
 /* Do they have the same table, destination, tos and priority: is one in the other's place? */
 bool route_codec_same_place(const struct ha_net_route *a, const struct ha_net_route *b);
 
+/* Do they have the same next hops, whatever the state of these? */
+bool route_codec_same_ways(const struct ha_net_route *a, const struct ha_net_route *b);
+
 /* Are they equal, but for what time takes away (expires_s)? */
 bool route_codec_same(const struct ha_net_route *a, const struct ha_net_route *b);
 

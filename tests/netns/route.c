@@ -9,6 +9,7 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <cmocka.h>
 
 #include <libha/route.h>
@@ -681,17 +683,173 @@ static void the_kernel_asks_for_a_mac(void **state)
 	assert_false(ha_net_neighbour_is_valid(&k.a));
 }
 
+/* -- watching ------------------------------------------------------------------------------------------ */
+
+/* How long a real kernel may take before the test gives up. */
+#define PATIENCE_NS UINT64_C(10000000000)
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+struct heard {
+	unsigned int changed, removed;
+	struct ha_net_neighbour last;
+};
+
+static void neighbour_changed(void *userdata, const struct ha_net_neighbour *now,
+			      const struct ha_net_neighbour *before)
+{
+	struct heard *h = userdata;
+
+	(void)before;
+	h->changed++;
+	h->last = *now;
+}
+
+static void neighbour_removed(void *userdata, const struct ha_net_neighbour *a)
+{
+	(void)a;
+	((struct heard *)userdata)->removed++;
+}
+
+/* Runs the monitor until nothing is readable and nothing is due soon. */
+static void settle(struct ha_net_monitor *m)
+{
+	uint64_t until = now_ns() + PATIENCE_NS;
+
+	for (;;) {
+		struct pollfd fd = {.fd = ha_net_monitor_fd(m), .events = POLLIN};
+		uint64_t deadline = ha_net_monitor_deadline(m), now = now_ns();
+		bool soon = deadline < now + 600000000;
+		int ms = deadline <= now ? 0 : soon ? (int)((deadline - now) / 1000000 + 1) : 50;
+
+		assert_true(now < until);
+		if (!poll(&fd, 1, ms) && !soon && ha_net_monitor_is_synced(m))
+			return;
+		assert_int_equal(ha_net_monitor_dispatch(m, now_ns()), 0);
+	}
+}
+
+static void a_mac_is_followed(void **state)
+{
+	static const struct ha_net_monitor_ops ops = {.size = sizeof(ops),
+						      .neighbour_changed = neighbour_changed,
+						      .neighbour_removed = neighbour_removed};
+	const struct ha_net_monitor_opts o = {.size = sizeof(o), .neighbours = true};
+	struct place *p = *state;
+	struct ha_net_neighbour a = {.size = sizeof(a)};
+	struct ha_ip server = ip("192.0.2.9");
+	struct heard h = {0};
+	struct ha_net_monitor *m;
+
+	assert_int_equal(ha_net_monitor_new(&o, &ops, &h, &m), 0);
+	settle(m);
+	h.changed = 0;
+	run("ip neigh replace 192.0.2.9 lladdr 02:00:00:00:00:07 dev " LINK);
+	settle(m);
+	assert_int_equal(h.changed, 1);
+	assert_int_equal(ha_net_monitor_neighbour(m, p->a, &server, &a), 0);
+	assert_memory_equal(a.mac, "\2\0\0\0\0\7", 6);
+	run("ip neigh replace 192.0.2.9 lladdr 02:00:00:00:00:08 dev " LINK);
+	settle(m);
+	assert_int_equal(h.changed, 2);
+	assert_int_equal(h.last.mac[5], 8);
+	run("ip neigh del 192.0.2.9 dev " LINK);
+	settle(m);
+	/* The kernel first says that it is no longer valid, or not. */
+	assert_int_equal(h.removed, 1);
+	assert_int_equal(ha_net_monitor_neighbour(m, p->a, &server, &a), -ENOENT);
+	ha_net_monitor_free(m);
+}
+
+struct compared {
+	struct ha_net_monitor *m;
+	const struct ha_net_route *want;
+	size_t n;
+	bool found;
+};
+
+static int is_the_same(void *userdata, const struct ha_net_route *r)
+{
+	struct compared *c = userdata;
+
+	c->found |= route_codec_same(r, c->want);
+	return 0;
+}
+
+static int is_in_the_view(void *userdata, const struct ha_net_route *r)
+{
+	struct compared *c = userdata;
+
+	c->want = r;
+	c->found = false;
+	c->n++;
+	ha_net_monitor_routes(c->m, is_the_same, c);
+	if (!c->found)
+		print_error("not in the view: a route of table %u\n", r->table);
+	return c->found ? 0 : -ENOENT;
+}
+
+/* Nothing too little, and the numbers are equal: so the sets are. */
+static void the_view_is_the_kernels(struct place *p, struct ha_net_monitor *m, const char *after)
+{
+	struct ha_net_monitor_stats s = {.size = sizeof(s)};
+	struct compared c = {.m = m};
+
+	assert_int_equal(run(after), 0);
+	settle(m);
+	assert_int_equal(ha_net_route_list(p->n, NULL, is_in_the_view, &c), 0);
+	assert_int_equal(ha_net_monitor_stats(m, &s), 0);
+	assert_int_equal(s.routes, c.n);
+	assert_int_equal(s.malformed, 0);
+}
+
+static void the_view_of_routes_is_never_stale(void **state)
+{
+	static const char *const steps[] = {
+	    "true",
+	    "ip route add 203.0.113.0/24 via 192.0.2.254",
+	    "ip route replace 203.0.113.0/24 via 192.0.2.253",
+	    "ip route append 203.0.113.0/24 via 192.0.2.252",
+	    "ip route del 203.0.113.0/24 via 192.0.2.253",
+	    "ip -6 route add 2001:db8:99::/64 via 2001:db8:1::8",
+	    "ip -6 route append 2001:db8:99::/64 via 2001:db8:1::9",
+	    "ip -6 route del 2001:db8:99::/64 via 2001:db8:1::8",
+	    "ip route add 10.5.0.0/16 nexthop via 192.0.2.254 nexthop via 198.51.100.9 weight 9",
+	    "ip route add 10.6.0.0/16 dev " PEER " src 192.0.2.1",
+	    "ip addr del 192.0.2.1/24 dev " LINK,
+	    "ip link set " PEER " down",
+	    "ip link set " PEER " up",
+	    "ip link del " LINK,
+	};
+	const struct ha_net_monitor_opts o = {.size = sizeof(o), .routes = true};
+	const struct ha_net_monitor_ops ops = {.size = sizeof(ops)};
+	struct place *p = *state;
+	struct ha_net_monitor *m;
+
+	assert_int_equal(ha_net_monitor_new(&o, &ops, NULL, &m), 0);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+		the_view_is_the_kernels(p, m, steps[i]);
+	ha_net_monitor_free(m);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    T(routes_look_as_those_of_iproute2), T(a_strangers_route_is_not_removed),
-	    T(replacing_and_appending),		 T(a_refused_route_says_why),
-	    T(a_route_with_a_lifetime_ends),	 T(five_thousand_routes_are_one_plan),
-	    T(rules_look_as_those_of_iproute2),	 T(a_strangers_rule_is_not_removed),
-	    T(five_thousand_rules_are_one_plan), T(neighbours_look_as_those_of_iproute2),
-	    T(the_kernel_asks_for_a_mac),
+	    T(routes_look_as_those_of_iproute2),  T(a_strangers_route_is_not_removed),
+	    T(replacing_and_appending),		  T(a_refused_route_says_why),
+	    T(a_route_with_a_lifetime_ends),	  T(five_thousand_routes_are_one_plan),
+	    T(rules_look_as_those_of_iproute2),	  T(a_strangers_rule_is_not_removed),
+	    T(five_thousand_rules_are_one_plan),  T(neighbours_look_as_those_of_iproute2),
+	    T(the_kernel_asks_for_a_mac),	  T(a_mac_is_followed),
+	    T(the_view_of_routes_is_never_stale),
 	};
 
 	/* The namespace is this process's own and ends with it. */

@@ -13,7 +13,10 @@
 #include <sys/wait.h>
 #include <cmocka.h>
 
-#include <libha/net.h>
+#include <libha/route.h>
+
+#include "net/neighbour_codec.h"
+#include "net/route_codec.h"
 
 #include "fake_nl.h"
 
@@ -31,6 +34,7 @@ struct kernel {
 	int refuse;	    /* so many dumps are answered with -EBUSY */
 	int silent;	    /* so many dumps are not answered */
 	int crossing;	    /* so many address dumps are crossed by the going of 3's address 1 */
+	uint8_t gateway;    /* last byte of the only route's; 0: there is no route */
 };
 
 struct place {
@@ -39,6 +43,7 @@ struct place {
 	struct ha_net_monitor *m;
 	uint64_t now;
 	unsigned int changed, came, went, added, removed, updated, resynced;
+	unsigned int routes_added, routes_removed, neighbours_changed, neighbours_removed;
 	int dispatch_inside; /* what dispatch answered inside a callback */
 	bool free_inside;
 	uint32_t last_ifindex;
@@ -88,6 +93,37 @@ static void push_address(struct place *p, uint16_t type, uint16_t flags, uint32_
 	fake_push_msg(p->f, &w, seq, port);
 }
 
+static void push_route(struct place *p, uint16_t type, uint16_t flags, uint32_t seq, uint32_t port,
+		       uint8_t gateway)
+{
+	struct ha_net_route r = {.size = sizeof(r),
+				 .via = {.family = AF_INET, .bytes = {10, 0, 0, gateway}},
+				 .type = RTN_UNICAST};
+	uint8_t buf[128];
+	struct writer w = writer_of(buf, sizeof(buf));
+	size_t m = nl_msg_begin(&w, type, flags);
+
+	route_codec_put(&w, &r);
+	nl_msg_end(&w, m);
+	fake_push_msg(p->f, &w, seq, port);
+}
+
+static void push_neighbour(struct place *p, uint16_t type, uint8_t mac)
+{
+	struct ha_net_neighbour a = {.size = sizeof(a),
+				     .ifindex = 1,
+				     .ip = {.family = AF_INET, .bytes = {10, 0, 0, 9}},
+				     .mac = {2, 0, 0, 0, 0, mac},
+				     .mac_len = 6};
+	uint8_t buf[128];
+	struct writer w = writer_of(buf, sizeof(buf));
+	size_t m = nl_msg_begin(&w, type, 0);
+
+	neighbour_codec_put(&w, &a);
+	nl_msg_end(&w, m);
+	fake_push_msg(p->f, &w, 0, 0);
+}
+
 /* An event carries the sequence and port of whoever caused it. */
 static void address_event(struct place *p, uint16_t type, uint32_t ifindex, uint8_t last)
 {
@@ -131,6 +167,8 @@ static void answer_dump(struct fake_nl *f, const void *buf, size_t len)
 			push_address(p, RTM_NEWADDR, flags, ask.seq, FAKE_PORT, i, j, k->flags);
 		}
 	}
+	if (ask.type == RTM_GETROUTE && k->gateway)
+		push_route(p, RTM_NEWROUTE, flags, ask.seq, FAKE_PORT, k->gateway);
 	fake_push_error(f, NLMSG_DONE, ask.seq, 0, flags, NULL);
 }
 
@@ -198,6 +236,47 @@ static void address_removed(void *u, const struct ha_net_address *a)
 	inside(p);
 }
 
+static void neighbour_changed(void *u, const struct ha_net_neighbour *now,
+			      const struct ha_net_neighbour *before)
+{
+	struct place *p = u;
+	struct ha_net_neighbour a = {.size = sizeof(a)};
+
+	(void)before;
+	p->neighbours_changed++;
+	assert_int_equal(ha_net_monitor_neighbour(p->m, 1, &now->ip, &a), 0);
+	assert_int_equal(a.mac[5], now->mac[5]);
+	inside(p);
+}
+
+static void neighbour_removed(void *u, const struct ha_net_neighbour *a)
+{
+	struct place *p = u;
+	struct ha_net_neighbour none = {.size = sizeof(none)};
+
+	p->neighbours_removed++;
+	assert_int_equal(ha_net_monitor_neighbour(p->m, 1, &a->ip, &none), -ENOENT);
+	inside(p);
+}
+
+static void route_added(void *u, const struct ha_net_route *r)
+{
+	struct place *p = u;
+
+	p->routes_added++;
+	p->last_ip = r->via;
+	inside(p);
+}
+
+static void route_removed(void *u, const struct ha_net_route *r)
+{
+	struct place *p = u;
+
+	p->routes_removed++;
+	p->last_ip = r->via;
+	inside(p);
+}
+
 static void resynced(void *u)
 {
 	struct place *p = u;
@@ -214,6 +293,10 @@ static const struct ha_net_monitor_ops ops = {
     .address_changed = address_changed,
     .address_removed = address_removed,
     .resynced = resynced,
+    .neighbour_changed = neighbour_changed,
+    .neighbour_removed = neighbour_removed,
+    .route_added = route_added,
+    .route_removed = route_removed,
 };
 
 /* -- the tests ----------------------------------------------------------------------------------- */
@@ -288,6 +371,7 @@ static int run(struct place *p, uint64_t ms)
 static void forget(struct place *p)
 {
 	p->changed = p->came = p->went = p->added = p->removed = p->updated = p->resynced = 0;
+	p->routes_added = p->routes_removed = p->neighbours_changed = p->neighbours_removed = 0;
 }
 
 static struct ha_net_monitor_stats stats(struct place *p)
@@ -634,6 +718,101 @@ static void more_links_than_the_limit_are_counted_and_left_out(void **state)
 	assert_int_equal(stats(p).over_limit, 3);
 }
 
+/* In place of the monitor that set_up made. */
+static void follow_more(struct place *p)
+{
+	struct ha_nl_transport t = fake_transport(p->f);
+	struct ha_net_monitor_opts o = {
+	    .size = sizeof(o), .transport = &t, .neighbours = true, .routes = true};
+
+	ha_net_monitor_free(p->m);
+	p->f->n_joined = 0;
+	p->k.gateway = 5;
+	assert_int_equal(ha_net_monitor_new(&o, &ops, p, &p->m), 0);
+	assert_int_equal(p->f->n_joined, 6);
+	assert_int_equal(run(p, 1000), 0);
+	forget(p);
+}
+
+static void what_was_not_asked_for_is_not_told(void **state)
+{
+	struct place *p = *state;
+
+	run(p, 1000);
+	push_route(p, RTM_NEWROUTE, 0, 0, 0, 5);
+	push_neighbour(p, RTM_NEWNEIGH, 7);
+	run(p, 1000);
+	assert_int_equal(p->routes_added + p->neighbours_changed, 0);
+	assert_int_equal(stats(p).routes + stats(p).neighbours, 0);
+}
+
+static void a_neighbours_mac_is_followed(void **state)
+{
+	struct place *p = *state;
+
+	follow_more(p);
+	push_neighbour(p, RTM_NEWNEIGH, 7);
+	push_neighbour(p, RTM_NEWNEIGH, 7);
+	run(p, 0);
+	assert_int_equal(p->neighbours_changed, 1);
+	push_neighbour(p, RTM_NEWNEIGH, 8);
+	run(p, 0);
+	assert_int_equal(p->neighbours_changed, 2);
+	push_neighbour(p, RTM_DELNEIGH, 8);
+	run(p, 0);
+	assert_int_equal(p->neighbours_removed, 1);
+	/* Of a link that goes they go too, and one the dump does not know. */
+	push_neighbour(p, RTM_NEWNEIGH, 7);
+	link_event(p, RTM_DELLINK, 1, 0);
+	run(p, 0);
+	assert_int_equal(p->neighbours_removed, 2);
+	push_neighbour(p, RTM_NEWNEIGH, 7);
+	run(p, 0);
+	ha_net_monitor_resync(p->m);
+	run(p, 1000);
+	assert_int_equal(p->neighbours_removed, 3);
+}
+
+static void what_a_replaced_route_leaves_is_made_up_for(void **state)
+{
+	struct place *p = *state;
+
+	follow_more(p);
+	assert_int_equal(stats(p).routes, 1);
+	p->k.gateway = 6;
+	push_route(p, RTM_NEWROUTE, NLM_F_REPLACE, 0, 0, 6);
+	run(p, 0);
+	assert_int_equal(p->routes_added, 1);
+	assert_false(ha_net_monitor_is_synced(p->m));
+	run(p, 1000);
+	assert_int_equal(p->routes_removed, 1);
+	assert_int_equal(p->last_ip.bytes[3], 5);
+	assert_int_equal(stats(p).routes, 1);
+	assert_true(ha_net_monitor_is_synced(p->m));
+}
+
+/* IPv4's routes go with their link or address without a word. */
+static void routes_that_go_silently_are_missed(void **state)
+{
+	struct place *p = *state;
+
+	for (int i = 0; i < 4; i++) {
+		follow_more(p);
+		p->k.gateway = 0;
+		if (i == 0)
+			link_event(p, RTM_NEWLINK, 1, 0);
+		if (i == 1)
+			address_event(p, RTM_DELADDR, 1, 1);
+		if (i == 2)
+			link_event(p, RTM_DELLINK, 2, 0);
+		if (i == 3)
+			push_route(p, RTM_DELROUTE, 0, 0, 0, 9); /* one that was not known */
+		run(p, 1000);
+		assert_int_equal(p->routes_removed, 1);
+		assert_int_equal(stats(p).routes, 0);
+	}
+}
+
 static void dispatch_inside_a_callback_is_refused(void **state)
 {
 	struct place *p = *state;
@@ -773,6 +952,10 @@ int main(void)
 	    T(nonsense_is_counted_and_changes_nothing),
 	    T(one_dispatch_does_bounded_work),
 	    T(more_links_than_the_limit_are_counted_and_left_out),
+	    T(what_was_not_asked_for_is_not_told),
+	    T(a_neighbours_mac_is_followed),
+	    T(what_a_replaced_route_leaves_is_made_up_for),
+	    T(routes_that_go_silently_are_missed),
 	    T(dispatch_inside_a_callback_is_refused),
 	    T(dispatch_inside_a_walk_of_the_view_is_refused),
 	    T(free_inside_a_callback_asserts),
