@@ -12,12 +12,13 @@
 
 /*
  * Writes the frame from `mac` to the multicast group `destination`, as RFC 9568 section 5.1 has it:
- * TTL or hop limit 255. `message` is what follows the IP header, of IP protocol `protocol`. The
- * length without the check sequence; -ENOSPC; -EINVAL when the destination is no group or of
- * another family than the source.
+ * protocol 112, TTL or hop limit 255. `ip_header`, if not NULL, is the IPv4 header to be used instead,
+ * but for its checksum: the one that AH covers. `message` is what follows the IP header. The length
+ * without the check sequence; -ENOSPC; -EINVAL when the destination is no group or of another family
+ * than the source.
  */
 ssize_t vrrp_frame(const uint8_t mac[6], const struct ha_ip *source,
-		   const struct ha_ip *destination, uint8_t protocol, const void *message,
+		   const struct ha_ip *destination, const uint8_t *ip_header, const void *message,
 		   size_t len, void *buf, size_t cap);
 
 #endif

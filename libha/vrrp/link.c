@@ -514,14 +514,17 @@ int link_send_frame(struct ha_vrrp_link *l, uint32_t ifindex, const uint8_t *fra
 int ha_vrrp_link_send_from(struct ha_vrrp_link *l, const struct ha_vrrp *v, const uint8_t mac[6],
 			   const struct ha_ip *destination, const void *advert, size_t len)
 {
-	uint8_t frame[VRRP_FRAME_SIZE];
+	uint8_t frame[VRRP_FRAME_SIZE], header[VRRP_IP4_HEADER_SIZE];
+	bool ah = v && v->opts.auth == HA_VRRP_AUTH_AH;
 	ssize_t n;
 	int r;
 
 	if (!l || !v || !mac || !destination || destination->family != l->family || !advert)
 		return -EINVAL;
-	n = vrrp_frame(mac, &ha_vrrp_opts(v)->source, destination, HA_VRRP_PROTOCOL, advert, len,
-		       frame, sizeof(frame));
+	if (ah)
+		vrrp_ah_ip_header(&v->opts.source, destination, advert, len, header);
+	n = vrrp_frame(mac, &v->opts.source, destination, ah ? header : NULL, advert, len, frame,
+		       sizeof(frame));
 	r = n < 0 ? (int)n : link_send_frame(l, l->ifindex, frame, (size_t)n);
 	l->stats.sent += !r;
 	return r;

@@ -77,6 +77,44 @@ static void what_leaves_is_proven_by_another_engine(void **state)
 	rig_down(&other);
 }
 
+/* The same from the virtual MAC address, whose frame is not made by the kernel. */
+static int send_from_virtual_mac(struct ha_vrrp *v, const struct ha_ip *to, const void *advert,
+				 size_t len, void *userdata)
+{
+	uint8_t mac[6];
+
+	(void)userdata;
+	ha_vrrp_mac(AF_INET, 51, mac);
+	return ha_vrrp_link_send_from(l, v, mac, to, advert, len);
+}
+
+static void what_leaves_from_the_virtual_mac_is_proven_too(void **state)
+{
+	static const uint8_t mac[6] = {0, 0, 0x5e, 0, 1, 51};
+	struct ha_vrrp_link_opts lo = {.size = sizeof(lo), .family = AF_INET, .ah = true};
+	struct ha_vrrp_opts ours = ah_opts("10.9.0.1", 255), theirs = ah_opts("10.9.0.2", 100);
+	struct ha_vrrp_ops ops = rig_ops;
+	uint8_t f[128];
+	size_t n;
+
+	(void)state;
+	lo.ifindex = if_nametoindex(HERE);
+	assert_int_equal(ha_vrrp_link_new(&lo, &l), 0);
+	ops.send = send_from_virtual_mac;
+	make(&r, &ours, &ops);
+	make(&other, &theirs, &rig_ops);
+	assert_int_equal(ha_vrrp_link_add(l, r.v), 0);
+	wire_fd = wire(THERE);
+	beyond_fd = wire(BEYOND);
+	ha_vrrp_start(other.v, T0);
+	assert_int_equal(ha_vrrp_start(r.v, T0), 0);
+	n = next_frame(0x0800, 51, f, sizeof(f));
+	assert_memory_equal(f + 6, mac, 6);
+	assert_int_equal(slow_csum(f + 14, 20, 0), 0);
+	assert_int_equal(prove(f, n), HA_VRRP_DROP_NONE);
+	rig_down(&other);
+}
+
 /* Its adverts go onto the wire by hand, since both ends of the pair are in one namespace. */
 static int put_frame(struct ha_vrrp *v, const struct ha_ip *to, const void *advert, size_t len,
 		     void *userdata)
@@ -137,6 +175,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    T(what_leaves_is_proven_by_another_engine),
+	    T(what_leaves_from_the_virtual_mac_is_proven_too),
 	    T(what_arrives_is_proven_with_the_header_it_came_with),
 	    T(without_its_socket_there_is_no_ah),
 	};

@@ -20,7 +20,7 @@ static void R6_an_ipv4_frame_comes_from_the_virtual_mac(void **state)
 
 	(void)state;
 	assert_int_equal(slow_csum(golden + 14, 20, 0), 0);
-	assert_int_equal(vrrp_frame(mac, &source, &group, 112, message, 4, frame, sizeof(frame)),
+	assert_int_equal(vrrp_frame(mac, &source, &group, NULL, message, 4, frame, sizeof(frame)),
 			 38);
 	assert_memory_equal(frame, golden, 38);
 }
@@ -37,7 +37,7 @@ static void R6_an_ipv6_frame_comes_from_the_virtual_mac(void **state)
 	uint8_t frame[VRRP_FRAME_SIZE];
 
 	(void)state;
-	assert_int_equal(vrrp_frame(mac, &source, &group, 112, message, 4, frame, sizeof(frame)),
+	assert_int_equal(vrrp_frame(mac, &source, &group, NULL, message, 4, frame, sizeof(frame)),
 			 58);
 	assert_memory_equal(frame, golden, 58);
 }
@@ -50,7 +50,7 @@ static void the_24th_bit_of_a_group_is_left_out(void **state)
 	uint8_t frame[VRRP_FRAME_SIZE];
 
 	(void)state;
-	assert_int_equal(vrrp_frame(mac, &source, &group, 112, message, 4, frame, sizeof(frame)),
+	assert_int_equal(vrrp_frame(mac, &source, &group, NULL, message, 4, frame, sizeof(frame)),
 			 38);
 	assert_memory_equal(frame, to, 6);
 }
@@ -63,20 +63,39 @@ static void what_is_no_frame_is_refused(void **state)
 
 	(void)state;
 	for (size_t cap = 0; cap < 38; cap++)
-		assert_int_equal(vrrp_frame(mac, &four, &group, 112, message, 4, frame, cap),
+		assert_int_equal(vrrp_frame(mac, &four, &group, NULL, message, 4, frame, cap),
 				 -ENOSPC);
-	assert_int_equal(vrrp_frame(mac, &four, &four, 112, message, 4, frame, sizeof(frame)),
+	assert_int_equal(vrrp_frame(mac, &four, &four, NULL, message, 4, frame, sizeof(frame)),
 			 -EINVAL);
-	assert_int_equal(vrrp_frame(mac, &six, &six, 112, message, 4, frame, sizeof(frame)),
+	assert_int_equal(vrrp_frame(mac, &six, &six, NULL, message, 4, frame, sizeof(frame)),
 			 -EINVAL);
-	assert_int_equal(vrrp_frame(mac, &six, &group, 112, message, 4, frame, sizeof(frame)),
+	assert_int_equal(vrrp_frame(mac, &six, &group, NULL, message, 4, frame, sizeof(frame)),
 			 -EINVAL);
-	assert_int_equal(vrrp_frame(mac, &none, &none, 112, message, 4, frame, sizeof(frame)),
+	assert_int_equal(vrrp_frame(mac, &none, &none, NULL, message, 4, frame, sizeof(frame)),
 			 -EINVAL);
-	assert_int_equal(vrrp_frame(mac, &four, &group, 112, big, 1480, frame, sizeof(frame)),
+	assert_int_equal(vrrp_frame(mac, &four, &group, NULL, big, 1480, frame, sizeof(frame)),
 			 1514);
-	assert_int_equal(vrrp_frame(mac, &four, &group, 112, big, 1481, frame, sizeof(frame)),
+	assert_int_equal(vrrp_frame(mac, &four, &group, NULL, big, 1481, frame, sizeof(frame)),
 			 -ENOSPC);
+}
+
+/* AH proves the header that leaves, whatever that is: only its checksum is made here. */
+static void a_given_ip_header_is_used(void **state)
+{
+	uint8_t header[20] = {0x45, 0xc0, 0,  24, 0x12, 0x34, 0,   0, 255, 51,
+			      0xff, 0xff, 10, 9,  0,	1,    224, 0, 0,   18};
+	const struct ha_ip source = ip("10.9.0.1"), group = ip("224.0.0.18"), six = ip("ff02::12"),
+			   from6 = ip("fe80::1");
+	uint8_t frame[VRRP_FRAME_SIZE];
+
+	(void)state;
+	assert_int_equal(vrrp_frame(mac, &source, &group, header, message, 4, frame, sizeof(frame)),
+			 38);
+	assert_memory_equal(frame + 14, header, 10);
+	assert_memory_equal(frame + 26, header + 12, 8);
+	assert_int_equal(slow_csum(frame + 14, 20, 0), 0);
+	assert_int_equal(vrrp_frame(mac, &from6, &six, header, message, 4, frame, sizeof(frame)),
+			 -EINVAL);
 }
 
 int main(void)
@@ -85,6 +104,7 @@ int main(void)
 	    cmocka_unit_test(R6_an_ipv4_frame_comes_from_the_virtual_mac),
 	    cmocka_unit_test(R6_an_ipv6_frame_comes_from_the_virtual_mac),
 	    cmocka_unit_test(the_24th_bit_of_a_group_is_left_out),
+	    cmocka_unit_test(a_given_ip_header_is_used),
 	    cmocka_unit_test(what_is_no_frame_is_refused),
 	};
 
