@@ -8,6 +8,7 @@
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <libha/vrrp.h>
 
@@ -15,6 +16,7 @@
 #include "log.h"
 
 #define SECOND_NS UINT64_C(1000000000)
+#define READY_PATIENCE_NS UINT64_C(20000000)
 
 /* ---- Interfaces ---- */
 
@@ -162,6 +164,19 @@ static bool is_ours(const struct conf_instance *i, const struct conf_address *fr
 }
 
 /*
+ * An IPv6 address takes packets a moment after it was added: nobody shall be told of it before. A link
+ * without carrier never finishes, so there is an end.
+ */
+static void wait_until_ready(struct kernel *k, const struct ha_net_address *a, size_t n)
+{
+	uint64_t until = loop_clock_ns() + READY_PATIENCE_NS;
+
+	for (size_t i = 0; i < n; i++)
+		while (!ha_net_address_is_ready(k->net, &a[i]) && loop_clock_ns() < until)
+			usleep(200);
+}
+
+/*
  * Adds all of an instance, or removes them: as few system calls as can be. 0 or the first error;
  * *ret_changed (may be NULL): how many were not so before.
  */
@@ -191,6 +206,8 @@ static int change(struct kernel *k, const struct conf_instance *i, bool up, uint
 		else if (!status[j] && ret_changed)
 			++*ret_changed;
 	}
+	if (up)
+		wait_until_ready(k, a, n);
 out:
 	free(a);
 	free(status);

@@ -153,6 +153,14 @@ LIBHA_API int ha_net_address_remove(struct ha_net *n, const struct ha_net_addres
 				    int *ret_status);
 
 /*
+ * Has the kernel finished an address? An IPv6 one is joined to its solicited-node group, and packets to it
+ * are taken, a moment after it was added (without duplicate address detection: when a worker got to it);
+ * who announces it earlier invites packets that are lost. 1: it has; 0: not yet, or it is not there; -errno.
+ * An IPv4 address is finished when it is added: 1.
+ */
+LIBHA_API int ha_net_address_is_ready(struct ha_net *n, const struct ha_net_address *a);
+
+/*
  * What the kernel said about the first error of the last call, beyond its errno ("" if nothing).
  * Never NULL; valid until the next call.
  */

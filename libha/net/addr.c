@@ -4,6 +4,7 @@
 #include <linux/rtnetlink.h>
 
 #include "base/mem.h"
+#include "base/sized.h"
 #include "net/codec.h"
 #include "net/handle.h"
 
@@ -62,6 +63,36 @@ int ha_net_address_remove(struct ha_net *n, const struct ha_net_address *a, size
 			  int *ret_status)
 {
 	return change(n, false, 0, a, count, ret_status);
+}
+
+/* -- is it ready? -------------------------------------------------------------------------------- */
+
+static int take_route(void *userdata, const struct nl_msg *msg)
+{
+	bool *is_local = userdata;
+
+	*is_local = msg->type == RTM_NEWROUTE && net_codec_read_is_local(msg);
+	return 0;
+}
+
+int ha_net_address_is_ready(struct ha_net *n, const struct ha_net_address *given)
+{
+	static const struct nl_query_ops ops = {.message = take_route};
+	struct ha_net_address a;
+	bool is_local = false;
+	int r = sized_in(&a, sizeof(a), given);
+
+	if (!r && (!n || net_codec_check(&a) < 0))
+		r = -EINVAL;
+	if (r < 0 || a.ip.family == AF_INET)
+		return r < 0 ? r : 1;
+	/* The last thing the kernel does is its route to itself. */
+	nl_batch_reset(&n->b);
+	net_codec_put_address_route(nl_batch_begin(&n->b, RTM_GETROUTE, 0), &a);
+	r = net_ask(n, &ops, &is_local);
+	if (r == -ENETUNREACH || r == -EHOSTUNREACH || r == -ENODEV)
+		return 0;
+	return r < 0 ? r : is_local;
 }
 
 /* -- list ---------------------------------------------------------------------------------------- */

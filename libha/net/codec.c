@@ -93,6 +93,24 @@ void net_codec_put_address(struct writer *w, const struct ha_net_address *a)
 		nl_attr_put_u8(w, IFA_PROTO, a->proto);
 }
 
+/* struct rtmsg: family, destination's length, six more, flags. The address itself on its link. */
+void net_codec_put_address_route(struct writer *w, const struct ha_net_address *a)
+{
+	write_u8(w, a->ip.family);
+	write_u8(w, (uint8_t)(ha_ip_len(&a->ip) * 8));
+	write_zero(w, 10);
+	net_codec_put_ip(w, RTA_DST, &a->ip);
+	nl_attr_put_u32(w, RTA_OIF, a->ifindex);
+}
+
+bool net_codec_read_is_local(const struct nl_msg *msg)
+{
+	struct reader r = msg->body;
+
+	read_bytes(&r, 7);
+	return read_u8(&r) == RTN_LOCAL;
+}
+
 void net_codec_put_address_dump(struct writer *w, int family, uint32_t ifindex)
 {
 	put_header(w, family, 0, 0, ifindex);

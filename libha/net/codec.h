@@ -14,6 +14,10 @@ int net_codec_check(const struct ha_net_address *a);
 void net_codec_put_address(struct writer *w, const struct ha_net_address *a);
 void net_codec_put_address_name(struct writer *w, const struct ha_net_address *a);
 
+/* The body of RTM_GETROUTE that asks where a packet to the address goes; whether it stays here. */
+void net_codec_put_address_route(struct writer *w, const struct ha_net_address *a);
+bool net_codec_read_is_local(const struct nl_msg *msg);
+
 /* The body of RTM_GETADDR and RTM_GETLINK, for a dump; and of RTM_GETLINK for one link. */
 void net_codec_put_address_dump(struct writer *w, int family, uint32_t ifindex);
 void net_codec_put_link_dump(struct writer *w);

@@ -78,23 +78,18 @@ int ha_net_link_by_index(struct ha_net *n, uint32_t ifindex, struct ha_net_link 
 
 /* -- changing ------------------------------------------------------------------------------------ */
 
-static void keep_error(void *userdata, size_t index, int error, const char *text)
+static int ignore(void *userdata, const struct nl_msg *msg)
 {
-	int *ret = userdata;
-
-	(void)index, (void)text;
-	*ret = error;
+	(void)userdata, (void)msg;
+	return 0;
 }
 
-/* The one message of the batch. */
+/* The request begun in n->b, which is answered by yes or no. */
 static int change(struct ha_net *n)
 {
-	int error = 0, r;
+	static const struct nl_query_ops ops = {.message = ignore};
 
-	nl_batch_end(&n->b);
-	r = nl_call(&n->c, &n->b, keep_error, &error);
-	memcpy(n->text, n->c.text, sizeof(n->text));
-	return r > 0 ? error : r;
+	return net_ask(n, &ops, NULL);
 }
 
 int ha_net_macvlan_add(struct ha_net *n, const struct ha_net_macvlan *given,

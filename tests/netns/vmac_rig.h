@@ -270,6 +270,8 @@ static inline void become_active(uint32_t ifindex, const char *text, uint8_t pre
 
 	assert_int_equal(ha_net_link_set_up(net, ifindex, true), 0);
 	assert_int_equal(ha_net_address_add(net, &a, 1, &status), 0);
+	for (int i = 0; i < 5000 && !ha_net_address_is_ready(net, &a); i++)
+		usleep(1000);
 }
 
 static inline void become_backup(uint32_t ifindex, const char *text, uint8_t prefix)

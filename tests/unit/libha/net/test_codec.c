@@ -113,6 +113,27 @@ static void a_macvlan_has_these_bytes(void **state)
 }
 #endif
 
+static void an_address_is_ready_when_its_route_ends_here(void **state)
+{
+	struct ha_net_address a = address("fe80::100");
+	uint8_t buf[64];
+	struct writer w = writer_of(buf, sizeof(buf));
+	struct nl_msg msg = {.type = RTM_NEWROUTE};
+
+	(void)state;
+	net_codec_put_address_route(&w, &a);
+	assert_int_equal(writer_len(&w), 12 + 20 + 8); /* rtmsg, RTA_DST, RTA_OIF */
+	assert_int_equal(buf[0], 10);		       /* AF_INET6 */
+	assert_int_equal(buf[1], 128);
+	assert_memory_equal(buf + 16, a.ip.bytes, 16);
+	msg.body = reader_of(buf, writer_len(&w));
+	assert_false(net_codec_read_is_local(&msg));
+	buf[7] = RTN_LOCAL;
+	assert_true(net_codec_read_is_local(&msg));
+	msg.body = reader_of(buf, 7); /* cut short */
+	assert_false(net_codec_read_is_local(&msg));
+}
+
 static void a_macvlan_is_read_back(void **state)
 {
 	const struct ha_net_macvlan m = {.size = sizeof(m),
@@ -402,6 +423,7 @@ int main(void)
 		cmocka_unit_test(a_removal_names_the_address_only),
 		cmocka_unit_test(a_macvlan_has_these_bytes),
 #endif
+		cmocka_unit_test(an_address_is_ready_when_its_route_ends_here),
 		cmocka_unit_test(a_macvlan_is_read_back),
 		cmocka_unit_test(what_was_asked_for_is_read_back),
 		cmocka_unit_test(a_deprecated_address_has_no_preferred_lifetime),
