@@ -145,6 +145,19 @@ static void lost_addresses_are_asked_for_and_no_advert_leaves(void **state)
 	assert_said(&r, "send100 announce5");
 }
 
+static void without_heir_and_addresses_no_advert_leaves(void **state)
+{
+	(void)state;
+	ha_vrrp_hand_over(r.v, t + 1);
+	rig_run(&r, t + 1 + 3 * S);
+	r.log[0] = 0;
+	ha_vrrp_set_held(r.v, t + 1 + 4 * S - HA_VRRP_RESTORE_NS / 2, false);
+	rig_run(&r, t + 1 + 4 * S);
+	assert_said(&r, "remark(addresses lost) up remark(nobody took over)");
+	ha_vrrp_set_held(r.v, t + 2 + 4 * S, true);
+	assert_said(&r, "send100 announce5");
+}
+
 static void addresses_that_do_not_come_back_are_a_fault_within_100_ms(void **state)
 {
 	struct ha_vrrp_status s = {.size = sizeof(s)};
@@ -191,6 +204,7 @@ int main(void)
 	    ROW(only_an_active_hands_over),
 	    ROW(a_handover_is_thawed),
 	    ROW(lost_addresses_are_asked_for_and_no_advert_leaves),
+	    ROW(without_heir_and_addresses_no_advert_leaves),
 	    ROW(addresses_that_do_not_come_back_are_a_fault_within_100_ms),
 	    ROW(a_loss_is_told_once_and_only_to_an_active),
 	};
