@@ -68,10 +68,21 @@ static const struct rule impossible[] = {
 };
 
 static const char *const cause_names[SIM_CAUSES] = {
-    [CAUSE_STARTUP] = "startup",   [CAUSE_SHUTDOWN] = "shutdown",    [CAUSE_TIMER] = "timer",
-    [CAUSE_ADVERT] = "advert",	   [CAUSE_BAD] = "bad packet",	     [CAUSE_PRIORITY] = "priority",
-    [CAUSE_FAULT] = "fault",	   [CAUSE_RECOVER] = "recover",	     [CAUSE_THAW] = "thaw",
-    [CAUSE_ANNOUNCE] = "announce", [CAUSE_GROUP] = "another member",
+    [CAUSE_STARTUP] = "startup",
+    [CAUSE_SHUTDOWN] = "shutdown",
+    [CAUSE_TIMER] = "timer",
+    [CAUSE_ADVERT] = "advert",
+    [CAUSE_BAD] = "bad packet",
+    [CAUSE_PRIORITY] = "priority",
+    [CAUSE_FAULT] = "fault",
+    [CAUSE_RECOVER] = "recover",
+    [CAUSE_THAW] = "thaw",
+    [CAUSE_ANNOUNCE] = "announce",
+    [CAUSE_HAND_OVER] = "hand over",
+    [CAUSE_HELD] = "held",
+    [CAUSE_PEER_DOWN] = "peer down",
+    [CAUSE_SAW] = "saw",
+    [CAUSE_GROUP] = "another member",
 };
 
 static const char *reason_name(int reason)

@@ -39,8 +39,12 @@ static void stall(struct node *n, struct dice *d)
 {
 	static const uint64_t longest[] = {100 * MS, SECOND, 10 * SECOND, 60 * SECOND};
 	uint64_t length = 10 * MS + dice_below(d, longest[dice_below(d, 4)]);
+	bool dated = false;
 
-	host_stall(n, length, dice_of_1000(d, 400));
+	/* Where adverts carry the time a suspended clock would be set right, which nothing here does. */
+	for (unsigned i = 0; i < n->w->plan.n_vrs; i++)
+		dated |= n->w->plan.vr[i].auth == HA_VRRP_AUTH_HMAC;
+	host_stall(n, length, dice_of_1000(d, 400) && !dated);
 }
 
 /* Another configuration for the next process; all members of a group get the same one. */
@@ -111,11 +115,33 @@ static void on_link(struct world *w, enum fault f, unsigned link, struct dice *d
 	}
 }
 
+static void peer_down(struct router *r, struct dice *d)
+{
+	struct ha_vrrp_status s = {.size = sizeof(s)};
+
+	ha_vrrp_status(r->v, &s);
+	if (dice_of_1000(d, 200))
+		s.active = host_source(&r->node->w->plan, r->vr, r->node->id);
+	host_peer_down(r, &s.active);
+}
+
+static void saw(struct router *r, struct dice *d)
+{
+	struct ha_vrrp_sighting s = {
+	    .size = sizeof(s),
+	    .address = host_address(&r->node->w->plan, r->vr, (unsigned)dice_below(d, 3)),
+	    .mac = {2, 0, 0, 0, 0, (uint8_t)dice_below(d, 3)},
+	    .own_mac = {2}};
+
+	host_saw(r, &s);
+}
+
 /* On a node that runs. */
 static void on_router(struct router *r, enum fault f, struct dice *d)
 {
 	struct node *n = r->node;
 	struct world *w = n->w;
+	uint32_t bit;
 
 	switch (f) {
 	case FAULT_STOP:
@@ -128,7 +154,30 @@ static void on_router(struct router *r, enum fault f, struct dice *d)
 		stall(n, d);
 		break;
 	case FAULT_BIT:
-		host_set_fault(r, 1u << dice_below(d, 2), dice_of_1000(d, 500));
+		bit = 1u << dice_below(d, 2);
+		if (dice_of_1000(d, 500))
+			host_set_fault(r, bit, true);
+		else
+			host_set_fault(r, bit | HA_VRRP_FAULT_ADDRESS, false);
+		break;
+	case FAULT_HAND_OVER:
+		host_hand_over(r);
+		break;
+	case FAULT_ADDRESSES:
+		host_lose_addresses(r, dice_of_1000(d, 500), dice_of_1000(d, 300));
+		break;
+	case FAULT_RESYNC:
+		host_resync(n);
+		break;
+	case FAULT_PEER_DOWN:
+		peer_down(r, d);
+		break;
+	case FAULT_SAW:
+		saw(r, d);
+		break;
+	case FAULT_TRACK:
+		host_track(n, w->plan.vr[r->vr].group, r->vr, (unsigned)dice_below(d, SIM_TRACKERS),
+			   (int)dice_below(d, 509) - 254, dice_of_1000(d, 500));
 		break;
 	case FAULT_PRIORITY:
 		host_set_priority(n, w->plan.vr[r->vr].group, r->vr,
@@ -145,7 +194,10 @@ static void on_router(struct router *r, enum fault f, struct dice *d)
 		break;
 	case FAULT_HOSTILE:
 		for (uint64_t i = 1 + dice_below(d, 8); i; i--)
-			hostile_packet(w, r, d);
+			if (w->plan.vr[r->vr].auth)
+				hostile_replay(w, r, d);
+			else
+				hostile_packet(w, r, d);
 		break;
 	default:
 		host_announce(r);
@@ -209,11 +261,17 @@ static void mend_node(struct node *n)
 
 		if (!r->v)
 			continue;
+		for (unsigned t = 0; t < SIM_TRACKERS; t++)
+			host_track(n, w->plan.vr[i].group, i, t, 0, false);
 		if (r->part.priority != 255)
 			host_set_priority(n, w->plan.vr[i].group, i, r->part.priority);
-		host_set_fault(r, 3, false);
+		host_set_fault(r, 3 | HA_VRRP_FAULT_ADDRESS, false);
+		r->stubborn = false;
+		r->holds |=
+		    r->lost && r->told_ns; /* the host tries again, and nobody is against it */
 	}
 	host_start(n);
+	host_resync(n);
 }
 
 void faults_mend(struct world *w)

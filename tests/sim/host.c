@@ -10,6 +10,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "vrrp/auth.h"
+#if SIM_CRYPTO
+#include "adapters/hmac_openssl.h"
+#endif
+
 enum { FOR_LATENESS = 200, FOR_SEND_ERROR };
 enum {
 	NODE_DIES,
@@ -148,6 +153,12 @@ static bool is_first_destination(const struct ha_vrrp *v, const struct ha_ip *to
 	return !o->n_peers || !ha_ip_compare(to, &o->peers[0]);
 }
 
+/* Who sends two versions sends one advert, in one more dress. */
+static bool is_counted(const struct router *r, const uint8_t *bytes)
+{
+	return !r->node->w->plan.vr[r->vr].migrates || bytes[0] >> 4 == r->part.version;
+}
+
 static void mark_sent(struct router *r, int priority)
 {
 	r->sent_at = ++r->calls;
@@ -171,13 +182,17 @@ static int on_send(struct ha_vrrp *v, const struct ha_ip *to, const void *advert
 {
 	struct router *r = userdata;
 	struct world *w = r->node->w;
-	const uint8_t *bytes = advert;
+	bool ah = w->plan.vr[r->vr].auth == HA_VRRP_AUTH_AH;
+	const uint8_t *bytes = (const uint8_t *)advert + (ah ? VRRP_AH_SIZE : 0);
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < len; i++)
-		sum = sum * 31 + bytes[i];
+		sum = sum * 31 + ((const uint8_t *)advert)[i];
 	note(w, NOTE_SEND, r, bytes[2], (uint32_t)sum);
-	if (is_first_destination(v, to)) {
+	if (r->lost && r->told_ns && bytes[2])
+		broken(w, I5, "node %u vr %u sends an advert without its addresses", r->node->id,
+		       r->vr);
+	if (is_first_destination(v, to) && is_counted(r, bytes)) {
 		mark_sent(r, bytes[2]);
 		invariants_sent(r, bytes[2]);
 	}
@@ -203,7 +218,11 @@ static void on_addresses(struct ha_vrrp *v, bool up, bool accept, void *userdata
 	(void)v, (void)accept;
 	note(r->node->w, NOTE_ADDRESSES, r, up, 0);
 	*(up ? &r->up_at : &r->down_at) = ++r->calls;
-	if (r->holds == up)
+	if (r->lost && up) {
+		r->holds = !r->stubborn;
+		return;
+	}
+	if (r->holds == up && !r->lost)
 		broken(r->node->w, I5, "node %u vr %u is told twice to %s the addresses",
 		       r->node->id, r->vr, up ? "take" : "give up");
 	r->holds = up || planted == PLANT_KEEPS;
@@ -251,6 +270,8 @@ static void on_remark(struct ha_vrrp *v, enum ha_vrrp_remark what, const struct 
 
 	(void)m, (void)v;
 	coverage_remark(r->state_before, what);
+	if (what == HA_VRRP_REMARK_NO_HEIR)
+		r->handing = false;
 	if (what == HA_VRRP_REMARK_NO_SOURCE) {
 		mark_sent(r, -1);
 		r->last_sent_ns = now_of(r); /* it tried */
@@ -265,6 +286,9 @@ static const struct ha_vrrp_ops ops = {
     .changed = on_changed,
     .dropped = on_dropped,
     .remark = on_remark,
+#if SIM_CRYPTO
+    .hmac = hmac_openssl,
+#endif
 };
 
 /* ---- making ---- */
@@ -305,12 +329,14 @@ static void make_router(struct router *r)
 {
 	struct world *w = r->node->w;
 	const struct vr_plan *vr = &w->plan.vr[r->vr];
+	static const struct ha_vrrp_key key = {.id = 1, .secret = "in a vault", .len = 10};
 	struct ha_ip address[4], peer[SIM_NODES];
 	struct ha_vrrp_opts o = {
 	    .size = sizeof(o),
 	    .vrid = vr->vrid,
 	    .family = vr->family,
-	    .version = vr->version,
+	    .version = r->part.version,
+	    .v2_too = vr->migrates && r->part.version == 3,
 	    .priority = r->part.priority,
 	    .advert_interval_cs = r->part.interval_cs,
 	    .down_timer_adverts = vr->down_timer_adverts,
@@ -326,6 +352,11 @@ static void make_router(struct router *r)
 	    .n_peers = list_peers(w, r, peer),
 	    .auth_pass = vr->password,
 	    .checksum = r->part.checksum,
+	    .learn_checksum = vr->learn_checksum,
+	    .auth = vr->auth,
+	    .keys = &key,
+	    .n_keys = vr->auth ? 1 : 0,
+	    .realtime_offset_ns = UINT64_C(1700000000) * SECOND,
 	    .garp_delay_ns = vr->garp_delay_ns,
 	    .garp_refresh_ns = vr->garp_refresh_ns,
 	};
@@ -362,6 +393,13 @@ static void make_process(struct node *n)
 	}
 }
 
+static void forget(struct router *r)
+{
+	if (r->captured)
+		packet_free(r->node->w, r->captured);
+	r->captured = NULL;
+}
+
 void host_boot(struct node *n)
 {
 	struct world *w = n->w;
@@ -375,7 +413,10 @@ void host_boot(struct node *n)
 		r->holds = false; /* it removes what a crash left behind */
 		r->last_sent_ns = r->backup_ns = r->last_heard_ns = r->resigned_ns =
 		    r->first_lower_ns = r->last_reply_ns = 0;
-		r->reconfigured = false;
+		r->reconfigured = r->handing = r->stands_by = r->lost = false;
+		r->told_ns = r->peer_down_ns = 0;
+		memset(r->weight, 0, sizeof(r->weight));
+		forget(r);
 	}
 	make_process(n);
 	for (unsigned i = 0; i < w->plan.n_vrs; i++)
@@ -512,6 +553,122 @@ void host_announce(struct router *r)
 	after(r, NULL);
 }
 
+void host_hand_over(struct router *r)
+{
+	struct node *n = r->node;
+	unsigned group = n->w->plan.vr[r->vr].group;
+	bool active = ha_vrrp_state(r->v) == HA_VRRP_ACTIVE;
+
+	before(r, CAUSE_HAND_OVER);
+	r->model.on = false; /* the RFC knows nothing like it */
+	for_each_mate(m, r) m->handing |= active;
+	if (group && planted != PLANT_TORN) {
+		n->w->target = NULL;
+		ha_vrrp_group_hand_over(n->group[group], now_of(r));
+	} else {
+		ha_vrrp_hand_over(r->v, now_of(r));
+	}
+	after(r, NULL);
+}
+
+/* What netlink says: they are gone, and, when the kernel took them back, that they are there. */
+static void tell_held(struct router *r)
+{
+	if (!r->told_ns) {
+		r->told_ns = now_of(r);
+		r->model.on = false;
+		before(r, CAUSE_HELD);
+		ha_vrrp_set_held(r->v, now_of(r), false);
+		after(r, NULL);
+	}
+	if (!r->holds)
+		return;
+	r->lost = false;
+	r->told_ns = 0;
+	before(r, CAUSE_HELD);
+	ha_vrrp_set_held(r->v, now_of(r), true);
+	after(r, NULL);
+}
+
+/* Somebody removes the addresses, once or each time; netlink tells, or its buffer overran. */
+void host_lose_addresses(struct router *r, bool told, bool stubborn)
+{
+	if (ha_vrrp_state(r->v) == HA_VRRP_ACTIVE && r->holds) {
+		r->holds = false;
+		r->lost = true;
+		r->stubborn = stubborn;
+		r->told_ns = 0;
+	}
+	if (told)
+		tell_held(r);
+}
+
+void host_resync(struct node *n)
+{
+	for (unsigned i = 0; i < n->w->plan.n_vrs; i++)
+		if (n->router[i].v && n->router[i].lost)
+			tell_held(&n->router[i]);
+}
+
+void host_peer_down(struct router *r, const struct ha_ip *peer)
+{
+	before(r, CAUSE_PEER_DOWN);
+	r->model.on = false;
+	r->peer_down_ns = now_of(r);
+	ha_vrrp_peer_down(r->v, now_of(r), peer);
+	after(r, NULL);
+}
+
+void host_saw(struct router *r, const struct ha_vrrp_sighting *s)
+{
+	before(r, CAUSE_SAW);
+	ha_vrrp_saw(r->v, now_of(r), s);
+	after(r, NULL);
+}
+
+static int bounded(int priority)
+{
+	return priority < 1 ? 1 : priority > 254 ? 254 : priority;
+}
+
+/* The sum of keepalived's rules, added by hand. */
+static void check_sum(struct router *r)
+{
+	struct ha_vrrp_status s = {.size = sizeof(s)};
+	int sum = r->part.priority;
+
+	for (unsigned i = 0; i < SIM_TRACKERS; i++)
+		sum += r->weight[i];
+	ha_vrrp_status(r->v, &s);
+	if (s.priority != bounded(sum))
+		broken(r->node->w, I_MODEL, "node %u vr %u has priority %u, by its trackers %d",
+		       r->node->id, r->vr, s.priority, bounded(sum));
+}
+
+void host_track(struct node *n, unsigned group, unsigned vr, unsigned tracker, int weight, bool up)
+{
+	for (unsigned i = 0; i < n->w->plan.n_vrs; i++) {
+		struct router *r = &n->router[i];
+
+		if (!r->v || r->part.priority == HA_VRRP_PRIORITY_OWNER ||
+		    (i != vr && (!group || n->w->plan.vr[i].group != group)))
+			continue;
+		before(r, CAUSE_PRIORITY);
+		r->weight[tracker] = up == (weight > 0) ? weight : 0;
+		ha_vrrp_track(r->v, now_of(r), tracker, weight, up);
+		check_sum(r);
+		after(r, NULL);
+	}
+}
+
+/* What a thawed router does not know: told before, as the header asks for. */
+static void tell_trackers(struct router *r, uint64_t now)
+{
+	for (unsigned i = 0; i < SIM_TRACKERS; i++)
+		if (r->weight[i])
+			ha_vrrp_track(r->v, now, i, r->weight[i], r->weight[i] > 0);
+}
+
 /* ---- receiving ---- */
 
 static uint64_t counted(const struct ha_vrrp *v)
@@ -541,15 +698,36 @@ static void check_dropped(struct router *r, const struct ha_vrrp_status *was, ui
 		       (int)(counted(r->v) - count));
 }
 
+/* A right advert may be dropped: by who does not run, twice or out of order, in the other dress. */
+static bool is_excused(const struct vr_plan *vr, int drop)
+{
+	return drop == HA_VRRP_DROP_NOT_RUNNING || (vr->auth && drop == HA_VRRP_DROP_REPLAY) ||
+	       (vr->migrates &&
+		(drop == HA_VRRP_DROP_VERSION || drop == HA_VRRP_DROP_OTHER_VERSION));
+}
+
+/* For who plays it again. */
+static void capture(struct router *r, const struct packet *p)
+{
+	struct packet *copy = r->captured ? r->captured : packet_new(r->node->w);
+
+	if (!copy)
+		return;
+	*copy = *p;
+	copy->meta.header = p->meta.header ? copy->header : NULL;
+	r->captured = copy;
+}
+
 int host_receive(struct router *r, const struct packet *p)
 {
 	struct world *w = r->node->w;
 	struct ha_vrrp_status was = {.size = sizeof(was)};
-	bool doubtful = p->mark != PACKET_GOOD || w->inconsistent;
+	const struct vr_plan *vr = &w->plan.vr[r->vr];
+	bool doubtful = p->mark != PACKET_GOOD || w->inconsistent || vr->auth || vr->migrates;
 	uint64_t deadline = 0, count = 0;
 	int drop;
 
-	if (planted == PLANT_DEAF && p->len > 2 && !p->bytes[2])
+	if (planted == PLANT_DEAF && !network_message(w, r->vr, p)[2])
 		return 0;
 	if (planted == PLANT_TWINS && ha_vrrp_state(r->v) == HA_VRRP_ACTIVE && r->vr == 0)
 		return 0;
@@ -566,12 +744,14 @@ int host_receive(struct router *r, const struct packet *p)
 		w->cause = CAUSE_BAD;
 	if (drop > 0 && doubtful)
 		check_dropped(r, &was, deadline, count);
-	else if (drop > 0 && drop != HA_VRRP_DROP_NOT_RUNNING)
+	if (drop > 0 && p->mark == PACKET_GOOD && !w->inconsistent && !is_excused(vr, drop))
 		broken(w, I7, "node %u vr %u dropped a good advert: %s", r->node->id, r->vr,
 		       ha_vrrp_drop_name(drop));
 	if (!drop) {
-		note(w, NOTE_HEARD, r, p->bytes[2], 0);
+		note(w, NOTE_HEARD, r, network_message(w, r->vr, p)[2], 0);
 		invariants_heard(r, p);
+		if (vr->auth && p->mark == PACKET_GOOD)
+			capture(r, p);
 		if (p->mark == PACKET_FLIPPED)
 			broken(w, I7, "node %u vr %u accepted a bad packet", r->node->id, r->vr);
 	}
@@ -637,8 +817,11 @@ void host_wake(struct node *n)
 		n->shift_ns -= (int64_t)(local_ns(n, w->now_ns) - local_ns(n, n->stall_ns));
 	n->stalled = n->suspended = false;
 	heap_disarm(&w->events, &n->wake.due);
-	for (unsigned i = 0; i < w->plan.n_vrs; i++)
-		n->router[i].last_sent_ns = local_ns(n, w->now_ns); /* nobody blames a sleeper */
+	for (unsigned i = 0; i < w->plan.n_vrs; i++) { /* nobody blames a sleeper */
+		n->router[i].last_sent_ns = local_ns(n, w->now_ns);
+		if (n->router[i].told_ns)
+			n->router[i].told_ns = local_ns(n, w->now_ns);
+	}
 	if (!timers_first)
 		read_all(n);
 	for (unsigned i = 0; i < w->plan.n_vrs; i++)
@@ -675,6 +858,9 @@ void host_upgrade(struct node *n, bool reconfigured)
 		if (n->router[i].v && was[i].faults & ~HA_VRRP_FAULT_GROUP)
 			ha_vrrp_set_fault(n->router[i].v, now, was[i].faults & ~HA_VRRP_FAULT_GROUP,
 					  true);
+	for (unsigned i = 0; i < w->plan.n_vrs; i++)
+		if (n->router[i].v)
+			tell_trackers(&n->router[i], now);
 	for (unsigned i = 0; i < w->plan.n_vrs; i++) {
 		struct router *r = &n->router[i];
 		uint64_t own = r->part.interval_cs * NS_PER_CS;

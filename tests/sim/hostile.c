@@ -212,6 +212,25 @@ static int forge(struct forged *f, enum trick trick, struct dice *d)
 	}
 }
 
+/* What was heard once, again: as it was, or with one bit changed. */
+void hostile_replay(struct world *w, struct router *r, struct dice *d)
+{
+	struct packet *p = r->captured ? packet_new(w) : NULL;
+
+	if (!p)
+		return;
+	*p = *r->captured;
+	p->meta.header = p->meta.header ? p->header : NULL;
+	p->mark = PACKET_FLIPPED;
+	p->expect = w->inconsistent ? -1 : HA_VRRP_DROP_REPLAY;
+	if (dice_of_1000(d, 500)) {
+		p->bytes[dice_below(d, p->len)] ^= (uint8_t)(1u << dice_below(d, 8));
+		p->expect = -1;
+	}
+	host_receive(r, p);
+	packet_free(w, p);
+}
+
 /* One packet to one router, read at once. */
 void hostile_packet(struct world *w, struct router *r, struct dice *d)
 {
@@ -236,6 +255,8 @@ void hostile_packet(struct world *w, struct router *r, struct dice *d)
 	network_sum(f.vr, f.form, &p->meta, p->bytes, p->len);
 	p->mark = PACKET_STRANGE;
 	p->expect = forge(&f, trick, d);
+	if (f.vr->migrates) /* which of the two versions it hears is another question */
+		p->expect = -1;
 	if (f.sum)
 		network_sum(f.vr, f.form, &p->meta, p->bytes, p->len);
 	host_receive(r, p);

@@ -75,13 +75,15 @@ void invariants_sent(struct router *r, uint8_t priority)
 static void check_beat(struct router *r)
 {
 	struct world *w = r->node->w;
-	uint64_t interval = r->part.interval_cs * NS_PER_CS, now = now_of(r);
+	uint64_t interval = r->part.interval_cs * NS_PER_CS, now = now_of(r), late;
 
-	if (ha_vrrp_state(r->v) != HA_VRRP_ACTIVE || r->node->stalled)
+	if (ha_vrrp_state(r->v) != HA_VRRP_ACTIVE || r->node->stalled || r->lost)
 		return;
+	late = r->late_ns + r->was_late_ns;
+	late += invariants_slack_ns(w, late);
 	if (r->was_late_ns) /* it may have listened first */
-		now -= r->was_late_ns + interval;
-	if (now > r->last_sent_ns + interval + r->late_ns + 1000)
+		late += interval;
+	if (now > r->last_sent_ns + interval + late)
 		broken(w, I8, "node %u vr %u has been silent for %.3f ms", r->node->id, r->vr,
 		       (double)(now_of(r) - r->last_sent_ns) / (double)MS);
 }
@@ -101,8 +103,12 @@ static uint64_t longest_interval_ns(const struct world *w, unsigned vr)
 static void check_duel(struct world *w, unsigned vr)
 {
 	uint64_t most = longest_interval_ns(w, vr) + 2 * w->plan.delay_ns;
+	unsigned handing = 0;
 
-	if (w->actives[vr] < 2 || w->chaos) {
+	/* Two that both hand over wait for each other, until each finds that there is no heir. */
+	for (unsigned i = 0; i < w->plan.n_nodes; i++)
+		handing += w->node[i].router[vr].handing;
+	if (w->actives[vr] < 2 || w->chaos || handing > 1) {
 		w->duel_ns[vr] = 0;
 		return;
 	}
@@ -135,7 +141,10 @@ void invariants_after(struct router *r)
 	struct world *w = r->node->w;
 	enum ha_vrrp_state state = ha_vrrp_state(r->v);
 
-	if ((state == HA_VRRP_ACTIVE) != r->holds)
+	if (r->lost && r->told_ns && !r->node->stalled &&
+	    now_of(r) > r->told_ns + 100 * MS + r->late_ns + r->was_late_ns)
+		broken(w, I5, "node %u vr %u goes on without its addresses", r->node->id, r->vr);
+	if ((state == HA_VRRP_ACTIVE) != r->holds && !r->lost)
 		broken(w, I5, "node %u vr %u is %s and %s the addresses", r->node->id, r->vr,
 		       ha_vrrp_state_name(state), r->holds ? "holds" : "lacks");
 	check_beat(r);
@@ -156,7 +165,7 @@ static uint8_t effective_priority(const struct router *r)
 /* An accepted advert, after the engine took it. */
 void invariants_heard(struct router *r, const struct packet *p)
 {
-	uint8_t priority = p->bytes[2], own = effective_priority(r);
+	uint8_t priority = network_message(r->node->w, r->vr, p)[2], own = effective_priority(r);
 	uint64_t now = now_of(r);
 
 	if (ha_vrrp_state(r->v) != HA_VRRP_BACKUP || r->state_before != HA_VRRP_BACKUP)
@@ -191,6 +200,9 @@ static void check_takeover(struct router *r, const struct ha_vrrp_change *c)
 			broken(w, I3, "node %u vr %u: Skew_Time was cut short", r->node->id, r->vr);
 		return;
 	}
+	if (c->reason == HA_VRRP_PEER_DOWN &&
+	    (!r->peer_down_ns || now_of(r) < r->peer_down_ns + w->before.skew_ns))
+		broken(w, I3, "node %u vr %u: Skew_Time was cut short", r->node->id, r->vr);
 	if (c->reason != HA_VRRP_TIMEOUT && c->reason != HA_VRRP_PREEMPTED)
 		return;
 	if (now_of(r) < since + least)
@@ -235,18 +247,34 @@ void invariants_changed(struct router *r, const struct ha_vrrp_change *c)
 	}
 	if (c->to == HA_VRRP_BACKUP)
 		r->backup_ns = now_of(r);
+	r->stands_by = c->reason == HA_VRRP_HANDED_OVER ||
+		       (c->reason == HA_VRRP_FOLLOWED && r->handing && c->to == HA_VRRP_BACKUP);
+	r->handing = r->lost = false;
+	r->told_ns = r->peer_down_ns = 0;
 	r->last_heard_ns = r->resigned_ns = r->first_lower_ns = 0;
 	r->reconfigured = false;
 }
 
 /* ---- I1, I10: at the end of calm ---- */
 
+/* Who handed over leaves the heir in peace, with its whole group; an owner never does. */
+static bool stands_by(const struct world *w, const struct node *n, unsigned vr)
+{
+	unsigned group = w->plan.vr[vr].group;
+	bool any = n->router[vr].stands_by;
+
+	for (unsigned i = 0; group && i < w->plan.n_vrs; i++)
+		any |= w->plan.vr[i].group == group && n->router[i].stands_by;
+	return any && w->plan.vr[vr].part[n->id].priority != HA_VRRP_PRIORITY_OWNER;
+}
+
 static unsigned best_priority(const struct world *w, unsigned vr)
 {
 	unsigned best = 0;
 
 	for (unsigned i = 0; i < w->plan.n_nodes; i++)
-		if (w->node[i].alive && w->plan.vr[vr].part[i].priority > best)
+		if (w->node[i].alive && w->plan.vr[vr].part[i].priority > best &&
+		    !stands_by(w, &w->node[i], vr))
 			best = w->plan.vr[vr].part[i].priority;
 	return best;
 }
@@ -290,7 +318,7 @@ static void check_settled(struct world *w, unsigned vr)
 		return;
 	}
 	priority = w->plan.vr[vr].part[active->id].priority;
-	if (priority != best && (!w->plan.vr[vr].no_preempt || best == HA_VRRP_PRIORITY_OWNER))
+	if (priority < best && (!w->plan.vr[vr].no_preempt || best == HA_VRRP_PRIORITY_OWNER))
 		broken(w, best == HA_VRRP_PRIORITY_OWNER ? I13 : I1,
 		       "vr %u: the Active has priority %u, but there is %u", vr, priority, best);
 	check_client(w, vr, active);

@@ -12,7 +12,7 @@ void lockstep_init(struct router *r)
 
 	r->model = (struct model){
 	    .on = !vr->group && !vr->preempt_delay_ns,
-	    .version = vr->version,
+	    .version = r->part.version,
 	    .preempt = !r->part.no_preempt,
 	    .last_advert = vr->last_advert,
 	    .reply = !vr->no_reply,
@@ -27,7 +27,7 @@ void lockstep_init(struct router *r)
 
 static struct model_advert read_advert(const struct router *r, const struct packet *p)
 {
-	const uint8_t *b = p->bytes;
+	const uint8_t *b = network_message(r->node->w, r->vr, p);
 	unsigned cs = b[0] >> 4 == 2 ? b[5] * 100u : (b[4] & 15u) << 8 | b[5];
 
 	return (struct model_advert){

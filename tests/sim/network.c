@@ -10,6 +10,7 @@
 
 #include "base/csum.h"
 #include "base/cursor.h"
+#include "vrrp/auth.h"
 
 enum { FOR_RATE = 300, FOR_PACKET, FOR_ANNOUNCE };
 
@@ -115,6 +116,12 @@ static void fly(struct router *from, struct router *to, const struct ha_vrrp_met
 	p->meta = *meta;
 	p->len = len;
 	memcpy(p->bytes, advert, len);
+	if (w->plan.vr[to->vr].auth == HA_VRRP_AUTH_AH) {
+		vrrp_ah_ip_header(&meta->source, &meta->destination, advert, len, p->header);
+		p->meta.protocol = VRRP_PROTOCOL_AH;
+		p->meta.header = p->header;
+		p->meta.header_len = sizeof(p->header);
+	}
 	if (w->chaos) {
 		if (dice_of_1000(d, rate(w, EVIL_FLIP, 300)))
 			flip(p, d);
@@ -188,6 +195,12 @@ int network_client_reaches(const struct world *w, unsigned vr)
 }
 
 /* ---- adverts by hand ---- */
+
+/* The VRRP message of a packet: AH stands before it. */
+const uint8_t *network_message(const struct world *w, unsigned vr, const struct packet *p)
+{
+	return p->bytes + (w->plan.vr[vr].auth == HA_VRRP_AUTH_AH ? VRRP_AH_SIZE : 0);
+}
 
 struct ha_vrrp_meta network_meta(const struct ha_ip *source, const struct ha_ip *destination)
 {

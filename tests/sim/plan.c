@@ -41,6 +41,12 @@ const char *const fault_names[SIM_FAULTS] = {
     [FAULT_STRANGER] = "stranger",
     [FAULT_HOSTILE] = "hostile",
     [FAULT_ANNOUNCE] = "announce",
+    [FAULT_HAND_OVER] = "hand-over",
+    [FAULT_ADDRESSES] = "addresses",
+    [FAULT_RESYNC] = "resync",
+    [FAULT_PEER_DOWN] = "peer-down",
+    [FAULT_SAW] = "saw",
+    [FAULT_TRACK] = "track",
 };
 
 /* ---- dice ---- */
@@ -89,6 +95,10 @@ static void draw_protocol(struct vr_plan *vr, struct dice *d)
 	vr->version = vr->family == AF_INET && dice_of_1000(d, 300) ? 2 : 3;
 	vr->password = vr->version == 2 && dice_of_1000(d, 300) ? "secret" : NULL;
 	vr->unicast = dice_of_1000(d, 200);
+	vr->learn_checksum = dice_of_1000(d, 300);
+	if (SIM_CRYPTO && !vr->password && dice_of_1000(d, 200))
+		vr->auth =
+		    vr->version == 2 && dice_of_1000(d, 600) ? HA_VRRP_AUTH_AH : HA_VRRP_AUTH_HMAC;
 	vr->n_addresses = (uint8_t)(1 + dice_below(d, 2));
 	vr->any_first_address = vr->family == AF_INET6 && dice_of_1000(d, 200);
 	vr->vmac = dice_of_1000(d, 500);
@@ -149,6 +159,8 @@ static void align_group(struct plan *p, unsigned i, unsigned j)
 	vr->group = first->group;
 	vr->version = vr->family == AF_INET6 ? 3 : first->version;
 	vr->password = vr->version == 2 ? vr->password : NULL;
+	if (vr->auth == HA_VRRP_AUTH_AH && (vr->version != 2 || vr->family != AF_INET))
+		vr->auth = HA_VRRP_AUTH_NONE;
 	vr->down_timer_adverts = first->down_timer_adverts;
 	vr->no_preempt = first->no_preempt;
 	vr->preempt_delay_ns = first->preempt_delay_ns;
@@ -181,6 +193,18 @@ static void draw_groups(struct plan *p, struct dice *d)
 			for (unsigned i = 0; i < p->n_vrs; i++)
 				if (p->vr[i].group)
 					p->vr[i].part[n].priority = 200;
+}
+
+/* RFC 9568 section 8.4, on the way: the nodes of 3 send 2 as well. Not within a group. */
+static void draw_versions(struct vr_plan *vr, struct dice *d)
+{
+	bool may = vr->version == 3 && vr->family == AF_INET && !vr->auth && !vr->group;
+
+	for (unsigned i = 0; i < SIM_NODES; i++)
+		may = may && vr->part[i].interval_cs == 100;
+	vr->migrates = may && dice_of_1000(d, 500);
+	for (unsigned i = 0; i < SIM_NODES; i++)
+		vr->part[i].version = vr->migrates && dice_of_1000(d, 500) ? 2 : vr->version;
 }
 
 static void draw_steps(struct plan *p, struct dice *d)
@@ -235,6 +259,7 @@ void plan_draw(uint64_t seed, struct plan *p)
 		draw_groups(p, &d);
 	for (unsigned i = 0; i < p->n_vrs; i++) {
 		p->vr[i].vrid = draw_vrid(p, i);
+		draw_versions(&p->vr[i], &d);
 		for (unsigned n = 0; n < p->n_nodes; n++)
 			if (p->vr[i].part[n].interval_cs * NS_PER_CS < shortest)
 				shortest = p->vr[i].part[n].interval_cs * NS_PER_CS;

@@ -22,9 +22,10 @@
 
 #define SIM_NODES 5
 #define SIM_LINKS 3
-#define SIM_VRS 5	    /* virtual routers, each of which every node takes part in */
-#define SIM_STEPS 64	    /* faults in a run */
-#define SIM_PACKETS 4096    /* on their way, over all links */
+#define SIM_VRS 5	 /* virtual routers, each of which every node takes part in */
+#define SIM_STEPS 64	 /* faults in a run */
+#define SIM_PACKETS 4096 /* on their way, over all links */
+#define SIM_TRACKERS 3
 #define SIM_QUEUE 64	    /* packets a node's sockets hold while it does not read */
 #define SIM_PACKET_SIZE 192 /* bytes of an advert: three IPv6 addresses, and authentication */
 
@@ -78,6 +79,12 @@ enum fault {
 	FAULT_STRANGER, /* a router nobody knows, of the same VRID */
 	FAULT_HOSTILE,	/* bad packets */
 	FAULT_ANNOUNCE, /* the administrator asks for it */
+	FAULT_HAND_OVER,
+	FAULT_ADDRESSES, /* somebody removes them */
+	FAULT_RESYNC,	 /* netlink is read anew: what was not told then is told now */
+	FAULT_PEER_DOWN, /* BFD flaps */
+	FAULT_SAW,	 /* ARP or ND of another machine */
+	FAULT_TRACK,	 /* a tracker flaps */
 	SIM_FAULTS,
 };
 
@@ -89,7 +96,7 @@ struct step {
 
 /* How one node takes part in a virtual router. */
 struct part {
-	uint8_t priority;
+	uint8_t priority, version;
 	uint16_t interval_cs;
 	enum ha_vrrp_checksum checksum;
 	bool no_preempt;
@@ -100,6 +107,8 @@ struct vr_plan {
 	unsigned link, group; /* group 0: none */
 	uint8_t family, version, vrid, n_addresses, down_timer_adverts;
 	bool unicast, no_preempt, no_reply, last_advert, vmac, any_first_address;
+	bool learn_checksum, migrates; /* from version 2 to 3: some nodes send both, the others 2 */
+	enum ha_vrrp_auth auth;
 	const char *password;
 	uint64_t preempt_delay_ns, garp_delay_ns, garp_refresh_ns;
 	struct part part[SIM_NODES];
@@ -123,7 +132,6 @@ struct plan {
 
 extern const char *const evil_names[SIM_EVILS];
 extern const char *const fault_names[SIM_FAULTS];
-extern const struct vr_plan vr_plain;
 
 void plan_draw(uint64_t seed, struct plan *ret);
 bool plan_has(const struct plan *p, enum evil e);
@@ -162,8 +170,15 @@ struct router {
 	uint64_t last_sent_ns, backup_ns, last_heard_ns, resigned_ns, first_lower_ns;
 	uint64_t last_reply_ns;
 	uint64_t late_ns,
-	    was_late_ns;   /* the timer that runs will be; those since the last advert were */
-	bool reconfigured; /* in this state: what was promised before does not bind */
+	    was_late_ns;	 /* the timer that runs will be; those since the last advert were */
+	bool reconfigured;	 /* in this state: what was promised before does not bind */
+	bool handing, stands_by; /* it hands over; it did, and leaves the heir in peace */
+
+	/* Addresses that somebody removed: not told yet, or told at told_ns; perhaps again and again. */
+	bool lost, stubborn;
+	uint64_t told_ns, peer_down_ns;
+	int weight[SIM_TRACKERS]; /* as it counts now */
+	struct packet *captured;  /* by somebody who wants to play it again */
 };
 
 struct node {
@@ -193,7 +208,7 @@ struct packet {
 	int expect; /* an enum ha_vrrp_drop, or -1: any */
 	struct ha_vrrp_meta meta;
 	size_t len;
-	uint8_t bytes[SIM_PACKET_SIZE];
+	uint8_t bytes[SIM_PACKET_SIZE], header[20]; /* IPv4's, for AH */
 };
 
 /* Somebody with a VRID of ours: sends good adverts until he has sent enough. */
@@ -224,6 +239,10 @@ enum cause {
 	CAUSE_RECOVER,
 	CAUSE_THAW,
 	CAUSE_ANNOUNCE,
+	CAUSE_HAND_OVER,
+	CAUSE_HELD,
+	CAUSE_PEER_DOWN,
+	CAUSE_SAW,
 	CAUSE_GROUP, /* something happened to another member of its group */
 	SIM_CAUSES,
 };
@@ -328,6 +347,12 @@ void host_set_fault(struct router *r, uint32_t bit, bool on);
 void host_set_priority(struct node *n, unsigned group, unsigned vr, unsigned priority);
 void host_set_source(struct router *r, const struct ha_ip *source);
 void host_announce(struct router *r);
+void host_hand_over(struct router *r);
+void host_lose_addresses(struct router *r, bool told, bool stubborn);
+void host_resync(struct node *n);
+void host_peer_down(struct router *r, const struct ha_ip *peer);
+void host_saw(struct router *r, const struct ha_vrrp_sighting *s);
+void host_track(struct node *n, unsigned group, unsigned vr, unsigned tracker, int weight, bool up);
 uint64_t local_ns(const struct node *n, uint64_t true_ns);
 struct ha_ip host_source(const struct plan *p, unsigned vr, unsigned node);
 struct ha_ip host_address(const struct plan *p, unsigned vr, unsigned i);
@@ -346,6 +371,7 @@ size_t network_advert(const struct world *w, unsigned vr, const struct part *par
 		      uint8_t *ret);
 void network_sum(const struct vr_plan *vr, enum ha_vrrp_checksum form, const struct ha_vrrp_meta *m,
 		 uint8_t *bytes, size_t len);
+const uint8_t *network_message(const struct world *w, unsigned vr, const struct packet *p);
 struct ha_vrrp_meta network_meta(const struct ha_ip *source, const struct ha_ip *destination);
 bool network_is_multicast(const struct ha_ip *ip);
 struct ha_ip network_group(uint8_t family);
@@ -355,6 +381,7 @@ struct ha_ip network_stranger(const struct plan *p, unsigned vr);
 void faults_init(struct world *w);
 void faults_step(struct world *w, const struct step *s);
 void faults_mend(struct world *w);
+void hostile_replay(struct world *w, struct router *r, struct dice *d);
 void hostile_packet(struct world *w, struct router *r, struct dice *d);
 
 /* lockstep.c: the model beside the engine */
