@@ -39,12 +39,8 @@ static void stall(struct node *n, struct dice *d)
 {
 	static const uint64_t longest[] = {100 * MS, SECOND, 10 * SECOND, 60 * SECOND};
 	uint64_t length = 10 * MS + dice_below(d, longest[dice_below(d, 4)]);
-	bool dated = false;
 
-	/* Where adverts carry the time a suspended clock would be set right, which nothing here does. */
-	for (unsigned i = 0; i < n->w->plan.n_vrs; i++)
-		dated |= n->w->plan.vr[i].auth == HA_VRRP_AUTH_HMAC;
-	host_stall(n, length, dice_of_1000(d, 400) && !dated);
+	host_stall(n, length, dice_of_1000(d, 400));
 }
 
 /* Another configuration for the next process; all members of a group get the same one. */

@@ -53,6 +53,12 @@ static uint64_t true_ns(const struct node *n, uint64_t local)
 	return t;
 }
 
+/* CLOCK_REALTIME is kept right: by NTP, and after a suspend from the machine's own clock. */
+static uint64_t realtime_offset_ns(const struct node *n)
+{
+	return UINT64_C(1700000000) * SECOND - (uint64_t)n->shift_ns;
+}
+
 static uint64_t now_of(const struct router *r)
 {
 	return local_ns(r->node, r->node->w->now_ns);
@@ -82,7 +88,7 @@ static void before(struct router *r, enum cause cause)
 	for_each_mate(m, r)
 	{
 		m->calls = m->sent_at = m->resigned_at = m->up_at = m->down_at = m->announced_at =
-		    m->changed_at = m->n_sent = 0;
+		    m->changed_at = m->heirless_at = m->n_sent = 0;
 		m->state_before = ha_vrrp_state(m->v);
 	}
 	w->allocations = allocations;
@@ -270,8 +276,10 @@ static void on_remark(struct ha_vrrp *v, enum ha_vrrp_remark what, const struct 
 
 	(void)m, (void)v;
 	coverage_remark(r->state_before, what);
-	if (what == HA_VRRP_REMARK_NO_HEIR)
+	if (what == HA_VRRP_REMARK_NO_HEIR) {
 		r->handing = false;
+		r->heirless_at = ++r->calls;
+	}
 	if (what == HA_VRRP_REMARK_NO_SOURCE) {
 		mark_sent(r, -1);
 		r->last_sent_ns = now_of(r); /* it tried */
@@ -356,7 +364,7 @@ static void make_router(struct router *r)
 	    .auth = vr->auth,
 	    .keys = &key,
 	    .n_keys = vr->auth ? 1 : 0,
-	    .realtime_offset_ns = UINT64_C(1700000000) * SECOND,
+	    .realtime_offset_ns = realtime_offset_ns(r->node),
 	    .garp_delay_ns = vr->garp_delay_ns,
 	    .garp_refresh_ns = vr->garp_refresh_ns,
 	};
@@ -817,6 +825,9 @@ void host_wake(struct node *n)
 		n->shift_ns -= (int64_t)(local_ns(n, w->now_ns) - local_ns(n, n->stall_ns));
 	n->stalled = n->suspended = false;
 	heap_disarm(&w->events, &n->wake.due);
+	for (unsigned i = 0; i < w->plan.n_vrs; i++)
+		if (n->router[i].v)
+			ha_vrrp_set_realtime_offset(n->router[i].v, realtime_offset_ns(n));
 	for (unsigned i = 0; i < w->plan.n_vrs; i++) { /* nobody blames a sleeper */
 		n->router[i].last_sent_ns = local_ns(n, w->now_ns);
 		if (n->router[i].told_ns)

@@ -63,7 +63,7 @@ void invariants_sent(struct router *r, uint8_t priority)
 		broken(w, I8, "node %u vr %u answers one packet with %u adverts", r->node->id,
 		       r->vr, r->n_sent);
 	/* A loser's last advert is no answer; whether it lost shows later, so it is told by options. */
-	if (reply && priority && !w->plan.vr[r->vr].last_advert) {
+	if (reply && priority && !r->heirless_at && !w->plan.vr[r->vr].last_advert) {
 		if (r->last_reply_ns && now < r->last_reply_ns + 10 * MS)
 			broken(w, I8, "node %u vr %u answers twice in 10 ms", r->node->id, r->vr);
 		r->last_reply_ns = now;
@@ -103,12 +103,8 @@ static uint64_t longest_interval_ns(const struct world *w, unsigned vr)
 static void check_duel(struct world *w, unsigned vr)
 {
 	uint64_t most = longest_interval_ns(w, vr) + 2 * w->plan.delay_ns;
-	unsigned handing = 0;
 
-	/* Two that both hand over wait for each other, until each finds that there is no heir. */
-	for (unsigned i = 0; i < w->plan.n_nodes; i++)
-		handing += w->node[i].router[vr].handing;
-	if (w->actives[vr] < 2 || w->chaos || handing > 1) {
+	if (w->actives[vr] < 2 || w->chaos) {
 		w->duel_ns[vr] = 0;
 		return;
 	}

@@ -161,7 +161,7 @@ struct router {
 	bool holds;	/* the kernel: the addresses are there */
 	uint64_t sends; /* so far: a number for dice */
 	/* The call that runs: its callbacks in order (0: not yet), and the adverts it sent. */
-	unsigned calls, sent_at, resigned_at, up_at, down_at, announced_at, changed_at;
+	unsigned calls, sent_at, resigned_at, up_at, down_at, announced_at, changed_at, heirless_at;
 	enum ha_vrrp_state state_before;
 	int sent[MODEL_SENDS]; /* priorities; -1: it had no source address */
 	unsigned n_sent;
