@@ -30,7 +30,7 @@ static struct lb_server *find_known(const struct lb_group *g, uint64_t id)
 	return NULL;
 }
 
-static struct lb_server *find_member(const struct lb_group *g, uint64_t id)
+struct lb_server *group_find_member(const struct lb_group *g, uint64_t id)
 {
 	struct lb_server *s = find_known(g, id);
 
@@ -154,7 +154,7 @@ int lb_server_add(struct lb_group *g, const struct lb_server_opts *o, uint64_t *
 
 int lb_server_remove(struct lb_group *g, uint64_t id)
 {
-	struct lb_server *s = g ? find_member(g, id) : NULL;
+	struct lb_server *s = g ? group_find_member(g, id) : NULL;
 
 	if (!s)
 		return g ? -ENOENT : -EINVAL;
@@ -176,7 +176,7 @@ static int find_to_edit(const struct lb_group *g, uint64_t id, bool valid, struc
 {
 	if (!g || !valid)
 		return -EINVAL;
-	*ret = find_member(g, id);
+	*ret = group_find_member(g, id);
 	return *ret ? 0 : -ENOENT;
 }
 
@@ -256,7 +256,7 @@ int lb_server_stats(const struct lb_group *g, uint64_t id, struct lb_server_stat
 		return -EINVAL;
 	if (!s)
 		return -ENOENT;
-	sums = ledger_sum(&g->ledger, s->slot);
+	sums = server_sums(&g->ledger, s);
 	own.weight = s->weight;
 	own.maxconn = s->maxconn;
 	own.priority = s->priority;

@@ -45,6 +45,9 @@ struct lb_picker {
 	_Atomic(group_snapshot_ptr) next;
 };
 
+/* The member of this id, or NULL. */
+struct lb_server *group_find_member(const struct lb_group *g, uint64_t id);
+
 /* The last open priority group, by what is staged and by how full servers are; and the published one. */
 uint32_t group_open_priority(struct lb_group *g);
 uint32_t group_shown_priority(const struct lb_group *g);

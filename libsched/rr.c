@@ -5,6 +5,7 @@
  * commit; one that missed some knows where it was, not in which order the servers around it came and
  * went. Cost O(1), O(n) past servers that may not be chosen.
  */
+#include <errno.h>
 #include <stdio.h>
 
 #include "libsched/algos.h"
@@ -53,6 +54,21 @@ static void rr_note(const struct lb_snapshot *s, const void *cursor, const struc
 			 (place + s->n - next) % s->n);
 }
 
+static ssize_t rr_freeze(const struct lb_snapshot *s, const void *cursor, void *buf, size_t cap)
+{
+	return turn_freeze(cursor, s, buf, cap);
+}
+
+static int rr_thaw(const struct lb_snapshot *s, void *cursor, const void *buf, size_t len)
+{
+	struct reader r = reader_of(buf, len);
+
+	if (len != sizeof(uint64_t))
+		return -EBADMSG;
+	turn_thaw(cursor, s, &r);
+	return 0;
+}
+
 const struct lb_algo algo_rr = {
     .size = sizeof(algo_rr),
     .name = "rr",
@@ -61,4 +77,6 @@ const struct lb_algo algo_rr = {
     .adopt = rr_adopt,
     .pick = rr_pick,
     .note = rr_note,
+    .freeze = rr_freeze,
+    .thaw = rr_thaw,
 };

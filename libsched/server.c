@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "libsched/server.h"
 
+#include <errno.h>
+
 /* As much of delta as leaves a sum within 0..max. */
 static int64_t within(int64_t sum, int64_t delta, int64_t max)
 {
@@ -93,11 +95,45 @@ void server_finish(const struct counting *by, struct lb_server *s, const struct 
 		cell_add64(&cell->latency_sum_ns, o->latency_ns);
 }
 
+struct ledger_sums server_sums(const struct ledger *l, const struct lb_server *s)
+{
+	struct ledger_sums sum = ledger_sum(l, s->slot);
+
+	if (!s->carried)
+		return sum;
+	sum.picks += s->carried->picks;
+	for (size_t i = 0; i < LEDGER_RESULTS; i++)
+		sum.done[i] += s->carried->done[i];
+	sum.bytes += s->carried->bytes;
+	sum.latency_sum_ns += s->carried->latency_sum_ns;
+	return sum;
+}
+
+int server_carry(const struct ledger *l, struct lb_server *s, const uint32_t *count,
+		 const struct ledger_sums *sums)
+{
+	int64_t active = ledger_active(l, s->slot), inactive = ledger_inactive(l, s->slot);
+
+	if (!s->carried)
+		s->carried = mem_zalloc(sizeof(*s->carried));
+	if (!s->carried)
+		return -ENOMEM;
+	*s->carried = *sums;
+	s->was_limited = true; /* snapshots look at `limited` */
+	atomic_store_explicit(&s->limited, (int32_t)(count[LB_COUNTER_ACTIVE] - active), RELAXED);
+	atomic_store_explicit(&s->carried_inactive,
+			      (int32_t)(count[LB_COUNTER_INACTIVE] - inactive), RELAXED);
+	for (size_t c = LB_COUNTER_QUEUED; c < SERVER_COUNTERS; c++)
+		atomic_store_explicit(&s->shared[c - LB_COUNTER_QUEUED], count[c], RELAXED);
+	return 0;
+}
+
 void server_unref(struct ledger *l, struct lb_server *s)
 {
 	if (--s->refs)
 		return;
 	ledger_give_slot(l, s->slot);
 	state_unref(s->algo_state);
+	mem_free(s->carried);
 	mem_free(s);
 }

@@ -23,7 +23,8 @@ struct lb_server {
 	uint64_t id;
 	uint64_t key; /* for hash tables */
 	struct algo_state *algo_state;
-	uint64_t ramp_ns; /* slow start: when it began; see ramp.c */
+	struct ledger_sums *carried; /* of requests another process finished; NULL: none */
+	uint64_t ramp_ns;	     /* slow start: when it began; see ramp.c */
 	uint32_t maxconn;
 	uint32_t slot;	/* in the ledger */
 	uint32_t shown; /* snapshots that show it as a member: a picker may choose it */
@@ -36,7 +37,9 @@ struct lb_server {
 	bool was_limited;     /* a snapshot showed it with a maxconn: `limited` may count */
 
 	/* Everyone's. */
-	_Atomic int32_t limited; /* active connections counted while there was a maxconn */
+	_Atomic int32_t
+	    limited; /* active connections counted while there was a maxconn, or carried */
+	_Atomic int32_t carried_inactive;
 	_Atomic uint32_t shared[SERVER_COUNTERS - LB_COUNTER_QUEUED];
 };
 
@@ -51,7 +54,8 @@ static inline uint32_t server_count(const struct ledger *l, const struct lb_serv
 	if (c >= LB_COUNTER_QUEUED)
 		return atomic_load_explicit(&s->shared[c - LB_COUNTER_QUEUED], RELAXED);
 	if (c == LB_COUNTER_INACTIVE)
-		sum = ledger_inactive(l, s->slot);
+		sum = ledger_inactive(l, s->slot) +
+		      atomic_load_explicit(&s->carried_inactive, RELAXED);
 	else
 		sum = ledger_active(l, s->slot) + atomic_load_explicit(&s->limited, RELAXED);
 	return sum > 0 ? (uint32_t)sum : 0;
@@ -93,6 +97,16 @@ static inline bool server_start(const struct counting *by, struct lb_server *s, 
 	row_add_active(by->row, 1);
 	return true;
 }
+
+/* All the figures of finished requests, added up. */
+struct ledger_sums server_sums(const struct ledger *l, const struct lb_server *s);
+
+/*
+ * [editor] Makes the counters what another process counted; pickers may be counting meanwhile. 0 or
+ * -ENOMEM, with nothing changed.
+ */
+int server_carry(const struct ledger *l, struct lb_server *s, const uint32_t *count,
+		 const struct ledger_sums *sums);
 
 void server_unref(struct ledger *l, struct lb_server *s);
 

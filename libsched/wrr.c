@@ -9,11 +9,12 @@
  * becomes depends on each edit on the way. A commit is one edit here, and the table remembers the last
  * ones for pickers that missed some.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "libsched/algos.h"
-#include "libsched/snapshot.h"
+#include "libsched/turn.h"
 
 #define WRR_EDITS_MAX 32
 
@@ -232,6 +233,37 @@ static void wrr_note(const struct lb_snapshot *s, const void *cursor, const stru
 		snprintf(buf, cap, "it comes later in the list");
 }
 
+/* The server chosen last, and the level. */
+static ssize_t wrr_freeze(const struct lb_snapshot *s, const void *cursor, void *buf, size_t cap)
+{
+	const struct wrr_cursor *c = cursor;
+	const struct turn t = {.next = c->next};
+	ssize_t n = turn_freeze(&t, s, buf, cap);
+	struct writer w = writer_of((char *)buf + n, cap - (size_t)n);
+
+	write_be32(&w, c->level);
+	return w.bad ? 0 : n + (ssize_t)writer_len(&w);
+}
+
+static int wrr_thaw(const struct lb_snapshot *s, void *cursor, const void *buf, size_t len)
+{
+	const struct wrr_edit *e = in_force(s->table);
+	struct reader r = reader_of(buf, len);
+	struct wrr_cursor *c = cursor;
+	struct turn t = {0};
+	uint32_t level;
+
+	turn_thaw(&t, s, &r);
+	level = read_be32(&r);
+	if (r.bad || reader_left(&r))
+		return -EBADMSG;
+	if (!level || level > e->top || (level - 1) % e->step)
+		return 0; /* of other weights: the rotation starts anew */
+	c->next = t.next;
+	c->level = level;
+	return 0;
+}
+
 const struct lb_algo algo_wrr = {
     .size = sizeof(algo_wrr),
     .name = "wrr",
@@ -242,4 +274,6 @@ const struct lb_algo algo_wrr = {
     .adopt = wrr_adopt,
     .pick = wrr_pick,
     .note = wrr_note,
+    .freeze = wrr_freeze,
+    .thaw = wrr_thaw,
 };

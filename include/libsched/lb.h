@@ -317,6 +317,35 @@ struct lb_server_stats {
 LIBSCHED_API int lb_server_stats(const struct lb_group *g, uint64_t id,
 				 struct lb_server_stats *ret);
 
+/* ---- State for the next process, or a peer ---- */
+
+enum lb_thaw_flag {
+	/*
+	 * The connections go on in this process (hitless reload): their counts are put in force, and the
+	 * figures of finished requests. Not for a peer, which has connections of its own.
+	 */
+	LB_THAW_COUNTERS = 1 << 0,
+	/* Members only: the configuration says who is one; others in the buffer are left out. */
+	LB_THAW_MEMBERS = 1 << 1,
+};
+
+/*
+ * [editor] Writes the servers as they are staged: settings, state, up or down, slow start, counters, the
+ * removed ones with connections too. Returns the bytes it takes; if that is more than cap, nothing is
+ * written. The format has a version; it holds no name, address or secret. -EINVAL.
+ */
+LIBSCHED_API ssize_t lb_group_freeze(const struct lb_group *g, void *buf, size_t cap);
+
+/*
+ * [editor] Stages what such a buffer holds, from whomever it came: servers the group has not are added in
+ * its order, those it has get its settings; commit follows. Options of the group stay. Call
+ * lb_group_tick() first where servers are in slow start.
+ *
+ * -EBADMSG: not such a buffer, or cut off; -EPROTONOSUPPORT: of a later version; then nothing was staged.
+ * -ENOMEM, -ENOSPC: some of it was.
+ */
+LIBSCHED_API int lb_group_thaw(struct lb_group *g, const void *buf, size_t len, uint32_t flags);
+
 /* ---- Picking ---- */
 
 /*
@@ -432,6 +461,15 @@ LIBSCHED_API int lb_count(struct lb_picker *p, uint64_t id, enum lb_counter c, i
 
 /* [picker] Moves to the newest snapshot, as the next pick would; for a thread that picks rarely. */
 LIBSCHED_API int lb_picker_refresh(struct lb_picker *p);
+
+/*
+ * [picker] Where it is in its rotation and its random numbers, as bytes; lb_picker_freeze() returns as
+ * lb_group_freeze() does. Thaw it into a picker of a group with the same servers, after their commit:
+ * servers that are not there are passed over. What cannot be carried (rotations that keep a place for
+ * each server) starts anew. -EBADMSG, -EPROTONOSUPPORT as above; -ENOENT: of another algorithm.
+ */
+LIBSCHED_API ssize_t lb_picker_freeze(struct lb_picker *p, void *buf, size_t cap);
+LIBSCHED_API int lb_picker_thaw(struct lb_picker *p, const void *buf, size_t len);
 
 /* [picker] Lets go of the snapshot. The next call comes back by itself, at the start of the
  * rotation. */

@@ -37,6 +37,7 @@ enum lb_algo_flag {
 };
 
 #define LB_ALGO_STATE_MAX 65536 /* bytes, of a group's and of a server's state */
+#define LB_ALGO_FROZEN_MAX 256	/* bytes of a frozen cursor */
 #define LB_NOTE_MAX 127		/* characters of a note */
 
 /* What an algorithm is. Functions may be NULL but `pick`; each is called with the size it asked
@@ -106,6 +107,13 @@ struct lb_algo {
 	 */
 	void (*note)(const struct lb_snapshot *s, const void *cursor, const struct lb_query *q,
 		     size_t place, ssize_t chosen, char *buf, size_t cap);
+	/*
+	 * [picker] The place in the rotation as bytes, by ids and not by places; returns how many, at
+	 * most cap. thaw() gets such bytes from anywhere and believes nothing: 0, or -EBADMSG with
+	 * the cursor as it was. NULL: a rotation starts anew.
+	 */
+	ssize_t (*freeze)(const struct lb_snapshot *s, const void *cursor, void *buf, size_t cap);
+	int (*thaw)(const struct lb_snapshot *s, void *cursor, const void *buf, size_t len);
 };
 
 /* Members: places are 0..lb_snapshot_count()-1. */
