@@ -119,9 +119,10 @@ LIBHA_API int ha_vrrp_link_fd(const struct ha_vrrp_link *l);
 LIBHA_API uint64_t ha_vrrp_link_deadline(const struct ha_vrrp_link *l);
 
 /*
- * Reads at most HA_VRRP_LINK_BATCH packets, then serves the timers that are due: after a stall what
- * waited is heard first. Never blocks. 0, or -errno of the socket (-ENETDOWN: the interface is down;
- * no reason to stop); -EBUSY inside itself.
+ * Reads at most HA_VRRP_LINK_BATCH packets of each socket, then serves the timers that are due: after a
+ * stall what waited is heard first. Only the adverts of an Active that are on time leave without that.
+ * Never blocks. 0, or -errno of the socket (-ENETDOWN: the interface is down; no reason to stop); -EBUSY
+ * inside itself.
  */
 LIBHA_API int ha_vrrp_link_dispatch(struct ha_vrrp_link *l, uint64_t now_ns);
 

@@ -42,7 +42,7 @@ struct ha_vrrp_link {
 	uint32_t ifindex;
 	int fd, ah_fd, announce_fd, sight_fd; /* -1: there is none */
 	int poll_fd;			      /* of all that are read, when it is more than one */
-	bool busy;
+	bool busy, skipped;		      /* skipped: this turn read nothing */
 	struct ha_vrrp *by_vrid[256];
 	struct heap clock; /* the routers, by what ha_vrrp_deadline says of them */
 	bool no_filter;

@@ -322,6 +322,7 @@ static void a_storm_of_input_delays_no_advert(void **state)
 		for (int n = 0; n < 2 * HA_VRRP_LINK_BATCH; n++)
 			put(wire_fd, n % 2 ? 255 : 254, n % 4 ? 51 : 52, 0, 0, 12);
 		assert_int_equal(ha_vrrp_link_dispatch(l, T0 + i * S), 0);
+		assert_int_equal(ha_vrrp_link_dispatch(l, T0 + i * S + 1), 0); /* it is readable */
 	}
 	ha_vrrp_stats(r.v, &s);
 	ha_vrrp_link_stats(l, &ls);
@@ -353,6 +354,40 @@ static void it_survives_its_interface_going_down(void **state)
 		ha_vrrp_link_stats(l, &s);
 	}
 	assert_true(s.received > 0);
+}
+
+/* On time an Active sends without asking; the Backup beside it, due as well, does not: its advert waits. */
+static void only_an_active_on_time_speaks_before_it_listens(void **state)
+{
+	const uint64_t due_ns = T0 + 3 * S + 609375000;
+	struct ha_vrrp_opts o = rig_opts();
+	struct ha_vrrp_link_stats s = {.size = sizeof(s)};
+	struct ha_vrrp *active;
+	struct rig other;
+	struct pollfd p;
+
+	(void)state;
+	up(AF_INET, 100);
+	memset(&other, 0, sizeof(other));
+	o.vrid = 52;
+	o.priority = 255;
+	assert_int_equal(ha_vrrp_new(&o, &rig_ops, &other, &active), 0);
+	assert_int_equal(ha_vrrp_link_add(l, active), 0);
+	assert_int_equal(ha_vrrp_start(active, due_ns - S - 1),
+			 0); /* due a moment before the Backup */
+	put(wire_fd, 255, 51, 0, 0, 12);
+	p = (struct pollfd){.fd = ha_vrrp_link_fd(l), .events = POLLIN};
+	assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
+	r.log[0] = other.log[0] = 0;
+	assert_int_equal(ha_vrrp_link_dispatch(l, due_ns), 0);
+	ha_vrrp_link_stats(l, &s);
+	assert_int_equal(s.received, 0);
+	assert_string_equal(other.log, "send255");
+	assert_true(ha_vrrp_link_deadline(l) <= due_ns);
+	assert_int_equal(ha_vrrp_link_dispatch(l, due_ns), 0);
+	assert_int_equal(ha_vrrp_state(r.v), HA_VRRP_BACKUP);
+	assert_int_equal(ha_vrrp_link_remove(l, active), 0);
+	ha_vrrp_free(active);
 }
 
 static void serves_timers_of_all_routers(void **state)
@@ -541,6 +576,7 @@ int main(void)
 	    T(the_filter_knows_ipv6),
 	    T(a_storm_of_input_delays_no_advert),
 	    T(it_survives_its_interface_going_down),
+	    T(only_an_active_on_time_speaks_before_it_listens),
 	    T(serves_timers_of_all_routers),
 	    T(it_knows_each_deadline_whoever_moved_it),
 	    T(it_knows_the_deadlines_of_a_group),
