@@ -43,6 +43,7 @@ struct loop {
 	LIST_HEAD(, loop_source) sources;
 	int epoll_fd;
 	uint64_t now_ns;
+	uint64_t rest_ns, rests_until_ns;
 	bool stopped, has_dead;
 	int result;
 };
@@ -223,8 +224,7 @@ static void run_due(struct loop *l)
 {
 	struct loop_source *s;
 
-	LIST_FOREACH(s, &l->sources, entry)
-	{
+	LIST_FOREACH (s, &l->sources, entry) {
 		if (deadline_of(s) > l->now_ns)
 			continue;
 		if (s->kind == SOURCE_OBJECT) {
@@ -247,36 +247,57 @@ static void read_signals(struct loop_source *s)
 	}
 }
 
-/* How long to sleep, or NULL for "until something is ready". */
-static const struct timespec *sleep_time(const struct loop *l, struct timespec *room)
+void loop_set_rest_ns(struct loop *l, uint64_t ns)
 {
-	uint64_t first = LOOP_NEVER, now = loop_clock_ns(), ns;
+	l->rest_ns = ns;
+}
+
+static uint64_t next_deadline(const struct loop *l)
+{
+	uint64_t first = LOOP_NEVER;
 	const struct loop_source *s;
 
-	LIST_FOREACH(s, &l->sources, entry)
-	{
+	LIST_FOREACH (s, &l->sources, entry) {
 		uint64_t d = deadline_of(s);
 
 		if (d < first)
 			first = d;
 	}
-	if (first == LOOP_NEVER)
-		return NULL;
-	ns = first > now ? first - now : 0;
-	*room = (struct timespec){.tv_sec = (time_t)(ns / 1000000000u),
-				  .tv_nsec = (long)(ns % 1000000000u)};
-	return room;
+	return first;
+}
+
+/* Sleeps until something is ready or due: how many events, or -1. */
+static int sleep_until_due(const struct loop *l, struct epoll_event *event)
+{
+	uint64_t first = next_deadline(l),
+		 now = first == LOOP_NEVER && !l->rests_until_ns ? 0 : loop_clock_ns();
+	uint64_t until = l->rests_until_ns < first ? l->rests_until_ns : first;
+	struct timespec t;
+
+	if (until > now && l->rests_until_ns > now) {
+		t = (struct timespec){.tv_sec = (time_t)(until / 1000000000u),
+				      .tv_nsec = (long)(until % 1000000000u)};
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+		now = until;
+	}
+	t = (struct timespec){0};
+	if (first > now) {
+		t.tv_sec = (time_t)((first - now) / 1000000000u);
+		t.tv_nsec = (long)((first - now) % 1000000000u);
+	}
+	return epoll_pwait2(l->epoll_fd, event, EVENTS_PER_TURN, first == LOOP_NEVER ? NULL : &t,
+			    NULL);
 }
 
 static int turn(struct loop *l)
 {
 	struct epoll_event event[EVENTS_PER_TURN];
-	struct timespec room;
-	int n = epoll_pwait2(l->epoll_fd, event, EVENTS_PER_TURN, sleep_time(l, &room), NULL);
+	int n = sleep_until_due(l, event);
 
 	if (n < 0 && errno != EINTR)
 		return -errno;
 	l->now_ns = loop_clock_ns();
+	l->rests_until_ns = n > 0 && l->rest_ns ? l->now_ns + l->rest_ns : 0;
 	run_due(l);
 	for (int i = 0; i < n && !l->stopped; i++) {
 		struct loop_source *s = event[i].data.ptr;

@@ -26,6 +26,13 @@ uint64_t loop_clock_ns(void);
 int loop_new(struct loop **ret);
 void loop_free(struct loop *l);
 
+/*
+ * After a turn that read descriptors they are looked at again no sooner than `ns` later, timers and
+ * deadlines apart: in a burst of input many packets share one wake-up, alone it is handled at once. 0,
+ * the default: at once.
+ */
+void loop_set_rest_ns(struct loop *l, uint64_t ns);
+
 /* The time this turn began: what callbacks hand to the libraries. */
 uint64_t loop_now_ns(const struct loop *l);
 

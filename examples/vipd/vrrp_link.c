@@ -11,6 +11,8 @@
 #include "log.h"
 #include "vrrp.h"
 
+#define RECEIVE_BUFFER (1u << 20) /* 255 routers on a link may all speak at the same moment */
+
 const struct device *device_find(const struct vrrp *v, const char *name)
 {
 	for (size_t i = 0; i < v->n_devices; i++)
@@ -118,7 +120,8 @@ static void ask(struct speaker *s, uint32_t ifindex)
 			.socket = {.size = sizeof(m.socket),
 				   .family = s->family,
 				   .ifindex = ifindex,
-				   .group = s->group}};
+				   .group = s->group,
+				   .receive_buffer_bytes = RECEIVE_BUFFER}};
 	int r = 0;
 
 	for (int kind = HA_VRRP_SOCKET_ADVERT; kind <= HA_VRRP_SOCKET_AH && r >= 0; kind++) {

@@ -16,6 +16,7 @@
 #include "vrrp.h"
 
 #define MESSAGES_PER_TURN 1024
+#define REST_NS UINT64_C(500000) /* a burst of adverts shares a wake-up; far below a skew time */
 #define PATIENCE_NS UINT64_C(2000000000) /* for sockets, when a predecessor was Active */
 
 static void on_kernel(struct loop *l, int fd, uint32_t events, void *userdata)
@@ -205,6 +206,8 @@ static int set_up(struct vrrp *v)
 	const struct msg again = {.type = MSG_RESYNC};
 	int r = loop_new(&v->loop);
 
+	if (r >= 0)
+		loop_set_rest_ns(v->loop, REST_NS);
 	v->track = calloc(v->birth->conf->n_scripts + 1, 1);
 	if (!v->track)
 		return -ENOMEM;

@@ -71,7 +71,8 @@ struct ha_vrrp_link_opts {
 	/* Of adverts. Default 255, which multicast must have (RFC 9568 section 5.1.1.3). */
 	uint8_t ttl;
 
-	uint32_t receive_buffer_bytes; /* default: the system's */
+	/* Default: the system's, which holds about 200 adverts. More than rmem_max with CAP_NET_ADMIN. */
+	uint32_t receive_buffer_bytes;
 
 	/*
 	 * Adverts of VRIDs that no router of the link has are kept out by the kernel: a neighbour's

@@ -100,6 +100,14 @@ static int configure6(int fd, const struct ha_vrrp_socket *want, int hops)
 	return 0;
 }
 
+/* Beyond the system's limit where that may be: 255 routers may all speak at the same moment. */
+static int set_receive_buffer(int fd, int bytes)
+{
+	if (!set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, bytes))
+		return 0;
+	return set_int(fd, SOL_SOCKET, SO_RCVBUF, bytes);
+}
+
 static int configure(int fd, const struct ha_vrrp_socket *want)
 {
 	int ttl = want->ttl ? want->ttl : 255;
@@ -108,7 +116,7 @@ static int configure(int fd, const struct ha_vrrp_socket *want)
 	if (r < 0)
 		return r;
 	if (want->receive_buffer_bytes)
-		r = set_int(fd, SOL_SOCKET, SO_RCVBUF, (int)want->receive_buffer_bytes);
+		r = set_receive_buffer(fd, (int)want->receive_buffer_bytes);
 	/* Adverts must leave before everything else that waits in the queue of the interface. */
 	if (!r)
 		r = set_int(fd, SOL_SOCKET, SO_PRIORITY, 6 /* interactive control */);
