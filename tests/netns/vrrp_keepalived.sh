@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# A libha virtual router and Debian's keepalived elect each other: VRRP 2 with password, VRRP 3 over IPv4 and
+# A libha virtual router and Debian's keepalived elect each other: VRRP 2 with password and with AH, VRRP 3 over IPv4 and
 # IPv6, unicast. Each scenario: backup, silent death of the peer, preemption by the peer, its resignation, and
 # the same with us as the better one. $1: the program vrrp_router.
 set -u
@@ -152,6 +152,13 @@ version=2 interval=1 interval_cs=100 tail='secret' keepalived_words='authenticat
         auth_pass secret
     }'
 run_scenario
+scenario="version 2 with AH, IPv4"
+tail='ah:secret' keepalived_words='authentication {
+        auth_type AH
+        auth_pass secret
+    }'
+"$router" none 51 $address 100 100 2 $tail >/dev/null 2>&1
+if [ $? = 77 ]; then echo "left out: $scenario: needs libcrypto"; else run_scenario; fi
 scenario="version 3, unicast"
 version=3 interval=0.1 interval_cs=10 tail='- 10.9.0.2' keepalived_words='unicast_src_ip 10.9.0.2
     unicast_peer {

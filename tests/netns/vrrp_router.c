@@ -4,7 +4,9 @@
  * opens sockets on request (SCM_RIGHTS), this process becomes nobody. It prints its changes of state and
  * remarks, its counters as a line of JSON after SIGUSR1, and puts up no address.
  *
- *	vrrp_router INTERFACE VRID ADDRESS PRIORITY CENTISECONDS VERSION [PASSWORD|-] [PEER]
+ *	vrrp_router INTERFACE VRID ADDRESS PRIORITY CENTISECONDS VERSION [PASSWORD|ah:PASSWORD|-] [PEER]
+ *
+ * Without libcrypto there is no AH: exit status 77.
  */
 #include <libha/vrrp_link.h>
 
@@ -20,7 +22,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifdef HAVE_LIBCRYPTO
+#include "adapters/hmac_openssl.h"
+#define HMAC hmac_openssl
+#else
+#define HMAC NULL
+#endif
+
 #define NOBODY 65534
+#define AH "ah:"
 
 static volatile sig_atomic_t ended, asked;
 
@@ -212,6 +222,44 @@ static void run(struct ha_vrrp *v, struct ha_vrrp_link *link)
 	ha_vrrp_stop(v, now());
 }
 
+/* What the command line says; what the options point at. */
+struct wanted {
+	struct ha_vrrp_opts o;
+	struct ha_vrrp_link_opts lo;
+	struct ha_vrrp_key key;
+	struct ha_ip address, peer;
+};
+
+static bool read_words(struct wanted *w, int argc, char **argv)
+{
+	const char *secret = argc > 7 && strcmp(argv[7], "-") ? argv[7] : NULL;
+
+	if (argc < 7 || ha_ip_parse(argv[3], &w->address) < 0)
+		return false;
+	w->lo.ifindex = if_nametoindex(argv[1]);
+	w->lo.family = w->o.family = w->address.family;
+	w->o.vrid = (uint8_t)atoi(argv[2]);
+	w->o.addresses = &w->address;
+	w->o.priority = (uint8_t)atoi(argv[4]);
+	w->o.advert_interval_cs = (uint16_t)atoi(argv[5]);
+	w->o.version = (uint8_t)atoi(argv[6]);
+	if (secret && !strncmp(secret, AH, strlen(AH))) {
+		w->key.secret = secret + strlen(AH);
+		w->key.len = strlen(secret) - strlen(AH);
+		w->o.auth = HA_VRRP_AUTH_AH;
+		w->o.keys = &w->key;
+		w->o.n_keys = 1;
+		w->lo.ah = true;
+	} else {
+		w->o.auth_pass = secret;
+	}
+	if (argc > 8 && ha_ip_parse(argv[8], &w->peer) == 0) {
+		w->o.peers = &w->peer;
+		w->o.n_peers = 1;
+	}
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	struct ha_vrrp_ops ops = {.size = sizeof(ops),
@@ -219,16 +267,18 @@ int main(int argc, char **argv)
 				  .announce = on_announce,
 				  .changed = on_change,
 				  .dropped = on_drop,
-				  .remark = on_remark};
-	struct ha_vrrp_link_opts lo = {.size = sizeof(lo), .open_socket = ask};
-	struct ha_vrrp_opts o = {.size = sizeof(o), .n_addresses = 1, .any_first_address = true};
+				  .remark = on_remark,
+				  .hmac = HMAC};
+	struct wanted w = {.o = {.size = sizeof(w.o), .n_addresses = 1, .any_first_address = true},
+			   .lo = {.size = sizeof(w.lo), .open_socket = ask}};
 	struct ha_vrrp_link *link = NULL;
 	struct ha_vrrp *v = NULL;
-	struct ha_ip address, peer;
 	int channel[2], r;
 
-	if (argc < 7 || ha_ip_parse(argv[3], &address) < 0)
+	if (!read_words(&w, argc, argv))
 		return fprintf(stderr, "vrrp_router: see the head of vrrp_router.c\n"), 2;
+	if (w.o.auth && !ops.hmac)
+		return 77;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0)
 		return fail("socketpair", -errno);
 	if (fork() == 0) {
@@ -239,29 +289,17 @@ int main(int argc, char **argv)
 	if (setgroups(0, NULL) < 0 || setgid(NOBODY) < 0 || setuid(NOBODY) < 0)
 		return fail("cannot become nobody", -errno);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	lo.ifindex = if_nametoindex(argv[1]);
-	lo.family = o.family = address.family;
-	lo.userdata = &channel[0];
-	o.vrid = (uint8_t)atoi(argv[2]);
-	o.addresses = &address;
-	o.priority = (uint8_t)atoi(argv[4]);
-	o.advert_interval_cs = (uint16_t)atoi(argv[5]);
-	o.version = (uint8_t)atoi(argv[6]);
-	o.auth_pass = argc > 7 && strcmp(argv[7], "-") ? argv[7] : NULL;
-	if (argc > 8 && ha_ip_parse(argv[8], &peer) == 0) {
-		o.peers = &peer;
-		o.n_peers = 1;
-	}
-	r = ha_vrrp_link_source(lo.ifindex, o.family, &address, 1, &o.source);
+	w.lo.userdata = &channel[0];
+	r = ha_vrrp_link_source(w.lo.ifindex, w.o.family, &w.address, 1, &w.o.source);
 	if (r < 0)
 		return fail("no source address", r);
-	if (ha_vrrp_check(&o))
-		return fprintf(stderr, "vrrp_router: %s\n", ha_vrrp_check(&o)), 2;
-	r = ha_vrrp_link_new(&lo, &link);
+	if (ha_vrrp_check(&w.o))
+		return fprintf(stderr, "vrrp_router: %s\n", ha_vrrp_check(&w.o)), 2;
+	r = ha_vrrp_link_new(&w.lo, &link);
 	if (r < 0)
 		return fail("link", r);
 	close(channel[0]); /* nothing more will be asked */
-	r = ha_vrrp_new(&o, &ops, &link, &v);
+	r = ha_vrrp_new(&w.o, &ops, &link, &v);
 	if (r < 0)
 		return fail("router", r);
 	signal(SIGINT, end);
