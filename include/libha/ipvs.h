@@ -78,6 +78,66 @@ LIBHA_API int ha_ipvs_dump(struct ha_ipvs *v, struct ha_service_table **ret);
 LIBHA_API int ha_ipvs_apply(struct ha_ipvs *v, const struct ha_service_plan *p,
 			    const struct ha_service_apply_ops *ops, void *userdata);
 
+/* ---- Connections copied to another load balancer ---- */
+
+/*
+ * The kernel's two sync daemons of a network namespace: the master multicasts its connections, the backup
+ * takes in those of others. Both may run at once, so that either node can take over. They belong to nobody:
+ * whoever finds one running asks ha_ipvs_sync_get() what it does.
+ */
+enum ha_ipvs_sync_role {
+	HA_IPVS_SYNC_MASTER = 1, /* IP_VS_STATE_MASTER of linux/ip_vs.h */
+	HA_IPVS_SYNC_BACKUP = 2, /* IP_VS_STATE_BACKUP */
+};
+
+struct ha_ipvs_sync {
+	size_t size; /* sizeof(struct ha_ipvs_sync) */
+	enum ha_ipvs_sync_role role;
+	char interface[16]; /* a link that is up, with its NUL */
+	struct ha_ip group; /* multicast; none: 224.0.0.81 */
+	uint16_t max_len; /* bytes of UDP payload; 0: what the link's MTU allows. The backup must */
+			  /* take what the master sends */
+	uint16_t port;	  /* host order; 0: 8848 */
+	uint8_t ttl;	  /* of the master's packets; 0: 1 */
+	uint8_t sync_id;  /* a backup takes in those of this id only; 0: any */
+	uint8_t reserved[2]; /* 0 */
+};
+
+/*
+ * Starts a daemon. 0; -EEXIST: one of this role runs (stop it to change it); -ENODEV: no such link;
+ * -EINVAL: no role or interface, no multicast group, or the kernel's; -EBUSY inside a callback; -ENOMEM,
+ * -EPERM. Of several daemons for one role (net.ipv4.vs.sync_ports) it starts all.
+ */
+LIBHA_API int ha_ipvs_sync_start(struct ha_ipvs *v, const struct ha_ipvs_sync *s);
+/* Stops it. 0; -ESRCH: it does not run; as ha_ipvs_sync_start(). */
+LIBHA_API int ha_ipvs_sync_stop(struct ha_ipvs *v, enum ha_ipvs_sync_role role);
+/* What runs, ret->size set by the caller. 0; -ESRCH: it does not run; as ha_ipvs_dump(). */
+LIBHA_API int ha_ipvs_sync_get(struct ha_ipvs *v, enum ha_ipvs_sync_role role,
+			       struct ha_ipvs_sync *ret);
+
+/* ---- Timeouts and counters ---- */
+
+/* How long an idle connection is kept, in seconds, for all services of the namespace. */
+struct ha_ipvs_timeouts {
+	size_t size;	    /* sizeof(struct ha_ipvs_timeouts) */
+	uint32_t tcp_s;	    /* established; the kernel's default is 900 */
+	uint32_t tcp_fin_s; /* after a FIN; 120 */
+	uint32_t udp_s;	    /* 300 */
+	uint32_t reserved;  /* 0 */
+};
+
+/* Those that are not 0. 0; -EINVAL: beyond what the kernel can count; -EBUSY, -EPERM, -errno. */
+LIBHA_API int ha_ipvs_timeouts_set(struct ha_ipvs *v, const struct ha_ipvs_timeouts *t);
+/* ret->size set by the caller; 0 of a protocol the kernel lacks. 0; as ha_ipvs_dump(). */
+LIBHA_API int ha_ipvs_timeouts_get(struct ha_ipvs *v, struct ha_ipvs_timeouts *ret);
+
+/*
+ * Sets the counters of one service and its destinations to zero, found by its key, or for NULL those of all;
+ * connections stay counted. 0; -ESRCH: no such service; -EINVAL, -E2BIG as ha_service_check(); -EBUSY,
+ * -EPERM, -errno.
+ */
+LIBHA_API int ha_ipvs_zero(struct ha_ipvs *v, const struct ha_service_opts *service);
+
 #ifdef __cplusplus
 }
 #endif

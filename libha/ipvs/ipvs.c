@@ -9,20 +9,11 @@
 #include <linux/ip_vs.h>
 #include <linux/netlink.h>
 
-#include <libha/ipvs.h>
-
 #include "base/mem.h"
 #include "base/sized.h"
 #include "ipvs/codec.h"
-#include "nl/call.h"
+#include "ipvs/handle.h"
 #include "service/plan.h"
-
-struct ha_ipvs {
-	struct nl_channel channel;
-	struct nl_batch batch;
-	uint16_t type; /* message type of the family */
-	bool busy;     /* in a callback */
-};
 
 /* ---- Opening ---- */
 
@@ -149,16 +140,16 @@ static const struct nl_query_ops info_ops = {.message = take_info};
 static const struct nl_query_ops service_ops = {take_service, forget_services};
 static const struct nl_query_ops dest_ops = {take_dest, forget_dests};
 
-static int ask(struct ha_ipvs *v, const struct nl_query_ops *ops, struct dump *d)
+int ipvs_ask(struct ha_ipvs *v, const struct nl_query_ops *ops, void *userdata)
 {
 	int r;
 
 	nl_batch_end(&v->batch);
-	r = nl_query(&v->channel, &v->batch, ops, d);
+	r = nl_query(&v->channel, &v->batch, ops, userdata);
 	return r == -EINTR ? -EAGAIN : r;
 }
 
-static struct writer *question(struct ha_ipvs *v, uint16_t flags)
+struct writer *ipvs_begin(struct ha_ipvs *v, uint16_t flags)
 {
 	nl_batch_reset(&v->batch);
 	return nl_batch_begin(&v->batch, v->type, flags);
@@ -174,8 +165,8 @@ int ha_ipvs_info(struct ha_ipvs *v, uint32_t *ret_version, uint32_t *ret_conn_ta
 	if (v->busy)
 		return -EBUSY;
 	d.type = v->type;
-	nl_genl_put(question(v, 0), IPVS_CMD_GET_INFO, IPVS_GENL_VERSION);
-	r = ask(v, &info_ops, &d);
+	nl_genl_put(ipvs_begin(v, 0), IPVS_CMD_GET_INFO, IPVS_GENL_VERSION);
+	r = ipvs_ask(v, &info_ops, &d);
 	if (r < 0)
 		return r;
 	*ret_version = d.version;
@@ -187,12 +178,12 @@ static int read_all(struct ha_ipvs *v, struct dump *d)
 {
 	int r;
 
-	nl_genl_put(question(v, NLM_F_DUMP), IPVS_CMD_GET_SERVICE, IPVS_GENL_VERSION);
-	r = ask(v, &service_ops, d);
+	nl_genl_put(ipvs_begin(v, NLM_F_DUMP), IPVS_CMD_GET_SERVICE, IPVS_GENL_VERSION);
+	r = ipvs_ask(v, &service_ops, d);
 	for (struct ha_service *s = NULL; !r && (s = ha_service_next(d->table, s));) {
 		d->service = s;
-		ipvs_codec_put_key(question(v, NLM_F_DUMP), IPVS_CMD_GET_DEST, &s->o);
-		r = ask(v, &dest_ops, d);
+		ipvs_codec_put_key(ipvs_begin(v, NLM_F_DUMP), IPVS_CMD_GET_DEST, &s->o);
+		r = ipvs_ask(v, &dest_ops, d);
 	}
 	return r;
 }

@@ -18,6 +18,7 @@
 
 #include "fail.h"
 #include "ipvs/codec.h"
+#include "ipvs/config_codec.h"
 #include "words.h"
 
 #define FAMILY 30
@@ -78,6 +79,15 @@ static void answer_body(struct far_end *f, const struct nl_msg *msg, uint8_t cmd
 		nl_genl_put(&w, IPVS_CMD_SET_INFO, 1);
 		nl_attr_put_u32(&w, IPVS_INFO_ATTR_VERSION, 0x010201);
 		nl_attr_put_u32(&w, IPVS_INFO_ATTR_CONN_TAB_SIZE, 4096);
+	} else if (cmd == IPVS_CMD_GET_CONFIG) {
+		const struct ha_ipvs_timeouts t = {.tcp_s = 900, .tcp_fin_s = 120, .udp_s = 300};
+
+		ipvs_codec_put_timeouts(&w, &t);
+	} else if (cmd == IPVS_CMD_GET_DAEMON) {
+		const struct ha_ipvs_sync sync = {
+		    .role = HA_IPVS_SYNC_BACKUP, .interface = "eth0", .sync_id = 9};
+
+		ipvs_codec_put_sync(&w, &sync);
 	} else if (cmd == IPVS_CMD_GET_SERVICE) {
 		ipvs_codec_put_service(&w, IPVS_CMD_NEW_SERVICE, &s);
 	} else {
@@ -112,7 +122,8 @@ static void answer(struct far_end *f, struct nl_msg msg)
 	if (msg.type == FAMILY && f->n_commands < sizeof(f->commands))
 		f->commands[f->n_commands++] = header.cmd;
 	if (!error && (msg.type == GENL_ID_CTRL || header.cmd == IPVS_CMD_GET_INFO ||
-		       header.cmd == IPVS_CMD_GET_SERVICE || header.cmd == IPVS_CMD_GET_DEST))
+		       header.cmd == IPVS_CMD_GET_SERVICE || header.cmd == IPVS_CMD_GET_DEST ||
+		       header.cmd == IPVS_CMD_GET_CONFIG || header.cmd == IPVS_CMD_GET_DAEMON))
 		answer_body(f, &msg, header.cmd);
 	if (error || (msg.flags & NLM_F_ACK && (msg.flags & NLM_F_DUMP) != NLM_F_DUMP))
 		answer_error(f, &msg, error);
@@ -406,6 +417,50 @@ static void memory_failure_while_applying_is_told_for_every_step(void **state)
 	ha_service_table_free(none);
 }
 
+static void what_is_beside_services_is_read_and_set(void **state)
+{
+	struct far_end *f = *state;
+	struct ha_ipvs_sync s = {.size = sizeof(s)};
+	struct ha_ipvs_timeouts t = {.size = sizeof(t)}, none = {.size = sizeof(none)};
+	struct ha_service_opts mark = {.size = sizeof(mark), .fwmark = 7};
+	struct ha_ipvs *v;
+	size_t n;
+
+	assert_int_equal(open_at(f, &v), 0);
+	assert_int_equal(ha_ipvs_sync_get(v, HA_IPVS_SYNC_MASTER, &s), -ESRCH);
+	assert_int_equal(ha_ipvs_sync_get(v, HA_IPVS_SYNC_BACKUP, &s), 0);
+	assert_string_equal(s.interface, "eth0");
+	f->answer[IPVS_CMD_NEW_DAEMON] = -EEXIST;
+	assert_int_equal(ha_ipvs_sync_start(v, &s), -EEXIST);
+	assert_int_equal(ha_ipvs_sync_stop(v, HA_IPVS_SYNC_BACKUP), 0);
+	assert_int_equal(ha_ipvs_timeouts_get(v, &t), 0);
+	assert_int_equal(t.tcp_fin_s, 120);
+	assert_int_equal(ha_ipvs_timeouts_set(v, &t), 0);
+	assert_int_equal(ha_ipvs_zero(v, NULL), 0);
+	f->answer[IPVS_CMD_ZERO] = -ESRCH;
+	assert_int_equal(ha_ipvs_zero(v, &mark), -ESRCH);
+	/* Answers that lie. */
+	f->cut = true;
+	assert_int_equal(ha_ipvs_sync_get(v, HA_IPVS_SYNC_BACKUP, &s), -EBADMSG);
+	f->cut = false;
+	f->wrong_type = true;
+	assert_int_equal(ha_ipvs_timeouts_get(v, &t), -EBADMSG);
+	f->wrong_type = false;
+	/* What is misuse, or nothing, is not sent. */
+	n = f->n_commands;
+	assert_int_equal(ha_ipvs_timeouts_set(v, &none), 0);
+	assert_int_equal(ha_ipvs_timeouts_set(v, NULL), -EINVAL);
+	assert_int_equal(ha_ipvs_sync_stop(v, 0), -EINVAL);
+	assert_int_equal(ha_ipvs_sync_start(v, NULL), -EINVAL);
+	assert_int_equal(ha_ipvs_sync_get(v, HA_IPVS_SYNC_BACKUP, NULL), -EINVAL);
+	s.role = 3;
+	assert_int_equal(ha_ipvs_sync_start(v, &s), -EINVAL);
+	mark.fwmark = 0;
+	assert_int_equal(ha_ipvs_zero(v, &mark), -EINVAL);
+	assert_int_equal(f->n_commands, n);
+	ha_ipvs_close(v);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -416,6 +471,7 @@ int main(void)
 	    TEST(closing_closes_the_transport),
 	    TEST(a_dump_that_lies_gives_no_table),
 	    TEST(a_call_from_inside_a_callback_is_busy),
+	    TEST(what_is_beside_services_is_read_and_set),
 	    TEST(each_error_names_its_step),
 	    TEST(what_is_there_already_is_adopted),
 	    TEST(lost_answers_leave_every_step_unknown),

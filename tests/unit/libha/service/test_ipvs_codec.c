@@ -10,6 +10,7 @@
 #include <libha/ipvs.h>
 
 #include "ipvs/codec.h"
+#include "ipvs/config_codec.h"
 #include "service/model.h"
 #include "words.h"
 
@@ -243,6 +244,72 @@ static void masquerading_is_refused_with_a_reason(void **state)
 	assert_non_null(strstr(reason, "nftables"));
 }
 
+static struct ha_ipvs_sync sync_daemon(const char *group)
+{
+	struct ha_ipvs_sync s = {.size = sizeof(s),
+				 .role = HA_IPVS_SYNC_MASTER,
+				 .interface = "eth0",
+				 .max_len = 1200,
+				 .port = 9999,
+				 .ttl = 3,
+				 .sync_id = 255};
+
+	if (group)
+		assert_int_equal(ha_ip_parse(group, &s.group), 0);
+	return s;
+}
+
+static void a_sync_daemon_is_read_back(void **state)
+{
+	static const char *const groups[] = {"224.0.0.99", "ff02::99", NULL};
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		struct ha_ipvs_sync s = sync_daemon(groups[i]), got;
+		uint8_t buf[256];
+		struct writer w = writer_of(buf, sizeof(buf));
+
+		assert_int_equal(ipvs_codec_check_sync(&s), 0);
+		ipvs_codec_put_sync(&w, &s);
+		assert_true(ipvs_codec_read_sync(reader_of(buf, writer_len(&w)), &got));
+		assert_memory_equal(&s, &got, sizeof(s));
+		for (size_t len = 0; len < writer_len(&w); len++) /* cut short anywhere */
+			assert_false(ipvs_codec_read_sync(reader_of(buf, len), &got));
+	}
+}
+
+static void a_sync_daemon_that_makes_no_sense_is_refused(void **state)
+{
+	struct ha_ipvs_sync s = sync_daemon("192.0.2.1");
+
+	(void)state;
+	assert_int_equal(ipvs_codec_check_sync(&s), -EINVAL); /* no multicast group */
+	s = sync_daemon("2001:db8::1");
+	assert_int_equal(ipvs_codec_check_sync(&s), -EINVAL);
+	s = sync_daemon(NULL);
+	s.role = 3;
+	assert_int_equal(ipvs_codec_check_sync(&s), -EINVAL);
+	s = sync_daemon(NULL);
+	s.interface[0] = 0;
+	assert_int_equal(ipvs_codec_check_sync(&s), -EINVAL);
+	memset(s.interface, 'x', sizeof(s.interface));
+	assert_int_equal(ipvs_codec_check_sync(&s), -EINVAL);
+}
+
+static void timeouts_of_zero_are_not_sent(void **state)
+{
+	struct ha_ipvs_timeouts t = {.size = sizeof(t), .tcp_s = 600, .udp_s = 17}, got;
+	uint8_t buf[64];
+	struct writer w = writer_of(buf, sizeof(buf));
+
+	(void)state;
+	ipvs_codec_put_timeouts(&w, &t);
+	assert_int_equal(writer_len(&w), 4 + 8 + 8);
+	assert_true(ipvs_codec_read_timeouts(reader_of(buf, writer_len(&w)), &got));
+	assert_memory_equal(&t, &got, sizeof(t));
+	assert_false(ipvs_codec_read_timeouts(reader_of(buf, writer_len(&w) - 1), &got));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +322,9 @@ int main(void)
 	    cmocka_unit_test(attributes_of_a_wrong_length_are_refused),
 	    cmocka_unit_test(a_netmask_that_is_no_prefix_is_odd),
 	    cmocka_unit_test(masquerading_is_refused_with_a_reason),
+	    cmocka_unit_test(a_sync_daemon_is_read_back),
+	    cmocka_unit_test(a_sync_daemon_that_makes_no_sense_is_refused),
+	    cmocka_unit_test(timeouts_of_zero_are_not_sent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
