@@ -141,6 +141,9 @@ LIBHA_API int ha_vrrp_link_send_from(struct ha_vrrp_link *l, const struct ha_vrr
 				     const uint8_t mac[6], const struct ha_ip *destination,
 				     const void *advert, size_t len);
 
+/* Sends a whole Ethernet frame, such as a router advertisement, on the link's interface. 0 or -errno. */
+LIBHA_API int ha_vrrp_link_send_frame(struct ha_vrrp_link *l, const void *frame, size_t len);
+
 /* An address to be announced by gratuitous ARP or unsolicited NA (RFC 9568 section 6.4.1). */
 struct ha_vrrp_announcement {
 	size_t size;

@@ -550,6 +550,13 @@ int ha_vrrp_link_send_from(struct ha_vrrp_link *l, const struct ha_vrrp *v, cons
 	return r;
 }
 
+int ha_vrrp_link_send_frame(struct ha_vrrp_link *l, const void *frame, size_t len)
+{
+	if (!l || !frame || len < 14 || len > VRRP_FRAME_SIZE)
+		return -EINVAL;
+	return link_send_frame(l, l->ifindex, frame, len);
+}
+
 /* ---- the source address ---- */
 
 /* The C library gives the label of an IPv4 address for the name: "eth0:mgmt" (no name has a colon). */

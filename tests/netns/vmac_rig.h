@@ -33,7 +33,7 @@
 static const uint8_t own_mac[6] = {2, 0, 0, 0, 0, 0x0a}, client_mac[6] = {2, 0, 0, 0, 0, 0x99},
 		     everybody[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 static const uint8_t echo_reply = 0, redirect = 5, advertisement = 136, solicitation = 135,
-		     echo_reply6 = 129;
+		     echo_reply6 = 129, router_advertisement = 134;
 static struct ha_net *net;
 static int wire_fd = -1, beyond_fd = -1;
 

@@ -2,6 +2,8 @@
 /* The virtual router MAC address: what a Backup and an Active do, frame by frame. */
 #include "vmac_rig.h"
 
+#include <libha/vrrp_ra.h>
+
 /* ---- the device ---- */
 
 static void it_is_made_as_keepalived_names_it_and_down(void **state)
@@ -570,6 +572,36 @@ static void R6_an_ipv6_advert_leaves_from_the_virtual_mac(void **state)
 	free_router();
 }
 
+/* The far end is a host for once, which takes its default router from the wire. */
+static void R64_a_host_takes_the_virtual_router_from_the_advertisement(void **state)
+{
+	const struct ha_vrrp_ra_opts o = {
+	    .size = sizeof(o), .address = ip("fe80::100"), .vrid = 52};
+	const struct ha_ip address = ip("fe80::100");
+	uint8_t buf[HA_VRRP_RA_FRAME_SIZE];
+	struct ha_vrrp_ra *ra;
+	struct frame f;
+	ssize_t len;
+
+	(void)state;
+	run("echo 1 >/proc/sys/net/ipv6/conf/" THERE "/accept_ra");
+	make_router(AF_INET6, 52, &address);
+	assert_int_equal(ha_vrrp_ra_new(&o, &ra), 0);
+	ha_vrrp_ra_start(ra, T0);
+	len = ha_vrrp_ra_tick(ra, T0, buf, sizeof(buf));
+	forget();
+	assert_int_equal(ha_vrrp_link_send_frame(l, buf, (size_t)len), 0);
+	assert_true(see(wire_fd, PATIENCE_MS, is_icmp6, &router_advertisement, &f));
+	assert_memory_equal(f.b + 6, ((const uint8_t[]){0, 0, 0x5e, 0, 2, 52}), 6);
+	run("for i in $(seq 100); do ip -6 route show default dev " THERE
+	    " | grep -q 'via fe80::100' "
+	    "&& exit 0; sleep 0.02; done; exit 1");
+	run("ip -6 neigh show fe80::100 dev " THERE " | grep -q 00:00:5e:00:02:34");
+	assert_int_equal(ha_vrrp_link_send_frame(l, buf, 13), -EINVAL);
+	ha_vrrp_ra_free(ra);
+	free_router();
+}
+
 /*
  * Two routers that are Active at a time have one MAC address. The frame of the other one must reach
  * our socket, else neither gives way.
@@ -637,6 +669,7 @@ int main(void)
 	    T(no_frame_of_a_backup_has_the_virtual_mac),
 	    T(R6_an_ipv4_advert_leaves_from_the_virtual_mac),
 	    T(R6_an_ipv6_advert_leaves_from_the_virtual_mac),
+	    T(R64_a_host_takes_the_virtual_router_from_the_advertisement),
 	    T(another_active_with_the_same_mac_is_heard),
 	};
 
