@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <libha/bfd_link.h>
@@ -95,7 +96,9 @@ static int down(void **state)
 	l = NULL;
 	rig_down(&r);
 	rig_down(&other);
-	close(wire_fd);
+	if (wire_fd >= 0)
+		close(wire_fd);
+	wire_fd = -1;
 	return 0;
 }
 
@@ -506,6 +509,119 @@ static void a_refused_socket_is_told(void **state)
 	assert_null(none);
 }
 
+static unsigned asked[3];
+
+static int open_there(const struct ha_bfd_socket *want, void *userdata)
+{
+	(void)userdata;
+	assert_in_range(want->kind, HA_BFD_SOCKET_RECEIVE, HA_BFD_SOCKET_SEND);
+	asked[want->kind]++;
+	return ha_bfd_link_open_socket(want);
+}
+
+static void both_kinds_of_sockets_can_come_from_elsewhere(void **state)
+{
+	struct ha_bfd_link_opts lo = {
+	    .size = sizeof(lo), .family = AF_INET, .open_socket = open_there};
+	const struct ha_bfd_opts o = rig_opts();
+	struct ha_bfd *s;
+
+	(void)state;
+	lo.ifindex = if_nametoindex(HERE);
+	assert_int_equal(ha_bfd_link_new(&lo, &l), 0);
+	assert_int_equal(ha_bfd_new(&o, &rig_ops, &r, &s), 0);
+	r.s = s;
+	assert_int_equal(ha_bfd_link_add(l, s), 0);
+	assert_int_equal(asked[HA_BFD_SOCKET_RECEIVE], 1);
+	assert_int_equal(asked[HA_BFD_SOCKET_SEND], 1);
+}
+
+/* What bfd_link.h says of Linux 5.7 and later. */
+static void no_privilege_is_needed(void **state)
+{
+	struct ha_bfd_link_opts lo = {.size = sizeof(lo), .family = AF_INET};
+	const struct ha_bfd_opts o = rig_opts();
+	int status = 1;
+	pid_t child;
+
+	(void)state;
+	lo.ifindex = if_nametoindex(HERE);
+	child = fork();
+	assert_true(child >= 0);
+	if (!child) {
+		if (setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0)
+			_exit(2);
+		if (ha_bfd_link_new(&lo, &l) < 0 || ha_bfd_new(&o, &rig_ops, &r, &r.s) < 0 ||
+		    ha_bfd_link_add(l, r.s) < 0)
+			_exit(1);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
+/* Another process in all but name: new sockets, a new session, the old state. */
+static void a_thawed_session_goes_on_from_its_port(void **state)
+{
+	struct ha_bfd_opts o = rig_opts();
+	uint8_t cold[HA_BFD_FREEZE_SIZE], p[128];
+	struct peer peer = peer_make(HA_BFD_INIT, 0, OURS);
+	uint16_t port = 0;
+	ssize_t n;
+
+	(void)state;
+	open_link(AF_INET, false);
+	add(&r, &o);
+	ha_bfd_start(r.s, T0);
+	put(&peer, "10.9.0.2", "10.9.0.1", 255, 3784);
+	hear_until(1);
+	assert_int_equal(ha_bfd_link_source_port(l, r.s, &port), 0);
+	n = ha_bfd_freeze(r.s, cold, sizeof(cold));
+	assert_true(n > 0);
+	down(NULL);
+
+	o.source_port = port;
+	open_link(AF_INET, false);
+	add(&r, &o);
+	assert_int_equal(ha_bfd_thaw(r.s, T0 + MS, cold, (size_t)n), 0);
+	assert_true(ha_bfd_link_deadline(l) == ha_bfd_deadline(r.s));
+	assert_int_equal(ha_bfd_link_dispatch(l, T0 + 100 * MS), 0);
+	assert_int_equal(next_datagram(4, p, sizeof(p)), 52);
+	assert_int_equal(p[20] << 8 | p[21], port);
+	assert_int_equal(p[29] >> 6, HA_BFD_UP);
+	assert_int_equal(be32_at(p + 36), THEIRS);
+}
+
+static void it_survives_its_interface_going_down(void **state)
+{
+	const struct ha_bfd_opts o = rig_opts();
+	uint8_t p[128];
+
+	(void)state;
+	open_link(AF_INET, false);
+	add(&r, &o);
+	ha_bfd_start(r.s, T0);
+	assert_int_equal(next_datagram(4, p, sizeof(p)), 52);
+	run("ip link set " HERE " down");
+	ha_bfd_link_dispatch(l, T0); /* may say -ENETDOWN, once */
+	r.log[0] = 0;
+	assert_int_equal(ha_bfd_link_dispatch(l, T0 + S), 0);
+	assert_said(&r, "tx:down remark(sending failed)");
+	run("ip link set " HERE " up && ip addr replace fe80::1/64 dev " HERE " nodad");
+	run("ip neigh replace 10.9.0.2 lladdr 02:00:00:00:00:0b dev " HERE);
+	run("ip neigh replace 10.9.0.3 lladdr 02:00:00:00:00:0b dev " HERE);
+	run("ip neigh replace fe80::2 lladdr 02:00:00:00:00:0b dev " HERE);
+	/* The carrier comes back some time after the command; until then nothing gets through. */
+	for (unsigned i = 2; i < 50; i++) {
+		struct pollfd waits = {.fd = wire_fd, .events = POLLIN};
+
+		assert_int_equal(ha_bfd_link_dispatch(l, T0 + i * S), 0);
+		if (poll(&waits, 1, 100) == 1)
+			break;
+	}
+	assert_int_equal(next_datagram(4, p, sizeof(p)), 52);
+}
+
 static int make_place(void **state)
 {
 	(void)state;
@@ -547,6 +663,10 @@ int main(void)
 	    T(what_is_drawn_is_new),
 	    cmocka_unit_test(only_the_two_sockets_can_be_asked_for),
 	    cmocka_unit_test(a_refused_socket_is_told),
+	    T(both_kinds_of_sockets_can_come_from_elsewhere),
+	    cmocka_unit_test(no_privilege_is_needed),
+	    T(a_thawed_session_goes_on_from_its_port),
+	    T(it_survives_its_interface_going_down),
 	};
 
 	if (unshare(CLONE_NEWNET) < 0) {
