@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bidirectional Forwarding Detection (RFC 5880) over one hop (RFC 5881) or several (RFC 5883), for IPv4
- * and IPv6, in asynchronous mode: the protocol without I/O.
+ * Bidirectional Forwarding Detection (RFC 5880) over one hop (RFC 5881) or several (RFC 5883), for
+ * IPv4 and IPv6, in asynchronous mode: the protocol without I/O.
  *
  * One struct ha_bfd is one session with one neighbour. It is fed received packets and the time, and
  * answers through callbacks: send this packet, the state changed. It makes no system call and reads
@@ -12,14 +12,15 @@
  * Times are CLOCK_MONOTONIC nanoseconds; one that lies before an earlier one counts as that. Errors
  * are -errno. A bad packet is no error: it is dropped, counted and told by ops->dropped.
  *
- * Callbacks run at the end of the call that caused them, when the object is whole again. Inside one,
- * every function here may be called on the same object but ha_bfd_receive and ha_bfd_tick (-EBUSY)
- * and ha_bfd_free (asserts); what they cause is told after the callback returned. Calls that mutate
- * give -EBUSY when one round of callbacks caused more than HA_BFD_MAX_ROUND events.
+ * Callbacks run at the end of the call that caused them, when the object is whole again. Inside
+ * one, every function here may be called on the same object but ha_bfd_receive and ha_bfd_tick
+ * (-EBUSY) and ha_bfd_free (asserts); what they cause is told after the callback returned. Calls
+ * that mutate give -EBUSY when one round of callbacks caused more than HA_BFD_MAX_ROUND events.
  *
  * What a session is good for (RFC 5882): it tells that a neighbour is gone long before the protocol
  * between the two does. For VRRP, a session with the router that is Active lets a Backup take over
- * after the Detection Time and its Skew_Time instead of Active_Down_Interval. Such a changed callback:
+ * after the Detection Time and its Skew_Time instead of Active_Down_Interval. Such a changed
+ * callback:
  *
  *	if (c->from == HA_BFD_UP && c->to == HA_BFD_DOWN && c->reason != HA_BFD_NEIGHBOR_ADMIN_DOWN)
  *		ha_vrrp_peer_down(router, now_ns, &ha_bfd_opts(s)->peer);
@@ -29,8 +30,8 @@
  *
  * Not offered: the Echo function, Demand mode of our own (the neighbour's is honoured), and
  * authentication: packets with it are dropped and counted (HA_BFD_DROP_AUTH). Over several hops
- * everyone on the way may forge packets; keep the path private. There is no congestion control either
- * (RFC 5880 section 7): a host that sees congestion slows a session by ha_bfd_set_timers.
+ * everyone on the way may forge packets; keep the path private. There is no congestion control
+ * either (RFC 5880 section 7): a host that sees congestion slows a session by ha_bfd_set_timers.
  *
  * Threads: an object belongs to one thread at a time. After ha_bfd_start nothing is allocated.
  */
@@ -66,7 +67,7 @@ extern "C" {
 
 struct ha_bfd;
 
-/* bfd.SessionState, as on the wire (RFC 5880 section 4.1). A session that is stopped is AdminDown. */
+/* bfd.SessionState, as on the wire (RFC 5880 section 4.1). A stopped session is AdminDown. */
 enum ha_bfd_state {
 	HA_BFD_ADMIN_DOWN,
 	HA_BFD_DOWN,
@@ -95,7 +96,7 @@ enum ha_bfd_reason {
 	HA_BFD_HANDSHAKE,	    /* the neighbour answers: on the way to Up, and Up */
 	HA_BFD_TIMEOUT,		    /* nothing was heard for the Detection Time */
 	HA_BFD_NEIGHBOR_DOWN,	    /* the neighbour says Down: it lost us, or started anew */
-	HA_BFD_NEIGHBOR_ADMIN_DOWN, /* the neighbour was switched off: says nothing about the path */
+	HA_BFD_NEIGHBOR_ADMIN_DOWN, /* the neighbour was switched off: no word about the path */
 	HA_BFD_ADMIN,		    /* ha_bfd_set_admin_down, either way */
 	HA_BFD_FORWARDING_RESET,    /* ha_bfd_reset */
 	HA_BFD_N_REASONS,
@@ -143,7 +144,7 @@ struct ha_bfd_opts {
 	/* The only neighbour on a link of two: its address may be any (RFC 5881 section 6). */
 	bool point_to_point;
 
-	/* This process survives a failure of the control plane: the C bit (RFC 5882 section 4.3). */
+	/* This process outlives a failed control plane: the C bit (RFC 5882 section 4.3). */
 	bool independent;
 
 	/* Intervals that may be missed by the neighbour. Default 3. */
@@ -196,13 +197,13 @@ struct ha_bfd_change {
 	uint8_t diag, remote_diag;	/* enum ha_bfd_diag: ours, and the neighbour's */
 };
 
-/* What the host does for a session. Only `send` must be there. Pointers are valid during the call. */
+/* What the host does. Only `send` must be there. Pointers are valid during the call. */
 struct ha_bfd_ops {
 	size_t size;
 
 	/*
-	 * Sends one packet to the neighbour: UDP, TTL or hop limit 255, from the session's source port
-	 * to HA_BFD_PORT or HA_BFD_PORT_MULTIHOP. 0 or -errno, which is counted and told as
+	 * Sends one packet to the neighbour: UDP, TTL or hop limit 255, from the session's source
+	 * port to HA_BFD_PORT or HA_BFD_PORT_MULTIHOP. 0 or -errno, which is counted and told as
 	 * HA_BFD_REMARK_SEND_FAILED; the next one leaves when due.
 	 */
 	int (*send)(struct ha_bfd *s, const void *pkt, size_t len, void *userdata);
@@ -237,7 +238,7 @@ LIBHA_API const char *ha_bfd_check(const struct ha_bfd_opts *opts);
  */
 LIBHA_API void ha_bfd_free(struct ha_bfd *s);
 
-/* -> Down, or AdminDown when that was set before; begins to speak. -EALREADY, -EBUSY: see the top. */
+/* -> Down, or AdminDown when that was set before; begins to speak. -EALREADY, -EBUSY. */
 LIBHA_API int ha_bfd_start(struct ha_bfd *s, uint64_t now_ns);
 
 /*
@@ -250,15 +251,15 @@ LIBHA_API int ha_bfd_stop(struct ha_bfd *s, uint64_t now_ns);
 /*
  * Takes one received packet: the `len` bytes after the UDP header, of which none needs to be right.
  * Returns an enum ha_bfd_drop (HA_BFD_DROP_NONE is 0: accepted), or -EINVAL when `m` is NULL or not
- * sized, -EBUSY inside a callback. A dropped packet changes nothing but its counter; in AdminDown it
- * also notes the neighbour's values, as the RFC has it.
+ * sized, -EBUSY inside a callback. A dropped packet changes nothing but its counter; in AdminDown
+ * it also notes the neighbour's values, as the RFC has it.
  */
 LIBHA_API int ha_bfd_receive(struct ha_bfd *s, uint64_t now_ns, const struct ha_bfd_meta *m,
 			     const void *pkt, size_t len);
 
 /*
- * Which session a packet belongs to: its Your Discriminator, 0 when the addresses decide or when the
- * packet is too short to have one. Pure; any thread.
+ * Which session a packet belongs to: its Your Discriminator, 0 when the addresses decide or when
+ * the packet is too short to have one. Pure; any thread.
  */
 LIBHA_API uint32_t ha_bfd_your_discriminator(const void *pkt, size_t len);
 
@@ -279,9 +280,9 @@ struct ha_bfd_timers {
 };
 
 /*
- * New intervals, at any time and without touching the state (RFC 5880 section 6.8.3): a Poll Sequence
- * tells the neighbour; until its end what would make either side detect falsely stays in use. A new
- * detect_mult is in force at once. -EINVAL: out of range; -EBUSY.
+ * New intervals, at any time and without touching the state (RFC 5880 section 6.8.3): a Poll
+ * Sequence tells the neighbour; until its end what would make either side detect falsely stays in
+ * use. A new detect_mult is in force at once. -EINVAL: out of range; -EBUSY.
  */
 LIBHA_API int ha_bfd_set_timers(struct ha_bfd *s, uint64_t now_ns, const struct ha_bfd_timers *t);
 
@@ -344,13 +345,13 @@ struct ha_bfd_stats {
 LIBHA_API int ha_bfd_stats(const struct ha_bfd *s, struct ha_bfd_stats *ret);
 
 /*
- * Hitless restart and reload. Freeze writes the state (not the options) with its absolute timers into
- * `buf`: the number of bytes, at most HA_BFD_FREEZE_SIZE; -ENOSPC. Thaw puts it into a session that is
- * not started, made with the same discriminator and peer on the same machine since the same boot,
- * instead of ha_bfd_start: no callback runs, the neighbour does not notice, and the next packet leaves
- * when it was due. Give the new session the old source port. Timers may differ: a Poll Sequence tells
- * the neighbour. -EINVAL: not such a buffer; -ESTALE: of another session, or its times lie in the
- * future; -EALREADY: running. The buffer is checked like a packet.
+ * Hitless restart and reload. Freeze writes the state (not the options) with its absolute timers
+ * into `buf`: the number of bytes, at most HA_BFD_FREEZE_SIZE; -ENOSPC. Thaw puts it into a session
+ * that is not started, made with the same discriminator and peer on the same machine since the same
+ * boot, instead of ha_bfd_start: no callback runs, the neighbour does not notice, and the next
+ * packet leaves when it was due. Give the new session the old source port. Timers may differ: a
+ * Poll Sequence tells the neighbour. -EINVAL: not such a buffer; -ESTALE: of another session, or
+ * its times lie in the future; -EALREADY: running. The buffer is checked like a packet.
  */
 LIBHA_API ssize_t ha_bfd_freeze(const struct ha_bfd *s, void *buf, size_t cap);
 LIBHA_API int ha_bfd_thaw(struct ha_bfd *s, uint64_t now_ns, const void *buf, size_t len);

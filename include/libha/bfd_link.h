@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The Linux hand of <libha/bfd.h>: the sockets of BFD sessions of one family, either over one hop on one
- * interface (RFC 5881) or over several (RFC 5883). It delivers what arrives to the sessions added to
- * it, serves their timers and sends their packets. examples/hello/bfd.c is a whole program of it.
+ * The Linux hand of <libha/bfd.h>: the sockets of BFD sessions of one family, either over one hop
+ * on one interface (RFC 5881) or over several (RFC 5883). It delivers what arrives to the sessions
+ * added to it, serves their timers and sends their packets. examples/hello/bfd.c is a whole program
+ * of it.
  *
  *	poll(ha_bfd_link_fd, POLLIN, until ha_bfd_link_deadline) -> ha_bfd_link_dispatch
  *
- * One socket receives for all sessions; each session sends from a socket, and so a source port, of its
- * own (RFC 5881 section 4). They are UDP sockets and need no privilege since Linux 5.7; a host that
- * may open none lets another process do it: opts.open_socket asks, ha_bfd_link_open_socket answers.
+ * One socket receives for all sessions; each session sends from a socket, and so a source port, of
+ * its own (RFC 5881 section 4). They are UDP sockets and need no privilege since Linux 5.7; a host
+ * that may open none lets another process do it: opts.open_socket asks, ha_bfd_link_open_socket
+ * answers.
  *
  * An interface that was deleted does not come back: free the link and make one for the new ifindex.
  * Threads: a link and the sessions added to it belong to one thread at a time.
@@ -51,9 +53,9 @@ struct ha_bfd_socket {
 };
 
 /*
- * Opens and fully configures a wanted socket: non-blocking, close-on-exec. The descriptor may then be
- * passed with SCM_RIGHTS. Returns the descriptor or -errno: -EINVAL for a request that says something
- * else than the comments above, whoever wrote it.
+ * Opens and fully configures a wanted socket: non-blocking, close-on-exec. The descriptor may then
+ * be passed with SCM_RIGHTS. Returns the descriptor or -errno: -EINVAL for a request that says
+ * something else than the comments above, whoever wrote it.
  */
 LIBHA_API int ha_bfd_link_open_socket(const struct ha_bfd_socket *want);
 
@@ -64,14 +66,15 @@ struct ha_bfd_link_opts {
 	uint32_t ifindex; /* of the interface, > 0; with multihop 0: any */
 
 	/*
-	 * For the packets that arrive while this process does not run. Default 1 MiB; the kernel gives
-	 * at most net.core.rmem_max, without saying so.
+	 * For the packets that arrive while this process does not run. Default 1 MiB; the kernel
+	 * gives at most net.core.rmem_max, without saying so.
 	 */
 	uint32_t receive_buffer_bytes;
 
 	/*
 	 * Opens the sockets elsewhere. Returns a descriptor, which the link owns from then on, or
-	 * -errno. Called inside ha_bfd_link_new and ha_bfd_link_add. NULL: ha_bfd_link_open_socket here.
+	 * -errno. Called inside ha_bfd_link_new and ha_bfd_link_add. NULL: ha_bfd_link_open_socket
+	 * here.
 	 */
 	int (*open_socket)(const struct ha_bfd_socket *want, void *userdata);
 	void *userdata; /* for open_socket */
@@ -83,12 +86,13 @@ struct ha_bfd_link_opts {
  */
 LIBHA_API int ha_bfd_link_new(const struct ha_bfd_link_opts *opts, struct ha_bfd_link **ret);
 
-/* Takes the sessions out and closes the sockets; the sessions stay. NULL is fine. In a callback: asserts. */
+/* Takes the sessions out and closes the sockets; the sessions stay. NULL is fine. In a callback:
+ * asserts. */
 LIBHA_API void ha_bfd_link_free(struct ha_bfd_link *l);
 
 /*
- * Fills in what is to be drawn at random: `discriminator`, one that no session of this link has, and
- * `seed`, each where it is 0. For the time before ha_bfd_new. -EINVAL.
+ * Fills in what is to be drawn at random: `discriminator`, one that no session of this link has,
+ * and `seed`, each where it is 0. For the time before ha_bfd_new. -EINVAL.
  */
 LIBHA_API int ha_bfd_link_draw(const struct ha_bfd_link *l, struct ha_bfd_opts *o);
 
@@ -110,8 +114,8 @@ LIBHA_API uint64_t ha_bfd_link_deadline(const struct ha_bfd_link *l);
 
 /*
  * Reads at most HA_BFD_LINK_BATCH packets, then serves the timers that are due: after a stall what
- * waited is heard first. Never blocks. 0, or -errno of the socket (-ENETDOWN: the interface is down;
- * no reason to stop); -EBUSY inside itself.
+ * waited is heard first. Never blocks. 0, or -errno of the socket (-ENETDOWN: the interface is
+ * down; no reason to stop); -EBUSY inside itself.
  */
 LIBHA_API int ha_bfd_link_dispatch(struct ha_bfd_link *l, uint64_t now_ns);
 

@@ -301,7 +301,8 @@ int ha_bfd_set_admin_down(struct ha_bfd *s, uint64_t now_ns, bool down, uint8_t 
 	if (r < 0)
 		return r;
 	s->admin_diag = diag ? diag : HA_BFD_DIAG_ADMIN_DOWN;
-	if (s->admin_down != down) {
+	/* A new diagnostic is news, too. */
+	if (s->admin_down != down || (s->running && down && s->diag != s->admin_diag)) {
 		s->admin_down = down;
 		if (s->running && down)
 			bfd_enter(s, HA_BFD_ADMIN_DOWN, HA_BFD_ADMIN, s->admin_diag);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* What a session accepts: RFC 5880 section 6.8.6, RFC 5881 sections 3, 5 and 6, RFC 5883 section 3. */
+/* What a session accepts: RFC 5880 section 6.8.6, RFC 5881 sections 3, 5, 6, RFC 5883 section 3. */
 #include "bfd/object.h"
 
 /*
- * Before the neighbour has learned our discriminator the addresses tell whose packet it is; on a link
- * of two systems not even these do. Afterwards the discriminator alone counts (RFC 5880 section 6.3).
+ * Before the neighbour has learned our discriminator the addresses tell whose packet it is; on a
+ * link of two systems not even these do. Afterwards the discriminator alone counts (RFC 5880
+ * section 6.3).
  */
 static bool addresses_fit(const struct ha_bfd_opts *o, const struct ha_bfd_meta *m)
 {

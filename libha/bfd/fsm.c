@@ -98,7 +98,7 @@ enum ha_bfd_drop bfd_hear(struct ha_bfd *s, const struct bfd_packet *p)
 	return HA_BFD_DROP_NONE;
 }
 
-/* Section 6.8.4; what was known of the neighbour is void with it (bfd.RemoteDiscr, section 6.8.1). */
+/* Section 6.8.4; what was known of the neighbour is void with it (bfd.RemoteDiscr, 6.8.1). */
 void bfd_detection_expired(struct ha_bfd *s)
 {
 	bfd_remote_forget(s);

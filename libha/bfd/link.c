@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The Linux hand of the engine: one socket that receives for all sessions of a link, and one to send for
- * each. Packets come before timers: after a stall the packets that stop a detection timer wait in the
- * socket. They come in bounded batches: a storm of them must not keep our own from leaving.
+ * The Linux hand of the engine: one socket that receives for all sessions of a link, and one to
+ * send for each. Packets come before timers: after a stall the packets that stop a detection timer
+ * wait in the socket. They come in bounded batches: a storm of them must not keep our own from
+ * leaving.
  */
 #include <libha/bfd_link.h>
 
@@ -450,7 +451,7 @@ int ha_bfd_link_send(struct ha_bfd_link *l, const struct ha_bfd *s, const void *
 	if (!e)
 		return -ENOENT;
 	r = send(e->fd, pkt, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-	/* That was the answer to an earlier packet: nobody listened. It kept this one from leaving. */
+	/* The answer to an earlier packet, nobody listened, kept this one from leaving. */
 	if (r < 0 && errno == ECONNREFUSED)
 		r = send(e->fd, pkt, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (r < 0) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The session as its own files see it: bfd.c (the door), check.c (what is accepted), fsm.c (the RFC's
- * state machine), timers.c (intervals, Poll Sequences, what is due), freeze.c.
+ * The session as its own files see it: bfd.c (the door), check.c (what is accepted), fsm.c (the
+ * RFC's state machine), timers.c (intervals, Poll Sequences, what is due), freeze.c.
  *
  * An event mutates first and queues what is to be told; the outermost call then drains the queue.
  */
@@ -67,7 +67,7 @@ struct ha_bfd {
 	uint64_t since_ns;
 	struct bfd_remote remote;
 
-	/* What we say (bfd.DesiredMinTxInterval, bfd.RequiredMinRxInterval), and what is in force. */
+	/* What we say (bfd.DesiredMinTxInterval, RequiredMinRxInterval), and what is in force. */
 	uint32_t desired_us, required_us;
 	uint32_t tx_in_use_us, rx_in_use_us;
 

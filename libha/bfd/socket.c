@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Opening the sockets of a link, wherever the privilege for it is. The request may come from a process
- * that parses hostile bytes, so nothing but the two sockets the header names can be asked for.
+ * Opening the sockets of a link, wherever the privilege for it is. The request may come from a
+ * process that parses hostile bytes, so nothing but the two sockets the header names can be asked
+ * for.
  */
 #include <libha/bfd_link.h>
 

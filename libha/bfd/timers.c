@@ -3,10 +3,10 @@
  * Intervals and what is due: RFC 5880 sections 6.5 (Poll Sequence), 6.8.2 to 6.8.4 (timers), 6.8.7
  * (transmitting).
  *
- * Three values of an interval: what is wanted (opts), what we say (desired_us, required_us) and what
- * is in force (tx_in_use_us, rx_in_use_us). While Up they may differ for the length of a Poll Sequence:
- * the neighbour must know of a slower beat before it begins and must have taken up a faster one before
- * it is relied on.
+ * Three values of an interval: what is wanted (opts), what we say (desired_us, required_us) and
+ * what is in force (tx_in_use_us, rx_in_use_us). While Up they may differ for the length of a Poll
+ * Sequence: the neighbour must know of a slower beat before it begins and must have taken up a
+ * faster one before it is relied on.
  */
 #include "bfd/object.h"
 
@@ -118,8 +118,8 @@ void bfd_poll_ends(struct ha_bfd *s)
 	s->tx_in_use_us = s->desired_us;
 	s->rx_in_use_us = s->required_us;
 	/*
-	 * A round trip after its last packet, of which answers may still come: no more than the whole
-	 * took, and less than a Detection Time, else it could not have succeeded (6.5).
+	 * A round trip after its last packet, of which answers may still come: no more than the
+	 * whole took, and less than a Detection Time, else it could not have succeeded (6.5).
 	 */
 	if (took_ns > s->detect_ns)
 		took_ns = s->detect_ns;
@@ -149,8 +149,8 @@ void bfd_timers_recompute(struct ha_bfd *s)
 
 /*
  * A Final and a new state do not wait for their turn, but a neighbour that asks without end gets
- * BFD_REPLY_BURST answers and then one in 10 ms, or in bfd.DesiredMinTxInterval when that is shorter
- * (section 6.8.7). The others are merged, not lost.
+ * BFD_REPLY_BURST answers and then one in 10 ms, or in bfd.DesiredMinTxInterval when that is
+ * shorter (section 6.8.7). The others are merged, not lost.
  */
 static uint64_t reply_gap_ns(const struct ha_bfd *s)
 {
@@ -184,7 +184,7 @@ uint64_t bfd_timers_due(const struct ha_bfd *s)
 	return change_ns < due ? change_ns : due;
 }
 
-/* What was sent beside the beat begins it anew, so that a packet with our state is never followed sooner. */
+/* Sent beside the beat, it begins the beat anew: what follows a packet never comes too soon. */
 static void send_state(struct ha_bfd *s, bool final)
 {
 	bfd_push(s, BFD_SEND)->final = final;

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * CPU per packet of many BFD sessions, and how fast a death is told: libha's link beside BIRD or FRR, on a veth
- * pair in two network namespaces, each side with as many sessions as the other. Over one hop a neighbour has one
- * session for each pair of addresses, so both ends hold as many addresses.
+ * CPU per packet of many BFD sessions, and how fast a death is told: libha's link beside BIRD or
+ * FRR, on a veth pair in two network namespaces, each side with as many sessions as the other. Over
+ * one hop a neighbour has one session for each pair of addresses, so both ends hold as many
+ * addresses.
  *
  *	bench_bfd [SECONDS [SESSIONS [MS]]]	both ends are ours: one process each
  *	bench_bfd --end INTERFACE OURS THEIRS SESSIONS MS SECONDS
- *						one end; bench_bfd.sh puts another program at the other
+ *						one end; bench_bfd.sh has another program there
  *
- * OURS and THEIRS are the first addresses, counted up. What is printed of an end: sessions that are Up, packets
- * each way, CPU per packet (user and system), the latest timer, and after it the death that it noticed.
+ * OURS and THEIRS are the first addresses, counted up. What is printed of an end: sessions that are
+ * Up, packets each way, CPU per packet (user and system), the latest timer, and after it the death
+ * that it noticed.
  */
 #include <libha/bfd_link.h>
 

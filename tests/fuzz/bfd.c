@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fuzz target: a BFD session hears anything. The first four bytes choose the session, its state and the
- * packet's TTL and source, the rest is packets of up to 32 bytes (or a frozen state). Held: a dropped packet
- * changes nothing, an accepted one leaves a session whose timers move on, and what leaves is sound.
+ * Fuzz target: a BFD session hears anything. The first four bytes choose the session, its state and
+ * the packet's TTL and source, the rest is packets of up to 32 bytes (or a frozen state). Held: a
+ * dropped packet changes nothing, an accepted one leaves a session whose timers move on, and what
+ * leaves is sound.
  */
 #include <libha/bfd.h>
 

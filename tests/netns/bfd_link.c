@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The Linux link of BFD on a veth pair: what leaves, frame by frame, and whose packets are whose. */
+/* The Linux link of BFD on a veth pair: what leaves, frame by frame, and whose packet is it. */
 #include "../unit/libha/bfd/rig.h"
 
 #include <arpa/inet.h>
@@ -361,7 +361,7 @@ static void one_dispatch_reads_a_bounded_number(void **state)
 			HA_BFD_LINK_BATCH); /* fewer when the kernel's buffer is small */
 }
 
-/* A stall that ends after the Detection Time: the packet that would have kept the session is there. */
+/* A stall longer than the Detection Time: the packet that would have kept the session is there. */
 static void a_packet_that_waits_is_heard_before_the_detection_timer(void **state)
 {
 	const struct ha_bfd_opts o = rig_opts();

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Deterministic simulation of one BFD session: its two ends, a network between them, a virtual clock, and
- * one seed that decides everything. A run has four acts: chaos (loss, delay, reordering, duplicates,
- * flipped bits, one-way cuts, restarts, upgrades, new timers, AdminDown), calm (the session must come Up and
- * stay), new timers in the calm, and the death of one end.
+ * Deterministic simulation of one BFD session: its two ends, a network between them, a virtual
+ * clock, and one seed that decides everything. A run has four acts: chaos (loss, delay, reordering,
+ * duplicates, flipped bits, one-way cuts, restarts, upgrades, new timers, AdminDown), calm (the
+ * session must come Up and stay), new timers in the calm, and the death of one end.
  *
  *	sim_bfd            every seed of the suite
  *	sim_bfd SEED       one seed, with its trace
@@ -11,10 +11,10 @@
  *
  * What is held, after every event:
  *   B1 calm brings both ends Up in bounded time, and they stay
- *   B2 detection is neither early nor late, by a reckoning of its own from the packets that were let in
- *   B3 in calm, new timers end up in force at both ends, without a flap, and the Poll Sequence ends
- *   B4 no packet has P and F; none that is not Up wishes for more than one in a second (RFC 5880 6.8.3)
- *   B5 regular packets keep 75 % of the negotiated distance (6.8.7); answers and news are few
+ *   B2 detection is neither early nor late, reckoned anew from the packets that were let in
+ *   B3 in calm, new timers end up in force at both ends without a flap, and the Poll Sequence ends
+ *   B4 no packet has P and F; none that is not Up wishes for more than one a second (6.8.3)
+ *   B5 regular packets keep 75 % of the negotiated distance (6.8.7)
  *   B6 in calm each end knows the other's state
  *   B7 an upgrade (freeze, thaw) is not noticed
  *   B8 a dropped packet changes nothing
@@ -185,7 +185,7 @@ static void fly(struct world *w, struct end *to, const uint8_t *bytes)
 	p->to = to;
 	memcpy(p->bytes, bytes, sizeof(p->bytes));
 	p->flipped = draw(w, 1000) < w->flip;
-	if (p->flipped) /* somewhere in what is checked: version, multiplier, length, discriminators */
+	if (p->flipped) /* in what is checked: version, discriminator */
 		p->bytes[draw(w, 2) ? 0 : 8 + draw(w, 4)] ^= (uint8_t)(0x20 << draw(w, 3));
 	if (heap_arm(&w->flying, &p->due,
 		     w->now_ns + w->delay_min_ns + draw(w, w->delay_max_ns - w->delay_min_ns + 1)) <
@@ -525,7 +525,7 @@ static void calm_down(struct world *w)
 			ha_bfd_set_admin_down(e->s, w->now_ns, false, 0);
 		e->admin_down = false;
 	}
-	/* The old may go on timing out: Up with a neighbour that is another one by now lasts a Detection Time. */
+	/* Up with a neighbour that is another one by now may last a Detection Time. */
 	run_until(w, w->now_ns + 5 * round_ns + 5 * settle_ns(w));
 	for (unsigned i = 0; i < 2; i++)
 		HOLD(w, ha_bfd_state(w->end[i].s) == HA_BFD_UP, "B1: calm, but not Up");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The state machine: RFC 5880 sections 6.2, 6.8.1, 6.8.4, 6.8.6, 6.8.15, 6.8.16; RFC 5882 section 3.2. */
+/* The state machine: RFC 5880 sections 6.2, 6.8.1, 6.8.4, 6.8.6, 6.8.7, 6.8.15 to 6.8.17. */
 #include "rig.h"
 
 static struct rig r;
@@ -256,6 +256,10 @@ static void s6_8_17_a_path_behind_us_is_told_by_its_diagnostic(void **state)
 			 0);
 	assert_int_equal(r.sent[0] & 0x1f, HA_BFD_DIAG_CONCATENATED_PATH_DOWN);
 	assert_int_equal(ha_bfd_set_admin_down(r.s, T0, true, HA_BFD_N_DIAGS), -EINVAL);
+	r.n_sent = 0;
+	assert_int_equal(ha_bfd_set_admin_down(r.s, T0, true, HA_BFD_DIAG_PATH_DOWN), 0);
+	assert_int_equal(r.n_sent, 1);
+	assert_int_equal(r.sent[0] & 0x1f, HA_BFD_DIAG_PATH_DOWN);
 }
 
 static void admin_down_before_start_is_remembered(void **state)

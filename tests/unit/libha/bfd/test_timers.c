@@ -31,7 +31,7 @@ static void hear_intervals(uint64_t now_ns, uint8_t flags, uint32_t desired_us,
 	assert_int_equal(peer_send(&r, now_ns, &p), 0);
 }
 
-/* Sends n packets on time, the neighbour alive; the shortest and the longest distance between them. */
+/* Sends n packets on time, the neighbour alive: the shortest and the longest distance. */
 static void distances(unsigned n, uint64_t *ret_shortest, uint64_t *ret_longest)
 {
 	uint64_t last = 0;
@@ -153,7 +153,7 @@ static void s6_8_7_a_neighbour_that_takes_nothing_gets_nothing_regular(void **st
 	assert_said(&r, "remark(timers changed) tx:up+F"); /* a Poll is answered all the same */
 	r.log[0] = 0;
 	rig_run(&r, T0 + 300 * MS);
-	/* Silent for a Detection Time: its wish is forgotten with it, else nobody would ever begin. */
+	/* Silent for a Detection Time: its wish is forgotten, else nobody would ever begin. */
 	assert_said(&r, "tx:down+P =down");
 	assert_in_range(ha_bfd_deadline(r.s), T0 + 1050 * MS, T0 + 1300 * MS);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * BFD as VRRP's fast detector (RFC 5882 section 4): two routers at 1 s and a session of 50 ms times 3 between
- * them, on a virtual clock. The Backup takes over after the Detection Time and Skew_Time.
+ * BFD as VRRP's fast detector (RFC 5882 section 4): two routers at 1 s and a session of 50 ms times
+ * 3 between them, on a virtual clock. The Backup takes over after the Detection Time and Skew_Time.
  */
 #include "rig.h"
 
