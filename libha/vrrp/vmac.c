@@ -130,7 +130,7 @@ static bool is_marked(const struct ha_net_link *l)
 }
 
 struct sibling {
-	uint32_t parent, not_this;
+	uint32_t parent;
 	bool there;
 	char mark[HA_NET_ALIAS_SIZE];
 };
@@ -139,7 +139,7 @@ static int find_sibling(void *userdata, const struct ha_net_link *l)
 {
 	struct sibling *s = userdata;
 
-	if (l->parent == s->parent && l->ifindex != s->not_this && is_marked(l)) {
+	if (l->parent == s->parent && is_marked(l)) {
 		s->there = true;
 		memcpy(s->mark, l->alias, sizeof(s->mark));
 	}
