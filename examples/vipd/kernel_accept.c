@@ -49,7 +49,7 @@ int filter_new(struct kernel *k)
 	if (!f->refused || !f->next)
 		return -ENOMEM;
 	r = ha_vrrp_accept_open(NULL, &f->accept);
-	if (r < 0 && n > 1)
+	if (r < 0 && n > 1 && k->birth->options->vrrp)
 		log_err("no_accept has no effect, packets to the addresses are accepted: nftables: "
 			"%s",
 			strerror(-r));
@@ -84,6 +84,14 @@ static size_t collect(struct kernel *k, struct ha_vrrp_refused *ret)
 	return n;
 }
 
+static bool is_same(const struct ha_vrrp_refused *a, const struct ha_vrrp_refused *b, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (a[i].ifindex != b[i].ifindex || ha_ip_compare(&a[i].ip, &b[i].ip) != 0)
+			return false;
+	return true;
+}
+
 void filter_settle(struct kernel *k, bool always)
 {
 	struct filter *f = k->filter;
@@ -91,7 +99,8 @@ void filter_settle(struct kernel *k, bool always)
 	size_t n = collect(k, f->next);
 	int r;
 
-	if (!f->accept || (!always && n == f->n && !memcmp(f->next, old, n * sizeof(*old))))
+	if (!f->accept || !k->birth->options->vrrp ||
+	    (!always && n == f->n && is_same(f->next, old, n)))
 		return;
 	r = ha_vrrp_accept_set(f->accept, f->next, n);
 	if (r < 0 && !f->failed)

@@ -329,6 +329,8 @@ void addresses_remove_old(struct kernel *k)
 
 void addresses_audit(struct kernel *k)
 {
+	if (!k->birth->options->vrrp)
+		return; /* -C: they are another vipd's */
 	for (const struct conf_instance *i = k->conf->instances; i; i = i->next)
 		vmac_audit(k, i);
 	filter_settle(k, true);
@@ -352,6 +354,8 @@ void addresses_release(struct kernel *k)
 {
 	uint32_t index = 0;
 
+	if (!k->birth->options->vrrp)
+		return; /* -C: they are another vipd's */
 	/* Unknown: held by a predecessor, perhaps. */
 	for (const struct conf_instance *i = k->conf->instances; i; i = i->next) {
 		if (k->held[index++] != HELD_DOWN)

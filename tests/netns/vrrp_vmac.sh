@@ -180,3 +180,12 @@ vipd_stop r1
 after=$(lab_on r1 sh -c 'cat /proc/sys/net/ipv4/conf/eth0/*')
 [ "$before" = "$after" ] || fail "the settings of eth0 are as they were" "$(diff <(echo "$before") <(echo "$after"))"
 good "nothing stays behind"
+
+# Without VRRP (-C) the instances are another daemon's.
+sed -i 's/use_vmac/use_vmac\n    no_accept/' "$LAB_DIR/r1/keepalived.conf"
+VIPD=${program[r1]} vipd_start r1 -C
+sleep 1
+[ -z "$(lab_ip r1 link show type macvlan)$(lab_on r1 nft list tables 2>/dev/null)" ] ||
+    fail "no macvlan and no table of a daemon without VRRP" "$(lab_ip r1 link show type macvlan)"
+vipd_stop r1
+good "vipd -C makes no macvlan and no table"
