@@ -329,8 +329,22 @@ def second_owner(prober):
     print("row 63: priority 255 was elected, and forgotten")
 
 
+
+def told(prober, begin):
+    """R35: a daemon says who sent what, and for how many thousand packets ever it does so once a minute and router."""
+    minutes = int((time.time() - begin) / 60) + 1
+    for number, target in prober.targets.items():
+        lines = target.warnings()
+        for vrid in ROUTERS:
+            n = sum(f"{vrid}: dropped an advert of " in line for line in lines)
+            if not 1 <= n <= minutes:
+                raise Failed(f"{prober.machines[number].name}, VRID {vrid}: {n} lines about dropped adverts in {minutes} min")
+    print(f"R35: dropped adverts were told, at most {minutes} times for each router")
+
+
 def main():
     need()
+    begin = time.time()
     with Lab("mal") as lab:
         prober = Prober(lab, sys.argv[1])
         prober.settle()
@@ -338,6 +352,8 @@ def main():
         floods(prober)
         takeover(prober)
         second_owner(prober)
+        if sys.argv[1] == "vipd":
+            told(prober, begin)
 
 
 finish(main)

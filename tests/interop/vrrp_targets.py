@@ -79,6 +79,9 @@ class Vipd:
         (machine.folder / "keepalived.conf").write_text(text)
         self.process = daemon(machine, "vipd", VIPD)
 
+    def warnings(self):
+        return self.process.log.read_text().split("\n")
+
     def counters(self, vrid):
         told = instances(self.machine, self.process)[vrid]
         s = told["stats"]
