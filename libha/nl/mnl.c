@@ -8,57 +8,21 @@
 #include <libha/nl_transport.h>
 
 #include "base/sized.h"
-
-/* Datagrams of other senders than the kernel thrown away in one recv; then the host's loop turns. */
-#define STRANGERS_MAX 64
+#include "nl/fd.h"
 
 static int sock_fd(void *t)
 {
 	return mnl_socket_get_fd(t);
 }
 
-/* Sets a queue's limit: past the system's maximum if we may, else as far as it goes. */
-static void set_queue(int fd, int force, int polite, size_t bytes)
-{
-	int v = bytes > HA_NL_SEND_BYTES_MAX ? (int)HA_NL_SEND_BYTES_MAX : (int)bytes;
-
-	if (setsockopt(fd, SOL_SOCKET, force, &v, sizeof(v)) < 0)
-		setsockopt(fd, SOL_SOCKET, polite, &v, sizeof(v));
-}
-
 static int sock_send(void *t, const void *buf, size_t len)
 {
-	ssize_t n = mnl_socket_sendto(t, buf, len);
-
-	if (n < 0 && errno == EMSGSIZE && len <= HA_NL_SEND_BYTES_MAX) {
-		/* Enough: the kernel doubles the value for its own needs. */
-		set_queue(sock_fd(t), SO_SNDBUFFORCE, SO_SNDBUF, len);
-		n = mnl_socket_sendto(t, buf, len);
-	}
-	return n < 0 ? -errno : 0;
+	return nl_fd_send(sock_fd(t), buf, len);
 }
 
-/* Not mnl_socket_recvfrom: that one does not tell who sent the datagram. */
 static ssize_t sock_recv(void *t, void *buf, size_t cap)
 {
-	for (int i = 0; i < STRANGERS_MAX; i++) {
-		struct sockaddr_nl from = {0};
-		struct iovec iov = {.iov_base = buf, .iov_len = cap};
-		struct msghdr msg = {.msg_name = &from,
-				     .msg_namelen = sizeof(from),
-				     .msg_iov = &iov,
-				     .msg_iovlen = 1};
-		ssize_t n = recvmsg(sock_fd(t), &msg, MSG_DONTWAIT);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (msg.msg_namelen != sizeof(from) || from.nl_pid)
-			continue;
-		return msg.msg_flags & MSG_TRUNC ? -EMSGSIZE : n;
-	}
-	return -EAGAIN;
+	return nl_fd_recv(sock_fd(t), buf, cap);
 }
 
 static uint32_t sock_port(void *t)
@@ -68,11 +32,7 @@ static uint32_t sock_port(void *t)
 
 static int sock_join(void *t, uint32_t group)
 {
-	int g = (int)group;
-
-	if (mnl_socket_setsockopt(t, NETLINK_ADD_MEMBERSHIP, &g, sizeof(g)) < 0)
-		return -errno;
-	return 0;
+	return nl_fd_join(sock_fd(t), group);
 }
 
 static void sock_close(void *t)
@@ -114,10 +74,10 @@ int ha_nl_mnl_open(int protocol, const struct ha_nl_mnl_opts *opts, struct ha_nl
 	s = mnl_socket_open2(protocol, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (!s)
 		return -errno;
-	set_queue(mnl_socket_get_fd(s), SO_RCVBUFFORCE, SO_RCVBUF,
-		  o.receive_bytes ? o.receive_bytes : HA_NL_RECEIVE_BYTES);
-	set_queue(mnl_socket_get_fd(s), SO_SNDBUFFORCE, SO_SNDBUF,
-		  o.send_bytes ? o.send_bytes : HA_NL_SEND_BYTES);
+	nl_fd_set_queue(mnl_socket_get_fd(s), SO_RCVBUFFORCE, SO_RCVBUF,
+			o.receive_bytes ? o.receive_bytes : HA_NL_RECEIVE_BYTES);
+	nl_fd_set_queue(mnl_socket_get_fd(s), SO_SNDBUFFORCE, SO_SNDBUF,
+			o.send_bytes ? o.send_bytes : HA_NL_SEND_BYTES);
 	ask_for_comfort(s);
 	if (mnl_socket_bind(s, 0, MNL_SOCKET_AUTOPID) < 0) {
 		r = -errno;

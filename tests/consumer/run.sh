@@ -40,6 +40,19 @@ for lib in libha libsched libhealth; do
     echo "$lib: C11, static"
 done
 
+# side LIB FOREIGN_PACKAGE: a side package, where its foreign library is there.
+side() {
+    [ -f "$tmp/prefix/lib/pkgconfig/$1.pc" ] || { echo "$1: not built here" && return; }
+    read -ra cflags < <(flags --cflags "$1" "$2")
+    read -ra libs < <(flags --libs "$1" "$2")
+    cc -std=c11 "${strict[@]}" "${cflags[@]}" -o "$1-c" "$root/tests/consumer/$1.c" "${libs[@]}"
+    g++ -x c++ -std=c++17 "${strict[@]}" "${cflags[@]}" -o "$1-cxx" "$root/tests/consumer/$1.c" "${libs[@]}"
+    "./$1-c" && "./$1-cxx"
+    readelf -d "$1-c" | grep -q "NEEDED.*$1\.so\.0\." || { echo "$1: the SONAME is not 0.MINOR" && exit 1; }
+    echo "$1: C11 and C++17, shared"
+}
+side libha-nl3 libnl-3.0
+
 for header in "$tmp"/prefix/include/lib*/*.h; do
     name=${header#"$tmp"/prefix/include/}
     printf '#include <%s>\n#include <%s>\nint main(void) { return 0; }\n' "$name" "$name" >header.c
