@@ -36,8 +36,10 @@ def differ(peers, what, auth, counter):
     r1, r2 = peers.routers
     r2.stop()
     r2.setting = dataclasses.replace(peers.setting, auth=auth)
+    begin = time.time()
     r2.start()
-    until(lambda: f"{what}: both are Active; heard: {peers.speakers()}", lambda: set(peers.speakers()) == {200, 150})
+    until(f"{what}: {r2.name} takes over", lambda: peers.lab.wire.heard_from(r2, begin))
+    peers.both_active(what)
     for router in (r1, r2) if counter else ():
         until(lambda r=router: f"{what}: {r.name} ({r.program}) counts {counter}: {errors(r)}",
               lambda r=router: counter in errors(r))
@@ -85,7 +87,7 @@ def main():
             router.stop()
         lab.wire.end()
         for router in peers.routers:
-            if router.program == "vipd":
+            if router.program.startswith("vipd"):
                 vrrp_dissect.check(lab.wire.file, router, agreed_until, (router.priority,))
 
 

@@ -67,7 +67,7 @@ def version3(lab):
 def version2(lab):
     pair = Pair(lab, scenario("v2-ipv4", 1))
     pair.change(pair.r1, interval=2)
-    until(lambda: f"both are Active; heard: {pair.peers.speakers()}", lambda: set(pair.peers.speakers()) == {200, 150})
+    pair.peers.both_active("another interval")
     until(lambda: f"vipd counts the interval: {pair.r2.counters()}", lambda: pair.r2.counters()["advert_interval_err"] > 0)
     print(f"version 2, another interval: both are Active; vipd counts {pair.r2.counters()['advert_interval_err']}", flush=True)
     pair.change(pair.r2, interval=2)

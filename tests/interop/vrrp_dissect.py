@@ -27,7 +27,7 @@ def check(file, router, before=None, priorities=None):
     """All frames of the router before that time; each of `priorities` (else its own and 0) must have been sent."""
     adverts = check_adverts(file, router, before, priorities or (router.priority, 0))
     told = check_arps(file, router) if router.setting.family == 4 else check_nas(file, router)
-    print(f"tshark: {adverts} adverts and {told} announcements of {router.name} are as the RFC draws them")
+    print(f"tshark: {adverts} adverts of {router.name} and {told} announcements of its MAC are as the RFC draws them")
 
 
 def check_adverts(file, router, before, priorities):

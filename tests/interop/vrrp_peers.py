@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """vrrp_peers.py v2-ipv4|v3-ipv4|v3-unicast|v3-ipv6 INTERVAL PROGRAM PROGRAM PROGRAM: three routers of different make, one address.
 
-A PROGRAM is vipd, keepalived, keepalived-vmac or frr; their priorities are 200, 150, 100. After each step exactly the
-expected router is heard, and it answers a client that knows nothing. At the end tshark reads all that vipd said.
+A PROGRAM is vipd, keepalived, either with -vmac (use_vmac), or frr; their priorities are 200, 150, 100. After each step
+exactly the expected router is heard, and it answers a client that knows nothing. At the end tshark reads all that vipd said.
 """
 import sys
 
@@ -35,7 +35,7 @@ def main():
         steps(peers)
         lab.wire.end()
         for router in peers.routers:
-            if router.program == "vipd":
+            if router.program.startswith("vipd"):
                 vrrp_dissect.check(lab.wire.file, router)
 
 

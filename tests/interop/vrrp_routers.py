@@ -137,16 +137,8 @@ class Keepalived(Router):
         """What it counted for its instance, by keepalived's names."""
         return instances(self.machine, self.process)[self.setting.vrid]["stats"]
 
-
-class KeepalivedVmac(Keepalived):
-    """With a macvlan of its own making: as the RFC wants it."""
-    program = "keepalived-vmac"
-
-    def configuration(self):
-        return super().configuration().replace("interface eth0", "interface eth0\n    use_vmac vrrp")
-
-    def macs(self):
-        return {virtual_mac(self.setting.family, self.setting.vrid)}
+    def is_active(self):
+        return instances(self.machine, self.process)[self.setting.vrid]["data"]["state"] == 2
 
 
 class Vipd(Keepalived):
@@ -159,6 +151,27 @@ class Vipd(Keepalived):
         before = self.log().count("goes on as")
         super().reload()
         until(f"{self.name}: vipd goes on after the reload", lambda: self.log().count("goes on as") > before)
+
+
+class WithVmac:
+    """With a macvlan of its own making: as the RFC wants it."""
+
+    def configuration(self):
+        return super().configuration().replace("interface eth0", "interface eth0\n    use_vmac vrrp")
+
+    def macs(self):
+        return {virtual_mac(self.setting.family, self.setting.vrid)}
+
+    def source_mac(self):
+        return next(iter(self.macs()))
+
+
+class KeepalivedVmac(WithVmac, Keepalived):
+    program = "keepalived-vmac"
+
+
+class VipdVmac(WithVmac, Vipd):
+    program = "vipd-vmac"
 
 
 class Frr(Router):
@@ -239,7 +252,7 @@ class Frr(Router):
         return path.read_text(errors="replace") if path.exists() else ""
 
 
-PROGRAMS = {c.program: c for c in (Vipd, Keepalived, KeepalivedVmac, Frr)}
+PROGRAMS = {c.program: c for c in (Vipd, VipdVmac, Keepalived, KeepalivedVmac, Frr)}
 PRIORITIES = (200, 150, 100)
 
 
@@ -263,6 +276,13 @@ class Peers:
 
     def wait_for(self, router):
         until(lambda: f"{router.name} is not heard", lambda: router.priority in self.speakers())
+
+    def both_active(self, what):
+        """
+        None believes the other. On the wire that need not be seen: keepalived starts its timer anew with each packet that it
+        rejects, and so falls silent.
+        """
+        until(f"{what}: both are Active", lambda: all(r.is_active() for r in self.routers))
 
     def answers(self, router):
         vip = self.setting.vip()
