@@ -19,7 +19,7 @@
  * itself, too: the first advert needs no device that is up.
  *
  * Settings (ip-sysctl). Of the macvlan: addr_gen_mode 1, autoconf, accept_ra, dad_transmits and
- * router_solicitations 0 (no address of its own is ever made from it, RFC 9568 section 6.4.3, nor a
+ * router_solicitations 0 (no address of its own is ever made from it, RFC 9568 section 7.4, nor a
  * frame), forwarding 1 for IPv6 (neighbour advertisements carry R=1; nothing is routed by that),
  * arp_ignore 1, arp_announce 2, rp_filter 0, or 2 where conf/all has one (what arrives there is
  * answered elsewhere), send_redirects 0, promote_secondaries 1. Of the interface: arp_ignore 1 and
