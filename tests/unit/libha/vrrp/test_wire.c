@@ -5,6 +5,8 @@
  */
 #include "rig.h"
 
+#include <stdlib.h>
+
 static struct rig r;
 
 static int down(void **state)
@@ -197,7 +199,7 @@ static const struct bad catalogue[] = {
     {"50 another group", 3, -1, 0, 0, 0, 0, "224.0.0.19", 0, HA_VRRP_DROP_DESTINATION},
     {"53 our own address", 3, -1, 0, 0, 0, "10.9.0.1", 0, 0, HA_VRRP_DROP_OWN_ADDRESS},
     {"54 from 0.0.0.0", 3, -1, 0, 0, 0, "0.0.0.0", 0, 0, HA_VRRP_DROP_SOURCE},
-    {"54 from the virtual address", 3, -1, 0, 0, 0, "10.9.0.100", 0, 0, HA_VRRP_DROP_SOURCE},
+    {"55 from the virtual address", 3, -1, 0, 0, 0, "10.9.0.100", 0, 0, HA_VRRP_DROP_SOURCE},
     {"57 from a multicast address", 3, -1, 0, 0, 0, "224.0.0.1", 0, 0, HA_VRRP_DROP_SOURCE},
     {"an IPv6 header (R27)", 3, -1, 0, 0, SUM_AS_IS, "fe80::2", "ff02::12", 0, HA_VRRP_DROP_SOURCE},
 };
@@ -249,6 +251,245 @@ static void R94_every_bad_packet_moves_one_counter_and_nothing_else(void **state
 	(void)state;
 	for (size_t i = 0; i < sizeof(catalogue) / sizeof(*catalogue); i++)
 		check_bad(&catalogue[i]);
+}
+
+/*
+ * The rows that need more than one changed byte, and those that are accepted: what is told of them is part of
+ * the reaction. `remark` -1: nothing.
+ */
+struct odd {
+	const char *what;
+	void (*twist)(struct ha_vrrp_opts *o, struct peer *p);
+	enum ha_vrrp_drop drop;
+	int remark;
+	uint64_t down_ns; /* the timer after it; 0: as by a common advert */
+};
+
+static void message_sum(struct ha_vrrp_opts *o, struct peer *p)
+{
+	uint16_t sum;
+
+	(void)o;
+	p->pkt[6] = p->pkt[7] = 0;
+	sum = slow_csum(p->pkt, p->len, 0);
+	p->pkt[6] = (uint8_t)(sum >> 8);
+	p->pkt[7] = (uint8_t)sum;
+}
+
+static struct ha_ip only_peer;
+
+static void from_a_peer(struct ha_vrrp_opts *o, struct peer *p)
+{
+	only_peer = ip("10.9.0.2");
+	o->peers = &only_peer;
+	o->n_peers = 1;
+	p->meta.destination = ip("10.9.0.1"); /* summed for the group still */
+}
+
+static void from_a_stranger_to_peers(struct ha_vrrp_opts *o, struct peer *p)
+{
+	from_a_peer(o, p);
+	p->meta.source = ip("10.9.0.3");
+	peer_sum(p);
+}
+
+static void version_2_with_a_pseudo_header(struct ha_vrrp_opts *o, struct peer *p)
+{
+	uint16_t right;
+
+	*p = peer_make(3, 200, "10.9.0.2", 100);
+	right = (uint16_t)(p->pkt[6] << 8 | p->pkt[7]); /* that of version 3 has one */
+	*p = peer_make(2, 200, "10.9.0.2", 100);
+	o->version = 2;
+	p->pkt[6] = (uint8_t)(right >> 8);
+	p->pkt[7] = (uint8_t)right;
+}
+
+static void another_address(struct ha_vrrp_opts *o, struct peer *p)
+{
+	(void)o;
+	p->pkt[11] = 101;
+	peer_sum(p);
+}
+
+/* A second address, all of whose bytes are `byte`. */
+static void longer_list(struct peer *p, uint8_t byte)
+{
+	p->pkt[3] = 2;
+	memset(p->pkt + p->len, byte, 4);
+	p->len += 4;
+	peer_sum(p);
+}
+
+static void one_more_address(struct ha_vrrp_opts *o, struct peer *p)
+{
+	(void)o;
+	longer_list(p, 9);
+}
+
+static void address_zero(struct ha_vrrp_opts *o, struct peer *p)
+{
+	(void)o;
+	longer_list(p, 0);
+}
+
+static void address_ones(struct ha_vrrp_opts *o, struct peer *p)
+{
+	(void)o;
+	longer_list(p, 0xff);
+}
+
+static void address_multicast(struct ha_vrrp_opts *o, struct peer *p)
+{
+	(void)o;
+	longer_list(p, 0xe0);
+}
+
+static void reserved_bits(struct ha_vrrp_opts *o, struct peer *p)
+{
+	(void)o;
+	p->pkt[4] |= 0xf0;
+	peer_sum(p);
+}
+
+static void another_interval(struct ha_vrrp_opts *o, struct peer *p)
+{
+	(void)o;
+	*p = peer_make(3, 200, "10.9.0.2", 200);
+}
+
+static void the_longest_interval(struct ha_vrrp_opts *o, struct peer *p)
+{
+	o->learn_max_cs = 200; /* the bound of the configuration */
+	*p = peer_make(3, 200, "10.9.0.2", 4095);
+}
+
+static void data_without_authentication(struct ha_vrrp_opts *o, struct peer *p)
+{
+	o->version = 2;
+	*p = peer_make(2, 200, "10.9.0.2", 100);
+	memset(p->pkt + 12, 0xaa, 8);
+	peer_sum(p);
+}
+
+static void an_authentication_header(struct ha_vrrp_opts *o, struct peer *p)
+{
+	(void)o;
+	p->meta.protocol = 51;
+}
+
+static void a_physical_mac(struct ha_vrrp_opts *o, struct peer *p)
+{
+	(void)o;
+	memcpy(p->meta.mac, "\2\0\0\0\0\2", 6);
+}
+
+static void a_foreign_vrid_with_a_wrong_sum(struct ha_vrrp_opts *o, struct peer *p)
+{
+	(void)o;
+	p->pkt[1] = 52;
+	p->pkt[6] ^= 1;
+}
+
+static void longer_than_any_advert(struct ha_vrrp_opts *o, struct peer *p)
+{
+	(void)o;
+	memset(p->pkt + p->len, 0, sizeof(p->pkt) - p->len);
+	p->len = sizeof(p->pkt);
+}
+
+#define DOWN_OF(interval) (3 * (interval) + 156 * (interval) / 256)
+
+static const struct odd oddities[] = {
+    {"17 the message's own checksum", message_sum, HA_VRRP_DROP_NONE, HA_VRRP_REMARK_CHECKSUM_FORM,
+     0},
+    {"18 the group's checksum, unicast", from_a_peer, HA_VRRP_DROP_NONE,
+     HA_VRRP_REMARK_CHECKSUM_FORM, 0},
+    {"19 version 2 with a pseudo-header", version_2_with_a_pseudo_header, HA_VRRP_DROP_CHECKSUM, -1,
+     0},
+    {"30 another address", another_address, HA_VRRP_DROP_NONE, HA_VRRP_REMARK_ADDRESS_LIST, 0},
+    {"31 a longer list", one_more_address, HA_VRRP_DROP_NONE, HA_VRRP_REMARK_ADDRESS_LIST, 0},
+    {"33 address 0", address_zero, HA_VRRP_DROP_NONE, HA_VRRP_REMARK_ADDRESS_LIST, 0},
+    {"34 address of all ones", address_ones, HA_VRRP_DROP_NONE, HA_VRRP_REMARK_ADDRESS_LIST, 0},
+    {"35 multicast address", address_multicast, HA_VRRP_DROP_NONE, HA_VRRP_REMARK_ADDRESS_LIST, 0},
+    {"37 reserved bits", reserved_bits, HA_VRRP_DROP_NONE, -1, 0},
+    {"38 another interval", another_interval, HA_VRRP_DROP_NONE, HA_VRRP_REMARK_INTERVAL,
+     DOWN_OF(2 * S)},
+    {"39 interval 4095", the_longest_interval, HA_VRRP_DROP_NONE, HA_VRRP_REMARK_INTERVAL,
+     DOWN_OF(2 * S)},
+    {"47 data, but no authentication", data_without_authentication, HA_VRRP_DROP_NONE, -1, 0},
+    {"48 AH while there is none", an_authentication_header, HA_VRRP_DROP_AUTH_MISMATCH, -1, 0},
+    {"51 a stranger to the peers", from_a_stranger_to_peers, HA_VRRP_DROP_SOURCE, -1, 0},
+    {"52 from a physical MAC", a_physical_mac, HA_VRRP_DROP_NONE, -1, 0},
+    {"65 a foreign VRID is dropped before its checksum is seen", a_foreign_vrid_with_a_wrong_sum,
+     HA_VRRP_DROP_VRID, -1, 0},
+    {"66 longer than any advert", longer_than_any_advert, HA_VRRP_DROP_LENGTH, -1, 0},
+};
+
+static void check_odd(const struct odd *row)
+{
+	struct ha_vrrp_opts o = rig_opts();
+	struct peer p = peer_make(3, 200, "10.9.0.2", 100);
+	struct ha_vrrp_stats s = {.size = sizeof(s)};
+	uint64_t told = 0, due;
+
+	row->twist(&o, &p);
+	rig_up(&r, &o);
+	ha_vrrp_start(r.v, T0);
+	due =
+	    row->drop ? ha_vrrp_deadline(r.v) : T0 + S + (row->down_ns ? row->down_ns : DOWN_OF(S));
+	r.log[0] = 0;
+	if (peer_send(&r, T0 + S, &p) != (int)row->drop)
+		fail_msg("%s: not \"%s\" but: %s", row->what, ha_vrrp_drop_name(row->drop), r.log);
+	if (ha_vrrp_deadline(r.v) != due)
+		fail_msg("%s: the timer is %.3f ms off", row->what,
+			 (double)(int64_t)(ha_vrrp_deadline(r.v) - due) / 1e6);
+	ha_vrrp_stats(r.v, &s);
+	for (unsigned i = 0; i < HA_VRRP_STATS_SLOTS; i++)
+		told += s.dropped[i] + s.remarks[i];
+	if (told != (row->drop || row->remark >= 0 ? 1 : 0) ||
+	    (row->drop && !s.dropped[row->drop]) || (row->remark >= 0 && !s.remarks[row->remark]))
+		fail_msg("%s: told otherwise: %s", row->what, r.log);
+	assert_int_equal(s.adverts_received, row->drop ? 0 : 1);
+	rig_down(&r);
+}
+
+static void odd_packets_are_taken_or_dropped_as_the_catalogue_says(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(oddities) / sizeof(*oddities); i++)
+		check_odd(&oddities[i]);
+}
+
+/* Rows that are no matter of one packet's bytes, or not of the engine, and where they are held instead. */
+static const char *const elsewhere[] = {
+    "32 IPv6, the first address not link-local: R26 below",
+    "48 AH, replayed, or with another next header: test_auth",
+    "56 a global IPv6 source: below",
+    "58 IPv4 options: tests/netns/vrrp_link.c, ip_options_are_skipped",
+    "59 fragments: the kernel's; tests/netns/vrrp_link.c, a_fragment_and_a_stub",
+    "60 a short IP length: the kernel's; the same",
+    "61 a flood of priority 0: test_fsm R56, R72",
+    "62 priority 1: test_fsm R58, R76",
+    "63 a second 255: test_fsm R93",
+    "64 more bad packets than adverts: tests/sim I8, and its planted mistake \"starved\"",
+    "66 garbage of any length: tests/fuzz/vrrp.c",
+};
+
+static void every_row_of_the_catalogue_has_its_place(void **state)
+{
+	bool has[67] = {false};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(catalogue) / sizeof(*catalogue); i++)
+		has[strtoul(catalogue[i].what, NULL, 10) % 67] = true;
+	for (size_t i = 0; i < sizeof(oddities) / sizeof(*oddities); i++)
+		has[strtoul(oddities[i].what, NULL, 10) % 67] = true;
+	for (size_t i = 0; i < sizeof(elsewhere) / sizeof(*elsewhere); i++)
+		has[strtoul(elsewhere[i], NULL, 10) % 67] = true;
+	for (unsigned row = 1; row <= 66; row++)
+		if (!has[row])
+			fail_msg("row %u is nowhere", row);
 }
 
 /* ---- what must be accepted ---- */
@@ -532,6 +773,8 @@ int main(void)
 	    T(R21_reserved_bits_are_sent_as_zero),
 	    T(unicast_goes_to_every_peer_with_its_own_checksum),
 	    T(R94_every_bad_packet_moves_one_counter_and_nothing_else),
+	    T(odd_packets_are_taken_or_dropped_as_the_catalogue_says),
+	    T(every_row_of_the_catalogue_has_its_place),
 	    T(R32_the_message_form_is_accepted),
 	    T(the_old_unicast_form_is_accepted),
 	    T(a_form_that_is_ours_too_is_not_remarked),
