@@ -42,10 +42,11 @@ static uint64_t true_ns(const struct node *n, uint64_t local)
 {
 	int64_t since = (int64_t)(local - (uint64_t)n->shift_ns - n->w->start_ns);
 	uint64_t t = n->w->start_ns + (uint64_t)since;
+	int64_t rate = 1000000 + n->drift_ppm;
 
 	if (!n->drift_ppm)
 		return t;
-	t -= (uint64_t)(since / (1000000 + n->drift_ppm) * n->drift_ppm);
+	t -= (uint64_t)(since / rate * n->drift_ppm + since % rate * n->drift_ppm / rate);
 	while (local_ns(n, t) > local)
 		t--;
 	while (local_ns(n, t) < local)
@@ -841,6 +842,15 @@ void host_wake(struct node *n)
 	read_all(n);
 }
 
+/* Before the thaw; a new configuration may find its link up again, or another one down. */
+static void tell_faults(struct router *r, uint32_t faults, uint64_t now, bool reconfigured)
+{
+	if (reconfigured && r->node->w->chaos)
+		faults = faults ? 0 : r->part.more && !r->part.no_preempt;
+	if (faults)
+		ha_vrrp_set_fault(r->v, now, faults, true);
+}
+
 /* The next process takes over the frozen state, perhaps with another configuration (I11). */
 void host_upgrade(struct node *n, bool reconfigured)
 {
@@ -864,11 +874,10 @@ void host_upgrade(struct node *n, bool reconfigured)
 	}
 	host_free(n);
 	make_process(n);
-	for (unsigned i = 0; i < w->plan.n_vrs;
-	     i++) /* as a host does: what is wrong is wrong still */
-		if (n->router[i].v && was[i].faults & ~HA_VRRP_FAULT_GROUP)
-			ha_vrrp_set_fault(n->router[i].v, now, was[i].faults & ~HA_VRRP_FAULT_GROUP,
-					  true);
+	for (unsigned i = 0; i < w->plan.n_vrs; i++)
+		if (n->router[i].v)
+			tell_faults(&n->router[i], was[i].faults & ~HA_VRRP_FAULT_GROUP, now,
+				    reconfigured);
 	for (unsigned i = 0; i < w->plan.n_vrs; i++)
 		if (n->router[i].v)
 			tell_trackers(&n->router[i], now);
