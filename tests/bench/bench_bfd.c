@@ -191,6 +191,14 @@ static void end_detect(struct end *e, int told_fd, unsigned ms)
 		       (double)(e->last_down_ns - died_ns) / 1e6);
 }
 
+static void end_close(struct end *e)
+{
+	ha_bfd_link_free(e->link);
+	for (unsigned i = 0; i < e->n; i++)
+		ha_bfd_free(e->session[i].s);
+	free(e->session);
+}
+
 static void run(const char *command)
 {
 	if (system(command)) {
@@ -261,6 +269,7 @@ static int both_ends(uint64_t seconds, unsigned n, unsigned ms)
 	if (write(told[1], &c, 1) == 1)
 		end_detect(&e, told[0], ms);
 	waitpid(child, NULL, 0);
+	end_close(&e);
 	return 0;
 }
 
@@ -277,6 +286,7 @@ int main(int argc, char **argv)
 		end_run(&e, now() + SETTLE_NS);
 		end_report("libha", &e, strtoull(argv[7], NULL, 10));
 		end_detect(&e, STDIN_FILENO, ms);
+		end_close(&e);
 		return 0;
 	}
 	return both_ends(argc > 1 ? strtoull(argv[1], NULL, 10) : 10,
