@@ -130,7 +130,9 @@ int lb_explain(struct lb_picker *p, const struct lb_request *r,
 		return e;
 	if (p->explaining)
 		return -EBUSY;
-	picker_come_over(p);
+	e = picker_come_over(p);
+	if (e < 0)
+		return e;
 	trial = line_alloc(p->snap->cursor_bytes);
 	if (!trial)
 		return -ENOMEM;

@@ -65,7 +65,7 @@ static void adopt(const struct lb_snapshot *s, struct rotation *r, const struct 
 /* Each step visits a place; a whole cycle passes everyone who may be chosen at least once. */
 static ssize_t rotate(const struct lb_snapshot *s, struct rotation *r, const struct lb_query *q)
 {
-	for (size_t seen = 0; seen <= s->n * RATIO_MAX; seen++) {
+	for (size_t seen = 0; seen < (s->n + 1) * RATIO_MAX; seen++) { /* with the ends of levels */
 		size_t place = r->next++;
 
 		if (place >= s->n) {

@@ -215,10 +215,13 @@ ssize_t lb_picker_freeze(struct lb_picker *p, void *buf, size_t cap)
 	const struct lb_algo *ops;
 	size_t len, size;
 	ssize_t n = 0;
+	int e;
 
 	if (!p || (cap && !buf))
 		return -EINVAL;
-	picker_come_over(p);
+	e = picker_come_over(p);
+	if (e < 0)
+		return e;
 	ops = &p->snap->setup.ops;
 	if (ops->freeze)
 		n = ops->freeze(p->snap, p->cursor, own, sizeof(own));
@@ -261,7 +264,9 @@ int lb_picker_thaw(struct lb_picker *p, const void *buf, size_t len)
 		return -EBADMSG;
 	if (p->explaining)
 		return -EBUSY;
-	picker_come_over(p);
+	e = picker_come_over(p);
+	if (e < 0)
+		return e;
 	ops = &p->snap->setup.ops;
 	if (n_name != strlen(p->snap->setup.name) || memcmp(name, p->snap->setup.name, n_name))
 		return -ENOENT;

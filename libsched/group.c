@@ -475,14 +475,11 @@ static void forget_all(struct lb_group *g, struct list *servers)
 		forget(g, container_of(i, struct lb_server, in_list));
 }
 
-void lb_group_free(struct lb_group *g)
+/* All but the pickers and the group itself. */
+static void free_contents(struct lb_group *g)
 {
 	struct list *i, *next;
 
-	if (!g)
-		return;
-	for (size_t k = 0; k < LB_PICKERS_MAX; k++)
-		lb_picker_free(g->picker[k]);
 	list_for_each_safe (i, next, &g->snapshots)
 		snapshot_free(container_of(i, struct lb_snapshot, in_list));
 	forget_all(g, &g->members);
@@ -490,7 +487,29 @@ void lb_group_free(struct lb_group *g)
 	hmap_fini(&g->by_id);
 	state_unref(g->state);
 	ledger_fini(&g->ledger);
+}
+
+void lb_group_free(struct lb_group *g)
+{
+	if (!g)
+		return;
+	for (size_t k = 0; k < LB_PICKERS_MAX; k++)
+		lb_picker_free(g->picker[k]);
+	free_contents(g);
 	line_free(g);
+}
+
+void lb_group_close(struct lb_group *g)
+{
+	if (!g)
+		return;
+	free_contents(g);
+	atomic_store(&g->current, GROUP_CLOSED);
+	for (size_t k = 0; k < LB_PICKERS_MAX; k++)
+		if (g->picker[k])
+			picker_lose_group(g->picker[k]);
+	if (!g->n_pickers)
+		line_free(g);
 }
 
 int lb_group_stats(const struct lb_group *g, struct lb_group_stats *ret)

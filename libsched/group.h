@@ -27,6 +27,9 @@ struct lb_group {
 	struct lb_picker *picker[LB_PICKERS_MAX];
 };
 
+/* In place of the newest snapshot when there will be no more: no picker ever stands on it. */
+#define GROUP_CLOSED ((struct lb_snapshot *)(uintptr_t)1)
+
 struct lb_picker {
 	/* The picker's. */
 	struct lb_group *group;
@@ -44,6 +47,9 @@ struct lb_picker {
 	_Alignas(LINE_BYTES) _Atomic(group_snapshot_ptr) held;
 	_Atomic(group_snapshot_ptr) next;
 };
+
+/* Its group has been closed. */
+void picker_lose_group(struct lb_picker *p);
 
 /* The member of this id, or NULL. */
 struct lb_server *group_find_member(const struct lb_group *g, uint64_t id);

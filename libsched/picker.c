@@ -49,10 +49,12 @@ static void adopt(struct lb_picker *p, struct lb_snapshot *s)
  * sequentially consistent, either we see the new one or the editor sees us. We go round again only when
  * the editor published a whole snapshot meanwhile.
  */
-static void come_over(struct lb_picker *p)
+static int come_over(struct lb_picker *p)
 {
 	struct lb_snapshot *s = atomic_load(&p->group->current), *seen;
 
+	if (s == GROUP_CLOSED)
+		return -ESHUTDOWN;
 	for (;;) {
 		atomic_store(&p->next, s);
 		seen = atomic_load(&p->group->current);
@@ -63,19 +65,29 @@ static void come_over(struct lb_picker *p)
 	adopt(p, s);
 	atomic_store(&p->held, s);
 	atomic_store(&p->next, NULL);
+	return 0;
 }
 
 /* What is held cannot be freed, so an equal pointer is the same snapshot. */
-static inline void stay_current(struct lb_picker *p)
+static inline int stay_current(struct lb_picker *p)
 {
 	if (atomic_load_explicit(&p->group->current, memory_order_acquire) != p->snap &&
 	    !p->explaining)
-		come_over(p);
+		return come_over(p);
+	return 0;
 }
 
-void picker_come_over(struct lb_picker *p)
+int picker_come_over(struct lb_picker *p)
 {
-	stay_current(p);
+	return stay_current(p);
+}
+
+void picker_lose_group(struct lb_picker *p)
+{
+	assert(!p->explaining);
+	p->snap = NULL;
+	p->cursor = NULL;
+	atomic_store(&p->held, NULL);
 }
 
 /* ---- Picking ---- */
@@ -179,9 +191,10 @@ int lb_pick(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
 	if (!p || !ret_id)
 		return -EINVAL;
 	e = request_of(r, &own, &q.request);
+	if (e == 0)
+		e = stay_current(p);
 	if (e < 0)
 		return e;
-	stay_current(p);
 	q.snap = p->snap;
 	seed = q.request->seed;
 	q.random = seed ? &seed : &p->random;
@@ -230,9 +243,10 @@ int lb_done(struct lb_picker *p, uint64_t id, const struct lb_outcome *o)
 	if (!p)
 		return -EINVAL;
 	r = outcome_of(o, &own, &o);
+	if (r == 0)
+		r = stay_current(p);
 	if (r < 0)
 		return r;
-	stay_current(p);
 	place = snapshot_find_known(p->snap, id);
 	if (place < 0)
 		return -ENOENT;
@@ -246,10 +260,13 @@ int lb_done(struct lb_picker *p, uint64_t id, const struct lb_outcome *o)
 int lb_count(struct lb_picker *p, uint64_t id, enum lb_counter c, int64_t delta)
 {
 	ssize_t place;
+	int r;
 
 	if (!p || (unsigned)c >= SERVER_COUNTERS)
 		return -EINVAL;
-	stay_current(p);
+	r = stay_current(p);
+	if (r < 0)
+		return r;
 	place = snapshot_find_known(p->snap, id);
 	if (place < 0)
 		return -ENOENT;
@@ -265,8 +282,7 @@ int lb_picker_refresh(struct lb_picker *p)
 {
 	if (!p)
 		return -EINVAL;
-	stay_current(p);
-	return 0;
+	return stay_current(p);
 }
 
 int lb_picker_offline(struct lb_picker *p)
@@ -320,9 +336,13 @@ void lb_picker_free(struct lb_picker *p)
 	assert(!p->explaining);
 	g = p->group;
 	s = atomic_load(&g->current);
-	line_free(s->cursor[p->number]);
-	s->cursor[p->number] = NULL;
+	if (s != GROUP_CLOSED) {
+		line_free(s->cursor[p->number]);
+		s->cursor[p->number] = NULL;
+	}
 	g->picker[p->number] = NULL;
 	g->n_pickers--;
 	line_free(p);
+	if (s == GROUP_CLOSED && !g->n_pickers)
+		line_free(g);
 }

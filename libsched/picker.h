@@ -5,8 +5,8 @@
 
 #include "libsched/group.h"
 
-/* Moves to the newest snapshot, unless it explains one just now. */
-void picker_come_over(struct lb_picker *p);
+/* Moves to the newest snapshot, unless it explains one just now. 0, or -ESHUTDOWN: the group is closed. */
+int picker_come_over(struct lb_picker *p);
 
 /*
  * The request, checked: `r` itself where it is this library's own struct, else a copy in `own`.

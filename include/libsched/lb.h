@@ -26,7 +26,7 @@
  *
  * Errors are 0 or -errno. Besides those named at each call: -EINVAL for NULL where an object is
  * needed and for values out of their range, -E2BIG for an option struct that asks for what this
- * library does not know, -ENOMEM.
+ * library does not know, -ENOMEM, and -ESHUTDOWN from a picker whose group was closed.
  */
 #ifndef LIBSCHED_LB_H
 #define LIBSCHED_LB_H
@@ -171,6 +171,13 @@ LIBSCHED_API int lb_group_configure(struct lb_group *g, const struct lb_group_op
  * thread may be inside one or use one again. NULL is fine.
  */
 LIBSCHED_API void lb_group_free(struct lb_group *g);
+
+/*
+ * [editor] As lb_group_free(), but pickers that still exist live on, without a group: every call with one
+ * returns -ESHUTDOWN, and the caller frees each with lb_picker_free(), one thread at a time. No thread
+ * may be inside a call meanwhile. NULL is fine.
+ */
+LIBSCHED_API void lb_group_close(struct lb_group *g);
 
 /*
  * [editor] Publishes what was staged since the last commit, all at once; cost O(n) and the
