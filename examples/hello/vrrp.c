@@ -42,10 +42,8 @@ static void on_change(struct ha_vrrp *v, const struct ha_vrrp_change *c, void *l
 
 int main(int argc, char **argv)
 {
-	struct ha_vrrp_ops ops = {.size = sizeof(ops),
-				  .send = on_send,
-				  .announce = on_announce,
-				  .changed = on_change};
+	struct ha_vrrp_ops ops = {.size = sizeof(ops), .send = on_send, .changed = on_change,
+				  .announce = on_announce};
 	struct ha_vrrp_link_opts lo = {.size = sizeof(lo)};
 	struct ha_vrrp_opts o = {.size = sizeof(o), .n_addresses = 1, .any_first_address = true};
 	struct ha_vrrp_link *link;
@@ -67,8 +65,7 @@ int main(int argc, char **argv)
 	if (r < 0 || (r = ha_vrrp_link_new(&lo, &link)) < 0 ||
 	    (r = ha_vrrp_new(&o, &ops, link, &v)) < 0)
 		return fprintf(stderr, "%s: %s\n", argv[1], strerror(-r)), 1;
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	signal(SIGINT, end), signal(SIGTERM, end);
+	setvbuf(stdout, NULL, _IOLBF, 0), signal(SIGINT, end), signal(SIGTERM, end);
 	ha_vrrp_link_add(link, v);
 	for (ha_vrrp_start(v, now()); !ended; ha_vrrp_link_dispatch(link, now())) {
 		struct pollfd p = {.fd = ha_vrrp_link_fd(link), .events = POLLIN};
