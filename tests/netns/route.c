@@ -446,6 +446,87 @@ static void a_route_with_a_lifetime_ends(void **state)
 	assert_int_equal(ha_net_route_remove(p->n, &r, 1, NULL), 0);
 }
 
+/* A transport that counts the system calls of another one. */
+struct counted {
+	struct ha_nl_transport below;
+	unsigned int sends, recvs;
+};
+
+static int counted_send(void *u, const void *buf, size_t len)
+{
+	struct counted *c = u;
+
+	c->sends++;
+	return c->below.ops->send(c->below.userdata, buf, len);
+}
+
+static ssize_t counted_recv(void *u, void *buf, size_t cap)
+{
+	struct counted *c = u;
+
+	c->recvs++;
+	return c->below.ops->recv(c->below.userdata, buf, cap);
+}
+
+static int counted_fd(void *u)
+{
+	struct counted *c = u;
+
+	return c->below.ops->fd(c->below.userdata);
+}
+
+static uint32_t counted_port(void *u)
+{
+	struct counted *c = u;
+
+	return c->below.ops->port(c->below.userdata);
+}
+
+static const struct ha_nl_transport_ops counted_ops = {.size = sizeof(counted_ops),
+						       .send = counted_send,
+						       .recv = counted_recv,
+						       .fd = counted_fd,
+						       .port = counted_port};
+
+/* The kernel answers at once: a send and at most three receives for each 512. */
+#define CHUNKS ((MANY + 511) / 512)
+
+static void a_plan_is_a_bounded_number_of_system_calls(void **state)
+{
+	struct place *p = *state;
+	struct counted c = {0};
+	struct ha_nl_transport t = {.ops = &counted_ops, .userdata = &c};
+	struct ha_net_opts o = {.size = sizeof(o), .transport = &t};
+	struct ha_net_route *r = calloc(MANY, sizeof(*r));
+	struct ha_net_rule *rule = calloc(MANY, sizeof(*rule));
+	struct ha_net_address *a = calloc(MANY, sizeof(*a));
+	struct ha_net *n;
+
+	assert_int_equal(ha_nl_mnl_open(NETLINK_ROUTE, NULL, &c.below), 0);
+	assert_int_equal(ha_net_new(&o, &n), 0);
+	for (uint32_t i = 0; i < MANY; i++) {
+		const struct ha_ip ip = {.family = AF_INET,
+					 .bytes = {10, 9, (uint8_t)(i >> 8), (uint8_t)i}};
+
+		a[i] = (struct ha_net_address){.size = sizeof(*a), .ifindex = p->a, .ip = ip};
+		r[i] = (struct ha_net_route){
+		    .size = sizeof(*r), .table = TABLE, .ifindex = p->a, .dst = ip};
+		rule[i] = (struct ha_net_rule){
+		    .size = sizeof(*rule), .from = ip, .priority = 1000, .table = TABLE};
+	}
+	assert_int_equal(ha_net_address_add(n, a, MANY, NULL), 0);
+	assert_int_equal(ha_net_route_add(n, r, MANY, NULL), 0);
+	assert_int_equal(ha_net_rule_add(n, rule, MANY, NULL), 0);
+	assert_in_range(c.sends, 1, 3 * CHUNKS);
+	assert_in_range(c.recvs, 1, 9 * CHUNKS);
+	assert_int_equal(ha_net_rule_remove(n, rule, MANY, NULL), 0);
+	ha_net_free(n);
+	c.below.ops->close(c.below.userdata);
+	free(a);
+	free(rule);
+	free(r);
+}
+
 static void five_thousand_routes_are_one_plan(void **state)
 {
 	struct place *p = *state;
@@ -843,12 +924,19 @@ static void the_view_of_routes_is_never_stale(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    T(routes_look_as_those_of_iproute2),  T(a_strangers_route_is_not_removed),
-	    T(replacing_and_appending),		  T(a_refused_route_says_why),
-	    T(a_route_with_a_lifetime_ends),	  T(five_thousand_routes_are_one_plan),
-	    T(rules_look_as_those_of_iproute2),	  T(a_strangers_rule_is_not_removed),
-	    T(five_thousand_rules_are_one_plan),  T(neighbours_look_as_those_of_iproute2),
-	    T(the_kernel_asks_for_a_mac),	  T(a_mac_is_followed),
+	    T(routes_look_as_those_of_iproute2),
+	    T(a_strangers_route_is_not_removed),
+	    T(replacing_and_appending),
+	    T(a_refused_route_says_why),
+	    T(a_route_with_a_lifetime_ends),
+	    T(five_thousand_routes_are_one_plan),
+	    T(a_plan_is_a_bounded_number_of_system_calls),
+	    T(rules_look_as_those_of_iproute2),
+	    T(a_strangers_rule_is_not_removed),
+	    T(five_thousand_rules_are_one_plan),
+	    T(neighbours_look_as_those_of_iproute2),
+	    T(the_kernel_asks_for_a_mac),
+	    T(a_mac_is_followed),
 	    T(the_view_of_routes_is_never_stale),
 	};
 
