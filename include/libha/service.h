@@ -320,6 +320,51 @@ struct ha_service_apply_ops {
 	void (*done)(void *userdata, const struct ha_service_step *step, int error);
 };
 
+/* ---- Draining ---- */
+
+/*
+ * A destination on its way out. It stays in the wanted table with weight 0, so that no new connection comes
+ * and none is cut, until its last connection is gone or a deadline has passed; then it leaves the table, and
+ * the next plan removes it. A round of it: dump, ha_service_drain(), plan, apply.
+ *
+ * Of persistence: IPVS sends a client that it remembers to a destination of weight 0 too, unless
+ * net.ipv4.vs.expire_quiescent_template is set. What becomes of connections whose destination went at the
+ * deadline says net.ipv4.vs.expire_nodest_conn.
+ */
+
+/*
+ * Begins: weight 0, until deadline_ns (CLOCK_MONOTONIC; UINT64_MAX: as long as it takes). ha_dest_set() of the
+ * same destination takes it back. 0 or -EINVAL.
+ */
+LIBHA_API int ha_dest_drain(struct ha_dest *d, uint64_t deadline_ns);
+/* False for NULL. */
+LIBHA_API bool ha_dest_is_draining(const struct ha_dest *d);
+/*
+ * The connections that removing a destination of a dump would cut: the active ones, and where the protocol does
+ * not tell (UDP, a fwmark) the inactive ones too. 0 or -EINVAL.
+ */
+LIBHA_API int ha_dest_connections(const struct ha_dest *d, uint32_t *ret);
+
+/* Every member may be NULL. Inside, no change of the tables. `left`: connections it has in the dump. */
+struct ha_service_drain_ops {
+	size_t size; /* sizeof(struct ha_service_drain_ops) */
+	/* It drains on. */
+	void (*draining)(void *userdata, const struct ha_dest *d, uint32_t left);
+	/* It is removed from the table right after. `left` is not 0 when the deadline has passed. */
+	void (*drained)(void *userdata, const struct ha_dest *d, uint32_t left);
+};
+
+/*
+ * Looks at all that drain in `want`, beside the fresh dump `have`: who has no connection and no weight there,
+ * is not there at all, or is overdue at now_ns leaves `want`. Removes nothing else. *ret_left (may be NULL):
+ * how many drain on. `ops` may be NULL. 0, -EINVAL, -E2BIG (ops newer than this library).
+ */
+LIBHA_API int ha_service_drain(struct ha_service_table *want, const struct ha_service_table *have,
+			       uint64_t now_ns, const struct ha_service_drain_ops *ops,
+			       void *userdata, size_t *ret_left);
+/* The first deadline of those that drain; UINT64_MAX: none. */
+LIBHA_API uint64_t ha_service_drain_deadline(const struct ha_service_table *want);
+
 #ifdef __cplusplus
 }
 #endif

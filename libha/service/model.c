@@ -160,10 +160,14 @@ static int copy_service(struct ha_service_table *to, const struct ha_service *fr
 	if (r < 0)
 		return r;
 	list_for_each (pos, &from->dests) {
-		r = service_dest_set_unchecked(s, &container_of(pos, struct ha_dest, node)->o,
-					       NULL);
+		const struct ha_dest *d = container_of(pos, struct ha_dest, node);
+		struct ha_dest *copy;
+
+		r = service_dest_set_unchecked(s, &d->o, &copy);
 		if (r < 0)
 			return r;
+		copy->draining = d->draining;
+		copy->drain_until_ns = d->drain_until_ns;
 	}
 	return 0;
 }
@@ -351,6 +355,7 @@ int service_dest_set_unchecked(struct ha_service *s, const struct ha_dest_opts *
 		list_add_tail(&s->dests, &d->node);
 	}
 	d->o = own;
+	d->draining = false;
 	if (ret)
 		*ret = d;
 	return 0;

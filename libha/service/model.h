@@ -35,6 +35,8 @@ struct ha_dest {
 	struct hmap_node by_key;
 	struct ha_dest_opts o; /* normal form */
 	struct ha_service_stats stats;
+	uint64_t drain_until_ns;
+	bool draining;
 };
 
 /*
