@@ -71,6 +71,11 @@ edited() {
 T
 }
 { edited; echo "-A -t 203.0.113.1:25 -s rr"; } | same "the edited table, the stranger's service kept"
+# Somebody empties the table and adds his own: the next round repairs ours and leaves his.
+ipvsadm -C
+ipvsadm -A -t 203.0.113.1:25 -s rr
+step reconcile "$apply" edit
+{ edited; echo "-A -t 203.0.113.1:25 -s rr"; } | same "the table after ipvsadm -C"
 step repair "$apply" repair
 edited | same "the repaired table"
 step strangers "$apply" strangers

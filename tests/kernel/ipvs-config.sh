@@ -53,6 +53,7 @@ in_a "$config" start master va 7 - 0 0 0
 in_a python3 - <<'P' || { echo "FAILED: a connection through IPVS"; failed=1; }
 import socket, subprocess, time
 server = socket.socket()
+server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 server.bind(("10.0.0.1", 8080))
 server.listen(8)
 client = socket.create_connection(("192.0.2.1", 80), 5)
@@ -81,4 +82,28 @@ is "another service" "No such process" "$(in_a "$config" zero 192.0.2.9 80)"
 is "zero of one" "" "$(in_a "$config" zero 192.0.2.1 80)"
 is "counted after zero" 0 "$(counted)"
 is "zero of all" "" "$(in_a "$config" zero)"
+
+# A destination is drained: it takes no new connection, keeps the one it has, and goes when that is gone or the time is up.
+drain_while_connected() { # drain_while_connected MS HOLD: a connection is closed after HOLD seconds
+    in_a python3 - "$config" "$1" "$2" <<'P'
+import socket, subprocess, sys, time
+config, ms, hold = sys.argv[1], sys.argv[2], float(sys.argv[3])
+server = socket.socket()
+server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+server.bind(("10.0.0.1", 8080))
+server.listen(8)
+client = socket.create_connection(("192.0.2.1", 80), 5)
+peer, _ = server.accept()
+drain = subprocess.Popen([config, "drain", "192.0.2.1", "80", ms], stdout=subprocess.PIPE, text=True)
+time.sleep(hold)
+listed = "10.0.0.1:8080" in subprocess.run(["ipvsadm", "-Ln"], capture_output=True, text=True).stdout
+client.close()
+peer.close()
+print("listed" if listed else "gone", drain.communicate()[0].strip())
+P
+}
+is "drained by the last connection" "listed drained, 0 left" "$(drain_while_connected 60000 1)"
+is "nothing but the destination went" "-A -t 192.0.2.1:80 -s rr" "$(in_a ipvsadm -Sn | sed 's/ *$//')"
+in_a ipvsadm -a -t 192.0.2.1:80 -r 10.0.0.1:8080 -m
+is "drained by the deadline" "gone drained, 1 left" "$(drain_while_connected 500 3)"
 exit $failed

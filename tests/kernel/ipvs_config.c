@@ -7,6 +7,8 @@
  *	start ROLE INTERFACE ID GROUP PORT TTL MAX_LEN   a sync daemon; - and 0: the default
  *	get ROLE                               prints what it does, in the same words
  *	stop ROLE
+ *	drain ADDRESS PORT MS                  the first destination of a TCP service, for MS at most;
+ *	                                       prints how many connections were left
  *
  * ROLE is master or backup. What the library answers but 0 is printed, and the exit status is 1.
  */
@@ -15,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <libha/ipvs.h>
 
@@ -85,6 +88,68 @@ static int get(struct ha_ipvs *v, char **arg)
 	return 0;
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void drained(void *userdata, const struct ha_dest *d, uint32_t left)
+{
+	(void)userdata, (void)d;
+	printf("drained, %u left\n", left);
+}
+
+/* One round: dump, drain, plan, apply. *ret_left destinations drain on. */
+static int drain_round(struct ha_ipvs *v, struct ha_service_table *want, size_t *ret_left)
+{
+	const struct ha_service_drain_ops ops = {.size = sizeof(ops), .drained = drained};
+	struct ha_service_table *have;
+	struct ha_service_plan *p;
+	int r = ha_ipvs_dump(v, &have);
+
+	if (r)
+		return r;
+	r = ha_service_drain(want, have, now_ns(), &ops, NULL, ret_left);
+	if (!r)
+		r = ha_service_plan(want, have, &p);
+	if (!r) {
+		r = ha_ipvs_apply(v, p, NULL, NULL);
+		ha_service_plan_free(p);
+	}
+	ha_service_table_free(have);
+	return r;
+}
+
+static int drain(struct ha_ipvs *v, char **arg)
+{
+	const struct timespec pause = {.tv_nsec = 50000000};
+	struct ha_service_opts key = {
+	    .size = sizeof(key), .protocol = IPPROTO_TCP, .port = number(arg[1])};
+	struct ha_service_table *have, *want;
+	size_t left = 1;
+	int r = ha_ip_parse(arg[0], &key.address);
+
+	if (!r)
+		r = ha_ipvs_dump(v, &have);
+	if (r)
+		return r;
+	r = ha_service_table_copy(have, &want);
+	ha_service_table_free(have);
+	if (r)
+		return r;
+	r = ha_dest_drain(ha_dest_next(ha_service_find(want, &key), NULL),
+			  now_ns() + strtoul(arg[2], NULL, 10) * UINT64_C(1000000));
+	for (int i = 0; !r && left && i < 1000; i++) {
+		r = drain_round(v, want, &left);
+		nanosleep(&pause, NULL);
+	}
+	ha_service_table_free(want);
+	return r;
+}
+
 static int obey(struct ha_ipvs *v, int n, char **arg)
 {
 	if (!strcmp(arg[0], "timeouts") && n == 4)
@@ -97,6 +162,8 @@ static int obey(struct ha_ipvs *v, int n, char **arg)
 		return get(v, arg + 1);
 	if (!strcmp(arg[0], "stop") && n == 2)
 		return ha_ipvs_sync_stop(v, role_of(arg[1]));
+	if (!strcmp(arg[0], "drain") && n == 4)
+		return drain(v, arg + 1);
 	return -ENOSYS;
 }
 
