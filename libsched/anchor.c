@@ -149,6 +149,7 @@ static ssize_t anchor_pick(const struct lb_snapshot *s, void *cursor, const stru
 const struct lb_algo algo_anchor = {
     .size = sizeof(algo_anchor),
     .name = "anchor",
+    .flags = LB_ALGO_STEADY_WEIGHTS,
     .table_size = anchor_size,
     .build = anchor_build,
     .pick = anchor_pick,

@@ -93,6 +93,7 @@ static ssize_t dx_pick(const struct lb_snapshot *s, void *cursor, const struct l
 const struct lb_algo algo_dx = {
     .size = sizeof(algo_dx),
     .name = "dx",
+    .flags = LB_ALGO_STEADY_WEIGHTS,
     .table_size = dx_size,
     .build = dx_build,
     .pick = dx_pick,

@@ -47,27 +47,34 @@ const struct lb_algo algo_f5_round_robin = {
 #define FINE 256     /* steps of a connection, for a ratio to divide */
 #define FULL 1048576 /* steps up to the connection limit */
 
+/* In a slow ramp a count is taken for what it would be at full share. */
+static uint64_t ramped(const struct lb_snapshot *s, size_t place, uint64_t n)
+{
+	const struct snap_server *e = &s->at[place];
+
+	n = n * e->set_weight * s->weight_scale / e->weight;
+	return n < UINT32_MAX ? n : UINT32_MAX;
+}
+
 static uint64_t least_member(const struct lb_snapshot *s, size_t place, struct least_seen seen)
 {
-	(void)s;
-	(void)place;
-	return seen.active;
+	return ramped(s, place, seen.active);
 }
 
 static uint64_t least_node(const struct lb_snapshot *s, size_t place, struct least_seen seen)
 {
-	return (uint64_t)seen.active + snap_count(s, place, LB_COUNTER_ELSEWHERE);
+	return ramped(s, place, (uint64_t)seen.active + snap_count(s, place, LB_COUNTER_ELSEWHERE));
 }
 
 static uint64_t ratio_least_member(const struct lb_snapshot *s, size_t place,
 				   struct least_seen seen)
 {
-	return least_member(s, place, seen) * FINE / s->at[place].weight;
+	return least_member(s, place, seen) * FINE / s->at[place].set_weight;
 }
 
 static uint64_t ratio_least_node(const struct lb_snapshot *s, size_t place, struct least_seen seen)
 {
-	return least_node(s, place, seen) * FINE / s->at[place].weight;
+	return least_node(s, place, seen) * FINE / s->at[place].set_weight;
 }
 
 /* F5 wants a limit on every member; one without has all the room there is. */

@@ -12,21 +12,19 @@
 #include "libsched/ring.h"
 #include <libsched/lb_hash.h>
 
+#define WEIGHT_UNIT 16	    /* as HAProxy counts weights */
 #define HAPROXY_POINTS 16   /* a unit of weight */
 #define HAPROXY_RANGE 4096u /* of point numbers a server; its weights end at 256 */
 #define BOUNDED_POINTS 160
 #define BOUNDED_FACTOR 125 /* percent */
 
-/* The table of a ring: the weights of the places before each one, then the ring. */
-static uint64_t *weights_before(const struct lb_snapshot *s, void *table)
-{
-	(void)s;
-	return table;
-}
-
+/*
+ * The table of a ring: how much weight, in HAProxy's sixteenths, stands before each place and before the end;
+ * then the ring.
+ */
 static struct ring *ring_in(const struct lb_snapshot *s, void *table)
 {
-	return (struct ring *)((uint64_t *)table + s->n);
+	return (struct ring *)((uint64_t *)table + s->n + 1);
 }
 
 static const struct ring *ring_of(const struct lb_snapshot *s)
@@ -34,9 +32,10 @@ static const struct ring *ring_of(const struct lb_snapshot *s)
 	return ring_in(s, s->table);
 }
 
-static uint32_t effective_weight(const struct lb_snapshot *s, size_t place)
+/* So many for each unit of the editor's weight, the less the slow start has of it. */
+static uint64_t by_weight(const struct lb_snapshot *s, size_t place, uint64_t each)
 {
-	return s->at[place].weight;
+	return (s->at[place].weight * each + s->weight_scale - 1) / s->weight_scale;
 }
 
 /* ---- The bound ---- */
@@ -45,22 +44,21 @@ struct bound {
 	uint64_t each, rest; /* connections for each unit of weight, and those left to spread */
 };
 
-/* factor percent of all connections with the one to come, rounded up. Weights count in sixteenths. */
+/* factor percent of all connections with the one to come, rounded up. */
 static struct bound bound_of(const struct lb_snapshot *s, uint32_t factor)
 {
 	uint64_t slots = (((uint64_t)snap_active(s) + 1) * factor + 99) / 100;
-	uint64_t weight = s->total_weight * HAPROXY_POINTS;
+	uint64_t weight = ((const uint64_t *)s->table)[s->n];
 
 	return (struct bound){slots / weight, slots % weight};
 }
 
 static uint64_t limit_of(const struct lb_snapshot *s, size_t place, struct bound b)
 {
-	uint64_t total = s->total_weight * HAPROXY_POINTS;
-	uint64_t mine = (uint64_t)s->at[place].weight * HAPROXY_POINTS;
-	uint64_t before = weights_before(s, s->table)[place] * HAPROXY_POINTS, limit;
+	const uint64_t *before = s->table, total = before[s->n];
+	uint64_t limit = (before[place + 1] - before[place]) * b.each +
+			 before[place + 1] * b.rest / total - before[place] * b.rest / total;
 
-	limit = mine * b.each + (before + mine) * b.rest / total - before * b.rest / total;
 	return limit ? limit : 1;
 }
 
@@ -115,46 +113,42 @@ static void haproxy_points(const struct lb_snapshot *s, size_t place, uint32_t n
 	}
 }
 
-static struct ring_rule haproxy_rule(const struct lb_snapshot *s)
+static uint64_t haproxy_count(const struct lb_snapshot *s, size_t place)
 {
-	return (struct ring_rule){
-	    .weight = effective_weight,
-	    .points = s->setup.opts.points ? s->setup.opts.points : HAPROXY_POINTS,
-	    .points_of = haproxy_points,
-	};
+	return by_weight(s, place, s->setup.opts.points ? s->setup.opts.points : HAPROXY_POINTS);
 }
+
+static const struct ring_rule haproxy_rule = {haproxy_count, haproxy_points};
 
 static bool is_consistent(const struct lb_snapshot *s)
 {
 	return s->setup.opts.flags & LB_GROUP_CONSISTENT;
 }
 
-static size_t ring_table_size(const struct lb_snapshot *s, struct ring_rule rule)
+static size_t ring_table_size(const struct lb_snapshot *s, const struct ring_rule *rule)
 {
-	return s->n * sizeof(uint64_t) + ring_size(s, &rule);
+	return (s->n + 1) * sizeof(uint64_t) + ring_size(s, rule);
 }
 
-static int ring_table_build(const struct lb_snapshot *s, struct ring_rule rule, void *table)
+static int ring_table_build(const struct lb_snapshot *s, const struct ring_rule *rule, void *table)
 {
-	uint64_t before = 0;
+	uint64_t *before = table;
 
-	for (size_t i = 0; i < s->n; i++) {
-		weights_before(s, table)[i] = before;
-		before += s->at[i].weight;
-	}
-	ring_build(s, &rule, ring_in(s, table));
+	for (size_t i = 0; i < s->n; i++)
+		before[i + 1] = before[i] + by_weight(s, i, WEIGHT_UNIT);
+	ring_build(s, rule, ring_in(s, table));
 	return 0;
 }
 
 static size_t hash_table_size(const struct lb_snapshot *s)
 {
-	return is_consistent(s) ? ring_table_size(s, haproxy_rule(s)) : map_size(s);
+	return is_consistent(s) ? ring_table_size(s, &haproxy_rule) : map_size(s);
 }
 
 static int hash_build(const struct lb_snapshot *s, const struct lb_snapshot *old, void *table)
 {
 	(void)old;
-	return is_consistent(s) ? ring_table_build(s, haproxy_rule(s), table) : map_build(s, table);
+	return is_consistent(s) ? ring_table_build(s, &haproxy_rule, table) : map_build(s, table);
 }
 
 /* The nearest point; of two as near the one before. */
@@ -250,24 +244,22 @@ static void bounded_points(const struct lb_snapshot *s, size_t place, uint32_t n
 		put(r, (uint32_t)hmap_mix(h + i), (uint32_t)place);
 }
 
-static struct ring_rule bounded_rule(const struct lb_snapshot *s)
+static uint64_t bounded_count(const struct lb_snapshot *s, size_t place)
 {
-	return (struct ring_rule){
-	    .weight = effective_weight,
-	    .points = s->setup.opts.points ? s->setup.opts.points : BOUNDED_POINTS,
-	    .points_of = bounded_points,
-	};
+	return by_weight(s, place, s->setup.opts.points ? s->setup.opts.points : BOUNDED_POINTS);
 }
+
+static const struct ring_rule bounded_rule = {bounded_count, bounded_points};
 
 static size_t bounded_table_size(const struct lb_snapshot *s)
 {
-	return ring_table_size(s, bounded_rule(s));
+	return ring_table_size(s, &bounded_rule);
 }
 
 static int bounded_build(const struct lb_snapshot *s, const struct lb_snapshot *old, void *table)
 {
 	(void)old;
-	return ring_table_build(s, bounded_rule(s), table);
+	return ring_table_build(s, &bounded_rule, table);
 }
 
 static ssize_t bounded_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)

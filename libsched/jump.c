@@ -90,6 +90,7 @@ static ssize_t jump_pick(const struct lb_snapshot *s, void *cursor, const struct
 const struct lb_algo algo_jump = {
     .size = sizeof(algo_jump),
     .name = "jump",
+    .flags = LB_ALGO_STEADY_WEIGHTS,
     .table_size = jump_size,
     .build = jump_build,
     .pick = jump_pick,

@@ -96,6 +96,7 @@ static ssize_t nginx_hash_pick(const struct lb_snapshot *s, void *cursor, const 
 const struct lb_algo algo_ip_hash = {
     .size = sizeof(algo_ip_hash),
     .name = "ip_hash",
+    .flags = LB_ALGO_STEADY_WEIGHTS,
     .table_size = sums_size,
     .build = sums_build,
     .cursor_size = smooth_size,
@@ -106,6 +107,7 @@ const struct lb_algo algo_ip_hash = {
 const struct lb_algo algo_nginx_hash = {
     .size = sizeof(algo_nginx_hash),
     .name = "nginx-hash",
+    .flags = LB_ALGO_STEADY_WEIGHTS,
     .table_size = sums_size,
     .build = sums_build,
     .cursor_size = smooth_size,
@@ -115,9 +117,11 @@ const struct lb_algo algo_nginx_hash = {
 
 /* ---- ketama ---- */
 
-static uint32_t set_weight(const struct lb_snapshot *s, size_t place)
+static uint64_t ketama_count(const struct lb_snapshot *s, size_t place)
 {
-	return s->at[place].set_weight;
+	uint32_t points = s->setup.opts.points ? s->setup.opts.points : KETAMA_POINTS;
+
+	return (uint64_t)s->at[place].set_weight * points;
 }
 
 /* Each point is the CRC of the server and of the point before it, the least significant byte first. */
@@ -136,28 +140,17 @@ static void ketama_points(const struct lb_snapshot *s, size_t place, uint32_t n,
 	}
 }
 
-static struct ring_rule ketama_rule(const struct lb_snapshot *s)
-{
-	return (struct ring_rule){
-	    .weight = set_weight,
-	    .points = s->setup.opts.points ? s->setup.opts.points : KETAMA_POINTS,
-	    .points_of = ketama_points,
-	};
-}
+static const struct ring_rule ketama_rule = {.count_of = ketama_count, .points_of = ketama_points};
 
 static size_t ketama_size(const struct lb_snapshot *s)
 {
-	struct ring_rule rule = ketama_rule(s);
-
-	return ring_size(s, &rule);
+	return ring_size(s, &ketama_rule);
 }
 
 static int ketama_build(const struct lb_snapshot *s, const struct lb_snapshot *old, void *table)
 {
-	struct ring_rule rule = ketama_rule(s);
-
 	(void)old;
-	ring_build(s, &rule, table);
+	ring_build(s, &ketama_rule, table);
 	return 0;
 }
 
@@ -181,6 +174,7 @@ static ssize_t ketama_pick(const struct lb_snapshot *s, void *cursor, const stru
 const struct lb_algo algo_ketama = {
     .size = sizeof(algo_ketama),
     .name = "ketama",
+    .flags = LB_ALGO_STEADY_WEIGHTS,
     .table_size = ketama_size,
     .build = ketama_build,
     .cursor_size = smooth_size,

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "libsched/ring.h"
 
-/* How many points a server has: in proportion, but at least one. */
+/* Half as many as wanted, and again, but at least one. */
 static uint32_t count_of(const struct lb_snapshot *s, const struct ring_rule *rule, size_t place,
 			 uint32_t halvings)
 {
-	uint64_t weight = rule->weight(s, place), n = weight * rule->points >> halvings;
+	uint64_t wanted = rule->count_of(s, place), n = wanted >> halvings;
 
-	return weight && !n ? 1 : (uint32_t)n;
+	return wanted && !n ? 1 : (uint32_t)n;
 }
 
 static uint64_t total_of(const struct lb_snapshot *s, const struct ring_rule *rule,

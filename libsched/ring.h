@@ -25,8 +25,8 @@ struct ring {
 
 /* Who is on it, and where. */
 struct ring_rule {
-	uint32_t (*weight)(const struct lb_snapshot *s, size_t place); /* 0: not on it */
-	uint32_t points;					       /* for each unit of weight */
+	/* How many points a place has; 0: it is not on the ring. */
+	uint64_t (*count_of)(const struct lb_snapshot *s, size_t place);
 	/* Calls put() for the first n points of a place. */
 	void (*points_of)(const struct lb_snapshot *s, size_t place, uint32_t n,
 			  void (*put)(struct ring *r, uint32_t hash, uint32_t place),

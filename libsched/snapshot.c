@@ -132,6 +132,7 @@ static void show_members(struct lb_snapshot *s, const struct snapshot_source *fr
 	const struct list *i;
 
 	s->open_priority = open;
+	s->weight_scale = clock.scale;
 	list_for_each (i, from->members) {
 		struct lb_server *server = container_of(i, struct lb_server, in_list);
 		enum lb_verdict why = server_verdict(server);

@@ -39,6 +39,7 @@ struct lb_snapshot {
 	size_t n_usable;
 	uint64_t total_weight;	/* of effective weights */
 	uint32_t max_weight;	/* of effective weights */
+	uint32_t weight_scale;	/* a whole effective weight is so many times the editor's: ramp.h */
 	uint32_t open_priority; /* the last one */
 	uint32_t weight_gcd;	/* likewise; 0: nobody has a weight */
 	struct snap_server *at;

@@ -21,7 +21,9 @@ struct scale {
 
 static uint32_t turns_of(const struct lb_snapshot *s, size_t place, struct scale scale)
 {
-	uint32_t weight = s->at[place].weight, turns = weight / scale.divisor >> scale.halvings;
+	/* The editor's: a map does not follow a slow start, here as there. */
+	uint32_t weight = s->at[place].weight ? s->at[place].set_weight : 0;
+	uint32_t turns = weight / scale.divisor >> scale.halvings;
 
 	return weight && !turns ? 1 : turns;
 }
@@ -177,6 +179,7 @@ static ssize_t walk_pick(const struct lb_snapshot *s, void *cursor, const struct
 const struct lb_algo algo_static_rr = {
     .size = sizeof(algo_static_rr),
     .name = "static-rr",
+    .flags = LB_ALGO_STEADY_WEIGHTS,
     .table_size = map_size,
     .build = static_rr_build,
     .cursor_size = walk_size,

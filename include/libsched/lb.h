@@ -137,8 +137,9 @@ struct lb_group_opts {
 	uint64_t decay_ns;
 	/*
 	 * A server that comes up, is enabled or is added begins with a small share, which grows to the
-	 * whole in this time (F5 slow-ramp-time, HAProxy slowstart): see lb_group_tick(). Hashes, fo,
-	 * ovf, lblc and lblcr keep their weights. 0: none.
+	 * whole in this time (F5 slow-ramp-time, HAProxy slowstart): see lb_group_tick(). static-rr,
+	 * fo, ovf, lblc, lblcr and the hashes keep their weights, but for maglev, bounded and those of
+	 * LB_GROUP_CONSISTENT. 0: none.
 	 */
 	uint64_t slow_start_ns;
 	/*

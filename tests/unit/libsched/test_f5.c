@@ -193,6 +193,43 @@ static void predictive_rates_by_the_trend(void **state)
 	}
 }
 
+/* F5's example: 30 of 60 seconds in the ramp, half the connections of the others. */
+static void a_ramp_inflates_the_count(void **state)
+{
+	static const char *const algos[] = {"least-connections-member", "least-connections-node",
+					    "ratio-least-connections-member"};
+
+	(void)state;
+	for (size_t a = 0; a < 3; a++) {
+		struct lb_group_opts o = {.size = sizeof(o),
+					  .algo = algos[a],
+					  .slow_start_ns = 60 * (uint64_t)SECOND};
+		struct lb_group *g;
+		struct lb_picker *p;
+
+		assert_int_equal(lb_group_new(&o, &g), 0);
+		for (uint64_t id = 1; id <= 3; id++)
+			add(g, id, 5);
+		lb_server_set_up(g, 3, false);
+		commit(g);
+		for (uint64_t s = 1; s <= 100; s += 99) {
+			assert_true(lb_group_tick(g, s * SECOND) >= 0);
+			commit(g);
+		}
+		lb_server_set_up(g, 3, true);
+		commit(g);
+		lb_group_tick(g, 1000 * (uint64_t)SECOND);
+		commit(g);
+		lb_group_tick(g, 1030 * (uint64_t)SECOND);
+		commit(g);
+		p = picker_of(g);
+		picks(p, 500, false);
+		assert_in_range(stats_of(g, 3).active, 96, 104);
+		assert_in_range(stats_of(g, 1).active, 197, 203);
+		lb_group_free(g);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -206,6 +243,7 @@ int main(void)
 	    cmocka_unit_test(least_sessions_goes_by_the_records),
 	    cmocka_unit_test(observed_rates_by_the_average),
 	    cmocka_unit_test(predictive_rates_by_the_trend),
+	    cmocka_unit_test(a_ramp_inflates_the_count),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
