@@ -98,10 +98,10 @@ static const struct {
 			  CELL(ACTIVE, TIMER), END}},
     [HA_VRRP_RECOVERED] = {"only Fault ends so: by the host, the group, or found at a thaw",
 			   {CELL(FAULT, RECOVER), CELL(FAULT, GROUP), CELL(FAULT, TIMER), END}},
-    [HA_VRRP_FOLLOWED] = {"a member follows another one's event, owners their common start or "
-			  "recovery",
+    [HA_VRRP_FOLLOWED] = {"a member follows another one's event, owners their common start, "
+			  "recovery, or that which a thaw found",
 			  {CELL(BACKUP, GROUP), CELL(ACTIVE, GROUP), CELL(BACKUP, STARTUP),
-			   CELL(BACKUP, RECOVER), END}},
+			   CELL(BACKUP, TIMER), CELL(BACKUP, RECOVER), END}},
 };
 
 /* Events after which no state stays, or that the state does not get. */

@@ -907,4 +907,7 @@ void host_upgrade(struct node *n, bool reconfigured)
 		}
 		arm(r);
 	}
+	for (unsigned i = 0; reconfigured && i < w->plan.n_vrs; i++)
+		if (n->router[i].v) /* what the new configuration found is due at once */
+			host_serve(&n->router[i]);
 }
