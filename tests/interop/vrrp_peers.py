@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""vrrp_peers.py v2-ipv4|v3-ipv4|v3-unicast|v3-ipv6 INTERVAL PROGRAM PROGRAM PROGRAM: three routers of different make, one address.
+"""vrrp_peers.py SCENARIO INTERVAL PROGRAM PROGRAM PROGRAM: three routers of different make, one address.
 
+A SCENARIO is v2-ipv4, v3-ipv4, v3-unicast or v3-ipv6.
 A PROGRAM is vipd, keepalived, either with -vmac (use_vmac), or frr; their priorities are 200, 150, 100. After each step
 exactly the expected router is heard, and it answers a client that knows nothing. At the end tshark reads all that vipd said.
 """
@@ -10,6 +11,7 @@ import sys
 import vrrp_dissect
 from vrrp_lab import Lab, finish, need, until
 from vrrp_routers import Peers, scenario
+
 
 def steps(peers):
     r1, r2, r3 = peers.routers

@@ -101,13 +101,14 @@ class Keepalived(Router):
     program = "keepalived"
 
     def configuration(self):
-        auth = zip(("auth_type", "auth_pass"), self.setting.auth)
-        peers = [address for address, _ in self.destinations()] if self.setting.unicast else []
-        lines = ["state BACKUP", "interface eth0", f"virtual_router_id {self.setting.vrid}", f"version {self.setting.version}",
-                 f"priority {self.priority}", f"advert_int {self.setting.interval:g}", *self.setting.words,
-                 "authentication {", *(f"    {word} {value}" for word, value in auth), "}",
-                 "unicast_peer {", *(f"    {address}" for address in peers), "}",
-                 "virtual_ipaddress {", *(f"    {a}" for a in self.setting.addresses), "}"]
+        s = self.setting
+        lines = ["state BACKUP", "interface eth0", f"virtual_router_id {s.vrid}", f"version {s.version}",
+                 f"priority {self.priority}", f"advert_int {s.interval:g}", *s.words]
+        if s.auth:
+            lines += ["authentication {", f"    auth_type {s.auth[0]}", f"    auth_pass {s.auth[1]}", "}"]
+        if s.unicast:
+            lines += ["unicast_peer {", *(f"    {address}" for address, _ in self.destinations()), "}"]
+        lines += ["virtual_ipaddress {", *(f"    {a}" for a in s.addresses), "}"]
         return ("global_defs {\n    router_id " + self.name + "\n    vrrp_garp_master_delay 1\n}\n"
                 "vrrp_instance VI_1 {\n" + "".join(f"    {line}\n" for line in lines) + "}\n")
 

@@ -13,16 +13,16 @@ ROUTERS = {51: (3, 4, "10.9.0.100", False), 52: (2, 4, "10.9.0.101", False), 53:
            54: (3, 4, "10.9.0.102", True)}
 PEER = {1: "10.9.0.2", 2: "10.9.0.1"}  # of a machine of that number
 # Names of the engine and keepalived's; it has none for the others.
-FIELDS = {"length": "packet_len_err", "advert interval": "advert_interval_err", "ttl": "ip_ttl_err", "type": "invalid_type_rcvd",
-          "address list": "addr_list_err", "auth type": "invalid_authtype", "auth mismatch": "authtype_mismatch",
+FIELDS = {"length": "packet_len_err", "advert interval": "advert_interval_err", "ttl": "ip_ttl_err",
+          "type": "invalid_type_rcvd", "address list": "addr_list_err", "auth type": "invalid_authtype", "auth mismatch": "authtype_mismatch",
           "auth failure": "auth_failure"}
 
 
 def advert(router, source, **changes):
     """What a right neighbour of lower priority says."""
     version, _, address, _ = ROUTERS[router]
-    fields = {"version": version, "vrid": router, "priority": 50, "interval": 1 if version == 2 else INTERVAL_CS, "addresses": [address],
-              "source": source, **changes}
+    fields = {"version": version, "vrid": router, "priority": 50, "interval": 1 if version == 2 else INTERVAL_CS,
+              "addresses": [address], "source": source, **changes}
     return Advert(**fields)
 
 
