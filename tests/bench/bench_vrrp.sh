@@ -94,12 +94,19 @@ vrrp_crash() {
 
 # ---------------------------------------------------------------- routers
 
-crowd_network() { # three more switches for both
+crowd_network() { # three more switches for both; and a machine whose four interfaces lead nowhere
     local i
     for i in 1 2 3; do
         lab_switch "lan$i"
         lab_plug r1 eth$i "lan$i" 10.$((9 + i)).0.1/16
         lab_plug r2 eth$i "lan$i" 10.$((9 + i)).0.2/16
+    done
+    lab_machine alone
+    for i in 0 1 2 3; do
+        lab_ip net link add alone$i type veth peer name eth$i netns "$(lab_ns alone)"
+        lab_ip net link set alone$i up
+        lab_ip alone addr add 10.$((9 + i)).0.1/16 dev eth$i
+        lab_ip alone link set eth$i up
     done
 }
 crowd_conf() { # PRIORITY ADVERT_INT
@@ -107,39 +114,65 @@ crowd_conf() { # PRIORITY ADVERT_INT
     for i in 0 1 2 3; do instances 250 "$1" 3 "$2" eth$i $((9 + i)); done
 }
 held() { lab_ip "$1" -4 -o addr show scope global | grep -c '/32 '; }
-crowd_on_r1() { [ "$(held r1)" = 1000 ] && [ "$(held r2)" = 0 ]; }
+holds() { [ "$(held "$1")" = "$2" ]; }
 packets() { # NAME tx|rx: of all four
     lab_on "$1" cat /proc/net/dev | awk -v c="$([ "$2" = tx ] && echo 11 || echo 3)" '/eth[0-3]:/ { sub(/:/, " "); s += $c } END { print s }'
 }
 
-crowd_of() { # PROGRAM: ns per advert sent and received, PSS of both, in `results`
-    local name seconds=10 cpu1 cpu2 tx rx
-    # One after the other: together they may not settle for minutes, which is what `start` tells.
-    for name in r1 r2; do
-        VIPD=$1 vipd_start $name
-        wait_for 60 "r1 holds 1000 addresses" crowd_on_r1
-    done
-    crowd_on_r1 || fail "$1: 1000 addresses on r1" "$(held r1) on r1, $(held r2) on r2"
-    sleep 7 # the second set of gratuitous ARPs goes out after five
-    cpu1=$(cpu_ns r1) cpu2=$(cpu_ns r2) tx=$(packets r1 tx) rx=$(packets r2 rx)
+# crowd_of PROGRAM NAME tx|rx: ns per advert and PSS of NAME, which runs it, in `cost` and `memory`
+crowd_of() {
+    local seconds=5 cpu count
+    cpu=$(cpu_ns "$2") count=$(packets "$2" "$3")
     sleep $seconds
-    cpu1=$(($(cpu_ns r1) - cpu1)) cpu2=$(($(cpu_ns r2) - cpu2)) tx=$(($(packets r1 tx) - tx)) rx=$(($(packets r2 rx) - rx))
-    results=("$((cpu1 / tx))" "$((cpu2 / rx))" "$(pss_kb r1)" "$(pss_kb r2)" "$((tx / seconds))")
-    pair_stop
+    cpu=$(($(cpu_ns "$2") - cpu)) count=$(($(packets "$2" "$3") - count))
+    [ $count -gt 0 ] || fail "$1: adverts on $2" "none in $seconds s"
+    cost=$((cpu / count)) memory=$(pss_kb "$2")
+}
+sent_by() { # PROGRAM: a MASTER of 1,000 whose adverts go nowhere: no switch and no receiver are paid for
+    VIPD=$1 vipd_start alone
+    wait_for 60 "alone holds 1000 addresses" holds alone 1000 || fail "$1: 1000 addresses" "$(held alone)"
+    sleep 7 # the second set of gratuitous ARPs goes out after five
+    crowd_of "$1" alone tx
+    vipd_stop alone
+}
+received_by() { # PROGRAM: a BACKUP of 1,000 whose MASTER runs already, for both programs the same
+    VIPD=$1 vipd_start r2
+    sleep 4
+    crowd_of "$1" r2 rx
+    holds r2 0 || fail "$1: r2 stays BACKUP" "$(held r2) addresses"
+    vipd_stop r2
 }
 
 vrrp_routers() {
-    local i mine what=("ns per advert sent" "ns per advert received" "PSS kB, MASTER" "PSS kB, BACKUP" "adverts per second")
+    local i program n=$((rounds < 3 ? rounds : 3)) what row mine theirs
+    local -A seen=()
     [ -n "${lab_cables[r1 eth1]:-}" ] || crowd_network
-    crowd_conf 200 0.1 >"$LAB_DIR/r1/keepalived.conf"
+    crowd_conf 200 0.1 | tee "$LAB_DIR/r1/keepalived.conf" >"$LAB_DIR/alone/keepalived.conf"
     crowd_conf 100 0.1 >"$LAB_DIR/r2/keepalived.conf"
-    crowd_of "$ours"
-    mine=("${results[@]}")
-    crowd_of "$peer"
-    printf '\nvrrp routers: 4 interfaces x 250 at 100 ms; CPU of all processes of a daemon\n'
-    printf '%-24s %-12s %-12s %s\n' '' vipd "$(basename "$peer")" ratio
-    for i in "${!what[@]}"; do
-        printf '%-24s %-12s %-12s %s\n' "${what[i]}" "${mine[i]}" "${results[i]}" "$(ratio "${mine[i]}" "${results[i]}")"
+    for ((i = 0; i < n; i++)); do
+        for program in "$ours" "$peer"; do
+            sent_by "$program"
+            seen["sent $program"]+=" $cost" seen["MASTER $program"]+=" $memory"
+        done
+    done
+    VIPD=$ours vipd_start r1
+    wait_for 60 "r1 holds 1000 addresses" holds r1 1000 || fail "1000 addresses on r1" "$(held r1)"
+    sleep 7
+    for ((i = 0; i < n; i++)); do
+        for program in "$ours" "$peer"; do
+            received_by "$program"
+            seen["received $program"]+=" $cost" seen["BACKUP $program"]+=" $memory"
+        done
+    done
+    vipd_stop r1
+    printf '\nvrrp routers: 4 interfaces x 250 at 100 ms; CPU of all processes of a daemon, median [least-most] of %s\n' "$n"
+    printf '%-26s %-26s %-26s %s\n' '' vipd "$(basename "$peer")" ratio
+    for row in "sent:ns per advert sent" "received:ns per advert received" "MASTER:PSS kB, MASTER" "BACKUP:PSS kB, BACKUP"; do
+        what=${row%%:*}
+        read -ra mine <<<"${seen[$what $ours]}"
+        read -ra theirs <<<"${seen[$what $peer]}"
+        printf '%-26s %-26s %-26s %s\n' "${row#*:}" "$(figures "${mine[@]}")" "$(figures "${theirs[@]}")" \
+            "$(ratio "$(median "${mine[@]}")" "$(median "${theirs[@]}")")"
     done
 }
 
