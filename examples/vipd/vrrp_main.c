@@ -4,6 +4,7 @@
  * also holds the addresses for it. It never waits for anybody.
  */
 #include <errno.h>
+#include <link.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,18 +154,37 @@ static void on_retry(struct loop *l, void *userdata)
 
 /* ---- Start ---- */
 
+/* Reads a program's or library's pages in, so that a takeover reads no disk. */
+static int populate(struct dl_phdr_info *info, size_t size, void *userdata)
+{
+	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;
+
+	(void)size;
+	(void)userdata;
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		uintptr_t from = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+		uintptr_t to = from + info->dlpi_phdr[i].p_memsz;
+
+		if (info->dlpi_phdr[i].p_type == PT_LOAD)
+			madvise((void *)(from & ~page), (to - (from & ~page) + page) & ~page,
+				MADV_POPULATE_READ);
+	}
+	return 0;
+}
+
 /*
- * Code, libraries and stack now: a takeover reads no disk. What is allocated later stays once it was
- * touched. Without the right to raise the limit, allocation would fail after the privilege is gone:
- * then *raised is false, and lock_rest is for what set_up made.
+ * What is touched stays, and code is touched now. Not all at once: that would make a copy of what the
+ * supervisor's memory still shares with us. Without the right to raise the limit, allocation would fail
+ * after the privilege is gone: then *raised is false, and lock_rest is for what set_up made.
  */
 static void lock_memory(bool *raised)
 {
 	const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
 
 	*raised = setrlimit(RLIMIT_MEMLOCK, &all) == 0;
-	if (mlockall(MCL_CURRENT) < 0 || (*raised && mlockall(MCL_FUTURE | MCL_ONFAULT) < 0))
+	if (mlockall(MCL_CURRENT | MCL_ONFAULT | (*raised ? MCL_FUTURE : 0)) < 0)
 		log_debug("cannot lock memory: %s", strerror(errno));
+	dl_iterate_phdr(populate, NULL);
 }
 
 static void lock_rest(bool raised)
