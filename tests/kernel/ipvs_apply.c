@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Applies service tables to the IPVS of the kernel it runs on. usage: ipvs_apply COMMAND
+ * Applies service tables to the IPVS of the kernel it runs on, or to one that was recorded (nl_record.h). usage:
+ * ipvs_apply COMMAND...
  *
  *	mixed    NAT, DR, TUN, persistence, fwmark, IPv6; the second plan must be empty
  *	edit     after mixed: changes of every kind; the second plan must be empty
@@ -13,12 +14,15 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/netlink.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <libha/ipvs.h>
+
+#include "../support/nl_record.h"
 
 #define CHECK(is)                                                                        \
 	do {                                                                             \
@@ -299,9 +303,14 @@ static void run(struct ha_ipvs *v, const char *command)
 int main(int argc, char **argv)
 {
 	uint32_t version, size;
+	struct ha_nl_transport t;
+	struct ha_ipvs_opts o = {.size = sizeof(o)};
 	struct ha_ipvs *v;
-	int r = ha_ipvs_open(NULL, &v);
+	int r;
 
+	if (nl_record_open(NETLINK_GENERIC, &t))
+		o.transport = &t;
+	r = ha_ipvs_open(&o, &v);
 	if (r < 0) {
 		printf("open: %s\n", strerror(-r));
 		return r == -EOPNOTSUPP ? 3 : 1;
