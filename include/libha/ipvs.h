@@ -100,7 +100,7 @@ struct ha_ipvs_sync {
 	uint16_t port;	  /* host order; 0: 8848 */
 	uint8_t ttl;	  /* of the master's packets; 0: 1 */
 	uint8_t sync_id;  /* a backup takes in those of this id only; 0: any */
-	uint8_t reserved[2]; /* 0 */
+	uint8_t reserved[4]; /* 0 */
 };
 
 /*

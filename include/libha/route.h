@@ -37,6 +37,7 @@ struct ha_net_nexthop {
 	uint32_t flags;	  /* RTNH_F_ONLINK; read also RTNH_F_DEAD, RTNH_F_LINKDOWN, ... */
 	uint32_t weight;  /* share of the flows, 1 to 256; 0: 1 */
 	uint32_t realms;  /* source << 16 | destination; 0: none */
+	uint32_t reserved; /* 0 */
 };
 
 /*
@@ -115,10 +116,11 @@ typedef int ha_net_route_fn(void *userdata, const struct ha_net_route *r);
 
 /* Which routes; zero is all of both families in all tables. */
 struct ha_net_route_filter {
-	size_t size;	  /* sizeof(struct ha_net_route_filter) */
-	uint32_t table;	  /* 0: every one, `local` too */
-	uint8_t family;	  /* AF_INET, AF_INET6; 0: both */
-	uint8_t protocol; /* the mark, RTPROT_*; 0: any */
+	size_t size;	     /* sizeof(struct ha_net_route_filter) */
+	uint32_t table;	     /* 0: every one, `local` too */
+	uint8_t family;	     /* AF_INET, AF_INET6; 0: both */
+	uint8_t protocol;    /* the mark, RTPROT_*; 0: any */
+	uint8_t reserved[2]; /* 0 */
 };
 
 /*
@@ -210,6 +212,7 @@ struct ha_net_neighbour {
 	    protocol; /* RTPROT_*, the owner's mark; 0: HA_NET_PROTO_VIP. Kernels before 5.0: none */
 	uint8_t mac_len; /* bytes used in mac, 0: not known */
 	uint8_t mac[HA_NET_MAC_BYTES];
+	uint8_t reserved[3]; /* 0 */
 };
 
 /* Is its mac known and not found to be wrong: may it be sent to? */
