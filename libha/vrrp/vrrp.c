@@ -142,7 +142,8 @@ int ha_vrrp_new(const struct ha_vrrp_opts *opts, const struct ha_vrrp_ops *ops, 
 	r = own_opts(v);
 	if (!r) {
 		v->own_queue.cap = VRRP_QUEUE_SIZE(1);
-		v->own_queue.at = mem_array(v->own_queue.cap, sizeof(*v->own_queue.at));
+		/* Not zeroed: most of it is never touched, and takes no memory. */
+		v->own_queue.at = mem_regrow(NULL, v->own_queue.cap, sizeof(*v->own_queue.at));
 	}
 	if (r < 0 || !v->own_queue.at) {
 		free_all(v);
