@@ -225,6 +225,7 @@ struct conf_globals {
 	const char *default_interface;
 	int version;
 	struct conf_garp garp;
+	int64_t garp_interval_ms, gna_interval_ms; /* between two frames on an interface */
 	struct ha_ip group4, group6;
 	bool any_addresses, no_reply, last_advert;
 	int down_timer_adverts;

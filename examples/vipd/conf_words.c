@@ -39,6 +39,8 @@ static const struct conf_keyword global_words[] = {
     {"vrrp_garp_master_refresh", conf_set_seconds, GLOBAL(garp.refresh_ms), 0, DAY},
     {"vrrp_garp_master_refresh_repeat", conf_set_int, GLOBAL(garp.refresh_repeat), 1, 255},
     {"vrrp_garp_lower_prio_repeat", conf_set_int, GLOBAL(garp.lower_repeat), 0, 255},
+    {"vrrp_garp_interval", conf_set_seconds, GLOBAL(garp_interval_ms), 0, 60},
+    {"vrrp_gna_interval", conf_set_seconds, GLOBAL(gna_interval_ms), 0, 60},
     {"vrrp_mcast_group4", conf_set_ip, GLOBAL(group4), 4},
     {"vrrp_mcast_group6", conf_set_ip, GLOBAL(group6), 6},
     {"vrrp_skip_check_adv_addr", conf_set_flag, GLOBAL(any_addresses)},
@@ -57,7 +59,7 @@ static const struct conf_block global_block = {
     .known =
 	"notification_email{ notification_email_from smtp_server smtp_connect_timeout "
 	"smtp_helo_name smtp_alert smtp_alert_vrrp smtp_alert_checker no_email_faults vrrp_strict "
-	"vrrp_garp_interval vrrp_gna_interval vrrp_check_unicast_src max_auto_priority "
+	"vrrp_check_unicast_src max_auto_priority "
 	"dynamic_interfaces notify_fifo notify_fifo_script vrrp_notify_fifo lvs_sync_daemon "
 	"process_names process_name vrrp_process_name checker_process_name lvs_process_name "
 	"bfd_process_name min_auto_priority_delay vrrp_priority checker_priority bfd_priority "

@@ -11,6 +11,8 @@
 #include "log.h"
 #include "vrrp.h"
 
+#define NS_PER_MS UINT64_C(1000000)
+
 #define RECEIVE_BUFFER (1u << 20) /* 255 routers on a link may all speak at the same moment */
 
 const struct device *device_find(const struct vrrp *v, const char *name)
@@ -150,6 +152,7 @@ static int take_socket(const struct ha_vrrp_socket *want, void *userdata)
 
 static int speak(struct speaker *s)
 {
+	const struct conf_globals *g = &s->vrrp->birth->conf->globals;
 	const struct ha_vrrp_link_opts o = {
 	    .size = sizeof(o),
 	    .ifindex = s->ifindex,
@@ -157,6 +160,8 @@ static int speak(struct speaker *s)
 	    .group = s->group,
 	    .unicast_only = !s->group.family,
 	    .ah = s->ah,
+	    .garp_interval_ns = (uint64_t)g->garp_interval_ms * NS_PER_MS,
+	    .gna_interval_ns = (uint64_t)g->gna_interval_ms * NS_PER_MS,
 	    .open_socket = take_socket,
 	    .userdata = s,
 	};

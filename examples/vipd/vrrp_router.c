@@ -103,6 +103,7 @@ static void announce(struct router *r, unsigned repeat)
 		    .address = i->addresses[a].ip,
 		    .ifindex = d ? d->link.ifindex : 0,
 		    .repeat = (uint8_t)repeat,
+		    .router = r->engine,
 		};
 		int e;
 
