@@ -50,11 +50,12 @@ takeover_of() { # PROGRAM EVENT ADVERT_INT: `samples`
 }
 
 vrrp_takeover() {
-    local spec version advert event theory mine theirs a b
+    local version advert event theory mine theirs a b
     printf '\nvrrp takeover: last advert of the old MASTER to first of the new, ms, p50 and p99 of %s; backup has priority 100\n' "$rounds"
     printf '%-9s %-12s %-10s %-22s %-22s %s\n' adverts event theory vipd "$(basename "$peer")" "ratio of p99"
-    for spec in "2 1" "3 0.1" "3 0.01"; do
-        read -r version advert <<<"$spec"
+    for advert in ${ADVERTS:-1 0.1 0.01}; do
+        version=3
+        [ "$advert" != 1 ] || version=2
         prepare_pair
         for event in death stop; do
             theory=$(calc "$advert * 1000 * (156 / 256 + ($([ $event = death ] && echo 3 || echo 0)))")
@@ -73,11 +74,12 @@ vrrp_takeover() {
 # ---------------------------------------------------------------- crash
 
 vrrp_crash() {
-    local spec version advert i program column
+    local version advert i program column
     printf '\nvrrp crash: kill -9 of the MASTER'"'"'s VRRP process alone, client'"'"'s gap in ms, median [least-most] of %s\n' "$rounds"
     printf '%-9s %-28s %-28s %s\n' adverts vipd "$(basename "$peer")" ratio
-    for spec in "2 1" "3 0.1" "3 0.01"; do
-        read -r version advert <<<"$spec"
+    for advert in ${ADVERTS:-1 0.1 0.01}; do
+        version=3
+        [ "$advert" != 1 ] || version=2
         prepare_pair
         column=()
         for program in "$ours" "$peer"; do
