@@ -89,7 +89,11 @@ static inline int64_t ledger_inactive(const struct ledger *l, uint32_t slot)
 /* [picker] Its own cells have one writer: adding needs no locked instruction. */
 static inline void cell_add32(_Atomic int32_t *count, int32_t delta)
 {
-	atomic_store_explicit(count, atomic_load_explicit(count, RELAXED) + delta, RELAXED);
+	int32_t sum;
+
+	/* At the end of its range a count stands still. */
+	if (!__builtin_add_overflow(atomic_load_explicit(count, RELAXED), delta, &sum))
+		atomic_store_explicit(count, sum, RELAXED);
 }
 
 static inline void cell_add64(_Atomic uint64_t *count, uint64_t delta)
