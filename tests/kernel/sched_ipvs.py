@@ -195,8 +195,8 @@ def main():
                 error = twin.run(listener6 if ipv6 else listener)
                 break
             except TimeoutError:
-                # A port that is used again may meet what the kernel remembers of it and of a server that is gone: no
-                # choice was made, and nobody can say so. The comparison begins anew, with nothing forgiven in it.
+                # Seen once, cause not found. libsched is not on the way of a packet, so this says nothing of it; but what
+                # the kernel chose is not known either. The comparison begins anew, with nothing forgiven in it.
                 error = f"{algo}: a connection was never answered, {ATTEMPTS} times"
                 print(f"{algo} {flags}: a connection was never answered: once more", flush=True)
                 twin.end()
