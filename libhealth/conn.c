@@ -65,13 +65,26 @@ static int set_int(int fd, int level, int name, int value)
 	return setsockopt(fd, level, name, &value, sizeof(value)) < 0 ? -errno : 0;
 }
 
-static int open_by_host(const struct health_check *c, int type)
+static int socket_type(const struct health_check *c)
+{
+	return is_datagram(c) ? SOCK_DGRAM : SOCK_STREAM;
+}
+
+static int socket_protocol(const struct health_check *c)
+{
+	if (!(c->probe->ops.flags & HEALTH_PROBE_ICMP))
+		return 0;
+	return c->destination.ss_family == AF_INET6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
+}
+
+static int open_by_host(const struct health_check *c)
 {
 	const struct health_engine *e = c->engine;
 	const struct health_socket_want want = {
 	    .size = sizeof(want),
 	    .family = c->destination.ss_family,
-	    .type = type,
+	    .type = socket_type(c),
+	    .protocol = socket_protocol(c),
 	    .fwmark = c->fwmark,
 	    .device = c->device[0] ? c->device : NULL,
 	    .destination = (const struct sockaddr *)&c->destination,
@@ -91,9 +104,11 @@ static int open_by_host(const struct health_check *c, int type)
 	return fd;
 }
 
-static int open_here(const struct health_check *c, int type)
+static int open_here(const struct health_check *c)
 {
-	int fd = socket(c->destination.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), r = 0;
+	int fd = socket(c->destination.ss_family, socket_type(c) | SOCK_NONBLOCK | SOCK_CLOEXEC,
+			socket_protocol(c)),
+	    r = 0;
 
 	if (fd < 0)
 		return -errno;
@@ -140,10 +155,15 @@ static int bind_source(const struct health_check *c, int fd)
 /* -EINPROGRESS: the connection is under way. */
 static int connect_to(const struct health_check *c)
 {
+	struct sockaddr_storage to = c->destination;
 	int r;
 
+	if (c->port && to.ss_family == AF_INET)
+		((struct sockaddr_in *)(void *)&to)->sin_port = htons(c->port);
+	if (c->port && to.ss_family == AF_INET6)
+		((struct sockaddr_in6 *)(void *)&to)->sin6_port = htons(c->port);
 	do
-		r = connect(c->fd, (const struct sockaddr *)&c->destination, c->destination_len);
+		r = connect(c->fd, (const struct sockaddr *)&to, c->destination_len);
 	while (r < 0 && errno == EINTR);
 	return r < 0 ? -errno : 0;
 }
@@ -162,9 +182,8 @@ static bool watch(struct health_check *c, uint32_t events, uint64_t now_ns)
 	return true;
 }
 
-void conn_close(struct health_check *c)
+static void close_socket(struct health_check *c)
 {
-	dialogue_fini(&c->dialogue);
 	c->send_len = 0;
 	if (c->fd < 0)
 		return;
@@ -174,6 +193,12 @@ void conn_close(struct health_check *c)
 	close(c->fd);
 	c->fd = -1;
 	c->watched = false;
+}
+
+void conn_close(struct health_check *c)
+{
+	dialogue_fini(&c->dialogue);
+	close_socket(c);
 }
 
 /* 0: all is sent, or the socket is full; -errno: the connection is broken. */
@@ -192,14 +217,35 @@ static int flush(struct health_check *c)
 	return 0;
 }
 
+static void open_socket(struct health_check *c, uint64_t now_ns);
+
+/* The same run goes on over a new connection. */
+static void reconnect(struct health_check *c, uint16_t port, uint64_t now_ns)
+{
+	struct health_probe_io answer = {0};
+
+	if (c->reconnects++ >= HEALTH_PROBE_RECONNECTS_MAX) {
+		answer_set(&answer, HEALTH_FAIL, HEALTH_CODE_L7RSP, "too many connections");
+		check_finish(c, &answer, 0, now_ns);
+		return;
+	}
+	close_socket(c);
+	heap_disarm(&c->engine->timers, &c->timer);
+	c->condition = CONNECT;
+	c->port = port;
+	open_socket(c, now_ns);
+}
+
 static void finish_closed(struct health_check *c, int error, uint64_t now_ns)
 {
 	struct health_probe_io answer;
 
-	dialogue_closed(&c->dialogue, error,
-			error ? strerrordesc_np(error) : "closed before an answer", now_ns,
-			&answer);
-	check_finish(c, &answer, error, now_ns);
+	if (dialogue_closed(&c->dialogue, error,
+			    error ? strerrordesc_np(error) : "closed before an answer", now_ns,
+			    &answer) == HEALTH_STEP_RECONNECT)
+		reconnect(c, answer.port, now_ns);
+	else
+		check_finish(c, &answer, error, now_ns);
 }
 
 /* Does what the probe asked for. True: the run goes on, and is watched for what it waits for. */
@@ -216,6 +262,14 @@ static bool proceed(struct health_check *c, enum health_step step, struct health
 		}
 		if (step == HEALTH_STEP_DONE) {
 			check_finish(c, io, 0, now_ns);
+			return false;
+		}
+		if (step == HEALTH_STEP_RECONNECT) {
+			reconnect(c, io->port, now_ns);
+			return false;
+		}
+		if (step == HEALTH_STEP_TLS) {
+			finish_local(c, "TLS", ENOTSUP, now_ns);
 			return false;
 		}
 		if (r < 0 || c->send_len || !c->dialogue.again)
@@ -237,21 +291,17 @@ static void connected(struct health_check *c, uint64_t now_ns)
 	enum health_step step;
 
 	c->condition = TALK;
-	c->connect_ns = now_ns > c->start_ns ? now_ns - c->start_ns : 1;
+	if (!c->connect_ns)
+		c->connect_ns = now_ns > c->start_ns ? now_ns - c->start_ns : 1;
 	check_arm(c, c->start_ns + c->timeout_ns);
 	step = dialogue_open(&c->dialogue, now_ns, &io);
 	proceed(c, step, &io, now_ns);
 }
 
-void conn_start(struct health_check *c, uint64_t now_ns)
+static void open_socket(struct health_check *c, uint64_t now_ns)
 {
-	int type = is_datagram(c) ? SOCK_DGRAM : SOCK_STREAM, r;
+	int r = c->engine->ops.open_socket ? open_by_host(c) : open_here(c);
 
-	c->condition = CONNECT;
-	c->start_ns = now_ns;
-	c->connect_ns = 0;
-	dialogue_init(&c->dialogue, c->probe, c->state);
-	r = c->engine->ops.open_socket ? open_by_host(c, type) : open_here(c, type);
 	if (r < 0) {
 		finish_local(c, "socket", -r, now_ns);
 		return;
@@ -269,8 +319,23 @@ void conn_start(struct health_check *c, uint64_t now_ns)
 	} else if (r != -EINPROGRESS) {
 		finish_connect_error(c, -r, now_ns);
 	} else if (watch(c, EPOLLOUT, now_ns)) {
-		check_arm(c, now_ns + c->connect_timeout_ns);
+		uint64_t by = now_ns + c->connect_timeout_ns, end = c->start_ns + c->timeout_ns;
+
+		check_arm(c, by < end ? by : end);
 	}
+}
+
+void conn_start(struct health_check *c, uint64_t now_ns)
+{
+	c->condition = CONNECT;
+	c->start_ns = now_ns;
+	c->connect_ns = 0;
+	c->port = 0;
+	c->reconnects = 0;
+	dialogue_init(&c->dialogue, c->probe, c->state);
+	c->dialogue.family = c->destination.ss_family;
+	c->dialogue.nonce = spread_nonce(c->engine->seed, c->id, c->starts);
+	open_socket(c, now_ns);
 }
 
 /* Reads what is there. True: the run goes on. */

@@ -12,11 +12,35 @@ void dialogue_init(struct dialogue *d, const struct health_probe *probe, void *s
 		memset(state, 0, probe->ops.state_size);
 }
 
-void dialogue_fini(struct dialogue *d)
+static void forget_unread(struct dialogue *d)
 {
 	mem_free(d->unread);
 	d->unread = NULL;
 	d->unread_len = 0;
+	d->again = false;
+}
+
+void dialogue_fini(struct dialogue *d)
+{
+	forget_unread(d);
+	if (d->entered && d->probe->ops.end)
+		d->probe->ops.end(d->state, d->probe->config);
+	d->entered = false;
+}
+
+/* Before every call of an op. */
+static const struct health_probe_ops *enter(struct dialogue *d, uint64_t now_ns,
+					    struct health_probe_io *io)
+{
+	*io = (struct health_probe_io){
+	    .now_ns = now_ns,
+	    .family = d->family,
+	    .tls = d->tls,
+	    .alpn = d->alpn ? d->alpn : "",
+	    .nonce = d->nonce,
+	};
+	d->entered = true;
+	return &d->probe->ops;
 }
 
 void answer_set(struct health_probe_io *io, enum health_verdict verdict, enum health_code code,
@@ -49,23 +73,41 @@ static void complete(struct health_probe_io *io)
 		io->code = HEALTH_CODE_L7STS;
 }
 
-static enum health_step ended(enum health_step step, struct health_probe_io *io)
+/* `rest` bytes stand behind what the probe has consumed. */
+static enum health_step leave(struct dialogue *d, enum health_step step, size_t rest,
+			      struct health_probe_io *io)
 {
+	switch (step) {
+	case HEALTH_STEP_MORE:
+		return step;
+	case HEALTH_STEP_TLS:
+		if (rest) {
+			answer_set(io, HEALTH_FAIL, HEALTH_CODE_L7RSP, "bytes before the handshake");
+			io->send_len = 0;
+			step = HEALTH_STEP_DONE;
+		}
+		break;
+	case HEALTH_STEP_RECONNECT:
+		break;
+	default:
+		step = HEALTH_STEP_DONE;
+		break;
+	}
 	if (step == HEALTH_STEP_DONE)
 		complete(io);
+	forget_unread(d);
 	return step;
 }
 
 enum health_step dialogue_open(struct dialogue *d, uint64_t now_ns, struct health_probe_io *io)
 {
-	const struct health_probe_ops *ops = &d->probe->ops;
+	const struct health_probe_ops *ops = enter(d, now_ns, io);
 
-	*io = (struct health_probe_io){.now_ns = now_ns};
 	if (ops->open)
-		return ended(ops->open(d->state, d->probe->config, io), io);
+		return leave(d, ops->open(d->state, d->probe->config, io), 0, io);
 	if (ops->received)
 		return HEALTH_STEP_MORE;
-	answer_set(io, HEALTH_OK, HEALTH_CODE_L4OK, "");
+	answer_set(io, HEALTH_OK, d->tls ? HEALTH_CODE_L6OK : HEALTH_CODE_L4OK, "");
 	return HEALTH_STEP_DONE;
 }
 
@@ -90,7 +132,7 @@ static int keep(struct dialogue *d, const uint8_t *rest, size_t len)
 	memmove(d->unread, rest, len);
 	d->unread_len = len;
 	if (!len)
-		dialogue_fini(d);
+		forget_unread(d);
 	return 0;
 }
 
@@ -103,10 +145,10 @@ static enum health_step out_of_memory(struct health_probe_io *io)
 enum health_step dialogue_received(struct dialogue *d, const void *data, size_t len,
 				   uint64_t now_ns, struct health_probe_io *io)
 {
-	const struct health_probe_ops *ops = &d->probe->ops;
+	const struct health_probe_ops *ops = enter(d, now_ns, io);
 	const uint8_t *at = data;
+	enum health_step step;
 
-	*io = (struct health_probe_io){.now_ns = now_ns};
 	if (!ops->received)
 		return HEALTH_STEP_MORE;
 	if (d->unread_len) {
@@ -116,13 +158,15 @@ enum health_step dialogue_received(struct dialogue *d, const void *data, size_t 
 		len = d->unread_len;
 	}
 	do { /* a probe may take one line at a time, though more are there */
-		*io = (struct health_probe_io){.now_ns = now_ns, .consumed = len};
-		if (ops->received(d->state, d->probe->config, at, len, io) == HEALTH_STEP_DONE)
-			return ended(HEALTH_STEP_DONE, io);
-		if (ops->flags & HEALTH_PROBE_DATAGRAM)
-			return HEALTH_STEP_MORE;
+		enter(d, now_ns, io);
+		io->consumed = len;
+		step = ops->received(d->state, d->probe->config, at, len, io);
 		if (io->consumed > len)
 			io->consumed = len;
+		if (step != HEALTH_STEP_MORE)
+			return leave(d, step, len - io->consumed, io);
+		if (ops->flags & HEALTH_PROBE_DATAGRAM)
+			return HEALTH_STEP_MORE;
 		at += io->consumed;
 		len -= io->consumed;
 		d->again = io->consumed && len;
@@ -134,24 +178,27 @@ enum health_step dialogue_received(struct dialogue *d, const void *data, size_t 
 	return keep(d, at, len) < 0 ? out_of_memory(io) : HEALTH_STEP_MORE;
 }
 
-void dialogue_closed(struct dialogue *d, int error, const char *reason, uint64_t now_ns,
-		     struct health_probe_io *io)
+enum health_step dialogue_closed(struct dialogue *d, int error, const char *reason, uint64_t now_ns,
+				 struct health_probe_io *io)
 {
-	const struct health_probe_ops *ops = &d->probe->ops;
+	const struct health_probe_ops *ops = enter(d, now_ns, io);
+	enum health_step step = HEALTH_STEP_MORE;
 
-	*io = (struct health_probe_io){.now_ns = now_ns};
-	if (!ops->closed || ops->closed(d->state, d->probe->config, error, io) != HEALTH_STEP_DONE)
+	if (ops->closed)
+		step = ops->closed(d->state, d->probe->config, error, io);
+	if (step == HEALTH_STEP_RECONNECT)
+		return leave(d, step, 0, io);
+	if (step != HEALTH_STEP_DONE)
 		answer_set(io, HEALTH_FAIL,
 			   error == ECONNREFUSED ? HEALTH_CODE_L4CON : HEALTH_CODE_L7RSP, reason);
-	complete(io);
+	return leave(d, HEALTH_STEP_DONE, 0, io);
 }
 
 void dialogue_timeout(struct dialogue *d, uint64_t now_ns, struct health_probe_io *io)
 {
-	const struct health_probe_ops *ops = &d->probe->ops;
+	const struct health_probe_ops *ops = enter(d, now_ns, io);
 
-	*io = (struct health_probe_io){.now_ns = now_ns};
 	if (!ops->timeout || ops->timeout(d->state, d->probe->config, io) != HEALTH_STEP_DONE)
 		answer_set(io, HEALTH_FAIL, HEALTH_CODE_L7TOUT, "no answer in time");
-	complete(io);
+	leave(d, HEALTH_STEP_DONE, 0, io);
 }

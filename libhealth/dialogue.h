@@ -25,7 +25,13 @@ struct dialogue {
 	void *state; /* the caller's, of ops.state_size bytes */
 	uint8_t *unread;
 	size_t unread_len;
-	bool again; /* more is there that the probe can use, once its bytes are sent */
+	bool again;   /* more is there that the probe can use, once its bytes are sent */
+	bool entered; /* an op was called: `end` is owed */
+	/* what the probe is told of its channel; the caller's to set after dialogue_init */
+	const char *alpn; /* NULL: nothing was chosen */
+	uint64_t nonce;
+	uint16_t family;
+	bool tls;
 };
 
 /* Begins a run: zeroes the state. End it with dialogue_fini. */
@@ -37,9 +43,10 @@ enum health_step dialogue_open(struct dialogue *d, uint64_t now_ns, struct healt
 /* `again` is set: call it with no data when io->send is on its way. */
 enum health_step dialogue_received(struct dialogue *d, const void *data, size_t len,
 				   uint64_t now_ns, struct health_probe_io *io);
-/* These two always end it; `reason` is the text when the probe has none. */
-void dialogue_closed(struct dialogue *d, int error, const char *reason, uint64_t now_ns,
-		     struct health_probe_io *io);
+/* DONE, or RECONNECT; `reason` is the text when the probe has none. */
+enum health_step dialogue_closed(struct dialogue *d, int error, const char *reason, uint64_t now_ns,
+				 struct health_probe_io *io);
+/* Always DONE. */
 void dialogue_timeout(struct dialogue *d, uint64_t now_ns, struct health_probe_io *io);
 
 /* Writes an answer into `io`; `text` is cut to fit. Also for ends that no probe has seen. */

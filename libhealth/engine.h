@@ -78,6 +78,8 @@ struct health_check {
 	struct dialogue dialogue;
 	const uint8_t *send;
 	size_t send_len;
+	uint16_t port;	    /* of this connection, when the probe chose one; 0: the destination's */
+	uint16_t reconnects; /* in this run */
 
 	/* what came of it */
 	struct health_filter filter;

@@ -18,10 +18,11 @@ static bool name_valid(const char *name)
 
 static bool ops_valid(const struct health_probe_ops *ops)
 {
-	const uint32_t known = HEALTH_PROBE_DATAGRAM | HEALTH_PROBE_FIN;
+	const uint32_t known = HEALTH_PROBE_DATAGRAM | HEALTH_PROBE_FIN | HEALTH_PROBE_ICMP;
 
 	if (!name_valid(ops->name) || ops->state_size > HEALTH_PROBE_STATE_MAX ||
-	    ops->flags & ~known)
+	    ops->flags & ~known ||
+	    (ops->flags & (HEALTH_PROBE_DATAGRAM | HEALTH_PROBE_ICMP)) == HEALTH_PROBE_ICMP)
 		return false;
 	/* A datagram socket is "connected" without a word from the server: that says nothing. */
 	return !(ops->flags & HEALTH_PROBE_DATAGRAM) || ops->open;

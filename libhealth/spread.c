@@ -31,6 +31,11 @@ uint64_t spread_jitter(uint64_t seed, uint64_t id, uint64_t run, uint64_t interv
 	       scale(hmap_mix(hmap_mix(seed ^ hmap_mix(id)) ^ run), 2 * half + 1);
 }
 
+uint64_t spread_nonce(uint64_t seed, uint64_t id, uint64_t run)
+{
+	return hmap_mix(hmap_mix(~seed ^ hmap_mix(id)) + run);
+}
+
 /* A bucket is a promise: `empty_ns` runs ahead of the clock by what was taken, at most by its depth. */
 void bucket_init(struct bucket *b, uint32_t rate, uint32_t burst)
 {

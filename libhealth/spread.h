@@ -13,6 +13,9 @@ uint64_t spread_offset(uint64_t seed, uint64_t id, uint64_t span_ns);
 uint64_t spread_jitter(uint64_t seed, uint64_t id, uint64_t run, uint64_t interval_ns,
 		       uint32_t percent);
 
+/* A number for this run, unlike that of any other; no secret. */
+uint64_t spread_nonce(uint64_t seed, uint64_t id, uint64_t run);
+
 /* `rate` starts per second, of which up to `burst` may come at once. */
 struct bucket {
 	uint64_t cost_ns;  /* one token */

@@ -7,8 +7,9 @@
  *
  * A probe's life, for each check anew:
  *
- *	connected ──► open ──► received* ──► verdict
- *	                   └─► closed | timeout ──► verdict
+ *	connected ──► open ──► received* ──► verdict ──► end
+ *	               ▲   └─► closed | timeout ──► verdict ──► end
+ *	               └────── HEALTH_STEP_TLS, HEALTH_STEP_RECONNECT: a new channel, the same state
  *
  * Every entry of the ops may be NULL; the comment says what the engine does then. With all of them
  * NULL a connection made is the success: that is the TCP probe (health_probe_tcp).
@@ -31,6 +32,7 @@ extern "C" {
 #define HEALTH_PROBE_STATE_MAX 4096 /* bytes of state_size */
 /* Bytes a probe may leave unread; with more the check fails with HEALTH_CODE_L7RSP. */
 #define HEALTH_PROBE_UNREAD_MAX 16384
+#define HEALTH_PROBE_RECONNECTS_MAX 64 /* of one check; one more: HEALTH_CODE_L7RSP */
 
 /*
  * How a check ended, in the codes HAProxy shows (its manual, "check_status" of the CSV): 4 is the
@@ -78,11 +80,47 @@ enum health_step {
 	HEALTH_STEP_MORE = 0,
 	/* The verdict stands in io; io->send goes out if the socket takes it at once. */
 	HEALTH_STEP_DONE = 1,
+	/* Send io->send, then begin TLS here (STARTTLS); `open` is called again when it stands. Bytes
+	 * received and not consumed fail the check: a stranger could have slipped them in before the
+	 * encryption. The check needs a transport and HEALTH_CHECK_STARTTLS; without, or a second time,
+	 * the check ends as HEALTH_CODE_SOCKERR. Not for datagrams. */
+	HEALTH_STEP_TLS = 2,
+	/* Send io->send if the socket takes it at once, close, connect again (to io->port, if that is
+	 * not 0), and call `open`; what was received and not consumed is dropped. Also from `closed`. At
+	 * most HEALTH_PROBE_RECONNECTS_MAX times in a check, whose timeout goes on. */
+	HEALTH_STEP_RECONNECT = 3,
+};
+
+/* An operator's word that an agent passes on (HAProxy's agent-check). */
+enum health_admin {
+	HEALTH_ADMIN_NONE = 0,
+	HEALTH_ADMIN_READY = 1,
+	HEALTH_ADMIN_DRAIN = 2,
+	HEALTH_ADMIN_MAINT = 3,
+};
+
+/* What `weight` of health_advice means. */
+enum health_weight {
+	HEALTH_WEIGHT_NONE = 0,	    /* nothing was said */
+	HEALTH_WEIGHT_ABSOLUTE = 1, /* this weight (agent "weight:30", keepalived's misc_dynamic) */
+	HEALTH_WEIGHT_PERCENT = 2,  /* so many percent of the configured one (agent "50%") */
+	HEALTH_WEIGHT_OFFSET = 3,   /* the configured one plus this (keepalived's track_file) */
+};
+
+/* What a server says of itself beyond up and down. Zero: nothing. For the host; no filter reads it. */
+struct health_advice {
+	enum health_weight weight_kind;
+	int32_t weight;
+	enum health_admin admin;
+	uint32_t has_maxconn; /* not 0: maxconn was said */
+	uint32_t maxconn;     /* connections the server wants at most; 0: no limit */
+	uint32_t reserved;    /* 0 */
 };
 
 /*
- * One step of a dialogue. The engine zeroes it before each call (`consumed` apart) and reads it
- * after. The engine grows this struct only at its end: a probe never makes one itself but in tests.
+ * One step of a dialogue. The engine zeroes it before each call (but for `consumed` and what is
+ * marked "in") and reads it after. The engine grows this struct only at its end: a probe never makes
+ * one itself but in tests.
  */
 struct health_probe_io {
 	uint64_t now_ns; /* in */
@@ -103,15 +141,28 @@ struct health_probe_io {
 	/* For people, in the server's words if it spoke; never a secret. The engine ends it with 0
 	 * and makes it printable. */
 	char text[HEALTH_TEXT_MAX];
+	struct health_advice advice;
+
+	/* out, with HEALTH_STEP_RECONNECT: the port to connect to, host order; 0: the check's */
+	uint16_t port;
+
+	/* in */
+	uint16_t family;  /* of the target: AF_INET, AF_INET6, AF_UNIX; 0 in a test that has none */
+	uint32_t tls;	  /* not 0: TLS stands below */
+	const char *alpn; /* what ALPN chose ("h2"); "" when nothing; never NULL */
+	uint64_t nonce;	  /* another one in each check, from the engine's seed: for ids; no secret */
 };
 
 /*
  * Bits of health_probe_ops.flags.
  * DATAGRAM is UDP: open, which is required, sends one datagram; each call of received gets one.
+ * ICMP, with DATAGRAM, is an echo socket of the target's family (icmp(7), IPPROTO_ICMP): whole ICMP
+ * messages go both ways, the kernel sets identifier and checksum and passes only answers to it.
  * FIN closes politely, so that the last bytes arrive; the default, RST, leaves no TIME_WAIT behind.
  */
 #define HEALTH_PROBE_DATAGRAM 1u
 #define HEALTH_PROBE_FIN 2u
+#define HEALTH_PROBE_ICMP 4u
 
 /*
  * The dialogue. Callbacks must not block, call the engine or touch globals; they see
@@ -130,7 +181,8 @@ struct health_probe_ops {
 	/* Frees what setup made. NULL: nothing to free. */
 	void (*teardown)(void *config);
 
-	/* The connection stands (TLS included). NULL: with `received`, the server speaks first;
+	/* A channel stands (TLS included): the first, or the one asked for by HEALTH_STEP_TLS or
+	 * HEALTH_STEP_RECONNECT. NULL: with `received`, the server speaks first;
 	 * without, the connection is the success, HEALTH_CODE_L4OK. */
 	enum health_step (*open)(void *state, const void *config, struct health_probe_io *io);
 	/* Bytes came: len > 0 (a datagram may be empty). NULL: they are dropped. */
@@ -143,6 +195,9 @@ struct health_probe_ops {
 				   struct health_probe_io *io);
 	/* The time is over: MORE is a failure. NULL: HEALTH_FAIL, HEALTH_CODE_L7TOUT. */
 	enum health_step (*timeout)(void *state, const void *config, struct health_probe_io *io);
+	/* The run is over, with or without a verdict: frees what `state` holds. Called once for each
+	 * run in which another entry was called, and after io->send was sent or given up. */
+	void (*end)(void *state, const void *config);
 };
 
 struct health_probe;

@@ -18,7 +18,7 @@
 enum talk_end { TALK_SILENCE, TALK_CLOSES, TALK_RESETS };
 
 struct talk {
-	enum health_step step; /* DONE before the server's end, or MORE */
+	enum health_step step; /* DONE before the server's end, MORE, or RECONNECT at its end */
 	struct health_probe_io io;
 	char sent[TALK_SENT_MAX]; /* all the probe sent, with a 0 behind it */
 	size_t sent_len;
@@ -52,6 +52,18 @@ static inline void talk_piece(struct talk *t, struct dialogue *d, const void *da
 	free(piece);
 }
 
+/* A new channel, as often as the probe asks for one. */
+static inline void talk_reopen(struct talk *t, struct dialogue *d)
+{
+	for (int i = 0; t->step == HEALTH_STEP_TLS || t->step == HEALTH_STEP_RECONNECT; i++) {
+		if (i > HEALTH_PROBE_RECONNECTS_MAX)
+			abort();
+		d->tls |= t->step == HEALTH_STEP_TLS;
+		t->step = dialogue_open(d, 1, &t->io);
+		talk_note(t);
+	}
+}
+
 /* The answer in pieces of `chunk` bytes (0: whole), then the end. `t->io` holds the verdict. */
 static inline void talk(struct talk *t, const struct health_probe *p, const void *answer,
 			size_t len, size_t chunk, enum talk_end end)
@@ -63,16 +75,19 @@ static inline void talk(struct talk *t, const struct health_probe *p, const void
 	dialogue_init(&d, p, state);
 	t->step = dialogue_open(&d, 1, &t->io);
 	talk_note(t);
+	talk_reopen(t, &d);
 	for (size_t at = 0, n; at < len && t->step == HEALTH_STEP_MORE; at += n) {
 		n = chunk && chunk < len - at ? chunk : len - at;
 		talk_piece(t, &d, (const char *)answer + at, n);
+		talk_reopen(t, &d);
 	}
 	if (t->step == HEALTH_STEP_MORE && end == TALK_SILENCE)
 		dialogue_timeout(&d, 1, &t->io);
-	else if (t->step == HEALTH_STEP_MORE)
-		dialogue_closed(&d, end == TALK_RESETS ? ECONNRESET : 0,
-				end == TALK_RESETS ? "reset" : "closed before an answer", 1,
-				&t->io);
+	else if (t->step == HEALTH_STEP_MORE &&
+		 dialogue_closed(&d, end == TALK_RESETS ? ECONNRESET : 0,
+				 end == TALK_RESETS ? "reset" : "closed before an answer", 1,
+				 &t->io) == HEALTH_STEP_RECONNECT)
+		t->step = HEALTH_STEP_RECONNECT;
 	dialogue_fini(&d);
 }
 

@@ -410,6 +410,67 @@ static void datagrams_are_answered_refused_or_ignored(void **state)
 
 /* ---- where the socket comes from ---- */
 
+/* Asks once on each of three connections; the server's close is where it goes on. */
+static enum health_step thrice_open(void *state, const void *config, struct health_probe_io *io)
+{
+	(void)config;
+	++*(unsigned int *)state;
+	io->send = "x";
+	io->send_len = 1;
+	return HEALTH_STEP_MORE;
+}
+
+static enum health_step thrice_closed(void *state, const void *config, int error,
+				      struct health_probe_io *io)
+{
+	(void)config;
+	io->status = *(unsigned int *)state;
+	if (*(unsigned int *)state < *(const unsigned int *)config)
+		return HEALTH_STEP_RECONNECT;
+	io->verdict = error ? HEALTH_FAIL : HEALTH_OK;
+	return HEALTH_STEP_DONE;
+}
+
+static int thrice_setup(const void *opts, void **ret_config)
+{
+	*ret_config = (void *)(uintptr_t)opts;
+	return 0;
+}
+
+static void a_probe_may_connect_again_but_not_for_ever(void **state)
+{
+	static const struct peer_script script = {
+	    .listen_for = 1, .reply = ".", .reply_len = 1, .end = PEER_CLOSES};
+	static const unsigned int times[] = {3, 1000};
+	struct health_probe_ops ops = {
+	    .size = sizeof(ops),
+	    .name = "thrice",
+	    .state_size = sizeof(unsigned int),
+	    .setup = thrice_setup,
+	    .open = thrice_open,
+	    .closed = thrice_closed,
+	};
+	struct health_check_opts o;
+	struct rig r;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		rig_open(&r, NULL, &script);
+		o = rig_opts(&r);
+		assert_int_equal(health_probe_new(&ops, &times[i], &o.probe), 0);
+		rig_add(&r, &o);
+		health_probe_free(o.probe);
+		rig_settle(&r, 1);
+		assert_int_equal(r.results, 1);
+		if (i == 0)
+			assert_result(&r, HEALTH_OK, HEALTH_CODE_L7OK, HEALTH_PHASE_TALK);
+		else
+			assert_result(&r, HEALTH_FAIL, HEALTH_CODE_L7RSP, HEALTH_PHASE_TALK);
+		assert_int_equal(r.peer.accepted, i == 0 ? 3 : 1 + HEALTH_PROBE_RECONNECTS_MAX);
+		rig_close(&r);
+	}
+}
+
 static void the_source_address_is_used(void **state)
 {
 	const struct peer_script script = {.listen_for = 6, .reply = "pong\n", .reply_len = 5};
@@ -580,6 +641,7 @@ int main(void)
 	    cmocka_unit_test(a_server_that_answers_and_resets_has_answered),
 	    cmocka_unit_test(silence_and_dripping_end_at_the_timeout),
 	    cmocka_unit_test(datagrams_are_answered_refused_or_ignored),
+	    cmocka_unit_test(a_probe_may_connect_again_but_not_for_ever),
 	    cmocka_unit_test(the_source_address_is_used),
 	    cmocka_unit_test(the_checkers_own_trouble_blames_nobody),
 	    cmocka_unit_test(the_host_may_open_the_sockets),

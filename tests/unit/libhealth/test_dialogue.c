@@ -190,9 +190,132 @@ static void probe_ops_are_checked(void **state)
 	ops = *health_probe_tcp();
 	ops.flags = HEALTH_PROBE_DATAGRAM; /* "connected" proves nothing on UDP */
 	assert_int_equal(health_probe_new(&ops, NULL, &p), -EINVAL);
+	REFUSED(flags, HEALTH_PROBE_ICMP); /* its messages are datagrams */
 	grown.ops.size = sizeof(grown);
 	grown.later = &grown;
 	assert_int_equal(health_probe_new(&grown.ops, NULL, &p), -E2BIG);
+}
+
+/* ---- a probe that asks for TLS, and then for another connection ---- */
+
+struct hopper {
+	unsigned int opened;
+	void *held;
+};
+
+static unsigned int held;
+
+static enum health_step hop_open(void *state, const void *config, struct health_probe_io *io)
+{
+	struct hopper *h = state;
+
+	(void)config;
+	if (!h->held) {
+		h->held = malloc(16);
+		held++;
+	}
+	h->opened++;
+	io->status = h->opened;
+	io->send = "hello";
+	io->send_len = 5;
+	return HEALTH_STEP_MORE;
+}
+
+static enum health_step hop_received(void *state, const void *config, const void *data, size_t len,
+				     struct health_probe_io *io)
+{
+	(void)state, (void)config, (void)len;
+	io->consumed = 1;
+	if (*(const char *)data == 's')
+		return HEALTH_STEP_TLS;
+	io->port = 99;
+	return HEALTH_STEP_RECONNECT;
+}
+
+static enum health_step hop_closed(void *state, const void *config, int error,
+				   struct health_probe_io *io)
+{
+	(void)config, (void)error;
+	if (((struct hopper *)state)->opened < 3)
+		return HEALTH_STEP_RECONNECT;
+	io->verdict = HEALTH_OK;
+	return HEALTH_STEP_DONE;
+}
+
+static void hop_end(void *state, const void *config)
+{
+	(void)config;
+	free(((struct hopper *)state)->held);
+	held--;
+}
+
+static const struct health_probe_ops hop_ops = {
+    .size = sizeof(hop_ops),
+    .name = "hop",
+    .state_size = sizeof(struct hopper),
+    .open = hop_open,
+    .received = hop_received,
+    .closed = hop_closed,
+    .end = hop_end,
+};
+
+static void a_new_channel_opens_the_same_state_again(void **state)
+{
+	struct health_probe *p = NULL;
+	struct health_probe_io io;
+	struct hopper room;
+	struct dialogue d;
+
+	(void)state;
+	assert_int_equal(health_probe_new(&hop_ops, NULL, &p), 0);
+	dialogue_init(&d, p, &room);
+	dialogue_fini(&d); /* not one call: nothing to end */
+	assert_int_equal(held, 0);
+	dialogue_init(&d, p, &room);
+	d.nonce = 4711;
+	assert_int_equal(dialogue_open(&d, 1, &io), HEALTH_STEP_MORE);
+	assert_int_equal(io.tls, 0);
+	assert_string_equal(io.alpn, "");
+	assert_int_equal(io.nonce, 4711);
+	assert_int_equal(dialogue_received(&d, "s", 1, 1, &io), HEALTH_STEP_TLS);
+	d.tls = true;
+	d.alpn = "h2";
+	assert_int_equal(dialogue_open(&d, 1, &io), HEALTH_STEP_MORE);
+	assert_int_equal(io.tls, 1);
+	assert_string_equal(io.alpn, "h2");
+	assert_int_equal(io.status, 2);
+	assert_int_equal(dialogue_received(&d, "rest", 4, 1, &io), HEALTH_STEP_RECONNECT);
+	assert_int_equal(io.port, 99);
+	assert_int_equal(d.unread_len, 0); /* of the old connection */
+	assert_int_equal(dialogue_closed(&d, 0, "closed", 1, &io), HEALTH_STEP_RECONNECT);
+	assert_int_equal(dialogue_open(&d, 1, &io), HEALTH_STEP_MORE);
+	assert_int_equal(dialogue_closed(&d, 0, "closed", 1, &io), HEALTH_STEP_DONE);
+	assert_int_equal(io.code, HEALTH_CODE_L7OK);
+	assert_int_equal(held, 1);
+	dialogue_fini(&d);
+	dialogue_fini(&d);
+	assert_int_equal(held, 0);
+	health_probe_free(p);
+}
+
+/* CVE-2011-0411: what stood behind the answer to STARTTLS was taken for encrypted. */
+static void bytes_before_the_handshake_fail(void **state)
+{
+	struct health_probe *p = NULL;
+	struct health_probe_io io;
+	struct hopper room;
+	struct dialogue d;
+
+	(void)state;
+	assert_int_equal(health_probe_new(&hop_ops, NULL, &p), 0);
+	dialogue_init(&d, p, &room);
+	dialogue_open(&d, 1, &io);
+	assert_int_equal(dialogue_received(&d, "s250 OK", 7, 1, &io), HEALTH_STEP_DONE);
+	assert_int_equal(io.verdict, HEALTH_FAIL);
+	assert_int_equal(io.code, HEALTH_CODE_L7RSP);
+	dialogue_fini(&d);
+	assert_int_equal(held, 0);
+	health_probe_free(p);
 }
 
 static void codes_have_haproxys_names(void **state)
@@ -217,6 +340,8 @@ int main(void)
 	    cmocka_unit_test(closing_and_silence_are_failures_unless_the_probe_says_otherwise),
 	    cmocka_unit_test(a_probe_lives_until_its_last_user_is_gone),
 	    cmocka_unit_test(probe_ops_are_checked),
+	    cmocka_unit_test(a_new_channel_opens_the_same_state_again),
+	    cmocka_unit_test(bytes_before_the_handshake_fail),
 	    cmocka_unit_test(codes_have_haproxys_names),
 	};
 
