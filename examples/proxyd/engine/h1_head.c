@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: MIT */
+/* Heads: start line, fields, and the one decision about framing. */
+#include "h1.h"
+
+#include <string.h>
+
+#include "h1_scan.h"
+
+#define EMPTY_LINES_MAX 8 /* before a request line */
+#define STATUS_MIN 100u
+
+/* A head that is being read: at `p`, of what came so far. */
+struct head {
+	struct http_msg *m;
+	const char *begin, *p, *end;
+	enum h1_fault fault;
+	const struct http_field *host, *length, *coding;
+	bool more; /* the bytes ended */
+};
+
+const char *h1_fault_text(enum h1_fault fault)
+{
+	static const char *const text[H1_FAULT_COUNT_] = {
+	    [H1_FAULT_NONE] = "none",
+	    [H1_FAULT_START_LINE] = "no HTTP/1 start line",
+	    [H1_FAULT_METHOD] = "method is no token",
+	    [H1_FAULT_TARGET] = "malformed target",
+	    [H1_FAULT_FRAGMENT] = "fragment in the target",
+	    [H1_FAULT_VERSION] = "HTTP version is not 1.x",
+	    [H1_FAULT_LINE_END] = "bare CR or LF",
+	    [H1_FAULT_FOLDED] = "folded line",
+	    [H1_FAULT_FIELD_NAME] = "malformed field name",
+	    [H1_FAULT_FIELD_VALUE] = "control byte in a field",
+	    [H1_FAULT_TOO_MANY] = "too many fields",
+	    [H1_FAULT_TOO_LARGE] = "head too large",
+	    [H1_FAULT_HOST] = "ambiguous Host",
+	    [H1_FAULT_LENGTH] = "ambiguous Content-Length",
+	    [H1_FAULT_CODING] = "unknown Transfer-Encoding",
+	    [H1_FAULT_BOTH_LENGTHS] = "Content-Length and Transfer-Encoding",
+	    [H1_FAULT_CONNECT_BODY] = "CONNECT with a body",
+	    [H1_FAULT_CHUNK_SIZE] = "malformed chunk size",
+	    [H1_FAULT_CHUNK_EXTENSION] = "malformed chunk extension",
+	    [H1_FAULT_CHUNK_END] = "no line end behind a chunk",
+	    [H1_FAULT_TRAILER] = "malformed trailer",
+	};
+
+	return fault < H1_FAULT_COUNT_ ? text[fault] : "?";
+}
+
+unsigned h1_fault_status(enum h1_fault fault)
+{
+	return fault == H1_FAULT_VERSION ? 505 : 400;
+}
+
+void h1_begin(struct http_msg *m, char *base, uint32_t room_at, uint32_t room_end)
+{
+	/* The fields are not cleared: n_fields says which of them mean something. */
+	memset(m, 0, offsetof(struct http_msg, field));
+	m->base = base;
+	m->room_at = room_at;
+	m->room_end = room_end;
+}
+
+static bool fail(struct head *h, enum h1_fault fault)
+{
+	h->fault = fault;
+	return false;
+}
+
+static bool need_more(struct head *h)
+{
+	h->more = true;
+	return false;
+}
+
+static struct http_span span(const struct head *h, const char *from, const char *to)
+{
+	return (struct http_span){(uint32_t)(from - h->m->base), (uint32_t)(to - from)};
+}
+
+/* Takes exactly this byte. */
+static bool take(struct head *h, char c, enum h1_fault otherwise)
+{
+	if (h->p == h->end)
+		return need_more(h);
+	if (*h->p != c)
+		return fail(h, otherwise);
+	h->p++;
+	return true;
+}
+
+/* Takes CR LF; `otherwise` if there is neither. */
+static bool take_line_end(struct head *h, enum h1_fault otherwise)
+{
+	if (h->p == h->end)
+		return need_more(h);
+	if (*h->p == '\n')
+		return fail(h, H1_FAULT_LINE_END);
+	return take(h, '\r', otherwise) && take(h, '\n', H1_FAULT_LINE_END);
+}
+
+/* "HTTP/1.x"; the minor version is a digit. */
+static bool take_version(struct head *h)
+{
+	static const char name[] = "HTTP/";
+
+	for (const char *c = name; *c; c++)
+		if (!take(h, *c, H1_FAULT_START_LINE))
+			return false;
+	if (h->p == h->end)
+		return need_more(h);
+	if (*h->p < '0' || *h->p > '9')
+		return fail(h, H1_FAULT_START_LINE);
+	if (*h->p != '1')
+		return fail(h, H1_FAULT_VERSION);
+	h->p++;
+	if (!take(h, '.', H1_FAULT_START_LINE))
+		return false;
+	if (h->p == h->end)
+		return need_more(h);
+	if (*h->p < '0' || *h->p > '9')
+		return fail(h, H1_FAULT_START_LINE);
+	/* RFC 9110, section 2.5: a higher minor version is taken as the highest one known */
+	h->m->minor = *h->p++ == '0' ? 0 : 1;
+	return true;
+}
+
+/* ---- Start lines ---- */
+
+static bool skip_empty_lines(struct head *h)
+{
+	for (unsigned i = 0; i < EMPTY_LINES_MAX; i++) {
+		if (h->p == h->end)
+			return need_more(h);
+		if (*h->p != '\r')
+			return true;
+		h->p++;
+		if (!take(h, '\n', H1_FAULT_LINE_END))
+			return false;
+	}
+	return true;
+}
+
+/* "scheme://authority": a letter, then letters, digits, + - . (RFC 3986, section 3.1) */
+static bool is_absolute(const char *p, const char *end)
+{
+	const char *begin = p;
+
+	while (p < end && ((*p | 0x20) >= 'a' ? (*p | 0x20) <= 'z'
+					      : p > begin && ((*p >= '0' && *p <= '9') ||
+							      *p == '+' || *p == '-' || *p == '.')))
+		p++;
+	return p > begin && end - p >= 3 && !memcmp(p, "://", 3);
+}
+
+static bool check_target(struct head *h, const char *from, const char *to)
+{
+	struct http_msg *m = h->m;
+
+	if (from == to)
+		return fail(h, H1_FAULT_TARGET);
+	if (m->method == HTTP_METHOD_CONNECT) /* authority-form only: host:port */
+		return (memchr(from, ':', (size_t)(to - from)) && *from != '/') ||
+		       fail(h, H1_FAULT_TARGET);
+	if (*from == '/')
+		return true;
+	if (*from == '*' && to - from == 1)
+		return m->method == HTTP_METHOD_OPTIONS || fail(h, H1_FAULT_TARGET);
+	m->absolute_form = is_absolute(from, to);
+	return m->absolute_form || fail(h, H1_FAULT_TARGET);
+}
+
+static bool take_request_line(struct head *h)
+{
+	struct http_msg *m = h->m;
+	const char *from;
+
+	if (!skip_empty_lines(h))
+		return false;
+	from = h->p;
+	h->p = h1_skip_token(h->p, h->end);
+	if (h->p == h->end)
+		return need_more(h);
+	if (h->p == from || *h->p != ' ')
+		return fail(h,
+			    *h->p == '\n' || *h->p == '\r' ? H1_FAULT_START_LINE : H1_FAULT_METHOD);
+	m->method_text = span(h, from, h->p);
+	m->method = http_method_of(from, (size_t)(h->p - from));
+	from = ++h->p;
+	h->p = h1_skip_target(h->p, h->end);
+	if (h->p == h->end)
+		return need_more(h);
+	if (*h->p != ' ')
+		return fail(h, *h->p == '#'			? H1_FAULT_FRAGMENT
+			       : *h->p == '\r' || *h->p == '\n' ? H1_FAULT_START_LINE
+								: H1_FAULT_TARGET);
+	if (!check_target(h, from, h->p))
+		return false;
+	m->target = span(h, from, h->p++);
+	return take_version(h) && take_line_end(h, H1_FAULT_START_LINE);
+}
+
+static bool take_status_line(struct head *h)
+{
+	struct http_msg *m = h->m;
+	const char *from;
+
+	if (!take_version(h) || !take(h, ' ', H1_FAULT_START_LINE))
+		return false;
+	for (int i = 0; i < 3; i++, h->p++) {
+		if (h->p == h->end)
+			return need_more(h);
+		if (*h->p < '0' || *h->p > '9')
+			return fail(h, H1_FAULT_START_LINE);
+		m->status = m->status * 10 + (unsigned)(*h->p - '0');
+	}
+	if (m->status < STATUS_MIN)
+		return fail(h, H1_FAULT_START_LINE);
+	if (h->p == h->end)
+		return need_more(h);
+	if (*h->p == ' ') /* some servers leave out the space of an empty reason */
+		h->p++;
+	else if (*h->p != '\r' && *h->p != '\n')
+		return fail(h, H1_FAULT_START_LINE);
+	from = h->p;
+	h->p = h1_skip_value(h->p, h->end);
+	m->reason = span(h, from, h->p);
+	return take_line_end(h, H1_FAULT_START_LINE);
+}
+
+/* ---- Fields ---- */
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static struct http_span trimmed(const struct head *h, const char *from, const char *to)
+{
+	while (to > from && is_blank(to[-1]))
+		to--;
+	return span(h, from, to);
+}
+
+/* What there may be only one of is remembered. */
+static bool note(struct head *h, const struct http_field *f)
+{
+	const struct http_field **once = f->id == HTTP_ID_HOST		      ? &h->host
+					 : f->id == HTTP_ID_CONTENT_LENGTH    ? &h->length
+					 : f->id == HTTP_ID_TRANSFER_ENCODING ? &h->coding
+									      : NULL;
+
+	if (!once)
+		return true;
+	if (*once && !(h->m->is_response && f->id == HTTP_ID_HOST))
+		return fail(h, f->id == HTTP_ID_HOST		 ? H1_FAULT_HOST
+			       : f->id == HTTP_ID_CONTENT_LENGTH ? H1_FAULT_LENGTH
+								 : H1_FAULT_CODING);
+	*once = f;
+	return true;
+}
+
+static bool take_field(struct head *h)
+{
+	struct http_msg *m = h->m;
+	struct http_field *f = &m->field[m->n_fields];
+	const char *from = h->p;
+
+	if (m->n_fields == HTTP_FIELDS_MAX)
+		return fail(h, H1_FAULT_TOO_MANY);
+	h->p = h1_skip_token(h->p, h->end);
+	if (h->p == h->end)
+		return need_more(h);
+	if (h->p == from || *h->p != ':')
+		return fail(h, h->p == from && is_blank(*from)	? H1_FAULT_FOLDED
+			       : *h->p == '\n' || *h->p == '\r' ? H1_FAULT_LINE_END
+								: H1_FAULT_FIELD_NAME);
+	f->name = span(h, from, h->p);
+	f->id = http_id_of(from, (size_t)(h->p - from));
+	for (h->p++; h->p < h->end && is_blank(*h->p); h->p++)
+		;
+	from = h->p;
+	h->p = h1_skip_value(h->p, h->end);
+	f->value = trimmed(h, from, h->p);
+	if (!take_line_end(h, H1_FAULT_FIELD_VALUE) || !note(h, f))
+		return false;
+	m->n_fields++;
+	return true;
+}
+
+/* All up to the empty line. */
+static bool take_fields(struct head *h)
+{
+	for (;;) {
+		if (h->p == h->end)
+			return need_more(h);
+		if (*h->p == '\r' || *h->p == '\n')
+			return take_line_end(h, H1_FAULT_LINE_END);
+		if (!take_field(h))
+			return false;
+	}
+}
+
+/* ---- What the whole head says ---- */
+
+static bool read_length(struct head *h, const struct http_field *f)
+{
+	const char *p = http_text(h->m, f->value);
+	uint64_t n = 0;
+
+	if (!f->value.len)
+		return fail(h, H1_FAULT_LENGTH);
+	for (uint32_t i = 0; i < f->value.len; i++) {
+		if (p[i] < '0' || p[i] > '9' || n > (INT64_MAX - 9) / 10)
+			return fail(h, H1_FAULT_LENGTH);
+		n = n * 10 + (uint64_t)(p[i] - '0');
+	}
+	h->m->length = n;
+	return true;
+}
+
+static bool check_lengths(struct head *h)
+{
+	const struct http_msg *m = h->m;
+
+	if (h->length && !read_length(h, h->length))
+		return false;
+	if (!h->coding)
+		return true;
+	if (!http_same_name(http_text(m, h->coding->value), h->coding->value.len, "chunked", 7) ||
+	    !m->minor) /* RFC 9112, section 6.1: the framing of such a 1.0 message is faulty */
+		return fail(h, H1_FAULT_CODING);
+	return !h->length || fail(h, H1_FAULT_BOTH_LENGTHS);
+}
+
+static void judge_connection(struct http_msg *m)
+{
+	bool has = http_find_id(m, HTTP_ID_CONNECTION);
+
+	m->keep_alive = m->minor ? !has || !http_has_element(m, HTTP_ID_CONNECTION, "close")
+				 : has && http_has_element(m, HTTP_ID_CONNECTION, "keep-alive") &&
+				       !http_has_element(m, HTTP_ID_CONNECTION, "close");
+	m->upgrade = has && http_find_id(m, HTTP_ID_UPGRADE) &&
+		     http_has_element(m, HTTP_ID_CONNECTION, "upgrade");
+}
+
+static struct http_span authority(const struct http_msg *m)
+{
+	const char *text = http_text(m, m->target), *end = text + m->target.len, *from, *to;
+
+	if (!m->absolute_form)
+		return m->target;
+	from = (const char *)memchr(text, ':', m->target.len) + 3;
+	for (to = from; to < end && *to != '/' && *to != '?'; to++)
+		;
+	return (struct http_span){m->target.at + (uint32_t)(from - text), (uint32_t)(to - from)};
+}
+
+/* Without the port that its scheme has anyway. */
+static size_t without_default_port(const struct http_msg *m, const char *host, size_t len)
+{
+	const char *scheme = http_text(m, m->target);
+
+	if (!m->absolute_form)
+		return len;
+	if (len > 3 && !memcmp(host + len - 3, ":80", 3) && http_same_name(scheme, 5, "http:", 5))
+		return len - 3;
+	if (len > 4 && !memcmp(host + len - 4, ":443", 4) && http_same_name(scheme, 6, "https:", 6))
+		return len - 4;
+	return len;
+}
+
+/* RFC 9112, section 3.2.2: the target's authority is what counts; two that differ are a trap. */
+static bool check_host(struct head *h)
+{
+	static const char never[] = " \t,/?#@\\\"<>";
+	struct http_msg *m = h->m;
+	bool named = m->absolute_form || m->method == HTTP_METHOD_CONNECT;
+	struct http_span name = authority(m);
+	const char *a = http_text(m, name), *b;
+	size_t a_len = without_default_port(m, a, name.len), b_len;
+
+	m->has_host = h->host;
+	if (named && (!a_len || memchr(a, '@', a_len)))
+		return fail(h, H1_FAULT_TARGET);
+	if (!h->host)
+		return true;
+	b = http_text(m, h->host->value);
+	for (uint32_t i = 0; i < h->host->value.len; i++)
+		if (strchr(never, b[i])) /* NUL is in no value */
+			return fail(h, H1_FAULT_HOST);
+	b_len = without_default_port(m, b, h->host->value.len);
+	return !named || http_same_name(a, a_len, b, b_len) || fail(h, H1_FAULT_HOST);
+}
+
+static bool judge_request(struct head *h)
+{
+	struct http_msg *m = h->m;
+	const struct http_field *expect = http_find_id(m, HTTP_ID_EXPECT);
+
+	if (!check_lengths(h) || !check_host(h))
+		return false;
+	m->framing = h->coding	     ? HTTP_BODY_CHUNKED
+		     : m->length > 0 ? HTTP_BODY_LENGTH
+				     : HTTP_BODY_NONE;
+	if (m->method == HTTP_METHOD_CONNECT && m->framing != HTTP_BODY_NONE)
+		return fail(h, H1_FAULT_CONNECT_BODY);
+	judge_connection(m);
+	if (m->framing != HTTP_BODY_NONE)
+		m->upgrade = false; /* where its body ends and the other protocol begins is moot */
+	m->expects_continue =
+	    expect && m->minor &&
+	    http_same_name(http_text(m, expect->value), expect->value.len, "100-continue", 12);
+	return true;
+}
+
+static bool judge_response(struct head *h, enum http_method asked, bool asked_upgrade)
+{
+	struct http_msg *m = h->m;
+	unsigned status = m->status;
+
+	if (!check_lengths(h))
+		return false;
+	judge_connection(m);
+	if (status == 101 && !asked_upgrade) /* nobody asked for another protocol */
+		return fail(h, H1_FAULT_START_LINE);
+	if (status == 101 || (asked == HTTP_METHOD_CONNECT && status / 100 == 2))
+		m->framing = HTTP_BODY_TUNNEL;
+	else if (asked == HTTP_METHOD_HEAD || status / 100 == 1 || status == 204 || status == 304)
+		m->framing = HTTP_BODY_NONE;
+	else if (h->coding)
+		m->framing = HTTP_BODY_CHUNKED;
+	else if (h->length)
+		m->framing = m->length ? HTTP_BODY_LENGTH : HTTP_BODY_NONE;
+	else
+		m->framing = HTTP_BODY_CLOSE;
+	return true;
+}
+
+static ssize_t result(const struct head *h, bool ok)
+{
+	if (ok)
+		return h->p - h->begin <= HTTP_HEAD_MAX ? h->p - h->begin : -H1_FAULT_TOO_LARGE;
+	if (!h->more)
+		return -(ssize_t)h->fault;
+	return h->end - h->begin < HTTP_HEAD_MAX ? 0 : -H1_FAULT_TOO_LARGE;
+}
+
+ssize_t h1_request(struct http_msg *m, uint32_t at, uint32_t len)
+{
+	const char *begin = m->base + at;
+	struct head h = {.m = m, .begin = begin, .p = begin, .end = begin + len};
+
+	return result(&h, take_request_line(&h) && take_fields(&h) && judge_request(&h));
+}
+
+ssize_t h1_response(struct http_msg *m, uint32_t at, uint32_t len, enum http_method asked,
+		    bool asked_upgrade)
+{
+	const char *begin = m->base + at;
+	struct head h = {.m = m, .begin = begin, .p = begin, .end = begin + len};
+
+	m->is_response = true;
+	return result(&h, take_status_line(&h) && take_fields(&h) &&
+			      judge_response(&h, asked, asked_upgrade));
+}

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: MIT */
+#include "http_msg.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static unsigned char lower(unsigned char c)
+{
+	return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
+}
+
+bool http_same_name(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+	if (a_len != b_len)
+		return false;
+	for (size_t i = 0; i < a_len; i++)
+		if (lower((unsigned char)a[i]) != lower((unsigned char)b[i]))
+			return false;
+	return true;
+}
+
+enum http_method http_method_of(const char *text, size_t len)
+{
+	static const struct {
+		const char *name;
+		size_t len;
+		enum http_method method;
+	} methods[] = {
+	    {"GET", 3, HTTP_METHOD_GET},	 {"POST", 4, HTTP_METHOD_POST},
+	    {"HEAD", 4, HTTP_METHOD_HEAD},	 {"PUT", 3, HTTP_METHOD_PUT},
+	    {"DELETE", 6, HTTP_METHOD_DELETE},	 {"OPTIONS", 7, HTTP_METHOD_OPTIONS},
+	    {"PATCH", 5, HTTP_METHOD_PATCH},	 {"TRACE", 5, HTTP_METHOD_TRACE},
+	    {"CONNECT", 7, HTTP_METHOD_CONNECT},
+	};
+
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+		if (len == methods[i].len && !memcmp(text, methods[i].name, len))
+			return methods[i].method;
+	return HTTP_METHOD_OTHER;
+}
+
+enum http_id http_id_of(const char *name, size_t len)
+{
+	switch (len) {
+	case 4:
+		return http_same_name(name, len, "host", 4) ? HTTP_ID_HOST : HTTP_ID_OTHER;
+	case 6:
+		return http_same_name(name, len, "expect", 6) ? HTTP_ID_EXPECT : HTTP_ID_OTHER;
+	case 7:
+		return http_same_name(name, len, "upgrade", 7) ? HTTP_ID_UPGRADE : HTTP_ID_OTHER;
+	case 10:
+		return http_same_name(name, len, "connection", 10) ? HTTP_ID_CONNECTION
+								   : HTTP_ID_OTHER;
+	case 14:
+		return http_same_name(name, len, "content-length", 14) ? HTTP_ID_CONTENT_LENGTH
+								       : HTTP_ID_OTHER;
+	case 17:
+		return http_same_name(name, len, "transfer-encoding", 17)
+			   ? HTTP_ID_TRANSFER_ENCODING
+			   : HTTP_ID_OTHER;
+	default:
+		return HTTP_ID_OTHER;
+	}
+}
+
+/* ---- Reading ---- */
+
+const struct http_field *http_find(const struct http_msg *m, const char *name, size_t len,
+				   unsigned from)
+{
+	for (unsigned i = from; i < m->n_fields; i++)
+		if (http_same_name(http_text(m, m->field[i].name), m->field[i].name.len, name, len))
+			return &m->field[i];
+	return NULL;
+}
+
+const struct http_field *http_find_id(const struct http_msg *m, enum http_id id)
+{
+	for (unsigned i = 0; i < m->n_fields; i++)
+		if (m->field[i].id == id)
+			return &m->field[i];
+	return NULL;
+}
+
+bool http_next_element(const struct http_msg *m, struct http_span value, uint32_t *at,
+		       struct http_span *ret)
+{
+	const char *text = http_text(m, value);
+	uint32_t from = *at, to, last;
+	bool quoted = false;
+
+	while (from < value.len && (text[from] == ',' || text[from] == ' ' || text[from] == '\t'))
+		from++;
+	for (to = from; to < value.len && (quoted || text[to] != ','); to++) {
+		if (text[to] == '"')
+			quoted = !quoted;
+		else if (quoted && text[to] == '\\' && to + 1 < value.len)
+			to++;
+	}
+	*at = to;
+	for (last = to; last > from && (text[last - 1] == ' ' || text[last - 1] == '\t'); last--)
+		;
+	*ret = (struct http_span){value.at + from, last - from};
+	return last > from;
+}
+
+bool http_has_element(const struct http_msg *m, enum http_id id, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (unsigned i = 0; i < m->n_fields; i++) {
+		struct http_span element;
+		uint32_t at = 0;
+
+		if (m->field[i].id != id)
+			continue;
+		while (http_next_element(m, m->field[i].value, &at, &element))
+			if (http_same_name(http_text(m, element), element.len, word, len))
+				return true;
+	}
+	return false;
+}
+
+/* Where the path of the target begins: of absolute-form behind scheme and authority. */
+static uint32_t path_at(const struct http_msg *m)
+{
+	const char *text = http_text(m, m->target), *end = text + m->target.len, *p = text;
+
+	if (m->absolute_form) {
+		p = memchr(text, ':', m->target.len);
+		for (p = p ? p + 3 : end; p < end && *p != '/' && *p != '?'; p++)
+			;
+	} else if (p < end && *p != '/') {
+		p = end;
+	}
+	return (uint32_t)(p - text);
+}
+
+struct http_span http_path(const struct http_msg *m)
+{
+	uint32_t at = path_at(m);
+	const char *text = http_text(m, m->target) + at;
+	const char *query = memchr(text, '?', m->target.len - at);
+
+	return (struct http_span){m->target.at + at,
+				  query ? (uint32_t)(query - text) : m->target.len - at};
+}
+
+struct http_span http_query(const struct http_msg *m)
+{
+	struct http_span path = http_path(m);
+	uint32_t at = path.at + path.len, end = m->target.at + m->target.len;
+
+	return at < end ? (struct http_span){at + 1, end - at - 1} : (struct http_span){end, 0};
+}
+
+/* ---- Changing ---- */
+
+bool http_store(struct http_msg *m, const char *text, size_t len, struct http_span *ret)
+{
+	if (len > m->room_end - m->room_at)
+		return false;
+	if (len)
+		memcpy(m->base + m->room_at, text, len);
+	*ret = (struct http_span){m->room_at, (uint32_t)len};
+	m->room_at += (uint32_t)len;
+	return true;
+}
+
+int http_add(struct http_msg *m, const char *name, size_t name_len, const char *value,
+	     size_t value_len)
+{
+	uint32_t room_at = m->room_at;
+	struct http_field f = {.id = http_id_of(name, name_len)};
+
+	if (m->n_fields == sizeof(m->field) / sizeof(m->field[0]) ||
+	    !http_store(m, name, name_len, &f.name) || !http_store(m, value, value_len, &f.value)) {
+		m->room_at = room_at;
+		return -ENOSPC;
+	}
+	m->field[m->n_fields++] = f;
+	m->edited = true;
+	return 0;
+}
+
+void http_remove_at(struct http_msg *m, unsigned place)
+{
+	m->n_fields--;
+	memmove(&m->field[place], &m->field[place + 1],
+		(m->n_fields - place) * sizeof(m->field[0]));
+	m->edited = true;
+}
+
+unsigned http_remove(struct http_msg *m, const char *name, size_t len)
+{
+	unsigned n = 0;
+
+	for (unsigned i = m->n_fields; i-- > 0;)
+		if (http_same_name(http_text(m, m->field[i].name), m->field[i].name.len, name,
+				   len)) {
+			http_remove_at(m, i);
+			n++;
+		}
+	return n;
+}
+
+unsigned http_remove_id(struct http_msg *m, enum http_id id)
+{
+	unsigned n = 0;
+
+	for (unsigned i = m->n_fields; i-- > 0;)
+		if (m->field[i].id == id) {
+			http_remove_at(m, i);
+			n++;
+		}
+	return n;
+}
+
+int http_set(struct http_msg *m, const char *name, size_t name_len, const char *value,
+	     size_t value_len)
+{
+	int e = http_add(m, name, name_len, value, value_len);
+	struct http_field added;
+
+	if (e == -ENOSPC)
+		return e;
+	added = m->field[--m->n_fields];
+	http_remove(m, name, name_len);
+	m->field[m->n_fields++] = added;
+	return 0;
+}
+
+int http_set_value(struct http_msg *m, unsigned place, const char *value, size_t len)
+{
+	if (!http_store(m, value, len, &m->field[place].value))
+		return -ENOSPC;
+	m->edited = true;
+	return 0;
+}
+
+int http_set_method(struct http_msg *m, const char *method, size_t len)
+{
+	if (!http_store(m, method, len, &m->method_text))
+		return -ENOSPC;
+	m->method = http_method_of(method, len);
+	m->edited = true;
+	return 0;
+}
+
+int http_set_target(struct http_msg *m, const char *target, size_t len)
+{
+	if (!http_store(m, target, len, &m->target))
+		return -ENOSPC;
+	m->absolute_form =
+	    len && target[0] != '/' && memchr(target, ':', len) && m->method != HTTP_METHOD_CONNECT;
+	m->edited = true;
+	return 0;
+}
+
+const char *http_reason(unsigned status)
+{
+	static const struct {
+		unsigned status;
+		const char *reason;
+	} reasons[] = {
+	    {100, "Continue"},
+	    {101, "Switching Protocols"},
+	    {103, "Early Hints"},
+	    {200, "OK"},
+	    {201, "Created"},
+	    {202, "Accepted"},
+	    {203, "Non-Authoritative Information"},
+	    {204, "No Content"},
+	    {205, "Reset Content"},
+	    {206, "Partial Content"},
+	    {300, "Multiple Choices"},
+	    {301, "Moved Permanently"},
+	    {302, "Found"},
+	    {303, "See Other"},
+	    {304, "Not Modified"},
+	    {307, "Temporary Redirect"},
+	    {308, "Permanent Redirect"},
+	    {400, "Bad Request"},
+	    {401, "Unauthorized"},
+	    {402, "Payment Required"},
+	    {403, "Forbidden"},
+	    {404, "Not Found"},
+	    {405, "Method Not Allowed"},
+	    {406, "Not Acceptable"},
+	    {407, "Proxy Authentication Required"},
+	    {408, "Request Timeout"},
+	    {409, "Conflict"},
+	    {410, "Gone"},
+	    {411, "Length Required"},
+	    {412, "Precondition Failed"},
+	    {413, "Content Too Large"},
+	    {414, "URI Too Long"},
+	    {415, "Unsupported Media Type"},
+	    {416, "Range Not Satisfiable"},
+	    {417, "Expectation Failed"},
+	    {421, "Misdirected Request"},
+	    {422, "Unprocessable Content"},
+	    {425, "Too Early"},
+	    {426, "Upgrade Required"},
+	    {428, "Precondition Required"},
+	    {429, "Too Many Requests"},
+	    {431, "Request Header Fields Too Large"},
+	    {451, "Unavailable For Legal Reasons"},
+	    {500, "Internal Server Error"},
+	    {501, "Not Implemented"},
+	    {502, "Bad Gateway"},
+	    {503, "Service Unavailable"},
+	    {504, "Gateway Timeout"},
+	    {505, "HTTP Version Not Supported"},
+	};
+	static const char *const classes[] = {"Informational", "Success", "Redirection",
+					      "Client Error", "Server Error"};
+
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (reasons[i].status == status)
+			return reasons[i].reason;
+	return status >= 100 && status < 600 ? classes[status / 100 - 1] : "Unknown";
+}
+
+int http_set_status(struct http_msg *m, unsigned status, const char *reason)
+{
+	struct http_span text;
+
+	if (!reason)
+		reason = http_reason(status);
+	if (!http_store(m, reason, strlen(reason), &text))
+		return -ENOSPC;
+	m->status = status;
+	m->reason = text;
+	m->edited = true;
+	return 0;
+}
+
+/* ---- Writing ---- */
+
+struct writer {
+	char *at, *end;
+	bool full;
+};
+
+static void put(struct writer *w, const char *text, size_t len)
+{
+	if (len > (size_t)(w->end - w->at)) {
+		w->full = true;
+		return;
+	}
+	memcpy(w->at, text, len);
+	w->at += len;
+}
+
+static void put_span(struct writer *w, const struct http_msg *m, struct http_span s)
+{
+	put(w, http_text(m, s), s.len);
+}
+
+static void put_start_line(struct writer *w, const struct http_msg *m)
+{
+	char version[] = "HTTP/1.0", status[16];
+
+	version[7] = (char)('0' + m->minor);
+	if (m->is_response) {
+		int n = snprintf(status, sizeof(status), " %03u ", m->status);
+
+		put(w, version, 8);
+		put(w, status, (size_t)n);
+		put_span(w, m, m->reason);
+	} else {
+		put_span(w, m, m->method_text);
+		put(w, " ", 1);
+		put_span(w, m, m->target);
+		put(w, " ", 1);
+		put(w, version, 8);
+	}
+	put(w, "\r\n", 2);
+}
+
+ssize_t http_write(const struct http_msg *m, char *buf, size_t cap)
+{
+	struct writer w = {buf, buf + cap, false};
+
+	put_start_line(&w, m);
+	for (unsigned i = 0; i < m->n_fields; i++) {
+		put_span(&w, m, m->field[i].name);
+		put(&w, ": ", 2);
+		put_span(&w, m, m->field[i].value);
+		put(&w, "\r\n", 2);
+	}
+	put(&w, "\r\n", 2);
+	return w.full ? -ENOSPC : w.at - buf;
+}

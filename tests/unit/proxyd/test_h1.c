@@ -1,0 +1,673 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+
+#include <cmocka.h>
+
+#include "engine/h1.h"
+
+#define ROOM 4096u
+#define CRLF "\r\n"
+#define HOST "Host: a" CRLF
+/* A literal may hold NUL, so its length goes with it. */
+#define TEXT(s) (s), sizeof(s) - 1
+
+struct rig {
+	struct http_msg m;
+	char *base;
+};
+
+/* The text lies at the very end of the memory: a read past it is seen by the sanitizers. */
+static void put(struct rig *r, const char *text, size_t len)
+{
+	r->base = malloc(ROOM + len);
+	assert_non_null(r->base);
+	memcpy(r->base + ROOM, text, len);
+	h1_begin(&r->m, r->base, 0, ROOM);
+}
+
+static ssize_t ask(struct rig *r, const char *text, size_t len)
+{
+	put(r, text, len);
+	return h1_request(&r->m, ROOM, (uint32_t)len);
+}
+
+static ssize_t answer(struct rig *r, const char *text, size_t len, enum http_method asked)
+{
+	put(r, text, len);
+	return h1_response(&r->m, ROOM, (uint32_t)len, asked, false);
+}
+
+static void assert_span(const struct http_msg *m, struct http_span s, const char *text)
+{
+	assert_int_equal(s.len, strlen(text));
+	assert_memory_equal(http_text(m, s), text, s.len);
+}
+
+static void assert_written(const struct http_msg *m, const char *text)
+{
+	char out[8192];
+	ssize_t n = http_write(m, out, sizeof(out));
+
+	assert_int_equal(n, strlen(text));
+	assert_memory_equal(out, text, (size_t)n);
+}
+
+struct refused {
+	const char *text;
+	size_t len;
+	enum h1_fault fault;
+};
+
+static const struct refused requests[] = {
+    /* start lines */
+    {TEXT("GET /" CRLF CRLF), H1_FAULT_START_LINE}, /* HTTP/0.9 */
+    {TEXT("GET / HTTP/1.1 " CRLF CRLF), H1_FAULT_START_LINE},
+    {TEXT("GET  / HTTP/1.1" CRLF CRLF), H1_FAULT_TARGET},
+    {TEXT("GET /a b HTTP/1.1" CRLF CRLF), H1_FAULT_START_LINE},
+    {TEXT("GET\t/ HTTP/1.1" CRLF CRLF), H1_FAULT_METHOD},
+    {TEXT(" GET / HTTP/1.1" CRLF CRLF), H1_FAULT_METHOD},
+    {TEXT("G@T / HTTP/1.1" CRLF CRLF), H1_FAULT_METHOD},
+    {TEXT("\x16\x03\x01\x02"
+	  "abc"),
+     H1_FAULT_METHOD}, /* TLS to a clear port */
+    {TEXT("GET / http/1.1" CRLF CRLF), H1_FAULT_START_LINE},
+    {TEXT("GET / HTTP/1" CRLF CRLF), H1_FAULT_START_LINE},
+    {TEXT("GET / HTTP/11" CRLF CRLF), H1_FAULT_START_LINE},
+    {TEXT("GET / HTTP/1.10" CRLF CRLF), H1_FAULT_START_LINE},
+    {TEXT("GET / HTTP/2.0" CRLF CRLF), H1_FAULT_VERSION},
+    {TEXT("GET / HTTP/0.9" CRLF CRLF), H1_FAULT_VERSION},
+    /* targets */
+    {TEXT("GET /a#b HTTP/1.1" CRLF HOST CRLF), H1_FAULT_FRAGMENT},
+    {TEXT("GET /\x01 HTTP/1.1" CRLF HOST CRLF), H1_FAULT_TARGET},
+    {TEXT("GET /\0 HTTP/1.1" CRLF HOST CRLF), H1_FAULT_TARGET},
+    {TEXT("GET /\x7f HTTP/1.1" CRLF HOST CRLF), H1_FAULT_TARGET},
+    {TEXT("GET /\xc3\xa4 HTTP/1.1" CRLF HOST CRLF), H1_FAULT_TARGET},
+    {TEXT("GET /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\x80 HTTP/1.1" CRLF HOST CRLF),
+     H1_FAULT_TARGET},
+    {TEXT("GET a HTTP/1.1" CRLF HOST CRLF), H1_FAULT_TARGET},
+    {TEXT("GET * HTTP/1.1" CRLF HOST CRLF), H1_FAULT_TARGET},
+    {TEXT("GET a:80 HTTP/1.1" CRLF HOST CRLF), H1_FAULT_TARGET},
+    {TEXT("CONNECT / HTTP/1.1" CRLF HOST CRLF), H1_FAULT_TARGET},
+    {TEXT("CONNECT a HTTP/1.1" CRLF HOST CRLF), H1_FAULT_TARGET},
+    {TEXT("GET http:///x HTTP/1.1" CRLF HOST CRLF), H1_FAULT_TARGET},
+    {TEXT("GET http://u@a/ HTTP/1.1" CRLF HOST CRLF), H1_FAULT_TARGET},
+    /* line ends */
+    {TEXT("GET / HTTP/1.1\n" HOST CRLF), H1_FAULT_LINE_END},
+    {TEXT("GET / HTTP/1.1" CRLF "Host: a\n" CRLF), H1_FAULT_LINE_END},
+    {TEXT("GET / HTTP/1.1" CRLF HOST "\n"), H1_FAULT_LINE_END},
+    {TEXT("GET / HTTP/1.1" CRLF HOST "\r\r\n"), H1_FAULT_LINE_END},
+    {TEXT("GET / HTTP/1.1" CRLF "Host: a\rX: b" CRLF CRLF), H1_FAULT_LINE_END},
+    {TEXT("GET / HTTP/1.1\rHost: a" CRLF CRLF), H1_FAULT_LINE_END},
+    {TEXT("\nGET / HTTP/1.1" CRLF CRLF), H1_FAULT_START_LINE},
+    {TEXT("\rGET / HTTP/1.1" CRLF CRLF), H1_FAULT_LINE_END},
+    /* fields */
+    {TEXT("GET / HTTP/1.1" CRLF HOST " folded" CRLF CRLF), H1_FAULT_FOLDED},
+    {TEXT("GET / HTTP/1.1" CRLF HOST "\tfolded" CRLF CRLF), H1_FAULT_FOLDED},
+    {TEXT("GET / HTTP/1.1" CRLF " Host: a" CRLF CRLF), H1_FAULT_FOLDED},
+    {TEXT("GET / HTTP/1.1" CRLF ": a" CRLF CRLF), H1_FAULT_FIELD_NAME},
+    {TEXT("GET / HTTP/1.1" CRLF "Host : a" CRLF CRLF), H1_FAULT_FIELD_NAME},
+    {TEXT("GET / HTTP/1.1" CRLF "Host\t: a" CRLF CRLF), H1_FAULT_FIELD_NAME},
+    {TEXT("GET / HTTP/1.1" CRLF "Host\0: a" CRLF CRLF), H1_FAULT_FIELD_NAME},
+    {TEXT("GET / HTTP/1.1" CRLF "X\xff: a" CRLF CRLF), H1_FAULT_FIELD_NAME},
+    {TEXT("GET / HTTP/1.1" CRLF "Host" CRLF CRLF), H1_FAULT_LINE_END},
+    {TEXT("GET / HTTP/1.1" CRLF "X: a\0b" CRLF CRLF), H1_FAULT_FIELD_VALUE},
+    {TEXT("GET / HTTP/1.1" CRLF "X: a\x0b" CRLF CRLF), H1_FAULT_FIELD_VALUE},
+    {TEXT("GET / HTTP/1.1" CRLF "X: a\x7f" CRLF CRLF), H1_FAULT_FIELD_VALUE},
+    {TEXT("GET / HTTP/1.1" CRLF "X: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\x01" CRLF CRLF),
+     H1_FAULT_FIELD_VALUE},
+    {TEXT("GET / HTTP/1.1" CRLF "Transfer-Encoding:\x0b"
+	  "chunked" CRLF CRLF),
+     H1_FAULT_FIELD_VALUE},
+    /* Host */
+    {TEXT("GET / HTTP/1.1" CRLF HOST HOST CRLF), H1_FAULT_HOST},
+    {TEXT("GET / HTTP/1.1" CRLF HOST "hOST: b" CRLF CRLF), H1_FAULT_HOST},
+    {TEXT("GET / HTTP/1.1" CRLF "Host: a, b" CRLF CRLF), H1_FAULT_HOST},
+    {TEXT("GET / HTTP/1.1" CRLF "Host: a/b" CRLF CRLF), H1_FAULT_HOST},
+    {TEXT("GET / HTTP/1.1" CRLF "Host: u@a" CRLF CRLF), H1_FAULT_HOST},
+    {TEXT("GET http://b/ HTTP/1.1" CRLF HOST CRLF), H1_FAULT_HOST},
+    {TEXT("GET http://a:8080/ HTTP/1.1" CRLF HOST CRLF), H1_FAULT_HOST},
+    {TEXT("GET https://a:80/ HTTP/1.1" CRLF HOST CRLF), H1_FAULT_HOST},
+    {TEXT("CONNECT b:443 HTTP/1.1" CRLF HOST CRLF), H1_FAULT_HOST},
+    /* lengths */
+    {TEXT("POST / HTTP/1.1" CRLF HOST "Content-Length: 1" CRLF "Content-Length: 1" CRLF CRLF),
+     H1_FAULT_LENGTH},
+    {TEXT("POST / HTTP/1.1" CRLF HOST "Content-Length: 1" CRLF "content-length: 2" CRLF CRLF),
+     H1_FAULT_LENGTH},
+    {TEXT("POST / HTTP/1.1" CRLF HOST "Content-Length: 1, 1" CRLF CRLF), H1_FAULT_LENGTH},
+    {TEXT("POST / HTTP/1.1" CRLF HOST "Content-Length: +1" CRLF CRLF), H1_FAULT_LENGTH},
+    {TEXT("POST / HTTP/1.1" CRLF HOST "Content-Length: -1" CRLF CRLF), H1_FAULT_LENGTH},
+    {TEXT("POST / HTTP/1.1" CRLF HOST "Content-Length: 0x1" CRLF CRLF), H1_FAULT_LENGTH},
+    {TEXT("POST / HTTP/1.1" CRLF HOST "Content-Length: 1 1" CRLF CRLF), H1_FAULT_LENGTH},
+    {TEXT("POST / HTTP/1.1" CRLF HOST "Content-Length: 1.0" CRLF CRLF), H1_FAULT_LENGTH},
+    {TEXT("POST / HTTP/1.1" CRLF HOST "Content-Length:" CRLF CRLF), H1_FAULT_LENGTH},
+    {TEXT("POST / HTTP/1.1" CRLF HOST "Content-Length: 9223372036854775808" CRLF CRLF),
+     H1_FAULT_LENGTH},
+    {TEXT("POST / HTTP/1.1" CRLF HOST "Content-Length: 99999999999999999999999" CRLF CRLF),
+     H1_FAULT_LENGTH},
+    {TEXT("POST / HTTP/1.1" CRLF HOST "Content-Length: 5" CRLF
+	  "Transfer-Encoding: chunked" CRLF CRLF),
+     H1_FAULT_BOTH_LENGTHS},
+    {TEXT("POST / HTTP/1.1" CRLF HOST "Transfer-Encoding: chunked" CRLF
+	  "Content-Length: 5" CRLF CRLF),
+     H1_FAULT_BOTH_LENGTHS},
+    {TEXT("POST / HTTP/1.1" CRLF HOST "Transfer-Encoding: chunked" CRLF
+	  "Content-Length: 0" CRLF CRLF),
+     H1_FAULT_BOTH_LENGTHS},
+    /* codings */
+    {TEXT("POST / HTTP/1.1" CRLF HOST "Transfer-Encoding: xchunked" CRLF CRLF), H1_FAULT_CODING},
+    {TEXT("POST / HTTP/1.1" CRLF HOST "Transfer-Encoding: chunked, identity" CRLF CRLF),
+     H1_FAULT_CODING},
+    {TEXT("POST / HTTP/1.1" CRLF HOST "Transfer-Encoding: gzip, chunked" CRLF CRLF),
+     H1_FAULT_CODING},
+    {TEXT("POST / HTTP/1.1" CRLF HOST "Transfer-Encoding: chunked, chunked" CRLF CRLF),
+     H1_FAULT_CODING},
+    {TEXT("POST / HTTP/1.1" CRLF HOST "Transfer-Encoding: \"chunked\"" CRLF CRLF), H1_FAULT_CODING},
+    {TEXT("POST / HTTP/1.1" CRLF HOST "Transfer-Encoding: chunked;q=1" CRLF CRLF), H1_FAULT_CODING},
+    {TEXT("POST / HTTP/1.1" CRLF HOST "Transfer-Encoding:" CRLF CRLF), H1_FAULT_CODING},
+    {TEXT("POST / HTTP/1.1" CRLF HOST "Transfer-Encoding: identity" CRLF CRLF), H1_FAULT_CODING},
+    {TEXT("POST / HTTP/1.1" CRLF HOST "Transfer-Encoding: chunked" CRLF
+	  "Transfer-encoding: cow" CRLF CRLF),
+     H1_FAULT_CODING},
+    {TEXT("POST / HTTP/1.0" CRLF HOST "Transfer-Encoding: chunked" CRLF CRLF), H1_FAULT_CODING},
+    {TEXT("CONNECT a:1 HTTP/1.1" CRLF "Content-Length: 1" CRLF CRLF), H1_FAULT_CONNECT_BODY},
+};
+
+static void refuses_what_two_parsers_may_read_in_two_ways(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+		struct rig r;
+		ssize_t n = ask(&r, requests[i].text, requests[i].len);
+
+		if (n != -(ssize_t)requests[i].fault)
+			fail_msg("request %zu: %zd (%s), not \"%s\":\n%s", i, n,
+				 n < 0 ? h1_fault_text((enum h1_fault) - n) : "no fault",
+				 h1_fault_text(requests[i].fault), requests[i].text);
+		free(r.base);
+	}
+}
+
+static const struct refused responses[] = {
+    {TEXT("HTTP/1.1" CRLF CRLF), H1_FAULT_START_LINE},
+    {TEXT("HTTP/1.1 20" CRLF CRLF), H1_FAULT_START_LINE},
+    {TEXT("HTTP/1.1 2000 OK" CRLF CRLF), H1_FAULT_START_LINE},
+    {TEXT("HTTP/1.1 099 No" CRLF CRLF), H1_FAULT_START_LINE},
+    {TEXT("HTTP/1.1  200 OK" CRLF CRLF), H1_FAULT_START_LINE},
+    {TEXT("ICY 200 OK" CRLF CRLF), H1_FAULT_START_LINE},
+    {TEXT("HTTP/2.0 200 OK" CRLF CRLF), H1_FAULT_VERSION},
+    {TEXT("HTTP/1.1 200 O\0K" CRLF CRLF), H1_FAULT_START_LINE},
+    {TEXT("HTTP/1.1 200 OK\n\n"), H1_FAULT_LINE_END},
+    {TEXT("HTTP/1.1 101 Now" CRLF CRLF), H1_FAULT_START_LINE}, /* nobody asked */
+    {TEXT("HTTP/1.1 200 OK" CRLF "Content-Length: 1" CRLF "Content-Length: 2" CRLF CRLF),
+     H1_FAULT_LENGTH},
+    {TEXT("HTTP/1.1 200 OK" CRLF "Content-Length: 1" CRLF "Transfer-Encoding: chunked" CRLF CRLF),
+     H1_FAULT_BOTH_LENGTHS},
+    {TEXT("HTTP/1.1 200 OK" CRLF "X: a" CRLF " b" CRLF CRLF), H1_FAULT_FOLDED},
+};
+
+static void refuses_what_a_lying_server_sends(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(responses) / sizeof(responses[0]); i++) {
+		struct rig r;
+		ssize_t n = answer(&r, responses[i].text, responses[i].len, HTTP_METHOD_GET);
+
+		if (n != -(ssize_t)responses[i].fault)
+			fail_msg("response %zu: %zd (%s), not \"%s\"", i, n,
+				 n < 0 ? h1_fault_text((enum h1_fault) - n) : "no fault",
+				 h1_fault_text(responses[i].fault));
+		free(r.base);
+	}
+}
+
+static void tells_the_parts_of_a_request(void **state)
+{
+	static const char text[] =
+	    CRLF "POST /p/a?x=1&y HTTP/1.1" CRLF "hOst:  a:80 \t" CRLF "X-Empty:" CRLF
+		 "Content-length: 0005" CRLF "X: \xc3\xa4\t\"q\"" CRLF CRLF "12345";
+	struct rig r;
+	struct http_msg *m = &r.m;
+
+	(void)state;
+	assert_int_equal(ask(&r, TEXT(text)), sizeof(text) - 1 - 5);
+	assert_int_equal(m->method, HTTP_METHOD_POST);
+	assert_span(m, m->method_text, "POST");
+	assert_span(m, m->target, "/p/a?x=1&y");
+	assert_span(m, http_path(m), "/p/a");
+	assert_span(m, http_query(m), "x=1&y");
+	assert_int_equal(m->minor, 1);
+	assert_int_equal(m->n_fields, 4);
+	assert_span(m, http_find(m, "host", 4, 0)->value, "a:80");
+	assert_span(m, m->field[1].value, "");
+	assert_span(m, m->field[3].value, "\xc3\xa4\t\"q\"");
+	assert_int_equal(m->framing, HTTP_BODY_LENGTH);
+	assert_int_equal(m->length, 5);
+	assert_true(m->keep_alive);
+	assert_false(m->edited);
+	free(r.base);
+}
+
+static void tells_the_parts_of_an_absolute_target(void **state)
+{
+	static const struct {
+		const char *target, *host, *path, *query;
+	} t[] = {
+	    {"http://a/x?y", "a", "/x", "y"},	 {"http://a", "a", "", ""},
+	    {"http://a?q", "a", "", "q"},	 {"http://A:80/", "a", "/", ""},
+	    {"https://a/", "a:443", "/", ""},	 {"http://[::1]:81/z", "[::1]:81", "/z", ""},
+	    {"coap+tcp://a:5/", "a:5", "/", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		char text[256];
+		struct rig r;
+		int n = snprintf(text, sizeof(text), "GET %s HTTP/1.1" CRLF "Host: %s" CRLF CRLF,
+				 t[i].target, t[i].host);
+
+		assert_int_equal(ask(&r, text, (size_t)n), n);
+		assert_true(r.m.absolute_form);
+		assert_span(&r.m, http_path(&r.m), t[i].path);
+		assert_span(&r.m, http_query(&r.m), t[i].query);
+		free(r.base);
+	}
+}
+
+static void knows_who_goes_on(void **state)
+{
+	static const struct {
+		const char *text;
+		bool keep_alive, upgrade, expects;
+	} t[] = {
+	    {"GET / HTTP/1.1" CRLF CRLF, true, false, false},
+	    {"GET / HTTP/1.9" CRLF CRLF, true, false, false},
+	    {"GET / HTTP/1.0" CRLF CRLF, false, false, false},
+	    {"GET / HTTP/1.0" CRLF "Connection: Keep-Alive" CRLF CRLF, true, false, false},
+	    {"GET / HTTP/1.0" CRLF "Connection: keep-alive, close" CRLF CRLF, false, false, false},
+	    {"GET / HTTP/1.1" CRLF "Connection: foo ,Close" CRLF CRLF, false, false, false},
+	    {"GET / HTTP/1.1" CRLF "Connection: closed" CRLF CRLF, true, false, false},
+	    {"GET / HTTP/1.1" CRLF "Connection: x" CRLF "connection: close" CRLF CRLF, false, false,
+	     false},
+	    {"GET / HTTP/1.1" CRLF "Connection: upgrade" CRLF "Upgrade: websocket" CRLF CRLF, true,
+	     true, false},
+	    {"GET / HTTP/1.1" CRLF "Upgrade: websocket" CRLF CRLF, true, false, false},
+	    {"POST / HTTP/1.1" CRLF "Connection: upgrade" CRLF "Upgrade: h2c" CRLF
+	     "Content-Length: 2" CRLF CRLF,
+	     true, false, false},
+	    {"POST / HTTP/1.1" CRLF "Expect: 100-Continue" CRLF "Content-Length: 2" CRLF CRLF, true,
+	     false, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct rig r;
+
+		assert_int_equal(ask(&r, t[i].text, strlen(t[i].text)), strlen(t[i].text));
+		assert_int_equal(r.m.keep_alive, t[i].keep_alive);
+		assert_int_equal(r.m.upgrade, t[i].upgrade);
+		assert_int_equal(r.m.expects_continue, t[i].expects);
+		free(r.base);
+	}
+}
+
+static void decides_where_an_answer_ends(void **state)
+{
+	static const struct {
+		const char *text;
+		enum http_method asked;
+		enum http_framing framing;
+		uint64_t length;
+	} t[] = {
+	    {"HTTP/1.1 200 OK" CRLF "Content-Length: 7" CRLF CRLF, HTTP_METHOD_GET,
+	     HTTP_BODY_LENGTH, 7},
+	    {"HTTP/1.1 200 OK" CRLF "Content-Length: 0" CRLF CRLF, HTTP_METHOD_GET, HTTP_BODY_NONE,
+	     0},
+	    {"HTTP/1.1 200 OK" CRLF "Content-Length: 7" CRLF CRLF, HTTP_METHOD_HEAD, HTTP_BODY_NONE,
+	     7},
+	    {"HTTP/1.1 200" CRLF "Transfer-Encoding: Chunked" CRLF CRLF, HTTP_METHOD_GET,
+	     HTTP_BODY_CHUNKED, 0},
+	    {"HTTP/1.1 200 " CRLF "Transfer-Encoding: chunked" CRLF CRLF, HTTP_METHOD_HEAD,
+	     HTTP_BODY_NONE, 0},
+	    {"HTTP/1.1 204 No" CRLF "Content-Length: 7" CRLF CRLF, HTTP_METHOD_GET, HTTP_BODY_NONE,
+	     7},
+	    {"HTTP/1.1 304 No" CRLF "Content-Length: 7" CRLF CRLF, HTTP_METHOD_GET, HTTP_BODY_NONE,
+	     7},
+	    {"HTTP/1.1 100 Go" CRLF CRLF, HTTP_METHOD_POST, HTTP_BODY_NONE, 0},
+	    {"HTTP/1.0 200 OK" CRLF CRLF, HTTP_METHOD_GET, HTTP_BODY_CLOSE, 0},
+	    {"HTTP/1.1 404 No" CRLF CRLF, HTTP_METHOD_POST, HTTP_BODY_CLOSE, 0},
+	    {"HTTP/1.1 200 OK" CRLF "Content-Length: 7" CRLF CRLF, HTTP_METHOD_CONNECT,
+	     HTTP_BODY_TUNNEL, 7},
+	    {"HTTP/1.1 407 No" CRLF "Content-Length: 7" CRLF CRLF, HTTP_METHOD_CONNECT,
+	     HTTP_BODY_LENGTH, 7},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct rig r;
+
+		assert_int_equal(answer(&r, t[i].text, strlen(t[i].text), t[i].asked),
+				 strlen(t[i].text));
+		assert_int_equal(r.m.framing, t[i].framing);
+		assert_int_equal(r.m.length, t[i].length);
+		free(r.base);
+	}
+}
+
+static void opens_a_tunnel_only_when_asked(void **state)
+{
+	static const char text[] = "HTTP/1.1 101 Go" CRLF CRLF;
+	struct rig r;
+
+	(void)state;
+	put(&r, TEXT(text));
+	assert_int_equal(h1_response(&r.m, ROOM, sizeof(text) - 1, HTTP_METHOD_GET, true),
+			 sizeof(text) - 1);
+	assert_int_equal(r.m.framing, HTTP_BODY_TUNNEL);
+	free(r.base);
+}
+
+static void wants_more_until_the_head_is_whole(void **state)
+{
+	static const char text[] = "GET /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa HTTP/1.1" CRLF HOST
+				   "Accept: text/html, application/xhtml+xml, */*" CRLF CRLF;
+
+	(void)state;
+	for (size_t n = 0; n < sizeof(text) - 1; n++) {
+		struct rig r;
+
+		assert_int_equal(ask(&r, text, n), 0);
+		free(r.base);
+	}
+}
+
+/* A fault is never taken back: what a part shows is what the whole shows. */
+static void finds_the_same_fault_at_every_split(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
+		for (size_t n = 0; n < requests[i].len; n++) {
+			struct rig r;
+			ssize_t got = ask(&r, requests[i].text, n);
+
+			assert_true(got == 0 || got == -(ssize_t)requests[i].fault);
+			free(r.base);
+		}
+}
+
+static void bounds_the_head(void **state)
+{
+	char *text = malloc(65536);
+	struct rig r;
+	size_t n;
+
+	(void)state;
+	assert_non_null(text);
+	n = (size_t)sprintf(text, "GET / HTTP/1.1" CRLF);
+	for (int i = 0; i <= HTTP_FIELDS_MAX; i++)
+		n += (size_t)sprintf(text + n, "X: %d" CRLF, i);
+	assert_int_equal(ask(&r, text, n), -H1_FAULT_TOO_MANY);
+	free(r.base);
+	n = (size_t)sprintf(text, "GET / HTTP/1.1" CRLF "X: ");
+	memset(text + n, 'a', 65536 - n);
+	assert_int_equal(ask(&r, text, HTTP_HEAD_MAX - 1), 0);
+	free(r.base);
+	assert_int_equal(ask(&r, text, HTTP_HEAD_MAX), -H1_FAULT_TOO_LARGE);
+	free(r.base);
+	memcpy(text + HTTP_HEAD_MAX, CRLF CRLF, 4);
+	assert_int_equal(ask(&r, text, HTTP_HEAD_MAX + 4), -H1_FAULT_TOO_LARGE);
+	free(r.base);
+	memset(text, '\r', 64);
+	for (int i = 0; i < 64; i += 2)
+		text[i + 1] = '\n';
+	assert_int_equal(ask(&r, text, 64), -H1_FAULT_START_LINE); /* so many empty lines */
+	free(r.base);
+	free(text);
+}
+
+/* ---- Changing ---- */
+
+static void writes_what_it_read(void **state)
+{
+	static const char text[] = "GET /x HTTP/1.1" CRLF HOST "X-A: 1" CRLF CRLF;
+	struct rig r;
+
+	(void)state;
+	assert_true(ask(&r, TEXT(text)) > 0);
+	assert_written(&r.m, text);
+	free(r.base);
+}
+
+static void changes_requests(void **state)
+{
+	static const char text[] =
+	    "GET /x?q HTTP/1.1" CRLF HOST "X: 1" CRLF "Y: 2" CRLF "x: 3" CRLF CRLF;
+	struct rig r;
+	struct http_msg *m = &r.m;
+
+	(void)state;
+	assert_true(ask(&r, TEXT(text)) > 0);
+	assert_int_equal(http_set(m, TEXT("X"), TEXT("new")), 0);
+	assert_int_equal(http_add(m, TEXT("Connection"), TEXT("close")), 0);
+	assert_int_equal(http_set_target(m, TEXT("/y")), 0);
+	assert_int_equal(http_set_method(m, TEXT("HEAD")), 0);
+	assert_int_equal(m->method, HTTP_METHOD_HEAD);
+	assert_int_equal(http_set_value(m, 1, TEXT("two")), 0);
+	assert_written(m, "HEAD /y HTTP/1.1" CRLF HOST "Y: two" CRLF "X: new" CRLF
+			  "Connection: close" CRLF CRLF);
+	assert_int_equal(http_remove(m, TEXT("y")), 1);
+	assert_int_equal(http_remove(m, TEXT("y")), 0);
+	assert_int_equal(http_remove_id(m, HTTP_ID_CONNECTION), 1);
+	assert_written(m, "HEAD /y HTTP/1.1" CRLF HOST "X: new" CRLF CRLF);
+	assert_true(m->edited);
+	free(r.base);
+}
+
+static void changes_responses(void **state)
+{
+	static const char text[] = "HTTP/1.0 200 OK" CRLF "A: b" CRLF CRLF;
+	struct rig r;
+
+	(void)state;
+	assert_true(answer(&r, TEXT(text), HTTP_METHOD_GET) > 0);
+	r.m.minor = 1;
+	assert_int_equal(http_set_status(&r.m, 404, NULL), 0);
+	assert_written(&r.m, "HTTP/1.1 404 Not Found" CRLF "A: b" CRLF CRLF);
+	free(r.base);
+}
+
+static void leaves_all_as_it_was_when_the_room_is_full(void **state)
+{
+	static const char text[] = "GET / HTTP/1.1" CRLF HOST CRLF;
+	static char big[ROOM];
+	struct rig r;
+	char out[8];
+
+	(void)state;
+	memset(big, 'b', sizeof(big));
+	assert_true(ask(&r, TEXT(text)) > 0);
+	assert_int_equal(http_add(&r.m, TEXT("X"), big, sizeof(big)), -ENOSPC);
+	assert_int_equal(http_set(&r.m, TEXT("Host"), big, sizeof(big)), -ENOSPC);
+	assert_int_equal(r.m.room_at, 0);
+	assert_written(&r.m, text);
+	for (unsigned i = 1; i < HTTP_FIELDS_MAX + HTTP_FIELDS_ADDED_MAX; i++)
+		assert_int_equal(http_add(&r.m, TEXT("X"), TEXT("")), 0);
+	assert_int_equal(http_add(&r.m, TEXT("X"), TEXT("")), -ENOSPC);
+	assert_int_equal(http_write(&r.m, out, sizeof(out)), -ENOSPC);
+	free(r.base);
+}
+
+static void steps_through_lists(void **state)
+{
+	static const char text[] = "GET / HTTP/1.1" CRLF "X: ,a ,, \"b,\\\"c\" ;q=1,d," CRLF CRLF;
+	static const char *const want[] = {"a", "\"b,\\\"c\" ;q=1", "d"};
+	struct http_span element;
+	uint32_t at = 0;
+	struct rig r;
+	size_t n = 0;
+
+	(void)state;
+	assert_true(ask(&r, TEXT(text)) > 0);
+	while (http_next_element(&r.m, r.m.field[0].value, &at, &element)) {
+		assert_true(n < 3);
+		assert_span(&r.m, element, want[n++]);
+	}
+	assert_int_equal(n, 3);
+	free(r.base);
+}
+
+/* ---- Bodies ---- */
+
+static const struct http_msg chunked = {.framing = HTTP_BODY_CHUNKED};
+
+static const struct refused chunks[] = {
+    {TEXT("5\r\nhello\r\n0\r\n\r\n"), H1_FAULT_NONE},
+    {TEXT("5;a=b;c=\"d\"\r\nhello\r\n0\r\n\r\n"), H1_FAULT_NONE},
+    {TEXT("05\r\nhello\r\n00\r\nX: y\r\nZ:\r\n\r\n"), H1_FAULT_NONE},
+    {TEXT("A\r\n0123456789\r\na\r\n0123456789\r\n0\r\n\r\n"), H1_FAULT_NONE},
+    {TEXT("\r\n5\r\nhello"), H1_FAULT_CHUNK_SIZE},
+    {TEXT("g\r\n"), H1_FAULT_CHUNK_SIZE},
+    {TEXT("+5\r\nhello"), H1_FAULT_CHUNK_SIZE},
+    {TEXT("-5\r\nhello"), H1_FAULT_CHUNK_SIZE},
+    {TEXT("0x5\r\nhello"), H1_FAULT_CHUNK_SIZE},
+    {TEXT(" 5\r\nhello"), H1_FAULT_CHUNK_SIZE},
+    {TEXT("5 \r\nhello"), H1_FAULT_CHUNK_SIZE},
+    {TEXT("5\nhello"), H1_FAULT_CHUNK_SIZE},
+    {TEXT("5\r\rhello"), H1_FAULT_CHUNK_SIZE},
+    {TEXT("ffffffffffffffff\r\n"), H1_FAULT_CHUNK_SIZE},
+    {TEXT("00000000000000005\r\n"), H1_FAULT_CHUNK_SIZE},
+    {TEXT("5;a\nb\r\nhello"), H1_FAULT_CHUNK_EXTENSION},
+    {TEXT("5;\0\r\nhello"), H1_FAULT_CHUNK_EXTENSION},
+    {TEXT("5\r\nhelloX\r\n"), H1_FAULT_CHUNK_END},
+    {TEXT("5\r\nhello\n"), H1_FAULT_CHUNK_END},
+    {TEXT("5\r\nhello\r0"), H1_FAULT_CHUNK_END},
+    {TEXT("0\r\n: a\r\n\r\n"), H1_FAULT_TRAILER},
+    {TEXT("0\r\n X: a\r\n\r\n"), H1_FAULT_TRAILER},
+    {TEXT("0\r\nX : a\r\n\r\n"), H1_FAULT_TRAILER},
+    {TEXT("0\r\nX: a\n\r\n"), H1_FAULT_TRAILER},
+    {TEXT("0\r\nX: a\0\r\n\r\n"), H1_FAULT_TRAILER},
+    {TEXT("0\r\n\n"), H1_FAULT_TRAILER},
+    {TEXT("0\r\nContent-Length: 1\r\n\r\n"), H1_FAULT_TRAILER},
+    {TEXT("0\r\ntransfer-encoding: chunked\r\n\r\n"), H1_FAULT_TRAILER},
+    {TEXT("0\r\nHost: b\r\n\r\n"), H1_FAULT_TRAILER},
+};
+
+/* Whole, and in two pieces split at every byte. */
+static void decodes_chunks_in_any_pieces(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(chunks) / sizeof(chunks[0]); i++)
+		for (size_t split = 0; split <= chunks[i].len; split++) {
+			struct h1_body b;
+			size_t n;
+
+			h1_body_begin(&b, &chunked);
+			n = h1_body_feed(&b, chunks[i].text, split, NULL);
+			if (n == split)
+				n += h1_body_feed(&b, chunks[i].text + n, chunks[i].len - n, NULL);
+			if (b.fault != chunks[i].fault || b.done != !chunks[i].fault)
+				fail_msg("chunks %zu split at %zu: %s", i, split,
+					 h1_fault_text(b.fault));
+			if (b.done)
+				assert_int_equal(n, chunks[i].len);
+		}
+}
+
+static void tells_payload_from_framing(void **state)
+{
+	static const char text[] = "3;x\r\nabc\r\n2\r\nde\r\n0\r\nT: u\r\n\r\nnext";
+	struct h1_body b;
+	char out[16];
+	size_t at = 0, len = 0;
+
+	(void)state;
+	h1_body_begin(&b, &chunked);
+	while (!b.done && at < sizeof(text) - 1) {
+		struct http_span piece;
+		size_t n = h1_body_feed(&b, text + at, sizeof(text) - 1 - at, &piece);
+
+		memcpy(out + len, text + at + piece.at, piece.len);
+		len += piece.len;
+		at += n;
+		assert_int_equal(b.fault, 0);
+	}
+	assert_int_equal(len, 5);
+	assert_memory_equal(out, "abcde", 5);
+	assert_string_equal(text + at, "next");
+}
+
+static void bounds_extensions_and_trailers(void **state)
+{
+	char text[16384];
+	struct h1_body b;
+
+	(void)state;
+	memset(text, 'a', sizeof(text));
+	text[1] = ';';
+	h1_body_begin(&b, &chunked);
+	h1_body_feed(&b, text, sizeof(text), NULL);
+	assert_int_equal(b.fault, H1_FAULT_CHUNK_EXTENSION);
+	memcpy(text, "0\r\nX:", 5);
+	h1_body_begin(&b, &chunked);
+	h1_body_feed(&b, text, sizeof(text), NULL);
+	assert_int_equal(b.fault, H1_FAULT_TRAILER);
+	for (size_t at = 3; at + 4 <= sizeof(text); at += 4)
+		memcpy(text + at, "X:\r\n", 4);
+	h1_body_begin(&b, &chunked);
+	h1_body_feed(&b, text, sizeof(text), NULL);
+	assert_int_equal(b.fault, H1_FAULT_TRAILER);
+}
+
+static void counts_lengths(void **state)
+{
+	struct http_msg m = {.framing = HTTP_BODY_LENGTH, .length = 5};
+	struct h1_body b;
+
+	(void)state;
+	h1_body_begin(&b, &m);
+	assert_int_equal(h1_body_feed(&b, "abc", 3, NULL), 3);
+	assert_false(b.done);
+	assert_false(h1_body_ended(&b));
+	assert_int_equal(h1_body_feed(&b, "defg", 4, NULL), 2);
+	assert_true(b.done);
+	assert_int_equal(h1_body_feed(&b, "x", 1, NULL), 0);
+	m.framing = HTTP_BODY_CLOSE;
+	h1_body_begin(&b, &m);
+	assert_int_equal(h1_body_feed(&b, "abc", 3, NULL), 3);
+	assert_false(b.done);
+	assert_true(h1_body_ended(&b));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(refuses_what_two_parsers_may_read_in_two_ways),
+	    cmocka_unit_test(refuses_what_a_lying_server_sends),
+	    cmocka_unit_test(tells_the_parts_of_a_request),
+	    cmocka_unit_test(tells_the_parts_of_an_absolute_target),
+	    cmocka_unit_test(knows_who_goes_on),
+	    cmocka_unit_test(decides_where_an_answer_ends),
+	    cmocka_unit_test(opens_a_tunnel_only_when_asked),
+	    cmocka_unit_test(wants_more_until_the_head_is_whole),
+	    cmocka_unit_test(finds_the_same_fault_at_every_split),
+	    cmocka_unit_test(bounds_the_head),
+	    cmocka_unit_test(writes_what_it_read),
+	    cmocka_unit_test(changes_requests),
+	    cmocka_unit_test(changes_responses),
+	    cmocka_unit_test(leaves_all_as_it_was_when_the_room_is_full),
+	    cmocka_unit_test(steps_through_lists),
+	    cmocka_unit_test(decodes_chunks_in_any_pieces),
+	    cmocka_unit_test(tells_payload_from_framing),
+	    cmocka_unit_test(bounds_extensions_and_trailers),
+	    cmocka_unit_test(counts_lengths),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
