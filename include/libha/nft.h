@@ -14,10 +14,16 @@
  * must be on (net.ipv4.ip_forward, net.ipv6.conf.all.forwarding); replies must pass this host, or
  * HA_SERVICE_MASQUERADE be set.
  *
- * A destination of weight 0 or removed gets no new connections; those it has stay with it,
- * connection tracking knows them. A client that persistence bound to it stays with one of weight 0,
- * as in IPVS, and leaves one that was removed. A service without a destination of weight above 0
+ * A destination of weight 0 or removed gets no new connections; those it has stay with it, connection
+ * tracking knows them: cut_removed cuts them. Of UDP the flows of one that was removed are forgotten, or
+ * a client that never changes its port would talk to it for ever; and so are flows that went past a new
+ * service before it was there. A client that persistence bound to a destination stays with one of weight
+ * 0, as in IPVS, and leaves one that was removed. A service without a destination of weight above 0
  * refuses connections (ICMP port unreachable), as IPVS does.
+ *
+ * Connections are counted by connection tracking as IPVS counts them: active is TCP from the SYN to the
+ * first FIN, and SCTP while it is established; all others are inactive, UDP always. Which mark chose a
+ * connection is not known: those of services by fwmark count for every one that has the server.
  *
  * Every call waits for the kernel. An object belongs to one thread at a time. All but
  * ha_nft_check() need CAP_NET_ADMIN in the user namespace that owns the network namespace.
@@ -49,6 +55,18 @@ struct ha_nft_opts {
 	 * NULL: an own socket in the network namespace of the calling thread.
 	 */
 	const struct ha_nl_transport *transport;
+	/*
+	 * Cut every connection of a destination when it is removed: the kernel forgets it, and the next packet of
+	 * the client is balanced anew, which ends a TCP connection with a reset. False: those of TCP and SCTP go
+	 * on until they end. Flows of UDP, which have no end, are forgotten in any case.
+	 */
+	bool cut_removed;
+	/*
+	 * Do not count connections in dumps: active_conns and inactive_conns stay 0, so that nothing can be drained
+	 * by them. For hosts with very many connections: counting reads all that are tracked.
+	 */
+	bool skip_connections;
+	uint8_t reserved[6]; /* 0 */
 };
 
 #define HA_NFT_AFFINITY_LIMIT 16777216
@@ -70,12 +88,13 @@ LIBHA_API int ha_nft_open(const struct ha_nft_opts *o, struct ha_nft **ret);
 /* The table stays in the kernel; a plan with an empty wanted table removes it. NULL is fine. */
 LIBHA_API void ha_nft_close(struct ha_nft *n);
 
-/* HA_CAP_… bits; 0 for NULL. */
+/* HA_CAP_… bits; 0 for NULL. HA_CAP_ACTIVE_CONNS where the kernel tells of connections (nf_conntrack_netlink). */
 LIBHA_API uint32_t ha_nft_caps(const struct ha_nft *n);
 
 /*
  * Reads our table back into a new table of services, all owned, with the connections each
- * destination was given (stats.conns); the caller frees it. No table in the kernel: no services.
+ * destination was given (stats.conns) and those it has now (active_conns, inactive_conns); the caller
+ * frees it. No table in the kernel: no services.
  * No services either when it is damaged (chains, rules or dispatch are missing or too many; the
  * insides of rules are not compared), or another version of the library made it: the next
  * ha_nft_apply() then replaces it whole (established connections stay, persistence and counts are

@@ -329,7 +329,7 @@ struct ha_service_apply_ops {
  *
  * Of persistence: IPVS sends a client that it remembers to a destination of weight 0 too, unless
  * net.ipv4.vs.expire_quiescent_template is set. What becomes of connections whose destination went at the
- * deadline says net.ipv4.vs.expire_nodest_conn.
+ * deadline says net.ipv4.vs.expire_nodest_conn, and with nftables ha_nft_opts.cut_removed.
  */
 
 /*

@@ -3,8 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include <libha/nft.h>
-
+#include "nft/handle.h"
 #include "service/model.h"
 
 #define CAPS                                                                 \
@@ -13,7 +12,9 @@
 
 uint32_t ha_nft_caps(const struct ha_nft *n)
 {
-	return n ? CAPS : 0;
+	if (!n)
+		return 0;
+	return n->has_conntrack && !n->skip_connections ? CAPS | HA_CAP_ACTIVE_CONNS : CAPS;
 }
 
 /* Why a scheduler is refused, or NULL. */

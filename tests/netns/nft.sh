@@ -1,13 +1,15 @@
 #!/bin/bash
 # Balancing by nftables between real programs: client - lb - web1, web2, each a network namespace.
-# usage: nft.sh NFT_APPLY
+# usage: nft.sh NFT_APPLY SESSION
 set -u
 apply=$1
+session=$2
 here=$(dirname "$(realpath "$0")")
 peer=$here/nft_peer.py
 id=svc$$
 failed=0
 pids=()
+in_one=
 
 skip() { echo "skipped: $*"; exit 77; }
 [ "$(id -u)" = 0 ] || skip "needs root to make network namespaces"
@@ -89,10 +91,10 @@ echo "-- schedulers"
 apply_table "$web rr" "$one 1" "$two 5"
 check "rr spreads evenly whatever the weights" "$(ask 192.0.2.1 80 100)" "* web1=50 web2=50"
 check "a new process reads counters and services" "$(in_ns lb "$apply" dump | tr '\n' ';')" \
-    "tcp 192.0.2.1:80 rr; 10.0.1.1:8080 NAT weight 1: 50; 10.0.2.1:8080 NAT weight 5: 50;"
+    "tcp 192.0.2.1:80 rr; 10.0.1.1:8080 NAT weight 1: 50 0 50; 10.0.2.1:8080 NAT weight 5: 50 0 50;"
 apply_table "$web wrr" "$one 3" "$two 1"
 check "wrr spreads by weight" "$(ask 192.0.2.1 80 40)" "* web1=30 web2=10"
-check "counters outlive an edit" "$(in_ns lb "$apply" dump | sed -n 's/.*weight 3: //p')" 80
+check "counters outlive an edit" "$(in_ns lb "$apply" dump | sed -n 's/.*weight 3: \([0-9]*\) .*/\1/p')" 80
 apply_table "$web sh" "$one 1" "$two 1"
 check "sh keeps a client on one server" "$(ask 192.0.2.1 80 5 "${sources[@]}" | grep -cE ' web[12]=5$')" 8
 check "sh uses both servers" "$(ask 192.0.2.1 80 1 "${sources[@]}" | grep -o 'web[12]' | sort -u | wc -l)" 2
@@ -119,6 +121,79 @@ echo again >&7
 read -r -t 5 answer <&8
 check "and the established one still lives" "$answer" again
 exec 7>&- 8<&-
+
+echo "-- connections, and flows that must not stay"
+counts() { in_ns lb "$apply" dump | sed -n "s/ \(.*\):8080 NAT weight [0-9]*: [0-9]*/\1/p" | tr '\n' ';'; }
+# hold NAME MODE ADDRESS PORT: a peer that asks in the client's namespace, spoken to by say; fd in `in_NAME` and `out_NAME`
+hold() {
+    mkfifo "$work/$1.in" "$work/$1.out"
+    nsenter --net="/run/netns/$id-client" python3 "$peer" "${@:2}" <"$work/$1.in" >"$work/$1.out" 2>/dev/null &
+    pids+=($!)
+    exec {fd}>"$work/$1.in" && eval "in_$1=$fd"
+    exec {fd}<"$work/$1.out" && eval "out_$1=$fd"
+}
+hear() { local line='' from="out_$1"; read -r -t 5 line <&"${!from}"; echo "$line"; }
+say() { local to="in_$1"; echo "${2-}" >&"${!to}"; hear "$1"; }
+drop() { local to="in_$1" from="out_$1"; eval "exec ${!to}>&- ${!from}<&-"; }
+
+apply_table
+dns="udp 192.0.2.1 80"
+hold early talk 192.0.2.1 80
+check "nobody is there yet" "$(say early)" nobody
+apply_table "$dns rr" "$one 1"
+check "a flow from before the service finds it" "$(say early)" web1
+apply_table "$dns rr" "$one 0" "$two 1"
+check "weight 0 keeps a flow" "$(say early)" web1
+apply_table "$dns rr" "$two 1"
+check "a flow leaves a removed server" "$(say early)" web2
+check "flows are inactive connections" "$(counts)" "10.0.2.1 0 1;"
+drop early
+apply_table "udp 2001:db8::1 80 rr" " fd00:0:1::1 8080 1"
+hold six talk 2001:db8::1 80
+check "IPv6 too" "$(say six)" web1
+apply_table "udp 2001:db8::1 80 rr" " fd00:0:2::1 8080 1"
+check "and it leaves" "$(say six)" web2
+drop six
+
+apply_table "$web rr" "$one 1"
+hold one hold 192.0.2.1 80
+hear one >/dev/null
+hold two hold 192.0.2.1 80
+hear two >/dev/null
+active() { counts | sed 's/ [0-9]*;$/;/'; } # closed ones are inactive for two minutes
+check "established ones are active" "$(active)" "10.0.1.1 2;"
+drop two
+for _ in $(seq 50); do [ "$(active)" = "10.0.1.1 1;" ] && break; sleep 0.02; done
+check "a closed one is not" "$(active)" "10.0.1.1 1;"
+printf '%s\n' "$web rr" "$one 1" "$two 1" | CUT_REMOVED=1 in_ns lb "$apply" drain 10.0.1.1 8080 20 >"$work/drain" {in_one}>&- &
+pids+=($!)
+for _ in $(seq 100); do [ -s "$work/drain" ] && break; sleep 0.02; done
+check "draining tells what is left" "$(cat "$work/drain")" "left 1"
+check "new ones go elsewhere" "$(ask 192.0.2.1 80 4)" "* web2=4"
+check "and the old one goes on" "$(say one still)" still
+drop one
+wait "${pids[-1]}"
+check "then it is gone" "$(cat "$work/drain")" "left 1
+drained with 0"
+check "also from the table" "$(counts | sed 's/ .*//')" 10.0.2.1
+apply_table "$web rr" "$one 1"
+hold late hold 192.0.2.1 80
+hear late >/dev/null
+printf '%s\n' "$web rr" "$one 1" "$two 1" | CUT_REMOVED=1 in_ns lb "$apply" drain 10.0.1.1 8080 0.3 >"$work/drain"
+check "at the deadline it goes with its connections" "$(cat "$work/drain")" "left 1
+drained with 1"
+check "which are cut" "$(say late anybody)" ""
+check "and forgotten" "$(active)" "10.0.2.1 0;"
+drop late
+apply_table "mark ipv4 7 rr" " 10.0.1.1 0 1" "tcp 192.0.2.2 0 rr 60/32" " 10.0.2.1 0 1"
+hold marked hold 203.0.113.1 8080
+hear marked >/dev/null
+hold any hold 192.0.2.2 8080
+hear any >/dev/null
+check "those of marks and of every port are counted" "$(in_ns lb "$apply" dump | sed -n 's/.*: \(1 1\) .*/\1/p')" "1 1
+1 1"
+drop marked
+drop any
 
 echo "-- persistence"
 apply_table "$web rr 60/32" "$one 1" "$two 1"
@@ -174,6 +249,9 @@ check "and repaired" "$(ask 192.0.2.1 80 10)" "* web1=5 web2=5"
 in_ns lb nft delete element inet hawser port-ipv4 '{ 192.0.2.1 . tcp . 80 }'
 apply_table "$web rr" "$one 1" "$two 1"
 check "also where a service was cut off" "$(ask 192.0.2.1 80 10)" "* web1=5 web2=5"
+
+apply_table
+check "the recorded session is the kernel's" "$(in_ns lb "$apply" session "$session" 2>&1)" ""
 
 mapfile -t many < <(for n in $(seq 0 999); do
     echo "tcp 198.18.$((n / 250)).$((n % 250 + 1)) 80 wrr"

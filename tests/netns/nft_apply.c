@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Holds the nftables table to the services on standard input. usage: nft_apply apply | dump
+ * Holds the nftables table to the services on standard input, of the kernel it runs on or of one that was recorded
+ * (nl_record.h).
+ * usage: nft_apply apply | dump | drain ADDRESS PORT SECONDS | session FILE
  *
  *	tcp 192.0.2.1 80 wrr [persistence 300/24] [masquerade] [port]
  *	mark ipv4 7 rr
  *	 10.0.0.1 8080 3        a destination: address, port, weight
  *
  * apply prints each step and what became of it, then "N steps, result R". Twice the second one is
- * "0 steps, result 0". dump prints the services, and each destination with its connections.
+ * "0 steps, result 0". dump prints the services, and each destination with its connections: all ever,
+ * active, inactive. drain applies, then drains a destination of the first service, and prints each change of the
+ * connections it has left. session goes through a file like nft_session.txt. $AFFINITY_MAX and $CUT_REMOVED are options of ha_nft_open().
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -15,8 +19,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+#include <linux/netlink.h>
 
 #include <libha/nft.h>
+
+#include "../support/nl_record.h"
 
 static void fail(const char *what, int error)
 {
@@ -54,7 +63,9 @@ static struct ha_service *read_service(struct ha_service_table *t, char *line)
 		o.fwmark = number;
 		o.address.family = strcmp(address, "ipv6") ? AF_INET : AF_INET6;
 	} else {
-		o.protocol = strcmp(kind, "udp") ? IPPROTO_TCP : IPPROTO_UDP;
+		o.protocol = !strcmp(kind, "udp")    ? IPPROTO_UDP
+			     : !strcmp(kind, "sctp") ? IPPROTO_SCTP
+						     : IPPROTO_TCP;
 		o.port = (uint16_t)number;
 		r = ha_ip_parse(address, &o.address);
 		if (r < 0)
@@ -84,21 +95,33 @@ static void read_dest(struct ha_service *s, const char *line)
 		fail("destination", r);
 }
 
-static struct ha_service_table *read_table(FILE *in)
+static struct ha_service_table *new_table(void)
 {
 	struct ha_service_table *t;
-	struct ha_service *s = NULL;
-	char line[256];
 	int r = ha_service_table_new(&t);
 
 	if (r < 0)
 		fail("table", r);
-	while (fgets(line, sizeof(line), in)) {
-		if (*line == ' ')
-			read_dest(s, line);
-		else if (*line != '\n')
-			s = read_service(t, line);
-	}
+	return t;
+}
+
+/* *last: the service that destinations are of. */
+static void read_line(struct ha_service_table *t, char *line, struct ha_service **last)
+{
+	if (*line == ' ')
+		read_dest(*last, line);
+	else if (*line != '\n')
+		*last = read_service(t, line);
+}
+
+static struct ha_service_table *read_table(FILE *in)
+{
+	struct ha_service_table *t = new_table();
+	struct ha_service *last = NULL;
+	char line[256];
+
+	while (fgets(line, sizeof(line), in))
+		read_line(t, line, &last);
 	return t;
 }
 
@@ -111,61 +134,218 @@ static void say(void *userdata, const struct ha_service_step *step, int error)
 		printf("%s: %s\n", text, error ? strerror(-error) : "done");
 }
 
-static int apply(struct ha_nft *n)
+/* From what is to what is wanted. The number of steps. */
+static size_t bring(struct ha_nft *n, const struct ha_service_table *want,
+		    const struct ha_service_table *have, const struct ha_service_apply_ops *ops,
+		    int *ret_result)
 {
-	const struct ha_service_apply_ops ops = {.size = sizeof(ops), .done = say};
-	struct ha_service_table *want = read_table(stdin), *have;
 	struct ha_service_plan *p;
+	int r = ha_service_plan(want, have, &p);
+	size_t steps;
+
+	if (r < 0)
+		fail("plan", r);
+	steps = ha_service_plan_count(p);
+	*ret_result = ha_nft_apply(n, p, ops, NULL);
+	ha_service_plan_free(p);
+	return steps;
+}
+
+static struct ha_service_table *dumped(struct ha_nft *n)
+{
+	struct ha_service_table *have;
 	int r = ha_nft_dump(n, &have);
 
 	if (r < 0)
 		fail("dump", r);
-	r = ha_service_plan(want, have, &p);
-	if (r < 0)
-		fail("plan", r);
-	r = ha_nft_apply(n, p, &ops, NULL);
-	printf("%zu steps, result %d\n", ha_service_plan_count(p), r);
-	ha_service_plan_free(p);
+	return have;
+}
+
+static int apply(struct ha_nft *n)
+{
+	const struct ha_service_apply_ops ops = {.size = sizeof(ops), .done = say};
+	struct ha_service_table *want = read_table(stdin), *have = dumped(n);
+	int r;
+	size_t steps = bring(n, want, have, &ops, &r);
+
+	printf("%zu steps, result %d\n", steps, r);
 	ha_service_table_free(want);
 	ha_service_table_free(have);
 	return r < 0;
 }
 
-static int dump(struct ha_nft *n)
+static uint64_t now_ns(void)
 {
-	struct ha_service_table *have;
-	char text[HA_SERVICE_TEXT_SIZE];
-	int r = ha_nft_dump(n, &have);
+	struct timespec t;
 
-	if (r < 0)
-		fail("dump", r);
-	for (struct ha_service *s = NULL; (s = ha_service_next(have, s));) {
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void say_left(void *userdata, const struct ha_dest *d, uint32_t left)
+{
+	uint32_t *last = userdata;
+
+	(void)d;
+	if (left != *last)
+		printf("left %u\n", left);
+	fflush(stdout);
+	*last = left;
+}
+
+static void say_drained(void *userdata, const struct ha_dest *d, uint32_t left)
+{
+	(void)userdata;
+	(void)d;
+	printf("drained with %u\n", left);
+}
+
+static int drain(struct ha_nft *n, const char *address, const char *port, const char *seconds)
+{
+	const struct timespec pause = {.tv_nsec = 20000000};
+	const struct ha_service_drain_ops ops = {
+	    .size = sizeof(ops), .draining = say_left, .drained = say_drained};
+	struct ha_service_table *want = read_table(stdin);
+	struct ha_dest_opts key = {.size = sizeof(key), .port = (uint16_t)atoi(port)};
+	uint32_t last = UINT32_MAX;
+	size_t left = 1;
+	int r = ha_ip_parse(address, &key.address);
+
+	if (!r)
+		r = ha_dest_drain(ha_dest_find(ha_service_next(want, NULL), &key),
+				  now_ns() + (uint64_t)(atof(seconds) * 1e9));
+	while (!r && left) {
+		struct ha_service_table *have = dumped(n);
+
+		r = ha_service_drain(want, have, now_ns(), &ops, &last, &left);
+		if (!r)
+			bring(n, want, have, NULL, &r);
+		ha_service_table_free(have);
+		nanosleep(&pause, NULL);
+	}
+	ha_service_table_free(want);
+	return r < 0;
+}
+
+static void print_table(const struct ha_service_table *t, FILE *out)
+{
+	char text[HA_SERVICE_TEXT_SIZE];
+
+	for (struct ha_service *s = NULL; (s = ha_service_next(t, s));) {
 		ha_service_format(s, text, sizeof(text));
-		printf("%s\n", text);
+		fprintf(out, "%s\n", text);
 		for (struct ha_dest *d = NULL; (d = ha_dest_next(s, d));) {
 			struct ha_service_stats stats = {.size = sizeof(stats)};
 
 			ha_dest_format(d, text, sizeof(text));
 			ha_dest_stats(d, &stats);
-			printf(" %s: %" PRIu64 "\n", text, stats.conns);
+			fprintf(out, " %s: %" PRIu64 " %u %u\n", text, stats.conns,
+				stats.active_conns, stats.inactive_conns);
 		}
 	}
+}
+
+static int dump(struct ha_nft *n)
+{
+	struct ha_service_table *have = dumped(n);
+
+	print_table(have, stdout);
 	ha_service_table_free(have);
+	return 0;
+}
+
+/* ---- Sessions ---- */
+
+static void expect(const char *have, const char *want, unsigned int line)
+{
+	if (!strcmp(have, want))
+		return;
+	fprintf(stderr, "nft_apply: line %u\n have: %s\n want: %s\n", line, have, want);
+	exit(1);
+}
+
+static void expect_result(struct ha_nft *n, const struct ha_service_table *want, const char *text,
+			  unsigned int line)
+{
+	struct ha_service_table *have = dumped(n);
+	char result[64];
+	int r;
+	size_t steps = bring(n, want, have, NULL, &r);
+
+	snprintf(result, sizeof(result), "%zu steps, result %d\n", steps, r);
+	expect(result, text, line);
+	ha_service_table_free(have);
+}
+
+static void expect_table(struct ha_nft *n, const char *want, unsigned int line)
+{
+	struct ha_service_table *have = dumped(n);
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	print_table(have, out);
+	fclose(out);
+	for (char *c = text; *c; c++)
+		*c = *c == '\n' ? ';' : *c;
+	text[len ? len - 1 : 0] = '\n'; /* the last semicolon */
+	expect(len ? text : "nothing\n", want, line);
+	free(text);
+	ha_service_table_free(have);
+}
+
+static int session(struct ha_nft *n, const char *file)
+{
+	FILE *in = fopen(file, "r");
+	struct ha_service_table *want = new_table();
+	struct ha_service *last = NULL;
+	char line[512];
+
+	if (!in)
+		fail(file, -errno);
+	for (unsigned int i = 1; fgets(line, sizeof(line), in); i++) {
+		if (!strncmp(line, "= ", 2)) {
+			expect_result(n, want, line + 2, i);
+			ha_service_table_free(want);
+			want = new_table();
+		} else if (!strncmp(line, "? ", 2)) {
+			expect_table(n, line + 2, i);
+		} else if (!strncmp(line, "! ", 2)) {
+			if (!getenv("NL_REPLAY") && system(line + 2))
+				expect("failed", line, i);
+		} else if (*line != '#') {
+			read_line(want, line, &last);
+		}
+	}
+	ha_service_table_free(want);
+	fclose(in);
 	return 0;
 }
 
 int main(int argc, char **argv)
 {
 	const char *size = getenv("AFFINITY_MAX");
-	struct ha_nft_opts o = {.size = sizeof(o), .affinity_max = size ? (uint32_t)atoi(size) : 0};
+	struct ha_nft_opts o = {.size = sizeof(o),
+				.affinity_max = size ? (uint32_t)atoi(size) : 0,
+				.cut_removed = getenv("CUT_REMOVED")};
+	struct ha_nl_transport t;
 	struct ha_nft *n;
-	int r = ha_nft_open(&o, &n);
+	int r;
+
+	if (nl_record_open(NETLINK_NETFILTER, &t))
+		o.transport = &t;
+	r = ha_nft_open(&o, &n);
 
 	if (r < 0) {
 		printf("nft_apply: open: %s\n", strerror(-r));
 		return r == -EOPNOTSUPP || r == -EPERM ? 77 : 1;
 	}
-	r = argc == 2 && !strcmp(argv[1], "apply") ? apply(n) : dump(n);
+	if (argc == 5 && !strcmp(argv[1], "drain"))
+		r = drain(n, argv[2], argv[3], argv[4]);
+	else if (argc == 3 && !strcmp(argv[1], "session"))
+		r = session(n, argv[2]);
+	else
+		r = argc == 2 && !strcmp(argv[1], "apply") ? apply(n) : dump(n);
 	ha_nft_close(n);
 	return r;
 }

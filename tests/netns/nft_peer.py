@@ -6,6 +6,7 @@
     nft_peer.py ask ADDRESS PORT N [SOURCE...]
                                         N connections from each source: "SOURCE COUNT NAME" lines, sorted
     nft_peer.py hold ADDRESS PORT       one connection: prints the name, then echoes each line of stdin through it
+    nft_peer.py talk ADDRESS PORT       one UDP socket: for each line of stdin asks who answers; "nobody" after 0.3 s
 """
 import collections
 import selectors
@@ -72,10 +73,24 @@ def hold(address, port):
             print(stream.readline().strip(), flush=True)
 
 
+def talk(address, port):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as s:
+        s.settimeout(0.3)
+        for _ in sys.stdin:
+            s.sendto(b"?", (address, port))
+            try:
+                print(s.recv(200).decode(), flush=True)
+            except TimeoutError:
+                print("nobody", flush=True)
+
+
 command, *args = sys.argv[1:]
 if command == "serve":
     serve(args[0], [int(port) for port in args[1:]])
 elif command == "ask":
     ask(args[0], int(args[1]), int(args[2]), args[3:])
+elif command == "talk":
+    talk(args[0], int(args[1]))
 else:
     hold(args[0], int(args[1]))

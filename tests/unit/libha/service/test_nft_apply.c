@@ -16,6 +16,7 @@
 
 #include "../net/fake_nl.h"
 #include "fail.h"
+#include "flows.h"
 #include "nft/names.h"
 #include "words.h"
 
@@ -31,6 +32,9 @@ static struct behaviour {
 	int refuse_error;		   /* .. so */
 	bool loses;			   /* the answer to a transaction */
 	size_t n_transactions;
+	int no_conntrack, no_flows, no_delete; /* errors: its probe, its dump, each deletion */
+	const char *flows[4];		       /* what it tracks (flows.h) */
+	size_t n_deleted;
 	char first[16]; /* in the transaction, after its begin: the type */
 } far;
 
@@ -64,6 +68,35 @@ static void answer_question(struct fake_nl *f, const struct nl_msg *msg)
 	fake_push_error(f, NLMSG_ERROR, msg->seq, error, 0, NULL);
 }
 
+#define CT(type) (NFNL_SUBSYS_CTNETLINK << 8 | (type))
+
+static void answer_conntrack(struct fake_nl *f, const struct nl_msg *msg, struct reader all)
+{
+	struct nl_msg each;
+
+	if (msg->type == CT(IPCTNL_MSG_CT_GET_STATS)) {
+		fake_push_error(f, NLMSG_ERROR, msg->seq, far.no_conntrack, 0, NULL);
+	} else if (msg->type == CT(IPCTNL_MSG_CT_GET)) {
+		for (size_t i = 0; i < 4 && far.flows[i] && !far.no_flows; i++) {
+			uint8_t buf[1024];
+			struct writer w = writer_of(buf, sizeof(buf));
+			size_t m = nl_msg_begin(&w, CT(IPCTNL_MSG_CT_NEW), NLM_F_MULTI);
+
+			put_flow(&w, far.flows[i]);
+			nl_msg_end(&w, m);
+			fake_push_msg(f, &w, msg->seq, FAKE_PORT);
+		}
+		fake_push_error(f, NLMSG_DONE, msg->seq, far.no_flows, NLM_F_MULTI, NULL);
+	} else {
+		while (nl_msg_next(&all, &each)) {
+			assert_int_equal(each.type, CT(IPCTNL_MSG_CT_DELETE));
+			far.n_deleted++;
+			if (far.no_delete || each.flags & NLM_F_ACK)
+				fake_push_error(f, NLMSG_ERROR, each.seq, far.no_delete, 0, NULL);
+		}
+	}
+}
+
 /* As the kernel: an error for each message that fails, an answer to each that asked for one. */
 static void answer_transaction(struct fake_nl *f, struct reader r)
 {
@@ -93,6 +126,8 @@ static void on_send(struct fake_nl *f, const void *buf, size_t len)
 	assert_true(nl_msg_next(&r, &msg));
 	if (msg.type == NFNL_MSG_BATCH_BEGIN)
 		answer_transaction(f, all);
+	else if (msg.type >> 8 == NFNL_SUBSYS_CTNETLINK)
+		answer_conntrack(f, &msg, all);
 	else
 		answer_question(f, &msg);
 }
@@ -306,6 +341,85 @@ static void memory_failure_changes_nothing(void **state)
 	ha_service_table_free(none);
 }
 
+/* From one table to another, told to nobody. */
+static int bring(struct ha_nft *n, const char *from, const char *to)
+{
+	struct ha_service_table *have = table_of(from), *want = table_of(to);
+	struct ha_service_plan *p;
+	int r;
+
+	assert_int_equal(ha_service_plan(want, have, &p), 0);
+	r = ha_nft_apply(n, p, NULL, NULL);
+	ha_service_plan_free(p);
+	ha_service_table_free(want);
+	ha_service_table_free(have);
+	return r;
+}
+
+static void only_what_must_not_stay_is_forgotten(void **state)
+{
+	const struct ha_nl_transport t = fake_transport(fake);
+	struct ha_nft_opts o = {.size = sizeof(o), .transport = &t};
+	struct ha_nft *n, *cuts;
+
+	(void)state;
+	far.flows[0] = "udp 192.0.2.1 53 10.0.0.1 53 -1";
+	far.flows[1] = "udp 192.0.2.1 53 10.0.0.2 53 -1";
+	far.flows[2] = "udp 192.0.2.2 53 192.0.2.2 53 -1"; /* went past */
+	far.flows[3] = "tcp 192.0.2.1 53 10.0.0.1 53 3";
+	assert_int_equal(ha_nft_open(&o, &n), 0);
+	o.cut_removed = true;
+	assert_int_equal(ha_nft_open(&o, &cuts), 0);
+	assert_int_equal(bring(n, "udp 192.0.2.1 53 rr\n 10.0.0.1 53 NAT 1",
+			       "udp 192.0.2.1 53 rr\n 10.0.0.1 53 NAT 0\n 10.0.0.2 53 NAT 1"),
+			 0);
+	assert_int_equal(far.n_deleted, 0);
+	assert_int_equal(bring(n, "udp 192.0.2.1 53 rr\n 10.0.0.1 53 NAT 1\n 10.0.0.2 53 NAT 1",
+			       "udp 192.0.2.1 53 rr\n 10.0.0.2 53 NAT 1"),
+			 0);
+	assert_int_equal(far.n_deleted, 1);
+	assert_int_equal(bring(n, "", "udp 192.0.2.2 53 rr\n 10.0.0.2 53 NAT 1"), 0);
+	assert_int_equal(far.n_deleted, 2);
+	assert_int_equal(bring(n, "tcp 192.0.2.1 53 rr\n 10.0.0.1 53 NAT 1", ""), 0);
+	assert_int_equal(far.n_deleted, 2); /* established ones go on */
+	assert_int_equal(bring(cuts, "tcp 192.0.2.1 53 rr\n 10.0.0.1 53 NAT 1", ""), 0);
+	assert_int_equal(far.n_deleted, 3);
+	ha_nft_close(cuts);
+	ha_nft_close(n);
+}
+
+static void what_could_not_be_forgotten_is_an_error_after_the_steps(void **state)
+{
+	struct ha_nft *n;
+
+	(void)state;
+	far.flows[0] = "udp 192.0.2.1 53 10.0.0.1 53 -1";
+	assert_int_equal(open_far(&n), 0);
+	far.no_delete = -ENOENT; /* it went by itself */
+	assert_int_equal(bring(n, "udp 192.0.2.1 53 rr\n 10.0.0.1 53 NAT 1", ""), 0);
+	far.no_delete = -EPERM;
+	assert_int_equal(bring(n, "udp 192.0.2.1 53 rr\n 10.0.0.1 53 NAT 1", ""), -EPERM);
+	far.no_flows = -ENOMEM;
+	assert_int_equal(bring(n, "udp 192.0.2.1 53 rr\n 10.0.0.1 53 NAT 1", ""), -ENOMEM);
+	ha_nft_close(n);
+}
+
+static void a_kernel_without_ctnetlink_balances_all_the_same(void **state)
+{
+	struct ha_nft *n;
+
+	(void)state;
+	assert_int_equal(open_far(&n), 0);
+	assert_true(ha_nft_caps(n) & HA_CAP_ACTIVE_CONNS);
+	ha_nft_close(n);
+	far.no_conntrack = -EINVAL; /* nfnetlink knows no such subsystem */
+	assert_int_equal(open_far(&n), 0);
+	assert_false(ha_nft_caps(n) & HA_CAP_ACTIVE_CONNS);
+	assert_int_equal(bring(n, "udp 192.0.2.1 53 rr\n 10.0.0.1 53 NAT 1", ""), 0);
+	assert_int_equal(far.n_deleted, 0);
+	ha_nft_close(n);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -319,6 +433,9 @@ int main(void)
 	    TEST(a_table_of_somebody_else_is_replaced),
 	    TEST(a_dump_that_never_ends_whole_is_given_up),
 	    TEST(memory_failure_changes_nothing),
+	    TEST(only_what_must_not_stay_is_forgotten),
+	    TEST(what_could_not_be_forgotten_is_an_error_after_the_steps),
+	    TEST(a_kernel_without_ctnetlink_balances_all_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
