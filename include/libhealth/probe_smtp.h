@@ -10,6 +10,7 @@
  *
  * Answers of several lines ("250-…") are read whole. The verdict stands with the 250; the QUIT is a
  * courtesy, its answer is not waited for. No mail is begun: MAIL, RCPT and DATA are never sent.
+ * The LMTP probe is the same with LHLO (RFC 2033 §4.1).
  */
 #ifndef LIBHEALTH_PROBE_SMTP_H
 #define LIBHEALTH_PROBE_SMTP_H
@@ -41,6 +42,9 @@ struct health_smtp_opts {
  * its text the server's line. Sources: RFC 5321 §4.2, §4.3; keepalived.conf(5), SMTP_CHECK.
  */
 LIBHEALTH_API const struct health_probe_ops *health_probe_smtp(void);
+
+/* The same for LMTP; `ehlo` must be 0. */
+LIBHEALTH_API const struct health_probe_ops *health_probe_lmtp(void);
 
 #ifdef __cplusplus
 }

@@ -64,9 +64,9 @@ static inline void talk_reopen(struct talk *t, struct dialogue *d)
 	}
 }
 
-/* The answer in pieces of `chunk` bytes (0: whole), then the end. `t->io` holds the verdict. */
-static inline void talk(struct talk *t, const struct health_probe *p, const void *answer,
-			size_t len, size_t chunk, enum talk_end end)
+/* The answer's first piece of `first` bytes, then pieces of `chunk`, then the end. `t->io` holds the verdict. */
+static inline void talk_pieces(struct talk *t, const struct health_probe *p, const void *answer,
+			       size_t len, size_t first, size_t chunk, enum talk_end end)
 {
 	_Alignas(max_align_t) static char state[HEALTH_PROBE_STATE_MAX];
 	struct dialogue d;
@@ -76,10 +76,11 @@ static inline void talk(struct talk *t, const struct health_probe *p, const void
 	t->step = dialogue_open(&d, 1, &t->io);
 	talk_note(t);
 	talk_reopen(t, &d);
-	for (size_t at = 0, n; at < len && t->step == HEALTH_STEP_MORE; at += n) {
-		n = chunk && chunk < len - at ? chunk : len - at;
+	for (size_t at = 0, n = first; at < len && t->step == HEALTH_STEP_MORE; n = chunk) {
+		n = n < len - at ? n : len - at;
 		talk_piece(t, &d, (const char *)answer + at, n);
 		talk_reopen(t, &d);
+		at += n;
 	}
 	if (t->step == HEALTH_STEP_MORE && end == TALK_SILENCE)
 		dialogue_timeout(&d, 1, &t->io);
@@ -89,6 +90,22 @@ static inline void talk(struct talk *t, const struct health_probe *p, const void
 				 &t->io) == HEALTH_STEP_RECONNECT)
 		t->step = HEALTH_STEP_RECONNECT;
 	dialogue_fini(&d);
+}
+
+/* The answer in pieces of `chunk` bytes; 0: whole. */
+static inline void talk(struct talk *t, const struct health_probe *p, const void *answer,
+			size_t len, size_t chunk, enum talk_end end)
+{
+	size_t size = chunk ? chunk : len;
+
+	talk_pieces(t, p, answer, len, size, size, end);
+}
+
+/* The answer in two pieces, the first of `at` bytes, at least one. */
+static inline void talk_cut(struct talk *t, const struct health_probe *p, const void *answer,
+			    size_t len, size_t at, enum talk_end end)
+{
+	talk_pieces(t, p, answer, len, at, len - at ? len - at : 1, end);
 }
 
 #endif
