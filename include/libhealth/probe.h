@@ -221,6 +221,14 @@ LIBHEALTH_API const char *health_probe_name(const struct health_probe *p);
 /* The ops of the TCP connect probe; it takes no options. Static; any thread. */
 LIBHEALTH_API const struct health_probe_ops *health_probe_tcp(void);
 
+/*
+ * The ops of the ssl-hello probe (HAProxy's `option ssl-hello-chk`); it takes no options. It sends an
+ * SSL 3.0 ClientHello; a handshake or alert record of major version 3 is the success, with
+ * HEALTH_CODE_L6OK, anything else fails with HEALTH_CODE_L7RSP. It shows that a TLS server listens, no
+ * more: no version, certificate or name is looked at. Static; any thread.
+ */
+LIBHEALTH_API const struct health_probe_ops *health_probe_ssl_hello(void);
+
 #ifdef __cplusplus
 }
 #endif

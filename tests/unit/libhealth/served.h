@@ -81,14 +81,14 @@ static inline void served_flood(const struct health_probe *p, const char *good, 
 }
 
 /* `good` is what is needed and no more: with a byte less it is no success. */
-static inline void served_ok(const struct health_probe *p, const void *good, size_t len,
-			     uint32_t status)
+static inline void served_as(const struct health_probe *p, const void *good, size_t len,
+			     enum health_code code, uint32_t status)
 {
 	bool datagram = p->ops.flags & HEALTH_PROBE_DATAGRAM;
 	static struct talk t;
 
-	served_pieces(p, good, len, TALK_SILENCE, HEALTH_OK, HEALTH_CODE_L7OK, status);
-	served_pieces(p, good, len, TALK_CLOSES, HEALTH_OK, HEALTH_CODE_L7OK, status);
+	served_pieces(p, good, len, TALK_SILENCE, HEALTH_OK, code, status);
+	served_pieces(p, good, len, TALK_CLOSES, HEALTH_OK, code, status);
 	for (size_t at = 0; at < len; at++) {
 		for (enum talk_end end = TALK_SILENCE; end <= TALK_RESETS; end++) {
 			talk(&t, p, good, at, 0, end);
@@ -106,6 +106,12 @@ static inline void served_ok(const struct health_probe *p, const void *good, siz
 		if (!datagram && at < 64)
 			served_flood(p, good, at);
 	}
+}
+
+static inline void served_ok(const struct health_probe *p, const void *good, size_t len,
+			     uint32_t status)
+{
+	served_as(p, good, len, HEALTH_CODE_L7OK, status);
 }
 
 #endif

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/* The agent probe: the words of one line (the HAProxy manual, "agent-check"). */
+#include <errno.h>
+#include <stdio.h>
+#include <strings.h>
+
+#include <libhealth/probe_agent.h>
+
+#include "base/mem.h"
+#include "base/sized.h"
+#include "line.h"
+#include "reply.h"
+
+#define NUMBER_DIGITS_MAX 9
+
+struct agent_config {
+	size_t len;
+	char send[HEALTH_AGENT_SEND_MAX];
+};
+
+struct agent_state {
+	size_t len;
+	char line[HEALTH_AGENT_LINE_MAX + 1];
+};
+
+static void agent_teardown(void *config)
+{
+	mem_free(config);
+}
+
+static int agent_setup(const void *opts, void **ret_config)
+{
+	struct health_agent_opts o = {.size = sizeof(o)};
+	int r = opts ? sized_in(&o, sizeof(o), opts) : 0;
+	struct agent_config *c;
+	size_t len;
+
+	if (r < 0)
+		return r;
+	len = o.send ? strnlen(o.send, HEALTH_AGENT_SEND_MAX + 1) : 0;
+	if (len > HEALTH_AGENT_SEND_MAX)
+		return -EINVAL;
+	c = mem_zalloc(sizeof(*c));
+	if (!c)
+		return -ENOMEM;
+	c->len = len;
+	if (len)
+		memcpy(c->send, o.send, len);
+	*ret_config = c;
+	return 0;
+}
+
+/* ---- words ---- */
+
+/* What the words of a line come to. */
+struct said {
+	enum health_verdict verdict;
+	struct health_advice advice;
+	char unknown[32]; /* the first word that is none */
+};
+
+/* Reads "N" or "N%": false when it is none. */
+static bool read_number(const char *s, long max, bool *ret_percent, long *ret)
+{
+	long n = 0;
+	int digits = 0;
+
+	for (; is_digit((uint8_t)*s); s++) {
+		if (++digits > NUMBER_DIGITS_MAX)
+			return false;
+		n = n * 10 + *s - '0';
+	}
+	*ret_percent = *s == '%';
+	s += *ret_percent;
+	*ret = n;
+	return digits && !*s && n <= (*ret_percent ? HEALTH_AGENT_PERCENT_MAX : max);
+}
+
+static bool take_weight(struct said *said, const char *s, bool plain)
+{
+	bool percent;
+	long n;
+
+	if (!read_number(s, HEALTH_AGENT_WEIGHT_MAX, &percent, &n) || (plain && !percent))
+		return false;
+	said->advice.weight_kind = percent ? HEALTH_WEIGHT_PERCENT : HEALTH_WEIGHT_ABSOLUTE;
+	said->advice.weight = (int32_t)n;
+	return true;
+}
+
+static bool take_maxconn(struct said *said, const char *s)
+{
+	bool percent;
+	long n;
+
+	if (!read_number(s, INT32_MAX, &percent, &n) || percent)
+		return false;
+	said->advice.has_maxconn = 1;
+	said->advice.maxconn = (uint32_t)n;
+	return true;
+}
+
+static bool take_word(struct said *said, const char *word)
+{
+	static const struct {
+		const char *word;
+		enum health_verdict verdict;
+		enum health_admin admin;
+	} words[] = {
+	    {"up", HEALTH_OK, HEALTH_ADMIN_NONE},
+	    {"down", HEALTH_FAIL, HEALTH_ADMIN_NONE},
+	    {"fail", HEALTH_FAIL, HEALTH_ADMIN_NONE},
+	    {"stopped", HEALTH_FAIL, HEALTH_ADMIN_NONE},
+	    {"ready", HEALTH_NEUTRAL, HEALTH_ADMIN_READY},
+	    {"drain", HEALTH_NEUTRAL, HEALTH_ADMIN_DRAIN},
+	    {"maint", HEALTH_NEUTRAL, HEALTH_ADMIN_MAINT},
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		if (strcasecmp(word, words[i].word) != 0)
+			continue;
+		if (words[i].verdict != HEALTH_NEUTRAL)
+			said->verdict = words[i].verdict;
+		if (words[i].admin != HEALTH_ADMIN_NONE)
+			said->advice.admin = words[i].admin;
+		return true;
+	}
+	if (!strncasecmp(word, "weight:", 7))
+		return take_weight(said, word + 7, false);
+	if (!strncasecmp(word, "maxconn:", 8))
+		return take_maxconn(said, word + 8);
+	return take_weight(said, word, true);
+}
+
+/* Splits the line at blanks and commas; behind "#" stands a reason for people. */
+static const char *read_words(struct said *said, char *line)
+{
+	static const char between[] = " \t,";
+	char *reason = strchr(line, '#');
+
+	if (reason)
+		*reason++ = '\0';
+	while (*(line += strspn(line, between))) {
+		char *word = line;
+
+		while (*line && !strchr(between, *line))
+			line++;
+		if (*line)
+			*line++ = '\0';
+		if (!take_word(said, word) && !said->unknown[0])
+			snprintf(said->unknown, sizeof(said->unknown), "%.31s", word);
+	}
+	return reason ? reason : "";
+}
+
+static enum health_step judge(struct agent_state *s, struct health_probe_io *io)
+{
+	static const enum health_code code[] = {
+	    [HEALTH_NEUTRAL] = HEALTH_CODE_L7OK,
+	    [HEALTH_OK] = HEALTH_CODE_L7OK,
+	    [HEALTH_FAIL] = HEALTH_CODE_L7STS,
+	};
+	struct said said = {.verdict = HEALTH_NEUTRAL};
+	char whole[HEALTH_TEXT_MAX], text[HEALTH_TEXT_MAX];
+	const char *reason;
+
+	snprintf(whole, sizeof(whole), "%.95s", s->line);
+	reason = read_words(&said, s->line);
+	if (said.unknown[0])
+		snprintf(text, sizeof(text), "unknown word '%s'", said.unknown);
+	else
+		snprintf(text, sizeof(text), "%.95s", *reason ? reason : whole);
+	io->advice = said.advice;
+	return reply_over(io, said.verdict,
+			  said.unknown[0] ? HEALTH_CODE_L7RSP : code[said.verdict], 0, text);
+}
+
+/* ---- the dialogue ---- */
+
+static enum health_step agent_open(void *state, const void *config, struct health_probe_io *io)
+{
+	const struct agent_config *c = config;
+
+	(void)state;
+	return reply_send(io, c->send, c->len);
+}
+
+static enum health_step agent_received(void *state, const void *config, const void *data,
+				       size_t len, struct health_probe_io *io)
+{
+	struct reader r = reader_of(data, len);
+	struct agent_state *s = state;
+
+	(void)config;
+	while (reader_left(&r)) {
+		uint8_t c = read_u8(&r);
+
+		if (c == '\r' || c == '\n')
+			return judge(s, io);
+		if (s->len == HEALTH_AGENT_LINE_MAX)
+			return reply_over(io, HEALTH_NEUTRAL, HEALTH_CODE_L7RSP, 0,
+					  "line too long");
+		s->line[s->len++] = (char)(c ? c : ' ');
+	}
+	return HEALTH_STEP_MORE;
+}
+
+static enum health_step agent_closed(void *state, const void *config, int error,
+				     struct health_probe_io *io)
+{
+	struct agent_state *s = state;
+
+	(void)config;
+	if (!error && s->len)
+		return judge(s, io);
+	return reply_over(io, HEALTH_NEUTRAL, HEALTH_CODE_L7RSP, 0, "the agent said nothing");
+}
+
+static enum health_step agent_timeout(void *state, const void *config, struct health_probe_io *io)
+{
+	(void)state, (void)config;
+	return reply_over(io, HEALTH_NEUTRAL, HEALTH_CODE_L7TOUT, 0, "no word in time");
+}
+
+const struct health_probe_ops *health_probe_agent(void)
+{
+	static const struct health_probe_ops ops = {
+	    .size = sizeof(ops),
+	    .name = "agent",
+	    .state_size = sizeof(struct agent_state),
+	    .setup = agent_setup,
+	    .teardown = agent_teardown,
+	    .open = agent_open,
+	    .received = agent_received,
+	    .closed = agent_closed,
+	    .timeout = agent_timeout,
+	};
+
+	return &ops;
+}
