@@ -44,6 +44,8 @@ struct loop {
 	int epoll_fd;
 	uint64_t now_ns;
 	uint64_t rest_ns, rests_until_ns;
+	loop_turn_fn *on_turn_end;
+	void *turn_userdata;
 	bool stopped, has_dead;
 	int result;
 };
@@ -252,6 +254,12 @@ void loop_set_rest_ns(struct loop *l, uint64_t ns)
 	l->rest_ns = ns;
 }
 
+void loop_set_turn_end(struct loop *l, loop_turn_fn *fn, void *userdata)
+{
+	l->on_turn_end = fn;
+	l->turn_userdata = userdata;
+}
+
 static uint64_t next_deadline(const struct loop *l)
 {
 	uint64_t first = LOOP_NEVER;
@@ -312,6 +320,8 @@ static int turn(struct loop *l)
 			read_signals(s);
 	}
 	bury(l);
+	if (l->on_turn_end)
+		l->on_turn_end(l, l->turn_userdata);
 	return 0;
 }
 

@@ -33,6 +33,10 @@ void loop_free(struct loop *l);
  */
 void loop_set_rest_ns(struct loop *l, uint64_t ns);
 
+/* Called at the end of each turn: what was due when it began has been served. One per loop. */
+typedef void loop_turn_fn(struct loop *l, void *userdata);
+void loop_set_turn_end(struct loop *l, loop_turn_fn *fn, void *userdata);
+
 /* The time this turn began: what callbacks hand to the libraries. */
 uint64_t loop_now_ns(const struct loop *l);
 

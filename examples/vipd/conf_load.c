@@ -17,6 +17,7 @@ static void set_defaults(struct conf *c)
 	    .version = CONF_UNSET,
 	    .garp = {CONF_UNSET, CONF_UNSET, CONF_UNSET, CONF_UNSET, CONF_UNSET},
 	    .down_timer_adverts = CONF_UNSET,
+	    .vrrp_rt_priority = CONF_UNSET,
 	};
 }
 

@@ -47,7 +47,7 @@ static const struct conf_keyword global_words[] = {
     {"vrrp_lower_prio_no_advert", conf_set_flag, GLOBAL(no_reply)},
     {"vrrp_higher_prio_send_advert", conf_set_flag, GLOBAL(last_advert)},
     {"vrrp_down_timer_adverts", conf_set_int, GLOBAL(down_timer_adverts), 1, 100},
-    {"vrrp_rt_priority", conf_set_int, GLOBAL(vrrp_rt_priority), 1, 99},
+    {"vrrp_rt_priority", conf_set_int, GLOBAL(vrrp_rt_priority), 0, 99},
     {"lvs_flush", conf_set_flag, GLOBAL(flush)},
     {"lvs_flush_on_stop", conf_set_flag, GLOBAL(flush_on_stop)},
     {"lvs_flush_onstop", conf_set_flag, GLOBAL(flush_on_stop)},

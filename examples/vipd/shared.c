@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#define ROUTERS_AT 64 /* bytes of the mapping before the first: a cache line */
+
 static void router_key(const struct conf_instance *i, char *key)
 {
 	snprintf(key, SHARED_KEY_SIZE, "%s %d %d", i->interface, i->vrid, (int)i->family);
@@ -103,7 +105,7 @@ static size_t count_checks(const struct conf *c)
 
 static size_t routers_size(const struct shared *s)
 {
-	return (s->n_routers + 1) * sizeof(*s->router);
+	return ROUTERS_AT + (s->n_routers + 1) * sizeof(*s->router);
 }
 
 static size_t health_size(const struct shared *s)
@@ -120,8 +122,9 @@ static void *map(size_t size)
 
 void shared_leave_routers(struct shared *s)
 {
-	if (s->router)
-		munmap(s->router, routers_size(s));
+	if (s->alive_ns)
+		munmap(s->alive_ns, routers_size(s));
+	s->alive_ns = NULL;
 	s->router = NULL;
 }
 
@@ -151,16 +154,18 @@ int shared_new(const struct conf *c, struct shared *old, struct shared **ret)
 	s->n_routers = c->n_instances;
 	s->n_checks = count_checks(c);
 	s->n_virtuals = c->n_virtuals;
-	s->router = map(routers_size(s));
+	s->alive_ns = map(routers_size(s));
 	s->virtual = map(health_size(s));
-	if (!s->router || !s->virtual) {
+	if (!s->alive_ns || !s->virtual) {
 		shared_free(s);
 		return -ENOMEM;
 	}
+	s->router = (void *)((char *)s->alive_ns + ROUTERS_AT);
 	s->check = (void *)(s->virtual + s->n_virtuals + 1);
 	fill_keys(c, s);
 	if (old) {
 		take_over_routers(s, old);
+		shared_alive(s, atomic_load(old->alive_ns));
 		take_over_health(s, old);
 	}
 	*ret = s;
@@ -172,28 +177,41 @@ void shared_forget_router(struct shared *s, size_t index)
 	atomic_store(&s->router[index].whole, 0);
 }
 
-void shared_freeze(struct shared_router *slot, const struct ha_vrrp *v)
+void shared_freeze(struct shared *s, size_t index, const struct ha_vrrp *v)
 {
+	struct shared_router *slot = &s->router[index];
 	unsigned next = atomic_load(&slot->whole) == 1;
-	ssize_t len = ha_vrrp_freeze(v, slot->copy[next].bytes, sizeof(slot->copy[next].bytes));
+	ssize_t len;
 
+	if (slot->revision == ha_vrrp_revision(v))
+		return;
+	len = ha_vrrp_freeze(v, slot->copy[next].bytes, sizeof(slot->copy[next].bytes));
 	if (len < 0)
 		return;
 	slot->copy[next].len = (uint32_t)len;
 	slot->copy[next].state = (uint32_t)ha_vrrp_state(v);
 	atomic_store_explicit(&slot->whole, next + 1, memory_order_release);
+	slot->revision = ha_vrrp_revision(v);
 }
 
-int shared_thaw(const struct shared_router *slot, struct ha_vrrp *v, uint64_t now_ns, bool fresh)
+void shared_alive(struct shared *s, uint64_t now_ns)
 {
+	atomic_store_explicit(s->alive_ns, now_ns, memory_order_release);
+}
+
+int shared_thaw(struct shared *s, size_t index, struct ha_vrrp *v, uint64_t now_ns, bool fresh)
+{
+	struct shared_router *slot = &s->router[index];
 	uint32_t whole = atomic_load_explicit(&slot->whole, memory_order_acquire), len;
+	uint64_t alive_ns = atomic_load_explicit(s->alive_ns, memory_order_acquire);
 	const uint8_t *bytes;
 
+	slot->revision = 0; /* of another process: the next freezing is due */
 	if (whole != 1 && whole != 2)
 		return -ENODATA;
 	bytes = slot->copy[whole - 1].bytes;
 	len = slot->copy[whole - 1].len;
 	if (len > HA_VRRP_FREEZE_SIZE || (!fresh && slot->copy[whole - 1].state != HA_VRRP_ACTIVE))
 		return -ENODATA;
-	return ha_vrrp_thaw(v, now_ns, bytes, len);
+	return ha_vrrp_thaw(v, now_ns, alive_ns, bytes, len);
 }

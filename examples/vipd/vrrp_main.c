@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -69,7 +70,7 @@ static void end(struct vrrp *v, enum msg_stop how)
 		struct router *r = &v->routers[i];
 
 		if (goes_on(r, how))
-			shared_freeze(&v->birth->shared->router[i], r->engine);
+			shared_freeze(v->birth->shared, i, r->engine);
 		else if (ha_vrrp_state(r->engine) != HA_VRRP_INITIALIZE)
 			ha_vrrp_stop(r->engine, loop_now_ns(v->loop));
 	}
@@ -146,6 +147,13 @@ static void on_control(struct loop *l, int fd, uint32_t events, void *userdata)
 	}
 }
 
+static void on_turn_end(struct loop *l, void *userdata)
+{
+	const struct vrrp *v = userdata;
+
+	shared_alive(v->birth->shared, loop_now_ns(l));
+}
+
 static void on_retry(struct loop *l, void *userdata)
 {
 	(void)l;
@@ -193,12 +201,19 @@ static void lock_rest(bool raised)
 		log_debug("cannot lock memory: %s", strerror(errno));
 }
 
+/*
+ * Above all ordinary work, unless the file says 0: what is late here looks like a dead node to the others. It
+ * never waits nor loops for long, and the kernel leaves others their share of a real-time process.
+ */
 static void be_punctual(const struct birth *b)
 {
-	const struct sched_param p = {.sched_priority = b->conf->globals.vrrp_rt_priority};
+	int said = b->conf->globals.vrrp_rt_priority;
+	const struct sched_param p = {.sched_priority = said == CONF_UNSET ? 1 : said};
 
+	prctl(PR_SET_TIMERSLACK, 1UL); /* the default is 50 us */
 	if (p.sched_priority && sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &p) < 0)
-		log_warn("vrrp_rt_priority: %s", strerror(errno));
+		log_msg(said == CONF_UNSET ? LOG_DEBUG : LOG_WARNING, "vrrp_rt_priority: %s",
+			strerror(errno));
 }
 
 /* Interfaces and sockets first: a router that goes on as Active must be able to speak at once. */
@@ -226,8 +241,10 @@ static int set_up(struct vrrp *v)
 	const struct msg again = {.type = MSG_RESYNC};
 	int r = loop_new(&v->loop);
 
-	if (r >= 0)
+	if (r >= 0) {
 		loop_set_rest_ns(v->loop, REST_NS);
+		loop_set_turn_end(v->loop, on_turn_end, v);
+	}
 	v->track = calloc(v->birth->conf->n_scripts + 1, 1);
 	if (!v->track)
 		return -ENOMEM;

@@ -14,9 +14,9 @@
 #define QUIET_NS (60 * SECOND_NS) /* a line that repeats is said once a minute */
 #define MAX_AGAIN 6		  /* addresses that cannot be set are tried after 1, 2, 4 .. 64 s */
 
-static struct shared_router *slot_of(const struct router *r)
+static void freeze(const struct router *r)
 {
-	return &r->vrrp->birth->shared->router[r->index];
+	shared_freeze(r->vrrp->birth->shared, r->index, r->engine);
 }
 
 /* keepalived's words for the states. */
@@ -52,7 +52,7 @@ static int on_send(struct ha_vrrp *e, const struct ha_ip *to, const void *advert
 
 	if (!r->linked)
 		return -ENETDOWN;
-	shared_freeze(slot_of(r), e);
+	freeze(r);
 	if (sends_from_vmac(r->conf)) {
 		uint8_t mac[6];
 
@@ -215,9 +215,10 @@ static void on_changed(struct ha_vrrp *e, const struct ha_vrrp_change *c, void *
 	struct router *r = userdata;
 	char why[256] = "";
 
+	(void)e;
 	explain(r, c, why, sizeof(why));
 	log_notice("%s: %s -> %s: %s", r->conf->name, state_word(c->from), state_word(c->to), why);
-	shared_freeze(slot_of(r), e);
+	freeze(r);
 	if (c->to == HA_VRRP_FAULT)
 		try_again_later(r);
 	if (r->awaits)
@@ -337,6 +338,8 @@ static void on_remark(struct ha_vrrp *e, enum ha_vrrp_remark what, const struct 
 	    what == HA_VRRP_REMARK_LATE ? &r->vrrp->late_quiet_until_ns : &r->quiet_until_ns[what];
 
 	(void)e;
+	if (what == HA_VRRP_REMARK_LATE)
+		freeze(r); /* it may listen first, and sends nothing */
 	if (!text || is_quiet(r, quiet_until_ns))
 		return;
 	if (m)
@@ -451,7 +454,8 @@ void router_leave(struct router *r)
 
 static void thaw(struct router *r, uint64_t now)
 {
-	int e = shared_thaw(slot_of(r), r->engine, now, r->vrrp->birth->fresh);
+	int e = shared_thaw(r->vrrp->birth->shared, r->index, r->engine, now,
+			    r->vrrp->birth->fresh);
 
 	if (e >= 0)
 		log_info("%s: goes on as %s", r->conf->name, state_word(ha_vrrp_state(r->engine)));

@@ -557,9 +557,22 @@ LIBHA_API int ha_vrrp_sender(const struct ha_vrrp *v, unsigned index, struct ha_
  * along when the configured one is unchanged. -EINVAL: not such a buffer; -ESTALE: of another
  * router, or its times lie beyond all timers; -EALREADY: not in Initialize. The buffer is checked
  * like a packet.
+ *
+ * Adverts that leave on time need no new freezing: `alive_ns` is when the predecessor had served
+ * what was due, such as the end of its last turn. What was due until then has left, and the beat
+ * goes on from there; an advert that was not served by then was late. 0: nothing has left since
+ * the freezing. Beyond now_ns: -ESTALE.
  */
 LIBHA_API ssize_t ha_vrrp_freeze(const struct ha_vrrp *v, void *buf, size_t cap);
-LIBHA_API int ha_vrrp_thaw(struct ha_vrrp *v, uint64_t now_ns, const void *buf, size_t len);
+LIBHA_API int ha_vrrp_thaw(struct ha_vrrp *v, uint64_t now_ns, uint64_t alive_ns, const void *buf,
+			   size_t len);
+
+/*
+ * Another number whenever what ha_vrrp_freeze writes has changed by more than an Active's adverts
+ * that left on time: it is time to freeze again. With authentication each advert changes it. In a
+ * callback it counts what led to it.
+ */
+LIBHA_API uint32_t ha_vrrp_revision(const struct ha_vrrp *v);
 
 /*
  * Sync group: virtual routers of this node that are Active together or not at all. It becomes

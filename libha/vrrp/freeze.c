@@ -223,6 +223,17 @@ static void take(struct ha_vrrp *v, const struct frozen *f)
 		vrrp_senders_restore(v, &f->sender[i].address, f->sender[i].sequence);
 }
 
+/* Adverts that left after the freezing moved the timer by whole intervals: the predecessor's own. */
+static void keep_beat(struct frozen *f, uint64_t alive_ns)
+{
+	uint64_t interval_ns = f->active_interval_cs * VRRP_NS_PER_CS;
+
+	if (f->state != HA_VRRP_ACTIVE || f->timer != VRRP_TIMER_ADVERT || f->timer_ns > alive_ns)
+		return;
+	f->timer_ns += ((alive_ns - f->timer_ns) / interval_ns + 1) * interval_ns;
+	f->timer_start_ns = f->timer_ns - interval_ns;
+}
+
 /* The learned interval as the new options allow it. */
 static uint16_t learned_within(const struct ha_vrrp_opts *o, uint16_t cs)
 {
@@ -254,7 +265,7 @@ static void adapt(struct ha_vrrp *v, const struct frozen *f)
 	}
 }
 
-int ha_vrrp_thaw(struct ha_vrrp *v, uint64_t now_ns, const void *buf, size_t len)
+int ha_vrrp_thaw(struct ha_vrrp *v, uint64_t now_ns, uint64_t alive_ns, const void *buf, size_t len)
 {
 	struct frozen f;
 
@@ -267,12 +278,14 @@ int ha_vrrp_thaw(struct ha_vrrp *v, uint64_t now_ns, const void *buf, size_t len
 		return -EINVAL;
 	if (f.vrid != v->opts.vrid || f.family != v->opts.family)
 		return -ESTALE;
-	if (!is_of_now(&f, v, now_ns))
+	if (alive_ns > now_ns || !is_of_now(&f, v, now_ns))
 		return -ESTALE;
+	keep_beat(&f, alive_ns);
 	if (now_ns > v->now_ns)
 		v->now_ns = now_ns;
 	take(v, &f);
 	adapt(v, &f);
+	v->revision++;
 	vrrp_rearm(v);
 	return 0;
 }

@@ -114,6 +114,7 @@ static void change_state(struct ha_vrrp *v, enum ha_vrrp_state to, enum ha_vrrp_
 	}
 	v->state = to;
 	v->since_ns = v->now_ns;
+	v->revision++;
 }
 
 /* RFC 9568 6.4.1 and 6.4.2: advert, ARP or NA, Adver_Timer, Active. */
@@ -427,6 +428,16 @@ static bool slept_too_long(const struct ha_vrrp *v, uint64_t late_ns)
 	unsigned beats = v->opts.down_timer_adverts > 1 ? v->opts.down_timer_adverts - 1u : 1;
 
 	return late_ns > beats * own_interval_ns(v) && !v->relistened;
+}
+
+bool vrrp_keeps_beat(const struct ha_vrrp *v)
+{
+	bool late = v->now_ns >= v->timer_ns && v->now_ns - v->timer_ns >= own_interval_ns(v);
+	bool announces = v->now_ns >= v->announce_ns || v->now_ns >= v->reannounce_ns;
+
+	return v->state == HA_VRRP_ACTIVE && v->timer == VRRP_TIMER_ADVERT && !late && !announces &&
+	       !v->relistened && !v->handover_ns && v->restore_ns == HA_VRRP_NEVER &&
+	       !v->opts.auth;
 }
 
 /* Adver_Timer: keeps its beat, unless it fell a whole interval behind. */

@@ -96,6 +96,7 @@ static void wake(struct ha_vrrp *v)
 	if (v->ready || (v->state == HA_VRRP_FAULT && !v->faults)) {
 		v->timer = VRRP_TIMER_NOW;
 		v->timer_ns = v->now_ns;
+		v->revision++;
 	}
 	vrrp_rearm(v);
 }
@@ -288,6 +289,7 @@ static int group_event(struct ha_vrrp_group *g, uint64_t now_ns, enum vrrp_event
 	list_for_each (i, &g->members) {
 		if (member_of(i)->now_ns < now_ns)
 			member_of(i)->now_ns = now_ns;
+		member_of(i)->revision++;
 		vrrp_fsm(member_of(i), event, NULL);
 	}
 	vrrp_group_settle(v);

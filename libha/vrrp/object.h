@@ -113,7 +113,8 @@ struct ha_vrrp {
 	struct heap *clock; /* of the link that serves it, or NULL: the host asks for deadlines */
 	struct heap_node due;
 
-	uint64_t now_ns; /* the latest time seen */
+	uint64_t now_ns;   /* the latest time seen */
+	uint32_t revision; /* of what is frozen, see ha_vrrp_revision */
 	enum ha_vrrp_state state;
 	uint64_t since_ns;
 	uint8_t priority; /* effective */
@@ -194,6 +195,7 @@ void vrrp_retime(struct ha_vrrp *v); /* the priority changed while a timer ran *
 void vrrp_serve_announcements(struct ha_vrrp *v);
 void vrrp_reannounce(struct ha_vrrp *v); /* neighbours may have learned another one */
 void vrrp_held(struct ha_vrrp *v, bool held);
+bool vrrp_keeps_beat(const struct ha_vrrp *v); /* a tick of now sends an advert on time at most */
 
 /* check.c: what is accepted. Pure of side effects but the remarks queued for an accepted one. */
 enum ha_vrrp_drop vrrp_check(const struct ha_vrrp *v, const struct ha_vrrp_meta *m, const void *pkt,

@@ -10,13 +10,26 @@
 #include "base/mem.h"
 #include "base/sized.h"
 
-static int enter(struct ha_vrrp *v, uint64_t now_ns, bool in_callback)
+/* For what may change nothing that is frozen. */
+static int look_in(struct ha_vrrp *v, uint64_t now_ns)
 {
-	int r = vrrp_queue_enter(v->queue, in_callback);
+	int r = vrrp_queue_enter(v->queue, false);
 
 	if (!r && now_ns > v->now_ns)
 		v->now_ns = now_ns;
 	return r;
+}
+
+static int enter(struct ha_vrrp *v, uint64_t now_ns)
+{
+	int r = vrrp_queue_enter(v->queue, true);
+
+	if (r < 0)
+		return r;
+	if (now_ns > v->now_ns)
+		v->now_ns = now_ns;
+	v->revision++;
+	return 0;
 }
 
 static int leave(struct ha_vrrp *v)
@@ -167,7 +180,7 @@ void ha_vrrp_free(struct ha_vrrp *v)
 /* An event without anything else to it, told when it is over. */
 static int raise_event(struct ha_vrrp *v, uint64_t now_ns, enum vrrp_event event)
 {
-	int r = enter(v, now_ns, true);
+	int r = enter(v, now_ns);
 
 	if (r < 0)
 		return r;
@@ -203,7 +216,7 @@ int ha_vrrp_receive(struct ha_vrrp *v, uint64_t now_ns, const struct ha_vrrp_met
 
 	if (!v || (!pkt && len) || sized_in(&meta, sizeof(meta), m) < 0)
 		return -EINVAL;
-	r = enter(v, now_ns, false);
+	r = look_in(v, now_ns);
 	if (r < 0)
 		return r;
 	heard.meta = &meta;
@@ -218,6 +231,7 @@ int ha_vrrp_receive(struct ha_vrrp *v, uint64_t now_ns, const struct ha_vrrp_met
 		    v->queue); /* nothing changed, so the group has nothing to settle */
 		return (int)drop;
 	}
+	v->revision++;
 	v->stats.adverts_received++;
 	if (heard.advert.priority == HA_VRRP_PRIORITY_RESIGN)
 		v->stats.priority_zero_received++;
@@ -250,9 +264,11 @@ int ha_vrrp_tick(struct ha_vrrp *v, uint64_t now_ns)
 
 	if (!v)
 		return -EINVAL;
-	r = enter(v, now_ns, false);
+	r = look_in(v, now_ns);
 	if (r < 0)
 		return r;
+	if (!vrrp_keeps_beat(v))
+		v->revision++;
 	if (v->now_ns >= v->timer_ns) {
 		uint64_t late_ns = v->now_ns - v->timer_ns;
 
@@ -280,7 +296,7 @@ int ha_vrrp_set_priority(struct ha_vrrp *v, uint64_t now_ns, unsigned priority)
 	if (!v || !priority || priority >= HA_VRRP_PRIORITY_OWNER ||
 	    v->opts.priority == HA_VRRP_PRIORITY_OWNER)
 		return -EINVAL;
-	r = enter(v, now_ns, true);
+	r = enter(v, now_ns);
 	if (r < 0)
 		return r;
 	v->priority = (uint8_t)priority;
@@ -295,7 +311,7 @@ int ha_vrrp_set_fault(struct ha_vrrp *v, uint64_t now_ns, uint32_t bits, bool on
 
 	if (!v || !bits || (bits & HA_VRRP_FAULT_GROUP))
 		return -EINVAL;
-	r = enter(v, now_ns, true);
+	r = enter(v, now_ns);
 	if (r < 0)
 		return r;
 	before = v->faults != 0;
@@ -332,7 +348,7 @@ int ha_vrrp_announce(struct ha_vrrp *v, uint64_t now_ns)
 
 	if (!v)
 		return -EINVAL;
-	r = enter(v, now_ns, true);
+	r = enter(v, now_ns);
 	if (r < 0)
 		return r;
 	if (v->state == HA_VRRP_ACTIVE)
@@ -346,7 +362,7 @@ int ha_vrrp_set_held(struct ha_vrrp *v, uint64_t now_ns, bool held)
 
 	if (!v)
 		return -EINVAL;
-	r = enter(v, now_ns, true);
+	r = enter(v, now_ns);
 	if (r < 0)
 		return r;
 	vrrp_held(v, held);
@@ -393,10 +409,11 @@ int ha_vrrp_saw(struct ha_vrrp *v, uint64_t now_ns, const struct ha_vrrp_sightin
 
 	if (r < 0 || !v)
 		return v ? r : -EINVAL;
-	r = enter(v, now_ns, false); /* not in a callback: the remark would outlive `meta` */
+	r = look_in(v, now_ns); /* not in a callback: the remark would outlive `meta` */
 	if (r < 0)
 		return r;
 	if (v->state == HA_VRRP_ACTIVE && claims_ours(v, &s)) {
+		v->revision++;
 		meta.source = s.address;
 		memcpy(meta.mac, s.mac, sizeof(meta.mac));
 		vrrp_push_remark(v, HA_VRRP_REMARK_DUPLICATE, &meta);
@@ -410,6 +427,11 @@ int ha_vrrp_saw(struct ha_vrrp *v, uint64_t now_ns, const struct ha_vrrp_sightin
 enum ha_vrrp_state ha_vrrp_state(const struct ha_vrrp *v)
 {
 	return v->state;
+}
+
+uint32_t ha_vrrp_revision(const struct ha_vrrp *v)
+{
+	return v->revision;
 }
 
 void *ha_vrrp_userdata(const struct ha_vrrp *v)

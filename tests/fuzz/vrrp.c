@@ -203,7 +203,7 @@ static void thaw(struct ha_vrrp *v, uint8_t what, const uint8_t *data, size_t le
 		copy[len - 2] = (uint8_t)(sum >> 8);
 		copy[len - 1] = (uint8_t)sum;
 	}
-	if (ha_vrrp_thaw(v, now, copy, len) < 0)
+	if (ha_vrrp_thaw(v, now, 0, copy, len) < 0)
 		return;
 	for (unsigned i = 0; i < 20 && ha_vrrp_deadline(v) != HA_VRRP_NEVER; i++) {
 		if (ha_vrrp_deadline(v) > now)

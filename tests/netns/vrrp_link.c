@@ -422,7 +422,7 @@ static void it_knows_each_deadline_whoever_moved_it(void **state)
 	len = ha_vrrp_freeze(r.v, frozen, sizeof(frozen));
 	ha_vrrp_stop(r.v, T0 + 4);
 	SAME();
-	assert_int_equal(ha_vrrp_thaw(r.v, T0 + 5, frozen, (size_t)len), 0);
+	assert_int_equal(ha_vrrp_thaw(r.v, T0 + 5, 0, frozen, (size_t)len), 0);
 	SAME();
 	assert_true(ha_vrrp_link_deadline(l) != HA_VRRP_NEVER);
 }

@@ -132,6 +132,15 @@ void host_punctual(struct world *w)
 			}
 }
 
+/* As a host does that must survive a crash: adverts on time are not worth a freezing. */
+static void keep(struct router *r)
+{
+	if (r->kept_len > 0 && r->kept_revision == ha_vrrp_revision(r->v))
+		return;
+	r->kept_len = ha_vrrp_freeze(r->v, r->kept, sizeof(r->kept));
+	r->kept_revision = ha_vrrp_revision(r->v);
+}
+
 static void after(struct router *r, const struct packet *p)
 {
 	struct world *w = r->node->w;
@@ -146,6 +155,7 @@ static void after(struct router *r, const struct packet *p)
 			coverage_stay(m, m->state_before, w->cause);
 		lockstep(m, target ? w->cause : CAUSE_GROUP, p);
 		invariants_after(m);
+		keep(m);
 		arm(m);
 	}
 	w->target = NULL;
@@ -429,8 +439,10 @@ void host_boot(struct node *n)
 	}
 	make_process(n);
 	for (unsigned i = 0; i < w->plan.n_vrs; i++)
-		if (n->router[i].v)
+		if (n->router[i].v) {
+			n->router[i].kept_len = 0;
 			lockstep_init(&n->router[i]);
+		}
 }
 
 void host_free(struct node *n)
@@ -524,6 +536,7 @@ void host_serve(struct router *r)
 	r->was_late_ns += r->late_ns;
 	ha_vrrp_status(r->v, &r->node->w->before);
 	ha_vrrp_tick(r->v, now_of(r));
+	r->served_ns = now_of(r);
 	after(r, NULL);
 }
 
@@ -851,6 +864,21 @@ static void tell_faults(struct router *r, uint32_t faults, uint64_t now, bool re
 		ha_vrrp_set_fault(r->v, now, faults, true);
 }
 
+/* From what was kept, for a successor that may be one after a crash; the same configuration. */
+static int thaw_kept(struct router *r, uint64_t now)
+{
+	uint64_t alive_ns = planted == PLANT_STALE ? 0 : r->served_ns;
+
+	return ha_vrrp_thaw(r->v, now, alive_ns, r->kept, (size_t)r->kept_len);
+}
+
+static bool is_frozen_as(const struct ha_vrrp *v, const uint8_t *cold, ssize_t len)
+{
+	uint8_t again[HA_VRRP_FREEZE_SIZE];
+
+	return ha_vrrp_freeze(v, again, sizeof(again)) == len && !memcmp(again, cold, (size_t)len);
+}
+
 /* The next process takes over the frozen state, perhaps with another configuration (I11). */
 void host_upgrade(struct node *n, bool reconfigured)
 {
@@ -890,8 +918,10 @@ void host_upgrade(struct node *n, bool reconfigured)
 			continue;
 		if (planted == PLANT_FORGETS)
 			got = ha_vrrp_start(r->v, now);
+		else if (!reconfigured && r->kept_len > 0)
+			got = thaw_kept(r, now);
 		else
-			got = len[i] < 0 ? -1 : ha_vrrp_thaw(r->v, now, cold[i], (size_t)len[i]);
+			got = len[i] < 0 ? -1 : ha_vrrp_thaw(r->v, now, 0, cold[i], (size_t)len[i]);
 		w->actives[i] += ha_vrrp_state(r->v) == HA_VRRP_ACTIVE;
 		if (got < 0 || ha_vrrp_state(r->v) != was[i].state)
 			broken(w, I11, "node %u vr %u noticed its upgrade", n->id, i);
@@ -899,6 +929,9 @@ void host_upgrade(struct node *n, bool reconfigured)
 			broken(w, I11, "node %u vr %u: an upgrade moved a timer", n->id, i);
 		else if (was[i].state == HA_VRRP_ACTIVE && ha_vrrp_deadline(r->v) > now + own)
 			broken(w, I11, "node %u vr %u: an upgrade made an advert late", n->id, i);
+		else if (!reconfigured && !was[i].faults && !is_frozen_as(r->v, cold[i], len[i]))
+			broken(w, I11, "node %u vr %u: what was kept is not what was", n->id, i);
+		r->kept_len = 0;
 		coverage_stay(r, was[i].state, CAUSE_THAW);
 		if (reconfigured) {
 			r->model.on = false;

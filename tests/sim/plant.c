@@ -28,6 +28,7 @@ static const struct {
     [PLANT_ALLOCATES] = {"memory is asked for on the way", I9, I9},
     [PLANT_MUTE] = {"no announcement leaves", I10, I10},
     [PLANT_FORGETS] = {"an upgrade begins anew", I11, I11},
+    [PLANT_STALE] = {"an upgrade knows no beat", I11, I11},
     [PLANT_HASTY] = {"no preempt delay is kept", I12, I12},
     [PLANT_PREEMPTS] = {"an Active is displaced", I13, I13},
     [PLANT_MISCOUNTS] = {"one lost advert fewer is enough", I_MODEL, I3},

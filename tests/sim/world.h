@@ -179,6 +179,12 @@ struct router {
 	uint64_t told_ns, peer_down_ns;
 	int weight[SIM_TRACKERS]; /* as it counts now */
 	struct packet *captured;  /* by somebody who wants to play it again */
+
+	/* What survives a crash: frozen when it was news, and when it was last served. */
+	uint8_t kept[HA_VRRP_FREEZE_SIZE];
+	ssize_t kept_len;
+	uint32_t kept_revision;
+	uint64_t served_ns;
 };
 
 struct node {
@@ -426,6 +432,7 @@ enum plant {
 	PLANT_ALLOCATES, /* memory while it runs */
 	PLANT_MUTE,	 /* no announcement leaves */
 	PLANT_FORGETS,	 /* an upgrade that begins anew */
+	PLANT_STALE,	 /* an upgrade that knows not how long the beat went on */
 	PLANT_HASTY,	 /* no preempt delay where one is promised */
 	PLANT_PREEMPTS,	 /* preemption where none is promised */
 	PLANT_MISCOUNTS, /* two lost adverts are enough */

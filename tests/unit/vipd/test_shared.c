@@ -78,16 +78,51 @@ static void an_active_router_goes_on_after_a_crash(void **state)
 
 	(void)state;
 	assert_int_equal(shared_new(c, NULL, &s), 0);
-	assert_int_equal(shared_thaw(&s->router[0], new, 5 * SECOND, false), -ENODATA);
+	assert_int_equal(shared_thaw(s, 0, new, 5 * SECOND, false), -ENODATA);
 	ha_vrrp_start(old, SECOND);
 	ha_vrrp_tick(old, 5 * SECOND);
 	assert_int_equal(ha_vrrp_state(old), HA_VRRP_ACTIVE);
-	shared_freeze(&s->router[0], old);
+	shared_freeze(s, 0, old);
 	sent = 0;
-	assert_int_equal(shared_thaw(&s->router[0], new, 5 * SECOND, false), 0);
+	assert_int_equal(shared_thaw(s, 0, new, 5 * SECOND, false), 0);
 	assert_int_equal(ha_vrrp_state(new), HA_VRRP_ACTIVE);
 	assert_true(ha_vrrp_deadline(new) == ha_vrrp_deadline(old));
 	assert_int_equal(sent, 0);
+	ha_vrrp_free(old);
+	ha_vrrp_free(new);
+	shared_free(s);
+	conf_free(c);
+}
+
+/* Most of what an Active does is adverts on time: a word for all says that they left. */
+static void adverts_on_time_are_not_frozen(void **state)
+{
+	struct conf *c = conf_of(two);
+	struct shared *s;
+	int sent = 0;
+	struct ha_vrrp *old = router_of(c->instances, &sent), *new = router_of(c->instances, &sent);
+	uint64_t t = 5 * SECOND;
+	uint32_t whole;
+
+	(void)state;
+	assert_int_equal(shared_new(c, NULL, &s), 0);
+	ha_vrrp_start(old, SECOND);
+	for (; t < 12 * SECOND; t = ha_vrrp_deadline(old)) { /* the second burst is news */
+		ha_vrrp_tick(old, t);
+		shared_freeze(s, 0, old);
+	}
+	whole = atomic_load(&s->router[0].whole);
+	for (int i = 0; i < 10; i++) {
+		t = ha_vrrp_deadline(old);
+		ha_vrrp_tick(old, t);
+		shared_freeze(s, 0, old);
+		shared_alive(s, t);
+	}
+	assert_int_equal(atomic_load(&s->router[0].whole), whole);
+	assert_int_equal(shared_thaw(s, 0, new, t + 1, false), 0);
+	assert_true(ha_vrrp_deadline(new) == ha_vrrp_deadline(old));
+	shared_freeze(s, 0, new); /* what another process froze is not taken for ours */
+	assert_int_not_equal(atomic_load(&s->router[0].whole), whole);
 	ha_vrrp_free(old);
 	ha_vrrp_free(new);
 	shared_free(s);
@@ -105,10 +140,10 @@ static void a_backup_goes_on_only_after_a_reload(void **state)
 	(void)state;
 	assert_int_equal(shared_new(c, NULL, &s), 0);
 	ha_vrrp_start(old, SECOND);
-	shared_freeze(&s->router[0], old);
-	assert_int_equal(shared_thaw(&s->router[0], new, 2 * SECOND, false), -ENODATA);
+	shared_freeze(s, 0, old);
+	assert_int_equal(shared_thaw(s, 0, new, 2 * SECOND, false), -ENODATA);
 	assert_int_equal(ha_vrrp_state(new), HA_VRRP_INITIALIZE);
-	assert_int_equal(shared_thaw(&s->router[0], new, 2 * SECOND, true), 0);
+	assert_int_equal(shared_thaw(s, 0, new, 2 * SECOND, true), 0);
 	assert_int_equal(ha_vrrp_state(new), HA_VRRP_BACKUP);
 	ha_vrrp_free(old);
 	ha_vrrp_free(new);
@@ -149,11 +184,11 @@ static void rubbish_in_the_memory_is_refused(void **state)
 	assert_int_equal(shared_new(c, NULL, &s), 0);
 	memset(s->router[0].copy, 0xff, sizeof(s->router[0].copy));
 	atomic_store(&s->router[0].whole, 1);
-	assert_true(shared_thaw(&s->router[0], v, SECOND, true) < 0);
+	assert_true(shared_thaw(s, 0, v, SECOND, true) < 0);
 	s->router[0].copy[0].len = HA_VRRP_FREEZE_SIZE;
-	assert_true(shared_thaw(&s->router[0], v, SECOND, true) < 0);
+	assert_true(shared_thaw(s, 0, v, SECOND, true) < 0);
 	atomic_store(&s->router[0].whole, 77);
-	assert_true(shared_thaw(&s->router[0], v, SECOND, true) < 0);
+	assert_true(shared_thaw(s, 0, v, SECOND, true) < 0);
 	assert_int_equal(ha_vrrp_state(v), HA_VRRP_INITIALIZE);
 	ha_vrrp_free(v);
 	shared_free(s);
@@ -164,6 +199,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(an_active_router_goes_on_after_a_crash),
+	    cmocka_unit_test(adverts_on_time_are_not_frozen),
 	    cmocka_unit_test(a_backup_goes_on_only_after_a_reload),
 	    cmocka_unit_test(a_reload_finds_its_objects_by_what_they_are),
 	    cmocka_unit_test(rubbish_in_the_memory_is_refused),

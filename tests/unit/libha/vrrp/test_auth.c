@@ -331,7 +331,7 @@ static void a_thawed_router_takes_no_replay(void **state)
 	rig_down(&r);
 	make(&r, "10.9.0.9", 100, HA_VRRP_AUTH_HMAC, &trailer_key, 1);
 	ha_vrrp_stop(r.v, T0);
-	assert_int_equal(ha_vrrp_thaw(r.v, T0 + 4 * S, cold, (size_t)len), 0);
+	assert_int_equal(ha_vrrp_thaw(r.v, T0 + 4 * S, 0, cold, (size_t)len), 0);
 	assert_int_equal(pass_on(T0 + 4 * S), HA_VRRP_DROP_REPLAY);
 	send_one(T0 + 5 * S);
 	assert_int_equal(pass_on(T0 + 5 * S), HA_VRRP_DROP_NONE);

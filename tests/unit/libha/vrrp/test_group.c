@@ -320,8 +320,8 @@ static void thawed_members_stay_active(void **state)
 	n_b = ha_vrrp_freeze(b.v, cold_b, sizeof(cold_b));
 	down(NULL);
 	make(100, 100);
-	assert_int_equal(ha_vrrp_thaw(a.v, T0 + 4 * S, cold_a, (size_t)n_a), 0);
-	assert_int_equal(ha_vrrp_thaw(b.v, T0 + 4 * S, cold_b, (size_t)n_b), 0);
+	assert_int_equal(ha_vrrp_thaw(a.v, T0 + 4 * S, 0, cold_a, (size_t)n_a), 0);
+	assert_int_equal(ha_vrrp_thaw(b.v, T0 + 4 * S, 0, cold_b, (size_t)n_b), 0);
 	both_run(T0 + DOWN_100 + S);
 	assert_said(&a, "send100");
 	assert_said(&b, "send100");

@@ -125,7 +125,7 @@ static void a_handover_is_thawed(void **state)
 	assert_true(len > 0);
 	rig_down(&r);
 	rig_up(&r, &o);
-	assert_int_equal(ha_vrrp_thaw(r.v, t + 2, cold, (size_t)len), 0);
+	assert_int_equal(ha_vrrp_thaw(r.v, t + 2, 0, cold, (size_t)len), 0);
 	hear(&r, t + S, 50);
 	assert_said(&r, "down backup");
 	assert_int_equal(r.change.reason, HA_VRRP_HANDED_OVER);

@@ -427,7 +427,7 @@ static void a_thawed_active_misses_no_beat(void **state)
 	ha_vrrp_set_priority(r.v, T0 + DOWN_100, 120);
 	freeze();
 	rig_up(&r, &o);
-	assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100 + 500 * MS, cold, cold_len), 0);
+	assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100 + 500 * MS, 0, cold, cold_len), 0);
 	assert_said(&r, "");
 	assert_int_equal(ha_vrrp_state(r.v), HA_VRRP_ACTIVE);
 	assert_true(ha_vrrp_deadline(r.v) == T0 + DOWN_100 + S);
@@ -436,7 +436,70 @@ static void a_thawed_active_misses_no_beat(void **state)
 	rig_run(&r, T0 + DOWN_100 + 5 * S); /* the second burst is not forgotten */
 	assert_said(&r, "send120 send120 send120 send120 announce5");
 	assert_int_equal(ha_vrrp_start(r.v, T0), -EALREADY);
-	assert_int_equal(ha_vrrp_thaw(r.v, T0, cold, cold_len), -EALREADY);
+	assert_int_equal(ha_vrrp_thaw(r.v, T0, 0, cold, cold_len), -EALREADY);
+}
+
+/* Frozen once, it sends ten adverts: its successor goes on after the last that left. */
+static void a_beat_goes_on_without_a_new_freezing(void **state)
+{
+	struct ha_vrrp_opts o = rig_opts();
+	uint64_t calm = T0 + DOWN_100 + 6 * S, alive = calm + 10 * S;
+	uint32_t revision;
+
+	(void)state;
+	make_active();
+	rig_run(&r, calm);
+	revision = ha_vrrp_revision(r.v);
+	cold_len = (size_t)ha_vrrp_freeze(r.v, cold, sizeof(cold));
+	rig_run(&r, alive);
+	assert_int_equal(ha_vrrp_revision(r.v), revision);
+	rig_down(&r);
+	rig_up(&r, &o);
+	assert_int_equal(ha_vrrp_thaw(r.v, alive, alive + 1, cold, cold_len), -ESTALE);
+	assert_int_equal(ha_vrrp_thaw(r.v, alive + 300 * MS, alive, cold, cold_len), 0);
+	assert_true(ha_vrrp_deadline(r.v) == alive + S);
+	assert_said(&r, "");
+}
+
+/* It died long ago: an advert that did not leave is late, and it listens first. */
+static void a_beat_that_ended_is_late(void **state)
+{
+	struct ha_vrrp_opts o = rig_opts();
+	uint64_t calm = T0 + DOWN_100 + 6 * S;
+
+	(void)state;
+	make_active();
+	rig_run(&r, calm);
+	freeze();
+	rig_up(&r, &o);
+	assert_int_equal(ha_vrrp_thaw(r.v, calm + 9 * S, calm + S, cold, cold_len), 0);
+	assert_true(ha_vrrp_deadline(r.v) == calm + 2 * S);
+	rig_run(&r, calm + 9 * S);
+	assert_said(&r, "remark(timer served late)");
+	assert_true(ha_vrrp_deadline(r.v) == calm + 10 * S);
+}
+
+/* What a successor must know is news; what changes nothing is none. */
+static void a_revision_tells_what_is_news(void **state)
+{
+	struct peer loser = peer_make(3, 50, "10.9.0.2", 100), broken = loser;
+	uint32_t revision;
+
+	(void)state;
+	make_active();
+	rig_run(&r, T0 + DOWN_100 + 6 * S);
+	revision = ha_vrrp_revision(r.v);
+	broken.pkt[6] ^= 1; /* the checksum */
+	peer_send(&r, T0 + DOWN_100 + 6 * S + MS, &broken);
+	assert_int_equal(ha_vrrp_revision(r.v), revision);
+	peer_send(&r, T0 + DOWN_100 + 6 * S + 2 * MS, &loser);
+	assert_int_not_equal(ha_vrrp_revision(r.v), revision);
+	revision = ha_vrrp_revision(r.v);
+	ha_vrrp_set_priority(r.v, T0 + DOWN_100 + 6 * S + 3 * MS, 99);
+	assert_int_not_equal(ha_vrrp_revision(r.v), revision);
+	revision = ha_vrrp_revision(r.v);
+	ha_vrrp_set_held(r.v, T0 + DOWN_100 + 6 * S + 4 * MS, false);
+	assert_int_not_equal(ha_vrrp_revision(r.v), revision);
 }
 
 static void a_thawed_backup_keeps_what_it_learned(void **state)
@@ -451,7 +514,7 @@ static void a_thawed_backup_keeps_what_it_learned(void **state)
 	peer_send(&r, T0 + S, &p);
 	freeze();
 	rig_up(&r, &o);
-	assert_int_equal(ha_vrrp_thaw(r.v, T0 + 2 * S, cold, cold_len), 0);
+	assert_int_equal(ha_vrrp_thaw(r.v, T0 + 2 * S, 0, cold, cold_len), 0);
 	assert_true(ha_vrrp_deadline(r.v) == T0 + S + 2 * DOWN_100);
 	ha_vrrp_status(r.v, &s);
 	assert_int_equal(s.active_interval_cs, 200);
@@ -469,7 +532,7 @@ static void new_options_are_in_force_after_a_thaw(void **state)
 	o.priority = 42;
 	o.advert_interval_cs = 10;
 	rig_up(&r, &o);
-	assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100 + MS, cold, cold_len), 0);
+	assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100 + MS, 0, cold, cold_len), 0);
 	assert_true(ha_vrrp_deadline(r.v) == T0 + DOWN_100 + 101 * MS);
 	rig_run(&r, T0 + DOWN_100 + 101 * MS);
 	assert_said(&r, "send42");
@@ -485,7 +548,7 @@ static void a_thawed_backup_waits_as_the_new_options_say(void **state)
 	freeze();
 	o.down_timer_adverts = 5;
 	rig_up(&r, &o);
-	assert_int_equal(ha_vrrp_thaw(r.v, T0 + MS, cold, cold_len), 0);
+	assert_int_equal(ha_vrrp_thaw(r.v, T0 + MS, 0, cold, cold_len), 0);
 	assert_true(ha_vrrp_deadline(r.v) == T0 + 2 * S + DOWN_100);
 }
 
@@ -498,7 +561,7 @@ static void a_fault_known_before_the_thaw_is_acted_on(void **state)
 	freeze();
 	rig_up(&r, &o);
 	ha_vrrp_set_fault(r.v, T0 + DOWN_100, 1, true);
-	assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100 + MS, cold, cold_len), 0);
+	assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100 + MS, 0, cold, cold_len), 0);
 	rig_run(&r, T0 + DOWN_100 + MS);
 	assert_said(&r, "down send0 fault");
 }
@@ -512,11 +575,11 @@ static void another_router_is_not_thawed(void **state)
 	freeze();
 	o.vrid = 52;
 	rig_up(&r, &o);
-	assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100, cold, cold_len), -ESTALE);
+	assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100, 0, cold, cold_len), -ESTALE);
 	rig_down(&r);
 	o.vrid = 51;
 	rig_up(&r, &o);
-	assert_int_equal(ha_vrrp_thaw(r.v, S, cold, cold_len), -ESTALE); /* rebooted since */
+	assert_int_equal(ha_vrrp_thaw(r.v, S, 0, cold, cold_len), -ESTALE); /* rebooted since */
 	assert_int_equal(ha_vrrp_state(r.v), HA_VRRP_INITIALIZE);
 }
 
@@ -533,11 +596,11 @@ static void a_damaged_buffer_is_refused_whole(void **state)
 	for (size_t i = 0; i < cold_len; i++) {
 		memcpy(copy, cold, cold_len);
 		copy[i] ^= 0x10;
-		assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100, copy, cold_len), -EINVAL);
-		assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100, cold, i), -EINVAL);
+		assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100, 0, copy, cold_len), -EINVAL);
+		assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100, 0, cold, i), -EINVAL);
 	}
-	assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100, NULL, 0), -EINVAL);
-	assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100, cold, cold_len), 0);
+	assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100, 0, NULL, 0), -EINVAL);
+	assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100, 0, cold, cold_len), 0);
 }
 
 /* Writes into a frozen router and makes its checksum right again. */
@@ -579,12 +642,12 @@ static void a_state_that_no_router_is_in_is_refused(void **state)
 	for (size_t i = 0; i < sizeof(forged) / sizeof(*forged); i++) {
 		memcpy(cold, whole, cold_len);
 		forge(forged[i].at, forged[i].bytes, forged[i].len);
-		assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100, cold, cold_len),
+		assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100, 0, cold, cold_len),
 				 forged[i].result);
 	}
 	memcpy(cold, whole, cold_len); /* would never answer a losing advert again */
 	forge(AT_REPLIED, late, sizeof(late));
-	assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100, cold, cold_len), -ESTALE);
+	assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100, 0, cold, cold_len), -ESTALE);
 	rig_down(&r);
 
 	rig_up(&r, &o);
@@ -592,7 +655,7 @@ static void a_state_that_no_router_is_in_is_refused(void **state)
 	freeze();
 	forge(AT_ANNOUNCE, early, sizeof(early)); /* a Backup with something to announce */
 	rig_up(&r, &o);
-	assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100, cold, cold_len), -EINVAL);
+	assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100, 0, cold, cold_len), -EINVAL);
 }
 
 static void R16_routers_of_two_families_with_one_vrid_are_independent(void **state)
@@ -641,6 +704,9 @@ int main(void)
 	    T(each_failed_allocation_is_enomem),
 	    T(nothing_is_allocated_after_start),
 	    T(a_thawed_active_misses_no_beat),
+	    T(a_beat_goes_on_without_a_new_freezing),
+	    T(a_beat_that_ended_is_late),
+	    T(a_revision_tells_what_is_news),
 	    T(a_thawed_backup_keeps_what_it_learned),
 	    T(new_options_are_in_force_after_a_thaw),
 	    T(a_thawed_backup_waits_as_the_new_options_say),
