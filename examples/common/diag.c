@@ -17,6 +17,20 @@ void diag_fini(struct diag *d)
 	*d = (struct diag){0};
 }
 
+/* A line that a macro repeats has its fault each time; it is said once. */
+static bool was_said(const struct diag *d, enum diag_level level, const struct diag_place *at,
+		     const char *text)
+{
+	for (size_t i = 0; i < d->n && at && at->line; i++) {
+		const struct diag_message *m = &d->message[i];
+
+		if (m->at.line == at->line && m->at.column == at->column && m->level == level &&
+		    m->at.file == at->file && !strcmp(m->text, text))
+			return true;
+	}
+	return false;
+}
+
 void diag_add(struct diag *d, enum diag_level level, const struct diag_place *at,
 	      const char *format, ...)
 {
@@ -24,13 +38,17 @@ void diag_add(struct diag *d, enum diag_level level, const struct diag_place *at
 	char text[DIAG_TEXT_MAX];
 	va_list args;
 
-	d->count[level]++;
-	if (diag_full(d))
+	if (diag_full(d)) {
+		d->count[level]++;
 		return;
+	}
 	m = &d->message[d->n];
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	if (was_said(d, level, at, text))
+		return;
+	d->count[level]++;
 	*m = (struct diag_message){.level = level, .text = strdup(text)};
 	if (at)
 		m->at = *at;

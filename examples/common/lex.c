@@ -14,7 +14,8 @@ struct lex {
 	const char *name;
 	const struct lex_dialect *dialect;
 	struct diag *diag;
-	char *text; /* the file, NUL behind it */
+	char *file;	  /* all of it, NUL behind it */
+	const char *text; /* what is read now: the file, or a text of lex_words */
 	size_t len, at;
 	unsigned line;		/* of text[at] */
 	size_t line_start;	/* index of that line's first byte */
@@ -80,6 +81,7 @@ static int lex_new(const char *name, const struct lex_dialect *dialect, struct d
 	lx->name = name;
 	lx->dialect = dialect;
 	lx->diag = d;
+	lx->file = text;
 	lx->text = text;
 	lx->len = len;
 	lx->line = 1;
@@ -122,7 +124,7 @@ void lex_free(struct lex *lx)
 {
 	if (!lx)
 		return;
-	free(lx->text);
+	free(lx->file);
 	free(lx);
 }
 
@@ -253,6 +255,49 @@ static void put_variable(struct lex *lx)
 		put(lx, *value++);
 }
 
+static int digit(int c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if ((c | 32) >= 'a' && (c | 32) <= 'f')
+		return (c | 32) - 'a' + 10;
+	return 99;
+}
+
+/* Up to `max` digits. A word ends with NUL, so there cannot be one in it. */
+static void put_code(struct lex *lx, int base, int max)
+{
+	unsigned code = 0;
+
+	while (max-- && digit(peek(lx)) < base)
+		code = code * (unsigned)base + (unsigned)digit(lx->text[lx->at++]);
+	if (code & 0xff)
+		put(lx, (char)code);
+	else
+		fail(lx, "an escape stands for no character: write \\x01 to \\xff");
+}
+
+/* Those of the shell's $'...'. False: c is none of them. */
+static bool put_c_escape(struct lex *lx, int c)
+{
+	static const char letter[] = "abefv", value[] = "\a\b\033\f\v";
+	const char *found = c == 'E' ? letter + 2 : strchr(letter, c);
+
+	if (found && *found && c != 'e') {
+		put(lx, value[found - letter]);
+	} else if (c == 'x') {
+		put_code(lx, 16, 2);
+	} else if (c >= '0' && c <= '7') {
+		lx->at--;
+		put_code(lx, 8, 3);
+	} else if (c == 'c' && peek(lx) > ' ') {
+		put(lx, (char)(lx->text[lx->at++] & 0x1f));
+	} else {
+		return false;
+	}
+	return true;
+}
+
 /* Behind a backslash: the character it stands for. */
 static void put_escape(struct lex *lx)
 {
@@ -261,6 +306,8 @@ static void put_escape(struct lex *lx)
 	if (c < 0)
 		return;
 	lx->at++;
+	if (lx->dialect->c_escapes && put_c_escape(lx, c))
+		return;
 	switch (c) {
 	case 'n':
 		put(lx, '\n');
@@ -361,7 +408,8 @@ static void read_line(struct lex *lx)
 	lx->out_len = 0;
 	lx->failed = false;
 	while (find_word(lx)) {
-		struct lex_word w = {.line = lx->line, .column = column(lx)};
+		struct lex_word w = {
+		    .line = lx->line, .column = column(lx), .offset = lx->at - lx->line_start};
 		size_t start = lx->out_len;
 
 		read_word(lx, &w);
@@ -388,4 +436,32 @@ bool lex_next(struct lex *lx, struct lex_line *ret_line)
 		}
 	}
 	return false;
+}
+
+bool lex_raw(struct lex *lx, const char **ret_text, size_t *ret_len, unsigned *ret_line)
+{
+	const size_t start = lx->at;
+
+	if (start >= lx->len)
+		return false;
+	while (!at_line_end(lx))
+		lx->at++;
+	*ret_text = lx->text + start;
+	*ret_len = lx->at - start;
+	*ret_line = lx->line;
+	next_line(lx);
+	return true;
+}
+
+bool lex_words(struct lex *lx, const char *text, size_t len, unsigned line,
+	       struct lex_line *ret_line)
+{
+	lx->text = text;
+	lx->len = len;
+	lx->at = 0;
+	lx->line_start = 0;
+	lx->counted_to = 0;
+	lx->counted = 0;
+	lx->line = line;
+	return lex_next(lx, ret_line);
 }

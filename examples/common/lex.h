@@ -20,6 +20,7 @@ struct lex_dialect {
 	bool comment_in_word; /* … and in the middle of a word too */
 	bool braces;	      /* { and } are words of their own, also when glued to another word */
 	bool single_quotes;   /* 'raw' */
+	bool c_escapes;	      /* in double quotes also \a \b \E \f \v \NNN (octal) \xX.. \cC */
 	bool backslash; /* \x escapes outside quotes, and a backslash at the end joins lines */
 	/*
 	 * "$NAME" and "${NAME}" inside double quotes: returns the value (borrowed until the next
@@ -33,6 +34,7 @@ struct lex_word {
 	const char *text; /* without quotes and escapes */
 	unsigned line;	  /* differs from the first word's after a joined line */
 	unsigned column;  /* from 1, in characters as an editor counts them (a tab is one) */
+	size_t offset;	  /* of its first byte in its line */
 	bool quoted;	  /* was in quotes: never a brace, never a keyword's end */
 };
 
@@ -59,6 +61,15 @@ void lex_free(struct lex *lx);
  * quote, too long, too many words) is a DIAG_ERROR and is skipped.
  */
 bool lex_next(struct lex *lx, struct lex_line *ret_line);
+
+/*
+ * For a language with macros. lex_raw: the next line as it stands, without its end, borrowed from the
+ * lexer; false at the end. lex_words: the words of any text, which stands for line `line` and is one
+ * line; false when it has none or cannot be read, which is then said.
+ */
+bool lex_raw(struct lex *lx, const char **ret_text, size_t *ret_len, unsigned *ret_line);
+bool lex_words(struct lex *lx, const char *text, size_t len, unsigned line,
+	       struct lex_line *ret_line);
 
 /* The place of a word, for a diag. */
 struct diag_place lex_place(const struct lex *lx, const struct lex_word *w);

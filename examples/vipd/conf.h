@@ -101,7 +101,7 @@ struct conf_instance {
 	bool vmac, vmac_xmit_base;
 	const char *vmac_name; /* of the macvlan; set when `vmac` is */
 	uint8_t vmac_mac[6];   /* all zero: the virtual router MAC address */
-	struct ha_ip source; /* mcast_src_ip or unicast_src_ip */
+	struct ha_ip source;   /* mcast_src_ip or unicast_src_ip */
 	struct ha_ip group_address;
 	struct ha_ip *peers;
 	size_t n_peers;
@@ -247,6 +247,7 @@ struct conf {
 struct conf_source {
 	const char *file;
 	const char *config_id; /* -i: what lines that begin with @ID are for; NULL: the host name */
+	uint64_t random_seed;  /* of ${_RANDOM}; 0: another one each time */
 };
 
 /*

@@ -45,7 +45,7 @@ static int say_no_memory(const struct conf_source *source, const struct conf_mem
 		diag_add(d, DIAG_ERROR, NULL, "out of memory while reading the configuration");
 		return -ENOMEM;
 	}
-	diag_add(d, DIAG_ERROR, &(struct diag_place){.file = source->file},
+	diag_add(d, DIAG_ERROR, &(struct diag_place){source->file, m->at.line, 0},
 		 "the configuration is too large: it needs more than %u MiB",
 		 CONF_MEMORY_MAX >> 20);
 	return -EFBIG;

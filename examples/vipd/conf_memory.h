@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "diag.h"
+
 struct conf_chunk;
 
 #define CONF_MEMORY_MAX (48u << 20) /* bytes that a configuration may need */
@@ -19,7 +21,8 @@ struct conf_memory {
 	struct conf_chunk *chunks;
 	jmp_buf *on_failure;
 	size_t used;
-	bool too_large; /* why it failed: CONF_MEMORY_MAX */
+	bool too_large;	      /* why it failed: CONF_MEMORY_MAX */
+	struct diag_place at; /* the line that is read now */
 };
 
 /* Zeroed; never NULL. */

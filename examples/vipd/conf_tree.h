@@ -1,28 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From a file to statements in blocks: comments, quotes, includes, @ID lines and braces are dealt
- * with here, meaning is not. Braces that do not pair are repaired with the help of the keyword
- * tables: a block word that belongs to an outer block shows where the inner one should have ended.
+ * From lines of words to statements in blocks. Braces that do not pair are repaired with the help of
+ * the keyword tables: a block word that belongs to an outer block shows where the inner one should
+ * have ended.
  */
 #ifndef VIPD_CONF_TREE_H
 #define VIPD_CONF_TREE_H
 
-#include "conf.h"
-#include "conf_memory.h"
+#include "conf_read.h"
 
-#define CONF_DEPTH_MAX 16	/* blocks in blocks */
-#define CONF_INCLUDE_MAX 16	/* files in files */
-#define CONF_BRACES_MAX 4	/* {a,b} in a pattern: each multiplies it */
-#define CONF_FILES_MAX 4096	/* files in all */
-#define CONF_WORDS_MAX 4000000u /* words of all files */
+#define CONF_DEPTH_MAX 16 /* blocks in blocks */
 
 struct conf_block;
-
-struct conf_word {
-	const char *text;
-	struct diag_place at;
-	bool quoted;
-};
 
 /* A statement: its words, and what stands in its braces. */
 struct conf_node {

@@ -32,7 +32,7 @@ static const char *test_verdict(int code)
 
 static int config_test(const struct options *o)
 {
-	const struct conf_source source = {o->file, o->config_id};
+	const struct conf_source source = {.file = o->file, .config_id = o->config_id};
 	FILE *to = o->test_file ? fopen(o->test_file, "we") : stderr;
 	struct diag d = {0};
 	struct conf *c = NULL;

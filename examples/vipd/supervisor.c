@@ -63,7 +63,7 @@ static void check_scripts(const struct conf *c, struct diag *d)
 
 static struct conf *load(const struct options *o)
 {
-	const struct conf_source source = {o->file, o->config_id};
+	const struct conf_source source = {.file = o->file, .config_id = o->config_id};
 	struct diag *d = calloc(1, sizeof(*d));
 	struct conf *c = NULL;
 

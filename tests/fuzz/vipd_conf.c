@@ -53,7 +53,7 @@ static void check_model(const struct conf *c)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static struct diag found[2];
-	struct conf_source source = {.config_id = "fuzz"};
+	struct conf_source source = {.config_id = "fuzz", .random_seed = 1};
 	struct memory_file f;
 	struct conf *c[2];
 

@@ -22,7 +22,7 @@ static struct diag *d;
 static struct conf *read_conf(const char *text)
 {
 	char name[] = "/tmp/vipd-test-XXXXXX";
-	const struct conf_source source = {name, "test"};
+	const struct conf_source source = {.file = name, .config_id = "test"};
 	int fd = mkstemp(name);
 	struct conf *c;
 
@@ -219,7 +219,7 @@ static void blocks_deeper_than_the_limit_are_skipped(void **state)
 static void a_file_that_includes_itself_ends(void **state)
 {
 	char name[] = "/tmp/vipd-test-XXXXXX", text[64];
-	const struct conf_source source = {name, "test"};
+	const struct conf_source source = {.file = name, .config_id = "test"};
 	int fd = mkstemp(name);
 	struct conf *c;
 
@@ -238,7 +238,7 @@ static void a_file_that_includes_itself_ends(void **state)
 static void a_file_that_includes_itself_twice_ends_soon(void **state)
 {
 	char name[] = "/tmp/vipd-test-XXXXXX", text[128];
-	const struct conf_source source = {name, "test"};
+	const struct conf_source source = {.file = name, .config_id = "test"};
 	int fd = mkstemp(name);
 	struct conf *c;
 

@@ -51,7 +51,7 @@ char *__wrap_strdup(const char *s)
 
 static void each_allocation_may_fail(void **state)
 {
-	const struct conf_source source = {file, "test"};
+	const struct conf_source source = {.file = file, .config_id = "test"};
 	static struct diag d;
 	int failures = 0, r = -1;
 

@@ -33,7 +33,7 @@ static const char changed[] = "vrrp_instance Bee { interface eth0\n virtual_rout
 static struct conf *conf_of(const char *text)
 {
 	char name[] = "/tmp/vipd-test-XXXXXX";
-	const struct conf_source source = {name, "test"};
+	const struct conf_source source = {.file = name, .config_id = "test"};
 	struct diag *d = calloc(1, sizeof(*d));
 	int fd = mkstemp(name);
 	struct conf *c;
