@@ -34,6 +34,7 @@ extern "C" {
 #define HA_SERVICES_MAX 65536	     /* services of a table */
 #define HA_DESTS_MAX 8192	     /* destinations of a service */
 #define HA_WEIGHT_MAX 65535	     /* as ipvsadm and keepalived */
+#define HA_SLOTS_MAX 65537	     /* slots of a service's own table */
 #define HA_PERSISTENCE_MAX_S 2678400 /* 31 days, as ipvsadm and keepalived */
 /* Of the names of scheduler and persistence engine, with the NUL (linux/ip_vs.h). */
 #define HA_SERVICE_NAME_SIZE 16
@@ -53,7 +54,9 @@ extern "C" {
  * it is not their router. nftables only; IPVS refuses it.
  */
 #define HA_SERVICE_MASQUERADE 0x10u
-#define HA_SERVICE_FLAGS 0x1fu
+/* The caller says which destination each slot is: ha_service_set_slots(). nftables only; IPVS refuses it. */
+#define HA_SERVICE_SLOTS 0x20u
+#define HA_SERVICE_FLAGS 0x3fu
 
 /*
  * A virtual service. Its key is (family, fwmark) when fwmark is not 0, else (address, protocol,
@@ -69,7 +72,7 @@ struct ha_service_opts {
 	uint16_t port;
 	/* The packets that carry this firewall mark, instead of an address. 0: none. */
 	uint32_t fwmark;
-	/* IPVS's name of it: "rr", "wrr", "lc", "sh", … NULL: "wlc". Copied. */
+	/* IPVS's name of it: "rr", "wrr", "lc", "sh", …; nftables also knows "random". NULL: "wlc". Copied. */
 	const char *scheduler;
 	uint32_t flags; /* HA_SERVICE_… */
 	/* Seconds a client stays with its destination after its last new connection; 0: none. */
@@ -170,6 +173,7 @@ LIBHA_API int ha_service_check(const struct ha_service_opts *s, const struct ha_
 #define HA_CAP_THRESHOLDS (1u << 17)
 #define HA_CAP_MIXED_FAMILY (1u << 18) /* IPv4 behind an IPv6 service and back, by tunnel */
 #define HA_CAP_MASQUERADE (1u << 19)
+#define HA_CAP_SLOTS (1u << 20) /* the caller's own table: HA_SERVICE_SLOTS */
 
 /* ---- Tables ---- */
 
@@ -196,6 +200,14 @@ LIBHA_API int ha_service_add(struct ha_service_table *t, const struct ha_service
 			     struct ha_service **ret_service);
 /* Changes all but the key, which must be the same; the destinations stay. 0, -EINVAL, -E2BIG. */
 LIBHA_API int ha_service_set(struct ha_service *s, const struct ha_service_opts *o);
+/*
+ * Gives a service with HA_SERVICE_SLOTS its table, Maglev's for instance: `n` slots, 1 to HA_SLOTS_MAX, each the number
+ * of a destination in the order of ha_dest_next(), from 0. The scheduler says how a client comes to a slot: "rr" and
+ * "wrr" one after the other, "random", "sh" and "mh" by a hash of the client modulo `n`. Weights do not count. Copied.
+ * Adding or removing a destination forgets the table, and a backend refuses the service until it has another.
+ * 0, -EINVAL (also: not such a service), -ENOMEM.
+ */
+LIBHA_API int ha_service_set_slots(struct ha_service *s, const uint16_t *dests, size_t n);
 /* Removes a service with its destinations; every pointer to them dies. NULL is fine. */
 LIBHA_API void ha_service_remove(struct ha_service *s);
 

@@ -28,6 +28,12 @@ int ha_ipvs_check(const struct ha_service_opts *s, const struct ha_dest_opts *d,
 
 	if (r < 0)
 		return r;
+	if (own_s.flags & HA_SERVICE_SLOTS) {
+		if (ret_reason)
+			*ret_reason = "IPVS fills its own table (mh): a table of slots needs the "
+				      "nftables backend";
+		return -EOPNOTSUPP;
+	}
 	if (own_s.flags & HA_SERVICE_MASQUERADE) {
 		if (ret_reason)
 			*ret_reason = "IPVS keeps the client's address: masquerading needs the "

@@ -6,9 +6,10 @@
 #include "nft/handle.h"
 #include "service/model.h"
 
-#define CAPS                                                                 \
-	(HA_CAP_NAT | HA_CAP_STATEFUL | HA_CAP_PERSISTENCE | HA_CAP_ATOMIC | \
-	 HA_CAP_DEST_COUNTERS | HA_CAP_FWMARK | HA_CAP_ANY_PORT | HA_CAP_MASQUERADE)
+#define CAPS                                                                          \
+	(HA_CAP_NAT | HA_CAP_STATEFUL | HA_CAP_PERSISTENCE | HA_CAP_ATOMIC |          \
+	 HA_CAP_DEST_COUNTERS | HA_CAP_FWMARK | HA_CAP_ANY_PORT | HA_CAP_MASQUERADE | \
+	 HA_CAP_SLOTS)
 
 uint32_t ha_nft_caps(const struct ha_nft *n)
 {
@@ -20,7 +21,7 @@ uint32_t ha_nft_caps(const struct ha_nft *n)
 /* Why a scheduler is refused, or NULL. */
 static const char *scheduler_fault(const char *name)
 {
-	static const char *const known[] = {"rr", "wrr", "sh"};
+	static const char *const known[] = {"rr", "wrr", "random", "sh", "dh", "mh", "fo"};
 	static const char *const counting[] = {"lc",   "wlc",	"sed", "nq",
 					       "lblc", "lblcr", "ovf", "twos"};
 
@@ -31,8 +32,9 @@ static const char *scheduler_fault(const char *name)
 		if (!strcmp(name, counting[i]))
 			return "this scheduler needs the number of live connections, which "
 			       "nftables "
-			       "does not know: use rr, wrr or sh, or the IPVS backend";
-	return "nftables balances with rr, wrr or sh only: use one of these, or the IPVS backend";
+			       "does not know: use rr, wrr, random or sh, or the IPVS backend";
+	return "nftables balances with rr, wrr, random, sh, dh, mh or fo: use one of these, or the "
+	       "IPVS backend";
 }
 
 static const char *service_fault(const struct ha_service_opts *s)
@@ -47,10 +49,16 @@ static const char *service_fault(const struct ha_service_opts *s)
 		       "the packets of a flow together";
 	if (s->flags & HA_SERVICE_SCHED_3)
 		return "no scheduler here knows the third scheduler flag";
+	if (!strcmp(s->scheduler, "mh") && !(s->flags & HA_SERVICE_SLOTS))
+		return "mh needs the caller's table of slots here (HA_SERVICE_SLOTS): use sh, or "
+		       "the IPVS backend";
 	/* What sh does without the fallback flag, IPVS alone does: here it always falls back. */
 	if (s->flags & (HA_SERVICE_SCHED_PORT | HA_SERVICE_SCHED_FALLBACK) &&
-	    strcmp(s->scheduler, "sh") != 0)
-		return "the scheduler flags port and fallback belong to sh";
+	    strcmp(s->scheduler, "sh") != 0 && strcmp(s->scheduler, "mh") != 0)
+		return "the scheduler flags port and fallback belong to sh and mh";
+	if (s->flags & HA_SERVICE_SLOTS &&
+	    (!strcmp(s->scheduler, "fo") || !strcmp(s->scheduler, "dh")))
+		return "a table of slots is drawn from by rr, wrr, random, sh or mh";
 	if (s->persistence_engine)
 		return "persistence engines need the IPVS backend: here a client is its address";
 	return NULL;

@@ -58,16 +58,21 @@ static void forget_all(void *userdata)
 static int take_described_service(struct dump *d, const char *chain, const char *comment)
 {
 	char scheduler[HA_SERVICE_NAME_SIZE], name[NFT_NAME_SIZE];
+	struct service_slots slots;
 	struct ha_service_opts o;
+	struct ha_service *s;
 	int r;
 
-	if (!nft_comment_read_service(comment, &o, scheduler) || ha_nft_check(&o, NULL, NULL) < 0) {
+	if (!nft_comment_read_service(comment, &o, scheduler, &slots) ||
+	    ha_nft_check(&o, NULL, NULL) < 0) {
 		d->damaged = true;
 		return 0;
 	}
 	nft_name_chain(&o, name);
 	d->damaged |= strcmp(name, chain) != 0;
-	r = service_add_unchecked(d->table, &o, true, NULL);
+	r = service_add_unchecked(d->table, &o, true, &s);
+	if (!r)
+		s->slots = slots;
 	if (r == -EEXIST)
 		d->damaged = true;
 	return r == -EEXIST ? 0 : r;

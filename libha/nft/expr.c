@@ -188,14 +188,24 @@ void nft_expr_counter(struct writer *w, const char *name)
 	end(w, e);
 }
 
-void nft_expr_counting(struct writer *w, unsigned int dreg, uint32_t modulus)
+static void generate(struct writer *w, unsigned int dreg, uint32_t modulus, enum nft_ng_types type)
 {
 	struct expr e = begin(w, "numgen");
 
 	put_reg(w, NFTA_NG_DREG, dreg);
 	nl_attr_put_be32(w, NFTA_NG_MODULUS, modulus);
-	nl_attr_put_be32(w, NFTA_NG_TYPE, NFT_NG_INCREMENTAL);
+	nl_attr_put_be32(w, NFTA_NG_TYPE, type);
 	end(w, e);
+}
+
+void nft_expr_counting(struct writer *w, unsigned int dreg, uint32_t modulus)
+{
+	generate(w, dreg, modulus, NFT_NG_INCREMENTAL);
+}
+
+void nft_expr_random(struct writer *w, unsigned int dreg, uint32_t modulus)
+{
+	generate(w, dreg, modulus, NFT_NG_RANDOM);
 }
 
 void nft_expr_hash(struct writer *w, unsigned int sreg, unsigned int len, unsigned int dreg,

@@ -37,8 +37,9 @@ void nft_expr_update(struct writer *w, const char *set, unsigned int sreg, uint6
 /* Counts the packet. */
 void nft_expr_counter(struct writer *w, const char *name);
 
-/* Numbers below `modulus`: one after the other, or from a hash of `len` bytes. */
+/* Numbers below `modulus`: one after the other, at random, or from a hash of `len` bytes. */
 void nft_expr_counting(struct writer *w, unsigned int dreg, uint32_t modulus);
+void nft_expr_random(struct writer *w, unsigned int dreg, uint32_t modulus);
 void nft_expr_hash(struct writer *w, unsigned int sreg, unsigned int len, unsigned int dreg,
 		   uint32_t modulus, uint32_t seed);
 

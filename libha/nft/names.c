@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <netinet/in.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,13 +103,16 @@ static void key_text(const struct ha_service_opts *s, char ret[KEY_TEXT_SIZE])
 	snprintf(ret, KEY_TEXT_SIZE, "%s %s %u", protocol_name(s->protocol), address, s->port);
 }
 
-void nft_comment_service(const struct ha_service_opts *s, char ret[NFT_COMMENT_SIZE])
+void nft_comment_service(const struct ha_service_opts *s, const struct service_slots *slots,
+			 char ret[NFT_COMMENT_SIZE])
 {
-	char key[KEY_TEXT_SIZE];
+	char key[KEY_TEXT_SIZE], table[40] = "";
 
 	key_text(s, key);
-	snprintf(ret, NFT_COMMENT_SIZE, "service %s %s 0x%x %u/%u", key, s->scheduler, s->flags,
-		 s->persistence_s, s->persistence_prefix);
+	if (s->flags & HA_SERVICE_SLOTS)
+		snprintf(table, sizeof(table), " slots %u %016" PRIx64, slots->n, slots->digest);
+	snprintf(ret, NFT_COMMENT_SIZE, "service %s %s 0x%x %u/%u%s", key, s->scheduler, s->flags,
+		 s->persistence_s, s->persistence_prefix, table);
 }
 
 void nft_comment_dest(const struct ha_service_opts *s, const struct ha_dest_opts *d,
@@ -218,12 +222,23 @@ static void expect(struct words *w, const char *what)
 	w->bad |= strcmp(text, what) != 0;
 }
 
+static void read_slots(struct words *w, struct service_slots *ret)
+{
+	char digest[20];
+
+	expect(w, "slots");
+	ret->n = number(w, 10, HA_SLOTS_MAX);
+	word(w, digest, sizeof(digest));
+	ret->digest = strtoull(digest, NULL, 16);
+}
+
 bool nft_comment_read_service(const char *comment, struct ha_service_opts *ret,
-			      char scheduler[HA_SERVICE_NAME_SIZE])
+			      char scheduler[HA_SERVICE_NAME_SIZE], struct service_slots *ret_slots)
 {
 	struct words w = {.at = comment};
 	char again[NFT_COMMENT_SIZE];
 
+	*ret_slots = (struct service_slots){0};
 	*ret = (struct ha_service_opts){.size = sizeof(*ret)};
 	expect(&w, "service");
 	read_key(&w, ret);
@@ -231,9 +246,11 @@ bool nft_comment_read_service(const char *comment, struct ha_service_opts *ret,
 	ret->flags = number(&w, 16, HA_SERVICE_FLAGS);
 	read_persistence(&w, ret);
 	ret->scheduler = scheduler;
+	if (ret->flags & HA_SERVICE_SLOTS)
+		read_slots(&w, ret_slots);
 	if (w.bad || *w.at)
 		return false;
-	nft_comment_service(ret, again); /* the one way to write it */
+	nft_comment_service(ret, ret_slots, again); /* the one way to write it */
 	return !strcmp(comment, again);
 }
 

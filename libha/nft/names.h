@@ -29,8 +29,12 @@ void nft_name_dest(const struct ha_service_opts *s, const struct ha_dest_opts *d
 void nft_name_clients(const struct ha_service_opts *s, const struct ha_dest_opts *d,
 		      char ret[NFT_NAME_SIZE]);
 
-/* "service tcp 192.0.2.1 80 wrr 0x0 300/24", "service mark ipv4 7 rr 0x0 0/0". */
-void nft_comment_service(const struct ha_service_opts *s, char ret[NFT_COMMENT_SIZE]);
+/*
+ * "service tcp 192.0.2.1 80 wrr 0x0 300/24", "service mark ipv4 7 rr 0x0 0/0"; with HA_SERVICE_SLOTS their number and
+ * digest: "service tcp 192.0.2.1 80 mh 0x20 0/0 slots 251 0123456789abcdef".
+ */
+void nft_comment_service(const struct ha_service_opts *s, const struct service_slots *slots,
+			 char ret[NFT_COMMENT_SIZE]);
 /* "destination 10.0.0.1 8080 weight 3 of tcp 192.0.2.1 80". */
 void nft_comment_dest(const struct ha_service_opts *s, const struct ha_dest_opts *d,
 		      char ret[NFT_COMMENT_SIZE]);
@@ -40,7 +44,8 @@ void nft_comment_dest(const struct ha_service_opts *s, const struct ha_dest_opts
  * The scheduler goes to `scheduler`, where ret->scheduler points.
  */
 bool nft_comment_read_service(const char *comment, struct ha_service_opts *ret,
-			      char scheduler[HA_SERVICE_NAME_SIZE]);
+			      char scheduler[HA_SERVICE_NAME_SIZE],
+			      struct service_slots *ret_slots);
 /* ret_service: the key. */
 bool nft_comment_read_dest(const char *comment, struct ha_service_opts *ret_service,
 			   struct ha_dest_opts *ret_dest);

@@ -95,7 +95,13 @@ struct apply {
 
 static int check_step(const struct service_step *step)
 {
-	if (step->kind == HA_STEP_REMOVE_SERVICE || step->kind == HA_STEP_REMOVE_DEST)
+	const struct ha_service *s = step->service;
+
+	if (step->kind == HA_STEP_REMOVE_SERVICE)
+		return 0;
+	if (s->o.flags & HA_SERVICE_SLOTS && ha_dest_count(s) && !s->slots.dests)
+		return -EINVAL;
+	if (step->kind == HA_STEP_REMOVE_DEST)
 		return 0;
 	return ha_nft_check(&step->service->o, step->dest ? &step->dest->o : NULL, NULL);
 }

@@ -12,7 +12,7 @@
 #define PRIORITY_DSTNAT (-100)
 #define PRIORITY_SRCNAT 100
 
-/* sh on every load balancer must choose alike: one seed for all. */
+/* The hashes of every load balancer must choose alike: one seed for all. */
 #define HASH_SEED 0x68617773u
 
 /* Registers, in words: keys, addresses and clients from 0, the number of a slot in 8. */
@@ -337,21 +337,37 @@ size_t nft_service_rules(const struct ha_service *s)
 	return s->o.persistence_s ? 1 + 3 * n : 1 + n;
 }
 
-/* Draws a slot and goes to its destination. */
-static void choose(struct writer *w, const struct ha_service_opts *s, const char *slots, uint32_t n)
+/* By what was asked for: of use where many addresses are one service, by a mark. */
+static void hash_destination(struct writer *w, const struct ha_service_opts *s, uint32_t n)
 {
 	unsigned int len = (unsigned int)ha_ip_len(&s->address);
 
-	if (!strcmp(s->scheduler, "sh")) {
-		bool port = s->flags & HA_SERVICE_SCHED_PORT;
+	nft_expr_payload(w, NFT_PAYLOAD_NETWORK_HEADER, len == 16 ? 24 : 16, len, REG_KEY);
+	nft_expr_hash(w, REG_KEY, len, REG_NUMBER, n, HASH_SEED);
+}
 
-		load_client(w, s, false);
-		if (port)
-			nft_expr_payload(w, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2, REG_KEY + len / 4);
-		nft_expr_hash(w, REG_KEY, port ? len + 4 : len, REG_NUMBER, n, HASH_SEED);
-	} else {
+static void hash_client(struct writer *w, const struct ha_service_opts *s, uint32_t n)
+{
+	unsigned int len = (unsigned int)ha_ip_len(&s->address);
+	bool port = s->flags & HA_SERVICE_SCHED_PORT;
+
+	load_client(w, s, false);
+	if (port)
+		nft_expr_payload(w, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2, REG_KEY + len / 4);
+	nft_expr_hash(w, REG_KEY, port ? len + 4 : len, REG_NUMBER, n, HASH_SEED);
+}
+
+/* Draws a slot and goes to its destination. */
+static void choose(struct writer *w, const struct ha_service_opts *s, const char *slots, uint32_t n)
+{
+	if (!strcmp(s->scheduler, "sh") || !strcmp(s->scheduler, "mh"))
+		hash_client(w, s, n);
+	else if (!strcmp(s->scheduler, "dh"))
+		hash_destination(w, s, n);
+	else if (!strcmp(s->scheduler, "random"))
+		nft_expr_random(w, REG_NUMBER, n);
+	else
 		nft_expr_counting(w, REG_NUMBER, n);
-	}
 	nft_expr_lookup_verdict(w, slots, REG_NUMBER);
 }
 
@@ -373,7 +389,7 @@ static void put_service_rules(struct nft_ruleset *r, const struct ha_service *s,
 		nft_expr_goto(w, name);
 		nft_end_rule(r, w, list);
 	}
-	nft_comment_service(o, comment);
+	nft_comment_service(o, &s->slots, comment);
 	w = nft_begin_rule(r, chain, comment, &list);
 	nft_name_slots(o, name);
 	if (n_slots)
@@ -407,17 +423,25 @@ static void put_slots(struct nft_ruleset *r, const struct ha_service_opts *s,
 	nft_end_elements(&e);
 }
 
+static bool has_slots(const struct ha_service *s)
+{
+	const struct ha_dest *d = NULL;
+
+	if (s->o.flags & HA_SERVICE_SLOTS)
+		return s->slots.n > 0;
+	while ((d = ha_dest_next(s, d)) && !d->o.weight)
+		;
+	return d;
+}
+
 static void put_delete_slots(struct nft_ruleset *r, const struct ha_service *s)
 {
 	char name[NFT_NAME_SIZE];
 
-	for (const struct ha_dest *d = NULL; (d = ha_dest_next(s, d));) {
-		if (d->o.weight) {
-			nft_name_slots(&s->o, name);
-			nft_put_delete_set(r, name);
-			return;
-		}
-	}
+	if (!has_slots(s))
+		return;
+	nft_name_slots(&s->o, name);
+	nft_put_delete_set(r, name);
 }
 
 static const char *masquerade_set(const struct ha_service_opts *s)

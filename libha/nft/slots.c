@@ -50,6 +50,18 @@ static uint64_t weigh(const struct ha_service *s, struct share *shares, size_t *
 	return sum;
 }
 
+/* Of "fo" the first of the greatest weight is left. */
+static size_t keep_greatest(struct share *shares, size_t n)
+{
+	size_t best = 0;
+
+	for (size_t i = 1; i < n; i++)
+		if (shares[i].dest->o.weight > shares[best].dest->o.weight)
+			best = i;
+	shares[0] = (struct share){shares[best].dest, 1};
+	return n ? 1 : 0;
+}
+
 /* Too many slots: to the nearest share of NFT_SLOTS_EXACT, at least one. The new sum. */
 static uint64_t round_shares(struct share *shares, size_t n, uint64_t sum)
 {
@@ -85,7 +97,31 @@ static void spread(const struct share *shares, size_t n, struct place *places)
 	qsort(places, at, sizeof(*places), compare_places);
 }
 
-int nft_slots(const struct ha_service *s, const struct ha_dest ***ret_slots, uint32_t *ret_n)
+/* The caller's own table. */
+static int copy_slots(const struct ha_service *s, const struct ha_dest ***ret_slots,
+		      uint32_t *ret_n)
+{
+	const struct ha_dest **dests = mem_array(ha_dest_count(s) + 1, sizeof(*dests));
+	const struct ha_dest **slots = mem_array(s->slots.n + 1, sizeof(*slots));
+	size_t n = 0;
+
+	if (!dests || !slots) {
+		mem_free(dests);
+		mem_free(slots);
+		return -ENOMEM;
+	}
+	for (const struct ha_dest *d = NULL; (d = ha_dest_next(s, d));)
+		dests[n++] = d;
+	for (uint32_t i = 0; i < s->slots.n; i++)
+		slots[i] = dests[s->slots.dests[i]];
+	mem_free(dests);
+	*ret_slots = slots;
+	*ret_n = s->slots.n;
+	return 0;
+}
+
+static int spread_slots(const struct ha_service *s, const struct ha_dest ***ret_slots,
+			uint32_t *ret_n)
 {
 	struct share *shares = mem_array(ha_dest_count(s) + 1, sizeof(*shares));
 	const struct ha_dest **slots = NULL;
@@ -97,6 +133,8 @@ int nft_slots(const struct ha_service *s, const struct ha_dest ***ret_slots, uin
 	if (!shares)
 		return -ENOMEM;
 	sum = weigh(s, shares, &n);
+	if (!strcmp(s->o.scheduler, "fo"))
+		sum = n = keep_greatest(shares, n);
 	if (sum > NFT_SLOTS_EXACT && sum > n)
 		sum = round_shares(shares, n, sum);
 	if (sum) {
@@ -117,4 +155,10 @@ out:
 	mem_free(places);
 	mem_free(shares);
 	return r;
+}
+
+int nft_slots(const struct ha_service *s, const struct ha_dest ***ret_slots, uint32_t *ret_n)
+{
+	return s->o.flags & HA_SERVICE_SLOTS ? copy_slots(s, ret_slots, ret_n)
+					     : spread_slots(s, ret_slots, ret_n);
 }

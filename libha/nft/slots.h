@@ -12,8 +12,10 @@
 #define NFT_SLOTS_EXACT 4096
 
 /*
- * The slots of a service, spread evenly: of weights 3 and 1, A A B A. "rr" counts every destination of
- * weight above 0 once, the others by weight; without any there are no slots. The caller frees *ret_slots (NULL when there are none). 0 or -ENOMEM.
+ * The slots of a service, spread evenly: of weights 3 and 1, A A B A. "rr" counts every destination of weight above 0
+ * once, "fo" only the first of the greatest weight, the others by weight; without any there are no slots. Those of the
+ * caller's own table (HA_SERVICE_SLOTS) are as they are there. The caller frees *ret_slots (NULL when there are none).
+ * 0 or -ENOMEM.
  */
 int nft_slots(const struct ha_service *s, const struct ha_dest ***ret_slots, uint32_t *ret_n);
 

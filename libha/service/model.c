@@ -169,6 +169,9 @@ static int copy_service(struct ha_service_table *to, const struct ha_service *fr
 		copy->draining = d->draining;
 		copy->drain_until_ns = d->drain_until_ns;
 	}
+	if (from->slots.dests)
+		return ha_service_set_slots(s, from->slots.dests, from->slots.n);
+	s->slots = from->slots;
 	return 0;
 }
 
@@ -268,6 +271,8 @@ int ha_service_set(struct ha_service *s, const struct ha_service_opts *o)
 	if (!same_key(&own, &s->o))
 		return -EINVAL;
 	store(s, &own);
+	if (!(own.flags & HA_SERVICE_SLOTS))
+		service_forget_slots(s);
 	return 0;
 }
 
@@ -279,6 +284,7 @@ void ha_service_remove(struct ha_service *s)
 		return;
 	list_for_each_safe (pos, tmp, &s->dests)
 		ha_dest_remove(container_of(pos, struct ha_dest, node));
+	service_forget_slots(s);
 	hmap_fini(&s->dest_by_key);
 	hmap_remove(&s->table->by_key, &s->by_key);
 	list_remove(&s->node);
@@ -365,6 +371,7 @@ int ha_dest_set(struct ha_service *s, const struct ha_dest_opts *o, struct ha_de
 {
 	struct ha_service_opts service;
 	struct ha_dest_opts own;
+	size_t n = ha_dest_count(s);
 	int r;
 
 	if (!s || !o)
@@ -374,13 +381,17 @@ int ha_dest_set(struct ha_service *s, const struct ha_dest_opts *o, struct ha_de
 		return r;
 	if (!own.port)
 		own.port = s->o.port;
-	return service_dest_set_unchecked(s, &own, ret_dest);
+	r = service_dest_set_unchecked(s, &own, ret_dest);
+	if (ha_dest_count(s) != n)
+		service_forget_slots(s);
+	return r;
 }
 
 void ha_dest_remove(struct ha_dest *d)
 {
 	if (!d)
 		return;
+	service_forget_slots(d->service);
 	hmap_remove(&d->service->dest_by_key, &d->by_key);
 	list_remove(&d->node);
 	mem_free(d);

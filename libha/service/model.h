@@ -16,6 +16,13 @@ struct ha_service_table {
 	struct hmap by_key;
 };
 
+/* The caller's own table; of a dump without `dests`. */
+struct service_slots {
+	uint16_t *dests; /* of each slot the destination, counted in the service's order */
+	uint32_t n;
+	uint64_t digest;
+};
+
 struct ha_service {
 	struct ha_service_table *table;
 	struct list node;
@@ -26,6 +33,7 @@ struct ha_service {
 	struct list dests;
 	struct hmap dest_by_key;
 	struct ha_service_stats stats;
+	struct service_slots slots;
 	bool owned;
 };
 
@@ -63,6 +71,9 @@ int service_dest_set_unchecked(struct ha_service *s, const struct ha_dest_opts *
 /* Whether all but the key is equal. Normal forms. */
 bool service_equal(const struct ha_service_opts *a, const struct ha_service_opts *b);
 bool service_dest_equal(const struct ha_dest_opts *a, const struct ha_dest_opts *b);
+
+/* When the destinations are others, or the service is to have none. */
+void service_forget_slots(struct ha_service *s);
 
 /* What ha_service_check() does, on structs of our own size. */
 int service_check(const struct ha_service_opts *s, const struct ha_dest_opts *d,

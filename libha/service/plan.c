@@ -56,7 +56,7 @@ static int push_service(struct ha_service_plan *p, const struct ha_service *s)
 				    NULL};
 	int r = 0;
 
-	if (!old || !service_equal(&s->o, &old->o))
+	if (!old || !service_equal(&s->o, &old->o) || s->slots.digest != old->slots.digest)
 		r = push(p, &step);
 	for (size_t i = 0; !r && i < sizeof(order) / sizeof(*order); i++)
 		r = push_dests(p, order[i], s, old);

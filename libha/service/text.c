@@ -68,7 +68,7 @@ static void add_service(struct text *t, const struct ha_service_opts *o)
 	} flags[] = {
 	    {HA_SERVICE_ONE_PACKET, "one-packet"}, {HA_SERVICE_SCHED_FALLBACK, "fallback"},
 	    {HA_SERVICE_SCHED_PORT, "port"},	   {HA_SERVICE_SCHED_3, "flag-3"},
-	    {HA_SERVICE_MASQUERADE, "masquerade"},
+	    {HA_SERVICE_MASQUERADE, "masquerade"}, {HA_SERVICE_SLOTS, "slots"},
 	};
 
 	add_key(t, o);
@@ -159,7 +159,9 @@ static void add_service_step(struct text *t, const struct ha_service_step *step)
 		add_service(t, &step->service->o);
 	else
 		add_key(t, &step->service->o);
-	if (edits && step->old_service) {
+	if (edits && step->old_service && service_equal(&step->service->o, &step->old_service->o)) {
+		add(t, " (other slots)");
+	} else if (edits && step->old_service) {
 		add(t, " (was ");
 		add_service(t, &step->old_service->o);
 		add(t, ")");

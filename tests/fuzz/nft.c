@@ -14,11 +14,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void comment_survives(const char *comment)
 {
 	char scheduler[HA_SERVICE_NAME_SIZE], again[NFT_COMMENT_SIZE];
+	struct service_slots slots;
 	struct ha_service_opts s;
 	struct ha_dest_opts d;
 
-	if (nft_comment_read_service(comment, &s, scheduler)) {
-		nft_comment_service(&s, again);
+	if (nft_comment_read_service(comment, &s, scheduler, &slots)) {
+		nft_comment_service(&s, &slots, again);
 		assert(!strcmp(comment, again));
 	}
 	if (nft_comment_read_dest(comment, &s, &d)) {

@@ -100,6 +100,25 @@ check "sh keeps a client on one server" "$(ask 192.0.2.1 80 5 "${sources[@]}" | 
 check "sh uses both servers" "$(ask 192.0.2.1 80 1 "${sources[@]}" | grep -o 'web[12]' | sort -u | wc -l)" 2
 check "a client on the load balancer itself" "$(in_ns lb python3 "$peer" ask 192.0.2.1 80 4 | grep -cE 'web[12]=4')" 1
 
+apply_table "$web random" "$one 1" "$two 3"
+share=$(ask 192.0.2.1 80 100 | sed -n 's/.*web2=//p')
+check "random spreads by weight, about" "$([ "$share" -gt 50 ] && [ "$share" -lt 98 ] && echo yes)" yes
+apply_table "$web fo" "$one 1" "$two 3"
+check "fo takes the greatest weight" "$(ask 192.0.2.1 80 5)" "* web2=5"
+apply_table "$web fo" "$one 1" "$two 0"
+check "and the next when that one is out" "$(ask 192.0.2.1 80 5)" "* web1=5"
+apply_table "$web mh slots=BBABB" "$one 1" "$two 1"
+ask 192.0.2.1 80 2 "${sources[@]}" >"$work/first"
+check "mh keeps a client on one server" "$(grep -cE ' web[12]=2$' "$work/first")" 8
+check "another table of slots is one edit" "$(want "$web mh slots=BBBBB" "$one 1" "$two 1")" "1 steps, result 0"
+check "that says so" "$(head -1 "$work/steps")" "edit service tcp 192.0.2.1:80 mh slots (other slots): done"
+check "mh goes where the caller's table says" "$(ask 192.0.2.1 80 1 "${sources[@]}" | grep -c ' web2=1$')" 8
+apply_table "$web mh slots=BBABB" "$one 1" "$two 1"
+check "the same table chooses alike" "$(ask 192.0.2.1 80 2 "${sources[@]}" | diff - "$work/first")" ""
+apply_table "$web rr slots=AAAB" "$one 1" "$two 1"
+check "rr goes through the caller's table" "$(ask 192.0.2.1 80 40)" "* web1=30 web2=10"
+check "a table without slots is refused" "$(want "$web mh slots=" "$one 1" "$two 1")" "1 steps, result -22"
+
 echo "-- removal leaves connections alive"
 apply_table "$web rr" "$one 1"
 mkfifo "$work/in" "$work/out"

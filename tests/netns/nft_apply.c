@@ -4,7 +4,7 @@
  * (nl_record.h).
  * usage: nft_apply apply | dump | drain ADDRESS PORT SECONDS | session FILE
  *
- *	tcp 192.0.2.1 80 wrr [persistence 300/24] [masquerade] [port]
+ *	tcp 192.0.2.1 80 wrr [300/24] [masquerade] [port] [slots=AAB]
  *	mark ipv4 7 rr
  *	 10.0.0.1 8080 3        a destination: address, port, weight
  *
@@ -44,6 +44,8 @@ static void read_flags(char *words, struct ha_service_opts *o)
 			o->flags |= HA_SERVICE_MASQUERADE;
 		else if (!strcmp(word, "port"))
 			o->flags |= HA_SERVICE_SCHED_PORT;
+		else if (!strncmp(word, "slots=", 6))
+			o->flags |= HA_SERVICE_SLOTS;
 		else if (sscanf(word, "%u/%u", &o->persistence_s, &prefix) == 2)
 			o->persistence_prefix = (uint8_t)prefix;
 	}
@@ -105,13 +107,36 @@ static struct ha_service_table *new_table(void)
 	return t;
 }
 
+static char slots[256]; /* of the service that was read last, as letters */
+
+static void set_slots(struct ha_service *s)
+{
+	uint16_t dests[sizeof(slots)];
+	size_t n = 0;
+
+	for (; slots[n] >= 'A'; n++)
+		dests[n] = (uint16_t)(slots[n] - 'A');
+	if (n && ha_service_set_slots(s, dests, n) < 0)
+		fail(slots, -EINVAL);
+}
+
 /* *last: the service that destinations are of. */
 static void read_line(struct ha_service_table *t, char *line, struct ha_service **last)
 {
-	if (*line == ' ')
+	const char *word;
+
+	if (*line == ' ') {
 		read_dest(*last, line);
-	else if (*line != '\n')
-		*last = read_service(t, line);
+		return;
+	}
+	set_slots(*last);
+	*slots = '\0';
+	if (*line == '\n')
+		return;
+	word = strstr(line, "slots=");
+	if (word)
+		snprintf(slots, sizeof(slots), "%s", word + 6);
+	*last = read_service(t, line);
 }
 
 static struct ha_service_table *read_table(FILE *in)
@@ -122,6 +147,7 @@ static struct ha_service_table *read_table(FILE *in)
 
 	while (fgets(line, sizeof(line), in))
 		read_line(t, line, &last);
+	set_slots(last);
 	return t;
 }
 
@@ -305,6 +331,8 @@ static int session(struct ha_nft *n, const char *file)
 		fail(file, -errno);
 	for (unsigned int i = 1; fgets(line, sizeof(line), in); i++) {
 		if (!strncmp(line, "= ", 2)) {
+			set_slots(last);
+			*slots = '\0';
 			expect_result(n, want, line + 2, i);
 			ha_service_table_free(want);
 			want = new_table();

@@ -65,6 +65,57 @@ static void slots_follow_the_weights_evenly(void **state)
 	}
 }
 
+static void failover_is_the_first_of_the_greatest_weight(void **state)
+{
+	char text[64];
+
+	(void)state;
+	slots_text(
+	    "tcp 192.0.2.1 80 fo\n 10.0.0.1 80 NAT 1\n 10.0.0.2 80 NAT 3\n 10.0.0.3 80 NAT 3",
+	    text);
+	assert_string_equal(text, "B");
+	slots_text("tcp 192.0.2.1 80 fo\n 10.0.0.1 80 NAT 0", text);
+	assert_string_equal(text, "");
+}
+
+static struct ha_service_table *with_slots(const uint16_t *dests, size_t n)
+{
+	struct ha_service_opts o = service_of("tcp 192.0.2.1 80 mh");
+	struct ha_dest_opts a = dest_of("10.0.0.1 80 NAT 1"), b = dest_of("10.0.0.2 80 NAT 1");
+	struct ha_service_table *t = table_of("");
+	struct ha_service *s;
+
+	o.flags = HA_SERVICE_SLOTS;
+	assert_int_equal(ha_service_add(t, &o, &s), 0);
+	assert_int_equal(ha_dest_set(s, &a, NULL), 0);
+	assert_int_equal(ha_dest_set(s, &b, NULL), 0);
+	assert_int_equal(ha_service_set_slots(s, dests, n), 0);
+	return t;
+}
+
+static void the_callers_slots_are_taken_and_described(void **state)
+{
+	static const uint16_t dests[] = {1, 0, 1};
+	struct ha_service_table *t = with_slots(dests, 3);
+	const struct ha_service *s = ha_service_next(t, NULL);
+	const struct ha_dest **slots;
+	char comment[NFT_COMMENT_SIZE], scheduler[HA_SERVICE_NAME_SIZE];
+	struct service_slots again;
+	struct ha_service_opts o;
+	uint32_t n;
+
+	(void)state;
+	assert_int_equal(nft_slots(s, &slots, &n), 0);
+	assert_int_equal(n, 3);
+	assert_ptr_equal(slots[1], ha_dest_next(s, NULL));
+	assert_ptr_equal(slots[0], slots[2]);
+	free(slots);
+	nft_comment_service(&s->o, &s->slots, comment);
+	assert_true(nft_comment_read_service(comment, &o, scheduler, &again));
+	assert_true(again.n == 3 && again.digest == s->slots.digest && !again.dests);
+	ha_service_table_free(t);
+}
+
 static void too_many_slots_are_rounded(void **state)
 {
 	struct ha_service_table *t =
@@ -105,15 +156,16 @@ static void services_describe_themselves(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct ha_service_opts o = service_of(rows[i].service), again;
+		struct service_slots slots = {0};
 		char name[NFT_NAME_SIZE], comment[NFT_COMMENT_SIZE],
 		    scheduler[HA_SERVICE_NAME_SIZE];
 
 		service_normalize(&o);
 		nft_name_chain(&o, name);
 		assert_string_equal(name, rows[i].name);
-		nft_comment_service(&o, comment);
+		nft_comment_service(&o, &slots, comment);
 		assert_string_equal(comment, rows[i].comment);
-		assert_true(nft_comment_read_service(comment, &again, scheduler));
+		assert_true(nft_comment_read_service(comment, &again, scheduler, &slots));
 		assert_true(service_equal(&o, &again));
 		nft_name_chain(&again, name);
 		assert_string_equal(name, rows[i].name);
@@ -160,6 +212,10 @@ static void foreign_comments_are_not_taken_for_ours(void **state)
 	    "service mark ipv5 7 rr 0x0 0/0",
 	    "service tcp 192.0.2.1 80 wrr 0x100 0/0",
 	    "service tcp 192.0.2.1 80 wrr 0x0 99999999999999999999/0",
+	    "service tcp 192.0.2.1 80 mh 0x20 0/0",
+	    "service tcp 192.0.2.1 80 mh 0x20 0/0 slots 251 123",
+	    "service tcp 192.0.2.1 80 mh 0x20 0/0 slots 65538 0123456789abcdef",
+	    "service tcp 192.0.2.1 80 mh 0x0 0/0 slots 251 0123456789abcdef",
 	};
 	static const char *const dest[] = {
 	    "destination",
@@ -169,12 +225,13 @@ static void foreign_comments_are_not_taken_for_ours(void **state)
 	    "destination 10.0.0.1 80 weight 1 of tcp 192.0.2.1 80 x",
 	};
 	char scheduler[HA_SERVICE_NAME_SIZE];
+	struct service_slots slots;
 	struct ha_service_opts s;
 	struct ha_dest_opts d;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(service) / sizeof(*service); i++)
-		assert_false(nft_comment_read_service(service[i], &s, scheduler));
+		assert_false(nft_comment_read_service(service[i], &s, scheduler, &slots));
 	for (size_t i = 0; i < sizeof(dest) / sizeof(*dest); i++)
 		assert_false(nft_comment_read_dest(dest[i], &s, &d));
 }
@@ -420,13 +477,15 @@ static void the_default_scheduler_is_refused_too(void **state)
 	(void)state;
 	s.scheduler = NULL;
 	assert_int_equal(ha_nft_check(&s, NULL, &reason), -EOPNOTSUPP);
-	assert_non_null(strstr(reason, "rr, wrr or sh"));
+	assert_non_null(strstr(reason, "rr, wrr, random or sh"));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(slots_follow_the_weights_evenly),
+	    cmocka_unit_test(failover_is_the_first_of_the_greatest_weight),
+	    cmocka_unit_test(the_callers_slots_are_taken_and_described),
 	    cmocka_unit_test(too_many_slots_are_rounded),
 	    cmocka_unit_test(services_describe_themselves),
 	    cmocka_unit_test(the_longest_destination_describes_itself),
