@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2034,SC2154
 # SPDX-License-Identifier: MIT
 # VRRP beside a peer: how soon a backup speaks, what an advert costs, how a crowd begins, and whether a busy machine fools it.
 # Sourced by tools/bench, which brings `ours`, `peer`, `rounds`, `minutes` and the lab. Times are those of the wire: a capture on
@@ -17,7 +17,7 @@ settle() { sleep "$(calc "$1 * 4 + 0.3 + $1 * ($SRANDOM % 1000) / 1000")"; } # a
 
 # ---------------------------------------------------------------- takeover
 
-takeover_once() { # EVENT ADVERT_INT: milliseconds in `result`; r1 is MASTER before and after
+takeover_once() { # EVENT ADVERT_INT THEORY_MS: milliseconds in `result`; r1 is MASTER before and after
     local since
     settle "$2"
     wire_start takeover
@@ -27,8 +27,8 @@ takeover_once() { # EVENT ADVERT_INT: milliseconds in `result`; r1 is MASTER bef
     death) lab_cut r1 eth0 ;;
     stop) kill -TERM "${vipd_pid[r1]}" ;;
     esac
+    sleep "$(calc "$3 / 1000 + 0.1")" # who asks meanwhile takes the CPU from those who are measured
     wait_for 30 "r2 takes over" has_address r2 "$vip" || fail "r2 takes over" "$(holders "$vip" r1 r2)"
-    sleep 0.1
     adverts_stop
     result=$(adverts_py takeover "$wire" 10.9.0.1 10.9.0.2 "$since")
     case $1 in
@@ -38,15 +38,30 @@ takeover_once() { # EVENT ADVERT_INT: milliseconds in `result`; r1 is MASTER bef
     wait_for 30 "r1 is MASTER again" only_on "$vip" r1 r2 || fail "$program: r1 is MASTER again" "$(holders "$vip" r1 r2)"
 }
 
-takeover_of() { # PROGRAM EVENT ADVERT_INT: `samples`
-    local program=$1 i
-    samples=()
+takeover_lane() { # LANE ROUNDS PROGRAM EVENT ADVERT_INT THEORY_MS: a pair of its own; prints what each round took
+    local program=$3 i
+    lab_machines=() lab_cables=()
+    network "hwbench$$x$1"
+    prepare_pair
     pair_start "$program"
-    for ((i = 0; i < rounds; i++)); do
-        takeover_once "$2" "$3"
-        samples+=("$result")
+    for ((i = 0; i < $2; i++)); do
+        takeover_once "$4" "$5" "$6"
+        echo "$result"
     done
     pair_stop
+}
+takeover_of() { # PROGRAM EVENT ADVERT_INT THEORY_MS: `samples`, of as many pairs side by side as do not disturb each other
+    local lane lanes=1 lane_pids=() out=$LAB_DIR/lane status=0
+    case $3 in 1) lanes=10 ;; 0.1) lanes=4 ;; esac
+    [ $lanes -le "$rounds" ] || lanes=$rounds
+    for ((lane = 0; lane < lanes; lane++)); do
+        (takeover_lane $lane $(((rounds + lanes - 1 - lane) / lanes)) "$@") >"$out$lane" &
+        lane_pids+=($!)
+        sleep 0.3
+    done
+    for lane in "${lane_pids[@]}"; do wait "$lane" || status=1; done
+    [ $status = 0 ] || fail "$(basename "$1"): every pair of routers ends well" "see above"
+    mapfile -t samples < <(for ((lane = 0; lane < lanes; lane++)); do cat "$out$lane"; done)
 }
 
 vrrp_takeover() {
@@ -56,12 +71,11 @@ vrrp_takeover() {
     for advert in ${ADVERTS:-1 0.1 0.01}; do
         version=3
         [ "$advert" != 1 ] || version=2
-        prepare_pair
         for event in death stop; do
             theory=$(calc "$advert * 1000 * (156 / 256 + ($([ $event = death ] && echo 3 || echo 0)))")
-            takeover_of "$ours" $event "$advert"
+            takeover_of "$ours" $event "$advert" "$theory"
             mine=$(quantiles "${samples[@]}")
-            takeover_of "$peer" $event "$advert"
+            takeover_of "$peer" $event "$advert" "$theory"
             theirs=$(quantiles "${samples[@]}")
             read -r _ a <<<"$mine"
             read -r _ b <<<"$theirs"
