@@ -162,13 +162,25 @@ static void on_retry(struct loop *l, void *userdata)
 
 /* ---- Start ---- */
 
-/* Reads a program's or library's pages in, so that a takeover reads no disk. */
+static bool authenticates(const struct conf *c)
+{
+	for (const struct conf_instance *i = c->instances; i; i = i->next)
+		if (i->auth_ah)
+			return true;
+	return false;
+}
+
+/*
+ * Reads a program's or library's pages in, so that a takeover reads no disk. libcrypto would be 2 MB for
+ * nothing where nobody authenticates.
+ */
 static int populate(struct dl_phdr_info *info, size_t size, void *userdata)
 {
 	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;
 
 	(void)size;
-	(void)userdata;
+	if (strstr(info->dlpi_name, "/libcrypto.so") && !authenticates(userdata))
+		return 0;
 	for (int i = 0; i < info->dlpi_phnum; i++) {
 		uintptr_t from = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
 		uintptr_t to = from + info->dlpi_phdr[i].p_memsz;
@@ -185,14 +197,14 @@ static int populate(struct dl_phdr_info *info, size_t size, void *userdata)
  * supervisor's memory still shares with us. Without the right to raise the limit, allocation would fail
  * after the privilege is gone: then *raised is false, and lock_rest is for what set_up made.
  */
-static void lock_memory(bool *raised)
+static void lock_memory(const struct birth *b, bool *raised)
 {
 	const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
 
 	*raised = setrlimit(RLIMIT_MEMLOCK, &all) == 0;
 	if (mlockall(MCL_CURRENT | MCL_ONFAULT | (*raised ? MCL_FUTURE : 0)) < 0)
 		log_debug("cannot lock memory: %s", strerror(errno));
-	dl_iterate_phdr(populate, NULL);
+	dl_iterate_phdr(populate, (void *)(uintptr_t)b->conf);
 }
 
 static void lock_rest(bool raised)
@@ -272,7 +284,7 @@ int vrrp_main(const struct birth *b)
 
 	shared_leave_checks(b->shared);
 	be_punctual(b);
-	lock_memory(&raised);
+	lock_memory(b, &raised);
 	r = set_up(&v);
 	lock_rest(raised);
 	if (r >= 0)
