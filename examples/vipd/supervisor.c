@@ -27,15 +27,7 @@
 #include "sd_notify.h"
 #include "supervisor_state.h"
 
-#define SECOND_NS UINT64_C(1000000000)
-#define STABLE_NS (60 * SECOND_NS) /* who lived so long is started again at once */
-#define BACKOFF_MAX_S 60u
-#define STOP_PATIENCE_NS (5 * SECOND_NS)
-#define SCRIPTS_PATIENCE_NS SECOND_NS /* keepalived's, for STOP scripts */
 #define MESSAGES_PER_TURN 1024
-
-static void start_child(struct supervisor *s, enum role role);
-static void advance(struct supervisor *s);
 
 /* ---- Configuration ---- */
 
@@ -61,7 +53,7 @@ static void check_scripts(const struct conf *c, struct diag *d)
 			 "enable_script_security is set, and others than root may change a script");
 }
 
-static struct conf *load(const struct options *o)
+struct conf *supervisor_load(const struct options *o)
 {
 	const struct conf_source source = {.file = o->file, .config_id = o->config_id};
 	struct diag *d = calloc(1, sizeof(*d));
@@ -84,7 +76,7 @@ static struct conf *load(const struct options *o)
 }
 
 /* The kernel's IPVS is a module that nobody loads by itself. Silent: nftables is there, too. */
-static void load_ipvs(const struct conf *c)
+void supervisor_load_ipvs(const struct conf *c)
 {
 	int status;
 	pid_t pid;
@@ -104,204 +96,6 @@ static void load_ipvs(const struct conf *c)
 	}
 	if (pid > 0)
 		waitpid(pid, &status, 0);
-}
-
-/* ---- Children ---- */
-
-static struct ends ends_of(const struct supervisor *s, enum role role)
-{
-	struct ends e = {.control = s->control[role][1], .kernel = -1, .vrrp = -1, .health = -1};
-
-	if (role == ROLE_KERNEL) {
-		e.vrrp = s->vrrp_kernel[1];
-		e.health = s->health_kernel[1];
-	} else {
-		e.kernel = role == ROLE_VRRP ? s->vrrp_kernel[0] : s->health_kernel[0];
-	}
-	return e;
-}
-
-static _Noreturn void become(struct supervisor *s, enum role role)
-{
-	static int (*const main_of[])(const struct birth *) = {kernel_main, vrrp_main, health_main};
-	const struct birth b = {.options = s->options,
-				.conf = s->conf,
-				.old = s->old,
-				.shared = s->shared,
-				.tracks = trackers_states(s->trackers),
-				.fresh = s->fresh,
-				.ends = ends_of(s, role)};
-
-	process_become(role, &b.ends);
-	_exit(main_of[role](&b));
-}
-
-static const char *pid_file_of(const struct supervisor *s, enum role role)
-{
-	return role == ROLE_VRRP     ? s->options->vrrp_pid_file
-	       : role == ROLE_HEALTH ? s->options->check_pid_file
-				     : NULL;
-}
-
-/* What nobody took any more is not for the next one. */
-static void drain(int fd)
-{
-	struct msg m;
-
-	while (msg_receive(fd, &m, NULL) > 0)
-		;
-}
-
-static void tell(const struct supervisor *s, enum role role, enum msg_type type, int32_t value)
-{
-	const struct msg m = {.type = type, .value = value};
-
-	if (s->child[role].pid && msg_send(s->control[role][0], &m, -1) < 0)
-		log_err("%s does not listen", role_name(role));
-}
-
-/* A vrrp that is being replaced does not answer: its successor is asked again. */
-static void ask_stats(struct supervisor *s)
-{
-	s->stats_wanted = true;
-	s->stats_due = s->child[ROLE_VRRP].pid ? s->conf->n_instances : 0;
-	tell(s, ROLE_VRRP, MSG_STATS, 0);
-}
-
-static void start_child(struct supervisor *s, enum role role)
-{
-	struct child *c = &s->child[role];
-	pid_t pid;
-
-	drain(s->control[role][1]);
-	pid = fork();
-	if (!pid)
-		become(s, role);
-	c->started_ns = loop_clock_ns();
-	if (pid < 0) {
-		log_err("cannot start %s: %s", role_name(role), strerror(errno));
-		loop_arm(c->timer, c->started_ns + SECOND_NS);
-		return;
-	}
-	c->pid = pid;
-	if (pid_file_of(s, role))
-		pidfile_write(pid_file_of(s, role), -1, pid);
-	if (role == ROLE_VRRP && s->stats_wanted)
-		ask_stats(s);
-}
-
-static void start_all(struct supervisor *s)
-{
-	s->child[ROLE_VRRP].wanted = s->options->vrrp && s->conf->n_instances;
-	s->child[ROLE_HEALTH].wanted = s->options->check && s->conf->n_virtuals;
-	s->child[ROLE_KERNEL].wanted = true;
-	for (int r = 0; r < N_ROLES; r++) {
-		s->child[r].backoff_s = 0;
-		if (s->child[r].wanted)
-			start_child(s, (enum role)r);
-	}
-}
-
-/*
- * Nobody speaks for so long that the other node takes over: two must not hold an address, so it goes
- * here, and the successor begins anew.
- */
-static void let_go(struct supervisor *s, unsigned wait_s)
-{
-	struct msg m = {.type = MSG_HOLD, .value = 0};
-
-	for (const struct conf_instance *i = s->conf->instances; i; i = i->next, m.index++) {
-		if (i->advert_ms * i->down_timer_adverts > (int64_t)wait_s * 1000)
-			continue;
-		shared_forget_router(s->shared, m.index);
-		if (s->child[ROLE_KERNEL].pid)
-			msg_send(s->control[ROLE_KERNEL][0], &m, -1);
-	}
-}
-
-/* At once if it lived for a minute, else after 0, 1, 2, 4 … 60 s, as keepalived. */
-static void start_again(struct supervisor *s, struct child *c)
-{
-	uint64_t now = loop_clock_ns();
-	unsigned wait_s;
-
-	if (now - c->started_ns > STABLE_NS)
-		c->backoff_s = 0;
-	wait_s = c->backoff_s;
-	c->backoff_s = wait_s ? wait_s * 2 : 1;
-	if (c->backoff_s > BACKOFF_MAX_S)
-		c->backoff_s = BACKOFF_MAX_S;
-	if (wait_s) {
-		log_warn("%s is started again in %u s", role_name(c->role), wait_s);
-		if (c->role == ROLE_VRRP)
-			let_go(s, wait_s);
-		loop_arm(c->timer, now + wait_s * SECOND_NS);
-		return;
-	}
-	start_child(s, c->role);
-	if (c->role == ROLE_KERNEL) {
-		tell(s, ROLE_VRRP, MSG_RESYNC, 0);
-		tell(s, ROLE_HEALTH, MSG_RESYNC, 0);
-	}
-}
-
-static void on_child_timer(struct loop *l, void *userdata)
-{
-	struct child *c = userdata;
-
-	(void)l;
-	if (c->supervisor->phase != PHASE_RUN || c->pid || !c->wanted)
-		return;
-	start_child(c->supervisor, c->role);
-	if (c->role == ROLE_KERNEL) {
-		tell(c->supervisor, ROLE_VRRP, MSG_RESYNC, 0);
-		tell(c->supervisor, ROLE_HEALTH, MSG_RESYNC, 0);
-	}
-}
-
-static void begin_stop(struct supervisor *s, int result);
-
-static void on_child_end(struct supervisor *s, struct child *c, int status)
-{
-	c->pid = 0;
-	if (c->role == ROLE_VRRP)
-		s->fresh = s->phase == PHASE_RELOAD && WIFEXITED(status) && !WEXITSTATUS(status);
-	if (s->phase != PHASE_RUN) {
-		advance(s);
-		return;
-	}
-	if (WIFSIGNALED(status))
-		log_err("%s was killed by signal %d", role_name(c->role), WTERMSIG(status));
-	else
-		log_err("%s ended with status %d", role_name(c->role), WEXITSTATUS(status));
-	if (s->options->dont_respawn) {
-		begin_stop(s, EXIT_FATAL);
-		return;
-	}
-	/* The kernel process claims what its predecessor put there. */
-	if (c->role == ROLE_KERNEL)
-		s->old = s->conf;
-	start_again(s, c);
-}
-
-static void reap(struct supervisor *s)
-{
-	int status;
-	pid_t pid;
-
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		bool known = false;
-
-		for (int r = 0; r < N_ROLES && !known; r++) {
-			known = s->child[r].pid == pid;
-			if (known)
-				on_child_end(s, &s->child[r], status);
-		}
-		if (!known && !scripts_reap(s->scripts, pid, status))
-			trackers_reap(s->trackers, pid, status);
-	}
-	if (s->phase == PHASE_SCRIPTS)
-		advance(s);
 }
 
 /* ---- Messages ---- */
@@ -337,7 +131,7 @@ static void take_message(struct supervisor *s, enum role from, const struct msg 
 		log_warn("%s said something that it must not (%u)", role_name(from), m->type);
 }
 
-static void read_messages(struct supervisor *s, enum role from)
+void supervisor_read(struct supervisor *s, enum role from)
 {
 	struct msg m;
 
@@ -353,10 +147,10 @@ static void on_message(struct loop *l, int fd, uint32_t events, void *userdata)
 	(void)l;
 	(void)fd;
 	(void)events;
-	read_messages(c->supervisor, c->role);
+	supervisor_read(c->supervisor, c->role);
 }
 
-static void on_track(void *userdata, uint32_t index, bool ok)
+void supervisor_on_track(void *userdata, uint32_t index, bool ok)
 {
 	struct supervisor *s = userdata;
 	bool vrrp = index < s->conf->n_scripts;
@@ -369,245 +163,6 @@ static void on_track(void *userdata, uint32_t index, bool ok)
 		log_err("%s does not listen", role_name(role));
 }
 
-/* ---- Phases: reload and stop ---- */
-
-static void kill_late(struct supervisor *s)
-{
-	for (int r = 0; r < N_ROLES; r++) {
-		if (!s->child[r].pid)
-			continue;
-		log_err("%s does not end: killed", role_name((enum role)r));
-		kill(s->child[r].pid, SIGKILL);
-	}
-}
-
-static void on_deadline(struct loop *l, void *userdata)
-{
-	struct supervisor *s = userdata;
-
-	(void)l;
-	if (s->phase == PHASE_SCRIPTS)
-		loop_stop(s->loop, s->result);
-	else
-		kill_late(s);
-}
-
-static void begin_stop(struct supervisor *s, int result)
-{
-	if (s->phase == PHASE_RELOAD || s->phase == PHASE_EXCHANGE) {
-		s->stop_again = true; /* when there is somebody again who can give things back */
-		return;
-	}
-	if (s->phase != PHASE_RUN)
-		return;
-	sd_notify_send("STOPPING=1");
-	s->phase = PHASE_STOP;
-	s->result = result;
-	if (!s->child[ROLE_KERNEL].pid) /* it died, and was to be started again later */
-		start_child(s, ROLE_KERNEL);
-	tell(s, ROLE_HEALTH, MSG_STOP, MSG_STOP_RELEASE);
-	tell(s, ROLE_VRRP, MSG_STOP, MSG_STOP_RELEASE);
-	loop_arm(s->deadline, loop_clock_ns() + STOP_PATIENCE_NS);
-	advance(s);
-}
-
-/* omega: at the end the scripts for "down" run, too. */
-static void run_omega(struct supervisor *s)
-{
-	uint32_t n = 0;
-
-	for (const struct conf_virtual *v = s->conf->virtuals; v; v = v->next, n++) {
-		uint32_t real = 0;
-
-		if (!v->omega)
-			continue;
-		for (const struct conf_real *r = v->reals; r; r = r->next)
-			notify_real(s, n, real++, false);
-		notify_quorum(s, n, false);
-	}
-}
-
-/* What is known of an instance goes on when the instance does (shared.h). */
-static struct heard heard_of_instance(const struct supervisor *s, const struct conf_instance *i)
-{
-	size_t n = 0;
-
-	for (const struct conf_instance *old = s->conf->instances; old; old = old->next, n++)
-		if (old->vrid == i->vrid && old->family == i->family &&
-		    !strcmp(old->interface, i->interface))
-			return s->instance[n];
-	return (struct heard){0};
-}
-
-static struct heard heard_of_group(const struct supervisor *s, const char *name)
-{
-	size_t n = 0;
-
-	for (const struct conf_group *old = s->conf->groups; old; old = old->next, n++)
-		if (!strcmp(old->name, name))
-			return s->group[n];
-	return (struct heard){0};
-}
-
-static int make_heard(struct supervisor *s, const struct conf *c)
-{
-	struct heard *instance = calloc(c->n_instances + 1, sizeof(*instance));
-	struct heard *group = calloc(c->n_groups + 1, sizeof(*group));
-	size_t n = 0;
-
-	if (!instance || !group) {
-		free(instance);
-		free(group);
-		return -ENOMEM;
-	}
-	for (const struct conf_instance *i = c->instances; i && s->instance; i = i->next)
-		instance[n++] = heard_of_instance(s, i);
-	n = 0;
-	for (const struct conf_group *g = c->groups; g && s->group; g = g->next)
-		group[n++] = heard_of_group(s, g->name);
-	free(s->instance);
-	free(s->group);
-	s->instance = instance;
-	s->group = group;
-	return 0;
-}
-
-static void take_next(struct supervisor *s)
-{
-	struct trackers *old_trackers = s->trackers, *trackers;
-	int r = trackers_new(s->loop, s->scripts, s->next, old_trackers, on_track, s, &trackers);
-
-	/* Last, since nothing can fail after it: its arrays are as long as the new configuration. */
-	if (r >= 0 && make_heard(s, s->next) < 0) {
-		trackers_free(trackers);
-		r = -ENOMEM;
-	}
-	if (r < 0) {
-		log_err("out of memory: the old configuration goes on");
-		conf_free(s->next);
-		shared_free(s->next_shared);
-	} else {
-		trackers_free(old_trackers);
-		s->trackers = trackers;
-		scripts_configure(s->scripts, s->next);
-		s->conf = s->next;
-		shared_free(s->shared);
-		s->shared = s->next_shared;
-	}
-	s->next = NULL;
-	s->next_shared = NULL;
-}
-
-static void finish_reload(struct supervisor *s)
-{
-	struct conf *old = s->conf;
-
-	/* Again: vrrp has written down where it stands since. */
-	shared_free(s->next_shared);
-	s->next_shared = NULL;
-	if (shared_new(s->next, s->shared, &s->next_shared) < 0) {
-		log_err("out of memory: the old configuration goes on");
-		conf_free(s->next);
-		s->next = NULL;
-	} else {
-		take_next(s);
-	}
-	for (int i = 0; i < 2; i++) {
-		drain(s->vrrp_kernel[i]); /* numbers of the old configuration */
-		drain(s->health_kernel[i]);
-	}
-	s->phase = PHASE_RUN;
-	loop_arm(s->deadline, LOOP_NEVER);
-	s->old = old;
-	start_all(s);
-	s->old = NULL;
-	if (s->conf != old) {
-		conf_free(old);
-		log_notice("reloaded %s", s->options->file);
-	}
-	sd_notify_send("READY=1");
-	if (s->stop_again)
-		begin_stop(s, 0);
-	else if (s->reload_again)
-		raise(SIGHUP);
-	s->reload_again = false;
-}
-
-/* The next step, when the processes of this one have ended. */
-static void advance(struct supervisor *s)
-{
-	if (s->child[ROLE_VRRP].pid || s->child[ROLE_HEALTH].pid)
-		return;
-	read_messages(s, ROLE_VRRP); /* their last words */
-	read_messages(s, ROLE_HEALTH);
-	if (s->phase == PHASE_STOP) {
-		s->phase = PHASE_CLEAR;
-		run_omega(s);
-		tell(s, ROLE_KERNEL, MSG_STOP, MSG_STOP_RELEASE);
-		loop_arm(s->deadline, loop_clock_ns() + STOP_PATIENCE_NS);
-	} else if (s->phase == PHASE_RELOAD) {
-		s->phase = PHASE_EXCHANGE;
-		tell(s, ROLE_KERNEL, MSG_STOP, MSG_STOP_RELOAD);
-		loop_arm(s->deadline, loop_clock_ns() + STOP_PATIENCE_NS);
-	}
-	if (s->child[ROLE_KERNEL].pid)
-		return;
-	if (s->phase == PHASE_EXCHANGE) {
-		finish_reload(s);
-		return;
-	}
-	if (s->phase == PHASE_CLEAR) {
-		s->phase = PHASE_SCRIPTS;
-		loop_arm(s->deadline, loop_clock_ns() + SCRIPTS_PATIENCE_NS);
-	}
-	if (s->phase == PHASE_SCRIPTS && scripts_idle(s->scripts))
-		loop_stop(s->loop, s->result);
-}
-
-/*
- * A file that was cut short, or is empty, would take every address and service away: that is never what a
- * reload is for.
- */
-static struct conf *load_next(const struct supervisor *s)
-{
-	struct conf *next = load(s->options);
-
-	if (!next || next->n_instances || next->n_virtuals ||
-	    !(s->conf->n_instances + s->conf->n_virtuals))
-		return next;
-	log_err(
-	    "%s has no vrrp_instance and no virtual_server left: to give up all of them, stop vipd",
-	    s->options->file);
-	conf_free(next);
-	return NULL;
-}
-
-static void begin_reload(struct supervisor *s)
-{
-	if (s->phase != PHASE_RUN) {
-		s->reload_again = s->phase == PHASE_RELOAD || s->phase == PHASE_EXCHANGE;
-		return;
-	}
-	sd_notify_send("RELOADING=1");
-	s->next = load_next(s);
-	if (s->next && !s->conf->n_virtuals)
-		load_ipvs(s->next);
-	/* The keys tell the old vrrp which of its routers go on. */
-	if (!s->next || shared_new(s->next, s->shared, &s->next_shared) < 0) {
-		log_err("%s is not taken: the old configuration goes on", s->options->file);
-		conf_free(s->next);
-		s->next = NULL;
-		sd_notify_send("READY=1");
-		return;
-	}
-	s->phase = PHASE_RELOAD;
-	s->fresh = false; /* until vrrp has written down where it stands */
-	tell(s, ROLE_HEALTH, MSG_STOP, MSG_STOP_RELOAD);
-	tell(s, ROLE_VRRP, MSG_STOP, MSG_STOP_RELOAD);
-	loop_arm(s->deadline, loop_clock_ns() + STOP_PATIENCE_NS);
-	advance(s);
-}
-
 /* ---- Signals ---- */
 
 static void on_signal(struct loop *l, const struct signalfd_siginfo *info, void *userdata)
@@ -618,27 +173,27 @@ static void on_signal(struct loop *l, const struct signalfd_siginfo *info, void 
 	(void)l;
 	switch (number) {
 	case SIGCHLD:
-		reap(s);
+		children_reap(s);
 		break;
 	case SIGHUP:
-		begin_reload(s);
+		phase_reload(s);
 		break;
 	case SIGTERM:
 	case SIGINT:
 		log_notice("stopping");
-		begin_stop(s, 0);
+		phase_stop(s, 0);
 		break;
 	case SIGUSR1:
 		dump_data(s);
 		break;
 	case SIGUSR2:
 		s->stats_json = false;
-		ask_stats(s);
+		child_ask_stats(s);
 		break;
 	default:
 		if (number == SIGRTMIN + 2) {
 			s->stats_json = true;
-			ask_stats(s);
+			child_ask_stats(s);
 			break;
 		}
 		log_warn("this signal of keepalived is not supported by this version: ignored");
@@ -672,7 +227,7 @@ static int make_pairs(struct supervisor *s)
 		struct child *c = &s->child[i];
 
 		*c = (struct child){.supervisor = s, .role = (enum role)i};
-		r = loop_add_timer(s->loop, on_child_timer, c, &c->timer);
+		r = loop_add_timer(s->loop, child_on_timer, c, &c->timer);
 		if (r >= 0)
 			r = loop_add_fd(s->loop, s->control[i][0], EPOLLIN, on_message, c, NULL);
 	}
@@ -688,17 +243,17 @@ static int set_up(struct supervisor *s)
 	if (r >= 0)
 		r = make_pairs(s);
 	if (r >= 0)
-		r = loop_add_timer(s->loop, on_deadline, s, &s->deadline);
+		r = loop_add_timer(s->loop, phase_on_deadline, s, &s->deadline);
 	if (r >= 0)
 		r = shared_new(s->conf, NULL, &s->shared);
 	if (r >= 0)
-		r = make_heard(s, s->conf);
+		r = phase_make_heard(s, s->conf);
 	if (r >= 0)
 		r = scripts_new(s->loop, &s->scripts);
 	if (r < 0)
 		return r;
 	scripts_configure(s->scripts, s->conf);
-	return trackers_new(s->loop, s->scripts, s->conf, NULL, on_track, s, &s->trackers);
+	return trackers_new(s->loop, s->scripts, s->conf, NULL, supervisor_on_track, s, &s->trackers);
 }
 
 static void clean_up(struct supervisor *s)
@@ -731,8 +286,8 @@ static int run(struct supervisor *s)
 		pidfile_write(s->options->pid_file, s->pid_fd, getpid());
 	if (s->options->dump_conf)
 		dump_data(s);
-	load_ipvs(s->conf);
-	start_all(s);
+	supervisor_load_ipvs(s->conf);
+	children_start(s);
 	sd_notify_send("READY=1");
 	r = loop_run(s->loop);
 	log_notice("stopped");
@@ -773,7 +328,7 @@ int supervisor_run(const struct options *o, int argc, char **argv)
 	r = check_start(o);
 	if (r)
 		return r;
-	s.conf = load(o);
+	s.conf = supervisor_load(o);
 	if (!s.conf) {
 		log_err("%s cannot run: vipd -t -f %s says why", o->file, o->file);
 		return EXIT_CONFIG;

@@ -57,6 +57,29 @@ struct supervisor {
 	bool stats_json;  /* they were asked for keepalived.json, not keepalived.stats */
 };
 
+/* supervisor.c */
+/* Reads the configuration and says what is wrong with it; NULL when it cannot run. */
+struct conf *supervisor_load(const struct options *o);
+void supervisor_load_ipvs(const struct conf *c);
+void supervisor_read(struct supervisor *s, enum role from); /* what it said */
+void supervisor_on_track(void *userdata, uint32_t index, bool ok);
+
+/* supervisor_child.c: the other processes */
+void child_start(struct supervisor *s, enum role role);
+void child_on_timer(struct loop *l, void *userdata);
+void child_tell(const struct supervisor *s, enum role role, enum msg_type type, int32_t value);
+void child_ask_stats(struct supervisor *s);
+void children_start(struct supervisor *s);
+void children_reap(struct supervisor *s);
+void pair_drain(int fd); /* what nobody took any more is not for the next one */
+
+/* supervisor_phase.c: reload and stop */
+void phase_reload(struct supervisor *s);
+void phase_stop(struct supervisor *s, int result);
+void phase_advance(struct supervisor *s); /* a process ended */
+void phase_on_deadline(struct loop *l, void *userdata);
+int phase_make_heard(struct supervisor *s, const struct conf *c);
+
 /* supervisor_notify.c: scripts that follow events */
 void notify_instance(struct supervisor *s, uint32_t index, enum ha_vrrp_state state, int priority);
 void notify_group(struct supervisor *s, uint32_t index, enum ha_vrrp_state state);

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reload and stop, step by step: each ends when the processes that it waits for have ended.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "sd_notify.h"
+#include "supervisor_state.h"
+
+#define SECOND_NS UINT64_C(1000000000)
+#define STOP_PATIENCE_NS (5 * SECOND_NS)
+#define SCRIPTS_PATIENCE_NS SECOND_NS /* keepalived's, for STOP scripts */
+
+static void kill_late(struct supervisor *s)
+{
+	for (int r = 0; r < N_ROLES; r++) {
+		if (!s->child[r].pid)
+			continue;
+		log_err("%s does not end: killed", role_name((enum role)r));
+		kill(s->child[r].pid, SIGKILL);
+	}
+}
+
+void phase_on_deadline(struct loop *l, void *userdata)
+{
+	struct supervisor *s = userdata;
+
+	(void)l;
+	if (s->phase == PHASE_SCRIPTS)
+		loop_stop(s->loop, s->result);
+	else
+		kill_late(s);
+}
+
+void phase_stop(struct supervisor *s, int result)
+{
+	if (s->phase == PHASE_RELOAD || s->phase == PHASE_EXCHANGE) {
+		s->stop_again = true; /* when there is somebody again who can give things back */
+		return;
+	}
+	if (s->phase != PHASE_RUN)
+		return;
+	sd_notify_send("STOPPING=1");
+	s->phase = PHASE_STOP;
+	s->result = result;
+	if (!s->child[ROLE_KERNEL].pid) /* it died, and was to be started again later */
+		child_start(s, ROLE_KERNEL);
+	child_tell(s, ROLE_HEALTH, MSG_STOP, MSG_STOP_RELEASE);
+	child_tell(s, ROLE_VRRP, MSG_STOP, MSG_STOP_RELEASE);
+	loop_arm(s->deadline, loop_clock_ns() + STOP_PATIENCE_NS);
+	phase_advance(s);
+}
+
+/* omega: at the end the scripts for "down" run, too. */
+static void run_omega(struct supervisor *s)
+{
+	uint32_t n = 0;
+
+	for (const struct conf_virtual *v = s->conf->virtuals; v; v = v->next, n++) {
+		uint32_t real = 0;
+
+		if (!v->omega)
+			continue;
+		for (const struct conf_real *r = v->reals; r; r = r->next)
+			notify_real(s, n, real++, false);
+		notify_quorum(s, n, false);
+	}
+}
+
+/* What is known of an instance goes on when the instance does (shared.h). */
+static struct heard heard_of_instance(const struct supervisor *s, const struct conf_instance *i)
+{
+	size_t n = 0;
+
+	for (const struct conf_instance *old = s->conf->instances; old; old = old->next, n++)
+		if (old->vrid == i->vrid && old->family == i->family &&
+		    !strcmp(old->interface, i->interface))
+			return s->instance[n];
+	return (struct heard){0};
+}
+
+static struct heard heard_of_group(const struct supervisor *s, const char *name)
+{
+	size_t n = 0;
+
+	for (const struct conf_group *old = s->conf->groups; old; old = old->next, n++)
+		if (!strcmp(old->name, name))
+			return s->group[n];
+	return (struct heard){0};
+}
+
+int phase_make_heard(struct supervisor *s, const struct conf *c)
+{
+	struct heard *instance = calloc(c->n_instances + 1, sizeof(*instance));
+	struct heard *group = calloc(c->n_groups + 1, sizeof(*group));
+	size_t n = 0;
+
+	if (!instance || !group) {
+		free(instance);
+		free(group);
+		return -ENOMEM;
+	}
+	for (const struct conf_instance *i = c->instances; i && s->instance; i = i->next)
+		instance[n++] = heard_of_instance(s, i);
+	n = 0;
+	for (const struct conf_group *g = c->groups; g && s->group; g = g->next)
+		group[n++] = heard_of_group(s, g->name);
+	free(s->instance);
+	free(s->group);
+	s->instance = instance;
+	s->group = group;
+	return 0;
+}
+
+static void take_next(struct supervisor *s)
+{
+	struct trackers *old_trackers = s->trackers, *trackers;
+	int r = trackers_new(s->loop, s->scripts, s->next, old_trackers, supervisor_on_track, s, &trackers);
+
+	/* Last, since nothing can fail after it: its arrays are as long as the new configuration. */
+	if (r >= 0 && phase_make_heard(s, s->next) < 0) {
+		trackers_free(trackers);
+		r = -ENOMEM;
+	}
+	if (r < 0) {
+		log_err("out of memory: the old configuration goes on");
+		conf_free(s->next);
+		shared_free(s->next_shared);
+	} else {
+		trackers_free(old_trackers);
+		s->trackers = trackers;
+		scripts_configure(s->scripts, s->next);
+		s->conf = s->next;
+		shared_free(s->shared);
+		s->shared = s->next_shared;
+	}
+	s->next = NULL;
+	s->next_shared = NULL;
+}
+
+static void finish_reload(struct supervisor *s)
+{
+	struct conf *old = s->conf;
+
+	/* Again: vrrp has written down where it stands since. */
+	shared_free(s->next_shared);
+	s->next_shared = NULL;
+	if (shared_new(s->next, s->shared, &s->next_shared) < 0) {
+		log_err("out of memory: the old configuration goes on");
+		conf_free(s->next);
+		s->next = NULL;
+	} else {
+		take_next(s);
+	}
+	for (int i = 0; i < 2; i++) {
+		pair_drain(s->vrrp_kernel[i]); /* numbers of the old configuration */
+		pair_drain(s->health_kernel[i]);
+	}
+	s->phase = PHASE_RUN;
+	loop_arm(s->deadline, LOOP_NEVER);
+	s->old = old;
+	children_start(s);
+	s->old = NULL;
+	if (s->conf != old) {
+		conf_free(old);
+		log_notice("reloaded %s", s->options->file);
+	}
+	sd_notify_send("READY=1");
+	if (s->stop_again)
+		phase_stop(s, 0);
+	else if (s->reload_again)
+		raise(SIGHUP);
+	s->reload_again = false;
+}
+
+/* The next step, when the processes of this one have ended. */
+void phase_advance(struct supervisor *s)
+{
+	if (s->child[ROLE_VRRP].pid || s->child[ROLE_HEALTH].pid)
+		return;
+	supervisor_read(s, ROLE_VRRP); /* their last words */
+	supervisor_read(s, ROLE_HEALTH);
+	if (s->phase == PHASE_STOP) {
+		s->phase = PHASE_CLEAR;
+		run_omega(s);
+		child_tell(s, ROLE_KERNEL, MSG_STOP, MSG_STOP_RELEASE);
+		loop_arm(s->deadline, loop_clock_ns() + STOP_PATIENCE_NS);
+	} else if (s->phase == PHASE_RELOAD) {
+		s->phase = PHASE_EXCHANGE;
+		child_tell(s, ROLE_KERNEL, MSG_STOP, MSG_STOP_RELOAD);
+		loop_arm(s->deadline, loop_clock_ns() + STOP_PATIENCE_NS);
+	}
+	if (s->child[ROLE_KERNEL].pid)
+		return;
+	if (s->phase == PHASE_EXCHANGE) {
+		finish_reload(s);
+		return;
+	}
+	if (s->phase == PHASE_CLEAR) {
+		s->phase = PHASE_SCRIPTS;
+		loop_arm(s->deadline, loop_clock_ns() + SCRIPTS_PATIENCE_NS);
+	}
+	if (s->phase == PHASE_SCRIPTS && scripts_idle(s->scripts))
+		loop_stop(s->loop, s->result);
+}
+
+/*
+ * A file that was cut short, or is empty, would take every address and service away: that is never what a
+ * reload is for.
+ */
+static struct conf *load_next(const struct supervisor *s)
+{
+	struct conf *next = supervisor_load(s->options);
+
+	if (!next || next->n_instances || next->n_virtuals ||
+	    !(s->conf->n_instances + s->conf->n_virtuals))
+		return next;
+	log_err(
+	    "%s has no vrrp_instance and no virtual_server left: to give up all of them, stop vipd",
+	    s->options->file);
+	conf_free(next);
+	return NULL;
+}
+
+void phase_reload(struct supervisor *s)
+{
+	if (s->phase != PHASE_RUN) {
+		s->reload_again = s->phase == PHASE_RELOAD || s->phase == PHASE_EXCHANGE;
+		return;
+	}
+	sd_notify_send("RELOADING=1");
+	s->next = load_next(s);
+	if (s->next && !s->conf->n_virtuals)
+		supervisor_load_ipvs(s->next);
+	/* The keys tell the old vrrp which of its routers go on. */
+	if (!s->next || shared_new(s->next, s->shared, &s->next_shared) < 0) {
+		log_err("%s is not taken: the old configuration goes on", s->options->file);
+		conf_free(s->next);
+		s->next = NULL;
+		sd_notify_send("READY=1");
+		return;
+	}
+	s->phase = PHASE_RELOAD;
+	s->fresh = false; /* until vrrp has written down where it stands */
+	child_tell(s, ROLE_HEALTH, MSG_STOP, MSG_STOP_RELOAD);
+	child_tell(s, ROLE_VRRP, MSG_STOP, MSG_STOP_RELOAD);
+	loop_arm(s->deadline, loop_clock_ns() + STOP_PATIENCE_NS);
+	phase_advance(s);
+}
+
