@@ -48,6 +48,8 @@ struct loop {
 	void *turn_userdata;
 	bool stopped, has_dead;
 	int result;
+	void (*on_late)(void *userdata, uint64_t late_ns);
+	void *late_userdata;
 };
 
 uint64_t loop_clock_ns(void)
@@ -227,8 +229,12 @@ static void run_due(struct loop *l)
 	struct loop_source *s;
 
 	LIST_FOREACH (s, &l->sources, entry) {
-		if (deadline_of(s) > l->now_ns)
+		uint64_t deadline_ns = deadline_of(s);
+
+		if (deadline_ns > l->now_ns)
 			continue;
+		if (l->on_late && deadline_ns) /* 0 is "at once", not a time */
+			l->on_late(l->late_userdata, l->now_ns - deadline_ns);
 		if (s->kind == SOURCE_OBJECT) {
 			dispatch_object(s);
 		} else {
@@ -258,6 +264,12 @@ void loop_set_turn_end(struct loop *l, loop_turn_fn *fn, void *userdata)
 {
 	l->on_turn_end = fn;
 	l->turn_userdata = userdata;
+}
+
+void loop_watch_late(struct loop *l, void (*fn)(void *userdata, uint64_t late_ns), void *userdata)
+{
+	l->on_late = fn;
+	l->late_userdata = userdata;
 }
 
 static uint64_t next_deadline(const struct loop *l)

@@ -37,6 +37,9 @@ void loop_set_rest_ns(struct loop *l, uint64_t ns);
 typedef void loop_turn_fn(struct loop *l, void *userdata);
 void loop_set_turn_end(struct loop *l, loop_turn_fn *fn, void *userdata);
 
+/* Told for each timer and deadline that is served: how long after its time. NULL: nobody. */
+void loop_watch_late(struct loop *l, void (*fn)(void *userdata, uint64_t late_ns), void *userdata);
+
 /* The time this turn began: what callbacks hand to the libraries. */
 uint64_t loop_now_ns(const struct loop *l);
 

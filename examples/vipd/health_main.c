@@ -34,7 +34,8 @@ struct virtual_state {
 	struct quorum quorum;
 	struct quorum_real *real; /* in the order of the configuration */
 	struct real_state *state;
-	int32_t *sent; /* weights that the kernel process knows, the sorry server's last */
+	size_t first_real; /* its first one in arrays of all */
+	int32_t *sent;	   /* weights that the kernel process knows, the sorry server's last */
 	struct shared_virtual *slot;
 };
 
@@ -44,7 +45,8 @@ struct probe {
 	bool passes;
 	const struct conf_check *conf;
 	struct shared_check *slot;
-	struct health_check *check;
+	struct live_check *live;
+	struct health_check *check; /* NULL: a MISC_CHECK */
 };
 
 struct health {
@@ -52,22 +54,30 @@ struct health {
 	struct loop *loop;
 	struct health_engine *engine;
 	struct virtual_state *virtuals;
-	size_t n_virtuals;
+	size_t n_virtuals, n_reals;
 	struct probe *probes;
 	size_t n_probes;
 	struct probe **misc;		 /* those whose script the supervisor runs, in its order */
 	char text[HEALTH_TEXT_MAX + 64]; /* how the last check ended, for the line about a change */
 };
 
-static void real_name(const struct conf_real *r, char *buf, size_t cap)
-{
-	char ip[HA_IP_TEXT_SIZE] = "";
-
-	ha_ip_format(&r->ip, ip, sizeof(ip));
-	snprintf(buf, cap, r->ip.family == AF_INET6 ? "[%s]:%u" : "%s:%u", ip, (unsigned)r->port);
-}
-
 /* ---- Telling ---- */
+
+/* For those who look: live.h. */
+static void publish(struct virtual_state *v, const int32_t *weight)
+{
+	struct live *l = v->health->birth->live;
+	struct live_virtual *to = &l->virtual[v->index];
+	size_t n = v->conf->n_reals;
+
+	for (size_t i = 0; i < n; i++) {
+		atomic_store(&l->real[v->first_real + i].alive, v->real[i].alive);
+		atomic_store(&l->real[v->first_real + i].weight, weight[i]);
+	}
+	atomic_store(&to->up, v->quorum.up);
+	atomic_store(&to->live_weight, quorum_live_weight(v->real, n));
+	atomic_store(&to->sorry_weight, weight[n]);
+}
 
 static void tell_kernel(struct virtual_state *v, bool all)
 {
@@ -80,6 +90,7 @@ static void tell_kernel(struct virtual_state *v, bool all)
 		return;
 	}
 	quorum_weights(&v->quorum, v->real, n, want);
+	publish(v, want);
 	for (m.index2 = 0; m.index2 < n + (v->conf->sorry != NULL); m.index2++) {
 		m.value = want[m.index2];
 		if ((all || v->sent[m.index2] != m.value) &&
@@ -118,21 +129,27 @@ static void tell_quorum(struct virtual_state *v)
 	msg_send_wait(v->health->birth->ends.control, &m);
 }
 
+/* Something that the quorum counts is another. */
+static void recount(struct virtual_state *v)
+{
+	if (quorum_update(&v->quorum, v->real, v->conf->n_reals))
+		tell_quorum(v);
+	tell_kernel(v, false);
+	commit(v->health);
+}
+
 static void on_real_changed(struct virtual_state *v, uint32_t index, const char *why)
 {
 	struct real_state *r = &v->state[index];
 	const struct msg m = {
 	    .type = MSG_REAL, .index = v->index, .index2 = index, .value = v->real[index].alive};
-	char name[HA_IP_TEXT_SIZE + 16];
+	char name[CONF_REAL_NAME_SIZE];
 
-	real_name(r->conf, name, sizeof(name));
+	conf_real_name(r->conf, name, sizeof(name));
 	log_notice("virtual server %s: real server %s is %s: %s", v->conf->name, name,
 		   v->real[index].alive ? "up" : "down", why);
 	msg_send_wait(v->health->birth->ends.control, &m);
-	if (quorum_update(&v->quorum, v->real, v->conf->n_reals))
-		tell_quorum(v);
-	tell_kernel(v, false);
-	commit(v->health);
+	recount(v);
 }
 
 /* ---- Checks ---- */
@@ -142,7 +159,7 @@ static void on_result(struct health_check *check, const struct health_result *re
 	struct probe *p = userdata;
 	struct health *h = p->virtual->health;
 
-	(void)check;
+	live_write_check(p->live, check);
 	snprintf(h->text, sizeof(h->text), "%s%s%s", health_code_name(res->code),
 		 *res->text ? ", " : "",
 		 *res->text   ? res->text
@@ -173,7 +190,7 @@ static void on_transition(struct health_check *check, const struct health_transi
 	struct probe *p = userdata;
 	char why[sizeof(p->virtual->health->text) + 64];
 
-	(void)check;
+	live_write_check(p->live, check);
 	if (health_state_is_up(t->to))
 		snprintf(why, sizeof(why), "its check passed");
 	else if (t->fail_run < t->fall) /* nothing good is known of it: retry comes later */
@@ -273,6 +290,8 @@ static int add_check(struct health *h, struct probe *p)
 		    &c->bind_ip, c->bind_port != CONF_UNSET ? (uint16_t)c->bind_port : 0, 0, &from);
 	}
 	err = health_check_add(h->engine, &o, p, &p->check);
+	if (err >= 0)
+		live_write_check(p->live, p->check);
 	health_probe_free(dialogue); /* the check keeps it */
 	return err;
 }
@@ -297,8 +316,11 @@ static int make_probe(struct health *h, struct virtual_state *v, uint32_t real,
 	struct probe *p = &h->probes[h->n_probes];
 	int r;
 
-	*p = (struct probe){
-	    .virtual = v, .real = real, .conf = c, .slot = &h->birth->shared->check[h->n_probes]};
+	*p = (struct probe){.virtual = v,
+			    .real = real,
+			    .conf = c,
+			    .slot = &h->birth->shared->check[h->n_probes],
+			    .live = &h->birth->live->check[h->n_probes]};
 	if (c->misc)
 		h->misc[c->misc->index - h->birth->conf->n_scripts] = p;
 	p->passes = passes_at_first(h, p);
@@ -311,9 +333,15 @@ static int make_probe(struct health *h, struct virtual_state *v, uint32_t real,
 	return r == -ENOMEM ? r : 0;
 }
 
+static int32_t weight_of(const struct conf_real *r, const struct order_real *order)
+{
+	return order->weight != ORDER_NO_WEIGHT ? order->weight : r->weight;
+}
+
 static int make_virtual(struct health *h, const struct conf_virtual *c)
 {
 	struct virtual_state *v = &h->virtuals[h->n_virtuals];
+	const struct order_real *order = &h->birth->orders->real[h->n_reals];
 	uint32_t n = 0;
 	int r = 0;
 
@@ -330,16 +358,19 @@ static int make_virtual(struct health *h, const struct conf_virtual *c)
 	    .state = calloc(c->n_reals + 1, sizeof(*v->state)),
 	    .sent = calloc(c->n_reals + 1, sizeof(*v->sent)),
 	    .slot = &h->birth->shared->virtual[h->n_virtuals],
+	    .first_real = h->n_reals,
 	};
 	if (!v->real || !v->state || !v->sent)
 		return -ENOMEM;
 	h->n_virtuals++;
+	h->n_reals += c->n_reals;
 	for (const struct conf_real *real = c->reals; real && r >= 0; real = real->next, n++) {
 		v->state[n].conf = real;
 		for (const struct conf_check *k = real->checks; k && r >= 0; k = k->next)
 			r = make_probe(h, v, n, k);
 		v->real[n] = (struct quorum_real){
-		    .weight = real->weight,
+		    .weight = weight_of(real, &order[n]),
+		    .admin = order[n].admin,
 		    .alive = v->state[n].passing == v->state[n].checks &&
 			     (v->state[n].checks || real->common.alpha != 1),
 		    .inhibit = real->inhibit == 1,
@@ -386,6 +417,34 @@ static int make_all(struct health *h)
 
 /* ---- The supervisor ---- */
 
+static void take_order(struct health *h, const struct msg *m)
+{
+	struct virtual_state *v = &h->virtuals[m->index];
+	const struct order_real order = {.admin = (uint8_t)m->value, .weight = m->extra};
+
+	v->real[m->index2].admin = order.admin;
+	v->real[m->index2].weight = weight_of(v->state[m->index2].conf, &order);
+	recount(v);
+}
+
+static void check_now(struct health *h, const struct msg *m)
+{
+	for (size_t i = 0; i < h->n_probes; i++)
+		if (h->probes[i].virtual->index == m->index && h->probes[i].real == m->index2 &&
+		    h->probes[i].check)
+			health_check_run_now(h->probes[i].check);
+}
+
+static void on_order(struct health *h, const struct msg *m)
+{
+	if (m->index >= h->n_virtuals || m->index2 >= h->virtuals[m->index].conf->n_reals)
+		return;
+	if (m->type == MSG_CHECK)
+		check_now(h, m);
+	else if (m->value >= 0 && m->value < N_ORDER_ADMIN)
+		take_order(h, m);
+}
+
 static void on_control(struct loop *l, int fd, uint32_t events, void *userdata)
 {
 	struct health *h = userdata;
@@ -398,6 +457,8 @@ static void on_control(struct loop *l, int fd, uint32_t events, void *userdata)
 			loop_stop(l, 0);
 		else if (m.type == MSG_RESYNC)
 			tell_all(h);
+		else if (m.type == MSG_ORDER || m.type == MSG_CHECK)
+			on_order(h, &m);
 		else if (m.type == MSG_TRACK && m.index < h->birth->conf->n_misc &&
 			 h->misc[m.index])
 			set_passes(h->misc[m.index], m.value == 1,
@@ -440,6 +501,7 @@ int health_main(const struct birth *b)
 	int r;
 
 	shared_leave_routers(b->shared);
+	live_leave_routers(b->live);
 	r = process_drop(0, "daemon"); /* not the user of vrrp */
 	if (r >= 0)
 		r = set_up(&h);

@@ -283,6 +283,8 @@ int kernel_main(const struct birth *b)
 
 	shared_leave_routers(b->shared);
 	shared_leave_checks(b->shared);
+	live_leave_routers(b->live);
+	live_leave_checks(b->live);
 	/* Not the user of vrrp or health: they must not be able to signal it. */
 	r = process_drop(1u << CAP_NET_ADMIN | 1u << CAP_NET_RAW, "bin");
 	if (r >= 0)

@@ -303,6 +303,7 @@ static void open_backend(struct services *s)
 int services_new(struct kernel *k, struct services **ret)
 {
 	struct services *s = calloc(1, sizeof(*s));
+	struct msg tell = {.type = MSG_BACKEND};
 	size_t n = 0;
 
 	if (!s)
@@ -321,6 +322,8 @@ int services_new(struct kernel *k, struct services **ret)
 			s->weight[n][r] = ABSENT;
 	}
 	open_backend(s);
+	tell.value = s->ipvs ? BACKEND_IPVS : s->nft ? BACKEND_NFT : BACKEND_NONE;
+	msg_send(k->birth->ends.control, &tell, -1);
 	hint_forwarding(k->conf);
 	*ret = s;
 	return 0;

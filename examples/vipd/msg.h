@@ -17,13 +17,19 @@
 #include <libha/ip.h>
 #include <libha/vrrp_link.h>
 
+#include "why.h"
+
 enum msg_type {
 	/* supervisor to the others */
 	MSG_STOP =
 	    1,	    /* end. To vrrp and health: value is what becomes of the rest, enum msg_stop */
 	MSG_RESYNC, /* kernel was started again: tell it all */
 	MSG_TRACK, /* to vrrp: vrrp_script `index` succeeds (value 1) or not (0); to health: a MISC_CHECK */
-	MSG_STATS, /* to vrrp: answer with MSG_STATS for each instance, extra: its priority */
+	MSG_STATS, /* to vrrp: write down where each instance stands (live.h), then answer with MSG_STATS */
+	MSG_ORDER, /* an administrator's. To vrrp: for instance `index`, value: enum msg_order. To health:
+		      real server `index2` of virtual server `index` is in use as value (enum
+		      order_admin) says, extra: its weight or ORDER_NO_WEIGHT */
+	MSG_CHECK, /* to health: check that real server now */
 
 	/* vrrp to kernel; supervisor to kernel, when vrrp is away */
 	MSG_HOLD, /* instance `index` has its addresses (value 1), or not (0) */
@@ -40,10 +46,14 @@ enum msg_type {
 	MSG_COMMIT, /* that was all for now */
 
 	/* vrrp and health to supervisor */
-	MSG_STATE,  /* instance `index` is in state `value` (enum ha_vrrp_state), extra: priority */
+	MSG_STATE, /* instance `index` is in state `value` (enum ha_vrrp_state), extra: priority, why */
 	MSG_GROUP,  /* sync group `index` likewise */
 	MSG_REAL,   /* virtual server `index`, real server `index2`: up (value 1) or down */
 	MSG_QUORUM, /* virtual server `index`: quorum gained (value 1) or lost */
+	MSG_REMARK, /* instance `index`: value is an enum ha_vrrp_remark; said once a minute */
+
+	/* kernel to supervisor */
+	MSG_BACKEND, /* virtual servers are served by `value`, enum msg_backend */
 };
 
 enum msg_stop {
@@ -52,17 +62,21 @@ enum msg_stop {
 	MSG_STOP_RELOAD,  /* a successor goes on: only what it will not have is taken back */
 };
 
+enum msg_order {
+	ORDER_FAILOVER, /* hand over to another node, once */
+	ORDER_HOLD, /* hand over, then be in FAULT until released; extra 1: without an heir, too */
+	ORDER_RELEASE,
+	ORDER_ANNOUNCE, /* gratuitous ARP or NA again */
+	ORDER_CLEAR,	/* counters begin at 0 */
+};
+
+enum msg_backend { BACKEND_NONE, BACKEND_IPVS, BACKEND_NFT };
+
 struct msg_link {
 	char name[16];
 	uint32_t ifindex; /* 0: there is none of this name */
 	bool running;
 	struct ha_ip source4, source6; /* where adverts leave from, or none */
-};
-
-struct msg_stats {
-	uint64_t became_active, left_active, adverts_sent, adverts_received, priority_zero_sent,
-	    priority_zero_received, interval_errors, ttl_errors, type_errors, length_errors,
-	    address_errors, auth_type_errors, auth_mismatches, auth_failures;
 };
 
 struct msg {
@@ -72,7 +86,7 @@ struct msg {
 	union {
 		struct ha_vrrp_socket socket;
 		struct msg_link link;
-		struct msg_stats stats;
+		struct why why;
 	};
 };
 

@@ -13,6 +13,7 @@
 enum {
 	OPT_SIGNUM = 256,
 	OPT_ALL,
+	OPT_CONTROL,
 	OPT_UNUSED,	/* keepalived's, without a meaning here */
 	OPT_UNUSED_ARG, /* the same, with an argument */
 };
@@ -36,6 +37,7 @@ static const struct option long_options[] = {
     {"checkers_pid", required_argument, NULL, 'c'},
     {"config-id", required_argument, NULL, 'i'},
     {"config-test", optional_argument, NULL, 't'},
+    {"control", required_argument, NULL, OPT_CONTROL},
     {"signum", required_argument, NULL, OPT_SIGNUM},
     {"version", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, 'h'},
@@ -87,6 +89,8 @@ static const char help[] =
     "  -p, --pid=FILE              default /run/keepalived.pid\n"
     "  -r, --vrrp_pid=FILE         default /run/vrrp.pid\n"
     "  -c, --checkers_pid=FILE     default /run/checkers.pid\n"
+    "      --control=FILE          socket for lbctl(8) (default: as -p, with .sock for .pid), or "
+    "none\n"
     "\n"
     "What it says:\n"
     "  -l, --log-console           log to stderr too\n"
@@ -205,6 +209,9 @@ static int take(int option, const char *name, struct options *o)
 	case 'h':
 		fputs(help, stdout);
 		return 0;
+	case OPT_CONTROL:
+		o->control = optarg;
+		return -1;
 	case OPT_SIGNUM:
 		return print_signal(optarg);
 	case 's':

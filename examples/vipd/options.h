@@ -28,6 +28,7 @@ struct options {
 	bool keep_addresses, keep_services; /* -V, -I: at the stop */
 	bool dont_respawn;
 	const char *pid_file, *vrrp_pid_file, *check_pid_file;
+	const char *control; /* socket; NULL: beside pid_file; "none" */
 	bool test;
 	const char *test_file; /* where --config-test writes to; NULL: stderr */
 };

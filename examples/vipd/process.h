@@ -8,7 +8,9 @@
 #include <sys/types.h>
 
 #include "conf.h"
+#include "live.h"
 #include "options.h"
+#include "orders.h"
 #include "shared.h"
 
 enum role {
@@ -31,6 +33,8 @@ struct birth {
 	const struct conf *conf;
 	const struct conf *old; /* kernel: the configuration before a reload, or NULL */
 	struct shared *shared;
+	struct live *live;
+	const struct orders *orders;
 	const uint8_t *tracks; /* of each vrrp_script, then each MISC_CHECK: enum track_state */
 	bool fresh;	       /* what shared says is of this moment: a reload, not a crash */
 	struct ends ends;

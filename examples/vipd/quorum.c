@@ -6,7 +6,7 @@ int64_t quorum_live_weight(const struct quorum_real *r, size_t n)
 	int64_t sum = 0;
 
 	for (size_t i = 0; i < n; i++)
-		if (r[i].alive)
+		if (r[i].alive && r[i].admin == ORDER_READY)
 			sum += r[i].weight;
 	return sum;
 }
@@ -30,7 +30,13 @@ void quorum_weights(const struct quorum *q, const struct quorum_real *r, size_t 
 		bool in_use = r[i].alive && !sorry;
 		bool zero = r[i].alive ? q->sorry_inhibit : r[i].inhibit;
 
-		ret[i] = in_use ? r[i].weight : zero ? 0 : QUORUM_ABSENT;
+		if (r[i].admin == ORDER_DISABLED)
+			ret[i] = QUORUM_ABSENT;
+		else if (r[i].admin == ORDER_DRAIN)
+			ret[i] =
+			    r[i].alive || zero ? 0 : QUORUM_ABSENT; /* beside a sorry server, too */
+		else
+			ret[i] = in_use ? r[i].weight : zero ? 0 : QUORUM_ABSENT;
 	}
 	ret[n] = sorry ? q->sorry_weight : QUORUM_ABSENT;
 }

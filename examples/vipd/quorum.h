@@ -7,12 +7,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "orders.h"
+
 #define QUORUM_ABSENT (-1) /* a weight: the real server is not in the kernel's table */
 
 struct quorum_real {
 	int32_t weight;
 	bool alive;
-	bool inhibit; /* when dead: weight 0 instead of absent */
+	bool inhibit;  /* when dead: weight 0 instead of absent */
+	uint8_t admin; /* enum order_admin: who is not ready counts as without weight */
 };
 
 struct quorum {

@@ -20,8 +20,10 @@
 #include <sys/epoll.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "control.h"
 #include "log.h"
 #include "pidfile.h"
 #include "sd_notify.h"
@@ -98,31 +100,28 @@ void supervisor_load_ipvs(const struct conf *c)
 		waitpid(pid, &status, 0);
 }
 
-/* ---- Messages ---- */
-
-static void take_stats(struct supervisor *s, const struct msg *m)
+double supervisor_now(void)
 {
-	if (m->index >= s->conf->n_instances || !s->stats_due)
-		return;
-	s->instance[m->index].stats = m->stats;
-	s->instance[m->index].priority = m->extra; /* trackers may have moved it since */
-	if (--s->stats_due)
-		return;
-	s->stats_wanted = false;
-	if (s->stats_json)
-		dump_json(s);
-	else
-		dump_stats(s);
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
+
+/* ---- Messages ---- */
 
 static void take_message(struct supervisor *s, enum role from, const struct msg *m)
 {
 	if (from == ROLE_VRRP && m->type == MSG_STATE)
-		notify_instance(s, m->index, (enum ha_vrrp_state)m->value, m->extra);
+		notify_instance(s, m);
 	else if (from == ROLE_VRRP && m->type == MSG_GROUP)
 		notify_group(s, m->index, (enum ha_vrrp_state)m->value);
 	else if (from == ROLE_VRRP && m->type == MSG_STATS)
-		take_stats(s, m);
+		fresh_arrived(s);
+	else if (from == ROLE_VRRP && m->type == MSG_REMARK)
+		notify_remark(s, m->index, (uint32_t)m->value);
+	else if (from == ROLE_KERNEL && m->type == MSG_BACKEND)
+		s->backend = (enum msg_backend)m->value;
 	else if (from == ROLE_HEALTH && m->type == MSG_REAL)
 		notify_real(s, m->index, m->index2, m->value == 1);
 	else if (from == ROLE_HEALTH && m->type == MSG_QUORUM)
@@ -165,6 +164,15 @@ void supervisor_on_track(void *userdata, uint32_t index, bool ok)
 
 /* ---- Signals ---- */
 
+void supervisor_clear_counters(const struct supervisor *s)
+{
+	struct msg m = {.type = MSG_ORDER, .value = ORDER_CLEAR};
+
+	for (; m.index < s->conf->n_instances && s->child[ROLE_VRRP].pid; m.index++)
+		msg_send(s->control[ROLE_VRRP][0], &m, -1);
+	log_info("the counters begin at 0");
+}
+
 static void on_signal(struct loop *l, const struct signalfd_siginfo *info, void *userdata)
 {
 	struct supervisor *s = userdata;
@@ -184,19 +192,17 @@ static void on_signal(struct loop *l, const struct signalfd_siginfo *info, void 
 		phase_stop(s, 0);
 		break;
 	case SIGUSR1:
-		dump_data(s);
+		fresh_ask(s, dump_data, NULL);
 		break;
 	case SIGUSR2:
-		s->stats_json = false;
-		child_ask_stats(s);
+		fresh_ask(s, dump_stats, NULL);
 		break;
 	default:
 		if (number == SIGRTMIN + 2) {
-			s->stats_json = true;
-			child_ask_stats(s);
+			fresh_ask(s, dump_json, NULL);
 			break;
 		}
-		log_warn("this signal of keepalived is not supported by this version: ignored");
+		supervisor_clear_counters(s); /* SIGRTMAX - 1 */
 	}
 }
 
@@ -247,20 +253,31 @@ static int set_up(struct supervisor *s)
 	if (r >= 0)
 		r = shared_new(s->conf, NULL, &s->shared);
 	if (r >= 0)
+		r = live_new(s->conf, s->shared, NULL, NULL, &s->live);
+	if (r >= 0)
+		r = orders_new(s->conf, NULL, NULL, &s->orders);
+	if (r >= 0)
+		r = fresh_init(s);
+	if (r >= 0)
 		r = phase_make_heard(s, s->conf);
 	if (r >= 0)
 		r = scripts_new(s->loop, &s->scripts);
 	if (r < 0)
 		return r;
 	scripts_configure(s->scripts, s->conf);
-	return trackers_new(s->loop, s->scripts, s->conf, NULL, supervisor_on_track, s, &s->trackers);
+	return trackers_new(s->loop, s->scripts, s->conf, NULL, supervisor_on_track, s,
+			    &s->trackers);
 }
 
 static void clean_up(struct supervisor *s)
 {
+	control_close(s->control_socket);
 	trackers_free(s->trackers);
 	scripts_free(s->scripts);
 	shared_free(s->shared);
+	live_free(s->live);
+	orders_free(s->orders);
+	events_fini(&s->events);
 	free(s->instance);
 	free(s->group);
 	loop_free(s->loop);
@@ -272,10 +289,28 @@ static void clean_up(struct supervisor *s)
 	conf_free(s->conf);
 }
 
+/* Without it vipd does its work all the same. */
+static void open_control(struct supervisor *s)
+{
+	const char *path = s->options->control, *pid = s->options->pid_file;
+	char beside[4096];
+
+	if (path && !strcmp(path, "none"))
+		return;
+	if (!path) {
+		size_t len = strlen(pid);
+
+		len -= len > 4 && !strcmp(pid + len - 4, ".pid") ? 4 : 0;
+		snprintf(beside, sizeof(beside), "%.*s.sock", (int)len, pid);
+	}
+	control_open(s, path ? path : beside, &s->control_socket);
+}
+
 static int run(struct supervisor *s)
 {
 	int r = set_up(s);
 
+	s->started = s->loaded = supervisor_now();
 	if (r < 0) {
 		log_err("cannot start: %s", strerror(-r));
 		return r == -ENOMEM ? EXIT_NO_MEMORY : EXIT_FATAL;
@@ -284,8 +319,9 @@ static int run(struct supervisor *s)
 		   s->conf->n_instances, s->conf->n_virtuals, s->options->file);
 	if (s->pid_fd >= 0 || !s->options->dont_fork) /* else the terminal was told already */
 		pidfile_write(s->options->pid_file, s->pid_fd, getpid());
+	open_control(s);
 	if (s->options->dump_conf)
-		dump_data(s);
+		dump_data(s, NULL);
 	supervisor_load_ipvs(s->conf);
 	children_start(s);
 	sd_notify_send("READY=1");

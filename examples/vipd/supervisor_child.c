@@ -33,6 +33,8 @@ static _Noreturn void become(struct supervisor *s, enum role role)
 				.conf = s->conf,
 				.old = s->old,
 				.shared = s->shared,
+				.live = s->live,
+				.orders = s->orders,
 				.tracks = trackers_states(s->trackers),
 				.fresh = s->fresh,
 				.ends = ends_of(s, role)};
@@ -65,14 +67,6 @@ void child_tell(const struct supervisor *s, enum role role, enum msg_type type, 
 		log_err("%s does not listen", role_name(role));
 }
 
-/* A vrrp that is being replaced does not answer: its successor is asked again. */
-void child_ask_stats(struct supervisor *s)
-{
-	s->stats_wanted = true;
-	s->stats_due = s->child[ROLE_VRRP].pid ? s->conf->n_instances : 0;
-	child_tell(s, ROLE_VRRP, MSG_STATS, 0);
-}
-
 void child_start(struct supervisor *s, enum role role)
 {
 	struct child *c = &s->child[role];
@@ -91,8 +85,8 @@ void child_start(struct supervisor *s, enum role role)
 	c->pid = pid;
 	if (pid_file_of(s, role))
 		pidfile_write(pid_file_of(s, role), -1, pid);
-	if (role == ROLE_VRRP && s->stats_wanted)
-		child_ask_stats(s);
+	if (role == ROLE_VRRP)
+		fresh_ask_again(s);
 }
 
 void children_start(struct supervisor *s)
@@ -177,6 +171,10 @@ static void on_child_end(struct supervisor *s, struct child *c, int status)
 		log_err("%s was killed by signal %d", role_name(c->role), WTERMSIG(status));
 	else
 		log_err("%s ended with status %d", role_name(c->role), WEXITSTATUS(status));
+	events_add(&s->events,
+		   json_pack("{s:s, s:s, s:i}", "type", "process_died", "process",
+			     role_name(c->role), WIFSIGNALED(status) ? "signal" : "status",
+			     WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status)));
 	if (s->options->dont_respawn) {
 		phase_stop(s, EXIT_FATAL);
 		return;
@@ -206,4 +204,3 @@ void children_reap(struct supervisor *s)
 	if (s->phase == PHASE_SCRIPTS)
 		phase_advance(s);
 }
-

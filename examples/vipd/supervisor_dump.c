@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* keepalived.data, .stats and .json in the temporary directory, as keepalived writes them. */
+/*
+ * keepalived.data, .stats and .json in the temporary directory, in keepalived's headings and fields:
+ * exporters and scripts read them. Passwords are left out.
+ */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "log.h"
 #include "supervisor_state.h"
-
-static const char *state_word(int32_t s)
-{
-	static const char *const word[] = {"INIT", "BACKUP", "MASTER", "FAULT"};
-
-	return (uint32_t)s < 4 ? word[s] : "?";
-}
 
 /* A file of its own, whatever lies at that name: a link there is not followed. */
 static FILE *open_dump(const char *name, char *path, size_t cap)
@@ -45,161 +43,260 @@ static void close_dump(FILE *f, const char *path)
 		log_info("wrote %s", path);
 }
 
-static void dump_instance(FILE *f, const struct conf_instance *i, const struct heard *h)
-{
-	char ip[HA_IP_TEXT_SIZE];
+/* ---- keepalived.data ---- */
 
+/* As "ip address" writes them, which is how keepalived does. */
+static void address_text(const struct conf_instance *i, const struct conf_address *a, bool set,
+			 char *buf, size_t cap)
+{
+	static const struct {
+		uint8_t scope;
+		const char *name;
+	} known[] = {{0, "global"}, {200, "site"}, {253, "link"}, {254, "host"}, {255, "nowhere"}};
+	const char *scope = "global";
+	char ip[HA_IP_TEXT_SIZE] = "", prefix[8] = "", label[32] = "";
+
+	ha_ip_format(&a->ip, ip, sizeof(ip));
+	if (a->prefix < 8 * ha_ip_len(&a->ip))
+		snprintf(prefix, sizeof(prefix), "/%u", a->prefix);
+	if (a->label)
+		snprintf(label, sizeof(label), " label %.15s", a->label);
+	for (size_t n = 0; n < sizeof(known) / sizeof(*known); n++)
+		if (known[n].scope == a->scope)
+			scope = known[n].name;
+	snprintf(buf, cap, "%s%s dev %s scope %s%s%s", ip, prefix, a->dev ? a->dev : i->interface,
+		 scope, label, set ? " set" : "");
+}
+
+static void dump_addresses(FILE *f, const struct conf_instance *i, bool set)
+{
+	char text[160];
+
+	fprintf(f, "   Virtual IP (%zu):\n", i->n_advertised);
+	for (size_t a = 0; a < i->n_addresses; a++) {
+		if (a == i->n_advertised)
+			fprintf(f, "   Virtual IP Excluded :\n");
+		address_text(i, &i->addresses[a], set, text, sizeof(text));
+		fprintf(f, "     %s\n", text);
+	}
+}
+
+static const char *instance_state(const struct heard *h)
+{
+	return h->state ? why_state((uint32_t)h->state) : "INIT";
+}
+
+static int effective_priority(const struct conf_instance *i, const struct live_router *r)
+{
+	return r->status.priority ? r->status.priority : i->priority;
+}
+
+static void dump_time(FILE *f, const char *what, double when)
+{
+	time_t whole = (time_t)when;
+	char text[64] = "", year[8] = "";
+	struct tm t;
+
+	if (localtime_r(&whole, &t)) {
+		strftime(text, sizeof(text), "%a %b %e %H:%M:%S", &t);
+		strftime(year, sizeof(year), "%Y", &t);
+	}
+	fprintf(f, "   %s = %.6f (%s.%06d %s)\n", what, when, text,
+		(int)((when - (double)whole) * 1e6), year);
+}
+
+static void dump_instance(FILE *f, const struct conf_instance *i, const struct heard *h,
+			  const struct live_router *r)
+{
 	fprintf(f, " VRRP Instance = %s\n", i->name);
 	fprintf(f, "   VRRP Version = %d\n", i->version);
-	fprintf(f, "   State = %s\n", state_word(h->state));
-	fprintf(f, "   Interface = %s\n", i->interface);
-	fprintf(f, "   Virtual Router ID = %d\n", i->vrid);
-	fprintf(f, "   Priority = %d\n", i->priority);
-	fprintf(f, "   Effective priority = %d\n", h->priority ? h->priority : i->priority);
-	fprintf(f, "   Advert interval = %g sec\n", (double)i->advert_ms / 1000);
-	fprintf(f, "   Preempt = %s\n", i->no_preempt ? "disabled" : "enabled");
 	if (i->group)
 		fprintf(f, "   Sync group = %s\n", i->group->name);
-	fprintf(f, "   Virtual IP (%zu):\n", i->n_addresses);
-	for (size_t a = 0; a < i->n_addresses; a++) {
-		ha_ip_format(&i->addresses[a].ip, ip, sizeof(ip));
-		fprintf(f, "     %s/%u dev %s\n", ip, i->addresses[a].prefix,
-			i->addresses[a].dev ? i->addresses[a].dev : i->interface);
-	}
+	fprintf(f, "   State = %s\n", instance_state(h));
+	fprintf(f, "   Wantstate = %s\n", instance_state(h));
+	dump_time(f, "Last transition", h->since);
+	fprintf(f, "   Interface = %s\n", i->interface);
+	fprintf(f, "   Gratuitous ARP delay = %g\n", (double)i->garp.delay_ms / 1000);
+	fprintf(f, "   Gratuitous ARP repeat = %d\n", i->garp.repeat);
+	fprintf(f, "   Gratuitous ARP refresh = %g\n", (double)i->garp.refresh_ms / 1000);
+	fprintf(f, "   Gratuitous ARP refresh repeat = %d\n", i->garp.refresh_repeat);
+	fprintf(f, "   Gratuitous ARP lower priority repeat = %d\n", i->garp.lower_repeat);
+	fprintf(f, "   Down timer adverts = %d\n", i->down_timer_adverts);
+	fprintf(f, "   Send advert after receive lower priority advert = %s\n",
+		i->no_reply ? "false" : "true");
+	fprintf(f, "   Send advert after receive higher priority advert = %s\n",
+		i->last_advert ? "true" : "false");
+	fprintf(f, "   Virtual Router ID = %d\n", i->vrid);
+	fprintf(f, "   Priority = %d\n", i->priority);
+	fprintf(f, "   Effective priority = %d\n", effective_priority(i, r));
+	if (i->advert_ms % 1000)
+		fprintf(f, "   Advert interval = %lld milli-sec\n", (long long)i->advert_ms);
+	else
+		fprintf(f, "   Advert interval = %lld sec\n", (long long)i->advert_ms / 1000);
+	fprintf(f, "   Accept = %s\n", i->no_accept ? "disabled" : "enabled");
+	fprintf(f, "   Preempt = %s\n", i->no_preempt ? "disabled" : "enabled");
+	if (i->preempt_delay_ms)
+		fprintf(f, "   Preempt delay = %g secs\n", (double)i->preempt_delay_ms / 1000);
+	if (i->auth_pass)
+		fprintf(f, "   Authentication type = %s\n",
+			i->auth_ah ? "IPSEC_AH" : "SIMPLE_PASSWORD");
+	dump_addresses(f, i, h->state == HA_VRRP_ACTIVE);
+}
+
+static void dump_group(FILE *f, const struct conf_group *g, const struct heard *h)
+{
+	fprintf(f, " VRRP Sync Group = %s, %s\n   VRRP member instances :\n", g->name,
+		instance_state(h));
+	for (size_t i = 0; i < g->n_members; i++)
+		fprintf(f, "     %s\n", g->members[i]);
 }
 
 static void dump_virtual(FILE *f, const struct conf_virtual *v)
 {
-	char ip[HA_IP_TEXT_SIZE];
+	char name[CONF_REAL_NAME_SIZE];
 
 	fprintf(f, " Virtual server = %s\n", v->name);
 	fprintf(f, "   Scheduler = %s\n", v->scheduler ? v->scheduler : "wlc");
 	fprintf(f, "   Persistence timeout = %lld\n", (long long)v->persistence_s);
 	fprintf(f, "   Quorum = %d, hysteresis = %d\n", v->quorum, v->hysteresis);
 	for (const struct conf_real *r = v->reals; r; r = r->next) {
-		ha_ip_format(&r->ip, ip, sizeof(ip));
-		fprintf(f, "   Real server = %s %u weight %d\n", ip, (unsigned)r->port, r->weight);
+		conf_real_name(r, name, sizeof(name));
+		fprintf(f, "   Real server = %s weight %d\n", name, r->weight);
 	}
 }
 
-void dump_data(const struct supervisor *s)
+void dump_data(struct supervisor *s, void *userdata)
 {
 	char path[4096];
 	FILE *f = open_dump("keepalived.data", path, sizeof(path));
+	struct live_router r;
 	size_t n = 0;
 
+	(void)userdata;
 	if (!f)
 		return;
 	fprintf(f, "------< Global definitions >------\n Router ID = %s\n",
 		s->conf->globals.router_id ? s->conf->globals.router_id : "");
 	fprintf(f, "------< VRRP Topology >------\n");
-	for (const struct conf_instance *i = s->conf->instances; i; i = i->next)
-		dump_instance(f, i, &s->instance[n++]);
+	for (const struct conf_instance *i = s->conf->instances; i; i = i->next, n++) {
+		live_read_router(&s->live->router[n], &r);
+		dump_instance(f, i, &s->instance[n], &r);
+	}
+	n = 0;
+	if (s->conf->groups)
+		fprintf(f, "------< VRRP Sync groups >------\n");
+	for (const struct conf_group *g = s->conf->groups; g; g = g->next)
+		dump_group(f, g, &s->group[n++]);
 	fprintf(f, "------< Virtual servers >------\n");
 	for (const struct conf_virtual *v = s->conf->virtuals; v; v = v->next)
 		dump_virtual(f, v);
 	close_dump(f, path);
 }
 
-void dump_stats(const struct supervisor *s)
+/* ---- keepalived.stats and .json: the same counters ---- */
+
+#define DROPPED(what) dropped[HA_VRRP_DROP_##what]
+
+void dump_stats(struct supervisor *s, void *userdata)
 {
 	char path[4096];
 	FILE *f = open_dump("keepalived.stats", path, sizeof(path));
+	struct live_router r;
 	size_t n = 0;
 
+	(void)userdata;
 	if (!f)
 		return;
 	for (const struct conf_instance *i = s->conf->instances; i; i = i->next) {
-		const struct msg_stats *c = &s->instance[n++].stats;
+		const struct live_counters *c = &r.counters;
 
-		fprintf(f, "VRRP Instance: %s\n", i->name);
-		fprintf(f, "  Advertisements:\n    Received: %llu\n    Sent: %llu\n",
-			(unsigned long long)c->adverts_received,
-			(unsigned long long)c->adverts_sent);
-		fprintf(f, "  Became master: %llu\n  Released master: %llu\n",
-			(unsigned long long)c->became_active, (unsigned long long)c->left_active);
-		fprintf(
-		    f,
-		    "  Packet Errors:\n    Length: %llu\n    TTL: %llu\n    Invalid Type: %llu\n"
-		    "    Advertisement Interval: %llu\n    Address List: %llu\n",
-		    (unsigned long long)c->length_errors, (unsigned long long)c->ttl_errors,
-		    (unsigned long long)c->type_errors, (unsigned long long)c->interval_errors,
-		    (unsigned long long)c->address_errors);
-		fprintf(
-		    f,
-		    "  Authentication Errors:\n    Invalid Type: %llu\n    Type Mismatch: %llu\n"
-		    "    Failure: %llu\n",
-		    (unsigned long long)c->auth_type_errors, (unsigned long long)c->auth_mismatches,
-		    (unsigned long long)c->auth_failures);
-		fprintf(f, "  Priority Zero:\n    Received: %llu\n    Sent: %llu\n",
-			(unsigned long long)c->priority_zero_received,
-			(unsigned long long)c->priority_zero_sent);
+		live_read_router(&s->live->router[n++], &r);
+		fprintf(f,
+			"VRRP Instance: %s\n  Advertisements:\n    Received: %" PRIu64
+			"\n    Sent: %" PRIu64 "\n",
+			i->name, c->adverts_received, c->adverts_sent);
+		fprintf(f, "  Became master: %" PRIu64 "\n  Released master: %" PRIu64 "\n",
+			c->became_active, c->left_active);
+		fprintf(f,
+			"  Packet Errors:\n    Length: %" PRIu64 "\n    TTL: %" PRIu64
+			"\n    Invalid Type: %" PRIu64 "\n    Advertisement Interval: %" PRIu64
+			"\n    Address List: %" PRIu64 "\n",
+			c->DROPPED(LENGTH), c->DROPPED(TTL), c->DROPPED(TYPE),
+			c->DROPPED(ADVERT_INTERVAL), c->DROPPED(ADDRESS_LIST));
+		fprintf(f,
+			"  Authentication Errors:\n    Invalid Type: %" PRIu64
+			"\n    Type Mismatch: %" PRIu64 "\n    Failure: %" PRIu64 "\n",
+			c->DROPPED(AUTH_TYPE), c->DROPPED(AUTH_MISMATCH), c->DROPPED(AUTH_FAILURE));
+		fprintf(f, "  Priority Zero:\n    Received: %" PRIu64 "\n    Sent: %" PRIu64 "\n",
+			c->priority_zero_received, c->priority_zero_sent);
 	}
 	close_dump(f, path);
 }
 
-/* ---- JSON ---- */
-
-static void json_string(FILE *f, const char *s)
+/* keepalived writes whole seconds without a point. */
+static json_t *json_seconds(int64_t ms)
 {
-	fputc('"', f);
-	for (; *s; s++) {
-		if (*s == '"' || *s == '\\')
-			fprintf(f, "\\%c", *s);
-		else if ((unsigned char)*s < 0x20)
-			fprintf(f, "\\u%04x", (unsigned)(unsigned char)*s);
-		else
-			fputc(*s, f);
+	return ms % 1000 ? json_real((double)ms / 1000) : json_integer(ms / 1000);
+}
+
+static json_t *json_addresses(const struct conf_instance *i, size_t from, size_t to, bool set)
+{
+	json_t *list = json_array();
+	char text[160];
+
+	for (size_t a = from; a < to; a++) {
+		address_text(i, &i->addresses[a], set, text, sizeof(text));
+		json_array_append_new(list, json_string(text));
 	}
-	fputc('"', f);
+	return list;
 }
 
-/* As "ip address" writes them, which is how keepalived does. */
-static void json_addresses(FILE *f, const struct conf_instance *i, bool advertised)
+/* Its fields, in its order and with its types: flags of one bit are numbers there. */
+static json_t *json_data(const struct conf_instance *i, const struct heard *h,
+			 const struct live_router *r)
 {
-	bool first = true;
+	bool master = h->state == HA_VRRP_ACTIVE;
+	json_t *o = json_pack(
+	    "{s:s, s:i, s:i, s:i, s:s, s:s, s:i, s:f}", "iname", i->name, "dont_track_primary",
+	    i->dont_track_primary, "skip_check_adv_addr", i->any_addresses, "strict_mode", 0,
+	    "vmac_ifname", i->vmac ? i->vmac_name : "", "ifp_ifname", i->interface,
+	    "master_priority", r->status.active_priority, "last_transition", h->since);
 
-	for (size_t a = 0; a < i->n_addresses; a++) {
-		const struct conf_address *at = &i->addresses[a];
-		char ip[HA_IP_TEXT_SIZE] = "", text[128];
-
-		if (at->advertised != advertised)
-			continue;
-		ha_ip_format(&at->ip, ip, sizeof(ip));
-		snprintf(text, sizeof(text), "%s/%u dev %s", ip, at->prefix,
-			 at->dev ? at->dev : i->interface);
-		fputs(first ? "" : ",", f);
-		json_string(f, text);
-		first = false;
-	}
+	if (!o)
+		return NULL;
+	json_object_set_new(o, "garp_delay", json_seconds(i->garp.delay_ms));
+	json_object_set_new(o, "garp_refresh", json_seconds(i->garp.refresh_ms));
+	json_object_set_new(o, "garp_rep", json_integer(i->garp.repeat));
+	json_object_set_new(o, "garp_refresh_rep", json_integer(i->garp.refresh_repeat));
+	json_object_set_new(o, "garp_lower_prio_delay", json_seconds(i->garp.delay_ms));
+	json_object_set_new(o, "garp_lower_prio_rep", json_integer(i->garp.lower_repeat));
+	json_object_set_new(o, "lower_prio_no_advert", json_integer(i->no_reply));
+	json_object_set_new(o, "higher_prio_send_advert", json_integer(i->last_advert));
+	json_object_set_new(o, "vrid", json_integer(i->vrid));
+	json_object_set_new(o, "base_priority", json_integer(i->priority));
+	json_object_set_new(o, "effective_priority", json_integer(effective_priority(i, r)));
+	json_object_set_new(o, "vipset", json_boolean(master));
+	json_object_set_new(o, "promote_secondaries", json_false());
+	json_object_set_new(o, "adver_int", json_seconds(i->advert_ms));
+	json_object_set_new(o, "master_adver_int",
+			    json_seconds(r->status.active_interval_cs * INT64_C(10)));
+	json_object_set_new(o, "accept", json_integer(!i->no_accept));
+	json_object_set_new(o, "nopreempt", json_boolean(i->no_preempt));
+	json_object_set_new(o, "preempt_delay", json_seconds(i->preempt_delay_ms));
+	json_object_set_new(o, "state", json_integer(h->state));
+	json_object_set_new(o, "wantstate", json_integer(h->state));
+	json_object_set_new(o, "version", json_integer(i->version));
+	json_object_set_new(o, "smtp_alert", json_false());
+	json_object_set_new(o, "notify_deleted", json_false());
+	json_object_set_new(o, "vips", json_addresses(i, 0, i->n_advertised, master));
+	if (i->n_addresses > i->n_advertised)
+		json_object_set_new(o, "evips",
+				    json_addresses(i, i->n_advertised, i->n_addresses, master));
+	json_object_set_new(o, "auth_type", json_integer(!i->auth_pass ? 0 : i->auth_ah ? 2 : 1));
+	return o;
 }
 
-static void json_data(FILE *f, const struct conf_instance *i, const struct heard *h)
-{
-	fputs("{\"data\":{\"iname\":", f);
-	json_string(f, i->name);
-	fputs(",\"ifp_ifname\":", f);
-	json_string(f, i->interface);
-	fprintf(f,
-		",\"dont_track_primary\":%s,\"skip_check_adv_addr\":%s,\"vrid\":%d,\"version\":%d,"
-		"\"base_priority\":%d,\"effective_priority\":%d,\"vipset\":%s,\"adver_int\":%g,"
-		"\"nopreempt\":%s,\"preempt_delay\":%g,\"state\":%d,\"wantstate\":%d,"
-		"\"garp_rep\":%d,\"garp_delay\":%g,\"lower_prio_no_advert\":%s,"
-		"\"higher_prio_send_advert\":%s,\"accept\":%s,\"vips\":[",
-		i->dont_track_primary ? "true" : "false", i->any_addresses ? "true" : "false",
-		i->vrid, i->version, i->priority, h->priority ? h->priority : i->priority,
-		h->state == HA_VRRP_ACTIVE ? "true" : "false", (double)i->advert_ms / 1000,
-		i->no_preempt ? "true" : "false", (double)i->preempt_delay_ms / 1000, (int)h->state,
-		(int)h->state, i->garp.repeat, (double)i->garp.delay_ms / 1000,
-		i->no_reply ? "true" : "false", i->last_advert ? "true" : "false",
-		i->no_accept ? "false" : "true");
-	json_addresses(f, i, true);
-	fputs("],\"evips\":[", f);
-	json_addresses(f, i, false);
-	fputs("],\"vroutes\":[],\"vrules\":[]}", f);
-}
-
-static void json_stats(FILE *f, const struct msg_stats *c)
+static json_t *json_stats(const struct live_counters *c)
 {
 	const struct {
 		const char *name;
@@ -209,38 +306,45 @@ static void json_stats(FILE *f, const struct msg_stats *c)
 	    {"advert_sent", c->adverts_sent},
 	    {"become_master", c->became_active},
 	    {"release_master", c->left_active},
-	    {"packet_len_err", c->length_errors},
-	    {"advert_interval_err", c->interval_errors},
-	    {"ip_ttl_err", c->ttl_errors},
-	    {"invalid_type_rcvd", c->type_errors},
-	    {"addr_list_err", c->address_errors},
-	    {"invalid_authtype", c->auth_type_errors},
-	    {"authtype_mismatch", c->auth_mismatches},
-	    {"auth_failure", c->auth_failures},
+	    {"packet_len_err", c->DROPPED(LENGTH)},
+	    {"advert_interval_err", c->DROPPED(ADVERT_INTERVAL)},
+	    {"ip_ttl_err", c->DROPPED(TTL)},
+	    {"invalid_type_rcvd", c->DROPPED(TYPE)},
+	    {"addr_list_err", c->DROPPED(ADDRESS_LIST)},
+	    {"invalid_authtype", c->DROPPED(AUTH_TYPE)},
+	    {"authtype_mismatch", c->DROPPED(AUTH_MISMATCH)},
+	    {"auth_failure", c->DROPPED(AUTH_FAILURE)},
 	    {"pri_zero_rcvd", c->priority_zero_received},
 	    {"pri_zero_sent", c->priority_zero_sent},
 	};
+	json_t *o = json_object();
 
-	fputs(",\"stats\":{", f);
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
-		fprintf(f, "%s\"%s\":%llu", i ? "," : "", all[i].name,
-			(unsigned long long)all[i].value);
-	fputs("}}", f);
+		json_object_set_new(o, all[i].name, json_integer((json_int_t)all[i].value));
+	return o;
 }
 
-void dump_json(const struct supervisor *s)
+void dump_json(struct supervisor *s, void *userdata)
 {
 	char path[4096];
 	FILE *f = open_dump("keepalived.json", path, sizeof(path));
+	struct live_router r;
 	size_t n = 0;
 
+	(void)userdata;
 	if (!f)
 		return;
 	fputc('[', f);
 	for (const struct conf_instance *i = s->conf->instances; i; i = i->next, n++) {
+		json_t *o;
+
+		live_read_router(&s->live->router[n], &r);
+		o = json_pack("{s:o, s:o}", "data", json_data(i, &s->instance[n], &r), "stats",
+			      json_stats(&r.counters));
 		fputs(n ? "," : "", f);
-		json_data(f, i, &s->instance[n]);
-		json_stats(f, &s->instance[n].stats);
+		if (!o || json_dumpf(o, f, JSON_COMPACT | JSON_REAL_PRECISION(16)) < 0)
+			log_err("out of memory: keepalived.json is not whole");
+		json_decref(o);
 	}
 	fputs("]\n", f);
 	close_dump(f, path);

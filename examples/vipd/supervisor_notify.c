@@ -11,13 +11,6 @@ static uint64_t object(int kind, uint32_t index)
 	return (uint64_t)kind << 32 | index;
 }
 
-static const char *word_of(enum ha_vrrp_state state)
-{
-	static const char *const word[] = {"STOP", "BACKUP", "MASTER", "FAULT"};
-
-	return (unsigned)state < 4 ? word[state] : "STOP";
-}
-
 static const struct conf_script *script_of(const struct conf_notify *n, enum ha_vrrp_state state)
 {
 	switch (state) {
@@ -37,27 +30,60 @@ static void notify(struct supervisor *s, uint64_t queue, const struct conf_notif
 		   const char *type, const char *name, enum ha_vrrp_state state, int priority)
 {
 	char number[16];
-	const char *const extra[SCRIPT_EXTRA_MAX] = {type, name, word_of(state), number};
+	const char *const extra[SCRIPT_EXTRA_MAX] = {type, name, why_state(state), number};
 
 	snprintf(number, sizeof(number), "%d", priority);
 	scripts_run(s->scripts, queue, script_of(n, state), NULL);
 	scripts_run(s->scripts, queue, &n->any, extra);
 }
 
-void notify_instance(struct supervisor *s, uint32_t index, enum ha_vrrp_state state, int priority)
+static const struct conf_instance *instance_at(const struct supervisor *s, uint32_t index)
 {
 	const struct conf_instance *i = s->conf->instances;
 
 	for (uint32_t n = 0; i && n < index; n++)
 		i = i->next;
+	return i;
+}
+
+void notify_instance(struct supervisor *s, const struct msg *m)
+{
+	const struct conf_instance *i = instance_at(s, m->index);
+	enum ha_vrrp_state state = (enum ha_vrrp_state)m->value;
+	struct heard *h = &s->instance[m->index];
+	char why[256];
+
 	if (!i)
 		return;
-	s->instance[index].priority = priority;
+	h->priority = m->extra;
 	/* A vrrp that was started again says where it begins: for the scripts nothing happened. */
-	if (s->instance[index].state == (int32_t)state)
+	if (h->state == m->value)
 		return;
-	s->instance[index].state = (int32_t)state;
-	notify(s, object(OBJECT_INSTANCE, index), &i->notify, "INSTANCE", i->name, state, priority);
+	why_text(&m->why, why, sizeof(why));
+	events_add(&s->events, json_pack("{s:s, s:s, s:s, s:s, s:s, s:i}", "type", "transition",
+					 "instance", i->name, "from", why_state((uint32_t)h->state),
+					 "to", why_state(state), "why", why, "priority", m->extra));
+	h->state = m->value;
+	h->why = m->why;
+	h->since = supervisor_now();
+	notify(s, object(OBJECT_INSTANCE, m->index), &i->notify, "INSTANCE", i->name, state,
+	       m->extra);
+}
+
+void notify_remark(struct supervisor *s, uint32_t index, uint32_t remark)
+{
+	const struct conf_instance *i = instance_at(s, index);
+	const char *text = why_remark(remark);
+
+	if (!i || !text)
+		return;
+	/* Nobody came, so it is not held either. */
+	if (remark == HA_VRRP_REMARK_NO_HEIR)
+		s->orders->hold[index] = false;
+	events_add(&s->events,
+		   json_pack("{s:s, s:s, s:s, s:s}", "type", "remark", "instance", i->name,
+			     "remark", ha_vrrp_remark_name((enum ha_vrrp_remark)remark), "text",
+			     text));
 }
 
 void notify_group(struct supervisor *s, uint32_t index, enum ha_vrrp_state state)
@@ -68,7 +94,12 @@ void notify_group(struct supervisor *s, uint32_t index, enum ha_vrrp_state state
 		g = g->next;
 	if (!g || s->group[index].state == (int32_t)state)
 		return;
+	events_add(&s->events,
+		   json_pack("{s:s, s:s, s:s, s:s}", "type", "group_transition", "group", g->name,
+			     "from", why_state((uint32_t)s->group[index].state), "to",
+			     why_state(state)));
 	s->group[index].state = (int32_t)state;
+	s->group[index].since = supervisor_now();
 	notify(s, object(OBJECT_GROUP, index), &g->notify, "GROUP", g->name, state, 0);
 }
 
@@ -85,19 +116,28 @@ void notify_real(struct supervisor *s, uint32_t index, uint32_t real, bool up)
 {
 	const struct conf_virtual *v = virtual_at(s, index);
 	const struct conf_real *r = v ? v->reals : NULL;
+	char name[CONF_REAL_NAME_SIZE];
 
 	for (uint32_t n = 0; r && n < real; n++)
 		r = r->next;
-	if (r)
-		scripts_run(s->scripts, object(OBJECT_VIRTUAL, index),
-			    up ? &r->notify_up : &r->notify_down, NULL);
+	if (!r)
+		return;
+	conf_real_name(r, name, sizeof(name));
+	events_add(&s->events,
+		   json_pack("{s:s, s:s, s:s, s:s}", "type", "real_server", "virtual_server",
+			     v->name, "real_server", name, "to", up ? "up" : "down"));
+	scripts_run(s->scripts, object(OBJECT_VIRTUAL, index), up ? &r->notify_up : &r->notify_down,
+		    NULL);
 }
 
 void notify_quorum(struct supervisor *s, uint32_t index, bool up)
 {
 	const struct conf_virtual *v = virtual_at(s, index);
 
-	if (v)
-		scripts_run(s->scripts, object(OBJECT_VIRTUAL, index),
-			    up ? &v->quorum_up : &v->quorum_down, NULL);
+	if (!v)
+		return;
+	events_add(&s->events, json_pack("{s:s, s:s, s:s}", "type", "quorum", "virtual_server",
+					 v->name, "to", up ? "gained" : "lost"));
+	scripts_run(s->scripts, object(OBJECT_VIRTUAL, index), up ? &v->quorum_up : &v->quorum_down,
+		    NULL);
 }

@@ -116,30 +116,57 @@ int phase_make_heard(struct supervisor *s, const struct conf *c)
 	return 0;
 }
 
+/* All of it or nothing: what follows after it cannot fail. */
+static int make_next(struct supervisor *s, struct trackers **trackers, struct live **live,
+		     struct orders **orders)
+{
+	int r = trackers_new(s->loop, s->scripts, s->next, s->trackers, supervisor_on_track, s,
+			     trackers);
+
+	if (r >= 0)
+		r = live_new(s->next, s->next_shared, s->live, s->shared, live);
+	if (r >= 0)
+		r = orders_new(s->next, s->orders, s->conf, orders);
+	/* Last: its arrays are as long as the new configuration. */
+	return r < 0 ? r : phase_make_heard(s, s->next);
+}
+
 static void take_next(struct supervisor *s)
 {
-	struct trackers *old_trackers = s->trackers, *trackers;
-	int r = trackers_new(s->loop, s->scripts, s->next, old_trackers, supervisor_on_track, s, &trackers);
+	struct trackers *trackers = NULL;
+	struct live *live = NULL;
+	struct orders *orders = NULL;
 
-	/* Last, since nothing can fail after it: its arrays are as long as the new configuration. */
-	if (r >= 0 && phase_make_heard(s, s->next) < 0) {
-		trackers_free(trackers);
-		r = -ENOMEM;
-	}
-	if (r < 0) {
+	if (make_next(s, &trackers, &live, &orders) < 0) {
 		log_err("out of memory: the old configuration goes on");
+		trackers_free(trackers);
+		live_free(live);
+		orders_free(orders);
 		conf_free(s->next);
 		shared_free(s->next_shared);
 	} else {
-		trackers_free(old_trackers);
-		s->trackers = trackers;
-		scripts_configure(s->scripts, s->next);
-		s->conf = s->next;
+		trackers_free(s->trackers);
+		live_free(s->live);
+		orders_free(s->orders);
 		shared_free(s->shared);
+		s->trackers = trackers;
+		s->live = live;
+		s->orders = orders;
 		s->shared = s->next_shared;
+		s->conf = s->next;
+		scripts_configure(s->scripts, s->next);
 	}
 	s->next = NULL;
 	s->next_shared = NULL;
+}
+
+static void tell_reload(struct supervisor *s, bool taken)
+{
+	s->load_failed = !taken;
+	if (taken)
+		s->loaded = supervisor_now();
+	events_add(&s->events, json_pack("{s:s, s:s, s:b}", "type", "reload", "file",
+					 s->options->file, "taken", taken));
 }
 
 static void finish_reload(struct supervisor *s)
@@ -168,6 +195,7 @@ static void finish_reload(struct supervisor *s)
 	if (s->conf != old) {
 		conf_free(old);
 		log_notice("reloaded %s", s->options->file);
+		tell_reload(s, true);
 	}
 	sd_notify_send("READY=1");
 	if (s->stop_again)
@@ -241,6 +269,7 @@ void phase_reload(struct supervisor *s)
 		log_err("%s is not taken: the old configuration goes on", s->options->file);
 		conf_free(s->next);
 		s->next = NULL;
+		tell_reload(s, false);
 		sd_notify_send("READY=1");
 		return;
 	}
@@ -251,4 +280,3 @@ void phase_reload(struct supervisor *s)
 	loop_arm(s->deadline, loop_clock_ns() + STOP_PATIENCE_NS);
 	phase_advance(s);
 }
-

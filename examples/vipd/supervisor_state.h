@@ -4,6 +4,7 @@
 #define VIPD_SUPERVISOR_STATE_H
 
 #include "conf.h"
+#include "events.h"
 #include "loop.h"
 #include "msg.h"
 #include "process.h"
@@ -23,7 +24,21 @@ struct child {
 /* What it last heard of an object, for dumps and scripts. */
 struct heard {
 	int32_t state, priority;
-	struct msg_stats stats;
+	struct why why;
+	double since; /* UNIX seconds */
+};
+
+/* Who waits for vrrp to write down where it stands: supervisor_fresh.c */
+struct supervisor;
+typedef void fresh_fn(struct supervisor *s, void *userdata);
+#define FRESH_WAITERS_MAX 64
+struct fresh {
+	struct {
+		fresh_fn *fn;
+		void *userdata;
+	} waiter[FRESH_WAITERS_MAX];
+	size_t n;
+	struct loop_source *timer;
 };
 
 enum phase {
@@ -40,6 +55,14 @@ struct supervisor {
 	struct loop *loop;
 	struct conf *conf, *old, *next;
 	struct shared *shared, *next_shared;
+	struct live *live;
+	struct orders *orders;
+	struct events events;
+	struct control *control_socket; /* NULL: none */
+	struct fresh fresh_waiters;
+	enum msg_backend backend;
+	double started, loaded; /* UNIX seconds: this process, its configuration */
+	bool load_failed;	/* the last reload was refused */
 	struct scripts *scripts;
 	struct trackers *trackers;
 	struct child child[N_ROLES];
@@ -52,9 +75,6 @@ struct supervisor {
 	struct loop_source *deadline;
 	int pid_fd;
 	int result;
-	size_t stats_due; /* answers of vrrp that are still to come */
-	bool stats_wanted; /* until they have all come, from this vrrp or the next */
-	bool stats_json;  /* they were asked for keepalived.json, not keepalived.stats */
 };
 
 /* supervisor.c */
@@ -68,7 +88,6 @@ void supervisor_on_track(void *userdata, uint32_t index, bool ok);
 void child_start(struct supervisor *s, enum role role);
 void child_on_timer(struct loop *l, void *userdata);
 void child_tell(const struct supervisor *s, enum role role, enum msg_type type, int32_t value);
-void child_ask_stats(struct supervisor *s);
 void children_start(struct supervisor *s);
 void children_reap(struct supervisor *s);
 void pair_drain(int fd); /* what nobody took any more is not for the next one */
@@ -80,15 +99,25 @@ void phase_advance(struct supervisor *s); /* a process ended */
 void phase_on_deadline(struct loop *l, void *userdata);
 int phase_make_heard(struct supervisor *s, const struct conf *c);
 
+/* supervisor_fresh.c */
+int fresh_init(struct supervisor *s);
+/* Calls `fn` when vrrp has written down where it stands, or does not answer: perhaps at once. */
+void fresh_ask(struct supervisor *s, fresh_fn *fn, void *userdata);
+void fresh_ask_again(struct supervisor *s);
+void fresh_arrived(struct supervisor *s);
+void fresh_forget(struct supervisor *s, const void *userdata);
+
+double supervisor_now(void); /* UNIX seconds */
+void supervisor_clear_counters(const struct supervisor *s);
+
 /* supervisor_notify.c: scripts that follow events */
-void notify_instance(struct supervisor *s, uint32_t index, enum ha_vrrp_state state, int priority);
+void notify_instance(struct supervisor *s, const struct msg *m);
+void notify_remark(struct supervisor *s, uint32_t index, uint32_t remark);
 void notify_group(struct supervisor *s, uint32_t index, enum ha_vrrp_state state);
 void notify_real(struct supervisor *s, uint32_t v, uint32_t real, bool up);
 void notify_quorum(struct supervisor *s, uint32_t v, bool up);
 
 /* supervisor_dump.c: what SIGUSR1, SIGUSR2 and SIGRTMIN + 2 ask for */
-void dump_data(const struct supervisor *s);
-void dump_stats(const struct supervisor *s);
-void dump_json(const struct supervisor *s);
+fresh_fn dump_data, dump_stats, dump_json; /* userdata: NULL */
 
 #endif

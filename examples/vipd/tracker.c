@@ -88,6 +88,13 @@ static void on_timer(struct loop *l, void *userdata)
 	kill(t->pid, SIGKILL); /* before it made its group */
 }
 
+void trackers_run_now(struct trackers *all, uint32_t index)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (all->tracker[i].conf->index == index && !all->tracker[i].pid)
+			loop_arm(all->tracker[i].timer, loop_clock_ns());
+}
+
 bool trackers_reap(struct trackers *all, pid_t pid, int status)
 {
 	for (size_t i = 0; i < all->n; i++) {

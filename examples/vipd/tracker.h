@@ -21,6 +21,9 @@ void trackers_free(struct trackers *t);
 /* enum track_state of each: vrrp_scripts, then MISC_CHECKs. */
 const uint8_t *trackers_states(const struct trackers *t);
 
+/* Unless it runs already. */
+void trackers_run_now(struct trackers *t, uint32_t index);
+
 bool trackers_reap(struct trackers *t, pid_t pid, int status);
 
 #endif

@@ -9,13 +9,7 @@
 #include "loop.h"
 #include "msg.h"
 #include "process.h"
-
-/* Why an instance is in FAULT: bits of ha_vrrp_set_fault. */
-#define FAULT_INTERFACE 1u /* its interface is missing or down */
-#define FAULT_SOURCE 2u	   /* the interface has no address to send from */
-#define FAULT_SOCKET 4u	   /* there are no sockets (yet) */
-#define FAULT_TRACK 8u	   /* a tracked interface is down */
-#define FAULT_SCRIPT 16u   /* a tracked script failed, or has no result yet */
+#include "why.h"
 
 /* An interface that the configuration names, as the kernel process tells it. */
 struct device {
@@ -49,7 +43,10 @@ struct router {
 	unsigned announce;	   /* to be done when the addresses are there */
 	struct loop_source *again; /* tries anew to hold addresses that could not be set */
 	unsigned tries;
-	bool state_waits;			    /* MSG_STATE likewise */
+	bool state_waits;	   /* MSG_STATE likewise */
+	struct why why;		   /* of the last change */
+	bool hold_waits;	   /* it hands over, and is held when somebody came */
+	struct live_counters base; /* of predecessors */
 	uint64_t quiet_until_ns[HA_VRRP_N_REMARKS]; /* of log lines that repeat */
 	uint64_t dropped_quiet_until_ns;
 };
@@ -78,6 +75,8 @@ struct vrrp {
 	struct loop_source *retry;
 	uint64_t late_quiet_until_ns;
 	bool ending;
+	struct loop_source *publish; /* the next few routers are written for the supervisor */
+	size_t published;
 };
 
 /* vrrp_link.c: interfaces and sockets */
@@ -94,6 +93,9 @@ void router_leave(struct router *r);
 void routers_on_held(struct vrrp *v, const struct msg *m);
 /* The kernel process is new, or did not listen: says what is wanted. */
 void routers_tell_kernel(struct vrrp *v, bool all);
+/* What an administrator ordered: msg.h. */
+void routers_on_order(struct vrrp *v, const struct msg *m);
+void router_publish(struct router *r);
 
 /* vrrp_track.c: interfaces and scripts that move priorities */
 void tracks_apply(struct vrrp *v);

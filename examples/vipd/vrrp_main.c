@@ -18,6 +18,7 @@
 #include "vrrp.h"
 
 #define MESSAGES_PER_TURN 1024
+#define PUBLISHED_PER_TURN 64
 #define REST_NS UINT64_C(500000) /* a burst of adverts shares a wake-up; far below a skew time */
 #define PATIENCE_NS UINT64_C(2000000000) /* for sockets, when a predecessor was Active */
 
@@ -69,6 +70,7 @@ static void end(struct vrrp *v, enum msg_stop how)
 	for (size_t i = 0; i < v->n_routers; i++) {
 		struct router *r = &v->routers[i];
 
+		router_publish(r);
 		if (goes_on(r, how))
 			shared_freeze(v->birth->shared, i, r->engine);
 		else if (ha_vrrp_state(r->engine) != HA_VRRP_INITIALIZE)
@@ -79,32 +81,23 @@ static void end(struct vrrp *v, enum msg_stop how)
 
 /* ---- The supervisor ---- */
 
-static void send_stats(struct vrrp *v, struct router *r)
+/* A few at a time, so that no advert waits for a thousand of them. */
+static void on_publish(struct loop *l, void *userdata)
 {
-	struct ha_vrrp_stats s = {.size = sizeof(s)};
-	struct ha_vrrp_status now = {.size = sizeof(now)};
-	struct msg m = {.type = MSG_STATS, .index = r->index};
+	const struct msg done = {.type = MSG_STATS};
+	struct vrrp *v = userdata;
 
-	ha_vrrp_stats(r->engine, &s);
-	ha_vrrp_status(r->engine, &now);
-	m.extra = now.priority;
-	m.stats = (struct msg_stats){
-	    .became_active = s.became_active,
-	    .left_active = s.left_active,
-	    .adverts_sent = s.adverts_sent,
-	    .adverts_received = s.adverts_received,
-	    .priority_zero_sent = s.priority_zero_sent,
-	    .priority_zero_received = s.priority_zero_received,
-	    .interval_errors = s.dropped[HA_VRRP_DROP_ADVERT_INTERVAL],
-	    .ttl_errors = s.dropped[HA_VRRP_DROP_TTL],
-	    .type_errors = s.dropped[HA_VRRP_DROP_TYPE],
-	    .length_errors = s.dropped[HA_VRRP_DROP_LENGTH],
-	    .address_errors = s.dropped[HA_VRRP_DROP_ADDRESS_LIST],
-	    .auth_type_errors = s.dropped[HA_VRRP_DROP_AUTH_TYPE],
-	    .auth_mismatches = s.dropped[HA_VRRP_DROP_AUTH_MISMATCH],
-	    .auth_failures = s.dropped[HA_VRRP_DROP_AUTH_FAILURE],
-	};
-	msg_send(v->birth->ends.control, &m, -1);
+	for (int i = 0; i < PUBLISHED_PER_TURN && v->published < v->n_routers; i++)
+		router_publish(&v->routers[v->published++]);
+	if (v->published < v->n_routers)
+		loop_arm(v->publish, loop_now_ns(l));
+	else
+		msg_send(v->birth->ends.control, &done, -1);
+}
+
+static void on_late(void *userdata, uint64_t late_ns)
+{
+	live_add_late(userdata, late_ns);
 }
 
 static void on_order(struct vrrp *v, const struct msg *m)
@@ -123,8 +116,11 @@ static void on_order(struct vrrp *v, const struct msg *m)
 		}
 		break;
 	case MSG_STATS:
-		for (size_t i = 0; i < v->n_routers; i++)
-			send_stats(v, &v->routers[i]);
+		v->published = 0;
+		loop_arm(v->publish, loop_now_ns(v->loop));
+		break;
+	case MSG_ORDER:
+		routers_on_order(v, m);
 		break;
 	default:
 		break;
@@ -256,6 +252,7 @@ static int set_up(struct vrrp *v)
 	if (r >= 0) {
 		loop_set_rest_ns(v->loop, REST_NS);
 		loop_set_turn_end(v->loop, on_turn_end, v);
+		loop_watch_late(v->loop, on_late, v->birth->live->late);
 	}
 	v->track = calloc(v->birth->conf->n_scripts + 1, 1);
 	if (!v->track)
@@ -263,6 +260,8 @@ static int set_up(struct vrrp *v)
 	memcpy(v->track, v->birth->tracks, v->birth->conf->n_scripts);
 	if (r >= 0)
 		r = loop_add_timer(v->loop, on_retry, v, &v->retry);
+	if (r >= 0)
+		r = loop_add_timer(v->loop, on_publish, v, &v->publish);
 	if (r >= 0)
 		r = routers_init(v);
 	if (r >= 0)
@@ -283,6 +282,7 @@ int vrrp_main(const struct birth *b)
 	int r;
 
 	shared_leave_checks(b->shared);
+	live_leave_checks(b->live);
 	be_punctual(b);
 	lock_memory(b, &raised);
 	r = set_up(&v);

@@ -19,14 +19,6 @@ static void freeze(const struct router *r)
 	shared_freeze(r->vrrp->birth->shared, r->index, r->engine);
 }
 
-/* keepalived's words for the states. */
-static const char *state_word(enum ha_vrrp_state s)
-{
-	static const char *const word[] = {"STOP", "BACKUP", "MASTER", "FAULT"};
-
-	return (unsigned)s < 4 ? word[s] : "?";
-}
-
 /* The virtual MAC address of an instance with use_vmac. */
 static void vmac_of(const struct conf_instance *i, uint8_t ret[6])
 {
@@ -131,62 +123,35 @@ static void on_announce(struct ha_vrrp *e, unsigned repeat, void *userdata)
 
 static void tell_state(struct router *r)
 {
-	struct ha_vrrp_status s = {.size = sizeof(s)};
-	struct msg m = {.type = MSG_STATE, .index = r->index};
+	const struct msg m = {.type = MSG_STATE,
+			      .index = r->index,
+			      .value = (int32_t)r->why.to,
+			      .extra = (int32_t)r->why.priority,
+			      .why = r->why};
 
-	ha_vrrp_status(r->engine, &s);
-	m.value = (int32_t)s.state;
-	m.extra = s.priority;
 	r->state_waits = false;
 	if (msg_send(r->vrrp->birth->ends.control, &m, -1) < 0)
 		log_err("%s: the supervisor does not listen: a script is lost", r->conf->name);
 }
 
-/* The faults, one behind the other. */
-static void list_faults(uint32_t faults, char *buf, size_t cap)
+static struct why why_of(const struct router *r, const struct ha_vrrp_change *c)
 {
-	static const struct {
-		uint32_t bit;
-		const char *text;
-	} known[] = {
-	    {FAULT_INTERFACE, "its interface is missing or down"},
-	    {FAULT_SOURCE, "its interface has no address to send from"},
-	    {FAULT_SOCKET, "it has no sockets"},
-	    {FAULT_TRACK, "a tracked interface is down"},
-	    {FAULT_SCRIPT, "a tracked script failed or has no result yet"},
-	    {HA_VRRP_FAULT_ADDRESS, "its virtual addresses cannot be set"},
-	    {HA_VRRP_FAULT_GROUP, "another member of its group is in FAULT"},
-	};
-	size_t len = 0;
-
-	for (size_t i = 0; i < sizeof(known) / sizeof(*known) && len < cap; i++)
-		if (faults & known[i].bit)
-			len += (size_t)snprintf(buf + len, cap - len, "%s%s", len ? ", " : "",
-						known[i].text);
-}
-
-/* Why, in words an administrator can act on. */
-static void explain(const struct router *r, const struct ha_vrrp_change *c, char *buf, size_t cap)
-{
-	char peer[HA_IP_TEXT_SIZE] = "the other node";
 	struct ha_vrrp_status s = {.size = sizeof(s)};
 
 	ha_vrrp_status(r->engine, &s);
-	ha_ip_format(&c->peer, peer, sizeof(peer));
-	if (c->to == HA_VRRP_FAULT)
-		list_faults(s.faults, buf, cap);
-	else if (c->reason == HA_VRRP_TIMEOUT)
-		snprintf(buf, cap, "no adverts were heard for %.2f s", (double)s.down_ns / 1e9);
-	else if (c->reason == HA_VRRP_RESIGNED)
-		snprintf(buf, cap, "%s resigned", peer);
-	else if (c->reason == HA_VRRP_HIGHER_PRIORITY)
-		snprintf(buf, cap, "%s has priority %u, ours is %u", peer, c->peer_priority,
-			 s.priority);
-	else if (c->reason == HA_VRRP_HIGHER_ADDRESS)
-		snprintf(buf, cap, "%s has the same priority %u and the higher address", peer,
-			 c->peer_priority);
-	else
-		snprintf(buf, cap, "%s", ha_vrrp_reason_name(c->reason));
+	return (struct why){.from = c->from,
+			    .to = c->to,
+			    .reason = c->reason,
+			    .faults = s.faults,
+			    .priority = s.priority,
+			    .peer = c->peer,
+			    .peer_priority = c->peer_priority,
+			    .down_ns = s.down_ns};
+}
+
+void router_publish(struct router *r)
+{
+	live_write_router(&r->vrrp->birth->live->router[r->index], r->engine, &r->base);
 }
 
 static void on_again(struct loop *l, void *userdata)
@@ -210,15 +175,25 @@ static void try_again_later(struct router *r)
 	r->tries += r->tries < MAX_AGAIN;
 }
 
+static void hold(struct router *r, bool on)
+{
+	r->hold_waits = false;
+	ha_vrrp_set_fault(r->engine, loop_now_ns(r->vrrp->loop), FAULT_ADMIN, on);
+}
+
 static void on_changed(struct ha_vrrp *e, const struct ha_vrrp_change *c, void *userdata)
 {
 	struct router *r = userdata;
-	char why[256] = "";
+	char text[256] = "";
 
 	(void)e;
-	explain(r, c, why, sizeof(why));
-	log_notice("%s: %s -> %s: %s", r->conf->name, state_word(c->from), state_word(c->to), why);
+	r->why = why_of(r, c);
+	why_text(&r->why, text, sizeof(text));
+	log_notice("%s: %s -> %s: %s", r->conf->name, why_state(c->from), why_state(c->to), text);
 	freeze(r);
+	router_publish(r);
+	if (r->hold_waits && c->from == HA_VRRP_ACTIVE)
+		hold(r, true);
 	if (c->to == HA_VRRP_FAULT)
 		try_again_later(r);
 	if (r->awaits)
@@ -295,56 +270,30 @@ static void on_dropped(struct ha_vrrp *e, enum ha_vrrp_drop reason, const struct
 		 ha_vrrp_drop_name(reason));
 }
 
-static const char *remark_text(enum ha_vrrp_remark what)
-{
-	switch (what) {
-	case HA_VRRP_REMARK_INTERVAL:
-		return "another advert_int than ours: make them equal";
-	case HA_VRRP_REMARK_ADDRESS_LIST:
-		return "other virtual addresses than ours: make them equal";
-	case HA_VRRP_REMARK_EQUAL_PRIORITY:
-		return "the same priority as ours: give each node its own";
-	case HA_VRRP_REMARK_SECOND_OWNER:
-		return "priority 255 as we have: only the owner of the addresses may";
-	case HA_VRRP_REMARK_LOSING_ADVERT:
-		return "an advert with lower priority while we are MASTER: answered";
-	case HA_VRRP_REMARK_LATE:
-		return "a timer was served late: this process did not get the CPU";
-	case HA_VRRP_REMARK_NO_SOURCE:
-		return "there is no address to send adverts from";
-	case HA_VRRP_REMARK_MISSED:
-		return "two or more adverts in a row did not come: loss on the link, or a busy "
-		       "MASTER";
-	case HA_VRRP_REMARK_DUPLICATE:
-		return "another machine claims this address of ours: a second MASTER, or a "
-		       "stranger";
-	case HA_VRRP_REMARK_ADDRESS_LOST:
-		return "its virtual addresses are not there: no advert until they are";
-	case HA_VRRP_REMARK_SEND_FAILED:
-		return "an advert could not be sent";
-	default:
-		return NULL; /* of no use to an administrator */
-	}
-}
-
 static void on_remark(struct ha_vrrp *e, enum ha_vrrp_remark what, const struct ha_vrrp_meta *m,
 		      void *userdata)
 {
 	struct router *r = userdata;
-	const char *text = remark_text(what);
+	const char *text = why_remark(what);
 	char from[HA_IP_TEXT_SIZE] = "";
 	/* Who is late is late for all: one of them says so. */
 	uint64_t *quiet_until_ns =
 	    what == HA_VRRP_REMARK_LATE ? &r->vrrp->late_quiet_until_ns : &r->quiet_until_ns[what];
 
+	const struct msg tell = {.type = MSG_REMARK, .index = r->index, .value = (int32_t)what};
+
 	(void)e;
 	if (what == HA_VRRP_REMARK_LATE)
 		freeze(r); /* it may listen first, and sends nothing */
-	if (!text || is_quiet(r, quiet_until_ns))
+	if (what == HA_VRRP_REMARK_NO_HEIR)
+		r->hold_waits = false;
+	if (!text || (what != HA_VRRP_REMARK_NO_HEIR && is_quiet(r, quiet_until_ns)))
 		return;
+	msg_send(r->vrrp->birth->ends.control, &tell, -1);
 	if (m)
 		ha_ip_format(&m->source, from, sizeof(from));
-	log_warn("%s: %s%s%s (said once a minute)", r->conf->name, from, *from ? ": " : "", text);
+	log_warn("%s: %s%s%s%s", r->conf->name, from, *from ? ": " : "", text,
+		 what == HA_VRRP_REMARK_NO_HEIR ? "" : " (said once a minute)");
 }
 
 /* ---- Life ---- */
@@ -374,7 +323,10 @@ static int make_router(struct vrrp *v, const struct conf_instance *i)
 		return e;
 	}
 	v->n_routers++;
-	return ha_vrrp_set_fault(r->engine, loop_now_ns(v->loop), FAULT_INTERFACE | FAULT_SOCKET,
+	live_base(&v->birth->live->router[r->index], &r->base);
+	return ha_vrrp_set_fault(r->engine, loop_now_ns(v->loop),
+				 FAULT_INTERFACE | FAULT_SOCKET |
+				     (v->birth->orders->hold[r->index] ? FAULT_ADMIN : 0),
 				 true);
 }
 
@@ -386,7 +338,7 @@ static void on_group_changed(struct ha_vrrp_group *e, enum ha_vrrp_state from,
 	(void)e;
 	/* A predecessor's group goes on, though this one is new. */
 	log_msg(from == HA_VRRP_INITIALIZE && to == HA_VRRP_ACTIVE ? LOG_DEBUG : LOG_NOTICE,
-		"group %s: %s -> %s", g->conf->name, state_word(from), state_word(to));
+		"group %s: %s -> %s", g->conf->name, why_state(from), why_state(to));
 	g->state = to;
 	g->state_waits = true;
 	tell_group(g);
@@ -458,7 +410,7 @@ static void thaw(struct router *r, uint64_t now)
 			    r->vrrp->birth->fresh);
 
 	if (e >= 0)
-		log_info("%s: goes on as %s", r->conf->name, state_word(ha_vrrp_state(r->engine)));
+		log_info("%s: goes on as %s", r->conf->name, why_state(ha_vrrp_state(r->engine)));
 	else if (e != -ENODATA)
 		log_warn("%s: cannot go on where it was: %s", r->conf->name, strerror(-e));
 }
@@ -495,5 +447,50 @@ void routers_start(struct vrrp *v)
 			ha_vrrp_start(r->engine, now);
 		r->up = ha_vrrp_state(r->engine) == HA_VRRP_ACTIVE;
 		tell_kernel(r);
+	}
+}
+
+/* ---- Orders of an administrator ---- */
+
+/* With its sync group, which moves as a whole. -EALREADY: it is not MASTER, or hands over already. */
+static int hand_over(struct router *r)
+{
+	uint64_t now = loop_now_ns(r->vrrp->loop);
+
+	for (size_t g = 0; g < r->vrrp->n_groups; g++)
+		if (r->vrrp->groups[g].conf == r->conf->group)
+			return ha_vrrp_group_hand_over(r->vrrp->groups[g].engine, now);
+	return ha_vrrp_hand_over(r->engine, now);
+}
+
+void routers_on_order(struct vrrp *v, const struct msg *m)
+{
+	struct router *r = m->index < v->n_routers ? &v->routers[m->index] : NULL;
+
+	if (!r)
+		return;
+	switch (m->value) {
+	case ORDER_FAILOVER:
+		hand_over(r);
+		break;
+	case ORDER_HOLD:
+		if (!m->extra && ha_vrrp_state(r->engine) == HA_VRRP_ACTIVE) {
+			r->hold_waits = true;
+			hand_over(r);
+		} else {
+			hold(r, true);
+		}
+		break;
+	case ORDER_RELEASE:
+		hold(r, false);
+		break;
+	case ORDER_ANNOUNCE:
+		ha_vrrp_announce(r->engine, loop_now_ns(v->loop));
+		break;
+	case ORDER_CLEAR:
+		live_clear(r->engine, &r->base);
+		break;
+	default:
+		break;
 	}
 }

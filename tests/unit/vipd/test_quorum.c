@@ -116,9 +116,28 @@ static void without_quorum_and_sorry_server_the_living_go_on(void **state)
 	expect_weights(&q, 10, 20, QUORUM_ABSENT, QUORUM_ABSENT);
 }
 
+static void who_is_ordered_out_has_no_weight(void **state)
+{
+	struct quorum q = {.quorum = 1, .up = true, .has_sorry = true, .sorry_weight = 1};
+
+	(void)state;
+	live(true, true, true);
+	farm[0].admin = ORDER_DRAIN;
+	farm[1].admin = ORDER_DISABLED;
+	assert_int_equal(quorum_live_weight(farm, 3), 30);
+	expect_weights(&q, 0, QUORUM_ABSENT, 30, QUORUM_ABSENT);
+	/* The last one, too: the sorry server, and those that drain keep what they have. */
+	farm[2].admin = ORDER_DRAIN;
+	assert_true(quorum_update(&q, farm, 3));
+	expect_weights(&q, 0, QUORUM_ABSENT, 0, 1);
+	for (int i = 0; i < 3; i++)
+		farm[i].admin = ORDER_READY;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(who_is_ordered_out_has_no_weight),
 	    cmocka_unit_test(live_weight_is_the_sum_of_those_that_live),
 	    cmocka_unit_test(a_sum_of_large_weights_does_not_overflow),
 	    cmocka_unit_test(quorum_is_lost_below_it_and_gained_at_it),

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vrrp writes down where it stands when it is asked. Who wants to show it waits here until that is done,
+ * or until it is clear that nobody answers: nothing ever waits for vrrp itself.
+ */
+#include "log.h"
+#include "supervisor_state.h"
+
+#define PATIENCE_NS UINT64_C(1000000000)
+
+static void serve(struct supervisor *s)
+{
+	struct fresh f = s->fresh_waiters;
+
+	s->fresh_waiters.n = 0;
+	loop_arm(f.timer, LOOP_NEVER);
+	for (size_t i = 0; i < f.n; i++)
+		f.waiter[i].fn(s, f.waiter[i].userdata);
+}
+
+static void on_timer(struct loop *l, void *userdata)
+{
+	(void)l;
+	log_debug("vrrp did not say where it stands: what was known before is shown");
+	serve(userdata);
+}
+
+int fresh_init(struct supervisor *s)
+{
+	return loop_add_timer(s->loop, on_timer, s, &s->fresh_waiters.timer);
+}
+
+/* A vrrp that is being replaced does not answer: its successor is asked again. */
+void fresh_ask_again(struct supervisor *s)
+{
+	if (s->fresh_waiters.n)
+		child_tell(s, ROLE_VRRP, MSG_STATS, 0);
+}
+
+void fresh_ask(struct supervisor *s, fresh_fn *fn, void *userdata)
+{
+	struct fresh *f = &s->fresh_waiters;
+
+	if (!s->child[ROLE_VRRP].wanted || f->n == FRESH_WAITERS_MAX) {
+		fn(s, userdata);
+		return;
+	}
+	f->waiter[f->n].fn = fn;
+	f->waiter[f->n].userdata = userdata;
+	if (f->n++)
+		return; /* asked already */
+	loop_arm(f->timer, loop_clock_ns() + PATIENCE_NS);
+	fresh_ask_again(s);
+}
+
+void fresh_arrived(struct supervisor *s)
+{
+	serve(s);
+}
+
+void fresh_forget(struct supervisor *s, const void *userdata)
+{
+	struct fresh *f = &s->fresh_waiters;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < f->n; i++)
+		if (f->waiter[i].userdata != userdata)
+			f->waiter[kept++] = f->waiter[i];
+	f->n = kept;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* Why an instance changed its state, as numbers between processes and as words for people. Pure. */
+#ifndef VIPD_WHY_H
+#define VIPD_WHY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <libha/vrrp.h>
+
+/* Why an instance is in FAULT: bits of ha_vrrp_set_fault. */
+#define FAULT_INTERFACE 1u /* its interface is missing or down */
+#define FAULT_SOURCE 2u	   /* the interface has no address to send from */
+#define FAULT_SOCKET 4u	   /* there are no sockets (yet) */
+#define FAULT_TRACK 8u	   /* a tracked interface is down */
+#define FAULT_SCRIPT 16u   /* a tracked script failed, or has no result yet */
+#define FAULT_ADMIN 32u	   /* held by an administrator */
+
+struct why {
+	uint32_t from, to; /* enum ha_vrrp_state */
+	uint32_t reason;   /* enum ha_vrrp_reason */
+	uint32_t faults;
+	uint32_t priority, peer_priority;
+	struct ha_ip peer; /* none: no other router caused it */
+	uint64_t down_ns;  /* Active_Down_Interval */
+};
+
+/* keepalived's words: STOP, BACKUP, MASTER, FAULT. */
+const char *why_state(uint32_t state);
+
+#define WHY_FAULTS 8
+/* The fault bits as sentences; their number, at most WHY_FAULTS. */
+size_t why_faults(uint32_t faults, const char *ret[WHY_FAULTS]);
+
+/* In words an administrator can act on, without a full stop. */
+void why_text(const struct why *w, char *buf, size_t cap);
+
+/* What is worth telling of a remark; NULL: of no use to an administrator. */
+const char *why_remark(uint32_t remark);
+
+#endif

@@ -1,0 +1,270 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""vipd_control.py VIPD SCHEMA: the control socket keeps its contract: every answer is what the schema says, nonsense gets an
+error and harms nobody, limits hold. Everything is in a network namespace of its own.
+"""
+import json
+import os
+import pathlib
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+
+try:
+    import jsonschema
+except ImportError:
+    print("skipped: needs python3-jsonschema")
+    sys.exit(77)
+
+CONF = """
+global_defs { router_id lab }
+vrrp_script yes {
+    script /bin/true
+    interval 1
+    weight 10
+}
+vrrp_sync_group G { group { VI_1 } }
+vrrp_instance VI_1 {
+    interface v0
+    virtual_router_id 51
+    version 3
+    advert_int 0.1
+    virtual_ipaddress { 10.9.0.100/24 }
+    track_script { yes }
+}
+virtual_server 10.9.0.100 80 {
+    delay_loop 0.2
+    lb_algo rr
+    lb_kind NAT
+    protocol TCP
+    retry 0
+    warmup 0
+    sorry_server 10.9.0.1 99
+    real_server 10.9.0.1 8001 { TCP_CHECK { connect_timeout 1 } }
+    real_server 10.9.0.1 8002 { TCP_CHECK { connect_timeout 1 } }
+    real_server 10.9.0.1 8003 { MISC_CHECK { misc_path /bin/true } }
+}
+"""
+
+
+class Client:
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(10)
+        self.socket.connect(path)
+        self.lines = self.socket.makefile("rb")
+
+    def send(self, data):
+        self.socket.sendall(data)
+
+    def receive(self):
+        line = self.lines.readline()
+        return json.loads(line) if line else None
+
+    def call(self, method, **params):
+        self.send(json.dumps({"id": method, "method": method, "params": params}).encode() + b"\n")
+        while True:
+            answer = self.receive()
+            check(answer)
+            if "id" in answer:
+                assert answer["id"] == method, answer
+                return answer
+
+    def result(self, method, **params):
+        answer = self.call(method, **params)
+        assert "result" in answer, answer
+        if method in schema["definitions"]["result"]:
+            part = dict(schema["definitions"]["result"][method], definitions=schema["definitions"])
+            jsonschema.validate(answer["result"], part)
+        return answer["result"]
+
+    def error(self, method, **params):
+        answer = self.call(method, **params)
+        assert "error" in answer, answer
+        return answer["error"]
+
+
+def check(message):
+    jsonschema.validate(message, schema)
+
+
+def wait_for(what, condition):
+    for _ in range(100):
+        if condition():
+            return
+        time.sleep(0.1)
+    sys.exit(f"{what} does not come")
+
+
+def real(client, name):
+    show = client.result("show", virtual_server="10.9.0.100:80")
+    return next(r for r in show["virtual_servers"][0]["real_servers"] if r["name"] == name)
+
+
+def reads(client):
+    status = client.result("status")
+    assert status["instances"][0]["effective_priority"] == 110, status
+    assert status["forwarding_backend"] in ("nft", "ipvs", "none"), status
+    show = client.result("show")
+    assert [i["name"] for i in show["instances"]] == ["VI_1"] and show["instances"][0]["trackers"], show
+    assert show["instances"][0]["counters"]["adverts_sent"] > 0, show
+    assert show["scripts"][0]["state"] == "up", show
+    text = " ".join(client.result("explain", instance="VI_1")["sentences"])
+    assert "VI_1 is MASTER" in text and "no adverts were heard" in text, text
+    text = " ".join(client.result("explain", real_server="10.9.0.1:8002")["sentences"])
+    assert "is down" in text and "Connection refused" in text, text
+    text = " ".join(client.result("explain", virtual_server="10.9.0.100:80")["sentences"])
+    assert "has its quorum" in text, text
+    kinds = {e["type"] for e in client.result("events", limit=500)["events"]}
+    assert {"transition", "group_transition", "real_server"} <= kinds, kinds
+    assert len(client.result("events", limit=2)["events"]) == 2
+    assert "status" in [m["method"] for m in client.result("help")]
+
+
+def orders(client):
+    watcher = Client("p.sock")
+    watcher.result("subscribe")
+    for what, weight in (("drain", 0), ("disable", None)):
+        client.result(what, real_server="10.9.0.1:8001")
+        wait_for(what, lambda: real(client, "10.9.0.1:8001")["weight_in_use"] == weight)
+        event = watcher.receive()
+        check(event)
+        assert (event["params"]["type"], event["params"]["order"]) == ("order", what), event
+    client.result("enable", real_server="10.9.0.1:8001", virtual_server="10.9.0.100:80")
+    client.result("weight", real_server="10.9.0.1:8001", weight=9)
+    wait_for("the weight", lambda: real(client, "10.9.0.1:8001")["weight_in_use"] == 9)
+    # All out of use by order: the sorry server.
+    client.result("drain", real_server="10.9.0.1:8001")
+    client.result("drain", real_server="10.9.0.1:8003")
+    wait_for("the sorry server", lambda: client.result("status")["virtual_servers"][0]["sorry_server"]["in_use"])
+    client.result("enable", real_server="10.9.0.1:8003")
+    wait_for("no sorry server", lambda: not client.result("status")["virtual_servers"][0]["sorry_server"]["in_use"])
+    # A crash and a reload forget nothing.
+    health = client.result("status")["processes"]["vipd_health"]
+    os.kill(health, 9)
+    wait_for("another health", lambda: client.result("status")["processes"]["vipd_health"] not in (0, health))
+    client.result("reload")
+    wait_for("the reload", lambda: any(e["type"] == "reload" for e in client.result("events")["events"]))
+    wait_for("the order again", lambda: (real(client, "10.9.0.1:8001")["admin"], real(client, "10.9.0.1:8001")["weight"],
+                                         real(client, "10.9.0.1:8001")["weight_in_use"]) == ("drain", 9, 0))
+    client.result("enable", real_server="10.9.0.1:8001")
+    client.result("weight", real_server="10.9.0.1:8001", weight=None)
+    wait_for("the configuration's weight", lambda: real(client, "10.9.0.1:8001")["weight_in_use"] == 1)
+    runs = real(client, "10.9.0.1:8002")["checks"][0]["runs"]
+    client.result("check", real_server="10.9.0.1:8002")
+    wait_for("a check", lambda: real(client, "10.9.0.1:8002")["checks"][0]["runs"] > runs)
+    client.result("check", script="yes")
+    assert client.error("failover", instance="VI_2")["code"] == 1
+    assert client.error("drain", real_server="10.9.0.1:1")["code"] == 1
+    assert client.error("drain")["code"] == -32602
+    assert client.error("weight", real_server="10.9.0.1:8001", weight=-1)["code"] == -32602
+    assert client.error("drain", real_server=7)["code"] == -32602
+    # Held by force: nobody else is there.
+    client.result("hold", instance="VI_1", force=True)
+    wait_for("FAULT", lambda: client.result("status")["instances"][0]["state"] == "FAULT")
+    assert client.error("failover", instance="VI_1")["code"] == 2
+    assert "an administrator holds it" in " ".join(client.result("explain", instance="VI_1")["sentences"])
+    client.result("release", instance="VI_1")
+    wait_for("MASTER", lambda: client.result("status")["instances"][0]["state"] == "MASTER")
+    client.result("clear")
+    # Without an heir it goes on, and says so.
+    client.result("hold", instance="VI_1")
+    wait_for("no heir", lambda: any(e.get("remark") == "nobody took over" for e in client.result("events")["events"]))
+    status = client.result("status")["instances"][0]
+    assert (status["state"], status["held"]) == ("MASTER", False), status
+
+
+def nonsense():
+    for line, code in ((b"x\n", -32700), (b"{}\n", -32600), (b"[]\n", -32600), (b"7\n", -32700), (b'{"method":7}\n', -32600),
+                       (b'{"method":"nix"}\n', -32601), (b'{"method":"status","params":[]}\n', -32602),
+                       (b'{"method":"status","params":{"x":1}}\n', -32602), (b'{"method":"status","method":"x"}\n', -32700),
+                       (b"[" * 4000 + b"\n", -32700), (b'{"method":"\\u0000"}\n', -32700), (b"\xff\xfe\n", -32700)):
+        client = Client("p.sock")
+        client.send(line)
+        answer = client.receive()
+        check(answer)
+        assert answer["error"]["code"] == code, (line[:40], answer)
+    client = Client("p.sock")
+    client.send(b"x" * 4096)
+    assert client.receive()["error"]["code"] == -32600
+    assert client.receive() is None
+    # Two requests in one piece, one request in two, and a client that sends and closes its side.
+    client = Client("p.sock")
+    client.send(b'{"id":1,"method":"status"}\n{"id":2,"method":"help"}\n{"id":3,"me')
+    assert [client.receive()["id"], client.receive()["id"]] == [1, 2]
+    client.send(b'thod":"events"}\n')
+    client.socket.shutdown(socket.SHUT_WR)
+    assert client.receive()["id"] == 3 and client.receive() is None
+    # One who asks and never reads is not listened to, and keeps nobody from being served.
+    lazy = Client("p.sock")
+    lazy.socket.settimeout(1)
+    try:
+        for _ in range(20000):
+            lazy.send(b'{"method":"show"}\n')
+        sys.exit("vipd reads on though nobody takes its answers")
+    except TimeoutError:
+        pass
+    crowd = [Client("p.sock") for _ in range(31)]
+    one_more = Client("p.sock")
+    assert one_more.receive()["error"]["message"].startswith("too many clients")
+    crowd[0].result("status")
+
+
+def main(vipd):
+    with tempfile.TemporaryDirectory() as name:
+        os.chdir(name)
+        pathlib.Path("conf").write_text(CONF)
+        stale = socket.socket(socket.AF_UNIX)
+        stale.bind("p.sock")
+        stale.close()  # as a crash leaves it
+        server = socket.create_server(("10.9.0.1", 8001), backlog=100)
+        with open("log", "w") as out:
+            daemon = subprocess.Popen([vipd, "-n", "-l", "-G", "-f", "conf", "-p", "p.pid", "-r", "r", "-c", "c"],
+                                      stdout=out, stderr=out)
+        try:
+            wait_for("the socket", lambda: pathlib.Path("r").exists())
+            mode = os.stat("p.sock").st_mode
+            assert stat.S_ISSOCK(mode) and stat.S_IMODE(mode) == 0o600, oct(mode)
+            client = Client("p.sock")
+            wait_for("MASTER", lambda: client.result("status")["instances"][0]["state"] == "MASTER")
+            wait_for("the checks", lambda: real(client, "10.9.0.1:8002")["state"] == "down"
+                     and real(client, "10.9.0.1:8001")["checks"][0].get("runs", 0) > 1)
+            reads(client)
+            orders(client)
+            nonsense()
+            assert client.result("status")["processes"]
+        except BaseException:
+            sys.stderr.write(pathlib.Path("log").read_text()[-3000:])
+            raise
+        finally:
+            daemon.terminate()
+            daemon.wait(30)
+            server.close()
+        assert not pathlib.Path("p.sock").exists()
+        # What lies there and is no socket of ours stays, and vipd runs all the same.
+        for make in (lambda: pathlib.Path("p.sock").write_text("mine"), lambda: os.symlink("victim", "p.sock")):
+            make()
+            with open("log", "w") as out:
+                daemon = subprocess.Popen([vipd, "-n", "-l", "-G", "-f", "conf", "-p", "p.pid", "-r", "r", "-c", "c"],
+                                          stdout=out, stderr=out)
+            wait_for("the message", lambda: "cannot open the control socket" in pathlib.Path("log").read_text())
+            daemon.terminate()
+            assert daemon.wait(30) == 0
+            assert not pathlib.Path("victim").exists()
+            os.unlink("p.sock")
+
+
+if os.geteuid() != 0:
+    print("skipped: needs root to make a network namespace")
+    sys.exit(77)
+if len(sys.argv) == 3:
+    os.execvp("unshare", ["unshare", "-n", sys.executable, os.path.abspath(__file__), os.path.abspath(sys.argv[1]),
+                          os.path.abspath(sys.argv[2]), "inside"])
+schema = json.loads(pathlib.Path(sys.argv[2]).read_text())
+for command in ("link set lo up", "link add v0 type veth peer name v1", "link set v0 up", "link set v1 up",
+                "addr add 10.9.0.1/24 dev v0"):
+    subprocess.run(["ip", *command.split()], check=True)
+main(sys.argv[1])
