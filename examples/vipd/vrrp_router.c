@@ -406,8 +406,8 @@ void router_leave(struct router *r)
 
 static void thaw(struct router *r, uint64_t now)
 {
-	int e = shared_thaw(r->vrrp->birth->shared, r->index, r->engine, now,
-			    r->vrrp->birth->fresh);
+	int e =
+	    shared_thaw(r->vrrp->birth->shared, r->index, r->engine, now, r->vrrp->birth->fresh);
 
 	if (e >= 0)
 		log_info("%s: goes on as %s", r->conf->name, why_state(ha_vrrp_state(r->engine)));
