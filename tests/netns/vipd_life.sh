@@ -138,7 +138,7 @@ says r1 "real server 10.9.0.50:80 is down" || fail "the check notices the closed
 [ "$(count r1 "real server 10.9.0.50:80 is down")" = 1 ] || fail "a new health process knows what the old one knew" "$(grep "is down" "$LAB_DIR/r1/vipd.log")"
 good "a server that is down is told once, whoever checks"
 
-echo '~SEQ(n, 1, 9)' >>"$LAB_DIR/r1/keepalived.conf"
+echo "include $LAB_DIR/r1/keepalived.conf" >>"$LAB_DIR/r1/keepalived.conf"
 kill -HUP "${vipd_pid[r1]}"
 wait_for 5 "the refusal" says r1 "is not taken: the old configuration goes on" || fail "a broken file is refused" "$(tail -n 3 "$LAB_DIR/r1/vipd.log")"
 [ ! -s "$LAB_DIR/r1/monitor.log" ] || fail "no address changes" "$(cat "$LAB_DIR/r1/monitor.log")"
