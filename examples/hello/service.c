@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Balances 192.0.2.1:80 over two servers: with IPVS where the kernel has it, else with nftables.
- * --dry-run says what it would do, and needs no privilege.
- */
+/* Balances 192.0.2.1:80 with IPVS, else nftables: prints the plan, applies it, reads it back. --dry-run: only prints. */
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,70 +7,73 @@
 #include <libha/ipvs.h>
 #include <libha/nft.h>
 
-static int add_server(struct ha_service *s, const char *address, uint32_t weight)
-{
-	struct ha_dest_opts d = {.size = sizeof(d), .port = 8080, .weight = weight};
-
-	ha_ip_parse(address, &d.address);
-	return ha_dest_set(s, &d, NULL);
-}
-
-static struct ha_service_table *wanted(void)
+static int want(struct ha_service_table *t)
 {
 	struct ha_service_opts o = {
 	    .size = sizeof(o), .protocol = IPPROTO_TCP, .port = 80, .scheduler = "wrr"};
-	struct ha_service_table *t;
+	struct ha_dest_opts d = {.size = sizeof(d), .port = 8080};
 	struct ha_service *s;
+	int r;
 
 	ha_ip_parse("192.0.2.1", &o.address);
-	if (ha_service_table_new(&t) < 0 || ha_service_add(t, &o, &s) < 0 ||
-	    add_server(s, "10.0.0.1", 3) < 0 || add_server(s, "10.0.0.2", 1) < 0)
-		return NULL;
-	return t;
+	ha_ip_parse("10.0.0.1", &d.address);
+	r = ha_service_add(t, &o, &s);
+	for (d.weight = 1; !r && d.weight <= 2; d.weight++, d.address.bytes[3]++)
+		r = ha_dest_set(s, &d, NULL);
+	return r;
 }
 
-static void print_step(void *userdata, const struct ha_service_step *step, int error)
+static void print_plan(const struct ha_service_plan *p)
+{
+	struct ha_service_step step = {.size = sizeof(step)};
+	char text[HA_SERVICE_TEXT_SIZE];
+
+	for (size_t i = 0; !ha_service_plan_step(p, i, &step); i++)
+		if (ha_service_step_format(&step, text, sizeof(text)) > 0)
+			printf("plan: %s\n", text);
+}
+
+static void print_table(const struct ha_service_table *t)
 {
 	char text[HA_SERVICE_TEXT_SIZE];
 
-	(void)userdata;
-	if (ha_service_step_format(step, text, sizeof(text)) > 0)
-		printf("%s%s%s\n", text, error ? ": " : "", error ? strerror(-error) : "");
+	for (struct ha_service *s = NULL; (s = ha_service_next(t, s));) {
+		ha_service_format(s, text, sizeof(text)); /* always fits */
+		printf("kernel: %s\n", text);
+		for (struct ha_dest *d = NULL; (d = ha_dest_next(s, d));)
+			if (ha_dest_format(d, text, sizeof(text)) > 0)
+				printf("kernel:   %s\n", text);
+	}
+}
+
+static int dump(struct ha_ipvs *v, struct ha_nft *n, struct ha_service_table **ret)
+{
+	return v ? ha_ipvs_dump(v, ret) : n ? ha_nft_dump(n, ret) : ha_service_table_new(ret);
 }
 
 int main(int argc, char **argv)
 {
-	const struct ha_service_apply_ops ops = {.size = sizeof(ops), .done = print_step};
 	bool dry = argc > 1 && !strcmp(argv[1], "--dry-run");
-	struct ha_service_table *want = wanted(), *have = NULL;
-	struct ha_service_plan *plan = NULL;
+	struct ha_service_table *wanted = NULL, *have = NULL, *after = NULL;
+	struct ha_service_plan *p = NULL;
 	struct ha_ipvs *ipvs = NULL;
 	struct ha_nft *nft = NULL;
-	int r = want ? 0 : -1;
+	int r = ha_service_table_new(&wanted);
 
-	if (!r && dry)
-		r = ha_service_table_new(&have); /* as if the kernel had nothing */
-	else if (!r && !ha_ipvs_open(NULL, &ipvs))
-		r = ha_ipvs_dump(ipvs, &have);
-	else if (!r && !(r = ha_nft_open(NULL, &nft)))
-		r = ha_nft_dump(nft, &have);
-	if (!r)
-		r = ha_service_plan(want, have, &plan);
-	for (size_t i = 0; !r && dry && i < ha_service_plan_count(plan); i++) {
-		struct ha_service_step step = {.size = sizeof(step)};
-
-		if (!ha_service_plan_step(plan, i, &step))
-			print_step(NULL, &step, 0);
-	}
-	if (!r && ipvs)
-		r = ha_ipvs_apply(ipvs, plan, &ops, NULL);
-	else if (!r && nft)
-		r = ha_nft_apply(nft, plan, &ops, NULL);
+	if (!r && !(r = want(wanted)) && !dry && ha_ipvs_open(NULL, &ipvs))
+		r = ha_nft_open(NULL, &nft);
+	if (!r && !(r = dump(ipvs, nft, &have)) && !(r = ha_service_plan(wanted, have, &p)))
+		print_plan(p);
+	if (!r && !dry)
+		r = ipvs ? ha_ipvs_apply(ipvs, p, NULL, NULL) : ha_nft_apply(nft, p, NULL, NULL);
+	if (r >= 0 && !(r = dump(ipvs, nft, &after)))
+		print_table(after);
 	if (r < 0)
 		fprintf(stderr, "hello_service: %s\n", strerror(-r));
-	ha_service_plan_free(plan);
+	ha_service_plan_free(p);
+	ha_service_table_free(after);
 	ha_service_table_free(have);
-	ha_service_table_free(want);
+	ha_service_table_free(wanted);
 	ha_ipvs_close(ipvs);
 	ha_nft_close(nft);
 	return r < 0;

@@ -332,6 +332,40 @@ struct ha_service_apply_ops {
 	void (*done)(void *userdata, const struct ha_service_step *step, int error);
 };
 
+/* ---- Sorry server ---- */
+
+/*
+ * Who answers when too few others can: a page that says sorry. Its rule is keepalived.conf's (sorry_server,
+ * quorum, hysteresis): the quorum is lost when the weights of a service's destinations sum up to less than
+ * quorum - hysteresis or to nothing, and found again when they reach quorum + hysteresis.
+ */
+struct ha_service_sorry {
+	size_t size; /* sizeof(struct ha_service_sorry) */
+	/* The sorry server. Its weight is 1 or more; as a destination of the service it does not count. */
+	const struct ha_dest_opts *dest;
+	uint32_t quorum;     /* 0: 1 */
+	uint32_t hysteresis; /* less than quorum */
+	/*
+	 * While it is in use the others stay with weight 0, so that their connections go on (with IPVS a
+	 * client that is remembered goes to them, too: see Draining); false: they leave.
+	 */
+	bool keep;
+	uint8_t reserved[7]; /* 0 */
+};
+
+/*
+ * Puts the sorry server into `s` instead of the others when the quorum is lost, and out of it else. For each
+ * round: give each destination the weight that health thinks of it (0 or removed: down), call this, plan and
+ * apply. It spends the weights, so they live somewhere else: in a table of your own of which this one is an
+ * ha_service_table_copy(). Those that drain are left alone.
+ *
+ * *in_use: whether it was in use the round before, and after the call whether it is; at the start whether
+ * ha_dest_find() finds it in the dump. 0; -EINVAL, -E2BIG: the options, or `dest` as ha_dest_set(); -ENOMEM.
+ * When it fails nothing has changed.
+ */
+LIBHA_API int ha_service_sorry(struct ha_service *s, const struct ha_service_sorry *o,
+			       bool *in_use);
+
 /* ---- Draining ---- */
 
 /*
