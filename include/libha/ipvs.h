@@ -73,7 +73,8 @@ LIBHA_API int ha_ipvs_dump(struct ha_ipvs *v, struct ha_service_table **ret);
  * kernel different from what the plan assumed (a service to add was there, one to edit was gone:
  * both are repaired): dump and plan again to be sure. Else the error of the first step in the plan
  * that failed (-EOPNOTSUPP for one that ha_ipvs_check() refuses: nothing is sent for it); -EBUSY
- * inside a callback.
+ * inside a callback. When answers were lost (-ENOBUFS, -ETIMEDOUT, -EBADMSG) the rest of the plan is not
+ * sent, and `ops` hears that error of every step that is not known to be done: dump and plan again.
  */
 LIBHA_API int ha_ipvs_apply(struct ha_ipvs *v, const struct ha_service_plan *p,
 			    const struct ha_service_apply_ops *ops, void *userdata);

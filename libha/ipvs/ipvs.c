@@ -216,8 +216,9 @@ int ha_ipvs_dump(struct ha_ipvs *v, struct ha_service_table **ret)
 
 /* One round over the plan: which request of the batch belongs to which step, and how the steps fare. */
 struct round {
-	size_t *step_of; /* by request; NO_STEP: a helping hand whose failure does not matter */
-	int *error;	 /* by step */
+	size_t step_of[NL_CHUNK_MSGS]; /* NO_STEP: a helping hand whose failure does not matter */
+	int *error;		       /* by step */
+	size_t known;		       /* the steps before this one are answered */
 };
 
 static void put_step(struct writer *w, enum ha_service_step_kind kind,
@@ -247,6 +248,33 @@ static void put_step(struct writer *w, enum ha_service_step_kind kind,
 	}
 }
 
+static void note_failure(void *userdata, size_t index, int error, const char *text)
+{
+	struct round *r = userdata;
+
+	(void)text;
+	if (r->step_of[index] != NO_STEP)
+		r->error[r->step_of[index]] = error;
+}
+
+/* Sends what is in the batch; then the steps before `next` are answered. */
+static int flush(struct ha_ipvs *v, struct round *r, size_t next)
+{
+	int n = v->batch.n ? nl_call(&v->channel, &v->batch, note_failure, r) : 0;
+
+	nl_batch_reset(&v->batch);
+	if (n < 0)
+		return n;
+	r->known = next;
+	return 0;
+}
+
+/* Before the requests of step `index`, two at most. A batch never grows larger than one chunk: it stays in the cache. */
+static int make_room(struct ha_ipvs *v, struct round *r, size_t index)
+{
+	return v->batch.n + 2 > NL_CHUNK_MSGS ? flush(v, r, index) : 0;
+}
+
 static void request(struct ha_ipvs *v, struct round *r, size_t index,
 		    enum ha_service_step_kind kind, const struct service_step *step)
 {
@@ -255,15 +283,6 @@ static void request(struct ha_ipvs *v, struct round *r, size_t index,
 	r->step_of[v->batch.n] = index;
 	put_step(w, kind, step);
 	nl_batch_end(&v->batch);
-}
-
-static void note_failure(void *userdata, size_t index, int error, const char *text)
-{
-	struct round *r = userdata;
-
-	(void)text;
-	if (r->step_of[index] != NO_STEP)
-		r->error[r->step_of[index]] = error;
 }
 
 static int check_step(const struct service_step *step)
@@ -275,13 +294,16 @@ static int check_step(const struct service_step *step)
 
 static int first_round(struct ha_ipvs *v, const struct ha_service_plan *p, struct round *r)
 {
-	nl_batch_reset(&v->batch);
-	for (size_t i = 0; i < p->n; i++) {
+	int e = 0;
+
+	for (size_t i = 0; !e && i < p->n; i++) {
 		r->error[i] = check_step(&p->steps[i]);
-		if (!r->error[i])
-			request(v, r, i, p->steps[i].kind, &p->steps[i]);
+		if (r->error[i])
+			continue;
+		e = make_room(v, r, i);
+		request(v, r, i, p->steps[i].kind, &p->steps[i]);
 	}
-	return v->batch.n ? nl_call(&v->channel, &v->batch, note_failure, r) : 0;
+	return e ? e : flush(v, r, p->n);
 }
 
 /*
@@ -314,8 +336,10 @@ static bool gone_already(enum ha_service_step_kind kind, int error)
 static int second_round(struct ha_ipvs *v, const struct ha_service_plan *p, struct round *r,
 			size_t *repaired)
 {
-	nl_batch_reset(&v->batch);
-	for (size_t i = 0; i < p->n; i++) {
+	int e = 0;
+
+	r->known = 0;
+	for (size_t i = 0; !e && i < p->n; i++) {
 		const struct service_step *step = &p->steps[i];
 		enum ha_service_step_kind other = instead(step->kind, r->error[i]);
 		int error = r->error[i];
@@ -326,22 +350,26 @@ static int second_round(struct ha_ipvs *v, const struct ha_service_plan *p, stru
 		++*repaired;
 		if (!other)
 			continue;
+		e = make_room(v, r, i);
 		if (step->dest && error == -ESRCH)
 			request(v, r, NO_STEP, HA_STEP_ADD_SERVICE, step);
 		request(v, r, i, other, step);
 	}
-	return v->batch.n ? nl_call(&v->channel, &v->batch, note_failure, r) : 0;
+	return e ? e : flush(v, r, p->n);
 }
 
 static int apply(struct ha_ipvs *v, const struct ha_service_plan *p, struct round *r)
 {
 	size_t repaired = 0;
-	int result = first_round(v, p, r);
+	int result;
 
-	if (result >= 0)
+	nl_batch_reset(&v->batch);
+	r->known = 0;
+	result = first_round(v, p, r);
+	if (!result)
 		result = second_round(v, p, r, &repaired);
-	if (result < 0) { /* not known what was done */
-		for (size_t i = 0; i < p->n; i++)
+	if (result < 0) { /* not known what was done of the rest */
+		for (size_t i = r->known; i < p->n; i++)
 			r->error[i] = result;
 		return result;
 	}
@@ -356,7 +384,6 @@ int ha_ipvs_apply(struct ha_ipvs *v, const struct ha_service_plan *p,
 {
 	struct ha_service_apply_ops own;
 	struct round r;
-	bool begun;
 	int result;
 
 	if (!v || !p)
@@ -366,15 +393,12 @@ int ha_ipvs_apply(struct ha_ipvs *v, const struct ha_service_plan *p,
 	result = service_apply_ops_take(&own, ops);
 	if (result < 0 || !p->n)
 		return result;
-	r.step_of = mem_array(p->n * 2, sizeof(*r.step_of)); /* a step is two requests at most */
 	r.error = mem_array(p->n, sizeof(*r.error));
-	begun = r.step_of && r.error;
-	result = begun ? apply(v, p, &r) : -ENOMEM;
+	result = r.error ? apply(v, p, &r) : -ENOMEM;
 	v->busy = true;
 	for (size_t i = 0; i < p->n; i++)
-		service_plan_tell(p, i, begun ? r.error[i] : -ENOMEM, &own, userdata);
+		service_plan_tell(p, i, r.error ? r.error[i] : -ENOMEM, &own, userdata);
 	v->busy = false;
-	mem_free(r.step_of);
 	mem_free(r.error);
 	return result;
 }
