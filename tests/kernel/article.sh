@@ -38,7 +38,8 @@ network() {
         web_start web$i "Test Web $i"
     done
     [ "$kind" = dr ] || lab_sysctl lb net.ipv4.ip_forward=1
-    "article_$kind" lb1 | sed 's/delay_loop 10/delay_loop 2/' >"$LAB_DIR/lb/keepalived.conf"
+    # In a hurry: who owns the address (priority 255) needs no election, and checks come every second.
+    "article_$kind" lb1 | sed 's/delay_loop 10/delay_loop 1/; s/priority 101/priority 255/' >"$LAB_DIR/lb/keepalived.conf"
 }
 server_nat() {
     lab_plug "$1" eth0 back "10.20.0.2$2/24"

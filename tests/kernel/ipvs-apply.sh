@@ -1,8 +1,9 @@
 #!/bin/bash
 # Inside user-mode Linux (run-uml): ipvs_apply's tables against a real IPVS, read back with ipvsadm.
-# usage: ipvs-apply.sh IPVS_APPLY
+# usage: ipvs-apply.sh IPVS_APPLY [HELLO_SERVICE]
 set -u
 apply=$1
+hello=${2:-}
 failed=0
 
 command -v ipvsadm >/dev/null || { echo "skipped: needs ipvsadm: apt-get install ipvsadm"; exit 77; }
@@ -88,6 +89,23 @@ grep -q "add service tcp 192.0.2.8:80 nosuch: No such file or directory" "$OUTDI
     grep -q "add service tcp 192.0.2.9:80 wlc masquerade: Operation not supported" "$OUTDIR/unknown" ||
     { echo "FAILED: steps name their errors"; cat "$OUTDIR/unknown"; failed=1; }
 step clear "$apply" empty
+
+# The hello program: plan, apply, read back; what is there already is no plan.
+hello() { # hello PLAN-LINES
+    step hello "$hello"
+    [ "$(grep -c '^plan: add' "$OUTDIR/hello") $(grep -c '^kernel: ' "$OUTDIR/hello")" = "$1 3" ] ||
+        { echo "FAILED: hello_service, $1 steps"; cat "$OUTDIR/hello"; failed=1; }
+}
+if [ -n "$hello" ]; then
+    hello 3
+    hello 0
+    same "hello_service's table" <<'T'
+-A -t 192.0.2.1:80 -s wrr
+-a -t 192.0.2.1:80 -r 10.0.0.1:8080 -m -w 1
+-a -t 192.0.2.1:80 -r 10.0.0.2:8080 -m -w 2
+T
+    ipvsadm -C
+fi
 
 # What tests/support/recorded/ipvs was taken from: copy it there when the conversation changes.
 step recorded env NL_RECORD="$OUTDIR/ipvs" "$apply" mixed edit repair empty unknown empty
