@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* The send/expect probe: fixed bytes out, texts sought in what comes back. */
+/* The send/expect probe: fixed bytes out, texts and expressions sought in what comes back. */
 #include <errno.h>
 
 #include <libhealth/probe_expect.h>
 
 #include "base/mem.h"
 #include "base/sized.h"
-#include "dialogue.h"
 #include "match.h"
+#include "reply.h"
 
 /* Sends first, then waits; only the last may wait for nothing. */
 struct step {
 	uint8_t *send;
 	size_t send_len;
-	struct match expect; /* len 0: nothing */
+	void *regex; /* sought in what is left unread; NULL: `expect` is sought */
+	struct match expect;
 };
 
 struct expect_config {
+	struct health_regex regex;
 	size_t reply_max, n_steps;
 	struct step step[HEALTH_EXPECT_STEPS_MAX];
 };
@@ -35,16 +37,22 @@ static void expect_teardown(void *config)
 {
 	struct expect_config *c = config;
 
-	for (size_t i = 0; i < HEALTH_EXPECT_STEPS_MAX; i++)
+	for (size_t i = 0; i < HEALTH_EXPECT_STEPS_MAX; i++) {
 		mem_free(c->step[i].send);
+		if (c->step[i].regex)
+			c->regex.free(c->step[i].regex);
+	}
 	mem_free(c);
 }
 
-static bool step_valid(const struct health_expect_step *s)
+static bool step_valid(const struct health_expect_step *s, bool has_regex)
 {
+	if (s->expect_regex && (s->expect || !has_regex ||
+				strnlen(s->expect_regex, HEALTH_REGEX_MAX + 1) > HEALTH_REGEX_MAX))
+		return false;
 	return s->send_len <= HEALTH_EXPECT_SEND_MAX && s->expect_len <= HEALTH_EXPECT_TEXT_MAX &&
 	       !s->send == !s->send_len && !s->expect == !s->expect_len &&
-	       (s->send_len || s->expect_len);
+	       (s->send_len || s->expect_len || s->expect_regex);
 }
 
 static bool opts_valid(const struct health_expect_opts *o)
@@ -55,9 +63,9 @@ static bool opts_valid(const struct health_expect_opts *o)
 	    o->reply_max_bytes > HEALTH_EXPECT_REPLY_MAX_BYTES)
 		return false;
 	for (size_t i = 0; i < o->n_steps; i++) {
-		if (!step_valid(&o->steps[i]))
+		if (!step_valid(&o->steps[i], o->regex))
 			return false;
-		expects |= o->steps[i].expect_len;
+		expects |= o->steps[i].expect_len || o->steps[i].expect_regex;
 	}
 	return expects;
 }
@@ -74,18 +82,33 @@ static int add_send(struct step *s, const void *send, size_t len)
 	return 0;
 }
 
+static int add_regex(struct expect_config *c, struct step *to, const char *pattern)
+{
+	size_t from, end;
+	int r = c->regex.compile(pattern, &to->regex);
+
+	if (r < 0)
+		return r;
+	return c->regex.search(to->regex, "", 0, &from, &end) ? -EINVAL : 0;
+}
+
 /* Sends with nothing to wait for between them become one. */
 static int compile(struct expect_config *c, const struct health_expect_opts *o)
 {
 	struct step *to = c->step;
+	int r = 0;
 
 	for (size_t i = 0; i < o->n_steps; i++) {
 		const struct health_expect_step *s = &o->steps[i];
 
 		if (s->send_len && add_send(to, s->send, s->send_len) < 0)
 			return -ENOMEM;
-		if (s->expect_len && match_init(&to++->expect, s->expect, s->expect_len) < 0)
-			return -EINVAL;
+		if (s->expect_regex)
+			r = add_regex(c, to++, s->expect_regex);
+		else if (s->expect_len)
+			r = match_init(&to++->expect, s->expect, s->expect_len);
+		if (r < 0)
+			return r;
 	}
 	c->n_steps = (size_t)(to - c->step);
 	return 0;
@@ -104,8 +127,11 @@ static int expect_setup(const void *opts, void **ret_config)
 	c = mem_zalloc(sizeof(*c));
 	if (!c)
 		return -ENOMEM;
+	if (o.regex)
+		r = sized_in(&c->regex, sizeof(c->regex), o.regex);
 	c->reply_max = o.reply_max_bytes ? o.reply_max_bytes : HEALTH_EXPECT_REPLY_DEFAULT_BYTES;
-	r = compile(c, &o);
+	if (r == 0)
+		r = compile(c, &o);
 	if (r < 0) {
 		expect_teardown(c);
 		return r;
@@ -152,6 +178,41 @@ static enum health_step expect_open(void *state, const void *config, struct heal
 	return HEALTH_STEP_MORE;
 }
 
+/* The text was seen: the next step, or the end. */
+static enum health_step found(struct expect_state *s, const struct expect_config *c,
+			      struct health_probe_io *io)
+{
+	send_step(c, s->at + 1, io);
+	if (s->at + 1 == c->n_steps)
+		return answer(s, HEALTH_OK, HEALTH_CODE_L7OK, "", io);
+	*s = (struct expect_state){.at = s->at + 1};
+	return HEALTH_STEP_MORE;
+}
+
+/* Nothing is consumed before the expression was found, so all of this step is here each time. */
+static enum health_step seek_regex(struct expect_state *s, const struct expect_config *c,
+				   const void *data, size_t len, struct health_probe_io *io)
+{
+	size_t max =
+	    c->reply_max < HEALTH_PROBE_UNREAD_MAX ? c->reply_max : HEALTH_PROBE_UNREAD_MAX;
+	struct reader all = reader_of(data, len < max ? len : max);
+	size_t from, end;
+	int r = c->regex.search(c->step[s->at].regex, data, reader_left(&all), &from, &end);
+
+	s->text_len = 0;
+	note(s, &all);
+	if (r < 0)
+		return reply_broken(io, (uint32_t)s->at + 1, "the expression met its limit");
+	if (r) {
+		io->consumed = end ? end : len;
+		return found(s, c, io);
+	}
+	if (len >= max)
+		return answer(s, HEALTH_FAIL, HEALTH_CODE_L7RSP, "", io);
+	io->consumed = 0;
+	return HEALTH_STEP_MORE;
+}
+
 static enum health_step expect_received(void *state, const void *config, const void *data,
 					size_t len, struct health_probe_io *io)
 {
@@ -159,20 +220,19 @@ static enum health_step expect_received(void *state, const void *config, const v
 	const struct expect_config *c = config;
 	size_t room = c->reply_max - s->reply_bytes;
 	struct reader r = reader_of(data, len < room ? len : room), all = r;
-	bool found = match_feed(&c->step[s->at].expect, &s->matched, &r);
+	bool seen;
 
+	if (c->step[s->at].regex)
+		return seek_regex(s, c, data, len, io);
+	seen = match_feed(&c->step[s->at].expect, &s->matched, &r);
 	io->consumed = (size_t)(r.at - all.at);
 	all.end = r.at;
 	note(s, &all);
 	s->reply_bytes += io->consumed;
-	if (!found && s->reply_bytes == c->reply_max)
+	if (seen)
+		return found(s, c, io);
+	if (s->reply_bytes == c->reply_max)
 		return answer(s, HEALTH_FAIL, HEALTH_CODE_L7RSP, "", io);
-	if (!found)
-		return HEALTH_STEP_MORE;
-	send_step(c, s->at + 1, io);
-	if (s->at + 1 == c->n_steps)
-		return answer(s, HEALTH_OK, HEALTH_CODE_L7OK, "", io);
-	*s = (struct expect_state){.at = s->at + 1};
 	return HEALTH_STEP_MORE;
 }
 

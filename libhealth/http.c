@@ -229,11 +229,6 @@ static enum next read_status_line(struct run *run)
 	return ON;
 }
 
-static uint8_t lower(uint8_t c)
-{
-	return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
-}
-
 static bool equals(const struct reader *r, const char *lower_case)
 {
 	size_t len = strlen(lower_case);

@@ -32,6 +32,11 @@ static inline bool is_digit(uint8_t c)
 	return c >= '0' && c <= '9';
 }
 
+static inline uint8_t lower(uint8_t c)
+{
+	return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
+}
+
 /* Three digits, the status of HTTP, SMTP and their kin; the reader is bad when it is none. */
 static inline uint16_t read_status(struct reader *r)
 {

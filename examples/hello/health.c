@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Checks HOST:PORT... by TCP connect and prints changes; with --once, one result per target. */
+/* Checks URLs (docs/probes.md; HOST:PORT is tcp://) and prints changes; with --once, one result each. */
 #include <libhealth/health.h>
 #include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include "../adapters/health_foreign.h"
 
-static bool once;
-static int results, failures;
+static int once, results, failures;
 
 static uint64_t now(void)
 {
@@ -17,41 +17,44 @@ static uint64_t now(void)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-static void on_result(struct health_check *c, const struct health_result *r, void *target)
+static void on_result(struct health_check *c, const struct health_result *r, void *url)
 {
 	failures += !health_verdict_is_ok(r->verdict);
 	if (!once)
 		return;
 	results++;
-	printf("%s: %s %s %s\n", (char *)target, health_verdict_name(r->verdict),
+	printf("%s: %s %s %s\n", (char *)url, health_verdict_name(r->verdict),
 	       health_code_name(r->code), r->text);
 	health_check_remove(c);
 }
 
-static void on_transition(struct health_check *c, const struct health_transition *t, void *target)
+static void on_transition(struct health_check *c, const struct health_transition *t, void *url)
 {
-	(void)c;
-	printf("%s: %s to %s: %s, %s\n", (char *)target, health_state_name(t->from),
-	       health_state_name(t->to), health_reason_name(t->reason), health_code_name(t->code));
+	printf("%s: %s to %s: %s, %s\n", (char *)url, health_state_name(t->from),
+	       health_state_name(health_check_state(c)), health_reason_name(t->reason),
+	       health_code_name(t->code));
 }
 
-static bool add(struct health_engine *e, char *target)
+static int add(struct health_engine *e, char *target)
 {
 	struct health_check_opts o = {.size = sizeof(o), .flags = HEALTH_CHECK_AT_ONCE};
-	const struct addrinfo hint = {.ai_socktype = SOCK_STREAM};
-	char host[256], port[32];
+	struct health_url u = {.size = sizeof(u)};
+	char url[HEALTH_URL_MAX], port[12], error[HEALTH_TEXT_MAX] = "no memory";
 	struct health_check *check;
 	struct addrinfo *found;
-	int r;
-	if (sscanf(target, "%255[^:]:%31s", host, port) != 2)
-		return fprintf(stderr, "%s: want HOST:PORT\n", target), false;
-	if ((r = getaddrinfo(host, port, &hint, &found)))
-		return fprintf(stderr, "%s: %s\n", target, gai_strerror(r)), false;
+	int r = snprintf(url, sizeof(url), "%s%s", strstr(target, "://") ? "" : "tcp://", target);
+	if (health_url_parse(url, &health_foreign, &u, error) < 0)
+		return fprintf(stderr, "%s: %s\n", target, error);
+	snprintf(port, sizeof(port), "%u", u.port);
+	if (u.tls || (r = getaddrinfo(u.host, port, NULL, &found)))
+		return fprintf(stderr, "%s: %s\n", target, u.tls ? "no TLS" : gai_strerror(r));
 	o.destination = found->ai_addr;
 	o.destination_len = found->ai_addrlen;
+	o.probe = u.probe;
 	r = health_check_add(e, &o, target, &check);
 	freeaddrinfo(found);
-	return r == 0;
+	health_probe_free(u.probe);
+	return r;
 }
 
 int main(int argc, char **argv)
@@ -60,21 +63,18 @@ int main(int argc, char **argv)
 	const struct health_engine_opts o = {.size = sizeof(o), .ops = &ops};
 	struct health_engine *e;
 	once = argc > 1 && !strcmp(argv[1], "--once");
-	if (argc < 2 + once)
-		return fprintf(stderr, "usage: health [--once] HOST:PORT...\n"), 2;
-	if (health_engine_new(&o, &e) < 0)
-		return fprintf(stderr, "no engine\n"), 1;
+	if (argc < 2 + once || health_engine_new(&o, &e) < 0)
+		return fprintf(stderr, "usage: health [--once] URL...\n"), 2;
 	setlinebuf(stdout);
 	for (int i = 1 + once; i < argc; i++)
-		if (!add(e, argv[i]))
+		if (add(e, argv[i]))
 			return health_engine_free(e), 2;
 	while (!once || results < argc - 2) {
-		uint64_t t = now(), next = health_engine_deadline(e);
-		uint64_t ms = next <= t ? 0 : (next - t) / 1000000 + 1;
+		uint64_t t = now(), next = health_engine_deadline(e),
+			 wait = next > t ? next - t : 0;
 		struct pollfd p = {health_engine_fd(e), POLLIN, 0};
-		poll(&p, 1, ms < 1000 ? (int)ms : 1000);
+		poll(&p, 1, wait < 1000000000 ? (int)(wait / 1000000) + 1 : 1000);
 		health_engine_dispatch(e, now());
 	}
-	health_engine_free(e);
-	return failures > 0;
+	return health_engine_free(e), failures > 0;
 }

@@ -28,4 +28,8 @@ assert watch.stdout.readline() == f"{down}: UP to DOWN: fall, L4CON\n"
 watch.terminate()
 watch.wait()
 wrong = run("--once", "nonsense")
-assert wrong.returncode == 2 and "HOST:PORT" in wrong.stderr, wrong
+assert wrong.returncode == 2 and "no port of its own" in wrong.stderr, wrong
+wrong = run("--once", "gopher://h")
+assert wrong.returncode == 2 and "'gopher'" in wrong.stderr, wrong
+url = run("--once", f"tcp://{up}")
+assert (url.returncode, url.stdout) == (0, f"tcp://{up}: ok L4OK \n"), url

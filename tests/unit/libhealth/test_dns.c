@@ -214,6 +214,109 @@ static void a_real_socket_ends_as_the_array_did(void **state)
 	ask_socket(-1, true, HEALTH_CODE_L4CON);
 }
 
+/* A question for www.ex, then two records: a CNAME, and one of `type` whose name points to the question's. */
+static size_t write_answer(uint8_t *to, struct health_probe *p, uint8_t type, const void *data,
+			   uint8_t len)
+{
+	static const uint8_t head[] = {0, 0,   0x81, 0x80, 0, 1,   0,	2, 0, 0,  0, 0,
+				       3, 'w', 'w',  'w',  2, 'e', 'x', 0, 0, 28, 0, 1};
+	static const uint8_t alias[] = {0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 9, 0, 4, 1, 'A', 0xc0, 16};
+	const uint8_t record[] = {0xc0, 12, 0, type, 0, 1, 0, 0, 0, 9, 0, len};
+
+	memcpy(to, head, sizeof(head));
+	ask(p, to);
+	memcpy(to + sizeof(head), alias, sizeof(alias));
+	memcpy(to + sizeof(head) + sizeof(alias), record, sizeof(record));
+	memcpy(to + sizeof(head) + sizeof(alias) + sizeof(record), data, len);
+	return sizeof(head) + sizeof(alias) + sizeof(record) + len;
+}
+
+/* An answer with that record is a success if it is wanted, and no success cut at any place. */
+static void record(uint8_t type, const char *wanted, const void *data, uint8_t len,
+		   enum health_code code)
+{
+	const struct health_dns_opts o = {.size = sizeof(o),
+					  .name = "www.ex",
+					  .type = type,
+					  .answer = wanted,
+					  .flags = HEALTH_DNS_HAS_ANSWER};
+	struct health_probe *p = probe(&o);
+	static struct talk t;
+	uint8_t datagram[512];
+	size_t whole = write_answer(datagram, p, type, data, len);
+
+	talk(&t, p, datagram, whole, 0, TALK_SILENCE);
+	assert_int_equal(t.io.code, code);
+	for (size_t at = 0; at < whole; at++) {
+		talk(&t, p, datagram, at, 0, TALK_SILENCE);
+		assert_int_equal(t.io.verdict, HEALTH_FAIL);
+	}
+	health_probe_free(p);
+}
+
+static void an_expected_record_must_be_there(void **state)
+{
+	(void)state;
+	record(28, NULL, "0123456789abcdef", 16, HEALTH_CODE_L7OK);
+	record(28, "3031:3233:3435:3637:3839:6162:6364:6566", "0123456789abcdef", 16,
+	       HEALTH_CODE_L7OK);
+	record(28, "::1", "0123456789abcdef", 16, HEALTH_CODE_L7RSP);
+	record(1, "192.0.2.1", "\xc0\0\2\1", 4, HEALTH_CODE_L7OK);
+	record(1, "192.0.2.2", "\xc0\0\2\1", 4, HEALTH_CODE_L7RSP);
+	record(1, "192.0.2.1", "\xc0\0\2\1\0", 5, HEALTH_CODE_L7RSP);
+	record(12, "Mail.EX.", "\4mail\xc0\x10", 7, HEALTH_CODE_L7OK);
+	record(12, ".", "", 1, HEALTH_CODE_L7OK);
+	record(15, "mail.ex", "\0\x0a\4MAIL\xc0\x10", 9, HEALTH_CODE_L7OK);
+	record(15, "mail.ey", "\0\x0a\4MAIL\xc0\x10", 9, HEALTH_CODE_L7RSP);
+	record(33, "www.ex", "\0\1\0\1\0\x50\xc0\x0c", 8, HEALTH_CODE_L7OK);
+	record(16, "v=spf1", "\3v=s\3pf1", 8, HEALTH_CODE_L7OK);
+	record(16, "v=spf2", "\3v=s\3pf1", 8, HEALTH_CODE_L7RSP);
+}
+
+static void a_name_that_points_to_itself_ends(void **state)
+{
+	(void)state;
+	record(12, "x", "\xc0\x34", 2, HEALTH_CODE_L7RSP);
+	record(12, "x", "\1x\xc0\x34", 4, HEALTH_CODE_L7RSP);
+	record(12, "x", "\xff\xff", 2, HEALTH_CODE_L7RSP);
+	record(12, "x", "\x80", 1, HEALTH_CODE_L7RSP);
+}
+
+static void every_rcode_is_a_sign_of_life_if_told_so(void **state)
+{
+	struct health_dns_opts o = {.size = sizeof(o), .flags = HEALTH_DNS_ANY_RCODE};
+	struct health_probe *p = probe(&o), *none = NULL;
+	uint8_t datagram[12] = {0, 0, 0x81, 0x83};
+	static struct talk t;
+
+	(void)state;
+	ask(p, datagram);
+	talk(&t, p, datagram, sizeof(datagram), 0, TALK_SILENCE);
+	assert_int_equal(t.io.code, HEALTH_CODE_L7OK);
+	assert_int_equal(t.io.status, 3);
+	health_probe_free(p);
+	o.answer = "x";
+	assert_int_equal(health_probe_new(health_probe_dns(), &o, &none), -EINVAL);
+	o.flags = 4;
+	assert_int_equal(health_probe_new(health_probe_dns(), &o, &none), -EINVAL);
+	o.flags = 0; /* a SOA cannot be compared */
+	assert_int_equal(health_probe_new(health_probe_dns(), &o, &none), -EINVAL);
+	o.type = 1; /* no address */
+	assert_int_equal(health_probe_new(health_probe_dns(), &o, &none), -EINVAL);
+}
+
+static void types_have_names(void **state)
+{
+	(void)state;
+	assert_int_equal(health_dns_type("a"), 1);
+	assert_int_equal(health_dns_type("AAAA"), 28);
+	assert_int_equal(health_dns_type("TYPE65"), 65);
+	assert_int_equal(health_dns_type("TYPE65536"), 0);
+	assert_int_equal(health_dns_type("TYPE6x"), 0);
+	assert_int_equal(health_dns_type("B"), 0);
+	assert_int_equal(health_dns_type(NULL), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -221,6 +324,10 @@ int main(void)
 	    cmocka_unit_test(an_answer_of_any_length_from_a_header_on_is_a_success),
 	    cmocka_unit_test(an_error_of_the_server_is_a_failure),
 	    cmocka_unit_test(a_stranger_is_passed_over_and_the_answer_still_counts),
+	    cmocka_unit_test(an_expected_record_must_be_there),
+	    cmocka_unit_test(a_name_that_points_to_itself_ends),
+	    cmocka_unit_test(every_rcode_is_a_sign_of_life_if_told_so),
+	    cmocka_unit_test(types_have_names),
 	    cmocka_unit_test(names_are_checked),
 	    cmocka_unit_test(a_real_socket_ends_as_the_array_did),
 	};

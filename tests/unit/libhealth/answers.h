@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A good answer for every scheme of libhealth/url.h, byte for byte what is needed and no more. Tests of all
+ * probes at once and the fuzzer take them from here.
+ */
+#ifndef ANSWERS_H
+#define ANSWERS_H
+
+#include <libhealth/url.h>
+
+#include "examples/adapters/health_foreign.h"
+
+#define ANSWER(url, text)                                               \
+	{                                                               \
+		url, text, sizeof(text) - 1, HEALTH_CODE_L7OK, 0, false \
+	}
+#define STATUS(url, text, status)                                            \
+	{                                                                    \
+		url, text, sizeof(text) - 1, HEALTH_CODE_L7OK, status, false \
+	}
+
+static const struct {
+	const char *url, *good;
+	size_t len; /* 0: the connection, or time, is the answer */
+	enum health_code code;
+	uint32_t status;
+	bool is_agent; /* failing, it says nothing about the server */
+} answers[] = {
+    {"agent://h:1", "up\n", 3, HEALTH_CODE_L7OK, 0, true},
+    STATUS("ftp://h", "220 x\r\n", 220),
+    ANSWER("imap://h", "* OK x\r\n"),
+    ANSWER("imaps://u:p@h/INBOX", "* OK x\r\nh OK\r\nh OK\r\n"),
+    ANSWER("ldap://h", "\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\x00\x04\x00\x04\x00"),
+    ANSWER("ldaps://cn=p:x@h", "\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\x00\x04\x00\x04\x00"),
+    STATUS("lmtp://h", "220 x\r\n250 x\r\n", 250),
+    ANSWER("memcached://h", "VERSION 1\r\n"),
+    ANSWER("mysql://h", "\x14\0\0\0\x0a"
+			"5.5\0"
+			"1234"
+			"12345678\0"
+			"\0\0"),
+    ANSWER("pgsql://u@h", "R\0\0\0\x08\0\0\0\0"),
+    ANSWER("pop3://h", "+OK\r\n"),
+    ANSWER("pop3s://u:p@h", "+OK\r\n+OK\r\n+OK\r\n"),
+    ANSWER("redis://h", "+PONG\r\n"),
+    ANSWER("rediss://:p@h#role=replica", "+OK\r\n+PONG\r\n*5\r\n$5\r\nslave\r\n"),
+    STATUS("smtp://h", "220 x\r\n250 x\r\n", 250),
+    STATUS("smtps://h#ehlo&helo=me", "220 x\r\n250-x\r\n250 y\r\n", 250),
+    {"ssl-hello://h", "\x16\x03\x03\0\1", 5, HEALTH_CODE_L6OK, 0, false},
+    {"tcp://h:1", "", 0, HEALTH_CODE_L4OK, 0, false},
+};
+
+#define ANSWERS (sizeof(answers) / sizeof(*answers))
+
+#endif
