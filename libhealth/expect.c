@@ -89,7 +89,7 @@ static int add_regex(struct expect_config *c, struct step *to, const char *patte
 
 	if (r < 0)
 		return r;
-	return c->regex.search(to->regex, "", 0, &from, &end) ? -EINVAL : 0;
+	return c->regex.search(to->regex, "", 0, 0, &from, &end) ? -EINVAL : 0;
 }
 
 /* Sends with nothing to wait for between them become one. */
@@ -197,7 +197,7 @@ static enum health_step seek_regex(struct expect_state *s, const struct expect_c
 	    c->reply_max < HEALTH_PROBE_UNREAD_MAX ? c->reply_max : HEALTH_PROBE_UNREAD_MAX;
 	struct reader all = reader_of(data, len < max ? len : max);
 	size_t from, end;
-	int r = c->regex.search(c->step[s->at].regex, data, reader_left(&all), &from, &end);
+	int r = c->regex.search(c->step[s->at].regex, data, reader_left(&all), 0, &from, &end);
 
 	s->text_len = 0;
 	note(s, &all);

@@ -1,165 +1,52 @@
 /* SPDX-License-Identifier: MIT */
-/* The HTTP/1 probe: the options become a request, the answer is read line by line (RFC 9112). */
-#include <errno.h>
-#include <string.h>
-
-#include <libhealth/probe_http.h>
+/* The HTTP/1 probe: the head of an answer, read line by line (RFC 9112), and the dialogue. */
+#include <stdio.h>
 
 #include "base/mem.h"
-#include "base/sized.h"
-#include "dialogue.h"
-#include "line.h"
-#include "match.h"
+#include "http.h"
 
-#define VERSION_LINE_MAX 256 /* of the request, path and host apart */
 #define LENGTH_DIGITS_MAX 18 /* fits 64 bits */
-#define CHUNK_DIGITS_MAX 15
 
-struct http_config {
-	struct health_http_range status[HEALTH_HTTP_STATUS_MAX];
-	size_t n_status;
-	size_t body_max;
-	bool wants_body;
-	struct match body;
-	size_t request_len;
-	uint8_t request[VERSION_LINE_MAX + HEALTH_HTTP_PATH_MAX + HEALTH_HTTP_HOST_MAX];
-};
-
-/* Where in the answer the next byte stands. */
-enum place { STATUS_LINE, FIELDS, LENGTH_BODY, OPEN_BODY, CHUNK_SIZE, CHUNK_DATA, CHUNK_END };
-
-struct http_state {
-	enum place place;
-	uint16_t status;
-	uint8_t interim; /* 1xx answers so far */
-	uint8_t matched;
-	bool chunked, has_length;
-	size_t head_bytes, body_bytes;
-	uint64_t left; /* of the body, or of this chunk */
-	char text[HEALTH_TEXT_MAX];
-};
-
-/* What one step of the reader came to. */
-enum next { WAIT, ON, OVER };
-
-struct run {
-	struct http_state *s;
-	const struct http_config *c;
-	struct reader r;
-	struct health_probe_io *io;
-};
-
-static enum next over(struct run *run, enum health_verdict verdict, enum health_code code,
-		      const char *text)
+enum http_next http_over(struct http_run *run, enum health_verdict verdict, enum health_code code,
+			 const char *text)
 {
 	answer_set(run->io, verdict, code, text);
 	run->io->status = run->s->status;
 	return OVER;
 }
 
-static enum next broken(struct run *run, const char *text)
+enum http_next http_broken(struct http_run *run, const char *text)
 {
-	return over(run, HEALTH_FAIL, HEALTH_CODE_L7RSP, text);
+	return http_over(run, HEALTH_FAIL, HEALTH_CODE_L7RSP, text);
 }
 
-/* ---- the options ---- */
-
-static bool is_visible(const char *s, size_t max)
+static enum health_verdict worse(enum health_verdict a, enum health_verdict b)
 {
-	size_t len = strnlen(s, max + 1);
-
-	if (!len || len > max)
-		return false;
-	for (; *s; s++)
-		if (*s <= ' ' || *s > '~')
-			return false;
-	return true;
+	return a > b ? a : b;
 }
 
-static bool path_valid(const struct health_http_opts *o)
+enum http_next http_good(struct http_run *run)
 {
-	if (!o->path)
-		return true;
-	if (!is_visible(o->path, HEALTH_HTTP_PATH_MAX))
-		return false;
-	return o->path[0] == '/' || (o->method == HEALTH_HTTP_OPTIONS && !strcmp(o->path, "*"));
-}
+	struct http_state *s = run->s;
+	enum health_verdict verdict = HEALTH_OK;
 
-static bool opts_valid(const struct health_http_opts *o)
-{
-	if ((unsigned int)o->method > HEALTH_HTTP_OPTIONS ||
-	    (unsigned int)o->version > HEALTH_HTTP_1_1 || !path_valid(o))
-		return false;
-	if (o->host ? !is_visible(o->host, HEALTH_HTTP_HOST_MAX) : o->version == HEALTH_HTTP_1_1)
-		return false;
-	if (o->n_status > HEALTH_HTTP_STATUS_MAX || !o->n_status != !o->status)
-		return false;
-	for (size_t i = 0; i < o->n_status; i++)
-		if (o->status[i].first < 100 || o->status[i].last > 999 ||
-		    o->status[i].first > o->status[i].last)
-			return false;
-	return o->body_max_bytes <= HEALTH_HTTP_BODY_MAX_BYTES &&
-	       !(o->body && o->method == HEALTH_HTTP_HEAD) && !(o->body_max_bytes && !o->body);
-}
-
-static void put(struct writer *w, const char *s)
-{
-	write_bytes(w, s, strlen(s));
-}
-
-static void write_request(struct http_config *c, const struct health_http_opts *o)
-{
-	static const char *const method[] = {"GET ", "HEAD ", "OPTIONS "};
-	struct writer w = writer_of(c->request, sizeof(c->request));
-
-	put(&w, method[o->method]);
-	put(&w, o->path ? o->path : "/");
-	put(&w, o->version == HEALTH_HTTP_1_1 ? " HTTP/1.1\r\n" : " HTTP/1.0\r\n");
-	if (o->host) {
-		put(&w, "Host: ");
-		put(&w, o->host);
-		put(&w, "\r\n");
-	}
-	put(&w, "User-Agent: libhealth\r\nConnection: close\r\n\r\n");
-	c->request_len = writer_len(&w);
-}
-
-static void http_teardown(void *config)
-{
-	mem_free(config);
-}
-
-static int http_setup(const void *opts, void **ret_config)
-{
-	struct health_http_opts o = {.size = sizeof(o)};
-	struct http_config *c;
-	int r = opts ? sized_in(&o, sizeof(o), opts) : 0;
-
-	if (r < 0)
-		return r;
-	if (!opts_valid(&o))
-		return -EINVAL;
-	c = mem_zalloc(sizeof(*c));
-	if (!c)
-		return -ENOMEM;
-	c->status[0] = (struct health_http_range){200, 299};
-	c->n_status = o.n_status ? o.n_status : 1;
-	if (o.n_status)
-		memcpy(c->status, o.status, o.n_status * sizeof(*o.status));
-	c->body_max = o.body_max_bytes ? o.body_max_bytes : HEALTH_HTTP_BODY_DEFAULT_BYTES;
-	c->wants_body = o.body;
-	if (o.body && match_init(&c->body, o.body, strnlen(o.body, MATCH_MAX + 1)) < 0) {
-		mem_free(c);
-		return -EINVAL;
-	}
-	write_request(c, &o);
-	*ret_config = c;
-	return 0;
+	if (s->degraded)
+		verdict = HEALTH_DEGRADED;
+	else if (s->drains)
+		verdict = HEALTH_OK_DRAIN;
+	s->verdict = worse(s->verdict, verdict);
+	if (!run->c->next)
+		return http_over(
+		    run, s->verdict,
+		    s->verdict == HEALTH_OK_DRAIN ? HEALTH_CODE_L7OKC : HEALTH_CODE_L7OK, s->text);
+	mem_free(s->kept);
+	*s = (struct http_state){.at = run->c->next, .verdict = s->verdict};
+	return AGAIN;
 }
 
 /* ---- the head ---- */
 
-static enum next take_line(struct run *run, struct reader *ret_line)
+static enum http_next take_line(struct http_run *run, struct reader *ret_line)
 {
 	const uint8_t *before = run->r.at;
 
@@ -167,17 +54,17 @@ static enum next take_line(struct run *run, struct reader *ret_line)
 	case LINE_NONE:
 		return WAIT;
 	case LINE_TOO_LONG:
-		return broken(run, "line of the answer too long");
+		return http_broken(run, "line of the answer too long");
 	case LINE_WHOLE:
 		break;
 	}
 	run->s->head_bytes += (size_t)(run->r.at - before);
 	if (run->s->head_bytes > HEALTH_HTTP_HEAD_MAX)
-		return broken(run, "head of the answer too long");
+		return http_broken(run, "head of the answer too long");
 	return ON;
 }
 
-static bool status_expected(const struct run *run)
+static bool status_expected(const struct http_run *run)
 {
 	for (size_t i = 0; i < run->c->n_status; i++)
 		if (run->s->status >= run->c->status[i].first &&
@@ -201,15 +88,15 @@ static bool is_foreign(const struct reader *r)
 	return len && memcmp(r->at, start, len) != 0;
 }
 
-static enum next read_status_line(struct run *run)
+static enum http_next read_status_line(struct http_run *run)
 {
 	struct http_state *s = run->s;
 	struct reader line;
-	enum next next;
+	enum http_next next;
 
 	if (is_foreign(&run->r)) {
 		line_excerpt(&run->r, s->text, sizeof(s->text));
-		return broken(run, s->text);
+		return http_broken(run, s->text);
 	}
 	next = take_line(run, &line);
 	if (next != ON)
@@ -221,10 +108,10 @@ static enum next read_status_line(struct run *run)
 	s->status = read_status(&line);
 	if (line.bad || s->status < 100 || (reader_left(&line) && *line.at != ' ')) {
 		s->status = 0;
-		return broken(run, s->text);
+		return http_broken(run, s->text);
 	}
 	if (is_interim(s->status) && ++s->interim > HEALTH_HTTP_INTERIM_MAX)
-		return broken(run, "too many interim answers");
+		return http_broken(run, "too many interim answers");
 	s->place = FIELDS;
 	return ON;
 }
@@ -239,11 +126,6 @@ static bool equals(const struct reader *r, const char *lower_case)
 		if (lower(r->at[i]) != (uint8_t)lower_case[i])
 			return false;
 	return true;
-}
-
-static bool is_blank(uint8_t c)
-{
-	return c == ' ' || c == '\t';
 }
 
 /* Splits "Name: value"; no colon: the name is empty, and the line is none that we know. */
@@ -284,7 +166,7 @@ static bool take_length(struct http_state *s, struct reader *value)
 	return true;
 }
 
-static enum next begin_body(struct run *run)
+static enum http_next begin_body(struct http_run *run)
 {
 	struct http_state *s = run->s;
 
@@ -302,196 +184,171 @@ static enum next begin_body(struct run *run)
 	return ON;
 }
 
+static enum http_next miss_field(struct http_run *run, const struct http_field *f)
+{
+	char text[HEALTH_TEXT_MAX];
+
+	snprintf(text, sizeof(text), "no %.60s as expected", f->name);
+	return http_broken(run, text);
+}
+
+static bool value_matches(const struct http_request *c, const struct http_field *f,
+			  const struct reader *value)
+{
+	size_t len = reader_left(value), want = strlen(f->value), from, end;
+
+	switch (f->match) {
+	case HEALTH_HTTP_EXISTS:
+		return true;
+	case HEALTH_HTTP_EXACT:
+		return len == want && !memcmp(value->at, f->value, want);
+	case HEALTH_HTTP_CONTAINS:
+		return !want || (len && memmem(value->at, len, f->value, want));
+	case HEALTH_HTTP_PREFIX:
+		return len >= want && !memcmp(value->at, f->value, want);
+	case HEALTH_HTTP_SUFFIX:
+		return len >= want && !memcmp(value->end - want, f->value, want);
+	case HEALTH_HTTP_REGEX:
+		return c->regex_ops.search(f->regex, len ? value->at : (const uint8_t *)"", len, 0,
+					   &from, &end) > 0;
+	}
+	return false;
+}
+
+/* What the options say of a field; what the body needs is read_field's. */
+static void judge_field(struct http_run *run, const struct reader *name, const struct reader *value)
+{
+	for (size_t i = 0; i < run->c->n_fields; i++)
+		if (equals(name, run->c->field[i].name) &&
+		    value_matches(run->c, &run->c->field[i], value))
+			run->s->fields_seen |= 1u << i;
+	if (!(run->c->flags & HEALTH_HTTP_ENVOY))
+		return;
+	run->s->degraded |= equals(name, "x-envoy-degraded");
+	run->s->fails_now |= equals(name, "x-envoy-immediate-health-check-fail");
+}
+
 /* The empty line behind the fields. */
-static enum next end_head(struct run *run)
+static enum http_next end_head(struct http_run *run)
 {
 	struct http_state *s = run->s;
 
 	if (is_interim(s->status)) {
 		s->place = STATUS_LINE;
-		s->chunked = s->has_length = false;
+		s->chunked = s->has_length = s->degraded = s->fails_now = false;
+		s->fields_seen = 0;
 		s->left = 0;
 		return ON;
 	}
+	if (s->fails_now)
+		return http_over(run, HEALTH_FAIL_NOW, HEALTH_CODE_L7STS, "asks to be left out");
+	if (s->status == 404 && run->c->flags & HEALTH_HTTP_404_DRAINS) {
+		s->drains = true;
+		return http_good(run);
+	}
 	if (!status_expected(run))
-		return over(run, HEALTH_FAIL, HEALTH_CODE_L7STS, s->text);
-	if (!run->c->wants_body)
-		return over(run, HEALTH_OK, HEALTH_CODE_L7OK, s->text);
-	return begin_body(run);
+		return http_over(run, HEALTH_FAIL, HEALTH_CODE_L7STS, s->text);
+	for (size_t i = 0; i < run->c->n_fields; i++)
+		if (!(s->fields_seen & 1u << i))
+			return miss_field(run, &run->c->field[i]);
+	return run->c->wants_body ? begin_body(run) : http_good(run);
 }
 
-static enum next read_field(struct run *run)
+static enum http_next read_field(struct http_run *run)
 {
 	struct reader line, name;
-	enum next next = take_line(run, &line);
+	enum http_next next = take_line(run, &line);
 
 	if (next != ON)
 		return next;
 	if (!reader_left(&line))
 		return end_head(run);
+	name = read_name(&line);
+	judge_field(run, &name, &line);
 	if (!run->c->wants_body)
 		return ON;
-	name = read_name(&line);
 	if (equals(&name, "content-length") && !take_length(run->s, &line))
-		return broken(run, "bad Content-Length");
+		return http_broken(run, "bad Content-Length");
 	if (equals(&name, "transfer-encoding")) {
 		if (!equals(&line, "chunked"))
-			return broken(run, "unknown Transfer-Encoding");
+			return http_broken(run, "unknown Transfer-Encoding");
 		run->s->chunked = true;
 	}
 	return ON;
 }
 
-/* ---- the body ---- */
+/* ---- the dialogue ---- */
 
-static enum next without_text(struct run *run)
-{
-	return broken(run, "body without the expected text");
-}
-
-/* False: as much was read as is allowed. */
-static bool count_body(struct run *run, size_t len)
-{
-	run->s->body_bytes += len;
-	return run->s->body_bytes < run->c->body_max;
-}
-
-static enum next read_data(struct run *run)
-{
-	struct http_state *s = run->s;
-	size_t len = reader_left(&run->r), room = run->c->body_max - s->body_bytes;
-	struct reader part;
-
-	if (s->place != OPEN_BODY && !s->left) {
-		s->place = CHUNK_END;
-		return s->chunked ? ON : without_text(run);
-	}
-	if (s->place != OPEN_BODY && len > s->left)
-		len = (size_t)s->left;
-	if (len > room)
-		len = room;
-	if (!len)
-		return WAIT;
-	part = read_part(&run->r, len);
-	if (match_feed(&run->c->body, &s->matched, &part))
-		return over(run, HEALTH_OK, HEALTH_CODE_L7OK, s->text);
-	if (s->place != OPEN_BODY)
-		s->left -= len;
-	return count_body(run, len) ? ON : without_text(run);
-}
-
-static int hex_digit(uint8_t c)
-{
-	if (is_digit(c))
-		return c - '0';
-	c = lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* A chunk's own line: its size, or the empty one behind its data. */
-static enum next take_chunk_line(struct run *run, struct reader *ret_line)
-{
-	const uint8_t *before = run->r.at;
-
-	switch (line_take(&run->r, HEALTH_HTTP_LINE_MAX, ret_line)) {
-	case LINE_NONE:
-		return WAIT;
-	case LINE_TOO_LONG:
-		return broken(run, "bad chunk");
-	case LINE_WHOLE:
-		break;
-	}
-	return count_body(run, (size_t)(run->r.at - before)) ? ON : without_text(run);
-}
-
-static enum next read_chunk_size(struct run *run)
-{
-	struct http_state *s = run->s;
-	struct reader line;
-	enum next next = take_chunk_line(run, &line);
-	int digits = 0, d;
-
-	if (next != ON)
-		return next;
-	s->left = 0;
-	while (reader_left(&line) && (d = hex_digit(*line.at)) >= 0) {
-		if (++digits > CHUNK_DIGITS_MAX)
-			return broken(run, "bad chunk");
-		s->left = s->left << 4 | (unsigned int)d;
-		read_u8(&line);
-	}
-	if (!digits || (reader_left(&line) && *line.at != ';' && !is_blank(*line.at)))
-		return broken(run, "bad chunk");
-	s->place = CHUNK_DATA;
-	return s->left ? ON : without_text(run);
-}
-
-static enum next read_chunk_end(struct run *run)
-{
-	struct reader line;
-	enum next next = take_chunk_line(run, &line);
-
-	if (next != ON)
-		return next;
-	run->s->place = CHUNK_SIZE;
-	return reader_left(&line) ? broken(run, "bad chunk") : ON;
-}
-
-static enum next read_on(struct run *run)
+static enum http_next read_on(struct http_run *run)
 {
 	switch (run->s->place) {
 	case STATUS_LINE:
 		return read_status_line(run);
 	case FIELDS:
 		return read_field(run);
-	case LENGTH_BODY:
-	case OPEN_BODY:
-	case CHUNK_DATA:
-		return read_data(run);
-	case CHUNK_SIZE:
-		return read_chunk_size(run);
-	case CHUNK_END:
-		return read_chunk_end(run);
+	default:
+		return http_read_body(run);
 	}
-	return WAIT;
 }
-
-/* ---- the dialogue ---- */
 
 static enum health_step http_open(void *state, const void *config, struct health_probe_io *io)
 {
-	const struct http_config *c = config;
+	struct http_state *s = state;
 
-	(void)state;
-	io->send = c->request;
-	io->send_len = c->request_len;
-	return HEALTH_STEP_MORE;
+	if (!s->at) {
+		s->at = config;
+		s->verdict = HEALTH_OK;
+	}
+	return reply_send(io, s->at->bytes, s->at->len);
+}
+
+static enum health_step step_of(enum http_next next)
+{
+	switch (next) {
+	case OVER:
+		return HEALTH_STEP_DONE;
+	case AGAIN:
+		return HEALTH_STEP_RECONNECT;
+	default:
+		return HEALTH_STEP_MORE;
+	}
 }
 
 static enum health_step http_received(void *state, const void *config, const void *data, size_t len,
 				      struct health_probe_io *io)
 {
-	struct run run = {.s = state, .c = config, .r = reader_of(data, len), .io = io};
-	enum next next;
+	struct http_state *s = state;
+	struct http_run run = {.s = s, .c = s->at, .r = reader_of(data, len), .io = io};
+	enum http_next next;
 
+	(void)config;
 	do /* each ON took a byte or came further, so this ends */
 		next = read_on(&run);
 	while (next == ON);
 	io->consumed = len - reader_left(&run.r);
-	return next == OVER ? HEALTH_STEP_DONE : HEALTH_STEP_MORE;
+	return step_of(next);
 }
 
 /* Without a length the end of the connection is the end of the body (RFC 9112 §6.3). */
 static enum health_step http_closed(void *state, const void *config, int error,
 				    struct health_probe_io *io)
 {
-	struct run run = {.s = state, .c = config, .io = io};
+	struct http_state *s = state;
+	struct http_run run = {.s = s, .c = s->at, .io = io};
 
-	io->status = run.s->status;
-	if (error || run.s->place != OPEN_BODY)
+	(void)config;
+	io->status = s->status;
+	if (error || s->place != OPEN_BODY)
 		return HEALTH_STEP_MORE;
-	without_text(&run);
-	return HEALTH_STEP_DONE;
+	return step_of(http_body_over(&run, true));
+}
+
+static void http_end(void *state, const void *config)
+{
+	struct http_state *s = state;
+
+	(void)config;
+	mem_free(s->kept);
 }
 
 const struct health_probe_ops *health_probe_http(void)
@@ -505,6 +362,7 @@ const struct health_probe_ops *health_probe_http(void)
 	    .open = http_open,
 	    .received = http_received,
 	    .closed = http_closed,
+	    .end = http_end,
 	};
 
 	return &ops;

@@ -37,6 +37,20 @@ static inline uint8_t lower(uint8_t c)
 	return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
 }
 
+static inline bool is_blank(uint8_t c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* 0 to 15, or -1. */
+static inline int hex_digit(uint8_t c)
+{
+	if (is_digit(c))
+		return c - '0';
+	c = lower(c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 /* Three digits, the status of HTTP, SMTP and their kin; the reader is bad when it is none. */
 static inline uint16_t read_status(struct reader *r)
 {

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "base/secret.h"
+#include "base64.h"
 #include "line.h"
 #include "scram.h"
 
@@ -9,51 +10,9 @@
 #define MESSAGE_MAX 1024 /* client-first-bare, server-first, client-final without its proof */
 #define SALT_MAX 256
 
-static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
 static void put(struct writer *w, const char *text)
 {
 	write_bytes(w, text, strlen(text));
-}
-
-/* Without a 0 at its end. */
-static void write_base64(struct writer *w, const uint8_t *data, size_t len)
-{
-	for (size_t i = 0; i < len; i += 3) {
-		uint32_t three = (uint32_t)data[i] << 16;
-
-		if (i + 1 < len)
-			three |= (uint32_t)data[i + 1] << 8;
-		if (i + 2 < len)
-			three |= data[i + 2];
-		write_u8(w, (uint8_t)base64[three >> 18]);
-		write_u8(w, (uint8_t)base64[three >> 12 & 63]);
-		write_u8(w, (uint8_t)(i + 1 < len ? base64[three >> 6 & 63] : '='));
-		write_u8(w, (uint8_t)(i + 2 < len ? base64[three & 63] : '='));
-	}
-}
-
-/* The bytes, or -1. */
-static int read_base64(struct reader text, uint8_t *ret, size_t size)
-{
-	struct writer w = writer_of(ret, size);
-	uint32_t bits = 0;
-	int have = 0;
-
-	while (reader_left(&text) && *text.at != '=') {
-		uint8_t c = read_u8(&text);
-		const char *at = c ? strchr(base64, c) : NULL;
-
-		if (!at)
-			return -1;
-		bits = bits << 6 | (uint32_t)(at - base64);
-		have += 6;
-		if (have >= 8) {
-			have -= 8;
-			write_u8(&w, (uint8_t)(bits >> have));
-		}
-	}
-	return w.bad ? -1 : (int)writer_len(&w);
 }
 
 int scram_begin(struct scram *s, const struct health_crypto *crypto, const char *password,

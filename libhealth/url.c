@@ -42,7 +42,7 @@ const char *url_path(struct url_parts *u)
 const struct url_option *url_option(struct url_parts *u, const char *name)
 {
 	for (size_t i = 0; i < u->n_options; i++)
-		if (!strcmp(u->option[i].name, name)) {
+		if (!u->option[i].used && !strcmp(u->option[i].name, name)) {
 			u->option[i].used = true;
 			return &u->option[i];
 		}
@@ -79,14 +79,6 @@ bool url_number(struct url_parts *u, const char *name, uint64_t max, uint64_t ot
 
 /* ---- taking apart ---- */
 
-static int hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* %xx becomes a byte, in place. The length, or -1: a "%" without its two digits. */
 static int decode(char *s)
 {
@@ -98,9 +90,9 @@ static int decode(char *s)
 			*to++ = *s;
 			continue;
 		}
-		if (hex(s[1]) < 0 || hex(s[2]) < 0)
+		if (hex_digit((uint8_t)s[1]) < 0 || hex_digit((uint8_t)s[2]) < 0)
 			return -1;
-		*to++ = (char)(hex(s[1]) << 4 | hex(s[2]));
+		*to++ = (char)(hex_digit((uint8_t)s[1]) << 4 | hex_digit((uint8_t)s[2]));
 		s += 2;
 	}
 	*to = '\0';

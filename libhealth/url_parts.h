@@ -10,7 +10,7 @@
 
 struct url_option {
 	const char *name;
-	const char *value; /* decoded; may hold zeros */
+	char *value; /* decoded; may hold zeros */
 	size_t len;
 	bool used;
 };
@@ -30,7 +30,7 @@ struct url_scheme {
 	const char *name;
 	uint16_t port; /* 0: the URL must say it */
 	bool tls;
-	/* 0, or -errno with words in u->error if it has better ones than "an option is out of range". */
+	/* 0, or -errno, with words in u->error if it has better ones than that something is out of range. */
 	int (*make)(struct url_parts *u, struct health_probe **ret);
 };
 
@@ -41,6 +41,7 @@ const struct url_scheme *url_scheme_find(const char *name);
 const char *url_user(struct url_parts *u);
 const char *url_password(struct url_parts *u);
 const char *url_path(struct url_parts *u); /* without its first slash; NULL when empty */
+/* The first of this name that was not asked for yet: options that may stand often are asked for often. */
 const struct url_option *url_option(struct url_parts *u, const char *name);
 const char *url_text(struct url_parts *u, const char *name); /* the option's value */
 
@@ -50,5 +51,8 @@ bool url_number(struct url_parts *u, const char *name, uint64_t max, uint64_t ot
 
 /* -EINVAL, with these words. */
 int url_wrong(struct url_parts *u, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* url_http.c: HTTP has more options than all the others. */
+int url_make_http(struct url_parts *u, struct health_probe **ret);
 
 #endif

@@ -7,7 +7,6 @@
 #include <libhealth/probe_agent.h>
 #include <libhealth/probe_dns.h>
 #include <libhealth/probe_expect.h>
-#include <libhealth/probe_http.h>
 #include <libhealth/probe_ldap.h>
 #include <libhealth/probe_login.h>
 #include <libhealth/probe_smtp.h>
@@ -39,6 +38,90 @@ static int make_agent(struct url_parts *u, struct health_probe **ret)
 	const struct health_agent_opts o = {.size = sizeof(o), .send = url_text(u, "send")};
 
 	return health_probe_new(health_probe_agent(), &o, ret);
+}
+
+/* ---- send and expect ---- */
+
+/* In the order in which they stand: each "send" begins a step, what is expected belongs to it. */
+static int make_expect(struct url_parts *u, struct health_probe **ret)
+{
+	struct health_expect_step step[HEALTH_EXPECT_STEPS_MAX + 1] = {0};
+	struct health_expect_opts o = {.size = sizeof(o), .steps = step, .regex = u->tools->regex};
+	bool begun = false;
+
+	for (size_t i = 0; i < u->n_options && o.n_steps <= HEALTH_EXPECT_STEPS_MAX; i++) {
+		struct url_option *option = &u->option[i];
+		struct health_expect_step *at = &step[o.n_steps];
+
+		option->used = true;
+		begun = true;
+		if (!strcmp(option->name, "send")) {
+			if (at->send_len)
+				at = &step[++o.n_steps];
+			at->send = option->value;
+			at->send_len = option->len;
+			continue;
+		}
+		if (!strcmp(option->name, "expect")) {
+			at->expect = option->value;
+			at->expect_len = option->len;
+		} else if (!strcmp(option->name, "regex")) {
+			at->expect_regex = option->value;
+		} else {
+			return url_wrong(u, "expect has send, expect and regex, not '%.40s'",
+					 option->name);
+		}
+		o.n_steps++;
+		begun = false;
+	}
+	o.n_steps += begun;
+	return health_probe_new(health_probe_expect(), &o, ret);
+}
+
+static int make_udp(struct url_parts *u, struct health_probe **ret)
+{
+	const struct url_option *send = url_option(u, "send"), *expect = url_option(u, "expect"),
+				*mask = url_option(u, "mask");
+	struct health_udp_opts o = {.size = sizeof(o)};
+	uint64_t min, max;
+
+	if (send) {
+		o.send = send->value;
+		o.send_len = send->len;
+	}
+	if (expect) {
+		o.expect = expect->value;
+		o.expect_len = expect->len;
+	}
+	if (mask && (!expect || mask->len != expect->len))
+		return url_wrong(u, "udp: the mask has to be as long as what is expected");
+	if (mask)
+		o.expect_mask = mask->value;
+	if (!url_number(u, "min", UINT16_MAX, 0, &min) ||
+	    !url_number(u, "max", UINT16_MAX, 0, &max))
+		return url_wrong(u, "udp: min and max are numbers of bytes");
+	o.reply_min = (size_t)min;
+	o.reply_max = (size_t)max;
+	if (url_option(u, "silence-ok"))
+		o.flags |= HEALTH_UDP_SILENCE_OK;
+	if (url_option(u, "anywhere"))
+		o.flags |= HEALTH_UDP_ANYWHERE;
+	return health_probe_new(health_probe_udp(), &o, ret);
+}
+
+static int make_dns(struct url_parts *u, struct health_probe **ret)
+{
+	struct health_dns_opts o = {
+	    .size = sizeof(o), .name = url_path(u), .answer = url_text(u, "answer")};
+	const char *type = url_text(u, "type");
+
+	if (type && !(o.type = health_dns_type(type)))
+		return url_wrong(u, "dns: '%.20s' is no record type", type);
+	if (url_option(u, "any-rcode"))
+		o.flags |= HEALTH_DNS_ANY_RCODE;
+	if (url_option(u, "has-answer"))
+		o.flags |= HEALTH_DNS_HAS_ANSWER;
+	return health_probe_new(health_probe_dns(), &o, ret);
 }
 
 /* ---- lines ---- */
@@ -151,7 +234,11 @@ static int make_ldap(struct url_parts *u, struct health_probe **ret)
 
 static const struct url_scheme schemes[] = {
     {"agent", 0, false, make_agent},
+    {"dns", 53, false, make_dns},
+    {"expect", 0, false, make_expect},
     {"ftp", 21, false, make_ftp},
+    {"http", 80, false, url_make_http},
+    {"https", 443, true, url_make_http},
     {"imap", 143, false, make_imap},
     {"imaps", 993, true, make_imap},
     {"ldap", 389, false, make_ldap},
@@ -168,6 +255,7 @@ static const struct url_scheme schemes[] = {
     {"smtps", 465, true, make_smtp},
     {"ssl-hello", 443, false, make_ssl_hello},
     {"tcp", 0, false, make_tcp},
+    {"udp", 0, false, make_udp},
 };
 
 #define SCHEMES (sizeof(schemes) / sizeof(*schemes))

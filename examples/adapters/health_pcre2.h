@@ -29,7 +29,7 @@ static inline int health_pcre2_compile(const char *pattern, void **ret_regex)
 	return 0;
 }
 
-static inline int health_pcre2_search(const void *regex, const void *data, size_t len,
+static inline int health_pcre2_search(const void *regex, const void *data, size_t len, size_t start,
 				      size_t *ret_from, size_t *ret_to)
 {
 	pcre2_match_data *found =
@@ -41,7 +41,7 @@ static inline int health_pcre2_search(const void *regex, const void *data, size_
 		pcre2_set_match_limit(limits, HEALTH_PCRE2_MATCH_LIMIT);
 		pcre2_set_depth_limit(limits, HEALTH_PCRE2_DEPTH_LIMIT);
 		pcre2_set_heap_limit(limits, HEALTH_PCRE2_HEAP_LIMIT);
-		r = pcre2_match((const pcre2_code *)regex, (PCRE2_SPTR)data, len, 0, 0, found,
+		r = pcre2_match((const pcre2_code *)regex, (PCRE2_SPTR)data, len, start, 0, found,
 				limits);
 		if (r > 0) {
 			*ret_from = pcre2_get_ovector_pointer(found)[0];

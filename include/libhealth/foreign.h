@@ -45,9 +45,10 @@ struct health_regex {
 	/* Compiles; the object is given back to the two below. 0; -EINVAL: no such expression;
 	 * -ENOMEM. */
 	int (*compile)(const char *pattern, void **ret_regex);
-	/* 1: found, from `*ret_from` up to `*ret_to` (offsets); 0: not; -errno: a limit was met. */
-	int (*search)(const void *regex, const void *data, size_t len, size_t *ret_from,
-		      size_t *ret_to);
+	/* 1: found at or after `start`, from `*ret_from` up to `*ret_to` (offsets in data); 0: not;
+	 * -errno: a limit was met. */
+	int (*search)(const void *regex, const void *data, size_t len, size_t start,
+		      size_t *ret_from, size_t *ret_to);
 	void (*free)(void *regex);
 };
 

@@ -7,6 +7,7 @@
 #define TESTS_SUPPORT_TALK_H
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@ struct talk {
 	struct health_probe_io io;
 	char sent[TALK_SENT_MAX]; /* all the probe sent, with a 0 behind it */
 	size_t sent_len;
+	bool reopened; /* on another channel: what was left of a piece is gone */
 };
 
 static inline void talk_note(struct talk *t)
@@ -59,6 +61,7 @@ static inline void talk_reopen(struct talk *t, struct dialogue *d)
 		if (i > HEALTH_PROBE_RECONNECTS_MAX)
 			abort();
 		d->tls |= t->step == HEALTH_STEP_TLS;
+		t->reopened = true;
 		t->step = dialogue_open(d, 1, &t->io);
 		talk_note(t);
 	}

@@ -27,7 +27,13 @@ static const struct {
 	bool is_agent; /* failing, it says nothing about the server */
 } answers[] = {
     {"agent://h:1", "up\n", 3, HEALTH_CODE_L7OK, 0, true},
+    /* the id of a run at talk's time, without a nonce */
+    ANSWER("dns://h/#any-rcode", "\x5c\xc1\x81\x80\0\0\0\0\0\0\0\0"),
+    {"expect://h:1#send=a%0a&expect=b&send=c&expect=d%00", "xbyd\0", 5, HEALTH_CODE_L7OK, 2, false},
     STATUS("ftp://h", "220 x\r\n", 220),
+    STATUS("http://h/a?b=c", "HTTP/1.1 200 OK\r\n\r\n", 200),
+    STATUS("http://h#status=404&body=x", "HTTP/1.1 404 No\r\nContent-Length: 1\r\n\r\nx", 404),
+    STATUS("https://h#field=a:b", "HTTP/1.1 204 OK\r\nA: ab\r\n\r\n", 204),
     ANSWER("imap://h", "* OK x\r\n"),
     ANSWER("imaps://u:p@h/INBOX", "* OK x\r\nh OK\r\nh OK\r\n"),
     ANSWER("ldap://h", "\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\x00\x04\x00\x04\x00"),
@@ -48,6 +54,7 @@ static const struct {
     STATUS("smtps://h#ehlo&helo=me", "220 x\r\n250-x\r\n250 y\r\n", 250),
     {"ssl-hello://h", "\x16\x03\x03\0\1", 5, HEALTH_CODE_L6OK, 0, false},
     {"tcp://h:1", "", 0, HEALTH_CODE_L4OK, 0, false},
+    ANSWER("udp://h:1#expect=ok&send=x", "ok"),
 };
 
 #define ANSWERS (sizeof(answers) / sizeof(*answers))

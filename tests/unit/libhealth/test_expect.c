@@ -9,8 +9,9 @@
 
 #include <libhealth/probe_expect.h>
 
+#include "examples/adapters/health_foreign.h"
 #include "rig.h"
-#include "tests/support/talk.h"
+#include "served.h"
 
 #define SEND(s) .send = (s), .send_len = sizeof(s) - 1
 #define EXPECT(s) .expect = (s), .expect_len = sizeof(s) - 1
@@ -202,6 +203,56 @@ static void a_real_connection_ends_as_the_array_did(void **state)
 	}
 }
 
+static void expressions_are_sought_in_what_came_since_the_step_began(void **state)
+{
+	const struct health_expect_step steps[] = {
+	    {.send = "a", .send_len = 1, .expect_regex = "^2\\d\\d [^\n]*\n"},
+	    {.send = "b", .send_len = 1, .expect = "+", .expect_len = 1},
+	    {.send = "c", .send_len = 1, .expect_regex = "(?i)ok"},
+	};
+	struct health_expect_opts o = {
+	    .size = sizeof(o), .steps = steps, .n_steps = 3, .regex = health_foreign.regex};
+	struct health_probe *p;
+	static struct talk t;
+
+	(void)state;
+	if (!o.regex)
+		skip();
+	p = served_probe(health_probe_expect(), &o);
+	served_ok(p, BYTES("250 x\n2+200\nOk"), 3);
+	talk(&t, p, BYTES("250 x\n+ok"), 0, TALK_SILENCE);
+	assert_string_equal(t.sent, "abc");
+	served_no(p, BYTES("150 x\n+ok"), TALK_CLOSES, HEALTH_CODE_L7RSP, 1);
+	talk(&t, p, BYTES("150 x\n"), 1, TALK_CLOSES);
+	assert_string_equal(t.io.text, "150 x.");
+	health_probe_free(p);
+	o.reply_max_bytes = 4;
+	p = served_probe(health_probe_expect(), &o);
+	served_no(p, BYTES("250 x\n"), TALK_SILENCE, HEALTH_CODE_L7RSP, 1);
+	health_probe_free(p);
+}
+
+static void expressions_out_of_range_are_refused(void **state)
+{
+	struct health_expect_step step = {.expect_regex = "a*"}; /* matches nothing at once */
+	struct health_expect_opts o = {
+	    .size = sizeof(o), .steps = &step, .n_steps = 1, .regex = health_foreign.regex};
+	struct health_probe *p = NULL;
+
+	(void)state;
+	assert_int_equal(health_probe_new(health_probe_expect(), &o, &p), -EINVAL);
+	step.expect_regex = "(";
+	assert_int_equal(health_probe_new(health_probe_expect(), &o, &p), -EINVAL);
+	step.expect_regex = "a";
+	step.expect = "a";
+	step.expect_len = 1;
+	assert_int_equal(health_probe_new(health_probe_expect(), &o, &p), -EINVAL);
+	step.expect = NULL;
+	step.expect_len = 0;
+	o.regex = NULL;
+	assert_int_equal(health_probe_new(health_probe_expect(), &o, &p), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -212,6 +263,8 @@ int main(void)
 	    cmocka_unit_test(options_out_of_range_are_refused),
 	    cmocka_unit_test(the_most_steps_are_taken),
 	    cmocka_unit_test(a_real_connection_ends_as_the_array_did),
+	    cmocka_unit_test(expressions_are_sought_in_what_came_since_the_step_began),
+	    cmocka_unit_test(expressions_out_of_range_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -278,7 +278,7 @@ static void options_out_of_range_are_refused(void **state)
 	o.field = (value);    \
 	assert_int_equal(health_probe_new(health_probe_http(), &o, &p), -EINVAL)
 	REFUSED(size, 0);
-	REFUSED(method, (enum health_http_method)3);
+	REFUSED(method, (enum health_http_method)5);
 	REFUSED(version, (enum health_http_version)2);
 	REFUSED(version, HEALTH_HTTP_1_1); /* without a host */
 	REFUSED(path, "");

@@ -67,6 +67,36 @@ static void a_url_has_its_parts(void **state)
 	sends("ftp://u@h/a%20b", BYTES("220 x\r\n230 x\r\n200 x\r\n"), "SIZE a b\r\n");
 }
 
+static void http_has_the_most_options(void **state)
+{
+	(void)state;
+	sends("http://h:81/a?b=%20#version=1.0&header=A:%20b", "", 0,
+	      "GET /a?b=%20 HTTP/1.0\r\nHost: h:81\r\n");
+	sends("http://[::1]", "", 0, "GET / HTTP/1.1\r\nHost: [::1]\r\n");
+	sends("http://h#host=www&method=post&content=x%00", "", 0, "Content-Length: 2\r\n\r\nx");
+	sends("http://Aladdin:open%20sesame@h", "", 0,
+	      "Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n"); /* RFC 7617 §2 */
+	sends("http://h#next=/two", BYTES("HTTP/1.1 200 OK\r\n\r\n"), "GET /two ");
+	wrong("http://h#status=200-", "200-299,401");
+	wrong("http://h#status=20", "200-299,401");
+	wrong("http://h#status=200;", "200-299,401");
+	wrong("http://h#method=FETCH", "FETCH");
+	wrong("http://h#header=a", "out of its range");
+	wrong("http://h#md5=abc", "http");
+	wrong("http://h#body-max=x", "numbers");
+}
+
+static void steps_come_in_their_order(void **state)
+{
+	(void)state;
+	sends("expect://h:1#send=a&expect=b&send=c%00d&expect=e", "b", 1, "ac");
+	sends("expect://h:1#expect=b&send=c", "b", 1, "c");
+	wrong("expect://h:1#send=a&look=b", "'look'");
+	wrong("expect://h:1#send=a", "out of its range");
+	wrong("udp://h:1#expect=ab&mask=%ff", "mask");
+	wrong("dns://h#type=B", "'B'");
+}
+
 static void what_is_wrong_is_told(void **state)
 {
 	static char longest[HEALTH_URL_MAX + 2];
@@ -145,6 +175,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_url_has_its_parts),
+	    cmocka_unit_test(http_has_the_most_options),
+	    cmocka_unit_test(steps_come_in_their_order),
 	    cmocka_unit_test(what_is_wrong_is_told),
 	    cmocka_unit_test(misuse_is_refused),
 	    cmocka_unit_test(every_scheme_has_an_answer),
