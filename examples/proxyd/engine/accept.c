@@ -109,7 +109,7 @@ static struct session *session_new(struct worker *w, struct frontend *f, int fd,
 	s->handle[CONN_CLIENT] = (struct handle){HANDLE_CLIENT, fd};
 	s->handle[CONN_SERVER] = (struct handle){HANDLE_SERVER, -1};
 	s->frontend = f;
-	s->backend = f->backend;
+	s->seeker.backend = f->backend;
 	s->accepted_ns = w->now_ns;
 	s->client = endpoint(from);
 	if (f->tcplog) {
@@ -218,7 +218,7 @@ static void begin_session(struct worker *w, struct session *s, bool accept_proxy
 	if (s->frontend->keepalive)
 		setsockopt(s->handle[CONN_CLIENT].fd, SOL_SOCKET, SO_KEEPALIVE, &(int){1},
 			   sizeof(int));
-	if (!s->backend) {
+	if (!s->seeker.backend) {
 		end_session(w, s, 'S', 'C');
 	} else if (!accept_proxy) {
 		serve(w, s, false);

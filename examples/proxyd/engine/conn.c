@@ -224,15 +224,15 @@ bool conn_expire(struct conn *c, const struct conn_timeouts *t, uint64_t now_ns)
 	return false;
 }
 
-enum conn_retry conn_connect_failed(struct conn *c, unsigned retries, int redispatch)
+enum conn_retry conn_connect_failed(struct conn_attempts *a, unsigned retries, int redispatch)
 {
-	unsigned n = ++c->failures; /* of the retry that would follow, from 1 */
+	unsigned n = ++a->failures; /* of the retry that would follow, from 1 */
 
 	if (n > retries)
 		return CONN_GIVE_UP;
 	if ((redispatch > 0 && n % (unsigned)redispatch == 0) ||
 	    (redispatch < 0 && retries + 1 == n + (unsigned)-redispatch)) {
-		c->redispatched = true;
+		a->redispatched = true;
 		return CONN_REDISPATCH;
 	}
 	return CONN_RETRY_SAME;

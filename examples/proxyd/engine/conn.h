@@ -56,12 +56,16 @@ struct conn_end_cause {
 	char phase; /* Q queue, C connect, D data, '-' */
 };
 
+/* Attempts to connect, for one connection or request. */
+struct conn_attempts {
+	unsigned failures;
+	bool redispatched;
+};
+
 struct conn {
 	enum conn_state state;
 	struct conn_side side[2];
 	uint64_t since_ns; /* when this state began */
-	unsigned failures; /* attempts to connect that failed */
-	bool redispatched;
 	struct conn_end_cause cause;
 };
 
@@ -127,6 +131,6 @@ enum conn_retry {
  * An attempt to connect failed. `retries` is HAProxy's word; `redispatch` too: 0 never, n at every
  * n-th retry, -n at the n-th before the last.
  */
-enum conn_retry conn_connect_failed(struct conn *c, unsigned retries, int redispatch);
+enum conn_retry conn_connect_failed(struct conn_attempts *a, unsigned retries, int redispatch);
 
 #endif

@@ -21,40 +21,6 @@ static uint64_t hash_source(const struct session *s)
 	return key;
 }
 
-/* 0: s->server is counted; -EAGAIN: all are full; -ENOSR: there is none. */
-static int pick(struct worker *w, struct session *s, const struct server *prefer)
-{
-	struct pool *p = s->backend->pool;
-	struct lb_request r = {
-	    .size = sizeof(r),
-	    .key64 = s->backend->hashes_source ? hash_source(s) : 0,
-	    .now_ns = w->now_ns,
-	    .prefer = (uintptr_t)prefer,
-	    .exclude = s->exclude,
-	    .n_exclude = s->n_exclude,
-	};
-	uint64_t id;
-	int e = lb_pick(p->worker[w->index].picker, &r, &id);
-
-	if (e < 0)
-		return e;
-	s->server = (struct server *)(uintptr_t)id;
-	atomic_fetch_add_explicit(&s->server->n_sessions, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&p->n_sessions, 1, memory_order_relaxed);
-	return 0;
-}
-
-/* As pick; when only those remain that failed already, one of them. */
-static int pick_other(struct worker *w, struct session *s)
-{
-	int e = pick(w, s, NULL);
-
-	if (e != -ENOSR || !s->n_exclude)
-		return e;
-	s->n_exclude = 0;
-	return pick(w, s, NULL);
-}
-
 static void give_up(struct worker *w, struct session *s, char who, char phase)
 {
 	conn_end(&s->conn, who, phase);
@@ -64,20 +30,18 @@ static void give_up(struct worker *w, struct session *s, char who, char phase)
 static void enqueue(struct worker *w, struct session *s)
 {
 	conn_set_state(&s->conn, CONN_QUEUED, w->now_ns);
-	session_list(w, s, SESSION_ON_QUEUE);
+	seeker_enqueue(w, &s->seeker);
 	session_arm(w, s);
-	/* Now that others know, another look: a server freed in between woke nobody. */
-	worker_poke(w, POKE_QUEUE);
 }
 
 /* ---- One attempt ---- */
 
 static struct cfg_addr address_of(const struct session *s)
 {
-	struct cfg_addr a = s->server->addr, here = {.len = sizeof(here.storage)};
+	struct cfg_addr a = s->seeker.server->addr, here = {.len = sizeof(here.storage)};
 	in_port_t port = 0;
 
-	if (!s->server->client_port ||
+	if (!s->seeker.server->client_port ||
 	    getsockname(s->handle[CONN_CLIENT].fd, &here.sa, &here.len) < 0)
 		return a;
 	/* the port lies at the same place in both families */
@@ -98,7 +62,7 @@ static int open_socket(struct session *s, bool has_data)
 		/* With data at hand the last ACK of the handshake rides on it. */
 		if (has_data)
 			setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &(int){0}, sizeof(int));
-		if (s->backend->keepalive)
+		if (s->seeker.backend->keepalive)
 			setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &(int){1}, sizeof(int));
 	}
 	if (connect(fd, &a.sa, a.len) < 0 && errno != EINPROGRESS) {
@@ -135,7 +99,7 @@ static bool introduce_client(struct session *s)
 
 	if (!s->target.family)
 		getsockname(s->handle[CONN_CLIENT].fd, (struct sockaddr *)&to, &size);
-	len = (ssize_t)proxy_header(head, s->server->send_proxy, (struct sockaddr *)&from,
+	len = (ssize_t)proxy_header(head, s->seeker.server->send_proxy, (struct sockaddr *)&from,
 				    (struct sockaddr *)&to);
 	return send(s->handle[CONN_SERVER].fd, head, (size_t)len,
 		    MSG_NOSIGNAL | (s->chunk[CONN_SERVER] ? MSG_MORE : 0)) == len;
@@ -146,7 +110,7 @@ static void connected(struct worker *w, struct session *s)
 	s->connected_ns = w->now_ns;
 	conn_set_state(&s->conn, CONN_OPEN, w->now_ns);
 	s->conn.side[CONN_SERVER].writable = true;
-	if (s->server->send_proxy && !introduce_client(s))
+	if (s->seeker.server->send_proxy && !introduce_client(s))
 		conn_end(&s->conn, 'S', 'C');
 }
 
@@ -161,7 +125,7 @@ static int attempt(struct worker *w, struct session *s, const char *early, size_
 
 	conn_set_state(&s->conn, CONN_CONNECTING, w->now_ns);
 	e = open_socket(s, len > 0);
-	if (!e && len && !s->server->send_proxy) {
+	if (!e && len && !s->seeker.server->send_proxy) {
 		n = send(s->handle[CONN_SERVER].fd, early, len, MSG_NOSIGNAL);
 		if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ENOTCONN)
 			e = -errno;
@@ -184,20 +148,14 @@ static int attempt(struct worker *w, struct session *s, const char *early, size_
 	return e;
 }
 
-/* As HAProxy does: who may redispatch and only takes turns goes on to the next server, without a rest. */
-static int redispatch_after(const struct backend *b)
-{
-	return b->redispatch && b->rotates && b->pool->n_up > 1 ? 1 : b->redispatch;
-}
-
-/* True: s->server is set again, to `last` unless it is known to be down by now. */
+/* True: s->seeker.server is set again, to `last` unless it is known to be down by now. */
 static bool same_again(struct worker *w, struct session *s)
 {
-	const struct server *last = s->server;
+	const struct server *last = s->seeker.server;
 	int e;
 
-	session_drop_server(w, s, LB_RESULT_CONNECT);
-	e = pick(w, s, last);
+	seeker_drop_server(w, &s->seeker, LB_RESULT_CONNECT, 0);
+	e = seeker_pick(w, &s->seeker, last);
 	if (e == -EAGAIN)
 		enqueue(w, s);
 	else if (e < 0)
@@ -205,11 +163,10 @@ static bool same_again(struct worker *w, struct session *s)
 	return e == 0;
 }
 
-/* The attempt failed. True: s->server is to be tried at once. */
+/* The attempt failed. True: s->seeker.server is to be tried at once. */
 static bool try_another(struct worker *w, struct session *s, char who)
 {
-	enum conn_retry next =
-	    conn_connect_failed(&s->conn, s->backend->retries, redispatch_after(s->backend));
+	enum conn_retry next = seeker_failed(&s->seeker);
 	int e;
 
 	if (s->handle[CONN_SERVER].fd >= 0)
@@ -226,10 +183,8 @@ static bool try_another(struct worker *w, struct session *s, char who)
 		session_arm(w, s);
 		return false;
 	}
-	if (s->n_exclude < SESSION_EXCLUDE_MAX)
-		s->exclude[s->n_exclude++] = (uintptr_t)s->server;
-	session_drop_server(w, s, LB_RESULT_CONNECT);
-	e = pick_other(w, s);
+	seeker_exclude(w, &s->seeker);
+	e = seeker_pick_other(w, &s->seeker);
 	if (e == -EAGAIN)
 		enqueue(w, s);
 	else if (e < 0)
@@ -237,7 +192,7 @@ static bool try_another(struct worker *w, struct session *s, char who)
 	return e == 0;
 }
 
-/* s->server is set: until connected, connecting, resting, queued or over. */
+/* s->seeker.server is set: until connected, connecting, resting, queued or over. */
 static void start(struct worker *w, struct session *s, const char *early, size_t len)
 {
 	while (attempt(w, s, early, len) < 0) {
@@ -253,8 +208,11 @@ static void start(struct worker *w, struct session *s, const char *early, size_t
 
 void session_dispatch(struct worker *w, struct session *s, const char *early, size_t len)
 {
-	struct pool_worker *pw = &s->backend->pool->worker[w->index];
-	int e = TAILQ_EMPTY(&pw->queue) ? pick(w, s, NULL) : -EAGAIN;
+	int e;
+
+	if (s->seeker.backend->hashes_source)
+		s->seeker.key = hash_source(s);
+	e = seeker_pick_first(w, &s->seeker);
 
 	if (e == 0) {
 		start(w, s, early, len);
@@ -287,15 +245,8 @@ void session_connect_expired(struct worker *w, struct session *s)
 	session_run(w, s);
 }
 
-void queue_run(struct worker *w, struct pool *p)
+void session_turn(struct worker *w, struct session *s)
 {
-	struct session_queue *q = &p->worker[w->index].queue;
-	struct session *s;
-
-	while ((s = TAILQ_FIRST(q)) && pick_other(w, s) == 0) {
-		session_unlist(w, s);
-		s->queued_ns += w->now_ns - s->conn.since_ns;
-		start(w, s, NULL, 0);
-		session_run(w, s);
-	}
+	start(w, s, NULL, 0);
+	session_run(w, s);
 }

@@ -84,10 +84,28 @@ struct server {
 	uint64_t last_ns;
 };
 
+/* ---- A seeker: who wants a server. Part of a TCP session and of an HTTP exchange ---- */
+
+#define SEEKER_EXCLUDE_MAX 8
+
+struct seeker {
+	struct backend *backend;
+	struct server *server; /* counted by the group; NULL: none */
+	bool is_http;	       /* what it is part of */
+	bool queued;
+	uint8_t n_exclude;
+	struct conn_attempts attempts;
+	uint64_t key;			      /* for the algorithms that hash */
+	uint64_t exclude[SEEKER_EXCLUDE_MAX]; /* servers that failed it */
+	TAILQ_ENTRY(seeker) link;	      /* of the queue of its pool */
+	uint64_t queued_at_ns, queued_ns;     /* since when, and how long it was before */
+};
+
+TAILQ_HEAD(seeker_queue, seeker);
 TAILQ_HEAD(session_queue, session);
 
 struct pool_worker {
-	_Alignas(CACHE_LINE) struct session_queue queue; /* sessions that wait for a server */
+	_Alignas(CACHE_LINE) struct seeker_queue queue; /* who waits for a server */
 	struct lb_picker *picker;
 	struct pool *pool;
 	LIST_ENTRY(pool_worker) entry; /* of its worker, while the queue is not empty */
@@ -116,7 +134,8 @@ struct backend {
 	struct pool *pool;
 	unsigned retries;
 	int redispatch;
-	bool hashes_source, rotates, keepalive;
+	bool rotates, keepalive;
+	bool hashes_source; /* its algorithm wants a key of the client's address */
 };
 
 struct frontend {
@@ -179,8 +198,6 @@ struct chunk { /* bytes that wait for an end */
 	char data[];
 };
 
-#define SESSION_EXCLUDE_MAX 8
-
 struct endpoint {
 	uint16_t family;
 	uint16_t port; /* network order */
@@ -193,22 +210,17 @@ struct session {
 	struct chunk *chunk[2];	 /* pending for that end */
 	struct timer timer;
 	struct frontend *frontend;
-	struct backend *backend;
-	struct server *server; /* counted by the group; NULL: none */
+	struct seeker seeker;
 	LIST_ENTRY(session) entry;
 	TAILQ_ENTRY(session) link; /* of the list it is on */
 	enum session_list {
 		SESSION_ON_NONE,
-		SESSION_ON_QUEUE, /* of its pool */
 		SESSION_ON_AGAIN, /* its turn was long: go on after the others */
 		SESSION_ON_DEAD,  /* closed in this turn; events may still point to it */
 	} on;
 	bool bulk; /* full reads in a row: use the large buffer */
 	uint8_t full_reads;
-	uint8_t n_exclude;
-	uint64_t exclude[SESSION_EXCLUDE_MAX];
 	uint64_t accepted_ns, connected_ns; /* connected: 0 while not */
-	uint64_t queued_ns;		    /* time spent in the queue */
 	time_t accepted_at;
 	uint32_t accepted_ms;
 	bool greeting; /* accept-proxy: its header has not come yet */

@@ -35,12 +35,12 @@ static long long ms(uint64_t from_ns, uint64_t to_ns)
 
 static int format(struct worker *w, const struct session *s, char *line, size_t cap)
 {
-	const struct pool *p = s->backend ? s->backend->pool : NULL;
+	const struct pool *p = s->seeker.backend ? s->seeker.backend->pool : NULL;
 	const struct engine *e = w->engine;
 	char client[INET6_ADDRSTRLEN], when[40] = "";
-	uint64_t queued_at = s->accepted_ns + s->queued_ns;
+	uint64_t queued_at = s->accepted_ns + s->seeker.queued_ns;
 	struct tm tm;
-	bool reached = s->server != NULL;
+	bool reached = s->seeker.server != NULL;
 
 	client_text(s, client, sizeof(client));
 	if (localtime_r(&s->accepted_at, &tm))
@@ -50,13 +50,13 @@ static int format(struct worker *w, const struct session *s, char *line, size_t 
 	    "%s:%u [%s.%03u] %s %s/%s %lld/%lld/%lld %llu %c%c "
 	    "%u/%u/%u/%u/%s%u 0/%u",
 	    client, ntohs(s->client.port), when, s->accepted_ms, s->frontend->name,
-	    p ? p->name : s->frontend->name, reached ? s->server->name : "<NOSRV>",
+	    p ? p->name : s->frontend->name, reached ? s->seeker.server->name : "<NOSRV>",
 	    reached ? ms(s->accepted_ns, queued_at) : -1LL, ms(queued_at, s->connected_ns),
 	    ms(s->accepted_ns, w->now_ns), (unsigned long long)s->conn.side[CONN_SERVER].bytes,
 	    s->conn.cause.who, s->conn.cause.phase, atomic_load(&e->gate.n),
 	    atomic_load(&s->frontend->gate->n), p ? atomic_load(&p->n_sessions) : 0,
-	    reached ? atomic_load(&s->server->n_sessions) : 0, s->conn.redispatched ? "+" : "",
-	    s->conn.failures, p ? atomic_load(&p->n_queued) : 0);
+	    reached ? atomic_load(&s->seeker.server->n_sessions) : 0, s->seeker.attempts.redispatched ? "+" : "",
+	    s->seeker.attempts.failures, p ? atomic_load(&p->n_queued) : 0);
 }
 
 static int console(const struct cfg_log *log)

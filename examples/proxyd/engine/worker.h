@@ -66,6 +66,30 @@ void session_connect_event(struct worker *w, struct session *s);
 /* CONNECTING, RETRY or QUEUED ran out of time. */
 void session_connect_expired(struct worker *w, struct session *s);
 
+/* It waited, and its seeker has a server now. */
+void session_turn(struct worker *w, struct session *s);
+
+/* ---- seek.c ---- */
+
+/* 0: k->server is set, and counted; -EAGAIN: all are full; -ENOSR: there is none. */
+int seeker_pick(struct worker *w, struct seeker *k, const struct server *prefer);
+
+/* As that, but behind those who wait already. */
+int seeker_pick_first(struct worker *w, struct seeker *k);
+
+/* As seeker_pick; when only those remain that failed already, one of them. */
+int seeker_pick_other(struct worker *w, struct seeker *k);
+
+/* Its server could not be connected to: what now? */
+enum conn_retry seeker_failed(struct seeker *k);
+
+/* Gives the server back, and does not want it again. */
+void seeker_exclude(struct worker *w, struct seeker *k);
+void seeker_drop_server(struct worker *w, struct seeker *k, enum lb_result result, uint64_t bytes);
+
+void seeker_enqueue(struct worker *w, struct seeker *k);
+void seeker_leave_queue(struct worker *w, struct seeker *k);
+
 /* Servers may be free: those who wait in this worker's queue of the pool go on. */
 void queue_run(struct worker *w, struct pool *p);
 
@@ -83,7 +107,6 @@ bool session_give(struct worker *w, struct session *s, enum conn_end to, const c
 void session_arm(struct worker *w, struct session *s);
 void session_expired(struct worker *w, struct session *s);
 void session_close(struct worker *w, struct session *s);
-void session_drop_server(struct worker *w, struct session *s, enum lb_result result);
 void session_unlist(struct worker *w, struct session *s);
 void session_list(struct worker *w, struct session *s, enum session_list on);
 

@@ -269,12 +269,12 @@ static void retries_rest_a_second_at_most(void **state)
 /* The letters of what follows each failure: s same server, r redispatch, x over. */
 static void assert_retries(unsigned retries, int redispatch, const char *expected)
 {
-	struct conn c = opened();
+	struct conn_attempts a = {0};
 	char got[16] = "";
 	size_t n = 0;
 
 	for (; n < 15; n++) {
-		enum conn_retry r = conn_connect_failed(&c, retries, redispatch);
+		enum conn_retry r = conn_connect_failed(&a, retries, redispatch);
 
 		got[n] = r == CONN_RETRY_SAME ? 's' : r == CONN_REDISPATCH ? 'r' : 'x';
 		if (r == CONN_GIVE_UP)

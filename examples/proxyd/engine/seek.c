@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/* Choosing a server, waiting for one, and giving it back; alike for TCP sessions and HTTP exchanges. */
+#include "worker.h"
+
+#include <errno.h>
+
+/* 0: k->server is counted; -EAGAIN: all are full; -ENOSR: there is none. */
+int seeker_pick(struct worker *w, struct seeker *k, const struct server *prefer)
+{
+	struct pool *p = k->backend->pool;
+	struct lb_request r = {
+	    .size = sizeof(r),
+	    .key64 = k->key,
+	    .now_ns = w->now_ns,
+	    .prefer = (uintptr_t)prefer,
+	    .exclude = k->exclude,
+	    .n_exclude = k->n_exclude,
+	};
+	uint64_t id;
+	int e = lb_pick(p->worker[w->index].picker, &r, &id);
+
+	if (e < 0)
+		return e;
+	k->server = (struct server *)(uintptr_t)id;
+	atomic_fetch_add_explicit(&k->server->n_sessions, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&p->n_sessions, 1, memory_order_relaxed);
+	return 0;
+}
+
+int seeker_pick_other(struct worker *w, struct seeker *k)
+{
+	int e = seeker_pick(w, k, NULL);
+
+	if (e != -ENOSR || !k->n_exclude)
+		return e;
+	k->n_exclude = 0;
+	return seeker_pick(w, k, NULL);
+}
+
+int seeker_pick_first(struct worker *w, struct seeker *k)
+{
+	struct pool_worker *pw = &k->backend->pool->worker[w->index];
+
+	return TAILQ_EMPTY(&pw->queue) ? seeker_pick(w, k, NULL) : -EAGAIN;
+}
+
+/* As HAProxy does: who may redispatch and only takes turns goes on to the next server, without a rest. */
+static int redispatch_after(const struct backend *b)
+{
+	return b->redispatch && b->rotates && b->pool->n_up > 1 ? 1 : b->redispatch;
+}
+
+enum conn_retry seeker_failed(struct seeker *k)
+{
+	return conn_connect_failed(&k->attempts, k->backend->retries, redispatch_after(k->backend));
+}
+
+void seeker_exclude(struct worker *w, struct seeker *k)
+{
+	if (k->n_exclude < SEEKER_EXCLUDE_MAX)
+		k->exclude[k->n_exclude++] = (uintptr_t)k->server;
+	seeker_drop_server(w, k, LB_RESULT_CONNECT, 0);
+}
+
+/* Wakes one worker whose queue is not empty: the next one behind us, so that all have their turn. */
+static void wake_waiting(struct worker *w, struct pool *p)
+{
+	uint64_t waiting = atomic_load(&p->waiting);
+
+	for (unsigned i = 1; waiting && i <= w->engine->n_workers; i++) {
+		unsigned k = (w->index + i) % w->engine->n_workers;
+
+		if (waiting >> k & 1) {
+			worker_poke(w->engine->worker[k], POKE_QUEUE);
+			return;
+		}
+	}
+}
+
+void seeker_drop_server(struct worker *w, struct seeker *k, enum lb_result result, uint64_t bytes)
+{
+	struct pool *p = k->backend ? k->backend->pool : NULL;
+	struct lb_outcome o = {
+	    .size = sizeof(o),
+	    .now_ns = w->now_ns,
+	    .result = result,
+	    .bytes = bytes,
+	};
+
+	if (!k->server)
+		return;
+	lb_done(p->worker[w->index].picker, (uintptr_t)k->server, &o);
+	atomic_fetch_sub_explicit(&k->server->n_sessions, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&p->n_sessions, 1, memory_order_relaxed);
+	k->server = NULL;
+	wake_waiting(w, p);
+}
+
+/* ---- The queue: the bit tells other threads, the list this one, that somebody waits here ---- */
+
+void seeker_enqueue(struct worker *w, struct seeker *k)
+{
+	struct pool *p = k->backend->pool;
+	struct pool_worker *pw = &p->worker[w->index];
+
+	if (TAILQ_EMPTY(&pw->queue)) {
+		LIST_INSERT_HEAD(&w->waiting, pw, entry);
+		atomic_fetch_or(&p->waiting, UINT64_C(1) << w->index);
+	}
+	TAILQ_INSERT_TAIL(&pw->queue, k, link);
+	k->queued = true;
+	k->queued_at_ns = w->now_ns;
+	atomic_fetch_add_explicit(&p->n_queued, 1, memory_order_relaxed);
+	/* Now that others know, another look: a server freed in between woke nobody. */
+	worker_poke(w, POKE_QUEUE);
+}
+
+void seeker_leave_queue(struct worker *w, struct seeker *k)
+{
+	struct pool *p;
+	struct pool_worker *pw;
+
+	if (!k->queued)
+		return;
+	p = k->backend->pool;
+	pw = &p->worker[w->index];
+	k->queued = false;
+	k->queued_ns += w->now_ns - k->queued_at_ns;
+	TAILQ_REMOVE(&pw->queue, k, link);
+	atomic_fetch_sub_explicit(&p->n_queued, 1, memory_order_relaxed);
+	if (TAILQ_EMPTY(&pw->queue)) {
+		LIST_REMOVE(pw, entry);
+		atomic_fetch_and(&p->waiting, ~(UINT64_C(1) << w->index));
+		/* We may have been woken for more places than we had seekers. */
+		wake_waiting(w, p);
+	}
+}
+
+void queue_run(struct worker *w, struct pool *p)
+{
+	struct seeker_queue *q = &p->worker[w->index].queue;
+	struct seeker *k;
+
+	while ((k = TAILQ_FIRST(q)) && seeker_pick_other(w, k) == 0) {
+		seeker_leave_queue(w, k);
+		session_turn(w, (struct session *)((char *)k - offsetof(struct session, seeker)));
+	}
+}
