@@ -69,7 +69,54 @@ enum cfg_mode {
 
 struct cfg_timeouts {
 	uint64_t connect_ns, client_ns, server_ns, check_ns, queue_ns, tunnel_ns, client_fin_ns,
-	    server_fin_ns;
+	    server_fin_ns, http_request_ns, http_keep_alive_ns;
+};
+
+/* ---- mode http ---- */
+
+enum cfg_closing { /* in this order of precedence */
+	CFG_KEEP_ALIVE,
+	CFG_SERVER_CLOSE,
+	CFG_CLOSE,
+};
+
+enum cfg_reuse {
+	CFG_REUSE_SAFE, /* HAProxy's default */
+	CFG_REUSE_NEVER,
+	CFG_REUSE_AGGRESSIVE,
+	CFG_REUSE_ALWAYS,
+};
+
+struct cfg_forwardfor {
+	bool on, if_none;
+	const char *header;	     /* NULL: X-Forwarded-For */
+	struct cfg_addr except;	     /* length 0: nobody */
+	unsigned except_prefix_bits; /* of its network */
+};
+
+/* What balance asks of a request; which of it counts depends on the algorithm. */
+struct cfg_hash {
+	const char *name;	   /* url_param, hdr */
+	unsigned uri_len, uri_depth; /* 0: all of it */
+	bool uri_whole;		   /* with the query */
+	bool domain_only;	   /* hdr: use_domain_only */
+};
+
+/* What is sent instead of an own error page, as it was in the file, with CR LF. */
+struct cfg_error {
+	const struct cfg_error *next; /* older: the first one of a status counts */
+	unsigned status;
+	const char *data;
+	size_t len;
+};
+
+struct cfg_http {
+	enum cfg_closing closing;
+	enum cfg_reuse reuse;
+	bool log; /* option httplog */
+	struct cfg_forwardfor forwardfor;
+	struct cfg_hash hash;
+	const struct cfg_error *errors;
 };
 
 enum cfg_log_kind {
@@ -96,6 +143,7 @@ struct cfg_settings {
 	const char *balance; /* HAProxy's name, and that of the algorithm */
 	struct diag_place balance_at;
 	struct cfg_timeouts timeout;
+	struct cfg_http http;
 	unsigned maxconn, backlog, retries;
 	int redispatch; /* 0: never; n > 0: at every n-th retry; -n: n before the last, -1: the last */
 	bool tcplog, dontlognull, log_health_checks, allbackups, tcp_keepalive_client,

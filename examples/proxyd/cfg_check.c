@@ -7,46 +7,6 @@
 
 #define NAMES_MAX 512
 
-static bool same_place(const struct diag_place *a, const struct diag_place *b)
-{
-	return a->file == b->file && a->line == b->line && a->column == b->column;
-}
-
-static bool runs_http(const struct cfg_proxy *p, const struct diag_place *because)
-{
-	return p->set.mode == CFG_MODE_HTTP && !p->set.disabled &&
-	       same_place(&p->set.mode_at, because);
-}
-
-/* "mode http" is said once for each line that asks for it, with the sections it reaches. */
-static void check_mode(struct reader *r, const struct cfg_proxy *p)
-{
-	const struct diag_place *at = &p->set.mode_at;
-	const struct cfg_proxy *q;
-	unsigned others = 0;
-
-	if (!runs_http(p, at))
-		return;
-	STAILQ_FOREACH (q, &r->cfg->proxies, next) {
-		if (!runs_http(q, at))
-			continue;
-		if (!others && q != p)
-			return; /* said for that one */
-		others++;
-	}
-	if (others > 1)
-		diag_add(
-		    r->diag, DIAG_ERROR, at,
-		    "this version proxies TCP only: write mode tcp, or remove the sections (\"%s\" "
-		    "and %u more run this mode)",
-		    p->name, others - 1);
-	else
-		diag_add(r->diag, DIAG_ERROR, at,
-			 "this version proxies TCP only: write mode tcp, or remove the section "
-			 "(\"%s\" runs this mode)",
-			 p->name);
-}
-
 static void say_no_backend(struct reader *r, const char *name, const struct diag_place *at)
 {
 	const char *candidate[NAMES_MAX], *nearest;
@@ -81,15 +41,15 @@ static void check_frontend(struct reader *r, struct cfg_proxy *p)
 		p->backend = p;
 	else if (name) {
 		p->backend = cfg_find_backend(r->cfg, name);
-		if (!p->backend && p->set.mode == CFG_MODE_TCP)
+		if (!p->backend)
 			say_no_backend(r, name, at);
 	} else if (p->kind == CFG_LISTEN) {
 		p->backend = p;
-	} else if (p->set.mode == CFG_MODE_TCP) {
-		diag_add(
-		    r->diag, DIAG_WARNING, &p->at,
-		    "frontend \"%s\" has no default_backend: its connections are closed at once",
-		    p->name);
+	} else {
+		diag_add(r->diag, DIAG_WARNING, &p->at,
+			 "frontend \"%s\" has no default_backend: its %s", p->name,
+			 p->set.mode == CFG_MODE_TCP ? "connections are closed at once"
+						     : "requests are answered with 503");
 	}
 	if (p->backend && p->backend->set.disabled)
 		diag_add(r->diag, DIAG_WARNING, at->file ? at : &p->at,
@@ -156,11 +116,40 @@ static void check_addresses(struct reader *r, const struct cfg_proxy *p)
 static void check_log(struct reader *r, const struct cfg_proxy *p)
 {
 	if ((p->kind & CFG_FRONTEND) && p->set.log_global && STAILQ_EMPTY(&r->cfg->global.logs) &&
-	    p->set.tcplog && !p->set.logs)
+	    (p->set.tcplog || p->set.http.log) && !p->set.logs)
 		diag_add(r->diag, DIAG_WARNING, &p->at,
 			 "\"%s\" logs to the global section, which has no log line: nothing is "
 			 "logged; add \"log stdout format raw daemon\" there",
 			 p->name);
+}
+
+static const char *mode_name(enum cfg_mode mode)
+{
+	return mode == CFG_MODE_TCP ? "tcp" : "http";
+}
+
+/* What would be wrong in one mode only. */
+static void check_mode(struct reader *r, struct cfg_proxy *p)
+{
+	bool tcp = p->set.mode == CFG_MODE_TCP;
+
+	if (p->backend && p->backend->set.mode != p->set.mode)
+		diag_add(r->diag, DIAG_ERROR, &p->at,
+			 "\"%s\" runs mode %s and its backend \"%s\" mode %s: give both the same "
+			 "mode",
+			 p->name, mode_name(p->set.mode), p->backend->name,
+			 mode_name(p->backend->set.mode));
+	if (tcp && (p->kind & CFG_BACKEND) &&
+	    (!strcmp(p->set.balance, "uri") || !strcmp(p->set.balance, "url_param") ||
+	     !strcmp(p->set.balance, "hdr")))
+		diag_add(r->diag, DIAG_ERROR, &p->set.balance_at,
+			 "balance %s reads HTTP requests: write mode http, or another algorithm",
+			 p->set.balance);
+	if (tcp && (p->kind & CFG_FRONTEND) && p->set.http.log && !p->set.tcplog) {
+		p->set.tcplog = true; /* HAProxy does so, too */
+		diag_add(r->diag, DIAG_WARNING, &p->at,
+			 "\"%s\" has option httplog and mode tcp: taken as option tcplog", p->name);
+	}
 }
 
 void cfg_check(struct reader *r)
@@ -168,15 +157,13 @@ void cfg_check(struct reader *r)
 	struct cfg_proxy *p;
 
 	STAILQ_FOREACH (p, &r->cfg->proxies, next) {
-		check_mode(r, p);
 		if (p->set.disabled)
 			continue;
 		if (p->kind & CFG_FRONTEND)
 			check_frontend(r, p);
-		if (p->set.mode == CFG_MODE_TCP) {
-			check_timeouts(r, p);
-			check_log(r, p);
-		}
+		check_mode(r, p);
+		check_timeouts(r, p);
+		check_log(r, p);
 		check_addresses(r, p);
 	}
 }

@@ -25,20 +25,22 @@ static void kw_mode(struct reader *r, size_t first, const void *data)
 		r->proxy->set.mode = CFG_MODE_HTTP;
 	else if (!strcmp(mode, "health") || !strcmp(mode, "log") || !strcmp(mode, "spop"))
 		say(r, DIAG_ERROR, first,
-		    "mode %s is known to HAProxy, not supported by this version: write mode tcp",
+		    "mode %s is known to HAProxy, not supported by this version: write mode tcp "
+		    "or http",
 		    mode);
 	else
-		say(r, DIAG_ERROR, first, "\"%s\" is no mode: write mode tcp", mode);
+		say(r, DIAG_ERROR, first, "\"%s\" is no mode: write mode tcp or http", mode);
 }
 
 /* HAProxy's names; libsched has them under the same ones, or engine/algos.c does. */
-static const char *const balances[] = {"roundrobin", "static-rr", "leastconn", "source", "first"};
+static const char *const balances[] = {"roundrobin", "static-rr", "leastconn", "source",
+				       "first",	     "uri",	  "url_param", "hdr"};
 #define N_BALANCES (sizeof(balances) / sizeof(balances[0]))
 
 static void kw_balance(struct reader *r, size_t first, const void *data)
 {
-	static const char *const others[] = {"random", "uri",	 "url_param", "hdr", "rdp-cookie",
-					     "hash",   "sticky", "log-hash",  NULL};
+	static const char *const others[] = {"random", "rdp-cookie", "hash",
+					     "sticky", "log-hash",   NULL};
 	const char *known[N_BALANCES + 1] = {NULL};
 	char name[64];
 
@@ -51,16 +53,16 @@ static void kw_balance(struct reader *r, size_t first, const void *data)
 		if (strcmp(balances[i], name) != 0)
 			continue;
 		r->proxy->set.balance = balances[i];
+		kw_balance_request(r, first);
 		return;
 	}
 	for (size_t i = 0; others[i]; i++) {
 		if (strcmp(others[i], name) != 0)
 			continue;
-		if (r->proxy->set.mode != CFG_MODE_HTTP) /* else the mode is what is wrong */
-			say(r, DIAG_ERROR, first,
-			    "balance %s is known to HAProxy, not supported by this version: write "
-			    "roundrobin, static-rr, leastconn, source or first",
-			    name);
+		say(r, DIAG_ERROR, first,
+		    "balance %s is known to HAProxy, not supported by this version: write "
+		    "roundrobin, static-rr, leastconn, source, first, uri, url_param or hdr",
+		    name);
 		return;
 	}
 	say_unknown(r, first, "algorithm", known, NULL);
@@ -148,12 +150,10 @@ static void kw_use_backend(struct reader *r, size_t first, const void *data)
 {
 	(void)data;
 	if (r->line->n > first + 1) {
-		if (r->proxy->set.mode != CFG_MODE_HTTP)
-			say(r, DIAG_ERROR, first + 1,
-			    "use_backend with a condition is known to HAProxy, not supported by "
-			    "this "
-			    "version: write default_backend, or use_backend without \"%s\"",
-			    word_at(r, first + 1));
+		say(r, DIAG_ERROR, first + 1,
+		    "use_backend with a condition is known to HAProxy, not supported by this "
+		    "version: write default_backend, or use_backend without \"%s\"",
+		    word_at(r, first + 1));
 		return;
 	}
 	if (r->proxy->use_backend)
@@ -177,13 +177,26 @@ const struct keyword cfg_keywords_proxy[] = {
     {"description", 0, 1, READER_ANY, kw_accepted, NULL, "TEXT"},
     {"disabled", 0, 0, 0, kw_flag, NULL, ""},
     {"enabled", 0, 0, 0, kw_flag, NULL, ""},
+    {"errorfile", 0, 2, 2, kw_errorfile, NULL, "STATUS FILE"},
     {"fullconn", BACK, 1, 1, kw_accepted, NULL, "NUMBER"},
+    {"http-reuse", BACK, 1, 1, kw_http_reuse, NULL, "never, safe, aggressive or always"},
     {"log", 0, 0, READER_ANY, kw_log, NULL, "global, or ADDRESS FACILITY [LEVEL]"},
     {"maxconn", FRONT, 1, 1, kw_number, OFFSET(maxconn), "NUMBER"},
-    {"mode", 0, 1, 1, kw_mode, NULL, "tcp"},
+    {"mode", 0, 1, 1, kw_mode, NULL, "tcp or http"},
     {"option allbackups", BACK, 0, 0, kw_option, OFFSET(allbackups), ""},
     {"option clitcpka", FRONT, 0, 0, kw_option, OFFSET(tcp_keepalive_client), ""},
     {"option dontlognull", FRONT, 0, 0, kw_option, OFFSET(dontlognull), ""},
+    {"option forceclose", 0, 0, 0, kw_closing, &(const enum cfg_closing){CFG_CLOSE}, ""},
+    {"option forwardfor", 0, 0, READER_ANY, kw_forwardfor, NULL,
+     "[except NETWORK] [header NAME] [if-none]"},
+    {"option http-keep-alive", 0, 0, 0, kw_closing, &(const enum cfg_closing){CFG_KEEP_ALIVE}, ""},
+    {"option http-no-delay", 0, 0, 0, kw_accepted, NULL, ""},
+    {"option http-pretend-keepalive", 0, 0, 0, kw_accepted, NULL, ""},
+    {"option http-server-close", 0, 0, 0, kw_closing, &(const enum cfg_closing){CFG_SERVER_CLOSE},
+     ""},
+    {"option http-use-htx", 0, 0, 0, kw_accepted, NULL, ""},
+    {"option httpclose", 0, 0, 0, kw_closing, &(const enum cfg_closing){CFG_CLOSE}, ""},
+    {"option httplog", FRONT, 0, 0, kw_option, OFFSET(http.log), ""},
     {"option log-health-checks", BACK, 0, 0, kw_option, OFFSET(log_health_checks), ""},
     {"option redispatch", BACK, 0, 1, kw_option_redispatch, NULL, "[NUMBER]"},
     {"option splice-auto", 0, 0, 0, kw_accepted, NULL, ""},
@@ -203,6 +216,9 @@ const struct keyword cfg_keywords_proxy[] = {
     {"timeout client", FRONT, 1, 1, kw_timeout, OFFSET(timeout.client_ns), "TIME"},
     {"timeout client-fin", FRONT, 1, 1, kw_timeout, OFFSET(timeout.client_fin_ns), "TIME"},
     {"timeout connect", BACK, 1, 1, kw_timeout, OFFSET(timeout.connect_ns), "TIME"},
+    {"timeout http-keep-alive", FRONT, 1, 1, kw_timeout, OFFSET(timeout.http_keep_alive_ns),
+     "TIME"},
+    {"timeout http-request", FRONT, 1, 1, kw_timeout, OFFSET(timeout.http_request_ns), "TIME"},
     {"timeout queue", BACK, 1, 1, kw_timeout, OFFSET(timeout.queue_ns), "TIME"},
     {"timeout server", BACK, 1, 1, kw_timeout, OFFSET(timeout.server_ns), "TIME"},
     {"timeout server-fin", BACK, 1, 1, kw_timeout, OFFSET(timeout.server_fin_ns), "TIME"},

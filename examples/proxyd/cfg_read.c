@@ -226,6 +226,16 @@ static const char *kind_name(unsigned kind)
 	}
 }
 
+/* Judged at the end of the section, when its mode is known. */
+static void hold(struct reader *r, size_t i, const struct cfg_word *w, bool ours)
+{
+	if (r->n_held == READER_HELD_MAX)
+		return;
+	r->held[r->n_held] = place_at(r, i);
+	r->held_ours[r->n_held] = ours;
+	r->held_word[r->n_held++] = w->name;
+}
+
 static void run_keyword(struct reader *r, const struct keyword *k, size_t i, size_t words)
 {
 	size_t first = i + words, n = r->line->n - first;
@@ -246,6 +256,12 @@ static void run_keyword(struct reader *r, const struct keyword *k, size_t i, siz
 		    word_at(r, first + k->max), k->name, *k->usage ? " " : "", k->usage);
 		return;
 	}
+	if (r->section == SECTION_PROXY && r->proxy->kind != CFG_DEFAULTS) {
+		const struct cfg_word *w = find_word(cfg_words_proxy, k->name);
+
+		if (w && w->flags & WORD_HTTP)
+			hold(r, i, w, true);
+	}
 	k->fn(r, first, k->data);
 }
 
@@ -253,11 +269,7 @@ static void run_keyword(struct reader *r, const struct keyword *k, size_t i, siz
 static void known_word(struct reader *r, size_t i, const struct cfg_word *w)
 {
 	if (r->section == SECTION_PROXY) {
-		/* Judged at the end of the section, when its mode is known. */
-		if (r->n_held < READER_HELD_MAX) {
-			r->held[r->n_held] = place_at(r, i);
-			r->held_word[r->n_held++] = w->name;
-		}
+		hold(r, i, w, false);
 		return;
 	}
 	say(r, w->flags & WORD_HARMLESS ? DIAG_WARNING : DIAG_ERROR, i,
@@ -342,10 +354,9 @@ static void end_section(struct reader *r)
 	for (size_t i = 0; i < r->n_held; i++) {
 		const struct cfg_word *w = find_word(cfg_words_proxy, r->held_word[i]);
 
-		/* Without HTTP the word is not what is wrong: "mode http" is, and is said once. */
-		if (r->proxy->set.mode == CFG_MODE_HTTP)
+		if (r->held_ours[i] && r->proxy->set.mode == CFG_MODE_HTTP)
 			continue;
-		if (w->flags & WORD_HTTP)
+		if (w->flags & WORD_HTTP && r->proxy->set.mode == CFG_MODE_TCP)
 			diag_add(r->diag, DIAG_WARNING, &r->held[i],
 				 "\"%.*s\" acts in HTTP mode only: ignored in mode tcp",
 				 told_length(w->name), w->name);

@@ -17,7 +17,7 @@ enum cfg_section {
 	SECTION_SKIPPED,
 };
 
-/* Findings on words that matter in HTTP mode only: dropped when the section says mode http. */
+/* Words whose finding depends on the mode, which is known at the end of the section. */
 #define READER_HELD_MAX 64
 
 struct reader {
@@ -31,6 +31,7 @@ struct reader {
 	struct cfg_proxy *defaults; /* the last defaults section; NULL: none yet */
 	struct diag_place held[READER_HELD_MAX];
 	const char *held_word[READER_HELD_MAX];
+	bool held_ours[READER_HELD_MAX]; /* acts, in HTTP mode */
 	size_t n_held;
 	bool no; /* the line began with "no" */
 	bool no_memory;
@@ -99,6 +100,13 @@ void kw_bind(struct reader *r, size_t first, const void *data);
 void kw_server(struct reader *r, size_t first, const void *data);
 void kw_default_server(struct reader *r, size_t first, const void *data);
 void kw_log(struct reader *r, size_t first, const void *data);
+
+/* cfg_http.c */
+void kw_balance_request(struct reader *r, size_t first);
+void kw_closing(struct reader *r, size_t first, const void *data);
+void kw_http_reuse(struct reader *r, size_t first, const void *data);
+void kw_forwardfor(struct reader *r, size_t first, const void *data);
+void kw_errorfile(struct reader *r, size_t first, const void *data);
 
 /* After the last file: references, missing timeouts, warnings. */
 void cfg_check(struct reader *r);

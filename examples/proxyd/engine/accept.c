@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Listening sockets of a worker: taking connections, and not taking them when there is no room. */
-#include "worker.h"
+#include "http.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -77,7 +77,7 @@ static void no_descriptor(struct worker *w, struct socket_handle *l, int error)
 	w->accept_retry_ns = w->now_ns + FD_RETRY_NS;
 }
 
-static struct endpoint endpoint(const struct sockaddr_storage *a)
+struct endpoint endpoint_of(const struct sockaddr_storage *a)
 {
 	struct endpoint e = {.family = a->ss_family};
 
@@ -111,7 +111,7 @@ static struct session *session_new(struct worker *w, struct frontend *f, int fd,
 	s->frontend = f;
 	s->seeker.backend = f->backend;
 	s->accepted_ns = w->now_ns;
-	s->client = endpoint(from);
+	s->client = endpoint_of(from);
 	if (f->tcplog) {
 		struct timespec t;
 
@@ -166,16 +166,8 @@ static void serve(struct worker *w, struct session *s, bool watched)
 	session_run(w, s);
 }
 
-enum greeting {
-	GREETING_READ,
-	GREETING_PART,
-	GREETING_BAD,
-};
-
-/* Takes the PROXY header, and no byte more, out of the socket. */
-static enum greeting read_greeting(struct worker *w, struct session *s)
+enum greeting read_greeting(struct worker *w, int fd, struct endpoint *from, struct endpoint *to)
 {
-	int fd = s->handle[CONN_CLIENT].fd;
 	ssize_t n = recv(fd, w->scratch, PROXY_READ_MAX, MSG_PEEK), len;
 	struct proxy_ends ends;
 
@@ -189,15 +181,15 @@ static enum greeting read_greeting(struct worker *w, struct session *s)
 	if (recv(fd, w->scratch, (size_t)len, 0) != len)
 		return GREETING_BAD;
 	if (ends.from.ss_family != AF_UNSPEC) {
-		s->client = endpoint(&ends.from);
-		s->target = endpoint(&ends.to);
+		*from = endpoint_of(&ends.from);
+		*to = endpoint_of(&ends.to);
 	}
 	return GREETING_READ;
 }
 
 void session_greet(struct worker *w, struct session *s, uint32_t events)
 {
-	switch (read_greeting(w, s)) {
+	switch (read_greeting(w, s->handle[CONN_CLIENT].fd, &s->client, &s->target)) {
 	case GREETING_READ:
 		s->greeting = false;
 		/* the FIN that was announced with it is announced once */
@@ -255,14 +247,15 @@ static bool accept_one(struct worker *w, struct socket_handle *l)
 		/* the others are of that one connection: ECONNABORTED, EPROTO, ENETDOWN … */
 		return error != EAGAIN && error != EINVAL && error != EBADF && !l->paused;
 	}
-	s = session_new(w, f, fd, &from);
-	if (!s) {
+	s = f->http ? NULL : session_new(w, f, fd, &from);
+	if (f->http ? !client_accept(w, l, fd, &from) : !s) {
 		close(fd);
 		gate_leave(e, f->gate);
 		gate_leave(e, &e->gate);
 		return true;
 	}
-	begin_session(w, s, l->accept_proxy);
+	if (s)
+		begin_session(w, s, l->accept_proxy);
 	return true;
 }
 

@@ -12,12 +12,12 @@
 #include <unistd.h>
 
 /* HAProxy's key of "balance source": the words of the address, exclusive-ored. */
-static uint64_t hash_source(const struct session *s)
+uint64_t hash_source(const struct endpoint *client)
 {
 	uint32_t key = 0;
 
-	for (size_t i = 0; i < sizeof(s->client.addr); i++) /* IPv4: the rest is 0 */
-		key ^= (uint32_t)s->client.addr[i] << (24 - i % 4 * 8);
+	for (size_t i = 0; i < sizeof(client->addr); i++) /* IPv4: the rest is 0 */
+		key ^= (uint32_t)client->addr[i] << (24 - i % 4 * 8);
 	return key;
 }
 
@@ -36,13 +36,12 @@ static void enqueue(struct worker *w, struct session *s)
 
 /* ---- One attempt ---- */
 
-static struct cfg_addr address_of(const struct session *s)
+static struct cfg_addr address_of(const struct server *to, int client_fd)
 {
-	struct cfg_addr a = s->seeker.server->addr, here = {.len = sizeof(here.storage)};
+	struct cfg_addr a = to->addr, here = {.len = sizeof(here.storage)};
 	in_port_t port = 0;
 
-	if (!s->seeker.server->client_port ||
-	    getsockname(s->handle[CONN_CLIENT].fd, &here.sa, &here.len) < 0)
+	if (!to->client_port || getsockname(client_fd, &here.sa, &here.len) < 0)
 		return a;
 	/* the port lies at the same place in both families */
 	memcpy(&port, (char *)&here.storage + offsetof(struct sockaddr_in, sin_port), sizeof(port));
@@ -50,9 +49,9 @@ static struct cfg_addr address_of(const struct session *s)
 	return a;
 }
 
-static int open_socket(struct session *s, bool has_data)
+int server_connect(const struct server *to, int client_fd, bool keepalive, bool has_data)
 {
-	struct cfg_addr a = address_of(s);
+	struct cfg_addr a = address_of(to, client_fd);
 	int fd = socket(a.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), e;
 
 	if (fd < 0)
@@ -62,7 +61,7 @@ static int open_socket(struct session *s, bool has_data)
 		/* With data at hand the last ACK of the handshake rides on it. */
 		if (has_data)
 			setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &(int){0}, sizeof(int));
-		if (s->seeker.backend->keepalive)
+		if (keepalive)
 			setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &(int){1}, sizeof(int));
 	}
 	if (connect(fd, &a.sa, a.len) < 0 && errno != EINPROGRESS) {
@@ -70,8 +69,7 @@ static int open_socket(struct session *s, bool has_data)
 		close(fd);
 		return e;
 	}
-	s->handle[CONN_SERVER].fd = fd;
-	return 0;
+	return fd;
 }
 
 static struct sockaddr_storage to_sockaddr(const struct endpoint *e)
@@ -89,20 +87,19 @@ static struct sockaddr_storage to_sockaddr(const struct endpoint *e)
 	return a;
 }
 
-/* A fresh socket takes these few bytes; one that does not is no good. */
-static bool introduce_client(struct session *s)
+bool server_introduce(int fd, const struct server *server, int client_fd,
+		      const struct endpoint *client, const struct endpoint *target, bool more)
 {
-	struct sockaddr_storage from = to_sockaddr(&s->client), to = to_sockaddr(&s->target);
+	struct sockaddr_storage from = to_sockaddr(client), to = to_sockaddr(target);
 	socklen_t size = sizeof(to);
 	char head[PROXY_HEADER_MAX];
 	ssize_t len;
 
-	if (!s->target.family)
-		getsockname(s->handle[CONN_CLIENT].fd, (struct sockaddr *)&to, &size);
-	len = (ssize_t)proxy_header(head, s->seeker.server->send_proxy, (struct sockaddr *)&from,
+	if (!target->family)
+		getsockname(client_fd, (struct sockaddr *)&to, &size);
+	len = (ssize_t)proxy_header(head, server->send_proxy, (struct sockaddr *)&from,
 				    (struct sockaddr *)&to);
-	return send(s->handle[CONN_SERVER].fd, head, (size_t)len,
-		    MSG_NOSIGNAL | (s->chunk[CONN_SERVER] ? MSG_MORE : 0)) == len;
+	return send(fd, head, (size_t)len, MSG_NOSIGNAL | (more ? MSG_MORE : 0)) == len;
 }
 
 static void connected(struct worker *w, struct session *s)
@@ -110,7 +107,10 @@ static void connected(struct worker *w, struct session *s)
 	s->connected_ns = w->now_ns;
 	conn_set_state(&s->conn, CONN_OPEN, w->now_ns);
 	s->conn.side[CONN_SERVER].writable = true;
-	if (s->seeker.server->send_proxy && !introduce_client(s))
+	if (s->seeker.server->send_proxy &&
+	    !server_introduce(s->handle[CONN_SERVER].fd, s->seeker.server,
+			      s->handle[CONN_CLIENT].fd, &s->client, &s->target,
+			      s->chunk[CONN_SERVER]))
 		conn_end(&s->conn, 'S', 'C');
 }
 
@@ -124,7 +124,12 @@ static int attempt(struct worker *w, struct session *s, const char *early, size_
 	int e;
 
 	conn_set_state(&s->conn, CONN_CONNECTING, w->now_ns);
-	e = open_socket(s, len > 0);
+	e = server_connect(s->seeker.server, s->handle[CONN_CLIENT].fd,
+			   s->seeker.backend->keepalive, len > 0);
+	if (e >= 0) {
+		s->handle[CONN_SERVER].fd = e;
+		e = 0;
+	}
 	if (!e && len && !s->seeker.server->send_proxy) {
 		n = send(s->handle[CONN_SERVER].fd, early, len, MSG_NOSIGNAL);
 		if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ENOTCONN)
@@ -211,7 +216,7 @@ void session_dispatch(struct worker *w, struct session *s, const char *early, si
 	int e;
 
 	if (s->seeker.backend->hashes_source)
-		s->seeker.key = hash_source(s);
+		s->seeker.key = hash_source(&s->client);
 	e = seeker_pick_first(w, &s->seeker);
 
 	if (e == 0) {

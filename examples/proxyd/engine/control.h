@@ -32,7 +32,7 @@ void listener_put(struct engine *e, struct listener *l);
 
 struct pool *pool_get(struct engine *e, const struct cfg_proxy *p);
 void pool_put(struct engine *e, struct pool *p);
-struct server *server_get(struct pool *p, const struct cfg_server *c);
+struct server *server_get(struct engine *e, const struct backend *b, const struct cfg_server *c);
 void server_put(struct server *s);
 
 /* Makes the group what the set says, all at once. 0 or -errno. */

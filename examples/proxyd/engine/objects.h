@@ -34,6 +34,16 @@
 
 struct worker;
 struct session;
+struct client;
+struct exchange;
+struct link;
+struct http_worker;
+
+/* Of a timer. */
+enum timer_owner {
+	TIMER_SESSION,
+	TIMER_CLIENT,
+};
 
 /* What an epoll event points to. */
 enum handle_kind {
@@ -41,6 +51,9 @@ enum handle_kind {
 	HANDLE_LISTENER,
 	HANDLE_CLIENT,
 	HANDLE_SERVER,
+	HANDLE_HTTP_CLIENT,
+	HANDLE_LINK, /* an HTTP connection to a server */
+	HANDLE_GONE, /* closed in this turn; events may still point to it */
 };
 
 struct handle {
@@ -61,8 +74,16 @@ struct gate {
 
 /* ---- Servers ---- */
 
+TAILQ_HEAD(link_list, link);
+
+/* What a worker keeps of a server of an HTTP backend. */
+struct server_worker {
+	_Alignas(CACHE_LINE) struct link_list idle; /* connections, used last is first */
+};
+
 struct server {
 	LIST_ENTRY(server) entry; /* of its pool */
+	struct server_worker *worker; /* an array; NULL: not HTTP */
 	unsigned refs;
 	struct pool *pool;
 	char *name;
@@ -135,7 +156,9 @@ struct backend {
 	unsigned retries;
 	int redispatch;
 	bool rotates, keepalive;
-	bool hashes_source; /* its algorithm wants a key of the client's address */
+	bool hashes_source, hashes_request; /* its algorithm wants a key of that */
+	struct conn_timeouts timeout; /* without the client's */
+	const struct cfg_http *http;  /* NULL: mode tcp */
 };
 
 struct frontend {
@@ -143,8 +166,9 @@ struct frontend {
 	const char *name;
 	struct backend *backend; /* NULL: connections are closed at once */
 	struct gate *gate;
-	struct conn_timeouts timeout; /* both halves */
-	bool tcplog, dontlognull, keepalive;
+	uint64_t client_ns, client_fin_ns, request_ns, keep_alive_ns; /* timeouts; 0: never */
+	const struct cfg_http *http;				      /* NULL: mode tcp */
+	bool tcplog, httplog, dontlognull, keepalive;
 	unsigned maxconn;		/* 0: the process' */
 	const struct cfg_logs *logs[2]; /* own, global; NULL: none */
 };
@@ -198,6 +222,7 @@ struct chunk { /* bytes that wait for an end */
 	char data[];
 };
 
+/* An address without its family's padding. */
 struct endpoint {
 	uint16_t family;
 	uint16_t port; /* network order */
@@ -224,6 +249,7 @@ struct session {
 	time_t accepted_at;
 	uint32_t accepted_ms;
 	bool greeting; /* accept-proxy: its header has not come yet */
+	struct exchange *tunnel; /* of the HTTP request that made it; NULL: a TCP session */
 	/* Who talks to whom, in the words of a PROXY header if there was one. */
 	struct endpoint client, target; /* target: family 0, ask the socket */
 };
@@ -254,6 +280,7 @@ struct worker {
 	struct set *set; /* adopted last */
 	struct session_queue again, dead;
 	LIST_HEAD(, session) sessions;
+	struct http_worker *http; /* NULL: no HTTP yet */
 	LIST_HEAD(, socket_handle) paused;
 	LIST_HEAD(, pool_worker) waiting;
 	uint64_t accept_retry_ns; /* descriptors ran out: try again then; TIMER_NEVER: not so */

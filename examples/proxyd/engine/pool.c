@@ -91,14 +91,24 @@ static bool same_address(const struct cfg_addr *a, const struct cfg_addr *b)
 	return a->len == b->len && !memcmp(&a->storage, &b->storage, a->len);
 }
 
-/* Equal is who has the same name and is spoken to alike: he keeps his health and his counters. */
-struct server *server_get(struct pool *p, const struct cfg_server *c)
+static bool make_idle_lists(const struct engine *e, struct server *s)
 {
+	s->worker = aligned_alloc(CACHE_LINE, e->n_workers * sizeof(*s->worker));
+	for (unsigned i = 0; s->worker && i < e->n_workers; i++)
+		TAILQ_INIT(&s->worker[i].idle);
+	return s->worker;
+}
+
+/* Equal is who has the same name and is spoken to alike: he keeps his health and his counters. */
+struct server *server_get(struct engine *e, const struct backend *b, const struct cfg_server *c)
+{
+	struct pool *p = b->pool;
 	struct server *s;
 
 	LIST_FOREACH (s, &p->servers, entry)
 		if (!strcmp(s->name, c->name) && same_address(&s->addr, &c->addr) &&
-		    s->client_port == c->client_port && s->send_proxy == c->send_proxy) {
+		    s->client_port == c->client_port && s->send_proxy == c->send_proxy &&
+		    !s->worker == !b->http) {
 			s->refs++;
 			return s;
 		}
@@ -106,7 +116,8 @@ struct server *server_get(struct pool *p, const struct cfg_server *c)
 	if (!s)
 		return NULL;
 	s->name = strdup(c->name);
-	if (!s->name) {
+	if (!s->name || (b->http && !make_idle_lists(e, s))) {
+		free(s->name);
 		free(s);
 		return NULL;
 	}
@@ -128,6 +139,7 @@ void server_put(struct server *s)
 	if (s->member)
 		lb_server_remove(s->pool->group, id_of(s));
 	LIST_REMOVE(s, entry);
+	free(s->worker);
 	free(s->name);
 	free(s);
 }

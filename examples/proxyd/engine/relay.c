@@ -61,17 +61,12 @@ bool session_give(struct worker *w, struct session *s, enum conn_end to, const c
 	return true;
 }
 
-static char *read_buffer(struct worker *w, const struct session *s, size_t *ret_cap)
+char *worker_bulk(struct worker *w, size_t *ret_cap)
 {
-	*ret_cap = WORKER_SCRATCH;
-	if (!s->bulk)
-		return w->scratch;
 	if (!w->bulk)
 		w->bulk = malloc(WORKER_SCRATCH_BULK);
-	if (!w->bulk)
-		return w->scratch;
-	*ret_cap = WORKER_SCRATCH_BULK;
-	return w->bulk;
+	*ret_cap = w->bulk ? WORKER_SCRATCH_BULK : WORKER_SCRATCH;
+	return w->bulk ? w->bulk : w->scratch;
 }
 
 /* Large transfers get the large buffer: fewer calls for the same bytes. */
@@ -88,8 +83,8 @@ static void judge_bulk(struct session *s, size_t n, size_t cap)
 static void relay_read(struct worker *w, struct session *s, enum conn_end end)
 {
 	struct conn_side *side = &s->conn.side[end];
-	size_t cap;
-	char *buf = read_buffer(w, s, &cap);
+	size_t cap = WORKER_SCRATCH;
+	char *buf = s->bulk ? worker_bulk(w, &cap) : w->scratch;
 	ssize_t n = recv(s->handle[end].fd, buf, cap, 0);
 
 	if (n > 0) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Choosing a server, waiting for one, and giving it back; alike for TCP sessions and HTTP exchanges. */
-#include "worker.h"
+#include "http.h"
 
 #include <errno.h>
 
@@ -143,6 +143,11 @@ void queue_run(struct worker *w, struct pool *p)
 
 	while ((k = TAILQ_FIRST(q)) && seeker_pick_other(w, k) == 0) {
 		seeker_leave_queue(w, k);
-		session_turn(w, (struct session *)((char *)k - offsetof(struct session, seeker)));
+		if (k->is_http)
+			exchange_turn(
+			    w, (struct exchange *)((char *)k - offsetof(struct exchange, seeker)));
+		else
+			session_turn(
+			    w, (struct session *)((char *)k - offsetof(struct session, seeker)));
 	}
 }

@@ -1,19 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /* A session's clock, its lists and its end. */
-#include "worker.h"
+#include "http.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+/* The client's are the frontend's, the others the backend's. */
+static struct conn_timeouts timeouts(const struct session *s)
+{
+	struct conn_timeouts t = s->seeker.backend ? s->seeker.backend->timeout
+						   : (struct conn_timeouts){0};
+
+	t.client_ns = s->frontend->client_ns;
+	t.client_fin_ns = s->frontend->client_fin_ns;
+	return t;
+}
+
 /* Until a PROXY header has come the client is waited for, not a server. */
 static uint64_t deadline_of(const struct session *s)
 {
-	const struct conn_timeouts *t = &s->frontend->timeout;
+	struct conn_timeouts t = timeouts(s);
 
 	if (!s->greeting)
-		return conn_deadline(&s->conn, t);
-	return t->client_ns ? s->accepted_ns + t->client_ns : CONN_NEVER;
+		return conn_deadline(&s->conn, &t);
+	return t.client_ns ? s->accepted_ns + t.client_ns : CONN_NEVER;
 }
 
 /* The deadline moves with every byte; the timer only when it must fire earlier. */
@@ -27,6 +38,7 @@ void session_arm(struct worker *w, struct session *s)
 
 void session_expired(struct worker *w, struct session *s)
 {
+	struct conn_timeouts t = timeouts(s);
 	uint64_t deadline = deadline_of(s);
 
 	timer_disarm(&w->timers, &s->timer);
@@ -36,7 +48,7 @@ void session_expired(struct worker *w, struct session *s)
 	}
 	if (s->greeting)
 		conn_end(&s->conn, 'c', 'C');
-	if (conn_expire(&s->conn, &s->frontend->timeout, w->now_ns))
+	if (conn_expire(&s->conn, &t, w->now_ns))
 		session_close(w, s);
 	else
 		session_connect_expired(w, s);
@@ -68,15 +80,38 @@ static void close_end(struct session *s, enum conn_end end)
 	s->chunk[end] = NULL;
 }
 
+static void drop_holder(struct worker *w, struct set *set)
+{
+	if (atomic_fetch_sub(&set->holders, 1) == 1)
+		engine_wake(w->engine);
+}
+
+void set_leave(struct worker *w, struct set *set)
+{
+	struct set_worker *sw = &set->worker[w->index];
+
+	if (--sw->sessions == 0 && sw->left)
+		drop_holder(w, set);
+}
+
+void set_let_go(struct worker *w, struct set *set)
+{
+	struct set_worker *sw = &set->worker[w->index];
+
+	sw->left = true;
+	if (!sw->sessions)
+		drop_holder(w, set);
+}
+
 void session_close(struct worker *w, struct session *s)
 {
 	struct engine *e = w->engine;
-	struct set *set = s->frontend->set;
-	struct set_worker *sw = &set->worker[w->index];
 
 	if (s->on == SESSION_ON_DEAD)
 		return;
-	if (s->frontend->tcplog)
+	if (s->tunnel)
+		tunnel_closed(w, s);
+	else if (s->frontend->tcplog)
 		session_log(w, s);
 	session_unlist(w, s);
 	seeker_leave_queue(w, &s->seeker);
@@ -93,7 +128,6 @@ void session_close(struct worker *w, struct session *s)
 	LIST_REMOVE(s, entry);
 	w->n_sessions--;
 	atomic_fetch_sub_explicit(&w->n_open, 1, memory_order_relaxed);
-	if (--sw->sessions == 0 && sw->left && atomic_fetch_sub(&set->holders, 1) == 1)
-		engine_wake(e);
+	set_leave(w, s->frontend->set);
 	session_list(w, s, SESSION_ON_DEAD);
 }

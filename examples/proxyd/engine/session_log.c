@@ -20,11 +20,14 @@
 
 #define LINE_MAX_BYTES 1024
 
-static void client_text(const struct session *s, char *buf, size_t cap)
+void log_client(const struct endpoint *client, char *buf, size_t cap)
 {
-	if (s->client.family == AF_UNIX ||
-	    !inet_ntop(s->client.family, s->client.addr, buf, (socklen_t)cap))
-		snprintf(buf, cap, "unix");
+	char text[INET6_ADDRSTRLEN];
+
+	if (client->family == AF_UNIX ||
+	    !inet_ntop(client->family, client->addr, text, sizeof(text)))
+		snprintf(text, sizeof(text), "unix");
+	snprintf(buf, cap, "%s:%u", text, ntohs(client->port));
 }
 
 /* -1 when the phase was never reached, as HAProxy prints it. */
@@ -37,26 +40,27 @@ static int format(struct worker *w, const struct session *s, char *line, size_t 
 {
 	const struct pool *p = s->seeker.backend ? s->seeker.backend->pool : NULL;
 	const struct engine *e = w->engine;
-	char client[INET6_ADDRSTRLEN], when[40] = "";
+	char client[INET6_ADDRSTRLEN + 8], when[40] = "";
 	uint64_t queued_at = s->accepted_ns + s->seeker.queued_ns;
 	struct tm tm;
 	bool reached = s->seeker.server != NULL;
 
-	client_text(s, client, sizeof(client));
+	log_client(&s->client, client, sizeof(client));
 	if (localtime_r(&s->accepted_at, &tm))
 		strftime(when, sizeof(when), "%d/%b/%Y:%H:%M:%S", &tm);
 	return snprintf(
 	    line, cap,
-	    "%s:%u [%s.%03u] %s %s/%s %lld/%lld/%lld %llu %c%c "
+	    "%s [%s.%03u] %s %s/%s %lld/%lld/%lld %llu %c%c "
 	    "%u/%u/%u/%u/%s%u 0/%u",
-	    client, ntohs(s->client.port), when, s->accepted_ms, s->frontend->name,
-	    p ? p->name : s->frontend->name, reached ? s->seeker.server->name : "<NOSRV>",
+	    client, when, s->accepted_ms, s->frontend->name, p ? p->name : s->frontend->name,
+	    reached ? s->seeker.server->name : "<NOSRV>",
 	    reached ? ms(s->accepted_ns, queued_at) : -1LL, ms(queued_at, s->connected_ns),
 	    ms(s->accepted_ns, w->now_ns), (unsigned long long)s->conn.side[CONN_SERVER].bytes,
 	    s->conn.cause.who, s->conn.cause.phase, atomic_load(&e->gate.n),
 	    atomic_load(&s->frontend->gate->n), p ? atomic_load(&p->n_sessions) : 0,
-	    reached ? atomic_load(&s->seeker.server->n_sessions) : 0, s->seeker.attempts.redispatched ? "+" : "",
-	    s->seeker.attempts.failures, p ? atomic_load(&p->n_queued) : 0);
+	    reached ? atomic_load(&s->seeker.server->n_sessions) : 0,
+	    s->seeker.attempts.redispatched ? "+" : "", s->seeker.attempts.failures,
+	    p ? atomic_load(&p->n_queued) : 0);
 }
 
 static int console(const struct cfg_log *log)
@@ -122,9 +126,23 @@ static void write_to(struct worker *w, const struct cfg_log *log, const char *ta
 	}
 }
 
+void log_line(struct worker *w, const struct frontend *f, char *line, size_t len)
+{
+	const struct cfg_global *global = &f->set->cfg->global;
+
+	line[len++] = '\n';
+	for (size_t i = 0; i < 2; i++) {
+		const struct cfg_log *log;
+
+		if (f->logs[i])
+			STAILQ_FOREACH (log, f->logs[i], next)
+				write_to(w, log, global->log_tag ? global->log_tag : "proxyd", line,
+					 len);
+	}
+}
+
 void session_log(struct worker *w, const struct session *s)
 {
-	const struct cfg_global *global = &s->frontend->set->cfg->global;
 	char line[LINE_MAX_BYTES];
 	int len;
 
@@ -136,13 +154,5 @@ void session_log(struct worker *w, const struct session *s)
 		return;
 	if ((size_t)len > sizeof(line) - 2)
 		len = (int)sizeof(line) - 2;
-	line[len++] = '\n';
-	for (size_t i = 0; i < 2; i++) {
-		const struct cfg_log *log;
-
-		if (s->frontend->logs[i])
-			STAILQ_FOREACH (log, s->frontend->logs[i], next)
-				write_to(w, log, global->log_tag ? global->log_tag : "proxyd", line,
-					 (size_t)len);
-	}
+	log_line(w, s->frontend, line, (size_t)len);
 }

@@ -56,10 +56,16 @@ static void gate_put(struct gate *g)
 	free(g);
 }
 
+static bool balance_reads_request(const char *algo)
+{
+	return !strcmp(algo, "uri") || !strcmp(algo, "url_param") || !strcmp(algo, "hdr");
+}
+
 /* False: no memory. References are taken as they are stored, so that set_free gives them back. */
 static bool add_backend(struct engine *e, struct set *s, const struct cfg_proxy *p)
 {
 	struct backend *b = &s->backend[s->n_backends];
+	const struct cfg_timeouts *t = &p->set.timeout;
 	const struct cfg_server *c;
 
 	*b = (struct backend){
@@ -69,14 +75,24 @@ static bool add_backend(struct engine *e, struct set *s, const struct cfg_proxy 
 	    .retries = p->set.retries,
 	    .redispatch = p->set.redispatch,
 	    .hashes_source = !strcmp(p->set.balance, "source"),
+	    .hashes_request = balance_reads_request(p->set.balance),
 	    .rotates = !strcmp(p->set.balance, "roundrobin") || !strcmp(p->set.balance, "static-rr"),
 	    .keepalive = p->set.tcp_keepalive_server,
+	    .timeout =
+		{
+		    .server_ns = t->server_ns,
+		    .server_fin_ns = t->server_fin_ns,
+		    .connect_ns = t->connect_ns,
+		    .queue_ns = t->queue_ns,
+		    .tunnel_ns = t->tunnel_ns,
+		},
+	    .http = p->set.mode == CFG_MODE_HTTP ? &p->set.http : NULL,
 	};
 	if (!b->pool)
 		return false;
 	s->n_backends++;
 	STAILQ_FOREACH (c, &p->servers, next) {
-		struct server *server = server_get(b->pool, c);
+		struct server *server = server_get(e, b, c);
 
 		if (!server)
 			return false;
@@ -93,21 +109,6 @@ static struct backend *find_backend(const struct set *s, const struct cfg_proxy 
 	return NULL;
 }
 
-static struct conn_timeouts timeouts(const struct cfg_proxy *front, const struct cfg_proxy *back)
-{
-	const struct cfg_timeouts *f = &front->set.timeout, *b = back ? &back->set.timeout : f;
-
-	return (struct conn_timeouts){
-	    .client_ns = f->client_ns,
-	    .client_fin_ns = f->client_fin_ns,
-	    .server_ns = b->server_ns,
-	    .server_fin_ns = b->server_fin_ns,
-	    .connect_ns = b->connect_ns,
-	    .queue_ns = b->queue_ns,
-	    .tunnel_ns = b->tunnel_ns,
-	};
-}
-
 static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy *p,
 			 char *ret_error, size_t cap)
 {
@@ -120,7 +121,12 @@ static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy
 	    .name = p->name,
 	    .backend = p->backend ? find_backend(s, p->backend) : NULL,
 	    .gate = gate_get(e, p->name),
-	    .timeout = timeouts(p, p->backend),
+	    .client_ns = p->set.timeout.client_ns,
+	    .client_fin_ns = p->set.timeout.client_fin_ns,
+	    .request_ns = p->set.timeout.http_request_ns,
+	    .keep_alive_ns = p->set.timeout.http_keep_alive_ns,
+	    .http = p->set.mode == CFG_MODE_HTTP ? &p->set.http : NULL,
+	    .httplog = p->set.http.log && (p->set.logs || p->set.log_global),
 	    .tcplog = p->set.tcplog && (p->set.logs || p->set.log_global),
 	    .dontlognull = p->set.dontlognull,
 	    .keepalive = p->set.tcp_keepalive_client,
@@ -129,7 +135,7 @@ static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy
 	};
 	if (!f->gate)
 		return false;
-	for (size_t i = 0; f->tcplog && i < 2; i++)
+	for (size_t i = 0; (f->tcplog || f->httplog) && i < 2; i++)
 		if (f->logs[i])
 			session_log_prepare(f->logs[i]);
 	s->n_frontends++;

@@ -30,7 +30,7 @@ void timers_fini(struct timers *t)
 static void put(struct timers *t, size_t place, struct timer *timer)
 {
 	t->heap[place] = timer;
-	timer->place = place;
+	timer->place = (uint32_t)place;
 }
 
 static void rise(struct timers *t, struct timer *timer, size_t place)

@@ -11,7 +11,8 @@
 /* Zero is an unarmed timer. */
 struct timer {
 	uint64_t deadline_ns;
-	size_t place; /* in the heap, from 1; 0: not armed */
+	uint32_t place; /* in the heap, from 1; 0: not armed */
+	uint32_t owner; /* what it is part of; the host's affair */
 };
 
 struct timers {

@@ -8,7 +8,7 @@
  * wake-ups, the same work. It is taken only when events come fast, the last batch was small and
  * there are connections enough; a saturated worker has large batches and never naps.
  */
-#include "worker.h"
+#include "http.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -164,9 +164,9 @@ void worker_adopt(struct worker *w, void *arg)
 			listener_retire(w, &last->listener[i].listener->socket[w->index]);
 	/* maxconn may be another now */
 	worker_poke(w, POKE_GATE | POKE_QUEUE);
-	last->worker[w->index].left = true;
-	if (!last->worker[w->index].sessions && atomic_fetch_sub(&last->holders, 1) == 1)
-		engine_wake(w->engine);
+	if (w->http)
+		http_adopt(w);
+	set_let_go(w, last);
 }
 
 void worker_drain(struct worker *w, void *unused)
@@ -179,6 +179,8 @@ void worker_drain(struct worker *w, void *unused)
 			listener_retire(w, h);
 	}
 	w->draining = true;
+	if (w->http)
+		http_drain(w);
 	tell_drained(w);
 }
 
@@ -246,6 +248,15 @@ static void dispatch(struct worker *w, const struct epoll_event *e)
 		    (struct session *)((char *)h - offsetof(struct session, handle[CONN_SERVER])),
 		    CONN_SERVER, e->events);
 		break;
+	case HANDLE_HTTP_CLIENT:
+		client_event(w, (struct client *)((char *)h - offsetof(struct client, h)),
+			     e->events);
+		break;
+	case HANDLE_LINK:
+		link_event(w, (struct link *)((char *)h - offsetof(struct link, h)), e->events);
+		break;
+	case HANDLE_GONE:
+		break;
 	}
 }
 
@@ -254,9 +265,16 @@ static void run_timers(struct worker *w)
 	struct timer *t;
 
 	while ((t = timers_first(&w->timers)) && t->deadline_ns <= w->now_ns)
-		session_expired(w, (struct session *)((char *)t - offsetof(struct session, timer)));
+		if (t->owner == TIMER_CLIENT)
+			client_expired(
+			    w, (struct client *)((char *)t - offsetof(struct client, timer)));
+		else
+			session_expired(
+			    w, (struct session *)((char *)t - offsetof(struct session, timer)));
 	if (w->accept_retry_ns <= w->now_ns)
 		listeners_resume(w);
+	if (w->http)
+		links_purge(w);
 }
 
 /* Those whose turn was cut short, once each. */
@@ -270,6 +288,8 @@ static void run_again(struct worker *w)
 		if (s == last)
 			break;
 	}
+	if (w->http)
+		http_run_again(w);
 }
 
 static void free_dead(struct worker *w)
@@ -280,6 +300,8 @@ static void free_dead(struct worker *w)
 		TAILQ_REMOVE(&w->dead, s, link);
 		free(s);
 	}
+	if (w->http)
+		http_free_dead(w);
 	tell_drained(w);
 }
 
@@ -297,6 +319,12 @@ static void count_rate(struct worker *w, unsigned n)
 	w->rate_since_ns = w->now_ns;
 }
 
+/* Somebody's turn was cut short. */
+static bool has_more(const struct worker *w)
+{
+	return !TAILQ_EMPTY(&w->again) || (w->http && !TAILQ_EMPTY(&w->http->again));
+}
+
 static void maybe_nap(const struct worker *w)
 {
 	int us = w->engine->opts.nap_us;
@@ -304,7 +332,7 @@ static void maybe_nap(const struct worker *w)
 	struct timespec t = {0};
 
 	if (!us || w->n_sessions < NAP_SESSIONS || w->rate < NAP_RATE ||
-	    w->last_batch * 2 >= many || !TAILQ_EMPTY(&w->again))
+	    w->last_batch * 2 >= many || has_more(w))
 		return;
 	if (us < 0)
 		us = w->n_sessions >= NAP_MANY ? NAP_US_MANY : NAP_US;
@@ -317,10 +345,12 @@ static int wait_ms(const struct worker *w)
 	const struct timer *first = timers_first(&w->timers);
 	uint64_t at = first ? first->deadline_ns : TIMER_NEVER;
 
-	if (!TAILQ_EMPTY(&w->again))
+	if (has_more(w))
 		return 0;
 	if (w->accept_retry_ns < at)
 		at = w->accept_retry_ns;
+	if (w->http && http_deadline(w) < at)
+		at = http_deadline(w);
 	if (at == TIMER_NEVER)
 		return -1;
 	if (at <= w->now_ns)
@@ -414,6 +444,8 @@ void worker_close_sessions(struct worker *w)
 		conn_end(&s->conn, 'K', 'D');
 		session_close(w, s);
 	}
+	if (w->http)
+		http_close_all(w);
 }
 
 void worker_free(struct worker *w)
@@ -427,6 +459,7 @@ void worker_free(struct worker *w)
 		TAILQ_REMOVE(&w->dead, s, link);
 		free(s);
 	}
+	http_worker_free(w);
 	while ((c = next_command(w)))
 		free(c);
 	for (size_t i = 0; i < sizeof(w->log_fd) / sizeof(w->log_fd[0]); i++)

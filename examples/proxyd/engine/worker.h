@@ -52,13 +52,37 @@ void listener_add(struct worker *w, struct socket_handle *l);
 void listener_retire(struct worker *w, struct socket_handle *l);
 void listeners_resume(struct worker *w);
 
+struct endpoint endpoint_of(const struct sockaddr_storage *a);
+
+enum greeting {
+	GREETING_READ,
+	GREETING_PART,
+	GREETING_BAD,
+};
+
+/* Takes the PROXY header, and no byte more, out of the socket. */
+enum greeting read_greeting(struct worker *w, int fd, struct endpoint *from, struct endpoint *to);
+
 /* More of the PROXY header may have come. */
 void session_greet(struct worker *w, struct session *s, uint32_t events);
 
 /* ---- connect.c ---- */
 
+/* HAProxy's key of "balance source". */
+uint64_t hash_source(const struct endpoint *client);
+
 /* A session's first server; `early` is what the client sent along with its connection. */
 void session_dispatch(struct worker *w, struct session *s, const char *early, size_t len);
+
+/* A socket that connects to the server, for the client of that socket. It, or -errno. */
+int server_connect(const struct server *to, int client_fd, bool keepalive, bool has_data);
+
+/*
+ * Sends the PROXY header to a fresh connection, which takes these few bytes. `more` follow at once.
+ * False: it is no good.
+ */
+bool server_introduce(int fd, const struct server *server, int client_fd,
+		      const struct endpoint *client, const struct endpoint *target, bool more);
 
 /* The server's socket became writable or failed, while connecting. */
 void session_connect_event(struct worker *w, struct session *s);
@@ -102,16 +126,30 @@ void session_run(struct worker *w, struct session *s);
 bool session_give(struct worker *w, struct session *s, enum conn_end to, const char *data,
 		  size_t len, int flags);
 
+/* The worker's large buffer, or its small one when there is no memory. */
+char *worker_bulk(struct worker *w, size_t *ret_cap);
+
 /* ---- session.c ---- */
 
 void session_arm(struct worker *w, struct session *s);
 void session_expired(struct worker *w, struct session *s);
 void session_close(struct worker *w, struct session *s);
+
+/* One session of the set less in this worker. */
+void set_leave(struct worker *w, struct set *set);
+
+/* The set is not this worker's any more; it lives until its last session has left. */
+void set_let_go(struct worker *w, struct set *set);
 void session_unlist(struct worker *w, struct session *s);
 void session_list(struct worker *w, struct session *s, enum session_list on);
 
 /* ---- session_log.c ---- */
 
 void session_log(struct worker *w, const struct session *s);
+
+/* To all logs of the frontend; `line` has room for one byte more. */
+void log_line(struct worker *w, const struct frontend *f, char *line, size_t len);
+/* "%s:%u" of HAProxy's logs. */
+void log_client(const struct endpoint *client, char *buf, size_t cap);
 
 #endif

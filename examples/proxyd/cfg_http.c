@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/* Keywords of proxy sections that act in mode http. */
+#include "cfg_read.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ERRORFILE_MAX 16384u /* bytes, as in HAProxy's buffer */
+
+/* ---- balance uri, url_param, hdr ---- */
+
+static void read_uri_words(struct reader *r, size_t i, struct cfg_hash *h)
+{
+	for (; i < r->line->n; i++) {
+		const char *word = word_at(r, i);
+
+		if (!strcmp(word, "whole")) {
+			h->uri_whole = true;
+		} else if (!strcmp(word, "len")) {
+			read_number(r, ++i, "len", 0, 65535, &h->uri_len);
+		} else if (!strcmp(word, "depth")) {
+			read_number(r, ++i, "depth", 0, 65535, &h->uri_depth);
+		} else {
+			say(r, DIAG_ERROR, i,
+			    "\"%s\" is unknown here: balance uri takes whole, len NUMBER and depth "
+			    "NUMBER",
+			    word);
+			return;
+		}
+	}
+}
+
+/* hdr(Name) */
+static void read_header_name(struct reader *r, size_t i, struct cfg_hash *h)
+{
+	const char *word = word_at(r, i), *open = strchr(word, '('),
+		   *close = open ? strchr(open, ')') : NULL;
+	char name[128];
+
+	if (!close || close == open + 1 || close[1] || close - open > (ptrdiff_t)sizeof(name) - 1) {
+		say(r, DIAG_ERROR, i, "balance hdr needs the name of a header: write hdr(Host)");
+		return;
+	}
+	snprintf(name, sizeof(name), "%.*s", (int)(close - open - 1), open + 1);
+	h->name = keep_text(r, name);
+	h->domain_only = !strcmp(word_at(r, i + 1), "use_domain_only");
+	if (*word_at(r, i + 1) && !h->domain_only)
+		say(r, DIAG_ERROR, i + 1,
+		    "\"%s\" is unknown here: balance hdr takes use_domain_only", word_at(r, i + 1));
+}
+
+void kw_balance_request(struct reader *r, size_t first)
+{
+	struct cfg_hash *h = &r->proxy->set.http.hash;
+	const char *algo = r->proxy->set.balance;
+
+	*h = (struct cfg_hash){0};
+	if (!strcmp(algo, "uri")) {
+		read_uri_words(r, first + 1, h);
+	} else if (!strcmp(algo, "hdr")) {
+		read_header_name(r, first, h);
+	} else if (!strcmp(algo, "url_param")) {
+		if (!*word_at(r, first + 1))
+			say(r, DIAG_ERROR, first,
+			    "balance url_param needs the name of a parameter: write url_param "
+			    "NAME");
+		h->name = keep_word(r, first + 1);
+		if (!strcmp(word_at(r, first + 2), "check_post"))
+			say(r, DIAG_WARNING, first + 2,
+			    "\"check_post\" is not supported by this version: only the query is "
+			    "looked at");
+	}
+}
+
+/* ---- Connections ---- */
+
+void kw_closing(struct reader *r, size_t first, const void *data)
+{
+	enum cfg_closing closing = *(const enum cfg_closing *)data;
+
+	(void)first;
+	if (!r->no)
+		r->proxy->set.http.closing = closing;
+	else if (r->proxy->set.http.closing == closing)
+		r->proxy->set.http.closing = CFG_KEEP_ALIVE;
+}
+
+void kw_http_reuse(struct reader *r, size_t first, const void *data)
+{
+	static const char *const name[] = {"safe", "never", "aggressive", "always", NULL};
+
+	(void)data;
+	for (unsigned i = 0; name[i]; i++)
+		if (!strcmp(word_at(r, first), name[i])) {
+			r->proxy->set.http.reuse = (enum cfg_reuse)i;
+			return;
+		}
+	say_unknown(r, first, "way of reuse", name, NULL);
+}
+
+/* ---- option forwardfor ---- */
+
+/* An address, or a network with its prefix. */
+static void read_network(struct reader *r, size_t i, struct cfg_forwardfor *f)
+{
+	char text[128];
+	struct address a;
+	unsigned max;
+	char *slash;
+
+	snprintf(text, sizeof(text), "%s", word_at(r, i));
+	slash = strchr(text, '/');
+	if (slash)
+		*slash = '\0';
+	if (!read_address(r, i, text, 0, &a))
+		return;
+	max = a.addr.sa.sa_family == AF_INET ? 32 : 128;
+	f->except = a.addr;
+	f->except_prefix_bits = max;
+	if (slash) {
+		char *end;
+		unsigned long bits = strtoul(slash + 1, &end, 10);
+
+		if (end == slash + 1 || *end || bits > max)
+			say(r, DIAG_ERROR, i, "\"%s\" is no prefix: write 0 to %u", slash + 1, max);
+		f->except_prefix_bits = bits > max ? max : (unsigned)bits;
+	}
+}
+
+void kw_forwardfor(struct reader *r, size_t first, const void *data)
+{
+	struct cfg_forwardfor *f = &r->proxy->set.http.forwardfor;
+
+	(void)data;
+	*f = (struct cfg_forwardfor){.on = !r->no};
+	for (size_t i = first; i < r->line->n; i++) {
+		const char *word = word_at(r, i);
+
+		if (!strcmp(word, "if-none")) {
+			f->if_none = true;
+		} else if (!strcmp(word, "header") && i + 1 < r->line->n) {
+			f->header = keep_word(r, ++i);
+		} else if (!strcmp(word, "except") && i + 1 < r->line->n) {
+			read_network(r, ++i, f);
+		} else {
+			say(r, DIAG_ERROR, i,
+			    "\"%s\" is unknown here: option forwardfor takes except NETWORK, "
+			    "header "
+			    "NAME and if-none",
+			    word);
+			return;
+		}
+	}
+}
+
+/* ---- errorfile ---- */
+
+/* The bytes, each line of the head with CR LF; NULL: told. Empty: nothing is to be sent. */
+static char *read_answer(struct reader *r, size_t i, size_t *ret_len)
+{
+	int fd = open(word_at(r, i), O_RDONLY | O_CLOEXEC);
+	char raw[ERRORFILE_MAX + 1], *out;
+	ssize_t n = fd < 0 ? -1 : read(fd, raw, sizeof(raw));
+	bool head = true;
+	size_t len = 0;
+
+	if (n < 0)
+		say(r, DIAG_ERROR, i, "cannot read %s: %s", word_at(r, i), strerror(errno));
+	else if (n > (ssize_t)ERRORFILE_MAX)
+		say(r, DIAG_ERROR, i, "%s is larger than %u bytes", word_at(r, i), ERRORFILE_MAX);
+	else if (n > 0 && (n < 9 || memcmp(raw, "HTTP/1.", 7)))
+		say(r, DIAG_ERROR, i,
+		    "%s is no HTTP answer: it must begin with a line such as \"HTTP/1.1 503 "
+		    "Service "
+		    "Unavailable\", then headers, an empty line and the page",
+		    word_at(r, i));
+	if (fd >= 0)
+		close(fd);
+	if (n < 0 || n > (ssize_t)ERRORFILE_MAX)
+		return NULL;
+	out = keep(r, 2 * (size_t)n + 1);
+	for (ssize_t k = 0; out && k < n; k++) {
+		bool line_end = raw[k] == '\n';
+
+		if (head && line_end && (!k || raw[k - 1] != '\r'))
+			out[len++] = '\r';
+		out[len++] = raw[k];
+		if (head && line_end && len >= 4 && !memcmp(out + len - 4, "\r\n\r\n", 4))
+			head = false;
+	}
+	*ret_len = len;
+	return out;
+}
+
+void kw_errorfile(struct reader *r, size_t first, const void *data)
+{
+	static const unsigned known[] = {200, 400, 401, 403, 404, 405, 407, 408, 410,
+					 413, 425, 429, 500, 501, 502, 503, 504, 505};
+	struct cfg_error *e;
+	unsigned status;
+	size_t k = 0;
+
+	(void)data;
+	if (!read_number(r, first, "errorfile", 100, 599, &status))
+		return;
+	while (k < sizeof(known) / sizeof(known[0]) && known[k] != status)
+		k++;
+	if (k == sizeof(known) / sizeof(known[0])) {
+		say(r, DIAG_WARNING, first, "status %u is never answered by the proxy: ignored",
+		    status);
+		return;
+	}
+	e = keep(r, sizeof(*e));
+	if (!e)
+		return;
+	e->status = status;
+	e->data = read_answer(r, first + 1, &e->len);
+	if (!e->data)
+		return;
+	e->next = r->proxy->set.http.errors;
+	r->proxy->set.http.errors = e;
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mode http, the workers' side. In the order a request meets it: http_client.c reads it from the
+ * client's connection, http_exchange.c finds it a server, http_link.c has the connections to
+ * servers, http_answer.c passes the answer on. http_edit.c (pure) changes heads on the way.
+ *
+ *	client ──┬── exchange ── link ── server
+ *	         │      while a request is answered
+ *	         └── idle: no exchange, no buffer     link idle: on its server's list, of this worker
+ *
+ * A head is parsed where it was received, in the worker's one buffer. What must wait (for the rest,
+ * for room in a socket, for a server) is copied to memory of its owner; so who is idle has none.
+ */
+#ifndef PROXYD_ENGINE_HTTP_H
+#define PROXYD_ENGINE_HTTP_H
+
+#include "h1.h"
+#include "http_edit.h"
+#include "worker.h"
+
+#define HTTP_ROOM 16384u /* in front of what is received: text that is added */
+#define HTTP_RECEIVE 16384u
+#define HTTP_BUFFER (HTTP_ROOM + HTTP_HEAD_MAX + HTTP_RECEIVE)
+#define HTTP_INTERIM_MAX 16		       /* 1xx answers to one request */
+#define HTTP_LINK_IDLE_NS UINT64_C(5000000000) /* HAProxy's pool-purge-delay */
+#define HTTP_LINGER_NS UINT64_C(2000000000)    /* for a client that still sends when all is said */
+#define HTTP_LINGER_BYTES 1048576u
+
+/* ---- A connection to a server ---- */
+
+struct link {
+	struct handle h;
+	struct server *server;
+	struct exchange *exchange; /* NULL: idle */
+	struct client *owner;	   /* idle, and for this client only */
+	bool readable, writable, hup;
+	bool broken;	/* cannot be written to any more */
+	bool connected; /* HTTP may be sent */
+	unsigned used;	/* requests it has answered */
+	uint64_t idle_since_ns;
+	TAILQ_ENTRY(link) of_server, of_worker; /* while idle; of_worker: dead, too */
+};
+
+/* ---- A client's connection ---- */
+
+enum client_list {
+	CLIENT_ON_NONE,
+	CLIENT_ON_AGAIN,
+	CLIENT_ON_DEAD,
+};
+
+struct client {
+	struct handle h;
+	bool watched; /* in epoll; not before it must be waited for */
+	bool readable, writable, hup, eof;
+	bool greeting; /* accept-proxy: its header has not come yet */
+	bool unparsed; /* `in` has not been looked at since bytes came */
+	bool closing;  /* when `out` is sent, that is all */
+	bool lingering;
+	bool linger;	/* it may still be sending: read on before the close */
+	bool not_first; /* a request was answered here */
+	uint8_t on;	/* enum client_list */
+	struct timer timer;
+	struct frontend *frontend;
+	struct exchange *exchange; /* NULL: between requests */
+	struct chunk *in;  /* received, not taken yet: part of a head, or the next request */
+	struct chunk *out; /* waits for room in its socket */
+	struct link *own;  /* http-reuse never: its connection to a server */
+	LIST_ENTRY(client) entry;
+	TAILQ_ENTRY(client) link; /* of the list it is on */
+	uint64_t accepted_ns;
+	uint64_t since_ns; /* waits for a request; its first byte came; bytes last moved */
+	uint32_t lingered; /* bytes */
+	struct endpoint from, to;
+};
+
+/* ---- A request and its answer ---- */
+
+enum exchange_state {
+	EXCHANGE_QUEUED,
+	EXCHANGE_CONNECTING,
+	EXCHANGE_RETRY,	 /* rests before the same server again */
+	EXCHANGE_ASKED,	 /* the server has it, or is getting it */
+	EXCHANGE_ANSWER, /* the head of the answer was passed on */
+};
+
+struct exchange {
+	enum exchange_state state;
+	struct client *client;
+	struct seeker seeker;
+	struct link *link;
+	uint64_t since_ns; /* when this state began; ASKED, ANSWER: when the server last moved */
+	/* request */
+	enum http_method method;
+	uint8_t minor;
+	bool keep_alive, asked_upgrade;
+	struct h1_body up;
+	struct chunk
+	    *request;	 /* for the server: from `at` on not sent; before it kept for another try */
+	bool repeatable; /* may be sent again on another connection */
+	/* answer */
+	unsigned status; /* 0: none yet */
+	struct h1_body down;
+	struct chunk *part; /* of its head */
+	bool dechunk;	    /* the client knows no chunks */
+	bool link_keeps;    /* the server goes on, as it says */
+	bool client_keeps;
+	uint8_t n_interim;
+	/* for the log */
+	struct conn_end_cause cause;
+	enum h1_fault fault; /* what was wrong with a refused message */
+	uint64_t began_ns, asked_ns, connected_ns, answered_ns;
+	uint64_t bytes; /* given to the client */
+	char *line;	/* the request line, when it is to be logged */
+	char server_name[64];
+	TAILQ_ENTRY(exchange) spare;
+};
+
+TAILQ_HEAD(client_list_head, client);
+TAILQ_HEAD(exchange_list, exchange);
+
+/* What a worker has for HTTP. */
+struct http_worker {
+	LIST_HEAD(, client) clients;
+	struct client_list_head again, dead;
+	struct link_list idle, dead_links; /* idle: longest first */
+	struct exchange_list spares;
+	unsigned n_spares;
+	uint64_t turn;			      /* for requests that have no key of their own */
+	uint64_t refused[2][H1_FAULT_COUNT_]; /* requests, answers: by what was wrong */
+	uint64_t refused_told_ns;
+	struct http_msg request, answer;
+	char written[2 * HTTP_HEAD_MAX];
+	char buffer[HTTP_BUFFER];
+};
+
+/* ---- http_client.c ---- */
+
+/* Takes the accepted socket over. False: no memory. */
+bool client_accept(struct worker *w, struct socket_handle *l, int fd,
+		   const struct sockaddr_storage *from);
+void client_event(struct worker *w, struct client *c, uint32_t events);
+void client_expired(struct worker *w, struct client *c);
+
+/* Does what can be done until it must wait; may close it. */
+void client_run(struct worker *w, struct client *c);
+
+/* Gives bytes to the client, keeps what it does not take. False: no memory. */
+bool client_give(struct worker *w, struct client *c, const char *data, size_t len, int flags);
+
+/* An own answer, then the end of the connection. */
+void client_reply(struct worker *w, struct client *c, const struct backend *b, unsigned status);
+
+/* Closes it now. */
+void client_close(struct worker *w, struct client *c);
+
+/* Frees it; its socket and its place in the counts are another's now. */
+void client_forget(struct worker *w, struct client *c);
+
+bool client_watch(struct worker *w, struct client *c);
+
+/* ---- http_exchange.c ---- */
+
+/* The request at the beginning of what the worker's buffer holds is w->http->request. */
+void exchange_begin(struct worker *w, struct client *c, uint32_t head_len, uint32_t total);
+
+/* Its body, or what was kept of it, to the server. False: nothing to do now. */
+bool exchange_upload(struct worker *w, struct exchange *x);
+
+/* A connecting socket has news; the state's time is over; the queue has a server. */
+void exchange_connect_event(struct worker *w, struct exchange *x);
+void exchange_expired(struct worker *w, struct exchange *x);
+void exchange_turn(struct worker *w, struct exchange *x);
+uint64_t exchange_deadline(const struct exchange *x);
+
+/* Sends the request anew after its connection broke. False: it may not be. */
+bool exchange_repeat(struct worker *w, struct exchange *x);
+
+/*
+ * It cannot be answered: an own answer of this status if none was begun, and the end of the client's
+ * connection. Status 0: no answer.
+ */
+void exchange_fail(struct worker *w, struct exchange *x, unsigned status, char who, char phase);
+
+/* All of the request is sent. */
+static inline bool exchange_is_asked(const struct exchange *x)
+{
+	return x->up.done && (!x->request || x->request->at == x->request->len);
+}
+
+/* The answer is through, and the request as far as anybody wants it. */
+static inline bool exchange_is_over(const struct exchange *x)
+{
+	return x->down.done && (exchange_is_asked(x) || !x->link_keeps || !x->client_keeps);
+}
+
+/* Request and answer are through: the client's next one. */
+void exchange_finish(struct worker *w, struct exchange *x);
+void exchange_free(struct worker *w, struct exchange *x);
+
+/* The answer opened a tunnel: from here on it is a TCP session. */
+void exchange_tunnel(struct worker *w, struct exchange *x);
+
+/* That session is about to end: for the log. */
+void tunnel_closed(struct worker *w, struct session *s);
+
+/* ---- http_answer.c ---- */
+
+/* Reads from the server. False: nothing to read now. */
+bool exchange_download(struct worker *w, struct exchange *x);
+
+/* ---- http_link.c ---- */
+
+/* An idle connection that this exchange may use; NULL: there is none. */
+struct link *link_reuse(struct worker *w, struct exchange *x);
+
+/* A new connection to its server, with `early` sent if it stands at once. 0 or -errno. */
+int link_open(struct worker *w, struct exchange *x, const char *early, size_t len,
+	      size_t *ret_sent);
+void link_event(struct worker *w, struct link *l, uint32_t events);
+
+/* The exchange needs it no more: idle if it may be used again, else closed. */
+void link_release(struct worker *w, struct exchange *x, bool keep);
+void link_close(struct worker *w, struct link *l);
+
+/* Closes those that were idle too long. */
+void links_purge(struct worker *w);
+void links_close_idle(struct worker *w);
+
+/* ---- http_reply.c ---- */
+
+/* A whole answer of an own error page, or of the errorfile. Its length; 0: nothing is to be said. */
+size_t http_error(const struct frontend *f, const struct backend *b, unsigned status, char *buf,
+		  size_t cap);
+
+/* A message was refused: counts why, and says so now and then. `b` NULL: a request. */
+void http_count_refused(struct worker *w, const struct client *c, const struct backend *b,
+			enum h1_fault fault);
+
+/* ---- http_worker.c ---- */
+
+struct http_worker *http_worker_new(void);
+void http_worker_free(struct worker *w);
+
+/* At the end of a turn. */
+void http_free_dead(struct worker *w);
+void http_run_again(struct worker *w);
+
+/* When it wants to be woken at the latest, clients apart; TIMER_NEVER. */
+uint64_t http_deadline(const struct worker *w);
+
+/* A new set: clients between requests go over to it, the others after their answer. */
+void http_adopt(struct worker *w);
+
+/* No new requests: clients between requests are closed, the others after their answer. */
+void http_drain(struct worker *w);
+void http_close_all(struct worker *w);
+
+/* The frontend of the running set that took this one's place; false: there is none. */
+bool client_migrate(struct worker *w, struct client *c);
+
+/* ---- http_log.c ---- */
+
+/* One line per request; `x` NULL: the client's connection ended before there was one. */
+void http_log(struct worker *w, const struct frontend *f, const struct endpoint *from,
+	      const struct exchange *x, uint64_t bytes);
+
+/* ---- Bytes that wait ---- */
+
+/* Behind what is there already. False: no memory. */
+bool chunk_append(struct chunk **c, const char *data, size_t len);
+void chunk_free(struct chunk **c);
+
+static inline size_t chunk_left(const struct chunk *c)
+{
+	return c ? c->len - c->at : 0;
+}
+
+#endif

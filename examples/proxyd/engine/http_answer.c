@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+/* The answer on its way to the client. */
+#include "http.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* ---- Its head ---- */
+
+static const char *wanted_connection(const struct exchange *x, const struct http_msg *m)
+{
+	if (x->client_keeps)
+		return x->minor ? NULL : "keep-alive";
+	return m->minor ? "close" : NULL;
+}
+
+/* 0 or -ENOSPC. */
+static int edit_answer(const struct exchange *x, struct http_msg *m)
+{
+	int e;
+
+	if (m->framing == HTTP_BODY_TUNNEL)
+		return 0; /* its Connection field is between the ends */
+	e = http_say_connection(m, wanted_connection(x, m));
+	if (!e && x->dechunk)
+		http_remove_id(m, HTTP_ID_TRANSFER_ENCODING);
+	return e;
+}
+
+/* Takes the framing of chunks out, in place. Returns how many bytes are left. */
+static size_t dechunk(struct h1_body *b, char *data, size_t len, size_t *ret_taken)
+{
+	size_t at = 0, out = 0;
+
+	while (at < len && !b->done && !b->fault) {
+		struct http_span piece;
+		size_t n = h1_body_feed(b, data + at, len - at, &piece);
+
+		memmove(data + out, data + at + piece.at, piece.len);
+		out += piece.len;
+		at += n;
+	}
+	*ret_taken = at;
+	return out;
+}
+
+/* Body bytes as the client gets them; `ret_taken` of `len` are the body's. */
+static size_t take_body(struct exchange *x, char *data, size_t len, size_t *ret_taken)
+{
+	if (x->dechunk)
+		return dechunk(&x->down, data, len, ret_taken);
+	*ret_taken = h1_body_feed(&x->down, data, len, NULL);
+	return *ret_taken;
+}
+
+static void give(struct worker *w, struct exchange *x, const char *data, size_t len)
+{
+	struct client *c = x->client;
+	/* The FIN that follows at once rides on this segment. */
+	bool last = x->down.done && !x->client_keeps && exchange_is_asked(x);
+
+	x->bytes += len;
+	if (!client_give(w, c, data, len, last ? MSG_MORE : 0))
+		exchange_fail(w, x, 0, 'R', 'D');
+	else if (exchange_is_over(x))
+		exchange_finish(w, x);
+}
+
+static void answer(struct worker *w, struct exchange *x, uint32_t at, uint32_t head_len,
+		   uint32_t total)
+{
+	struct http_worker *h = w->http;
+	struct http_msg *m = &h->answer;
+	char *body = h->buffer + at + head_len, *head = h->buffer + at;
+	size_t rest = total - head_len, taken, len;
+	ssize_t written;
+
+	h1_body_begin(&x->down, m);
+	x->dechunk = m->framing == HTTP_BODY_CHUNKED && !x->minor;
+	len = take_body(x, body, rest, &taken);
+	if (x->down.fault) {
+		x->fault = x->down.fault;
+		exchange_fail(w, x, 502, 'P', 'H');
+		return;
+	}
+	x->link_keeps = m->keep_alive && m->framing != HTTP_BODY_CLOSE && taken == rest &&
+			x->seeker.backend->http->closing == CFG_KEEP_ALIVE &&
+			x->client->frontend->http->closing == CFG_KEEP_ALIVE;
+	x->client_keeps = x->client_keeps && m->framing != HTTP_BODY_CLOSE && !x->dechunk &&
+			  !x->client->eof && !w->draining;
+	if (edit_answer(x, m) < 0) {
+		exchange_fail(w, x, 502, 'P', 'H');
+		return;
+	}
+	x->status = m->status;
+	x->answered_ns = w->now_ns;
+	x->state = EXCHANGE_ANSWER;
+	if (m->edited) {
+		written = http_write(m, h->written, sizeof(h->written));
+		if (written < 0 || written > body - h->buffer) {
+			x->state = EXCHANGE_ASKED;
+			exchange_fail(w, x, 502, 'P', 'H');
+			return;
+		}
+		head = memcpy(body - written, h->written, (size_t)written);
+	}
+	if (m->framing != HTTP_BODY_TUNNEL) {
+		give(w, x, head, (size_t)(body - head) + len);
+		return;
+	}
+	if (client_give(w, x->client, head, (size_t)(body - head) + rest, 0))
+		exchange_tunnel(w, x);
+	else
+		exchange_fail(w, x, 0, 'R', 'D');
+}
+
+/* An answer before the answer (RFC 9110, section 15.2): HTTP/1.0 knows none. False: it is over. */
+static bool interim(struct worker *w, struct exchange *x, uint32_t at, uint32_t len)
+{
+	if (++x->n_interim > HTTP_INTERIM_MAX) {
+		exchange_fail(w, x, 502, 'P', 'H');
+		return false;
+	}
+	if (!x->minor || client_give(w, x->client, w->http->buffer + at, len, 0))
+		return true;
+	exchange_fail(w, x, 0, 'R', 'H');
+	return false;
+}
+
+/* What came, from `at` in the worker's buffer on. */
+static void parse(struct worker *w, struct exchange *x, uint32_t len)
+{
+	struct http_msg *m = &w->http->answer;
+	uint32_t at = HTTP_ROOM;
+	ssize_t head;
+
+	for (;;) {
+		h1_begin(m, w->http->buffer, 0, at);
+		head = h1_response(m, at, len, x->method, x->asked_upgrade);
+		if (head < 0) {
+			x->fault = (enum h1_fault) - head;
+			exchange_fail(w, x, 502, 'P', 'H');
+			return;
+		}
+		if (head == 0)
+			break;
+		if (m->status / 100 != 1 || m->status == 101) {
+			answer(w, x, at, (uint32_t)head, len);
+			return;
+		}
+		if (!interim(w, x, at, (uint32_t)head))
+			return;
+		at += (uint32_t)head;
+		len -= (uint32_t)head;
+	}
+	if (len && !chunk_append(&x->part, w->http->buffer + at, len))
+		exchange_fail(w, x, 502, 'R', 'H');
+}
+
+/* The connection ended before there was an answer. */
+static void no_answer(struct worker *w, struct exchange *x)
+{
+	bool reused = x->link->used;
+
+	if (!x->part && exchange_repeat(w, x))
+		return;
+	/* It ended while it was idle, and the request crossed that. A client that was answered here
+	 * before knows this from any server and asks again; an error would be taken for an answer. */
+	if (reused && !x->part && x->client->not_first)
+		exchange_fail(w, x, 0, 'S', 'H');
+	else
+		exchange_fail(w, x, 502, 'S', 'H');
+}
+
+static ssize_t receive(struct exchange *x, char *buf, size_t cap)
+{
+	struct link *l = x->link;
+	ssize_t n = recv(l->h.fd, buf, cap, 0);
+
+	if (n > 0) {
+		/* A short read has emptied the socket, unless its FIN was announced with it. */
+		if ((size_t)n < cap && !l->hup)
+			l->readable = false;
+	} else if (n < 0 && errno == EAGAIN) {
+		l->readable = false;
+	}
+	return n;
+}
+
+static void read_head(struct worker *w, struct exchange *x)
+{
+	uint32_t have = (uint32_t)chunk_left(x->part);
+	char *at = w->http->buffer + HTTP_ROOM;
+	ssize_t n = receive(x, at + have, HTTP_RECEIVE);
+
+	if (n > 0) {
+		if (have)
+			memcpy(at, x->part->data, have);
+		x->since_ns = w->now_ns;
+		if (!chunk_left(x->request))
+			chunk_free(&x->request);
+		x->repeatable = false;
+		/* only the end of a line can make a head whole, or show that it is none */
+		if (have && have + n < HTTP_HEAD_MAX && !memchr(at + have, '\n', (size_t)n)) {
+			if (!chunk_append(&x->part, at + have, (size_t)n))
+				exchange_fail(w, x, 502, 'R', 'H');
+			return;
+		}
+		chunk_free(&x->part);
+		parse(w, x, have + (uint32_t)n);
+	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+		no_answer(w, x);
+	}
+}
+
+/* ---- Its body ---- */
+
+static void body_ended(struct worker *w, struct exchange *x)
+{
+	if (!h1_body_ended(&x->down)) {
+		exchange_fail(w, x, 0, 'S', 'D');
+		return;
+	}
+	x->down.done = true;
+	exchange_finish(w, x);
+}
+
+static void read_body(struct worker *w, struct exchange *x)
+{
+	size_t cap = WORKER_SCRATCH, len, taken;
+	char *buf = x->down.left > WORKER_SCRATCH || x->bytes > 2 * (uint64_t)WORKER_SCRATCH
+			? worker_bulk(w, &cap)
+			: w->scratch;
+	ssize_t n = receive(x, buf, cap);
+
+	if (n > 0) {
+		x->since_ns = w->now_ns;
+		len = take_body(x, buf, (size_t)n, &taken);
+		if (x->down.fault) {
+			x->fault = x->down.fault;
+			exchange_fail(w, x, 0, 'P', 'D');
+			return;
+		}
+		if (taken < (size_t)n)
+			x->link_keeps = false; /* it says more than it was asked */
+		if (len || x->down.done)
+			give(w, x, buf, len);
+	} else if (n == 0) {
+		body_ended(w, x);
+	} else if (errno != EAGAIN && errno != EINTR) {
+		exchange_fail(w, x, 0, 'S', 'D');
+	}
+}
+
+/* The answer is whole, the request is not, and the server is gone. */
+static void watch_for_end(struct worker *w, struct exchange *x)
+{
+	char byte;
+	ssize_t n = receive(x, &byte, 1);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	x->link_keeps = x->client_keeps = false;
+	exchange_finish(w, x);
+}
+
+bool exchange_download(struct worker *w, struct exchange *x)
+{
+	if (x->state < EXCHANGE_ASKED || !x->link || !x->link->readable)
+		return false;
+	if (x->state == EXCHANGE_ASKED)
+		read_head(w, x);
+	else if (x->down.done)
+		watch_for_end(w, x);
+	else
+		read_body(w, x);
+	return true;
+}

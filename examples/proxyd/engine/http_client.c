@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: MIT */
+/* A client's connection: requests are read from it, answers given to it. */
+#include "http.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define STEPS_PER_TURN 64 /* then others have their turn */
+
+/* ---- Bytes that wait ---- */
+
+bool chunk_append(struct chunk **c, const char *data, size_t len)
+{
+	size_t left = chunk_left(*c);
+	struct chunk *n = malloc(sizeof(*n) + left + len);
+
+	if (!n)
+		return false;
+	n->at = 0;
+	n->len = (uint32_t)(left + len);
+	if (left)
+		memcpy(n->data, (*c)->data + (*c)->at, left);
+	memcpy(n->data + left, data, len);
+	free(*c);
+	*c = n;
+	return true;
+}
+
+void chunk_free(struct chunk **c)
+{
+	free(*c);
+	*c = NULL;
+}
+
+/* ---- Beginning and end ---- */
+
+static void count_in(struct worker *w, struct frontend *f)
+{
+	w->n_sessions++;
+	f->set->worker[w->index].sessions++;
+	atomic_fetch_add_explicit(&w->n_open, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&w->n_total, 1, memory_order_relaxed);
+}
+
+bool client_accept(struct worker *w, struct socket_handle *l, int fd,
+		   const struct sockaddr_storage *from)
+{
+	struct client *c;
+
+	if (!w->http)
+		w->http = http_worker_new();
+	if (!w->http || timers_reserve(&w->timers, w->n_sessions + 1) < 0)
+		return false;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return false;
+	c->h = (struct handle){HANDLE_HTTP_CLIENT, fd};
+	c->readable = c->writable = true; /* to look is cheaper than to ask */
+	c->timer.owner = TIMER_CLIENT;
+	c->frontend = l->frontend;
+	c->accepted_ns = c->since_ns = w->now_ns;
+	c->from = endpoint_of(from);
+	LIST_INSERT_HEAD(&w->http->clients, c, entry);
+	count_in(w, c->frontend);
+	c->greeting = l->accept_proxy;
+	if (c->frontend->keepalive)
+		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &(int){1}, sizeof(int));
+	client_run(w, c);
+	return true;
+}
+
+static void set_list(struct worker *w, struct client *c, enum client_list on)
+{
+	if (c->on == CLIENT_ON_AGAIN)
+		TAILQ_REMOVE(&w->http->again, c, link);
+	c->on = (uint8_t)on;
+	if (on == CLIENT_ON_AGAIN)
+		TAILQ_INSERT_TAIL(&w->http->again, c, link);
+	else if (on == CLIENT_ON_DEAD)
+		TAILQ_INSERT_TAIL(&w->http->dead, c, link);
+}
+
+void client_forget(struct worker *w, struct client *c)
+{
+	if (c->own) {
+		c->own->owner = NULL;
+		link_close(w, c->own);
+	}
+	timer_disarm(&w->timers, &c->timer);
+	chunk_free(&c->in);
+	chunk_free(&c->out);
+	LIST_REMOVE(c, entry);
+	c->h = (struct handle){HANDLE_GONE, -1};
+	set_list(w, c, CLIENT_ON_DEAD);
+}
+
+void client_close(struct worker *w, struct client *c)
+{
+	struct frontend *f = c->frontend;
+
+	if (c->h.kind == HANDLE_GONE)
+		return;
+	close(c->h.fd); /* which takes it out of epoll */
+	client_forget(w, c);
+	gate_leave(w->engine, f->gate);
+	gate_leave(w->engine, &w->engine->gate);
+	w->n_sessions--;
+	atomic_fetch_sub_explicit(&w->n_open, 1, memory_order_relaxed);
+	set_leave(w, f->set);
+}
+
+bool client_watch(struct worker *w, struct client *c)
+{
+	if (!c->watched)
+		c->watched = worker_watch(w, &c->h, SESSION_EVENTS) == 0;
+	return c->watched;
+}
+
+/* ---- Giving ---- */
+
+bool client_give(struct worker *w, struct client *c, const char *data, size_t len, int flags)
+{
+	ssize_t n = 0;
+
+	if (c->writable && !c->out) {
+		n = send(c->h.fd, data, len, MSG_NOSIGNAL | flags);
+		if (n < 0 && errno != EAGAIN && errno != EINTR) {
+			c->eof = c->hup = c->closing = true; /* nobody is there to take it */
+			return true;
+		}
+		if (n < (ssize_t)len)
+			c->writable = false;
+		n = n < 0 ? 0 : n;
+		c->since_ns = w->now_ns;
+	}
+	return (size_t)n == len || c->eof || chunk_append(&c->out, data + n, len - (size_t)n);
+}
+
+static void flush(struct worker *w, struct client *c)
+{
+	ssize_t n = send(c->h.fd, c->out->data + c->out->at, chunk_left(c->out), MSG_NOSIGNAL);
+
+	if (n < 0 && errno == EINTR)
+		return;
+	if (n < 0 && errno != EAGAIN) {
+		if (c->exchange)
+			exchange_fail(w, c->exchange, 0, 'C', 'D');
+		client_close(w, c);
+		return;
+	}
+	if (n < (ssize_t)chunk_left(c->out))
+		c->writable = false;
+	if (n > 0) {
+		c->out->at += (uint32_t)n;
+		c->since_ns = w->now_ns;
+	}
+	if (chunk_left(c->out))
+		return;
+	chunk_free(&c->out);
+	if (c->exchange) /* it is read again, its time begins */
+		c->exchange->since_ns = w->now_ns;
+}
+
+void client_reply(struct worker *w, struct client *c, const struct backend *b, unsigned status)
+{
+	char *text = w->http->written;
+	size_t len = http_error(c->frontend, b, status, text, sizeof(w->http->written));
+
+	c->closing = true;
+	if (len && !client_give(w, c, text, len, c->linger || c->in ? 0 : MSG_MORE))
+		chunk_free(&c->out);
+}
+
+/* All is said. Who may still be sending would lose the answer to a reset (RFC 9112, section 9.6). */
+static void say_goodbye(struct worker *w, struct client *c)
+{
+	if (c->eof || !(c->linger || c->in || c->readable) || shutdown(c->h.fd, SHUT_WR) < 0 ||
+	    !client_watch(w, c)) {
+		client_close(w, c);
+		return;
+	}
+	chunk_free(&c->in);
+	c->lingering = true;
+	c->since_ns = w->now_ns;
+}
+
+static bool linger(struct worker *w, struct client *c)
+{
+	ssize_t n;
+
+	if (!c->readable)
+		return false;
+	n = recv(c->h.fd, w->scratch, sizeof(w->scratch), 0);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+		c->readable = false;
+		return errno == EINTR;
+	}
+	c->lingered += n > 0 ? (uint32_t)n : 0;
+	if (n <= 0 || c->lingered > HTTP_LINGER_BYTES)
+		client_close(w, c);
+	return true;
+}
+
+/* ---- Requests ---- */
+
+/* No request: what was wrong with it, or that it did not come. */
+static void refuse(struct worker *w, struct client *c, unsigned status, enum h1_fault fault,
+		   char who)
+{
+	struct exchange x = {
+	    .client = c,
+	    .cause = {who, 'R'},
+	    .fault = fault,
+	    .status = status,
+	    .began_ns = c->since_ns,
+	    .seeker = {.is_http = true},
+	};
+
+	c->linger = fault != H1_FAULT_NONE;
+	if (c->frontend->httplog)
+		http_log(w, c->frontend, &c->from, &x, 0);
+	if (fault)
+		http_count_refused(w, c, NULL, fault);
+	if (status)
+		client_reply(w, c, c->frontend->backend, status);
+	c->closing = true;
+}
+
+/* The client sends no more: between requests that is fine. */
+static void no_more(struct worker *w, struct client *c)
+{
+	c->eof = true;
+	c->readable = false;
+	if (c->in)
+		refuse(w, c, 400, H1_FAULT_NONE, 'C');
+	else if (!c->not_first && !c->frontend->dontlognull)
+		refuse(w, c, 0, H1_FAULT_NONE, 'C');
+	c->closing = true;
+}
+
+/* More bytes behind the `have` in the buffer; 0: none came. */
+static uint32_t receive(struct worker *w, struct client *c, uint32_t have)
+{
+	char *at = w->http->buffer + HTTP_ROOM + have;
+	ssize_t n = recv(c->h.fd, at, HTTP_RECEIVE, 0);
+
+	if (n > 0) {
+		if (!have)
+			c->since_ns = w->now_ns; /* a request begins */
+		if ((size_t)n < HTTP_RECEIVE && !c->hup)
+			c->readable = false;
+		return (uint32_t)n;
+	}
+	if (n < 0 && errno == EAGAIN) {
+		c->readable = false;
+	} else if (n == 0) {
+		no_more(w, c);
+	} else if (errno != EINTR) {
+		c->eof = c->closing = true;
+	}
+	return 0;
+}
+
+static bool save(struct worker *w, struct client *c, uint32_t have)
+{
+	struct chunk *old = c->in;
+	bool ok;
+
+	c->in = NULL;
+	ok = chunk_append(&c->in, w->http->buffer + HTTP_ROOM, have);
+	free(old);
+	if (!ok)
+		c->closing = true;
+	return ok;
+}
+
+/* Reads the next request as far as it is there, and begins its exchange. False: nothing came. */
+static bool take_request(struct worker *w, struct client *c)
+{
+	struct http_worker *h = w->http;
+	uint32_t have = (uint32_t)chunk_left(c->in), n = 0;
+	ssize_t head;
+
+	if (!c->unparsed && !c->readable)
+		return false;
+	if (have)
+		memcpy(h->buffer + HTTP_ROOM, c->in->data + c->in->at, have);
+	if (!c->unparsed) {
+		n = receive(w, c, have);
+		if (!n)
+			return true;
+		/* only the end of a line can make a head whole, or show that it is none */
+		if (have && have + n < HTTP_HEAD_MAX &&
+		    !memchr(h->buffer + HTTP_ROOM + have, '\n', n))
+			return save(w, c, have + n);
+	}
+	c->unparsed = false;
+	have += n;
+	h1_begin(&h->request, h->buffer, 0, HTTP_ROOM);
+	head = h1_request(&h->request, HTTP_ROOM, have);
+	if (head == 0)
+		return save(w, c, have);
+	chunk_free(&c->in);
+	if (head < 0)
+		refuse(w, c, h1_fault_status((enum h1_fault) - head), (enum h1_fault) - head, 'P');
+	else
+		exchange_begin(w, c, (uint32_t)head, have);
+	return true;
+}
+
+/* ---- The PROXY header ---- */
+
+static void greet(struct worker *w, struct client *c)
+{
+	switch (read_greeting(w, c->h.fd, &c->from, &c->to)) {
+	case GREETING_READ:
+		c->greeting = false;
+		break;
+	case GREETING_PART:
+		c->readable = false;
+		if (c->hup)
+			client_close(w, c);
+		break;
+	case GREETING_BAD:
+		client_close(w, c);
+	}
+}
+
+/* ---- Turns ---- */
+
+/* One thing that can be done now. False: there is none. */
+static bool step(struct worker *w, struct client *c)
+{
+	if (c->out && c->writable) {
+		flush(w, c);
+		return true;
+	}
+	if (c->exchange && !c->closing && exchange_upload(w, c->exchange))
+		return true;
+	if (c->out && !c->eof)
+		return false;
+	if (c->closing && c->exchange) { /* the client went while it was answered */
+		exchange_fail(w, c->exchange, 0, 'C', 'D');
+		return true;
+	}
+	if (c->lingering)
+		return linger(w, c);
+	if (c->closing) {
+		say_goodbye(w, c);
+		return true;
+	}
+	if (c->greeting) {
+		if (!c->readable)
+			return false;
+		greet(w, c);
+		return true;
+	}
+	if (c->exchange)
+		return exchange_download(w, c->exchange);
+	return take_request(w, c);
+}
+
+static uint64_t deadline_of(const struct client *c)
+{
+	const struct frontend *f = c->frontend;
+	uint64_t request_ns = f->request_ns ? f->request_ns : f->client_ns;
+	uint64_t between_ns = f->keep_alive_ns ? f->keep_alive_ns : request_ns;
+	uint64_t t = f->client_ns;
+
+	if (c->lingering)
+		t = HTTP_LINGER_NS;
+	else if (c->exchange && !c->out &&
+		 (c->exchange->up.done || c->exchange->state < EXCHANGE_ASKED))
+		return exchange_deadline(c->exchange);
+	else if (!c->exchange && !c->out && !c->greeting)
+		t = c->not_first && !c->in ? between_ns : request_ns;
+	return t ? c->since_ns + t : TIMER_NEVER;
+}
+
+/* The deadline moves with every byte; the timer only when it must fire earlier. */
+static void arm(struct worker *w, struct client *c)
+{
+	uint64_t deadline = deadline_of(c);
+
+	if (!c->timer.place || deadline < c->timer.deadline_ns)
+		timer_arm(&w->timers, &c->timer, deadline);
+}
+
+/* Is it the client that something must come from, or go to? */
+static bool waits_for_client(const struct client *c)
+{
+	return !c->exchange || c->out || !c->exchange->up.done;
+}
+
+void client_run(struct worker *w, struct client *c)
+{
+	for (unsigned i = 0; i < STEPS_PER_TURN; i++) {
+		bool did = c->h.kind == HANDLE_HTTP_CLIENT && step(w, c);
+
+		if (c->h.kind != HANDLE_HTTP_CLIENT)
+			return;
+		if (did)
+			continue;
+		if (waits_for_client(c) && !client_watch(w, c)) {
+			if (c->exchange)
+				exchange_fail(w, c->exchange, 0, 'R', 'D');
+			client_close(w, c);
+			return;
+		}
+		arm(w, c);
+		return;
+	}
+	arm(w, c);
+	if (c->on == CLIENT_ON_NONE)
+		set_list(w, c, CLIENT_ON_AGAIN);
+}
+
+void client_event(struct worker *w, struct client *c, uint32_t events)
+{
+	if (events & EPOLLOUT)
+		c->writable = true;
+	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR) && !c->eof)
+		c->readable = true;
+	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		c->hup = true;
+	/* It is gone for good, and nobody waits for the answer. */
+	if (events & EPOLLERR && c->exchange) {
+		struct exchange *x = c->exchange;
+
+		c->eof = true;
+		exchange_fail(w, x, 0, 'C',
+			      x->state == EXCHANGE_QUEUED  ? 'Q'
+			      : x->state < EXCHANGE_ASKED  ? 'C'
+			      : x->state < EXCHANGE_ANSWER ? 'H'
+							   : 'D');
+	}
+	client_run(w, c);
+}
+
+void client_expired(struct worker *w, struct client *c)
+{
+	uint64_t deadline = deadline_of(c);
+	struct exchange *x = c->exchange;
+
+	timer_disarm(&w->timers, &c->timer);
+	if (deadline > w->now_ns) {
+		timer_arm(&w->timers, &c->timer, deadline);
+		return;
+	}
+	if (x && !c->out && (x->up.done || x->state < EXCHANGE_ASKED)) {
+		exchange_expired(w, x);
+	} else if (x) { /* its body does not come, or it takes no answer */
+		exchange_fail(w, x, c->out ? 0 : 408, 'c', 'D');
+		if (c->out)
+			client_close(w, c);
+	} else if (c->out || c->lingering || c->greeting || (c->not_first && !c->in)) {
+		client_close(w, c);
+	} else {
+		refuse(w, c, 408, H1_FAULT_NONE, 'c');
+	}
+	client_run(w, c);
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+#include "http_edit.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#define CONNECTION_MAX 512 /* bytes of the options that stay */
+
+static bool is_option(const struct http_msg *m, struct http_span s, const char *word)
+{
+	return http_same_name(http_text(m, s), s.len, word, strlen(word));
+}
+
+/* The options other than close and keep-alive; `ret_found`: which of those two there were. */
+static ssize_t other_options(const struct http_msg *m, char *buf, bool *ret_close, bool *ret_keep)
+{
+	size_t len = 0;
+
+	*ret_close = *ret_keep = false;
+	for (unsigned i = 0; i < m->n_fields; i++) {
+		struct http_span option;
+		uint32_t at = 0;
+
+		if (m->field[i].id != HTTP_ID_CONNECTION)
+			continue;
+		while (http_next_element(m, m->field[i].value, &at, &option)) {
+			if (is_option(m, option, "close")) {
+				*ret_close = true;
+			} else if (is_option(m, option, "keep-alive")) {
+				*ret_keep = true;
+			} else if (len + 2 + option.len <= CONNECTION_MAX) {
+				if (len) {
+					memcpy(buf + len, ", ", 2);
+					len += 2;
+				}
+				memcpy(buf + len, http_text(m, option), option.len);
+				len += option.len;
+			} else {
+				return -ENOSPC;
+			}
+		}
+	}
+	return (ssize_t)len;
+}
+
+int http_say_connection(struct http_msg *m, const char *option)
+{
+	char value[CONNECTION_MAX + 16];
+	bool has_close, has_keep;
+	ssize_t len = other_options(m, value, &has_close, &has_keep);
+
+	if (len < 0)
+		return -ENOSPC;
+	if (has_close == (option && *option == 'c') && has_keep == (option && *option == 'k'))
+		return 0;
+	if (option) {
+		if (len) {
+			memcpy(value + len, ", ", 2);
+			len += 2;
+		}
+		memcpy(value + len, option, strlen(option));
+		len += (ssize_t)strlen(option);
+	}
+	http_remove_id(m, HTTP_ID_CONNECTION);
+	return len ? http_add(m, "Connection", 10, value, (size_t)len) : 0;
+}
+
+int http_drop_upgrade(struct http_msg *m)
+{
+	static const char name[] = "Connection";
+	char value[CONNECTION_MAX + 16], *out = value;
+	struct http_span option;
+
+	http_remove_id(m, HTTP_ID_UPGRADE);
+	for (unsigned i = 0; i < m->n_fields; i++) {
+		uint32_t at = 0;
+
+		if (m->field[i].id != HTTP_ID_CONNECTION)
+			continue;
+		while (http_next_element(m, m->field[i].value, &at, &option)) {
+			if (is_option(m, option, "upgrade"))
+				continue;
+			if (option.len + 2 > (size_t)(value + sizeof(value) - out))
+				return -ENOSPC;
+			if (out > value) {
+				memcpy(out, ", ", 2);
+				out += 2;
+			}
+			memcpy(out, http_text(m, option), option.len);
+			out += option.len;
+		}
+	}
+	http_remove_id(m, HTTP_ID_CONNECTION);
+	return out > value ? http_add(m, name, sizeof(name) - 1, value, (size_t)(out - value)) : 0;
+}
+
+static bool in_network(const struct cfg_forwardfor *f, unsigned family, const uint8_t *addr)
+{
+	const struct sockaddr_in *in = (const struct sockaddr_in *)&f->except.storage;
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&f->except.storage;
+	const uint8_t *net =
+	    family == AF_INET ? (const uint8_t *)&in->sin_addr : (const uint8_t *)&in6->sin6_addr;
+	unsigned bytes = f->except_prefix_bits / 8, rest = f->except_prefix_bits % 8;
+
+	if (!f->except.len || f->except.sa.sa_family != family)
+		return false;
+	return !memcmp(net, addr, bytes) &&
+	       (!rest || (net[bytes] ^ addr[bytes]) >> (8 - rest) == 0);
+}
+
+int http_add_forwarded_for(struct http_msg *m, const struct cfg_forwardfor *f, unsigned family,
+			   const uint8_t *addr)
+{
+	const char *name = f->header ? f->header : "X-Forwarded-For";
+	char text[INET6_ADDRSTRLEN];
+
+	if (!f->on || (family != AF_INET && family != AF_INET6) || in_network(f, family, addr))
+		return 0;
+	if (f->if_none && http_find(m, name, strlen(name), 0))
+		return 0;
+	if (!inet_ntop((int)family, addr, text, sizeof(text)))
+		return 0;
+	return http_add(m, name, strlen(name), text, strlen(text));
+}
+
+uint32_t http_hash(const char *text, size_t len)
+{
+	uint32_t hash = 0;
+
+	for (size_t i = 0; i < len; i++)
+		hash = (uint32_t)(unsigned char)text[i] + (hash << 6) + (hash << 16) - hash;
+	return hash;
+}
+
+struct http_span http_query_parameter(const struct http_msg *m, const char *name, size_t len)
+{
+	struct http_span query = http_query(m);
+	const char *text = http_text(m, query);
+	uint32_t from = 0;
+
+	while (from < query.len) {
+		const char *stop = memchr(text + from, '&', query.len - from);
+		uint32_t to = stop ? (uint32_t)(stop - text) : query.len;
+
+		if (to - from > len && !memcmp(text + from, name, len) && text[from + len] == '=')
+			return (struct http_span){query.at + from + (uint32_t)len + 1,
+						  to - from - (uint32_t)len - 1};
+		from = to + 1;
+	}
+	return (struct http_span){0, 0};
+}
+
+/* HAProxy: the query counts with "whole" only; "depth" is a number of directories. */
+static struct http_span uri_part(const struct http_msg *m, const struct cfg_hash *h)
+{
+	struct http_span uri = m->target;
+	const char *text = http_text(m, uri);
+	uint32_t limit = h->uri_len && h->uri_len < uri.len ? h->uri_len : uri.len, n = 0;
+	unsigned slashes = 0;
+
+	for (; n < limit; n++) {
+		if (text[n] == '/' && h->uri_depth && ++slashes == h->uri_depth + 1)
+			break;
+		if (text[n] == '?' && !h->uri_whole)
+			break;
+	}
+	uri.len = n;
+	return uri;
+}
+
+/* "www.example.com:80" as "example": what stands before the last dot, without the rest. */
+static struct http_span domain(const struct http_msg *m, struct http_span host)
+{
+	const char *text = http_text(m, host), *colon = memchr(text, ':', host.len);
+	uint32_t end = colon ? (uint32_t)(colon - text) : host.len, from, to;
+
+	for (to = end; to > 0 && text[to - 1] != '.'; to--)
+		;
+	if (!to) /* no dot at all */
+		return (struct http_span){host.at, end};
+	for (from = --to; from > 0 && text[from - 1] != '.'; from--)
+		;
+	return (struct http_span){host.at + from, to - from};
+}
+
+bool http_balance_key(const struct http_msg *m, const char *algo, const struct cfg_hash *h,
+		      uint64_t *ret)
+{
+	const struct http_field *f;
+	struct http_span part;
+
+	if (!strcmp(algo, "uri")) {
+		part = uri_part(m, h);
+	} else if (!strcmp(algo, "url_param")) {
+		part = http_query_parameter(m, h->name, strlen(h->name));
+		if (!part.at)
+			return false;
+	} else {
+		f = http_find(m, h->name, strlen(h->name), 0);
+		if (!f || !f->value.len)
+			return false;
+		part = h->domain_only ? domain(m, f->value) : f->value;
+	}
+	*ret = http_hash(http_text(m, part), part.len);
+	return true;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* What a proxy changes in heads, and what it computes of them. Pure. */
+#ifndef PROXYD_ENGINE_HTTP_EDIT_H
+#define PROXYD_ENGINE_HTTP_EDIT_H
+
+#include "../cfg.h"
+#include "http_msg.h"
+
+/*
+ * Makes the Connection field say `option` ("close", "keep-alive"; NULL: neither) and keeps its other
+ * options (RFC 9110, section 7.6.1). Changes nothing when it says so already. 0 or -ENOSPC.
+ */
+int http_say_connection(struct http_msg *m, const char *option);
+
+/* Makes the head one without an offer of another protocol. 0 or -ENOSPC. */
+int http_drop_upgrade(struct http_msg *m);
+
+/* option forwardfor, for a client with this address (family 0: none). 0 or -ENOSPC. */
+int http_add_forwarded_for(struct http_msg *m, const struct cfg_forwardfor *f, unsigned family,
+			   const uint8_t *addr);
+
+/* HAProxy's hash of a text (its manual, "hash-type": sdbm). */
+uint32_t http_hash(const char *text, size_t len);
+
+/*
+ * The key of "balance uri", "url_param" and "hdr". False: the request has none, and the servers take
+ * turns.
+ */
+bool http_balance_key(const struct http_msg *m, const char *algo, const struct cfg_hash *h,
+		      uint64_t *ret);
+
+/* The value of a parameter of the query; length 0 and at 0: there is none. */
+struct http_span http_query_parameter(const struct http_msg *m, const char *name, size_t len);
+
+#endif

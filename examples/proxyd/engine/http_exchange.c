@@ -1,0 +1,659 @@
+/* SPDX-License-Identifier: MIT */
+/* A request on its way to a server: which one, over which connection, and what if that fails. */
+#include "http.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#define SPARES_MAX 1024
+#define LOG_LINE_MAX 1024 /* bytes of a request line in the log, as HAProxy's */
+
+/* ---- Life ---- */
+
+static struct exchange *exchange_new(struct worker *w, struct client *c)
+{
+	struct exchange *x = TAILQ_FIRST(&w->http->spares);
+
+	if (x) {
+		TAILQ_REMOVE(&w->http->spares, x, spare);
+		w->http->n_spares--;
+	} else {
+		x = malloc(sizeof(*x));
+	}
+	if (!x)
+		return NULL;
+	memset(x, 0, sizeof(*x));
+	x->client = c;
+	x->cause = (struct conn_end_cause){'-', '-'};
+	x->began_ns = c->since_ns;
+	x->asked_ns = x->since_ns = w->now_ns;
+	x->seeker.backend = c->frontend->backend;
+	x->seeker.is_http = true;
+	c->exchange = x;
+	return x;
+}
+
+void exchange_free(struct worker *w, struct exchange *x)
+{
+	chunk_free(&x->request);
+	chunk_free(&x->part);
+	free(x->line);
+	if (w->http->n_spares == SPARES_MAX) {
+		free(x);
+		return;
+	}
+	TAILQ_INSERT_HEAD(&w->http->spares, x, spare);
+	w->http->n_spares++;
+}
+
+static void set_cause(struct exchange *x, char who, char phase)
+{
+	if (x->cause.who == '-')
+		x->cause = (struct conn_end_cause){who, phase};
+}
+
+static void set_state(struct worker *w, struct exchange *x, enum exchange_state state)
+{
+	x->state = state;
+	x->since_ns = w->now_ns;
+}
+
+/* Gives back all that it holds, tells the log, and leaves its client alone. */
+static void end(struct worker *w, struct exchange *x, bool keep_link)
+{
+	struct client *c = x->client;
+
+	seeker_leave_queue(w, &x->seeker);
+	link_release(w, x, keep_link);
+	if (c->frontend->httplog)
+		http_log(w, c->frontend, &c->from, x, x->bytes);
+	seeker_drop_server(w, &x->seeker,
+			   x->cause.who == 'S' || x->cause.who == 's' ? LB_RESULT_CONNECT
+			   : x->cause.who == '-'		      ? LB_RESULT_OK
+								      : LB_RESULT_ABORTED,
+			   x->bytes);
+	c->exchange = NULL;
+	exchange_free(w, x);
+}
+
+void exchange_fail(struct worker *w, struct exchange *x, unsigned status, char who, char phase)
+{
+	struct client *c = x->client;
+	const struct backend *b = x->seeker.backend;
+	bool begun = x->state == EXCHANGE_ANSWER;
+
+	set_cause(x, who, phase);
+	if (!begun)
+		x->status = status;
+	c->linger = !x->up.done;
+	if (x->fault)
+		http_count_refused(w, c, x->up.fault ? NULL : b, x->fault);
+	end(w, x, false);
+	if (begun || !status) { /* the client must see that the answer is not whole */
+		c->linger = false;
+		c->closing = true;
+	} else {
+		client_reply(w, c, b, status);
+	}
+}
+
+void exchange_finish(struct worker *w, struct exchange *x)
+{
+	struct client *c = x->client;
+	bool asked = exchange_is_asked(x);
+	bool go_on = x->client_keeps && asked && !c->eof && !w->draining;
+
+	c->linger = !x->up.done;
+	end(w, x, x->link_keeps && asked);
+	c->not_first = true;
+	c->since_ns = w->now_ns;
+	c->closing = !go_on;
+	if (go_on && c->frontend->set != w->set)
+		c->closing = !client_migrate(w, c);
+}
+
+/* ---- Its head ---- */
+
+static const char *wanted_connection(const struct exchange *x)
+{
+	const struct frontend *f = x->client->frontend;
+	enum cfg_closing back = x->seeker.backend->http->closing, front = f->http->closing;
+
+	if (front == CFG_KEEP_ALIVE && back == CFG_KEEP_ALIVE)
+		return x->minor ? NULL : "keep-alive";
+	return x->minor ? "close" : NULL;
+}
+
+/* 0 or -ENOSPC. */
+static int edit_request(struct exchange *x, struct http_msg *m)
+{
+	const struct client *c = x->client;
+	int e = http_say_connection(m, wanted_connection(x));
+
+	if (!e && !m->upgrade && http_find_id(m, HTTP_ID_UPGRADE))
+		e = http_drop_upgrade(m);
+	if (!e && c->frontend->http->forwardfor.on)
+		e = http_add_forwarded_for(m, &c->frontend->http->forwardfor, c->from.family,
+					   c->from.addr);
+	else if (!e)
+		e = http_add_forwarded_for(m, &x->seeker.backend->http->forwardfor, c->from.family,
+					   c->from.addr);
+	return e;
+}
+
+/*
+ * The head as it goes on, right in front of what follows it in the buffer. Its place, or NULL: it
+ * has no room.
+ */
+static char *place_head(struct worker *w, const struct http_msg *m, char *body)
+{
+	struct http_worker *h = w->http;
+	ssize_t len = http_write(m, h->written, sizeof(h->written));
+
+	if (len < 0 || len > body - h->buffer)
+		return NULL;
+	return memcpy(body - len, h->written, (size_t)len);
+}
+
+static void remember(struct exchange *x, const struct http_msg *m)
+{
+	const struct frontend *f = x->client->frontend;
+
+	x->method = m->method;
+	x->minor = m->minor;
+	x->keep_alive = m->keep_alive;
+	x->asked_upgrade = m->upgrade;
+	x->client_keeps = m->keep_alive && f->http->closing != CFG_CLOSE &&
+			  (!x->seeker.backend || x->seeker.backend->http->closing != CFG_CLOSE);
+	if (f->httplog && asprintf(&x->line, "%.*s %.*s HTTP/1.%u", (int)m->method_text.len,
+				   http_text(m, m->method_text),
+				   m->target.len > LOG_LINE_MAX ? LOG_LINE_MAX : (int)m->target.len,
+				   http_text(m, m->target), m->minor) < 0)
+		x->line = NULL;
+}
+
+/* What hashes needs a key; without one it is the turn of the next. */
+static void set_key(struct worker *w, struct exchange *x, const struct http_msg *m)
+{
+	const struct backend *b = x->seeker.backend;
+
+	if (b->hashes_source)
+		x->seeker.key = hash_source(&x->client->from);
+	else if (b->hashes_request &&
+		 !http_balance_key(m, b->proxy->set.balance, &b->http->hash, &x->seeker.key))
+		x->seeker.key = w->http->turn++;
+}
+
+static bool is_idempotent(enum http_method m)
+{
+	return m == HTTP_METHOD_GET || m == HTTP_METHOD_HEAD || m == HTTP_METHOD_PUT ||
+	       m == HTTP_METHOD_DELETE || m == HTTP_METHOD_OPTIONS || m == HTTP_METHOD_TRACE;
+}
+
+static void send_request(struct worker *w, struct exchange *x, const char *data, size_t len);
+
+void exchange_begin(struct worker *w, struct client *c, uint32_t head_len, uint32_t total)
+{
+	struct http_msg *m = &w->http->request;
+	char *at = w->http->buffer + HTTP_ROOM, *body = at + head_len;
+	struct exchange *x = exchange_new(w, c);
+	size_t n;
+	int e;
+
+	if (!x) {
+		client_reply(w, c, NULL, 500);
+		return;
+	}
+	remember(x, m);
+	h1_body_begin(&x->up, m);
+	n = h1_body_feed(&x->up, body, total - head_len, NULL);
+	if (!x->up.fault && n < total - head_len) {
+		c->unparsed = true;
+		if (!chunk_append(&c->in, body + n, total - head_len - n)) {
+			exchange_fail(w, x, 500, 'R', 'R');
+			return;
+		}
+	}
+	if (x->up.fault) {
+		x->fault = x->up.fault;
+		exchange_fail(w, x, 400, 'P', 'R');
+		return;
+	}
+	if (!x->seeker.backend) {
+		exchange_fail(w, x, 503, 'S', 'C');
+		return;
+	}
+	e = edit_request(x, m);
+	at = e || m->edited ? place_head(w, m, body) : at + (m->method_text.at - HTTP_ROOM);
+	if (e || !at) {
+		exchange_fail(w, x, 500, 'P', 'R');
+		return;
+	}
+	set_key(w, x, m);
+	/* it is all here, and asking twice does no harm (RFC 9110, section 9.2.2) */
+	x->repeatable = x->up.done && is_idempotent(x->method);
+	send_request(w, x, at, (size_t)(body - at) + n);
+}
+
+/* ---- To a server ---- */
+
+static bool keep_request(struct worker *w, struct exchange *x, const char *data, size_t len)
+{
+	if (!len || chunk_append(&x->request, data, len))
+		return true;
+	exchange_fail(w, x, 500, 'R', 'C');
+	return false;
+}
+
+static void enqueue(struct worker *w, struct exchange *x)
+{
+	set_state(w, x, EXCHANGE_QUEUED);
+	seeker_enqueue(w, &x->seeker);
+}
+
+/* The attempt failed. True: its server is set and to be tried at once. */
+static bool try_another(struct worker *w, struct exchange *x, char who)
+{
+	enum conn_retry next = seeker_failed(&x->seeker);
+	const struct server *last = x->seeker.server;
+	int e;
+
+	if (next == CONN_GIVE_UP) {
+		exchange_fail(w, x, 503, who, 'C');
+		return false;
+	}
+	if (next == CONN_RETRY_SAME && who != 's') { /* a timeout was rest enough */
+		set_state(w, x, EXCHANGE_RETRY);
+		return false;
+	}
+	if (next == CONN_RETRY_SAME) {
+		seeker_drop_server(w, &x->seeker, LB_RESULT_CONNECT, 0);
+		e = seeker_pick(w, &x->seeker, last);
+	} else {
+		seeker_exclude(w, &x->seeker);
+		e = seeker_pick_other(w, &x->seeker);
+	}
+	if (e == -EAGAIN)
+		enqueue(w, x);
+	else if (e < 0)
+		exchange_fail(w, x, 503, 'S', 'C');
+	return e == 0;
+}
+
+/* Of what is kept for the server, `sent` more bytes are sent. */
+static void did_send(struct worker *w, struct exchange *x, size_t sent)
+{
+	x->since_ns = w->now_ns;
+	if (!x->request)
+		return;
+	x->request->at += (uint32_t)sent;
+	if (!chunk_left(x->request) && !(x->repeatable && x->state == EXCHANGE_ASKED))
+		chunk_free(&x->request);
+}
+
+static void connected(struct worker *w, struct exchange *x)
+{
+	x->link->connected = true;
+	x->connected_ns = w->now_ns;
+	x->repeatable = false; /* a fresh connection that fails has a reason */
+	set_state(w, x, EXCHANGE_ASKED);
+}
+
+/* Over a connection that stands. False: it does not take it, another one may. */
+static bool send_reused(struct worker *w, struct exchange *x, const char *data, size_t len)
+{
+	struct link *l = x->link;
+	ssize_t n = send(l->h.fd, data, len, MSG_NOSIGNAL);
+
+	if (n < 0 && errno != EAGAIN && errno != EINTR) {
+		link_close(w, l);
+		return false;
+	}
+	l->writable = n == (ssize_t)len;
+	n = n < 0 ? 0 : n;
+	x->connected_ns = w->now_ns;
+	set_state(w, x, EXCHANGE_ASKED);
+	if (x->request) {
+		x->request->at = 0; /* it is what `data` is */
+		did_send(w, x, (size_t)n);
+	} else if (x->repeatable || (size_t)n < len) {
+		if (keep_request(w, x, x->repeatable ? data : data + n,
+				 x->repeatable ? len : len - (size_t)n) &&
+		    x->repeatable)
+			x->request->at = (uint32_t)n;
+	}
+	return true;
+}
+
+/* Over a new connection. 0 or -errno; the request is kept in either case. */
+static int send_fresh(struct worker *w, struct exchange *x, const char *data, size_t len)
+{
+	size_t sent = 0;
+	int e;
+
+	set_state(w, x, EXCHANGE_CONNECTING);
+	e = link_open(w, x, data, len, &sent);
+	if (!e && x->link->connected)
+		connected(w, x);
+	if (x->request) {
+		did_send(w, x, sent);
+	} else if (!keep_request(w, x, data + sent, len - sent)) {
+		return 0; /* it is over */
+	}
+	return e;
+}
+
+/* Its server is set: until it is asked, connecting, resting, queued or over. `data`: not sent yet. */
+static void start(struct worker *w, struct exchange *x, const char *data, size_t len)
+{
+	for (;;) {
+		struct client *c = x->client;
+
+		while (link_reuse(w, x))
+			if (send_reused(w, x, data, len))
+				return;
+		if (send_fresh(w, x, data, len) == 0)
+			return;
+		if (!try_another(w, x, 'S') || c->exchange != x)
+			return;
+		data = x->request->data;
+		len = x->request->len;
+	}
+}
+
+static void start_kept(struct worker *w, struct exchange *x)
+{
+	x->request->at = 0;
+	start(w, x, x->request->data, x->request->len);
+}
+
+static void send_request(struct worker *w, struct exchange *x, const char *data, size_t len)
+{
+	int e = seeker_pick_first(w, &x->seeker);
+
+	if (e == 0) {
+		start(w, x, data, len);
+	} else if (e == -EAGAIN) {
+		if (keep_request(w, x, data, len))
+			enqueue(w, x);
+	} else {
+		exchange_fail(w, x, 503, 'S', 'C');
+	}
+}
+
+bool exchange_repeat(struct worker *w, struct exchange *x)
+{
+	if (!x->repeatable || !x->request || !x->link->used)
+		return false;
+	link_close(w, x->link);
+	start_kept(w, x);
+	return true;
+}
+
+/* ---- What happens meanwhile ---- */
+
+void exchange_turn(struct worker *w, struct exchange *x)
+{
+	start_kept(w, x);
+	client_run(w, x->client);
+}
+
+void exchange_connect_event(struct worker *w, struct exchange *x)
+{
+	struct client *c = x->client;
+	struct link *l = x->link;
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (getsockopt(l->h.fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		error = errno;
+	if (!error && l->server->send_proxy &&
+	    !server_introduce(l->h.fd, l->server, c->h.fd, &c->from, &c->to, x->request))
+		error = EPIPE;
+	if (!error) {
+		connected(w, x);
+		l->writable = true;
+	} else {
+		link_close(w, l);
+		if (try_another(w, x, 'S'))
+			start_kept(w, x);
+	}
+	client_run(w, c);
+}
+
+uint64_t exchange_deadline(const struct exchange *x)
+{
+	const struct conn_timeouts *t = &x->seeker.backend->timeout;
+	uint64_t queue_ns = t->queue_ns ? t->queue_ns : t->connect_ns, rest = CONN_RETRY_NS;
+
+	switch (x->state) {
+	case EXCHANGE_QUEUED:
+		return queue_ns ? x->since_ns + queue_ns : CONN_NEVER;
+	case EXCHANGE_CONNECTING:
+		return t->connect_ns ? x->since_ns + t->connect_ns : CONN_NEVER;
+	case EXCHANGE_RETRY:
+		if (t->connect_ns && t->connect_ns < rest)
+			rest = t->connect_ns;
+		return x->since_ns + rest;
+	case EXCHANGE_ASKED:
+	case EXCHANGE_ANSWER:
+		break;
+	}
+	return t->server_ns ? x->since_ns + t->server_ns : CONN_NEVER;
+}
+
+void exchange_expired(struct worker *w, struct exchange *x)
+{
+	const struct server *last = x->seeker.server;
+	int e;
+
+	switch (x->state) {
+	case EXCHANGE_QUEUED:
+		exchange_fail(w, x, 503, 's', 'Q');
+		break;
+	case EXCHANGE_CONNECTING:
+		link_close(w, x->link);
+		if (try_another(w, x, 's'))
+			start_kept(w, x);
+		break;
+	case EXCHANGE_RETRY:
+		seeker_drop_server(w, &x->seeker, LB_RESULT_CONNECT, 0);
+		e = seeker_pick(w, &x->seeker, last);
+		if (e == 0)
+			start_kept(w, x);
+		else if (e == -EAGAIN)
+			enqueue(w, x);
+		else
+			exchange_fail(w, x, 503, 'S', 'C');
+		break;
+	case EXCHANGE_ASKED:
+		exchange_fail(w, x, 504, 's', 'H');
+		break;
+	case EXCHANGE_ANSWER:
+		exchange_fail(w, x, 0, 's', 'D');
+	}
+}
+
+/* ---- The body of the request ---- */
+
+static void stop_upload(struct exchange *x)
+{
+	/* It may have answered before it went: that is still to be had. */
+	x->link->broken = true;
+	x->link->writable = false;
+	x->link_keeps = false;
+	chunk_free(&x->request);
+}
+
+static void flush_request(struct worker *w, struct exchange *x)
+{
+	struct chunk *c = x->request;
+	ssize_t n = send(x->link->h.fd, c->data + c->at, chunk_left(c), MSG_NOSIGNAL);
+
+	if (n < 0 && errno == EINTR)
+		return;
+	if (n < 0 && errno != EAGAIN) {
+		stop_upload(x);
+		return;
+	}
+	if (n < (ssize_t)chunk_left(c))
+		x->link->writable = false;
+	did_send(w, x, n < 0 ? 0 : (size_t)n);
+}
+
+/* Bytes of the client, of which some may be those of its next request. */
+static void take_body(struct worker *w, struct exchange *x, const char *data, size_t len)
+{
+	struct client *c = x->client;
+	size_t n = h1_body_feed(&x->up, data, len, NULL);
+	ssize_t sent = 0;
+
+	if (x->up.fault) {
+		x->fault = x->up.fault;
+		exchange_fail(w, x, 400, 'P', 'D');
+		return;
+	}
+	if (n < len) {
+		c->unparsed = true;
+		if (!chunk_append(&c->in, data + n, len - n)) {
+			exchange_fail(w, x, 500, 'R', 'D');
+			return;
+		}
+	}
+	if (x->link->broken) { /* the answer goes on, nobody wants the rest */
+		if (exchange_is_over(x))
+			exchange_finish(w, x);
+		return;
+	}
+	sent = send(x->link->h.fd, data, n, MSG_NOSIGNAL);
+	if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+		stop_upload(x);
+		return;
+	}
+	sent = sent < 0 ? 0 : sent;
+	x->since_ns = w->now_ns;
+	if ((size_t)sent < n) {
+		x->link->writable = false;
+		if (!keep_request(w, x, data + sent, n - (size_t)sent))
+			return;
+	}
+	if (exchange_is_over(x))
+		exchange_finish(w, x);
+}
+
+static void read_body(struct worker *w, struct exchange *x)
+{
+	struct client *c = x->client;
+	size_t cap = WORKER_SCRATCH;
+	char *buf = x->up.left > WORKER_SCRATCH ? worker_bulk(w, &cap) : w->scratch;
+	ssize_t n = recv(c->h.fd, buf, cap, 0);
+
+	if (n > 0) {
+		if ((size_t)n < cap && !c->hup)
+			c->readable = false;
+		c->since_ns = w->now_ns;
+		take_body(w, x, buf, (size_t)n);
+	} else if (n == 0) {
+		c->eof = true;
+		c->readable = false;
+		exchange_fail(w, x, 400, 'C', 'D');
+	} else if (errno == EAGAIN) {
+		c->readable = false;
+	} else if (errno != EINTR) {
+		exchange_fail(w, x, 0, 'C', 'D');
+	}
+}
+
+bool exchange_upload(struct worker *w, struct exchange *x)
+{
+	struct client *c = x->client;
+
+	if (!x->link || !x->link->connected || x->state < EXCHANGE_ASKED)
+		return false;
+	if (chunk_left(x->request)) {
+		if (!x->link->writable)
+			return false;
+		flush_request(w, x);
+		if (exchange_is_over(x))
+			exchange_finish(w, x);
+		return true;
+	}
+	if (x->up.done || !c->readable || c->eof)
+		return false;
+	read_body(w, x);
+	return true;
+}
+
+/* ---- A tunnel ---- */
+
+static int rewatch(struct worker *w, struct handle *h, bool watched)
+{
+	struct epoll_event e = {.events = SESSION_EVENTS, .data.ptr = h};
+
+	return epoll_ctl(w->epoll_fd, watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, h->fd, &e);
+}
+
+void exchange_tunnel(struct worker *w, struct exchange *x)
+{
+	struct client *c = x->client;
+	struct link *l = x->link;
+	struct session *s = calloc(1, sizeof(*s));
+	struct conn_side *client, *server;
+
+	if (!s) {
+		exchange_fail(w, x, 0, 'R', 'D');
+		return;
+	}
+	conn_begin(&s->conn, w->now_ns);
+	conn_set_state(&s->conn, CONN_OPEN, w->now_ns);
+	client = &s->conn.side[CONN_CLIENT];
+	server = &s->conn.side[CONN_SERVER];
+	s->handle[CONN_CLIENT] = (struct handle){HANDLE_CLIENT, c->h.fd};
+	s->handle[CONN_SERVER] = (struct handle){HANDLE_SERVER, l->h.fd};
+	/* what an edge has told already is not told again: look once */
+	client->readable = server->readable = true;
+	client->writable = c->writable;
+	server->writable = l->writable;
+	client->hup = c->hup;
+	server->hup = l->hup;
+	s->chunk[CONN_CLIENT] = c->out;
+	s->chunk[CONN_SERVER] = c->in; /* sent right behind the request */
+	client->pending = chunk_left(c->out);
+	server->pending = chunk_left(c->in);
+	c->in = c->out = NULL;
+	s->frontend = c->frontend;
+	s->seeker = x->seeker;
+	s->client = c->from;
+	s->target = c->to;
+	s->accepted_ns = c->accepted_ns;
+	s->connected_ns = x->connected_ns;
+	s->timer.owner = TIMER_SESSION;
+	s->tunnel = x;
+	LIST_INSERT_HEAD(&w->sessions, s, entry);
+	l->h.fd = -1;
+	link_close(w, l);
+	x->seeker.server = NULL; /* counted by the session now */
+	x->client = NULL;
+	if (rewatch(w, &s->handle[CONN_CLIENT], c->watched) < 0 ||
+	    rewatch(w, &s->handle[CONN_SERVER], true) < 0)
+		conn_end(&s->conn, 'R', 'D');
+	client_forget(w, c);
+	session_run(w, s);
+}
+
+void tunnel_closed(struct worker *w, struct session *s)
+{
+	struct exchange *x = s->tunnel;
+
+	s->tunnel = NULL;
+	x->cause = s->conn.cause;
+	if (s->frontend->httplog) {
+		x->seeker.server = s->seeker.server; /* to be named */
+		http_log(w, s->frontend, &s->client, x, x->bytes + s->conn.side[CONN_SERVER].bytes);
+	}
+	exchange_free(w, x);
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/* Connections to servers that speak HTTP: opened, used, idle, used again. */
+#include "http.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+void link_close(struct worker *w, struct link *l)
+{
+	if (l->h.kind == HANDLE_GONE)
+		return;
+	if (l->h.fd >= 0)
+		close(l->h.fd); /* which takes it out of epoll */
+	l->h = (struct handle){HANDLE_GONE, -1};
+	if (l->exchange)
+		l->exchange->link = NULL;
+	l->exchange = NULL;
+	TAILQ_INSERT_TAIL(&w->http->dead_links, l, of_worker);
+}
+
+static struct link_list *idle_list(struct worker *w, struct server *s)
+{
+	return &s->worker[w->index].idle;
+}
+
+static void leave_idle(struct worker *w, struct link *l)
+{
+	TAILQ_REMOVE(idle_list(w, l->server), l, of_server);
+	TAILQ_REMOVE(&w->http->idle, l, of_worker);
+}
+
+static void close_idle(struct worker *w, struct link *l)
+{
+	leave_idle(w, l);
+	link_close(w, l);
+}
+
+void links_close_idle(struct worker *w)
+{
+	struct link *l;
+
+	while ((l = TAILQ_FIRST(&w->http->idle)))
+		close_idle(w, l);
+}
+
+void links_purge(struct worker *w)
+{
+	struct link *l;
+
+	while ((l = TAILQ_FIRST(&w->http->idle)) &&
+	       l->idle_since_ns + HTTP_LINK_IDLE_NS <= w->now_ns)
+		close_idle(w, l);
+}
+
+/* ---- Idle ---- */
+
+/* May this request go over a connection that others have used (HAProxy's manual, "http-reuse")? */
+static bool may_share(const struct exchange *x, const struct link *l)
+{
+	switch (x->seeker.backend->http->reuse) {
+	case CFG_REUSE_NEVER:
+		return false;
+	case CFG_REUSE_SAFE: /* the client would not ask a first request again if it failed */
+		return x->client->not_first;
+	case CFG_REUSE_AGGRESSIVE:
+		return x->client->not_first || l->used > 1;
+	case CFG_REUSE_ALWAYS:
+		break;
+	}
+	return true;
+}
+
+static struct link *take(struct exchange *x, struct link *l)
+{
+	l->exchange = x;
+	x->link = l;
+	return l;
+}
+
+struct link *link_reuse(struct worker *w, struct exchange *x)
+{
+	struct server *s = x->seeker.server;
+	struct link *l = x->client->own;
+
+	x->client->own = NULL;
+	if (l)
+		l->owner = NULL;
+	if (l && l->server == s && l->h.kind == HANDLE_LINK)
+		return take(x, l);
+	if (l)
+		link_close(w, l);
+	/* who introduces a client does so once: such a connection is that client's */
+	l = s->send_proxy ? NULL : TAILQ_FIRST(idle_list(w, s));
+	if (!l || !may_share(x, l))
+		return NULL;
+	leave_idle(w, l);
+	return take(x, l);
+}
+
+static bool is_private(const struct exchange *x)
+{
+	return x->seeker.server->send_proxy || x->seeker.backend->http->reuse == CFG_REUSE_NEVER;
+}
+
+void link_release(struct worker *w, struct exchange *x, bool keep)
+{
+	struct link *l = x->link;
+
+	if (!l)
+		return;
+	/* A FIN may have come with the answer and is not told again. A set that is history has no
+	 * claim to hold servers. */
+	if (!keep || l->hup || l->broken || l->readable || x->client->frontend->set != w->set ||
+	    w->draining) {
+		link_close(w, l);
+		return;
+	}
+	x->link = NULL;
+	l->exchange = NULL;
+	l->used++;
+	if (is_private(x)) {
+		l->owner = x->client;
+		x->client->own = l;
+		return;
+	}
+	l->idle_since_ns = w->now_ns;
+	TAILQ_INSERT_HEAD(idle_list(w, l->server), l, of_server);
+	TAILQ_INSERT_TAIL(&w->http->idle, l, of_worker);
+}
+
+/* ---- Opened ---- */
+
+static int connect_socket(struct worker *w, struct exchange *x, bool has_data)
+{
+	int fd = server_connect(x->seeker.server, x->client->h.fd, x->seeker.backend->keepalive,
+				has_data);
+
+	if (fd != -EMFILE || TAILQ_EMPTY(&w->http->idle))
+		return fd;
+	close_idle(w, TAILQ_FIRST(&w->http->idle)); /* its descriptor is of more use here */
+	return server_connect(x->seeker.server, x->client->h.fd, x->seeker.backend->keepalive,
+			      has_data);
+}
+
+int link_open(struct worker *w, struct exchange *x, const char *early, size_t len, size_t *ret_sent)
+{
+	struct link *l = calloc(1, sizeof(*l));
+	ssize_t n = -1;
+	int fd, e;
+
+	*ret_sent = 0;
+	if (!l)
+		return -ENOMEM;
+	fd = connect_socket(w, x, len > 0);
+	if (fd < 0) {
+		free(l);
+		return fd;
+	}
+	l->h = (struct handle){HANDLE_LINK, fd};
+	l->server = x->seeker.server;
+	take(x, l);
+	e = worker_watch(w, &l->h, SESSION_EVENTS);
+	/* On a short way the connection stands when connect() returns. */
+	if (!e && len && !l->server->send_proxy) {
+		n = send(fd, early, len, MSG_NOSIGNAL);
+		if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ENOTCONN)
+			e = -errno;
+	}
+	if (e < 0)
+		link_close(w, l);
+	if (n >= 0) {
+		l->connected = true;
+		l->writable = (size_t)n == len;
+		*ret_sent = (size_t)n;
+	}
+	return e;
+}
+
+/* ---- Events ---- */
+
+static void idle_event(struct worker *w, struct link *l)
+{
+	/* Whether it says something or closes: nobody has asked. */
+	if (l->owner)
+		l->owner->own = NULL;
+	else
+		leave_idle(w, l);
+	link_close(w, l);
+}
+
+void link_event(struct worker *w, struct link *l, uint32_t events)
+{
+	struct exchange *x = l->exchange;
+
+	if (!x) {
+		if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+			idle_event(w, l);
+		return;
+	}
+	if (!l->connected) {
+		if (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) {
+			l->hup = events & (EPOLLRDHUP | EPOLLHUP);
+			l->readable = events & EPOLLIN;
+			exchange_connect_event(w, x);
+		}
+		return;
+	}
+	if (events & EPOLLOUT && !l->broken)
+		l->writable = true;
+	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		l->readable = true;
+	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		l->hup = true;
+	client_run(w, x->client);
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* What a worker does for all its HTTP connections: memory, reload, the end. */
+#include "http.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct http_worker *http_worker_new(void)
+{
+	struct http_worker *h = malloc(sizeof(*h));
+
+	if (!h)
+		return NULL;
+	memset(h, 0,
+	       offsetof(struct http_worker, request)); /* the rest is written before it is read */
+	LIST_INIT(&h->clients);
+	TAILQ_INIT(&h->again);
+	TAILQ_INIT(&h->dead);
+	TAILQ_INIT(&h->idle);
+	TAILQ_INIT(&h->dead_links);
+	TAILQ_INIT(&h->spares);
+	return h;
+}
+
+void http_worker_free(struct worker *w)
+{
+	struct exchange *x;
+
+	if (!w->http)
+		return;
+	http_free_dead(w);
+	while ((x = TAILQ_FIRST(&w->http->spares))) {
+		TAILQ_REMOVE(&w->http->spares, x, spare);
+		free(x);
+	}
+	free(w->http);
+	w->http = NULL;
+}
+
+void http_free_dead(struct worker *w)
+{
+	struct client *c;
+	struct link *l;
+
+	while ((c = TAILQ_FIRST(&w->http->dead))) {
+		TAILQ_REMOVE(&w->http->dead, c, link);
+		free(c);
+	}
+	while ((l = TAILQ_FIRST(&w->http->dead_links))) {
+		TAILQ_REMOVE(&w->http->dead_links, l, of_worker);
+		free(l);
+	}
+}
+
+/* Those whose turn was cut short, once each. */
+void http_run_again(struct worker *w)
+{
+	struct client *last = TAILQ_LAST(&w->http->again, client_list_head), *c;
+
+	while (last && (c = TAILQ_FIRST(&w->http->again))) {
+		TAILQ_REMOVE(&w->http->again, c, link);
+		c->on = CLIENT_ON_NONE;
+		client_run(w, c);
+		if (c == last)
+			break;
+	}
+}
+
+uint64_t http_deadline(const struct worker *w)
+{
+	const struct link *oldest = TAILQ_FIRST(&w->http->idle);
+
+	return oldest ? oldest->idle_since_ns + HTTP_LINK_IDLE_NS : TIMER_NEVER;
+}
+
+bool client_migrate(struct worker *w, struct client *c)
+{
+	struct set *to = w->set, *from = c->frontend->set;
+
+	for (size_t i = 0; i < to->n_frontends; i++) {
+		struct frontend *f = &to->frontend[i];
+
+		if (!f->http || strcmp(f->name, c->frontend->name) != 0)
+			continue;
+		c->frontend = f; /* its gate is the same one: gates go by name */
+		to->worker[w->index].sessions++;
+		set_leave(w, from);
+		return true;
+	}
+	return false;
+}
+
+/* `stay`: may this client, which waits between requests, go on? */
+static void each_idle_client(struct worker *w, bool (*stay)(struct worker *w, struct client *c))
+{
+	struct client *c, *next;
+
+	for (c = LIST_FIRST(&w->http->clients); c; c = next) {
+		next = LIST_NEXT(c, entry);
+		if (c->exchange || c->in || c->out || c->closing)
+			continue;
+		if (!stay(w, c))
+			client_close(w, c);
+	}
+}
+
+static bool fresh(struct worker *w, struct client *c)
+{
+	(void)w;
+	return !c->not_first; /* it was promised an answer by the handshake */
+}
+
+void http_adopt(struct worker *w)
+{
+	links_close_idle(w);
+	each_idle_client(w, client_migrate);
+}
+
+void http_drain(struct worker *w)
+{
+	links_close_idle(w);
+	each_idle_client(w, fresh);
+}
+
+void http_close_all(struct worker *w)
+{
+	struct client *c;
+
+	while ((c = LIST_FIRST(&w->http->clients))) {
+		if (c->exchange)
+			exchange_fail(w, c->exchange, 0, 'K', 'D');
+		client_close(w, c);
+	}
+	links_close_idle(w);
+}
