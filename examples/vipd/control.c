@@ -8,10 +8,10 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/queue.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "listen_unix.h"
 #include "log.h"
 
 #define DUMP_FLAGS (JSON_COMPACT | JSON_REAL_PRECISION(14))
@@ -336,60 +336,18 @@ static void on_event(void *userdata, const char *event)
 
 /* ---- The socket ---- */
 
-/* A socket that a crash left behind: nobody answers there. Anything else stays. */
-static bool is_stale(const struct sockaddr_un *at)
-{
-	struct stat st;
-	bool stale;
-	int fd;
-
-	if (lstat(at->sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
-		return false;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	stale = fd >= 0 && connect(fd, (const void *)at, sizeof(*at)) < 0 && errno == ECONNREFUSED;
-	if (fd >= 0)
-		close(fd);
-	return stale;
-}
-
-/* bind follows no link, and the mask makes it its owner's from the first moment. */
-static int listen_at(const struct sockaddr_un *at)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	mode_t mask;
-	int r;
-
-	if (fd < 0)
-		return -errno;
-	mask = umask(0177);
-	r = bind(fd, (const void *)at, sizeof(*at)) < 0 ? -errno : 0;
-	if (r == -EADDRINUSE && is_stale(at) && !unlink(at->sun_path))
-		r = bind(fd, (const void *)at, sizeof(*at)) < 0 ? -errno : 0;
-	umask(mask);
-	if (r >= 0 && listen(fd, CONTROL_CLIENTS_MAX) < 0)
-		r = -errno;
-	if (r >= 0)
-		return fd;
-	close(fd);
-	return r;
-}
-
 int control_open(struct supervisor *s, const char *path, struct control **ret)
 {
 	struct control *c = calloc(1, sizeof(*c));
-	struct sockaddr_un at = {.sun_family = AF_UNIX};
-	int r = -ENAMETOOLONG;
+	int r;
 
 	if (!c)
 		return -ENOMEM;
 	LIST_INIT(&c->clients);
 	c->s = s;
-	if (strlen(path) < sizeof(at.sun_path)) {
-		strcpy(at.sun_path, path);
-		strcpy(c->path, path);
-		r = listen_at(&at);
-	}
+	r = listen_unix(path, CONTROL_CLIENTS_MAX);
 	if (r >= 0) {
+		strcpy(c->path, path);
 		c->fd = r;
 		r = loop_add_fd(s->loop, c->fd, EPOLLIN, on_connect, c, &c->source);
 	}

@@ -14,6 +14,7 @@ enum {
 	OPT_SIGNUM = 256,
 	OPT_ALL,
 	OPT_CONTROL,
+	OPT_METRICS,
 	OPT_UNUSED,	/* keepalived's, without a meaning here */
 	OPT_UNUSED_ARG, /* the same, with an argument */
 };
@@ -38,6 +39,7 @@ static const struct option long_options[] = {
     {"config-id", required_argument, NULL, 'i'},
     {"config-test", optional_argument, NULL, 't'},
     {"control", required_argument, NULL, OPT_CONTROL},
+    {"metrics", required_argument, NULL, OPT_METRICS},
     {"signum", required_argument, NULL, OPT_SIGNUM},
     {"version", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, 'h'},
@@ -89,8 +91,9 @@ static const char help[] =
     "  -p, --pid=FILE              default /run/keepalived.pid\n"
     "  -r, --vrrp_pid=FILE         default /run/vrrp.pid\n"
     "  -c, --checkers_pid=FILE     default /run/checkers.pid\n"
-    "      --control=FILE          socket for lbctl(8) (default: as -p, with .sock for .pid), or "
-    "none\n"
+    "      --control=FILE          socket for lbctl(8); default: as -p, with .sock for .pid\n"
+    "      --metrics=WHERE         serve /metrics for Prometheus at 127.0.0.1:9650, or at a\n"
+    "                              socket's path\n"
     "\n"
     "What it says:\n"
     "  -l, --log-console           log to stderr too\n"
@@ -211,6 +214,9 @@ static int take(int option, const char *name, struct options *o)
 		return 0;
 	case OPT_CONTROL:
 		o->control = optarg;
+		return -1;
+	case OPT_METRICS:
+		o->metrics = optarg;
 		return -1;
 	case OPT_SIGNUM:
 		return print_signal(optarg);

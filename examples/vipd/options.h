@@ -29,6 +29,7 @@ struct options {
 	bool dont_respawn;
 	const char *pid_file, *vrrp_pid_file, *check_pid_file;
 	const char *control; /* socket; NULL: beside pid_file; "none" */
+	const char *metrics; /* ADDRESS:PORT or path; NULL: none */
 	bool test;
 	const char *test_file; /* where --config-test writes to; NULL: stderr */
 };

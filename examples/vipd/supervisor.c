@@ -25,6 +25,7 @@
 
 #include "control.h"
 #include "log.h"
+#include "metrics.h"
 #include "pidfile.h"
 #include "sd_notify.h"
 #include "supervisor_state.h"
@@ -272,6 +273,7 @@ static int set_up(struct supervisor *s)
 static void clean_up(struct supervisor *s)
 {
 	control_close(s->control_socket);
+	metrics_server_free(s->metrics);
 	trackers_free(s->trackers);
 	scripts_free(s->scripts);
 	shared_free(s->shared);
@@ -320,6 +322,8 @@ static int run(struct supervisor *s)
 	if (s->pid_fd >= 0 || !s->options->dont_fork) /* else the terminal was told already */
 		pidfile_write(s->options->pid_file, s->pid_fd, getpid());
 	open_control(s);
+	if (s->options->metrics)
+		metrics_serve(s, s->options->metrics, &s->metrics);
 	if (s->options->dump_conf)
 		dump_data(s, NULL);
 	supervisor_load_ipvs(s->conf);

@@ -167,6 +167,7 @@ static void on_child_end(struct supervisor *s, struct child *c, int status)
 		phase_advance(s);
 		return;
 	}
+	c->deaths++;
 	if (WIFSIGNALED(status))
 		log_err("%s was killed by signal %d", role_name(c->role), WTERMSIG(status));
 	else

@@ -17,7 +17,7 @@ struct child {
 	pid_t pid; /* 0: does not run */
 	bool wanted;
 	uint64_t started_ns;
-	unsigned backoff_s;
+	unsigned backoff_s, deaths;
 	struct loop_source *timer; /* starts it again */
 };
 
@@ -59,6 +59,7 @@ struct supervisor {
 	struct orders *orders;
 	struct events events;
 	struct control *control_socket; /* NULL: none */
+	struct metrics_server *metrics; /* likewise */
 	struct fresh fresh_waiters;
 	enum msg_backend backend;
 	double started, loaded; /* UNIX seconds: this process, its configuration */

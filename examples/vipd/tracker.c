@@ -95,6 +95,14 @@ void trackers_run_now(struct trackers *all, uint32_t index)
 			loop_arm(all->tracker[i].timer, loop_clock_ns());
 }
 
+bool trackers_runs(const struct trackers *all, uint32_t index)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (all->tracker[i].conf->index == index)
+			return all->tracker[i].pid != 0;
+	return false;
+}
+
 bool trackers_reap(struct trackers *all, pid_t pid, int status)
 {
 	for (size_t i = 0; i < all->n; i++) {

@@ -24,6 +24,8 @@ const uint8_t *trackers_states(const struct trackers *t);
 /* Unless it runs already. */
 void trackers_run_now(struct trackers *t, uint32_t index);
 
+bool trackers_runs(const struct trackers *t, uint32_t index);
+
 bool trackers_reap(struct trackers *t, pid_t pid, int status);
 
 #endif
