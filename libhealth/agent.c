@@ -6,6 +6,7 @@
 
 #include <libhealth/probe_agent.h>
 
+#include "agent.h"
 #include "base/mem.h"
 #include "base/sized.h"
 #include "line.h"
@@ -153,7 +154,7 @@ static const char *read_words(struct said *said, char *line)
 	return reason ? reason : "";
 }
 
-static enum health_step judge(struct agent_state *s, struct health_probe_io *io)
+void agent_judge(char *line, struct health_probe_io *io)
 {
 	static const enum health_code code[] = {
 	    [HEALTH_NEUTRAL] = HEALTH_CODE_L7OK,
@@ -164,15 +165,15 @@ static enum health_step judge(struct agent_state *s, struct health_probe_io *io)
 	char whole[HEALTH_TEXT_MAX], text[HEALTH_TEXT_MAX];
 	const char *reason;
 
-	snprintf(whole, sizeof(whole), "%.95s", s->line);
-	reason = read_words(&said, s->line);
+	snprintf(whole, sizeof(whole), "%.95s", line);
+	reason = read_words(&said, line);
 	if (said.unknown[0])
 		snprintf(text, sizeof(text), "unknown word '%s'", said.unknown);
 	else
 		snprintf(text, sizeof(text), "%.95s", *reason ? reason : whole);
 	io->advice = said.advice;
-	return reply_over(io, said.verdict,
-			  said.unknown[0] ? HEALTH_CODE_L7RSP : code[said.verdict], 0, text);
+	reply_over(io, said.verdict, said.unknown[0] ? HEALTH_CODE_L7RSP : code[said.verdict], 0,
+		   text);
 }
 
 /* ---- the dialogue ---- */
@@ -195,8 +196,10 @@ static enum health_step agent_received(void *state, const void *config, const vo
 	while (reader_left(&r)) {
 		uint8_t c = read_u8(&r);
 
-		if (c == '\r' || c == '\n')
-			return judge(s, io);
+		if (c == '\r' || c == '\n') {
+			agent_judge(s->line, io);
+			return HEALTH_STEP_DONE;
+		}
 		if (s->len == HEALTH_AGENT_LINE_MAX)
 			return reply_over(io, HEALTH_NEUTRAL, HEALTH_CODE_L7RSP, 0,
 					  "line too long");
@@ -211,8 +214,10 @@ static enum health_step agent_closed(void *state, const void *config, int error,
 	struct agent_state *s = state;
 
 	(void)config;
-	if (!error && s->len)
-		return judge(s, io);
+	if (!error && s->len) {
+		agent_judge(s->line, io);
+		return HEALTH_STEP_DONE;
+	}
 	return reply_over(io, HEALTH_NEUTRAL, HEALTH_CODE_L7RSP, 0, "the agent said nothing");
 }
 
@@ -228,6 +233,7 @@ const struct health_probe_ops *health_probe_agent(void)
 	    .size = sizeof(ops),
 	    .name = "agent",
 	    .state_size = sizeof(struct agent_state),
+	    .flags = HEALTH_PROBE_OPTIONAL,
 	    .setup = agent_setup,
 	    .teardown = agent_teardown,
 	    .open = agent_open,

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* One check: made from its options, judged, planned, told to the host, asked and changed by it. */
+/* One check: judged, planned, told to the host, asked and changed by it. */
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/un.h>
 
-#include "base/mem.h"
 #include "base/sized.h"
 #include "engine.h"
 
@@ -62,6 +60,8 @@ static void tell(struct health_check *c, const struct news *n)
 		e->ops.result(c, &n->result, c->userdata);
 	if (n->has_transition && e->ops.transition && !c->removed)
 		e->ops.transition(c, &n->transition, c->userdata);
+	watchers_tell(c, n->has_result ? &n->result : NULL,
+		      n->has_transition ? &n->transition : NULL);
 	engine_leave(e);
 }
 
@@ -132,11 +132,59 @@ static void count_result(struct health_check *c)
 
 static enum health_phase phase_of(const struct health_check *c)
 {
-	if (c->fd < 0)
-		return HEALTH_PHASE_SOCKET;
+	if (c->hand == &conn_hand && c->fd < 0)
+		return c->condition == NAME ? HEALTH_PHASE_NAME : HEALTH_PHASE_SOCKET;
+	if (c->condition == HANDSHAKE || (c->channel && probe_only_connects(c->probe)))
+		return HEALTH_PHASE_TLS;
 	if (c->condition == CONNECT || probe_only_connects(c->probe))
 		return HEALTH_PHASE_CONNECT;
 	return HEALTH_PHASE_TALK;
+}
+
+static void remember(struct health_check *c)
+{
+	struct history *h = c->history;
+
+	if (!h)
+		return;
+	h->past[h->n % h->cap] = (struct health_past){
+	    .start_ns = c->last.start_ns,
+	    .total_ns = c->last.total_ns,
+	    .status = c->last.status,
+	    .error = c->last.error,
+	    .verdict = (uint16_t)c->last.verdict,
+	    .code = (uint16_t)c->last.code,
+	    .phase = (uint16_t)c->last.phase,
+	    .state = (uint16_t)health_check_state(c),
+	};
+	/* Counts to twice its size and then by turns: never over, and the ring stays known as full. */
+	if (++h->n == 2 * h->cap)
+		h->n = h->cap;
+}
+
+static bool is_silence(enum health_code code)
+{
+	return code == HEALTH_CODE_L4CON || code == HEALTH_CODE_L4TOUT ||
+	       code == HEALTH_CODE_L6TOUT || code == HEALTH_CODE_L6RSP ||
+	       code == HEALTH_CODE_L7TOUT;
+}
+
+/* A verdict for the filter, as the options of check and probe turn it. */
+static void judge(struct health_check *c, const struct health_probe_io *answer, int error)
+{
+	memcpy(c->text, answer->text, sizeof(c->text));
+	if (answer->code == HEALTH_CODE_L4CON && c->flags & HEALTH_CHECK_REFUSED_NOW &&
+	    (error == ECONNREFUSED || error == ECONNRESET || c->probe->ops.flags & PROBE_RAW_TCP))
+		c->last.verdict = HEALTH_FAIL_NOW;
+	if (c->probe->ops.flags & HEALTH_PROBE_OPTIONAL &&
+	    (is_silence(answer->code) || answer->code == HEALTH_CODE_L7RSP))
+		c->last.verdict = HEALTH_NEUTRAL;
+	if (answer->verdict == HEALTH_OK && c->at_best) {
+		c->last.verdict = (enum health_verdict)c->at_best;
+		if (!health_verdict_is_ok(c->last.verdict))
+			c->last.code = HEALTH_CODE_L6RSP;
+		memcpy(c->text, c->warning, sizeof(c->text));
+	}
 }
 
 void check_finish(struct health_check *c, const struct health_probe_io *answer, int error,
@@ -155,21 +203,33 @@ void check_finish(struct health_check *c, const struct health_probe_io *answer, 
 	    .status = answer->status,
 	    .start_ns = c->start_ns,
 	    .late_ns = c->late_ns,
-	    .connect_ns = c->connect_ns,
+	    .connect_ns = c->times.connect_ns,
 	    .total_ns = now_ns - c->start_ns,
+	    .name_ns = c->times.name_ns,
+	    .tls_ns = c->times.tls_ns,
+	    .first_byte_ns = c->times.first_byte_ns,
+	    .tls_expires_s = c->tls_expires_s,
+	    .tls_resumed = c->tls_resumed,
+	    .advice = answer->advice,
 	};
-	if (answer->code == HEALTH_CODE_L4CON && c->flags & HEALTH_CHECK_REFUSED_NOW &&
-	    (error == ECONNREFUSED || error == ECONNRESET))
-		c->last.verdict = HEALTH_FAIL_NOW;
-	memcpy(c->text, answer->text, sizeof(c->text));
+	judge(c, answer, error);
 	check_halt(c);
 	count_result(c);
 	health_filter_feed(&c->filter, c->last.verdict, now_ns);
+	remember(c);
 	plan(c, now_ns);
 	check_arm_filter(c);
 	note_result(&news, c);
 	note_transition(&news, c, before, now_ns);
 	tell(c, &news);
+}
+
+void check_finish_local(struct health_check *c, const char *where, int error, uint64_t now_ns)
+{
+	struct health_probe_io answer = {.verdict = HEALTH_NEUTRAL, .code = HEALTH_CODE_SOCKERR};
+
+	snprintf(answer.text, sizeof(answer.text), "%s: %s", where, strerrordesc_np(error));
+	check_finish(c, &answer, error, now_ns);
 }
 
 void check_tick(struct health_check *c, uint64_t now_ns)
@@ -182,170 +242,6 @@ void check_tick(struct health_check *c, uint64_t now_ns)
 	hasten(c, now_ns);
 	note_transition(&news, c, before, now_ns);
 	tell(c, &news);
-}
-
-/* ---- made and removed ---- */
-
-static bool address_valid(const struct sockaddr *sa, socklen_t len)
-{
-	if (len < sizeof(sa->sa_family) || len > sizeof(struct sockaddr_storage))
-		return false;
-	switch (sa->sa_family) {
-	case AF_INET:
-		return len >= sizeof(struct sockaddr_in);
-	case AF_INET6:
-		return len >= sizeof(struct sockaddr_in6);
-	case AF_UNIX:
-		return len > offsetof(struct sockaddr_un, sun_path) &&
-		       len <= sizeof(struct sockaddr_un);
-	default:
-		return false;
-	}
-}
-
-static int opts_check(const struct health_check_opts *o)
-{
-	const uint32_t known = HEALTH_CHECK_AT_ONCE | HEALTH_CHECK_FROM_END |
-			       HEALTH_CHECK_REFUSED_NOW | HEALTH_CHECK_PAUSED;
-	sa_family_t family;
-
-	if (!o->destination || o->destination_len < sizeof(family))
-		return -EINVAL;
-	family = o->destination->sa_family;
-	if (family != AF_INET && family != AF_INET6 && family != AF_UNIX)
-		return -EAFNOSUPPORT;
-	if (!address_valid(o->destination, o->destination_len))
-		return -EINVAL;
-	if (family != AF_UNIX && !address_port(o->destination))
-		return -EINVAL;
-	if (o->source &&
-	    (!address_valid(o->source, o->source_len) || o->source->sa_family != family))
-		return -EINVAL;
-	if (o->device && strnlen(o->device, HEALTH_DEVICE_MAX + 1) > HEALTH_DEVICE_MAX)
-		return -EINVAL;
-	if (o->flags & ~known || o->jitter_percent > HEALTH_JITTER_MAX_PERCENT)
-		return -EINVAL;
-	if (o->timeout_ns > HEALTH_TIME_MAX_NS || o->connect_timeout_ns > HEALTH_TIME_MAX_NS ||
-	    o->start_within_ns > HEALTH_TIME_MAX_NS)
-		return -EINVAL;
-	return 0;
-}
-
-/* The interval a filter of these options settles at while up. */
-static uint64_t settled_interval(const struct health_filter_opts *given)
-{
-	struct health_filter_opts o = {0};
-
-	if (given)
-		sized_in(&o, sizeof(o), given);
-	return o.interval_ns ? o.interval_ns : HEALTH_INTERVAL_DEFAULT_NS;
-}
-
-static int fill(struct health_check *c, const struct health_check_opts *o)
-{
-	uint64_t interval;
-	int r = health_filter_init(&c->filter, o->filter, 0);
-
-	if (r < 0)
-		return r;
-	if (o->source) {
-		c->source = mem_dup(o->source, o->source_len);
-		if (!c->source)
-			return -ENOMEM;
-		c->source_len = o->source_len;
-	}
-	memcpy(&c->destination, o->destination, o->destination_len);
-	c->destination_len = o->destination_len;
-	if (o->device)
-		snprintf(c->device, sizeof(c->device), "%s", o->device);
-	c->fwmark = o->fwmark;
-	c->flags = o->flags;
-	c->jitter_percent = o->jitter_percent;
-	interval = settled_interval(o->filter);
-	c->timeout_ns = o->timeout_ns ? o->timeout_ns : interval;
-	c->connect_timeout_ns = c->timeout_ns;
-	if (o->connect_timeout_ns && o->connect_timeout_ns < c->timeout_ns)
-		c->connect_timeout_ns = o->connect_timeout_ns;
-	c->start_within_ns = o->start_within_ns ? o->start_within_ns : interval;
-	return 0;
-}
-
-/* Room in both heaps, so that arming a timer never fails later. */
-static int reserve_timers(struct health_engine *e)
-{
-	int r;
-
-	if (e->stats.checks >= HEALTH_CHECKS_MAX)
-		return -ENOSPC;
-	r = heap_reserve(&e->timers, e->stats.checks + 1);
-	return r < 0 ? r : heap_reserve(&e->filters, e->stats.checks + 1);
-}
-
-int health_check_add(struct health_engine *e, const struct health_check_opts *opts, void *userdata,
-		     struct health_check **ret)
-{
-	struct health_check_opts o;
-	struct health_probe *probe;
-	struct health_check *c;
-	int r;
-
-	if (!e || !ret)
-		return -EINVAL;
-	r = sized_in(&o, sizeof(o), opts);
-	if (r == 0)
-		r = opts_check(&o);
-	if (r == 0)
-		r = reserve_timers(e);
-	if (r < 0)
-		return r;
-	probe = o.probe ? o.probe : e->tcp;
-	c = mem_zalloc(sizeof(*c) + probe->ops.state_size);
-	if (!c)
-		return -ENOMEM;
-	c->engine = e;
-	c->userdata = userdata;
-	c->fd = -1;
-	c->probe = probe_use(probe);
-	list_init(&c->queue);
-	list_init(&c->all);
-	r = fill(c, &o);
-	if (r < 0) {
-		check_free(c);
-		return r;
-	}
-	c->id = o.id ? o.id : ++e->next_id;
-	c->last = (struct health_result){.size = sizeof(c->last), .code = HEALTH_CODE_INI};
-	list_add_tail(&e->checks, &c->all);
-	e->stats.checks++;
-	if (!(o.flags & HEALTH_CHECK_PAUSED))
-		check_refresh(c, o.flags & HEALTH_CHECK_AT_ONCE);
-	*ret = c;
-	return 0;
-}
-
-void check_free(struct health_check *c)
-{
-	list_remove(&c->all);
-	health_probe_free(c->probe);
-	mem_free(c->source);
-	mem_free(c);
-}
-
-void health_check_remove(struct health_check *c)
-{
-	struct health_engine *e;
-
-	if (!c || c->removed)
-		return;
-	e = c->engine;
-	check_halt(c);
-	c->removed = true;
-	e->stats.checks--;
-	list_remove(&c->all);
-	if (e->depth)
-		list_add_tail(&e->graves, &c->all);
-	else
-		check_free(c);
 }
 
 /* ---- changed by the host ---- */
@@ -391,6 +287,7 @@ void health_check_report(struct health_check *c, enum health_verdict verdict, ui
 	};
 	snprintf(c->text, sizeof(c->text), "seen in traffic");
 	health_filter_feed(&c->filter, verdict, now_ns);
+	remember(c);
 	check_arm_filter(c);
 	hasten(c, now_ns);
 	note_result(&news, c);
@@ -424,6 +321,19 @@ void health_check_resume(struct health_check *c, uint64_t now_ns)
 	health_filter_resume(&c->filter, now_ns);
 	check_arm_filter(c);
 	hasten(c, now_ns);
+	note_transition(&news, c, before, now_ns);
+	tell(c, &news);
+}
+
+void health_check_override(struct health_check *c, enum health_override o, uint64_t now_ns)
+{
+	struct news news = {0};
+	enum health_state before;
+
+	if (!c || c->removed)
+		return;
+	before = health_check_state(c);
+	health_filter_override(&c->filter, o, now_ns);
 	note_transition(&news, c, before, now_ns);
 	tell(c, &news);
 }
@@ -471,4 +381,16 @@ int health_check_status(const struct health_check *c, struct health_check_status
 	};
 	memcpy(s.text, c->text, sizeof(s.text));
 	return sized_out(ret, &s, sizeof(s));
+}
+
+ssize_t health_check_history(const struct health_check *c, struct health_past *ret, size_t max)
+{
+	const struct history *h = c ? c->history : NULL;
+	size_t n = 0;
+
+	if (!c || (!ret && max))
+		return -EINVAL;
+	for (; h && n < max && n < h->n && n < h->cap; n++)
+		ret[n] = h->past[(h->n - 1 - n) % h->cap];
+	return (ssize_t)n;
 }

@@ -1,37 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* The socket of one run: open, connect, carry the dialogue's bytes, close. */
+/*
+ * A run over a socket: connect, shake hands, carry the dialogue's bytes, close.
+ *
+ * The socket is watched once, edge-triggered, for both directions: a run costs one epoll_ctl to begin with
+ * and none when it turns from writing to reading. So whoever stops before the socket is empty has to ask
+ * for the edge again (rearm).
+ */
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
-#include <stdio.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "engine.h"
+#include "resolve.h"
 
 #define READS_PER_EVENT 4 /* a server that never stops talking must not stop the others */
 
-static bool is_datagram(const struct health_check *c)
-{
-	return c->probe->ops.flags & HEALTH_PROBE_DATAGRAM;
-}
-
-static bool is_inet(const struct health_check *c)
-{
-	return c->destination.ss_family != AF_UNIX;
-}
-
-/* The checker's own trouble: no verdict about the target, which would be blamed for it. */
-static void finish_local(struct health_check *c, const char *where, int error, uint64_t now_ns)
-{
-	struct health_probe_io answer = {.verdict = HEALTH_NEUTRAL, .code = HEALTH_CODE_SOCKERR};
-
-	snprintf(answer.text, sizeof(answer.text), "%s: %s", where, strerrordesc_np(error));
-	check_finish(c, &answer, error, now_ns);
-}
+static void connect_now(struct health_check *c, uint64_t now_ns);
 
 static bool is_local_error(const struct health_check *c, int error)
 {
@@ -42,7 +30,7 @@ static bool is_local_error(const struct health_check *c, int error)
 	case ENOMEM:
 		return true;
 	case EAGAIN: /* for AF_UNIX: the server's backlog is full */
-		return is_inet(c);
+		return c->destination->sa_family != AF_UNIX;
 	default:
 		return false;
 	}
@@ -53,138 +41,57 @@ static void finish_connect_error(struct health_check *c, int error, uint64_t now
 	struct health_probe_io answer = {0};
 
 	if (is_local_error(c, error)) {
-		finish_local(c, "connect", error, now_ns);
+		check_finish_local(c, "connect", error, now_ns);
 		return;
 	}
 	answer_set(&answer, HEALTH_FAIL, HEALTH_CODE_L4CON, strerrordesc_np(error));
 	check_finish(c, &answer, error, now_ns);
 }
 
-static int set_int(int fd, int level, int name, int value)
+static void finish_with(struct health_check *c, enum health_code code, const char *text, int error,
+			uint64_t now_ns)
 {
-	return setsockopt(fd, level, name, &value, sizeof(value)) < 0 ? -errno : 0;
+	struct health_probe_io answer = {0};
+
+	answer_set(&answer, HEALTH_FAIL, code, text);
+	check_finish(c, &answer, error, now_ns);
 }
 
-static int socket_type(const struct health_check *c)
+/* ---- the socket ---- */
+
+/* 0 or -errno. */
+static int watch_socket(struct health_check *c)
 {
-	return is_datagram(c) ? SOCK_DGRAM : SOCK_STREAM;
-}
-
-static int socket_protocol(const struct health_check *c)
-{
-	if (!(c->probe->ops.flags & HEALTH_PROBE_ICMP))
-		return 0;
-	return c->destination.ss_family == AF_INET6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
-}
-
-static int open_by_host(const struct health_check *c)
-{
-	const struct health_engine *e = c->engine;
-	const struct health_socket_want want = {
-	    .size = sizeof(want),
-	    .family = c->destination.ss_family,
-	    .type = socket_type(c),
-	    .protocol = socket_protocol(c),
-	    .fwmark = c->fwmark,
-	    .device = c->device[0] ? c->device : NULL,
-	    .destination = (const struct sockaddr *)&c->destination,
-	    .destination_len = c->destination_len,
-	};
-	int fd = e->ops.open_socket(&want, e->userdata), flags;
-
-	if (fd < 0)
-		return fd;
-	flags = fcntl(fd, F_GETFL);
-	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
-	    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
-		flags = -errno;
-		close(fd);
-		return flags;
-	}
-	return fd;
-}
-
-static int open_here(const struct health_check *c)
-{
-	int fd = socket(c->destination.ss_family, socket_type(c) | SOCK_NONBLOCK | SOCK_CLOEXEC,
-			socket_protocol(c)),
-	    r = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (c->fwmark)
-		r = set_int(fd, SOL_SOCKET, SO_MARK, (int)c->fwmark);
-	if (r == 0 && c->device[0] &&
-	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, c->device, (socklen_t)strlen(c->device)) <
-		0)
-		r = -errno;
-	if (r < 0) {
-		close(fd);
-		return r;
-	}
-	return fd;
-}
-
-/* Costs a system call each, so only what the run needs; a refusal of these costs comfort, not truth. */
-static void tune(const struct health_check *c, int fd)
-{
-	const struct linger rst = {.l_onoff = 1, .l_linger = 0};
-
-	if (!is_inet(c) || is_datagram(c))
-		return;
-	if (!(c->probe->ops.flags & HEALTH_PROBE_FIN))
-		setsockopt(fd, SOL_SOCKET, SO_LINGER, &rst, sizeof(rst));
-	if (probe_only_connects(c->probe))
-		/* No ACK before our RST: SYN, SYN-ACK, RST, and the server's accept never wakes. */
-		set_int(fd, IPPROTO_TCP, TCP_QUICKACK, 0);
-	else
-		set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-}
-
-static int bind_source(const struct health_check *c, int fd)
-{
-	if (!c->source)
-		return 0;
-	if (address_port(c->source))
-		set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-	else if (is_inet(c)) /* the port is chosen at connect, by the whole tuple: 28k per target */
-		set_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
-	return bind(fd, c->source, c->source_len) < 0 ? -errno : 0;
-}
-
-/* -EINPROGRESS: the connection is under way. */
-static int connect_to(const struct health_check *c)
-{
-	struct sockaddr_storage to = c->destination;
-	int r;
-
-	if (c->port && to.ss_family == AF_INET)
-		((struct sockaddr_in *)(void *)&to)->sin_port = htons(c->port);
-	if (c->port && to.ss_family == AF_INET6)
-		((struct sockaddr_in6 *)(void *)&to)->sin6_port = htons(c->port);
-	do
-		r = connect(c->fd, (const struct sockaddr *)&to, c->destination_len);
-	while (r < 0 && errno == EINTR);
-	return r < 0 ? -errno : 0;
-}
-
-/* False: the kernel refused, and the check is finished. */
-static bool watch(struct health_check *c, uint32_t events, uint64_t now_ns)
-{
-	struct epoll_event ev = {.events = events, .data.ptr = c};
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = &c->watch};
 
 	if (epoll_ctl(c->engine->epoll_fd, c->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, c->fd, &ev) <
-	    0) {
-		finish_local(c, "epoll_ctl", errno, now_ns);
-		return false;
-	}
+	    0)
+		return -errno;
 	c->watched = true;
-	return true;
+	return 0;
+}
+
+/* Asks for the edge again; then the next dispatch goes on. True: the run goes on. */
+static bool rearm(struct health_check *c, uint64_t now_ns)
+{
+	int r = watch_socket(c);
+
+	if (r < 0)
+		check_finish_local(c, "epoll_ctl", -r, now_ns);
+	return r == 0;
 }
 
 static void close_socket(struct health_check *c)
 {
 	c->send_len = 0;
+	if (c->channel)
+		c->transport->end(c->channel, c->probe->ops.flags & HEALTH_PROBE_FIN);
+	c->channel = NULL;
+	c->dialogue.tls = false;
+	c->dialogue.alpn = NULL;
+	if (c->port_fd >= 0)
+		close(c->port_fd);
+	c->port_fd = -1;
 	if (c->fd < 0)
 		return;
 	/* Not left to close: a forked child may still hold the socket, and epoll would remember it. */
@@ -193,47 +100,74 @@ static void close_socket(struct health_check *c)
 	close(c->fd);
 	c->fd = -1;
 	c->watched = false;
+	c->spoken = false;
 }
 
-void conn_close(struct health_check *c)
+static void conn_close(struct health_check *c)
 {
 	dialogue_fini(&c->dialogue);
 	close_socket(c);
+}
+
+static ssize_t put(struct health_check *c)
+{
+	ssize_t n;
+
+	if (c->channel)
+		return c->transport->send(c->channel, c->send, c->send_len);
+	n = send(c->fd, c->send, c->send_len, MSG_NOSIGNAL);
+	return n < 0 ? -errno : n;
+}
+
+static ssize_t get(struct health_check *c)
+{
+	struct health_engine *e = c->engine;
+	ssize_t n;
+
+	if (c->channel)
+		return c->transport->receive(c->channel, e->received, sizeof(e->received));
+	n = recv(c->fd, e->received, sizeof(e->received), 0);
+	return n < 0 ? -errno : n;
 }
 
 /* 0: all is sent, or the socket is full; -errno: the connection is broken. */
 static int flush(struct health_check *c)
 {
 	while (c->send_len) {
-		ssize_t n = send(c->fd, c->send, c->send_len, MSG_NOSIGNAL);
+		ssize_t n = put(c);
 
-		if (n < 0 && errno == EINTR)
+		if (n == -EINTR)
 			continue;
 		if (n < 0)
-			return errno == EAGAIN ? 0 : -errno;
+			return n == -EAGAIN ? 0 : (int)n;
 		c->send += n;
 		c->send_len -= (size_t)n;
 	}
 	return 0;
 }
 
-static void open_socket(struct health_check *c, uint64_t now_ns);
+/* ---- the dialogue ---- */
+
+static void arm_talk(struct health_check *c, uint64_t now_ns)
+{
+	if (!c->phases)
+		return; /* until the end of the whole check, as armed when connected */
+	if (c->send_len)
+		check_arm_phase(c, c->phases->send_ns, now_ns);
+	else
+		check_arm_phase(c, c->times.first_byte_ns ? 0 : c->phases->first_byte_ns, now_ns);
+}
 
 /* The same run goes on over a new connection. */
 static void reconnect(struct health_check *c, uint16_t port, uint64_t now_ns)
 {
-	struct health_probe_io answer = {0};
-
 	if (c->reconnects++ >= HEALTH_PROBE_RECONNECTS_MAX) {
-		answer_set(&answer, HEALTH_FAIL, HEALTH_CODE_L7RSP, "too many connections");
-		check_finish(c, &answer, 0, now_ns);
+		finish_with(c, HEALTH_CODE_L7RSP, "too many connections", 0, now_ns);
 		return;
 	}
 	close_socket(c);
-	heap_disarm(&c->engine->timers, &c->timer);
-	c->condition = CONNECT;
 	c->port = port;
-	open_socket(c, now_ns);
+	connect_now(c, now_ns);
 }
 
 static void finish_closed(struct health_check *c, int error, uint64_t now_ns)
@@ -248,7 +182,19 @@ static void finish_closed(struct health_check *c, int error, uint64_t now_ns)
 		check_finish(c, &answer, error, now_ns);
 }
 
-/* Does what the probe asked for. True: the run goes on, and is watched for what it waits for. */
+static void begin_handshake(struct health_check *c, uint64_t now_ns);
+
+/* What HEALTH_STEP_TLS asks for, once the bytes before it are sent. */
+static void upgrade(struct health_check *c, uint64_t now_ns)
+{
+	c->then = HEALTH_STEP_MORE;
+	if (!c->transport || c->channel || check_is_datagram(c))
+		check_finish_local(c, "TLS", c->channel ? EALREADY : ENOTSUP, now_ns);
+	else
+		begin_handshake(c, now_ns);
+}
+
+/* Does what the probe asked for. True: the run goes on over this channel. */
 static bool proceed(struct health_check *c, enum health_step step, struct health_probe_io *io,
 		    uint64_t now_ns)
 {
@@ -256,6 +202,10 @@ static bool proceed(struct health_check *c, enum health_step step, struct health
 
 	for (;;) {
 		if (io->send_len) {
+			if (c->spoken && !c->transport &&
+			    !check_is_datagram(c)) /* the first never waits */
+				socket_set_int(c->fd, IPPROTO_TCP, TCP_NODELAY, 1);
+			c->spoken = true;
 			c->send = io->send;
 			c->send_len = io->send_len;
 			r = flush(c);
@@ -268,147 +218,346 @@ static bool proceed(struct health_check *c, enum health_step step, struct health
 			reconnect(c, io->port, now_ns);
 			return false;
 		}
-		if (step == HEALTH_STEP_TLS) {
-			finish_local(c, "TLS", ENOTSUP, now_ns);
-			return false;
-		}
-		if (r < 0 || c->send_len || !c->dialogue.again)
+		if (r < 0 || c->send_len || step == HEALTH_STEP_TLS || !c->dialogue.again)
 			break;
 		step = dialogue_received(&c->dialogue, NULL, 0, now_ns, io);
 	}
-	if (r < 0 && is_datagram(c)) {
+	if (r < 0 && check_is_datagram(c)) {
 		finish_closed(c, -r, now_ns);
 		return false;
 	}
 	if (r < 0)
 		c->send_len = 0; /* what the server said before it broke is still to be read */
-	return watch(c, c->send_len ? EPOLLOUT : EPOLLIN, now_ns);
-}
-
-static void connected(struct health_check *c, uint64_t now_ns)
-{
-	struct health_probe_io io;
-	enum health_step step;
-
-	c->condition = TALK;
-	if (!c->connect_ns)
-		c->connect_ns = now_ns > c->start_ns ? now_ns - c->start_ns : 1;
-	check_arm(c, c->start_ns + c->timeout_ns);
-	step = dialogue_open(&c->dialogue, now_ns, &io);
-	proceed(c, step, &io, now_ns);
-}
-
-static void open_socket(struct health_check *c, uint64_t now_ns)
-{
-	int r = c->engine->ops.open_socket ? open_by_host(c) : open_here(c);
-
-	if (r < 0) {
-		finish_local(c, "socket", -r, now_ns);
-		return;
+	c->then = step;
+	if (step == HEALTH_STEP_TLS && !c->send_len) {
+		upgrade(c, now_ns);
+		return false;
 	}
-	c->fd = r;
-	tune(c, c->fd);
-	r = bind_source(c, c->fd);
-	if (r < 0) {
-		finish_local(c, "bind", -r, now_ns);
-		return;
-	}
-	r = connect_to(c);
-	if (r == 0) {
-		connected(c, now_ns);
-	} else if (r != -EINPROGRESS) {
-		finish_connect_error(c, -r, now_ns);
-	} else if (watch(c, EPOLLOUT, now_ns)) {
-		uint64_t by = now_ns + c->connect_timeout_ns, end = c->start_ns + c->timeout_ns;
-
-		check_arm(c, by < end ? by : end);
-	}
+	arm_talk(c, now_ns);
+	return true;
 }
 
-void conn_start(struct health_check *c, uint64_t now_ns)
-{
-	c->condition = CONNECT;
-	c->start_ns = now_ns;
-	c->connect_ns = 0;
-	c->port = 0;
-	c->reconnects = 0;
-	dialogue_init(&c->dialogue, c->probe, c->state);
-	c->dialogue.family = c->destination.ss_family;
-	c->dialogue.nonce = spread_nonce(c->engine->seed, c->id, c->starts);
-	open_socket(c, now_ns);
-}
-
-/* Reads what is there. True: the run goes on. */
-static bool receive(struct health_check *c, uint64_t now_ns)
+/* Reads until the socket is empty, has to wait for sending, or it is enough for one event. */
+static void receive(struct health_check *c, uint64_t now_ns)
 {
 	struct health_engine *e = c->engine;
 	struct health_probe_io io;
 	enum health_step step;
 
 	for (int i = 0; i < READS_PER_EVENT && !c->send_len; i++) {
-		ssize_t n = recv(c->fd, e->received, sizeof(e->received), 0);
+		ssize_t n = get(c);
 
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			return true;
-		if (n < 0 || (n == 0 && !is_datagram(c))) {
-			finish_closed(c, n < 0 ? errno : 0, now_ns);
-			return false;
+		if (n == -EINTR)
+			continue;
+		if (n == -EAGAIN)
+			return;
+		if (n < 0 || (n == 0 && !check_is_datagram(c))) {
+			finish_closed(c, n < 0 ? (int)-n : 0, now_ns);
+			return;
+		}
+		if (!c->times.first_byte_ns) {
+			c->times.first_byte_ns = now_ns > c->start_ns ? now_ns - c->start_ns : 1;
+			arm_talk(c, now_ns);
 		}
 		step = dialogue_received(&c->dialogue, e->received, (size_t)n, now_ns, &io);
 		if ((step != HEALTH_STEP_MORE || io.send_len) && !proceed(c, step, &io, now_ns))
-			return false;
-		if (!is_datagram(c) && (size_t)n < sizeof(e->received))
-			return true; /* the socket is empty: asking it would cost a call */
+			return;
+		if (!check_is_datagram(c) && !c->channel && (size_t)n < sizeof(e->received))
+			return; /* the socket is empty: asking it would cost a call */
 	}
-	return true;
+	if (!c->send_len)
+		rearm(c, now_ns);
 }
 
-void conn_event(struct health_check *c, uint64_t now_ns)
+/* A channel stands: the probe begins to talk. True: the run goes on over this channel. */
+static bool talk(struct health_check *c, uint64_t now_ns)
+{
+	struct sockaddr_storage local;
+	struct health_probe_io io;
+	enum health_step step;
+	int r;
+
+	c->condition = TALK;
+	check_arm_phase(c, 0, now_ns);
+	if (c->probe->ops.flags & PROBE_RAW_TCP) {
+		r = socket_half_open(c, &local);
+		if (r < 0) {
+			check_finish_local(c, "port", -r, now_ns);
+			return false;
+		}
+		c->dialogue.local = (const struct sockaddr *)&local;
+		c->dialogue.remote = c->destination;
+	}
+	step = dialogue_open(&c->dialogue, now_ns, &io);
+	c->dialogue.local = c->dialogue.remote = NULL;
+	return proceed(c, step, &io, now_ns);
+}
+
+/* ---- TLS ---- */
+
+static void handshake_done(struct health_check *c, const struct health_transport_report *report,
+			   uint64_t now_ns)
+{
+	c->times.tls_ns = now_ns > c->start_ns ? now_ns - c->start_ns : 1;
+	c->dialogue.tls = true;
+	c->dialogue.alpn = report->alpn;
+	c->tls_expires_s = report->expires_s;
+	c->tls_resumed = report->resumed;
+	if (report->at_best && !c->warning)
+		c->warning = mem_zalloc(HEALTH_TEXT_MAX);
+	if (report->at_best && c->warning) {
+		c->at_best = (uint8_t)report->at_best;
+		memcpy(c->warning, report->text, HEALTH_TEXT_MAX - 1);
+	}
+	if (report->linger && probe_only_connects(c->probe)) {
+		c->condition = LINGER;
+		check_arm_phase(c, HEALTH_TRANSPORT_LINGER_NS, now_ns);
+		return;
+	}
+	if (talk(
+		c,
+		now_ns)) /* what came behind the handshake may be in the transport's hands already */
+		receive(c, now_ns);
+}
+
+static void shake_hands(struct health_check *c, uint64_t now_ns)
+{
+	struct health_transport_report report = {0};
+	int r = c->transport->handshake(c->channel, &report);
+
+	if (r == 0) {
+		handshake_done(c, &report, now_ns);
+	} else if (r != HEALTH_TRANSPORT_AGAIN) {
+		report.text[sizeof(report.text) - 1] = '\0';
+		finish_with(c, HEALTH_CODE_L6RSP, report.text, -r, now_ns);
+	}
+}
+
+static void begin_handshake(struct health_check *c, uint64_t now_ns)
+{
+	int r = c->transport->begin(c->target, c->fd, &c->channel);
+
+	if (r < 0) {
+		c->channel = NULL;
+		check_finish_local(c, c->transport->name, -r, now_ns);
+		return;
+	}
+	c->condition = HANDSHAKE;
+	check_arm_phase(c, c->phases ? c->phases->tls_ns : 0, now_ns);
+	shake_hands(c, now_ns);
+}
+
+/* The handshake was the question; the tickets were a courtesy. */
+static void end_linger(struct health_check *c, uint64_t now_ns)
+{
+	struct health_probe_io answer;
+
+	get(c);
+	dialogue_open(&c->dialogue, now_ns, &answer);
+	check_finish(c, &answer, 0, now_ns);
+}
+
+/* ---- the connection ---- */
+
+/* Bytes before all others, sent while the socket's buffer is empty. */
+static bool send_preamble(struct health_check *c, uint64_t now_ns)
+{
+	const struct way *w = c->way;
+
+	if (!w || !w->preamble_len || check_is_datagram(c))
+		return true;
+	c->spoken = true;
+	if (send(c->fd, w->preamble, w->preamble_len, MSG_NOSIGNAL) == w->preamble_len)
+		return true;
+	finish_connect_error(c, errno == EAGAIN ? EPIPE : errno, now_ns);
+	return false;
+}
+
+/* True: the run goes on, over this channel, and may have bytes to read. */
+static bool connected(struct health_check *c, uint64_t now_ns)
+{
+	if (!c->times.connect_ns)
+		c->times.connect_ns = now_ns > c->start_ns ? now_ns - c->start_ns : 1;
+	if (!send_preamble(c, now_ns))
+		return false;
+	if (!c->transport || c->flags & HEALTH_CHECK_STARTTLS)
+		return talk(c, now_ns);
+	begin_handshake(c, now_ns);
+	return false;
+}
+
+static void connect_now(struct health_check *c, uint64_t now_ns)
+{
+	const char *where;
+	int r = socket_open(c, &where);
+
+	c->condition = CONNECT;
+	if (r < 0) {
+		check_finish_local(c, where, -r, now_ns);
+		return;
+	}
+	c->fd = r;
+	r = socket_connect(c);
+	if (r < 0 && r != -EINPROGRESS) {
+		finish_connect_error(c, -r, now_ns);
+		return;
+	}
+	if (r == 0 && probe_only_connects(c->probe) && !c->transport) {
+		connected(c, now_ns); /* a local socket: nothing to wait for */
+		return;
+	}
+	if (!rearm(c, now_ns))
+		return;
+	if (r == 0)
+		connected(c, now_ns);
+	else
+		check_arm_phase(c, c->connect_timeout_ns, now_ns);
+}
+
+static void conn_start(struct health_check *c, uint64_t now_ns)
+{
+	c->port = 0;
+	c->reconnects = 0;
+	c->then = HEALTH_STEP_MORE;
+	dialogue_init(&c->dialogue, c->probe, c->state);
+	c->dialogue.nonce = spread_nonce(c->engine->seed, c->id, c->starts);
+	if (c->name) {
+		c->condition = NAME;
+		check_arm_phase(c, c->phases ? c->phases->name_ns : 0, now_ns);
+		resolver_ask(c, now_ns);
+		return;
+	}
+	c->dialogue.family = c->destination->sa_family;
+	connect_now(c, now_ns);
+}
+
+void conn_resolved(struct health_check *c, const struct sockaddr *address, socklen_t len,
+		   uint64_t now_ns)
+{
+	c->times.name_ns = now_ns > c->start_ns ? now_ns - c->start_ns : 1;
+	if (c->destination_len != len) {
+		mem_free(c->destination);
+		c->destination = mem_zalloc(len);
+		c->destination_len = c->destination ? len : 0;
+	}
+	if (!c->destination) {
+		check_finish_local(c, "name", ENOMEM, now_ns);
+		return;
+	}
+	memcpy(c->destination, address, len);
+	address_set_port(c->destination, c->name_port);
+	c->dialogue.family = c->destination->sa_family;
+	connect_now(c, now_ns);
+}
+
+void conn_no_such_name(struct health_check *c, uint64_t now_ns)
+{
+	finish_with(c, HEALTH_CODE_L4CON, "no such name", 0, now_ns);
+}
+
+static void event_connect(struct health_check *c, uint32_t events, uint64_t now_ns)
+{
+	socklen_t len = sizeof(int);
+	int error = 0;
+
+	if (events & (EPOLLERR | EPOLLHUP) && /* else it is writable, and connected */
+	    getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		error = errno;
+	if (error)
+		finish_connect_error(c, error, now_ns);
+	else if (connected(c, now_ns) && !c->send_len && events & (EPOLLIN | EPOLLHUP))
+		receive(c, now_ns);
+}
+
+static void event_talk(struct health_check *c, uint64_t now_ns)
 {
 	struct health_probe_io io = {0};
 	enum health_step step = HEALTH_STEP_MORE;
-	int error = 0;
-	socklen_t len = sizeof(error);
 
-	if (c->condition == CONNECT) {
-		if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
-			error = errno;
-		if (error)
-			finish_connect_error(c, error, now_ns);
-		else
-			connected(c, now_ns);
-		return;
-	}
-	if (!c->send_len) {
-		receive(c, now_ns);
-		return;
-	}
-	if (flush(c) < 0)
-		c->send_len = 0;
-	if (c->send_len)
-		return;
-	if (c->dialogue.again)
-		step = dialogue_received(&c->dialogue, NULL, 0, now_ns, &io);
-	proceed(c, step, &io, now_ns);
-}
-
-void conn_timeout(struct health_check *c, uint64_t now_ns)
-{
-	struct pollfd ready = {
-	    .fd = c->fd,
-	    .events = c->condition == CONNECT || c->send_len ? POLLOUT : POLLIN,
-	};
-	struct health_probe_io answer = {0};
-
-	if (poll(&ready, 1, 0) > 0) {
-		conn_event(c, now_ns);
-		if (!check_in_flight(c) ||
-		    c->timer.place) /* ended; or connected: has its new time */
+	if (c->send_len) {
+		if (flush(c) < 0)
+			c->send_len = 0;
+		if (c->send_len)
+			return;
+		if (c->then == HEALTH_STEP_TLS) {
+			upgrade(c, now_ns);
+			return;
+		}
+		if (c->dialogue.again)
+			step = dialogue_received(&c->dialogue, NULL, 0, now_ns, &io);
+		if (!proceed(c, step, &io, now_ns))
 			return;
 	}
-	if (c->condition == CONNECT)
+	receive(c, now_ns);
+}
+
+static void conn_event(struct health_check *c, uint32_t events, uint64_t now_ns)
+{
+	switch (c->condition) {
+	case CONNECT:
+		event_connect(c, events, now_ns);
+		break;
+	case HANDSHAKE:
+		shake_hands(c, now_ns);
+		break;
+	case TALK:
+		event_talk(c, now_ns);
+		break;
+	case LINGER:
+		if (events & EPOLLIN)
+			end_linger(c, now_ns);
+		break;
+	default:
+		break;
+	}
+}
+
+/* The time is over; but an answer that waits in the socket is still heard. True: it was, or led on. */
+static bool heard_at_last(struct health_check *c, uint64_t now_ns)
+{
+	enum condition before = c->condition;
+	bool writes = before == CONNECT || c->send_len;
+	struct pollfd ready = {.fd = c->fd, .events = writes ? POLLOUT : POLLIN};
+
+	if (c->fd < 0 || poll(&ready, 1, 0) <= 0)
+		return false;
+	conn_event(c, (uint32_t)ready.revents, now_ns);
+	if (!check_in_flight(c) || (c->condition != before && c->timer.place))
+		return true;
+	heap_disarm(&c->engine->timers, &c->timer);
+	return false;
+}
+
+static void conn_timeout(struct health_check *c, uint64_t now_ns)
+{
+	struct health_probe_io answer = {0};
+
+	if (c->condition == LINGER) {
+		end_linger(c, now_ns);
+		return;
+	}
+	if (heard_at_last(c, now_ns))
+		return;
+	switch (c->condition) {
+	case NAME:
+		check_finish_local(c, "name", ETIMEDOUT, now_ns);
+		return;
+	case CONNECT:
 		answer_set(&answer, HEALTH_FAIL, HEALTH_CODE_L4TOUT, "no connection in time");
-	else
+		break;
+	case HANDSHAKE:
+		answer_set(&answer, HEALTH_FAIL, HEALTH_CODE_L6TOUT, "no handshake in time");
+		break;
+	default:
 		dialogue_timeout(&c->dialogue, now_ns, &answer);
+		break;
+	}
 	check_finish(c, &answer, ETIMEDOUT, now_ns);
 }
+
+const struct hand conn_hand = {
+    .start = conn_start,
+    .event = conn_event,
+    .timeout = conn_timeout,
+    .close = conn_close,
+};

@@ -38,6 +38,8 @@ static const struct health_probe_ops *enter(struct dialogue *d, uint64_t now_ns,
 	    .tls = d->tls,
 	    .alpn = d->alpn ? d->alpn : "",
 	    .nonce = d->nonce,
+	    .local = d->local,
+	    .remote = d->remote,
 	};
 	d->entered = true;
 	return &d->probe->ops;
@@ -54,15 +56,20 @@ void answer_set(struct health_probe_io *io, enum health_verdict verdict, enum he
 	io->text[len] = '\0';
 }
 
-/* What a probe left unsaid; and nothing a server wrote reaches a log as a control character. */
-static void complete(struct health_probe_io *io)
+void answer_clean(struct health_probe_io *io)
 {
-	if ((unsigned int)io->verdict > HEALTH_FAIL_NOW)
-		io->verdict = HEALTH_NEUTRAL; /* as the filter takes it */
 	io->text[sizeof(io->text) - 1] = '\0';
 	for (char *p = io->text; *p; p++)
 		if (*p < 0x20 || *p > 0x7e)
 			*p = '.';
+}
+
+/* What a probe left unsaid. */
+static void complete(struct health_probe_io *io)
+{
+	if ((unsigned int)io->verdict > HEALTH_FAIL_NOW)
+		io->verdict = HEALTH_NEUTRAL; /* as the filter takes it */
+	answer_clean(io);
 	if (io->code != HEALTH_CODE_UNK)
 		return;
 	if (io->verdict == HEALTH_OK_DRAIN)
@@ -82,7 +89,8 @@ static enum health_step leave(struct dialogue *d, enum health_step step, size_t 
 		return step;
 	case HEALTH_STEP_TLS:
 		if (rest) {
-			answer_set(io, HEALTH_FAIL, HEALTH_CODE_L7RSP, "bytes before the handshake");
+			answer_set(io, HEALTH_FAIL, HEALTH_CODE_L7RSP,
+				   "bytes before the handshake");
 			io->send_len = 0;
 			step = HEALTH_STEP_DONE;
 		}

@@ -8,6 +8,12 @@
 
 #include <libhealth/probe.h>
 
+/* Private bits of health_probe_ops.flags: only the library's own ops may have them. */
+#define PROBE_PROCESS (1u << 16) /* carried by exec.c */
+#define PROBE_FILE (1u << 17)	 /* carried by file.c */
+#define PROBE_RAW_TCP (1u << 18) /* a raw socket of TCP segments: halfopen.c */
+#define PROBE_PRIVATE (PROBE_PROCESS | PROBE_FILE | PROBE_RAW_TCP)
+
 struct health_probe {
 	struct health_probe_ops ops;
 	void *config;
@@ -30,6 +36,7 @@ struct dialogue {
 	/* what the probe is told of its channel; the caller's to set after dialogue_init */
 	const char *alpn; /* NULL: nothing was chosen */
 	uint64_t nonce;
+	const struct sockaddr *local, *remote; /* of a raw socket, while it opens; else NULL */
 	uint16_t family;
 	bool tls;
 };
@@ -52,5 +59,8 @@ void dialogue_timeout(struct dialogue *d, uint64_t now_ns, struct health_probe_i
 /* Writes an answer into `io`; `text` is cut to fit. Also for ends that no probe has seen. */
 void answer_set(struct health_probe_io *io, enum health_verdict verdict, enum health_code code,
 		const char *text);
+
+/* Nothing that a server or a program wrote reaches a log as a control character. */
+void answer_clean(struct health_probe_io *io);
 
 #endif

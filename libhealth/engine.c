@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/sized.h"
 #include "engine.h"
+#include "resolve.h"
 
 #define EVENTS 64	   /* of one epoll_wait */
 #define RATE_MAX 10000000u /* starts per second; beyond, a token would cost less than 100 ns */
@@ -33,11 +34,13 @@ int health_engine_new(const struct health_engine_opts *opts, struct health_engin
 	e = mem_zalloc(sizeof(*e));
 	if (!e)
 		return -ENOMEM;
-	e->epoll_fd = -1;
+	e->epoll_fd = e->home_netns = -1;
 	list_init(&e->checks);
 	list_init(&e->fresh);
 	list_init(&e->waiting);
 	list_init(&e->graves);
+	list_init(&e->gone);
+	list_init(&e->orphans);
 	e->userdata = o.userdata;
 	e->seed = o.seed;
 	e->max_in_flight = or_default(o.max_in_flight, HEALTH_IN_FLIGHT_DEFAULT);
@@ -46,6 +49,10 @@ int health_engine_new(const struct health_engine_opts *opts, struct health_engin
 		    or_default(o.burst, HEALTH_BURST_DEFAULT));
 	if (o.ops)
 		r = sized_in(&e->ops, sizeof(e->ops), o.ops);
+	if (r == 0 && o.name_servers) {
+		e->name_servers = mem_strdup(o.name_servers);
+		r = e->name_servers ? 0 : -ENOMEM;
+	}
 	if (r == 0)
 		r = health_probe_new(health_probe_tcp(), NULL, &e->tcp);
 	if (r == 0) {
@@ -68,9 +75,14 @@ void health_engine_free(struct health_engine *e)
 	assert(!e->depth);
 	while (!list_empty(&e->checks))
 		health_check_remove(container_of(e->checks.next, struct health_check, all));
+	resolver_free(e->resolver);
+	orphans_free(e);
 	heap_fini(&e->timers);
 	heap_fini(&e->filters);
 	health_probe_free(e->tcp);
+	mem_free(e->name_servers);
+	if (e->home_netns >= 0)
+		close(e->home_netns);
 	if (e->epoll_fd >= 0)
 		close(e->epoll_fd);
 	mem_free(e);
@@ -81,24 +93,24 @@ int health_engine_fd(const struct health_engine *e)
 	return e ? e->epoll_fd : -EINVAL;
 }
 
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 uint64_t health_engine_deadline(const struct health_engine *e)
 {
-	uint64_t first, next;
+	uint64_t first;
 
 	if (!e)
 		return HEAP_NEVER;
 	if (!list_empty(&e->fresh))
 		return 0;
-	first = heap_deadline(&e->timers);
-	next = heap_deadline(&e->filters);
-	if (next < first)
-		first = next;
-	if (!list_empty(&e->waiting) && e->stats.in_flight < e->max_in_flight) {
-		next = bucket_ready_ns(&e->bucket);
-		if (next < first)
-			first = next;
-	}
-	return first;
+	first = sooner(heap_deadline(&e->timers), heap_deadline(&e->filters));
+	if (!list_empty(&e->waiting) && e->stats.in_flight < e->max_in_flight)
+		first = sooner(first, bucket_ready_ns(&e->bucket));
+	first = sooner(first, orphans_deadline(e));
+	return sooner(first, resolver_deadline(e->resolver));
 }
 
 int health_engine_stats(const struct health_engine *e, struct health_engine_stats *ret)
@@ -115,6 +127,8 @@ void engine_leave(struct health_engine *e)
 {
 	if (--e->depth)
 		return;
+	while (!list_empty(&e->gone))
+		watcher_free(container_of(e->gone.next, struct health_watcher, grave));
 	while (!list_empty(&e->graves))
 		check_free(container_of(e->graves.next, struct health_check, all));
 }
@@ -127,6 +141,13 @@ void check_arm(struct health_check *c, uint64_t deadline_ns)
 	(void)r;
 }
 
+void check_arm_phase(struct health_check *c, uint64_t limit_ns, uint64_t now_ns)
+{
+	uint64_t end = c->start_ns + c->timeout_ns;
+
+	check_arm(c, limit_ns ? sooner(now_ns + limit_ns, end) : end);
+}
+
 void check_halt(struct health_check *c)
 {
 	struct health_engine *e = c->engine;
@@ -134,7 +155,7 @@ void check_halt(struct health_check *c)
 	if (c->condition == WAITING)
 		e->stats.waiting--;
 	if (check_in_flight(c)) {
-		conn_close(c);
+		c->hand->close(c);
 		e->stats.in_flight--;
 	}
 	list_remove(&c->queue);
@@ -174,21 +195,28 @@ static void place_fresh(struct health_engine *e, uint64_t now_ns)
 	for (uint32_t i = 0; i < e->batch && !list_empty(&e->fresh); i++) {
 		struct health_check *c = first_of(&e->fresh);
 
-		health_filter_rebase(&c->filter, now_ns);
-		if (c->at_once) {
+		if (!c->thawed)
+			health_filter_rebase(&c->filter, now_ns);
+		if (c->flags & HEALTH_CHECK_FED) {
+			list_remove(&c->queue);
+			c->condition = FED;
+		} else if (c->at_once) {
 			c->planned_ns = UNPLANNED;
 			check_enqueue(c);
 		} else {
 			list_remove(&c->queue);
 			c->condition = IDLE;
-			c->planned_ns = now_ns + spread_offset(e->seed, c->id, c->start_within_ns);
+			if (!c->thawed)
+				c->planned_ns =
+				    now_ns + spread_offset(e->seed, c->id, c->start_within_ns);
 			check_arm(c, c->planned_ns);
 		}
+		c->thawed = false;
 		check_arm_filter(c);
 	}
 }
 
-/* Sockets. A check whose fd was closed by an earlier callback of this round is not running any more. */
+/* Sockets, of checks, programs and name servers. */
 static void hear_sockets(struct health_engine *e, uint64_t now_ns)
 {
 	struct epoll_event event[EVENTS];
@@ -198,10 +226,9 @@ static void hear_sockets(struct health_engine *e, uint64_t now_ns)
 		room = left < EVENTS ? (int)left : EVENTS;
 		n = epoll_wait(e->epoll_fd, event, room, 0);
 		for (int i = 0; i < n; i++) {
-			struct health_check *c = event[i].data.ptr;
+			struct watch *w = event[i].data.ptr;
 
-			if (check_in_flight(c))
-				conn_event(c, now_ns);
+			w->event(w, event[i].events, now_ns);
 		}
 		if (n < room)
 			return;
@@ -219,7 +246,7 @@ static void ring_timers(struct health_engine *e, uint64_t now_ns)
 		if (c->condition == IDLE)
 			check_enqueue(c);
 		else
-			conn_timeout(c, now_ns);
+			c->hand->timeout(c, now_ns);
 	}
 }
 
@@ -251,6 +278,17 @@ static void count_start(struct health_check *c, uint64_t now_ns)
 		s->in_flight_peak = s->in_flight;
 }
 
+static void begin(struct health_check *c, uint64_t now_ns)
+{
+	c->condition = CONNECT; /* in flight; the hand knows better */
+	c->start_ns = now_ns;
+	c->times = (struct times){0};
+	c->tls_expires_s = 0;
+	c->tls_resumed = false;
+	c->at_best = HEALTH_NEUTRAL;
+	c->hand->start(c, now_ns);
+}
+
 static void start_waiting(struct health_engine *e, uint64_t now_ns)
 {
 	for (uint32_t i = 0; i < e->batch && !list_empty(&e->waiting); i++) {
@@ -260,7 +298,7 @@ static void start_waiting(struct health_engine *e, uint64_t now_ns)
 			return;
 		list_remove(&c->queue);
 		count_start(c, now_ns);
-		conn_start(c, now_ns);
+		begin(c, now_ns);
 	}
 }
 
@@ -275,6 +313,8 @@ int health_engine_dispatch(struct health_engine *e, uint64_t now_ns)
 	hear_sockets(e, now_ns); /* before the timers: who answered in time is not timed out */
 	ring_timers(e, now_ns);
 	ring_filters(e, now_ns);
+	orphans_ring(e, now_ns);
+	resolver_ring(e->resolver, now_ns);
 	start_waiting(e, now_ns);
 	engine_leave(e);
 	return 0;

@@ -9,7 +9,9 @@
 
 #include <libhealth/filter.h>
 
+#include "base/cursor.h"
 #include "base/sized.h"
+#include "decay.h"
 
 #define NEVER UINT64_MAX
 
@@ -26,6 +28,11 @@ struct filter {
 	uint64_t changes, since_ns, last_ok_ns;
 	uint64_t quiet_from_ns; /* silence_ns counts from here */
 	uint64_t settled_at_ns; /* settle_ns ends here; NEVER: it does not run */
+	uint8_t override;	/* enum health_override */
+	uint32_t penalty;	/* for flapping, at penalty_ns */
+	uint64_t penalty_ns;
+	uint64_t damped_until_ns; /* 0: not damped */
+	uint64_t overridden_ns;	  /* since when the override is what it is */
 };
 
 _Static_assert(sizeof(struct filter) <= sizeof(struct health_filter),
@@ -100,6 +107,12 @@ static bool opts_valid(const struct health_filter_opts *o)
 	       o->silence_ns <= HEALTH_TIME_MAX_NS && o->settle_ns <= HEALTH_TIME_MAX_NS;
 }
 
+static bool damping_valid(const struct health_filter_opts *o)
+{
+	return o->damp_half_life_ns <= HEALTH_TIME_MAX_NS && o->damp_max_ns <= HEALTH_TIME_MAX_NS &&
+	       o->damp_suppress <= HEALTH_DAMP_PENALTY_MAX && o->damp_reuse < o->damp_suppress;
+}
+
 static void fill_defaults(struct health_filter_opts *o)
 {
 	if (!o->rise)
@@ -110,6 +123,12 @@ static void fill_defaults(struct health_filter_opts *o)
 		o->interval_ns = HEALTH_INTERVAL_DEFAULT_NS;
 	if (!o->down_ns)
 		o->down_ns = o->interval_ns;
+	if (!o->damp_suppress)
+		o->damp_suppress = HEALTH_DAMP_SUPPRESS_DEFAULT;
+	if (!o->damp_reuse)
+		o->damp_reuse = HEALTH_DAMP_REUSE_DEFAULT;
+	if (!o->damp_max_ns)
+		o->damp_max_ns = 4 * o->damp_half_life_ns;
 }
 
 /* The state and the counter of a start; the rest of a fresh filter is the same for all. */
@@ -159,6 +178,8 @@ int health_filter_init(struct health_filter *pub, const struct health_filter_opt
 	if (!opts_valid(&f.o))
 		return -EINVAL;
 	fill_defaults(&f.o);
+	if (!damping_valid(&f.o))
+		return -EINVAL;
 	begin(&f, f.o.start, now_ns);
 	f.since_ns = now_ns;
 	memset(pub, 0, sizeof(*pub));
@@ -166,7 +187,40 @@ int health_filter_init(struct health_filter *pub, const struct health_filter_opt
 	return 0;
 }
 
-/* Every change of state goes through here. */
+/* A fall: the penalty grows; with too much of it there is no way up for a while. */
+static void penalize(struct filter *f, uint64_t now_ns)
+{
+	uint64_t penalty, wait;
+
+	if (!f->o.damp_half_life_ns)
+		return;
+	penalty = decay(f->penalty, now_ns - f->penalty_ns, f->o.damp_half_life_ns);
+	penalty += HEALTH_DAMP_FLAP;
+	f->penalty =
+	    (uint32_t)(penalty < HEALTH_DAMP_PENALTY_MAX ? penalty : HEALTH_DAMP_PENALTY_MAX);
+	f->penalty_ns = now_ns;
+	if (f->penalty < f->o.damp_suppress)
+		return;
+	wait = decay_until(f->penalty, f->o.damp_reuse, f->o.damp_half_life_ns);
+	f->damped_until_ns = now_ns + (wait < f->o.damp_max_ns ? wait : f->o.damp_max_ns);
+}
+
+/* What the host sees. */
+static enum health_state visible(const struct filter *f)
+{
+	switch (f->override) {
+	case HEALTH_OVERRIDE_UP:
+		return HEALTH_STATE_UP;
+	case HEALTH_OVERRIDE_DRAIN:
+		return HEALTH_STATE_DRAIN;
+	case HEALTH_OVERRIDE_DOWN:
+		return HEALTH_STATE_DOWN;
+	default:
+		return f->state;
+	}
+}
+
+/* Every change of state goes through here. True: it can be seen. */
 static bool change(struct filter *f, enum health_state to, enum health_reason reason,
 		   uint64_t now_ns)
 {
@@ -174,6 +228,8 @@ static bool change(struct filter *f, enum health_state to, enum health_reason re
 
 	if (to == f->state)
 		return false;
+	if (!up && health_state_is_up(f->state))
+		penalize(f, now_ns);
 	if (!up || !health_state_is_up(f->state)) {
 		f->edge = true;
 		f->left = up ? f->o.fall : f->o.rise;
@@ -183,6 +239,8 @@ static bool change(struct filter *f, enum health_state to, enum health_reason re
 	f->state = to;
 	f->reason = reason;
 	f->since_ns = now_ns;
+	if (f->override)
+		return false;
 	f->changes++;
 	return true;
 }
@@ -194,8 +252,9 @@ static bool try_rise(struct filter *f, enum health_reason reason, uint64_t now_n
 		return false;
 	if (f->o.settle_ns && f->settled_at_ns == NEVER)
 		f->settled_at_ns = now_ns + f->o.settle_ns;
-	if (f->held || (f->o.settle_ns && now_ns < f->settled_at_ns))
+	if (f->held || (f->o.settle_ns && now_ns < f->settled_at_ns) || now_ns < f->damped_until_ns)
 		return false;
+	f->damped_until_ns = 0;
 	return change(f, f->rising_to, reason, now_ns);
 }
 
@@ -268,23 +327,36 @@ bool health_filter_feed(struct health_filter *pub, enum health_verdict verdict, 
 	}
 }
 
+/* When a target that has all its successes may come up; NEVER: not by time. */
+static uint64_t risen_at(const struct filter *f)
+{
+	uint64_t settled = f->o.settle_ns ? f->settled_at_ns : 0;
+
+	if (health_state_is_up(f->state) || f->held || f->left)
+		return NEVER;
+	return settled > f->damped_until_ns ? settled : f->damped_until_ns;
+}
+
 uint64_t health_filter_deadline(const struct health_filter *pub)
 {
 	const struct filter *f = own_const(pub);
-	uint64_t silent = silent_at(f), settled = f->held ? NEVER : f->settled_at_ns;
+	uint64_t silent = silent_at(f), risen = risen_at(f);
 
-	return silent < settled ? silent : settled;
+	return silent < risen ? silent : risen;
 }
 
 bool health_filter_tick(struct health_filter *pub, uint64_t now_ns)
 {
 	struct filter *f = own(pub);
+	uint64_t risen = risen_at(f);
 
 	if (now_ns < health_filter_deadline(pub))
 		return false;
-	if (silent_at(f) < f->settled_at_ns)
+	if (silent_at(f) < risen)
 		return change(f, HEALTH_STATE_DOWN, HEALTH_REASON_SILENCE, now_ns);
-	return try_rise(f, HEALTH_REASON_SETTLED, now_ns);
+	return try_rise(
+	    f, risen && risen == f->damped_until_ns ? HEALTH_REASON_DAMPED : HEALTH_REASON_SETTLED,
+	    now_ns);
 }
 
 bool health_filter_set(struct health_filter *pub, enum health_start start, uint64_t now_ns)
@@ -295,10 +367,29 @@ bool health_filter_set(struct health_filter *pub, enum health_start start, uint6
 	if ((unsigned int)start > HEALTH_START_UNKNOWN)
 		return false;
 	begin(f, start, now_ns);
+	f->damped_until_ns = f->penalty = 0;
 	if (f->state == before)
 		return false;
 	f->reason = HEALTH_REASON_OPERATOR;
 	f->since_ns = now_ns;
+	if (f->override)
+		return false;
+	f->changes++;
+	return true;
+}
+
+bool health_filter_override(struct health_filter *pub, enum health_override override,
+			    uint64_t now_ns)
+{
+	struct filter *f = own(pub);
+	enum health_state before = visible(f);
+
+	if ((unsigned int) override > HEALTH_OVERRIDE_DOWN || override == f->override)
+		return false;
+	f->override = (uint8_t) override;
+	f->overridden_ns = now_ns;
+	if (visible(f) == before)
+		return false;
 	f->changes++;
 	return true;
 }
@@ -326,7 +417,7 @@ void health_filter_rebase(struct health_filter *pub, uint64_t now_ns)
 
 enum health_state health_filter_state(const struct health_filter *pub)
 {
-	return own_const(pub)->state;
+	return visible(own_const(pub));
 }
 
 /* Some, but not enough, verdicts against the present state. */
@@ -377,8 +468,8 @@ int health_filter_status(const struct health_filter *pub, struct health_filter_s
 		return -EINVAL;
 	return sized_out(ret,
 			 &(struct health_filter_status){
-			     .state = f->state,
-			     .reason = f->reason,
+			     .state = visible(f),
+			     .reason = f->override ? HEALTH_REASON_OPERATOR : f->reason,
 			     .last = f->last,
 			     .rise = f->o.rise,
 			     .fall = f->o.fall,
@@ -388,8 +479,118 @@ int health_filter_status(const struct health_filter *pub, struct health_filter_s
 			     .held = f->held,
 			     .settling = f->settled_at_ns != NEVER,
 			     .changes = f->changes,
-			     .since_ns = f->since_ns,
+			     .since_ns = f->override ? f->overridden_ns : f->since_ns,
 			     .last_ok_ns = f->last_ok_ns,
+			     .override = (enum health_override)f->override,
+			     .checked = f->state,
+			     .penalty = f->penalty,
+			     .damped = f->damped_until_ns && !health_state_is_up(f->state),
+			     .damped_until_ns = f->damped_until_ns,
 			 },
 			 sizeof(*ret));
+}
+
+/* ---- freeze and thaw ---- */
+
+#define FREEZE_MAGIC 0x68654c46u /* "heLF" */
+#define FREEZE_VERSION 1
+
+/* A time in the past becomes an age; NEVER and 0 stay what they are. */
+static void write_age(struct writer *w, uint64_t then_ns, uint64_t now_ns)
+{
+	write_u8(w, then_ns != 0 && then_ns != NEVER);
+	write_be64(w, now_ns - then_ns);
+}
+
+static uint64_t read_age(struct reader *r, uint64_t now_ns, uint64_t none)
+{
+	bool known = read_u8(r);
+	uint64_t age = read_be64(r);
+
+	return known ? now_ns - age : none;
+}
+
+ssize_t health_filter_freeze(const struct health_filter *pub, uint64_t now_ns, void *buf,
+			     size_t cap)
+{
+	const struct filter *f = own_const(pub);
+	struct writer w;
+
+	if (!pub || !buf)
+		return -EINVAL;
+	w = writer_of(buf, cap);
+	write_be32(&w, FREEZE_MAGIC);
+	write_u8(&w, FREEZE_VERSION);
+	write_u8(&w, (uint8_t)f->state);
+	write_u8(&w, (uint8_t)f->rising_to);
+	write_u8(&w, (uint8_t)f->reason);
+	write_u8(&w, (uint8_t)f->last);
+	write_u8(&w, f->override);
+	write_u8(&w, (uint8_t)(f->held | f->edge << 1));
+	write_be32(&w, f->left);
+	write_be32(&w, f->ok_run);
+	write_be32(&w, f->fail_run);
+	write_be64(&w, f->changes);
+	write_be32(&w, f->penalty);
+	write_age(&w, f->since_ns, now_ns);
+	write_age(&w, f->last_ok_ns, now_ns);
+	write_age(&w, f->quiet_from_ns, now_ns);
+	write_age(&w, f->settled_at_ns, now_ns);
+	write_age(&w, f->penalty_ns, now_ns);
+	write_age(&w, f->damped_until_ns, now_ns);
+	write_age(&w, f->overridden_ns, now_ns);
+	return w.bad ? -ENOBUFS : (ssize_t)writer_len(&w);
+}
+
+/* What these numbers can be, they are; the counter fits the options that are in force now. */
+static bool thawed_valid(struct filter *f)
+{
+	uint32_t most = health_state_is_up(f->state) ? f->o.fall : f->o.rise;
+
+	if (f->left > most)
+		f->left = most;
+	if (health_state_is_up(f->state) && !f->left)
+		return false;
+	return (unsigned int)f->state <= HEALTH_STATE_UP && health_state_is_up(f->rising_to) &&
+	       (unsigned int)f->reason <= HEALTH_REASON_DAMPED &&
+	       (unsigned int)f->last <= HEALTH_FAIL_NOW && f->override <= HEALTH_OVERRIDE_DOWN &&
+	       f->penalty <= HEALTH_DAMP_PENALTY_MAX;
+}
+
+int health_filter_thaw(struct health_filter *pub, uint64_t now_ns, const void *buf, size_t len)
+{
+	struct filter f;
+	struct reader r;
+	uint8_t flags;
+
+	if (!pub || !buf)
+		return -EINVAL;
+	f = *own(pub);
+	r = reader_of(buf, len);
+	if (read_be32(&r) != FREEZE_MAGIC || read_u8(&r) != FREEZE_VERSION)
+		return -EBADMSG;
+	f.state = (enum health_state)read_u8(&r);
+	f.rising_to = (enum health_state)read_u8(&r);
+	f.reason = (enum health_reason)read_u8(&r);
+	f.last = (enum health_verdict)read_u8(&r);
+	f.override = read_u8(&r);
+	flags = read_u8(&r);
+	f.held = flags & 1 && f.o.manual_resume;
+	f.edge = flags & 2;
+	f.left = read_be32(&r);
+	f.ok_run = read_be32(&r);
+	f.fail_run = read_be32(&r);
+	f.changes = read_be64(&r);
+	f.penalty = read_be32(&r);
+	f.since_ns = read_age(&r, now_ns, 0);
+	f.last_ok_ns = read_age(&r, now_ns, 0);
+	f.quiet_from_ns = read_age(&r, now_ns, now_ns);
+	f.settled_at_ns = read_age(&r, now_ns, NEVER);
+	f.penalty_ns = read_age(&r, now_ns, 0);
+	f.damped_until_ns = read_age(&r, now_ns, 0);
+	f.overridden_ns = read_age(&r, now_ns, 0);
+	if (r.bad || reader_left(&r) || !thawed_valid(&f))
+		return -EBADMSG;
+	*own(pub) = f;
+	return 0;
 }

@@ -34,6 +34,7 @@ const char *health_reason_name(enum health_reason reason)
 	    [HEALTH_REASON_SETTLED] = "settled",   [HEALTH_REASON_FALL] = "fall",
 	    [HEALTH_REASON_FAIL_NOW] = "fail-now", [HEALTH_REASON_SILENCE] = "silence",
 	    [HEALTH_REASON_SAYS_SO] = "says-so",   [HEALTH_REASON_OPERATOR] = "operator",
+	    [HEALTH_REASON_DAMPED] = "damped",
 	};
 
 	return NAME_OF(name, (unsigned int)reason);
@@ -61,7 +62,7 @@ const char *health_phase_name(enum health_phase phase)
 	static const char *const name[] = {
 	    [HEALTH_PHASE_SOCKET] = "socket",	[HEALTH_PHASE_CONNECT] = "connect",
 	    [HEALTH_PHASE_TLS] = "tls",		[HEALTH_PHASE_TALK] = "talk",
-	    [HEALTH_PHASE_PASSIVE] = "passive",
+	    [HEALTH_PHASE_PASSIVE] = "passive", [HEALTH_PHASE_NAME] = "name",
 	};
 
 	return NAME_OF(name, (unsigned int)phase);

@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include <libhealth/probe_exec.h>
+#include <libhealth/probe_net.h>
+
 #include "base/mem.h"
 #include "base/sized.h"
 #include "dialogue.h"
@@ -16,12 +19,25 @@ static bool name_valid(const char *name)
 	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == len;
 }
 
+/* The flags of these ask the engine for more than a socket, and for a config it knows. */
+static bool is_own(const struct health_probe_ops *ops)
+{
+	const struct health_probe_ops *own[] = {health_probe_exec(), health_probe_file(),
+						health_probe_half_open()};
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
+		if (!memcmp(ops, own[i], sizeof(*ops)))
+			return true;
+	return false;
+}
+
 static bool ops_valid(const struct health_probe_ops *ops)
 {
-	const uint32_t known = HEALTH_PROBE_DATAGRAM | HEALTH_PROBE_FIN | HEALTH_PROBE_ICMP;
+	const uint32_t known =
+	    HEALTH_PROBE_DATAGRAM | HEALTH_PROBE_FIN | HEALTH_PROBE_ICMP | HEALTH_PROBE_OPTIONAL;
 
 	if (!name_valid(ops->name) || ops->state_size > HEALTH_PROBE_STATE_MAX ||
-	    ops->flags & ~known ||
+	    (ops->flags & ~known && !is_own(ops)) ||
 	    (ops->flags & (HEALTH_PROBE_DATAGRAM | HEALTH_PROBE_ICMP)) == HEALTH_PROBE_ICMP)
 		return false;
 	/* A datagram socket is "connected" without a word from the server: that says nothing. */

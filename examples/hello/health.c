@@ -59,7 +59,7 @@ static int add(struct health_engine *e, char *target)
 
 int main(int argc, char **argv)
 {
-	const struct health_engine_ops ops = {sizeof(ops), on_result, on_transition, NULL};
+	const struct health_engine_ops ops = {sizeof(ops), on_result, on_transition, NULL, NULL};
 	const struct health_engine_opts o = {.size = sizeof(o), .ops = &ops};
 	struct health_engine *e;
 	once = argc > 1 && !strcmp(argv[1], "--once");

@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <libhealth/version.h>
 
@@ -75,7 +76,8 @@ enum health_reason {
 	HEALTH_REASON_FAIL_NOW = 4, /* one failure that needs no second */
 	HEALTH_REASON_SILENCE = 5,  /* no success for `silence_ns` */
 	HEALTH_REASON_SAYS_SO = 6,  /* still up; the target went between up, drain, degraded */
-	HEALTH_REASON_OPERATOR = 7, /* health_filter_set, health_filter_resume */
+	HEALTH_REASON_OPERATOR = 7, /* health_filter_set, health_filter_resume, an override */
+	HEALTH_REASON_DAMPED = 8, /* well again long enough: the penalty for flapping is paid off */
 };
 
 /* Which entry of the interval table is next. */
@@ -139,7 +141,22 @@ struct health_filter_opts {
 	uint64_t down_edge_ns; /* the first after going down; 0: none */
 	uint64_t silence_ns;   /* down without a success for so long, `fall` unused; 0: by `fall` */
 	uint64_t settle_ns;    /* enough successes, then so long without a failure; 0: up at once */
+	/*
+	 * Damping of flaps, after RFC 2439 §4: each fall from up to down adds HEALTH_DAMP_FLAP to a penalty,
+	 * which halves every damp_half_life_ns. At damp_suppress or more the target, once down, stays down,
+	 * however well, until the penalty is damp_reuse; but no longer than damp_max_ns after its last fall.
+	 */
+	uint64_t damp_half_life_ns; /* 0: no damping; RFC 2439's figure is 15 minutes */
+	uint64_t damp_max_ns;	    /* 0: 4 half-lives, as in RFC 2439's example */
+	uint32_t damp_suppress;	    /* 0: HEALTH_DAMP_SUPPRESS_DEFAULT */
+	uint32_t damp_reuse;	    /* 0: HEALTH_DAMP_REUSE_DEFAULT; below damp_suppress */
 };
+
+#define HEALTH_DAMP_FLAP 1000 /* the penalty of one fall */
+#define HEALTH_DAMP_SUPPRESS_DEFAULT \
+	2000 /* two falls in a short time are forgiven, a third is not */
+#define HEALTH_DAMP_REUSE_DEFAULT 750
+#define HEALTH_DAMP_PENALTY_MAX 1000000 /* the highest of the three, and of the penalty */
 
 /*
  * Fills `ret`, whose size is set, with a school's defaults. 0; -EINVAL: unknown school, or ret is
@@ -150,13 +167,13 @@ LIBHEALTH_API int health_filter_preset(enum health_school school, struct health_
 
 /* The caller's memory for one filter. Only the functions below look inside. */
 struct health_filter {
-	uint64_t opaque[24];
+	uint64_t opaque[32];
 };
 
 /*
  * Makes a filter in the caller's memory; nothing to free. `o` NULL: HAProxy's defaults. `now_ns`
- * starts the clock of `silence_ns`. 0; -EINVAL: f is NULL, a count above HEALTH_COUNT_MAX, an
- * interval between 0 and HEALTH_INTERVAL_MIN_NS, a time above HEALTH_TIME_MAX_NS, an unknown start;
+ * starts the clock of `silence_ns`. 0; -EINVAL: f is NULL, a count above HEALTH_COUNT_MAX, a penalty
+ * above HEALTH_DAMP_PENALTY_MAX or damp_reuse not below damp_suppress, an interval between 0 and HEALTH_INTERVAL_MIN_NS, a time above HEALTH_TIME_MAX_NS, an unknown start;
  * -E2BIG: `o` has a field this library does not know.
  */
 LIBHEALTH_API int health_filter_init(struct health_filter *f, const struct health_filter_opts *o,
@@ -170,7 +187,7 @@ LIBHEALTH_API bool health_filter_feed(struct health_filter *f, enum health_verdi
 				      uint64_t now_ns);
 
 /*
- * When time alone may change the state (silence_ns, settle_ns): absolute, UINT64_MAX = never. Call
+ * When time alone may change the state (silence_ns, settle_ns, damping): absolute, UINT64_MAX = never. Call
  * health_filter_tick then or later; earlier is harmless. True: the state changed.
  */
 LIBHEALTH_API uint64_t health_filter_deadline(const struct health_filter *f);
@@ -191,11 +208,39 @@ LIBHEALTH_API bool health_filter_set(struct health_filter *f, enum health_start 
  */
 LIBHEALTH_API bool health_filter_resume(struct health_filter *f, uint64_t now_ns);
 
+/* What an operator wants to be believed, whatever the checks say. */
+enum health_override {
+	HEALTH_OVERRIDE_NONE = 0,
+	HEALTH_OVERRIDE_UP = 1,
+	HEALTH_OVERRIDE_DRAIN = 2,
+	HEALTH_OVERRIDE_DOWN = 3, /* HAProxy's maint, F5's forced offline */
+};
+
+/*
+ * Puts an override over the filter, or takes it off. Underneath the filter goes on: with the override gone the
+ * state is what the checks say by then. Counters, intervals and clocks are those of the checks, never of the
+ * override. True: the state changed. An unknown override does nothing.
+ */
+LIBHEALTH_API bool health_filter_override(struct health_filter *f, enum health_override o,
+					  uint64_t now_ns);
+
 /*
  * Says that nobody checked until now (a pause): the clocks of silence_ns and settle_ns start anew,
  * so that the target is not blamed for it. Never changes the state.
  */
 LIBHEALTH_API void health_filter_rebase(struct health_filter *f, uint64_t now_ns);
+
+/*
+ * The state of a filter in at most HEALTH_FILTER_FREEZE_MAX bytes, for one of the same options made
+ * later, by another process or machine: times are carried as ages. freeze: bytes written; -ENOBUFS; -EINVAL.
+ * thaw into a filter after health_filter_init: 0; -EBADMSG: not such bytes, or of another version, and
+ * nothing changed; -EINVAL. Counts beyond the filter's own rise and fall are cut to them.
+ */
+#define HEALTH_FILTER_FREEZE_MAX 128
+LIBHEALTH_API ssize_t health_filter_freeze(const struct health_filter *f, uint64_t now_ns,
+					   void *buf, size_t cap);
+LIBHEALTH_API int health_filter_thaw(struct health_filter *f, uint64_t now_ns, const void *buf,
+				     size_t len);
 
 LIBHEALTH_API enum health_state health_filter_state(const struct health_filter *f);
 
@@ -223,6 +268,11 @@ struct health_filter_status {
 	uint64_t changes;    /* changes of state since init */
 	uint64_t since_ns;   /* when the state last changed, or init */
 	uint64_t last_ok_ns; /* the last success; 0: none yet */
+	enum health_override override;
+	enum health_state checked; /* the state without the override */
+	uint32_t penalty;	   /* for flapping, as of the last fall */
+	uint32_t damped;	   /* not 0: it keeps the target down, until damped_until_ns */
+	uint64_t damped_until_ns;
 };
 
 /* Copies out. 0; -EINVAL: an argument is NULL, or ret is too small for its size field. */

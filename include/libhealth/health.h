@@ -29,6 +29,7 @@
 
 #include <libhealth/filter.h>
 #include <libhealth/probe.h>
+#include <libhealth/transport.h>
 #include <libhealth/version.h>
 
 #ifdef __cplusplus
@@ -37,6 +38,7 @@ extern "C" {
 
 struct health_engine;
 struct health_check;
+struct health_watcher;
 
 #define HEALTH_CHECKS_MAX 1000000     /* checks of one engine; more: -ENOSPC */
 #define HEALTH_IN_FLIGHT_DEFAULT 4096 /* checks that may run at once; each has one fd */
@@ -47,6 +49,9 @@ struct health_check;
 #define HEALTH_LATE_NS UINT64_C(20000000) /* a start is late from 20 ms behind its plan */
 #define HEALTH_JITTER_MAX_PERCENT 50	  /* HAProxy's limit of `spread-checks` */
 #define HEALTH_DEVICE_MAX 15		  /* characters of a device name (IFNAMSIZ - 1) */
+#define HEALTH_NAME_MAX 253		  /* characters of a host name (RFC 1035 §2.3.4) */
+#define HEALTH_PREAMBLE_MAX 256		  /* bytes of a preamble */
+#define HEALTH_HISTORY_MAX 4096		  /* results a check may remember */
 
 /* How one check ended. Lives until the callback returns. */
 struct health_result {
@@ -61,6 +66,14 @@ struct health_result {
 	uint64_t connect_ns;	 /* start to connected; 0: never was */
 	uint64_t total_ns;	 /* start to end; as exact as the host's dispatch times */
 	const char *text;	 /* printable, shorter than HEALTH_TEXT_MAX, "" rather than NULL */
+	/* When each phase was over, from the start; 0: it was not reached, or there was none. */
+	uint64_t name_ns;	/* the name was found */
+	uint64_t tls_ns;	/* TLS stood */
+	uint64_t first_byte_ns; /* the first bytes of an answer came */
+	int64_t tls_expires_s;	/* Unix time when the server's certificate expires; 0: unknown */
+	uint32_t tls_resumed;	/* not 0: an earlier TLS session was taken up again */
+	uint32_t reserved;	/* 0 */
+	struct health_advice advice; /* what the server said of itself beyond up and down */
 };
 
 /* A change of state. Lives until the callback returns. */
@@ -84,6 +97,19 @@ struct health_socket_want {
 	const char *device; /* SO_BINDTODEVICE: interface or VRF; NULL: none */
 	const struct sockaddr *destination;
 	socklen_t destination_len;
+	int netns_fd;	      /* the namespace it has to be opened in; 0: this one */
+	uint32_t transparent; /* not 0: IP_TRANSPARENT, to bind to foreign addresses */
+	uint32_t reserved;    /* 0 */
+};
+
+/* What a program of a check must be, for health_engine_ops.open_process. */
+struct health_process_want {
+	size_t size;
+	const char *const *argv; /* argv[0] is the path; ends with NULL */
+	const char *const *envp; /* the whole environment; ends with NULL */
+	int output_fd; /* becomes stdout and stderr; the callee's own to close; stdin: /dev/null */
+	/* It has to lead a process group of its own (setpgid(2)), so that all of it can be killed. */
+	pid_t *ret_pid; /* the callee sets it */
 };
 
 /* The host's side. Every entry may be NULL. `userdata` is the check's, but for open_socket. */
@@ -101,6 +127,12 @@ struct health_engine_ops {
 	 * engine. NULL: the engine opens sockets itself (fwmark needs CAP_NET_ADMIN).
 	 */
 	int (*open_socket)(const struct health_socket_want *want, void *engine_userdata);
+	/*
+	 * For hosts that run programs as other users or in a cage: starts `want` and returns its pid
+	 * file descriptor (pidfd_open(2), clone3(2)), or -errno. The engine owns it. It must not call
+	 * the engine. NULL: the engine starts programs itself, as its own user.
+	 */
+	int (*open_process)(const struct health_process_want *want, void *engine_userdata);
 };
 
 struct health_engine_opts {
@@ -114,6 +146,9 @@ struct health_engine_opts {
 	uint32_t rate;		/* starts per second; 0: HEALTH_RATE_DEFAULT */
 	uint32_t burst;		/* starts at once within `rate`; 0: HEALTH_BURST_DEFAULT */
 	uint32_t batch;		/* bound of the work of one dispatch; 0: HEALTH_BATCH_DEFAULT */
+	/* "192.0.2.53,[2001:db8::53]:5353": whom to ask for names; NULL: the system's (resolv.conf(5),
+	 * read when the first check with a name is added). A word that is none: -EINVAL from there. */
+	const char *name_servers;
 };
 
 /*
@@ -138,10 +173,13 @@ LIBHEALTH_API uint64_t health_engine_deadline(const struct health_engine *e);
 LIBHEALTH_API int health_engine_dispatch(struct health_engine *e, uint64_t now_ns);
 
 /* Bits of health_check_opts.flags. */
-#define HEALTH_CHECK_AT_ONCE 1u	    /* the first check at the next dispatch, not spread */
-#define HEALTH_CHECK_FROM_END 2u    /* intervals count from the end of a check (keepalived) */
-#define HEALTH_CHECK_REFUSED_NOW 4u /* a refused or reset connection is HEALTH_FAIL_NOW (F5) */
-#define HEALTH_CHECK_PAUSED 8u	    /* added paused */
+#define HEALTH_CHECK_AT_ONCE 1u	     /* the first check at the next dispatch, not spread */
+#define HEALTH_CHECK_FROM_END 2u     /* intervals count from the end of a check (keepalived) */
+#define HEALTH_CHECK_REFUSED_NOW 4u  /* a refused or reset connection is HEALTH_FAIL_NOW (F5) */
+#define HEALTH_CHECK_PAUSED 8u	     /* added paused */
+#define HEALTH_CHECK_FED 16u	     /* never asked, only told: see health_check_report */
+#define HEALTH_CHECK_STARTTLS 32u    /* TLS begins where the probe asks for it, not at once */
+#define HEALTH_CHECK_TRANSPARENT 64u /* IP_TRANSPARENT: the source may be a foreign address */
 
 /*
  * One check. All is copied; the probe is shared (see health_probe_free).
@@ -169,13 +207,41 @@ struct health_check_opts {
 	/* Names the check in all spreading; 0: counted by the engine. Consecutive ids spread best;
 	 * the same id twice is allowed, and knocks together. */
 	uint64_t id;
+	/* TLS or the like over the connection (libhealth/transport.h). Copied; NULL: none. */
+	const struct health_transport *transport;
+	/*
+	 * Instead of a destination: a host name, or an address in text. A name is looked up before a
+	 * check when its last answer is older than its TTL (at least HEALTH_NAME_TTL_MIN_NS), without
+	 * blocking; of several addresses the first is asked, as the resolver has sorted them (RFC
+	 * 6724). No such name: HEALTH_FAIL, HEALTH_CODE_L4CON. No word from any name server: the last
+	 * address goes on, and without one the check is HEALTH_NEUTRAL. A library built without c-ares
+	 * takes addresses only: a name is -EOPNOTSUPP (health_has_names).
+	 */
+	const char *host;
+	uint16_t port;	 /* of `host`; 1 to 65535 */
+	uint16_t family; /* of `host`: AF_INET, AF_INET6; 0: either */
+	uint32_t tos;	 /* IP_TOS, IPV6_TCLASS: the whole byte, at most 255; 0: the default */
+	int netns_fd;	 /* the network namespace to ask from; stays open and the host's; 0: here */
+	uint32_t history;     /* results to remember, at most HEALTH_HISTORY_MAX; 0: none */
+	const void *preamble; /* sent first on every connection, before TLS (PROXY protocol) */
+	size_t preamble_len;  /* at most HEALTH_PREAMBLE_MAX */
+	/* Limits of single phases within timeout_ns, each from its own beginning; 0: none. */
+	uint64_t name_timeout_ns;	/* looking the name up */
+	uint64_t tls_timeout_ns;	/* the handshake */
+	uint64_t send_timeout_ns;	/* handing over what the probe sends */
+	uint64_t first_byte_timeout_ns; /* from then to the first byte of an answer */
 };
+
+#define HEALTH_NAME_TTL_MIN_NS UINT64_C(1000000000) /* an answer is good for 1 s at least */
+
+/* True: this library was built with c-ares and looks names up. Any thread. */
+LIBHEALTH_API bool health_has_names(void);
 
 /*
  * Adds a check. `userdata` comes back in its callbacks. The check lives until health_check_remove
  * or health_engine_free. 0; -EINVAL: an address, name, time or flag out of range; -EAFNOSUPPORT:
- * the family; -E2BIG: unknown fields, here or in the filter's options; -ENOSPC: HEALTH_CHECKS_MAX;
- * -ENOMEM.
+ * the family; -EOPNOTSUPP: a name without c-ares; -E2BIG: unknown fields, here or in the options
+ * within; -ENOSPC: HEALTH_CHECKS_MAX; -ENOMEM; or what the transport's target_new returned.
  */
 LIBHEALTH_API int health_check_add(struct health_engine *e, const struct health_check_opts *o,
 				   void *userdata, struct health_check **ret);
@@ -203,14 +269,61 @@ LIBHEALTH_API void health_check_run_now(struct health_check *c);
  * with code HEALTH_CODE_HANA for a failure; when that shortens the interval the next start moves
  * forward (HAProxy on-error: HEALTH_FAIL is fail-check, HEALTH_FAIL_NOW is mark-down). Calls back.
  * Ignored while paused.
+ *
+ * With HEALTH_CHECK_FED it is all there is: for states that others find out, as BFD sessions, traps or
+ * a cluster's word. Such a check needs no destination, never starts, and with `silence_ns` goes down
+ * when nobody speaks.
  */
 LIBHEALTH_API void health_check_report(struct health_check *c, enum health_verdict verdict,
 				       uint64_t now_ns);
 
-/* health_filter_set and _resume for a check; they call `transition` when the state changes. */
+/* health_filter_set, _resume and _override for a check; they call `transition` when the state changes. */
 LIBHEALTH_API void health_check_set(struct health_check *c, enum health_start start,
 				    uint64_t now_ns);
 LIBHEALTH_API void health_check_resume(struct health_check *c, uint64_t now_ns);
+LIBHEALTH_API void health_check_override(struct health_check *c, enum health_override o,
+					 uint64_t now_ns);
+
+/*
+ * Many users of one check: each watcher hears its results and transitions after the check's own
+ * callbacks. `ops` is copied; its open_socket and open_process are ignored. A user with another policy
+ * feeds a health_filter of its own in `result`. The watcher ends with health_watcher_remove, or with the
+ * check. 0; -EINVAL; -E2BIG; -ENOMEM.
+ */
+LIBHEALTH_API int health_check_watch(struct health_check *c, const struct health_engine_ops *ops,
+				     void *userdata, struct health_watcher **ret);
+LIBHEALTH_API void health_watcher_remove(struct health_watcher *w);
+
+/* One remembered result. Grows only with the SONAME. */
+struct health_past {
+	uint64_t start_ns, total_ns;
+	uint32_t status;
+	int32_t error;
+	uint16_t verdict, code, phase; /* the enums of health_result */
+	uint16_t state;		       /* enum health_state after it */
+};
+
+/*
+ * Copies at most `max` remembered results to `ret`, the latest first. How many; -EINVAL: an argument is
+ * NULL.
+ */
+LIBHEALTH_API ssize_t health_check_history(const struct health_check *c, struct health_past *ret,
+					   size_t max);
+
+/*
+ * State for a successor: another process after an update, a standby, a file over a restart (HAProxy's
+ * server-state). freeze writes at most HEALTH_FREEZE_MAX bytes: the filter (health_filter_freeze), the
+ * plan and the counters; the host keeps them by its own name for the check. thaw into a check just added,
+ * before its first dispatch: the state and the time of the next start go on without a callback; what a
+ * check *is* comes from its options. Times are carried as ages, so another clock may read them.
+ * freeze: bytes written; -ENOBUFS: `cap` is too small. thaw: 0; -EBUSY: the check was dispatched
+ * already; -EBADMSG: not such bytes, or of another version; nothing changed.
+ */
+#define HEALTH_FREEZE_MAX 256
+LIBHEALTH_API ssize_t health_check_freeze(const struct health_check *c, uint64_t now_ns, void *buf,
+					  size_t cap);
+LIBHEALTH_API int health_check_thaw(struct health_check *c, uint64_t now_ns, const void *buf,
+				    size_t len);
 
 /* All there is to show of one check. */
 struct health_check_status {

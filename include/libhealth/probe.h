@@ -19,6 +19,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include <libhealth/filter.h>
 #include <libhealth/version.h>
@@ -69,6 +70,7 @@ enum health_phase {
 	HEALTH_PHASE_TLS = 2,
 	HEALTH_PHASE_TALK = 3,
 	HEALTH_PHASE_PASSIVE = 4, /* not a check: reported by the host */
+	HEALTH_PHASE_NAME = 5,	  /* looking the name up, which comes before all */
 };
 
 /* "socket", "connect" …; "?" for a number without a name. Static; any thread. */
@@ -150,19 +152,24 @@ struct health_probe_io {
 	uint16_t family;  /* of the target: AF_INET, AF_INET6, AF_UNIX; 0 in a test that has none */
 	uint32_t tls;	  /* not 0: TLS stands below */
 	const char *alpn; /* what ALPN chose ("h2"); "" when nothing; never NULL */
-	uint64_t nonce;	  /* another one in each check, from the engine's seed: for ids; no secret */
+	uint64_t nonce; /* another one in each check, from the engine's seed: for ids; no secret */
+	/* The two ends, when a raw socket opens; else NULL. For the library\'s own half-open probe. */
+	const struct sockaddr *local, *remote;
 };
 
 /*
  * Bits of health_probe_ops.flags.
  * DATAGRAM is UDP: open, which is required, sends one datagram; each call of received gets one.
  * ICMP, with DATAGRAM, is an echo socket of the target's family (icmp(7), IPPROTO_ICMP): whole ICMP
- * messages go both ways, the kernel sets identifier and checksum and passes only answers to it.
+ * messages go both ways, the kernel sets identifier and checksum and passes only answers to it. Where the
+ * kernel allows no echo sockets it is a raw one: others' messages come too, for IPv4 with their IP header.
+ * OPTIONAL: a server that cannot be reached, or is silent, is HEALTH_NEUTRAL instead of a failure.
  * FIN closes politely, so that the last bytes arrive; the default, RST, leaves no TIME_WAIT behind.
  */
 #define HEALTH_PROBE_DATAGRAM 1u
 #define HEALTH_PROBE_FIN 2u
 #define HEALTH_PROBE_ICMP 4u
+#define HEALTH_PROBE_OPTIONAL 8u
 
 /*
  * The dialogue. Callbacks must not block, call the engine or touch globals; they see

@@ -52,6 +52,7 @@ side() {
     echo "$1: C11 and C++17, shared"
 }
 side libha-nl3 libnl-3.0
+side libhealth-tls libhealth
 
 for header in "$tmp"/prefix/include/lib*/*.h; do
     name=${header#"$tmp"/prefix/include/}

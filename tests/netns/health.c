@@ -5,6 +5,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,6 +17,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <cmocka.h>
+
+#include <libhealth/probe_net.h>
 
 #include "tests/unit/libhealth/rig.h"
 
@@ -157,6 +160,137 @@ static unsigned int sockets_in(const char *tcp_state)
 	return n;
 }
 
+/* ---- icmp and half-open ---- */
+
+static struct health_probe *made(const struct health_probe_ops *ops)
+{
+	struct health_probe *p = NULL;
+
+	assert_int_equal(health_probe_new(ops, NULL, &p), 0);
+	return p;
+}
+
+/* One check to its end; the clock goes on only when nothing comes. */
+static void ask(struct rig *r, struct health_probe *p, const void *to, socklen_t len)
+{
+	struct health_check_opts o = {.size = sizeof(o),
+				      .flags = HEALTH_CHECK_AT_ONCE,
+				      .timeout_ns = S,
+				      .destination = to,
+				      .destination_len = len,
+				      .probe = p};
+
+	rig_open(r, NULL, NULL);
+	rig_add(r, &o);
+	health_probe_free(p);
+	rig_dispatch(r);
+	rig_settle(r, 1);
+	if (!r->results)
+		rig_pass(r, S);
+	assert_int_equal(r->results, 1);
+}
+
+/* By the kernel's echo sockets, and by raw ones where it allows none. */
+static void echoes_come_back_or_not(void **state)
+{
+	static const char *const range[] = {"0 0", "1 0"};
+	struct sockaddr_in here = address("127.0.0.1"), hole = address("198.51.100.7");
+	struct sockaddr_in6 here6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+
+	(void)state;
+	here.sin_port = hole.sin_port = 0;
+	for (int raw = 0; raw < 2; raw++) {
+		char command[96];
+		struct rig r;
+
+		snprintf(command, sizeof(command), "echo %s > /proc/sys/net/ipv4/ping_group_range",
+			 range[raw]);
+		run(command);
+		ask(&r, made(health_probe_icmp()), &here, sizeof(here));
+		assert_int_equal(r.result.verdict, HEALTH_OK);
+		rig_close(&r);
+		ask(&r, made(health_probe_icmp()), &here6, sizeof(here6));
+		assert_int_equal(r.result.verdict, HEALTH_OK);
+		rig_close(&r);
+		ask(&r, made(health_probe_icmp()), &hole, sizeof(hole));
+		assert_int_equal(r.result.verdict, HEALTH_FAIL);
+		assert_int_equal(r.result.code, HEALTH_CODE_L4TOUT);
+		rig_close(&r);
+	}
+}
+
+static void half_open_tells_open_from_closed_and_wakes_nobody(void **state)
+{
+	static const struct peer_script listens = {.hold = UINT32_MAX};
+	struct sockaddr_in hole = address("198.51.100.7"), closed = address("127.0.0.1");
+	struct sockaddr_in6 here6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	socklen_t len = sizeof(here6);
+	struct peer peer;
+	struct rig r;
+	int fd;
+
+	(void)state;
+	peer_open(&peer, &listens);
+	ask(&r, made(health_probe_half_open()), &peer.address, sizeof(peer.address));
+	assert_int_equal(r.result.verdict, HEALTH_OK);
+	assert_int_equal(r.result.code, HEALTH_CODE_L4OK);
+	rig_close(&r);
+	assert_int_equal(sockets_in("03"), 0); /* SYN_RECV: our RST has ended it */
+	peer.script.hold = 0;
+	peer_step(&peer);
+	assert_int_equal(peer.accepted, 0);
+	peer_close(&peer);
+
+	fd = socket(AF_INET6, SOCK_STREAM, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&here6, len), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&here6, &len), 0);
+	ask(&r, made(health_probe_half_open()), &here6, sizeof(here6));
+	assert_int_equal(r.result.code, HEALTH_CODE_L4OK);
+	rig_close(&r);
+	close(fd);
+
+	ask(&r, made(health_probe_half_open()), &closed, sizeof(closed));
+	assert_int_equal(r.result.verdict, HEALTH_FAIL);
+	assert_int_equal(r.result.code, HEALTH_CODE_L4CON);
+	rig_close(&r);
+	ask(&r, made(health_probe_half_open()), &hole, sizeof(hole));
+	assert_int_equal(r.result.code, HEALTH_CODE_L4TOUT);
+	rig_close(&r);
+}
+
+/* A server that listens in another namespace only. */
+static void a_check_asks_from_another_namespace(void **state)
+{
+	struct health_check_opts o;
+	int home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC), there;
+	struct peer peer;
+	struct rig r;
+
+	(void)state;
+	assert_true(home >= 0);
+	assert_int_equal(unshare(CLONE_NEWNET), 0);
+	run("ip link set lo up");
+	there = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	peer_open(&peer, &(struct peer_script){0});
+	assert_int_equal(setns(home, CLONE_NEWNET), 0);
+	for (int from_there = 0; from_there < 2; from_there++) {
+		rig_open(&r, NULL, NULL);
+		o = rig_opts(&r);
+		o.destination = (const struct sockaddr *)&peer.address;
+		o.destination_len = sizeof(peer.address);
+		o.netns_fd = from_there ? there : 0;
+		rig_add(&r, &o);
+		rig_settle(&r, 1);
+		assert_int_equal(r.result.code, from_there ? HEALTH_CODE_L4OK : HEALTH_CODE_L4CON);
+		rig_close(&r);
+	}
+	peer_close(&peer);
+	close(there);
+	close(home);
+	run("ip link show hole-a >/dev/null"); /* and we are still at home */
+}
+
 static void checks_leave_no_time_wait_and_wake_no_accept(void **state)
 {
 	const struct health_filter_opts f = {.size = sizeof(f), .interval_ns = 10 * MS};
@@ -186,6 +320,9 @@ int main(void)
 	    cmocka_unit_test(an_unreachable_target_fails_at_once),
 	    cmocka_unit_test(the_mark_chooses_the_route),
 	    cmocka_unit_test(the_device_chooses_the_way_out),
+	    cmocka_unit_test(echoes_come_back_or_not),
+	    cmocka_unit_test(half_open_tells_open_from_closed_and_wakes_nobody),
+	    cmocka_unit_test(a_check_asks_from_another_namespace),
 	    cmocka_unit_test(checks_leave_no_time_wait_and_wake_no_accept),
 	};
 

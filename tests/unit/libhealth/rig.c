@@ -45,8 +45,10 @@ void rig_open(struct rig *r, const struct health_engine_opts *given,
 	*r = (struct rig){.now_ns = RIG_T0};
 	if (given)
 		o = *given;
-	if (given && given->ops)
+	if (given && given->ops) {
 		ops.open_socket = given->ops->open_socket;
+		ops.open_process = given->ops->open_process;
+	}
 	o.ops = &ops;
 	assert_int_equal(health_engine_new(&o, &r->engine), 0);
 	r->has_peer = script;

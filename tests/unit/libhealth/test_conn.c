@@ -510,7 +510,7 @@ static void the_checkers_own_trouble_blames_nobody(void **state)
 	health_check_remove(rig_add(&r, &o));
 	c = rig_add(&r, &o);
 	rig_dispatch(&r);
-	assert_result(&r, HEALTH_NEUTRAL, HEALTH_CODE_SOCKERR, HEALTH_PHASE_CONNECT);
+	assert_result(&r, HEALTH_NEUTRAL, HEALTH_CODE_SOCKERR, HEALTH_PHASE_SOCKET);
 	assert_int_equal(r.result.error, EADDRNOTAVAIL);
 	assert_string_equal(r.text, "bind: Cannot assign requested address");
 	assert_int_equal(health_check_state(c), HEALTH_STATE_UP);

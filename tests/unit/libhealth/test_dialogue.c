@@ -325,10 +325,10 @@ static void codes_have_haproxys_names(void **state)
 	assert_string_equal(health_code_name(HEALTH_CODE_L7OKC), "L7OKC");
 	for (unsigned int i = 0; i <= HEALTH_CODE_HANA; i++)
 		assert_string_not_equal(health_code_name((enum health_code)i), "?");
-	for (unsigned int i = 0; i <= HEALTH_PHASE_PASSIVE; i++)
+	for (unsigned int i = 0; i <= HEALTH_PHASE_NAME; i++)
 		assert_string_not_equal(health_phase_name((enum health_phase)i), "?");
 	assert_string_equal(health_code_name((enum health_code)18), "?");
-	assert_string_equal(health_phase_name((enum health_phase)5), "?");
+	assert_string_equal(health_phase_name((enum health_phase)6), "?");
 }
 
 int main(void)

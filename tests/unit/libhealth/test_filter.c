@@ -380,6 +380,225 @@ static void set_is_an_operators_word(void **state)
 	assert_true(health_filter_set(&f, HEALTH_START_UNKNOWN, T0 + 4 * S));
 }
 
+/* ---- damping ---- */
+
+static struct health_filter damped_filter(uint64_t max_ns)
+{
+	const struct health_filter_opts o = {
+	    .size = sizeof(o),
+	    .rise = 1,
+	    .fall = 1,
+	    .damp_half_life_ns = 900 * S,
+	    .damp_max_ns = max_ns,
+	};
+	struct health_filter f;
+
+	assert_int_equal(health_filter_init(&f, &o, T0), 0);
+	return f;
+}
+
+/* Down and up again, a second each. */
+static void flap(struct health_filter *f, uint64_t *now)
+{
+	health_filter_feed(f, HEALTH_FAIL, *now += S);
+	health_filter_feed(f, HEALTH_OK, *now += S);
+}
+
+static void a_third_fall_in_a_short_time_is_held_down(void **state)
+{
+	struct health_filter_status st = {.size = sizeof(st)};
+	struct health_filter f = damped_filter(0);
+	uint64_t now = T0, until;
+
+	(void)state;
+	flap(&f, &now);
+	flap(&f, &now); /* 1000 twice, less what has decayed: below 2000 */
+	assert_int_equal(health_filter_state(&f), HEALTH_STATE_UP);
+	flap(&f, &now);
+	assert_int_equal(health_filter_state(&f), HEALTH_STATE_DOWN);
+	health_filter_status(&f, &st);
+	assert_int_equal(st.damped, 1);
+	assert_true(st.penalty > 2900 && st.penalty < 3000);
+	assert_int_equal(st.ok_run, 1);
+	until = health_filter_deadline(&f);
+	assert_int_equal(until, st.damped_until_ns);
+	/* 3000 to 750 takes two half-lives. */
+	assert_true(until - now > 1780 * S && until - now < 1800 * S);
+	assert_false(health_filter_feed(&f, HEALTH_OK, until - 1));
+	assert_false(health_filter_tick(&f, until - 1));
+	assert_true(health_filter_tick(&f, until));
+	health_filter_status(&f, &st);
+	assert_int_equal(st.state, HEALTH_STATE_UP);
+	assert_int_equal(st.reason, HEALTH_REASON_DAMPED);
+	assert_int_equal(st.damped, 0);
+}
+
+static void damping_ends_at_its_most_and_by_an_operator(void **state)
+{
+	struct health_filter f = damped_filter(60 * S);
+	uint64_t now = T0;
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		flap(&f, &now);
+	assert_int_equal(health_filter_state(&f), HEALTH_STATE_DOWN);
+	assert_int_equal(health_filter_deadline(&f), now - S + 60 * S);
+	assert_true(health_filter_set(&f, HEALTH_START_FULLY_UP, now));
+	flap(&f, &now); /* forgiven: the penalty is gone */
+	assert_int_equal(health_filter_state(&f), HEALTH_STATE_UP);
+}
+
+static void a_damped_target_that_fails_begins_anew(void **state)
+{
+	struct health_filter f = damped_filter(0);
+	uint64_t now = T0, until;
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		flap(&f, &now);
+	until = health_filter_deadline(&f);
+	assert_false(health_filter_feed(&f, HEALTH_FAIL, until - S));
+	assert_int_equal(health_filter_deadline(&f), UINT64_MAX);
+	assert_true(health_filter_feed(&f, HEALTH_OK, until));
+}
+
+/* ---- an operator's override ---- */
+
+static void an_override_covers_what_goes_on_underneath(void **state)
+{
+	struct health_filter_status st = {.size = sizeof(st)};
+	const struct health_filter_opts o = {.size = sizeof(o), .rise = 1, .fall = 1};
+	struct health_filter f;
+
+	(void)state;
+	assert_int_equal(health_filter_init(&f, &o, T0), 0);
+	assert_true(health_filter_override(&f, HEALTH_OVERRIDE_DOWN, T0 + S));
+	assert_false(health_filter_override(&f, HEALTH_OVERRIDE_DOWN, T0 + S));
+	assert_int_equal(health_filter_state(&f), HEALTH_STATE_DOWN);
+	assert_false(health_filter_feed(&f, HEALTH_FAIL, T0 + 2 * S));
+	assert_false(health_filter_feed(&f, HEALTH_OK, T0 + 3 * S));
+	assert_false(health_filter_feed(&f, HEALTH_DEGRADED, T0 + 4 * S));
+	health_filter_status(&f, &st);
+	assert_int_equal(st.checked, HEALTH_STATE_DEGRADED);
+	assert_int_equal(st.override, HEALTH_OVERRIDE_DOWN);
+	assert_int_equal(st.reason, HEALTH_REASON_OPERATOR);
+	assert_int_equal(st.since_ns, T0 + S);
+	assert_int_equal(st.changes, 1);
+	assert_true(health_filter_override(&f, HEALTH_OVERRIDE_NONE, T0 + 5 * S));
+	assert_int_equal(health_filter_state(&f), HEALTH_STATE_DEGRADED);
+	assert_true(health_filter_override(&f, HEALTH_OVERRIDE_UP, T0 + 6 * S));
+	assert_true(health_filter_override(&f, HEALTH_OVERRIDE_DRAIN, T0 + 6 * S));
+	assert_int_equal(health_filter_state(&f), HEALTH_STATE_DRAIN);
+	assert_false(health_filter_override(&f, (enum health_override)9, T0 + 6 * S));
+}
+
+/* ---- properties, over verdicts by chance ---- */
+
+static uint32_t chance(uint64_t *seed)
+{
+	*seed = *seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (uint32_t)(*seed >> 33);
+}
+
+static struct health_filter_opts some_opts(uint64_t *seed)
+{
+	return (struct health_filter_opts){
+	    .size = sizeof(struct health_filter_opts),
+	    .rise = 1 + chance(seed) % 4,
+	    .fall = 1 + chance(seed) % 4,
+	    .start = (enum health_start)(chance(seed) % 5),
+	    .manual_resume = chance(seed) % 4 == 0,
+	    .silence_ns = chance(seed) % 3 ? 0 : 5 * S,
+	    .settle_ns = chance(seed) % 3 ? 0 : 3 * S,
+	    .damp_half_life_ns = chance(seed) % 3 ? 0 : 20 * S,
+	};
+}
+
+/* Whatever comes in whatever order: the return value tells of every change, the counters stay in their bounds,
+ * a verdict alone never takes up what failed, nor down what is well, and a thawed copy goes on as its original. */
+static void properties_hold_for_verdicts_by_chance(void **state)
+{
+	uint64_t seed = 7;
+
+	(void)state;
+	for (int run = 0; run < 2000; run++) {
+		struct health_filter_opts o = some_opts(&seed);
+		uint8_t frozen[HEALTH_FILTER_FREEZE_MAX];
+		struct health_filter f, copy;
+		uint64_t now = T0;
+
+		assert_int_equal(health_filter_init(&f, &o, now), 0);
+		for (int i = 0; i < 60; i++) {
+			struct health_filter_status a = {.size = sizeof(a)}, b = a, c = a;
+			enum health_verdict v = (enum health_verdict)(chance(&seed) % 6);
+			ssize_t len;
+			bool told, ticks = chance(&seed) % 4 == 0;
+
+			now += chance(&seed) % 2 ? S : S / 7;
+			len = health_filter_freeze(&f, now, frozen, sizeof(frozen));
+			assert_true(len > 0);
+			assert_int_equal(health_filter_init(&copy, &o, now), 0);
+			assert_int_equal(health_filter_thaw(&copy, now, frozen, (size_t)len), 0);
+			health_filter_status(&f, &a);
+			if (ticks)
+				v = HEALTH_NEUTRAL;
+			told = ticks ? health_filter_tick(&f, now) : health_filter_feed(&f, v, now);
+			health_filter_status(&f, &b);
+			if (ticks)
+				health_filter_tick(&copy, now);
+			else
+				health_filter_feed(&copy, v, now);
+			health_filter_status(&copy, &c);
+			assert_memory_equal(&b, &c, sizeof(b));
+
+			assert_int_equal(told, a.state != b.state);
+			assert_int_equal(b.changes - a.changes, a.state != b.state);
+			assert_true(b.left <= (health_state_is_up(b.state) ? b.fall : b.rise));
+			assert_true(b.ok_run == 0 || b.fail_run == 0);
+			if (v == HEALTH_OK && health_state_is_up(a.state))
+				assert_int_equal(b.state, HEALTH_STATE_UP);
+			if (v >= HEALTH_FAIL && !health_state_is_up(a.state))
+				assert_false(health_state_is_up(b.state));
+			if (v == HEALTH_FAIL_NOW)
+				assert_int_equal(b.state, HEALTH_STATE_DOWN);
+			if (a.held)
+				assert_false(health_state_is_up(b.state));
+			assert_true(health_filter_interval_ns(&f) >= HEALTH_INTERVAL_MIN_NS);
+		}
+	}
+}
+
+static void a_thaw_takes_nothing_for_granted(void **state)
+{
+	uint8_t frozen[HEALTH_FILTER_FREEZE_MAX], wrong[HEALTH_FILTER_FREEZE_MAX + 1];
+	struct health_filter f, g, before;
+	ssize_t len;
+
+	(void)state;
+	assert_int_equal(health_filter_init(&f, NULL, T0), 0);
+	health_filter_feed(&f, HEALTH_FAIL, T0 + S);
+	len = health_filter_freeze(&f, T0 + 2 * S, frozen, sizeof(frozen));
+	assert_true(len > 0);
+	assert_int_equal(health_filter_freeze(&f, T0, frozen, (size_t)len - 1), -ENOBUFS);
+	len = health_filter_freeze(&f, T0 + 2 * S, frozen, sizeof(frozen));
+	/* Another clock: ages, not times, are carried. */
+	assert_int_equal(health_filter_init(&g, NULL, 500 * S), 0);
+	assert_int_equal(health_filter_thaw(&g, 500 * S, frozen, (size_t)len), 0);
+	assert_int_equal(health_filter_state(&g), HEALTH_STATE_DOWN);
+	before = g;
+	for (size_t cut = 0; cut < (size_t)len; cut++)
+		assert_int_equal(health_filter_thaw(&g, 500 * S, frozen, cut), -EBADMSG);
+	memcpy(wrong, frozen, (size_t)len);
+	assert_int_equal(health_filter_thaw(&g, 500 * S, wrong, (size_t)len + 1), -EBADMSG);
+	for (size_t at = 0; at < 10; at++) { /* magic, version and the enums */
+		memcpy(wrong, frozen, (size_t)len);
+		wrong[at] = 0xee;
+		assert_int_equal(health_filter_thaw(&g, 500 * S, wrong, (size_t)len), -EBADMSG);
+	}
+	assert_memory_equal(&g, &before, sizeof(g));
+	assert_int_equal(health_filter_thaw(NULL, 0, frozen, 1), -EINVAL);
+}
+
 static void options_are_checked(void **state)
 {
 	struct {
@@ -423,10 +642,10 @@ static void names_are_there(void **state)
 	assert_string_equal(health_reason_name(HEALTH_REASON_OPERATOR), "operator");
 	for (unsigned int i = 0; i <= HEALTH_STATE_UP; i++)
 		assert_string_not_equal(health_state_name((enum health_state)i), "?");
-	for (unsigned int i = 0; i <= HEALTH_REASON_OPERATOR; i++)
+	for (unsigned int i = 0; i <= HEALTH_REASON_DAMPED; i++)
 		assert_string_not_equal(health_reason_name((enum health_reason)i), "?");
 	assert_string_equal(health_state_name((enum health_state) - 1), "?");
-	assert_string_equal(health_reason_name((enum health_reason)8), "?");
+	assert_string_equal(health_reason_name((enum health_reason)9), "?");
 }
 
 int main(void)
@@ -451,6 +670,12 @@ int main(void)
 	    cmocka_unit_test(status_counts_what_haproxy_shows),
 	    cmocka_unit_test(rebase_forgives_a_pause),
 	    cmocka_unit_test(set_is_an_operators_word),
+	    cmocka_unit_test(a_third_fall_in_a_short_time_is_held_down),
+	    cmocka_unit_test(damping_ends_at_its_most_and_by_an_operator),
+	    cmocka_unit_test(a_damped_target_that_fails_begins_anew),
+	    cmocka_unit_test(an_override_covers_what_goes_on_underneath),
+	    cmocka_unit_test(properties_hold_for_verdicts_by_chance),
+	    cmocka_unit_test(a_thaw_takes_nothing_for_granted),
 	    cmocka_unit_test(options_are_checked),
 	    cmocka_unit_test(names_are_there),
 	};

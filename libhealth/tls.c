@@ -1,0 +1,590 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * TLS by OpenSSL: the whole of libhealth-tls. A health_tls is an SSL_CTX, a target remembers one server's
+ * session, a channel is an SSL over the check's socket.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <arpa/inet.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include <libhealth/tls.h>
+
+#include "base/mem.h"
+#include "base/sized.h"
+
+#define DAY_S 86400
+#define VERIFY_DEPTH 16
+
+struct health_tls {
+	struct health_transport transport;
+	size_t uses; /* one for the host, one for each target */
+	SSL_CTX *ctx;
+	BIO_METHOD *bio;
+	struct health_tls_opts o; /* its strings are not kept */
+	char *sni;
+	struct health_tls_stats stats;
+};
+
+struct target {
+	struct health_tls *tls;
+	SSL_SESSION *session; /* NULL: none yet */
+	bool no_tickets;      /* waited for them once, in vain */
+};
+
+struct channel {
+	struct target *target;
+	SSL *ssl;
+	bool lingers; /* hears on for tickets */
+	char alpn[HEALTH_TLS_ALPN_MAX + 1];
+};
+
+/* ---- the socket ---- */
+
+/* OpenSSL's own socket BIO uses write(2), which raises SIGPIPE. */
+static int bio_write(BIO *b, const char *data, int len)
+{
+	int fd = (int)(intptr_t)BIO_get_data(b);
+	ssize_t n = send(fd, data, (size_t)len, MSG_NOSIGNAL);
+
+	BIO_clear_retry_flags(b);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		BIO_set_retry_write(b);
+	return (int)n;
+}
+
+static int bio_read(BIO *b, char *data, int len)
+{
+	int fd = (int)(intptr_t)BIO_get_data(b);
+	ssize_t n = recv(fd, data, (size_t)len, 0);
+
+	BIO_clear_retry_flags(b);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		BIO_set_retry_read(b);
+	else if (n == 0)
+		BIO_set_flags(b, BIO_FLAGS_IN_EOF);
+	return (int)n;
+}
+
+static long bio_ctrl(BIO *b, int command, long number, void *pointer)
+{
+	(void)number, (void)pointer;
+	switch (command) {
+	case BIO_CTRL_FLUSH:
+		return 1;
+	case BIO_CTRL_EOF:
+		return BIO_test_flags(b, BIO_FLAGS_IN_EOF) != 0;
+	default:
+		return 0;
+	}
+}
+
+static BIO_METHOD *bio_method(void)
+{
+	BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "check");
+
+	if (m && (BIO_meth_set_write(m, bio_write) != 1 || BIO_meth_set_read(m, bio_read) != 1 ||
+		  BIO_meth_set_ctrl(m, bio_ctrl) != 1)) {
+		BIO_meth_free(m);
+		return NULL;
+	}
+	return m;
+}
+
+/* ---- targets and their sessions ---- */
+
+static int target_new(void *config, void **ret)
+{
+	struct target *t = mem_zalloc(sizeof(*t));
+
+	if (!t)
+		return -ENOMEM;
+	t->tls = config;
+	t->tls->uses++;
+	*ret = t;
+	return 0;
+}
+
+static void target_free(void *target)
+{
+	struct target *t = target;
+
+	SSL_SESSION_free(t->session);
+	health_tls_free(t->tls);
+	mem_free(t);
+}
+
+/* A session worth keeping: with TLS 1.3 it comes in a ticket, after the handshake. */
+static int new_session(SSL *ssl, SSL_SESSION *session)
+{
+	struct channel *ch = SSL_get_app_data(ssl);
+	struct target *t = ch->target;
+
+	if (!SSL_SESSION_is_resumable(session))
+		return 0;
+	SSL_SESSION_free(t->session);
+	t->session = session; /* 1: the reference is ours */
+	t->no_tickets = false;
+	return 1;
+}
+
+/* ---- channels ---- */
+
+/*
+ * A copy, for OpenSSL declares a TLS 1.3 session spent with its first use. That protects clients from being
+ * recognised (RFC 8446 C.4), which a checker need not be.
+ */
+static void take_up(const struct target *t, SSL *ssl)
+{
+	SSL_SESSION *copy = t->session ? SSL_SESSION_dup(t->session) : NULL;
+
+	if (copy)
+		SSL_set_session(ssl, copy);
+	SSL_SESSION_free(copy);
+}
+
+static int channel_begin(void *target, int fd, void **ret)
+{
+	struct target *t = target;
+	struct channel *ch = mem_zalloc(sizeof(*ch));
+	BIO *bio;
+
+	if (!ch)
+		return -ENOMEM;
+	ch->target = t;
+	ch->ssl = SSL_new(t->tls->ctx);
+	bio = BIO_new(t->tls->bio);
+	if (!ch->ssl || !bio) {
+		BIO_free(bio);
+		SSL_free(ch->ssl);
+		mem_free(ch);
+		return -ENOMEM;
+	}
+	BIO_set_data(bio, (void *)(intptr_t)fd);
+	BIO_set_init(bio, 1);
+	SSL_set_bio(ch->ssl, bio, bio);
+	SSL_set_app_data(ch->ssl, ch);
+	if (t->tls->sni)
+		SSL_set_tlsext_host_name(ch->ssl, t->tls->sni);
+	take_up(t, ch->ssl);
+	SSL_set_connect_state(ch->ssl);
+	*ret = ch;
+	return 0;
+}
+
+static void channel_end(void *channel, bool polite)
+{
+	struct channel *ch = channel;
+
+	/* OpenSSL takes a session for broken whose connection was not shut down; a RST is our way to. */
+	SSL_set_quiet_shutdown(ch->ssl, !polite);
+	if (SSL_is_init_finished(ch->ssl))
+		SSL_shutdown(ch->ssl);
+	SSL_free(ch->ssl);
+	ERR_clear_error();
+	mem_free(ch);
+}
+
+/* What to return for a call that did not do its work: AGAIN, 0 for a close, or -errno. */
+static int trouble(const struct channel *ch, int r, int error)
+{
+	switch (SSL_get_error(ch->ssl, r)) {
+	case SSL_ERROR_WANT_READ:
+	case SSL_ERROR_WANT_WRITE:
+		return HEALTH_TRANSPORT_AGAIN;
+	case SSL_ERROR_ZERO_RETURN:
+		return 0;
+	case SSL_ERROR_SYSCALL:
+		return error ? -error : 0;
+	default: /* since OpenSSL 3 an end without close_notify is an error of its own: many servers do it */
+		return ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING
+			   ? 0
+			   : -EPROTO;
+	}
+}
+
+static ssize_t channel_receive(void *channel, void *data, size_t len)
+{
+	struct channel *ch = channel;
+	int r, error;
+
+	ERR_clear_error();
+	errno = 0;
+	r = SSL_read(ch->ssl, data, len < INT32_MAX ? (int)len : INT32_MAX);
+	error = errno;
+	if (ch->lingers && !ch->target->session)
+		ch->target->no_tickets = true;
+	return r > 0 ? r : trouble(ch, r, error);
+}
+
+static ssize_t channel_send(void *channel, const void *data, size_t len)
+{
+	struct channel *ch = channel;
+	int r, error;
+
+	ERR_clear_error();
+	errno = 0;
+	r = SSL_write(ch->ssl, data, len < INT32_MAX ? (int)len : INT32_MAX);
+	error = errno;
+	if (r > 0)
+		return r;
+	r = trouble(ch, r, error);
+	return r ? r : -EPIPE;
+}
+
+/* ---- the handshake ---- */
+
+static void say(char *text, const char *what, const char *why)
+{
+	snprintf(text, HEALTH_TEXT_MAX, "%s%s%s", what, *what && *why ? ": " : "", why);
+	for (char *p = text; *p; p++)
+		if (*p < 0x20 || *p > 0x7e)
+			*p = '.';
+}
+
+static int handshake_failed(struct channel *ch, int r, int error,
+			    struct health_transport_report *ret)
+{
+	long verified = SSL_get_verify_result(ch->ssl);
+	unsigned long top = ERR_peek_error();
+	const char *reason = ERR_reason_error_string(top);
+	int why = trouble(ch, r, error);
+
+	if (why == HEALTH_TRANSPORT_AGAIN)
+		return why;
+	ch->target->tls->stats.failed++;
+	/* Whatever the server did not like, the session may have been it. */
+	SSL_SESSION_free(ch->target->session);
+	ch->target->session = NULL;
+	if (verified != X509_V_OK)
+		say(ret->text, "certificate", X509_verify_cert_error_string(verified));
+	else if (why == 0)
+		say(ret->text, "", "closed in the handshake");
+	else if (why != -EPROTO)
+		say(ret->text, "", strerrordesc_np(-why));
+	else
+		say(ret->text, "TLS", reason ? reason : "handshake failed");
+	return why ? why : -ECONNRESET;
+}
+
+/* Unix time of an ASN.1 time; 0: not one. */
+static int64_t unix_time(const ASN1_TIME *t)
+{
+	struct tm tm;
+
+	return t && ASN1_TIME_to_tm(t, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
+}
+
+/* The earliest end among the certificates the server showed; of a resumed session its own is left. */
+static int64_t chain_expires(SSL *ssl)
+{
+	STACK_OF(X509) *chain = SSL_get_peer_cert_chain(ssl);
+	X509 *own = SSL_get0_peer_certificate(ssl);
+	int64_t first = own ? unix_time(X509_get0_notAfter(own)) : 0;
+
+	for (int i = 0; chain && i < sk_X509_num(chain); i++) {
+		int64_t end = unix_time(X509_get0_notAfter(sk_X509_value(chain, i)));
+
+		if (end && (!first || end < first))
+			first = end;
+	}
+	return first;
+}
+
+/* 0, or -EKEYEXPIRED: a resumed session is not verified again, and its certificate grows old. */
+static int judge_expiry(const struct health_tls *tls, struct health_transport_report *ret)
+{
+	int64_t left = ret->expires_s - (int64_t)time(NULL);
+	char day[32] = "";
+	time_t end = (time_t)ret->expires_s;
+	struct tm tm;
+
+	if (!ret->expires_s)
+		return 0;
+	if (left <= 0 && tls->o.flags & HEALTH_TLS_VERIFY) {
+		say(ret->text, "certificate", "certificate has expired");
+		return -EKEYEXPIRED;
+	}
+	if (!tls->o.expiry_warn_s || (left > 0 && (uint64_t)left > tls->o.expiry_warn_s))
+		return 0;
+	if (gmtime_r(&end, &tm))
+		strftime(day, sizeof(day), "%Y-%m-%d", &tm);
+	ret->at_best = tls->o.expiry_verdict ? tls->o.expiry_verdict : HEALTH_DEGRADED;
+	snprintf(ret->text, sizeof(ret->text), "certificate expire%s %s (%lld days)",
+		 left > 0 ? "s" : "d", day, (long long)(left / DAY_S));
+	return 0;
+}
+
+static int channel_handshake(void *channel, struct health_transport_report *ret)
+{
+	struct channel *ch = channel;
+	struct health_tls *tls = ch->target->tls;
+	const unsigned char *alpn;
+	unsigned int alpn_len;
+	int r, error;
+
+	ERR_clear_error();
+	errno = 0;
+	r = SSL_do_handshake(ch->ssl);
+	error = errno;
+	if (r != 1)
+		return handshake_failed(ch, r, error, ret);
+	ret->resumed = SSL_session_reused(ch->ssl) != 0;
+	ret->expires_s = chain_expires(ch->ssl);
+	r = judge_expiry(tls, ret);
+	if (r < 0) {
+		tls->stats.failed++;
+		return r;
+	}
+	tls->stats.handshakes++;
+	tls->stats.resumed += ret->resumed;
+	SSL_get0_alpn_selected(ch->ssl, &alpn, &alpn_len);
+	if (alpn_len && alpn_len < sizeof(ch->alpn)) {
+		memcpy(ch->alpn, alpn, alpn_len);
+		ret->alpn = ch->alpn;
+	}
+	ch->lingers = SSL_version(ch->ssl) == TLS1_3_VERSION && !ret->resumed &&
+		      !ch->target->no_tickets && !(tls->o.flags & HEALTH_TLS_NO_RESUMPTION);
+	ret->linger = ch->lingers;
+	return 0;
+}
+
+static const struct health_transport_ops transport_ops = {
+    .size = sizeof(transport_ops),
+    .name = "tls",
+    .target_new = target_new,
+    .target_free = target_free,
+    .begin = channel_begin,
+    .handshake = channel_handshake,
+    .receive = channel_receive,
+    .send = channel_send,
+    .end = channel_end,
+};
+
+/* ---- the context ---- */
+
+struct why {
+	char *text;
+	size_t size;
+};
+
+/* Tells which option is wrong, and returns the error. */
+static int blame(const struct why *why, int r, const char *option, const char *value)
+{
+	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+
+	if (why->text && why->size)
+		snprintf(why->text, why->size, "%s \"%s\": %s", option, value,
+			 r == -EBADMSG && reason ? reason : strerrordesc_np(-r));
+	ERR_clear_error();
+	return r;
+}
+
+/* -errno of a file OpenSSL could not use: the system's reason, or -EBADMSG for what stands in it. */
+static int file_error(const char *path)
+{
+	FILE *f = fopen(path, "re");
+
+	if (!f)
+		return -errno;
+	fclose(f);
+	return -EBADMSG;
+}
+
+static int load_trust(SSL_CTX *ctx, const struct health_tls_opts *o, const struct why *why)
+{
+	X509_STORE *store = SSL_CTX_get_cert_store(ctx);
+	X509_LOOKUP *lookup;
+
+	if (!(o->flags & HEALTH_TLS_VERIFY))
+		return 0;
+	if (o->ca_file && SSL_CTX_load_verify_file(ctx, o->ca_file) != 1)
+		return blame(why, file_error(o->ca_file), "ca_file", o->ca_file);
+	if (o->ca_dir && SSL_CTX_load_verify_dir(ctx, o->ca_dir) != 1)
+		return blame(why, -ENOENT, "ca_dir", o->ca_dir);
+	if (!o->ca_file && !o->ca_dir && SSL_CTX_set_default_verify_paths(ctx) != 1)
+		return blame(why, -ENOENT, "ca_file", "the system's");
+	if (o->crl_file) {
+		lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file());
+		if (!lookup || X509_load_crl_file(lookup, o->crl_file, X509_FILETYPE_PEM) < 1)
+			return blame(why, file_error(o->crl_file), "crl_file", o->crl_file);
+		X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+	}
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_verify_depth(ctx, VERIFY_DEPTH);
+	return 0;
+}
+
+static bool is_address(const char *text)
+{
+	unsigned char any[16];
+
+	return inet_pton(AF_INET, text, any) == 1 || inet_pton(AF_INET6, text, any) == 1;
+}
+
+static int set_names(struct health_tls *tls, const struct health_tls_opts *o, const struct why *why)
+{
+	X509_VERIFY_PARAM *param = SSL_CTX_get0_param(tls->ctx);
+	const char *name = o->verify_name ? o->verify_name : o->sni;
+	int r = 1;
+
+	if (o->sni && (!*o->sni || strlen(o->sni) > TLSEXT_MAXLEN_host_name || is_address(o->sni)))
+		return blame(why, -EINVAL, "sni", o->sni);
+	if (o->sni) {
+		tls->sni = mem_strdup(o->sni);
+		if (!tls->sni)
+			return -ENOMEM;
+	}
+	if (!(o->flags & HEALTH_TLS_VERIFY) || !name)
+		return 0;
+	if (is_address(name))
+		r = X509_VERIFY_PARAM_set1_ip_asc(param, name);
+	else
+		r = X509_VERIFY_PARAM_set1_host(param, name, 0);
+	return r == 1 ? 0 : blame(why, -EINVAL, "verify_name", name);
+}
+
+/* "h2,http/1.1" becomes a list of length-prefixed names (RFC 7301 §3.1). */
+static int set_alpn(SSL_CTX *ctx, const char *text, const struct why *why)
+{
+	unsigned char wire[HEALTH_TLS_ALPN_MAX];
+	size_t n = 0;
+
+	for (const char *at = text; at; at = *at ? at + 1 : NULL) {
+		size_t len = strcspn(at, ",");
+
+		if (!len || len > 255 || n + 1 + len > sizeof(wire))
+			return blame(why, -EINVAL, "alpn", text);
+		wire[n] = (unsigned char)len;
+		memcpy(wire + n + 1, at, len);
+		n += 1 + len;
+		at += len;
+		if (!*at)
+			break;
+	}
+	return SSL_CTX_set_alpn_protos(ctx, wire, (unsigned int)n) ? -ENOMEM : 0;
+}
+
+static int set_own_certificate(SSL_CTX *ctx, const struct health_tls_opts *o, const struct why *why)
+{
+	const char *key = o->key_file ? o->key_file : o->cert_file;
+
+	if (!o->cert_file)
+		return o->key_file ? blame(why, -EINVAL, "key_file without cert_file", key) : 0;
+	if (SSL_CTX_use_certificate_chain_file(ctx, o->cert_file) != 1)
+		return blame(why, file_error(o->cert_file), "cert_file", o->cert_file);
+	if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
+		return blame(why, file_error(key), "key_file", key);
+	return 0;
+}
+
+/* A key with a passphrase: nobody is there to type it, and OpenSSL would ask the terminal. */
+static int no_passphrase(char *buf, int size, int writing, void *userdata)
+{
+	(void)buf, (void)size, (void)writing, (void)userdata;
+	return -1;
+}
+
+static int set_protocol(SSL_CTX *ctx, const struct health_tls_opts *o, const struct why *why)
+{
+	char version[16];
+
+	if (SSL_CTX_set_min_proto_version(ctx, (int)o->min_version) != 1 ||
+	    SSL_CTX_set_max_proto_version(ctx, (int)o->max_version) != 1 ||
+	    (o->max_version && o->min_version > o->max_version)) {
+		snprintf(version, sizeof(version), "%#x-%#x", o->min_version, o->max_version);
+		return blame(why, -EINVAL, "version", version);
+	}
+	if (o->ciphers && SSL_CTX_set_cipher_list(ctx, o->ciphers) != 1)
+		return blame(why, -EINVAL, "ciphers", o->ciphers);
+	if (o->ciphersuites && SSL_CTX_set_ciphersuites(ctx, o->ciphersuites) != 1)
+		return blame(why, -EINVAL, "ciphersuites", o->ciphersuites);
+	return o->alpn ? set_alpn(ctx, o->alpn, why) : 0;
+}
+
+static int fill(struct health_tls *tls, const struct health_tls_opts *o, const struct why *why)
+{
+	SSL_CTX *ctx = tls->ctx = SSL_CTX_new(TLS_client_method());
+	int r;
+
+	tls->bio = bio_method();
+	if (!ctx || !tls->bio)
+		return -ENOMEM;
+	SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
+	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+				  SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+	if (!(o->flags & HEALTH_TLS_NO_RESUMPTION)) {
+		SSL_CTX_set_session_cache_mode(ctx,
+					       SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+		SSL_CTX_sess_set_new_cb(ctx, new_session);
+	}
+	r = set_protocol(ctx, o, why);
+	if (r == 0)
+		r = load_trust(ctx, o, why);
+	if (r == 0)
+		r = set_names(tls, o, why);
+	return r < 0 ? r : set_own_certificate(ctx, o, why);
+}
+
+int health_tls_new(const struct health_tls_opts *opts, char *ret_why, size_t why_size,
+		   struct health_tls **ret)
+{
+	const struct health_tls_opts defaults = {.size = sizeof(defaults)};
+	const struct why why = {ret_why, why_size};
+	struct health_tls_opts o;
+	struct health_tls *tls;
+	int r;
+
+	if (!ret)
+		return -EINVAL;
+	if (why.text && why.size)
+		why.text[0] = '\0';
+	r = sized_in(&o, sizeof(o), opts ? opts : &defaults);
+	if (r < 0)
+		return r;
+	if (o.flags & ~(HEALTH_TLS_VERIFY | HEALTH_TLS_NO_RESUMPTION) ||
+	    (unsigned int)o.expiry_verdict > HEALTH_FAIL_NOW || o.expiry_warn_s > INT32_MAX)
+		return blame(&why, -EINVAL, "flags, expiry_verdict or expiry_warn_s", "");
+	tls = mem_zalloc(sizeof(*tls));
+	if (!tls)
+		return -ENOMEM;
+	tls->uses = 1;
+	tls->o.flags = o.flags;
+	tls->o.expiry_warn_s = o.expiry_warn_s;
+	tls->o.expiry_verdict = o.expiry_verdict;
+	tls->transport = (struct health_transport){
+	    .size = sizeof(tls->transport), .ops = &transport_ops, .config = tls};
+	r = fill(tls, &o, &why);
+	if (r < 0) {
+		health_tls_free(tls);
+		return r;
+	}
+	*ret = tls;
+	return 0;
+}
+
+void health_tls_free(struct health_tls *tls)
+{
+	if (!tls || --tls->uses)
+		return;
+	SSL_CTX_free(tls->ctx);
+	BIO_meth_free(tls->bio);
+	mem_free(tls->sni);
+	mem_free(tls);
+}
+
+const struct health_transport *health_tls_transport(const struct health_tls *tls)
+{
+	return tls ? &tls->transport : NULL;
+}
+
+int health_tls_stats(const struct health_tls *tls, struct health_tls_stats *ret)
+{
+	return tls ? sized_out(ret, &tls->stats, sizeof(tls->stats)) : -EINVAL;
+}

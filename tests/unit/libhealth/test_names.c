@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/* Checks of names, against a name server of the test's own; and what a library without c-ares says. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/cursor.h"
+#include "rig.h"
+
+/* Answers every A question with 127.0.0.1, any other with nothing; or with an rcode; or not at all. */
+struct dns {
+	int fd;
+	bool silent;
+	uint8_t rcode;
+	uint32_t ttl_s;
+	unsigned int asked;
+	char address[64]; /* for health_engine_opts.name_servers */
+};
+
+static void dns_open(struct dns *d)
+{
+	struct sockaddr_in sa = {.sin_family = AF_INET};
+	socklen_t len = sizeof(sa);
+
+	*d = (struct dns){.ttl_s = 60};
+	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	d->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(d->fd, (struct sockaddr *)&sa, len), 0);
+	assert_int_equal(getsockname(d->fd, (struct sockaddr *)&sa, &len), 0);
+	snprintf(d->address, sizeof(d->address), "127.0.0.1:%u", ntohs(sa.sin_port));
+}
+
+static void dns_step(struct dns *d)
+{
+	uint8_t question[512], answer[600];
+	struct sockaddr_in from;
+	socklen_t from_len = sizeof(from);
+	ssize_t n =
+	    recvfrom(d->fd, question, sizeof(question), 0, (struct sockaddr *)&from, &from_len);
+	struct writer w = writer_of(answer, sizeof(answer));
+	size_t end = 12;
+	bool is_a;
+
+	if (n < 17)
+		return;
+	d->asked++;
+	if (d->silent)
+		return;
+	while (end < (size_t)n && question[end])
+		end += question[end] + 1u;
+	is_a = question[end + 2] == 1;
+	end += 5;
+	write_bytes(&w, question, 2);
+	write_u8(&w, 0x81);
+	write_u8(&w, 0x80 | d->rcode);
+	write_be16(&w, 1);
+	write_be16(&w, is_a && !d->rcode);
+	write_zero(&w, 4);
+	write_bytes(&w, question + 12, end - 12);
+	if (is_a && !d->rcode) {
+		write_be16(&w, 0xc00c);
+		write_be16(&w, 1);
+		write_be16(&w, 1);
+		write_be32(&w, d->ttl_s);
+		write_be16(&w, 4);
+		write_be32(&w, INADDR_LOOPBACK);
+	}
+	sendto(d->fd, answer, writer_len(&w), 0, (struct sockaddr *)&from, from_len);
+}
+
+static void settle(struct rig *r, struct dns *d, unsigned int results)
+{
+	struct pollfd p = {.fd = health_engine_fd(r->engine), .events = POLLIN};
+
+	for (int quiet = 0; r->results < results && quiet < 50;) {
+		dns_step(d);
+		if (r->has_peer)
+			peer_step(&r->peer);
+		quiet = poll(&p, 1, 1) > 0 ? 0 : quiet + 1;
+		rig_dispatch(r);
+	}
+}
+
+static void open_rig(struct rig *r, struct dns *d)
+{
+	struct health_engine_opts o = {.size = sizeof(o)};
+	static const struct peer_script listens = {0};
+
+	dns_open(d);
+	o.name_servers = d->address;
+	rig_open(r, &o, &listens);
+}
+
+static struct health_check_opts named(const struct rig *r, const char *host)
+{
+	struct health_check_opts o = rig_opts(r);
+
+	o.destination = NULL;
+	o.destination_len = 0;
+	o.host = host;
+	o.port = ntohs(r->peer.address.sin_port);
+	o.family = AF_INET;
+	return o;
+}
+
+static void a_name_is_looked_up_once_for_all_its_checks(void **state)
+{
+	struct health_check_opts o;
+	struct dns d;
+	struct rig r;
+
+	(void)state;
+	open_rig(&r, &d);
+	o = named(&r, "server.test");
+	for (int i = 0; i < 3; i++)
+		rig_add(&r, &o);
+	settle(&r, &d, 3);
+	assert_int_equal(r.results, 3);
+	assert_int_equal(r.result.code, HEALTH_CODE_L4OK);
+	assert_true(r.result.name_ns > 0);
+	assert_int_equal(d.asked, 1);
+	r.now_ns += 2 * S; /* all are due again; the answer is good for a minute */
+	settle(&r, &d, 6);
+	assert_int_equal(r.results, 6);
+	assert_int_equal(d.asked, 1);
+	r.now_ns += 60 * S;
+	settle(&r, &d, 9);
+	assert_int_equal(d.asked, 2);
+	rig_close(&r);
+	close(d.fd);
+}
+
+static void an_address_in_text_asks_nobody(void **state)
+{
+	struct health_check_opts o;
+	struct dns d;
+	struct rig r;
+
+	(void)state;
+	open_rig(&r, &d);
+	o = named(&r, "127.0.0.1");
+	rig_add(&r, &o);
+	settle(&r, &d, 1);
+	assert_int_equal(r.result.code, HEALTH_CODE_L4OK);
+	assert_int_equal(r.result.name_ns, 0);
+	assert_int_equal(d.asked, 0);
+	rig_close(&r);
+	close(d.fd);
+}
+
+static void no_such_name_is_a_failure_and_no_server_is_none(void **state)
+{
+	struct health_check_opts o;
+	struct dns d;
+	struct rig r;
+
+	(void)state;
+	open_rig(&r, &d);
+	d.rcode = 3;
+	o = named(&r, "nothing.test");
+	rig_add(&r, &o);
+	settle(&r, &d, 1);
+	assert_int_equal(r.result.verdict, HEALTH_FAIL);
+	assert_int_equal(r.result.code, HEALTH_CODE_L4CON);
+	assert_int_equal(r.result.phase, HEALTH_PHASE_NAME);
+	assert_string_equal(r.text, "no such name");
+	rig_close(&r);
+	close(d.fd);
+
+	open_rig(&r, &d);
+	d.silent = true;
+	o = named(&r, "server.test");
+	o.name_timeout_ns = S;
+	rig_add(&r, &o);
+	settle(&r, &d, 1);
+	assert_int_equal(r.results, 0); /* and nothing blocked */
+	r.now_ns += S;
+	rig_dispatch(&r);
+	assert_int_equal(r.results, 1);
+	assert_int_equal(r.result.verdict, HEALTH_NEUTRAL);
+	assert_int_equal(r.result.code, HEALTH_CODE_SOCKERR);
+	assert_int_equal(r.result.error, ETIMEDOUT);
+	rig_close(&r);
+	close(d.fd);
+}
+
+static void the_last_address_goes_on_when_the_name_server_fails(void **state)
+{
+	struct health_check_opts o;
+	struct dns d;
+	struct rig r;
+
+	(void)state;
+	open_rig(&r, &d);
+	o = named(&r, "server.test");
+	rig_add(&r, &o);
+	settle(&r, &d, 1);
+	assert_int_equal(r.result.code, HEALTH_CODE_L4OK);
+	d.rcode = 2; /* SERVFAIL */
+	r.now_ns += 100 * S;
+	settle(&r, &d, 2);
+	assert_int_equal(r.results, 2);
+	assert_int_equal(r.result.code, HEALTH_CODE_L4OK);
+	assert_true(d.asked > 1);
+	rig_close(&r);
+	close(d.fd);
+}
+
+static void a_check_removed_while_its_name_is_looked_up_leaves_nothing(void **state)
+{
+	struct health_check_opts o;
+	struct health_check *c;
+	struct dns d;
+	struct rig r;
+
+	(void)state;
+	for (int answered = 0; answered < 2; answered++) {
+		open_rig(&r, &d);
+		o = named(&r, "server.test");
+		c = rig_add(&r, &o);
+		rig_dispatch(&r);
+		assert_int_equal(rig_stats(&r).in_flight, 1);
+		health_check_remove(c);
+		if (answered)
+			settle(&r, &d, 1);
+		assert_int_equal(r.results, 0);
+		rig_close(&r);
+		close(d.fd);
+	}
+}
+
+static void names_are_checked(void **state)
+{
+	char long_name[HEALTH_NAME_MAX + 2];
+	struct health_check_opts o;
+	struct health_check *c;
+	struct rig r;
+
+	(void)state;
+	memset(long_name, 'a', sizeof(long_name) - 1);
+	long_name[sizeof(long_name) - 1] = '\0';
+	rig_open(&r, NULL, NULL);
+	o = named(&r, "server.test");
+	o.port = 0;
+	assert_int_equal(health_check_add(r.engine, &o, NULL, &c), -EINVAL);
+	o = named(&r, long_name);
+	o.port = 80;
+	assert_int_equal(health_check_add(r.engine, &o, NULL, &c), -EINVAL);
+	o = named(&r, "server.test");
+	o.port = 80;
+	o.family = AF_UNIX;
+	assert_int_equal(health_check_add(r.engine, &o, NULL, &c), -EINVAL);
+	o.family = 0;
+	if (!health_has_names())
+		assert_int_equal(health_check_add(r.engine, &o, NULL, &c), -EOPNOTSUPP);
+	rig_close(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest with[] = {
+	    cmocka_unit_test(a_name_is_looked_up_once_for_all_its_checks),
+	    cmocka_unit_test(an_address_in_text_asks_nobody),
+	    cmocka_unit_test(no_such_name_is_a_failure_and_no_server_is_none),
+	    cmocka_unit_test(the_last_address_goes_on_when_the_name_server_fails),
+	    cmocka_unit_test(a_check_removed_while_its_name_is_looked_up_leaves_nothing),
+	    cmocka_unit_test(names_are_checked),
+	};
+	const struct CMUnitTest without[] = {
+	    cmocka_unit_test(an_address_in_text_asks_nobody),
+	    cmocka_unit_test(names_are_checked),
+	};
+
+	return health_has_names() ? cmocka_run_group_tests(with, NULL, NULL)
+				  : cmocka_run_group_tests(without, NULL, NULL);
+}
