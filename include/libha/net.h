@@ -3,8 +3,8 @@
  * Links and addresses of this machine, over rtnetlink (rtnetlink(7)).
  *
  * struct ha_net asks and changes, synchronously: the kernel has answered when a call returns.
- * struct ha_net_monitor keeps a view of all links and addresses, and on request of neighbours and routes
- * (libha/route.h), and tells what changes, asynchronously;
+ * struct ha_net_monitor keeps a view of all links and addresses, and on request of neighbours, routes and
+ * rules (libha/route.h), and tells what changes, asynchronously;
  * events the kernel had to drop are made up for by reading everything again and telling the differences,
  * so that the view is never stale for long. Both live in the network namespace of the thread that
  * creates them. Changes need CAP_NET_ADMIN.
@@ -63,6 +63,7 @@ struct ha_net_link {
 	char kind[HA_NET_KIND_SIZE];   /* of a virtual link ("macvlan"), else "" */
 	char alias[HA_NET_ALIAS_SIZE]; /* what somebody noted on it (IFLA_IFALIAS), cut to fit */
 	uint32_t macvlan_mode;	       /* MACVLAN_MODE_* of linux/if_link.h; 0: it is none */
+	uint32_t vrf_table;	       /* of a VRF: the table of its routes; 0: it is none */
 };
 
 /* An address of a link. Zero is the default of every field but ifindex and ip. */
@@ -224,6 +225,7 @@ LIBHA_API int ha_net_link_remove(struct ha_net *n, uint32_t ifindex);
 struct ha_net_monitor;
 struct ha_net_neighbour; /* libha/route.h */
 struct ha_net_route;
+struct ha_net_rule;
 
 /*
  * What the monitor tells; any may be NULL. The view has changed already when one is called. What is
@@ -264,6 +266,10 @@ struct ha_net_monitor_ops {
 	void (*route_changed)(void *userdata, const struct ha_net_route *now,
 			      const struct ha_net_route *before);
 	void (*route_removed)(void *userdata, const struct ha_net_route *r);
+
+	/* A rule is what it is: a change is one removed and another one added. Equal ones count as one. */
+	void (*rule_added)(void *userdata, const struct ha_net_rule *r);
+	void (*rule_removed)(void *userdata, const struct ha_net_rule *r);
 };
 
 struct ha_net_monitor_opts {
@@ -280,7 +286,8 @@ struct ha_net_monitor_opts {
 	 * IPv4; what it leaves out is made up for by reading everything, within half a second.
 	 */
 	bool routes;
-	uint8_t reserved[6]; /* 0 */
+	bool rules;	     /* Follow the policy rules too. */
+	uint8_t reserved[5]; /* 0 */
 };
 
 /*
@@ -333,7 +340,7 @@ LIBHA_API int ha_net_monitor_address(const struct ha_net_monitor *m, uint32_t if
 LIBHA_API int ha_net_monitor_links(struct ha_net_monitor *m, ha_net_link_fn *each, void *userdata);
 LIBHA_API int ha_net_monitor_addresses(struct ha_net_monitor *m, ha_net_address_fn *each,
 				       void *userdata);
-/* Likewise for those that follow them: ha_net_monitor_neighbour(), _neighbours(), _routes() in route.h. */
+/* Likewise for those that follow them: ha_net_monitor_neighbour(), _neighbours(), _routes(), _rules() in route.h. */
 
 struct ha_net_monitor_stats {
 	size_t size;	      /* sizeof(struct ha_net_monitor_stats), set by the caller */
@@ -347,6 +354,7 @@ struct ha_net_monitor_stats {
 	uint64_t over_limit;  /* links, addresses, ... beyond the maximum; ignored */
 	uint64_t neighbours;  /* in the view */
 	uint64_t routes;      /* in the view */
+	uint64_t rules;	      /* in the view */
 };
 
 /* 0 or -EINVAL. */

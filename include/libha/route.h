@@ -27,7 +27,37 @@ extern "C" {
 /* Elements of ha_net_route.metrics: RTAX_* of linux/rtnetlink.h up to RTAX_FASTOPEN_NO_COOKIE. */
 #define HA_NET_METRICS 18
 
+/* The most MPLS labels of one encapsulation. */
+#define HA_NET_LABELS_MAX 16
+
 /* -- routes ---------------------------------------------------------------------------------------- */
+
+/* What is put around the packets on their way ("encap"); zero: nothing. */
+struct ha_net_encap {
+	/*
+	 * LWTUNNEL_ENCAP_* of linux/lwtunnel.h: MPLS, IP, IP6 or ILA. Read, it may be another one, of which
+	 * no more is told.
+	 */
+	uint16_t type;
+	uint16_t flags;	     /* IP, IP6: TUNNEL_* of linux/if_tunnel.h, host order */
+	uint8_t ttl;	     /* MPLS, IP, IP6's hop limit; 0: the packet's or the system's */
+	uint8_t tos;	     /* IP, IP6's traffic class */
+	uint8_t n_labels;    /* MPLS: how many of u.labels */
+	uint8_t reserved[5]; /* 0 */
+	union {
+		uint32_t labels[HA_NET_LABELS_MAX]; /* MPLS: the outermost first; 20 bits each */
+		struct {
+			uint64_t id;	       /* the tunnel's key; 0: none */
+			struct ha_ip src, dst; /* none: the system chooses */
+		} ip;
+		struct {
+			uint64_t locator; /* the upper half of the address, host order */
+			/* ILA_CSUM_*, ILA_ATYPE_* (0: ILA_ATYPE_USE_FORMAT), ILA_HOOK_* of linux/ila.h */
+			uint8_t csum_mode, ident_type, hook_type;
+			uint8_t reserved[5]; /* 0 */
+		} ila;
+	} u;
+};
 
 /* One way of a route with several ("nexthop"). */
 struct ha_net_nexthop {
@@ -38,6 +68,7 @@ struct ha_net_nexthop {
 	uint32_t weight;  /* share of the flows, 1 to 256; 0: 1 */
 	uint32_t realms;  /* source << 16 | destination; 0: none */
 	uint32_t reserved; /* 0 */
+	struct ha_net_encap encap;
 };
 
 /*
@@ -77,15 +108,17 @@ struct ha_net_route {
 	 * valid as long as the route is.
 	 */
 	const struct ha_net_nexthop *nexthops;
-	size_t n_nexthops; /* 0: none; at most HA_NET_NEXTHOPS_MAX */
+	size_t n_nexthops;	   /* 0: none; at most HA_NET_NEXTHOPS_MAX */
+	struct ha_net_encap encap; /* with several next hops it is theirs */
 };
 
 /*
  * Adds routes. Status: 0: added; HA_NET_ALREADY: one with the same table, destination, tos and priority
  * is there and stays as it is, with whatever content and whoever's; or -errno: -EINVAL (no family or
- * two, a prefix too long, more than one of via and nexthops, too many of these; or what the kernel says
- * so of: ha_net_error_text()), -ENETUNREACH (no way to `via`), -ENODEV (no such link), -ENETDOWN (it is
- * down), -EOPNOTSUPP, -EPERM. Value and errors else as ha_net_address_add().
+ * two, a prefix too long, more than one of via and nexthops, too many of these, an encapsulation that makes
+ * no sense; or what the kernel says so of: ha_net_error_text()), -ENETUNREACH (no way to `via`), -ENODEV (no
+ * such link), -ENETDOWN (it is down), -EOPNOTSUPP (a kernel without this encapsulation), -EPERM. Value and
+ * errors else as ha_net_address_add().
  */
 LIBHA_API int ha_net_route_add(struct ha_net *n, const struct ha_net_route *a, size_t count,
 			       int *ret_status);
@@ -103,6 +136,12 @@ LIBHA_API int ha_net_route_replace(struct ha_net *n, const struct ha_net_route *
  */
 LIBHA_API int ha_net_route_append(struct ha_net *n, const struct ha_net_route *a, size_t count,
 				  int *ret_status);
+
+/*
+ * As ha_net_route_append(), but before those that are there: the new one is taken. IPv6 knows no order.
+ */
+LIBHA_API int ha_net_route_prepend(struct ha_net *n, const struct ha_net_route *a, size_t count,
+				   int *ret_status);
 
 /*
  * Removes routes: those of this mark, table, destination, tos and, where given, type, scope, priority and next
@@ -127,7 +166,7 @@ struct ha_net_route_filter {
  * Gives the routes to `each` once the list is complete. `f` may be NULL. 0; what `each` returned; or
  * -errno as ha_net_address_list(), -EOVERFLOW: more than HA_NET_ROUTES_MAX, or one has more than
  * HA_NET_NEXTHOPS_MAX next hops. What was put in IPv6 with via or several ways may be read back with one
- * next hop in `via`, and a host route has its length in dst_len. Encapsulations are not read.
+ * next hop in `via`, and a host route has its length in dst_len.
  */
 LIBHA_API int ha_net_route_list(struct ha_net *n, const struct ha_net_route_filter *f,
 				ha_net_route_fn *each, void *userdata);
@@ -258,6 +297,7 @@ LIBHA_API int ha_net_monitor_neighbours(struct ha_net_monitor *m, ha_net_neighbo
 					void *userdata);
 LIBHA_API int ha_net_monitor_routes(struct ha_net_monitor *m, ha_net_route_fn *each,
 				    void *userdata);
+LIBHA_API int ha_net_monitor_rules(struct ha_net_monitor *m, ha_net_rule_fn *each, void *userdata);
 
 #ifdef __cplusplus
 }

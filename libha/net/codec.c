@@ -130,7 +130,6 @@ void net_codec_put_link_name(struct writer *w, uint32_t ifindex)
 	net_codec_put_link_flags(w, ifindex, 0, 0);
 }
 
-
 void net_codec_put_link_dump(struct writer *w)
 {
 	net_codec_put_link_name(w, 0);
@@ -279,6 +278,16 @@ static bool read_macvlan(struct reader data, struct ha_net_link *l)
 	return !data.bad;
 }
 
+static bool read_vrf(struct reader data, struct ha_net_link *l)
+{
+	struct nl_attr a;
+
+	while (nl_attr_next(&data, &a))
+		if (a.type == IFLA_VRF_TABLE && !nl_attr_u32(&a, &l->vrf_table))
+			return false;
+	return !data.bad;
+}
+
 /* IFLA_LINKINFO: what a virtual link is. The data mean something else for each kind. */
 static bool read_link_info(struct reader info, struct ha_net_link *l)
 {
@@ -293,6 +302,8 @@ static bool read_link_info(struct reader info, struct ha_net_link *l)
 	}
 	if (info.bad)
 		return false;
+	if (!strcmp(l->kind, "vrf"))
+		return read_vrf(data, l);
 	return strcmp(l->kind, "macvlan") != 0 || read_macvlan(data, l);
 }
 
@@ -370,7 +381,8 @@ bool net_codec_same_link(const struct ha_net_link *a, const struct ha_net_link *
 	       a->parent == b->parent && a->master == b->master && a->type == b->type &&
 	       a->operstate == b->operstate && a->mac_len == b->mac_len &&
 	       !memcmp(a->mac, b->mac, sizeof(a->mac)) && !strcmp(a->name, b->name) &&
-	       !strcmp(a->alias, b->alias) && a->macvlan_mode == b->macvlan_mode;
+	       !strcmp(a->alias, b->alias) && a->macvlan_mode == b->macvlan_mode &&
+	       a->vrf_table == b->vrf_table;
 }
 
 bool ha_net_address_is_marked(const struct ha_net_address *a, uint8_t proto, const char *label)

@@ -14,7 +14,8 @@
  *
  * Of routes not everything is told: those of IPv4 go silently with their link, its carrier or their source
  * address, and an event that replaces or appends does not say what it leaves. Then, too, everything is
- * read again.
+ * read again. And equal rules, which the kernel may hold several of, count as one: when one of them goes, a
+ * later reading tells whether all have.
  */
 #include <assert.h>
 #include <errno.h>
@@ -27,6 +28,7 @@
 #include "net/codec.h"
 #include "net/neighbour_codec.h"
 #include "net/route_codec.h"
+#include "net/rule_codec.h"
 #include "net/view.h"
 #include "nl/call.h"
 
@@ -111,6 +113,15 @@ static void tell_route(const struct ha_net_monitor *m, const struct ha_net_route
 		m->ops.route_removed(m->userdata, before);
 }
 
+static void tell_rule(const struct ha_net_monitor *m, const struct ha_net_rule *now,
+		      const struct ha_net_rule *before)
+{
+	if (!before && m->ops.rule_added)
+		m->ops.rule_added(m->userdata, now);
+	if (!now && m->ops.rule_removed)
+		m->ops.rule_removed(m->userdata, before);
+}
+
 static void tell(void *userdata, enum view_kind kind, const void *now, const void *before)
 {
 	struct ha_net_monitor *m = userdata;
@@ -127,6 +138,9 @@ static void tell(void *userdata, enum view_kind kind, const void *now, const voi
 		break;
 	case VIEW_ROUTES:
 		tell_route(m, now, before);
+		break;
+	case VIEW_RULES:
+		tell_rule(m, now, before);
 		break;
 	case VIEW_KINDS:
 		break;
@@ -164,7 +178,8 @@ static void lost(struct ha_net_monitor *m, uint64_t now_ns)
 
 static void put_dump(struct nl_batch *b, enum view_kind what)
 {
-	static const uint16_t types[] = {RTM_GETLINK, RTM_GETADDR, RTM_GETNEIGH, RTM_GETROUTE};
+	static const uint16_t types[] = {RTM_GETLINK, RTM_GETADDR, RTM_GETNEIGH, RTM_GETROUTE,
+					 RTM_GETRULE};
 	struct writer *w = nl_batch_begin(b, types[what], NLM_F_DUMP);
 
 	switch (what) {
@@ -179,6 +194,9 @@ static void put_dump(struct nl_batch *b, enum view_kind what)
 		break;
 	case VIEW_ROUTES:
 		route_codec_put_dump(w, AF_UNSPEC, 0, 0);
+		break;
+	case VIEW_RULES:
+		rule_codec_put_dump(w, AF_UNSPEC);
 		break;
 	case VIEW_KINDS:
 		break;
@@ -344,6 +362,20 @@ static int take_route(struct ha_net_monitor *m, const struct nl_msg *msg, bool e
 	return 0;
 }
 
+static int take_rule(struct ha_net_monitor *m, const struct nl_msg *msg, uint64_t now_ns)
+{
+	struct ha_net_rule rule;
+	int r = rule_codec_read(msg, &rule);
+
+	if (r)
+		return r;
+	if (msg->type == RTM_NEWRULE)
+		return view_put(&m->view, VIEW_RULES, &rule);
+	view_remove(&m->view, VIEW_RULES, &rule);
+	want(m, now_ns + RETRY_MAX_NS); /* perhaps it had a twin */
+	return 0;
+}
+
 /* Out of a dump or as an event. 0, -ENOMSG, -EBADMSG or -ENOMEM. */
 static int take_news(struct ha_net_monitor *m, const struct nl_msg *msg, bool event,
 		     uint64_t now_ns)
@@ -361,6 +393,9 @@ static int take_news(struct ha_net_monitor *m, const struct nl_msg *msg, bool ev
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
 		return m->follows[VIEW_ROUTES] ? take_route(m, msg, event, now_ns) : -ENOMSG;
+	case RTM_NEWRULE:
+	case RTM_DELRULE:
+		return m->follows[VIEW_RULES] ? take_rule(m, msg, now_ns) : -ENOMSG;
 	default:
 		return -ENOMSG;
 	}
@@ -454,6 +489,8 @@ static int join_groups(struct ha_net_monitor *m)
 	    {VIEW_NEIGHBOURS, RTNLGRP_NEIGH},
 	    {VIEW_ROUTES, RTNLGRP_IPV4_ROUTE},
 	    {VIEW_ROUTES, RTNLGRP_IPV6_ROUTE},
+	    {VIEW_RULES, RTNLGRP_IPV4_RULE},
+	    {VIEW_RULES, RTNLGRP_IPV6_RULE},
 	};
 
 	if (!m->c.ops.join)
@@ -512,6 +549,7 @@ int ha_net_monitor_new(const struct ha_net_monitor_opts *opts, const struct ha_n
 	m->follows[VIEW_LINKS] = m->follows[VIEW_ADDRESSES] = true;
 	m->follows[VIEW_NEIGHBOURS] = o.neighbours;
 	m->follows[VIEW_ROUTES] = o.routes;
+	m->follows[VIEW_RULES] = o.rules;
 	m->reading = READING_NOTHING;
 	m->retry_ns = RETRY_NS;
 	m->behind = true;
@@ -642,6 +680,7 @@ struct walk {
 	ha_net_address_fn *address;
 	ha_net_neighbour_fn *neighbour;
 	ha_net_route_fn *route;
+	ha_net_rule_fn *rule;
 	void *userdata;
 };
 
@@ -671,6 +710,13 @@ static int give_route(void *u, const void *item)
 	const struct walk *w = u;
 
 	return w->route(w->userdata, item);
+}
+
+static int give_rule(void *u, const void *item)
+{
+	const struct walk *w = u;
+
+	return w->rule(w->userdata, item);
 }
 
 static int walk(struct ha_net_monitor *m, enum view_kind kind,
@@ -713,6 +759,13 @@ int ha_net_monitor_routes(struct ha_net_monitor *m, ha_net_route_fn *each, void 
 	return m && each ? walk(m, VIEW_ROUTES, give_route, &w) : -EINVAL;
 }
 
+int ha_net_monitor_rules(struct ha_net_monitor *m, ha_net_rule_fn *each, void *userdata)
+{
+	struct walk w = {.rule = each, .userdata = userdata};
+
+	return m && each ? walk(m, VIEW_RULES, give_rule, &w) : -EINVAL;
+}
+
 int ha_net_monitor_stats(const struct ha_net_monitor *m, struct ha_net_monitor_stats *ret)
 {
 	struct ha_net_monitor_stats own;
@@ -724,6 +777,7 @@ int ha_net_monitor_stats(const struct ha_net_monitor *m, struct ha_net_monitor_s
 	own.addresses = m->view.table[VIEW_ADDRESSES].by_key.n;
 	own.neighbours = m->view.table[VIEW_NEIGHBOURS].by_key.n;
 	own.routes = m->view.table[VIEW_ROUTES].by_key.n;
+	own.rules = m->view.table[VIEW_RULES].by_key.n;
 	own.over_limit = m->view.over_limit;
 	return sized_out(ret, &own, sizeof(own));
 }

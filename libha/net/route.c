@@ -66,6 +66,12 @@ int ha_net_route_append(struct ha_net *n, const struct ha_net_route *a, size_t c
 	return change(n, true, NLM_F_CREATE | NLM_F_APPEND, a, count, ret_status);
 }
 
+int ha_net_route_prepend(struct ha_net *n, const struct ha_net_route *a, size_t count,
+			 int *ret_status)
+{
+	return change(n, true, NLM_F_CREATE, a, count, ret_status);
+}
+
 int ha_net_route_remove(struct ha_net *n, const struct ha_net_route *a, size_t count,
 			int *ret_status)
 {

@@ -4,6 +4,7 @@
 
 #include "base/sized.h"
 #include "net/codec.h"
+#include "net/encap_codec.h"
 #include "net/route_codec.h"
 
 /* What RTA_CACHEINFO counts time in, for every program of every machine that libha runs on (USER_HZ). */
@@ -60,11 +61,12 @@ static bool nexthops_are_right(const struct ha_net_route *r, uint8_t family)
 
 	if (!r->n_nexthops)
 		return true;
-	if (!r->nexthops || r->n_nexthops > HA_NET_NEXTHOPS_MAX || r->via.family || r->ifindex)
+	if (!r->nexthops || r->n_nexthops > HA_NET_NEXTHOPS_MAX || r->via.family || r->ifindex ||
+	    r->encap.type)
 		return false;
 	for (size_t i = 0; i < r->n_nexthops; i++)
 		if (!nexthop_at(r, i, &nh) || nh.weight > WEIGHT_MAX ||
-		    !is_way(&nh.via, nh.ifindex, family))
+		    !is_way(&nh.via, nh.ifindex, family) || !encap_codec_is_right(&nh.encap))
 			return false;
 	return true;
 }
@@ -85,7 +87,7 @@ int route_codec_check(const struct ha_net_route *r)
 		return -EINVAL; /* the other family's */
 	if (strnlen(r->congestion, sizeof(r->congestion)) == sizeof(r->congestion))
 		return -EINVAL;
-	return nexthops_are_right(r, family) ? 0 : -EINVAL;
+	return encap_codec_is_right(&r->encap) && nexthops_are_right(r, family) ? 0 : -EINVAL;
 }
 
 /* What ip-route(8) takes when nothing is said: how far the route leads. */
@@ -150,6 +152,7 @@ static void put_nexthop(struct writer *w, uint8_t family, const struct ha_net_ne
 			      .rtnh_ifindex = (int)nh->ifindex};
 
 	put_via(w, family, &nh->via);
+	encap_codec_put(w, &nh->encap);
 	if (nh->realms)
 		nl_attr_put_u32(w, RTA_FLOW, nh->realms);
 	if (!head || w->bad)
@@ -164,6 +167,7 @@ static void put_ways(struct writer *w, const struct ha_net_route *r)
 	size_t nest;
 
 	put_via(w, family_of(r), &r->via);
+	encap_codec_put(w, &r->encap);
 	if (r->ifindex)
 		nl_attr_put_u32(w, RTA_OIF, r->ifindex);
 	if (!r->n_nexthops)
@@ -267,7 +271,8 @@ static bool read_metrics(struct reader r, struct ha_net_route *route)
 	return !r.bad;
 }
 
-static bool read_nexthop_attr(const struct nl_attr *a, uint8_t family, struct ha_net_nexthop *nh)
+static bool read_nexthop_attr(const struct nl_attr *a, uint8_t family, struct ha_net_nexthop *nh,
+			      struct encap_attrs *encap)
 {
 	switch (a->type) {
 	case RTA_GATEWAY:
@@ -276,6 +281,9 @@ static bool read_nexthop_attr(const struct nl_attr *a, uint8_t family, struct ha
 		return read_via(a, &nh->via);
 	case RTA_FLOW:
 		return nl_attr_u32(a, &nh->realms);
+	case RTA_ENCAP:
+	case RTA_ENCAP_TYPE:
+		return encap_codec_keep(a, encap);
 	default:
 		return true;
 	}
@@ -284,6 +292,7 @@ static bool read_nexthop_attr(const struct nl_attr *a, uint8_t family, struct ha
 static bool read_nexthop(struct reader *r, uint8_t family, struct ha_net_nexthop *nh)
 {
 	uint16_t len = read_host16(r);
+	struct encap_attrs encap = {0};
 	struct reader attrs;
 	struct nl_attr a;
 
@@ -295,8 +304,10 @@ static bool read_nexthop(struct reader *r, uint8_t family, struct ha_net_nexthop
 		return false;
 	attrs = read_part(r, len - NEXTHOP_BYTES);
 	while (nl_attr_next(&attrs, &a))
-		if (!read_nexthop_attr(&a, family, nh))
+		if (!read_nexthop_attr(&a, family, nh, &encap))
 			return false;
+	if (!encap_codec_read(&encap, &nh->encap))
+		return false;
 	/* The last one need not be padded. */
 	if (reader_left(r) >= (size_t)(-len & (NL_ALIGN - 1)))
 		read_bytes(r, (size_t)(-len & (NL_ALIGN - 1)));
@@ -329,7 +340,7 @@ static bool read_expiry(const struct nl_attr *a, struct ha_net_route *r)
 	return true;
 }
 
-static bool read_attr(const struct nl_attr *a, struct ha_net_route *r)
+static bool read_attr(const struct nl_attr *a, struct ha_net_route *r, struct encap_attrs *encap)
 {
 	switch (a->type) {
 	case RTA_DST:
@@ -356,6 +367,9 @@ static bool read_attr(const struct nl_attr *a, struct ha_net_route *r)
 		return read_metrics(a->data, r);
 	case RTA_CACHEINFO:
 		return read_expiry(a, r);
+	case RTA_ENCAP:
+	case RTA_ENCAP_TYPE:
+		return encap_codec_keep(a, encap);
 	default:
 		return true;
 	}
@@ -378,6 +392,7 @@ int route_codec_read(const struct nl_msg *msg, struct ha_net_nexthop *room,
 		     struct ha_net_route *ret)
 {
 	struct ha_net_route route = {.size = sizeof(route)};
+	struct encap_attrs encap = {0};
 	struct reader r = msg->body;
 	struct nl_attr a;
 	uint8_t bits;
@@ -392,14 +407,15 @@ int route_codec_read(const struct nl_msg *msg, struct ha_net_nexthop *room,
 
 		if (a.type == RTA_MULTIPATH)
 			e = read_nexthops(a.data, room, &route);
-		else if (!read_attr(&a, &route))
+		else if (!read_attr(&a, &route, &encap))
 			e = -EBADMSG;
 		if (e)
 			return e;
 	}
 	bits = route.family == AF_INET ? 32 : 128;
-	if (r.bad || route.dst_len > bits || route.src_len > bits ||
-	    (route.dst_len && !route.dst.family) || (route.src_len && !route.src.family))
+	if (r.bad || !encap_codec_read(&encap, &route.encap) || route.dst_len > bits ||
+	    route.src_len > bits || (route.dst_len && !route.dst.family) ||
+	    (route.src_len && !route.src.family))
 		return -EBADMSG;
 	*ret = route;
 	return 0;
@@ -417,13 +433,13 @@ bool route_codec_same_place(const struct ha_net_route *a, const struct ha_net_ro
 bool route_codec_same_ways(const struct ha_net_route *a, const struct ha_net_route *b)
 {
 	if (a->ifindex != b->ifindex || a->n_nexthops != b->n_nexthops ||
-	    ha_ip_compare(&a->via, &b->via))
+	    ha_ip_compare(&a->via, &b->via) || !encap_codec_same(&a->encap, &b->encap))
 		return false;
 	for (size_t i = 0; i < a->n_nexthops; i++) {
 		const struct ha_net_nexthop *x = &a->nexthops[i], *y = &b->nexthops[i];
 
 		if (x->ifindex != y->ifindex || x->weight != y->weight ||
-		    ha_ip_compare(&x->via, &y->via))
+		    ha_ip_compare(&x->via, &y->via) || !encap_codec_same(&x->encap, &y->encap))
 			return false;
 	}
 	return true;

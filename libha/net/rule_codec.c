@@ -261,3 +261,28 @@ int rule_codec_read(const struct nl_msg *msg, struct ha_net_rule *ret)
 	*ret = rule;
 	return 0;
 }
+
+/* -- comparing ------------------------------------------------------------------------------------ */
+
+static bool same_conditions(const struct ha_net_rule *a, const struct ha_net_rule *b)
+{
+	return !ha_ip_compare(&a->from, &b->from) && !ha_ip_compare(&a->to, &b->to) &&
+	       a->from_len == b->from_len && a->to_len == b->to_len && a->family == b->family &&
+	       a->tos == b->tos && a->ip_proto == b->ip_proto && a->invert == b->invert &&
+	       a->by_uid == b->by_uid && a->l3mdev == b->l3mdev && !strcmp(a->iif, b->iif) &&
+	       !strcmp(a->oif, b->oif) && a->fwmark == b->fwmark && a->fwmask == b->fwmask &&
+	       a->uid_first == b->uid_first && a->uid_last == b->uid_last &&
+	       a->sport_first == b->sport_first && a->sport_last == b->sport_last &&
+	       a->dport_first == b->dport_first && a->dport_last == b->dport_last &&
+	       a->tun_id == b->tun_id;
+}
+
+bool rule_codec_same(const struct ha_net_rule *a, const struct ha_net_rule *b)
+{
+	return same_conditions(a, b) && a->action == b->action && a->protocol == b->protocol &&
+	       a->suppress_prefix == b->suppress_prefix && a->suppress_group == b->suppress_group &&
+	       a->suppress_prefix_len == b->suppress_prefix_len &&
+	       a->suppress_ifgroup == b->suppress_ifgroup && a->priority == b->priority &&
+	       a->table == b->table && a->goto_priority == b->goto_priority &&
+	       a->realms == b->realms;
+}

@@ -19,4 +19,7 @@ void rule_codec_put_dump(struct writer *w, int family);
 /* RTM_NEWRULE and RTM_DELRULE. 0; -ENOMSG: of another family; -EBADMSG: malformed. */
 int rule_codec_read(const struct nl_msg *msg, struct ha_net_rule *ret);
 
+/* Are they equal, but for the state of the links they name (flags)? */
+bool rule_codec_same(const struct ha_net_rule *a, const struct ha_net_rule *b);
+
 #endif

@@ -5,6 +5,7 @@
 #include "net/codec.h"
 #include "net/neighbour_codec.h"
 #include "net/route_codec.h"
+#include "net/rule_codec.h"
 #include "net/view.h"
 
 /* An element, in both of its indices. */
@@ -100,6 +101,25 @@ static bool route_same(const void *a, const void *b)
 	return route_codec_same(a, b);
 }
 
+static uint64_t rule_hash(uint64_t seed, const void *item)
+{
+	const struct ha_net_rule *r = item;
+
+	return hash_ip(seed ^ (uint64_t)r->priority << 32, r->table, &r->from);
+}
+
+/* A rule has no name but itself. */
+static bool rule_same_key(const void *a, const void *b)
+{
+	return rule_codec_same(a, b);
+}
+
+static bool rule_same(const void *a, const void *b)
+{
+	(void)a, (void)b;
+	return true;
+}
+
 static const struct kind {
 	size_t bytes; /* of the element, without next hops */
 	size_t max;
@@ -115,6 +135,8 @@ static const struct kind {
 			 neighbour_same_key, neighbour_same},
     [VIEW_ROUTES] = {sizeof(struct ha_net_route), HA_NET_ROUTES_MAX, route_hash, route_same_key,
 		     route_same},
+    [VIEW_RULES] = {sizeof(struct ha_net_rule), HA_NET_RULES_MAX, rule_hash, rule_same_key,
+		    rule_same},
 };
 
 static size_t nexthop_bytes(enum view_kind kind, const void *item)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a monitor knows: links, addresses, neighbours and routes, each found by what names it. Pure.
+ * What a monitor knows: links, addresses, neighbours, routes and rules, each found by what names it. Pure.
  *
  * An element is the struct of the public header (struct ha_net_link, ...); of a route with its next hops
  * behind it. Every element carries the generation it was last heard of in.
@@ -14,7 +14,7 @@
 #include "base/list.h"
 
 /* In the order they are read: an address never comes before its link. */
-enum view_kind { VIEW_LINKS, VIEW_ADDRESSES, VIEW_NEIGHBOURS, VIEW_ROUTES, VIEW_KINDS };
+enum view_kind { VIEW_LINKS, VIEW_ADDRESSES, VIEW_NEIGHBOURS, VIEW_ROUTES, VIEW_RULES, VIEW_KINDS };
 
 struct view_table {
 	struct hmap by_key;

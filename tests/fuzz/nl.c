@@ -186,7 +186,7 @@ static void watch(const uint8_t *data, size_t size)
 	struct reader in = reader_of(data, size);
 	const struct ha_nl_transport t = {.ops = &input_ops, .userdata = &in};
 	const struct ha_net_monitor_opts o = {
-	    .size = sizeof(o), .transport = &t, .neighbours = true, .routes = true};
+	    .size = sizeof(o), .transport = &t, .neighbours = true, .routes = true, .rules = true};
 	struct ha_net_monitor *m;
 
 	if (ha_net_monitor_new(&o, &ops, NULL, &m) < 0)

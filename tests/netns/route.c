@@ -24,6 +24,7 @@
 #include <libha/route.h>
 
 #include "net/route_codec.h"
+#include "net/rule_codec.h"
 
 #define LINK "net-a"
 #define PEER "net-b"
@@ -919,6 +920,64 @@ static void the_view_of_routes_is_never_stale(void **state)
 	ha_net_monitor_free(m);
 }
 
+struct compared_rules {
+	struct ha_net_monitor *m;
+	const struct ha_net_rule *want;
+	size_t n;
+	bool found;
+};
+
+static int is_the_same_rule(void *userdata, const struct ha_net_rule *r)
+{
+	struct compared_rules *c = userdata;
+
+	c->found |= rule_codec_same(r, c->want);
+	return 0;
+}
+
+static int rule_is_in_the_view(void *userdata, const struct ha_net_rule *r)
+{
+	struct compared_rules *c = userdata;
+
+	c->want = r;
+	c->found = false;
+	c->n++;
+	ha_net_monitor_rules(c->m, is_the_same_rule, c);
+	return c->found ? 0 : -ENOENT;
+}
+
+static void the_view_of_rules_is_the_kernels(void **state)
+{
+	static const char *const steps[] = {
+	    "true",
+	    "ip rule add from 203.0.113.0/24 iif " LINK " fwmark 0x7/0xff priority 500 table 1000",
+	    "ip -6 rule add to 2001:db8:9::/48 ipproto tcp dport 80-90 priority 501 unreachable",
+	    "ip rule add not uidrange 5-9 priority 502 goto 32766",
+	    "ip link del " LINK,
+	    "ip rule del priority 500",
+	    "ip -6 rule del priority 501 && ip rule del priority 502",
+	};
+	const struct ha_net_monitor_opts o = {.size = sizeof(o), .rules = true};
+	const struct ha_net_monitor_ops ops = {.size = sizeof(ops)};
+	struct place *p = *state;
+	struct ha_net_monitor *m;
+
+	assert_int_equal(ha_net_monitor_new(&o, &ops, NULL, &m), 0);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		struct ha_net_monitor_stats s = {.size = sizeof(s)};
+		struct compared_rules c = {.m = m};
+
+		assert_int_equal(run(steps[i]), 0);
+		settle(m);
+		assert_int_equal(ha_net_rule_list(p->n, AF_UNSPEC, 0, rule_is_in_the_view, &c), 0);
+		assert_int_equal(ha_net_monitor_stats(m, &s), 0);
+		assert_true(c.n >= 5); /* the kernel's own of both families */
+		assert_int_equal(s.rules, c.n);
+		assert_int_equal(s.malformed, 0);
+	}
+	ha_net_monitor_free(m);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -938,6 +997,7 @@ int main(void)
 	    T(the_kernel_asks_for_a_mac),
 	    T(a_mac_is_followed),
 	    T(the_view_of_routes_is_never_stale),
+	    T(the_view_of_rules_is_the_kernels),
 	};
 
 	/* The namespace is this process's own and ends with it. */

@@ -17,6 +17,7 @@
 
 #include "net/neighbour_codec.h"
 #include "net/route_codec.h"
+#include "net/rule_codec.h"
 
 #include "fake_nl.h"
 
@@ -35,6 +36,7 @@ struct kernel {
 	int silent;	    /* so many dumps are not answered */
 	int crossing;	    /* so many address dumps are crossed by the going of 3's address 1 */
 	uint8_t gateway;    /* last byte of the only route's; 0: there is no route */
+	int rules;	    /* so many equal ones */
 };
 
 struct place {
@@ -44,6 +46,7 @@ struct place {
 	uint64_t now;
 	unsigned int changed, came, went, added, removed, updated, resynced;
 	unsigned int routes_added, routes_removed, neighbours_changed, neighbours_removed;
+	unsigned int rules_added, rules_removed;
 	int dispatch_inside; /* what dispatch answered inside a callback */
 	bool free_inside;
 	uint32_t last_ifindex;
@@ -104,6 +107,18 @@ static void push_route(struct place *p, uint16_t type, uint16_t flags, uint32_t 
 	size_t m = nl_msg_begin(&w, type, flags);
 
 	route_codec_put(&w, &r);
+	nl_msg_end(&w, m);
+	fake_push_msg(p->f, &w, seq, port);
+}
+
+static void push_rule(struct place *p, uint16_t type, uint16_t flags, uint32_t seq, uint32_t port)
+{
+	struct ha_net_rule r = {.size = sizeof(r), .family = AF_INET, .priority = 7, .table = 1000};
+	uint8_t buf[128];
+	struct writer w = writer_of(buf, sizeof(buf));
+	size_t m = nl_msg_begin(&w, type, flags);
+
+	rule_codec_put(&w, &r);
 	nl_msg_end(&w, m);
 	fake_push_msg(p->f, &w, seq, port);
 }
@@ -169,6 +184,8 @@ static void answer_dump(struct fake_nl *f, const void *buf, size_t len)
 	}
 	if (ask.type == RTM_GETROUTE && k->gateway)
 		push_route(p, RTM_NEWROUTE, flags, ask.seq, FAKE_PORT, k->gateway);
+	for (int i = 0; ask.type == RTM_GETRULE && i < k->rules; i++)
+		push_rule(p, RTM_NEWRULE, flags, ask.seq, FAKE_PORT);
 	fake_push_error(f, NLMSG_DONE, ask.seq, 0, flags, NULL);
 }
 
@@ -259,6 +276,24 @@ static void neighbour_removed(void *u, const struct ha_net_neighbour *a)
 	inside(p);
 }
 
+static void rule_added(void *u, const struct ha_net_rule *r)
+{
+	struct place *p = u;
+
+	assert_int_equal(r->priority, 7);
+	p->rules_added++;
+	inside(p);
+}
+
+static void rule_removed(void *u, const struct ha_net_rule *r)
+{
+	struct place *p = u;
+
+	assert_int_equal(r->table, 1000);
+	p->rules_removed++;
+	inside(p);
+}
+
 static void route_added(void *u, const struct ha_net_route *r)
 {
 	struct place *p = u;
@@ -296,6 +331,8 @@ static const struct ha_net_monitor_ops ops = {
     .neighbour_changed = neighbour_changed,
     .neighbour_removed = neighbour_removed,
     .route_added = route_added,
+    .rule_added = rule_added,
+    .rule_removed = rule_removed,
     .route_removed = route_removed,
 };
 
@@ -723,13 +760,13 @@ static void follow_more(struct place *p)
 {
 	struct ha_nl_transport t = fake_transport(p->f);
 	struct ha_net_monitor_opts o = {
-	    .size = sizeof(o), .transport = &t, .neighbours = true, .routes = true};
+	    .size = sizeof(o), .transport = &t, .neighbours = true, .routes = true, .rules = true};
 
 	ha_net_monitor_free(p->m);
 	p->f->n_joined = 0;
 	p->k.gateway = 5;
 	assert_int_equal(ha_net_monitor_new(&o, &ops, p, &p->m), 0);
-	assert_int_equal(p->f->n_joined, 6);
+	assert_int_equal(p->f->n_joined, 8);
 	assert_int_equal(run(p, 1000), 0);
 	forget(p);
 }
@@ -741,9 +778,10 @@ static void what_was_not_asked_for_is_not_told(void **state)
 	run(p, 1000);
 	push_route(p, RTM_NEWROUTE, 0, 0, 0, 5);
 	push_neighbour(p, RTM_NEWNEIGH, 7);
+	push_rule(p, RTM_NEWRULE, 0, 0, 0);
 	run(p, 1000);
-	assert_int_equal(p->routes_added + p->neighbours_changed, 0);
-	assert_int_equal(stats(p).routes + stats(p).neighbours, 0);
+	assert_int_equal(p->routes_added + p->neighbours_changed + p->rules_added, 0);
+	assert_int_equal(stats(p).routes + stats(p).neighbours + stats(p).rules, 0);
 }
 
 static void a_neighbours_mac_is_followed(void **state)
@@ -771,6 +809,32 @@ static void a_neighbours_mac_is_followed(void **state)
 	ha_net_monitor_resync(p->m);
 	run(p, 1000);
 	assert_int_equal(p->neighbours_removed, 3);
+}
+
+static void rules_are_followed_and_a_twin_is_not_lost(void **state)
+{
+	struct place *p = *state;
+
+	follow_more(p);
+	p->k.rules = 2;
+	push_rule(p, RTM_NEWRULE, 0, 0, 0);
+	push_rule(p, RTM_NEWRULE, 0, 0, 0);
+	run(p, 0);
+	assert_int_equal(p->rules_added, 1);
+	assert_int_equal(stats(p).rules, 1);
+	p->k.rules = 1;
+	push_rule(p, RTM_DELRULE, 0, 0, 0);
+	run(p, 0);
+	assert_int_equal(p->rules_removed, 1);
+	run(p, 1000); /* a later reading finds the other one */
+	assert_int_equal(p->rules_added, 2);
+	assert_int_equal(stats(p).rules, 1);
+	p->k.rules = 0;
+	push_rule(p, RTM_DELRULE, 0, 0, 0);
+	run(p, 1000);
+	assert_int_equal(p->rules_removed, 2);
+	assert_int_equal(stats(p).rules, 0);
+	assert_true(ha_net_monitor_is_synced(p->m));
 }
 
 static void what_a_replaced_route_leaves_is_made_up_for(void **state)
@@ -954,6 +1018,7 @@ int main(void)
 	    T(more_links_than_the_limit_are_counted_and_left_out),
 	    T(what_was_not_asked_for_is_not_told),
 	    T(a_neighbours_mac_is_followed),
+	    T(rules_are_followed_and_a_twin_is_not_lost),
 	    T(what_a_replaced_route_leaves_is_made_up_for),
 	    T(routes_that_go_silently_are_missed),
 	    T(dispatch_inside_a_callback_is_refused),

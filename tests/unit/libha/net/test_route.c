@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Routes, rules and neighbours: their bytes, and the handle over a scripted kernel. */
 #include <linux/fib_rules.h>
+#include <linux/lwtunnel.h>
+#include <linux/mpls_iptunnel.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <setjmp.h>
@@ -9,6 +11,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "net/encap_codec.h"
 #include "net/neighbour_codec.h"
 #include "net/route_codec.h"
 #include "net/rule_codec.h"
@@ -242,6 +245,121 @@ static void a_rule_is_read_back(void **state)
 	assert_memory_equal(&r, &back, sizeof(r));
 }
 
+#define REFUSED(...)                                              \
+	do {                                                      \
+		r = good;                                         \
+		__VA_ARGS__;                                      \
+		assert_int_equal(route_codec_check(&r), -EINVAL); \
+	} while (0)
+
+/* -- encapsulations -------------------------------------------------------------------------------- */
+
+static const struct ha_net_encap encaps[] = {
+    {.type = LWTUNNEL_ENCAP_MPLS, .ttl = 3, .n_labels = 3, .u.labels = {1048575, 0, 16}},
+    {.type = LWTUNNEL_ENCAP_IP,
+     .flags = 4,
+     .ttl = 1,
+     .tos = 2,
+     .u.ip = {UINT64_C(1) << 63, {AF_INET, {1, 2, 3, 4}}, {AF_INET, {5, 6, 7, 8}}}},
+    {.type = LWTUNNEL_ENCAP_IP6, .u.ip = {.dst = {AF_INET6, {0xfe, 0x80, 1}}}},
+    {.type = LWTUNNEL_ENCAP_ILA, .u.ila = {UINT64_C(0x20010db800000001), 2, 1, 1}},
+};
+
+#define N_ENCAPS (sizeof(encaps) / sizeof(encaps[0]))
+
+static void an_encapsulation_is_read_back(void **state)
+{
+	uint8_t buf[1024];
+
+	(void)state;
+	for (size_t i = 0; i < 2 * N_ENCAPS; i++) {
+		struct ha_net_nexthop nh[2];
+		struct ha_net_route r = full(false, i < N_ENCAPS ? NULL : nh), back;
+		struct writer w = writer_of(buf, sizeof(buf));
+		struct nl_msg msg;
+
+		*(i < N_ENCAPS ? &r.encap : &nh[1].encap) = encaps[i % N_ENCAPS];
+		assert_int_equal(route_codec_check(&r), 0);
+		nl_msg_begin(&w, RTM_NEWROUTE, 0);
+		route_codec_put(&w, &r);
+		msg = message(buf, &w);
+		assert_int_equal(route_codec_read(&msg, room, &back), 0);
+		assert_true(route_codec_same(&r, &back));
+		*(i < N_ENCAPS ? &back.encap : &room[1].encap) = encaps[(i + 1) % N_ENCAPS];
+		assert_false(route_codec_same_ways(&r, &back));
+	}
+}
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+static void an_encapsulation_has_these_bytes(void **state)
+{
+	static const uint8_t golden[] = {
+	    6,	0, 21, 0,    1, 0, 0,	 0, /* RTA_ENCAP_TYPE: MPLS */
+	    16, 0, 22, 0x80,		    /* RTA_ENCAP */
+	    12, 0, 1,  0,		    /* MPLS_IPTUNNEL_DST: */
+	    0,	6, 64, 0,    0, 0, 0x11, 0, /* 100; 1, bottom of the stack */
+	};
+	const struct ha_net_encap e = {
+	    .type = LWTUNNEL_ENCAP_MPLS, .n_labels = 2, .u.labels = {100, 1}};
+	uint8_t buf[64];
+	struct writer w = writer_of(buf, sizeof(buf));
+
+	(void)state;
+	encap_codec_put(&w, &e);
+	assert_int_equal(writer_len(&w), sizeof(golden));
+	assert_memory_equal(buf, golden, sizeof(golden));
+}
+#endif
+
+static void an_encapsulation_that_makes_no_sense_is_refused(void **state)
+{
+	struct ha_net_route good = full(false, NULL), r;
+
+	(void)state;
+	REFUSED(r.encap.type = LWTUNNEL_ENCAP_SEG6);
+	REFUSED(r.encap.ttl = 1); /* of none */
+	REFUSED(r.encap = encaps[0]; r.encap.n_labels = 0);
+	REFUSED(r.encap = encaps[0]; r.encap.n_labels = HA_NET_LABELS_MAX + 1);
+	REFUSED(r.encap = encaps[0]; r.encap.u.labels[1] = 1 << 20);
+	REFUSED(r.encap = encaps[1]; r.encap.u.ip.dst.family = AF_INET6);
+	REFUSED(r.encap = encaps[2]; r.encap.u.ip.src.family = AF_INET);
+	REFUSED(r.encap = encaps[3]; r.encap.tos = 1);
+}
+
+static void hostile_encapsulations_are_refused(void **state)
+{
+	struct ha_net_route back;
+	uint8_t buf[256];
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct writer w = writer_of(buf, sizeof(buf));
+		struct nl_msg msg;
+		size_t nest;
+
+		nl_msg_begin(&w, RTM_NEWROUTE, 0);
+		write_u8(&w, AF_INET);
+		write_zero(&w, 11);
+		nest = nl_nest_begin(&w, RTA_ENCAP); /* before the type */
+		if (i == 0) {
+			uint8_t labels[HA_NET_LABELS_MAX * 4 + 4] = {0};
+
+			nl_attr_put(&w, MPLS_IPTUNNEL_DST, labels, sizeof(labels));
+		} else if (i == 1) {
+			nl_attr_put(&w, MPLS_IPTUNNEL_DST, "123", 3); /* no whole label */
+		} else if (i == 2) {
+			nl_attr_put_u8(&w, MPLS_IPTUNNEL_TTL, 3); /* no label */
+		} else {
+			write_host16(&w, 200); /* longer than it is */
+			write_host16(&w, MPLS_IPTUNNEL_DST);
+		}
+		nl_nest_end(&w, nest);
+		nl_attr_put_u16(&w, RTA_ENCAP_TYPE, LWTUNNEL_ENCAP_MPLS);
+		msg = message(buf, &w);
+		assert_int_equal(route_codec_read(&msg, room, &back), -EBADMSG);
+	}
+}
+
 static void a_default_route_and_a_host_route_differ(void **state)
 {
 	static const struct {
@@ -274,12 +392,6 @@ static void a_route_that_makes_no_sense_is_refused(void **state)
 	struct ha_net_route good = full(true, NULL), r;
 
 	(void)state;
-#define REFUSED(...)                                              \
-	do {                                                      \
-		r = good;                                         \
-		__VA_ARGS__;                                      \
-		assert_int_equal(route_codec_check(&r), -EINVAL); \
-	} while (0)
 	REFUSED(r = (struct ha_net_route){.size = sizeof(r), .ifindex = 1}); /* no family */
 	REFUSED(r.family = 44);
 	REFUSED(r.dst = ip("2001:db8::"));
@@ -585,10 +697,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 		cmocka_unit_test(a_route_has_these_bytes),
+		cmocka_unit_test(an_encapsulation_has_these_bytes),
 		cmocka_unit_test(a_rule_has_these_bytes),
 		cmocka_unit_test(a_neighbour_has_these_bytes),
 #endif
 		cmocka_unit_test(a_route_is_read_back),
+		cmocka_unit_test(an_encapsulation_is_read_back),
+		cmocka_unit_test(an_encapsulation_that_makes_no_sense_is_refused),
+		cmocka_unit_test(hostile_encapsulations_are_refused),
 		cmocka_unit_test(a_rule_is_read_back),
 		cmocka_unit_test(a_default_route_and_a_host_route_differ),
 		cmocka_unit_test(a_route_that_makes_no_sense_is_refused),
