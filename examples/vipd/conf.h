@@ -98,6 +98,11 @@ struct conf_instance {
 	struct conf_garp garp;
 	int down_timer_adverts;
 	bool no_accept, any_addresses, no_reply, last_advert, dont_track_primary;
+	int strict;  /* strict_mode: 0, 1, CONF_UNSET */
+	int accept;  /* likewise; !no_accept when the file is read */
+	bool usable; /* used by conf_check: it was not taken out */
+	int bare_checksum;
+	uint8_t min_ttl; /* of unicast peers; 0: any */
 	bool vmac, vmac_xmit_base;
 	const char *vmac_name; /* of the macvlan; set when `vmac` is */
 	uint8_t vmac_mac[6];   /* all zero: the virtual router MAC address */
@@ -125,6 +130,11 @@ struct conf_group {
 	const char **members; /* as written; those that exist point back by conf_instance.group */
 	struct diag_place *member_at;
 	size_t n_members;
+	struct conf_track_interface *interfaces; /* which its members track, too */
+	size_t n_interfaces;
+	struct conf_track_script *scripts;
+	size_t n_scripts;
+	bool tracking_weight; /* weights of its members count */
 	struct conf_notify notify;
 	struct diag_place at;
 };
@@ -163,13 +173,26 @@ struct conf_check {
 	struct diag_place at;
 };
 
+/* How packets get to a server. */
+struct conf_forward {
+	int method; /* enum ha_forward, or CONF_UNSET: the virtual server's */
+	int tunnel; /* enum ha_tunnel */
+	uint16_t tunnel_port;
+	uint32_t tunnel_flags;
+};
+
 struct conf_real {
 	struct conf_real *next;
 	struct ha_ip ip;
 	uint16_t port;
+	struct {
+		struct ha_ip ip;
+		uint32_t port;
+	} where; /* both as one key, without holes */
 	int weight;
 	int inhibit; /* inhibit_on_failure: 0, 1, CONF_UNSET */
-	int forward; /* enum ha_forward or CONF_UNSET: the virtual server's */
+	struct conf_forward forward;
+	const char *host; /* virtualhost of its HTTP checks */
 	int upper, lower;
 	struct conf_check_common common;
 	struct conf_check *checks;
@@ -201,7 +224,10 @@ struct conf_virtual {
 	size_t n_listen;
 	const char *scheduler; /* NULL: wlc */
 	uint32_t flags;	       /* HA_SERVICE_… */
-	int forward, protocol; /* CONF_UNSET, or enum ha_forward, IPPROTO_… */
+	struct conf_forward forward, sorry_forward;
+	int protocol;	  /* CONF_UNSET, or IPPROTO_… */
+	uint8_t family;	  /* ip_family, of a fwmark; 0: not said */
+	const char *host; /* virtualhost of HTTP checks */
 	int64_t persistence_s;
 	int persistence_prefix;
 	const char *persistence_engine;
@@ -218,6 +244,40 @@ struct conf_virtual {
 	struct diag_place at;
 };
 
+/* Where a process runs, and when. */
+struct conf_schedule {
+	int nice;
+	int rt_priority; /* of SCHED_RR; 0: ordinary; CONF_UNSET: as the process thinks best */
+	int rttime_us;	 /* 0: no limit */
+	uint64_t cpus;	 /* a bit for each; 0: any */
+};
+
+/* lvs_sync_daemon: connections of IPVS are copied to the other node. */
+struct conf_sync {
+	const char *interface; /* NULL: not at all */
+	const char *instance;  /* whose state decides who sends; NULL: both do, always */
+	int id;		       /* CONF_UNSET: the instance's virtual_router_id, or 0 */
+	uint16_t max_len, port;
+	uint8_t ttl;
+	struct ha_ip group;
+	unsigned index; /* of the instance, in the order of the file */
+	struct diag_place at;
+};
+
+/* IPVS forgets idle connections after; 0: the kernel's default. */
+struct conf_lvs_timeout {
+	uint32_t tcp_s, tcp_fin_s, udp_s;
+};
+
+struct conf_garp_group {
+	struct conf_garp_group *next;
+	int64_t garp_interval_ms, gna_interval_ms; /* CONF_UNSET: the global one */
+	const char **interfaces;
+	size_t n_interfaces;
+};
+
+#define CONF_CPUS_MAX 64
+
 struct conf_globals {
 	const char *router_id;
 	const char *script_user, *script_group;
@@ -230,7 +290,13 @@ struct conf_globals {
 	bool any_addresses, no_reply, last_advert;
 	int down_timer_adverts;
 	bool flush, flush_on_stop;
-	int vrrp_rt_priority;
+	struct conf_schedule vrrp, checker;
+	bool strict;
+	bool bare_checksum; /* version 3 over IPv4: without the pseudo-header */
+	const char *vmac_prefix;
+	struct conf_sync sync;
+	struct conf_lvs_timeout lvs_timeout;
+	const char *iproute_usr, *iproute_etc;
 };
 
 struct conf {
@@ -240,6 +306,7 @@ struct conf {
 	struct conf_vrrp_script *scripts, *misc; /* vrrp_script; those of MISC_CHECKs */
 	struct conf_virtual_group *virtual_groups;
 	struct conf_virtual *virtuals;
+	struct conf_garp_group *garp_groups;
 	size_t n_instances, n_groups, n_scripts, n_misc, n_virtuals;
 	struct conf_chunk *memory; /* all of the above, in conf_memory.c */
 };
@@ -257,6 +324,10 @@ struct conf_source {
  */
 int conf_load(const struct conf_source *source, struct diag *d, struct conf **ret);
 void conf_free(struct conf *c);
+
+/* Between two gratuitous ARPs and two NAs on an interface: of its garp_group, else the global ones. */
+void conf_garp_intervals(const struct conf *c, const char *interface, int64_t *ret_garp_ms,
+			 int64_t *ret_gna_ms);
 
 /* True when a script is in it that may be changed by others than root; says so in `d`. */
 bool conf_scripts_insecure(const struct conf *c, struct diag *d);

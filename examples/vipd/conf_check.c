@@ -118,16 +118,14 @@ static void complete_garp(const struct conf_garp *global, struct conf_garp *own)
 }
 
 /* Trackers that name no vrrp_script are left out. */
-static void find_scripts(struct conf_parse *p, struct conf_instance *i)
+static size_t find_scripts(struct conf_parse *p, struct conf_track_script *list, size_t count)
 {
 	size_t n = 0;
 
-	for (size_t t = 0; t < i->n_scripts; t++) {
-		struct conf_track_script track = i->scripts[t];
+	for (size_t t = 0; t < count; t++) {
+		struct conf_track_script track = list[t];
 
-		for (const struct conf_vrrp_script *s = p->conf->scripts; s; s = s->next)
-			if (!strcmp(s->name, track.name))
-				track.script = s;
+		track.script = conf_index_find_name(&p->scripts, track.name);
 		if (!track.script) {
 			conf_warn(p, &track.at, "there is no vrrp_script \"%s\": not tracked",
 				  track.name);
@@ -137,9 +135,9 @@ static void find_scripts(struct conf_parse *p, struct conf_instance *i)
 			track.weight = track.script->weight;
 			track.reverse = track.script->reverse;
 		}
-		i->scripts[n++] = track;
+		list[n++] = track;
 	}
-	i->n_scripts = n;
+	return n;
 }
 
 static void complete_preempt(struct conf_parse *p, struct conf_instance *i)
@@ -162,6 +160,46 @@ static void complete_preempt(struct conf_parse *p, struct conf_instance *i)
 			  i->name);
 		break;
 	}
+}
+
+/* As keepalived has it: what the RFC does not know is taken out, or keeps the instance from running. */
+static bool complete_strict(struct conf_parse *p, struct conf_instance *i)
+{
+	default_int(&i->strict, p->conf->globals.strict, 0);
+	default_int(&i->accept, CONF_UNSET, !i->strict || i->priority == HA_VRRP_PRIORITY_OWNER);
+	i->no_accept = !i->accept;
+	if (!i->strict)
+		return true;
+	if (i->n_peers) {
+		conf_warn(
+		    p, &i->at,
+		    "vrrp_instance \"%s\": strict mode knows no unicast: leave vrrp_strict or "
+		    "unicast_peer out. Skipped",
+		    i->name);
+		return false;
+	}
+	if (i->master && i->priority != HA_VRRP_PRIORITY_OWNER) {
+		conf_warn(p, &i->at,
+			  "vrrp_instance \"%s\": in strict mode state MASTER is the owner of the "
+			  "addresses: priority 255 is taken. Write state BACKUP",
+			  i->name);
+		i->priority = HA_VRRP_PRIORITY_OWNER;
+		i->no_accept = false;
+	}
+	if (i->auth_pass) {
+		conf_warn(p, &i->at,
+			  "vrrp_instance \"%s\": strict mode knows no authentication: left out",
+			  i->name);
+		i->auth_pass = NULL;
+	}
+	i->no_reply = true;
+	if (i->no_accept)
+		conf_note(
+		    p, &i->at,
+		    "vrrp_instance \"%s\": in strict mode packets to the addresses are dropped, "
+		    "pings too: write accept, or leave vrrp_strict out",
+		    i->name);
+	return true;
 }
 
 static bool complete_instance(struct conf_parse *p, struct conf_instance *i)
@@ -194,8 +232,11 @@ static bool complete_instance(struct conf_parse *p, struct conf_instance *i)
 	complete_version(p, i);
 	complete_advert(p, i);
 	complete_garp(&g->garp, &i->garp);
-	find_scripts(p, i);
+	i->n_scripts = find_scripts(p, i->scripts, i->n_scripts);
+	if (!complete_strict(p, i))
+		return false;
 	complete_preempt(p, i);
+	default_int(&i->bare_checksum, g->bare_checksum, 0);
 	i->any_addresses |= g->any_addresses;
 	i->no_reply |= g->no_reply;
 	i->last_advert |= g->last_advert;
@@ -205,19 +246,19 @@ static bool complete_instance(struct conf_parse *p, struct conf_instance *i)
 }
 
 /* The same virtual router twice on one link would talk to itself. */
-static bool is_double(struct conf_parse *p, const struct conf_instance *i)
+static bool is_double(struct conf_parse *p, struct conf_instance *i)
 {
-	for (const struct conf_instance *o = p->conf->instances; o && o != i; o = o->next) {
-		if (o->vrid == i->vrid && o->family == i->family &&
-		    !strcmp(o->interface, i->interface)) {
-			conf_warn(p, &i->at,
-				  "vrrp_instance \"%s\" has the interface and virtual_router_id "
-				  "of \"%s\": give it another id. Skipped",
-				  i->name, o->name);
-			return true;
-		}
-	}
-	return false;
+	const struct conf_instance *o = conf_index_add_name(
+	    p->memory, &p->routers,
+	    conf_printf(p->memory, "%s/%d/%d", i->interface, i->family, i->vrid), i);
+
+	if (o)
+		conf_warn(
+		    p, &i->at,
+		    "vrrp_instance \"%s\" has the interface and virtual_router_id of \"%s\" in "
+		    "line %u: give it another id. Skipped",
+		    i->name, o->name, o->at.line);
+	return o;
 }
 
 static bool library_takes(struct conf_parse *p, const struct conf_instance *i)
@@ -234,41 +275,44 @@ static bool library_takes(struct conf_parse *p, const struct conf_instance *i)
 	return !why;
 }
 
-static bool is_vmac(const struct conf_instance *first, const struct conf_instance *end,
-		    const char *name)
-{
-	for (const struct conf_instance *o = first; o != end; o = o->next)
-		if (o->vmac_name && !strcmp(o->vmac_name, name))
-			return true;
-	return false;
-}
-
 /* keepalived's names: vrrp.51, for IPv6 then vrrp6.51, and a number where one id is on two links. */
-static const char *name_vmac(struct conf_parse *p, const struct conf_instance *i)
+static void name_vmac(struct conf_parse *p, struct conf_instance *i)
 {
-	const struct conf_instance *first = p->conf->instances;
-	const char *name = conf_printf(p->memory, "vrrp.%d", i->vrid);
+	const char *prefix = p->conf->globals.vmac_prefix;
+	const char *name;
 
-	if (is_vmac(first, NULL, name) && i->family == AF_INET6)
-		name = conf_printf(p->memory, "vrrp6.%d", i->vrid);
-	for (int n = 7; is_vmac(first, NULL, name) && n < 7 + CONF_INSTANCES_MAX; n++)
-		name = conf_printf(p->memory, "vrrp%d.%d", n, i->vrid);
-	return name;
+	if (!prefix)
+		prefix = "vrrp";
+	name = conf_printf(p->memory, "%s.%d", prefix, i->vrid);
+	if (conf_index_find_name(&p->vmacs, name) && i->family == AF_INET6)
+		name = conf_printf(p->memory, "%s6.%d", prefix, i->vrid);
+	for (int n = 7; conf_index_find_name(&p->vmacs, name) && n < 7 + CONF_INSTANCES_MAX; n++)
+		name = conf_printf(p->memory, "%s%d.%d", prefix, n, i->vrid);
+	i->vmac_name = name;
 }
 
-static void complete_vmac(struct conf_parse *p, struct conf_instance *i)
+/* Names that were written are taken before names are made up. */
+static void take_vmac_name(struct conf_parse *p, struct conf_instance *i)
 {
-	if (!i->vmac)
+	if (!i->vmac || !i->vmac_name)
 		return;
-	if (i->vmac_name && is_vmac(p->conf->instances, i, i->vmac_name)) {
+	if (conf_index_add_name(p->memory, &p->vmacs, i->vmac_name, i)) {
 		conf_warn(p, &i->at,
 			  "vrrp_instance \"%s\": another instance has use_vmac %s already: the "
 			  "default name is taken",
 			  i->name, i->vmac_name);
 		i->vmac_name = NULL;
 	}
-	if (!i->vmac_name)
-		i->vmac_name = name_vmac(p, i);
+}
+
+static void complete_vmac(struct conf_parse *p, struct conf_instance *i)
+{
+	if (!i->vmac)
+		return;
+	if (!i->vmac_name) {
+		name_vmac(p, i);
+		conf_index_add_name(p->memory, &p->vmacs, i->vmac_name, i);
+	}
 	if (i->n_peers && !i->vmac_xmit_base)
 		conf_note(p, &i->at,
 			  "vrrp_instance \"%s\": unicast adverts leave from the interface's own "
@@ -283,7 +327,8 @@ static void check_instances(struct conf_parse *p)
 	while (*at) {
 		struct conf_instance *i = *at;
 
-		if (complete_instance(p, i) && !is_double(p, i) && library_takes(p, i)) {
+		i->usable = complete_instance(p, i) && !is_double(p, i) && library_takes(p, i);
+		if (i->usable) {
 			at = &i->next;
 		} else {
 			*at = i->next;
@@ -291,26 +336,67 @@ static void check_instances(struct conf_parse *p)
 		}
 	}
 	for (struct conf_instance *i = p->conf->instances; i; i = i->next)
+		take_vmac_name(p, i);
+	for (struct conf_instance *i = p->conf->instances; i; i = i->next)
 		complete_vmac(p, i);
 }
 
 /* ---- Groups and scripts ---- */
 
-static struct conf_instance *find_instance(struct conf *c, const char *name)
+static struct conf_instance *find_instance(struct conf_parse *p, const char *name)
 {
-	struct conf_instance *i = c->instances;
+	struct conf_instance *i = conf_index_find_name(&p->instances, name);
 
-	while (i && strcmp(i->name, name))
-		i = i->next;
-	return i;
+	return i && i->usable ? i : NULL;
+}
+
+/*
+ * In a group all must have the same priority on the node that shall win: weights of one member move
+ * nothing, its failures are faults, as in keepalived.
+ */
+static void drop_weights(struct conf_parse *p, const struct conf_group *g, struct conf_instance *i)
+{
+	bool any = false;
+
+	for (size_t t = 0; t < i->n_scripts; t++) {
+		any |= i->scripts[t].weight != CONF_NO_WEIGHT;
+		i->scripts[t].weight = CONF_NO_WEIGHT;
+	}
+	for (size_t t = 0; t < i->n_interfaces; t++) {
+		any |= i->interfaces[t].weight != CONF_NO_WEIGHT;
+		i->interfaces[t].weight = CONF_NO_WEIGHT;
+	}
+	if (any)
+		conf_note(
+		    p, &i->at,
+		    "vrrp_instance \"%s\": in vrrp_sync_group \"%s\" its weights count as 0, a "
+		    "failure is a fault: track in the group, or write sync_group_tracking_weight",
+		    i->name, g->name);
+}
+
+/* What the group tracks, each member does. */
+static void add_trackers(struct conf_parse *p, const struct conf_group *g, struct conf_instance *i)
+{
+	if (!g->tracking_weight)
+		drop_weights(p, g, i);
+	for (size_t t = 0; t < g->n_scripts; t++) {
+		i->scripts = conf_grow(p->memory, i->scripts, i->n_scripts, sizeof(*i->scripts));
+		i->scripts[i->n_scripts++] = g->scripts[t];
+	}
+	for (size_t t = 0; t < g->n_interfaces; t++) {
+		i->interfaces =
+		    conf_grow(p->memory, i->interfaces, i->n_interfaces, sizeof(*i->interfaces));
+		i->interfaces[i->n_interfaces++] = g->interfaces[t];
+	}
 }
 
 static void check_group(struct conf_parse *p, struct conf_group *g)
 {
 	size_t n = 0;
 
+	g->n_scripts = find_scripts(p, g->scripts, g->n_scripts);
 	for (size_t m = 0; m < g->n_members; m++) {
-		struct conf_instance *i = find_instance(p->conf, g->members[m]);
+		struct conf_instance *i = find_instance(p, g->members[m]);
 
 		if (!i) {
 			conf_warn(p, &g->member_at[m],
@@ -323,6 +409,7 @@ static void check_group(struct conf_parse *p, struct conf_group *g)
 				  i->name, i->group->name);
 		} else {
 			i->group = g;
+			add_trackers(p, g, i);
 			n++;
 		}
 	}
@@ -405,10 +492,16 @@ static void complete_real(struct conf_parse *p, const struct conf_virtual *v, st
 
 	default_int(&r->weight, CONF_UNSET, v->weight);
 	default_int(&r->inhibit, v->inhibit, 0);
-	default_int(&r->forward, v->forward, HA_FORWARD_NAT);
+	if (r->forward.method == CONF_UNSET)
+		r->forward = v->forward;
+	default_int(&r->forward.method, CONF_UNSET, HA_FORWARD_NAT);
 	inherit(&r->common, &v->common);
+	if (!r->host)
+		r->host = v->host;
 	for (struct conf_check *c = r->checks; c; c = c->next) {
 		inherit(&c->common, &r->common);
+		if (c->kind == CONF_CHECK_HTTP && !c->host)
+			c->host = r->host;
 		if (c->misc)
 			default_int(&c->common.retry, CONF_UNSET, 0);
 		complete_kind(c);
@@ -422,20 +515,28 @@ static void complete_real(struct conf_parse *p, const struct conf_virtual *v, st
 
 static bool find_group(struct conf_parse *p, struct conf_virtual *v)
 {
+	const struct conf_virtual_group *g;
+
 	if (!v->group_name)
 		return true;
-	for (const struct conf_virtual_group *g = p->conf->virtual_groups; g; g = g->next) {
-		if (strcmp(g->name, v->group_name))
-			continue;
-		v->listen = g->listen;
-		v->n_listen = g->n_listen;
-		if (!g->n_listen)
-			conf_warn(p, &v->at, "virtual_server_group \"%s\" is empty: skipped",
-				  g->name);
-		return g->n_listen;
+	g = conf_index_find_name(&p->virtual_groups, v->group_name);
+	if (!g) {
+		conf_warn(p, &v->at, "there is no virtual_server_group \"%s\": skipped",
+			  v->group_name);
+		return false;
 	}
-	conf_warn(p, &v->at, "there is no virtual_server_group \"%s\": skipped", v->group_name);
-	return false;
+	v->listen = g->listen;
+	v->n_listen = g->n_listen;
+	if (!g->n_listen)
+		conf_warn(p, &v->at, "virtual_server_group \"%s\" is empty: skipped", g->name);
+	return g->n_listen;
+}
+
+/* ip_family says what a mark of its own does not; the lines of a group say it themselves. */
+static void complete_family(struct conf_virtual *v)
+{
+	if (v->family && !v->group_name && v->n_listen && v->listen[0].fwmark)
+		v->listen[0].ip.family = v->family;
 }
 
 static void complete_protocol(struct conf_parse *p, struct conf_virtual *v)
@@ -459,7 +560,7 @@ static void check_ports(struct conf_parse *p, const struct conf_virtual *v,
 	for (size_t i = 0; i < v->n_listen; i++) {
 		const struct conf_listen *l = &v->listen[i];
 
-		if (r->forward != HA_FORWARD_NAT && !l->fwmark && l->port && r->port &&
+		if (r->forward.method != HA_FORWARD_NAT && !l->fwmark && l->port && r->port &&
 		    l->port != r->port) {
 			conf_warn(p, &r->at,
 				  "port %u is not used: only NAT translates ports, the server gets "
@@ -525,6 +626,7 @@ static bool complete_virtual(struct conf_parse *p, struct conf_virtual *v)
 	if (!find_group(p, v))
 		return false;
 	default_int(&v->sorry_inhibit, v->inhibit, 0);
+	complete_family(v);
 	complete_protocol(p, v);
 	for (struct conf_real *r = v->reals; r; r = r->next) {
 		complete_real(p, v, r);
@@ -534,8 +636,10 @@ static bool complete_virtual(struct conf_parse *p, struct conf_virtual *v)
 				  "this real_server has no check: it is always taken as "
 				  "alive");
 	}
-	if (v->sorry)
+	if (v->sorry) {
+		v->sorry->forward = v->sorry_forward;
 		complete_real(p, v, v->sorry);
+	}
 	if (!v->n_reals && !v->sorry)
 		conf_warn(p, &v->at, "virtual_server %s has no real_server", v->name);
 	return service_makes_sense(p, v) && !is_double_service(p, v);
@@ -559,6 +663,26 @@ static void collect_misc(struct conf *c)
 	}
 }
 
+/* lvs_sync_daemon follows an instance, which is told by its place. */
+static void find_sync_instance(struct conf_parse *p)
+{
+	struct conf_sync *s = &p->conf->globals.sync;
+	const struct conf_instance *i;
+
+	if (!s->interface || !s->instance)
+		return;
+	for (i = p->conf->instances; i && strcmp(i->name, s->instance); i = i->next)
+		s->index++;
+	if (i) {
+		default_int(&s->id, CONF_UNSET, i->vrid);
+		return;
+	}
+	conf_warn(p, &s->at,
+		  "lvs_sync_daemon: there is no vrrp_instance \"%s\": no connections are copied",
+		  s->instance);
+	s->interface = NULL;
+}
+
 void conf_check(struct conf_parse *p)
 {
 	struct conf_virtual **at = &p->conf->virtuals;
@@ -576,6 +700,7 @@ void conf_check(struct conf_parse *p)
 		}
 	}
 	collect_misc(p->conf);
+	find_sync_instance(p);
 	if (!p->conf->n_instances && !p->conf->n_virtuals)
 		conf_warn(p, NULL,
 			  "there is nothing to do: no usable vrrp_instance and no usable "

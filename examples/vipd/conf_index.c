@@ -71,3 +71,10 @@ void *conf_index_add_name(struct conf_memory *m, struct conf_index *ix, const ch
 {
 	return conf_index_add(m, ix, name, strlen(name), value);
 }
+
+void conf_index_set_name(struct conf_memory *m, struct conf_index *ix, const char *name,
+			 void *value)
+{
+	if (conf_index_add_name(m, ix, name, value))
+		slot(ix, name, strlen(name))->value = value;
+}

@@ -29,4 +29,8 @@ void *conf_index_add(struct conf_memory *m, struct conf_index *ix, const void *k
 void *conf_index_add_name(struct conf_memory *m, struct conf_index *ix, const char *name,
 			  void *value);
 
+/* Puts it in, in place of one of the same name. */
+void conf_index_set_name(struct conf_memory *m, struct conf_index *ix, const char *name,
+			 void *value);
+
 #endif

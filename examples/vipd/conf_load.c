@@ -17,7 +17,8 @@ static void set_defaults(struct conf *c)
 	    .version = CONF_UNSET,
 	    .garp = {CONF_UNSET, CONF_UNSET, CONF_UNSET, CONF_UNSET, CONF_UNSET},
 	    .down_timer_adverts = CONF_UNSET,
-	    .vrrp_rt_priority = CONF_UNSET,
+	    .vrrp = {.rt_priority = CONF_UNSET},
+	    .sync = {.id = CONF_UNSET},
 	};
 }
 
@@ -62,7 +63,12 @@ int conf_load(const struct conf_source *source, struct diag *d, struct conf **re
 	*ret = c;
 	if (!c)
 		return -ENOMEM;
+	p.instances_end = &c->instances;
+	p.groups_end = &c->groups;
+	p.scripts_end = &c->scripts;
 	p.virtuals_end = &c->virtuals;
+	p.groups_of_services_end = &c->virtual_groups;
+	p.garp_groups_end = &c->garp_groups;
 	if (ha_service_table_new(&p.services) < 0 || setjmp(failed)) {
 		c->memory = memory.chunks;
 		ha_service_table_free(p.services);

@@ -203,6 +203,13 @@ static bool precedes_command(const char *text, size_t len)
 	return false;
 }
 
+/* "random_seed NUMBER" of global_defs: from here on ${_RANDOM} is repeatable. */
+static void take_seed(struct reader *r, const struct lex_line *l)
+{
+	if (l->n > 1 && !strcmp(l->word[0].text, "random_seed"))
+		r->variables.random = strtoull(l->word[1].text, NULL, 0) * 2 + 1;
+}
+
 /* A line that macros have nothing to do with any more. */
 static void take(struct reader *r, const struct conf_text *t)
 {
@@ -221,6 +228,7 @@ static void take(struct reader *r, const struct conf_text *t)
 
 		include(r, &line, &at);
 	} else {
+		take_seed(r, &line);
 		take_words(r, t, &line);
 	}
 }

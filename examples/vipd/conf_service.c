@@ -88,29 +88,62 @@ static void set_scheduler(struct conf_parse *p, const struct conf_node *n,
 			  w->text);
 }
 
-/* Of a virtual server and of a real server; the offset leads to its int. */
+/* "TUN [type ipip|gue port N|gre] [nocsum|csum|remcsum]" */
+static void read_tunnel(struct conf_parse *p, const struct conf_node *n, struct conf_forward *f)
+{
+	for (size_t i = 2; i < n->n; i++) {
+		const struct conf_word *w = &n->word[i];
+		const char *next = i + 1 < n->n ? n->word[i + 1].text : "";
+
+		if (!strcmp(w->text, "nocsum")) {
+			f->tunnel_flags = 0;
+		} else if (!strcmp(w->text, "csum")) {
+			f->tunnel_flags = HA_TUNNEL_CSUM;
+		} else if (!strcmp(w->text, "remcsum")) {
+			f->tunnel_flags = HA_TUNNEL_REMCSUM;
+		} else if (!strcmp(w->text, "type") && !strcmp(next, "ipip")) {
+			f->tunnel = HA_TUNNEL_IPIP;
+			i++;
+		} else if (!strcmp(w->text, "type") && !strcmp(next, "gue")) {
+			f->tunnel = HA_TUNNEL_GUE;
+			i++;
+		} else if (!strcmp(w->text, "type") && !strcmp(next, "gre")) {
+			f->tunnel = HA_TUNNEL_GRE;
+			i++;
+		} else if (!strcmp(w->text, "port") && *next) {
+			conf_read_port(p, &n->word[++i], &f->tunnel_port);
+		} else {
+			conf_warn(
+			    p, &w->at,
+			    "\"%s\" is no option of TUN: write type ipip, type gue port N, type "
+			    "gre, nocsum, csum or remcsum",
+			    w->text);
+		}
+	}
+	if (f->tunnel == HA_TUNNEL_GUE && !f->tunnel_port)
+		conf_warn(p, &n->word->at, "type gue lacks its port: write type gue port NUMBER");
+}
+
+/* Of a virtual server, a real server, a sorry server; the offset leads to its struct conf_forward. */
 static void set_forward(struct conf_parse *p, const struct conf_node *n,
 			const struct conf_keyword *k, void *target)
 {
-	int *forward = (int *)(void *)((char *)target + k->offset);
+	struct conf_forward *f = (struct conf_forward *)(void *)((char *)target + k->offset);
 	const struct conf_word *w = conf_argument(p, n);
 
 	if (!w)
 		return;
-	if (!strcmp(w->text, "NAT"))
-		*forward = HA_FORWARD_NAT;
-	else if (!strcmp(w->text, "DR"))
-		*forward = HA_FORWARD_DR;
-	else if (!strcmp(w->text, "TUN"))
-		*forward = HA_FORWARD_TUN;
-	else
+	if (!strcmp(w->text, "NAT")) {
+		f->method = HA_FORWARD_NAT;
+	} else if (!strcmp(w->text, "DR")) {
+		f->method = HA_FORWARD_DR;
+	} else if (!strcmp(w->text, "TUN")) {
+		f->method = HA_FORWARD_TUN;
+		read_tunnel(p, n, f);
+	} else {
 		conf_warn(p, &w->at, "unknown forwarding method \"%s\": write NAT, DR or TUN",
 			  w->text);
-	if (n->n > 2)
-		conf_warn(p, &n->word[2].at,
-			  "options of %s are known to keepalived but not supported by this "
-			  "version: ignored",
-			  w->text);
+	}
 }
 
 static void set_protocol(struct conf_parse *p, const struct conf_node *n,
@@ -192,33 +225,82 @@ static void set_service_flag(struct conf_parse *p, const struct conf_node *n,
 /* ---- Checks ---- */
 
 /* What virtual servers, real servers and checks have in common; `o` is where it lies in each. */
-#define COMMON_WORDS(o)                                                                           \
-	{"delay_loop", conf_set_seconds, (o) + offsetof(struct conf_check_common, delay_loop_ms), \
-	 0.001, 24 * HOUR},                                                                       \
-	    {"connect_timeout", conf_set_seconds,                                                 \
-	     (o) + offsetof(struct conf_check_common, connect_timeout_ms), 0.001, HOUR},          \
-	    {"delay_before_retry", conf_set_seconds,                                              \
-	     (o) + offsetof(struct conf_check_common, delay_before_retry_ms), 0, HOUR},           \
-	    {"warmup", conf_set_seconds, (o) + offsetof(struct conf_check_common, warmup_ms), 0,  \
-	     HOUR},                                                                               \
-	    {"retry", conf_set_int, (o) + offsetof(struct conf_check_common, retry), 0, 65534},   \
-	{                                                                                         \
-		"alpha", conf_set_tristate, (o) + offsetof(struct conf_check_common, alpha)       \
+#define COMMON_WORDS(o, from)                                                                      \
+	{"delay_loop",                                                                             \
+	 conf_set_seconds,                                                                         \
+	 (o) + offsetof(struct conf_check_common, delay_loop_ms),                                  \
+	 0.001,                                                                                    \
+	 24 * HOUR,                                                                                \
+	 .initial = from("60"),                                                                    \
+	 .doc = "From one check to the next."},                                                    \
+	    {"delay_before_retry",                                                                 \
+	     conf_set_seconds,                                                                     \
+	     (o) + offsetof(struct conf_check_common, delay_before_retry_ms),                      \
+	     0,                                                                                    \
+	     HOUR,                                                                                 \
+	     .initial = from("1; 3 with HTTP_GET, delay_loop with DNS_CHECK"),                     \
+	     .doc = "From a failure to the next check."},                                          \
+	    {"warmup",                                                                             \
+	     conf_set_seconds,                                                                     \
+	     (o) + offsetof(struct conf_check_common, warmup_ms),                                  \
+	     0,                                                                                    \
+	     HOUR,                                                                                 \
+	     .initial = from("delay_loop"),                                                        \
+	     .doc = "The first check lies within this time."},                                     \
+	    {"retry",                                                                              \
+	     conf_set_int,                                                                         \
+	     (o) + offsetof(struct conf_check_common, retry),                                      \
+	     0,                                                                                    \
+	     65534,                                                                                \
+	     .initial = from("1; 3 with DNS_CHECK, 0 with MISC_CHECK"),                            \
+	     .doc = "Failures more than one that are borne."},                                     \
+	{                                                                                          \
+		"alpha", conf_set_tristate, (o) + offsetof(struct conf_check_common, alpha),       \
+		    .initial = from("off"), .doc = "A server is down until a check has succeeded." \
 	}
+#define CONNECT_TIMEOUT(o, from)                                                               \
+	{                                                                                      \
+		"connect_timeout", conf_set_seconds,                                           \
+		    (o) + offsetof(struct conf_check_common, connect_timeout_ms), 0.001, HOUR, \
+		    .initial = from("5"), .doc = "How long a check may take."                  \
+	}
+#define OF_ITS_OWN(what) what
+#define OF_VIRTUAL(what) "that of the virtual server"
+#define OF_REAL(what) "that of the real server"
 
-#define CONNECT_WORDS                                                      \
-	{"connect_ip", conf_set_ip, CHECK(connect_ip)},                    \
-	    {"connect_port", conf_set_int, CHECK(connect_port), 1, 65535}, \
-	    {"bindto", conf_set_ip, CHECK(bind_ip)},                       \
-	    {"bind_port", conf_set_int, CHECK(bind_port), 1, 65535},       \
-	{                                                                  \
-		"bind_if", conf_set_name, CHECK(bind_device)               \
+#define WHY_MARK "a process without rights checks servers: mark by its user instead"
+#define WHY_LOG "a failure is logged when it takes the server out"
+
+#define CONNECT_WORDS                                                                              \
+	CONNECT_TIMEOUT(CHECK(common), OF_REAL),                                                   \
+	    {"connect_ip", conf_set_ip, CHECK(connect_ip), .initial = "the real server's",         \
+	     .doc = "Address that is checked."},                                                   \
+	    {"connect_port",                                                                       \
+	     conf_set_int,                                                                         \
+	     CHECK(connect_port),                                                                  \
+	     1,                                                                                    \
+	     65535,                                                                                \
+	     .initial = "the real server's",                                                       \
+	     .doc = "Port that is checked."},                                                      \
+	    {"bindto", conf_set_ip, CHECK(bind_ip), .initial = "the system's choice",              \
+	     .doc = "Address that checks leave from."},                                            \
+	    {"bind_port",                                                                          \
+	     conf_set_int,                                                                         \
+	     CHECK(bind_port),                                                                     \
+	     1,                                                                                    \
+	     65535,                                                                                \
+	     .initial = "the system's choice",                                                     \
+	     .doc = "Port that checks leave from."},                                               \
+	    {"bind_if", conf_set_name, CHECK(bind_device), .initial = "any",                       \
+	     .doc = "Interface that checks leave through."},                                       \
+	    {CONF_REFUSED("fwmark", "NUMBER", "Marks the packets of checks.", WHY_MARK)},          \
+	{                                                                                          \
+		CONF_REFUSED("log_all_failures", "[on|off]", "Logs each failed attempt.", WHY_LOG) \
 	}
 
 static const struct conf_keyword tcp_check_words[] = {
-    CONNECT_WORDS, COMMON_WORDS(CHECK(common)), {0}};
-static const struct conf_block tcp_check_block = {
-    .name = "TCP_CHECK", .keyword = tcp_check_words, .known = "log_all_failures fwmark"};
+    CONNECT_WORDS, COMMON_WORDS(CHECK(common), OF_REAL), {0}};
+static const struct conf_block tcp_check_block = {.name = "TCP_CHECK", .keyword = tcp_check_words};
 
 static void set_status(struct conf_parse *p, const struct conf_node *n,
 		       const struct conf_keyword *k, void *target)
@@ -350,49 +432,107 @@ static void url_later(struct conf_parse *p, const struct conf_node *n, const str
 	(void)p, (void)n, (void)k, (void)target;
 }
 
-static const struct conf_keyword url_words[] = {{"path", set_sent, CHECK(path), '/', 2048},
-						{"virtualhost", set_sent, CHECK(host), 0, 255},
-						{"status_code", set_status},
-						{0}};
-static const struct conf_block url_block = {
-    .name = "url",
-    .keyword = url_words,
-    .known = "digest regex regex_no_match regex_options regex_min_offset regex_max_offset "
-	     "regex_stack tls_compliant"};
-static const struct conf_keyword http_words[] = {
-    CONNECT_WORDS,
-    COMMON_WORDS(CHECK(common)),
-    {"nb_get_retry", conf_set_int, CHECK(common.retry), 0, 65534},
-    {"virtualhost", set_sent, CHECK(host), 0, 255},
-    {"http_protocol", set_http_protocol},
-    {"url", url_later, .block = &url_block},
+#define WHY_BODY "the status decides: let a MISC_CHECK look at what the server says"
+#define WHY_TLS "what the server says is not looked at"
+
+static const struct conf_keyword url_words[] = {
+    {"path", set_sent, CHECK(path), '/', 2048, .form = "PATH", .initial = "/",
+     .doc = "What is asked for."},
+    {"virtualhost", set_sent, CHECK(host), 0, 255, .form = "NAME",
+     .initial = "virtualhost of the check", .doc = "Host that is asked for it."},
+    {"status_code", set_status, .form = "CODE|CODE-CODE ...", .initial = "200-299",
+     .doc = "Answers that are good."},
+    {CONF_REFUSED("digest", "MD5", "The answer must be this.", WHY_BODY)},
+    {CONF_REFUSED("regex", "PATTERN", "The answer must match.", WHY_BODY)},
+    {CONF_REFUSED("regex_no_match", "", "It must not.", WHY_BODY)},
+    {CONF_REFUSED("regex_options", "OPTION ...", "How it is matched.", WHY_BODY)},
+    {CONF_REFUSED("regex_min_offset", "BYTES", "Where a match may begin.", WHY_BODY)},
+    {CONF_REFUSED("regex_max_offset", "BYTES", "Where it must have begun.", WHY_BODY)},
+    {CONF_REFUSED("regex_stack", "BYTES BYTES", "Memory for it.", WHY_BODY)},
+    {CONF_NOTED("tls_compliant", "", "Wants an end in order.",
+		"a server that just hangs up is well")},
     {0}};
-static const struct conf_block http_block = {
-    .name = "HTTP_GET", .keyword = http_words, .known = "fast_recovery log_all_failures fwmark"};
+static const struct conf_block url_block = {.name = "url", .keyword = url_words};
+
+#define HTTP_WORDS                                                                           \
+	CONNECT_WORDS, COMMON_WORDS(CHECK(common), OF_REAL), {"nb_get_retry",                \
+							      conf_set_int,                  \
+							      CHECK(common.retry),           \
+							      0,                             \
+							      65534,                         \
+							      .doc = "Old word for retry."}, \
+	    {CONF_NOTED("fast_recovery", "[on|off]", "Asks for all urls at once.",           \
+			"they always are")},                                                 \
+	{                                                                                    \
+		CONF_NOTED("tls_compliant", "", "Wants an end in order.",                    \
+			   "a server that just hangs up is well")                            \
+	}
+
+static const struct conf_keyword http_words[] = {
+    HTTP_WORDS,
+    {"virtualhost", set_sent, CHECK(host), 0, 255, .form = "NAME",
+     .initial = "virtualhost of the real server", .doc = "Host that is asked."},
+    {"http_protocol", set_http_protocol, .form = "1.0|1.0C|1.1", .initial = "1.0",
+     .doc = "Version of HTTP."},
+    {"url", url_later, .block = &url_block, .doc = "What is asked for; one or several."},
+    {CONF_NOTED("enable_sni", "[on|off]", "Names the host in TLS.", "there is no TLS in HTTP_GET")},
+    {CONF_NOTED("sni_name", "NAME", "Names this host in TLS.", "there is no TLS in HTTP_GET")},
+    {0}};
+static const struct conf_block http_block = {.name = "HTTP_GET", .keyword = http_words};
 static const struct conf_keyword smtp_words[] = {
-    CONNECT_WORDS, COMMON_WORDS(CHECK(common)), {"helo_name", set_sent, CHECK(helo), 0, 255}, {0}};
-static const struct conf_block smtp_block = {
-    .name = "SMTP_CHECK", .keyword = smtp_words, .known = "host{ log_all_failures fwmark"};
-static const struct conf_keyword dns_words[] = {CONNECT_WORDS,
-						COMMON_WORDS(CHECK(common)),
-						{"type", set_dns_type},
-						{"name", set_dns_name},
-						{0}};
-static const struct conf_block dns_block = {
-    .name = "DNS_CHECK", .keyword = dns_words, .known = "log_all_failures fwmark"};
+    CONNECT_WORDS,
+    COMMON_WORDS(CHECK(common), OF_REAL),
+    {"helo_name", set_sent, CHECK(helo), 0, 255, .form = "NAME", .initial = "localhost",
+     .doc = "Greeting."},
+    {CONF_REFUSED("host", "{ ... }", "Another address to check.",
+		  "write one SMTP_CHECK for each, with connect_ip and connect_port"),
+     .block = &tcp_check_block},
+    {0}};
+static const struct conf_block smtp_block = {.name = "SMTP_CHECK", .keyword = smtp_words};
+static const struct conf_keyword dns_words[] = {
+    CONNECT_WORDS,
+    COMMON_WORDS(CHECK(common), OF_REAL),
+    {"type", set_dns_type, .form = "A|NS|CNAME|SOA|MX|TXT|AAAA|RRSIG|DNSKEY", .initial = "SOA",
+     .doc = "Record that is asked for."},
+    {"name", set_dns_name, .form = "NAME", .initial = ".", .doc = "Whose record."},
+    {0}};
+static const struct conf_block dns_block = {.name = "DNS_CHECK", .keyword = dns_words};
 
 /* Its connection is checked; that the rest is not is said once, for the block. */
 static const struct conf_keyword ssl_words[] = {
-    CONNECT_WORDS,
-    COMMON_WORDS(CHECK(common)),
-    {"nb_get_retry", conf_set_int, CHECK(common.retry), 0, 65534},
+    HTTP_WORDS,
+    {CONF_NOTED("virtualhost", "NAME", "Host that is asked.", WHY_TLS), .fn = url_later},
+    {CONF_NOTED("http_protocol", "1.0|1.0C|1.1", "Version of HTTP.", WHY_TLS), .fn = url_later},
+    {CONF_NOTED("url", "{ ... }", "What is asked for.", WHY_TLS), .fn = url_later,
+     .block = &url_block},
+    {CONF_NOTED("enable_sni", "[on|off]", "Names the host in TLS.", WHY_TLS), .fn = url_later},
+    {CONF_NOTED("sni_name", "NAME", "Names this host in TLS.", WHY_TLS), .fn = url_later},
     {0}};
-static const struct conf_block ssl_block = {
-    .name = "SSL_GET",
-    .keyword = ssl_words,
-    .known = "virtualhost http_protocol enable_sni sni_name fast_recovery tls_compliant url{ "
-	     "log_all_failures fwmark",
-    .quiet = true};
+static const struct conf_block ssl_get_block = {.name = "SSL_GET", .keyword = ssl_words};
+
+/* Checks that are not run: their words are for the reference. */
+#define WHY_UNRUN "the check is not run"
+static const struct conf_keyword udp_words[] = {
+    CONNECT_WORDS,
+    COMMON_WORDS(CHECK(common), OF_REAL),
+    {CONF_REFUSED("payload", "HEX ...", "What is sent.", WHY_UNRUN)},
+    {CONF_REFUSED("require_reply", "[HEX ...]", "Wants an answer.", WHY_UNRUN)},
+    {CONF_REFUSED("min_reply_length", "BYTES", "Its least length.", WHY_UNRUN)},
+    {CONF_REFUSED("max_reply_length", "BYTES", "Its greatest length.", WHY_UNRUN)},
+    {0}};
+static const struct conf_block udp_block = {.name = "UDP_CHECK", .keyword = udp_words};
+static const struct conf_block ping_block = {.name = "PING_CHECK", .keyword = tcp_check_words};
+static const struct conf_keyword file_words[] = {
+    {CONF_REFUSED("track_file", "NAME", "The file whose number counts.", WHY_UNRUN)},
+    {CONF_REFUSED("weight", "NUMBER [reverse]", "What that number is multiplied with.", WHY_UNRUN)},
+    {CONF_REFUSED("dynamic", "", "What the manual has.", WHY_UNRUN), .extra = true},
+    {0}};
+static const struct conf_block file_block = {.name = "FILE_CHECK", .keyword = file_words};
+static const struct conf_keyword bfd_check_words[] = {
+    {CONF_REFUSED("name", "NAME", "The bfd_instance.", WHY_UNRUN)},
+    {CONF_REFUSED("alpha", "[on|off]", "Down until it has come up.", WHY_UNRUN)},
+    {0}};
+static const struct conf_block bfd_check_block = {.name = "BFD_CHECK", .keyword = bfd_check_words};
 
 static struct conf_check *append_check(struct conf_parse *p, struct conf_real *r,
 				       const struct conf_check *like)
@@ -452,15 +592,43 @@ static void add_http_check(struct conf_parse *p, const struct conf_node *n,
 #define SCRIPT(member) offsetof(struct conf_vrrp_script, member)
 
 /* The words of a script and those of a check lie in two objects: first the one, then the other. */
-static const struct conf_keyword misc_words[] = {
-    {"misc_path", conf_set_script, SCRIPT(script)},
-    {"misc_timeout", conf_set_seconds, SCRIPT(timeout_ms), 0.01, 24 * HOUR},
+/* Those of the script; misc_all_words, for the reference, has both. */
+#define MISC_WORDS                                                                                 \
+	{"misc_path", conf_set_script, SCRIPT(script), .form = "COMMAND",                          \
+	 .doc = "What is run. Must be written."},                                                  \
+	    {"misc_timeout",                                                                       \
+	     conf_set_seconds,                                                                     \
+	     SCRIPT(timeout_ms),                                                                   \
+	     0.01,                                                                                 \
+	     24 * HOUR,                                                                            \
+	     .initial = "delay_loop",                                                              \
+	     .doc = "A run that takes longer has failed."},                                        \
+	    {CONF_REFUSED("misc_dynamic", "", "The exit code sets the weight.",                    \
+			  "exit codes from 1 are failures: set the weight with lbctl")},           \
+	{                                                                                          \
+		CONF_REFUSED("log_all_failures", "[on|off]", "Logs each failed attempt.", WHY_LOG) \
+	}
+
+static const struct conf_keyword misc_words[] = {MISC_WORDS, {0}};
+static const struct conf_keyword misc_common_words[] = {COMMON_WORDS(CHECK(common), OF_REAL), {0}};
+
+/* add_misc_check looks at it itself. */
+static void misc_user_later(struct conf_parse *p, const struct conf_node *n,
+			    const struct conf_keyword *k, void *target)
+{
+	(void)p, (void)n, (void)k, (void)target;
+}
+
+static const struct conf_keyword misc_all_words[] = {
+    MISC_WORDS,
+    {"user", misc_user_later, .form = "USER [GROUP]", .initial = "script_user",
+     .doc = "Who runs it."},
+    COMMON_WORDS(CHECK(common), OF_REAL),
     {0}};
-static const struct conf_keyword misc_common_words[] = {COMMON_WORDS(CHECK(common)), {0}};
-static const struct conf_block misc_block = {
-    .name = "MISC_CHECK", .keyword = misc_words, .known = "misc_dynamic user log_all_failures"};
+static const struct conf_block misc_script_block = {.name = "MISC_CHECK", .keyword = misc_words};
 static const struct conf_block misc_common_block = {.name = "MISC_CHECK",
 						    .keyword = misc_common_words};
+static const struct conf_block misc_block = {.name = "MISC_CHECK", .keyword = misc_all_words};
 
 static void set_misc_user(struct conf_vrrp_script *s, const struct conf_node *n)
 {
@@ -492,10 +660,10 @@ static void add_misc_check(struct conf_parse *p, const struct conf_node *n,
 		one.next = NULL;
 		if (!strcmp(w->word->text, "user"))
 			user = w;
-		else if (conf_word_find(&misc_common_block, w->word->text, NULL))
+		else if (conf_word_find(&misc_common_block, w->word->text))
 			conf_walk(p, &one, &misc_common_block, c);
 		else
-			conf_walk(p, &one, &misc_block, c->misc);
+			conf_walk(p, &one, &misc_script_block, c->misc);
 	}
 	if (user)
 		set_misc_user(c->misc, user);
@@ -518,39 +686,56 @@ static void skip_check(struct conf_parse *p, const struct conf_node *n,
 		       const struct conf_keyword *k, void *target)
 {
 	(void)target;
-	conf_warn(p, &n->word->at,
-		  "\"%s\" is known to keepalived but not supported by this version: without this "
-		  "check. TCP_CHECK, HTTP_GET, SMTP_CHECK, DNS_CHECK and "
-		  "MISC_CHECK are supported",
-		  k->word);
+	conf_warn(p, &n->word->at, "\"%s\" has no effect: %s", k->word, k->why);
 }
-
-static const struct conf_block skipped_block = {.name = "a check"};
 
 /* ---- real_server ---- */
 
+#define WHY_CHECK                                                                            \
+	"the server is taken as alive. Write TCP_CHECK, HTTP_GET, SMTP_CHECK, DNS_CHECK or " \
+	"MISC_CHECK"
+#define WHY_MAIL "vipd sends no mail: let a notify script do it"
+#define WHY_SNMP "there is no SNMP"
+
 static const struct conf_keyword real_words[] = {
-    {"weight", conf_set_int, REAL(weight), 0, HA_WEIGHT_MAX},
-    {"inhibit_on_failure", conf_set_tristate, REAL(inhibit)},
-    {"lvs_method", set_forward, REAL(forward)},
-    {"uthreshold", conf_set_int, REAL(upper), 0, INT_MAX},
-    {"lthreshold", conf_set_int, REAL(lower), 0, INT_MAX},
-    {"notify_up", conf_set_script, REAL(notify_up)},
-    {"notify_down", conf_set_script, REAL(notify_down)},
-    COMMON_WORDS(REAL(common)),
-    {"TCP_CHECK", add_check, .block = &tcp_check_block},
-    {"HTTP_GET", add_http_check, .min = CONF_CHECK_HTTP, .block = &http_block},
-    {"SSL_GET", connect_only, .block = &ssl_block},
-    {"MISC_CHECK", add_misc_check, .block = &misc_block},
-    {"SMTP_CHECK", add_check, .min = CONF_CHECK_SMTP, .block = &smtp_block},
-    {"DNS_CHECK", add_check, .min = CONF_CHECK_DNS, .block = &dns_block},
-    {"PING_CHECK", skip_check, .block = &skipped_block},
-    {"UDP_CHECK", skip_check, .block = &skipped_block},
-    {"FILE_CHECK", skip_check, .block = &skipped_block},
-    {"BFD_CHECK", skip_check, .block = &skipped_block},
+    {"weight", conf_set_int, REAL(weight), 0, HA_WEIGHT_MAX,
+     .initial = "weight of the virtual server", .doc = "Share of the connections."},
+    {"inhibit_on_failure", conf_set_tristate, REAL(inhibit),
+     .initial = "that of the virtual server",
+     .doc = "A failed server gets weight 0 instead of being removed: its connections go on."},
+    {"lvs_method", set_forward, REAL(forward), .form = "NAT|DR|TUN ...",
+     .initial = "that of the virtual server", .doc = "How packets get to it."},
+    {"uthreshold", conf_set_int, REAL(upper), 0, INT_MAX,
+     .doc = "No new connections from so many on."},
+    {"lthreshold", conf_set_int, REAL(lower), 0, INT_MAX, .doc = "New ones again below so many."},
+    {"notify_up", conf_set_script, REAL(notify_up), .doc = "Runs when it came up."},
+    {"notify_down", conf_set_script, REAL(notify_down), .doc = "Runs when it went down."},
+    {"virtualhost", set_sent, REAL(host), 0, 255, .form = "NAME",
+     .initial = "that of the virtual server", .doc = "Host that HTTP_GET asks."},
+    {CONF_REFUSED("smtp_alert", "[on|off]", "Mail at each change.", WHY_MAIL)},
+    {CONF_NOTED("snmp_name", "NAME", "Name in SNMP.", WHY_SNMP)},
+    COMMON_WORDS(REAL(common), OF_VIRTUAL),
+    CONNECT_TIMEOUT(REAL(common), OF_VIRTUAL),
+    {"TCP_CHECK", add_check, .block = &tcp_check_block, .doc = "It must take a connection."},
+    {"HTTP_GET", add_http_check, .min = CONF_CHECK_HTTP, .block = &http_block,
+     .doc = "It must answer requests. Each url is a check of its own."},
+    {"SSL_GET", connect_only, .block = &ssl_get_block, .doc = "It must answer over TLS.",
+     .why = "checked as TCP_CHECK: it must take a connection, what it says is not looked at"},
+    {"MISC_CHECK", add_misc_check, .block = &misc_block, .doc = "A command must succeed."},
+    {"SMTP_CHECK", add_check, .min = CONF_CHECK_SMTP, .block = &smtp_block,
+     .doc = "It must greet and take HELO."},
+    {"DNS_CHECK", add_check, .min = CONF_CHECK_DNS, .block = &dns_block,
+     .doc = "It must answer a query, over UDP."},
+    {"PING_CHECK", skip_check, .block = &ping_block, .doc = "It must answer pings.",
+     .why = WHY_CHECK, .refused = true},
+    {"UDP_CHECK", skip_check, .block = &udp_block, .doc = "It must take a datagram.",
+     .why = WHY_CHECK, .refused = true},
+    {"FILE_CHECK", skip_check, .block = &file_block, .doc = "A file has its weight.",
+     .why = WHY_CHECK, .refused = true},
+    {"BFD_CHECK", skip_check, .block = &bfd_check_block, .doc = "BFD must see it.",
+     .why = WHY_CHECK, .refused = true},
     {0}};
-static const struct conf_block real_block = {
-    .name = "real_server", .keyword = real_words, .known = "smtp_alert virtualhost snmp_name"};
+static const struct conf_block real_block = {.name = "real_server", .keyword = real_words};
 
 static struct conf_real *real_new(struct conf_parse *p, const struct conf_node *n)
 {
@@ -558,17 +743,21 @@ static struct conf_real *real_new(struct conf_parse *p, const struct conf_node *
 
 	*r = (struct conf_real){.weight = CONF_UNSET,
 				.inhibit = CONF_UNSET,
-				.forward = CONF_UNSET,
+				.forward = {.method = CONF_UNSET},
 				.common = common_unset,
 				.at = n->word->at};
-	return read_endpoint(p, n, &r->ip, &r->port) ? r : NULL;
+	if (!read_endpoint(p, n, &r->ip, &r->port))
+		return NULL;
+	r->where.ip = r->ip;
+	r->where.port = r->port;
+	return r;
 }
 
 static void add_real(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
 		     void *target)
 {
 	struct conf_virtual *v = target;
-	struct conf_real *r = real_new(p, n), **end = &v->reals;
+	struct conf_real *r = real_new(p, n), *same;
 
 	if (!r)
 		return;
@@ -576,15 +765,14 @@ static void add_real(struct conf_parse *p, const struct conf_node *n, const stru
 		conf_warn(p, &n->word->at, "more than %d real servers: skipped", HA_DESTS_MAX);
 		return;
 	}
-	for (; *end; end = &(*end)->next) {
-		if ((*end)->port == r->port && !ha_ip_compare(&(*end)->ip, &r->ip)) {
-			conf_warn(p, &n->word->at,
-				  "this real_server is there already, in line %u: skipped",
-				  (*end)->at.line);
-			return;
-		}
+	same = conf_index_add(p->memory, &p->reals, &r->where, sizeof(r->where), r);
+	if (same) {
+		conf_warn(p, &n->word->at, "this real_server is there already, in line %u: skipped",
+			  same->at.line);
+		return;
 	}
-	*end = r;
+	*p->reals_end = r;
+	p->reals_end = &r->next;
 	v->n_reals++;
 	conf_walk(p, n->child, k->block, r);
 }
@@ -598,41 +786,86 @@ static void set_sorry(struct conf_parse *p, const struct conf_node *n, const str
 
 /* ---- virtual_server ---- */
 
+static void set_family(struct conf_parse *p, const struct conf_node *n,
+		       const struct conf_keyword *k, void *target)
+{
+	const struct conf_word *w = conf_argument(p, n);
+
+	(void)k;
+	if (!w)
+		return;
+	if (!strcmp(w->text, "inet6"))
+		((struct conf_virtual *)target)->family = AF_INET6;
+	else if (!strcmp(w->text, "inet"))
+		((struct conf_virtual *)target)->family = AF_INET;
+	else
+		conf_warn(p, &w->at, "unknown family \"%s\": write inet or inet6", w->text);
+}
+
+#define WHY_HASHED "IPVS sets it itself"
+
 static const struct conf_keyword virtual_words[] = {
-    {"lb_algo", set_scheduler},
-    {"lvs_sched", set_scheduler},
-    {"lb_kind", set_forward, VIRTUAL(forward)},
-    {"lvs_method", set_forward, VIRTUAL(forward)},
-    {"protocol", set_protocol},
-    {"persistence_timeout", set_persistence},
-    {"persistence_granularity", set_granularity},
-    {"persistence_engine", conf_set_string, VIRTUAL(persistence_engine)},
-    {"ops", set_service_flag, .min = HA_SERVICE_ONE_PACKET},
-    {"sh-port", set_service_flag, .min = HA_SERVICE_SCHED_PORT},
-    {"mh-port", set_service_flag, .min = HA_SERVICE_SCHED_PORT},
-    {"sh-fallback", set_service_flag, .min = HA_SERVICE_SCHED_FALLBACK},
-    {"mh-fallback", set_service_flag, .min = HA_SERVICE_SCHED_FALLBACK},
-    {"flag-1", set_service_flag, .min = HA_SERVICE_SCHED_FALLBACK},
-    {"flag-2", set_service_flag, .min = HA_SERVICE_SCHED_PORT},
-    {"flag-3", set_service_flag, .min = HA_SERVICE_SCHED_3},
-    {"quorum", conf_set_int, VIRTUAL(quorum), 1, INT_MAX},
-    {"hysteresis", conf_set_int, VIRTUAL(hysteresis), 0, INT_MAX},
-    {"quorum_up", conf_set_script, VIRTUAL(quorum_up)},
-    {"quorum_down", conf_set_script, VIRTUAL(quorum_down)},
-    {"inhibit_on_failure", conf_set_tristate, VIRTUAL(inhibit)},
-    {"omega", conf_set_flag, VIRTUAL(omega)},
-    {"weight", conf_set_int, VIRTUAL(weight), 0, HA_WEIGHT_MAX},
-    {"sorry_server", set_sorry},
-    {"sorry_server_inhibit", conf_set_tristate, VIRTUAL(sorry_inhibit)},
-    COMMON_WORDS(VIRTUAL(common)),
-    {"real_server", add_real, .block = &real_block},
+    {"lb_algo", set_scheduler, .form = "rr|wrr|lc|wlc|lblc|lblcr|sh|mh|dh|fo|ovf|sed|nq|twos",
+     .initial = "wlc", .doc = "Who gets the next connection."},
+    {"lvs_sched", set_scheduler, .form = "as lb_algo", .doc = "The same."},
+    {"lb_kind", set_forward, VIRTUAL(forward),
+     .form = "NAT|DR|TUN [type ipip|gue port N|gre] [nocsum|csum|remcsum]", .initial = "NAT",
+     .doc = "How packets get to the servers."},
+    {"lvs_method", set_forward, VIRTUAL(forward), .form = "as lb_kind", .doc = "The same."},
+    {"protocol", set_protocol, .form = "TCP|UDP|SCTP", .initial = "UDP, with a warning",
+     .doc = "Protocol that is balanced."},
+    {"ip_family", set_family, .form = "inet|inet6", .initial = "inet", .doc = "Of a fwmark."},
+    {"persistence_timeout", set_persistence, .form = "[SECONDS]",
+     .initial = "0; 360 without a number", .doc = "A client comes to the same server for so long."},
+    {"persistence_granularity", set_granularity, .form = "MASK|PREFIX",
+     .initial = "the whole address", .doc = "Clients that are one client."},
+    {"persistence_engine", conf_set_string, VIRTUAL(persistence_engine), .form = "NAME",
+     .doc = "As sip."},
+    {"ops", set_service_flag, .min = HA_SERVICE_ONE_PACKET, .doc = "Each datagram for itself."},
+    {CONF_NOTED("hashed", "", "Flag of IPVS.", WHY_HASHED)},
+    {"sh-port", set_service_flag, .min = HA_SERVICE_SCHED_PORT,
+     .doc = "sh looks at the port, too."},
+    {"mh-port", set_service_flag, .min = HA_SERVICE_SCHED_PORT,
+     .doc = "mh looks at the port, too."},
+    {"sh-fallback", set_service_flag, .min = HA_SERVICE_SCHED_FALLBACK,
+     .doc = "sh takes another server when its own has weight 0."},
+    {"mh-fallback", set_service_flag, .min = HA_SERVICE_SCHED_FALLBACK,
+     .doc = "mh takes another server when its own has weight 0."},
+    {"flag-1", set_service_flag, .min = HA_SERVICE_SCHED_FALLBACK,
+     .doc = "First flag of the scheduler."},
+    {"flag-2", set_service_flag, .min = HA_SERVICE_SCHED_PORT,
+     .doc = "Second flag of the scheduler."},
+    {"flag-3", set_service_flag, .min = HA_SERVICE_SCHED_3, .doc = "Third flag of the scheduler."},
+    {"quorum", conf_set_int, VIRTUAL(quorum), 1, INT_MAX, .initial = "1",
+     .doc = "Weight that must be alive."},
+    {"hysteresis", conf_set_int, VIRTUAL(hysteresis), 0, INT_MAX, .initial = "0",
+     .doc = "How far it may sink below, and must rise above."},
+    {"quorum_up", conf_set_script, VIRTUAL(quorum_up), .doc = "Runs when the quorum is reached."},
+    {"quorum_down", conf_set_script, VIRTUAL(quorum_down), .doc = "Runs when it is lost."},
+    {"inhibit_on_failure", conf_set_tristate, VIRTUAL(inhibit), .initial = "off",
+     .doc = "A failed server gets weight 0 instead of being removed: its connections go on."},
+    {"omega", conf_set_flag, VIRTUAL(omega),
+     .doc = "Runs notify_down and quorum_down at the stop."},
+    {"weight", conf_set_int, VIRTUAL(weight), 0, HA_WEIGHT_MAX, .initial = "1",
+     .doc = "Of servers that have none of their own."},
+    {"sorry_server", set_sorry, .form = "ADDRESS [PORT]", .doc = "Who serves without a quorum."},
+    {"sorry_server_inhibit", conf_set_tristate, VIRTUAL(sorry_inhibit),
+     .initial = "inhibit_on_failure", .doc = "It has weight 0 instead of being removed."},
+    {"sorry_server_lvs_method", set_forward, VIRTUAL(sorry_forward), .form = "as lb_kind",
+     .initial = "lb_kind", .doc = "How packets get to it."},
+    {"virtualhost", set_sent, VIRTUAL(host), 0, 255, .form = "NAME",
+     .doc = "Host that HTTP_GET asks."},
+    {CONF_REFUSED("ha_suspend", "[on|off]", "Checks only where the address is.",
+		  "servers are checked on all nodes, so that a takeover knows them")},
+    {CONF_REFUSED("smtp_alert", "[on|off]", "Mail at each change.", WHY_MAIL)},
+    {CONF_NOTED("snmp_name", "NAME", "Name in SNMP.", WHY_SNMP)},
+    COMMON_WORDS(VIRTUAL(common), OF_ITS_OWN),
+    CONNECT_TIMEOUT(VIRTUAL(common), OF_ITS_OWN),
+    {"real_server", add_real, .block = &real_block, .form = "ADDRESS [PORT] { ... }",
+     .doc = "A server."},
     {0}};
 
-const struct conf_block conf_block_virtual = {
-    .name = "virtual_server",
-    .keyword = virtual_words,
-    .known =
-	"virtualhost ha_suspend ip_family hashed smtp_alert snmp_name sorry_server_lvs_method"};
+const struct conf_block conf_block_virtual = {.name = "virtual_server", .keyword = virtual_words};
 
 /* "ADDRESS PORT", "fwmark N" or "group NAME". */
 static bool read_where(struct conf_parse *p, const struct conf_node *n, struct conf_virtual *v)
@@ -664,7 +897,8 @@ void conf_virtual_new(struct conf_parse *p, const struct conf_node *n, const str
 	struct conf *c = target;
 	struct conf_virtual *v = conf_alloc(p->memory, sizeof(*v));
 
-	*v = (struct conf_virtual){.forward = CONF_UNSET,
+	*v = (struct conf_virtual){.forward = {.method = CONF_UNSET},
+				   .sorry_forward = {.method = CONF_UNSET},
 				   .protocol = CONF_UNSET,
 				   .quorum = 1,
 				   .inhibit = CONF_UNSET,
@@ -677,6 +911,8 @@ void conf_virtual_new(struct conf_parse *p, const struct conf_node *n, const str
 	*p->virtuals_end = v;
 	p->virtuals_end = &v->next;
 	c->n_virtuals++;
+	p->reals = (struct conf_index){0};
+	p->reals_end = &v->reals;
 	conf_walk(p, n->child, k->block, v);
 }
 
@@ -759,20 +995,19 @@ const struct conf_block conf_block_virtual_group = {.name = "virtual_server_grou
 void conf_virtual_group_new(struct conf_parse *p, const struct conf_node *n,
 			    const struct conf_keyword *k, void *target)
 {
-	struct conf *c = target;
-	struct conf_virtual_group *g, **end = &c->virtual_groups;
+	struct conf_virtual_group *g;
 
-	(void)k;
+	(void)k, (void)target;
 	if (n->n < 2) {
 		conf_warn(p, &n->word->at, "virtual_server_group needs a name: skipped");
 		return;
 	}
-	while (*end)
-		end = &(*end)->next;
 	g = conf_alloc(p->memory, sizeof(*g));
 	g->name = n->word[1].text;
 	g->at = n->word->at;
-	*end = g;
+	*p->groups_of_services_end = g;
+	p->groups_of_services_end = &g->next;
+	conf_index_add_name(p->memory, &p->virtual_groups, g->name, g); /* the first counts */
 	for (const struct conf_node *l = n->child; l; l = l->next)
 		add_group_line(p, g, l);
 }

@@ -25,11 +25,9 @@ struct builder {
 
 static const struct conf_block *block_of(const struct conf_block *in, const char *word)
 {
-	const struct conf_keyword *k;
+	const struct conf_keyword *k = in ? conf_word_find(in, word) : NULL;
 
-	if (in && conf_word_find(in, word, &k) == CONF_WORD_USED)
-		return k->block;
-	return NULL;
+	return k ? k->block : NULL;
 }
 
 static void close_unfinished(struct builder *b, unsigned to, const struct conf_word *before)

@@ -54,7 +54,7 @@ bool conf_read_port(struct conf_parse *p, const struct conf_word *w, uint16_t *r
 	return true;
 }
 
-static bool read_flag(struct conf_parse *p, const struct conf_node *n, bool *ret)
+bool conf_read_flag(struct conf_parse *p, const struct conf_node *n, bool *ret)
 {
 	static const struct {
 		const char *word;
@@ -81,7 +81,7 @@ void conf_set_flag(struct conf_parse *p, const struct conf_node *n, const struct
 {
 	bool v;
 
-	if (read_flag(p, n, &v))
+	if (conf_read_flag(p, n, &v))
 		*(bool *)member(target, k) = v;
 }
 
@@ -90,7 +90,7 @@ void conf_clear_flag(struct conf_parse *p, const struct conf_node *n, const stru
 {
 	bool v;
 
-	if (read_flag(p, n, &v))
+	if (conf_read_flag(p, n, &v))
 		*(bool *)member(target, k) = !v;
 }
 
@@ -99,8 +99,17 @@ void conf_set_tristate(struct conf_parse *p, const struct conf_node *n,
 {
 	bool v;
 
-	if (read_flag(p, n, &v))
+	if (conf_read_flag(p, n, &v))
 		*(int *)member(target, k) = v;
+}
+
+void conf_clear_tristate(struct conf_parse *p, const struct conf_node *n,
+			 const struct conf_keyword *k, void *target)
+{
+	bool v;
+
+	if (conf_read_flag(p, n, &v))
+		*(int *)member(target, k) = !v;
 }
 
 void conf_set_int(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
@@ -161,6 +170,22 @@ void conf_set_ip(struct conf_parse *p, const struct conf_node *n, const struct c
 			  (int)k->min);
 	else
 		*(struct ha_ip *)member(target, k) = ip;
+}
+
+void conf_set_cpus(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
+		   void *target)
+{
+	uint64_t cpus = 0;
+
+	conf_argument(p, n);
+	for (size_t i = 1; i < n->n; i++) {
+		double v;
+
+		if (conf_number(p, &n->word[i], k->min, k->max, true, &v))
+			cpus |= UINT64_C(1) << (int)v;
+	}
+	if (cpus)
+		*(uint64_t *)member(target, k) = cpus;
 }
 
 /* ---- Scripts ---- */

@@ -106,14 +106,44 @@ static void set_authentication(struct conf_parse *p, const struct conf_node *n,
 		conf_warn(p, &n->word->at, "auth_type AH without auth_pass: no authentication");
 }
 
-static void add_peer(struct conf_parse *p, struct conf_instance *i, const struct conf_word *w)
+/* "ADDRESS [min_ttl N] [max_ttl N]". Of several least TTLs the smallest holds for all. */
+static void read_ttls(struct conf_parse *p, struct conf_instance *i, const struct conf_node *n)
 {
+	uint8_t least = 0;
+	double v;
+
+	for (size_t w = 1; w < n->n; w += 2) {
+		bool min = !strcmp(n->word[w].text, "min_ttl"),
+		     max = !strcmp(n->word[w].text, "max_ttl");
+
+		if ((!min && !max) || w + 1 == n->n) {
+			conf_warn(p, &n->word[w].at,
+				  "\"%s\" is not \"min_ttl NUMBER\" or \"max_ttl NUMBER\": skipped",
+				  n->word[w].text);
+			return;
+		}
+		if (!conf_number(p, &n->word[w + 1], 0, 255, true, &v))
+			return;
+		if (min)
+			least = (uint8_t)v;
+		else if (v < 255)
+			conf_warn(p, &n->word[w].at,
+				  "max_ttl has no effect: only min_ttl is looked at");
+	}
+	if (!i->n_peers || least < i->min_ttl)
+		i->min_ttl = least;
+}
+
+static void add_peer(struct conf_parse *p, struct conf_instance *i, const struct conf_node *n)
+{
+	const struct conf_word *w = n->word;
 	struct ha_ip ip;
 
 	if (ha_ip_parse(w->text, &ip) < 0) {
 		conf_warn(p, &w->at, "\"%s\" is not an address: skipped", w->text);
 		return;
 	}
+	read_ttls(p, i, n);
 	i->peers = conf_grow(p->memory, i->peers, i->n_peers, sizeof(*i->peers));
 	i->peers[i->n_peers++] = ip;
 }
@@ -123,7 +153,7 @@ static void set_peers(struct conf_parse *p, const struct conf_node *n, const str
 {
 	(void)k;
 	for (const struct conf_node *c = n->child; c; c = c->next)
-		add_peer(p, target, c->word);
+		add_peer(p, target, c);
 }
 
 /* ---- Addresses ---- */
@@ -312,12 +342,9 @@ static bool read_weight(struct conf_parse *p, const struct conf_node *n, int32_t
 	return true;
 }
 
-static void set_track_interface(struct conf_parse *p, const struct conf_node *n,
-				const struct conf_keyword *k, void *target)
+static void read_interfaces(struct conf_parse *p, const struct conf_node *n,
+			    struct conf_track_interface **list, size_t *count)
 {
-	struct conf_instance *i = target;
-
-	(void)k;
 	for (const struct conf_node *c = n->child; c; c = c->next) {
 		struct conf_track_interface t = {.name = c->word->text, .weight = CONF_NO_WEIGHT};
 
@@ -329,9 +356,31 @@ static void set_track_interface(struct conf_parse *p, const struct conf_node *n,
 			continue;
 		}
 		read_weight(p, c, &t.weight, &t.reverse);
-		i->interfaces = conf_grow(p->memory, i->interfaces, i->n_interfaces, sizeof(t));
-		i->interfaces[i->n_interfaces++] = t;
+		*list = conf_grow(p->memory, *list, *count, sizeof(t));
+		(*list)[(*count)++] = t;
 	}
+}
+
+static void read_scripts(struct conf_parse *p, const struct conf_node *n,
+			 struct conf_track_script **list, size_t *count)
+{
+	for (const struct conf_node *c = n->child; c; c = c->next) {
+		struct conf_track_script t = {
+		    .name = c->word->text, .weight = INT32_MAX, .at = c->word->at};
+
+		read_weight(p, c, &t.weight, &t.reverse);
+		*list = conf_grow(p->memory, *list, *count, sizeof(t));
+		(*list)[(*count)++] = t;
+	}
+}
+
+static void set_track_interface(struct conf_parse *p, const struct conf_node *n,
+				const struct conf_keyword *k, void *target)
+{
+	struct conf_instance *i = target;
+
+	(void)k;
+	read_interfaces(p, n, &i->interfaces, &i->n_interfaces);
 }
 
 static void set_track_script(struct conf_parse *p, const struct conf_node *n,
@@ -340,14 +389,7 @@ static void set_track_script(struct conf_parse *p, const struct conf_node *n,
 	struct conf_instance *i = target;
 
 	(void)k;
-	for (const struct conf_node *c = n->child; c; c = c->next) {
-		struct conf_track_script t = {
-		    .name = c->word->text, .weight = INT32_MAX, .at = c->word->at};
-
-		read_weight(p, c, &t.weight, &t.reverse);
-		i->scripts = conf_grow(p->memory, i->scripts, i->n_scripts, sizeof(t));
-		i->scripts[i->n_scripts++] = t;
-	}
+	read_scripts(p, n, &i->scripts, &i->n_scripts);
 }
 
 /* Six bytes in hex, with colons between. */
@@ -394,95 +436,225 @@ static void set_vmac(struct conf_parse *p, const struct conf_node *n, const stru
 	}
 }
 
-static void refuse_vmac(struct conf_parse *p, const struct conf_node *n,
-			const struct conf_keyword *k, void *target)
+/* Of old: as "lvs_sync_daemon INTERFACE INSTANCE" in global_defs. */
+static void set_sync_interface(struct conf_parse *p, const struct conf_node *n,
+			       const struct conf_keyword *k, void *target)
 {
-	(void)target;
-	conf_warn(p, &n->word->at,
-		  "\"%s\" is not supported by this version: the addresses answer with the "
-		  "interface's own MAC address, and gratuitous ARP tells the neighbours",
-		  k->word);
+	struct conf_sync *s = &p->conf->globals.sync;
+
+	if (s->interface) {
+		conf_warn(p, &n->word->at, "\"%s\": there is a lvs_sync_daemon already: skipped",
+			  k->word);
+		return;
+	}
+	conf_set_name(p, n, &(struct conf_keyword){.offset = offsetof(struct conf_sync, interface)},
+		      s);
+	s->instance = ((struct conf_instance *)target)->name;
+	s->at = n->word->at;
 }
 
 /* ---- Tables ---- */
 
-static const struct conf_block list_block = {.name = "a list"};
+#define WHY_TRACK "write a vrrp_script and track that"
+#define WHY_VMAC                                                                                  \
+	"write use_vmac; without, the addresses answer with the interface's own MAC address and " \
+	"gratuitous ARP tells the neighbours"
+#define WHY_MAIL "vipd sends no mail: let a notify script do it"
+#define NOTIFY_WORDS(o)                                                                        \
+	{"notify", conf_set_script, o(notify.any),                                             \
+	 .doc = "Runs at each change, with INSTANCE or GROUP, name, state and priority."},     \
+	    {"notify_master", conf_set_script, o(notify.master),                               \
+	     .doc = "Runs when it is MASTER."},                                                \
+	    {"notify_backup", conf_set_script, o(notify.backup),                               \
+	     .doc = "Runs when it is BACKUP."},                                                \
+	    {"notify_fault", conf_set_script, o(notify.fault),                                 \
+	     .doc = "Runs when it is in FAULT."},                                              \
+	{                                                                                      \
+		"notify_stop", conf_set_script, o(notify.stop), .doc = "Runs when vipd stops." \
+	}
 
 static const struct conf_keyword auth_words[] = {
-    {"auth_type", set_auth_type}, {"auth_pass", set_auth_pass}, {0}};
+    {"auth_type", set_auth_type, .form = "PASS|AH", .initial = "PASS",
+     .doc = "Version 2: password in clear, or an Authentication Header with it as the key."},
+    {"auth_pass", set_auth_pass, .form = "STRING", .doc = "The password; 8 characters count."},
+    {0}};
 static const struct conf_block auth_block = {.name = "authentication", .keyword = auth_words};
 
+#define WHY_HMAC "its trailer is not spoken: use auth_type AH in version 2, or a closed network"
+
+static const struct conf_keyword hmac_words[] = {
+    {CONF_REFUSED("key", "ID SECRET", "A key.", WHY_HMAC)},
+    {CONF_REFUSED("active_key", "ID", "The key that seals.", WHY_HMAC)},
+    {CONF_REFUSED("time_window", "SECONDS", "How far clocks may differ.", WHY_HMAC)},
+    {CONF_REFUSED("anti_replay", "[on|off]", "Refuses old adverts.", WHY_HMAC)},
+    {CONF_REFUSED("mode", "STRING", "How strict it is.", WHY_HMAC)},
+    {0}};
+static const struct conf_block hmac_block = {.name = "auth_hmac", .keyword = hmac_words};
+
 static const struct conf_keyword instance_words[] = {
-    {"state", set_state},
-    {"interface", conf_set_name, INSTANCE(interface)},
-    {"virtual_router_id", conf_set_int, INSTANCE(vrid), 1, 255},
-    {"priority", conf_set_int, INSTANCE(priority), 1, 255},
-    {"advert_int", set_advert, INSTANCE(advert_ms), 0.01, 255},
-    {"version", conf_set_int, INSTANCE(version), 2, 3},
-    {"authentication", set_authentication, .block = &auth_block},
-    {"virtual_ipaddress", set_addresses, .min = 0, .block = &list_block},
-    {"virtual_ipaddress_excluded", set_addresses, .min = 1, .block = &list_block},
-    {"nopreempt", conf_set_flag, INSTANCE(no_preempt)},
-    {"preempt", conf_clear_flag, INSTANCE(no_preempt)},
-    {"preempt_delay", conf_set_seconds, INSTANCE(preempt_delay_ms), 0, 1000},
-    {"track_interface", set_track_interface, .block = &list_block},
-    {"track_script", set_track_script, .block = &list_block},
-    {"dont_track_primary", conf_set_flag, INSTANCE(dont_track_primary)},
-    {"unicast_src_ip", conf_set_ip, INSTANCE(source)},
-    {"mcast_src_ip", conf_set_ip, INSTANCE(source)},
-    {"mcast_dst_ip", conf_set_ip, INSTANCE(group_address)},
-    {"unicast_peer", set_peers, .block = &list_block},
-    {"garp_master_delay", conf_set_seconds, INSTANCE(garp.delay_ms), 0, DAY},
-    {"garp_master_repeat", conf_set_int, INSTANCE(garp.repeat), 1, 255},
-    {"garp_master_refresh", conf_set_seconds, INSTANCE(garp.refresh_ms), 0, DAY},
-    {"garp_master_refresh_repeat", conf_set_int, INSTANCE(garp.refresh_repeat), 1, 255},
-    {"garp_lower_prio_repeat", conf_set_int, INSTANCE(garp.lower_repeat), 0, 255},
-    {"down_timer_adverts", conf_set_int, INSTANCE(down_timer_adverts), 1, 100},
-    {"lower_prio_no_advert", conf_set_flag, INSTANCE(no_reply)},
-    {"higher_prio_send_advert", conf_set_flag, INSTANCE(last_advert)},
-    {"skip_check_adv_addr", conf_set_flag, INSTANCE(any_addresses)},
-    {"accept", conf_clear_flag, INSTANCE(no_accept)},
-    {"no_accept", conf_set_flag, INSTANCE(no_accept)},
-    {"notify", conf_set_script, INSTANCE(notify.any)},
-    {"notify_master", conf_set_script, INSTANCE(notify.master)},
-    {"notify_backup", conf_set_script, INSTANCE(notify.backup)},
-    {"notify_fault", conf_set_script, INSTANCE(notify.fault)},
-    {"notify_stop", conf_set_script, INSTANCE(notify.stop)},
-    {"use_vmac", set_vmac},
-    {"vmac_xmit_base", conf_set_flag, INSTANCE(vmac_xmit_base)},
-    {"use_vmac_addr", refuse_vmac},
-    {"use_ipvlan", refuse_vmac},
+    {"state", set_state, .form = "MASTER|BACKUP", .initial = "BACKUP",
+     .doc = "The state to begin with; MASTER counts with priority 255 only."},
+    {"interface", conf_set_name, INSTANCE(interface), .initial = "default_interface",
+     .doc = "Where adverts are sent and heard, and addresses are held."},
+    {"virtual_router_id", conf_set_int, INSTANCE(vrid), 1, 255,
+     .doc = "Number of the virtual router, the same on all its nodes. Must be written."},
+    {"priority", conf_set_int, INSTANCE(priority), 1, 255, .initial = "100",
+     .doc = "The highest holds the addresses; 255: they are this node's own."},
+    {"advert_int", set_advert, INSTANCE(advert_ms), 0.01, 255, .form = "SECONDS", .initial = "1",
+     .doc = "Between adverts: whole seconds in version 2, hundredths up to 40.95 in version 3."},
+    {"version", conf_set_int, INSTANCE(version), 2, 3, .initial = "vrrp_version",
+     .doc = "Version of VRRP."},
+    {"authentication", set_authentication, .block = &auth_block,
+     .doc = "Version 2: what other nodes must know."},
+    {CONF_REFUSED("auth_hmac", "{ ... }", "Seals adverts with a secret.", WHY_HMAC),
+     .block = &hmac_block},
+    {"virtual_ipaddress", set_addresses, .min = 0, .block = &conf_list,
+     .form = "{ ADDRESS[/PREFIX] [brd ADDRESS|+|-] [dev INTERFACE] [scope SCOPE] [label LABEL] "
+	     "[no_track] ... }",
+     .doc = "The addresses that are held, and stand in adverts."},
+    {"virtual_ipaddress_excluded", set_addresses, .min = 1, .block = &conf_list,
+     .form = "{ as virtual_ipaddress }", .doc = "Addresses that are held, but stand in no advert."},
+    {CONF_REFUSED("virtual_routes", "{ ROUTE ... }", "Routes that a Master has.",
+		  "let notify_master and notify_backup set them"),
+     .block = &conf_list},
+    {CONF_REFUSED("virtual_rules", "{ RULE ... }", "Routing rules that a Master has.",
+		  "let notify_master and notify_backup set them"),
+     .block = &conf_list},
+    {"nopreempt", conf_set_flag, INSTANCE(no_preempt),
+     .doc = "Does not take over from a lower priority. Needs state BACKUP."},
+    {"preempt", conf_clear_flag, INSTANCE(no_preempt),
+     .doc = "The contrary, which is the default."},
+    {"preempt_delay", conf_set_seconds, INSTANCE(preempt_delay_ms), 0, 1000, .initial = "0",
+     .doc = "How long a lower priority is left in peace."},
+    {"track_interface", set_track_interface, .block = &conf_list,
+     .form = "{ INTERFACE [weight -253..253] [reverse] ... }",
+     .doc = "Interfaces whose failure is a fault, or moves the priority."},
+    {"track_script", set_track_script, .block = &conf_list,
+     .form = "{ SCRIPT [weight -253..253] [reverse] ... }",
+     .doc = "A vrrp_script whose failure is a fault, or moves the priority."},
+    {CONF_REFUSED("track_file", "{ FILE [weight N] ... }", "Files whose number counts.", WHY_TRACK),
+     .block = &conf_list},
+    {CONF_REFUSED("track_process", "{ NAME [weight N] ... }", "Processes whose number counts.",
+		  WHY_TRACK),
+     .block = &conf_list},
+    {CONF_REFUSED("track_bfd", "{ NAME [weight N] ... }", "Neighbours that must be there.",
+		  WHY_TRACK),
+     .block = &conf_list},
+    {"dont_track_primary", conf_set_flag, INSTANCE(dont_track_primary),
+     .doc = "Goes on when its interface is down."},
+    {CONF_NOTED("track_src_ip", "", "Is in FAULT without mcast_src_ip or unicast_src_ip.",
+		"adverts leave from the address that was written, or the instance is in FAULT")},
+    {"unicast_src_ip", conf_set_ip, INSTANCE(source), .initial = "the interface's first address",
+     .doc = "Address that unicast adverts leave from."},
+    {"mcast_src_ip", conf_set_ip, INSTANCE(source), .initial = "the interface's first address",
+     .doc = "Address that multicast adverts leave from."},
+    {"mcast_dst_ip", conf_set_ip, INSTANCE(group_address), .initial = "vrrp_mcast_group4 or 6",
+     .doc = "Multicast group of this instance."},
+    {"unicast_peer", set_peers, .block = &conf_list,
+     .form = "{ ADDRESS [min_ttl N] [max_ttl N] ... }",
+     .doc = "The other nodes; adverts go to each of them, and to no group."},
+    {CONF_REFUSED("unicast_ttl", "0..255", "TTL of unicast adverts.", "it is always 255")},
+    {CONF_NOTED("unicast_fault_no_peer", "", "Is in FAULT without peers.",
+		"an instance without peers uses multicast")},
+    {CONF_NOTED("check_unicast_src", "[on|off]", "Hears unicast_peer only.",
+		"vipd never hears anybody else")},
+    {CONF_NOTED("old_unicast_checksum", "[never]", "Checksum of old versions, unicast.",
+		"all forms of the checksum are accepted")},
+    {"v3_checksum_as_v2", conf_set_tristate, INSTANCE(bare_checksum),
+     .initial = "v3_checksum_as_v2 of global_defs",
+     .doc = "Version 3 over IPv4: checksum without the pseudo-header."},
+    {"garp_master_delay", conf_set_seconds, INSTANCE(garp.delay_ms), 0, DAY,
+     .initial = "vrrp_garp_master_delay",
+     .doc = "When neighbours are told a second time; 0: never."},
+    {"garp_master_repeat", conf_set_int, INSTANCE(garp.repeat), 1, 255,
+     .initial = "vrrp_garp_master_repeat", .doc = "Frames for each address and time."},
+    {"garp_master_refresh", conf_set_seconds, INSTANCE(garp.refresh_ms), 0, DAY,
+     .initial = "vrrp_garp_master_refresh",
+     .doc = "How often a Master tells neighbours again; 0: never."},
+    {"garp_master_refresh_repeat", conf_set_int, INSTANCE(garp.refresh_repeat), 1, 255,
+     .initial = "vrrp_garp_master_refresh_repeat", .doc = "Frames for each address then."},
+    {"garp_lower_prio_repeat", conf_set_int, INSTANCE(garp.lower_repeat), 0, 255,
+     .initial = "vrrp_garp_lower_prio_repeat",
+     .doc = "Frames for each address after an advert of lower priority."},
+    {CONF_REFUSED("garp_lower_prio_delay", "SECONDS",
+		  "When they are sent a second time after an advert of lower priority.",
+		  "neighbours are told once then, at most once a second")},
+    {CONF_REFUSED("garp_extra_if", "[all] SECONDS", "Frames on other interfaces, regularly.",
+		  "write garp_master_refresh: it covers the interfaces of all addresses")},
+    {CONF_REFUSED("vmac_garp_intvl", "[all] SECONDS", "Old word for garp_extra_if.",
+		  "write garp_master_refresh: it covers the interfaces of all addresses")},
+    {"down_timer_adverts", conf_set_int, INSTANCE(down_timer_adverts), 1, 100,
+     .initial = "vrrp_down_timer_adverts", .doc = "Adverts that may be missed before a takeover."},
+    {"lower_prio_no_advert", conf_set_flag, INSTANCE(no_reply),
+     .doc = "A Master does not answer an advert of lower priority at once."},
+    {"higher_prio_send_advert", conf_set_flag, INSTANCE(last_advert),
+     .doc = "A Master that gives way sends one more advert."},
+    {"skip_check_adv_addr", conf_set_flag, INSTANCE(any_addresses),
+     .doc = "Version 2: takes adverts with other addresses."},
+    {"strict_mode", conf_set_tristate, INSTANCE(strict), .initial = "vrrp_strict",
+     .doc = "Holds the instance to the RFC: no authentication, no unicast, one family, no packets "
+	    "to addresses of others."},
+    {CONF_REFUSED("owner_ignore_adverts", "", "An owner (255) does not hear others.",
+		  "an owner hears adverts to find a second owner, and never gives way")},
+    {"accept", conf_set_tristate, INSTANCE(accept),
+     .doc = "Takes packets to the addresses, which is the default."},
+    {"no_accept", conf_clear_tristate, INSTANCE(accept),
+     .doc = "Drops packets to the addresses, neighbour discovery excepted."},
+    NOTIFY_WORDS(INSTANCE),
+    {CONF_REFUSED("notify_deleted", "[COMMAND [USER [GROUP]]]",
+		  "Runs when a reload removes the instance.", "notify_stop runs then")},
+    {CONF_REFUSED("notify_master_rx_lower_pri", "COMMAND [USER [GROUP]]",
+		  "Runs after an advert of lower priority.",
+		  "it is in the log and in lbctl events")},
+    {CONF_REFUSED("notify_priority_changes", "[on|off]", "Tells FIFOs of priorities.",
+		  "they are in the log and in lbctl events")},
+    {CONF_REFUSED("smtp_alert", "[on|off]", "Mail at each change.", WHY_MAIL)},
+    {"use_vmac", set_vmac, .form = "[NAME] [MAC]",
+     .doc = "The addresses answer with a virtual MAC address of their own."},
+    {"vmac_xmit_base", conf_set_flag, INSTANCE(vmac_xmit_base),
+     .doc = "Adverts leave from the interface's own MAC address."},
+    {CONF_REFUSED("use_vmac_addr", "", "Virtual MAC addresses also on other interfaces.",
+		  WHY_VMAC)},
+    {CONF_REFUSED("use_ipvlan", "[NAME] [ADDRESS] [bridge|private|vepa]",
+		  "Holds addresses on an ipvlan.", WHY_VMAC)},
+    {CONF_REFUSED("vrf", "INTERFACE", "VRF of unicast without an interface.",
+		  "write interface NAME")},
+    {"lvs_sync_daemon_interface", set_sync_interface, .form = "INTERFACE",
+     .doc = "Old word for lvs_sync_daemon with this instance."},
+    {CONF_NOTED("native_ipv6", "", "Uses IPv6.", "the addresses say which family it is")},
+    {CONF_REFUSED("no_virtual_ipaddress", "", "Runs without addresses.",
+		  "an advert carries at least one address: write virtual_ipaddress")},
+    {CONF_NOTED("promote_secondaries", "", "Keeps secondary addresses when the first one goes.",
+		"addresses that go by mistake come back at once")},
+    {CONF_NOTED("linkbeat_use_polling", "", "Asks for the state of the link.",
+		"the kernel tells it")},
+    {CONF_NOTED("debug", "0..4", "Logs more.", "write log-detail (-D)")},
+    {CONF_NOTED("timer_expired_backup", "", "Gives way after being late.",
+		"a late process hears what happened meanwhile before its timers count")},
+    {CONF_NOTED("thread_timer_expired", "", "Old word for timer_expired_backup.",
+		"a late process hears what happened meanwhile before its timers count")},
+    {CONF_NOTED("kernel_rx_buf_size", "BYTES", "Size of the receive buffer.",
+		"the kernel filters adverts before they are queued")},
     {0}};
 
-const struct conf_block conf_block_instance = {
-    .name = "vrrp_instance",
-    .keyword = instance_words,
-    .known = "virtual_routes{ virtual_rules{ smtp_alert lvs_sync_daemon_interface "
-	     "native_ipv6 unicast_ttl unicast_fault_no_peer check_unicast_src old_unicast_checksum "
-	     "vrf track_file{ "
-	     "track_process{ track_bfd{ track_src_ip no_virtual_ipaddress promote_secondaries "
-	     "linkbeat_use_polling v3_checksum_as_v2 strict_mode debug notify_deleted "
-	     "notify_master_rx_lower_pri notify_priority_changes timer_expired_backup "
-	     "thread_timer_expired garp_extra_if vmac_garp_intvl garp_lower_prio_delay "
-	     "owner_ignore_adverts kernel_rx_buf_size auth_hmac{"};
+const struct conf_block conf_block_instance = {.name = "vrrp_instance", .keyword = instance_words};
 
 void conf_instance_new(struct conf_parse *p, const struct conf_node *n,
 		       const struct conf_keyword *k, void *target)
 {
 	struct conf *c = target;
-	struct conf_instance *i, **end = &c->instances;
+	struct conf_instance *i;
 	const char *name = block_name(p, n, c->n_instances);
 
 	if (!name)
 		return;
-	for (; *end; end = &(*end)->next) {
-		if (!strcmp((*end)->name, name)) {
-			conf_warn(p, &n->word[1].at,
-				  "vrrp_instance \"%s\" is there already, in line %u: this one is "
-				  "skipped",
-				  name, (*end)->at.line);
-			return;
-		}
+	i = conf_index_find_name(&p->instances, name);
+	if (i) {
+		conf_warn(p, &n->word[1].at,
+			  "vrrp_instance \"%s\" is there already, in line %u: this one is "
+			  "skipped",
+			  name, i->at.line);
+		return;
 	}
 	i = conf_alloc(p->memory, sizeof(*i));
 	*i = (struct conf_instance){.name = name,
@@ -493,8 +665,13 @@ void conf_instance_new(struct conf_parse *p, const struct conf_node *n,
 				    .preempt_delay_ms = CONF_UNSET,
 				    .garp = garp_unset,
 				    .down_timer_adverts = CONF_UNSET,
+				    .strict = CONF_UNSET,
+				    .accept = CONF_UNSET,
+				    .bare_checksum = CONF_UNSET,
 				    .at = n->word->at};
-	*end = i;
+	conf_index_add_name(p->memory, &p->instances, name, i);
+	*p->instances_end = i;
+	p->instances_end = &i->next;
 	c->n_instances++;
 	conf_walk(p, n->child, k->block, i);
 }
@@ -520,36 +697,67 @@ static void set_members(struct conf_parse *p, const struct conf_node *n,
 	}
 }
 
+static void set_group_interfaces(struct conf_parse *p, const struct conf_node *n,
+				 const struct conf_keyword *k, void *target)
+{
+	struct conf_group *g = target;
+
+	(void)k;
+	read_interfaces(p, n, &g->interfaces, &g->n_interfaces);
+}
+
+static void set_group_scripts(struct conf_parse *p, const struct conf_node *n,
+			      const struct conf_keyword *k, void *target)
+{
+	struct conf_group *g = target;
+
+	(void)k;
+	read_scripts(p, n, &g->scripts, &g->n_scripts);
+}
+
 static const struct conf_keyword group_words[] = {
-    {"group", set_members, .block = &list_block},
-    {"notify", conf_set_script, GROUP(notify.any)},
-    {"notify_master", conf_set_script, GROUP(notify.master)},
-    {"notify_backup", conf_set_script, GROUP(notify.backup)},
-    {"notify_fault", conf_set_script, GROUP(notify.fault)},
-    {"notify_stop", conf_set_script, GROUP(notify.stop)},
+    {"group", set_members, .block = &conf_list, .form = "{ INSTANCE ... }",
+     .doc = "Its instances."},
+    NOTIFY_WORDS(GROUP),
+    {"track_interface", set_group_interfaces, .block = &conf_list,
+     .form = "{ INTERFACE [weight -253..253] [reverse] ... }",
+     .doc = "Interfaces that all its instances track."},
+    {"track_script", set_group_scripts, .block = &conf_list,
+     .form = "{ SCRIPT [weight -253..253] [reverse] ... }",
+     .doc = "Scripts that all its instances track."},
+    {CONF_REFUSED("track_file", "{ FILE [weight N] ... }", "Files whose number counts.", WHY_TRACK),
+     .block = &conf_list},
+    {CONF_REFUSED("track_process", "{ NAME [weight N] ... }", "Processes whose number counts.",
+		  WHY_TRACK),
+     .block = &conf_list},
+    {CONF_REFUSED("track_bfd", "{ NAME [weight N] ... }", "Neighbours that must be there.",
+		  WHY_TRACK),
+     .block = &conf_list},
+    {"sync_group_tracking_weight", conf_set_flag, GROUP(tracking_weight),
+     .doc = "Weights that its instances have of their own count; else a failure there is a fault."},
+    {CONF_NOTED("global_tracking", "", "All instances track what one tracks.",
+		"a fault of one is a fault of all")},
+    {CONF_REFUSED("notify_priority_changes", "[on|off]", "Tells FIFOs of priorities.",
+		  "they are in the log and in lbctl events")},
+    {CONF_REFUSED("smtp_alert", "[on|off]", "Mail at each change.", WHY_MAIL)},
     {0}};
 
-const struct conf_block conf_block_sync_group = {
-    .name = "vrrp_sync_group",
-    .keyword = group_words,
-    .known = "smtp_alert track_interface{ track_script{ global_tracking track_file{ "
-	     "track_process{ track_bfd{ sync_group_tracking_weight notify_priority_changes"};
+const struct conf_block conf_block_sync_group = {.name = "vrrp_sync_group", .keyword = group_words};
 
 void conf_group_new(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
 		    void *target)
 {
 	struct conf *c = target;
-	struct conf_group *g, **end = &c->groups;
+	struct conf_group *g;
 	const char *name = block_name(p, n, c->n_groups);
 
 	if (!name)
 		return;
-	while (*end)
-		end = &(*end)->next;
 	g = conf_alloc(p->memory, sizeof(*g));
 	g->name = name;
 	g->at = n->word->at;
-	*end = g;
+	*p->groups_end = g;
+	p->groups_end = &g->next;
 	c->n_groups++;
 	conf_walk(p, n->child, k->block, g);
 }
@@ -597,14 +805,23 @@ static void set_program(struct conf_parse *p, const struct conf_node *n,
 }
 
 static const struct conf_keyword script_words[] = {
-    {"script", set_program, SCRIPT(script)},
-    {"interval", conf_set_seconds, SCRIPT(interval_ms), 0.01, DAY},
-    {"timeout", conf_set_seconds, SCRIPT(timeout_ms), 0.01, DAY},
-    {"weight", set_script_weight},
-    {"rise", conf_set_int, SCRIPT(rise), 1, 65535},
-    {"fall", conf_set_int, SCRIPT(fall), 1, 65535},
-    {"user", set_user},
-    {"init_fail", conf_set_flag, SCRIPT(init_fail)},
+    {"script", set_program, SCRIPT(script), .form = "COMMAND",
+     .doc = "What is run. Must be written."},
+    {"interval", conf_set_seconds, SCRIPT(interval_ms), 0.01, DAY, .initial = "1",
+     .doc = "From one run to the next."},
+    {"timeout", conf_set_seconds, SCRIPT(timeout_ms), 0.01, DAY, .initial = "interval",
+     .doc = "A run that takes longer has failed."},
+    {"weight", set_script_weight, .form = "-253..253 [reverse]",
+     .initial = "0: a failure is a fault",
+     .doc =
+	 "Added to the priority: a positive one while it succeeds, a negative one while it fails."},
+    {"rise", conf_set_int, SCRIPT(rise), 1, 65535, .initial = "1",
+     .doc = "Successes in a row that count."},
+    {"fall", conf_set_int, SCRIPT(fall), 1, 65535, .initial = "1",
+     .doc = "Failures in a row that count."},
+    {"user", set_user, .form = "USER [GROUP]", .initial = "script_user", .doc = "Who runs it."},
+    {"init_fail", conf_set_flag, SCRIPT(init_fail),
+     .doc = "It counts as failed until it has succeeded."},
     {0}};
 
 const struct conf_block conf_block_vrrp_script = {.name = "vrrp_script", .keyword = script_words};
@@ -613,13 +830,11 @@ void conf_vrrp_script_new(struct conf_parse *p, const struct conf_node *n,
 			  const struct conf_keyword *k, void *target)
 {
 	struct conf *c = target;
-	struct conf_vrrp_script *s, **end = &c->scripts;
+	struct conf_vrrp_script *s;
 	const char *name = block_name(p, n, c->n_scripts);
 
 	if (!name)
 		return;
-	while (*end)
-		end = &(*end)->next;
 	s = conf_alloc(p->memory, sizeof(*s));
 	*s = (struct conf_vrrp_script){.name = name,
 				       .interval_ms = CONF_UNSET,
@@ -629,7 +844,9 @@ void conf_vrrp_script_new(struct conf_parse *p, const struct conf_node *n,
 				       .fall = 1,
 				       .index = (unsigned)c->n_scripts,
 				       .at = n->word->at};
-	*end = s;
+	conf_index_set_name(p->memory, &p->scripts, name, s); /* of two, the later one counts */
+	*p->scripts_end = s;
+	p->scripts_end = &s->next;
 	c->n_scripts++;
 	conf_walk(p, n->child, k->block, s);
 }

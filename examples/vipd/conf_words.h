@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The language as tables: which words stand in which block, and what is done with each. A word that
- * keepalived knows and this version does not act on stands in its block's `known`: it is said, not
- * mistaken for a slip of the pen.
+ * The language as tables: which words stand in which block, what is done with each, and what people
+ * should know about it. The reference of keywords, the table of the migration guide and the completion
+ * of the shell are made from them (keywords.c).
  */
 #ifndef VIPD_CONF_WORDS_H
 #define VIPD_CONF_WORDS_H
 
 #include "conf.h"
+#include "conf_index.h"
 #include "conf_memory.h"
 #include "conf_tree.h"
 
@@ -15,7 +16,16 @@ struct conf_parse {
 	struct conf_memory *memory;
 	struct conf *conf;
 	struct diag *diag;
+	struct conf_instance **instances_end;
+	struct conf_group **groups_end;
+	struct conf_vrrp_script **scripts_end;
 	struct conf_virtual **virtuals_end;
+	struct conf_virtual_group **groups_of_services_end;
+	struct conf_real **reals_end; /* of the virtual server that is read */
+	struct conf_index reals;      /* likewise; by address and port */
+	struct conf_index instances, scripts, virtual_groups; /* by name */
+	struct conf_index routers, vmacs; /* by interface, family and id; by interface */
+	struct conf_garp_group **garp_groups_end;
 	size_t n_listen;		   /* of all groups; at most HA_SERVICES_MAX */
 	struct ha_service_table *services; /* all keys so far: finds the doubles */
 };
@@ -27,30 +37,34 @@ typedef void conf_fn(struct conf_parse *p, const struct conf_node *n, const stru
 
 struct conf_keyword {
 	const char *word;
-	conf_fn *fn;
+	conf_fn *fn;   /* NULL: without effect, as `why` says */
 	size_t offset; /* of what it sets, in the target */
 	double min, max;
 	const struct conf_block *block; /* what may stand in its braces; NULL: it has none */
+	const char *form;		/* of what follows the word; NULL: conf_form() knows */
+	const char *initial;		/* what holds without it; NULL: nothing to say */
+	const char *doc;		/* what it does, a sentence */
+	const char *why; /* NULL: it works. Else why it has no effect, or what to do instead */
+	bool refused;	 /* somebody may miss it: a warning, not a notice */
+	bool extra;	 /* not a word of keepalived's: an old one, or the manual's mistake */
 };
+
+/* A word that changes nothing: what it asks for is so anyhow, or has no meaning here. */
+#define CONF_NOTED(w, f, d, y) .word = (w), .form = (f), .doc = (d), .why = (y)
+/* A word that asks for something which is not done. */
+#define CONF_REFUSED(w, f, d, y) CONF_NOTED(w, f, d, y), .refused = true
 
 struct conf_block {
 	const char *name;
-	const struct conf_keyword *keyword; /* ends with a NULL word */
-	const char *known; /* blank-separated; those that open a block end with { */
-	bool quiet;	   /* `known` is not said word by word: the block as a whole was */
+	const struct conf_keyword
+	    *keyword; /* ends with a NULL word; NULL: lines without keywords */
 };
 
 extern const struct conf_block conf_root;
+extern const struct conf_block conf_list; /* lines without keywords */
 
-enum conf_known {
-	CONF_WORD_UNKNOWN,
-	CONF_WORD_IGNORED, /* keepalived's, not acted on */
-	CONF_WORD_USED,
-};
-
-/* What a word is in a block; *ret_keyword (may be NULL) is set for CONF_WORD_USED. */
-enum conf_known conf_word_find(const struct conf_block *b, const char *word,
-			       const struct conf_keyword **ret_keyword);
+/* What a word is in a block; NULL: nothing. */
+const struct conf_keyword *conf_word_find(const struct conf_block *b, const char *word);
 
 /* Does it open a block there? */
 bool conf_word_opens(const struct conf_block *b, const char *word);
@@ -58,20 +72,28 @@ bool conf_word_opens(const struct conf_block *b, const char *word);
 /* The name of another block that has the word, or NULL. */
 const char *conf_word_elsewhere(const struct conf_block *not_here, const char *word);
 
+/* What follows a keyword, for people: "1..255", "SECONDS", "{ ... }"; "": nothing. */
+const char *conf_form(const struct conf_keyword *k, char *buf, size_t cap);
+
 /* Walks a block's statements. */
 void conf_walk(struct conf_parse *p, const struct conf_node *first, const struct conf_block *b,
 	       void *target);
 
 /* Handlers that the tables share; conf_values.c. They set target + offset. */
-conf_fn conf_set_flag;	   /* bool: present, or on/off, true/false, yes/no */
-conf_fn conf_clear_flag;   /* bool = false */
-conf_fn conf_set_tristate; /* int: as a flag, but knows "not said" */
-conf_fn conf_set_int;	   /* int in min..max */
-conf_fn conf_set_seconds;  /* int64_t ms, from seconds with fractions, min..max seconds */
-conf_fn conf_set_string;   /* const char * */
-conf_fn conf_set_name;	   /* const char *, an interface: at most 15 characters */
-conf_fn conf_set_ip;	   /* struct ha_ip */
-conf_fn conf_set_script;   /* struct conf_script */
+conf_fn conf_set_flag;	     /* bool: present, or on/off, true/false, yes/no */
+conf_fn conf_clear_flag;     /* bool = false */
+conf_fn conf_clear_tristate; /* int: the contrary */
+conf_fn conf_set_tristate;   /* int: as a flag, but knows "not said" */
+conf_fn conf_set_int;	     /* int in min..max */
+conf_fn conf_set_seconds;    /* int64_t ms, from seconds with fractions, min..max seconds */
+conf_fn conf_set_string;     /* const char * */
+conf_fn conf_set_name;	     /* const char *, an interface: at most 15 characters */
+conf_fn conf_set_ip;	     /* struct ha_ip */
+conf_fn conf_set_script;     /* struct conf_script */
+conf_fn conf_set_cpus;	     /* uint64_t: a bit for each processor */
+
+/* A flag with its on, off, ... behind the keyword. */
+bool conf_read_flag(struct conf_parse *p, const struct conf_node *n, bool *ret);
 
 /* Parts of values. They say what is wrong and return false. */
 bool conf_number(struct conf_parse *p, const struct conf_word *w, double min, double max,
@@ -83,11 +105,16 @@ void conf_script_of(struct conf_parse *p, const struct conf_word *w, size_t n,
 /* The word after the keyword, or NULL, said, when there is none. */
 const struct conf_word *conf_argument(struct conf_parse *p, const struct conf_node *n);
 
-/* conf_vrrp.c, conf_service.c */
+/* conf_global.c, conf_vrrp.c, conf_service.c, conf_other.c */
+extern const struct conf_block conf_block_global;
 extern const struct conf_block conf_block_instance, conf_block_sync_group, conf_block_vrrp_script;
 extern const struct conf_block conf_block_virtual, conf_block_virtual_group;
+extern const struct conf_block conf_block_track_file, conf_block_track_process, conf_block_bfd,
+    conf_block_garp_group, conf_block_track_group, conf_block_ssl;
+conf_fn conf_set_globals;
 conf_fn conf_instance_new, conf_group_new, conf_vrrp_script_new;
 conf_fn conf_virtual_new, conf_virtual_group_new;
+conf_fn conf_garp_group_new;
 
 /* What can only be judged when all is read: conf_check.c. */
 void conf_check(struct conf_parse *p);

@@ -19,6 +19,7 @@
 #include "msg.h"
 #include "process.h"
 #include "quorum.h"
+#include "schedule.h"
 
 #define NS_PER_MS UINT64_C(1000000)
 
@@ -502,6 +503,7 @@ int health_main(const struct birth *b)
 
 	shared_leave_routers(b->shared);
 	live_leave_routers(b->live);
+	schedule_apply(&b->conf->globals.checker, "checker");
 	r = process_drop(0, "daemon"); /* not the user of vrrp */
 	if (r >= 0)
 		r = set_up(&h);

@@ -200,6 +200,8 @@ static void end(struct kernel *k, enum msg_stop how)
 		addresses_release(k);
 	if (how != MSG_STOP_RELOAD && !k->birth->options->keep_services && k->services)
 		services_release(k->services);
+	if (how != MSG_STOP_RELOAD)
+		sync_release(k);
 	loop_stop(k->loop, 0);
 }
 
@@ -246,6 +248,8 @@ static int set_up(struct kernel *k)
 	if (r >= 0 && k->birth->options->check &&
 	    (k->conf->n_virtuals || (k->birth->old && k->birth->old->n_virtuals)))
 		r = services_new(k, &k->services);
+	if (r >= 0)
+		r = sync_new(k);
 	if (r >= 0)
 		r = loop_add_fd(k->loop, e->control, EPOLLIN, on_control, k, NULL);
 	if (r >= 0)

@@ -23,6 +23,7 @@ enum held { HELD_UNKNOWN, HELD_UP, HELD_DOWN };
 
 struct services;
 struct filter;
+struct sync;
 
 struct kernel {
 	const struct birth *birth;
@@ -39,6 +40,7 @@ struct kernel {
 	size_t n_vips;
 	struct services *services; /* NULL: none are configured */
 	struct filter *filter;
+	struct sync *sync; /* NULL: neither lvs_sync_daemon nor lvs_timeouts */
 };
 
 /* kernel_address.c */
@@ -70,6 +72,11 @@ void vmac_remove(struct kernel *k, const struct conf_instance *i);
 int filter_new(struct kernel *k);
 void filter_settle(struct kernel *k, bool always);
 void filter_release(struct kernel *k);
+
+/* kernel_sync.c: what IPVS does besides services; `up`: the instance holds its addresses */
+int sync_new(struct kernel *k);
+void sync_follow(struct kernel *k, uint32_t index, bool up);
+void sync_release(struct kernel *k);
 
 /* kernel_service.c: virtual servers, over IPVS or nftables */
 int services_new(struct kernel *k, struct services **ret);

@@ -253,6 +253,7 @@ void addresses_hold(struct kernel *k, uint32_t index, bool up)
 		return;
 	k->held[index] = up ? HELD_UP : HELD_DOWN;
 	e = hold(k, i, up, &changed);
+	sync_follow(k, index, up);
 	if (up)
 		tell_held(k, index, e, changed);
 }

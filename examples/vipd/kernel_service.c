@@ -270,7 +270,7 @@ static bool forwards(const char *file)
 static void hint_forwarding(const struct conf *c)
 {
 	for (const struct conf_virtual *v = c->virtuals; v; v = v->next) {
-		bool nat = v->forward == HA_FORWARD_NAT || v->forward == CONF_UNSET;
+		bool nat = v->forward.method == HA_FORWARD_NAT || v->forward.method == CONF_UNSET;
 
 		if (nat && v->n_listen && v->listen[0].ip.family == AF_INET &&
 		    !forwards("/proc/sys/net/ipv4/ip_forward")) {

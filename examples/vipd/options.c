@@ -8,11 +8,14 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "conf_reference.h"
+
 #define VERSION "vipd " VIPD_VERSION
 
 enum {
 	OPT_SIGNUM = 256,
 	OPT_ALL,
+	OPT_KEYWORD,
 	OPT_CONTROL,
 	OPT_METRICS,
 	OPT_UNUSED,	/* keepalived's, without a meaning here */
@@ -41,6 +44,7 @@ static const struct option long_options[] = {
     {"control", required_argument, NULL, OPT_CONTROL},
     {"metrics", required_argument, NULL, OPT_METRICS},
     {"signum", required_argument, NULL, OPT_SIGNUM},
+    {"keyword", optional_argument, NULL, OPT_KEYWORD},
     {"version", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, 'h'},
     {"no_bfd", no_argument, NULL, OPT_UNUSED},
@@ -102,6 +106,7 @@ static const char help[] =
     "  -D, --log-detail            more of it\n"
     "  -d, --dump-conf             write what was understood to keepalived.data, as SIGUSR1 does\n"
     "      --signum=NAME           the signal for STOP, RELOAD, DATA, STATS, STATS_CLEAR, JSON\n"
+    "      --keyword[=WORD]        what WORD of the configuration does; without: all words\n"
     "  -v, --version    -h, --help\n"
     "\n"
     "Other options of keepalived are accepted, with a note. See vipd(8).\n";
@@ -126,6 +131,19 @@ static int print_signal(const char *name)
 	}
 	fprintf(stderr, "vipd: --signum=%s: write STOP, RELOAD, DATA, STATS, STATS_CLEAR or JSON\n",
 		name);
+	return EXIT_FATAL;
+}
+
+static int explain_keyword(const char *word)
+{
+	if (!word) {
+		conf_reference_list(stdout);
+		return 0;
+	}
+	if (conf_reference_explain(word, stdout))
+		return 0;
+	fprintf(stderr, "vipd: --keyword=%s: there is no such word. vipd --keyword lists all\n",
+		word);
 	return EXIT_FATAL;
 }
 
@@ -218,6 +236,8 @@ static int take(int option, const char *name, struct options *o)
 	case OPT_METRICS:
 		o->metrics = optarg;
 		return -1;
+	case OPT_KEYWORD:
+		return explain_keyword(optarg);
 	case OPT_SIGNUM:
 		return print_signal(optarg);
 	case 's':

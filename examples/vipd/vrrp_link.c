@@ -152,16 +152,14 @@ static int take_socket(const struct ha_vrrp_socket *want, void *userdata)
 
 static int speak(struct speaker *s)
 {
-	const struct conf_globals *g = &s->vrrp->birth->conf->globals;
-	const struct ha_vrrp_link_opts o = {
+	int64_t garp_ms, gna_ms;
+	struct ha_vrrp_link_opts o = {
 	    .size = sizeof(o),
 	    .ifindex = s->ifindex,
 	    .family = s->family,
 	    .group = s->group,
 	    .unicast_only = !s->group.family,
 	    .ah = s->ah,
-	    .garp_interval_ns = (uint64_t)g->garp_interval_ms * NS_PER_MS,
-	    .gna_interval_ns = (uint64_t)g->gna_interval_ms * NS_PER_MS,
 	    .open_socket = take_socket,
 	    .userdata = s,
 	};
@@ -170,7 +168,12 @@ static int speak(struct speaker *s)
 	    .deadline = (uint64_t(*)(const void *))(void (*)(void))ha_vrrp_link_deadline,
 	    .dispatch = (int (*)(void *, uint64_t))(void (*)(void))ha_vrrp_link_dispatch,
 	};
-	int r = ha_vrrp_link_new(&o, &s->link);
+	int r;
+
+	conf_garp_intervals(s->vrrp->birth->conf, s->interface, &garp_ms, &gna_ms);
+	o.garp_interval_ns = (uint64_t)garp_ms * NS_PER_MS;
+	o.gna_interval_ns = (uint64_t)gna_ms * NS_PER_MS;
+	r = ha_vrrp_link_new(&o, &s->link);
 
 	if (r < 0)
 		return r;

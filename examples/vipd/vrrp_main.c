@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "schedule.h"
 #include "vrrp.h"
 
 #define MESSAGES_PER_TURN 1024
@@ -215,7 +216,7 @@ static void lock_rest(bool raised)
  */
 static void be_punctual(const struct birth *b)
 {
-	int said = b->conf->globals.vrrp_rt_priority;
+	int said = b->conf->globals.vrrp.rt_priority;
 	const struct sched_param p = {.sched_priority = said == CONF_UNSET ? 1 : said};
 
 	prctl(PR_SET_TIMERSLACK, 1UL); /* the default is 50 us */
@@ -284,6 +285,7 @@ int vrrp_main(const struct birth *b)
 	shared_leave_checks(b->shared);
 	live_leave_checks(b->live);
 	be_punctual(b);
+	schedule_apply(&b->conf->globals.vrrp, "vrrp");
 	lock_memory(b, &raised);
 	r = set_up(&v);
 	lock_rest(raised);

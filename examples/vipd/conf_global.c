@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: MIT */
+/* The block global_defs. */
+#include <string.h>
+
+#include "conf_words.h"
+
+#define GLOBAL(member) offsetof(struct conf_globals, member)
+#define DAY 86400.0
+
+/* Why whole families of keywords have no effect. */
+#define WHY_BUFFERS "netlink buffers grow by themselves"
+#define WHY_SNMP "there is no SNMP: read the metrics or the JSON of the control socket"
+#define WHY_DBUS "there is no D-Bus: ask the control socket"
+#define WHY_NFT "vipd has one nftables table of its own for no_accept, and needs no setting"
+#define WHY_NAMES "processes are called vipd, vipd_kernel, vipd_vrrp and vipd_health"
+#define WHY_BFD "there is no process for BFD"
+#define WHY_MAIL "vipd sends no mail: let a notify script do it"
+#define WHY_FIFO "vipd writes to no FIFO: use a notify script, or lbctl events"
+
+static void set_lvs_id(struct conf_parse *p, const struct conf_node *n,
+		       const struct conf_keyword *k, void *target)
+{
+	conf_note(p, &n->word->at, "\"lvs_id\" is an old word for router_id: taken as that");
+	conf_set_string(p, n, k, target);
+}
+
+static void set_script_user(struct conf_parse *p, const struct conf_node *n,
+			    const struct conf_keyword *k, void *target)
+{
+	struct conf_globals *g = target;
+
+	(void)k;
+	if (!conf_argument(p, n))
+		return;
+	g->script_user = n->word[1].text;
+	g->script_group = n->n > 2 ? n->word[2].text : NULL;
+}
+
+/* The keyword's offset is that of the flag; VS: services only, whose servers go with them. */
+static void set_flush(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
+		      void *target)
+{
+	(void)p, (void)n;
+	*(bool *)(void *)((char *)target + k->offset) = true;
+}
+
+/* "tcp SECONDS" and the like, in any order. */
+static void set_timeouts(struct conf_parse *p, const struct conf_node *n,
+			 const struct conf_keyword *k, void *target)
+{
+	struct conf_globals *g = target;
+	double v;
+
+	(void)k;
+	conf_argument(p, n);
+	for (size_t i = 1; i + 1 < n->n; i += 2) {
+		const char *what = n->word[i].text;
+
+		if (!conf_number(p, &n->word[i + 1], 1, 31 * DAY, true, &v))
+			continue;
+		if (!strcmp(what, "tcp"))
+			g->lvs_timeout.tcp_s = (uint32_t)v;
+		else if (!strcmp(what, "tcpfin"))
+			g->lvs_timeout.tcp_fin_s = (uint32_t)v;
+		else if (!strcmp(what, "udp"))
+			g->lvs_timeout.udp_s = (uint32_t)v;
+		else
+			conf_warn(p, &n->word[i].at, "\"%s\" is not tcp, tcpfin or udp: skipped",
+				  what);
+	}
+}
+
+/* INTERFACE, then pairs; a word alone is the instance, as of old. */
+static void set_sync(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
+		     void *target)
+{
+	struct conf_sync *s = &((struct conf_globals *)target)->sync;
+	double v;
+
+	conf_set_name(p, n,
+		      &(struct conf_keyword){.word = k->word,
+					     .offset = offsetof(struct conf_sync, interface)},
+		      s);
+	s->at = n->word->at;
+	for (size_t i = 2; i < n->n; i++) {
+		const struct conf_word *w = &n->word[i], *next = i + 1 < n->n ? w + 1 : NULL;
+
+		if (next && !strcmp(w->text, "inst")) {
+			s->instance = next->text;
+		} else if (next && !strcmp(w->text, "id")) {
+			if (conf_number(p, next, 0, 255, true, &v))
+				s->id = (int)v;
+		} else if (next && !strcmp(w->text, "maxlen")) {
+			if (conf_number(p, next, 1, 65507, true, &v))
+				s->max_len = (uint16_t)v;
+		} else if (next && !strcmp(w->text, "port")) {
+			conf_read_port(p, next, &s->port);
+		} else if (next && !strcmp(w->text, "ttl")) {
+			if (conf_number(p, next, 1, 255, true, &v))
+				s->ttl = (uint8_t)v;
+		} else if (next && !strcmp(w->text, "group")) {
+			if (ha_ip_parse(next->text, &s->group) < 0)
+				conf_warn(p, &next->at, "\"%s\" is not an address: skipped",
+					  next->text);
+		} else {
+			s->instance = w->text;
+			continue;
+		}
+		i++;
+	}
+}
+
+/* One frame for each address, and none a second time. */
+static void set_min_garp(struct conf_parse *p, const struct conf_node *n,
+			 const struct conf_keyword *k, void *target)
+{
+	struct conf_globals *g = target;
+	bool on = false;
+
+	(void)k;
+	if (!conf_read_flag(p, n, &on) || !on)
+		return;
+	g->garp.repeat = 1;
+	g->garp.delay_ms = 0;
+}
+
+/* conf_read.c has used it already: it must come before the first ${_RANDOM}. */
+static void seed_was_taken(struct conf_parse *p, const struct conf_node *n,
+			   const struct conf_keyword *k, void *target)
+{
+	(void)k, (void)target;
+	conf_argument(p, n);
+}
+
+static const struct conf_keyword global_words[] = {
+    {"router_id", conf_set_string, GLOBAL(router_id), .form = "NAME", .initial = "the host name",
+     .doc = "Names this node."},
+    {"lvs_id", set_lvs_id, GLOBAL(router_id), .form = "NAME", .extra = true,
+     .doc = "Old word for router_id."},
+    {"script_user", set_script_user, .form = "USER [GROUP]",
+     .initial = "keepalived_script if there is such a user, else root",
+     .doc = "Who runs scripts that name no user."},
+    {"enable_script_security", conf_set_flag, GLOBAL(script_security),
+     .doc = "Refuses scripts that others than root may change."},
+    {"default_interface", conf_set_name, GLOBAL(default_interface),
+     .doc = "Interface of whatever names none."},
+
+    /* Mail. */
+    {CONF_REFUSED("notification_email", "{ ADDRESS ... }", "Who gets mail about changes.",
+		  WHY_MAIL),
+     .block = &conf_list},
+    {CONF_REFUSED("notification_email_from", "ADDRESS", "Sender of mail.", WHY_MAIL)},
+    {CONF_REFUSED("smtp_server", "ADDRESS [PORT]", "Server that takes mail.", WHY_MAIL)},
+    {CONF_REFUSED("smtp_connect_timeout", "SECONDS", "Patience with that server.", WHY_MAIL)},
+    {CONF_REFUSED("smtp_helo_name", "NAME", "How this node greets that server.", WHY_MAIL)},
+    {CONF_REFUSED("smtp_alert", "[on|off]", "Mail about everything.", WHY_MAIL)},
+    {CONF_REFUSED("smtp_alert_vrrp", "[on|off]", "Mail about VRRP.", WHY_MAIL)},
+    {CONF_REFUSED("smtp_alert_checker", "[on|off]", "Mail about checks.", WHY_MAIL)},
+    {CONF_REFUSED("no_email_faults", "", "No mail about faults.", WHY_MAIL)},
+    {CONF_REFUSED("no_checker_emails", "", "No mail about checks.", WHY_MAIL)},
+
+    /* VRRP: defaults of all instances. */
+    {"vrrp_version", conf_set_int, GLOBAL(version), 2, 3, .initial = "2; 3 with IPv6 addresses",
+     .doc = "Version of VRRP."},
+    {"vrrp_strict", conf_set_flag, GLOBAL(strict),
+     .doc = "Holds all instances to the RFC, see strict_mode."},
+    {"vrrp_skip_check_adv_addr", conf_set_flag, GLOBAL(any_addresses),
+     .doc = "Version 2: takes adverts with other addresses."},
+    {"vrrp_garp_interval", conf_set_seconds, GLOBAL(garp_interval_ms), 0, 60, .initial = "0",
+     .doc = "Time between two gratuitous ARPs on an interface."},
+    {"vrrp_gna_interval", conf_set_seconds, GLOBAL(gna_interval_ms), 0, 60, .initial = "0",
+     .doc = "Time between two unsolicited NAs on an interface."},
+    {"vrrp_garp_master_delay", conf_set_seconds, GLOBAL(garp.delay_ms), 0, DAY, .initial = "5",
+     .doc = "When neighbours are told a second time; 0: never."},
+    {"vrrp_garp_master_repeat", conf_set_int, GLOBAL(garp.repeat), 1, 255, .initial = "5",
+     .doc = "Frames for each address and time."},
+    {"vrrp_garp_master_refresh", conf_set_seconds, GLOBAL(garp.refresh_ms), 0, DAY, .initial = "0",
+     .doc = "How often a Master tells neighbours again; 0: never."},
+    {"vrrp_garp_master_refresh_repeat", conf_set_int, GLOBAL(garp.refresh_repeat), 1, 255,
+     .initial = "1", .doc = "Frames for each address then."},
+    {"vrrp_garp_lower_prio_repeat", conf_set_int, GLOBAL(garp.lower_repeat), 0, 255,
+     .initial = "as vrrp_garp_master_repeat",
+     .doc = "Frames for each address after an advert of lower priority."},
+    {CONF_REFUSED("vrrp_garp_lower_prio_delay", "SECONDS",
+		  "When they are sent a second time after an advert of lower priority.",
+		  "neighbours are told once then, at most once a second")},
+    {"vrrp_min_garp", set_min_garp, .form = "[on|off]", .doc = "One frame for each address, once."},
+    {CONF_REFUSED("vrrp_garp_extra_if", "[all] SECONDS", "Frames on other interfaces, regularly.",
+		  "write vrrp_garp_master_refresh: it covers the interfaces of all addresses")},
+    {CONF_REFUSED("vrrp_vmac_garp_intvl", "[all] SECONDS", "Old word for vrrp_garp_extra_if.",
+		  "write vrrp_garp_master_refresh: it covers the interfaces of all addresses")},
+    {"vrrp_mcast_group4", conf_set_ip, GLOBAL(group4), 4, .initial = "224.0.0.18",
+     .doc = "Multicast group of IPv4."},
+    {"vrrp_mcast_group6", conf_set_ip, GLOBAL(group6), 6, .initial = "ff02::12",
+     .doc = "Multicast group of IPv6."},
+    {CONF_NOTED("vrrp_check_unicast_src", "", "Takes adverts of unicast_peer only.",
+		"vipd never hears anybody else")},
+    {"vrrp_lower_prio_no_advert", conf_set_flag, GLOBAL(no_reply),
+     .doc = "A Master does not answer an advert of lower priority at once."},
+    {"vrrp_higher_prio_send_advert", conf_set_flag, GLOBAL(last_advert),
+     .doc = "A Master that gives way sends one more advert."},
+    {"vrrp_down_timer_adverts", conf_set_int, GLOBAL(down_timer_adverts), 1, 100, .initial = "3",
+     .doc = "Adverts that may be missed before a takeover."},
+    {"v3_checksum_as_v2", conf_set_flag, GLOBAL(bare_checksum),
+     .doc = "Version 3 over IPv4: checksum without the pseudo-header."},
+    {CONF_NOTED("dynamic_interfaces", "[allow_if_changes]", "Interfaces may come and go.",
+		"they always may")},
+    {CONF_NOTED("vrrp_startup_delay", "SECONDS", "Wait before the first election.",
+		"order vipd behind network-online.target instead")},
+    {CONF_NOTED("vrrp_delay_after_boot", "SECONDS", "Wait after the system has started.",
+		"order vipd behind network-online.target instead")},
+    {CONF_NOTED("log_unknown_vrids", "", "Logs adverts of other virtual routers.",
+		"adverts that nobody is configured for are not read")},
+    {CONF_REFUSED("vrrp_owner_ignore_adverts", "", "An owner (255) does not hear others.",
+		  "an owner hears adverts to find a second owner, and never gives way")},
+    {"vmac_prefix", conf_set_name, GLOBAL(vmac_prefix), .initial = "vrrp",
+     .doc = "What names of virtual MAC interfaces begin with."},
+    {CONF_NOTED("vmac_addr_prefix", "NAME", "The same of interfaces of addresses.",
+		"an instance has one virtual MAC interface for all its addresses")},
+    {CONF_NOTED("disable_local_igmp", "", "Leaves IGMP to the kernel.",
+		"a virtual MAC interface of vipd sends no IGMP while it is down")},
+    {CONF_NOTED("vrrp_rx_bufs_policy", "MTU|ADVERT|SIZE", "Size of receive buffers.",
+		"the kernel filters adverts before they are queued")},
+    {CONF_NOTED("vrrp_rx_bufs_multiplier", "NUMBER", "Adverts in a receive buffer.",
+		"the kernel filters adverts before they are queued")},
+
+    /* Processes. */
+    {"vrrp_rt_priority", conf_set_int, GLOBAL(vrrp.rt_priority), 0, 99, .initial = "1 where it may",
+     .doc = "Real-time priority (SCHED_RR) of the VRRP process; 0: ordinary scheduling."},
+    {"checker_rt_priority", conf_set_int, GLOBAL(checker.rt_priority), 1, 99,
+     .doc = "The same of the process that checks servers."},
+    {CONF_NOTED("bfd_rt_priority", "1..99", "The same of BFD.", WHY_BFD)},
+    {"vrrp_priority", conf_set_int, GLOBAL(vrrp.nice), -20, 19, .initial = "0",
+     .doc = "Nice value of the VRRP process."},
+    {"checker_priority", conf_set_int, GLOBAL(checker.nice), -20, 19, .initial = "0",
+     .doc = "The same of the process that checks servers."},
+    {CONF_NOTED("bfd_priority", "-20..19", "The same of BFD.", WHY_BFD)},
+    {"vrrp_cpu_affinity", conf_set_cpus, GLOBAL(vrrp.cpus), 0, CONF_CPUS_MAX - 1, .form = "CPU ...",
+     .doc = "Processors of the VRRP process."},
+    {"checker_cpu_affinity", conf_set_cpus, GLOBAL(checker.cpus), 0, CONF_CPUS_MAX - 1,
+     .form = "CPU ...", .doc = "The same of the process that checks servers."},
+    {CONF_NOTED("bfd_cpu_affinity", "CPU ...", "The same of BFD.", WHY_BFD)},
+    {"vrrp_rlimit_rttime", conf_set_int, GLOBAL(vrrp.rttime_us), 1, 10000000,
+     .form = "MICROSECONDS",
+     .doc = "How long the VRRP process may run without waiting, with vrrp_rt_priority."},
+    {"vrrp_rlimit_rtime", conf_set_int, GLOBAL(vrrp.rttime_us), 1, 10000000, .form = "MICROSECONDS",
+     .doc = "Old word for vrrp_rlimit_rttime."},
+    {"checker_rlimit_rttime", conf_set_int, GLOBAL(checker.rttime_us), 1, 10000000,
+     .form = "MICROSECONDS", .doc = "The same of the process that checks servers."},
+    {"checker_rlimit_rtime", conf_set_int, GLOBAL(checker.rttime_us), 1, 10000000,
+     .form = "MICROSECONDS", .doc = "Old word for checker_rlimit_rttime."},
+    {CONF_NOTED("bfd_rlimit_rttime", "MICROSECONDS", "The same of BFD.", WHY_BFD)},
+    {CONF_NOTED("bfd_rlimit_rtime", "MICROSECONDS", "Old word for bfd_rlimit_rttime.", WHY_BFD)},
+    {CONF_NOTED("vrrp_no_swap", "", "Keeps the VRRP process in memory.", "it always is")},
+    {CONF_NOTED("checker_no_swap", "", "Keeps the process that checks servers in memory.",
+		"only the VRRP process is kept in memory: a late check moves nothing")},
+    {CONF_NOTED("bfd_no_swap", "", "Keeps BFD in memory.", WHY_BFD)},
+    {CONF_NOTED("max_auto_priority", "[-1..99]", "Raises the priority of late processes.",
+		"write vrrp_rt_priority: it holds from the start")},
+    {CONF_NOTED("min_auto_priority_delay", "MICROSECONDS", "How late they must be.",
+		"write vrrp_rt_priority: it holds from the start")},
+    {CONF_NOTED("process_names", "", "Names processes.", WHY_NAMES)},
+    {CONF_NOTED("process_name", "NAME", "Name of the parent.", WHY_NAMES)},
+    {CONF_NOTED("vrrp_process_name", "NAME", "Name of the VRRP process.", WHY_NAMES)},
+    {CONF_NOTED("checker_process_name", "NAME", "Name of the process that checks servers.",
+		WHY_NAMES)},
+    {CONF_NOTED("lvs_process_name", "NAME", "Old word for checker_process_name.", WHY_NAMES)},
+    {CONF_NOTED("bfd_process_name", "NAME", "Name of the BFD process.", WHY_NAMES)},
+    {CONF_NOTED("umask", "MODE", "Rights that new files lack.",
+		"what vipd writes nobody but root may change, and what may hold secrets nobody "
+		"else may read")},
+    {"random_seed", seed_was_taken, .form = "NUMBER", .initial = "another one each time",
+     .doc = "Makes ${_RANDOM} repeatable; write it before the first one."},
+
+    /* Scripts and FIFOs. */
+    {CONF_NOTED("use_symlink_paths", "[on|off]", "Runs a script by the path that was written.",
+		"scripts always are; what the path leads to is checked")},
+    {CONF_NOTED("set_supplementary_groups", "", "Gives scripts all groups of their user.",
+		"they always have them")},
+    {CONF_REFUSED("startup_script", "COMMAND [USER [GROUP]]", "Runs before all else.",
+		  "write ExecStartPre= in the unit")},
+    {CONF_REFUSED("startup_script_timeout", "1..1000", "Its time.",
+		  "write ExecStartPre= in the unit")},
+    {CONF_REFUSED("shutdown_script", "COMMAND [USER [GROUP]]", "Runs after all else.",
+		  "write ExecStopPost= in the unit")},
+    {CONF_REFUSED("shutdown_script_timeout", "1..1000", "Its time.",
+		  "write ExecStopPost= in the unit")},
+    {CONF_REFUSED("notify_fifo", "PATH [USER [GROUP]]", "Writes each change into a FIFO.",
+		  WHY_FIFO)},
+    {CONF_REFUSED("notify_fifo_script", "COMMAND [USER [GROUP]]", "Reads that FIFO.", WHY_FIFO)},
+    {CONF_REFUSED("vrrp_notify_fifo", "PATH [USER [GROUP]]", "The same for VRRP only.", WHY_FIFO)},
+    {CONF_REFUSED("vrrp_notify_fifo_script", "COMMAND [USER [GROUP]]", "Reads that FIFO.",
+		  WHY_FIFO)},
+    {CONF_REFUSED("lvs_notify_fifo", "PATH [USER [GROUP]]", "The same for servers only.",
+		  WHY_FIFO)},
+    {CONF_REFUSED("lvs_notify_fifo_script", "COMMAND [USER [GROUP]]", "Reads that FIFO.",
+		  WHY_FIFO)},
+    {CONF_REFUSED("vrrp_notify_priority_changes", "[on|off]", "Tells FIFOs of priorities.",
+		  WHY_FIFO)},
+    {CONF_REFUSED("fifo_write_vrrp_states_on_reload", "",
+		  "Tells FIFOs all states again at a reload.", WHY_FIFO)},
+
+    /* Firewall. */
+    {CONF_NOTED("vrrp_iptables", "[CHAIN [CHAIN]]", "Filters with iptables.", WHY_NFT)},
+    {CONF_NOTED("vrrp_ipsets", "[NAME ...]", "Filters with ipsets.", WHY_NFT)},
+    {CONF_NOTED("nftables", "[TABLE]", "Filters with nftables.", WHY_NFT)},
+    {CONF_NOTED("nftables_priority", "NUMBER", "Priority of its chains.", WHY_NFT)},
+    {CONF_NOTED("nftables_counters", "", "Counts in its rules.", WHY_NFT)},
+    {CONF_NOTED("nftables_ifindex", "", "Names interfaces by number.", WHY_NFT)},
+    {CONF_NOTED("nftables_ipvs", "[TABLE]", "One firewall mark for each group.",
+		"each line of a group is a service of its own")},
+    {CONF_NOTED("nftables_ipvs_priority", "NUMBER", "Priority of its chains.",
+		"each line of a group is a service of its own")},
+    {CONF_NOTED("nftables_ipvs_start_fwmark", "NUMBER", "First of those marks.",
+		"each line of a group is a service of its own")},
+    {CONF_NOTED("vrrp_nftables", "[TABLE]", "What the manual calls nftables.", WHY_NFT),
+     .extra = true},
+
+    /* Virtual servers. */
+    {"lvs_sync_daemon", set_sync,
+     .form = "INTERFACE [[inst] INSTANCE] [id N] [maxlen N] [port N] [ttl N] [group ADDRESS]",
+     .doc = "Copies connections of IPVS to the other node."},
+    {"lvs_timeouts", set_timeouts, .form = "[tcp SECONDS] [tcpfin SECONDS] [udp SECONDS]",
+     .initial = "the kernel's", .doc = "How long IPVS remembers idle connections."},
+    {"lvs_flush", conf_set_flag, GLOBAL(flush), .doc = "Removes services of others at the start."},
+    {"lvs_flush_on_stop", set_flush, GLOBAL(flush_on_stop), .form = "[VS]",
+     .doc = "Removes all services at the stop."},
+    {"lvs_flush_onstop", set_flush, GLOBAL(flush_on_stop), .form = "[VS]",
+     .doc = "Old word for lvs_flush_on_stop."},
+    {CONF_REFUSED("rs_init_notifies", "", "Runs notify_up of servers that are up at the start.",
+		  "notify_up runs when a server came up, not when it was")},
+    {CONF_REFUSED("checker_log_all_failures", "[on|off]", "Logs each failed attempt.",
+		  "a failure is logged when it takes the server out")},
+
+    /* Buffers. */
+    {CONF_NOTED("vrrp_netlink_cmd_rcv_bufs", "BYTES", "Buffer.", WHY_BUFFERS)},
+    {CONF_NOTED("vrrp_netlink_cmd_rcv_bufs_force", "[on|off]", "Buffer.", WHY_BUFFERS)},
+    {CONF_NOTED("vrrp_netlink_monitor_rcv_bufs", "BYTES", "Buffer.", WHY_BUFFERS)},
+    {CONF_NOTED("vrrp_netlink_monitor_rcv_bufs_force", "[on|off]", "Buffer.", WHY_BUFFERS)},
+    {CONF_NOTED("lvs_netlink_cmd_rcv_bufs", "BYTES", "Buffer.", WHY_BUFFERS)},
+    {CONF_NOTED("lvs_netlink_cmd_rcv_bufs_force", "[on|off]", "Buffer.", WHY_BUFFERS)},
+    {CONF_NOTED("lvs_netlink_monitor_rcv_bufs", "BYTES", "Buffer.", WHY_BUFFERS)},
+    {CONF_NOTED("lvs_netlink_monitor_rcv_bufs_force", "[on|off]", "Buffer.", WHY_BUFFERS)},
+    {CONF_NOTED("process_monitor_rcv_bufs", "BYTES", "Buffer.", WHY_BUFFERS)},
+    {CONF_NOTED("process_monitor_rcv_bufs_force", "[on|off]", "Buffer.", WHY_BUFFERS)},
+
+    /* SNMP and D-Bus. */
+    {CONF_REFUSED("snmp_socket", "ADDRESS", "Where the SNMP agent listens.", WHY_SNMP)},
+    {CONF_REFUSED("enable_traps", "", "Sends SNMP traps.", WHY_SNMP)},
+    {CONF_REFUSED("enable_snmp_vrrp", "", "SNMP about VRRP.", WHY_SNMP)},
+    {CONF_REFUSED("enable_snmp_keepalived", "", "Old word for enable_snmp_vrrp.", WHY_SNMP)},
+    {CONF_REFUSED("enable_snmp_checker", "", "SNMP about servers.", WHY_SNMP)},
+    {CONF_REFUSED("enable_snmp_rfc", "", "SNMP by RFC 2787 and RFC 6527.", WHY_SNMP)},
+    {CONF_REFUSED("enable_snmp_rfcv2", "", "SNMP by RFC 2787.", WHY_SNMP)},
+    {CONF_REFUSED("enable_snmp_rfcv3", "", "SNMP by RFC 6527.", WHY_SNMP)},
+    {CONF_REFUSED("snmp_vs_stats_update_interval", "SECONDS", "How old SNMP's numbers may be.",
+		  WHY_SNMP)},
+    {CONF_REFUSED("snmp_rs_stats_update_interval", "SECONDS", "How old SNMP's numbers may be.",
+		  WHY_SNMP)},
+    {CONF_REFUSED("enable_dbus", "", "Speaks D-Bus.", WHY_DBUS)},
+    {CONF_REFUSED("dbus_service_name", "NAME", "Name on D-Bus.", WHY_DBUS)},
+    {CONF_REFUSED("dbus_no_interface_name", "", "Names objects without interfaces.", WHY_DBUS)},
+
+    /* Reload and files. */
+    {CONF_NOTED("reload_check_config", "[FILE]", "Checks a file before it is taken.",
+		"a file that cannot run is always refused as a whole")},
+    {CONF_REFUSED(
+	"reload_time_file", "FILE", "Names a time to reload at.",
+	"send SIGHUP at that time: systemd-run --on-calendar=TIME systemctl reload vipd")},
+    {CONF_REFUSED(
+	"reload_repeat", "", "Reloads each time the file names.",
+	"send SIGHUP at that time: systemd-run --on-calendar=TIME systemctl reload vipd")},
+    {CONF_REFUSED("reload_file", "[FILE]", "Exists while a reload runs.",
+		  "systemctl reload ends when the reload has")},
+    {CONF_NOTED("include_check", "[readable|match|wildcard_match|brace_match]",
+		"Checks of includes.", "what an include cannot read is always said")},
+    {CONF_NOTED("config_save_dir", "FOLDER", "Keeps copies of configurations.",
+		"keep them in a version control system")},
+    {CONF_NOTED("tmp_config_directory", "FOLDER", "Where the file is copied to.",
+		"the file is read once, and not copied")},
+    {CONF_REFUSED("data_use_instance", "[on|off]", "Puts the instance into names of dumps.",
+		  "set TMPDIR for each vipd")},
+    {CONF_REFUSED("json_version", "1|2", "Shape of the JSON dump.",
+		  "the dump has the first shape; lbctl --json has all")},
+    {CONF_REFUSED("state_dump_file", "FILE", "Name of the dump of states.",
+		  "set TMPDIR: it is keepalived.data there")},
+    {CONF_REFUSED("stats_dump_file", "FILE", "Name of the dump of counters.",
+		  "set TMPDIR: it is keepalived.stats there")},
+    {CONF_REFUSED("json_dump_file", "FILE", "Name of the JSON dump.",
+		  "set TMPDIR: it is keepalived.json there")},
+    {CONF_REFUSED("state_file_location", "FILE", "What the manual calls state_dump_file.",
+		  "keepalived knows state_dump_file only"),
+     .extra = true},
+    {CONF_REFUSED("stats_file_location", "FILE", "What the manual calls stats_dump_file.",
+		  "keepalived knows stats_dump_file only"),
+     .extra = true},
+    {CONF_REFUSED("json_file_location", "FILE", "What the manual calls json_dump_file.",
+		  "keepalived knows json_dump_file only"),
+     .extra = true},
+    {"iproute_usr_dir", conf_set_string, GLOBAL(iproute_usr), .form = "FOLDER",
+     .initial = "/usr/share/iproute2", .doc = "Where names of routing tables stand."},
+    {"iproute_etc_dir", conf_set_string, GLOBAL(iproute_etc), .form = "FOLDER",
+     .initial = "/etc/iproute2", .doc = "Where the administrator's names of them stand."},
+    {0}};
+
+const struct conf_block conf_block_global = {.name = "global_defs", .keyword = global_words};
+
+void conf_set_globals(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
+		      void *target)
+{
+	conf_walk(p, n->child, k->block, &((struct conf *)target)->globals);
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/* Smaller blocks: garp_group, and those that are known and not acted on. */
+#include <string.h>
+
+#include "conf_words.h"
+
+/* ---- garp_group ---- */
+
+#define GARP(member) offsetof(struct conf_garp_group, member)
+
+static void add_interface(struct conf_parse *p, struct conf_garp_group *g,
+			  const struct conf_word *w)
+{
+	const char *name = NULL;
+	struct conf_word word[2] = {*w, *w};
+	const struct conf_node node = {.word = word, .n = 2};
+
+	conf_set_name(p, &node, &(struct conf_keyword){.word = w->text}, &name);
+	if (!name)
+		return;
+	g->interfaces = conf_grow(p->memory, g->interfaces, g->n_interfaces, sizeof(name));
+	g->interfaces[g->n_interfaces++] = name;
+}
+
+static void set_interface(struct conf_parse *p, const struct conf_node *n,
+			  const struct conf_keyword *k, void *target)
+{
+	const struct conf_word *w = conf_argument(p, n);
+
+	(void)k;
+	if (w)
+		add_interface(p, target, w);
+}
+
+static void set_interfaces(struct conf_parse *p, const struct conf_node *n,
+			   const struct conf_keyword *k, void *target)
+{
+	(void)k;
+	for (const struct conf_node *c = n->child; c; c = c->next)
+		for (size_t i = 0; i < c->n; i++)
+			add_interface(p, target, &c->word[i]);
+}
+
+static const struct conf_keyword garp_words[] = {
+    {"garp_interval", conf_set_seconds, GARP(garp_interval_ms), 0, 60,
+     .initial = "vrrp_garp_interval", .doc = "Time between two gratuitous ARPs."},
+    {"gna_interval", conf_set_seconds, GARP(gna_interval_ms), 0, 60, .initial = "vrrp_gna_interval",
+     .doc = "Time between two unsolicited NAs."},
+    {"interface", set_interface, .form = "INTERFACE", .doc = "The interface it holds for."},
+    {"interfaces", set_interfaces, .block = &conf_list, .form = "{ INTERFACE ... }",
+     .doc = "Several; each keeps the time for itself."},
+    {0}};
+
+const struct conf_block conf_block_garp_group = {.name = "garp_group", .keyword = garp_words};
+
+void conf_garp_group_new(struct conf_parse *p, const struct conf_node *n,
+			 const struct conf_keyword *k, void *target)
+{
+	struct conf_garp_group *g = conf_alloc(p->memory, sizeof(*g));
+
+	(void)target;
+	*g =
+	    (struct conf_garp_group){.garp_interval_ms = CONF_UNSET, .gna_interval_ms = CONF_UNSET};
+	conf_walk(p, n->child, k->block, g);
+	*p->garp_groups_end = g;
+	p->garp_groups_end = &g->next;
+	if (!g->n_interfaces)
+		conf_warn(p, &n->word->at, "garp_group names no interface: write interface NAME");
+}
+
+void conf_garp_intervals(const struct conf *c, const char *interface, int64_t *ret_garp_ms,
+			 int64_t *ret_gna_ms)
+{
+	*ret_garp_ms = c->globals.garp_interval_ms;
+	*ret_gna_ms = c->globals.gna_interval_ms;
+	for (const struct conf_garp_group *g = c->garp_groups; g; g = g->next) {
+		for (size_t i = 0; i < g->n_interfaces; i++) {
+			if (strcmp(g->interfaces[i], interface) != 0)
+				continue;
+			if (g->garp_interval_ms != CONF_UNSET)
+				*ret_garp_ms = g->garp_interval_ms;
+			if (g->gna_interval_ms != CONF_UNSET)
+				*ret_gna_ms = g->gna_interval_ms;
+		}
+	}
+}
+
+/* ---- Known, and not acted on ---- */
+
+#define WHY "the block has no effect"
+
+static const struct conf_keyword file_words[] = {
+    {CONF_REFUSED("file", "PATH", "The file.", WHY)},
+    {CONF_REFUSED("weight", "NUMBER [reverse]", "What its number is multiplied with.", WHY)},
+    {CONF_REFUSED("init_file", "[NUMBER] [overwrite]", "Writes it at the start.", WHY)},
+    {0}};
+const struct conf_block conf_block_track_file = {.name = "track_file", .keyword = file_words};
+
+static const struct conf_keyword process_words[] = {
+    {CONF_REFUSED("process", "NAME [ARGUMENT ...]", "The program.", WHY)},
+    {CONF_REFUSED("weight", "-254..254 [reverse]", "What moves the priority.", WHY)},
+    {CONF_REFUSED("quorum", "NUMBER", "How many must run.", WHY)},
+    {CONF_REFUSED("quorum_max", "NUMBER", "How many may run.", WHY)},
+    {CONF_REFUSED("delay", "SECONDS", "How long a change must last.", WHY)},
+    {CONF_REFUSED("fork_delay", "SECONDS", "How long one more must last.", WHY)},
+    {CONF_REFUSED("terminate_delay", "SECONDS", "How long one less must last.", WHY)},
+    {CONF_REFUSED("param_match", "initial|partial", "How arguments are compared.", WHY)},
+    {CONF_REFUSED("full_command", "", "Compares the whole command line.", WHY)},
+    {0}};
+const struct conf_block conf_block_track_process = {.name = "vrrp_track_process",
+						    .keyword = process_words};
+
+static const struct conf_keyword bfd_words[] = {
+    {CONF_REFUSED("neighbor_ip", "ADDRESS", "The neighbour.", WHY)},
+    {CONF_REFUSED("neighbour_ip", "ADDRESS", "The same.", WHY)},
+    {CONF_REFUSED("source_ip", "ADDRESS", "Where packets leave from.", WHY)},
+    {CONF_REFUSED("min_rx", "MILLISECONDS", "Least interval of what is heard.", WHY)},
+    {CONF_REFUSED("min_tx", "MILLISECONDS", "Least interval of what is sent.", WHY)},
+    {CONF_REFUSED("idle_tx", "MILLISECONDS", "Interval while it is down.", WHY)},
+    {CONF_REFUSED("multiplier", "1..255", "Packets that may be missed.", WHY)},
+    {CONF_REFUSED("passive", "", "Waits for the neighbour.", WHY)},
+    {CONF_REFUSED("ttl", "1..255", "TTL of what is sent.", WHY)},
+    {CONF_REFUSED("hoplimit", "1..255", "The same of IPv6.", WHY)},
+    {CONF_REFUSED("max_hops", "0..255", "Hops of what is heard.", WHY)},
+    {CONF_REFUSED("multihop", "", "The neighbour is not on the link.", WHY)},
+    {CONF_REFUSED("weight", "-253..253 [reverse]", "What moves the priority.", WHY)},
+    {CONF_REFUSED("vrrp", "", "For instances only.", WHY)},
+    {CONF_REFUSED("checker", "", "For servers only.", WHY)},
+    {0}};
+const struct conf_block conf_block_bfd = {.name = "bfd_instance", .keyword = bfd_words};
+
+static const struct conf_keyword track_group_words[] = {
+    {CONF_NOTED("group", "{ INSTANCE ... }", "The instances.", "static addresses are not tracked"),
+     .block = &conf_list},
+    {0}};
+const struct conf_block conf_block_track_group = {.name = "track_group",
+						  .keyword = track_group_words};
+
+static const struct conf_keyword ssl_words[] = {
+    {CONF_REFUSED("password", "STRING", "Password of the key.", WHY)},
+    {CONF_REFUSED("ca", "FILE", "Who is trusted.", WHY)},
+    {CONF_REFUSED("certificate", "FILE", "The certificate that is shown.", WHY)},
+    {CONF_REFUSED("key", "FILE", "Its key.", WHY)},
+    {0}};
+const struct conf_block conf_block_ssl = {.name = "SSL", .keyword = ssl_words};

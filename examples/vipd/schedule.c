@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#include "schedule.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "log.h"
+
+static void say(const char *what, const char *word, int r)
+{
+	if (r < 0)
+		log_warn("%s_%s: %s", what, word, strerror(errno));
+}
+
+static void set_cpus(const struct conf_schedule *s, const char *what)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	for (int i = 0; i < CONF_CPUS_MAX; i++)
+		if (s->cpus >> i & 1)
+			CPU_SET(i, &set);
+	say(what, "cpu_affinity", sched_setaffinity(0, sizeof(set), &set));
+}
+
+void schedule_apply(const struct conf_schedule *s, const char *what)
+{
+	const struct rlimit limit = {(rlim_t)s->rttime_us, (rlim_t)s->rttime_us};
+	const struct sched_param p = {.sched_priority = s->rt_priority};
+
+	if (s->nice)
+		say(what, "priority", setpriority(PRIO_PROCESS, 0, s->nice));
+	if (s->cpus)
+		set_cpus(s, what);
+	if (s->rttime_us)
+		say(what, "rlimit_rttime", setrlimit(RLIMIT_RTTIME, &limit));
+	if (s->rt_priority > 0)
+		say(what, "rt_priority", sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &p));
+}
