@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include <libhealth/probe_agent.h>
+#include <libhealth/probe_broker.h>
 #include <libhealth/probe_dns.h>
 #include <libhealth/probe_expect.h>
 #include <libhealth/probe_ldap.h>
 #include <libhealth/probe_login.h>
+#include <libhealth/probe_services.h>
 #include <libhealth/probe_smtp.h>
 #include <libhealth/probe_sql.h>
 #include <libhealth/probe_store.h>
@@ -230,10 +232,98 @@ static int make_ldap(struct url_parts *u, struct health_probe **ret)
 	return health_probe_new(health_probe_ldap(), &o, ret);
 }
 
+/* ---- brokers ---- */
+
+static int make_mqtt(struct url_parts *u, struct health_probe **ret)
+{
+	const struct health_broker_opts o = {
+	    .size = sizeof(o),
+	    .user = url_user(u),
+	    .password = url_password(u),
+	    .client_id = url_text(u, "client-id"),
+	};
+
+	return health_probe_new(health_probe_mqtt(), &o, ret);
+}
+
+static int make_amqp(struct url_parts *u, struct health_probe **ret)
+{
+	const struct health_broker_opts o = {
+	    .size = sizeof(o),
+	    .user = url_user(u),
+	    .password = url_password(u),
+	    .vhost = url_path(u),
+	};
+
+	return health_probe_new(health_probe_amqp(), &o, ret);
+}
+
+/* ---- a network's own services ---- */
+
+static int make_ntp(struct url_parts *u, struct health_probe **ret)
+{
+	struct health_ntp_opts o = {.size = sizeof(o)};
+
+	if (!url_number(u, "stratum-max", 15, 0, &o.stratum_max))
+		return url_wrong(u, "ntp: stratum-max is from 1 to 15");
+	return health_probe_new(health_probe_ntp(), &o, ret);
+}
+
+static int make_snmp(struct url_parts *u, struct health_probe **ret)
+{
+	const struct health_snmp_opts o = {
+	    .size = sizeof(o),
+	    .community = url_user(u),
+	    .oid = url_path(u),
+	    .value = url_text(u, "value"),
+	    .v1 = url_option(u, "v1") != NULL,
+	};
+
+	return health_probe_new(health_probe_snmp(), &o, ret);
+}
+
+static int make_radius(struct url_parts *u, struct health_probe **ret)
+{
+	const struct health_radius_opts o = {
+	    .size = sizeof(o),
+	    .secret = url_text(u, "secret"),
+	    .user = url_user(u),
+	    .password = url_password(u),
+	    .crypto = u->tools->crypto,
+	    .flags = url_option(u, "reject-ok") ? HEALTH_RADIUS_REJECT_OK : 0,
+	};
+
+	if (!o.crypto)
+		return url_wrong(u, "radius needs hash functions: built without OpenSSL");
+	if (!o.secret)
+		return url_wrong(u, "radius needs #secret=…");
+	return health_probe_new(health_probe_radius(), &o, ret);
+}
+
+static int make_sip(struct url_parts *u, struct health_probe **ret)
+{
+	bool udp = !strcmp(u->scheme, "sip-udp"), ip6 = strchr(u->host, ':');
+	const char *user = url_user(u), *uri = url_text(u, "uri");
+	char own[HEALTH_SIP_URI_MAX + 1];
+	const struct health_sip_opts o = {
+	    .size = sizeof(o),
+	    .uri = uri ? uri : own,
+	    .from = url_text(u, "from"),
+	    .flags = url_option(u, "any-status") ? HEALTH_SIP_ANY_STATUS : 0,
+	};
+
+	if ((size_t)snprintf(own, sizeof(own), "sip:%s%s%s%s%s", user ? user : "", user ? "@" : "",
+			     ip6 ? "[" : "", u->host, ip6 ? "]" : "") >= sizeof(own))
+		return url_wrong(u, "sip: user and host are too long");
+	return health_probe_new(udp ? health_probe_sip_udp() : health_probe_sip(), &o, ret);
+}
+
 /* ---- the table ---- */
 
 static const struct url_scheme schemes[] = {
     {"agent", 0, false, make_agent},
+    {"amqp", 5672, false, make_amqp},
+    {"amqps", 5671, true, make_amqp},
     {"dns", 53, false, make_dns},
     {"expect", 0, false, make_expect},
     {"ftp", 21, false, make_ftp},
@@ -245,14 +335,22 @@ static const struct url_scheme schemes[] = {
     {"ldaps", 636, true, make_ldap},
     {"lmtp", 24, false, make_lmtp},
     {"memcached", 11211, false, make_memcached},
+    {"mqtt", 1883, false, make_mqtt},
+    {"mqtts", 8883, true, make_mqtt},
     {"mysql", 3306, false, make_mysql},
+    {"ntp", 123, false, make_ntp},
     {"pgsql", 5432, false, make_pgsql},
     {"pop3", 110, false, make_pop3},
     {"pop3s", 995, true, make_pop3},
+    {"radius", 1812, false, make_radius},
     {"redis", 6379, false, make_redis},
     {"rediss", 6379, true, make_redis},
+    {"sip", 5060, false, make_sip},
+    {"sip-udp", 5060, false, make_sip},
+    {"sips", 5061, true, make_sip},
     {"smtp", 25, false, make_smtp},
     {"smtps", 465, true, make_smtp},
+    {"snmp", 161, false, make_snmp},
     {"ssl-hello", 443, false, make_ssl_hello},
     {"tcp", 0, false, make_tcp},
     {"udp", 0, false, make_udp},
