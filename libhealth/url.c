@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Takes a URL apart (RFC 3986, with the options behind "#") and has its scheme make the probe. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -181,8 +182,6 @@ static int split_host(struct url_parts *u, char *authority)
 		*colon = '\0';
 		u->port = colon + 1;
 	}
-	if (!*u->host)
-		return url_wrong(u, "a host is missing");
 	return strlen(u->host) <= HEALTH_URL_HOST_MAX ? 0 : url_wrong(u, "the host is too long");
 }
 
@@ -231,11 +230,55 @@ static int check_used(struct url_parts *u)
 	return 0;
 }
 
+static int check_target(struct url_parts *u, const struct url_scheme *scheme, uint64_t *ret_port)
+{
+	if (scheme->port == NO_HOST) {
+		*ret_port = 0;
+		return *u->host || u->port ? url_wrong(u, "%.30s has no host: write %.30s:///path",
+						       u->scheme, u->scheme)
+					   : 0;
+	}
+	if (!*u->host)
+		return url_wrong(u, "a host is missing");
+	*ret_port = (uint64_t)scheme->port;
+	if (u->port && (!read_number(u->port, UINT16_MAX, ret_port) || !*ret_port))
+		return url_wrong(u, "the port '%.20s' is none from 1 to 65535", u->port);
+	if (!*ret_port)
+		return url_wrong(u, "%.30s has no port of its own: write host:port", u->scheme);
+	return 0;
+}
+
+static bool is_address(const char *host)
+{
+	uint8_t address[16];
+
+	return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
+}
+
+static int read_tls(struct url_parts *u, const struct url_scheme *scheme, struct health_url *ret)
+{
+	const char *sni;
+
+	ret->tls = scheme->tls;
+	if (!scheme->tls)
+		return 0;
+	ret->verify = url_option(u, "verify") != NULL;
+	sni = url_text(u, "sni");
+	if (!sni && !is_address(u->host))
+		sni = u->host;
+	if (!sni)
+		return 0;
+	if (strlen(sni) > HEALTH_URL_HOST_MAX)
+		return url_wrong(u, "sni is too long");
+	memcpy(ret->sni, sni, strlen(sni) + 1);
+	return 0;
+}
+
 static int make(struct url_parts *u, struct health_url *ret)
 {
 	const struct url_scheme *scheme;
 	struct health_probe *probe = NULL;
-	uint64_t port;
+	uint64_t port = 0;
 	int r = split(u);
 
 	if (r < 0)
@@ -243,11 +286,11 @@ static int make(struct url_parts *u, struct health_url *ret)
 	scheme = url_scheme_find(u->scheme);
 	if (!scheme)
 		return url_wrong(u, "no probe is called '%.40s'", u->scheme);
-	port = scheme->port;
-	if (u->port && (!read_number(u->port, UINT16_MAX, &port) || !port))
-		return url_wrong(u, "the port '%.20s' is none from 1 to 65535", u->port);
-	if (!port)
-		return url_wrong(u, "%.30s has no port of its own: write host:port", u->scheme);
+	r = check_target(u, scheme, &port);
+	if (r == 0)
+		r = read_tls(u, scheme, ret);
+	if (r < 0)
+		return r;
 	u->error[0] = '\0';
 	r = scheme->make(u, &probe);
 	if (r == -EINVAL && !u->error[0])
@@ -261,7 +304,6 @@ static int make(struct url_parts *u, struct health_url *ret)
 	}
 	ret->probe = probe;
 	ret->port = (uint32_t)port;
-	ret->tls = scheme->tls;
 	memcpy(ret->host, u->host, strlen(u->host) + 1);
 	return 0;
 }

@@ -25,10 +25,12 @@ struct url_parts {
 	char *error;			     /* HEALTH_TEXT_MAX bytes */
 };
 
+#define NO_HOST (-1)
+
 /* One row of the one table of names, in url_schemes.c. */
 struct url_scheme {
 	const char *name;
-	uint16_t port; /* 0: the URL must say it */
+	int port; /* 0: the URL must say it; NO_HOST: it has no host at all */
 	bool tls;
 	/* 0, or -errno, with words in u->error if it has better ones than that something is out of range. */
 	int (*make)(struct url_parts *u, struct health_probe **ret);

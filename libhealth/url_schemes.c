@@ -7,9 +7,11 @@
 #include <libhealth/probe_agent.h>
 #include <libhealth/probe_broker.h>
 #include <libhealth/probe_dns.h>
+#include <libhealth/probe_exec.h>
 #include <libhealth/probe_expect.h>
 #include <libhealth/probe_ldap.h>
 #include <libhealth/probe_login.h>
+#include <libhealth/probe_net.h>
 #include <libhealth/probe_services.h>
 #include <libhealth/probe_smtp.h>
 #include <libhealth/probe_sql.h>
@@ -21,6 +23,65 @@ static int make_tcp(struct url_parts *u, struct health_probe **ret)
 {
 	(void)u;
 	return health_probe_new(health_probe_tcp(), NULL, ret);
+}
+
+static int make_half_open(struct url_parts *u, struct health_probe **ret)
+{
+	(void)u;
+	return health_probe_new(health_probe_half_open(), NULL, ret);
+}
+
+static int make_icmp(struct url_parts *u, struct health_probe **ret)
+{
+	struct health_icmp_opts o = {.size = sizeof(o)};
+
+	if (!url_number(u, "bytes", HEALTH_ICMP_PAYLOAD_MAX, 0, &o.payload_bytes))
+		return url_wrong(u, "icmp: bytes is a number from 8 to %d",
+				 HEALTH_ICMP_PAYLOAD_MAX);
+	return health_probe_new(health_probe_icmp(), &o, ret);
+}
+
+/* The path of a program or a file, from the root. */
+static const char *rooted(struct url_parts *u, char *ret, size_t size)
+{
+	const char *path = url_path(u);
+
+	snprintf(ret, size, "/%s", path ? path : "");
+	return ret;
+}
+
+/* "arg=…", as often as wanted. The exit status is read as HAProxy does, or as `school` says. */
+static int make_exec(struct url_parts *u, struct health_probe **ret)
+{
+	static const char *const schools[] = {"haproxy", "keepalived", "keepalived-dynamic", "f5",
+					      "nagios"};
+	char path[HEALTH_URL_MAX + 2];
+	const char *argv[HEALTH_URL_OPTIONS_MAX + 2] = {rooted(u, path, sizeof(path))};
+	struct health_exec_opts o = {.size = sizeof(o), .argv = argv};
+	const char *school = url_text(u, "school");
+	const struct url_option *arg;
+	size_t i = 0, n = 1;
+
+	while ((arg = url_option(u, "arg")))
+		argv[n++] = arg->value;
+	while (school && i < sizeof(schools) / sizeof(*schools) && strcmp(school, schools[i]) != 0)
+		i++;
+	if (i == sizeof(schools) / sizeof(*schools))
+		return url_wrong(u, "exec: there is no school '%.20s'", school);
+	o.school = (enum health_exec_school)i;
+	return health_probe_new(health_probe_exec(), &o, ret);
+}
+
+static int make_file(struct url_parts *u, struct health_probe **ret)
+{
+	char path[HEALTH_URL_MAX + 2];
+	const struct health_file_opts o = {
+	    .size = sizeof(o),
+	    .path = rooted(u, path, sizeof(path)),
+	    .missing_ok = url_option(u, "missing-ok") != NULL,
+	};
+
+	return health_probe_new(health_probe_file(), &o, ret);
 }
 
 static int make_ssl_hello(struct url_parts *u, struct health_probe **ret)
@@ -325,10 +386,14 @@ static const struct url_scheme schemes[] = {
     {"amqp", 5672, false, make_amqp},
     {"amqps", 5671, true, make_amqp},
     {"dns", 53, false, make_dns},
+    {"exec", NO_HOST, false, make_exec},
     {"expect", 0, false, make_expect},
+    {"file", NO_HOST, false, make_file},
     {"ftp", 21, false, make_ftp},
+    {"half-open", 0, false, make_half_open},
     {"http", 80, false, url_make_http},
     {"https", 443, true, url_make_http},
+    {"icmp", 1, false, make_icmp}, /* the port is not used */
     {"imap", 143, false, make_imap},
     {"imaps", 993, true, make_imap},
     {"ldap", 389, false, make_ldap},

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Checks URLs (docs/probes.md; HOST:PORT is tcp://) and prints changes; with --once, one result each. */
 #include <libhealth/health.h>
-#include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,20 +38,20 @@ static int add(struct health_engine *e, char *target)
 {
 	struct health_check_opts o = {.size = sizeof(o), .flags = HEALTH_CHECK_AT_ONCE};
 	struct health_url u = {.size = sizeof(u)};
-	char url[HEALTH_URL_MAX], port[12], error[HEALTH_TEXT_MAX] = "no memory";
+	char url[HEALTH_URL_MAX], why[256] = "no memory";
 	struct health_check *check;
-	struct addrinfo *found;
 	int r = snprintf(url, sizeof(url), "%s%s", strstr(target, "://") ? "" : "tcp://", target);
-	if (health_url_parse(url, &health_foreign, &u, error) < 0)
-		return fprintf(stderr, "%s: %s\n", target, error);
-	snprintf(port, sizeof(port), "%u", u.port);
-	if (u.tls || (r = getaddrinfo(u.host, port, NULL, &found)))
-		return fprintf(stderr, "%s: %s\n", target, u.tls ? "no TLS" : gai_strerror(r));
-	o.destination = found->ai_addr;
-	o.destination_len = found->ai_addrlen;
+	if ((r = health_url_parse(url, &health_foreign, &u, why)) < 0)
+		return fprintf(stderr, "%s: %s\n", target, why), r;
+	o.host = *u.host ? u.host : NULL;
+	o.port = (uint16_t)u.port;
 	o.probe = u.probe;
-	r = health_check_add(e, &o, target, &check);
-	freeaddrinfo(found);
+	if (u.tls)
+		r = health_foreign_tls(&u, why, sizeof(why), &o.transport);
+	if (r == 0 && (r = health_check_add(e, &o, target, &check)) < 0)
+		snprintf(why, sizeof(why), "%s", strerror(-r));
+	if (r < 0)
+		fprintf(stderr, "%s: %s\n", target, why);
 	health_probe_free(u.probe);
 	return r;
 }

@@ -12,7 +12,8 @@
  * The scheme names the probe; user, password and path are what the probe makes of them; what a probe can
  * be told beyond stands behind "#", which no protocol sends. docs/probes.md lists schemes, ports and
  * options. Everywhere but in the path of http, %xx is a byte. A part the probe has no use for and an
- * option it does not know are errors, not silence.
+ * option it does not know are errors, not silence. Schemes with TLS have two options more: `sni` (the host
+ * without, unless it is an address) and `verify`, for the caller's TLS.
  *
  * This is for command lines and tools; a host that has its own configuration calls health_probe_new.
  */
@@ -42,10 +43,15 @@ struct health_url_opts {
 
 struct health_url {
 	size_t size;
-	struct health_probe *probe;	    /* the caller's: health_probe_free */
-	uint32_t port;			    /* the URL's or the scheme's */
-	uint32_t tls;			    /* not 0: TLS from the first byte (https, imaps …) */
-	char host[HEALTH_URL_HOST_MAX + 1]; /* a name or an address, without brackets */
+	struct health_probe *probe; /* the caller's: health_probe_free */
+	uint32_t port;		    /* the URL's or the scheme's */
+	uint32_t tls;		    /* not 0: TLS from the first byte (https, imaps …) */
+	uint32_t verify;	    /* not 0: the certificate is to be verified */
+	uint32_t reserved;	    /* 0 */
+	char host[HEALTH_URL_HOST_MAX +
+		  1]; /* a name or an address, without brackets; "": none needed */
+	char sni[HEALTH_URL_HOST_MAX + 1]; /* to ask for in TLS; "": nothing */
+	char alpn[32];			   /* likewise: "h2", or "" */
 };
 
 /*

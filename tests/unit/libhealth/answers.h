@@ -32,6 +32,10 @@ static const struct {
     /* the id of a run at talk's time, without a nonce */
     ANSWER("dns://h/#any-rcode", "\x5c\xc1\x81\x80\0\0\0\0\0\0\0\0"),
     {"expect://h:1#send=a%0a&expect=b&send=c&expect=d%00", "xbyd\0", 5, HEALTH_CODE_L7OK, 2, false},
+    {"exec:///bin/true#arg=x", "", 0, HEALTH_CODE_PROCOK, 0, false},
+    {"file:///etc/hostname", "", 0, HEALTH_CODE_PROCOK, 0, false},
+    {"half-open://h:1", "", 0, HEALTH_CODE_L4OK, 0, false},
+    {"icmp://h", "", 0, HEALTH_CODE_L4OK, 0, false},
     STATUS("ftp://h", "220 x\r\n", 220),
     STATUS("http://h/a?b=c", "HTTP/1.1 200 OK\r\n\r\n", 200),
     STATUS("http://h#status=404&body=x", "HTTP/1.1 404 No\r\nContent-Length: 1\r\n\r\nx", 404),

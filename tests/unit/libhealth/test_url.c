@@ -61,6 +61,18 @@ static void a_url_has_its_parts(void **state)
 	assert_string_equal(u.host, "mail.example.com");
 	assert_int_equal(u.port, 993);
 	assert_int_not_equal(u.tls, 0);
+	assert_int_equal(u.verify, 0);
+	assert_string_equal(u.sni, "mail.example.com");
+	health_probe_free(u.probe);
+	u = parse("https://192.0.2.1#verify");
+	assert_int_equal(u.verify, 1);
+	assert_string_equal(u.sni, "");
+	health_probe_free(u.probe);
+	u = parse("https://192.0.2.1#sni=www");
+	assert_string_equal(u.sni, "www");
+	health_probe_free(u.probe);
+	u = parse("file:///var/lib/state");
+	assert_string_equal(u.host, "");
 	health_probe_free(u.probe);
 	sends("redis://u:p%20w%40@h", "", 0, "$1\r\nu\r\n$4\r\np w@\r\n");
 	sends("redis://:p:w@h", "", 0, "*2\r\n$4\r\nAUTH\r\n$3\r\np:w\r\n");
@@ -111,6 +123,9 @@ static void what_is_wrong_is_told(void **state)
 	wrong("tcp://h:65536", "65536");
 	wrong("tcp://h:8o", "'8o'");
 	wrong("tcp://:80", "host");
+	wrong("exec://h/bin/true", "exec:///path");
+	wrong("exec:///bin/true#school=oxford", "oxford");
+	wrong("imap://h#verify", "no option 'verify'");
 	wrong("tcp://[::1:80", "]");
 	wrong("tcp://::1:80", "[ ]");
 	wrong("tcp://u@h:1", "no user");
