@@ -74,17 +74,45 @@ void diag_format(const struct diag_message *m, char *buf, size_t cap)
 	snprintf(buf, cap, "%s%s: %s", place, level_name[m->level], m->text);
 }
 
-void diag_print(const struct diag *d, FILE *to)
+/* Findings about no file come last. */
+static size_t file_number(const char *const *file, size_t n, const char *name)
 {
-	char line[DIAG_TEXT_MAX + 400];
-	size_t all = d->count[DIAG_NOTICE] + d->count[DIAG_WARNING] + d->count[DIAG_ERROR];
+	size_t i = 0;
 
-	for (size_t i = 0; i < d->n; i++) {
-		diag_format(&d->message[i], line, sizeof(line));
-		fprintf(to, "%s\n", line);
+	while (i < n && (!name || strcmp(file[i], name) != 0))
+		i++;
+	return i;
+}
+
+static bool is_before(const struct diag_place *a, size_t file_a, const struct diag_place *b,
+		      size_t file_b)
+{
+	if (file_a != file_b)
+		return file_a < file_b;
+	return a->line != b->line ? a->line < b->line : a->column <= b->column;
+}
+
+void diag_sort(struct diag *d)
+{
+	const char *file[DIAG_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->n; i++)
+		if (d->message[i].at.file && file_number(file, n, d->message[i].at.file) == n)
+			file[n++] = d->message[i].at.file;
+	for (size_t i = 1; i < d->n; i++) {
+		const struct diag_message m = d->message[i];
+		size_t of = file_number(file, n, m.at.file), j = i;
+
+		for (; j > 0; j--) {
+			const struct diag_place *p = &d->message[j - 1].at;
+
+			if (is_before(p, file_number(file, n, p->file), &m.at, of))
+				break;
+			d->message[j] = d->message[j - 1];
+		}
+		d->message[j] = m;
 	}
-	if (all > d->n)
-		fprintf(to, "... and %zu more\n", all - d->n);
 }
 
 /*

@@ -52,8 +52,8 @@ bool diag_full(const struct diag *d);
  */
 void diag_format(const struct diag_message *m, char *buf, size_t cap);
 
-/* All findings in the order of files and lines they were found in, a line each. */
-void diag_print(const struct diag *d, FILE *to);
+/* By file, in the order in which files were found wrong, then by line and column. */
+void diag_sort(struct diag *d);
 
 /*
  * The known word that is nearest to `word` (letters added, left out, changed or swapped), or NULL

@@ -164,7 +164,7 @@ struct conf_check {
 	const char *path, *host; /* HTTP: of one url */
 	bool http_1_1;
 	struct {
-		int first, last;
+		uint16_t first, last;
 	} status[CONF_STATUS_MAX];
 	size_t n_status;
 	const char *helo; /* SMTP */

@@ -249,8 +249,8 @@ static bool complete_instance(struct conf_parse *p, struct conf_instance *i)
 static bool is_double(struct conf_parse *p, struct conf_instance *i)
 {
 	const struct conf_instance *o = conf_index_add_name(
-	    p->memory, &p->routers,
-	    conf_printf(p->memory, "%s/%d/%d", i->interface, i->family, i->vrid), i);
+	    p->scratch, &p->routers,
+	    conf_printf(p->scratch, "%s/%d/%d", i->interface, i->family, i->vrid), i);
 
 	if (o)
 		conf_warn(
@@ -296,7 +296,7 @@ static void take_vmac_name(struct conf_parse *p, struct conf_instance *i)
 {
 	if (!i->vmac || !i->vmac_name)
 		return;
-	if (conf_index_add_name(p->memory, &p->vmacs, i->vmac_name, i)) {
+	if (conf_index_add_name(p->scratch, &p->vmacs, i->vmac_name, i)) {
 		conf_warn(p, &i->at,
 			  "vrrp_instance \"%s\": another instance has use_vmac %s already: the "
 			  "default name is taken",
@@ -311,7 +311,7 @@ static void complete_vmac(struct conf_parse *p, struct conf_instance *i)
 		return;
 	if (!i->vmac_name) {
 		name_vmac(p, i);
-		conf_index_add_name(p->memory, &p->vmacs, i->vmac_name, i);
+		conf_index_add_name(p->scratch, &p->vmacs, i->vmac_name, i);
 	}
 	if (i->n_peers && !i->vmac_xmit_base)
 		conf_note(p, &i->at,

@@ -30,6 +30,13 @@ static struct conf_index_entry *slot(const struct conf_index *ix, const void *ke
 	}
 }
 
+void conf_index_clear(struct conf_index *ix)
+{
+	if (ix->n)
+		memset(ix->entry, 0, ix->size * sizeof(*ix->entry));
+	ix->n = 0;
+}
+
 void *conf_index_find(const struct conf_index *ix, const void *key, size_t len)
 {
 	return ix->n ? slot(ix, key, len)->value : NULL;

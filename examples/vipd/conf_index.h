@@ -19,6 +19,9 @@ struct conf_index {
 	size_t n, size; /* size: a power of two */
 };
 
+/* Empties it; it keeps its room. */
+void conf_index_clear(struct conf_index *ix);
+
 /* NULL: there is none of this key. */
 void *conf_index_find(const struct conf_index *ix, const void *key, size_t len);
 void *conf_index_find_name(const struct conf_index *ix, const char *name);

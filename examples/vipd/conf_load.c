@@ -26,7 +26,7 @@ static int load(struct conf_parse *p, const struct conf_source *source)
 {
 	struct conf_node *tree = NULL;
 	struct diag_place whole = {.file = conf_strdup(p->memory, source->file)};
-	int e = conf_tree_read(p->memory, source, &conf_root, p->diag, &tree);
+	int e = conf_tree_read(p->memory, p->scratch, source, &conf_root, p->diag, &tree);
 
 	if (e < 0) {
 		diag_add(p->diag, DIAG_ERROR, &whole,
@@ -55,8 +55,8 @@ static int say_no_memory(const struct conf_source *source, const struct conf_mem
 int conf_load(const struct conf_source *source, struct diag *d, struct conf **ret)
 {
 	struct conf *c = calloc(1, sizeof(*c));
-	struct conf_memory memory = {0};
-	struct conf_parse p = {.memory = &memory, .conf = c, .diag = d};
+	struct conf_memory memory = {0}, scratch = {.parent = &memory};
+	struct conf_parse p = {.memory = &memory, .scratch = &scratch, .conf = c, .diag = d};
 	jmp_buf failed;
 	int e;
 
@@ -71,6 +71,7 @@ int conf_load(const struct conf_source *source, struct diag *d, struct conf **re
 	p.garp_groups_end = &c->garp_groups;
 	if (ha_service_table_new(&p.services) < 0 || setjmp(failed)) {
 		c->memory = memory.chunks;
+		conf_chunks_free(scratch.chunks);
 		ha_service_table_free(p.services);
 		return say_no_memory(source, &memory, d);
 	}
@@ -78,6 +79,7 @@ int conf_load(const struct conf_source *source, struct diag *d, struct conf **re
 	set_defaults(c);
 	e = load(&p, source);
 	c->memory = memory.chunks;
+	conf_chunks_free(scratch.chunks);
 	ha_service_table_free(p.services);
 	return e;
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define CHUNK_SIZE 32768u
-#define ALIGNMENT 16u
+#define ALIGNMENT 8u /* enough for pointers, 64 bits and double */
 
 struct conf_chunk {
 	struct conf_chunk *next;
@@ -18,14 +18,15 @@ struct conf_chunk {
 
 static struct conf_chunk *add_chunk(struct conf_memory *m, size_t need)
 {
+	struct conf_memory *all = m->parent ? m->parent : m;
 	size_t size = need > CHUNK_SIZE ? need : CHUNK_SIZE;
 	struct conf_chunk *c;
 
-	m->too_large = size > CONF_MEMORY_MAX - m->used;
-	c = m->too_large ? NULL : calloc(1, sizeof(*c) + size);
+	all->too_large = size > CONF_MEMORY_MAX - all->used;
+	c = all->too_large ? NULL : calloc(1, sizeof(*c) + size);
 	if (!c)
-		longjmp(*m->on_failure, 1);
-	m->used += size;
+		longjmp(*all->on_failure, 1);
+	all->used += size;
 	c->size = size;
 	c->next = m->chunks;
 	m->chunks = c;
@@ -38,7 +39,7 @@ void *conf_alloc(struct conf_memory *m, size_t size)
 	void *p;
 
 	if (size > SIZE_MAX / 2)
-		longjmp(*m->on_failure, 1);
+		longjmp(*(m->parent ? m->parent : m)->on_failure, 1);
 	size = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
 	if (!c || c->size - c->used < size)
 		c = add_chunk(m, size);

@@ -15,14 +15,15 @@
 
 struct conf_chunk;
 
-#define CONF_MEMORY_MAX (48u << 20) /* bytes that a configuration may need */
+#define CONF_MEMORY_MAX (56u << 20) /* bytes that reading a configuration may need */
 
 struct conf_memory {
 	struct conf_chunk *chunks;
 	jmp_buf *on_failure;
-	size_t used;
-	bool too_large;	      /* why it failed: CONF_MEMORY_MAX */
-	struct diag_place at; /* the line that is read now */
+	struct conf_memory *parent; /* fails and is counted with it; NULL: none */
+	size_t used;		    /* with that of children */
+	bool too_large;		    /* why it failed: CONF_MEMORY_MAX */
+	struct diag_place at;	    /* the line that is read now */
 };
 
 /* Zeroed; never NULL. */

@@ -33,7 +33,8 @@ struct open_file {
 };
 
 struct reader {
-	struct conf_memory *memory;
+	struct conf_memory *memory; /* until the file is read */
+	struct conf_memory *kept;   /* of words and names of files */
 	struct diag *diag;
 	struct conf_line *first, **end;
 	size_t files, words, expanded;
@@ -42,6 +43,7 @@ struct reader {
 	const char *config_id;
 	char host[256];
 	struct conf_variables variables;
+	struct conf_index texts; /* of words */
 	struct conf_expansion *expansion[CONF_MACROS_MAX];
 	struct lex *words_of, *command_of; /* read one line at a time, with the two dialects */
 	struct diag findings;		   /* of words_of */
@@ -81,6 +83,19 @@ static void take_findings(struct reader *r, const struct conf_text *from)
 	diag_fini(&r->findings);
 }
 
+/* Configurations say the same words again and again: each is kept once. */
+static const char *keep_text(struct reader *r, const char *text)
+{
+	size_t len = strlen(text);
+	const char *known = conf_index_find(&r->texts, text, len);
+
+	if (!known) {
+		known = conf_strndup(r->kept, text, len);
+		conf_index_add(r->memory, &r->texts, known, len, (void *)(uintptr_t)known);
+	}
+	return known;
+}
+
 static void take_words(struct reader *r, const struct conf_text *from, const struct lex_line *line)
 {
 	struct conf_line *l = conf_alloc(r->memory, sizeof(*l));
@@ -90,7 +105,7 @@ static void take_words(struct reader *r, const struct conf_text *from, const str
 	for (size_t i = 0; i < l->n; i++) {
 		const struct lex_word *w = &line->word[i];
 
-		l->word[i].text = conf_strdup(r->memory, w->text);
+		l->word[i].text = keep_text(r, w->text);
 		l->word[i].quoted = w->quoted;
 		l->word[i].at = from->at;
 		if (from->column)
@@ -128,7 +143,7 @@ static void include_one(struct reader *r, const struct diag_place *at, const cha
 			 "include: \"%s\" is not a regular file: skipped", path);
 		return;
 	}
-	e = read_file(r, conf_strdup(r->memory, path));
+	e = read_file(r, conf_strdup(r->kept, path));
 	if (e < 0)
 		diag_add(r->diag, DIAG_WARNING, at, "include: cannot read \"%s\": %s", path,
 			 strerror(-e));
@@ -420,7 +435,7 @@ static void process(struct reader *r, struct conf_text t, unsigned macros)
 	if (!r->expansion[macros] && (*t.text == '~' || memchr(t.text, '$', t.len))) {
 		r->expansion[macros] = calloc(1, sizeof(**r->expansion));
 		if (!r->expansion[macros])
-			longjmp(*r->memory->on_failure, 1);
+			longjmp(*r->kept->on_failure, 1);
 	}
 	name = defined_name(&t);
 	if (name)
@@ -440,7 +455,7 @@ static bool next_text(struct reader *r, struct open_file *f, struct conf_text *r
 	*ret = (struct conf_text){.at = {.file = f->name, .column = 1}};
 	if (!lex_raw(f->lex, &ret->text, &ret->len, &ret->at.line))
 		return false;
-	r->memory->at = ret->at;
+	r->kept->at = ret->at;
 	return true;
 }
 
@@ -556,29 +571,30 @@ static int set_up(struct reader *r, const struct conf_source *source)
 	return 0;
 }
 
-int conf_read(struct conf_memory *m, const struct conf_source *source, struct diag *d,
-	      struct conf_line **ret)
+int conf_read(struct conf_memory *kept, struct conf_memory *scratch,
+	      const struct conf_source *source, struct diag *d, struct conf_line **ret)
 {
-	jmp_buf here, *outer = m->on_failure;
+	jmp_buf here, *outer = kept->on_failure;
 	struct reader *r = calloc(1, sizeof(*r));
 	int e;
 
 	if (!r)
 		return -ENOMEM;
-	r->memory = m;
+	r->memory = scratch;
+	r->kept = kept;
 	r->diag = d;
 	/* What is not the configuration's memory must not leak on the way out. */
 	if (setjmp(here)) {
 		close_all(r);
-		m->on_failure = outer;
+		kept->on_failure = outer;
 		longjmp(*outer, 1);
 	}
-	m->on_failure = &here;
+	kept->on_failure = &here;
 	e = set_up(r, source);
 	if (!e)
-		e = read_file(r, conf_strdup(m, source->file));
+		e = read_file(r, conf_strdup(kept, source->file));
 	*ret = r->first;
-	m->on_failure = outer;
+	kept->on_failure = outer;
 	close_all(r);
 	return e;
 }

@@ -28,8 +28,11 @@ struct conf_line {
 	size_t n;
 };
 
-/* The file and what it includes. 0, or -errno when the first file cannot be read. */
-int conf_read(struct conf_memory *m, const struct conf_source *source, struct diag *d,
-	      struct conf_line **ret);
+/*
+ * The file and what it includes: lines in `scratch`, the texts of words and the names of files in `kept`,
+ * which is the parent of `scratch` or the same. 0, or -errno when the first file cannot be read.
+ */
+int conf_read(struct conf_memory *kept, struct conf_memory *scratch,
+	      const struct conf_source *source, struct diag *d, struct conf_line **ret);
 
 #endif

@@ -326,8 +326,8 @@ static void set_status(struct conf_parse *p, const struct conf_node *n,
 			conf_warn(p, &w->at, "more than %d status codes: skipped", CONF_STATUS_MAX);
 			return;
 		} else {
-			c->status[c->n_status].first = first;
-			c->status[c->n_status++].last = last;
+			c->status[c->n_status].first = (uint16_t)first;
+			c->status[c->n_status++].last = (uint16_t)last;
 		}
 	}
 }
@@ -765,7 +765,7 @@ static void add_real(struct conf_parse *p, const struct conf_node *n, const stru
 		conf_warn(p, &n->word->at, "more than %d real servers: skipped", HA_DESTS_MAX);
 		return;
 	}
-	same = conf_index_add(p->memory, &p->reals, &r->where, sizeof(r->where), r);
+	same = conf_index_add(p->scratch, &p->reals, &r->where, sizeof(r->where), r);
 	if (same) {
 		conf_warn(p, &n->word->at, "this real_server is there already, in line %u: skipped",
 			  same->at.line);
@@ -911,7 +911,7 @@ void conf_virtual_new(struct conf_parse *p, const struct conf_node *n, const str
 	*p->virtuals_end = v;
 	p->virtuals_end = &v->next;
 	c->n_virtuals++;
-	p->reals = (struct conf_index){0};
+	conf_index_clear(&p->reals);
 	p->reals_end = &v->reals;
 	conf_walk(p, n->child, k->block, v);
 }
@@ -1007,7 +1007,7 @@ void conf_virtual_group_new(struct conf_parse *p, const struct conf_node *n,
 	g->at = n->word->at;
 	*p->groups_of_services_end = g;
 	p->groups_of_services_end = &g->next;
-	conf_index_add_name(p->memory, &p->virtual_groups, g->name, g); /* the first counts */
+	conf_index_add_name(p->scratch, &p->virtual_groups, g->name, g); /* the first counts */
 	for (const struct conf_node *l = n->child; l; l = l->next)
 		add_group_line(p, g, l);
 }

@@ -172,14 +172,15 @@ static struct conf_node *build(struct conf_memory *m, const struct conf_block *r
 	return first;
 }
 
-int conf_tree_read(struct conf_memory *m, const struct conf_source *source,
-		   const struct conf_block *root, struct diag *d, struct conf_node **ret)
+int conf_tree_read(struct conf_memory *kept, struct conf_memory *scratch,
+		   const struct conf_source *source, const struct conf_block *root, struct diag *d,
+		   struct conf_node **ret)
 {
 	struct conf_line *first = NULL;
-	int e = conf_read(m, source, d, &first);
+	int e = conf_read(kept, scratch, source, d, &first);
 
 	if (e < 0)
 		return e;
-	*ret = build(m, root, d, first);
+	*ret = build(scratch, root, d, first);
 	return 0;
 }

@@ -22,8 +22,9 @@ struct conf_node {
 	struct diag_place open; /* of the brace */
 };
 
-/* The file and what it includes. 0, or -errno when the first file cannot be read. */
-int conf_tree_read(struct conf_memory *m, const struct conf_source *source,
-		   const struct conf_block *root, struct diag *d, struct conf_node **ret);
+/* The file and what it includes, as conf_read.h says of memory. 0, or -errno when the first file cannot be read. */
+int conf_tree_read(struct conf_memory *kept, struct conf_memory *scratch,
+		   const struct conf_source *source, const struct conf_block *root, struct diag *d,
+		   struct conf_node **ret);
 
 #endif

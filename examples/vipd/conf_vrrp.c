@@ -669,7 +669,7 @@ void conf_instance_new(struct conf_parse *p, const struct conf_node *n,
 				    .accept = CONF_UNSET,
 				    .bare_checksum = CONF_UNSET,
 				    .at = n->word->at};
-	conf_index_add_name(p->memory, &p->instances, name, i);
+	conf_index_add_name(p->scratch, &p->instances, name, i);
 	*p->instances_end = i;
 	p->instances_end = &i->next;
 	c->n_instances++;
@@ -844,7 +844,7 @@ void conf_vrrp_script_new(struct conf_parse *p, const struct conf_node *n,
 				       .fall = 1,
 				       .index = (unsigned)c->n_scripts,
 				       .at = n->word->at};
-	conf_index_set_name(p->memory, &p->scripts, name, s); /* of two, the later one counts */
+	conf_index_set_name(p->scratch, &p->scripts, name, s); /* of two, the later one counts */
 	*p->scripts_end = s;
 	p->scripts_end = &s->next;
 	c->n_scripts++;

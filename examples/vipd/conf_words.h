@@ -14,6 +14,7 @@
 
 struct conf_parse {
 	struct conf_memory *memory;
+	struct conf_memory *scratch; /* given back when all is read */
 	struct conf *conf;
 	struct diag *diag;
 	struct conf_instance **instances_end;

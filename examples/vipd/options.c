@@ -16,6 +16,7 @@ enum {
 	OPT_SIGNUM = 256,
 	OPT_ALL,
 	OPT_KEYWORD,
+	OPT_JSON,
 	OPT_CONTROL,
 	OPT_METRICS,
 	OPT_UNUSED,	/* keepalived's, without a meaning here */
@@ -44,6 +45,7 @@ static const struct option long_options[] = {
     {"control", required_argument, NULL, OPT_CONTROL},
     {"metrics", required_argument, NULL, OPT_METRICS},
     {"signum", required_argument, NULL, OPT_SIGNUM},
+    {"json", no_argument, NULL, OPT_JSON},
     {"keyword", optional_argument, NULL, OPT_KEYWORD},
     {"version", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, 'h'},
@@ -81,6 +83,7 @@ static const char help[] =
     "  -f, --use-file=FILE         configuration (default /etc/keepalived/keepalived.conf)\n"
     "  -t, --config-test[=FILE]    only check it, findings to FILE or stderr. Exit code: 0 right,\n"
     "                              4 cannot run, 5 runs, but not all of it, 6 unsafe scripts\n"
+    "      --json                  with -t: findings as JSON on stdout\n"
     "  -P, --vrrp                  only VRRP\n"
     "  -C, --check                 only virtual servers and their checks\n"
     "  -i, --config-id=ID          lines that begin with @ID are for this node (default: host "
@@ -235,6 +238,9 @@ static int take(int option, const char *name, struct options *o)
 		return -1;
 	case OPT_METRICS:
 		o->metrics = optarg;
+		return -1;
+	case OPT_JSON:
+		o->json = true;
 		return -1;
 	case OPT_KEYWORD:
 		return explain_keyword(optarg);

@@ -30,7 +30,7 @@ struct options {
 	const char *pid_file, *vrrp_pid_file, *check_pid_file;
 	const char *control; /* socket; NULL: beside pid_file; "none" */
 	const char *metrics; /* ADDRESS:PORT or path; NULL: none */
-	bool test;
+	bool test, json;
 	const char *test_file; /* where --config-test writes to; NULL: stderr */
 };
 

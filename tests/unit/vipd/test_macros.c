@@ -59,7 +59,7 @@ static bool read_text(const char *text)
 	close(fd);
 	m.on_failure = &failed;
 	if (!setjmp(failed)) {
-		assert_int_equal(conf_read(&m, &source, d, &line), 0);
+		assert_int_equal(conf_read(&m, &m, &source, d, &line), 0);
 		keep(line, d);
 		done = true;
 	} else {
