@@ -109,6 +109,7 @@ static const char *shown(const char *text, unsigned line, unsigned column)
 	FILE *to = fmemopen(out, sizeof(out), "w");
 
 	assert_true(fd >= 0 && to);
+	out[0] = '\0';
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 	close(fd);
 	diag_source_print(&s, &(struct diag_place){name, line, column}, to);
