@@ -31,18 +31,26 @@ static int ask(struct ha_nft *n, const struct nl_query_ops *ops, void *userdata)
 	return nft_ask(&n->channel, &n->batch, ops, userdata);
 }
 
-struct counter {
-	char name[NFT_NAME_SIZE];
-	uint64_t packets;
+/* An element of the sets that know the destinations. */
+struct known {
+	struct ha_service_opts service; /* its key */
+	struct ha_dest_opts dest;	/* its key, and its weight */
+	uint64_t conns;
+};
+
+struct known_list {
+	struct known *at;
+	size_t n, cap;
+	size_t of_others; /* sets before the one being read */
 };
 
 struct dump {
 	struct ha_service_table *table;
-	struct counter *counters; /* sorted by name when all are read */
-	size_t n_counters, cap_counters;
-	size_t n_jump, n_dispatch, n_postrouting, n_service_rules, n_dests;
-	size_t n_dispatched[NFT_N_KINDS]; /* services that dispatch leads to */
-	enum nft_kind kind;		  /* the dispatch map being read */
+	struct known_list destinations, counts;
+	size_t n_skeleton, n_service_rules, n_dispatched;
+	size_t dispatched_before; /* by the maps before the one being read */
+	enum nft_kind kind;	  /* the dispatch map being read */
+	unsigned int group;	  /* the group of sets being read */
 	bool damaged;
 };
 
@@ -52,8 +60,10 @@ static void forget_all(void *userdata)
 
 	for (struct ha_service *s; (s = ha_service_next(d->table, NULL));)
 		ha_service_remove(s);
-	d->n_jump = d->n_dispatch = d->n_postrouting = d->n_service_rules = d->n_dests = 0;
+	d->n_skeleton = d->n_service_rules = 0;
 }
+
+/* ---- Rules ---- */
 
 static int take_described_service(struct dump *d, const char *chain, const char *comment)
 {
@@ -78,23 +88,15 @@ static int take_described_service(struct dump *d, const char *chain, const char 
 	return r == -EEXIST ? 0 : r;
 }
 
-static int take_described_dest(struct dump *d, const char *chain, const char *comment)
+static bool is_skeleton(const char *chain)
 {
-	struct ha_service_opts key;
-	struct ha_dest_opts o;
-	struct ha_service *s = NULL;
-	char name[NFT_NAME_SIZE];
+	static const char *const names[] = {"prerouting", "output",   "input",	     "postrouting",
+					    "dispatch",	  "counting", "masquerading"};
 
-	if (nft_comment_read_dest(comment, &key, &o))
-		s = service_find(d->table, &key);
-	if (!s || ha_nft_check(&s->o, &o, NULL) < 0 || service_dest_find(s, &o)) {
-		d->damaged = true;
-		return 0;
-	}
-	nft_name_dest(&s->o, &o, name);
-	d->damaged |= strcmp(name, chain) != 0;
-	d->n_dests++;
-	return service_dest_set_unchecked(s, &o, NULL);
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (!strcmp(chain, names[i]))
+			return true;
+	return false;
 }
 
 static int take_rule(void *userdata, const struct nl_msg *msg)
@@ -104,20 +106,34 @@ static int take_rule(void *userdata, const struct nl_msg *msg)
 
 	if (msg->type != message_type(NFT_MSG_NEWRULE) || !nft_read_rule(msg->body, chain, comment))
 		return -EBADMSG;
-	if (!strcmp(chain, "prerouting") || !strcmp(chain, "output"))
-		d->n_jump++;
-	else if (!strcmp(chain, "dispatch"))
-		d->n_dispatch++;
-	else if (!strcmp(chain, "postrouting"))
-		d->n_postrouting++;
+	if (is_skeleton(chain))
+		d->n_skeleton++;
 	else
 		d->n_service_rules++;
 	if (!strncmp(comment, "service ", 8))
 		return take_described_service(d, chain, comment);
-	if (!strncmp(comment, "destination ", 12))
-		return take_described_dest(d, chain, comment);
 	return 0;
 }
+
+static int ask_rules(struct ha_nft *n, struct dump *d)
+{
+	static const struct nl_query_ops ops = {take_rule, forget_all};
+
+	nl_attr_put_str(question(n, NFT_MSG_GETRULE, NLM_F_DUMP), NFTA_RULE_TABLE, n->table);
+	return ask(n, &ops, d);
+}
+
+/* Whether the rules are as many as we leave: when the destinations are known too. */
+static bool rules_complete(const struct dump *d)
+{
+	size_t n = 0;
+
+	for (const struct ha_service *s = NULL; (s = ha_service_next(d->table, s));)
+		n += nft_service_rules(s);
+	return d->n_skeleton == NFT_RULES_SKELETON && d->n_service_rules == n;
+}
+
+/* ---- Dispatch ---- */
 
 /* Each element must lead to a service that describes itself; all of them are counted. */
 static int take_dispatch(void *userdata, const struct nl_msg *msg)
@@ -137,92 +153,16 @@ static int take_dispatch(void *userdata, const struct nl_msg *msg)
 		nft_name_chain(&key, name);
 		if (!service_find(d->table, &key) || strcmp(name, e.chain) != 0)
 			d->damaged = true;
-		d->n_dispatched[d->kind]++;
+		d->n_dispatched++;
 	}
 	return list.bad ? -EBADMSG : 0;
-}
-
-static int take_counter(void *userdata, const struct nl_msg *msg)
-{
-	struct dump *d = userdata;
-	struct counter c;
-
-	if (msg->type != message_type(NFT_MSG_NEWOBJ) ||
-	    !nft_read_counter(msg->body, c.name, &c.packets))
-		return -EBADMSG;
-	if (d->n_counters == d->cap_counters) {
-		size_t cap = d->cap_counters ? d->cap_counters * 2 : 64;
-		struct counter *more = mem_regrow(d->counters, cap, sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		d->counters = more;
-		d->cap_counters = cap;
-	}
-	d->counters[d->n_counters++] = c;
-	return 0;
-}
-
-static void forget_counters(void *userdata)
-{
-	((struct dump *)userdata)->n_counters = 0;
-}
-
-static int compare_counters(const void *a, const void *b)
-{
-	return strcmp(((const struct counter *)a)->name, ((const struct counter *)b)->name);
-}
-
-/* Every destination has its counter, and every counter its destination. */
-static void take_counts(struct dump *d)
-{
-	d->damaged |= d->n_counters != d->n_dests;
-	for (struct ha_service *s = NULL; (s = ha_service_next(d->table, s));) {
-		for (struct ha_dest *dest = NULL; (dest = ha_dest_next(s, dest));) {
-			struct counter key;
-			const struct counter *c = NULL;
-
-			nft_name_dest(&s->o, &dest->o, key.name);
-			if (d->n_counters)
-				c = bsearch(&key, d->counters, d->n_counters, sizeof(*c),
-					    compare_counters);
-			d->damaged |= !c;
-			dest->stats.conns = c ? c->packets : 0;
-			s->stats.conns += dest->stats.conns;
-		}
-	}
 }
 
 static void forget_dispatch(void *userdata)
 {
 	struct dump *d = userdata;
 
-	d->n_dispatched[d->kind] = 0;
-}
-
-static int ask_rules(struct ha_nft *n, struct dump *d)
-{
-	static const struct nl_query_ops ops = {take_rule, forget_all};
-
-	nl_attr_put_str(question(n, NFT_MSG_GETRULE, NLM_F_DUMP), NFTA_RULE_TABLE, n->table);
-	return ask(n, &ops, d);
-}
-
-static int ask_counters(struct ha_nft *n, struct dump *d)
-{
-	static const struct nl_query_ops ops = {take_counter, forget_counters};
-	struct writer *w = question(n, NFT_MSG_GETOBJ, NLM_F_DUMP);
-	int r;
-
-	nl_attr_put_str(w, NFTA_OBJ_TABLE, n->table);
-	nl_attr_put_be32(w, NFTA_OBJ_TYPE, NFT_OBJECT_COUNTER);
-	r = ask(n, &ops, d);
-	if (r < 0)
-		return r;
-	if (d->n_counters)
-		qsort(d->counters, d->n_counters, sizeof(*d->counters), compare_counters);
-	take_counts(d);
-	return 0;
+	d->n_dispatched = d->dispatched_before;
 }
 
 /* A map that is missing is damage. */
@@ -243,28 +183,148 @@ static int ask_elements(struct ha_nft *n, const char *set, const struct nl_query
 static int ask_dispatch(struct ha_nft *n, struct dump *d)
 {
 	static const struct nl_query_ops ops = {take_dispatch, forget_dispatch};
-	size_t sum = 0;
 	int r = 0;
 
 	for (int kind = 0; !r && kind < NFT_N_KINDS; kind++) {
 		d->kind = (enum nft_kind)kind;
+		d->dispatched_before = d->n_dispatched;
 		r = ask_elements(n, nft_kind_map(d->kind), &ops, d);
-		sum += d->n_dispatched[kind];
 	}
-	d->damaged |= sum != ha_service_table_count(d->table);
+	d->damaged |= d->n_dispatched != ha_service_table_count(d->table);
 	return r;
 }
 
-/* Whether the rules are as many as we leave. */
-static bool rules_complete(const struct dump *d)
-{
-	size_t n = 0;
+/* ---- Destinations ---- */
 
-	for (const struct ha_service *s = NULL; (s = ha_service_next(d->table, s));)
-		n += nft_service_rules(s);
-	return d->n_jump == 2 * NFT_RULES_JUMP && d->n_dispatch == NFT_RULES_DISPATCH &&
-	       d->n_postrouting == NFT_RULES_POSTROUTING && d->n_service_rules == n;
+static int keep(struct known_list *list, const struct known *k)
+{
+	if (list->n == list->cap) {
+		size_t cap = list->cap ? list->cap * 2 : 64;
+		struct known *more = mem_regrow(list->at, cap, sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		list->at = more;
+		list->cap = cap;
+	}
+	list->at[list->n++] = *k;
+	return 0;
 }
+
+static int take_known(struct dump *d, struct known_list *list, const struct nl_msg *msg,
+		      bool described)
+{
+	struct nft_element e;
+	struct reader elements;
+	int r = 0;
+
+	if (msg->type != message_type(NFT_MSG_NEWSETELEM) ||
+	    !nft_read_elements(msg->body, &elements))
+		return -EBADMSG;
+	while (!r && nft_read_element(&elements, &e)) {
+		struct known k = {.conns = e.packets};
+
+		if (!nft_read_group_key(e.key, e.key_len, d->group, &k.service, &k.dest))
+			return -EBADMSG;
+		if (described && !nft_comment_read_weight(e.comment, &k.dest.weight))
+			d->damaged = true;
+		r = keep(list, &k);
+	}
+	return r < 0 ? r : elements.bad ? -EBADMSG : 0;
+}
+
+static int take_destinations(void *userdata, const struct nl_msg *msg)
+{
+	struct dump *d = userdata;
+
+	return take_known(d, &d->destinations, msg, true);
+}
+
+static int take_counts(void *userdata, const struct nl_msg *msg)
+{
+	struct dump *d = userdata;
+
+	return take_known(d, &d->counts, msg, false);
+}
+
+static void forget_destinations(void *userdata)
+{
+	struct dump *d = userdata;
+
+	d->destinations.n = d->destinations.of_others;
+}
+
+static void forget_counts(void *userdata)
+{
+	struct dump *d = userdata;
+
+	d->counts.n = d->counts.of_others;
+}
+
+static int ask_known(struct ha_nft *n, struct dump *d)
+{
+	static const struct nl_query_ops destinations = {take_destinations, forget_destinations},
+					 counts = {take_counts, forget_counts};
+	int r = 0;
+
+	for (d->group = 0; !r && d->group < NFT_N_GROUPS; d->group++) {
+		d->destinations.of_others = d->destinations.n;
+		d->counts.of_others = d->counts.n;
+		r = ask_elements(n, nft_destinations_set(d->group), &destinations, d);
+		if (!r)
+			r = ask_elements(n, nft_counts_set(d->group), &counts, d);
+	}
+	return r;
+}
+
+/* The kernel's sets have no order; by address people find things again. */
+static int compare_known(const void *a, const void *b)
+{
+	const struct ha_dest_opts *p = &((const struct known *)a)->dest;
+	const struct ha_dest_opts *q = &((const struct known *)b)->dest;
+	int r = ha_ip_compare(&p->address, &q->address);
+
+	return r ? r : (int)p->port - (int)q->port;
+}
+
+static int add_destinations(struct dump *d)
+{
+	struct known_list *list = &d->destinations;
+	int r = 0;
+
+	if (list->n)
+		qsort(list->at, list->n, sizeof(*list->at), compare_known);
+	for (size_t i = 0; !r && i < list->n; i++) {
+		const struct known *k = &list->at[i];
+		struct ha_service *s = service_find(d->table, &k->service);
+
+		if (!s || ha_nft_check(&s->o, &k->dest, NULL) < 0)
+			d->damaged = true;
+		else
+			r = service_dest_set_unchecked(s, &k->dest, NULL);
+	}
+	return r;
+}
+
+/* Every destination has its count, and every count its destination. */
+static void add_counts(struct dump *d)
+{
+	d->damaged |= d->counts.n != d->destinations.n;
+	for (size_t i = 0; i < d->counts.n; i++) {
+		const struct known *k = &d->counts.at[i];
+		struct ha_service *s = service_find(d->table, &k->service);
+		struct ha_dest *dest = s ? service_dest_find(s, &k->dest) : NULL;
+
+		if (!dest) {
+			d->damaged = true;
+			continue;
+		}
+		dest->stats.conns = k->conns;
+		s->stats.conns += k->conns;
+	}
+}
+
+/* ---- All of it ---- */
 
 static int read_all(struct ha_nft *n, struct dump *d)
 {
@@ -277,11 +337,16 @@ static int read_all(struct ha_nft *n, struct dump *d)
 	if (d->damaged)
 		return 0;
 	r = ask_rules(n, d);
-	d->damaged |= !rules_complete(d);
 	if (!r)
 		r = ask_dispatch(n, d);
 	if (!r)
-		r = ask_counters(n, d);
+		r = ask_known(n, d);
+	if (!r)
+		r = add_destinations(d);
+	if (r)
+		return r == -EINTR ? -EAGAIN : r;
+	add_counts(d);
+	d->damaged |= !rules_complete(d);
 	if (!r && !d->damaged && n->has_conntrack && !n->skip_connections)
 		r = conntrack_count(&n->channel, &n->batch, d->table);
 	return r == -EINTR ? -EAGAIN : r;
@@ -300,7 +365,8 @@ int ha_nft_dump(struct ha_nft *n, struct ha_service_table **ret)
 	if (r < 0)
 		return r;
 	r = read_all(n, &d);
-	mem_free(d.counters);
+	mem_free(d.destinations.at);
+	mem_free(d.counts.at);
 	if (r < 0) {
 		ha_service_table_free(d.table);
 		return r;

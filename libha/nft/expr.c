@@ -43,15 +43,37 @@ void nft_expr_meta(struct writer *w, enum nft_meta_keys key, unsigned int dreg)
 	end(w, e);
 }
 
-void nft_expr_ct(struct writer *w, enum nft_ct_keys key, bool original, unsigned int dreg)
+static struct expr begin_ct(struct writer *w, enum nft_ct_keys key, unsigned int dreg)
 {
 	struct expr e = begin(w, "ct");
 
 	nl_attr_put_be32(w, NFTA_CT_KEY, key);
 	put_reg(w, NFTA_CT_DREG, dreg);
-	if (original)
-		nl_attr_put_u8(w, NFTA_CT_DIRECTION, 0); /* IP_CT_DIR_ORIGINAL */
+	return e;
+}
+
+void nft_expr_ct(struct writer *w, enum nft_ct_keys key, unsigned int dreg)
+{
+	end(w, begin_ct(w, key, dreg));
+}
+
+/* Of `direction` IP_CT_DIR_ORIGINAL or IP_CT_DIR_REPLY (nf_conntrack_tuple_common.h). */
+static void put_ct(struct writer *w, enum nft_ct_keys key, uint8_t direction, unsigned int dreg)
+{
+	struct expr e = begin_ct(w, key, dreg);
+
+	nl_attr_put_u8(w, NFTA_CT_DIRECTION, direction);
 	end(w, e);
+}
+
+void nft_expr_ct_original(struct writer *w, enum nft_ct_keys key, unsigned int dreg)
+{
+	put_ct(w, key, 0, dreg);
+}
+
+void nft_expr_ct_reply(struct writer *w, enum nft_ct_keys key, unsigned int dreg)
+{
+	put_ct(w, key, 1, dreg);
 }
 
 void nft_expr_payload(struct writer *w, enum nft_payload_bases base, unsigned int offset,
@@ -168,6 +190,14 @@ void nft_expr_lookup_verdict(struct writer *w, const char *map, unsigned int sre
 	end(w, e);
 }
 
+void nft_expr_lookup_data(struct writer *w, const char *map, unsigned int sreg, unsigned int dreg)
+{
+	struct expr e = begin_lookup(w, map, sreg);
+
+	put_reg(w, NFTA_LOOKUP_DREG, dreg);
+	end(w, e);
+}
+
 void nft_expr_update(struct writer *w, const char *set, unsigned int sreg, uint64_t timeout_ms)
 {
 	struct expr e = begin(w, "dynset");
@@ -176,15 +206,6 @@ void nft_expr_update(struct writer *w, const char *set, unsigned int sreg, uint6
 	nl_attr_put_be32(w, NFTA_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
 	put_reg(w, NFTA_DYNSET_SREG_KEY, sreg);
 	nl_attr_put_be64(w, NFTA_DYNSET_TIMEOUT, timeout_ms);
-	end(w, e);
-}
-
-void nft_expr_counter(struct writer *w, const char *name)
-{
-	struct expr e = begin(w, "objref");
-
-	nl_attr_put_be32(w, NFTA_OBJREF_IMM_TYPE, NFT_OBJECT_COUNTER);
-	nl_attr_put_str(w, NFTA_OBJREF_IMM_NAME, name);
 	end(w, e);
 }
 

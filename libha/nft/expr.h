@@ -13,8 +13,10 @@
 #include "nl/msg.h"
 
 void nft_expr_meta(struct writer *w, enum nft_meta_keys key, unsigned int dreg);
-/* Of the connection's original direction, where the key has one. */
-void nft_expr_ct(struct writer *w, enum nft_ct_keys key, bool original, unsigned int dreg);
+void nft_expr_ct(struct writer *w, enum nft_ct_keys key, unsigned int dreg);
+/* Of one direction of the connection: the client's to us, or the answer's. */
+void nft_expr_ct_original(struct writer *w, enum nft_ct_keys key, unsigned int dreg);
+void nft_expr_ct_reply(struct writer *w, enum nft_ct_keys key, unsigned int dreg);
 void nft_expr_payload(struct writer *w, enum nft_payload_bases base, unsigned int offset,
 		      unsigned int len, unsigned int dreg);
 /* The rule goes on when the register is equal, with nft_expr_cmp_not when it differs. */
@@ -32,11 +34,9 @@ void nft_expr_drop(struct writer *w);
 /* The rule goes on when the key is in the set. */
 void nft_expr_lookup(struct writer *w, const char *set, unsigned int sreg);
 void nft_expr_lookup_verdict(struct writer *w, const char *map, unsigned int sreg);
+void nft_expr_lookup_data(struct writer *w, const char *map, unsigned int sreg, unsigned int dreg);
 /* Adds the key to the set, or begins its time anew; the rule ends when the set is full. */
 void nft_expr_update(struct writer *w, const char *set, unsigned int sreg, uint64_t timeout_ms);
-/* Counts the packet. */
-void nft_expr_counter(struct writer *w, const char *name);
-
 /* Numbers below `modulus`: one after the other, at random, or from a hash of `len` bytes. */
 void nft_expr_counting(struct writer *w, unsigned int dreg, uint32_t modulus);
 void nft_expr_random(struct writer *w, unsigned int dreg, uint32_t modulus);

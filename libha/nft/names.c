@@ -115,18 +115,9 @@ void nft_comment_service(const struct ha_service_opts *s, const struct service_s
 		 s->persistence_s, s->persistence_prefix, table);
 }
 
-void nft_comment_dest(const struct ha_service_opts *s, const struct ha_dest_opts *d,
-		      char ret[NFT_COMMENT_SIZE])
+void nft_comment_weight(uint32_t weight, char ret[NFT_COMMENT_SIZE])
 {
-	char key[KEY_TEXT_SIZE], address[HA_IP_TEXT_SIZE] = "", text[NFT_COMMENT_SIZE + 64];
-
-	key_text(s, key);
-	if (ha_ip_format(&d->address, address, sizeof(address)) < 0)
-		*address = '\0';
-	snprintf(text, sizeof(text), "destination %s %u weight %u of %s", address, d->port,
-		 d->weight, key);
-	memcpy(ret, text, NFT_COMMENT_SIZE - 1); /* 124 characters at most */
-	ret[NFT_COMMENT_SIZE - 1] = '\0';
+	snprintf(ret, NFT_COMMENT_SIZE, "weight %u", weight);
 }
 
 /* ---- Reading ---- */
@@ -254,25 +245,16 @@ bool nft_comment_read_service(const char *comment, struct ha_service_opts *ret,
 	return !strcmp(comment, again);
 }
 
-bool nft_comment_read_dest(const char *comment, struct ha_service_opts *ret_service,
-			   struct ha_dest_opts *ret_dest)
+bool nft_comment_read_weight(const char *comment, uint32_t *ret)
 {
 	struct words w = {.at = comment};
-	char address[HA_IP_TEXT_SIZE], again[NFT_COMMENT_SIZE];
+	char again[NFT_COMMENT_SIZE];
 
-	*ret_service = (struct ha_service_opts){.size = sizeof(*ret_service)};
-	*ret_dest = (struct ha_dest_opts){.size = sizeof(*ret_dest)};
-	expect(&w, "destination");
-	word(&w, address, sizeof(address));
-	w.bad |= ha_ip_parse(address, &ret_dest->address) < 0;
-	ret_dest->port = (uint16_t)number(&w, 10, UINT16_MAX);
 	expect(&w, "weight");
-	ret_dest->weight = number(&w, 10, HA_WEIGHT_MAX);
-	expect(&w, "of");
-	read_key(&w, ret_service);
+	*ret = number(&w, 10, HA_WEIGHT_MAX);
 	if (w.bad || *w.at)
 		return false;
-	nft_comment_dest(ret_service, ret_dest, again);
+	nft_comment_weight(*ret, again);
 	return !strcmp(comment, again);
 }
 

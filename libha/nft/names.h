@@ -16,7 +16,7 @@
 #define NFT_COMMENT_SIZE 128
 
 /* The table's comment; a table with another was made by something else, or another version. */
-#define NFT_TABLE_COMMENT "virtual services of hawser, format 1"
+#define NFT_TABLE_COMMENT "virtual services of hawser, format 2"
 
 /* The chain of a service: "tcp-192.0.2.1-80", "tcp-2001_db8__1-80", "mark-ipv4-7". */
 void nft_name_chain(const struct ha_service_opts *s, char ret[NFT_NAME_SIZE]);
@@ -35,9 +35,8 @@ void nft_name_clients(const struct ha_service_opts *s, const struct ha_dest_opts
  */
 void nft_comment_service(const struct ha_service_opts *s, const struct service_slots *slots,
 			 char ret[NFT_COMMENT_SIZE]);
-/* "destination 10.0.0.1 8080 weight 3 of tcp 192.0.2.1 80". */
-void nft_comment_dest(const struct ha_service_opts *s, const struct ha_dest_opts *d,
-		      char ret[NFT_COMMENT_SIZE]);
+/* "weight 3", of a destination. */
+void nft_comment_weight(uint32_t weight, char ret[NFT_COMMENT_SIZE]);
 
 /*
  * Read them back. False when it is not one of ours to the letter; nothing is checked but the syntax.
@@ -46,9 +45,7 @@ void nft_comment_dest(const struct ha_service_opts *s, const struct ha_dest_opts
 bool nft_comment_read_service(const char *comment, struct ha_service_opts *ret,
 			      char scheduler[HA_SERVICE_NAME_SIZE],
 			      struct service_slots *ret_slots);
-/* ret_service: the key. */
-bool nft_comment_read_dest(const char *comment, struct ha_service_opts *ret_service,
-			   struct ha_dest_opts *ret_dest);
+bool nft_comment_read_weight(const char *comment, uint32_t *ret);
 
 /*
  * Comments travel as user data: type, length, text (the format of nft(8), which shows them). False when

@@ -143,6 +143,21 @@ void nft_put_set_verdicts(struct writer *w)
 	nl_attr_put_be32(w, NFTA_SET_DATA_LEN, 0);
 }
 
+void nft_put_set_data(struct writer *w, uint32_t type, size_t len)
+{
+	nl_attr_put_be32(w, NFTA_SET_DATA_TYPE, type);
+	nl_attr_put_be32(w, NFTA_SET_DATA_LEN, (uint32_t)len);
+}
+
+void nft_put_set_counters(struct writer *w)
+{
+	size_t nest = nl_nest_begin(w, NFTA_SET_EXPR);
+
+	nl_attr_put_str(w, NFTA_EXPR_NAME, "counter");
+	nl_nest_end(w, nl_nest_begin(w, NFTA_EXPR_DATA));
+	nl_nest_end(w, nest);
+}
+
 void nft_put_set_size(struct writer *w, uint32_t size)
 {
 	size_t nest = nl_nest_begin(w, NFTA_SET_DESC);
@@ -160,6 +175,15 @@ void nft_put_delete_set(struct nft_ruleset *r, const char *name)
 	nft_end(r);
 }
 
+void nft_put_flush_set(struct nft_ruleset *r, const char *name)
+{
+	struct writer *w = nft_begin(r, NFT_MSG_DELSETELEM, 0);
+
+	nl_attr_put_str(w, NFTA_SET_ELEM_LIST_TABLE, r->table);
+	nl_attr_put_str(w, NFTA_SET_ELEM_LIST_SET, name);
+	nft_end(r);
+}
+
 /* ---- Elements ---- */
 
 void nft_end_elements(struct nft_elements *e)
@@ -171,30 +195,57 @@ void nft_end_elements(struct nft_elements *e)
 	}
 }
 
-void nft_put_element(struct nft_elements *e, const void *key, size_t len, const char *chain)
+static void begin_elements(struct nft_elements *e)
 {
-	size_t element, nest, verdict;
+	bool adds = e->type == NFT_MSG_NEWSETELEM;
+
+	e->w = nft_begin(e->r, e->type, adds ? NLM_F_CREATE | NLM_F_EXCL : 0);
+	nl_attr_put_str(e->w, NFTA_SET_ELEM_LIST_TABLE, e->r->table);
+	nl_attr_put_str(e->w, NFTA_SET_ELEM_LIST_SET, e->set);
+	e->list = nl_nest_begin(e->w, NFTA_SET_ELEM_LIST_ELEMENTS);
+}
+
+static void put_bytes(struct writer *w, uint16_t type, const void *bytes, size_t len)
+{
+	size_t nest = nl_nest_begin(w, type);
+
+	nl_attr_put(w, NFTA_DATA_VALUE, bytes, len);
+	nl_nest_end(w, nest);
+}
+
+static void put_verdict(struct writer *w, const char *chain)
+{
+	size_t nest = nl_nest_begin(w, NFTA_SET_ELEM_DATA);
+	size_t verdict = nl_nest_begin(w, NFTA_DATA_VERDICT);
+
+	nl_attr_put_be32(w, NFTA_VERDICT_CODE, (uint32_t)NFT_GOTO);
+	nl_attr_put_str(w, NFTA_VERDICT_CHAIN, chain);
+	nl_nest_end(w, verdict);
+	nl_nest_end(w, nest);
+}
+
+void nft_put_item(struct nft_elements *e, const struct nft_item *item)
+{
+	size_t element;
 
 	if (e->n == ELEMENTS_PER_MESSAGE)
 		nft_end_elements(e);
-	if (!e->n++) {
-		e->w = nft_begin(e->r, e->type,
-				 e->type == NFT_MSG_NEWSETELEM ? NLM_F_CREATE | NLM_F_EXCL : 0);
-		nl_attr_put_str(e->w, NFTA_SET_ELEM_LIST_TABLE, e->r->table);
-		nl_attr_put_str(e->w, NFTA_SET_ELEM_LIST_SET, e->set);
-		e->list = nl_nest_begin(e->w, NFTA_SET_ELEM_LIST_ELEMENTS);
-	}
+	if (!e->n++)
+		begin_elements(e);
 	element = nl_nest_begin(e->w, NFTA_LIST_ELEM);
-	nest = nl_nest_begin(e->w, NFTA_SET_ELEM_KEY);
-	nl_attr_put(e->w, NFTA_DATA_VALUE, key, len);
-	nl_nest_end(e->w, nest);
-	if (chain) {
-		nest = nl_nest_begin(e->w, NFTA_SET_ELEM_DATA);
-		verdict = nl_nest_begin(e->w, NFTA_DATA_VERDICT);
-		nl_attr_put_be32(e->w, NFTA_VERDICT_CODE, (uint32_t)NFT_GOTO);
-		nl_attr_put_str(e->w, NFTA_VERDICT_CHAIN, chain);
-		nl_nest_end(e->w, verdict);
-		nl_nest_end(e->w, nest);
-	}
+	put_bytes(e->w, NFTA_SET_ELEM_KEY, item->key, item->key_len);
+	if (item->chain)
+		put_verdict(e->w, item->chain);
+	if (item->data)
+		put_bytes(e->w, NFTA_SET_ELEM_DATA, item->data, item->data_len);
+	if (item->comment)
+		nft_comment_put(e->w, NFTA_SET_ELEM_USERDATA, item->comment);
 	nl_nest_end(e->w, element);
+}
+
+void nft_put_element(struct nft_elements *e, const void *key, size_t len, const char *chain)
+{
+	const struct nft_item item = {.key = key, .key_len = len, .chain = chain};
+
+	nft_put_item(e, &item);
 }

@@ -57,8 +57,12 @@ void nft_end_rule(struct nft_ruleset *r, struct writer *w, size_t list);
 struct writer *nft_begin_set(struct nft_ruleset *r, const char *name, uint32_t flags,
 			     uint32_t key_type, size_t key_len);
 void nft_put_set_verdicts(struct writer *w); /* a map to verdicts */
+void nft_put_set_data(struct writer *w, uint32_t type, size_t len);
+void nft_put_set_counters(struct writer *w); /* each element counts who finds it */
 void nft_put_set_size(struct writer *w, uint32_t size);
 void nft_put_delete_set(struct nft_ruleset *r, const char *name);
+/* All elements of a set go. */
+void nft_put_flush_set(struct nft_ruleset *r, const char *name);
 
 /* A list of elements that opens a new message when one is full. */
 struct nft_elements {
@@ -69,7 +73,15 @@ struct nft_elements {
 	size_t list, n;
 };
 
-/* An element, with a verdict when `chain` is not NULL. */
+/* An element: a key, and in a map a verdict (goto `chain`) or bytes. NULL: none. */
+struct nft_item {
+	const void *key, *data;
+	size_t key_len, data_len;
+	const char *chain, *comment;
+};
+
+void nft_put_item(struct nft_elements *e, const struct nft_item *item);
+/* One with a key, and with a verdict when `chain` is not NULL. */
 void nft_put_element(struct nft_elements *e, const void *key, size_t len, const char *chain);
 void nft_end_elements(struct nft_elements *e);
 

@@ -65,21 +65,20 @@ static bool read_packets(struct reader data, uint64_t *ret)
 	return !data.bad;
 }
 
-bool nft_read_counter(struct reader body, char ret_name[NFT_NAME_SIZE], uint64_t *ret_packets)
+/* An expression that is no counter is none of ours. */
+static bool read_counter(struct reader expr, uint64_t *ret)
 {
 	struct nl_attr a;
+	char name[16] = "";
+	bool ok = true;
 
-	*ret_name = '\0';
-	*ret_packets = 0;
-	if (!skip_header(&body))
-		return false;
-	while (nl_attr_next(&body, &a)) {
-		if (a.type == NFTA_OBJ_NAME)
-			take_name(&a, ret_name);
-		else if (a.type == NFTA_OBJ_DATA && !read_packets(a.data, ret_packets))
-			return false;
+	while (nl_attr_next(&expr, &a)) {
+		if (a.type == NFTA_EXPR_NAME && !nl_attr_str(&a, name, sizeof(name)))
+			*name = '\0';
+		else if (a.type == NFTA_EXPR_DATA && !strcmp(name, "counter"))
+			ok &= read_packets(a.data, ret);
 	}
-	return !body.bad;
+	return ok && !expr.bad;
 }
 
 bool nft_read_elements(struct reader body, struct reader *ret_list)
@@ -132,6 +131,12 @@ bool nft_read_element(struct reader *list, struct nft_element *ret)
 			break;
 		case NFTA_SET_ELEM_DATA:
 			ok &= read_data(a.data, ret, false);
+			break;
+		case NFTA_SET_ELEM_USERDATA:
+			take_comment(&a, ret->comment);
+			break;
+		case NFTA_SET_ELEM_EXPR:
+			ok &= read_counter(a.data, &ret->packets);
 			break;
 		default:
 			break;

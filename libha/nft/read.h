@@ -15,12 +15,14 @@ bool nft_read_table(struct reader body, char ret_comment[NFT_COMMENT_SIZE]);
 bool nft_read_rule(struct reader body, char ret_chain[NFT_NAME_SIZE],
 		   char ret_comment[NFT_COMMENT_SIZE]);
 
-bool nft_read_counter(struct reader body, char ret_name[NFT_NAME_SIZE], uint64_t *ret_packets);
+#define NFT_ELEMENT_KEY_MAX 64 /* bytes; the kernel's limit */
 
 struct nft_element {
-	uint8_t key[NFT_KEY_MAX];
+	uint8_t key[NFT_ELEMENT_KEY_MAX];
 	size_t key_len;
-	char chain[NFT_NAME_SIZE]; /* where the verdict goes, or "" */
+	char chain[NFT_NAME_SIZE];	/* where the verdict goes, or "" */
+	char comment[NFT_COMMENT_SIZE]; /* or "" */
+	uint64_t packets;		/* its counter's, or 0 */
 };
 
 /* Elements one by one: open the list once, then take until false; the reader is bad at an error. */

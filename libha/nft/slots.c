@@ -120,24 +120,37 @@ static int copy_slots(const struct ha_service *s, const struct ha_dest ***ret_sl
 	return 0;
 }
 
-static int spread_slots(const struct ha_service *s, const struct ha_dest ***ret_slots,
-			uint32_t *ret_n)
+/* Who gets how many slots, and how many that makes. The caller frees *ret_shares. */
+static int share_slots(const struct ha_service *s, struct share **ret_shares, size_t *ret_n,
+		       uint64_t *ret_sum)
 {
 	struct share *shares = mem_array(ha_dest_count(s) + 1, sizeof(*shares));
-	const struct ha_dest **slots = NULL;
-	struct place *places = NULL;
-	uint64_t sum = 0;
-	size_t n = 0;
-	int r = -ENOMEM;
 
 	if (!shares)
 		return -ENOMEM;
-	sum = weigh(s, shares, &n);
+	*ret_sum = weigh(s, shares, ret_n);
 	if (!strcmp(s->o.scheduler, "fo"))
-		sum = n = keep_greatest(shares, n);
-	if (sum > NFT_SLOTS_EXACT && sum > n)
-		sum = round_shares(shares, n, sum);
+		*ret_sum = *ret_n = keep_greatest(shares, *ret_n);
+	if (*ret_sum > NFT_SLOTS_EXACT && *ret_sum > *ret_n)
+		*ret_sum = round_shares(shares, *ret_n, *ret_sum);
+	*ret_shares = shares;
+	return 0;
+}
+
+static int spread_slots(const struct ha_service *s, const struct ha_dest ***ret_slots,
+			uint32_t *ret_n)
+{
+	const struct ha_dest **slots = NULL;
+	struct place *places = NULL;
+	struct share *shares;
+	uint64_t sum;
+	size_t n;
+	int r = share_slots(s, &shares, &n, &sum);
+
+	if (r < 0)
+		return r;
 	if (sum) {
+		r = -ENOMEM;
 		places = mem_array(sum, sizeof(*places));
 		slots = mem_array(sum, sizeof(*slots));
 		if (!places || !slots)
@@ -161,4 +174,23 @@ int nft_slots(const struct ha_service *s, const struct ha_dest ***ret_slots, uin
 {
 	return s->o.flags & HA_SERVICE_SLOTS ? copy_slots(s, ret_slots, ret_n)
 					     : spread_slots(s, ret_slots, ret_n);
+}
+
+int nft_slots_count(const struct ha_service *s, uint32_t *ret)
+{
+	struct share *shares;
+	uint64_t sum;
+	size_t n;
+	int r;
+
+	if (s->o.flags & HA_SERVICE_SLOTS) {
+		*ret = s->slots.n;
+		return 0;
+	}
+	r = share_slots(s, &shares, &n, &sum);
+	if (r < 0)
+		return r;
+	mem_free(shares);
+	*ret = (uint32_t)sum;
+	return 0;
 }

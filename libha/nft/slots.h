@@ -18,5 +18,7 @@
  * 0 or -ENOMEM.
  */
 int nft_slots(const struct ha_service *s, const struct ha_dest ***ret_slots, uint32_t *ret_n);
+/* How many they are, whatever the order of the destinations. 0 or -ENOMEM. */
+int nft_slots_count(const struct ha_service *s, uint32_t *ret);
 
 #endif

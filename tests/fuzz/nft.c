@@ -16,14 +16,14 @@ static void comment_survives(const char *comment)
 	char scheduler[HA_SERVICE_NAME_SIZE], again[NFT_COMMENT_SIZE];
 	struct service_slots slots;
 	struct ha_service_opts s;
-	struct ha_dest_opts d;
+	uint32_t weight;
 
 	if (nft_comment_read_service(comment, &s, scheduler, &slots)) {
 		nft_comment_service(&s, &slots, again);
 		assert(!strcmp(comment, again));
 	}
-	if (nft_comment_read_dest(comment, &s, &d)) {
-		nft_comment_dest(&s, &d, again);
+	if (nft_comment_read_weight(comment, &weight)) {
+		nft_comment_weight(weight, again);
 		assert(!strcmp(comment, again));
 	}
 }
@@ -50,6 +50,7 @@ static void walk_elements(struct reader body)
 	struct reader list;
 	struct nft_element e;
 	struct ha_service_opts key;
+	struct ha_dest_opts dest;
 
 	if (!nft_read_elements(body, &list))
 		return;
@@ -58,6 +59,9 @@ static void walk_elements(struct reader body)
 		assert(memchr(e.chain, 0, sizeof(e.chain)));
 		for (int kind = 0; kind < NFT_N_KINDS; kind++)
 			nft_read_key(&e, (enum nft_kind)kind, &key);
+		for (unsigned int group = 0; group < NFT_N_GROUPS; group++)
+			nft_read_group_key(e.key, e.key_len, group, &key, &dest);
+		comment_survives(e.comment);
 	}
 }
 
@@ -65,15 +69,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct reader body = reader_of(data, size);
 	char name[NFT_NAME_SIZE], comment[NFT_COMMENT_SIZE];
-	uint64_t packets;
 	struct flow f;
 
 	if (nft_read_table(body, comment))
 		comment_survives(comment);
 	if (nft_read_rule(body, name, comment))
 		comment_survives(comment);
-	if (nft_read_counter(body, name, &packets))
-		assert(memchr(name, 0, sizeof(name)));
 	walk_elements(body);
 	if (flow_read(body, &f))
 		flow_survives(&f);

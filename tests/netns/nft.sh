@@ -252,7 +252,20 @@ check "every port" "$(ask 192.0.2.2 8080 3; ask 192.0.2.2 80 3)" "* web2=3
 check "UDP" "$(in_ns client python3 -c 'import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(5); s.sendto(b"?", ("192.0.2.1", 80)); print(s.recv(99).decode())')" web2
 check "nft shows the table" "$(in_ns lb nft list table inet hawser >"$work/list" 2>&1; echo $?)" 0
-check "and the server knows the port" "$(grep -c 'dnat ip to 10.0.1.1:8080' "$work/list")" 1
+check "with servers, ports and weights" "$(grep -cE '0 : 10.0.1.1 . 8080 }|192.0.2.1 . 80 . 10.0.1.1 . 8080 comment "weight 1"' "$work/list")" 2
+
+all=("$web wrr 300/24 masquerade" "$one 3" "$two 1" "tcp 192.0.2.1 81 random" "$one 1" "tcp 192.0.2.1 82 sh port" "$one 1" "$two 1"
+    "tcp 192.0.2.1 83 dh" "$one 1" "tcp 192.0.2.1 84 fo" "$one 1" "tcp 192.0.2.1 85 mh slots=ABBA" "$one 1" "$two 1"
+    "tcp 192.0.2.1 86 rr" "udp 2001:db8::1 53 sh 60/64 port masquerade" " fd00:0:1::1 53 1" "sctp 192.0.2.1 0 rr 60/32" " 10.0.1.1 0 1"
+    "mark ipv4 7 rr" " 10.0.1.1 0 1" "mark ipv6 7 rr masquerade" " fd00:0:1::1 0 1")
+apply_table "${all[@]}"
+in_ns lb nft list table inet hawser >"$work/saved"
+in_ns lb nft delete table inet hawser
+check "nft takes back what it has shown" "$(in_ns lb nft -f "$work/saved" 2>&1)" ""
+check "as it was" "$(in_ns lb nft list table inet hawser | diff - "$work/saved")" ""
+check "and we adopt it" "$(want "${all[@]}")" "0 steps, result 0"
+check "and it balances" "$(ask 192.0.2.1 80 4)" "* web1=4"
+apply_table "$web rr masquerade" "$one 1"
 
 echo "-- transactions"
 ours() { in_ns lb nft list table inet hawser | sed 's/ expires [0-9a-z]*//g'; }

@@ -234,7 +234,7 @@ static void the_first_error_is_told_for_its_service_the_others_are_cancelled(voi
 
 	(void)state;
 	assert_int_equal(open_far(&n), 0);
-	far.refuse_type = NFT(NFT_MSG_NEWOBJ); /* the counter of a destination: of both services */
+	far.refuse_type = NFT(NFT_MSG_NEWSETELEM); /* of both services */
 	far.refuse_error = -EEXIST;
 	assert_int_equal(apply_two(n), -EEXIST);
 	assert_told(-EEXIST, -ECANCELED, -ECANCELED, -ECANCELED);
@@ -286,7 +286,7 @@ static void a_table_of_somebody_else_is_replaced(void **state)
 	(void)state;
 	snprintf(delete_table, sizeof(delete_table), "%d", NFT_MSG_DELTABLE);
 	assert_int_equal(open_far(&n), 0);
-	far.table = "virtual services of hawser, format 0";
+	far.table = "virtual services of hawser, format 1";
 	assert_int_equal(ha_nft_dump(n, &t), 0);
 	assert_int_equal(ha_service_table_count(t), 0);
 	ha_service_table_free(t);

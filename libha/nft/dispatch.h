@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* The table without services: which packet goes to which service. Pure. */
+#ifndef LIBHA_NFT_DISPATCH_H
+#define LIBHA_NFT_DISPATCH_H
+
+#include "nft/names.h"
+#include "nft/put.h"
+#include "nft/sets.h"
+
+/* What the dispatch maps tell apart; a map for each. */
+enum nft_kind {
+	NFT_KIND_MARK4,
+	NFT_KIND_MARK6,
+	NFT_KIND_PORT4, /* address, protocol, port */
+	NFT_KIND_PORT6,
+	NFT_KIND_ANY4, /* address, protocol */
+	NFT_KIND_ANY6,
+	NFT_N_KINDS
+};
+
+#define NFT_KEY_MAX 24 /* bytes of the longest key: IPv6 address, protocol, port */
+
+/* The name of a kind's dispatch map. */
+const char *nft_kind_map(enum nft_kind kind);
+enum nft_kind nft_kind_of(const struct ha_service_opts *s);
+/* A service's key in the map of its kind, as the registers hold it; its length. */
+size_t nft_key(const struct ha_service_opts *s, uint8_t ret[NFT_KEY_MAX]);
+
+/* How many rules there are that do not belong to a service: five jumps, the dispatch, and two for each group of sets. */
+#define NFT_RULES_SKELETON (5 + NFT_N_KINDS + 2 * NFT_N_GROUPS)
+
+/* The table and what does not belong to a service; the table must not exist. */
+void nft_put_skeleton(struct nft_ruleset *r);
+/* Packets for a service go to its chain; NULL: no longer. */
+void nft_put_dispatch(struct nft_ruleset *r, const struct ha_service_opts *s, const char *chain);
+
+/* A rule goes on for this family (NFPROTO_*), this protocol; nft(8) then knows what the bytes after it are. */
+void nft_match_family(struct writer *w, uint8_t family);
+void nft_match_protocol(struct writer *w, uint8_t protocol);
+
+#endif
