@@ -2,6 +2,7 @@
 # Balancing by nftables between real programs: client - lb - web1, web2, each a network namespace.
 # usage: nft.sh NFT_APPLY SESSION
 set -u
+shopt -s extglob
 apply=$1
 session=$2
 here=$(dirname "$(realpath "$0")")
@@ -9,7 +10,7 @@ peer=$here/nft_peer.py
 id=svc$$
 failed=0
 pids=()
-in_one=
+in_one='' in_swaps=''
 
 skip() { echo "skipped: $*"; exit 77; }
 [ "$(id -u)" = 0 ] || skip "needs root to make network namespaces"
@@ -273,6 +274,17 @@ before=$(ours)
 check "what cannot be expressed is refused" "$(want "$web wlc" "$one 1" | sed 's/.*steps/N steps/')" "N steps, result -95"
 check "and nothing happened" "$(diff <(ours) <(echo "$before"))" ""
 check "the step is named" "$(head -1 "$work/steps" | sed 's/(was.*)//')" "edit service tcp 192.0.2.1:80 wlc : Operation not supported"
+apply_table "$web rr" "$one 1" "$two 1"
+hold swaps load 192.0.2.1 80 20
+hear swaps >/dev/null
+for n in $(seq 15); do
+    for table in "$one 1" "$two 1"; do want "$web rr masquerade" "$table" >/dev/null; done
+    want "$web wrr" "$one $n" "$two 1" >/dev/null
+done
+exec {in_swaps}>&-
+result=$(hear swaps)
+check "45 changes under load break nothing ($result)" "${result//[1-9]*([0-9])/N}" "requests N broken 0 connections N failed 0"
+drop swaps
 apply_table "$web rr" "$one 1" "$two 1"
 in_ns lb nft flush chain inet hawser dispatch
 check "damage is seen" "$(in_ns lb "$apply" dump)" ""

@@ -6,6 +6,8 @@
     nft_peer.py ask ADDRESS PORT N [SOURCE...]
                                         N connections from each source: "SOURCE COUNT NAME" lines, sorted
     nft_peer.py hold ADDRESS PORT       one connection: prints the name, then echoes each line of stdin through it
+    nft_peer.py load ADDRESS PORT N     N established connections and new ones, as fast as it goes, until stdin ends: prints
+                                        "requests A broken B connections C failed D"
     nft_peer.py talk ADDRESS PORT       one UDP socket: for each line of stdin asks who answers; "nobody" after 0.3 s
 """
 import collections
@@ -73,6 +75,38 @@ def hold(address, port):
             print(stream.readline().strip(), flush=True)
 
 
+def load(address, port, n):
+    """Each turn: a request on every established connection, and a tenth as many new connections with a request each."""
+    held, requests, broken, connections, failed = [], 0, 0, 0, 0
+    for _ in range(n):
+        s = connect(address, port)
+        s.recv(200)
+        held.append(s)
+    stop = selectors.DefaultSelector()
+    stop.register(sys.stdin, selectors.EVENT_READ)
+    print("ready", flush=True)
+    while not stop.select(0):
+        for s in held:
+            s.sendall(b"ping\n")
+        for s in list(held):
+            requests += 1
+            try:
+                if s.recv(200) == b"ping\n":
+                    continue
+            except OSError:
+                pass
+            broken += 1
+            held.remove(s)
+        for _ in range(n // 10):
+            connections += 1
+            try:
+                with connect(address, port) as s:
+                    failed += not s.recv(200)
+            except OSError:
+                failed += 1
+    print(f"requests {requests} broken {broken} connections {connections} failed {failed}", flush=True)
+
+
 def talk(address, port):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as s:
@@ -90,6 +124,8 @@ if command == "serve":
     serve(args[0], [int(port) for port in args[1:]])
 elif command == "ask":
     ask(args[0], int(args[1]), int(args[2]), args[3:])
+elif command == "load":
+    load(args[0], int(args[1]), int(args[2]))
 elif command == "talk":
     talk(args[0], int(args[1]))
 else:
