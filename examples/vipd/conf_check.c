@@ -117,6 +117,11 @@ static void complete_garp(const struct conf_garp *global, struct conf_garp *own)
 	default_int(&own->lower_repeat, global->lower_repeat, own->repeat);
 }
 
+static bool is_behind(const struct diag_place *a, const struct diag_place *b)
+{
+	return a->file == b->file && a->line > b->line;
+}
+
 /* Trackers that name no vrrp_script are left out. */
 static size_t find_scripts(struct conf_parse *p, struct conf_track_script *list, size_t count)
 {
@@ -131,6 +136,11 @@ static size_t find_scripts(struct conf_parse *p, struct conf_track_script *list,
 				  track.name);
 			continue;
 		}
+		if (is_behind(&track.script->at, &track.at))
+			conf_warn(p, &track.at,
+				  "vrrp_script \"%s\" is written further down, where keepalived does not "
+				  "find it: move it up. Here it is tracked",
+				  track.name);
 		if (track.weight == INT32_MAX) {
 			track.weight = track.script->weight;
 			track.reverse = track.script->reverse;
@@ -539,12 +549,29 @@ static void complete_family(struct conf_virtual *v)
 		v->listen[0].ip.family = v->family;
 }
 
+/* What is not said is said, as keepalived does: it is seldom what was meant. */
+static void complete_forwarding(struct conf_parse *p, struct conf_virtual *v)
+{
+	bool all = true;
+
+	for (const struct conf_real *r = v->reals; r; r = r->next)
+		all &= r->forward.method != CONF_UNSET;
+	if (!v->scheduler)
+		conf_warn(p, &v->at, "virtual_server %s has no lb_algo: wlc is taken", v->name);
+	if (v->forward.method == CONF_UNSET && !all)
+		conf_warn(p, &v->at, "virtual_server %s has no lb_kind: NAT is taken", v->name);
+}
+
 static void complete_protocol(struct conf_parse *p, struct conf_virtual *v)
 {
 	bool needs = false;
 
 	for (size_t i = 0; i < v->n_listen; i++)
 		needs |= !v->listen[i].fwmark;
+	if (!v->group_name && !needs && v->protocol != CONF_UNSET)
+		conf_warn(p, &v->at,
+			  "virtual_server %s: a firewall mark has no protocol: the line has no effect",
+			  v->name);
 	if (needs && v->protocol == CONF_UNSET)
 		conf_warn(p, &v->at,
 			  "virtual_server %s has no protocol: UDP is taken, as keepalived does. "
@@ -560,6 +587,13 @@ static void check_ports(struct conf_parse *p, const struct conf_virtual *v,
 	for (size_t i = 0; i < v->n_listen; i++) {
 		const struct conf_listen *l = &v->listen[i];
 
+		if (l->fwmark && r->port) {
+			conf_warn(p, &r->at,
+				  "port %u is not used with fwmark %u: the server gets the port that the "
+				  "client chose",
+				  r->port, l->fwmark);
+			return;
+		}
 		if (r->forward.method != HA_FORWARD_NAT && !l->fwmark && l->port && r->port &&
 		    l->port != r->port) {
 			conf_warn(p, &r->at,
@@ -628,6 +662,7 @@ static bool complete_virtual(struct conf_parse *p, struct conf_virtual *v)
 	default_int(&v->sorry_inhibit, v->inhibit, 0);
 	complete_family(v);
 	complete_protocol(p, v);
+	complete_forwarding(p, v);
 	for (struct conf_real *r = v->reals; r; r = r->next) {
 		complete_real(p, v, r);
 		check_ports(p, v, r);

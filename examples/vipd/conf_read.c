@@ -193,7 +193,9 @@ static void include(struct reader *r, const struct lex_line *l, const struct dia
 		return;
 	}
 	if (glob(pattern, GLOB_BRACE | GLOB_TILDE, NULL, &f->found))
-		diag_add(r->diag, DIAG_WARNING, at, "include: no file matches \"%s\"", pattern);
+		/* Plain include is for files that need not be there, as in keepalived. */
+		diag_add(r->diag, l->word[0].text[7] ? DIAG_WARNING : DIAG_NOTICE, at,
+			 "%s: no file matches \"%s\"", l->word[0].text, pattern);
 	for (size_t i = 0; i < f->found.gl_pathc && !r->stopped; i++)
 		include_one(r, at, f->found.gl_pathv[i]);
 	globfree(&f->found);

@@ -173,7 +173,8 @@ static void set_persistence(struct conf_parse *p, const struct conf_node *n,
 
 	(void)k;
 	if (n->n > 1 && !strcmp(n->word[1].text, "0")) {
-		conf_note(p, &n->word[1].at, "persistence_timeout 0: without persistence");
+		conf_warn(p, &n->word[1].at,
+			  "persistence_timeout 0: without persistence. Leave the line out");
 		v->persistence_s = 0;
 		return;
 	}

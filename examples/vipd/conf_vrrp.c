@@ -92,7 +92,7 @@ static void set_auth_pass(struct conf_parse *p, const struct conf_node *n,
 	if (!w)
 		return;
 	if (strlen(w->text) > 8)
-		conf_note(p, &w->at, "auth_pass is longer than 8 characters: the first 8 are used");
+		conf_warn(p, &w->at, "auth_pass is longer than 8 characters: the first 8 are used");
 	i->auth_pass = conf_strndup(p->memory, w->text, strnlen(w->text, 8));
 }
 
