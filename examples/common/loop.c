@@ -287,12 +287,22 @@ static uint64_t next_deadline(const struct loop *l)
 }
 
 /* Sleeps until something is ready or due: how many events, or -1. */
+/* Rounded up: never before it is due. */
+static int to_ms(uint64_t first, const struct timespec *t)
+{
+	if (first == LOOP_NEVER)
+		return -1;
+	return t->tv_sec > 3600 ? 3600000
+				: (int)(t->tv_sec * 1000 + (t->tv_nsec + 999999) / 1000000);
+}
+
 static int sleep_until_due(const struct loop *l, struct epoll_event *event)
 {
 	uint64_t first = next_deadline(l),
 		 now = first == LOOP_NEVER && !l->rests_until_ns ? 0 : loop_clock_ns();
 	uint64_t until = l->rests_until_ns < first ? l->rests_until_ns : first;
 	struct timespec t;
+	int n;
 
 	if (until > now && l->rests_until_ns > now) {
 		t = (struct timespec){.tv_sec = (time_t)(until / 1000000000u),
@@ -305,8 +315,11 @@ static int sleep_until_due(const struct loop *l, struct epoll_event *event)
 		t.tv_sec = (time_t)((first - now) / 1000000000u);
 		t.tv_nsec = (long)((first - now) % 1000000000u);
 	}
-	return epoll_pwait2(l->epoll_fd, event, EVENTS_PER_TURN, first == LOOP_NEVER ? NULL : &t,
-			    NULL);
+	n = epoll_pwait2(l->epoll_fd, event, EVENTS_PER_TURN, first == LOOP_NEVER ? NULL : &t, NULL);
+	if (n >= 0 || errno != ENOSYS)
+		return n;
+	/* before Linux 5.11, and under valgrind */
+	return epoll_wait(l->epoll_fd, event, EVENTS_PER_TURN, to_ms(first, &t));
 }
 
 static int turn(struct loop *l)

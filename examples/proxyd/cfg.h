@@ -110,6 +110,22 @@ struct cfg_error {
 	size_t len;
 };
 
+/* option httpchk and http-check; `text` says all of it, so that equal text is the same check. */
+#define CFG_STATUS_RANGES 32
+
+struct cfg_httpchk {
+	bool on;
+	const char *method, *uri, *host, *headers, *body; /* NULL: OPTIONS, "/", none … */
+	bool version_1_1, drain_404;
+	struct {
+		uint16_t first, last;
+	} status[CFG_STATUS_RANGES];
+	unsigned n_status;  /* 0: 200-399 */
+	const char *string; /* that must be in the body, or must not; NULL: any */
+	bool not_string;
+	const char *text;
+};
+
 struct cfg_http {
 	enum cfg_closing closing;
 	enum cfg_reuse reuse;
@@ -144,6 +160,7 @@ struct cfg_settings {
 	struct diag_place balance_at;
 	struct cfg_timeouts timeout;
 	struct cfg_http http;
+	struct cfg_httpchk httpchk; /* in mode tcp, too */
 	unsigned maxconn, backlog, retries;
 	int redispatch; /* 0: never; n > 0: at every n-th retry; -n: n before the last, -1: the last */
 	bool tcplog, dontlognull, log_health_checks, allbackups, tcp_keepalive_client,

@@ -162,6 +162,8 @@ void cfg_check(struct reader *r)
 		if (p->kind & CFG_FRONTEND)
 			check_frontend(r, p);
 		check_mode(r, p);
+		if (p->kind & CFG_BACKEND)
+			cfg_httpchk_describe(r, p);
 		check_timeouts(r, p);
 		check_log(r, p);
 		check_addresses(r, p);

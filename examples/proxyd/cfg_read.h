@@ -108,6 +108,13 @@ void kw_http_reuse(struct reader *r, size_t first, const void *data);
 void kw_forwardfor(struct reader *r, size_t first, const void *data);
 void kw_errorfile(struct reader *r, size_t first, const void *data);
 
+/* cfg_httpchk.c */
+void kw_httpchk(struct reader *r, size_t first, const void *data);
+void kw_http_check_send(struct reader *r, size_t first, const void *data);
+void kw_http_check_expect(struct reader *r, size_t first, const void *data);
+void kw_http_check_404(struct reader *r, size_t first, const void *data);
+void cfg_httpchk_describe(struct reader *r, struct cfg_proxy *p);
+
 /* After the last file: references, missing timeouts, warnings. */
 void cfg_check(struct reader *r);
 

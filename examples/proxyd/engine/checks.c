@@ -4,10 +4,13 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <time.h>
+
+#include <libhealth/probe_http.h>
 
 #include "log.h"
 
@@ -22,6 +25,16 @@ static const char *meaning(enum health_code code)
 		return "no socket for the check";
 	case HEALTH_CODE_L4OK:
 		return "connected";
+	case HEALTH_CODE_L7OK:
+		return "answered well";
+	case HEALTH_CODE_L7OKC:
+		return "answered 404: to be drained";
+	case HEALTH_CODE_L7TOUT:
+		return "no answer in time";
+	case HEALTH_CODE_L7RSP:
+		return "no answer that fits";
+	case HEALTH_CODE_L7STS:
+		return "its status says no";
 	default:
 		return health_code_name(code);
 	}
@@ -47,19 +60,19 @@ static void on_transition(struct health_check *check, const struct health_transi
 			  void *userdata)
 {
 	struct server *s = userdata;
-	bool up = health_state_is_up(t->to);
+	bool up = health_state_is_up(t->to), draining = t->to == HEALTH_STATE_DRAIN;
 
 	(void)check;
-	if (up == s->up)
+	if (up == s->up && draining == s->draining)
 		return;
 	log_msg(up ? LOG_NOTICE : LOG_ALERT,
 		"%sserver %s/%s is %s: %s (%s)%s%s, check took %llu ms, %u of %u",
-		s->backup ? "backup " : "", s->pool->name, s->name, up ? "UP" : "DOWN",
+		s->backup ? "backup " : "", s->pool->name, s->name, draining ? "DRAINING" : up ? "UP" : "DOWN",
 		meaning(t->code), health_code_name(t->code), s->last_error && !up ? ": " : "",
 		s->last_error && !up ? strerror(s->last_error) : "",
 		(unsigned long long)(s->last_ns / CFG_MS), up ? t->ok_run : t->fail_run,
 		up ? t->rise : t->fall);
-	server_set_up(s->engine, s, up);
+	server_set_up(s->engine, s, up, draining);
 }
 
 int checks_new(struct engine *e)
@@ -125,9 +138,56 @@ static struct cfg_addr target_of(const struct cfg_server *c)
 	return a;
 }
 
-int check_sync(struct engine *e, struct server *s, const struct cfg_server *c,
-	       const struct cfg_proxy *p)
+static enum health_http_method method_of(const char *name)
 {
+	static const char *const names[] = {"GET", "HEAD", "OPTIONS", "POST", "PUT"};
+
+	for (unsigned i = 0; name && i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(names[i], name))
+			return (enum health_http_method)i;
+	return HEALTH_HTTP_OPTIONS;
+}
+
+int check_probe(const struct cfg_proxy *p, struct health_probe **ret)
+{
+	static const struct health_http_range good = {200, 399};
+	const struct cfg_httpchk *c = &p->set.httpchk;
+	struct health_http_range status[CFG_STATUS_RANGES];
+	struct health_http_opts o = {
+	    .size = sizeof(o),
+	    .method = method_of(c->method),
+	    .version = c->version_1_1 ? HEALTH_HTTP_1_1 : HEALTH_HTTP_1_0,
+	    .path = c->uri,
+	    .host = c->host	     ? c->host
+		    : c->version_1_1 ? "localhost"
+				     : NULL,
+	    .status = c->n_status ? status : &good,
+	    .n_status = c->n_status ? c->n_status : 1,
+	    .body = c->string,
+	    .headers = c->headers,
+	    .content = c->body,
+	    .content_len = c->body ? strlen(c->body) : 0,
+	    .flags = (c->drain_404 ? HEALTH_HTTP_404_DRAINS : 0) |
+		     (c->not_string ? HEALTH_HTTP_NOT_BODY : 0),
+	};
+
+	if (!c->on)
+		return 0;
+	for (unsigned i = 0; i < c->n_status; i++)
+		status[i] = (struct health_http_range){c->status[i].first, c->status[i].last};
+	return health_probe_new(health_probe_http(), &o, ret);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+int check_sync(struct engine *e, struct server *s, const struct cfg_server *c,
+	       const struct backend *b)
+{
+	const struct cfg_proxy *p = b->proxy;
+	const char *text = b->probe ? p->set.httpchk.text : NULL;
 	bool wanted = c->check && !c->disabled && c->addr.len;
 	uint64_t timeout_ns = timeout_of(c, p);
 	struct cfg_addr target = target_of(c);
@@ -145,20 +205,25 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *c,
 	    .destination = &target.sa,
 	    .destination_len = target.len,
 	    .filter = &filter,
+	    .probe = b->probe,
 	    .timeout_ns = timeout_ns,
 	    .jitter_percent = e->spread_checks,
 	};
 
 	s->engine = e;
 	s->log_checks = p->set.log_health_checks;
-	if (s->check && wanted && same_check(c, &s->checked) && s->check_timeout_ns == timeout_ns)
+	if (s->check && wanted && same_check(c, &s->checked) && s->check_timeout_ns == timeout_ns &&
+	    same_text(text, s->checked_text))
 		return 0;
 	check_end(s);
 	if (!wanted) {
 		s->up = true; /* nobody says otherwise */
+		s->draining = false;
 		return 0;
 	}
 	s->checked = *c;
 	s->check_timeout_ns = timeout_ns;
+	free(s->checked_text);
+	s->checked_text = text ? strdup(text) : NULL;
 	return health_check_add(e->health, &o, s, &s->check);
 }

@@ -39,7 +39,7 @@ void server_put(struct server *s);
 int pool_sync(struct pool *p, const struct set *set, const struct cfg_proxy *proxy);
 
 /* A server came up or went down: publishes that. */
-void server_set_up(struct engine *e, struct server *s, bool up);
+void server_set_up(struct engine *e, struct server *s, bool up, bool draining);
 
 /* ---- checks.c ---- */
 
@@ -47,7 +47,10 @@ int checks_new(struct engine *e);
 
 /* Starts, changes or ends the server's check. 0 or -errno. */
 int check_sync(struct engine *e, struct server *s, const struct cfg_server *c,
-	       const struct cfg_proxy *p);
+	       const struct backend *b);
+
+/* The probe of its option httpchk; *ret NULL without one. 0 or -errno. */
+int check_probe(const struct cfg_proxy *p, struct health_probe **ret);
 void check_end(struct server *s);
 
 #endif

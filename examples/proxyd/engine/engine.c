@@ -82,7 +82,7 @@ static void sync_backend(struct engine *e, struct set *set, const struct backend
 	STAILQ_FOREACH (c, &b->proxy->servers, next) {
 		struct server *s = server_of(set, b->pool, c);
 
-		r = s ? check_sync(e, s, c, b->proxy) : 0;
+		r = s ? check_sync(e, s, c, b) : 0;
 		if (r < 0)
 			log_err("server %s/%s cannot be checked and counts as up: %s",
 				b->proxy->name, c->name, strerror(-r));

@@ -34,6 +34,7 @@ enum h1_fault {
 	H1_FAULT_CHUNK_EXTENSION,
 	H1_FAULT_CHUNK_END, /* no CR LF behind its data */
 	H1_FAULT_TRAILER,   /* malformed, too many, too large, or a field of framing */
+	H1_FAULT_INTERIM,   /* 1xx answers without an end */
 	H1_FAULT_COUNT_,
 };
 

@@ -42,6 +42,7 @@ const char *h1_fault_text(enum h1_fault fault)
 	    [H1_FAULT_CHUNK_EXTENSION] = "malformed chunk extension",
 	    [H1_FAULT_CHUNK_END] = "no line end behind a chunk",
 	    [H1_FAULT_TRAILER] = "malformed trailer",
+	    [H1_FAULT_INTERIM] = "too many interim answers",
 	};
 
 	return fault < H1_FAULT_COUNT_ ? text[fault] : "?";

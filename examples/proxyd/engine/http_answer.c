@@ -119,6 +119,7 @@ static void answer(struct worker *w, struct exchange *x, uint32_t at, uint32_t h
 static bool interim(struct worker *w, struct exchange *x, uint32_t at, uint32_t len)
 {
 	if (++x->n_interim > HTTP_INTERIM_MAX) {
+		x->fault = H1_FAULT_INTERIM;
 		exchange_fail(w, x, 502, 'P', 'H');
 		return false;
 	}

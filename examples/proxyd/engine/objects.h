@@ -94,12 +94,14 @@ struct server {
 	const struct set *in;	     /* the last set it is in */
 	bool member;		     /* of the group now */
 	bool up;		     /* as the checks say; true without a check */
+	bool draining;		     /* they say: up, but nothing new */
 	bool backup, usable;	     /* as configured: usable: not disabled */
 	struct engine *engine;
 	bool log_checks;
 	struct health_check *check;
 	struct cfg_server checked; /* the settings the check was made with */
 	uint64_t check_timeout_ns;
+	char *checked_text; /* of its HTTP check; NULL: TCP */
 	enum health_code last_code;
 	int last_error;
 	uint64_t last_ns;
@@ -159,6 +161,7 @@ struct backend {
 	bool hashes_source, hashes_request; /* its algorithm wants a key of that */
 	struct conn_timeouts timeout; /* without the client's */
 	const struct cfg_http *http;  /* NULL: mode tcp */
+	struct health_probe *probe;   /* of option httpchk; NULL: a connection is enough */
 };
 
 struct frontend {

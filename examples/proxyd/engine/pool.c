@@ -140,6 +140,7 @@ void server_put(struct server *s)
 		lb_server_remove(s->pool->group, id_of(s));
 	LIST_REMOVE(s, entry);
 	free(s->worker);
+	free(s->checked_text);
 	free(s->name);
 	free(s);
 }
@@ -178,7 +179,9 @@ static int sync_server(struct pool *p, struct server *s, const struct cfg_server
 		e = lb_server_set_priority(p->group, id, priority);
 	if (!e)
 		e = lb_server_set_state(p->group, id,
-					s->usable ? LB_STATE_ENABLED : LB_STATE_OFFLINE);
+					!s->usable    ? LB_STATE_OFFLINE
+					: s->draining ? LB_STATE_DRAINING
+						      : LB_STATE_ENABLED);
 	if (!e)
 		e = lb_server_set_up(p->group, id, s->up);
 	return e;
@@ -234,13 +237,17 @@ static const char *plural(unsigned n)
 	return n == 1 ? "" : "s";
 }
 
-void server_set_up(struct engine *e, struct server *s, bool up)
+void server_set_up(struct engine *e, struct server *s, bool up, bool draining)
 {
 	struct pool *p = s->pool;
 	int r;
 
 	s->up = up;
+	s->draining = draining;
 	lb_server_set_up(p->group, id_of(s), up);
+	if (s->usable)
+		lb_server_set_state(p->group, id_of(s),
+				    draining ? LB_STATE_DRAINING : LB_STATE_ENABLED);
 	r = lb_group_commit(p->group);
 	if (r < 0)
 		log_err("backend %s: cannot publish that %s is %s: %s", p->name, s->name,

@@ -76,7 +76,8 @@ static bool add_backend(struct engine *e, struct set *s, const struct cfg_proxy 
 	    .redispatch = p->set.redispatch,
 	    .hashes_source = !strcmp(p->set.balance, "source"),
 	    .hashes_request = balance_reads_request(p->set.balance),
-	    .rotates = !strcmp(p->set.balance, "roundrobin") || !strcmp(p->set.balance, "static-rr"),
+	    .rotates =
+		!strcmp(p->set.balance, "roundrobin") || !strcmp(p->set.balance, "static-rr"),
 	    .keepalive = p->set.tcp_keepalive_server,
 	    .timeout =
 		{
@@ -91,6 +92,8 @@ static bool add_backend(struct engine *e, struct set *s, const struct cfg_proxy 
 	if (!b->pool)
 		return false;
 	s->n_backends++;
+	if (check_probe(p, &b->probe) < 0)
+		return false;
 	STAILQ_FOREACH (c, &p->servers, next) {
 		struct server *server = server_get(e, b, c);
 
@@ -196,8 +199,10 @@ void set_free(struct set *s, bool keep_cfg)
 {
 	for (size_t i = 0; i < s->n_servers; i++)
 		server_put(s->server[i]);
-	for (size_t i = 0; i < s->n_backends; i++)
+	for (size_t i = 0; i < s->n_backends; i++) {
+		health_probe_free(s->backend[i].probe);
 		pool_put(s->engine, s->backend[i].pool);
+	}
 	for (size_t i = 0; i < s->n_frontends; i++)
 		gate_put(s->frontend[i].gate);
 	for (size_t i = 0; i < s->n_listeners; i++)

@@ -517,6 +517,38 @@ def test_hashes_of_requests_choose_as_haproxy_does(binary):
             assert ours == theirs, (algo, ours, theirs)
 
 
+def test_checks_ask_with_http(binary):
+    state = {"a": b"200 OK", "b": b"200 OK"}
+
+    def answers(name):
+        def answer(h, b):
+            if h.line.startswith("GET /health"):
+                assert h["host"] == "www", h
+                return b"HTTP/1.1 %s\r\nContent-Length: 5\r\nConnection: close\r\n\r\nfine\n" % state[name]
+            return b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n" + name.encode()
+
+        return answer
+
+    webs = {name: Web(answers(name)) for name in state}
+    text = DEFAULTS + """
+listen l
+    bind 127.0.0.1:{port}
+    option httpchk
+    http-check send meth GET uri /health ver HTTP/1.1 hdr Host www
+    http-check expect status 200-299
+    default-server check inter 50 fall 1 rise 1
+""" + "".join(f"    server {n} 127.0.0.1:{w.port}\n" for n, w in webs.items())
+    with Proxy(binary, text) as p:
+        def seen():
+            return {ask(p, get("/"))[1] for _ in range(6)}
+
+        assert seen() == {b"a", b"b"}
+        state["b"] = b"503 No"
+        until("b is out", lambda: seen() == {b"a"})
+        state["b"] = b"204 Fine"
+        until("b is back", lambda: seen() == {b"a", b"b"})
+
+
 def test_reload_keeps_clients(binary):
     if is_haproxy(binary):  # whose reload is another process
         return
