@@ -1,0 +1,290 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""vipd_peers.py VIPD: vipd and Debian's keepalived as peers, with the same file on both, in both roles.
+
+Each case is played twice at the same time, on two pairs of nodes: a is vipd and b keepalived, and the other way round. The story must
+come true in both, and what a node's scripts were told and which addresses it held must be the same, whichever program it was.
+"""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+PREFIX = f"hwpeer{os.getpid()}"
+FAST = "version 3\n    advert_int 0.5"
+
+
+class Node:
+    def __init__(self, case, name, program):
+        self.case, self.name, self.program = case, name, program
+        self.ns = f"{PREFIX}{case.name}{name}{os.path.basename(program)[0]}"
+        self.dir = pathlib.Path(case.dir, self.ns)
+        self.dir.mkdir()
+        self.process = None
+        self.held = {}
+
+    def ip(self, *words):
+        return subprocess.run(["ip", "-n", self.ns, *" ".join(words).split()], check=True, capture_output=True, text=True).stdout
+
+    def start(self):
+        conf = self.case.conf(self)
+        for state in ("master", "backup", "fault", "stop"):
+            conf = conf.replace("NOTIFY", f'NOTIFY\n    notify_{state} "{self.case.dir}/tell {self.dir}/own {state}"', 1)
+        conf = conf.replace("NOTIFY", f'notify "{self.case.dir}/tell {self.dir}/any"')
+        (self.dir / "conf").write_text("global_defs {\n    script_user root\n    enable_script_security\n}\n" + conf)
+        command = ["-P", "-n", "-l", "-f", "conf", "-p", "p.pid", "-r", "r.pid", "-c", "c.pid"]
+        self.process = subprocess.Popen(["ip", "netns", "exec", self.ns, self.program, *command], cwd=self.dir,
+                                        stdout=(self.dir / "log").open("a"), stderr=subprocess.STDOUT)
+
+    def stop(self):
+        if self.process:
+            self.process.terminate()
+            self.process.wait(30)
+            self.process = None
+
+    def addresses(self):
+        """Those that are virtual, as the kernel has them, without what differs by time."""
+        found = []
+        for line in self.ip("-o addr show up").splitlines():
+            words = line.split()
+            if words[3].split("/")[0] in self.case.vips:
+                label = [w for w in words if w.startswith("eth0:")]
+                found.append((words[1], words[3], words[words.index("scope") + 1], *label))
+        return sorted(found)
+
+    def has_all(self):
+        return {a[1].split("/")[0] for a in self.addresses()} == set(self.case.vips)
+
+    def told(self, kind):
+        try:
+            return (self.dir / kind).read_text().splitlines()
+        except FileNotFoundError:
+            return []
+
+    def log(self):
+        return f"--- {self.ns}\n" + (self.dir / "log").read_text()[-2500:]
+
+
+class Case:
+    def __init__(self, name, conf, story, vips, links=1):
+        self.name, self.template, self.story, self.vips, self.links = name, conf, story, vips, links
+
+    def conf(self, node):
+        own, peer = ("1", "2") if node.name == "a" else ("2", "1")
+        return self.template.replace("PRIORITY", "200" if node.name == "a" else "100").replace("OWN", own).replace(
+            "PEER", peer).replace("DIR", str(node.dir))
+
+    def clone(self, folder, tag):
+        copy = Case(self.name + tag, self.template, self.story, self.vips, self.links)
+        copy.dir, copy.switch = folder, f"{PREFIX}{copy.name}s"
+        return copy
+
+    def fail(self, what):
+        raise AssertionError(f"{self.name}: {what}\n" + "".join(n.log() + "".join(f"{k}: {n.told(k)}\n" for k in ("own", "any")) for n in self.nodes))
+
+    def wait(self, what, condition, seconds=12):
+        end = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > end:
+                self.fail(f"{what} does not come; a has {self.nodes[0].addresses()}, b {self.nodes[1].addresses()}")
+            time.sleep(0.05)
+
+    def master(self, node, seconds=12):
+        other = self.nodes[1 - self.nodes.index(node)]
+        self.wait(f"{node.name} alone is MASTER", lambda: node.has_all() and not other.addresses(), seconds)
+        node.held = node.addresses()
+
+    def play(self, programs):
+        self.nodes = [Node(self, name, program) for name, program in zip("ab", programs)]
+        try:
+            for ns in (self.switch, *(n.ns for n in self.nodes)):
+                subprocess.run(["ip", "netns", "add", ns], check=True)
+            for i in range(self.links):
+                subprocess.run(["ip", "-n", self.switch, *f"link add lan{i} up type bridge mcast_snooping 0".split()], check=True)
+                for n, host in zip(self.nodes, (1, 2)):
+                    n.ip(f"link add eth{i} type veth peer name {n.name}{i} netns {self.switch}")
+                    subprocess.run(["ip", "-n", self.switch, *f"link set {n.name}{i} up master lan{i}".split()], check=True)
+                    subprocess.run(["ip", "netns", "exec", n.ns, "sysctl", "-qw", f"net.ipv6.conf.eth{i}.accept_dad=0"], check=True)
+                    n.ip(f"link set eth{i} up")
+                    n.ip(f"addr add 10.{i}.0.{host}/24 dev eth{i}")
+            self.story(self, *self.nodes)
+            for n in self.nodes:
+                n.stop()
+                if n.addresses():
+                    self.fail(f"{n.name} leaves {n.addresses()}")
+            time.sleep(0.5)  # keepalived's last scripts
+        finally:
+            for n in self.nodes:
+                n.stop()
+            for ns in (self.switch, *(n.ns for n in self.nodes)):
+                subprocess.run(["ip", "netns", "del", ns], check=False)
+
+
+INSTANCE = """
+vrrp_instance VI_1 {
+    interface eth0
+    virtual_router_id 51
+    priority PRIORITY
+    %s
+    virtual_ipaddress {
+        10.0.0.100/24 dev eth0 label eth0:vip
+        10.0.0.101
+    }
+    NOTIFY
+}
+"""
+VIPS = ["10.0.0.100", "10.0.0.101"]
+
+
+def takeover(case, a, b):
+    """b alone, then a, which has the higher priority, then b again."""
+    b.start()
+    case.master(b)
+    a.start()
+    case.master(a)
+    a.stop()
+    case.master(b)
+
+
+def no_preempt(case, a, b):
+    b.start()
+    case.master(b)
+    a.start()
+    case.wait("a is BACKUP", lambda: any("BACKUP" in line for line in a.told("any")))
+    time.sleep(1.5)
+    if a.addresses():
+        case.fail("nopreempt: a leaves b in peace")
+    b.stop()
+    case.master(a)
+
+
+def preempt_delay(case, a, b):
+    b.start()
+    case.master(b)
+    a.start()
+    case.wait("a is BACKUP", lambda: any("BACKUP" in line for line in a.told("any")))
+    time.sleep(1.2)
+    if a.addresses():
+        case.fail("preempt_delay 2: not yet")
+    case.master(a, 8)
+
+
+def track_script(case, a, b):
+    for n in (a, b):
+        (n.dir / "well").touch()
+    a.start()
+    case.master(a)
+    b.start()
+    case.wait("b is BACKUP", lambda: any("BACKUP" in line for line in b.told("any")))
+    time.sleep(1.5)
+    (a.dir / "well").unlink()
+    case.master(b)
+    (a.dir / "well").touch()
+    case.master(a)
+
+
+def sync_group(case, a, b):
+    a.start()
+    case.master(a)
+    b.start()
+    case.wait("b is BACKUP", lambda: any("GROUP G BACKUP" in line for line in b.told("any")))
+    a.ip("link set eth1 down")
+    case.wait("b has all", b.has_all)
+    case.wait("a gives all up", lambda: not a.addresses())
+    a.ip("link set eth1 up")
+    a.ip("addr replace 10.1.0.1/24 dev eth1")
+    case.master(a)
+
+
+def fault(case, a, b):
+    a.start()
+    case.master(a)
+    b.start()
+    case.wait("b is BACKUP", lambda: any("BACKUP" in line for line in b.told("any")))
+    a.ip("link set eth0 down")
+    case.wait("b has all", b.has_all)
+    a.ip("link set eth0 up")
+    case.master(a)
+
+
+CASES = [
+    Case("uni", INSTANCE % f"{FAST}\n    unicast_src_ip 10.0.0.OWN\n    unicast_peer {{\n        10.0.0.PEER\n    }}", takeover, VIPS),
+    Case("pass", INSTANCE % "authentication {\n        auth_type PASS\n        auth_pass longer-than-eight\n    }", takeover, VIPS),
+    Case("nopre", INSTANCE % f"{FAST}\n    state BACKUP\n    nopreempt", no_preempt, VIPS),
+    Case("delay", INSTANCE % f"{FAST}\n    state BACKUP\n    preempt_delay 2", preempt_delay, VIPS),
+    Case("track", "vrrp_script well {\n    script \"/usr/bin/test -e DIR/well\"\n    interval 1\n    weight -150\n    fall 1\n    rise 1\n}\n"
+         + INSTANCE % f"{FAST}\n    track_script {{\n        well\n    }}", track_script, VIPS),
+    Case("fault", INSTANCE % FAST, fault, VIPS),
+    Case("six", INSTANCE.replace("10.0.0.100/24 dev eth0 label eth0:vip", "fe80::100/64").replace("10.0.0.101", "fd00::100/64") % FAST,
+         takeover, ["fe80::100", "fd00::100"]),
+    Case("vmac", INSTANCE.replace("10.0.0.100/24 dev eth0 label eth0:vip", "10.0.0.100/24") % f"{FAST}\n    use_vmac vrrp.51", takeover, VIPS),
+    Case("sync", "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n    }\n    NOTIFY\n}\n"
+         + INSTANCE.replace("    NOTIFY\n", "") % FAST
+         + INSTANCE.replace("    NOTIFY\n", "").replace("VI_1", "VI_2").replace("eth0", "eth1").replace("10.0.0", "10.1.0").replace("51", "52")
+         .replace(" label eth1:vip", "") % FAST, sync_group, VIPS + ["10.1.0.100", "10.1.0.101"], links=2),
+]
+
+
+def compare(one, two):
+    for vipd, keepalived in ((one.nodes[0], two.nodes[0]), (two.nodes[1], one.nodes[1])):
+        who = f"{one.name[:-1]}, node {vipd.name}"
+        for kind in ("any", "own"):
+            # keepalived's run at the same time, in any order; vipd_life.sh looks at the order of ours.
+            got, want = sorted(set(vipd.told(kind))), sorted(set(keepalived.told(kind)))
+            assert got == want, f"{who}: scripts were told by vipd\n  {got}\nand by keepalived\n  {want}\n{vipd.log()}{keepalived.log()}"
+        assert want, f"{who}: no script ran"
+        assert vipd.held == keepalived.held, f"{who}: vipd held\n  {vipd.held}\nand keepalived\n  {keepalived.held}"
+
+
+def run(case, folder, vipd, keepalived, results):
+    pair = [case.clone(folder, "1"), case.clone(folder, "2")]
+    errors = []
+
+    def one(number, programs):
+        try:
+            pair[number].play(programs)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=one, args=(0, (vipd, keepalived))), threading.Thread(target=one, args=(1, (keepalived, vipd)))]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    try:
+        if errors:
+            raise errors[0]
+        compare(*pair)
+        results[case.name] = None
+    except AssertionError as error:
+        results[case.name] = str(error)
+
+
+def main():
+    vipd, keepalived = os.path.abspath(sys.argv[1]), shutil.which("keepalived")
+    if os.geteuid() != 0 or not keepalived:
+        print("skipped: needs root and keepalived")
+        return 77
+    only = sys.argv[2:]
+    results = {}
+    with tempfile.TemporaryDirectory(prefix="hwpeer") as folder:
+        os.chmod(folder, 0o755)
+        tell = pathlib.Path(folder, "tell")
+        tell.write_text('#!/bin/sh\nfile=$1\nshift\necho "$@" >>"$file"\n')
+        tell.chmod(0o755)
+        threads = [threading.Thread(target=run, args=(c, folder, vipd, keepalived, results)) for c in CASES if not only or c.name in only]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+    for name, error in sorted(results.items()):
+        print(f"{name}: {'ok' if error is None else error}")
+    return 1 if any(results.values()) else 0
+
+
+sys.exit(main())
