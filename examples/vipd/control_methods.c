@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What can be asked and ordered over the control socket; docs/control-socket.md lists it for people. */
 #include <string.h>
+#include <unistd.h>
 
 #include <libha/service.h>
 
@@ -400,6 +401,33 @@ static void do_reload(struct control_call *c)
 		c->result = json_pack("{s:b}", "ordered", true);
 }
 
+static void do_upgrade(struct control_call *c)
+{
+	const char *program = text_param(c, "program");
+
+	if (!program || *program != '/' || access(program, X_OK) < 0) {
+		control_fail(
+		    c, CONTROL_NO_PARAMS,
+		    "program must be the whole path of a program: ask with vipd --upgrade");
+		return;
+	}
+	/* Those that wait would be forgotten; one that runs goes on. */
+	if (c->s->phase != PHASE_RUN || !scripts_idle(c->s->scripts)) {
+		control_fail(
+		    c, CONTROL_NOT_NOW,
+		    "a reload, a stop or notify scripts are going on: try again in a second");
+		return;
+	}
+	record(c, "upgrade", program);
+	c->s->upgrade = strdup(program);
+	phase_reload(c->s);
+	if (c->s->phase == PHASE_RUN)
+		control_fail(c, CONTROL_NOT_NOW, "%.120s is not taken: the old program goes on",
+			     c->s->options->file);
+	else
+		c->result = json_pack("{s:b}", "ordered", true);
+}
+
 static void do_clear(struct control_call *c)
 {
 	record(c, "clear", "counters");
@@ -455,6 +483,7 @@ static const struct control_method methods[] = {
      false,
      {"real_server", "virtual_server", "script", NULL},
      "run the checks of a real server, or a vrrp_script, now"},
+    {"upgrade", do_upgrade, false, {"program", NULL}, "become another program; nobody notices"},
     {"reload", do_reload, false, {NULL}, "read the configuration again"},
     {"clear", do_clear, false, {NULL}, "counters begin at 0"},
 };

@@ -38,16 +38,32 @@ void events_add(struct events *e, json_t *event)
 		e->fn(e->userdata, line);
 }
 
+void events_restore(struct events *e, const json_t *event)
+{
+	json_int_t number = json_integer_value(json_object_get(event, "number"));
+	char *line = json_dumps(event, JSON_COMPACT | JSON_REAL_PRECISION(14));
+	char **slot = &e->line[(uint64_t)number % EVENTS_MAX];
+
+	if (number <= 0 || !line) {
+		free(line);
+		return;
+	}
+	free(*slot);
+	*slot = line;
+	e->next = (uint64_t)number;
+}
+
 json_t *events_last(const struct events *e, const char *member, const char *value, size_t limit)
 {
 	json_t *list = json_array();
 	uint64_t oldest = e->next > EVENTS_MAX ? e->next - EVENTS_MAX + 1 : 1;
 
 	for (uint64_t n = e->next; list && n >= oldest && json_array_size(list) < limit; n--) {
-		json_t *event = json_loads(e->line[n % EVENTS_MAX], 0, NULL);
+		const char *line = e->line[n % EVENTS_MAX];
+		json_t *event = line ? json_loads(line, 0, NULL) : NULL;
 		const char *is = member ? json_string_value(json_object_get(event, member)) : NULL;
 
-		if (!member || (is && !strcmp(is, value)))
+		if (event && (!member || (is && !strcmp(is, value))))
 			json_array_insert(list, 0, event);
 		json_decref(event);
 	}

@@ -22,6 +22,9 @@ void events_fini(struct events *e);
 /* Adds "number" and "time" (UNIX seconds) to it and keeps it. Steals `event`; NULL (no memory) is nothing. */
 void events_add(struct events *e, json_t *event);
 
+/* One of a predecessor, as it was. */
+void events_restore(struct events *e, const json_t *event);
+
 /* The last `limit` whose `member` is `value` (both NULL: all), the oldest first: a new array, or NULL. */
 json_t *events_last(const struct events *e, const char *member, const char *value, size_t limit);
 

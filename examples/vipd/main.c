@@ -2,6 +2,7 @@
 #include "config_test.h"
 #include "options.h"
 #include "supervisor.h"
+#include "upgrade.h"
 
 int main(int argc, char **argv)
 {
@@ -10,5 +11,7 @@ int main(int argc, char **argv)
 
 	if (r >= 0)
 		return r;
+	if (o.upgrade)
+		return upgrade_ask(&o);
 	return o.test ? config_test(&o) : supervisor_run(&o, argc, argv);
 }

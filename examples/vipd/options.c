@@ -19,6 +19,7 @@ enum {
 	OPT_JSON,
 	OPT_CONTROL,
 	OPT_METRICS,
+	OPT_UPGRADE,
 	OPT_UNUSED,	/* keepalived's, without a meaning here */
 	OPT_UNUSED_ARG, /* the same, with an argument */
 };
@@ -44,6 +45,7 @@ static const struct option long_options[] = {
     {"config-test", optional_argument, NULL, 't'},
     {"control", required_argument, NULL, OPT_CONTROL},
     {"metrics", required_argument, NULL, OPT_METRICS},
+    {"upgrade", no_argument, NULL, OPT_UPGRADE},
     {"signum", required_argument, NULL, OPT_SIGNUM},
     {"json", no_argument, NULL, OPT_JSON},
     {"keyword", optional_argument, NULL, OPT_KEYWORD},
@@ -99,6 +101,7 @@ static const char help[] =
     "  -r, --vrrp_pid=FILE         default /run/vrrp.pid\n"
     "  -c, --checkers_pid=FILE     default /run/checkers.pid\n"
     "      --control=FILE          socket for lbctl(8); default: as -p, with .sock for .pid\n"
+    "      --upgrade               the running vipd becomes this program, and nobody notices\n"
     "      --metrics=WHERE         serve /metrics for Prometheus at 127.0.0.1:9650, or at a\n"
     "                              socket's path\n"
     "\n"
@@ -244,6 +247,9 @@ static int take(int option, const char *name, struct options *o)
 		return -1;
 	case OPT_KEYWORD:
 		return explain_keyword(optarg);
+	case OPT_UPGRADE:
+		o->upgrade = true;
+		return -1;
 	case OPT_SIGNUM:
 		return print_signal(optarg);
 	case 's':
@@ -257,6 +263,17 @@ static int take(int option, const char *name, struct options *o)
 		fprintf(stderr, "vipd: note: option %s of keepalived has no meaning here\n", name);
 		return -1;
 	}
+}
+
+void options_control_path(const struct options *o, char *buf, size_t cap)
+{
+	size_t len = strlen(o->pid_file);
+
+	len -= len > 4 && !strcmp(o->pid_file + len - 4, ".pid") ? 4 : 0;
+	if (o->control)
+		snprintf(buf, cap, "%s", strcmp(o->control, "none") ? o->control : "");
+	else
+		snprintf(buf, cap, "%.*s.sock", (int)len, o->pid_file);
 }
 
 int options_read(int argc, char **argv, struct options *o)

@@ -4,6 +4,7 @@
 #define VIPD_OPTIONS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Exit codes, those of keepalived. */
 enum {
@@ -30,9 +31,13 @@ struct options {
 	const char *pid_file, *vrrp_pid_file, *check_pid_file;
 	const char *control; /* socket; NULL: beside pid_file; "none" */
 	const char *metrics; /* ADDRESS:PORT or path; NULL: none */
+	bool upgrade; /* the running one becomes this program */
 	bool test, json;
 	const char *test_file; /* where --config-test writes to; NULL: stderr */
 };
+
+/* Where the control socket is; "" for none. */
+void options_control_path(const struct options *o, char *buf, size_t cap);
 
 /* Returns -1 to go on, or the exit code: help, version, --signum and mistakes are dealt with. */
 int options_read(int argc, char **argv, struct options *ret);

@@ -29,6 +29,7 @@
 #include "pidfile.h"
 #include "sd_notify.h"
 #include "supervisor_state.h"
+#include "upgrade.h"
 
 #define MESSAGES_PER_TURN 1024
 
@@ -292,23 +293,17 @@ static void clean_up(struct supervisor *s)
 }
 
 /* Without it vipd does its work all the same. */
-static void open_control(struct supervisor *s)
+void supervisor_open_control(struct supervisor *s)
 {
-	const char *path = s->options->control, *pid = s->options->pid_file;
-	char beside[4096];
+	char path[4096];
 
-	if (path && !strcmp(path, "none"))
-		return;
-	if (!path) {
-		size_t len = strlen(pid);
-
-		len -= len > 4 && !strcmp(pid + len - 4, ".pid") ? 4 : 0;
-		snprintf(beside, sizeof(beside), "%.*s.sock", (int)len, pid);
-	}
-	control_open(s, path ? path : beside, &s->control_socket);
+	options_control_path(s->options, path, sizeof(path));
+	if (*path)
+		control_open(s, path, &s->control_socket);
 }
 
-static int run(struct supervisor *s)
+/* `state`: a predecessor's in this process, or NULL. */
+static int run(struct supervisor *s, const json_t *state)
 {
 	int r = set_up(s);
 
@@ -317,17 +312,25 @@ static int run(struct supervisor *s)
 		log_err("cannot start: %s", strerror(-r));
 		return r == -ENOMEM ? EXIT_NO_MEMORY : EXIT_FATAL;
 	}
-	log_notice("vipd " VIPD_VERSION " starts: %zu instances, %zu virtual servers, from %s",
-		   s->conf->n_instances, s->conf->n_virtuals, s->options->file);
+	log_notice("vipd " VIPD_VERSION " %s: %zu instances, %zu virtual servers, from %s",
+		   state ? "takes over" : "starts", s->conf->n_instances, s->conf->n_virtuals,
+		   s->options->file);
 	if (s->pid_fd >= 0 || !s->options->dont_fork) /* else the terminal was told already */
 		pidfile_write(s->options->pid_file, s->pid_fd, getpid());
-	open_control(s);
+	supervisor_open_control(s);
 	if (s->options->metrics)
 		metrics_serve(s, s->options->metrics, &s->metrics);
 	if (s->options->dump_conf)
 		dump_data(s, NULL);
 	supervisor_load_ipvs(s->conf);
+	if (state) {
+		upgrade_take(s, state);
+		s->old = s->conf; /* the kernel process claims what its predecessor put there */
+		events_add(&s->events,
+			   json_pack("{s:s, s:s}", "type", "upgrade", "version", VIPD_VERSION));
+	}
 	children_start(s);
+	s->old = NULL;
 	sd_notify_send("READY=1");
 	r = loop_run(s->loop);
 	log_notice("stopped");
@@ -361,6 +364,7 @@ int supervisor_run(const struct options *o, int argc, char **argv)
 			       .no_syslog = o->no_syslog,
 			       .detail = o->detail};
 	struct supervisor s = {.options = o, .pid_fd = -1};
+	json_t *state;
 	int r;
 
 	process_title_init(argc, argv);
@@ -368,23 +372,26 @@ int supervisor_run(const struct options *o, int argc, char **argv)
 	r = check_start(o);
 	if (r)
 		return r;
+	state = upgrade_state();
+	s.argv = argv;
 	s.conf = supervisor_load(o);
 	if (!s.conf) {
 		log_err("%s cannot run: vipd -t -f %s says why", o->file, o->file);
 		return EXIT_CONFIG;
 	}
-	s.pid_fd = pidfile_lock(o->pid_file);
+	s.pid_fd = state ? upgrade_pid_fd(state) : pidfile_lock(o->pid_file);
 	if (s.pid_fd == -EEXIST) {
 		conf_free(s.conf);
 		return EXIT_FATAL;
 	}
-	if (!o->dont_fork && daemon(1, 0) < 0) {
+	if (!state && !o->dont_fork && daemon(1, 0) < 0) {
 		log_err("cannot go into the background: %s. Use -n", strerror(errno));
 		return EXIT_FATAL;
 	}
 	log.console = o->console || (o->dont_fork && o->no_syslog);
 	log_open(&log);
-	r = run(&s);
+	r = run(&s, state);
+	json_decref(state);
 	clean_up(&s);
 	return r;
 }

@@ -10,6 +10,7 @@
 #include "log.h"
 #include "sd_notify.h"
 #include "supervisor_state.h"
+#include "upgrade.h"
 
 #define SECOND_NS UINT64_C(1000000000)
 #define STOP_PATIENCE_NS (5 * SECOND_NS)
@@ -187,6 +188,11 @@ static void finish_reload(struct supervisor *s)
 		pair_drain(s->vrrp_kernel[i]); /* numbers of the old configuration */
 		pair_drain(s->health_kernel[i]);
 	}
+	if (s->upgrade) {
+		upgrade_exec(s); /* comes back when it failed: then it was a reload */
+		free(s->upgrade);
+		s->upgrade = NULL;
+	}
 	s->phase = PHASE_RUN;
 	loop_arm(s->deadline, LOOP_NEVER);
 	s->old = old;
@@ -269,6 +275,8 @@ void phase_reload(struct supervisor *s)
 		log_err("%s is not taken: the old configuration goes on", s->options->file);
 		conf_free(s->next);
 		s->next = NULL;
+		free(s->upgrade);
+		s->upgrade = NULL;
 		tell_reload(s, false);
 		sd_notify_send("READY=1");
 		return;

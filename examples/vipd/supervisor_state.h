@@ -62,6 +62,8 @@ struct supervisor {
 	struct metrics_server *metrics; /* likewise */
 	struct fresh fresh_waiters;
 	enum msg_backend backend;
+	char **argv;
+	char *upgrade;		/* the program to become; NULL: this is an ordinary reload */
 	double started, loaded; /* UNIX seconds: this process, its configuration */
 	bool load_failed;	/* the last reload was refused */
 	struct scripts *scripts;
@@ -109,6 +111,7 @@ void fresh_arrived(struct supervisor *s);
 void fresh_forget(struct supervisor *s, const void *userdata);
 
 double supervisor_now(void); /* UNIX seconds */
+void supervisor_open_control(struct supervisor *s);
 void supervisor_clear_counters(const struct supervisor *s);
 
 /* supervisor_notify.c: scripts that follow events */

@@ -103,6 +103,12 @@ bool trackers_runs(const struct trackers *all, uint32_t index)
 	return false;
 }
 
+void trackers_restore(struct trackers *all, uint32_t index, uint8_t state)
+{
+	if (index < all->n && state <= TRACK_FAILED)
+		all->state[index] = state;
+}
+
 bool trackers_reap(struct trackers *all, pid_t pid, int status)
 {
 	for (size_t i = 0; i < all->n; i++) {

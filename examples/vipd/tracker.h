@@ -26,6 +26,9 @@ void trackers_run_now(struct trackers *t, uint32_t index);
 
 bool trackers_runs(const struct trackers *t, uint32_t index);
 
+/* What a predecessor knew: enum track_state. */
+void trackers_restore(struct trackers *t, uint32_t index, uint8_t state);
+
 bool trackers_reap(struct trackers *t, pid_t pid, int status);
 
 #endif

@@ -1,0 +1,211 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""vipd_reload.py VIPD: another program takes a running vipd over, and addresses move between instances in one reload: the kernel
+sees no change, no advert is missing, no script runs. Everything is in a network namespace of its own.
+"""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ADVERT_S = 0.1
+
+
+def configure(one, two, extra=""):
+    text = extra
+    for name, vrid, addresses in (("VI_1", 51, one), ("VI_2", 52, two)):
+        text += f"""
+vrrp_instance {name} {{
+    interface v0
+    virtual_router_id {vrid}
+    version 3
+    advert_int {ADVERT_S}
+    virtual_ipaddress {{
+        {chr(10).join(addresses)}
+    }}
+    notify "{os.getcwd()}/tell"
+}}
+"""
+    pathlib.Path("conf").write_text(text + """
+virtual_server 10.9.0.100 80 {
+    delay_loop 0.2
+    lb_algo rr
+    lb_kind NAT
+    protocol TCP
+    real_server 10.9.0.1 8001 { TCP_CHECK { connect_timeout 1 } }
+    real_server 10.9.0.1 8002 { TCP_CHECK { connect_timeout 1 } }
+}
+""")
+
+
+def call(method, **params):
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(10)
+        s.connect("p.sock")
+        s.sendall(json.dumps({"method": method, "params": params}).encode() + b"\n")
+        answer = json.loads(s.makefile("rb").readline())
+    assert "result" in answer, answer
+    return answer["result"]
+
+
+def status():
+    try:
+        return call("status")
+    except (OSError, ValueError):
+        return {}
+
+
+def states():
+    return [i["state"] for i in status().get("instances", [])]
+
+
+def wait_for(what, condition):
+    for _ in range(100):
+        if condition():
+            return
+        time.sleep(0.1)
+    sys.exit(f"{what} does not come\n" + pathlib.Path("log").read_text()[-4000:])
+
+
+class Wire(threading.Thread):
+    """The longest time between two adverts of a virtual router, as the other end of the cable hears them."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
+        self.socket.bind(("v1", 0))
+        self.last, self.longest, self.zero = {}, 0, 0
+
+    def run(self):
+        while True:
+            frame = self.socket.recv(2048)
+            if len(frame) < 42 or frame[23] != 112:
+                continue
+            now, vrid, priority = time.monotonic(), frame[35], frame[36]
+            self.zero += priority == 0
+            self.longest = max(self.longest, now - self.last.get(vrid, now))
+            self.last[vrid] = now
+
+
+def addresses():
+    out = subprocess.run(["ip", "-o", "-4", "addr", "show", "dev", "v0"], check=True, capture_output=True, text=True).stdout
+    return sorted(line.split()[3] for line in out.splitlines())
+
+
+def quietly(what, action, monitor_log, wire):
+    """Nobody outside notices `action`."""
+    before, told, masters = monitor_log.stat().st_size, pathlib.Path("told").read_text(), states()
+    wire.longest = wire.zero = 0
+    action()
+    time.sleep(1)
+    assert states() == masters, f"{what}: {states()}"
+    assert monitor_log.stat().st_size == before, f"{what}: {monitor_log.read_text()}"
+    assert pathlib.Path("told").read_text() == told, f"{what}: {pathlib.Path('told').read_text()}"
+    assert wire.zero == 0, f"{what}: it resigned"
+    assert wire.longest < 3 * ADVERT_S, f"{what}: {wire.longest:.3f} s between two adverts"
+    return wire.longest
+
+
+def main(vipd):
+    pathlib.Path("tell").write_text(f'#!/bin/sh\necho "$@" >>{os.getcwd()}/told\n')
+    os.chmod("tell", 0o755)
+    pathlib.Path("told").touch()
+    shutil.copy(vipd, "new-vipd")
+    configure(["10.9.0.100/24", "10.9.0.101/24"], ["10.9.0.102/24"])
+    arguments = ["-n", "-l", "-G", "-f", "conf", "-p", "p.pid", "-r", "r.pid", "-c", "c.pid"]
+    daemon = subprocess.Popen([vipd, *arguments], stdout=open("log", "w"), stderr=subprocess.STDOUT)
+    monitor_log, monitor = pathlib.Path("monitor"), daemon
+    wire = Wire()
+    wire.start()
+    try:
+        wait_for("MASTER", lambda: states() == ["MASTER", "MASTER"])
+        wait_for("the scripts", lambda: pathlib.Path("told").read_text().count("MASTER") == 2)
+        call("drain", real_server="10.9.0.1:8001")
+        with monitor_log.open("w") as out:
+            monitor = subprocess.Popen(["ip", "-4", "monitor", "address"], stdout=out, stderr=subprocess.DEVNULL)
+        time.sleep(0.5)
+
+        # Another program, the same process.
+        events = call("events", limit=500)["events"]
+        counted = call("show", instance="VI_1")["instances"][0]["counters"]["adverts_sent"]
+        since = status()["instances"][0]["since"]
+        upgrade = [os.path.abspath("new-vipd"), "--upgrade", "-p", "p.pid"]
+        gap = quietly("upgrade", lambda: subprocess.run(upgrade, check=True, stdout=subprocess.DEVNULL), monitor_log, wire)
+        assert os.readlink(f"/proc/{daemon.pid}/exe").endswith("/new-vipd")
+        assert daemon.poll() is None and int(pathlib.Path("p.pid").read_text()) == daemon.pid
+        assert abs(status()["instances"][0]["since"] - since) < 0.01
+        assert call("show", instance="VI_1")["instances"][0]["counters"]["adverts_sent"] > counted
+        real = call("show", virtual_server="10.9.0.100:80")["virtual_servers"][0]["real_servers"][0]
+        assert real["admin"] == "drain", real
+        assert call("events", limit=500)["events"][:len(events)] == events
+        print(f"upgrade: {gap * 1000:.0f} ms between two adverts of {ADVERT_S * 1000:.0f}")
+
+        # A second vipd is refused as before: the lock went along.
+        second = subprocess.run([vipd, *arguments], capture_output=True, text=True, check=False)
+        assert second.returncode == 1 and "already running" in second.stderr, second.stderr
+
+        # A program that cannot run it is not begun; one that is none leaves the old one running.
+        pathlib.Path("conf.good").write_bytes(pathlib.Path("conf").read_bytes())
+        with open("conf", "a") as f:
+            f.write("include conf\n")
+        failed = subprocess.run(upgrade, check=False, capture_output=True, text=True)
+        assert failed.returncode == 1 and "cannot run it" in failed.stderr, failed
+        shutil.copy("conf.good", "conf")
+        pathlib.Path("no-program").write_text("nonsense")
+        os.chmod("no-program", 0o755)
+        quietly("no program", lambda: call("upgrade", program=os.path.abspath("no-program")), monitor_log, wire)
+        assert "cannot become" in pathlib.Path("log").read_text()
+
+        # 101 moves from the one to the other: both are MASTER here, so nothing changes.
+        configure(["10.9.0.100/24"], ["10.9.0.102/24", "10.9.0.101/24"])
+        quietly("an address changes its instance", lambda: call("reload"), monitor_log, wire)
+        assert addresses() == ["10.9.0.1/24", "10.9.0.100/24", "10.9.0.101/24", "10.9.0.102/24"], addresses()
+        # 100 moves to one that is not MASTER: it goes, and the rest stays.
+        call("hold", instance="VI_2", force=True)
+        wait_for("FAULT", lambda: states() == ["MASTER", "FAULT"] and addresses() == ["10.9.0.1/24", "10.9.0.100/24"])
+        configure(["10.9.0.101/24"], ["10.9.0.102/24", "10.9.0.100/24"])
+        call("reload")
+        wait_for("the exchange", lambda: addresses() == ["10.9.0.1/24", "10.9.0.101/24"])
+        call("release", instance="VI_2")
+        wait_for("all of them", lambda: addresses() == ["10.9.0.1/24", "10.9.0.100/24", "10.9.0.101/24", "10.9.0.102/24"])
+
+        # All of it dies at once; the next one removes or adopts what lies about.
+        children = [int(p) for p in pathlib.Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children").read_text().split()]
+        for pid in (daemon.pid, *children):
+            os.kill(pid, signal.SIGKILL)
+        daemon.wait()
+        wait_for("their end", lambda: not any(pathlib.Path(f"/proc/{p}/exe").exists() for p in children))
+        assert len(addresses()) == 4
+        daemon = subprocess.Popen([vipd, *arguments], stdout=open("log", "w"), stderr=subprocess.STDOUT)
+        wait_for("what lay about goes", lambda: addresses() == ["10.9.0.1/24"])
+        wait_for("MASTER", lambda: states() == ["MASTER", "MASTER"] and len(addresses()) == 4)
+    finally:
+        for process in (daemon, monitor):
+            process.terminate()
+            process.wait(30)
+    assert addresses() == ["10.9.0.1/24"], addresses()
+
+
+if os.geteuid() != 0:
+    print("skipped: needs root to make a network namespace")
+    sys.exit(77)
+if len(sys.argv) == 2:
+    os.execvp("unshare", ["unshare", "-n", sys.executable, os.path.abspath(__file__), os.path.abspath(sys.argv[1]), "inside"])
+for command in ("link set lo up", "link add v0 type veth peer name v1", "link set v0 up", "link set v1 up",
+                "addr add 10.9.0.1/24 dev v0"):
+    subprocess.run(["ip", *command.split()], check=True)
+with tempfile.TemporaryDirectory() as folder:
+    os.chmod(folder, 0o755)
+    os.chdir(folder)
+    try:
+        main(sys.argv[1])
+    except BaseException:
+        sys.stderr.write(pathlib.Path("log").read_text()[-4000:])
+        raise
