@@ -9,7 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "conf.h"
+#include "config_test.h"
 #include "upgrade.h"
 
 static int fail(const char *what, const char *more)
@@ -57,20 +57,17 @@ static json_t *call(FILE *f, const char *method, json_t *params)
 }
 
 /* Would this program run the file? If not, nothing happens. */
-static bool is_readable(const char *file, const char *config_id)
+static bool can_run(const struct options *o, const char *file)
 {
-	const struct conf_source source = {.file = file, .config_id = config_id};
-	struct diag d = {0};
-	struct conf *c = NULL;
-	bool runs = conf_load(&source, &d, &c) >= 0 && !d.count[DIAG_ERROR];
+	struct options test = *o;
+	int code;
 
-	if (!runs) {
-		diag_print(&d, stderr);
-		fail("this program cannot run it, so the old one goes on", file);
-	}
-	diag_fini(&d);
-	conf_free(c);
-	return runs;
+	test.file = file;
+	code = file ? config_test(&test) : EXIT_TEST_CANNOT_RUN;
+	if (code != EXIT_TEST_CANNOT_RUN && code != EXIT_NO_MEMORY)
+		return true;
+	fail("this program cannot run it, so the old one goes on", file ? file : "");
+	return false;
 }
 
 int upgrade_ask(const struct options *o)
@@ -91,7 +88,7 @@ int upgrade_ask(const struct options *o)
 		return EXIT_FATAL;
 	}
 	status = call(f, "status", json_object());
-	if (status && is_readable(json_string_value(json_object_get(status, "file")), o->config_id))
+	if (status && can_run(o, json_string_value(json_object_get(status, "file"))))
 		done = call(f, "upgrade", json_pack("{s:s}", "program", program));
 	if (done)
 		printf("%s takes over from version %s\n", program,
