@@ -33,6 +33,9 @@ echo /bin/false >/proc/sys/kernel/modprobe
 [ $? = 3 ] || { echo "FAILED: open without ip_vs:"; cat "$OUTDIR/absent"; failed=1; }
 echo "$helper" >/proc/sys/kernel/modprobe
 
+setpriv --bounding-set=-net_admin "$apply" mixed >"$OUTDIR/unprivileged" 2>&1
+grep -q "^open: Operation not permitted" "$OUTDIR/unprivileged" || { echo "FAILED: open without privilege"; cat "$OUTDIR/unprivileged"; failed=1; }
+
 step mixed "$apply" mixed
 same "the mixed table" <<'T'
 -A -t 192.0.2.1:80 -s wrr
@@ -137,6 +140,7 @@ for _ in $(seq 20); do # the kernel adds its counters up every two seconds
     grep -q ": 3 " "$OUTDIR/stats" && break
     sleep 0.5
 done
-grep -qE "^10.0.0.1:8080 NAT weight 3: 3 [1-9][0-9]* " "$OUTDIR/stats" ||
-    { echo "FAILED: three connections counted"; cat "$OUTDIR/stats"; failed=1; }
+theirs=$(ipvsadm -Ln --stats --exact | awk '$2 == "10.0.0.1:8080" { print $3, $4, $5, $6, $7 }')
+ours=$("$apply" stats | sed -n 's/^10.0.0.1:8080 NAT weight 3: //p')
+[ "${ours% active*}" = "$theirs" ] && [ "${theirs%% *}" = 3 ] || { echo "FAILED: counters: $ours, ipvsadm: $theirs"; failed=1; }
 exit $failed

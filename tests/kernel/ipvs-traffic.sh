@@ -60,14 +60,17 @@ on_servers ip addr add $vip/32 dev lo
 directly() { on_servers ip route replace 10.1.0.0/24 dev eth0; }
 through_lb() { on_servers ip route replace 10.1.0.0/24 via 10.2.0.1; }
 
+sctp='' servers=6
+modprobe sctp 2>/dev/null && socat -h | grep -q sctp-listen && sctp=yes servers=8
 for s in s1 s2; do
     printf 'HTTP/1.0 200 OK\r\n\r\n%s\n' $s >/run/$s.page
     for port in 80 81; do
         on $s socat TCP-LISTEN:$port,reuseaddr,fork "OPEN:/run/$s.page,rdonly!!OPEN:/dev/null,wronly" &
     done
     on $s socat -u UDP-RECV:53 OPEN:/run/$s.udp,creat,append &
+    [ -z "$sctp" ] || on $s socat SCTP-LISTEN:80,reuseaddr,fork "OPEN:/run/$s.page,rdonly!!OPEN:/dev/null,wronly" &
 done
-listening() { [ "$(on_servers ss -Htuln | grep -cE ':(80|81|53) ')" = 6 ]; }
+listening() { [ "$(on_servers ss -HtulnS | grep -cE ':(80|81|53) ')" = $servers ]; }
 for _ in $(seq 50); do
     listening && break
     sleep 0.1
@@ -126,6 +129,17 @@ T
 is "a firewall mark" "s1 2, s2 2" "$(pages "http://$vip:80/" "http://$vip:81/" "http://$vip:80/" "http://$vip:81/")"
 in_lb tc qdisc del dev eth0 ingress
 
+# SCTP, where socat and the kernel have it.
+if [ -n "$sctp" ]; then
+    apply <<T
+sctp $vip 80 rr
+ 10.2.0.11 80 NAT 1
+ 10.2.0.12 80 NAT 1
+T
+    for _ in 1 2; do in_client timeout 3 socat -u SCTP:$vip:80 - | tail -n 1; done >/run/sctp
+    is "SCTP" "s1 s2" "$(sort /run/sctp | paste -sd' ')"
+fi
+
 # DR: the packets arrive as the client sent them, and the servers answer it directly.
 directly
 apply <<T
@@ -172,4 +186,19 @@ for i in 1 2; do # one that wants checksums
 done
 tunnel " gre csum" gre1
 
+
+# A stranger's service in the place of ours is brought to what is wanted; one beside it, at the same address, stays.
+in_lb ipvsadm -C
+in_lb ipvsadm -A -t $vip:80 -s lc -p 300
+in_lb ipvsadm -a -t $vip:80 -r 10.2.0.99 -g
+in_lb ipvsadm -A -t $vip:25 -s rr
+in_lb "$table" repair >/run/steps <<T
+tcp $vip 80 rr
+ 10.2.0.11 80 NAT 1
+T
+is "a stranger's service in our place" "-A -t $vip:25 -s rr
+-A -t $vip:80 -s rr
+-a -t $vip:80 -r 10.2.0.11:80 -m -w 1" "$(in_lb ipvsadm -Sn | sed 's/ *$//' | sort)"
+grep -q "^edit service tcp $vip:80 rr (was tcp $vip:80 lc persistent 300s/32)$" /run/steps ||
+    { echo "FAILED: what it was is told"; cat /run/steps; failed=1; }
 exit $failed

@@ -10,7 +10,8 @@
  *	many     1000 services with 4 destinations each in one plan
  *	empty    claims all and wants nothing
  *	strangers  wants nothing, claims nothing: nothing goes
- *	stats    prints the counters of every destination: conns, packets in, active, inactive
+ *	stats    prints the counters of every destination, as ipvsadm --stats: conns, packets and bytes in and out; then
+ *		 active and inactive
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -262,7 +263,9 @@ static void stats(struct ha_ipvs *v)
 
 			CHECK(ha_dest_stats(d, &n) == 0 &&
 			      ha_dest_format(d, text, sizeof(text)) > 0);
-			printf("%s: %" PRIu64 " %" PRIu64 " %u %u\n", text, n.conns, n.in_packets,
+			printf("%s: %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64
+			       " active %u inactive %u\n",
+			       text, n.conns, n.in_packets, n.out_packets, n.in_bytes, n.out_bytes,
 			       n.active_conns, n.inactive_conns);
 		}
 	}

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -25,6 +26,9 @@
 
 #define LINK "net-a"
 #define PEER "net-b"
+
+/* So many addresses are one plan. */
+#define MANY 5000
 
 /* How long a real kernel may take before the test gives up. */
 #define PATIENCE_NS UINT64_C(10000000000)
@@ -247,15 +251,15 @@ static void one_wrong_address_does_not_stop_the_others(void **state)
 	assert_int_equal(list(p, &a[3]).n, 1);
 }
 
-static void a_thousand_addresses_go_in_one_call(void **state)
+static void five_thousand_addresses_are_one_plan(void **state)
 {
 	struct place *p = *state;
-	struct ha_net_address *a = calloc(1000, sizeof(*a));
-	int *status = calloc(1000, sizeof(*status));
+	struct ha_net_address *a = calloc(MANY, sizeof(*a));
+	int *status = calloc(MANY, sizeof(*status));
 	size_t before = list(p, NULL).n;
 	char text[HA_IP_TEXT_SIZE];
 
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < MANY; i++) {
 		if (i % 2)
 			snprintf(text, sizeof(text), "2001:db8::%d", i);
 		else
@@ -264,17 +268,86 @@ static void a_thousand_addresses_go_in_one_call(void **state)
 		a[i].proto = HA_NET_PROTO_VIP;
 		a[i].flags = IFA_F_NODAD;
 	}
-	assert_int_equal(ha_net_address_add(p->n, a, 1000, status), 0);
-	assert_int_equal(list(p, NULL).n, before + 1000);
-	assert_int_equal(ha_net_address_add(p->n, a, 1000, status), 0);
-	for (int i = 0; i < 1000; i++)
+	assert_int_equal(ha_net_address_add(p->n, a, MANY, status), 0);
+	assert_int_equal(list(p, NULL).n, before + MANY);
+	assert_int_equal(ha_net_address_add(p->n, a, MANY, status), 0);
+	for (int i = 0; i < MANY; i++)
 		assert_int_equal(status[i], HA_NET_ALREADY);
-	assert_int_equal(ha_net_address_remove(p->n, a, 1000, status), 0);
-	for (int i = 0; i < 1000; i++)
+	assert_int_equal(ha_net_address_remove(p->n, a, MANY, status), 0);
+	for (int i = 0; i < MANY; i++)
 		assert_int_equal(status[i], 0);
 	assert_int_equal(list(p, NULL).n, before);
 	free(status);
 	free(a);
+}
+
+/* One after the other, while another process removes the link: what was done before stays told as done. */
+static void a_link_that_vanishes_under_a_plan_is_told(void **state)
+{
+	struct place *p = *state;
+	struct ha_net_address a[500];
+	int status[500], r = 0;
+	pid_t child;
+
+	for (int i = 0; i < 500; i++) {
+		a[i] = address(p, "10.9.0.1", 0);
+		a[i].ip.bytes[2] = (uint8_t)(i / 250);
+		a[i].ip.bytes[3] = (uint8_t)(i % 250 + 1);
+	}
+	child = fork();
+	assert_true(child >= 0);
+	if (!child) {
+		usleep(5000);
+		execlp("ip", "ip", "link", "del", LINK, NULL);
+		_exit(1);
+	}
+	for (int turn = 0; r >= 0 && turn < 10000; turn++) {
+		bool gone = false;
+
+		r = ha_net_address_add(p->n, a, 500, status);
+		for (int i = 0; i < 500; i++) {
+			assert_true(status[i] == -ENODEV || (!gone && !status[i]));
+			gone |= status[i] == -ENODEV;
+		}
+		assert_int_equal(r, gone ? -ENODEV : 0);
+		if (!gone)
+			r = ha_net_address_remove(p->n, a, 500, status);
+	}
+	assert_int_equal(r, -ENODEV);
+	waitpid(child, &r, 0);
+	assert_int_equal(r, 0);
+	assert_int_equal(ha_net_address_remove(p->n, a, 500, status), 0);
+	assert_int_equal(status[499], HA_NET_ALREADY); /* gone with the link */
+}
+
+static int without_privilege(uint32_t ifindex)
+{
+	struct place q = {.ifindex = ifindex};
+	struct ha_net_address a = address(&q, "192.0.2.1", 24);
+	struct found f = {0};
+	int status = 77;
+
+	if (setresuid(65534, 65534, 65534) || ha_net_new(NULL, &q.n))
+		return 1;
+	if (ha_net_address_add(q.n, &a, 1, &status) != -EPERM || status != -EPERM)
+		return 2;
+	if (ha_net_address_list(q.n, 1, AF_INET, find, &f) || !f.n)
+		return 3; /* reading needs none */
+	ha_net_free(q.n);
+	return 0;
+}
+
+static void without_the_privilege_every_change_is_refused(void **state)
+{
+	struct place *p = *state;
+	pid_t child = fork();
+	int r;
+
+	assert_true(child >= 0);
+	if (!child)
+		_exit(without_privilege(p->ifindex));
+	assert_int_equal(waitpid(child, &r, 0), child);
+	assert_int_equal(r, 0);
 }
 
 static void a_small_send_buffer_grows_when_it_must(void **state)
@@ -674,7 +747,9 @@ int main(void)
 	    T(setting_renews_lifetime_and_mark),
 	    T(an_adopted_ipv6_address_keeps_its_prefix_length),
 	    T(one_wrong_address_does_not_stop_the_others),
-	    T(a_thousand_addresses_go_in_one_call),
+	    T(five_thousand_addresses_are_one_plan),
+	    T(a_link_that_vanishes_under_a_plan_is_told),
+	    T(without_the_privilege_every_change_is_refused),
 	    T(a_small_send_buffer_grows_when_it_must),
 	    T(a_call_after_lost_answers_gets_its_own),
 	    T(a_link_is_found_by_name_and_index),

@@ -81,11 +81,10 @@ static void quorum_and_hysteresis_are_keepaliveds(void **state)
 	assert_true(round_of(&p, 1, 1, 0, &n));
 	assert_true(round_of(&p, 2, 2, 2, &n)); /* 6 < 5 + 2: not yet again */
 	assert_false(round_of(&p, 2, 2, 3, &n));
+	ha_service_table_free(p.t);
 	/* Nothing is never enough. */
 	begin(&p, 5, 4);
 	assert_false(round_of(&p, 1, 0, 0, &n));
-	ha_service_table_free(p.t);
-	p.t = NULL;
 	assert_true(round_of(&p, 0, 0, 0, &n));
 	ha_service_table_free(p.t);
 }
