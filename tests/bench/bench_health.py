@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Checks per second and CPU per check: libhealth beside haproxy and keepalived, in one run, on one core.
+
+    bench_health.py --ours PROGRAM [--rounds N] [--seconds N] [--targets N] [--tls-targets N]
+
+Everything lives in a network namespace of its own. nginx is the server, on the second core; the checker has the first. Each is
+asked for more than it can do by TCP and HTTP (TARGETS servers every 20 ms), and by TLS for what server and checkers alike can do
+(TLS_TARGETS every second): a server that cannot keep up lets handshakes time out, which would cost a checker nothing. A check is a connection: the kernel counts
+them (Tcp ActiveOpens), CPU is the checker's own time, so all are measured by the same rule from outside. The
+checkers take turns; of each figure the median is shown, with the least and the most.
+"""
+import argparse
+import os
+import pathlib
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+PORTS = {"tcp": 20080, "http": 20080, "tls": 20443, "tls-full": 20443}
+ADDRESS = [f"127.0.{1 + i // 256}.{i % 256}" for i in range(20000)]
+
+
+def inside():
+    """Again, in a network namespace of our own."""
+    if os.environ.get("BENCH_HEALTH_INSIDE") != str(os.getppid()):
+        env = dict(os.environ, BENCH_HEALTH_INSIDE=str(os.getpid()))
+        sys.exit(subprocess.call(["unshare", "-n", "--", sys.executable, *sys.argv], env=env))
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+
+
+def active_opens():
+    lines = [line.split() for line in pathlib.Path("/proc/net/snmp").read_text().splitlines() if line.startswith("Tcp:")]
+    return int(dict(zip(*lines))["ActiveOpens"])
+
+
+def tree(pid):
+    children = pathlib.Path(f"/proc/{pid}/task/{pid}/children")
+    try:
+        found = [int(word) for word in children.read_text().split()]
+    except OSError:
+        found = []
+    return [pid] + [p for child in found for p in tree(child)]
+
+
+def cpu_seconds(pid):
+    total = 0
+    for p in tree(pid):
+        for task in pathlib.Path(f"/proc/{p}/task").glob("*/schedstat"):
+            try:
+                total += int(task.read_text().split()[0])
+            except OSError:
+                pass
+    return total / 1e9
+
+
+def nginx(folder):
+    crt, key = folder / "crt.pem", folder / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                    "-subj", "/CN=bench", "-keyout", key, "-out", crt], check=True, capture_output=True)
+    (folder / "nginx.conf").write_text(f"""
+daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log /dev/null crit; user root;
+events {{ worker_connections 8192; multi_accept on; }}
+http {{
+  access_log off; keepalive_timeout 0; client_body_temp_path {folder}; proxy_temp_path {folder};
+  fastcgi_temp_path {folder}; uwsgi_temp_path {folder}; scgi_temp_path {folder};
+  server {{ listen {PORTS["http"]} backlog=8192; return 200 "fine\\n"; }}
+  server {{ listen {PORTS["tls"]} ssl backlog=8192; ssl_certificate {crt}; ssl_certificate_key {key}; return 200 "fine\\n"; }}
+}}
+""")
+    server = subprocess.Popen(["taskset", "-c", "1", "nginx", "-c", folder / "nginx.conf"], stderr=subprocess.DEVNULL)
+    time.sleep(1)
+    return server
+
+
+def haproxy(folder, mode, targets, interval):
+    option = "option httpchk GET /" if mode == "http" else ""
+    tls = "check-ssl verify none" if mode.startswith("tls") else ""
+    reuse = "no-ssl-reuse" if mode == "tls-full" else ""
+    servers = "\n".join(f"  server s{i} {ADDRESS[i]}:{PORTS[mode]} check inter {interval}ms {tls} {reuse}" for i in range(targets))
+    conf = folder / "haproxy.cfg"
+    conf.write_text(f"""
+global
+  nbthread 1
+  maxconn 8000
+defaults
+  mode {"http" if mode == "http" else "tcp"}
+  timeout connect 2s
+  timeout client 2s
+  timeout server 2s
+  timeout check 2s
+listen idle
+  bind 127.0.0.1:20001
+backend b
+  {option}
+{servers}
+""")
+    return ["haproxy", "-db", "-f", conf]
+
+
+def keepalived(folder, mode, targets, interval):
+    check = {"tcp": "TCP_CHECK {{ connect_timeout 2 }}",
+             "http": "HTTP_GET {{ connect_timeout 2 url {{ path / status_code 200 }} }}",
+             "tls": "SSL_GET {{ connect_timeout 2 url {{ path / status_code 200 }} }}"}.get(mode)
+    if not check:
+        return None
+    check = check.replace("{{", "{\n").replace("}}", "\n}").replace("connect_timeout 2 url", "connect_timeout 2\nurl")
+    check = check.replace("path / status_code", "path /\nstatus_code")
+    servers = "\n".join(f"real_server {ADDRESS[i]} {PORTS[mode]} {{\nweight 1\n{check}\n}}" for i in range(targets))
+    conf = folder / "keepalived.conf"
+    conf.write_text(f"global_defs {{\nchecker_log_all_failures false\n}}\nvirtual_server 192.0.2.1 80 {{\ndelay_loop {interval / 1000}\n"
+                    f"lb_algo rr\nlb_kind NAT\nprotocol TCP\n{servers}\n}}\n")
+    return ["keepalived", "-n", "-C", "-D", "-f", conf, "-p", folder / "k.pid", "-c", folder / "kc.pid"]
+
+
+def measure(command, seconds):
+    """Checks per second and microseconds of CPU per check, in the middle of a run."""
+    p = subprocess.Popen(["taskset", "-c", "0", *map(str, command)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                         start_new_session=True)
+    try:
+        time.sleep(1.5)
+        opens, cpu, began = active_opens(), cpu_seconds(p.pid), time.monotonic()
+        time.sleep(seconds)
+        opens, cpu, took = active_opens() - opens, cpu_seconds(p.pid) - cpu, time.monotonic() - began
+    finally:
+        p.send_signal(signal.SIGTERM)
+        try:
+            p.wait(5)
+        except subprocess.TimeoutExpired:
+            p.kill()
+            p.wait()
+    return (opens / took, cpu * 1e6 / opens) if opens > took else (0, 0)
+
+
+def spread(values):
+    return f"{statistics.median(values):.1f} [{min(values):.1f}-{max(values):.1f}]"
+
+
+def compare(args, folder, mode):
+    tls = mode.startswith("tls")
+    targets, interval = (args.tls_targets, 1000) if tls else (args.targets, 20)
+    checkers = {"libhealth": [args.ours, mode, PORTS[mode], targets, interval, args.seconds + 3]}
+    if shutil.which("haproxy"):
+        checkers["haproxy"] = haproxy(folder, mode, targets, interval)
+    if shutil.which("keepalived") and keepalived(folder, mode, 1, 1):
+        checkers["keepalived"] = keepalived(folder, mode, min(targets, 500), interval)
+    figures = {name: [] for name in checkers}
+    for _ in range(args.rounds):
+        for name, command in checkers.items():
+            figures[name].append(measure(command, args.seconds))
+    for name, of in figures.items():
+        rates, costs = zip(*of)
+        if not any(rates):
+            print(f"{mode:9} {name:11} not measured: it made no connection" +
+                  (" (it needs IPVS in the kernel)" if name == "keepalived" else ""))
+            continue
+        print(f"{mode:9} {name:11} {spread(rates):>30} {spread(costs):>26}", end="")
+        if name != "libhealth":
+            pairs = list(zip(figures["libhealth"], of))
+            rate = statistics.median(a[0] / b[0] for a, b in pairs if b[0])
+            cost = statistics.median(a[1] / b[1] for a, b in pairs if b[1])
+            print(f"   libhealth / {name}: {rate:.2f} of the rate, {cost:.2f} of the CPU", end="")
+        print(flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--ours", required=True, help="build/tests/bench/bench_health")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=3)
+    parser.add_argument("--targets", type=int, default=2000)
+    parser.add_argument("--tls-targets", type=int, default=400)
+    parser.add_argument("--modes", default="tcp,http,tls,tls-full")
+    args = parser.parse_args()
+    inside()
+    with tempfile.TemporaryDirectory(prefix="bench-health-") as name:
+        folder = pathlib.Path(name)
+        server = nginx(folder)
+        try:
+            load = re.split(r"\s", pathlib.Path("/proc/loadavg").read_text())[0]
+            print(f"{args.targets} targets ({args.tls_targets} by TLS), one core, {args.rounds} rounds of {args.seconds} s; load before: {load}")
+            print(f"{'probe':9} {'checker':11} {'checks/s':>30} {'CPU us/check':>26}")
+            for mode in args.modes.split(","):
+                compare(args, folder, mode)
+        finally:
+            server.terminate()
+            server.wait()
+    print(subprocess.run(["taskset", "-c", "0", args.ours, "burst"], capture_output=True, text=True).stdout, end="")
+
+
+if __name__ == "__main__":
+    main()
