@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 
-PORTS = {"tcp": 20080, "http": 20080, "tls": 20443, "tls12": 20443, "tls-full": 20443}
+PORTS = {"tcp": 20080, "http": 20080, "tls": 20443, "tls-full": 20443}
 ADDRESS = [f"127.0.{1 + i // 256}.{i % 256}" for i in range(20000)]
 
 
@@ -81,7 +81,7 @@ http {{
 def haproxy(folder, mode, targets, interval):
     option = "option httpchk GET /" if mode == "http" else ""
     tls = "check-ssl verify none" if mode.startswith("tls") else ""
-    reuse = {"tls-full": "no-ssl-reuse", "tls12": "ssl-max-ver TLSv1.2"}.get(mode, "")
+    reuse = "no-ssl-reuse" if mode == "tls-full" else ""
     servers = "\n".join(f"  server s{i} {ADDRESS[i]}:{PORTS[mode]} check inter {interval}ms {tls} {reuse}" for i in range(targets))
     conf = folder / "haproxy.cfg"
     conf.write_text(f"""
@@ -176,7 +176,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--targets", type=int, default=2000)
     parser.add_argument("--tls-targets", type=int, default=400)
-    parser.add_argument("--modes", default="tcp,http,tls,tls12,tls-full")
+    parser.add_argument("--modes", default="tcp,http,tls,tls-full")
     parser.add_argument("--no-keepalived", action="store_true", help="leave it out")
     args = parser.parse_args()
     inside()
