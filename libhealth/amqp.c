@@ -10,6 +10,7 @@
 #include "base/sized.h"
 #include "reply.h"
 
+#define HEADER_BYTES 8
 #define FRAME_METHOD 1
 #define FRAME_HEAD 7 /* type, channel, size */
 #define FRAME_END 0xce
@@ -210,10 +211,21 @@ static enum health_step read_method(struct amqp_state *s, const struct amqp_conf
 
 static enum health_step amqp_open(void *state, const void *config, struct health_probe_io *io)
 {
-	static const uint8_t header[] = {'A', 'M', 'Q', 'P', 0, 0, 9, 1};
+	static const uint8_t header[HEADER_BYTES] = {'A', 'M', 'Q', 'P', 0, 0, 9, 1};
 
 	(void)state, (void)config;
 	return reply_send(io, header, sizeof(header));
+}
+
+/* A server that speaks another version answers with its own protocol header (§4.2.2). */
+static enum health_step other_version(const void *data, size_t len, struct health_probe_io *io)
+{
+	if (memcmp(data, "AMQP", len < 4 ? len : 4) != 0)
+		return reply_broken(io, 0, "not AMQP");
+	if (len >= HEADER_BYTES)
+		return reply_no(io, 0, "another version of AMQP");
+	io->consumed = 0;
+	return HEALTH_STEP_MORE;
 }
 
 static enum health_step amqp_received(void *state, const void *config, const void *data, size_t len,
@@ -223,8 +235,8 @@ static enum health_step amqp_received(void *state, const void *config, const voi
 	uint8_t type = read_u8(&r);
 	uint32_t size;
 
-	if (type == 'A') /* it speaks another version, and says which */
-		return reply_no(io, 0, "another version of AMQP");
+	if (type == 'A')
+		return other_version(data, len, io);
 	if (type != FRAME_METHOD)
 		return reply_broken(io, 0, "not AMQP");
 	read_be16(&r); /* channel */
