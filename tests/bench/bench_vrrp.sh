@@ -38,11 +38,14 @@ takeover_once() { # EVENT ADVERT_INT THEORY_MS: milliseconds in `result`; r1 is 
     wait_for 30 "r1 is MASTER again" only_on "$vip" r1 r2 || fail "$program: r1 is MASTER again" "$(holders "$vip" r1 r2)"
 }
 
-takeover_lane() { # LANE ROUNDS PROGRAM EVENT ADVERT_INT THEORY_MS: a pair of its own; prints what each round took
-    local program=$3 i
+lane_network() { # LANE: in a subshell, a network of its own with a pair to be started
     lab_machines=() lab_cables=()
     network "hwbench$$x$1"
     prepare_pair
+}
+takeover_lane() { # LANE ROUNDS PROGRAM EVENT ADVERT_INT THEORY_MS: a pair of its own; prints what each round took
+    local program=$3 i
+    lane_network "$1"
     pair_start "$program"
     for ((i = 0; i < $2; i++)); do
         takeover_once "$4" "$5" "$6"
@@ -231,33 +234,43 @@ vrrp_start() {
 
 # ---------------------------------------------------------------- calm
 
-calm_of() { # PROGRAM: how many times the backup began to speak, and the longest gap of the MASTER, in `result`
-    local since i busy=()
-    pair_start "$1"
+calm_lane() { # LANE PROGRAM: how many times the backup began to speak, its adverts, and the longest gap of the MASTER
+    local since
+    lane_network "$1"
+    pair_start "$2"
     sleep 1
-    for i in 1 2 3 4; do
-        (while :; do :; done) &
-        busy+=($!)
-        disown $!
-    done
     wire_start calm
     sleep 0.2
     since=$EPOCHREALTIME
     sleep "$(calc "$minutes * 60")"
     adverts_stop
-    kill -KILL "${busy[@]}" 2>/dev/null
-    result="$(adverts_py usurped "$wire" 10.9.0.2 "$since") $(adverts_py gap "$wire" 10.9.0.1 "$since")"
+    echo "$(adverts_py usurped "$wire" 10.9.0.2 "$since") $(adverts_py gap "$wire" 10.9.0.1 "$since")"
     pair_stop
 }
 
 vrrp_calm() {
-    local version=3 advert=0.01 program begun n longest
-    prepare_pair
-    printf '\nvrrp calm: 10 ms adverts, four busy loops on %s CPUs, %s min: takeovers that nothing called for\n' "$(nproc)" "$minutes"
+    local version=3 advert=0.01 program begun n longest lane_pids=() busy=() i out=$LAB_DIR/calm
+    printf '\nvrrp calm: 10 ms adverts, a pair of each at the same time, four busy loops on %s CPUs, %s min: takeovers that nothing called for\n' \
+        "$(nproc)" "$minutes"
     printf '%-14s %-18s %-20s %s\n' '' "false takeovers" "adverts of r2" "longest gap of r1, ms"
-    for program in "$ours" "$peer"; do
-        calm_of "$program"
-        read -r begun n longest <<<"$result"
+    for i in 0 1; do
+        program=$ours
+        [ $i = 0 ] || program=$peer
+        (calm_lane $i "$program") >"$out$i" &
+        lane_pids+=($!)
+    done
+    sleep 3 # both pairs have begun
+    for i in 1 2 3 4; do
+        (while :; do :; done) &
+        busy+=($!)
+        disown $!
+    done
+    wait "${lane_pids[@]}"
+    kill -KILL "${busy[@]}" 2>/dev/null
+    for i in 0 1; do
+        program=$ours
+        [ $i = 0 ] || program=$peer
+        read -r begun n longest <"$out$i"
         printf '%-14s %-18s %-20s %s\n' "$(basename "$program")" "$begun" "$n" "$longest"
     done
 }
