@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Rules: "http-request set-header X-Real-IP %[src] if is_proxy". A rule set is run from its beginning until
+ * a rule decides what becomes of the request or response. Pure: messages are changed in place, what else
+ * must happen is the verdict.
+ */
+#ifndef PROXYD_RULES_ACTION_H
+#define PROXYD_RULES_ACTION_H
+
+#include "rules/acl.h"
+#include "rules/format.h"
+
+#define RETURN_HEADERS_MAX 16
+#define RETURN_CONTENT_MAX 65536 /* bytes */
+
+enum verdict_kind {
+	VERDICT_GO_ON,
+	VERDICT_ALLOW,	     /* no more rules of this set */
+	VERDICT_DENY,	     /* answer with `status` */
+	VERDICT_TARPIT,	     /* the same, after timeout tarpit */
+	VERDICT_REJECT,	     /* close without an answer */
+	VERDICT_SILENT_DROP, /* close without telling the client */
+	VERDICT_REDIRECT,    /* answer with `status` and `location` */
+	VERDICT_RETURN,	     /* answer with `answer` */
+	VERDICT_AUTH,	     /* 401, realm in `location` */
+	VERDICT_ERROR,	     /* a rule could not be carried out: 500 */
+};
+
+/* Of "return", and of "deny" with more than a status. */
+struct answer {
+	unsigned status;
+	const char *content_type; /* NULL: no content */
+	struct format content;	  /* as written, or evaluated when is_format */
+	bool is_format;
+	unsigned n_headers;
+	struct {
+		const char *name;
+		struct format value;
+	} header[RETURN_HEADERS_MAX];
+};
+
+struct verdict {
+	enum verdict_kind kind;
+	unsigned status;
+	struct text location; /* in the scratch */
+	struct text cookie;   /* of a redirect: the value of Set-Cookie; empty: none */
+	bool drop_query, close;
+	const struct answer *answer; /* NULL: the standard one of `status` */
+	int log_level;		     /* -1: as configured; 8: silent */
+	const struct rule *rule;     /* which decided */
+};
+
+struct rule;
+struct rules {
+	struct rule *first, **tail;
+	unsigned needs;
+};
+
+enum rules_kind {
+	RULES_REQUEST,	      /* http-request */
+	RULES_RESPONSE,	      /* http-response */
+	RULES_AFTER_RESPONSE, /* http-after-response */
+};
+
+void rules_init(struct rules *rules);
+
+/*
+ * `word`: the action and what belongs to it, "set-header X-A %[src] if a". `line` is what it is called in
+ * a log. False with e->text; *ret_word is the one that is wrong.
+ */
+bool rules_add(struct rules *rules, enum rules_kind kind, const struct acl_reader *r,
+	       const char *const *word, size_t n, unsigned line, size_t *ret_word,
+	       struct rule_error *e);
+
+/* The legacy line "redirect scheme https if …" is an http-request rule. */
+void rules_run(const struct rules *rules, struct run *r, struct verdict *ret);
+
+/* A name of the next action from `index` 0 on; NULL past the end. */
+const char *rules_action_name(enum rules_kind kind, unsigned index);
+
+/* The line of a rule, for logs. */
+unsigned rule_line(const struct rule *rule);
+
+#endif

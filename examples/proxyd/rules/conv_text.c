@@ -1,0 +1,541 @@
+/* SPDX-License-Identifier: MIT */
+/* Converters from text to text. */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "rules/expr.h"
+#include "rules/regex.h"
+#include "rules/vars.h"
+
+static bool give(struct sample *s, const char *at, size_t len)
+{
+	*s = sample_text(SAMPLE_STR, at, len);
+	return true;
+}
+
+static bool change_case(const struct conv *c, const struct expr_arg *arg, unsigned n_args,
+			struct run *r, struct sample *s)
+{
+	char *p = scratch_take(&r->scratch, s->text.len);
+
+	(void)arg;
+	(void)n_args;
+	if (!p)
+		return false;
+	for (size_t i = 0; i < s->text.len; i++) {
+		unsigned char byte = (unsigned char)s->text.at[i];
+
+		p[i] = (char)(byte < 0x80 ? c->data ? toupper(byte) : tolower(byte) : byte);
+	}
+	return give(s, p, s->text.len);
+}
+
+static bool length(const struct conv *c, const struct expr_arg *arg, unsigned n_args, struct run *r,
+		   struct sample *s)
+{
+	(void)c;
+	(void)arg;
+	(void)n_args;
+	(void)r;
+	*s = sample_int((int64_t)s->text.len);
+	return true;
+}
+
+/* bytes(offset[,length]) */
+static bool bytes(const struct conv *c, const struct expr_arg *arg, unsigned n_args, struct run *r,
+		  struct sample *s)
+{
+	size_t from = arg[0].number < 0 ? 0 : (size_t)arg[0].number;
+
+	(void)c;
+	(void)r;
+	if (from > s->text.len)
+		from = s->text.len;
+	s->text.at += from;
+	s->text.len -= from;
+	if (n_args > 1 && arg[1].number >= 0 && (size_t)arg[1].number < s->text.len)
+		s->text.len = (size_t)arg[1].number;
+	return true;
+}
+
+static bool is_one_of(char c, struct text set)
+{
+	return set.len && memchr(set.at, c, set.len);
+}
+
+static bool trim(const struct conv *c, const struct expr_arg *arg, unsigned n_args, struct run *r,
+		 struct sample *s)
+{
+	(void)n_args;
+	(void)r;
+	if (c->data)
+		while (s->text.len && is_one_of(s->text.at[s->text.len - 1], arg->text))
+			s->text.len--;
+	else
+		while (s->text.len && is_one_of(*s->text.at, arg->text))
+			s->text.at++, s->text.len--;
+	return true;
+}
+
+/*
+ * Pieces between delimiters. field counts them as they stand, word leaves out empty ones. A negative number
+ * counts from the end; `count` pieces are taken with what is between them, 0: all that follow.
+ */
+enum {
+	PIECES_FIELD,
+	PIECES_WORD,
+};
+
+struct pieces {
+	struct text t, delimiters;
+	bool words;
+	size_t at;
+	bool over;
+};
+
+static bool next_piece(struct pieces *p, struct text *ret)
+{
+	size_t end;
+
+	while (p->words && p->at < p->t.len && is_one_of(p->t.at[p->at], p->delimiters))
+		p->at++;
+	if (p->over || (p->words && p->at >= p->t.len))
+		return false;
+	for (end = p->at; end < p->t.len && !is_one_of(p->t.at[end], p->delimiters); end++)
+		;
+	*ret = text_of(p->t.at + p->at, end - p->at);
+	p->over = end >= p->t.len;
+	p->at = end + 1;
+	return true;
+}
+
+static bool pieces(const struct conv *c, const struct expr_arg *arg, unsigned n_args, struct run *r,
+		   struct sample *s)
+{
+	const struct pieces all = {
+	    .t = s->text, .delimiters = arg[1].text, .words = c->data == PIECES_WORD};
+	int64_t n = 0, first, last, count = n_args > 2 ? arg[2].number : 1, i;
+	struct text piece, begin = {NULL, 0};
+	struct pieces p = all;
+
+	(void)r;
+	while (next_piece(&p, &piece))
+		n++;
+	if (count < 0 || !arg[0].number)
+		return false;
+	if (arg[0].number > 0) {
+		first = arg[0].number;
+		last = count && first + count - 1 < n ? first + count - 1 : n;
+	} else {
+		last = n + 1 + arg[0].number;
+		first = count && last - count + 1 > 1 ? last - count + 1 : 1;
+	}
+	if (first > n || last < 1)
+		return give(s, s->text.at, 0);
+	for (p = all, i = 1; next_piece(&p, &piece); i++) {
+		if (i == first)
+			begin = piece;
+		if (i == last)
+			return give(s, begin.at, (size_t)(piece.at + piece.len - begin.at));
+	}
+	return give(s, s->text.at, 0);
+}
+
+/* concat([start],[variable],[end]) */
+static bool concat(const struct conv *c, const struct expr_arg *arg, unsigned n_args, struct run *r,
+		   struct sample *s)
+{
+	struct sample value = sample_text(SAMPLE_STR, "", 0);
+	struct text part[4] = {s->text};
+	size_t len = 0, at = 0;
+	char *p;
+
+	(void)c;
+	if (n_args > 0)
+		part[1] = arg[0].text;
+	if (n_args > 1 && arg[1].number >= 0 && r->vars &&
+	    vars_get(r->vars, (unsigned)arg[1].number, &value) &&
+	    sample_cast(&value, SAMPLE_STR, &r->scratch))
+		part[2] = value.text;
+	if (n_args > 2)
+		part[3] = arg[2].text;
+	for (int i = 0; i < 4; i++)
+		len += part[i].len;
+	p = scratch_take(&r->scratch, len);
+	if (!p)
+		return false;
+	for (int i = 0; i < 4; i++) {
+		if (part[i].len)
+			memcpy(p + at, part[i].at, part[i].len);
+		at += part[i].len;
+	}
+	return give(s, p, len);
+}
+
+static bool check_concat(struct expr_arg *arg, unsigned n, const struct rule_memory *m,
+			 struct rule_error *e)
+{
+	if (n < 2)
+		return true;
+	arg[1].number = -1;
+	if (arg[1].text.len) {
+		arg[1].number = var_number(arg[1].text, m, e);
+		return arg[1].number >= 0;
+	}
+	return true;
+}
+
+/* regsub(regex,template[,flags]): flags g (all), i (any case) */
+static bool regsub(const struct conv *c, const struct expr_arg *arg, unsigned n_args, struct run *r,
+		   struct sample *s)
+{
+	bool all = n_args > 2 && memchr(arg[2].text.at, 'g', arg[2].text.len);
+
+	(void)c;
+	return regex_replace(arg[0].object, s->text, arg[1].text, all, &r->scratch, &s->text);
+}
+
+static bool check_regsub(struct expr_arg *arg, unsigned n, const struct rule_memory *m,
+			 struct rule_error *e)
+{
+	bool ignore_case = false;
+
+	for (size_t i = 0; n > 2 && i < arg[2].text.len; i++) {
+		if (arg[2].text.at[i] != 'g' && arg[2].text.at[i] != 'i')
+			return rule_fail(e, "regsub has the flags g and i, not \"%s\"",
+					 arg[2].text.at);
+		ignore_case |= arg[2].text.at[i] == 'i';
+	}
+	arg[0].object = rule_regex(m, arg[0].text.at, ignore_case, e);
+	return arg[0].object;
+}
+
+/* ---- Codings ---- */
+
+static int nibble(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* url_dec([in_form]): "+" is a space behind "?", or everywhere in a form */
+static bool url_decode(const struct conv *c, const struct expr_arg *arg, unsigned n_args,
+		       struct run *r, struct sample *s)
+{
+	char *p = scratch_take(&r->scratch, s->text.len);
+	bool form = n_args && arg->number;
+	size_t n = 0;
+
+	(void)c;
+	if (!p)
+		return false;
+	for (size_t i = 0; i < s->text.len; i++) {
+		char byte = s->text.at[i];
+
+		if (byte == '%') {
+			int high = i + 2 < s->text.len ? nibble(s->text.at[i + 1]) : -1;
+			int low = i + 2 < s->text.len ? nibble(s->text.at[i + 2]) : -1;
+
+			if (high < 0 || low < 0)
+				return false;
+			byte = (char)(high << 4 | low);
+			i += 2;
+		} else if (byte == '?') {
+			form = true;
+		} else if (byte == '+' && form) {
+			byte = ' ';
+		}
+		p[n++] = byte;
+	}
+	return give(s, p, n);
+}
+
+static bool url_encode(const struct conv *c, const struct expr_arg *arg, unsigned n_args,
+		       struct run *r, struct sample *s)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	char *p = scratch_take(&r->scratch, s->text.len * 3);
+	size_t n = 0;
+
+	(void)c;
+	(void)arg;
+	(void)n_args;
+	if (!p)
+		return false;
+	for (size_t i = 0; i < s->text.len; i++) {
+		unsigned char byte = (unsigned char)s->text.at[i];
+
+		/* unreserved, RFC 3986, section 2.3 */
+		if (byte < 0x80 && (isalnum(byte) || (byte && strchr("-._~", byte)))) {
+			p[n++] = (char)byte;
+			continue;
+		}
+		p[n++] = '%';
+		p[n++] = digits[byte >> 4];
+		p[n++] = digits[byte & 15];
+	}
+	return give(s, p, n);
+}
+
+static const char base64_digits[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char base64url_digits[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/* RFC 4648, section 4; data: the one for URLs (section 5), without padding */
+static bool base64_encode(const struct conv *c, const struct expr_arg *arg, unsigned n_args,
+			  struct run *r, struct sample *s)
+{
+	const char *digits = c->data ? base64url_digits : base64_digits;
+	char *p = scratch_take(&r->scratch, (s->text.len + 2) / 3 * 4);
+	size_t n = 0;
+
+	(void)arg;
+	(void)n_args;
+	if (!p)
+		return false;
+	for (size_t i = 0; i < s->text.len; i += 3) {
+		size_t have = s->text.len - i < 3 ? s->text.len - i : 3;
+		uint32_t bits = 0;
+
+		for (size_t k = 0; k < 3; k++)
+			bits = bits << 8 | (k < have ? (uint8_t)s->text.at[i + k] : 0);
+		for (size_t k = 0; k < 4; k++) {
+			if (k <= have)
+				p[n++] = digits[bits >> (18 - 6 * k) & 63];
+			else if (!c->data)
+				p[n++] = '=';
+		}
+	}
+	return give(s, p, n);
+}
+
+static bool base64_decode(const struct conv *c, const struct expr_arg *arg, unsigned n_args,
+			  struct run *r, struct sample *s)
+{
+	const char *digits = c->data ? base64url_digits : base64_digits;
+	char *p = scratch_take(&r->scratch, s->text.len);
+	uint32_t bits = 0;
+	size_t n = 0;
+	int have = 0;
+
+	(void)arg;
+	(void)n_args;
+	if (!p)
+		return false;
+	while (s->text.len && s->text.at[s->text.len - 1] == '=')
+		s->text.len--;
+	for (size_t i = 0; i < s->text.len; i++) {
+		const char *digit = s->text.at[i] ? strchr(digits, s->text.at[i]) : NULL;
+
+		if (!digit)
+			return false;
+		bits = bits << 6 | (uint32_t)(digit - digits);
+		have += 6;
+		if (have >= 8) {
+			have -= 8;
+			p[n++] = (char)(bits >> have);
+		}
+	}
+	*s = sample_text(SAMPLE_BIN, p, n);
+	return true;
+}
+
+static bool to_hex(const struct conv *c, const struct expr_arg *arg, unsigned n_args, struct run *r,
+		   struct sample *s)
+{
+	(void)c;
+	(void)arg;
+	(void)n_args;
+	return sample_cast(s, SAMPLE_STR, &r->scratch);
+}
+
+static bool hex_number(const struct conv *c, const struct expr_arg *arg, unsigned n_args,
+		       struct run *r, struct sample *s)
+{
+	uint64_t value = 0;
+
+	(void)c;
+	(void)arg;
+	(void)n_args;
+	(void)r;
+	for (size_t i = 0; i < s->text.len; i++) {
+		int digit = nibble(s->text.at[i]);
+
+		if (digit < 0 || value >> 60)
+			return false;
+		value = value << 4 | (uint64_t)digit;
+	}
+	*s = sample_int((int64_t)value);
+	return true;
+}
+
+/* A string for JSON (RFC 8259, section 7); bytes beyond ASCII pass as they are. */
+static bool json_string(const struct conv *c, const struct expr_arg *arg, unsigned n_args,
+			struct run *r, struct sample *s)
+{
+	size_t cap = s->text.len * 6 + 1, n = 0;
+	char *p = scratch_take(&r->scratch, cap);
+
+	(void)c;
+	(void)arg;
+	(void)n_args;
+	if (!p)
+		return false;
+	for (size_t i = 0; i < s->text.len; i++) {
+		unsigned char byte = (unsigned char)s->text.at[i];
+
+		if (byte == '"' || byte == '\\') {
+			p[n++] = '\\';
+			p[n++] = (char)byte;
+		} else if (byte < 0x20) {
+			n += (size_t)snprintf(p + n, cap - n, "\\u%04x", byte);
+		} else {
+			p[n++] = (char)byte;
+		}
+	}
+	return give(s, p, n);
+}
+
+/* ---- Choosing ---- */
+
+/* iif(when true, when false) */
+static bool choose(const struct conv *c, const struct expr_arg *arg, unsigned n_args, struct run *r,
+		   struct sample *s)
+{
+	struct text t = arg[s->number ? 0 : 1].text;
+
+	(void)c;
+	(void)n_args;
+	(void)r;
+	return give(s, t.at, t.len);
+}
+
+static bool compare(const struct conv *c, const struct expr_arg *arg, unsigned n_args,
+		    struct run *r, struct sample *s)
+{
+	struct sample other;
+	size_t n;
+	int order;
+
+	(void)n_args;
+	if (!r->vars || !vars_get(r->vars, (unsigned)arg->number, &other) ||
+	    !sample_cast(&other, SAMPLE_STR, &r->scratch))
+		return false;
+	n = s->text.len < other.text.len ? s->text.len : other.text.len;
+	if (c->data) { /* secure_memcmp: the time says nothing */
+		unsigned char differs = s->text.len != other.text.len;
+
+		for (size_t i = 0; i < n; i++)
+			differs |= (unsigned char)(s->text.at[i] ^ other.text.at[i]);
+		*s = sample_bool(!differs);
+		return true;
+	}
+	order = n ? memcmp(s->text.at, other.text.at, n) : 0;
+	if (!order)
+		order = (s->text.len > other.text.len) - (s->text.len < other.text.len);
+	*s = sample_int(order);
+	return true;
+}
+
+static bool check_variable(struct expr_arg *arg, unsigned n, const struct rule_memory *m,
+			   struct rule_error *e)
+{
+	(void)n;
+	arg->number = var_number(arg->text, m, e);
+	return arg->number >= 0;
+}
+
+static bool set_variable(const struct conv *c, const struct expr_arg *arg, unsigned n_args,
+			 struct run *r, struct sample *s)
+{
+	(void)n_args;
+	if (r->vars && c->data)
+		vars_unset(r->vars, (unsigned)arg->number);
+	else if (r->vars)
+		vars_set(r->vars, (unsigned)arg->number, s);
+	return true;
+}
+
+/* host_only and port_only of "host:port", "[v6]:port" */
+static bool host_or_port(const struct conv *c, const struct expr_arg *arg, unsigned n_args,
+			 struct run *r, struct sample *s)
+{
+	size_t host = s->text.len;
+	int64_t number = 0;
+
+	(void)arg;
+	(void)n_args;
+	(void)r;
+	for (size_t i = s->text.len; i-- > 0 && s->text.at[i] != ']';)
+		if (s->text.at[i] == ':')
+			host = i;
+	if (!c->data) {
+		s->text.len = host;
+		return true;
+	}
+	if (host < s->text.len)
+		text_to_int(text_of(s->text.at + host + 1, s->text.len - host - 1), &number);
+	*s = sample_int(number);
+	return true;
+}
+
+/* The value of a parameter of a text like "a=1&b=2". param(name[,delimiter]) */
+static bool param(const struct conv *c, const struct expr_arg *arg, unsigned n_args, struct run *r,
+		  struct sample *s)
+{
+	char delimiter = n_args > 1 && arg[1].text.len ? *arg[1].text.at : '&';
+	struct text t = s->text, name = arg[0].text;
+
+	(void)c;
+	(void)r;
+	while (t.len) {
+		const char *end = memchr(t.at, delimiter, t.len);
+		size_t len = end ? (size_t)(end - t.at) : t.len;
+
+		if (len >= name.len && !memcmp(t.at, name.at, name.len) &&
+		    (len == name.len || t.at[name.len] == '='))
+			return len == name.len ? give(s, t.at + len, 0)
+					       : give(s, t.at + name.len + 1, len - name.len - 1);
+		if (!end)
+			break;
+		t = text_of(end + 1, t.len - len - 1);
+	}
+	return false;
+}
+
+const struct conv convs_text[] = {
+    {"b64dec", "", SAMPLE_STR, SAMPLE_BIN, base64_decode, 0, NULL, false},
+    {"base64", "", SAMPLE_BIN, SAMPLE_STR, base64_encode, 0, NULL, false},
+    {"bytes", "iI", SAMPLE_BIN, SAMPLE_BIN, bytes, 0, NULL, false},
+    {"concat", "SSS", SAMPLE_STR, SAMPLE_STR, concat, 0, check_concat, false},
+    {"field", "isI", SAMPLE_STR, SAMPLE_STR, pieces, PIECES_FIELD, NULL, false},
+    {"hex", "", SAMPLE_BIN, SAMPLE_STR, to_hex, 0, NULL, false},
+    {"hex2i", "", SAMPLE_STR, SAMPLE_INT, hex_number, 0, NULL, false},
+    {"host_only", "", SAMPLE_STR, SAMPLE_STR, host_or_port, 0, NULL, false},
+    {"iif", "ss", SAMPLE_BOOL, SAMPLE_STR, choose, 0, NULL, false},
+    {"json", "S", SAMPLE_STR, SAMPLE_STR, json_string, 0, NULL, false},
+    {"length", "", SAMPLE_STR, SAMPLE_INT, length, 0, NULL, false},
+    {"lower", "", SAMPLE_STR, SAMPLE_STR, change_case, 0, NULL, false},
+    {"ltrim", "s", SAMPLE_STR, SAMPLE_STR, trim, 0, NULL, false},
+    {"param", "sS", SAMPLE_STR, SAMPLE_STR, param, 0, NULL, false},
+    {"port_only", "", SAMPLE_STR, SAMPLE_INT, host_or_port, 1, NULL, false},
+    {"regsub", "ssS", SAMPLE_STR, SAMPLE_STR, regsub, 0, check_regsub, false},
+    {"rtrim", "s", SAMPLE_STR, SAMPLE_STR, trim, 1, NULL, false},
+    {"secure_memcmp", "s", SAMPLE_BIN, SAMPLE_BOOL, compare, 1, check_variable, false},
+    {"set-var", "s", SAMPLE_STR, SAMPLE_STR, set_variable, 0, check_variable, true},
+    {"strcmp", "s", SAMPLE_STR, SAMPLE_INT, compare, 0, check_variable, false},
+    {"ub64dec", "", SAMPLE_STR, SAMPLE_BIN, base64_decode, 1, NULL, false},
+    {"ub64enc", "", SAMPLE_BIN, SAMPLE_STR, base64_encode, 1, NULL, false},
+    {"unset-var", "s", SAMPLE_STR, SAMPLE_STR, set_variable, 1, check_variable, true},
+    {"upper", "", SAMPLE_STR, SAMPLE_STR, change_case, 1, NULL, false},
+    {"url_dec", "I", SAMPLE_STR, SAMPLE_STR, url_decode, 0, NULL, false},
+    {"url_enc", "S", SAMPLE_STR, SAMPLE_STR, url_encode, 0, NULL, false},
+    {"word", "isI", SAMPLE_STR, SAMPLE_STR, pieces, PIECES_WORD, NULL, false},
+    {NULL, NULL, 0, 0, NULL, 0, NULL, false},
+};

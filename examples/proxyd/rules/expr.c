@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+#include "rules/expr.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+bool rule_fail(struct rule_error *e, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(e->text, sizeof(e->text), format, args);
+	va_end(args);
+	return false;
+}
+
+/* ---- Names ---- */
+
+static const struct fetch *const fetch_tables[] = {fetches_http, fetches_conn, fetches_const};
+static const struct conv *const conv_tables[] = {convs_text, convs_number, convs_hash,
+						 convs_address};
+#define N_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+const struct fetch *fetch_find(struct text name)
+{
+	for (size_t t = 0; t < N_OF(fetch_tables); t++)
+		for (const struct fetch *f = fetch_tables[t]; f->name; f++)
+			if (strlen(f->name) == name.len && !strncmp(f->name, name.at, name.len))
+				return f;
+	return NULL;
+}
+
+const struct conv *conv_find(struct text name)
+{
+	for (size_t t = 0; t < N_OF(conv_tables); t++)
+		for (const struct conv *c = conv_tables[t]; c->name; c++)
+			if (strlen(c->name) == name.len && !strncmp(c->name, name.at, name.len))
+				return c;
+	return NULL;
+}
+
+const char *fetch_name(unsigned index)
+{
+	for (size_t t = 0; t < N_OF(fetch_tables); t++)
+		for (const struct fetch *f = fetch_tables[t]; f->name; f++)
+			if (!index--)
+				return f->name;
+	return NULL;
+}
+
+const char *conv_name(unsigned index)
+{
+	for (size_t t = 0; t < N_OF(conv_tables); t++)
+		for (const struct conv *c = conv_tables[t]; c->name; c++)
+			if (!index--)
+				return c->name;
+	return NULL;
+}
+
+/* ---- Parsing ---- */
+
+static size_t name_length(const char *text)
+{
+	size_t n = 0;
+
+	while (isalnum((unsigned char)text[n]) || (text[n] && strchr("._-+", text[n])))
+		n++;
+	return n;
+}
+
+/*
+ * One argument, up to ',' or ')' outside quotes; \ takes the next character as it is. *text is moved past
+ * it. NULL: no end, or no memory.
+ */
+static char *read_arg(const char **text, const struct rule_memory *m, size_t *ret_len)
+{
+	const char *p = *text;
+	char *buf, quote = '\0';
+	size_t n = 0;
+
+	while (*p == ' ' || *p == '\t')
+		p++;
+	buf = m->alloc(m->owner, strlen(p) + 1);
+	if (!buf)
+		return NULL;
+	for (; *p && (quote || (*p != ',' && *p != ')')); p++) {
+		if (*p == quote) {
+			quote = '\0';
+			continue;
+		}
+		if (!quote && (*p == '"' || *p == '\'')) {
+			quote = *p;
+			continue;
+		}
+		if (*p == '\\' && quote != '\'' && p[1])
+			p++;
+		buf[n++] = *p;
+	}
+	if (!*p || n >= EXPR_TEXT_MAX)
+		return NULL;
+	*text = p;
+	*ret_len = n;
+	return buf;
+}
+
+static bool is_number(struct text t, int64_t *ret)
+{
+	size_t from = t.len && (*t.at == '-' || *t.at == '+');
+
+	if (t.len == from || !text_to_int(t, ret))
+		return false;
+	for (size_t i = from; i < t.len; i++)
+		if (!isdigit((unsigned char)t.at[i]))
+			return false;
+	return true;
+}
+
+static unsigned required(const char *spec)
+{
+	unsigned n = 0;
+
+	for (; islower((unsigned char)*spec); spec++)
+		n++;
+	return n;
+}
+
+/* The letter of argument `i`; '\0': too many. */
+static char letter_of(const char *spec, unsigned i)
+{
+	size_t n = strlen(spec);
+
+	if (i < n && spec[i] != '*')
+		return (char)tolower((unsigned char)spec[i]);
+	return n && spec[n - 1] == '*' ? (char)tolower((unsigned char)spec[n - 2]) : '\0';
+}
+
+static bool read_args(const char **text, const char *name, const char *spec,
+		      const struct rule_memory *m, struct expr_arg *arg, unsigned *ret_n,
+		      struct rule_error *e)
+{
+	unsigned n = 0;
+
+	if (**text == '(') {
+		do {
+			struct text word;
+			char letter = letter_of(spec, n), *at;
+
+			++*text;
+			at = read_arg(text, m, &word.len);
+			if (!at)
+				return rule_fail(
+				    e, "the arguments of \"%s\" have no end: \")\" is missing",
+				    name);
+			word.at = at;
+			if (!word.len && **text == ')' && !n)
+				break; /* "name()" */
+			if (!letter || n == EXPR_ARGS_MAX)
+				return rule_fail(e, "\"%s\" takes at most %u arguments", name, n);
+			arg[n].text = word;
+			if (letter == 'i' && word.len && !is_number(word, &arg[n].number))
+				return rule_fail(e, "argument %u of \"%s\" is a number, not \"%s\"",
+						 n + 1, name, at);
+			n++;
+		} while (**text == ',');
+		++*text;
+	}
+	if (n < required(spec))
+		return rule_fail(e, "\"%s\" needs %u argument%s: write %s(…)", name, required(spec),
+				 required(spec) > 1 ? "s" : "", name);
+	*ret_n = n;
+	return true;
+}
+
+static bool read_fetch(const char **text, const struct rule_memory *m, struct expr *x,
+		       struct rule_error *e)
+{
+	size_t len = name_length(*text);
+	const struct fetch *f = fetch_find((struct text){*text, len});
+
+	if (!len)
+		return rule_fail(e, "a sample fetch is missing, such as src or hdr(host)");
+	if (!f)
+		return rule_fail(e, "unknown sample fetch \"%.*s\"", (int)(len > 64 ? 64 : len),
+				 *text);
+	*text += len;
+	x->fetch = f;
+	x->out = f->out;
+	x->needs = f->needs;
+	if (!read_args(text, f->name, f->args, m, x->arg, &x->n_args, e))
+		return false;
+	return !f->check || f->check(x->arg, x->n_args, m, e);
+}
+
+static bool read_conv(const char **text, const struct rule_memory *m, struct expr *x,
+		      struct rule_error *e)
+{
+	size_t len = name_length(*text);
+	const struct conv *c = conv_find((struct text){*text, len});
+	struct expr_arg *arg;
+
+	if (!c)
+		return rule_fail(e, "unknown converter \"%.*s\"", (int)(len > 64 ? 64 : len),
+				 *text);
+	if (x->n_convs == EXPR_CONVS_MAX)
+		return rule_fail(e, "more than %d converters", EXPR_CONVS_MAX);
+	if (!sample_castable(x->out, c->in))
+		return rule_fail(e, "\"%s\" takes a value of type %s, and here is one of type %s",
+				 c->name, sample_type_name(c->in), sample_type_name(x->out));
+	*text += len;
+	arg = m->alloc(m->owner, EXPR_ARGS_MAX * sizeof(*arg));
+	if (!arg)
+		return rule_fail(e, "%s", "");
+	x->conv[x->n_convs].conv = c;
+	x->conv[x->n_convs].arg = arg;
+	if (!read_args(text, c->name, c->args, m, arg, &x->conv[x->n_convs].n_args, e))
+		return false;
+	if (c->check && !c->check(arg, x->conv[x->n_convs].n_args, m, e))
+		return false;
+	x->n_convs++;
+	if (!c->keeps_type)
+		x->out = c->out;
+	return true;
+}
+
+bool expr_parse(const char *text, const struct rule_memory *m, struct expr *ret,
+		const char **ret_rest, struct rule_error *e)
+{
+	struct expr x = {0};
+
+	if (strlen(text) > EXPR_TEXT_MAX)
+		return rule_fail(e, "an expression of more than %d characters", EXPR_TEXT_MAX);
+	if (!read_fetch(&text, m, &x, e))
+		return false;
+	while (*text == ',') {
+		text++;
+		if (!read_conv(&text, m, &x, e))
+			return false;
+	}
+	*ret = x;
+	*ret_rest = text;
+	return true;
+}
+
+/* ---- Evaluating ---- */
+
+bool expr_eval(const struct expr *x, struct run *r, struct fetch_step *step, struct sample *ret)
+{
+	struct fetch_step one = {0};
+
+	if (((x->needs & EXPR_REQUEST) && !r->request) ||
+	    ((x->needs & EXPR_RESPONSE) && !r->response))
+		return false;
+	if (!x->fetch->fn(x->fetch, x->arg, x->n_args, r, step ? step : &one, ret))
+		return false;
+	for (unsigned i = 0; i < x->n_convs; i++) {
+		const struct conv *c = x->conv[i].conv;
+
+		if (!c->keeps_type && !sample_cast(ret, c->in, &r->scratch))
+			return false;
+		if (!c->fn(c, x->conv[i].arg, x->conv[i].n_args, r, ret))
+			return false;
+	}
+	return true;
+}
+
+bool expr_eval_text(const struct expr *x, struct run *r, struct text *ret)
+{
+	struct sample s;
+
+	if (!expr_eval(x, r, NULL, &s) || !sample_cast(&s, SAMPLE_STR, &r->scratch))
+		return false;
+	*ret = s.text;
+	return true;
+}

@@ -1,0 +1,619 @@
+/* SPDX-License-Identifier: MIT */
+/* Sample fetches of HTTP messages. Whose message it is, request or response, is what the fetch needs. */
+#include <string.h>
+
+#include <libsched/lb_hash.h>
+
+#include "rules/expr.h"
+
+static struct http_msg *message(const struct fetch *f, struct run *r)
+{
+	return f->needs & EXPR_RESPONSE ? r->response : r->request;
+}
+
+static struct text span_text(const struct http_msg *m, struct http_span s)
+{
+	return text_of(http_text(m, s), s.len);
+}
+
+static bool give(struct sample *ret, enum sample_type type, struct text t)
+{
+	*ret = sample_text(type, t.at, t.len);
+	return true;
+}
+
+/* ---- Header fields ---- */
+
+/* Where a walk over the values of a field stands. */
+struct walk {
+	const struct http_msg *m;
+	struct text name;
+	bool whole; /* the field's value as it is, not its elements */
+	uint32_t field, at;
+};
+
+static bool next_value(struct walk *w, struct text *ret)
+{
+	for (; w->field < w->m->n_fields; w->field++, w->at = 0) {
+		const struct http_field *f = &w->m->field[w->field];
+		struct http_span element;
+
+		if (!http_same_name(http_text(w->m, f->name), f->name.len, w->name.at, w->name.len))
+			continue;
+		if (w->whole) {
+			*ret = span_text(w->m, f->value);
+			w->field++;
+			return true;
+		}
+		if (http_next_element(w->m, f->value, &w->at, &element)) {
+			*ret = span_text(w->m, element);
+			return true;
+		}
+	}
+	return false;
+}
+
+static struct walk walk_of(const struct fetch *f, struct run *r, struct text name)
+{
+	return (struct walk){.m = message(f, r), .name = name, .whole = f->data};
+}
+
+static bool nth(struct walk w, int64_t occurrence, struct text *ret)
+{
+	struct walk from = w;
+	int64_t n = 0;
+	struct text t;
+
+	if (occurrence < 0) {
+		while (next_value(&w, &t))
+			n++;
+		occurrence += n + 1;
+	}
+	for (n = 1; occurrence > 0 && next_value(&from, ret); n++)
+		if (n == occurrence)
+			return true;
+	return false;
+}
+
+static bool header_text(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
+			struct run *r, struct fetch_step *step, struct text *ret)
+{
+	struct walk w = walk_of(f, r, arg->text);
+
+	if (n_args > 1 && arg[1].number)
+		return nth(w, arg[1].number, ret);
+	if (!step->each)
+		return nth(w, -1, ret);
+	w.field = step->field;
+	w.at = step->at;
+	step->more = next_value(&w, ret);
+	step->field = w.field;
+	step->at = w.at;
+	return step->more;
+}
+
+static bool header(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
+		   struct run *r, struct fetch_step *step, struct sample *ret)
+{
+	struct text t;
+
+	return header_text(f, arg, n_args, r, step, &t) && give(ret, SAMPLE_STR, t);
+}
+
+static bool header_number(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
+			  struct run *r, struct fetch_step *step, struct sample *ret)
+{
+	struct text t;
+	int64_t value;
+
+	if (!header_text(f, arg, n_args, r, step, &t) || !text_to_int(t, &value))
+		return false;
+	*ret = sample_int(value);
+	return true;
+}
+
+/* "10.0.0.1", "10.0.0.1:80", "2001:db8::1", "[2001:db8::1]:80" */
+static bool header_ip(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
+		      struct run *r, struct fetch_step *step, struct sample *ret)
+{
+	const char *end;
+	struct text t;
+
+	while (header_text(f, arg, n_args, r, step, &t)) {
+		if (t.len && *t.at == '[' && (end = memchr(t.at, ']', t.len)))
+			t = text_of(t.at + 1, (size_t)(end - t.at) - 1);
+		if (text_to_ip(t, ret))
+			return true;
+		end = memchr(t.at, ':', t.len);
+		if (end && text_to_ip(text_of(t.at, (size_t)(end - t.at)), ret))
+			return true;
+		if (!step->each)
+			break;
+	}
+	return false;
+}
+
+static bool header_count(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
+			 struct run *r, struct fetch_step *step, struct sample *ret)
+{
+	const struct http_msg *m = message(f, r);
+	struct walk w;
+	struct text t;
+	int64_t n = 0;
+
+	(void)step;
+	if (!n_args) {
+		*ret = sample_int(m->n_fields);
+		return true;
+	}
+	for (w = walk_of(f, r, arg->text); next_value(&w, &t); n++)
+		;
+	*ret = sample_int(n);
+	return true;
+}
+
+static bool header_names(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
+			 struct run *r, struct fetch_step *step, struct sample *ret)
+{
+	const struct http_msg *m = message(f, r);
+	char delimiter = n_args && arg->text.len ? *arg->text.at : ',';
+	size_t len = 0;
+	char *p;
+
+	(void)step;
+	for (unsigned i = 0; i < m->n_fields; i++)
+		len += m->field[i].name.len + 1;
+	p = scratch_take(&r->scratch, len);
+	if (!p)
+		return false;
+	len = 0;
+	for (unsigned i = 0; i < m->n_fields; i++) {
+		struct text name = span_text(m, m->field[i].name);
+
+		if (i)
+			p[len++] = delimiter;
+		memcpy(p + len, name.at, name.len);
+		len += name.len;
+	}
+	return give(ret, SAMPLE_STR, text_of(p, len));
+}
+
+/* ---- Pairs: cookies and parameters ---- */
+
+static struct text trimmed(struct text t)
+{
+	while (t.len && (*t.at == ' ' || *t.at == '\t'))
+		t.at++, t.len--;
+	while (t.len && (t.at[t.len - 1] == ' ' || t.at[t.len - 1] == '\t'))
+		t.len--;
+	return t;
+}
+
+/* The next "name=value" of a list from *at on. */
+static bool next_pair(struct text list, char delimiter, uint32_t *at, struct text *name,
+		      struct text *value)
+{
+	const char *begin = list.at + *at, *end, *equals;
+
+	if (*at >= list.len)
+		return false;
+	end = memchr(begin, delimiter, list.len - *at);
+	end = end ? end : list.at + list.len;
+	*at = (uint32_t)(end - list.at) + 1;
+	equals = memchr(begin, '=', (size_t)(end - begin));
+	*name = trimmed(text_of(begin, (size_t)((equals ? equals : end) - begin)));
+	*value =
+	    equals ? trimmed(text_of(equals + 1, (size_t)(end - equals) - 1)) : text_of(end, 0);
+	return true;
+}
+
+/* The next cookie of that name; an empty name is any. */
+static bool next_cookie(struct walk *w, struct text wanted, struct text *ret)
+{
+	struct text name, value;
+
+	for (; w->field < w->m->n_fields; w->field++, w->at = 0) {
+		const struct http_field *f = &w->m->field[w->field];
+		struct text list = span_text(w->m, f->value);
+
+		if (!http_same_name(http_text(w->m, f->name), f->name.len, w->name.at, w->name.len))
+			continue;
+		while (next_pair(list, ';', &w->at, &name, &value)) {
+			bool same = !wanted.len || text_same(name, wanted, false);
+
+			if (w->m->is_response) /* what follows are attributes */
+				w->at = (uint32_t)list.len;
+			if (!same)
+				continue;
+			*ret = value;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool cookie_text(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
+			struct run *r, struct fetch_step *step, struct text *ret)
+{
+	struct walk w = walk_of(
+	    f, r, f->needs & EXPR_RESPONSE ? text_of("set-cookie", 10) : text_of("cookie", 6));
+	struct text wanted = n_args ? arg->text : text_of("", 0), t;
+	bool found = false;
+
+	if (step->each) {
+		w.field = step->field;
+		w.at = step->at;
+		step->more = found = next_cookie(&w, wanted, ret);
+		step->field = w.field;
+		step->at = w.at;
+		return found;
+	}
+	while (next_cookie(&w, wanted, &t)) {
+		*ret = t;
+		found = true;
+		if (n_args) /* the first of a name; without a name the last */
+			break;
+	}
+	return found;
+}
+
+static bool cookie(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
+		   struct run *r, struct fetch_step *step, struct sample *ret)
+{
+	struct text t;
+
+	return cookie_text(f, arg, n_args, r, step, &t) && give(ret, SAMPLE_STR, t);
+}
+
+static bool cookie_number(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
+			  struct run *r, struct fetch_step *step, struct sample *ret)
+{
+	struct text t;
+	int64_t value;
+
+	if (!cookie_text(f, arg, n_args, r, step, &t) || !text_to_int(t, &value))
+		return false;
+	*ret = sample_int(value);
+	return true;
+}
+
+static bool cookie_count(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
+			 struct run *r, struct fetch_step *step, struct sample *ret)
+{
+	struct fetch_step each = {.each = true};
+	struct text t;
+	int64_t n = 0;
+
+	(void)step;
+	while (cookie_text(f, arg, n_args, r, &each, &t))
+		n++;
+	*ret = sample_int(n);
+	return true;
+}
+
+/* A parameter of the query, or of a body of pairs. */
+static bool parameter_text(struct text list, const struct expr_arg *arg, unsigned n_args,
+			   struct fetch_step *step, struct text *ret)
+{
+	struct text wanted = n_args ? arg->text : text_of("", 0), name;
+	uint32_t at = step->each ? step->at : 0;
+	bool found = false;
+
+	while (!found && next_pair(list, '&', &at, &name, ret))
+		found = !wanted.len || text_same(name, wanted, false);
+	step->at = at;
+	step->more = found;
+	return found;
+}
+
+static struct text query_of(const struct fetch *f, struct run *r, const struct expr_arg *arg,
+			    unsigned n_args)
+{
+	struct text target, query;
+
+	if (f->data)
+		return r->body;
+	query = span_text(r->request, http_query(r->request));
+	if (n_args < 2 || !arg[1].text.len)
+		return query;
+	/* another delimiter than "?" */
+	target = span_text(r->request, r->request->target);
+	for (size_t i = 0; i < target.len; i++)
+		if (target.at[i] == *arg[1].text.at)
+			return text_of(target.at + i + 1, target.len - i - 1);
+	return text_of("", 0);
+}
+
+static bool parameter(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
+		      struct run *r, struct fetch_step *step, struct sample *ret)
+{
+	struct text t;
+
+	return parameter_text(query_of(f, r, arg, n_args), arg, n_args, step, &t) &&
+	       give(ret, SAMPLE_STR, t);
+}
+
+static bool parameter_number(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
+			     struct run *r, struct fetch_step *step, struct sample *ret)
+{
+	struct text t;
+	int64_t value;
+
+	if (!parameter_text(query_of(f, r, arg, n_args), arg, n_args, step, &t) ||
+	    !text_to_int(t, &value))
+		return false;
+	*ret = sample_int(value);
+	return true;
+}
+
+/* ---- The start line ---- */
+
+enum {
+	LINE_METHOD,
+	LINE_PATH,
+	LINE_PATH_QUERY,
+	LINE_QUERY,
+	LINE_URL,
+	LINE_VERSION,
+	LINE_BASE,
+	LINE_BASE32,
+	LINE_URL32,
+	LINE_STATUS,
+	LINE_URL_PORT,
+	LINE_URL_IP,
+};
+
+static struct text host_of(const struct http_msg *m)
+{
+	const struct http_field *f = http_find_id(m, HTTP_ID_HOST);
+
+	return f ? span_text(m, f->value) : text_of("", 0);
+}
+
+static bool path(const struct http_msg *m, bool with_query, struct text *ret)
+{
+	struct text query = span_text(m, http_query(m));
+
+	*ret = span_text(m, http_path(m));
+	if (!ret->len)
+		return false;
+	if (with_query && query.len)
+		ret->len = (size_t)(query.at + query.len - ret->at);
+	return true;
+}
+
+/* Host and path behind each other. */
+static bool base(struct run *r, bool with_query, struct text *ret)
+{
+	struct text host = host_of(r->request), p;
+	char *at;
+
+	if (!path(r->request, with_query, &p))
+		return false;
+	at = scratch_take(&r->scratch, host.len + p.len);
+	if (!at)
+		return false;
+	memcpy(at, host.at, host.len);
+	memcpy(at + host.len, p.at, p.len);
+	*ret = text_of(at, host.len + p.len);
+	return true;
+}
+
+static bool version(const struct http_msg *m, struct sample *ret)
+{
+	return give(ret, SAMPLE_STR, text_of(m->minor ? "1.1" : "1.0", 3));
+}
+
+static bool line(const struct fetch *f, const struct expr_arg *arg, unsigned n_args, struct run *r,
+		 struct fetch_step *step, struct sample *ret)
+{
+	struct http_msg *m = message(f, r);
+	struct text t;
+
+	(void)arg;
+	(void)n_args;
+	(void)step;
+	switch (f->data) {
+	case LINE_METHOD:
+		return give(ret, SAMPLE_STR, span_text(m, m->method_text));
+	case LINE_PATH:
+	case LINE_PATH_QUERY:
+		return path(m, f->data == LINE_PATH_QUERY, &t) && give(ret, SAMPLE_STR, t);
+	case LINE_QUERY:
+		return give(ret, SAMPLE_STR, span_text(m, http_query(m)));
+	case LINE_URL:
+		return give(ret, SAMPLE_STR, span_text(m, m->target));
+	case LINE_VERSION:
+		return version(m, ret);
+	case LINE_BASE:
+		return base(r, false, &t) && give(ret, SAMPLE_STR, t);
+	case LINE_BASE32:
+	case LINE_URL32:
+		if (!base(r, f->data == LINE_URL32, &t))
+			return false;
+		*ret = sample_int(lb_hash_avalanche(lb_hash_sdbm(t.at, t.len)));
+		return true;
+	case LINE_STATUS:
+		*ret = sample_int(m->status);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* ---- The rest ---- */
+
+static bool body(const struct fetch *f, const struct expr_arg *arg, unsigned n_args, struct run *r,
+		 struct fetch_step *step, struct sample *ret)
+{
+	(void)arg;
+	(void)n_args;
+	(void)step;
+	if (f->out == SAMPLE_BIN)
+		return give(ret, SAMPLE_BIN, r->body);
+	*ret = sample_int((int64_t)r->body.len);
+	if (f->data && r->request->framing == HTTP_BODY_LENGTH) /* as it was announced */
+		*ret = sample_int((int64_t)r->request->length);
+	return true;
+}
+
+static bool is_first(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
+		     struct run *r, struct fetch_step *step, struct sample *ret)
+{
+	(void)arg;
+	(void)n_args;
+	(void)step;
+	*ret = sample_bool(f->data || r->first_request);
+	return true;
+}
+
+static int sextet(unsigned char c)
+{
+	static const char digits[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const char *p = c ? strchr(digits, c) : NULL;
+
+	return p ? (int)(p - digits) : -1;
+}
+
+enum {
+	AUTH_TYPE,
+	AUTH_USER,
+	AUTH_PASSWORD,
+	AUTH_BEARER,
+};
+
+/* user:password of RFC 7617, decoded into the scratch. */
+static bool basic(struct run *r, struct text t, int what, struct sample *ret)
+{
+	char *p = scratch_take(&r->scratch, t.len), *colon;
+	uint32_t bits = 0;
+	size_t n = 0;
+	int have = 0;
+
+	if (!p)
+		return false;
+	for (size_t i = 0; i < t.len && t.at[i] != '='; i++) {
+		int digit = sextet((unsigned char)t.at[i]);
+
+		if (digit < 0)
+			return false;
+		bits = bits << 6 | (uint32_t)digit;
+		have += 6;
+		if (have >= 8) {
+			have -= 8;
+			p[n++] = (char)(bits >> have);
+		}
+	}
+	colon = memchr(p, ':', n);
+	if (!colon)
+		return false;
+	if (what == AUTH_USER)
+		return give(ret, SAMPLE_STR, text_of(p, (size_t)(colon - p)));
+	return give(ret, SAMPLE_STR, text_of(colon + 1, n - (size_t)(colon - p) - 1));
+}
+
+static bool authorization(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
+			  struct run *r, struct fetch_step *step, struct sample *ret)
+{
+	const struct http_field *field = http_find(r->request, "authorization", 13, 0);
+	struct text t, scheme;
+	size_t n = 0;
+
+	(void)arg;
+	(void)n_args;
+	(void)step;
+	if (!field)
+		return false;
+	t = span_text(r->request, field->value);
+	while (n < t.len && t.at[n] != ' ')
+		n++;
+	scheme = text_of(t.at, n);
+	t = trimmed(text_of(t.at + n, t.len - n));
+	switch (f->data) {
+	case AUTH_TYPE:
+		return give(ret, SAMPLE_STR, scheme);
+	case AUTH_BEARER:
+		return text_same(scheme, text_of("bearer", 6), true) && give(ret, SAMPLE_STR, t);
+	default:
+		return text_same(scheme, text_of("basic", 5), true) && basic(r, t, f->data, ret);
+	}
+}
+
+static bool captured(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
+		     struct run *r, struct fetch_step *step, struct sample *ret)
+{
+	(void)f;
+	(void)n_args;
+	(void)step;
+	if (arg->number < 0 || arg->number >= RUN_CAPTURES || !r->capture[arg->number].at)
+		return false;
+	return give(ret, SAMPLE_STR, r->capture[arg->number]);
+}
+
+#define ELEMENTS 0
+#define WHOLE 1
+
+const struct fetch fetches_http[] = {
+    {"base", "", SAMPLE_STR, EXPR_REQUEST, line, LINE_BASE, NULL},
+    {"base32", "", SAMPLE_INT, EXPR_REQUEST, line, LINE_BASE32, NULL},
+    {"capture.req.hdr", "i", SAMPLE_STR, 0, captured, 0, NULL},
+    {"cook", "S", SAMPLE_STR, EXPR_REQUEST, cookie, 0, NULL},
+    {"cook_cnt", "S", SAMPLE_INT, EXPR_REQUEST, cookie_count, 0, NULL},
+    {"cook_val", "S", SAMPLE_INT, EXPR_REQUEST, cookie_number, 0, NULL},
+    {"hdr", "sI", SAMPLE_STR, EXPR_REQUEST, header, ELEMENTS, NULL},
+    {"hdr_cnt", "S", SAMPLE_INT, EXPR_REQUEST, header_count, ELEMENTS, NULL},
+    {"hdr_ip", "sI", SAMPLE_IPV4, EXPR_REQUEST, header_ip, ELEMENTS, NULL},
+    {"hdr_val", "sI", SAMPLE_INT, EXPR_REQUEST, header_number, ELEMENTS, NULL},
+    {"http_auth_bearer", "", SAMPLE_STR, EXPR_REQUEST, authorization, AUTH_BEARER, NULL},
+    {"http_auth_pass", "", SAMPLE_STR, EXPR_REQUEST, authorization, AUTH_PASSWORD, NULL},
+    {"http_auth_type", "", SAMPLE_STR, EXPR_REQUEST, authorization, AUTH_TYPE, NULL},
+    {"http_auth_user", "", SAMPLE_STR, EXPR_REQUEST, authorization, AUTH_USER, NULL},
+    {"http_first_req", "", SAMPLE_BOOL, EXPR_REQUEST, is_first, 0, NULL},
+    {"method", "", SAMPLE_STR, EXPR_REQUEST, line, LINE_METHOD, NULL},
+    {"path", "", SAMPLE_STR, EXPR_REQUEST, line, LINE_PATH, NULL},
+    {"pathq", "", SAMPLE_STR, EXPR_REQUEST, line, LINE_PATH_QUERY, NULL},
+    {"query", "", SAMPLE_STR, EXPR_REQUEST, line, LINE_QUERY, NULL},
+    {"req.body", "", SAMPLE_BIN, EXPR_REQUEST, body, 0, NULL},
+    {"req.body_len", "", SAMPLE_INT, EXPR_REQUEST, body, 0, NULL},
+    {"req.body_param", "S", SAMPLE_STR, EXPR_REQUEST, parameter, 1, NULL},
+    {"req.body_size", "", SAMPLE_INT, EXPR_REQUEST, body, 1, NULL},
+    {"req.cook", "S", SAMPLE_STR, EXPR_REQUEST, cookie, 0, NULL},
+    {"req.cook_cnt", "S", SAMPLE_INT, EXPR_REQUEST, cookie_count, 0, NULL},
+    {"req.cook_val", "S", SAMPLE_INT, EXPR_REQUEST, cookie_number, 0, NULL},
+    {"req.fhdr", "sI", SAMPLE_STR, EXPR_REQUEST, header, WHOLE, NULL},
+    {"req.fhdr_cnt", "S", SAMPLE_INT, EXPR_REQUEST, header_count, WHOLE, NULL},
+    {"req.hdr", "sI", SAMPLE_STR, EXPR_REQUEST, header, ELEMENTS, NULL},
+    {"req.hdr_cnt", "S", SAMPLE_INT, EXPR_REQUEST, header_count, ELEMENTS, NULL},
+    {"req.hdr_ip", "sI", SAMPLE_IPV4, EXPR_REQUEST, header_ip, ELEMENTS, NULL},
+    {"req.hdr_names", "S", SAMPLE_STR, EXPR_REQUEST, header_names, 0, NULL},
+    {"req.hdr_val", "sI", SAMPLE_INT, EXPR_REQUEST, header_number, ELEMENTS, NULL},
+    {"req.proto_http", "", SAMPLE_BOOL, EXPR_REQUEST, is_first, 1, NULL},
+    {"req.ver", "", SAMPLE_STR, EXPR_REQUEST, line, LINE_VERSION, NULL},
+    {"req_proto_http", "", SAMPLE_BOOL, EXPR_REQUEST, is_first, 1, NULL},
+    {"req_ver", "", SAMPLE_STR, EXPR_REQUEST, line, LINE_VERSION, NULL},
+    {"res.cook", "S", SAMPLE_STR, EXPR_RESPONSE, cookie, 0, NULL},
+    {"res.cook_cnt", "S", SAMPLE_INT, EXPR_RESPONSE, cookie_count, 0, NULL},
+    {"res.cook_val", "S", SAMPLE_INT, EXPR_RESPONSE, cookie_number, 0, NULL},
+    {"res.fhdr", "sI", SAMPLE_STR, EXPR_RESPONSE, header, WHOLE, NULL},
+    {"res.hdr", "sI", SAMPLE_STR, EXPR_RESPONSE, header, ELEMENTS, NULL},
+    {"res.hdr_cnt", "S", SAMPLE_INT, EXPR_RESPONSE, header_count, ELEMENTS, NULL},
+    {"res.hdr_ip", "sI", SAMPLE_IPV4, EXPR_RESPONSE, header_ip, ELEMENTS, NULL},
+    {"res.hdr_names", "S", SAMPLE_STR, EXPR_RESPONSE, header_names, 0, NULL},
+    {"res.hdr_val", "sI", SAMPLE_INT, EXPR_RESPONSE, header_number, ELEMENTS, NULL},
+    {"res.ver", "", SAMPLE_STR, EXPR_RESPONSE, line, LINE_VERSION, NULL},
+    {"scook", "S", SAMPLE_STR, EXPR_RESPONSE, cookie, 0, NULL},
+    {"scook_cnt", "S", SAMPLE_INT, EXPR_RESPONSE, cookie_count, 0, NULL},
+    {"scook_val", "S", SAMPLE_INT, EXPR_RESPONSE, cookie_number, 0, NULL},
+    {"shdr", "sI", SAMPLE_STR, EXPR_RESPONSE, header, ELEMENTS, NULL},
+    {"shdr_cnt", "S", SAMPLE_INT, EXPR_RESPONSE, header_count, ELEMENTS, NULL},
+    {"shdr_ip", "sI", SAMPLE_IPV4, EXPR_RESPONSE, header_ip, ELEMENTS, NULL},
+    {"shdr_val", "sI", SAMPLE_INT, EXPR_RESPONSE, header_number, ELEMENTS, NULL},
+    {"status", "", SAMPLE_INT, EXPR_RESPONSE, line, LINE_STATUS, NULL},
+    {"url", "", SAMPLE_STR, EXPR_REQUEST, line, LINE_URL, NULL},
+    {"url32", "", SAMPLE_INT, EXPR_REQUEST, line, LINE_URL32, NULL},
+    {"url_param", "SS", SAMPLE_STR, EXPR_REQUEST, parameter, 0, NULL},
+    {"urlp", "SS", SAMPLE_STR, EXPR_REQUEST, parameter, 0, NULL},
+    {"urlp_val", "SS", SAMPLE_INT, EXPR_REQUEST, parameter_number, 0, NULL},
+    {NULL, NULL, 0, 0, NULL, 0, NULL},
+};

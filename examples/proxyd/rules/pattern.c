@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+#include "rules/pattern.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <libsched/lb_hash.h>
+
+#include "rules/regex.h"
+
+static const char *const names[MATCH_N] = {"found", "bool", "int", "ip",  "bin", "len", "str",
+					   "beg",   "sub",  "dir", "dom", "end", "reg"};
+
+bool match_of(const char *name, enum match *ret)
+{
+	for (int i = 0; i < MATCH_N; i++)
+		if (!strcmp(names[i], name)) {
+			*ret = (enum match)i;
+			return true;
+		}
+	return false;
+}
+
+const char *match_name(enum match m)
+{
+	return names[m];
+}
+
+enum match match_for(enum sample_type type)
+{
+	static const enum match by_type[SAMPLE_N_TYPES] = {
+	    [SAMPLE_BOOL] = MATCH_BOOL, [SAMPLE_INT] = MATCH_INT, [SAMPLE_IPV4] = MATCH_IP,
+	    [SAMPLE_IPV6] = MATCH_IP,	[SAMPLE_STR] = MATCH_STR, [SAMPLE_BIN] = MATCH_BIN,
+	};
+
+	return by_type[type];
+}
+
+/* ---- Reading ---- */
+
+/* "5", "5:10", ":10", "5:"; versions such as "3.1" are left to 16 bits each, as HAProxy does for -m int of them */
+static bool read_range(struct pattern *p, const char *text, const char *op, struct rule_error *e)
+{
+	const char *colon = strchr(text, ':');
+	size_t digits = strspn(text, "+-0123456789:");
+	int64_t value;
+
+	p->low = INT64_MIN;
+	p->high = INT64_MAX;
+	if (!*text || text[digits] ||
+	    (text != colon && !text_to_int(text_of(text, strlen(text)), &p->low)) ||
+	    (colon && colon[1] && !text_to_int(text_of(colon + 1, strlen(colon + 1)), &p->high)))
+		return rule_fail(e, "\"%s\" is neither a number nor a range such as 1:10", text);
+	if (!colon)
+		p->high = p->low;
+	if (!op || !strcmp(op, "eq"))
+		return p->low <= p->high ||
+		       rule_fail(e, "the range \"%s\" has its ends the wrong way round", text);
+	if (colon)
+		return rule_fail(e, "\"%s %s\": an operator takes a number, not a range", op, text);
+	value = p->low;
+	p->low = INT64_MIN;
+	p->high = INT64_MAX;
+	if (!strcmp(op, "ge"))
+		p->low = value;
+	else if (!strcmp(op, "le"))
+		p->high = value;
+	else if (!strcmp(op, "gt"))
+		p->low = value == INT64_MAX ? (p->high = INT64_MIN, value) : value + 1;
+	else
+		p->high = value == INT64_MIN ? (p->low = INT64_MAX, value) : value - 1;
+	return true;
+}
+
+static bool read_network(struct pattern *p, const char *text, struct rule_error *e)
+{
+	size_t len = strcspn(text, "/");
+	struct scratch none = {0};
+	int64_t bits, most;
+	struct sample s, mask;
+
+	if (!text_to_ip(text_of(text, len), &s))
+		return rule_fail(
+		    e, "\"%s\" is no address: write 10.0.0.1, 10.0.0.0/8 or 2001:db8::/32", text);
+	most = s.type == SAMPLE_IPV4 ? 32 : 128;
+	bits = most;
+	if (text[len]) {
+		const char *written = text + len + 1;
+
+		if (s.type == SAMPLE_IPV4 && text_to_ip(text_of(written, strlen(written)), &mask)) {
+			for (bits = 0; bits < 32 && mask.ip[bits / 8] & (0x80 >> bits % 8); bits++)
+				;
+		} else if (!*written || written[strspn(written, "0123456789")] ||
+			   !text_to_int(text_of(written, strlen(written)), &bits) || bits > most) {
+			return rule_fail(e, "\"%s\" is no mask: write 0 to %d", written, (int)most);
+		}
+	}
+	if (!sample_cast(&s, SAMPLE_IPV6, &none))
+		return false;
+	memcpy(p->ip, s.ip, sizeof(p->ip));
+	p->bits = (uint8_t)(bits + 128 - most);
+	return true;
+}
+
+static bool read_hex(struct pattern *p, const char *text, const struct rule_memory *m,
+		     struct rule_error *e)
+{
+	size_t n = strlen(text) / 2;
+	char *out = m->alloc(m->owner, n + 1);
+
+	if (!out)
+		return rule_fail(e, "%s", "");
+	if (strlen(text) % 2 || text[strspn(text, "0123456789abcdefABCDEF")])
+		return rule_fail(e, "\"%s\" is not hexadecimal", text);
+	for (size_t i = 0; i < n; i++) {
+		const char digits[3] = {text[2 * i], text[2 * i + 1]};
+
+		out[i] = (char)strtoul(digits, NULL, 16);
+	}
+	p->text = text_of(out, n);
+	return true;
+}
+
+static bool read_pattern(struct pattern *p, enum match match, bool ignore_case, const char *text,
+			 const char *op, const struct rule_memory *m, struct rule_error *e)
+{
+	char *copy = m->alloc(m->owner, strlen(text) + 1);
+
+	if (!copy)
+		return rule_fail(e, "%s", "");
+	p->text = text_of(strcpy(copy, text), strlen(text));
+	switch (match) {
+	case MATCH_INT:
+	case MATCH_LEN:
+		return read_range(p, text, op, e);
+	case MATCH_IP:
+		return read_network(p, text, e);
+	case MATCH_BIN:
+		return read_hex(p, text, m, e);
+	case MATCH_REG:
+		p->regex = rule_regex(m, text, ignore_case, e);
+		return p->regex;
+	default:
+		return true;
+	}
+}
+
+static bool grow(struct patterns *p, const struct rule_memory *m, struct rule_error *e)
+{
+	unsigned cap = p->cap ? p->cap * 2 : 4;
+	struct pattern *at = m->alloc(m->owner, cap * sizeof(*at));
+
+	if (!at)
+		return rule_fail(e, "%s", "");
+	if (p->n)
+		memcpy(at, p->at, p->n * sizeof(*at));
+	p->at = at;
+	p->cap = cap;
+	return true;
+}
+
+bool pattern_add(struct patterns *p, const char *text, const char *op, const struct rule_memory *m,
+		 struct rule_error *e)
+{
+	if (p->n == PATTERNS_MAX)
+		return rule_fail(e, "more than %d patterns", PATTERNS_MAX);
+	if (p->n == p->cap && !grow(p, m, e))
+		return false;
+	if (!read_pattern(&p->at[p->n], p->match, p->ignore_case, text, op, m, e))
+		return false;
+	p->n++;
+	return true;
+}
+
+/* ---- Finding ---- */
+
+static uint32_t slot_of(const struct patterns *p, struct text t)
+{
+	char small[256];
+
+	if (p->ignore_case) {
+		if (t.len > sizeof(small))
+			t.len = sizeof(small);
+		for (size_t i = 0; i < t.len; i++)
+			small[i] = (char)tolower((unsigned char)t.at[i]);
+		t.at = small;
+	}
+	return (uint32_t)lb_hash_bytes(t.at, t.len, 0) & (p->n_slots - 1);
+}
+
+bool patterns_finish(struct patterns *p, const struct rule_memory *m, struct rule_error *e)
+{
+	if (p->match != MATCH_STR || p->n < 8)
+		return true;
+	for (p->n_slots = 16; p->n_slots < p->n * 2; p->n_slots *= 2)
+		;
+	p->slot = m->alloc(m->owner, p->n_slots * sizeof(*p->slot));
+	if (!p->slot)
+		return rule_fail(e, "%s", "");
+	for (unsigned i = 0; i < p->n; i++) {
+		uint32_t at = slot_of(p, p->at[i].text);
+
+		while (p->slot[at])
+			at = (at + 1) & (p->n_slots - 1);
+		p->slot[at] = i + 1;
+	}
+	return true;
+}
+
+static bool same(const struct patterns *p, const char *a, const char *b, size_t len)
+{
+	return !len || !(p->ignore_case ? strncasecmp(a, b, len) : memcmp(a, b, len));
+}
+
+static bool contains(const struct patterns *p, struct text t, struct text what)
+{
+	if (!p->ignore_case && what.len)
+		return t.len >= what.len && memmem(t.at, t.len, what.at, what.len);
+	for (size_t i = 0; i + what.len <= t.len; i++)
+		if (same(p, t.at + i, what.at, what.len))
+			return true;
+	return false;
+}
+
+/* The pattern stands between two separators, or the ends of the text. */
+static bool between(const struct patterns *p, struct text t, struct text what,
+		    const char *separators)
+{
+	while (what.len && strchr(separators, *what.at))
+		what.at++, what.len--;
+	while (what.len && strchr(separators, what.at[what.len - 1]))
+		what.len--;
+	if (!what.len)
+		return false;
+	for (size_t i = 0; i + what.len <= t.len; i++) {
+		bool begins = !i || (t.at[i - 1] && strchr(separators, t.at[i - 1]));
+		size_t end = i + what.len;
+
+		if (begins && (end == t.len || (t.at[end] && strchr(separators, t.at[end]))) &&
+		    same(p, t.at + i, what.at, what.len))
+			return true;
+	}
+	return false;
+}
+
+static bool in_network(const struct pattern *p, const uint8_t ip[16])
+{
+	unsigned whole = p->bits / 8, rest = p->bits % 8;
+
+	return !memcmp(p->ip, ip, whole) &&
+	       (!rest || !((p->ip[whole] ^ ip[whole]) & (0xff00 >> rest & 0xff)));
+}
+
+static bool fits(const struct patterns *all, const struct pattern *p, const struct sample *s)
+{
+	struct text t = s->text;
+
+	switch (all->match) {
+	case MATCH_INT:
+		return s->number >= p->low && s->number <= p->high;
+	case MATCH_LEN:
+		return (int64_t)t.len >= p->low && (int64_t)t.len <= p->high;
+	case MATCH_IP:
+		return in_network(p, s->ip);
+	case MATCH_BIN:
+		return t.len == p->text.len && (!t.len || !memcmp(t.at, p->text.at, t.len));
+	case MATCH_STR:
+		return t.len == p->text.len && same(all, t.at, p->text.at, t.len);
+	case MATCH_BEG:
+		return t.len >= p->text.len && same(all, t.at, p->text.at, p->text.len);
+	case MATCH_END:
+		return t.len >= p->text.len &&
+		       same(all, t.at + t.len - p->text.len, p->text.at, p->text.len);
+	case MATCH_SUB:
+		return contains(all, t, p->text);
+	case MATCH_DIR:
+		return between(all, t, p->text, "/?");
+	case MATCH_DOM:
+		return between(all, t, p->text, "/?.:");
+	case MATCH_REG:
+		return regex_match(p->regex, t, NULL);
+	default:
+		return false;
+	}
+}
+
+static enum sample_type type_for(enum match m)
+{
+	switch (m) {
+	case MATCH_BOOL:
+		return SAMPLE_BOOL;
+	case MATCH_INT:
+		return SAMPLE_INT;
+	case MATCH_IP:
+		return SAMPLE_IPV6;
+	case MATCH_BIN:
+		return SAMPLE_BIN;
+	default:
+		return SAMPLE_STR;
+	}
+}
+
+static const struct pattern *find_by_hash(const struct patterns *p, const struct sample *s)
+{
+	for (uint32_t at = slot_of(p, s->text); p->slot[at]; at = (at + 1) & (p->n_slots - 1))
+		if (fits(p, &p->at[p->slot[at] - 1], s))
+			return &p->at[p->slot[at] - 1];
+	return NULL;
+}
+
+const struct pattern *patterns_find(const struct patterns *p, struct sample *s,
+				    struct scratch *scratch)
+{
+	static const struct pattern yes;
+
+	if (p->match == MATCH_FOUND)
+		return &yes;
+	if (!sample_cast(s, type_for(p->match), scratch))
+		return NULL;
+	if (p->match == MATCH_BOOL)
+		return s->number ? &yes : NULL;
+	if (p->slot)
+		return find_by_hash(p, s);
+	for (unsigned i = 0; i < p->n; i++)
+		if (fits(p, &p->at[i], s))
+			return &p->at[i];
+	return NULL;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Patterns that a sample is held against: of an ACL, of a pattern file, of a map. Pure.
+ */
+#ifndef PROXYD_RULES_PATTERN_H
+#define PROXYD_RULES_PATTERN_H
+
+#include "rules/expr.h"
+
+#define PATTERNS_MAX 1000000 /* of one ACL or file */
+
+enum match {
+	MATCH_FOUND,
+	MATCH_BOOL,
+	MATCH_INT,
+	MATCH_IP,
+	MATCH_BIN,
+	MATCH_LEN,
+	MATCH_STR,
+	MATCH_BEG,
+	MATCH_SUB,
+	MATCH_DIR, /* between slashes */
+	MATCH_DOM, /* between dots */
+	MATCH_END,
+	MATCH_REG,
+	MATCH_N,
+};
+
+struct pattern {
+	struct text text;  /* as written, or the bytes of MATCH_BIN */
+	int64_t low, high; /* INT, LEN */
+	uint8_t ip[16];
+	uint8_t bits; /* of `ip`; an IPv4 address is mapped: 96 and more */
+	const struct regex *regex;
+	struct text value; /* of a map */
+};
+
+/* Strings that must be equal are found by hash, all else one after the other. */
+struct patterns {
+	enum match match;
+	bool ignore_case;
+	struct pattern *at;
+	unsigned n, cap;
+	uint32_t *slot; /* MATCH_STR: 1 + index; 0: free */
+	unsigned n_slots;
+};
+
+/* "str", "beg" … ; false: no such match. */
+bool match_of(const char *name, enum match *ret);
+const char *match_name(enum match m);
+enum match match_for(enum sample_type type); /* without -m */
+
+/* Adds one pattern; INT and LEN understand "eq", "ge" … as *op, set by the words before. */
+bool pattern_add(struct patterns *p, const char *text, const char *op, const struct rule_memory *m,
+		 struct rule_error *e);
+/* After the last one. */
+bool patterns_finish(struct patterns *p, const struct rule_memory *m, struct rule_error *e);
+
+/* The first one that fits, or NULL. Any thread; `s` may be cast. */
+const struct pattern *patterns_find(const struct patterns *p, struct sample *s,
+				    struct scratch *scratch);
+
+#endif

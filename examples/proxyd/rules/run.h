@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What an evaluation sees: the messages of a transaction, the connection they came on, variables, and
+ * what the host knows of its proxies. Filled by the host, borrowed during the call. One thread. Pure.
+ */
+#ifndef PROXYD_RULES_RUN_H
+#define PROXYD_RULES_RUN_H
+
+#include <time.h>
+
+#include "engine/http_msg.h"
+#include "rules/sample.h"
+
+#define RUN_SCRATCH 32768 /* bytes: values of one evaluation */
+#define RUN_CAPTURES 16	  /* http-request capture slots */
+
+/* What is asked of proxies and servers. `server` is NULL where it is about a proxy. */
+enum run_count {
+	RUN_BE_CONN,
+	RUN_BE_CONN_FREE,
+	RUN_BE_SESS_RATE,
+	RUN_FE_CONN,
+	RUN_FE_SESS_RATE,
+	RUN_NBSRV,
+	RUN_QUEUE,
+	RUN_CONNSLOTS,
+	RUN_AVG_QUEUE,
+	RUN_SRV_CONN,
+	RUN_SRV_IS_UP,
+	RUN_SRV_QUEUE,
+	RUN_SRV_WEIGHT,
+};
+
+/* One end of a connection; type SAMPLE_BOOL in `address`: not known, such as a unix socket. */
+struct run_end {
+	struct sample address;
+	uint16_t port;
+};
+
+struct run_proxy {
+	const char *name; /* NULL: none yet */
+	unsigned id;
+};
+
+struct vars;
+
+struct run {
+	/* NULL: not there (yet). Rules change them. */
+	struct http_msg *request, *response;
+	struct text body; /* of the request, as far as it came */
+
+	struct run_end source, destination; /* of the client's connection; as PROXY told */
+	struct run_end server_end;
+	struct run_proxy frontend, backend, server;
+	const char *unique_id; /* NULL: none */
+	bool tls;
+	bool first_request; /* of its connection */
+	bool ended;	    /* no more bytes will come: WAIT_END */
+
+	struct vars *vars;
+	struct text capture[RUN_CAPTURES];
+
+	struct timespec wall; /* CLOCK_REALTIME */
+	uint64_t random_state;
+	/* False: there is no such proxy or server, or it is not counted. */
+	bool (*count)(void *userdata, enum run_count what, const char *proxy, const char *server,
+		      int64_t *ret);
+	void *userdata;
+
+	struct scratch scratch;
+};
+
+#endif

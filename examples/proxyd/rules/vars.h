@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Variables of rules: "txn.user". Names are numbered when the configuration is read; values are copies and
+ * live as long as their scope. Pure.
+ */
+#ifndef PROXYD_RULES_VARS_H
+#define PROXYD_RULES_VARS_H
+
+#include "rules/expr.h"
+
+#define VARS_NAMES_MAX 1024 /* in a configuration */
+#define VARS_MAX 64	    /* set at a time, of one transaction */
+#define VARS_BYTES_MAX 16384
+
+enum var_scope {
+	VAR_SESS, /* the client's connection */
+	VAR_TXN,  /* a request and its response */
+	VAR_REQ,  /* until the response begins */
+	VAR_RES,  /* from then on */
+	VAR_N_SCOPES,
+};
+
+struct var_names {
+	const char *name[VARS_NAMES_MAX]; /* with scope */
+	unsigned n;
+};
+
+struct var {
+	unsigned name;
+	struct sample value; /* text: our own copy */
+};
+
+struct vars {
+	struct var at[VARS_MAX];
+	unsigned n;
+	size_t bytes;
+};
+
+/* The number of a name, new or known; -1 with e->text. */
+int var_number(struct text name, const struct rule_memory *m, struct rule_error *e);
+
+/* False: unset. */
+bool vars_get(const struct vars *v, unsigned name, struct sample *ret);
+/* False: too many, too long, or no memory; then the variable is unset. */
+bool vars_set(struct vars *v, unsigned name, const struct sample *value);
+void vars_unset(struct vars *v, unsigned name);
+/* Forgets those of one scope. `names` as when they were numbered. */
+void vars_end(struct vars *v, const struct var_names *names, enum var_scope scope);
+void vars_clear(struct vars *v);
+
+#endif

@@ -1,0 +1,601 @@
+/* SPDX-License-Identifier: MIT */
+/* Expressions, conditions, formats and actions, beside what HAProxy's manual says of them. */
+#include "rules_rig.h"
+
+#include <stdio.h>
+
+static const char request_head[] = "GET /api/v1/users?id=42&name=J%C3%B6rg+M&empty= HTTP/1.1\r\n"
+				   "Host: www.Example.com:8080\r\n"
+				   "X-Forwarded-For: 10.0.0.1, 10.0.0.2\r\n"
+				   "x-forwarded-for: 10.0.0.3\r\n"
+				   "Cookie: session=abc; theme=dark; session=second\r\n"
+				   "Authorization: Basic YWxhZGRpbjpvcGVuOnNlc2FtZQ==\r\n"
+				   "User-Agent: Mozilla/5.0 (X11; Linux)\r\n"
+				   "X-Number: 17abc\r\n"
+				   "\r\n";
+static const char response_head[] = "HTTP/1.1 404 Not Found\r\n"
+				    "Set-Cookie: id=7; Path=/; HttpOnly\r\n"
+				    "Cache-Control: no-cache, max-age=60\r\n"
+				    "Content-Length: 0\r\n"
+				    "\r\n";
+
+static int set_up(void **state)
+{
+	struct rig *g = rig_new();
+
+	rig_request(g, request_head);
+	rig_response(g, response_head);
+	*state = g;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	rig_free(*state);
+	return 0;
+}
+
+/* ---- Expressions ---- */
+
+static const struct {
+	const char *expr, *value; /* NULL: none */
+} values[] = {
+    {"src", "192.0.2.7"},
+    {"src_port", "40000"},
+    {"dst", "2001:db8::1"},
+    {"src,ipmask(24)", "192.0.2.0"},
+    {"src,ipmask(255.255.0.0)", "192.0.0.0"},
+    {"dst,ipmask(24,32)", "2001:db8::"},
+    {"method", "GET"},
+    {"path", "/api/v1/users"},
+    {"pathq", "/api/v1/users?id=42&name=J%C3%B6rg+M&empty="},
+    {"query", "id=42&name=J%C3%B6rg+M&empty="},
+    {"url", "/api/v1/users?id=42&name=J%C3%B6rg+M&empty="},
+    {"req.ver", "1.1"},
+    {"base", "www.Example.com:8080/api/v1/users"},
+    {"url_param(id)", "42"},
+    {"urlp(name)", "J%C3%B6rg+M"},
+    {"urlp(name),url_dec(1)", "J\xc3\xb6rg M"},
+    {"urlp(empty)", ""},
+    {"urlp(none)", NULL},
+    {"urlp_val(id),add(8)", "50"},
+    {"hdr(host)", "www.Example.com:8080"},
+    {"req.hdr(Host),lower", "www.example.com:8080"},
+    {"req.hdr(host),host_only,upper", "WWW.EXAMPLE.COM"},
+    {"req.hdr(host),port_only", "8080"},
+    /* the last value, unless a place is asked for */
+    {"req.hdr(x-forwarded-for)", "10.0.0.3"},
+    {"req.hdr(x-forwarded-for,1)", "10.0.0.1"},
+    {"req.hdr(x-forwarded-for,-2)", "10.0.0.2"},
+    {"req.hdr(x-forwarded-for,4)", NULL},
+    {"req.fhdr(x-forwarded-for,1)", "10.0.0.1, 10.0.0.2"},
+    {"req.hdr_cnt(x-forwarded-for)", "3"},
+    {"req.fhdr_cnt(x-forwarded-for)", "2"},
+    {"hdr_ip(x-forwarded-for,-1)", "10.0.0.3"},
+    {"hdr_val(x-number)", "17"},
+    {"hdr(none)", NULL},
+    {"req.cook(session)", "abc"},
+    {"req.cook(theme)", "dark"},
+    {"req.cook_cnt(session)", "2"},
+    {"req.cook(Session)", NULL},
+    {"http_auth_user", "aladdin"},
+    {"http_auth_pass", "open:sesame"},
+    {"http_auth_type", "Basic"},
+    {"http_auth_bearer", NULL},
+    {"status", "404"},
+    {"res.hdr(cache-control,1)", "no-cache"},
+    {"res.cook(id)", "7"},
+    {"res.cook(Path)", NULL},
+    {"fe_name", "fe"},
+    {"be_id", "3"},
+    {"srv_name", NULL},
+    {"str(a b)", "a b"},
+    {"str(\"a,b)\"),length", "4"},
+    {"str(a\\,b)", "a,b"},
+    {"int(-5),neg", "5"},
+    {"int(7),mod(4)", "3"},
+    {"int(7),div(0)", "9223372036854775807"},
+    {"int(9223372036854775807),add(1)", "9223372036854775807"},
+    {"int(12),and(10),or(1),xor(3)", "10"},
+    {"bool(true),not", "0"},
+    {"int(3),odd,iif(yes,no)", "yes"},
+    {"str(a/b//c),field(3,/)", ""},
+    {"str(a/b//c),field(4,/)", "c"},
+    {"str(a/b//c),field(-1,/)", "c"},
+    {"str(a/b//c),field(1,/,2)", "a/b"},
+    {"str(a/b//c),field(2,/,0)", "b//c"},
+    {"str(a/b//c),word(3,/)", "c"},
+    {"str(/a/b/),word(-1,/)", "b"},
+    {"str(a/b),word(3,/)", ""},
+    {"str(  x ),ltrim(\" \"),rtrim(\" \")", "x"},
+    {"str(hello),bytes(1,3),hex", "656C6C"},
+    {"str(hello),base64", "aGVsbG8="},
+    {"str(aGVsbG8=),b64dec,hex", "68656C6C6F"},
+    {"str(a?b+c/d),url_enc", "a%3Fb%2Bc%2Fd"},
+    {"str(ff),hex2i", "255"},
+    {"str(say \\\"x\\\"),json", "say \\\"x\\\""},
+    {"str(aaa),regsub(a,b)", "baa"},
+    {"str(aaa),regsub(a,b,g)", "bbb"},
+    {"str(Ab),regsub('a(b)','<\\1>',gi)", "<b>"},
+    {"str(x=1&y=2),param(y)", "2"},
+    {"str(x=1&y=2),param(z)", NULL},
+    {"int(784111777),http_date", "Sun, 06 Nov 1994 08:49:37 GMT"}, /* RFC 9110, section 5.6.7 */
+    {"date,utime(%Y-%m-%d)", "2001-09-09"},
+    {"str(hello),crc32", "907060870"}, /* zlib's */
+    {"str(5 apples),add(1)", "6"},
+    {"str(apples),add(1)", "1"},
+    {"str(10.1.2.3),ipmask(8)", NULL}, /* a string is no address until something asks for one */
+    {"var(txn.none)", NULL},
+    {"var(txn.none,x)", "x"},
+};
+
+static void expressions_have_their_values(void **state)
+{
+	struct rig *g = *state;
+
+	for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
+		struct rule_error e = {""};
+		const char *rest;
+		struct expr x;
+		struct text t;
+		bool found;
+
+		if (!expr_parse(values[i].expr, &g->memory, &x, &rest, &e) || *rest)
+			fail_msg("%s: %s%s", values[i].expr, e.text, rest);
+		g->run.scratch.used = 0;
+		found = expr_eval_text(&x, &g->run, &t);
+		if (found != (values[i].value != NULL))
+			fail_msg("%s has %s value", values[i].expr, found ? "a" : "no");
+		if (found &&
+		    (t.len != strlen(values[i].value) || memcmp(t.at, values[i].value, t.len) != 0))
+			fail_msg("%s is \"%.*s\", not \"%s\"", values[i].expr, (int)t.len, t.at,
+				 values[i].value);
+	}
+}
+
+static const struct {
+	const char *expr, *error;
+} wrong_expressions[] = {
+    {"", "a sample fetch is missing"},
+    {"nonsense", "unknown sample fetch \"nonsense\""},
+    {"src,nonsense", "unknown converter \"nonsense\""},
+    {"hdr", "\"hdr\" needs 1 argument"},
+    {"hdr(a,b)", "argument 2 of \"hdr\" is a number"},
+    {"hdr(a,1,2)", "at most 2 arguments"},
+    {"hdr(a", "have no end"},
+    {"src(x)", "at most 0 arguments"},
+    {"src,ipmask(33)", "\"33\" is no mask"},
+    {"src,ipmask(255.0.255.0)", "have a hole"},
+    {"req.hdr(a),hex2i,lower,odd,lower,b64dec,ipmask(8)", "takes a value of type IPv4"},
+    {"str(a),regsub((,b)", "regular expression"},
+    {"str(a),regsub([,b)", "regular expression"},
+    {"str(a),regsub(a,b,x)", "flags g and i"},
+    {"var(user)", "is no variable"},
+    {"bin(0g)", "not hexadecimal"},
+    {"ipv4(1.2.3)", "no address"},
+};
+
+static void wrong_expressions_are_told(void **state)
+{
+	struct rig *g = *state;
+
+	for (size_t i = 0; i < sizeof(wrong_expressions) / sizeof(*wrong_expressions); i++) {
+		struct rule_error e = {""};
+		const char *rest;
+		struct expr x;
+
+		if (expr_parse(wrong_expressions[i].expr, &g->memory, &x, &rest, &e))
+			fail_msg("%s is taken", wrong_expressions[i].expr);
+		if (!strstr(e.text, wrong_expressions[i].error))
+			fail_msg("%s: %s", wrong_expressions[i].expr, e.text);
+	}
+}
+
+static void a_response_is_not_seen_before_it_came(void **state)
+{
+	struct rig *g = *state;
+	struct rule_error e;
+	const char *rest;
+	struct sample s;
+	struct expr x;
+
+	assert_true(expr_parse("res.hdr(cache-control)", &g->memory, &x, &rest, &e));
+	assert_int_equal(x.needs, EXPR_RESPONSE);
+	g->run.response = NULL;
+	assert_false(expr_eval(&x, &g->run, NULL, &s));
+}
+
+/* ---- Conditions ---- */
+
+static const char *const acl_lines[] = {
+    "is_api path_beg /api/",
+    "is_static path_end -i .PNG .css",
+    "bad_agent hdr_sub(user-agent) -i linux",
+    "local src 10.0.0.0/8 192.0.2.0/24",
+    "v6 dst 2001:db8::/32",
+    "old path_beg /old",
+    "old path_dir v1",
+    "not_found status 404",
+    "big urlp_val(id) gt 40",
+    "range urlp_val(id) 1:10 40:50",
+    "com hdr_dom(host) -i example.com",
+    "numbers path_reg ^/api/v[0-9]+/",
+    "has_cookie cook(theme) -m found",
+    "via hdr(x-forwarded-for) 10.0.0.2",
+    "long path -m len gt 5",
+    "bytes str(ab) -m bin 6162",
+    "dash str(-i) -- -i",
+    NULL,
+};
+
+static const struct {
+	const char *cond;
+	bool value;
+} conditions[] = {
+    {"if is_api", true},
+    {"unless is_api", false},
+    {"if !is_api", false},
+    {"if ! is_api", false},
+    {"if is_static", false},
+    {"if bad_agent local", true},
+    {"if v6", true},
+    {"if old", true}, /* the second of its lines */
+    {"if not_found", true},
+    {"if big range", true},
+    {"if com", true},
+    {"if numbers", true},
+    {"if has_cookie", true},
+    {"if via", true}, /* not the last of several values */
+    {"if long bytes dash", true},
+    {"if is_static or is_api", true},
+    {"if is_static || old local", true},
+    {"if is_static old or is_static", false},
+    {"if is_api is_static or local", true},
+    {"if { path_beg /api } !{ src 127.0.0.1 }", true},
+    {"if { hdr(host) -i www.example.com:8080 }", true},
+    {"if { hdr(host) www.example.com:8080 }", false},
+    {"if METH_GET", true},
+    {"if METH_POST or HTTP_1.0", false},
+    {"if TRUE !FALSE", true},
+    {"if LOCALHOST", false},
+    {"if HTTP HTTP_1.1 HTTP_URL_SLASH", true},
+    {"if { hdr(none) -m found }", false},
+    {"if { req.hdr_cnt(x-forwarded-for) ge 3 }", true},
+    {"if { path -m sub v1/us }", true},
+    {"if { path -m end USERS }", false},
+    {"if { path -m end -i USERS }", true},
+    {"if { src,ipmask(16) 192.0.0.0 }", true},
+    {"if { always_true }", true},
+    {"if { hdr_beg(host) www. }", true},
+    {"if { url_sub id=42 }", true},
+    {"if { method POST PUT GET }", true},
+    {"if { path a b c d e f g h i j /api/v1/users }", true}, /* found by hash */
+    {"if { path a b c d e f g h i j k }", false},
+    {"if { path -i a b c d e f g h i j /API/V1/users }", true},
+};
+
+static void read_acls(struct rig *g)
+{
+	for (const char *const *line = acl_lines; *line; line++) {
+		struct rule_error e = {""};
+		const char *word[32];
+		char copy[256];
+		size_t n, wrong;
+
+		snprintf(copy, sizeof(copy), "%s", *line);
+		n = rig_words(copy, word, 32);
+		if (!acl_parse(&g->reader, word, n, &wrong, &e))
+			fail_msg("acl %s: word %zu: %s", *line, wrong, e.text);
+	}
+}
+
+static void conditions_hold_or_not(void **state)
+{
+	struct rig *g = *state;
+
+	read_acls(g);
+	for (size_t i = 0; i < sizeof(conditions) / sizeof(*conditions); i++) {
+		struct rule_error e = {""};
+		const char *word[32];
+		char copy[256];
+		struct cond c;
+		size_t n, wrong;
+
+		snprintf(copy, sizeof(copy), "%s", conditions[i].cond);
+		n = rig_words(copy, word, 32);
+		if (!cond_parse(&g->reader, word, n, &c, &wrong, &e))
+			fail_msg("%s: word %zu: %s", conditions[i].cond, wrong, e.text);
+		if (cond_eval(&c, &g->run) != conditions[i].value)
+			fail_msg("\"%s\" is %s", conditions[i].cond,
+				 conditions[i].value ? "false" : "true");
+		assert_int_equal(g->run.scratch.used, 0);
+	}
+}
+
+static const struct {
+	const char *cond;
+	size_t word;
+	const char *error;
+} wrong_conditions[] = {
+    {"when x", 0, "neither if nor unless"},
+    {"if", 0, "needs a condition"},
+    {"if nothing", 1, "there is no ACL \"nothing\""},
+    {"if TRUE or", 2, "needs a condition"},
+    {"if or TRUE", 1, "needs a term before it"},
+    {"if { path /x", 1, "has no \"}\""},
+    {"if { }", 1, "is empty"},
+    {"if { path }", 2, "has no pattern"},
+    {"if { src 10.0.0.0/33 }", 3, "no mask"},
+    {"if { src host.example }", 3, "no address"},
+    {"if { dst_port http }", 3, "neither a number nor a range"},
+    {"if { dst_port 10:1 }", 3, "wrong way round"},
+    {"if { path -m nonsense x }", 4, "is no match"},
+    {"if { path -x y }", 3, "is no flag"},
+    {"if { path -f /etc/none }", 4, "no files"},
+    {"if { path_reg ( }", 3, "regular expression"},
+    {"if { path_nonsense x }", 2, "unknown sample fetch"},
+};
+
+static void wrong_conditions_are_told(void **state)
+{
+	struct rig *g = *state;
+
+	for (size_t i = 0; i < sizeof(wrong_conditions) / sizeof(*wrong_conditions); i++) {
+		struct rule_error e = {""};
+		const char *word[32];
+		char copy[256];
+		struct cond c;
+		size_t n, wrong = 99;
+
+		snprintf(copy, sizeof(copy), "%s", wrong_conditions[i].cond);
+		n = rig_words(copy, word, 32);
+		if (cond_parse(&g->reader, word, n, &c, &wrong, &e))
+			fail_msg("\"%s\" is taken", wrong_conditions[i].cond);
+		if (!strstr(e.text, wrong_conditions[i].error) || wrong != wrong_conditions[i].word)
+			fail_msg("\"%s\": word %zu: %s", wrong_conditions[i].cond, wrong, e.text);
+	}
+}
+
+/* ---- Actions ---- */
+
+static const struct {
+	const char *rules; /* behind each other, with semicolons */
+	enum verdict_kind kind;
+	const char *has, *has_not; /* in the message as it leaves; of a redirect: the location */
+	enum rules_kind on;
+} actions[] = {
+    {"set-header X-Real-IP %[src]", VERDICT_GO_ON, "\r\nX-Real-IP: 192.0.2.7\r\n", NULL,
+     RULES_REQUEST},
+    {"set-header Host new", VERDICT_GO_ON, "\r\nHost: new\r\n", "Example", RULES_REQUEST},
+    {"add-header X-Forwarded-For %ci", VERDICT_GO_ON, "X-Forwarded-For: 192.0.2.7\r\n", NULL,
+     RULES_REQUEST},
+    {"del-header x-forwarded-for", VERDICT_GO_ON, NULL, "orwarded", RULES_REQUEST},
+    {"set-header X-A \"100%% of %[src]:%cp\"", VERDICT_GO_ON, "X-A: 100% of 192.0.2.7:40000\r\n",
+     NULL, RULES_REQUEST},
+    {"replace-header Host ^www\\.(.*)$ \\1", VERDICT_GO_ON, "Host: Example.com:8080\r\n", NULL,
+     RULES_REQUEST},
+    {"replace-value X-Forwarded-For 10\\.0\\.0\\.2 gone", VERDICT_GO_ON, "10.0.0.1, gone\r\n",
+     "10.0.0.2", RULES_REQUEST},
+    {"set-path /new%[path]", VERDICT_GO_ON, "GET /new/api/v1/users?id=42&", NULL, RULES_REQUEST},
+    {"set-query a=b", VERDICT_GO_ON, "GET /api/v1/users?a=b HTTP", NULL, RULES_REQUEST},
+    {"set-query \"\"", VERDICT_GO_ON, "GET /api/v1/users HTTP", NULL, RULES_REQUEST},
+    {"set-uri /u?v", VERDICT_GO_ON, "GET /u?v HTTP", NULL, RULES_REQUEST},
+    {"set-method POST", VERDICT_GO_ON, "POST /api", NULL, RULES_REQUEST},
+    {"replace-path ^/api/(.*) /\\1", VERDICT_GO_ON, "GET /v1/users?id=42", NULL, RULES_REQUEST},
+    {"replace-uri .* /x", VERDICT_GO_ON, "GET /x HTTP", NULL, RULES_REQUEST},
+    {"set-var(txn.a) path,field(2,/);set-header X-A %[var(txn.a)]", VERDICT_GO_ON, "X-A: api\r\n",
+     NULL, RULES_REQUEST},
+    {"set-var-fmt(txn.a) %[src]-x;unset-var(txn.a);set-header X-A <%[var(txn.a)]>", VERDICT_GO_ON,
+     "X-A: <>\r\n", NULL, RULES_REQUEST},
+    {"set-header X-A 1 if { path_beg /none };set-header X-B 2 unless { path_beg /none }",
+     VERDICT_GO_ON, "X-B: 2\r\n", "X-A", RULES_REQUEST},
+    {"allow if TRUE;set-header X-A 1", VERDICT_ALLOW, NULL, "X-A", RULES_REQUEST},
+    {"deny if { src 192.0.2.0/24 }", VERDICT_DENY, NULL, NULL, RULES_REQUEST},
+    {"tarpit", VERDICT_TARPIT, NULL, NULL, RULES_REQUEST},
+    {"silent-drop", VERDICT_SILENT_DROP, NULL, NULL, RULES_REQUEST},
+    {"redirect scheme https code 301 if !{ ssl_fc }", VERDICT_REDIRECT,
+     "https://www.Example.com:8080/api/v1/users?id=42&name=J%C3%B6rg+M&empty=", NULL,
+     RULES_REQUEST},
+    {"redirect prefix https://new drop-query append-slash", VERDICT_REDIRECT,
+     "https://new/api/v1/users/", "?", RULES_REQUEST},
+    {"redirect location /login?from=%[path,url_enc]", VERDICT_REDIRECT,
+     "/login?from=%2Fapi%2Fv1%2Fusers", NULL, RULES_REQUEST},
+    {"return status 200 content-type text/plain string ok hdr X-A b", VERDICT_RETURN, NULL, NULL,
+     RULES_REQUEST},
+    /* what would split a message fails the request */
+    {"set-header X-A \"%[str('a\r\nb')]\"", VERDICT_ERROR, NULL, "X-A", RULES_REQUEST},
+    {"set-path \"%[str('a b')]\"", VERDICT_ERROR, NULL, "a b", RULES_REQUEST},
+    {"set-method \"%[str('A B')]\"", VERDICT_ERROR, NULL, "A B", RULES_REQUEST},
+    {"redirect location \"%[str('a\nb')]\"", VERDICT_ERROR, NULL, NULL, RULES_REQUEST},
+    {"set-header Server hidden;del-header Set-Cookie", VERDICT_GO_ON, "Server: hidden\r\n",
+     "Set-Cookie", RULES_RESPONSE},
+    {"set-status 503 reason \"Go away\"", VERDICT_GO_ON, "HTTP/1.1 503 Go away\r\n", NULL,
+     RULES_RESPONSE},
+    {"set-status 200", VERDICT_GO_ON, "HTTP/1.1 200 OK\r\n", NULL, RULES_AFTER_RESPONSE},
+    {"replace-value Cache-Control max-age=(.*) max-age=0", VERDICT_GO_ON, "no-cache, max-age=0\r\n",
+     "=60", RULES_RESPONSE},
+    {"deny if { status 404 }", VERDICT_DENY, NULL, NULL, RULES_RESPONSE},
+};
+
+static void add_lines(struct rig *g, struct rules *rules, enum rules_kind kind, const char *lines)
+{
+	char copy[512], *save = NULL;
+
+	snprintf(copy, sizeof(copy), "%s", lines);
+	for (char *line = strtok_r(copy, ";", &save); line; line = strtok_r(NULL, ";", &save)) {
+		struct rule_error e = {""};
+		const char *word[32];
+		size_t n = rig_words(line, word, 32), wrong;
+
+		if (!rules_add(rules, kind, &g->reader, word, n, 1, &wrong, &e))
+			fail_msg("%s: word %zu: %s", lines, wrong, e.text);
+	}
+}
+
+static void actions_act(void **state)
+{
+	struct rig *g = *state;
+
+	for (size_t i = 0; i < sizeof(actions) / sizeof(*actions); i++) {
+		struct verdict v = {.log_level = -1};
+		struct rules rules;
+		char out[8192] = "";
+
+		rig_request(g, request_head);
+		rig_response(g, response_head);
+		rules_init(&rules);
+		add_lines(g, &rules, actions[i].on, actions[i].rules);
+		g->run.scratch.used = 0;
+		rules_run(&rules, &g->run, &v);
+		if (v.kind != actions[i].kind)
+			fail_msg("%s: verdict %d", actions[i].rules, (int)v.kind);
+		if (v.kind == VERDICT_REDIRECT)
+			snprintf(out, sizeof(out), "%.*s", (int)v.location.len, v.location.at);
+		else
+			assert_true(
+			    http_write(actions[i].on == RULES_REQUEST ? &g->request : &g->response,
+				       out, sizeof(out) - 1) > 0);
+		if (actions[i].has && !strstr(out, actions[i].has))
+			fail_msg("%s: \"%s\" is not in %s", actions[i].rules, actions[i].has, out);
+		if (actions[i].has_not && strstr(out, actions[i].has_not))
+			fail_msg("%s: \"%s\" is in %s", actions[i].rules, actions[i].has_not, out);
+	}
+}
+
+static void verdicts_bring_what_they_need(void **state)
+{
+	struct rig *g = *state;
+	struct verdict v = {.log_level = -1};
+	struct rules rules;
+
+	rules_init(&rules);
+	add_lines(g, &rules, RULES_REQUEST,
+		  "set-log-level silent;deny deny_status 429 if METH_GET");
+	rules_run(&rules, &g->run, &v);
+	assert_int_equal(v.kind, VERDICT_DENY);
+	assert_int_equal(v.status, 429);
+	assert_int_equal(v.log_level, 8);
+	assert_null(v.answer);
+	rules_init(&rules);
+	add_lines(g, &rules, RULES_REQUEST,
+		  "return status 418 content-type text/plain string teapot hdr X-A b hdr X-B c");
+	rules_run(&rules, &g->run, &v);
+	assert_int_equal(v.answer->status, 418);
+	assert_string_equal(v.answer->content_type, "text/plain");
+	assert_int_equal(v.answer->n_headers, 2);
+	assert_memory_equal(v.answer->content.part->literal.at, "teapot", 6);
+	rules_init(&rules);
+	add_lines(g, &rules, RULES_REQUEST, "redirect prefix / code 307 set-cookie seen=1");
+	rules_run(&rules, &g->run, &v);
+	assert_int_equal(v.status, 307);
+	assert_memory_equal(v.cookie.at, "seen=1; path=/;", v.cookie.len);
+	assert_memory_equal(v.location.at, "/api/v1/users?", 14);
+}
+
+static const struct {
+	const char *rule;
+	size_t word;
+	const char *error;
+} wrong_rules[] = {
+    {"nonsense", 0, "unknown action \"nonsense\""},
+    {"set-status 200", 0, "unknown action"}, /* of a response */
+    {"set-header", 0, "the name of a header is missing"},
+    {"set-header X-A", 1, "the value of the header is missing"},
+    {"set-header X:A b", 1, "no name of a header"},
+    {"set-header X-A %[nonsense]", 2, "unknown sample fetch"},
+    {"set-header X-A %[src", 2, "has no \"]\""},
+    {"set-header X-A %nonsense", 2, "no variable of a format"},
+    {"set-header X-A b c", 3, "too much here"},
+    {"set-header X-A b if", 3, "needs a condition"},
+    {"set-header X-A b if nothing", 4, "there is no ACL"},
+    {"set-var path", 0, "needs the name of a variable"},
+    {"set-var(user) path", 0, "is no variable"},
+    {"deny deny_status 1000", 2, "not a status"},
+    {"deny nonsense", 1, "not known here"},
+    {"redirect code 302", 2, "needs location, prefix or scheme"},
+    {"redirect location /x code 304", 4, "no code of a redirect"},
+    {"return string hello", 2, "needs a content-type"},
+    {"set-log-level loud", 1, "no level"},
+};
+
+static void wrong_rules_are_told(void **state)
+{
+	struct rig *g = *state;
+
+	for (size_t i = 0; i < sizeof(wrong_rules) / sizeof(*wrong_rules); i++) {
+		struct rule_error e = {""};
+		struct rules rules;
+		const char *word[32];
+		char copy[256];
+		size_t n, wrong = 99;
+
+		rules_init(&rules);
+		snprintf(copy, sizeof(copy), "%s", wrong_rules[i].rule);
+		n = rig_words(copy, word, 32);
+		if (rules_add(&rules, RULES_REQUEST, &g->reader, word, n, 1, &wrong, &e))
+			fail_msg("\"%s\" is taken", wrong_rules[i].rule);
+		if (!strstr(e.text, wrong_rules[i].error) || wrong != wrong_rules[i].word)
+			fail_msg("\"%s\": word %zu: %s", wrong_rules[i].rule, wrong, e.text);
+	}
+}
+
+/* ---- Variables ---- */
+
+static void variables_end_with_their_scope(void **state)
+{
+	struct rig *g = *state;
+	struct sample s = sample_text(SAMPLE_STR, "text", 4), got;
+	struct rule_error e;
+	int txn = var_number(text_of("txn.a", 5), &g->memory, &e);
+	int req = var_number(text_of("req.a", 5), &g->memory, &e);
+
+	assert_int_equal(var_number(text_of("txn.a", 5), &g->memory, &e), txn);
+	assert_int_not_equal(txn, req);
+	assert_true(vars_set(&g->vars, (unsigned)txn, &s));
+	assert_true(vars_set(&g->vars, (unsigned)req, &s));
+	vars_end(&g->vars, &g->names, VAR_REQ);
+	assert_false(vars_get(&g->vars, (unsigned)req, &got));
+	assert_true(vars_get(&g->vars, (unsigned)txn, &got));
+	assert_true(vars_set(&g->vars, (unsigned)txn, &got)); /* from itself */
+	assert_true(vars_get(&g->vars, (unsigned)txn, &got));
+	assert_memory_equal(got.text.at, "text", 4);
+	vars_end(&g->vars, &g->names, VAR_TXN);
+	assert_int_equal(g->vars.bytes, 0);
+}
+
+static void variables_have_a_bound(void **state)
+{
+	static char large[VARS_BYTES_MAX + 1];
+	struct rig *g = *state;
+	struct sample s = sample_text(SAMPLE_STR, large, sizeof(large)), number = sample_int(1),
+		      got;
+
+	assert_false(vars_set(&g->vars, 0, &s));
+	s.text.len = VARS_BYTES_MAX;
+	assert_true(vars_set(&g->vars, 0, &s));
+	s.text.len = 1;
+	assert_false(vars_set(&g->vars, 1, &s));
+	assert_false(vars_get(&g->vars, 1, &got));
+	for (unsigned i = 1; i < VARS_MAX; i++)
+		assert_true(vars_set(&g->vars, i, &number));
+	assert_false(vars_set(&g->vars, VARS_MAX, &number));
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+	    T(expressions_have_their_values),
+	    T(wrong_expressions_are_told),
+	    T(a_response_is_not_seen_before_it_came),
+	    T(conditions_hold_or_not),
+	    T(wrong_conditions_are_told),
+	    T(actions_act),
+	    T(verdicts_bring_what_they_need),
+	    T(wrong_rules_are_told),
+	    T(variables_end_with_their_scope),
+	    T(variables_have_a_bound),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
