@@ -318,7 +318,15 @@ static void put_escape(struct lex *lx)
 	case 't':
 		put(lx, '\t');
 		break;
+	case 'x':
+		if (lx->dialect->keeps_escapes) {
+			put_code(lx, 16, 2);
+			break;
+		}
+		/* fallthrough */
 	default:
+		if (lx->dialect->keeps_escapes && !strchr("\\\"'#$ ", c))
+			put(lx, '\\');
 		put(lx, (char)c);
 	}
 }

@@ -21,6 +21,7 @@ struct lex_dialect {
 	bool braces;	      /* { and } are words of their own, also when glued to another word */
 	bool single_quotes;   /* 'raw' */
 	bool c_escapes;	      /* in double quotes also \a \b \E \f \v \NNN (octal) \xX.. \cC */
+	bool keeps_escapes; /* a backslash before what needs none stays: regular expressions have them */
 	bool backslash; /* \x escapes outside quotes, and a backslash at the end joins lines */
 	/*
 	 * "$NAME" and "${NAME}" inside double quotes: returns the value (borrowed until the next

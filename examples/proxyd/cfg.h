@@ -69,7 +69,7 @@ enum cfg_mode {
 
 struct cfg_timeouts {
 	uint64_t connect_ns, client_ns, server_ns, check_ns, queue_ns, tunnel_ns, client_fin_ns,
-	    server_fin_ns, http_request_ns, http_keep_alive_ns;
+	    server_fin_ns, http_request_ns, http_keep_alive_ns, tarpit_ns;
 };
 
 /* ---- mode http ---- */
@@ -180,11 +180,13 @@ struct cfg_proxy {
 	STAILQ_ENTRY(cfg_proxy) next;
 	struct diag_place at;
 	const char *name;
+	unsigned id; /* 2, 3 … in the order of the file, as HAProxy counts without `id` */
 	unsigned kind; /* CFG_FRONTEND, CFG_BACKEND, both (listen), or CFG_DEFAULTS */
 	struct cfg_settings set;
 	STAILQ_HEAD(, cfg_bind) binds;
 	STAILQ_HEAD(, cfg_server) servers;
 	unsigned n_servers;
+	struct cfg_rules *rules; /* cfg_rules.h; NULL: none */
 	const char *use_backend; /* without a condition; goes before default_backend */
 	struct diag_place use_backend_at;
 	struct cfg_proxy
@@ -209,8 +211,11 @@ struct cfg_global {
 struct cfg {
 	struct cfg_global global;
 	struct cfg_proxies defaults, proxies;
+	unsigned n_proxies;
 	const char *file[CFG_FILES_MAX];
 	size_t n_files;
+	struct var_names *vars; /* of rules; NULL: none */
+	struct cfg_end *ends;	/* what is called when it goes */
 	struct cfg_block *memory;
 	size_t memory_used;
 	bool too_large;
@@ -232,6 +237,9 @@ void cfg_free(struct cfg *c);
 /* Memory of the configuration: zeroed, freed with it. NULL when there is none. */
 void *cfg_alloc(struct cfg *c, size_t size);
 const char *cfg_strdup(struct cfg *c, const char *text);
+
+/* cfg_free calls `fn` with `object`. False: no memory, and it was called. */
+bool cfg_at_end(struct cfg *c, void (*fn)(void *object), void *object);
 
 /* NULL: there is none. */
 struct cfg_proxy *cfg_find_backend(const struct cfg *c, const char *name);

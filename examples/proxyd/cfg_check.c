@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What only the whole file shows: references, missing lines, lines that clash. */
 #include "cfg_read.h"
+#include "cfg_rules.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -55,6 +56,47 @@ static void check_frontend(struct reader *r, struct cfg_proxy *p)
 		diag_add(r->diag, DIAG_WARNING, at->file ? at : &p->at,
 			 "backend \"%s\" is disabled: connections are closed at once",
 			 p->backend->name);
+}
+
+/* Backends by conditions; in mode tcp only what a connection shows can be asked. */
+static void check_switches(struct reader *r, const struct cfg_proxy *p)
+{
+	struct cfg_switch *sw;
+
+	if (!p->rules)
+		return;
+	STAILQ_FOREACH (sw, &p->rules->switches, next) {
+		unsigned needs = sw->format.needs | (sw->cond ? sw->cond->needs : 0);
+
+		if (needs && p->set.mode == CFG_MODE_TCP)
+			diag_add(r->diag, DIAG_ERROR, &sw->at,
+				 "this line reads HTTP messages, and \"%s\" runs mode tcp: write "
+				 "mode http",
+				 p->name);
+		if (!format_is_constant(&sw->format))
+			continue;
+		sw->backend = cfg_find_backend(r->cfg, sw->name);
+		if (!sw->backend)
+			say_no_backend(r, sw->name, &sw->at);
+		else if (sw->backend->set.mode != p->set.mode)
+			diag_add(
+			    r->diag, DIAG_ERROR, &sw->at,
+			    "\"%s\" runs another mode than its frontend: give both the same mode",
+			    sw->name);
+	}
+}
+
+static void check_rules(struct reader *r, const struct cfg_proxy *p)
+{
+	const struct cfg_rules *rules = p->rules;
+
+	check_switches(r, p);
+	if (rules && p->set.mode == CFG_MODE_TCP &&
+	    (rules->request.first || rules->response.first || rules->after_response.first))
+		diag_add(
+		    r->diag, DIAG_WARNING, &p->at,
+		    "\"%s\" has HTTP rules and runs mode tcp: they have no effect; write mode http",
+		    p->name);
 }
 
 static void check_timeouts(struct reader *r, const struct cfg_proxy *p)
@@ -164,6 +206,7 @@ void cfg_check(struct reader *r)
 		check_mode(r, p);
 		if (p->kind & CFG_BACKEND)
 			cfg_httpchk_describe(r, p);
+		check_rules(r, p);
 		check_timeouts(r, p);
 		check_log(r, p);
 		check_addresses(r, p);

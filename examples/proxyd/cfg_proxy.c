@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Keywords of defaults, frontend, backend and listen sections. */
 #include "cfg_read.h"
+#include "cfg_rules.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -146,30 +147,17 @@ static void kw_default_backend(struct reader *r, size_t first, const void *data)
 	r->proxy->set.default_backend_at = place_at(r, first);
 }
 
-static void kw_use_backend(struct reader *r, size_t first, const void *data)
-{
-	(void)data;
-	if (r->line->n > first + 1) {
-		say(r, DIAG_ERROR, first + 1,
-		    "use_backend with a condition is known to HAProxy, not supported by this "
-		    "version: write default_backend, or use_backend without \"%s\"",
-		    word_at(r, first + 1));
-		return;
-	}
-	if (r->proxy->use_backend)
-		return; /* the first one that applies */
-	r->proxy->use_backend = keep_word(r, first);
-	r->proxy->use_backend_at = place_at(r, first);
-}
-
 #define OFFSET(field) (&(const size_t){offsetof(struct cfg_settings, field)})
+#define KIND(kind) (&(const enum rules_kind){kind})
 #define FRONT (CFG_FRONTEND | CFG_DEFAULTS)
 #define BACK (CFG_BACKEND | CFG_DEFAULTS)
 
 const struct keyword cfg_keywords_proxy[] = {
+    {"acl", 0, 2, READER_ANY, kw_acl, NULL, "NAME CRITERION [FLAGS] [VALUES]"},
     {"backlog", FRONT, 1, 1, kw_number, OFFSET(backlog), "NUMBER"},
     {"balance", BACK, 1, READER_ANY, kw_balance, NULL, "ALGORITHM"},
     {"bind", CFG_FRONTEND, 1, READER_ANY, kw_bind, NULL, "ADDRESS:PORT [PARAMETERS]"},
+    {"block", 0, 2, READER_ANY, kw_block, NULL, "if CONDITION"},
     {"clitimeout", FRONT, 1, 1, kw_old_timeout, OFFSET(timeout.client_ns), "TIME"},
     {"contimeout", BACK, 1, 1, kw_old_timeout, OFFSET(timeout.connect_ns), "TIME"},
     {"default-server", BACK, 1, READER_ANY, kw_default_server, NULL, "PARAMETERS"},
@@ -185,6 +173,10 @@ const struct keyword cfg_keywords_proxy[] = {
     {"http-check send", BACK, 1, READER_ANY, kw_http_check_send, NULL,
      "[meth METHOD] [uri URI] [ver VERSION] [hdr NAME VALUE] [body TEXT]"},
     {"http-reuse", BACK, 1, 1, kw_http_reuse, NULL, "never, safe, aggressive or always"},
+    {"http-after-response", 0, 1, READER_ANY, kw_rules, KIND(RULES_AFTER_RESPONSE),
+     "ACTION [if CONDITION]"},
+    {"http-request", 0, 1, READER_ANY, kw_rules, KIND(RULES_REQUEST), "ACTION [if CONDITION]"},
+    {"http-response", 0, 1, READER_ANY, kw_rules, KIND(RULES_RESPONSE), "ACTION [if CONDITION]"},
     {"log", 0, 0, READER_ANY, kw_log, NULL, "global, or ADDRESS FACILITY [LEVEL]"},
     {"maxconn", FRONT, 1, 1, kw_number, OFFSET(maxconn), "NUMBER"},
     {"mode", 0, 1, 1, kw_mode, NULL, "tcp or http"},
@@ -214,8 +206,12 @@ const struct keyword cfg_keywords_proxy[] = {
     {"option tcp-smart-connect", 0, 0, 0, kw_accepted, NULL, ""},
     {"option tcpka", 0, 0, 0, kw_option_tcpka, NULL, ""},
     {"option tcplog", FRONT, 0, 0, kw_option, OFFSET(tcplog), ""},
+    {"redirect", 0, 2, READER_ANY, kw_redirect, NULL,
+     "scheme|location|prefix WHERE [if CONDITION]"},
     {"redispatch", BACK, 0, 1, kw_option_redispatch, NULL, "[NUMBER]"},
+    {"reqadd", 0, 1, READER_ANY, kw_add_header, KIND(RULES_REQUEST), "HEADER [if CONDITION]"},
     {"retries", BACK, 1, 1, kw_number, OFFSET(retries), "NUMBER"},
+    {"rspadd", 0, 1, READER_ANY, kw_add_header, KIND(RULES_RESPONSE), "HEADER [if CONDITION]"},
     {"server", CFG_BACKEND, 2, READER_ANY, kw_server, NULL, "NAME ADDRESS[:PORT] [PARAMETERS]"},
     {"srvtimeout", BACK, 1, 1, kw_old_timeout, OFFSET(timeout.server_ns), "TIME"},
     {"timeout check", BACK, 1, 1, kw_timeout, OFFSET(timeout.check_ns), "TIME"},
@@ -228,7 +224,8 @@ const struct keyword cfg_keywords_proxy[] = {
     {"timeout queue", BACK, 1, 1, kw_timeout, OFFSET(timeout.queue_ns), "TIME"},
     {"timeout server", BACK, 1, 1, kw_timeout, OFFSET(timeout.server_ns), "TIME"},
     {"timeout server-fin", BACK, 1, 1, kw_timeout, OFFSET(timeout.server_fin_ns), "TIME"},
+    {"timeout tarpit", 0, 1, 1, kw_timeout, OFFSET(timeout.tarpit_ns), "TIME"},
     {"timeout tunnel", BACK, 1, 1, kw_timeout, OFFSET(timeout.tunnel_ns), "TIME"},
-    {"use_backend", CFG_FRONTEND, 1, READER_ANY, kw_use_backend, NULL, "NAME"},
+    {"use_backend", CFG_FRONTEND, 1, READER_ANY, kw_use_backend, NULL, "NAME [if CONDITION]"},
     {NULL, 0, 0, 0, NULL, NULL, NULL},
 };

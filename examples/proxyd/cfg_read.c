@@ -45,10 +45,31 @@ const char *cfg_strdup(struct cfg *c, const char *text)
 	return copy ? memcpy(copy, text, size) : NULL;
 }
 
+struct cfg_end {
+	struct cfg_end *next;
+	void (*fn)(void *object);
+	void *object;
+};
+
+bool cfg_at_end(struct cfg *c, void (*fn)(void *object), void *object)
+{
+	struct cfg_end *e = cfg_alloc(c, sizeof(*e));
+
+	if (!e) {
+		fn(object);
+		return false;
+	}
+	*e = (struct cfg_end){c->ends, fn, object};
+	c->ends = e;
+	return true;
+}
+
 void cfg_free(struct cfg *c)
 {
 	if (!c)
 		return;
+	for (const struct cfg_end *e = c->ends; e; e = e->next)
+		e->fn(e->object);
 	while (c->memory) {
 		struct cfg_block *b = c->memory;
 
@@ -457,6 +478,7 @@ static void begin_proxy(struct reader *r, unsigned kind)
 		STAILQ_INSERT_TAIL(&r->cfg->defaults, p, next);
 		r->defaults = p;
 	} else {
+		p->id = r->cfg->n_proxies++ + 2;
 		STAILQ_INSERT_TAIL(&r->cfg->proxies, p, next);
 	}
 	if (n > next && (kind & CFG_FRONTEND)) {
@@ -550,6 +572,7 @@ static void read_file(struct reader *r, const char *path)
 	    .comment_in_word = true,
 	    .single_quotes = true,
 	    .backslash = true,
+	    .keeps_escapes = true,
 	    .variable = variable,
 	};
 	const char *name = cfg_strdup(r->cfg, path);

@@ -114,6 +114,12 @@ void kw_http_check_send(struct reader *r, size_t first, const void *data);
 void kw_http_check_expect(struct reader *r, size_t first, const void *data);
 void kw_http_check_404(struct reader *r, size_t first, const void *data);
 void cfg_httpchk_describe(struct reader *r, struct cfg_proxy *p);
+void kw_acl(struct reader *r, size_t first, const void *data);
+void kw_rules(struct reader *r, size_t first, const void *data);
+void kw_redirect(struct reader *r, size_t first, const void *data);
+void kw_block(struct reader *r, size_t first, const void *data);
+void kw_add_header(struct reader *r, size_t first, const void *data);
+void kw_use_backend(struct reader *r, size_t first, const void *data);
 
 /* After the last file: references, missing timeouts, warnings. */
 void cfg_check(struct reader *r);

@@ -210,6 +210,7 @@ static void begin_session(struct worker *w, struct session *s, bool accept_proxy
 	if (s->frontend->keepalive)
 		setsockopt(s->handle[CONN_CLIENT].fd, SOL_SOCKET, SO_KEEPALIVE, &(int){1},
 			   sizeof(int));
+	frontend_switch_session(w, s, s->handle[CONN_CLIENT].fd);
 	if (!s->seeker.backend) {
 		end_session(w, s, 'S', 'C');
 	} else if (!accept_proxy) {

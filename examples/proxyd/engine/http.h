@@ -16,6 +16,7 @@
 
 #include "h1.h"
 #include "http_edit.h"
+#include "rules/vars.h"
 #include "worker.h"
 
 #define HTTP_ROOM 16384u /* in front of what is received: text that is added */
@@ -72,11 +73,13 @@ struct client {
 	uint64_t since_ns; /* waits for a request; its first byte came; bytes last moved */
 	uint32_t lingered; /* bytes */
 	struct endpoint from, to;
+	struct vars *vars; /* of its rules; NULL: none yet */
 };
 
 /* ---- A request and its answer ---- */
 
 enum exchange_state {
+	EXCHANGE_TARPIT, /* is denied, later */
 	EXCHANGE_QUEUED,
 	EXCHANGE_CONNECTING,
 	EXCHANGE_RETRY,	 /* rests before the same server again */
@@ -106,6 +109,7 @@ struct exchange {
 	bool link_keeps;    /* the server goes on, as it says */
 	bool client_keeps;
 	uint8_t n_interim;
+	int8_t log_level; /* of set-log-level; -1: as configured, 8: silent */
 	/* for the log */
 	struct conn_end_cause cause;
 	enum h1_fault fault; /* what was wrong with a refused message */
@@ -131,6 +135,7 @@ struct http_worker {
 	uint64_t refused_told_ns;
 	struct http_msg request, answer;
 	char written[2 * HTTP_HEAD_MAX];
+	char scratch[RUN_SCRATCH]; /* of rules */
 	char buffer[HTTP_BUFFER];
 };
 
@@ -172,6 +177,9 @@ void exchange_connect_event(struct worker *w, struct exchange *x);
 void exchange_expired(struct worker *w, struct exchange *x);
 void exchange_turn(struct worker *w, struct exchange *x);
 uint64_t exchange_deadline(const struct exchange *x);
+
+/* Denied with this status when the time of the tarpit is over. */
+void exchange_tarpit(struct worker *w, struct exchange *x, unsigned status);
 
 /* Sends the request anew after its connection broke. False: it may not be. */
 bool exchange_repeat(struct worker *w, struct exchange *x);
@@ -226,6 +234,19 @@ void link_close(struct worker *w, struct link *l);
 /* Closes those that were idle too long. */
 void links_purge(struct worker *w);
 void links_close_idle(struct worker *w);
+
+/* ---- http_rules.c ---- */
+
+/*
+ * Runs the rules of frontend and backend over a message, and chooses the backend. False: the exchange
+ * is over, or waits.
+ */
+bool http_request_rules(struct worker *w, struct exchange *x, struct http_msg *m);
+bool http_response_rules(struct worker *w, struct exchange *x, struct http_msg *m);
+
+/* The variables of an exchange; all of a client's. */
+void http_rules_end(struct client *c);
+void http_rules_forget(struct client *c);
 
 /* ---- http_reply.c ---- */
 

@@ -76,6 +76,8 @@ static void answer(struct worker *w, struct exchange *x, uint32_t at, uint32_t h
 	size_t rest = total - head_len, taken, len;
 	ssize_t written;
 
+	if (!http_response_rules(w, x, m))
+		return;
 	h1_body_begin(&x->down, m);
 	x->dechunk = m->framing == HTTP_BODY_CHUNKED && !x->minor;
 	len = take_body(x, body, rest, &taken);

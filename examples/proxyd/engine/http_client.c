@@ -91,6 +91,7 @@ void client_forget(struct worker *w, struct client *c)
 		link_close(w, c->own);
 	}
 	timer_disarm(&w->timers, &c->timer);
+	http_rules_forget(c);
 	chunk_free(&c->in);
 	chunk_free(&c->out);
 	LIST_REMOVE(c, entry);

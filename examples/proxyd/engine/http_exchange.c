@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #define SPARES_MAX 1024
+#define LOG_SILENT 8	  /* set-log-level silent */
 #define LOG_LINE_MAX 1024 /* bytes of a request line in the log, as HAProxy's */
 
 /* ---- Life ---- */
@@ -33,6 +34,7 @@ static struct exchange *exchange_new(struct worker *w, struct client *c)
 	x->asked_ns = x->since_ns = w->now_ns;
 	x->seeker.backend = c->frontend->backend;
 	x->seeker.is_http = true;
+	x->log_level = -1;
 	c->exchange = x;
 	return x;
 }
@@ -69,8 +71,9 @@ static void end(struct worker *w, struct exchange *x, bool keep_link)
 
 	seeker_leave_queue(w, &x->seeker);
 	link_release(w, x, keep_link);
-	if (c->frontend->httplog)
+	if (c->frontend->httplog && x->log_level != LOG_SILENT)
 		http_log(w, c->frontend, &c->from, x, x->bytes);
+	http_rules_end(c);
 	seeker_drop_server(w, &x->seeker,
 			   x->cause.who == 'S' || x->cause.who == 's' ? LB_RESULT_CONNECT
 			   : x->cause.who == '-'		      ? LB_RESULT_OK
@@ -99,6 +102,12 @@ void exchange_fail(struct worker *w, struct exchange *x, unsigned status, char w
 	} else {
 		client_reply(w, c, b, status);
 	}
+}
+
+void exchange_tarpit(struct worker *w, struct exchange *x, unsigned status)
+{
+	x->status = status;
+	set_state(w, x, EXCHANGE_TARPIT);
 }
 
 void exchange_finish(struct worker *w, struct exchange *x)
@@ -166,9 +175,7 @@ static void remember(struct exchange *x, const struct http_msg *m)
 	x->method = m->method;
 	x->minor = m->minor;
 	x->keep_alive = m->keep_alive;
-	x->asked_upgrade = m->upgrade;
-	x->client_keeps = m->keep_alive && f->http->closing != CFG_CLOSE &&
-			  (!x->seeker.backend || x->seeker.backend->http->closing != CFG_CLOSE);
+	x->client_keeps = m->keep_alive && f->http->closing != CFG_CLOSE;
 	if (f->httplog && asprintf(&x->line, "%.*s %.*s HTTP/1.%u", (int)m->method_text.len,
 				   http_text(m, m->method_text),
 				   m->target.len > LOG_LINE_MAX ? LOG_LINE_MAX : (int)m->target.len,
@@ -186,6 +193,14 @@ static void set_key(struct worker *w, struct exchange *x, const struct http_msg 
 	else if (b->hashes_request &&
 		 !http_balance_key(m, b->proxy->set.balance, &b->http->hash, &x->seeker.key))
 		x->seeker.key = w->http->turn++;
+}
+
+/* Rules have changed it and chosen its backend. */
+static void settle(struct exchange *x, const struct http_msg *m)
+{
+	x->method = m->method;
+	x->asked_upgrade = m->upgrade;
+	x->client_keeps &= x->seeker.backend->http->closing != CFG_CLOSE;
 }
 
 static bool is_idempotent(enum http_method m)
@@ -223,10 +238,13 @@ void exchange_begin(struct worker *w, struct client *c, uint32_t head_len, uint3
 		exchange_fail(w, x, 400, 'P', 'R');
 		return;
 	}
+	if (!http_request_rules(w, x, m))
+		return;
 	if (!x->seeker.backend) {
 		exchange_fail(w, x, 503, 'S', 'C');
 		return;
 	}
+	settle(x, m);
 	e = edit_request(x, m);
 	at = e || m->edited ? place_head(w, m, body) : at + (m->method_text.at - HTTP_ROOM);
 	if (e || !at) {
@@ -427,9 +445,13 @@ void exchange_connect_event(struct worker *w, struct exchange *x)
 
 uint64_t exchange_deadline(const struct exchange *x)
 {
-	const struct conn_timeouts *t = &x->seeker.backend->timeout;
-	uint64_t queue_ns = t->queue_ns ? t->queue_ns : t->connect_ns, rest = CONN_RETRY_NS;
+	const struct conn_timeouts *t;
+	uint64_t queue_ns, rest = CONN_RETRY_NS;
 
+	if (x->state == EXCHANGE_TARPIT)
+		return x->since_ns + x->client->frontend->tarpit_ns;
+	t = &x->seeker.backend->timeout;
+	queue_ns = t->queue_ns ? t->queue_ns : t->connect_ns;
 	switch (x->state) {
 	case EXCHANGE_QUEUED:
 		return queue_ns ? x->since_ns + queue_ns : CONN_NEVER;
@@ -439,6 +461,7 @@ uint64_t exchange_deadline(const struct exchange *x)
 		if (t->connect_ns && t->connect_ns < rest)
 			rest = t->connect_ns;
 		return x->since_ns + rest;
+	case EXCHANGE_TARPIT:
 	case EXCHANGE_ASKED:
 	case EXCHANGE_ANSWER:
 		break;
@@ -452,6 +475,9 @@ void exchange_expired(struct worker *w, struct exchange *x)
 	int e;
 
 	switch (x->state) {
+	case EXCHANGE_TARPIT:
+		exchange_fail(w, x, x->status, 'P', 'T');
+		break;
 	case EXCHANGE_QUEUED:
 		exchange_fail(w, x, 503, 's', 'Q');
 		break;

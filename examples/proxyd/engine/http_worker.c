@@ -82,6 +82,7 @@ bool client_migrate(struct worker *w, struct client *c)
 
 		if (!f->http || strcmp(f->name, c->frontend->name) != 0)
 			continue;
+		http_rules_forget(c); /* variables are numbered by their configuration */
 		c->frontend = f; /* its gate is the same one: gates go by name */
 		to->worker[w->index].sessions++;
 		set_leave(w, from);

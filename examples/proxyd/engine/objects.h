@@ -162,6 +162,7 @@ struct backend {
 	struct conn_timeouts timeout; /* without the client's */
 	const struct cfg_http *http;  /* NULL: mode tcp */
 	struct health_probe *probe;   /* of option httpchk; NULL: a connection is enough */
+	unsigned number;	      /* as be_id says */
 };
 
 struct frontend {
@@ -174,6 +175,14 @@ struct frontend {
 	bool tcplog, httplog, dontlognull, keepalive;
 	unsigned maxconn;		/* 0: the process' */
 	const struct cfg_logs *logs[2]; /* own, global; NULL: none */
+	const struct cfg_rules *rules;	/* NULL: none */
+	struct frontend_switch {
+		const struct cfg_switch *on;
+		struct backend *to; /* NULL: by its name */
+	} *switches;		    /* use_backend, in order */
+	size_t n_switches;
+	uint64_t tarpit_ns;
+	unsigned number; /* as fe_id says */
 };
 
 /* One worker's socket of one listener. */

@@ -2,6 +2,8 @@
 /* A configuration as the workers see it. */
 #include "control.h"
 
+#include "cfg_rules.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,6 +90,7 @@ static bool add_backend(struct engine *e, struct set *s, const struct cfg_proxy 
 		    .tunnel_ns = t->tunnel_ns,
 		},
 	    .http = p->set.mode == CFG_MODE_HTTP ? &p->set.http : NULL,
+	    .number = p->id,
 	};
 	if (!b->pool)
 		return false;
@@ -110,6 +113,24 @@ static struct backend *find_backend(const struct set *s, const struct cfg_proxy 
 		if (s->backend[i].proxy == p)
 			return &s->backend[i];
 	return NULL;
+}
+
+static bool add_switches(const struct set *s, struct frontend *f)
+{
+	const struct cfg_switch *sw;
+
+	if (!f->rules)
+		return true;
+	STAILQ_FOREACH (sw, &f->rules->switches, next)
+		f->n_switches++;
+	f->switches = calloc(f->n_switches + 1, sizeof(*f->switches));
+	if (!f->switches)
+		return false;
+	f->n_switches = 0;
+	STAILQ_FOREACH (sw, &f->rules->switches, next)
+		f->switches[f->n_switches++] = (struct frontend_switch){
+		    sw, sw->backend ? find_backend(s, sw->backend) : NULL};
+	return true;
 }
 
 static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy *p,
@@ -135,8 +156,12 @@ static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy
 	    .keepalive = p->set.tcp_keepalive_client,
 	    .logs = {p->set.logs, p->set.log_global ? global : NULL},
 	    .maxconn = p->set.maxconn,
+	    .rules = p->rules,
+	    .tarpit_ns = p->set.timeout.tarpit_ns ? p->set.timeout.tarpit_ns
+						  : p->set.timeout.connect_ns,
+	    .number = p->id,
 	};
-	if (!f->gate)
+	if (!f->gate || !add_switches(s, f))
 		return false;
 	for (size_t i = 0; (f->tcplog || f->httplog) && i < 2; i++)
 		if (f->logs[i])
@@ -203,8 +228,10 @@ void set_free(struct set *s, bool keep_cfg)
 		health_probe_free(s->backend[i].probe);
 		pool_put(s->engine, s->backend[i].pool);
 	}
-	for (size_t i = 0; i < s->n_frontends; i++)
+	for (size_t i = 0; i < s->n_frontends; i++) {
+		free(s->frontend[i].switches);
 		gate_put(s->frontend[i].gate);
+	}
 	for (size_t i = 0; i < s->n_listeners; i++)
 		listener_put(s->engine, s->listener[i].listener);
 	free(s->backend);

@@ -43,6 +43,16 @@ void worker_unwatch(struct worker *w, struct handle *h);
 bool gate_enter(struct gate *g);
 void gate_leave(struct engine *e, struct gate *g);
 
+/* ---- http_rules.c ---- */
+
+struct run;
+
+/* The backend that use_backend lines, or default_backend, say; may be NULL. */
+struct backend *frontend_switch(const struct frontend *f, struct run *r);
+
+/* The same for a session, by what its connection shows. */
+void frontend_switch_session(struct worker *w, struct session *s, int fd);
+
 /* ---- accept.c ---- */
 
 void listener_event(struct worker *w, struct socket_handle *l);

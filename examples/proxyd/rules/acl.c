@@ -182,15 +182,11 @@ static struct acl_test *read_test(const struct acl_reader *r, const char *const 
 		*ret_word = i < n ? i : n - 1;
 		return NULL;
 	}
-	if (!t->patterns.n && t->patterns.match != MATCH_FOUND && t->patterns.match != MATCH_BOOL) {
-		*ret_word = 0;
-		rule_fail(
-		    e,
-		    "\"%s\" has no pattern and would never be true: write a value behind it, or "
-		    "-m found",
-		    word[0]);
-		return NULL;
-	}
+	if (!t->patterns.n && t->patterns.match != MATCH_FOUND && t->patterns.match != MATCH_BOOL)
+		rule_fail(e, /* HAProxy takes it, so it is no error */
+			  "\"%s\" has no pattern and is never true: write a value behind it, or -m "
+			  "found",
+			  word[0]);
 	return t;
 }
 

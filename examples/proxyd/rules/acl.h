@@ -56,7 +56,7 @@ struct acl_reader {
 
 /*
  * "NAME CRITERION [FLAGS] [OPERATOR] PATTERN …": `word` are those behind "acl". False with e->text;
- * *ret_word is the one that is wrong.
+ * *ret_word is the one that is wrong. True with e->text: a warning.
  */
 bool acl_parse(const struct acl_reader *r, const char *const *word, size_t n, size_t *ret_word,
 	       struct rule_error *e);

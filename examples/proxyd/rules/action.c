@@ -588,27 +588,6 @@ static bool read_answer(struct words *w, struct rule *rule)
 	return true;
 }
 
-static void run_auth(const struct rule *rule, struct run *r, struct verdict *v)
-{
-	(void)r;
-	v->kind = VERDICT_AUTH;
-	v->status = 401;
-	v->location = text_of(rule->name, strlen(rule->name));
-}
-
-static bool read_auth(struct words *w, struct rule *rule)
-{
-	const char *realm;
-
-	rule->name = "";
-	if (w->i < w->n && !strcmp(w->word[w->i], "realm")) {
-		w->i++;
-		realm = need_word(w, "the realm");
-		rule->name = realm ? keep(w, realm) : NULL;
-	}
-	return rule->name;
-}
-
 /* ---- Redirects ---- */
 
 enum {
@@ -754,7 +733,6 @@ static const struct action {
 } actions[] = {
     {"add-header", IN_ALL, read_header, run_header, HEADER_ADD, 0},
     {"allow", IN_ALL, read_nothing, run_verdict, VERDICT_ALLOW, 0},
-    {"auth", IN_REQUEST, read_auth, run_auth, 0, 0},
     {"del-header", IN_ALL, read_header, run_header, HEADER_DEL, 0},
     {"deny", IN_REQUEST, read_answer, run_verdict, VERDICT_DENY, 403},
     {"deny", IN_RESPONSE, read_answer, run_verdict, VERDICT_DENY, 502},

@@ -22,7 +22,6 @@ enum verdict_kind {
 	VERDICT_SILENT_DROP, /* close without telling the client */
 	VERDICT_REDIRECT,    /* answer with `status` and `location` */
 	VERDICT_RETURN,	     /* answer with `answer` */
-	VERDICT_AUTH,	     /* 401, realm in `location` */
 	VERDICT_ERROR,	     /* a rule could not be carried out: 500 */
 };
 

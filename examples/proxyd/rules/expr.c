@@ -6,6 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "diag.h"
+
+#define NAMES_MAX 512
+
 bool rule_fail(struct rule_error *e, const char *format, ...)
 {
 	va_list args;
@@ -173,6 +177,26 @@ static bool read_args(const char **text, const char *name, const char *spec,
 	return true;
 }
 
+/* HAProxy's, or a slip of the pen: then the name that is most like it. */
+static bool say_unknown(struct rule_error *e, const char *what, struct text name,
+			bool (*known)(struct text name), const char *(*nth)(unsigned index))
+{
+	const char *candidate[NAMES_MAX], *nearest;
+	char word[64];
+	size_t n = 0;
+
+	snprintf(word, sizeof(word), "%.*s", (int)(name.len > 63 ? 63 : name.len), name.at);
+	if (known(name))
+		return rule_fail(e, "%s \"%s\" is known to HAProxy, not supported by this version",
+				 what, word);
+	while (n < NAMES_MAX && (candidate[n] = nth((unsigned)n)))
+		n++;
+	nearest = diag_nearest(word, candidate, n);
+	if (nearest)
+		return rule_fail(e, "unknown %s \"%s\": did you mean \"%s\"?", what, word, nearest);
+	return rule_fail(e, "unknown %s \"%s\"", what, word);
+}
+
 static bool read_fetch(const char **text, const struct rule_memory *m, struct expr *x,
 		       struct rule_error *e)
 {
@@ -182,8 +206,8 @@ static bool read_fetch(const char **text, const struct rule_memory *m, struct ex
 	if (!len)
 		return rule_fail(e, "a sample fetch is missing, such as src or hdr(host)");
 	if (!f)
-		return rule_fail(e, "unknown sample fetch \"%.*s\"", (int)(len > 64 ? 64 : len),
-				 *text);
+		return say_unknown(e, "sample fetch", text_of(*text, len), fetch_is_known,
+				   fetch_name);
 	*text += len;
 	x->fetch = f;
 	x->out = f->out;
@@ -201,8 +225,7 @@ static bool read_conv(const char **text, const struct rule_memory *m, struct exp
 	struct expr_arg *arg;
 
 	if (!c)
-		return rule_fail(e, "unknown converter \"%.*s\"", (int)(len > 64 ? 64 : len),
-				 *text);
+		return say_unknown(e, "converter", text_of(*text, len), conv_is_known, conv_name);
 	if (x->n_convs == EXPR_CONVS_MAX)
 		return rule_fail(e, "more than %d converters", EXPR_CONVS_MAX);
 	if (!sample_castable(x->out, c->in))

@@ -115,6 +115,10 @@ const struct conv *conv_find(struct text name);
 const char *fetch_name(unsigned index);
 const char *conv_name(unsigned index);
 
+/* names.c: HAProxy has it, this version not. */
+bool fetch_is_known(struct text name);
+bool conv_is_known(struct text name);
+
 /* The tables, one for each topic; they end with a NULL name. */
 extern const struct fetch fetches_http[], fetches_conn[], fetches_const[];
 extern const struct conv convs_text[], convs_number[], convs_hash[], convs_address[];

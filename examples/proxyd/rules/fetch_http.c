@@ -540,24 +540,12 @@ static bool authorization(const struct fetch *f, const struct expr_arg *arg, uns
 	}
 }
 
-static bool captured(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
-		     struct run *r, struct fetch_step *step, struct sample *ret)
-{
-	(void)f;
-	(void)n_args;
-	(void)step;
-	if (arg->number < 0 || arg->number >= RUN_CAPTURES || !r->capture[arg->number].at)
-		return false;
-	return give(ret, SAMPLE_STR, r->capture[arg->number]);
-}
-
 #define ELEMENTS 0
 #define WHOLE 1
 
 const struct fetch fetches_http[] = {
     {"base", "", SAMPLE_STR, EXPR_REQUEST, line, LINE_BASE, NULL},
     {"base32", "", SAMPLE_INT, EXPR_REQUEST, line, LINE_BASE32, NULL},
-    {"capture.req.hdr", "i", SAMPLE_STR, 0, captured, 0, NULL},
     {"cook", "S", SAMPLE_STR, EXPR_REQUEST, cookie, 0, NULL},
     {"cook_cnt", "S", SAMPLE_INT, EXPR_REQUEST, cookie_count, 0, NULL},
     {"cook_val", "S", SAMPLE_INT, EXPR_REQUEST, cookie_number, 0, NULL},

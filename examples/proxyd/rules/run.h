@@ -12,7 +12,6 @@
 #include "rules/sample.h"
 
 #define RUN_SCRATCH 32768 /* bytes: values of one evaluation */
-#define RUN_CAPTURES 16	  /* http-request capture slots */
 
 /* What is asked of proxies and servers. `server` is NULL where it is about a proxy. */
 enum run_count {
@@ -58,7 +57,6 @@ struct run {
 	bool ended;	    /* no more bytes will come: WAIT_END */
 
 	struct vars *vars;
-	struct text capture[RUN_CAPTURES];
 
 	struct timespec wall; /* CLOCK_REALTIME */
 	uint64_t random_state;

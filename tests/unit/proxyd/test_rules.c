@@ -324,7 +324,6 @@ static const struct {
     {"if or TRUE", 1, "needs a term before it"},
     {"if { path /x", 1, "has no \"}\""},
     {"if { }", 1, "is empty"},
-    {"if { path }", 2, "has no pattern"},
     {"if { src 10.0.0.0/33 }", 3, "no mask"},
     {"if { src host.example }", 3, "no address"},
     {"if { dst_port http }", 3, "neither a number nor a range"},
@@ -354,6 +353,20 @@ static void wrong_conditions_are_told(void **state)
 		if (!strstr(e.text, wrong_conditions[i].error) || wrong != wrong_conditions[i].word)
 			fail_msg("\"%s\": word %zu: %s", wrong_conditions[i].cond, wrong, e.text);
 	}
+}
+
+/* HAProxy takes it. */
+static void a_criterion_without_pattern_is_never_true(void **state)
+{
+	const char *word[] = {"if", "{", "path", "}"};
+	struct rule_error e = {""};
+	struct rig *g = *state;
+	struct cond c;
+	size_t wrong;
+
+	assert_true(cond_parse(&g->reader, word, 4, &c, &wrong, &e));
+	assert_non_null(strstr(e.text, "has no pattern"));
+	assert_false(cond_eval(&c, &g->run));
 }
 
 /* ---- Actions ---- */
@@ -590,6 +603,7 @@ int main(void)
 	    T(a_response_is_not_seen_before_it_came),
 	    T(conditions_hold_or_not),
 	    T(wrong_conditions_are_told),
+	    T(a_criterion_without_pattern_is_never_true),
 	    T(actions_act),
 	    T(verdicts_bring_what_they_need),
 	    T(wrong_rules_are_told),

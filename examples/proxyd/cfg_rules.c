@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+/* Keywords with conditions: acl, http-request and its like, use_backend. */
+#include "cfg_rules.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cfg_read.h"
+
+#define WORDS_MAX LEX_WORDS_MAX
+#define PATTERN_FILE_MAX (16u << 20) /* bytes */
+
+static void *alloc(void *owner, size_t size)
+{
+	return keep(owner, size);
+}
+
+static bool on_free(void *owner, void (*fn)(void *object), void *object)
+{
+	struct reader *r = owner;
+
+	if (cfg_at_end(r->cfg, fn, object))
+		return true;
+	r->no_memory = true;
+	return false;
+}
+
+/* ---- Pattern files ---- */
+
+static char *read_whole(const char *path, struct rule_error *e)
+{
+	FILE *f = fopen(path, "re");
+	struct stat st;
+	char *text = NULL;
+	size_t n = 0;
+
+	if (!f || fstat(fileno(f), &st) < 0) {
+		rule_fail(e, "cannot read %.150s: %s", path, strerror(errno));
+	} else if (!S_ISREG(st.st_mode) || st.st_size > (off_t)PATTERN_FILE_MAX) {
+		rule_fail(e, "%.150s is no file of at most %u MiB", path, PATTERN_FILE_MAX >> 20);
+	} else {
+		text = malloc((size_t)st.st_size + 1);
+		if (text)
+			n = fread(text, 1, (size_t)st.st_size, f);
+		if (text)
+			text[n] = '\0';
+	}
+	if (f)
+		fclose(f);
+	return text;
+}
+
+/* Lines without the white space before them; empty ones and comments are left out. */
+static bool read_file(void *userdata, const char *path,
+		      bool (*add)(void *to, const char *line, struct rule_error *e), void *to,
+		      struct rule_error *e)
+{
+	char *text = read_whole(path, e), *save = NULL;
+	unsigned number = 0;
+	bool ok = text;
+
+	(void)userdata;
+	for (char *line = text ? strtok_r(text, "\n", &save) : NULL; ok && line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		size_t len;
+
+		number++;
+		line += strspn(line, " \t");
+		len = strcspn(line, "\r");
+		line[len] = '\0';
+		if (!*line || *line == '#')
+			continue;
+		ok = add(to, line, e);
+	}
+	free(text);
+	return ok;
+}
+
+/* ---- The section at hand ---- */
+
+struct section {
+	struct rule_memory memory;
+	struct acl_reader reader;
+	struct cfg_rules *rules;
+	const char *word[WORDS_MAX];
+	size_t n;
+};
+
+/* False: told. The words from `first` on. */
+static bool begin(struct reader *r, size_t first, struct section *s)
+{
+	struct cfg *c = r->cfg;
+
+	if (r->no) {
+		say(r, DIAG_ERROR, first - 1, "\"no\" before \"%s\" means nothing: remove the line",
+		    word_at(r, first - 1));
+		return false;
+	}
+	if (r->proxy->kind == CFG_DEFAULTS) {
+		say(r, DIAG_ERROR, first - 1,
+		    "\"%s\" in a defaults section is not supported by this version: write it in "
+		    "each "
+		    "section that needs it",
+		    word_at(r, first - 1));
+		return false;
+	}
+	if (!r->proxy->rules) {
+		r->proxy->rules = keep(r, sizeof(*r->proxy->rules));
+		if (!r->proxy->rules)
+			return false;
+		rules_init(&r->proxy->rules->request);
+		rules_init(&r->proxy->rules->response);
+		rules_init(&r->proxy->rules->after_response);
+		STAILQ_INIT(&r->proxy->rules->switches);
+	}
+	if (!c->vars)
+		c->vars = keep(r, sizeof(*c->vars));
+	if (!c->vars)
+		return false;
+	*s = (struct section){.memory = {alloc, on_free, r, c->vars}, .rules = r->proxy->rules};
+	for (; first + s->n < r->line->n; s->n++)
+		s->word[s->n] = word_at(r, first + s->n);
+	s->reader = (struct acl_reader){
+	    .memory = &s->memory, .acls = &s->rules->acls, .read_file = read_file};
+	return true;
+}
+
+/* Of what was read all the same. */
+static void say_warning(struct reader *r, size_t i, const struct rule_error *e)
+{
+	if (*e->text)
+		say(r, DIAG_WARNING, i, "%s", e->text);
+}
+
+static void say_error(struct reader *r, size_t i, const struct rule_error *e)
+{
+	if (*e->text)
+		say(r, DIAG_ERROR, i, "%s", e->text);
+	else
+		r->no_memory = true;
+}
+
+void kw_acl(struct reader *r, size_t first, const void *data)
+{
+	struct rule_error e = {""};
+	struct section s;
+	size_t wrong;
+
+	(void)data;
+	if (!begin(r, first, &s))
+		return;
+	if (acl_parse(&s.reader, s.word, s.n, &wrong, &e))
+		say_warning(r, first + 1, &e);
+	else
+		say_error(r, first + wrong, &e);
+}
+
+/* ---- Rules ---- */
+
+static const char *const rule_words[] = {
+    [RULES_REQUEST] = "http-request",
+    [RULES_RESPONSE] = "http-response",
+    [RULES_AFTER_RESPONSE] = "http-after-response",
+};
+
+/* An action that is not ours: HAProxy's, or a slip of the pen. */
+static void say_unknown_action(struct reader *r, size_t i, enum rules_kind kind)
+{
+	const char *word = word_at(r, i), *candidate[64];
+	char name[160];
+	size_t n = 0;
+
+	snprintf(name, sizeof(name), "%s %.*s", rule_words[kind], (int)strcspn(word, "("), word);
+	if (find_word(cfg_words_proxy, name)) {
+		say(r, DIAG_ERROR, i, "\"%s\" is known to HAProxy, not supported by this version",
+		    name);
+		return;
+	}
+	while (n < 63 && (candidate[n] = rules_action_name(kind, (unsigned)n)))
+		n++;
+	candidate[n] = NULL;
+	say_unknown(r, i, "action", candidate, NULL);
+}
+
+static void add(struct reader *r, struct section *s, enum rules_kind kind, size_t first)
+{
+	struct rules *rules = kind == RULES_REQUEST    ? &s->rules->request
+			      : kind == RULES_RESPONSE ? &s->rules->response
+						       : &s->rules->after_response;
+	struct diag_place at = place_at(r, 0);
+	struct rule_error e = {""};
+	size_t wrong;
+
+	if (rules_add(rules, kind, &s->reader, s->word, s->n, at.line, &wrong, &e))
+		say_warning(r, first, &e);
+	else if (!wrong && !strncmp(e.text, "unknown action", 14))
+		say_unknown_action(r, first, kind);
+	else
+		say_error(r, first + wrong, &e);
+}
+
+void kw_rules(struct reader *r, size_t first, const void *data)
+{
+	struct section s;
+
+	if (begin(r, first, &s))
+		add(r, &s, *(const enum rules_kind *)data, first);
+}
+
+/* "redirect …" is "http-request redirect …". */
+void kw_redirect(struct reader *r, size_t first, const void *data)
+{
+	struct section s;
+
+	(void)data;
+	if (begin(r, first - 1, &s))
+		add(r, &s, RULES_REQUEST, first - 1);
+}
+
+/* "block if …", removed from HAProxy: "http-request deny if …". */
+void kw_block(struct reader *r, size_t first, const void *data)
+{
+	struct section s;
+
+	(void)data;
+	if (!begin(r, first - 1, &s))
+		return;
+	s.word[0] = "deny";
+	say(r, DIAG_NOTICE, first - 1,
+	    "\"block\" was removed from HAProxy: write \"http-request deny\"");
+	add(r, &s, RULES_REQUEST, first - 1);
+}
+
+/* "reqadd Name:\ value [if …]" and rspadd, removed from HAProxy. */
+void kw_add_header(struct reader *r, size_t first, const void *data)
+{
+	enum rules_kind kind = *(const enum rules_kind *)data;
+	const char *text = word_at(r, first), *colon = strchr(text, ':');
+	char name[128], value[1024], *to = value;
+	struct section s;
+
+	if (!colon || colon - text >= (ptrdiff_t)sizeof(name)) {
+		say(r, DIAG_ERROR, first, "\"%s\" is no header: write Name:\\ value", text);
+		return;
+	}
+	if (!begin(r, first, &s) || s.n + 2 > WORDS_MAX)
+		return;
+	snprintf(name, sizeof(name), "%.*s", (int)(colon - text), text);
+	for (colon += 1 + strspn(colon + 1, " \t"); *colon && to < value + sizeof(value) - 2;
+	     colon++) {
+		if (*colon == '%') /* it was no format */
+			*to++ = '%';
+		*to++ = *colon;
+	}
+	*to = '\0';
+	memmove(s.word + 3, s.word + 1, (s.n - 1) * sizeof(s.word[0]));
+	s.word[0] = "add-header";
+	s.word[1] = name;
+	s.word[2] = value;
+	s.n += 2;
+	say(r, DIAG_NOTICE, first - 1,
+	    "\"%s\" was removed from HAProxy: write \"%s add-header %s %s\"", word_at(r, first - 1),
+	    rule_words[kind], name, value);
+	add(r, &s, kind, first);
+}
+
+/* ---- use_backend ---- */
+
+void kw_use_backend(struct reader *r, size_t first, const void *data)
+{
+	struct cfg_switch *sw = keep(r, sizeof(*sw));
+	struct rule_error e = {""};
+	struct section s;
+	struct cond *cond;
+	size_t wrong;
+
+	(void)data;
+	if (!sw || !begin(r, first, &s))
+		return;
+	sw->at = place_at(r, first);
+	sw->name = keep_word(r, first);
+	if (!format_parse(sw->name, &s.memory, &sw->format, &e)) {
+		say_error(r, first, &e);
+		return;
+	}
+	if (s.n > 1) {
+		cond = keep(r, sizeof(*cond));
+		if (!cond)
+			return;
+		if (!cond_parse(&s.reader, s.word + 1, s.n - 1, cond, &wrong, &e)) {
+			say_error(r, first + 1 + wrong, &e);
+			return;
+		}
+		say_warning(r, first + 1, &e);
+		sw->cond = cond;
+	}
+	if (!sw->cond && format_is_constant(&sw->format) && STAILQ_EMPTY(&s.rules->switches)) {
+		if (!r->proxy->use_backend) { /* nothing behind it is looked at */
+			r->proxy->use_backend = sw->name;
+			r->proxy->use_backend_at = sw->at;
+		}
+		return;
+	}
+	STAILQ_INSERT_TAIL(&s.rules->switches, sw, next);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* The rules of one section; the model only points to them, so that it need not know them. */
+#ifndef PROXYD_CFG_RULES_H
+#define PROXYD_CFG_RULES_H
+
+#include "cfg.h"
+#include "rules/action.h"
+#include "rules/vars.h"
+
+/* use_backend */
+struct cfg_switch {
+	STAILQ_ENTRY(cfg_switch) next;
+	struct diag_place at;
+	const char *name;
+	struct format format;	   /* of the name; constant: `backend` is known */
+	const struct cond *cond;   /* NULL: always */
+	struct cfg_proxy *backend; /* NULL: the name is found out for each request */
+};
+
+struct cfg_rules {
+	struct acls acls;
+	struct rules request, response, after_response;
+	STAILQ_HEAD(, cfg_switch) switches;
+};
+
+#endif

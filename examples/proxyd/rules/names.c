@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* Names of HAProxy's that are not here (yet): so that they are told from a slip of the pen. */
+#include <string.h>
+
+#include "rules/expr.h"
+
+/* clang-format off */
+static const char *const fetches[] = {
+    "base32+src", "bc_err", "bc_err_str", "bc_http_major", "bc_src", "capture.req.hdr",
+    "capture.req.method", "capture.req.uri", "capture.req.ver", "capture.res.hdr",
+    "capture.res.ver", "cpu_calls", "cpu_ns_avg", "cpu_ns_tot", "distcc_body", "fc_conn_err",
+    "fc_conn_err_str", "fc_err", "fc_err_str", "fc_rcvd_proxy", "fc_rtt", "fc_rttvar",
+    "fe_req_rate", "http_auth", "http_auth_group", "last_rule_file", "last_rule_line",
+    "lat_ns_avg", "lat_ns_tot", "meth", "nbproc", "payload", "payload_lv", "proc",
+    "rep_ssl_hello_type", "req.hdrs", "req.hdrs_bin", "req.len", "req.payload",
+    "req.payload_lv", "req.rdp_cookie", "req.rdp_cookie_cnt", "req.ssl_alpn", "req.ssl_ec_ext",
+    "req.ssl_hello_type", "req.ssl_sni", "req.ssl_st_ext", "req.ssl_ver", "req.timer",
+    "req_rdp_cookie", "req_ssl_hello_type", "req_ssl_sni", "req_ssl_ver", "res.body",
+    "res.body_size", "res.cache_hit", "res.cache_name", "res.comp", "res.comp_algo", "res.len",
+    "res.payload", "res.payload_lv", "res.ssl_hello_type", "sc0_bytes_in_rate",
+    "sc0_bytes_out_rate", "sc0_clr_gpc0", "sc0_conn_cnt", "sc0_conn_cur", "sc0_conn_rate",
+    "sc0_get_gpc0", "sc0_get_gpt0", "sc0_gpc0_rate", "sc0_http_err_rate", "sc0_http_req_cnt",
+    "sc0_http_req_rate", "sc0_inc_gpc0", "sc0_sess_rate", "sc1_conn_cur", "sc1_conn_rate",
+    "sc1_get_gpc0", "sc1_http_err_rate", "sc1_http_req_rate", "sc_bytes_in_rate",
+    "sc_bytes_out_rate", "sc_conn_cnt", "sc_conn_cur", "sc_conn_rate", "sc_get_gpc",
+    "sc_get_gpc0", "sc_get_gpt0", "sc_gpc0_rate", "sc_http_err_cnt", "sc_http_err_rate",
+    "sc_http_req_cnt", "sc_http_req_rate", "sc_inc_gpc", "sc_inc_gpc0", "sc_sess_rate",
+    "sc_tracked", "sc_trackers", "server_id", "so_id", "so_name", "src_bytes_in_rate",
+    "src_bytes_out_rate", "src_clr_gpc0", "src_conn_cnt", "src_conn_cur", "src_conn_rate",
+    "src_get_gpc0", "src_get_gpt0", "src_gpc0_rate", "src_http_err_rate", "src_http_req_cnt",
+    "src_http_req_rate", "src_inc_gpc0", "src_is_local", "src_kbytes_in", "src_kbytes_out",
+    "src_sess_rate", "src_updt_conn_cnt", "srv_conn_free", "srv_hdr", "srv_iweight",
+    "srv_sess_rate", "srv_uweight", "ssl_bc", "ssl_bc_alpn", "ssl_bc_cipher",
+    "ssl_bc_is_resumed", "ssl_bc_protocol", "ssl_bc_use_keysize", "ssl_c_ca_err", "ssl_c_der",
+    "ssl_c_err", "ssl_c_i_dn", "ssl_c_key_alg", "ssl_c_notafter", "ssl_c_notbefore",
+    "ssl_c_s_dn", "ssl_c_serial", "ssl_c_sha1", "ssl_c_sig_alg", "ssl_c_used", "ssl_c_verify",
+    "ssl_c_version", "ssl_f_der", "ssl_f_i_dn", "ssl_f_key_alg", "ssl_f_notafter",
+    "ssl_f_notbefore", "ssl_f_s_dn", "ssl_f_serial", "ssl_f_sha1", "ssl_f_sig_alg",
+    "ssl_f_version", "ssl_fc_alg_keysize", "ssl_fc_alpn", "ssl_fc_cipher",
+    "ssl_fc_client_random", "ssl_fc_err", "ssl_fc_has_crt", "ssl_fc_has_early",
+    "ssl_fc_has_sni", "ssl_fc_is_resumed", "ssl_fc_npn", "ssl_fc_protocol",
+    "ssl_fc_server_random", "ssl_fc_session_id", "ssl_fc_session_key", "ssl_fc_sni",
+    "ssl_fc_unique_id", "ssl_fc_use_keysize", "string", "table_avl", "table_cnt", "thread",
+    "txn.status", "url32+src", "url_ip", "url_port",
+    NULL,
+};
+
+static const char *const convs[] = {
+    "add_item", "aes_gcm_dec", "aes_gcm_enc", "be2dec", "be2hex", "c-http-major", "capture-req",
+    "capture-res", "crc32c", "debug", "digest", "fix_is_valid", "fix_tag_value", "hmac",
+    "htonl", "in_table", "js", "json_query", "jwt_header_query", "jwt_payload_query",
+    "jwt_verify", "language", "map", "map_beg", "map_beg_int", "map_dir", "map_dom", "map_end",
+    "map_int", "map_ip", "map_ip_int", "map_reg", "map_regm", "map_str", "map_str_int",
+    "map_str_ip", "map_sub", "md5", "mqtt_field_value", "mqtt_is_valid", "ms_ltime", "ms_utime",
+    "nbsrv", "protobuf", "q", "rfc7239_field", "rfc7239_is_valid", "rfc7239_n2nn",
+    "rfc7239_n2np", "sha1", "sha2", "srv_queue", "table_bytes_in_rate", "table_bytes_out_rate",
+    "table_conn_cnt", "table_conn_cur", "table_conn_rate", "table_expire", "table_gpc0",
+    "table_gpc0_rate", "table_gpt0", "table_http_err_rate", "table_http_req_cnt",
+    "table_http_req_rate", "table_idle", "table_server_id", "table_sess_rate", "table_trackers",
+    "ungrpc", "us_ltime", "us_utime", "when", "x509_v_err_str", "xxh3", "xxh32", "xxh64",
+    NULL,
+};
+/* clang-format on */
+
+static bool has(const char *const *names, struct text name)
+{
+	for (; *names; names++)
+		if (strlen(*names) == name.len && !strncmp(*names, name.at, name.len))
+			return true;
+	return false;
+}
+
+bool fetch_is_known(struct text name)
+{
+	return has(fetches, name);
+}
+
+bool conv_is_known(struct text name)
+{
+	return has(convs, name);
+}

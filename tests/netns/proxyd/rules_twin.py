@@ -1,0 +1,192 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Rules in mode http, which proxyd and HAProxy must follow alike:   rules_twin.py BINARY
+
+One configuration with many frontends' worth of paths; each request is asked once and what came back, and
+what the server got, is what stands here.
+"""
+import re
+import socket
+import sys
+import threading
+
+from support import Proxy, Server, read_all, run
+
+CONFIG = """
+global
+    maxconn 500
+    nbthread 1
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 5s
+    timeout server 5s
+    timeout tarpit 300ms
+
+frontend f
+    bind 127.0.0.1:{port}
+    acl is_api path_beg /api/
+    acl is_static path_end -i .png .css
+    acl from_us src 127.0.0.0/8
+    acl internal hdr_sub(user-agent) -i robot
+    acl internal req.cook(staff) yes
+    acl many req.hdr_cnt(x-many) gt 2
+    http-request deny deny_status 429 if many
+    http-request deny if { path_beg /forbidden } !internal
+    http-request tarpit deny_status 503 if { path /tarpit }
+    http-request return status 200 content-type text/plain string "pong" hdr X-Ping yes if { path /ping }
+    http-request return status 200 content-type text/plain lf-string "%[src] %[path,upper]" if { path_beg /echo }
+    http-request redirect scheme https code 301 if { path_beg /secure } !{ ssl_fc }
+    http-request redirect prefix https://new.example drop-query if { path_beg /moved }
+    http-request redirect location /login?from=%[path,url_enc] code 303 set-cookie seen=1 if { path_beg /private }
+    http-request set-var(txn.user) req.hdr(x-user),lower
+    http-request set-header X-User %[var(txn.user)] if { var(txn.user) -m found }
+    http-request set-header X-Real-IP %[src] if from_us
+    http-request add-header X-Many another
+    http-request del-header X-Secret
+    http-request replace-header Host ^www\\.(.*)$ \\1
+    http-request replace-value X-List two 2
+    http-request set-path /v2%[path] if { path_beg /api/old }
+    http-request set-query a=%[urlp(a),add(1)] if { urlp(a) -m found }
+    http-request replace-path ^/swap/([^/]+)/([^/]+)$ /swap/\\2/\\1
+    http-request set-method PUT if METH_POST { path /put }
+    http-response set-header X-User-Seen %[var(txn.user)]
+    http-response del-header Server
+    http-response replace-value Cache-Control max-age=.* max-age=0
+    http-response set-status 404 reason "Not here" if { res.hdr(x-status) gone }
+    use_backend api if is_api or { hdr(host) -i api.example }
+    use_backend %[req.hdr(x-backend)] if { req.hdr(x-backend) -m found }
+    use_backend static if is_static METH_GET
+    default_backend web
+
+backend web
+    http-request set-header X-Backend-Was web
+    server s 127.0.0.1:{server}
+
+backend api
+    http-request deny deny_status 405 if METH_DELETE
+    http-request set-header X-Backend-Was api
+    http-response set-header X-Api yes
+    server s 127.0.0.1:{server}
+
+backend static
+    http-request set-header X-Backend-Was static
+    server s 127.0.0.1:{server}
+"""
+
+# What is asked (request line, fields), the status, and patterns that the answer has. The answer of the server is the
+# head it got, so what rules changed on the way there can be seen. "!" before one: the answer has it not.
+CASES = [
+    ("GET / HTTP/1.1", [], 200, [r"GET / HTTP/1.1\r\n", r"x-backend-was: web", r"x-real-ip: 127.0.0.1", "!x-user: "]),
+    ("GET /api/x HTTP/1.1", [], 200, [r"x-backend-was: api", r"x-api: yes"]),
+    ("GET /a.PNG HTTP/1.1", [], 200, [r"x-backend-was: static", "!x-api"]),
+    ("POST /a.PNG HTTP/1.1", ["Content-Length: 0"], 200, [r"x-backend-was: web"]),
+    ("GET / HTTP/1.1", ["Host: API.example"], 200, [r"x-backend-was: api"]),
+    ("GET / HTTP/1.1", ["X-Backend: static"], 200, [r"x-backend-was: static"]),
+    ("GET / HTTP/1.1", ["X-Backend: none"], 200, [r"x-backend-was: web"]),
+    ("DELETE /api/x HTTP/1.1", [], 405, []),
+    ("GET /forbidden HTTP/1.1", [], 403, []),
+    ("GET /forbidden HTTP/1.1", ["User-Agent: a ROBOT"], 200, []),
+    ("GET /forbidden HTTP/1.1", ["Cookie: a=b; staff=yes"], 200, []),
+    ("GET / HTTP/1.1", ["X-Many: 1, 2", "X-Many: 3"], 429, []),
+    ("GET / HTTP/1.1", ["X-Many: 1, 2"], 200, [r"x-many: another"]),
+    ("GET /tarpit HTTP/1.1", [], 503, []),
+    ("GET /ping HTTP/1.1", [], 200, [r"x-ping: yes", r"content-type: text/plain", r"\r\n\r\npong$"]),
+    ("HEAD /ping HTTP/1.1", [], 200, [r"content-length: 4", r"\r\n\r\n$"]),
+    ("GET /echo/abc HTTP/1.1", [], 200, [r"\r\n\r\n127.0.0.1 /ECHO/ABC$"]),
+    ("GET /secure/x?y=1 HTTP/1.1", ["Host: www.example"], 301, [r"location: https://www.example/secure/x\?y=1\r\n"]),
+    ("GET /moved/x?y=1 HTTP/1.1", [], 302, [r"location: https://new.example/moved/x\r\n"]),
+    ("GET /private/a b HTTP/1.1", [], 400, []),
+    ("GET /private/a HTTP/1.1", [], 303, [r"location: /login\?from=%2Fprivate%2Fa\r\n", r"set-cookie: seen=1; path=/;"]),
+    ("GET / HTTP/1.1", ["X-User: Ada"], 200, [r"x-user: ada\r\n", r"x-user-seen: ada\r\n"]),
+    ("GET / HTTP/1.1", ["X-Secret: 1", "x-SECRET: 2"], 200, ["!x-secret"]),
+    ("GET / HTTP/1.1", ["Host: www.example.org"], 200, [r"\r\nhost: example.org\r\n"]),
+    ("GET / HTTP/1.1", ["X-List: one, two, three"], 200, [r"x-list: one, ?2, three\r\n"]),
+    ("GET /api/old/1?q=2 HTTP/1.1", [], 200, [r"GET /v2/api/old/1\?q=2 HTTP"]),
+    ("GET /x?a=41&b=2 HTTP/1.1", [], 200, [r"GET /x\?a=42 HTTP"]),
+    ("GET /swap/one/two?q HTTP/1.1", [], 200, [r"GET /swap/two/one\?q HTTP"]),
+    ("POST /put HTTP/1.1", ["Content-Length: 0"], 200, [r"PUT /put HTTP"]),
+    ("GET /gone HTTP/1.1", [], 404, [r"^HTTP/1.1 404 Not here", "!\r\nserver:", r"cache-control: no-store, ?max-age=0\r\n"]),
+]
+
+
+def serve(server, c):
+    data = b""
+    while b"\r\n\r\n" not in data:
+        part = c.recv(65536)
+        if not part:
+            return
+        data += part
+    gone = b"X-Status: gone\r\n" if b" /gone " in data else b""
+    c.sendall(
+        b"HTTP/1.1 200 OK\r\nServer: us\r\nCache-Control: no-store, max-age=60\r\n"
+        + gone
+        + b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(data)
+        + data
+    )
+
+
+def ask(p, line, fields):
+    with p.connect() as s:
+        head = [line] + ([] if any(f.startswith("Host:") for f in fields) else ["Host: example"]) + fields
+        s.sendall("\r\n".join(head + ["Connection: close", "", ""]).encode())
+        return read_all(s).decode("latin-1")
+
+
+def small(text):
+    """Names of fields in small letters, in the answer and in what the server got."""
+    return re.sub(r"(?m)^[A-Za-z][A-Za-z0-9-]*:", lambda m: m.group(0).lower(), text)
+
+
+def test_rules_are_followed(binary):
+    server = Server(serve)
+    wrong = []
+    with Proxy(binary, CONFIG.replace("{server}", str(server.port))) as p:
+        for line, fields, status, patterns in CASES:
+            answer = small(ask(p, line, fields))
+            got = int(answer.split()[1]) if answer.startswith("HTTP/1.") else 0
+            missing = [
+                q for q in patterns
+                if bool(re.search(q.lstrip("!"), answer)) == q.startswith("!")
+            ]
+            if got != status or missing:
+                wrong.append(f"{line} {fields}: {got}, not {status}; {missing} in {answer!r}")
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
+def test_a_client_goes_on_after_a_redirect(binary):
+    server = Server(serve)
+    with Proxy(binary, CONFIG.replace("{server}", str(server.port))) as p, p.connect() as s:
+        ask_twice = b"GET /moved HTTP/1.1\r\nHost: a\r\n\r\nGET /ping HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        s.sendall(ask_twice)
+        answers = read_all(s)
+    assert b" 302 " in answers and answers.endswith(b"pong"), answers
+
+
+def test_rules_have_no_memory_of_other_requests(binary):
+    """Variables of a request end with it."""
+    server = Server(serve)
+    with Proxy(binary, CONFIG.replace("{server}", str(server.port))) as p:
+        barrier = threading.Barrier(8)
+        wrong = []
+
+        def client(i):
+            barrier.wait()
+            for k in range(20):
+                name = f"user{i}x{k}" if k % 2 else None
+                answer = small(ask(p, "GET / HTTP/1.1", [f"X-User: {name}"] if name else []))
+                seen = re.findall(r"x-user(?:-seen)?: *(\S*)\r", answer)
+                if (name and set(seen) != {name}) or (not name and any(seen)):
+                    wrong.append((name, seen))
+
+        threads = [threading.Thread(target=client, args=(i,)) for i in range(8)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+    assert not wrong, wrong[:3]
+
+
+if __name__ == "__main__":
+    tests = [f for n, f in sorted(globals().items()) if n.startswith("test_")]
+    sys.exit(run(tests, sys.argv[1]))
