@@ -132,7 +132,9 @@ static void count_result(struct health_check *c)
 
 static enum health_phase phase_of(const struct health_check *c)
 {
-	if (c->hand == &conn_hand && c->fd < 0)
+	if (c->hand != &conn_hand)
+		return HEALTH_PHASE_TALK;
+	if (c->fd < 0)
 		return c->condition == NAME ? HEALTH_PHASE_NAME : HEALTH_PHASE_SOCKET;
 	if (c->condition == HANDSHAKE || (c->channel && probe_only_connects(c->probe)))
 		return HEALTH_PHASE_TLS;
@@ -250,6 +252,7 @@ void health_check_set_paused(struct health_check *c, bool paused)
 {
 	if (!c || c->removed || paused == (c->condition == PAUSED))
 		return;
+	c->thawed = false; /* its times are of before the pause */
 	if (paused)
 		check_halt(c);
 	else

@@ -217,6 +217,17 @@ static void a_successor_goes_on_where_the_check_stood(void **state)
 	assert_int_equal(after.next_ns - next.now_ns, before.next_ns - r.now_ns);
 	assert_int_equal(next.transitions, 0);
 	assert_int_equal(health_check_thaw(c, next.now_ns, frozen, (size_t)len), -EBUSY);
+
+	/* Added paused, and let go an hour later: nothing of that hour is late, nor held against it. */
+	o.flags = HEALTH_CHECK_PAUSED;
+	c = rig_add(&next, &o);
+	assert_int_equal(health_check_thaw(c, next.now_ns, frozen, (size_t)len), 0);
+	next.now_ns += 3600 * S;
+	health_check_set_paused(c, false);
+	rig_dispatch(&next);
+	after = rig_status(c);
+	assert_int_equal(after.state, HEALTH_STATE_DOWN);
+	assert_true(after.next_ns >= next.now_ns);
 	rig_close(&next);
 	rig_close(&r);
 }

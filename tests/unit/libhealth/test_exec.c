@@ -106,6 +106,7 @@ static void each_school_reads_the_exit_status_its_own_way(void **state)
 			print_error("%s\n", want[i].command);
 		assert_int_equal(r.result.verdict, want[i].verdict);
 		assert_int_equal(r.result.code, want[i].code);
+		assert_int_equal(r.result.phase, HEALTH_PHASE_TALK);
 		assert_int_equal(r.result.status, want[i].status);
 		assert_string_equal(r.text, want[i].text);
 	}
