@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The HTTP probe against nginx on loopback: what a real server makes of our requests, and we of its answers. */
+/*
+ * The HTTP probe against nginx on loopback, in the clear and over TLS: what a real server makes of our requests, and
+ * we of its answers.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,6 +19,9 @@
 #include <cmocka.h>
 
 #include <libhealth/probe_http.h>
+#ifdef HAVE_HEALTH_TLS
+#include <libhealth/tls.h>
+#endif
 
 #include "tests/unit/libhealth/rig.h"
 
@@ -23,7 +29,7 @@
 #define PAGE_LINES 20000 /* of a page that comes in many chunks */
 
 static char folder[] = "/tmp/health-nginx-XXXXXX";
-static struct sockaddr_in address = {.sin_family = AF_INET};
+static struct sockaddr_in address = {.sin_family = AF_INET}, tls_address;
 static pid_t nginx;
 
 static FILE *file(const char *name)
@@ -37,7 +43,29 @@ static FILE *file(const char *name)
 	return f;
 }
 
-static void write_files(unsigned int port)
+/* A house that is its own authority. */
+static void write_certificate(const char *name)
+{
+	char command[512];
+
+	snprintf(command, sizeof(command),
+		 "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 9 "
+		 "-subj /CN=%s "
+		 "-addext subjectAltName=DNS:%s -keyout %s/%s.key -out %s/%s.crt 2>/dev/null",
+		 name, name, folder, name, folder, name);
+	assert_int_equal(system(command), 0);
+}
+
+static void write_tls_server(FILE *f, unsigned int port, const char *name, const char *text)
+{
+	fprintf(f,
+		"server { listen 127.0.0.1:%u ssl; server_name %s; ssl_certificate %s/%s.crt;\n"
+		"  ssl_certificate_key %s/%s.key; location = /page.html { }\n"
+		"  location = / { return 200 '%s'; } }\n",
+		port, name, folder, name, folder, name, text);
+}
+
+static void write_files(unsigned int port, unsigned int tls_port)
 {
 	FILE *f = file("nginx.conf");
 
@@ -56,8 +84,13 @@ static void write_files(unsigned int port)
 		"  location = /page.html { }\n"
 		"  location = /chunks { ssi on; try_files /page.html =404; } }\n"
 		"server { listen 127.0.0.1:%u; server_name two.example;\n"
-		"  location = / { return 200 'the second house'; } } }\n",
+		"  location = / { return 200 'the second house'; } }\n",
 		folder, folder, folder, folder, folder, folder, folder, port, port);
+	write_certificate("one.example");
+	write_certificate("two.example");
+	write_tls_server(f, tls_port, "one.example", "the first house");
+	write_tls_server(f, tls_port, "two.example", "the second house");
+	fputs("}\n", f);
 	fclose(f);
 	f = file("page.html");
 	for (int i = 0; i < PAGE_LINES; i++)
@@ -67,16 +100,17 @@ static void write_files(unsigned int port)
 }
 
 /* A port nobody has, as the kernel chose it. */
-static unsigned int free_port(void)
+static unsigned int free_port(struct sockaddr_in *ret)
 {
-	socklen_t len = sizeof(address);
+	socklen_t len = sizeof(*ret);
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, len), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+	*ret = (struct sockaddr_in){.sin_family = AF_INET};
+	ret->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(fd, (struct sockaddr *)ret, len), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)ret, &len), 0);
 	close(fd);
-	return ntohs(address.sin_port);
+	return ntohs(ret->sin_port);
 }
 
 static bool listens(void)
@@ -94,7 +128,7 @@ static int set_up(void **state)
 
 	(void)state;
 	assert_non_null(mkdtemp(folder));
-	write_files(free_port());
+	write_files(free_port(&address), free_port(&tls_address));
 	snprintf(path, sizeof(path), "%s/nginx.conf", folder);
 	nginx = fork();
 	assert_true(nginx >= 0);
@@ -143,6 +177,78 @@ static void expect(const struct health_http_opts *http, enum health_code code, u
 	assert_int_equal(r.result.status, status);
 	rig_close(&r);
 }
+
+#ifdef HAVE_HEALTH_TLS
+
+/* Three runs of a check over TLS; each has to end like this, the later ones by the first one's session. */
+static void expect_tls(const char *sni, const char *authority, uint32_t max_version,
+		       const struct health_http_opts *http, enum health_code code)
+{
+	char ca[128], why[256];
+	struct health_tls_opts t = {.size = sizeof(t),
+				    .flags = HEALTH_TLS_VERIFY,
+				    .sni = sni,
+				    .ca_file = ca,
+				    .max_version = max_version};
+	struct health_check_opts o;
+	struct health_tls *tls = NULL;
+	struct health_check *c;
+	struct rig r;
+
+	snprintf(ca, sizeof(ca), "%s/%s.crt", folder, authority);
+	if (health_tls_new(&t, why, sizeof(why), &tls) < 0)
+		fail_msg("%s", why);
+	rig_open(&r, NULL, NULL);
+	o = rig_opts(&r);
+	o.destination = (struct sockaddr *)&tls_address;
+	o.destination_len = sizeof(tls_address);
+	o.transport = health_tls_transport(tls);
+	assert_int_equal(health_probe_new(health_probe_http(), http, &o.probe), 0);
+	c = rig_add(&r, &o);
+	health_probe_free(o.probe);
+	health_tls_free(tls);
+	for (unsigned int run = 1; run <= 3; run++) {
+		health_check_run_now(c);
+		rig_dispatch(&r);
+		for (int i = 0; i < 5000 && r.results < run; i++) {
+			poll(&(struct pollfd){.fd = health_engine_fd(r.engine), .events = POLLIN},
+			     1, 100);
+			rig_dispatch(&r);
+		}
+		assert_int_equal(r.results, run);
+		if (r.result.code != code)
+			print_error("%s %s\n", health_code_name(r.result.code), r.text);
+		assert_int_equal(r.result.code, code);
+		if (code == HEALTH_CODE_L7OK)
+			assert_int_equal(r.result.tls_resumed != 0, run > 1);
+	}
+	rig_close(&r);
+}
+
+static void the_name_chooses_the_certificate_and_sessions_are_taken_up(void **state)
+{
+	const struct health_http_opts second = {
+	    .size = sizeof(second), .host = "two.example", .body = "second house"};
+
+	(void)state;
+	expect_tls("one.example", "one.example", 0, NULL, HEALTH_CODE_L7OK);
+	expect_tls("two.example", "two.example", HEALTH_TLS_1_2, &second, HEALTH_CODE_L7OK);
+	expect_tls("two.example", "one.example", 0, &second, HEALTH_CODE_L6RSP);
+}
+
+static void a_long_body_comes_whole_over_tls(void **state)
+{
+	const struct health_http_opts o = {.size = sizeof(o),
+					   .host = "one.example",
+					   .path = "/page.html",
+					   .body = "the very end",
+					   .body_max_bytes = 1 << 20};
+
+	(void)state;
+	expect_tls("one.example", "one.example", 0, &o, HEALTH_CODE_L7OK);
+}
+
+#endif
 
 static void every_method_and_version_is_understood(void **state)
 {
@@ -217,10 +323,14 @@ int main(void)
 	    cmocka_unit_test(the_status_decides),
 	    cmocka_unit_test(the_host_chooses_the_house),
 	    cmocka_unit_test(a_text_is_found_at_the_end_of_a_long_body),
+#ifdef HAVE_HEALTH_TLS
+	    cmocka_unit_test(the_name_chooses_the_certificate_and_sessions_are_taken_up),
+	    cmocka_unit_test(a_long_body_comes_whole_over_tls),
+#endif
 	};
 
-	if (access(NGINX, X_OK) < 0) {
-		puts("skipped: needs nginx (Debian package nginx)");
+	if (access(NGINX, X_OK) < 0 || access("/usr/bin/openssl", X_OK) < 0) {
+		puts("skipped: needs nginx and openssl (Debian packages of these names)");
 		return 77;
 	}
 	return cmocka_run_group_tests(tests, set_up, tear_down);
