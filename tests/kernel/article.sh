@@ -5,7 +5,7 @@
 set -u
 lab_root=$(dirname "$(dirname "$(dirname "$(realpath "$0")")")")
 # shellcheck disable=SC2034
-LAB_PLAIN=1 LAB_SAVE=${OUTDIR:-}
+LAB_PLAIN=1 LAB_SAVE=${OUTDIR:-} LAB_PAUSE=0.3
 # shellcheck source=tools/lab/lab.sh
 . "$lab_root/tools/lab/lab.sh"
 kind=$1

@@ -60,7 +60,7 @@ wait_for() {
             return 1
         fi
         [ $((now_us - begin_us)) -lt 2000000 ] || lab_waiting "$what" "$since"
-        sleep 0.05
+        sleep "${LAB_PAUSE:-0.05}"
     done
     [ -z "$lab_said" ] || lab_clear_line
 }
