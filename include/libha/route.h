@@ -32,7 +32,7 @@ extern "C" {
 
 /* -- routes ---------------------------------------------------------------------------------------- */
 
-/* What is put around the packets on their way ("encap"); zero: nothing. */
+/* What is put around the packets on their way ("encap"); zero: nothing. It stands inside others: its size is fixed. */
 struct ha_net_encap {
 	/*
 	 * LWTUNNEL_ENCAP_* of linux/lwtunnel.h: MPLS, IP, IP6 or ILA. Read, it may be another one, of which
