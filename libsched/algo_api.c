@@ -36,7 +36,7 @@ uint32_t lb_snapshot_configured_weight(const struct lb_snapshot *s, size_t place
 
 uint64_t lb_snapshot_key(const struct lb_snapshot *s, size_t place)
 {
-	return s->at[place].server->key;
+	return snap_server_of(s, &s->at[place])->key;
 }
 
 uint32_t lb_snapshot_counter(const struct lb_snapshot *s, size_t place, enum lb_counter c)

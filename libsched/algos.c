@@ -121,7 +121,8 @@ static bool opts_in_range(const struct lb_group_opts *o)
 	       o->points <= LB_POINTS_MAX && o->hot_percent <= 100 &&
 	       (!o->balance_factor ||
 		(o->balance_factor > 100 && o->balance_factor <= BALANCE_FACTOR_MAX)) &&
-	       !(o->flags & ~(uint32_t)(LB_GROUP_FALLBACK | LB_GROUP_CONSISTENT)) &&
+	       !(o->flags &
+		 ~(uint32_t)(LB_GROUP_FALLBACK | LB_GROUP_CONSISTENT | LB_GROUP_OVERLOAD)) &&
 	       o->capacity <= LB_SERVERS_MAX;
 }
 

@@ -23,14 +23,21 @@ struct draw_slot {
 size_t draw_table_size(const struct lb_snapshot *s);
 int draw_table_build(const struct lb_snapshot *s, const struct lb_snapshot *old, void *table);
 
-static inline size_t draw_place(const struct lb_query *q)
+/* `bits` choose the slot, and what is left of them between the two in it. */
+static inline size_t draw_with(const struct lb_query *q, uint32_t bits)
 {
 	const struct draw_slot *slot = q->snap->table;
-	uint64_t bits = picker_random(q->random);
-	uint32_t place = (uint32_t)((bits >> 32) * q->snap->n >> 32);
-	uint32_t other = slot[place].other; /* loaded before, so that no branch is to be guessed */
+	const uint64_t scaled = (uint64_t)bits * q->snap->n;
+	const uint32_t place = (uint32_t)(scaled >> 32);
+	const uint32_t other =
+	    slot[place].other; /* loaded before, so that no branch is to be guessed */
 
-	return (uint32_t)bits < slot[place].threshold ? place : other;
+	return (uint32_t)scaled < slot[place].threshold ? place : other;
+}
+
+static inline size_t draw_place(const struct lb_query *q)
+{
+	return draw_with(q, (uint32_t)(picker_random(q->random) >> 32));
 }
 
 /* One that may be chosen, or -1. */

@@ -14,16 +14,16 @@
 #define PICKER_MAGIC UINT32_C(0x6c627069) /* "lbpi" */
 #define VERSION 1
 
-#define SERVER_BYTES 116 /* of one server in the buffer */
+#define SERVER_BYTES 120 /* of one server in the buffer */
 #define HEAD_BYTES (4 + 2 + 2 + 8 + 8 + 4)
 
 /* What is written of one server. */
 struct frozen_server {
 	uint64_t id, key, ramp_elapsed_ns;
-	uint32_t maxconn;
+	uint32_t maxconn, lower;
 	uint16_t weight, last_weight, priority;
 	uint8_t state, ramp;
-	bool up, removed;
+	bool up, removed, overloaded;
 	uint32_t count[SERVER_COUNTERS];
 	struct ledger_sums sums;
 };
@@ -53,12 +53,13 @@ static int read_head(struct reader *r, uint32_t magic)
 
 static void write_server(struct writer *w, const struct lb_group *g, const struct lb_server *s)
 {
-	const struct ledger_sums sums = server_sums(&g->ledger, s);
+	const struct ledger_sums sums = ledger_sum(&g->pool.ledger, s->slot);
 
 	write_be64(w, s->id);
 	write_be64(w, s->key);
 	write_be64(w, s->ramp == RAMP_RUNS ? g->now_ns - s->ramp_ns : 0);
 	write_be32(w, s->maxconn);
+	write_be32(w, atomic_load_explicit(&s->lower, RELAXED));
 	write_be16(w, s->weight);
 	write_be16(w, s->last_weight);
 	write_be16(w, s->priority);
@@ -66,9 +67,10 @@ static void write_server(struct writer *w, const struct lb_group *g, const struc
 	write_u8(w, s->ramp);
 	write_u8(w, s->up);
 	write_u8(w, s->removed);
-	write_be16(w, 0);
+	write_u8(w, atomic_load_explicit(&s->overloaded, RELAXED));
+	write_u8(w, 0);
 	for (enum lb_counter c = 0; c < SERVER_COUNTERS; c++)
-		write_be32(w, server_count(&g->ledger, s, c));
+		write_be32(w, server_count(&g->pool.ledger, s, c));
 	write_be64(w, sums.picks);
 	for (size_t i = 0; i < LEDGER_RESULTS; i++)
 		write_be64(w, sums.done[i]);
@@ -85,13 +87,13 @@ static bool server_is_sane(const struct frozen_server *f)
 
 static int read_server(struct reader *r, struct frozen_server *ret)
 {
-	uint8_t up, removed;
-	uint16_t reserved;
+	uint8_t up, removed, overloaded, reserved;
 
 	ret->id = read_be64(r);
 	ret->key = read_be64(r);
 	ret->ramp_elapsed_ns = read_be64(r);
 	ret->maxconn = read_be32(r);
+	ret->lower = read_be32(r);
 	ret->weight = read_be16(r);
 	ret->last_weight = read_be16(r);
 	ret->priority = read_be16(r);
@@ -99,7 +101,8 @@ static int read_server(struct reader *r, struct frozen_server *ret)
 	ret->ramp = read_u8(r);
 	up = read_u8(r);
 	removed = read_u8(r);
-	reserved = read_be16(r);
+	overloaded = read_u8(r);
+	reserved = read_u8(r);
 	for (size_t c = 0; c < SERVER_COUNTERS; c++)
 		ret->count[c] = read_be32(r);
 	ret->sums.picks = read_be64(r);
@@ -109,7 +112,10 @@ static int read_server(struct reader *r, struct frozen_server *ret)
 	ret->sums.latency_sum_ns = read_be64(r);
 	ret->up = up;
 	ret->removed = removed;
-	return r->bad || reserved || up > 1 || removed > 1 || !server_is_sane(ret) ? -EBADMSG : 0;
+	ret->overloaded = overloaded;
+	return r->bad || reserved || up > 1 || removed > 1 || overloaded > 1 || !server_is_sane(ret)
+		   ? -EBADMSG
+		   : 0;
 }
 
 /* ---- The group ---- */
@@ -117,7 +123,6 @@ static int read_server(struct reader *r, struct frozen_server *ret)
 ssize_t lb_group_freeze(const struct lb_group *g, void *buf, size_t cap)
 {
 	struct writer w = writer_of(buf, cap);
-	const struct list *i;
 	size_t size;
 
 	if (!g || (cap && !buf))
@@ -129,10 +134,8 @@ ssize_t lb_group_freeze(const struct lb_group *g, void *buf, size_t cap)
 	write_be64(&w, g->next_id);
 	write_be64(&w, g->now_ns);
 	write_be32(&w, (uint32_t)(g->n_members + g->n_removed));
-	list_for_each (i, &g->members)
-		write_server(&w, g, container_of(i, struct lb_server, in_list));
-	list_for_each (i, &g->removed)
-		write_server(&w, g, container_of(i, struct lb_server, in_list));
+	server_for_each(s, &g->pool, &g->members) write_server(&w, g, s);
+	server_for_each(s, &g->pool, &g->removed) write_server(&w, g, s);
 	assert(!w.bad && writer_len(&w) == size);
 	return (ssize_t)size;
 }
@@ -170,14 +173,17 @@ static int thaw_server(struct lb_group *g, const struct frozen_server *f, uint32
 		return r;
 	lb_server_set_weight(g, f->id, f->weight);
 	lb_server_set_maxconn(g, f->id, f->maxconn);
+	lb_server_set_lower(g, f->id, f->lower);
 	lb_server_set_priority(g, f->id, f->priority);
 	lb_server_set_state(g, f->id, (enum lb_state)f->state);
 	lb_server_set_up(g, f->id, f->up);
 	s->last_weight = f->last_weight;
-	s->ramp = f->ramp;
+	s->ramp = f->ramp & 3u;
 	s->ramp_ns = g->now_ns > f->ramp_elapsed_ns ? g->now_ns - f->ramp_elapsed_ns : 0;
-	if (flags & LB_THAW_COUNTERS)
-		r = server_carry(&g->ledger, s, f->count, &f->sums);
+	if (flags & LB_THAW_COUNTERS) {
+		r = server_carry(&g->pool, s, f->count, &f->sums);
+		atomic_store_explicit(&s->overloaded, f->overloaded, RELAXED);
+	}
 	g->staged = true;
 	return r;
 }

@@ -6,8 +6,6 @@
 #include "libsched/group.h"
 #include "libsched/ramp.h"
 
-/* ---- Servers ---- */
-
 /* Slow start begins when a server begins to serve. */
 static void begins_to_serve(struct lb_group *g, struct lb_server *s)
 {
@@ -17,18 +15,68 @@ static void begins_to_serve(struct lb_group *g, struct lb_server *s)
 	g->n_waiting++;
 }
 
+/* ---- The index of ids ---- */
+
+/* The entry of this id, or the free one where the search for it ends. */
+static uint32_t id_entry(const struct lb_group *g, uint64_t id)
+{
+	const struct id_index *x = &g->by_id;
+	uint32_t i = id_index_start(x, id);
+
+	while (x->at[i] && server_at(&g->pool, x->at[i] - 1)->id != id)
+		i = id_index_next(x, i);
+	return i;
+}
+
 static struct lb_server *find_known(const struct lb_group *g, uint64_t id)
 {
-	struct hmap_node *i;
+	const uint32_t slot = g->by_id.at[id_entry(g, id)];
 
-	for (i = hmap_first(&g->by_id, hmap_mix(id)); i; i = hmap_next(i)) {
-		struct lb_server *s = container_of(i, struct lb_server, by_id);
-
-		if (s->id == id)
-			return s;
-	}
-	return NULL;
+	return slot ? server_at(&g->pool, slot - 1) : NULL;
 }
+
+static size_t n_known(const struct lb_group *g)
+{
+	return g->n_members + g->n_removed;
+}
+
+static int reserve_id(struct lb_group *g)
+{
+	struct id_index more;
+
+	if (id_index_has_room(&g->by_id, n_known(g) + 1))
+		return 0;
+	if (id_index_init(&more, n_known(g) + 1) < 0)
+		return -ENOMEM;
+	for (uint32_t i = 0; i <= g->by_id.mask; i++) {
+		const uint32_t slot = g->by_id.at[i];
+
+		if (slot)
+			id_index_add(&more, server_at(&g->pool, slot - 1)->id, slot - 1);
+	}
+	id_index_fini(&g->by_id);
+	g->by_id = more;
+	return 0;
+}
+
+/* Entries behind the freed one, up to the next free one, move up if their search began before it. */
+static void remove_id(struct lb_group *g, uint64_t id)
+{
+	struct id_index *x = &g->by_id;
+	uint32_t hole = id_entry(g, id);
+
+	for (uint32_t i = id_index_next(x, hole); x->at[i]; i = id_index_next(x, i)) {
+		const uint32_t start = id_index_start(x, server_at(&g->pool, x->at[i] - 1)->id);
+
+		if (((i - start) & x->mask) < ((i - hole) & x->mask))
+			continue;
+		x->at[hole] = x->at[i];
+		hole = i;
+	}
+	x->at[hole] = 0;
+}
+
+/* ---- Servers ---- */
 
 struct lb_server *group_find_member(const struct lb_group *g, uint64_t id)
 {
@@ -37,15 +85,21 @@ struct lb_server *group_find_member(const struct lb_group *g, uint64_t id)
 	return s && !s->removed ? s : NULL;
 }
 
-static void forget(struct lb_group *g, struct lb_server *s)
+/* Takes it from its list. */
+static void unlist(struct lb_group *g, struct lb_server *s)
 {
-	hmap_remove(&g->by_id, &s->by_id);
-	list_remove(&s->in_list);
+	server_list_remove(&g->pool, s->removed ? &g->removed : &g->members, s);
 	if (s->removed)
 		g->n_removed--;
 	else
 		g->n_members--;
-	server_unref(&g->ledger, s);
+}
+
+static void forget(struct lb_group *g, struct lb_server *s)
+{
+	remove_id(g, s->id);
+	unlist(g, s);
+	server_unref(&g->pool, s);
 }
 
 /*
@@ -54,7 +108,7 @@ static void forget(struct lb_group *g, struct lb_server *s)
  */
 static bool is_gone(const struct lb_group *g, const struct lb_server *s)
 {
-	return !s->shown && server_idle(&g->ledger, s);
+	return !s->shown && server_idle(&g->pool.ledger, s);
 }
 
 static int check_server_opts(const struct lb_server_opts *o, struct lb_server_opts *own)
@@ -68,7 +122,7 @@ static int check_server_opts(const struct lb_server_opts *o, struct lb_server_op
 			return r;
 	}
 	if (own->weight > LB_WEIGHT_MAX || own->priority > LB_PRIORITY_MAX ||
-	    own->state > LB_STATE_OFFLINE)
+	    own->state > LB_STATE_OFFLINE || own->reserved2)
 		return -EINVAL;
 	if (!own->weight)
 		own->weight = 1;
@@ -86,29 +140,20 @@ static uint64_t free_id(struct lb_group *g)
 
 static int server_new(struct lb_group *g, uint64_t id, struct lb_server **ret)
 {
-	struct lb_server *s;
 	int r;
 
-	if (g->by_id.n >= LB_SERVERS_MAX) {
+	if (n_known(g) >= LB_SERVERS_MAX) {
 		lb_group_reclaim(g);
-		if (g->by_id.n >= LB_SERVERS_MAX)
+		if (n_known(g) >= LB_SERVERS_MAX)
 			return -ENOSPC;
 	}
-	s = mem_zalloc(sizeof(*s));
-	if (!s)
-		return -ENOMEM;
-	r = ledger_take_slot(&g->ledger, &s->slot);
-	if (r < 0) {
-		mem_free(s);
+	r = reserve_id(g);
+	if (r == 0)
+		r = server_take(&g->pool, ret);
+	if (r < 0)
 		return r;
-	}
-	s->id = id;
-	s->refs = 1;
-	if (hmap_add(&g->by_id, &s->by_id, hmap_mix(id)) < 0) {
-		server_unref(&g->ledger, s);
-		return -ENOMEM;
-	}
-	*ret = s;
+	(*ret)->id = id;
+	id_index_add(&g->by_id, id, (*ret)->slot);
 	return 0;
 }
 
@@ -127,8 +172,7 @@ int lb_server_add(struct lb_group *g, const struct lb_server_opts *o, uint64_t *
 	if (s && !s->removed)
 		return -EEXIST;
 	if (s) { /* its connections are not all done: it comes back with them */
-		list_remove(&s->in_list);
-		g->n_removed--;
+		unlist(g, s);
 		s->removed = false;
 	} else {
 		r = server_new(g, own.id ? own.id : free_id(g), &s);
@@ -140,11 +184,12 @@ int lb_server_add(struct lb_group *g, const struct lb_server_opts *o, uint64_t *
 	s->last_weight = 0;
 	s->maxconn = own.maxconn;
 	s->priority = (uint16_t)own.priority;
-	s->state = (uint8_t)own.state;
+	s->state = own.state & 3u;
 	s->up = !own.down;
 	s->ramp = RAMP_NONE;
+	atomic_store_explicit(&s->lower, own.lower, RELAXED);
 	begins_to_serve(g, s);
-	list_add_tail(&g->members, &s->in_list);
+	server_list_append(&g->pool, &g->members, s);
 	g->n_members++;
 	g->staged = true;
 	if (ret_id)
@@ -163,10 +208,9 @@ int lb_server_remove(struct lb_group *g, uint64_t id)
 		forget(g, s);
 		return 0;
 	}
-	list_remove(&s->in_list);
-	g->n_members--;
+	unlist(g, s);
 	s->removed = true;
-	list_add_tail(&g->removed, &s->in_list);
+	server_list_append(&g->pool, &g->removed, s);
 	g->n_removed++;
 	return 0;
 }
@@ -200,7 +244,21 @@ int lb_server_set_maxconn(struct lb_group *g, uint64_t id, uint32_t maxconn)
 	if (r < 0)
 		return r;
 	g->staged |= s->maxconn != maxconn;
+	if (!maxconn || maxconn > s->maxconn) /* as the kernel does when a threshold is raised */
+		atomic_store_explicit(&s->overloaded, false, RELAXED);
 	s->maxconn = maxconn;
+	return 0;
+}
+
+int lb_server_set_lower(struct lb_group *g, uint64_t id, uint32_t lower)
+{
+	struct lb_server *s;
+	int r = find_to_edit(g, id, true, &s);
+
+	if (r < 0)
+		return r;
+	g->staged |= atomic_load_explicit(&s->lower, RELAXED) != lower;
+	atomic_store_explicit(&s->lower, lower, RELAXED);
 	return 0;
 }
 
@@ -226,7 +284,7 @@ int lb_server_set_state(struct lb_group *g, uint64_t id, enum lb_state state)
 	if (s->state == state)
 		return 0;
 	g->staged = true;
-	s->state = (uint8_t)state;
+	s->state = (unsigned)state & 3u;
 	begins_to_serve(g, s);
 	return 0;
 }
@@ -256,18 +314,21 @@ int lb_server_stats(const struct lb_group *g, uint64_t id, struct lb_server_stat
 		return -EINVAL;
 	if (!s)
 		return -ENOENT;
-	sums = server_sums(&g->ledger, s);
+	sums = ledger_sum(&g->pool.ledger, s->slot);
 	own.weight = s->weight;
 	own.maxconn = s->maxconn;
 	own.priority = s->priority;
 	own.state = s->state;
 	own.up = s->up;
 	own.removed = s->removed;
-	own.active = server_count(&g->ledger, s, LB_COUNTER_ACTIVE);
-	own.inactive = server_count(&g->ledger, s, LB_COUNTER_INACTIVE);
-	own.queued = server_count(&g->ledger, s, LB_COUNTER_QUEUED);
-	own.elsewhere = server_count(&g->ledger, s, LB_COUNTER_ELSEWHERE);
-	own.sessions = server_count(&g->ledger, s, LB_COUNTER_SESSIONS);
+	own.active = server_count(&g->pool.ledger, s, LB_COUNTER_ACTIVE);
+	own.inactive = server_count(&g->pool.ledger, s, LB_COUNTER_INACTIVE);
+	own.queued = server_count(&g->pool.ledger, s, LB_COUNTER_QUEUED);
+	own.elsewhere = server_count(&g->pool.ledger, s, LB_COUNTER_ELSEWHERE);
+	own.sessions = server_count(&g->pool.ledger, s, LB_COUNTER_SESSIONS);
+	own.lower = atomic_load_explicit(&s->lower, RELAXED);
+	own.overloaded = g->setup.opts.flags & LB_GROUP_OVERLOAD &&
+			 atomic_load_explicit(&s->overloaded, RELAXED);
 	own.picks = sums.picks;
 	memcpy(own.done, sums.done, sizeof(own.done));
 	own.bytes = sums.bytes;
@@ -314,13 +375,14 @@ static int free_unheld_snapshots(struct lb_group *g)
 
 static void forget_removed_servers(struct lb_group *g)
 {
-	struct list *i, *next;
+	struct lb_server *s = server_or_null(&g->pool, g->removed.first);
 
-	list_for_each_safe (i, next, &g->removed) {
-		struct lb_server *s = container_of(i, struct lb_server, in_list);
+	while (s) {
+		struct lb_server *next = server_or_null(&g->pool, s->next);
 
 		if (is_gone(g, s))
 			forget(g, s);
+		s = next;
 	}
 }
 
@@ -360,7 +422,7 @@ static struct snapshot_source source_of(struct lb_group *g)
 	    .n_removed = g->n_removed,
 	    .old = old,
 	    .state = &g->state,
-	    .ledger = &g->ledger,
+	    .pool = &g->pool,
 	    .now_ns = g->now_ns,
 	};
 }
@@ -428,13 +490,15 @@ int lb_group_new(const struct lb_group_opts *o, struct lb_group **ret)
 	g = line_alloc(sizeof(*g));
 	if (!g)
 		return -ENOMEM;
-	hmap_init(&g->by_id);
-	list_init(&g->members);
-	list_init(&g->removed);
+	g->members = g->removed = (struct server_list){SLOT_NONE, SLOT_NONE};
+	g->pool.unused = SLOT_NONE;
 	list_init(&g->snapshots);
 	g->setup = setup;
-	r = publish(g);
+	r = id_index_init(&g->by_id, 0);
+	if (r == 0)
+		r = publish(g);
 	if (r < 0) {
+		id_index_fini(&g->by_id);
 		state_unref(g->state);
 		line_free(g);
 		return r;
@@ -467,12 +531,10 @@ int lb_group_configure(struct lb_group *g, const struct lb_group_opts *o)
 	return 0;
 }
 
-static void forget_all(struct lb_group *g, struct list *servers)
+static void forget_all(struct lb_group *g, const struct server_list *list)
 {
-	struct list *i, *next;
-
-	list_for_each_safe (i, next, servers)
-		forget(g, container_of(i, struct lb_server, in_list));
+	while (list->first != SLOT_NONE)
+		forget(g, server_at(&g->pool, list->first));
 }
 
 /* All but the pickers and the group itself. */
@@ -484,9 +546,9 @@ static void free_contents(struct lb_group *g)
 		snapshot_free(container_of(i, struct lb_snapshot, in_list));
 	forget_all(g, &g->members);
 	forget_all(g, &g->removed);
-	hmap_fini(&g->by_id);
+	id_index_fini(&g->by_id);
 	state_unref(g->state);
-	ledger_fini(&g->ledger);
+	server_pool_fini(&g->pool);
 }
 
 void lb_group_free(struct lb_group *g)
@@ -533,15 +595,32 @@ int lb_group_stats(const struct lb_group *g, struct lb_group_stats *ret)
 
 ssize_t lb_group_servers(const struct lb_group *g, uint64_t *ret_ids, size_t cap)
 {
-	const struct list *i;
 	size_t n = 0;
 
 	if (!g || (cap && !ret_ids))
 		return -EINVAL;
-	list_for_each (i, &g->members) {
+	server_for_each(s, &g->pool, &g->members)
+	{
 		if (n < cap)
-			ret_ids[n] = container_of(i, struct lb_server, in_list)->id;
+			ret_ids[n] = s->id;
 		n++;
 	}
+	return (ssize_t)n;
+}
+
+ssize_t lb_group_slots(const struct lb_group *g, uint64_t *ret_ids, size_t cap)
+{
+	const struct lb_snapshot *s;
+	const uint32_t *slot;
+	size_t n;
+
+	if (!g || (cap && !ret_ids))
+		return -EINVAL;
+	s = current_of(g);
+	if (!s->setup.ops.slots)
+		return -EOPNOTSUPP;
+	n = s->setup.ops.slots(s, &slot);
+	for (size_t i = 0; i < n && i < cap; i++)
+		ret_ids[i] = slot[i] && slot[i] <= s->n ? s->at[slot[i] - 1].id : 0;
 	return (ssize_t)n;
 }

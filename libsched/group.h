@@ -10,11 +10,11 @@ typedef struct lb_snapshot *group_snapshot_ptr; /* _Atomic() of a plain name */
 struct lb_group {
 	/* What the pickers read: on a line nobody writes but to publish. */
 	_Alignas(LINE_BYTES) _Atomic(group_snapshot_ptr) current;
-	struct ledger ledger;
+	struct server_pool pool;
 
 	/* The editor's. */
-	_Alignas(LINE_BYTES) struct hmap by_id; /* members and removed */
-	struct list members, removed;		/* of struct lb_server */
+	_Alignas(LINE_BYTES) struct id_index by_id; /* to slots, of members and removed */
+	struct server_list members, removed;
 	size_t n_members, n_removed;
 	struct list snapshots; /* all that live, the current one last */
 	struct algo_setup setup;
@@ -25,6 +25,8 @@ struct lb_group {
 	uint32_t n_waiting, n_ramping; /* servers in slow start, since then and at it */
 	size_t n_pickers;
 	struct lb_picker *picker[LB_PICKERS_MAX];
+	struct ledger_row
+	    *row[LB_PICKERS_MAX]; /* of the pickers with that number, from the first on */
 };
 
 /* In place of the newest snapshot when there will be no more: no picker ever stands on it. */

@@ -238,7 +238,7 @@ static void bounded_points(const struct lb_snapshot *s, size_t place, uint32_t n
 			   void (*put)(struct ring *r, uint32_t hash, uint32_t place),
 			   struct ring *r)
 {
-	uint64_t h = hmap_mix(lb_snapshot_key(s, place) ^ hmap_mix(s->setup.opts.seed + 1));
+	uint64_t h = hmap_mix(lb_snapshot_key(s, place) ^ s->salt);
 
 	for (uint32_t i = 0; i < n; i++)
 		put(r, (uint32_t)hmap_mix(h + i), (uint32_t)place);

@@ -83,7 +83,15 @@ static struct trees trees_of(const struct lb_snapshot *s, const void *cursor, si
 
 static bool somebody_has_room(const struct lb_snapshot *s, const struct trees *t)
 {
-	return s->n && t->room->key[1] < s->max_weight;
+	if (s->n && t->room->key[1] < s->max_weight)
+		return true;
+	if (!snap_by_overload(s) || !s->has_limits)
+		return false;
+	/* Those beyond a threshold are not in the tree; the kernel looks at them here all the same. */
+	for (size_t i = 0; i < s->n; i++)
+		if ((uint64_t)least_seen(t->room)[i].active * 2 < s->at[i].weight)
+			return true;
+	return false;
 }
 
 static bool is_overloaded(const struct lb_snapshot *s, const struct trees *t, size_t place)
@@ -142,6 +150,16 @@ static bool a_day_after(uint64_t then_ns, uint64_t now_ns)
 
 /* ---- lblc ---- */
 
+/* May it be sent there again? lblc, of all of the kernel's, does not look at the threshold then. */
+static bool may_stay(const struct lb_query *q, size_t place)
+{
+	const struct snap_server *e = &q->snap->at[place];
+
+	if (snap_by_overload(q->snap))
+		return e->weight && !request_excludes(q->request, e->id);
+	return query_eligible(q, place);
+}
+
 static ssize_t lblc_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
 {
 	const struct trees t = trees_of(s, cursor, LBLC_BYTES);
@@ -152,7 +170,7 @@ static ssize_t lblc_pick(const struct lb_snapshot *s, void *cursor, const struct
 
 	if (known && !a_day_after(e->cached.used_ns, q->request->now_ns))
 		place = lb_snapshot_find(s, e->id);
-	if (place < 0 || !query_eligible(q, (size_t)place) || is_overloaded(s, &t, (size_t)place))
+	if (place < 0 || !may_stay(q, (size_t)place) || is_overloaded(s, &t, (size_t)place))
 		place = choose_least(q, &t);
 	if (place < 0)
 		return -1;

@@ -112,7 +112,7 @@ static inline uint64_t least_key_of(const struct lb_snapshot *s, size_t place,
 {
 	const struct snap_server *e = &s->at[place];
 
-	if (!e->weight || (e->maxconn && seen.active >= e->maxconn))
+	if (!e->weight || snap_full_with(s, e, seen.active))
 		return LEAST_NEVER;
 	return key(s, place, t, seen);
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The counters of servers that move with each request. Every picker has a cell of its own for each
- * server, a cache line that nobody else writes, so that counting takes no locked instruction and threads
- * do not slow each other; a counter is the sum over the pickers. A request may end through another
- * picker than it began: then one cell is below zero, and the sum is right.
+ * The counters of servers that move with each request. Every picker has a row of its own that nobody else
+ * writes, so that counting takes no locked instruction and threads do not slow each other; a counter is
+ * the sum over the rows. A request may end through another picker than it began: then one row is below
+ * zero, and the sum is right. What a pick touches is kept apart from what only an end adds to, four servers
+ * to a cache line: picking among thousands stays near at hand.
  *
- * Rows (of a picker's number) and slots (of a server) are made by the editor. A row stays when its picker
- * goes, and is the next one's with that number. Cells come in chunks, which never move.
+ * Rows and slots (of a server: slot.h) are made by the editor. A row stays when its picker goes, and is the
+ * next one's with that number. The editor may have one too, for what another process counted.
  */
 #ifndef LIBSCHED_LEDGER_H
 #define LIBSCHED_LEDGER_H
@@ -14,40 +15,39 @@
 #include <stdatomic.h>
 
 #include "libsched/line.h"
+#include "libsched/slot.h"
 #include <libsched/lb.h>
 
-#define LEDGER_CHUNK 256
-#define LEDGER_SLOTS_MAX (2 * LB_SERVERS_MAX) /* forgotten servers that a snapshot shows included */
-#define LEDGER_RESULTS 4		      /* enum lb_result */
+#define LEDGER_RESULTS 4		     /* enum lb_result */
+#define LEDGER_ROWS_MAX (LB_PICKERS_MAX + 1) /* the editor's included */
 
 struct cell {
 	_Atomic int32_t active, inactive;
 	_Atomic uint64_t picks;
+};
+
+struct tally {
 	_Atomic uint64_t done[LEDGER_RESULTS];
 	_Atomic uint64_t bytes, latency_sum_ns;
 };
 
 struct ledger_row {
-	struct cell *chunk[LEDGER_SLOTS_MAX / LEDGER_CHUNK];
-	_Alignas(LINE_BYTES) _Atomic int64_t active; /* of all servers, as this picker counted */
+	struct cell *cell[SLOT_CHUNKS];
+	struct tally *tally[SLOT_CHUNKS];
+	_Alignas(LINE_BYTES) _Atomic int64_t active; /* of all servers, as counted here */
 };
 
 struct ledger {
-	struct ledger_row *row[LB_PICKERS_MAX];
 	_Atomic uint32_t n_rows; /* published after the row is whole */
-
-	/* The editor's. */
-	uint32_t n_slots; /* ever used */
-	uint32_t *free_slot;
-	uint32_t n_free, cap_free;
+	struct ledger_row *row[LEDGER_ROWS_MAX];
 };
 
-/* [editor] A slot with zeroed cells in every row. 0, -ENOMEM, -ENOSPC. */
-int ledger_take_slot(struct ledger *l, uint32_t *ret);
-/* [editor] Gives it back; no picker may know it any more. */
-void ledger_give_slot(struct ledger *l, uint32_t slot);
-/* [editor] Makes the row of this number, if it is not there. Numbers come without gaps. */
-int ledger_add_row(struct ledger *l, size_t number);
+/* [editor] Room for this slot in every row. 0 or -ENOMEM. */
+int ledger_add_slot(struct ledger *l, uint32_t slot);
+/* [editor] Zeroes it; no picker may know it any more. */
+void ledger_clear_slot(struct ledger *l, uint32_t slot);
+/* [editor] A new row with room for the first n_slots. NULL: no memory. */
+struct ledger_row *ledger_add_row(struct ledger *l, uint32_t n_slots);
 void ledger_fini(struct ledger *l);
 
 /* All the figures of a slot, added up. */
@@ -60,7 +60,12 @@ struct ledger_sums ledger_sum(const struct ledger *l, uint32_t slot);
 
 static inline struct cell *row_cell(const struct ledger_row *r, uint32_t slot)
 {
-	return &r->chunk[slot / LEDGER_CHUNK][slot % LEDGER_CHUNK];
+	return &r->cell[slot_chunk(slot)][slot_index(slot)];
+}
+
+static inline struct tally *row_tally(const struct ledger_row *r, uint32_t slot)
+{
+	return &r->tally[slot_chunk(slot)][slot_index(slot)];
 }
 
 static inline uint32_t ledger_rows(const struct ledger *l)

@@ -17,7 +17,7 @@ struct member {
 
 static inline uint64_t members_hash(const struct lb_snapshot *s, uint64_t key)
 {
-	return hmap_mix(key ^ hmap_mix(s->setup.opts.seed + 1));
+	return hmap_mix(key ^ s->salt);
 }
 
 /*

@@ -72,7 +72,7 @@ struct wish {
 
 static uint32_t weight_of(const struct lb_snapshot *s, size_t place)
 {
-	return keyed_member(s, place) ? s->at[place].server->last_weight : 0;
+	return keyed_member(s, place) ? snap_server_of(s, &s->at[place])->last_weight : 0;
 }
 
 /* Weights over their greatest common divisor, shifted to six bits, at least 1; 0 for weight 0. */
@@ -92,7 +92,7 @@ static bool make_wishes(const struct lb_snapshot *s, struct wish *wish)
 	while (max / divisor >> shift >> TURNS_BITS_MAX)
 		shift++;
 	for (size_t i = 0; i < s->n; i++) {
-		uint32_t key = (uint32_t)s->at[i].server->key, weight = weight_of(s, i);
+		uint32_t key = (uint32_t)lb_snapshot_key(s, i), weight = weight_of(s, i);
 
 		wish[i].at = slot_of(key, 0);
 		wish[i].skip = hsiphash(key, SKIP_SECRET) % (SLOTS - 1) + 1;
@@ -150,6 +150,12 @@ static void mh_note(const struct lb_snapshot *s, const void *cursor, const struc
 	keyed_note(q, s->table, slot_of, place, chosen, buf, cap);
 }
 
+static size_t mh_slots(const struct lb_snapshot *s, const uint32_t **ret)
+{
+	*ret = s->table;
+	return SLOTS;
+}
+
 const struct lb_algo algo_mh = {
     .size = sizeof(algo_mh),
     .name = "mh",
@@ -158,4 +164,5 @@ const struct lb_algo algo_mh = {
     .build = mh_build,
     .pick = mh_pick,
     .note = mh_note,
+    .slots = mh_slots,
 };

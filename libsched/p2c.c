@@ -13,18 +13,22 @@ static uint64_t load_with_one_more(const struct lb_snapshot *s, size_t place)
 
 static ssize_t p2c_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
 {
-	ssize_t a = draw_eligible(q), b;
+	const uint64_t bits = picker_random(q->random); /* enough for both */
+	ssize_t a = (ssize_t)draw_with(q, (uint32_t)(bits >> 32));
+	ssize_t b = (ssize_t)draw_with(q, (uint32_t)bits);
+	uint64_t cost_a, cost_b;
 
 	(void)cursor;
+	if (!query_eligible(q, (size_t)a))
+		a = draw_eligible(q);
 	if (a < 0)
 		return -1;
-	b = draw_eligible(q);
-	if (a == b) /* one that is drawn twice has no rival: draw once more */
+	/* One that is drawn twice has no rival: draw once more. */
+	if (a == b || !query_eligible(q, (size_t)b))
 		b = draw_eligible(q);
-	return load_with_one_more(s, (size_t)b) * s->at[a].weight <
-		       load_with_one_more(s, (size_t)a) * s->at[b].weight
-		   ? b
-		   : a;
+	cost_a = load_with_one_more(s, (size_t)a) * s->at[b].weight;
+	cost_b = load_with_one_more(s, (size_t)b) * s->at[a].weight;
+	return cost_b < cost_a ? b : a;
 }
 
 static bool p2c_score(const struct lb_snapshot *s, const void *cursor, const struct lb_query *q,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 
 #include "base/sized.h"
 #include "libsched/picker.h"
@@ -69,12 +70,14 @@ static int come_over(struct lb_picker *p)
 }
 
 /* What is held cannot be freed, so an equal pointer is the same snapshot. */
+static inline bool is_current(const struct lb_picker *p)
+{
+	return atomic_load_explicit(&p->group->current, memory_order_acquire) == p->snap;
+}
+
 static inline int stay_current(struct lb_picker *p)
 {
-	if (atomic_load_explicit(&p->group->current, memory_order_acquire) != p->snap &&
-	    !p->explaining)
-		return come_over(p);
-	return 0;
+	return is_current(p) || p->explaining ? 0 : come_over(p);
 }
 
 int picker_come_over(struct lb_picker *p)
@@ -92,6 +95,16 @@ void picker_lose_group(struct lb_picker *p)
 
 /* ---- Picking ---- */
 
+#define REQUEST_FLAGS                                                             \
+	((uint32_t)(LB_REQUEST_STRICT | LB_REQUEST_FORCE | LB_REQUEST_UNCOUNTED | \
+		    LB_REQUEST_KEYLESS))
+
+/* This library's own struct, and nothing in it to be looked at: what nearly all requests are. */
+static inline bool request_is_plain(const struct lb_request *r)
+{
+	return r->size == sizeof(*r) && !((r->flags & ~REQUEST_FLAGS) | r->reserved | r->n_exclude);
+}
+
 int request_of(const struct lb_request *r, struct lb_request *own, const struct lb_request **ret)
 {
 	int e;
@@ -107,8 +120,7 @@ int request_of(const struct lb_request *r, struct lb_request *own, const struct 
 		r = own;
 	}
 	if (r->n_exclude > LB_EXCLUDE_MAX || (r->n_exclude && !r->exclude) || r->reserved ||
-	    r->flags & ~(uint32_t)(LB_REQUEST_STRICT | LB_REQUEST_FORCE | LB_REQUEST_UNCOUNTED |
-				   LB_REQUEST_KEYLESS))
+	    r->flags & ~REQUEST_FLAGS)
 		return -EINVAL;
 	*ret = r;
 	return 0;
@@ -137,7 +149,7 @@ static ssize_t choose_preferred(const struct lb_query *q)
 }
 
 /* Why nobody was chosen: -EAGAIN when only limits stand in the way. */
-static int nobody(const struct lb_query *q)
+static __attribute__((noinline)) int nobody(const struct lb_query *q)
 {
 	for (size_t i = 0; i < q->snap->n; i++)
 		if (q->snap->at[i].weight && !request_excludes(q->request, q->snap->at[i].id))
@@ -145,71 +157,215 @@ static int nobody(const struct lb_query *q)
 	return -ENOSR;
 }
 
-ssize_t picker_choose(const struct lb_query *q, void *cursor)
+static ssize_t check_choice(const struct lb_query *q, ssize_t place)
+{
+	const struct snap_server *e = &q->snap->at[place];
+
+	return e->weight && !request_excludes(q->request, e->id) ? place : -EPROTO;
+}
+
+/* The algorithm's choice, or why there is none. */
+static inline ssize_t ask_algo(const struct lb_query *q, void *cursor)
 {
 	const struct lb_snapshot *s = q->snap;
-	bool preferred_full = false;
-	ssize_t place;
+	ssize_t place = s->n_usable ? s->setup.ops.pick(s, cursor, q) : -1;
 
-	if (q->request->prefer) {
-		place = choose_preferred(q);
-		if (place >= 0 || q->request->flags & LB_REQUEST_STRICT)
-			return place;
-		preferred_full = place == -EAGAIN;
-	}
-	place = s->n_usable ? s->setup.ops.pick(s, cursor, q) : -1;
-	if (place < 0)
-		return preferred_full ? -EAGAIN : nobody(q);
-	if ((size_t)place >= s->n || !s->at[place].weight ||
-	    request_excludes(q->request, s->at[place].id))
-		return -EPROTO;
+	if (__builtin_expect((size_t)place >= s->n, 0))
+		return place < 0 ? nobody(q) : -EPROTO;
+	if (__builtin_expect(!s->at[place].weight || q->request->n_exclude, 0))
+		return check_choice(q, place);
 	return place;
 }
 
-/* Counts the request on the chosen place; false: it is full by now. */
-static bool start(struct lb_picker *p, size_t place, const struct lb_request *r)
+static __attribute__((noinline)) ssize_t choose_with_preference(const struct lb_query *q,
+								void *cursor)
 {
-	const struct snap_server *e = &p->snap->at[place];
+	ssize_t preferred = choose_preferred(q), place;
 
-	if (r->flags & LB_REQUEST_UNCOUNTED)
-		return true;
-	if (!server_start(&p->counting, e->server, e->slot, e->maxconn))
-		return false;
-	if (p->snap->setup.ops.on_start)
-		p->snap->setup.ops.on_start(p->snap, p->cursor, place, r);
+	if (preferred >= 0 || q->request->flags & LB_REQUEST_STRICT)
+		return preferred;
+	place = ask_algo(q, cursor);
+	return place == -ENOSR && preferred == -EAGAIN ? -EAGAIN : place;
+}
+
+static inline ssize_t choose(const struct lb_query *q, void *cursor)
+{
+	return __builtin_expect(q->request->prefer != 0, 0) ? choose_with_preference(q, cursor)
+							    : ask_algo(q, cursor);
+}
+
+ssize_t picker_choose(const struct lb_query *q, void *cursor)
+{
+	return choose(q, cursor);
+}
+
+/* Where there is a limit: false when it is reached by now. */
+static __attribute__((noinline)) bool start_limited(struct lb_picker *p,
+						    const struct snap_server *e)
+{
+	struct lb_server *server = snap_server_of(p->snap, e);
+
+	if (!snap_by_overload(p->snap))
+		return server_start_limited(&p->counting, server, e->maxconn);
+	server_start(&p->counting, e->slot);
+	server_fill_up(p->counting.ledger, server, e->maxconn);
 	return true;
 }
 
-int lb_pick(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
+/* Counts the request on the chosen place; false: it is full by now. */
+static inline bool start(struct lb_picker *p, const struct lb_query *q, size_t place)
+{
+	const struct lb_snapshot *s = q->snap;
+	const struct snap_server *e = &s->at[place];
+
+	if (__builtin_expect(!e->maxconn, 1))
+		server_start(&p->counting, e->slot);
+	else if (!start_limited(p, e))
+		return false;
+	if (s->setup.ops.on_start)
+		s->setup.ops.on_start(s, p->cursor, place, q->request);
+	return true;
+}
+
+/* Again and again, as long as others are faster. */
+static __attribute__((noinline)) int pick_contended(struct lb_picker *p, const struct lb_query *q,
+						    size_t place, uint64_t *ret_id)
+{
+	for (int i = 1; i < PICK_TRIES; i++) {
+		ssize_t next;
+
+		if (p->snap->setup.ops.on_full)
+			p->snap->setup.ops.on_full(p->snap, p->cursor, place);
+		next = choose(q, p->cursor);
+		if (next < 0)
+			return (int)next;
+		place = (size_t)next;
+		if (start(p, q, place)) {
+			*ret_id = p->snap->at[place].id;
+			return 0;
+		}
+	}
+	return -EAGAIN;
+}
+
+/* On the picker's snapshot, by a request that was checked. */
+static inline int pick(struct lb_picker *p, const struct lb_query *q, uint64_t *ret_id)
+{
+	const ssize_t place = choose(q, p->cursor);
+
+	if (place < 0)
+		return (int)place;
+	if (!(q->request->flags & LB_REQUEST_UNCOUNTED) && !start(p, q, (size_t)place))
+		return pick_contended(p, q, (size_t)place, ret_id);
+	*ret_id = q->snap->at[place].id;
+	return 0;
+}
+
+static inline int pick_checked(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
+{
+	uint64_t seed = r->seed;
+	struct lb_query q = {.snap = p->snap, .request = r, .random = seed ? &seed : &p->random};
+
+	return pick(p, &q, ret_id);
+}
+
+/* One that has to be looked at, or looked up: a function of its own keeps the copy out of the usual way. */
+static __attribute__((noinline)) int pick_unusual(struct lb_picker *p, const struct lb_request *r,
+						  uint64_t *ret_id)
 {
 	struct lb_request own;
-	struct lb_query q;
-	uint64_t seed;
-	ssize_t place;
 	int e;
 
 	if (!p || !ret_id)
 		return -EINVAL;
-	e = request_of(r, &own, &q.request);
+	e = request_of(r, &own, &r);
+	if (e == 0)
+		e = stay_current(p);
+	return e < 0 ? e : pick_checked(p, r, ret_id);
+}
+
+int lb_pick(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
+{
+	if (!p || !ret_id || !r || !request_is_plain(r) || !is_current(p))
+		return pick_unusual(p, r, ret_id);
+	return pick_checked(p, r, ret_id);
+}
+
+/* ---- Many at once ---- */
+
+#define MANY 64 /* at a time: what is called for in between stays near at hand */
+
+/*
+ * Does the choice depend on the keys alone? Then the algorithm takes them all in one go: nobody can become full
+ * in between, and nobody listens.
+ */
+static bool may_go_in_one(const struct lb_picker *p, const struct lb_request *r)
+{
+	const struct lb_snapshot *s = p->snap;
+
+	return s->setup.ops.pick_many && s->n_usable && !s->has_limits && !r->prefer &&
+	       !r->n_exclude && (r->flags & LB_REQUEST_UNCOUNTED || !s->setup.ops.on_start);
+}
+
+/* Up to MANY of them; the keys are read before ids are written, which may be the same memory. */
+static size_t pick_in_one(struct lb_picker *p, const struct lb_query *q, const uint64_t *key64,
+			  size_t n, uint64_t *ret_ids)
+{
+	const struct snap_server *at = p->snap->at;
+	uint32_t place[MANY];
+
+	p->snap->setup.ops.pick_many(p->snap, p->cursor, q, key64, n, place);
+	if (!(q->request->flags & LB_REQUEST_UNCOUNTED)) {
+		for (size_t i = 0; i < n; i++)
+			__builtin_prefetch(row_cell(p->counting.row, at[place[i]].slot), 1);
+		for (size_t i = 0; i < n; i++)
+			server_start(&p->counting, at[place[i]].slot);
+	}
+	for (size_t i = 0; i < n; i++)
+		ret_ids[i] = at[place[i]].id;
+	return n;
+}
+
+static size_t pick_one_by_one(struct lb_picker *p, const struct lb_request *r,
+			      const uint64_t *key64, size_t n, uint64_t *ret_ids)
+{
+	struct lb_request each = *r;
+	size_t got = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		uint64_t id = 0;
+
+		if (key64)
+			each.key64 = key64[i];
+		got += pick_checked(p, &each, &id) == 0;
+		ret_ids[i] = id;
+	}
+	return got;
+}
+
+ssize_t lb_pick_many(struct lb_picker *p, const struct lb_request *r, const uint64_t *key64,
+		     size_t n, uint64_t *ret_ids)
+{
+	struct lb_request own;
+	size_t got = 0;
+	int e;
+
+	if (!p || (n && !ret_ids) || n > SSIZE_MAX)
+		return -EINVAL;
+	e = request_of(r, &own, &r);
 	if (e == 0)
 		e = stay_current(p);
 	if (e < 0)
 		return e;
-	q.snap = p->snap;
-	seed = q.request->seed;
-	q.random = seed ? &seed : &p->random;
-	for (int i = 0; i < PICK_TRIES; i++) {
-		place = picker_choose(&q, p->cursor);
-		if (place < 0)
-			return (int)place;
-		if (start(p, (size_t)place, q.request)) {
-			*ret_id = p->snap->at[place].id;
-			return 0;
-		}
-		if (p->snap->setup.ops.on_full)
-			p->snap->setup.ops.on_full(p->snap, p->cursor, (size_t)place);
+	if (!key64 || !may_go_in_one(p, r))
+		return (ssize_t)pick_one_by_one(p, r, key64, n, ret_ids);
+	for (size_t i = 0; i < n; i += MANY) {
+		const struct lb_query q = {.snap = p->snap, .request = r, .random = &p->random};
+		const size_t some = n - i < MANY ? n - i : MANY;
+
+		got += pick_in_one(p, &q, key64 + i, some, ret_ids + i);
 	}
-	return -EAGAIN;
+	return (ssize_t)got;
 }
 
 static int outcome_of(const struct lb_outcome *o, struct lb_outcome *own,
@@ -233,6 +389,16 @@ static int outcome_of(const struct lb_outcome *o, struct lb_outcome *own,
 	return 0;
 }
 
+static void finish(struct lb_picker *p, const struct snap_server *e, const struct lb_outcome *o)
+{
+	struct lb_server *server = snap_server_of(p->snap, e);
+	const bool by_overload = snap_by_overload(p->snap);
+
+	server_finish(&p->counting, server, o, e->maxconn && !by_overload);
+	if (by_overload && e->maxconn)
+		server_empty_out(p->counting.ledger, server, e->maxconn);
+}
+
 int lb_done(struct lb_picker *p, uint64_t id, const struct lb_outcome *o)
 {
 	const struct snap_server *e;
@@ -251,10 +417,25 @@ int lb_done(struct lb_picker *p, uint64_t id, const struct lb_outcome *o)
 	if (place < 0)
 		return -ENOENT;
 	e = &p->snap->at[place];
-	server_finish(&p->counting, e->server, o, e->maxconn);
+	finish(p, e, o);
 	if (p->snap->setup.ops.on_done && (size_t)place < p->snap->n)
 		p->snap->setup.ops.on_done(p->snap, p->cursor, (size_t)place, o);
 	return 0;
+}
+
+static void count(struct lb_picker *p, const struct snap_server *e, enum lb_counter c,
+		  int64_t delta)
+{
+	struct lb_server *server = snap_server_of(p->snap, e);
+
+	server_add(&p->counting, server, c, delta);
+	if (!snap_by_overload(p->snap) || !e->maxconn || c > LB_COUNTER_INACTIVE)
+		return;
+	/* The kernel looks when a connection comes and when one goes, not when one changes its state. */
+	if (c == LB_COUNTER_ACTIVE && delta > 0)
+		server_fill_up(p->counting.ledger, server, e->maxconn);
+	else if (c == LB_COUNTER_INACTIVE && delta < 0)
+		server_empty_out(p->counting.ledger, server, e->maxconn);
 }
 
 int lb_count(struct lb_picker *p, uint64_t id, enum lb_counter c, int64_t delta)
@@ -270,7 +451,7 @@ int lb_count(struct lb_picker *p, uint64_t id, enum lb_counter c, int64_t delta)
 	place = snapshot_find_known(p->snap, id);
 	if (place < 0)
 		return -ENOENT;
-	server_add(&p->counting, p->snap->at[place].server, c, delta);
+	count(p, &p->snap->at[place], c, delta);
 	if (p->snap->setup.ops.on_count && (size_t)place < p->snap->n)
 		p->snap->setup.ops.on_count(p->snap, p->cursor, (size_t)place, c);
 	return 0;
@@ -297,8 +478,17 @@ int lb_picker_offline(struct lb_picker *p)
 	return 0;
 }
 
+/* The row of pickers with this number; made with the first of them. */
+static struct ledger_row *row_of(struct lb_group *g, size_t number)
+{
+	if (!g->row[number])
+		g->row[number] = ledger_add_row(&g->pool.ledger, g->pool.n_slots);
+	return g->row[number];
+}
+
 int lb_picker_new(struct lb_group *g, struct lb_picker **ret)
 {
+	struct ledger_row *row;
 	struct lb_snapshot *s;
 	struct lb_picker *p;
 	size_t number = 0;
@@ -311,13 +501,14 @@ int lb_picker_new(struct lb_group *g, struct lb_picker **ret)
 		return -ENOSPC;
 	p = line_alloc(sizeof(*p));
 	s = atomic_load(&g->current);
-	if (!p || ledger_add_row(&g->ledger, number) < 0 || snapshot_add_cursor(s, number) < 0) {
+	row = row_of(g, number);
+	if (!p || !row || snapshot_add_cursor(s, number) < 0) {
 		line_free(p);
 		return -ENOMEM;
 	}
 	p->group = g;
 	p->number = number;
-	p->counting = (struct counting){&g->ledger, g->ledger.row[number]};
+	p->counting = (struct counting){&g->pool.ledger, row};
 	p->random = hmap_mix(s->setup.opts.seed ^ hmap_mix(number + 1));
 	g->picker[number] = p;
 	g->n_pickers++;

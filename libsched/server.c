@@ -61,6 +61,8 @@ bool server_start_limited(const struct counting *by, struct lb_server *s, uint32
 			return false;
 	} while (
 	    !atomic_compare_exchange_weak_explicit(&s->limited, &have, have + 1, RELAXED, RELAXED));
+	cell_add64(&row_cell(by->row, s->slot)->picks, 1);
+	row_add_active(by->row, 1);
 	return true;
 }
 
@@ -80,7 +82,7 @@ static bool finish_limited(const struct counting *by, struct lb_server *s)
 void server_finish(const struct counting *by, struct lb_server *s, const struct lb_outcome *o,
 		   bool limited)
 {
-	struct cell *cell = row_cell(by->row, s->slot);
+	struct tally *tally = row_tally(by->row, s->slot);
 
 	if (o->inactive)
 		add_own(by, s, LB_COUNTER_INACTIVE, -1);
@@ -88,52 +90,150 @@ void server_finish(const struct counting *by, struct lb_server *s, const struct 
 		row_add_active(by->row, add_own(by, s, LB_COUNTER_ACTIVE, -1));
 	else if (finish_limited(by, s))
 		row_add_active(by->row, -1);
-	cell_add64(&cell->done[o->result], 1);
+	cell_add64(&tally->done[o->result], 1);
 	if (o->bytes)
-		cell_add64(&cell->bytes, o->bytes);
+		cell_add64(&tally->bytes, o->bytes);
 	if (o->latency_ns)
-		cell_add64(&cell->latency_sum_ns, o->latency_ns);
+		cell_add64(&tally->latency_sum_ns, o->latency_ns);
 }
 
-struct ledger_sums server_sums(const struct ledger *l, const struct lb_server *s)
+/* ---- Overload, as IPVS has it (Linux net/netfilter/ipvs/ip_vs_conn.c) ---- */
+
+static uint64_t connections(const struct ledger *l, const struct lb_server *s)
 {
-	struct ledger_sums sum = ledger_sum(l, s->slot);
-
-	if (!s->carried)
-		return sum;
-	sum.picks += s->carried->picks;
-	for (size_t i = 0; i < LEDGER_RESULTS; i++)
-		sum.done[i] += s->carried->done[i];
-	sum.bytes += s->carried->bytes;
-	sum.latency_sum_ns += s->carried->latency_sum_ns;
-	return sum;
+	return (uint64_t)server_count(l, s, LB_COUNTER_ACTIVE) +
+	       server_count(l, s, LB_COUNTER_INACTIVE);
 }
 
-int server_carry(const struct ledger *l, struct lb_server *s, const uint32_t *count,
+void server_fill_up(const struct ledger *l, struct lb_server *s, uint32_t maxconn)
+{
+	if (!atomic_load_explicit(&s->overloaded, RELAXED) && connections(l, s) >= maxconn)
+		atomic_store_explicit(&s->overloaded, true, RELAXED);
+}
+
+void server_empty_out(const struct ledger *l, struct lb_server *s, uint32_t maxconn)
+{
+	const uint64_t lower = atomic_load_explicit(&s->lower, RELAXED);
+
+	if (!atomic_load_explicit(&s->overloaded, RELAXED))
+		return;
+	/* Without a lower threshold three quarters of the upper one, as the kernel rounds it. */
+	if (lower ? connections(l, s) < lower : connections(l, s) * 4 < (uint64_t)maxconn * 3)
+		atomic_store_explicit(&s->overloaded, false, RELAXED);
+}
+
+/* ---- What another process counted ---- */
+
+int server_carry(struct server_pool *pool, struct lb_server *s, const uint32_t *count,
 		 const struct ledger_sums *sums)
 {
-	int64_t active = ledger_active(l, s->slot), inactive = ledger_inactive(l, s->slot);
+	const struct ledger *l = &pool->ledger;
+	struct cell *cell;
+	struct tally *tally;
+	int32_t active;
 
-	if (!s->carried)
-		s->carried = mem_zalloc(sizeof(*s->carried));
-	if (!s->carried)
+	if (!pool->carried)
+		pool->carried = ledger_add_row(&pool->ledger, pool->n_slots);
+	if (!pool->carried)
 		return -ENOMEM;
-	*s->carried = *sums;
-	s->was_limited = true; /* snapshots look at `limited` */
-	atomic_store_explicit(&s->limited, (int32_t)(count[LB_COUNTER_ACTIVE] - active), RELAXED);
-	atomic_store_explicit(&s->carried_inactive,
-			      (int32_t)(count[LB_COUNTER_INACTIVE] - inactive), RELAXED);
+	cell = row_cell(pool->carried, s->slot);
+	tally = row_tally(pool->carried, s->slot);
+	active = (int32_t)(count[LB_COUNTER_ACTIVE] - (ledger_active(l, s->slot) +
+						       atomic_load_explicit(&s->limited, RELAXED)));
+	cell_add32(&cell->active, active);
+	row_add_active(pool->carried, active);
+	cell_add32(&cell->inactive,
+		   (int32_t)(count[LB_COUNTER_INACTIVE] - ledger_inactive(l, s->slot)));
 	for (size_t c = LB_COUNTER_QUEUED; c < SERVER_COUNTERS; c++)
 		atomic_store_explicit(&s->shared[c - LB_COUNTER_QUEUED], count[c], RELAXED);
+	atomic_store_explicit(&cell->picks, sums->picks, RELAXED);
+	for (size_t i = 0; i < LEDGER_RESULTS; i++)
+		atomic_store_explicit(&tally->done[i], sums->done[i], RELAXED);
+	atomic_store_explicit(&tally->bytes, sums->bytes, RELAXED);
+	atomic_store_explicit(&tally->latency_sum_ns, sums->latency_sum_ns, RELAXED);
 	return 0;
 }
 
-void server_unref(struct ledger *l, struct lb_server *s)
+/* ---- The pool ---- */
+
+/* The slot to use next: one given back, or a new one, of a new chunk maybe. */
+static int find_slot(struct server_pool *pool, uint32_t *ret)
+{
+	uint32_t slot;
+
+	if (pool->unused != SLOT_NONE) {
+		*ret = pool->unused;
+		pool->unused = server_at(pool, *ret)->next;
+		return 0;
+	}
+	if (pool->n_slots == SLOTS_MAX)
+		return -ENOSPC;
+	slot = slot_nth(pool->n_slots);
+	if (!pool->chunk[slot_chunk(slot)])
+		pool->chunk[slot_chunk(slot)] =
+		    mem_array(slot_chunk_size(slot), sizeof(struct lb_server));
+	if (!pool->chunk[slot_chunk(slot)] || ledger_add_slot(&pool->ledger, slot) < 0)
+		return -ENOMEM;
+	pool->n_slots++;
+	*ret = slot;
+	return 0;
+}
+
+int server_take(struct server_pool *pool, struct lb_server **ret)
+{
+	struct lb_server *s;
+	uint32_t slot;
+	int r = find_slot(pool, &slot);
+
+	if (r < 0)
+		return r;
+	s = server_at(pool, slot);
+	memset(s, 0, sizeof(*s));
+	s->slot = slot;
+	s->prev = s->next = SLOT_NONE;
+	s->refs = 1;
+	*ret = s;
+	return 0;
+}
+
+void server_unref(struct server_pool *pool, struct lb_server *s)
 {
 	if (--s->refs)
 		return;
-	ledger_give_slot(l, s->slot);
 	state_unref(s->algo_state);
-	mem_free(s->carried);
-	mem_free(s);
+	ledger_clear_slot(&pool->ledger, s->slot);
+	s->next = pool->unused;
+	pool->unused = s->slot;
+}
+
+void server_pool_fini(struct server_pool *pool)
+{
+	for (size_t i = 0; i < SLOT_CHUNKS; i++)
+		mem_free(pool->chunk[i]);
+	ledger_fini(&pool->ledger);
+}
+
+void server_list_append(const struct server_pool *pool, struct server_list *list,
+			struct lb_server *s)
+{
+	s->prev = list->last;
+	s->next = SLOT_NONE;
+	if (list->last == SLOT_NONE)
+		list->first = s->slot;
+	else
+		server_at(pool, list->last)->next = s->slot;
+	list->last = s->slot;
+}
+
+void server_list_remove(const struct server_pool *pool, struct server_list *list,
+			struct lb_server *s)
+{
+	if (s->prev == SLOT_NONE)
+		list->first = s->next;
+	else
+		server_at(pool, s->prev)->next = s->next;
+	if (s->next == SLOT_NONE)
+		list->last = s->prev;
+	else
+		server_at(pool, s->next)->prev = s->prev;
 }

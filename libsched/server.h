@@ -3,14 +3,14 @@
  * A server: what the editor wants of it, and those of its counters that pickers share; the others are in
  * the ledger. It outlives snapshots; each snapshot that shows it and the group itself hold one reference.
  * References are counted by the editor alone, so they are plain numbers.
+ *
+ * Servers of a group live in its pool, each in a slot, and point to each other by slot: half the size.
  */
 #ifndef LIBSCHED_SERVER_H
 #define LIBSCHED_SERVER_H
 
 #include <stdbool.h>
 
-#include "base/hmap.h"
-#include "base/list.h"
 #include "libsched/ledger.h"
 #include "libsched/state.h"
 
@@ -18,32 +18,65 @@
 
 struct lb_server {
 	/* The editor's. */
-	struct hmap_node by_id;
-	struct list in_list; /* of members, or of the removed */
 	uint64_t id;
 	uint64_t key; /* for hash tables */
 	struct algo_state *algo_state;
-	struct ledger_sums *carried; /* of requests another process finished; NULL: none */
-	uint64_t ramp_ns;	     /* slow start: when it began; see ramp.c */
+	uint64_t ramp_ns;    /* slow start: when it began; see ramp.h */
+	uint32_t prev, next; /* in the list of members, or of the removed; SLOT_NONE */
+	uint32_t slot;	     /* its own */
 	uint32_t maxconn;
-	uint32_t slot;	/* in the ledger */
-	uint32_t shown; /* snapshots that show it as a member: a picker may choose it */
-	uint32_t refs;	/* those that show it at all, and the group */
+	uint16_t shown; /* snapshots that show it as a member: a picker may choose it */
+	uint16_t refs;	/* those that show it at all, and the group */
 	uint16_t weight, priority;
 	uint16_t last_weight; /* the last published that was not 0; 0: none */
-	uint8_t state;	      /* enum lb_state */
-	uint8_t ramp;	      /* enum ramp */
-	bool up, removed;     /* removed: no member any more */
-	bool was_limited;     /* a snapshot showed it with a maxconn: `limited` may count */
+	uint8_t state : 2;    /* enum lb_state */
+	uint8_t ramp : 2;     /* enum ramp */
+	uint8_t up : 1;
+	uint8_t removed : 1;	 /* no member any more */
+	uint8_t was_limited : 1; /* a snapshot showed it with a maxconn: `limited` may count */
 
 	/* Everyone's. */
-	_Atomic int32_t
-	    limited; /* active connections counted while there was a maxconn, or carried */
-	_Atomic int32_t carried_inactive;
+	_Atomic bool overloaded; /* LB_GROUP_OVERLOAD: reached maxconn, not yet below `lower` */
+	_Atomic uint32_t lower;
+	_Atomic int32_t limited; /* active connections counted while there was a maxconn */
 	_Atomic uint32_t shared[SERVER_COUNTERS - LB_COUNTER_QUEUED];
 };
 
-_Static_assert(sizeof(struct lb_server) <= 128, "two lines of a cache");
+_Static_assert(sizeof(struct lb_server) <= 80, "docs/decisions/libsched-memory.md counts on it");
+
+struct server_pool {
+	struct lb_server *chunk[SLOT_CHUNKS];
+	struct ledger ledger;
+
+	/* The editor's. */
+	uint32_t n_slots;	    /* ever used */
+	uint32_t unused;	    /* the first of those given back, on by `next`; SLOT_NONE */
+	struct ledger_row *carried; /* of connections another process began; NULL: none */
+};
+
+struct server_list {
+	uint32_t first, last; /* SLOT_NONE: empty */
+};
+
+static inline struct lb_server *server_at(const struct server_pool *pool, uint32_t slot)
+{
+	return &pool->chunk[slot_chunk(slot)][slot_index(slot)];
+}
+
+/* NULL for SLOT_NONE. */
+static inline struct lb_server *server_or_null(const struct server_pool *pool, uint32_t slot)
+{
+	return slot == SLOT_NONE ? NULL : server_at(pool, slot);
+}
+
+#define server_for_each(s, pool, list)                                     \
+	for (struct lb_server *s = server_or_null(pool, (list)->first); s; \
+	     s = server_or_null(pool, (s)->next))
+
+void server_list_append(const struct server_pool *pool, struct server_list *list,
+			struct lb_server *s);
+void server_list_remove(const struct server_pool *pool, struct server_list *list,
+			struct lb_server *s);
 
 /* A counter of this moment, 0 or more. */
 static inline uint32_t server_count(const struct ledger *l, const struct lb_server *s,
@@ -54,8 +87,7 @@ static inline uint32_t server_count(const struct ledger *l, const struct lb_serv
 	if (c >= LB_COUNTER_QUEUED)
 		return atomic_load_explicit(&s->shared[c - LB_COUNTER_QUEUED], RELAXED);
 	if (c == LB_COUNTER_INACTIVE)
-		sum = ledger_inactive(l, s->slot) +
-		      atomic_load_explicit(&s->carried_inactive, RELAXED);
+		sum = ledger_inactive(l, s->slot);
 	else
 		sum = ledger_active(l, s->slot) + atomic_load_explicit(&s->limited, RELAXED);
 	return sum > 0 ? (uint32_t)sum : 0;
@@ -83,31 +115,31 @@ bool server_start_limited(const struct counting *by, struct lb_server *s, uint32
 void server_finish(const struct counting *by, struct lb_server *s, const struct lb_outcome *o,
 		   bool limited);
 
-/* Counts one more active connection, unless that would exceed maxconn (0: no limit). */
-static inline bool server_start(const struct counting *by, struct lb_server *s, uint32_t slot,
-				uint32_t maxconn)
+/* LB_GROUP_OVERLOAD: a connection came, or one went. */
+void server_fill_up(const struct ledger *l, struct lb_server *s, uint32_t maxconn);
+void server_empty_out(const struct ledger *l, struct lb_server *s, uint32_t maxconn);
+
+/* Counts one more active connection that no limit stands against. */
+static inline void server_start(const struct counting *by, uint32_t slot)
 {
 	struct cell *cell = row_cell(by->row, slot);
 
-	if (!maxconn)
-		cell_add32(&cell->active, 1);
-	else if (!server_start_limited(by, s, maxconn))
-		return false;
+	cell_add32(&cell->active, 1);
 	cell_add64(&cell->picks, 1);
 	row_add_active(by->row, 1);
-	return true;
 }
-
-/* All the figures of finished requests, added up. */
-struct ledger_sums server_sums(const struct ledger *l, const struct lb_server *s);
 
 /*
  * [editor] Makes the counters what another process counted; pickers may be counting meanwhile. 0 or
  * -ENOMEM, with nothing changed.
  */
-int server_carry(const struct ledger *l, struct lb_server *s, const uint32_t *count,
+int server_carry(struct server_pool *pool, struct lb_server *s, const uint32_t *count,
 		 const struct ledger_sums *sums);
 
-void server_unref(struct ledger *l, struct lb_server *s);
+/* [editor] A zeroed server with one reference. 0, -ENOMEM, -ENOSPC. */
+int server_take(struct server_pool *pool, struct lb_server **ret);
+void server_unref(struct server_pool *pool, struct lb_server *s);
+/* [editor] All slots and rows; every server must have been given back. */
+void server_pool_fini(struct server_pool *pool);
 
 #endif

@@ -84,6 +84,12 @@ static void hash_note(const struct lb_snapshot *s, const void *cursor, const str
 	keyed_note(q, s->table, slot_of, place, chosen, buf, cap);
 }
 
+static size_t hash_slots(const struct lb_snapshot *s, const uint32_t **ret)
+{
+	*ret = s->table;
+	return SLOTS;
+}
+
 const struct lb_algo algo_sh = {
     .size = sizeof(algo_sh),
     .name = "sh",
@@ -92,6 +98,7 @@ const struct lb_algo algo_sh = {
     .build = sh_build,
     .pick = hash_pick,
     .note = hash_note,
+    .slots = hash_slots,
 };
 
 const struct lb_algo algo_dh = {
@@ -102,4 +109,5 @@ const struct lb_algo algo_dh = {
     .build = dh_build,
     .pick = hash_pick,
     .note = hash_note,
+    .slots = hash_slots,
 };

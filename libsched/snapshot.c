@@ -5,39 +5,21 @@
 #include "libsched/ramp.h"
 #include "libsched/snapshot.h"
 
-/* Where the search for an id begins. Ids are the host's own, not a stranger's: no secret is needed. */
-static size_t index_start(const struct lb_snapshot *s, uint64_t id)
-{
-	return (size_t)hmap_mix(id) & s->index_mask;
-}
-
 ssize_t snapshot_find_known(const struct lb_snapshot *s, uint64_t id)
 {
-	/* At most half full: the walk ends at a free entry. */
-	for (size_t i = index_start(s, id); s->index[i]; i = (i + 1) & s->index_mask)
-		if (s->at[s->index[i] - 1].id == id)
-			return (ssize_t)s->index[i] - 1;
+	const struct id_index *x = &s->index;
+
+	for (uint32_t i = id_index_start(x, id); x->at[i]; i = id_index_next(x, i))
+		if (s->at[x->at[i] - 1].id == id)
+			return (ssize_t)x->at[i] - 1;
 	return -1;
 }
 
-static void index_add(struct lb_snapshot *s, size_t place)
+bool query_eligible_unusual(const struct lb_query *q, size_t place)
 {
-	size_t i = index_start(s, s->at[place].id);
+	const struct snap_server *e = &q->snap->at[place];
 
-	while (s->index[i])
-		i = (i + 1) & s->index_mask;
-	s->index[i] = (uint32_t)place + 1;
-}
-
-static int index_alloc(struct lb_snapshot *s)
-{
-	size_t n = 4;
-
-	while (n < 2 * s->n_known)
-		n *= 2;
-	s->index_mask = n - 1;
-	s->index = mem_array(n, sizeof(*s->index));
-	return s->index ? 0 : -ENOMEM;
+	return e->weight && !snap_full(q->snap, e) && !request_excludes(q->request, e->id);
 }
 
 /* Why a server is no candidate, before its priority group is known. */
@@ -57,22 +39,20 @@ static enum lb_verdict server_verdict(const struct lb_server *server)
 /* F5: who has reached his connection limit is not active. */
 static bool counts_as_active(const struct snapshot_source *from, const struct lb_server *s)
 {
-	return server_verdict(s) == LB_VERDICT_CANDIDATE &&
-	       (!s->maxconn || server_count(from->ledger, s, LB_COUNTER_ACTIVE) < s->maxconn);
+	if (server_verdict(s) != LB_VERDICT_CANDIDATE)
+		return false;
+	if (s->maxconn && from->setup->opts.flags & LB_GROUP_OVERLOAD)
+		return !atomic_load_explicit(&s->overloaded, RELAXED);
+	return !s->maxconn || server_count(&from->pool->ledger, s, LB_COUNTER_ACTIVE) < s->maxconn;
 }
 
 /* The first one that with those before it has min_active usable. */
 uint32_t snapshot_open_priority(const struct snapshot_source *from)
 {
 	uint32_t usable[LB_PRIORITY_MAX + 1] = {0}, n = 0, p;
-	const struct list *i;
 
-	list_for_each (i, from->members) {
-		const struct lb_server *server = container_of(i, struct lb_server, in_list);
-
-		if (counts_as_active(from, server))
-			usable[server->priority]++;
-	}
+	server_for_each(server, from->pool, from->members) if (counts_as_active(from, server))
+	    usable[server->priority]++;
 	for (p = 0; p < LB_PRIORITY_MAX; p++) {
 		n += usable[p];
 		if (n >= from->setup->opts.min_active)
@@ -89,33 +69,28 @@ static void show(struct lb_snapshot *s, size_t place, struct lb_server *server, 
 	server->was_limited |= server->maxconn != 0;
 	*e = (struct snap_server){
 	    .id = server->id,
-	    .server = server,
+	    .slot = server->slot,
+	    .maxconn = server->maxconn,
 	    .weight =
 		why == LB_VERDICT_CANDIDATE ? ramp_weight(server, s->setup.ops.flags, clock) : 0,
-	    .maxconn = server->maxconn,
-	    .slot = server->slot,
 	    .set_weight = server->weight,
 	    .why = (uint8_t)why,
 	    .limited = server->was_limited,
 	};
-	server->shown += place < s->n;
+	if (place < s->n)
+		server->shown++;
 	server->refs++;
-	index_add(s, place);
+	id_index_add(&s->index, e->id, (uint32_t)place);
 }
 
 static struct ramp_clock clock_of(const struct lb_snapshot *s, const struct snapshot_source *from)
 {
 	const uint64_t slow_start_ns = s->setup.opts.slow_start_ns;
 	uint32_t max = 0;
-	const struct list *i;
 
-	if (slow_start_ns) {
-		list_for_each (i, from->members) {
-			const struct lb_server *server = container_of(i, struct lb_server, in_list);
-
-			max = server->weight > max ? server->weight : max;
-		}
-	}
+	if (slow_start_ns)
+		server_for_each(server, from->pool, from->members) max =
+		    server->weight > max ? server->weight : max;
 	return (struct ramp_clock){
 	    .now_ns = from->now_ns,
 	    .slow_start_ns = slow_start_ns,
@@ -129,12 +104,11 @@ static void show_members(struct lb_snapshot *s, const struct snapshot_source *fr
 	const struct ramp_clock clock = clock_of(s, from);
 	uint32_t open = snapshot_open_priority(from);
 	size_t k = 0;
-	const struct list *i;
 
 	s->open_priority = open;
 	s->weight_scale = clock.scale;
-	list_for_each (i, from->members) {
-		struct lb_server *server = container_of(i, struct lb_server, in_list);
+	server_for_each(server, from->pool, from->members)
+	{
 		enum lb_verdict why = server_verdict(server);
 		size_t place = newest_first ? s->n - 1 - k : k;
 
@@ -143,6 +117,7 @@ static void show_members(struct lb_snapshot *s, const struct snapshot_source *fr
 		if (why == LB_VERDICT_CANDIDATE && server->priority > open)
 			why = LB_VERDICT_STANDBY;
 		show(s, place, server, why, &clock);
+		s->has_limits |= server->maxconn != 0;
 		s->n_usable += why == LB_VERDICT_CANDIDATE;
 		s->total_weight += s->at[place].weight;
 		if (s->weight_gcd != 1)
@@ -156,11 +131,9 @@ static void show_members(struct lb_snapshot *s, const struct snapshot_source *fr
 static void show_removed(struct lb_snapshot *s, const struct snapshot_source *from)
 {
 	size_t place = s->n;
-	const struct list *i;
 
-	list_for_each (i, from->removed)
-		show(s, place++, container_of(i, struct lb_server, in_list), LB_VERDICT_OFFLINE,
-		     NULL);
+	server_for_each(server, from->pool, from->removed)
+	    show(s, place++, server, LB_VERDICT_OFFLINE, NULL);
 }
 
 /* The states the algorithm asked for, shared with the snapshot before. 0 or -ENOMEM. */
@@ -179,8 +152,8 @@ static int share_states(struct lb_snapshot *s, struct algo_state **group)
 	if (!s->server_state)
 		return -ENOMEM;
 	for (size_t i = 0; i < s->n; i++) {
-		s->server_state[i] =
-		    state_ref(&s->at[i].server->algo_state, s->setup.serial, ops->server_bytes);
+		s->server_state[i] = state_ref(&snap_server_of(s, &s->at[i])->algo_state,
+					       s->setup.serial, ops->server_bytes);
 		if (!s->server_state[i])
 			return -ENOMEM;
 	}
@@ -218,21 +191,22 @@ int snapshot_new(const struct snapshot_source *from, struct lb_snapshot **ret)
 		return -ENOMEM;
 	list_init(&s->in_list);
 	s->setup = *from->setup;
-	s->ledger = from->ledger;
+	s->salt = hmap_mix(s->setup.opts.seed + 1);
+	s->pool = from->pool;
+	s->ledger = &from->pool->ledger;
 	s->generation = from->generation;
 	s->at = mem_array(from->n_members + from->n_removed + 1, sizeof(*s->at));
 	if (!s->at) {
 		snapshot_free(s);
 		return -ENOMEM;
 	}
-	s->n = from->n_members;
-	s->n_known = from->n_members + from->n_removed;
-	r = index_alloc(s);
+	r = id_index_init(&s->index, from->n_members + from->n_removed);
 	if (r < 0) {
-		s->n = s->n_known = 0; /* no entry holds a server yet */
 		snapshot_free(s);
 		return r;
 	}
+	s->n = from->n_members;
+	s->n_known = from->n_members + from->n_removed;
 	show_members(s, from);
 	show_removed(s, from);
 	if (s->setup.ops.cursor_size)
@@ -260,14 +234,17 @@ void snapshot_free(struct lb_snapshot *s)
 		return;
 	let_go_of_states(s);
 	for (size_t i = 0; i < s->n_known; i++) {
-		s->at[i].server->shown -= i < s->n;
-		server_unref(s->ledger, s->at[i].server);
+		struct lb_server *server = snap_server_of(s, &s->at[i]);
+
+		if (i < s->n)
+			server->shown--;
+		server_unref(s->pool, server);
 	}
 	for (size_t i = 0; i < LB_PICKERS_MAX; i++)
 		line_free(s->cursor[i]);
 	list_remove(&s->in_list);
 	line_free(s->table);
-	mem_free(s->index);
+	id_index_fini(&s->index);
 	mem_free(s->at);
 	mem_free(s);
 }

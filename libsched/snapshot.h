@@ -8,6 +8,7 @@
 #define LIBSCHED_SNAPSHOT_H
 
 #include "base/list.h"
+#include "libsched/id_index.h"
 #include "libsched/server.h"
 #include <libsched/lb_algo.h>
 
@@ -21,31 +22,37 @@ struct algo_setup {
 
 struct snap_server {
 	uint64_t id;
-	struct lb_server *server;
-	uint32_t weight; /* effective: 0 unless why is LB_VERDICT_CANDIDATE */
+	uint32_t slot; /* the server's, in the pool and in the ledger */
 	uint32_t maxconn;
-	uint32_t slot;	     /* the server's, in the ledger */
+	uint32_t weight;     /* effective: 0 unless why is LB_VERDICT_CANDIDATE */
 	uint16_t set_weight; /* as the editor set it */
 	uint8_t why;	     /* enum lb_verdict, as far as the editor's settings decide it */
-	bool limited;	     /* has a maxconn, or had one */
+	bool limited;	     /* its own counter of `limited` connections may not be 0 */
 };
+
+_Static_assert(sizeof(struct snap_server) == 24, "docs/decisions/libsched-memory.md counts on it");
 
 struct lb_snapshot {
 	struct algo_setup setup;
-	struct ledger *ledger; /* the group's */
-	uint64_t generation;
-	size_t n;	/* members: at[0..n-1] */
-	size_t n_known; /* with the removed: at[0..n_known-1] */
+
+	/* What each pick looks at. */
+	struct snap_server *at;
+	void *table;
+	struct server_pool *pool; /* the group's */
+	struct ledger *ledger;	  /* the pool's */
+	uint64_t salt;		  /* of the group's seed, for hashes */
+	size_t n;		  /* members: at[0..n-1] */
+	size_t n_known;		  /* with the removed: at[0..n_known-1] */
 	size_t n_usable;
+	bool has_limits; /* a member has a maxconn */
+
+	uint64_t generation;
 	uint64_t total_weight;	/* of effective weights */
 	uint32_t max_weight;	/* of effective weights */
 	uint32_t weight_scale;	/* a whole effective weight is so many times the editor's: ramp.h */
 	uint32_t open_priority; /* the last one */
 	uint32_t weight_gcd;	/* likewise; 0: nobody has a weight */
-	struct snap_server *at;
-	uint32_t *index; /* id → place + 1, open addressing; 0: free */
-	size_t index_mask;
-	void *table;
+	struct id_index index;	/* to places */
 	struct algo_state *group_state, **server_state; /* NULL: none asked for */
 	size_t cursor_bytes;
 
@@ -64,11 +71,11 @@ struct lb_query {
 struct snapshot_source {
 	const struct algo_setup *setup;
 	uint64_t generation;
-	const struct list *members, *removed; /* of struct lb_server */
+	const struct server_list *members, *removed;
 	size_t n_members, n_removed;
 	const struct lb_snapshot *old; /* the one before, or NULL */
 	struct algo_state **state;     /* the group's */
-	struct ledger *ledger;
+	struct server_pool *pool;
 	uint64_t now_ns; /* for slow start */
 };
 
@@ -93,17 +100,47 @@ static inline bool request_excludes(const struct lb_request *r, uint64_t id)
 	return false;
 }
 
+static inline struct lb_server *snap_server_of(const struct lb_snapshot *s,
+					       const struct snap_server *e)
+{
+	return server_at(s->pool, e->slot);
+}
+
+/* LB_GROUP_OVERLOAD: maxconn is a threshold, not a limit. */
+static inline bool snap_by_overload(const struct lb_snapshot *s)
+{
+	return s->setup.opts.flags & LB_GROUP_OVERLOAD;
+}
+
+/* Whether its limit, if it has one, is reached. `active`: its active connections, as far as is known. */
+static inline bool snap_full_with(const struct lb_snapshot *s, const struct snap_server *e,
+				  uint32_t active)
+{
+	if (!e->maxconn)
+		return false;
+	if (snap_by_overload(s))
+		return atomic_load_explicit(&snap_server_of(s, e)->overloaded, RELAXED);
+	return active >= e->maxconn;
+}
+
 static inline bool snap_full(const struct lb_snapshot *s, const struct snap_server *e)
 {
-	return e->maxconn && server_count(s->ledger, e->server, LB_COUNTER_ACTIVE) >= e->maxconn;
+	return e->maxconn &&
+	       snap_full_with(s, e,
+			      server_count(s->ledger, snap_server_of(s, e), LB_COUNTER_ACTIVE));
 }
+
+/* As below, where there is more to look at than the weight. */
+bool query_eligible_unusual(const struct lb_query *q, size_t place);
 
 /* Whether an algorithm may choose this place now. */
 static inline bool query_eligible(const struct lb_query *q, size_t place)
 {
 	const struct snap_server *e = &q->snap->at[place];
 
-	return e->weight && !snap_full(q->snap, e) && !request_excludes(q->request, e->id);
+	if (__builtin_expect(e->maxconn || q->request->n_exclude, 0))
+		return query_eligible_unusual(q, place);
+	return e->weight;
 }
 
 /* The first such place from this one on, going round, or -1. */
@@ -127,7 +164,7 @@ static inline uint32_t snap_count(const struct lb_snapshot *s, size_t place, enu
 
 		return sum > 0 ? (uint32_t)sum : 0;
 	}
-	return server_count(s->ledger, e->server, c);
+	return server_count(s->ledger, snap_server_of(s, e), c);
 }
 
 /* Of all servers: what the pickers counted, added up. */

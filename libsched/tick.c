@@ -27,7 +27,6 @@ static void tick_server(struct lb_group *g, struct lb_server *s, uint64_t slow_s
 int lb_group_tick(struct lb_group *g, uint64_t now_ns)
 {
 	uint64_t slow_start_ns;
-	struct list *i;
 
 	if (!g)
 		return -EINVAL;
@@ -35,8 +34,7 @@ int lb_group_tick(struct lb_group *g, uint64_t now_ns)
 		g->now_ns = now_ns;
 	slow_start_ns = slow_start_of(g);
 	g->n_waiting = g->n_ramping = 0;
-	list_for_each (i, &g->members)
-		tick_server(g, container_of(i, struct lb_server, in_list), slow_start_ns);
+	server_for_each(s, &g->pool, &g->members) tick_server(g, s, slow_start_ns);
 	if (!g->staged && group_open_priority(g) != group_shown_priority(g))
 		g->staged = true;
 	return g->staged;

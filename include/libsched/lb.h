@@ -70,6 +70,14 @@ enum lb_group_flag {
 	 * `map-based`. Others ignore it.
 	 */
 	LB_GROUP_CONSISTENT = 1 << 1,
+	/*
+	 * maxconn and `lower` of the servers are the kernel's upper and lower thresholds (ipvsadm -x, -y),
+	 * for all algorithms: a server whose active and inactive connections reach maxconn is overloaded,
+	 * and passed over until a connection goes and fewer than `lower` (0: three quarters of maxconn)
+	 * are left. Several pickers may go beyond by one connection each. Without it maxconn is a limit
+	 * of the active connections, never exceeded.
+	 */
+	LB_GROUP_OVERLOAD = 1 << 2,
 };
 
 struct lb_group_opts {
@@ -232,6 +240,15 @@ LIBSCHED_API int lb_group_stats(const struct lb_group *g, struct lb_group_stats 
 LIBSCHED_API ssize_t lb_group_servers(const struct lb_group *g, uint64_t *ret_ids, size_t cap);
 
 /*
+ * [editor] Copies out the published table of maglev, mh, sh or dh, or of an own algorithm that has one, for
+ * a data path that keeps tables of its own (a map of nftables, of eBPF): the id of each slot, 0 where there
+ * is nobody, up to `cap` of them; ret_ids may be NULL when cap is 0. Returns how many slots there are (maybe
+ * more than cap); -EOPNOTSUPP: this algorithm has none; -EINVAL. Servers that are full keep their slots. A
+ * hash h of 32 bits that is even over its range belongs to slot h * slots / 2^32.
+ */
+LIBSCHED_API ssize_t lb_group_slots(const struct lb_group *g, uint64_t *ret_ids, size_t cap);
+
+/*
  * The name of the i-th built-in algorithm, or NULL past the last: for messages such as "unknown
  * algorithm, one of …". Static; any thread.
  */
@@ -277,6 +294,8 @@ struct lb_server_opts {
 	 * agree; the kernel's mh has lb_hash_ipvs() of its address and port. 0: the id. Others ignore it.
 	 */
 	uint64_t key64;
+	uint32_t lower;	    /* LB_GROUP_OVERLOAD: the lower threshold. Others ignore it */
+	uint32_t reserved2; /* 0 */
 };
 
 /*
@@ -295,6 +314,7 @@ LIBSCHED_API int lb_server_remove(struct lb_group *g, uint64_t id);
  */
 LIBSCHED_API int lb_server_set_weight(struct lb_group *g, uint64_t id, uint32_t weight);
 LIBSCHED_API int lb_server_set_maxconn(struct lb_group *g, uint64_t id, uint32_t maxconn);
+LIBSCHED_API int lb_server_set_lower(struct lb_group *g, uint64_t id, uint32_t lower);
 LIBSCHED_API int lb_server_set_priority(struct lb_group *g, uint64_t id, uint32_t priority);
 LIBSCHED_API int lb_server_set_state(struct lb_group *g, uint64_t id, enum lb_state state);
 LIBSCHED_API int lb_server_set_up(struct lb_group *g, uint64_t id, bool up);
@@ -319,6 +339,8 @@ struct lb_server_stats {
 	uint64_t latency_sum_ns; /* sum of the outcomes that knew it */
 	uint32_t elsewhere;	 /* see LB_COUNTER_ELSEWHERE */
 	uint32_t sessions;	 /* see LB_COUNTER_SESSIONS */
+	uint32_t lower;		 /* the lower threshold, see LB_GROUP_OVERLOAD */
+	uint32_t overloaded; /* 1: beyond its upper threshold, and not yet below the lower one */
 };
 
 /* [editor] Copies out one server. -ENOENT: neither a member nor a removed one with connections. */
@@ -421,6 +443,16 @@ struct lb_request {
  * Cost: the algorithm's, see docs/algorithms.md, and O(1); O(n) when it fails.
  */
 LIBSCHED_API int lb_pick(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id);
+
+/*
+ * [picker] Chooses for n requests at once, as n calls of lb_pick() in this order would: each is `r` (NULL: every
+ * default) with key64[i] for its key (key64 NULL: all have r->key64). One look at the newest snapshot serves
+ * all, and maglev without limits goes through the keys in one go. ret_ids[i] is the server, or 0 where
+ * lb_pick() would have failed: ask it for that one to learn why, or try later. Returns how many got one, or
+ * a negative error with nothing chosen. key64 and ret_ids may be the same memory.
+ */
+LIBSCHED_API ssize_t lb_pick_many(struct lb_picker *p, const struct lb_request *r,
+				  const uint64_t *key64, size_t n, uint64_t *ret_ids);
 
 /* How a request ended. */
 enum lb_result {

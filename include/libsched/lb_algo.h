@@ -114,6 +114,19 @@ struct lb_algo {
 	 */
 	ssize_t (*freeze)(const struct lb_snapshot *s, const void *cursor, void *buf, size_t cap);
 	int (*thaw)(const struct lb_snapshot *s, void *cursor, const void *buf, size_t len);
+	/*
+	 * [picker] Chooses for each of n keys as pick() would, 1..64 of them: a place for every one. Asked by
+	 * lb_pick_many() only where nothing can change or fail in between: some server may be chosen,
+	 * none has a maxconn, the request prefers and excludes nobody, and there is no on_start() to be
+	 * called. Only for an algorithm that looks at no counter. NULL: pick() for each.
+	 */
+	void (*pick_many)(const struct lb_snapshot *s, void *cursor, const struct lb_query *q,
+			  const uint64_t *key64, size_t n, uint32_t *ret_places);
+	/*
+	 * [editor] The table as slots of place + 1 (0: nobody), for lb_group_slots(); returns how many.
+	 * NULL: it is no such table.
+	 */
+	size_t (*slots)(const struct lb_snapshot *s, const uint32_t **ret);
 };
 
 /* Members: places are 0..lb_snapshot_count()-1. */

@@ -20,6 +20,7 @@
 
 #define SERVERS_MAX 10000
 #define ROUNDS 5
+#define BURST 64
 #define BATCH 1024 /* picks before their ends, so that both can be timed apart */
 
 static const size_t sizes[] = {10, 100, 1000, SERVERS_MAX};
@@ -183,7 +184,7 @@ static void make_busy(struct lb_picker *p, size_t n)
 		lb_count(p, i, LB_COUNTER_ACTIVE, weight_of(i - 1));
 }
 
-static struct cost pick_many(struct lb_picker *p, size_t picks, uint32_t flags)
+static struct cost pick_each(struct lb_picker *p, size_t picks, uint32_t flags)
 {
 	struct lb_request r = {.size = sizeof(r), .flags = flags};
 	uint64_t id[BATCH];
@@ -206,7 +207,32 @@ static struct cost pick_many(struct lb_picker *p, size_t picks, uint32_t flags)
 	return (struct cost){c.pick / (double)picks, c.done / (double)picks};
 }
 
-static struct cost time_algo(const char *algo, size_t n, size_t picks, uint32_t flags)
+/* The same through lb_pick_many(), as a data path that gets its packets in bursts of 64. */
+static struct cost pick_in_bursts(struct lb_picker *p, size_t picks, uint32_t flags)
+{
+	struct lb_request r = {.size = sizeof(r), .flags = flags};
+	uint64_t id[BATCH];
+	struct cost c = {0, 0};
+
+	for (size_t i = 0; i < picks; i += BATCH) {
+		double start, middle;
+
+		for (size_t k = 0; k < BATCH; k++)
+			id[k] = i + k;
+		start = cpu_ns();
+		for (size_t k = 0; k < BATCH; k += BURST)
+			if (lb_pick_many(p, &r, id + k, BURST, id + k) != BURST)
+				exit(1);
+		middle = cpu_ns();
+		for (size_t k = 0; k < BATCH && !flags; k++)
+			lb_done(p, id[k], NULL);
+		c.pick += middle - start;
+		c.done += cpu_ns() - middle;
+	}
+	return (struct cost){c.pick / (double)picks, c.done / (double)picks};
+}
+
+static struct cost time_algo(const char *algo, size_t n, size_t picks, uint32_t flags, bool bursts)
 {
 	struct lb_group *g = group_of(algo, n);
 	struct cost best = {1e18, 1e18};
@@ -216,7 +242,8 @@ static struct cost time_algo(const char *algo, size_t n, size_t picks, uint32_t 
 		exit(1);
 	make_busy(p, n);
 	for (int i = 0; i < ROUNDS; i++)
-		best = better(best, pick_many(p, picks, flags));
+		best = better(best, bursts ? pick_in_bursts(p, picks, flags)
+					   : pick_each(p, picks, flags));
 	lb_group_free(g);
 	return best;
 }
@@ -236,7 +263,7 @@ static void *thread_picks(void *arg)
 	atomic_fetch_add(j->ready, 1);
 	while (atomic_load(j->ready) < 2) /* both at once */
 		;
-	j->cost = pick_many(j->p, 1 << 19, 0);
+	j->cost = pick_each(j->p, 1 << 19, 0);
 	return NULL;
 }
 
@@ -320,7 +347,7 @@ static size_t picks_for(double ns_each)
 	return (n < 512 ? 512 : n) / BATCH * BATCH;
 }
 
-static void row(const char *name, size_t peer, const char *algo, uint32_t flags)
+static void row(const char *name, size_t peer, const char *algo, uint32_t flags, bool bursts)
 {
 	printf("%-32s", name);
 	for (size_t k = 0; k < N_SIZES; k++) {
@@ -329,8 +356,9 @@ static void row(const char *name, size_t peer, const char *algo, uint32_t flags)
 		for (int i = 0; i < (algo ? 1 : ROUNDS); i++) {
 			double guess = algo ? 40 : 1 + (double)sizes[k];
 
-			c = better(c, algo ? time_algo(algo, sizes[k], picks_for(guess), flags)
-					   : time_peer(peer, sizes[k], picks_for(guess)));
+			c = better(c,
+				   algo ? time_algo(algo, sizes[k], picks_for(guess), flags, bursts)
+					: time_peer(peer, sizes[k], picks_for(guess)));
 		}
 		printf("%9.1f %6.1f", c.pick, c.done);
 	}
@@ -341,7 +369,7 @@ static void row(const char *name, size_t peer, const char *algo, uint32_t flags)
 static void scaling(const char *algo)
 {
 	const size_t n = 1000;
-	struct cost one = time_algo(algo, n, 1 << 19, 0);
+	struct cost one = time_algo(algo, n, 1 << 19, 0, false);
 	double two = time_two_threads(algo, n);
 
 	printf("%-32s%13.1f%13.1f%12.2f", algo, one.pick + one.done, two,
@@ -362,12 +390,17 @@ int main(int argc, char **argv)
 		printf("%16zu", sizes[k]);
 	printf(" servers\n");
 	for (size_t i = 0; i < sizeof(peers) / sizeof(peers[0]); i++)
-		row(peers[i].name, i, NULL, 0);
+		row(peers[i].name, i, NULL, 0, false);
 	for (int i = 0; argc > 1 ? i < argc - 1 : lb_algo_name((size_t)i) != NULL; i++) {
 		name = argc > 1 ? argv[1 + i] : lb_algo_name((size_t)i);
-		row(name, 0, name, 0);
-		if (!strcmp(name, "maglev"))
-			row("maglev, uncounted", 0, name, LB_REQUEST_UNCOUNTED);
+		row(name, 0, name, 0, false);
+		if (!strcmp(name, "p2c"))
+			row("p2c, bursts", 0, name, 0, true);
+		if (strcmp(name, "maglev"))
+			continue;
+		row("maglev, uncounted", 0, name, LB_REQUEST_UNCOUNTED, false);
+		row("maglev, bursts", 0, name, 0, true);
+		row("maglev, bursts, uncounted", 0, name, LB_REQUEST_UNCOUNTED, true);
 	}
 	printf("\n%-32s%13s%13s%12s%19s%19s\n", "1000 servers: CPU ns pick + end", "one thread",
 	       "two threads", "scales", "10,000: commit", "first pick after");

@@ -127,7 +127,7 @@ static void values_out_of_range_are_einval(void **state)
 	assert_int_equal(lb_server_set_priority(g, 1, LB_PRIORITY_MAX + 1), -EINVAL);
 	assert_int_equal(lb_server_set_state(g, 1, (enum lb_state)4), -EINVAL);
 	assert_int_equal(lb_group_configure(g, &o), -EINVAL);
-	o = (struct lb_group_opts){.size = sizeof(o), .flags = LB_GROUP_CONSISTENT << 1};
+	o = (struct lb_group_opts){.size = sizeof(o), .flags = LB_GROUP_OVERLOAD << 1};
 	assert_int_equal(lb_group_configure(g, &o), -EINVAL);
 	assert_int_equal(group_stats(g).staged, 0);
 	lb_group_free(g);

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/* lb_pick_many() chooses what as many lb_pick() would, and lb_group_slots() shows what they look at. */
+#include <stdlib.h>
+
+#include "support.h"
+
+#define BURST 200 /* more than the library takes at a time */
+
+/* Two groups of one kind, so that one can be asked one by one and the other in bursts. */
+static struct lb_group *twin(const char *algo, uint32_t maxconn)
+{
+	struct lb_group *g = group_new(algo);
+
+	for (uint64_t id = 1; id <= 9; id++) {
+		struct lb_server_opts s = {.size = sizeof(s),
+					   .id = id,
+					   .weight = (uint32_t)(1 + id * 5 % 4),
+					   .maxconn = maxconn};
+
+		assert_int_equal(lb_server_add(g, &s, NULL), 0);
+	}
+	commit(g);
+	return g;
+}
+
+static void compare(const char *algo, uint32_t maxconn, const struct lb_request *r, bool keys)
+{
+	struct lb_group *g = twin(algo, maxconn), *h = twin(algo, maxconn);
+	struct lb_picker *one = picker_of(g), *many = picker_of(h);
+	uint64_t key[BURST], expected[BURST], got[BURST];
+	uint32_t x = 7;
+
+	for (int round = 0; round < 3; round++) {
+		ssize_t n = 0;
+
+		for (size_t i = 0; i < BURST; i++) {
+			struct lb_request each = *r;
+
+			key[i] = (uint64_t)draw(&x, 1000) << 32 | draw(&x, 1000);
+			each.key64 = keys ? key[i] : r->key64;
+			expected[i] = 0;
+			n += lb_pick(one, &each, &expected[i]) == 0;
+		}
+		assert_int_equal(lb_pick_many(many, r, keys ? key : NULL, BURST, got), n);
+		assert_memory_equal(got, expected, sizeof(got));
+		for (uint64_t id = 1; id <= 9; id++) {
+			assert_int_equal(stats_of(g, id).active, stats_of(h, id).active);
+			assert_int_equal(stats_of(g, id).picks, stats_of(h, id).picks);
+		}
+	}
+	lb_group_free(g);
+	lb_group_free(h);
+}
+
+static void many_are_as_many_single_ones(void **state)
+{
+	const uint64_t exclude[] = {2, 5};
+	struct lb_request r = {.size = sizeof(r)};
+
+	(void)state;
+	for (size_t a = 0; lb_algo_name(a); a++) {
+		const char *algo = lb_algo_name(a);
+
+		r = (struct lb_request){.size = sizeof(r)};
+		compare(algo, 0, &r, true);
+		compare(algo, 0, &r, false);
+		compare(algo, 20, &r, true); /* all are full before the end */
+		r.flags = LB_REQUEST_UNCOUNTED;
+		compare(algo, 0, &r, true);
+		r = (struct lb_request){.size = sizeof(r), .exclude = exclude, .n_exclude = 2};
+		compare(algo, 0, &r, true);
+		r = (struct lb_request){.size = sizeof(r), .prefer = 3};
+		compare(algo, 20, &r, true);
+		r = (struct lb_request){.size = sizeof(r), .seed = 99};
+		compare(algo, 0, &r, true);
+	}
+}
+
+static void keys_and_ids_may_share_their_memory(void **state)
+{
+	struct lb_group *g = twin("maglev", 0);
+	struct lb_picker *p = picker_of(g);
+	struct lb_request r = {.size = sizeof(r), .flags = LB_REQUEST_UNCOUNTED};
+	uint64_t both[BURST];
+
+	(void)state;
+	for (size_t i = 0; i < BURST; i++)
+		both[i] = i * i;
+	assert_int_equal(lb_pick_many(p, &r, both, BURST, both), BURST);
+	for (size_t i = 0; i < BURST; i++)
+		assert_int_equal(both[i], key_pick(p, i * i));
+	lb_group_free(g);
+}
+
+static void wrong_arguments_choose_nothing(void **state)
+{
+	struct lb_group *g = twin("maglev", 0);
+	struct lb_picker *p = picker_of(g);
+	struct lb_request r = {.size = sizeof(r), .flags = 1u << 31};
+	uint64_t key[2] = {1, 2}, id[2] = {77, 77};
+
+	(void)state;
+	assert_int_equal(lb_pick_many(NULL, NULL, key, 2, id), -EINVAL);
+	assert_int_equal(lb_pick_many(p, NULL, key, 2, NULL), -EINVAL);
+	assert_int_equal(lb_pick_many(p, NULL, key, SIZE_MAX, id), -EINVAL);
+	assert_int_equal(lb_pick_many(p, &r, key, 2, id), -EINVAL);
+	assert_int_equal(id[0], 77);
+	assert_int_equal(lb_pick_many(p, NULL, NULL, 0, NULL), 0);
+	lb_group_close(g);
+	assert_int_equal(lb_pick_many(p, NULL, key, 2, id), -ESHUTDOWN);
+	lb_picker_free(p);
+	g = group_new("maglev");
+	p = picker_of(g);
+	assert_int_equal(lb_pick_many(p, NULL, key, 2, id), 0); /* nobody is there */
+	assert_int_equal(id[0] | id[1], 0);
+	lb_group_free(g);
+}
+
+static void slots_show_each_server_its_share(void **state)
+{
+	static const struct {
+		const char *algo;
+		ssize_t slots;
+	} expected[] = {{"maglev", 65537}, {"mh", 4093}, {"sh", 256}, {"dh", 256}};
+	uint64_t *id = calloc(65537, sizeof(*id));
+
+	(void)state;
+	for (size_t k = 0; k < 4; k++) {
+		struct lb_group *g = GROUP(expected[k].algo, 1, 2, 3);
+		size_t of[4] = {0};
+
+		assert_int_equal(lb_group_slots(g, NULL, 0), expected[k].slots);
+		assert_int_equal(lb_group_slots(g, id, 65537), expected[k].slots);
+		for (ssize_t i = 0; i < expected[k].slots; i++) {
+			assert_in_range(id[i], 1, 3);
+			of[id[i]]++;
+		}
+		if (k < 3) /* dh knows no weight */
+			for (size_t w = 1; w <= 3; w++)
+				assert_in_range(of[w] * 6 * 100 / (w * (size_t)expected[k].slots),
+						97, 103);
+		lb_group_free(g);
+	}
+	free(id);
+}
+
+static void slots_are_where_maglev_looks(void **state)
+{
+	struct lb_group *g = twin("maglev", 0);
+	uint64_t *before = calloc(65537, sizeof(*before)), *after = calloc(65537, sizeof(*after));
+	size_t moved = 0;
+
+	(void)state;
+	lb_group_slots(g, before, 65537);
+	lb_server_set_up(g, 4, false);
+	lb_group_slots(g, after, 65537);
+	assert_memory_equal(before, after, 65537 * sizeof(*after)); /* not yet committed */
+	commit(g);
+	lb_group_slots(g, after, 65537);
+	for (size_t i = 0; i < 65537; i++) {
+		assert_int_not_equal(after[i], 4);
+		moved += before[i] != 4 && before[i] != after[i];
+	}
+	assert_in_range(moved, 0, 65537 / 50);
+	free(before);
+	free(after);
+	lb_group_free(g);
+}
+
+static void groups_without_slots_say_so(void **state)
+{
+	struct lb_group *g = GROUP("rr", 1), *none = group_new("maglev");
+	uint64_t id[2] = {9, 9};
+
+	(void)state;
+	assert_int_equal(lb_group_slots(g, id, 2), -EOPNOTSUPP);
+	assert_int_equal(lb_group_slots(NULL, id, 2), -EINVAL);
+	assert_int_equal(lb_group_slots(none, NULL, 2), -EINVAL);
+	assert_int_equal(lb_group_slots(none, id, 2), 65537);
+	assert_int_equal(id[0] | id[1], 0);
+	lb_group_free(g);
+	lb_group_free(none);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(many_are_as_many_single_ones),
+	    cmocka_unit_test(keys_and_ids_may_share_their_memory),
+	    cmocka_unit_test(wrong_arguments_choose_nothing),
+	    cmocka_unit_test(slots_show_each_server_its_share),
+	    cmocka_unit_test(slots_are_where_maglev_looks),
+	    cmocka_unit_test(groups_without_slots_say_so),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
