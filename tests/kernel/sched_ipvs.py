@@ -6,15 +6,16 @@ opened, half closed and held at random; every choice must be the same.
     sched_ipvs.py SCHED_REPL [SEED]
 
 This process is client and server: IPVS forwards by NAT to addresses of this host, and the address a connection was
-accepted on tells which server the kernel chose.
+accepted on tells which server the kernel chose. Servers have thresholds at times; a last comparison lets connections end,
+so that they are left again.
 """
-import ipaddress
 import os
 import random
 import re
 import socket
 import subprocess
 import sys
+import time
 
 VIP = "192.0.2.1"
 VIP6 = "2001:db8::1"
@@ -23,7 +24,7 @@ PICKS = 2000  # of each, that the kernel answered
 STEPS_MAX = 3 * PICKS
 EDITS = 0.03  # of the steps
 HELD_MAX = 300  # connections
-ATTEMPTS = 3
+PORT_FIRST, PORTS = 10000, 50000
 DESTINATIONS = 40  # that clients of lblc and lblcr want: each comes back often
 BY_DESTINATION = ("dh", "lblc", "lblcr")
 SERVERS_MAX = 8
@@ -31,8 +32,9 @@ ALGOS = [("rr", ""), ("wrr", ""), ("lc", ""), ("wlc", ""), ("wrr", ""), ("sed", 
          ("sh", ""), ("sh", "sh-fallback,sh-port"), ("dh", ""), ("mh", ""), ("mh", "mh-fallback,mh-port"), ("lblc", ""),
          ("lblcr", "")]
 ALGOS6 = [("sh", "sh-port"), ("mh", "")]
-LB_GROUP_FALLBACK = 1
+LB_GROUP_FALLBACK, LB_GROUP_OVERLOAD = 1, 4
 SO_MARK = 36
+RELEASED = ("wlc", 8, 3)  # algorithm and thresholds of the comparison in which connections end
 
 
 def overhead_mul():
@@ -44,15 +46,18 @@ def overhead_mul():
 
 
 class Twin:
+    port = 0  # of the next client, counted from PORT_FIRST
+
     def __init__(self, repl, algo, flags, block, ipv6):
         self.algo, self.flags, self.block, self.ipv6 = algo, flags, block, ipv6
         # what goes by the address the client wants needs a service with many: those of a firewall mark
         self.service = ["-f", str(block)] if algo in BY_DESTINATION else ["-t", f"{f'[{VIP6}]' if ipv6 else VIP}:{8000 + block}"]
         self.held = []  # (server's id, both ends)
         self.servers = []
-        self.weight = {}
+        self.weight, self.limits = {}, {}
         self.next_id = 0
-        self.repl = subprocess.Popen([repl, algo, str(overhead_mul()), str(LB_GROUP_FALLBACK if "fallback" in flags else 0)],
+        group_flags = LB_GROUP_OVERLOAD | (LB_GROUP_FALLBACK if "fallback" in flags else 0)
+        self.repl = subprocess.Popen([repl, algo, str(overhead_mul()), str(group_flags)],
                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         self.ipvsadm("-A", *self.service, "-s", algo, *(["-b", flags] if flags else []))
 
@@ -81,22 +86,36 @@ class Twin:
     def destination(self, server):
         return [*self.service, "-r", f"[{self.address(server)}]:{PORT}" if self.ipv6 else f"{self.address(server)}:{PORT}"]
 
-    def edit(self, verb=None):
-        verb = verb or random.choice(["add", "weight", "weight", "remove"])
+    def set(self, server, weight, limits=(0, 0), verb="-e"):
+        self.weight[server], self.limits[server] = weight, limits
+        self.ipvsadm(verb, *self.destination(server), "-m", "-w", str(weight), "-x", str(limits[0]), "-y", str(limits[1]))
+
+    def add(self, weight):
+        self.next_id += 1  # always a fresh address: the kernel revives old ones with their counters
+        self.servers.append(self.next_id)
+        self.set(self.next_id, weight, verb="-a")
+        self.ask(f"add {self.next_id} {weight} {self.address(self.next_id)} {PORT}")
+
+    def limit(self, server, upper, lower):
+        self.set(server, self.weight[server], (upper, lower))
+        self.ask(f"limits {server} {upper} {lower}")
+
+    def edit(self):
+        verb = random.choice(["add", "weight", "weight", "limits", "remove"])
         weight = random.choice([0, 1, 1, 2, 3, 4, 6, 10])
+        limits = random.choice([(0, 0), (0, 0), (20, 0), (30, 10), (50, 40)])
+        # An edit that changes nothing restarts the kernel's wrr; libsched publishes nothing: none is made.
         if verb == "add" and len(self.servers) < SERVERS_MAX:
-            self.next_id += 1  # always a fresh address: the kernel revives old ones with their counters
-            self.servers.append(self.next_id)
-            self.weight[self.next_id] = weight
-            self.ipvsadm("-a", *self.destination(self.next_id), "-m", "-w", str(weight))
-            self.ask(f"add {self.next_id} {weight} {self.address(self.next_id)} {PORT}")
+            self.add(weight)
         elif verb == "weight" and self.servers:
             server = random.choice(self.servers)
-            if self.weight[server] == weight:
-                return  # an edit that changes nothing restarts the kernel's wrr; libsched publishes nothing
-            self.weight[server] = weight
-            self.ipvsadm("-e", *self.destination(server), "-m", "-w", str(weight))
-            self.ask(f"weight {server} {weight}")
+            if self.weight[server] != weight:
+                self.set(server, weight, self.limits[server])
+                self.ask(f"weight {server} {weight}")
+        elif verb == "limits" and self.servers:
+            server = random.choice(self.servers)
+            if self.limits[server] != limits:
+                self.limit(server, *limits)
         elif verb == "remove" and len(self.servers) > 1:
             server = self.servers.pop(random.randrange(len(self.servers)))
             self.ipvsadm("-d", *self.destination(server))
@@ -114,14 +133,19 @@ class Twin:
         """Which server the kernel chose, None: it refused; and the address and port that hash algorithms go by."""
         client = socket.socket(socket.AF_INET6 if self.ipv6 else socket.AF_INET)
         client.settimeout(5)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         somebody = self.somebody(self.ipv6)
+        # A port of its own for each. The system's choice would come to one of a connection that is over but that IPVS still
+        # remembers, from the comparison before maybe: it is sent where the old one went, or nowhere if that is gone.
+        Twin.port = (Twin.port + 1) % PORTS
         if self.algo in BY_DESTINATION:
             if self.algo != "dh":
                 somebody = f"10.201.0.{random.randrange(1, 1 + DESTINATIONS)}"
             client.setsockopt(socket.SOL_SOCKET, SO_MARK, self.block)
+            client.bind(("", PORT_FIRST + Twin.port))
             target, key = (somebody, PORT), f"{somebody} 0"
         else:
-            client.bind((somebody, 0))
+            client.bind((somebody, PORT_FIRST + Twin.port))
             target = (VIP6 if self.ipv6 else VIP, 8000 + self.block)
             key = f"{somebody} {client.getsockname()[1] if 'port' in self.flags else 0}"
         try:
@@ -130,7 +154,7 @@ class Twin:
             client.close()
             return None, key
         server, _ = listener.accept()
-        chosen = int(ipaddress.ip_address(server.getsockname()[0])) & 0xffff
+        chosen = int.from_bytes(socket.inet_pton(client.family, server.getsockname()[0])[-2:], "big")
         self.held.append((chosen, (client, server)))
         return chosen, key
 
@@ -143,7 +167,7 @@ class Twin:
     def run(self, listener):
         picks = 0
         for _ in range(4):  # else one of weight 0 might be alone for long
-            self.edit("add")
+            self.add(random.choice([0, 1, 1, 2, 3, 4, 6, 10]))
         for step in range(STEPS_MAX):
             if picks == PICKS:
                 break
@@ -163,6 +187,40 @@ class Twin:
         print(f"{self.algo} {self.flags}{' (IPv6)' if self.ipv6 else ''}: {picks} picks, all the same", flush=True)
         return None if picks == PICKS else f"{self.algo}: only {picks} picks"
 
+    def counts(self):
+        """Active and inactive connections of each server, as the kernel shows them."""
+        with open("/proc/net/ip_vs") as f:
+            rows = re.findall(r"-> ([0-9A-F]{8}):\w+ +Masq +\d+ +(\d+) +(\d+)", f.read())
+        return {int(address, 16) & 0xffff: (int(active), int(inactive)) for address, active, inactive in rows}
+
+    def release(self, listener):
+        """Servers fill up to their upper threshold and are emptied below the lower one, over and over."""
+        _, upper, lower = RELEASED
+        self.ipvsadm("--set", "900", "1", "300")  # closing connections are forgotten after a second
+        for weight in (1, 2, 3):
+            self.add(weight)
+            self.limit(self.next_id, upper, lower)
+        refused, clients = 0, []
+        for wanted in (30, 4, 12, 3, 25):
+            for _ in range(wanted):
+                kernel, key = self.connect(listener)
+                ours = int(self.ask(f"pick {key}"))
+                if (kernel or -1) != max(ours, -1):
+                    return f"{self.algo}, thresholds: the kernel chose {kernel}, libsched {ours}"
+                refused += kernel is None
+            for _ in range(min(len(self.held), random.randrange(8, 20))):
+                server, (client, accepted) = self.held.pop(random.randrange(len(self.held)))
+                accepted.close()  # the server alone, so that the connection stays in FIN_WAIT until it is forgotten
+                clients.append(client)
+                self.ask(f"closing {server}")
+                self.ask(f"gone {server}")
+            wait_until(lambda: not any(inactive for _, inactive in self.counts().values()))
+        self.ipvsadm("--set", "900", "120", "300")
+        self.close(clients)
+        self.end()
+        print(f"{self.algo}, thresholds {upper} and {lower}: all the same, {refused} refused", flush=True)
+        return None if refused else f"{self.algo}, thresholds: none was reached"
+
     def end(self):
         for _, ends in self.held:
             self.close(ends)
@@ -171,13 +229,12 @@ class Twin:
         self.repl.wait()
 
 
-def forget_waiting(listener):
-    listener.setblocking(False)
-    try:
-        while True:
-            listener.accept()[0].close()
-    except BlockingIOError:
-        listener.setblocking(True)
+def wait_until(happened):
+    deadline = time.monotonic() + 30
+    while not happened():
+        if time.monotonic() > deadline:
+            raise TimeoutError("the kernel keeps connections that are closed")
+        time.sleep(0.1)
 
 
 def main():
@@ -188,22 +245,15 @@ def main():
     listener6 = socket.create_server(("::", PORT), family=socket.AF_INET6, backlog=64)
     for block, (algo, flags) in enumerate(ALGOS + ALGOS6, 1):
         ipv6 = block > len(ALGOS)
-        for attempt in range(ATTEMPTS):
-            random.seed(f"{seed} {block} {attempt}" if attempt else f"{seed} {block}")
-            twin = Twin(sys.argv[1], algo, flags, block, ipv6)
-            try:
-                error = twin.run(listener6 if ipv6 else listener)
-                break
-            except TimeoutError:
-                # Seen once, cause not found. libsched is not on the way of a packet, so this says nothing of it; but what
-                # the kernel chose is not known either. The comparison begins anew, with nothing forgiven in it.
-                error = f"{algo}: a connection was never answered, {ATTEMPTS} times"
-                print(f"{algo} {flags}: a connection was never answered: once more", flush=True)
-                twin.end()
-                forget_waiting(listener6 if ipv6 else listener)
+        random.seed(f"{seed} {block}")
+        error = Twin(sys.argv[1], algo, flags, block, ipv6).run(listener6 if ipv6 else listener)
         if error:
             print("FAILED:", error)
             failed = 1
+    error = Twin(sys.argv[1], RELEASED[0], "", len(ALGOS + ALGOS6) + 1, False).release(listener)
+    if error:
+        print("FAILED:", error)
+        failed = 1
     return failed
 
 

@@ -9,7 +9,8 @@
  *	name NAME                                           of the server added next, for ketama; answers "ok"
  *	pick [ADDRESS PORT]                                 answers the id, or the error as a negative number
  *	hash FUNCTION TEXT                               likewise, with a key of the text: see functions[]
- *	done ID | closing ID                             ended; active to inactive. Answers "ok"
+ *	limits ID UPPER LOWER                            maxconn and lower; staged and committed; answers "ok"
+ *	done ID | closing ID | gone ID       ended; active to inactive; ended when inactive. Answers "ok"
  *
  * One picker, which sees every commit. Anything else, or an error but from pick, ends it with status 1.
  */
@@ -102,6 +103,22 @@ static int edit(struct lb_group *g, const char *verb, uint64_t id, uint32_t weig
 	return r < 0 ? r : lb_group_commit(g);
 }
 
+static int limits(struct lb_group *g, uint64_t id, uint32_t upper, uint32_t lower)
+{
+	int r = lb_server_set_maxconn(g, id, upper);
+
+	if (r == 0)
+		r = lb_server_set_lower(g, id, lower);
+	return r < 0 ? r : lb_group_commit(g);
+}
+
+static int gone(struct lb_picker *p, uint64_t id)
+{
+	const struct lb_outcome o = {.size = sizeof(o), .inactive = 1};
+
+	return lb_done(p, id, &o);
+}
+
 static int closing(struct lb_picker *p, uint64_t id)
 {
 	int r = lb_count(p, id, LB_COUNTER_ACTIVE, -1);
@@ -144,7 +161,7 @@ static int run(struct lb_group *g, struct lb_picker *p, const char *line)
 	char verb[16], address[INET6_ADDRSTRLEN] = "", name[256];
 	uint16_t port = 0;
 	uint64_t id = 0;
-	uint32_t weight = 0;
+	uint32_t weight = 0, lower = 0;
 	int r, n;
 
 	r = run_pick(p, line);
@@ -157,6 +174,10 @@ static int run(struct lb_group *g, struct lb_picker *p, const char *line)
 	else if ((n >= 3 && (!strcmp(verb, "add") || !strcmp(verb, "weight"))) ||
 		 (n == 2 && (!strcmp(verb, "remove") || !strcmp(verb, "down"))))
 		r = edit(g, verb, id, weight, key_of(address, port));
+	else if (n == 4 && sscanf(address, "%" SCNu32, &lower) == 1 && !strcmp(verb, "limits"))
+		r = limits(g, id, weight, lower);
+	else if (n == 2 && !strcmp(verb, "gone"))
+		r = gone(p, id);
 	else if (n == 2 && !strcmp(verb, "done"))
 		r = lb_done(p, id, NULL);
 	else if (n == 2 && !strcmp(verb, "closing"))
