@@ -12,14 +12,14 @@ size_t draw_table_size(const struct lb_snapshot *s)
  * Every slot holds the same: total/n, or `total` when weights count n times. Who has less is filled up by
  * one who has more, until nobody has.
  */
-static void fill(const struct lb_snapshot *s, uint64_t *left, uint32_t *poor, uint32_t *rich,
-		 struct draw_slot *slot)
+static void fill(const struct lb_snapshot *s, size_t favoured, uint64_t *left, uint32_t *poor,
+		 uint32_t *rich, struct draw_slot *slot)
 {
-	const uint64_t full = s->total_weight;
+	const uint64_t full = s->total_weight + (favoured < s->n);
 	size_t n_poor = 0, n_rich = 0;
 
 	for (size_t i = 0; i < s->n; i++) {
-		left[i] = (uint64_t)s->at[i].weight * s->n;
+		left[i] = ((uint64_t)s->at[i].weight + (i == favoured)) * s->n;
 		slot[i] = (struct draw_slot){UINT32_MAX, (uint32_t)i};
 		if (left[i] < full)
 			poor[n_poor++] = (uint32_t)i;
@@ -38,17 +38,22 @@ static void fill(const struct lb_snapshot *s, uint64_t *left, uint32_t *poor, ui
 	}
 }
 
-int draw_table_build(const struct lb_snapshot *s, const struct lb_snapshot *old, void *table)
+int draw_table_build_for(const struct lb_snapshot *s, size_t favoured, void *table)
 {
 	uint64_t *left;
 
-	(void)old;
 	if (!s->n_usable)
 		return 0;
 	left = mem_array(s->n, sizeof(*left) + 2 * sizeof(uint32_t));
 	if (!left)
 		return -ENOMEM;
-	fill(s, left, (uint32_t *)(left + s->n), (uint32_t *)(left + s->n) + s->n, table);
+	fill(s, favoured, left, (uint32_t *)(left + s->n), (uint32_t *)(left + s->n) + s->n, table);
 	mem_free(left);
 	return 0;
+}
+
+int draw_table_build(const struct lb_snapshot *s, const struct lb_snapshot *old, void *table)
+{
+	(void)old;
+	return draw_table_build_for(s, s->n, table);
 }

@@ -22,6 +22,8 @@ struct draw_slot {
 /* The table: a slot for each place. */
 size_t draw_table_size(const struct lb_snapshot *s);
 int draw_table_build(const struct lb_snapshot *s, const struct lb_snapshot *old, void *table);
+/* Likewise, with a weight of one more for one place (s->n: for none). */
+int draw_table_build_for(const struct lb_snapshot *s, size_t favoured, void *table);
 
 /* `bits` choose the slot, and what is left of them between the two in it. */
 static inline size_t draw_with(const struct lb_query *q, uint32_t bits)

@@ -6,7 +6,7 @@
  *
  * Each place has a copy of the counters its key was made from. A picker hears at once of what it counts
  * itself; while it is the group's only one the tree is exact. What other pickers count it reads later,
- * one place a pick, in turn: after as many picks as there are servers it has seen all of it. That is
+ * a few places every few picks, in turn: after as many picks as there are servers it has seen all of it. That is
  * what lets two threads pick without waiting for each other's cache lines. Before a pick fails for
  * want of a server, all is read anew.
  *
@@ -17,6 +17,7 @@
 
 #include "libsched/snapshot.h"
 
+#define LEAST_TOGETHER (LINE_BYTES / sizeof(struct cell))
 #define LEAST_NEVER (UINT64_MAX >> 4) /* the key of who may not be chosen */
 
 struct least_seen {
@@ -25,7 +26,8 @@ struct least_seen {
 
 struct least {
 	uint32_t n;
-	uint32_t sweep; /* whose counters are read next, if there are other pickers */
+	uint32_t sweep;	 /* whose counters are read next, if there are other pickers */
+	uint32_t rested; /* picks since some were */
 	uint32_t shift; /* see least_quotient() */
 	/*
 	 * Node i is the better of nodes 2i and 2i + 1; the root is 1, place k is node n + k. First the
@@ -158,7 +160,7 @@ static inline void least_adopt(struct least *t, const struct lb_snapshot *s, lea
 
 	t->n = (uint32_t)s->n;
 	t->shift = least_shift(s);
-	t->sweep = 0;
+	t->sweep = t->rested = 0;
 	winner = least_winner(t);
 	for (uint32_t i = 0; i < t->n; i++) {
 		least_seen(t)[i] = least_look(s, i);
@@ -195,16 +197,21 @@ static inline void least_counted(struct least *t, const struct lb_snapshot *s, s
 	least_set(t, place, least_key_of(s, place, t, *seen, key));
 }
 
-/* Reads what others counted on one more place, and calls for the next one's cache lines. */
+/*
+ * Reads what others counted, on as many places as there were picks since the last time: those whose counters
+ * share a cache line go together, so that it comes over from the other thread once. Calls for the next one.
+ */
 static inline void least_sweep(struct least *t, const struct lb_snapshot *s, uint32_t rows,
 			       least_key *key)
 {
-	const uint32_t place = t->sweep, next = place + 1 < s->n ? place + 1 : 0;
-
+	if (++t->rested < LEAST_TOGETHER && t->rested < s->n)
+		return;
+	for (; t->rested; t->rested--) {
+		least_refresh(t, s, t->sweep, key);
+		t->sweep = t->sweep + 1 < s->n ? t->sweep + 1 : 0;
+	}
 	for (uint32_t i = 0; i < rows; i++)
-		__builtin_prefetch(row_cell(s->ledger->row[i], s->at[next].slot));
-	least_refresh(t, s, place, key);
-	t->sweep = next;
+		__builtin_prefetch(row_cell(s->ledger->row[i], s->at[t->sweep].slot));
 }
 
 /* The winner, past those the request excludes; LEAST_NEVER for these, for as long. */

@@ -52,6 +52,20 @@ static bool random_score(const struct lb_snapshot *s, const void *cursor, const 
 	return true;
 }
 
+/*
+ * The kernel draws from 0 to the sum of the weights, both included, and goes down the list by weights until what
+ * is left is not above 0: so the first in the list has one chance more than its weight says.
+ */
+static int twos_build(const struct lb_snapshot *s, const struct lb_snapshot *old, void *table)
+{
+	size_t first = 0;
+
+	(void)old;
+	while (first < s->n && !s->at[first].weight)
+		first++;
+	return draw_table_build_for(s, first, table);
+}
+
 static ssize_t twos_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
 {
 	(void)s;
@@ -82,7 +96,7 @@ const struct lb_algo algo_twos = {
     .name = "twos",
     .flags = LB_ALGO_NEWEST_FIRST,
     .table_size = draw_table_size,
-    .build = draw_table_build,
+    .build = twos_build,
     .pick = twos_pick,
     .score = twos_score,
 };

@@ -81,7 +81,7 @@ static void too_many_draws_are_refused(void **state)
 	assert_int_equal(lb_group_new(&o, &g), -EINVAL);
 }
 
-/* Of 1 and 2 the idle one is the better whenever both are drawn; inactive connections count in twos. */
+/* Of 1 and 2 the idle one is the better unless 1 is drawn twice; inactive connections count in twos. */
 static void twos_weighs_inactive_connections_too(void **state)
 {
 	struct lb_group *twos = GROUP("twos", 1, 1), *random = GROUP("random", 1, 1);
@@ -90,10 +90,63 @@ static void twos_weighs_inactive_connections_too(void **state)
 	(void)state;
 	lb_count(p, 1, LB_COUNTER_INACTIVE, 100);
 	lb_count(q, 1, LB_COUNTER_INACTIVE, 100);
-	assert_in_range(tally_of(p, PICKS).of[1], PICKS * 22 / 100, PICKS * 28 / 100);
+	assert_in_range(tally_of(p, PICKS).of[1], PICKS * 9 / 100, PICKS * 13 / 100); /* 1/3 * 1/3 */
 	assert_in_range(tally_of(q, PICKS).of[1], PICKS * 47 / 100, PICKS * 53 / 100);
 	lb_group_free(twos);
 	lb_group_free(random);
+}
+
+/*
+ * What the kernel's twos does with two numbers it has drawn, step by step, over all of them: in how many of the
+ * (sum + 1)^2 cases each server is chosen. The list begins with the server added last.
+ */
+#define TWOS 5
+static const uint32_t twos_weight[TWOS + 1] = {0, 3, 0, 1, 4, 2}, twos_sum = 10;
+static const uint32_t twos_active[TWOS + 1] = {0, 2, 0, 1, 2, 4};
+static const uint32_t twos_inactive[TWOS + 1] = {0, 9, 0, 0, 300, 7};
+
+static uint64_t walk(int64_t left)
+{
+	for (uint64_t id = TWOS; id >= 1; id--) {
+		left -= twos_weight[id];
+		if (twos_weight[id] && left <= 0)
+			return id;
+	}
+	return 0;
+}
+
+static uint64_t twos_choice(uint32_t first, uint32_t second)
+{
+	uint64_t a = walk(first), b = walk(second);
+	uint64_t load_a = twos_active[a] * 256 + twos_inactive[a];
+	uint64_t load_b = twos_active[b] * 256 + twos_inactive[b];
+
+	return twos_weight[b] * load_a > twos_weight[a] * load_b ? b : a;
+}
+
+static void twos_has_the_kernels_odds(void **state)
+{
+	struct lb_group *g = GROUP("twos", 3, 0, 1, 4, 2);
+	struct lb_picker *p = picker_of(g);
+	uint32_t cases[TWOS + 1] = {0}, n_cases = 0;
+	struct tally t;
+
+	(void)state;
+	for (uint32_t first = 0; first <= twos_sum; first++)
+		for (uint32_t second = 0; second <= twos_sum; second++, n_cases++)
+			cases[twos_choice(first, second)]++;
+	for (uint64_t id = 1; id <= TWOS; id++) {
+		lb_count(p, id, LB_COUNTER_ACTIVE, twos_active[id]);
+		lb_count(p, id, LB_COUNTER_INACTIVE, twos_inactive[id]);
+	}
+	t = tally_of(p, 20 * PICKS);
+	for (uint64_t id = 1; id <= TWOS; id++) {
+		double odds = (double)cases[id] / n_cases, expected = odds * 20 * PICKS;
+		double sigma2 = expected * (1 - odds), off = (double)t.of[id] - expected;
+
+		assert_true(off * off <= 16 * sigma2); /* four standard deviations; the seed is fixed */
+	}
+	lb_group_free(g);
 }
 
 static void when_nearly_all_are_full_the_free_one_is_found(void **state)
@@ -124,6 +177,7 @@ int main(void)
 	    cmocka_unit_test(the_seed_decides),
 	    cmocka_unit_test(too_many_draws_are_refused),
 	    cmocka_unit_test(twos_weighs_inactive_connections_too),
+	    cmocka_unit_test(twos_has_the_kernels_odds),
 	    cmocka_unit_test(when_nearly_all_are_full_the_free_one_is_found),
 	};
 
