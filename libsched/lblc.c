@@ -212,6 +212,14 @@ static void leave_set(struct lblcr_entry *e, int i)
 	memmove(&e->id[i], &e->id[i + 1], (e->n - (uint32_t)i) * sizeof(e->id[0]));
 }
 
+/* Those that are no members any more take no room. */
+static void forget_the_removed(const struct lb_snapshot *s, struct lblcr_entry *e)
+{
+	for (uint32_t i = e->n; i-- > 0;)
+		if (lb_snapshot_find(s, e->id[i]) < 0)
+			leave_set(e, (int)i);
+}
+
 static void join_set(const struct lb_query *q, const struct trees *t, struct lblcr_entry *e,
 		     uint64_t id)
 {
@@ -220,6 +228,8 @@ static void join_set(const struct lb_query *q, const struct trees *t, struct lbl
 	for (uint32_t i = 0; i < e->n; i++)
 		if (e->id[i] == id)
 			return;
+	if (e->n == REPLICAS_MAX)
+		forget_the_removed(q->snap, e);
 	if (e->n == REPLICAS_MAX)
 		leave_set(e, extreme(q, t, e, true, &place));
 	memmove(&e->id[1], &e->id[0], e->n * sizeof(e->id[0]));

@@ -105,6 +105,33 @@ static void memory_is_bounded(void **state)
 	lb_group_free(g);
 }
 
+/* As many come and go as a set has room for: those that are left must not lose theirs. */
+static void removed_servers_take_no_room_in_a_set(void **state)
+{
+	struct lb_group *g = GROUP("lblcr", 10);
+	struct lb_picker *p = picker_of(g);
+	uint64_t last;
+
+	(void)state;
+	assert_picks_that_stay(p, 1, "1");
+	for (last = 1; last < 12;
+	     last++) { /* the old one is overloaded, the new one joins the set */
+		char expected[8];
+
+		lb_count(p, last, LB_COUNTER_ACTIVE, 20);
+		add(g, last + 1, 10);
+		commit(g);
+		snprintf(expected, sizeof(expected), "%d", (int)last + 1);
+		assert_picks_that_stay(p, 1, expected);
+		if (last < 11)
+			assert_int_equal(lb_server_remove(g, last), 0);
+		commit(g);
+	}
+	lb_count(p, 11, LB_COUNTER_ACTIVE, -100);
+	assert_picks_that_stay(p, 1, "11"); /* less loaded than 12, and still in the set */
+	lb_group_free(g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -113,6 +140,7 @@ int main(void)
 	    cmocka_unit_test(a_set_grows_and_shrinks_after_a_day),
 	    cmocka_unit_test(a_removed_server_is_forgotten),
 	    cmocka_unit_test(memory_is_bounded),
+	    cmocka_unit_test(removed_servers_take_no_room_in_a_set),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
