@@ -10,5 +10,6 @@ ip route add local 10.0.0.0/8 dev lo || exit 1 # every real server is this host
 modprobe ipv6 && ip -6 addr add 2001:db8::1/128 dev lo
 ip -6 route add local 2001:db8::/32 dev lo || exit 1
 echo 1 >/proc/sys/net/ipv6/ip_nonlocal_bind # clients bind to addresses of that route
+echo 0 >/proc/sys/net/ipv6/icmp/ratelimit   # refusals are many
 dmesg -n 1 # the kernel would say at each refusal that there is no destination
 exec python3 "$(dirname "$0")/sched_ipvs.py" "$@"

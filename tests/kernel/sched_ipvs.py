@@ -9,9 +9,12 @@ This process is client and server: IPVS forwards by NAT to addresses of this hos
 accepted on tells which server the kernel chose. Servers have thresholds at times; a last comparison lets connections end,
 so that they are left again.
 """
+import errno
 import os
 import random
 import re
+import resource
+import select
 import socket
 import subprocess
 import sys
@@ -53,6 +56,7 @@ class Twin:
         # what goes by the address the client wants needs a service with many: those of a firewall mark
         self.service = ["-f", str(block)] if algo in BY_DESTINATION else ["-t", f"{f'[{VIP6}]' if ipv6 else VIP}:{8000 + block}"]
         self.held = []  # (server's id, both ends)
+        self.half_closed = []  # clients whose server is done
         self.servers = []
         self.weight, self.limits = {}, {}
         self.next_id = 0
@@ -103,7 +107,7 @@ class Twin:
     def edit(self):
         verb = random.choice(["add", "weight", "weight", "limits", "remove"])
         weight = random.choice([0, 1, 1, 2, 3, 4, 6, 10])
-        limits = random.choice([(0, 0), (0, 0), (20, 0), (30, 10), (50, 40)])
+        limits = random.choice([(0, 0), (0, 0), (60, 0), (120, 30), (300, 250)])
         # An edit that changes nothing restarts the kernel's wrr; libsched publishes nothing: none is made.
         if verb == "add" and len(self.servers) < SERVERS_MAX:
             self.add(weight)
@@ -132,7 +136,7 @@ class Twin:
     def connect(self, listener):
         """Which server the kernel chose, None: it refused; and the address and port that hash algorithms go by."""
         client = socket.socket(socket.AF_INET6 if self.ipv6 else socket.AF_INET)
-        client.settimeout(5)
+        client.setblocking(False)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         somebody = self.somebody(self.ipv6)
         # A port of its own for each. The system's choice would come to one of a connection that is over but that IPVS still
@@ -148,21 +152,34 @@ class Twin:
             client.bind((somebody, PORT_FIRST + Twin.port))
             target = (VIP6 if self.ipv6 else VIP, 8000 + self.block)
             key = f"{somebody} {client.getsockname()[1] if 'port' in self.flags else 0}"
-        try:
-            client.connect(target)
-        except ConnectionRefusedError:
+        error = client.connect_ex(target)
+        if error == errno.EINPROGRESS:
+            # A refusal is here already, but a socket inside connect() takes no ICMP error for an answer: it would send its SYN
+            # again after a second. It shows it when asked.
+            error = client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        answer = select.poll()
+        answer.register(client, select.POLLOUT)
+        if not error and not answer.poll(5000):
+            raise TimeoutError(f"{self.algo}: {client.getsockname()} was never answered")
+        error = error or client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error == errno.ECONNREFUSED:
             client.close()
             return None, key
+        if error:
+            raise OSError(error, os.strerror(error))
         server, _ = listener.accept()
         chosen = int.from_bytes(socket.inet_pton(client.family, server.getsockname()[0])[-2:], "big")
         self.held.append((chosen, (client, server)))
         return chosen, key
 
     def end_one(self):
-        if self.held:
-            server, ends = self.held.pop(random.randrange(len(self.held)))
-            self.close(ends)
-            self.ask(f"closing {server}")  # the kernel keeps it as inactive for two minutes
+        """The server closes a connection that is held, the client does not: in FIN_WAIT the kernel keeps it, inactive, for as
+        long as it was told to. In TIME_WAIT that would be two minutes, and a slow machine needs longer for a comparison."""
+        server, (client, accepted) = self.held.pop(random.randrange(len(self.held)))
+        accepted.close()
+        self.half_closed.append(client)
+        self.ask(f"closing {server}")
+        return server
 
     def run(self, listener):
         picks = 0
@@ -196,11 +213,11 @@ class Twin:
     def release(self, listener):
         """Servers fill up to their upper threshold and are emptied below the lower one, over and over."""
         _, upper, lower = RELEASED
-        self.ipvsadm("--set", "900", "1", "300")  # closing connections are forgotten after a second
+        self.ipvsadm("--set", "7200", "1", "300")  # closing connections are forgotten after a second
         for weight in (1, 2, 3):
             self.add(weight)
             self.limit(self.next_id, upper, lower)
-        refused, clients = 0, []
+        refused = 0
         for wanted in (30, 4, 12, 3, 25):
             for _ in range(wanted):
                 kernel, key = self.connect(listener)
@@ -209,14 +226,8 @@ class Twin:
                     return f"{self.algo}, thresholds: the kernel chose {kernel}, libsched {ours}"
                 refused += kernel is None
             for _ in range(min(len(self.held), random.randrange(8, 20))):
-                server, (client, accepted) = self.held.pop(random.randrange(len(self.held)))
-                accepted.close()  # the server alone, so that the connection stays in FIN_WAIT until it is forgotten
-                clients.append(client)
-                self.ask(f"closing {server}")
-                self.ask(f"gone {server}")
+                self.ask(f"gone {self.end_one()}")
             wait_until(lambda: not any(inactive for _, inactive in self.counts().values()))
-        self.ipvsadm("--set", "900", "120", "300")
-        self.close(clients)
         self.end()
         print(f"{self.algo}, thresholds {upper} and {lower}: all the same, {refused} refused", flush=True)
         return None if refused else f"{self.algo}, thresholds: none was reached"
@@ -224,6 +235,7 @@ class Twin:
     def end(self):
         for _, ends in self.held:
             self.close(ends)
+        self.close(self.half_closed)
         self.ipvsadm("-D", *self.service)
         self.repl.stdin.close()
         self.repl.wait()
@@ -238,6 +250,8 @@ def wait_until(happened):
 
 
 def main():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (2 * STEPS_MAX, 2 * STEPS_MAX))
+    subprocess.run(["ipvsadm", "--set", "7200", "7200", "300"], check=True)
     listener = socket.create_server(("0.0.0.0", PORT), backlog=64)
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
     print(f"{os.uname().release} {os.uname().version}: overhead of an active connection {overhead_mul()}, seed {seed}")
