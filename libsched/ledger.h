@@ -106,6 +106,15 @@ static inline void cell_add64(_Atomic uint64_t *count, uint64_t delta)
 	atomic_store_explicit(count, atomic_load_explicit(count, RELAXED) + delta, RELAXED);
 }
 
+static inline void tally_add(struct tally *t, const struct lb_outcome *o)
+{
+	cell_add64(&t->done[o->result], 1);
+	if (o->bytes)
+		cell_add64(&t->bytes, o->bytes);
+	if (o->latency_ns)
+		cell_add64(&t->latency_sum_ns, o->latency_ns);
+}
+
 static inline void row_add_active(struct ledger_row *r, int64_t delta)
 {
 	atomic_store_explicit(&r->active, atomic_load_explicit(&r->active, RELAXED) + delta,

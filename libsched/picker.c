@@ -391,9 +391,12 @@ static int outcome_of(const struct lb_outcome *o, struct lb_outcome *own,
 
 static void finish(struct lb_picker *p, const struct snap_server *e, const struct lb_outcome *o)
 {
-	struct lb_server *server = snap_server_of(p->snap, e);
 	const bool by_overload = snap_by_overload(p->snap);
+	struct lb_server *server;
 
+	if (!e->maxconn && server_finish_own(&p->counting, e->slot, o))
+		return;
+	server = snap_server_of(p->snap, e);
 	server_finish(&p->counting, server, o, e->maxconn && !by_overload);
 	if (by_overload && e->maxconn)
 		server_empty_out(p->counting.ledger, server, e->maxconn);

@@ -82,19 +82,13 @@ static bool finish_limited(const struct counting *by, struct lb_server *s)
 void server_finish(const struct counting *by, struct lb_server *s, const struct lb_outcome *o,
 		   bool limited)
 {
-	struct tally *tally = row_tally(by->row, s->slot);
-
 	if (o->inactive)
 		add_own(by, s, LB_COUNTER_INACTIVE, -1);
 	else if (!limited)
 		row_add_active(by->row, add_own(by, s, LB_COUNTER_ACTIVE, -1));
 	else if (finish_limited(by, s))
 		row_add_active(by->row, -1);
-	cell_add64(&tally->done[o->result], 1);
-	if (o->bytes)
-		cell_add64(&tally->bytes, o->bytes);
-	if (o->latency_ns)
-		cell_add64(&tally->latency_sum_ns, o->latency_ns);
+	tally_add(row_tally(by->row, s->slot), o);
 }
 
 /* ---- Overload, as IPVS has it (Linux net/netfilter/ipvs/ip_vs_conn.c) ---- */

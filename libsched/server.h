@@ -130,6 +130,24 @@ static inline void server_start(const struct counting *by, uint32_t slot)
 }
 
 /*
+ * Counts the end of one that no limit stood against and that, as far as this row tells, was begun in it: nearly all
+ * are, and then nobody else's memory is looked at. False: server_finish() is to find out.
+ */
+static inline bool server_finish_own(const struct counting *by, uint32_t slot,
+				     const struct lb_outcome *o)
+{
+	struct cell *cell = row_cell(by->row, slot);
+	const int32_t active = atomic_load_explicit(&cell->active, RELAXED);
+
+	if (active <= 0 || o->inactive)
+		return false;
+	atomic_store_explicit(&cell->active, active - 1, RELAXED);
+	row_add_active(by->row, -1);
+	tally_add(row_tally(by->row, slot), o);
+	return true;
+}
+
+/*
  * [editor] Makes the counters what another process counted; pickers may be counting meanwhile. 0 or
  * -ENOMEM, with nothing changed.
  */

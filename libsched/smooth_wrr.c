@@ -3,10 +3,9 @@
  * smooth-wrr and least_conn: nginx's, to the pick (5,1,1: 1 1 2 1 3 1 1). nginx lowers the weight of a server
  * that failed and raises it step by step; here that is the host's lb_server_set_weight().
  */
-#include <errno.h>
-#include <stdlib.h>
-
 #include "libsched/algos.h"
+#include "libsched/classes.h"
+#include "libsched/queue.h"
 #include "libsched/smooth.h"
 
 size_t smooth_size(const struct lb_snapshot *s)
@@ -52,25 +51,20 @@ ssize_t smooth_pick(const struct lb_snapshot *s, void *cursor, const struct lb_q
 
 /*
  * As long as everybody may be chosen, all of one weight gain alike: among them the one ahead stays ahead until
- * it is chosen. So each weight is a class with a heap, and a pick compares the heads. Where servers have
- * limits or the request excludes some, those gain nothing at that pick: then all are looked at.
+ * it is chosen. So they stand in a queue, whoever was chosen goes to its end or near it, and a pick compares the
+ * heads. Where servers have limits or the request excludes some, those gain nothing at that pick: then all are
+ * looked at.
  */
-struct class
-{
-	uint32_t weight, begin, end; /* of the heap's places */
-};
-
-struct classes {
-	uint32_t n;
-	bool limited; /* somebody has a maxconn */
-	struct class at[];
+struct head {
+	int64_t gained; /* by the first */
+	struct queue queue;
 };
 
 /* Behind the gains of all places. A gain is worth its weight times `steps` more. */
 struct heads {
 	int64_t steps;
-	bool valid; /* the heaps are heaps */
-	uint32_t heap[];
+	bool valid;	  /* the queues are in order */
+	struct head at[]; /* of each class; and behind them a queue_link for each place */
 };
 
 static struct heads *heads_of(const struct lb_snapshot *s, void *cursor)
@@ -78,87 +72,45 @@ static struct heads *heads_of(const struct lb_snapshot *s, void *cursor)
 	return (struct heads *)((struct smooth *)cursor + s->n);
 }
 
-static int by_weight(const void *a, const void *b)
+static struct queue_link *links_of(const struct lb_snapshot *s, struct heads *h)
 {
-	const uint32_t *left = a, *right = b;
-
-	return (*left > *right) - (*left < *right);
+	return (struct queue_link *)(h->at + ((const struct classes *)s->table)->n);
 }
 
-static size_t classes_size(const struct lb_snapshot *s)
+static size_t smooth_wrr_size(const struct lb_snapshot *s)
 {
-	return sizeof(struct classes) + s->n * sizeof(struct class);
+	return smooth_size(s) + sizeof(struct heads) + s->n * sizeof(struct queue_link) +
+	       ((const struct classes *)s->table)->n * sizeof(struct head);
 }
 
-static int classes_build(const struct lb_snapshot *s, const struct lb_snapshot *old, void *table)
+static int smooth_wrr_build(const struct lb_snapshot *s, const struct lb_snapshot *old, void *table)
 {
-	struct classes *c = table;
-	uint32_t *weight = mem_array(s->n + 1, sizeof(*weight)), n = 0;
-
 	(void)old;
-	if (!weight)
-		return -ENOMEM;
-	for (size_t i = 0; i < s->n; i++) {
-		c->limited |= s->at[i].maxconn != 0;
-		if (s->at[i].weight)
-			weight[n++] = s->at[i].weight;
-	}
-	qsort(weight, n, sizeof(*weight), by_weight);
-	for (uint32_t i = 0; i < n; i++) {
-		if (!i || weight[i] != weight[i - 1])
-			c->at[c->n++] = (struct class){weight[i], i, i};
-		c->at[c->n - 1].end++;
-	}
-	mem_free(weight);
+	classes_build(s, table);
 	return 0;
 }
 
-static bool is_ahead(const struct smooth *at, uint32_t a, uint32_t b)
+static bool is_ahead(const void *ctx, uint32_t a, uint32_t b)
 {
+	const struct smooth *at = ctx;
+
 	return at[a].gained != at[b].gained ? at[a].gained > at[b].gained : a < b;
 }
 
-static void sink(const struct smooth *at, uint32_t *heap, uint32_t n, uint32_t i)
-{
-	const uint32_t place = heap[i];
-
-	for (uint32_t child; (child = 2 * i + 1) < n; i = child) {
-		if (child + 1 < n && is_ahead(at, heap[child + 1], heap[child]))
-			child++;
-		if (!is_ahead(at, heap[child], place))
-			break;
-		heap[i] = heap[child];
-	}
-	heap[i] = place;
-}
-
-static const struct class *class_of(const struct classes *c, uint32_t weight)
-{
-	uint32_t low = 0, high = c->n - 1;
-
-	while (low < high) {
-		uint32_t middle = (low + high) / 2;
-
-		if (c->at[middle].weight < weight)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return &c->at[low];
-}
-
-static void make_heaps(const struct lb_snapshot *s, const struct smooth *at, struct heads *h)
+static void make_queues(const struct lb_snapshot *s, const struct smooth *at, struct heads *h)
 {
 	const struct classes *c = s->table;
+	struct queue_link *link = links_of(s, h);
 
-	for (uint32_t k = 0; k < c->n; k++) /* the first free place of each, for now */
-		h->heap[s->n + k] = c->at[k].begin;
+	for (uint32_t k = 0; k < c->n; k++)
+		queue_init(&h->at[k].queue);
 	for (uint32_t i = 0; i < s->n; i++)
 		if (s->at[i].weight)
-			h->heap[h->heap[s->n + (class_of(c, s->at[i].weight) - c->at)]++] = i;
-	for (uint32_t k = 0; k < c->n; k++)
-		for (uint32_t n = c->at[k].end - c->at[k].begin, i = n / 2; i-- > 0;)
-			sink(at, h->heap + c->at[k].begin, n, i);
+			queue_append(&h->at[c->of[i]].queue, link, i);
+	for (uint32_t k = 0; k < c->n; k++) {
+		queue_sort(&h->at[k].queue, link, is_ahead, at);
+		h->at[k].gained = at[h->at[k].queue.first].gained;
+	}
 	h->valid = true;
 }
 
@@ -169,11 +121,6 @@ static void settle(const struct lb_snapshot *s, struct smooth *at, struct heads 
 		at[i].gained += h->steps * s->at[i].weight;
 	h->steps = 0;
 	h->valid = false;
-}
-
-static size_t smooth_wrr_size(const struct lb_snapshot *s)
-{
-	return smooth_size(s) + sizeof(struct heads) + 2 * s->n * sizeof(uint32_t);
 }
 
 static void smooth_wrr_adopt(const struct lb_snapshot *s, void *cursor,
@@ -191,43 +138,52 @@ static void smooth_wrr_adopt(const struct lb_snapshot *s, void *cursor,
 	}
 }
 
+/* The class whose head has most, of equals the one whose head comes first in the list. */
+static uint32_t class_with_most(const struct classes *c, const struct heads *h)
+{
+	int64_t most = INT64_MIN;
+	uint32_t best = 0, class = 0;
+
+	for (uint32_t k = 0; k < c->n; k++) {
+		const int64_t gained = h->at[k].gained + h->steps * c->weight[k];
+		const uint32_t head = h->at[k].queue.first;
+		const bool more = (gained > most) | ((gained == most) & (head < best));
+
+		most = more ? gained : most;
+		best = more ? head : best;
+		class = more ? k : class;
+	}
+	return class;
+}
+
 static ssize_t smooth_wrr_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
 {
 	struct heads *h = heads_of(s, cursor);
-	const struct classes *c = s->table;
-	const struct class *class = NULL;
 	struct smooth *at = cursor;
-	int64_t most = 0;
-	uint32_t best = 0;
+	struct head *head;
+	uint32_t place;
 
-	if (c->limited || q->request->n_exclude) {
+	if (s->has_limits || q->request->n_exclude) {
 		if (h->valid)
 			settle(s, at, h);
 		return smooth_pick(s, at, q);
 	}
 	if (!h->valid)
-		make_heaps(s, at, h);
+		make_queues(s, at, h);
 	h->steps++;
-	for (uint32_t k = 0; k < c->n; k++) {
-		uint32_t head = h->heap[c->at[k].begin];
-		int64_t gained = at[head].gained + h->steps * c->at[k].weight;
-
-		if (class && (gained < most || (gained == most && head > best)))
-			continue;
-		class = &c->at[k];
-		most = gained;
-		best = head;
-	}
-	at[best].gained -= (int64_t)s->total_weight;
-	sink(at, h->heap + class->begin, class->end - class->begin, 0);
-	return best;
+	head = &h->at[class_with_most(s->table, h)];
+	place = queue_leave(&head->queue, links_of(s, h));
+	at[place].gained -= (int64_t)s->total_weight;
+	queue_join(&head->queue, links_of(s, h), place, is_ahead, at);
+	head->gained = at[head->queue.first].gained;
+	return place;
 }
 
 const struct lb_algo algo_smooth_wrr = {
     .size = sizeof(algo_smooth_wrr),
     .name = "smooth-wrr",
     .table_size = classes_size,
-    .build = classes_build,
+    .build = smooth_wrr_build,
     .cursor_size = smooth_wrr_size,
     .adopt = smooth_wrr_adopt,
     .pick = smooth_wrr_pick,

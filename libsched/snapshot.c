@@ -209,8 +209,6 @@ int snapshot_new(const struct snapshot_source *from, struct lb_snapshot **ret)
 	s->n_known = from->n_members + from->n_removed;
 	show_members(s, from);
 	show_removed(s, from);
-	if (s->setup.ops.cursor_size)
-		s->cursor_bytes = s->setup.ops.cursor_size(s);
 	r = share_states(s, from->state);
 	if (r == 0)
 		r = build_table(s, from->old);
@@ -218,6 +216,8 @@ int snapshot_new(const struct snapshot_source *from, struct lb_snapshot **ret)
 		snapshot_free(s);
 		return r;
 	}
+	if (s->setup.ops.cursor_size)
+		s->cursor_bytes = s->setup.ops.cursor_size(s);
 	*ret = s;
 	return 0;
 }

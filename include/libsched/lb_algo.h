@@ -56,7 +56,7 @@ struct lb_algo {
 	 */
 	int (*build)(const struct lb_snapshot *s, const struct lb_snapshot *old, void *table);
 
-	/* [editor] Bytes of cursor this snapshot needs. NULL: none. */
+	/* [editor] Bytes of cursor this snapshot needs; called after build(). NULL: none. */
 	size_t (*cursor_size)(const struct lb_snapshot *s);
 	/*
 	 * [picker] A picker comes to this snapshot, from `old` with its cursor there, or from
