@@ -26,7 +26,10 @@ vrrp_script yes {
     interval 1
     weight 10
 }
-vrrp_sync_group G { group { VI_1 } }
+vrrp_sync_group G {
+    group { VI_1 }
+    sync_group_tracking_weight
+}
 vrrp_instance VI_1 {
     interface v0
     virtual_router_id 51

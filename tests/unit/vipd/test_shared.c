@@ -22,13 +22,14 @@ static const char two[] = "vrrp_instance A { interface eth0\n virtual_router_id 
 			  "virtual_server 10.0.0.1 80 { protocol TCP\n lb_algo rr\n lb_kind NAT\n"
 			  " real_server 10.1.0.1 80 { TCP_CHECK { } } }\n";
 /* B has another name and stands first; A is gone; C and another server are new. */
-static const char changed[] = "vrrp_instance Bee { interface eth0\n virtual_router_id 2\n"
-			      " virtual_ipaddress { 10.0.0.3 } }\n"
-			      "vrrp_instance C { interface eth0\n virtual_router_id 3\n"
-			      " virtual_ipaddress { 10.0.0.4 } }\n"
-			      "virtual_server 10.0.0.1 80 { protocol TCP\n lb_algo rr\n lb_kind NAT\n"
-			      " real_server 10.1.0.2 80 { TCP_CHECK { } }\n"
-			      " real_server 10.1.0.1 80 { TCP_CHECK { } } }\n";
+static const char changed[] =
+    "vrrp_instance Bee { interface eth0\n virtual_router_id 2\n"
+    " virtual_ipaddress { 10.0.0.3 } }\n"
+    "vrrp_instance C { interface eth0\n virtual_router_id 3\n"
+    " virtual_ipaddress { 10.0.0.4 } }\n"
+    "virtual_server 10.0.0.1 80 { protocol TCP\n lb_algo rr\n lb_kind NAT\n"
+    " real_server 10.1.0.2 80 { TCP_CHECK { } }\n"
+    " real_server 10.1.0.1 80 { TCP_CHECK { } } }\n";
 
 static struct conf *conf_of(const char *text)
 {
