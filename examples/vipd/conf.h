@@ -276,6 +276,12 @@ struct conf_garp_group {
 	size_t n_interfaces;
 };
 
+/* notify_fifo and the like. */
+struct conf_fifo {
+	const char *path, *user, *group; /* path NULL: none */
+	struct conf_script script;	 /* reads it */
+};
+
 #define CONF_CPUS_MAX 64
 
 struct conf_globals {
@@ -297,6 +303,8 @@ struct conf_globals {
 	struct conf_sync sync;
 	struct conf_lvs_timeout lvs_timeout;
 	const char *iproute_usr, *iproute_etc;
+	struct conf_fifo fifo, vrrp_fifo, lvs_fifo;
+	bool fifo_on_reload; /* all states again */
 };
 
 struct conf {

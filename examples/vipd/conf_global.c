@@ -15,7 +15,7 @@
 #define WHY_NAMES "processes are called vipd, vipd_kernel, vipd_vrrp and vipd_health"
 #define WHY_BFD "there is no process for BFD"
 #define WHY_MAIL "vipd sends no mail: let a notify script do it"
-#define WHY_FIFO "vipd writes to no FIFO: use a notify script, or lbctl events"
+#define WHY_FIFO "priorities are told by lbctl events and the metrics"
 
 static void set_lvs_id(struct conf_parse *p, const struct conf_node *n,
 		       const struct conf_keyword *k, void *target)
@@ -34,6 +34,24 @@ static void set_script_user(struct conf_parse *p, const struct conf_node *n,
 		return;
 	g->script_user = n->word[1].text;
 	g->script_group = n->n > 2 ? n->word[2].text : NULL;
+}
+
+/* PATH [USER [GROUP]] of the FIFO at the keyword's offset. */
+static void set_fifo(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
+		     void *target)
+{
+	struct conf_fifo *f = (void *)((char *)target + k->offset);
+
+	if (!conf_argument(p, n))
+		return;
+	if (*n->word[1].text != '/') {
+		conf_warn(p, &n->word[1].at, "\"%s\" is not a whole path: begin it with /. Skipped",
+			  n->word[1].text);
+		return;
+	}
+	f->path = n->word[1].text;
+	f->user = n->n > 2 ? n->word[2].text : NULL;
+	f->group = n->n > 3 ? n->word[3].text : NULL;
 }
 
 /* The keyword's offset is that of the flag; VS: services only, whose servers go with them. */
@@ -285,20 +303,24 @@ static const struct conf_keyword global_words[] = {
 		  "write ExecStopPost= in the unit")},
     {CONF_REFUSED("shutdown_script_timeout", "1..1000", "Its time.",
 		  "write ExecStopPost= in the unit")},
-    {CONF_REFUSED("notify_fifo", "PATH [USER [GROUP]]", "Writes each change into a FIFO.",
-		  WHY_FIFO)},
-    {CONF_REFUSED("notify_fifo_script", "COMMAND [USER [GROUP]]", "Reads that FIFO.", WHY_FIFO)},
-    {CONF_REFUSED("vrrp_notify_fifo", "PATH [USER [GROUP]]", "The same for VRRP only.", WHY_FIFO)},
-    {CONF_REFUSED("vrrp_notify_fifo_script", "COMMAND [USER [GROUP]]", "Reads that FIFO.",
-		  WHY_FIFO)},
-    {CONF_REFUSED("lvs_notify_fifo", "PATH [USER [GROUP]]", "The same for servers only.",
-		  WHY_FIFO)},
-    {CONF_REFUSED("lvs_notify_fifo_script", "COMMAND [USER [GROUP]]", "Reads that FIFO.",
-		  WHY_FIFO)},
+    {"notify_fifo", set_fifo, GLOBAL(fifo), .form = "PATH [USER [GROUP]]",
+     .doc = "Writes each change into a FIFO, which is made if it is not there."},
+    {"notify_fifo_script", conf_set_script, GLOBAL(fifo.script), .form = "COMMAND [USER [GROUP]]",
+     .doc = "Runs, and reads that FIFO: its path is the last argument."},
+    {"vrrp_notify_fifo", set_fifo, GLOBAL(vrrp_fifo), .form = "PATH [USER [GROUP]]",
+     .doc = "The same for VRRP only."},
+    {"vrrp_notify_fifo_script", conf_set_script, GLOBAL(vrrp_fifo.script),
+     .form = "COMMAND [USER [GROUP]]",
+     .doc = "Runs, and reads that FIFO: its path is the last argument."},
+    {"lvs_notify_fifo", set_fifo, GLOBAL(lvs_fifo), .form = "PATH [USER [GROUP]]",
+     .doc = "The same for servers only."},
+    {"lvs_notify_fifo_script", conf_set_script, GLOBAL(lvs_fifo.script),
+     .form = "COMMAND [USER [GROUP]]",
+     .doc = "Runs, and reads that FIFO: its path is the last argument."},
     {CONF_REFUSED("vrrp_notify_priority_changes", "[on|off]", "Tells FIFOs of priorities.",
 		  WHY_FIFO)},
-    {CONF_REFUSED("fifo_write_vrrp_states_on_reload", "",
-		  "Tells FIFOs all states again at a reload.", WHY_FIFO)},
+    {"fifo_write_vrrp_states_on_reload", conf_set_flag, GLOBAL(fifo_on_reload),
+     .doc = "Tells FIFOs all states again at a reload."},
 
     /* Firewall. */
     {CONF_NOTED("vrrp_iptables", "[CHAIN [CHAIN]]", "Filters with iptables.", WHY_NFT)},

@@ -57,8 +57,10 @@ static bool check_notify(const struct conf_notify *n, struct diag *d)
 
 bool conf_scripts_insecure(const struct conf *c, struct diag *d)
 {
-	bool found = false;
+	bool found = check_one(&c->globals.fifo.script, d);
 
+	found |= check_one(&c->globals.vrrp_fifo.script, d);
+	found |= check_one(&c->globals.lvs_fifo.script, d);
 	for (const struct conf_instance *i = c->instances; i; i = i->next)
 		found |= check_notify(&i->notify, d);
 	for (const struct conf_group *g = c->groups; g; g = g->next)

@@ -223,6 +223,19 @@ static struct job *make_job(struct scripts *s, uint64_t object, const struct con
 	return NULL;
 }
 
+pid_t scripts_spawn_with(struct scripts *s, const struct conf_script *c,
+			 const char *const extra[SCRIPT_EXTRA_MAX])
+{
+	struct job *j = make_job(s, 0, c, extra);
+	pid_t pid;
+
+	if (!j)
+		return -ENOMEM;
+	pid = start(j->user, j->group, j->argv);
+	free_job(j);
+	return pid;
+}
+
 void scripts_run(struct scripts *s, uint64_t object, const struct conf_script *c,
 		 const char *const extra[SCRIPT_EXTRA_MAX])
 {

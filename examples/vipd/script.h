@@ -33,6 +33,10 @@ void scripts_run(struct scripts *s, uint64_t object, const struct conf_script *s
 /* Starts a program now, beside the queue: its pid, or -errno. For those who wait for its result. */
 pid_t scripts_spawn(struct scripts *s, const struct conf_script *script);
 
+/* The same with words behind its own. */
+pid_t scripts_spawn_with(struct scripts *s, const struct conf_script *script,
+			 const char *const extra[SCRIPT_EXTRA_MAX]);
+
 /* A child ended: true when it was one of the queue's. */
 bool scripts_reap(struct scripts *s, pid_t pid, int status);
 

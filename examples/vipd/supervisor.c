@@ -264,9 +264,12 @@ static int set_up(struct supervisor *s)
 		r = phase_make_heard(s, s->conf);
 	if (r >= 0)
 		r = scripts_new(s->loop, &s->scripts);
+	if (r >= 0)
+		r = fifos_new(s->loop, s->scripts, &s->fifos);
 	if (r < 0)
 		return r;
 	scripts_configure(s->scripts, s->conf);
+	fifos_configure(s->fifos, s->conf);
 	return trackers_new(s->loop, s->scripts, s->conf, NULL, supervisor_on_track, s,
 			    &s->trackers);
 }
@@ -276,6 +279,7 @@ static void clean_up(struct supervisor *s)
 	control_close(s->control_socket);
 	metrics_server_free(s->metrics);
 	trackers_free(s->trackers);
+	fifos_free(s->fifos);
 	scripts_free(s->scripts);
 	shared_free(s->shared);
 	live_free(s->live);

@@ -199,7 +199,8 @@ void children_reap(struct supervisor *s)
 			if (known)
 				on_child_end(s, &s->child[r], status);
 		}
-		if (!known && !scripts_reap(s->scripts, pid, status))
+		if (!known && !scripts_reap(s->scripts, pid, status) &&
+		    !fifos_reap(s->fifos, pid, status))
 			trackers_reap(s->trackers, pid, status);
 	}
 	if (s->phase == PHASE_SCRIPTS)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <netinet/in.h>
 #include <stdio.h>
 
 #include "supervisor_state.h"
@@ -66,8 +67,25 @@ void notify_instance(struct supervisor *s, const struct msg *m)
 	h->state = m->value;
 	h->why = m->why;
 	h->since = supervisor_now();
+	fifos_write(s->fifos, FIFO_VRRP, "INSTANCE \"%s\" %s %d\n", i->name, why_state(state),
+		    m->extra);
 	notify(s, object(OBJECT_INSTANCE, m->index), &i->notify, "INSTANCE", i->name, state,
 	       m->extra);
+}
+
+void notify_states_again(struct supervisor *s)
+{
+	size_t n = 0;
+
+	if (!s->conf->globals.fifo_on_reload)
+		return;
+	for (const struct conf_instance *i = s->conf->instances; i; i = i->next, n++)
+		fifos_write(s->fifos, FIFO_VRRP, "INSTANCE \"%s\" %s %d\n", i->name,
+			    why_state((uint32_t)s->instance[n].state), s->instance[n].priority);
+	n = 0;
+	for (const struct conf_group *g = s->conf->groups; g; g = g->next, n++)
+		fifos_write(s->fifos, FIFO_VRRP, "GROUP \"%s\" %s 0\n", g->name,
+			    why_state((uint32_t)s->group[n].state));
 }
 
 void notify_remark(struct supervisor *s, uint32_t index, uint32_t remark)
@@ -100,7 +118,13 @@ void notify_group(struct supervisor *s, uint32_t index, enum ha_vrrp_state state
 			     why_state(state)));
 	s->group[index].state = (int32_t)state;
 	s->group[index].since = supervisor_now();
+	fifos_write(s->fifos, FIFO_VRRP, "GROUP \"%s\" %s 0\n", g->name, why_state(state));
 	notify(s, object(OBJECT_GROUP, index), &g->notify, "GROUP", g->name, state, 0);
+}
+
+static const char *protocol_name(const struct conf_virtual *v)
+{
+	return v->protocol == IPPROTO_TCP ? "tcp" : v->protocol == IPPROTO_SCTP ? "sctp" : "udp";
 }
 
 static const struct conf_virtual *virtual_at(const struct supervisor *s, uint32_t index)
@@ -112,11 +136,24 @@ static const struct conf_virtual *virtual_at(const struct supervisor *s, uint32_
 	return v;
 }
 
+/* keepalived's names: "[10.0.0.1]:tcp:80", "FWM 7", or the group's. */
+static void virtual_name(const struct conf_virtual *v, char *buf, size_t cap)
+{
+	char ip[HA_IP_TEXT_SIZE] = "";
+
+	if (v->group_name || !v->n_listen)
+		snprintf(buf, cap, "%s", v->group_name ? v->group_name : v->name);
+	else if (v->listen[0].fwmark)
+		snprintf(buf, cap, "FWM %u", v->listen[0].fwmark);
+	else if (ha_ip_format(&v->listen[0].ip, ip, sizeof(ip)) > 0)
+		snprintf(buf, cap, "[%s]:%s:%u", ip, protocol_name(v), (unsigned)v->listen[0].port);
+}
+
 void notify_real(struct supervisor *s, uint32_t index, uint32_t real, bool up)
 {
 	const struct conf_virtual *v = virtual_at(s, index);
 	const struct conf_real *r = v ? v->reals : NULL;
-	char name[CONF_REAL_NAME_SIZE];
+	char name[CONF_REAL_NAME_SIZE], in[256] = "", ip[HA_IP_TEXT_SIZE] = "";
 
 	for (uint32_t n = 0; r && n < real; n++)
 		r = r->next;
@@ -126,6 +163,10 @@ void notify_real(struct supervisor *s, uint32_t index, uint32_t real, bool up)
 	events_add(&s->events,
 		   json_pack("{s:s, s:s, s:s, s:s}", "type", "real_server", "virtual_server",
 			     v->name, "real_server", name, "to", up ? "up" : "down"));
+	virtual_name(v, in, sizeof(in));
+	ha_ip_format(&r->ip, ip, sizeof(ip));
+	fifos_write(s->fifos, FIFO_LVS, "RS [%s]:%s:%u %s %s\n", ip, protocol_name(v),
+		    (unsigned)r->port, in, up ? "UP" : "DOWN");
 	scripts_run(s->scripts, object(OBJECT_VIRTUAL, index), up ? &r->notify_up : &r->notify_down,
 		    NULL);
 }
@@ -133,9 +174,12 @@ void notify_real(struct supervisor *s, uint32_t index, uint32_t real, bool up)
 void notify_quorum(struct supervisor *s, uint32_t index, bool up)
 {
 	const struct conf_virtual *v = virtual_at(s, index);
+	char name[256] = "";
 
 	if (!v)
 		return;
+	virtual_name(v, name, sizeof(name));
+	fifos_write(s->fifos, FIFO_LVS, "VS %s %s\n", name, up ? "UP" : "DOWN");
 	events_add(&s->events, json_pack("{s:s, s:s, s:s}", "type", "quorum", "virtual_server",
 					 v->name, "to", up ? "gained" : "lost"));
 	scripts_run(s->scripts, object(OBJECT_VIRTUAL, index), up ? &v->quorum_up : &v->quorum_down,

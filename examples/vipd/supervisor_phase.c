@@ -156,6 +156,7 @@ static void take_next(struct supervisor *s)
 		s->shared = s->next_shared;
 		s->conf = s->next;
 		scripts_configure(s->scripts, s->next);
+		fifos_configure(s->fifos, s->next);
 	}
 	s->next = NULL;
 	s->next_shared = NULL;
@@ -202,6 +203,7 @@ static void finish_reload(struct supervisor *s)
 		conf_free(old);
 		log_notice("reloaded %s", s->options->file);
 		tell_reload(s, true);
+		notify_states_again(s);
 	}
 	sd_notify_send("READY=1");
 	if (s->stop_again)

@@ -5,6 +5,7 @@
 
 #include "conf.h"
 #include "events.h"
+#include "fifo.h"
 #include "loop.h"
 #include "msg.h"
 #include "process.h"
@@ -67,6 +68,7 @@ struct supervisor {
 	double started, loaded; /* UNIX seconds: this process, its configuration */
 	bool load_failed;	/* the last reload was refused */
 	struct scripts *scripts;
+	struct fifos *fifos;
 	struct trackers *trackers;
 	struct child child[N_ROLES];
 	int control[N_ROLES][2];	      /* [0]: ours */
@@ -116,6 +118,7 @@ void supervisor_clear_counters(const struct supervisor *s);
 
 /* supervisor_notify.c: scripts that follow events */
 void notify_instance(struct supervisor *s, const struct msg *m);
+void notify_states_again(struct supervisor *s); /* to FIFOs, after a reload */
 void notify_remark(struct supervisor *s, uint32_t index, uint32_t remark);
 void notify_group(struct supervisor *s, uint32_t index, enum ha_vrrp_state state);
 void notify_real(struct supervisor *s, uint32_t v, uint32_t real, bool up);

@@ -177,12 +177,16 @@ int upgrade_exec(struct supervisor *s)
 			fcntl(s->pid_fd, F_SETFD, 0);
 		control_close(s->control_socket); /* it opens its own */
 		s->control_socket = NULL;
+		fifos_free(s->fifos); /* their scripts, too */
+		s->fifos = NULL;
 		execv(s->upgrade, s->argv);
 		r = -errno;
 		unsetenv(STATE_ENV);
 		if (s->pid_fd >= 0)
 			fcntl(s->pid_fd, F_SETFD, FD_CLOEXEC);
 		supervisor_open_control(s);
+		if (fifos_new(s->loop, s->scripts, &s->fifos) >= 0)
+			fifos_configure(s->fifos, s->conf);
 	}
 	if (fd >= 0)
 		close(fd);

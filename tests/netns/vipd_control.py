@@ -20,7 +20,11 @@ except ImportError:
     sys.exit(77)
 
 CONF = """
-global_defs { router_id lab }
+global_defs {
+    router_id lab
+    lvs_notify_fifo FOLDER/fifo
+    vrrp_notify_fifo FOLDER/no-fifo
+}
 vrrp_script yes {
     script /bin/true
     interval 1
@@ -219,7 +223,8 @@ def nonsense():
 def main(vipd):
     with tempfile.TemporaryDirectory() as name:
         os.chdir(name)
-        pathlib.Path("conf").write_text(CONF)
+        pathlib.Path("conf").write_text(CONF.replace("FOLDER", name))
+        pathlib.Path("no-fifo").write_text("mine")
         stale = socket.socket(socket.AF_UNIX)
         stale.bind("p.sock")
         stale.close()  # as a crash leaves it
@@ -235,6 +240,12 @@ def main(vipd):
             wait_for("MASTER", lambda: client.result("status")["instances"][0]["state"] == "MASTER")
             wait_for("the checks", lambda: real(client, "10.9.0.1:8002")["state"] == "down"
                      and real(client, "10.9.0.1:8001")["checks"][0].get("runs", 0) > 1)
+            fifo = os.open("fifo", os.O_RDONLY | os.O_NONBLOCK)
+            assert stat.S_IMODE(os.fstat(fifo).st_mode) == 0o600
+            lines = os.read(fifo, 65536).decode().splitlines()
+            os.close(fifo)
+            assert "RS [10.9.0.1]:tcp:8002 [10.9.0.100]:tcp:80 DOWN" in lines, lines
+            assert pathlib.Path("no-fifo").read_text() == "mine" and "something else than a FIFO" in pathlib.Path("log").read_text()
             reads(client)
             orders(client)
             nonsense()
@@ -246,7 +257,7 @@ def main(vipd):
             daemon.terminate()
             daemon.wait(30)
             server.close()
-        assert not pathlib.Path("p.sock").exists()
+        assert not pathlib.Path("p.sock").exists() and not pathlib.Path("fifo").exists()
         # What lies there and is no socket of ours stays, and vipd runs all the same.
         for make in (lambda: pathlib.Path("p.sock").write_text("mine"), lambda: os.symlink("victim", "p.sock")):
             make()

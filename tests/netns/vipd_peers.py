@@ -36,7 +36,9 @@ class Node:
         for state in ("master", "backup", "fault", "stop"):
             conf = conf.replace("NOTIFY", f'NOTIFY\n    notify_{state} "{self.case.dir}/tell {self.dir}/own {state}"', 1)
         conf = conf.replace("NOTIFY", f'notify "{self.case.dir}/tell {self.dir}/any"')
-        (self.dir / "conf").write_text("global_defs {\n    script_user root\n    enable_script_security\n}\n" + conf)
+        (self.dir / "conf").write_text(
+            "global_defs {\n    script_user root\n    enable_script_security\n"
+            f"    vrrp_notify_fifo {self.dir}/pipe\n    vrrp_notify_fifo_script \"{self.case.dir}/read {self.dir}/fifo\"\n}}\n" + conf)
         command = ["-P", "-n", "-l", "-f", "conf", "-p", "p.pid", "-r", "r.pid", "-c", "c.pid"]
         self.process = subprocess.Popen(["ip", "netns", "exec", self.ns, self.program, *command], cwd=self.dir,
                                         stdout=(self.dir / "log").open("a"), stderr=subprocess.STDOUT)
@@ -85,7 +87,7 @@ class Case:
         return copy
 
     def fail(self, what):
-        raise AssertionError(f"{self.name}: {what}\n" + "".join(n.log() + "".join(f"{k}: {n.told(k)}\n" for k in ("own", "any")) for n in self.nodes))
+        raise AssertionError(f"{self.name}: {what}\n" + "".join(n.log() + "".join(f"{k}: {n.told(k)}\n" for k in ("own", "any", "fifo")) for n in self.nodes))
 
     def wait(self, what, condition, seconds=12):
         end = time.monotonic() + seconds
@@ -233,9 +235,11 @@ CASES = [
 def compare(one, two):
     for vipd, keepalived in ((one.nodes[0], two.nodes[0]), (two.nodes[1], one.nodes[1])):
         who = f"{one.name[:-1]}, node {vipd.name}"
-        for kind in ("any", "own"):
+        for kind in ("any", "own", "fifo"):
             # keepalived's run at the same time, in any order; vipd_life.sh looks at the order of ours.
             got, want = sorted(set(vipd.told(kind))), sorted(set(keepalived.told(kind)))
+            if kind == "fifo":  # keepalived ends the reader before it has read the last ones
+                got, want = ([line for line in lines if " STOP " not in line] for lines in (got, want))
             assert got == want, f"{who}: scripts were told by vipd\n  {got}\nand by keepalived\n  {want}\n{vipd.log()}{keepalived.log()}"
         assert want, f"{who}: no script ran"
         assert vipd.held == keepalived.held, f"{who}: vipd held\n  {vipd.held}\nand keepalived\n  {keepalived.held}"
@@ -277,6 +281,9 @@ def main():
         tell = pathlib.Path(folder, "tell")
         tell.write_text('#!/bin/sh\nfile=$1\nshift\necho "$@" >>"$file"\n')
         tell.chmod(0o755)
+        read = pathlib.Path(folder, "read")
+        read.write_text('#!/bin/sh\nexec cat "$2" >>"$1"\n')
+        read.chmod(0o755)
         threads = [threading.Thread(target=run, args=(c, folder, vipd, keepalived, results)) for c in CASES if not only or c.name in only]
         for t in threads:
             t.start()
