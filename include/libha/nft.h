@@ -11,7 +11,7 @@
  * Can: NAT of TCP, UDP and SCTP, IPv4 and IPv6, fwmark and any-port services, rr, wrr, random, sh, dh, fo, any
  * table of slots the caller makes (mh and others, ha_service_set_slots()), persistence with prefix, masquerading,
  * clients on the load balancer itself. Cannot, and says so:
- * schedulers that count live connections, DR and TUN, thresholds, one-packet scheduling. Forwarding
+ * schedulers that count live connections, DR (libha/dsr.h) and TUN, thresholds, one-packet scheduling. Forwarding
  * must be on (net.ipv4.ip_forward, net.ipv6.conf.all.forwarding); replies must pass this host, or
  * HA_SERVICE_MASQUERADE be set.
  *

@@ -22,13 +22,14 @@ bool nft_table_name_ok(const char *name)
 	return len > 0 && len < NFT_TABLE_NAME_SIZE;
 }
 
-struct writer *nft_question(struct nl_batch *b, enum nf_tables_msg_types type, uint16_t flags)
+struct writer *nft_question(struct nl_batch *b, enum nf_tables_msg_types type, uint16_t flags,
+			    uint8_t family)
 {
 	struct writer *w;
 
 	nl_batch_reset(b);
 	w = nl_batch_begin(b, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type), flags);
-	nl_nfgen_put(w, NFPROTO_INET, 0);
+	nl_nfgen_put(w, family, 0);
 	return w;
 }
 
@@ -42,21 +43,25 @@ int nft_ask(struct nl_channel *c, struct nl_batch *b, const struct nl_query_ops 
 	return r == -EINTR ? -EAGAIN : r;
 }
 
-static int ignore(void *userdata, const struct nl_msg *msg)
+static int take_generation(void *userdata, const struct nl_msg *msg)
 {
-	(void)userdata;
-	(void)msg;
-	return 0;
+	return nft_read_generation(msg->body, userdata) ? 0 : -EBADMSG;
 }
 
-/* Asks for the ruleset's generation. */
+int nft_ask_generation(struct nl_channel *c, struct nl_batch *b, uint32_t *ret)
+{
+	static const struct nl_query_ops ops = {.message = take_generation};
+
+	*ret = 0;
+	nft_question(b, NFT_MSG_GETGEN, 0, NFPROTO_INET);
+	return nft_ask(c, b, &ops, ret);
+}
+
 int nft_probe(struct nl_channel *c, struct nl_batch *b)
 {
-	static const struct nl_query_ops ops = {.message = ignore};
-	int r;
+	uint32_t generation;
+	int r = nft_ask_generation(c, b, &generation);
 
-	nft_question(b, NFT_MSG_GETGEN, 0);
-	r = nft_ask(c, b, &ops, NULL);
 	return r == -EINVAL || r == -ENOENT ? -EOPNOTSUPP : r;
 }
 
@@ -68,14 +73,14 @@ static int take_table(void *userdata, const struct nl_msg *msg)
 	return 0;
 }
 
-int nft_ask_table(struct nl_channel *c, struct nl_batch *b, const char *table,
+int nft_ask_table(struct nl_channel *c, struct nl_batch *b, uint8_t family, const char *table,
 		  char ret_comment[NFT_COMMENT_SIZE])
 {
 	static const struct nl_query_ops ops = {.message = take_table};
 	int r;
 
 	*ret_comment = '\0';
-	nl_attr_put_str(nft_question(b, NFT_MSG_GETTABLE, 0), NFTA_TABLE_NAME, table);
+	nl_attr_put_str(nft_question(b, NFT_MSG_GETTABLE, 0, family), NFTA_TABLE_NAME, table);
 	r = nft_ask(c, b, &ops, ret_comment);
 	if (r == -ENOENT)
 		return 0;

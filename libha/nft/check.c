@@ -67,7 +67,8 @@ static const char *service_fault(const struct ha_service_opts *s)
 static const char *dest_fault(const struct ha_service_opts *s, const struct ha_dest_opts *d)
 {
 	if (d->forward != HA_FORWARD_NAT)
-		return "nftables forwards by NAT: DR and TUN need the IPVS backend";
+		return "nftables forwards by NAT here: DR is for ha_dsr or the IPVS backend, TUN "
+		       "for IPVS";
 	if (d->upper_threshold)
 		return "connection thresholds need the IPVS backend";
 	if (!s->port && d->port)

@@ -106,18 +106,6 @@ void nft_put_dispatch(struct nft_ruleset *r, const struct ha_service_opts *s, co
 
 /* ---- The table without services ---- */
 
-void nft_match_family(struct writer *w, uint8_t family)
-{
-	nft_expr_meta(w, NFT_META_NFPROTO, REG_KEY);
-	nft_expr_cmp(w, REG_KEY, &family, sizeof(family));
-}
-
-void nft_match_protocol(struct writer *w, uint8_t protocol)
-{
-	nft_expr_meta(w, NFT_META_L4PROTO, REG_KEY);
-	nft_expr_cmp(w, REG_KEY, &protocol, sizeof(protocol));
-}
-
 /* The key of a packet on its way in. */
 static void load_key(struct writer *w, enum nft_kind kind)
 {
@@ -134,7 +122,7 @@ static void load_key(struct writer *w, enum nft_kind kind)
 		nft_expr_payload(w, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, REG_KEY + words + 1);
 }
 
-static void put_dispatch_map(struct nft_ruleset *r, enum nft_kind kind)
+void nft_put_dispatch_map(struct nft_ruleset *r, enum nft_kind kind)
 {
 	struct writer *w;
 	size_t list;
@@ -145,7 +133,10 @@ static void put_dispatch_map(struct nft_ruleset *r, enum nft_kind kind)
 		nft_show_host_order(w);
 	nft_end(r);
 	w = nft_begin_rule(r, "dispatch", NULL, &list);
-	nft_match_family(w, kinds[kind].family);
+	if (r->family == NFPROTO_NETDEV)
+		nft_match_ethertype(w, kinds[kind].family);
+	else
+		nft_match_family(w, kinds[kind].family);
 	load_key(w, kind);
 	nft_expr_lookup_verdict(w, kinds[kind].map, REG_KEY);
 	nft_end_rule(r, w, list);
@@ -185,7 +176,7 @@ void nft_put_skeleton(struct nft_ruleset *r)
 	nft_put_chain(r, "counting");
 	nft_put_chain(r, "masquerading");
 	for (int kind = 0; kind < NFT_N_KINDS; kind++)
-		put_dispatch_map(r, (enum nft_kind)kind);
+		nft_put_dispatch_map(r, (enum nft_kind)kind);
 	nft_put_sets(r);
 	put_jump(r, "prerouting", "dispatch");
 	put_jump(r, "output", "dispatch");

@@ -29,13 +29,11 @@ size_t nft_key(const struct ha_service_opts *s, uint8_t ret[NFT_KEY_MAX]);
 /* How many rules there are that do not belong to a service: five jumps, the dispatch, and two for each group of sets. */
 #define NFT_RULES_SKELETON (5 + NFT_N_KINDS + 2 * NFT_N_GROUPS)
 
+/* A kind's map, and its rule in the chain "dispatch"; in a table of NFPROTO_NETDEV there are no marks. */
+void nft_put_dispatch_map(struct nft_ruleset *r, enum nft_kind kind);
 /* The table and what does not belong to a service; the table must not exist. */
 void nft_put_skeleton(struct nft_ruleset *r);
 /* Packets for a service go to its chain; NULL: no longer. */
 void nft_put_dispatch(struct nft_ruleset *r, const struct ha_service_opts *s, const char *chain);
-
-/* A rule goes on for this family (NFPROTO_*), this protocol; nft(8) then knows what the bytes after it are. */
-void nft_match_family(struct writer *w, uint8_t family);
-void nft_match_protocol(struct writer *w, uint8_t protocol);
 
 #endif

@@ -23,7 +23,7 @@ static uint16_t message_type(enum nf_tables_msg_types type)
 
 static struct writer *question(struct ha_nft *n, enum nf_tables_msg_types type, uint16_t flags)
 {
-	return nft_question(&n->batch, type, flags);
+	return nft_question(&n->batch, type, flags, NFPROTO_INET);
 }
 
 static int ask(struct ha_nft *n, const struct nl_query_ops *ops, void *userdata)
@@ -329,7 +329,7 @@ static void add_counts(struct dump *d)
 static int read_all(struct ha_nft *n, struct dump *d)
 {
 	char comment[NFT_COMMENT_SIZE];
-	int r = nft_ask_table(&n->channel, &n->batch, n->table, comment);
+	int r = nft_ask_table(&n->channel, &n->batch, NFPROTO_INET, n->table, comment);
 
 	if (r <= 0)
 		return r;

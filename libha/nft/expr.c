@@ -109,6 +109,34 @@ void nft_expr_cmp_not(struct writer *w, unsigned int sreg, const void *data, siz
 	compare(w, NFT_CMP_NEQ, sreg, data, len);
 }
 
+void nft_match_family(struct writer *w, uint8_t family)
+{
+	nft_expr_meta(w, NFT_META_NFPROTO, 0);
+	nft_expr_cmp(w, 0, &family, sizeof(family));
+}
+
+void nft_match_protocol(struct writer *w, uint8_t protocol)
+{
+	nft_expr_meta(w, NFT_META_L4PROTO, 0);
+	nft_expr_cmp(w, 0, &protocol, sizeof(protocol));
+}
+
+void nft_match_ethertype(struct writer *w, uint8_t family)
+{
+	static const uint8_t ipv4[2] = {0x08, 0x00}, ipv6[2] = {0x86, 0xdd};
+
+	nft_expr_meta(w, NFT_META_PROTOCOL, 0);
+	nft_expr_cmp(w, 0, family == NFPROTO_IPV6 ? ipv6 : ipv4, sizeof(ipv4));
+}
+
+void nft_match_ethernet(struct writer *w)
+{
+	static const uint16_t ether = 1; /* ARPHRD_ETHER, linux/if_arp.h */
+
+	nft_expr_meta(w, NFT_META_IIFTYPE, 0);
+	nft_expr_cmp(w, 0, &ether, sizeof(ether));
+}
+
 void nft_expr_mask(struct writer *w, unsigned int reg, const void *mask, size_t len)
 {
 	static const uint8_t zero[16];
@@ -253,6 +281,27 @@ void nft_expr_dnat(struct writer *w, uint8_t family, unsigned int reg_address, b
 	put_reg(w, NFTA_NAT_REG_ADDR_MIN, reg_address);
 	if (with_port)
 		put_reg(w, NFTA_NAT_REG_PROTO_MIN, reg_port);
+	end(w, e);
+}
+
+void nft_expr_set_link_layer(struct writer *w, unsigned int sreg, unsigned int offset,
+			     unsigned int len)
+{
+	struct expr e = begin(w, "payload");
+
+	put_reg(w, NFTA_PAYLOAD_SREG, sreg);
+	nl_attr_put_be32(w, NFTA_PAYLOAD_BASE, NFT_PAYLOAD_LL_HEADER);
+	nl_attr_put_be32(w, NFTA_PAYLOAD_OFFSET, offset);
+	nl_attr_put_be32(w, NFTA_PAYLOAD_LEN, len);
+	nl_attr_put_be32(w, NFTA_PAYLOAD_CSUM_TYPE, NFT_PAYLOAD_CSUM_NONE);
+	end(w, e);
+}
+
+void nft_expr_forward(struct writer *w, unsigned int sreg)
+{
+	struct expr e = begin(w, "fwd");
+
+	put_reg(w, NFTA_FWD_SREG_DEV, sreg);
 	end(w, e);
 }
 

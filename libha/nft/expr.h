@@ -22,6 +22,18 @@ void nft_expr_payload(struct writer *w, enum nft_payload_bases base, unsigned in
 /* The rule goes on when the register is equal, with nft_expr_cmp_not when it differs. */
 void nft_expr_cmp(struct writer *w, unsigned int sreg, const void *data, size_t len);
 void nft_expr_cmp_not(struct writer *w, unsigned int sreg, const void *data, size_t len);
+/*
+ * The rule goes on for this family (NFPROTO_*), this protocol; nft(8) then knows what the bytes after it are. Both use
+ * register 0.
+ */
+void nft_match_family(struct writer *w, uint8_t family);
+void nft_match_protocol(struct writer *w, uint8_t protocol);
+/* The same as the family, by what the Ethernet header says, in a table of NFPROTO_NETDEV. */
+void nft_match_ethertype(struct writer *w, uint8_t family);
+/* .. for what came in over Ethernet. */
+void nft_match_ethernet(struct writer *w);
+/* The hashes of every load balancer must choose alike: one seed for all. */
+#define NFT_HASH_SEED 0x68617773u
 void nft_expr_mask(struct writer *w, unsigned int reg, const void *mask, size_t len);
 /* At most 16 bytes. */
 void nft_expr_value(struct writer *w, unsigned int dreg, const void *data, size_t len);
@@ -46,6 +58,11 @@ void nft_expr_hash(struct writer *w, unsigned int sreg, unsigned int len, unsign
 /* Port from `reg_port` when `with_port`. family: NFPROTO_IPV4 or NFPROTO_IPV6. */
 void nft_expr_dnat(struct writer *w, uint8_t family, unsigned int reg_address, bool with_port,
 		   unsigned int reg_port);
+/* Writes into the packet's Ethernet header. */
+void nft_expr_set_link_layer(struct writer *w, unsigned int sreg, unsigned int offset,
+			     unsigned int len);
+/* Sends the packet out of the link whose index is in the register, as it is; the end. */
+void nft_expr_forward(struct writer *w, unsigned int sreg);
 void nft_expr_masquerade(struct writer *w);
 /* Drops the packet and sends ICMP or ICMPv6 port unreachable. */
 void nft_expr_reject(struct writer *w);

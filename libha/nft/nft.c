@@ -211,7 +211,7 @@ static int apply(struct ha_nft *n, struct apply *a)
 	int r = check_steps(a);
 
 	if (!r)
-		r = nft_ask_table(&n->channel, &n->batch, n->table, comment);
+		r = nft_ask_table(&n->channel, &n->batch, NFPROTO_INET, n->table, comment);
 	if (r >= 0)
 		r = put_all(n, a, r > 0);
 	if (!r)

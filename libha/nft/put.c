@@ -21,7 +21,8 @@ static struct writer *begin_at(struct nft_ruleset *r, uint16_t type, uint16_t fl
 
 struct writer *nft_begin(struct nft_ruleset *r, enum nf_tables_msg_types type, uint16_t flags)
 {
-	return begin_at(r, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type), flags, NFPROTO_INET, 0);
+	return begin_at(r, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type), flags,
+			r->family ? r->family : NFPROTO_INET, 0);
 }
 
 void nft_end(struct nft_ruleset *r)
@@ -83,6 +84,24 @@ void nft_put_base_chain(struct nft_ruleset *r, const char *name, const char *typ
 	nl_nest_end(w, nest);
 	nl_attr_put_be32(w, NFTA_CHAIN_POLICY, NF_ACCEPT);
 	nl_attr_put_str(w, NFTA_CHAIN_TYPE, type);
+	nft_end(r);
+}
+
+void nft_put_ingress_chain(struct nft_ruleset *r, const char *name, const char *const *links,
+			   size_t n_links, int priority)
+{
+	struct writer *w = begin_chain(r, name);
+	size_t hook = nl_nest_begin(w, NFTA_CHAIN_HOOK), list;
+
+	nl_attr_put_be32(w, NFTA_HOOK_HOOKNUM, NF_NETDEV_INGRESS);
+	nl_attr_put_be32(w, NFTA_HOOK_PRIORITY, (uint32_t)priority);
+	list = nl_nest_begin(w, NFTA_HOOK_DEVS);
+	for (size_t i = 0; i < n_links; i++)
+		nl_attr_put_str(w, NFTA_DEVICE_NAME, links[i]);
+	nl_nest_end(w, list);
+	nl_nest_end(w, hook);
+	nl_attr_put_be32(w, NFTA_CHAIN_POLICY, NF_ACCEPT);
+	nl_attr_put_str(w, NFTA_CHAIN_TYPE, "filter");
 	nft_end(r);
 }
 

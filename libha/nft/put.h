@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The nf_tables messages that tables, chains, sets and rules are made of, each appended to a batch. Pure.
- * All are of the family inet.
+ * All are of one family.
  */
 #ifndef LIBHA_NFT_PUT_H
 #define LIBHA_NFT_PUT_H
@@ -24,6 +24,7 @@
 struct nft_ruleset {
 	struct nl_batch *batch;
 	const char *table;
+	uint8_t family; /* of the table: NFPROTO_*; 0: NFPROTO_INET */
 	uint32_t affinity_max;
 	uint32_t next_set_id; /* sets are numbered within a batch */
 };
@@ -44,6 +45,9 @@ void nft_put_chain(struct nft_ruleset *r, const char *name);
 /* One that the kernel calls: `type` is "nat" or "filter", `hook` NF_INET_*; it accepts at its end. */
 void nft_put_base_chain(struct nft_ruleset *r, const char *name, const char *type, uint32_t hook,
 			int priority);
+/* One that sees what comes in on links, before anything else of this host does. The table's family is NFPROTO_NETDEV. */
+void nft_put_ingress_chain(struct nft_ruleset *r, const char *name, const char *const *links,
+			   size_t n_links, int priority);
 void nft_put_delete_chain(struct nft_ruleset *r, const char *name);
 /* All rules of a chain go. */
 void nft_put_flush(struct nft_ruleset *r, const char *chain);

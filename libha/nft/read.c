@@ -25,6 +25,19 @@ static void take_comment(const struct nl_attr *a, char ret[NFT_COMMENT_SIZE])
 		*ret = '\0';
 }
 
+bool nft_read_generation(struct reader body, uint32_t *ret)
+{
+	struct nl_attr a;
+	bool ok = false;
+
+	if (!skip_header(&body))
+		return false;
+	while (nl_attr_next(&body, &a))
+		if (a.type == NFTA_GEN_ID)
+			ok = nl_attr_be32(&a, ret);
+	return ok && !body.bad;
+}
+
 bool nft_read_table(struct reader body, char ret_comment[NFT_COMMENT_SIZE])
 {
 	struct nl_attr a;

@@ -8,6 +8,9 @@
 
 /* All: false when the message is cut short or an attribute has a wrong length. */
 
+/* The ruleset's generation. */
+bool nft_read_generation(struct reader body, uint32_t *ret);
+
 /* The table's comment, "" without one. */
 bool nft_read_table(struct reader body, char ret_comment[NFT_COMMENT_SIZE]);
 

@@ -13,9 +13,6 @@
 #include "nft/shown.h"
 #include "nft/slots.h"
 
-/* The hashes of every load balancer must choose alike: one seed for all. */
-#define HASH_SEED 0x68617773u
-
 /* Registers, in words: keys, addresses and clients from 0, the number of a slot in 8. */
 #define REG_KEY 0
 #define REG_NUMBER 8
@@ -129,7 +126,7 @@ static void hash_destination(struct writer *w, const struct ha_service_opts *s, 
 
 	nft_match_family(w, len == 16 ? NFPROTO_IPV6 : NFPROTO_IPV4);
 	nft_expr_payload(w, NFT_PAYLOAD_NETWORK_HEADER, len == 16 ? 24 : 16, len, REG_KEY);
-	nft_expr_hash(w, REG_KEY, len, REG_NUMBER, n, HASH_SEED);
+	nft_expr_hash(w, REG_KEY, len, REG_NUMBER, n, NFT_HASH_SEED);
 }
 
 static void hash_client(struct writer *w, const struct ha_service_opts *s, uint32_t n)
@@ -140,7 +137,7 @@ static void hash_client(struct writer *w, const struct ha_service_opts *s, uint3
 	load_client(w, s, false);
 	if (port)
 		nft_expr_payload(w, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2, REG_KEY + len / 4);
-	nft_expr_hash(w, REG_KEY, port ? len + 4 : len, REG_NUMBER, n, HASH_SEED);
+	nft_expr_hash(w, REG_KEY, port ? len + 4 : len, REG_NUMBER, n, NFT_HASH_SEED);
 }
 
 /* The number of a slot. */

@@ -140,12 +140,6 @@ static void put_elements(struct nft_ruleset *r, enum kind kind, const struct ha_
 	nft_end_elements(&e);
 }
 
-static void match_family(struct writer *w, uint8_t family)
-{
-	nft_expr_meta(w, NFT_META_NFPROTO, 0);
-	nft_expr_cmp(w, 0, &family, sizeof(family));
-}
-
 /* RFC 9568 section 6.1: these must not be dropped. */
 static void put_neighbour_discovery(struct nft_ruleset *r, uint8_t icmpv6_type)
 {
@@ -153,7 +147,7 @@ static void put_neighbour_discovery(struct nft_ruleset *r, uint8_t icmpv6_type)
 	size_t list;
 	struct writer *w = nft_begin_rule(r, "input", NULL, &list);
 
-	match_family(w, NFPROTO_IPV6);
+	nft_match_family(w, NFPROTO_IPV6);
 	nft_expr_meta(w, NFT_META_L4PROTO, 0);
 	nft_expr_cmp(w, 0, &icmpv6, sizeof(icmpv6));
 	nft_expr_payload(w, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, 0);
@@ -170,7 +164,7 @@ static void put_kind(struct nft_ruleset *r, enum kind kind)
 	nft_begin_set(r, kinds[kind].set, 0, kinds[kind].type, key_len(kind));
 	nft_end(r);
 	w = nft_begin_rule(r, "input", NULL, &list);
-	match_family(w, kinds[kind].family);
+	nft_match_family(w, kinds[kind].family);
 	nft_expr_payload(w, NFT_PAYLOAD_NETWORK_HEADER, kinds[kind].at, kinds[kind].len, 0);
 	if (kind == LINK_LOCAL)
 		nft_expr_meta(w, NFT_META_IIF, kinds[kind].len / 4);
@@ -230,7 +224,7 @@ int ha_vrrp_accept_set(struct ha_vrrp_accept *a, const struct ha_vrrp_refused *r
 		if (!ha_ip_len(&refused[i].ip) ||
 		    (kind_of(&refused[i]) == LINK_LOCAL && !refused[i].ifindex))
 			return -EINVAL;
-	there = nft_ask_table(&a->channel, &a->batch, a->table, comment);
+	there = nft_ask_table(&a->channel, &a->batch, NFPROTO_INET, a->table, comment);
 	if (there < 0 || (!there && !n))
 		return there;
 	if (there && strcmp(comment, COMMENT) != 0)
