@@ -93,6 +93,10 @@ static bool take(struct head *h, char c, enum h1_fault otherwise)
 /* Takes CR LF; `otherwise` if there is neither. */
 static bool take_line_end(struct head *h, enum h1_fault otherwise)
 {
+	if (h->end - h->p >= 2 && h->p[0] == '\r' && h->p[1] == '\n') {
+		h->p += 2;
+		return true;
+	}
 	if (h->p == h->end)
 		return need_more(h);
 	if (*h->p == '\n')
@@ -105,6 +109,11 @@ static bool take_version(struct head *h)
 {
 	static const char name[] = "HTTP/";
 
+	if (h->end - h->p >= 8 && !memcmp(h->p, "HTTP/1.1", 8)) {
+		h->p += 8;
+		h->m->minor = 1;
+		return true;
+	}
 	for (const char *c = name; *c; c++)
 		if (!take(h, *c, H1_FAULT_START_LINE))
 			return false;
@@ -278,13 +287,15 @@ static bool take_field(struct head *h)
 								: H1_FAULT_FIELD_NAME);
 	f->name = span(h, from, h->p);
 	f->id = http_id_of(from, (size_t)(h->p - from));
+	f->received = true;
 	for (h->p++; h->p < h->end && is_blank(*h->p); h->p++)
 		;
 	from = h->p;
 	h->p = h1_skip_value(h->p, h->end);
 	f->value = trimmed(h, from, h->p);
-	if (!take_line_end(h, H1_FAULT_FIELD_VALUE) || !note(h, f))
+	if (!take_line_end(h, H1_FAULT_FIELD_VALUE) || (f->id && !note(h, f)))
 		return false;
+	m->seen |= (uint8_t)(1u << f->id);
 	m->n_fields++;
 	return true;
 }
@@ -336,13 +347,10 @@ static bool check_lengths(struct head *h)
 
 static void judge_connection(struct http_msg *m)
 {
-	bool has = http_find_id(m, HTTP_ID_CONNECTION);
-
-	m->keep_alive = m->minor ? !has || !http_has_element(m, HTTP_ID_CONNECTION, "close")
-				 : has && http_has_element(m, HTTP_ID_CONNECTION, "keep-alive") &&
-				       !http_has_element(m, HTTP_ID_CONNECTION, "close");
-	m->upgrade = has && http_find_id(m, HTTP_ID_UPGRADE) &&
-		     http_has_element(m, HTTP_ID_CONNECTION, "upgrade");
+	m->options = m->seen >> HTTP_ID_CONNECTION & 1 ? http_connection_options(m) : 0;
+	m->keep_alive =
+	    !(m->options & HTTP_OPTION_CLOSE) && (m->minor || m->options & HTTP_OPTION_KEEP_ALIVE);
+	m->upgrade = m->options & HTTP_OPTION_UPGRADE && m->seen >> HTTP_ID_UPGRADE & 1;
 }
 
 static struct http_span authority(const struct http_msg *m)

@@ -20,7 +20,9 @@ typedef __m256i h1_vector;
 #define h1_min(a, b) _mm256_min_epu8(a, b)
 #define h1_or(a, b) _mm256_or_si256(a, b)
 #define h1_and_not(a, b) _mm256_andnot_si256(b, a)
+#define h1_subtract(a, b) _mm256_sub_epi8(a, b)
 #define h1_mask(v) ((uint32_t)_mm256_movemask_epi8(v))
+#define H1_ALL_BITS 0xffffffffu
 #elif defined(__SSE2__)
 #include <emmintrin.h>
 #define H1_VECTOR 16
@@ -32,7 +34,9 @@ typedef __m128i h1_vector;
 #define h1_min(a, b) _mm_min_epu8(a, b)
 #define h1_or(a, b) _mm_or_si128(a, b)
 #define h1_and_not(a, b) _mm_andnot_si128(b, a)
+#define h1_subtract(a, b) _mm_sub_epi8(a, b)
 #define h1_mask(v) ((uint32_t)_mm_movemask_epi8(v))
+#define H1_ALL_BITS 0xffffu
 #endif
 
 /* RFC 9110, section 5.6.2 */
@@ -57,6 +61,20 @@ static inline bool h1_is_target(unsigned char c)
 
 static inline const char *h1_skip_token(const char *p, const char *end)
 {
+#ifdef H1_VECTOR
+	/* Letters, digits and "-" at once: that is nearly all there is. */
+	if (end - p >= H1_VECTOR) {
+		h1_vector v = h1_load(p);
+		h1_vector letter = h1_subtract(h1_or(v, h1_all(0x20)), h1_all('a'));
+		h1_vector digit = h1_subtract(v, h1_all('0'));
+		h1_vector good = h1_or(h1_or(h1_equal(h1_min(letter, h1_all(25)), letter),
+					     h1_equal(h1_min(digit, h1_all(9)), digit)),
+				       h1_equal(v, h1_all('-')));
+		uint32_t bad = ~h1_mask(good) & H1_ALL_BITS;
+
+		p += bad ? __builtin_ctz(bad) : H1_VECTOR;
+	}
+#endif
 	while (p < end && h1_is_token((unsigned char)*p))
 		p++;
 	return p;
@@ -88,8 +106,7 @@ static inline const char *h1_skip_target(const char *p, const char *end)
 		h1_vector v = h1_load(p);
 		/* bytes from 0x80 on are negative here: not greater than a space either */
 		h1_vector bad = h1_or(h1_equal(v, h1_all(0x7f)), h1_equal(v, h1_all('#')));
-		uint32_t mask = h1_mask(bad) | (h1_mask(h1_greater(v, h1_all(0x20))) ^
-						(H1_VECTOR == 32 ? 0xffffffffu : 0xffffu));
+		uint32_t mask = h1_mask(bad) | (h1_mask(h1_greater(v, h1_all(0x20))) ^ H1_ALL_BITS);
 
 		if (mask)
 			return p + __builtin_ctz(mask);

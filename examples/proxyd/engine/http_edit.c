@@ -13,12 +13,11 @@ static bool is_option(const struct http_msg *m, struct http_span s, const char *
 	return http_same_name(http_text(m, s), s.len, word, strlen(word));
 }
 
-/* The options other than close and keep-alive; `ret_found`: which of those two there were. */
-static ssize_t other_options(const struct http_msg *m, char *buf, bool *ret_close, bool *ret_keep)
+/* The options other than close and keep-alive. Their length, or -ENOSPC. */
+static ssize_t other_options(const struct http_msg *m, char *buf)
 {
 	size_t len = 0;
 
-	*ret_close = *ret_keep = false;
 	for (unsigned i = 0; i < m->n_fields; i++) {
 		struct http_span option;
 		uint32_t at = 0;
@@ -26,11 +25,9 @@ static ssize_t other_options(const struct http_msg *m, char *buf, bool *ret_clos
 		if (m->field[i].id != HTTP_ID_CONNECTION)
 			continue;
 		while (http_next_element(m, m->field[i].value, &at, &option)) {
-			if (is_option(m, option, "close")) {
-				*ret_close = true;
-			} else if (is_option(m, option, "keep-alive")) {
-				*ret_keep = true;
-			} else if (len + 2 + option.len <= CONNECTION_MAX) {
+			if (is_option(m, option, "close") || is_option(m, option, "keep-alive"))
+				continue;
+			if (len + 2 + option.len <= CONNECTION_MAX) {
 				if (len) {
 					memcpy(buf + len, ", ", 2);
 					len += 2;
@@ -47,14 +44,19 @@ static ssize_t other_options(const struct http_msg *m, char *buf, bool *ret_clos
 
 int http_say_connection(struct http_msg *m, const char *option)
 {
+	uint8_t wanted = !option	  ? 0
+			 : *option == 'c' ? HTTP_OPTION_CLOSE
+					  : HTTP_OPTION_KEEP_ALIVE,
+		has = m->options & HTTP_OPTION_OTHER ? http_connection_options(m) : m->options;
 	char value[CONNECTION_MAX + 16];
-	bool has_close, has_keep;
-	ssize_t len = other_options(m, value, &has_close, &has_keep);
+	ssize_t len = 0;
 
+	if ((has & (HTTP_OPTION_CLOSE | HTTP_OPTION_KEEP_ALIVE)) == wanted)
+		return 0;
+	if (has & (HTTP_OPTION_UPGRADE | HTTP_OPTION_OTHER))
+		len = other_options(m, value);
 	if (len < 0)
 		return -ENOSPC;
-	if (has_close == (option && *option == 'c') && has_keep == (option && *option == 'k'))
-		return 0;
 	if (option) {
 		if (len) {
 			memcpy(value + len, ", ", 2);

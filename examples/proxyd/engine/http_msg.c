@@ -2,12 +2,11 @@
 #include "http_msg.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
-static unsigned char lower(unsigned char c)
+static bool is_letter(char c)
 {
-	return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
+	return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
 }
 
 bool http_same_name(const char *a, size_t a_len, const char *b, size_t b_len)
@@ -15,7 +14,7 @@ bool http_same_name(const char *a, size_t a_len, const char *b, size_t b_len)
 	if (a_len != b_len)
 		return false;
 	for (size_t i = 0; i < a_len; i++)
-		if (lower((unsigned char)a[i]) != lower((unsigned char)b[i]))
+		if (a[i] != b[i] && ((a[i] ^ b[i]) != 0x20 || !is_letter(a[i])))
 			return false;
 	return true;
 }
@@ -77,7 +76,7 @@ const struct http_field *http_find(const struct http_msg *m, const char *name, s
 
 const struct http_field *http_find_id(const struct http_msg *m, enum http_id id)
 {
-	for (unsigned i = 0; i < m->n_fields; i++)
+	for (unsigned i = 0; m->seen >> id & 1 && i < m->n_fields; i++)
 		if (m->field[i].id == id)
 			return &m->field[i];
 	return NULL;
@@ -105,21 +104,29 @@ bool http_next_element(const struct http_msg *m, struct http_span value, uint32_
 	return last > from;
 }
 
-bool http_has_element(const struct http_msg *m, enum http_id id, const char *word)
+static uint8_t option_of(const char *text, size_t len)
 {
-	size_t len = strlen(word);
+	if (http_same_name(text, len, "close", 5))
+		return HTTP_OPTION_CLOSE;
+	if (http_same_name(text, len, "keep-alive", 10))
+		return HTTP_OPTION_KEEP_ALIVE;
+	return http_same_name(text, len, "upgrade", 7) ? HTTP_OPTION_UPGRADE : HTTP_OPTION_OTHER;
+}
+
+uint8_t http_connection_options(const struct http_msg *m)
+{
+	uint8_t options = 0;
 
 	for (unsigned i = 0; i < m->n_fields; i++) {
 		struct http_span element;
 		uint32_t at = 0;
 
-		if (m->field[i].id != id)
+		if (m->field[i].id != HTTP_ID_CONNECTION)
 			continue;
 		while (http_next_element(m, m->field[i].value, &at, &element))
-			if (http_same_name(http_text(m, element), element.len, word, len))
-				return true;
+			options |= option_of(http_text(m, element), element.len);
 	}
-	return false;
+	return options;
 }
 
 /* Where the path of the target begins: of absolute-form behind scheme and authority. */
@@ -168,6 +175,15 @@ bool http_store(struct http_msg *m, const char *text, size_t len, struct http_sp
 	return true;
 }
 
+/* A field of this id is another, or new, or gone. */
+static void changed(struct http_msg *m, enum http_id id)
+{
+	m->edited = true;
+	m->seen |= (uint8_t)(1u << id);
+	if (id == HTTP_ID_CONNECTION)
+		m->options |= HTTP_OPTION_OTHER;
+}
+
 int http_add(struct http_msg *m, const char *name, size_t name_len, const char *value,
 	     size_t value_len)
 {
@@ -180,16 +196,16 @@ int http_add(struct http_msg *m, const char *name, size_t name_len, const char *
 		return -ENOSPC;
 	}
 	m->field[m->n_fields++] = f;
-	m->edited = true;
+	changed(m, f.id);
 	return 0;
 }
 
 void http_remove_at(struct http_msg *m, unsigned place)
 {
+	changed(m, m->field[place].id);
 	m->n_fields--;
 	memmove(&m->field[place], &m->field[place + 1],
 		(m->n_fields - place) * sizeof(m->field[0]));
-	m->edited = true;
 }
 
 unsigned http_remove(struct http_msg *m, const char *name, size_t len)
@@ -209,7 +225,7 @@ unsigned http_remove_id(struct http_msg *m, enum http_id id)
 {
 	unsigned n = 0;
 
-	for (unsigned i = m->n_fields; i-- > 0;)
+	for (unsigned i = m->seen >> id & 1 ? m->n_fields : 0; i-- > 0;)
 		if (m->field[i].id == id) {
 			http_remove_at(m, i);
 			n++;
@@ -235,7 +251,8 @@ int http_set_value(struct http_msg *m, unsigned place, const char *value, size_t
 {
 	if (!http_store(m, value, len, &m->field[place].value))
 		return -ENOSPC;
-	m->edited = true;
+	m->field[place].received = false;
+	changed(m, m->field[place].id);
 	return 0;
 }
 
@@ -361,14 +378,15 @@ static void put_span(struct writer *w, const struct http_msg *m, struct http_spa
 
 static void put_start_line(struct writer *w, const struct http_msg *m)
 {
-	char version[] = "HTTP/1.0", status[16];
+	char version[] = "HTTP/1.0", status[] = " 000 ";
 
 	version[7] = (char)('0' + m->minor);
 	if (m->is_response) {
-		int n = snprintf(status, sizeof(status), " %03u ", m->status);
-
+		status[1] = (char)('0' + m->status / 100 % 10);
+		status[2] = (char)('0' + m->status / 10 % 10);
+		status[3] = (char)('0' + m->status % 10);
 		put(w, version, 8);
-		put(w, status, (size_t)n);
+		put(w, status, 5);
 		put_span(w, m, m->reason);
 	} else {
 		put_span(w, m, m->method_text);
@@ -380,17 +398,37 @@ static void put_start_line(struct writer *w, const struct http_msg *m)
 	put(w, "\r\n", 2);
 }
 
+static uint32_t end_of(struct http_span s)
+{
+	return s.at + s.len;
+}
+
+/* One field, or all that follow each other in the buffer as they will do on the wire. How many. */
+static unsigned put_fields(struct writer *w, const struct http_msg *m, unsigned from)
+{
+	const struct http_field *f = &m->field[from], *last = f;
+
+	if (f->received) {
+		while (last + 1 < m->field + m->n_fields && last[1].received &&
+		       last[1].name.at == end_of(last->value) + 2)
+			last++;
+		put(w, m->base + f->name.at, end_of(last->value) - f->name.at);
+	} else {
+		put_span(w, m, f->name);
+		put(w, ": ", 2);
+		put_span(w, m, f->value);
+	}
+	put(w, "\r\n", 2);
+	return (unsigned)(last - f) + 1;
+}
+
 ssize_t http_write(const struct http_msg *m, char *buf, size_t cap)
 {
 	struct writer w = {buf, buf + cap, false};
 
 	put_start_line(&w, m);
-	for (unsigned i = 0; i < m->n_fields; i++) {
-		put_span(&w, m, m->field[i].name);
-		put(&w, ": ", 2);
-		put_span(&w, m, m->field[i].value);
-		put(&w, "\r\n", 2);
-	}
+	for (unsigned i = 0; i < m->n_fields;)
+		i += put_fields(&w, m, i);
 	put(&w, "\r\n", 2);
 	return w.full ? -ENOSPC : w.at - buf;
 }

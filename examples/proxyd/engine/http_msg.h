@@ -21,6 +21,11 @@
 #define HTTP_FIELDS_ADDED_MAX 64 /* more that rules may add */
 #define HTTP_HEAD_MAX 15360	 /* HAProxy's tune.bufsize - tune.maxrewrite */
 
+#define HTTP_OPTION_CLOSE 1u
+#define HTTP_OPTION_KEEP_ALIVE 2u
+#define HTTP_OPTION_UPGRADE 4u
+#define HTTP_OPTION_OTHER 8u /* one that is none of these, or not looked at yet */
+
 /* A place in the buffer. */
 struct http_span {
 	uint32_t at, len;
@@ -53,6 +58,7 @@ enum http_id {
 struct http_field {
 	struct http_span name, value; /* without the white space around the value */
 	enum http_id id;
+	bool received; /* name, colon and value stand in the buffer as they came */
 };
 
 /* Where the body ends: decided once, when the head is read (RFC 9112, section 6.3). */
@@ -80,6 +86,8 @@ struct http_msg {
 	/* what the head says about the connection */
 	enum http_framing framing;
 	uint64_t length; /* HTTP_BODY_LENGTH; of a response to HEAD, too, or 0 */
+	uint8_t options; /* of its Connection fields: HTTP_OPTION_…; a change of them sets OTHER */
+	uint8_t seen;	 /* a bit per enum http_id that a field has or had */
 	bool keep_alive; /* its sender would go on (RFC 9112, section 9.3) */
 	bool upgrade;	 /* "Connection: upgrade" and an Upgrade field */
 	bool expects_continue;
@@ -113,8 +121,8 @@ const struct http_field *http_find_id(const struct http_msg *m, enum http_id id)
 bool http_next_element(const struct http_msg *m, struct http_span value, uint32_t *at,
 		       struct http_span *ret);
 
-/* True if a field of that id has this element (any case). */
-bool http_has_element(const struct http_msg *m, enum http_id id, const char *word);
+/* What the Connection fields say: a set of HTTP_OPTION_…. */
+uint8_t http_connection_options(const struct http_msg *m);
 
 /*
  * The path and the query of a request's target, as sent: of absolute-form without scheme and

@@ -460,6 +460,8 @@ static void changes_requests(void **state)
 	assert_int_equal(http_set_method(m, TEXT("HEAD")), 0);
 	assert_int_equal(m->method, HTTP_METHOD_HEAD);
 	assert_int_equal(http_set_value(m, 1, TEXT("two")), 0);
+	assert_int_equal(http_set_value(m, 2, TEXT("newer")), 0); /* of an added one, too */
+	assert_int_equal(http_set_value(m, 2, TEXT("new")), 0);
 	assert_written(m, "HEAD /y HTTP/1.1" CRLF HOST "Y: two" CRLF "X: new" CRLF
 			  "Connection: close" CRLF CRLF);
 	assert_int_equal(http_remove(m, TEXT("y")), 1);
