@@ -112,13 +112,6 @@ static struct session *session_new(struct worker *w, struct frontend *f, int fd,
 	s->seeker.backend = f->backend;
 	s->accepted_ns = w->now_ns;
 	s->client = endpoint_of(from);
-	if (f->tcplog) {
-		struct timespec t;
-
-		clock_gettime(CLOCK_REALTIME, &t);
-		s->accepted_at = t.tv_sec;
-		s->accepted_ms = (uint32_t)(t.tv_nsec / 1000000);
-	}
 	LIST_INSERT_HEAD(&w->sessions, s, entry);
 	w->n_sessions++;
 	f->set->worker[w->index].sessions++;
@@ -187,11 +180,27 @@ enum greeting read_greeting(struct worker *w, int fd, struct endpoint *from, str
 	return GREETING_READ;
 }
 
+static bool set_target(struct session *s, const struct endpoint *to)
+{
+	if (!to->family)
+		return true;
+	s->target = malloc(sizeof(*s->target));
+	if (s->target)
+		*s->target = *to;
+	return s->target;
+}
+
 void session_greet(struct worker *w, struct session *s, uint32_t events)
 {
-	switch (read_greeting(w, s->handle[CONN_CLIENT].fd, &s->client, &s->target)) {
+	struct endpoint to = {0};
+
+	switch (read_greeting(w, s->handle[CONN_CLIENT].fd, &s->client, &to)) {
 	case GREETING_READ:
 		s->greeting = false;
+		if (!set_target(s, &to)) {
+			end_session(w, s, 'R', 'C');
+			return;
+		}
 		/* the FIN that was announced with it is announced once */
 		s->conn.side[CONN_CLIENT].hup = events & (EPOLLRDHUP | EPOLLHUP);
 		serve(w, s, true);

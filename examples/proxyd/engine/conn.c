@@ -26,7 +26,7 @@ void conn_set_state(struct conn *c, enum conn_state state, uint64_t now_ns)
 		return;
 	if (state == CONN_CONNECTING) {
 		/* a new socket: what the last one had seen does not count */
-		size_t pending = server->pending;
+		uint32_t pending = server->pending;
 
 		*server = (struct conn_side){.pending = pending, .active_ns = now_ns};
 	} else if (state == CONN_OPEN) {
@@ -93,7 +93,7 @@ void conn_did_send(struct conn *c, enum conn_end end, size_t n, size_t pending, 
 
 	if (s->pending && !pending)
 		c->side[other(end)].active_ns = now_ns; /* it is read again, its time begins */
-	s->pending = pending;
+	s->pending = (uint32_t)pending;
 	if (n)
 		s->active_ns = now_ns;
 	if (would_block)

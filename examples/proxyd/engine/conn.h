@@ -39,15 +39,15 @@ enum conn_state {
 };
 
 struct conn_side {
-	bool readable, writable; /* until the socket says it would block */
-	bool urgent;		 /* reads may stop short at an urgent byte (RFC 6093) */
-	bool hup;		 /* its FIN was announced: read on until it is seen */
-	bool eof;		 /* no more bytes come from it */
-	bool shut;		 /* it got our FIN, or cannot be written to any more */
-	bool broken;		 /* reset, or a failed write: what is meant for it is dropped */
-	uint64_t active_ns;	 /* when bytes last moved at this end */
-	uint64_t bytes;		 /* read from it */
-	size_t pending;		 /* bytes that wait to go to it */
+	bool readable : 1, writable : 1; /* until the socket says it would block */
+	bool urgent : 1;		 /* reads may stop short at an urgent byte (RFC 6093) */
+	bool hup : 1;			 /* its FIN was announced: read on until it is seen */
+	bool eof : 1;			 /* no more bytes come from it */
+	bool shut : 1;			 /* it got our FIN, or cannot be written to any more */
+	bool broken : 1;    /* reset, or a failed write: what is meant for it is dropped */
+	uint32_t pending;   /* bytes that wait to go to it */
+	uint64_t active_ns; /* when bytes last moved at this end */
+	uint64_t bytes;	    /* read from it */
 };
 
 /* Why it ended, in the letters of HAProxy's log: who, and in which phase. */
@@ -58,15 +58,15 @@ struct conn_end_cause {
 
 /* Attempts to connect, for one connection or request. */
 struct conn_attempts {
-	unsigned failures;
+	uint8_t failures; /* at most `retries` + 1 */
 	bool redispatched;
 };
 
 struct conn {
 	enum conn_state state;
+	struct conn_end_cause cause;
 	struct conn_side side[2];
 	uint64_t since_ns; /* when this state began */
-	struct conn_end_cause cause;
 };
 
 struct conn_timeouts {

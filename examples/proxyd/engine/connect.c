@@ -90,12 +90,13 @@ static struct sockaddr_storage to_sockaddr(const struct endpoint *e)
 bool server_introduce(int fd, const struct server *server, int client_fd,
 		      const struct endpoint *client, const struct endpoint *target, bool more)
 {
-	struct sockaddr_storage from = to_sockaddr(client), to = to_sockaddr(target);
+	struct sockaddr_storage from = to_sockaddr(client),
+				to = to_sockaddr(target ? target : &(struct endpoint){0});
 	socklen_t size = sizeof(to);
 	char head[PROXY_HEADER_MAX];
 	ssize_t len;
 
-	if (!target->family)
+	if (!target || !target->family)
 		getsockname(client_fd, (struct sockaddr *)&to, &size);
 	len = (ssize_t)proxy_header(head, server->send_proxy, (struct sockaddr *)&from,
 				    (struct sockaddr *)&to);
@@ -109,7 +110,7 @@ static void connected(struct worker *w, struct session *s)
 	s->conn.side[CONN_SERVER].writable = true;
 	if (s->seeker.server->send_proxy &&
 	    !server_introduce(s->handle[CONN_SERVER].fd, s->seeker.server,
-			      s->handle[CONN_CLIENT].fd, &s->client, &s->target,
+			      s->handle[CONN_CLIENT].fd, &s->client, s->target,
 			      s->chunk[CONN_SERVER]))
 		conn_end(&s->conn, 'S', 'C');
 }

@@ -43,6 +43,7 @@ void exchange_free(struct worker *w, struct exchange *x)
 {
 	chunk_free(&x->request);
 	chunk_free(&x->part);
+	seeker_fini(&x->seeker);
 	free(x->line);
 	if (w->http->n_spares == SPARES_MAX) {
 		free(x);
@@ -648,13 +649,12 @@ void exchange_tunnel(struct worker *w, struct exchange *x)
 	server->hup = l->hup;
 	s->chunk[CONN_CLIENT] = c->out;
 	s->chunk[CONN_SERVER] = c->in; /* sent right behind the request */
-	client->pending = chunk_left(c->out);
-	server->pending = chunk_left(c->in);
+	client->pending = (uint32_t)chunk_left(c->out);
+	server->pending = (uint32_t)chunk_left(c->in);
 	c->in = c->out = NULL;
 	s->frontend = c->frontend;
 	s->seeker = x->seeker;
 	s->client = c->from;
-	s->target = c->to;
 	s->accepted_ns = c->accepted_ns;
 	s->connected_ns = x->connected_ns;
 	s->timer.owner = TIMER_SESSION;
@@ -663,6 +663,7 @@ void exchange_tunnel(struct worker *w, struct exchange *x)
 	l->h.fd = -1;
 	link_close(w, l);
 	x->seeker.server = NULL; /* counted by the session now */
+	x->seeker.exclude = NULL;
 	x->client = NULL;
 	if (rewatch(w, &s->handle[CONN_CLIENT], c->watched) < 0 ||
 	    rewatch(w, &s->handle[CONN_SERVER], true) < 0)

@@ -9,7 +9,6 @@
 
 #include <netinet/in.h>
 #include <stdio.h>
-#include <time.h>
 
 #define LINE_MAX_BYTES 2048
 
@@ -17,23 +16,6 @@
 static long long ms(uint64_t from_ns, uint64_t to_ns)
 {
 	return from_ns && to_ns ? (long long)((to_ns - from_ns) / CFG_MS) : -1;
-}
-
-/* When the request began, by the wall clock. */
-static void date(uint64_t ago_ns, char *buf, size_t cap)
-{
-	struct timespec t;
-	struct tm tm;
-	uint64_t at;
-	time_t seconds;
-	size_t n = 0;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	at = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec - ago_ns;
-	seconds = (time_t)(at / 1000000000u);
-	if (localtime_r(&seconds, &tm))
-		n = strftime(buf, cap, "%d/%b/%Y:%H:%M:%S", &tm);
-	snprintf(buf + n, cap - n, ".%03u", (unsigned)(at / 1000000u % 1000u));
 }
 
 /* Quotes and control bytes as HAProxy writes them: # and two digits. */
@@ -61,7 +43,7 @@ void http_log(struct worker *w, const struct frontend *f, const struct endpoint 
 	int n;
 
 	log_client(from, client, sizeof(client));
-	date(w->now_ns - x->began_ns, when, sizeof(when));
+	log_date(w->now_ns - x->began_ns, when, sizeof(when));
 	escape(x->line ? x->line : "<BADREQ>", request, sizeof(request));
 	n = snprintf(
 	    line, sizeof(line) - 1,

@@ -35,7 +35,7 @@ static struct run_end destination_of(const struct endpoint *to, int fd)
 {
 	struct sockaddr_storage own;
 	socklen_t len = sizeof(own);
-	struct endpoint e = *to;
+	struct endpoint e = to ? *to : (struct endpoint){0};
 
 	if (!e.family && getsockname(fd, (struct sockaddr *)&own, &len) == 0)
 		e = endpoint_of(&own);
@@ -321,7 +321,7 @@ void frontend_switch_session(struct worker *w, struct session *s, int fd)
 		return;
 	prepare(w, s->frontend, NULL, &r, (struct scratch){scratch, 0, sizeof(scratch)});
 	r.source = end_of(&s->client);
-	r.destination = destination_of(&s->target, fd);
+	r.destination = destination_of(s->target, fd);
 	r.ended = true;
 	s->seeker.backend = frontend_switch(s->frontend, &r);
 }

@@ -82,7 +82,7 @@ struct server_worker {
 };
 
 struct server {
-	LIST_ENTRY(server) entry; /* of its pool */
+	LIST_ENTRY(server) entry;     /* of its pool */
 	struct server_worker *worker; /* an array; NULL: not HTTP */
 	unsigned refs;
 	struct pool *pool;
@@ -118,10 +118,10 @@ struct seeker {
 	bool queued;
 	uint8_t n_exclude;
 	struct conn_attempts attempts;
-	uint64_t key;			      /* for the algorithms that hash */
-	uint64_t exclude[SEEKER_EXCLUDE_MAX]; /* servers that failed it */
-	TAILQ_ENTRY(seeker) link;	      /* of the queue of its pool */
-	uint64_t queued_at_ns, queued_ns;     /* since when, and how long it was before */
+	uint64_t key;		  /* for the algorithms that hash */
+	uint64_t *exclude;	  /* servers that failed it; NULL: none did */
+	TAILQ_ENTRY(seeker) link; /* of the queue of its pool */
+	uint64_t queued_ns;	  /* how long it was there; means nothing while it is */
 };
 
 TAILQ_HEAD(seeker_queue, seeker);
@@ -170,7 +170,8 @@ struct frontend {
 	const char *name;
 	struct backend *backend; /* NULL: connections are closed at once */
 	struct gate *gate;
-	uint64_t client_ns, client_fin_ns, request_ns, keep_alive_ns; /* timeouts; 0: never */
+	struct conn_timeouts timeout; /* the client's, and those of `backend` */
+	uint64_t client_ns, client_fin_ns, request_ns, keep_alive_ns; /* 0: never */
 	const struct cfg_http *http;				      /* NULL: mode tcp */
 	bool tcplog, httplog, dontlognull, keepalive;
 	unsigned maxconn;		/* 0: the process' */
@@ -241,6 +242,13 @@ struct endpoint {
 	uint8_t addr[16];
 };
 
+enum session_list {
+	SESSION_ON_NONE,
+	SESSION_ON_AGAIN, /* its turn was long: go on after the others */
+	SESSION_ON_DEAD,  /* closed in this turn; events may still point to it */
+};
+
+/* What is idle is many: each byte here is one for every connection. */
 struct session {
 	struct conn conn;
 	struct handle handle[2]; /* by enum conn_end; epoll points here */
@@ -249,21 +257,15 @@ struct session {
 	struct frontend *frontend;
 	struct seeker seeker;
 	LIST_ENTRY(session) entry;
-	TAILQ_ENTRY(session) link; /* of the list it is on */
-	enum session_list {
-		SESSION_ON_NONE,
-		SESSION_ON_AGAIN, /* its turn was long: go on after the others */
-		SESSION_ON_DEAD,  /* closed in this turn; events may still point to it */
-	} on;
-	bool bulk; /* full reads in a row: use the large buffer */
-	uint8_t full_reads;
+	TAILQ_ENTRY(session) link;	    /* of the list it is on */
 	uint64_t accepted_ns, connected_ns; /* connected: 0 while not */
-	time_t accepted_at;
-	uint32_t accepted_ms;
-	bool greeting; /* accept-proxy: its header has not come yet */
 	struct exchange *tunnel; /* of the HTTP request that made it; NULL: a TCP session */
-	/* Who talks to whom, in the words of a PROXY header if there was one. */
-	struct endpoint client, target; /* target: family 0, ask the socket */
+	struct endpoint *target; /* where the client wanted to go; NULL: ask the socket */
+	struct endpoint client;	 /* both as a PROXY header says, if there was one */
+	uint8_t on;		 /* enum session_list */
+	bool bulk;		 /* full reads in a row: use the large buffer */
+	uint8_t full_reads;
+	bool greeting; /* accept-proxy: its header has not come yet */
 };
 
 /* ---- A worker ---- */

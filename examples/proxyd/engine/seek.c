@@ -3,6 +3,7 @@
 #include "http.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 /* 0: k->server is counted; -EAGAIN: all are full; -ENOSR: there is none. */
 int seeker_pick(struct worker *w, struct seeker *k, const struct server *prefer)
@@ -57,7 +58,9 @@ enum conn_retry seeker_failed(struct seeker *k)
 
 void seeker_exclude(struct worker *w, struct seeker *k)
 {
-	if (k->n_exclude < SEEKER_EXCLUDE_MAX)
+	if (!k->exclude)
+		k->exclude = calloc(SEEKER_EXCLUDE_MAX, sizeof(*k->exclude));
+	if (k->exclude && k->n_exclude < SEEKER_EXCLUDE_MAX) /* else it may be tried twice */
 		k->exclude[k->n_exclude++] = (uintptr_t)k->server;
 	seeker_drop_server(w, k, LB_RESULT_CONNECT, 0);
 }
@@ -109,7 +112,7 @@ void seeker_enqueue(struct worker *w, struct seeker *k)
 	}
 	TAILQ_INSERT_TAIL(&pw->queue, k, link);
 	k->queued = true;
-	k->queued_at_ns = w->now_ns;
+	k->queued_ns -= w->now_ns; /* and the other end is added */
 	atomic_fetch_add_explicit(&p->n_queued, 1, memory_order_relaxed);
 	/* Now that others know, another look: a server freed in between woke nobody. */
 	worker_poke(w, POKE_QUEUE);
@@ -125,7 +128,7 @@ void seeker_leave_queue(struct worker *w, struct seeker *k)
 	p = k->backend->pool;
 	pw = &p->worker[w->index];
 	k->queued = false;
-	k->queued_ns += w->now_ns - k->queued_at_ns;
+	k->queued_ns += w->now_ns;
 	TAILQ_REMOVE(&pw->queue, k, link);
 	atomic_fetch_sub_explicit(&p->n_queued, 1, memory_order_relaxed);
 	if (TAILQ_EMPTY(&pw->queue)) {
@@ -134,6 +137,13 @@ void seeker_leave_queue(struct worker *w, struct seeker *k)
 		/* We may have been woken for more places than we had seekers. */
 		wake_waiting(w, p);
 	}
+}
+
+void seeker_fini(struct seeker *k)
+{
+	free(k->exclude);
+	k->exclude = NULL;
+	k->n_exclude = 0;
 }
 
 void queue_run(struct worker *w, struct pool *p)

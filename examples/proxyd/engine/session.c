@@ -6,25 +6,29 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The client's are the frontend's, the others the backend's. */
-static struct conn_timeouts timeouts(const struct session *s)
+/* The client's are the frontend's, the others the backend's; put together in `space` if they must. */
+static const struct conn_timeouts *timeouts(const struct session *s, struct conn_timeouts *space)
 {
-	struct conn_timeouts t = s->seeker.backend ? s->seeker.backend->timeout
-						   : (struct conn_timeouts){0};
+	const struct backend *b = s->seeker.backend;
+	const struct frontend *f = s->frontend;
 
-	t.client_ns = s->frontend->client_ns;
-	t.client_fin_ns = s->frontend->client_fin_ns;
-	return t;
+	if (!b || b == f->backend)
+		return &f->timeout;
+	*space = b->timeout;
+	space->client_ns = f->client_ns;
+	space->client_fin_ns = f->client_fin_ns;
+	return space;
 }
 
 /* Until a PROXY header has come the client is waited for, not a server. */
 static uint64_t deadline_of(const struct session *s)
 {
-	struct conn_timeouts t = timeouts(s);
+	struct conn_timeouts space;
+	const struct conn_timeouts *t = timeouts(s, &space);
 
 	if (!s->greeting)
-		return conn_deadline(&s->conn, &t);
-	return t.client_ns ? s->accepted_ns + t.client_ns : CONN_NEVER;
+		return conn_deadline(&s->conn, t);
+	return t->client_ns ? s->accepted_ns + t->client_ns : CONN_NEVER;
 }
 
 /* The deadline moves with every byte; the timer only when it must fire earlier. */
@@ -38,7 +42,7 @@ void session_arm(struct worker *w, struct session *s)
 
 void session_expired(struct worker *w, struct session *s)
 {
-	struct conn_timeouts t = timeouts(s);
+	struct conn_timeouts space;
 	uint64_t deadline = deadline_of(s);
 
 	timer_disarm(&w->timers, &s->timer);
@@ -48,7 +52,7 @@ void session_expired(struct worker *w, struct session *s)
 	}
 	if (s->greeting)
 		conn_end(&s->conn, 'c', 'C');
-	if (conn_expire(&s->conn, &t, w->now_ns))
+	if (conn_expire(&s->conn, timeouts(s, &space), w->now_ns))
 		session_close(w, s);
 	else
 		session_connect_expired(w, s);
@@ -61,7 +65,7 @@ void session_list(struct worker *w, struct session *s, enum session_list on)
 		TAILQ_INSERT_TAIL(&w->again, s, link);
 	else if (on == SESSION_ON_DEAD)
 		TAILQ_INSERT_TAIL(&w->dead, s, link);
-	s->on = on;
+	s->on = (uint8_t)on;
 }
 
 void session_unlist(struct worker *w, struct session *s)
@@ -125,6 +129,8 @@ void session_close(struct worker *w, struct session *s)
 			   s->conn.side[CONN_SERVER].bytes);
 	gate_leave(e, s->frontend->gate);
 	gate_leave(e, &e->gate);
+	seeker_fini(&s->seeker);
+	free(s->target);
 	LIST_REMOVE(s, entry);
 	w->n_sessions--;
 	atomic_fetch_sub_explicit(&w->n_open, 1, memory_order_relaxed);

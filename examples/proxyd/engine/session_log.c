@@ -30,6 +30,22 @@ void log_client(const struct endpoint *client, char *buf, size_t cap)
 	snprintf(buf, cap, "%s:%u", text, ntohs(client->port));
 }
 
+void log_date(uint64_t ago_ns, char *buf, size_t cap)
+{
+	struct timespec t;
+	struct tm tm;
+	uint64_t at;
+	time_t seconds;
+	size_t n = 0;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	at = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec - ago_ns;
+	seconds = (time_t)(at / 1000000000u);
+	if (localtime_r(&seconds, &tm))
+		n = strftime(buf, cap, "%d/%b/%Y:%H:%M:%S", &tm);
+	snprintf(buf + n, cap - n, ".%03u", (unsigned)(at / 1000000u % 1000u));
+}
+
 /* -1 when the phase was never reached, as HAProxy prints it. */
 static long long ms(uint64_t from_ns, uint64_t to_ns)
 {
@@ -40,27 +56,25 @@ static int format(struct worker *w, const struct session *s, char *line, size_t 
 {
 	const struct pool *p = s->seeker.backend ? s->seeker.backend->pool : NULL;
 	const struct engine *e = w->engine;
-	char client[INET6_ADDRSTRLEN + 8], when[40] = "";
+	char client[INET6_ADDRSTRLEN + 8], when[48];
 	uint64_t queued_at = s->accepted_ns + s->seeker.queued_ns;
-	struct tm tm;
 	bool reached = s->seeker.server != NULL;
 
 	log_client(&s->client, client, sizeof(client));
-	if (localtime_r(&s->accepted_at, &tm))
-		strftime(when, sizeof(when), "%d/%b/%Y:%H:%M:%S", &tm);
-	return snprintf(
-	    line, cap,
-	    "%s [%s.%03u] %s %s/%s %lld/%lld/%lld %llu %c%c "
-	    "%u/%u/%u/%u/%s%u 0/%u",
-	    client, when, s->accepted_ms, s->frontend->name, p ? p->name : s->frontend->name,
-	    reached ? s->seeker.server->name : "<NOSRV>",
-	    reached ? ms(s->accepted_ns, queued_at) : -1LL, ms(queued_at, s->connected_ns),
-	    ms(s->accepted_ns, w->now_ns), (unsigned long long)s->conn.side[CONN_SERVER].bytes,
-	    s->conn.cause.who, s->conn.cause.phase, atomic_load(&e->gate.n),
-	    atomic_load(&s->frontend->gate->n), p ? atomic_load(&p->n_sessions) : 0,
-	    reached ? atomic_load(&s->seeker.server->n_sessions) : 0,
-	    s->seeker.attempts.redispatched ? "+" : "", s->seeker.attempts.failures,
-	    p ? atomic_load(&p->n_queued) : 0);
+	log_date(w->now_ns - s->accepted_ns, when, sizeof(when));
+	return snprintf(line, cap,
+			"%s [%s] %s %s/%s %lld/%lld/%lld %llu %c%c "
+			"%u/%u/%u/%u/%s%u 0/%u",
+			client, when, s->frontend->name, p ? p->name : s->frontend->name,
+			reached ? s->seeker.server->name : "<NOSRV>",
+			reached ? ms(s->accepted_ns, queued_at) : -1LL,
+			ms(queued_at, s->connected_ns), ms(s->accepted_ns, w->now_ns),
+			(unsigned long long)s->conn.side[CONN_SERVER].bytes, s->conn.cause.who,
+			s->conn.cause.phase, atomic_load(&e->gate.n),
+			atomic_load(&s->frontend->gate->n), p ? atomic_load(&p->n_sessions) : 0,
+			reached ? atomic_load(&s->seeker.server->n_sessions) : 0,
+			s->seeker.attempts.redispatched ? "+" : "", s->seeker.attempts.failures,
+			p ? atomic_load(&p->n_queued) : 0);
 }
 
 static int console(const struct cfg_log *log)

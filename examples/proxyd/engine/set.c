@@ -163,6 +163,10 @@ static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy
 	};
 	if (!f->gate || !add_switches(s, f))
 		return false;
+	if (f->backend)
+		f->timeout = f->backend->timeout;
+	f->timeout.client_ns = f->client_ns;
+	f->timeout.client_fin_ns = f->client_fin_ns;
 	for (size_t i = 0; (f->tcplog || f->httplog) && i < 2; i++)
 		if (f->logs[i])
 			session_log_prepare(f->logs[i]);

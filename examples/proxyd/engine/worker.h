@@ -88,7 +88,8 @@ void session_dispatch(struct worker *w, struct session *s, const char *early, si
 int server_connect(const struct server *to, int client_fd, bool keepalive, bool has_data);
 
 /*
- * Sends the PROXY header to a fresh connection, which takes these few bytes. `more` follow at once.
+ * Sends the PROXY header to a fresh connection, which takes these few bytes. `more` follow at once;
+ * `target` NULL or without a family: the client socket's own address.
  * False: it is no good.
  */
 bool server_introduce(int fd, const struct server *server, int client_fd,
@@ -124,6 +125,9 @@ void seeker_drop_server(struct worker *w, struct seeker *k, enum lb_result resul
 void seeker_enqueue(struct worker *w, struct seeker *k);
 void seeker_leave_queue(struct worker *w, struct seeker *k);
 
+/* What it has allocated. */
+void seeker_fini(struct seeker *k);
+
 /* Servers may be free: those who wait in this worker's queue of the pool go on. */
 void queue_run(struct worker *w, struct pool *p);
 
@@ -158,6 +162,8 @@ void session_list(struct worker *w, struct session *s, enum session_list on);
 void session_log(struct worker *w, const struct session *s);
 
 /* To all logs of the frontend; `line` has room for one byte more. */
+/* "22/Nov/2026:08:59:34.319", so long ago. */
+void log_date(uint64_t ago_ns, char *buf, size_t cap);
 void log_line(struct worker *w, const struct frontend *f, char *line, size_t len);
 /* "%s:%u" of HAProxy's logs. */
 void log_client(const struct endpoint *client, char *buf, size_t cap);
