@@ -86,7 +86,7 @@ static long bio_ctrl(BIO *b, int command, long number, void *pointer)
 
 static BIO_METHOD *bio_method(void)
 {
-	BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "check");
+	BIO_METHOD *m = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "check");
 
 	if (m && (BIO_meth_set_write(m, bio_write) != 1 || BIO_meth_set_read(m, bio_read) != 1 ||
 		  BIO_meth_set_ctrl(m, bio_ctrl) != 1)) {

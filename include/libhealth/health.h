@@ -221,7 +221,9 @@ struct health_check_opts {
 	uint16_t port;	 /* of `host`; 1 to 65535 */
 	uint16_t family; /* of `host`: AF_INET, AF_INET6; 0: either */
 	uint32_t tos;	 /* IP_TOS, IPV6_TCLASS: the whole byte, at most 255; 0: the default */
-	int netns_fd;	 /* the network namespace to ask from; stays open and the host's; 0: here */
+	/* The network namespace to ask from (names are looked up here); stays open and the host's; 0: here.
+	 * Entering it takes CAP_SYS_ADMIN. */
+	int netns_fd;
 	uint32_t history;     /* results to remember, at most HEALTH_HISTORY_MAX; 0: none */
 	const void *preamble; /* sent first on every connection, before TLS (PROXY protocol) */
 	size_t preamble_len;  /* at most HEALTH_PREAMBLE_MAX */

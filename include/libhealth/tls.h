@@ -54,7 +54,9 @@ struct health_tls_opts {
 	uint32_t flags; /* HEALTH_TLS_…; an unknown bit is -EINVAL */
 	/* HEALTH_TLS_1_…; 0: what OpenSSL and its configuration allow. */
 	uint32_t min_version, max_version;
-	uint32_t reserved; /* 0 */
+	/* Of a success with a certificate that is about to expire: 0: HEALTH_DEGRADED; HEALTH_OK: the text
+	 * alone. */
+	enum health_verdict expiry_verdict;
 	/* The name asked for (RFC 6066 §3); not an address. NULL: none. */
 	const char *sni;
 	/* With HEALTH_TLS_VERIFY, the name or address the certificate has to be of (RFC 6125); NULL: `sni`, and
@@ -68,11 +70,9 @@ struct health_tls_opts {
 	const char *key_file;	      /* its key, PEM, without a passphrase; NULL: in cert_file */
 	const char *ciphers;	      /* up to TLS 1.2, as ciphers(1); NULL: OpenSSL's */
 	const char *ciphersuites;     /* TLS 1.3; NULL: OpenSSL's */
-	/* A success with a server certificate that expires within so many seconds becomes expiry_verdict, with the
-	 * day as its text; 0: no warning. An expired one fails the check only with HEALTH_TLS_VERIFY. */
+	/* A success with a server certificate that expires within so many seconds becomes expiry_verdict,
+	 * with the day as its text; 0: no warning. An expired one fails the check only with HEALTH_TLS_VERIFY. */
 	uint64_t expiry_warn_s;
-	enum health_verdict expiry_verdict; /* 0: HEALTH_DEGRADED; HEALTH_OK: the text alone */
-	uint32_t reserved_tail;		    /* 0 */
 };
 
 /*

@@ -58,9 +58,9 @@ struct health_transport_ops {
 	/* 0: the channel stands, *ret is filled; HEALTH_TRANSPORT_AGAIN; another -errno: it failed,
 	 * ret->text says why. */
 	int (*handshake)(void *channel, struct health_transport_report *ret);
-	/* Bytes, 0 when the peer closed, HEALTH_TRANSPORT_AGAIN, or -errno. Called until it says AGAIN
-	 * or less than all of `len` after the last record: it may hold bytes back that epoll cannot see
-	 * only as long as it returns more than 0. */
+	/* Bytes, 0 when the peer closed, HEALTH_TRANSPORT_AGAIN, or -errno. `len` is at least 16384, which a TLS
+	 * record fits in: whatever is decoded has to be handed out, for the engine asks again only when the
+	 * socket is readable. */
 	ssize_t (*receive)(void *channel, void *data, size_t len);
 	/* Bytes taken (> 0), HEALTH_TRANSPORT_AGAIN, or -errno. Called again with the same bytes. */
 	ssize_t (*send)(void *channel, const void *data, size_t len);

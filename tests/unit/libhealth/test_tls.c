@@ -432,6 +432,19 @@ static void options_are_checked_and_the_reason_is_told(void **state)
 	health_tls_free(NULL);
 }
 
+/* A host may have one for each server name. */
+static void many_contexts_live_side_by_side(void **state)
+{
+	struct health_tls *tls[300];
+	const struct health_tls_opts o = {.size = sizeof(o), .sni = "check.test"};
+
+	(void)state;
+	for (size_t i = 0; i < 300; i++)
+		tls[i] = tls_of(&o);
+	for (size_t i = 0; i < 300; i++)
+		health_tls_free(tls[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -445,6 +458,7 @@ int main(void)
 	    cmocka_unit_test(servers_that_do_not_shake_hands_fail_with_what_they_did),
 	    cmocka_unit_test(a_probe_begins_tls_where_it_wants),
 	    cmocka_unit_test(tls_where_there_is_none_is_the_checkers_own_trouble),
+	    cmocka_unit_test(many_contexts_live_side_by_side),
 	    cmocka_unit_test(options_are_checked_and_the_reason_is_told),
 	};
 
