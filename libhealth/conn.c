@@ -4,7 +4,7 @@
  *
  * The socket is watched once, edge-triggered, for both directions: a run costs one epoll_ctl to begin with
  * and none when it turns from writing to reading. So whoever stops before the socket is empty has to ask
- * for the edge again (rearm).
+ * for the edge again (rearm); and an end that came together with the last bytes has no edge of its own.
  */
 #include <errno.h>
 #include <poll.h>
@@ -17,6 +17,7 @@
 #include "engine.h"
 #include "resolve.h"
 
+#define ENDED (EPOLLRDHUP | EPOLLHUP | EPOLLERR) /* the peer will say no more */
 #define READS_PER_EVENT 4 /* a server that never stops talking must not stop the others */
 
 static void connect_now(struct health_check *c, uint64_t now_ns);
@@ -62,7 +63,8 @@ static void finish_with(struct health_check *c, enum health_code code, const cha
 /* 0 or -errno. */
 static int watch_socket(struct health_check *c)
 {
-	struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = &c->watch};
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+				 .data.ptr = &c->watch};
 
 	if (epoll_ctl(c->engine->epoll_fd, c->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, c->fd, &ev) <
 	    0)
@@ -100,7 +102,7 @@ static void close_socket(struct health_check *c)
 	close(c->fd);
 	c->fd = -1;
 	c->watched = false;
-	c->spoken = false;
+	c->spoken = c->heard = false;
 }
 
 static void conn_close(struct health_check *c)
@@ -155,7 +157,7 @@ static void arm_talk(struct health_check *c, uint64_t now_ns)
 	if (c->send_len)
 		check_arm_phase(c, c->phases->send_ns, now_ns);
 	else
-		check_arm_phase(c, c->times.first_byte_ns ? 0 : c->phases->first_byte_ns, now_ns);
+		check_arm_phase(c, c->heard ? 0 : c->phases->first_byte_ns, now_ns);
 }
 
 /* The same run goes on over a new connection. */
@@ -237,8 +239,17 @@ static bool proceed(struct health_check *c, enum health_step step, struct health
 	return true;
 }
 
+/* The first bytes on this connection, and of the run. */
+static void note_first_byte(struct health_check *c, uint64_t now_ns)
+{
+	c->heard = true;
+	if (!c->times.first_byte_ns)
+		c->times.first_byte_ns = now_ns > c->start_ns ? now_ns - c->start_ns : 1;
+	arm_talk(c, now_ns);
+}
+
 /* Reads until the socket is empty, has to wait for sending, or it is enough for one event. */
-static void receive(struct health_check *c, uint64_t now_ns)
+static void receive(struct health_check *c, uint32_t events, uint64_t now_ns)
 {
 	struct health_engine *e = c->engine;
 	struct health_probe_io io;
@@ -255,14 +266,13 @@ static void receive(struct health_check *c, uint64_t now_ns)
 			finish_closed(c, n < 0 ? (int)-n : 0, now_ns);
 			return;
 		}
-		if (!c->times.first_byte_ns) {
-			c->times.first_byte_ns = now_ns > c->start_ns ? now_ns - c->start_ns : 1;
-			arm_talk(c, now_ns);
-		}
+		if (!c->heard)
+			note_first_byte(c, now_ns);
 		step = dialogue_received(&c->dialogue, e->received, (size_t)n, now_ns, &io);
 		if ((step != HEALTH_STEP_MORE || io.send_len) && !proceed(c, step, &io, now_ns))
 			return;
-		if (!check_is_datagram(c) && !c->channel && (size_t)n < sizeof(e->received))
+		if (!check_is_datagram(c) && !c->channel && !(events & ENDED) &&
+		    (size_t)n < sizeof(e->received))
 			return; /* the socket is empty: asking it would cost a call */
 	}
 	if (!c->send_len)
@@ -314,10 +324,9 @@ static void handshake_done(struct health_check *c, const struct health_transport
 		check_arm_phase(c, HEALTH_TRANSPORT_LINGER_NS, now_ns);
 		return;
 	}
-	if (talk(
-		c,
-		now_ns)) /* what came behind the handshake may be in the transport's hands already */
-		receive(c, now_ns);
+	/* What came behind the handshake may be in the transport's hands already. */
+	if (talk(c, now_ns))
+		receive(c, 0, now_ns);
 }
 
 static void shake_hands(struct health_check *c, uint64_t now_ns)
@@ -465,11 +474,11 @@ static void event_connect(struct health_check *c, uint32_t events, uint64_t now_
 		error = errno;
 	if (error)
 		finish_connect_error(c, error, now_ns);
-	else if (connected(c, now_ns) && !c->send_len && events & (EPOLLIN | EPOLLHUP))
-		receive(c, now_ns);
+	else if (connected(c, now_ns) && !c->send_len && events & (EPOLLIN | ENDED))
+		receive(c, events, now_ns);
 }
 
-static void event_talk(struct health_check *c, uint64_t now_ns)
+static void event_talk(struct health_check *c, uint32_t events, uint64_t now_ns)
 {
 	struct health_probe_io io = {0};
 	enum health_step step = HEALTH_STEP_MORE;
@@ -488,7 +497,7 @@ static void event_talk(struct health_check *c, uint64_t now_ns)
 		if (!proceed(c, step, &io, now_ns))
 			return;
 	}
-	receive(c, now_ns);
+	receive(c, events, now_ns);
 }
 
 static void conn_event(struct health_check *c, uint32_t events, uint64_t now_ns)
@@ -501,7 +510,7 @@ static void conn_event(struct health_check *c, uint32_t events, uint64_t now_ns)
 		shake_hands(c, now_ns);
 		break;
 	case TALK:
-		event_talk(c, now_ns);
+		event_talk(c, events, now_ns);
 		break;
 	case LINGER:
 		if (events & EPOLLIN)
@@ -517,7 +526,7 @@ static bool heard_at_last(struct health_check *c, uint64_t now_ns)
 {
 	enum condition before = c->condition;
 	bool writes = before == CONNECT || c->send_len;
-	struct pollfd ready = {.fd = c->fd, .events = writes ? POLLOUT : POLLIN};
+	struct pollfd ready = {.fd = c->fd, .events = writes ? POLLOUT : POLLIN | POLLRDHUP};
 
 	if (c->fd < 0 || poll(&ready, 1, 0) <= 0)
 		return false;

@@ -159,6 +159,7 @@ struct health_check {
 	int port_fd;   /* holds the port of a half-open check; -1: none */
 	bool watched;  /* in the epoll set */
 	bool spoken;   /* the connection carries bytes of the dialogue */
+	bool heard;    /* and some of the server */
 	uint16_t port; /* of this connection, when the probe chose one; 0: the destination's */
 	uint16_t reconnects;   /* in this run */
 	enum health_step then; /* TLS: begins when all is sent */

@@ -312,6 +312,38 @@ static void a_server_that_hangs_up_fails_with_what_it_did(void **state)
 	rig_close(&r);
 }
 
+/* The end came with the last bytes, before we looked: it is heard without another word from the kernel. */
+static void an_end_that_came_with_the_answer_is_heard(void **state)
+{
+	const struct peer_script script[] = {
+	    {.listen_for = 6, .reply = "wait", .reply_len = 4, .end = PEER_CLOSES},
+	    {.reply = "wait", .reply_len = 4, .end = PEER_CLOSES}, /* speaks first */
+	    {.listen_for = 6, .reply = "wait", .reply_len = 4, .end = PEER_RESETS},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct health_check_opts o;
+		struct rig r;
+
+		rig_open(&r, NULL, &script[i]);
+		o = rig_opts(&r);
+		assert_int_equal(health_probe_new(&ping_ops, NULL, &o.probe), 0);
+		rig_add(&r, &o);
+		health_probe_free(o.probe);
+		rig_dispatch(&r); /* connects */
+		for (int k = 0; k < 5 && i == 1; k++)
+			peer_step(&r.peer); /* says all before we are connected, as we see it */
+		rig_dispatch(&r);	    /* asks */
+		for (int k = 0; k < 5; k++)
+			peer_step(&r.peer); /* answers and is gone */
+		rig_dispatch(&r);
+		assert_int_equal(r.results, 1);
+		assert_int_equal(r.result.code, HEALTH_CODE_L7RSP);
+		rig_close(&r);
+	}
+}
+
 static void a_server_that_answers_and_resets_has_answered(void **state)
 {
 	const struct peer_script script = {
@@ -638,6 +670,7 @@ int main(void)
 	    cmocka_unit_test(a_send_that_blocks_goes_on_and_then_the_rest_is_read),
 	    cmocka_unit_test(a_slow_accept_is_only_slow),
 	    cmocka_unit_test(a_server_that_hangs_up_fails_with_what_it_did),
+	    cmocka_unit_test(an_end_that_came_with_the_answer_is_heard),
 	    cmocka_unit_test(a_server_that_answers_and_resets_has_answered),
 	    cmocka_unit_test(silence_and_dripping_end_at_the_timeout),
 	    cmocka_unit_test(datagrams_are_answered_refused_or_ignored),
