@@ -53,6 +53,7 @@ struct cfg_server {
 	const char *host; /* as written */
 	struct cfg_addr addr;
 	bool client_port; /* no port written: the one the client asked for */
+	const char *cookie; /* its value; NULL: none */
 	unsigned weight, maxconn;
 	unsigned send_proxy; /* version of the PROXY protocol; 0: none */
 	bool backup, disabled, check;
@@ -126,7 +127,22 @@ struct cfg_httpchk {
 	const char *text;
 };
 
+enum cfg_cookie_mode {
+	CFG_COOKIE_PASSIVE, /* the server sets it by itself */
+	CFG_COOKIE_REWRITE,
+	CFG_COOKIE_INSERT,
+	CFG_COOKIE_PREFIX,
+};
+
+struct cfg_cookie {
+	const char *name;
+	enum cfg_cookie_mode mode;
+	bool indirect, nocache, postonly, preserve, httponly, secure;
+	const char *attributes; /* behind "NAME=VALUE; path=/" */
+};
+
 struct cfg_http {
+	const struct cfg_cookie *cookie; /* NULL: none */
 	enum cfg_closing closing;
 	enum cfg_reuse reuse;
 	bool log; /* option httplog */

@@ -160,6 +160,7 @@ const struct keyword cfg_keywords_proxy[] = {
     {"block", 0, 2, READER_ANY, kw_block, NULL, "if CONDITION"},
     {"clitimeout", FRONT, 1, 1, kw_old_timeout, OFFSET(timeout.client_ns), "TIME"},
     {"contimeout", BACK, 1, 1, kw_old_timeout, OFFSET(timeout.connect_ns), "TIME"},
+    {"cookie", BACK, 1, READER_ANY, kw_cookie, NULL, "NAME insert [indirect] [nocache] …"},
     {"default-server", BACK, 1, READER_ANY, kw_default_server, NULL, "PARAMETERS"},
     {"default_backend", FRONT, 1, 1, kw_default_backend, NULL, "NAME"},
     {"description", 0, 1, READER_ANY, kw_accepted, NULL, "TEXT"},

@@ -114,6 +114,8 @@ void kw_http_check_send(struct reader *r, size_t first, const void *data);
 void kw_http_check_expect(struct reader *r, size_t first, const void *data);
 void kw_http_check_404(struct reader *r, size_t first, const void *data);
 void cfg_httpchk_describe(struct reader *r, struct cfg_proxy *p);
+void kw_cookie(struct reader *r, size_t first, const void *data);
+void server_cookie(struct reader *r, size_t i, void *target);
 void kw_acl(struct reader *r, size_t first, const void *data);
 void kw_rules(struct reader *r, size_t first, const void *data);
 void kw_redirect(struct reader *r, size_t first, const void *data);

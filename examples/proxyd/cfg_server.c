@@ -225,6 +225,7 @@ static const struct parameter server_parameters[] = {
     {"addr", 1, server_addr},
     {"backup", 0, server_flag},
     {"check", 0, server_flag},
+    {"cookie", 1, server_cookie},
     {"disabled", 0, server_flag},
     {"downinter", 1, server_time},
     {"enabled", 0, server_flag},

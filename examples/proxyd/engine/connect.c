@@ -218,7 +218,7 @@ void session_dispatch(struct worker *w, struct session *s, const char *early, si
 
 	if (s->seeker.backend->hashes_source)
 		s->seeker.key = hash_source(&s->client);
-	e = seeker_pick_first(w, &s->seeker);
+	e = seeker_pick_first(w, &s->seeker, NULL);
 
 	if (e == 0) {
 		start(w, s, early, len);

@@ -109,6 +109,8 @@ struct exchange {
 	bool link_keeps;    /* the server goes on, as it says */
 	bool client_keeps;
 	uint8_t n_interim;
+	struct server *wanted; /* by its cookie; NULL: none */
+	char cookie_in, cookie_out; /* for the log, HAProxy's letters */
 	int8_t log_level; /* of set-log-level; -1: as configured, 8: silent */
 	/* for the log */
 	struct conn_end_cause cause;
@@ -247,6 +249,12 @@ bool http_response_rules(struct worker *w, struct exchange *x, struct http_msg *
 /* The variables of an exchange; all of a client's. */
 void http_rules_end(struct client *c);
 void http_rules_forget(struct client *c);
+
+/* ---- http_cookie.c ---- */
+
+/* Finds x->wanted; on the way back tells the client its server. 0 or -ENOSPC. */
+int http_cookie_take(struct exchange *x, struct http_msg *m);
+int http_cookie_give(struct exchange *x, struct http_msg *m);
 
 /* ---- http_reply.c ---- */
 

@@ -78,6 +78,10 @@ static void answer(struct worker *w, struct exchange *x, uint32_t at, uint32_t h
 
 	if (!http_response_rules(w, x, m))
 		return;
+	if (http_cookie_give(x, m) < 0) {
+		exchange_fail(w, x, 502, 'P', 'H');
+		return;
+	}
 	h1_body_begin(&x->down, m);
 	x->dechunk = m->framing == HTTP_BODY_CHUNKED && !x->minor;
 	len = take_body(x, body, rest, &taken);

@@ -215,6 +215,8 @@ static void refuse(struct worker *w, struct client *c, unsigned status, enum h1_
 	struct exchange x = {
 	    .client = c,
 	    .cause = {who, 'R'},
+	    .cookie_in = '-',
+	    .cookie_out = '-',
 	    .fault = fault,
 	    .status = status,
 	    .began_ns = c->since_ns,

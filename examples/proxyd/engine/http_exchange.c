@@ -35,6 +35,7 @@ static struct exchange *exchange_new(struct worker *w, struct client *c)
 	x->seeker.backend = c->frontend->backend;
 	x->seeker.is_http = true;
 	x->log_level = -1;
+	x->cookie_in = x->cookie_out = '-';
 	c->exchange = x;
 	return x;
 }
@@ -246,7 +247,9 @@ void exchange_begin(struct worker *w, struct client *c, uint32_t head_len, uint3
 		return;
 	}
 	settle(x, m);
-	e = edit_request(x, m);
+	e = http_cookie_take(x, m);
+	if (!e)
+		e = edit_request(x, m);
 	at = e || m->edited ? place_head(w, m, body) : at + (m->method_text.at - HTTP_ROOM);
 	if (e || !at) {
 		exchange_fail(w, x, 500, 'P', 'R');
@@ -392,7 +395,7 @@ static void start_kept(struct worker *w, struct exchange *x)
 
 static void send_request(struct worker *w, struct exchange *x, const char *data, size_t len)
 {
-	int e = seeker_pick_first(w, &x->seeker);
+	int e = seeker_pick_first(w, &x->seeker, x->wanted);
 
 	if (e == 0) {
 		start(w, x, data, len);

@@ -45,18 +45,19 @@ void http_log(struct worker *w, const struct frontend *f, const struct endpoint 
 	log_client(from, client, sizeof(client));
 	log_date(w->now_ns - x->began_ns, when, sizeof(when));
 	escape(x->line ? x->line : "<BADREQ>", request, sizeof(request));
-	n = snprintf(
-	    line, sizeof(line) - 1,
-	    "%s [%s] %s %s/%s %lld/%lld/%lld/%lld/%lld %d %llu - - %c%c-- "
-	    "%u/%u/%u/%u/%s%u 0/%u \"%s\"",
-	    client, when, f->name, p ? p->name : f->name, server ? server->name : "<NOSRV>",
-	    asked ? ms(x->began_ns, x->asked_ns) : -1LL, server ? ms(x->asked_ns, queued_at) : -1LL,
-	    ms(queued_at, x->connected_ns), ms(x->connected_ns, x->answered_ns),
-	    ms(x->began_ns, w->now_ns), x->status ? (int)x->status : -1, (unsigned long long)bytes,
-	    x->cause.who, x->cause.phase, atomic_load(&w->engine->gate.n), atomic_load(&f->gate->n),
-	    p ? atomic_load(&p->n_sessions) : 0, server ? atomic_load(&server->n_sessions) : 0,
-	    x->seeker.attempts.redispatched ? "+" : "", x->seeker.attempts.failures,
-	    p ? atomic_load(&p->n_queued) : 0, request);
+	n = snprintf(line, sizeof(line) - 1,
+		     "%s [%s] %s %s/%s %lld/%lld/%lld/%lld/%lld %d %llu - - %c%c%c%c "
+		     "%u/%u/%u/%u/%s%u 0/%u \"%s\"",
+		     client, when, f->name, p ? p->name : f->name,
+		     server ? server->name : "<NOSRV>", asked ? ms(x->began_ns, x->asked_ns) : -1LL,
+		     server ? ms(x->asked_ns, queued_at) : -1LL, ms(queued_at, x->connected_ns),
+		     ms(x->connected_ns, x->answered_ns), ms(x->began_ns, w->now_ns),
+		     x->status ? (int)x->status : -1, (unsigned long long)bytes, x->cause.who,
+		     x->cause.phase, x->cookie_in, x->cookie_out, atomic_load(&w->engine->gate.n),
+		     atomic_load(&f->gate->n), p ? atomic_load(&p->n_sessions) : 0,
+		     server ? atomic_load(&server->n_sessions) : 0,
+		     x->seeker.attempts.redispatched ? "+" : "", x->seeker.attempts.failures,
+		     p ? atomic_load(&p->n_queued) : 0, request);
 	if (n > 0)
 		log_line(w, f, line, (size_t)n < sizeof(line) - 1 ? (size_t)n : sizeof(line) - 2);
 }

@@ -163,6 +163,11 @@ struct backend {
 	const struct cfg_http *http;  /* NULL: mode tcp */
 	struct health_probe *probe;   /* of option httpchk; NULL: a connection is enough */
 	unsigned number;	      /* as be_id says */
+	struct backend_cookie {
+		const char *value;
+		struct server *server;
+	} *cookies; /* of its servers that have one */
+	size_t n_cookies;
 };
 
 struct frontend {

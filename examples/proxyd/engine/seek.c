@@ -38,11 +38,11 @@ int seeker_pick_other(struct worker *w, struct seeker *k)
 	return seeker_pick(w, k, NULL);
 }
 
-int seeker_pick_first(struct worker *w, struct seeker *k)
+int seeker_pick_first(struct worker *w, struct seeker *k, const struct server *prefer)
 {
 	struct pool_worker *pw = &k->backend->pool->worker[w->index];
 
-	return TAILQ_EMPTY(&pw->queue) ? seeker_pick(w, k, NULL) : -EAGAIN;
+	return TAILQ_EMPTY(&pw->queue) ? seeker_pick(w, k, prefer) : -EAGAIN;
 }
 
 /* As HAProxy does: who may redispatch and only takes turns goes on to the next server, without a rest. */

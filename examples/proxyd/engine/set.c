@@ -95,6 +95,9 @@ static bool add_backend(struct engine *e, struct set *s, const struct cfg_proxy 
 	if (!b->pool)
 		return false;
 	s->n_backends++;
+	b->cookies = calloc(p->n_servers + 1, sizeof(*b->cookies));
+	if (!b->cookies)
+		return false;
 	if (check_probe(p, &b->probe) < 0)
 		return false;
 	STAILQ_FOREACH (c, &p->servers, next) {
@@ -103,6 +106,8 @@ static bool add_backend(struct engine *e, struct set *s, const struct cfg_proxy 
 		if (!server)
 			return false;
 		s->server[s->n_servers++] = server;
+		if (c->cookie)
+			b->cookies[b->n_cookies++] = (struct backend_cookie){c->cookie, server};
 	}
 	return true;
 }
@@ -231,6 +236,7 @@ void set_free(struct set *s, bool keep_cfg)
 	for (size_t i = 0; i < s->n_backends; i++) {
 		health_probe_free(s->backend[i].probe);
 		pool_put(s->engine, s->backend[i].pool);
+		free(s->backend[i].cookies);
 	}
 	for (size_t i = 0; i < s->n_frontends; i++) {
 		free(s->frontend[i].switches);

@@ -110,7 +110,7 @@ void session_turn(struct worker *w, struct session *s);
 int seeker_pick(struct worker *w, struct seeker *k, const struct server *prefer);
 
 /* As that, but behind those who wait already. */
-int seeker_pick_first(struct worker *w, struct seeker *k);
+int seeker_pick_first(struct worker *w, struct seeker *k, const struct server *prefer);
 
 /* As seeker_pick; when only those remain that failed already, one of them. */
 int seeker_pick_other(struct worker *w, struct seeker *k);

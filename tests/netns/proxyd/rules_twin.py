@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 
-from support import Proxy, Server, read_all, run
+from support import Proxy, Server, read_all, run, until
 
 CONFIG = """
 global
@@ -185,6 +185,104 @@ def test_rules_have_no_memory_of_other_requests(binary):
         for t in threads:
             t.join()
     assert not wrong, wrong[:3]
+
+
+COOKIES = """
+global
+    nbthread 1
+    log {log}
+defaults
+    mode http
+    log global
+    option httplog
+    timeout connect 1s
+    timeout client 5s
+    timeout server 5s
+
+listen l
+    bind 127.0.0.1:{port}
+    cookie SRV {how}
+    server a 127.0.0.1:{a} cookie one
+    server b 127.0.0.1:{b} cookie two
+    server c 127.0.0.1:{dead} cookie three
+"""
+
+
+def cookies_of(answer):
+    return re.findall(r"set-cookie: ([^\r]*)", small(answer).split("\r\n\r\n")[0])
+
+
+def with_cookies(binary, how, script):
+    """Each of `script`: fields, what Set-Cookie says, and the Cookie field that the server got."""
+
+    def named(name):
+        def answer(server, c):
+            data = c.recv(65536)
+            own = b"Set-Cookie: SRV=mine; Path=/x\r\n" if b"x-own" in data.lower() else b""
+            c.sendall(b"HTTP/1.1 200 OK\r\n" + own + b"X-Name: " + name + b"\r\nContent-Length: %d\r\n"
+                      b"Connection: close\r\n\r\n" % len(data) + data)
+        return answer
+
+    a, b = Server(named(b"a")), Server(named(b"b"))
+    with socket.socket() as dead:
+        dead.bind(("127.0.0.1", 0))  # nobody listens
+        text = COOKIES.replace("{a}", str(a.port)).replace("{b}", str(b.port)).replace("{how}", how)
+        text = text.replace("{dead}", str(dead.getsockname()[1])).replace("{log}", "stdout format raw daemon")
+        # "c" is down for cookies, and takes no turn of its own
+        text = text.replace("cookie three", "cookie three backup")
+        with Proxy(binary, text) as p:
+            for fields, set_cookie, name, got in script:
+                answer = ask(p, "GET / HTTP/1.1", fields)
+                parts = answer.split("\r\n\r\n", 1)
+                served = re.search("(?i)x-name: (.)", parts[0]).group(1)
+                cookie = re.findall(r"(?i)\r\ncookie: ([^\r]*)", parts[1])
+                assert cookies_of(answer) == set_cookie, (how, fields, cookies_of(answer), set_cookie)
+                assert name in (None, served), (how, fields, served)
+                assert cookie == got, (how, fields, cookie, got)
+            until("the last line is logged", lambda: p.text().count('"GET / ') == len(script))
+            return p.text()
+
+
+def test_a_cookie_is_inserted(binary):
+    with_cookies(binary, "insert indirect nocache", [
+        ([], ["SRV=one; path=/"], "a", []),
+        ([], ["SRV=two; path=/"], "b", []),
+        (["Cookie: SRV=two"], [], "b", []),
+        (["Cookie: SRV=two"], [], "b", []),
+        (["Cookie: x=1; SRV=one; y=2"], [], "a", ["x=1; y=2"]),
+        (["Cookie: SRV=one; y=2"], [], "a", ["y=2"]),
+        (["Cookie: x=1; SRV=one"], [], "a", ["x=1"]),
+    ])
+    with_cookies(binary, "insert httponly secure domain .example", [
+        ([], ["SRV=one; path=/; domain=.example; HttpOnly; Secure"], "a", []),
+        (["Cookie: SRV=one"], [], "a", ["SRV=one"]),
+    ])
+    with_cookies(binary, "insert preserve", [(["X-Own: 1"], ["SRV=mine; Path=/x"], "a", [])])
+
+
+def test_an_unknown_cookie_is_replaced(binary):
+    with_cookies(binary, "insert", [(["Cookie: SRV=nobody"], ["SRV=one; path=/"], "a", ["SRV=nobody"])])
+
+
+def test_a_cookie_is_rewritten_or_prefixed(binary):
+    with_cookies(binary, "rewrite", [
+        (["X-Own: 1"], ["SRV=one; Path=/x"], "a", []),
+        (["Cookie: SRV=two"], [], "b", ["SRV=two"]),
+    ])
+    with_cookies(binary, "prefix", [
+        (["X-Own: 1"], ["SRV=one~mine; Path=/x"], "a", []),
+        (["Cookie: SRV=two~mine"], [], "b", ["SRV=mine"]),
+        (["Cookie: a=b; SRV=one~mine; c=d"], [], "a", ["a=b; SRV=mine; c=d"]),
+    ])
+
+
+def test_the_log_tells_of_cookies(binary):
+    log = with_cookies(binary, "insert", [
+        ([], ["SRV=one; path=/"], "a", []),
+        (["Cookie: SRV=two"], [], "b", ["SRV=two"]),
+        (["Cookie: SRV=nobody"], ["SRV=two; path=/"], "b", ["SRV=nobody"]),
+    ])
+    assert re.findall(r" - - (\S{4}) ", log) == ["--NI", "--VN", "--II"], log
 
 
 if __name__ == "__main__":
