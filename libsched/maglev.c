@@ -121,14 +121,14 @@ static inline uint64_t fold(uint64_t a, uint64_t b)
  * Of a request's key: folded twice, as wyhash does with short input, is as good as what hash() does and
  * takes half the time. The constants are odd and have as many ones as zeros.
  */
-static inline uint64_t key_hash(const struct lb_snapshot *s, uint64_t key)
+static inline uint64_t key_hash(uint64_t salt, uint64_t key)
 {
-	return fold(fold(key ^ s->salt, 0xa0761d6478bd642fu) ^ s->salt, 0xe7037ed1a0b428dbu);
+	return fold(fold(key ^ salt, 0xa0761d6478bd642fu) ^ salt, 0xe7037ed1a0b428dbu);
 }
 
-static inline size_t place_of(const struct lb_snapshot *s, uint64_t h)
+static inline uint32_t place_of(const uint32_t *table, uint64_t h)
 {
-	return ((const uint32_t *)s->table)[(uint64_t)((uint128)h * SLOTS >> 64)] - 1;
+	return table[(uint64_t)((uint128)h * SLOTS >> 64)] - 1;
 }
 
 /* The key's own server may not be chosen: the key is hashed on. */
@@ -137,8 +137,8 @@ static __attribute__((noinline)) ssize_t hash_on(const struct lb_query *q, uint6
 	size_t place = 0;
 
 	for (int i = 0; i < TRIES_MAX; i++) {
-		h = key_hash(q->snap, h);
-		place = place_of(q->snap, h);
+		h = key_hash(q->snap->salt, h);
+		place = place_of(q->snap->table, h);
 		if (query_eligible(q, place))
 			return (ssize_t)place;
 	}
@@ -147,8 +147,8 @@ static __attribute__((noinline)) ssize_t hash_on(const struct lb_query *q, uint6
 
 static ssize_t maglev_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
 {
-	const uint64_t h = key_hash(s, q->request->key64);
-	const size_t place = place_of(s, h);
+	const uint64_t h = key_hash(s->salt, q->request->key64);
+	const size_t place = place_of(s->table, h);
 
 	(void)cursor;
 	return query_eligible(q, place) ? (ssize_t)place : hash_on(q, h);
@@ -158,10 +158,13 @@ static ssize_t maglev_pick(const struct lb_snapshot *s, void *cursor, const stru
 static void maglev_pick_many(const struct lb_snapshot *s, void *cursor, const struct lb_query *q,
 			     const uint64_t *key64, size_t n, uint32_t *ret_places)
 {
+	const uint32_t *table = s->table;
+	const uint64_t salt = s->salt; /* read once, whatever ret_places may point to */
+
 	(void)cursor;
 	(void)q;
 	for (size_t i = 0; i < n; i++)
-		ret_places[i] = (uint32_t)place_of(s, key_hash(s, key64[i]));
+		ret_places[i] = place_of(table, key_hash(salt, key64[i]));
 }
 
 static size_t maglev_slots(const struct lb_snapshot *s, const uint32_t **ret)

@@ -311,19 +311,28 @@ static bool may_go_in_one(const struct lb_picker *p, const struct lb_request *r)
 static size_t pick_in_one(struct lb_picker *p, const struct lb_query *q, const uint64_t *key64,
 			  size_t n, uint64_t *ret_ids)
 {
-	const struct snap_server *at = p->snap->at;
+	const struct lb_snapshot *s = p->snap;
+	const struct snap_server *at = s->at;
+	const bool counted = !(q->request->flags & LB_REQUEST_UNCOUNTED);
+	const size_t n_places = s->n;
 	uint32_t place[MANY];
+	size_t got = 0;
 
-	p->snap->setup.ops.pick_many(p->snap, p->cursor, q, key64, n, place);
-	if (!(q->request->flags & LB_REQUEST_UNCOUNTED)) {
-		for (size_t i = 0; i < n; i++)
+	s->setup.ops.pick_many(s, p->cursor, q, key64, n, place);
+	for (size_t i = 0; i < n && counted; i++)
+		if (place[i] < n_places)
 			__builtin_prefetch(row_cell(p->counting.row, at[place[i]].slot), 1);
-		for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		if (place[i] >= n_places) { /* an own algorithm's mistake: lb_pick() says -EPROTO */
+			ret_ids[i] = 0;
+			continue;
+		}
+		if (counted)
 			server_start(&p->counting, at[place[i]].slot);
-	}
-	for (size_t i = 0; i < n; i++)
 		ret_ids[i] = at[place[i]].id;
-	return n;
+		got++;
+	}
+	return got;
 }
 
 static size_t pick_one_by_one(struct lb_picker *p, const struct lb_request *r,

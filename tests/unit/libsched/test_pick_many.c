@@ -92,6 +92,44 @@ static void keys_and_ids_may_share_their_memory(void **state)
 	lb_group_free(g);
 }
 
+/* Places that are none, after the first. */
+static void beyond_the_end(const struct lb_snapshot *s, void *cursor, const struct lb_query *q,
+			   const uint64_t *key64, size_t n, uint32_t *ret_places)
+{
+	(void)cursor;
+	(void)q;
+	(void)key64;
+	for (size_t i = 0; i < n; i++)
+		ret_places[i] = i ? (uint32_t)lb_snapshot_count(s) + (uint32_t)i : 0;
+}
+
+static ssize_t the_first(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
+{
+	(void)s;
+	(void)cursor;
+	(void)q;
+	return 0;
+}
+
+static void an_own_algorithm_cannot_choose_what_is_not_there(void **state)
+{
+	const struct lb_algo own = {
+	    .size = sizeof(own), .name = "own", .pick = the_first, .pick_many = beyond_the_end};
+	struct lb_group_opts o = {.size = sizeof(o), .own_algo = &own};
+	uint64_t key[3] = {1, 2, 3}, id[3];
+	struct lb_group *g;
+
+	(void)state;
+	assert_int_equal(lb_group_new(&o, &g), 0);
+	add(g, 5, 1);
+	commit(g);
+	assert_int_equal(lb_pick_many(picker_of(g), NULL, key, 3, id), 1);
+	assert_int_equal(id[0], 5);
+	assert_int_equal(id[1] | id[2], 0);
+	assert_int_equal(stats_of(g, 5).active, 1);
+	lb_group_free(g);
+}
+
 static void wrong_arguments_choose_nothing(void **state)
 {
 	struct lb_group *g = twin("maglev", 0);
@@ -187,6 +225,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(many_are_as_many_single_ones),
 	    cmocka_unit_test(keys_and_ids_may_share_their_memory),
+	    cmocka_unit_test(an_own_algorithm_cannot_choose_what_is_not_there),
 	    cmocka_unit_test(wrong_arguments_choose_nothing),
 	    cmocka_unit_test(slots_show_each_server_its_share),
 	    cmocka_unit_test(slots_are_where_maglev_looks),
