@@ -15,9 +15,9 @@ static void put(struct commands *c, const char *text)
 	c->used += len;
 }
 
-void commands_add(struct commands *c, uint8_t kind, ...)
+void commands_add(struct commands *c, unsigned int kind, ...)
 {
-	struct command command = {.at = (uint16_t)c->used, .kind = kind};
+	struct command command = {.at = (uint16_t)c->used, .kind = (uint8_t)kind};
 	const char *text;
 	va_list all;
 

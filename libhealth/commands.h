@@ -50,7 +50,7 @@ typedef enum verdict_of_line (*commands_judge)(struct commands_state *s, uint8_t
 					       const void *config, struct reader line);
 
 /* Adds an exchange; the command is the strings up to the NULL, put together. */
-void commands_add(struct commands *c, uint8_t kind, ...) __attribute__((sentinel));
+void commands_add(struct commands *c, unsigned int kind, ...) __attribute__((sentinel));
 /* What is said when all went well. */
 void commands_farewell(struct commands *c, const char *text);
 

@@ -208,7 +208,8 @@ static int split(struct url_parts *u)
 		r = split_host(u, authority);
 	if (r == 0)
 		r = split_options(u, options);
-	if (r == 0 && slash && strncmp(u->scheme, "http", 4) != 0 && strcmp(u->scheme, "h2"))
+	if (r == 0 && slash && strncmp(u->scheme, "http", 4) != 0 &&
+	    strncmp(u->scheme, "h2", 2) != 0)
 		r = decode_text(u, slash, "path");
 	return r;
 }
@@ -259,9 +260,11 @@ static int read_tls(struct url_parts *u, const struct url_scheme *scheme, struct
 {
 	const char *sni;
 
-	ret->tls = scheme->tls;
-	if (!scheme->tls)
+	if (scheme->tls == PLAIN)
 		return 0;
+	ret->tls = 1;
+	if (scheme->tls == TLS_H2)
+		memcpy(ret->alpn, "h2", sizeof("h2"));
 	ret->verify = url_option(u, "verify") != NULL;
 	sni = url_text(u, "sni");
 	if (!sni && !is_address(u->host))

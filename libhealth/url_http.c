@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <libhealth/probe_http.h>
-
 #include "base64.h"
 #include "line.h"
 #include "url_parts.h"
@@ -33,30 +31,37 @@ static int pick_word(struct url_parts *u, const char *name, const char *const *w
 	return url_wrong(u, "http: no %s '%.20s'", name, word);
 }
 
-/* "200-399,401" */
-static int read_status_ranges(struct url_parts *u, struct http_parts *p)
+int url_status_ranges(struct url_parts *u, const char *text, struct health_http_range *ret)
 {
-	const char *text = url_text(u, "status");
-	struct reader r = reader_of(text, text ? strlen(text) : 0);
-	size_t n = 0;
+	struct reader r = reader_of(text, strlen(text));
+	int n = 0;
 
 	while (reader_left(&r)) {
 		struct health_http_range range;
 
 		if (n == HEALTH_HTTP_STATUS_MAX)
-			return url_wrong(u, "http: more than %d status ranges",
-					 HEALTH_HTTP_STATUS_MAX);
+			return url_wrong(u, "more than %d status ranges", HEALTH_HTTP_STATUS_MAX);
 		range.first = range.last = read_status(&r);
 		if (reader_left(&r) && *r.at == '-') {
 			read_u8(&r);
 			range.last = read_status(&r);
 		}
 		if (r.bad || (reader_left(&r) && read_u8(&r) != ','))
-			return url_wrong(u, "http: status is like 200-299,401");
-		p->status[n++] = range;
+			return url_wrong(u, "status is like 200-299,401");
+		ret[n++] = range;
 	}
+	return n;
+}
+
+static int read_status_option(struct url_parts *u, struct http_parts *p)
+{
+	const char *text = url_text(u, "status");
+	int n = text ? url_status_ranges(u, text, p->status) : 0;
+
+	if (n < 0)
+		return n;
 	p->o[0].status = n ? p->status : NULL;
-	p->o[0].n_status = n;
+	p->o[0].n_status = (size_t)n;
 	return 0;
 }
 
@@ -213,7 +218,7 @@ int url_make_http(struct url_parts *u, struct health_probe **ret)
 	int r = read_request(u, &p);
 
 	if (r == 0)
-		r = read_status_ranges(u, &p);
+		r = read_status_option(u, &p);
 	if (r == 0)
 		r = read_headers(u, &p);
 	if (r == 0)

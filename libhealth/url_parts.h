@@ -6,6 +6,7 @@
 #ifndef LIBHEALTH_URL_PARTS_H
 #define LIBHEALTH_URL_PARTS_H
 
+#include <libhealth/probe_http.h>
 #include <libhealth/url.h>
 
 struct url_option {
@@ -31,7 +32,7 @@ struct url_parts {
 struct url_scheme {
 	const char *name;
 	int port; /* 0: the URL must say it; NO_HOST: it has no host at all */
-	bool tls;
+	enum { PLAIN, TLS, TLS_H2 } tls;
 	/* 0, or -errno, with words in u->error if it has better ones than that something is out of range. */
 	int (*make)(struct url_parts *u, struct health_probe **ret);
 };
@@ -56,5 +57,7 @@ int url_wrong(struct url_parts *u, const char *format, ...) __attribute__((forma
 
 /* url_http.c: HTTP has more options than all the others. */
 int url_make_http(struct url_parts *u, struct health_probe **ret);
+/* "200-399,401" into HEALTH_HTTP_STATUS_MAX ranges: how many, or -EINVAL with words. */
+int url_status_ranges(struct url_parts *u, const char *text, struct health_http_range *ret);
 
 #endif

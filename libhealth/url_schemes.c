@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <libhealth/h2.h>
 #include <libhealth/probe_agent.h>
 #include <libhealth/probe_broker.h>
 #include <libhealth/probe_dns.h>
@@ -379,46 +380,98 @@ static int make_sip(struct url_parts *u, struct health_probe **ret)
 	return health_probe_new(udp ? health_probe_sip_udp() : health_probe_sip(), &o, ret);
 }
 
+/* ---- HTTP/2 ---- */
+
+/* The authority of the URL, as it stands there. */
+static const char *authority(const struct url_parts *u, char *ret, size_t size)
+{
+	bool ip6 = strchr(u->host, ':');
+
+	snprintf(ret, size, "%s%s%s%s%s", ip6 ? "[" : "", u->host, ip6 ? "]" : "",
+		 u->port ? ":" : "", u->port ? u->port : "");
+	return ret;
+}
+
+static int make_h2(struct url_parts *u, struct health_probe **ret)
+{
+	char host[HEALTH_URL_HOST_MAX + 10], path[HEALTH_URL_MAX + 2];
+	struct health_http_range status[HEALTH_HTTP_STATUS_MAX];
+	const char *text = url_text(u, "status"), *given = url_text(u, "host");
+	struct health_h2_opts o = {
+	    .size = sizeof(o),
+	    .path = rooted(u, path, sizeof(path)),
+	    .authority = given ? given : authority(u, host, sizeof(host)),
+	};
+	int n = text ? url_status_ranges(u, text, status) : 0;
+
+	if (n < 0)
+		return n;
+	o.status = n ? status : NULL;
+	o.n_status = (size_t)n;
+	if (!u->tools->h2)
+		return url_wrong(u, "%.30s needs libhealth-h2: built without nghttp2", u->scheme);
+	return health_probe_new(u->tools->h2(), &o, ret);
+}
+
+static int make_grpc(struct url_parts *u, struct health_probe **ret)
+{
+	char host[HEALTH_URL_HOST_MAX + 10];
+	const char *given = url_text(u, "host");
+	const struct health_grpc_opts o = {
+	    .size = sizeof(o),
+	    .service = url_path(u),
+	    .authority = given ? given : authority(u, host, sizeof(host)),
+	};
+
+	if (!u->tools->grpc)
+		return url_wrong(u, "%.30s needs libhealth-h2: built without nghttp2", u->scheme);
+	return health_probe_new(u->tools->grpc(), &o, ret);
+}
+
 /* ---- the table ---- */
 
 static const struct url_scheme schemes[] = {
-    {"agent", 0, false, make_agent},
-    {"amqp", 5672, false, make_amqp},
-    {"amqps", 5671, true, make_amqp},
-    {"dns", 53, false, make_dns},
-    {"exec", NO_HOST, false, make_exec},
-    {"expect", 0, false, make_expect},
-    {"file", NO_HOST, false, make_file},
-    {"ftp", 21, false, make_ftp},
-    {"half-open", 0, false, make_half_open},
-    {"http", 80, false, url_make_http},
-    {"https", 443, true, url_make_http},
-    {"icmp", 1, false, make_icmp}, /* the port is not used */
-    {"imap", 143, false, make_imap},
-    {"imaps", 993, true, make_imap},
-    {"ldap", 389, false, make_ldap},
-    {"ldaps", 636, true, make_ldap},
-    {"lmtp", 24, false, make_lmtp},
-    {"memcached", 11211, false, make_memcached},
-    {"mqtt", 1883, false, make_mqtt},
-    {"mqtts", 8883, true, make_mqtt},
-    {"mysql", 3306, false, make_mysql},
-    {"ntp", 123, false, make_ntp},
-    {"pgsql", 5432, false, make_pgsql},
-    {"pop3", 110, false, make_pop3},
-    {"pop3s", 995, true, make_pop3},
-    {"radius", 1812, false, make_radius},
-    {"redis", 6379, false, make_redis},
-    {"rediss", 6379, true, make_redis},
-    {"sip", 5060, false, make_sip},
-    {"sip-udp", 5060, false, make_sip},
-    {"sips", 5061, true, make_sip},
-    {"smtp", 25, false, make_smtp},
-    {"smtps", 465, true, make_smtp},
-    {"snmp", 161, false, make_snmp},
-    {"ssl-hello", 443, false, make_ssl_hello},
-    {"tcp", 0, false, make_tcp},
-    {"udp", 0, false, make_udp},
+    {"agent", 0, PLAIN, make_agent},
+    {"amqp", 5672, PLAIN, make_amqp},
+    {"amqps", 5671, TLS, make_amqp},
+    {"dns", 53, PLAIN, make_dns},
+    {"exec", NO_HOST, PLAIN, make_exec},
+    {"expect", 0, PLAIN, make_expect},
+    {"file", NO_HOST, PLAIN, make_file},
+    {"ftp", 21, PLAIN, make_ftp},
+    {"grpc", 50051, PLAIN, make_grpc},
+    {"grpcs", 443, TLS_H2, make_grpc},
+    {"h2", 443, TLS_H2, make_h2},
+    {"h2c", 80, PLAIN, make_h2},
+    {"half-open", 0, PLAIN, make_half_open},
+    {"http", 80, PLAIN, url_make_http},
+    {"https", 443, TLS, url_make_http},
+    {"icmp", 1, PLAIN, make_icmp}, /* the port is not used */
+    {"imap", 143, PLAIN, make_imap},
+    {"imaps", 993, TLS, make_imap},
+    {"ldap", 389, PLAIN, make_ldap},
+    {"ldaps", 636, TLS, make_ldap},
+    {"lmtp", 24, PLAIN, make_lmtp},
+    {"memcached", 11211, PLAIN, make_memcached},
+    {"mqtt", 1883, PLAIN, make_mqtt},
+    {"mqtts", 8883, TLS, make_mqtt},
+    {"mysql", 3306, PLAIN, make_mysql},
+    {"ntp", 123, PLAIN, make_ntp},
+    {"pgsql", 5432, PLAIN, make_pgsql},
+    {"pop3", 110, PLAIN, make_pop3},
+    {"pop3s", 995, TLS, make_pop3},
+    {"radius", 1812, PLAIN, make_radius},
+    {"redis", 6379, PLAIN, make_redis},
+    {"rediss", 6379, TLS, make_redis},
+    {"sip", 5060, PLAIN, make_sip},
+    {"sip-udp", 5060, PLAIN, make_sip},
+    {"sips", 5061, TLS, make_sip},
+    {"smtp", 25, PLAIN, make_smtp},
+    {"smtps", 465, TLS, make_smtp},
+    {"snmp", 161, PLAIN, make_snmp},
+    {"ssl-hello", 443, PLAIN, make_ssl_hello},
+    {"tcp", 0, PLAIN, make_tcp},
+    {"udp", 0, PLAIN, make_udp},
 };
 
 #define SCHEMES (sizeof(schemes) / sizeof(*schemes))

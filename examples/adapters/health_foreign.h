@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What checks may borrow, of what this program was built with: -DHAVE_LIBCRYPTO, -DHAVE_PCRE2, -DHAVE_HEALTH_TLS. */
+/*
+ * What checks may borrow, of what this program was built with: -DHAVE_LIBCRYPTO, -DHAVE_PCRE2, -DHAVE_HEALTH_TLS,
+ * -DHAVE_HEALTH_H2.
+ */
 #ifndef HEALTH_FOREIGN_H
 #define HEALTH_FOREIGN_H
 
@@ -13,6 +16,9 @@
 #endif
 #ifdef HAVE_PCRE2
 #include "health_pcre2.h"
+#endif
+#ifdef HAVE_HEALTH_H2
+#include <libhealth/h2.h>
 #endif
 #ifdef HAVE_HEALTH_TLS
 #include <libhealth/tls.h>
@@ -28,6 +34,12 @@ static const struct health_url_opts health_foreign = {
 #ifdef HAVE_PCRE2
     &health_pcre2,
 #else
+    NULL,
+#endif
+#ifdef HAVE_HEALTH_H2
+    health_probe_h2,	    health_probe_grpc,
+#else
+    NULL,
     NULL,
 #endif
 };

@@ -34,11 +34,14 @@ extern "C" {
 #define HEALTH_URL_HOST_MAX 255 /* characters of its host */
 #define HEALTH_URL_OPTIONS_MAX 32
 
-/* What probes may borrow; both may be NULL, and NULL instead of this struct is the same. */
+/* What probes may borrow; each may be NULL, and NULL instead of this struct is the same. */
 struct health_url_opts {
 	size_t size;
 	const struct health_crypto *crypto; /* for passwords of mysql, pgsql, radius; for digests */
 	const struct health_regex *regex;
+	/* health_probe_h2 and health_probe_grpc of libhealth/h2.h, for who links libhealth-h2. */
+	const struct health_probe_ops *(*h2)(void);
+	const struct health_probe_ops *(*grpc)(void);
 };
 
 struct health_url {

@@ -53,6 +53,7 @@ side() {
 }
 side libha-nl3 libnl-3.0
 side libhealth-tls libhealth
+side libhealth-h2 libhealth
 
 for header in "$tmp"/prefix/include/lib*/*.h; do
     name=${header#"$tmp"/prefix/include/}

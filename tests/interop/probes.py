@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 
-START_S = 40  # for a server to answer, on a machine that starts all of them
+START_S = 100  # for a server to answer, on a machine that starts all of them
 INSIDE = "HAWSER_PROBES_INSIDE"
 
 
@@ -112,6 +112,7 @@ http {{ access_log off; root @; client_body_temp_path @/b; proxy_temp_path @/p; 
     add_header X-State up always;
     location = / {{ return 200 "hello"; }}  location = /gone {{ return 404; }}  location = /moved {{ return 301 /; }}
     location = /page {{ }}  location = /post {{ limit_except POST {{ deny all; }} return 204; }} }}
+  server {{ listen 127.0.0.1:82 http2; location = / {{ return 200; }} }}
   server {{ listen 127.0.0.1:80; server_name other.example; return 200 "the other house"; }}
   server {{ listen 127.0.0.1:444 ssl; {expired} return 200 "old"; }} }}
 """)
@@ -132,7 +133,9 @@ http {{ access_log off; root @; client_body_temp_path @/b; proxy_temp_path @/p; 
             ("https://127.0.0.1#verify", "L7OK"), ("https://127.0.0.1#verify&sni=good.example", "L7OK"),
             ("https://127.0.0.1#verify&sni=bad.example", "L6RSP"), ("https://127.0.0.1:444/", "L7OK"),
             ("https://127.0.0.1:444/#verify", "L6RSP"), ("https://127.0.0.1:80/", "L6RSP"),
-            ("ssl-hello://127.0.0.1", "L6OK"), ("ssl-hello://127.0.0.1:80", "L7RSP"),
+            ("h2://127.0.0.1/", "L7OK"), ("h2://127.0.0.1/gone", "L7STS"), ("h2://127.0.0.1:444/", "L6RSP"),
+            ("h2c://127.0.0.1:82/", "L7OK"), ("h2c://127.0.0.1:82/none", "L7STS"), ("h2c://127.0.0.1:80/", "L7RSP"),
+            ("grpc://127.0.0.1:82", ("L7STS", "404")), ("ssl-hello://127.0.0.1", "L6OK"), ("ssl-hello://127.0.0.1:80", "L7RSP"),
             ("expect://127.0.0.1:80#send=HEAD / HTTP/1.0%0d%0a%0d%0a&expect=X-State: up", "L7OK"),
             ("redis://127.0.0.1:80", "L7RSP"), ("smtp://127.0.0.1:80", "L7TOUT")]
 
@@ -501,6 +504,33 @@ request_route {
                 ("sip-udp://127.0.0.1:5061", "L4CON")]
 
 
+class Grpc(Server):
+    package, program = "python3-grpcio", "/usr/lib/python3/dist-packages/grpc/__init__.py"
+
+    def start(self):
+        server = self.write("server.py", """import concurrent.futures
+import grpc
+STATUS = {b"": 1, b"\\n\\x04good": 1, b"\\n\\x03bad": 2}
+def check(request, context):
+    if request not in STATUS:
+        context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
+    return bytes([8, STATUS[request]])
+server = grpc.server(concurrent.futures.ThreadPoolExecutor(2))
+server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("grpc.health.v1.Health", {
+    "Check": grpc.unary_unary_rpc_method_handler(check)})])
+server.add_insecure_port("127.0.0.1:50051")
+server.start()
+server.wait_for_termination()
+""")
+        self.spawn("/usr/bin/python3", server)
+
+    def checks(self):
+        at = "grpc://127.0.0.1"
+        return [(at, ("L7OK", "SERVING")), (f"{at}/good", "L7OK"), (f"{at}/bad", ("L7STS", "NOT_SERVING")),
+                (f"{at}/none", ("L7STS", "grpc-status 5 unknown service")), ("h2c://127.0.0.1:50051/", "L7OK"),
+                ("http://127.0.0.1:50051/", "L7RSP")]
+
+
 class Chrony(Server):
     package, program = "chrony", "/usr/sbin/chronyd"
 
@@ -531,7 +561,7 @@ class Snmpd(Server):
 
 
 SERVERS = [Nginx, Postfix, Dovecot, Vsftpd, Slapd, Unbound, Mariadb, Postgresql, Redis, Memcached, Mosquitto, Rabbitmq,
-           Freeradius, Kamailio, Chrony, Snmpd]
+           Freeradius, Kamailio, Grpc, Chrony, Snmpd]
 
 
 def ask(hello, urls):

@@ -19,6 +19,8 @@
 		url, text, sizeof(text) - 1, HEALTH_CODE_L7OK, status, false \
 	}
 
+#define H2_SETTINGS "\0\0\0\4\0\0\0\0\0"
+
 static const struct {
 	const char *url, *good;
 	size_t len; /* 0: the connection, or time, is the answer */
@@ -34,6 +36,18 @@ static const struct {
     {"expect://h:1#send=a%0a&expect=b&send=c&expect=d%00", "xbyd\0", 5, HEALTH_CODE_L7OK, 2, false},
     {"exec:///bin/true#arg=x", "", 0, HEALTH_CODE_PROCOK, 0, false},
     {"file:///etc/hostname", "", 0, HEALTH_CODE_PROCOK, 0, false},
+#ifdef HAVE_HEALTH_H2
+    ANSWER("grpc://h:1/shop.Cart", H2_SETTINGS "\0\0\1\1\4\0\0\0\1\x88"
+					       "\0\0\7\0\0\0\0\0\1\0\0\0\0\2\x08\1"
+					       "\0\0\x0f\1\5\0\0\0\1\0\x0bgrpc-status\1"
+					       "0"),
+    ANSWER("grpcs://h", H2_SETTINGS "\0\0\1\1\4\0\0\0\1\x88"
+				    "\0\0\7\0\0\0\0\0\1\0\0\0\0\2\x08\1"
+				    "\0\0\x0f\1\5\0\0\0\1\0\x0bgrpc-status\1"
+				    "0"),
+    STATUS("h2://h/a?b", H2_SETTINGS "\0\0\1\1\5\0\0\0\1\x88", 200),
+    STATUS("h2c://h#status=200-204", H2_SETTINGS "\0\0\1\1\5\0\0\0\1\x89", 204),
+#endif
     {"half-open://h:1", "", 0, HEALTH_CODE_L4OK, 0, false},
     {"icmp://h", "", 0, HEALTH_CODE_L4OK, 0, false},
     STATUS("ftp://h", "220 x\r\n", 220),
