@@ -6,9 +6,11 @@
 #	client 10.1.0.9 ── switch ── balancer 10.1.0.1, 10.2.0.1, 192.0.2.1
 #	                     ├────── s1 10.2.0.11
 #	                     └────── s2 10.2.0.12
+# and the same with 2001:db8:1:: and 2001:db8:2::
 set -u
 table=$1
 vip=192.0.2.1
+vip6=2001:db8::1
 failed=0
 
 for command in ipvsadm curl socat; do
@@ -29,7 +31,7 @@ plug() { # plug NAMESPACE ADDRESS...: a machine at the switch
     ip -n "$1" link set eth0 up
     on "$1" sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0 \
         net.ipv4.conf.eth0.rp_filter=0 net.ipv4.conf.all.accept_redirects=0 net.ipv4.conf.all.send_redirects=0 \
-        net.ipv4.conf.eth0.send_redirects=0
+        net.ipv4.conf.eth0.send_redirects=0 net.ipv6.conf.eth0.accept_redirects=0
 }
 is() { # is WHAT WANT HAVE
     [ "$2" = "$3" ] && return
@@ -43,9 +45,10 @@ apply() { # the table on stdin; ipvsadm must see as many destinations
     is "destinations that ipvsadm sees" "$(grep -c '^ ' <<<"$lines")" "$(in_lb ipvsadm -Sn | grep -c -- ' -r ')"
 }
 pages() { # pages CURL_ARGUMENT...: who answered, each once for a URL
-    in_client curl -s --max-time 3 "$@" | sort | uniq -c | awk '{ printf "%s%s %s", sep, $2, $1; sep = ", " }'
+    in_client curl -gs --max-time 3 "$@" | sort | uniq -c | awk '{ printf "%s%s %s", sep, $2, $1; sep = ", " }'
 }
 
+modprobe ipv6
 ip link add switch type bridge && ip link set switch up || { echo "skipped: no bridge here"; exit 77; }
 plug client 10.1.0.9/24 10.1.0.10/24 10.1.0.11/24 10.1.0.200/24
 plug lb 10.1.0.1/24 10.2.0.1/24 $vip/32
@@ -54,19 +57,34 @@ plug s2 10.2.0.12/24
 in_lb sysctl -qw net.ipv4.ip_forward=1
 ip -n client route add $vip via 10.1.0.1
 ip -n client route add 10.2.0.0/24 dev eth0
+six() { ip -n "$1" addr add "$2" dev eth0 nodad; }
+six client 2001:db8:1::9/64
+for address in 2001:db8:1::1/64 2001:db8:2::1/64 $vip6/128; do six lb $address; done
+six s1 2001:db8:2::11/64
+six s2 2001:db8:2::12/64
+in_lb sysctl -qw net.ipv6.conf.all.forwarding=1
+ip -n client route add $vip6 via 2001:db8:1::1
+ip -n client route add 2001:db8:2::/64 dev eth0
 # The servers have the address of the service too, in silence: for what arrives unchanged.
 on_servers sysctl -qw net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2
 on_servers ip addr add $vip/32 dev lo
-directly() { on_servers ip route replace 10.1.0.0/24 dev eth0; }
-through_lb() { on_servers ip route replace 10.1.0.0/24 via 10.2.0.1; }
+directly() {
+    on_servers ip route replace 10.1.0.0/24 dev eth0
+    on_servers ip route replace 2001:db8:1::/64 dev eth0
+}
+through_lb() {
+    on_servers ip route replace 10.1.0.0/24 via 10.2.0.1
+    on_servers ip route replace 2001:db8:1::/64 via 2001:db8:2::1
+}
 
-sctp='' servers=6
-modprobe sctp 2>/dev/null && socat -h | grep -q sctp-listen && sctp=yes servers=8
+sctp='' servers=8
+modprobe sctp 2>/dev/null && socat -h | grep -q sctp-listen && sctp=yes servers=10
 for s in s1 s2; do
     printf 'HTTP/1.0 200 OK\r\n\r\n%s\n' $s >/run/$s.page
     for port in 80 81; do
         on $s socat TCP-LISTEN:$port,reuseaddr,fork "OPEN:/run/$s.page,rdonly!!OPEN:/dev/null,wronly" &
     done
+    on $s socat TCP6-LISTEN:80,ipv6only=1,reuseaddr,fork "OPEN:/run/$s.page,rdonly!!OPEN:/dev/null,wronly" &
     on $s socat -u UDP-RECV:53 OPEN:/run/$s.udp,creat,append &
     [ -z "$sctp" ] || on $s socat SCTP-LISTEN:80,reuseaddr,fork "OPEN:/run/$s.page,rdonly!!OPEN:/dev/null,wronly" &
 done
@@ -129,6 +147,14 @@ T
 is "a firewall mark" "s1 2, s2 2" "$(pages "http://$vip:80/" "http://$vip:81/" "http://$vip:80/" "http://$vip:81/")"
 in_lb tc qdisc del dev eth0 ingress
 
+# IPv6.
+apply <<T
+tcp $vip6 80 rr
+ 2001:db8:2::11 80 NAT 1
+ 2001:db8:2::12 80 NAT 1
+T
+is "NAT, IPv6" "s1 1, s2 1" "$(pages "http://[$vip6]/" "http://[$vip6]/")"
+
 # SCTP, where socat and the kernel have it.
 if [ -n "$sctp" ]; then
     apply <<T
@@ -151,25 +177,28 @@ is "DR" "s1 2, s2 2" "$(pages "${four[@]}")"
 
 # Tunnels: the packets arrive on the tunnel's interface, and nowhere else.
 on_servers ip addr del $vip/32 dev lo
-on_servers modprobe -a ipip ip_gre fou 2>/dev/null
-for device in tunl0 gre0; do
+modprobe -a ipip ip_gre fou sit
+for device in tunl0 gre0 sit0; do
     on_servers ip link set $device up
     on_servers sysctl -qw net.ipv4.conf.$device.rp_filter=0
 done
 on_servers ip addr add $vip/32 dev tunl0
+on_servers ip addr add $vip6/128 dev lo nodad
 on_servers ip fou add port 6080 gue
 received() { # received DEVICE: packets at s1 and at s2
     on_servers ip -s link show "$1" | awk '/RX:/ { getline; printf "%s%s", sep, $2; sep = " " }'
 }
-tunnel() { # tunnel WORDS DEVICE
-    local before after
+tunnel() { # tunnel WORDS DEVICE [ADDRESS]
+    local before after address=${3:-$vip} url
+    url=http://$address/
+    [ "$address" = $vip ] || url="http://[$address]/"
     apply <<T
-tcp $vip 80 rr
+tcp $address 80 rr
  10.2.0.11 80 TUN 1$1
  10.2.0.12 80 TUN 1$1
 T
     before=$(received "$2")
-    is "tunnel${1:- ipip}" "s1 1, s2 1" "$(pages "http://$vip/" "http://$vip/")"
+    is "tunnel${1:- ipip} for $address" "s1 1, s2 1" "$(pages "$url" "$url")"
     after=$(received "$2")
     [ "${before% *}" -lt "${after% *}" ] && [ "${before#* }" -lt "${after#* }" ] ||
         is "tunnel${1:- ipip}: packets out of it at both servers" "more than $before" "$after"
@@ -185,7 +214,7 @@ for i in 1 2; do # one that wants checksums
     on s$i sysctl -qw net.ipv4.conf.gre1.rp_filter=0
 done
 tunnel " gre csum" gre1
-
+tunnel "" sit0 $vip6 # IPv4 servers behind an IPv6 service
 
 # A stranger's service in the place of ours is brought to what is wanted; one beside it, at the same address, stays.
 in_lb ipvsadm -C
