@@ -282,6 +282,9 @@ struct conf_fifo {
 	struct conf_script script;	 /* reads it */
 };
 
+/* Who serves virtual servers: the first that is there, or only this one. */
+enum conf_backend { CONF_BACKEND_AUTO, CONF_BACKEND_IPVS, CONF_BACKEND_NFT };
+
 #define CONF_CPUS_MAX 64
 
 struct conf_globals {
@@ -296,6 +299,7 @@ struct conf_globals {
 	bool any_addresses, no_reply, last_advert;
 	int down_timer_adverts;
 	bool flush, flush_on_stop;
+	enum conf_backend backend;
 	struct conf_schedule vrrp, checker;
 	bool strict;
 	bool bare_checksum; /* version 3 over IPv4: without the pseudo-header */

@@ -36,6 +36,24 @@ static void set_script_user(struct conf_parse *p, const struct conf_node *n,
 	g->script_group = n->n > 2 ? n->word[2].text : NULL;
 }
 
+static void set_backend(struct conf_parse *p, const struct conf_node *n,
+			const struct conf_keyword *k, void *target)
+{
+	static const char *const name[] = {"auto", "ipvs", "nft"};
+	const struct conf_word *w = conf_argument(p, n);
+
+	(void)k;
+	for (int i = 0; w && i < 3; i++) {
+		if (!strcmp(w->text, name[i])) {
+			((struct conf_globals *)target)->backend = (enum conf_backend)i;
+			return;
+		}
+	}
+	if (w)
+		conf_warn(p, &w->at, "\"%s\" is no backend: write auto, ipvs or nft. Skipped",
+			  w->text);
+}
+
 /* PATH [USER [GROUP]] of the FIFO at the keyword's offset. */
 static void set_fifo(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
 		     void *target)
@@ -344,6 +362,9 @@ static const struct conf_keyword global_words[] = {
      .doc = "Copies connections of IPVS to the other node."},
     {"lvs_timeouts", set_timeouts, .form = "[tcp SECONDS] [tcpfin SECONDS] [udp SECONDS]",
      .initial = "the kernel's", .doc = "How long IPVS remembers idle connections."},
+    {"forwarding_backend", set_backend, .form = "auto|ipvs|nft", .initial = "auto",
+     .doc = "Who serves virtual servers; auto: IPVS where the kernel has it, else nftables. "
+	    "Not a word of keepalived."},
     {"lvs_flush", conf_set_flag, GLOBAL(flush), .doc = "Removes services of others at the start."},
     {"lvs_flush_on_stop", set_flush, GLOBAL(flush_on_stop), .form = "[VS]",
      .doc = "Removes all services at the stop."},

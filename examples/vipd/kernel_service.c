@@ -285,19 +285,59 @@ static void hint_forwarding(const struct conf *c)
 
 static void open_backend(struct services *s)
 {
-	int no_ipvs = ha_ipvs_open(NULL, &s->ipvs), no_nft = 0;
+	enum conf_backend only = s->conf->globals.backend;
+	int no_ipvs = only == CONF_BACKEND_NFT ? -ECANCELED : ha_ipvs_open(NULL, &s->ipvs);
+	int no_nft = only == CONF_BACKEND_IPVS ? -ECANCELED : 0;
 
-	if (no_ipvs < 0)
+	if (no_ipvs < 0 && !no_nft)
 		no_nft = ha_nft_open(NULL, &s->nft);
-	if (no_nft < 0)
+	if (!no_ipvs)
+		log_info("virtual servers are served by IPVS");
+	else if (only == CONF_BACKEND_IPVS)
+		log_err("virtual servers are not served: no IPVS (%s; modprobe ip_vs), and "
+			"forwarding_backend asks for it. VRRP goes on",
+			strerror(-no_ipvs));
+	else if (no_nft < 0 && only == CONF_BACKEND_NFT)
+		log_err("virtual servers are not served: no nftables (%s), and forwarding_backend "
+			"asks for it. VRRP goes on",
+			strerror(-no_nft));
+	else if (no_nft < 0)
 		log_err("virtual servers are not served: no IPVS (%s; modprobe ip_vs) and no "
 			"nftables (%s). VRRP goes on",
 			strerror(-no_ipvs), strerror(-no_nft));
-	else if (no_ipvs < 0)
+	else if (only == CONF_BACKEND_NFT)
+		log_info("virtual servers are served by nftables");
+	else
 		log_notice("virtual servers are served by nftables: no IPVS here (%s)",
 			   strerror(-no_ipvs));
-	else
-		log_info("virtual servers are served by IPVS");
+}
+
+/* forwarding_backend changed by a reload: what the other one serves for us goes. */
+static void leave_other_backend(const struct services *s, const struct conf *old)
+{
+	struct services other = {.conf = s->conf, .options = s->options};
+	struct ha_service_table *none = NULL;
+	size_t steps;
+	int r;
+
+	if (!old || old->globals.backend == s->conf->globals.backend)
+		return;
+	r = s->ipvs || s->conf->globals.backend == CONF_BACKEND_IPVS
+		? ha_nft_open(NULL, &other.nft)
+		: ha_ipvs_open(NULL, &other.ipvs);
+	if (r < 0)
+		return; /* it is not there: so are its services */
+	r = build_old(old, &other.last);
+	if (r >= 0)
+		r = ha_service_table_new(&none);
+	if (r >= 0)
+		r = bring(&other, none, &steps);
+	if (r < 0)
+		log_err("virtual servers of %s: %s", backend_name(&other), strerror(-r));
+	ha_service_table_free(none);
+	ha_service_table_free(other.last);
+	ha_ipvs_close(other.ipvs);
+	ha_nft_close(other.nft);
 }
 
 int services_new(struct kernel *k, struct services **ret)
@@ -322,6 +362,7 @@ int services_new(struct kernel *k, struct services **ret)
 			s->weight[n][r] = ABSENT;
 	}
 	open_backend(s);
+	leave_other_backend(s, k->birth->old);
 	tell.value = s->ipvs ? BACKEND_IPVS : s->nft ? BACKEND_NFT : BACKEND_NONE;
 	msg_send(k->birth->ends.control, &tell, -1);
 	hint_forwarding(k->conf);

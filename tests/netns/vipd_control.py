@@ -184,6 +184,26 @@ def orders(client):
     assert (status["state"], status["held"]) == ("MASTER", False), status
 
 
+def backend(client):
+    """forwarding_backend may change by a reload; nothing is left with the one before."""
+    good = pathlib.Path("conf").read_text()
+
+    def change_to(name):
+        pathlib.Path("conf").write_text(good.replace("router_id lab", f"router_id lab\n    forwarding_backend {name}"))
+        client.result("reload")
+        wait_for(name, lambda: client.result("status")["forwarding_backend"] in ((name,) if name == "nft" else ("ipvs", "none")))
+
+    def tables():
+        return subprocess.run(["nft", "list", "tables"], check=True, capture_output=True, text=True).stdout.splitlines()
+
+    change_to("nft")
+    wait_for("the table", lambda: "table inet hawser" in tables())
+    change_to("ipvs")
+    wait_for("no table", lambda: "table inet hawser" not in tables())
+    change_to("nft")
+    wait_for("the table again", lambda: "table inet hawser" in tables())
+
+
 def nonsense():
     for line, code in ((b"x\n", -32700), (b"{}\n", -32600), (b"[]\n", -32600), (b"7\n", -32700), (b'{"method":7}\n', -32600),
                        (b'{"method":"nix"}\n', -32601), (b'{"method":"status","params":[]}\n', -32602),
@@ -248,6 +268,7 @@ def main(vipd):
             assert pathlib.Path("no-fifo").read_text() == "mine" and "something else than a FIFO" in pathlib.Path("log").read_text()
             reads(client)
             orders(client)
+            backend(client)
             nonsense()
             assert client.result("status")["processes"]
         except BaseException:
