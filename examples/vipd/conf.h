@@ -13,10 +13,12 @@
 #include <stdint.h>
 
 #include <libha/ip.h>
+#include <libha/route.h>
 
 #include "diag.h"
 
 #define CONF_UNSET (-1)
+#define CONF_FOREVER (-2)
 #define CONF_NO_WEIGHT INT32_MIN /* a tracker without a weight: its failure is a fault */
 #define CONF_NAME_MAX 63	 /* characters of an instance, group or script name */
 #define CONF_ARGS_MAX 31	 /* words of a script */
@@ -42,8 +44,37 @@ struct conf_address {
 	const char *dev;   /* NULL: the instance's interface */
 	const char *label; /* NULL: none */
 	struct ha_ip broadcast;
-	bool advertised; /* false: virtual_ipaddress_excluded */
+	struct ha_ip peer;   /* the other end of a point-to-point link */
+	uint32_t flags;	     /* IFA_F_... that were asked for */
+	int64_t preferred_s; /* CONF_UNSET: for ever, but 0 of an IPv6 /128; or CONF_FOREVER */
+	bool advertised;     /* false: virtual_ipaddress_excluded */
 	bool no_track;
+	struct diag_place at;
+};
+
+/* A route or a rule that is there while its instance is MASTER. */
+struct conf_hop {
+	struct ha_net_nexthop hop;
+	const char *dev; /* NULL: none */
+};
+
+enum conf_route_how { CONF_ROUTE_PREPEND, CONF_ROUTE_ADD, CONF_ROUTE_APPEND };
+
+struct conf_route {
+	struct ha_net_route route; /* without ifindex and nexthops */
+	const char *dev;	   /* NULL: none */
+	struct conf_hop *hops;
+	size_t n_hops;
+	enum conf_route_how how; /* among routes to the same destination */
+	bool no_track;		 /* whoever removes it has removed it */
+	const char *text;	 /* as it was written */
+	struct diag_place at;
+};
+
+struct conf_rule {
+	struct ha_net_rule rule;
+	bool no_track;
+	const char *text;
 	struct diag_place at;
 };
 
@@ -112,6 +143,10 @@ struct conf_instance {
 	size_t n_peers;
 	struct conf_address *addresses; /* advertised ones first */
 	size_t n_addresses, n_advertised;
+	struct conf_route *routes;
+	size_t n_routes;
+	struct conf_rule *rules;
+	size_t n_rules;
 	struct conf_track_interface *interfaces;
 	size_t n_interfaces;
 	struct conf_track_script *scripts;
@@ -314,6 +349,9 @@ struct conf_globals {
 struct conf {
 	struct conf_globals globals;
 	struct conf_instance *instances;
+	/* static_ipaddress, _routes and _rules, as an instance that always is MASTER; its `next` are the
+	 * instances. NULL: none. */
+	struct conf_instance *fixed;
 	struct conf_group *groups;
 	struct conf_vrrp_script *scripts, *misc; /* vrrp_script; those of MISC_CHECKs */
 	struct conf_virtual_group *virtual_groups;
@@ -336,6 +374,12 @@ struct conf_source {
  */
 int conf_load(const struct conf_source *source, struct diag *d, struct conf **ret);
 void conf_free(struct conf *c);
+
+/* All that have addresses, routes or rules: `fixed`, then the instances. */
+static inline const struct conf_instance *conf_holders(const struct conf *c)
+{
+	return c->fixed ? c->fixed : c->instances;
+}
 
 /* Between two gratuitous ARPs and two NAs on an interface: of its garp_group, else the global ones. */
 void conf_garp_intervals(const struct conf *c, const char *interface, int64_t *ret_garp_ms,

@@ -137,10 +137,11 @@ static size_t find_scripts(struct conf_parse *p, struct conf_track_script *list,
 			continue;
 		}
 		if (is_behind(&track.script->at, &track.at))
-			conf_warn(p, &track.at,
-				  "vrrp_script \"%s\" is written further down, where keepalived does not "
-				  "find it: move it up. Here it is tracked",
-				  track.name);
+			conf_warn(
+			    p, &track.at,
+			    "vrrp_script \"%s\" is written further down, where keepalived does not "
+			    "find it: move it up. Here it is tracked",
+			    track.name);
 		if (track.weight == INT32_MAX) {
 			track.weight = track.script->weight;
 			track.reverse = track.script->reverse;
@@ -569,9 +570,10 @@ static void complete_protocol(struct conf_parse *p, struct conf_virtual *v)
 	for (size_t i = 0; i < v->n_listen; i++)
 		needs |= !v->listen[i].fwmark;
 	if (!v->group_name && !needs && v->protocol != CONF_UNSET)
-		conf_warn(p, &v->at,
-			  "virtual_server %s: a firewall mark has no protocol: the line has no effect",
-			  v->name);
+		conf_warn(
+		    p, &v->at,
+		    "virtual_server %s: a firewall mark has no protocol: the line has no effect",
+		    v->name);
 	if (needs && v->protocol == CONF_UNSET)
 		conf_warn(p, &v->at,
 			  "virtual_server %s has no protocol: UDP is taken, as keepalived does. "
@@ -588,10 +590,11 @@ static void check_ports(struct conf_parse *p, const struct conf_virtual *v,
 		const struct conf_listen *l = &v->listen[i];
 
 		if (l->fwmark && r->port) {
-			conf_warn(p, &r->at,
-				  "port %u is not used with fwmark %u: the server gets the port that the "
-				  "client chose",
-				  r->port, l->fwmark);
+			conf_warn(
+			    p, &r->at,
+			    "port %u is not used with fwmark %u: the server gets the port that the "
+			    "client chose",
+			    r->port, l->fwmark);
 			return;
 		}
 		if (r->forward.method != HA_FORWARD_NAT && !l->fwmark && l->port && r->port &&
@@ -718,12 +721,24 @@ static void find_sync_instance(struct conf_parse *p)
 	s->interface = NULL;
 }
 
+/* keepalived's default of their interface is eth0, too. */
+static void complete_fixed(struct conf *c)
+{
+	if (!c->fixed)
+		return;
+	c->fixed->interface = c->globals.default_interface ? c->globals.default_interface : "eth0";
+	c->fixed->next = c->instances;
+	/* Like an owner's: what was there before vipd stays behind. */
+	c->fixed->priority = HA_VRRP_PRIORITY_OWNER;
+}
+
 void conf_check(struct conf_parse *p)
 {
 	struct conf_virtual **at = &p->conf->virtuals;
 
 	check_scripts(p);
 	check_instances(p);
+	complete_fixed(p->conf);
 	for (struct conf_group *g = p->conf->groups; g; g = g->next)
 		check_group(p, g);
 	while (*at) {

@@ -217,7 +217,7 @@ static void keep_rest(struct expander *e)
 
 	for (unsigned d = 0; d <= e->depth; d++)
 		len += e->frame[d].len - e->frame[d].at;
-	rest = len ? conf_alloc(e->variables->memory, len) : NULL;
+	rest = conf_alloc(e->variables->memory, len + 1);
 	e->out->rest = rest;
 	e->out->rest_len = len;
 	for (unsigned d = e->depth + 1; d-- > 0;) {

@@ -4,8 +4,10 @@
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 
+#include "conf_route.h"
 #include "conf_words.h"
 
 #define INSTANCE(member) offsetof(struct conf_instance, member)
@@ -237,13 +239,67 @@ static void read_broadcast(struct conf_parse *p, const struct conf_word *w, stru
 	}
 }
 
+/* "peer ADDRESS[/PREFIX]": the prefix is then the peer's. */
+static void read_peer(struct conf_parse *p, const struct conf_word *w, struct conf_address *a)
+{
+	struct conf_address peer = {.at = w->at};
+
+	if (!read_address(p, w, &peer))
+		return;
+	if (peer.ip.family != a->ip.family) {
+		conf_warn(p, &w->at, "\"%s\" is of another family than the address: skipped",
+			  w->text);
+		return;
+	}
+	a->peer = peer.ip;
+	a->prefix = peer.prefix;
+}
+
+static void read_preferred(struct conf_parse *p, const struct conf_word *w, struct conf_address *a)
+{
+	double v;
+
+	if (!strcmp(w->text, "forever"))
+		a->preferred_s = CONF_FOREVER;
+	else if (conf_number(p, w, 0, UINT32_MAX - 1, true, &v))
+		a->preferred_s = (int64_t)v;
+}
+
+/* A word that is an option without a value. */
+static bool read_address_flag(struct conf_parse *p, const struct conf_word *w,
+			      struct conf_address *a)
+{
+	static const struct {
+		const char *word;
+		uint32_t flag;
+	} known[] = {{"-nodad", IFA_F_NODAD},
+		     {"home", IFA_F_HOMEADDRESS},
+		     {"mngtmpaddr", IFA_F_MANAGETEMPADDR},
+		     {"noprefixroute", IFA_F_NOPREFIXROUTE},
+		     {"autojoin", IFA_F_MCAUTOJOIN}};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
+		if (!strcmp(w->text, known[i].word)) {
+			a->flags |= known[i].flag;
+			return true;
+		}
+	}
+	if (!strcmp(w->text, "no_track"))
+		return a->no_track = true;
+	if (strcmp(w->text, "use_vmac") != 0)
+		return false;
+	conf_warn(p, &w->at,
+		  "\"use_vmac\" of an address has no effect: an instance has one virtual MAC "
+		  "interface, for addresses without dev");
+	return true;
+}
+
 /* An option of an address and its value; how many words it took. */
 static size_t read_address_option(struct conf_parse *p, const struct conf_word *w, size_t n,
 				  struct conf_address *a)
 {
-	static const char *const alone[] = {"-nodad",	     "home",	 "mngtmpaddr",
-					    "noprefixroute", "autojoin", "use_vmac"};
-
+	if (read_address_flag(p, w, a))
+		return 1;
 	if (n > 1 && !strcmp(w->text, "dev"))
 		a->dev = w[1].text;
 	else if (n > 1 && !strcmp(w->text, "label"))
@@ -252,30 +308,19 @@ static size_t read_address_option(struct conf_parse *p, const struct conf_word *
 		read_scope(p, &w[1], a);
 	else if (n > 1 && (!strcmp(w->text, "brd") || !strcmp(w->text, "broadcast")))
 		read_broadcast(p, &w[1], a);
-	else if (!strcmp(w->text, "no_track"))
-		return a->no_track = true, (size_t)1;
-	else if (n > 1 && (!strcmp(w->text, "peer") || !strcmp(w->text, "track_group") ||
-			   !strcmp(w->text, "preferred_lft")))
+	else if (n > 1 && !strcmp(w->text, "peer"))
+		read_peer(p, &w[1], a);
+	else if (n > 1 && !strcmp(w->text, "preferred_lft"))
+		read_preferred(p, &w[1], a);
+	else if (n > 1 && !strcmp(w->text, "track_group"))
+		return 2; /* has no effect, as its block says */
+	else {
 		conf_warn(p, &w->at,
-			  "\"%s\" of an address is known to keepalived but not supported by this "
-			  "version: ignored",
+			  "\"%s\" is no option of an address, or lacks its value: skipped",
 			  w->text);
-	else
-		goto one;
-	return 2;
-one:
-	for (size_t i = 0; i < sizeof(alone) / sizeof(*alone); i++) {
-		if (!strcmp(w->text, alone[i])) {
-			conf_warn(p, &w->at,
-				  "\"%s\" of an address is known to keepalived but not supported "
-				  "by this version: ignored",
-				  w->text);
-			return 1;
-		}
+		return 1;
 	}
-	conf_warn(p, &w->at, "\"%s\" is no option of an address, or lacks its value: skipped",
-		  w->text);
-	return 1;
+	return 2;
 }
 
 static void check_device(struct conf_parse *p, const struct conf_word *w, struct conf_address *a)
@@ -298,7 +343,7 @@ static void check_device(struct conf_parse *p, const struct conf_word *w, struct
 static void read_address_line(struct conf_parse *p, const struct conf_node *n,
 			      struct conf_instance *i, bool advertised)
 {
-	struct conf_address a = {.advertised = advertised};
+	struct conf_address a = {.advertised = advertised, .preferred_s = CONF_UNSET};
 	size_t at = 1;
 
 	if (!read_address(p, n->word, &a))
@@ -315,6 +360,57 @@ static void set_addresses(struct conf_parse *p, const struct conf_node *n,
 {
 	for (const struct conf_node *c = n->child; c; c = c->next)
 		read_address_line(p, c, target, k->min == 0);
+}
+
+/* ---- Routes and rules, also those that never move ---- */
+
+static void set_routes(struct conf_parse *p, const struct conf_node *n,
+		       const struct conf_keyword *k, void *target)
+{
+	(void)k;
+	for (const struct conf_node *c = n->child; c; c = c->next)
+		conf_route_line(p, c, target);
+}
+
+static void set_rules(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
+		      void *target)
+{
+	(void)k;
+	for (const struct conf_node *c = n->child; c; c = c->next)
+		conf_rule_line(p, c, target);
+}
+
+static struct conf_instance *fixed(struct conf_parse *p)
+{
+	struct conf *c = p->conf;
+
+	if (!c->fixed) {
+		c->fixed = conf_alloc(p->memory, sizeof(*c->fixed));
+		c->fixed->name = "static addresses";
+	}
+	return c->fixed;
+}
+
+void conf_static_addresses(struct conf_parse *p, const struct conf_node *n,
+			   const struct conf_keyword *k, void *target)
+{
+	(void)k, (void)target;
+	for (const struct conf_node *c = n->child; c; c = c->next)
+		read_address_line(p, c, fixed(p), false);
+}
+
+void conf_static_routes(struct conf_parse *p, const struct conf_node *n,
+			const struct conf_keyword *k, void *target)
+{
+	(void)target;
+	set_routes(p, n, k, fixed(p));
+}
+
+void conf_static_rules(struct conf_parse *p, const struct conf_node *n,
+		       const struct conf_keyword *k, void *target)
+{
+	(void)target;
+	set_rules(p, n, k, fixed(p));
 }
 
 /* ---- Trackers ---- */
@@ -514,12 +610,13 @@ static const struct conf_keyword instance_words[] = {
      .doc = "The addresses that are held, and stand in adverts."},
     {"virtual_ipaddress_excluded", set_addresses, .min = 1, .block = &conf_list,
      .form = "{ as virtual_ipaddress }", .doc = "Addresses that are held, but stand in no advert."},
-    {CONF_REFUSED("virtual_routes", "{ ROUTE ... }", "Routes that a Master has.",
-		  "let notify_master and notify_backup set them"),
-     .block = &conf_list},
-    {CONF_REFUSED("virtual_rules", "{ RULE ... }", "Routing rules that a Master has.",
-		  "let notify_master and notify_backup set them"),
-     .block = &conf_list},
+    {"virtual_routes", set_routes, .block = &conf_list,
+     .form = "{ [TYPE] ADDRESS/PREFIX [via ADDRESS] [dev INTERFACE] [table TABLE] ... ... }",
+     .doc = "Routes that are there while it is MASTER, in the words of ip-route(8); no encap, no "
+	    "vrf."},
+    {"virtual_rules", set_rules, .block = &conf_list,
+     .form = "{ [from ADDRESS/PREFIX] [to ADDRESS/PREFIX] [table TABLE] [preference N] ... ... }",
+     .doc = "Routing rules that are there while it is MASTER, in the words of ip-rule(8)."},
     {"nopreempt", conf_set_flag, INSTANCE(no_preempt),
      .doc = "Does not take over from a lower priority. Needs state BACKUP."},
     {"preempt", conf_clear_flag, INSTANCE(no_preempt),

@@ -299,6 +299,7 @@ int kernel_main(const struct birth *b)
 	}
 	wait_for_view(&k);
 	addresses_remove_old(&k);
+	addresses_set_fixed(&k);
 	addresses_audit(&k); /* makes the macvlans and the filter before anybody needs them */
 	if (k.services && !b->conf->n_virtuals)
 		services_commit(k.services); /* the last ones were removed by a reload */

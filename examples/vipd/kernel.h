@@ -47,6 +47,8 @@ struct kernel {
 int addresses_init(struct kernel *k);
 /* After a reload: what the old configuration held and this one does not know. */
 void addresses_remove_old(struct kernel *k);
+/* Those that do not move, when the kernel's view is there. */
+void addresses_set_fixed(struct kernel *k);
 void addresses_hold(struct kernel *k, uint32_t index, bool up);
 /* After changes of links and addresses: tells vrrp, restores what others removed. */
 void addresses_settle(struct kernel *k);
@@ -72,6 +74,12 @@ void vmac_remove(struct kernel *k, const struct conf_instance *i);
 int filter_new(struct kernel *k);
 void filter_settle(struct kernel *k, bool always);
 void filter_release(struct kernel *k);
+
+/* kernel_route.c: routes and rules of an instance; what fails is said */
+void routes_set(struct kernel *k, const struct conf_instance *i, bool up);
+void routes_restore(struct kernel *k, const struct conf_instance *i);
+/* After a reload: those of an old instance that are in none of the new configuration. */
+void routes_remove_old(struct kernel *k, const struct conf_instance *old);
 
 /* kernel_sync.c: what IPVS does besides services; `up`: the instance holds its addresses */
 int sync_new(struct kernel *k);

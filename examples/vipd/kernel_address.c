@@ -45,14 +45,14 @@ static size_t count_names(const struct conf *c)
 {
 	size_t n = 0;
 
-	for (const struct conf_instance *i = c ? c->instances : NULL; i; i = i->next)
+	for (const struct conf_instance *i = c ? conf_holders(c) : NULL; i; i = i->next)
 		n += 2 + i->n_addresses + i->n_interfaces;
 	return n;
 }
 
 static void watch_all(struct kernel *k, const struct conf *c)
 {
-	for (const struct conf_instance *i = c ? c->instances : NULL; i; i = i->next) {
+	for (const struct conf_instance *i = c ? conf_holders(c) : NULL; i; i = i->next) {
 		watch(k, i->interface);
 		if (i->vmac) {
 			watch(k, i->vmac_name);
@@ -130,10 +130,17 @@ static bool to_address(struct kernel *k, const struct conf_instance *i,
 	    .scope = from->scope,
 	    .proto = HA_NET_PROTO_VIP,
 	};
+	ret->peer = from->peer;
+	ret->flags = from->flags & ~IFA_F_NODAD;
+	if (from->preferred_s > 0)
+		ret->preferred_lft_s = (uint32_t)from->preferred_s;
 	if (from->ip.family == AF_INET6) {
-		ret->flags = IFA_F_NODAD | (from->prefix == 128 ? IFA_F_DEPRECATED : 0);
+		ret->flags |= IFA_F_NODAD;
 		ret->broadcast = (struct ha_ip){0};
 	}
+	/* keepalived's default of an IPv6 host address: it is no source of connections. */
+	if (from->preferred_s == 0 || (from->preferred_s == CONF_UNSET && from->prefix == 128))
+		ret->flags |= IFA_F_DEPRECATED;
 	if (from->label)
 		strncpy(ret->label, from->label, sizeof(ret->label) - 1);
 	return true;
@@ -238,8 +245,14 @@ static void tell_held(struct kernel *k, uint32_t index, int error, uint32_t chan
  */
 static int hold(struct kernel *k, const struct conf_instance *i, bool up, uint32_t *ret_changed)
 {
-	int r = vmac_set(k, i, up), e = change(k, i, up, ret_changed);
+	int r, e;
 
+	if (!up)
+		routes_set(k, i, false);
+	r = vmac_set(k, i, up);
+	e = change(k, i, up, ret_changed);
+	if (up)
+		routes_set(k, i, true);
 	return r < 0 ? r : e;
 }
 
@@ -283,11 +296,12 @@ static void restore(struct kernel *k, const struct conf_instance *i, uint32_t in
 				 i->name, ip);
 		}
 	}
+	routes_restore(k, i);
 }
 
 static bool is_configured(const struct conf *c, const char *device, const struct conf_address *a)
 {
-	for (const struct conf_instance *i = c->instances; i; i = i->next)
+	for (const struct conf_instance *i = conf_holders(c); i; i = i->next)
 		for (size_t n = 0; n < i->n_addresses; n++)
 			if (!ha_ip_compare(&i->addresses[n].ip, &a->ip) &&
 			    i->addresses[n].prefix == a->prefix &&
@@ -311,7 +325,8 @@ void addresses_remove_old(struct kernel *k)
 	const struct conf *old = k->birth->old;
 	struct ha_net_address a, there;
 
-	for (const struct conf_instance *i = old ? old->instances : NULL; i; i = i->next) {
+	for (const struct conf_instance *i = old ? conf_holders(old) : NULL; i; i = i->next) {
+		routes_remove_old(k, i);
 		for (size_t n = 0; n < i->n_addresses; n++) {
 			const struct conf_address *from = &i->addresses[n];
 			int status = 0;
@@ -326,6 +341,12 @@ void addresses_remove_old(struct kernel *k)
 		if (i->vmac && !is_vmac_configured(k->conf, i))
 			vmac_remove(k, i);
 	}
+}
+
+void addresses_set_fixed(struct kernel *k)
+{
+	if (k->conf->fixed && k->birth->options->vrrp)
+		hold(k, k->conf->fixed, true, NULL);
 }
 
 void addresses_audit(struct kernel *k)
@@ -346,6 +367,8 @@ void addresses_settle(struct kernel *k)
 	for (size_t i = 0; i < k->n_watched; i++)
 		tell_link(k, &k->watched[i]);
 	filter_settle(k, false);
+	if (k->conf->fixed && k->birth->options->vrrp)
+		restore(k, k->conf->fixed, UINT32_MAX);
 	for (const struct conf_instance *i = k->conf->instances; i; i = i->next, index++)
 		if (k->held[index] == HELD_UP)
 			restore(k, i, index);
@@ -364,5 +387,7 @@ void addresses_release(struct kernel *k)
 		if (i->vmac)
 			vmac_remove(k, i);
 	}
+	if (k->conf->fixed)
+		hold(k, k->conf->fixed, false, NULL);
 	filter_release(k);
 }

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* Routes and routing rules of instances, and those that are always there. */
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libha/route.h>
+
+#include "kernel.h"
+#include "log.h"
+
+/* The number of an interface; 0, said: there is none. NULL is none, too, and no reason to say so. */
+static bool index_of(struct kernel *k, const char *name, uint32_t *ret)
+{
+	struct ha_net_link link = {.size = sizeof(link)};
+
+	*ret = 0;
+	if (!name)
+		return true;
+	if (ha_net_link_by_name(k->net, name, &link) < 0)
+		return false;
+	*ret = link.ifindex;
+	return true;
+}
+
+/* The library's route, with the numbers that the interfaces have now. `hop` has room for all hops. */
+static bool to_route(struct kernel *k, const struct conf_instance *i, const struct conf_route *from,
+		     struct ha_net_nexthop *hop, struct ha_net_route *ret)
+{
+	const char *dev = from->dev;
+
+	*ret = from->route;
+	for (size_t h = 0; h < from->n_hops; h++) {
+		hop[h] = from->hops[h].hop;
+		if (!index_of(k, from->hops[h].dev ? from->hops[h].dev : dev, &hop[h].ifindex))
+			return false;
+	}
+	if (from->n_hops) {
+		ret->nexthops = hop;
+		ret->n_nexthops = from->n_hops;
+		return true;
+	}
+	/* A destination on the link is on the instance's link, when no other is named. */
+	if (!dev && !from->route.via.family &&
+	    (!from->route.type || from->route.type == RTN_UNICAST))
+		dev = i->vmac ? i->vmac_name : i->interface;
+	return index_of(k, dev, &ret->ifindex);
+}
+
+static int change_route(struct kernel *k, const struct conf_route *c, const struct ha_net_route *r,
+			bool up)
+{
+	int status = 0;
+
+	if (!up)
+		ha_net_route_remove(k->net, r, 1, &status);
+	else if (c->how == CONF_ROUTE_ADD)
+		ha_net_route_add(k->net, r, 1, &status);
+	else if (c->how == CONF_ROUTE_APPEND)
+		ha_net_route_append(k->net, r, 1, &status);
+	else
+		ha_net_route_prepend(k->net, r, 1, &status);
+	return status;
+}
+
+static void set_route(struct kernel *k, const struct conf_instance *i, const struct conf_route *c,
+		      bool up)
+{
+	struct ha_net_nexthop *hop = calloc(c->n_hops + 1, sizeof(*hop));
+	struct ha_net_route r;
+	int status = -ENOMEM;
+
+	if (hop)
+		status = to_route(k, i, c, hop, &r) ? change_route(k, c, &r, up) : -ENODEV;
+	if (status < 0 && (up || status != -ENODEV)) /* without its link it is gone */
+		log_err("%s: cannot %s route %s: %s%s%s", i->name, up ? "add" : "remove", c->text,
+			strerror(-status), *ha_net_error_text(k->net) ? ": " : "",
+			ha_net_error_text(k->net));
+	free(hop);
+}
+
+static void set_rule(struct kernel *k, const struct conf_instance *i, const struct conf_rule *c,
+		     bool up)
+{
+	int status = 0;
+
+	if (up)
+		ha_net_rule_add(k->net, &c->rule, 1, &status);
+	else
+		ha_net_rule_remove(k->net, &c->rule, 1, &status);
+	if (status < 0)
+		log_err("%s: cannot %s rule %s: %s%s%s", i->name, up ? "add" : "remove", c->text,
+			strerror(-status), *ha_net_error_text(k->net) ? ": " : "",
+			ha_net_error_text(k->net));
+}
+
+void routes_set(struct kernel *k, const struct conf_instance *i, bool up)
+{
+	if (!up)
+		for (size_t n = i->n_rules; n-- > 0;)
+			set_rule(k, i, &i->rules[n], false);
+	for (size_t n = 0; n < i->n_routes; n++)
+		set_route(k, i, &i->routes[n], up);
+	for (size_t n = 0; n < i->n_rules && up; n++)
+		set_rule(k, i, &i->rules[n], true);
+}
+
+/* What is there stays as it is: the kernel says so. */
+void routes_restore(struct kernel *k, const struct conf_instance *i)
+{
+	for (size_t n = 0; n < i->n_routes; n++)
+		if (!i->routes[n].no_track)
+			set_route(k, i, &i->routes[n], true);
+	for (size_t n = 0; n < i->n_rules; n++)
+		if (!i->rules[n].no_track)
+			set_rule(k, i, &i->rules[n], true);
+}
+
+static bool has_route(const struct conf *c, const char *text)
+{
+	for (const struct conf_instance *i = conf_holders(c); i; i = i->next)
+		for (size_t n = 0; n < i->n_routes; n++)
+			if (!strcmp(i->routes[n].text, text))
+				return true;
+	return false;
+}
+
+static bool has_rule(const struct conf *c, const char *text)
+{
+	for (const struct conf_instance *i = conf_holders(c); i; i = i->next)
+		for (size_t n = 0; n < i->n_rules; n++)
+			if (!strcmp(i->rules[n].text, text))
+				return true;
+	return false;
+}
+
+void routes_remove_old(struct kernel *k, const struct conf_instance *old)
+{
+	for (size_t n = 0; n < old->n_rules; n++)
+		if (!has_rule(k->conf, old->rules[n].text))
+			set_rule(k, old, &old->rules[n], false);
+	for (size_t n = 0; n < old->n_routes; n++)
+		if (!has_route(k->conf, old->routes[n].text))
+			set_route(k, old, &old->routes[n], false);
+}

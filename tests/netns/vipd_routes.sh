@@ -1,0 +1,103 @@
+#!/bin/bash
+# vipd_routes.sh: virtual_routes, virtual_rules and static_*: the kernel holds what it holds with keepalived on the same file,
+# gets it back when somebody removes it, changes with a reload, and is as before at the end.
+set -u
+lab_root=$(dirname "$(dirname "$(dirname "$(realpath "$0")")")")
+# shellcheck source=tests/netns/netns.sh
+. "$lab_root/tests/netns/netns.sh"
+test_begin viprt keepalived
+
+vip=10.9.0.100
+configure() { # METRIC: of one route
+    cat >"$LAB_DIR/r1/keepalived.conf" <<CONF
+global_defs {
+    default_interface eth0
+}
+static_ipaddress {
+    10.8.0.1/32 dev eth0 scope global
+}
+static_routes {
+    192.0.2.0/24 via 10.9.0.9 dev eth0 metric 7
+}
+static_rules {
+    from 10.8.0.1/32 table 77 priority 900
+}
+vrrp_instance VI_1 {
+    state BACKUP
+    interface eth0
+    virtual_router_id 51
+    priority 200
+    advert_int 1
+    garp_master_delay 1
+    virtual_ipaddress {
+        $vip/24
+    }
+    virtual_routes {
+        198.51.100.0/24 via 10.9.0.2 dev eth0 metric $1
+        0.0.0.0/0 via 10.9.0.3 dev eth0 table 100
+        203.0.113.0/25 dev eth0 scope link src $vip mtu 1400 advmss 1300 table 100
+        blackhole 203.0.113.128/25 table 100
+        203.0.113.0/24 table 101 nexthop via 10.9.0.4 dev eth0 weight 2 nexthop via 10.9.0.5 dev eth0 weight 1
+        2001:db8:1::/48 via fd00:9::9 dev eth0 metric 50
+    }
+    virtual_rules {
+        from 10.9.0.0/24 table 100 priority 500
+        to 203.0.113.0/24 iif eth0 fwmark 4/0xf lookup 101 priority 501
+        from 2001:db8::/32 prohibit priority 502
+    }
+}
+CONF
+}
+
+# What the kernel holds, without who put it there.
+routing() {
+    lab_ip r1 -4 route show table all
+    lab_ip r1 -6 route show table all
+    lab_ip r1 -4 rule
+    lab_ip r1 -6 rule
+    lab_ip r1 -o -4 addr show dev eth0
+}
+held() { routing | grep -vE "table local|fe80|ff00" | sed -E 's/ proto [a-z0-9]+//; s/ (pref|preference) medium//; s/ +valid_lft.*//; s/ +$//' | sort; }
+holds() { lab_ip r1 -o addr show dev eth0 | grep -qF " $vip/24"; }
+is_before() { [ "$(held)" = "$before" ]; }
+has_metric() { lab_ip r1 route show | grep -q "^198.51.100.0/24 .* metric $1"; }
+
+lab_switch lan
+lab_machine r1
+lab_plug r1 eth0 lan 10.9.0.1/24 fd00:9::1/64
+sleep 2 # until duplicate addresses have been looked for
+before=$(held)
+configure 20
+
+lab_start r1 keepalived keepalived -n -l -f "$LAB_DIR/r1/keepalived.conf" -p "$LAB_DIR/r1/k.pid" -r "$LAB_DIR/r1/kr.pid" -c "$LAB_DIR/r1/kc.pid"
+keepalived_pid=$LAB_PID
+wait_for 10 "keepalived is MASTER" holds || fail "keepalived becomes MASTER" "$(tail "$LAB_DIR/r1/keepalived.log")"
+sleep 0.5
+theirs=$(held)
+lab_stop "$keepalived_pid"
+wait_for 5 "keepalived takes all back" is_before || fail "keepalived takes all back" "$(held)"
+
+vipd_start r1
+wait_for 10 "vipd is MASTER" holds || fail "vipd becomes MASTER" "$(tail "$LAB_DIR/r1/vipd.log")"
+sleep 0.5
+[ "$(held)" = "$theirs" ] || fail "vipd holds what keepalived held" "$(diff <(echo "$theirs") <(held))"
+good "addresses, routes and rules are those of keepalived"
+
+lab_ip r1 route del 198.51.100.0/24
+lab_ip r1 rule del priority 500
+lab_ip r1 link set eth0 down
+lab_ip r1 link set eth0 up
+restored() { [ "$(held | grep -v fd00)" = "$(echo "$theirs" | grep -v fd00)" ]; } # the lab's own IPv6 address went with the link
+wait_for 15 "what others removed comes back" restored || fail "what others removed comes back" "$(diff <(echo "$theirs") <(held))"
+good "a route and a rule that were removed, and all that a link took along, came back"
+
+configure 30
+kill -HUP "${vipd_pid[r1]}"
+wait_for 10 "a reload changes a route" has_metric 30 || fail "the reload changes the route" "$(lab_ip r1 route show)"
+wait_for 5 "the old one goes" eval '! has_metric 20' || fail "the old route goes" "$(lab_ip r1 route show)"
+good "a reload changed one route"
+
+vipd_stop r1
+is_gone() { ! held | grep -qE "198.51.100|203.0.113|table 77|table 100|10.8.0.1|2001:db8"; }
+wait_for 5 "vipd takes all back" is_gone || fail "vipd takes all back" "$(held)"
+good "nothing stays behind"
