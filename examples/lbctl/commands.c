@@ -154,15 +154,14 @@ static int is_the_end(const json_t *event, const char *instance)
 }
 
 /* Orders it and waits for what becomes of it. */
-static int do_failover(const struct request *r)
+static int order_and_wait(const struct request *r, json_t *params)
 {
 	char text[256];
 	json_t *event;
 	int code, ended, end = 0;
 
 	json_decref(client_call(r->client, "subscribe", NULL, &code, text));
-	json_decref(client_call(r->client, "failover", json_pack("{s:s}", "instance", r->argv[0]),
-				&code, text));
+	json_decref(client_call(r->client, r->command, params, &code, text));
 	if (code)
 		return fail(text);
 	while (!end && (event = client_event(r->client, r->wait_s * 1000, &ended))) {
@@ -177,13 +176,30 @@ static int do_failover(const struct request *r)
 			: "nothing was heard of it in time: lbctl status shows where it stands");
 }
 
+static int do_failover(const struct request *r)
+{
+	return order_and_wait(r, json_pack("{s:s}", "instance", r->argv[0]));
+}
+
+/* A MASTER hands over first, which takes its time; any other is held at once. */
+static int do_hold(const struct request *r)
+{
+	json_t *params = json_pack("{s:s, s:b}", "instance", r->argv[0], "force", r->force);
+	char text[256];
+	int code;
+	json_t *show =
+	    client_call(r->client, "show", json_pack("{s:s}", "instance", r->argv[0]), &code, text);
+	const json_t *now = json_array_get(json_object_get(show, "instances"), 0);
+	const char *state = json_string_value(json_object_get(now, "state"));
+	bool master = state && !strcmp(state, "MASTER");
+
+	json_decref(show);
+	return master ? order_and_wait(r, params) : call(r, "hold", params, NULL);
+}
+
 static int order_instance(const struct request *r)
 {
-	json_t *params = json_pack("{s:s}", "instance", r->argv[0]);
-
-	if (r->force)
-		json_object_set_new(params, "force", json_true());
-	return call(r, r->command, params, NULL);
+	return call(r, r->command, json_pack("{s:s}", "instance", r->argv[0]), NULL);
 }
 
 static json_t *server_params(const struct request *r)
@@ -250,7 +266,7 @@ static const struct command {
     {"explain", do_explain, 1, 1, "NAME"},
     {"events", do_events, 0, 0, "[-f] [-n N]"},
     {"failover", do_failover, 1, 1, "INSTANCE"},
-    {"hold", order_instance, 1, 1, "INSTANCE [--force]"},
+    {"hold", do_hold, 1, 1, "INSTANCE [--force]"},
     {"release", order_instance, 1, 1, "INSTANCE"},
     {"announce", order_instance, 1, 1, "INSTANCE"},
     {"drain", order_server, 1, 1, "ADDRESS:PORT [--in VIRTUAL_SERVER]"},

@@ -412,10 +412,12 @@ static void do_upgrade(struct control_call *c)
 		return;
 	}
 	/* Those that wait would be forgotten; one that runs goes on. */
-	if (c->s->phase != PHASE_RUN || !scripts_idle(c->s->scripts)) {
+	if (c->s->phase != PHASE_RUN || !c->s->child[ROLE_KERNEL].pid ||
+	    !scripts_idle(c->s->scripts)) {
 		control_fail(
 		    c, CONTROL_NOT_NOW,
-		    "a reload, a stop or notify scripts are going on: try again in a second");
+		    "a start, a reload, a stop or notify scripts are going on: try again in a "
+		    "second");
 		return;
 	}
 	record(c, "upgrade", program);

@@ -77,7 +77,8 @@ read -r sent received < <(sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\) 
 [ $((sent - received)) -le 5 ] || fail "a client loses at most 50 ms by two failovers" "$sent sent, $received received"
 good "there and back: a client that asks every 10 ms lost $((sent - received)) of $sent"
 
-lbctl r1 hold VI_1 || fail "r1 is held" "$(lbctl r1 status)"
+lbctl r1 hold VI_1 >/dev/null || fail "r1 is held" "$(lbctl r1 status)"
+wait_for 1 "r2 has it" has_address r2 $vip || fail "hold returns when r2 has taken over" "$(holders $vip r1 r2)"
 wait_for 5 "r2 alone" only_on $vip r2 r1 || fail "r2 alone holds $vip" "$(holders $vip r1 r2)"
 held() { lbctl r1 status | grep -q "^VI_1 *FAULT.*an administrator holds it (held)"; }
 wait_for 5 "r1 in FAULT" held || fail "r1 is in FAULT" "$(lbctl r1 status)"
