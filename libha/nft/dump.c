@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "nft/ask.h"
+#include "nft/audit.h"
 #include "nft/conntrack.h"
 #include "nft/handle.h"
 #include "nft/read.h"
@@ -326,11 +327,28 @@ static void add_counts(struct dump *d)
 
 /* ---- All of it ---- */
 
+/* Only when somebody changed something since. */
+static int audit(struct ha_nft *n, struct dump *d, uint32_t generation)
+{
+	int r;
+
+	if (n->audited && generation == n->generation)
+		return 0;
+	r = nft_audit(n, d->table);
+	n->audited = r > 0;
+	n->generation = generation;
+	d->damaged = !r;
+	return r < 0 ? r : 0;
+}
+
 static int read_all(struct ha_nft *n, struct dump *d)
 {
 	char comment[NFT_COMMENT_SIZE];
-	int r = nft_ask_table(&n->channel, &n->batch, NFPROTO_INET, n->table, comment);
+	uint32_t generation;
+	int r = nft_ask_generation(&n->channel, &n->batch, &generation);
 
+	if (!r)
+		r = nft_ask_table(&n->channel, &n->batch, NFPROTO_INET, n->table, comment);
 	if (r <= 0)
 		return r;
 	d->damaged = strcmp(comment, NFT_TABLE_COMMENT) != 0;
@@ -347,6 +365,8 @@ static int read_all(struct ha_nft *n, struct dump *d)
 		return r == -EINTR ? -EAGAIN : r;
 	add_counts(d);
 	d->damaged |= !rules_complete(d);
+	if (!d->damaged)
+		r = audit(n, d, generation);
 	if (!r && !d->damaged && n->has_conntrack && !n->skip_connections)
 		r = conntrack_count(&n->channel, &n->batch, d->table);
 	return r == -EINTR ? -EAGAIN : r;

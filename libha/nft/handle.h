@@ -14,6 +14,9 @@ struct ha_nft {
 	uint32_t affinity_max;
 	bool has_conntrack; /* this kernel tells of connections */
 	bool cut_removed, skip_connections;
+	/* What nft_audit() looks at was as we leave it when nf_tables had this generation. */
+	bool audited;
+	uint32_t generation;
 	bool damaged; /* the last dump found the table not as we leave it */
 	bool busy;    /* in a callback */
 };

@@ -15,6 +15,9 @@
 
 #define AFFINITY_DEFAULT 65536
 
+/* Messages of a transaction that does something: between its begin and its end. */
+#define TRANSACTION_MIN 3
+
 /* ---- Opening ---- */
 
 /* A kernel without it balances all the same; the caps say what is missing. */
@@ -179,7 +182,7 @@ static int put_all(struct ha_nft *n, struct apply *a, bool there)
 		result = n->batch.error;
 	if (result < 0)
 		return result;
-	if (n->batch.n < 3)
+	if (n->batch.n < TRANSACTION_MIN)
 		return 0; /* nothing wanted, nothing there */
 	result = nl_transaction(&n->channel, &n->batch, note_failure, a);
 	return result > 0 ? a->error : result;
@@ -205,17 +208,31 @@ static int cut_stale(struct ha_nft *n, const struct ha_service_plan *p)
 	return 0;
 }
 
+/* After a transaction: the generation has grown by one, unless others changed something meanwhile. */
+static void note_change(struct ha_nft *n, bool anew, uint32_t generation)
+{
+	n->audited = anew || (n->audited && n->generation == generation);
+	n->generation = generation + 1;
+	n->damaged = false;
+}
+
 static int apply(struct ha_nft *n, struct apply *a)
 {
 	char comment[NFT_COMMENT_SIZE];
+	uint32_t generation;
+	bool anew;
 	int r = check_steps(a);
 
 	if (!r)
-		r = nft_ask_table(&n->channel, &n->batch, NFPROTO_INET, n->table, comment);
-	if (r >= 0)
-		r = put_all(n, a, r > 0);
+		r = nft_ask_generation(&n->channel, &n->batch, &generation);
 	if (!r)
-		n->damaged = false;
+		r = nft_ask_table(&n->channel, &n->batch, NFPROTO_INET, n->table, comment);
+	if (r < 0)
+		return r;
+	anew = n->damaged || !r;
+	r = put_all(n, a, r > 0);
+	if (!r && n->batch.n >= TRANSACTION_MIN)
+		note_change(n, anew, generation);
 	return r;
 }
 

@@ -107,17 +107,25 @@ bool nft_read_elements(struct reader body, struct reader *ret_list)
 	return !body.bad;
 }
 
+static bool read_bytes_of(struct reader value, uint8_t ret[NFT_ELEMENT_KEY_MAX], size_t *ret_len)
+{
+	*ret_len = reader_left(&value);
+	if (*ret_len > NFT_ELEMENT_KEY_MAX)
+		return false;
+	read_copy(&value, ret, *ret_len);
+	return true;
+}
+
 /* The nest inside a key or data: bytes as they are, or a verdict. */
 static bool read_data(struct reader nest, struct nft_element *e, bool is_key)
 {
 	struct nl_attr a, inner;
 
 	while (nl_attr_next(&nest, &a)) {
-		if (is_key && a.type == NFTA_DATA_VALUE) {
-			e->key_len = reader_left(&a.data);
-			if (e->key_len > sizeof(e->key))
+		if (a.type == NFTA_DATA_VALUE) {
+			if (!(is_key ? read_bytes_of(a.data, e->key, &e->key_len)
+				     : read_bytes_of(a.data, e->data, &e->data_len)))
 				return false;
-			read_copy(&a.data, e->key, e->key_len);
 		} else if (!is_key && a.type == NFTA_DATA_VERDICT) {
 			while (nl_attr_next(&a.data, &inner))
 				if (inner.type == NFTA_VERDICT_CHAIN)

@@ -22,7 +22,8 @@ bool nft_read_rule(struct reader body, char ret_chain[NFT_NAME_SIZE],
 
 struct nft_element {
 	uint8_t key[NFT_ELEMENT_KEY_MAX];
-	size_t key_len;
+	uint8_t data[NFT_ELEMENT_KEY_MAX]; /* of a map that has no verdicts */
+	size_t key_len, data_len;
 	char chain[NFT_NAME_SIZE];	/* where the verdict goes, or "" */
 	char comment[NFT_COMMENT_SIZE]; /* or "" */
 	uint64_t packets;		/* its counter's, or 0 */

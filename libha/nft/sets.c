@@ -38,6 +38,11 @@ static const struct group {
     {NAMES("any-ipv6"), NFPROTO_IPV6, ANY, 0},
 };
 
+const char *nft_masquerade_set(unsigned int group)
+{
+	return groups[group].masquerade;
+}
+
 const char *nft_destinations_set(unsigned int group)
 {
 	return groups[group].destinations;

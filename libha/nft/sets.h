@@ -19,6 +19,7 @@
 #define NFT_GROUP_KEY_MAX 40 /* bytes: IPv6 address, port, IPv6 address, port */
 
 /* The names of a group's sets. */
+const char *nft_masquerade_set(unsigned int group);
 const char *nft_destinations_set(unsigned int group);
 const char *nft_counts_set(unsigned int group);
 

@@ -230,9 +230,13 @@ static void swap_all(void)
 
 static void read_back(void)
 {
-	struct cost costs[ROUNDS_MAX], peer[ROUNDS_MAX];
+	struct cost costs[ROUNDS_MAX], audits[ROUNDS_MAX], peer[ROUNDS_MAX];
 
 	for (size_t i = 0; i < rounds; i++) {
+		check(system("nft add table inet other && nft delete table inet other"), "nft");
+		audits[i] = now();
+		ha_service_table_free(dump());
+		audits[i] = since(audits[i]);
 		costs[i] = now();
 		ha_service_table_free(dump());
 		costs[i] = since(costs[i]);
@@ -241,6 +245,7 @@ static void read_back(void)
 		peer[i] = since(peer[i]);
 	}
 	report("1,000 services of 10 destinations read back", costs, rounds);
+	report("  after somebody changed something in nf_tables", audits, rounds);
 	report("  nft list table", peer, rounds);
 }
 

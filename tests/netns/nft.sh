@@ -286,6 +286,13 @@ result=$(hear swaps)
 check "15 changes under load break nothing ($result)" "${result//[1-9]*([0-9])/N}" "requests N broken 0 connections N failed 0"
 drop swaps
 apply_table "$web rr" "$one 1" "$two 1"
+in_ns lb nft flush map inet hawser slots-tcp-192.0.2.1-80
+check "a service without its slots serves nobody" "$(ask 192.0.2.1 80 1)" "* ConnectionRefusedError=1"
+apply_table "$web rr" "$one 1" "$two 1"
+check "that is seen and repaired" "$(ask 192.0.2.1 80 10)" "* web1=5 web2=5"
+in_ns lb nft add element inet hawser masquerade-tcp-ipv4 '{ 192.0.2.1 . 80 }'
+check "and a set that knows too much" "$(in_ns lb "$apply" dump)" ""
+apply_table "$web rr" "$one 1" "$two 1"
 in_ns lb nft flush chain inet hawser dispatch
 check "damage is seen" "$(in_ns lb "$apply" dump)" ""
 apply_table "$web rr" "$one 1" "$two 1"
