@@ -367,6 +367,14 @@ static bool step(struct worker *w, struct client *c)
 	return take_request(w, c);
 }
 
+/* Is it the server, or the way to one, that takes its time? */
+static bool waits_for_server(const struct client *c)
+{
+	const struct exchange *x = c->exchange;
+
+	return x && !c->out && (x->up.done || x->state < EXCHANGE_ASKED || chunk_left(x->request));
+}
+
 static uint64_t deadline_of(const struct client *c)
 {
 	const struct frontend *f = c->frontend;
@@ -376,8 +384,7 @@ static uint64_t deadline_of(const struct client *c)
 
 	if (c->lingering)
 		t = HTTP_LINGER_NS;
-	else if (c->exchange && !c->out &&
-		 (c->exchange->up.done || c->exchange->state < EXCHANGE_ASKED))
+	else if (waits_for_server(c))
 		return exchange_deadline(c->exchange);
 	else if (!c->exchange && !c->out && !c->greeting)
 		t = c->not_first && !c->in ? between_ns : request_ns;
@@ -454,7 +461,7 @@ void client_expired(struct worker *w, struct client *c)
 		timer_arm(&w->timers, &c->timer, deadline);
 		return;
 	}
-	if (x && !c->out && (x->up.done || x->state < EXCHANGE_ASKED)) {
+	if (waits_for_server(c)) {
 		exchange_expired(w, x);
 	} else if (x) { /* its body does not come, or it takes no answer */
 		exchange_fail(w, x, c->out ? 0 : 408, 'c', 'D');

@@ -83,6 +83,11 @@ bool client_migrate(struct worker *w, struct client *c)
 		if (!f->http || strcmp(f->name, c->frontend->name) != 0)
 			continue;
 		http_rules_forget(c); /* variables are numbered by their configuration */
+		if (c->own) { /* its server may go with the old set */
+			c->own->owner = NULL;
+			link_close(w, c->own);
+			c->own = NULL;
+		}
 		c->frontend = f; /* its gate is the same one: gates go by name */
 		to->worker[w->index].sessions++;
 		set_leave(w, from);

@@ -141,6 +141,32 @@ def test_a_request_that_met_a_closing_connection_is_asked_again(binary):
     assert [x for x in lives if isinstance(x, str)] == ["GET / HTTP/1.1", "GET / HTTP/1.1", "POST / HTTP/1.1"]
 
 
+def test_a_reload_lets_go_of_private_connections(binary):
+    web = Web()
+    with Proxy(binary, listen(web, "http-reuse never")) as p, p.connect() as c:
+        r = Reader(c)
+        for i in range(3):
+            c.sendall(get("/"))
+            assert r.body(r.head()) == b"ok"
+            p.write(listen(web, f"# {i}\nhttp-reuse never"))
+            p.signal(1)
+            until("it is reloaded", lambda: p.text().count("reloaded") > i)
+        until("the old ones are closed", lambda: web.open == 0)
+        assert web.count == 3, web.count
+
+
+def test_a_server_that_takes_no_body_is_given_up(binary):
+    stuck = Server(lambda _, c: c.recv(1) and time.sleep(3))
+    with Proxy(binary, listen(stuck, "timeout server 300ms")) as p, p.connect() as c:
+        c.settimeout(0.5)
+        try:
+            c.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n" + b"x" * 30000000)
+        except OSError:
+            pass
+        c.settimeout(5)
+        assert Reader(c).head().status == 504
+
+
 def test_an_early_answer_is_not_lost(binary):
     """The server answers and closes before the body has come."""
 
