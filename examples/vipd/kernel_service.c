@@ -350,7 +350,7 @@ int services_new(struct kernel *k, struct services **ret)
 		return -ENOMEM;
 	s->conf = k->conf;
 	s->options = k->birth->options;
-	s->flush = k->conf->globals.flush && !k->birth->old;
+	s->flush = k->conf->globals.flush && k->birth->first;
 	s->weight = calloc(k->conf->n_virtuals + 1, sizeof(*s->weight));
 	if (!s->weight || build_old(k->birth->old, &s->last) < 0)
 		return -ENOMEM;

@@ -32,6 +32,7 @@ struct birth {
 	const struct options *options;
 	const struct conf *conf;
 	const struct conf *old; /* kernel: the configuration before a reload, or NULL */
+	bool first;		/* vipd starts: nothing of it ran before */
 	struct shared *shared;
 	struct live *live;
 	const struct orders *orders;

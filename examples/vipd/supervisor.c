@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "leftover.h"
 #include "log.h"
 #include "metrics.h"
 #include "pidfile.h"
@@ -289,6 +290,7 @@ static void clean_up(struct supervisor *s)
 	free(s->group);
 	loop_free(s->loop);
 	if (s->pid_fd >= 0) {
+		leftover_remove(s->options->pid_file);
 		pidfile_remove(s->options->pid_file);
 		pidfile_remove(s->options->vrrp_pid_file);
 		pidfile_remove(s->options->check_pid_file);
@@ -309,6 +311,7 @@ void supervisor_open_control(struct supervisor *s)
 /* `state`: a predecessor's in this process, or NULL. */
 static int run(struct supervisor *s, const json_t *state)
 {
+	struct conf *left = NULL;
 	int r = set_up(s);
 
 	s->started = s->loaded = supervisor_now();
@@ -333,8 +336,17 @@ static int run(struct supervisor *s, const json_t *state)
 		events_add(&s->events,
 			   json_pack("{s:s, s:s}", "type", "upgrade", "version", VIPD_VERSION));
 	}
+	if (!state && s->options->vrrp) { /* -C: they are another vipd's */
+		left = leftover_read(s->options->pid_file);
+		s->old = left;
+	}
+	s->ran = state != NULL;
+	if (s->options->vrrp)
+		leftover_write(s->options->pid_file, s->conf);
 	children_start(s);
+	s->ran = true;
 	s->old = NULL;
+	leftover_free(left);
 	sd_notify_send("READY=1");
 	r = loop_run(s->loop);
 	log_notice("stopped");

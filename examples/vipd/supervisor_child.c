@@ -32,6 +32,7 @@ static _Noreturn void become(struct supervisor *s, enum role role)
 	const struct birth b = {.options = s->options,
 				.conf = s->conf,
 				.old = s->old,
+				.first = !s->ran,
 				.shared = s->shared,
 				.live = s->live,
 				.orders = s->orders,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "leftover.h"
 #include "log.h"
 #include "sd_notify.h"
 #include "supervisor_state.h"
@@ -202,6 +203,8 @@ static void finish_reload(struct supervisor *s)
 	if (s->conf != old) {
 		conf_free(old);
 		log_notice("reloaded %s", s->options->file);
+		if (s->options->vrrp)
+			leftover_write(s->options->pid_file, s->conf);
 		tell_reload(s, true);
 		notify_states_again(s);
 	}

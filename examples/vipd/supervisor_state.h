@@ -66,6 +66,7 @@ struct supervisor {
 	char **argv;
 	char *upgrade;		/* the program to become; NULL: this is an ordinary reload */
 	double started, loaded; /* UNIX seconds: this process, its configuration */
+	bool ran;		/* the other processes were started before */
 	bool load_failed;	/* the last reload was refused */
 	struct scripts *scripts;
 	struct fifos *fifos;

@@ -183,14 +183,18 @@ def main(vipd):
         daemon.wait()
         wait_for("their end", lambda: not any(pathlib.Path(f"/proc/{p}/exe").exists() for p in children))
         assert len(addresses()) == 4
+        subprocess.run("ip addr add 10.9.0.103/24 dev v0".split(), check=True)  # a stranger's
+        configure(["10.9.0.101/24"], ["10.9.0.102/24"])  # 100 is not known any more
         daemon = subprocess.Popen([vipd, *arguments], stdout=open("log", "w"), stderr=subprocess.STDOUT)
-        wait_for("what lay about goes", lambda: addresses() == ["10.9.0.1/24"])
-        wait_for("MASTER", lambda: states() == ["MASTER", "MASTER"] and len(addresses()) == 4)
+        wait_for("what lay about goes", lambda: addresses() == ["10.9.0.1/24", "10.9.0.103/24"])
+        wait_for("MASTER", lambda: states() == ["MASTER", "MASTER"])
+        wait_for("its own", lambda: addresses() == ["10.9.0.1/24", "10.9.0.101/24", "10.9.0.102/24", "10.9.0.103/24"])
     finally:
         for process in (daemon, monitor):
             process.terminate()
             process.wait(30)
-    assert addresses() == ["10.9.0.1/24"], addresses()
+    assert addresses() == ["10.9.0.1/24", "10.9.0.103/24"], addresses()
+    assert not list(pathlib.Path(".").glob("p.pid*"))
 
 
 if os.geteuid() != 0:

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which addresses this vipd may hold, in a file beside its pid file: when all of it is killed, the next start takes
+ * back those that its configuration no longer has. Those it has are adopted or given back anyway.
+ */
+#ifndef VIPD_LEFTOVER_H
+#define VIPD_LEFTOVER_H
+
+#include "conf.h"
+
+/* For `pid_file`; said when it cannot be written. */
+void leftover_write(const char *pid_file, const struct conf *c);
+void leftover_remove(const char *pid_file);
+
+/* As a configuration that had them; NULL: nothing was left. To be freed by leftover_free. */
+struct conf *leftover_read(const char *pid_file);
+void leftover_free(struct conf *c);
+
+#endif
