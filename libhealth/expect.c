@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/sized.h"
 #include "match.h"
+#include "regex_ops.h"
 #include "reply.h"
 
 /* Sends first, then waits; only the last may wait for nothing. */
@@ -128,7 +129,7 @@ static int expect_setup(const void *opts, void **ret_config)
 	if (!c)
 		return -ENOMEM;
 	if (o.regex)
-		r = sized_in(&c->regex, sizeof(c->regex), o.regex);
+		r = regex_ops_copy(&c->regex, o.regex);
 	c->reply_max = o.reply_max_bytes ? o.reply_max_bytes : HEALTH_EXPECT_REPLY_DEFAULT_BYTES;
 	if (r == 0)
 		r = compile(c, &o);

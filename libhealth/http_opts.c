@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/sized.h"
 #include "http.h"
+#include "regex_ops.h"
 
 #define REQUEST_MAX                                                                    \
 	(256 + HEALTH_HTTP_PATH_MAX + HEALTH_HTTP_HOST_MAX + HEALTH_HTTP_HEADERS_MAX + \
@@ -207,7 +208,7 @@ static int compile_body(struct http_request *c, const struct health_http_opts *o
 
 static int compile(struct http_request *c, const struct health_http_opts *o)
 {
-	int r = o->regex_ops ? sized_in(&c->regex_ops, sizeof(c->regex_ops), o->regex_ops) : 0;
+	int r = o->regex_ops ? regex_ops_copy(&c->regex_ops, o->regex_ops) : 0;
 
 	c->status[0] = (struct health_http_range){200, 299};
 	c->n_status = o->n_status ? o->n_status : 1;

@@ -251,6 +251,8 @@ static void expressions_out_of_range_are_refused(void **state)
 	step.expect_len = 0;
 	o.regex = NULL;
 	assert_int_equal(health_probe_new(health_probe_expect(), &o, &p), -EINVAL);
+	o.regex = &(const struct health_regex){.size = sizeof(struct health_regex)};
+	assert_int_equal(health_probe_new(health_probe_expect(), &o, &p), -EINVAL);
 }
 
 int main(void)

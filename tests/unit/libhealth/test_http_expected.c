@@ -221,6 +221,8 @@ static void an_expression_is_sought_in_the_body(void **state)
 	o.regex = "x";
 	o.regex_ops = NULL;
 	refused(&o);
+	o.regex_ops = &(const struct health_regex){.size = sizeof(struct health_regex)};
+	refused(&o); /* no functions */
 	/* a body made to take forever ends at the limit */
 	o.regex = "^(a+)+$";
 	o.regex_ops = health_foreign.regex;
