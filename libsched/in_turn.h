@@ -121,10 +121,12 @@ static inline ssize_t in_turn_pick(struct least *t, const struct lb_query *q, le
 	static void name##_on_start(const struct lb_snapshot *s, void *cursor, size_t place, \
 				    const struct lb_request *r)                              \
 	{                                                                                    \
+		const uint32_t moment = in_turn_of(cursor)->moment;                          \
+                                                                                             \
 		(void)r;                                                                     \
-		if (stays)                                                                   \
-			in_turn_of(cursor)->chosen = 0;                                      \
 		least_counted(cursor, s, place, 1, 0, name##_key);                           \
+		if (stays || in_turn_of(cursor)->moment != moment) /* behind its equals */   \
+			in_turn_of(cursor)->chosen = 0;                                      \
 	}                                                                                    \
 	static void name##_on_done(const struct lb_snapshot *s, void *cursor, size_t place,  \
 				   const struct lb_outcome *o)                               \

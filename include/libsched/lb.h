@@ -243,8 +243,9 @@ LIBSCHED_API ssize_t lb_group_servers(const struct lb_group *g, uint64_t *ret_id
  * [editor] Copies out the published table of maglev, mh, sh or dh, or of an own algorithm that has one, for
  * a data path that keeps tables of its own (a map of nftables, of eBPF): the id of each slot, 0 where there
  * is nobody, up to `cap` of them; ret_ids may be NULL when cap is 0. Returns how many slots there are (maybe
- * more than cap); -EOPNOTSUPP: this algorithm has none; -EINVAL. Servers that are full keep their slots. A
- * hash h of 32 bits that is even over its range belongs to slot h * slots / 2^32.
+ * more than cap); -EOPNOTSUPP: this algorithm has none; -EINVAL. Servers that are full keep their slots. The
+ * data path hashes as it likes (for h of 32 bits, slot h * slots / 2^32): shares are those of lb_pick() and few keys
+ * move at a change, but lb_pick() has a hash of its own and may send a key elsewhere.
  */
 LIBSCHED_API ssize_t lb_group_slots(const struct lb_group *g, uint64_t *ret_ids, size_t cap);
 
