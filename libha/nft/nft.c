@@ -229,6 +229,10 @@ static int apply(struct ha_nft *n, struct apply *a)
 		r = nft_ask_table(&n->channel, &n->batch, NFPROTO_INET, n->table, comment);
 	if (r < 0)
 		return r;
+	/* Gone since the dump: a plan of differences would make it without what did not differ. */
+	if (!r && !n->damaged && ha_service_table_count(a->plan->have) &&
+	    ha_service_table_count(a->plan->want))
+		return -ENOENT;
 	anew = n->damaged || !r;
 	r = put_all(n, a, r > 0);
 	if (!r && n->batch.n >= TRANSACTION_MIN)

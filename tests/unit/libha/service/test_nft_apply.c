@@ -356,6 +356,20 @@ static int bring(struct ha_nft *n, const char *from, const char *to)
 	return r;
 }
 
+static void a_table_that_went_since_the_dump_is_not_half_made(void **state)
+{
+	struct ha_nft *n;
+
+	(void)state;
+	assert_int_equal(open_far(&n), 0);
+	assert_int_equal(bring(n, "tcp 192.0.2.1 80 rr\n 10.0.0.1 80 NAT 1",
+			       "tcp 192.0.2.1 80 rr\n 10.0.0.1 80 NAT 1\n"
+			       "tcp 192.0.2.2 80 rr\n 10.0.0.1 80 NAT 1"),
+			 -ENOENT);
+	assert_int_equal(far.n_transactions, 0);
+	ha_nft_close(n);
+}
+
 static void only_what_must_not_stay_is_forgotten(void **state)
 {
 	const struct ha_nl_transport t = fake_transport(fake);
@@ -363,6 +377,7 @@ static void only_what_must_not_stay_is_forgotten(void **state)
 	struct ha_nft *n, *cuts;
 
 	(void)state;
+	far.table = NFT_TABLE_COMMENT;
 	far.flows[0] = "udp 192.0.2.1 53 10.0.0.1 53 -1";
 	far.flows[1] = "udp 192.0.2.1 53 10.0.0.2 53 -1";
 	far.flows[2] = "udp 192.0.2.2 53 192.0.2.2 53 -1"; /* went past */
@@ -433,6 +448,7 @@ int main(void)
 	    TEST(a_table_of_somebody_else_is_replaced),
 	    TEST(a_dump_that_never_ends_whole_is_given_up),
 	    TEST(memory_failure_changes_nothing),
+	    TEST(a_table_that_went_since_the_dump_is_not_half_made),
 	    TEST(only_what_must_not_stay_is_forgotten),
 	    TEST(what_could_not_be_forgotten_is_an_error_after_the_steps),
 	    TEST(a_kernel_without_ctnetlink_balances_all_the_same),
