@@ -43,7 +43,7 @@ struct loop {
 	LIST_HEAD(, loop_source) sources;
 	int epoll_fd;
 	uint64_t now_ns;
-	uint64_t rest_ns, rests_until_ns;
+	uint64_t rest_ns, rests_until_ns, slack_ns;
 	loop_turn_fn *on_turn_end;
 	void *turn_userdata;
 	bool stopped, has_dead;
@@ -260,6 +260,11 @@ void loop_set_rest_ns(struct loop *l, uint64_t ns)
 	l->rest_ns = ns;
 }
 
+void loop_set_slack_ns(struct loop *l, uint64_t ns)
+{
+	l->slack_ns = ns;
+}
+
 void loop_set_turn_end(struct loop *l, loop_turn_fn *fn, void *userdata)
 {
 	l->on_turn_end = fn;
@@ -296,9 +301,16 @@ static int to_ms(uint64_t first, const struct timespec *t)
 				: (int)(t->tv_sec * 1000 + (t->tv_nsec + 999999) / 1000000);
 }
 
+static uint64_t wake_time(const struct loop *l)
+{
+	uint64_t first = next_deadline(l);
+
+	return first < LOOP_NEVER - l->slack_ns ? first + l->slack_ns : LOOP_NEVER;
+}
+
 static int sleep_until_due(const struct loop *l, struct epoll_event *event)
 {
-	uint64_t first = next_deadline(l),
+	uint64_t first = wake_time(l),
 		 now = first == LOOP_NEVER && !l->rests_until_ns ? 0 : loop_clock_ns();
 	uint64_t until = l->rests_until_ns < first ? l->rests_until_ns : first;
 	struct timespec t;

@@ -33,6 +33,12 @@ void loop_free(struct loop *l);
  */
 void loop_set_rest_ns(struct loop *l, uint64_t ns);
 
+/*
+ * Timers and deadlines may be served up to `ns` late, so that those which lie close together share a wake-up: what
+ * the kernel's timer slack does, but not for a real-time process. 0, the default: each at its time.
+ */
+void loop_set_slack_ns(struct loop *l, uint64_t ns);
+
 /* Called at the end of each turn: what was due when it began has been served. One per loop. */
 typedef void loop_turn_fn(struct loop *l, void *userdata);
 void loop_set_turn_end(struct loop *l, loop_turn_fn *fn, void *userdata);

@@ -177,21 +177,22 @@ void shared_forget_router(struct shared *s, size_t index)
 	atomic_store(&s->router[index].whole, 0);
 }
 
-void shared_freeze(struct shared *s, size_t index, const struct ha_vrrp *v)
+void shared_freeze(struct shared *s, size_t index, const struct ha_vrrp *v, uint32_t *kept)
 {
 	struct shared_router *slot = &s->router[index];
-	unsigned next = atomic_load(&slot->whole) == 1;
+	unsigned next;
 	ssize_t len;
 
-	if (slot->revision == ha_vrrp_revision(v))
+	if (*kept == ha_vrrp_revision(v))
 		return;
+	next = atomic_load(&slot->whole) == 1;
 	len = ha_vrrp_freeze(v, slot->copy[next].bytes, sizeof(slot->copy[next].bytes));
 	if (len < 0)
 		return;
 	slot->copy[next].len = (uint32_t)len;
 	slot->copy[next].state = (uint32_t)ha_vrrp_state(v);
 	atomic_store_explicit(&slot->whole, next + 1, memory_order_release);
-	slot->revision = ha_vrrp_revision(v);
+	*kept = ha_vrrp_revision(v);
 }
 
 void shared_alive(struct shared *s, uint64_t now_ns)
@@ -201,12 +202,11 @@ void shared_alive(struct shared *s, uint64_t now_ns)
 
 int shared_thaw(struct shared *s, size_t index, struct ha_vrrp *v, uint64_t now_ns, bool fresh)
 {
-	struct shared_router *slot = &s->router[index];
+	const struct shared_router *slot = &s->router[index];
 	uint32_t whole = atomic_load_explicit(&slot->whole, memory_order_acquire), len;
 	uint64_t alive_ns = atomic_load_explicit(s->alive_ns, memory_order_acquire);
 	const uint8_t *bytes;
 
-	slot->revision = 0; /* of another process: the next freezing is due */
 	if (whole != 1 && whole != 2)
 		return -ENODATA;
 	bytes = slot->copy[whole - 1].bytes;

@@ -21,7 +21,6 @@ struct shared_router {
 	char key[SHARED_KEY_SIZE];
 	_Atomic uint32_t whole; /* 0: none; 1, 2: copy 0 or 1 */
 	uint32_t goes_on;	/* at a reload: the next configuration has it, too */
-	uint32_t revision;	/* what ha_vrrp_revision was at the last freezing, in this process */
 	struct {
 		uint32_t len, state; /* state: enum ha_vrrp_state */
 		uint8_t bytes[HA_VRRP_FREEZE_SIZE];
@@ -61,10 +60,10 @@ void shared_leave_checks(struct shared *s);
 void shared_forget_router(struct shared *s, size_t index);
 
 /*
- * Freezes router `index`, unless nothing is new but adverts that left on time: for those shared_alive says
+ * Freezes router `index`, unless *kept, 0 at first, says that nothing is new but adverts that left on time: for those shared_alive says
  * once a turn that everything due until now_ns was served.
  */
-void shared_freeze(struct shared *s, size_t index, const struct ha_vrrp *v);
+void shared_freeze(struct shared *s, size_t index, const struct ha_vrrp *v, uint32_t *kept);
 void shared_alive(struct shared *s, uint64_t now_ns);
 /* Thaws what can go on: an Active always, others only when `fresh`. 0, -ENODATA or an error. */
 int shared_thaw(struct shared *s, size_t index, struct ha_vrrp *v, uint64_t now_ns, bool fresh);

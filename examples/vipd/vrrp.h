@@ -37,6 +37,7 @@ struct router {
 	uint32_t index;
 	struct ha_vrrp *engine;
 	struct speaker *speaker;
+	uint32_t kept;		   /* its revision that was frozen last */
 	bool linked;		   /* the engine is served by the speaker's link */
 	bool up, told;		   /* addresses: wanted; the kernel process knows */
 	bool awaits;		   /* MSG_HELD */

@@ -21,6 +21,7 @@
 #define MESSAGES_PER_TURN 1024
 #define PUBLISHED_PER_TURN 64
 #define REST_NS UINT64_C(500000) /* a burst of adverts shares a wake-up; far below a skew time */
+#define SLACK_NS UINT64_C(100000) /* likewise of adverts that are due */
 #define PATIENCE_NS UINT64_C(2000000000) /* for sockets, when a predecessor was Active */
 
 static void on_kernel(struct loop *l, int fd, uint32_t events, void *userdata)
@@ -73,7 +74,7 @@ static void end(struct vrrp *v, enum msg_stop how)
 
 		router_publish(r);
 		if (goes_on(r, how))
-			shared_freeze(v->birth->shared, i, r->engine);
+			shared_freeze(v->birth->shared, i, r->engine, &r->kept);
 		else if (ha_vrrp_state(r->engine) != HA_VRRP_INITIALIZE)
 			ha_vrrp_stop(r->engine, loop_now_ns(v->loop));
 	}
@@ -252,6 +253,7 @@ static int set_up(struct vrrp *v)
 
 	if (r >= 0) {
 		loop_set_rest_ns(v->loop, REST_NS);
+		loop_set_slack_ns(v->loop, SLACK_NS);
 		loop_set_turn_end(v->loop, on_turn_end, v);
 		loop_watch_late(v->loop, on_late, v->birth->live->late);
 	}

@@ -14,9 +14,9 @@
 #define QUIET_NS (60 * SECOND_NS) /* a line that repeats is said once a minute */
 #define MAX_AGAIN 6		  /* addresses that cannot be set are tried after 1, 2, 4 .. 64 s */
 
-static void freeze(const struct router *r)
+static void freeze(struct router *r)
 {
-	shared_freeze(r->vrrp->birth->shared, r->index, r->engine);
+	shared_freeze(r->vrrp->birth->shared, r->index, r->engine, &r->kept);
 }
 
 /* The virtual MAC address of an instance with use_vmac. */

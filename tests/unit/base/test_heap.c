@@ -79,7 +79,7 @@ static void a_reserved_heap_does_not_allocate(void **state)
 {
 	static struct heap_node node[64];
 	struct heap h;
-	struct heap_node **at;
+	struct heap_entry *at;
 
 	(void)state;
 	heap_init(&h);

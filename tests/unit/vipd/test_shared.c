@@ -75,6 +75,7 @@ static void an_active_router_goes_on_after_a_crash(void **state)
 	struct conf *c = conf_of(two);
 	struct shared *s;
 	int sent = 0;
+	uint32_t kept = 0;
 	struct ha_vrrp *old = router_of(c->instances, &sent), *new = router_of(c->instances, &sent);
 
 	(void)state;
@@ -83,7 +84,7 @@ static void an_active_router_goes_on_after_a_crash(void **state)
 	ha_vrrp_start(old, SECOND);
 	ha_vrrp_tick(old, 5 * SECOND);
 	assert_int_equal(ha_vrrp_state(old), HA_VRRP_ACTIVE);
-	shared_freeze(s, 0, old);
+	shared_freeze(s, 0, old, &kept);
 	sent = 0;
 	assert_int_equal(shared_thaw(s, 0, new, 5 * SECOND, false), 0);
 	assert_int_equal(ha_vrrp_state(new), HA_VRRP_ACTIVE);
@@ -101,6 +102,7 @@ static void adverts_on_time_are_not_frozen(void **state)
 	struct conf *c = conf_of(two);
 	struct shared *s;
 	int sent = 0;
+	uint32_t kept = 0;
 	struct ha_vrrp *old = router_of(c->instances, &sent), *new = router_of(c->instances, &sent);
 	uint64_t t = 5 * SECOND;
 	uint32_t whole;
@@ -110,19 +112,20 @@ static void adverts_on_time_are_not_frozen(void **state)
 	ha_vrrp_start(old, SECOND);
 	for (; t < 12 * SECOND; t = ha_vrrp_deadline(old)) { /* the second burst is news */
 		ha_vrrp_tick(old, t);
-		shared_freeze(s, 0, old);
+		shared_freeze(s, 0, old, &kept);
 	}
 	whole = atomic_load(&s->router[0].whole);
 	for (int i = 0; i < 10; i++) {
 		t = ha_vrrp_deadline(old);
 		ha_vrrp_tick(old, t);
-		shared_freeze(s, 0, old);
+		shared_freeze(s, 0, old, &kept);
 		shared_alive(s, t);
 	}
 	assert_int_equal(atomic_load(&s->router[0].whole), whole);
 	assert_int_equal(shared_thaw(s, 0, new, t + 1, false), 0);
 	assert_true(ha_vrrp_deadline(new) == ha_vrrp_deadline(old));
-	shared_freeze(s, 0, new); /* what another process froze is not taken for ours */
+	kept = 0; /* of another process */
+	shared_freeze(s, 0, new, &kept);
 	assert_int_not_equal(atomic_load(&s->router[0].whole), whole);
 	ha_vrrp_free(old);
 	ha_vrrp_free(new);
@@ -136,12 +139,13 @@ static void a_backup_goes_on_only_after_a_reload(void **state)
 	struct conf *c = conf_of(two);
 	struct shared *s;
 	int sent = 0;
+	uint32_t kept = 0;
 	struct ha_vrrp *old = router_of(c->instances, &sent), *new = router_of(c->instances, &sent);
 
 	(void)state;
 	assert_int_equal(shared_new(c, NULL, &s), 0);
 	ha_vrrp_start(old, SECOND);
-	shared_freeze(s, 0, old);
+	shared_freeze(s, 0, old, &kept);
 	assert_int_equal(shared_thaw(s, 0, new, 2 * SECOND, false), -ENODATA);
 	assert_int_equal(ha_vrrp_state(new), HA_VRRP_INITIALIZE);
 	assert_int_equal(shared_thaw(s, 0, new, 2 * SECOND, true), 0);
