@@ -291,7 +291,6 @@ static uint64_t next_deadline(const struct loop *l)
 	return first;
 }
 
-/* Sleeps until something is ready or due: how many events, or -1. */
 /* Rounded up: never before it is due. */
 static int to_ms(uint64_t first, const struct timespec *t)
 {
@@ -308,6 +307,7 @@ static uint64_t wake_time(const struct loop *l)
 	return first < LOOP_NEVER - l->slack_ns ? first + l->slack_ns : LOOP_NEVER;
 }
 
+/* Sleeps until something is ready or due: how many events, or -1. */
 static int sleep_until_due(const struct loop *l, struct epoll_event *event)
 {
 	uint64_t first = wake_time(l),

@@ -59,22 +59,10 @@ static const struct frontend *frontend_named(const struct set *s, const char *na
 	return NULL;
 }
 
-static const struct server *server_named(const struct pool *p, const char *name)
-{
-	const struct server *s;
-
-	LIST_FOREACH (s, &p->servers, entry)
-		if (!strcmp(s->name, name))
-			return s;
-	return NULL;
-}
-
-static bool count(void *userdata, enum run_count what, const char *proxy, const char *server,
-		  int64_t *ret)
+static bool count(void *userdata, enum run_count what, const char *proxy, int64_t *ret)
 {
 	const struct set *set = userdata;
 	const struct backend *b = backend_named(set, proxy, strlen(proxy));
-	const struct server *s = b && server ? server_named(b->pool, server) : NULL;
 	const struct frontend *f;
 
 	if (what == RUN_FE_CONN) {
@@ -82,7 +70,7 @@ static bool count(void *userdata, enum run_count what, const char *proxy, const 
 		*ret = f ? atomic_load_explicit(&f->gate->n, memory_order_relaxed) : 0;
 		return f;
 	}
-	if (!b || (server && !s))
+	if (!b)
 		return false;
 	switch (what) {
 	case RUN_NBSRV:
@@ -94,9 +82,6 @@ static bool count(void *userdata, enum run_count what, const char *proxy, const 
 	case RUN_QUEUE:
 		*ret = atomic_load_explicit(&b->pool->n_queued, memory_order_relaxed);
 		return true;
-	case RUN_SRV_CONN:
-		*ret = atomic_load_explicit(&s->n_sessions, memory_order_relaxed);
-		return true;
 	default:
 		return false;
 	}
@@ -107,8 +92,8 @@ static void prepare(struct worker *w, const struct frontend *f, const struct bac
 {
 	*r = (struct run){
 	    .frontend = {f->name, f->number},
-	    .server_end = {.address = sample_bool(false)},
-	    .random_state = w->now_ns ^ (uint64_t)w->index << 56,
+	    /* two runs of one turn must not roll the same */
+	    .random_state = w->now_ns ^ (uint64_t)w->index << 56 ^ ++w->dice << 32,
 	    .count = count,
 	    .userdata = f->set,
 	    .scratch = scratch,
@@ -130,6 +115,7 @@ static bool prepare_http(struct worker *w, struct exchange *x, struct run *r)
 	r->source = end_of(&c->from);
 	r->destination = destination_of(&c->to, c->h.fd);
 	r->first_request = !c->not_first;
+	r->ended = true;
 	r->vars = c->vars;
 	if (x->seeker.server)
 		r->server.name = x->seeker.server->name;

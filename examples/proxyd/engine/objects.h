@@ -304,6 +304,7 @@ struct worker {
 	LIST_HEAD(, pool_worker) waiting;
 	uint64_t accept_retry_ns; /* descriptors ran out: try again then; TIMER_NEVER: not so */
 	uint64_t fd_warned_ns;
+	uint64_t dice; /* how often rules were run: for their random numbers */
 	unsigned n_sessions;
 	/* naps */
 	unsigned last_batch;

@@ -280,7 +280,7 @@ static bool change_target(struct run *r, int part, struct text new)
 {
 	struct http_msg *m = r->request;
 	struct text target = text_of(http_text(m, m->target), m->target.len);
-	struct http_span path = http_path(m), query = http_query(m);
+	struct http_span path = http_path(m);
 	size_t path_at = path.len ? path.at - m->target.at : target.len;
 	size_t query_at = path.len ? path_at + path.len : target.len; /* of its "?" */
 	struct text head = text_of(target.at, path_at), tail = text_of(target.at, 0);
@@ -288,7 +288,6 @@ static bool change_target(struct run *r, int part, struct text new)
 	char *begin = r->scratch.at + r->scratch.used;
 	struct text whole;
 
-	(void)query;
 	switch (part) {
 	case PART_URI:
 		head.len = 0;

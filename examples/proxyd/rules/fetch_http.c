@@ -291,7 +291,7 @@ static bool cookie_count(const struct fetch *f, const struct expr_arg *arg, unsi
 	return true;
 }
 
-/* A parameter of the query, or of a body of pairs. */
+/* A parameter of a query. */
 static bool parameter_text(struct text list, const struct expr_arg *arg, unsigned n_args,
 			   struct fetch_step *step, struct text *ret)
 {
@@ -306,13 +306,10 @@ static bool parameter_text(struct text list, const struct expr_arg *arg, unsigne
 	return found;
 }
 
-static struct text query_of(const struct fetch *f, struct run *r, const struct expr_arg *arg,
-			    unsigned n_args)
+static struct text query_of(struct run *r, const struct expr_arg *arg, unsigned n_args)
 {
 	struct text target, query;
 
-	if (f->data)
-		return r->body;
 	query = span_text(r->request, http_query(r->request));
 	if (n_args < 2 || !arg[1].text.len)
 		return query;
@@ -329,7 +326,8 @@ static bool parameter(const struct fetch *f, const struct expr_arg *arg, unsigne
 {
 	struct text t;
 
-	return parameter_text(query_of(f, r, arg, n_args), arg, n_args, step, &t) &&
+	(void)f;
+	return parameter_text(query_of(r, arg, n_args), arg, n_args, step, &t) &&
 	       give(ret, SAMPLE_STR, t);
 }
 
@@ -339,7 +337,8 @@ static bool parameter_number(const struct fetch *f, const struct expr_arg *arg, 
 	struct text t;
 	int64_t value;
 
-	if (!parameter_text(query_of(f, r, arg, n_args), arg, n_args, step, &t) ||
+	(void)f;
+	if (!parameter_text(query_of(r, arg, n_args), arg, n_args, step, &t) ||
 	    !text_to_int(t, &value))
 		return false;
 	*ret = sample_int(value);
@@ -359,8 +358,6 @@ enum {
 	LINE_BASE32,
 	LINE_URL32,
 	LINE_STATUS,
-	LINE_URL_PORT,
-	LINE_URL_IP,
 };
 
 static struct text host_of(const struct http_msg *m)
@@ -443,17 +440,16 @@ static bool line(const struct fetch *f, const struct expr_arg *arg, unsigned n_a
 
 /* ---- The rest ---- */
 
-static bool body(const struct fetch *f, const struct expr_arg *arg, unsigned n_args, struct run *r,
-		 struct fetch_step *step, struct sample *ret)
+/* As it was announced. */
+static bool body_size(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
+		      struct run *r, struct fetch_step *step, struct sample *ret)
 {
+	(void)f;
 	(void)arg;
 	(void)n_args;
 	(void)step;
-	if (f->out == SAMPLE_BIN)
-		return give(ret, SAMPLE_BIN, r->body);
-	*ret = sample_int((int64_t)r->body.len);
-	if (f->data && r->request->framing == HTTP_BODY_LENGTH) /* as it was announced */
-		*ret = sample_int((int64_t)r->request->length);
+	*ret = sample_int(
+	    r->request->framing == HTTP_BODY_LENGTH ? (int64_t)r->request->length : 0);
 	return true;
 }
 
@@ -562,10 +558,7 @@ const struct fetch fetches_http[] = {
     {"path", "", SAMPLE_STR, EXPR_REQUEST, line, LINE_PATH, NULL},
     {"pathq", "", SAMPLE_STR, EXPR_REQUEST, line, LINE_PATH_QUERY, NULL},
     {"query", "", SAMPLE_STR, EXPR_REQUEST, line, LINE_QUERY, NULL},
-    {"req.body", "", SAMPLE_BIN, EXPR_REQUEST, body, 0, NULL},
-    {"req.body_len", "", SAMPLE_INT, EXPR_REQUEST, body, 0, NULL},
-    {"req.body_param", "S", SAMPLE_STR, EXPR_REQUEST, parameter, 1, NULL},
-    {"req.body_size", "", SAMPLE_INT, EXPR_REQUEST, body, 1, NULL},
+    {"req.body_size", "", SAMPLE_INT, EXPR_REQUEST, body_size, 0, NULL},
     {"req.cook", "S", SAMPLE_STR, EXPR_REQUEST, cookie, 0, NULL},
     {"req.cook_cnt", "S", SAMPLE_INT, EXPR_REQUEST, cookie_count, 0, NULL},
     {"req.cook_val", "S", SAMPLE_INT, EXPR_REQUEST, cookie_number, 0, NULL},

@@ -15,7 +15,6 @@ static const struct {
     {"HQ", "query"},
     {"HU", "url"},
     {"HV", "req.ver"},
-    {"ID", "unique-id"},
     {"ST", "status"},
     {"b", "be_name"},
     {"ci", "src"},

@@ -6,6 +6,9 @@
 
 /* clang-format off */
 static const char *const fetches[] = {
+    "avg_queue", "be_conn_free", "be_sess_rate", "connslots", "fe_sess_rate", "srv_is_up",
+    "srv_queue", "srv_weight", "srv_conn", "srv_id", "bc_dst", "unique-id",
+    "req.body", "req.body_len", "req.body_param",
     "base32+src", "bc_err", "bc_err_str", "bc_http_major", "bc_src", "capture.req.hdr",
     "capture.req.method", "capture.req.uri", "capture.req.ver", "capture.res.hdr",
     "capture.res.ver", "cpu_calls", "cpu_ns_avg", "cpu_ns_tot", "distcc_body", "fc_conn_err",

@@ -13,21 +13,12 @@
 
 #define RUN_SCRATCH 32768 /* bytes: values of one evaluation */
 
-/* What is asked of proxies and servers. `server` is NULL where it is about a proxy. */
+/* What is asked of a frontend or backend. */
 enum run_count {
 	RUN_BE_CONN,
-	RUN_BE_CONN_FREE,
-	RUN_BE_SESS_RATE,
 	RUN_FE_CONN,
-	RUN_FE_SESS_RATE,
 	RUN_NBSRV,
 	RUN_QUEUE,
-	RUN_CONNSLOTS,
-	RUN_AVG_QUEUE,
-	RUN_SRV_CONN,
-	RUN_SRV_IS_UP,
-	RUN_SRV_QUEUE,
-	RUN_SRV_WEIGHT,
 };
 
 /* One end of a connection; type SAMPLE_BOOL in `address`: not known, such as a unix socket. */
@@ -46,12 +37,9 @@ struct vars;
 struct run {
 	/* NULL: not there (yet). Rules change them. */
 	struct http_msg *request, *response;
-	struct text body; /* of the request, as far as it came */
 
 	struct run_end source, destination; /* of the client's connection; as PROXY told */
-	struct run_end server_end;
 	struct run_proxy frontend, backend, server;
-	const char *unique_id; /* NULL: none */
 	bool tls;
 	bool first_request; /* of its connection */
 	bool ended;	    /* no more bytes will come: WAIT_END */
@@ -60,9 +48,8 @@ struct run {
 
 	struct timespec wall; /* CLOCK_REALTIME */
 	uint64_t random_state;
-	/* False: there is no such proxy or server, or it is not counted. */
-	bool (*count)(void *userdata, enum run_count what, const char *proxy, const char *server,
-		      int64_t *ret);
+	/* False: there is no such proxy. */
+	bool (*count)(void *userdata, enum run_count what, const char *proxy, int64_t *ret);
 	void *userdata;
 
 	struct scratch scratch;

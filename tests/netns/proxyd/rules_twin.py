@@ -36,6 +36,7 @@ frontend f
     http-request tarpit deny_status 503 if { path /tarpit }
     http-request return status 200 content-type text/plain string "pong" hdr X-Ping yes if { path /ping }
     http-request return status 200 content-type text/plain lf-string "%[src] %[path,upper]" if { path_beg /echo }
+    http-request return status 200 content-type text/plain lf-string "%[uuid]" if { path /uuid }
     http-request redirect scheme https code 301 if { path_beg /secure } !{ ssl_fc }
     http-request redirect prefix https://new.example drop-query if { path_beg /moved }
     http-request redirect location /login?from=%[path,url_enc] code 303 set-cookie seen=1 if { path_beg /private }
@@ -161,6 +162,14 @@ def test_a_client_goes_on_after_a_redirect(binary):
         s.sendall(ask_twice)
         answers = read_all(s)
     assert b" 302 " in answers and answers.endswith(b"pong"), answers
+
+
+def test_dice_differ_within_a_turn(binary):
+    server = Server(serve)
+    with Proxy(binary, CONFIG.replace("{server}", str(server.port))) as p, p.connect() as s:
+        s.sendall(b"GET /uuid HTTP/1.1\r\nHost: a\r\n\r\n" * 20 + b"GET /ping HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        ids = re.findall(rb"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", read_all(s))
+    assert len(ids) == 20 and len(set(ids)) == 20, ids
 
 
 def test_rules_have_no_memory_of_other_requests(binary):
