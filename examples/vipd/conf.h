@@ -22,6 +22,8 @@
 #define CONF_NO_WEIGHT INT32_MIN /* a tracker without a weight: its failure is a fault */
 #define CONF_NAME_MAX 63	 /* characters of an instance, group or script name */
 #define CONF_ARGS_MAX 31	 /* words of a script */
+#define CONF_MAILBOX_MAX 254	 /* characters (RFC 5321 section 4.5.3.1.3) */
+#define CONF_RECIPIENTS_MAX 64
 #define CONF_INSTANCES_MAX 16384 /* vrrp_instance; also of vrrp_sync_group and vrrp_script */
 
 /* A program to run. argv[0] NULL: none. */
@@ -152,6 +154,7 @@ struct conf_instance {
 	struct conf_track_script *scripts;
 	size_t n_scripts;
 	struct conf_notify notify;
+	int smtp_alert; /* mail about it: 0, 1, CONF_UNSET */
 	bool notify_priority_changes;
 	const struct conf_group *group; /* NULL: none */
 	uint8_t family;			/* of the advertised addresses */
@@ -171,6 +174,7 @@ struct conf_group {
 	size_t n_scripts;
 	bool tracking_weight; /* weights of its members count */
 	struct conf_notify notify;
+	int smtp_alert;
 	struct diag_place at;
 };
 
@@ -232,6 +236,7 @@ struct conf_real {
 	struct conf_check_common common;
 	struct conf_check *checks;
 	struct conf_script notify_up, notify_down;
+	int smtp_alert;
 	struct diag_place at;
 };
 
@@ -276,6 +281,7 @@ struct conf_virtual {
 	struct conf_real *sorry; /* NULL: none */
 	int sorry_inhibit;
 	struct conf_script quorum_up, quorum_down;
+	int smtp_alert; /* of the quorum, and the default of its real servers */
 	struct diag_place at;
 };
 
@@ -317,6 +323,19 @@ struct conf_fifo {
 	struct conf_script script;	 /* reads it */
 };
 
+/* Mail about changes. */
+struct conf_mail {
+	const char **to; /* mailboxes */
+	size_t n_to;
+	const char *from;
+	const char *server; /* NULL: no mail */
+	uint16_t port;
+	const char *helo;
+	int64_t timeout_ms;
+	int all, vrrp, checker; /* smtp_alert and the like: 0, 1, CONF_UNSET */
+	bool no_faults, no_checker;
+};
+
 /* Who serves virtual servers: the first that is there, or only this one. */
 enum conf_backend { CONF_BACKEND_AUTO, CONF_BACKEND_IPVS, CONF_BACKEND_NFT };
 
@@ -344,6 +363,7 @@ struct conf_globals {
 	const char *iproute_usr, *iproute_etc;
 	struct conf_fifo fifo, vrrp_fifo, lvs_fifo;
 	bool fifo_on_reload; /* all states again */
+	struct conf_mail mail;
 };
 
 struct conf {

@@ -750,6 +750,7 @@ void conf_check(struct conf_parse *p)
 		}
 	}
 	collect_misc(p->conf);
+	conf_complete_mail(p);
 	find_sync_instance(p);
 	if (!p->conf->n_instances && !p->conf->n_virtuals)
 		conf_warn(p, NULL,

@@ -14,7 +14,6 @@
 #define WHY_NFT "vipd has one nftables table of its own for no_accept, and needs no setting"
 #define WHY_NAMES "processes are called vipd, vipd_kernel, vipd_vrrp and vipd_health"
 #define WHY_BFD "there is no process for BFD"
-#define WHY_MAIL "vipd sends no mail: let a notify script do it"
 #define WHY_FIFO "priorities are told by lbctl events and the metrics"
 
 static void set_lvs_id(struct conf_parse *p, const struct conf_node *n,
@@ -182,18 +181,25 @@ static const struct conf_keyword global_words[] = {
      .doc = "Interface of whatever names none."},
 
     /* Mail. */
-    {CONF_REFUSED("notification_email", "{ ADDRESS ... }", "Who gets mail about changes.",
-		  WHY_MAIL),
-     .block = &conf_list},
-    {CONF_REFUSED("notification_email_from", "ADDRESS", "Sender of mail.", WHY_MAIL)},
-    {CONF_REFUSED("smtp_server", "ADDRESS [PORT]", "Server that takes mail.", WHY_MAIL)},
-    {CONF_REFUSED("smtp_connect_timeout", "SECONDS", "Patience with that server.", WHY_MAIL)},
-    {CONF_REFUSED("smtp_helo_name", "NAME", "How this node greets that server.", WHY_MAIL)},
-    {CONF_REFUSED("smtp_alert", "[on|off]", "Mail about everything.", WHY_MAIL)},
-    {CONF_REFUSED("smtp_alert_vrrp", "[on|off]", "Mail about VRRP.", WHY_MAIL)},
-    {CONF_REFUSED("smtp_alert_checker", "[on|off]", "Mail about checks.", WHY_MAIL)},
-    {CONF_REFUSED("no_email_faults", "", "No mail about faults.", WHY_MAIL)},
-    {CONF_REFUSED("no_checker_emails", "", "No mail about checks.", WHY_MAIL)},
+    {"notification_email", conf_set_recipients, .block = &conf_list, .form = "{ ADDRESS ... }",
+     .doc = "Who gets mail about changes."},
+    {"notification_email_from", conf_set_sender, .form = "ADDRESS", .initial = "root@HOST",
+     .doc = "Sender of mail."},
+    {"smtp_server", conf_set_smtp_server, .form = "HOST [PORT]", .initial = "none: no mail",
+     .doc = "Server that takes mail."},
+    {"smtp_connect_timeout", conf_set_seconds, GLOBAL(mail.timeout_ms), 1, DAY, .initial = "30",
+     .doc = "Patience with each answer of that server."},
+    {"smtp_helo_name", conf_set_helo, .form = "NAME", .initial = "the host name",
+     .doc = "How this node greets that server."},
+    {"smtp_alert", conf_set_tristate, GLOBAL(mail.all), .initial = "off; on of virtual servers",
+     .doc = "Mail about all that says nothing else."},
+    {"smtp_alert_vrrp", conf_set_tristate, GLOBAL(mail.vrrp), .initial = "smtp_alert",
+     .doc = "Mail about VRRP."},
+    {"smtp_alert_checker", conf_set_tristate, GLOBAL(mail.checker), .initial = "smtp_alert",
+     .doc = "Mail about virtual and real servers."},
+    {"no_email_faults", conf_set_flag, GLOBAL(mail.no_faults), .doc = "No mail about FAULT."},
+    {"no_checker_emails", conf_set_flag, GLOBAL(mail.no_checker),
+     .doc = "No mail about virtual and real servers, whatever else is said."},
 
     /* VRRP: defaults of all instances. */
     {"vrrp_version", conf_set_int, GLOBAL(version), 2, 3, .initial = "2; 3 with IPv6 addresses",

@@ -19,6 +19,10 @@ static void set_defaults(struct conf *c)
 	    .down_timer_adverts = CONF_UNSET,
 	    .vrrp = {.rt_priority = CONF_UNSET},
 	    .sync = {.id = CONF_UNSET},
+	    .mail = {.timeout_ms = 30000,
+		     .all = CONF_UNSET,
+		     .vrrp = CONF_UNSET,
+		     .checker = CONF_UNSET},
 	};
 }
 

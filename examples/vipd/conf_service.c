@@ -695,7 +695,6 @@ static void skip_check(struct conf_parse *p, const struct conf_node *n,
 #define WHY_CHECK                                                                            \
 	"the server is taken as alive. Write TCP_CHECK, HTTP_GET, SMTP_CHECK, DNS_CHECK or " \
 	"MISC_CHECK"
-#define WHY_MAIL "vipd sends no mail: let a notify script do it"
 #define WHY_SNMP "there is no SNMP"
 
 static const struct conf_keyword real_words[] = {
@@ -713,7 +712,8 @@ static const struct conf_keyword real_words[] = {
     {"notify_down", conf_set_script, REAL(notify_down), .doc = "Runs when it went down."},
     {"virtualhost", set_sent, REAL(host), 0, 255, .form = "NAME",
      .initial = "that of the virtual server", .doc = "Host that HTTP_GET asks."},
-    {CONF_REFUSED("smtp_alert", "[on|off]", "Mail at each change.", WHY_MAIL)},
+    {"smtp_alert", conf_set_tristate, REAL(smtp_alert),
+     .initial = "smtp_alert of the virtual server", .doc = "Mail at each change."},
     {CONF_NOTED("snmp_name", "NAME", "Name in SNMP.", WHY_SNMP)},
     COMMON_WORDS(REAL(common), OF_VIRTUAL),
     CONNECT_TIMEOUT(REAL(common), OF_VIRTUAL),
@@ -744,6 +744,7 @@ static struct conf_real *real_new(struct conf_parse *p, const struct conf_node *
 
 	*r = (struct conf_real){.weight = CONF_UNSET,
 				.inhibit = CONF_UNSET,
+				.smtp_alert = CONF_UNSET,
 				.forward = {.method = CONF_UNSET},
 				.common = common_unset,
 				.at = n->word->at};
@@ -858,7 +859,8 @@ static const struct conf_keyword virtual_words[] = {
      .doc = "Host that HTTP_GET asks."},
     {CONF_REFUSED("ha_suspend", "[on|off]", "Checks only where the address is.",
 		  "servers are checked on all nodes, so that a takeover knows them")},
-    {CONF_REFUSED("smtp_alert", "[on|off]", "Mail at each change.", WHY_MAIL)},
+    {"smtp_alert", conf_set_tristate, VIRTUAL(smtp_alert), .initial = "smtp_alert_checker",
+     .doc = "Mail at each change."},
     {CONF_NOTED("snmp_name", "NAME", "Name in SNMP.", WHY_SNMP)},
     COMMON_WORDS(VIRTUAL(common), OF_ITS_OWN),
     CONNECT_TIMEOUT(VIRTUAL(common), OF_ITS_OWN),
@@ -903,6 +905,7 @@ void conf_virtual_new(struct conf_parse *p, const struct conf_node *n, const str
 				   .protocol = CONF_UNSET,
 				   .quorum = 1,
 				   .inhibit = CONF_UNSET,
+				   .smtp_alert = CONF_UNSET,
 				   .sorry_inhibit = CONF_UNSET,
 				   .weight = 1,
 				   .common = common_unset,

@@ -555,7 +555,6 @@ static void set_sync_interface(struct conf_parse *p, const struct conf_node *n,
 #define WHY_VMAC                                                                                  \
 	"write use_vmac; without, the addresses answer with the interface's own MAC address and " \
 	"gratuitous ARP tells the neighbours"
-#define WHY_MAIL "vipd sends no mail: let a notify script do it"
 #define NOTIFY_WORDS(o)                                                                        \
 	{"notify", conf_set_script, o(notify.any),                                             \
 	 .doc = "Runs at each change, with INSTANCE or GROUP, name, state and priority."},     \
@@ -705,7 +704,8 @@ static const struct conf_keyword instance_words[] = {
 		  "it is in the log and in lbctl events")},
     {CONF_REFUSED("notify_priority_changes", "[on|off]", "Tells FIFOs of priorities.",
 		  "they are in the log and in lbctl events")},
-    {CONF_REFUSED("smtp_alert", "[on|off]", "Mail at each change.", WHY_MAIL)},
+    {"smtp_alert", conf_set_tristate, INSTANCE(smtp_alert), .initial = "smtp_alert_vrrp",
+     .doc = "Mail at each change."},
     {"use_vmac", set_vmac, .form = "[NAME] [MAC]",
      .doc = "The addresses answer with a virtual MAC address of their own."},
     {"vmac_xmit_base", conf_set_flag, INSTANCE(vmac_xmit_base),
@@ -765,6 +765,7 @@ void conf_instance_new(struct conf_parse *p, const struct conf_node *n,
 				    .strict = CONF_UNSET,
 				    .accept = CONF_UNSET,
 				    .bare_checksum = CONF_UNSET,
+				    .smtp_alert = CONF_UNSET,
 				    .at = n->word->at};
 	conf_index_add_name(p->scratch, &p->instances, name, i);
 	*p->instances_end = i;
@@ -836,7 +837,8 @@ static const struct conf_keyword group_words[] = {
 		"a fault of one is a fault of all")},
     {CONF_REFUSED("notify_priority_changes", "[on|off]", "Tells FIFOs of priorities.",
 		  "they are in the log and in lbctl events")},
-    {CONF_REFUSED("smtp_alert", "[on|off]", "Mail at each change.", WHY_MAIL)},
+    {"smtp_alert", conf_set_tristate, GROUP(smtp_alert), .initial = "smtp_alert_vrrp",
+     .doc = "Mail at each change."},
     {0}};
 
 const struct conf_block conf_block_sync_group = {.name = "vrrp_sync_group", .keyword = group_words};
@@ -852,6 +854,7 @@ void conf_group_new(struct conf_parse *p, const struct conf_node *n, const struc
 		return;
 	g = conf_alloc(p->memory, sizeof(*g));
 	g->name = name;
+	g->smtp_alert = CONF_UNSET;
 	g->at = n->word->at;
 	*p->groups_end = g;
 	p->groups_end = &g->next;

@@ -115,11 +115,13 @@ extern const struct conf_block conf_block_track_file, conf_block_track_process, 
 conf_fn conf_set_globals;
 conf_fn conf_instance_new, conf_group_new, conf_vrrp_script_new;
 conf_fn conf_virtual_new, conf_virtual_group_new;
+conf_fn conf_set_recipients, conf_set_sender, conf_set_smtp_server, conf_set_helo;
 conf_fn conf_garp_group_new;
 conf_fn conf_static_addresses, conf_static_routes, conf_static_rules;
 
 /* What can only be judged when all is read: conf_check.c. */
 void conf_check(struct conf_parse *p);
+void conf_complete_mail(struct conf_parse *p); /* conf_mail.c */
 
 #define conf_warn(p, at, ...) diag_add((p)->diag, DIAG_WARNING, at, __VA_ARGS__)
 #define conf_note(p, at, ...) diag_add((p)->diag, DIAG_NOTICE, at, __VA_ARGS__)

@@ -118,8 +118,11 @@ static void tell_all(struct health *h)
 
 static void tell_quorum(struct virtual_state *v)
 {
-	const struct msg m = {.type = MSG_QUORUM, .index = v->index, .value = v->quorum.up};
 	int64_t live = quorum_live_weight(v->real, v->conf->n_reals);
+	const struct msg m = {.type = MSG_QUORUM,
+			      .index = v->index,
+			      .value = v->quorum.up,
+			      .extra = live < INT32_MAX ? (int32_t)live : INT32_MAX};
 
 	atomic_store(&v->slot->quorum, v->quorum.up ? SHARED_ALIVE_UP : SHARED_ALIVE_DOWN);
 	log_notice("virtual server %s: quorum %s: live weight %lld, quorum %d%s", v->conf->name,

@@ -49,7 +49,7 @@ enum msg_type {
 	MSG_STATE, /* instance `index` is in state `value` (enum ha_vrrp_state), extra: priority, why */
 	MSG_GROUP,  /* sync group `index` likewise */
 	MSG_REAL,   /* virtual server `index`, real server `index2`: up (value 1) or down */
-	MSG_QUORUM, /* virtual server `index`: quorum gained (value 1) or lost */
+	MSG_QUORUM, /* virtual server `index`: quorum gained (value 1) or lost; extra: live weight */
 	MSG_REMARK, /* instance `index`: value is an enum ha_vrrp_remark; said once a minute */
 
 	/* kernel to supervisor */

@@ -128,7 +128,7 @@ static void take_message(struct supervisor *s, enum role from, const struct msg 
 	else if (from == ROLE_HEALTH && m->type == MSG_REAL)
 		notify_real(s, m->index, m->index2, m->value == 1);
 	else if (from == ROLE_HEALTH && m->type == MSG_QUORUM)
-		notify_quorum(s, m->index, m->value == 1);
+		notify_quorum(s, m->index, m->value == 1, m->extra);
 	else
 		log_warn("%s said something that it must not (%u)", role_name(from), m->type);
 }
@@ -267,10 +267,13 @@ static int set_up(struct supervisor *s)
 		r = scripts_new(s->loop, &s->scripts);
 	if (r >= 0)
 		r = fifos_new(s->loop, s->scripts, &s->fifos);
+	if (r >= 0)
+		r = mails_new(s->loop, &s->mails);
 	if (r < 0)
 		return r;
 	scripts_configure(s->scripts, s->conf);
 	fifos_configure(s->fifos, s->conf);
+	mails_configure(s->mails, s->conf);
 	return trackers_new(s->loop, s->scripts, s->conf, NULL, supervisor_on_track, s,
 			    &s->trackers);
 }
@@ -281,6 +284,7 @@ static void clean_up(struct supervisor *s)
 	metrics_server_free(s->metrics);
 	trackers_free(s->trackers);
 	fifos_free(s->fifos);
+	mails_free(s->mails);
 	scripts_free(s->scripts);
 	shared_free(s->shared);
 	live_free(s->live);

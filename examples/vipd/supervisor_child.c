@@ -201,7 +201,7 @@ void children_reap(struct supervisor *s)
 				on_child_end(s, &s->child[r], status);
 		}
 		if (!known && !scripts_reap(s->scripts, pid, status) &&
-		    !fifos_reap(s->fifos, pid, status))
+		    !fifos_reap(s->fifos, pid, status) && !mails_reap(s->mails, pid, status))
 			trackers_reap(s->trackers, pid, status);
 	}
 	if (s->phase == PHASE_SCRIPTS)

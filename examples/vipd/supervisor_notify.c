@@ -38,6 +38,48 @@ static void notify(struct supervisor *s, uint64_t queue, const struct conf_notif
 	scripts_run(s->scripts, queue, &n->any, extra);
 }
 
+/* ---- Mail, in keepalived's words ---- */
+
+/* `was`: at the start nobody needs to be told of BACKUP. */
+static bool is_worth_mail(const struct supervisor *s, int alert, int32_t was,
+			  enum ha_vrrp_state state)
+{
+	return alert == 1 && state != HA_VRRP_INITIALIZE &&
+	       !(was == HA_VRRP_INITIALIZE && state == HA_VRRP_BACKUP) &&
+	       !(state == HA_VRRP_FAULT && s->conf->globals.mail.no_faults);
+}
+
+static void mail_instance(struct supervisor *s, const struct conf_instance *i,
+			  enum ha_vrrp_state state, const char *why)
+{
+	mails_send(s->mails,
+		   state == HA_VRRP_ACTIVE ? "=> VRRP Instance is now owning VRRP VIPs <="
+					   : "=> VRRP Instance is no longer owning VRRP VIPs <=",
+		   why, "VRRP Instance %s - Entering %s state", i->name, why_state(state));
+}
+
+static void mail_group(struct supervisor *s, const struct conf_group *g, enum ha_vrrp_state state)
+{
+	char body[128];
+
+	snprintf(body, sizeof(body),
+		 "=> All VRRP group instances are now in %s state <=", why_state(state));
+	mails_send(s->mails, body, "", "VRRP Group %s - Entering %s state", g->name,
+		   why_state(state));
+}
+
+/* What its checks are called when they are of one kind. */
+static const char *check_name(const struct conf_real *r)
+{
+	static const char *const name[] = {"TCP CHECK", "CHECK", "CHECK", "DNS_CHECK:"};
+	const struct conf_check *c = r->checks;
+
+	for (const struct conf_check *k = c; k; k = k->next)
+		if (k->kind != c->kind || !k->misc != !c->misc)
+			return "CHECK";
+	return !c ? "CHECK" : c->misc ? "MISC CHECK" : name[c->kind];
+}
+
 static const struct conf_instance *instance_at(const struct supervisor *s, uint32_t index)
 {
 	const struct conf_instance *i = s->conf->instances;
@@ -61,6 +103,8 @@ void notify_instance(struct supervisor *s, const struct msg *m)
 	if (h->state == m->value)
 		return;
 	why_text(&m->why, why, sizeof(why));
+	if (is_worth_mail(s, i->smtp_alert, h->state, state))
+		mail_instance(s, i, state, why);
 	events_add(&s->events, json_pack("{s:s, s:s, s:s, s:s, s:s, s:i}", "type", "transition",
 					 "instance", i->name, "from", why_state((uint32_t)h->state),
 					 "to", why_state(state), "why", why, "priority", m->extra));
@@ -112,6 +156,8 @@ void notify_group(struct supervisor *s, uint32_t index, enum ha_vrrp_state state
 		g = g->next;
 	if (!g || s->group[index].state == (int32_t)state)
 		return;
+	if (is_worth_mail(s, g->smtp_alert, s->group[index].state, state))
+		mail_group(s, g, state);
 	events_add(&s->events,
 		   json_pack("{s:s, s:s, s:s, s:s}", "type", "group_transition", "group", g->name,
 			     "from", why_state((uint32_t)s->group[index].state), "to",
@@ -149,6 +195,29 @@ static void virtual_name(const struct conf_virtual *v, char *buf, size_t cap)
 		snprintf(buf, cap, "[%s]:%s:%u", ip, protocol_name(v), (unsigned)v->listen[0].port);
 }
 
+static void mail_real(struct supervisor *s, const struct conf_virtual *v, const struct conf_real *r,
+		      bool up)
+{
+	char in[256] = "", ip[HA_IP_TEXT_SIZE] = "", body[64];
+
+	virtual_name(v, in, sizeof(in));
+	ha_ip_format(&r->ip, ip, sizeof(ip));
+	snprintf(body, sizeof(body), "=> %s %s on service <=", check_name(r),
+		 up ? "succeed" : "failed");
+	mails_send(s->mails, body, "", "Realserver [%s]:%s:%u of virtual server %s - %s", ip,
+		   protocol_name(v), (unsigned)r->port, in, up ? "UP" : "DOWN");
+}
+
+static void mail_quorum(struct supervisor *s, const struct conf_virtual *v, bool up, int32_t live)
+{
+	char in[256] = "", body[128];
+
+	virtual_name(v, in, sizeof(in));
+	snprintf(body, sizeof(body), "=> %s quorum %d+%d=%d <= %d <=", up ? "Gained" : "Lost",
+		 v->quorum, v->hysteresis, v->quorum + v->hysteresis, (int)live);
+	mails_send(s->mails, body, "", "Virtualserver %s - %s", in, up ? "UP" : "DOWN");
+}
+
 void notify_real(struct supervisor *s, uint32_t index, uint32_t real, bool up)
 {
 	const struct conf_virtual *v = virtual_at(s, index);
@@ -167,11 +236,13 @@ void notify_real(struct supervisor *s, uint32_t index, uint32_t real, bool up)
 	ha_ip_format(&r->ip, ip, sizeof(ip));
 	fifos_write(s->fifos, FIFO_LVS, "RS [%s]:%s:%u %s %s\n", ip, protocol_name(v),
 		    (unsigned)r->port, in, up ? "UP" : "DOWN");
+	if (r->smtp_alert == 1)
+		mail_real(s, v, r, up);
 	scripts_run(s->scripts, object(OBJECT_VIRTUAL, index), up ? &r->notify_up : &r->notify_down,
 		    NULL);
 }
 
-void notify_quorum(struct supervisor *s, uint32_t index, bool up)
+void notify_quorum(struct supervisor *s, uint32_t index, bool up, int32_t live)
 {
 	const struct conf_virtual *v = virtual_at(s, index);
 	char name[256] = "";
@@ -182,6 +253,8 @@ void notify_quorum(struct supervisor *s, uint32_t index, bool up)
 	fifos_write(s->fifos, FIFO_LVS, "VS %s %s\n", name, up ? "UP" : "DOWN");
 	events_add(&s->events, json_pack("{s:s, s:s, s:s}", "type", "quorum", "virtual_server",
 					 v->name, "to", up ? "gained" : "lost"));
+	if (v->smtp_alert == 1)
+		mail_quorum(s, v, up, live);
 	scripts_run(s->scripts, object(OBJECT_VIRTUAL, index), up ? &v->quorum_up : &v->quorum_down,
 		    NULL);
 }

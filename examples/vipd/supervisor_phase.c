@@ -69,7 +69,7 @@ static void run_omega(struct supervisor *s)
 			continue;
 		for (const struct conf_real *r = v->reals; r; r = r->next)
 			notify_real(s, n, real++, false);
-		notify_quorum(s, n, false);
+		notify_quorum(s, n, false, 0);
 	}
 }
 
@@ -158,6 +158,7 @@ static void take_next(struct supervisor *s)
 		s->conf = s->next;
 		scripts_configure(s->scripts, s->next);
 		fifos_configure(s->fifos, s->next);
+		mails_configure(s->mails, s->next);
 	}
 	s->next = NULL;
 	s->next_shared = NULL;
@@ -243,7 +244,7 @@ void phase_advance(struct supervisor *s)
 		s->phase = PHASE_SCRIPTS;
 		loop_arm(s->deadline, loop_clock_ns() + SCRIPTS_PATIENCE_NS);
 	}
-	if (s->phase == PHASE_SCRIPTS && scripts_idle(s->scripts))
+	if (s->phase == PHASE_SCRIPTS && scripts_idle(s->scripts) && mails_idle(s->mails))
 		loop_stop(s->loop, s->result);
 }
 

@@ -7,6 +7,7 @@
 #include "events.h"
 #include "fifo.h"
 #include "loop.h"
+#include "mail.h"
 #include "msg.h"
 #include "process.h"
 #include "script.h"
@@ -70,6 +71,7 @@ struct supervisor {
 	bool load_failed;	/* the last reload was refused */
 	struct scripts *scripts;
 	struct fifos *fifos;
+	struct mails *mails;
 	struct trackers *trackers;
 	struct child child[N_ROLES];
 	int control[N_ROLES][2];	      /* [0]: ours */
@@ -123,7 +125,7 @@ void notify_states_again(struct supervisor *s); /* to FIFOs, after a reload */
 void notify_remark(struct supervisor *s, uint32_t index, uint32_t remark);
 void notify_group(struct supervisor *s, uint32_t index, enum ha_vrrp_state state);
 void notify_real(struct supervisor *s, uint32_t v, uint32_t real, bool up);
-void notify_quorum(struct supervisor *s, uint32_t v, bool up);
+void notify_quorum(struct supervisor *s, uint32_t v, bool up, int32_t live_weight);
 
 /* supervisor_dump.c: what SIGUSR1, SIGUSR2 and SIGRTMIN + 2 ask for */
 fresh_fn dump_data, dump_stats, dump_json; /* userdata: NULL */
