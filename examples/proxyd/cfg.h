@@ -237,10 +237,18 @@ struct cfg {
 	bool too_large;
 };
 
+struct upgrade; /* cfg_upgrade.h */
+
 struct cfg_load_opts {
 	const char *const *path; /* files, or folders of *.cfg */
 	size_t n_paths;
 	bool ignore_unresolved; /* -dr */
+	bool diagnose;		/* -dD: .diag speaks */
+	/* For --migrate: lines first to last of a file are, in HAProxy of today, those of `u`. NULL: nobody
+	 * asks. */
+	void (*upgraded)(void *userdata, const char *file, unsigned first, unsigned last,
+			 const struct upgrade *u);
+	void *userdata;
 };
 
 /*

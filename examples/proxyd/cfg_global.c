@@ -121,16 +121,6 @@ static void kw_env(struct reader *r, size_t first, const void *data)
 		say(r, DIAG_ERROR, first, "\"%s\" is no name of a variable", word_at(r, first));
 }
 
-static void kw_nbproc(struct reader *r, size_t first, const void *data)
-{
-	(void)data;
-	say(r, DIAG_NOTICE, first - 1,
-	    "\"nbproc\" was removed from HAProxy: write \"nbthread %s\", or nothing for a thread "
-	    "per "
-	    "CPU",
-	    word_at(r, first));
-}
-
 /* ---- log ---- */
 
 static const char *const facilities[] = {
@@ -281,7 +271,6 @@ const struct keyword cfg_keywords_global[] = {
     {"log-tag", 0, 1, 1, kw_text, OFFSET(log_tag), "NAME"},
     {"master-worker", 0, 0, 1, kw_accepted, NULL, ""},
     {"maxconn", 0, 1, 1, kw_number, OFFSET(maxconn), "NUMBER"},
-    {"nbproc", 0, 1, 1, kw_nbproc, NULL, "NUMBER"},
     {"nbthread", 0, 1, 1, kw_number, OFFSET(nbthread), "NUMBER"},
     {"node", 0, 1, 1, kw_accepted, NULL, "NAME"},
     {"pidfile", 0, 1, 1, kw_text, OFFSET(pidfile), "FILE"},

@@ -51,32 +51,13 @@ static void add_header(struct reader *r, size_t i, const char *name, size_t name
 		c->headers = keep_text(r, text);
 }
 
-/* "HTTP/1.1", and in the old way the headers behind it: "HTTP/1.1\r\nHost:\ www". */
 static void set_version(struct reader *r, size_t i)
 {
-	char text[HEADERS_MAX], *line, *rest = NULL;
+	const char *text = word_at(r, i);
 
-	snprintf(text, sizeof(text), "%s", word_at(r, i));
-	line = strtok_r(text, "\r\n", &rest);
-	r->proxy->set.httpchk.version_1_1 = line && !strcmp(line, "HTTP/1.1");
-	if (!line || (strcmp(line, "HTTP/1.1") != 0 && strcmp(line, "HTTP/1.0") != 0)) {
-		say(r, DIAG_ERROR, i, "\"%s\" is no version: write HTTP/1.0 or HTTP/1.1",
-		    line ? line : "");
-		return;
-	}
-	while ((line = strtok_r(NULL, "\r\n", &rest))) {
-		const char *colon = strchr(line, ':');
-
-		if (!colon) {
-			say(r, DIAG_ERROR, i, "\"%s\" is no header: write NAME: VALUE", line);
-			return;
-		}
-		say(r, DIAG_NOTICE, i,
-		    "headers behind the version were removed from HAProxy: write \"http-check send "
-		    "hdr %.*s %s\"",
-		    (int)(colon - line), line, colon + 1 + strspn(colon + 1, " "));
-		add_header(r, i, line, (size_t)(colon - line), colon + 1 + strspn(colon + 1, " "));
-	}
+	r->proxy->set.httpchk.version_1_1 = !strcmp(text, "HTTP/1.1");
+	if (strcmp(text, "HTTP/1.1") != 0 && strcmp(text, "HTTP/1.0") != 0)
+		say(r, DIAG_ERROR, i, "\"%s\" is no version: write HTTP/1.0 or HTTP/1.1", text);
 }
 
 void kw_httpchk(struct reader *r, size_t first, const void *data)

@@ -77,18 +77,6 @@ static void kw_timeout(struct reader *r, size_t first, const void *data)
 	read_time(r, first, what, setting(r, data));
 }
 
-/* contimeout, clitimeout, srvtimeout */
-static void kw_old_timeout(struct reader *r, size_t first, const void *data)
-{
-	const char *word = word_at(r, first - 1);
-
-	if (read_time(r, first, word, setting(r, data)))
-		say(r, DIAG_NOTICE, first - 1,
-		    "\"%s\" was removed from HAProxy: write \"timeout %s %s\"", word,
-		    *word == 'c' ? word[1] == 'o' ? "connect" : "client" : "server",
-		    word_at(r, first));
-}
-
 static void kw_number(struct reader *r, size_t first, const void *data)
 {
 	const char *word = word_at(r, first - 1);
@@ -157,9 +145,6 @@ const struct keyword cfg_keywords_proxy[] = {
     {"backlog", FRONT, 1, 1, kw_number, OFFSET(backlog), "NUMBER"},
     {"balance", BACK, 1, READER_ANY, kw_balance, NULL, "ALGORITHM"},
     {"bind", CFG_FRONTEND, 1, READER_ANY, kw_bind, NULL, "ADDRESS:PORT [PARAMETERS]"},
-    {"block", 0, 2, READER_ANY, kw_block, NULL, "if CONDITION"},
-    {"clitimeout", FRONT, 1, 1, kw_old_timeout, OFFSET(timeout.client_ns), "TIME"},
-    {"contimeout", BACK, 1, 1, kw_old_timeout, OFFSET(timeout.connect_ns), "TIME"},
     {"cookie", BACK, 1, READER_ANY, kw_cookie, NULL, "NAME insert [indirect] [nocache] …"},
     {"default-server", BACK, 1, READER_ANY, kw_default_server, NULL, "PARAMETERS"},
     {"default_backend", FRONT, 1, 1, kw_default_backend, NULL, "NAME"},
@@ -184,7 +169,6 @@ const struct keyword cfg_keywords_proxy[] = {
     {"option allbackups", BACK, 0, 0, kw_option, OFFSET(allbackups), ""},
     {"option clitcpka", FRONT, 0, 0, kw_option, OFFSET(tcp_keepalive_client), ""},
     {"option dontlognull", FRONT, 0, 0, kw_option, OFFSET(dontlognull), ""},
-    {"option forceclose", 0, 0, 0, kw_closing, &(const enum cfg_closing){CFG_CLOSE}, ""},
     {"option forwardfor", 0, 0, READER_ANY, kw_forwardfor, NULL,
      "[except NETWORK] [header NAME] [if-none]"},
     {"option http-keep-alive", 0, 0, 0, kw_closing, &(const enum cfg_closing){CFG_KEEP_ALIVE}, ""},
@@ -192,7 +176,6 @@ const struct keyword cfg_keywords_proxy[] = {
     {"option http-pretend-keepalive", 0, 0, 0, kw_accepted, NULL, ""},
     {"option http-server-close", 0, 0, 0, kw_closing, &(const enum cfg_closing){CFG_SERVER_CLOSE},
      ""},
-    {"option http-use-htx", 0, 0, 0, kw_accepted, NULL, ""},
     {"option httpchk", BACK, 0, 3, kw_httpchk, NULL, "[METHOD] [URI] [VERSION]"},
     {"option httpclose", 0, 0, 0, kw_closing, &(const enum cfg_closing){CFG_CLOSE}, ""},
     {"option httplog", FRONT, 0, 0, kw_option, OFFSET(http.log), ""},
@@ -209,12 +192,8 @@ const struct keyword cfg_keywords_proxy[] = {
     {"option tcplog", FRONT, 0, 0, kw_option, OFFSET(tcplog), ""},
     {"redirect", 0, 2, READER_ANY, kw_redirect, NULL,
      "scheme|location|prefix WHERE [if CONDITION]"},
-    {"redispatch", BACK, 0, 1, kw_option_redispatch, NULL, "[NUMBER]"},
-    {"reqadd", 0, 1, READER_ANY, kw_add_header, KIND(RULES_REQUEST), "HEADER [if CONDITION]"},
     {"retries", BACK, 1, 1, kw_number, OFFSET(retries), "NUMBER"},
-    {"rspadd", 0, 1, READER_ANY, kw_add_header, KIND(RULES_RESPONSE), "HEADER [if CONDITION]"},
     {"server", CFG_BACKEND, 2, READER_ANY, kw_server, NULL, "NAME ADDRESS[:PORT] [PARAMETERS]"},
-    {"srvtimeout", BACK, 1, 1, kw_old_timeout, OFFSET(timeout.server_ns), "TIME"},
     {"timeout check", BACK, 1, 1, kw_timeout, OFFSET(timeout.check_ns), "TIME"},
     {"timeout client", FRONT, 1, 1, kw_timeout, OFFSET(timeout.client_ns), "TIME"},
     {"timeout client-fin", FRONT, 1, 1, kw_timeout, OFFSET(timeout.client_fin_ns), "TIME"},

@@ -176,8 +176,8 @@ static bool two_words(const struct reader *r, size_t i, char *buf, size_t cap)
 	return (size_t)snprintf(buf, cap, "%s %s", word_at(r, i), word_at(r, i + 1)) < cap;
 }
 
-static const struct keyword *find_keyword(const struct reader *r, const struct keyword *table,
-					  size_t i, size_t *ret_words)
+const struct keyword *find_keyword(const struct reader *r, const struct keyword *table, size_t i,
+				   size_t *ret_words)
 {
 	char both[160];
 	bool two = two_words(r, i, both, sizeof(both));
@@ -257,9 +257,26 @@ static void hold(struct reader *r, size_t i, const struct cfg_word *w, bool ours
 	r->held_word[r->n_held++] = w->name;
 }
 
+bool check_count(struct reader *r, const struct keyword *k, size_t i, size_t first)
+{
+	size_t n = r->line->n - first;
+
+	if (n < k->min && !r->no) {
+		say(r, DIAG_ERROR, i, "\"%s\" needs %s: write %s %s", k->name,
+		    n ? "more words" : "a value", k->name, k->usage);
+		return false;
+	}
+	if (n > k->max) {
+		say(r, DIAG_ERROR, first + k->max, "\"%s\" is too much here: write %s%s%s",
+		    word_at(r, first + k->max), k->name, *k->usage ? " " : "", k->usage);
+		return false;
+	}
+	return true;
+}
+
 static void run_keyword(struct reader *r, const struct keyword *k, size_t i, size_t words)
 {
-	size_t first = i + words, n = r->line->n - first;
+	size_t first = i + words;
 
 	if (k->kinds && r->proxy && !(k->kinds & r->proxy->kind)) {
 		/* HAProxy, too, warns and goes on: the word has no effect there. */
@@ -267,16 +284,8 @@ static void run_keyword(struct reader *r, const struct keyword *k, size_t i, siz
 		    kind_name(r->proxy->kind));
 		return;
 	}
-	if (n < k->min && !r->no) {
-		say(r, DIAG_ERROR, i, "\"%s\" needs %s: write %s %s", k->name,
-		    n ? "more words" : "a value", k->name, k->usage);
+	if (!check_count(r, k, i, first))
 		return;
-	}
-	if (n > k->max) {
-		say(r, DIAG_ERROR, first + k->max, "\"%s\" is too much here: write %s%s%s",
-		    word_at(r, first + k->max), k->name, *k->usage ? " " : "", k->usage);
-		return;
-	}
 	if (r->section == SECTION_PROXY && r->proxy->kind != CFG_DEFAULTS) {
 		const struct cfg_word *w = find_word(cfg_words_proxy, k->name);
 
@@ -481,16 +490,9 @@ static void begin_proxy(struct reader *r, unsigned kind)
 		p->id = r->cfg->n_proxies++ + 2;
 		STAILQ_INSERT_TAIL(&r->cfg->proxies, p, next);
 	}
-	if (n > next && (kind & CFG_FRONTEND)) {
-		say(r, DIAG_NOTICE, next,
-		    "an address behind the section's name is the old form: write it as a line of "
-		    "its own, \"bind %s\"",
-		    word_at(r, next));
-		kw_bind(r, next, NULL);
-	} else if (n > next) {
+	if (n > next)
 		say(r, DIAG_ERROR, next, "\"%s\" is too much here: write %s NAME [from DEFAULTS]",
 		    word_at(r, next), word_at(r, 0));
-	}
 }
 
 static const struct {
@@ -507,10 +509,10 @@ static const struct {
 static bool begin_section(struct reader *r)
 {
 	const char *name = word_at(r, 0);
+	const struct section_kind *other = find_section(name);
 
-	if (!find_word(cfg_words_section, name))
+	if (!other && !find_word(cfg_words_section, name))
 		return false;
-	/* "cache" and "log-forward" are words of proxies too, never of line-begin; no clash. */
 	if (r->proxy)
 		end_section(r);
 	r->proxy = NULL;
@@ -523,58 +525,108 @@ static bool begin_section(struct reader *r)
 			begin_proxy(r, proxy_sections[i].kind);
 			return true;
 		}
-	r->section = SECTION_SKIPPED;
-	say(r, DIAG_WARNING, 0,
-	    "section \"%s\" is known to HAProxy, not supported by this version: skipped", name);
+	r->section = SECTION_UNKNOWN;
+	if (other)
+		begin_other_section(r, other);
+	else
+		say(r, DIAG_ERROR, 0,
+		    "section \"%s\" is known to HAProxy, not supported by this version", name);
 	return true;
 }
 
-static void read_line(struct reader *r)
+static void read_modern_line(struct reader *r)
 {
 	if (begin_section(r))
 		return;
-	if (word_at(r, 0)[0] == '.' && !r->line->word[0].quoted) {
-		say(r, DIAG_ERROR, 0,
-		    "conditions and messages (\"%s\") are known to HAProxy, not supported by this "
-		    "version",
-		    word_at(r, 0));
-		return;
-	}
 	switch (r->section) {
 	case SECTION_NONE:
 		say(r, DIAG_ERROR, 0,
 		    "\"%s\" stands before the first section: begin with global, defaults, "
 		    "frontend, backend or listen",
 		    word_at(r, 0));
-		r->section = SECTION_SKIPPED; /* said once */
+		r->section = SECTION_UNKNOWN; /* said once */
 		break;
 	case SECTION_GLOBAL:
 	case SECTION_PROXY:
 		read_keyword(r);
 		break;
-	case SECTION_SKIPPED:
+	case SECTION_OTHER:
+		read_other_section(r);
+		break;
+	case SECTION_UNKNOWN:
 		break;
 	}
 }
 
-/* ---- Files ---- */
-
-static const char *variable(const char *name, void *userdata)
+/* The modern lines, each in quotes. */
+static void list_lines(const struct upgrade *u, char *buf, size_t cap)
 {
-	(void)userdata;
-	return getenv(name);
+	size_t n = 0;
+
+	for (size_t i = 0; i < u->n_lines && n + 16 < cap; i++) {
+		n += (size_t)snprintf(buf + n, cap - n, "%s\"", i ? ", then " : "");
+		cfg_upgrade_text(&u->line[i], buf + n, cap - n - 2);
+		n += strlen(buf + n);
+		n += (size_t)snprintf(buf + n, cap - n, "\"");
+	}
 }
+
+static void tell_upgrade(struct reader *r)
+{
+	const struct upgrade *u = r->upgrade;
+	const char *form = u->old_form ? "this form of " : "";
+	char lines[DIAG_TEXT_MAX] = "";
+
+	if (*u->why_not) {
+		say(r, DIAG_ERROR, 0, "%s\"%s\" was removed from HAProxy: %s", form, u->old,
+		    u->why_not);
+		return;
+	}
+	list_lines(u, lines, sizeof(lines));
+	if (u->n_lines)
+		say(r, DIAG_NOTICE, 0, "%s\"%s\" was removed from HAProxy: write %s", form, u->old,
+		    lines);
+	else
+		say(r, DIAG_NOTICE, 0, "\"%s\" was removed from HAProxy: remove the line", u->old);
+	if (r->opts->upgraded)
+		r->opts->upgraded(r->opts->userdata, place_at(r, 0).file, place_at(r, 0).line,
+				  place_at(r, r->line->n).line, u);
+}
+
+static bool upgrade(struct reader *r)
+{
+	const char *name = word_at(r, 0);
+	bool begins = !strcmp(name, "frontend") || !strcmp(name, "listen");
+
+	if (!begins && r->section != SECTION_GLOBAL && r->section != SECTION_PROXY)
+		return false;
+	return cfg_upgrade(r->line,
+			   begins || r->section == SECTION_PROXY ? UPGRADE_PROXY : UPGRADE_GLOBAL,
+			   r->upgrade);
+}
+
+static void read_line(struct reader *r)
+{
+	const struct lex_line *written = r->line;
+
+	if (read_directive(r))
+		return;
+	if (!upgrade(r)) {
+		read_modern_line(r);
+		return;
+	}
+	tell_upgrade(r);
+	for (size_t i = 0; i < r->upgrade->n_lines && !*r->upgrade->why_not; i++) {
+		r->line = &r->upgrade->line[i];
+		read_modern_line(r);
+	}
+	r->line = written;
+}
+
+/* ---- Files ---- */
 
 static void read_file(struct reader *r, const char *path)
 {
-	static const struct lex_dialect dialect = {
-	    .comment = "#",
-	    .comment_in_word = true,
-	    .single_quotes = true,
-	    .backslash = true,
-	    .keeps_escapes = true,
-	    .variable = variable,
-	};
 	const char *name = cfg_strdup(r->cfg, path);
 	struct diag_place at = {.file = name};
 	struct lex_line line;
@@ -589,7 +641,7 @@ static void read_file(struct reader *r, const char *path)
 		return;
 	}
 	r->cfg->file[r->cfg->n_files++] = name;
-	e = lex_open(name, &dialect, r->diag, &r->lex);
+	e = lex_open(name, &cfg_dialect, r->diag, &r->lex);
 	if (e < 0) {
 		diag_add(r->diag, DIAG_ERROR, &at, "cannot read this file: %s", strerror(-e));
 		return;
@@ -604,6 +656,7 @@ static void read_file(struct reader *r, const char *path)
 			 "the configuration is too large: up to here it needs more than %u MiB",
 			 CFG_MEMORY_MAX >> 20);
 	}
+	end_directives(r);
 	if (r->proxy)
 		end_section(r);
 	r->proxy = NULL;
@@ -676,8 +729,12 @@ int cfg_load(const struct cfg_load_opts *o, struct diag *d, struct cfg **ret)
 	struct cfg *c = calloc(1, sizeof(*c));
 	struct reader r = {.opts = o, .cfg = c, .diag = d};
 
-	if (!c)
+	r.upgrade = malloc(sizeof(*r.upgrade));
+	if (!c || !r.upgrade) {
+		free(r.upgrade);
+		free(c);
 		return -ENOMEM;
+	}
 	STAILQ_INIT(&c->defaults);
 	STAILQ_INIT(&c->proxies);
 	STAILQ_INIT(&c->global.logs);
@@ -687,6 +744,7 @@ int cfg_load(const struct cfg_load_opts *o, struct diag *d, struct cfg **ret)
 		read_path(&r, o->path[i]);
 	if (!r.no_memory && !c->too_large)
 		cfg_check(&r);
+	free(r.upgrade);
 	if (r.no_memory && !c->too_large) {
 		diag_fini(d);
 		cfg_free(c);

@@ -7,6 +7,7 @@
 #define PROXYD_CFG_READ_H
 
 #include "cfg.h"
+#include "cfg_upgrade.h"
 #include "cfg_words.h"
 #include "lex.h"
 
@@ -14,11 +15,22 @@ enum cfg_section {
 	SECTION_NONE,
 	SECTION_GLOBAL,
 	SECTION_PROXY, /* defaults, frontend, backend, listen */
-	SECTION_SKIPPED,
+	SECTION_OTHER,	 /* cfg_sections.c */
+	SECTION_UNKNOWN, /* its lines mean nothing */
 };
 
 /* Words whose finding depends on the mode, which is known at the end of the section. */
 #define READER_HELD_MAX 64
+
+#define READER_IF_MAX 16 /* .if within .if */
+
+struct reader_if {
+	struct diag_place at;
+	bool skipped; /* it stands in lines that do not count */
+	bool taken;   /* one of its branches counts, or counted */
+	bool reads;   /* the branch at hand counts */
+	bool has_else;
+};
 
 struct reader {
 	const struct cfg_load_opts *opts;
@@ -33,6 +45,10 @@ struct reader {
 	const char *held_word[READER_HELD_MAX];
 	bool held_ours[READER_HELD_MAX]; /* acts, in HTTP mode */
 	size_t n_held;
+	const struct section_kind *other; /* SECTION_OTHER */
+	struct reader_if conditions[READER_IF_MAX]; /* .if, open ones */
+	size_t n_if;
+	struct upgrade *upgrade; /* of the line at hand */
 	bool no; /* the line began with "no" */
 	bool no_memory;
 };
@@ -74,6 +90,24 @@ const char *keep_word(struct reader *r, size_t i);
 void say_unknown(struct reader *r, size_t i, const char *what, const char *const *ours,
 		 const struct cfg_word *known);
 const struct cfg_word *find_word(const struct cfg_word *table, const char *name);
+
+/* The keyword at word i, and whether its name is one word or two. NULL: none of the table. */
+const struct keyword *find_keyword(const struct reader *r, const struct keyword *table, size_t i,
+				   size_t *ret_words);
+
+/* Whether `k` at word i has as many arguments as it takes, from `first` on; false: said. */
+bool check_count(struct reader *r, const struct keyword *k, size_t i, size_t first);
+
+/* cfg_directive.c: true: the line is a directive, or in a branch that does not count. */
+bool read_directive(struct reader *r);
+/* At the end of a file: an .if that is still open. */
+void end_directives(struct reader *r);
+extern const struct lex_dialect cfg_dialect;
+
+/* cfg_sections.c: sections that are no proxies. NULL: no such section. */
+const struct section_kind *find_section(const char *name);
+void begin_other_section(struct reader *r, const struct section_kind *kind);
+void read_other_section(struct reader *r);
 
 /* The values of words; each reports what is wrong and returns false. */
 bool read_number(struct reader *r, size_t i, const char *what, unsigned min, unsigned max,
@@ -119,8 +153,6 @@ void server_cookie(struct reader *r, size_t i, void *target);
 void kw_acl(struct reader *r, size_t first, const void *data);
 void kw_rules(struct reader *r, size_t first, const void *data);
 void kw_redirect(struct reader *r, size_t first, const void *data);
-void kw_block(struct reader *r, size_t first, const void *data);
-void kw_add_header(struct reader *r, size_t first, const void *data);
 void kw_use_backend(struct reader *r, size_t first, const void *data);
 
 /* After the last file: references, missing timeouts, warnings. */

@@ -221,53 +221,6 @@ void kw_redirect(struct reader *r, size_t first, const void *data)
 		add(r, &s, RULES_REQUEST, first - 1);
 }
 
-/* "block if …", removed from HAProxy: "http-request deny if …". */
-void kw_block(struct reader *r, size_t first, const void *data)
-{
-	struct section s;
-
-	(void)data;
-	if (!begin(r, first - 1, &s))
-		return;
-	s.word[0] = "deny";
-	say(r, DIAG_NOTICE, first - 1,
-	    "\"block\" was removed from HAProxy: write \"http-request deny\"");
-	add(r, &s, RULES_REQUEST, first - 1);
-}
-
-/* "reqadd Name:\ value [if …]" and rspadd, removed from HAProxy. */
-void kw_add_header(struct reader *r, size_t first, const void *data)
-{
-	enum rules_kind kind = *(const enum rules_kind *)data;
-	const char *text = word_at(r, first), *colon = strchr(text, ':');
-	char name[128], value[1024], *to = value;
-	struct section s;
-
-	if (!colon || colon - text >= (ptrdiff_t)sizeof(name)) {
-		say(r, DIAG_ERROR, first, "\"%s\" is no header: write Name:\\ value", text);
-		return;
-	}
-	if (!begin(r, first, &s) || s.n + 2 > WORDS_MAX)
-		return;
-	snprintf(name, sizeof(name), "%.*s", (int)(colon - text), text);
-	for (colon += 1 + strspn(colon + 1, " \t"); *colon && to < value + sizeof(value) - 2;
-	     colon++) {
-		if (*colon == '%') /* it was no format */
-			*to++ = '%';
-		*to++ = *colon;
-	}
-	*to = '\0';
-	memmove(s.word + 3, s.word + 1, (s.n - 1) * sizeof(s.word[0]));
-	s.word[0] = "add-header";
-	s.word[1] = name;
-	s.word[2] = value;
-	s.n += 2;
-	say(r, DIAG_NOTICE, first - 1,
-	    "\"%s\" was removed from HAProxy: write \"%s add-header %s %s\"", word_at(r, first - 1),
-	    rule_words[kind], name, value);
-	add(r, &s, kind, first);
-}
-
 /* ---- use_backend ---- */
 
 void kw_use_backend(struct reader *r, size_t first, const void *data)

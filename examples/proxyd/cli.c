@@ -15,6 +15,10 @@
 #include <libhealth/version.h>
 #include <libsched/version.h>
 
+#include "cfg_if.h"
+#include "cfg_read.h"
+#include "diag_source.h"
+
 #define VERSION "0.1.0"
 
 static const char help[] =
@@ -38,9 +42,14 @@ static const char help[] =
     "  -f PATH     a file, or a folder whose *.cfg are read in order; may be repeated\n"
     "  -c          check only: prints \"Configuration file is valid\" and exits 0, else 1\n"
     "              (2: nothing is wrong, but there is nothing to listen on)\n"
+    "  -cc EXPR    is a condition of .if true? exits 0 (yes), 1 (no) or 2 (cannot be read)\n"
+    "  --json      the same as -c, findings as JSON on stdout\n"
+    "  --migrate   prints the files with today's lines in place of removed ones\n"
+    "  -dD         with the messages of .diag\n"
     "  -dr         a server whose name does not resolve is no error: it starts disabled\n"
     "  -C DIR      change to DIR before anything is read\n"
     "  -n N        at most N connections (global maxconn)\n"
+    "  -m N        at most N MiB of memory\n"
     "  --          what follows are files\n"
     "Running\n"
     "  -db         stay in the foreground, whatever the file says; -d the same\n"
@@ -50,6 +59,8 @@ static const char help[] =
     "  -p FILE     write the process id there\n"
     "  -sf PID...  when ready, ask these to finish their connections and go (USR1)\n"
     "  -st PID...  when ready, end these (TERM)\n"
+    "  -x SOCKET   accepted: a successor shares the listening addresses without being handed them\n"
+    "  -S ADDRESS  accepted: there is no master process to talk to\n"
     "  -L NAME     accepted: the name of this node among peers, which this version has not\n"
     "  -q, -V      fewer words, more words\n"
     "  -v, -vv     the version; with what it was built\n"
@@ -79,6 +90,8 @@ void cli_print_diag(const struct diag *d, bool warnings)
 {
 	static const int level[] = {LOG_NOTICE, LOG_WARNING, LOG_ERR};
 	size_t all = d->count[DIAG_NOTICE] + d->count[DIAG_WARNING] + d->count[DIAG_ERROR];
+	bool person = isatty(STDERR_FILENO); /* a log has no use for a mark under a word */
+	struct diag_source source = {0};
 	char line[DIAG_TEXT_MAX + 400];
 
 	for (size_t i = 0; i < d->n; i++) {
@@ -86,14 +99,75 @@ void cli_print_diag(const struct diag *d, bool warnings)
 			continue;
 		diag_format(&d->message[i], line, sizeof(line));
 		cli_say(level[d->message[i].level], "config : %s", line);
+		if (person)
+			diag_source_print(&source, &d->message[i].at, stderr);
 	}
+	diag_source_fini(&source);
 	if (all > d->n)
 		cli_say(LOG_NOTICE, "config : ... and %zu more", all - d->n);
+}
+
+static void put_json(const char *text)
+{
+	putchar('"');
+	for (; *text; text++) {
+		if ((unsigned char)*text < ' ')
+			printf("\\u%04x", (unsigned)*text);
+		else
+			printf(*text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
+	}
+	putchar('"');
+}
+
+void cli_print_json(const struct diag *d)
+{
+	static const char *const level[] = {"notice", "warning", "error"};
+
+	putchar('[');
+	for (size_t i = 0; i < d->n; i++) {
+		const struct diag_message *m = &d->message[i];
+
+		printf("%s\n  {\"file\": ", i ? "," : "");
+		put_json(m->at.file ? m->at.file : "");
+		printf(", \"line\": %u, \"column\": %u, \"level\": \"%s\", \"text\": ", m->at.line,
+		       m->at.column, level[m->level]);
+		put_json(m->text);
+		putchar('}');
+	}
+	puts(d->n ? "\n]" : "]");
+}
+
+int cli_condition(const char *text)
+{
+	char expanded[2048], error[256];
+	struct diag d = {.n = 0};
+	struct lex *lex = NULL;
+	struct lex_line line = {.n = 0};
+	bool yes = false, ok;
+	size_t at, n = 0;
+
+	if (lex_open_text("-cc", text, strlen(text), &cfg_dialect, &d, &lex) < 0)
+		return 2;
+	*expanded = '\0';
+	if (lex_next(lex, &line))
+		for (size_t i = 0; i < line.n && n + 1 < sizeof(expanded); i++)
+			n += (size_t)snprintf(expanded + n, sizeof(expanded) - n, "%s%s",
+					      i ? " " : "", line.word[i].text);
+	ok = !d.count[DIAG_ERROR] && n < sizeof(expanded) &&
+	     cfg_if_eval(expanded, &yes, error, sizeof(error), &at);
+	cli_print_diag(&d, false);
+	if (!ok && !d.count[DIAG_ERROR])
+		cli_say(LOG_ERR, "config : -cc: this condition cannot be read: %s",
+			n < sizeof(expanded) ? error : "it is too long");
+	diag_fini(&d);
+	lex_free(lex);
+	return !ok ? 2 : yes ? 0 : 1;
 }
 
 static void print_version(bool all)
 {
 	struct utsname u;
+	bool has;
 
 	/* Scripts look for the words "HAProxy version" and TARGET. */
 	printf("Hawser proxyd version %s - reads the configuration of HAProxy\n", VERSION);
@@ -101,9 +175,12 @@ static void print_version(bool all)
 		printf("Running on: %s %s %s %s\n", u.sysname, u.release, u.version, u.machine);
 	if (!all)
 		return;
-	printf("HAProxy version compatibility: a subset of 2.6, mode tcp\n"
-	       "\nBuild options :\n  TARGET  = linux-glibc\n"
-	       "\nBuilt with libsched and libhealth.\n"
+	printf("HAProxy version " CFG_CLAIMED_VERSION
+	       " - whose configuration language this program reads\n"
+	       "\nBuild options :\n  TARGET  = linux-glibc\n\nFeature list :");
+	for (size_t i = 0; *cfg_if_feature(i, &has); i++)
+		printf(" %c%s", has ? '+' : '-', cfg_if_feature(i, &has));
+	printf("\n\nBuilt with libsched and libhealth.\n"
 	       "Available polling systems : epoll\nMultiplexer protocols : TCP\n");
 }
 
@@ -141,13 +218,15 @@ static const struct {
     {"-V", offsetof(struct cli, verbose)},    {"-dr", offsetof(struct cli, ignore_unresolved)},
     {"-D", offsetof(struct cli, daemon)},     {"-db", offsetof(struct cli, foreground)},
     {"-d", offsetof(struct cli, foreground)}, {"-W", offsetof(struct cli, foreground)},
+    {"-dD", offsetof(struct cli, diagnose)},  {"--json", offsetof(struct cli, json)},
+    {"--migrate", offsetof(struct cli, migrate)},
 };
 
 static bool read_flag(const char *arg, struct cli *c)
 {
 	/* Debugging aids of HAProxy that change nothing here. */
 	static const char *const ignored[] = {"-dM", "-dI", "-dW", "-dS", "-dG", "-dZ", "-dK",
-					      "-de", "-dp", "-ds", "-dV", "-dD", "-dL", "-dF"};
+					      "-de", "-dp", "-ds", "-dV", "-dL", "-dF", "-dC"};
 
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
 		if (!strcmp(arg, flags[i].name)) {
@@ -182,6 +261,15 @@ static bool read_value(const char *arg, const char *value, struct cli *c)
 			return false;
 		}
 		c->maxconn = (unsigned)n;
+	} else if (!strcmp(arg, "-m")) {
+		char *end;
+		unsigned long n = strtoul(value, &end, 10);
+
+		if (*end || !n || n > 1000000000) {
+			cli_say(LOG_ERR, "-m needs a number of MiB, not \"%s\"", value);
+			return false;
+		}
+		c->memory_mb = (unsigned)n;
 	}
 	return true;
 }
@@ -209,7 +297,13 @@ int cli_parse(int argc, char **argv, struct cli *ret)
 			i = read_pids(argc, argv, i, ret);
 			if (i < 0)
 				return 1;
-		} else if (arg[0] == '-' && arg[1] && strchr("fpCnLN", arg[1]) && !arg[2]) {
+		} else if (!strcmp(arg, "-cc")) {
+			if (++i == argc) {
+				cli_say(LOG_ERR, "-cc needs a condition: proxyd -cc 'defined(HOME)'");
+				return 2;
+			}
+			return cli_condition(argv[i]);
+		} else if (arg[0] == '-' && arg[1] && strchr("fpCnLNmxS", arg[1]) && !arg[2]) {
 			if (i + 1 == argc) {
 				cli_say(LOG_ERR, "%s needs a value: proxyd --help", arg);
 				return 1;

@@ -16,6 +16,9 @@ struct cli {
 	const char *path[CLI_PATHS_MAX];
 	size_t n_paths;
 	bool check, quiet, verbose, ignore_unresolved;
+	bool diagnose;		  /* -dD */
+	bool json, migrate;	  /* --json, --migrate: they check and print */
+	unsigned memory_mb;	  /* -m; 0: no limit */
 	bool daemon;	  /* -D */
 	bool foreground;  /* -db, -d, -W: whatever the file says */
 	bool notify;	  /* -Ws */
@@ -31,6 +34,12 @@ int cli_parse(int argc, char **argv, struct cli *ret);
 
 /* "[ALERT]    (pid) : config : …" on stderr for each finding; notices only with `verbose`. */
 void cli_print_diag(const struct diag *d, bool warnings);
+
+/* All findings as one JSON array of {"file", "line", "column", "level", "text"} on stdout. */
+void cli_print_json(const struct diag *d);
+
+/* -cc: 0 true, 1 false, 2 it cannot be read (told). */
+int cli_condition(const char *text);
 
 /* One line in that form. Levels of <syslog.h>: LOG_ERR and above, LOG_WARNING, LOG_NOTICE. */
 __attribute__((format(printf, 2, 3))) void cli_say(int level, const char *format, ...);

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include "engine/engine.h"
 #include "log.h"
 #include "loop.h"
+#include "migrate.h"
 #include "process.h"
 #include "sd_notify.h"
 
@@ -31,23 +33,34 @@ struct daemon {
 
 /* ---- Configuration ---- */
 
-/* NULL: it cannot run, and why was told. */
-static struct cfg *load(const struct cli *cli, bool warnings)
+/* NULL: no memory, told. What was found is in `d`. */
+static struct cfg *read_files(const struct cli *cli, struct migrate *m, struct diag *d)
 {
-	struct diag d = {0};
 	struct cfg *cfg = NULL;
 	int e = cfg_load(
 	    &(struct cfg_load_opts){
 		.path = cli->path,
 		.n_paths = cli->n_paths,
 		.ignore_unresolved = cli->ignore_unresolved,
+		.diagnose = cli->diagnose,
+		.upgraded = m ? migrate_note : NULL,
+		.userdata = m,
 	    },
-	    &d, &cfg);
+	    d, &cfg);
 
-	if (e < 0) {
+	if (e < 0)
 		cli_say(LOG_ERR, "config : %s", strerror(-e));
+	return cfg;
+}
+
+/* NULL: it cannot run, and why was told. */
+static struct cfg *load(const struct cli *cli, bool warnings)
+{
+	struct diag d = {0};
+	struct cfg *cfg = read_files(cli, NULL, &d);
+
+	if (!cfg)
 		return NULL;
-	}
 	cli_print_diag(&d, warnings);
 	if (d.count[DIAG_ERROR]) {
 		cli_say(LOG_ERR, "config : Fatal errors found in configuration.");
@@ -88,6 +101,28 @@ static int check_only(const struct cli *cli)
 	if (!cli->quiet)
 		puts("Configuration file is valid");
 	return 0;
+}
+
+/* --json, --migrate: what they print goes to stdout. */
+static int print_only(const struct cli *cli)
+{
+	struct migrate *m = migrate_new();
+	struct diag d = {0};
+	struct cfg *cfg = m ? read_files(cli, m, &d) : NULL;
+	int status = !cfg || d.count[DIAG_ERROR], e = 0;
+
+	if (cli->json)
+		cli_print_json(&d);
+	else
+		cli_print_diag(&d, !cli->quiet);
+	if (cfg && cli->migrate)
+		e = migrate_print(m, cfg, stdout);
+	if (e < 0)
+		cli_say(LOG_ERR, "cannot print the configuration: %s", strerror(-e));
+	cfg_free(cfg);
+	migrate_free(m);
+	diag_fini(&d);
+	return e < 0 ? 1 : status;
 }
 
 /* The connections that the file, the command line and the system allow. */
@@ -320,6 +355,8 @@ int main(int argc, char **argv)
 		cli_say(LOG_ERR, "cannot change to %s: %s", d.cli.directory, strerror(errno));
 		return 1;
 	}
+	if (d.cli.json || d.cli.migrate)
+		return print_only(&d.cli);
 	if (d.cli.check)
 		return check_only(&d.cli);
 	cfg = load(&d.cli, !d.cli.quiet);
@@ -330,6 +367,9 @@ int main(int argc, char **argv)
 		cfg_free(cfg);
 		return 2;
 	}
+	if (d.cli.memory_mb && setrlimit(RLIMIT_AS, &(struct rlimit){(rlim_t)d.cli.memory_mb << 20,
+								     (rlim_t)d.cli.memory_mb << 20}) < 0)
+		cli_say(LOG_WARNING, "-m: cannot limit the memory: %s", strerror(errno));
 	signal(SIGPIPE, SIG_IGN);
 	status = run(&d, cfg);
 	engine_free(d.engine);

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "cfg.h"
+#include "cfg_if.h"
 
 #define SECOND (UINT64_C(1000) * CFG_MS)
 
@@ -50,6 +51,47 @@ static void unload(struct loaded *l)
 static struct cfg_proxy *first(const struct loaded *l)
 {
 	return STAILQ_FIRST(&l->cfg->proxies);
+}
+
+/* 1 true, 0 false, -1 it cannot be read. */
+static int evaluate(const char *text)
+{
+	char error[128];
+	bool yes = false;
+	size_t at;
+
+	return cfg_if_eval(text, &yes, error, sizeof(error), &at) ? yes : -1;
+}
+
+static void a_condition_binds_not_before_and_before_or(void **state)
+{
+	(void)state;
+	assert_int_equal(evaluate(""), 0);
+	assert_int_equal(evaluate("12"), 1);
+	assert_int_equal(evaluate("1 || 0 && 0"), 1);
+	assert_int_equal(evaluate("(1 || 0) && 0"), 0);
+	assert_int_equal(evaluate("!0 && !(0||0)"), 1);
+	assert_int_equal(evaluate("1 &&"), -1);
+	assert_int_equal(evaluate("1 1"), -1);
+	assert_int_equal(evaluate("((((((((((((((((((((((((((((((((((1"), -1);
+}
+
+static void a_predicate_says_what_it_is_asked(void **state)
+{
+	(void)state;
+	assert_int_equal(evaluate("streq(\"a, b\",\"a, b\")"), 1);
+	assert_int_equal(evaluate("strneq(a,a)"), 0);
+	assert_int_equal(evaluate("strstr(abc,bc)"), 1);
+	assert_int_equal(evaluate("streq(a)"), -1);
+	assert_int_equal(evaluate("streq(a,b,c)"), -1);
+	assert_int_equal(evaluate("defined(NOT_SET_ANYWHERE)"), 0);
+	assert_int_equal(evaluate("version_atleast(2.6)"), 1);
+	assert_int_equal(evaluate("version_atleast(2.6-dev3)"), 1);
+	assert_int_equal(evaluate("version_before(2.6-dev3)"), 0);
+	assert_int_equal(evaluate("version_before(2.7-dev0)"), 1);
+	assert_int_equal(evaluate("version_before(10)"), 1);
+	assert_int_equal(evaluate("feature(EPOLL) && !feature(NO_SUCH)"), 1);
+	assert_int_equal(evaluate("nonsense(1)"), -1);
 }
 
 static void a_section_takes_its_defaults(void **state)
@@ -262,6 +304,8 @@ static void no_input_breaks_the_reader(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_condition_binds_not_before_and_before_or),
+	    cmocka_unit_test(a_predicate_says_what_it_is_asked),
 	    cmocka_unit_test(a_section_takes_its_defaults),
 	    cmocka_unit_test(named_defaults_are_chosen),
 	    cmocka_unit_test(times_have_units),
