@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "cfg_tls.h"
 #include "diag.h"
 
 #define CFG_NAME_MAX 127   /* characters of a proxy's or server's name */
@@ -44,6 +45,8 @@ struct cfg_bind {
 	const char *name, *interface;
 	unsigned backlog, maxconn;
 	bool v6only, v4v6, defer_accept, accept_proxy;
+	struct cfg_tls *tls_words; /* NULL: none */
+	struct tls_front *tls;	   /* NULL: plain */
 };
 
 struct cfg_server {
@@ -57,6 +60,9 @@ struct cfg_server {
 	unsigned weight, maxconn;
 	unsigned send_proxy; /* version of the PROXY protocol; 0: none */
 	bool backup, disabled, check;
+	struct cfg_tls *tls_words; /* NULL: none */
+	struct tls_back *tls;	   /* NULL: plain */
+	bool check_tls;
 	/* of the check; an address of length 0 is the server's own, port 0 too */
 	struct cfg_addr check_addr;
 	unsigned check_port, rise, fall;
@@ -203,6 +209,8 @@ struct cfg_proxy {
 	STAILQ_HEAD(, cfg_server) servers;
 	unsigned n_servers;
 	struct cfg_rules *rules; /* cfg_rules.h; NULL: none */
+	const struct expr *sni;	 /* of its servers; NULL: none that is not constant */
+	const char *sni_text;
 	const char *use_backend; /* without a condition; goes before default_backend */
 	struct diag_place use_backend_at;
 	struct cfg_proxy
@@ -222,6 +230,7 @@ struct cfg_global {
 	int nap_us;		/* tune.coalesce-us: -1 automatic, 0 off, else the longest nap */
 	unsigned spread_checks; /* percent */
 	struct cfg_logs logs;
+	struct cfg_tls_global tls;
 };
 
 struct cfg {

@@ -49,6 +49,7 @@ struct reader {
 	struct reader_if conditions[READER_IF_MAX]; /* .if, open ones */
 	size_t n_if;
 	struct upgrade *upgrade; /* of the line at hand */
+	bool told_h2; /* that it is not offered */
 	bool no; /* the line began with "no" */
 	bool no_memory;
 };
@@ -89,8 +90,6 @@ const char *keep_word(struct reader *r, size_t i);
  */
 void say_unknown(struct reader *r, size_t i, const char *what, const char *const *ours,
 		 const struct cfg_word *known);
-/* A word that HAProxy knows and this version has not: ignored with a warning, or refused. */
-void say_known(struct reader *r, const struct diag_place *at, const struct cfg_word *w);
 const struct cfg_word *find_word(const struct cfg_word *table, const char *name);
 
 /* The keyword at word i, and whether its name is one word or two. NULL: none of the table. */
@@ -136,6 +135,25 @@ void kw_bind(struct reader *r, size_t first, const void *data);
 void kw_server(struct reader *r, size_t first, const void *data);
 void kw_default_server(struct reader *r, size_t first, const void *data);
 void kw_log(struct reader *r, size_t first, const void *data);
+
+/* cfg_rules.c: of the configuration. */
+struct rule_memory;
+const struct rule_memory *cfg_rule_memory(struct reader *r);
+
+/* cfg_tls.c: parameters of `bind` and `server`; fronts and backs of a whole section. */
+void bind_tls(struct reader *r, size_t i, void *target);
+void bind_tls_refused(struct reader *r, size_t i, void *target);
+void server_tls(struct reader *r, size_t i, void *target);
+void cfg_tls_check(struct reader *r, struct cfg_proxy *p);
+/* One word of settings, its value at `value`. True: it has one. */
+bool tls_set_word(struct reader *r, struct tls_settings *s, const char *word, size_t value);
+
+/* cfg_tls_global.c */
+void kw_tls_base(struct reader *r, size_t first, const void *data);
+void kw_tls_default(struct reader *r, size_t first, const void *data);
+void kw_tls_dh(struct reader *r, size_t first, const void *data);
+void kw_tls_number(struct reader *r, size_t first, const void *data);
+void kw_tls_server_verify(struct reader *r, size_t first, const void *data);
 
 /* cfg_http.c */
 void kw_balance_request(struct reader *r, size_t first);

@@ -80,6 +80,17 @@ static bool read_file(void *userdata, const char *path,
 	return ok;
 }
 
+const struct rule_memory *cfg_rule_memory(struct reader *r)
+{
+	struct rule_memory *m = keep(r, sizeof(*m));
+
+	if (!r->cfg->vars)
+		r->cfg->vars = keep(r, sizeof(*r->cfg->vars));
+	if (m)
+		*m = (struct rule_memory){alloc, on_free, r, r->cfg->vars};
+	return m;
+}
+
 /* ---- The section at hand ---- */
 
 struct section {

@@ -23,16 +23,15 @@ static void read_parameters(struct reader *r, size_t i, const char *what,
 			    const struct parameter *ours, const struct cfg_word *known,
 			    void *target)
 {
-	const char *name[64];
+	const char *name[128];
 	size_t n_names = 0;
 
-	for (const struct parameter *p = ours; p->name && n_names < 63; p++)
+	for (const struct parameter *p = ours; p->name && n_names < 127; p++)
 		name[n_names++] = p->name;
 	name[n_names] = NULL;
 	while (i < r->line->n) {
 		const struct parameter *p = ours;
 		const struct cfg_word *w;
-		struct diag_place at;
 
 		while (p->name && strcmp(p->name, word_at(r, i)) != 0)
 			p++;
@@ -50,8 +49,9 @@ static void read_parameters(struct reader *r, size_t i, const char *what,
 			say_unknown(r, i, what, name, known);
 			return;
 		}
-		at = place_at(r, i);
-		say_known(r, &at, w);
+		say(r, w->flags & WORD_HARMLESS ? DIAG_WARNING : DIAG_ERROR, i,
+		    "\"%s\" is known to HAProxy, not supported by this version%s", w->name,
+		    w->flags & WORD_HARMLESS ? ": ignored" : "");
 		i += 1 + w->arguments;
 	}
 }
@@ -96,7 +96,22 @@ static void bind_flag(struct reader *r, size_t i, void *target)
 static const struct parameter bind_parameters[] = {
     {"backlog", 1, bind_backlog}, {"interface", 1, bind_interface}, {"maxconn", 1, bind_maxconn},
     {"name", 1, bind_name},	  {"defer-accept", 0, bind_flag},   {"v4v6", 0, bind_flag},
-    {"v6only", 0, bind_flag},	  {"accept-proxy", 0, bind_flag},   {NULL, 0, NULL},
+    {"v6only", 0, bind_flag},	  {"accept-proxy", 0, bind_flag},
+    {"allow-0rtt", 0, bind_tls_refused}, {"alpn", 1, bind_tls}, {"ca-file", 1, bind_tls},
+    {"ca-ignore-err", 1, bind_tls}, {"ca-sign-file", 1, bind_tls_refused},
+    {"ca-sign-pass", 1, bind_tls_refused}, {"ca-verify-file", 1, bind_tls},
+    {"ciphers", 1, bind_tls}, {"ciphersuites", 1, bind_tls}, {"crl-file", 1, bind_tls},
+    {"crt", 1, bind_tls}, {"crt-ignore-err", 1, bind_tls}, {"crt-list", 1, bind_tls},
+    {"curves", 1, bind_tls}, {"ecdhe", 1, bind_tls}, {"force-sslv3", 0, bind_tls},
+    {"force-tlsv10", 0, bind_tls}, {"force-tlsv11", 0, bind_tls},
+    {"force-tlsv12", 0, bind_tls}, {"force-tlsv13", 0, bind_tls},
+    {"generate-certificates", 0, bind_tls_refused}, {"no-alpn", 0, bind_tls},
+    {"no-ca-names", 0, bind_tls}, {"no-sslv3", 0, bind_tls}, {"no-tls-tickets", 0, bind_tls},
+    {"no-tlsv10", 0, bind_tls}, {"no-tlsv11", 0, bind_tls}, {"no-tlsv12", 0, bind_tls},
+    {"no-tlsv13", 0, bind_tls}, {"npn", 1, bind_tls_refused},
+    {"prefer-client-ciphers", 0, bind_tls}, {"ssl", 0, bind_tls}, {"ssl-max-ver", 1, bind_tls},
+    {"ssl-min-ver", 1, bind_tls}, {"strict-sni", 0, bind_tls}, {"tls-ticket-keys", 1, bind_tls},
+    {"verify", 1, bind_tls}, {NULL, 0, NULL},
 };
 
 static void add_bind(struct reader *r, size_t i, const struct address *a, unsigned port,
@@ -243,6 +258,40 @@ static const struct parameter server_parameters[] = {
     {"send-proxy-v2", 0, server_flag},
     {"no-send-proxy", 0, server_flag},
     {"no-send-proxy-v2", 0, server_flag},
+    {"allow-0rtt", 0, bind_tls_refused},
+    {"alpn", 1, server_tls},
+    {"ca-file", 1, server_tls},
+    {"check-alpn", 1, server_tls},
+    {"check-sni", 1, server_tls},
+    {"check-ssl", 0, server_tls},
+    {"ciphers", 1, server_tls},
+    {"ciphersuites", 1, server_tls},
+    {"crl-file", 1, server_tls},
+    {"crt", 1, server_tls},
+    {"curves", 1, server_tls},
+    {"force-sslv3", 0, server_tls},
+    {"force-tlsv10", 0, server_tls},
+    {"force-tlsv11", 0, server_tls},
+    {"force-tlsv12", 0, server_tls},
+    {"force-tlsv13", 0, server_tls},
+    {"no-check-ssl", 0, server_tls},
+    {"no-ssl", 0, server_tls},
+    {"no-ssl-reuse", 0, server_tls},
+    {"no-sslv3", 0, server_tls},
+    {"no-tls-tickets", 0, server_tls},
+    {"no-tlsv10", 0, server_tls},
+    {"no-tlsv11", 0, server_tls},
+    {"no-tlsv12", 0, server_tls},
+    {"no-tlsv13", 0, server_tls},
+    {"npn", 1, bind_tls_refused},
+    {"sni", 1, server_tls},
+    {"ssl", 0, server_tls},
+    {"ssl-max-ver", 1, server_tls},
+    {"ssl-min-ver", 1, server_tls},
+    {"ssl-reuse", 0, server_tls},
+    {"tls-tickets", 0, server_tls},
+    {"verify", 1, server_tls},
+    {"verifyhost", 1, server_tls},
     {NULL, 0, NULL},
 };
 
@@ -278,14 +327,9 @@ void kw_server(struct reader *r, size_t first, const void *data)
 	s->at = place_at(r, first);
 	STAILQ_FOREACH (other, &r->proxy->servers, next)
 		if (!strcmp(other->name, s->name)) {
-			char name[CFG_NAME_MAX + 16];
-
-			snprintf(name, sizeof(name), "%.*s:%u", CFG_NAME_MAX, s->name, s->at.line);
-			say(r, DIAG_WARNING, first,
-			    "the server name \"%s\" is taken by line %u: choose another; this one is "
-			    "called \"%s\" now",
-			    s->name, other->at.line, name);
-			s->name = keep_text(r, name);
+			say(r, DIAG_ERROR, first,
+			    "the server name \"%s\" is taken by line %u: choose another", s->name,
+			    other->at.line);
 			break;
 		}
 	if (strlen(s->name) > CFG_NAME_MAX)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Listening sockets of a worker: taking connections, and not taking them when there is no room. */
 #include "http.h"
+#include "io.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -106,8 +107,8 @@ static struct session *session_new(struct worker *w, struct frontend *f, int fd,
 	if (!s)
 		return NULL;
 	conn_begin(&s->conn, w->now_ns);
-	s->handle[CONN_CLIENT] = (struct handle){HANDLE_CLIENT, fd};
-	s->handle[CONN_SERVER] = (struct handle){HANDLE_SERVER, -1};
+	s->handle[CONN_CLIENT] = (struct handle){HANDLE_CLIENT, fd, NULL};
+	s->handle[CONN_SERVER] = (struct handle){HANDLE_SERVER, -1, NULL};
 	s->frontend = f;
 	s->seeker.backend = f->backend;
 	s->accepted_ns = w->now_ns;
@@ -141,8 +142,14 @@ static bool watch_client(struct worker *w, struct session *s)
 static void serve(struct worker *w, struct session *s, bool watched)
 {
 	struct conn_side *client = &s->conn.side[CONN_CLIENT];
-	ssize_t n = recv(s->handle[CONN_CLIENT].fd, w->scratch, sizeof(w->scratch), 0);
+	ssize_t n;
 
+	frontend_switch_session(w, s, s->handle[CONN_CLIENT].fd);
+	if (!s->seeker.backend) {
+		end_session(w, s, 'S', 'C');
+		return;
+	}
+	n = handle_recv(&s->handle[CONN_CLIENT], w->scratch, sizeof(w->scratch));
 	if (n > 0) {
 		conn_did_read(&s->conn, CONN_CLIENT, (size_t)n, false, w->now_ns);
 		/* An event that is past does not come again: read until it is known to be empty. */
@@ -157,6 +164,25 @@ static void serve(struct worker *w, struct session *s, bool watched)
 	if (s->on == SESSION_ON_DEAD || (!watched && !watch_client(w, s)))
 		return;
 	session_run(w, s);
+}
+
+void session_shake(struct worker *w, struct session *s, bool watched)
+{
+	struct tls *tls = s->handle[CONN_CLIENT].tls;
+
+	switch (tls_handshake(tls)) {
+	case 0:
+		s->shaking = false;
+		serve(w, s, watched);
+		break;
+	case -EAGAIN:
+		if (watched || watch_client(w, s))
+			session_arm(w, s);
+		break;
+	default:
+		shake_failed(w, s->frontend, &s->client, tls);
+		end_session(w, s, 'P', 'R');
+	}
 }
 
 enum greeting read_greeting(struct worker *w, int fd, struct endpoint *from, struct endpoint *to)
@@ -203,7 +229,10 @@ void session_greet(struct worker *w, struct session *s, uint32_t events)
 		}
 		/* the FIN that was announced with it is announced once */
 		s->conn.side[CONN_CLIENT].hup = events & (EPOLLRDHUP | EPOLLHUP);
-		serve(w, s, true);
+		if (s->shaking)
+			session_shake(w, s, true);
+		else
+			serve(w, s, true);
 		break;
 	case GREETING_PART:
 		if (events & (EPOLLRDHUP | EPOLLHUP))
@@ -214,16 +243,20 @@ void session_greet(struct worker *w, struct session *s, uint32_t events)
 	}
 }
 
-static void begin_session(struct worker *w, struct session *s, bool accept_proxy)
+static void begin_session(struct worker *w, struct session *s, const struct socket_handle *l)
 {
+	struct handle *h = &s->handle[CONN_CLIENT];
+
 	if (s->frontend->keepalive)
-		setsockopt(s->handle[CONN_CLIENT].fd, SOL_SOCKET, SO_KEEPALIVE, &(int){1},
-			   sizeof(int));
-	frontend_switch_session(w, s, s->handle[CONN_CLIENT].fd);
-	if (!s->seeker.backend) {
-		end_session(w, s, 'S', 'C');
-	} else if (!accept_proxy) {
-		serve(w, s, false);
+		setsockopt(h->fd, SOL_SOCKET, SO_KEEPALIVE, &(int){1}, sizeof(int));
+	s->shaking = l->tls;
+	if (l->tls && !(h->tls = shake_begin(w, l->tls, h->fd))) {
+		end_session(w, s, 'R', 'C');
+	} else if (!l->accept_proxy) {
+		if (s->shaking)
+			session_shake(w, s, false);
+		else
+			serve(w, s, false);
 	} else if (watch_client(w, s)) { /* the first event tells what is there already */
 		s->greeting = true;
 		session_arm(w, s);
@@ -265,7 +298,7 @@ static bool accept_one(struct worker *w, struct socket_handle *l)
 		return true;
 	}
 	if (s)
-		begin_session(w, s, l->accept_proxy);
+		begin_session(w, s, l);
 	return true;
 }
 

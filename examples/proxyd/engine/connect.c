@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Finding a server for a session, connecting to it, and what to do when that fails. */
+#include "io.h"
 #include "proxy_protocol.h"
 #include "worker.h"
 
@@ -108,11 +109,8 @@ static void connected(struct worker *w, struct session *s)
 	s->connected_ns = w->now_ns;
 	conn_set_state(&s->conn, CONN_OPEN, w->now_ns);
 	s->conn.side[CONN_SERVER].writable = true;
-	if (s->seeker.server->send_proxy &&
-	    !server_introduce(s->handle[CONN_SERVER].fd, s->seeker.server,
-			      s->handle[CONN_CLIENT].fd, &s->client, s->target,
-			      s->chunk[CONN_SERVER]))
-		conn_end(&s->conn, 'S', 'C');
+	/* What came with the handshake may be in OpenSSL: no event tells of it. */
+	s->conn.side[CONN_SERVER].readable = s->handle[CONN_SERVER].tls;
 }
 
 /*
@@ -131,7 +129,7 @@ static int attempt(struct worker *w, struct session *s, const char *early, size_
 		s->handle[CONN_SERVER].fd = e;
 		e = 0;
 	}
-	if (!e && len && !s->seeker.server->send_proxy) {
+	if (!e && len && !s->seeker.server->send_proxy && !s->seeker.server->tls) {
 		n = send(s->handle[CONN_SERVER].fd, early, len, MSG_NOSIGNAL);
 		if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ENOTCONN)
 			e = -errno;
@@ -175,9 +173,7 @@ static bool try_another(struct worker *w, struct session *s, char who)
 	enum conn_retry next = seeker_failed(&s->seeker);
 	int e;
 
-	if (s->handle[CONN_SERVER].fd >= 0)
-		close(s->handle[CONN_SERVER].fd);
-	s->handle[CONN_SERVER].fd = -1;
+	handle_close(&s->handle[CONN_SERVER]);
 	if (next == CONN_GIVE_UP) {
 		give_up(w, s, who, 'C');
 		return false;
@@ -231,13 +227,31 @@ void session_dispatch(struct worker *w, struct session *s, const char *early, si
 	}
 }
 
+/* The socket is connected: introduces the client. 0 or a positive errno. */
+static int introduce(struct session *s)
+{
+	int error = 0, fd = s->handle[CONN_SERVER].fd;
+	socklen_t len = sizeof(error);
+	const struct server *to = s->seeker.server;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		return errno;
+	if (!error && to->send_proxy &&
+	    !server_introduce(fd, to, s->handle[CONN_CLIENT].fd, &s->client, s->target,
+			      s->chunk[CONN_SERVER] || to->tls))
+		return EPIPE;
+	return error;
+}
+
 void session_connect_event(struct worker *w, struct session *s)
 {
-	int error = 0;
-	socklen_t len = sizeof(error);
+	struct handle *h = &s->handle[CONN_SERVER];
+	int error = h->tls ? 0 : introduce(s);
 
-	if (getsockopt(s->handle[CONN_SERVER].fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
-		error = errno;
+	if (!error && s->seeker.server->tls)
+		error = shake_server(w, h, s->seeker.server, NULL);
+	if (error == -EAGAIN)
+		return;
 	if (!error)
 		connected(w, s);
 	else if (try_another(w, s, 'S'))

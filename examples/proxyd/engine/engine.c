@@ -82,6 +82,8 @@ static void sync_backend(struct engine *e, struct set *set, const struct backend
 	STAILQ_FOREACH (c, &b->proxy->servers, next) {
 		struct server *s = server_of(set, b->pool, c);
 
+		if (s) /* certificates were read again; the older set, and what it has, lives longer */
+			atomic_store(&s->tls, c->tls);
 		r = s ? check_sync(e, s, c, b) : 0;
 		if (r < 0)
 			log_err("server %s/%s cannot be checked and counts as up: %s",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The answer on its way to the client. */
 #include "http.h"
+#include "io.h"
 
 #include <errno.h>
 #include <string.h>
@@ -183,11 +184,11 @@ static void no_answer(struct worker *w, struct exchange *x)
 static ssize_t receive(struct exchange *x, char *buf, size_t cap)
 {
 	struct link *l = x->link;
-	ssize_t n = recv(l->h.fd, buf, cap, 0);
+	ssize_t n = handle_recv(&l->h, buf, cap);
 
 	if (n > 0) {
 		/* A short read has emptied the socket, unless its FIN was announced with it. */
-		if ((size_t)n < cap && !l->hup)
+		if (handle_is_emptied(&l->h, (size_t)n, cap) && !l->hup)
 			l->readable = false;
 	} else if (n < 0 && errno == EAGAIN) {
 		l->readable = false;

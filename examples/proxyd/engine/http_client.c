@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A client's connection: requests are read from it, answers given to it. */
 #include "http.h"
+#include "io.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -58,7 +59,7 @@ bool client_accept(struct worker *w, struct socket_handle *l, int fd,
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return false;
-	c->h = (struct handle){HANDLE_HTTP_CLIENT, fd};
+	c->h = (struct handle){HANDLE_HTTP_CLIENT, fd, NULL};
 	c->readable = c->writable = true; /* to look is cheaper than to ask */
 	c->timer.owner = TIMER_CLIENT;
 	c->frontend = l->frontend;
@@ -67,6 +68,8 @@ bool client_accept(struct worker *w, struct socket_handle *l, int fd,
 	LIST_INSERT_HEAD(&w->http->clients, c, entry);
 	count_in(w, c->frontend);
 	c->greeting = l->accept_proxy;
+	if (l->tls && !(c->h.tls = shake_begin(w, l->tls, fd)))
+		c->closing = true;
 	if (c->frontend->keepalive)
 		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &(int){1}, sizeof(int));
 	client_run(w, c);
@@ -95,7 +98,7 @@ void client_forget(struct worker *w, struct client *c)
 	chunk_free(&c->in);
 	chunk_free(&c->out);
 	LIST_REMOVE(c, entry);
-	c->h = (struct handle){HANDLE_GONE, -1};
+	c->h = (struct handle){HANDLE_GONE, -1, NULL};
 	set_list(w, c, CLIENT_ON_DEAD);
 }
 
@@ -105,7 +108,7 @@ void client_close(struct worker *w, struct client *c)
 
 	if (c->h.kind == HANDLE_GONE)
 		return;
-	close(c->h.fd); /* which takes it out of epoll */
+	handle_close(&c->h);
 	client_forget(w, c);
 	gate_leave(w->engine, f->gate);
 	gate_leave(w->engine, &w->engine->gate);
@@ -128,7 +131,7 @@ bool client_give(struct worker *w, struct client *c, const char *data, size_t le
 	ssize_t n = 0;
 
 	if (c->writable && !c->out) {
-		n = send(c->h.fd, data, len, MSG_NOSIGNAL | flags);
+		n = handle_send(&c->h, data, len, flags);
 		if (n < 0 && errno != EAGAIN && errno != EINTR) {
 			c->eof = c->hup = c->closing = true; /* nobody is there to take it */
 			return true;
@@ -143,7 +146,7 @@ bool client_give(struct worker *w, struct client *c, const char *data, size_t le
 
 static void flush(struct worker *w, struct client *c)
 {
-	ssize_t n = send(c->h.fd, c->out->data + c->out->at, chunk_left(c->out), MSG_NOSIGNAL);
+	ssize_t n = handle_send(&c->h, c->out->data + c->out->at, chunk_left(c->out), 0);
 
 	if (n < 0 && errno == EINTR)
 		return;
@@ -179,7 +182,7 @@ void client_reply(struct worker *w, struct client *c, const struct backend *b, u
 /* All is said. Who may still be sending would lose the answer to a reset (RFC 9112, section 9.6). */
 static void say_goodbye(struct worker *w, struct client *c)
 {
-	if (c->eof || !(c->linger || c->in || c->readable) || shutdown(c->h.fd, SHUT_WR) < 0 ||
+	if (c->eof || !(c->linger || c->in || c->readable) || handle_shutdown(&c->h) < 0 ||
 	    !client_watch(w, c)) {
 		client_close(w, c);
 		return;
@@ -249,12 +252,12 @@ static void no_more(struct worker *w, struct client *c)
 static uint32_t receive(struct worker *w, struct client *c, uint32_t have)
 {
 	char *at = w->http->buffer + HTTP_ROOM + have;
-	ssize_t n = recv(c->h.fd, at, HTTP_RECEIVE, 0);
+	ssize_t n = handle_recv(&c->h, at, HTTP_RECEIVE);
 
 	if (n > 0) {
 		if (!have)
 			c->since_ns = w->now_ns; /* a request begins */
-		if ((size_t)n < HTTP_RECEIVE && !c->hup)
+		if (handle_is_emptied(&c->h, (size_t)n, HTTP_RECEIVE) && !c->hup)
 			c->readable = false;
 		return (uint32_t)n;
 	}
@@ -333,6 +336,23 @@ static void greet(struct worker *w, struct client *c)
 	}
 }
 
+/* ---- TLS ---- */
+
+static void shake(struct worker *w, struct client *c)
+{
+	switch (tls_handshake(c->h.tls)) {
+	case 0:
+		c->since_ns = w->now_ns; /* its first request has its own time */
+		break;
+	case -EAGAIN:
+		c->readable = false;
+		break;
+	default:
+		shake_failed(w, c->frontend, &c->from, c->h.tls);
+		client_close(w, c);
+	}
+}
+
 /* ---- Turns ---- */
 
 /* One thing that can be done now. False: there is none. */
@@ -360,6 +380,12 @@ static bool step(struct worker *w, struct client *c)
 		if (!c->readable)
 			return false;
 		greet(w, c);
+		return true;
+	}
+	if (!handle_is_ready(&c->h)) {
+		if (!c->readable)
+			return false;
+		shake(w, c);
 		return true;
 	}
 	if (c->exchange)
@@ -467,7 +493,7 @@ void client_expired(struct worker *w, struct client *c)
 		exchange_fail(w, x, c->out ? 0 : 408, 'c', 'D');
 		if (c->out)
 			client_close(w, c);
-	} else if (c->out || c->lingering || c->greeting || (c->not_first && !c->in)) {
+	} else if (c->out || c->lingering || c->greeting || !handle_is_ready(&c->h) || (c->not_first && !c->in)) {
 		client_close(w, c);
 	} else {
 		refuse(w, c, 408, H1_FAULT_NONE, 'c');

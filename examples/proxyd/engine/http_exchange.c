@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A request on its way to a server: which one, over which connection, and what if that fails. */
 #include "http.h"
+#include "io.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -329,7 +330,7 @@ static void connected(struct worker *w, struct exchange *x)
 static bool send_reused(struct worker *w, struct exchange *x, const char *data, size_t len)
 {
 	struct link *l = x->link;
-	ssize_t n = send(l->h.fd, data, len, MSG_NOSIGNAL);
+	ssize_t n = handle_send(&l->h, data, len, 0);
 
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
 		link_close(w, l);
@@ -424,18 +425,32 @@ void exchange_turn(struct worker *w, struct exchange *x)
 	client_run(w, x->client);
 }
 
-void exchange_connect_event(struct worker *w, struct exchange *x)
+/* The socket is connected: introduces the client. 0 or a positive errno. */
+static int introduce(struct exchange *x)
 {
-	struct client *c = x->client;
-	struct link *l = x->link;
+	const struct client *c = x->client;
+	const struct link *l = x->link;
 	int error = 0;
 	socklen_t len = sizeof(error);
 
 	if (getsockopt(l->h.fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
-		error = errno;
+		return errno;
 	if (!error && l->server->send_proxy &&
-	    !server_introduce(l->h.fd, l->server, c->h.fd, &c->from, &c->to, x->request))
-		error = EPIPE;
+	    !server_introduce(l->h.fd, l->server, c->h.fd, &c->from, &c->to, true))
+		return EPIPE;
+	return error;
+}
+
+void exchange_connect_event(struct worker *w, struct exchange *x)
+{
+	struct client *c = x->client;
+	struct link *l = x->link;
+	int error = l->h.tls ? 0 : introduce(x);
+
+	if (!error && l->server->tls)
+		error = shake_server(w, &l->h, l->server, NULL);
+	if (error == -EAGAIN)
+		return;
 	if (!error) {
 		connected(w, x);
 		l->writable = true;
@@ -522,7 +537,7 @@ static void stop_upload(struct exchange *x)
 static void flush_request(struct worker *w, struct exchange *x)
 {
 	struct chunk *c = x->request;
-	ssize_t n = send(x->link->h.fd, c->data + c->at, chunk_left(c), MSG_NOSIGNAL);
+	ssize_t n = handle_send(&x->link->h, c->data + c->at, chunk_left(c), 0);
 
 	if (n < 0 && errno == EINTR)
 		return;
@@ -559,7 +574,7 @@ static void take_body(struct worker *w, struct exchange *x, const char *data, si
 			exchange_finish(w, x);
 		return;
 	}
-	sent = send(x->link->h.fd, data, n, MSG_NOSIGNAL);
+	sent = handle_send(&x->link->h, data, n, 0);
 	if (sent < 0 && errno != EAGAIN && errno != EINTR) {
 		stop_upload(x);
 		return;
@@ -580,10 +595,10 @@ static void read_body(struct worker *w, struct exchange *x)
 	struct client *c = x->client;
 	size_t cap = WORKER_SCRATCH;
 	char *buf = x->up.left > WORKER_SCRATCH ? worker_bulk(w, &cap) : w->scratch;
-	ssize_t n = recv(c->h.fd, buf, cap, 0);
+	ssize_t n = handle_recv(&c->h, buf, cap);
 
 	if (n > 0) {
-		if ((size_t)n < cap && !c->hup)
+		if (handle_is_emptied(&c->h, (size_t)n, cap) && !c->hup)
 			c->readable = false;
 		c->since_ns = w->now_ns;
 		take_body(w, x, buf, (size_t)n);
@@ -642,8 +657,8 @@ void exchange_tunnel(struct worker *w, struct exchange *x)
 	conn_set_state(&s->conn, CONN_OPEN, w->now_ns);
 	client = &s->conn.side[CONN_CLIENT];
 	server = &s->conn.side[CONN_SERVER];
-	s->handle[CONN_CLIENT] = (struct handle){HANDLE_CLIENT, c->h.fd};
-	s->handle[CONN_SERVER] = (struct handle){HANDLE_SERVER, l->h.fd};
+	s->handle[CONN_CLIENT] = (struct handle){HANDLE_CLIENT, c->h.fd, c->h.tls};
+	s->handle[CONN_SERVER] = (struct handle){HANDLE_SERVER, l->h.fd, l->h.tls};
 	/* what an edge has told already is not told again: look once */
 	client->readable = server->readable = true;
 	client->writable = c->writable;
@@ -664,6 +679,7 @@ void exchange_tunnel(struct worker *w, struct exchange *x)
 	s->tunnel = x;
 	LIST_INSERT_HEAD(&w->sessions, s, entry);
 	l->h.fd = -1;
+	l->h.tls = NULL;
 	link_close(w, l);
 	x->seeker.server = NULL; /* counted by the session now */
 	x->seeker.exclude = NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Connections to servers that speak HTTP: opened, used, idle, used again. */
 #include "http.h"
+#include "io.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -12,9 +13,8 @@ void link_close(struct worker *w, struct link *l)
 {
 	if (l->h.kind == HANDLE_GONE)
 		return;
-	if (l->h.fd >= 0)
-		close(l->h.fd); /* which takes it out of epoll */
-	l->h = (struct handle){HANDLE_GONE, -1};
+	handle_close(&l->h);
+	l->h.kind = HANDLE_GONE;
 	if (l->exchange)
 		l->exchange->link = NULL;
 	l->exchange = NULL;
@@ -159,12 +159,12 @@ int link_open(struct worker *w, struct exchange *x, const char *early, size_t le
 		free(l);
 		return fd;
 	}
-	l->h = (struct handle){HANDLE_LINK, fd};
+	l->h = (struct handle){HANDLE_LINK, fd, NULL};
 	l->server = x->seeker.server;
 	take(x, l);
 	e = worker_watch(w, &l->h, SESSION_EVENTS);
 	/* On a short way the connection stands when connect() returns. */
-	if (!e && len && !l->server->send_proxy) {
+	if (!e && len && !l->server->send_proxy && !l->server->tls) {
 		n = send(fd, early, len, MSG_NOSIGNAL);
 		if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ENOTCONN)
 			e = -errno;
@@ -183,6 +183,11 @@ int link_open(struct worker *w, struct exchange *x, const char *early, size_t le
 
 static void idle_event(struct worker *w, struct link *l)
 {
+	char byte;
+
+	/* A ticket, say, is between the ends. */
+	if (l->h.tls && handle_recv(&l->h, &byte, 1) < 0 && errno == EAGAIN)
+		return;
 	/* Whether it says something or closes: nobody has asked. */
 	if (l->owner)
 		l->owner->own = NULL;
@@ -201,9 +206,9 @@ void link_event(struct worker *w, struct link *l, uint32_t events)
 		return;
 	}
 	if (!l->connected) {
-		if (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) {
+		if (events & (EPOLLOUT | EPOLLERR | EPOLLHUP) || l->h.tls) {
 			l->hup = events & (EPOLLRDHUP | EPOLLHUP);
-			l->readable = events & EPOLLIN;
+			l->readable = events & EPOLLIN || l->h.tls; /* it may be in OpenSSL */
 			exchange_connect_event(w, x);
 		}
 		return;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a worker does for all its HTTP connections: memory, reload, the end. */
 #include "http.h"
+#include "io.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -103,8 +104,8 @@ static void each_idle_client(struct worker *w, bool (*stay)(struct worker *w, st
 
 	for (c = LIST_FIRST(&w->http->clients); c; c = next) {
 		next = LIST_NEXT(c, entry);
-		if (c->exchange || c->in || c->out || c->closing)
-			continue;
+		if (c->exchange || c->in || c->out || c->closing || !handle_is_ready(&c->h))
+			continue; /* the handshake needs what its set has */
 		if (!stay(w, c))
 			client_close(w, c);
 	}

@@ -60,7 +60,7 @@ static int open_socket(const struct cfg_bind *b, unsigned backlog)
 	if (fd < 0)
 		return -errno;
 	e = is_unix ? 0 : set_options(fd, b);
-	if (is_unix && *b->addr.unix_path.sun_path) /* an abstract one is no file */
+	if (is_unix)
 		remove_socket(b->addr.unix_path.sun_path);
 	if (!e && bind(fd, &b->addr.sa, b->addr.len) < 0)
 		e = -errno;
@@ -120,7 +120,7 @@ struct listener *listener_get(struct engine *e, const struct cfg_bind *b, unsign
 	}
 	if (l && l->text && l->socket) {
 		for (unsigned i = 0; i < e->n_workers; i++)
-			l->socket[i].h = (struct handle){HANDLE_LISTENER, -1};
+			l->socket[i].h = (struct handle){HANDLE_LISTENER, -1, NULL};
 		r = open_all(e, l, b,
 			     b->backlog ? b->backlog
 			     : backlog	? backlog

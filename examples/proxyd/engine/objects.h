@@ -38,6 +38,9 @@ struct client;
 struct exchange;
 struct link;
 struct http_worker;
+struct tls;
+struct tls_front;
+struct tls_back;
 
 /* Of a timer. */
 enum timer_owner {
@@ -58,7 +61,8 @@ enum handle_kind {
 
 struct handle {
 	enum handle_kind kind;
-	int fd; /* -1: none */
+	int fd;		 /* -1: none */
+	struct tls *tls; /* NULL: plain */
 };
 
 /* ---- Gate ---- */
@@ -90,6 +94,7 @@ struct server {
 	struct cfg_addr addr;
 	bool client_port;
 	unsigned send_proxy;	     /* version of the PROXY protocol; 0: none */
+	_Atomic(struct tls_back *) tls; /* of the last set it is in; NULL: plain */
 	_Atomic uint32_t n_sessions; /* for the log */
 	const struct set *in;	     /* the last set it is in */
 	bool member;		     /* of the group now */
@@ -195,6 +200,7 @@ struct frontend {
 struct socket_handle {
 	struct handle h;
 	struct frontend *frontend; /* of the set that was adopted last */
+	struct tls_front *tls;	   /* of that set, too; NULL: plain */
 	bool accept_proxy;
 	bool added, paused, shared; /* in epoll; without interest; one queue for all workers */
 	LIST_ENTRY(socket_handle) paused_entry;
@@ -224,6 +230,7 @@ struct set {
 	struct set_listener {
 		struct listener *listener;
 		struct frontend *frontend;
+		struct tls_front *tls;
 		bool accept_proxy;
 	} * listener;
 	size_t n_listeners;
@@ -271,6 +278,7 @@ struct session {
 	bool bulk;		 /* full reads in a row: use the large buffer */
 	uint8_t full_reads;
 	bool greeting; /* accept-proxy: its header has not come yet */
+	bool shaking;  /* the client's TLS handshake is not done */
 };
 
 /* ---- A worker ---- */
@@ -303,7 +311,7 @@ struct worker {
 	LIST_HEAD(, socket_handle) paused;
 	LIST_HEAD(, pool_worker) waiting;
 	uint64_t accept_retry_ns; /* descriptors ran out: try again then; TIMER_NEVER: not so */
-	uint64_t fd_warned_ns;
+	uint64_t fd_warned_ns, tls_warned_ns;
 	uint64_t dice; /* how often rules were run: for their random numbers */
 	unsigned n_sessions;
 	/* naps */

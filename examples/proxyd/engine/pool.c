@@ -108,6 +108,7 @@ struct server *server_get(struct engine *e, const struct backend *b, const struc
 	LIST_FOREACH (s, &p->servers, entry)
 		if (!strcmp(s->name, c->name) && same_address(&s->addr, &c->addr) &&
 		    s->client_port == c->client_port && s->send_proxy == c->send_proxy &&
+		    !atomic_load(&s->tls) == !c->tls &&
 		    !s->worker == !b->http) {
 			s->refs++;
 			return s;
@@ -126,6 +127,7 @@ struct server *server_get(struct engine *e, const struct backend *b, const struc
 	s->addr = c->addr;
 	s->client_port = c->client_port;
 	s->send_proxy = c->send_proxy;
+	atomic_init(&s->tls, c->tls);
 	s->up = true;
 	LIST_INSERT_HEAD(&p->servers, s, entry);
 	return s;

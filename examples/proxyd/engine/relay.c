@@ -4,6 +4,7 @@
  * end does not take is copied to memory of the session, and then its source is not read until that
  * is gone. So an idle connection has no buffer at all, and a busy one at most one.
  */
+#include "io.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -43,7 +44,7 @@ bool session_give(struct worker *w, struct session *s, enum conn_end to, const c
 	if (side->broken)
 		return true; /* nobody is there to take it */
 	if (side->writable && (to == CONN_CLIENT || s->conn.state == CONN_OPEN)) {
-		ssize_t n = send(s->handle[to].fd, data, len, MSG_NOSIGNAL | flags);
+		ssize_t n = handle_send(&s->handle[to], data, len, flags);
 
 		if (n >= 0) {
 			sent = (size_t)n;
@@ -85,12 +86,13 @@ static void relay_read(struct worker *w, struct session *s, enum conn_end end)
 	struct conn_side *side = &s->conn.side[end];
 	size_t cap = WORKER_SCRATCH;
 	char *buf = s->bulk ? worker_bulk(w, &cap) : w->scratch;
-	ssize_t n = recv(s->handle[end].fd, buf, cap, 0);
+	ssize_t n = handle_recv(&s->handle[end], buf, cap);
 
 	if (n > 0) {
 		/* A short read has emptied the socket, unless its FIN was announced with it: then
 		 * the next read finds that, and no event will tell again. */
-		bool emptied = (size_t)n < cap && !side->hup && !side->urgent;
+		bool emptied = handle_is_emptied(&s->handle[end], (size_t)n, cap) && !side->hup &&
+			       !side->urgent;
 
 		conn_did_read(&s->conn, end, (size_t)n, emptied, w->now_ns);
 		judge_bulk(s, (size_t)n, cap);
@@ -110,7 +112,7 @@ static void relay_read(struct worker *w, struct session *s, enum conn_end end)
 static void relay_flush(struct worker *w, struct session *s, enum conn_end to)
 {
 	struct chunk *c = s->chunk[to];
-	ssize_t n = send(s->handle[to].fd, c->data + c->at, c->len - c->at, MSG_NOSIGNAL);
+	ssize_t n = handle_send(&s->handle[to], c->data + c->at, c->len - c->at, 0);
 
 	if (n < 0 && errno == EINTR)
 		return;
@@ -148,7 +150,7 @@ void session_run(struct worker *w, struct session *s)
 			relay_flush(w, s, step.end);
 			break;
 		case CONN_SHUT:
-			shutdown(s->handle[step.end].fd, SHUT_WR);
+			handle_shutdown(&s->handle[step.end]);
 			conn_did_shut(&s->conn, step.end);
 			break;
 		case CONN_CLOSE:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A session's clock, its lists and its end. */
 #include "http.h"
+#include "io.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,13 +21,13 @@ static const struct conn_timeouts *timeouts(const struct session *s, struct conn
 	return space;
 }
 
-/* Until a PROXY header has come the client is waited for, not a server. */
+/* Until it has introduced itself the client is waited for, not a server. */
 static uint64_t deadline_of(const struct session *s)
 {
 	struct conn_timeouts space;
 	const struct conn_timeouts *t = timeouts(s, &space);
 
-	if (!s->greeting)
+	if (!s->greeting && !s->shaking)
 		return conn_deadline(&s->conn, t);
 	return t->client_ns ? s->accepted_ns + t->client_ns : CONN_NEVER;
 }
@@ -50,7 +51,7 @@ void session_expired(struct worker *w, struct session *s)
 		timer_arm(&w->timers, &s->timer, deadline);
 		return;
 	}
-	if (s->greeting)
+	if (s->greeting || s->shaking)
 		conn_end(&s->conn, 'c', 'C');
 	if (conn_expire(&s->conn, timeouts(s, &space), w->now_ns))
 		session_close(w, s);
@@ -77,9 +78,7 @@ void session_unlist(struct worker *w, struct session *s)
 
 static void close_end(struct session *s, enum conn_end end)
 {
-	if (s->handle[end].fd >= 0)
-		close(s->handle[end].fd); /* which takes it out of epoll */
-	s->handle[end].fd = -1;
+	handle_close(&s->handle[end]);
 	free(s->chunk[end]);
 	s->chunk[end] = NULL;
 }

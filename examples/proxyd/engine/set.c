@@ -181,7 +181,7 @@ static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy
 
 		if (!l)
 			return false;
-		s->listener[s->n_listeners++] = (struct set_listener){l, f, b->accept_proxy};
+		s->listener[s->n_listeners++] = (struct set_listener){l, f, b->tls, b->accept_proxy};
 	}
 	return true;
 }

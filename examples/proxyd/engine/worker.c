@@ -9,6 +9,7 @@
  * there are connections enough; a saturated worker has large batches and never naps.
  */
 #include "http.h"
+#include "io.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -154,6 +155,7 @@ void worker_adopt(struct worker *w, void *arg)
 
 		h->frontend = set->listener[i].frontend;
 		h->accept_proxy = set->listener[i].accept_proxy;
+		h->tls = set->listener[i].tls;
 		if (!h->added)
 			listener_add(w, h);
 	}
@@ -204,8 +206,14 @@ static void session_event(struct worker *w, struct session *s, enum conn_end end
 		session_greet(w, s, events);
 		return;
 	}
+	if (s->shaking) {
+		/* a FIN is announced once */
+		side->hup |= (events & (EPOLLRDHUP | EPOLLHUP)) != 0;
+		session_shake(w, s, true);
+		return;
+	}
 	if (end == CONN_SERVER && s->conn.state == CONN_CONNECTING) {
-		if (!(events & (EPOLLOUT | EPOLLERR | EPOLLHUP)))
+		if (!(events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) && !s->handle[end].tls)
 			return;
 		session_connect_event(w, s);
 		if (s->conn.state != CONN_OPEN) {
@@ -227,6 +235,7 @@ static void session_event(struct worker *w, struct session *s, enum conn_end end
 static void dispatch(struct worker *w, const struct epoll_event *e)
 {
 	struct handle *h = e->data.ptr;
+	uint32_t events = h->tls ? tls_events(h->tls, e->events) : e->events;
 
 	switch (h->kind) {
 	case HANDLE_WAKE:
@@ -240,20 +249,19 @@ static void dispatch(struct worker *w, const struct epoll_event *e)
 		session_event(
 		    w,
 		    (struct session *)((char *)h - offsetof(struct session, handle[CONN_CLIENT])),
-		    CONN_CLIENT, e->events);
+		    CONN_CLIENT, events);
 		break;
 	case HANDLE_SERVER:
 		session_event(
 		    w,
 		    (struct session *)((char *)h - offsetof(struct session, handle[CONN_SERVER])),
-		    CONN_SERVER, e->events);
+		    CONN_SERVER, events);
 		break;
 	case HANDLE_HTTP_CLIENT:
-		client_event(w, (struct client *)((char *)h - offsetof(struct client, h)),
-			     e->events);
+		client_event(w, (struct client *)((char *)h - offsetof(struct client, h)), events);
 		break;
 	case HANDLE_LINK:
-		link_event(w, (struct link *)((char *)h - offsetof(struct link, h)), e->events);
+		link_event(w, (struct link *)((char *)h - offsetof(struct link, h)), events);
 		break;
 	case HANDLE_GONE:
 		break;
@@ -411,7 +419,7 @@ int worker_new(struct engine *e, unsigned index, struct worker **ret)
 	STAILQ_INIT(&w->commands);
 	pthread_mutex_init(&w->lock, NULL);
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	w->wake = (struct handle){HANDLE_WAKE, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+	w->wake = (struct handle){HANDLE_WAKE, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), NULL};
 	r = w->epoll_fd < 0 || w->wake.fd < 0 ? -errno : worker_watch(w, &w->wake, EPOLLIN);
 	if (r < 0) {
 		worker_free(w);

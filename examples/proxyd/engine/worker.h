@@ -76,6 +76,24 @@ enum greeting read_greeting(struct worker *w, int fd, struct endpoint *from, str
 /* More of the PROXY header may have come. */
 void session_greet(struct worker *w, struct session *s, uint32_t events);
 
+/* The client's TLS handshake may go on; `watched`: its socket is in epoll. */
+void session_shake(struct worker *w, struct session *s, bool watched);
+
+/* ---- shake.c ---- */
+
+/* TLS on a socket that was accepted. NULL: no memory. */
+struct tls *shake_begin(struct worker *w, struct tls_front *f, int fd);
+
+/* A client's handshake failed: for the log. */
+void shake_failed(struct worker *w, const struct frontend *f, const struct endpoint *from,
+		  const struct tls *tls);
+
+/*
+ * TLS to a server, on a socket that is connected; begun when h->tls is NULL. 0: done; -EAGAIN: more
+ * must come; -EPROTO, -ENOMEM: it failed, and now and then the log says why.
+ */
+int shake_server(struct worker *w, struct handle *h, const struct server *server, const char *name);
+
 /* ---- connect.c ---- */
 
 /* HAProxy's key of "balance source". */

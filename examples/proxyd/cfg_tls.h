@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* What lines say about TLS, until cfg_tls_check makes fronts and backs of it. */
+#ifndef PROXYD_CFG_TLS_H
+#define PROXYD_CFG_TLS_H
+
+#include <sys/queue.h>
+
+#include "tls/tls.h"
+
+struct expr; /* rules/expr.h */
+
+/* crt, crt-list */
+struct cfg_tls_crt {
+	STAILQ_ENTRY(cfg_tls_crt) next;
+	struct diag_place at;
+	const char *path;
+	bool is_list;
+};
+
+STAILQ_HEAD(cfg_tls_crts, cfg_tls_crt);
+
+/* Of one `bind` or `server` line, shared by the addresses of a range and the servers of a default-server. */
+struct cfg_tls {
+	bool on; /* ssl */
+	struct diag_place at;
+	struct tls_settings set;
+	/* bind */
+	struct cfg_tls_crts crts;
+	bool strict_sni;
+	bool tried; /* to make the front: what is wrong was said */
+	struct tls_front *front;
+	/* server */
+	const char *crt, *verify_host, *sni; /* sni: as written, an expression */
+	const struct expr *sni_expr; /* of it; NULL: none, or sni_name is all there is to it */
+	const char *sni_name;
+	bool no_reuse;
+	bool check_on, check_off; /* check-ssl, no-check-ssl */
+	const char *check_sni, *check_alpn;
+};
+
+/* Of the global section. */
+struct cfg_tls_global {
+	struct tls_settings bind, server; /* ssl-default-… */
+	struct tls_globals all;
+	const char *ca_base, *crt_base;
+	unsigned cache_size;
+	bool servers_unverified; /* ssl-server-verify none */
+};
+
+#endif

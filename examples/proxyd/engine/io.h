@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* Bytes in and out of a connection, be it plain or TLS. */
+#ifndef PROXYD_ENGINE_IO_H
+#define PROXYD_ENGINE_IO_H
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "objects.h"
+#include "tls/conn.h"
+
+static inline ssize_t handle_recv(const struct handle *h, void *buf, size_t cap)
+{
+	return h->tls ? tls_recv(h->tls, buf, cap) : recv(h->fd, buf, cap, 0);
+}
+
+/* `flags`: MSG_MORE. */
+static inline ssize_t handle_send(const struct handle *h, const void *data, size_t len, int flags)
+{
+	return h->tls ? tls_send(h->tls, data, len, flags)
+		      : send(h->fd, data, len, MSG_NOSIGNAL | flags);
+}
+
+/* A read of `n` bytes of `cap` took all that had come: only an event brings more. */
+static inline bool handle_is_emptied(const struct handle *h, size_t n, size_t cap)
+{
+	return n < cap && !(h->tls && tls_has_ended(h->tls));
+}
+
+/* No more bytes go to the peer. 0 or -1. */
+static inline int handle_shutdown(const struct handle *h)
+{
+	if (h->tls)
+		tls_shutdown(h->tls);
+	return shutdown(h->fd, SHUT_WR);
+}
+
+/* Which takes it out of epoll, too. */
+static inline void handle_close(struct handle *h)
+{
+	tls_free(h->tls);
+	h->tls = NULL;
+	if (h->fd >= 0)
+		close(h->fd);
+	h->fd = -1;
+}
+
+/* Its handshake, if it is TLS, is done. */
+static inline bool handle_is_ready(const struct handle *h)
+{
+	return !h->tls || h->tls->is_ready;
+}
+
+#endif

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/* What lines say, as a context of OpenSSL. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+
+#include "tls/internal.h"
+
+#define CAS_MAX 100000
+
+int tls_verify_mode(enum tls_verify v)
+{
+	switch (v) {
+	case TLS_VERIFY_OPTIONAL:
+		return SSL_VERIFY_PEER | SSL_VERIFY_CLIENT_ONCE;
+	case TLS_VERIFY_REQUIRED:
+		return SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT | SSL_VERIFY_CLIENT_ONCE;
+	default:
+		return SSL_VERIFY_NONE;
+	}
+}
+
+/* HAProxy's least is TLS 1.2 as well, and what OpenSSL 3.0 allows with its default security level. */
+void tls_versions(const struct tls_settings *s, uint16_t *ret_min, uint16_t *ret_max)
+{
+	uint16_t min = s->min_version, max = s->max_version ? s->max_version : TLS_V_13;
+
+	if (!min)
+		min = max < TLS_V_12 ? max : TLS_V_12;
+	while (min < max && s->off_versions >> (min & 7) & 1)
+		min++;
+	while (max > min && s->off_versions >> (max & 7) & 1)
+		max--;
+	*ret_min = min;
+	*ret_max = max;
+}
+
+size_t tls_alpn_wire(const char *list, unsigned char wire[TLS_ALPN_MAX])
+{
+	size_t at = 0;
+
+	while (list && *list) {
+		size_t n = strcspn(list, ",");
+
+		if (n) {
+			if (at + 1 + n > TLS_ALPN_MAX)
+				return 0;
+			wire[at++] = (unsigned char)n;
+			memcpy(wire + at, list, n);
+			at += n;
+		}
+		list += n + (list[n] == ',');
+	}
+	return at;
+}
+
+/* ---- Diffie-Hellman for TLS 1.2 ---- */
+
+static EVP_PKEY *group_of(unsigned bits)
+{
+	const char *name = bits >= 8192	  ? "ffdhe8192"
+			   : bits >= 4096 ? "ffdhe4096"
+			   : bits >= 3072 ? "ffdhe3072"
+					  : "ffdhe2048";
+	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, "DH", NULL);
+	OSSL_PARAM params[] = {
+	    OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, (char *)(uintptr_t)name,
+					     0),
+	    OSSL_PARAM_construct_end(),
+	};
+	EVP_PKEY *key = NULL;
+
+	if (!c || EVP_PKEY_paramgen_init(c) <= 0 || EVP_PKEY_CTX_set_params(c, params) <= 0 ||
+	    EVP_PKEY_paramgen(c, &key) <= 0)
+		key = NULL;
+	EVP_PKEY_CTX_free(c);
+	return key;
+}
+
+static bool use_dh(SSL_CTX *ctx, const struct tls_globals *g, const char **ret_why)
+{
+	EVP_PKEY *key = NULL;
+	BIO *b;
+
+	if (g && g->dh_file) {
+		b = tls_file(g->dh_file, ret_why);
+		if (!b)
+			return false;
+		key = PEM_read_bio_Parameters(b, NULL);
+		BIO_free(b);
+		*ret_why = "ssl-dh-param-file has no DH PARAMETERS in PEM, or too short ones: make "
+			   "some of 2048 bits or more "
+			   "(openssl dhparam 2048)";
+	} else if (g && g->dh_bits) {
+		key = group_of(g->dh_bits);
+	} else {
+		return SSL_CTX_set_dh_auto(ctx, 1) == 1;
+	}
+	if (key && SSL_CTX_set0_tmp_dh_pkey(ctx, key) == 1)
+		return true;
+	EVP_PKEY_free(key);
+	return false;
+}
+
+/* ---- Authorities ---- */
+
+static bool read_all(const char *path, struct tls_trust *t, const char **ret_why)
+{
+	BIO *b = tls_file(path, ret_why);
+	STACK_OF(X509_INFO) *all = b ? PEM_X509_INFO_read_bio(b, NULL, NULL, NULL) : NULL;
+	bool any = false;
+
+	if (b && !all)
+		*ret_why = "it is no PEM";
+	BIO_free(b);
+	ERR_clear_error();
+	if (!all)
+		return false;
+	for (int i = 0; i < sk_X509_INFO_num(all) && i < CAS_MAX; i++) {
+		X509_INFO *one = sk_X509_INFO_value(all, i);
+
+		if (one->x509 && sk_X509_push(t->ca, one->x509)) {
+			one->x509 = NULL;
+			any = true;
+		}
+		if (one->crl && sk_X509_CRL_push(t->crl, one->crl)) {
+			one->crl = NULL;
+			any = true;
+		}
+	}
+	sk_X509_INFO_pop_free(all, X509_INFO_free);
+	*ret_why = "there is no certificate, nor a list of revoked ones, in it";
+	return any;
+}
+
+static bool read_named(const char *path, const char *what, struct tls_trust *t, struct diag *d,
+		       const struct diag_place *at)
+{
+	const char *why;
+
+	if (!strcmp(path, "@system-ca")) {
+		t->system = true;
+		return true;
+	}
+	if (read_all(path, t, &why))
+		return true;
+	diag_add(d, DIAG_ERROR, at, "%s: cannot read this %s: %s", path, what, why);
+	return false;
+}
+
+/* Those of ca-file alone: ca-verify-file has more to check with (HAProxy's manual). */
+static void collect_names(struct tls_trust *t)
+{
+	for (int i = 0; i < sk_X509_num(t->ca); i++) {
+		X509_NAME *name = X509_NAME_dup(X509_get_subject_name(sk_X509_value(t->ca, i)));
+
+		if (name && !sk_X509_NAME_push(t->names, name))
+			X509_NAME_free(name);
+	}
+}
+
+struct tls_trust *tls_trust_read(const struct tls_settings *s, struct diag *d,
+				 const struct diag_place *at)
+{
+	struct tls_trust *t = calloc(1, sizeof(*t));
+	bool ok;
+
+	if (!t)
+		return NULL;
+	t->ca = sk_X509_new_null();
+	t->crl = sk_X509_CRL_new_null();
+	t->names = sk_X509_NAME_new_null();
+	ok = t->ca && t->crl && t->names;
+	if (ok && s->ca_file)
+		ok = read_named(s->ca_file, "ca-file", t, d, at);
+	if (ok && !s->no_ca_names)
+		collect_names(t);
+	if (ok && s->ca_verify_file)
+		ok = read_named(s->ca_verify_file, "ca-verify-file", t, d, at);
+	if (ok && s->crl_file)
+		ok = read_named(s->crl_file, "crl-file", t, d, at);
+	if (ok)
+		return t;
+	tls_trust_free(t);
+	return NULL;
+}
+
+void tls_trust_free(struct tls_trust *t)
+{
+	if (!t)
+		return;
+	for (unsigned i = 0; i < TLS_WORKERS_MAX; i++)
+		X509_STORE_free(t->store[i]);
+	sk_X509_pop_free(t->ca, X509_free);
+	sk_X509_CRL_pop_free(t->crl, X509_CRL_free);
+	sk_X509_NAME_pop_free(t->names, X509_NAME_free);
+	free(t);
+}
+
+static X509_STORE *make_store(const struct tls_trust *t)
+{
+	X509_STORE *s = X509_STORE_new();
+	bool ok = s && (!t->system || X509_STORE_set_default_paths(s));
+
+	for (int i = 0; ok && i < sk_X509_num(t->ca); i++)
+		ok = X509_STORE_add_cert(s, sk_X509_value(t->ca, i));
+	for (int i = 0; ok && i < sk_X509_CRL_num(t->crl); i++)
+		ok = X509_STORE_add_crl(s, sk_X509_CRL_value(t->crl, i));
+	if (ok && sk_X509_CRL_num(t->crl))
+		ok = X509_STORE_set_flags(s, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+	if (ok)
+		return s;
+	X509_STORE_free(s);
+	return NULL;
+}
+
+bool tls_context_trust(SSL_CTX *ctx, struct tls_trust *t, unsigned worker)
+{
+	STACK_OF(X509_NAME) * names;
+
+	if (!t->store[worker])
+		t->store[worker] = make_store(t);
+	if (!t->store[worker])
+		return false;
+	SSL_CTX_set1_cert_store(ctx, t->store[worker]);
+	names = sk_X509_NAME_num(t->names) ? SSL_dup_CA_list(t->names) : NULL;
+	if (names)
+		SSL_CTX_set_client_CA_list(ctx, names);
+	return names || !sk_X509_NAME_num(t->names);
+}
+
+/* ---- The context ---- */
+
+SSL_CTX *tls_context_new(const struct tls_settings *s, const struct tls_globals *g, bool is_server,
+			 const char **ret_why)
+{
+	SSL_CTX *ctx = SSL_CTX_new(is_server ? TLS_server_method() : TLS_client_method());
+	uint16_t min, max;
+
+	*ret_why = "no memory";
+	if (!ctx)
+		return NULL;
+	tls_versions(s, &min, &max);
+	/* Half-sent records are repeated from another place; a FIN without close_notify is what many send. */
+	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+				  SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_options(
+	    ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF |
+		     (s->prefer_client_ciphers ? 0 : SSL_OP_CIPHER_SERVER_PREFERENCE) |
+		     (s->no_tickets ? SSL_OP_NO_TICKET : 0));
+	SSL_CTX_set_read_ahead(ctx, 1);
+	SSL_CTX_set_timeout(ctx, g && g->lifetime_s ? g->lifetime_s : 300);
+	*ret_why = "no such version of TLS";
+	if (!SSL_CTX_set_min_proto_version(ctx, min) || !SSL_CTX_set_max_proto_version(ctx, max))
+		goto failed;
+	if (g && g->max_record && !SSL_CTX_set_max_send_fragment(ctx, g->max_record)) {
+		*ret_why = "tune.ssl.maxrecord must be between 512 and 16384";
+		goto failed;
+	}
+	*ret_why = "OpenSSL knows none of these ciphers; \"openssl ciphers -v\" lists them";
+	if (s->ciphers && !SSL_CTX_set_cipher_list(ctx, s->ciphers))
+		goto failed;
+	*ret_why = "OpenSSL does not know one of these ciphersuites; \"openssl ciphers -v -s "
+		   "-tls1_3\" lists them";
+	if (s->ciphersuites && !SSL_CTX_set_ciphersuites(ctx, s->ciphersuites))
+		goto failed;
+	*ret_why = "OpenSSL does not know one of these curves; \"openssl ecparam -list_curves\" "
+		   "lists them";
+	if (s->curves && !SSL_CTX_set1_curves_list(ctx, s->curves))
+		goto failed;
+	if (!is_server || use_dh(ctx, g, ret_why))
+		return ctx;
+failed:
+	ERR_clear_error();
+	SSL_CTX_free(ctx);
+	return NULL;
+}

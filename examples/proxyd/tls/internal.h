@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/* Between the files of this folder. */
+#ifndef PROXYD_TLS_INTERNAL_H
+#define PROXYD_TLS_INTERNAL_H
+
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+
+#include "tls/tls.h"
+
+/* ---- file.c ---- */
+
+/* Opens `path` as a whole in memory. NULL: *ret_why. */
+BIO *tls_file(const char *path, const char **ret_why);
+
+/* ---- cert.c ---- */
+
+enum tls_key_kind {
+	TLS_KEY_RSA,
+	TLS_KEY_EC,
+	TLS_KEY_OTHER, /* DSA, Ed25519 … */
+	TLS_KEY_KINDS,
+};
+
+struct tls_pair {
+	char *file;
+	enum tls_key_kind kind;
+	X509 *leaf;
+	STACK_OF(X509) * chain;
+	EVP_PKEY *key; /* nobody works with it: each worker has a copy */
+	unsigned char *ocsp;
+	size_t ocsp_len;
+};
+
+/*
+ * Certificate, chain and key of one PEM file; a key that is not there is looked for in `file`.key, an OCSP
+ * answer in `file`.ocsp, the issuer in `file`.issuer. What is wrong goes to `d`. NULL: it is of no use.
+ */
+struct tls_pair *tls_pair_read(const char *file, bool needs_key, struct diag *d,
+			       const struct diag_place *at);
+void tls_pair_free(struct tls_pair *p);
+
+/* Into a context, with a copy of its own of the key. */
+bool tls_pair_use(const struct tls_pair *p, SSL_CTX *ctx);
+
+/* Lower-case names of the certificate, each to fn. */
+void tls_pair_names(const struct tls_pair *p, bool (*fn)(void *arg, const char *name), void *arg);
+
+/* ---- context.c ---- */
+
+/* Authorities and revocations, read once; a store of them for each worker. */
+struct tls_trust {
+	STACK_OF(X509) * ca;
+	STACK_OF(X509_CRL) * crl;
+	STACK_OF(X509_NAME) * names; /* told to clients */
+	bool system;
+	X509_STORE *store[TLS_WORKERS_MAX];
+};
+
+struct tls_trust *tls_trust_read(const struct tls_settings *s, struct diag *d,
+				 const struct diag_place *at);
+void tls_trust_free(struct tls_trust *t);
+
+/* A context with all but certificates and authorities. NULL: *ret_why. */
+SSL_CTX *tls_context_new(const struct tls_settings *s, const struct tls_globals *g, bool is_server,
+			 const char **ret_why);
+bool tls_context_trust(SSL_CTX *ctx, struct tls_trust *t, unsigned worker);
+int tls_verify_mode(enum tls_verify v);
+
+/* The versions that are left. */
+void tls_versions(const struct tls_settings *s, uint16_t *ret_min, uint16_t *ret_max);
+
+/* A list as it stands on the wire (RFC 7301). Its length; 0: it is none. */
+size_t tls_alpn_wire(const char *list, unsigned char wire[TLS_ALPN_MAX]);
+
+/* ---- session.c ---- */
+
+struct tls_ticket_keys;
+
+/* The keys of a file, or of this process. NULL: *ret_why. */
+struct tls_ticket_keys *tls_ticket_keys_read(const char *file, const char **ret_why);
+void tls_ticket_keys_free(struct tls_ticket_keys *k);
+
+/* Tickets and the cache of sessions, both shared by all workers. */
+bool tls_session_use(SSL_CTX *ctx, const struct tls_ticket_keys *k);
+
+#endif
