@@ -139,19 +139,23 @@ static const struct cfg_proxy *bound_before(const struct reader *r, const struct
 	return NULL;
 }
 
-static void check_addresses(struct reader *r, const struct cfg_proxy *p)
+/* The kernel would spread its connections over both sections, which nobody means. */
+static void check_addresses(struct reader *r, struct cfg_proxy *p)
 {
-	const struct cfg_bind *b;
+	struct cfg_bind *b = STAILQ_FIRST(&p->binds), *after;
 
-	STAILQ_FOREACH (b, &p->binds, next) {
+	for (; b; b = after) {
 		unsigned line = 0;
 		const struct cfg_proxy *q = bound_before(r, b, &line);
 
-		if (q)
-			diag_add(
-			    r->diag, DIAG_ERROR, &b->at,
-			    "%s is bound by \"%s\" at line %u already: one address has one section",
-			    b->text, q->name, line);
+		after = STAILQ_NEXT(b, next);
+		if (!q)
+			continue;
+		diag_add(r->diag, DIAG_WARNING, &b->at,
+			 "%s is bound by \"%s\" at line %u already, which gets its connections: "
+			 "this address is left out",
+			 b->text, q->name, line);
+		STAILQ_REMOVE(&p->binds, b, cfg_bind, next);
 	}
 }
 
@@ -168,6 +172,30 @@ static void check_log(struct reader *r, const struct cfg_proxy *p)
 static const char *mode_name(enum cfg_mode mode)
 {
 	return mode == CFG_MODE_TCP ? "tcp" : "http";
+}
+
+/*
+ * In HAProxy a connection of mode tcp that goes to a backend of mode http is read as HTTP from then on:
+ * so is one here, when there is no other place it could go to.
+ */
+static void become_http(struct reader *r, struct cfg_proxy *p)
+{
+	const struct cfg_switch *sw;
+	const struct cfg_proxy *to;
+
+	if (p->set.mode == CFG_MODE_HTTP || !p->backend || p->backend->set.mode == CFG_MODE_TCP)
+		return;
+	if (p->rules)
+		STAILQ_FOREACH (sw, &p->rules->switches, next) {
+			to = cfg_find_backend(r->cfg, sw->name);
+			if (!to || to->set.mode == CFG_MODE_TCP)
+				return;
+		}
+	diag_add(r->diag, DIAG_WARNING, &p->at,
+		 "\"%s\" runs mode tcp and its backend \"%s\" mode http: taken as mode http",
+		 p->name, p->backend->name);
+	p->set.mode = CFG_MODE_HTTP;
+	p->set.http.log |= p->set.tcplog;
 }
 
 /* What would be wrong in one mode only. */
@@ -203,6 +231,7 @@ void cfg_check(struct reader *r)
 			continue;
 		if (p->kind & CFG_FRONTEND)
 			check_frontend(r, p);
+		become_http(r, p);
 		check_mode(r, p);
 		if (p->kind & CFG_BACKEND)
 			cfg_httpchk_describe(r, p);

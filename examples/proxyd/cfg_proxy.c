@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define MAXCONN_MAX 10000000u
-#define RETRIES_MAX 100u
+#define RETRIES_MAX 2147483647u
 
 static void *setting(struct reader *r, const void *offset)
 {
@@ -46,6 +46,11 @@ static void kw_balance(struct reader *r, size_t first, const void *data)
 	char name[64];
 
 	(void)data;
+	if (first == r->line->n) {
+		say(r, DIAG_WARNING, 0, "\"balance\" without an algorithm is balance roundrobin");
+		r->proxy->set.balance = "roundrobin";
+		return;
+	}
 	snprintf(name, sizeof(name), "%s", word_at(r, first));
 	name[strcspn(name, "(")] = '\0'; /* hdr(name), random(2) */
 	r->proxy->set.balance_at = place_at(r, first);
@@ -143,7 +148,7 @@ static void kw_default_backend(struct reader *r, size_t first, const void *data)
 const struct keyword cfg_keywords_proxy[] = {
     {"acl", 0, 2, READER_ANY, kw_acl, NULL, "NAME CRITERION [FLAGS] [VALUES]"},
     {"backlog", FRONT, 1, 1, kw_number, OFFSET(backlog), "NUMBER"},
-    {"balance", BACK, 1, READER_ANY, kw_balance, NULL, "ALGORITHM"},
+    {"balance", BACK, 0, READER_ANY, kw_balance, NULL, "ALGORITHM"},
     {"bind", CFG_FRONTEND, 1, READER_ANY, kw_bind, NULL, "ADDRESS:PORT [PARAMETERS]"},
     {"cookie", BACK, 1, READER_ANY, kw_cookie, NULL, "NAME insert [indirect] [nocache] …"},
     {"default-server", BACK, 1, READER_ANY, kw_default_server, NULL, "PARAMETERS"},

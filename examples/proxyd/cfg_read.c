@@ -168,6 +168,26 @@ void say_unknown(struct reader *r, size_t i, const char *what, const char *const
 
 /* ---- Keywords ---- */
 
+/* Names of three words were found by their first two, which are what the line says. */
+static int told_length(const char *name)
+{
+	size_t one = strcspn(name, " ");
+
+	return (int)(name[one] ? one + 1 + strcspn(name + one + 1, " ") : one);
+}
+
+void say_known(struct reader *r, const struct diag_place *at, const struct cfg_word *w)
+{
+	bool harmless = w->flags & WORD_HARMLESS;
+	const char *why = cfg_word_reason(w->name);
+
+	diag_add(r->diag, harmless ? DIAG_WARNING : DIAG_ERROR, at,
+		 "\"%.*s\" is known to HAProxy, not supported by this version%s%s%s",
+		 told_length(w->name), w->name, harmless ? ": ignored" : "", why ? "; " : "",
+		 why ? why : "");
+}
+
+
 /* "timeout client" for the words at i and i + 1; false when there is no second one. */
 static bool two_words(const struct reader *r, size_t i, char *buf, size_t cap)
 {
@@ -298,13 +318,14 @@ static void run_keyword(struct reader *r, const struct keyword *k, size_t i, siz
 /* Of HAProxy's manual, but not of this version. */
 static void known_word(struct reader *r, size_t i, const struct cfg_word *w)
 {
+	struct diag_place at;
+
 	if (r->section == SECTION_PROXY) {
 		hold(r, i, w, false);
 		return;
 	}
-	say(r, w->flags & WORD_HARMLESS ? DIAG_WARNING : DIAG_ERROR, i,
-	    "\"%s\" is known to HAProxy, not supported by this version%s", w->name,
-	    w->flags & WORD_HARMLESS ? ": ignored" : "");
+	at = place_at(r, i);
+	say_known(r, &at, w);
 }
 
 /* "set-var(txn.x)" is the action set-var, "lua.name" is lua. */
@@ -371,14 +392,6 @@ static void read_keyword(struct reader *r)
 
 /* ---- Sections ---- */
 
-/* Names of three words were found by their first two, which are what the line says. */
-static int told_length(const char *name)
-{
-	size_t one = strcspn(name, " ");
-
-	return (int)(name[one] ? one + 1 + strcspn(name + one + 1, " ") : one);
-}
-
 static void end_section(struct reader *r)
 {
 	for (size_t i = 0; i < r->n_held; i++) {
@@ -391,11 +404,7 @@ static void end_section(struct reader *r)
 				 "\"%.*s\" acts in HTTP mode only: ignored in mode tcp",
 				 told_length(w->name), w->name);
 		else
-			diag_add(r->diag, w->flags & WORD_HARMLESS ? DIAG_WARNING : DIAG_ERROR,
-				 &r->held[i],
-				 "\"%.*s\" is known to HAProxy, not supported by this version%s",
-				 told_length(w->name), w->name,
-				 w->flags & WORD_HARMLESS ? ": ignored" : "");
+			say_known(r, &r->held[i], w);
 	}
 	r->n_held = 0;
 }

@@ -90,6 +90,8 @@ const char *keep_word(struct reader *r, size_t i);
  */
 void say_unknown(struct reader *r, size_t i, const char *what, const char *const *ours,
 		 const struct cfg_word *known);
+/* A word that HAProxy knows and this version has not: ignored with a warning, or refused. */
+void say_known(struct reader *r, const struct diag_place *at, const struct cfg_word *w);
 const struct cfg_word *find_word(const struct cfg_word *table, const char *name);
 
 /* The keyword at word i, and whether its name is one word or two. NULL: none of the table. */

@@ -32,6 +32,7 @@ static void read_parameters(struct reader *r, size_t i, const char *what,
 	while (i < r->line->n) {
 		const struct parameter *p = ours;
 		const struct cfg_word *w;
+		struct diag_place at;
 
 		while (p->name && strcmp(p->name, word_at(r, i)) != 0)
 			p++;
@@ -49,9 +50,8 @@ static void read_parameters(struct reader *r, size_t i, const char *what,
 			say_unknown(r, i, what, name, known);
 			return;
 		}
-		say(r, w->flags & WORD_HARMLESS ? DIAG_WARNING : DIAG_ERROR, i,
-		    "\"%s\" is known to HAProxy, not supported by this version%s", w->name,
-		    w->flags & WORD_HARMLESS ? ": ignored" : "");
+		at = place_at(r, i);
+		say_known(r, &at, w);
 		i += 1 + w->arguments;
 	}
 }
@@ -327,9 +327,14 @@ void kw_server(struct reader *r, size_t first, const void *data)
 	s->at = place_at(r, first);
 	STAILQ_FOREACH (other, &r->proxy->servers, next)
 		if (!strcmp(other->name, s->name)) {
-			say(r, DIAG_ERROR, first,
-			    "the server name \"%s\" is taken by line %u: choose another", s->name,
-			    other->at.line);
+			char name[CFG_NAME_MAX + 16];
+
+			snprintf(name, sizeof(name), "%.*s:%u", CFG_NAME_MAX, s->name, s->at.line);
+			say(r, DIAG_WARNING, first,
+			    "the server name \"%s\" is taken by line %u: choose another; this one is "
+			    "called \"%s\" now",
+			    s->name, other->at.line, name);
+			s->name = keep_text(r, name);
 			break;
 		}
 	if (strlen(s->name) > CFG_NAME_MAX)

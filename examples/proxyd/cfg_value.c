@@ -64,13 +64,18 @@ bool read_time(struct reader *r, size_t i, const char *what, uint64_t *ret_ns)
 	errno = 0;
 	n = strtoull(text, &end, 10);
 	for (size_t u = 0; u < sizeof(units) / sizeof(units[0]); u++) {
-		if (strcmp(end, units[u].unit) != 0)
+		size_t len = strlen(units[u].unit);
+
+		if (strncmp(end, units[u].unit, len) != 0 || (!len && *end))
 			continue;
 		if (errno == ERANGE || n > TIME_MAX_MS * CFG_MS / units[u].ns) {
 			say(r, DIAG_ERROR, i, "%s %s is too long: the longest time is %llu ms",
 			    what, text, (unsigned long long)TIME_MAX_MS);
 			return false;
 		}
+		if (end[len]) /* HAProxy 2.6, too, warns only */
+			say(r, DIAG_WARNING, i, "%s: \"%s\" has something behind its unit: taken as %llu%s",
+			    what, text, n, units[u].unit);
 		*ret_ns = n * units[u].ns;
 		return true;
 	}
@@ -150,6 +155,22 @@ static bool set_unix(struct reader *r, size_t i, const char *path, struct addres
 	un->sun_family = AF_UNIX;
 	memcpy(un->sun_path, path, strlen(path) + 1);
 	ret->addr.len = (socklen_t)sizeof(*un);
+	return true;
+}
+
+/* A name that is no file: a NUL before it, and its length counts. */
+static bool set_abstract(struct reader *r, size_t i, const char *name, struct address *ret)
+{
+	struct sockaddr_un *un = &ret->addr.unix_path;
+
+	if (!*name || strlen(name) + 1 >= sizeof(un->sun_path)) {
+		say(r, DIAG_ERROR, i, "an abstract socket's name has 1 to %zu characters",
+		    sizeof(un->sun_path) - 2);
+		return false;
+	}
+	un->sun_family = AF_UNIX;
+	memcpy(un->sun_path + 1, name, strlen(name));
+	ret->addr.len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name));
 	return true;
 }
 
@@ -246,6 +267,10 @@ bool read_address(struct reader *r, size_t i, const char *text, unsigned flags, 
 		ret->host = keep_text(r, host);
 		return set_unix(r, i, *host == '/' ? host : host + 5, ret);
 	}
+	if (!strncmp(host, "abns@", 5)) {
+		ret->host = keep_text(r, host);
+		return set_abstract(r, i, host + 5, ret);
+	}
 	if (!strncmp(host, "fd@", 3) && (flags & ADDR_LISTEN)) {
 		char *end;
 
@@ -262,7 +287,7 @@ bool read_address(struct reader *r, size_t i, const char *text, unsigned flags, 
 	} else if (strchr(host, '@')) {
 		say(r, DIAG_ERROR, i,
 		    "the kind of address in \"%s\" is not supported by this version: write an IPv4 "
-		    "or IPv6 address, unix@PATH%s",
+		    "or IPv6 address, unix@PATH, abns@NAME%s",
 		    host, flags & ADDR_LISTEN ? " or fd@N" : "");
 		return false;
 	}

@@ -18,4 +18,7 @@ extern const struct cfg_word cfg_words_proxy[];
 extern const struct cfg_word cfg_words_server[];
 extern const struct cfg_word cfg_words_bind[];
 
+/* Why a word has no effect or is refused, and what to do; NULL: there is no more to say. */
+const char *cfg_word_reason(const char *name);
+
 #endif

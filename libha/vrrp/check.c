@@ -9,13 +9,13 @@ static bool is_none(const struct ha_ip *ip)
 {
 	const struct ha_ip none = {.family = ip->family};
 
-	return !ha_ip_compare(ip, &none);
+	return ip_equal(ip, &none);
 }
 
 static bool is_among(const struct ha_ip *ip, const struct ha_ip *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (!ha_ip_compare(ip, &list[i]))
+		if (ip_equal(ip, &list[i]))
 			return true;
 	return false;
 }
@@ -28,7 +28,7 @@ static enum ha_vrrp_drop check_meta(const struct ha_vrrp *v, const struct ha_vrr
 	if (m->source.family != o->family || is_none(&m->source) ||
 	    vrrp_ip_is_multicast(&m->source))
 		return HA_VRRP_DROP_SOURCE;
-	if (!ha_ip_compare(&m->source, &o->source))
+	if (ip_equal(&m->source, &o->source))
 		return HA_VRRP_DROP_OWN_ADDRESS;
 	if (o->n_peers) {
 		if (!is_among(&m->source, o->peers, o->n_peers))
@@ -38,7 +38,7 @@ static enum ha_vrrp_drop check_meta(const struct ha_vrrp *v, const struct ha_vrr
 	} else {
 		if (o->family == AF_INET6 && !vrrp_ip_is_link_local(&m->source))
 			return HA_VRRP_DROP_SOURCE;
-		if (ha_ip_compare(&m->destination, &o->group))
+		if (!ip_equal(&m->destination, &o->group))
 			return HA_VRRP_DROP_DESTINATION;
 	}
 	return m->ttl < o->min_ttl ? HA_VRRP_DROP_TTL : HA_VRRP_DROP_NONE;

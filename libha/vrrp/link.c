@@ -144,19 +144,20 @@ static void narrow_filter(struct ha_vrrp_link *l)
 	set_filters(l);
 }
 
-/* What recvmmsg changes is put back. */
+/* What recvmmsg changes is put back. Of IPv4 the packet says all. */
 static void prepare(struct ha_vrrp_link *l, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
+		struct msghdr *m = &l->message[i].msg_hdr;
+
 		l->iov[i] = (struct iovec){l->packet[i], LINK_PACKET_SIZE};
-		l->message[i].msg_hdr = (struct msghdr){
-		    .msg_name = &l->from[i],
-		    .msg_namelen = sizeof(l->from[i]),
-		    .msg_iov = &l->iov[i],
-		    .msg_iovlen = 1,
-		    .msg_control = l->control[i],
-		    .msg_controllen = LINK_CONTROL_SIZE,
-		};
+		*m = (struct msghdr){.msg_iov = &l->iov[i], .msg_iovlen = 1};
+		if (l->family == AF_INET)
+			continue;
+		m->msg_name = &l->from[i];
+		m->msg_namelen = sizeof(l->from[i]);
+		m->msg_control = l->control[i];
+		m->msg_controllen = LINK_CONTROL_SIZE;
 	}
 }
 
@@ -178,7 +179,7 @@ int ha_vrrp_link_new(const struct ha_vrrp_link_opts *opts, struct ha_vrrp_link *
 	l->ifindex = o.ifindex;
 	l->fd = l->ah_fd = l->announce_fd = l->sight_fd = l->poll_fd = -1;
 	l->no_filter = o.no_filter;
-	heap_init(&l->clock);
+	vrrp_clock_init(&l->clock);
 	prepare(l, LINK_CHUNK);
 	r = link_announce_init(l, &o);
 	if (r >= 0)
@@ -215,7 +216,6 @@ void ha_vrrp_link_free(struct ha_vrrp_link *l)
 	for (unsigned i = 1; i < 256; i++)
 		if (l->by_vrid[i])
 			l->by_vrid[i]->clock = NULL;
-	heap_fini(&l->clock);
 	mem_free(l);
 }
 
@@ -230,9 +230,8 @@ int ha_vrrp_link_add(struct ha_vrrp_link *l, struct ha_vrrp *v)
 	vrid = v->opts.vrid;
 	if (l->by_vrid[vrid] || v->clock)
 		return -EEXIST;
-	if (heap_arm(&l->clock, &v->due, ha_vrrp_deadline(v)) < 0)
-		return -ENOMEM;
 	v->clock = &l->clock;
+	vrrp_rearm(v);
 	l->by_vrid[vrid] = v;
 	if (!vrrp_byte_set_has(&l->vrids, vrid) || l->sight_fd >= 0) {
 		vrrp_byte_set_add(&l->vrids, vrid);
@@ -253,7 +252,7 @@ int ha_vrrp_link_remove(struct ha_vrrp_link *l, struct ha_vrrp *v)
 	if (l->by_vrid[vrid] != v)
 		return -ENOENT;
 	l->by_vrid[vrid] = NULL;
-	heap_disarm(&l->clock, &v->due);
+	l->clock.at_ns[vrid] = VRRP_CLOCK_NEVER;
 	v->clock = NULL;
 	link_announce_forget(l, v);
 	l->filter_stale = true; /* until the next dispatch: many may leave at once */
@@ -267,63 +266,63 @@ int ha_vrrp_link_fd(const struct ha_vrrp_link *l)
 
 /* ---- receiving ---- */
 
-/* TTL and destination, which the kernel passes beside the bytes. False: one of them is missing. */
-static bool read_control(struct msghdr *m, struct ha_vrrp_meta *meta)
+/* A raw IPv4 socket gives the IP header, too, which the kernel has checked. Leaves `r` behind it. */
+static bool read_ipv4_header(struct reader *r, struct ha_vrrp_meta *meta)
 {
-	bool ttl = false, destination = false;
+	const uint8_t *at = r->at;
+	size_t header = (size_t)(read_u8(r) & 0xf) * 4;
+
+	*r = reader_of(at, (size_t)(r->end - at));
+	at = read_bytes(r, header < sizeof(struct ip) ? sizeof(struct ip) : header);
+	if (!at)
+		return false;
+	meta->ttl = at[offsetof(struct ip, ip_ttl)];
+	meta->source.family = meta->destination.family = AF_INET;
+	memcpy(meta->source.bytes, at + offsetof(struct ip, ip_src), 4);
+	memcpy(meta->destination.bytes, at + offsetof(struct ip, ip_dst), 4);
+	return true;
+}
+
+/* A raw IPv6 socket passes the header's fields beside the bytes. */
+static bool read_beside(struct msghdr *m, struct ha_vrrp_meta *meta)
+{
+	bool hop_limit = false, destination = false;
 
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
 		const uint8_t *data = CMSG_DATA(c);
+		struct in6_pktinfo info;
 		int value;
 
-		if ((c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TTL) ||
-		    (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_HOPLIMIT)) {
+		if (c->cmsg_level != IPPROTO_IPV6)
+			continue;
+		if (c->cmsg_type == IPV6_HOPLIMIT) {
 			memcpy(&value, data, sizeof(value));
 			meta->ttl = (uint8_t)value;
-			ttl = true;
-		} else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
-			struct in_pktinfo info;
-
-			memcpy(&info, data, sizeof(info));
-			meta->destination.family = AF_INET;
-			memcpy(meta->destination.bytes, &info.ipi_addr, 4);
-			destination = true;
-		} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
-			struct in6_pktinfo info;
-
+			hop_limit = true;
+		} else if (c->cmsg_type == IPV6_PKTINFO) {
 			memcpy(&info, data, sizeof(info));
 			meta->destination.family = AF_INET6;
 			memcpy(meta->destination.bytes, &info.ipi6_addr, 16);
 			destination = true;
 		}
 	}
-	return ttl && destination;
-}
-
-/* Raw IPv4 sockets give the IP header, too, which the kernel has checked; IPv6 ones do not. */
-static struct reader payload(const struct ha_vrrp_link *l, const uint8_t *packet, size_t len)
-{
-	struct reader r = reader_of(packet, len);
-
-	if (l->family == AF_INET) {
-		size_t header = (size_t)(read_u8(&r) & 0xf) * 4;
-
-		r = reader_of(packet, len);
-		read_bytes(&r, header < sizeof(struct ip) ? sizeof(struct ip) : header);
-	}
-	return r;
+	return hop_limit && destination && !(m->msg_flags & MSG_CTRUNC) &&
+	       !ha_ip_from_sockaddr(m->msg_name, m->msg_namelen, &meta->source);
 }
 
 static void deliver(struct ha_vrrp_link *l, uint64_t now_ns, bool ah, unsigned i)
 {
 	struct mmsghdr *mm = &l->message[i];
 	struct ha_vrrp_meta meta = {.size = sizeof(meta)};
-	struct reader r = payload(l, l->packet[i], mm->msg_len);
-	struct reader peek = r;
+	struct reader r = reader_of(l->packet[i], mm->msg_len), peek;
 	struct ha_vrrp *v;
 	uint8_t vrid;
+	bool whole;
 
 	l->stats.received++;
+	whole =
+	    l->family == AF_INET ? read_ipv4_header(&r, &meta) : read_beside(&mm->msg_hdr, &meta);
+	peek = r;
 	if (ah) {
 		read_bytes(&peek, VRRP_AH_SIZE);
 		meta.protocol = VRRP_PROTOCOL_AH;
@@ -332,10 +331,7 @@ static void deliver(struct ha_vrrp_link *l, uint64_t now_ns, bool ah, unsigned i
 	}
 	read_u8(&peek);
 	vrid = read_u8(&peek);
-	if (peek.bad || (mm->msg_hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ||
-	    !read_control(&mm->msg_hdr, &meta) ||
-	    ha_ip_from_sockaddr((struct sockaddr *)&l->from[i], mm->msg_hdr.msg_namelen,
-				&meta.source) < 0) {
+	if (!whole || peek.bad || mm->msg_hdr.msg_flags & MSG_TRUNC) {
 		l->stats.no_meta++;
 		return;
 	}
@@ -399,7 +395,8 @@ static int read_all(struct ha_vrrp_link *l, uint64_t now_ns)
 
 uint64_t ha_vrrp_link_deadline(const struct ha_vrrp_link *l)
 {
-	uint64_t routers = heap_deadline(&l->clock), announcements = link_announce_deadline(l);
+	uint64_t routers = vrrp_clock_first_ns(&l->clock),
+		 announcements = link_announce_deadline(l);
 
 	return routers < announcements ? routers : announcements;
 }
@@ -407,14 +404,11 @@ uint64_t ha_vrrp_link_deadline(const struct ha_vrrp_link *l)
 /* Each due router once: one that is due again at once waits for the next turn. */
 static void tick(struct ha_vrrp_link *l, uint64_t now_ns)
 {
-	for (size_t left = l->clock.n; left && heap_deadline(&l->clock) <= now_ns; left--) {
-		struct ha_vrrp *v = container_of(heap_first(&l->clock), struct ha_vrrp, due);
+	for (unsigned vrid = 1; vrid < 256; vrid++) {
+		struct ha_vrrp *v = l->by_vrid[vrid];
 
-		if (l->skipped && v->state != HA_VRRP_ACTIVE)
-			return;
-		ha_vrrp_tick(v, now_ns);
-		if (v->clock && v->due.deadline_ns <= now_ns)
-			heap_arm(v->clock, &v->due, now_ns + 1);
+		if (l->clock.at_ns[vrid] <= now_ns && (!l->skipped || v->state == HA_VRRP_ACTIVE))
+			ha_vrrp_tick(v, now_ns);
 	}
 }
 
@@ -425,11 +419,11 @@ static void tick(struct ha_vrrp_link *l, uint64_t now_ns)
  */
 static bool may_skip_reading(struct ha_vrrp_link *l, uint64_t now_ns)
 {
-	const struct heap_node *first = heap_first(&l->clock);
-	const struct ha_vrrp *v = first ? container_of(first, struct ha_vrrp, due) : NULL;
+	uint8_t first = vrrp_clock_first(&l->clock);
+	uint64_t due_ns = l->clock.at_ns[first];
 
-	l->skipped = !l->skipped && v && v->state == HA_VRRP_ACTIVE &&
-		     first->deadline_ns <= now_ns && now_ns - first->deadline_ns < ON_TIME_NS;
+	l->skipped = !l->skipped && due_ns <= now_ns && now_ns - due_ns < ON_TIME_NS &&
+		     l->by_vrid[first]->state == HA_VRRP_ACTIVE;
 	return l->skipped;
 }
 
@@ -580,7 +574,7 @@ static bool is_source(const struct ifaddrs *i, const char *name, uint8_t family,
 	if (family == AF_INET6 && !(ret->bytes[0] == 0xfe && (ret->bytes[1] & 0xc0) == 0x80))
 		return false;
 	for (size_t j = 0; j < n; j++)
-		if (!ha_ip_compare(ret, &not_these[j]))
+		if (ip_equal(ret, &not_these[j]))
 			return false;
 	return true;
 }

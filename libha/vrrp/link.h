@@ -6,6 +6,7 @@
 #ifndef VRRP_LINK_H
 #define VRRP_LINK_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -13,7 +14,7 @@
 
 #include <libha/vrrp_link.h>
 
-#include "base/heap.h"
+#include "vrrp/clock.h"
 #include "vrrp/filter.h"
 
 #define LINK_PACKET_SIZE (HA_VRRP_MAX_ADVERT + 60 + 4) /* IPv4 options, and to see "too long" */
@@ -44,7 +45,7 @@ struct ha_vrrp_link {
 	int poll_fd;			      /* of all that are read, when it is more than one */
 	bool busy, skipped;		      /* skipped: this turn read nothing */
 	struct ha_vrrp *by_vrid[256];
-	struct heap clock; /* the routers, by what ha_vrrp_deadline says of them */
+	struct vrrp_clock clock; /* what ha_vrrp_deadline says of each router */
 	bool no_filter;
 	bool filter_stale;	    /* lets in more than there are routers */
 	struct vrrp_byte_set vrids; /* that the kernel lets in */
@@ -53,10 +54,10 @@ struct ha_vrrp_link {
 	uint64_t groups_until_ns;
 	struct ha_vrrp_link_stats stats;
 
-	/* What one recvmmsg fills. */
+	/* What one recvmmsg fills; of IPv4 the packets alone. */
 	struct mmsghdr message[LINK_CHUNK];
 	struct iovec iov[LINK_CHUNK];
-	struct sockaddr_storage from[LINK_CHUNK];
+	struct sockaddr_in6 from[LINK_CHUNK];
 	uint8_t control[LINK_CHUNK][LINK_CONTROL_SIZE]
 	    __attribute__((aligned(__alignof__(struct cmsghdr))));
 	uint8_t packet[LINK_CHUNK][LINK_PACKET_SIZE];

@@ -82,7 +82,7 @@ static int queue(struct ha_vrrp_link *l, struct link_pace *p, const struct link_
 	for (size_t i = 0; i < p->n; i++) {
 		struct link_waiting *old = waiting(p, i);
 
-		if (old->ifindex == w->ifindex && !ha_ip_compare(&old->address, &w->address)) {
+		if (old->ifindex == w->ifindex && ip_equal(&old->address, &w->address)) {
 			uint8_t left = old->left > w->left ? old->left : w->left;
 
 			*old = *w;

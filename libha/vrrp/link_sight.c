@@ -36,7 +36,7 @@ int link_sight_refresh(struct ha_vrrp_link *l)
 static bool has_address(const struct ha_vrrp *v, const struct ha_ip *address)
 {
 	for (size_t i = 0; v && i < v->opts.n_addresses; i++)
-		if (!ha_ip_compare(&v->opts.addresses[i], address))
+		if (ip_equal(&v->opts.addresses[i], address))
 			return true;
 	return false;
 }

@@ -16,8 +16,9 @@
 
 #include <libha/vrrp.h>
 
-#include "base/heap.h"
 #include "base/list.h"
+#include "net/ip_equal.h"
+#include "vrrp/clock.h"
 #include "vrrp/wire.h"
 
 #define VRRP_NS_PER_CS UINT64_C(10000000)
@@ -110,8 +111,7 @@ struct ha_vrrp {
 	struct ha_vrrp_group *group;
 	struct list in_group;
 
-	struct heap *clock; /* of the link that serves it, or NULL: the host asks for deadlines */
-	struct heap_node due;
+	struct vrrp_clock *clock; /* of the link that serves it, or NULL: the host asks for deadlines */
 
 	uint64_t now_ns;   /* the latest time seen */
 	uint32_t revision; /* of what is frozen, see ha_vrrp_revision */
@@ -150,10 +150,8 @@ struct ha_vrrp {
 /* Tells the link when the router is due, after whatever may have moved that. */
 static inline void vrrp_rearm(struct ha_vrrp *v)
 {
-	uint64_t deadline_ns = ha_vrrp_deadline(v);
-
-	if (v->clock && v->due.deadline_ns != deadline_ns)
-		heap_arm(v->clock, &v->due, deadline_ns); /* it has its place: cannot fail */
+	if (v->clock)
+		v->clock->at_ns[v->opts.vrid] = ha_vrrp_deadline(v);
 }
 
 /* The events of RFC 9568 section 6.4, and those that the RFC does not know. */

@@ -83,10 +83,10 @@ static const char *check_addresses(const struct ha_vrrp_opts *o)
 		if (a->family != o->family)
 			return "addresses: all must be of the router's family; make a second "
 			       "router for the other one";
-		if (!ha_ip_compare(a, &none) || vrrp_ip_is_multicast(a))
+		if (ip_equal(a, &none) || vrrp_ip_is_multicast(a))
 			return "addresses: a virtual address is a unicast address";
 		for (size_t j = 0; j < i; j++)
-			if (!ha_ip_compare(a, &o->addresses[j]))
+			if (ip_equal(a, &o->addresses[j]))
 				return "addresses: one stands there twice";
 	}
 	if (o->family == AF_INET6 && !o->any_first_address &&

@@ -14,7 +14,7 @@
 static const struct vrrp_sender *find(const struct ha_vrrp *v, const struct ha_ip *address)
 {
 	for (size_t i = 0; i < HA_VRRP_MAX_SENDERS; i++)
-		if (v->sender[i].address.family && !ha_ip_compare(&v->sender[i].address, address))
+		if (v->sender[i].address.family && ip_equal(&v->sender[i].address, address))
 			return &v->sender[i];
 	return NULL;
 }
@@ -79,7 +79,7 @@ void vrrp_senders_missed(struct ha_vrrp *v, const struct vrrp_heard *heard)
 	uint64_t interval_ns = v->active_interval_cs * VRRP_NS_PER_CS, gap_ns, missed;
 	struct vrrp_sender *s = place_for(v, &heard->meta->source);
 
-	if (ha_ip_compare(&v->active, &heard->meta->source) || v->timer != VRRP_TIMER_DOWN)
+	if (!ip_equal(&v->active, &heard->meta->source) || v->timer != VRRP_TIMER_DOWN)
 		return;
 	gap_ns = v->now_ns - v->timer_start_ns;
 	if (gap_ns > s->longest_ns)

@@ -56,8 +56,7 @@ static int configure4(int fd, const struct ha_vrrp_socket *want, int ttl)
 	const struct option option[] = {
 	    {IPPROTO_IP, IP_MULTICAST_LOOP, 0}, {IPPROTO_IP, IP_MULTICAST_TTL, ttl},
 	    {IPPROTO_IP, IP_TTL, ttl},		{IPPROTO_IP, IP_TOS, VRRP_TOS},
-	    {IPPROTO_IP, IP_MULTICAST_ALL, 0},	{IPPROTO_IP, IP_PKTINFO, 1},
-	    {IPPROTO_IP, IP_RECVTTL, 1},
+	    {IPPROTO_IP, IP_MULTICAST_ALL, 0},
 	};
 	struct ip_mreqn group = {.imr_ifindex = (int)want->ifindex};
 	int r = set_options(fd, option, sizeof(option) / sizeof(*option));

@@ -382,7 +382,7 @@ int ha_vrrp_peer_down(struct ha_vrrp *v, uint64_t now_ns, const struct ha_ip *pe
 {
 	if (!v || !peer)
 		return -EINVAL;
-	if (!v->active.family || ha_ip_compare(&v->active, peer))
+	if (!v->active.family || !ip_equal(&v->active, peer))
 		return 0;
 	return raise_event(v, now_ns, VRRP_EV_PEER_DOWN);
 }
@@ -396,7 +396,7 @@ static bool claims_ours(const struct ha_vrrp *v, const struct ha_vrrp_sighting *
 	    !memcmp(s->mac, virtual_mac, sizeof(s->mac)))
 		return false;
 	for (size_t i = 0; i < v->opts.n_addresses; i++)
-		if (!ha_ip_compare(&v->opts.addresses[i], &s->address))
+		if (ip_equal(&v->opts.addresses[i], &s->address))
 			return true;
 	return false;
 }

@@ -60,7 +60,7 @@ static int open_socket(const struct cfg_bind *b, unsigned backlog)
 	if (fd < 0)
 		return -errno;
 	e = is_unix ? 0 : set_options(fd, b);
-	if (is_unix)
+	if (is_unix && *b->addr.unix_path.sun_path) /* an abstract one is no file */
 		remove_socket(b->addr.unix_path.sun_path);
 	if (!e && bind(fd, &b->addr.sa, b->addr.len) < 0)
 		e = -errno;
