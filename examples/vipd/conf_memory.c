@@ -6,9 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-#define CHUNK_SIZE 32768u
-#define ALIGNMENT 8u /* enough for pointers, 64 bits and double */
+#define CHUNK_SIZE 32768u /* whole pages, with its head */
+#define ALIGNMENT 8u	  /* enough for pointers, 64 bits and double */
 
 struct conf_chunk {
 	struct conf_chunk *next;
@@ -19,15 +20,21 @@ struct conf_chunk {
 static struct conf_chunk *add_chunk(struct conf_memory *m, size_t need)
 {
 	struct conf_memory *all = m->parent ? m->parent : m;
-	size_t size = need > CHUNK_SIZE ? need : CHUNK_SIZE;
+	size_t size = (sizeof(struct conf_chunk) + need + CHUNK_SIZE - 1) / CHUNK_SIZE * CHUNK_SIZE;
 	struct conf_chunk *c;
 
 	all->too_large = size > CONF_MEMORY_MAX - all->used;
-	c = all->too_large ? NULL : calloc(1, sizeof(*c) + size);
-	if (!c)
+	/*
+	 * Not from the heap: what was only needed while reading goes back to the system, and no process
+	 * that inherits the rest makes a copy of it by allocating beside it.
+	 */
+	c = all->too_large
+		? MAP_FAILED
+		: mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (c == MAP_FAILED)
 		longjmp(*all->on_failure, 1);
 	all->used += size;
-	c->size = size;
+	c->size = size - sizeof(*c);
 	c->next = m->chunks;
 	m->chunks = c;
 	return c;
@@ -87,7 +94,7 @@ void conf_chunks_free(struct conf_chunk *chunks)
 	while (chunks) {
 		struct conf_chunk *next = chunks->next;
 
-		free(chunks);
+		munmap(chunks, sizeof(*chunks) + chunks->size);
 		chunks = next;
 	}
 }

@@ -77,7 +77,7 @@ static void take_over(struct live *l, const struct shared *keys, const struct li
 		for (size_t tries = 0; tries < old->n_routers; tries++, at++) {
 			const struct shared_router *o = &old_keys->router[at % old->n_routers];
 
-			if (!strncmp(o->key, keys->router[i].key, SHARED_KEY_SIZE)) {
+			if (!strncmp(o->key, keys->router[i].key, SHARED_ROUTER_KEY_SIZE)) {
 				live_read_router(&old->router[at++ % old->n_routers],
 						 &l->router[i]);
 				break;
@@ -158,11 +158,14 @@ void live_clear(const struct ha_vrrp *v, struct live_counters *ret)
 	add(ret, &now, true);
 }
 
-void live_base(const struct live_router *from, struct live_counters *ret)
+bool live_base(const struct live_router *from, struct live_counters *ret)
 {
 	struct live_router copy;
 
-	*ret = live_read_router(from, &copy) ? copy.counters : (struct live_counters){0};
+	if (!live_read_router(from, &copy))
+		return false;
+	*ret = copy.counters;
+	return true;
 }
 
 /* Those that were heard last, when there are more than fit. */
@@ -194,7 +197,8 @@ void live_write_router(struct live_router *to, const struct ha_vrrp *v,
 	to->status.size = sizeof(to->status);
 	ha_vrrp_status(v, &to->status);
 	counters_of(v, &to->counters);
-	add(&to->counters, base, false);
+	if (base)
+		add(&to->counters, base, false);
 	to->n_senders = senders_of(v, to->sender);
 	end(&to->turn);
 }

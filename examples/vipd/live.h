@@ -83,11 +83,11 @@ void live_free(struct live *l);
 void live_leave_routers(struct live *l);
 void live_leave_checks(struct live *l);
 
-/* vrrp: where it stands now; `base` is added to its counters. */
+/* vrrp: where it stands now; `base` (NULL: nothing) is added to its counters. */
 void live_write_router(struct live_router *to, const struct ha_vrrp *v,
 		       const struct live_counters *base);
-/* vrrp: what a predecessor had counted. */
-void live_base(const struct live_router *from, struct live_counters *ret);
+/* vrrp: what a predecessor had counted; false: there was none. */
+bool live_base(const struct live_router *from, struct live_counters *ret);
 /* The base that makes the counters of `v` begin at 0 now. */
 void live_clear(const struct ha_vrrp *v, struct live_counters *ret);
 void live_add_late(struct live_late *l, uint64_t late_ns);

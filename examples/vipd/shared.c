@@ -11,7 +11,7 @@
 
 static void router_key(const struct conf_instance *i, char *key)
 {
-	snprintf(key, SHARED_KEY_SIZE, "%s %d %d", i->interface, i->vrid, (int)i->family);
+	snprintf(key, SHARED_ROUTER_KEY_SIZE, "%s %d %d", i->interface, i->vrid, (int)i->family);
 }
 
 static void check_key(const struct conf_virtual *v, const struct conf_real *r, unsigned check,

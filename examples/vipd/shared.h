@@ -15,10 +15,11 @@
 #include "conf.h"
 
 #define SHARED_KEY_SIZE 128
+#define SHARED_ROUTER_KEY_SIZE 32 /* interface, number, family */
 
 /* Two copies, of which `whole` says which one is finished: a crash in the middle harms neither. */
 struct shared_router {
-	char key[SHARED_KEY_SIZE];
+	char key[SHARED_ROUTER_KEY_SIZE];
 	_Atomic uint32_t whole; /* 0: none; 1, 2: copy 0 or 1 */
 	uint32_t goes_on;	/* at a reload: the next configuration has it, too */
 	struct {

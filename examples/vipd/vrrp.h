@@ -47,7 +47,7 @@ struct router {
 	bool state_waits;	   /* MSG_STATE likewise */
 	struct why why;		   /* of the last change */
 	bool hold_waits;	   /* it hands over, and is held when somebody came */
-	struct live_counters base; /* of predecessors */
+	struct live_counters *base; /* of predecessors; NULL: there is nothing */
 	uint64_t quiet_until_ns[HA_VRRP_N_REMARKS]; /* of log lines that repeat */
 	uint64_t dropped_quiet_until_ns;
 };

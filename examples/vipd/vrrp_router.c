@@ -151,7 +151,7 @@ static struct why why_of(const struct router *r, const struct ha_vrrp_change *c)
 
 void router_publish(struct router *r)
 {
-	live_write_router(&r->vrrp->birth->live->router[r->index], r->engine, &r->base);
+	live_write_router(&r->vrrp->birth->live->router[r->index], r->engine, r->base);
 }
 
 static void on_again(struct loop *l, void *userdata)
@@ -309,8 +309,19 @@ static const struct ha_vrrp_ops ops = {
     .hmac = auth_hmac,
 };
 
+/* Of most routers there is nothing to add, and they are many. */
+static bool set_base(struct router *r, const struct live_counters *base)
+{
+	if (!r->base)
+		r->base = malloc(sizeof(*r->base));
+	if (r->base)
+		*r->base = *base;
+	return r->base;
+}
+
 static int make_router(struct vrrp *v, const struct conf_instance *i)
 {
+	struct live_counters base;
 	struct router *r = &v->routers[v->n_routers];
 	struct model_vrrp m;
 	int e;
@@ -323,7 +334,8 @@ static int make_router(struct vrrp *v, const struct conf_instance *i)
 		return e;
 	}
 	v->n_routers++;
-	live_base(&v->birth->live->router[r->index], &r->base);
+	if (live_base(&v->birth->live->router[r->index], &base) && !set_base(r, &base))
+		return -ENOMEM;
 	return ha_vrrp_set_fault(r->engine, loop_now_ns(v->loop),
 				 FAULT_INTERFACE | FAULT_SOCKET |
 				     (v->birth->orders->hold[r->index] ? FAULT_ADMIN : 0),
@@ -466,6 +478,7 @@ static int hand_over(struct router *r)
 void routers_on_order(struct vrrp *v, const struct msg *m)
 {
 	struct router *r = m->index < v->n_routers ? &v->routers[m->index] : NULL;
+	struct live_counters base;
 
 	if (!r)
 		return;
@@ -488,7 +501,9 @@ void routers_on_order(struct vrrp *v, const struct msg *m)
 		ha_vrrp_announce(r->engine, loop_now_ns(v->loop));
 		break;
 	case ORDER_CLEAR:
-		live_clear(r->engine, &r->base);
+		live_clear(r->engine, &base);
+		if (!set_base(r, &base))
+			log_err("%s: out of memory: its counters go on", r->conf->name);
 		break;
 	default:
 		break;

@@ -58,7 +58,7 @@ void ha_vrrp_group_free(struct ha_vrrp_group *g)
 	assert(!g->queue.busy);
 	list_for_each_safe (i, next, &g->members)
 		vrrp_group_leave(member_of(i));
-	mem_free(g->queue.at);
+	mem_free(g->queue.lasting);
 	mem_free(g);
 }
 
@@ -78,10 +78,10 @@ int ha_vrrp_group_add(struct ha_vrrp_group *g, struct ha_vrrp *v)
 	if (g->n >= HA_VRRP_MAX_GROUP)
 		return -ENOSPC;
 	cap = VRRP_QUEUE_SIZE(g->n + 1);
-	at = mem_regrow(g->queue.at, cap, sizeof(*at));
+	at = mem_regrow(g->queue.lasting, cap, sizeof(*at));
 	if (!at)
 		return -ENOMEM;
-	g->queue.at = at;
+	g->queue.at = g->queue.lasting = at;
 	g->queue.cap = cap;
 	g->n++;
 	list_add_tail(&g->members, &v->in_group);
@@ -283,7 +283,7 @@ static int group_event(struct ha_vrrp_group *g, uint64_t now_ns, enum vrrp_event
 	}
 	if (!v)
 		return -EALREADY;
-	r = vrrp_queue_enter(&g->queue, true);
+	r = vrrp_queue_enter(&g->queue, NULL, true);
 	if (r < 0)
 		return r;
 	list_for_each (i, &g->members) {

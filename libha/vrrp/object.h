@@ -65,8 +65,17 @@ struct vrrp_action {
 	};
 };
 
+/*
+ * Room for a round of one router, on the stack of the outermost call: no action outlives it, and a thousand
+ * routers need it one at a time.
+ */
+struct vrrp_round {
+	struct vrrp_action at[VRRP_QUEUE_SIZE(1)];
+};
+
 struct vrrp_queue {
-	struct vrrp_action *at;
+	struct vrrp_action *at;	     /* of the round that runs, or `lasting` */
+	struct vrrp_action *lasting; /* a group's, which is longer; NULL: of the round */
 	size_t n, cap;
 	unsigned events; /* in this round */
 	bool busy;	 /* draining: a callback may be running */
@@ -96,6 +105,13 @@ struct vrrp_sender {
 	uint64_t sequence; /* with authentication; 0: none yet */
 };
 
+/* struct ha_vrrp_stats without the places it keeps for reasons to come. */
+struct vrrp_stats {
+	uint64_t became_active, left_active, adverts_sent, adverts_received, priority_zero_sent,
+	    priority_zero_received, replies_sent, replies_withheld, send_errors, worst_late_ns;
+	uint64_t dropped[HA_VRRP_N_DROPS], remarks[HA_VRRP_N_REMARKS], checksums[4];
+};
+
 struct ha_vrrp {
 	struct ha_vrrp_opts opts; /* defaults filled in; pointers are ours */
 	struct ha_vrrp_ops ops;
@@ -104,7 +120,7 @@ struct ha_vrrp {
 	struct vrrp_key *key;	      /* n_keys */
 	size_t n_keys;
 	uint64_t sequence; /* the last one sent; AH: or heard */
-	struct ha_vrrp_stats stats;
+	struct vrrp_stats stats;
 
 	struct vrrp_queue *queue; /* own_queue or the group's */
 	struct vrrp_queue own_queue;
@@ -215,7 +231,8 @@ const char *vrrp_opts_check(const struct ha_vrrp_opts *o);
 /* queue.c: what the host is told. */
 struct vrrp_action *vrrp_push(struct ha_vrrp *v, enum vrrp_action_kind kind);
 void vrrp_push_remark(struct ha_vrrp *v, enum ha_vrrp_remark what, const struct ha_vrrp_meta *meta);
-int vrrp_queue_enter(struct vrrp_queue *q, bool in_callback);
+/* `round` is used when this is the outermost call; it lives until vrrp_queue_drain. */
+int vrrp_queue_enter(struct vrrp_queue *q, struct vrrp_round *round, bool in_callback);
 void vrrp_queue_drain(struct vrrp_queue *q);
 
 /* group.c */

@@ -30,10 +30,14 @@ void vrrp_push_remark(struct ha_vrrp *v, enum ha_vrrp_remark what, const struct 
 	a->note.meta = meta;
 }
 
-int vrrp_queue_enter(struct vrrp_queue *q, bool in_callback)
+int vrrp_queue_enter(struct vrrp_queue *q, struct vrrp_round *round, bool in_callback)
 {
 	if (q->busy && (!in_callback || q->events > HA_VRRP_MAX_ROUND))
 		return -EBUSY;
+	if (!q->busy && !q->lasting) {
+		q->at = round->at;
+		q->cap = VRRP_QUEUE_SIZE(1);
+	}
 	q->events++;
 	return 0;
 }
@@ -148,6 +152,7 @@ void vrrp_queue_drain(struct vrrp_queue *q)
 	for (size_t i = 0; i < q->n; i++)
 		tell(&q->at[i]);
 	q->busy = false;
+	q->at = q->lasting;
 	q->n = 0;
 	q->events = 0;
 }

@@ -11,18 +11,18 @@
 #include "base/sized.h"
 
 /* For what may change nothing that is frozen. */
-static int look_in(struct ha_vrrp *v, uint64_t now_ns)
+static int look_in(struct ha_vrrp *v, uint64_t now_ns, struct vrrp_round *round)
 {
-	int r = vrrp_queue_enter(v->queue, false);
+	int r = vrrp_queue_enter(v->queue, round, false);
 
 	if (!r && now_ns > v->now_ns)
 		v->now_ns = now_ns;
 	return r;
 }
 
-static int enter(struct ha_vrrp *v, uint64_t now_ns)
+static int enter(struct ha_vrrp *v, uint64_t now_ns, struct vrrp_round *round)
 {
-	int r = vrrp_queue_enter(v->queue, true);
+	int r = vrrp_queue_enter(v->queue, round, true);
 
 	if (r < 0)
 		return r;
@@ -45,7 +45,6 @@ static void free_all(struct ha_vrrp *v)
 {
 	mem_free((void *)(uintptr_t)v->opts.addresses);
 	mem_free((void *)(uintptr_t)v->opts.peers);
-	mem_free(v->own_queue.at);
 	mem_wipe_free(v->key, v->n_keys * sizeof(*v->key));
 	mem_wipe_free(v, sizeof(*v));
 }
@@ -153,12 +152,7 @@ int ha_vrrp_new(const struct ha_vrrp_opts *opts, const struct ha_vrrp_ops *ops, 
 	list_init(&v->in_group);
 	v->queue = &v->own_queue;
 	r = own_opts(v);
-	if (!r) {
-		v->own_queue.cap = VRRP_QUEUE_SIZE(1);
-		/* Not zeroed: most of it is never touched, and takes no memory. */
-		v->own_queue.at = mem_regrow(NULL, v->own_queue.cap, sizeof(*v->own_queue.at));
-	}
-	if (r < 0 || !v->own_queue.at) {
+	if (r < 0) {
 		free_all(v);
 		return -ENOMEM;
 	}
@@ -180,7 +174,8 @@ void ha_vrrp_free(struct ha_vrrp *v)
 /* An event without anything else to it, told when it is over. */
 static int raise_event(struct ha_vrrp *v, uint64_t now_ns, enum vrrp_event event)
 {
-	int r = enter(v, now_ns);
+	struct vrrp_round round;
+	int r = enter(v, now_ns, &round);
 
 	if (r < 0)
 		return r;
@@ -209,6 +204,7 @@ int ha_vrrp_stop(struct ha_vrrp *v, uint64_t now_ns)
 int ha_vrrp_receive(struct ha_vrrp *v, uint64_t now_ns, const struct ha_vrrp_meta *m,
 		    const void *pkt, size_t len)
 {
+	struct vrrp_round round;
 	struct vrrp_heard heard;
 	struct ha_vrrp_meta meta;
 	enum ha_vrrp_drop drop;
@@ -216,7 +212,7 @@ int ha_vrrp_receive(struct ha_vrrp *v, uint64_t now_ns, const struct ha_vrrp_met
 
 	if (!v || (!pkt && len) || sized_in(&meta, sizeof(meta), m) < 0)
 		return -EINVAL;
-	r = look_in(v, now_ns);
+	r = look_in(v, now_ns, &round);
 	if (r < 0)
 		return r;
 	heard.meta = &meta;
@@ -260,11 +256,12 @@ uint64_t ha_vrrp_deadline(const struct ha_vrrp *v)
 
 int ha_vrrp_tick(struct ha_vrrp *v, uint64_t now_ns)
 {
+	struct vrrp_round round;
 	int r;
 
 	if (!v)
 		return -EINVAL;
-	r = look_in(v, now_ns);
+	r = look_in(v, now_ns, &round);
 	if (r < 0)
 		return r;
 	if (!vrrp_keeps_beat(v))
@@ -291,12 +288,13 @@ int ha_vrrp_tick(struct ha_vrrp *v, uint64_t now_ns)
 
 int ha_vrrp_set_priority(struct ha_vrrp *v, uint64_t now_ns, unsigned priority)
 {
+	struct vrrp_round round;
 	int r;
 
 	if (!v || !priority || priority >= HA_VRRP_PRIORITY_OWNER ||
 	    v->opts.priority == HA_VRRP_PRIORITY_OWNER)
 		return -EINVAL;
-	r = enter(v, now_ns);
+	r = enter(v, now_ns, &round);
 	if (r < 0)
 		return r;
 	v->priority = (uint8_t)priority;
@@ -306,12 +304,13 @@ int ha_vrrp_set_priority(struct ha_vrrp *v, uint64_t now_ns, unsigned priority)
 
 int ha_vrrp_set_fault(struct ha_vrrp *v, uint64_t now_ns, uint32_t bits, bool on)
 {
+	struct vrrp_round round;
 	bool before, after;
 	int r;
 
 	if (!v || !bits || (bits & HA_VRRP_FAULT_GROUP))
 		return -EINVAL;
-	r = enter(v, now_ns);
+	r = enter(v, now_ns, &round);
 	if (r < 0)
 		return r;
 	before = v->faults != 0;
@@ -344,11 +343,12 @@ int ha_vrrp_set_realtime_offset(struct ha_vrrp *v, uint64_t offset_ns)
 
 int ha_vrrp_announce(struct ha_vrrp *v, uint64_t now_ns)
 {
+	struct vrrp_round round;
 	int r;
 
 	if (!v)
 		return -EINVAL;
-	r = enter(v, now_ns);
+	r = enter(v, now_ns, &round);
 	if (r < 0)
 		return r;
 	if (v->state == HA_VRRP_ACTIVE)
@@ -358,11 +358,12 @@ int ha_vrrp_announce(struct ha_vrrp *v, uint64_t now_ns)
 
 int ha_vrrp_set_held(struct ha_vrrp *v, uint64_t now_ns, bool held)
 {
+	struct vrrp_round round;
 	int r;
 
 	if (!v)
 		return -EINVAL;
-	r = enter(v, now_ns);
+	r = enter(v, now_ns, &round);
 	if (r < 0)
 		return r;
 	vrrp_held(v, held);
@@ -403,13 +404,14 @@ static bool claims_ours(const struct ha_vrrp *v, const struct ha_vrrp_sighting *
 
 int ha_vrrp_saw(struct ha_vrrp *v, uint64_t now_ns, const struct ha_vrrp_sighting *sighting)
 {
+	struct vrrp_round round;
 	struct ha_vrrp_meta meta = {.size = sizeof(meta)};
 	struct ha_vrrp_sighting s;
 	int r = sized_in(&s, sizeof(s), sighting);
 
 	if (r < 0 || !v)
 		return v ? r : -EINVAL;
-	r = look_in(v, now_ns); /* not in a callback: the remark would outlive `meta` */
+	r = look_in(v, now_ns, &round); /* not in a callback: the remark would outlive `meta` */
 	if (r < 0)
 		return r;
 	if (v->state == HA_VRRP_ACTIVE && claims_ours(v, &s)) {
@@ -466,7 +468,26 @@ int ha_vrrp_status(const struct ha_vrrp *v, struct ha_vrrp_status *ret)
 
 int ha_vrrp_stats(const struct ha_vrrp *v, struct ha_vrrp_stats *ret)
 {
-	return v ? sized_out(ret, &v->stats, sizeof(v->stats)) : -EINVAL;
+	struct ha_vrrp_stats all = {.size = sizeof(all)};
+	const struct vrrp_stats *s;
+
+	if (!v)
+		return -EINVAL;
+	s = &v->stats;
+	all.became_active = s->became_active;
+	all.left_active = s->left_active;
+	all.adverts_sent = s->adverts_sent;
+	all.adverts_received = s->adverts_received;
+	all.priority_zero_sent = s->priority_zero_sent;
+	all.priority_zero_received = s->priority_zero_received;
+	all.replies_sent = s->replies_sent;
+	all.replies_withheld = s->replies_withheld;
+	all.send_errors = s->send_errors;
+	all.worst_late_ns = s->worst_late_ns;
+	memcpy(all.dropped, s->dropped, sizeof(s->dropped));
+	memcpy(all.remarks, s->remarks, sizeof(s->remarks));
+	memcpy(all.checksums, s->checksums, sizeof(s->checksums));
+	return sized_out(ret, &all, sizeof(all));
 }
 
 void ha_vrrp_mac(uint8_t family, uint8_t vrid, uint8_t ret[6])

@@ -58,10 +58,9 @@ static void a_successor_counts_on_and_clearing_begins_at_0(void **state)
 	struct ha_vrrp *v = owner();
 
 	(void)state;
-	live_base(&slot, &base);
-	assert_int_equal(base.adverts_sent, 0);
-	live_write_router(&slot, v, &base);
-	live_base(&slot, &base);
+	assert_false(live_base(&slot, &base));
+	live_write_router(&slot, v, NULL);
+	assert_true(live_base(&slot, &base));
 	assert_int_equal(base.adverts_sent, 1);
 	live_clear(v, &base);
 	live_write_router(&slot, v, &base);
@@ -135,7 +134,7 @@ static void counters_come_along_by_key(void **state)
 	assert_int_equal(live_new(&one, &keys, NULL, NULL, &old), 0);
 	live_write_router(&old->router[1], v, &base);
 	assert_int_equal(live_new(&two, &new_keys, old, &keys, &l), 0);
-	live_base(&l->router[0], &got);
+	assert_true(live_base(&l->router[0], &got));
 	assert_int_equal(got.adverts_received, 7);
 	live_free(l);
 	live_free(old);
