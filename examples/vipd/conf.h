@@ -92,6 +92,8 @@ struct conf_vrrp_script {
 	const char *name;
 	struct conf_script script;
 	int64_t interval_ms, timeout_ms;
+	int64_t retry_ms; /* from a failure that is borne to the next run; 0: interval_ms */
+	bool dynamic;	  /* misc_dynamic: exit codes 2 to 255 are successes, and weights */
 	int64_t spread_ms; /* the first run lies within this time */
 	int32_t weight;	   /* CONF_NO_WEIGHT or -254..254 */
 	bool reverse;
@@ -185,30 +187,75 @@ struct conf_check_common {
 	int alpha; /* 0, 1, CONF_UNSET */
 };
 
-enum conf_check_kind { CONF_CHECK_CONNECT, CONF_CHECK_HTTP, CONF_CHECK_SMTP, CONF_CHECK_DNS };
+enum conf_check_kind {
+	CONF_CHECK_TCP,
+	CONF_CHECK_PING,
+	CONF_CHECK_HTTP, /* HTTP_GET and SSL_GET */
+	CONF_CHECK_SMTP,
+	CONF_CHECK_DNS,
+	CONF_CHECK_UDP,
+	CONF_CHECK_MISC, /* the supervisor runs its script */
+};
 
-#define CONF_STATUS_MAX 16 /* words of status_code */
-
-struct conf_check {
-	struct conf_check *next;
-	enum conf_check_kind kind;
-	struct conf_check_common common;
+/* From where to where a check connects. */
+struct conf_way {
 	struct ha_ip connect_ip; /* none: the real server's */
-	int connect_port;	 /* CONF_UNSET: the real server's */
 	struct ha_ip bind_ip;
+	int connect_port; /* CONF_UNSET: the real server's */
 	int bind_port;
 	const char *bind_device;
-	struct conf_vrrp_script
-	    *misc;		 /* MISC_CHECK: run this instead of connecting; NULL: connect */
-	const char *path, *host; /* HTTP: of one url */
-	bool http_1_1;
+	uint32_t fwmark;
+};
+extern const struct conf_way conf_way_default;
+
+#define CONF_URLS_MAX 32   /* of one HTTP_GET */
+#define CONF_STATUS_MAX 16 /* words of status_code */
+
+struct conf_url {
+	struct conf_url *next;
+	const char *path, *host, *digest;
+	const char *regex; /* as regex.h takes it: options and pattern in one */
+	int regex_min, regex_max;
+	bool regex_no_match;
 	struct {
 		uint16_t first, last;
 	} status[CONF_STATUS_MAX];
 	size_t n_status;
-	const char *helo; /* SMTP */
-	const char *name; /* DNS */
-	int type;	  /* DNS; 0: SOA */
+};
+
+struct conf_http {
+	struct conf_url *urls; /* asked in turn; at least one */
+	unsigned n_urls;
+	const char *host, *sni_name;
+	bool version_1_1, tls, sni;
+};
+
+struct conf_dns {
+	const char *name; /* NULL: the root */
+	int type;	  /* 0: SOA */
+};
+
+struct conf_udp {
+	const uint8_t *payload; /* NULL: the library's */
+	const uint8_t *reply, *reply_mask;
+	size_t payload_len, reply_len; /* reply_len 0: any */
+	int reply_min, reply_max;
+	bool require_reply;
+};
+
+struct conf_check {
+	struct conf_check *next;
+	enum conf_check_kind kind;
+	int log_all_failures; /* 0, 1; CONF_UNSET while it is read */
+	struct conf_check_common common;
+	const struct conf_way *way;
+	union { /* of the kind */
+		const struct conf_http *http;
+		const struct conf_dns *dns;
+		const struct conf_udp *udp;
+		const char *helo;
+	};
+	struct conf_vrrp_script *misc; /* MISC_CHECK; NULL: another kind */
 	struct diag_place at;
 };
 
@@ -364,6 +411,9 @@ struct conf_globals {
 	struct conf_fifo fifo, vrrp_fifo, lvs_fifo;
 	bool fifo_on_reload; /* all states again */
 	struct conf_mail mail;
+	bool log_all_failures;
+	const char *ssl_certificate, *ssl_key; /* that SSL_GET shows; NULL: none */
+	int64_t drain_ms; /* drain_timeout; 0: real servers that a reload removes go at once */
 };
 
 struct conf {

@@ -471,6 +471,8 @@ static void complete_kind(struct conf_check *c)
 {
 	if (c->kind == CONF_CHECK_HTTP)
 		default_ms(&c->common.delay_before_retry_ms, CONF_UNSET, 3000);
+	if (c->kind == CONF_CHECK_MISC)
+		default_int(&c->common.retry, CONF_UNSET, 0);
 	if (c->kind != CONF_CHECK_DNS)
 		return;
 	default_int(&c->common.retry, CONF_UNSET, 3);
@@ -493,6 +495,7 @@ static void complete_misc(struct conf_parse *p, const struct conf_virtual *v,
 	default_ms(&s->timeout_ms, CONF_UNSET, s->interval_ms);
 	s->rise = 1;
 	s->fall = c->common.retry + 1;
+	s->retry_ms = c->common.delay_before_retry_ms;
 	if (!s->script.argv)
 		conf_warn(p, &c->at, "MISC_CHECK lacks \"misc_path COMMAND\": it counts as failed");
 }
@@ -511,10 +514,7 @@ static void complete_real(struct conf_parse *p, const struct conf_virtual *v, st
 		r->host = v->host;
 	for (struct conf_check *c = r->checks; c; c = c->next) {
 		inherit(&c->common, &r->common);
-		if (c->kind == CONF_CHECK_HTTP && !c->host)
-			c->host = r->host;
-		if (c->misc)
-			default_int(&c->common.retry, CONF_UNSET, 0);
+		default_int(&c->log_all_failures, CONF_UNSET, p->conf->globals.log_all_failures);
 		complete_kind(c);
 		complete_common(&c->common);
 		if (c->misc)

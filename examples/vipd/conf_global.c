@@ -378,8 +378,8 @@ static const struct conf_keyword global_words[] = {
      .doc = "Old word for lvs_flush_on_stop."},
     {CONF_REFUSED("rs_init_notifies", "", "Runs notify_up of servers that are up at the start.",
 		  "notify_up runs when a server came up, not when it was")},
-    {CONF_REFUSED("checker_log_all_failures", "[on|off]", "Logs each failed attempt.",
-		  "a failure is logged when it takes the server out")},
+    {"checker_log_all_failures", conf_set_flag, GLOBAL(log_all_failures),
+     .doc = "Logs each failure of a check, not only the one that takes a server out."},
 
     /* Buffers. */
     {CONF_NOTED("vrrp_netlink_cmd_rcv_bufs", "BYTES", "Buffer.", WHY_BUFFERS)},

@@ -137,9 +137,19 @@ const struct conf_block conf_block_track_group = {.name = "track_group",
 						  .keyword = track_group_words};
 
 static const struct conf_keyword ssl_words[] = {
-    {CONF_REFUSED("password", "STRING", "Password of the key.", WHY)},
-    {CONF_REFUSED("ca", "FILE", "Who is trusted.", WHY)},
-    {CONF_REFUSED("certificate", "FILE", "The certificate that is shown.", WHY)},
-    {CONF_REFUSED("key", "FILE", "Its key.", WHY)},
+    {CONF_REFUSED("password", "STRING", "Password of the key.",
+		  "keep the key in a file that only root may read, without a password")},
+    {CONF_NOTED("ca", "FILE", "Who is trusted.",
+		"a check asks whether a server works, not whether clients trust it")},
+    {"certificate", conf_set_string, offsetof(struct conf, globals.ssl_certificate), .form = "FILE",
+     .doc = "What SSL_GET shows to servers that ask for a certificate."},
+    {"key", conf_set_string, offsetof(struct conf, globals.ssl_key), .form = "FILE",
+     .initial = "in certificate", .doc = "Its key."},
     {0}};
+void conf_set_ssl(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
+		  void *target)
+{
+	conf_walk(p, n->child, k->block, target);
+}
+
 const struct conf_block conf_block_ssl = {.name = "SSL", .keyword = ssl_words};

@@ -116,7 +116,7 @@ conf_fn conf_set_globals;
 conf_fn conf_instance_new, conf_group_new, conf_vrrp_script_new;
 conf_fn conf_virtual_new, conf_virtual_group_new;
 conf_fn conf_set_recipients, conf_set_sender, conf_set_smtp_server, conf_set_helo;
-conf_fn conf_garp_group_new;
+conf_fn conf_garp_group_new, conf_set_ssl;
 conf_fn conf_static_addresses, conf_static_routes, conf_static_rules;
 
 /* What can only be judged when all is read: conf_check.c. */

@@ -3,64 +3,18 @@
  * The process that checks real servers. It has no capability: it says to the kernel process which
  * of the configured servers are in use, by number, and to the supervisor what changed.
  */
+#include "health.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include <libhealth/health.h>
-#include <libhealth/probe_dns.h>
-#include <libhealth/probe_http.h>
-#include <libhealth/probe_smtp.h>
+#include <libha/service.h>
 
 #include "log.h"
-#include "loop.h"
-#include "msg.h"
-#include "process.h"
-#include "quorum.h"
 #include "schedule.h"
-
-#define NS_PER_MS UINT64_C(1000000)
-
-struct real_state {
-	const struct conf_real *conf;
-	unsigned checks, passing;
-};
-
-struct virtual_state {
-	struct health *health;
-	const struct conf_virtual *conf;
-	uint32_t index;
-	struct quorum quorum;
-	struct quorum_real *real; /* in the order of the configuration */
-	struct real_state *state;
-	size_t first_real; /* its first one in arrays of all */
-	int32_t *sent;	   /* weights that the kernel process knows, the sorry server's last */
-	struct shared_virtual *slot;
-};
-
-struct probe {
-	struct virtual_state *virtual;
-	uint32_t real;
-	bool passes;
-	const struct conf_check *conf;
-	struct shared_check *slot;
-	struct live_check *live;
-	struct health_check *check; /* NULL: a MISC_CHECK */
-};
-
-struct health {
-	const struct birth *birth;
-	struct loop *loop;
-	struct health_engine *engine;
-	struct virtual_state *virtuals;
-	size_t n_virtuals, n_reals;
-	struct probe *probes;
-	size_t n_probes;
-	struct probe **misc;		 /* those whose script the supervisor runs, in its order */
-	char text[HEALTH_TEXT_MAX + 64]; /* how the last check ended, for the line about a change */
-};
 
 /* ---- Telling ---- */
 
@@ -158,17 +112,31 @@ static void on_real_changed(struct virtual_state *v, uint32_t index, const char 
 
 /* ---- Checks ---- */
 
+static void say_failure(const struct probe *p, const char *why)
+{
+	char name[CONF_REAL_NAME_SIZE];
+
+	conf_real_name(probe_real(p), name, sizeof(name));
+	log_notice("virtual server %s: real server %s: a check failed: %s", p->virtual->conf->name,
+		   name, why);
+}
+
 static void on_result(struct health_check *check, const struct health_result *res, void *userdata)
 {
-	struct probe *p = userdata;
-	struct health *h = p->virtual->health;
+	struct probe *leader = userdata;
+	struct health *h = leader->virtual->health;
+	bool failed = res->verdict == HEALTH_FAIL || res->verdict == HEALTH_FAIL_NOW;
 
-	live_write_check(p->live, check);
 	snprintf(h->text, sizeof(h->text), "%s%s%s", health_code_name(res->code),
-		 *res->text ? ", " : "",
+		 *res->text || res->error ? ", " : "",
 		 *res->text   ? res->text
 		 : res->error ? strerror(res->error)
 			      : "");
+	for (struct probe *p = leader; p; p = p->next) {
+		live_write_check(p->live, check);
+		if (failed && p->conf->log_all_failures)
+			say_failure(p, h->text);
+	}
 }
 
 /* A real server lives while all of its checks pass. */
@@ -191,134 +159,84 @@ static void set_passes(struct probe *p, bool passes, const char *why)
 static void on_transition(struct health_check *check, const struct health_transition *t,
 			  void *userdata)
 {
-	struct probe *p = userdata;
-	char why[sizeof(p->virtual->health->text) + 64];
+	struct probe *leader = userdata;
+	char why[sizeof(leader->virtual->health->text) + 64];
 
-	live_write_check(p->live, check);
 	if (health_state_is_up(t->to))
 		snprintf(why, sizeof(why), "its check passed");
 	else if (t->fail_run < t->fall) /* nothing good is known of it: retry comes later */
-		snprintf(why, sizeof(why), "its first check failed: %s", p->virtual->health->text);
+		snprintf(why, sizeof(why), "its first check failed: %s",
+			 leader->virtual->health->text);
 	else
 		snprintf(why, sizeof(why), "%u of %u checks failed: %s", t->fail_run, t->fall,
-			 p->virtual->health->text);
-	set_passes(p, health_state_is_up(t->to), why);
-}
-
-static void filter_of(const struct conf_check_common *c, bool up, struct health_filter_opts *ret)
-{
-	*ret = (struct health_filter_opts){
-	    .size = sizeof(*ret),
-	    .rise = 1,
-	    .fall = (uint32_t)c->retry + 1,
-	    .start = up ? HEALTH_START_UP : HEALTH_START_DOWN,
-	    .interval_ns = (uint64_t)c->delay_loop_ms * NS_PER_MS,
-	    .down_ns = (uint64_t)c->delay_loop_ms * NS_PER_MS,
-	    .retry_ns =
-		(uint64_t)(c->delay_before_retry_ms ? c->delay_before_retry_ms : 1) * NS_PER_MS,
-	};
-}
-
-static int make_http(const struct conf_check *c, const struct ha_ip *ip, uint16_t port,
-		     struct health_probe **ret)
-{
-	struct health_http_range status[CONF_STATUS_MAX];
-	char text[HA_IP_TEXT_SIZE] = "", host[HA_IP_TEXT_SIZE + 10];
-	struct health_http_opts o = {
-	    .size = sizeof(o),
-	    .version = c->http_1_1 ? HEALTH_HTTP_1_1 : HEALTH_HTTP_1_0,
-	    .path = c->path,
-	    .host = c->host ? c->host : host,
-	    .status = c->n_status ? status : NULL,
-	    .n_status = c->n_status,
-	};
-
-	for (size_t i = 0; i < c->n_status; i++)
-		status[i] = (struct health_http_range){(uint16_t)c->status[i].first,
-						       (uint16_t)c->status[i].last};
-	ha_ip_format(ip, text, sizeof(text));
-	snprintf(host, sizeof(host), ip->family == AF_INET6 ? "[%s]:%u" : "%s:%u", text, port);
-	return health_probe_new(health_probe_http(), &o, ret);
-}
-
-/* NULL for a check that only connects. */
-static int make_dialogue(const struct conf_check *c, const struct ha_ip *ip, uint16_t port,
-			 struct health_probe **ret)
-{
-	const struct health_smtp_opts smtp = {.size = sizeof(smtp), .helo = c->helo};
-	const struct health_dns_opts dns = {
-	    .size = sizeof(dns), .name = c->name, .type = (uint64_t)c->type};
-
-	*ret = NULL;
-	switch (c->kind) {
-	case CONF_CHECK_CONNECT:
-		return 0;
-	case CONF_CHECK_HTTP:
-		return make_http(c, ip, port, ret);
-	case CONF_CHECK_SMTP:
-		return health_probe_new(health_probe_smtp(), &smtp, ret);
-	case CONF_CHECK_DNS:
-		return health_probe_new(health_probe_dns(), &dns, ret);
+			 leader->virtual->health->text);
+	for (struct probe *p = leader; p; p = p->next) {
+		live_write_check(p->live, check);
+		set_passes(p, health_state_is_up(t->to), why);
 	}
-	return -EINVAL;
 }
 
-static int add_check(struct health *h, struct probe *p)
+/* What checks add to the weight: misc_dynamic. */
+static int32_t weight_of(const struct real_state *r)
 {
-	const struct conf_check *c = p->conf;
-	const struct conf_real *r = p->virtual->state[p->real].conf;
-	const struct ha_ip *ip = c->connect_ip.family ? &c->connect_ip : &r->ip;
-	uint16_t port = c->connect_port != CONF_UNSET ? (uint16_t)c->connect_port : r->port;
-	struct sockaddr_storage to, from;
-	struct health_filter_opts filter;
-	struct health_check_opts o = {
-	    .size = sizeof(o),
-	    .destination = (void *)&to,
-	    .filter = &filter,
-	    .device = c->bind_device,
-	    .flags = HEALTH_CHECK_FROM_END | (c->common.warmup_ms ? 0 : HEALTH_CHECK_AT_ONCE),
-	    .timeout_ns = (uint64_t)c->common.connect_timeout_ms * NS_PER_MS,
-	    .start_within_ns = (uint64_t)c->common.warmup_ms * NS_PER_MS,
-	};
-	struct health_probe *dialogue;
-	int err = make_dialogue(c, ip, port, &dialogue);
+	int64_t w = r->order.weight != ORDER_NO_WEIGHT
+			? r->order.weight
+			: (int64_t)r->conf->weight + r->weight_change;
 
-	if (err < 0)
-		return err;
-	o.probe = dialogue;
-	filter_of(&c->common, p->passes, &filter);
-	o.destination_len = (socklen_t)ha_ip_to_sockaddr(ip, port, 0, &to);
-	if (c->bind_ip.family) {
-		o.source = (void *)&from;
-		o.source_len = (socklen_t)ha_ip_to_sockaddr(
-		    &c->bind_ip, c->bind_port != CONF_UNSET ? (uint16_t)c->bind_port : 0, 0, &from);
+	return w < 0 ? 0 : w > HA_WEIGHT_MAX ? HA_WEIGHT_MAX : (int32_t)w;
+}
+
+/* An exit code of 2 or more, with misc_dynamic. True: the weight is another one. */
+static bool take_exit(struct probe *p, int exit_code)
+{
+	struct real_state *r = &p->virtual->state[p->real];
+	int32_t change =
+	    p->conf->misc->dynamic && exit_code >= 2 ? exit_code - 2 - r->conf->weight : 0;
+	bool changed = change != p->weight_change;
+
+	r->weight_change += change - p->weight_change;
+	p->weight_change = change;
+	return changed;
+}
+
+static void on_misc(struct probe *p, bool passes, int exit_code)
+{
+	struct virtual_state *v = p->virtual;
+	char why[64];
+
+	if (passes && take_exit(p, exit_code)) {
+		v->real[p->real].weight = weight_of(&v->state[p->real]);
+		recount(v);
 	}
-	err = health_check_add(h->engine, &o, p, &p->check);
-	if (err >= 0)
-		live_write_check(p->live, p->check);
-	health_probe_free(dialogue); /* the check keeps it */
-	return err;
+	snprintf(why, sizeof(why), "its script %s", passes ? "succeeded" : "failed");
+	if (!passes && p->conf->log_all_failures)
+		say_failure(p, why);
+	set_passes(p, passes, why);
 }
 
 /* ---- Start ---- */
 
 /* Up until a check says otherwise (keepalived), unless it is to prove itself first (alpha). */
-static bool passes_at_first(const struct health *h, const struct probe *p)
+static bool passes_at_first(const struct health *h, const struct probe *leader)
 {
-	uint32_t known = atomic_load(&p->slot->alive);
-	uint8_t track = p->conf->misc ? h->birth->tracks[p->conf->misc->index] : TRACK_INIT;
+	uint8_t track =
+	    leader->conf->misc ? h->birth->tracks[leader->conf->misc->index] : TRACK_INIT;
 
 	if (track != TRACK_INIT)
 		return track == TRACK_OK;
-	return known == SHARED_ALIVE_UP ||
-	       (known != SHARED_ALIVE_DOWN && p->conf->common.alpha != 1);
+	for (const struct probe *p = leader; p; p = p->next) {
+		uint32_t known = atomic_load(&p->slot->alive);
+
+		if (known == SHARED_ALIVE_UP || known == SHARED_ALIVE_DOWN)
+			return known == SHARED_ALIVE_UP;
+	}
+	return leader->conf->common.alpha != 1;
 }
 
-static int make_probe(struct health *h, struct virtual_state *v, uint32_t real,
-		      const struct conf_check *c)
+static void make_probe(struct health *h, struct virtual_state *v, uint32_t real,
+		       const struct conf_check *c)
 {
 	struct probe *p = &h->probes[h->n_probes];
-	int r;
 
 	*p = (struct probe){.virtual = v,
 			    .real = real,
@@ -327,27 +245,14 @@ static int make_probe(struct health *h, struct virtual_state *v, uint32_t real,
 			    .live = &h->birth->live->check[h->n_probes]};
 	if (c->misc)
 		h->misc[c->misc->index - h->birth->conf->n_scripts] = p;
-	p->passes = passes_at_first(h, p);
 	v->state[real].checks++;
-	v->state[real].passing += p->passes;
 	h->n_probes++;
-	r = c->misc ? 0 : add_check(h, p);
-	if (r < 0)
-		log_err("%s:%u: cannot make the check: %s", c->at.file, c->at.line, strerror(-r));
-	return r == -ENOMEM ? r : 0;
-}
-
-static int32_t weight_of(const struct conf_real *r, const struct order_real *order)
-{
-	return order->weight != ORDER_NO_WEIGHT ? order->weight : r->weight;
 }
 
 static int make_virtual(struct health *h, const struct conf_virtual *c)
 {
 	struct virtual_state *v = &h->virtuals[h->n_virtuals];
-	const struct order_real *order = &h->birth->orders->real[h->n_reals];
 	uint32_t n = 0;
-	int r = 0;
 
 	*v = (struct virtual_state){
 	    .health = h,
@@ -368,19 +273,49 @@ static int make_virtual(struct health *h, const struct conf_virtual *c)
 		return -ENOMEM;
 	h->n_virtuals++;
 	h->n_reals += c->n_reals;
-	for (const struct conf_real *real = c->reals; real && r >= 0; real = real->next, n++) {
+	for (const struct conf_real *real = c->reals; real; real = real->next, n++) {
 		v->state[n].conf = real;
-		for (const struct conf_check *k = real->checks; k && r >= 0; k = k->next)
-			r = make_probe(h, v, n, k);
+		v->state[n].order = h->birth->orders->real[v->first_real + n];
+		for (const struct conf_check *k = real->checks; k; k = k->next)
+			make_probe(h, v, n, k);
+	}
+	return 0;
+}
+
+/* A check that cannot be run says nothing: its server stays as it is taken at first. */
+static int start_probe(struct health *h, struct probe *leader)
+{
+	bool up = passes_at_first(h, leader);
+	int r = 0;
+
+	for (struct probe *p = leader; p; p = p->next) {
+		p->passes = up;
+		p->virtual->state[p->real].passing += up;
+	}
+	if (leader->conf->misc)
+		take_exit(leader, h->birth->exits[leader->conf->misc->index]);
+	else
+		r = health_start_check(h, leader, up);
+	if (r < 0)
+		log_err("%s:%u: cannot make the check: %s", leader->conf->at.file,
+			leader->conf->at.line, strerror(-r));
+	for (struct probe *p = leader; p && leader->check; p = p->next)
+		live_write_check(p->live, leader->check);
+	return r == -ENOMEM ? r : 0;
+}
+
+static void begin_reals(struct virtual_state *v)
+{
+	for (uint32_t n = 0; n < v->conf->n_reals; n++) {
+		const struct real_state *s = &v->state[n];
+
 		v->real[n] = (struct quorum_real){
-		    .weight = weight_of(real, &order[n]),
-		    .admin = order[n].admin,
-		    .alive = v->state[n].passing == v->state[n].checks &&
-			     (v->state[n].checks || real->common.alpha != 1),
-		    .inhibit = real->inhibit == 1,
+		    .weight = weight_of(s),
+		    .admin = s->order.admin,
+		    .alive = s->passing == s->checks && (s->checks || s->conf->common.alpha != 1),
+		    .inhibit = s->conf->inhibit == 1,
 		};
 	}
-	return r;
 }
 
 /* What a predecessor said is not said again; at the very first the quorum is taken as there. */
@@ -414,8 +349,15 @@ static int make_all(struct health *h)
 		return -ENOMEM;
 	for (const struct conf_virtual *v = c->virtuals; v && r >= 0; v = v->next)
 		r = make_virtual(h, v);
-	for (size_t i = 0; i < h->n_virtuals && r >= 0; i++)
+	if (r >= 0)
+		r = health_share(h);
+	for (size_t i = 0; i < h->n_probes && r >= 0; i++)
+		if (h->probes[i].leader == &h->probes[i])
+			r = start_probe(h, &h->probes[i]);
+	for (size_t i = 0; i < h->n_virtuals && r >= 0; i++) {
+		begin_reals(&h->virtuals[i]);
 		begin_quorum(&h->virtuals[i]);
+	}
 	return r;
 }
 
@@ -426,8 +368,9 @@ static void take_order(struct health *h, const struct msg *m)
 	struct virtual_state *v = &h->virtuals[m->index];
 	const struct order_real order = {.admin = (uint8_t)m->value, .weight = m->extra};
 
+	v->state[m->index2].order = order;
 	v->real[m->index2].admin = order.admin;
-	v->real[m->index2].weight = weight_of(v->state[m->index2].conf, &order);
+	v->real[m->index2].weight = weight_of(&v->state[m->index2]);
 	recount(v);
 }
 
@@ -435,8 +378,8 @@ static void check_now(struct health *h, const struct msg *m)
 {
 	for (size_t i = 0; i < h->n_probes; i++)
 		if (h->probes[i].virtual->index == m->index && h->probes[i].real == m->index2 &&
-		    h->probes[i].check)
-			health_check_run_now(h->probes[i].check);
+		    h->probes[i].leader->check)
+			health_check_run_now(h->probes[i].leader->check);
 }
 
 static void on_order(struct health *h, const struct msg *m)
@@ -465,8 +408,7 @@ static void on_control(struct loop *l, int fd, uint32_t events, void *userdata)
 			on_order(h, &m);
 		else if (m.type == MSG_TRACK && m.index < h->birth->conf->n_misc &&
 			 h->misc[m.index])
-			set_passes(h->misc[m.index], m.value == 1,
-				   m.value == 1 ? "its script succeeded" : "its script failed");
+			on_misc(h->misc[m.index], m.value == 1, m.extra);
 	}
 	if (r < 0)
 		loop_stop(l, 0); /* the supervisor is gone */
@@ -475,9 +417,14 @@ static void on_control(struct loop *l, int fd, uint32_t events, void *userdata)
 static int set_up(struct health *h)
 {
 	const struct health_engine_ops ops = {
-	    .size = sizeof(ops), .result = on_result, .transition = on_transition};
-	struct health_engine_opts o = {
-	    .size = sizeof(o), .ops = &ops, .seed = (uint64_t)getpid() ^ loop_clock_ns()};
+	    .size = sizeof(ops),
+	    .result = on_result,
+	    .transition = on_transition,
+	    .open_socket = health_wants_sockets(h->birth->conf) ? health_open_socket : NULL};
+	struct health_engine_opts o = {.size = sizeof(o),
+				       .ops = &ops,
+				       .userdata = h,
+				       .seed = (uint64_t)getpid() ^ loop_clock_ns()};
 	struct loop_object object = {
 	    .name = "checks",
 	    .deadline = (uint64_t(*)(const void *))(void (*)(void))health_engine_deadline,
@@ -507,7 +454,9 @@ int health_main(const struct birth *b)
 	shared_leave_routers(b->shared);
 	live_leave_routers(b->live);
 	schedule_apply(&b->conf->globals.checker, "checker");
-	r = process_drop(0, "daemon"); /* not the user of vrrp */
+	r = tls_contexts_new(b->conf, &h.tls); /* keys are root's */
+	if (r >= 0)
+		r = process_drop(0, "daemon"); /* not the user of vrrp */
 	if (r >= 0)
 		r = set_up(&h);
 	if (r < 0) {

@@ -93,6 +93,10 @@ static void on_health(struct loop *l, int fd, uint32_t events, void *userdata)
 	(void)l;
 	(void)events;
 	for (int i = 0; i < MESSAGES_PER_TURN && msg_receive(fd, &m, NULL) > 0; i++) {
+		if (m.type == MSG_OPEN) {
+			probe_open_socket(k, &m);
+			continue;
+		}
 		if (!k->services)
 			continue;
 		if (m.type == MSG_DEST)

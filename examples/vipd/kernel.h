@@ -86,6 +86,9 @@ int sync_new(struct kernel *k);
 void sync_follow(struct kernel *k, uint32_t index, bool up);
 void sync_release(struct kernel *k);
 
+/* kernel_probe.c: opens a socket for a check, if one of the configuration needs it */
+void probe_open_socket(struct kernel *k, const struct msg *ask);
+
 /* kernel_service.c: virtual servers, over IPVS or nftables */
 int services_new(struct kernel *k, struct services **ret);
 void services_dest(struct services *s, uint32_t v, uint32_t real, int32_t weight);

@@ -24,18 +24,19 @@ enum msg_type {
 	MSG_STOP =
 	    1,	    /* end. To vrrp and health: value is what becomes of the rest, enum msg_stop */
 	MSG_RESYNC, /* kernel was started again: tell it all */
-	MSG_TRACK, /* to vrrp: vrrp_script `index` succeeds (value 1) or not (0); to health: a MISC_CHECK */
+	MSG_TRACK, /* to vrrp: vrrp_script `index` succeeds (value 1) or not (0); to health: a MISC_CHECK,
+		      extra: its exit code */
 	MSG_STATS, /* to vrrp: write down where each instance stands (live.h), then answer with MSG_STATS */
 	MSG_ORDER, /* an administrator's. To vrrp: for instance `index`, value: enum msg_order. To health:
 		      real server `index2` of virtual server `index` is in use as value (enum
 		      order_admin) says, extra: its weight or ORDER_NO_WEIGHT */
 	MSG_CHECK, /* to health: check that real server now */
 
-	/* vrrp to kernel; supervisor to kernel, when vrrp is away */
+	/* vrrp to kernel; MSG_OPEN health to kernel, too; supervisor to kernel, when vrrp is away */
 	MSG_HOLD, /* instance `index` has its addresses (value 1), or not (0) */
-	MSG_OPEN, /* open `socket` for link `index` */
+	MSG_OPEN, /* open `socket` for link `index`; of health: open `probe`, question `index` */
 
-	/* kernel to vrrp */
+	/* kernel to vrrp; MSG_SOCKET to health, too */
 	MSG_HELD, /* the addresses of `index` are there, which changed `index2` of them; extra: 0, or -errno:
 		     they are not. For MSG_HOLD with value 1, and whenever they cannot be kept */
 	MSG_SOCKET, /* for MSG_OPEN: index, index2 = kind, extra: 0 with a descriptor, or -errno */
@@ -79,6 +80,12 @@ struct msg_link {
 	struct ha_ip source4, source6; /* where adverts leave from, or none */
 };
 
+/* A socket for a check. */
+struct msg_probe {
+	uint32_t family, type, protocol;
+	uint32_t fwmark;
+};
+
 struct msg {
 	uint32_t type;
 	uint32_t index, index2;
@@ -86,6 +93,7 @@ struct msg {
 	union {
 		struct ha_vrrp_socket socket;
 		struct msg_link link;
+		struct msg_probe probe;
 		struct why why;
 	};
 };

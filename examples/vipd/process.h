@@ -37,6 +37,7 @@ struct birth {
 	struct live *live;
 	const struct orders *orders;
 	const uint8_t *tracks; /* of each vrrp_script, then each MISC_CHECK: enum track_state */
+	const uint8_t *exits; /* of the same: the last exit code */
 	bool fresh;	       /* what shared says is of this moment: a reload, not a crash */
 	struct ends ends;
 };

@@ -233,9 +233,10 @@ void report_next(const struct conf_virtual *v, struct report_at *at)
 
 const char *report_check_kind(const struct conf_check *c)
 {
-	static const char *const name[] = {"TCP_CHECK", "HTTP_GET", "SMTP_CHECK", "DNS_CHECK"};
+	static const char *const name[] = {"TCP_CHECK",	"PING_CHECK", "HTTP_GET",  "SMTP_CHECK",
+					   "DNS_CHECK", "UDP_CHECK",  "MISC_CHECK"};
 
-	return c->misc ? "MISC_CHECK" : name[c->kind];
+	return c->kind == CONF_CHECK_HTTP && c->http->tls ? "SSL_GET" : name[c->kind];
 }
 
 static json_t *check_json(const struct supervisor *s, const struct conf_check *k, size_t index)

@@ -152,14 +152,15 @@ static void on_message(struct loop *l, int fd, uint32_t events, void *userdata)
 	supervisor_read(c->supervisor, c->role);
 }
 
-void supervisor_on_track(void *userdata, uint32_t index, bool ok)
+void supervisor_on_track(void *userdata, uint32_t index, bool ok, uint8_t exit_code)
 {
 	struct supervisor *s = userdata;
 	bool vrrp = index < s->conf->n_scripts;
 	enum role role = vrrp ? ROLE_VRRP : ROLE_HEALTH;
 	const struct msg m = {.type = MSG_TRACK,
 			      .index = vrrp ? index : index - (uint32_t)s->conf->n_scripts,
-			      .value = ok};
+			      .value = ok,
+			      .extra = exit_code};
 
 	if (s->child[role].pid && msg_send(s->control[role][0], &m, -1) < 0)
 		log_err("%s does not listen", role_name(role));

@@ -37,6 +37,7 @@ static _Noreturn void become(struct supervisor *s, enum role role)
 				.live = s->live,
 				.orders = s->orders,
 				.tracks = trackers_states(s->trackers),
+				.exits = trackers_exits(s->trackers),
 				.fresh = s->fresh,
 				.ends = ends_of(s, role)};
 

@@ -90,7 +90,7 @@ struct supervisor {
 struct conf *supervisor_load(const struct options *o);
 void supervisor_load_ipvs(const struct conf *c);
 void supervisor_read(struct supervisor *s, enum role from); /* what it said */
-void supervisor_on_track(void *userdata, uint32_t index, bool ok);
+void supervisor_on_track(void *userdata, uint32_t index, bool ok, uint8_t exit_code);
 
 /* supervisor_child.c: the other processes */
 void child_start(struct supervisor *s, enum role role);

@@ -28,7 +28,7 @@ struct trackers {
 	tracker_fn *fn;
 	void *userdata;
 	struct tracker *tracker;
-	uint8_t *state;
+	uint8_t *state, *exit_code;
 	size_t n;
 };
 
@@ -43,7 +43,8 @@ static void set_state(struct tracker *t, enum track_state s, const char *why)
 	/* What follows from a MISC_CHECK is said by health. */
 	log_msg(t->conf->index < t->all->conf->n_scripts ? LOG_NOTICE : LOG_DEBUG,
 		"script %s: %s: %s", t->conf->name, s == TRACK_OK ? "succeeded" : "failed", why);
-	t->all->fn(t->all->userdata, t->conf->index, s == TRACK_OK);
+	t->all->fn(t->all->userdata, t->conf->index, s == TRACK_OK,
+		   t->all->exit_code[t->conf->index]);
 }
 
 /* The first result counts at once; then `fall` failures or `rise` successes in a row. */
@@ -58,6 +59,14 @@ static void take_result(struct tracker *t, bool ok, const char *why)
 		set_state(t, ok ? TRACK_OK : TRACK_FAILED, why);
 }
 
+/* When a failure is borne it is soon looked at again. */
+static uint64_t next_run(const struct tracker *t)
+{
+	if (!t->conf->retry_ms || !t->run || t->all->state[t->conf->index] != TRACK_OK)
+		return t->next_ns;
+	return loop_now_ns(t->all->loop) + (uint64_t)t->conf->retry_ms * NS_PER_MS;
+}
+
 static void run(struct tracker *t)
 {
 	uint64_t now = loop_now_ns(t->all->loop);
@@ -68,7 +77,7 @@ static void run(struct tracker *t)
 	if (t->pid < 0) {
 		take_result(t, false, strerror((int)-t->pid));
 		t->pid = 0;
-		loop_arm(t->timer, t->next_ns);
+		loop_arm(t->timer, next_run(t));
 	} else {
 		loop_arm(t->timer, now + (uint64_t)t->conf->timeout_ms * NS_PER_MS);
 	}
@@ -109,6 +118,20 @@ void trackers_restore(struct trackers *all, uint32_t index, uint8_t state)
 		all->state[index] = state;
 }
 
+/* keepalived.conf(5), misc_dynamic: 2 and more are successes, and weights. */
+static void take_exit(struct tracker *t, int status, const char *why)
+{
+	uint8_t *last = &t->all->exit_code[t->conf->index], before = *last;
+	int code = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+	bool ok = !code || (t->conf->dynamic && code >= 2);
+
+	if (ok)
+		*last = (uint8_t)code;
+	take_result(t, ok, why);
+	if (ok && *last != before && t->conf->dynamic && t->all->state[t->conf->index] == TRACK_OK)
+		t->all->fn(t->all->userdata, t->conf->index, true, *last);
+}
+
 bool trackers_reap(struct trackers *all, pid_t pid, int status)
 {
 	for (size_t i = 0; i < all->n; i++) {
@@ -127,8 +150,8 @@ bool trackers_reap(struct trackers *all, pid_t pid, int status)
 			snprintf(why, sizeof(why), "the program is not there");
 		else
 			snprintf(why, sizeof(why), "exit status %d", WEXITSTATUS(status));
-		take_result(t, WIFEXITED(status) && !WEXITSTATUS(status), why);
-		loop_arm(t->timer, t->next_ns);
+		take_exit(t, status, why);
+		loop_arm(t->timer, next_run(t));
 		return true;
 	}
 	return false;
@@ -139,12 +162,22 @@ const uint8_t *trackers_states(const struct trackers *t)
 	return t->state;
 }
 
-static uint8_t state_before(const struct trackers *old, const struct conf_vrrp_script *c)
+const uint8_t *trackers_exits(const struct trackers *t)
 {
-	for (size_t i = 0; old && i < old->n; i++)
-		if (!strcmp(old->tracker[i].conf->name, c->name))
-			return old->state[i];
-	return c->init_fail ? TRACK_FAILED : TRACK_INIT;
+	return t->exit_code;
+}
+
+static void take_over(struct trackers *all, size_t at, const struct trackers *old,
+		      const struct conf_vrrp_script *c)
+{
+	for (size_t i = 0; old && i < old->n; i++) {
+		if (strcmp(old->tracker[i].conf->name, c->name) != 0)
+			continue;
+		all->state[at] = old->state[i];
+		all->exit_code[at] = old->exit_code[i];
+		return;
+	}
+	all->state[at] = c->init_fail ? TRACK_FAILED : TRACK_INIT;
 }
 
 static int add(struct trackers *all, const struct conf_vrrp_script *v, const struct trackers *old)
@@ -154,7 +187,7 @@ static int add(struct trackers *all, const struct conf_vrrp_script *v, const str
 	int r;
 
 	*t = (struct tracker){.all = all, .conf = v};
-	all->state[all->n++] = state_before(old, v);
+	take_over(all, all->n++, old, v);
 	r = loop_add_timer(all->loop, on_timer, t, &t->timer);
 	if (r >= 0) /* one after the other, by the golden ratio */
 		loop_arm(
@@ -181,8 +214,9 @@ int trackers_new(struct loop *l, struct scripts *s, const struct conf *c,
 				 .userdata = userdata,
 				 .tracker =
 				     calloc(c->n_scripts + c->n_misc + 1, sizeof(*all->tracker)),
-				 .state = calloc(c->n_scripts + c->n_misc + 1, 1)};
-	if (!all->tracker || !all->state)
+				 .state = calloc(c->n_scripts + c->n_misc + 1, 1),
+				 .exit_code = calloc(c->n_scripts + c->n_misc + 1, 1)};
+	if (!all->tracker || !all->state || !all->exit_code)
 		r = -ENOMEM;
 	for (const struct conf_vrrp_script *v = c->scripts; v && r >= 0; v = v->next)
 		r = add(all, v, old);
@@ -207,5 +241,6 @@ void trackers_free(struct trackers *all)
 	}
 	free(all->tracker);
 	free(all->state);
+	free(all->exit_code);
 	free(all);
 }

@@ -10,8 +10,8 @@
 
 struct trackers;
 
-/* Told when a tracker's state changes. */
-typedef void tracker_fn(void *userdata, uint32_t index, bool ok);
+/* Told when a tracker's state changes, or with misc_dynamic its exit code. */
+typedef void tracker_fn(void *userdata, uint32_t index, bool ok, uint8_t exit_code);
 
 /* Begins to run all scripts of `c`; `old` (may be NULL) gives states to those of equal name. */
 int trackers_new(struct loop *l, struct scripts *s, const struct conf *c,
@@ -20,6 +20,9 @@ void trackers_free(struct trackers *t);
 
 /* enum track_state of each: vrrp_scripts, then MISC_CHECKs. */
 const uint8_t *trackers_states(const struct trackers *t);
+
+/* Their last exit codes; 0: no run ended by itself yet. */
+const uint8_t *trackers_exits(const struct trackers *t);
 
 /* Unless it runs already. */
 void trackers_run_now(struct trackers *t, uint32_t index);
