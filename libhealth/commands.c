@@ -33,6 +33,11 @@ void commands_add(struct commands *c, unsigned int kind, ...)
 	c->list[c->n++] = command;
 }
 
+void commands_then_tls(struct commands *c)
+{
+	c->list[c->n - 1].then_tls = true;
+}
+
 void commands_farewell(struct commands *c, const char *text)
 {
 	c->farewell = (struct command){.at = (uint16_t)c->used, .len = (uint16_t)strlen(text)};
@@ -67,9 +72,10 @@ static void say(const struct commands *c, const struct command *command, struct 
 	io->send_len = command->len;
 }
 
-enum health_step commands_open(const struct commands *c, struct health_probe_io *io)
+enum health_step commands_open(const struct commands_state *s, const struct commands *c,
+			       struct health_probe_io *io)
 {
-	say(c, &c->list[0], io);
+	say(c, &c->list[s->at], io);
 	return HEALTH_STEP_MORE;
 }
 
@@ -82,6 +88,8 @@ static enum health_step go_on(struct commands_state *s, const struct commands *c
 		return reply_ok(io, s->status, text);
 	}
 	*s = (struct commands_state){.at = (uint8_t)(s->at + 1)};
+	if (c->list[s->at - 1].then_tls)
+		return HEALTH_STEP_TLS; /* the next one is said when it stands */
 	say(c, &c->list[s->at], io);
 	return HEALTH_STEP_MORE;
 }

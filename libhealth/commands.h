@@ -10,7 +10,7 @@
 #include "line.h"
 #include "reply.h"
 
-#define COMMANDS_MAX 6
+#define COMMANDS_MAX 8
 #define COMMANDS_BYTES_MAX 3072
 #define COMMANDS_LINE_MAX 1024 /* bytes of a line of an answer */
 #define COMMANDS_LINES_MAX 100 /* lines of an answer */
@@ -19,6 +19,7 @@
 struct command {
 	uint16_t at, len; /* in `bytes` */
 	uint8_t kind;	  /* the protocol's own: what is asked */
+	bool then_tls;	  /* a good answer begins TLS; never the last command */
 };
 
 /* Holds passwords: teardown wipes it. */
@@ -51,13 +52,17 @@ typedef enum verdict_of_line (*commands_judge)(struct commands_state *s, uint8_t
 
 /* Adds an exchange; the command is the strings up to the NULL, put together. */
 void commands_add(struct commands *c, unsigned int kind, ...) __attribute__((sentinel));
+/* STARTTLS: the command added last. Another one must follow. */
+void commands_then_tls(struct commands *c);
 /* What is said when all went well. */
 void commands_farewell(struct commands *c, const char *text);
 
 /* Of printable ASCII and at most COMMANDS_WORD_MAX characters; `blanks`: spaces are allowed. NULL is not. */
 bool commands_word(const char *s, bool blanks);
 
-enum health_step commands_open(const struct commands *c, struct health_probe_io *io);
+/* Says the command whose turn it is: the first, or the one behind STARTTLS. */
+enum health_step commands_open(const struct commands_state *s, const struct commands *c,
+			       struct health_probe_io *io);
 enum health_step commands_received(struct commands_state *s, const struct commands *c,
 				   const void *config, commands_judge judge, const void *data,
 				   size_t len, struct health_probe_io *io);

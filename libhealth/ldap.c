@@ -18,12 +18,16 @@
 #define SEARCH_ENTRY 0x64
 #define SEARCH_DONE 0x65
 #define SEARCH_REFERENCE 0x73
+#define EXTENDED_REQUEST 0x77
+#define EXTENDED_RESPONSE 0x78
+#define REQUEST_NAME 0x80   /* [0] of ExtendedRequest */
 #define SIMPLE 0x80	    /* [0] of AuthenticationChoice */
 #define FILTER_PRESENT 0x87 /* [7] of Filter */
 
 #define BIND_ID 1
 #define SEARCH_ID 2
 #define UNBIND_ID 3
+#define STARTTLS_ID 4
 #define MESSAGE_BYTES 1200
 
 struct message {
@@ -32,7 +36,7 @@ struct message {
 };
 
 struct ldap_config {
-	struct message bind, search, unbind; /* search.len 0: none */
+	struct message starttls, bind, search, unbind; /* starttls and search: len 0: none */
 };
 
 struct ldap_state {
@@ -65,6 +69,17 @@ static void end(struct message *m, struct writer *w, uint8_t *start)
 static void write_text(struct writer *w, uint8_t tag, const char *text)
 {
 	ber_write(w, tag, text, strlen(text));
+}
+
+static void write_starttls(struct message *m)
+{
+	uint8_t *start, *request;
+	struct writer w = begin(m, STARTTLS_ID, &start);
+
+	request = ber_begin(&w, EXTENDED_REQUEST);
+	write_text(&w, REQUEST_NAME, "1.3.6.1.4.1.1466.20037"); /* RFC 4511 §4.14.1 */
+	ber_end(&w, request);
+	end(m, &w, start);
 }
 
 static void write_bind(struct message *m, const struct health_ldap_opts *o)
@@ -130,6 +145,8 @@ static int ldap_setup(const void *opts, void **ret_config)
 	c = mem_zalloc(sizeof(*c));
 	if (!c)
 		return -ENOMEM;
+	if (o.starttls)
+		write_starttls(&c->starttls);
 	write_bind(&c->bind, &o);
 	if (o.base)
 		write_search(&c->search, o.base);
@@ -164,6 +181,11 @@ static const char *result_name(uint32_t code)
 	return code < sizeof(names) / sizeof(*names) && names[code] ? names[code] : "refused";
 }
 
+static bool wants_tls(const struct ldap_config *c, const struct health_probe_io *io)
+{
+	return c->starttls.len && !io->tls;
+}
+
 /* LDAPResult: the code, a DN, and words for people. */
 static enum health_step read_result(struct ldap_state *s, const struct ldap_config *c,
 				    struct reader *r, struct health_probe_io *io)
@@ -181,6 +203,8 @@ static enum health_step read_result(struct ldap_state *s, const struct ldap_conf
 		 reader_left(&words) ? (const char *)words.at : "");
 	if (code)
 		return reply_no(io, code, text);
+	if (wants_tls(c, io))
+		return HEALTH_STEP_TLS;
 	if (!s->bound && c->search.len) {
 		s->bound = true;
 		return reply_send(io, c->search.bytes, c->search.len);
@@ -191,18 +215,34 @@ static enum health_step read_result(struct ldap_state *s, const struct ldap_conf
 	return reply_ok(io, code, text);
 }
 
+/* The request that is open, and the tag of what ends its answer. */
+struct asked {
+	uint8_t id, answer;
+};
+
+static struct asked what_was_asked(const struct ldap_state *s, const struct ldap_config *c,
+				   const struct health_probe_io *io)
+{
+	if (wants_tls(c, io))
+		return (struct asked){STARTTLS_ID, EXTENDED_RESPONSE};
+	if (!s->bound)
+		return (struct asked){BIND_ID, BIND_RESPONSE};
+	return (struct asked){SEARCH_ID, SEARCH_DONE};
+}
+
 static enum health_step read_message(struct ldap_state *s, const struct ldap_config *c,
 				     struct reader message, struct health_probe_io *io)
 {
+	const struct asked asked = what_was_asked(s, c, io);
 	uint32_t id = ber_read_number(&message, BER_INTEGER), len;
 	uint8_t tag = ber_read_head(&message, &len);
 	struct reader body = read_part(&message, len);
 
 	if (!body.bad && id == 0) /* a notice of disconnection (RFC 4511 §4.4.1) */
 		return reply_no(io, ber_read_number(&body, BER_ENUM), "the server disconnects");
-	if (body.bad || id != (s->bound ? SEARCH_ID : BIND_ID))
+	if (body.bad || id != asked.id)
 		return reply_broken(io, 0, "not an LDAP answer");
-	if (tag == (s->bound ? SEARCH_DONE : BIND_RESPONSE))
+	if (tag == asked.answer)
 		return read_result(s, c, &body, io);
 	if (!s->bound || (tag != SEARCH_ENTRY && tag != SEARCH_REFERENCE))
 		return reply_broken(io, 0, "not the LDAP answer to the request");
@@ -213,9 +253,10 @@ static enum health_step read_message(struct ldap_state *s, const struct ldap_con
 static enum health_step ldap_open(void *state, const void *config, struct health_probe_io *io)
 {
 	const struct ldap_config *c = config;
+	const struct message *first = wants_tls(c, io) ? &c->starttls : &c->bind;
 
 	(void)state;
-	return reply_send(io, c->bind.bytes, c->bind.len);
+	return reply_send(io, first->bytes, first->len);
 }
 
 static enum health_step ldap_received(void *state, const void *config, const void *data, size_t len,

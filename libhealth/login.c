@@ -9,7 +9,7 @@
 #include "commands.h"
 
 /* What a command is, for the judge of its answer. */
-enum { GREETING, USER, PASS, TYPE, FIND, LOGIN };
+enum { GREETING, STARTTLS, USER, PASS, TYPE, FIND, LOGIN, BYE };
 
 static void login_teardown(void *config)
 {
@@ -33,6 +33,24 @@ static int read_opts(const void *opts, bool with_path, struct health_login_opts 
 	if (!ret->password)
 		ret->password = "";
 	return 0;
+}
+
+/* TLS, and a word over it when no login would show that the server hears what comes through. */
+static void add_starttls(struct commands *c, const struct health_login_opts *o, const char *command,
+			 const char *bye)
+{
+	if (!o->starttls)
+		return;
+	commands_add(c, STARTTLS, command, NULL);
+	commands_then_tls(c);
+	if (!o->user)
+		commands_add(c, BYE, bye, NULL);
+}
+
+/* The first command when the channel stands: none before a greeting, the next one over TLS. */
+static enum health_step login_open(void *state, const void *config, struct health_probe_io *io)
+{
+	return commands_open(state, config, io);
 }
 
 /* Keeps what was compiled, if all of it had room. */
@@ -60,6 +78,7 @@ static int ftp_setup(const void *opts, void **ret_config)
 	if (!c)
 		return -ENOMEM;
 	commands_add(c, GREETING, NULL);
+	add_starttls(c, &o, "AUTH TLS\r\n", "QUIT\r\n"); /* RFC 4217 §4 */
 	if (o.user) {
 		commands_add(c, USER, "USER ", o.user, "\r\n", NULL);
 		commands_add(c, PASS, "PASS ", o.password, "\r\n", NULL);
@@ -77,7 +96,8 @@ static enum verdict_of_line ftp_judge(struct commands_state *s, uint8_t kind, co
 				      struct reader line)
 {
 	static const uint16_t wanted[] = {
-	    [GREETING] = 220, [USER] = 331, [PASS] = 230, [TYPE] = 200, [FIND] = 213,
+	    [GREETING] = 220, [STARTTLS] = 234, [USER] = 331, [PASS] = 230,
+	    [TYPE] = 200,     [FIND] = 213,	[BYE] = 221,
 	};
 	uint16_t status = read_status(&line);
 	uint8_t after = reader_left(&line) ? read_u8(&line) : ' ';
@@ -114,6 +134,7 @@ const struct health_probe_ops *health_probe_ftp(void)
 	    .flags = HEALTH_PROBE_FIN,
 	    .setup = ftp_setup,
 	    .teardown = login_teardown,
+	    .open = login_open,
 	    .received = ftp_received,
 	};
 
@@ -134,6 +155,7 @@ static int pop3_setup(const void *opts, void **ret_config)
 	if (!c)
 		return -ENOMEM;
 	commands_add(c, GREETING, NULL);
+	add_starttls(c, &o, "STLS\r\n", "QUIT\r\n"); /* RFC 2595 §4 */
 	if (o.user) {
 		commands_add(c, USER, "USER ", o.user, "\r\n", NULL);
 		commands_add(c, PASS, "PASS ", o.password, "\r\n", NULL);
@@ -166,6 +188,7 @@ const struct health_probe_ops *health_probe_pop3(void)
 	    .flags = HEALTH_PROBE_FIN,
 	    .setup = pop3_setup,
 	    .teardown = login_teardown,
+	    .open = login_open,
 	    .received = pop3_received,
 	};
 
@@ -203,6 +226,7 @@ static int imap_setup(const void *opts, void **ret_config)
 	if (!c)
 		return -ENOMEM;
 	commands_add(c, GREETING, NULL);
+	add_starttls(c, &o, "h STARTTLS\r\n", "h NOOP\r\n"); /* RFC 3501 §6.2.1 */
 	if (o.user)
 		commands_add(c, LOGIN, "h LOGIN ", quoted(o.user, user), " ",
 			     quoted(o.password, password), "\r\n", NULL);
@@ -246,6 +270,7 @@ const struct health_probe_ops *health_probe_imap(void)
 	    .flags = HEALTH_PROBE_FIN,
 	    .setup = imap_setup,
 	    .teardown = login_teardown,
+	    .open = login_open,
 	    .received = imap_received,
 	};
 

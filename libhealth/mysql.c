@@ -22,6 +22,7 @@
 #define LONG_PASSWORD 0x00000001u
 #define CONNECT_WITH_DB 0x00000008u
 #define PROTOCOL_41 0x00000200u
+#define SSL 0x00000800u
 #define SECURE_CONNECTION 0x00008000u
 #define PLUGIN_AUTH 0x00080000u
 #define UTF8 0x21
@@ -34,6 +35,7 @@ struct mysql_state {
 	uint8_t packets;
 	char version[64];
 	char plugin[PLUGIN_MAX];
+	bool has_tls; /* the server says so */
 	uint8_t nonce[NONCE_BYTES];
 	uint8_t out[OUT_BYTES];
 };
@@ -147,11 +149,37 @@ static enum health_step no_hash(struct health_probe_io *io)
 	return reply_over(io, HEALTH_NEUTRAL, HEALTH_CODE_SOCKERR, 0, "the hash function failed");
 }
 
+/* What a HandshakeResponse41 begins with; all there is of it when TLS is asked for. */
+static void write_login_head(const struct sql_config *c, struct writer *w)
+{
+	uint32_t abilities = LONG_PASSWORD | PROTOCOL_41 | SECURE_CONNECTION | PLUGIN_AUTH;
+
+	if (c->database[0])
+		abilities |= CONNECT_WITH_DB;
+	if (c->starttls)
+		abilities |= SSL;
+	write_le(w, abilities, 4);
+	write_le(w, 1 << 24, 4); /* the longest packet we take */
+	write_u8(w, UTF8);
+	write_zero(w, 23);
+}
+
+static enum health_step ask_for_tls(struct mysql_state *s, const struct sql_config *c,
+				    struct health_probe_io *io)
+{
+	struct writer w = begin(s);
+
+	if (!s->has_tls)
+		return reply_no(io, 0, "the server speaks no TLS");
+	write_login_head(c, &w);
+	send_packet(s, &w, io);
+	return HEALTH_STEP_TLS;
+}
+
 /* HandshakeResponse41. */
 static enum health_step send_login(struct mysql_state *s, const struct sql_config *c,
 				   struct health_probe_io *io)
 {
-	uint32_t abilities = LONG_PASSWORD | PROTOCOL_41 | SECURE_CONNECTION | PLUGIN_AUTH;
 	uint8_t answer[HEALTH_HASH_MAX_BYTES];
 	struct writer w = begin(s);
 	int len;
@@ -161,12 +189,7 @@ static enum health_step send_login(struct mysql_state *s, const struct sql_confi
 	len = plugin_answer(s, c, answer);
 	if (len < 0)
 		return no_hash(io);
-	if (c->database[0])
-		abilities |= CONNECT_WITH_DB;
-	write_le(&w, abilities, 4);
-	write_le(&w, 1 << 24, 4); /* the longest packet we take */
-	write_u8(&w, UTF8);
-	write_zero(&w, 23);
+	write_login_head(c, &w);
 	write_bytes(&w, c->user, strlen(c->user) + 1);
 	write_u8(&w, (uint8_t)len);
 	write_bytes(&w, answer, (size_t)len);
@@ -216,6 +239,7 @@ static bool read_greeting(struct mysql_state *s, struct reader *r)
 	abilities = read_le(r, 2);
 	if (r->bad)
 		return false;
+	s->has_tls = abilities & SSL;
 	if (!reader_left(r))
 		return true; /* the oldest servers end here */
 	read_bytes(r, 3);    /* character set, status */
@@ -236,7 +260,9 @@ static enum health_step greeted(struct mysql_state *s, const struct sql_config *
 {
 	if (!read_greeting(s, r))
 		return reply_broken(io, 0, "not a MySQL greeting");
-	return c->user[0] ? send_login(s, c, io) : reply_ok(io, 0, s->version);
+	if (!c->user[0])
+		return reply_ok(io, 0, s->version);
+	return c->starttls ? ask_for_tls(s, c, io) : send_login(s, c, io);
 }
 
 static enum health_step switch_plugin(struct mysql_state *s, const struct sql_config *c,
@@ -331,6 +357,14 @@ static enum health_step mysql_received(void *state, const void *config, const vo
 	return read_packet(s, config, packet, io);
 }
 
+/* The server speaks first; over TLS it waits for the login. */
+static enum health_step mysql_open(void *state, const void *config, struct health_probe_io *io)
+{
+	struct mysql_state *s = state;
+
+	return s->sequence ? send_login(s, config, io) : HEALTH_STEP_MORE;
+}
+
 /* It may hold the password, which went out over TLS. */
 static void mysql_end(void *state, const void *config)
 {
@@ -347,6 +381,7 @@ const struct health_probe_ops *health_probe_mysql(void)
 	    .flags = HEALTH_PROBE_FIN,
 	    .setup = sql_setup,
 	    .teardown = sql_teardown,
+	    .open = mysql_open,
 	    .received = mysql_received,
 	    .end = mysql_end,
 	};

@@ -7,6 +7,7 @@
 #include "sql.h"
 
 #define PROTOCOL_3 0x00030000u
+#define SSL_REQUEST 80877103u
 #define OUT_BYTES 1024
 
 /* AuthenticationRequest's kinds. */
@@ -60,6 +61,26 @@ static enum health_step send_message(struct pgsql_state *s, struct writer *w, si
 	return reply_send(io, s->out, writer_len(w));
 }
 
+static bool wants_tls(const struct sql_config *c, const struct health_probe_io *io)
+{
+	return c->starttls && !io->tls;
+}
+
+/* One letter; an error comes from servers older than TLS (the manual, "SSL Session Encryption"). */
+static enum health_step read_tls_letter(uint8_t letter, struct health_probe_io *io)
+{
+	io->consumed = 1;
+	switch (letter) {
+	case 'S':
+		return HEALTH_STEP_TLS;
+	case 'N':
+	case 'E':
+		return reply_no(io, 0, "the server speaks no TLS");
+	default:
+		return reply_broken(io, 0, "not PostgreSQL");
+	}
+}
+
 static enum health_step pgsql_open(void *state, const void *config, struct health_probe_io *io)
 {
 	const struct sql_config *c = config;
@@ -67,7 +88,9 @@ static enum health_step pgsql_open(void *state, const void *config, struct healt
 	struct writer w = writer_of(s->out, sizeof(s->out));
 
 	write_zero(&w, 4);
-	write_be32(&w, PROTOCOL_3);
+	write_be32(&w, wants_tls(c, io) ? SSL_REQUEST : PROTOCOL_3);
+	if (wants_tls(c, io))
+		return send_message(s, &w, 0, io);
 	put(&w, "user");
 	put(&w, c->user);
 	if (c->database[0]) {
@@ -278,6 +301,8 @@ static enum health_step pgsql_received(void *state, const void *config, const vo
 	uint8_t type = read_u8(&r);
 	uint32_t size = read_be32(&r);
 
+	if (wants_tls(config, io))
+		return read_tls_letter(type, io);
 	if (!is_known(type) || (!r.bad && (size < 4 || size > HEALTH_SQL_MESSAGE_MAX)))
 		return reply_broken(io, 0, "not PostgreSQL");
 	body = read_part(&r, r.bad ? 0 : size - 4);

@@ -8,25 +8,29 @@
 #include "base/sized.h"
 #include "commands.h"
 
-enum { GREETING, HELLO };
+enum { GREETING, HELLO, STARTTLS };
 
 static void smtp_teardown(void *config)
 {
 	mem_free(config);
 }
 
-static int compile(const char *verb, const char *helo, void **ret_config)
+static int compile(const char *verb, const struct health_smtp_opts *o, void **ret_config)
 {
+	const char *helo = o->helo ? o->helo : "localhost";
 	struct commands *c;
 
-	if (!helo)
-		helo = "localhost";
 	if (!commands_word(helo, false))
 		return -EINVAL;
 	c = mem_zalloc(sizeof(*c));
 	if (!c)
 		return -ENOMEM;
 	commands_add(c, GREETING, NULL);
+	if (o->starttls) {
+		commands_add(c, HELLO, verb, helo, "\r\n", NULL);
+		commands_add(c, STARTTLS, "STARTTLS\r\n", NULL);
+		commands_then_tls(c);
+	}
 	commands_add(c, HELLO, verb, helo, "\r\n", NULL);
 	commands_farewell(c, "QUIT\r\n");
 	*ret_config = c;
@@ -38,7 +42,8 @@ static int smtp_setup(const void *opts, void **ret_config)
 	struct health_smtp_opts o = {.size = sizeof(o)};
 	int r = opts ? sized_in(&o, sizeof(o), opts) : 0;
 
-	return r < 0 ? r : compile(o.ehlo ? "EHLO " : "HELO ", o.helo, ret_config);
+	/* STARTTLS belongs to EHLO (RFC 3207 §4) */
+	return r < 0 ? r : compile(o.ehlo || o.starttls ? "EHLO " : "HELO ", &o, ret_config);
 }
 
 static int lmtp_setup(const void *opts, void **ret_config)
@@ -48,7 +53,7 @@ static int lmtp_setup(const void *opts, void **ret_config)
 
 	if (r < 0)
 		return r;
-	return o.ehlo ? -EINVAL : compile("LHLO ", o.helo, ret_config);
+	return o.ehlo ? -EINVAL : compile("LHLO ", &o, ret_config);
 }
 
 static enum verdict_of_line judge(struct commands_state *s, uint8_t kind, const void *config,
@@ -67,6 +72,12 @@ static enum verdict_of_line judge(struct commands_state *s, uint8_t kind, const 
 	return status == (kind == HELLO ? 250 : 220) ? LINE_YES : LINE_NO;
 }
 
+/* The server speaks first; over TLS it waits. */
+static enum health_step smtp_open(void *state, const void *config, struct health_probe_io *io)
+{
+	return commands_open(state, config, io);
+}
+
 static enum health_step smtp_received(void *state, const void *config, const void *data, size_t len,
 				      struct health_probe_io *io)
 {
@@ -82,6 +93,7 @@ const struct health_probe_ops *health_probe_smtp(void)
 	    .flags = HEALTH_PROBE_FIN,
 	    .setup = smtp_setup,
 	    .teardown = smtp_teardown,
+	    .open = smtp_open,
 	    .received = smtp_received,
 	};
 
@@ -97,6 +109,7 @@ const struct health_probe_ops *health_probe_lmtp(void)
 	    .flags = HEALTH_PROBE_FIN,
 	    .setup = lmtp_setup,
 	    .teardown = smtp_teardown,
+	    .open = smtp_open,
 	    .received = smtp_received,
 	};
 

@@ -14,7 +14,7 @@ struct sql_config {
 	char user[HEALTH_SQL_WORD_MAX + 1];
 	char database[HEALTH_SQL_WORD_MAX + 1];
 	char password[HEALTH_SQL_WORD_MAX + 1];
-	bool has_password;
+	bool has_password, starttls;
 	const struct health_crypto *crypto;
 };
 
@@ -31,7 +31,7 @@ static inline bool sql_word(char *ret, const char *given)
 static inline bool sql_fill(struct sql_config *c, const struct health_sql_opts *o)
 {
 	if (!o->user)
-		return !o->password && !o->database;
+		return !o->password && !o->database && !o->starttls;
 	if (!sql_word(c->user, o->user) || (o->database && !sql_word(c->database, o->database)))
 		return false;
 	if (!o->password)
@@ -58,6 +58,7 @@ static inline int sql_setup(const void *opts, void **ret_config)
 	c = mem_zalloc(sizeof(*c));
 	if (!c)
 		return -ENOMEM;
+	c->starttls = o.starttls != 0;
 	if (!sql_fill(c, &o)) {
 		sql_teardown(c);
 		return -EINVAL;

@@ -132,8 +132,7 @@ static enum health_step redis_open(void *state, const void *config, struct healt
 {
 	const struct redis_config *c = config;
 
-	(void)state;
-	return commands_open(&c->commands, io);
+	return commands_open(state, &c->commands, io);
 }
 
 static enum health_step redis_received(void *state, const void *config, const void *data,

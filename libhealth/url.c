@@ -10,6 +10,9 @@
 #include "line.h"
 #include "url_parts.h"
 
+#define DAY_S 86400
+#define EXPIRES_DAYS_MAX 3650
+
 int url_wrong(struct url_parts *u, const char *format, ...)
 {
 	va_list args;
@@ -258,14 +261,24 @@ static bool is_address(const char *host)
 
 static int read_tls(struct url_parts *u, const struct url_scheme *scheme, struct health_url *ret)
 {
-	const char *sni;
+	const char *sni, *alpn = scheme->tls == TLS_H2 ? "h2" : NULL;
+	uint64_t days;
 
-	if (scheme->tls == PLAIN)
+	u->starttls = scheme->tls == UPGRADE && url_option(u, "starttls");
+	if (scheme->tls == PLAIN || (scheme->tls == UPGRADE && !u->starttls))
 		return 0;
 	ret->tls = 1;
-	if (scheme->tls == TLS_H2)
-		memcpy(ret->alpn, "h2", sizeof("h2"));
+	ret->starttls = u->starttls;
+	if (!alpn)
+		alpn = url_text(u, "alpn");
+	if (alpn && strlen(alpn) >= sizeof(ret->alpn))
+		return url_wrong(u, "alpn is too long");
+	if (alpn)
+		memcpy(ret->alpn, alpn, strlen(alpn) + 1);
 	ret->verify = url_option(u, "verify") != NULL;
+	if (!url_number(u, "expires", EXPIRES_DAYS_MAX, 0, &days))
+		return url_wrong(u, "expires is a number of days, at most %d", EXPIRES_DAYS_MAX);
+	ret->expiry_warn_s = days * DAY_S;
 	sni = url_text(u, "sni");
 	if (!sni && !is_address(u->host))
 		sni = u->host;
@@ -322,7 +335,7 @@ int health_url_parse(const char *url, const struct health_url_opts *o, struct he
 
 	if (r < 0)
 		return r;
-	if (!url || !ret || ret->size < sizeof(made))
+	if (!url || !ret || ret->size < offsetof(struct health_url, expiry_warn_s))
 		return -EINVAL;
 	if (strnlen(url, HEALTH_URL_MAX + 1) > HEALTH_URL_MAX)
 		r = url_wrong(&u, "longer than %d characters", HEALTH_URL_MAX);

@@ -20,6 +20,7 @@ struct url_parts {
 	char text[HEALTH_URL_MAX + 1]; /* holds all the others, each ended with 0 */
 	const char *scheme, *user, *password, *host, *port, *path; /* NULL: not there */
 	bool user_used, password_used, path_used;
+	bool starttls;
 	size_t n_options;
 	struct url_option option[HEALTH_URL_OPTIONS_MAX];
 	const struct health_url_opts *tools; /* never NULL */
@@ -32,7 +33,8 @@ struct url_parts {
 struct url_scheme {
 	const char *name;
 	int port; /* 0: the URL must say it; NO_HOST: it has no host at all */
-	enum { PLAIN, TLS, TLS_H2 } tls;
+	/* UPGRADE: in the clear, or with "starttls" where the protocol has its place for it */
+	enum { PLAIN, TLS, TLS_H2, UPGRADE } tls;
 	/* 0, or -errno, with words in u->error if it has better ones than that something is out of range. */
 	int (*make)(struct url_parts *u, struct health_probe **ret);
 };

@@ -196,6 +196,7 @@ static int make_smtp(struct url_parts *u, struct health_probe **ret)
 	    .size = sizeof(o),
 	    .helo = url_text(u, "helo"),
 	    .ehlo = url_option(u, "ehlo") != NULL,
+	    .starttls = u->starttls,
 	};
 
 	return health_probe_new(health_probe_smtp(), &o, ret);
@@ -203,7 +204,8 @@ static int make_smtp(struct url_parts *u, struct health_probe **ret)
 
 static int make_lmtp(struct url_parts *u, struct health_probe **ret)
 {
-	const struct health_smtp_opts o = {.size = sizeof(o), .helo = url_text(u, "helo")};
+	const struct health_smtp_opts o = {
+	    .size = sizeof(o), .helo = url_text(u, "helo"), .starttls = u->starttls};
 
 	return health_probe_new(health_probe_lmtp(), &o, ret);
 }
@@ -214,6 +216,7 @@ static struct health_login_opts login(struct url_parts *u)
 	    .size = sizeof(struct health_login_opts),
 	    .user = url_user(u),
 	    .password = url_password(u),
+	    .starttls = u->starttls,
 	};
 }
 
@@ -264,6 +267,7 @@ static int make_sql(struct url_parts *u, const struct health_probe_ops *ops,
 	    .password = url_password(u),
 	    .database = url_path(u),
 	    .crypto = u->tools->crypto,
+	    .starttls = u->starttls,
 	};
 
 	if (o.password && !o.crypto)
@@ -289,6 +293,7 @@ static int make_ldap(struct url_parts *u, struct health_probe **ret)
 	    .bind_dn = url_user(u),
 	    .password = url_password(u),
 	    .base = url_path(u),
+	    .starttls = u->starttls,
 	};
 
 	return health_probe_new(health_probe_ldap(), &o, ret);
@@ -438,7 +443,7 @@ static const struct url_scheme schemes[] = {
     {"exec", NO_HOST, PLAIN, make_exec},
     {"expect", 0, PLAIN, make_expect},
     {"file", NO_HOST, PLAIN, make_file},
-    {"ftp", 21, PLAIN, make_ftp},
+    {"ftp", 21, UPGRADE, make_ftp},
     {"grpc", 50051, PLAIN, make_grpc},
     {"grpcs", 443, TLS_H2, make_grpc},
     {"h2", 443, TLS_H2, make_h2},
@@ -447,18 +452,18 @@ static const struct url_scheme schemes[] = {
     {"http", 80, PLAIN, url_make_http},
     {"https", 443, TLS, url_make_http},
     {"icmp", 1, PLAIN, make_icmp}, /* the port is not used */
-    {"imap", 143, PLAIN, make_imap},
+    {"imap", 143, UPGRADE, make_imap},
     {"imaps", 993, TLS, make_imap},
-    {"ldap", 389, PLAIN, make_ldap},
+    {"ldap", 389, UPGRADE, make_ldap},
     {"ldaps", 636, TLS, make_ldap},
-    {"lmtp", 24, PLAIN, make_lmtp},
+    {"lmtp", 24, UPGRADE, make_lmtp},
     {"memcached", 11211, PLAIN, make_memcached},
     {"mqtt", 1883, PLAIN, make_mqtt},
     {"mqtts", 8883, TLS, make_mqtt},
-    {"mysql", 3306, PLAIN, make_mysql},
+    {"mysql", 3306, UPGRADE, make_mysql},
     {"ntp", 123, PLAIN, make_ntp},
-    {"pgsql", 5432, PLAIN, make_pgsql},
-    {"pop3", 110, PLAIN, make_pop3},
+    {"pgsql", 5432, UPGRADE, make_pgsql},
+    {"pop3", 110, UPGRADE, make_pop3},
     {"pop3s", 995, TLS, make_pop3},
     {"radius", 1812, PLAIN, make_radius},
     {"redis", 6379, PLAIN, make_redis},
@@ -466,11 +471,12 @@ static const struct url_scheme schemes[] = {
     {"sip", 5060, PLAIN, make_sip},
     {"sip-udp", 5060, PLAIN, make_sip},
     {"sips", 5061, TLS, make_sip},
-    {"smtp", 25, PLAIN, make_smtp},
+    {"smtp", 25, UPGRADE, make_smtp},
     {"smtps", 465, TLS, make_smtp},
     {"snmp", 161, PLAIN, make_snmp},
     {"ssl-hello", 443, PLAIN, make_ssl_hello},
     {"tcp", 0, PLAIN, make_tcp},
+    {"tls", 443, TLS, make_tcp}, /* the handshake is the question */
     {"udp", 0, PLAIN, make_udp},
 };
 

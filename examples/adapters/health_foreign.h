@@ -59,6 +59,7 @@ static inline int health_foreign_tls(const struct health_url *u, char *why, size
 	o.sni = *u->sni ? u->sni : NULL;
 	o.verify_name = *u->sni ? u->sni : u->host;
 	o.alpn = *u->alpn ? u->alpn : NULL;
+	o.expiry_warn_s = u->expiry_warn_s;
 	r = health_tls_new(&o, why, why_size, &tls);
 	if (r == 0)
 		*ret = health_tls_transport(tls);

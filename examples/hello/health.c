@@ -36,7 +36,7 @@ static void on_transition(struct health_check *c, const struct health_transition
 
 static int add(struct health_engine *e, char *target)
 {
-	struct health_check_opts o = {.size = sizeof(o), .flags = HEALTH_CHECK_AT_ONCE};
+	struct health_check_opts o = {.size = sizeof(o)};
 	struct health_url u = {.size = sizeof(u)};
 	char url[HEALTH_URL_MAX], why[256] = "no memory";
 	struct health_check *check;
@@ -46,6 +46,7 @@ static int add(struct health_engine *e, char *target)
 	o.host = *u.host ? u.host : NULL;
 	o.port = (uint16_t)u.port;
 	o.probe = u.probe;
+	o.flags = HEALTH_CHECK_AT_ONCE | (u.starttls ? HEALTH_CHECK_STARTTLS : 0);
 	if (u.tls)
 		r = health_foreign_tls(&u, why, sizeof(why), &o.transport);
 	if (r == 0 && (r = health_check_add(e, &o, target, &check)) < 0)

@@ -4,6 +4,8 @@
  * ldap-check`, F5's ldap monitor).
  *
  *	probe                                   server
+ *	[extendedRequest StartTLS       ──►                     (with `starttls`: RFC 4511 §4.14)
+ *	                                ◄──     extendedResponse success, the handshake]
  *	bindRequest v3, DN, password    ──►                     (anonymous without a DN)
  *	                                ◄──     bindResponse success
  *	searchRequest base              ──►                     (with a base)
@@ -30,6 +32,8 @@ struct health_ldap_opts {
 	const char *password; /* required with bind_dn: a server takes a DN without one for
 				 anonymous (RFC 4513 §5.1.2). Wiped when freed */
 	const char *base;     /* this entry is read, without its attributes; NULL: none */
+	/* Not 0: StartTLS before the bind. The check needs a transport and HEALTH_CHECK_STARTTLS. */
+	uint64_t starttls;
 };
 
 /*

@@ -12,9 +12,14 @@
  *	            ◄── 200, 213 42
  *	QUIT        ──►
  *
- * Without a user the greeting alone is the success. Nothing is changed on the server: IMAP's EXAMINE
+ * With `starttls` the login goes over TLS, which begins after the greeting:
+ *
+ *	AUTH TLS    ──►                 STLS        ──►                 h STARTTLS      ──►
+ *	            ◄── 234                         ◄── +OK                             ◄── h OK
+ *
+ * Without a user the greeting alone is the success, and over TLS the answer to QUIT, or to IMAP's NOOP. Nothing is changed on the server: IMAP's EXAMINE
  * opens a mailbox read-only, FTP's SIZE opens no data connection. The password goes as it is: in clear
- * text unless the check uses TLS. Many servers slow down or lock out who fails to log in: a wrong
+ * text unless the check uses TLS, from the first byte or by `starttls`. Many servers slow down or lock out who fails to log in: a wrong
  * password in a probe is felt by others who use the account.
  */
 #ifndef LIBHEALTH_PROBE_LOGIN_H
@@ -38,6 +43,9 @@ struct health_login_opts {
 	/* FTP: a file that must be there. IMAP: a mailbox that must be ("INBOX"). Only with a user;
 	 * NULL: none. POP3 has no such thing: must be NULL. */
 	const char *path;
+	/* Not 0: TLS after the greeting (FTP: AUTH TLS, RFC 4217; POP3: STLS, RFC 2595; IMAP: STARTTLS).
+	 * The check needs a transport and HEALTH_CHECK_STARTTLS. */
+	uint64_t starttls;
 };
 
 /*

@@ -8,6 +8,8 @@
  *	                                ◄──     250 mail.example.com
  *	QUIT                            ──►     and closes
  *
+ * With `starttls`, after the greeting: EHLO, 250, STARTTLS, 220, the handshake, and then EHLO as above.
+ *
  * Answers of several lines ("250-…") are read whole. The verdict stands with the 250; the QUIT is a
  * courtesy, its answer is not waited for. No mail is begun: MAIL, RCPT and DATA are never sent.
  * The LMTP probe is the same with LHLO (RFC 2033 §4.1).
@@ -32,6 +34,9 @@ struct health_smtp_opts {
 	const char *helo;
 	/* Not 0: EHLO instead of HELO (RFC 5321 §4.1.1.1). */
 	uint64_t ehlo;
+	/* Not 0: EHLO, STARTTLS, and EHLO again over TLS (RFC 3207). The check needs a transport and
+	 * HEALTH_CHECK_STARTTLS. */
+	uint64_t starttls;
 };
 
 /*

@@ -18,6 +18,9 @@
  *	                                ◄──     R 0, …, Z: ready
  *	Terminate                       ──►
  *
+ * With `starttls` TLS begins in MySQL after its greeting, by a HandshakeResponse41 cut short, and in PostgreSQL by
+ * an SSLRequest, which the server answers with one letter: S, or N for no.
+ *
  * A MySQL user without a password, as HAProxy's manual creates one, needs no `crypto`. MySQL counts a
  * connection that ends after the greeting as an error of that host, and shuts it out after
  * max_connect_errors of them: give a user. PostgreSQL writes a login that was begun and not ended to its
@@ -47,6 +50,9 @@ struct health_sql_opts {
 	const char *password; /* only with a user; NULL: none. Wiped when freed */
 	const char *database; /* only with a user; NULL: MySQL none, PostgreSQL the user's name */
 	const struct health_crypto *crypto; /* required with a password; must outlive the probe */
+	/* Not 0: an SSLRequest before the login, which goes over TLS then. The check needs a transport and
+	 * HEALTH_CHECK_STARTTLS. MySQL: only with a user. */
+	uint64_t starttls;
 };
 
 /*

@@ -12,8 +12,9 @@
  * The scheme names the probe; user, password and path are what the probe makes of them; what a probe can
  * be told beyond stands behind "#", which no protocol sends. docs/probes.md lists schemes, ports and
  * options. Everywhere but in the path of http, %xx is a byte. A part the probe has no use for and an
- * option it does not know are errors, not silence. Schemes with TLS have two options more: `sni` (the host
- * without, unless it is an address) and `verify`, for the caller's TLS.
+ * option it does not know are errors, not silence. Schemes with TLS have more options, for the caller's TLS:
+ * `sni` (the host without, unless it is an address), `verify`, `alpn` and `expires` (warn so many days before the
+ * certificate does). Those whose protocol can change to TLS on the way have them with `starttls`.
  *
  * This is for command lines and tools; a host that has its own configuration calls health_probe_new.
  */
@@ -48,13 +49,16 @@ struct health_url {
 	size_t size;
 	struct health_probe *probe; /* the caller's: health_probe_free */
 	uint32_t port;		    /* the URL's or the scheme's */
-	uint32_t tls;		    /* not 0: TLS from the first byte (https, imaps …) */
+	uint32_t tls;		    /* not 0: a transport is needed (https, imaps …) */
 	uint32_t verify;	    /* not 0: the certificate is to be verified */
-	uint32_t reserved;	    /* 0 */
+	uint32_t
+	    starttls; /* not 0: TLS begins where the probe asks for it: HEALTH_CHECK_STARTTLS */
 	char host[HEALTH_URL_HOST_MAX +
 		  1]; /* a name or an address, without brackets; "": none needed */
 	char sni[HEALTH_URL_HOST_MAX + 1]; /* to ask for in TLS; "": nothing */
 	char alpn[32];			   /* likewise: "h2", or "" */
+	uint64_t
+	    expiry_warn_s; /* for health_tls_opts: a certificate that ends sooner; 0: no warning */
 };
 
 /*

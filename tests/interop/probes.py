@@ -73,6 +73,17 @@ class Server:
         self.process = subprocess.Popen(self.as_user(argv), stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
                                         cwd=self.where, env={**os.environ, **(env or {})})
 
+    def certificate(self, name, days=30):
+        """The paths of a certificate of its own and its key."""
+        key, request, names, pem = (self.write(f"{name}.{end}", "") for end in ("key", "csr", "names", "pem"))
+        with open(names, "w", encoding="ascii") as file:
+            file.write(f"subjectAltName=DNS:{name},IP:127.0.0.1\n")
+        self.run("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+                 f"/CN={name}", "-keyout", key, "-out", request)
+        self.run("openssl", "x509", "-req", "-in", request, "-signkey", key, "-days", str(days), "-extfile", names, "-out", pem)
+        os.chmod(key, 0o600)
+        return pem, key
+
     def start(self):
         raise NotImplementedError
 
@@ -89,20 +100,13 @@ class Server:
 class Nginx(Server):
     package, program = "nginx", "/usr/sbin/nginx"
 
-    def certificate(self, name, days):
-        key, request, names = (self.write(f"{name}.{end}", "") for end in ("key", "csr", "names"))
-        with open(names, "w", encoding="ascii") as file:
-            file.write(f"subjectAltName=DNS:{name},IP:127.0.0.1\n")
-        self.run("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
-                 f"/CN={name}", "-keyout", key, "-out", request)
-        self.run("openssl", "x509", "-req", "-in", request, "-signkey", key, "-days", days, "-extfile", names, "-out",
-                 f"{self.where}/{name}.pem")
-        return f"ssl_certificate {self.where}/{name}.pem; ssl_certificate_key {self.where}/{name}.key;"
+    def tls(self, name, days):
+        return "ssl_certificate %s; ssl_certificate_key %s;" % self.certificate(name, days)
 
     def start(self):
         self.write("page", "it works\n")
-        good = self.certificate("good.example", "30")
-        expired = self.certificate("expired.example", "-1")
+        good = self.tls("good.example", 30)
+        expired = self.tls("expired.example", -1)
         shutil.copy(f"{self.where}/good.example.pem", "/run/trusted.pem")
         conf = self.write("conf", f"""daemon off; worker_processes 1; user root; pid @/pid; error_log stderr;
 events {{}}
@@ -133,6 +137,8 @@ http {{ access_log off; root @; client_body_temp_path @/b; proxy_temp_path @/p; 
             ("https://127.0.0.1#verify", "L7OK"), ("https://127.0.0.1#verify&sni=good.example", "L7OK"),
             ("https://127.0.0.1#verify&sni=bad.example", "L6RSP"), ("https://127.0.0.1:444/", "L7OK"),
             ("https://127.0.0.1:444/#verify", "L6RSP"), ("https://127.0.0.1:80/", "L6RSP"),
+            ("tls://127.0.0.1", "L6OK"), ("tls://127.0.0.1:444#verify", ("L6RSP", "certificate")),
+            ("tls://127.0.0.1#alpn=h2&expires=60", ("L6OK", "certificate expires")), ("tls://127.0.0.1:80", "L6RSP"),
             ("h2://127.0.0.1/", "L7OK"), ("h2://127.0.0.1/gone", "L7STS"), ("h2://127.0.0.1:444/", "L6RSP"),
             ("h2c://127.0.0.1:82/", "L7OK"), ("h2c://127.0.0.1:82/none", "L7STS"), ("h2c://127.0.0.1:80/", "L7RSP"),
             ("grpc://127.0.0.1:82", ("L7STS", "404")), ("ssl-hello://127.0.0.1", "L6OK"), ("ssl-hello://127.0.0.1:80", "L7RSP"),
@@ -144,6 +150,7 @@ class Postfix(Server):
     package, program = "postfix", "/usr/sbin/postfix"
 
     def start(self):
+        pem, key = self.certificate("mail.example")
         self.write("conf/main.cf", """compatibility_level = 3.6
 queue_directory = @/queue
 data_directory = @/data
@@ -152,15 +159,18 @@ myhostname = mail.example
 mydestination =
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
+smtpd_tls_security_level = may
+smtpd_tls_chain_files = CHAIN
 smtpd_helo_required = yes
 smtpd_delay_reject = no
 smtpd_helo_restrictions = check_helo_access inline:{{bad.example = 554 go away}}
-""")
+""".replace("CHAIN", f"{key}, {pem}"))
         self.write("conf/master.cf", """smtp inet n - n - - smtpd
 postlog unix-dgram n - n - 1 postlogd
 proxymap unix - - n - - proxymap
 rewrite unix - - n - - trivial-rewrite
 anvil unix - - n - 1 anvil
+tlsmgr unix - - n 1000? 1 tlsmgr
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 """)
@@ -173,6 +183,8 @@ qmgr unix n - n 300 1 qmgr
         at = "smtp://127.0.0.1"
         return [(at, ("L7OK", "250 mail.example")), (f"{at}#ehlo&helo=lb.example", "L7OK"),
                 (f"{at}#helo=bad.example", ("L7STS", "554")), ("lmtp://127.0.0.1:25", "L7STS"),
+                (f"{at}#starttls", "L7OK"), (f"{at}#starttls&expires=60", ("L7OK", "certificate expires")),
+                (f"{at}#starttls&verify", ("L6RSP", "certificate")), ("imap://127.0.0.1:25#starttls", "L7RSP"),
                 ("pop3://127.0.0.1:25", "L7RSP"), ("http://127.0.0.1:25", "L7RSP")]
 
 
@@ -183,11 +195,14 @@ class Dovecot(Server):
         self.write("users", "probe:{PLAIN}secret:65534:65534::@/home::\n")
         os.makedirs(f"{self.where}/home")
         os.chown(f"{self.where}/home", 65534, 65534)
+        pem, key = self.certificate("mail.example")
         conf = self.write("conf", """base_dir = @/run
 log_path = /dev/stderr
 listen = 127.0.0.1
 protocols = imap pop3 lmtp
-ssl = no
+ssl = yes
+ssl_cert = <CERT
+ssl_key = <KEY
 disable_plaintext_auth = no
 auth_failure_delay = 0
 service anvil {
@@ -211,7 +226,7 @@ service lmtp {
     port = 24
   }
 }
-""")
+""".replace("CERT", pem).replace("KEY", key))
         self.spawn("dovecot", "-F", "-c", conf)
 
     def checks(self):
@@ -219,6 +234,11 @@ service lmtp {
                 ("imap://probe:wrong@127.0.0.1", ("L7STS", "AUTHENTICATIONFAILED")),
                 ("imap://probe:secret@127.0.0.1/none", "L7STS"), ("pop3://127.0.0.1", "L7OK"),
                 ("pop3://probe:secret@127.0.0.1", "L7OK"), ("pop3://probe:wrong@127.0.0.1", "L7STS"),
+                ("imap://probe:secret@127.0.0.1/INBOX#starttls", "L7OK"), ("imap://127.0.0.1#starttls&expires=60",
+                ("L7OK", "certificate expires")), ("pop3://probe:secret@127.0.0.1#starttls", "L7OK"),
+                ("pop3://127.0.0.1#starttls", "L7OK"), ("pop3://probe:wrong@127.0.0.1#starttls", "L7STS"),
+                ("imaps://probe:secret@127.0.0.1/INBOX", "L7OK"), ("pop3s://127.0.0.1", "L7OK"),
+                ("imap://127.0.0.1#starttls&verify", ("L6RSP", "certificate")),
                 ("lmtp://127.0.0.1", "L7OK"), ("lmtp://127.0.0.1:143", "L7RSP"), ("pop3://127.0.0.1:143", "L7RSP")]
 
 
@@ -227,6 +247,7 @@ class Vsftpd(Server):
 
     def start(self):
         self.write("pub/health.txt", "well\n")
+        pem, key = self.certificate("ftp.example")
         conf = self.write("conf", """listen=YES
 listen_address=127.0.0.1
 background=NO
@@ -235,21 +256,29 @@ anon_root=@/pub
 secure_chroot_dir=@/empty
 ftp_username=daemon
 seccomp_sandbox=NO
-""")
+ssl_enable=YES
+allow_anon_ssl=YES
+force_local_logins_ssl=NO
+force_local_data_ssl=NO
+""" + f"rsa_cert_file={pem}\nrsa_private_key_file={key}\n")
         os.makedirs(f"{self.where}/empty")
         self.spawn("vsftpd", conf)
 
     def checks(self):
         return [("ftp://127.0.0.1", "L7OK"), ("ftp://anonymous:me@127.0.0.1/health.txt", ("L7OK", "213 5")),
                 ("ftp://anonymous:me@127.0.0.1/none.txt", ("L7STS", "550")),
-                ("ftp://nobody:wrong@127.0.0.1", ("L7STS", "530")), ("imap://127.0.0.1:21", "L7RSP")]
+                ("ftp://nobody:wrong@127.0.0.1", ("L7STS", "530")),
+                ("ftp://127.0.0.1#starttls", "L7OK"), ("ftp://anonymous:me@127.0.0.1/health.txt#starttls", ("L7OK", "213 5")),
+                ("ftp://nobody:wrong@127.0.0.1#starttls", "L7STS"),
+                ("ftp://127.0.0.1#starttls&expires=60", ("L7OK", "certificate expires")), ("imap://127.0.0.1:21", "L7RSP")]
 
 
 class Slapd(Server):
     package, program = "slapd", "/usr/sbin/slapd"
 
     def start(self):
-        conf = self.write("conf", """include /etc/ldap/schema/core.schema
+        pem, key = self.certificate("ldap.example")
+        conf = self.write("conf", f"TLSCertificateFile {pem}\nTLSCertificateKeyFile {key}\n" + """include /etc/ldap/schema/core.schema
 modulepath /usr/lib/ldap
 moduleload back_mdb
 pidfile @/pid
@@ -270,7 +299,10 @@ access to * by anonymous auth by users read
         who = "ldap://cn=probe,dc=example"
         return [("ldap://127.0.0.1", "L7OK"), (f"{who}:secret@127.0.0.1/dc=example", "L7OK"),
                 (f"{who}:wrong@127.0.0.1", ("L7STS", "invalidCredentials")),
-                (f"{who}:secret@127.0.0.1/dc=none", ("L7STS", "noSuchObject")), ("mysql://u@127.0.0.1:389", "L7TOUT")]
+                (f"{who}:secret@127.0.0.1/dc=none", ("L7STS", "noSuchObject")),
+                ("ldap://127.0.0.1#starttls", "L7OK"), (f"{who}:secret@127.0.0.1/dc=example#starttls", "L7OK"),
+                (f"{who}:wrong@127.0.0.1#starttls", ("L7STS", "invalidCredentials")),
+                ("ldap://127.0.0.1#starttls&expires=60", ("L7OK", "certificate expires")), ("mysql://u@127.0.0.1:389", "L7TOUT")]
 
 
 class Unbound(Server):
@@ -315,19 +347,25 @@ class Mariadb(Server):
     package, program, user = "mariadb-server", "/usr/sbin/mariadbd", "mysql"
 
     def start(self):
-        init = self.write("init.sql", "CREATE USER haproxy(AT)'%';\nCREATE USER probe(AT)'%' IDENTIFIED BY 'secret';\n")
+        pem, key = self.certificate("db.example")
+        init = self.write("init.sql", "CREATE USER haproxy(AT)'%';\nCREATE USER probe(AT)'%' IDENTIFIED BY 'secret';\n"
+                          "CREATE USER secure(AT)'%' IDENTIFIED BY 'secret' REQUIRE SSL;\n")
         self.run("mariadb-install-db", "--no-defaults", f"--datadir={self.where}/db", "--skip-test-db",
                  "--auth-root-authentication-method=normal", "--innodb-log-file-size=4M", "--skip-name-resolve")
         self.spawn("mariadbd", "--no-defaults", f"--datadir={self.where}/db", f"--socket={self.where}/socket",
                    "--bind-address=127.0.0.1", f"--init-file={init}", "--innodb-log-file-size=4M", "--skip-name-resolve",
-                   f"--pid-file={self.where}/pid", "--innodb-flush-log-at-trx-commit=0")
+                   f"--pid-file={self.where}/pid", "--innodb-flush-log-at-trx-commit=0",
+                   f"--ssl-cert={pem}", f"--ssl-key={key}")
 
     def checks(self):
         at = "127.0.0.1"
         return [(f"mysql://haproxy@{at}", ("L7OK", "MariaDB")), (f"mysql://{at}", ("L7OK", "MariaDB")),
                 (f"mysql://probe:secret@{at}", "L7OK"), (f"mysql://probe:secret@{at}/information_schema", "L7OK"),
                 (f"mysql://probe:wrong@{at}", ("L7STS", "1045")), (f"mysql://probe@{at}", ("L7STS", "1045")),
-                (f"mysql://probe:secret@{at}/none", ("L7STS", "error 10")), (f"pgsql://probe@{at}:3306", "L7RSP"),
+                (f"mysql://probe:secret@{at}/none", ("L7STS", "error 10")),
+                (f"mysql://probe:secret@{at}#starttls", "L7OK"), (f"mysql://probe:wrong@{at}#starttls", ("L7STS", "1045")),
+                (f"mysql://secure:secret@{at}#starttls", "L7OK"), (f"mysql://secure:secret@{at}", ("L7STS", "1045")),
+                (f"mysql://haproxy@{at}#starttls&verify", ("L6RSP", "certificate")), (f"pgsql://probe@{at}:3306", "L7RSP"),
                 (f"ftp://{at}:3306", "L7RSP")]
 
 
@@ -337,17 +375,18 @@ class Postgresql(Server):
                     if os.path.exists(f"/usr/lib/postgresql/{v}/bin/postgres")), "/usr/lib/postgresql/15/bin/postgres")
 
     def start(self):
+        pem, key = self.certificate("db.example")
         home = os.path.dirname(self.program)
         db = f"{self.where}/db"
         self.run(f"{home}/initdb", "-D", db, "-N", "-A", "trust", "--no-instructions", "--locale=C")
         hba = self.write("hba", "host all clear 127.0.0.1/32 password\nhost all old 127.0.0.1/32 md5\n"
-                                "host all probe 127.0.0.1/32 scram-sha-256\nhost all free 127.0.0.1/32 trust\n")
+                                "host all probe 127.0.0.1/32 scram-sha-256\nhostssl all hidden 127.0.0.1/32 scram-sha-256\nhost all free 127.0.0.1/32 trust\n")
         self.run(self.program, "--single", "-F", "-D", db, "postgres",
                  stdin="SET password_encryption = 'md5'; CREATE USER old PASSWORD 'secret';\n"
                        "SET password_encryption = 'scram-sha-256'; CREATE USER probe PASSWORD 'secret';\n"
-                       "CREATE USER clear PASSWORD 'secret'; CREATE USER free;\n")
+                       "CREATE USER clear PASSWORD 'secret'; CREATE USER free; CREATE USER hidden PASSWORD 'secret';\n")
         self.spawn(self.program, "-D", db, "-F", "-k", self.where, "-h", "127.0.0.1", "-c", f"hba_file={hba}", "-c",
-                   "fsync=off")
+                   "fsync=off", "-c", "ssl=on", "-c", f"ssl_cert_file={pem}", "-c", f"ssl_key_file={key}")
 
     def checks(self):
         at = "127.0.0.1/postgres"
@@ -357,6 +396,9 @@ class Postgresql(Server):
                 (f"pgsql://clear:secret@{at}", "L7OK"), (f"pgsql://clear:wrong@{at}", "L7STS"),
                 (f"pgsql://free:any@{at}", "L7OK"), (f"pgsql://nobody@{at}", ("L7STS", "no pg_hba.conf entry")),
                 ("pgsql://probe:secret@127.0.0.1/none", ("L7STS", "does not exist")),
+                (f"pgsql://hidden:secret@{at}#starttls", ("L7OK", "logged in")), (f"pgsql://hidden:secret@{at}", "L7STS"),
+                (f"pgsql://clear:secret@{at}#starttls", "L7OK"), (f"pgsql://probe:wrong@{at}#starttls", "L7STS"),
+                (f"pgsql://probe@{at}#starttls&expires=60", ("L7OK", "certificate expires")),
                 ("redis://127.0.0.1:5432", "L7RSP")]
 
 

@@ -91,6 +91,7 @@ static const struct {
 		       "\6\x08\x2b\6\1\2\1\1\3\0\x43\0"),
     {"ssl-hello://h", "\x16\x03\x03\0\1", 5, HEALTH_CODE_L6OK, 0, false},
     {"tcp://h:1", "", 0, HEALTH_CODE_L4OK, 0, false},
+    {"tls://h", "", 0, HEALTH_CODE_L4OK, 0, false},
     ANSWER("udp://h:1#expect=ok&send=x", "ok"),
 };
 

@@ -214,7 +214,7 @@ static void options_out_of_range_are_refused(void **state)
 	assert_int_equal(health_probe_new(health_probe_pgsql(), &o, &p), -EINVAL);
 	assert_int_equal(health_probe_new(health_probe_pgsql(), NULL, &p), -EINVAL);
 	longest[HEALTH_SQL_WORD_MAX] = '\0';
-	o = (struct health_sql_opts){sizeof(o), longest, longest, longest, &health_openssl};
+	o = (struct health_sql_opts){sizeof(o), longest, longest, longest, &health_openssl, 0};
 	p = served_probe(health_probe_mysql(), &o);
 	served_pieces(p, BYTES(GREETING SWITCH_SHA2 OK_PACKET("\4")), TALK_SILENCE, HEALTH_OK,
 		      HEALTH_CODE_L7OK, 0);

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include <libhealth/probe_http.h>
+#include <libhealth/probe_login.h>
 #include <libhealth/tls.h>
 
 #include "rig.h"
@@ -371,6 +372,29 @@ static void a_probe_begins_tls_where_it_wants(void **state)
 	close_rig(&t);
 }
 
+/* A built-in probe that changes to TLS on the way: its certificate is looked at like any other. */
+static void a_certificate_is_told_behind_starttls_too(void **state)
+{
+	const struct tls_peer_script script = {.greeting = "* OK hello\r\n",
+					       .clear_line = "h OK go\r\n",
+					       .reply = "h OK\r\n",
+					       .valid_days = 3};
+	const struct health_login_opts imap = {.size = sizeof(imap), .starttls = 1};
+	struct health_probe *p = NULL;
+	struct tls_rig t;
+
+	(void)state;
+	assert_int_equal(health_probe_new(health_probe_imap(), &imap, &p), 0);
+	open_rig(&t, &script, (struct health_tls_opts){.expiry_warn_s = 7 * 86400}, p,
+		 HEALTH_CHECK_STARTTLS);
+	settle(&t.rig, &t.peer, 1);
+	assert_int_equal(t.rig.result.verdict, HEALTH_DEGRADED);
+	assert_int_equal(t.rig.result.code, HEALTH_CODE_L7OK);
+	assert_non_null(strstr(t.rig.text, "certificate expires "));
+	assert_true(t.rig.result.tls_expires_s > 0);
+	close_rig(&t);
+}
+
 static void tls_where_there_is_none_is_the_checkers_own_trouble(void **state)
 {
 	static const struct peer_script script = {.reply = "454 go\r\n", .reply_len = 8};
@@ -457,6 +481,7 @@ int main(void)
 	    cmocka_unit_test(alpn_is_chosen_or_refused),
 	    cmocka_unit_test(servers_that_do_not_shake_hands_fail_with_what_they_did),
 	    cmocka_unit_test(a_probe_begins_tls_where_it_wants),
+	    cmocka_unit_test(a_certificate_is_told_behind_starttls_too),
 	    cmocka_unit_test(tls_where_there_is_none_is_the_checkers_own_trouble),
 	    cmocka_unit_test(many_contexts_live_side_by_side),
 	    cmocka_unit_test(options_are_checked_and_the_reason_is_told),

@@ -71,6 +71,20 @@ static void a_url_has_its_parts(void **state)
 	u = parse("https://192.0.2.1#sni=www");
 	assert_string_equal(u.sni, "www");
 	health_probe_free(u.probe);
+	assert_int_equal(u.expiry_warn_s, 0);
+	u = parse("smtp://mail.example.com#starttls&expires=14&verify");
+	assert_int_equal(u.port, 25);
+	assert_int_equal(u.tls, 1);
+	assert_int_equal(u.starttls, 1);
+	assert_int_equal(u.verify, 1);
+	assert_int_equal(u.expiry_warn_s, 14 * 86400);
+	assert_string_equal(u.sni, "mail.example.com");
+	health_probe_free(u.probe);
+	u = parse("tls://h#alpn=h2,http/1.1");
+	assert_int_equal(u.tls, 1);
+	assert_int_equal(u.starttls, 0);
+	assert_string_equal(u.alpn, "h2,http/1.1");
+	health_probe_free(u.probe);
 	u = parse("file:///var/lib/state");
 	assert_string_equal(u.host, "");
 	health_probe_free(u.probe);
@@ -126,6 +140,9 @@ static void what_is_wrong_is_told(void **state)
 	wrong("exec://h/bin/true", "exec:///path");
 	wrong("exec:///bin/true#school=oxford", "oxford");
 	wrong("imap://h#verify", "no option 'verify'");
+	wrong("imaps://h#starttls", "no option 'starttls'");
+	wrong("tls://h#expires=soon", "days");
+	wrong("mysql://h#starttls", "out of its range"); /* without a user nothing follows */
 	wrong("tcp://[::1:80", "]");
 	wrong("tcp://::1:80", "[ ]");
 	wrong("tcp://u@h:1", "no user");
