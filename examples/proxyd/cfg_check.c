@@ -26,6 +26,18 @@ static void say_no_backend(struct reader *r, const char *name, const struct diag
 			 "there is no backend \"%s\": add a section \"backend %s\"", name, name);
 }
 
+/* A use_backend line without a condition leaves nothing to default_backend. */
+static bool always_switches(const struct cfg_proxy *p)
+{
+	const struct cfg_switch *sw;
+
+	if (p->rules)
+		STAILQ_FOREACH (sw, &p->rules->switches, next)
+			if (!sw->cond)
+				return true;
+	return false;
+}
+
 static void check_frontend(struct reader *r, struct cfg_proxy *p)
 {
 	const char *name = p->use_backend ? p->use_backend : p->set.default_backend;
@@ -46,7 +58,7 @@ static void check_frontend(struct reader *r, struct cfg_proxy *p)
 			say_no_backend(r, name, at);
 	} else if (p->kind == CFG_LISTEN) {
 		p->backend = p;
-	} else {
+	} else if (!always_switches(p)) {
 		diag_add(r->diag, DIAG_WARNING, &p->at,
 			 "frontend \"%s\" has no default_backend: its %s", p->name,
 			 p->set.mode == CFG_MODE_TCP ? "connections are closed at once"
@@ -86,13 +98,42 @@ static void check_switches(struct reader *r, const struct cfg_proxy *p)
 	}
 }
 
+static bool has_server(const struct cfg_proxy *p, const char *name)
+{
+	const struct cfg_server *s;
+
+	STAILQ_FOREACH (s, &p->servers, next)
+		if (!strcmp(s->name, name))
+			return true;
+	return false;
+}
+
+static void check_uses(struct reader *r, const struct cfg_proxy *p)
+{
+	const struct cfg_use *use;
+
+	STAILQ_FOREACH (use, &p->rules->uses, next) {
+		struct text name = use->name.n ? use->name.part[0].literal : text_of("", 0);
+
+		if (format_is_constant(&use->name) && !has_server(p, name.at))
+			diag_add(
+			    r->diag, DIAG_ERROR, &use->at,
+			    "\"%s\" has no server \"%.*s\": write the name of one of its server "
+			    "lines",
+			    p->name, (int)name.len, name.at);
+	}
+}
+
 static void check_rules(struct reader *r, const struct cfg_proxy *p)
 {
 	const struct cfg_rules *rules = p->rules;
 
 	check_switches(r, p);
+	if (rules)
+		check_uses(r, p);
 	if (rules && p->set.mode == CFG_MODE_TCP &&
-	    (rules->request.first || rules->response.first || rules->after_response.first))
+	    (rules->of[RULES_REQUEST].first || rules->of[RULES_RESPONSE].first ||
+	     rules->of[RULES_AFTER_RESPONSE].first))
 		diag_add(
 		    r->diag, DIAG_WARNING, &p->at,
 		    "\"%s\" has HTTP rules and runs mode tcp: they have no effect; write mode http",

@@ -141,6 +141,7 @@ static void kw_default_backend(struct reader *r, size_t first, const void *data)
 }
 
 #define OFFSET(field) (&(const size_t){offsetof(struct cfg_settings, field)})
+#define DELAY(field) (&(const size_t){offsetof(struct cfg_rules, field)})
 #define KIND(kind) (&(const enum rules_kind){kind})
 #define FRONT (CFG_FRONTEND | CFG_DEFAULTS)
 #define BACK (CFG_BACKEND | CFG_DEFAULTS)
@@ -199,6 +200,16 @@ const struct keyword cfg_keywords_proxy[] = {
      "scheme|location|prefix WHERE [if CONDITION]"},
     {"retries", BACK, 1, 1, kw_number, OFFSET(retries), "NUMBER"},
     {"server", CFG_BACKEND, 2, READER_ANY, kw_server, NULL, "NAME ADDRESS[:PORT] [PARAMETERS]"},
+    {"tcp-request connection", CFG_FRONTEND, 1, READER_ANY, kw_rules, KIND(RULES_CONNECTION),
+     "ACTION [if CONDITION]"},
+    {"tcp-request content", 0, 1, READER_ANY, kw_rules, KIND(RULES_CONTENT),
+     "ACTION [if CONDITION]"},
+    {"tcp-request inspect-delay", 0, 1, 1, kw_inspect_delay, DELAY(inspect_ns), "TIME"},
+    {"tcp-request session", CFG_FRONTEND, 1, READER_ANY, kw_rules, KIND(RULES_SESSION),
+     "ACTION [if CONDITION]"},
+    {"tcp-response content", BACK, 1, READER_ANY, kw_rules, KIND(RULES_TCP_RESPONSE),
+     "ACTION [if CONDITION]"},
+    {"tcp-response inspect-delay", BACK, 1, 1, kw_inspect_delay, DELAY(inspect_answer_ns), "TIME"},
     {"timeout check", BACK, 1, 1, kw_timeout, OFFSET(timeout.check_ns), "TIME"},
     {"timeout client", FRONT, 1, 1, kw_timeout, OFFSET(timeout.client_ns), "TIME"},
     {"timeout client-fin", FRONT, 1, 1, kw_timeout, OFFSET(timeout.client_fin_ns), "TIME"},
@@ -212,5 +223,6 @@ const struct keyword cfg_keywords_proxy[] = {
     {"timeout tarpit", 0, 1, 1, kw_timeout, OFFSET(timeout.tarpit_ns), "TIME"},
     {"timeout tunnel", BACK, 1, 1, kw_timeout, OFFSET(timeout.tunnel_ns), "TIME"},
     {"use_backend", CFG_FRONTEND, 1, READER_ANY, kw_use_backend, NULL, "NAME [if CONDITION]"},
+    {"use-server", BACK, 1, READER_ANY, kw_use_server, NULL, "NAME [if CONDITION]"},
     {NULL, 0, 0, 0, NULL, NULL, NULL},
 };

@@ -14,7 +14,7 @@
 enum cfg_section {
 	SECTION_NONE,
 	SECTION_GLOBAL,
-	SECTION_PROXY, /* defaults, frontend, backend, listen */
+	SECTION_PROXY,	 /* defaults, frontend, backend, listen */
 	SECTION_OTHER,	 /* cfg_sections.c */
 	SECTION_UNKNOWN, /* its lines mean nothing */
 };
@@ -45,12 +45,12 @@ struct reader {
 	const char *held_word[READER_HELD_MAX];
 	bool held_ours[READER_HELD_MAX]; /* acts, in HTTP mode */
 	size_t n_held;
-	const struct section_kind *other; /* SECTION_OTHER */
+	const struct section_kind *other;	    /* SECTION_OTHER */
 	struct reader_if conditions[READER_IF_MAX]; /* .if, open ones */
 	size_t n_if;
 	struct upgrade *upgrade; /* of the line at hand */
-	bool told_h2; /* that it is not offered */
-	bool no; /* the line began with "no" */
+	bool told_h2;		 /* that it is not offered */
+	bool no;		 /* the line began with "no" */
 	bool no_memory;
 };
 
@@ -175,7 +175,9 @@ void server_cookie(struct reader *r, size_t i, void *target);
 void kw_acl(struct reader *r, size_t first, const void *data);
 void kw_rules(struct reader *r, size_t first, const void *data);
 void kw_redirect(struct reader *r, size_t first, const void *data);
+void kw_inspect_delay(struct reader *r, size_t first, const void *data);
 void kw_use_backend(struct reader *r, size_t first, const void *data);
+void kw_use_server(struct reader *r, size_t first, const void *data);
 
 /* After the last file: references, missing timeouts, warnings. */
 void cfg_check(struct reader *r);

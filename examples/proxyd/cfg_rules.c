@@ -123,10 +123,10 @@ static bool begin(struct reader *r, size_t first, struct section *s)
 		r->proxy->rules = keep(r, sizeof(*r->proxy->rules));
 		if (!r->proxy->rules)
 			return false;
-		rules_init(&r->proxy->rules->request);
-		rules_init(&r->proxy->rules->response);
-		rules_init(&r->proxy->rules->after_response);
+		for (int kind = 0; kind < RULES_N_KINDS; kind++)
+			rules_init(&r->proxy->rules->of[kind]);
 		STAILQ_INIT(&r->proxy->rules->switches);
+		STAILQ_INIT(&r->proxy->rules->uses);
 	}
 	if (!c->vars)
 		c->vars = keep(r, sizeof(*c->vars));
@@ -176,6 +176,10 @@ static const char *const rule_words[] = {
     [RULES_REQUEST] = "http-request",
     [RULES_RESPONSE] = "http-response",
     [RULES_AFTER_RESPONSE] = "http-after-response",
+    [RULES_CONNECTION] = "tcp-request connection",
+    [RULES_SESSION] = "tcp-request session",
+    [RULES_CONTENT] = "tcp-request content",
+    [RULES_TCP_RESPONSE] = "tcp-response content",
 };
 
 /* An action that is not ours: HAProxy's, or a slip of the pen. */
@@ -199,9 +203,7 @@ static void say_unknown_action(struct reader *r, size_t i, enum rules_kind kind)
 
 static void add(struct reader *r, struct section *s, enum rules_kind kind, size_t first)
 {
-	struct rules *rules = kind == RULES_REQUEST    ? &s->rules->request
-			      : kind == RULES_RESPONSE ? &s->rules->response
-						       : &s->rules->after_response;
+	struct rules *rules = &s->rules->of[kind];
 	struct diag_place at = place_at(r, 0);
 	struct rule_error e = {""};
 	size_t wrong;
@@ -232,15 +234,60 @@ void kw_redirect(struct reader *r, size_t first, const void *data)
 		add(r, &s, RULES_REQUEST, first - 1);
 }
 
-/* ---- use_backend ---- */
+void kw_inspect_delay(struct reader *r, size_t first, const void *data)
+{
+	struct section s;
+	uint64_t ns;
+
+	if (begin(r, first, &s) && read_time(r, first, "inspect-delay", &ns))
+		*(uint64_t *)((char *)s.rules + *(const size_t *)data) = ns;
+}
+
+/* ---- use_backend, use-server ---- */
+
+/* What follows the words up to `at`: NULL without one, or told. */
+static const struct cond *read_condition(struct reader *r, struct section *s, size_t first,
+					 size_t at, bool *ret_ok)
+{
+	struct cond *cond = s->n > at ? keep(r, sizeof(*cond)) : NULL;
+	struct rule_error e = {""};
+	size_t wrong;
+
+	*ret_ok = s->n <= at ||
+		  (cond && cond_parse(&s->reader, s->word + at, s->n - at, cond, &wrong, &e));
+	if (!*ret_ok && cond)
+		say_error(r, first + at + wrong, &e);
+	else
+		say_warning(r, first + at, &e);
+	return *ret_ok ? cond : NULL;
+}
+
+void kw_use_server(struct reader *r, size_t first, const void *data)
+{
+	struct cfg_use *use = keep(r, sizeof(*use));
+	struct rule_error e = {""};
+	struct section s;
+	bool ok;
+
+	(void)data;
+	if (!use || !begin(r, first, &s))
+		return;
+	use->at = place_at(r, first);
+	if (!format_parse(word_at(r, first), &s.memory, &use->name, &e)) {
+		say_error(r, first, &e);
+		return;
+	}
+	use->cond = read_condition(r, &s, first, 1, &ok);
+	if (ok)
+		STAILQ_INSERT_TAIL(&s.rules->uses, use, next);
+}
 
 void kw_use_backend(struct reader *r, size_t first, const void *data)
 {
 	struct cfg_switch *sw = keep(r, sizeof(*sw));
 	struct rule_error e = {""};
 	struct section s;
-	struct cond *cond;
-	size_t wrong;
+	bool ok;
 
 	(void)data;
 	if (!sw || !begin(r, first, &s))
@@ -251,17 +298,9 @@ void kw_use_backend(struct reader *r, size_t first, const void *data)
 		say_error(r, first, &e);
 		return;
 	}
-	if (s.n > 1) {
-		cond = keep(r, sizeof(*cond));
-		if (!cond)
-			return;
-		if (!cond_parse(&s.reader, s.word + 1, s.n - 1, cond, &wrong, &e)) {
-			say_error(r, first + 1 + wrong, &e);
-			return;
-		}
-		say_warning(r, first + 1, &e);
-		sw->cond = cond;
-	}
+	sw->cond = read_condition(r, &s, first, 1, &ok);
+	if (!ok)
+		return;
 	if (!sw->cond && format_is_constant(&sw->format) && STAILQ_EMPTY(&s.rules->switches)) {
 		if (!r->proxy->use_backend) { /* nothing behind it is looked at */
 			r->proxy->use_backend = sw->name;

@@ -17,10 +17,20 @@ struct cfg_switch {
 	struct cfg_proxy *backend; /* NULL: the name is found out for each request */
 };
 
+/* use-server */
+struct cfg_use {
+	STAILQ_ENTRY(cfg_use) next;
+	struct diag_place at;
+	struct format name;
+	const struct cond *cond; /* NULL: always */
+};
+
 struct cfg_rules {
 	struct acls acls;
-	struct rules request, response, after_response;
+	struct rules of[RULES_N_KINDS];
 	STAILQ_HEAD(, cfg_switch) switches;
+	STAILQ_HEAD(, cfg_use) uses;
+	uint64_t inspect_ns, inspect_answer_ns; /* tcp-request, tcp-response inspect-delay */
 };
 
 #endif

@@ -9,8 +9,8 @@ root = pathlib.Path(sys.argv[1])
 page = (root / "docs/proxyd-rules.md").read_text()
 folder = root / "examples/proxyd/rules"
 names = set()
-for file in ("fetch_http.c", "fetch_conn.c", "fetch_const.c", "conv_text.c", "conv_number.c"):
-    names.update(re.findall(r'^\s*\{"([^"]+)", "[a-zA-Z*]*",\s*SAMPLE', (folder / file).read_text(), re.M))
+for file in folder.glob("*.c"):
+    names.update(re.findall(r'^\s*\{"([^"]+)", "[a-zA-Z*]*",\s*SAMPLE', file.read_text(), re.M))
 names.update(re.findall(r'^\s*\{"([^"]+)", IN_', (folder / "action.c").read_text(), re.M))
 assert len(names) > 100, f"only {len(names)} names were found in the tables"
 missing = sorted(n for n in names if f"`{n}`" not in page)

@@ -142,14 +142,8 @@ static bool watch_client(struct worker *w, struct session *s)
 static void serve(struct worker *w, struct session *s, bool watched)
 {
 	struct conn_side *client = &s->conn.side[CONN_CLIENT];
-	ssize_t n;
+	ssize_t n = handle_recv(&s->handle[CONN_CLIENT], w->scratch, sizeof(w->scratch));
 
-	frontend_switch_session(w, s, s->handle[CONN_CLIENT].fd);
-	if (!s->seeker.backend) {
-		end_session(w, s, 'S', 'C');
-		return;
-	}
-	n = handle_recv(&s->handle[CONN_CLIENT], w->scratch, sizeof(w->scratch));
 	if (n > 0) {
 		conn_did_read(&s->conn, CONN_CLIENT, (size_t)n, false, w->now_ns);
 		/* An event that is past does not come again: read until it is known to be empty. */
@@ -166,6 +160,27 @@ static void serve(struct worker *w, struct session *s, bool watched)
 	session_run(w, s);
 }
 
+/* It is known where it is from: rules, then a server. */
+static void look(struct worker *w, struct session *s, bool watched)
+{
+	switch (session_inspect(w, s)) {
+	case INSPECT_DONE:
+		s->phase = SESSION_SERVED;
+		if (s->seeker.backend)
+			serve(w, s, watched);
+		else
+			end_session(w, s, 'S', 'C');
+		break;
+	case INSPECT_WAIT:
+		s->phase = SESSION_INSPECTED;
+		if (watched || watch_client(w, s))
+			session_arm(w, s);
+		break;
+	case INSPECT_OVER:
+		break;
+	}
+}
+
 void session_shake(struct worker *w, struct session *s, bool watched)
 {
 	struct tls *tls = s->handle[CONN_CLIENT].tls;
@@ -173,7 +188,7 @@ void session_shake(struct worker *w, struct session *s, bool watched)
 	switch (tls_handshake(tls)) {
 	case 0:
 		s->shaking = false;
-		serve(w, s, watched);
+		look(w, s, watched);
 		break;
 	case -EAGAIN:
 		if (watched || watch_client(w, s))
@@ -210,29 +225,58 @@ static bool set_target(struct session *s, const struct endpoint *to)
 {
 	if (!to->family)
 		return true;
-	s->target = malloc(sizeof(*s->target));
+	if (!s->target)
+		s->target = malloc(sizeof(*s->target));
 	if (s->target)
 		*s->target = *to;
 	return s->target;
 }
 
+static void refuse(struct worker *w, struct session *s)
+{
+	s->phase = SESSION_REFUSED;
+	end_session(w, s, 'P', 'R');
+}
+
+/* The rules of a connection, before and behind its PROXY header; false: it is refused. */
+static bool admit(struct worker *w, struct session *s, bool *greeting)
+{
+	struct endpoint to = s->target ? *s->target : (struct endpoint){0};
+	const struct connection_ends ends = {s->frontend, s->handle[CONN_CLIENT].fd, &s->client,
+					     &to, &s->store};
+
+	if ((s->phase != SESSION_GREETED && !connection_admit(w, &ends, greeting)) ||
+	    (!*greeting && !connection_known(w, &ends)) || !set_target(s, &to)) {
+		refuse(w, s);
+		return false;
+	}
+	return true;
+}
+
 void session_greet(struct worker *w, struct session *s, uint32_t events)
 {
 	struct endpoint to = {0};
+	bool greeting = false;
 
+	/* the FIN that was announced with it is announced once */
+	s->conn.side[CONN_CLIENT].hup |= (events & (EPOLLRDHUP | EPOLLHUP)) != 0;
+	if (s->phase == SESSION_INSPECTED) {
+		look(w, s, true);
+		return;
+	}
 	switch (read_greeting(w, s->handle[CONN_CLIENT].fd, &s->client, &to)) {
 	case GREETING_READ:
-		s->greeting = false;
 		if (!set_target(s, &to)) {
 			end_session(w, s, 'R', 'C');
 			return;
 		}
-		/* the FIN that was announced with it is announced once */
-		s->conn.side[CONN_CLIENT].hup = events & (EPOLLRDHUP | EPOLLHUP);
+		if (s->frontend->rules && !admit(w, s, &greeting))
+			return;
+		s->phase = SESSION_SERVED;
 		if (s->shaking)
 			session_shake(w, s, true);
 		else
-			serve(w, s, true);
+			look(w, s, true);
 		break;
 	case GREETING_PART:
 		if (events & (EPOLLRDHUP | EPOLLHUP))
@@ -246,19 +290,22 @@ void session_greet(struct worker *w, struct session *s, uint32_t events)
 static void begin_session(struct worker *w, struct session *s, const struct socket_handle *l)
 {
 	struct handle *h = &s->handle[CONN_CLIENT];
+	bool greeting = l->accept_proxy;
 
 	if (s->frontend->keepalive)
 		setsockopt(h->fd, SOL_SOCKET, SO_KEEPALIVE, &(int){1}, sizeof(int));
 	s->shaking = l->tls;
+	if (s->frontend->rules && !admit(w, s, &greeting))
+		return;
 	if (l->tls && !(h->tls = shake_begin(w, l->tls, h->fd))) {
 		end_session(w, s, 'R', 'C');
-	} else if (!l->accept_proxy) {
+	} else if (!greeting) {
 		if (s->shaking)
 			session_shake(w, s, false);
 		else
-			serve(w, s, false);
+			look(w, s, false);
 	} else if (watch_client(w, s)) { /* the first event tells what is there already */
-		s->greeting = true;
+		s->phase = SESSION_GREETED;
 		session_arm(w, s);
 	}
 }

@@ -2,6 +2,7 @@
 /* Finding a server for a session, connecting to it, and what to do when that fails. */
 #include "io.h"
 #include "proxy_protocol.h"
+#include "rule_store.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -111,6 +112,7 @@ static void connected(struct worker *w, struct session *s)
 	s->conn.side[CONN_SERVER].writable = true;
 	/* What came with the handshake may be in OpenSSL: no event tells of it. */
 	s->conn.side[CONN_SERVER].readable = s->handle[CONN_SERVER].tls;
+	s->inspects_answer = session_inspects_answer(s);
 }
 
 /*
@@ -214,7 +216,7 @@ void session_dispatch(struct worker *w, struct session *s, const char *early, si
 
 	if (s->seeker.backend->hashes_source)
 		s->seeker.key = hash_source(&s->client);
-	e = seeker_pick_first(w, &s->seeker, NULL);
+	e = seeker_pick_first(w, &s->seeker, s->store ? s->store->wanted : NULL);
 
 	if (e == 0) {
 		start(w, s, early, len);

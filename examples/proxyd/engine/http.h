@@ -73,7 +73,7 @@ struct client {
 	uint64_t since_ns; /* waits for a request; its first byte came; bytes last moved */
 	uint32_t lingered; /* bytes */
 	struct endpoint from, to;
-	struct vars *vars; /* of its rules; NULL: none yet */
+	struct rule_store *store; /* of its rules; NULL: none yet */
 };
 
 /* ---- A request and its answer ---- */
@@ -109,9 +109,9 @@ struct exchange {
 	bool link_keeps;    /* the server goes on, as it says */
 	bool client_keeps;
 	uint8_t n_interim;
-	struct server *wanted; /* by its cookie; NULL: none */
+	struct server *wanted;	    /* by its cookie; NULL: none */
 	char cookie_in, cookie_out; /* for the log, HAProxy's letters */
-	int8_t log_level; /* of set-log-level; -1: as configured, 8: silent */
+	int8_t log_level;	    /* of set-log-level; -1: as configured, 8: silent */
 	/* for the log */
 	struct conn_end_cause cause;
 	enum h1_fault fault; /* what was wrong with a refused message */

@@ -47,6 +47,10 @@ static void count_in(struct worker *w, struct frontend *f)
 	atomic_fetch_add_explicit(&w->n_total, 1, memory_order_relaxed);
 }
 
+#define ENDS(c)                                                                         \
+	((const struct connection_ends){(c)->frontend, (c)->h.fd, &(c)->from, &(c)->to, \
+					&(c)->store})
+
 bool client_accept(struct worker *w, struct socket_handle *l, int fd,
 		   const struct sockaddr_storage *from)
 {
@@ -72,7 +76,11 @@ bool client_accept(struct worker *w, struct socket_handle *l, int fd,
 		c->closing = true;
 	if (c->frontend->keepalive)
 		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &(int){1}, sizeof(int));
-	client_run(w, c);
+	if (!connection_admit(w, &ENDS(c), &c->greeting) ||
+	    (!c->greeting && !connection_known(w, &ENDS(c))))
+		client_close(w, c);
+	else
+		client_run(w, c);
 	return true;
 }
 
@@ -325,6 +333,8 @@ static void greet(struct worker *w, struct client *c)
 	switch (read_greeting(w, c->h.fd, &c->from, &c->to)) {
 	case GREETING_READ:
 		c->greeting = false;
+		if (!connection_known(w, &ENDS(c)))
+			client_close(w, c);
 		break;
 	case GREETING_PART:
 		c->readable = false;

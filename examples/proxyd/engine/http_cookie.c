@@ -119,9 +119,10 @@ int http_cookie_take(struct exchange *x, struct http_msg *m)
 {
 	const struct backend *b = x->seeker.backend;
 	const struct cfg_cookie *c = b->http->cookie;
+	const char *text, *tilde;
+	struct server *to;
 	struct found f;
 	size_t len;
-	const char *text, *tilde;
 
 	if (!c)
 		return 0;
@@ -136,8 +137,10 @@ int http_cookie_take(struct exchange *x, struct http_msg *m)
 			return 0; /* of before there was a proxy */
 		len = (size_t)(tilde - text);
 	}
-	x->wanted = server_of(b, text, len);
-	x->cookie_in = x->wanted ? 'V' : 'I';
+	to = server_of(b, text, len);
+	x->cookie_in = to ? 'V' : 'I';
+	if (!x->wanted) /* a use-server line goes before it */
+		x->wanted = to;
 	if (c->mode == CFG_COOKIE_PREFIX)
 		return replace(
 		    m, f.field,

@@ -4,6 +4,7 @@
  * backend, its rules; on the way back the backend's, then the frontend's.
  */
 #include "http.h"
+#include "rule_run.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -14,112 +15,27 @@
 #include <sys/socket.h>
 
 #include "cfg_rules.h"
+#include "rule_store.h"
 
 #define ANSWER_MAX (2 * HTTP_HEAD_MAX)
 
-/* ---- What rules see ---- */
-
-static struct run_end end_of(const struct endpoint *e)
-{
-	struct run_end end = {.address = sample_bool(false), .port = ntohs(e->port)};
-
-	if (e->family != AF_INET && e->family != AF_INET6)
-		return end;
-	end.address.type = e->family == AF_INET ? SAMPLE_IPV4 : SAMPLE_IPV6;
-	memcpy(end.address.ip, e->addr, e->family == AF_INET ? 4 : 16);
-	return end;
-}
-
-/* Where the client connected to, unless a PROXY header told. */
-static struct run_end destination_of(const struct endpoint *to, int fd)
-{
-	struct sockaddr_storage own;
-	socklen_t len = sizeof(own);
-	struct endpoint e = to ? *to : (struct endpoint){0};
-
-	if (!e.family && getsockname(fd, (struct sockaddr *)&own, &len) == 0)
-		e = endpoint_of(&own);
-	return end_of(&e);
-}
-
-static const struct backend *backend_named(const struct set *s, const char *name, size_t len)
-{
-	for (size_t i = 0; i < s->n_backends; i++)
-		if (strlen(s->backend[i].proxy->name) == len &&
-		    !strncmp(s->backend[i].proxy->name, name, len))
-			return &s->backend[i];
-	return NULL;
-}
-
-static const struct frontend *frontend_named(const struct set *s, const char *name)
-{
-	for (size_t i = 0; i < s->n_frontends; i++)
-		if (!strcmp(s->frontend[i].name, name))
-			return &s->frontend[i];
-	return NULL;
-}
-
-static bool count(void *userdata, enum run_count what, const char *proxy, int64_t *ret)
-{
-	const struct set *set = userdata;
-	const struct backend *b = backend_named(set, proxy, strlen(proxy));
-	const struct frontend *f;
-
-	if (what == RUN_FE_CONN) {
-		f = frontend_named(set, proxy);
-		*ret = f ? atomic_load_explicit(&f->gate->n, memory_order_relaxed) : 0;
-		return f;
-	}
-	if (!b)
-		return false;
-	switch (what) {
-	case RUN_NBSRV:
-		*ret = atomic_load_explicit(&b->pool->n_up, memory_order_relaxed);
-		return true;
-	case RUN_BE_CONN:
-		*ret = atomic_load_explicit(&b->pool->n_sessions, memory_order_relaxed);
-		return true;
-	case RUN_QUEUE:
-		*ret = atomic_load_explicit(&b->pool->n_queued, memory_order_relaxed);
-		return true;
-	default:
-		return false;
-	}
-}
-
-static void prepare(struct worker *w, const struct frontend *f, const struct backend *b,
-		    struct run *r, struct scratch scratch)
-{
-	*r = (struct run){
-	    .frontend = {f->name, f->number},
-	    /* two runs of one turn must not roll the same */
-	    .random_state = w->now_ns ^ (uint64_t)w->index << 56 ^ ++w->dice << 32,
-	    .count = count,
-	    .userdata = f->set,
-	    .scratch = scratch,
-	};
-	if (b)
-		r->backend = (struct run_proxy){b->proxy->name, b->number};
-	clock_gettime(CLOCK_REALTIME, &r->wall);
-}
-
 static bool prepare_http(struct worker *w, struct exchange *x, struct run *r)
 {
-	const struct client *c = x->client;
+	struct client *c = x->client;
 	struct http_worker *h = w->http;
 
-	if (!x->client->vars && c->frontend->set->cfg->vars)
-		x->client->vars = calloc(1, sizeof(*c->vars));
-	prepare(w, c->frontend, x->seeker.backend, r,
-		(struct scratch){h->scratch, 0, sizeof(h->scratch)});
-	r->source = end_of(&c->from);
-	r->destination = destination_of(&c->to, c->h.fd);
+	if (!rule_store_get(&c->store))
+		return false;
+	run_prepare(w, c->frontend, x->seeker.backend, r,
+		    (struct scratch){h->scratch, 0, sizeof(h->scratch)});
+	r->source = run_end_of(&c->from);
+	r->destination = run_destination(&c->to, c->h.fd);
 	r->first_request = !c->not_first;
 	r->ended = true;
-	r->vars = c->vars;
+	r->vars = &c->store->vars;
 	if (x->seeker.server)
 		r->server.name = x->seeker.server->name;
-	return c->vars || !c->frontend->set->cfg->vars;
+	return true;
 }
 
 /* ---- Answers of our own ---- */
@@ -218,14 +134,6 @@ static void reply(struct worker *w, struct exchange *x, const struct verdict *v,
 		exchange_fail(w, x, 0, 'R', 'D');
 }
 
-/* The client is not told that its connection ends: what could say so does not reach it. */
-static void hide_end(int fd)
-{
-	setsockopt(fd, IPPROTO_IP, IP_TTL, &(int){1}, sizeof(int));
-	setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &(int){1}, sizeof(int));
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger));
-}
-
 /* True: the message goes on. */
 static bool obey(struct worker *w, struct exchange *x, const struct verdict *v, struct run *r,
 		 char phase)
@@ -246,7 +154,7 @@ static bool obey(struct worker *w, struct exchange *x, const struct verdict *v, 
 		exchange_tarpit(w, x, v->status);
 		return false;
 	case VERDICT_SILENT_DROP:
-		hide_end(x->client->h.fd);
+		run_hide_end(x->client->h.fd);
 		exchange_fail(w, x, 0, 'P', phase);
 		return false;
 	case VERDICT_REJECT:
@@ -256,6 +164,7 @@ static bool obey(struct worker *w, struct exchange *x, const struct verdict *v, 
 	case VERDICT_RETURN:
 		reply(w, x, v, r);
 		return false;
+	case VERDICT_WAIT: /* all of a head is there */
 	case VERDICT_ERROR:
 		break;
 	}
@@ -274,42 +183,12 @@ static bool run_rules(struct worker *w, struct exchange *x, const struct rules *
 		return true;
 	r->scratch.used = 0;
 	rules_run(rules, r, &v);
-	return obey(w, x, &v, r, phase);
-}
-
-struct backend *frontend_switch(const struct frontend *f, struct run *r)
-{
-	for (size_t i = 0; i < f->n_switches; i++) {
-		const struct cfg_switch *sw = f->switches[i].on;
-		const struct backend *b;
-		struct text name;
-
-		r->scratch.used = 0;
-		if (sw->cond && !cond_eval(sw->cond, r))
-			continue;
-		if (f->switches[i].to)
-			return f->switches[i].to;
-		if (!format_write(&sw->format, r, &name))
-			continue;
-		b = backend_named(f->set, name.at, name.len);
-		if (b && !b->http == !f->http)
-			return (struct backend *)(uintptr_t)b;
+	if (r->moved) {
+		x->client->from = run_endpoint(&r->source);
+		x->client->to = run_endpoint(&r->destination);
 	}
-	return f->backend;
-}
-
-void frontend_switch_session(struct worker *w, struct session *s, int fd)
-{
-	char scratch[4096];
-	struct run r;
-
-	if (!s->frontend->n_switches)
-		return;
-	prepare(w, s->frontend, NULL, &r, (struct scratch){scratch, 0, sizeof(scratch)});
-	r.source = end_of(&s->client);
-	r.destination = destination_of(s->target, fd);
-	r.ended = true;
-	s->seeker.backend = frontend_switch(s->frontend, &r);
+	run_mark_socket(x->client->h.fd, &v);
+	return obey(w, x, &v, r, phase);
 }
 
 bool http_request_rules(struct worker *w, struct exchange *x, struct http_msg *m)
@@ -325,15 +204,21 @@ bool http_request_rules(struct worker *w, struct exchange *x, struct http_msg *m
 		return false;
 	}
 	r.request = m;
-	if (front && !run_rules(w, x, &front->request, &r, 'R'))
+	if (front && (!run_rules(w, x, &front->of[RULES_CONTENT], &r, 'R') ||
+		      !run_rules(w, x, &front->of[RULES_REQUEST], &r, 'R')))
 		return false;
 	if (front)
 		x->seeker.backend = frontend_switch(f, &r);
 	back = x->seeker.backend ? x->seeker.backend->proxy->rules : NULL;
-	if (!back || back == front) /* a listen section has its rules once */
+	if (!back)
 		return true;
 	r.backend = (struct run_proxy){x->seeker.backend->proxy->name, x->seeker.backend->number};
-	return run_rules(w, x, &back->request, &r, 'R');
+	if (back != front && /* a listen section has its rules once */
+	    (!run_rules(w, x, &back->of[RULES_CONTENT], &r, 'R') ||
+	     !run_rules(w, x, &back->of[RULES_REQUEST], &r, 'R')))
+		return false;
+	x->wanted = backend_wanted(x->seeker.backend, &r);
+	return true;
 }
 
 /* ---- The way back ---- */
@@ -351,15 +236,15 @@ bool http_response_rules(struct worker *w, struct exchange *x, struct http_msg *
 		return false;
 	}
 	r.response = m;
-	if (r.vars)
-		vars_end(r.vars, x->client->frontend->set->cfg->vars, VAR_REQ);
-	if (back && !run_rules(w, x, &back->response, &r, 'H'))
+	vars_end(r.vars, x->client->frontend->set->cfg->vars, VAR_REQ);
+	if (back && !run_rules(w, x, &back->of[RULES_RESPONSE], &r, 'H'))
 		return false;
-	if (front && front != back && !run_rules(w, x, &front->response, &r, 'H'))
+	if (front && front != back && !run_rules(w, x, &front->of[RULES_RESPONSE], &r, 'H'))
 		return false;
-	if (back && !run_rules(w, x, &back->after_response, &r, 'H'))
+	if (back && !run_rules(w, x, &back->of[RULES_AFTER_RESPONSE], &r, 'H'))
 		return false;
-	return !front || front == back || run_rules(w, x, &front->after_response, &r, 'H');
+	return !front || front == back ||
+	       run_rules(w, x, &front->of[RULES_AFTER_RESPONSE], &r, 'H');
 }
 
 /* Variables live as long as what they are of. */
@@ -367,17 +252,15 @@ void http_rules_end(struct client *c)
 {
 	const struct var_names *names = c->frontend->set->cfg->vars;
 
-	if (!c->vars || !names)
+	if (!c->store || !names)
 		return;
-	vars_end(c->vars, names, VAR_TXN);
-	vars_end(c->vars, names, VAR_REQ);
-	vars_end(c->vars, names, VAR_RES);
+	vars_end(&c->store->vars, names, VAR_TXN);
+	vars_end(&c->store->vars, names, VAR_REQ);
+	vars_end(&c->store->vars, names, VAR_RES);
 }
 
 void http_rules_forget(struct client *c)
 {
-	if (c->vars)
-		vars_clear(c->vars);
-	free(c->vars);
-	c->vars = NULL;
+	rule_store_free(c->store);
+	c->store = NULL;
 }

@@ -15,6 +15,12 @@ static inline ssize_t handle_recv(const struct handle *h, void *buf, size_t cap)
 	return h->tls ? tls_recv(h->tls, buf, cap) : recv(h->fd, buf, cap, 0);
 }
 
+/* What is there stays there. Of TLS only the first record is seen. */
+static inline ssize_t handle_peek(const struct handle *h, void *buf, size_t cap)
+{
+	return h->tls ? tls_peek(h->tls, buf, cap) : recv(h->fd, buf, cap, MSG_PEEK);
+}
+
 /* `flags`: MSG_MORE. */
 static inline ssize_t handle_send(const struct handle *h, const void *data, size_t len, int flags)
 {

@@ -41,6 +41,7 @@ struct http_worker;
 struct tls;
 struct tls_front;
 struct tls_back;
+struct rule_store;
 
 /* Of a timer. */
 enum timer_owner {
@@ -93,14 +94,14 @@ struct server {
 	char *name;
 	struct cfg_addr addr;
 	bool client_port;
-	unsigned send_proxy;	     /* version of the PROXY protocol; 0: none */
+	unsigned send_proxy;		/* version of the PROXY protocol; 0: none */
 	_Atomic(struct tls_back *) tls; /* of the last set it is in; NULL: plain */
-	_Atomic uint32_t n_sessions; /* for the log */
-	const struct set *in;	     /* the last set it is in */
-	bool member;		     /* of the group now */
-	bool up;		     /* as the checks say; true without a check */
-	bool draining;		     /* they say: up, but nothing new */
-	bool backup, usable;	     /* as configured: usable: not disabled */
+	_Atomic uint32_t n_sessions;	/* for the log */
+	const struct set *in;		/* the last set it is in */
+	bool member;			/* of the group now */
+	bool up;			/* as the checks say; true without a check */
+	bool draining;			/* they say: up, but nothing new */
+	bool backup, usable;		/* as configured: usable: not disabled */
 	struct engine *engine;
 	bool log_checks;
 	struct health_check *check;
@@ -164,15 +165,17 @@ struct backend {
 	int redispatch;
 	bool rotates, keepalive;
 	bool hashes_source, hashes_request; /* its algorithm wants a key of that */
-	struct conn_timeouts timeout; /* without the client's */
-	const struct cfg_http *http;  /* NULL: mode tcp */
-	struct health_probe *probe;   /* of option httpchk; NULL: a connection is enough */
-	unsigned number;	      /* as be_id says */
+	struct conn_timeouts timeout;	    /* without the client's */
+	const struct cfg_http *http;	    /* NULL: mode tcp */
+	struct health_probe *probe;	    /* of option httpchk; NULL: a connection is enough */
+	unsigned number;		    /* as be_id says */
 	struct backend_cookie {
 		const char *value;
 		struct server *server;
-	} *cookies; /* of its servers that have one */
+	} * cookies; /* of its servers that have one */
 	size_t n_cookies;
+	struct server **servers; /* of its set, in the order of the file */
+	size_t n_servers;
 };
 
 struct frontend {
@@ -190,7 +193,7 @@ struct frontend {
 	struct frontend_switch {
 		const struct cfg_switch *on;
 		struct backend *to; /* NULL: by its name */
-	} *switches;		    /* use_backend, in order */
+	} * switches;		    /* use_backend, in order */
 	size_t n_switches;
 	uint64_t tarpit_ns;
 	unsigned number; /* as fe_id says */
@@ -260,6 +263,13 @@ enum session_list {
 	SESSION_ON_DEAD,  /* closed in this turn; events may still point to it */
 };
 
+enum session_phase {
+	SESSION_SERVED,
+	SESSION_GREETED,   /* accept-proxy: its header has not come yet */
+	SESSION_INSPECTED, /* tcp-request rules have not decided yet */
+	SESSION_REFUSED,   /* they did before there was anything to log */
+};
+
 /* What is idle is many: each byte here is one for every connection. */
 struct session {
 	struct conn conn;
@@ -277,8 +287,10 @@ struct session {
 	uint8_t on;		 /* enum session_list */
 	bool bulk;		 /* full reads in a row: use the large buffer */
 	uint8_t full_reads;
-	bool greeting; /* accept-proxy: its header has not come yet */
-	bool shaking;  /* the client's TLS handshake is not done */
+	bool shaking;		  /* the client's TLS handshake is not done */
+	uint8_t phase;		  /* enum session_phase */
+	bool inspects_answer;	  /* tcp-response rules have not let it pass yet */
+	struct rule_store *store; /* NULL: no rules */
 };
 
 /* ---- A worker ---- */

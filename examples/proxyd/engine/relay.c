@@ -81,6 +81,16 @@ static void judge_bulk(struct session *s, size_t n, size_t cap)
 	}
 }
 
+/* False: its rules do not let it pass, or not yet. */
+static bool may_read(struct worker *w, struct session *s, enum conn_end end)
+{
+	if (end == CONN_CLIENT || !s->inspects_answer)
+		return true;
+	if (session_inspect_answer(w, s) == INSPECT_WAIT)
+		s->conn.side[end].readable = false;
+	return !s->inspects_answer && s->on != SESSION_ON_DEAD;
+}
+
 static void relay_read(struct worker *w, struct session *s, enum conn_end end)
 {
 	struct conn_side *side = &s->conn.side[end];
@@ -144,7 +154,10 @@ void session_run(struct worker *w, struct session *s)
 			session_arm(w, s);
 			return;
 		case CONN_READ:
-			relay_read(w, s, step.end);
+			if (may_read(w, s, step.end))
+				relay_read(w, s, step.end);
+			if (s->on == SESSION_ON_DEAD)
+				return;
 			break;
 		case CONN_FLUSH:
 			relay_flush(w, s, step.end);

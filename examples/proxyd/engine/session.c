@@ -2,6 +2,7 @@
 /* A session's clock, its lists and its end. */
 #include "http.h"
 #include "io.h"
+#include "rule_store.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,15 +22,19 @@ static const struct conn_timeouts *timeouts(const struct session *s, struct conn
 	return space;
 }
 
-/* Until it has introduced itself the client is waited for, not a server. */
+/* Until rules have seen enough, and it has introduced itself, the client is waited for, not a server. */
 static uint64_t deadline_of(const struct session *s)
 {
 	struct conn_timeouts space;
 	const struct conn_timeouts *t = timeouts(s, &space);
+	uint64_t inspected = s->store ? session_inspect_deadline(s) : CONN_NEVER;
+	uint64_t deadline;
 
-	if (!s->greeting && !s->shaking)
-		return conn_deadline(&s->conn, t);
-	return t->client_ns ? s->accepted_ns + t->client_ns : CONN_NEVER;
+	if (s->phase == SESSION_SERVED && !s->shaking)
+		deadline = conn_deadline(&s->conn, t);
+	else
+		deadline = t->client_ns ? s->accepted_ns + t->client_ns : CONN_NEVER;
+	return inspected < deadline ? inspected : deadline;
 }
 
 /* The deadline moves with every byte; the timer only when it must fire earlier. */
@@ -39,6 +44,17 @@ void session_arm(struct worker *w, struct session *s)
 
 	if (!s->timer.place || deadline < s->timer.deadline_ns)
 		timer_arm(&w->timers, &s->timer, deadline);
+}
+
+/* What has come until now must do for the rules. */
+static void inspected_long_enough(struct worker *w, struct session *s)
+{
+	if (s->phase == SESSION_INSPECTED) {
+		session_greet(w, s, 0);
+		return;
+	}
+	s->conn.side[CONN_SERVER].readable = true;
+	session_run(w, s);
 }
 
 void session_expired(struct worker *w, struct session *s)
@@ -51,7 +67,11 @@ void session_expired(struct worker *w, struct session *s)
 		timer_arm(&w->timers, &s->timer, deadline);
 		return;
 	}
-	if (s->greeting || s->shaking)
+	if (s->store && session_inspect_deadline(s) <= w->now_ns) {
+		inspected_long_enough(w, s);
+		return;
+	}
+	if (s->phase != SESSION_SERVED || s->shaking)
 		conn_end(&s->conn, 'c', 'C');
 	if (conn_expire(&s->conn, timeouts(s, &space), w->now_ns))
 		session_close(w, s);
@@ -114,7 +134,7 @@ void session_close(struct worker *w, struct session *s)
 		return;
 	if (s->tunnel)
 		tunnel_closed(w, s);
-	else if (s->frontend->tcplog)
+	else if (s->frontend->tcplog && s->phase != SESSION_REFUSED)
 		session_log(w, s);
 	session_unlist(w, s);
 	seeker_leave_queue(w, &s->seeker);
@@ -130,6 +150,7 @@ void session_close(struct worker *w, struct session *s)
 	gate_leave(e, &e->gate);
 	seeker_fini(&s->seeker);
 	free(s->target);
+	rule_store_free(s->store);
 	LIST_REMOVE(s, entry);
 	w->n_sessions--;
 	atomic_fetch_sub_explicit(&w->n_open, 1, memory_order_relaxed);

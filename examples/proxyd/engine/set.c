@@ -100,12 +100,14 @@ static bool add_backend(struct engine *e, struct set *s, const struct cfg_proxy 
 		return false;
 	if (check_probe(p, &b->probe) < 0)
 		return false;
+	b->servers = &s->server[s->n_servers];
 	STAILQ_FOREACH (c, &p->servers, next) {
 		struct server *server = server_get(e, b, c);
 
 		if (!server)
 			return false;
 		s->server[s->n_servers++] = server;
+		b->n_servers++;
 		if (c->cookie)
 			b->cookies[b->n_cookies++] = (struct backend_cookie){c->cookie, server};
 	}
@@ -133,8 +135,8 @@ static bool add_switches(const struct set *s, struct frontend *f)
 		return false;
 	f->n_switches = 0;
 	STAILQ_FOREACH (sw, &f->rules->switches, next)
-		f->switches[f->n_switches++] = (struct frontend_switch){
-		    sw, sw->backend ? find_backend(s, sw->backend) : NULL};
+		f->switches[f->n_switches++] =
+		    (struct frontend_switch){sw, sw->backend ? find_backend(s, sw->backend) : NULL};
 	return true;
 }
 
@@ -162,8 +164,8 @@ static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy
 	    .logs = {p->set.logs, p->set.log_global ? global : NULL},
 	    .maxconn = p->set.maxconn,
 	    .rules = p->rules,
-	    .tarpit_ns = p->set.timeout.tarpit_ns ? p->set.timeout.tarpit_ns
-						  : p->set.timeout.connect_ns,
+	    .tarpit_ns =
+		p->set.timeout.tarpit_ns ? p->set.timeout.tarpit_ns : p->set.timeout.connect_ns,
 	    .number = p->id,
 	};
 	if (!f->gate || !add_switches(s, f))

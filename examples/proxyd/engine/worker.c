@@ -202,7 +202,7 @@ static void session_event(struct worker *w, struct session *s, enum conn_end end
 		return;
 	if (events & EPOLLPRI)
 		side->urgent = true;
-	if (s->greeting) {
+	if (s->phase != SESSION_SERVED) {
 		session_greet(w, s, events);
 		return;
 	}

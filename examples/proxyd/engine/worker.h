@@ -43,15 +43,36 @@ void worker_unwatch(struct worker *w, struct handle *h);
 bool gate_enter(struct gate *g);
 void gate_leave(struct engine *e, struct gate *g);
 
-/* ---- http_rules.c ---- */
+/* ---- session_rules.c: tcp-request and tcp-response ---- */
 
-struct run;
+/* One client's connection, in either mode; rules may change where it is from and went to. */
+struct connection_ends {
+	const struct frontend *frontend;
+	int fd;
+	struct endpoint *from, *to; /* `to` without a family: as the socket says */
+	struct rule_store **store;
+};
 
-/* The backend that use_backend lines, or default_backend, say; may be NULL. */
-struct backend *frontend_switch(const struct frontend *f, struct run *r);
+/* tcp-request connection, for one that was just accepted. False: it is not wanted. */
+bool connection_admit(struct worker *w, const struct connection_ends *ends, bool *ret_greeting);
+/* tcp-request session, when it is known where it is from. False: it is not wanted. */
+bool connection_known(struct worker *w, const struct connection_ends *ends);
 
-/* The same for a session, by what its connection shows. */
-void frontend_switch_session(struct worker *w, struct session *s, int fd);
+enum inspection {
+	INSPECT_DONE, /* s->seeker.backend is chosen */
+	INSPECT_WAIT, /* for more bytes, or the end of the delay */
+	INSPECT_OVER, /* the session is closed */
+};
+
+/* tcp-request content, with what the client has sent so far, and the choice of a backend. */
+enum inspection session_inspect(struct worker *w, struct session *s);
+
+/* tcp-response content: are there any for it, and what do they say? */
+bool session_inspects_answer(const struct session *s);
+enum inspection session_inspect_answer(struct worker *w, struct session *s);
+
+/* When the delay of either ends; TIMER_NEVER: nothing is inspected. */
+uint64_t session_inspect_deadline(const struct session *s);
 
 /* ---- accept.c ---- */
 
@@ -73,7 +94,7 @@ enum greeting {
 /* Takes the PROXY header, and no byte more, out of the socket. */
 enum greeting read_greeting(struct worker *w, int fd, struct endpoint *from, struct endpoint *to);
 
-/* More of the PROXY header may have come. */
+/* More of the PROXY header, or of what rules inspect, may have come. */
 void session_greet(struct worker *w, struct session *s, uint32_t events);
 
 /* The client's TLS handshake may go on; `watched`: its socket is in epoll. */

@@ -177,6 +177,8 @@ static struct acl_test *read_test(const struct acl_reader *r, const char *const 
 		return NULL;
 	}
 	t->patterns.match = match != MATCH_N ? match : match_for(t->expr.out);
+	t->patterns.versions =
+	    t->expr.fetch->check == NULL && strstr(t->expr.fetch->name, "ssl_ver");
 	*ret_word = i;
 	if (!read_patterns(r, t, word, n, &i, e)) {
 		*ret_word = i < n ? i : n - 1;
@@ -274,6 +276,8 @@ static const struct {
     {"HTTP_URL_ABS", {"url_reg", "^[^/:]*://"}},
     {"HTTP_URL_SLASH", {"url_beg", "/"}},
     {"HTTP_URL_STAR", {"url", "*"}},
+    {"RDP_COOKIE", {"req.rdp_cookie_cnt", "gt", "0"}},
+    {"REQ_CONTENT", {"req.len", "gt", "0"}},
     {"LOCALHOST", {"src", "127.0.0.1/8", "::1"}},
     {"METH_CONNECT", {"method", "CONNECT"}},
     {"METH_DELETE", {"method", "DELETE"}},
@@ -408,12 +412,13 @@ bool cond_parse(const struct acl_reader *r, const char *const *word, size_t n, s
 
 /* ---- Evaluating ---- */
 
-static bool test_eval(const struct acl_test *t, struct run *r)
+static enum cond_result test_eval(const struct acl_test *t, struct run *r)
 {
 	struct fetch_step step = {.each = true};
 	size_t used = r->scratch.used;
 	bool found = false;
 
+	r->may_change = false;
 	do {
 		struct sample s;
 
@@ -423,30 +428,46 @@ static bool test_eval(const struct acl_test *t, struct run *r)
 			found = patterns_find(&t->patterns, &s, &r->scratch);
 	} while (!found && step.more);
 	r->scratch.used = used;
-	return found;
+	return found ? COND_TRUE : r->may_change && !r->ended ? COND_OPEN : COND_FALSE;
 }
 
-static bool acl_eval(const struct acl *a, struct run *r)
+static enum cond_result acl_eval(const struct acl *a, struct run *r)
 {
-	for (const struct acl_test *t = a->tests; t; t = t->next)
-		if (test_eval(t, r))
-			return true;
-	return false;
+	enum cond_result any = COND_FALSE;
+
+	for (const struct acl_test *t = a->tests; t && any != COND_TRUE; t = t->next)
+		any |= test_eval(t, r);
+	return any;
+}
+
+static enum cond_result not(enum cond_result c) {
+	return c == COND_OPEN	? c
+	       : c == COND_TRUE ? COND_FALSE
+				: COND_TRUE;
+}
+
+enum cond_result cond_test(const struct cond *c, struct run *r)
+{
+	enum cond_result any = COND_FALSE, all = COND_FALSE;
+
+	for (unsigned i = 0; i < c->n && any != COND_TRUE; i++) {
+		const struct cond_term *t = &c->term[i];
+
+		if (t->begins) {
+			any |= all;
+			all = COND_TRUE;
+		}
+		if (any != COND_TRUE && all != COND_FALSE) {
+			enum cond_result one = acl_eval(t->acl, r);
+
+			all &= t->negated ? not(one) : one;
+		}
+	}
+	any |= all;
+	return c->unless ? not(any) : any;
 }
 
 bool cond_eval(const struct cond *c, struct run *r)
 {
-	bool all = false;
-
-	for (unsigned i = 0; i < c->n; i++) {
-		const struct cond_term *t = &c->term[i];
-
-		if (t->begins && all)
-			break;
-		if (t->begins)
-			all = true;
-		if (all)
-			all = acl_eval(t->acl, r) != t->negated;
-	}
-	return all != c->unless;
+	return cond_test(c, r) == COND_TRUE;
 }

@@ -65,6 +65,15 @@ bool acl_parse(const struct acl_reader *r, const char *const *word, size_t n, si
 bool cond_parse(const struct acl_reader *r, const char *const *word, size_t n, struct cond *ret,
 		size_t *ret_word, struct rule_error *e);
 
+/* Bits, so that & and | join them. */
+enum cond_result {
+	COND_FALSE = 0,
+	COND_OPEN = 1, /* more bytes may tell; never when r->ended */
+	COND_TRUE = 3,
+};
+enum cond_result cond_test(const struct cond *c, struct run *r);
+
+/* What is open is false. */
 bool cond_eval(const struct cond *c, struct run *r);
 
 #endif

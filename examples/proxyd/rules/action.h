@@ -22,6 +22,7 @@ enum verdict_kind {
 	VERDICT_SILENT_DROP, /* close without telling the client */
 	VERDICT_REDIRECT,    /* answer with `status` and `location` */
 	VERDICT_RETURN,	     /* answer with `answer` */
+	VERDICT_WAIT,	     /* more bytes may decide: run them again then */
 	VERDICT_ERROR,	     /* a rule could not be carried out: 500 */
 };
 
@@ -44,6 +45,10 @@ struct verdict {
 	struct text location; /* in the scratch */
 	struct text cookie;   /* of a redirect: the value of Set-Cookie; empty: none */
 	bool drop_query, close;
+	bool expect_proxy; /* a PROXY header comes first */
+	bool has_mark, has_tos;
+	uint8_t tos;		     /* of packets to the client */
+	uint32_t mark;		     /* the same, SO_MARK */
 	const struct answer *answer; /* NULL: the standard one of `status` */
 	int log_level;		     /* -1: as configured; 8: silent */
 	const struct rule *rule;     /* which decided */
@@ -59,6 +64,11 @@ enum rules_kind {
 	RULES_REQUEST,	      /* http-request */
 	RULES_RESPONSE,	      /* http-response */
 	RULES_AFTER_RESPONSE, /* http-after-response */
+	RULES_CONNECTION,     /* tcp-request connection: before anything is read */
+	RULES_SESSION,	      /* tcp-request session: behind the PROXY header */
+	RULES_CONTENT,	      /* tcp-request content */
+	RULES_TCP_RESPONSE,   /* tcp-response content */
+	RULES_N_KINDS,
 };
 
 void rules_init(struct rules *rules);

@@ -346,13 +346,28 @@ static bool base64_decode(const struct conv *c, const struct expr_arg *arg, unsi
 	return true;
 }
 
+static bool write_hex(struct sample *s, struct scratch *scratch)
+{
+	static const char digit[] = "0123456789ABCDEF";
+	char *p = scratch_take(scratch, 2 * s->text.len);
+
+	if (!p)
+		return false;
+	for (size_t i = 0; i < s->text.len; i++) {
+		p[2 * i] = digit[(uint8_t)s->text.at[i] >> 4];
+		p[2 * i + 1] = digit[(uint8_t)s->text.at[i] & 15];
+	}
+	*s = sample_text(SAMPLE_STR, p, 2 * s->text.len);
+	return true;
+}
+
 static bool to_hex(const struct conv *c, const struct expr_arg *arg, unsigned n_args, struct run *r,
 		   struct sample *s)
 {
 	(void)c;
 	(void)arg;
 	(void)n_args;
-	return sample_cast(s, SAMPLE_STR, &r->scratch);
+	return write_hex(s, &r->scratch);
 }
 
 static bool hex_number(const struct conv *c, const struct expr_arg *arg, unsigned n_args,

@@ -214,6 +214,7 @@ static bool is_over(const struct fetch *f, const struct expr_arg *arg, unsigned 
 	(void)arg;
 	(void)n_args;
 	(void)step;
+	r->may_change = !r->ended;
 	*ret = sample_bool(r->ended);
 	return true;
 }

@@ -2,6 +2,7 @@
 #include "rules/pattern.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -40,7 +41,20 @@ enum match match_for(enum sample_type type)
 
 /* ---- Reading ---- */
 
-/* "5", "5:10", ":10", "5:"; versions such as "3.1" are left to 16 bits each, as HAProxy does for -m int of them */
+/* "3.1" has 16 bits for each part, as HAProxy does it; without a second part it is any of them. */
+static bool read_version(struct pattern *p, const char *text, struct rule_error *e)
+{
+	unsigned major, minor = 0;
+	int n = 0;
+
+	if (sscanf(text, "%5u%n.%5u%n", &major, &n, &minor, &n) < 1 || text[n])
+		return rule_fail(e, "\"%s\" is no version such as 3.3", text);
+	p->low = (int64_t)major << 16 | minor;
+	p->high = strchr(text, '.') ? p->low : p->low + 0xffff;
+	return true;
+}
+
+/* "5", "5:10", ":10", "5:" */
 static bool read_range(struct pattern *p, const char *text, const char *op, struct rule_error *e)
 {
 	const char *colon = strchr(text, ':');
@@ -123,7 +137,7 @@ static bool read_hex(struct pattern *p, const char *text, const struct rule_memo
 	return true;
 }
 
-static bool read_pattern(struct pattern *p, enum match match, bool ignore_case, const char *text,
+static bool read_pattern(const struct patterns *all, struct pattern *p, const char *text,
 			 const char *op, const struct rule_memory *m, struct rule_error *e)
 {
 	char *copy = m->alloc(m->owner, strlen(text) + 1);
@@ -131,8 +145,11 @@ static bool read_pattern(struct pattern *p, enum match match, bool ignore_case, 
 	if (!copy)
 		return rule_fail(e, "%s", "");
 	p->text = text_of(strcpy(copy, text), strlen(text));
-	switch (match) {
+	switch (all->match) {
 	case MATCH_INT:
+		if (all->versions && !op)
+			return read_version(p, text, e);
+		/* fall through */
 	case MATCH_LEN:
 		return read_range(p, text, op, e);
 	case MATCH_IP:
@@ -140,7 +157,7 @@ static bool read_pattern(struct pattern *p, enum match match, bool ignore_case, 
 	case MATCH_BIN:
 		return read_hex(p, text, m, e);
 	case MATCH_REG:
-		p->regex = rule_regex(m, text, ignore_case, e);
+		p->regex = rule_regex(m, text, all->ignore_case, e);
 		return p->regex;
 	default:
 		return true;
@@ -168,7 +185,7 @@ bool pattern_add(struct patterns *p, const char *text, const char *op, const str
 		return rule_fail(e, "more than %d patterns", PATTERNS_MAX);
 	if (p->n == p->cap && !grow(p, m, e))
 		return false;
-	if (!read_pattern(&p->at[p->n], p->match, p->ignore_case, text, op, m, e))
+	if (!read_pattern(p, &p->at[p->n], text, op, m, e))
 		return false;
 	p->n++;
 	return true;

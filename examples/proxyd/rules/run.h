@@ -42,7 +42,11 @@ struct run {
 	struct run_proxy frontend, backend, server;
 	bool tls;
 	bool first_request; /* of its connection */
-	bool ended;	    /* no more bytes will come: WAIT_END */
+	/* mode tcp: what the client and the server have sent; at NULL: not looked at */
+	struct text payload[2];
+	bool ended;	 /* no more bytes will come: WAIT_END */
+	bool may_change; /* out: what was fetched is not the last word, unless ended */
+	bool moved;	 /* out: source or destination were changed */
 
 	struct vars *vars;
 

@@ -130,29 +130,15 @@ static bool take_text(struct sample *s, struct scratch *scratch, const char *tex
 	return true;
 }
 
-static bool hex(struct sample *s, struct scratch *scratch)
-{
-	static const char digit[] = "0123456789ABCDEF";
-	char *p = scratch_take(scratch, s->text.len * 2);
-
-	if (!p)
-		return false;
-	for (size_t i = 0; i < s->text.len; i++) {
-		p[2 * i] = digit[(uint8_t)s->text.at[i] >> 4];
-		p[2 * i + 1] = digit[(uint8_t)s->text.at[i] & 15];
-	}
-	*s = sample_text(SAMPLE_STR, p, s->text.len * 2);
-	return true;
-}
-
 static bool to_string(struct sample *s, struct scratch *scratch)
 {
 	char buf[64];
 	int len;
 
 	switch (s->type) {
-	case SAMPLE_BIN:
-		return hex(s, scratch);
+	case SAMPLE_BIN: /* as it is, up to a NUL */
+		*s = sample_text(SAMPLE_STR, s->text.at, strnlen(s->text.at, s->text.len));
+		return true;
 	case SAMPLE_IPV4:
 	case SAMPLE_IPV6:
 		inet_ntop(s->type == SAMPLE_IPV4 ? AF_INET : AF_INET6, s->ip, buf, sizeof(buf));

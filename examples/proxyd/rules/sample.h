@@ -54,7 +54,7 @@ struct sample sample_text(enum sample_type type, const char *at, size_t len);
 
 /*
  * Changes the type as HAProxy does: numbers are written as decimals and read from the digits that text
- * begins with, binary is written in hexadecimal, IPv4 becomes a mapped IPv6 address and back. False: it
+ * begins with, binary ends at a NUL as text, IPv4 becomes a mapped IPv6 address and back. False: it
  * has no such value, or the scratch is full.
  */
 bool sample_cast(struct sample *s, enum sample_type to, struct scratch *scratch);

@@ -85,6 +85,18 @@ void vars_unset(struct vars *v, unsigned name)
 		}
 }
 
+static bool grow(struct vars *v)
+{
+	unsigned cap = v->cap ? v->cap * 2 : 4;
+	struct var *at = cap <= VARS_MAX ? realloc(v->at, cap * sizeof(*at)) : NULL;
+
+	if (!at)
+		return false;
+	v->at = at;
+	v->cap = cap;
+	return true;
+}
+
 bool vars_set(struct vars *v, unsigned name, const struct sample *value)
 {
 	struct sample own = *value;
@@ -104,7 +116,7 @@ bool vars_set(struct vars *v, unsigned name, const struct sample *value)
 		free((void *)(uintptr_t)own.text.at);
 		return false;
 	}
-	if (v->n == VARS_MAX) {
+	if (v->n == v->cap && !grow(v)) {
 		if (is_text(value))
 			free((void *)(uintptr_t)own.text.at);
 		return false;
@@ -126,4 +138,6 @@ void vars_clear(struct vars *v)
 {
 	while (v->n)
 		drop(v, v->n - 1);
+	free(v->at);
+	*v = (struct vars){.n = 0};
 }

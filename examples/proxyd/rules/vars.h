@@ -31,8 +31,8 @@ struct var {
 };
 
 struct vars {
-	struct var at[VARS_MAX];
-	unsigned n;
+	struct var *at;
+	unsigned n, cap;
 	size_t bytes;
 };
 

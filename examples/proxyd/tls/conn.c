@@ -230,6 +230,24 @@ ssize_t tls_recv(struct tls *t, void *buf, size_t cap)
 	return n ? (ssize_t)n : nothing(t);
 }
 
+ssize_t tls_peek(struct tls *t, void *buf, size_t cap)
+{
+	size_t n;
+	int e;
+
+	if (tls_has_ended(t))
+		return nothing(t);
+	ERR_clear_error();
+	if (SSL_peek_ex(t->ssl, buf, cap, &n))
+		return (ssize_t)n;
+	e = SSL_get_error(t->ssl, 0);
+	if (e == SSL_ERROR_ZERO_RETURN)
+		t->eof = true;
+	else if (e != SSL_ERROR_WANT_READ && e != SSL_ERROR_WANT_WRITE)
+		fail(t);
+	return nothing(t);
+}
+
 ssize_t tls_send(struct tls *t, const void *data, size_t len, int flags)
 {
 	size_t n = 0, some;

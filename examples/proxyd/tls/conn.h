@@ -49,6 +49,8 @@ int tls_handshake(struct tls *t);
  * take must be the beginning of what the next call is given. `flags`: of send.
  */
 ssize_t tls_recv(struct tls *t, void *buf, size_t cap);
+/* As tls_recv, but the bytes stay, and only those of the first record are seen. */
+ssize_t tls_peek(struct tls *t, void *buf, size_t cap);
 ssize_t tls_send(struct tls *t, const void *data, size_t len, int flags);
 
 /* The end of the stream, or an error, is still to be had from tls_recv. */

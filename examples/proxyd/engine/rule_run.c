@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+#include "rule_run.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "cfg_rules.h"
+
+/* ---- What rules see ---- */
+
+struct run_end run_end_of(const struct endpoint *e)
+{
+	struct run_end end = {.address = sample_bool(false), .port = ntohs(e->port)};
+
+	if (e->family != AF_INET && e->family != AF_INET6)
+		return end;
+	end.address.type = e->family == AF_INET ? SAMPLE_IPV4 : SAMPLE_IPV6;
+	memcpy(end.address.ip, e->addr, e->family == AF_INET ? 4 : 16);
+	return end;
+}
+
+/* Where the client connected to, unless a PROXY header told. */
+struct run_end run_destination(const struct endpoint *to, int fd)
+{
+	struct sockaddr_storage own;
+	socklen_t len = sizeof(own);
+	struct endpoint e = to ? *to : (struct endpoint){0};
+
+	if (!e.family && getsockname(fd, (struct sockaddr *)&own, &len) == 0)
+		e = endpoint_of(&own);
+	return run_end_of(&e);
+}
+
+static const struct backend *backend_named(const struct set *s, const char *name, size_t len)
+{
+	for (size_t i = 0; i < s->n_backends; i++)
+		if (strlen(s->backend[i].proxy->name) == len &&
+		    !strncmp(s->backend[i].proxy->name, name, len))
+			return &s->backend[i];
+	return NULL;
+}
+
+static const struct frontend *frontend_named(const struct set *s, const char *name)
+{
+	for (size_t i = 0; i < s->n_frontends; i++)
+		if (!strcmp(s->frontend[i].name, name))
+			return &s->frontend[i];
+	return NULL;
+}
+
+static bool count(void *userdata, enum run_count what, const char *proxy, int64_t *ret)
+{
+	const struct set *set = userdata;
+	const struct backend *b = backend_named(set, proxy, strlen(proxy));
+	const struct frontend *f;
+
+	if (what == RUN_FE_CONN) {
+		f = frontend_named(set, proxy);
+		*ret = f ? atomic_load_explicit(&f->gate->n, memory_order_relaxed) : 0;
+		return f;
+	}
+	if (!b)
+		return false;
+	switch (what) {
+	case RUN_NBSRV:
+		*ret = atomic_load_explicit(&b->pool->n_up, memory_order_relaxed);
+		return true;
+	case RUN_BE_CONN:
+		*ret = atomic_load_explicit(&b->pool->n_sessions, memory_order_relaxed);
+		return true;
+	case RUN_QUEUE:
+		*ret = atomic_load_explicit(&b->pool->n_queued, memory_order_relaxed);
+		return true;
+	default:
+		return false;
+	}
+}
+
+void run_prepare(struct worker *w, const struct frontend *f, const struct backend *b, struct run *r,
+		 struct scratch scratch)
+{
+	*r = (struct run){
+	    .frontend = {f->name, f->number},
+	    /* two runs of one turn must not roll the same */
+	    .random_state = w->now_ns ^ (uint64_t)w->index << 56 ^ ++w->dice << 32,
+	    .count = count,
+	    .userdata = f->set,
+	    .scratch = scratch,
+	};
+	if (b)
+		r->backend = (struct run_proxy){b->proxy->name, b->number};
+	clock_gettime(CLOCK_REALTIME, &r->wall);
+}
+
+/* Back from what rules changed. */
+struct endpoint run_endpoint(const struct run_end *end)
+{
+	struct endpoint e = {.family = AF_UNSPEC, .port = htons(end->port)};
+
+	if (end->address.type == SAMPLE_IPV4 || end->address.type == SAMPLE_IPV6) {
+		e.family = end->address.type == SAMPLE_IPV4 ? AF_INET : AF_INET6;
+		memcpy(e.addr, end->address.ip, e.family == AF_INET ? 4 : 16);
+	}
+	return e;
+}
+
+void run_mark_socket(int fd, const struct verdict *v)
+{
+	int tos = v->tos;
+
+	if (v->has_mark)
+		setsockopt(fd, SOL_SOCKET, SO_MARK, &v->mark, sizeof(v->mark));
+	if (v->has_tos) {
+		setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
+		setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof(tos));
+	}
+}
+
+/* The client is not told that its connection ends: what could say so does not reach it. */
+void run_hide_end(int fd)
+{
+	setsockopt(fd, IPPROTO_IP, IP_TTL, &(int){1}, sizeof(int));
+	setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &(int){1}, sizeof(int));
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger));
+}
+
+struct backend *frontend_switch(const struct frontend *f, struct run *r)
+{
+	for (size_t i = 0; i < f->n_switches; i++) {
+		const struct cfg_switch *sw = f->switches[i].on;
+		const struct backend *b;
+		struct text name;
+
+		r->scratch.used = 0;
+		if (sw->cond && !cond_eval(sw->cond, r))
+			continue;
+		if (f->switches[i].to)
+			return f->switches[i].to;
+		if (!format_write(&sw->format, r, &name))
+			continue;
+		b = backend_named(f->set, name.at, name.len);
+		if (b && !b->http == !f->http)
+			return (struct backend *)(uintptr_t)b;
+	}
+	return f->backend;
+}
+
+static struct server *server_named(const struct backend *b, struct text name)
+{
+	for (size_t i = 0; i < b->n_servers; i++)
+		if (strlen(b->servers[i]->name) == name.len &&
+		    !strncmp(b->servers[i]->name, name.at, name.len))
+			return b->servers[i];
+	return NULL;
+}
+
+struct server *backend_wanted(const struct backend *b, struct run *r)
+{
+	const struct cfg_use *use;
+
+	if (!b->proxy->rules)
+		return NULL;
+	STAILQ_FOREACH (use, &b->proxy->rules->uses, next) {
+		struct text name;
+
+		r->scratch.used = 0;
+		if ((!use->cond || cond_eval(use->cond, r)) && format_write(&use->name, r, &name))
+			return server_named(b, name);
+	}
+	return NULL;
+}

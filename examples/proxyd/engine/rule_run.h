@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* What rules of either mode need of the engine: what they see, and which backend they say. */
+#ifndef PROXYD_ENGINE_RULE_RUN_H
+#define PROXYD_ENGINE_RULE_RUN_H
+
+#include "rules/action.h"
+#include "worker.h"
+
+struct run_end run_end_of(const struct endpoint *e);
+/* Where the client connected to, unless a PROXY header told (`to`; NULL or without a family: it did not). */
+struct run_end run_destination(const struct endpoint *to, int fd);
+struct endpoint run_endpoint(const struct run_end *end);
+
+void run_prepare(struct worker *w, const struct frontend *f, const struct backend *b, struct run *r,
+		 struct scratch scratch);
+
+/* The backend that use_backend lines, or default_backend, say; may be NULL. */
+struct backend *frontend_switch(const struct frontend *f, struct run *r);
+
+/* The server that use-server lines say; NULL: none does. */
+struct server *backend_wanted(const struct backend *b, struct run *r);
+
+/* set-mark, set-tos */
+void run_mark_socket(int fd, const struct verdict *v);
+/* silent-drop */
+void run_hide_end(int fd);
+
+#endif

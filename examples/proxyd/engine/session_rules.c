@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tcp-request and tcp-response rules. What a client or server has sent is looked at where it lies, in its
+ * socket; so who is inspected needs no buffer, and what the rules let through is read as if nothing had been.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "cfg_rules.h"
+#include "io.h"
+#include "rule_run.h"
+#include "rule_store.h"
+
+#define SCRATCH 8192 /* bytes for the values of one evaluation */
+
+struct rule_store *rule_store_get(struct rule_store **store)
+{
+	if (!*store)
+		*store = calloc(1, sizeof(**store));
+	return *store;
+}
+
+void rule_store_free(struct rule_store *store)
+{
+	if (store)
+		vars_clear(&store->vars);
+	free(store);
+}
+
+/* ---- Connections of either mode ---- */
+
+/* False: it is not wanted; what rules change of its ends is in `ends`. */
+static bool run_on_connection(struct worker *w, const struct connection_ends *ends,
+			      enum rules_kind kind, bool *ret_greeting)
+{
+	const struct frontend *f = ends->frontend;
+	const struct rules *rules = &f->rules->of[kind];
+	struct verdict v = {.log_level = -1};
+	char scratch[SCRATCH];
+	struct run r;
+
+	if (!rules->first)
+		return true;
+	if (!rule_store_get(ends->store))
+		return false;
+	run_prepare(w, f, NULL, &r, (struct scratch){scratch, 0, sizeof(scratch)});
+	r.source = run_end_of(ends->from);
+	r.destination = run_destination(ends->to, ends->fd);
+	r.ended = true;
+	r.vars = &(*ends->store)->vars;
+	rules_run(rules, &r, &v);
+	if (r.moved) {
+		*ends->from = run_endpoint(&r.source);
+		*ends->to = run_endpoint(&r.destination);
+	}
+	run_mark_socket(ends->fd, &v);
+	if (v.expect_proxy)
+		*ret_greeting = true;
+	if (v.kind == VERDICT_SILENT_DROP)
+		run_hide_end(ends->fd);
+	return v.kind == VERDICT_GO_ON || v.kind == VERDICT_ALLOW;
+}
+
+bool connection_admit(struct worker *w, const struct connection_ends *ends, bool *ret_greeting)
+{
+	return !ends->frontend->rules || run_on_connection(w, ends, RULES_CONNECTION, ret_greeting);
+}
+
+bool connection_known(struct worker *w, const struct connection_ends *ends)
+{
+	bool unused;
+
+	return !ends->frontend->rules || run_on_connection(w, ends, RULES_SESSION, &unused);
+}
+
+/* ---- Sessions ---- */
+
+static void prepare(struct worker *w, struct session *s, struct run *r, struct scratch scratch)
+{
+	run_prepare(w, s->frontend, s->seeker.backend, r, scratch);
+	r->source = run_end_of(&s->client);
+	r->destination = run_destination(s->target, s->handle[CONN_CLIENT].fd);
+	if (s->store)
+		r->vars = &s->store->vars;
+	if (s->seeker.server)
+		r->server.name = s->seeker.server->name;
+}
+
+static bool keep_target(struct session *s, const struct endpoint *to)
+{
+	if (!s->target)
+		s->target = malloc(sizeof(*s->target));
+	if (s->target)
+		*s->target = *to;
+	return s->target;
+}
+
+static bool keep_ends(struct session *s, const struct run *r)
+{
+	struct endpoint to = run_endpoint(&r->destination);
+
+	if (!r->moved)
+		return true;
+	s->client = run_endpoint(&r->source);
+	return keep_target(s, &to);
+}
+
+static enum inspection over(struct worker *w, struct session *s, char who, char phase)
+{
+	conn_end(&s->conn, who, phase);
+	session_close(w, s);
+	return INSPECT_OVER;
+}
+
+/* What one section's rules say. */
+static enum inspection inspect(struct worker *w, struct session *s, const struct rules *rules,
+			       uint64_t delay_ns, uint64_t *since_ns, struct run *r, bool ended)
+{
+	struct verdict v = {.log_level = -1};
+	int fd = s->handle[CONN_CLIENT].fd;
+
+	if (!rules->first)
+		return INSPECT_DONE;
+	if (!*since_ns)
+		*since_ns = w->now_ns;
+	r->scratch.used = 0;
+	r->ended = ended || w->now_ns - *since_ns >= delay_ns;
+	rules_run(rules, r, &v);
+	if (v.log_level >= 0)
+		s->store->log_level = (int8_t)(v.log_level + 1);
+	run_mark_socket(fd, &v);
+	switch (v.kind) {
+	case VERDICT_GO_ON:
+	case VERDICT_ALLOW:
+		return keep_ends(s, r) ? INSPECT_DONE : over(w, s, 'R', 'R');
+	case VERDICT_WAIT:
+		return INSPECT_WAIT;
+	case VERDICT_SILENT_DROP:
+		run_hide_end(fd);
+		break;
+	default:
+		break;
+	}
+	return over(w, s, 'P', rules == &s->frontend->rules->of[RULES_CONTENT] ? 'R' : 'D');
+}
+
+static const struct cfg_rules *rules_of(const struct backend *b)
+{
+	return b ? b->proxy->rules : NULL;
+}
+
+/* What lies in the socket of one end. False: the connection failed. */
+static bool peek(struct worker *w, struct session *s, enum conn_end end, struct run *r,
+		 bool *ret_ended)
+{
+	ssize_t n = handle_peek(&s->handle[end], w->scratch, sizeof(w->scratch));
+
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		return false;
+	*ret_ended = n == 0 || s->conn.side[end].hup || n == (ssize_t)sizeof(w->scratch);
+	r->payload[end == CONN_SERVER] = text_of(w->scratch, n > 0 ? (size_t)n : 0);
+	return true;
+}
+
+enum inspection session_inspect(struct worker *w, struct session *s)
+{
+	const struct cfg_rules *front = s->frontend->rules, *back = rules_of(s->seeker.backend);
+	enum inspection i = INSPECT_DONE;
+	char scratch[SCRATCH];
+	struct run r;
+	bool ended;
+
+	if (!front && !back)
+		return INSPECT_DONE;
+	if (!rule_store_get(&s->store))
+		return over(w, s, 'R', 'R');
+	prepare(w, s, &r, (struct scratch){scratch, 0, sizeof(scratch)});
+	if (!peek(w, s, CONN_CLIENT, &r, &ended))
+		return over(w, s, 'C', 'R');
+	if (!s->store->switched) {
+		if (front)
+			i = inspect(w, s, &front->of[RULES_CONTENT], front->inspect_ns,
+				    &s->store->inspected_ns[0], &r, ended);
+		if (i != INSPECT_DONE)
+			return i;
+		r.ended = true;
+		s->seeker.backend = frontend_switch(s->frontend, &r);
+		s->store->switched = true;
+	}
+	back = rules_of(s->seeker.backend);
+	if (!back)
+		return INSPECT_DONE;
+	r.backend = (struct run_proxy){s->seeker.backend->proxy->name, s->seeker.backend->number};
+	if (back != front) /* a listen section has its rules once */
+		i = inspect(w, s, &back->of[RULES_CONTENT], back->inspect_ns,
+			    &s->store->inspected_ns[1], &r, ended);
+	if (i == INSPECT_DONE) {
+		r.ended = true;
+		s->store->wanted = backend_wanted(s->seeker.backend, &r);
+	}
+	return i;
+}
+
+/* ---- The server's first bytes ---- */
+
+bool session_inspects_answer(const struct session *s)
+{
+	const struct cfg_rules *rules = rules_of(s->seeker.backend);
+
+	return rules && rules->of[RULES_TCP_RESPONSE].first;
+}
+
+enum inspection session_inspect_answer(struct worker *w, struct session *s)
+{
+	const struct cfg_rules *rules = rules_of(s->seeker.backend);
+	char scratch[SCRATCH];
+	enum inspection i;
+	struct run r;
+	bool ended;
+
+	if (!rule_store_get(&s->store))
+		return over(w, s, 'R', 'D');
+	prepare(w, s, &r, (struct scratch){scratch, 0, sizeof(scratch)});
+	if (!peek(w, s, CONN_SERVER, &r, &ended))
+		ended = true;
+	if (!r.payload[1].len && !ended)
+		return INSPECT_WAIT;
+	i = inspect(w, s, &rules->of[RULES_TCP_RESPONSE], rules->inspect_answer_ns,
+		    &s->store->inspected_ns[2], &r, ended);
+	s->inspects_answer = i == INSPECT_WAIT;
+	return i;
+}
+
+static uint64_t end_of_delay(uint64_t since_ns, uint64_t delay_ns)
+{
+	return since_ns ? since_ns + delay_ns : CONN_NEVER;
+}
+
+uint64_t session_inspect_deadline(const struct session *s)
+{
+	const struct cfg_rules *front = s->frontend->rules, *back = rules_of(s->seeker.backend);
+
+	if (!s->store)
+		return CONN_NEVER;
+	if (s->inspects_answer)
+		return end_of_delay(s->store->inspected_ns[2], back->inspect_answer_ns);
+	if (s->phase != SESSION_INSPECTED)
+		return CONN_NEVER;
+	if (!s->store->switched)
+		return end_of_delay(s->store->inspected_ns[0], front->inspect_ns);
+	return end_of_delay(s->store->inspected_ns[1], back->inspect_ns);
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+/* Actions that answer: deny, return, redirect and their like. */
+#include "rules/rule.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- Verdicts ---- */
+
+void run_verdict(const struct rule *rule, struct run *r, struct verdict *v)
+{
+	(void)r;
+	v->kind = (enum verdict_kind)rule->data;
+	v->status = rule->number;
+	v->answer = rule->answer;
+}
+
+static bool add_answer_header(struct words *w, struct answer *a)
+{
+	const char *name = rule_need_word(w, "the name of a header");
+
+	if (!name)
+		return false;
+	if (a->n_headers == RETURN_HEADERS_MAX)
+		return rule_fail(w->e, "more than %d headers", RETURN_HEADERS_MAX);
+	if (!is_token(name))
+		return rule_fail(w->e, "\"%s\" is no name of a header", name);
+	a->header[a->n_headers].name = rule_keep_text(w, name);
+	if (!a->header[a->n_headers].name ||
+	    !rule_read_format(w, "its value", &a->header[a->n_headers].value))
+		return false;
+	a->n_headers++;
+	return true;
+}
+
+static bool read_content(struct words *w, struct answer *a, bool is_format)
+{
+	const char *text = rule_need_word(w, "a text");
+
+	if (!text)
+		return false;
+	if (strlen(text) > RETURN_CONTENT_MAX)
+		return rule_fail(w->e, "the text has more than %d bytes", RETURN_CONTENT_MAX);
+	a->is_format = is_format;
+	if (is_format)
+		return format_parse(text, w->r->memory, &a->content, w->e);
+	a->content.part = w->r->memory->alloc(w->r->memory->owner, sizeof(*a->content.part));
+	if (!a->content.part)
+		return rule_fail(w->e, "%s", "");
+	text = rule_keep_text(w, text);
+	if (!text)
+		return false;
+	a->content.n = *text != '\0';
+	a->content.part->literal = text_of(text, strlen(text));
+	return true;
+}
+
+/* [status N | deny_status N] [content-type T] [string S | lf-string F] [hdr N F] … */
+bool read_answer(struct words *w, struct rule *rule)
+{
+	struct answer *a = w->r->memory->alloc(w->r->memory->owner, sizeof(*a));
+	bool more = false;
+
+	if (!a)
+		return rule_fail(w->e, "%s", "");
+	a->status = rule->number;
+	while (w->i < w->n && !rule_is_condition(w->word[w->i])) {
+		const char *word = rule_next_word(w);
+
+		if (!strcmp(word, "status") || !strcmp(word, "deny_status")) {
+			if (!rule_read_number(w, "a status", 200, 599, &a->status))
+				return false;
+		} else if (!strcmp(word, "content-type")) {
+			const char *type = rule_need_word(w, "a media type");
+
+			a->content_type = type ? rule_keep_text(w, type) : NULL;
+			if (!a->content_type)
+				return false;
+			more = true;
+		} else if (!strcmp(word, "string") || !strcmp(word, "lf-string")) {
+			if (!read_content(w, a, *word == 'l'))
+				return false;
+			more = true;
+		} else if (!strcmp(word, "hdr")) {
+			if (!add_answer_header(w, a))
+				return false;
+			more = true;
+		} else if (!strcmp(word, "default-errorfiles")) {
+			/* what is sent anyway */
+		} else if (!strcmp(word, "file") || !strcmp(word, "lf-file") ||
+			   !strcmp(word, "errorfile") || !strcmp(word, "errorfiles")) {
+			return rule_fail(w->e,
+					 "\"%s\" here is known to HAProxy, not supported by this "
+					 "version: write string or lf-string",
+					 word);
+		} else {
+			return rule_fail(w->e,
+					 "\"%s\" is not known here: status, content-type, string, "
+					 "lf-string and hdr are",
+					 word);
+		}
+	}
+	if (a->content.n && !a->content_type)
+		return rule_fail(
+		    w->e, "a text needs a content-type: write content-type text/plain before it");
+	rule->number = a->status;
+	rule->answer = more || rule->data == VERDICT_RETURN ? a : NULL;
+	return true;
+}
+
+/* ---- Redirects ---- */
+
+enum {
+	REDIRECT_LOCATION,
+	REDIRECT_PREFIX,
+	REDIRECT_SCHEME,
+};
+
+/* Path and query behind a prefix or a scheme; both options change it. */
+static bool put_target(const struct rule *rule, struct run *r)
+{
+	struct http_msg *m = r->request;
+	struct http_span path = http_path(m);
+	struct text t = text_of(http_text(m, path), path.len);
+	size_t query = path.len ? m->target.at + m->target.len - path.at - path.len : 0;
+
+	if (!path.len)
+		return true;
+	if (!scratch_put(&r->scratch, t))
+		return false;
+	if (rule->append_slash && t.at[t.len - 1] != '/' &&
+	    !scratch_put(&r->scratch, text_of("/", 1)))
+		return false;
+	return rule->drop_query || scratch_put(&r->scratch, text_of(t.at + t.len, query));
+}
+
+static bool put_host(struct run *r)
+{
+	const struct http_field *f = http_find_id(r->request, HTTP_ID_HOST);
+
+	return scratch_put(&r->scratch, text_of("://", 3)) &&
+	       (!f ||
+		scratch_put(&r->scratch, text_of(http_text(r->request, f->value), f->value.len)));
+}
+
+void run_redirect(const struct rule *rule, struct run *r, struct verdict *v)
+{
+	struct text base;
+	char *begin;
+	bool ok;
+
+	if (!r->request || !format_write(&rule->format, r, &base)) {
+		fail_rule(v);
+		return;
+	}
+	begin = r->scratch.at + r->scratch.used;
+	/* The prefix "/" alone is none: HAProxy's way to redirect to the same place. */
+	if (rule->data == REDIRECT_PREFIX && base.len == 1 && *base.at == '/')
+		base.len = 0;
+	ok = scratch_put(&r->scratch, base);
+	if (ok && rule->data == REDIRECT_SCHEME)
+		ok = put_host(r);
+	if (ok && rule->data != REDIRECT_LOCATION)
+		ok = put_target(rule, r);
+	v->location = text_of(begin, (size_t)(r->scratch.at + r->scratch.used - begin));
+	if (!ok || !is_field_value(v->location)) {
+		fail_rule(v);
+		return;
+	}
+	if (rule->cookie)
+		v->cookie = text_of(rule->cookie, strlen(rule->cookie));
+	v->kind = VERDICT_REDIRECT;
+	v->status = rule->number;
+}
+
+static bool read_redirect_cookie(struct words *w, struct rule *rule, bool clear)
+{
+	const char *text = rule_need_word(w, "a cookie");
+	char buf[512];
+
+	if (!text)
+		return false;
+	if ((size_t)snprintf(buf, sizeof(buf), clear ? "%s; path=/; Max-Age=0" : "%s; path=/;",
+			     text) >= sizeof(buf))
+		return rule_fail(w->e, "the cookie is too long");
+	if (strpbrk(buf, "\r\n"))
+		return rule_fail(w->e, "a cookie has no line end");
+	rule->cookie = rule_keep_text(w, buf);
+	return rule->cookie;
+}
+
+bool read_redirect(struct words *w, struct rule *rule)
+{
+	static const unsigned codes[] = {301, 302, 303, 307, 308};
+	bool known = false, to = false;
+
+	rule->number = 302;
+	while (w->i < w->n && !rule_is_condition(w->word[w->i])) {
+		const char *word = rule_next_word(w);
+
+		if (!strcmp(word, "location") || !strcmp(word, "prefix") ||
+		    !strcmp(word, "scheme")) {
+			rule->data = *word == 'l'   ? REDIRECT_LOCATION
+				     : *word == 'p' ? REDIRECT_PREFIX
+						    : REDIRECT_SCHEME;
+			to = true;
+			if (!rule_read_format(w, "where it leads to", &rule->format))
+				return false;
+		} else if (!strcmp(word, "code")) {
+			if (!rule_read_number(w, "a code", 301, 308, &rule->number))
+				return false;
+			for (size_t i = 0; i < 5; i++)
+				known |= codes[i] == rule->number;
+			if (!known)
+				return rule_fail(
+				    w->e,
+				    "%u is no code of a redirect: write 301, 302, 303, 307 "
+				    "or 308",
+				    rule->number);
+		} else if (!strcmp(word, "drop-query")) {
+			rule->drop_query = true;
+		} else if (!strcmp(word, "append-slash")) {
+			rule->append_slash = true;
+		} else if (!strcmp(word, "set-cookie") || !strcmp(word, "clear-cookie")) {
+			if (!read_redirect_cookie(w, rule, *word == 'c'))
+				return false;
+		} else {
+			return rule_fail(
+			    w->e,
+			    "\"%s\" is not known here: location, prefix, scheme, code, "
+			    "drop-query, append-slash, set-cookie and clear-cookie are",
+			    word);
+		}
+	}
+	return to || rule_fail(w->e, "a redirect needs location, prefix or scheme");
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/* Actions that change a message: its header fields and its start line. */
+#include "rules/rule.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool read_name(struct words *w, struct rule *rule)
+{
+	const char *name = rule_need_word(w, "the name of a header");
+
+	if (!name)
+		return false;
+	if (!is_token(name))
+		return rule_fail(w->e, "\"%s\" is no name of a header", name);
+	rule->name = rule_keep_text(w, name);
+	return rule->name;
+}
+/* ---- Messages of a rule ---- */
+
+static struct http_msg *message(const struct rule *rule, struct run *r)
+{
+	return rule->kind == RULES_REQUEST ? r->request : r->response;
+}
+
+void run_header(const struct rule *rule, struct run *r, struct verdict *v)
+{
+	struct http_msg *m = message(rule, r);
+	size_t name_len = strlen(rule->name);
+	struct text value;
+	int e;
+
+	if (!m)
+		return;
+	if (rule->data & HEADER_DEL) {
+		http_remove(m, rule->name, name_len);
+		return;
+	}
+	if (!format_write(&rule->format, r, &value) || !is_field_value(value)) {
+		fail_rule(v);
+		return;
+	}
+	e = rule->data & HEADER_SET ? http_set(m, rule->name, name_len, value.at, value.len)
+				    : http_add(m, rule->name, name_len, value.at, value.len);
+	if (e < 0)
+		fail_rule(v);
+}
+
+bool read_header(struct words *w, struct rule *rule)
+{
+	if (!read_name(w, rule))
+		return false;
+	if (rule->data & HEADER_DEL) {
+		if (w->i + 1 < w->n && !strcmp(w->word[w->i], "-m"))
+			return rule_fail(
+			    w->e, "del-header with a match is known to HAProxy, not supported by "
+				  "this version: write each name");
+		return true;
+	}
+	return rule_read_format(w, "the value of the header", &rule->format);
+}
+
+/* The template is evaluated first, then \1 … are filled in. */
+void run_replace_header(const struct rule *rule, struct run *r, struct verdict *v)
+{
+	struct http_msg *m = message(rule, r);
+	size_t name_len = strlen(rule->name);
+	struct text template, group[REGEX_GROUPS], value;
+
+	for (unsigned i = 0; m && i < m->n_fields; i++) {
+		const struct http_field *f = &m->field[i];
+		struct text old = text_of(http_text(m, f->value), f->value.len);
+
+		if (!http_same_name(http_text(m, f->name), f->name.len, rule->name, name_len))
+			continue;
+		if (!format_write(&rule->format, r, &template))
+			goto failed;
+		if (rule->data & REPLACE_VALUE) {
+			struct http_span element;
+			uint32_t at = 0;
+			char *begin;
+			size_t kept = 0, used;
+
+			/* The elements that match whole are replaced where they stand. */
+			begin = scratch_take(&r->scratch, 0);
+			used = r->scratch.used;
+			while (http_next_element(m, f->value, &at, &element)) {
+				struct text t = text_of(http_text(m, element), element.len), piece;
+				size_t offset = (size_t)(t.at - old.at);
+
+				if (!regex_match(rule->regex, t, group) || group[0].len != t.len)
+					continue;
+				begin = r->scratch.at + used;
+				if (!scratch_put(&r->scratch,
+						 text_of(old.at + kept, offset - kept)) ||
+				    !regex_fill(group, template, &r->scratch, &piece))
+					goto failed;
+				kept = offset + t.len;
+			}
+			if (!kept)
+				continue;
+			if (!scratch_put(&r->scratch, text_of(old.at + kept, old.len - kept)))
+				goto failed;
+			value = text_of(begin, (size_t)(r->scratch.at + r->scratch.used - begin));
+		} else {
+			if (!regex_match(rule->regex, old, group))
+				continue;
+			if (!regex_fill(group, template, &r->scratch, &value))
+				goto failed;
+		}
+		if (!is_field_value(value) || http_set_value(m, i, value.at, value.len) < 0)
+			goto failed;
+	}
+	return;
+failed:
+	fail_rule(v);
+}
+
+static bool read_regex(struct words *w, const char *what, struct rule *rule)
+{
+	const char *text = rule_need_word(w, what);
+
+	if (!text)
+		return false;
+	rule->regex = rule_regex(w->r->memory, text, false, w->e);
+	return rule->regex;
+}
+
+bool read_replace_header(struct words *w, struct rule *rule)
+{
+	return read_name(w, rule) && read_regex(w, "a regular expression", rule) &&
+	       rule_read_format(w, "what it is replaced by", &rule->format);
+}
+
+/* ---- The start line ---- */
+
+static bool is_target(struct text t)
+{
+	if (!t.len)
+		return false;
+	for (size_t i = 0; i < t.len; i++)
+		if ((unsigned char)t.at[i] <= ' ' || t.at[i] == 0x7f)
+			return false;
+	return true;
+}
+
+/* The target with one part of it replaced. */
+static bool change_target(struct run *r, int part, struct text new)
+{
+	struct http_msg *m = r->request;
+	struct text target = text_of(http_text(m, m->target), m->target.len);
+	struct http_span path = http_path(m);
+	size_t path_at = path.len ? path.at - m->target.at : target.len;
+	size_t query_at = path.len ? path_at + path.len : target.len; /* of its "?" */
+	struct text head = text_of(target.at, path_at), tail = text_of(target.at, 0);
+	struct text mark = text_of("?", 0);
+	char *begin = r->scratch.at + r->scratch.used;
+	struct text whole;
+
+	switch (part) {
+	case PART_URI:
+		head.len = 0;
+		break;
+	case PART_PATH:
+		tail = text_of(target.at + query_at, target.len - query_at);
+		break;
+	case PART_QUERY:
+		head.len = query_at;
+		if (new.len &&*new.at == '?')
+			new = text_of(new.at + 1, new.len - 1);
+		mark.len = new.len != 0;
+		break;
+	default:
+		break;
+	}
+	if (!scratch_put(&r->scratch, head) || !scratch_put(&r->scratch, mark) ||
+	    !scratch_put(&r->scratch, new) || !scratch_put(&r->scratch, tail))
+		return false;
+	whole = text_of(begin, (size_t)(r->scratch.at + r->scratch.used - begin));
+	return is_target(whole) && http_set_target(m, whole.at, whole.len) == 0;
+}
+
+void run_start_line(const struct rule *rule, struct run *r, struct verdict *v)
+{
+	struct text t;
+
+	if (!r->request)
+		return;
+	if (!format_write(&rule->format, r, &t)) {
+		fail_rule(v);
+	} else if (rule->data == PART_METHOD) {
+		char word[64];
+
+		if (t.len >= sizeof(word)) {
+			fail_rule(v);
+			return;
+		}
+		memcpy(word, t.at, t.len);
+		word[t.len] = '\0';
+		if (!is_token(word) || http_set_method(r->request, t.at, t.len) < 0)
+			fail_rule(v);
+	} else if (!change_target(r, rule->data, t)) {
+		fail_rule(v);
+	}
+}
+
+bool read_start_line(struct words *w, struct rule *rule)
+{
+	return rule_read_format(w, "the new value", &rule->format);
+}
+
+/* replace-path, replace-pathq, replace-uri: the first match in the part is replaced */
+void run_replace_part(const struct rule *rule, struct run *r, struct verdict *v)
+{
+	struct http_msg *m = r->request;
+	struct text template, group[REGEX_GROUPS], part, new;
+	struct http_span path;
+
+	if (!m)
+		return;
+	path = http_path(m);
+	part = rule->data == PART_URI ? text_of(http_text(m, m->target), m->target.len)
+				      : text_of(http_text(m, path), path.len);
+	if (rule->data == PART_PATH_QUERY && path.len)
+		part.len = m->target.at + m->target.len - path.at;
+	if (!regex_match(rule->regex, part, group))
+		return;
+	if (!format_write(&rule->format, r, &template) ||
+	    !regex_fill(group, template, &r->scratch, &new) || !change_target(r, rule->data, new))
+		fail_rule(v);
+}
+
+bool read_replace_part(struct words *w, struct rule *rule)
+{
+	return read_regex(w, "a regular expression", rule) &&
+	       rule_read_format(w, "what it is replaced by", &rule->format);
+}
+
+void run_status(const struct rule *rule, struct run *r, struct verdict *v)
+{
+	if (r->response && http_set_status(r->response, rule->number, rule->name) < 0)
+		fail_rule(v);
+}
+
+bool read_status(struct words *w, struct rule *rule)
+{
+	const char *reason;
+
+	if (!rule_read_number(w, "a status", 100, 999, &rule->number))
+		return false;
+	if (w->i < w->n && !strcmp(w->word[w->i], "reason")) {
+		w->i++;
+		reason = rule_need_word(w, "the reason");
+		rule->name = reason ? rule_keep_text(w, reason) : NULL;
+		return rule->name;
+	}
+	return true;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* Actions on variables and the log. */
+#include "rules/rule.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- Variables, captures, the log ---- */
+
+void run_set_var(const struct rule *rule, struct run *r, struct verdict *v)
+{
+	struct sample s;
+	struct text t;
+
+	(void)v;
+	if (!r->vars)
+		return;
+	if (rule->data) { /* set-var-fmt */
+		if (!format_write(&rule->format, r, &t))
+			return;
+		s = sample_text(SAMPLE_STR, t.at, t.len);
+	} else if (!expr_eval(&rule->expr, r, NULL, &s)) {
+		return; /* as HAProxy: it keeps its value */
+	}
+	vars_set(r->vars, rule->number, &s);
+}
+
+void run_unset_var(const struct rule *rule, struct run *r, struct verdict *v)
+{
+	(void)v;
+	if (r->vars)
+		vars_unset(r->vars, rule->number);
+}
+
+/* The name is in the action's parentheses: "set-var(txn.a[,condition])". */
+static bool read_var_name(struct words *w, struct rule *rule)
+{
+	const char *word = w->word[0], *open = strchr(word, '('),
+		   *end = open ? open + strcspn(open, ",)") : NULL;
+	int number;
+
+	if (!open || !*end)
+		return rule_fail(
+		    w->e, "\"%s\" needs the name of a variable in parentheses: %.*s(txn.name)",
+		    word, (int)strcspn(word, "("), word);
+	if (*end == ',')
+		return rule_fail(
+		    w->e, "a condition in set-var(…) is known to HAProxy, not supported by this "
+			  "version: write it behind if");
+	number = var_number(text_of(open + 1, (size_t)(end - open) - 1), w->r->memory, w->e);
+	rule->number = (unsigned)number;
+	return number >= 0;
+}
+
+bool read_set_var(struct words *w, struct rule *rule)
+{
+	if (!read_var_name(w, rule))
+		return false;
+	return rule->data ? rule_read_format(w, "a text", &rule->format)
+			  : rule_read_expr(w, &rule->expr);
+}
+
+bool read_unset_var(struct words *w, struct rule *rule)
+{
+	return read_var_name(w, rule);
+}
+
+void run_log_level(const struct rule *rule, struct run *r, struct verdict *v)
+{
+	(void)r;
+	v->log_level = rule->data;
+}
+
+bool read_log_level(struct words *w, struct rule *rule)
+{
+	static const char *const levels[] = {"emerg",  "alert", "crit",	 "err",	  "warning",
+					     "notice", "info",	"debug", "silent"};
+	const char *word = rule_need_word(w, "a level");
+
+	for (int i = 0; word && i < 9; i++)
+		if (!strcmp(levels[i], word)) {
+			rule->data = i;
+			return true;
+		}
+	return word ? rule_fail(w->e, "\"%s\" is no level: write emerg to debug, or silent", word)
+		    : false;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside the rules: one rule, and how the words of its action are read. Each action_*.c has a topic. */
+#ifndef PROXYD_RULES_RULE_H
+#define PROXYD_RULES_RULE_H
+
+#include "rules/action.h"
+#include "rules/regex.h"
+#include "rules/vars.h"
+
+typedef void run_fn(const struct rule *rule, struct run *r, struct verdict *v);
+
+struct rule {
+	struct rule *next;
+	struct cond *cond; /* NULL: always */
+	run_fn *run;
+	int data; /* for run */
+	enum rules_kind kind;
+	unsigned line;
+	const char *name; /* of a header, a cookie's value … */
+	const struct regex *regex;
+	struct format format;
+	struct expr expr;
+	unsigned number; /* status, variable, slot … */
+	struct answer *answer;
+	/* redirect */
+	const char *cookie;
+	bool drop_query, append_slash, clears_cookie;
+};
+
+struct words {
+	const struct acl_reader *r;
+	const char *const *word;
+	size_t n, i;
+	struct rule_error *e;
+	enum rules_kind kind;
+};
+
+/* NULL: there is none. */
+const char *rule_next_word(struct words *w);
+bool rule_is_condition(const char *word);
+/* Readers return false, or NULL, with w->e->text. */
+const char *rule_need_word(struct words *w, const char *what);
+/* The next word is `word`: it is taken. */
+bool rule_take_word(struct words *w, const char *word);
+const char *rule_keep_text(struct words *w, const char *text);
+bool rule_read_format(struct words *w, const char *what, struct format *ret);
+bool rule_read_expr(struct words *w, struct expr *ret);
+bool rule_read_number(struct words *w, const char *what, unsigned min, unsigned max, unsigned *ret);
+bool rule_read_nothing(struct words *w, struct rule *rule);
+
+/* The name of a header field. */
+bool is_token(const char *text);
+/* No rule makes two fields of one. */
+bool is_field_value(struct text t);
+/* What cannot be done fails the request: HAProxy's strict-mode, its default. */
+void fail_rule(struct verdict *v);
+
+typedef bool read_fn(struct words *w, struct rule *rule);
+
+/* ---- action_http.c ---- */
+
+#define HEADER_ADD 2
+#define HEADER_SET 4
+#define HEADER_DEL 8
+#define REPLACE_VALUE 16 /* each element, not the whole field */
+
+enum {
+	PART_METHOD,
+	PART_PATH,
+	PART_PATH_QUERY,
+	PART_QUERY,
+	PART_URI,
+};
+
+read_fn read_header, read_replace_header, read_start_line, read_replace_part, read_status;
+run_fn run_header, run_replace_header, run_start_line, run_replace_part, run_status;
+
+/* ---- action_answer.c ---- */
+
+read_fn read_answer, read_redirect;
+run_fn run_verdict, run_redirect;
+
+/* ---- action_var.c ---- */
+
+read_fn read_set_var, read_unset_var, read_log_level;
+run_fn run_set_var, run_unset_var, run_log_level;
+
+/* ---- action_tcp.c ---- */
+
+#define SET_DESTINATION 1 /* else the source */
+#define SET_PORT 2	  /* else the address */
+
+enum {
+	PACKET_MARK,
+	PACKET_TOS,
+	PACKET_NICE,
+};
+
+read_fn read_expect_proxy, read_set_end, read_packet;
+run_fn run_expect_proxy, run_set_end, run_packet;
+
+#endif

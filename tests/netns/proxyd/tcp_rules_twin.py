@@ -1,0 +1,271 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""tcp-request, tcp-response, use-server and SNI in mode tcp, as HAProxy has them:   tcp_rules_twin.py BINARY"""
+import re
+import socket
+import ssl
+import sys
+import threading
+import time
+
+from support import Proxy, Server, config, named, read_all, run, until
+
+TLS_CONFIG = """
+frontend f
+    bind 127.0.0.1:{port}
+    tcp-request inspect-delay 1s
+    acl is_tls req.ssl_hello_type 1
+    tcp-request content accept if is_tls
+    tcp-request content accept if { req.len gt 4 } !{ req.ssl_hello_type 1 }
+    tcp-request content reject if WAIT_END !{ req.len gt 0 }
+    use_backend a if { req_ssl_sni -i a.example }
+    use_backend b if { req.ssl_sni -m end .b.example }
+    use_backend h2 if { req.ssl_alpn -i h2 }
+    use_backend new if is_tls { req.ssl_ver 3.3 3.4 }
+    default_backend plain
+"""
+
+
+def named_server(name):
+    """Says its name after the client's first byte."""
+
+    def serve(server, c):
+        c.recv(4096)
+        server.counted()
+        c.sendall(name + b"\n")
+
+    return Server(serve)
+
+
+def backends(servers):
+    return "".join(f"\nbackend {n}\n    server s 127.0.0.1:{s.port}\n" for n, s in servers.items())
+
+
+def hello(name, alpn=None):
+    """The bytes of a ClientHello."""
+    context = ssl.create_default_context()
+    if alpn:
+        context.set_alpn_protocols(alpn)
+    out = ssl.MemoryBIO()
+    tls = context.wrap_bio(ssl.MemoryBIO(), out, server_hostname=name)
+    try:
+        tls.do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    return out.read()
+
+
+def ask(p, pieces, pause=0.05):
+    with p.connect() as s:
+        for i, piece in enumerate(pieces):
+            if i:
+                time.sleep(pause)
+            s.sendall(piece)
+        try:
+            return read_all(s).strip().decode()
+        except ConnectionResetError:
+            return ""
+
+
+def test_a_server_name_chooses_the_backend(binary):
+    servers = {n: named_server(n.encode()) for n in ("a", "b", "h2", "new", "plain")}
+    with Proxy(binary, config(TLS_CONFIG) + backends(servers)) as p:
+        whole = hello("A.example")
+        assert ask(p, [whole]) == "a"
+        assert ask(p, [whole[:3], whole[3:50], whole[50:]]) == "a"
+        assert ask(p, [whole[i : i + 1] for i in range(12)] + [whole[12:]], 0.005) == "a"
+        assert ask(p, [hello("www.b.example")]) == "b"
+        assert ask(p, [hello("other.example", ["h2", "http/1.1"])]) == "h2"
+        assert ask(p, [hello("other.example")]) == "new"
+        assert ask(p, [b"hello\n"]) == "plain"
+        assert ask(p, [b"\x16\x03\x01\x00\x05junk!"]) == "plain"
+
+
+def test_a_silent_client_is_sent_away_at_the_end_of_the_delay(binary):
+    servers = {n: named_server(n.encode()) for n in ("a", "b", "h2", "new", "plain")}
+    with Proxy(binary, config(TLS_CONFIG) + backends(servers)) as p, p.connect() as s:
+        began = time.monotonic()
+        assert read_all(s) == b""
+        assert 0.9 < time.monotonic() - began < 3, time.monotonic() - began
+
+
+def test_bytes_pass_unchanged_behind_an_inspection(binary):
+    def echo_all(server, c):
+        while True:
+            data = c.recv(65536)
+            if not data:
+                return
+            c.sendall(data)
+
+    server = Server(echo_all)
+    with Proxy(binary, config(TLS_CONFIG) + backends({n: server for n in ("a", "b", "h2", "new", "plain")})) as p:
+        data = hello("a.example") + bytes(range(256)) * 2000
+        with p.connect() as s:
+            threading.Thread(target=lambda: (s.sendall(data), s.shutdown(socket.SHUT_WR))).start()
+            assert read_all(s) == data
+
+
+def test_connections_are_refused_before_they_say_anything(binary):
+    server = named_server(b"s")
+    text = config("""
+listen l
+    bind 127.0.0.1:{port}
+    tcp-request connection accept if { src 127.0.0.9 }
+    tcp-request connection reject if { src 127.0.0.8/31 }
+    tcp-request session reject if { dst_port 1 }
+    server s 127.0.0.1:{server}
+""", server=server.port)
+
+    def from_(p, source):
+        with socket.create_connection(("127.0.0.1", p.port), 5, (source, 0)) as s:
+            try:
+                s.sendall(b"x\n")
+                return read_all(s)
+            except ConnectionError:
+                return b""
+
+    with Proxy(binary, text) as p:
+        assert from_(p, "127.0.0.1") == b"s\n"
+        assert from_(p, "127.0.0.9") == b"s\n"
+        assert from_(p, "127.0.0.8") == b""
+
+
+def test_a_proxy_header_is_expected_of_some(binary):
+    servers = {"one": named_server(b"one"), "two": named_server(b"two")}
+    text = config("""
+frontend f
+    bind 127.0.0.1:{port}
+    tcp-request connection expect-proxy layer4 if { src 127.0.0.5 }
+    tcp-request session reject if { src 192.0.2.66 }
+    use_backend two if { src 192.0.2.7 }
+    default_backend one
+""") + backends(servers)
+
+    def from_(p, source, data):
+        with socket.create_connection(("127.0.0.1", p.port), 5, (source, 0)) as s:
+            try:
+                s.sendall(data)
+                return read_all(s)
+            except ConnectionError:
+                return b""
+
+    with Proxy(binary, text) as p:
+        assert from_(p, "127.0.0.1", b"x\n") == b"one\n"
+        assert from_(p, "127.0.0.5", b"PROXY TCP4 192.0.2.7 192.0.2.1 1000 80\r\nx\n") == b"two\n"
+        assert from_(p, "127.0.0.5", b"PROXY TCP4 192.0.2.8 192.0.2.1 1000 80\r\nx\n") == b"one\n"
+        assert from_(p, "127.0.0.5", b"PROXY TCP4 192.0.2.66 192.0.2.1 1000 80\r\nx\n") == b""
+        assert from_(p, "127.0.0.5", b"x\n") == b""
+
+
+def test_rules_change_where_a_client_is_from(binary):
+    got = []
+
+    def serve(server, c):
+        got.append(c.recv(4096))
+        c.sendall(b"ok\n")
+
+    server = Server(serve)
+    text = config("""
+listen l
+    bind 127.0.0.1:{port}
+    tcp-request content set-src str(192.0.2.9)
+    tcp-request content set-src-port int(1234)
+    tcp-request content set-dst str(192.0.2.10)
+    tcp-request content set-dst-port int(99)
+    server s 127.0.0.1:{server} send-proxy
+""", server=server.port)
+    with Proxy(binary, text) as p:
+        assert p.ask(b"x\n") == "ok"
+    assert got[0].startswith(b"PROXY TCP4 192.0.2.9 192.0.2.10 1234 99\r\n"), got
+
+
+def test_use_server_chooses_among_servers(binary):
+    a, b = named_server(b"a"), named_server(b"b")
+    text = config("""
+listen l
+    bind 127.0.0.1:{port}
+    tcp-request inspect-delay 2s
+    tcp-request content accept if { req.len ge 3 }
+    use-server b if { req.payload(0,2) -m str B: }
+    server a 127.0.0.1:{a}
+    server b 127.0.0.1:{b} weight 0
+""", a=a.port, b=b.port)
+    with Proxy(binary, text) as p:
+        assert [ask(p, [b"A:x\n"]) for _ in range(3)] == ["a"] * 3
+        assert [ask(p, [b"B:", b"x\n"]) for _ in range(3)] == ["b"] * 3
+
+
+def test_variables_and_payloads(binary):
+    servers = {"x": named_server(b"x"), "y": named_server(b"y")}
+    text = config("""
+frontend f
+    bind 127.0.0.1:{port}
+    tcp-request inspect-delay 2s
+    tcp-request content set-var(sess.kind) req.payload_lv(0,1) if { req.payload_lv(0,1) -m found }
+    tcp-request content accept if { var(sess.kind) -m found }
+    use_backend y if { var(sess.kind) -m str why }
+    default_backend x
+""") + backends(servers)
+    with Proxy(binary, text) as p:
+        assert ask(p, [b"\x03", b"w", b"hy"]) == "y"
+        assert ask(p, [b"\x03no!"]) == "x"
+
+
+def test_a_server_s_answer_is_judged(binary):
+    def serve(server, c):
+        word = c.recv(4096)
+        c.sendall(word[:2])
+        time.sleep(0.05)
+        c.sendall(word[2:])
+
+    server = Server(serve)
+    text = config("""
+listen l
+    bind 127.0.0.1:{port}
+    tcp-response inspect-delay 1s
+    tcp-response content reject if { res.payload(0,4) -m str EVIL }
+    tcp-response content accept
+    server s 127.0.0.1:{server}
+""", server=server.port)
+    with Proxy(binary, text) as p:
+        assert ask(p, [b"GOOD morning\n"]) == "GOOD morning"
+        assert ask(p, [b"EVIL morning\n"]) == ""
+        assert ask(p, [b"no\n"]) == "no"
+
+
+def test_rdp_cookies_choose(binary):
+    servers = {"x": named_server(b"x"), "y": named_server(b"y")}
+    text = config("""
+frontend f
+    bind 127.0.0.1:{port}
+    tcp-request inspect-delay 2s
+    tcp-request content accept if RDP_COOKIE
+    use_backend y if { req.rdp_cookie(mstshash) -m beg ad }
+    default_backend x
+""") + backends(servers)
+    with Proxy(binary, text) as p:
+        head = b"\x03\x00\x00\x2a\x25\xe0\x00\x00\x00\x00\x00"
+        assert ask(p, [head, b"Cookie: mstshash=", b"ada\r\n\x01\x00"]) == "y"
+        assert ask(p, [head + b"Cookie: mstshash=bob\r\n\x01\x00"]) == "x"
+
+
+def test_rejected_content_is_logged(binary):
+    server = named_server(b"s")
+    text = config("""
+listen l
+    bind 127.0.0.1:{port}
+    log stdout format raw daemon
+    option tcplog
+    tcp-request inspect-delay 1s
+    tcp-request content reject if { req.payload(0,1) -m str x }
+    server s 127.0.0.1:{server}
+""", server=server.port)
+    with Proxy(binary, text) as p:
+        assert ask(p, [b"x\n"]) == ""
+        assert ask(p, [b"y\n"]) == "s"
+        until("two lines", lambda: len(re.findall(r" l l/", p.text())) == 2)
+        assert re.search(r"\] l l/<NOSRV> -1/-1/\d+ 0 PR ", p.text()), p.text()
+
+
+if __name__ == "__main__":
+    sys.exit(run([f for n, f in list(globals().items()) if n.startswith("test_")], sys.argv[1]))
