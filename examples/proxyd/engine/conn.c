@@ -12,6 +12,7 @@ void conn_begin(struct conn *c, uint64_t now_ns)
 	    .state = CONN_QUEUED,
 	    .since_ns = now_ns,
 	    .cause = {'-', '-'},
+	    .sooner = true,
 	};
 	c->side[CONN_CLIENT].active_ns = c->side[CONN_SERVER].active_ns = now_ns;
 	/* A fresh connection can be written to, and reading it costs one call to find out. */
@@ -34,6 +35,7 @@ void conn_set_state(struct conn *c, enum conn_state state, uint64_t now_ns)
 	}
 	c->state = state;
 	c->since_ns = now_ns;
+	c->sooner = true;
 }
 
 static struct conn_step step(enum conn_action action, enum conn_end end)
@@ -93,6 +95,7 @@ void conn_did_send(struct conn *c, enum conn_end end, size_t n, size_t pending, 
 
 	if (s->pending && !pending)
 		c->side[other(end)].active_ns = now_ns; /* it is read again, its time begins */
+	c->sooner |= s->pending || pending; /* who is waited for changes */
 	s->pending = (uint32_t)pending;
 	if (n)
 		s->active_ns = now_ns;
@@ -125,6 +128,7 @@ void conn_saw_eof(struct conn *c, enum conn_end end)
 {
 	c->side[end].eof = true;
 	c->side[end].readable = false;
+	c->sooner = true;
 }
 
 void conn_saw_error(struct conn *c, enum conn_end end)
@@ -133,6 +137,7 @@ void conn_saw_error(struct conn *c, enum conn_end end)
 
 	s->broken = s->shut = true;
 	s->pending = 0;
+	c->sooner = true;
 	s->writable = false;
 	s->readable = !s->eof; /* what came before the break is still to be had */
 	/* An end that said all it had to say and then broke has aborted nothing. */

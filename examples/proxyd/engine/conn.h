@@ -67,6 +67,7 @@ struct conn {
 	struct conn_end_cause cause;
 	struct conn_side side[2];
 	uint64_t since_ns; /* when this state began */
+	bool sooner;	   /* the deadline may have come nearer; bytes only put it off */
 };
 
 struct conn_timeouts {
@@ -112,7 +113,10 @@ void conn_saw_error(struct conn *c, enum conn_end end);
 /* Ends it, the first cause stays. */
 void conn_end(struct conn *c, char who, char phase);
 
-/* When the clock matters next; CONN_NEVER: it does not. */
+/*
+ * When the clock matters next; CONN_NEVER: it does not. Whoever armed a timer for it needs to ask again
+ * only when that fires or `sooner` is true, which is the host's to clear.
+ */
 uint64_t conn_deadline(const struct conn *c, const struct conn_timeouts *t);
 
 /*

@@ -40,8 +40,12 @@ static uint64_t deadline_of(const struct session *s)
 /* The deadline moves with every byte; the timer only when it must fire earlier. */
 void session_arm(struct worker *w, struct session *s)
 {
-	uint64_t deadline = deadline_of(s);
+	uint64_t deadline;
 
+	if (s->timer.place && s->conn.state == CONN_OPEN && !s->conn.sooner)
+		return;
+	s->conn.sooner = false;
+	deadline = deadline_of(s);
 	if (!s->timer.place || deadline < s->timer.deadline_ns)
 		timer_arm(&w->timers, &s->timer, deadline);
 }

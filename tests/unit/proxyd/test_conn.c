@@ -294,6 +294,52 @@ static void retries_are_counted_as_haproxy_does(void **state)
 	assert_retries(0, -1, "x");
 }
 
+/* A host arms its timer by this: a deadline that came nearer unsaid would be missed. */
+static void what_brings_the_deadline_nearer_says_so(void **state)
+{
+	static const struct conn_timeouts t = {
+	    .client_ns = 300 * MS, .server_ns = 50 * MS, .client_fin_ns = 20 * MS};
+	uint32_t seed = 1;
+
+	(void)state;
+	for (unsigned round = 0; round < 300; round++) {
+		struct conn c = opened();
+		uint64_t now_ns = 0, armed_ns = conn_deadline(&c, &t);
+
+		c.sooner = false;
+		for (unsigned i = 0; i < 40; i++) {
+			enum conn_end end = (seed = seed * 1664525 + 1013904223) >> 16 & 1;
+			uint64_t deadline_ns;
+
+			now_ns += seed >> 20 & 7;
+			if (armed_ns <= now_ns * MS) /* it fires, and is armed for what is true now */
+				armed_ns = conn_deadline(&c, &t);
+			switch (seed >> 24 & 7) {
+			case 0:
+				conn_saw_eof(&c, end);
+				break;
+			case 1:
+				conn_did_send(&c, end, 10, 0, false, now_ns * MS);
+				break;
+			case 2:
+				conn_did_send(&c, end, 10, 90, true, now_ns * MS);
+				break;
+			case 3:
+				if (!(seed >> 27))
+					conn_saw_error(&c, end);
+				break;
+			default:
+				conn_did_read(&c, end, 10, false, now_ns * MS);
+			}
+			deadline_ns = conn_deadline(&c, &t);
+			assert_true(deadline_ns >= armed_ns || c.sooner);
+			if (c.sooner && deadline_ns < armed_ns)
+				armed_ns = deadline_ns;
+			c.sooner = false;
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -315,6 +361,7 @@ int main(void)
 	    cmocka_unit_test(waiting_has_its_timeouts),
 	    cmocka_unit_test(retries_rest_a_second_at_most),
 	    cmocka_unit_test(retries_are_counted_as_haproxy_does),
+cmocka_unit_test(what_brings_the_deadline_nearer_says_so),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
