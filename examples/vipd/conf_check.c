@@ -658,11 +658,25 @@ static bool is_double_service(struct conf_parse *p, const struct conf_virtual *v
 	return r < 0;
 }
 
+/* There must be an address to wait for. */
+static void check_suspend(struct conf_parse *p, struct conf_virtual *v)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < v->n_listen; i++)
+		any |= !v->listen[i].fwmark;
+	if (!v->ha_suspend || any)
+		return;
+	conf_warn(p, &v->at, "virtual_server %s has no address: ha_suspend has no effect", v->name);
+	v->ha_suspend = false;
+}
+
 static bool complete_virtual(struct conf_parse *p, struct conf_virtual *v)
 {
 	if (!find_group(p, v))
 		return false;
 	default_int(&v->sorry_inhibit, v->inhibit, 0);
+	check_suspend(p, v);
 	complete_family(v);
 	complete_protocol(p, v);
 	complete_forwarding(p, v);

@@ -380,6 +380,10 @@ static const struct conf_keyword global_words[] = {
 		  "notify_up runs when a server came up, not when it was")},
     {"checker_log_all_failures", conf_set_flag, GLOBAL(log_all_failures),
      .doc = "Logs each failure of a check, not only the one that takes a server out."},
+    {"drain_timeout", conf_set_seconds, GLOBAL(drain_ms), 0, 7 * 24 * 3600.0, .initial = "0",
+     .doc = "A real server that a reload removes keeps its connections for so long at most. Not a "
+	    "word of keepalived.",
+     .extra = true},
 
     /* Buffers. */
     {CONF_NOTED("vrrp_netlink_cmd_rcv_bufs", "BYTES", "Buffer.", WHY_BUFFERS)},

@@ -394,8 +394,9 @@ static const struct conf_keyword virtual_words[] = {
      .initial = "lb_kind", .doc = "How packets get to it."},
     {"virtualhost", conf_set_sent, VIRTUAL(host), 0, 255, .form = "NAME",
      .doc = "Host that HTTP_GET asks."},
-    {CONF_REFUSED("ha_suspend", "[on|off]", "Checks only where the address is.",
-		  "servers are checked on all nodes, so that a takeover knows them")},
+    {"ha_suspend", conf_set_flag, VIRTUAL(ha_suspend),
+     .doc = "Checks only while an address of it is on this host: not on a BACKUP, which then takes "
+	    "over without knowing who is alive."},
     {"smtp_alert", conf_set_tristate, VIRTUAL(smtp_alert), .initial = "smtp_alert_checker",
      .doc = "Mail at each change."},
     {CONF_NOTED("snmp_name", "NAME", "Name in SNMP.", WHY_SNMP)},
@@ -459,52 +460,88 @@ void conf_virtual_new(struct conf_parse *p, const struct conf_node *n, const str
 
 /* ---- virtual_server_group ---- */
 
-static void add_listen(struct conf_parse *p, struct conf_virtual_group *g,
+static bool add_listen(struct conf_parse *p, struct conf_virtual_group *g,
 		       const struct conf_listen *l)
 {
 	if (p->n_listen == HA_SERVICES_MAX) {
 		conf_warn(p, &l->at, "more than %d addresses in all groups: skipped",
 			  HA_SERVICES_MAX);
-		return;
+		return false;
 	}
 	p->n_listen++;
 	g->listen = conf_grow(p->memory, g->listen, g->n_listen, sizeof(*l));
 	g->listen[g->n_listen++] = *l;
+	return true;
 }
 
 /* "10.0.0.1-9": the last number of the address (hexadecimal in IPv6) counts up. */
+static bool set_last_number(struct ha_ip *ip, const char *number)
+{
+	bool v4 = ip->family == AF_INET;
+	char *end;
+	unsigned long last = strtoul(number, &end, v4 ? 10 : 16);
+
+	if (*end || end == number || last > (v4 ? 255u : 65535u))
+		return false;
+	if (v4) {
+		ip->bytes[3] = (uint8_t)last;
+	} else {
+		ip->bytes[14] = (uint8_t)(last >> 8);
+		ip->bytes[15] = (uint8_t)last;
+	}
+	return true;
+}
+
+/* "10.0.0.0/29": all of it, from its first address on. */
+static bool set_prefix(struct ha_ip *first, struct ha_ip *last, const char *length)
+{
+	size_t bits = ha_ip_len(first) * 8;
+	char *end;
+	unsigned long prefix = strtoul(length, &end, 10);
+
+	if (*end || end == length || prefix > bits)
+		return false;
+	for (size_t i = prefix; i < bits; i++) {
+		first->bytes[i / 8] &= (uint8_t) ~(0x80 >> i % 8);
+		last->bytes[i / 8] |= (uint8_t)(0x80 >> i % 8);
+	}
+	return true;
+}
+
+/* "FIRST-LAST", "FIRST-NUMBER", "ADDRESS/PREFIX". */
+static bool read_range(struct conf_parse *p, const char *text, struct ha_ip *first,
+		       struct ha_ip *last)
+{
+	size_t len = strcspn(text, "-/");
+	const char *end = text + len + 1;
+
+	if (ha_ip_parse(conf_strndup(p->memory, text, len), first) < 0)
+		return false;
+	*last = *first;
+	if (text[len] == '/')
+		return set_prefix(first, last, end);
+	if (!set_last_number(last, end) &&
+	    (ha_ip_parse(end, last) < 0 || last->family != first->family))
+		return false;
+	return memcmp(first->bytes, last->bytes, ha_ip_len(first)) <= 0;
+}
+
 static void add_range(struct conf_parse *p, struct conf_virtual_group *g, const struct conf_word *w,
 		      struct conf_listen *l)
 {
-	const char *dash = strchr(w->text, '-');
-	bool v4;
-	unsigned first, last;
-	char *end;
+	struct ha_ip last;
 
-	if (ha_ip_parse(conf_strndup(p->memory, w->text, (size_t)(dash - w->text)), &l->ip) < 0) {
-		conf_warn(p, &w->at, "\"%s\" is not a range: write ADDRESS-NUMBER. Skipped",
+	if (!read_range(p, w->text, &l->ip, &last)) {
+		conf_warn(p, &w->at,
+			  "\"%s\" is not a range: write FIRST-LAST, ADDRESS-NUMBER or "
+			  "ADDRESS/PREFIX. Skipped",
 			  w->text);
 		return;
 	}
-	v4 = l->ip.family == AF_INET;
-	first = v4 ? l->ip.bytes[3] : (unsigned)(l->ip.bytes[14] << 8 | l->ip.bytes[15]);
-	last = (unsigned)strtoul(dash + 1, &end, v4 ? 10 : 16);
-	if (*end || end == dash + 1 || last < first || last > (v4 ? 255u : 65535u)) {
-		conf_warn(p, &w->at,
-			  "\"%s\" is not a range: \"%s\" must be a number from %u on. "
-			  "Skipped",
-			  w->text, dash + 1, first);
-		return;
-	}
-	for (unsigned i = first; i <= last; i++) {
-		if (v4) {
-			l->ip.bytes[3] = (uint8_t)i;
-		} else {
-			l->ip.bytes[14] = (uint8_t)(i >> 8);
-			l->ip.bytes[15] = (uint8_t)i;
-		}
-		add_listen(p, g, l);
-	}
+	for (size_t at = ha_ip_len(&last); add_listen(p, g, l) && ha_ip_compare(&l->ip, &last);
+	     at = ha_ip_len(&last))
+		while (!++l->ip.bytes[--at])
+			; /* carries */
 }
 
 static void add_group_line(struct conf_parse *p, struct conf_virtual_group *g,
@@ -522,7 +559,7 @@ static void add_group_line(struct conf_parse *p, struct conf_virtual_group *g,
 	}
 	if (n->n > 1 && !conf_read_port(p, &n->word[1], &l.port))
 		return;
-	if (strchr(n->word->text, '-'))
+	if (strpbrk(n->word->text, "-/"))
 		add_range(p, g, n->word, &l);
 	else if (ha_ip_parse(n->word->text, &l.ip) < 0)
 		conf_warn(p, &n->word->at, "\"%s\" is not an address: write ADDRESS PORT. Skipped",

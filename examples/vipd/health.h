@@ -27,7 +27,8 @@ struct virtual_state {
 	struct quorum quorum;
 	struct quorum_real *real; /* in the order of the configuration */
 	struct real_state *state;
-	size_t first_real; /* its first one in arrays of all */
+	size_t first_real, first_probe; /* its first ones in arrays of all */
+	size_t n_probes;
 	int32_t *sent;	   /* weights that the kernel process knows, the sorry server's last */
 	struct shared_virtual *slot;
 };
@@ -76,6 +77,12 @@ void tls_contexts_free(struct tls_contexts *t);
 
 /* Begins to check; `up`: that is what it is until a check says otherwise. 0 or -errno. */
 int health_start_check(struct health *h, struct probe *p, bool up);
+
+/* health_main.c: the checks of a virtual server rest, or go on, the first at once. */
+void health_set_suspended(struct health *h, uint32_t index, bool suspended);
+
+/* health_suspend.c: follows the addresses of this host, if an ha_suspend wants it. 0 or -errno. */
+int health_suspend_start(struct health *h);
 
 /* health_share.c: gives each probe its leader. 0 or -ENOMEM. */
 int health_share(struct health *h);

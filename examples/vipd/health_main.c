@@ -268,6 +268,7 @@ static int make_virtual(struct health *h, const struct conf_virtual *c)
 	    .sent = calloc(c->n_reals + 1, sizeof(*v->sent)),
 	    .slot = &h->birth->shared->virtual[h->n_virtuals],
 	    .first_real = h->n_reals,
+	    .first_probe = h->n_probes,
 	};
 	if (!v->real || !v->state || !v->sent)
 		return -ENOMEM;
@@ -279,6 +280,7 @@ static int make_virtual(struct health *h, const struct conf_virtual *c)
 		for (const struct conf_check *k = real->checks; k; k = k->next)
 			make_probe(h, v, n, k);
 	}
+	v->n_probes = h->n_probes - v->first_probe;
 	return 0;
 }
 
@@ -376,9 +378,10 @@ static void take_order(struct health *h, const struct msg *m)
 
 static void check_now(struct health *h, const struct msg *m)
 {
-	for (size_t i = 0; i < h->n_probes; i++)
-		if (h->probes[i].virtual->index == m->index && h->probes[i].real == m->index2 &&
-		    h->probes[i].leader->check)
+	const struct virtual_state *v = &h->virtuals[m->index];
+
+	for (size_t i = v->first_probe; i < v->first_probe + v->n_probes; i++)
+		if (h->probes[i].real == m->index2 && h->probes[i].leader->check)
 			health_check_run_now(h->probes[i].leader->check);
 }
 
@@ -414,6 +417,28 @@ static void on_control(struct loop *l, int fd, uint32_t events, void *userdata)
 		loop_stop(l, 0); /* the supervisor is gone */
 }
 
+void health_set_suspended(struct health *h, uint32_t index, bool suspended)
+{
+	const struct virtual_state *v = &h->virtuals[index];
+
+	for (size_t i = 0; i < v->n_probes; i++) {
+		struct probe *p = &h->probes[v->first_probe + i];
+		const struct msg m = {.type = MSG_PAUSE,
+				      .index = p->conf->misc ? p->conf->misc->index : 0,
+				      .value = suspended};
+
+		if (p->conf->misc)
+			msg_send_wait(h->birth->ends.control, &m);
+		if (!p->check)
+			continue;
+		health_check_set_paused(p->check, suspended);
+		if (!suspended)
+			health_check_run_now(p->check);
+	}
+	log_info("virtual server %s: checks %s", v->conf->name,
+		 suspended ? "rest: its address is not on this host" : "go on");
+}
+
 static int set_up(struct health *h)
 {
 	const struct health_engine_ops ops = {
@@ -443,6 +468,8 @@ static int set_up(struct health *h)
 	r = loop_add_object(h->loop, &object, NULL);
 	if (r >= 0)
 		r = loop_add_fd(h->loop, h->birth->ends.control, EPOLLIN, on_control, h, NULL);
+	if (r >= 0)
+		r = health_suspend_start(h);
 	return r;
 }
 

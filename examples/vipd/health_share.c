@@ -106,9 +106,16 @@ static bool same_dialogue(const struct probe *p, const struct probe *q)
 	return false;
 }
 
+/* With ha_suspend a check rests when its virtual server does. */
+static bool same_rest(const struct probe *p, const struct probe *q)
+{
+	return p->virtual == q->virtual ||
+	       (!p->virtual->conf->ha_suspend && !q->virtual->conf->ha_suspend);
+}
+
 static bool is_same(const struct probe *p, const struct probe *q)
 {
-	return p->conf->kind == q->conf->kind && same_way(p, q) &&
+	return same_rest(p, q) && p->conf->kind == q->conf->kind && same_way(p, q) &&
 	       same_common(&p->conf->common, &q->conf->common) && same_dialogue(p, q);
 }
 

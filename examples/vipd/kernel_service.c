@@ -19,9 +19,22 @@
 
 /* A real server that is not there. */
 #define ABSENT (-1)
+#define NS_PER_MS UINT64_C(1000000)
+#define DRAIN_ROUND_NS (1000 * NS_PER_MS) /* from one look at those that drain to the next */
+
+/* A real server that the configuration no longer has, while its connections end. */
+struct leaver {
+	struct ha_service_opts service; /* its key */
+	struct ha_dest_opts dest;
+	uint64_t deadline_ns;
+};
 
 struct services {
 	const struct conf *conf;
+	struct loop_source *drain_timer;
+	struct leaver *leaver;
+	size_t n_leavers;
+	bool leavers_known; /* the first dump was looked at */
 	const struct options *options;
 	struct ha_ipvs *ipvs;
 	struct ha_nft *nft;
@@ -87,7 +100,7 @@ static int add_dest(struct ha_service *to, const struct conf_real *r, int32_t we
 	return ha_dest_set(to, &d, NULL);
 }
 
-static int add_service(struct services *s, const struct conf_virtual *v,
+static int add_service(const struct services *s, const struct conf_virtual *v,
 		       const struct conf_listen *l, const int32_t *weight,
 		       struct ha_service_table *t)
 {
@@ -127,6 +140,123 @@ static int build(struct services *s, struct ha_service_table **ret)
 	return 0;
 }
 
+/* ---- Leaving ---- */
+
+static int add_leaver(struct services *s, const struct ha_service *from, const struct ha_dest *d)
+{
+	struct leaver *l = realloc(s->leaver, (s->n_leavers + 1) * sizeof(*l));
+	int r;
+
+	if (!l)
+		return -ENOMEM;
+	s->leaver = l;
+	l += s->n_leavers;
+	*l = (struct leaver){.service = {.size = sizeof(l->service)},
+			     .dest = {.size = sizeof(l->dest)},
+			     .deadline_ns =
+				 loop_clock_ns() + (uint64_t)s->conf->globals.drain_ms * NS_PER_MS};
+	r = ha_service_get(from, &l->service);
+	if (r >= 0)
+		r = ha_dest_get(d, &l->dest);
+	if (r < 0)
+		return r;
+	l->service.scheduler = l->service.persistence_engine = NULL; /* the dump's */
+	l->dest.weight = 0;
+	s->n_leavers++;
+	return 0;
+}
+
+/* All real servers of the configuration, whether they are in use or not. */
+static int build_configured(const struct services *s, struct ha_service_table **ret)
+{
+	int32_t *weight = NULL;
+	int r = ha_service_table_new(ret);
+
+	for (const struct conf_virtual *v = s->conf->virtuals; v && r >= 0; v = v->next) {
+		free(weight);
+		weight = calloc(v->n_reals + 1, sizeof(*weight));
+		if (!weight)
+			r = -ENOMEM;
+		for (size_t l = 0; l < v->n_listen && r >= 0; l++)
+			r = add_service(s, v, &v->listen[l], weight, *ret);
+	}
+	free(weight);
+	return r;
+}
+
+/*
+ * After a start or reload: what our services have in the kernel and the configuration has not. Somebody
+ * removed it, or it was on its way out already.
+ */
+static int find_leavers(struct services *s, const struct ha_service_table *have)
+{
+	struct ha_service_table *configured = NULL;
+	struct ha_service_opts key = {.size = sizeof(key)};
+	struct ha_dest_opts dest = {.size = sizeof(dest)};
+	int r = build_configured(s, &configured);
+
+	for (struct ha_service *v = ha_service_next(have, NULL); v && r >= 0;
+	     v = ha_service_next(have, v)) {
+		struct ha_service *same;
+
+		r = ha_service_get(v, &key);
+		same = r < 0 ? NULL : ha_service_find(configured, &key);
+		if (!same)
+			continue;
+		for (struct ha_dest *d = ha_dest_next(v, NULL); d && r >= 0;
+		     d = ha_dest_next(v, d)) {
+			r = ha_dest_get(d, &dest);
+			if (r >= 0 && !ha_dest_find(same, &dest))
+				r = add_leaver(s, v, d);
+		}
+	}
+	ha_service_table_free(configured);
+	return r;
+}
+
+static void on_drained(void *userdata, const struct ha_dest *d, uint32_t left)
+{
+	char text[HA_SERVICE_TEXT_SIZE] = "";
+
+	(void)userdata;
+	ha_dest_format(d, text, sizeof(text));
+	log_notice("drained: %s%s", text, left ? ", cut off by drain_timeout" : "");
+}
+
+/* They stay in what is wanted until their connections have ended, or drain_timeout has passed. */
+static int keep_leavers(struct services *s, struct ha_service_table *want,
+			const struct ha_service_table *have)
+{
+	const struct ha_service_drain_ops ops = {.size = sizeof(ops), .drained = on_drained};
+	size_t left = 0, n = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < s->n_leavers && r >= 0; i++) {
+		struct leaver *l = &s->leaver[i];
+		struct ha_service *v = ha_service_find(want, &l->service);
+		struct ha_dest *d;
+
+		if (!v || ha_dest_find(v, &l->dest))
+			continue; /* its service went, too; or it came back */
+		r = ha_dest_set(v, &l->dest, &d);
+		if (r >= 0)
+			r = ha_dest_drain(d, l->deadline_ns);
+	}
+	if (r >= 0)
+		r = ha_service_drain(want, have, loop_clock_ns(), &ops, s, &left);
+	for (size_t i = 0; i < s->n_leavers && r >= 0; i++) {
+		const struct ha_service *v = ha_service_find(want, &s->leaver[i].service);
+
+		if (v && ha_dest_is_draining(ha_dest_find(v, &s->leaver[i].dest)))
+			s->leaver[n++] = s->leaver[i];
+	}
+	if (r >= 0)
+		s->n_leavers = n;
+	if (left)
+		loop_arm(s->drain_timer, loop_clock_ns() + DRAIN_ROUND_NS);
+	return r;
+}
+
 /* The services of the configuration before a reload: ours to remove. */
 static int build_old(const struct conf *old, struct ha_service_table **ret)
 {
@@ -160,7 +290,7 @@ static void on_done(void *userdata, const struct ha_service_step *step, int erro
 }
 
 /* From what the kernel has to what is wanted. *ret_steps: how much there was to do. */
-static int bring(struct services *s, const struct ha_service_table *want, size_t *ret_steps)
+static int bring(struct services *s, struct ha_service_table *want, size_t *ret_steps)
 {
 	const struct ha_service_apply_ops ops = {.size = sizeof(ops), .done = on_done};
 	struct ha_service_table *have = NULL;
@@ -170,6 +300,11 @@ static int bring(struct services *s, const struct ha_service_table *want, size_t
 	*ret_steps = 0;
 	if (r >= 0)
 		r = ha_service_claim(have, s->flush ? NULL : s->last);
+	if (r >= 0 && s->conf->globals.drain_ms && !s->leavers_known)
+		r = find_leavers(s, have);
+	if (r >= 0 && s->n_leavers)
+		r = keep_leavers(s, want, have);
+	s->leavers_known |= r >= 0;
 	if (r >= 0)
 		r = ha_service_plan(want, have, &plan);
 	if (r >= 0) {
@@ -246,10 +381,17 @@ void services_release(struct services *s)
 	if (r < 0)
 		return;
 	s->flush = s->conf->globals.flush_on_stop;
+	s->n_leavers = 0;
 	r = bring(s, none, &steps);
 	if (r < 0)
 		log_err("virtual servers, at stop: %s", strerror(-r));
 	ha_service_table_free(none);
+}
+
+static void on_drain_timer(struct loop *l, void *userdata)
+{
+	(void)l;
+	update(userdata, "drained");
 }
 
 /* ---- Start ---- */
@@ -315,7 +457,7 @@ static void open_backend(struct services *s)
 /* forwarding_backend changed by a reload: what the other one serves for us goes. */
 static void leave_other_backend(const struct services *s, const struct conf *old)
 {
-	struct services other = {.conf = s->conf, .options = s->options};
+	struct services other = {.conf = s->conf, .options = s->options, .leavers_known = true};
 	struct ha_service_table *none = NULL;
 	size_t steps;
 	int r;
@@ -361,6 +503,8 @@ int services_new(struct kernel *k, struct services **ret)
 		for (size_t r = 0; r <= v->n_reals; r++)
 			s->weight[n][r] = ABSENT;
 	}
+	if (loop_add_timer(k->loop, on_drain_timer, s, &s->drain_timer) < 0)
+		return -ENOMEM;
 	open_backend(s);
 	leave_other_backend(s, k->birth->old);
 	tell.value = s->ipvs ? BACKEND_IPVS : s->nft ? BACKEND_NFT : BACKEND_NONE;

@@ -129,6 +129,8 @@ static void take_message(struct supervisor *s, enum role from, const struct msg 
 		notify_real(s, m->index, m->index2, m->value == 1);
 	else if (from == ROLE_HEALTH && m->type == MSG_QUORUM)
 		notify_quorum(s, m->index, m->value == 1, m->extra);
+	else if (from == ROLE_HEALTH && m->type == MSG_PAUSE && m->index >= s->conf->n_scripts)
+		trackers_pause(s->trackers, m->index, m->value == 1);
 	else
 		log_warn("%s said something that it must not (%u)", role_name(from), m->type);
 }

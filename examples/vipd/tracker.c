@@ -16,7 +16,7 @@ struct tracker {
 	const struct conf_vrrp_script *conf;
 	struct loop_source *timer; /* runs it; while it runs: its time is over */
 	pid_t pid;		   /* 0: does not run */
-	bool killed;
+	bool killed, paused;
 	int run; /* equal results in a row that the state does not yet show */
 	uint64_t next_ns;
 };
@@ -89,7 +89,8 @@ static void on_timer(struct loop *l, void *userdata)
 
 	(void)l;
 	if (!t->pid) {
-		run(t);
+		if (!t->paused)
+			run(t);
 		return;
 	}
 	t->killed = true;
@@ -102,6 +103,17 @@ void trackers_run_now(struct trackers *all, uint32_t index)
 	for (size_t i = 0; i < all->n; i++)
 		if (all->tracker[i].conf->index == index && !all->tracker[i].pid)
 			loop_arm(all->tracker[i].timer, loop_clock_ns());
+}
+
+void trackers_pause(struct trackers *all, uint32_t index, bool paused)
+{
+	struct tracker *t = index < all->n ? &all->tracker[index] : NULL;
+
+	if (!t || t->paused == paused)
+		return;
+	t->paused = paused;
+	if (!paused && !t->pid)
+		loop_arm(t->timer, loop_clock_ns());
 }
 
 bool trackers_runs(const struct trackers *all, uint32_t index)

@@ -27,6 +27,9 @@ const uint8_t *trackers_exits(const struct trackers *t);
 /* Unless it runs already. */
 void trackers_run_now(struct trackers *t, uint32_t index);
 
+/* While it rests it is not run; then it is at once. */
+void trackers_pause(struct trackers *t, uint32_t index, bool paused);
+
 bool trackers_runs(const struct trackers *t, uint32_t index);
 
 /* What a predecessor knew: enum track_state. */

@@ -16,6 +16,7 @@
 #include "conf.h"
 #include "conf_tree.h"
 #include "model.h"
+#include "regex.h"
 
 static struct diag *d;
 
@@ -144,6 +145,114 @@ static void a_group_is_many_services_of_one_virtual_server(void **state)
 	end(c);
 }
 
+static void a_range_goes_from_its_first_to_its_last_address(void **state)
+{
+	static const struct {
+		const char *line, *first, *last;
+		size_t n;
+	} ranges[] = {
+	    {"10.0.0.1-3", "10.0.0.1", "10.0.0.3", 3},
+	    {"10.0.0.250-10.0.1.5", "10.0.0.250", "10.0.1.5", 12},
+	    {"10.0.0.8/29", "10.0.0.8", "10.0.0.15", 8},
+	    {"10.0.0.13/29", "10.0.0.8", "10.0.0.15", 8},
+	    {"10.0.0.1/32", "10.0.0.1", "10.0.0.1", 1},
+	    {"2001:db8::fffe-2001:db8::1:1", "2001:db8::fffe", "2001:db8::1:1", 4},
+	    {"2001:db8::9-a", "2001:db8::9", "2001:db8::a", 2},
+	    {"2001:db8::/126", "2001:db8::", "2001:db8::3", 4},
+	    {"10.0.0.9-3", NULL, NULL, 0},
+	    {"10.0.0.9-2001:db8::1", NULL, NULL, 0},
+	    {"10.0.0.0/33", NULL, NULL, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(*ranges); i++) {
+		char text[200], address[HA_IP_TEXT_SIZE];
+		const struct conf_virtual_group *g;
+		struct conf *c;
+
+		snprintf(text, sizeof(text), "virtual_server_group g {\n %s 80\n}\n",
+			 ranges[i].line);
+		c = read_conf(text);
+		g = c->virtual_groups;
+		assert_int_equal(g->n_listen, ranges[i].n);
+		if (g->n_listen) {
+			ha_ip_format(&g->listen[0].ip, address, sizeof(address));
+			assert_string_equal(address, ranges[i].first);
+			ha_ip_format(&g->listen[g->n_listen - 1].ip, address, sizeof(address));
+			assert_string_equal(address, ranges[i].last);
+		}
+		end(c);
+	}
+	/* 2^31 addresses: as many as services may be, and no longer than that. */
+	struct conf *c = read_conf("virtual_server_group g {\n 10.0.0.0/1 80\n}\n");
+
+	assert_int_equal(c->virtual_groups->n_listen, HA_SERVICES_MAX);
+	end(c);
+}
+
+static void each_url_is_a_request_of_its_check(void **state)
+{
+	struct conf *c = read_conf(
+	    "virtual_server 10.0.0.1 80 {\n virtualhost v\n real_server 10.1.0.1 80 {\n HTTP_GET "
+	    "{\n"
+	    " http_protocol 1.1\n url {\n path /a\n status_code 200 300-399\n }\n"
+	    " url {\n path /b\n virtualhost w\n regex x\n regex_options utf\n }\n }\n }\n}\n");
+	const struct conf_check *k = c->virtuals->reals->checks;
+
+	(void)state;
+	assert_null(k->next);
+	assert_int_equal(k->kind, CONF_CHECK_HTTP);
+	assert_ptr_equal(k->way, &conf_way_default);
+	assert_int_equal(k->common.delay_before_retry_ms, 3000);
+	assert_false(k->http->tls);
+	assert_true(k->http->version_1_1);
+	assert_int_equal(k->http->n_urls, 2);
+	assert_int_equal(k->http->urls->status[1].last, 399);
+	assert_string_equal(k->http->urls->next->host, "w");
+	if (regex_available())
+		assert_string_equal(k->http->urls->next->regex, "00080000x");
+	assert_string_equal(c->virtuals->reals->host, "v");
+	end(c);
+}
+
+static void hexadecimal_bytes_may_stand_in_any_pieces(void **state)
+{
+	struct conf *c =
+	    read_conf("virtual_server 10.0.0.1 80 {\n real_server 10.1.0.1 80 {\n UDP_CHECK {\n"
+		      " payload Ab12f 3 456\n require_reply X1 2x x 4\n }\n }\n}\n");
+	const struct conf_udp *u = c->virtuals->reals->checks->udp;
+	static const uint8_t payload[] = {0xab, 0x12, 0x0f, 0x03, 0x45, 0x06};
+	static const uint8_t reply[] = {0x01, 0x20, 0x00, 0x04}, mask[] = {0x0f, 0xf0, 0xf0, 0xff};
+
+	(void)state;
+	assert_int_equal(u->payload_len, sizeof(payload));
+	assert_memory_equal(u->payload, payload, sizeof(payload));
+	assert_int_equal(u->reply_len, sizeof(reply));
+	assert_memory_equal(u->reply, reply, sizeof(reply));
+	assert_memory_equal(u->reply_mask, mask, sizeof(mask));
+	assert_int_equal(u->reply_max, 255);
+	end(c);
+}
+
+static void each_host_of_smtp_is_a_check(void **state)
+{
+	struct conf *c = read_conf(
+	    "virtual_server 10.0.0.1 25 {\n real_server 10.1.0.1 25 {\n SMTP_CHECK {\n helo_name "
+	    "h\n"
+	    " connect_timeout 2\n host {\n connect_port 26\n }\n host {\n connect_ip 10.1.0.2\n"
+	    " retry 9\n }\n }\n }\n}\n");
+	const struct conf_check *k = c->virtuals->reals->checks;
+
+	(void)state;
+	assert_int_equal(k->way->connect_port, 26);
+	assert_string_equal(k->helo, "h");
+	assert_int_equal(k->next->common.retry, 9);
+	assert_int_equal(k->next->common.connect_timeout_ms, 2000);
+	assert_int_equal(k->next->way->connect_port, CONF_UNSET);
+	assert_null(k->next->next);
+	end(c);
+}
+
 static void a_script_is_split_or_given_to_a_shell(void **state)
 {
 	struct conf *c =
@@ -262,6 +371,10 @@ int main(void)
 	    cmocka_unit_test(globals_count_wherever_they_stand),
 	    cmocka_unit_test(a_password_is_cut_to_8_characters),
 	    cmocka_unit_test(a_check_inherits_from_its_servers),
+	    cmocka_unit_test(a_range_goes_from_its_first_to_its_last_address),
+	    cmocka_unit_test(each_url_is_a_request_of_its_check),
+	    cmocka_unit_test(hexadecimal_bytes_may_stand_in_any_pieces),
+	    cmocka_unit_test(each_host_of_smtp_is_a_check),
 	    cmocka_unit_test(a_group_is_many_services_of_one_virtual_server),
 	    cmocka_unit_test(a_script_is_split_or_given_to_a_shell),
 	    cmocka_unit_test(broadcast_plus_and_minus_are_computed),
