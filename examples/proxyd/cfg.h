@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "cfg_stats.h"
 #include "cfg_tls.h"
 #include "diag.h"
 
@@ -183,13 +184,14 @@ struct cfg_settings {
 	struct cfg_timeouts timeout;
 	struct cfg_http http;
 	struct cfg_httpchk httpchk; /* in mode tcp, too */
-	unsigned maxconn, backlog, retries;
+	unsigned maxconn, backlog, retries, fullconn;
 	int redispatch; /* 0: never; n > 0: at every n-th retry; -n: n before the last, -1: the last */
-	bool tcplog, dontlognull, log_health_checks, allbackups, tcp_keepalive_client,
+	bool socket_stats, tcplog, dontlognull, log_health_checks, allbackups, tcp_keepalive_client,
 	    tcp_keepalive_server, log_global, disabled;
 	struct cfg_logs *logs; /* own `log` lines, shared until a section adds one; may be NULL */
 	const char *default_backend;
 	struct diag_place default_backend_at;
+	struct cfg_stats stats;
 	struct cfg_server server; /* default-server */
 };
 
@@ -219,12 +221,33 @@ struct cfg_proxy {
 
 STAILQ_HEAD(cfg_proxies, cfg_proxy);
 
+/* stats socket */
+enum cfg_stats_level {
+	CFG_STATS_USER,
+	CFG_STATS_OPERATOR, /* HAProxy's default */
+	CFG_STATS_ADMIN,
+};
+
+struct cfg_stats_socket {
+	STAILQ_ENTRY(cfg_stats_socket) next;
+	struct diag_place at;
+	const char *text; /* equal text is the same socket */
+	struct cfg_addr addr;
+	int inherited_fd; /* fd@N; -1: none */
+	enum cfg_stats_level level;
+	int mode;      /* of a unix socket; -1: the umask's */
+	long uid, gid; /* -1: ours */
+};
+
 struct cfg_global {
 	unsigned maxconn;  /* 0: not written */
 	unsigned nbthread; /* 0: as many as CPUs */
 	unsigned ulimit_n;
 	bool daemon;
-	const char *pidfile, *log_tag;
+	const char *pidfile, *log_tag, *node, *description;
+	STAILQ_HEAD(, cfg_stats_socket) stats_sockets;
+	uint64_t stats_timeout_ns; /* 0: 10 s */
+	unsigned stats_maxconn;	   /* 0: 10 */
 	long uid, gid; /* also of `user` and `group`; -1: not written */
 	uint64_t hard_stop_ns;
 	int nap_us;		/* tune.coalesce-us: -1 automatic, 0 off, else the longest nap */

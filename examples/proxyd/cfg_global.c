@@ -82,12 +82,16 @@ static void kw_accepted(struct reader *r, size_t first, const void *data)
 	(void)data;
 }
 
-static void kw_stats(struct reader *r, size_t first, const void *data)
+static void kw_description(struct reader *r, size_t first, const void *data)
 {
 	(void)data;
-	say(r, DIAG_NOTICE, first,
-	    "the stats socket is not served by this version: the line is accepted and has no "
-	    "effect");
+	r->cfg->global.description = keep_rest(r, first);
+}
+
+static void kw_stats_timeout(struct reader *r, size_t first, const void *data)
+{
+	(void)data;
+	read_time(r, first, "stats timeout", &r->cfg->global.stats_timeout_ns);
 }
 
 static void kw_coalesce(struct reader *r, size_t first, const void *data)
@@ -265,7 +269,7 @@ const struct keyword cfg_keywords_global[] = {
     {"chroot", 0, 1, 1, kw_chroot, NULL, "DIRECTORY"},
     {"crt-base", 0, 1, 1, kw_tls_base, NULL, "FOLDER"},
     {"daemon", 0, 0, 0, kw_daemon, NULL, ""},
-    {"description", 0, 1, READER_ANY, kw_accepted, NULL, "TEXT"},
+    {"description", 0, 1, READER_ANY, kw_description, NULL, "TEXT"},
     {"gid", 0, 1, 1, kw_id, OFFSET(gid), "NUMBER"},
     {"group", 0, 1, 1, kw_owner, OFFSET(gid), "NAME"},
     {"hard-stop-after", 0, 1, 1, kw_hard_stop, NULL, "TIME"},
@@ -274,7 +278,7 @@ const struct keyword cfg_keywords_global[] = {
     {"master-worker", 0, 0, 1, kw_accepted, NULL, ""},
     {"maxconn", 0, 1, 1, kw_number, OFFSET(maxconn), "NUMBER"},
     {"nbthread", 0, 1, 1, kw_number, OFFSET(nbthread), "NUMBER"},
-    {"node", 0, 1, 1, kw_accepted, NULL, "NAME"},
+    {"node", 0, 1, 1, kw_text, OFFSET(node), "NAME"},
     {"pidfile", 0, 1, 1, kw_text, OFFSET(pidfile), "FILE"},
     {"presetenv", 0, 2, 2, kw_env, NULL, "NAME VALUE"},
     {"quiet", 0, 0, 0, kw_accepted, NULL, ""},
@@ -290,9 +294,9 @@ const struct keyword cfg_keywords_global[] = {
     {"ssl-default-server-options", 0, 1, READER_ANY, kw_tls_default, NULL, "OPTION ..."},
     {"ssl-dh-param-file", 0, 1, 1, kw_tls_dh, NULL, "FILE"},
     {"ssl-server-verify", 0, 1, 1, kw_tls_server_verify, NULL, "none|required"},
-    {"stats maxconn", 0, 1, 1, kw_accepted, NULL, "NUMBER"},
-    {"stats socket", 0, 1, READER_ANY, kw_stats, NULL, "PATH [mode MODE] [level LEVEL]"},
-    {"stats timeout", 0, 1, 1, kw_accepted, NULL, "TIME"},
+    {"stats maxconn", 0, 1, 1, kw_number, OFFSET(stats_maxconn), "NUMBER"},
+    {"stats socket", 0, 1, READER_ANY, kw_stats_socket, NULL, "PATH [mode MODE] [level LEVEL]"},
+    {"stats timeout", 0, 1, 1, kw_stats_timeout, NULL, "TIME"},
     {"tune.coalesce-us", 0, 1, 1, kw_coalesce, NULL, "auto|off|MICROSECONDS"},
     {"tune.ssl.cachesize", 0, 1, 1, kw_tls_number, NULL, "SESSIONS"},
     {"tune.ssl.default-dh-param", 0, 1, 1, kw_tls_number, NULL, "BITS"},

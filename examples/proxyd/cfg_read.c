@@ -136,6 +136,19 @@ const char *keep_word(struct reader *r, size_t i)
 	return keep_text(r, word_at(r, i));
 }
 
+const char *keep_rest(struct reader *r, size_t i)
+{
+	size_t size = 1;
+	char *text, *to;
+
+	for (size_t k = i; k < r->line->n; k++)
+		size += strlen(word_at(r, k)) + 1;
+	text = keep(r, size);
+	for (to = text; text && i < r->line->n; i++)
+		to += sprintf(to, "%s%s", to == text ? "" : " ", word_at(r, i));
+	return text ? text : "";
+}
+
 const struct cfg_word *find_word(const struct cfg_word *table, const char *name)
 {
 	for (; table->name; table++)
@@ -747,6 +760,7 @@ int cfg_load(const struct cfg_load_opts *o, struct diag *d, struct cfg **ret)
 	STAILQ_INIT(&c->defaults);
 	STAILQ_INIT(&c->proxies);
 	STAILQ_INIT(&c->global.logs);
+	STAILQ_INIT(&c->global.stats_sockets);
 	c->global.uid = c->global.gid = -1;
 	c->global.nap_us = -1;
 	for (size_t i = 0; i < o->n_paths; i++)

@@ -83,6 +83,8 @@ __attribute__((format(printf, 4, 5))) void say(struct reader *r, enum diag_level
 void *keep(struct reader *r, size_t size);
 const char *keep_text(struct reader *r, const char *text);
 const char *keep_word(struct reader *r, size_t i);
+/* The words from i on, with a space between. */
+const char *keep_rest(struct reader *r, size_t i);
 
 /*
  * `word` is neither a parameter we handle nor a known one: says so with the nearest of both.
@@ -172,6 +174,12 @@ void kw_http_check_404(struct reader *r, size_t first, const void *data);
 void cfg_httpchk_describe(struct reader *r, struct cfg_proxy *p);
 void kw_cookie(struct reader *r, size_t first, const void *data);
 void server_cookie(struct reader *r, size_t i, void *target);
+/* "if …" or "unless …" from word `first` to the end of the line; NULL: told. */
+const struct cond *cfg_read_condition(struct reader *r, size_t first);
+
+/* cfg_stats.c */
+void kw_stats_socket(struct reader *r, size_t first, const void *data);
+void kw_stats(struct reader *r, size_t first, const void *data);
 void kw_acl(struct reader *r, size_t first, const void *data);
 void kw_rules(struct reader *r, size_t first, const void *data);
 void kw_redirect(struct reader *r, size_t first, const void *data);

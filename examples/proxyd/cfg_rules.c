@@ -102,10 +102,10 @@ struct section {
 };
 
 /* False: told. The words from `first` on. */
+static bool open_section(struct reader *r, size_t first, struct section *s);
+
 static bool begin(struct reader *r, size_t first, struct section *s)
 {
-	struct cfg *c = r->cfg;
-
 	if (r->no) {
 		say(r, DIAG_ERROR, first - 1, "\"no\" before \"%s\" means nothing: remove the line",
 		    word_at(r, first - 1));
@@ -119,6 +119,13 @@ static bool begin(struct reader *r, size_t first, struct section *s)
 		    word_at(r, first - 1));
 		return false;
 	}
+	return open_section(r, first, s);
+}
+
+static bool open_section(struct reader *r, size_t first, struct section *s)
+{
+	struct cfg *c = r->cfg;
+
 	if (!r->proxy->rules) {
 		r->proxy->rules = keep(r, sizeof(*r->proxy->rules));
 		if (!r->proxy->rules)
@@ -241,6 +248,23 @@ void kw_inspect_delay(struct reader *r, size_t first, const void *data)
 
 	if (begin(r, first, &s) && read_time(r, first, "inspect-delay", &ns))
 		*(uint64_t *)((char *)s.rules + *(const size_t *)data) = ns;
+}
+
+const struct cond *cfg_read_condition(struct reader *r, size_t first)
+{
+	struct cond *cond = keep(r, sizeof(*cond));
+	struct rule_error e = {""};
+	struct section s;
+	size_t wrong;
+
+	if (!cond || !open_section(r, first, &s))
+		return NULL;
+	if (!cond_parse(&s.reader, s.word, s.n, cond, &wrong, &e)) {
+		say_error(r, first + wrong, &e);
+		return NULL;
+	}
+	say_warning(r, first, &e);
+	return cond;
 }
 
 /* ---- use_backend, use-server ---- */

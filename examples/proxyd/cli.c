@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli.h"
+#include "version.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -19,7 +20,7 @@
 #include "cfg_read.h"
 #include "diag_source.h"
 
-#define VERSION "0.1.0"
+
 
 static const char help[] =
     "Usage: proxyd -f FILE [-f FILE|FOLDER ...] [options]\n"
@@ -60,7 +61,8 @@ static const char help[] =
     "  -sf PID...  when ready, ask these to finish their connections and go (USR1)\n"
     "  -st PID...  when ready, end these (TERM)\n"
     "  -x SOCKET   accepted: a successor shares the listening addresses without being handed them\n"
-    "  -S ADDRESS  accepted: there is no master process to talk to\n"
+    "  -S ADDRESS  a unix path or fd@N where commands are taken at level admin, as on a stats socket,\n"
+    "              with those of a master: show proc, reload\n"
     "  -L NAME     accepted: the name of this node among peers, which this version has not\n"
     "  -q, -V      fewer words, more words\n"
     "  -v, -vv     the version; with what it was built\n"
@@ -170,7 +172,7 @@ static void print_version(bool all)
 	bool has;
 
 	/* Scripts look for the words "HAProxy version" and TARGET. */
-	printf("Hawser proxyd version %s - reads the configuration of HAProxy\n", VERSION);
+	printf("Hawser proxyd version %s - reads the configuration of HAProxy\n", PROXYD_VERSION);
 	if (!uname(&u))
 		printf("Running on: %s %s %s %s\n", u.sysname, u.release, u.version, u.machine);
 	if (!all)
@@ -261,6 +263,8 @@ static bool read_value(const char *arg, const char *value, struct cli *c)
 			return false;
 		}
 		c->maxconn = (unsigned)n;
+	} else if (!strcmp(arg, "-S")) {
+		c->master = value;
 	} else if (!strcmp(arg, "-m")) {
 		char *end;
 		unsigned long n = strtoul(value, &end, 10);

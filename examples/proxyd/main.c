@@ -19,6 +19,7 @@
 #include "loop.h"
 #include "migrate.h"
 #include "process.h"
+#include "runtime/runtime.h"
 #include "sd_notify.h"
 
 #define DESCRIPTORS_OTHER 64 /* of the process itself: standard ones, epoll, logs, checks */
@@ -26,6 +27,7 @@
 struct daemon {
 	struct cli cli;
 	struct engine *engine;
+	struct runtime *runtime;
 	struct loop *loop;
 	struct loop_source *hard_stop;
 	uint64_t hard_stop_ns;
@@ -159,6 +161,8 @@ static void reload(struct daemon *d)
 		cfg_free(cfg);
 	} else {
 		log_notice("reloaded: %zu listening addresses", engine_listeners(d->engine));
+		if (!runtime_apply(d->runtime, cfg, error, sizeof(error)))
+			log_err("%s", error);
 	}
 	sd_notify_send("READY=1");
 }
@@ -270,6 +274,28 @@ static void signal_old(const struct cli *cli)
 				strerror(errno));
 }
 
+static void on_reload(void *userdata)
+{
+	reload(userdata);
+}
+
+/* The sockets of the runtime API; -EINVAL: one could not be opened, and that was told. */
+static int make_runtime(struct daemon *d, const struct cfg *cfg)
+{
+	struct runtime_opts o = {.engine = d->engine, .reload = on_reload, .userdata = d};
+	char error[512];
+	int e = runtime_new(&o, &d->runtime);
+
+	if (e < 0)
+		cli_say(LOG_ERR, "cannot start: %s", strerror(-e));
+	else if (!runtime_apply(d->runtime, cfg, error, sizeof(error)) ||
+		 (d->cli.master && !runtime_open_master(d->runtime, d->cli.master, error, sizeof(error)))) {
+		cli_say(LOG_ERR, "%s", error);
+		e = -EINVAL;
+	}
+	return e;
+}
+
 static int make_engine(struct daemon *d, struct cfg *cfg)
 {
 	const struct cfg_global *g = &cfg->global;
@@ -323,6 +349,8 @@ static int run(struct daemon *d, struct cfg *cfg)
 		cfg_free(cfg);
 		return 1;
 	}
+	if (make_runtime(d, cfg) < 0)
+		return 1;
 	if (background && !did("go to the background", process_daemonize(&ready)))
 		return 1;
 	log_open(&(struct log_opts){
@@ -334,6 +362,7 @@ static int run(struct daemon *d, struct cfg *cfg)
 		return 1;
 	if (!did("change the user", process_drop_root(&g)) ||
 	    !did("set up the loop", join_loop(d)) ||
+	    !did("listen for commands", runtime_join(d->runtime, d->loop)) ||
 	    !did("start the workers", engine_start(d->engine)))
 		return 1;
 	signal_old(&d->cli);
@@ -373,6 +402,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	status = run(&d, cfg);
 	engine_free(d.engine);
+	runtime_free(d.runtime);
 	loop_free(d.loop);
 	return status < 0 ? 1 : status;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Listening sockets of a worker: taking connections, and not taking them when there is no room. */
-#include "http.h"
+#include "count.h"
 #include "io.h"
 
 #include <errno.h>
@@ -337,6 +337,7 @@ static bool accept_one(struct worker *w, struct socket_handle *l)
 		/* the others are of that one connection: ECONNABORTED, EPROTO, ENETDOWN … */
 		return error != EAGAIN && error != EINVAL && error != EBADF && !l->paused;
 	}
+	count_accepted(w, l, f);
 	s = f->http ? NULL : session_new(w, f, fd, &from);
 	if (f->http ? !client_accept(w, l, fd, &from) : !s) {
 		close(fd);

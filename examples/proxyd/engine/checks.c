@@ -49,6 +49,7 @@ static void on_result(struct health_check *check, const struct health_result *r,
 	s->last_code = r->code;
 	s->last_error = r->error;
 	s->last_ns = r->total_ns;
+	s->admin.n_failed += s->up && (r->verdict == HEALTH_FAIL || r->verdict == HEALTH_FAIL_NOW);
 	if (changed && s->log_checks)
 		log_info("check of %s/%s: %s (%s)%s%s, %llu ms", s->pool->name, s->name,
 			 health_code_name(r->code), meaning(r->code), r->error ? ": " : "",
@@ -188,7 +189,7 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *c,
 {
 	const struct cfg_proxy *p = b->proxy;
 	const char *text = b->probe ? p->set.httpchk.text : NULL;
-	bool wanted = c->check && !c->disabled && c->addr.len;
+	bool wanted = c->check && c->addr.len;
 	uint64_t timeout_ns = timeout_of(c, p);
 	struct cfg_addr target = target_of(c);
 	struct health_filter_opts filter = {
@@ -225,5 +226,7 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *c,
 	s->check_timeout_ns = timeout_ns;
 	free(s->checked_text);
 	s->checked_text = text ? strdup(text) : NULL;
+	if (s->admin.maint || s->admin.no_checks)
+		o.flags |= HEALTH_CHECK_PAUSED;
 	return health_check_add(e->health, &o, s, &s->check);
 }

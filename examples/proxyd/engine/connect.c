@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Finding a server for a session, connecting to it, and what to do when that fails. */
+#include "count.h"
 #include "io.h"
 #include "proxy_protocol.h"
 #include "rule_store.h"
-#include "worker.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -125,6 +125,7 @@ static int attempt(struct worker *w, struct session *s, const char *early, size_
 	int e;
 
 	conn_set_state(&s->conn, CONN_CONNECTING, w->now_ns);
+	count_both(w, &s->seeker, COUNT_CONNECTS);
 	e = server_connect(s->seeker.server, s->handle[CONN_CLIENT].fd,
 			   s->seeker.backend->keepalive, len > 0);
 	if (e >= 0) {
@@ -172,7 +173,7 @@ static bool same_again(struct worker *w, struct session *s)
 /* The attempt failed. True: s->seeker.server is to be tried at once. */
 static bool try_another(struct worker *w, struct session *s, char who)
 {
-	enum conn_retry next = seeker_failed(&s->seeker);
+	enum conn_retry next = seeker_failed(w, &s->seeker);
 	int e;
 
 	handle_close(&s->handle[CONN_SERVER]);

@@ -41,6 +41,19 @@ int pool_sync(struct pool *p, const struct set *set, const struct cfg_proxy *pro
 /* A server came up or went down: publishes that. */
 void server_set_up(struct engine *e, struct server *s, bool up, bool draining);
 
+/* What the group is to know of the server now; the caller commits. And that, with the commit. */
+int server_stage(struct server *s);
+int server_publish(struct engine *e, struct server *s);
+
+/* ---- admin.c ---- */
+
+/* The configuration's word, unless it says what it said before and an operator said something else since. */
+void server_admin_read(struct server *s, const struct cfg_server *c);
+void frontend_admin_read(const struct frontend *f, uint32_t maxconn);
+
+/* It went up or down now. */
+void server_changed(struct server *s, bool up);
+
 /* ---- checks.c ---- */
 
 int checks_new(struct engine *e);

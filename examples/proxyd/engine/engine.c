@@ -10,6 +10,7 @@
 
 #include "control.h"
 #include "log.h"
+#include "loop.h"
 #include "worker.h"
 
 int engine_new(const struct engine_opts *o, struct engine **ret)
@@ -21,7 +22,10 @@ int engine_new(const struct engine_opts *o, struct engine **ret)
 		return -ENOMEM;
 	memset(e, 0, sizeof(*e));
 	e->opts = *o;
+	e->started_ns = loop_clock_ns();
 	STAILQ_INIT(&e->sets);
+	STAILQ_INIT(&e->messages);
+	pthread_mutex_init(&e->lock, NULL);
 	LIST_INIT(&e->pools);
 	LIST_INIT(&e->gates);
 	LIST_INIT(&e->listeners);
@@ -30,7 +34,8 @@ int engine_new(const struct engine_opts *o, struct engine **ret)
 		r = -errno;
 	else
 		e->worker = calloc(o->threads, sizeof(struct worker *));
-	if (e->worker)
+	e->tally = tally_new(o->threads);
+	if (e->worker && e->tally)
 		r = checks_new(e);
 	for (; r == 0 && e->n_workers < o->threads; e->n_workers += r == 0)
 		r = worker_new(e, e->n_workers, &e->worker[e->n_workers]);
@@ -40,6 +45,38 @@ int engine_new(const struct engine_opts *o, struct engine **ret)
 	}
 	*ret = e;
 	return 0;
+}
+
+bool engine_post(struct engine *e, void (*fn)(void *arg), void *arg)
+{
+	struct message *m = malloc(sizeof(*m));
+
+	if (!m)
+		return false;
+	m->fn = fn;
+	m->arg = arg;
+	pthread_mutex_lock(&e->lock);
+	STAILQ_INSERT_TAIL(&e->messages, m, link);
+	pthread_mutex_unlock(&e->lock);
+	engine_wake(e);
+	return true;
+}
+
+static void read_messages(struct engine *e)
+{
+	struct message *m;
+
+	for (;;) {
+		pthread_mutex_lock(&e->lock);
+		m = STAILQ_FIRST(&e->messages);
+		if (m)
+			STAILQ_REMOVE_HEAD(&e->messages, link);
+		pthread_mutex_unlock(&e->lock);
+		if (!m)
+			return;
+		m->fn(m->arg);
+		free(m);
+	}
 }
 
 void engine_wake(struct engine *e)
@@ -82,8 +119,12 @@ static void sync_backend(struct engine *e, struct set *set, const struct backend
 	STAILQ_FOREACH (c, &b->proxy->servers, next) {
 		struct server *s = server_of(set, b->pool, c);
 
-		if (s) /* certificates were read again; the older set, and what it has, lives longer */
+		if (s) {
+			s->admin.cfg = c;
+			s->admin.backend = b;
+			/* certificates were read again; the older set, and what it has, lives longer */
 			atomic_store(&s->tls, c->tls);
+		}
 		r = s ? check_sync(e, s, c, b) : 0;
 		if (r < 0)
 			log_err("server %s/%s cannot be checked and counts as up: %s",
@@ -119,15 +160,18 @@ int engine_apply(struct engine *e, struct cfg *cfg, unsigned maxconn, char *ret_
 	if (!set)
 		return -EINVAL;
 	e->spread_checks = cfg->global.spread_checks;
+	e->n_applied++;
 	mark(set);
 	for (size_t i = 0; i < set->n_backends; i++)
 		sync_backend(e, set, &set->backend[i]);
 	end_orphans(e, set);
-	atomic_store(&e->gate.max, maxconn);
+	e->maxconn = maxconn;
+	atomic_store(&e->gate.max, e->gate.max_by_hand ? e->gate.max_by_hand : maxconn);
 	for (size_t i = 0; i < set->n_frontends; i++) {
 		const struct frontend *f = &set->frontend[i];
 
-		atomic_store(&f->gate->max, f->maxconn ? f->maxconn : maxconn);
+		f->gate->shut = false;
+		frontend_admin_read(f, f->maxconn ? f->maxconn : maxconn);
 	}
 	STAILQ_INSERT_TAIL(&e->sets, set, entry);
 	for (unsigned i = 0; i < e->n_workers; i++)
@@ -185,6 +229,9 @@ void engine_free(struct engine *e)
 	health_engine_free(e->health);
 	if (e->wake_fd >= 0)
 		close(e->wake_fd);
+	read_messages(e); /* nobody is left who would send another */
+	pthread_mutex_destroy(&e->lock);
+	tally_free(e->tally);
 	free(e->worker);
 	free(e);
 }
@@ -202,6 +249,7 @@ int engine_dispatch(struct engine *e, uint64_t now_ns)
 	(void)now_ns;
 	if (read(e->wake_fd, &n, sizeof(n)) < 0 && errno != EAGAIN)
 		return -errno;
+	read_messages(e);
 	/* In order: a session of an old set may use a server that only a later one brought. */
 	while ((s = STAILQ_FIRST(&e->sets)) && STAILQ_NEXT(s, entry) && !atomic_load(&s->holders)) {
 		STAILQ_REMOVE_HEAD(&e->sets, entry);
@@ -239,11 +287,18 @@ void engine_count(const struct engine *e, uint64_t *ret_open, uint64_t *ret_tota
 	}
 }
 
-size_t engine_listeners(const struct engine *e)
+const struct set *engine_set(const struct engine *e)
 {
 	const struct set *s, *last = NULL;
 
 	STAILQ_FOREACH (s, &e->sets, entry)
 		last = s;
+	return last;
+}
+
+size_t engine_listeners(const struct engine *e)
+{
+	const struct set *last = engine_set(e);
+
 	return last ? last->n_listeners : 0;
 }

@@ -62,6 +62,10 @@ void engine_count(const struct engine *e, uint64_t *ret_open, uint64_t *ret_tota
 
 unsigned engine_threads(const struct engine *e);
 
+/* The configuration that runs; NULL before the first engine_apply. */
+struct set;
+const struct set *engine_set(const struct engine *e);
+
 /* How many listening addresses the running configuration has. */
 size_t engine_listeners(const struct engine *e);
 

@@ -116,7 +116,7 @@ struct exchange {
 	struct conn_end_cause cause;
 	enum h1_fault fault; /* what was wrong with a refused message */
 	uint64_t began_ns, asked_ns, connected_ns, answered_ns;
-	uint64_t bytes; /* given to the client */
+	uint64_t bytes, bytes_in; /* given to the client; come from it */
 	char *line;	/* the request line, when it is to be logged */
 	char server_name[64];
 	TAILQ_ENTRY(exchange) spare;
@@ -155,8 +155,8 @@ void client_run(struct worker *w, struct client *c);
 /* Gives bytes to the client, keeps what it does not take. False: no memory. */
 bool client_give(struct worker *w, struct client *c, const char *data, size_t len, int flags);
 
-/* An own answer, then the end of the connection. */
-void client_reply(struct worker *w, struct client *c, const struct backend *b, unsigned status);
+/* An own answer, then the end of the connection. Its bytes, which the frontend has counted. */
+size_t client_reply(struct worker *w, struct client *c, const struct backend *b, unsigned status);
 
 /* Closes it now. */
 void client_close(struct worker *w, struct client *c);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A client's connection: requests are read from it, answers given to it. */
-#include "http.h"
+#include "count.h"
 #include "io.h"
 
 #include <errno.h>
@@ -177,14 +177,16 @@ static void flush(struct worker *w, struct client *c)
 		c->exchange->since_ns = w->now_ns;
 }
 
-void client_reply(struct worker *w, struct client *c, const struct backend *b, unsigned status)
+size_t client_reply(struct worker *w, struct client *c, const struct backend *b, unsigned status)
 {
 	char *text = w->http->written;
 	size_t len = http_error(c->frontend, b, status, text, sizeof(w->http->written));
 
 	c->closing = true;
+	counter_add(&counters_of(c->frontend->gate->tally, w->index)->n[COUNT_BYTES_OUT], len);
 	if (len && !client_give(w, c, text, len, c->linger || c->in ? 0 : MSG_MORE))
 		chunk_free(&c->out);
+	return len;
 }
 
 /* All is said. Who may still be sending would lose the answer to a reset (RFC 9112, section 9.6). */
@@ -235,6 +237,7 @@ static void refuse(struct worker *w, struct client *c, unsigned status, enum h1_
 	};
 
 	c->linger = fault != H1_FAULT_NONE;
+	count_refused(w, c->frontend, status);
 	if (c->frontend->httplog)
 		http_log(w, c->frontend, &c->from, &x, 0);
 	if (fault)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A request on its way to a server: which one, over which connection, and what if that fails. */
-#include "http.h"
+#include "count.h"
 #include "io.h"
 
 #include <errno.h>
@@ -74,6 +74,7 @@ static void end(struct worker *w, struct exchange *x, bool keep_link)
 
 	seeker_leave_queue(w, &x->seeker);
 	link_release(w, x, keep_link);
+	count_exchange(w, c->frontend, x);
 	if (c->frontend->httplog && x->log_level != LOG_SILENT)
 		http_log(w, c->frontend, &c->from, x, x->bytes);
 	http_rules_end(c);
@@ -103,7 +104,10 @@ void exchange_fail(struct worker *w, struct exchange *x, unsigned status, char w
 		c->linger = false;
 		c->closing = true;
 	} else {
-		client_reply(w, c, b, status);
+		size_t len = client_reply(w, c, b, status);
+
+		if (b)
+			counter_add(&counters_of(b->pool->tally, w->index)->n[COUNT_BYTES_OUT], len);
 	}
 }
 
@@ -226,9 +230,11 @@ void exchange_begin(struct worker *w, struct client *c, uint32_t head_len, uint3
 		client_reply(w, c, NULL, 500);
 		return;
 	}
+	count_request(w, c->frontend);
 	remember(x, m);
 	h1_body_begin(&x->up, m);
 	n = h1_body_feed(&x->up, body, total - head_len, NULL);
+	x->bytes_in = head_len + n;
 	if (!x->up.fault && n < total - head_len) {
 		c->unparsed = true;
 		if (!chunk_append(&c->in, body + n, total - head_len - n)) {
@@ -281,7 +287,7 @@ static void enqueue(struct worker *w, struct exchange *x)
 /* The attempt failed. True: its server is set and to be tried at once. */
 static bool try_another(struct worker *w, struct exchange *x, char who)
 {
-	enum conn_retry next = seeker_failed(&x->seeker);
+	enum conn_retry next = seeker_failed(w, &x->seeker);
 	const struct server *last = x->seeker.server;
 	int e;
 
@@ -557,6 +563,7 @@ static void take_body(struct worker *w, struct exchange *x, const char *data, si
 	size_t n = h1_body_feed(&x->up, data, len, NULL);
 	ssize_t sent = 0;
 
+	x->bytes_in += n;
 	if (x->up.fault) {
 		x->fault = x->up.fault;
 		exchange_fail(w, x, 400, 'P', 'D');
@@ -697,9 +704,12 @@ void tunnel_closed(struct worker *w, struct session *s)
 
 	s->tunnel = NULL;
 	x->cause = s->conn.cause;
-	if (s->frontend->httplog) {
-		x->seeker.server = s->seeker.server; /* to be named */
-		http_log(w, s->frontend, &s->client, x, x->bytes + s->conn.side[CONN_SERVER].bytes);
-	}
+	x->seeker.server = s->seeker.server; /* to be named */
+	x->bytes += s->conn.side[CONN_SERVER].bytes;
+	x->bytes_in += s->conn.side[CONN_CLIENT].bytes;
+	count_exchange(w, s->frontend, x);
+	if (s->frontend->httplog)
+		http_log(w, s->frontend, &s->client, x, x->bytes);
+	x->seeker.server = NULL;
 	exchange_free(w, x);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Connections to servers that speak HTTP: opened, used, idle, used again. */
-#include "http.h"
+#include "count.h"
 #include "io.h"
 
 #include <errno.h>
@@ -88,8 +88,10 @@ struct link *link_reuse(struct worker *w, struct exchange *x)
 	x->client->own = NULL;
 	if (l)
 		l->owner = NULL;
-	if (l && l->server == s && l->h.kind == HANDLE_LINK)
+	if (l && l->server == s && l->h.kind == HANDLE_LINK) {
+		count_both(w, &x->seeker, COUNT_REUSES);
 		return take(x, l);
+	}
 	if (l)
 		link_close(w, l);
 	/* who introduces a client does so once: such a connection is that client's */
@@ -97,6 +99,7 @@ struct link *link_reuse(struct worker *w, struct exchange *x)
 	if (!l || !may_share(x, l))
 		return NULL;
 	leave_idle(w, l);
+	count_both(w, &x->seeker, COUNT_REUSES);
 	return take(x, l);
 }
 
@@ -154,6 +157,7 @@ int link_open(struct worker *w, struct exchange *x, const char *early, size_t le
 	*ret_sent = 0;
 	if (!l)
 		return -ENOMEM;
+	count_both(w, &x->seeker, COUNT_CONNECTS);
 	fd = connect_socket(w, x, len > 0);
 	if (fd < 0) {
 		free(l);

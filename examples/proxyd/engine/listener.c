@@ -109,7 +109,7 @@ struct listener *listener_get(struct engine *e, const struct cfg_bind *b, unsign
 	int r = -ENOMEM;
 
 	LIST_FOREACH (l, &e->listeners, entry)
-		if (l->running && !strcmp(l->text, b->text)) {
+		if (l->running && !l->shut && !strcmp(l->text, b->text)) {
 			l->refs++;
 			return l;
 		}
@@ -117,8 +117,9 @@ struct listener *listener_get(struct engine *e, const struct cfg_bind *b, unsign
 	if (l) {
 		l->text = strdup(b->text);
 		l->socket = calloc(e->n_workers, sizeof(*l->socket));
+		l->tally = tally_new(e->n_workers);
 	}
-	if (l && l->text && l->socket) {
+	if (l && l->text && l->socket && l->tally) {
 		for (unsigned i = 0; i < e->n_workers; i++)
 			l->socket[i].h = (struct handle){HANDLE_LISTENER, -1, NULL};
 		r = open_all(e, l, b,
@@ -150,6 +151,7 @@ void listener_put(struct engine *e, struct listener *l)
 		if (l->socket[i].h.fd >= 0)
 			close(l->socket[i].h.fd);
 	free(l->socket);
+	tally_free(l->tally);
 	free(l->text);
 	free(l);
 }

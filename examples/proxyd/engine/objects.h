@@ -27,6 +27,7 @@
 
 #include "../cfg.h"
 #include "conn.h"
+#include "counters.h"
 #include "engine.h"
 #include "timer.h"
 
@@ -72,6 +73,10 @@ struct gate {
 	LIST_ENTRY(gate) entry;
 	unsigned refs;
 	char *name; /* the frontend's */
+	struct tally *tally;	 /* the frontend's, too */
+	bool paused, shut; /* an operator's: nothing is accepted, for now or for good */
+	uint32_t max_before_pause;
+	uint32_t max_by_hand; /* an operator's word; 0: as configured */
 	_Atomic uint32_t max;
 	_Alignas(CACHE_LINE) _Atomic uint32_t n;
 	_Atomic uint64_t waiting; /* a bit per worker that paused its listeners here */
@@ -86,6 +91,19 @@ struct server_worker {
 	_Alignas(CACHE_LINE) struct link_list idle; /* connections, used last is first */
 };
 
+/* What an operator and the configuration want of a server; the control thread's. */
+struct server_admin {
+	const struct cfg_server *cfg; /* of the last set it is in */
+	const struct backend *backend;
+	unsigned weight, cfg_weight; /* now; as written */
+	unsigned maxconn, cfg_maxconn;
+	bool known, cfg_disabled;
+	bool maint, drain; /* an operator's; maint: also "disabled" as written */
+	bool no_checks;	   /* "disable health" */
+	uint64_t changed_ns, down_ns; /* since when it is as it is; how long it was down before */
+	uint64_t n_down, n_failed;    /* changes to down; checks that failed while it was up */
+};
+
 struct server {
 	LIST_ENTRY(server) entry;     /* of its pool */
 	struct server_worker *worker; /* an array; NULL: not HTTP */
@@ -97,6 +115,8 @@ struct server {
 	unsigned send_proxy;		/* version of the PROXY protocol; 0: none */
 	_Atomic(struct tls_back *) tls; /* of the last set it is in; NULL: plain */
 	_Atomic uint32_t n_sessions;	/* for the log */
+	struct tally *tally;
+	struct server_admin admin;
 	const struct set *in;		/* the last set it is in */
 	bool member;			/* of the group now */
 	bool up;			/* as the checks say; true without a check */
@@ -152,7 +172,10 @@ struct pool {
 	unsigned n_up_backup;
 	_Atomic uint64_t waiting;	       /* a bit per worker whose queue is not empty */
 	_Atomic uint32_t n_sessions, n_queued; /* for the log */
-	struct pool_worker *worker;	       /* an array */
+	struct tally *tally;
+	uint64_t changed_ns, down_ns; /* since when it is as it is; how long it was down before */
+	uint64_t n_down;
+	struct pool_worker *worker; /* an array */
 };
 
 /* ---- A set ---- */
@@ -169,6 +192,7 @@ struct backend {
 	const struct cfg_http *http;	    /* NULL: mode tcp */
 	struct health_probe *probe;	    /* of option httpchk; NULL: a connection is enough */
 	unsigned number;		    /* as be_id says */
+	unsigned fullconn;		    /* for the statistics */
 	struct backend_cookie {
 		const char *value;
 		struct server *server;
@@ -204,6 +228,7 @@ struct socket_handle {
 	struct handle h;
 	struct frontend *frontend; /* of the set that was adopted last */
 	struct tls_front *tls;	   /* of that set, too; NULL: plain */
+	struct tally *tally; /* the listener's; NULL: without option socket-stats */
 	bool accept_proxy;
 	bool added, paused, shared; /* in epoll; without interest; one queue for all workers */
 	LIST_ENTRY(socket_handle) paused_entry;
@@ -214,6 +239,8 @@ struct listener {
 	unsigned refs;
 	char *text;
 	bool running;		      /* in the last set: no worker closes it */
+	bool shut;		      /* by an operator: closed for good */
+	struct tally *tally;
 	struct socket_handle *socket; /* one per worker */
 };
 
@@ -234,6 +261,7 @@ struct set {
 		struct listener *listener;
 		struct frontend *frontend;
 		struct tls_front *tls;
+		struct tally *tally;
 		bool accept_proxy;
 	} * listener;
 	size_t n_listeners;
@@ -340,6 +368,13 @@ struct worker {
 	char scratch[WORKER_SCRATCH];
 };
 
+/* From a worker to the control thread. */
+struct message {
+	STAILQ_ENTRY(message) link;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
 struct engine {
 	struct engine_opts opts;
 	unsigned n_workers;
@@ -349,9 +384,15 @@ struct engine {
 	LIST_HEAD(, pool) pools;
 	LIST_HEAD(, gate) gates;
 	LIST_HEAD(, listener) listeners;
+	struct tally *tally;	 /* of the process */
+	uint64_t started_ns;
+	unsigned n_applied; /* configurations so far */
+	unsigned maxconn; /* of the process, as configured */
 	struct health_engine *health;
 	unsigned spread_checks; /* percent */
 	int wake_fd;
+	pthread_mutex_t lock; /* of what workers hand to the control thread */
+	STAILQ_HEAD(, message) messages;
 	bool started, draining, idle_told;
 	_Atomic unsigned n_drained; /* workers without listeners and sessions, while draining */
 };

@@ -8,6 +8,7 @@
 
 #include "algos.h"
 #include "log.h"
+#include "loop.h"
 #include "worker.h"
 
 static uint64_t id_of(const struct server *s)
@@ -19,6 +20,7 @@ static void pool_free(struct pool *p)
 {
 	lb_group_free(p->group);
 	free(p->worker);
+	tally_free(p->tally);
 	free(p->name);
 	free(p);
 }
@@ -44,7 +46,8 @@ static struct pool *pool_new(struct engine *e, const struct cfg_proxy *proxy)
 	p->name = strdup(proxy->name);
 	p->algo = proxy->set.balance;
 	p->worker = aligned_alloc(CACHE_LINE, e->n_workers * sizeof(*p->worker));
-	if (!p->name || !p->worker || lb_group_new(&o, &p->group) < 0) {
+	p->tally = tally_new(e->n_workers);
+	if (!p->name || !p->worker || !p->tally || lb_group_new(&o, &p->group) < 0) {
 		pool_free(p);
 		return NULL;
 	}
@@ -56,6 +59,7 @@ static struct pool *pool_new(struct engine *e, const struct cfg_proxy *proxy)
 			return NULL;
 		}
 	}
+	p->changed_ns = loop_clock_ns();
 	LIST_INIT(&p->servers);
 	return p;
 }
@@ -117,7 +121,9 @@ struct server *server_get(struct engine *e, const struct backend *b, const struc
 	if (!s)
 		return NULL;
 	s->name = strdup(c->name);
-	if (!s->name || (b->http && !make_idle_lists(e, s))) {
+	s->tally = tally_new(e->n_workers);
+	if (!s->name || !s->tally || (b->http && !make_idle_lists(e, s))) {
+		tally_free(s->tally);
 		free(s->name);
 		free(s);
 		return NULL;
@@ -129,6 +135,7 @@ struct server *server_get(struct engine *e, const struct backend *b, const struc
 	s->send_proxy = c->send_proxy;
 	atomic_init(&s->tls, c->tls);
 	s->up = true;
+	s->admin.changed_ns = loop_clock_ns();
 	LIST_INSERT_HEAD(&p->servers, s, entry);
 	return s;
 }
@@ -142,6 +149,7 @@ void server_put(struct server *s)
 		lb_server_remove(s->pool->group, id_of(s));
 	LIST_REMOVE(s, entry);
 	free(s->worker);
+	tally_free(s->tally);
 	free(s->checked_text);
 	free(s->name);
 	free(s);
@@ -163,29 +171,21 @@ static int sync_server(struct pool *p, struct server *s, const struct cfg_server
 	uint64_t id = id_of(s);
 	int e = 0;
 
-	s->backup = c->backup;
-	s->usable = !c->disabled && c->addr.len;
+	server_admin_read(s, c);
 	if (!s->member) {
 		e = lb_server_add(p->group,
 				  &(struct lb_server_opts){.size = sizeof(struct lb_server_opts),
 							   .id = id,
-							   .weight = c->weight},
+							   .weight = c->weight ? c->weight : 1},
 				  NULL);
 		s->member = !e;
 	}
 	if (!e)
-		e = lb_server_set_weight(p->group, id, c->weight);
-	if (!e)
-		e = lb_server_set_maxconn(p->group, id, c->maxconn);
+		e = lb_server_set_maxconn(p->group, id, s->admin.maxconn);
 	if (!e)
 		e = lb_server_set_priority(p->group, id, priority);
 	if (!e)
-		e = lb_server_set_state(p->group, id,
-					!s->usable    ? LB_STATE_OFFLINE
-					: s->draining ? LB_STATE_DRAINING
-						      : LB_STATE_ENABLED);
-	if (!e)
-		e = lb_server_set_up(p->group, id, s->up);
+		e = server_stage(s);
 	return e;
 }
 
@@ -195,10 +195,17 @@ static void count_up(struct pool *p)
 	unsigned n_up = 0, n_up_backup = 0;
 
 	LIST_FOREACH (s, &p->servers, entry)
-		if (s->member && s->up && s->usable) {
+		if (s->member && s->up && s->usable && !s->admin.maint) {
 			n_up += !s->backup;
 			n_up_backup += s->backup;
 		}
+	if (!n_up && !n_up_backup && p->n_up + p->n_up_backup) {
+		p->n_down++;
+		p->changed_ns = loop_clock_ns();
+	} else if (n_up + n_up_backup && !(p->n_up + p->n_up_backup)) {
+		p->down_ns += loop_clock_ns() - p->changed_ns;
+		p->changed_ns = loop_clock_ns();
+	}
 	p->n_up = n_up;
 	p->n_up_backup = n_up_backup;
 }
@@ -234,6 +241,36 @@ int pool_sync(struct pool *p, const struct set *set, const struct cfg_proxy *pro
 	return e ? e : lb_group_commit(p->group);
 }
 
+int server_stage(struct server *s)
+{
+	const struct server_admin *a = &s->admin;
+	uint64_t id = id_of(s);
+	int e = lb_server_set_weight(s->pool->group, id, a->weight);
+
+	if (!e)
+		e = lb_server_set_state(s->pool->group, id,
+					!s->usable || a->maint		? LB_STATE_OFFLINE
+					: s->draining || a->drain	? LB_STATE_DRAINING
+									: LB_STATE_ENABLED);
+	return e ? e : lb_server_set_up(s->pool->group, id, s->up);
+}
+
+int server_publish(struct engine *e, struct server *s)
+{
+	struct pool *p = s->pool;
+	int r = server_stage(s);
+
+	if (!r)
+		r = lb_group_commit(p->group);
+	if (r < 0)
+		log_err("backend %s: cannot publish the state of %s: %s", p->name, s->name, strerror(-r));
+	count_up(p);
+	if (s->up && atomic_load(&p->waiting))
+		for (unsigned i = 0; i < e->n_workers; i++)
+			worker_poke(e->worker[i], POKE_QUEUE);
+	return r;
+}
+
 static const char *plural(unsigned n)
 {
 	return n == 1 ? "" : "s";
@@ -242,19 +279,13 @@ static const char *plural(unsigned n)
 void server_set_up(struct engine *e, struct server *s, bool up, bool draining)
 {
 	struct pool *p = s->pool;
-	int r;
+	bool was_up = s->up;
 
 	s->up = up;
 	s->draining = draining;
-	lb_server_set_up(p->group, id_of(s), up);
-	if (s->usable)
-		lb_server_set_state(p->group, id_of(s),
-				    draining ? LB_STATE_DRAINING : LB_STATE_ENABLED);
-	r = lb_group_commit(p->group);
-	if (r < 0)
-		log_err("backend %s: cannot publish that %s is %s: %s", p->name, s->name,
-			up ? "up" : "down", strerror(-r));
-	count_up(p);
+	if (was_up != up)
+		server_changed(s, up);
+	server_publish(e, s);
 	log_msg(LOG_NOTICE,
 		"backend %s has %u server%s and %u backup%s up; %u session%s on it, %u queued",
 		p->name, p->n_up, plural(p->n_up), p->n_up_backup, plural(p->n_up_backup),
@@ -264,7 +295,4 @@ void server_set_up(struct engine *e, struct server *s, bool up, bool draining)
 		log_msg(LOG_ALERT,
 			"backend %s has no server left: its connections are closed at once",
 			p->name);
-	if (up && atomic_load(&p->waiting))
-		for (unsigned i = 0; i < e->n_workers; i++)
-			worker_poke(e->worker[i], POKE_QUEUE);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Choosing a server, waiting for one, and giving it back; alike for TCP sessions and HTTP exchanges. */
-#include "http.h"
+#include "count.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -23,8 +23,8 @@ int seeker_pick(struct worker *w, struct seeker *k, const struct server *prefer)
 	if (e < 0)
 		return e;
 	k->server = (struct server *)(uintptr_t)id;
-	atomic_fetch_add_explicit(&k->server->n_sessions, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&p->n_sessions, 1, memory_order_relaxed);
+	count_pick(w, k, 1 + atomic_fetch_add_explicit(&k->server->n_sessions, 1, memory_order_relaxed),
+		   1 + atomic_fetch_add_explicit(&p->n_sessions, 1, memory_order_relaxed), k->server != prefer);
 	return 0;
 }
 
@@ -51,9 +51,14 @@ static int redispatch_after(const struct backend *b)
 	return b->redispatch && b->rotates && b->pool->n_up > 1 ? 1 : b->redispatch;
 }
 
-enum conn_retry seeker_failed(struct seeker *k)
+enum conn_retry seeker_failed(struct worker *w, struct seeker *k)
 {
-	return conn_connect_failed(&k->attempts, k->backend->retries, redispatch_after(k->backend));
+	enum conn_retry next =
+		conn_connect_failed(&k->attempts, k->backend->retries, redispatch_after(k->backend));
+
+	if (next != CONN_GIVE_UP)
+		count_both(w, k, next == CONN_REDISPATCH ? COUNT_REDISPATCHES : COUNT_RETRIES);
+	return next;
 }
 
 void seeker_exclude(struct worker *w, struct seeker *k)
@@ -113,7 +118,8 @@ void seeker_enqueue(struct worker *w, struct seeker *k)
 	TAILQ_INSERT_TAIL(&pw->queue, k, link);
 	k->queued = true;
 	k->queued_ns -= w->now_ns; /* and the other end is added */
-	atomic_fetch_add_explicit(&p->n_queued, 1, memory_order_relaxed);
+	counter_max(&counters_of(p->tally, w->index)->queue_max,
+		    1 + atomic_fetch_add_explicit(&p->n_queued, 1, memory_order_relaxed));
 	/* Now that others know, another look: a server freed in between woke nobody. */
 	worker_poke(w, POKE_QUEUE);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A session's clock, its lists and its end. */
-#include "http.h"
+#include "count.h"
 #include "io.h"
 #include "rule_store.h"
 
@@ -136,10 +136,13 @@ void session_close(struct worker *w, struct session *s)
 
 	if (s->on == SESSION_ON_DEAD)
 		return;
-	if (s->tunnel)
+	if (s->tunnel) {
 		tunnel_closed(w, s);
-	else if (s->frontend->tcplog && s->phase != SESSION_REFUSED)
-		session_log(w, s);
+	} else {
+		count_session(w, s);
+		if (s->frontend->tcplog && s->phase != SESSION_REFUSED)
+			session_log(w, s);
+	}
 	session_unlist(w, s);
 	seeker_leave_queue(w, &s->seeker);
 	timer_disarm(&w->timers, &s->timer);

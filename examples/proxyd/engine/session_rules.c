@@ -60,7 +60,11 @@ static bool run_on_connection(struct worker *w, const struct connection_ends *en
 		*ret_greeting = true;
 	if (v.kind == VERDICT_SILENT_DROP)
 		run_hide_end(ends->fd);
-	return v.kind == VERDICT_GO_ON || v.kind == VERDICT_ALLOW;
+	if (v.kind == VERDICT_GO_ON || v.kind == VERDICT_ALLOW)
+		return true;
+	counter_inc(counters_of(f->gate->tally, w->index),
+		    kind == RULES_CONNECTION ? COUNT_DENIED_CONNECTIONS : COUNT_DENIED_SESSIONS);
+	return false;
 }
 
 bool connection_admit(struct worker *w, const struct connection_ends *ends, bool *ret_greeting)

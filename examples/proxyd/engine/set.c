@@ -40,7 +40,10 @@ static struct gate *gate_get(struct engine *e, const char *name)
 		return NULL;
 	memset(g, 0, sizeof(*g));
 	g->name = strdup(name);
-	if (!g->name) {
+	g->tally = tally_new(e->n_workers);
+	if (!g->name || !g->tally) {
+		free(g->name);
+		tally_free(g->tally);
 		free(g);
 		return NULL;
 	}
@@ -55,6 +58,7 @@ static void gate_put(struct gate *g)
 		return;
 	LIST_REMOVE(g, entry);
 	free(g->name);
+	tally_free(g->tally);
 	free(g);
 }
 
@@ -91,6 +95,7 @@ static bool add_backend(struct engine *e, struct set *s, const struct cfg_proxy 
 		},
 	    .http = p->set.mode == CFG_MODE_HTTP ? &p->set.http : NULL,
 	    .number = p->id,
+	    .fullconn = p->set.fullconn,
 	};
 	if (!b->pool)
 		return false;
@@ -183,9 +188,28 @@ static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy
 
 		if (!l)
 			return false;
-		s->listener[s->n_listeners++] = (struct set_listener){l, f, b->tls, b->accept_proxy};
+		s->listener[s->n_listeners++] = (struct set_listener){
+		    l, f, b->tls, p->set.socket_stats ? l->tally : NULL, b->accept_proxy};
 	}
 	return true;
+}
+
+/* HAProxy's default of fullconn: a tenth of what may come from the frontends. */
+static void set_fullconn(struct set *s)
+{
+	for (size_t i = 0; i < s->n_frontends; i++) {
+		const struct frontend *f = &s->frontend[i];
+		unsigned max = f->maxconn ? f->maxconn : s->cfg->global.maxconn;
+
+		if (f->backend && !f->backend->proxy->set.fullconn)
+			f->backend->fullconn += max;
+		for (size_t k = 0; k < f->n_switches; k++)
+			if (f->switches[k].to && f->switches[k].to != f->backend && !f->switches[k].to->proxy->set.fullconn)
+				f->switches[k].to->fullconn += max;
+	}
+	for (size_t i = 0; i < s->n_backends; i++)
+		if (!s->backend[i].proxy->set.fullconn)
+			s->backend[i].fullconn = s->backend[i].fullconn < 10 ? 1 : (s->backend[i].fullconn + 9) / 10;
 }
 
 static bool fill(struct engine *e, struct set *s, char *ret_error, size_t cap)
@@ -200,6 +224,7 @@ static bool fill(struct engine *e, struct set *s, char *ret_error, size_t cap)
 		if (!p->set.disabled && (p->kind & CFG_FRONTEND) &&
 		    !add_frontend(e, s, p, ret_error, cap))
 			return false;
+	set_fullconn(s);
 	return true;
 }
 

@@ -155,6 +155,7 @@ void worker_adopt(struct worker *w, void *arg)
 
 		h->frontend = set->listener[i].frontend;
 		h->accept_proxy = set->listener[i].accept_proxy;
+		h->tally = set->listener[i].tally;
 		h->tls = set->listener[i].tls;
 		if (!h->added)
 			listener_add(w, h);

@@ -29,6 +29,9 @@ void worker_adopt(struct worker *w, void *set);
 void worker_drain(struct worker *w, void *unused);
 void worker_quit(struct worker *w, void *unused);
 
+/* Any thread: runs fn(arg) in the control thread. False: no memory. */
+bool engine_post(struct engine *e, void (*fn)(void *arg), void *arg);
+
 /* Tells the control thread to look at its lists. */
 void engine_wake(struct engine *e);
 
@@ -155,7 +158,7 @@ int seeker_pick_first(struct worker *w, struct seeker *k, const struct server *p
 int seeker_pick_other(struct worker *w, struct seeker *k);
 
 /* Its server could not be connected to: what now? */
-enum conn_retry seeker_failed(struct seeker *k);
+enum conn_retry seeker_failed(struct worker *w, struct seeker *k);
 
 /* Gives the server back, and does not want it again. */
 void seeker_exclude(struct worker *w, struct seeker *k);

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+#include "admin.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "control.h"
+#include "log.h"
+#include "loop.h"
+#include "worker.h"
+
+/* ---- Names ---- */
+
+struct backend *admin_backend(const struct engine *e, const char *name)
+{
+	const struct set *set = engine_set(e);
+
+	for (size_t i = 0; set && i < set->n_backends; i++)
+		if (!strcmp(set->backend[i].proxy->name, name))
+			return &set->backend[i];
+	return NULL;
+}
+
+struct frontend *admin_frontend(const struct engine *e, const char *name)
+{
+	const struct set *set = engine_set(e);
+
+	for (size_t i = 0; set && i < set->n_frontends; i++)
+		if (!strcmp(set->frontend[i].name, name))
+			return &set->frontend[i];
+	return NULL;
+}
+
+struct server *admin_server(const struct engine *e, const char *backend, const char *server)
+{
+	const struct backend *b = admin_backend(e, backend);
+
+	for (size_t i = 0; b && i < b->n_servers; i++)
+		if (!strcmp(b->servers[i]->name, server))
+			return b->servers[i];
+	return NULL;
+}
+
+/* ---- Servers ---- */
+
+void server_admin_read(struct server *s, const struct cfg_server *c)
+{
+	struct server_admin *a = &s->admin;
+	bool first = !a->known;
+
+	s->backup = c->backup;
+	s->usable = c->addr.len;
+	if (first || c->weight != a->cfg_weight)
+		a->weight = c->weight;
+	if (first || c->maxconn != a->cfg_maxconn)
+		a->maxconn = c->maxconn;
+	if (first || c->disabled != a->cfg_disabled) {
+		a->maint = c->disabled;
+		a->drain = false;
+		if (s->check)
+			health_check_set_paused(s->check, a->maint || a->no_checks);
+	}
+	a->cfg_weight = c->weight;
+	a->cfg_maxconn = c->maxconn;
+	a->cfg_disabled = c->disabled;
+	a->known = true;
+}
+
+void server_changed(struct server *s, bool up)
+{
+	struct server_admin *a = &s->admin;
+	uint64_t now_ns = loop_clock_ns();
+
+	if (up)
+		a->down_ns += now_ns - a->changed_ns;
+	else
+		a->n_down++;
+	a->changed_ns = now_ns;
+}
+
+static void tell(const struct server *s, const char *what)
+{
+	log_notice("server %s/%s: %s", s->pool->name, s->name, what);
+}
+
+int admin_set_state(struct engine *e, struct server *s, enum admin_state state)
+{
+	struct server_admin *a = &s->admin;
+	bool maint = state == ADMIN_MAINT, drain = state == ADMIN_DRAIN;
+	static const char *const what[] = {"ready", "drain", "maintenance"};
+
+	if (a->maint == maint && a->drain == drain)
+		return 0;
+	if (a->maint != maint) {
+		bool was_up = s->up;
+
+		if (s->check) {
+			health_check_set_paused(s->check, maint || a->no_checks);
+			/* as HAProxy: up at once, and the first failure takes it down */
+			if (!maint && !s->up)
+				health_check_set(s->check, HEALTH_START_UP, loop_clock_ns());
+		}
+		if (was_up) /* else it was down before, and a change to up was told */
+			server_changed(s, !maint);
+	}
+	a->maint = maint;
+	a->drain = drain;
+	tell(s, what[state]);
+	return server_publish(e, s);
+}
+
+int admin_set_weight(struct engine *e, struct server *s, unsigned weight)
+{
+	s->admin.weight = weight;
+	return server_publish(e, s);
+}
+
+int admin_set_maxconn(struct engine *e, struct server *s, unsigned maxconn)
+{
+	int r = lb_server_set_maxconn(s->pool->group, (uintptr_t)s, maxconn);
+
+	if (r < 0)
+		return r;
+	s->admin.maxconn = maxconn;
+	return server_publish(e, s);
+}
+
+int admin_set_health(struct engine *e, struct server *s, enum admin_health health, uint64_t now_ns)
+{
+	bool up = health != ADMIN_HEALTH_DOWN;
+
+	if (!s->check)
+		return -ENOENT;
+	health_check_set(s->check, up ? HEALTH_START_FULLY_UP : HEALTH_START_FULLY_DOWN, now_ns);
+	if (s->up != up || s->draining != (health == ADMIN_HEALTH_STOPPING))
+		server_set_up(e, s, up, health == ADMIN_HEALTH_STOPPING);
+	return 0;
+}
+
+int admin_set_checks(struct server *s, bool on)
+{
+	if (!s->check)
+		return -ENOENT;
+	s->admin.no_checks = !on;
+	health_check_set_paused(s->check, !on || s->admin.maint);
+	return 0;
+}
+
+/* ---- Frontends ---- */
+
+static void resume(struct engine *e)
+{
+	for (unsigned i = 0; i < e->n_workers; i++)
+		worker_poke(e->worker[i], POKE_GATE);
+}
+
+void frontend_admin_read(const struct frontend *f, uint32_t maxconn)
+{
+	struct gate *g = f->gate;
+	uint32_t max = g->max_by_hand ? g->max_by_hand : maxconn;
+
+	g->max_before_pause = max;
+	atomic_store(&g->max, g->paused ? 0 : max);
+}
+
+void admin_set_frontend_maxconn(struct engine *e, const struct frontend *f, uint32_t max)
+{
+	f->gate->max_by_hand = max;
+	frontend_admin_read(f, f->maxconn ? f->maxconn : e->maxconn);
+	resume(e);
+}
+
+void admin_set_global_maxconn(struct engine *e, uint32_t max)
+{
+	e->gate.max_by_hand = max;
+	atomic_store(&e->gate.max, max ? max : e->maxconn);
+	resume(e);
+}
+
+void admin_pause(struct engine *e, const struct frontend *f, bool pause)
+{
+	f->gate->paused = pause;
+	atomic_store(&f->gate->max, pause ? 0 : f->gate->max_before_pause);
+	log_notice("frontend %s: %s", f->name, pause ? "disabled: new connections wait" : "enabled");
+	resume(e);
+}
+
+static void close_listeners(struct worker *w, void *arg)
+{
+	const struct gate *g = arg;
+
+	for (size_t i = 0; w->set && i < w->set->n_listeners; i++) {
+		const struct set_listener *l = &w->set->listener[i];
+
+		if (l->frontend->gate == g && l->listener->socket[w->index].added)
+			listener_retire(w, &l->listener->socket[w->index]);
+	}
+}
+
+int admin_shut(struct engine *e, const struct frontend *f)
+{
+	const struct set *set = engine_set(e);
+
+	f->gate->shut = true;
+	for (size_t i = 0; i < set->n_listeners; i++)
+		if (set->listener[i].frontend == f)
+			set->listener[i].listener->shut = true;
+	log_notice("frontend %s: shut down", f->name);
+	for (unsigned i = 0; i < e->n_workers; i++)
+		if (worker_post(e->worker[i], close_listeners, f->gate) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+/* ---- Counters ---- */
+
+bool admin_clear_counters(struct engine *e, bool all)
+{
+	bool ok = tally_clear(e->tally, all);
+	struct listener *l;
+	struct server *s;
+	struct gate *g;
+	struct pool *p;
+
+	LIST_FOREACH (g, &e->gates, entry)
+		ok &= tally_clear(g->tally, all);
+	LIST_FOREACH (l, &e->listeners, entry)
+		ok &= tally_clear(l->tally, all);
+	LIST_FOREACH (p, &e->pools, entry) {
+		ok &= tally_clear(p->tally, all);
+		if (all)
+			p->n_down = p->down_ns = 0;
+		LIST_FOREACH (s, &p->servers, entry) {
+			ok &= tally_clear(s->tally, all);
+			if (all)
+				s->admin.n_down = s->admin.n_failed = s->admin.down_ns = 0;
+		}
+	}
+	return ok;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What an operator may change while it runs: the runtime API and the statistics page call these, in the control
+ * thread. What is set stays over a reload for as long as the configuration says of that setting what it said
+ * before.
+ */
+#ifndef PROXYD_ENGINE_ADMIN_H
+#define PROXYD_ENGINE_ADMIN_H
+
+#include "objects.h"
+
+/* NULL: there is none in the running configuration. */
+struct backend *admin_backend(const struct engine *e, const char *name);
+struct frontend *admin_frontend(const struct engine *e, const char *name);
+struct server *admin_server(const struct engine *e, const char *backend, const char *server);
+
+enum admin_state {
+	ADMIN_READY,
+	ADMIN_DRAIN,
+	ADMIN_MAINT,
+};
+
+/* 0 or -errno. */
+int admin_set_state(struct engine *e, struct server *s, enum admin_state state);
+int admin_set_weight(struct engine *e, struct server *s, unsigned weight);
+int admin_set_maxconn(struct engine *e, struct server *s, unsigned maxconn);
+
+enum admin_health {
+	ADMIN_HEALTH_UP,
+	ADMIN_HEALTH_STOPPING,
+	ADMIN_HEALTH_DOWN,
+};
+/* The checks go on from there. */
+int admin_set_health(struct engine *e, struct server *s, enum admin_health health, uint64_t now_ns);
+
+/* Its checks rest, its state stays. -ENOENT: it has none. */
+int admin_set_checks(struct server *s, bool on);
+
+/* `max` 0: as configured. */
+void admin_set_frontend_maxconn(struct engine *e, const struct frontend *f, uint32_t max);
+void admin_set_global_maxconn(struct engine *e, uint32_t max);
+
+/* Nothing more is accepted; what comes waits in the socket's queue until it is enabled again. */
+void admin_pause(struct engine *e, const struct frontend *f, bool pause);
+
+/* Closes its sockets; a reload opens them anew. 0 or -ENOMEM. */
+int admin_shut(struct engine *e, const struct frontend *f);
+
+/* Highest values, or everything. False: no memory. */
+bool admin_clear_counters(struct engine *e, bool all);
+
+#endif

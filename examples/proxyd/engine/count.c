@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+#include "count.h"
+
+#define SECOND_NS UINT64_C(1000000000)
+#define MS UINT64_C(1000000)
+
+static struct counters *of_frontend(struct worker *w, const struct frontend *f)
+{
+	return counters_of(f->gate->tally, w->index);
+}
+
+void count_accepted(struct worker *w, const struct socket_handle *l, const struct frontend *f)
+{
+	struct counters *c = of_frontend(w, f), *all = counters_of(w->engine->tally, w->index);
+	uint64_t second = w->now_ns / SECOND_NS;
+
+	counter_inc(c, COUNT_CONNECTIONS);
+	counter_inc(c, COUNT_SESSIONS);
+	count_rate_at(&c->connections, second);
+	count_rate_at(&c->sessions, second);
+	counter_max(&c->sessions_max, atomic_load_explicit(&f->gate->n, memory_order_relaxed));
+	counter_inc(all, COUNT_CONNECTIONS);
+	count_rate_at(&all->connections, second);
+	if (l->tally)
+		counter_inc(counters_of(l->tally, w->index), COUNT_SESSIONS);
+}
+
+void count_pick(struct worker *w, const struct seeker *k, uint32_t now_server, uint32_t now_pool, bool balanced)
+{
+	struct counters *c[2] = {counters_of(k->server->tally, w->index),
+				 counters_of(k->backend->pool->tally, w->index)};
+	uint64_t second = w->now_ns / SECOND_NS;
+
+	counter_max(&c[0]->sessions_max, now_server);
+	counter_max(&c[1]->sessions_max, now_pool);
+	/* a server's are its attempts, a backend's those it was given: counted at their end */
+	counter_inc(c[0], COUNT_SESSIONS);
+	for (unsigned i = 0; i < 2; i++) {
+		if (balanced)
+			counter_inc(c[i], COUNT_PICKED);
+		if (!i || !k->attempts.failures) /* a backend has it once */
+			count_rate_at(&c[i]->sessions, second);
+		atomic_store_explicit(&c[i]->last_ns, w->now_ns, memory_order_relaxed);
+	}
+}
+
+void count_both(struct worker *w, const struct seeker *k, enum counted what)
+{
+	if (k->server)
+		counter_inc(counters_of(k->server->tally, w->index), what);
+	counter_inc(counters_of(k->backend->pool->tally, w->index), what);
+}
+
+/* ---- Ends ---- */
+
+static uint64_t ms(uint64_t from_ns, uint64_t to_ns)
+{
+	return from_ns && to_ns > from_ns ? (to_ns - from_ns) / MS : 0;
+}
+
+static void add_bytes(struct counters *c, uint64_t in, uint64_t out)
+{
+	counter_add(&c->n[COUNT_BYTES_IN], in);
+	counter_add(&c->n[COUNT_BYTES_OUT], out);
+}
+
+/* Whose fault the end was: HAProxy's termination letters are also its counters. */
+static void add_cause(struct worker *w, struct counters *front, const struct seeker *k, char who, char phase,
+		      bool fault)
+{
+	enum counted what;
+
+	switch (who) {
+	case '-':
+	case 'K': /* an operator's */
+		return;
+	case 'L':
+		counter_inc(front, COUNT_INTERCEPTED);
+		return;
+	case 'P':
+		if (phase == 'R' || phase == 'T')
+			what = fault ? COUNT_REQUEST_ERRORS : COUNT_DENIED_REQUESTS;
+		else
+			what = fault ? COUNT_RESPONSE_ERRORS : COUNT_DENIED_RESPONSES;
+		if (what != COUNT_RESPONSE_ERRORS)
+			counter_inc(front, what);
+		break;
+	case 'C':
+	case 'c':
+		what = phase == 'R' ? COUNT_REQUEST_ERRORS : COUNT_CLIENT_ABORTS;
+		if (what == COUNT_REQUEST_ERRORS)
+			counter_inc(front, what);
+		break;
+	case 'S':
+	case 's':
+		what = phase == 'D'   ? COUNT_SERVER_ABORTS
+		       : phase == 'H' ? COUNT_RESPONSE_ERRORS
+				      : COUNT_CONNECT_ERRORS;
+		break;
+	default:
+		what = COUNT_INTERNAL_ERRORS;
+		counter_inc(front, what);
+	}
+	if (k->backend && what != COUNT_REQUEST_ERRORS)
+		count_both(w, k, what);
+}
+
+static enum counted class_of(unsigned status)
+{
+	return status >= 100 && status < 600 ? COUNT_STATUS_OTHER + status / 100 : COUNT_STATUS_OTHER;
+}
+
+void count_exchange(struct worker *w, const struct frontend *f, const struct exchange *x)
+{
+	const struct seeker *k = &x->seeker;
+	struct counters *front = of_frontend(w, f), *back, *server;
+	uint64_t queued_at = x->asked_ns + k->queued_ns;
+	const uint64_t times[TIME_COUNT_] = {k->queued_ns / MS, ms(queued_at, x->connected_ns),
+					     ms(x->connected_ns, x->answered_ns), ms(x->began_ns, w->now_ns)};
+
+	add_bytes(front, x->bytes_in, x->bytes);
+	counter_inc(front, class_of(x->status));
+	if (x->cause.who != '-')
+		add_cause(w, front, k, x->cause.who, x->cause.phase, x->fault);
+	if (!k->backend)
+		return;
+	back = counters_of(k->backend->pool->tally, w->index);
+	counter_inc(back, COUNT_SESSIONS);
+	counter_inc(back, COUNT_REQUESTS);
+	counter_inc(back, class_of(x->status));
+	add_bytes(back, x->bytes_in, x->bytes);
+	if (!k->server)
+		return;
+	server = counters_of(k->server->tally, w->index);
+	if (x->connected_ns) {
+		count_times(back, times);
+		count_times(server, times);
+	}
+	add_bytes(server, x->bytes_in, x->bytes);
+	if (!x->answered_ns)
+		return;
+	counter_inc(server, COUNT_REQUESTS);
+	counter_inc(server, class_of(x->status));
+}
+
+void count_refused(struct worker *w, const struct frontend *f, unsigned status)
+{
+	struct counters *front = of_frontend(w, f);
+
+	if (!status)
+		return;
+	count_request(w, f);
+	counter_inc(front, COUNT_REQUEST_ERRORS);
+	counter_inc(front, class_of(status));
+}
+
+void count_session(struct worker *w, const struct session *s)
+{
+	const struct seeker *k = &s->seeker;
+	struct counters *front = of_frontend(w, s->frontend), *back, *server;
+	uint64_t in = s->conn.side[CONN_CLIENT].bytes, out = s->conn.side[CONN_SERVER].bytes;
+	const uint64_t times[TIME_COUNT_] = {k->queued_ns / MS, ms(s->accepted_ns + k->queued_ns, s->connected_ns), 0,
+					     ms(s->accepted_ns, w->now_ns)};
+
+	if (s->phase == SESSION_REFUSED) /* counted where it was */
+		return;
+	add_bytes(front, in, out);
+	add_cause(w, front, k, s->conn.cause.who, s->conn.cause.phase, false);
+	if (!k->backend)
+		return;
+	back = counters_of(k->backend->pool->tally, w->index);
+	counter_inc(back, COUNT_SESSIONS);
+	add_bytes(back, in, out);
+	if (!k->server)
+		return;
+	server = counters_of(k->server->tally, w->index);
+	if (s->connected_ns) {
+		count_times(back, times);
+		count_times(server, times);
+	}
+	add_bytes(server, in, out);
+}

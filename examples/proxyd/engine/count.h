@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* The workers' side of the counters: what is counted when, as HAProxy counts it. */
+#ifndef PROXYD_ENGINE_COUNT_H
+#define PROXYD_ENGINE_COUNT_H
+
+#include "http.h"
+
+/* A connection was accepted. */
+void count_accepted(struct worker *w, const struct socket_handle *l, const struct frontend *f);
+
+/* A request's head is whole. */
+static inline void count_request(struct worker *w, const struct frontend *f)
+{
+	struct counters *c = counters_of(f->gate->tally, w->index);
+
+	counter_inc(c, COUNT_REQUESTS);
+	count_rate_at(&c->requests, w->now_ns / UINT64_C(1000000000));
+}
+
+/* It is over: bytes, status, times, and whose fault it was if it failed. `to` NULL: no server had it. */
+void count_exchange(struct worker *w, const struct frontend *f, const struct exchange *x);
+
+/* Something that is no request came, or nothing in time. Status 0: it was not answered. */
+void count_refused(struct worker *w, const struct frontend *f, unsigned status);
+
+/* A TCP session is over. */
+void count_session(struct worker *w, const struct session *s);
+
+/* A server was chosen; `balanced`: by the algorithm. Counts it among those of this second. */
+void count_pick(struct worker *w, const struct seeker *k, uint32_t now_server, uint32_t now_pool, bool balanced);
+
+/* The same for both its server and its backend. */
+void count_both(struct worker *w, const struct seeker *k, enum counted what);
+
+#endif

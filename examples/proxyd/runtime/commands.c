@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+#include "runtime.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* In the order of the alphabet; of two names that fit the longer one is meant. */
+/* clang-format off */
+const struct command_info runtime_commands[] = {
+    {"clear counters", CFG_STATS_OPERATOR, run_clear_counters, "[all]", "set highest values back, or all counters"},
+    {"disable agent", CFG_STATS_ADMIN, run_agent, "BACKEND/SERVER", "stop asking a server's agent"},
+    {"disable frontend", CFG_STATS_ADMIN, run_disable_frontend, "FRONTEND", "accept nothing for now: clients wait"},
+    {"disable health", CFG_STATS_ADMIN, run_disable_health, "BACKEND/SERVER", "stop checking a server; its state stays"},
+    {"disable server", CFG_STATS_ADMIN, run_disable_server, "BACKEND/SERVER", "put a server into maintenance"},
+    {"enable agent", CFG_STATS_ADMIN, run_agent, "BACKEND/SERVER", "ask a server's agent again"},
+    {"enable frontend", CFG_STATS_ADMIN, run_enable_frontend, "FRONTEND", "accept again"},
+    {"enable health", CFG_STATS_ADMIN, run_enable_health, "BACKEND/SERVER", "check a server again"},
+    {"enable server", CFG_STATS_ADMIN, run_enable_server, "BACKEND/SERVER", "take a server out of maintenance"},
+    {"get weight", CFG_STATS_USER, run_get_weight, "BACKEND/SERVER", "a server's weight, and the one of the file"},
+    {"help", CFG_STATS_USER, run_help, "[COMMAND]", "this list, or the part that begins with COMMAND"},
+    {"operator", CFG_STATS_OPERATOR, run_level, "", "give up rights: only what an operator may"},
+    {"prompt", CFG_STATS_USER, run_prompt, "", "stay, and print a prompt after each answer"},
+    {"quit", CFG_STATS_USER, run_quit, "", "close this connection"},
+    {"reload", CFG_STATS_ADMIN, run_reload, "", "read the configuration again, as SIGUSR2 does"},
+    {"set maxconn frontend", CFG_STATS_ADMIN, run_set_maxconn_frontend, "FRONTEND NUMBER", "change its limit of connections"},
+    {"set maxconn global", CFG_STATS_ADMIN, run_set_maxconn_global, "NUMBER", "change the limit of the process; 0: as configured"},
+    {"set maxconn server", CFG_STATS_ADMIN, run_set_maxconn_server, "BACKEND/SERVER NUMBER", "change its limit of connections"},
+    {"set server", CFG_STATS_ADMIN, run_set_server, "BACKEND/SERVER state|weight|health|maxconn VALUE", "change a server"},
+    {"set timeout cli", CFG_STATS_USER, run_set_timeout, "SECONDS", "how long this connection may be idle"},
+    {"set weight", CFG_STATS_ADMIN, run_set_weight, "BACKEND/SERVER N|N%", "change a server's weight"},
+    {"show activity", CFG_STATS_OPERATOR, run_show_activity, "", "what each thread has done"},
+    {"show backend", CFG_STATS_USER, run_show_backend, "", "names of backends"},
+    {"show cli level", CFG_STATS_USER, run_show_level, "", "what this connection may do"},
+    {"show cli sockets", CFG_STATS_OPERATOR, run_show_sockets, "", "where commands are taken"},
+    {"show env", CFG_STATS_OPERATOR, run_show_env, "[NAME]", "the environment of the process"},
+    {"show fd", CFG_STATS_OPERATOR, run_show_fd, "", "open descriptors"},
+    {"show info", CFG_STATS_USER, run_show_info, "[typed|json] [float] [desc]", "the process"},
+    {"show pools", CFG_STATS_OPERATOR, run_show_pools, "", "memory"},
+    {"show proc", CFG_STATS_OPERATOR, run_show_proc, "", "processes, as a master's socket tells them"},
+    {"show schema json", CFG_STATS_USER, run_show_schema, "", "what the JSON of show info and show stat is made of"},
+    {"show servers conn", CFG_STATS_OPERATOR, run_show_servers_conn, "[BACKEND]", "connections of servers"},
+    {"show servers state", CFG_STATS_OPERATOR, run_show_servers_state, "[BACKEND]", "state of servers, as a state file has it"},
+    {"show sess", CFG_STATS_OPERATOR, run_show_sess, "[ID|all]", "sessions, or all of one"},
+    {"show stat", CFG_STATS_USER, run_show_stat, "[PROXY TYPE SERVER] [typed|json] [up|no-maint] [desc]", "counters, as CSV"},
+    {"show threads", CFG_STATS_OPERATOR, run_show_threads, "", "worker threads"},
+    {"show version", CFG_STATS_USER, run_show_version, "", "version"},
+    {"shutdown frontend", CFG_STATS_ADMIN, run_shutdown_frontend, "FRONTEND", "close its listening sockets for good"},
+    {"shutdown session", CFG_STATS_ADMIN, run_shutdown_session, "ID", "end a session"},
+    {"shutdown sessions server", CFG_STATS_ADMIN, run_shutdown_sessions, "BACKEND/SERVER", "end all sessions of a server"},
+    {"user", CFG_STATS_USER, run_level, "", "give up rights: only look"},
+    {NULL, CFG_STATS_USER, NULL, NULL, NULL},
+};
+/* clang-format on */
+
+/* How many words of the line are the name; 0: it is another one. */
+static size_t name_length(const char *name, const struct line_command *line)
+{
+	size_t n = 0;
+
+	while (*name) {
+		size_t len = strcspn(name, " ");
+
+		if (n == line->n || strlen(line->word[n]) != len || strncmp(line->word[n], name, len) != 0)
+			return 0;
+		n++;
+		name += len + (name[len] == ' ');
+	}
+	return n;
+}
+
+/* Does the name begin with the words, as far as both go? */
+static bool begins_with(const char *name, const char *const *word, size_t n)
+{
+	for (size_t i = 0; i < n && *name; i++) {
+		size_t len = strcspn(name, " "), have = strlen(word[i]);
+
+		if (have > len || strncmp(name, word[i], have) != 0)
+			return false;
+		name += len + (name[len] == ' ');
+	}
+	return true;
+}
+
+static void list(struct call *c, const char *const *word, size_t n)
+{
+	bool any = false;
+
+	for (const struct command_info *i = runtime_commands; i->name; i++)
+		any |= i->level <= c->level && begins_with(i->name, word, n);
+	out_text(c->out, any ? "Commands that are yours here:\n" : "No such command; \"help\" lists them:\n");
+	for (const struct command_info *i = runtime_commands; i->name; i++) {
+		char left[128];
+
+		if (i->level > c->level || (any && !begins_with(i->name, word, n)))
+			continue;
+		snprintf(left, sizeof(left), "%s %s", i->name, i->usage);
+		out_printf(c->out, "  %-58s %s\n", left, i->help);
+	}
+}
+
+void run_help(struct call *c)
+{
+	list(c, c->word, c->n);
+}
+
+void runtime_run(struct call *c, const struct line_command *line)
+{
+	const struct command_info *found = NULL;
+	size_t words = 0;
+
+	if (!line->n)
+		return;
+	if (line->n > LINE_WORDS_MAX) {
+		call_say(c, "More than %d words.\n", LINE_WORDS_MAX);
+		return;
+	}
+	for (const struct command_info *i = runtime_commands; i->name; i++) {
+		size_t n = name_length(i->name, line);
+
+		if (n > words) {
+			words = n;
+			found = i;
+		}
+	}
+	if (!found) {
+		out_printf(c->out, "Unknown command: '%s'.\n", line->word[0]);
+		list(c, (const char *const *)line->word, line->n < 2 ? line->n : 1);
+		return;
+	}
+	if (found->level > c->level) {
+		call_say(c, "Permission denied: \"%s\" needs level %s, this socket has %s.\n", found->name,
+			 runtime_level_name(found->level), runtime_level_name(c->level));
+		return;
+	}
+	if (c->payload && line->n + 1 <= LINE_WORDS_MAX)
+		c->payload = *c->payload ? c->payload : NULL;
+	c->word = (const char *const *)line->word + words;
+	c->n = line->n - words;
+	found->fn(c);
+}
+
+/* ---- Of the connection itself ---- */
+
+void run_prompt(struct call *c)
+{
+	runtime_set_prompt(c->conn);
+}
+
+void run_quit(struct call *c)
+{
+	runtime_quit(c->conn);
+}
+
+void run_level(struct call *c)
+{
+	bool user = !strcmp(c->word[-1], "user");
+
+	runtime_set_level(c->conn, user ? CFG_STATS_USER : CFG_STATS_OPERATOR);
+}

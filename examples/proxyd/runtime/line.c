@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+#include "line.h"
+
+#include <string.h>
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
+bool line_next(char **text, struct line_command *ret)
+{
+	char *from = *text, *to = from;
+	bool in_word = false;
+
+	ret->n = 0;
+	if (!from)
+		return false;
+	for (; *from && *from != ';'; from++) {
+		char c = *from;
+
+		if (is_blank(c)) {
+			if (in_word)
+				*to++ = '\0';
+			in_word = false;
+			continue;
+		}
+		if (!in_word) {
+			if (ret->n < LINE_WORDS_MAX)
+				ret->word[ret->n] = to;
+			if (ret->n <= LINE_WORDS_MAX)
+				ret->n++;
+			in_word = true;
+		}
+		if (c == '\\' && from[1] && strchr(" ;\\\t", from[1]))
+			c = *++from;
+		*to++ = c;
+	}
+	*text = *from ? from + 1 : NULL;
+	*to = '\0'; /* at `from` at the latest: what is behind it is the next command's */
+	return true;
+}
+
+bool line_has_payload(char *line)
+{
+	size_t len = strlen(line);
+
+	while (len && is_blank(line[len - 1]))
+		len--;
+	if (len < 2 || line[len - 1] != '<' || line[len - 2] != '<' || (len > 2 && !is_blank(line[len - 3])))
+		return false;
+	line[len - 2] = '\0';
+	return true;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The runtime API: HAProxy's "stats socket". All of it runs in the control thread; what only a worker knows is
+ * asked of it by a command, and the answer comes in a later turn.
+ *
+ *	socket.c    sockets, connections, lines in, text out
+ *	commands.c  the table of commands, levels, help
+ *	show.c server.c sessions.c   the commands
+ */
+#ifndef PROXYD_RUNTIME_RUNTIME_H
+#define PROXYD_RUNTIME_RUNTIME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cfg.h"
+#include "engine/engine.h"
+#include "line.h"
+#include "loop.h"
+#include "stats/out.h"
+
+#define RUNTIME_SOCKETS_MAX 16
+#define RUNTIME_CONNECTIONS 10 /* HAProxy's default of "stats maxconn" */
+#define RUNTIME_TIMEOUT_NS UINT64_C(10000000000)
+
+struct runtime;
+struct runtime_conn;
+
+/* `reload` is called by the command "reload". */
+struct runtime_opts {
+	struct engine *engine;
+	void (*reload)(void *userdata);
+	void *userdata;
+};
+int runtime_new(const struct runtime_opts *o, struct runtime **ret);
+void runtime_free(struct runtime *r);
+
+/*
+ * Opens the sockets of `cfg` that are not open yet and closes those that it does not have. Before the privileges
+ * are dropped. False: one cannot be opened, ret_error says which and why; the others are.
+ */
+bool runtime_apply(struct runtime *r, const struct cfg *cfg, char *ret_error, size_t cap);
+
+/* The master's socket of -S, a unix path or fd@N: as a stats socket of level admin, and mode 600. */
+bool runtime_open_master(struct runtime *r, const char *address, char *ret_error, size_t cap);
+
+/* Joins the loop, which is not there yet when the sockets are opened. 0 or -errno. */
+int runtime_join(struct runtime *r, struct loop *l);
+
+/* ---- Inside ---- */
+
+/* A command at work. */
+struct call {
+	struct runtime *r;
+	struct runtime_conn *conn;
+	struct engine *e;
+	const char *const *word; /* behind the command's name */
+	size_t n;
+	const char *payload; /* NULL: none */
+	enum cfg_stats_level level;
+	uint64_t now_ns;
+	struct out *out;
+};
+
+/* The command ends with this message. */
+__attribute__((format(printf, 2, 3))) void call_say(struct call *c, const char *format, ...);
+/* The word at i; "" past the end. */
+const char *call_word(const struct call *c, size_t i);
+
+/* It cannot be answered now: nothing more of this line is run until runtime_resume. */
+void call_wait(struct call *c);
+/* The rest of the answer; `conn` as call.conn was, which may be gone by now: NULL then. */
+void runtime_resume(struct runtime *r, uint64_t conn, const char *text, size_t len);
+uint64_t call_id(const struct call *c);
+
+/* Runs the reload of runtime_opts. */
+void runtime_reload(struct call *c);
+
+void runtime_set_level(struct runtime_conn *c, enum cfg_stats_level level);
+void runtime_set_prompt(struct runtime_conn *c);
+void runtime_quit(struct runtime_conn *c);
+void runtime_set_timeout(struct runtime_conn *c, uint64_t timeout_ns);
+bool runtime_is_master(const struct runtime_conn *c);
+void runtime_list_sockets(const struct runtime *r, struct out *o);
+const char *runtime_level_name(enum cfg_stats_level level);
+
+typedef void command_fn(struct call *c);
+struct command_info {
+	const char *name; /* one to three words */
+	enum cfg_stats_level level;
+	command_fn *fn;
+	const char *usage, *help;
+};
+extern const struct command_info runtime_commands[];
+
+struct server;
+/* "BACKEND/SERVER" at word i; NULL: there is none, and that was said. */
+struct server *runtime_find_server(struct call *c, size_t i);
+
+/* Runs one command. */
+void runtime_run(struct call *c, const struct line_command *line);
+
+command_fn run_help, run_prompt, run_quit, run_level;
+command_fn run_show_info, run_show_stat, run_show_backend, run_show_servers_state, run_show_servers_conn, run_show_env,
+	run_show_version, run_show_schema, run_show_activity, run_show_threads, run_show_pools, run_show_fd,
+	run_show_sockets, run_show_level, run_show_proc, run_reload, run_show_errors, run_clear_counters;
+command_fn run_get_weight, run_set_weight, run_set_server, run_enable_server, run_disable_server, run_enable_health,
+	run_disable_health, run_agent, run_enable_frontend, run_disable_frontend, run_shutdown_frontend,
+	run_set_maxconn_server, run_set_maxconn_frontend, run_set_maxconn_global, run_set_timeout;
+command_fn run_show_sess, run_shutdown_session, run_shutdown_sessions;
+
+#endif

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+/* Commands that change servers and frontends. */
+#include "runtime.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/admin.h"
+
+#define MAXCONN_MAX 10000000ul
+
+/* "BACKEND/SERVER"; NULL: told. */
+struct server *runtime_find_server(struct call *c, size_t i)
+{
+	const char *word = call_word(c, i), *slash = strchr(word, '/');
+	char backend[CFG_NAME_MAX + 1];
+	struct server *s;
+
+	if (!slash || slash - word > CFG_NAME_MAX) {
+		call_say(c, "Require 'backend/server'.\n");
+		return NULL;
+	}
+	snprintf(backend, sizeof(backend), "%.*s", (int)(slash - word), word);
+	if (!admin_backend(c->e, backend)) {
+		call_say(c, "No such backend.\n");
+		return NULL;
+	}
+	s = admin_server(c->e, backend, slash + 1);
+	if (!s)
+		call_say(c, "No such server.\n");
+	return s;
+}
+
+static struct frontend *find_frontend(struct call *c, size_t i)
+{
+	struct frontend *f = admin_frontend(c->e, call_word(c, i));
+
+	if (!f)
+		call_say(c, "No such frontend.\n");
+	return f;
+}
+
+static void say_result(struct call *c, int e)
+{
+	if (e == -ENOENT)
+		call_say(c, "Health checks are not configured on this server.\n");
+	else if (e < 0)
+		call_say(c, "It could not be done: %s.\n", strerror(-e));
+}
+
+static bool read_number(struct call *c, const char *word, unsigned long max, unsigned *ret)
+{
+	char *end;
+	unsigned long n = strtoul(word, &end, 10);
+
+	if (!*word || word[0] == '-' || *end || n > max) {
+		call_say(c, "\"%s\" is no number from 0 to %lu.\n", word, max);
+		return false;
+	}
+	*ret = (unsigned)n;
+	return true;
+}
+
+/* ---- Weight ---- */
+
+void run_get_weight(struct call *c)
+{
+	const struct server *s = runtime_find_server(c, 0);
+
+	if (s)
+		call_say(c, "%u (initial %u)\n", s->admin.weight, s->admin.cfg_weight);
+}
+
+/* "N", or "N%" of the configured one. */
+static void set_weight(struct call *c, struct server *s, const char *word)
+{
+	char *end;
+	unsigned long n = strtoul(word, &end, 10);
+	bool relative = end != word && !strcmp(end, "%");
+
+	if (end == word || *word == '-' || (*end && !relative)) {
+		call_say(c, "\"%s\" is no weight: write 0 to %d, or a percentage such as 50%%.\n", word, CFG_WEIGHT_MAX);
+		return;
+	}
+	if (relative && n <= 25600)
+		n = n * s->admin.cfg_weight / 100;
+	if (n > CFG_WEIGHT_MAX) {
+		if (!relative) {
+			call_say(c, "A weight is at most %d.\n", CFG_WEIGHT_MAX);
+			return;
+		}
+		n = CFG_WEIGHT_MAX;
+	}
+	say_result(c, admin_set_weight(c->e, s, (unsigned)n));
+}
+
+void run_set_weight(struct call *c)
+{
+	struct server *s = runtime_find_server(c, 0);
+
+	if (s)
+		set_weight(c, s, call_word(c, 1));
+}
+
+/* ---- set server ---- */
+
+static void set_state(struct call *c, struct server *s, const char *word)
+{
+	static const char *const states[] = {"ready", "drain", "maint"};
+
+	for (unsigned i = 0; i < 3; i++)
+		if (!strcmp(word, states[i])) {
+			say_result(c, admin_set_state(c->e, s, (enum admin_state)i));
+			return;
+		}
+	call_say(c, "'set server <srv> state' expects 'ready', 'drain' and 'maint'.\n");
+}
+
+static void set_health(struct call *c, struct server *s, const char *word)
+{
+	static const char *const health[] = {"up", "stopping", "down"};
+
+	for (unsigned i = 0; i < 3; i++)
+		if (!strcmp(word, health[i])) {
+			say_result(c, admin_set_health(c->e, s, (enum admin_health)i, c->now_ns));
+			return;
+		}
+	call_say(c, "'set server <srv> health' expects 'up', 'stopping', or 'down'.\n");
+}
+
+static void set_maxconn(struct call *c, struct server *s, const char *word)
+{
+	unsigned n;
+
+	if (read_number(c, word, MAXCONN_MAX, &n))
+		say_result(c, admin_set_maxconn(c->e, s, n));
+}
+
+void run_set_server(struct call *c)
+{
+	const char *what = call_word(c, 1), *value = call_word(c, 2);
+	struct server *s = runtime_find_server(c, 0);
+
+	if (!s)
+		return;
+	if (!strcmp(what, "state"))
+		set_state(c, s, value);
+	else if (!strcmp(what, "weight"))
+		set_weight(c, s, value);
+	else if (!strcmp(what, "health"))
+		set_health(c, s, value);
+	else if (!strcmp(what, "maxconn"))
+		set_maxconn(c, s, value);
+	else if (!strcmp(what, "agent") || !strcmp(what, "agent-addr") || !strcmp(what, "agent-port") ||
+		 !strcmp(what, "agent-send"))
+		call_say(c, "Agent checks are not enabled on this server.\n");
+	else if (!strcmp(what, "addr") || !strcmp(what, "check-port") || !strcmp(what, "check-addr") ||
+		 !strcmp(what, "fqdn") || !strcmp(what, "ssl"))
+		call_say(c, "\"set server … %s\" is known to HAProxy, not supported by this version: change the file "
+			    "and reload, connections stay.\n",
+			 what);
+	else
+		call_say(c, "'set server <srv>' only supports 'state', 'weight', 'health' and 'maxconn' here.\n");
+}
+
+void run_enable_server(struct call *c)
+{
+	struct server *s = runtime_find_server(c, 0);
+
+	if (s && s->admin.maint) /* a drain stays */
+		say_result(c, admin_set_state(c->e, s, s->admin.drain ? ADMIN_DRAIN : ADMIN_READY));
+}
+
+void run_disable_server(struct call *c)
+{
+	struct server *s = runtime_find_server(c, 0);
+
+	if (s)
+		say_result(c, admin_set_state(c->e, s, ADMIN_MAINT));
+}
+
+void run_enable_health(struct call *c)
+{
+	struct server *s = runtime_find_server(c, 0);
+
+	if (s)
+		say_result(c, admin_set_checks(s, true));
+}
+
+void run_disable_health(struct call *c)
+{
+	struct server *s = runtime_find_server(c, 0);
+
+	if (s)
+		say_result(c, admin_set_checks(s, false));
+}
+
+void run_agent(struct call *c)
+{
+	if (runtime_find_server(c, 0))
+		call_say(c, "Agent was not configured on this server, cannot enable.\n");
+}
+
+void run_set_maxconn_server(struct call *c)
+{
+	struct server *s = runtime_find_server(c, 0);
+
+	if (s)
+		set_maxconn(c, s, call_word(c, 1));
+}
+
+/* ---- Frontends and the process ---- */
+
+void run_set_maxconn_frontend(struct call *c)
+{
+	const struct frontend *f = find_frontend(c, 0);
+	unsigned n;
+
+	if (f && read_number(c, call_word(c, 1), MAXCONN_MAX, &n))
+		admin_set_frontend_maxconn(c->e, f, n);
+}
+
+void run_set_maxconn_global(struct call *c)
+{
+	unsigned n;
+
+	if (!read_number(c, call_word(c, 0), MAXCONN_MAX, &n))
+		return;
+	if (n > c->e->maxconn)
+		call_say(c, "At most the %u that the process was started with.\n", c->e->maxconn);
+	else
+		admin_set_global_maxconn(c->e, n);
+}
+
+void run_enable_frontend(struct call *c)
+{
+	const struct frontend *f = find_frontend(c, 0);
+
+	if (!f)
+		return;
+	if (f->gate->shut)
+		call_say(c, "Frontend was previously shut down, cannot enable.\n");
+	else if (!f->gate->paused)
+		call_say(c, "Frontend is already enabled.\n");
+	else
+		admin_pause(c->e, f, false);
+}
+
+void run_disable_frontend(struct call *c)
+{
+	const struct frontend *f = find_frontend(c, 0);
+
+	if (!f)
+		return;
+	if (f->gate->shut)
+		call_say(c, "Frontend was previously shut down, cannot disable.\n");
+	else if (f->gate->paused)
+		call_say(c, "Frontend is already disabled.\n");
+	else
+		admin_pause(c->e, f, true);
+}
+
+void run_shutdown_frontend(struct call *c)
+{
+	const struct frontend *f = find_frontend(c, 0);
+
+	if (!f)
+		return;
+	if (f->gate->shut)
+		call_say(c, "Frontend was already shut down.\n");
+	else
+		say_result(c, admin_shut(c->e, f));
+}
+
+void run_set_timeout(struct call *c)
+{
+	unsigned n;
+	const char *word = call_word(c, 0);
+	char text[16];
+
+	snprintf(text, sizeof(text), "%s", word);
+	if (*text && text[strlen(text) - 1] == 's')
+		text[strlen(text) - 1] = '\0';
+	if (read_number(c, text, 86400, &n) && n)
+		runtime_set_timeout(c->conn, n * UINT64_C(1000000000));
+}

@@ -1,0 +1,607 @@
+/* SPDX-License-Identifier: MIT */
+#include "runtime.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+#include "log.h"
+
+#define BACKLOG 16
+#define UNSENT_MAX (1u << 20) /* bytes: a client that takes nothing is sent nothing more */
+
+struct socket {
+	LIST_ENTRY(socket) entry;
+	struct runtime *runtime;
+	char *text;
+	int fd;
+	enum cfg_stats_level level;
+	bool master, wanted, accepting;
+	char *path; /* to be removed at the end; NULL: none */
+	struct loop_source *source;
+};
+
+struct runtime_conn {
+	LIST_ENTRY(runtime_conn) entry;
+	struct runtime *runtime;
+	uint64_t id;
+	int fd;
+	enum cfg_stats_level level;
+	bool master, prompt, eof, closing, waiting;
+	uint64_t timeout_ns;
+	struct loop_source *source, *timer;
+	uint32_t events; /* that the loop is asked for */
+	char *rest;	 /* of the line at hand: commands not run yet, in `line` */
+	char *line;	 /* NULL: none */
+	char *payload;	 /* what has come of it; NULL: none is awaited */
+	size_t payload_len;
+	struct out out;
+	size_t sent;
+	size_t in_len;
+	char in[LINE_MAX_BYTES];
+};
+
+struct runtime {
+	struct runtime_opts opts;
+	struct loop *loop; /* NULL: not joined yet */
+	LIST_HEAD(, socket) sockets;
+	LIST_HEAD(, runtime_conn) conns;
+	unsigned n_sockets, n_conns, max_conns;
+	uint64_t timeout_ns, last_id;
+};
+
+/* ---- Sending ---- */
+
+static void conn_free(struct runtime_conn *c)
+{
+	struct runtime *r = c->runtime;
+	struct socket *s;
+
+	LIST_REMOVE(c, entry);
+	r->n_conns--;
+	loop_remove(c->source);
+	loop_remove(c->timer);
+	close(c->fd);
+	free(c->line);
+	free(c->payload);
+	out_free(&c->out);
+	free(c);
+	LIST_FOREACH (s, &r->sockets, entry)
+		if (s->source && !s->accepting) {
+			s->accepting = true;
+			loop_set_events(s->source, EPOLLIN);
+		}
+}
+
+/* Sends what there is. False: the connection is gone. */
+static bool flush(struct runtime_conn *c)
+{
+	ssize_t n = 0;
+
+	while (c->sent < c->out.len) {
+		n = send(c->fd, c->out.at + c->sent, c->out.len - c->sent, MSG_NOSIGNAL);
+		if (n <= 0)
+			break;
+		c->sent += (size_t)n;
+	}
+	if (n < 0 && errno != EAGAIN && errno != EINTR) {
+		conn_free(c);
+		return false;
+	}
+	if (c->sent < c->out.len)
+		return true;
+	c->sent = c->out.len = 0;
+	if (c->out.failed || (c->closing && !c->waiting)) {
+		conn_free(c);
+		return false;
+	}
+	return true;
+}
+
+/* Reads on only when the last line is answered: who sends faster than that waits. */
+static void watch(struct runtime_conn *c)
+{
+	uint32_t events = (c->out.len ? EPOLLOUT : 0) | (c->eof || c->waiting || c->closing ? 0 : EPOLLIN);
+
+	if (events != c->events)
+		loop_set_events(c->source, events);
+	c->events = events;
+	loop_arm(c->timer, c->waiting ? LOOP_NEVER : loop_now_ns(c->runtime->loop) + c->timeout_ns);
+}
+
+/* ---- Running ---- */
+
+static void end_answer(struct runtime_conn *c)
+{
+	out_text(&c->out, c->prompt ? (c->master ? "\nmaster> " : "\n> ") : "\n");
+}
+
+/* The commands of the line at hand, until it is empty or one must wait. */
+static void run_line(struct runtime_conn *c)
+{
+	struct line_command command;
+
+	while (!c->waiting && !c->closing && line_next(&c->rest, &command)) {
+		struct call call = {
+		    .r = c->runtime,
+		    .conn = c,
+		    .e = c->runtime->opts.engine,
+		    .payload = c->payload,
+		    .level = c->level,
+		    .now_ns = loop_now_ns(c->runtime->loop),
+		    .out = &c->out,
+		};
+
+		if (!command.n && c->line[0] && !c->prompt)
+			continue;
+		runtime_run(&call, &command);
+		if (!c->waiting)
+			end_answer(c);
+	}
+	if (c->waiting)
+		return;
+	free(c->line);
+	free(c->payload);
+	c->line = c->payload = c->rest = NULL;
+	c->payload_len = 0;
+	if (!c->prompt)
+		c->closing = true; /* one line is all that is run without a prompt */
+}
+
+static void begin_line(struct runtime_conn *c, const char *text, size_t len)
+{
+	c->line = malloc(len + 1);
+	if (!c->line) {
+		c->closing = true;
+		return;
+	}
+	memcpy(c->line, text, len);
+	c->line[len] = '\0';
+	c->rest = c->line;
+	if (line_has_payload(c->line)) {
+		c->payload = calloc(1, PAYLOAD_MAX_BYTES + 1);
+		c->closing = !c->payload;
+		return;
+	}
+	run_line(c);
+}
+
+/* A line of the payload; an empty one ends it. */
+static void take_payload(struct runtime_conn *c, const char *text, size_t len)
+{
+	if (!len) {
+		run_line(c);
+		return;
+	}
+	if (len + 1 > PAYLOAD_MAX_BYTES - c->payload_len) {
+		out_printf(&c->out, "The payload is larger than %d bytes.\n\n", PAYLOAD_MAX_BYTES);
+		c->closing = true;
+		return;
+	}
+	memcpy(c->payload + c->payload_len, text, len);
+	c->payload[c->payload_len + len] = '\n';
+	c->payload_len += len + 1;
+}
+
+/* Whole lines of the input; at its end, the last one without an end too. */
+static void take_lines(struct runtime_conn *c)
+{
+	size_t at = 0;
+
+	while (!c->closing && !c->waiting && c->out.len - c->sent < UNSENT_MAX) {
+		char *end = memchr(c->in + at, '\n', c->in_len - at);
+		size_t len = end ? (size_t)(end - c->in) - at : c->in_len - at;
+		size_t text = len && c->in[at + len - 1] == '\r' ? len - 1 : len;
+
+		if (!end && !(c->eof && len))
+			break;
+		if (memchr(c->in + at, '\0', text)) { /* no command has one */
+			c->closing = true;
+			break;
+		}
+		if (c->payload)
+			take_payload(c, c->in + at, text);
+		else
+			begin_line(c, c->in + at, text);
+		at += len + (end != NULL);
+		if (!end)
+			break;
+	}
+	memmove(c->in, c->in + at, c->in_len - at);
+	c->in_len -= at;
+	if (c->in_len == sizeof(c->in)) {
+		out_printf(&c->out, "The line is longer than %d bytes.\n\n", LINE_MAX_BYTES);
+		c->closing = true;
+	}
+	if (c->eof && !c->waiting)
+		c->closing = true;
+}
+
+static void go_on(struct runtime_conn *c)
+{
+	take_lines(c);
+	if (flush(c))
+		watch(c);
+}
+
+static void on_conn(struct loop *l, int fd, uint32_t events, void *userdata)
+{
+	struct runtime_conn *c = userdata;
+	ssize_t n;
+
+	(void)l;
+	if (!(events & ~(uint32_t)EPOLLOUT) && c->out.len) {
+		go_on(c);
+		return;
+	}
+	n = recv(fd, c->in + c->in_len, sizeof(c->in) - c->in_len, 0);
+	if (n > 0)
+		c->in_len += (size_t)n;
+	else if (n == 0)
+		c->eof = true;
+	else if (errno != EAGAIN && errno != EINTR) {
+		conn_free(c);
+		return;
+	}
+	go_on(c);
+}
+
+static void on_timeout(struct loop *l, void *userdata)
+{
+	(void)l;
+	conn_free(userdata);
+}
+
+/* ---- What commands say ---- */
+
+void call_say(struct call *c, const char *format, ...)
+{
+	char text[2048];
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (n > 0)
+		out_text(c->out, text);
+}
+
+const char *call_word(const struct call *c, size_t i)
+{
+	return i < c->n ? c->word[i] : "";
+}
+
+void call_wait(struct call *c)
+{
+	c->conn->waiting = true;
+}
+
+uint64_t call_id(const struct call *c)
+{
+	return c->conn->id;
+}
+
+void runtime_resume(struct runtime *r, uint64_t id, const char *text, size_t len)
+{
+	struct runtime_conn *c;
+
+	LIST_FOREACH (c, &r->conns, entry)
+		if (c->id == id)
+			break;
+	if (!c)
+		return;
+	out_put(&c->out, text, len);
+	c->waiting = false;
+	end_answer(c);
+	run_line(c);
+	go_on(c);
+}
+
+void runtime_set_level(struct runtime_conn *c, enum cfg_stats_level level)
+{
+	c->level = level;
+}
+
+void runtime_set_prompt(struct runtime_conn *c)
+{
+	c->prompt = !c->prompt;
+}
+
+void runtime_quit(struct runtime_conn *c)
+{
+	c->closing = true;
+}
+
+void runtime_set_timeout(struct runtime_conn *c, uint64_t timeout_ns)
+{
+	c->timeout_ns = timeout_ns;
+}
+
+bool runtime_is_master(const struct runtime_conn *c)
+{
+	return c->master;
+}
+
+const char *runtime_level_name(enum cfg_stats_level level)
+{
+	static const char *const name[] = {"user", "operator", "admin"};
+
+	return name[level];
+}
+
+void runtime_list_sockets(const struct runtime *r, struct out *o)
+{
+	const struct socket *s;
+
+	LIST_FOREACH (s, &r->sockets, entry)
+		if (!s->master)
+			out_printf(o, "%s%s %s all\n", *s->text == '/' ? "unix@" : "", s->text,
+				   runtime_level_name(s->level));
+}
+
+/* ---- Sockets ---- */
+
+static void on_accept(struct loop *l, int fd, uint32_t events, void *userdata)
+{
+	struct socket *s = userdata;
+	struct runtime *r = s->runtime;
+	struct runtime_conn *c;
+	int client;
+
+	(void)events;
+	if (r->n_conns >= r->max_conns) { /* the others wait in the queue until one has ended */
+		s->accepting = false;
+		loop_set_events(s->source, 0);
+		return;
+	}
+	client = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (client < 0)
+		return;
+	c = calloc(1, sizeof(*c));
+	if (!c) {
+		close(client);
+		return;
+	}
+	c->runtime = r;
+	c->id = ++r->last_id;
+	c->fd = client;
+	c->level = s->level;
+	c->master = s->master;
+	c->timeout_ns = r->timeout_ns;
+	c->events = EPOLLIN;
+	LIST_INSERT_HEAD(&r->conns, c, entry);
+	r->n_conns++;
+	if (loop_add_timer(l, on_timeout, c, &c->timer) < 0 ||
+	    loop_add_fd(l, client, EPOLLIN, on_conn, c, &c->source) < 0) {
+		conn_free(c);
+		return;
+	}
+	watch(c);
+}
+
+static int open_unix(const struct cfg_stats_socket *s)
+{
+	const char *path = s->addr.unix_path.sun_path;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	mode_t old = 0;
+	struct stat st;
+	int e = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
+		unlink(path);
+	if (s->mode >= 0) /* never open to more people than wanted, not even for a moment */
+		old = umask(~(mode_t)s->mode & 0777);
+	if (bind(fd, &s->addr.sa, s->addr.len) < 0)
+		e = -errno;
+	if (s->mode >= 0)
+		umask(old);
+	if (!e && s->mode >= 0 && chmod(path, (mode_t)s->mode) < 0)
+		e = -errno;
+	if (!e && (s->uid >= 0 || s->gid >= 0) && chown(path, (uid_t)s->uid, (gid_t)s->gid) < 0)
+		e = -errno;
+	if (!e && listen(fd, BACKLOG) < 0)
+		e = -errno;
+	if (!e)
+		return fd;
+	close(fd);
+	return e;
+}
+
+static int open_inet(const struct cfg_stats_socket *s)
+{
+	int fd = socket(s->addr.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), e;
+
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int));
+	if (bind(fd, &s->addr.sa, s->addr.len) == 0 && listen(fd, BACKLOG) == 0)
+		return fd;
+	e = -errno;
+	close(fd);
+	return e;
+}
+
+static int open_socket(const struct cfg_stats_socket *s)
+{
+	int fd;
+
+	if (s->inherited_fd >= 0) {
+		fd = fcntl(s->inherited_fd, F_DUPFD_CLOEXEC, 0);
+		if (fd < 0 || fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
+			return -errno;
+		return fd;
+	}
+	return s->addr.sa.sa_family == AF_UNIX ? open_unix(s) : open_inet(s);
+}
+
+static void socket_free(struct socket *s)
+{
+	LIST_REMOVE(s, entry);
+	s->runtime->n_sockets--;
+	loop_remove(s->source);
+	if (s->fd >= 0)
+		close(s->fd);
+	if (s->path)
+		unlink(s->path);
+	free(s->path);
+	free(s->text);
+	free(s);
+}
+
+static int join(struct runtime *r, struct socket *s)
+{
+	s->accepting = true;
+	return loop_add_fd(r->loop, s->fd, EPOLLIN, on_accept, s, &s->source);
+}
+
+static bool add_socket(struct runtime *r, const struct cfg_stats_socket *c, bool master, char *ret_error, size_t cap)
+{
+	struct socket *s = r->n_sockets < RUNTIME_SOCKETS_MAX ? calloc(1, sizeof(*s)) : NULL;
+	int e = s ? 0 : -ENOMEM;
+
+	if (s) {
+		s->runtime = r;
+		s->level = c->level;
+		s->master = master;
+		s->wanted = true;
+		s->text = strdup(c->text);
+		s->fd = open_socket(c);
+		if (c->inherited_fd < 0 && c->addr.sa.sa_family == AF_UNIX && s->fd >= 0)
+			s->path = strdup(c->addr.unix_path.sun_path);
+		LIST_INSERT_HEAD(&r->sockets, s, entry);
+		r->n_sockets++;
+		e = s->fd < 0 ? s->fd : s->text ? 0 : -ENOMEM;
+		if (!e && r->loop)
+			e = join(r, s);
+	}
+	if (!e)
+		return true;
+	if (s)
+		socket_free(s);
+	snprintf(ret_error, cap, "%s:%u:%u: cannot open the stats socket %s: %s", c->at.file ? c->at.file : "-S",
+		 c->at.line, c->at.column, c->text, strerror(-e));
+	return false;
+}
+
+bool runtime_open_master(struct runtime *r, const char *address, char *ret_error, size_t cap)
+{
+	struct cfg_stats_socket s = {
+	    .text = address,
+	    .inherited_fd = -1,
+	    .level = CFG_STATS_ADMIN,
+	    .mode = 0600,
+	    .uid = -1,
+	    .gid = -1,
+	};
+	const char *path = !strncmp(address, "unix@", 5) ? address + 5 : address;
+	size_t len = strcspn(path, ","); /* ",mode,600 …": ours is the strictest already */
+	char *end;
+
+	if (!strncmp(address, "fd@", 3)) {
+		s.inherited_fd = (int)strtol(address + 3, &end, 10);
+		if (end == address + 3 || (*end && *end != ',') || s.inherited_fd < 0)
+			s.inherited_fd = -1;
+	}
+	if (s.inherited_fd < 0 && (*path != '/' || len >= sizeof(s.addr.unix_path.sun_path))) {
+		snprintf(ret_error, cap, "-S %s: write the path of a unix socket, or fd@N", address);
+		return false;
+	}
+	if (s.inherited_fd < 0) {
+		s.addr.unix_path.sun_family = AF_UNIX;
+		memcpy(s.addr.unix_path.sun_path, path, len);
+		s.addr.len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + 1);
+	}
+	return add_socket(r, &s, true, ret_error, cap);
+}
+
+static struct socket *find(const struct runtime *r, const char *text)
+{
+	struct socket *s;
+
+	LIST_FOREACH (s, &r->sockets, entry)
+		if (!s->master && !strcmp(s->text, text))
+			return s;
+	return NULL;
+}
+
+bool runtime_apply(struct runtime *r, const struct cfg *cfg, char *ret_error, size_t cap)
+{
+	const struct cfg_stats_socket *c;
+	struct socket *s, *next;
+	bool ok = true;
+
+	r->max_conns = cfg->global.stats_maxconn ? cfg->global.stats_maxconn : RUNTIME_CONNECTIONS;
+	r->timeout_ns = cfg->global.stats_timeout_ns ? cfg->global.stats_timeout_ns : RUNTIME_TIMEOUT_NS;
+	LIST_FOREACH (s, &r->sockets, entry)
+		s->wanted = s->master;
+	STAILQ_FOREACH (c, &cfg->global.stats_sockets, next) {
+		s = find(r, c->text);
+		if (s) {
+			s->wanted = true;
+			s->level = c->level;
+		} else {
+			ok &= add_socket(r, c, false, ret_error, cap);
+		}
+	}
+	for (s = LIST_FIRST(&r->sockets); s; s = next) {
+		next = LIST_NEXT(s, entry);
+		if (!s->wanted)
+			socket_free(s);
+	}
+	return ok;
+}
+
+int runtime_join(struct runtime *r, struct loop *l)
+{
+	struct socket *s;
+	int e = 0;
+
+	r->loop = l;
+	LIST_FOREACH (s, &r->sockets, entry)
+		if (!e)
+			e = join(r, s);
+	return e;
+}
+
+void runtime_reload(struct call *c)
+{
+	c->r->opts.reload(c->r->opts.userdata);
+}
+
+int runtime_new(const struct runtime_opts *o, struct runtime **ret)
+{
+	struct runtime *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return -ENOMEM;
+	r->opts = *o;
+	r->max_conns = RUNTIME_CONNECTIONS;
+	r->timeout_ns = RUNTIME_TIMEOUT_NS;
+	LIST_INIT(&r->sockets);
+	LIST_INIT(&r->conns);
+	*ret = r;
+	return 0;
+}
+
+void runtime_free(struct runtime *r)
+{
+	if (!r)
+		return;
+	while (!LIST_EMPTY(&r->conns))
+		conn_free(LIST_FIRST(&r->conns));
+	while (!LIST_EMPTY(&r->sockets))
+		socket_free(LIST_FIRST(&r->sockets));
+	free(r);
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+#include "info.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "engine/objects.h"
+#include "version.h"
+
+#define SECOND_NS UINT64_C(1000000000)
+
+/* clang-format off */
+const struct info_field_info info_fields[INFO_COUNT_] = {
+    [INFO_NAME] = {"Name", 0, STAT_STR, "POS"},
+    [INFO_VERSION] = {"Version", 1, STAT_STR, "POS"},
+    [INFO_RELEASE_DATE] = {"Release_date", 2, STAT_STR, "POS"},
+    [INFO_NBTHREAD] = {"Nbthread", 3, STAT_U32, "CGS"},
+    [INFO_NBPROC] = {"Nbproc", 4, STAT_U32, "CGS"},
+    [INFO_PROCESS_NUM] = {"Process_num", 5, STAT_U32, "KGP"},
+    [INFO_PID] = {"Pid", 6, STAT_U32, "SGP"},
+    [INFO_UPTIME] = {"Uptime", 7, STAT_STR, "MDP"},
+    [INFO_UPTIME_SEC] = {"Uptime_sec", 8, STAT_U32, "MDP"},
+    [INFO_MEMMAX_MB] = {"Memmax_MB", 9, STAT_U32, "CLP"},
+    [INFO_POOL_ALLOC_MB] = {"PoolAlloc_MB", 10, STAT_U32, "MGP"},
+    [INFO_POOL_USED_MB] = {"PoolUsed_MB", 11, STAT_U32, "MGP"},
+    [INFO_POOL_FAILED] = {"PoolFailed", 12, STAT_U32, "MCP"},
+    [INFO_ULIMIT_N] = {"Ulimit-n", 13, STAT_U32, "CLP"},
+    [INFO_MAXSOCK] = {"Maxsock", 14, STAT_U32, "CLP"},
+    [INFO_MAXCONN] = {"Maxconn", 15, STAT_U32, "CLP"},
+    [INFO_HARD_MAXCONN] = {"Hard_maxconn", 16, STAT_U32, "CLP"},
+    [INFO_CURR_CONNS] = {"CurrConns", 17, STAT_U32, "MGP"},
+    [INFO_CUM_CONNS] = {"CumConns", 18, STAT_U32, "MCP"},
+    [INFO_CUM_REQ] = {"CumReq", 19, STAT_U32, "MCP"},
+    [INFO_MAX_SSL_CONNS] = {"MaxSslConns", 20, STAT_U32, "MMP"},
+    [INFO_CURR_SSL_CONNS] = {"CurrSslConns", 21, STAT_U32, "MGP"},
+    [INFO_CUM_SSL_CONNS] = {"CumSslConns", 22, STAT_U32, "MCP"},
+    [INFO_MAXPIPES] = {"Maxpipes", 23, STAT_U32, "CLP"},
+    [INFO_PIPES_USED] = {"PipesUsed", 24, STAT_U32, "MGP"},
+    [INFO_PIPES_FREE] = {"PipesFree", 25, STAT_U32, "MGP"},
+    [INFO_CONN_RATE] = {"ConnRate", 26, STAT_U32, "MRP"},
+    [INFO_CONN_RATE_LIMIT] = {"ConnRateLimit", 27, STAT_U32, "CLP"},
+    [INFO_MAX_CONN_RATE] = {"MaxConnRate", 28, STAT_U32, "MMP"},
+    [INFO_SESS_RATE] = {"SessRate", 29, STAT_U32, "MRP"},
+    [INFO_SESS_RATE_LIMIT] = {"SessRateLimit", 30, STAT_U32, "CLP"},
+    [INFO_MAX_SESS_RATE] = {"MaxSessRate", 31, STAT_U32, "MRP"},
+    [INFO_SSL_RATE] = {"SslRate", 32, STAT_U32, "MRP"},
+    [INFO_SSL_RATE_LIMIT] = {"SslRateLimit", 33, STAT_U32, "CLP"},
+    [INFO_MAX_SSL_RATE] = {"MaxSslRate", 34, STAT_U32, "MMP"},
+    [INFO_SSL_FRONTEND_KEY_RATE] = {"SslFrontendKeyRate", 35, STAT_U32, "MGP"},
+    [INFO_SSL_FRONTEND_MAX_KEY_RATE] = {"SslFrontendMaxKeyRate", 36, STAT_U32, "MMP"},
+    [INFO_SSL_FRONTEND_SESSION_REUSE_PCT] = {"SslFrontendSessionReuse_pct", 37, STAT_U32, "MGP"},
+    [INFO_SSL_BACKEND_KEY_RATE] = {"SslBackendKeyRate", 38, STAT_U32, "MRP"},
+    [INFO_SSL_BACKEND_MAX_KEY_RATE] = {"SslBackendMaxKeyRate", 39, STAT_U32, "MMP"},
+    [INFO_SSL_CACHE_LOOKUPS] = {"SslCacheLookups", 40, STAT_U32, "MCP"},
+    [INFO_SSL_CACHE_MISSES] = {"SslCacheMisses", 41, STAT_U32, "MCP"},
+    [INFO_COMPRESS_BPS_IN] = {"CompressBpsIn", 42, STAT_U32, "MRP"},
+    [INFO_COMPRESS_BPS_OUT] = {"CompressBpsOut", 43, STAT_U32, "MRP"},
+    [INFO_COMPRESS_BPS_RATE_LIM] = {"CompressBpsRateLim", 44, STAT_U32, "CLP"},
+    [INFO_TASKS] = {"Tasks", 47, STAT_U32, "MGP"},
+    [INFO_RUN_QUEUE] = {"Run_queue", 48, STAT_U32, "MGP"},
+    [INFO_IDLE_PCT] = {"Idle_pct", 49, STAT_U32, "MaP"},
+    [INFO_NODE] = {"node", 50, STAT_STR, "COS"},
+    [INFO_DESCRIPTION] = {"description", 51, STAT_STR, "COS"},
+    [INFO_STOPPING] = {"Stopping", 52, STAT_U32, "MGP"},
+    [INFO_JOBS] = {"Jobs", 53, STAT_U32, "MGP"},
+    [INFO_UNSTOPPABLE_JOBS] = {"Unstoppable Jobs", 54, STAT_U32, "MGP"},
+    [INFO_LISTENERS] = {"Listeners", 55, STAT_U32, "MGP"},
+    [INFO_ACTIVE_PEERS] = {"ActivePeers", 56, STAT_U32, "MGP"},
+    [INFO_CONNECTED_PEERS] = {"ConnectedPeers", 57, STAT_U32, "MGP"},
+    [INFO_DROPPED_LOGS] = {"DroppedLogs", 58, STAT_U32, "MGP"},
+    [INFO_BUSY_POLLING] = {"BusyPolling", 59, STAT_U32, "MGP"},
+    [INFO_FAILED_RESOLUTIONS] = {"FailedResolutions", 60, STAT_U32, "MGP"},
+    [INFO_TOTAL_BYTES_OUT] = {"TotalBytesOut", 61, STAT_U64, "MGP"},
+    [INFO_TOTAL_SPLICDED_BYTES_OUT] = {"TotalSplicdedBytesOut", 62, STAT_U64, "MGP"},
+    [INFO_BYTES_OUT_RATE] = {"BytesOutRate", 63, STAT_U64, "MRP"},
+    [INFO_DEBUG_COMMANDS_ISSUED] = {"DebugCommandsIssued", 64, STAT_U32, "MGP"},
+    [INFO_CUM_RECV_LOGS] = {"CumRecvLogs", 65, STAT_U32, "MCP"},
+    [INFO_BUILD_INFO] = {"Build info", 66, STAT_STR, "POS"},
+    [INFO_MEMMAX_BYTES] = {"Memmax_bytes", 67, STAT_U32, "CLP"},
+    [INFO_POOL_ALLOC_BYTES] = {"PoolAlloc_bytes", 68, STAT_U64, "MGP"},
+    [INFO_POOL_USED_BYTES] = {"PoolUsed_bytes", 69, STAT_U64, "MGP"},
+    [INFO_START_TIME_SEC] = {"Start_time_sec", 70, STAT_U32, "MDP"},
+    [INFO_TAINTED] = {"Tainted", 71, STAT_STR, "SGP"},
+};
+/* clang-format on */
+
+static void read_counters(const struct engine *e, uint64_t now_ns, struct info *i)
+{
+	const struct set *set = engine_set(e);
+	struct tally_sum s;
+	uint64_t open, total;
+
+	tally_read(e->tally, now_ns, &s);
+	engine_count(e, &open, &total);
+	i->n[INFO_CURR_CONNS] = open;
+	i->n[INFO_CUM_CONNS] = total;
+	i->n[INFO_CONN_RATE] = i->n[INFO_SESS_RATE] = s.connection_rate;
+	i->n[INFO_MAX_CONN_RATE] = i->n[INFO_MAX_SESS_RATE] = s.connection_rate_max;
+	for (size_t k = 0; set && k < set->n_frontends; k++) {
+		tally_read(set->frontend[k].gate->tally, now_ns, &s);
+		i->n[INFO_CUM_REQ] += s.n[COUNT_REQUESTS];
+		i->n[INFO_TOTAL_BYTES_OUT] += s.n[COUNT_BYTES_OUT];
+	}
+}
+
+static void read_process(const struct engine *e, uint64_t now_ns, struct info *i)
+{
+	uint64_t up_s = (now_ns - e->started_ns) / SECOND_NS;
+	struct rlimit fds = {0};
+	uint64_t pages = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	getrlimit(RLIMIT_NOFILE, &fds);
+	if (f && fscanf(f, "%*u %lu", &pages) != 1)
+		pages = 0;
+	if (f)
+		fclose(f);
+	snprintf(i->uptime, sizeof(i->uptime), "%ud %uh%02um%02us", (unsigned)(up_s / 86400),
+		 (unsigned)(up_s / 3600 % 24), (unsigned)(up_s / 60 % 60), (unsigned)(up_s % 60));
+	i->text[INFO_UPTIME] = i->uptime;
+	i->n[INFO_UPTIME_SEC] = up_s;
+	i->n[INFO_START_TIME_SEC] = (uint64_t)time(NULL) - up_s;
+	i->n[INFO_ULIMIT_N] = i->n[INFO_MAXSOCK] = fds.rlim_cur;
+	/* there are no pools: what the process has of the system's memory */
+	i->n[INFO_POOL_ALLOC_BYTES] = i->n[INFO_POOL_USED_BYTES] = pages * (uint64_t)sysconf(_SC_PAGESIZE);
+	i->n[INFO_POOL_ALLOC_MB] = i->n[INFO_POOL_USED_MB] = i->n[INFO_POOL_ALLOC_BYTES] >> 20;
+}
+
+void info_read(const struct engine *e, uint64_t now_ns, struct info *ret)
+{
+	const struct set *set = engine_set(e);
+	const struct cfg_global *g = set ? &set->cfg->global : NULL;
+
+	memset(ret, 0, sizeof(*ret));
+	gethostname(ret->hostname, sizeof(ret->hostname) - 1);
+	ret->text[INFO_NAME] = "proxyd";
+	ret->text[INFO_VERSION] = ret->text[INFO_BUILD_INFO] = PROXYD_VERSION_AS_HAPROXY;
+	ret->text[INFO_RELEASE_DATE] = PROXYD_RELEASE_DATE;
+	ret->text[INFO_NODE] = g && g->node ? g->node : ret->hostname;
+	ret->text[INFO_DESCRIPTION] = g ? g->description : NULL;
+	ret->text[INFO_TAINTED] = "0";
+	ret->n[INFO_NBTHREAD] = e->n_workers;
+	ret->n[INFO_NBPROC] = ret->n[INFO_PROCESS_NUM] = 1;
+	ret->n[INFO_PID] = (uint64_t)getpid();
+	ret->n[INFO_MAXCONN] = atomic_load(&e->gate.max);
+	ret->n[INFO_HARD_MAXCONN] = e->maxconn;
+	ret->n[INFO_IDLE_PCT] = 100;
+	ret->n[INFO_STOPPING] = e->draining;
+	ret->n[INFO_LISTENERS] = engine_listeners(e);
+	read_process(e, now_ns, ret);
+	read_counters(e, now_ns, ret);
+	ret->n[INFO_JOBS] = ret->n[INFO_LISTENERS] + ret->n[INFO_CURR_CONNS];
+	ret->n[INFO_TASKS] = ret->n[INFO_CURR_CONNS];
+}
+
+static void put_value(const struct info *i, unsigned f, struct out *o)
+{
+	if (info_fields[f].type == STAT_STR)
+		out_text(o, i->text[f]);
+	else
+		out_number(o, i->n[f]);
+}
+
+static const char *const type_name[] = {"u32", "u64", "s32", "str"};
+
+static void put_json(const struct info *i, unsigned f, struct out *o)
+{
+	const struct info_field_info *field = &info_fields[f];
+
+	out_printf(o, "{\"field\":{\"pos\":%u,\"name\":\"%s\"},\"processNum\":1,", field->position, field->name);
+	stat_write_tags(o, field->tags);
+	out_printf(o, ",\"value\":{\"type\":\"%s\",\"value\":", type_name[field->type]);
+	if (field->type == STAT_STR) {
+		out_text(o, "\"");
+		out_json(o, i->text[f]);
+		out_text(o, "\"");
+	} else {
+		put_value(i, f, o);
+	}
+	out_text(o, "}}");
+}
+
+void info_write(const struct engine *e, uint64_t now_ns, enum stat_format format, struct out *o)
+{
+	bool comma = false;
+	struct info i;
+
+	info_read(e, now_ns, &i);
+	if (format == STAT_JSON)
+		out_text(o, "[");
+	for (unsigned f = 0; f < INFO_COUNT_; f++) {
+		const struct info_field_info *field = &info_fields[f];
+
+		if (field->type == STAT_STR && !i.text[f])
+			continue;
+		if (format == STAT_JSON) {
+			out_text(o, comma ? "," : "");
+			put_json(&i, f, o);
+			comma = true;
+			continue;
+		}
+		if (format == STAT_TYPED)
+			out_printf(o, "%u.%s.1:%s:%s:", field->position, field->name, field->tags,
+				   type_name[field->type]);
+		else
+			out_printf(o, "%s: ", field->name);
+		put_value(&i, f, o);
+		out_text(o, "\n");
+	}
+	if (format == STAT_JSON)
+		out_text(o, "]");
+}

@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: MIT */
+/* Rows of "show stat": which fields a frontend, listener, server or backend has, and their values. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/objects.h"
+#include "stat.h"
+
+#define SECOND_NS UINT64_C(1000000000)
+#define MS UINT64_C(1000000)
+
+/* In the words of HAProxy's field check_desc, which dashboards know. */
+static const char *health_code_text(enum health_code code)
+{
+	static const char *const text[] = {
+	    [HEALTH_CODE_UNK] = "Unknown",
+	    [HEALTH_CODE_INI] = "Initializing",
+	    [HEALTH_CODE_SOCKERR] = "Socket error",
+	    [HEALTH_CODE_L4OK] = "Layer4 check passed",
+	    [HEALTH_CODE_L4TOUT] = "Layer4 timeout",
+	    [HEALTH_CODE_L4CON] = "Layer4 connection problem",
+	    [HEALTH_CODE_L6OK] = "Layer6 check passed",
+	    [HEALTH_CODE_L6TOUT] = "Layer6 timeout",
+	    [HEALTH_CODE_L6RSP] = "Layer6 invalid response",
+	    [HEALTH_CODE_L7OK] = "Layer7 check passed",
+	    [HEALTH_CODE_L7OKC] = "Layer7 check conditionally passed",
+	    [HEALTH_CODE_L7TOUT] = "Layer7 timeout",
+	    [HEALTH_CODE_L7RSP] = "Layer7 invalid response",
+	    [HEALTH_CODE_L7STS] = "Layer7 wrong status",
+	    [HEALTH_CODE_PROCERR] = "External check error",
+	    [HEALTH_CODE_PROCTOUT] = "External check timeout",
+	    [HEALTH_CODE_PROCOK] = "External check passed",
+	    [HEALTH_CODE_HANA] = "Health analyze",
+	};
+
+	return code < sizeof(text) / sizeof(text[0]) && text[code] ? text[code] : "";
+}
+
+static void set(struct stat_row *r, enum stat_field f, uint64_t n)
+{
+	r->v[f].n = n;
+	r->set[f] = true;
+}
+
+static void set_text(struct stat_row *r, enum stat_field f, const char *text)
+{
+	r->v[f].text = text ? text : "";
+	r->set[f] = text && *text;
+}
+
+static void set_zero(struct stat_row *r, const enum stat_field *f, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		set(r, f[i], 0);
+}
+#define SET_ZERO(r, ...)                                                                          \
+	set_zero(r, (const enum stat_field[]){__VA_ARGS__},                                        \
+		 sizeof((const enum stat_field[]){__VA_ARGS__}) / sizeof(enum stat_field))
+
+static const char *mode_name(enum cfg_mode mode)
+{
+	return mode == CFG_MODE_HTTP ? "http" : "tcp";
+}
+
+static void begin(struct stat_row *r, enum stat_kind kind, const struct cfg_proxy *p, const char *name,
+		  unsigned sid)
+{
+	memset(r, 0, sizeof(*r));
+	r->kind = kind;
+	r->iid = p->id;
+	r->sid = sid;
+	set_text(r, STAT_PXNAME, p->name);
+	set_text(r, STAT_SVNAME, name);
+	set(r, STAT_PID, 1);
+	set(r, STAT_IID, p->id);
+	set(r, STAT_SID, sid);
+	set(r, STAT_TYPE, kind);
+	set_text(r, STAT_MODE, mode_name(p->set.mode));
+	SET_ZERO(r, STAT_WREW, STAT_SSL_SESS, STAT_SSL_REUSED_SESS, STAT_SSL_FAILED_HANDSHAKE);
+}
+
+static void set_statuses(struct stat_row *r, const struct tally_sum *s)
+{
+	for (unsigned i = 0; i < 5; i++)
+		set(r, STAT_HRSP_1XX + i, s->n[COUNT_STATUS_1XX + i]);
+	set(r, STAT_HRSP_OTHER, s->n[COUNT_STATUS_OTHER]);
+}
+
+static void set_bytes(struct stat_row *r, const struct tally_sum *s)
+{
+	set(r, STAT_BIN, s->n[COUNT_BYTES_IN]);
+	set(r, STAT_BOUT, s->n[COUNT_BYTES_OUT]);
+}
+
+/* What modules of HAProxy count of HTTP/2 and HTTP/1. */
+static void set_modules(struct stat_row *r, bool http, const struct tally_sum *s, uint64_t connections,
+			uint64_t open)
+{
+	for (unsigned f = STAT_H2_HEADERS_RCVD; f <= STAT_H1_SPLICED_BYTES_OUT; f++)
+		set(r, f, 0);
+	if (!http)
+		return;
+	set(r, STAT_H1_OPEN_CONNECTIONS, open);
+	set(r, STAT_H1_TOTAL_CONNECTIONS, connections);
+	set(r, STAT_H1_TOTAL_STREAMS, s->n[COUNT_REQUESTS]);
+	set(r, STAT_H1_BYTES_IN, s->n[COUNT_BYTES_IN]);
+	set(r, STAT_H1_BYTES_OUT, s->n[COUNT_BYTES_OUT]);
+}
+
+static void write_addr(const struct cfg_addr *a, char *buf, size_t cap)
+{
+	char ip[INET6_ADDRSTRLEN] = "";
+
+	switch (a->len ? a->sa.sa_family : AF_UNSPEC) {
+	case AF_INET: {
+		const struct sockaddr_in *in = (const struct sockaddr_in *)&a->sa;
+
+		inet_ntop(AF_INET, &in->sin_addr, ip, sizeof(ip));
+		snprintf(buf, cap, "%s:%u", ip, ntohs(in->sin_port));
+		break;
+	}
+	case AF_INET6: {
+		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&a->sa;
+
+		inet_ntop(AF_INET6, &in6->sin6_addr, ip, sizeof(ip));
+		snprintf(buf, cap, "[%s]:%u", ip, ntohs(in6->sin6_port));
+		break;
+	}
+	case AF_UNIX:
+		snprintf(buf, cap, "unix");
+		break;
+	default:
+		*buf = '\0';
+	}
+}
+
+/* ---- Frontends and listeners ---- */
+
+static void frontend_row(const struct frontend *f, const struct cfg_proxy *p, uint64_t now_ns, struct stat_row *r)
+{
+	const struct gate *g = f->gate;
+	struct tally_sum s;
+	uint32_t max = atomic_load_explicit(&g->max, memory_order_relaxed);
+	uint64_t open = atomic_load_explicit(&g->n, memory_order_relaxed);
+
+	tally_read(g->tally, now_ns, &s);
+	begin(r, STAT_FRONTEND, p, "FRONTEND", 0);
+	set_text(r, STAT_STATUS, g->shut ? "STOP" : g->paused ? "PAUSED" : "OPEN");
+	r->up = true;
+	r->no_maint = true;
+	set(r, STAT_SCUR, open);
+	set(r, STAT_SMAX, s.sessions_max);
+	set(r, STAT_SLIM, g->paused ? g->max_before_pause : max);
+	set(r, STAT_STOT, s.n[COUNT_SESSIONS]);
+	set_bytes(r, &s);
+	set(r, STAT_DREQ, s.n[COUNT_DENIED_REQUESTS]);
+	set(r, STAT_DRESP, s.n[COUNT_DENIED_RESPONSES]);
+	set(r, STAT_EREQ, s.n[COUNT_REQUEST_ERRORS]);
+	set(r, STAT_RATE, s.session_rate);
+	set(r, STAT_RATE_LIM, 0);
+	set(r, STAT_RATE_MAX, s.session_rate_max);
+	set(r, STAT_REQ_RATE, s.request_rate);
+	set(r, STAT_REQ_RATE_MAX, s.request_rate_max);
+	set(r, STAT_REQ_TOT, s.n[COUNT_REQUESTS]);
+	set(r, STAT_CONN_RATE, s.connection_rate);
+	set(r, STAT_CONN_RATE_MAX, s.connection_rate_max);
+	set(r, STAT_CONN_TOT, s.n[COUNT_CONNECTIONS]);
+	set(r, STAT_EINT, s.n[COUNT_INTERNAL_ERRORS]);
+	SET_ZERO(r, STAT_COMP_IN, STAT_COMP_OUT, STAT_COMP_BYP, STAT_COMP_RSP);
+	set(r, STAT_DCON, s.n[COUNT_DENIED_CONNECTIONS]);
+	set(r, STAT_DSES, s.n[COUNT_DENIED_SESSIONS]);
+	if (f->http) {
+		set_statuses(r, &s);
+		set(r, STAT_INTERCEPTED, s.n[COUNT_INTERCEPTED]);
+		SET_ZERO(r, STAT_CACHE_LOOKUPS, STAT_CACHE_HITS);
+	}
+	set_modules(r, f->http, &s, s.n[COUNT_CONNECTIONS], open);
+}
+
+static void listener_row(const struct listener *l, const struct cfg_bind *b, const struct cfg_proxy *p, unsigned sid,
+			 uint64_t now_ns, bool legends, struct stat_row *r)
+{
+	struct tally_sum s;
+
+	tally_read(l->tally, now_ns, &s);
+	begin(r, STAT_LISTENER, p, b->name, sid);
+	if (!b->name) {
+		snprintf(r->sname, sizeof(r->sname), "sock-%u", sid);
+		set_text(r, STAT_SVNAME, r->sname);
+	}
+	set_text(r, STAT_STATUS, "OPEN");
+	r->up = r->no_maint = true;
+	set(r, STAT_SLIM, b->maxconn);
+	set(r, STAT_STOT, s.n[COUNT_SESSIONS]);
+	SET_ZERO(r, STAT_DCON, STAT_DSES);
+	if (!legends)
+		return;
+	write_addr(&b->addr, r->addr, sizeof(r->addr));
+	set_text(r, STAT_ADDR, r->addr);
+}
+
+/* ---- Servers ---- */
+
+struct health_seen {
+	bool checked;
+	struct health_filter_status filter;
+	struct health_check_status check;
+};
+
+static void look(const struct server *s, struct health_seen *h)
+{
+	*h = (struct health_seen){.filter.size = sizeof(h->filter), .check.size = sizeof(h->check)};
+	h->checked = s->check && !s->admin.maint && !s->admin.no_checks &&
+		     health_check_filter_status(s->check, &h->filter) == 0 &&
+		     health_check_status(s->check, &h->check) == 0;
+}
+
+/* HAProxy's scale: 0 … rise-1 is down, up to rise+fall-1 is up. */
+static unsigned health_number(const struct server *s, const struct health_seen *h)
+{
+	const struct health_filter_status *f = &h->filter;
+
+	if (!h->checked)
+		return 0;
+	return s->up ? f->rise + f->left - 1 : f->rise - (f->left < f->rise ? f->left : f->rise);
+}
+
+static void write_status(const struct server *s, const struct health_seen *h, char *buf, size_t cap)
+{
+	const struct health_filter_status *f = &h->filter;
+	const char *up = s->admin.drain ? "DRAIN" : s->draining ? "NOLB" : "UP";
+
+	if (s->admin.maint)
+		snprintf(buf, cap, "MAINT");
+	else if (!s->up && h->checked && f->left < f->rise)
+		snprintf(buf, cap, "DOWN %u/%u", f->rise - f->left, f->rise);
+	else if (!s->up)
+		snprintf(buf, cap, "DOWN");
+	else if (h->checked && f->left < f->fall)
+		snprintf(buf, cap, "%s %u/%u", up, f->left, f->fall);
+	else if (!h->checked && !s->admin.drain && !s->draining)
+		snprintf(buf, cap, "no check");
+	else
+		snprintf(buf, cap, "%s", up);
+}
+
+static void set_check(const struct server *s, const struct health_seen *h, struct stat_row *r)
+{
+	const struct health_check_status *c = &h->check;
+
+	if (!h->checked)
+		return;
+	snprintf(r->check_status, sizeof(r->check_status), "%s%s", c->running ? "* " : "", health_code_name(c->code));
+	set_text(r, STAT_CHECK_STATUS, r->check_status);
+	if (c->runs && c->code >= HEALTH_CODE_L7OK && c->code <= HEALTH_CODE_L7STS)
+		set(r, STAT_CHECK_CODE, c->status);
+	if (c->runs)
+		set(r, STAT_CHECK_DURATION, c->last_total_ns / MS);
+	set_text(r, STAT_CHECK_DESC, health_code_text(c->code));
+	snprintf(r->last_check, sizeof(r->last_check), "%s", *c->text ? c->text : c->error ? strerror(c->error) : "");
+	set_text(r, STAT_LAST_CHK, r->last_check);
+	set(r, STAT_CHECK_RISE, h->filter.rise);
+	set(r, STAT_CHECK_FALL, h->filter.fall);
+	set(r, STAT_CHECK_HEALTH, health_number(s, h));
+}
+
+static uint64_t age_s(uint64_t since_ns, uint64_t now_ns)
+{
+	return now_ns > since_ns ? (now_ns - since_ns) / SECOND_NS : 0;
+}
+
+/* s32: -1 is "never" */
+static void set_last(struct stat_row *r, const struct tally_sum *s, uint64_t now_ns)
+{
+	set(r, STAT_LASTSESS, s->last_ns ? age_s(s->last_ns, now_ns) : (uint64_t)-1);
+}
+
+static void set_shared(struct stat_row *r, const struct tally_sum *s)
+{
+	static const struct {
+		enum stat_field to;
+		enum counted from;
+	} same[] = {
+	    {STAT_STOT, COUNT_SESSIONS},	 {STAT_DRESP, COUNT_DENIED_RESPONSES},
+	    {STAT_ECON, COUNT_CONNECT_ERRORS},	 {STAT_ERESP, COUNT_RESPONSE_ERRORS},
+	    {STAT_WRETR, COUNT_RETRIES},	 {STAT_WREDIS, COUNT_REDISPATCHES},
+	    {STAT_LBTOT, COUNT_PICKED},		 {STAT_CLI_ABRT, COUNT_CLIENT_ABORTS},
+	    {STAT_SRV_ABRT, COUNT_SERVER_ABORTS}, {STAT_CONNECT, COUNT_CONNECTS},
+	    {STAT_REUSE, COUNT_REUSES},		 {STAT_EINT, COUNT_INTERNAL_ERRORS},
+	};
+
+	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
+		set(r, same[i].to, s->n[same[i].from]);
+	set_bytes(r, s);
+	set(r, STAT_SMAX, s->sessions_max);
+	set(r, STAT_QMAX, s->queue_max);
+	set(r, STAT_RATE, s->session_rate);
+	set(r, STAT_RATE_MAX, s->session_rate_max);
+	for (unsigned i = 0; i < TIME_COUNT_; i++) {
+		set(r, STAT_QTIME + i, s->time_avg[i]);
+		set(r, STAT_QTIME_MAX + i, s->time_max[i]);
+	}
+}
+
+static void server_row(const struct server *sv, const struct cfg_proxy *p, unsigned sid, uint64_t now_ns, bool legends,
+		       struct stat_row *r)
+{
+	const struct server_admin *a = &sv->admin;
+	uint64_t used = atomic_load_explicit(&sv->n_sessions, memory_order_relaxed);
+	bool up = sv->up && !a->maint;
+	struct health_seen h;
+	struct tally_sum s;
+
+	tally_read(sv->tally, now_ns, &s);
+	look(sv, &h);
+	begin(r, STAT_SERVER, p, sv->name, sid);
+	set_shared(r, &s);
+	write_status(sv, &h, r->status, sizeof(r->status));
+	set_text(r, STAT_STATUS, r->status);
+	r->no_maint = !a->maint;
+	r->up = up;
+	r->draining = up && (a->drain || sv->draining || !a->weight);
+	r->is_backup = sv->backup;
+	set(r, STAT_QCUR, 0);
+	set(r, STAT_SCUR, used);
+	if (a->maxconn)
+		set(r, STAT_SLIM, a->maxconn);
+	set(r, STAT_WEIGHT, a->weight);
+	set(r, STAT_UWEIGHT, a->weight);
+	set(r, STAT_ACT, !sv->backup);
+	set(r, STAT_BCK, sv->backup);
+	set(r, STAT_LASTCHG, age_s(a->changed_ns, now_ns));
+	if (a->cfg && a->cfg->check) {
+		set(r, STAT_CHKFAIL, a->n_failed);
+		set(r, STAT_CHKDOWN, a->n_down);
+		set(r, STAT_DOWNTIME, a->down_ns / SECOND_NS + (up ? 0 : age_s(a->changed_ns, now_ns)));
+	}
+	set_last(r, &s, now_ns);
+	set_check(sv, &h, r);
+	SET_ZERO(r, STAT_SRV_ICUR, STAT_IDLE_CONN_CUR, STAT_SAFE_CONN_CUR, STAT_NEED_CONN_EST);
+	set(r, STAT_USED_CONN_CUR, used);
+	if (p->set.mode == CFG_MODE_HTTP) {
+		set_statuses(r, &s);
+		set(r, STAT_REQ_TOT, s.n[COUNT_REQUESTS]);
+	}
+	if (!legends)
+		return;
+	write_addr(&sv->addr, r->addr, sizeof(r->addr));
+	set_text(r, STAT_ADDR, r->addr);
+	set_text(r, STAT_COOKIE, a->cfg ? a->cfg->cookie : NULL);
+}
+
+/* ---- Backends ---- */
+
+struct backend_sum {
+	unsigned active, backup, active_weight, backup_weight;
+	bool any;
+};
+
+static void sum_servers(const struct backend *b, struct backend_sum *sum)
+{
+	const struct server *s;
+
+	*sum = (struct backend_sum){.any = b->proxy->n_servers};
+	LIST_FOREACH (s, &b->pool->servers, entry) {
+		if (!s->member || !s->up || !s->usable || s->admin.maint)
+			continue;
+		if (s->backup) {
+			sum->backup++;
+			sum->backup_weight += s->admin.drain ? 0 : s->admin.weight;
+		} else {
+			sum->active++;
+			sum->active_weight += s->admin.drain ? 0 : s->admin.weight;
+		}
+	}
+}
+
+static void backend_row(const struct backend *b, const struct cfg_proxy *p, uint64_t now_ns, bool legends,
+			struct stat_row *r)
+{
+	const struct pool *pool = b->pool;
+	struct backend_sum sum;
+	struct tally_sum s;
+	unsigned weight;
+
+	tally_read(pool->tally, now_ns, &s);
+	sum_servers(b, &sum);
+	weight = sum.active_weight ? sum.active_weight : sum.backup_weight;
+	begin(r, STAT_BACKEND, p, "BACKEND", 0);
+	set_shared(r, &s);
+	r->up = weight || !sum.any;
+	r->no_maint = true;
+	set_text(r, STAT_STATUS, r->up ? "UP" : "DOWN");
+	set(r, STAT_QCUR, atomic_load_explicit(&pool->n_queued, memory_order_relaxed));
+	set(r, STAT_SCUR, atomic_load_explicit(&pool->n_sessions, memory_order_relaxed));
+	set(r, STAT_SLIM, b->fullconn);
+	set(r, STAT_DREQ, s.n[COUNT_DENIED_REQUESTS]);
+	set(r, STAT_WEIGHT, weight);
+	set(r, STAT_UWEIGHT, weight);
+	set(r, STAT_ACT, sum.active);
+	set(r, STAT_BCK, sum.backup);
+	set(r, STAT_CHKDOWN, pool->n_down);
+	set(r, STAT_LASTCHG, age_s(pool->changed_ns, now_ns));
+	if (sum.any)
+		set(r, STAT_DOWNTIME, pool->down_ns / SECOND_NS + (r->up ? 0 : age_s(pool->changed_ns, now_ns)));
+	set_last(r, &s, now_ns);
+	SET_ZERO(r, STAT_COMP_IN, STAT_COMP_OUT, STAT_COMP_BYP, STAT_COMP_RSP, STAT_AGG_SERVER_STATUS,
+		 STAT_AGG_SERVER_CHECK_STATUS, STAT_AGG_CHECK_STATUS);
+	if (b->http) {
+		set_statuses(r, &s);
+		set(r, STAT_REQ_TOT, s.n[COUNT_REQUESTS]);
+		SET_ZERO(r, STAT_CACHE_LOOKUPS, STAT_CACHE_HITS);
+	}
+	set_modules(r, b->http, &s, s.n[COUNT_CONNECTS], 0);
+	if (!legends)
+		return;
+	set_text(r, STAT_ALGO, p->set.balance);
+	set_text(r, STAT_COOKIE, p->set.http.cookie ? p->set.http.cookie->name : NULL);
+}
+
+/* ---- All ---- */
+
+struct walk {
+	const struct set *set;
+	uint64_t now_ns;
+	const struct stat_filter *f;
+	stat_visit_fn *fn;
+	void *userdata;
+	struct stat_row row;
+};
+
+static bool wanted(const struct walk *w, enum stat_kind kind, unsigned sid)
+{
+	return (!w->f->kinds || w->f->kinds >> kind & 1) && (w->f->sid == STAT_ALL || w->f->sid == sid);
+}
+
+static void tell(struct walk *w)
+{
+	if (w->row.kind == STAT_SERVER &&
+	    ((w->f->up && !w->row.up) || (w->f->no_maint && !w->row.no_maint)))
+		return;
+	w->fn(w->userdata, &w->row);
+}
+
+static void walk_frontend(struct walk *w, const struct frontend *f, const struct cfg_proxy *p)
+{
+	const struct cfg_bind *b = STAILQ_FIRST(&p->binds);
+	unsigned sid = 0;
+
+	if (wanted(w, STAT_FRONTEND, 0)) {
+		frontend_row(f, p, w->now_ns, &w->row);
+		tell(w);
+	}
+	if (!p->set.socket_stats)
+		return;
+	for (size_t i = 0; b && i < w->set->n_listeners; i++) {
+		if (w->set->listener[i].frontend != f)
+			continue;
+		sid++;
+		if (wanted(w, STAT_LISTENER, sid)) {
+			listener_row(w->set->listener[i].listener, b, p, sid, w->now_ns, w->f->legends, &w->row);
+			tell(w);
+		}
+		b = STAILQ_NEXT(b, next);
+	}
+}
+
+static void walk_backend(struct walk *w, const struct backend *b, const struct cfg_proxy *p)
+{
+	struct server *s;
+	unsigned sid;
+
+	for (size_t i = 0; i < b->n_servers; i++) {
+		s = b->servers[i];
+		sid = (unsigned)i + 1;
+		if (wanted(w, STAT_SERVER, sid)) {
+			server_row(s, p, sid, w->now_ns, w->f->legends, &w->row);
+			tell(w);
+		}
+	}
+	if (wanted(w, STAT_BACKEND, 0)) {
+		backend_row(b, p, w->now_ns, w->f->legends, &w->row);
+		tell(w);
+	}
+}
+
+void stat_each(const struct engine *e, uint64_t now_ns, const struct stat_filter *f, stat_visit_fn *fn, void *userdata)
+{
+	const struct set *set = engine_set(e);
+	struct walk w = {.set = set, .now_ns = now_ns, .f = f, .fn = fn, .userdata = userdata};
+	size_t front = 0, back = 0;
+	const struct cfg_proxy *p;
+
+	if (!set)
+		return;
+	/* frontends and backends of a set stand in the order of the file */
+	STAILQ_FOREACH (p, &set->cfg->proxies, next) {
+		const struct frontend *fe = NULL;
+		const struct backend *be = NULL;
+
+		if (p->set.disabled)
+			continue;
+		if (p->kind & CFG_FRONTEND)
+			fe = &set->frontend[front++];
+		if (p->kind & CFG_BACKEND)
+			be = &set->backend[back++];
+		if ((f->iid != STAT_ALL && f->iid != p->id) || (f->in_scope && !f->in_scope(f->userdata, p->name)))
+			continue;
+		if (fe)
+			walk_frontend(&w, fe, p);
+		if (be)
+			walk_backend(&w, be, p);
+	}
+}
