@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "config_test.h"
+#include "genhash.h"
 #include "options.h"
 #include "supervisor.h"
 #include "upgrade.h"
@@ -7,8 +8,11 @@
 int main(int argc, char **argv)
 {
 	struct options o;
-	int r = options_read(argc, argv, &o);
+	int r;
 
+	if (genhash_wanted(argc, argv))
+		return genhash_main(argc, argv);
+	r = options_read(argc, argv, &o);
 	if (r >= 0)
 		return r;
 	if (o.upgrade)

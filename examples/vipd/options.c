@@ -113,6 +113,7 @@ static const char help[] =
     "  -d, --dump-conf             write what was understood to keepalived.data, as SIGUSR1 does\n"
     "      --signum=NAME           the signal for STOP, RELOAD, DATA, STATS, STATS_CLEAR, JSON\n"
     "      --keyword[=WORD]        what WORD of the configuration does; without: all words\n"
+    "      --genhash OPTION...     the MD5 of a page, for \"digest\": see vipd --genhash --help\n"
     "  -v, --version    -h, --help\n"
     "\n"
     "Other options of keepalived are accepted, with a note. See vipd(8).\n";
@@ -255,7 +256,7 @@ static int take(int option, const char *name, struct options *o)
 	case 's':
 		return refuse("-s (network namespace): start it there with \"ip netns exec\"; it");
 	case 'T':
-		return refuse("-T (genhash)");
+		return refuse("-T (genhash) as other than the first option");
 	case '?':
 		fputs("Try vipd --help\n", stderr);
 		return EXIT_FATAL;
