@@ -118,11 +118,11 @@ struct cfg_error {
 	size_t len;
 };
 
-/* option httpchk and http-check; `text` says all of it, so that equal text is the same check. */
+/* option httpchk and http-check. */
 #define CFG_STATUS_RANGES 32
+#define CFG_FIELDS_MAX 8
 
 struct cfg_httpchk {
-	bool on;
 	const char *method, *uri, *host, *headers, *body; /* NULL: OPTIONS, "/", none … */
 	bool version_1_1, drain_404;
 	struct {
@@ -130,8 +130,54 @@ struct cfg_httpchk {
 	} status[CFG_STATUS_RANGES];
 	unsigned n_status;  /* 0: 200-399 */
 	const char *string; /* that must be in the body, or must not; NULL: any */
-	bool not_string;
-	const char *text;
+	bool not_string, is_regex;
+	struct cfg_httpchk_field {
+		const char *name, *value; /* value NULL: any */
+		unsigned match;		  /* libhealth's enum health_http_match */
+	} field[CFG_FIELDS_MAX];
+	unsigned n_fields;
+	unsigned port; /* of http-check connect; 0: the check's */
+};
+
+/* ---- Checks of servers ---- */
+
+enum cfg_check_kind {
+	CFG_CHECK_CONNECT, /* a connection is enough */
+	CFG_CHECK_EXTERNAL,
+	CFG_CHECK_HTTP, /* struct cfg_httpchk */
+	CFG_CHECK_LDAP,
+	CFG_CHECK_MYSQL,
+	CFG_CHECK_PGSQL,
+	CFG_CHECK_REDIS,
+	CFG_CHECK_SCRIPT, /* tcp-check */
+	CFG_CHECK_SMTP,
+	CFG_CHECK_SSL_HELLO,
+};
+
+#define CFG_STEPS_MAX 64
+#define CFG_STEP_BYTES_MAX 4096
+
+/* A line of tcp-check. */
+struct cfg_step {
+	enum cfg_step_action { CFG_STEP_CONNECT, CFG_STEP_SEND, CFG_STEP_EXPECT } action;
+	const char *data; /* to send, or to expect; a regular expression ends with NUL */
+	size_t len;
+	bool is_regex, not;	/* expect: `data` must not be there */
+	unsigned min_bytes;	/* expect: judged with so many; 0: when it is found, or the end is */
+	unsigned port;		/* connect; 0: the check's */
+	const char *on_failure; /* what is told then; NULL: what was expected */
+};
+
+struct cfg_check {
+	enum cfg_check_kind kind;
+	const char *user;	    /* mysql, pgsql; NULL: none */
+	const char *helo;	    /* smtp */
+	bool ehlo;
+	const char *command, *path; /* external-check; path NULL: /usr/bin:/bin */
+	const struct cfg_step *step;
+	unsigned n_steps;
+	const struct cfg_proxy *steps_of; /* whose they are: a section's own stand for its defaults' */
+	const char *text;		  /* says all of it: equal text is the same check */
 };
 
 enum cfg_cookie_mode {
@@ -183,6 +229,7 @@ struct cfg_settings {
 	struct diag_place balance_at;
 	struct cfg_timeouts timeout;
 	struct cfg_http http;
+	struct cfg_check check;
 	struct cfg_httpchk httpchk; /* in mode tcp, too */
 	unsigned maxconn, backlog, retries, fullconn;
 	int redispatch; /* 0: never; n > 0: at every n-th retry; -n: n before the last, -1: the last */
@@ -243,7 +290,7 @@ struct cfg_global {
 	unsigned maxconn;  /* 0: not written */
 	unsigned nbthread; /* 0: as many as CPUs */
 	unsigned ulimit_n;
-	bool daemon;
+	bool daemon, external_check;
 	const char *pidfile, *log_tag, *node, *description;
 	STAILQ_HEAD(, cfg_stats_socket) stats_sockets;
 	uint64_t stats_timeout_ns; /* 0: 10 s */

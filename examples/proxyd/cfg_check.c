@@ -275,7 +275,7 @@ void cfg_check(struct reader *r)
 		become_http(r, p);
 		check_mode(r, p);
 		if (p->kind & CFG_BACKEND)
-			cfg_httpchk_describe(r, p);
+			cfg_probe_check(r, p);
 		check_rules(r, p);
 		cfg_tls_check(r, p);
 		check_timeouts(r, p);

@@ -69,6 +69,15 @@ static void kw_daemon(struct reader *r, size_t first, const void *data)
 	r->cfg->global.daemon = !r->no;
 }
 
+static void kw_external(struct reader *r, size_t first, const void *data)
+{
+	(void)data;
+	r->cfg->global.external_check = !r->no;
+	if (*word_at(r, first) && strcmp(word_at(r, first), "preserve-env") != 0)
+		say(r, DIAG_ERROR, first, "\"%s\" is too much here: write external-check preserve-env",
+		    word_at(r, first));
+}
+
 static void kw_hard_stop(struct reader *r, size_t first, const void *data)
 {
 	(void)data;
@@ -270,6 +279,7 @@ const struct keyword cfg_keywords_global[] = {
     {"crt-base", 0, 1, 1, kw_tls_base, NULL, "FOLDER"},
     {"daemon", 0, 0, 0, kw_daemon, NULL, ""},
     {"description", 0, 1, READER_ANY, kw_description, NULL, "TEXT"},
+    {"external-check", 0, 0, 1, kw_external, NULL, "[preserve-env]"},
     {"gid", 0, 1, 1, kw_id, OFFSET(gid), "NUMBER"},
     {"group", 0, 1, 1, kw_owner, OFFSET(gid), "NAME"},
     {"hard-stop-after", 0, 1, 1, kw_hard_stop, NULL, "TIME"},

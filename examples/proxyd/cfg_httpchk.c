@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "rules/regex.h"
+
 #define HEADERS_MAX 2000
 
 static void set_method(struct reader *r, size_t i, const char *method)
@@ -68,9 +70,10 @@ void kw_httpchk(struct reader *r, size_t first, const void *data)
 	(void)data;
 	if (r->no) {
 		*c = (struct cfg_httpchk){0};
+		r->proxy->set.check.kind = CFG_CHECK_CONNECT;
 		return;
 	}
-	c->on = true;
+	r->proxy->set.check.kind = CFG_CHECK_HTTP;
 	if (n == 1) { /* one word is the path */
 		set_uri(r, first);
 		return;
@@ -167,25 +170,175 @@ static void complement(struct cfg_httpchk *c)
 	c->n_status = other.n_status;
 }
 
+/* The codes that an expression matches, as ranges. */
+static void read_rstatus(struct reader *r, size_t i, struct cfg_httpchk *c)
+{
+	struct rule_error e = {""};
+	struct regex *re = regex_new(word_at(r, i), false, &e);
+	bool before = false;
+
+	if (!re) {
+		say(r, DIAG_ERROR, i, "%s", e.text);
+		return;
+	}
+	c->n_status = 0;
+	for (unsigned code = 100; code < 1000; code++) {
+		char text[8];
+		bool matches;
+
+		snprintf(text, sizeof(text), "%u", code);
+		matches = regex_match(re, text_of(text, 3), NULL);
+		if (matches && !before && c->n_status == CFG_STATUS_RANGES - 1) {
+			say(r, DIAG_ERROR, i,
+			    "this expression matches more than %d ranges of codes",
+			    CFG_STATUS_RANGES - 1);
+			break;
+		}
+		if (matches && !before)
+			c->status[c->n_status++].first = (uint16_t)code;
+		if (matches)
+			c->status[c->n_status - 1].last = (uint16_t)code;
+		before = matches;
+	}
+	if (!c->n_status)
+		say(r, DIAG_ERROR, i, "\"%s\" matches no code: no check would ever pass",
+		    word_at(r, i));
+	regex_free(re);
+}
+
+/* "-m beg" before a pattern; str without it. The place behind. */
+static size_t read_match(struct reader *r, size_t i, unsigned *ret)
+{
+	static const char *const names[] = {"", "str", "sub", "beg", "end", "reg"};
+
+	*ret = 1;
+	if (strcmp(word_at(r, i), "-m") != 0)
+		return i;
+	for (unsigned k = 1; k < sizeof(names) / sizeof(names[0]); k++)
+		if (!strcmp(word_at(r, i + 1), names[k])) {
+			*ret = k;
+			return i + 2;
+		}
+	say(r, DIAG_ERROR, i + 1, "\"%s\" is no way to match: write str, beg, sub, end or reg",
+	    word_at(r, i + 1));
+	return i + 2;
+}
+
+/* "name NAME [value [-m HOW] TEXT]" */
+static void read_field(struct reader *r, size_t i, struct cfg_httpchk *c)
+{
+	struct cfg_httpchk_field *f = &c->field[c->n_fields];
+	unsigned match;
+	size_t name;
+
+	if (strcmp(word_at(r, i), "name") != 0 || i + 1 >= r->line->n) {
+		say(r, DIAG_ERROR, i < r->line->n ? i : i - 1,
+		    "a header needs its name: write hdr name NAME [value [-m HOW] TEXT]");
+		return;
+	}
+	if (c->n_fields == CFG_FIELDS_MAX) {
+		say(r, DIAG_ERROR, i, "a check expects at most %d headers", CFG_FIELDS_MAX);
+		return;
+	}
+	name = read_match(r, i + 1, &match);
+	if (match != 1)
+		say(r, DIAG_ERROR, name,
+		    "the name of a header is compared as a whole: write name NAME");
+	f->name = keep_word(r, name);
+	f->value = NULL;
+	f->match = 0;
+	c->n_fields++;
+	if (strcmp(word_at(r, name + 1), "value") != 0)
+		return;
+	i = read_match(r, name + 2, &f->match);
+	f->value = keep_word(r, i);
+	if (i >= r->line->n)
+		say(r, DIAG_ERROR, name + 1, "\"value\" needs a text");
+}
+
+static void read_body(struct reader *r, size_t i, bool is_regex, bool not, struct cfg_httpchk *c)
+{
+	struct rule_error e = {""};
+	struct regex *re = is_regex ? regex_new(word_at(r, i), false, &e) : NULL;
+
+	if (is_regex && !re)
+		say(r, DIAG_ERROR, i, "%s", e.text);
+	regex_free(re);
+	c->string = keep_word(r, i);
+	c->is_regex = is_regex;
+	c->not_string = not ;
+}
+
+/* Words with a value that HAProxy takes before what is expected. */
+static bool says_more(struct reader *r, size_t i)
+{
+	static const char *const told[] = {"min-recv",	 "ok-status", "error-status", "tout-status",
+					   "on-success", "on-error",  "status-code",  "comment"};
+
+	for (size_t k = 0; k < sizeof(told) / sizeof(told[0]); k++)
+		if (!strcmp(word_at(r, i), told[k])) {
+			say(r, DIAG_WARNING, i, "\"%s\" has no effect: the log tells its own codes",
+			    told[k]);
+			return true;
+		}
+	return false;
+}
+
 void kw_http_check_expect(struct reader *r, size_t first, const void *data)
 {
 	struct cfg_httpchk *c = &r->proxy->set.httpchk;
-	bool not = !strcmp(word_at(r, first), "!");
-	size_t i = first + not ;
-	const char *word = word_at(r, i);
+	size_t i = first;
+	const char *word;
+	bool not ;
 
 	(void)data;
+	while (i + 2 < r->line->n && says_more(r, i))
+		i += 2;
+	not = !strcmp(word_at(r, i), "!");
+	i += not ;
+	word = word_at(r, i);
 	if (!strcmp(word, "status") && r->line->n == i + 2) {
 		if (read_status(r, i + 1, c) && not )
 			complement(c);
-	} else if (!strcmp(word, "string") && r->line->n == i + 2) {
-		c->string = keep_word(r, i + 1);
-		c->not_string = not ;
+	} else if (!strcmp(word, "rstatus") && r->line->n == i + 2) {
+		read_rstatus(r, i + 1, c);
+		if (not )
+			complement(c);
+	} else if ((!strcmp(word, "string") || !strcmp(word, "rstring")) && r->line->n == i + 2) {
+		read_body(r, i + 1, *word == 'r', not, c);
+	} else if ((!strcmp(word, "hdr") || !strcmp(word, "fhdr")) && !not ) {
+		read_field(r, i + 1, c);
 	} else {
 		say(r, DIAG_ERROR, i,
 		    "\"%s\" is unknown here, or not supported by this version: write [!] status "
-		    "CODES or [!] string TEXT",
+		    "CODES, [!] rstatus REGEX, [!] string TEXT, [!] rstring REGEX or hdr name NAME "
+		    "value TEXT",
 		    word);
+	}
+}
+
+/* One connection is all: a second one, or what is asked over it, cannot be said. */
+void kw_http_check_connect(struct reader *r, size_t first, const void *data)
+{
+	struct cfg_httpchk *c = &r->proxy->set.httpchk;
+
+	(void)data;
+	for (size_t i = first; i < r->line->n; i++) {
+		const char *word = word_at(r, i);
+
+		if (!strcmp(word, "comment")) {
+			return;
+		} else if (!strcmp(word, "port") && i + 1 < r->line->n) {
+			if (!read_number(r, ++i, "port", 1, 65535, &c->port))
+				return;
+		} else if (strcmp(word, "default") != 0 && strcmp(word, "linger") != 0) {
+			say(r, DIAG_ERROR, i,
+			    "\"%s\" of http-check connect is unknown, or not supported by this "
+			    "version: write "
+			    "port NUMBER, default or linger",
+			    word);
+			return;
+		}
 	}
 }
 
@@ -207,7 +360,7 @@ void cfg_httpchk_describe(struct reader *r, struct cfg_proxy *p)
 	char text[3 * HEADERS_MAX];
 	int n;
 
-	if (!c->on)
+	if (p->set.check.kind != CFG_CHECK_HTTP)
 		return;
 	if (c->body && (!c->method || (strcmp(c->method, "POST") && strcmp(c->method, "PUT")))) {
 		diag_add(r->diag, DIAG_ERROR, &p->at,
@@ -222,11 +375,15 @@ void cfg_httpchk_describe(struct reader *r, struct cfg_proxy *p)
 		    p->name);
 		return;
 	}
-	n = snprintf(text, sizeof(text), "%s %s %d|%s|%s|%s|%d%s|%d", or_none(c->method),
+	n = snprintf(text, sizeof(text), "%s %s %d|%s|%s|%s|%d%d%s|%d|%u", or_none(c->method),
 		     or_none(c->uri), c->version_1_1, or_none(c->host), or_none(c->headers),
-		     or_none(c->body), c->not_string, or_none(c->string), c->drain_404);
+		     or_none(c->body), c->not_string, c->is_regex, or_none(c->string), c->drain_404,
+		     c->port);
+	for (unsigned i = 0; i < c->n_fields && n > 0 && n < (int)sizeof(text); i++)
+		n += snprintf(text + n, sizeof(text) - (size_t)n, "|%s%u%s", c->field[i].name,
+			      c->field[i].match, or_none(c->field[i].value));
 	for (unsigned i = 0; i < c->n_status && n > 0 && n < (int)sizeof(text); i++)
 		n += snprintf(text + n, sizeof(text) - (size_t)n, ",%u-%u", c->status[i].first,
 			      c->status[i].last);
-	c->text = keep_text(r, text);
+	p->set.check.text = keep_text(r, text);
 }

@@ -170,8 +170,16 @@ void kw_errorfile(struct reader *r, size_t first, const void *data);
 void kw_httpchk(struct reader *r, size_t first, const void *data);
 void kw_http_check_send(struct reader *r, size_t first, const void *data);
 void kw_http_check_expect(struct reader *r, size_t first, const void *data);
+void kw_http_check_connect(struct reader *r, size_t first, const void *data);
 void kw_http_check_404(struct reader *r, size_t first, const void *data);
 void cfg_httpchk_describe(struct reader *r, struct cfg_proxy *p);
+
+/* cfg_probe.c */
+void kw_check_kind(struct reader *r, size_t first, const void *data);
+void kw_external_check(struct reader *r, size_t first, const void *data);
+void kw_tcp_check(struct reader *r, size_t first, const void *data);
+void cfg_probe_check(struct reader *r, struct cfg_proxy *p);
+
 void kw_cookie(struct reader *r, size_t first, const void *data);
 void server_cookie(struct reader *r, size_t i, void *target);
 /* "if …" or "unless …" from word `first` to the end of the line; NULL: told. */

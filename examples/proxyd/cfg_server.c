@@ -354,12 +354,6 @@ void kw_server(struct reader *r, size_t first, const void *data)
 	}
 	read_parameters(r, first + 2, "parameter of \"server\"", server_parameters,
 			cfg_words_server, s);
-	if (s->check && s->client_port && !s->check_port && s->addr.len)
-		say(r, DIAG_ERROR, first + 1,
-		    "server \"%s\" is checked, but no port is written: write one behind the "
-		    "address "
-		    "or \"port N\"",
-		    s->name);
 	STAILQ_INSERT_TAIL(&r->proxy->servers, s, next);
 	r->proxy->n_servers++;
 }

@@ -74,8 +74,9 @@ bool read_time(struct reader *r, size_t i, const char *what, uint64_t *ret_ns)
 			return false;
 		}
 		if (end[len]) /* HAProxy 2.6, too, warns only */
-			say(r, DIAG_WARNING, i, "%s: \"%s\" has something behind its unit: taken as %llu%s",
-			    what, text, n, units[u].unit);
+			say(r, DIAG_WARNING, i,
+			    "%s: \"%s\" has something behind its unit: taken as %llu%s", what, text,
+			    n, units[u].unit);
 		*ret_ns = n * units[u].ns;
 		return true;
 	}

@@ -157,7 +157,7 @@ const struct cfg_word cfg_words_proxy[] = {
 	{"http-after-response strict-mode", WORD_HTTP, 0},
 	{"http-after-response unset-var", WORD_HTTP, 0},
 	{"http-check comment", WORD_HARMLESS, 0},
-	{"http-check connect", WORD_HTTP, 0},
+	{"http-check connect", 0, 0},
 	{"http-check disable-on-404", 0, 0},
 	{"http-check expect", 0, 0},
 	{"http-check send", 0, 0},

@@ -10,8 +10,6 @@
 #include <netinet/in.h>
 #include <time.h>
 
-#include <libhealth/probe_http.h>
-
 #include "log.h"
 
 static const char *meaning(enum health_code code)
@@ -68,7 +66,10 @@ static void on_transition(struct health_check *check, const struct health_transi
 		return;
 	log_msg(up ? LOG_NOTICE : LOG_ALERT,
 		"%sserver %s/%s is %s: %s (%s)%s%s, check took %llu ms, %u of %u",
-		s->backup ? "backup " : "", s->pool->name, s->name, draining ? "DRAINING" : up ? "UP" : "DOWN",
+		s->backup ? "backup " : "", s->pool->name, s->name,
+		draining ? "DRAINING"
+		: up	 ? "UP"
+			 : "DOWN",
 		meaning(t->code), health_code_name(t->code), s->last_error && !up ? ": " : "",
 		s->last_error && !up ? strerror(s->last_error) : "",
 		(unsigned long long)(s->last_ns / CFG_MS), up ? t->ok_run : t->fail_run,
@@ -120,8 +121,21 @@ static uint64_t timeout_of(const struct cfg_server *c, const struct cfg_proxy *p
 	return t->check_ns && t->connect_ns && t->connect_ns < inter ? t->connect_ns : inter;
 }
 
-static struct cfg_addr target_of(const struct cfg_server *c)
+/* The port that the steps of the check begin with; 0: none. */
+static unsigned first_port(const struct cfg_proxy *p)
 {
+	const struct cfg_check *c = &p->set.check;
+
+	if (c->kind == CFG_CHECK_HTTP)
+		return p->set.httpchk.port;
+	return c->kind == CFG_CHECK_SCRIPT && c->step[0].action == CFG_STEP_CONNECT
+		   ? c->step[0].port
+		   : 0;
+}
+
+static struct cfg_addr target_of(const struct cfg_server *c, const struct cfg_proxy *p)
+{
+	unsigned of_steps = first_port(p);
 	struct cfg_addr a = c->check_addr.len ? c->check_addr : c->addr;
 	in_port_t port = 0;
 
@@ -133,50 +147,12 @@ static struct cfg_addr target_of(const struct cfg_server *c)
 		       sizeof(port));
 	if (c->check_port)
 		port = htons((in_port_t)c->check_port);
+	if (of_steps)
+		port = htons((in_port_t)of_steps);
 	if (port)
 		memcpy((char *)&a.storage + offsetof(struct sockaddr_in, sin_port), &port,
 		       sizeof(port));
 	return a;
-}
-
-static enum health_http_method method_of(const char *name)
-{
-	static const char *const names[] = {"GET", "HEAD", "OPTIONS", "POST", "PUT"};
-
-	for (unsigned i = 0; name && i < sizeof(names) / sizeof(names[0]); i++)
-		if (!strcmp(names[i], name))
-			return (enum health_http_method)i;
-	return HEALTH_HTTP_OPTIONS;
-}
-
-int check_probe(const struct cfg_proxy *p, struct health_probe **ret)
-{
-	static const struct health_http_range good = {200, 399};
-	const struct cfg_httpchk *c = &p->set.httpchk;
-	struct health_http_range status[CFG_STATUS_RANGES];
-	struct health_http_opts o = {
-	    .size = sizeof(o),
-	    .method = method_of(c->method),
-	    .version = c->version_1_1 ? HEALTH_HTTP_1_1 : HEALTH_HTTP_1_0,
-	    .path = c->uri,
-	    .host = c->host	     ? c->host
-		    : c->version_1_1 ? "localhost"
-				     : NULL,
-	    .status = c->n_status ? status : &good,
-	    .n_status = c->n_status ? c->n_status : 1,
-	    .body = c->string,
-	    .headers = c->headers,
-	    .content = c->body,
-	    .content_len = c->body ? strlen(c->body) : 0,
-	    .flags = (c->drain_404 ? HEALTH_HTTP_404_DRAINS : 0) |
-		     (c->not_string ? HEALTH_HTTP_NOT_BODY : 0),
-	};
-
-	if (!c->on)
-		return 0;
-	for (unsigned i = 0; i < c->n_status; i++)
-		status[i] = (struct health_http_range){c->status[i].first, c->status[i].last};
-	return health_probe_new(health_probe_http(), &o, ret);
 }
 
 static bool same_text(const char *a, const char *b)
@@ -188,10 +164,11 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *c,
 	       const struct backend *b)
 {
 	const struct cfg_proxy *p = b->proxy;
-	const char *text = b->probe ? p->set.httpchk.text : NULL;
+	const char *text = p->set.check.text;
 	bool wanted = c->check && c->addr.len;
+	struct health_probe *own = NULL;
 	uint64_t timeout_ns = timeout_of(c, p);
-	struct cfg_addr target = target_of(c);
+	struct cfg_addr target = target_of(c, p);
 	struct health_filter_opts filter = {
 	    .size = sizeof(filter),
 	    .rise = c->rise,
@@ -211,6 +188,8 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *c,
 	    .jitter_percent = e->spread_checks,
 	};
 
+	int r;
+
 	s->engine = e;
 	s->log_checks = p->set.log_health_checks;
 	if (s->check && wanted && same_check(c, &s->checked) && s->check_timeout_ns == timeout_ns &&
@@ -228,5 +207,12 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *c,
 	s->checked_text = text ? strdup(text) : NULL;
 	if (s->admin.maint || s->admin.no_checks)
 		o.flags |= HEALTH_CHECK_PAUSED;
-	return health_check_add(e->health, &o, s, &s->check);
+	r = check_probe_of_server(p, c, &target, &own);
+	if (r < 0)
+		return r;
+	if (own)
+		o.probe = own;
+	r = health_check_add(e->health, &o, s, &s->check);
+	health_probe_free(own); /* the check keeps it */
+	return r;
 }

@@ -62,8 +62,15 @@ int checks_new(struct engine *e);
 int check_sync(struct engine *e, struct server *s, const struct cfg_server *c,
 	       const struct backend *b);
 
-/* The probe of its option httpchk; *ret NULL without one. 0 or -errno. */
-int check_probe(const struct cfg_proxy *p, struct health_probe **ret);
 void check_end(struct server *s);
+
+/* ---- check_probe.c ---- */
+
+/* The dialogue of its checks; *ret stays when a connection is enough. 0 or -errno. */
+int check_probe(const struct cfg_proxy *p, struct health_probe **ret);
+
+/* The one of this server alone, which is to be freed; *ret stays when it has none. 0 or -errno. */
+int check_probe_of_server(const struct cfg_proxy *p, const struct cfg_server *s,
+			  const struct cfg_addr *target, struct health_probe **ret);
 
 #endif

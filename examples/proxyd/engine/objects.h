@@ -127,7 +127,7 @@ struct server {
 	struct health_check *check;
 	struct cfg_server checked; /* the settings the check was made with */
 	uint64_t check_timeout_ns;
-	char *checked_text; /* of its HTTP check; NULL: TCP */
+	char *checked_text; /* of cfg_check; NULL: a connection */
 	enum health_code last_code;
 	int last_error;
 	uint64_t last_ns;
@@ -190,7 +190,7 @@ struct backend {
 	bool hashes_source, hashes_request; /* its algorithm wants a key of that */
 	struct conn_timeouts timeout;	    /* without the client's */
 	const struct cfg_http *http;	    /* NULL: mode tcp */
-	struct health_probe *probe;	    /* of option httpchk; NULL: a connection is enough */
+	struct health_probe *probe;	    /* of its checks; NULL: a connection is enough */
 	unsigned number;		    /* as be_id says */
 	unsigned fullconn;		    /* for the statistics */
 	struct backend_cookie {

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The script of tcp-check, as a dialogue of libhealth: bytes in, bytes out, a verdict. What an `expect`
+ * looks at is all that came since the last `send`.
+ */
+#ifndef PROXYD_ENGINE_TCP_CHECK_H
+#define PROXYD_ENGINE_TCP_CHECK_H
+
+#include <libhealth/probe.h>
+
+#include "../cfg.h"
+
+/* What health_probe_new takes with it; copied. */
+struct tcp_check_opts {
+	const struct cfg_step *step;
+	unsigned n;
+};
+
+const struct health_probe_ops *tcp_check_ops(void);
+
+#endif
