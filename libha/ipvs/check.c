@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* What IPVS can express. */
-#include <errno.h>
-
 #include <libha/ipvs.h>
 
 #include "service/model.h"
@@ -19,26 +17,19 @@ uint32_t ha_ipvs_caps(const struct ha_ipvs *v)
 	return v ? CAPS : 0;
 }
 
+static const char *service_fault(const struct ha_service_opts *s)
+{
+	if (s->flags & HA_SERVICE_SLOTS)
+		return "IPVS fills its own table (mh): a table of slots needs the nftables backend";
+	if (s->flags & HA_SERVICE_MASQUERADE)
+		return "IPVS keeps the client's address: masquerading needs the nftables backend";
+	return NULL;
+}
+
 int ha_ipvs_check(const struct ha_service_opts *s, const struct ha_dest_opts *d,
 		  const char **ret_reason)
 {
-	struct ha_service_opts own_s;
-	struct ha_dest_opts own_d;
-	int r = service_check_sized(s, d, &own_s, &own_d, ret_reason);
+	static const struct service_limits limits = {service_fault, NULL};
 
-	if (r < 0)
-		return r;
-	if (own_s.flags & HA_SERVICE_SLOTS) {
-		if (ret_reason)
-			*ret_reason = "IPVS fills its own table (mh): a table of slots needs the "
-				      "nftables backend";
-		return -EOPNOTSUPP;
-	}
-	if (own_s.flags & HA_SERVICE_MASQUERADE) {
-		if (ret_reason)
-			*ret_reason = "IPVS keeps the client's address: masquerading needs the "
-				      "nftables backend";
-		return -EOPNOTSUPP;
-	}
-	return 0;
+	return service_check_limits(s, d, &limits, ret_reason);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* What destination NAT in nftables can express. */
-#include <errno.h>
 #include <string.h>
 
 #include "nft/handle.h"
@@ -81,18 +80,7 @@ static const char *dest_fault(const struct ha_service_opts *s, const struct ha_d
 int ha_nft_check(const struct ha_service_opts *s, const struct ha_dest_opts *d,
 		 const char **ret_reason)
 {
-	struct ha_service_opts own_s;
-	struct ha_dest_opts own_d;
-	const char *fault;
-	int r = service_check_sized(s, d, &own_s, &own_d, ret_reason);
+	static const struct service_limits limits = {service_fault, dest_fault};
 
-	if (r < 0)
-		return r;
-	service_normalize(&own_s);
-	fault = service_fault(&own_s);
-	if (!fault && d)
-		fault = dest_fault(&own_s, &own_d);
-	if (fault && ret_reason)
-		*ret_reason = fault;
-	return fault ? -EOPNOTSUPP : 0;
+	return service_check_limits(s, d, &limits, ret_reason);
 }

@@ -157,6 +157,25 @@ int service_check_sized(const struct ha_service_opts *s, const struct ha_dest_op
 	return service_check(ret_s, d ? ret_d : NULL, ret_reason);
 }
 
+int service_check_limits(const struct ha_service_opts *s, const struct ha_dest_opts *d,
+			 const struct service_limits *limits, const char **ret_reason)
+{
+	struct ha_service_opts own_s;
+	struct ha_dest_opts own_d;
+	const char *fault;
+	int r = service_check_sized(s, d, &own_s, &own_d, ret_reason);
+
+	if (r < 0)
+		return r;
+	service_normalize(&own_s);
+	fault = limits->service(&own_s);
+	if (!fault && d && limits->dest)
+		fault = limits->dest(&own_s, &own_d);
+	if (fault && ret_reason)
+		*ret_reason = fault;
+	return fault ? -EOPNOTSUPP : 0;
+}
+
 int ha_service_check(const struct ha_service_opts *s, const struct ha_dest_opts *d,
 		     const char **ret_reason)
 {

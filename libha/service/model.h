@@ -83,4 +83,15 @@ int service_check_sized(const struct ha_service_opts *s, const struct ha_dest_op
 			struct ha_service_opts *ret_s, struct ha_dest_opts *ret_d,
 			const char **ret_reason);
 
+/* Why a backend cannot express what is right as such, both in normal form; NULL: it can. */
+struct service_limits {
+	const char *(*service)(const struct ha_service_opts *s);
+	const char *(*dest)(const struct ha_service_opts *s,
+			    const struct ha_dest_opts *d); /* or NULL */
+};
+
+/* A backend's check: service_check_sized, and -EOPNOTSUPP beyond its limits. */
+int service_check_limits(const struct ha_service_opts *s, const struct ha_dest_opts *d,
+			 const struct service_limits *limits, const char **ret_reason);
+
 #endif
