@@ -111,6 +111,54 @@ struct conf_track_script {
 	struct diag_place at;
 };
 
+/* A file, processes or a neighbour, whose number or being there is a tracker. */
+enum conf_watch_kind { CONF_WATCH_FILE, CONF_WATCH_PROCESS, CONF_WATCH_BFD };
+enum conf_match { CONF_MATCH_EXACT, CONF_MATCH_PARTIAL, CONF_MATCH_INITIAL };
+
+struct conf_watch {
+	struct conf_watch *next;
+	enum conf_watch_kind kind;
+	const char *name;
+	uint32_t index; /* in the order of the file, of all kinds */
+	int32_t weight; /* 0: it alone is a fault */
+	bool reverse;
+	struct {
+		const char *path;
+		bool init, overwrite; /* init_file */
+		int32_t first;
+	} file;
+	struct {
+		const char **argv;
+		size_t n_argv;
+		bool whole; /* the command line is compared, not the name of the process */
+		enum conf_match match;
+		int quorum, quorum_max; /* quorum_max CONF_UNSET: any */
+		int64_t fork_ms, terminate_ms;
+	} process;
+	struct {
+		struct ha_ip peer, local;
+		uint32_t rx_us, tx_us, idle_us;
+		int multiplier, max_hops;
+		bool passive, multihop;
+		const char *interface; /* of the first instance that tracks it */
+	} bfd;
+	struct diag_place at;
+};
+
+struct conf_track_watch {
+	enum conf_watch_kind kind;
+	const char *name;
+	struct conf_watch *watch; /* found after loading */
+	int32_t weight;		  /* 0: it alone is a fault */
+	bool reverse;
+	struct diag_place at;
+};
+
+struct conf_tracks {
+	struct conf_track_watch *at;
+	size_t n;
+};
+
 /* GARP and NA: of the globals the defaults, of an instance its own. */
 struct conf_garp {
 	int64_t delay_ms, refresh_ms;
@@ -155,6 +203,7 @@ struct conf_instance {
 	size_t n_interfaces;
 	struct conf_track_script *scripts;
 	size_t n_scripts;
+	struct conf_tracks watches;
 	struct conf_notify notify;
 	int smtp_alert; /* mail about it: 0, 1, CONF_UNSET */
 	bool notify_priority_changes;
@@ -174,6 +223,7 @@ struct conf_group {
 	size_t n_interfaces;
 	struct conf_track_script *scripts;
 	size_t n_scripts;
+	struct conf_tracks watches;
 	bool tracking_weight; /* weights of its members count */
 	struct conf_notify notify;
 	int smtp_alert;
@@ -427,7 +477,8 @@ struct conf {
 	struct conf_virtual_group *virtual_groups;
 	struct conf_virtual *virtuals;
 	struct conf_garp_group *garp_groups;
-	size_t n_instances, n_groups, n_scripts, n_misc, n_virtuals;
+	struct conf_watch *watches; /* track_file, vrrp_track_process, bfd_instance */
+	size_t n_instances, n_groups, n_scripts, n_misc, n_virtuals, n_watches;
 	struct conf_chunk *memory; /* all of the above, in conf_memory.c */
 };
 

@@ -244,6 +244,7 @@ static bool complete_instance(struct conf_parse *p, struct conf_instance *i)
 	complete_advert(p, i);
 	complete_garp(&g->garp, &i->garp);
 	i->n_scripts = find_scripts(p, i->scripts, i->n_scripts);
+	conf_find_watches(p, &i->watches);
 	if (!complete_strict(p, i))
 		return false;
 	complete_preempt(p, i);
@@ -373,6 +374,10 @@ static void drop_weights(struct conf_parse *p, const struct conf_group *g, struc
 		any |= i->scripts[t].weight != CONF_NO_WEIGHT;
 		i->scripts[t].weight = CONF_NO_WEIGHT;
 	}
+	for (size_t t = 0; t < i->watches.n; t++) {
+		any |= i->watches.at[t].weight != 0;
+		i->watches.at[t].weight = 0;
+	}
 	for (size_t t = 0; t < i->n_interfaces; t++) {
 		any |= i->interfaces[t].weight != CONF_NO_WEIGHT;
 		i->interfaces[t].weight = CONF_NO_WEIGHT;
@@ -394,6 +399,11 @@ static void add_trackers(struct conf_parse *p, const struct conf_group *g, struc
 		i->scripts = conf_grow(p->memory, i->scripts, i->n_scripts, sizeof(*i->scripts));
 		i->scripts[i->n_scripts++] = g->scripts[t];
 	}
+	for (size_t t = 0; t < g->watches.n; t++) {
+		i->watches.at =
+		    conf_grow(p->memory, i->watches.at, i->watches.n, sizeof(*i->watches.at));
+		i->watches.at[i->watches.n++] = g->watches.at[t];
+	}
 	for (size_t t = 0; t < g->n_interfaces; t++) {
 		i->interfaces =
 		    conf_grow(p->memory, i->interfaces, i->n_interfaces, sizeof(*i->interfaces));
@@ -406,6 +416,7 @@ static void check_group(struct conf_parse *p, struct conf_group *g)
 	size_t n = 0;
 
 	g->n_scripts = find_scripts(p, g->scripts, g->n_scripts);
+	conf_find_watches(p, &g->watches);
 	for (size_t m = 0; m < g->n_members; m++) {
 		struct conf_instance *i = find_instance(p, g->members[m]);
 
@@ -735,6 +746,15 @@ static void find_sync_instance(struct conf_parse *p)
 	s->interface = NULL;
 }
 
+/* Over one hop a neighbour is on one link: that of the instance. */
+static void find_bfd_interfaces(struct conf *c)
+{
+	for (const struct conf_instance *i = c->instances; i; i = i->next)
+		for (size_t t = 0; t < i->watches.n; t++)
+			if (!i->watches.at[t].watch->bfd.interface)
+				i->watches.at[t].watch->bfd.interface = i->interface;
+}
+
 /* keepalived's default of their interface is eth0, too. */
 static void complete_fixed(struct conf *c)
 {
@@ -763,6 +783,7 @@ void conf_check(struct conf_parse *p)
 			p->conf->n_virtuals--;
 		}
 	}
+	find_bfd_interfaces(p->conf);
 	collect_misc(p->conf);
 	conf_complete_mail(p);
 	find_sync_instance(p);

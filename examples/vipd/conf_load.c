@@ -70,6 +70,7 @@ int conf_load(const struct conf_source *source, struct diag *d, struct conf **re
 	p.instances_end = &c->instances;
 	p.groups_end = &c->groups;
 	p.scripts_end = &c->scripts;
+	p.watches_end = &c->watches;
 	p.virtuals_end = &c->virtuals;
 	p.groups_of_services_end = &c->virtual_groups;
 	p.garp_groups_end = &c->garp_groups;

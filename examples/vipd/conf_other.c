@@ -89,46 +89,6 @@ void conf_garp_intervals(const struct conf *c, const char *interface, int64_t *r
 
 #define WHY "the block has no effect"
 
-static const struct conf_keyword file_words[] = {
-    {CONF_REFUSED("file", "PATH", "The file.", WHY)},
-    {CONF_REFUSED("weight", "NUMBER [reverse]", "What its number is multiplied with.", WHY)},
-    {CONF_REFUSED("init_file", "[NUMBER] [overwrite]", "Writes it at the start.", WHY)},
-    {0}};
-const struct conf_block conf_block_track_file = {.name = "track_file", .keyword = file_words};
-
-static const struct conf_keyword process_words[] = {
-    {CONF_REFUSED("process", "NAME [ARGUMENT ...]", "The program.", WHY)},
-    {CONF_REFUSED("weight", "-254..254 [reverse]", "What moves the priority.", WHY)},
-    {CONF_REFUSED("quorum", "NUMBER", "How many must run.", WHY)},
-    {CONF_REFUSED("quorum_max", "NUMBER", "How many may run.", WHY)},
-    {CONF_REFUSED("delay", "SECONDS", "How long a change must last.", WHY)},
-    {CONF_REFUSED("fork_delay", "SECONDS", "How long one more must last.", WHY)},
-    {CONF_REFUSED("terminate_delay", "SECONDS", "How long one less must last.", WHY)},
-    {CONF_REFUSED("param_match", "initial|partial", "How arguments are compared.", WHY)},
-    {CONF_REFUSED("full_command", "", "Compares the whole command line.", WHY)},
-    {0}};
-const struct conf_block conf_block_track_process = {.name = "vrrp_track_process",
-						    .keyword = process_words};
-
-static const struct conf_keyword bfd_words[] = {
-    {CONF_REFUSED("neighbor_ip", "ADDRESS", "The neighbour.", WHY)},
-    {CONF_REFUSED("neighbour_ip", "ADDRESS", "The same.", WHY)},
-    {CONF_REFUSED("source_ip", "ADDRESS", "Where packets leave from.", WHY)},
-    {CONF_REFUSED("min_rx", "MILLISECONDS", "Least interval of what is heard.", WHY)},
-    {CONF_REFUSED("min_tx", "MILLISECONDS", "Least interval of what is sent.", WHY)},
-    {CONF_REFUSED("idle_tx", "MILLISECONDS", "Interval while it is down.", WHY)},
-    {CONF_REFUSED("multiplier", "1..255", "Packets that may be missed.", WHY)},
-    {CONF_REFUSED("passive", "", "Waits for the neighbour.", WHY)},
-    {CONF_REFUSED("ttl", "1..255", "TTL of what is sent.", WHY)},
-    {CONF_REFUSED("hoplimit", "1..255", "The same of IPv6.", WHY)},
-    {CONF_REFUSED("max_hops", "0..255", "Hops of what is heard.", WHY)},
-    {CONF_REFUSED("multihop", "", "The neighbour is not on the link.", WHY)},
-    {CONF_REFUSED("weight", "-253..253 [reverse]", "What moves the priority.", WHY)},
-    {CONF_REFUSED("vrrp", "", "For instances only.", WHY)},
-    {CONF_REFUSED("checker", "", "For servers only.", WHY)},
-    {0}};
-const struct conf_block conf_block_bfd = {.name = "bfd_instance", .keyword = bfd_words};
-
 static const struct conf_keyword track_group_words[] = {
     {CONF_NOTED("group", "{ INSTANCE ... }", "The instances.", "static addresses are not tracked"),
      .block = &conf_list},

@@ -415,9 +415,8 @@ void conf_static_rules(struct conf_parse *p, const struct conf_node *n,
 
 /* ---- Trackers ---- */
 
-/* "weight N" and "reverse" behind a name. True: as they should be. */
-static bool read_weight(struct conf_parse *p, const struct conf_node *n, int32_t *weight,
-			bool *reverse)
+bool conf_read_weight(struct conf_parse *p, const struct conf_node *n, int max, int32_t *weight,
+		      bool *reverse)
 {
 	for (size_t i = 1; i < n->n; i++) {
 		double v;
@@ -425,9 +424,9 @@ static bool read_weight(struct conf_parse *p, const struct conf_node *n, int32_t
 		if (!strcmp(n->word[i].text, "reverse") || !strcmp(n->word[i].text, "noreverse")) {
 			*reverse = n->word[i].text[0] == 'r';
 		} else if (!strcmp(n->word[i].text, "weight") && i + 1 < n->n) {
-			if (!conf_number(p, &n->word[++i], -253, 253, true, &v))
+			if (!conf_number(p, &n->word[++i], -max, max, true, &v))
 				return false;
-			*weight = v != 0 ? (int32_t)v : CONF_NO_WEIGHT;
+			*weight = v != 0 || max > 253 ? (int32_t)v : CONF_NO_WEIGHT;
 		} else {
 			conf_warn(p, &n->word[i].at,
 				  "\"%s\" is not \"weight NUMBER\" or "
@@ -451,7 +450,7 @@ static void read_interfaces(struct conf_parse *p, const struct conf_node *n,
 				  t.name);
 			continue;
 		}
-		read_weight(p, c, &t.weight, &t.reverse);
+		conf_read_weight(p, c, 253, &t.weight, &t.reverse);
 		*list = conf_grow(p->memory, *list, *count, sizeof(t));
 		(*list)[(*count)++] = t;
 	}
@@ -464,7 +463,7 @@ static void read_scripts(struct conf_parse *p, const struct conf_node *n,
 		struct conf_track_script t = {
 		    .name = c->word->text, .weight = INT32_MAX, .at = c->word->at};
 
-		read_weight(p, c, &t.weight, &t.reverse);
+		conf_read_weight(p, c, 253, &t.weight, &t.reverse);
 		*list = conf_grow(p->memory, *list, *count, sizeof(t));
 		(*list)[(*count)++] = t;
 	}
@@ -551,7 +550,6 @@ static void set_sync_interface(struct conf_parse *p, const struct conf_node *n,
 
 /* ---- Tables ---- */
 
-#define WHY_TRACK "write a vrrp_script and track that"
 #define WHY_VMAC                                                                                  \
 	"write use_vmac; without, the addresses answer with the interface's own MAC address and " \
 	"gratuitous ARP tells the neighbours"
@@ -628,14 +626,15 @@ static const struct conf_keyword instance_words[] = {
     {"track_script", set_track_script, .block = &conf_list,
      .form = "{ SCRIPT [weight -253..253] [reverse] ... }",
      .doc = "A vrrp_script whose failure is a fault, or moves the priority."},
-    {CONF_REFUSED("track_file", "{ FILE [weight N] ... }", "Files whose number counts.", WHY_TRACK),
-     .block = &conf_list},
-    {CONF_REFUSED("track_process", "{ NAME [weight N] ... }", "Processes whose number counts.",
-		  WHY_TRACK),
-     .block = &conf_list},
-    {CONF_REFUSED("track_bfd", "{ NAME [weight N] ... }", "Neighbours that must be there.",
-		  WHY_TRACK),
-     .block = &conf_list},
+    {"track_file", conf_set_track_file, INSTANCE(watches), .block = &conf_list,
+     .form = "{ FILE [weight -254..254] [reverse] ... }",
+     .doc = "A track_file whose number moves the priority, or is a fault."},
+    {"track_process", conf_set_track_process, INSTANCE(watches), .block = &conf_list,
+     .form = "{ NAME [weight -254..254] [reverse] ... }",
+     .doc = "A vrrp_track_process whose failure is a fault, or moves the priority."},
+    {"track_bfd", conf_set_track_bfd, INSTANCE(watches), .block = &conf_list,
+     .form = "{ NAME [weight -253..253] [reverse] ... }",
+     .doc = "A bfd_instance whose loss is a fault, or moves the priority."},
     {"dont_track_primary", conf_set_flag, INSTANCE(dont_track_primary),
      .doc = "Goes on when its interface is down."},
     {CONF_NOTED("track_src_ip", "", "Is in FAULT without mcast_src_ip or unicast_src_ip.",
@@ -823,14 +822,15 @@ static const struct conf_keyword group_words[] = {
     {"track_script", set_group_scripts, .block = &conf_list,
      .form = "{ SCRIPT [weight -253..253] [reverse] ... }",
      .doc = "Scripts that all its instances track."},
-    {CONF_REFUSED("track_file", "{ FILE [weight N] ... }", "Files whose number counts.", WHY_TRACK),
-     .block = &conf_list},
-    {CONF_REFUSED("track_process", "{ NAME [weight N] ... }", "Processes whose number counts.",
-		  WHY_TRACK),
-     .block = &conf_list},
-    {CONF_REFUSED("track_bfd", "{ NAME [weight N] ... }", "Neighbours that must be there.",
-		  WHY_TRACK),
-     .block = &conf_list},
+    {"track_file", conf_set_track_file, GROUP(watches), .block = &conf_list,
+     .form = "{ FILE [weight -254..254] [reverse] ... }",
+     .doc = "A track_file whose number moves the priority, or is a fault."},
+    {"track_process", conf_set_track_process, GROUP(watches), .block = &conf_list,
+     .form = "{ NAME [weight -254..254] [reverse] ... }",
+     .doc = "A vrrp_track_process whose failure is a fault, or moves the priority."},
+    {"track_bfd", conf_set_track_bfd, GROUP(watches), .block = &conf_list,
+     .form = "{ NAME [weight -253..253] [reverse] ... }",
+     .doc = "A bfd_instance whose loss is a fault, or moves the priority."},
     {"sync_group_tracking_weight", conf_set_flag, GROUP(tracking_weight),
      .doc = "Weights that its instances have of their own count; else a failure there is a fault."},
     {CONF_NOTED("global_tracking", "", "All instances track what one tracks.",

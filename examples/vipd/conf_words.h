@@ -20,6 +20,8 @@ struct conf_parse {
 	struct conf_instance **instances_end;
 	struct conf_group **groups_end;
 	struct conf_vrrp_script **scripts_end;
+	struct conf_watch **watches_end;
+	struct conf_index watches; /* by kind and name */
 	struct conf_virtual **virtuals_end;
 	struct conf_virtual_group **groups_of_services_end;
 	struct conf_real **reals_end; /* of the virtual server that is read */
@@ -117,11 +119,20 @@ conf_fn conf_instance_new, conf_group_new, conf_vrrp_script_new;
 conf_fn conf_virtual_new, conf_virtual_group_new;
 conf_fn conf_set_recipients, conf_set_sender, conf_set_smtp_server, conf_set_helo;
 conf_fn conf_garp_group_new, conf_set_ssl;
+conf_fn conf_track_file_new, conf_track_process_new, conf_bfd_new;
+conf_fn conf_set_track_file, conf_set_track_process, conf_set_track_bfd;
 conf_fn conf_static_addresses, conf_static_routes, conf_static_rules;
 
 /* What can only be judged when all is read: conf_check.c. */
 void conf_check(struct conf_parse *p);
 void conf_complete_mail(struct conf_parse *p); /* conf_mail.c */
+
+/* Trackers that name nothing are left out: conf_watch.c. */
+void conf_find_watches(struct conf_parse *p, struct conf_tracks *list);
+
+/* "weight N" (0: CONF_NO_WEIGHT, unless `max` is that of a watch) and "reverse" behind a name. */
+bool conf_read_weight(struct conf_parse *p, const struct conf_node *n, int max, int32_t *weight,
+		      bool *reverse);
 
 #define conf_warn(p, at, ...) diag_add((p)->diag, DIAG_WARNING, at, __VA_ARGS__)
 #define conf_note(p, at, ...) diag_add((p)->diag, DIAG_NOTICE, at, __VA_ARGS__)

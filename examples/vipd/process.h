@@ -36,9 +36,10 @@ struct birth {
 	struct shared *shared;
 	struct live *live;
 	const struct orders *orders;
-	const uint8_t *tracks; /* of each vrrp_script, then each MISC_CHECK: enum track_state */
-	const uint8_t *exits; /* of the same: the last exit code */
-	bool fresh;	       /* what shared says is of this moment: a reload, not a crash */
+	const uint8_t *tracks;	/* of each vrrp_script, then each MISC_CHECK: enum track_state */
+	const uint8_t *exits;	/* of the same: the last exit code */
+	const int32_t *watches; /* conf.watches: watch.h */
+	bool fresh;		/* what shared says is of this moment: a reload, not a crash */
 	struct ends ends;
 };
 

@@ -14,6 +14,17 @@ static void router_key(const struct conf_instance *i, char *key)
 	snprintf(key, SHARED_ROUTER_KEY_SIZE, "%s %d %d", i->interface, i->vrid, (int)i->family);
 }
 
+static void bfd_key(const struct conf_watch *w, char *key)
+{
+	char peer[HA_IP_TEXT_SIZE] = "", local[HA_IP_TEXT_SIZE] = "";
+
+	ha_ip_format(&w->bfd.peer, peer, sizeof(peer));
+	if (w->bfd.local.family)
+		ha_ip_format(&w->bfd.local, local, sizeof(local));
+	snprintf(key, SHARED_KEY_SIZE, "%s %s %s", peer, local,
+		 w->bfd.multihop || !w->bfd.interface ? "" : w->bfd.interface);
+}
+
 static void check_key(const struct conf_virtual *v, const struct conf_real *r, unsigned check,
 		      char *key)
 {
@@ -30,6 +41,9 @@ static void fill_keys(const struct conf *c, struct shared *s)
 
 	for (const struct conf_instance *i = c->instances; i; i = i->next)
 		router_key(i, s->router[router++].key);
+	for (const struct conf_watch *w = c->watches; w; w = w->next)
+		if (w->kind == CONF_WATCH_BFD)
+			bfd_key(w, s->bfd[w->index].key);
 	for (const struct conf_virtual *v = c->virtuals; v; v = v->next) {
 		snprintf(s->virtual[virtual ++].key, SHARED_KEY_SIZE, "%.100s %d", v->name,
 			 v->protocol);
@@ -71,6 +85,21 @@ static void take_over_routers(struct shared *s, struct shared *old)
 	}
 }
 
+static void take_over_bfd(struct shared *s, struct shared *old)
+{
+	size_t from = 0;
+
+	for (size_t o = 0; o < old->n_watches; o++) {
+		struct shared_bfd *to = *old->bfd[o].key ? find(s->bfd, s->n_watches, sizeof(*to),
+								old->bfd[o].key, &from)
+							 : NULL;
+
+		old->bfd[o].goes_on = to != NULL;
+		if (to)
+			memcpy(to, &old->bfd[o], sizeof(*to));
+	}
+}
+
 static void take_over_health(struct shared *s, struct shared *old)
 {
 	size_t from = 0;
@@ -105,7 +134,8 @@ static size_t count_checks(const struct conf *c)
 
 static size_t routers_size(const struct shared *s)
 {
-	return ROUTERS_AT + (s->n_routers + 1) * sizeof(*s->router);
+	return ROUTERS_AT + (s->n_routers + 1) * sizeof(*s->router) +
+	       s->n_watches * sizeof(*s->bfd);
 }
 
 static size_t health_size(const struct shared *s)
@@ -126,6 +156,7 @@ void shared_leave_routers(struct shared *s)
 		munmap(s->alive_ns, routers_size(s));
 	s->alive_ns = NULL;
 	s->router = NULL;
+	s->bfd = NULL;
 }
 
 void shared_leave_checks(struct shared *s)
@@ -152,6 +183,7 @@ int shared_new(const struct conf *c, struct shared *old, struct shared **ret)
 	if (!s)
 		return -ENOMEM;
 	s->n_routers = c->n_instances;
+	s->n_watches = c->n_watches;
 	s->n_checks = count_checks(c);
 	s->n_virtuals = c->n_virtuals;
 	s->alive_ns = map(routers_size(s));
@@ -161,10 +193,12 @@ int shared_new(const struct conf *c, struct shared *old, struct shared **ret)
 		return -ENOMEM;
 	}
 	s->router = (void *)((char *)s->alive_ns + ROUTERS_AT);
+	s->bfd = (void *)(s->router + s->n_routers + 1);
 	s->check = (void *)(s->virtual + s->n_virtuals + 1);
 	fill_keys(c, s);
 	if (old) {
 		take_over_routers(s, old);
+		take_over_bfd(s, old);
 		shared_alive(s, atomic_load(old->alive_ns));
 		take_over_health(s, old);
 	}

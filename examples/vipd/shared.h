@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include <libha/bfd.h>
 #include <libha/vrrp.h>
 
 #include "conf.h"
@@ -40,11 +41,22 @@ struct shared_virtual {
 	_Atomic uint32_t quorum; /* enum shared_alive */
 };
 
+/* A bfd_instance, written when vrrp ends in order: no session outlives a crash. */
+struct shared_bfd {
+	char key[SHARED_KEY_SIZE];
+	uint32_t goes_on; /* at a reload: the next configuration has it, too */
+	uint32_t len;	  /* 0: nothing */
+	uint32_t discriminator;
+	uint16_t source_port;
+	uint8_t bytes[HA_BFD_FREEZE_SIZE];
+};
+
 struct shared {
-	size_t n_routers, n_checks, n_virtuals;
+	size_t n_routers, n_watches, n_checks, n_virtuals;
 	/* One mapping, of vrrp: when it had served what was due; and in the order of conf.instances. */
 	_Atomic uint64_t *alive_ns;
 	struct shared_router *router;
+	struct shared_bfd *bfd; /* conf.watches; those of other kinds are empty */
 	/* One mapping, of health: conf.virtuals; then virtuals, reals, checks. */
 	struct shared_virtual *virtual;
 	struct shared_check *check;

@@ -168,6 +168,15 @@ void supervisor_on_track(void *userdata, uint32_t index, bool ok, uint8_t exit_c
 		log_err("%s does not listen", role_name(role));
 }
 
+void supervisor_on_watch(void *userdata, uint32_t index, int32_t value)
+{
+	struct supervisor *s = userdata;
+	const struct msg m = {.type = MSG_WATCH, .index = index, .value = value};
+
+	if (s->child[ROLE_VRRP].pid && msg_send(s->control[ROLE_VRRP][0], &m, -1) < 0)
+		log_err("%s does not listen", role_name(ROLE_VRRP));
+}
+
 /* ---- Signals ---- */
 
 void supervisor_clear_counters(const struct supervisor *s)
@@ -277,6 +286,9 @@ static int set_up(struct supervisor *s)
 	scripts_configure(s->scripts, s->conf);
 	fifos_configure(s->fifos, s->conf);
 	mails_configure(s->mails, s->conf);
+	r = watches_new(s->loop, s->conf, NULL, supervisor_on_watch, s, &s->watches);
+	if (r < 0)
+		return r;
 	return trackers_new(s->loop, s->scripts, s->conf, NULL, supervisor_on_track, s,
 			    &s->trackers);
 }
@@ -286,6 +298,7 @@ static void clean_up(struct supervisor *s)
 	control_close(s->control_socket);
 	metrics_server_free(s->metrics);
 	trackers_free(s->trackers);
+	watches_free(s->watches);
 	fifos_free(s->fifos);
 	mails_free(s->mails);
 	scripts_free(s->scripts);

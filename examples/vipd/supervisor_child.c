@@ -38,6 +38,7 @@ static _Noreturn void become(struct supervisor *s, enum role role)
 				.orders = s->orders,
 				.tracks = trackers_states(s->trackers),
 				.exits = trackers_exits(s->trackers),
+				.watches = watches_values(s->watches),
 				.fresh = s->fresh,
 				.ends = ends_of(s, role)};
 

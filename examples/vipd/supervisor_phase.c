@@ -119,12 +119,14 @@ int phase_make_heard(struct supervisor *s, const struct conf *c)
 }
 
 /* All of it or nothing: what follows after it cannot fail. */
-static int make_next(struct supervisor *s, struct trackers **trackers, struct live **live,
-		     struct orders **orders)
+static int make_next(struct supervisor *s, struct trackers **trackers, struct watches **watches,
+		     struct live **live, struct orders **orders)
 {
 	int r = trackers_new(s->loop, s->scripts, s->next, s->trackers, supervisor_on_track, s,
 			     trackers);
 
+	if (r >= 0)
+		r = watches_new(s->loop, s->next, s->watches, supervisor_on_watch, s, watches);
 	if (r >= 0)
 		r = live_new(s->next, s->next_shared, s->live, s->shared, live);
 	if (r >= 0)
@@ -136,22 +138,26 @@ static int make_next(struct supervisor *s, struct trackers **trackers, struct li
 static void take_next(struct supervisor *s)
 {
 	struct trackers *trackers = NULL;
+	struct watches *watches = NULL;
 	struct live *live = NULL;
 	struct orders *orders = NULL;
 
-	if (make_next(s, &trackers, &live, &orders) < 0) {
+	if (make_next(s, &trackers, &watches, &live, &orders) < 0) {
 		log_err("out of memory: the old configuration goes on");
 		trackers_free(trackers);
+		watches_free(watches);
 		live_free(live);
 		orders_free(orders);
 		conf_free(s->next);
 		shared_free(s->next_shared);
 	} else {
 		trackers_free(s->trackers);
+		watches_free(s->watches);
 		live_free(s->live);
 		orders_free(s->orders);
 		shared_free(s->shared);
 		s->trackers = trackers;
+		s->watches = watches;
 		s->live = live;
 		s->orders = orders;
 		s->shared = s->next_shared;

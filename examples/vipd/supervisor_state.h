@@ -12,6 +12,7 @@
 #include "process.h"
 #include "script.h"
 #include "tracker.h"
+#include "watch.h"
 
 struct child {
 	struct supervisor *supervisor;
@@ -73,6 +74,7 @@ struct supervisor {
 	struct fifos *fifos;
 	struct mails *mails;
 	struct trackers *trackers;
+	struct watches *watches;
 	struct child child[N_ROLES];
 	int control[N_ROLES][2];	      /* [0]: ours */
 	int vrrp_kernel[2], health_kernel[2]; /* [0]: vrrp's and health's, [1]: kernel's */
@@ -91,6 +93,7 @@ struct conf *supervisor_load(const struct options *o);
 void supervisor_load_ipvs(const struct conf *c);
 void supervisor_read(struct supervisor *s, enum role from); /* what it said */
 void supervisor_on_track(void *userdata, uint32_t index, bool ok, uint8_t exit_code);
+void supervisor_on_watch(void *userdata, uint32_t index, int32_t value);
 
 /* supervisor_child.c: the other processes */
 void child_start(struct supervisor *s, enum role role);

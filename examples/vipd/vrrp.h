@@ -3,6 +3,7 @@
 #ifndef VIPD_VRRP_H
 #define VIPD_VRRP_H
 
+#include <libha/bfd_link.h>
 #include <libha/vrrp.h>
 #include <libha/vrrp_link.h>
 
@@ -44,9 +45,9 @@ struct router {
 	unsigned announce;	   /* to be done when the addresses are there */
 	struct loop_source *again; /* tries anew to hold addresses that could not be set */
 	unsigned tries;
-	bool state_waits;	   /* MSG_STATE likewise */
-	struct why why;		   /* of the last change */
-	bool hold_waits;	   /* it hands over, and is held when somebody came */
+	bool state_waits;	    /* MSG_STATE likewise */
+	struct why why;		    /* of the last change */
+	bool hold_waits;	    /* it hands over, and is held when somebody came */
 	struct live_counters *base; /* of predecessors; NULL: there is nothing */
 	uint64_t quiet_until_ns[HA_VRRP_N_REMARKS]; /* of log lines that repeat */
 	uint64_t dropped_quiet_until_ns;
@@ -72,7 +73,9 @@ struct vrrp {
 	size_t n_routers;
 	struct sync_group *groups;
 	size_t n_groups;
-	uint8_t *track; /* enum track_state of each vrrp_script */
+	uint8_t *track;	   /* enum track_state of each vrrp_script */
+	int32_t *watch;	   /* of each in conf.watches */
+	struct bfds *bfds; /* NULL: none */
 	struct loop_source *retry;
 	uint64_t late_quiet_until_ns;
 	bool ending;
@@ -97,6 +100,11 @@ void routers_tell_kernel(struct vrrp *v, bool all);
 /* What an administrator ordered: msg.h. */
 void routers_on_order(struct vrrp *v, const struct msg *m);
 void router_publish(struct router *r);
+
+/* vrrp_bfd.c: neighbours that instances track */
+int bfds_init(struct vrrp *v);
+void bfds_on_link(struct vrrp *v);
+void bfds_end(struct vrrp *v, enum msg_stop how);
 
 /* vrrp_track.c: interfaces and scripts that move priorities */
 void tracks_apply(struct vrrp *v);

@@ -258,5 +258,6 @@ void speakers_on_link(struct vrrp *v, const struct msg_link *l)
 	for (size_t r = 0; r < v->n_routers; r++)
 		if (!strcmp(v->routers[r].conf->interface, d->name))
 			update_router(&v->routers[r], l);
+	bfds_on_link(v);
 	tracks_apply(v);
 }

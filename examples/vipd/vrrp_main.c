@@ -68,6 +68,7 @@ static void stop_groups(struct vrrp *v, enum msg_stop how)
 static void end(struct vrrp *v, enum msg_stop how)
 {
 	v->ending = true;
+	bfds_end(v, how);
 	stop_groups(v, how);
 	for (size_t i = 0; i < v->n_routers; i++) {
 		struct router *r = &v->routers[i];
@@ -114,6 +115,12 @@ static void on_order(struct vrrp *v, const struct msg *m)
 	case MSG_TRACK:
 		if (m->index < v->birth->conf->n_scripts) {
 			v->track[m->index] = m->value ? TRACK_OK : TRACK_FAILED;
+			tracks_apply(v);
+		}
+		break;
+	case MSG_WATCH:
+		if (m->index < v->birth->conf->n_watches) {
+			v->watch[m->index] = m->value;
 			tracks_apply(v);
 		}
 		break;
@@ -258,8 +265,10 @@ static int set_up(struct vrrp *v)
 		loop_watch_late(v->loop, on_late, v->birth->live->late);
 	}
 	v->track = calloc(v->birth->conf->n_scripts + 1, 1);
-	if (!v->track)
+	v->watch = calloc(v->birth->conf->n_watches + 1, sizeof(*v->watch));
+	if (!v->track || !v->watch)
 		return -ENOMEM;
+	memcpy(v->watch, v->birth->watches, v->birth->conf->n_watches * sizeof(*v->watch));
 	memcpy(v->track, v->birth->tracks, v->birth->conf->n_scripts);
 	if (r >= 0)
 		r = loop_add_timer(v->loop, on_retry, v, &v->retry);
@@ -269,6 +278,8 @@ static int set_up(struct vrrp *v)
 		r = routers_init(v);
 	if (r >= 0)
 		r = speakers_init(v);
+	if (r >= 0)
+		r = bfds_init(v);
 	if (r >= 0)
 		r = loop_add_fd(v->loop, v->birth->ends.control, EPOLLIN, on_control, v, NULL);
 	if (r >= 0)

@@ -6,17 +6,40 @@
 #include "vrrp.h"
 
 struct verdict {
-	bool interface_fault, script_fault;
+	uint32_t faults; /* FAULT_TRACK and the like */
 	int32_t weight;
 };
 
-static void add(struct verdict *v, bool *fault, bool ok, int32_t weight, bool reverse)
+static void add(struct verdict *v, uint32_t fault, bool ok, int32_t weight, bool reverse)
 {
-	ok ^= reverse;
 	if (weight == CONF_NO_WEIGHT)
-		*fault |= !ok;
+		v->faults |= ok != reverse ? 0 : fault;
 	else if (weight > 0 ? ok : !ok)
-		v->weight += weight;
+		v->weight += reverse ? -weight : weight; /* keepalived's: the direction is reversed */
+}
+
+/* keepalived's: number times weight, of which -254 and less is a fault. */
+static void add_number(struct verdict *v, int32_t number, int32_t weight, bool reverse)
+{
+	int64_t sum = (int64_t)number * weight * (reverse ? -1 : 1);
+
+	if (!weight)
+		v->faults |= (number != 0) != reverse ? FAULT_FILE : 0;
+	else if (sum <= -HA_VRRP_MAX_WEIGHT)
+		v->faults |= FAULT_FILE;
+	else
+		v->weight += sum > HA_VRRP_MAX_WEIGHT ? HA_VRRP_MAX_WEIGHT : (int32_t)sum;
+}
+
+static void add_watch(struct verdict *v, const struct conf_track_watch *t, int32_t value)
+{
+	int32_t weight = t->weight ? t->weight : CONF_NO_WEIGHT;
+
+	if (t->kind == CONF_WATCH_FILE)
+		add_number(v, value, t->weight, t->reverse);
+	else
+		add(v, t->kind == CONF_WATCH_BFD ? FAULT_BFD : FAULT_PROCESS, value != 0, weight,
+		    t->reverse);
 }
 
 static struct verdict judge(const struct vrrp *v, const struct conf_instance *i)
@@ -27,7 +50,7 @@ static struct verdict judge(const struct vrrp *v, const struct conf_instance *i)
 		const struct conf_track_interface *track = &i->interfaces[t];
 		const struct device *d = device_find(v, track->name);
 
-		add(&j, &j.interface_fault, d && d->link.running, track->weight, track->reverse);
+		add(&j, FAULT_TRACK, d && d->link.running, track->weight, track->reverse);
 	}
 	for (size_t t = 0; t < i->n_scripts; t++) {
 		const struct conf_track_script *track = &i->scripts[t];
@@ -35,10 +58,12 @@ static struct verdict judge(const struct vrrp *v, const struct conf_instance *i)
 
 		/* No result yet: wait for it, and move no priority (as keepalived). */
 		if (state == TRACK_INIT)
-			j.script_fault |= track->weight == CONF_NO_WEIGHT;
+			j.faults |= track->weight == CONF_NO_WEIGHT ? FAULT_SCRIPT : 0;
 		else
-			add(&j, &j.script_fault, state == TRACK_OK, track->weight, track->reverse);
+			add(&j, FAULT_SCRIPT, state == TRACK_OK, track->weight, track->reverse);
 	}
+	for (size_t t = 0; t < i->watches.n; t++)
+		add_watch(&j, &i->watches.at[t], v->watch[i->watches.at[t].watch->index]);
 	return j;
 }
 
@@ -49,6 +74,16 @@ static void track(struct router *r, uint64_t now, int32_t weight)
 
 	weight = weight < -most ? -most : weight > most ? most : weight;
 	ha_vrrp_track(r->engine, now, 0, weight, weight > 0);
+}
+
+static void set_faults(struct router *r, uint64_t now, uint32_t faults)
+{
+	const uint32_t all = FAULT_TRACK | FAULT_SCRIPT | FAULT_FILE | FAULT_PROCESS | FAULT_BFD;
+
+	/* New ones first: no step between shows an instance without any. */
+	if (faults)
+		ha_vrrp_set_fault(r->engine, now, faults, true);
+	ha_vrrp_set_fault(r->engine, now, all & ~faults, false);
 }
 
 void tracks_apply(struct vrrp *v)
@@ -62,9 +97,9 @@ void tracks_apply(struct vrrp *v)
 		struct verdict j = judge(v, i);
 		int before;
 
-		ha_vrrp_set_fault(r->engine, now, FAULT_TRACK, j.interface_fault);
-		ha_vrrp_set_fault(r->engine, now, FAULT_SCRIPT, j.script_fault);
-		if (i->priority == HA_VRRP_PRIORITY_OWNER || (!i->n_interfaces && !i->n_scripts))
+		set_faults(r, now, j.faults);
+		if (i->priority == HA_VRRP_PRIORITY_OWNER ||
+		    (!i->n_interfaces && !i->n_scripts && !i->watches.n))
 			continue;
 		ha_vrrp_status(r->engine, &s);
 		track(r, now, j.weight);

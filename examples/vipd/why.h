@@ -15,6 +15,9 @@
 #define FAULT_TRACK 8u	   /* a tracked interface is down */
 #define FAULT_SCRIPT 16u   /* a tracked script failed, or has no result yet */
 #define FAULT_ADMIN 32u	   /* held by an administrator */
+#define FAULT_FILE 64u	   /* a track_file says so */
+#define FAULT_PROCESS 128u /* of a vrrp_track_process too few or too many run */
+#define FAULT_BFD 256u	   /* the neighbour of a bfd_instance is lost, or never came */
 
 struct why {
 	uint32_t from, to; /* enum ha_vrrp_state */
@@ -28,7 +31,7 @@ struct why {
 /* keepalived's words: STOP, BACKUP, MASTER, FAULT. */
 const char *why_state(uint32_t state);
 
-#define WHY_FAULTS 8
+#define WHY_FAULTS 11
 /* The fault bits as sentences; their number, at most WHY_FAULTS. */
 size_t why_faults(uint32_t faults, const char *ret[WHY_FAULTS]);
 

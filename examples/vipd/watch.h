@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the supervisor watches for instances: track_file (watch_file.c) and vrrp_track_process
+ * (watch_process.c). A bfd_instance is vrrp's own: vrrp_bfd.c.
+ */
+#ifndef VIPD_WATCH_H
+#define VIPD_WATCH_H
+
+#include "conf.h"
+#include "loop.h"
+
+struct watches;
+
+/* Told when a value changes: the number in a file; of processes 1 or 0, right or wrong. */
+typedef void watch_fn(void *userdata, uint32_t index, int32_t value);
+
+/*
+ * Begins to watch all of `c`; what there is now counts at once. `old` (may be NULL) says which files had their
+ * first number already.
+ */
+int watches_new(struct loop *l, const struct conf *c, const struct watches *old, watch_fn *fn,
+		void *userdata, struct watches **ret);
+void watches_free(struct watches *w);
+
+/* Of each in the order of the configuration; 0 of a bfd_instance. */
+const int32_t *watches_values(const struct watches *w);
+
+/* ---- Inside ---- */
+
+struct watches {
+	struct loop *loop;
+	const struct conf *conf;
+	watch_fn *fn;
+	void *userdata;
+	int32_t *value; /* conf->n_watches */
+	struct watch_files *files;
+	struct watch_processes *processes;
+};
+
+void watches_set(struct watches *w, uint32_t index, int32_t value);
+
+int watch_files_new(struct watches *w, const struct watches *old);
+void watch_files_free(struct watch_files *f);
+int watch_processes_new(struct watches *w);
+void watch_processes_free(struct watch_processes *p);
+
+#endif

@@ -1,0 +1,241 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""vipd_track.py VIPD HELLO_BFD: track_file, vrrp_track_process, track_interface and track_bfd move priorities and make faults as they
+do in keepalived, which takes the same steps in the same namespace; a reload keeps BFD up.
+"""
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+
+LAST = "VI_13"
+
+
+def instance(n, tracks, more=""):
+    return f"""
+vrrp_instance VI_{n} {{
+    version 3
+    interface v0
+    virtual_router_id {n}
+    priority 100
+    advert_int 0.1
+    virtual_ipaddress {{ 10.9.0.{100 + n}/24 }}
+    {tracks}
+}}
+{more}"""
+
+
+def conf(folder):
+    return f"""
+vrrp_script good {{
+    script /bin/true
+    interval 1
+}}
+vrrp_script bad {{
+    script /bin/false
+    interval 1
+}}
+track_file number {{ file {folder}/number }}
+track_file late {{
+    file {folder}/late/number
+    weight 3
+}}
+track_file made {{
+    file {folder}/made
+    init_file 3
+    weight 5
+}}
+vrrp_track_process one {{
+    process {folder}/worker 60
+    weight 10
+}}
+vrrp_track_process two {{
+    process "{folder}/worker 60 6"
+    param_match initial
+    quorum 2
+    terminate_delay 0.5
+}}
+vrrp_track_process none {{
+    process {folder}/worker
+    param_match partial
+    quorum 1
+    weight -20
+}}
+""" + instance(1, "track_file {\n number weight 2\n made }") + instance(2, "track_file { number weight 0 }") \
+        + instance(3, "track_file { number weight -1 }") + instance(4, "track_file { late\n number weight 1 reverse }") \
+        + instance(5, "track_process { one }") + instance(6, "track_process { two }") + instance(7, "track_process { none }") \
+        + instance(8, "track_interface {\n w0 weight 7 }") + instance(9, "track_interface { w0 weight 9 reverse }") \
+        + instance(10, "track_script { good weight 5 reverse }") + instance(11, "track_script { bad weight -5 reverse }") \
+        + instance(13, "track_script { bad weight 0 reverse }")
+
+
+def states(daemon, folder):
+    """{instance: (state, priority)} of keepalived.data, which both write."""
+    data = pathlib.Path(folder) / "keepalived.data"
+    data.unlink(missing_ok=True)
+    daemon.send_signal(signal.SIGUSR1)
+    for _ in range(100):
+        if data.exists() and LAST in data.read_text():
+            break
+        time.sleep(0.05)
+    else:
+        sys.exit("no keepalived.data\n" + pathlib.Path(f"{folder}/log").read_text())
+    time.sleep(0.1)
+    result, name, state = {}, None, None
+    for line in data.read_text().splitlines():
+        key, _, value = line.strip().partition(" = ")
+        if key == "VRRP Instance":
+            name = value
+        elif key == "State" and name and name not in result:
+            state = value
+        elif key == "Effective priority" and name:
+            result[name] = (state, int(value) if state != "FAULT" else 0)  # in FAULT they differ, and it moves nothing
+    return result
+
+
+def start(program, text, folder):
+    path = pathlib.Path(folder) / "conf"
+    path.write_text(text)
+    out = open(f"{folder}/log", "w")
+    files = ["-p", f"{folder}/p", "-r", f"{folder}/r", "-c", f"{folder}/c"]
+    if program == "keepalived":
+        files += ["-b", f"{folder}/b"]
+    return subprocess.Popen([program, "-n", "-l", "-G", "-f", path, *files], stdout=out, stderr=out,
+                            env={**os.environ, "TMPDIR": str(folder)})
+
+
+def stop(daemon):
+    daemon.terminate()
+    daemon.wait(30)
+
+
+def ip(*words):
+    subprocess.run(["ip", *words], check=True)
+
+
+def worker(folder, *args):
+    return subprocess.Popen([f"{folder}/worker", *args], executable=shutil.which("sleep"))
+
+
+def steps(program):
+    """What each step leads to. /proc is read once a second in a namespace, so keepalived has no processes here."""
+    seen = {}
+    with tempfile.TemporaryDirectory() as folder:
+        daemon = start(program, conf(folder), folder)
+        try:
+            time.sleep(1.2)
+            seen["start"] = states(daemon, folder)
+            assert pathlib.Path(f"{folder}/made").read_text().strip() == "3"
+            for number in ("-127", "1000", "junk"):
+                pathlib.Path(f"{folder}/number").write_text(number + "\n")
+                time.sleep(0.6)
+                seen[number] = states(daemon, folder)
+            pathlib.Path(f"{folder}/new").write_text("2\n")
+            os.rename(f"{folder}/new", f"{folder}/number")
+            ip("link", "set", "w0", "down")
+            time.sleep(0.6)
+            seen["renamed, link down"] = states(daemon, folder)
+            ip("link", "set", "w0", "up")
+            os.unlink(f"{folder}/number")
+            time.sleep(0.6)
+            seen["removed"] = states(daemon, folder)
+            if program != "keepalived":
+                check_vipd(daemon, folder)
+        finally:
+            stop(daemon)
+    return seen
+
+
+def wait_for(what, condition, folder):
+    for _ in range(100):
+        if condition():
+            return
+        time.sleep(0.1)
+    sys.exit(f"{what} does not come\n" + pathlib.Path(f"{folder}/log").read_text())
+
+
+def check_vipd(daemon, folder):
+    def is_so(name, state, priority):
+        return lambda: states(daemon, folder)[name] == (state, priority)
+
+    os.mkdir(f"{folder}/late")  # which keepalived would have to be there at the start
+    pathlib.Path(f"{folder}/late/number").write_text("2")
+    wait_for("a folder that came late", is_so("VI_4", "MASTER", 106), folder)
+    assert states(daemon, folder)["VI_5"] == ("MASTER", 100) and states(daemon, folder)["VI_7"] == ("MASTER", 80)
+    first = worker(folder, "60")
+    wait_for("a process", is_so("VI_5", "MASTER", 110), folder)
+    now = states(daemon, folder)
+    assert now["VI_7"] == ("MASTER", 80) and now["VI_6"][0] == "FAULT", now  # it has parameters; none of that kind
+    first.kill()
+    first.wait()
+    wait_for("its end", is_so("VI_5", "MASTER", 100), folder)
+    pair = [worker(folder, "60", "60") for _ in range(2)]
+    wait_for("a quorum of two", is_so("VI_6", "MASTER", 100), folder)
+    for process in pair:
+        process.kill()
+        process.wait()
+    wait_for("the loss of it", lambda: states(daemon, folder)["VI_6"][0] == "FAULT", folder)
+
+
+def check_bfd(folder):
+    text = """
+bfd_instance near {
+    neighbor_ip 10.9.0.2
+    source_ip 10.9.0.1
+    min_rx 50
+    min_tx 50
+    multiplier 4
+}
+""" + instance(1, "track_bfd { near }") + instance(13, "track_bfd { near weight 5 }")
+    log = pathlib.Path(folder) / "log"
+    daemon = start(VIPD, text, folder)
+    peer = subprocess.Popen(["ip", "netns", "exec", PEER, HELLO_BFD, "v1", "10.9.0.1", "50", "4"], stdout=subprocess.PIPE)
+    try:
+        wait_for("the start", lambda: "vipd_vrrp" in log.read_text(), folder)  # a signal before that would end it
+        wait_for("BFD", lambda: states(daemon, folder)["VI_13"] == ("MASTER", 105), folder)
+        wait_for("MASTER", lambda: states(daemon, folder)["VI_1"] == ("MASTER", 100), folder)
+        changes = log.read_text().count("bfd_instance near")
+        daemon.send_signal(signal.SIGHUP)
+        wait_for("the reload", lambda: "reloaded" in log.read_text(), folder)
+        time.sleep(0.5)
+        assert states(daemon, folder)["VI_1"] == ("MASTER", 100), log.read_text()
+        assert log.read_text().count("bfd_instance near") == changes, log.read_text()
+        peer.kill()
+        said = peer.communicate()[0].decode().splitlines()
+        assert [line.split(":")[0] for line in said if line[0] in "ud"] in (["up"], ["down", "up"]), said
+        wait_for("its loss", lambda: states(daemon, folder)["VI_1"][0] == "FAULT", folder)
+        assert "MASTER -> FAULT: BFD does not hear a tracked neighbour" in log.read_text(), log.read_text()
+        assert states(daemon, folder)["VI_13"] == ("MASTER", 100)
+    finally:
+        peer.kill()
+        stop(daemon)
+
+
+if os.geteuid() != 0:
+    print("skipped: needs root to make a network namespace")
+    sys.exit(77)
+VIPD, HELLO_BFD = (os.path.abspath(a) for a in sys.argv[1:3])
+PEER = f"hwtrack{os.getpid()}"
+if len(sys.argv) == 3:
+    os.execvp("unshare", ["unshare", "-n", sys.executable, os.path.abspath(__file__), VIPD, HELLO_BFD, "inside"])
+try:
+    for command in ("link set lo up", f"netns add {PEER}", f"link add v0 type veth peer name v1 netns {PEER}", "link set v0 up",
+                    "addr add 10.9.0.1/24 dev v0", f"-n {PEER} link set v1 up", f"-n {PEER} addr add 10.9.0.2/24 dev v1",
+                    "link add w0 type veth peer name w1", "link set w0 up", "link set w1 up"):
+        ip(*command.split())
+    ours = steps(VIPD)
+    if shutil.which("keepalived"):
+        theirs = steps("keepalived")
+        for step, expected in theirs.items():
+            differ = {name: (ours[step][name], expected[name]) for name in expected
+                      if ours[step][name] != expected[name] and name not in ("VI_5", "VI_6", "VI_7")}
+            assert not differ, (step, differ)
+    with tempfile.TemporaryDirectory() as where:
+        check_bfd(where)
+finally:
+    ip("netns", "del", PEER)
