@@ -613,8 +613,10 @@ static void make_back(struct reader *r, const struct cfg_proxy *p, struct cfg_se
 	o = (struct tls_back_opts){
 	    .settings = t->set,
 	    .globals = &g->all,
-	    .crt = with_base(r->cfg, g->crt_base, t->crt),
+	    .crt = t->crt_file = with_base(r->cfg, g->crt_base, t->crt),
 	    .verify_host = t->verify_host,
+	    .name = t->sni_name,
+	    .asks_name = t->sni_expr,
 	    .no_reuse = t->no_reuse,
 	    .at = s->at,
 	};

@@ -30,6 +30,7 @@ struct cfg_tls {
 	bool tried; /* to make the front: what is wrong was said */
 	struct tls_front *front;
 	/* server */
+	const char *crt_file;		     /* crt with its base */
 	const char *crt, *verify_host, *sni; /* sni: as written, an expression */
 	const struct expr *sni_expr; /* of it; NULL: none, or sni_name is all there is to it */
 	const char *sni_name;

@@ -11,6 +11,7 @@ folder = root / "examples/proxyd/rules"
 names = set()
 for file in folder.glob("*.c"):
     names.update(re.findall(r'^\s*\{"([^"]+)", "[a-zA-Z*]*",\s*SAMPLE', file.read_text(), re.M))
+names.update(re.findall(r'(?:CLIENT|SERVER)\("([^"]+)"', (folder / "fetch_tls.c").read_text()))
 names.update(re.findall(r'^\s*\{"([^"]+)", IN_', (folder / "action.c").read_text(), re.M))
 assert len(names) > 100, f"only {len(names)} names were found in the tables"
 missing = sorted(n for n in names if f"`{n}`" not in page)

@@ -10,6 +10,8 @@
 #include <netinet/in.h>
 #include <time.h>
 
+#include <libhealth/tls.h>
+
 #include "log.h"
 
 static const char *meaning(enum health_code code)
@@ -23,6 +25,12 @@ static const char *meaning(enum health_code code)
 		return "no socket for the check";
 	case HEALTH_CODE_L4OK:
 		return "connected";
+	case HEALTH_CODE_L6OK:
+		return "TLS stands";
+	case HEALTH_CODE_L6RSP:
+		return "no TLS, or a certificate that will not do";
+	case HEALTH_CODE_L6TOUT:
+		return "no TLS in time";
 	case HEALTH_CODE_L7OK:
 		return "answered well";
 	case HEALTH_CODE_L7OKC:
@@ -101,6 +109,8 @@ void check_end(struct server *s)
 {
 	health_check_remove(s->check);
 	s->check = NULL;
+	health_tls_free(s->check_tls);
+	s->check_tls = NULL;
 }
 
 static bool same_check(const struct cfg_server *a, const struct cfg_server *b)
@@ -160,6 +170,37 @@ static bool same_text(const char *a, const char *b)
 	return a && b ? !strcmp(a, b) : a == b;
 }
 
+/* Its check speaks TLS as the traffic does, but for the name and the protocol. 0 or -errno. */
+static int use_tls(struct server *s, const struct cfg_server *c)
+{
+	const struct cfg_tls *t = c->tls_words;
+	bool verify = t->set.verify == TLS_VERIFY_REQUIRED;
+	struct health_tls_opts o = {
+	    .size = sizeof(o),
+	    .flags = (verify ? HEALTH_TLS_VERIFY : 0) | (t->no_reuse ? HEALTH_TLS_NO_RESUMPTION : 0),
+	    .sni = t->check_sni,
+	    .verify_name = verify ? t->verify_host : NULL,
+	    .alpn = t->check_alpn,
+	    .crl_file = t->set.crl_file,
+	    .cert_file = t->crt_file,
+	    .ciphers = t->set.ciphers,
+	    .ciphersuites = t->set.ciphersuites,
+	};
+	uint16_t min, max;
+	char why[256];
+	int e;
+
+	tls_versions(&t->set, &min, &max);
+	o.min_version = min;
+	o.max_version = max;
+	if (verify && t->set.ca_file && strcmp(t->set.ca_file, "@system-ca") != 0)
+		o.ca_file = t->set.ca_file;
+	e = health_tls_new(&o, why, sizeof(why), &s->check_tls);
+	if (e < 0)
+		log_err("server %s/%s: TLS of its check: %s", s->pool->name, s->name, why);
+	return e;
+}
+
 int check_sync(struct engine *e, struct server *s, const struct cfg_server *c,
 	       const struct backend *b)
 {
@@ -192,7 +233,8 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *c,
 
 	s->engine = e;
 	s->log_checks = p->set.log_health_checks;
-	if (s->check && wanted && same_check(c, &s->checked) && s->check_timeout_ns == timeout_ns &&
+	/* with TLS it is made anew: certificates may be others now */
+	if (s->check && wanted && !s->check_tls && !c->check_tls && same_check(c, &s->checked) && s->check_timeout_ns == timeout_ns &&
 	    same_text(text, s->checked_text))
 		return 0;
 	check_end(s);
@@ -207,6 +249,12 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *c,
 	s->checked_text = text ? strdup(text) : NULL;
 	if (s->admin.maint || s->admin.no_checks)
 		o.flags |= HEALTH_CHECK_PAUSED;
+	if (c->check_tls) {
+		r = use_tls(s, c);
+		if (r < 0)
+			return r;
+		o.transport = health_tls_transport(s->check_tls);
+	}
 	r = check_probe_of_server(p, c, &target, &own);
 	if (r < 0)
 		return r;

@@ -250,9 +250,11 @@ void session_connect_event(struct worker *w, struct session *s)
 {
 	struct handle *h = &s->handle[CONN_SERVER];
 	int error = h->tls ? 0 : introduce(s);
+	char name[TLS_NAME_SIZE];
 
 	if (!error && s->seeker.server->tls)
-		error = shake_server(w, h, s->seeker.server, NULL);
+		error = shake_server(w, h, s->seeker.server,
+				     !h->tls && session_sni(w, s, name) ? name : NULL);
 	if (error == -EAGAIN)
 		return;
 	if (!error)

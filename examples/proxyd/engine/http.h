@@ -38,6 +38,7 @@ struct link {
 	bool broken;	/* cannot be written to any more */
 	bool connected; /* HTTP may be sent */
 	unsigned used;	/* requests it has answered */
+	char *sni;	/* that was asked for by an expression; NULL: none */
 	uint64_t idle_since_ns;
 	TAILQ_ENTRY(link) of_server, of_worker; /* while idle; of_worker: dead, too */
 };
@@ -110,6 +111,7 @@ struct exchange {
 	bool client_keeps;
 	uint8_t n_interim;
 	struct server *wanted;	    /* by its cookie; NULL: none */
+	char *sni;		    /* what its servers are to be asked for; NULL: none */
 	char cookie_in, cookie_out; /* for the log, HAProxy's letters */
 	int8_t log_level;	    /* of set-log-level; -1: as configured, 8: silent */
 	/* for the log */
@@ -245,6 +247,9 @@ void links_close_idle(struct worker *w);
  */
 bool http_request_rules(struct worker *w, struct exchange *x, struct http_msg *m);
 bool http_response_rules(struct worker *w, struct exchange *x, struct http_msg *m);
+
+/* Finds x->sni. False: no memory. */
+bool http_sni(struct worker *w, struct exchange *x, struct http_msg *m);
 
 /* The variables of an exchange; all of a client's. */
 void http_rules_end(struct client *c);

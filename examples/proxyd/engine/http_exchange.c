@@ -47,6 +47,7 @@ void exchange_free(struct worker *w, struct exchange *x)
 	chunk_free(&x->part);
 	seeker_fini(&x->seeker);
 	free(x->line);
+	free(x->sni);
 	if (w->http->n_spares == SPARES_MAX) {
 		free(x);
 		return;
@@ -262,6 +263,10 @@ void exchange_begin(struct worker *w, struct client *c, uint32_t head_len, uint3
 		exchange_fail(w, x, 500, 'P', 'R');
 		return;
 	}
+	if (!http_sni(w, x, m)) {
+		exchange_fail(w, x, 500, 'R', 'R');
+		return;
+	}
 	set_key(w, x, m);
 	/* it is all here, and asking twice does no harm (RFC 9110, section 9.2.2) */
 	x->repeatable = x->up.done && is_idempotent(x->method);
@@ -454,7 +459,7 @@ void exchange_connect_event(struct worker *w, struct exchange *x)
 	int error = l->h.tls ? 0 : introduce(x);
 
 	if (!error && l->server->tls)
-		error = shake_server(w, &l->h, l->server, NULL);
+		error = shake_server(w, &l->h, l->server, x->sni);
 	if (error == -EAGAIN)
 		return;
 	if (!error) {

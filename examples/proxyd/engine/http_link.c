@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -73,6 +74,12 @@ static bool may_share(const struct exchange *x, const struct link *l)
 	return true;
 }
 
+/* The server may choose by the name that was asked for, so a request of another one goes elsewhere. */
+static bool same_sni(const struct exchange *x, const struct link *l)
+{
+	return !x->sni || !l->h.tls || (l->sni && !strcmp(x->sni, l->sni));
+}
+
 static struct link *take(struct exchange *x, struct link *l)
 {
 	l->exchange = x;
@@ -88,7 +95,7 @@ struct link *link_reuse(struct worker *w, struct exchange *x)
 	x->client->own = NULL;
 	if (l)
 		l->owner = NULL;
-	if (l && l->server == s && l->h.kind == HANDLE_LINK) {
+	if (l && l->server == s && l->h.kind == HANDLE_LINK && same_sni(x, l)) {
 		count_both(w, &x->seeker, COUNT_REUSES);
 		return take(x, l);
 	}
@@ -96,6 +103,8 @@ struct link *link_reuse(struct worker *w, struct exchange *x)
 		link_close(w, l);
 	/* who introduces a client does so once: such a connection is that client's */
 	l = s->send_proxy ? NULL : TAILQ_FIRST(idle_list(w, s));
+	while (l && !same_sni(x, l))
+		l = TAILQ_NEXT(l, of_server);
 	if (!l || !may_share(x, l))
 		return NULL;
 	leave_idle(w, l);
@@ -165,6 +174,7 @@ int link_open(struct worker *w, struct exchange *x, const char *early, size_t le
 	}
 	l->h = (struct handle){HANDLE_LINK, fd, NULL};
 	l->server = x->seeker.server;
+	l->sni = x->sni && l->server->tls ? strdup(x->sni) : NULL;
 	take(x, l);
 	e = worker_watch(w, &l->h, SESSION_EVENTS);
 	/* On a short way the connection stands when connect() returns. */

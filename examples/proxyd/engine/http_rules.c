@@ -31,6 +31,8 @@ static bool prepare_http(struct worker *w, struct exchange *x, struct run *r)
 	r->source = run_end_of(&c->from);
 	r->destination = run_destination(&c->to, c->h.fd);
 	r->first_request = !c->not_first;
+	r->client_tls = c->h.tls;
+	r->server_tls = x->link ? x->link->h.tls : NULL;
 	r->ended = true;
 	r->vars = &c->store->vars;
 	if (x->seeker.server)
@@ -189,6 +191,23 @@ static bool run_rules(struct worker *w, struct exchange *x, const struct rules *
 	}
 	run_mark_socket(x->client->h.fd, &v);
 	return obey(w, x, &v, r, phase);
+}
+
+bool http_sni(struct worker *w, struct exchange *x, struct http_msg *m)
+{
+	const struct backend *b = x->seeker.backend;
+	struct text value;
+	struct run r;
+
+	if (!b->proxy->sni)
+		return true;
+	if (!prepare_http(w, x, &r))
+		return false;
+	r.request = m;
+	if (!expr_eval_text(b->proxy->sni, &r, &value) || value.len >= TLS_NAME_SIZE)
+		return true; /* no name is asked for */
+	x->sni = strndup(value.at, value.len);
+	return x->sni;
 }
 
 bool http_request_rules(struct worker *w, struct exchange *x, struct http_msg *m)

@@ -49,6 +49,7 @@ void http_free_dead(struct worker *w)
 	}
 	while ((l = TAILQ_FIRST(&w->http->dead_links))) {
 		TAILQ_REMOVE(&w->http->dead_links, l, of_worker);
+		free(l->sni);
 		free(l);
 	}
 }

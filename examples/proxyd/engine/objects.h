@@ -125,6 +125,7 @@ struct server {
 	struct engine *engine;
 	bool log_checks;
 	struct health_check *check;
+	struct health_tls *check_tls; /* NULL: plain */
 	struct cfg_server checked; /* the settings the check was made with */
 	uint64_t check_timeout_ns;
 	char *checked_text; /* of cfg_check; NULL: a connection */

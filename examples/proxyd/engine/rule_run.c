@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "cfg_rules.h"
+#include "tls/info.h"
 
 /* ---- What rules see ---- */
 
@@ -86,6 +87,7 @@ void run_prepare(struct worker *w, const struct frontend *f, const struct backen
 	    /* two runs of one turn must not roll the same */
 	    .random_state = w->now_ns ^ (uint64_t)w->index << 56 ^ ++w->dice << 32,
 	    .count = count,
+	    .tls_info = tls_info,
 	    .userdata = f->set,
 	    .scratch = scratch,
 	};

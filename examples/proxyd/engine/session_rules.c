@@ -86,6 +86,8 @@ static void prepare(struct worker *w, struct session *s, struct run *r, struct s
 	run_prepare(w, s->frontend, s->seeker.backend, r, scratch);
 	r->source = run_end_of(&s->client);
 	r->destination = run_destination(s->target, s->handle[CONN_CLIENT].fd);
+	r->client_tls = s->handle[CONN_CLIENT].tls;
+	r->server_tls = s->handle[CONN_SERVER].tls;
 	if (s->store)
 		r->vars = &s->store->vars;
 	if (s->seeker.server)
@@ -205,6 +207,23 @@ enum inspection session_inspect(struct worker *w, struct session *s)
 		s->store->wanted = backend_wanted(s->seeker.backend, &r);
 	}
 	return i;
+}
+
+bool session_sni(struct worker *w, struct session *s, char name[TLS_NAME_SIZE])
+{
+	const struct backend *b = s->seeker.backend;
+	char scratch[1024];
+	struct text value;
+	struct run r;
+
+	if (!b->proxy->sni)
+		return false;
+	prepare(w, s, &r, (struct scratch){scratch, 0, sizeof(scratch)});
+	if (!expr_eval_text(b->proxy->sni, &r, &value) || !value.len || value.len >= TLS_NAME_SIZE)
+		return false;
+	memcpy(name, value.at, value.len);
+	name[value.len] = '\0';
+	return true;
 }
 
 /* ---- The server's first bytes ---- */

@@ -77,6 +77,11 @@ enum inspection session_inspect_answer(struct worker *w, struct session *s);
 /* When the delay of either ends; TIMER_NEVER: nothing is inspected. */
 uint64_t session_inspect_deadline(const struct session *s);
 
+#define TLS_NAME_SIZE 256 /* of a server name with its end */
+
+/* What `sni` of the backend's servers says for this session; false: no name. */
+bool session_sni(struct worker *w, struct session *s, char name[TLS_NAME_SIZE]);
+
 /* ---- accept.c ---- */
 
 void listener_event(struct worker *w, struct socket_handle *l);

@@ -120,7 +120,8 @@ bool fetch_is_known(struct text name);
 bool conv_is_known(struct text name);
 
 /* The tables, one for each topic; they end with a NULL name. */
-extern const struct fetch fetches_http[], fetches_conn[], fetches_const[], fetches_payload[];
+extern const struct fetch fetches_http[], fetches_conn[], fetches_const[], fetches_payload[],
+    fetches_tls[];
 extern const struct conv convs_text[], convs_number[], convs_hash[], convs_address[];
 
 #endif

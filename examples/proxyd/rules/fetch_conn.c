@@ -77,17 +77,6 @@ static bool count(const struct fetch *f, const struct expr_arg *arg, unsigned n_
 	return true;
 }
 
-static bool is_tls(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
-		   struct run *r, struct fetch_step *step, struct sample *ret)
-{
-	(void)f;
-	(void)arg;
-	(void)n_args;
-	(void)step;
-	*ret = sample_bool(r->tls);
-	return true;
-}
-
 /* HTTP/1 only, so far. */
 static bool version(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
 		    struct run *r, struct fetch_step *step, struct sample *ret)
@@ -118,6 +107,5 @@ const struct fetch fetches_conn[] = {
     {"src", "", SAMPLE_IPV4, 0, address, ADDRESS_SOURCE, NULL},
     {"src_port", "", SAMPLE_INT, 0, port, ADDRESS_SOURCE, NULL},
     {"srv_name", "", SAMPLE_STR, 0, proxy, PROXY_SERVER, NULL},
-    {"ssl_fc", "", SAMPLE_BOOL, 0, is_tls, 0, NULL},
     {NULL, NULL, 0, 0, NULL, 0, NULL},
 };

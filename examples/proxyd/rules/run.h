@@ -33,6 +33,8 @@ struct run_proxy {
 };
 
 struct vars;
+struct tls;
+struct expr_arg;
 
 struct run {
 	/* NULL: not there (yet). Rules change them. */
@@ -40,7 +42,10 @@ struct run {
 
 	struct run_end source, destination; /* of the client's connection; as PROXY told */
 	struct run_proxy frontend, backend, server;
-	bool tls;
+	const struct tls *client_tls, *server_tls; /* NULL: plain, or not there yet */
+	/* A value of rules/tls_names.h; false: there is none. */
+	bool (*tls_info)(const struct tls *t, int what, const struct expr_arg *arg, unsigned n_args,
+			 struct scratch *scratch, struct sample *ret);
 	bool first_request; /* of its connection */
 	/* mode tcp: what the client and the server have sent; at NULL: not looked at */
 	struct text payload[2];

@@ -18,8 +18,8 @@ struct back_worker {
 struct tls_back {
 	struct tls_settings settings;
 	struct tls_globals globals;
-	char *verify_host;
-	bool no_reuse;
+	char *verify_host, *name;
+	bool no_reuse, asks_name;
 	struct tls_pair *pair; /* NULL: we show no certificate */
 	struct tls_trust *trust;
 	unsigned char alpn[TLS_ALPN_MAX];
@@ -73,9 +73,12 @@ static SSL_CTX *make_context(struct tls_back *b, unsigned worker)
 struct tls *tls_back_connect(struct tls_back *b, unsigned worker, int fd, const char *name)
 {
 	struct back_worker *w = &b->worker[worker];
-	const char *verify = b->verify_host ? b->verify_host : name;
+	const char *verify;
 	struct tls *t;
 	bool ok;
+
+	name = b->name ? b->name : b->asks_name ? name : NULL;
+	verify = b->verify_host ? b->verify_host : name;
 
 	if (!w->ctx)
 		w->ctx = make_context(b, worker);
@@ -127,9 +130,12 @@ struct tls_back *tls_back_new(const struct tls_back_opts *o, struct diag *d)
 	b->settings = o->settings;
 	b->globals = *o->globals;
 	b->no_reuse = o->no_reuse;
+	b->asks_name = o->asks_name;
 	b->alpn_len = tls_alpn_wire(o->settings.alpn, b->alpn);
 	if (o->verify_host)
 		ok = (b->verify_host = strdup(o->verify_host));
+	if (ok && o->name)
+		ok = (b->name = strdup(o->name));
 	if (ok && o->crt)
 		ok = (b->pair = tls_pair_read(o->crt, true, d, &o->at));
 	if (ok && o->settings.verify == TLS_VERIFY_REQUIRED)
@@ -151,5 +157,6 @@ void tls_back_free(struct tls_back *b)
 	tls_pair_free(b->pair);
 	tls_trust_free(b->trust);
 	free(b->verify_host);
+	free(b->name);
 	free(b);
 }

@@ -67,9 +67,6 @@ SSL_CTX *tls_context_new(const struct tls_settings *s, const struct tls_globals 
 bool tls_context_trust(SSL_CTX *ctx, struct tls_trust *t, unsigned worker);
 int tls_verify_mode(enum tls_verify v);
 
-/* The versions that are left. */
-void tls_versions(const struct tls_settings *s, uint16_t *ret_min, uint16_t *ret_max);
-
 /* A list as it stands on the wire (RFC 7301). Its length; 0: it is none. */
 size_t tls_alpn_wire(const char *list, unsigned char wire[TLS_ALPN_MAX]);
 

@@ -66,6 +66,11 @@ struct tls_globals {
 	const char *dh_file; /* ssl-dh-param-file */
 };
 
+/* ---- context.c ---- */
+
+/* The versions that are left of what lines allow. */
+void tls_versions(const struct tls_settings *s, uint16_t *ret_min, uint16_t *ret_max);
+
 /* ---- session.c ---- */
 
 /* The size of the cache, which all fronts of the process share; before the first one, else without effect. */
@@ -113,6 +118,8 @@ struct tls_back_opts {
 	const struct tls_globals *globals;
 	const char *crt;	 /* our own; NULL: none */
 	const char *verify_host; /* NULL: the name asked for, if any */
+	const char *name;	 /* to ask for, each time; NULL: see asks_name */
+	bool asks_name;		 /* for what tls_back_connect is told */
 	bool no_reuse;		 /* of sessions */
 	struct diag_place at;
 };
@@ -120,7 +127,7 @@ struct tls_back_opts {
 struct tls_back *tls_back_new(const struct tls_back_opts *o, struct diag *d);
 void tls_back_free(struct tls_back *b);
 
-/* On a socket that is connected. `name` NULL: none is asked for. NULL: no memory. */
+/* On a socket that is connected. `name` NULL: none. NULL: no memory. */
 struct tls *tls_back_connect(struct tls_back *b, unsigned worker, int fd, const char *name);
 
 #endif
