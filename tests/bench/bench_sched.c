@@ -5,7 +5,7 @@
  * no suite. CPU time of the thread is counted, the best of some rounds: others on the machine disturb
  * little, and ratios travel better than nanoseconds.
  *
- *     build/tests/bench/bench_sched [ALGORITHM]...         all of them without a word
+ *     build/tests/bench/bench_sched [--all | ALGORITHM...]      see usage() below
  */
 #include <malloc.h>
 #include <pthread.h>
@@ -21,7 +21,11 @@
 #define SERVERS_MAX 10000
 #define ROUNDS 5
 #define BURST 64
-#define BATCH 1024 /* picks before their ends, so that both can be timed apart */
+#define SLOTS 65537
+#define BATCH 1024    /* picks before their ends, so that both can be timed apart */
+#define ROUND_NS 15e6 /* about how long one round of a figure takes */
+#define COMMITS 30
+#define COMMITS_NS 3e8 /* no more commits after this time, but for a few */
 
 static const size_t sizes[] = {10, 100, 1000, SERVERS_MAX};
 
@@ -61,6 +65,7 @@ static uint64_t plain_total;
 static uint32_t heap[SERVERS_MAX]; /* of places, by deadline */
 static double deadline[SERVERS_MAX];
 static uint64_t plain_random = 1;
+static uint32_t slot[SLOTS];
 
 static void plain_fill(size_t n)
 {
@@ -71,6 +76,8 @@ static void plain_fill(size_t n)
 		heap[i] = (uint32_t)i;
 		deadline[i] = 1.0 / weight_of(i);
 	}
+	for (uint64_t i = 0; i < SLOTS; i++)
+		slot[i] = (uint32_t)((i * 0x9e3779b97f4a7c15u >> 32) * n >> 32);
 }
 
 static size_t scan_for_least(size_t n)
@@ -127,13 +134,22 @@ static size_t two_choices(size_t n)
 	return plain[b].active * plain[a].weight < plain[a].active * plain[b].weight ? b : a;
 }
 
+/* The floor of any hash by table: a hash as good as maglev's, a look at the slot, one at the server. */
+static size_t bare_table(size_t n)
+{
+	uint64_t h = ++plain_random * 0xa0761d6478bd642fu;
+
+	(void)n;
+	h = (h ^ h >> 32) * 0xe7037ed1a0b428dbu;
+	return slot[(h >> 32) * SLOTS >> 32];
+}
+
 static const struct {
 	const char *name;
 	size_t (*pick)(size_t n);
 } peers[] = {
-    {"(scan, least/weight)", scan_for_least},
-    {"(scan, smooth wrr)", scan_smoothly},
-    {"(heap of deadlines)", earliest_deadline},
+    {"(bare table of 65537)", bare_table}, {"(scan, least/weight)", scan_for_least},
+    {"(scan, smooth wrr)", scan_smoothly}, {"(heap of deadlines)", earliest_deadline},
     {"(two choices)", two_choices},
 };
 
@@ -142,7 +158,6 @@ static struct cost time_peer(size_t which, size_t n, size_t picks)
 	uint32_t chosen[BATCH];
 	struct cost c = {0, 0};
 
-	plain_fill(n);
 	for (size_t i = 0; i < picks; i += BATCH) {
 		double start = cpu_ns(), middle;
 
@@ -232,18 +247,40 @@ static struct cost pick_in_bursts(struct lb_picker *p, size_t picks, uint32_t fl
 	return (struct cost){c.pick / (double)picks, c.done / (double)picks};
 }
 
-static struct cost time_algo(const char *algo, size_t n, size_t picks, uint32_t flags, bool bursts)
-{
-	struct lb_group *g = group_of(algo, n);
-	struct cost best = {1e18, 1e18};
-	struct lb_picker *p;
+/* How a request is made: singly or in bursts, counted or not. */
+struct way {
+	const char *algo; /* NULL: a peer */
+	size_t peer;
+	uint32_t flags;
+	bool bursts;
+};
 
-	if (!g || lb_picker_new(g, &p) < 0)
+static struct cost pick_by(const struct way *w, struct lb_picker *p, size_t n, size_t picks)
+{
+	if (!w->algo)
+		return time_peer(w->peer, n, picks);
+	return w->bursts ? pick_in_bursts(p, picks, w->flags) : pick_each(p, picks, w->flags);
+}
+
+/* The best of some rounds, each as many picks as fit its time. */
+static struct cost time_way(const struct way *w, size_t n)
+{
+	struct lb_group *g = w->algo ? group_of(w->algo, n) : NULL;
+	struct lb_picker *p = NULL;
+	struct cost best;
+	size_t picks;
+
+	if (w->algo && (!g || lb_picker_new(g, &p) < 0))
 		exit(1);
-	make_busy(p, n);
+	if (p)
+		make_busy(p, n);
+	else
+		plain_fill(n);
+	best = pick_by(w, p, n, BATCH);
+	picks = (size_t)(ROUND_NS / (best.pick + best.done));
+	picks = (picks + BATCH) / BATCH * BATCH;
 	for (int i = 0; i < ROUNDS; i++)
-		best = better(best, bursts ? pick_in_bursts(p, picks, flags)
-					   : pick_each(p, picks, flags));
+		best = better(best, pick_by(w, p, n, picks));
 	lb_group_free(g);
 	return best;
 }
@@ -251,51 +288,81 @@ static struct cost time_algo(const char *algo, size_t n, size_t picks, uint32_t 
 /* ---- Two threads ---- */
 
 struct job {
-	struct lb_picker *p;
+	struct lb_picker *p; /* NULL: nothing but arithmetic */
 	_Atomic int *ready;
-	struct cost cost;
+	int threads;
+	double ns; /* a pick and its end */
 };
 
-static void *thread_picks(void *arg)
+/* In registers alone: what the machine itself gives a second thread. */
+static double time_arithmetic(size_t rounds)
+{
+	uint64_t x = (uint64_t)rounds;
+	double start = cpu_ns();
+
+	for (size_t i = 0; i < rounds; i++)
+		x = (x ^ x >> 29) * 0xbf58476d1ce4e5b9u;
+	__asm__ volatile("" : : "r"(x));
+	return (cpu_ns() - start) / (double)rounds;
+}
+
+static void *thread_works(void *arg)
 {
 	struct job *j = arg;
+	struct cost c;
 
 	atomic_fetch_add(j->ready, 1);
-	while (atomic_load(j->ready) < 2) /* both at once */
+	while (atomic_load(j->ready) < j->threads) /* all at once */
 		;
-	j->cost = pick_each(j->p, 1 << 19, 0);
+	if (!j->p) {
+		j->ns = time_arithmetic(1 << 23);
+		return NULL;
+	}
+	c = pick_each(j->p, 1 << 18, 0);
+	j->ns = c.pick + c.done;
 	return NULL;
 }
 
-/* CPU of a pick and its end with two threads; both cores must be free for it to mean something. */
-static double time_two_threads(const char *algo, size_t n)
+/* CPU of a pick and its end, on average over one or two threads; `algo` NULL: of arithmetic. */
+static double time_threads(const char *algo, size_t n, int threads)
 {
-	double best = 1e18;
+	struct lb_group *g = algo ? group_of(algo, n) : NULL;
+	_Atomic int ready = 0;
+	struct job job[2];
+	pthread_t thread[2];
+	double sum = 0;
+
+	for (int k = 0; k < threads; k++) {
+		job[k] = (struct job){.ready = &ready, .threads = threads};
+		if (algo && (!g || lb_picker_new(g, &job[k].p) < 0))
+			exit(1);
+	}
+	if (algo)
+		make_busy(job[0].p, n);
+	for (int k = 0; k < threads; k++)
+		if (pthread_create(&thread[k], NULL, thread_works, &job[k]))
+			exit(1);
+	for (int k = 0; k < threads; k++) {
+		pthread_join(thread[k], NULL);
+		sum += job[k].ns;
+	}
+	lb_group_free(g);
+	return sum / threads;
+}
+
+/* One and two in turn, so that what else the machine does meets both. Both cores must be free for it to mean something. */
+static void time_scaling(const char *algo, size_t n)
+{
+	double one = 1e18, two = 1e18;
 
 	for (int i = 0; i < ROUNDS; i++) {
-		struct lb_group *g = group_of(algo, n);
-		_Atomic int ready = 0;
-		struct job job[2];
-		pthread_t thread[2];
-		double mine = 0;
+		double t = time_threads(algo, n, 1);
 
-		for (size_t k = 0; k < 2; k++) {
-			job[k] = (struct job){.ready = &ready};
-			if (!g || lb_picker_new(g, &job[k].p) < 0)
-				exit(1);
-		}
-		make_busy(job[0].p, n);
-		for (size_t k = 0; k < 2; k++)
-			if (pthread_create(&thread[k], NULL, thread_picks, &job[k]))
-				exit(1);
-		for (size_t k = 0; k < 2; k++) {
-			pthread_join(thread[k], NULL);
-			mine += (job[k].cost.pick + job[k].cost.done) / 2;
-		}
-		best = mine < best ? mine : best;
-		lb_group_free(g);
+		one = t < one ? t : one;
+		t = time_threads(algo, n, 2);
+		two = t < two ? t : two;
 	}
-	return best;
+	printf("%13.1f%13.1f%12.2f", one, two, 2 * one / two);
 }
 
 /* ---- Commits and memory ---- */
@@ -303,13 +370,13 @@ static double time_two_threads(const char *algo, size_t n)
 static void time_commit(const char *algo)
 {
 	struct lb_group *g = group_of(algo, SERVERS_MAX);
-	double publish = 1e18, adopt = 1e18;
+	double publish = 1e18, adopt = 1e18, begun = cpu_ns();
 	struct lb_picker *p;
 	uint64_t id;
 
 	if (!g || lb_picker_new(g, &p) < 0)
 		exit(1);
-	for (uint32_t i = 0; i < 30; i++) {
+	for (uint32_t i = 0; i < COMMITS && (i < 3 || cpu_ns() - begun < COMMITS_NS); i++) {
 		double start = cpu_ns(), middle;
 
 		lb_server_set_weight(g, 1 + i * 97 % SERVERS_MAX, 20 + i);
@@ -340,49 +407,94 @@ static double bytes_per_server(bool picker)
 
 /* ---- The tables ---- */
 
-static size_t picks_for(double ns_each)
-{
-	size_t n = (size_t)(2e7 / ns_each); /* 20 ms */
-
-	return (n < 512 ? 512 : n) / BATCH * BATCH;
-}
-
-static void row(const char *name, size_t peer, const char *algo, uint32_t flags, bool bursts)
+static void row(const char *name, const struct way *w)
 {
 	printf("%-32s", name);
 	for (size_t k = 0; k < N_SIZES; k++) {
-		struct cost c = {1e18, 1e18};
+		struct cost c = time_way(w, sizes[k]);
 
-		for (int i = 0; i < (algo ? 1 : ROUNDS); i++) {
-			double guess = algo ? 40 : 1 + (double)sizes[k];
-
-			c = better(c,
-				   algo ? time_algo(algo, sizes[k], picks_for(guess), flags, bursts)
-					: time_peer(peer, sizes[k], picks_for(guess)));
-		}
 		printf("%9.1f %6.1f", c.pick, c.done);
+		fflush(stdout);
 	}
 	printf("\n");
-	fflush(stdout);
+}
+
+static void rows_of(const char *algo)
+{
+	struct way w = {.algo = algo};
+	char name[64];
+
+	row(algo, &w);
+	if (strcmp(algo, "maglev") && strcmp(algo, "p2c"))
+		return;
+	snprintf(name, sizeof(name), "%s, bursts", algo);
+	w.bursts = true;
+	row(name, &w);
+	w.flags = LB_REQUEST_UNCOUNTED;
+	snprintf(name, sizeof(name), "%s, bursts, uncounted", algo);
+	row(name, &w);
+	w.bursts = false;
+	snprintf(name, sizeof(name), "%s, uncounted", algo);
+	row(name, &w);
 }
 
 static void scaling(const char *algo)
 {
-	const size_t n = 1000;
-	struct cost one = time_algo(algo, n, 1 << 19, 0, false);
-	double two = time_two_threads(algo, n);
-
-	printf("%-32s%13.1f%13.1f%12.2f", algo, one.pick + one.done, two,
-	       2 * (one.pick + one.done) / two);
-	time_commit(algo);
+	printf("%-32s", algo ? algo : "(arithmetic: the machine's own)");
+	time_scaling(algo, 1000);
+	if (algo)
+		time_commit(algo);
 	printf("\n");
 	fflush(stdout);
 }
 
+/* What docs/decisions/libsched-speed.md is about. */
+static const char *const usual[] = {
+    "maglev",	  "p2c", "rr",	      "wrr",	    "roundrobin",
+    "smooth-wrr", "wlc", "leastconn", "least_conn", "least-connections-member",
+};
+
+static int usage(FILE *to, int status)
+{
+	fprintf(
+	    to,
+	    "usage: bench_sched [--all | ALGORITHM...]\n\n"
+	    "  CPU nanoseconds of lb_pick() and of lb_done(), beside what one would write first\n"
+	    "  (in parentheses, inlined into the loop); two threads beside one; commits; memory.\n"
+	    "  Without a word: those the project states figures of, about 20 seconds. --all: "
+	    "every\n"
+	    "  algorithm, some minutes. Each line comes when it is measured.\n");
+	return status;
+}
+
+static bool is_algo(const char *name)
+{
+	for (size_t i = 0; lb_algo_name(i); i++)
+		if (!strcmp(lb_algo_name(i), name))
+			return true;
+	return false;
+}
+
 int main(int argc, char **argv)
 {
-	const char *name;
+	const char *name[64];
+	size_t n = 0;
 
+	if (argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")))
+		return usage(stdout, 0);
+	if (argc == 2 && !strcmp(argv[1], "--all"))
+		for (; lb_algo_name(n); n++)
+			name[n] = lb_algo_name(n);
+	else
+		for (int i = 1; i < argc && n < 64; i++) {
+			if (!is_algo(argv[i])) {
+				fprintf(stderr, "bench_sched: no algorithm \"%s\"\n\n", argv[i]);
+				return usage(stderr, 2);
+			}
+			name[n++] = argv[i];
+		}
+	for (size_t i = 0; argc == 1 && i < sizeof(usual) / sizeof(usual[0]); i++)
+		name[n++] = usual[i];
 	mallopt(M_MMAP_THRESHOLD, 1 << 30); /* else each commit pays for fresh pages */
 	mallopt(M_TRIM_THRESHOLD, -1);
 	printf("%-32s", "CPU ns: pick, end");
@@ -390,22 +502,14 @@ int main(int argc, char **argv)
 		printf("%16zu", sizes[k]);
 	printf(" servers\n");
 	for (size_t i = 0; i < sizeof(peers) / sizeof(peers[0]); i++)
-		row(peers[i].name, i, NULL, 0, false);
-	for (int i = 0; argc > 1 ? i < argc - 1 : lb_algo_name((size_t)i) != NULL; i++) {
-		name = argc > 1 ? argv[1 + i] : lb_algo_name((size_t)i);
-		row(name, 0, name, 0, false);
-		if (!strcmp(name, "p2c"))
-			row("p2c, bursts", 0, name, 0, true);
-		if (strcmp(name, "maglev"))
-			continue;
-		row("maglev, uncounted", 0, name, LB_REQUEST_UNCOUNTED, false);
-		row("maglev, bursts", 0, name, 0, true);
-		row("maglev, bursts, uncounted", 0, name, LB_REQUEST_UNCOUNTED, true);
-	}
+		row(peers[i].name, &(struct way){.peer = i});
+	for (size_t i = 0; i < n; i++)
+		rows_of(name[i]);
 	printf("\n%-32s%13s%13s%12s%19s%19s\n", "1000 servers: CPU ns pick + end", "one thread",
 	       "two threads", "scales", "10,000: commit", "first pick after");
-	for (int i = 0; argc > 1 ? i < argc - 1 : lb_algo_name((size_t)i) != NULL; i++)
-		scaling(argc > 1 ? argv[1 + i] : lb_algo_name((size_t)i));
+	scaling(NULL);
+	for (size_t i = 0; i < n; i++)
+		scaling(name[i]);
 	printf("\nbytes for each server: %.0f, and %.0f more for each picker\n",
 	       bytes_per_server(false), bytes_per_server(true) - bytes_per_server(false));
 	return 0;
