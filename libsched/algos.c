@@ -13,74 +13,76 @@
 #define DECAY_NS 10000000000u /* Finagle's */
 #define HOT_PERCENT 80	      /* within what Prequal's paper found good, 60 to 90 */
 
-/* A name, and what it runs. Several names of one line of programs may run the same. */
+/* A name, what it runs, and its usual pick, if it has one. Several names of one line of programs may run the same. */
 static const struct {
 	const char *name;
 	const struct lb_algo *ops;
+	usual_pick *usual;
 } algos[] = {
     /* HAProxy */
-    {"roundrobin", &algo_roundrobin},
-    {"leastconn", &algo_leastconn},
-    {"static-rr", &algo_static_rr},
-    {"first", &algo_first},
-    {"random", &algo_random},
-    {"source", &algo_hash},
-    {"uri", &algo_hash},
-    {"hdr", &algo_hash},
-    {"url_param", &algo_hash},
-    {"rdp-cookie", &algo_hash},
-    {"hash", &algo_hash},
+    {"roundrobin", &algo_roundrobin, roundrobin_usual},
+    {"leastconn", &algo_leastconn, leastconn_usual},
+    {"static-rr", &algo_static_rr, NULL},
+    {"first", &algo_first, NULL},
+    {"random", &algo_random, NULL},
+    {"source", &algo_hash, NULL},
+    {"uri", &algo_hash, NULL},
+    {"hdr", &algo_hash, NULL},
+    {"url_param", &algo_hash, NULL},
+    {"rdp-cookie", &algo_hash, NULL},
+    {"hash", &algo_hash, NULL},
     /* IPVS */
-    {"rr", &algo_rr},
-    {"wrr", &algo_wrr},
-    {"lc", &algo_lc},
-    {"wlc", &algo_wlc},
-    {"sed", &algo_sed},
-    {"nq", &algo_nq},
-    {"fo", &algo_fo},
-    {"ovf", &algo_ovf},
-    {"sh", &algo_sh},
-    {"dh", &algo_dh},
-    {"mh", &algo_mh},
-    {"lblc", &algo_lblc},
-    {"lblcr", &algo_lblcr},
-    {"twos", &algo_twos},
+    {"rr", &algo_rr, rr_usual},
+    {"wrr", &algo_wrr, wrr_usual},
+    {"lc", &algo_lc, lc_usual},
+    {"wlc", &algo_wlc, wlc_usual},
+    {"sed", &algo_sed, sed_usual},
+    {"nq", &algo_nq, nq_usual},
+    {"fo", &algo_fo, fo_usual},
+    {"ovf", &algo_ovf, ovf_usual},
+    {"sh", &algo_sh, NULL},
+    {"dh", &algo_dh, NULL},
+    {"mh", &algo_mh, NULL},
+    {"lblc", &algo_lblc, NULL},
+    {"lblcr", &algo_lblcr, NULL},
+    {"twos", &algo_twos, NULL},
     /* nginx */
-    {"smooth-wrr", &algo_smooth_wrr},
-    {"least_conn", &algo_least_conn},
-    {"ip_hash", &algo_ip_hash},
-    {"nginx-hash", &algo_nginx_hash},
-    {"ketama", &algo_ketama},
+    {"smooth-wrr", &algo_smooth_wrr, smooth_wrr_usual},
+    {"least_conn", &algo_least_conn, NULL},
+    {"ip_hash", &algo_ip_hash, NULL},
+    {"nginx-hash", &algo_nginx_hash, NULL},
+    {"ketama", &algo_ketama, NULL},
     /* published */
-    {"maglev", &algo_maglev},
-    {"bounded", &algo_bounded},
-    {"p2c", &algo_p2c},
-    {"jiq", &algo_jiq},
-    {"peak-ewma", &algo_peak_ewma},
-    {"prequal", &algo_prequal},
-    {"anchor", &algo_anchor},
-    {"dx", &algo_dx},
-    {"jump", &algo_jump},
+    {"maglev", &algo_maglev, maglev_usual},
+    {"bounded", &algo_bounded, NULL},
+    {"p2c", &algo_p2c, p2c_usual},
+    {"jiq", &algo_jiq, NULL},
+    {"peak-ewma", &algo_peak_ewma, NULL},
+    {"prequal", &algo_prequal, NULL},
+    {"anchor", &algo_anchor, NULL},
+    {"dx", &algo_dx, NULL},
+    {"jump", &algo_jump, NULL},
     /* F5 */
-    {"round-robin", &algo_f5_round_robin},
-    {"ratio-member", &algo_roundrobin},
-    {"ratio-node", &algo_roundrobin},
-    {"ratio-session", &algo_roundrobin},
-    {"dynamic-ratio-member", &algo_roundrobin},
-    {"dynamic-ratio-node", &algo_roundrobin},
-    {"least-connections-member", &algo_f5_least_member},
-    {"least-connections-node", &algo_f5_least_node},
-    {"ratio-least-connections-member", &algo_f5_ratio_least_member},
-    {"ratio-least-connections-node", &algo_f5_ratio_least_node},
-    {"weighted-least-connections-member", &algo_f5_weighted_least_member},
-    {"weighted-least-connections-node", &algo_f5_weighted_least_node},
-    {"fastest-app-response", &algo_f5_least_member},
-    {"fastest-node", &algo_f5_least_node},
-    {"least-sessions", &algo_f5_least_sessions},
-    {"observed-member", &algo_f5_observed_member},
-    {"observed-node", &algo_f5_observed_node},
-    {"predictive-member", &algo_f5_predictive_member},
-    {"predictive-node", &algo_f5_predictive_node},
+    {"round-robin", &algo_f5_round_robin, NULL},
+    {"ratio-member", &algo_roundrobin, roundrobin_usual},
+    {"ratio-node", &algo_roundrobin, roundrobin_usual},
+    {"ratio-session", &algo_roundrobin, roundrobin_usual},
+    {"dynamic-ratio-member", &algo_roundrobin, roundrobin_usual},
+    {"dynamic-ratio-node", &algo_roundrobin, roundrobin_usual},
+    {"least-connections-member", &algo_f5_least_member, least_member_usual},
+    {"least-connections-node", &algo_f5_least_node, least_node_usual},
+    {"ratio-least-connections-member", &algo_f5_ratio_least_member, ratio_least_member_usual},
+    {"ratio-least-connections-node", &algo_f5_ratio_least_node, ratio_least_node_usual},
+    {"weighted-least-connections-member", &algo_f5_weighted_least_member,
+     weighted_least_member_usual},
+    {"weighted-least-connections-node", &algo_f5_weighted_least_node, weighted_least_node_usual},
+    {"fastest-app-response", &algo_f5_least_member, least_member_usual},
+    {"fastest-node", &algo_f5_least_node, least_node_usual},
+    {"least-sessions", &algo_f5_least_sessions, least_sessions_usual},
+    {"observed-member", &algo_f5_observed_member, NULL},
+    {"observed-node", &algo_f5_observed_node, NULL},
+    {"predictive-member", &algo_f5_predictive_member, NULL},
+    {"predictive-node", &algo_f5_predictive_node, NULL},
 };
 
 #define N_ALGOS (sizeof(algos) / sizeof(algos[0]))
@@ -91,25 +93,26 @@ const char *lb_algo_name(size_t i)
 }
 
 /* Fills in the ops of a built-in one. 0 or -ENOENT. */
-static int find_builtin(const char *name, struct lb_algo *ret)
+static int find_builtin(const char *name, struct algo_setup *ret)
 {
 	for (size_t i = 0; i < N_ALGOS; i++) {
 		if (strcmp(algos[i].name, name))
 			continue;
-		*ret = *algos[i].ops;
-		ret->name = algos[i].name;
+		ret->ops = *algos[i].ops;
+		ret->ops.name = algos[i].name;
+		ret->usual = algos[i].usual;
 		return 0;
 	}
 	return -ENOENT;
 }
 
 /* A group's own algorithm, or the named one. */
-static int find_ops(const struct lb_group_opts *o, struct lb_algo *ret)
+static int find_ops(const struct lb_group_opts *o, struct algo_setup *ret)
 {
 	if (o->own_algo) {
 		if (o->algo)
 			return -EINVAL;
-		return sized_in(ret, sizeof(*ret), o->own_algo);
+		return sized_in(&ret->ops, sizeof(ret->ops), o->own_algo);
 	}
 	return find_builtin(o->algo ? o->algo : algo_roundrobin.name, ret);
 }
@@ -153,7 +156,7 @@ int algo_setup_of(const struct lb_group_opts *o, struct algo_setup *ret)
 	r = sized_in(&setup.opts, sizeof(setup.opts), o);
 	if (r < 0)
 		return r;
-	r = find_ops(&setup.opts, &setup.ops);
+	r = find_ops(&setup.opts, &setup);
 	if (r < 0)
 		return r;
 	if (!opts_in_range(&setup.opts) || !ops->pick || !ops->name || ops->reserved ||

@@ -3,7 +3,7 @@
 #ifndef LIBSCHED_ALGOS_H
 #define LIBSCHED_ALGOS_H
 
-#include <libsched/lb_algo.h>
+#include "libsched/snapshot.h"
 
 extern const struct lb_algo algo_roundrobin;	    /* roundrobin.c */
 extern const struct lb_algo algo_leastconn;	    /* leastconn.c */
@@ -34,5 +34,11 @@ extern const struct lb_algo algo_f5_weighted_least_member, algo_f5_weighted_leas
 extern const struct lb_algo algo_f5_least_sessions;
 extern const struct lb_algo algo_f5_observed_member, algo_f5_observed_node; /* f5_ratio.c */
 extern const struct lb_algo algo_f5_predictive_member, algo_f5_predictive_node;
+
+/* Their usual picks: usual.h. */
+extern usual_pick fo_usual, lc_usual, least_member_usual, least_node_usual, least_sessions_usual,
+    leastconn_usual, maglev_usual, nq_usual, ovf_usual, p2c_usual, ratio_least_member_usual,
+    ratio_least_node_usual, roundrobin_usual, rr_usual, sed_usual, smooth_wrr_usual,
+    weighted_least_member_usual, weighted_least_node_usual, wlc_usual, wrr_usual;
 
 #endif

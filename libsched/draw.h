@@ -26,10 +26,10 @@ int draw_table_build(const struct lb_snapshot *s, const struct lb_snapshot *old,
 int draw_table_build_for(const struct lb_snapshot *s, size_t favoured, void *table);
 
 /* `bits` choose the slot, and what is left of them between the two in it. */
-static inline size_t draw_with(const struct lb_query *q, uint32_t bits)
+static inline size_t draw_with(const struct lb_snapshot *s, uint32_t bits)
 {
-	const struct draw_slot *slot = q->snap->table;
-	const uint64_t scaled = (uint64_t)bits * q->snap->n;
+	const struct draw_slot *slot = s->table;
+	const uint64_t scaled = (uint64_t)bits * s->n;
 	const uint32_t place = (uint32_t)(scaled >> 32);
 	const uint32_t other =
 	    slot[place].other; /* loaded before, so that no branch is to be guessed */
@@ -39,7 +39,7 @@ static inline size_t draw_with(const struct lb_query *q, uint32_t bits)
 
 static inline size_t draw_place(const struct lb_query *q)
 {
-	return draw_with(q, (uint32_t)(picker_random(q->random) >> 32));
+	return draw_with(q->snap, (uint32_t)(picker_random(q->random) >> 32));
 }
 
 /* One that may be chosen, or -1. */

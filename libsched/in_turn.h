@@ -151,7 +151,8 @@ static inline ssize_t in_turn_pick(struct least *t, const struct lb_query *q, le
 		(void)q;                                                                     \
 		*ret = in_turn_of(cursor)->at[place].load;                                   \
 		return true;                                                                 \
-	}
+	}                                                                                    \
+	USUAL_PICK(name, name##_pick, name##_on_start)
 
 #define IN_TURN_OPS(name)                                                                    \
 	.cursor_size = in_turn_cursor_size, .adopt = name##_adopt, .pick = name##_pick,      \

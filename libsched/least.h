@@ -15,7 +15,7 @@
 #ifndef LIBSCHED_LEAST_H
 #define LIBSCHED_LEAST_H
 
-#include "libsched/snapshot.h"
+#include "libsched/usual.h"
 
 #define LEAST_TOGETHER (LINE_BYTES / sizeof(struct cell))
 #define LEAST_NEVER (UINT64_MAX >> 4) /* the key of who may not be chosen */
@@ -28,7 +28,7 @@ struct least {
 	uint32_t n;
 	uint32_t sweep;	 /* whose counters are read next, if there are other pickers */
 	uint32_t rested; /* picks since some were */
-	uint32_t shift; /* see least_quotient() */
+	uint32_t shift;	 /* see least_quotient() */
 	/*
 	 * Node i is the better of nodes 2i and 2i + 1; the root is 1, place k is node n + k. First the
 	 * keys of the 2n nodes, then whose they are, then n least_seen.
@@ -294,7 +294,8 @@ static inline ssize_t least_pick(struct least *t, const struct lb_query *q, leas
 	static void name##_on_full(const struct lb_snapshot *s, void *cursor, size_t place)       \
 	{                                                                                         \
 		least_refresh(cursor, s, place, key);                                             \
-	}
+	}                                                                                         \
+	USUAL_PICK(name, name##_pick, name##_on_start)
 
 #define LEAST_OPS(name)                                                                      \
 	.cursor_size = least_cursor_size, .adopt = name##_adopt, .pick = name##_pick,        \

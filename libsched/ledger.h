@@ -73,12 +73,20 @@ static inline uint32_t ledger_rows(const struct ledger *l)
 	return atomic_load_explicit(&l->n_rows, memory_order_acquire);
 }
 
+static inline int64_t row_active_of(const struct ledger_row *r, uint32_t slot)
+{
+	return atomic_load_explicit(&row_cell(r, slot)->active, RELAXED);
+}
+
 static inline int64_t ledger_active(const struct ledger *l, uint32_t slot)
 {
+	const uint32_t n = ledger_rows(l);
 	int64_t sum = 0;
 
-	for (uint32_t i = 0, n = ledger_rows(l); i < n; i++)
-		sum += atomic_load_explicit(&row_cell(l->row[i], slot)->active, RELAXED);
+	if (__builtin_expect(n == 1, 1)) /* spares a loop */
+		return row_active_of(l->row[0], slot);
+	for (uint32_t i = 0; i < n; i++)
+		sum += row_active_of(l->row[i], slot);
 	return sum;
 }
 
@@ -104,6 +112,13 @@ static inline void cell_add32(_Atomic int32_t *count, int32_t delta)
 static inline void cell_add64(_Atomic uint64_t *count, uint64_t delta)
 {
 	atomic_store_explicit(count, atomic_load_explicit(count, RELAXED) + delta, RELAXED);
+}
+
+/* One more request; the row's sum is to follow. */
+static inline void cell_start(struct cell *c)
+{
+	cell_add32(&c->active, 1);
+	cell_add64(&c->picks, 1);
 }
 
 static inline void tally_add(struct tally *t, const struct lb_outcome *o)

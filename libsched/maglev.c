@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "libsched/algos.h"
+#include "libsched/usual.h"
 #include "libsched/snapshot.h"
 
 #define SLOTS 65537  /* a prime: a server's walk sees every slot */
@@ -29,7 +30,7 @@ static uint64_t hash(const struct lb_snapshot *s, uint64_t key)
 }
 
 /* 32 bits to 0..n-1, evenly. */
-static uint32_t scale(uint32_t bits, uint32_t n)
+static inline uint32_t scale(uint32_t bits, uint32_t n)
 {
 	return (uint32_t)((uint64_t)bits * n >> 32);
 }
@@ -109,26 +110,21 @@ static int maglev_build(const struct lb_snapshot *s, const struct lb_snapshot *o
 
 __extension__ typedef unsigned __int128 uint128;
 
-/* Both halves of a product, one over the other. */
-static inline uint64_t fold(uint64_t a, uint64_t b)
-{
-	const uint128 product = (uint128)a * b;
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
 /*
- * Of a request's key: folded twice, as wyhash does with short input, is as good as what hash() does and
- * takes half the time. The constants are odd and have as many ones as zeros.
+ * Of a request's key, the upper half being what counts: both halves of a product, one over the other, as wyhash
+ * does with short input, and once more multiplied so that every bit reaches the upper half. It is as even as
+ * hash() and takes half the time. The constants are odd and have as many ones as zeros.
  */
 static inline uint64_t key_hash(uint64_t salt, uint64_t key)
 {
-	return fold(fold(key ^ salt, 0xa0761d6478bd642fu) ^ salt, 0xe7037ed1a0b428dbu);
+	const uint128 product = (uint128)(key ^ salt) * 0xa0761d6478bd642fu;
+
+	return ((uint64_t)product ^ (uint64_t)(product >> 64)) * 0xe7037ed1a0b428dbu;
 }
 
 static inline uint32_t place_of(const uint32_t *table, uint64_t h)
 {
-	return table[(uint64_t)((uint128)h * SLOTS >> 64)] - 1;
+	return table[scale((uint32_t)(h >> 32), SLOTS)] - 1;
 }
 
 /* The key's own server may not be chosen: the key is hashed on. */
@@ -145,16 +141,18 @@ static __attribute__((noinline)) ssize_t hash_on(const struct lb_query *q, uint6
 	return query_eligible_from(q, place);
 }
 
-static ssize_t maglev_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
+/* The table holds only servers that may be chosen, but for limits and what the request excludes. */
+static inline ssize_t maglev_pick(const struct lb_snapshot *s, void *cursor,
+				  const struct lb_query *q)
 {
 	const uint64_t h = key_hash(s->salt, q->request->key64);
 	const size_t place = place_of(s->table, h);
 
 	(void)cursor;
-	return query_eligible(q, place) ? (ssize_t)place : hash_on(q, h);
+	return q->plain || query_eligible(q, place) ? (ssize_t)place : hash_on(q, h);
 }
 
-/* The table holds only servers that may be chosen, so without limits a key is a look at its slot. */
+/* Asked only where nobody has a limit or is excluded. */
 static void maglev_pick_many(const struct lb_snapshot *s, void *cursor, const struct lb_query *q,
 			     const uint64_t *key64, size_t n, uint32_t *ret_places)
 {
@@ -172,6 +170,8 @@ static size_t maglev_slots(const struct lb_snapshot *s, const uint32_t **ret)
 	*ret = s->table;
 	return SLOTS;
 }
+
+USUAL_PICK(maglev, maglev_pick, NULL)
 
 const struct lb_algo algo_maglev = {
     .size = sizeof(algo_maglev),

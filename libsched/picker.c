@@ -20,7 +20,7 @@ static const struct lb_outcome outcome_default = {.size = sizeof(struct lb_outco
 /* Begins the rotation; picker k starts k picks into it, so that threads do not march in step. */
 static void start_cursor(struct lb_picker *p, struct lb_snapshot *s)
 {
-	const struct lb_query q = {.snap = s, .request = &request_default, .random = &p->random};
+	const struct lb_query q = query_of(s, &request_default, &p->random);
 	void *cursor = s->cursor[p->number];
 
 	memset(cursor, 0, s->cursor_bytes); /* it was used before this picker went offline */
@@ -100,9 +100,10 @@ void picker_lose_group(struct lb_picker *p)
 		    LB_REQUEST_KEYLESS))
 
 /* This library's own struct, and nothing in it to be looked at: what nearly all requests are. */
-static inline bool request_is_plain(const struct lb_request *r)
+static inline bool request_is_usual(const struct lb_request *r)
 {
-	return r->size == sizeof(*r) && !((r->flags & ~REQUEST_FLAGS) | r->reserved | r->n_exclude);
+	return !((r->size ^ sizeof(*r)) | r->prefer | r->n_exclude | r->seed | r->reserved |
+		 (r->flags & ~REQUEST_FLAGS));
 }
 
 int request_of(const struct lb_request *r, struct lb_request *own, const struct lb_request **ret)
@@ -148,11 +149,10 @@ static ssize_t choose_preferred(const struct lb_query *q)
 	return snap_full(q->snap, e) ? -EAGAIN : place;
 }
 
-/* Why nobody was chosen: -EAGAIN when only limits stand in the way. */
-static __attribute__((noinline)) int nobody(const struct lb_query *q)
+__attribute__((noinline)) int picker_nobody(const struct lb_snapshot *s, const struct lb_request *r)
 {
-	for (size_t i = 0; i < q->snap->n; i++)
-		if (q->snap->at[i].weight && !request_excludes(q->request, q->snap->at[i].id))
+	for (size_t i = 0; i < s->n; i++)
+		if (s->at[i].weight && !request_excludes(r, s->at[i].id))
 			return -EAGAIN;
 	return -ENOSR;
 }
@@ -171,7 +171,7 @@ static inline ssize_t ask_algo(const struct lb_query *q, void *cursor)
 	ssize_t place = s->n_usable ? s->setup.ops.pick(s, cursor, q) : -1;
 
 	if (__builtin_expect((size_t)place >= s->n, 0))
-		return place < 0 ? nobody(q) : -EPROTO;
+		return place < 0 ? picker_nobody(s, q->request) : -EPROTO;
 	if (__builtin_expect(!s->at[place].weight || q->request->n_exclude, 0))
 		return check_choice(q, place);
 	return place;
@@ -261,10 +261,17 @@ static inline int pick(struct lb_picker *p, const struct lb_query *q, uint64_t *
 	return 0;
 }
 
-static inline int pick_checked(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
+static int pick_checked(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
 {
 	uint64_t seed = r->seed;
-	struct lb_query q = {.snap = p->snap, .request = r, .random = seed ? &seed : &p->random};
+	const struct lb_query q = query_of(p->snap, r, seed ? &seed : &p->random);
+
+	return pick(p, &q, ret_id);
+}
+
+int picker_usual(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
+{
+	const struct lb_query q = query_of(p->snap, r, &p->random);
 
 	return pick(p, &q, ret_id);
 }
@@ -286,9 +293,9 @@ static __attribute__((noinline)) int pick_unusual(struct lb_picker *p, const str
 
 int lb_pick(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
 {
-	if (!p || !ret_id || !r || !request_is_plain(r) || !is_current(p))
+	if (!p || !ret_id || !r || !request_is_usual(r) || !is_current(p))
 		return pick_unusual(p, r, ret_id);
-	return pick_checked(p, r, ret_id);
+	return p->snap->usual(p, r, ret_id);
 }
 
 /* ---- Many at once ---- */
@@ -307,30 +314,43 @@ static bool may_go_in_one(const struct lb_picker *p, const struct lb_request *r)
 	       !r->n_exclude && (r->flags & LB_REQUEST_UNCOUNTED || !s->setup.ops.on_start);
 }
 
+/* Counts one request on each place; the sum over all servers moves once. */
+static void start_all(struct lb_picker *p, const uint32_t *place, size_t n)
+{
+	const struct snap_server *at = p->snap->at;
+	const size_t n_places = p->snap->n;
+	struct ledger_row *row = p->counting.row;
+	int64_t started = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (__builtin_expect(place[i] >= n_places, 0))
+			continue;
+		cell_start(row_cell(row, at[place[i]].slot));
+		started++;
+	}
+	row_add_active(row, started);
+}
+
 /* Up to MANY of them; the keys are read before ids are written, which may be the same memory. */
 static size_t pick_in_one(struct lb_picker *p, const struct lb_query *q, const uint64_t *key64,
 			  size_t n, uint64_t *ret_ids)
 {
 	const struct lb_snapshot *s = p->snap;
 	const struct snap_server *at = s->at;
-	const bool counted = !(q->request->flags & LB_REQUEST_UNCOUNTED);
 	const size_t n_places = s->n;
 	uint32_t place[MANY];
-	size_t got = 0;
+	size_t got = n;
 
 	s->setup.ops.pick_many(s, p->cursor, q, key64, n, place);
-	for (size_t i = 0; i < n && counted; i++)
-		if (place[i] < n_places)
-			__builtin_prefetch(row_cell(p->counting.row, at[place[i]].slot), 1);
+	if (!(q->request->flags & LB_REQUEST_UNCOUNTED))
+		start_all(p, place, n);
 	for (size_t i = 0; i < n; i++) {
-		if (place[i] >= n_places) { /* an own algorithm's mistake: lb_pick() says -EPROTO */
+		if (__builtin_expect(place[i] < n_places, 1)) {
+			ret_ids[i] = at[place[i]].id;
+		} else { /* an own algorithm's mistake: lb_pick() says -EPROTO */
 			ret_ids[i] = 0;
-			continue;
+			got--;
 		}
-		if (counted)
-			server_start(&p->counting, at[place[i]].slot);
-		ret_ids[i] = at[place[i]].id;
-		got++;
 	}
 	return got;
 }
@@ -339,6 +359,7 @@ static size_t pick_one_by_one(struct lb_picker *p, const struct lb_request *r,
 			      const uint64_t *key64, size_t n, uint64_t *ret_ids)
 {
 	struct lb_request each = *r;
+	usual_pick *const one = request_is_usual(r) ? p->snap->usual : pick_checked;
 	size_t got = 0;
 
 	for (size_t i = 0; i < n; i++) {
@@ -346,7 +367,7 @@ static size_t pick_one_by_one(struct lb_picker *p, const struct lb_request *r,
 
 		if (key64)
 			each.key64 = key64[i];
-		got += pick_checked(p, &each, &id) == 0;
+		got += one(p, &each, &id) == 0;
 		ret_ids[i] = id;
 	}
 	return got;
@@ -357,11 +378,12 @@ ssize_t lb_pick_many(struct lb_picker *p, const struct lb_request *r, const uint
 {
 	struct lb_request own;
 	size_t got = 0;
-	int e;
+	int e = 0;
 
 	if (!p || (n && !ret_ids) || n > SSIZE_MAX)
 		return -EINVAL;
-	e = request_of(r, &own, &r);
+	if (!r || !request_is_usual(r))
+		e = request_of(r, &own, &r);
 	if (e == 0)
 		e = stay_current(p);
 	if (e < 0)
@@ -369,7 +391,7 @@ ssize_t lb_pick_many(struct lb_picker *p, const struct lb_request *r, const uint
 	if (!key64 || !may_go_in_one(p, r))
 		return (ssize_t)pick_one_by_one(p, r, key64, n, ret_ids);
 	for (size_t i = 0; i < n; i += MANY) {
-		const struct lb_query q = {.snap = p->snap, .request = r, .random = &p->random};
+		const struct lb_query q = query_of(p->snap, r, &p->random);
 		const size_t some = n - i < MANY ? n - i : MANY;
 
 		got += pick_in_one(p, &q, key64 + i, some, ret_ids + i);

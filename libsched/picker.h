@@ -14,6 +14,18 @@ int picker_come_over(struct lb_picker *p);
  */
 int request_of(const struct lb_request *r, struct lb_request *own, const struct lb_request **ret);
 
+/* The usual pick for algorithms and snapshots that have none of their own. */
+usual_pick picker_usual;
+
+/* Why nobody was chosen: -EAGAIN when only limits stand in the way, else -ENOSR. */
+int picker_nobody(const struct lb_snapshot *s, const struct lb_request *r);
+
+static inline struct lb_query query_of(const struct lb_snapshot *s, const struct lb_request *r,
+				       uint64_t *random)
+{
+	return (struct lb_query){s, r, random, !s->has_limits && !r->n_exclude};
+}
+
 /* Chooses a place, counting nothing; moves the cursor. -errno as lb_pick(). */
 ssize_t picker_choose(const struct lb_query *q, void *cursor);
 

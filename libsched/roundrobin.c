@@ -17,6 +17,7 @@
  * among those not yet seen.
  */
 #include "libsched/algos.h"
+#include "libsched/usual.h"
 #include "libsched/classes.h"
 #include "libsched/queue.h"
 
@@ -400,6 +401,8 @@ static void roundrobin_adopt(const struct lb_snapshot *s, void *cursor,
 	c->heaviest_unseen = rr.classes->n - 1;
 	play_all(&rr);
 }
+
+USUAL_PICK(roundrobin, roundrobin_pick, NULL)
 
 const struct lb_algo algo_roundrobin = {
     .size = sizeof(algo_roundrobin),

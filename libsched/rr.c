@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "libsched/algos.h"
+#include "libsched/usual.h"
 #include "libsched/turn.h"
 
 static size_t rr_cursor_size(const struct lb_snapshot *s)
@@ -68,6 +69,8 @@ static int rr_thaw(const struct lb_snapshot *s, void *cursor, const void *buf, s
 	turn_thaw(cursor, s, &r);
 	return 0;
 }
+
+USUAL_PICK(rr, rr_pick, NULL)
 
 const struct lb_algo algo_rr = {
     .size = sizeof(algo_rr),

@@ -122,10 +122,7 @@ void server_empty_out(const struct ledger *l, struct lb_server *s, uint32_t maxc
 /* Counts one more active connection that no limit stands against. */
 static inline void server_start(const struct counting *by, uint32_t slot)
 {
-	struct cell *cell = row_cell(by->row, slot);
-
-	cell_add32(&cell->active, 1);
-	cell_add64(&cell->picks, 1);
+	cell_start(row_cell(by->row, slot));
 	row_add_active(by->row, 1);
 }
 

@@ -4,6 +4,7 @@
  * that failed and raises it step by step; here that is the host's lb_server_set_weight().
  */
 #include "libsched/algos.h"
+#include "libsched/usual.h"
 #include "libsched/classes.h"
 #include "libsched/queue.h"
 #include "libsched/smooth.h"
@@ -178,6 +179,8 @@ static ssize_t smooth_wrr_pick(const struct lb_snapshot *s, void *cursor, const 
 	head->gained = at[head->queue.first].gained;
 	return place;
 }
+
+USUAL_PICK(smooth_wrr, smooth_wrr_pick, NULL)
 
 const struct lb_algo algo_smooth_wrr = {
     .size = sizeof(algo_smooth_wrr),

@@ -2,8 +2,8 @@
 #include <errno.h>
 
 #include "libsched/gcd.h"
+#include "libsched/picker.h"
 #include "libsched/ramp.h"
-#include "libsched/snapshot.h"
 
 ssize_t snapshot_find_known(const struct lb_snapshot *s, uint64_t id)
 {
@@ -20,6 +20,11 @@ bool query_eligible_unusual(const struct lb_query *q, size_t place)
 	const struct snap_server *e = &q->snap->at[place];
 
 	return e->weight && !snap_full(q->snap, e) && !request_excludes(q->request, e->id);
+}
+
+uint32_t snap_active_of_limited(const struct lb_snapshot *s, const struct snap_server *e)
+{
+	return server_count(s->ledger, snap_server_of(s, e), LB_COUNTER_ACTIVE);
 }
 
 /* Why a server is no candidate, before its priority group is known. */
@@ -216,6 +221,7 @@ int snapshot_new(const struct snapshot_source *from, struct lb_snapshot **ret)
 		snapshot_free(s);
 		return r;
 	}
+	s->usual = s->setup.usual && s->n_usable && !s->has_limits ? s->setup.usual : picker_usual;
 	if (s->setup.ops.cursor_size)
 		s->cursor_bytes = s->setup.ops.cursor_size(s);
 	*ret = s;

@@ -12,9 +12,13 @@
 #include "libsched/server.h"
 #include <libsched/lb_algo.h>
 
+/* A pick in one function: see usual.h. */
+typedef int usual_pick(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id);
+
 /* The options of a group, checked and filled in. `serial` tells one choice of them from the next. */
 struct algo_setup {
 	struct lb_algo ops;
+	usual_pick *usual; /* NULL: the algorithm has none */
 	char name[LB_ALGO_NAME_MAX + 1];
 	struct lb_group_opts opts;
 	uint64_t serial;
@@ -36,6 +40,7 @@ struct lb_snapshot {
 	struct algo_setup setup;
 
 	/* What each pick looks at. */
+	usual_pick *usual; /* for requests that want nothing special */
 	struct snap_server *at;
 	void *table;
 	struct server_pool *pool; /* the group's */
@@ -66,6 +71,7 @@ struct lb_query {
 	const struct lb_snapshot *snap;
 	const struct lb_request *request;
 	uint64_t *random;
+	bool plain; /* nobody is excluded, nobody has a limit: the weight alone decides */
 };
 
 struct snapshot_source {
@@ -136,11 +142,7 @@ bool query_eligible_unusual(const struct lb_query *q, size_t place);
 /* Whether an algorithm may choose this place now. */
 static inline bool query_eligible(const struct lb_query *q, size_t place)
 {
-	const struct snap_server *e = &q->snap->at[place];
-
-	if (__builtin_expect(e->maxconn || q->request->n_exclude, 0))
-		return query_eligible_unusual(q, place);
-	return e->weight;
+	return q->plain ? q->snap->at[place].weight : query_eligible_unusual(q, place);
 }
 
 /* The first such place from this one on, going round, or -1. */
@@ -155,16 +157,27 @@ static inline ssize_t query_eligible_from(const struct lb_query *q, size_t place
 	return -1;
 }
 
+/* Likewise, of one that has or had a limit. */
+uint32_t snap_active_of_limited(const struct lb_snapshot *s, const struct snap_server *e);
+
+/* The active connections of a server; spares what it can, for it is asked at most picks. */
+static inline __attribute__((always_inline)) uint32_t snap_active_of(const struct lb_snapshot *s,
+								     const struct snap_server *e)
+{
+	int64_t sum;
+
+	if (__builtin_expect(e->limited, 0))
+		return snap_active_of_limited(s, e);
+	sum = ledger_active(s->ledger, e->slot);
+	return sum > 0 ? (uint32_t)sum : 0;
+}
+
 static inline uint32_t snap_count(const struct lb_snapshot *s, size_t place, enum lb_counter c)
 {
 	const struct snap_server *e = &s->at[place];
 
-	if (c == LB_COUNTER_ACTIVE && !e->limited) { /* spares a look at the server */
-		int64_t sum = ledger_active(s->ledger, e->slot);
-
-		return sum > 0 ? (uint32_t)sum : 0;
-	}
-	return server_count(s->ledger, snap_server_of(s, e), c);
+	return c == LB_COUNTER_ACTIVE ? snap_active_of(s, e)
+				      : server_count(s->ledger, snap_server_of(s, e), c);
 }
 
 /* Of all servers: what the pickers counted, added up. */

@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include "libsched/algos.h"
+#include "libsched/usual.h"
 #include "libsched/turn.h"
 
 #define WRR_EDITS_MAX 32
@@ -263,6 +264,8 @@ static int wrr_thaw(const struct lb_snapshot *s, void *cursor, const void *buf, 
 	c->level = level;
 	return 0;
 }
+
+USUAL_PICK(wrr, wrr_pick, NULL)
 
 const struct lb_algo algo_wrr = {
     .size = sizeof(algo_wrr),

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The usual pick, in one function for each algorithm that cares: choose, count, say who. It is taken where a request
+ * wants nothing special and no server has a limit, which is nearly always; then the weight alone says who may be
+ * chosen, and no call goes through a pointer but the first. What it does is what picker.c does with any request.
+ */
+#ifndef LIBSCHED_USUAL_H
+#define LIBSCHED_USUAL_H
+
+#include "libsched/picker.h"
+
+typedef void usual_started(const struct lb_snapshot *s, void *cursor, size_t place,
+			   const struct lb_request *r);
+
+static inline struct lb_query usual_query(struct lb_picker *p, const struct lb_request *r)
+{
+	return (struct lb_query){
+	    .snap = p->snap, .request = r, .random = &p->random, .plain = true};
+}
+
+/* Counts what was chosen, and says who it is. `started`, a constant, is no call; NULL: nothing. */
+static inline __attribute__((always_inline)) int usual_end(struct lb_picker *p,
+							   const struct lb_request *r,
+							   ssize_t place, usual_started *started,
+							   uint64_t *ret_id)
+{
+	const struct lb_snapshot *s = p->snap;
+	const struct snap_server *e;
+
+	if (__builtin_expect(place < 0, 0))
+		return picker_nobody(s, r);
+	e = &s->at[place];
+	if (!(r->flags & LB_REQUEST_UNCOUNTED)) {
+		server_start(&p->counting, e->slot);
+		if (started)
+			started(s, p->cursor, (size_t)place, r);
+	}
+	*ret_id = e->id;
+	return 0;
+}
+
+/* Makes NAME_usual(), for algos.h and algos.c. */
+#define USUAL_PICK(name, choose, started)                                                   \
+	int name##_usual(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id) \
+	{                                                                                   \
+		const struct lb_query q = usual_query(p, r);                                \
+                                                                                            \
+		return usual_end(p, r, choose(p->snap, p->cursor, &q), started, ret_id);    \
+	}
+
+#endif
