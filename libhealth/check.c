@@ -18,12 +18,22 @@ struct news {
 	char text[HEALTH_TEXT_MAX];
 };
 
-static void note_result(struct news *n, const struct health_check *c)
+/* The result stands in the news: its text follows, and the check keeps what there is to remember of it. */
+static void note_result(struct news *n, struct health_check *c)
 {
 	n->has_result = true;
-	n->result = c->last;
-	memcpy(n->text, c->text, sizeof(n->text));
+	n->result.size = sizeof(n->result);
 	n->result.text = n->text;
+	memcpy(n->text, c->text, sizeof(n->text));
+	c->last = (struct health_past){
+	    .start_ns = n->result.start_ns,
+	    .total_ns = n->result.total_ns,
+	    .status = n->result.status,
+	    .error = n->result.error,
+	    .verdict = (uint16_t)n->result.verdict,
+	    .code = (uint16_t)n->result.code,
+	    .phase = (uint16_t)n->result.phase,
+	};
 }
 
 static void note_transition(struct news *n, const struct health_check *c, enum health_state before,
@@ -41,7 +51,7 @@ static void note_transition(struct news *n, const struct health_check *c, enum h
 	    .from = before,
 	    .to = f.state,
 	    .reason = f.reason,
-	    .code = c->last.code,
+	    .code = (enum health_code)c->last.code,
 	    .now_ns = now_ns,
 	    .ok_run = f.ok_run,
 	    .fail_run = f.fail_run,
@@ -80,10 +90,12 @@ void check_arm_filter(struct health_check *c)
 	(void)r;
 }
 
-static uint64_t next_interval(const struct health_check *c)
+static uint64_t next_interval(struct health_check *c)
 {
-	return spread_jitter(c->engine->seed, c->id, c->starts,
-			     health_filter_interval_ns(&c->filter), c->jitter_percent);
+	uint64_t interval = health_filter_interval_ns(&c->filter);
+
+	check_demand(c, interval);
+	return spread_jitter(c->engine->seed, c->id, c->starts, interval, c->jitter_percent);
 }
 
 /* After a run: the next slot of the plan that is not past. What could not be kept is counted. */
@@ -106,9 +118,12 @@ static void plan(struct health_check *c, uint64_t now_ns)
 /* The filter changed outside of a run: an idle check whose interval became shorter starts earlier. */
 static void hasten(struct health_check *c, uint64_t now_ns)
 {
-	uint64_t next = now_ns + next_interval(c);
+	uint64_t next;
 
-	if (c->condition != IDLE || next >= c->planned_ns)
+	if (c->condition != IDLE)
+		return;
+	next = now_ns + next_interval(c);
+	if (next >= c->planned_ns)
 		return;
 	c->planned_ns = next;
 	check_arm(c, next);
@@ -119,7 +134,7 @@ static void count_result(struct health_check *c)
 	struct health_engine_stats *s = &c->engine->stats;
 
 	c->runs++;
-	if (health_verdict_is_ok(c->last.verdict)) {
+	if (health_verdict_is_ok((enum health_verdict)c->last.verdict)) {
 		s->ok++;
 	} else if (c->last.verdict == HEALTH_NEUTRAL) {
 		s->neutral++;
@@ -143,22 +158,15 @@ static enum health_phase phase_of(const struct health_check *c)
 	return HEALTH_PHASE_TALK;
 }
 
+/* After the filter has judged. */
 static void remember(struct health_check *c)
 {
 	struct history *h = c->history;
 
+	c->last.state = (uint16_t)health_check_state(c);
 	if (!h)
 		return;
-	h->past[h->n % h->cap] = (struct health_past){
-	    .start_ns = c->last.start_ns,
-	    .total_ns = c->last.total_ns,
-	    .status = c->last.status,
-	    .error = c->last.error,
-	    .verdict = (uint16_t)c->last.verdict,
-	    .code = (uint16_t)c->last.code,
-	    .phase = (uint16_t)c->last.phase,
-	    .state = (uint16_t)health_check_state(c),
-	};
+	h->past[h->n % h->cap] = c->last;
 	/* Counts to twice its size and then by turns: never over, and the ring stays known as full. */
 	if (++h->n == 2 * h->cap)
 		h->n = h->cap;
@@ -172,19 +180,22 @@ static bool is_silence(enum health_code code)
 }
 
 /* A verdict for the filter, as the options of check and probe turn it. */
-static void judge(struct health_check *c, const struct health_probe_io *answer, int error)
+static void judge(struct health_check *c, const struct health_probe_io *answer, int error,
+		  struct health_result *r)
 {
+	r->verdict = answer->verdict;
+	r->code = answer->code;
 	memcpy(c->text, answer->text, sizeof(c->text));
 	if (answer->code == HEALTH_CODE_L4CON && c->flags & HEALTH_CHECK_REFUSED_NOW &&
 	    (error == ECONNREFUSED || error == ECONNRESET || c->probe->ops.flags & PROBE_RAW_TCP))
-		c->last.verdict = HEALTH_FAIL_NOW;
+		r->verdict = HEALTH_FAIL_NOW;
 	if (c->probe->ops.flags & HEALTH_PROBE_OPTIONAL &&
 	    (is_silence(answer->code) || answer->code == HEALTH_CODE_L7RSP))
-		c->last.verdict = HEALTH_NEUTRAL;
+		r->verdict = HEALTH_NEUTRAL;
 	if (answer->verdict == HEALTH_OK && c->at_best) {
-		c->last.verdict = (enum health_verdict)c->at_best;
-		if (!health_verdict_is_ok(c->last.verdict))
-			c->last.code = HEALTH_CODE_L6RSP;
+		r->verdict = (enum health_verdict)c->at_best;
+		if (!health_verdict_is_ok(r->verdict))
+			r->code = HEALTH_CODE_L6RSP;
 		memcpy(c->text, c->warning, sizeof(c->text));
 	}
 }
@@ -196,10 +207,7 @@ void check_finish(struct health_check *c, const struct health_probe_io *answer, 
 	struct news news = {0};
 
 	assert(check_in_flight(c));
-	c->last = (struct health_result){
-	    .size = sizeof(c->last),
-	    .verdict = answer->verdict,
-	    .code = answer->code,
+	news.result = (struct health_result){
 	    .phase = phase_of(c),
 	    .error = error,
 	    .status = answer->status,
@@ -214,14 +222,14 @@ void check_finish(struct health_check *c, const struct health_probe_io *answer, 
 	    .tls_resumed = c->tls_resumed,
 	    .advice = answer->advice,
 	};
-	judge(c, answer, error);
+	judge(c, answer, error, &news.result);
+	note_result(&news, c);
 	check_halt(c);
 	count_result(c);
-	health_filter_feed(&c->filter, c->last.verdict, now_ns);
+	health_filter_feed(&c->filter, news.result.verdict, now_ns);
 	remember(c);
 	plan(c, now_ns);
 	check_arm_filter(c);
-	note_result(&news, c);
 	note_transition(&news, c, before, now_ns);
 	tell(c, &news);
 }
@@ -253,10 +261,12 @@ void health_check_set_paused(struct health_check *c, bool paused)
 	if (!c || c->removed || paused == (c->condition == PAUSED))
 		return;
 	c->thawed = false; /* its times are of before the pause */
-	if (paused)
+	if (paused) {
 		check_halt(c);
-	else
+		check_demand(c, 0);
+	} else {
 		check_refresh(c, false);
+	}
 }
 
 void health_check_run_now(struct health_check *c)
@@ -281,19 +291,18 @@ void health_check_report(struct health_check *c, enum health_verdict verdict, ui
 	if ((unsigned int)verdict > HEALTH_FAIL_NOW)
 		verdict = HEALTH_NEUTRAL; /* as the filter takes it */
 	before = health_check_state(c);
-	c->last = (struct health_result){
-	    .size = sizeof(c->last),
+	news.result = (struct health_result){
 	    .verdict = verdict,
 	    .code = verdict >= HEALTH_FAIL ? HEALTH_CODE_HANA : HEALTH_CODE_UNK,
 	    .phase = HEALTH_PHASE_PASSIVE,
 	    .start_ns = now_ns,
 	};
 	snprintf(c->text, sizeof(c->text), "seen in traffic");
+	note_result(&news, c);
 	health_filter_feed(&c->filter, verdict, now_ns);
 	remember(c);
 	check_arm_filter(c);
 	hasten(c, now_ns);
-	note_result(&news, c);
 	note_transition(&news, c, before, now_ns);
 	tell(c, &news);
 }
@@ -369,9 +378,9 @@ int health_check_status(const struct health_check *c, struct health_check_status
 	    .paused = c->condition == PAUSED,
 	    .running = check_in_flight(c),
 	    .state = health_check_state(c),
-	    .verdict = c->last.verdict,
-	    .code = c->last.code,
-	    .phase = c->last.phase,
+	    .verdict = (enum health_verdict)c->last.verdict,
+	    .code = (enum health_code)c->last.code,
+	    .phase = (enum health_phase)c->last.phase,
 	    .error = c->last.error,
 	    .status = c->last.status,
 	    .last_start_ns = c->last.start_ns,

@@ -9,12 +9,18 @@
 #include "engine.h"
 #include "resolve.h"
 
-#define EVENTS 64	   /* of one epoll_wait */
-#define RATE_MAX 10000000u /* starts per second; beyond, a token would cost less than 100 ns */
+#define EVENTS 64 /* of one epoll_wait */
 
 static uint32_t or_default(uint32_t value, uint32_t fallback)
 {
 	return value ? value : fallback;
+}
+
+static void pace(struct health_engine *e)
+{
+	uint32_t rate = or_default(e->rate, spread_rate(e->demand, HEALTH_RATE_LEAST));
+
+	bucket_set(&e->bucket, rate, or_default(e->burst, spread_burst(rate, HEALTH_BURST_LEAST)));
 }
 
 int health_engine_new(const struct health_engine_opts *opts, struct health_engine **ret)
@@ -29,7 +35,7 @@ int health_engine_new(const struct health_engine_opts *opts, struct health_engin
 	r = sized_in(&o, sizeof(o), opts ? opts : &defaults);
 	if (r < 0)
 		return r;
-	if (o.rate > RATE_MAX || o.batch > HEALTH_BATCH_MAX)
+	if (o.rate > SPREAD_RATE_MAX || o.batch > HEALTH_BATCH_MAX)
 		return -EINVAL;
 	e = mem_zalloc(sizeof(*e));
 	if (!e)
@@ -45,8 +51,9 @@ int health_engine_new(const struct health_engine_opts *opts, struct health_engin
 	e->seed = o.seed;
 	e->max_in_flight = or_default(o.max_in_flight, HEALTH_IN_FLIGHT_DEFAULT);
 	e->batch = or_default(o.batch, HEALTH_BATCH_DEFAULT);
-	bucket_init(&e->bucket, or_default(o.rate, HEALTH_RATE_DEFAULT),
-		    or_default(o.burst, HEALTH_BURST_DEFAULT));
+	e->rate = o.rate;
+	e->burst = o.burst;
+	pace(e);
 	if (o.ops)
 		r = sized_in(&e->ops, sizeof(e->ops), o.ops);
 	if (r == 0 && o.name_servers) {
@@ -133,6 +140,21 @@ void engine_leave(struct health_engine *e)
 		check_free(container_of(e->graves.next, struct health_check, all));
 }
 
+static uint64_t starts_of(uint64_t interval_ns)
+{
+	return interval_ns ? UINT64_C(1000000000000000000) / interval_ns : 0;
+}
+
+void check_demand(struct health_check *c, uint64_t interval_ns)
+{
+	if (interval_ns == c->demand_ns)
+		return;
+	c->engine->demand += starts_of(interval_ns) - starts_of(c->demand_ns);
+	c->demand_ns = interval_ns;
+	if (!c->engine->rate)
+		pace(c->engine);
+}
+
 void check_arm(struct health_check *c, uint64_t deadline_ns)
 {
 	int r = heap_arm(&c->engine->timers, &c->timer, deadline_ns);
@@ -189,12 +211,25 @@ static struct health_check *first_of(const struct list *queue)
 	return container_of(queue->next, struct health_check, queue);
 }
 
+/* The first round may be quicker than those to come, but for one at once. */
+static uint64_t first_interval(const struct health_check *c)
+{
+	uint64_t interval = health_filter_interval_ns(&c->filter);
+
+	if (c->at_once || c->thawed || c->start_within_ns > interval)
+		return interval;
+	return c->start_within_ns > HEALTH_INTERVAL_MIN_NS ? c->start_within_ns
+							   : HEALTH_INTERVAL_MIN_NS;
+}
+
 /* Gives new checks their first time. */
 static void place_fresh(struct health_engine *e, uint64_t now_ns)
 {
 	for (uint32_t i = 0; i < e->batch && !list_empty(&e->fresh); i++) {
 		struct health_check *c = first_of(&e->fresh);
 
+		if (!(c->flags & HEALTH_CHECK_FED))
+			check_demand(c, first_interval(c));
 		if (!c->thawed)
 			health_filter_rebase(&c->filter, now_ns);
 		if (c->flags & HEALTH_CHECK_FED) {

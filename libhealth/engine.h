@@ -59,6 +59,8 @@ struct health_engine {
 	void *userdata;
 	uint64_t seed;
 	uint32_t max_in_flight, batch;
+	uint32_t rate, burst; /* as given; 0: by the demand */
+	uint64_t demand;      /* starts in 10^9 seconds that the checks ask for */
 	int epoll_fd;
 	int home_netns;	    /* opened when a check lives in another one; -1: not yet */
 	unsigned int depth; /* > 0: inside a call that may call back */
@@ -140,6 +142,7 @@ struct health_check {
 	struct way *way;
 	struct phases *phases;
 	uint64_t timeout_ns, connect_timeout_ns, start_within_ns;
+	uint64_t demand_ns; /* its part of engine.demand, as an interval; 0: none */
 	uint64_t id;
 
 	/* TLS; NULL: none */
@@ -169,7 +172,7 @@ struct health_check {
 
 	/* what came of it */
 	struct health_filter filter;
-	struct health_result last; /* its text is `text` */
+	struct health_past last; /* the result, and `text` */
 	char text[HEALTH_TEXT_MAX];
 	uint64_t runs, failures, late, skipped;
 	struct history *history;
@@ -217,6 +220,8 @@ void check_halt(struct health_check *c);
 void check_refresh(struct health_check *c, bool at_once);
 /* Nowhere or FRESH or IDLE: now it waits its turn to start. */
 void check_enqueue(struct health_check *c);
+/* From now on it asks for a start each interval_ns; 0: for none. */
+void check_demand(struct health_check *c, uint64_t interval_ns);
 /* Arms the timer of a check; there is room for every check. */
 void check_arm(struct health_check *c, uint64_t deadline_ns);
 /* Arms it for a phase of the run that may last so long (0: no limit of its own), or its whole end. */

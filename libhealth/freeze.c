@@ -77,7 +77,7 @@ int health_check_thaw(struct health_check *c, uint64_t now_ns, const void *buf, 
 	c->failures = failures;
 	c->late = late;
 	c->skipped = skipped;
-	c->last.code = (enum health_code)code;
-	c->last.verdict = (enum health_verdict)verdict;
+	c->last.code = code;
+	c->last.verdict = verdict;
 	return 0;
 }

@@ -310,7 +310,7 @@ int health_check_add(struct health_engine *e, const struct health_check_opts *op
 		return r;
 	}
 	c->id = o.id ? o.id : ++e->next_id;
-	c->last = (struct health_result){.size = sizeof(c->last), .code = HEALTH_CODE_INI};
+	c->last.code = HEALTH_CODE_INI;
 	list_add_tail(&e->checks, &c->all);
 	e->stats.checks++;
 	if (!(o.flags & HEALTH_CHECK_PAUSED))
@@ -346,6 +346,7 @@ void health_check_remove(struct health_check *c)
 		return;
 	e = c->engine;
 	check_halt(c);
+	check_demand(c, 0);
 	c->removed = true;
 	e->stats.checks--;
 	list_remove(&c->all);

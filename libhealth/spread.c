@@ -36,12 +36,25 @@ uint64_t spread_nonce(uint64_t seed, uint64_t id, uint64_t run)
 	return hmap_mix(hmap_mix(~seed ^ hmap_mix(id)) + run);
 }
 
+uint32_t spread_rate(uint64_t demand, uint32_t least)
+{
+	uint64_t rate = (demand + demand / 2) / UINT64_C(1000000000);
+
+	if (rate > SPREAD_RATE_MAX)
+		return SPREAD_RATE_MAX;
+	return rate > least ? (uint32_t)rate : least;
+}
+
+uint32_t spread_burst(uint32_t rate, uint32_t least)
+{
+	return rate / 500 > least ? rate / 500 : least;
+}
+
 /* A bucket is a promise: `empty_ns` runs ahead of the clock by what was taken, at most by its depth. */
-void bucket_init(struct bucket *b, uint32_t rate, uint32_t burst)
+void bucket_set(struct bucket *b, uint32_t rate, uint32_t burst)
 {
 	b->cost_ns = UINT64_C(1000000000) / rate;
 	b->depth_ns = b->cost_ns * (burst - 1);
-	b->empty_ns = 0;
 }
 
 uint64_t bucket_ready_ns(const struct bucket *b)

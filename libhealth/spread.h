@@ -6,6 +6,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define SPREAD_RATE_MAX \
+	10000000u /* starts per second; beyond, a token would cost less than 100 ns */
+
 /* A place in [0, span_ns) for check `id`. Consecutive ids fill the span evenly at every length. */
 uint64_t spread_offset(uint64_t seed, uint64_t id, uint64_t span_ns);
 
@@ -16,6 +19,11 @@ uint64_t spread_jitter(uint64_t seed, uint64_t id, uint64_t run, uint64_t interv
 /* A number for this run, unlike that of any other; no secret. */
 uint64_t spread_nonce(uint64_t seed, uint64_t id, uint64_t run);
 
+/* What `demand` (starts in 10^9 seconds) needs: half as much again, so that a backlog goes away. */
+uint32_t spread_rate(uint64_t demand, uint32_t least);
+/* Starts that may come at once within `rate`: those of 2 ms, so that no 10 ms see twice the demand. */
+uint32_t spread_burst(uint32_t rate, uint32_t least);
+
 /* `rate` starts per second, of which up to `burst` may come at once. */
 struct bucket {
 	uint64_t cost_ns;  /* one token */
@@ -23,7 +31,8 @@ struct bucket {
 	uint64_t empty_ns; /* when everything taken so far is paid for */
 };
 
-void bucket_init(struct bucket *b, uint32_t rate, uint32_t burst);
+/* From zero, or with another rate than before. */
+void bucket_set(struct bucket *b, uint32_t rate, uint32_t burst);
 bool bucket_take(struct bucket *b, uint64_t now_ns);
 uint64_t bucket_ready_ns(const struct bucket *b); /* when the next token is there */
 

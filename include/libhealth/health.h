@@ -42,8 +42,8 @@ struct health_watcher;
 
 #define HEALTH_CHECKS_MAX 1000000     /* checks of one engine; more: -ENOSPC */
 #define HEALTH_IN_FLIGHT_DEFAULT 4096 /* checks that may run at once; each has one fd */
-#define HEALTH_RATE_DEFAULT 50000     /* check starts per second */
-#define HEALTH_BURST_DEFAULT 256      /* check starts that may come at once */
+#define HEALTH_RATE_LEAST 5000	      /* check starts per second, at least, without a limit given */
+#define HEALTH_BURST_LEAST 32	      /* check starts at once, at least, likewise */
 #define HEALTH_BATCH_DEFAULT 256      /* events, timers and starts of each kind in one dispatch */
 #define HEALTH_BATCH_MAX 4096	      /* the highest `batch` */
 #define HEALTH_LATE_NS UINT64_C(20000000) /* a start is late from 20 ms behind its plan */
@@ -143,8 +143,10 @@ struct health_engine_opts {
 	 * its own, so that they do not knock together. */
 	uint64_t seed;
 	uint32_t max_in_flight; /* 0: HEALTH_IN_FLIGHT_DEFAULT; due checks beyond it wait */
-	uint32_t rate;		/* starts per second; 0: HEALTH_RATE_DEFAULT */
-	uint32_t burst;		/* starts at once within `rate`; 0: HEALTH_BURST_DEFAULT */
+	/* Starts per second. 0: one and a half times what the checks ask for by their intervals, at least
+	 * HEALTH_RATE_LEAST: an engine that was kept from its work makes up for it, but not all at once. */
+	uint32_t rate;
+	uint32_t burst; /* starts at once within that; 0: 2 ms of it, at least HEALTH_BURST_LEAST */
 	uint32_t batch;		/* bound of the work of one dispatch; 0: HEALTH_BATCH_DEFAULT */
 	/* "192.0.2.53,[2001:db8::53]:5353": whom to ask for names; NULL: the system's (resolv.conf(5),
 	 * read when the first check with a name is added). A word that is none: -EINVAL from there. */
@@ -173,7 +175,7 @@ LIBHEALTH_API uint64_t health_engine_deadline(const struct health_engine *e);
 LIBHEALTH_API int health_engine_dispatch(struct health_engine *e, uint64_t now_ns);
 
 /* Bits of health_check_opts.flags. */
-#define HEALTH_CHECK_AT_ONCE 1u	     /* the first check at the next dispatch, not spread */
+#define HEALTH_CHECK_AT_ONCE 1u	     /* the first check at the next dispatch, within `rate` */
 #define HEALTH_CHECK_FROM_END 2u     /* intervals count from the end of a check (keepalived) */
 #define HEALTH_CHECK_REFUSED_NOW 4u  /* a refused or reset connection is HEALTH_FAIL_NOW (F5) */
 #define HEALTH_CHECK_PAUSED 8u	     /* added paused */

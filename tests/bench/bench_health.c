@@ -5,9 +5,11 @@
  * outside; this prints what only it can know.
  *
  *	bench_health tcp|http|tls|tls-full PORT TARGETS INTERVAL SECONDS
- *	bench_health burst                   10,000 checks, one each a second: how evenly they start
+ *	bench_health burst                   10,000 checks, one each a second, no limit set: how evenly they start, and what
+ *	                                     one takes while it waits
  */
 #include <arpa/inet.h>
+#include <malloc.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -153,6 +155,7 @@ int main(int argc, char **argv)
 	struct health_engine_stats s = {.size = sizeof(s)};
 	struct health_engine *e;
 	uint64_t cpu;
+	size_t heap;
 	int r;
 
 	burst = argc == 1 || (argc == 2 && !strcmp(argv[1], "burst"));
@@ -161,25 +164,27 @@ int main(int argc, char **argv)
 				       "INTERVAL SECONDS | burst\n"),
 		       2;
 	setrlimit(RLIMIT_NOFILE, &files);
-	if (burst) { /* an engine that was kept from its work makes up for it, but not all at once */
-		eo.rate = BURST_CHECKS * 18 / 10;
-		eo.burst = BURST_CHECKS / 500;
-	}
+	if (burst)
+		eo.rate = eo.burst = eo.max_in_flight = 0;
 	r = health_engine_new(&eo, &e);
 	if (r < 0)
 		fail("health_engine_new", r);
+	heap = mallinfo2().uordblks;
 	if (burst) /* refused at once: the cheapest check there is, and the starts are what counts */
 		add_checks(e, "tcp", 9, BURST_CHECKS, S);
 	else
 		add_checks(e, argv[1], (uint16_t)atoi(argv[2]), (uint32_t)atoi(argv[3]),
 			   (uint64_t)atoi(argv[4]) * MS);
+	heap = mallinfo2().uordblks - heap;
 	began_ns = read_clock(CLOCK_MONOTONIC);
 	cpu = read_clock(CLOCK_PROCESS_CPUTIME_ID);
 	run(e, burst ? BURST_SECONDS * S + S / 2 : (uint64_t)atoi(argv[5]) * S);
 	cpu = read_clock(CLOCK_PROCESS_CPUTIME_ID) - cpu;
 	health_engine_stats(e, &s);
-	if (burst)
+	if (burst) {
 		tell_burst();
+		printf("idle: %zu bytes of heap for each tcp check\n", heap / BURST_CHECKS);
+	}
 	printf(
 	    "ended %llu ok %llu failed %llu late %llu late_max_ms %.1f skipped %llu cpu_us %.1f\n",
 	    (unsigned long long)(s.ok + s.failed + s.neutral), (unsigned long long)s.ok,

@@ -629,6 +629,7 @@ static void a_thousand_checks_cancelled_in_flight_leak_no_fd(void **state)
 	enum { N = 1000 };
 	static struct health_check *c[N];
 	struct health_check_opts o;
+	const struct health_engine_opts eo = {.size = sizeof(eo), .rate = 1000000, .burst = N};
 	struct rlimit limit;
 	size_t before = rig_open_fds();
 	struct rig r;
@@ -639,7 +640,7 @@ static void a_thousand_checks_cancelled_in_flight_leak_no_fd(void **state)
 		skip();
 	limit.rlim_cur = limit.rlim_max < 4096 ? limit.rlim_max : 4096;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-	rig_open(&r, NULL, &deaf);
+	rig_open(&r, &eo, &deaf);
 	o = rig_opts(&r);
 	for (size_t i = 0; i < N; i++)
 		c[i] = rig_add(&r, &o);

@@ -14,6 +14,8 @@
 #include <cmocka.h>
 
 #include "ping.h"
+#include <libhealth/probe_exec.h>
+
 #include "rig.h"
 
 static const struct peer_script listens = {0};
@@ -304,6 +306,55 @@ static void the_rate_is_kept_and_the_deadline_says_when(void **state)
 	assert_int_equal(rig_stats(&r).started, 5);
 	assert_int_equal(health_engine_deadline(r.engine), RIG_T0 + 60 * S);
 	rig_close(&r);
+}
+
+/* The most starts in any 10 ms of a second, with the engine kept from its work for 55 ms in the middle. */
+static uint64_t most_in_10_ms(struct rig *r)
+{
+	uint64_t at[1000], most = 0;
+
+	for (unsigned int ms = 0; ms < 1000; ms++) {
+		r->now_ns += MS;
+		if (ms < 500 || ms >= 555)
+			for (int i = 0; i < 8; i++)
+				rig_dispatch(r);
+		at[ms] = rig_stats(r).started;
+		if (ms >= 10 && at[ms] - at[ms - 10] > most)
+			most = at[ms] - at[ms - 10];
+	}
+	return most;
+}
+
+static void without_a_limit_the_starts_follow_what_is_asked(void **state)
+{
+	const struct health_file_opts file = {
+	    .size = sizeof(file), .path = "/no/such/file", .missing_ok = 1};
+	const struct health_filter_opts f = filter_opts(100 * MS);
+	struct health_check *c[1000];
+	struct health_check_opts o;
+	struct health_probe *p;
+	struct rig r;
+
+	(void)state;
+	assert_int_equal(health_probe_new(health_probe_file(), &file, &p), 0); /* done when begun */
+	for (int at_once = 0; at_once < 2; at_once++) {
+		rig_open(&r, NULL, NULL);
+		o = rig_opts(&r);
+		o.destination = NULL;
+		o.filter = &f;
+		o.probe = p;
+		if (!at_once)
+			o.flags &= ~HEALTH_CHECK_AT_ONCE;
+		for (int i = 0; i < 1000; i++)
+			c[i] = rig_add(&r, &o);
+		assert_true(most_in_10_ms(&r) <= 200); /* of 100 in the mean */
+		assert_true(rig_stats(&r).started >= 9000);
+		assert_int_equal(rig_stats(&r).waiting, 0);
+		for (int i = 0; i < 1000; i++) /* what leaves asks for nothing any more */
+			health_check_remove(c[i]);
+		rig_close(&r);
+	}
+	health_probe_free(p);
 }
 
 static void one_dispatch_does_a_batch_and_asks_for_another(void **state)
@@ -772,6 +823,7 @@ int main(void)
 	    cmocka_unit_test(a_run_longer_than_the_interval_skips_slots),
 	    cmocka_unit_test(max_in_flight_makes_the_others_wait),
 	    cmocka_unit_test(the_rate_is_kept_and_the_deadline_says_when),
+	    cmocka_unit_test(without_a_limit_the_starts_follow_what_is_asked),
 	    cmocka_unit_test(one_dispatch_does_a_batch_and_asks_for_another),
 	    cmocka_unit_test(silence_takes_down_without_a_result),
 	    cmocka_unit_test(a_pause_ends_the_run_and_forgives_the_silence),

@@ -81,11 +81,11 @@ static void jitter_stays_inside_and_centres(void **state)
 
 static void bucket_gives_the_burst_and_then_the_rate(void **state)
 {
-	struct bucket b;
+	struct bucket b = {0};
 	uint64_t now = 100 * S;
 
 	(void)state;
-	bucket_init(&b, 10, 3);
+	bucket_set(&b, 10, 3);
 	for (int i = 0; i < 3; i++)
 		assert_true(bucket_take(&b, now));
 	assert_false(bucket_take(&b, now));
@@ -99,6 +99,20 @@ static void bucket_gives_the_burst_and_then_the_rate(void **state)
 	assert_false(bucket_take(&b, now));
 }
 
+/* 10,000 starts a second: never more than 200 of them in 10 ms, and a backlog goes away. */
+static void the_rate_follows_the_demand(void **state)
+{
+	const uint64_t per_second = UINT64_C(1000000000);
+
+	(void)state;
+	assert_int_equal(spread_rate(0, 5000), 5000);
+	assert_int_equal(spread_rate(10000 * per_second, 5000), 15000);
+	assert_int_equal(spread_burst(15000, 32), 32);
+	assert_int_equal(spread_rate(100000 * per_second, 5000), 150000);
+	assert_int_equal(spread_burst(150000, 32), 300);
+	assert_int_equal(spread_rate(UINT64_C(1000000) * 1000 * per_second, 5000), SPREAD_RATE_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -106,6 +120,7 @@ int main(void)
 	    cmocka_unit_test(offsets_stay_inside_and_follow_the_seed),
 	    cmocka_unit_test(jitter_stays_inside_and_centres),
 	    cmocka_unit_test(bucket_gives_the_burst_and_then_the_rate),
+	    cmocka_unit_test(the_rate_follows_the_demand),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
