@@ -2,13 +2,16 @@
 # SPDX-License-Identifier: MIT
 """Checks per second and CPU per check: libhealth beside haproxy and keepalived, in one run, on one core.
 
-    bench_health.py --ours PROGRAM [--rounds N] [--seconds N] [--targets N] [--tls-targets N]
+    bench_health.py --ours PROGRAM [--rounds N] [--seconds N] [--targets N] [--tls-targets N] [--one-cpu]
 
 Everything lives in a network namespace of its own. nginx is the server, on the second core; the checker has the first. Each is
 asked for more than it can do by TCP and HTTP (TARGETS servers every 20 ms), and by TLS for what server and checkers alike can do
 (TLS_TARGETS every second): a server that cannot keep up lets handshakes time out, which would cost a checker nothing. A check is a connection: the kernel counts
 them (Tcp ActiveOpens), CPU is the checker's own time, so all are measured by the same rule from outside. The
 checkers take turns; of each figure the median is shown, with the least and the most.
+
+keepalived makes no check without IPVS in the kernel. Where there is none, tools/bench runs this a second time, with
+--one-cpu, in user-mode Linux: all three checkers and the server share its one slow CPU, so its figures are for ratios only.
 """
 import argparse
 import os
@@ -39,27 +42,44 @@ def active_opens():
     return int(dict(zip(*lines))["ActiveOpens"])
 
 
+def fields(pid):
+    """Of /proc/PID/stat, those behind the name: state, parent …"""
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
 def tree(pid):
-    children = pathlib.Path(f"/proc/{pid}/task/{pid}/children")
-    try:
-        found = [int(word) for word in children.read_text().split()]
-    except OSError:
-        found = []
-    return [pid] + [p for child in found for p in tree(child)]
+    parents = {}
+    for entry in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            parents.setdefault(int(fields(entry.name)[1]), []).append(int(entry.name))
+        except OSError:
+            pass
+    found = [pid]
+    for p in found:
+        found += parents.get(p, [])
+    return found
 
 
 def cpu_seconds(pid):
+    """To the nanosecond; where the kernel does not count so (user-mode Linux), to its ticks."""
     total = 0
     for p in tree(pid):
-        for task in pathlib.Path(f"/proc/{p}/task").glob("*/schedstat"):
-            try:
-                total += int(task.read_text().split()[0])
-            except OSError:
-                pass
-    return total / 1e9
+        try:
+            tasks = list(pathlib.Path(f"/proc/{p}/task").glob("*/schedstat"))
+            if tasks:
+                total += sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+            else:
+                total += sum(int(ticks) for ticks in fields(p)[11:13]) / os.sysconf("SC_CLK_TCK")
+        except OSError:
+            pass
+    return total
 
 
-def nginx(folder):
+def on_cpu(number, one_cpu):
+    return [] if one_cpu else ["taskset", "-c", str(number)]
+
+
+def nginx(folder, one_cpu):
     crt, key = folder / "crt.pem", folder / "key.pem"
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
                     "-subj", "/CN=bench", "-keyout", key, "-out", crt], check=True, capture_output=True)
@@ -73,7 +93,7 @@ http {{
   server {{ listen {PORTS["tls"]} ssl backlog=8192; ssl_certificate {crt}; ssl_certificate_key {key}; return 200 "fine\\n"; }}
 }}
 """)
-    server = subprocess.Popen(["taskset", "-c", "1", "nginx", "-c", folder / "nginx.conf"], stderr=subprocess.DEVNULL)
+    server = subprocess.Popen([*on_cpu(1, one_cpu), "nginx", "-c", folder / "nginx.conf"], stderr=subprocess.DEVNULL)
     time.sleep(1)
     return server
 
@@ -118,14 +138,14 @@ def keepalived(folder, mode, targets, interval):
     return ["keepalived", "-n", "-C", "-D", "-f", conf, "-p", folder / "k.pid", "-c", folder / "kc.pid"]
 
 
-def measure(command, seconds):
+def measure(command, args, warm_up):
     """Checks per second and microseconds of CPU per check, in the middle of a run."""
-    p = subprocess.Popen(["taskset", "-c", "0", *map(str, command)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    p = subprocess.Popen([*on_cpu(0, args.one_cpu), *map(str, command)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                          start_new_session=True)
     try:
-        time.sleep(1.5)
+        time.sleep(warm_up)
         opens, cpu, began = active_opens(), cpu_seconds(p.pid), time.monotonic()
-        time.sleep(seconds)
+        time.sleep(args.seconds)
         opens, cpu, took = active_opens() - opens, cpu_seconds(p.pid) - cpu, time.monotonic() - began
     finally:
         p.send_signal(signal.SIGTERM)
@@ -143,8 +163,9 @@ def spread(values):
 
 def compare(args, folder, mode):
     tls = mode.startswith("tls")
-    targets, interval = (args.tls_targets, 1000) if tls else (args.targets, 20)
-    checkers = {"libhealth": [args.ours, mode, PORTS[mode], targets, interval, args.seconds + 3]}
+    targets, interval = (args.tls_targets, 1000) if tls else (args.targets, args.interval)
+    warm_up = 3 if tls or args.one_cpu else 1.5  # every server has a session by then, keepalived its configuration
+    checkers = {"libhealth": [args.ours, mode, PORTS[mode], targets, interval, args.seconds + 5]}
     if shutil.which("haproxy"):
         checkers["haproxy"] = haproxy(folder, mode, targets, interval)
     if shutil.which("keepalived") and not args.no_keepalived and keepalived(folder, mode, 1, 1):
@@ -152,12 +173,12 @@ def compare(args, folder, mode):
     figures = {name: [] for name in checkers}
     for _ in range(args.rounds):
         for name, command in checkers.items():
-            figures[name].append(measure(command, args.seconds))
+            figures[name].append(measure(command, args, warm_up))
     for name, of in figures.items():
         rates, costs = zip(*of)
         if not any(rates):
             print(f"{mode:9} {name:11} not measured: it made no connection" +
-                  (" (it needs IPVS in the kernel)" if name == "keepalived" else ""))
+                  (" (it needs IPVS in the kernel)" if name == "keepalived" else ""), flush=True)
             args.no_keepalived |= name == "keepalived"
             continue
         print(f"{mode:9} {name:11} {spread(rates):>30} {spread(costs):>26}", end="")
@@ -175,24 +196,31 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--targets", type=int, default=2000)
-    parser.add_argument("--tls-targets", type=int, default=400)
+    parser.add_argument("--interval", type=int, default=20, help="milliseconds between two checks of a server, by TCP and HTTP")
+    parser.add_argument("--tls-targets", type=int, default=1000)
     parser.add_argument("--modes", default="tcp,http,tls,tls-full")
+    parser.add_argument("--one-cpu", action="store_true", help="server and checkers share one")
     parser.add_argument("--no-keepalived", action="store_true", help="leave it out")
     args = parser.parse_args()
     inside()
     with tempfile.TemporaryDirectory(prefix="bench-health-") as name:
         folder = pathlib.Path(name)
-        server = nginx(folder)
+        server = nginx(folder, args.one_cpu)
         try:
             load = re.split(r"\s", pathlib.Path("/proc/loadavg").read_text())[0]
-            print(f"{args.targets} targets ({args.tls_targets} by TLS), one core, {args.rounds} rounds of {args.seconds} s; load before: {load}")
+            print(f"{args.targets} targets ({args.tls_targets} by TLS), one core{' for all' if args.one_cpu else ''}, "
+                  f"{args.rounds} rounds of {args.seconds} s; load before: {load}", flush=True)
             print(f"{'probe':9} {'checker':11} {'checks/s':>30} {'CPU us/check':>26}")
+            for peer in ["haproxy"] + ([] if args.no_keepalived else ["keepalived"]):
+                if not shutil.which(peer):
+                    print(f"{peer} is left out, it is not installed: apt-get install {peer}")
             for mode in args.modes.split(","):
                 compare(args, folder, mode)
         finally:
             server.terminate()
             server.wait()
-    print(subprocess.run(["taskset", "-c", "0", args.ours, "burst"], capture_output=True, text=True).stdout, end="")
+    if not args.one_cpu:
+        print(subprocess.run(["taskset", "-c", "0", args.ours, "burst"], capture_output=True, text=True).stdout, end="")
 
 
 if __name__ == "__main__":
