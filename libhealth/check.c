@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/sized.h"
+#include "adaptive.h"
 #include "engine.h"
 
 /* ---- the host is told ---- */
@@ -179,6 +180,36 @@ static bool is_silence(enum health_code code)
 	       code == HEALTH_CODE_L7TOUT;
 }
 
+static enum health_code too_late(enum health_code ok)
+{
+	switch (ok) {
+	case HEALTH_CODE_L4OK:
+		return HEALTH_CODE_L4TOUT;
+	case HEALTH_CODE_L6OK:
+		return HEALTH_CODE_L6TOUT;
+	case HEALTH_CODE_PROCOK:
+		return HEALTH_CODE_PROCTOUT;
+	default:
+		return HEALTH_CODE_L7TOUT;
+	}
+}
+
+/* A good answer may have come too late for this server. */
+static void judge_time(struct health_check *c, struct health_result *r, uint64_t now_ns)
+{
+	uint64_t limit;
+
+	if (!c->adaptive || !health_verdict_is_ok(r->verdict))
+		return;
+	limit = adaptive_judge(c->adaptive, r->total_ns, now_ns);
+	if (!limit)
+		return;
+	r->verdict = HEALTH_FAIL;
+	r->code = too_late(r->code);
+	snprintf(c->text, sizeof(c->text), "took %.1f ms, more than %.1f ms",
+		 (double)r->total_ns / 1e6, (double)limit / 1e6);
+}
+
 /* A verdict for the filter, as the options of check and probe turn it. */
 static void judge(struct health_check *c, const struct health_probe_io *answer, int error,
 		  struct health_result *r)
@@ -223,6 +254,7 @@ void check_finish(struct health_check *c, const struct health_probe_io *answer, 
 	    .advice = answer->advice,
 	};
 	judge(c, answer, error, &news.result);
+	judge_time(c, &news.result, now_ns);
 	note_result(&news, c);
 	check_halt(c);
 	count_result(c);

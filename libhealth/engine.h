@@ -113,6 +113,8 @@ struct times {
 	uint64_t name_ns, connect_ns, tls_ns, first_byte_ns;
 };
 
+struct adaptive;
+
 struct history {
 	uint32_t cap, n; /* n: entries ever written */
 	struct health_past past[];
@@ -141,6 +143,7 @@ struct health_check {
 	in_port_t name_port;
 	struct way *way;
 	struct phases *phases;
+	struct adaptive *adaptive; /* NULL: none */
 	uint64_t timeout_ns, connect_timeout_ns, start_within_ns;
 	uint64_t demand_ns; /* its part of engine.demand, as an interval; 0: none */
 	uint64_t id;

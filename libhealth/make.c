@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/sized.h"
+#include "adaptive.h"
 #include "engine.h"
 #include "resolve.h"
 
@@ -228,12 +229,22 @@ static int fill_destination(struct health_check *c, const struct health_check_op
 	return c->destination ? 0 : -ENOMEM;
 }
 
+static int fill_adaptive(struct health_check *c, const struct health_check_opts *o)
+{
+	if (!o->adaptive)
+		return 0;
+	c->adaptive = mem_zalloc(sizeof(*c->adaptive));
+	return c->adaptive ? adaptive_init(c->adaptive, o->adaptive) : -ENOMEM;
+}
+
 static int fill(struct health_check *c, const struct health_check_opts *o)
 {
 	int r = health_filter_init(&c->filter, o->filter, 0);
 
 	if (r == 0)
 		r = fill_times(c, o);
+	if (r == 0)
+		r = fill_adaptive(c, o);
 	if (r == 0)
 		r = fill_way(c, o);
 	if (r == 0)
@@ -333,6 +344,7 @@ void check_free(struct health_check *c)
 	mem_free(c->destination);
 	mem_free(c->way);
 	mem_free(c->phases);
+	mem_free(c->adaptive);
 	mem_free(c->warning);
 	mem_free(c->history);
 	mem_free(c);

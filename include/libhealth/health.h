@@ -174,6 +174,27 @@ LIBHEALTH_API uint64_t health_engine_deadline(const struct health_engine *e);
  */
 LIBHEALTH_API int health_engine_dispatch(struct health_engine *e, uint64_t now_ns);
 
+#define HEALTH_ADAPTIVE_PERCENT_MAX 10000
+#define HEALTH_ADAPTIVE_LEAST \
+	8 /* good answers within the window before there is a mean to compare with */
+
+/*
+ * A good answer that comes much later than usual is a failure (F5's adaptive response time): HEALTH_FAIL, with
+ * HEALTH_CODE_L4TOUT, L6TOUT, L7TOUT or PROCTOUT after how far the check went, and both times as text. Usual is the
+ * mean of the good answers within a sliding window, slow ones included, so that a server that stays slower is
+ * accepted when the window has passed. A time is that of the whole check (health_result.total_ns), as
+ * the host's dispatch times show it.
+ */
+struct health_adaptive_opts {
+	size_t size;
+	uint32_t
+	    percent; /* more than the mean; at most HEALTH_ADAPTIVE_PERCENT_MAX. 0 of both: 25 % (F5) */
+	uint32_t reserved;  /* 0 */
+	uint64_t over_ns;   /* or so much more than the mean; only one of the two may be set */
+	uint64_t limit_ns;  /* never more than this; 0: no such limit (F5's is 200 ms) */
+	uint64_t window_ns; /* 0: 5 minutes; at least HEALTH_INTERVAL_MIN_NS */
+};
+
 /* Bits of health_check_opts.flags. */
 #define HEALTH_CHECK_AT_ONCE 1u	     /* the first check at the next dispatch, within `rate` */
 #define HEALTH_CHECK_FROM_END 2u     /* intervals count from the end of a check (keepalived) */
@@ -234,6 +255,7 @@ struct health_check_opts {
 	uint64_t tls_timeout_ns;	/* the handshake */
 	uint64_t send_timeout_ns;	/* handing over what the probe sends */
 	uint64_t first_byte_timeout_ns; /* from then to the first byte of an answer */
+	const struct health_adaptive_opts *adaptive; /* NULL: any time within timeout_ns is good */
 };
 
 #define HEALTH_NAME_TTL_MIN_NS UINT64_C(1000000000) /* an answer is good for 1 s at least */

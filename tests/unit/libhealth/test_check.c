@@ -393,6 +393,85 @@ static void new_options_are_checked(void **state)
 	rig_close(&r);
 }
 
+/* ---- slower than usual ---- */
+
+/* One check of a server that takes so long. */
+static void run_for(struct rig *r, struct health_check *c, uint64_t ns)
+{
+	unsigned int before = r->results;
+
+	health_check_run_now(c);
+	rig_dispatch(r); /* connects */
+	r->now_ns += ns;
+	for (int i = 0; i < 100 && r->results == before; i++) {
+		peer_step(&r->peer);
+		rig_dispatch(r);
+	}
+	assert_int_equal(r->results, before + 1);
+}
+
+static void an_answer_much_slower_than_usual_is_a_failure(void **state)
+{
+	const struct health_adaptive_opts adaptive = {
+	    .size = sizeof(adaptive), .percent = 50, .limit_ns = 300 * MS, .window_ns = 80 * S};
+	const struct health_filter_opts f = {.size = sizeof(f), .interval_ns = 1000 * S};
+	struct health_check_opts o;
+	struct health_check *c;
+	struct rig r;
+
+	(void)state;
+	rig_open(&r, NULL, &listens);
+	o = rig_opts(&r);
+	o.flags = 0;
+	o.filter = &f;
+	o.adaptive = &adaptive;
+	c = rig_add(&r, &o);
+	rig_dispatch(&r);
+	run_for(&r, c, 301 * MS); /* the hard limit holds from the first one on */
+	assert_int_equal(r.result.verdict, HEALTH_FAIL);
+	assert_int_equal(r.result.code, HEALTH_CODE_L4TOUT);
+	assert_string_equal(r.text, "took 301.0 ms, more than 300.0 ms");
+	r.now_ns += 100 * S; /* forgotten by now */
+	for (int i = 0; i < HEALTH_ADAPTIVE_LEAST; i++) {
+		run_for(&r, c, i % 2 ? 80 * MS : 120 * MS); /* no mean yet: anything is usual */
+		assert_int_equal(r.result.verdict, HEALTH_OK);
+	}
+	run_for(&r, c, 150 * MS);
+	assert_int_equal(r.result.verdict, HEALTH_OK);
+	run_for(&r, c, 170 * MS);
+	assert_int_equal(r.result.verdict, HEALTH_FAIL);
+	assert_non_null(strstr(r.text, "took 170.0 ms, more than 158."));
+	for (int i = 0; i < 20; i++) { /* slower for good: in the end that is the usual */
+		r.now_ns += 10 * S;
+		run_for(&r, c, 170 * MS);
+	}
+	assert_int_equal(r.result.verdict, HEALTH_OK);
+	rig_close(&r);
+}
+
+static void limits_of_time_are_checked(void **state)
+{
+	const struct health_adaptive_opts wrong[] = {{.percent = 10, .over_ns = 1},
+						     {.percent = HEALTH_ADAPTIVE_PERCENT_MAX + 1},
+						     {.window_ns = 1},
+						     {.limit_ns = HEALTH_TIME_MAX_NS + 1}};
+	struct health_adaptive_opts a;
+	struct health_check_opts o;
+	struct health_check *c;
+	struct rig r;
+
+	(void)state;
+	rig_open(&r, NULL, &listens);
+	o = rig_opts(&r);
+	o.adaptive = &a;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		a = wrong[i];
+		a.size = sizeof(a);
+		assert_int_equal(health_check_add(r.engine, &o, NULL, &c), -EINVAL);
+	}
+	rig_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -406,6 +485,8 @@ int main(void)
 	    cmocka_unit_test(sending_has_its_own_limit),
 	    cmocka_unit_test(a_preamble_comes_before_all_else),
 	    cmocka_unit_test(new_options_are_checked),
+	    cmocka_unit_test(an_answer_much_slower_than_usual_is_a_failure),
+	    cmocka_unit_test(limits_of_time_are_checked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
