@@ -19,18 +19,21 @@ struct http_field {
 	char value[HEALTH_HTTP_HOST_MAX + 1];
 };
 
-/* One request, and what its answer has to be. */
+/*
+ * One request, and what its answer has to be. What few ask for lies elsewhere: a host may have tens of thousands
+ * of these.
+ */
 struct http_request {
 	struct http_request *next;
 	struct health_http_range status[HEALTH_HTTP_STATUS_MAX];
 	size_t n_status;
 	uint64_t flags;
 	size_t n_fields;
-	struct http_field field[HEALTH_HTTP_FIELDS_MAX];
+	struct http_field *field;
 
 	size_t body_max;
 	bool wants_body;	  /* any of the following */
-	struct match body, drain; /* len 0: none */
+	struct match *body, *drain; /* NULL: none */
 	bool keeps_body;	  /* regex or digest: the whole body is kept */
 	void *regex;
 	size_t regex_min, regex_max;

@@ -60,11 +60,11 @@ enum http_next http_body_over(struct http_run *run, bool whole)
 	if (next != ON)
 		return next;
 	/* A text that was seen has ended the reading, unless something else was waited for. */
-	if (c->body.len && c->flags & HEALTH_HTTP_NOT_BODY)
+	if (c->body && c->flags & HEALTH_HTTP_NOT_BODY)
 		return http_good(run);
-	if (c->body.len && !run->s->has_body && !run->s->drains)
+	if (c->body && !run->s->has_body && !run->s->drains)
 		return http_broken(run, "body without the expected text");
-	if (c->body.len && run->s->has_body)
+	if (c->body && run->s->has_body)
 		run->s->drains = false;
 	return http_good(run);
 }
@@ -100,9 +100,9 @@ static enum http_next look_at(struct http_run *run, struct reader part)
 
 	if (c->keeps_body && !keep(s, &part))
 		return http_over(run, HEALTH_NEUTRAL, HEALTH_CODE_SOCKERR, "out of memory");
-	if (c->drain.len && !s->drains && match_feed(&c->drain, &s->drain_matched, &again))
+	if (c->drain && !s->drains && match_feed(c->drain, &s->drain_matched, &again))
 		s->drains = true;
-	if (!c->body.len || s->has_body || !match_feed(&c->body, &s->body_matched, &part))
+	if (!c->body || s->has_body || !match_feed(c->body, &s->body_matched, &part))
 		return ON;
 	s->has_body = true;
 	if (c->flags & HEALTH_HTTP_NOT_BODY)

@@ -169,9 +169,13 @@ static int add_field(struct http_request *c, const struct health_http_field *f)
 	return 0;
 }
 
-static int text_init(struct match *m, const char *text)
+/* No text, no match. */
+static int text_new(const char *text, struct match **ret)
 {
-	return text ? match_init(m, text, strnlen(text, MATCH_MAX + 1)) : 0;
+	if (!text)
+		return 0;
+	*ret = mem_zalloc(sizeof(**ret));
+	return *ret ? match_init(*ret, text, strnlen(text, MATCH_MAX + 1)) : -ENOMEM;
 }
 
 static int read_digest(uint8_t ret[16], const char *hex)
@@ -190,7 +194,7 @@ static int read_digest(uint8_t ret[16], const char *hex)
 
 static int compile_body(struct http_request *c, const struct health_http_opts *o)
 {
-	int r = text_init(&c->body, o->body);
+	int r = text_new(o->body, &c->body);
 
 	c->wants_body = o->body || o->drain_body || o->regex || o->digest;
 	c->keeps_body = o->regex || o->digest;
@@ -198,7 +202,7 @@ static int compile_body(struct http_request *c, const struct health_http_opts *o
 	c->regex_min = o->regex_min_offset;
 	c->regex_max = o->regex_max_offset ? o->regex_max_offset : SIZE_MAX;
 	if (r == 0)
-		r = text_init(&c->drain, o->drain_body);
+		r = text_new(o->drain_body, &c->drain);
 	if (r == 0 && o->regex)
 		r = compile_regex(c, o->regex, &c->regex);
 	c->has_digest = o->digest;
@@ -215,6 +219,11 @@ static int compile(struct http_request *c, const struct health_http_opts *o)
 	if (o->n_status)
 		memcpy(c->status, o->status, o->n_status * sizeof(*o->status));
 	c->flags = o->flags;
+	if (o->n_fields) {
+		c->field = mem_zalloc(o->n_fields * sizeof(*c->field));
+		if (!c->field)
+			return -ENOMEM;
+	}
 	for (size_t i = 0; i < o->n_fields && r == 0; i++)
 		r = add_field(c, &o->fields[i]);
 	if (r == 0)
@@ -232,6 +241,9 @@ void http_teardown(void *config)
 				c->regex_ops.free(c->field[i].regex);
 		if (c->regex)
 			c->regex_ops.free(c->regex);
+		mem_free(c->field);
+		mem_free(c->body);
+		mem_free(c->drain);
 		mem_wipe_free(c->bytes, c->len); /* Authorization, perhaps */
 		mem_free(c);
 	}

@@ -261,16 +261,18 @@ extern const struct conf_way conf_way_default;
 #define CONF_URLS_MAX 32   /* of one HTTP_GET */
 #define CONF_STATUS_MAX 16 /* words of status_code */
 
+struct conf_status {
+	uint16_t first, last;
+};
+
 struct conf_url {
 	struct conf_url *next;
 	const char *path, *host, *digest;
 	const char *regex; /* as regex.h takes it: options and pattern in one */
 	int regex_min, regex_max;
 	bool regex_no_match;
-	struct {
-		uint16_t first, last;
-	} status[CONF_STATUS_MAX];
-	size_t n_status;
+	const struct conf_status *status;
+	size_t n_status; /* at most CONF_STATUS_MAX */
 };
 
 struct conf_http {

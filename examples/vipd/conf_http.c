@@ -26,10 +26,12 @@ static void set_status(struct conf_parse *p, const struct conf_node *n,
 		       const struct conf_keyword *k, void *target)
 {
 	struct conf_url *u = &((struct url *)target)->url;
+	struct conf_status *status = conf_alloc(p->memory, (n->n - 1) * sizeof(*status));
 
 	(void)k;
 	if (!conf_argument(p, n))
 		return;
+	u->status = status;
 	u->n_status = 0;
 	for (size_t i = 1; i < n->n; i++) {
 		const struct conf_word *w = &n->word[i];
@@ -46,8 +48,8 @@ static void set_status(struct conf_parse *p, const struct conf_node *n,
 			conf_warn(p, &w->at, "more than %d status codes: skipped", CONF_STATUS_MAX);
 			return;
 		} else {
-			u->status[u->n_status].first = (uint16_t)first;
-			u->status[u->n_status++].last = (uint16_t)last;
+			status[u->n_status].first = (uint16_t)first;
+			status[u->n_status++].last = (uint16_t)last;
 		}
 	}
 }

@@ -51,8 +51,8 @@ static int say_no_memory(const struct conf_source *source, const struct conf_mem
 		return -ENOMEM;
 	}
 	diag_add(d, DIAG_ERROR, &(struct diag_place){source->file, m->at.line, 0},
-		 "the configuration is too large: it needs more than %u MiB",
-		 CONF_MEMORY_MAX >> 20);
+		 "the configuration is too large: it needs more than %zu MiB",
+		 conf_memory_limit(m) >> 20);
 	return -EFBIG;
 }
 

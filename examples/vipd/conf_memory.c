@@ -17,13 +17,27 @@ struct conf_chunk {
 	_Alignas(ALIGNMENT) unsigned char bytes[];
 };
 
+size_t conf_memory_limit(const struct conf_memory *m)
+{
+	size_t limit = m->file_bytes * CONF_MEMORY_PER_BYTE;
+
+	return limit < CONF_MEMORY_MAX ? CONF_MEMORY_MAX
+	       : limit > CONF_MEMORY_TOP ? CONF_MEMORY_TOP
+					 : limit;
+}
+
+void conf_memory_allow(struct conf_memory *m, size_t file_bytes)
+{
+	m->file_bytes += file_bytes < CONF_MEMORY_TOP ? file_bytes : CONF_MEMORY_TOP;
+}
+
 static struct conf_chunk *add_chunk(struct conf_memory *m, size_t need)
 {
 	struct conf_memory *all = m->parent ? m->parent : m;
 	size_t size = (sizeof(struct conf_chunk) + need + CHUNK_SIZE - 1) / CHUNK_SIZE * CHUNK_SIZE;
 	struct conf_chunk *c;
 
-	all->too_large = size > CONF_MEMORY_MAX - all->used;
+	all->too_large = all->used + size > conf_memory_limit(all);
 	/*
 	 * Not from the heap: what was only needed while reading goes back to the system, and no process
 	 * that inherits the rest makes a copy of it by allocating beside it.

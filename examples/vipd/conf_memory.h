@@ -15,16 +15,23 @@
 
 struct conf_chunk;
 
-#define CONF_MEMORY_MAX (56u << 20) /* bytes that reading a configuration may need */
+#define CONF_MEMORY_MAX (56u << 20) /* bytes that reading a configuration may need; */
+#define CONF_MEMORY_PER_BYTE 20	    /* or so many for each byte of its files, if that is more: */
+#define CONF_MEMORY_TOP (1u << 30)  /* what macros make, and a file that names itself, are not counted */
 
 struct conf_memory {
 	struct conf_chunk *chunks;
 	jmp_buf *on_failure;
 	struct conf_memory *parent; /* fails and is counted with it; NULL: none */
 	size_t used;		    /* with that of children */
-	bool too_large;		    /* why it failed: CONF_MEMORY_MAX */
+	size_t file_bytes;	    /* of all files that were read, each once */
+	bool too_large;		    /* why it failed: the limit */
 	struct diag_place at;	    /* the line that is read now */
 };
+
+/* A file of so many bytes will be read: see CONF_MEMORY_PER_BYTE. */
+void conf_memory_allow(struct conf_memory *m, size_t file_bytes);
+size_t conf_memory_limit(const struct conf_memory *m);
 
 /* Zeroed; never NULL. */
 void *conf_alloc(struct conf_memory *m, size_t size);

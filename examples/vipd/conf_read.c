@@ -44,6 +44,7 @@ struct reader {
 	char host[256];
 	struct conf_variables variables;
 	struct conf_index texts; /* of words */
+	struct conf_index names; /* of files */
 	struct conf_expansion *expansion[CONF_MACROS_MAX];
 	struct lex *words_of, *command_of; /* read one line at a time, with the two dialects */
 	struct diag findings;		   /* of words_of */
@@ -517,6 +518,15 @@ static bool define_lines(struct reader *r, struct open_file *f, struct conf_text
 	return true;
 }
 
+/* A file that is read a second time does not make room for itself. */
+static void count_file(struct reader *r, const char *name)
+{
+	struct stat st;
+
+	if (!conf_index_add_name(r->memory, &r->names, name, r) && !stat(name, &st))
+		conf_memory_allow(r->kept, (size_t)st.st_size);
+}
+
 static int read_file(struct reader *r, const char *name)
 {
 	struct open_file *f = &r->file[r->depth];
@@ -530,6 +540,7 @@ static int read_file(struct reader *r, const char *name)
 	if (e < 0)
 		return e;
 	r->depth++;
+	count_file(r, name);
 	while (!r->stopped && next_text(r, f, &t))
 		if (!define_lines(r, f, t))
 			process(r, t, 0);

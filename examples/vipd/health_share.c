@@ -56,7 +56,7 @@ static bool same_url(const struct conf_url *a, const struct conf_url *b)
 	       same_text(a->digest, b->digest) && same_text(a->regex, b->regex) &&
 	       a->regex_min == b->regex_min && a->regex_max == b->regex_max &&
 	       a->regex_no_match == b->regex_no_match && a->n_status == b->n_status &&
-	       !memcmp(a->status, b->status, a->n_status * sizeof(*a->status));
+	       (!a->n_status || !memcmp(a->status, b->status, a->n_status * sizeof(*a->status)));
 }
 
 static bool same_http(const struct probe *p, const struct probe *q)
