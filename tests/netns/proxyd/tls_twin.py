@@ -1,0 +1,364 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""TLS, where proxyd and HAProxy must do alike:   tls_twin.py BINARY"""
+import os
+import socket
+import ssl
+import sys
+import time
+
+from support import Proxy, Server, config, echo, free_port, read_all, run
+from tls_support import Authority, connect, context, get, openssl, serial, serial_of, show_headers
+
+HTTP = """
+global
+    nbthread {threads}
+    maxconn 500
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 5s
+    timeout server 5s
+frontend f
+    bind 127.0.0.1:{port} ssl {bind}
+    {rules}
+    default_backend b
+backend b
+    server s 127.0.0.1:{server}
+"""
+
+
+def http(bind, server, rules="", threads=1):
+    return (HTTP.replace("{bind}", bind).replace("{server}", str(server.port)).replace("{rules}", rules)
+            .replace("{threads}", str(threads)))
+
+
+def fails(port, name=None, ctx=None):
+    """The handshake, or what follows it: TLS 1.3 tells a client late."""
+    try:
+        with connect(port, name, ctx) as s:
+            return get(s)[0] is None
+    except (ssl.SSLError, OSError):
+        return True
+
+
+def test_each_name_gets_its_certificate(binary):
+    a = AUTHORITY
+    folder = a.path("folder")
+    os.mkdir(folder)
+    for name in ("one", "two"):
+        os.rename(a.make(name + ".pem", [name + ".folder.example"]), f"{folder}/{name}.pem")
+    one, both = a.make("one", ["one.example", "www.one.example"]), a.make("w", ["*.wild.example", "wild.example"])
+    exact = a.make("exact", ["exact.wild.example"])
+    bind = f"crt {a.default} crt {one} crt {both} crt {exact} crt {folder}"
+    server = Server(show_headers)
+    expected = {
+        "one.example": one, "WWW.one.example": one, "a.wild.example": both, "exact.wild.example": exact,
+        "a.b.wild.example": a.default, "wild.example": both, "other.example": a.default, None: a.default,
+        "one.folder.example": f"{folder}/one.pem", "two.folder.example": f"{folder}/two.pem",
+    }
+    with Proxy(binary, http(bind, server)) as p:
+        for name, file in expected.items():
+            assert serial(p.port, name) == serial_of(file), name
+
+
+def test_strict_sni_refuses_other_names(binary):
+    server = Server(show_headers)
+    with Proxy(binary, http(f"crt {AUTHORITY.default} strict-sni", server)) as p:
+        assert serial(p.port, "default.example") == serial_of(AUTHORITY.default)
+        assert fails(p.port, "other.example") and fails(p.port)
+
+
+def test_a_list_names_certificates(binary):
+    a = AUTHORITY
+    one, two = a.make("l1", ["unused.example"]), a.make("l2", ["two.example"])
+    with open(a.path("list"), "w") as f:
+        f.write(f"# certificates\n{a.default}\n{one} *.list.example !not.list.example plain.example\n"
+                f"{two} [ssl-max-ver TLSv1.2 verify required ca-file {a.ca}]\n")
+    server = Server(show_headers)
+    with Proxy(binary, http(f"crt-list {a.path('list')}", server)) as p:
+        for name, file in {"a.list.example": one, "not.list.example": a.default, "plain.example": one,
+                           "unused.example": a.default}.items():
+            assert serial(p.port, name) == serial_of(file), name
+        assert fails(p.port, "two.example")
+        with connect(p.port, "two.example", context(cert=a.client)) as s:
+            assert s.version() == "TLSv1.2" and get(s)[0] == 200
+
+
+def test_the_client_decides_by_its_kind_of_key(binary):
+    a = AUTHORITY
+    ec, rsa = a.make("k.pem.ecdsa", ["k.example"]), a.make("k.pem.rsa", ["k.example"], key="rsa")
+    server = Server(show_headers)
+    with Proxy(binary, http(f"crt {a.default} crt {a.path('k.pem')}", server)) as p:
+        for ciphers, file in (("ECDHE-ECDSA-AES128-GCM-SHA256", ec), ("ECDHE-RSA-AES128-GCM-SHA256", rsa)):
+            c = context(high=ssl.TLSVersion.TLSv1_2)
+            c.set_ciphers(ciphers)
+            assert serial(p.port, "k.example", c) == serial_of(file), ciphers
+
+
+def test_versions_are_kept_to(binary):
+    server = Server(show_headers)
+    v12, v13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
+    for words, low, high in (("ssl-min-ver TLSv1.3", False, True), ("ssl-max-ver TLSv1.2", True, False),
+                             ("no-tlsv13", True, False), ("force-tlsv13", False, True), ("", True, True)):
+        with Proxy(binary, http(f"crt {AUTHORITY.default} {words}", server)) as p:
+            assert fails(p.port, ctx=context(high=v12)) != low, words
+            assert fails(p.port, ctx=context(low=v13)) != high, words
+
+
+def test_alpn_is_answered(binary):
+    server = Server(show_headers)
+    with Proxy(binary, http(f"crt {AUTHORITY.default} alpn http/1.1,http/1.0", server)) as p:
+        for offer, chosen in ((["h2", "http/1.1"], "http/1.1"), (["http/1.0"], "http/1.0"), (["spdy/3"], None), (None, None)):
+            with connect(p.port, ctx=context(alpn=offer)) as s:
+                assert s.selected_alpn_protocol() == chosen and get(s)[0] == 200, offer
+
+
+TELLS = """
+    http-request set-header X-Conn %[ssl_fc],%[ssl_fc_protocol],%[ssl_fc_cipher],%[ssl_fc_sni],%[ssl_fc_alpn],%[ssl_fc_has_sni],%[ssl_fc_use_keysize],%[ssl_fc_is_resumed]
+    http-request set-header X-Client %[ssl_c_used],%[ssl_c_verify],%[ssl_c_s_dn],%[ssl_c_s_dn(CN)],%[ssl_c_s_dn(OU,-1)],%[ssl_c_i_dn],%[ssl_c_err],%[ssl_c_ca_err],%[ssl_fc_has_crt]
+    http-request set-header X-Cert %[ssl_c_serial,hex],%[ssl_c_sha1,hex],%[ssl_c_sig_alg],%[ssl_c_key_alg],%[ssl_c_version]
+    http-request set-header X-Dates %[ssl_c_notbefore],%[ssl_c_notafter]
+    http-request set-header X-Ours %[ssl_f_serial,hex],%[ssl_f_s_dn],%[ssl_f_i_dn(cn)]
+    http-request deny deny_status 421 if { path /own } !{ ssl_c_used 1 }"""
+
+
+def lines(text):
+    return dict(line.split(":", 1) for line in text.split("\n"))
+
+
+def test_the_server_learns_of_the_connection(binary):
+    a, server = AUTHORITY, Server(show_headers)
+    sha1 = openssl("x509", "-in", a.client, "-noout", "-fingerprint", "-sha1").decode().split("=")[1].strip().replace(":", "")
+    bind = f"crt {a.default} crt {a.wild} verify optional ca-file {a.ca} crt-ignore-err all ca-ignore-err all alpn http/1.1"
+    with Proxy(binary, http(bind, server, TELLS)) as p:
+        with connect(p.port, "a.wild.test", context(cert=a.client, alpn=["http/1.1"])) as s:
+            told = lines(get(s)[1])
+            assert get(s, "/own")[0] == 200
+        assert told["x-conn"] == "1,TLSv1.3,TLS_AES_256_GCM_SHA384,a.wild.test,http/1.1,1,256,0", told
+        assert told["x-client"] == "1,0,/C=FR/O=Acme/OU=one/OU=two/CN=client 1,client 1,two,/CN=our authority,0,0,1", told
+        assert told["x-cert"] == f"{serial_of(a.client)},{sha1},ecdsa-with-SHA256,id-ecPublicKey,3", told
+        assert len(told["x-dates"]) == 27 and told["x-dates"].endswith("Z"), told
+        assert told["x-ours"] == f"{serial_of(a.wild)},/CN=*.wild.test,our authority", told
+        with connect(p.port) as s:
+            told = lines(get(s)[1])
+            assert get(s, "/own")[0] == 421
+        assert told["x-conn"].startswith("1,TLSv1.3,TLS_AES_256_GCM_SHA384,,,0,256") and told["x-client"] == "0,0,,,,,0,0,0", told
+        with connect(p.port, ctx=context(cert=a.stranger)) as s:
+            told = lines(get(s)[1])
+        used, verify, *_, err, ca_err, has = told["x-client"].split(",")
+        assert (used, has) == ("1", "1") and verify != "0" and (err, ca_err) != ("0", "0"), told
+
+
+def test_clients_are_verified(binary):
+    a, server = AUTHORITY, Server(show_headers)
+    for verify, without, wrong in (("required", True, True), ("optional", False, True), ("none", False, False)):
+        with Proxy(binary, http(f"crt {a.default} verify {verify} ca-file {a.ca}", server)) as p:
+            assert not fails(p.port, ctx=context(cert=a.client)), verify
+            assert fails(p.port) == without, verify
+            assert fails(p.port, ctx=context(cert=a.stranger)) == wrong, verify
+
+
+def test_sessions_are_taken_up_by_any_thread(binary):
+    server = Server(show_headers)
+    tell = "http-request set-header X-Resumed %[ssl_fc_is_resumed]"
+    for high, words in ((ssl.TLSVersion.TLSv1_2, ""), (ssl.TLSVersion.TLSv1_2, "no-tls-tickets"), (ssl.TLSVersion.TLSv1_3, ""),
+                        (ssl.TLSVersion.TLSv1_3, "no-tls-tickets")):
+        ctx = context(high=high)
+        with Proxy(binary, http(f"crt {AUTHORITY.default} {words}", server, tell, threads=2)) as p:
+            session, resumed = None, []
+            for _ in range(6):
+                with connect(p.port, "default.example", ctx, session) as s:
+                    resumed.append(get(s)[1])
+                    session = s.session
+            assert resumed == ["x-resumed:0"] + ["x-resumed:1"] * 5, (high, words, resumed)
+
+
+def test_one_connection_carries_many_requests(binary):
+    server = Server(show_headers)
+    with Proxy(binary, http(f"crt {AUTHORITY.default}", server)) as p, connect(p.port) as s:
+        for i in range(50):
+            assert get(s, headers=f"X-N: {i}\r\n") == (200, f"x-n:{i}")
+        s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        assert read_all(s).count(b"HTTP/1.1 200") == 2
+
+
+def test_plain_clients_are_sent_to_tls(binary):
+    text = http(f"crt {AUTHORITY.default}", Server(show_headers), "redirect scheme https code 301 if !{ ssl_fc }")
+    other = free_port()
+    text = text.replace("    bind ", f"    bind 127.0.0.1:{other}\n    bind ", 1)
+    with Proxy(binary, text) as p, p.connect(other) as s:
+        s.sendall(b"GET /a?b HTTP/1.1\r\nHost: h.example\r\nConnection: close\r\n\r\n")
+        answer = read_all(s).lower()
+        assert b" 301 " in answer and b"location: https://h.example/a?b" in answer, answer
+        with connect(p.port) as t:
+            assert get(t)[0] == 200
+
+
+TCP = """
+listen f
+    bind 127.0.0.1:{port} ssl crt {crt}
+    server s 127.0.0.1:{server}
+"""
+
+
+def half_close(port, data):
+    """Sends all, says close_notify, and returns what still came: an ssl socket cannot do that."""
+    came, goes = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context().wrap_bio(came, goes)
+    got, left, said = b"", data, False
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as s:
+        while True:
+            try:
+                if not tls.version():
+                    tls.do_handshake()
+                while left:
+                    left = left[tls.write(left[:16384]):]
+                if not said:
+                    said = True
+                    tls.unwrap()
+                part = tls.read(65536)
+                got += part
+                if not part:
+                    return got
+            except ssl.SSLWantReadError:
+                s.sendall(goes.read())
+                part = s.recv(65536)
+                came.write(part) if part else came.write_eof()
+            except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+                return got
+
+
+def test_tcp_ends_tls_and_keeps_half_a_connection(binary):
+    data = os.urandom(2_000_000)
+    server = Server(lambda server, c: c.sendall(read_all(c)))
+    with Proxy(binary, config(TCP, crt=AUTHORITY.default, server=server.port)) as p:
+        assert half_close(p.port, data) == data
+    server = Server(echo)
+    with Proxy(binary, config(TCP, crt=AUTHORITY.default, server=server.port)) as p, connect(p.port) as s:
+        for size in (1, 100, 16384, 16385, 70000):
+            s.sendall(data[:size])
+            got = b""
+            while len(got) < size:
+                got += s.recv(65536)
+            assert got == data[:size], size
+
+
+BACK = """
+global
+    maxconn 500
+    nbthread 1
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 5s
+    timeout server 5s
+    retries 0
+frontend f
+    bind 127.0.0.1:{port}
+    use_backend %[path,field(2,/)]
+{backends}
+"""
+
+
+def backends(each):
+    return BACK.replace("{backends}", "".join(f"backend {n}\n    {words}\n" for n, words in each.items()))
+
+
+def tls_server(cert, names, ca=None):
+    ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ctx.load_cert_chain(cert)
+    ctx.sni_callback = lambda s, name, c: names.append(name)
+    if ca:
+        ctx.verify_mode = ssl.CERT_REQUIRED
+        ctx.load_verify_locations(ca)
+
+    def serve(server, c):
+        with ctx.wrap_socket(c, server_side=True) as s:
+            show_headers(server, s)
+
+    return Server(serve)
+
+
+def test_servers_are_asked_over_tls(binary):
+    a, names = AUTHORITY, []
+    server, asks = tls_server(a.wild, names), tls_server(a.wild, [], a.ca)
+    at = f"server s 127.0.0.1:{server.port} ssl"
+    text = backends({
+        "any": f"{at} verify none",
+        "good": f"{at} verify required ca-file {a.ca}",
+        "wrong": f"{at} verify required ca-file {a.other_ca}",
+        "host": f"{at} verify required ca-file {a.ca} verifyhost a.wild.test",
+        "nohost": f"{at} verify required ca-file {a.ca} verifyhost other.test",
+        "fixed": f"{at} verify none sni str(fixed.test)",
+        "header": f"http-response set-header X-B %[ssl_bc],%[ssl_bc_protocol]\n    {at} verify none sni req.hdr(host)",
+        "badname": f"{at} verify required ca-file {a.ca} sni str(other.test)",
+        "cert": f"server s 127.0.0.1:{asks.port} ssl verify none crt {a.client}",
+        "nocert": f"server s 127.0.0.1:{asks.port} ssl verify none",
+        "old": f"{at} verify none ssl-max-ver TLSv1.2",
+    })
+    with Proxy(binary, text) as p, p.connect() as s:
+        for path, status in {"any": 200, "good": 200, "wrong": 503, "host": 200, "nohost": 503, "badname": 503, "cert": 200,
+                             "old": 200}.items():
+            with p.connect() as s:
+                assert get(s, f"/{path}")[0] == status, path
+        del names[:]
+        with p.connect() as s:
+            get(s, "/fixed")
+            for host in ("h1.test", "h1.test", "h2.test", "h1.test"):
+                assert get(s, "/header", host)[0] == 200
+        assert names[0] == "fixed.test" and set(names[1:]) == {"h1.test", "h2.test"}, names
+        with p.connect() as s:
+            assert get(s, "/nocert")[0] in (502, 503, None)
+
+
+def test_a_check_speaks_tls(binary):
+    a = AUTHORITY
+    server = tls_server(a.wild, [])
+    plain = Server(show_headers)
+    text = backends({
+        "good": f"server s 127.0.0.1:{server.port} ssl verify none check inter 100ms",
+        "plain": f"server s 127.0.0.1:{plain.port} ssl verify none check inter 100ms fall 1",
+    }).replace("use_backend %", "http-request return status 200 if { path /up } { nbsrv(good) 1 } { nbsrv(plain) 0 }\n    use_backend %")
+    with Proxy(binary, text) as p:
+        for _ in range(100):
+            with p.connect() as s:
+                if get(s, "/up")[0] == 200:
+                    break
+            time.sleep(0.05)
+        else:
+            raise AssertionError("the checks did not tell them apart")
+        with p.connect() as s:
+            assert get(s, "/good")[0] == 200
+
+
+def test_an_ocsp_answer_is_stapled(binary):
+    a = AUTHORITY
+    cert = a.make("st.pem", ["staple.example"])
+    with open(a.path("index"), "w") as f:
+        f.write(f"V\t401231000000Z\t\t{serial_of(cert)}\tunknown\t/CN=staple.example\n")
+    openssl("ocsp", "-index", a.path("index"), "-rsigner", a.ca, "-rkey", a.ca_key, "-CA", a.ca, "-issuer", a.ca, "-serial",
+            "0x" + serial_of(cert), "-respout", cert + ".ocsp", "-ndays", "1")
+    with open(cert + ".issuer", "w") as f, open(a.ca) as ca:
+        f.write(ca.read())
+    with Proxy(binary, http(f"crt {a.default} crt {cert}", Server(show_headers))) as p:
+        said = openssl("s_client", "-connect", f"127.0.0.1:{p.port}", "-servername", "staple.example", "-status").decode()
+        assert "OCSP Response Status: successful" in said and serial_of(cert) in said.upper(), said
+        said = openssl("s_client", "-connect", f"127.0.0.1:{p.port}", "-status").decode()
+        assert "no response sent" in said, said
+
+
+if __name__ == "__main__":
+    AUTHORITY = Authority()
+    stranger = Authority("another authority")
+    try:
+        AUTHORITY.default = AUTHORITY.make("default.pem", ["default.example"])
+        AUTHORITY.wild = AUTHORITY.make("wild.pem", ["*.wild.test"])
+        AUTHORITY.client = AUTHORITY.make("client.pem", ["client.example"], "/C=FR/O=Acme/OU=one/OU=two/CN=client 1")
+        AUTHORITY.stranger = stranger.make("client.pem", ["client.example"], "/CN=nobody")
+        AUTHORITY.other_ca = stranger.ca
+        tests = [f for n, f in sorted(globals().items()) if n.startswith("test_")]
+        sys.exit(run(tests, sys.argv[1]))
+    finally:
+        AUTHORITY.close()
+        stranger.close()
