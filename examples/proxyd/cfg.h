@@ -19,9 +19,9 @@
 #include "cfg_tls.h"
 #include "diag.h"
 
-#define CFG_NAME_MAX 127   /* characters of a proxy's or server's name */
-#define CFG_FILES_MAX 1024 /* files read, folders unfolded */
-#define CFG_PORTS_MAX 4096 /* ports of one range */
+#define CFG_NAME_MAX 127	   /* characters of a proxy's or server's name */
+#define CFG_FILES_MAX 1024	   /* files read, folders unfolded */
+#define CFG_PORTS_MAX 4096	   /* ports of one range */
 #define CFG_MEMORY_MAX (48u << 20) /* bytes that a configuration may need */
 #define CFG_THREADS_MAX 64
 #define CFG_WEIGHT_MAX 256 /* HAProxy's */
@@ -56,7 +56,7 @@ struct cfg_server {
 	const char *name;
 	const char *host; /* as written */
 	struct cfg_addr addr;
-	bool client_port; /* no port written: the one the client asked for */
+	bool client_port;   /* no port written: the one the client asked for */
 	const char *cookie; /* its value; NULL: none */
 	unsigned weight, maxconn;
 	unsigned send_proxy; /* version of the PROXY protocol; 0: none */
@@ -83,9 +83,9 @@ struct cfg_timeouts {
 /* ---- mode http ---- */
 
 enum cfg_closing { /* in this order of precedence */
-	CFG_KEEP_ALIVE,
-	CFG_SERVER_CLOSE,
-	CFG_CLOSE,
+		   CFG_KEEP_ALIVE,
+		   CFG_SERVER_CLOSE,
+		   CFG_CLOSE,
 };
 
 enum cfg_reuse {
@@ -104,10 +104,10 @@ struct cfg_forwardfor {
 
 /* What balance asks of a request; which of it counts depends on the algorithm. */
 struct cfg_hash {
-	const char *name;	   /* url_param, hdr */
+	const char *name;	     /* url_param, hdr */
 	unsigned uri_len, uri_depth; /* 0: all of it */
-	bool uri_whole;		   /* with the query */
-	bool domain_only;	   /* hdr: use_domain_only */
+	bool uri_whole;		     /* with the query */
+	bool domain_only;	     /* hdr: use_domain_only */
 };
 
 /* What is sent instead of an own error page, as it was in the file, with CR LF. */
@@ -205,10 +205,22 @@ struct cfg_http {
 };
 
 enum cfg_log_kind {
-	CFG_LOG_STDOUT,
-	CFG_LOG_STDERR,
-	CFG_LOG_SOCKET, /* UDP or a unix datagram socket, syslog's format */
+	CFG_LOG_FD,	/* stdout, stderr, fd@N */
+	CFG_LOG_SOCKET, /* UDP or a unix datagram socket */
 };
+
+enum cfg_log_format {		     /* what stands before the text */
+		      CFG_LOG_LOCAL, /* HAProxy's default: RFC 3164 without the host's name */
+		      CFG_LOG_RFC3164,
+		      CFG_LOG_RFC5424,
+		      CFG_LOG_PRIORITY,
+		      CFG_LOG_SHORT,
+		      CFG_LOG_TIMED,
+		      CFG_LOG_ISO,
+		      CFG_LOG_RAW,
+};
+
+#define CFG_LOG_SAMPLE_MAX 1024
 
 struct cfg_log {
 	STAILQ_ENTRY(cfg_log) next;
@@ -216,7 +228,13 @@ struct cfg_log {
 	struct cfg_addr addr;
 	int facility; /* as in <syslog.h>, shifted */
 	int level;    /* most detailed one let through */
-	bool raw;     /* no header */
+	int least;    /* what is more serious is written as this level */
+	int fd;
+	unsigned len; /* bytes of a message at most */
+	enum cfg_log_format format;
+	unsigned sample_of,
+	    sample_at; /* every so many lines; 0: all. sample_at counts, atomically */
+	uint64_t sampled[CFG_LOG_SAMPLE_MAX / 64]; /* those of them that are written */
 };
 
 STAILQ_HEAD(cfg_logs, cfg_log);
@@ -233,6 +251,10 @@ struct cfg_settings {
 	struct cfg_httpchk httpchk; /* in mode tcp, too */
 	unsigned maxconn, backlog, retries, fullconn;
 	int redispatch; /* 0: never; n > 0: at every n-th retry; -n: n before the last, -1: the last */
+	const char *log_format, *log_format_sd, *unique_id_format; /* NULL: the default, none */
+	struct diag_place log_format_at, log_format_sd_at, unique_id_at;
+	const char *unique_id_header, *log_tag;
+	bool log_separate_errors, dontlog_normal, logasap;
 	bool socket_stats, tcplog, dontlognull, log_health_checks, allbackups, tcp_keepalive_client,
 	    tcp_keepalive_server, log_global, disabled;
 	struct cfg_logs *logs; /* own `log` lines, shared until a section adds one; may be NULL */
@@ -251,14 +273,16 @@ struct cfg_proxy {
 	STAILQ_ENTRY(cfg_proxy) next;
 	struct diag_place at;
 	const char *name;
-	unsigned id; /* 2, 3 … in the order of the file, as HAProxy counts without `id` */
+	unsigned id;   /* 2, 3 … in the order of the file, as HAProxy counts without `id` */
 	unsigned kind; /* CFG_FRONTEND, CFG_BACKEND, both (listen), or CFG_DEFAULTS */
 	struct cfg_settings set;
 	STAILQ_HEAD(, cfg_bind) binds;
 	STAILQ_HEAD(, cfg_server) servers;
 	unsigned n_servers;
-	struct cfg_rules *rules; /* cfg_rules.h; NULL: none */
-	const struct expr *sni;	 /* of its servers; NULL: none that is not constant */
+	struct cfg_rules *rules;     /* cfg_rules.h; NULL: none */
+	struct cfg_formats *formats; /* cfg_rules.h; NULL: nothing is logged or numbered */
+	struct capture_slots *slots; /* NULL: nothing is captured */
+	const struct expr *sni;	     /* of its servers; NULL: none that is not constant */
 	const char *sni_text;
 	const char *use_backend; /* without a condition; goes before default_backend */
 	struct diag_place use_backend_at;
@@ -292,6 +316,7 @@ struct cfg_global {
 	unsigned ulimit_n;
 	bool daemon, external_check;
 	const char *pidfile, *log_tag, *node, *description;
+	const char *log_hostname; /* log-send-hostname; NULL: it is not sent */
 	STAILQ_HEAD(, cfg_stats_socket) stats_sockets;
 	uint64_t stats_timeout_ns; /* 0: 10 s */
 	unsigned stats_maxconn;	   /* 0: 10 */

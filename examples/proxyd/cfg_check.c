@@ -203,7 +203,7 @@ static void check_addresses(struct reader *r, struct cfg_proxy *p)
 static void check_log(struct reader *r, const struct cfg_proxy *p)
 {
 	if ((p->kind & CFG_FRONTEND) && p->set.log_global && STAILQ_EMPTY(&r->cfg->global.logs) &&
-	    (p->set.tcplog || p->set.http.log) && !p->set.logs)
+	    (p->set.tcplog || p->set.http.log || p->set.log_format) && !p->set.logs)
 		diag_add(r->diag, DIAG_WARNING, &p->at,
 			 "\"%s\" logs to the global section, which has no log line: nothing is "
 			 "logged; add \"log stdout format raw daemon\" there",
@@ -258,6 +258,7 @@ static void check_mode(struct reader *r, struct cfg_proxy *p)
 			 p->set.balance);
 	if (tcp && (p->kind & CFG_FRONTEND) && p->set.http.log && !p->set.tcplog) {
 		p->set.tcplog = true; /* HAProxy does so, too */
+		p->set.log_format = NULL;
 		diag_add(r->diag, DIAG_WARNING, &p->at,
 			 "\"%s\" has option httplog and mode tcp: taken as option tcplog", p->name);
 	}
@@ -274,6 +275,7 @@ void cfg_check(struct reader *r)
 			check_frontend(r, p);
 		become_http(r, p);
 		check_mode(r, p);
+		cfg_compile_formats(r, p);
 		if (p->kind & CFG_BACKEND)
 			cfg_probe_check(r, p);
 		check_rules(r, p);

@@ -4,9 +4,11 @@
 
 #include <grp.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
+#include <unistd.h>
 
 static void kw_number(struct reader *r, size_t first, const void *data)
 {
@@ -153,30 +155,73 @@ static int index_of(const char *const *table, size_t n, const char *name)
 	return -1;
 }
 
+/* "1,3-5:10" */
+static bool log_sample(struct reader *r, size_t i, struct cfg_log *log)
+{
+	const char *text = word_at(r, i), *colon = strrchr(text, ':');
+	unsigned first, last, of;
+	int n;
+
+	if (!colon || sscanf(colon, ":%u%n", &of, &n) != 1 || colon[n] || !of ||
+	    of > CFG_LOG_SAMPLE_MAX)
+		goto wrong;
+	for (const char *p = text; p < colon; p += n + (p[n] == ',')) {
+		if (sscanf(p, "%u%n-%u%n", &first, &n, &last, &n) < 2)
+			last = first;
+		if (n <= 0 || !first || first > last || last > of ||
+		    (p[n] != ',' && p + n != colon))
+			goto wrong;
+		for (unsigned k = first - 1; k < last; k++)
+			log->sampled[k / 64] |= UINT64_C(1) << k % 64;
+	}
+	log->sample_of = of;
+	return true;
+wrong:
+	say(r, DIAG_ERROR, i,
+	    "\"%s\" is no sample: write RANGES:SIZE such as 1,3-5:10, SIZE at most %d", text,
+	    CFG_LOG_SAMPLE_MAX);
+	return false;
+}
+
+static bool log_format(struct reader *r, size_t i, struct cfg_log *log)
+{
+	static const char *const formats[] = {
+	    [CFG_LOG_LOCAL] = "local",	   [CFG_LOG_RFC3164] = "rfc3164",
+	    [CFG_LOG_RFC5424] = "rfc5424", [CFG_LOG_PRIORITY] = "priority",
+	    [CFG_LOG_SHORT] = "short",	   [CFG_LOG_TIMED] = "timed",
+	    [CFG_LOG_ISO] = "iso",	   [CFG_LOG_RAW] = "raw",
+	};
+	int n = index_of(formats, sizeof(formats) / sizeof(*formats), word_at(r, i));
+
+	if (n < 0) {
+		say(r, DIAG_ERROR, i,
+		    "\"%s\" is no format: write local, rfc3164, rfc5424, priority, short, timed, "
+		    "iso or raw",
+		    word_at(r, i));
+		return false;
+	}
+	log->format = (enum cfg_log_format)n;
+	return true;
+}
+
 /* The words between the target and the facility. Returns the place of the facility. */
 static size_t log_options(struct reader *r, size_t i, struct cfg_log *log)
 {
-	while (i + 1 < r->line->n) {
-		const char *name = word_at(r, i), *value = word_at(r, i + 1);
+	for (; i + 1 < r->line->n; i += 2) {
+		const char *name = word_at(r, i);
 
-		if (!strcmp(name, "format")) {
-			log->raw = !strcmp(value, "raw");
-			if (!log->raw && strcmp(value, "rfc3164") != 0 &&
-			    strcmp(value, "local") != 0)
-				say(r, DIAG_WARNING, i + 1,
-				    "log format \"%s\" is not supported by this version: rfc3164 "
-				    "is "
-				    "written",
-				    value);
-		} else if (!strcmp(name, "sample") || !strcmp(name, "profile")) {
+		if (!strcmp(name, "format"))
+			log_format(r, i + 1, log);
+		else if (!strcmp(name, "sample"))
+			log_sample(r, i + 1, log);
+		else if (!strcmp(name, "len"))
+			read_number(r, i + 1, "len", 80, 65535, &log->len);
+		else if (!strcmp(name, "profile"))
 			say(r, DIAG_WARNING, i,
-			    "\"%s\" is known to HAProxy, not supported by this version: every line "
-			    "is logged",
+			    "\"%s\" is known to HAProxy, not supported by this version: ignored",
 			    name);
-		} else if (strcmp(name, "len") != 0) {
+		else
 			break;
-		}
-		i += 2;
 	}
 	return i;
 }
@@ -186,11 +231,27 @@ static bool log_target(struct reader *r, size_t first, struct cfg_log *log)
 	const char *target = word_at(r, first);
 	struct address a;
 
-	if (!strcmp(target, "stdout") || !strcmp(target, "fd@1")) {
-		log->kind = CFG_LOG_STDOUT;
-	} else if (!strcmp(target, "stderr") || !strcmp(target, "fd@2")) {
-		log->kind = CFG_LOG_STDERR;
-	} else if (!strncmp(target, "ring@", 5) || !strncmp(target, "tcp@", 4)) {
+	log->kind = CFG_LOG_FD;
+	log->len = 1024; /* HAProxy's */
+	log->fd = -1;
+	if (!strcmp(target, "stdout")) {
+		log->fd = STDOUT_FILENO;
+	} else if (!strcmp(target, "stderr")) {
+		log->fd = STDERR_FILENO;
+	} else if (!strncmp(target, "fd@", 3)) {
+		char rest;
+
+		if (sscanf(target + 3, "%9d%c", &log->fd, &rest) != 1 || log->fd < 0) {
+			say(r, DIAG_ERROR, first, "\"%s\" is no descriptor: write fd@2", target);
+			return false;
+		}
+	} else if (!strncmp(target, "ring@", 5)) {
+		say(r, DIAG_WARNING, first,
+		    "\"%s\": there are no rings in this version: this line logs nothing; write "
+		    "address:port (UDP), a unix socket's path, stdout, stderr or fd@N",
+		    target);
+		return false;
+	} else if (!strncmp(target, "tcp@", 4)) {
 		say(r, DIAG_ERROR, first,
 		    "log target \"%s\" is not supported by this version: write address:port (UDP), "
 		    "a unix socket's path, stdout or stderr",
@@ -246,6 +307,7 @@ void kw_log(struct reader *r, size_t first, const void *data)
 		return;
 	}
 	log->level = LOG_DEBUG;
+	log->least = LOG_EMERG;
 	if (i + 1 < r->line->n) {
 		level = index_of(levels, 8, word_at(r, i + 1));
 		if (level < 0)
@@ -255,6 +317,13 @@ void kw_log(struct reader *r, size_t first, const void *data)
 			    word_at(r, i + 1));
 		else
 			log->level = level;
+	}
+	if (i + 2 < r->line->n) {
+		level = index_of(levels, 8, word_at(r, i + 2));
+		if (level < 0)
+			say(r, DIAG_ERROR, i + 2, "\"%s\" is no level", word_at(r, i + 2));
+		else
+			log->least = level;
 	}
 	if (log->kind == CFG_LOG_SOCKET && !log->addr.len)
 		return; /* -dr: the name did not resolve */
@@ -271,6 +340,15 @@ void kw_log(struct reader *r, size_t first, const void *data)
 	STAILQ_INSERT_TAIL(r->proxy->set.logs, log, next);
 }
 
+static void kw_log_hostname(struct reader *r, size_t first, const void *data)
+{
+	char own[65] = "";
+
+	(void)data;
+	gethostname(own, sizeof(own) - 1);
+	r->cfg->global.log_hostname = *word_at(r, first) ? keep_word(r, first) : keep_text(r, own);
+}
+
 #define OFFSET(field) (&(const size_t){offsetof(struct cfg_global, field)})
 
 const struct keyword cfg_keywords_global[] = {
@@ -284,6 +362,7 @@ const struct keyword cfg_keywords_global[] = {
     {"group", 0, 1, 1, kw_owner, OFFSET(gid), "NAME"},
     {"hard-stop-after", 0, 1, 1, kw_hard_stop, NULL, "TIME"},
     {"log", 0, 1, READER_ANY, kw_log, NULL, "ADDRESS [len N] [format NAME] FACILITY [LEVEL [MIN]]"},
+    {"log-send-hostname", 0, 0, 1, kw_log_hostname, NULL, "[NAME]"},
     {"log-tag", 0, 1, 1, kw_text, OFFSET(log_tag), "NAME"},
     {"master-worker", 0, 0, 1, kw_accepted, NULL, ""},
     {"maxconn", 0, 1, 1, kw_number, OFFSET(maxconn), "NUMBER"},

@@ -140,7 +140,40 @@ static void kw_default_backend(struct reader *r, size_t first, const void *data)
 	r->proxy->set.default_backend_at = place_at(r, first);
 }
 
+struct log_text {
+	size_t text, at;
+};
+
+/* log-format, log-format-sd, unique-id-format: compiled when all is read */
+static void kw_log_format(struct reader *r, size_t first, const void *data)
+{
+	const struct log_text *where = data;
+	char *set = (char *)&r->proxy->set;
+
+	*(const char **)(set + where->text) = r->no ? NULL : keep_word(r, first);
+	*(struct diag_place *)(set + where->at) = place_at(r, first);
+}
+
+static void kw_log_tag(struct reader *r, size_t first, const void *data)
+{
+	(void)data;
+	r->proxy->set.log_tag = keep_word(r, first);
+}
+
+static void kw_unique_id_header(struct reader *r, size_t first, const void *data)
+{
+	(void)data;
+	r->proxy->set.unique_id_header = keep_word(r, first);
+}
+
 #define OFFSET(field) (&(const size_t){offsetof(struct cfg_settings, field)})
+#define SIDE(side) (&(const enum capture_side){side})
+#define LOG_TEXT(field)                                                 \
+	(&(const struct log_text){offsetof(struct cfg_settings, field), \
+				  offsetof(struct cfg_settings, field##_at)})
+#define UNIQUE_ID                                                                  \
+	(&(const struct log_text){offsetof(struct cfg_settings, unique_id_format), \
+				  offsetof(struct cfg_settings, unique_id_at)})
 #define DELAY(field) (&(const size_t){offsetof(struct cfg_rules, field)})
 #define KIND(kind) (&(const enum rules_kind){kind})
 #define FRONT (CFG_FRONTEND | CFG_DEFAULTS)
@@ -151,7 +184,14 @@ const struct keyword cfg_keywords_proxy[] = {
     {"backlog", FRONT, 1, 1, kw_number, OFFSET(backlog), "NUMBER"},
     {"balance", BACK, 0, READER_ANY, kw_balance, NULL, "ALGORITHM"},
     {"bind", CFG_FRONTEND, 1, READER_ANY, kw_bind, NULL, "ADDRESS:PORT [PARAMETERS]"},
+    {"capture cookie", CFG_FRONTEND, 3, 3, kw_capture_cookie, NULL, "NAME len NUMBER"},
+    {"capture request", CFG_FRONTEND, 4, 4, kw_capture, SIDE(CAPTURE_REQUEST),
+     "header NAME len NUMBER"},
+    {"capture response", CFG_FRONTEND, 4, 4, kw_capture, SIDE(CAPTURE_RESPONSE),
+     "header NAME len NUMBER"},
     {"cookie", BACK, 1, READER_ANY, kw_cookie, NULL, "NAME insert [indirect] [nocache] …"},
+    {"declare capture", CFG_FRONTEND, 3, 3, kw_capture, SIDE(CAPTURE_REQUEST),
+     "request|response len NUMBER"},
     {"default-server", BACK, 1, READER_ANY, kw_default_server, NULL, "PARAMETERS"},
     {"default_backend", FRONT, 1, 1, kw_default_backend, NULL, "NAME"},
     {"description", 0, 1, READER_ANY, kw_accepted, NULL, "TEXT"},
@@ -174,10 +214,14 @@ const struct keyword cfg_keywords_proxy[] = {
     {"http-request", 0, 1, READER_ANY, kw_rules, KIND(RULES_REQUEST), "ACTION [if CONDITION]"},
     {"http-response", 0, 1, READER_ANY, kw_rules, KIND(RULES_RESPONSE), "ACTION [if CONDITION]"},
     {"log", 0, 0, READER_ANY, kw_log, NULL, "global, or ADDRESS FACILITY [LEVEL]"},
+    {"log-format", FRONT, 1, 1, kw_log_format, LOG_TEXT(log_format), "TEXT"},
+    {"log-format-sd", FRONT, 1, 1, kw_log_format, LOG_TEXT(log_format_sd), "TEXT"},
+    {"log-tag", 0, 1, 1, kw_log_tag, NULL, "NAME"},
     {"maxconn", FRONT, 1, 1, kw_number, OFFSET(maxconn), "NUMBER"},
     {"mode", 0, 1, 1, kw_mode, NULL, "tcp or http"},
     {"option allbackups", BACK, 0, 0, kw_option, OFFSET(allbackups), ""},
     {"option clitcpka", FRONT, 0, 0, kw_option, OFFSET(tcp_keepalive_client), ""},
+    {"option dontlog-normal", FRONT, 0, 0, kw_option, OFFSET(dontlog_normal), ""},
     {"option dontlognull", FRONT, 0, 0, kw_option, OFFSET(dontlognull), ""},
     {"option external-check", BACK, 0, 0, kw_check_kind, &(const enum cfg_check_kind){CFG_CHECK_EXTERNAL}, ""},
     {"option forwardfor", 0, 0, READER_ANY, kw_forwardfor, NULL,
@@ -189,9 +233,12 @@ const struct keyword cfg_keywords_proxy[] = {
      ""},
     {"option httpchk", BACK, 0, 3, kw_httpchk, NULL, "[METHOD] [URI] [VERSION]"},
     {"option httpclose", 0, 0, 0, kw_closing, &(const enum cfg_closing){CFG_CLOSE}, ""},
-    {"option httplog", FRONT, 0, 0, kw_option, OFFSET(http.log), ""},
+    {"option httplog", FRONT, 0, 1, kw_log_option, "httplog", "[clf]"},
+    {"option httpslog", FRONT, 0, 0, kw_log_option, "httpslog", ""},
     {"option ldap-check", BACK, 0, 0, kw_check_kind, &(const enum cfg_check_kind){CFG_CHECK_LDAP}, ""},
     {"option log-health-checks", BACK, 0, 0, kw_option, OFFSET(log_health_checks), ""},
+    {"option log-separate-errors", FRONT, 0, 0, kw_option, OFFSET(log_separate_errors), ""},
+    {"option logasap", FRONT, 0, 0, kw_option, OFFSET(logasap), ""},
     {"option mysql-check", BACK, 0, 3, kw_check_kind, &(const enum cfg_check_kind){CFG_CHECK_MYSQL}, "[user NAME [post-41|pre-41]]"},
     {"option pgsql-check", BACK, 0, 2, kw_check_kind, &(const enum cfg_check_kind){CFG_CHECK_PGSQL}, "user NAME"},
     {"option redis-check", BACK, 0, 0, kw_check_kind, &(const enum cfg_check_kind){CFG_CHECK_REDIS}, ""},
@@ -208,7 +255,7 @@ const struct keyword cfg_keywords_proxy[] = {
     {"option tcp-smart-accept", 0, 0, 0, kw_accepted, NULL, ""},
     {"option tcp-smart-connect", 0, 0, 0, kw_accepted, NULL, ""},
     {"option tcpka", 0, 0, 0, kw_option_tcpka, NULL, ""},
-    {"option tcplog", FRONT, 0, 0, kw_option, OFFSET(tcplog), ""},
+    {"option tcplog", FRONT, 0, 0, kw_log_option, "tcplog", ""},
     {"redirect", 0, 2, READER_ANY, kw_redirect, NULL,
      "scheme|location|prefix WHERE [if CONDITION]"},
     {"retries", BACK, 1, 1, kw_number, OFFSET(retries), "NUMBER"},
@@ -238,6 +285,8 @@ const struct keyword cfg_keywords_proxy[] = {
     {"timeout tarpit", 0, 1, 1, kw_timeout, OFFSET(timeout.tarpit_ns), "TIME"},
     {"timeout tunnel", BACK, 1, 1, kw_timeout, OFFSET(timeout.tunnel_ns), "TIME"},
     {"use_backend", CFG_FRONTEND, 1, READER_ANY, kw_use_backend, NULL, "NAME [if CONDITION]"},
+    {"unique-id-format", FRONT, 1, 1, kw_log_format, UNIQUE_ID, "TEXT"},
+    {"unique-id-header", FRONT, 1, 1, kw_unique_id_header, NULL, "NAME"},
     {"use-server", BACK, 1, READER_ANY, kw_use_server, NULL, "NAME [if CONDITION]"},
     {NULL, 0, 0, 0, NULL, NULL, NULL},
 };

@@ -191,6 +191,11 @@ void kw_stats(struct reader *r, size_t first, const void *data);
 void kw_acl(struct reader *r, size_t first, const void *data);
 void kw_rules(struct reader *r, size_t first, const void *data);
 void kw_redirect(struct reader *r, size_t first, const void *data);
+void kw_capture(struct reader *r, size_t first, const void *data);
+void kw_capture_cookie(struct reader *r, size_t first, const void *data);
+void kw_log_option(struct reader *r, size_t first, const void *data);
+/* After the last line: what the log lines of a frontend look like. */
+void cfg_compile_formats(struct reader *r, struct cfg_proxy *p);
 void kw_inspect_delay(struct reader *r, size_t first, const void *data);
 void kw_use_backend(struct reader *r, size_t first, const void *data);
 void kw_use_server(struct reader *r, size_t first, const void *data);

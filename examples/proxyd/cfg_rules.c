@@ -144,6 +144,11 @@ static bool open_section(struct reader *r, size_t first, struct section *s)
 		s->word[s->n] = word_at(r, first + s->n);
 	s->reader = (struct acl_reader){
 	    .memory = &s->memory, .acls = &s->rules->acls, .read_file = read_file};
+	if (r->proxy->kind & CFG_FRONTEND) {
+		if (!r->proxy->slots)
+			r->proxy->slots = keep(r, sizeof(*r->proxy->slots));
+		s->reader.slots = r->proxy->slots;
+	}
 	return true;
 }
 
@@ -265,6 +270,142 @@ const struct cond *cfg_read_condition(struct reader *r, size_t first)
 	}
 	say_warning(r, first, &e);
 	return cond;
+}
+
+/* ---- Captures ---- */
+
+/* "len N" at word i. */
+static bool read_len(struct reader *r, size_t i, unsigned *ret)
+{
+	if (!strcmp(word_at(r, i), "len"))
+		return read_number(r, i + 1, "len", 1, CAPTURE_LEN_MAX, ret);
+	say(r, DIAG_ERROR, i, "write len and a number of bytes here");
+	return false;
+}
+
+/* "capture request header NAME len N", "declare capture request len N" and so with response */
+void kw_capture(struct reader *r, size_t first, const void *data)
+{
+	enum capture_side side = *(const enum capture_side *)data;
+	bool declares = !strcmp(word_at(r, first - 2), "declare");
+	size_t i = first;
+	struct section s;
+	unsigned len;
+	int slot;
+
+	if (declares) { /* "declare capture": which side is the next word */
+		if (strcmp(word_at(r, i), "request") != 0 &&
+		    strcmp(word_at(r, i), "response") != 0) {
+			say(r, DIAG_ERROR, i, "write declare capture request len N, or response");
+			return;
+		}
+		side = !strcmp(word_at(r, i++), "request") ? CAPTURE_REQUEST : CAPTURE_RESPONSE;
+	} else if (strcmp(word_at(r, i), "header") != 0) {
+		say(r, DIAG_ERROR, i, "write header here, its name, and len N");
+		return;
+	} else {
+		i += 2;
+	}
+	if (!begin(r, first, &s) || !read_len(r, i, &len))
+		return;
+	slot = capture_declare(r->proxy->slots, side, len);
+	if (slot < 0)
+		say(r, DIAG_ERROR, first, "more than %d captures", CAPTURES_MAX);
+	else if (!declares)
+		r->proxy->slots->slot[side][slot].header = keep_word(r, first + 1);
+}
+
+/* "capture cookie NAME len N" */
+void kw_capture_cookie(struct reader *r, size_t first, const void *data)
+{
+	struct section s;
+
+	(void)data;
+	if (!begin(r, first, &s) || !read_len(r, first + 1, &r->proxy->slots->cookie_len))
+		return;
+	r->proxy->slots->cookie = keep_word(r, first);
+}
+
+/* ---- Formats of logs ---- */
+
+#define HTTPLOG                                                                                \
+	"%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%fc/%bc/%sc/%rc " \
+	"%sq/%bq %hr %hs %{+Q}r"
+#define HTTPSLOG                                                                          \
+	HTTPLOG                                                                           \
+	" %[fc_err]/%[ssl_fc_err,hex]/%[ssl_c_err]/%[ssl_c_ca_err]/%[ssl_fc_is_resumed] " \
+	"%[ssl_fc_sni]/%sslv/%sslc"
+#define CLF                                                                                    \
+	"%{+Q}o %{-Q}ci - - [%trg] %r %ST %B \"\" \"\" %cp %ms %ft %b %s %TR %Tw %Tc %Tr %Ta " \
+	"%tsc "                                                                                \
+	"%ac %fc %bc %sc %rc %sq %bq %CC %CS %hrl %hsl"
+#define TCPLOG "%ci:%cp [%t] %ft %b/%s %Tw/%Tc/%Tt %B %ts %ac/%fc/%bc/%sc/%rc %sq/%bq"
+
+/* option httplog [clf], option httpslog, option tcplog: each takes the place of a log-format above it */
+void kw_log_option(struct reader *r, size_t first, const void *data)
+{
+	struct cfg_settings *set = &r->proxy->set;
+	const char *name = data;
+
+	set->log_format = NULL;
+	if (!strcmp(name, "tcplog")) {
+		set->tcplog = !r->no;
+		return;
+	}
+	set->http.log = !r->no;
+	if (r->no)
+		return;
+	if (!strcmp(name, "httpslog"))
+		set->log_format = HTTPSLOG;
+	else if (!strcmp(word_at(r, first), "clf"))
+		set->log_format = CLF;
+	else if (*word_at(r, first))
+		say(r, DIAG_ERROR, first, "\"%s\" is no format of option httplog: clf is one",
+		    word_at(r, first));
+}
+
+static void compile(struct reader *r, const struct rule_memory *m, const char *text,
+		    const struct diag_place *at, struct format *ret)
+{
+	struct rule_error e = {""};
+
+	if (format_parse(text, m, ret, &e))
+		ret->is_log = true;
+	else if (*e.text)
+		diag_add(r->diag, DIAG_ERROR, at->file ? at : &r->proxy->at, "%s", e.text);
+	else
+		r->no_memory = true;
+}
+
+void cfg_compile_formats(struct reader *r, struct cfg_proxy *p)
+{
+	const struct cfg_settings *set = &p->set;
+	struct rule_memory m = {alloc, on_free, r, NULL};
+	bool http = set->mode == CFG_MODE_HTTP;
+	bool logs = set->log_format || set->tcplog || set->http.log;
+	struct cfg_formats *f;
+
+	if (!(p->kind & CFG_FRONTEND) || (!logs && !set->unique_id_format))
+		return;
+	if (!r->cfg->vars && !(r->cfg->vars = keep(r, sizeof(*r->cfg->vars))))
+		return;
+	f = keep(r, sizeof(*f));
+	if (!f)
+		return;
+	m.vars = r->cfg->vars;
+	r->proxy = p;
+	compile(r, &m,
+		set->log_format		? set->log_format
+		: http && set->http.log ? HTTPLOG
+					: TCPLOG,
+		&set->log_format_at, &f->line);
+	if (set->log_format_sd)
+		compile(r, &m, set->log_format_sd, &set->log_format_sd_at, &f->sd);
+	if (set->unique_id_format)
+		compile(r, &m, set->unique_id_format, &set->unique_id_at, &f->id);
+	f->has_sd = set->log_format_sd;
+	f->has_id = set->unique_id_format;
+	p->formats = f;
 }
 
 /* ---- use_backend, use-server ---- */

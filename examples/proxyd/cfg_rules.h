@@ -5,6 +5,7 @@
 
 #include "cfg.h"
 #include "rules/action.h"
+#include "rules/capture.h"
 #include "rules/vars.h"
 
 /* use_backend */
@@ -23,6 +24,12 @@ struct cfg_use {
 	struct diag_place at;
 	struct format name;
 	const struct cond *cond; /* NULL: always */
+};
+
+/* log-format and its like, of a frontend */
+struct cfg_formats {
+	struct format line, sd, id;
+	bool has_sd, has_id;
 };
 
 struct cfg_rules {

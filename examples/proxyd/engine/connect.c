@@ -113,6 +113,10 @@ static void connected(struct worker *w, struct session *s)
 	/* What came with the handshake may be in OpenSSL: no event tells of it. */
 	s->conn.side[CONN_SERVER].readable = s->handle[CONN_SERVER].tls;
 	s->inspects_answer = session_inspects_answer(s);
+	if (s->frontend->proxy->set.logasap && s->frontend->tcplog && !s->logged) {
+		s->logged = true;
+		session_log(w, s, true);
+	}
 }
 
 /*

@@ -16,7 +16,7 @@ struct set *set_new(struct engine *e, struct cfg *cfg, char *ret_error, size_t c
 /* Frees it and what no other set uses; cfg too unless `keep_cfg`. */
 void set_free(struct set *s, bool keep_cfg);
 
-/* ---- session_log.c ---- */
+/* ---- log.c ---- */
 
 /* A console that nobody reads must not stop the traffic: makes it non-blocking, as HAProxy does. */
 void session_log_prepare(const struct cfg_logs *logs);

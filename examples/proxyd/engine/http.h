@@ -72,6 +72,7 @@ struct client {
 	TAILQ_ENTRY(client) link; /* of the list it is on */
 	uint64_t accepted_ns;
 	uint64_t since_ns; /* waits for a request; its first byte came; bytes last moved */
+	uint64_t idle_ns;  /* since when it has no request */
 	uint32_t lingered; /* bytes */
 	struct endpoint from, to;
 	struct rule_store *store; /* of its rules; NULL: none yet */
@@ -119,7 +120,9 @@ struct exchange {
 	enum h1_fault fault; /* what was wrong with a refused message */
 	uint64_t began_ns, asked_ns, connected_ns, answered_ns;
 	uint64_t bytes, bytes_in; /* given to the client; come from it */
-	char *line;	/* the request line, when it is to be logged */
+	uint32_t count;		  /* number of the request in the process, more or less */
+	bool logged;		  /* option logasap: its line is written */
+	char *line;		  /* the request line, when it is to be logged */
 	char server_name[64];
 	TAILQ_ENTRY(exchange) spare;
 };
@@ -251,6 +254,9 @@ bool http_response_rules(struct worker *w, struct exchange *x, struct http_msg *
 /* Finds x->sni. False: no memory. */
 bool http_sni(struct worker *w, struct exchange *x, struct http_msg *m);
 
+/* unique-id-header. 0 or -ENOSPC. */
+int http_add_unique_id(const struct exchange *x, struct http_msg *m);
+
 /* The variables of an exchange; all of a client's. */
 void http_rules_end(struct client *c);
 void http_rules_forget(struct client *c);
@@ -293,11 +299,10 @@ void http_close_all(struct worker *w);
 /* The frontend of the running set that took this one's place; false: there is none. */
 bool client_migrate(struct worker *w, struct client *c);
 
-/* ---- http_log.c ---- */
+/* ---- http_rules.c, log_facts.c ---- */
 
-/* One line per request; `x` NULL: the client's connection ended before there was one. */
-void http_log(struct worker *w, const struct frontend *f, const struct endpoint *from,
-	      const struct exchange *x, uint64_t bytes);
+/* What the client was given so far, as one line; early: option logasap, it goes on. */
+void exchange_log(struct worker *w, struct exchange *x, bool early);
 
 /* ---- Bytes that wait ---- */
 

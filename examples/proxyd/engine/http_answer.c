@@ -102,6 +102,8 @@ static void answer(struct worker *w, struct exchange *x, uint32_t at, uint32_t h
 	}
 	x->status = m->status;
 	x->answered_ns = w->now_ns;
+	if (x->client->frontend->proxy->set.logasap)
+		exchange_log(w, x, true);
 	x->state = EXCHANGE_ANSWER;
 	if (m->edited) {
 		written = http_write(m, h->written, sizeof(h->written));

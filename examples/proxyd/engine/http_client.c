@@ -67,7 +67,7 @@ bool client_accept(struct worker *w, struct socket_handle *l, int fd,
 	c->readable = c->writable = true; /* to look is cheaper than to ask */
 	c->timer.owner = TIMER_CLIENT;
 	c->frontend = l->frontend;
-	c->accepted_ns = c->since_ns = w->now_ns;
+	c->accepted_ns = c->since_ns = c->idle_ns = w->now_ns;
 	c->from = endpoint_of(from);
 	LIST_INSERT_HEAD(&w->http->clients, c, entry);
 	count_in(w, c->frontend);
@@ -234,12 +234,13 @@ static void refuse(struct worker *w, struct client *c, unsigned status, enum h1_
 	    .status = status,
 	    .began_ns = c->since_ns,
 	    .seeker = {.is_http = true},
+	    .log_level = -1,
 	};
 
 	c->linger = fault != H1_FAULT_NONE;
 	count_refused(w, c->frontend, status);
 	if (c->frontend->httplog)
-		http_log(w, c->frontend, &c->from, &x, 0);
+		exchange_log(w, &x, false);
 	if (fault)
 		http_count_refused(w, c, NULL, fault);
 	if (status)
@@ -506,7 +507,8 @@ void client_expired(struct worker *w, struct client *c)
 		exchange_fail(w, x, c->out ? 0 : 408, 'c', 'D');
 		if (c->out)
 			client_close(w, c);
-	} else if (c->out || c->lingering || c->greeting || !handle_is_ready(&c->h) || (c->not_first && !c->in)) {
+	} else if (c->out || c->lingering || c->greeting || !handle_is_ready(&c->h) ||
+		   (c->not_first && !c->in)) {
 		client_close(w, c);
 	} else {
 		refuse(w, c, 408, H1_FAULT_NONE, 'c');

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A request on its way to a server: which one, over which connection, and what if that fails. */
 #include "count.h"
+#include "http.h"
+#include "log_facts.h"
 #include "io.h"
 
 #include <errno.h>
@@ -11,7 +13,6 @@
 #include <sys/socket.h>
 
 #define SPARES_MAX 1024
-#define LOG_SILENT 8	  /* set-log-level silent */
 #define LOG_LINE_MAX 1024 /* bytes of a request line in the log, as HAProxy's */
 
 /* ---- Life ---- */
@@ -74,10 +75,10 @@ static void end(struct worker *w, struct exchange *x, bool keep_link)
 	struct client *c = x->client;
 
 	seeker_leave_queue(w, &x->seeker);
+	exchange_log(w, x, false);
 	link_release(w, x, keep_link);
 	count_exchange(w, c->frontend, x);
-	if (c->frontend->httplog && x->log_level != LOG_SILENT)
-		http_log(w, c->frontend, &c->from, x, x->bytes);
+	c->idle_ns = w->now_ns;
 	http_rules_end(c);
 	seeker_drop_server(w, &x->seeker,
 			   x->cause.who == 'S' || x->cause.who == 's' ? LB_RESULT_CONNECT
@@ -98,6 +99,9 @@ void exchange_fail(struct worker *w, struct exchange *x, unsigned status, char w
 	if (!begun)
 		x->status = status;
 	c->linger = !x->up.done;
+	if (!begun && status) /* what client_reply will give */
+		x->bytes +=
+		    http_error(c->frontend, b, status, w->http->written, sizeof(w->http->written));
 	if (x->fault)
 		http_count_refused(w, c, x->up.fault ? NULL : b, x->fault);
 	end(w, x, false);
@@ -176,7 +180,7 @@ static char *place_head(struct worker *w, const struct http_msg *m, char *body)
 	return memcpy(body - len, h->written, (size_t)len);
 }
 
-static void remember(struct exchange *x, const struct http_msg *m)
+static void remember(struct worker *w, struct exchange *x, const struct http_msg *m)
 {
 	const struct frontend *f = x->client->frontend;
 
@@ -184,10 +188,12 @@ static void remember(struct exchange *x, const struct http_msg *m)
 	x->minor = m->minor;
 	x->keep_alive = m->keep_alive;
 	x->client_keeps = m->keep_alive && f->http->closing != CFG_CLOSE;
-	if (f->httplog && asprintf(&x->line, "%.*s %.*s HTTP/1.%u", (int)m->method_text.len,
-				   http_text(m, m->method_text),
-				   m->target.len > LOG_LINE_MAX ? LOG_LINE_MAX : (int)m->target.len,
-				   http_text(m, m->target), m->minor) < 0)
+	x->count = (uint32_t)((w->dice += 1) * w->engine->n_workers + w->index);
+	if ((f->httplog || f->rules || f->proxy->formats) &&
+	    asprintf(&x->line, "%.*s %.*s HTTP/1.%u", (int)m->method_text.len,
+		     http_text(m, m->method_text),
+		     m->target.len > LOG_LINE_MAX ? LOG_LINE_MAX : (int)m->target.len,
+		     http_text(m, m->target), m->minor) < 0)
 		x->line = NULL;
 }
 
@@ -232,7 +238,7 @@ void exchange_begin(struct worker *w, struct client *c, uint32_t head_len, uint3
 		return;
 	}
 	count_request(w, c->frontend);
-	remember(x, m);
+	remember(w, x, m);
 	h1_body_begin(&x->up, m);
 	n = h1_body_feed(&x->up, body, total - head_len, NULL);
 	x->bytes_in = head_len + n;
@@ -255,7 +261,9 @@ void exchange_begin(struct worker *w, struct client *c, uint32_t head_len, uint3
 		return;
 	}
 	settle(x, m);
-	e = http_cookie_take(x, m);
+	e = http_add_unique_id(x, m);
+	if (!e)
+		e = http_cookie_take(x, m);
 	if (!e)
 		e = edit_request(x, m);
 	at = e || m->edited ? place_head(w, m, body) : at + (m->method_text.at - HTTP_ROOM);
@@ -686,6 +694,8 @@ void exchange_tunnel(struct worker *w, struct exchange *x)
 	s->seeker = x->seeker;
 	s->client = c->from;
 	s->accepted_ns = c->accepted_ns;
+	s->store = c->store;
+	c->store = NULL;
 	s->connected_ns = x->connected_ns;
 	s->timer.owner = TIMER_SESSION;
 	s->tunnel = x;
@@ -713,8 +723,14 @@ void tunnel_closed(struct worker *w, struct session *s)
 	x->bytes += s->conn.side[CONN_SERVER].bytes;
 	x->bytes_in += s->conn.side[CONN_CLIENT].bytes;
 	count_exchange(w, s->frontend, x);
-	if (s->frontend->httplog)
-		http_log(w, s->frontend, &s->client, x, x->bytes);
+	if (s->frontend->httplog && !x->logged) {
+		const struct exchange_view v = {
+		    w, x, s->frontend, s->store, s->handle[CONN_CLIENT].tls, s->accepted_ns,
+		    x->bytes, false,
+		};
+
+		http_log(&v, &s->client, s->target, s->handle[CONN_CLIENT].fd);
+	}
 	x->seeker.server = NULL;
 	exchange_free(w, x);
 }

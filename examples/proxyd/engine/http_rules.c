@@ -4,6 +4,7 @@
  * backend, its rules; on the way back the backend's, then the frontend's.
  */
 #include "http.h"
+#include "log_facts.h"
 #include "rule_run.h"
 
 #include <errno.h>
@@ -19,25 +20,50 @@
 
 #define ANSWER_MAX (2 * HTTP_HEAD_MAX)
 
-static bool prepare_http(struct worker *w, struct exchange *x, struct run *r)
+/* `v` lives as long as *r. */
+static bool prepare_http(struct worker *w, struct exchange *x, struct exchange_view *v,
+			 struct run *r)
 {
 	struct client *c = x->client;
 	struct http_worker *h = w->http;
 
 	if (!rule_store_get(&c->store))
 		return false;
-	run_prepare(w, c->frontend, x->seeker.backend, r,
-		    (struct scratch){h->scratch, 0, sizeof(h->scratch)});
-	r->source = run_end_of(&c->from);
-	r->destination = run_destination(&c->to, c->h.fd);
+	*v = (struct exchange_view){
+	    w, x, c->frontend, c->store, c->h.tls, c->idle_ns, x->bytes, false,
+	};
+	if (c->frontend->proxy->slots)
+		rule_store_captures(c->store, c->frontend->proxy->slots);
+	exchange_run_facts(v, &c->from, &c->to, c->h.fd, r,
+			   (struct scratch){h->scratch, 0, sizeof(h->scratch)});
 	r->first_request = !c->not_first;
 	r->client_tls = c->h.tls;
 	r->server_tls = x->link ? x->link->h.tls : NULL;
-	r->ended = true;
-	r->vars = &c->store->vars;
-	if (x->seeker.server)
-		r->server.name = x->seeker.server->name;
 	return true;
+}
+
+/* unique-id-format, once for a request. */
+static bool number(struct exchange *x, struct run *r)
+{
+	const struct cfg_formats *formats = x->client->frontend->proxy->formats;
+	struct text t;
+
+	if (!formats || !formats->has_id || x->client->store->unique_id)
+		return true;
+	r->scratch.used = 0;
+	if (!format_write(&formats->id, r, &t))
+		return false;
+	x->client->store->unique_id = strndup(t.at, t.len);
+	r->unique_id = text_of(x->client->store->unique_id, t.len);
+	return r->unique_id.at;
+}
+
+int http_add_unique_id(const struct exchange *x, struct http_msg *m)
+{
+	const char *name = x->client->frontend->proxy->set.unique_id_header;
+	const char *id = x->client->store ? x->client->store->unique_id : NULL;
+
+	return name && id ? http_add(m, name, strlen(name), id, strlen(id)) : 0;
 }
 
 /* ---- Answers of our own ---- */
@@ -197,11 +223,12 @@ bool http_sni(struct worker *w, struct exchange *x, struct http_msg *m)
 {
 	const struct backend *b = x->seeker.backend;
 	struct text value;
+	struct exchange_view view;
 	struct run r;
 
 	if (!b->proxy->sni)
 		return true;
-	if (!prepare_http(w, x, &r))
+	if (!prepare_http(w, x, &view, &r))
 		return false;
 	r.request = m;
 	if (!expr_eval_text(b->proxy->sni, &r, &value) || value.len >= TLS_NAME_SIZE)
@@ -214,15 +241,22 @@ bool http_request_rules(struct worker *w, struct exchange *x, struct http_msg *m
 {
 	const struct frontend *f = x->client->frontend;
 	const struct cfg_rules *front = f->rules, *back;
+	const struct cfg_proxy *p = f->proxy;
+	struct exchange_view view;
 	struct run r;
 
-	if (!front && !(x->seeker.backend && x->seeker.backend->proxy->rules))
+	if (!front && !p->slots && !p->formats &&
+	    !(x->seeker.backend && x->seeker.backend->proxy->rules))
 		return true;
-	if (!prepare_http(w, x, &r)) {
+	if (!prepare_http(w, x, &view, &r) || !number(x, &r)) {
 		exchange_fail(w, x, 500, 'R', 'R');
 		return false;
 	}
 	r.request = m;
+	if (front) /* none is chosen */
+		x->seeker.backend = NULL;
+	if (p->slots && r.captures)
+		capture_message(r.captures, p->slots, CAPTURE_REQUEST, m);
 	if (front && (!run_rules(w, x, &front->of[RULES_CONTENT], &r, 'R') ||
 		      !run_rules(w, x, &front->of[RULES_REQUEST], &r, 'R')))
 		return false;
@@ -246,16 +280,21 @@ bool http_response_rules(struct worker *w, struct exchange *x, struct http_msg *
 {
 	const struct cfg_rules *front = x->client->frontend->rules,
 			       *back = x->seeker.backend->proxy->rules;
+	const struct capture_slots *slots = x->client->frontend->proxy->slots;
+	struct exchange_view view;
 	struct run r;
 
-	if (!front && !back)
+	if (!front && !back && !slots)
 		return true;
-	if (!prepare_http(w, x, &r)) {
+	if (!prepare_http(w, x, &view, &r)) {
 		exchange_fail(w, x, 502, 'R', 'H');
 		return false;
 	}
 	r.response = m;
-	vars_end(r.vars, x->client->frontend->set->cfg->vars, VAR_REQ);
+	if (slots && r.captures)
+		capture_message(r.captures, slots, CAPTURE_RESPONSE, m);
+	if (r.vars && x->client->frontend->set->cfg->vars)
+		vars_end(r.vars, x->client->frontend->set->cfg->vars, VAR_REQ);
 	if (back && !run_rules(w, x, &back->of[RULES_RESPONSE], &r, 'H'))
 		return false;
 	if (front && front != back && !run_rules(w, x, &front->of[RULES_RESPONSE], &r, 'H'))
@@ -269,13 +308,8 @@ bool http_response_rules(struct worker *w, struct exchange *x, struct http_msg *
 /* Variables live as long as what they are of. */
 void http_rules_end(struct client *c)
 {
-	const struct var_names *names = c->frontend->set->cfg->vars;
-
-	if (!c->store || !names)
-		return;
-	vars_end(&c->store->vars, names, VAR_TXN);
-	vars_end(&c->store->vars, names, VAR_REQ);
-	vars_end(&c->store->vars, names, VAR_RES);
+	if (c->store)
+		rule_store_end(c->store, c->frontend->set->cfg->vars);
 }
 
 void http_rules_forget(struct client *c)

@@ -205,6 +205,7 @@ struct backend {
 
 struct frontend {
 	struct set *set;
+	const struct cfg_proxy *proxy;
 	const char *name;
 	struct backend *backend; /* NULL: connections are closed at once */
 	struct gate *gate;
@@ -317,6 +318,7 @@ struct session {
 	bool bulk;		 /* full reads in a row: use the large buffer */
 	uint8_t full_reads;
 	bool shaking;		  /* the client's TLS handshake is not done */
+	bool logged;		  /* option logasap: its line is written */
 	uint8_t phase;		  /* enum session_phase */
 	bool inspects_answer;	  /* tcp-response rules have not let it pass yet */
 	struct rule_store *store; /* NULL: no rules */

@@ -140,8 +140,8 @@ void session_close(struct worker *w, struct session *s)
 		tunnel_closed(w, s);
 	} else {
 		count_session(w, s);
-		if (s->frontend->tcplog && s->phase != SESSION_REFUSED)
-			session_log(w, s);
+		if (s->frontend->tcplog && !s->logged && s->phase != SESSION_REFUSED)
+			session_log(w, s, false);
 	}
 	session_unlist(w, s);
 	seeker_leave_queue(w, &s->seeker);

@@ -15,20 +15,6 @@
 
 #define SCRATCH 8192 /* bytes for the values of one evaluation */
 
-struct rule_store *rule_store_get(struct rule_store **store)
-{
-	if (!*store)
-		*store = calloc(1, sizeof(**store));
-	return *store;
-}
-
-void rule_store_free(struct rule_store *store)
-{
-	if (store)
-		vars_clear(&store->vars);
-	free(store);
-}
-
 /* ---- Connections of either mode ---- */
 
 /* False: it is not wanted; what rules change of its ends is in `ends`. */
@@ -88,8 +74,11 @@ static void prepare(struct worker *w, struct session *s, struct run *r, struct s
 	r->destination = run_destination(s->target, s->handle[CONN_CLIENT].fd);
 	r->client_tls = s->handle[CONN_CLIENT].tls;
 	r->server_tls = s->handle[CONN_SERVER].tls;
-	if (s->store)
+	if (s->store) {
 		r->vars = &s->store->vars;
+		r->slots = s->frontend->proxy->slots;
+		r->captures = rule_store_captures(s->store, r->slots);
+	}
 	if (s->seeker.server)
 		r->server.name = s->seeker.server->name;
 }

@@ -145,6 +145,12 @@ static bool add_switches(const struct set *s, struct frontend *f)
 	return true;
 }
 
+static bool logs(const struct cfg_proxy *p)
+{
+	return p->formats && (p->set.tcplog || p->set.http.log || p->set.log_format) &&
+	       (p->set.logs || p->set.log_global);
+}
+
 static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy *p,
 			 char *ret_error, size_t cap)
 {
@@ -155,6 +161,7 @@ static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy
 	*f = (struct frontend){
 	    .set = s,
 	    .name = p->name,
+	    .proxy = p,
 	    .backend = p->backend ? find_backend(s, p->backend) : NULL,
 	    .gate = gate_get(e, p->name),
 	    .client_ns = p->set.timeout.client_ns,
@@ -162,8 +169,8 @@ static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy
 	    .request_ns = p->set.timeout.http_request_ns,
 	    .keep_alive_ns = p->set.timeout.http_keep_alive_ns,
 	    .http = p->set.mode == CFG_MODE_HTTP ? &p->set.http : NULL,
-	    .httplog = p->set.http.log && (p->set.logs || p->set.log_global),
-	    .tcplog = p->set.tcplog && (p->set.logs || p->set.log_global),
+	    .httplog = p->set.mode == CFG_MODE_HTTP && logs(p),
+	    .tcplog = p->set.mode == CFG_MODE_TCP && logs(p),
 	    .dontlognull = p->set.dontlognull,
 	    .keepalive = p->set.tcp_keepalive_client,
 	    .logs = {p->set.logs, p->set.log_global ? global : NULL},

@@ -7,6 +7,7 @@
 #define PROXYD_ENGINE_WORKER_H
 
 #include "objects.h"
+#include "rules/sample.h"
 
 /* ---- worker.c: the loop, and words between threads ---- */
 
@@ -204,14 +205,24 @@ void set_let_go(struct worker *w, struct set *set);
 void session_unlist(struct worker *w, struct session *s);
 void session_list(struct worker *w, struct session *s, enum session_list on);
 
-/* ---- session_log.c ---- */
+/* ---- log_facts.c ---- */
 
-void session_log(struct worker *w, const struct session *s);
+/* One line for a session; early: option logasap, it goes on. */
+void session_log(struct worker *w, struct session *s, bool early);
 
-/* To all logs of the frontend; `line` has room for one byte more. */
+/* ---- log.c ---- */
+
+struct log_message {
+	int level;		    /* of <syslog.h> */
+	struct text line, sd;	    /* sd: RFC 5424's structured data */
+	const char *tag, *hostname; /* set by log_message */
+};
+
+/* To all logs of the frontend. */
+void log_message(struct worker *w, const struct frontend *f, const struct log_message *m);
+void log_line(struct worker *w, const struct frontend *f, const char *line, size_t len);
 /* "22/Nov/2026:08:59:34.319", so long ago. */
 void log_date(uint64_t ago_ns, char *buf, size_t cap);
-void log_line(struct worker *w, const struct frontend *f, char *line, size_t len);
 /* "%s:%u" of HAProxy's logs. */
 void log_client(const struct endpoint *client, char *buf, size_t cap);
 

@@ -50,6 +50,7 @@ typedef bool acl_read_file_fn(void *userdata, const char *path,
 struct acl_reader {
 	const struct rule_memory *memory;
 	struct acls *acls;
+	struct capture_slots *slots; /* NULL: not of a frontend */
 	acl_read_file_fn *read_file;
 	void *userdata;
 };

@@ -133,6 +133,7 @@ static const struct action {
     {"accept", IN_TCP, rule_read_nothing, run_verdict, VERDICT_ALLOW, 0},
     {"add-header", IN_HTTP, read_header, run_header, HEADER_ADD, 0},
     {"allow", IN_HTTP, rule_read_nothing, run_verdict, VERDICT_ALLOW, 0},
+    {"capture", IN_REQUEST | IN_RESPONSE | IN_CONTENT, read_capture, run_capture, 0, 0},
     {"close", IN_ANSWER, rule_read_nothing, run_verdict, VERDICT_REJECT, 0},
     {"del-header", IN_HTTP, read_header, run_header, HEADER_DEL, 0},
     {"deny", IN_REQUEST, read_answer, run_verdict, VERDICT_DENY, 403},
@@ -244,8 +245,8 @@ bool rules_add(struct rules *rules, enum rules_kind kind, const struct acl_reade
 	rule->run = a->run;
 	rule->line = line;
 	rule->number = a->number;
-	rule->data = a->data;
 	rule->kind = kind;
+	rule->data = a->data;
 	if (!a->read(&w, rule)) {
 		*ret_word = w.i ? w.i - 1 : 0;
 		return false;

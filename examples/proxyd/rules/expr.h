@@ -121,7 +121,8 @@ bool conv_is_known(struct text name);
 
 /* The tables, one for each topic; they end with a NULL name. */
 extern const struct fetch fetches_http[], fetches_conn[], fetches_const[], fetches_payload[],
-    fetches_tls[];
-extern const struct conv convs_text[], convs_number[], convs_hash[], convs_address[];
+    fetches_tls[], fetches_capture[];
+extern const struct conv convs_text[], convs_number[], convs_hash[], convs_address[],
+    convs_capture[];
 
 #endif

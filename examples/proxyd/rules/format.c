@@ -5,28 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The short names of the manual's table that are a fetch by another name. */
-static const struct {
-	const char *name, *expr;
-} aliases[] = {
-    {"HM", "method"},
-    {"HP", "path"},
-    {"HPO", "path"},
-    {"HQ", "query"},
-    {"HU", "url"},
-    {"HV", "req.ver"},
-    {"ST", "status"},
-    {"b", "be_name"},
-    {"ci", "src"},
-    {"cp", "src_port"},
-    {"f", "fe_name"},
-    {"fi", "dst"},
-    {"fp", "dst_port"},
-    {"H", "hostname"},
-    {"s", "srv_name"},
-    {"ms", "date(0,ms),mod(1000)"},
-    {"Ts", "date"},
-};
+#include "rules/log_facts.h"
+
+#define LOG_EXPR_MAX 4096 /* bytes of an expression with flags */
 
 static bool add_literal(struct format *f, const char *at, size_t len)
 {
@@ -34,12 +15,12 @@ static bool add_literal(struct format *f, const char *at, size_t len)
 		return true;
 	if (f->n == FORMAT_PARTS_MAX)
 		return false;
-	f->part[f->n++].literal = text_of(at, len);
+	f->part[f->n++] = (struct format_part){.literal = text_of(at, len)};
 	return true;
 }
 
 static bool add_expr(struct format *f, const char *text, const struct rule_memory *m,
-		     const char **rest, struct rule_error *e)
+		     unsigned flags, const char **rest, struct rule_error *e)
 {
 	struct expr *x = m->alloc(m->owner, sizeof(*x));
 
@@ -50,17 +31,17 @@ static bool add_expr(struct format *f, const char *text, const struct rule_memor
 	if (!expr_parse(text, m, x, rest, e))
 		return false;
 	f->needs |= x->needs;
-	f->part[f->n++].expr = x;
+	f->part[f->n++] = (struct format_part){FORMAT_EXPR, .expr = x, .flags = flags};
 	return true;
 }
 
-/* "%[expression]", with flags in braces before it, which change nothing in a header. */
+/* "%[expression]" */
 static bool read_expression(struct format *f, const char **text, const struct rule_memory *m,
-			    struct rule_error *e)
+			    unsigned flags, struct rule_error *e)
 {
 	const char *rest;
 
-	if (!add_expr(f, *text + 1, m, &rest, e))
+	if (!add_expr(f, *text + 1, m, flags, &rest, e))
 		return false;
 	if (*rest != ']')
 		return rule_fail(e, "\"%%[\" has no \"]\" behind its expression");
@@ -68,24 +49,57 @@ static bool read_expression(struct format *f, const char **text, const struct ru
 	return true;
 }
 
-static bool read_alias(struct format *f, const char **text, const struct rule_memory *m,
-		       struct rule_error *e)
+/* "%ci"; "%o" has no value, its flags count from there on */
+static bool read_var(struct format *f, const char **text, unsigned *all, unsigned flags,
+		     struct rule_error *e)
 {
 	size_t len = 0;
-	const char *rest;
+	int var;
 
-	while (isalpha((unsigned char)(*text)[len]))
-		len++;
-	for (size_t i = 0; i < sizeof(aliases) / sizeof(*aliases); i++)
-		if (strlen(aliases[i].name) == len && !strncmp(aliases[i].name, *text, len)) {
-			*text += len;
-			return add_expr(f, aliases[i].expr, m, &rest, e);
-		}
-	return rule_fail(
-	    e,
-	    "\"%%%.*s\" is no variable of a format here: write %%[expression], or %%%% for a "
-	    "percent sign",
-	    (int)(len > 16 ? 16 : len), *text);
+	if (**text == 'o') {
+		*all = flags;
+		++*text;
+		return true;
+	}
+	if (!log_var_find(*text, &var, &len)) {
+		while (isalpha((unsigned char)(*text)[len]))
+			len++;
+		return rule_fail(
+		    e,
+		    "\"%%%.*s\" is no variable of a format: write %%[expression], or %%%% for a "
+		    "percent sign",
+		    (int)(len > 16 ? 16 : len), *text);
+	}
+	if (f->n == FORMAT_PARTS_MAX)
+		return rule_fail(e, "more than %d parts", FORMAT_PARTS_MAX);
+	*text += len;
+	f->part[f->n++] = (struct format_part){FORMAT_VAR, .var = var, .flags = flags};
+	return true;
+}
+
+/* "{+Q,-X}" */
+static bool read_flags(const char **text, unsigned *flags, struct rule_error *e)
+{
+	const char *p = *text + 1;
+
+	for (; *p && *p != '}'; p++) {
+		bool on = *p == '+';
+		unsigned bit;
+
+		if (*p == ',' || *p == ' ')
+			continue;
+		if (*p != '+' && *p != '-')
+			return rule_fail(e, "a flag has a sign: write %%{+Q}");
+		p++;
+		bit = *p == 'Q' ? LOG_QUOTE : *p == 'X' ? LOG_HEX : *p == 'E' ? LOG_ESCAPE : 0;
+		if (!bit)
+			return rule_fail(e, "\"%c\" is no flag: Q, X and E are", *p ? *p : '}');
+		*flags = on ? *flags | bit : *flags & ~bit;
+	}
+	if (!*p)
+		return rule_fail(e, "\"%%{\" has no \"}\"");
+	*text = p + 1;
+	return true;
 }
 
 bool format_parse(const char *text, const struct rule_memory *m, struct format *ret,
@@ -93,6 +107,7 @@ bool format_parse(const char *text, const struct rule_memory *m, struct format *
 {
 	char *copy = m->alloc(m->owner, strlen(text) + 1);
 	struct format f = {.part = m->alloc(m->owner, FORMAT_PARTS_MAX * sizeof(*f.part))};
+	unsigned all = 0, flags;
 	const char *at, *begin;
 
 	if (!copy || !f.part)
@@ -110,14 +125,11 @@ bool format_parse(const char *text, const struct rule_memory *m, struct format *
 			begin = at++; /* one of the two stays */
 			continue;
 		}
-		if (*at == '{') {
-			const char *end = strchr(at, '}');
-
-			if (!end)
-				return rule_fail(e, "\"%%{\" has no \"}\"");
-			at = end + 1;
-		}
-		if (!(*at == '[' ? read_expression(&f, &at, m, e) : read_alias(&f, &at, m, e)))
+		flags = all;
+		if (*at == '{' && !read_flags(&at, &flags, e))
+			return false;
+		if (!(*at == '[' ? read_expression(&f, &at, m, flags, e)
+				 : read_var(&f, &at, &all, flags, e)))
 			return false;
 		begin = at;
 	}
@@ -129,31 +141,94 @@ bool format_parse(const char *text, const struct rule_memory *m, struct format *
 
 bool format_is_constant(const struct format *f)
 {
-	return !f->n || (f->n == 1 && !f->part[0].expr);
+	return !f->n || (f->n == 1 && f->part[0].kind == FORMAT_TEXT);
+}
+
+static void facts_of(struct run *r, struct log_facts *ret)
+{
+	*ret = (struct log_facts){
+	    .client = r->source,
+	    .frontend = r->destination,
+	    .accepted = r->wall,
+	    .began = r->wall,
+	    .tls = r->client_tls,
+	    .state = {'-', '-', '-', '-'},
+	    .server.address.type = SAMPLE_BOOL,
+	};
+	if (r->frontend.name)
+		ret->frontend_name = text_of(r->frontend.name, strlen(r->frontend.name));
+	if (r->backend.name)
+		ret->backend_name = text_of(r->backend.name, strlen(r->backend.name));
+	if (r->server.name)
+		ret->server_name = text_of(r->server.name, strlen(r->server.name));
+	if (r->facts)
+		r->facts(r->facts_of, ret);
+}
+
+/* Spaces are one, and none at the beginning; so what wrote nothing leaves no gap. */
+static void put_literal(struct log_writer *w, struct text t)
+{
+	for (size_t i = 0; i < t.len; i++)
+		if (t.at[i] != ' ' || (w->len && w->at[w->len - 1] != ' '))
+			log_put(w, t.at + i, 1);
 }
 
 /* The parts of one format lie behind each other; what an expression needed meanwhile goes. */
+static void write_part(const struct format *f, const struct format_part *p, struct run *r,
+		       struct log_writer *to, struct log_facts *facts, bool *has_facts)
+{
+	struct text t = {0};
+
+	switch (p->kind) {
+	case FORMAT_TEXT:
+		if (f->is_log)
+			put_literal(to, p->literal);
+		else
+			log_put(to, p->literal.at, p->literal.len);
+		return;
+	case FORMAT_VAR:
+		if (!*has_facts)
+			facts_of(r, facts);
+		*has_facts = true;
+		log_put_var(to, p->var, p->flags, facts);
+		return;
+	case FORMAT_EXPR:
+		break;
+	}
+	r->scratch.used = (size_t)(to->at + to->len - r->scratch.at);
+	if (!expr_eval_text(p->expr, r, &t))
+		t.len = 0;
+	if (t.len > to->cap - to->len) {
+		to->full = true;
+	} else if (p->flags || (!t.len && f->is_log)) {
+		char copy[LOG_EXPR_MAX]; /* it lies where the quotes go */
+
+		t.len = t.len > sizeof(copy) ? sizeof(copy) : t.len;
+		if (t.len)
+			memcpy(copy, t.at, t.len);
+		log_put_text(to, text_of(copy, t.len), p->flags, false);
+	} else if (t.len) {
+		memmove(to->at + to->len, t.at, t.len);
+		to->len += t.len;
+	}
+}
+
 bool format_write(const struct format *f, struct run *r, struct text *ret)
 {
 	struct scratch *s = &r->scratch;
-	char *begin = s->at + s->used;
+	struct log_writer to = {.at = s->at + s->used, .cap = s->cap - s->used};
+	struct log_facts facts;
+	bool has_facts = false;
 
 	if (format_is_constant(f)) {
 		*ret = f->n ? f->part[0].literal : text_of("", 0);
 		return true;
 	}
-	for (unsigned i = 0; i < f->n; i++) {
-		char *to = s->at + s->used;
-		struct text t = f->part[i].literal;
-
-		if (f->part[i].expr && !expr_eval_text(f->part[i].expr, r, &t))
-			t.len = 0;
-		if (t.len > s->cap - (size_t)(to - s->at))
-			return false;
-		if (t.len)
-			memmove(to, t.at, t.len);
-		s->used = (size_t)(to - s->at) + t.len;
-	}
-	*ret = text_of(begin, (size_t)(s->at + s->used - begin));
+	for (unsigned i = 0; i < f->n && !to.full; i++)
+		write_part(f, &f->part[i], r, &to, &facts, &has_facts);
+	if (to.full && !f->is_log) /* a log line is cut */
+		return false;
+	s->used = (size_t)(to.at + to.len - s->at);
+	*ret = text_of(to.at, to.len);
 	return true;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Text with expressions in it, HAProxy's log-format: "%[src]:%[src_port] %ci". Parsed once, written often.
- * Pure.
+ * Text with variables and expressions in it, HAProxy's log-format: "%[src]:%[src_port] %ci %{+Q}r". Parsed
+ * once, written often. Pure.
  */
 #ifndef PROXYD_RULES_FORMAT_H
 #define PROXYD_RULES_FORMAT_H
@@ -10,14 +10,24 @@
 
 #define FORMAT_PARTS_MAX 128
 
+enum format_kind {
+	FORMAT_TEXT,
+	FORMAT_EXPR,
+	FORMAT_VAR, /* log_facts.h */
+};
+
 struct format_part {
-	struct text literal; /* when there is no expression */
+	enum format_kind kind;
+	struct text literal;
 	struct expr *expr;
+	int var;
+	unsigned flags; /* LOG_… */
 };
 
 struct format {
 	unsigned n, needs;
 	struct format_part *part;
+	bool is_log; /* what has no value is "-", and spaces are one */
 };
 
 /* False with e->text. */
@@ -27,7 +37,10 @@ bool format_parse(const char *text, const struct rule_memory *m, struct format *
 /* A text without anything to be replaced. */
 bool format_is_constant(const struct format *f);
 
-/* Into the scratch; what has no value is left out. False: full. */
+/*
+ * Into the scratch; what has no value is left out. False: full. Variables ask r->facts, or what r says of
+ * itself.
+ */
 bool format_write(const struct format *f, struct run *r, struct text *ret);
 
 #endif

@@ -7,10 +7,10 @@
 /* clang-format off */
 static const char *const fetches[] = {
     "avg_queue", "be_conn_free", "be_sess_rate", "connslots", "fe_sess_rate", "srv_is_up",
-    "srv_queue", "srv_weight", "srv_conn", "srv_id", "bc_dst", "unique-id",
+    "srv_queue", "srv_weight", "srv_conn", "srv_id", "bc_dst", 
     "req.body", "req.body_len", "req.body_param",
-    "base32+src", "bc_err", "bc_err_str", "bc_http_major", "bc_src", "capture.req.hdr",
-    "capture.req.method", "capture.req.uri", "capture.req.ver", "capture.res.hdr",
+    "base32+src", "bc_err", "bc_err_str", "bc_http_major", "bc_src", 
+    
     "capture.res.ver", "cpu_calls", "cpu_ns_avg", "cpu_ns_tot", "distcc_body", "fc_conn_err",
     "fc_conn_err_str", "fc_err", "fc_err_str", "fc_rcvd_proxy", "fc_rtt", "fc_rttvar",
     "fe_req_rate", "http_auth", "http_auth_group", "last_rule_file", "last_rule_line",
@@ -40,8 +40,8 @@ static const char *const fetches[] = {
 };
 
 static const char *const convs[] = {
-    "add_item", "aes_gcm_dec", "aes_gcm_enc", "be2dec", "be2hex", "c-http-major", "capture-req",
-    "capture-res", "crc32c", "debug", "digest", "fix_is_valid", "fix_tag_value", "hmac",
+    "add_item", "aes_gcm_dec", "aes_gcm_enc", "be2dec", "be2hex", "c-http-major", 
+    "crc32c", "debug", "digest", "fix_is_valid", "fix_tag_value", "hmac",
     "htonl", "in_table", "js", "json_query", "jwt_header_query", "jwt_payload_query",
     "jwt_verify", "language", "map", "map_beg", "map_beg_int", "map_dir", "map_dom", "map_end",
     "map_int", "map_ip", "map_ip_int", "map_reg", "map_regm", "map_str", "map_str_int",

@@ -85,6 +85,11 @@ run_fn run_verdict, run_redirect;
 read_fn read_set_var, read_unset_var, read_log_level;
 run_fn run_set_var, run_unset_var, run_log_level;
 
+/* ---- action_capture.c ---- */
+
+read_fn read_capture;
+run_fn run_capture;
+
 /* ---- action_tcp.c ---- */
 
 #define SET_DESTINATION 1 /* else the source */

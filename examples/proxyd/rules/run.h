@@ -35,6 +35,9 @@ struct run_proxy {
 struct vars;
 struct tls;
 struct expr_arg;
+struct log_facts;
+struct captures;
+struct capture_slots;
 
 struct run {
 	/* NULL: not there (yet). Rules change them. */
@@ -58,6 +61,13 @@ struct run {
 	struct timespec wall; /* CLOCK_REALTIME */
 	uint64_t random_state;
 	/* False: there is no such proxy. */
+	/* Adds to what is known of the connection or request; NULL: nothing. */
+	void (*facts)(const void *facts_of, struct log_facts *f);
+	const void *facts_of;
+	struct captures *captures; /* NULL: nothing is captured */
+	const struct capture_slots *slots;
+	struct text request_line; /* at NULL: not kept */
+	struct text unique_id;	  /* at NULL: there is none */
 	bool (*count)(void *userdata, enum run_count what, const char *proxy, int64_t *ret);
 	void *userdata;
 

@@ -188,6 +188,16 @@ int tls_handshake(struct tls *t)
 	}
 }
 
+const char *tls_version(const struct tls *t)
+{
+	return SSL_get_version(t->ssl);
+}
+
+const char *tls_cipher(const struct tls *t)
+{
+	return SSL_get_cipher_name(t->ssl);
+}
+
 /* ---- Bytes ---- */
 
 /* What is known of the end: 0, or -1 with errno. */

@@ -59,6 +59,10 @@ static inline bool tls_has_ended(const struct tls *t)
 	return t->eof || t->failed;
 }
 
+/* "TLSv1.3", and the name of the cipher. */
+const char *tls_version(const struct tls *t);
+const char *tls_cipher(const struct tls *t);
+
 /* close_notify: no more bytes go to the peer. */
 void tls_shutdown(struct tls *t);
 

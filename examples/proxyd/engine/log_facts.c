@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+/* What log lines, and the variables of formats, tell of sessions and exchanges. */
+#include "log_facts.h"
+
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <syslog.h>
+
+#include "cfg_rules.h"
+#include "http.h"
+#include "rule_run.h"
+#include "rule_store.h"
+
+#define SCRATCH 24576 /* bytes: a line, and the values of its expressions */
+#define LOG_SILENT 8  /* set-log-level silent */
+
+/* -1 when the phase was never reached, as HAProxy prints it. */
+static int64_t ms(uint64_t from_ns, uint64_t to_ns)
+{
+	return from_ns && to_ns >= from_ns ? (int64_t)((to_ns - from_ns) / CFG_MS) : -1;
+}
+
+static struct text text_c(const char *t)
+{
+	return text_of(t, t ? strlen(t) : 0);
+}
+
+static struct timespec ago(const struct timespec *now, uint64_t ns)
+{
+	uint64_t at = (uint64_t)now->tv_sec * 1000000000u + (uint64_t)now->tv_nsec;
+
+	at = at > ns ? at - ns : 0;
+	return (struct timespec){(time_t)(at / 1000000000u), (long)(at % 1000000000u)};
+}
+
+static void own_end(int fd, struct run_end *ret)
+{
+	struct sockaddr_storage a;
+	socklen_t len = sizeof(a);
+
+	if (fd >= 0 && getsockname(fd, (struct sockaddr *)&a, &len) == 0) {
+		struct endpoint e = endpoint_of(&a);
+
+		*ret = run_end_of(&e);
+	}
+}
+
+static void counts(struct worker *w, const struct frontend *f, const struct seeker *k, bool early,
+		   struct log_facts *ret)
+{
+	const struct pool *p = k->backend ? k->backend->pool : NULL;
+	const struct server *s = k->server;
+
+	ret->frontend_name = text_c(f->name);
+	ret->backend_name = text_c(p ? p->name : f->name);
+	ret->server_name = text_c(s ? s->name : "<NOSRV>");
+	ret->actconn = atomic_load(&w->engine->gate.n);
+	ret->feconn = atomic_load(&f->gate->n);
+	/* as HAProxy: without this one, which is over; its place at a server is given back even earlier */
+	ret->beconn = p ? atomic_load(&p->n_sessions) - (s && !early) : 0;
+	ret->srvconn = s ? atomic_load(&s->n_sessions) - 1 : 0;
+	ret->backend_queue = p ? atomic_load(&p->n_queued) : 0;
+	ret->retries = k->attempts.failures;
+	if (k->backend && ret->retries > k->backend->retries) /* the first attempt is none */
+		ret->retries = k->backend->retries;
+	ret->redispatched = k->attempts.redispatched;
+	ret->n_captures[0] = f->proxy->slots ? f->proxy->slots->n[0] : 0;
+	ret->n_captures[1] = f->proxy->slots ? f->proxy->slots->n[1] : 0;
+	if (s && s->addr.len) {
+		struct endpoint e = endpoint_of(&s->addr.storage);
+
+		ret->server = run_end_of(&e);
+	}
+}
+
+static void of_store(const struct rule_store *store, struct log_facts *ret)
+{
+	if (!store)
+		return;
+	ret->captures = store->captures;
+	ret->unique_id = text_c(store->unique_id);
+	if (store->captures) {
+		ret->cookie = text_c(store->captures->cookie[0]);
+		ret->set_cookie = text_c(store->captures->cookie[1]);
+	}
+}
+
+static void of_tls(const struct tls *tls, struct log_facts *ret)
+{
+	if (!tls)
+		return;
+	ret->tls = true;
+	ret->tls_version = text_c(tls_version(tls));
+	ret->tls_cipher = text_c(tls_cipher(tls));
+}
+
+/* ---- Sessions ---- */
+
+struct session_view {
+	struct worker *w;
+	const struct session *s;
+	bool early;
+};
+
+static void session_facts(const void *of, struct log_facts *f)
+{
+	const struct session_view *v = of;
+	const struct session *s = v->s;
+	struct worker *w = v->w;
+	uint64_t queued_at = s->accepted_ns + s->seeker.queued_ns;
+
+	counts(w, s->frontend, &s->seeker, v->early, f);
+	of_store(s->store, f);
+	of_tls(s->handle[CONN_CLIENT].tls, f);
+	f->accepted = f->began = ago(&f->accepted, w->now_ns - s->accepted_ns);
+	f->early = v->early;
+	f->handshake = f->idle = 0;
+	f->request = f->response = -1;
+	f->queue = s->seeker.server ? ms(s->accepted_ns, queued_at) : -1;
+	f->connect = s->connected_ns ? ms(queued_at, s->connected_ns) : -1;
+	f->data = s->connected_ns ? ms(s->connected_ns, w->now_ns) : -1;
+	f->total = f->active = f->user = ms(s->accepted_ns, w->now_ns);
+	f->bytes = s->conn.side[CONN_SERVER].bytes;
+	f->uploaded = s->conn.side[CONN_CLIENT].bytes;
+	f->state[0] = s->conn.cause.who;
+	f->state[1] = s->conn.cause.phase;
+	f->backend_fd = s->handle[CONN_SERVER].fd;
+	f->own_end = f->backend_fd >= 0 ? own_end : NULL;
+	f->count = (uint32_t)(uintptr_t)s->accepted_ns;
+}
+
+static void session_run_facts(struct worker *w, struct session *s, bool early,
+			      struct session_view *v, struct run *r, struct scratch scratch)
+{
+	*v = (struct session_view){w, s, early};
+	run_prepare(w, s->frontend, s->seeker.backend, r, scratch);
+	r->source = run_end_of(&s->client);
+	r->destination = run_destination(s->target, s->handle[CONN_CLIENT].fd);
+	r->ended = true;
+	r->vars = s->store ? &s->store->vars : NULL;
+	r->client_tls = s->handle[CONN_CLIENT].tls;
+	r->server_tls = s->handle[CONN_SERVER].tls;
+	r->captures = s->store ? s->store->captures : NULL;
+	r->facts = session_facts;
+	r->facts_of = v;
+}
+
+/* ---- Exchanges ---- */
+
+void exchange_facts(const void *of, struct log_facts *f)
+{
+	const struct exchange_view *v = of;
+	const struct exchange *x = v->x;
+	struct worker *w = v->w;
+	uint64_t queued_at = x->asked_ns + x->seeker.queued_ns;
+	bool asked = x->asked_ns, reached = x->seeker.server != NULL;
+
+	counts(w, v->frontend, &x->seeker, v->early, f);
+	of_store(v->store, f);
+	of_tls(v->tls, f);
+	f->accepted = ago(&f->accepted, w->now_ns - v->idle_ns);
+	f->began = ago(&f->began, w->now_ns - x->began_ns);
+	f->early = v->early;
+	f->handshake = 0;
+	f->idle = ms(v->idle_ns, x->began_ns);
+	f->idle = f->idle < 0 ? 0 : f->idle;
+	f->request = asked ? ms(x->began_ns, x->asked_ns) : -1;
+	f->queue = reached ? ms(x->asked_ns, queued_at) : -1;
+	f->connect = x->connected_ns ? ms(queued_at, x->connected_ns) : -1;
+	f->response = x->connected_ns && x->answered_ns ? ms(x->connected_ns, x->answered_ns) : -1;
+	f->data = x->answered_ns ? ms(x->answered_ns, w->now_ns) : -1;
+	f->active = ms(x->began_ns, w->now_ns);
+	f->user = f->active;
+	f->total = f->active + f->idle;
+	f->status = x->status ? (int)x->status : -1;
+	f->bytes = v->bytes;
+	f->uploaded = x->bytes_in;
+	f->line = text_c(x->line);
+	if (!asked) /* it was no request */
+		f->n_captures[0] = f->n_captures[1] = 0;
+	f->state[0] = x->cause.who;
+	f->state[1] = x->cause.phase;
+	f->state[2] = x->cookie_in;
+	f->state[3] = x->cookie_out;
+	f->backend_fd = x->link ? x->link->h.fd : -1;
+	f->own_end = f->backend_fd >= 0 ? own_end : NULL;
+	f->count = x->count;
+}
+
+void exchange_run_facts(struct exchange_view *v, const struct endpoint *from,
+			const struct endpoint *to, int fd, struct run *r, struct scratch scratch)
+{
+	run_prepare(v->w, v->frontend, v->x->seeker.backend, r, scratch);
+	r->source = run_end_of(from);
+	r->destination = run_destination(to, fd);
+	r->ended = true;
+	r->vars = v->store ? &v->store->vars : NULL;
+	r->captures = v->store ? v->store->captures : NULL;
+	r->slots = v->frontend->proxy->slots;
+	r->request_line = text_c(v->x->line);
+	r->unique_id = text_c(v->store ? v->store->unique_id : NULL);
+	if (v->x->seeker.server)
+		r->server.name = v->x->seeker.server->name;
+	r->client_tls = v->tls;
+	r->facts = exchange_facts;
+	r->facts_of = v;
+}
+
+/* ---- Lines ---- */
+
+static bool is_error(struct conn_end_cause cause, const struct conn_attempts *a, unsigned status)
+{
+	return (cause.who != '-' && cause.who != 'L') || a->failures || status >= 500;
+}
+
+static void write_line(struct worker *w, const struct frontend *f, struct run *r, bool error,
+		       int wanted_level)
+{
+	const struct cfg_formats *formats = f->proxy->formats;
+	struct log_message m = {.level = LOG_INFO};
+
+	if (wanted_level == LOG_SILENT || (f->proxy->set.dontlog_normal && !error))
+		return;
+	if (f->proxy->set.log_separate_errors && error)
+		m.level = LOG_ERR;
+	if (wanted_level >= 0)
+		m.level = wanted_level;
+	if (!format_write(&formats->line, r, &m.line))
+		return;
+	if (formats->has_sd && !format_write(&formats->sd, r, &m.sd))
+		m.sd.len = 0;
+	log_message(w, f, &m);
+}
+
+void session_log(struct worker *w, struct session *s, bool early)
+{
+	const struct frontend *f = s->frontend;
+	char scratch[SCRATCH];
+	struct session_view v;
+	struct run r;
+
+	if (f->dontlognull && !s->conn.side[CONN_CLIENT].bytes &&
+	    !s->conn.side[CONN_SERVER].bytes && s->conn.cause.who != 'S' && !early)
+		return;
+	session_run_facts(w, s, early, &v, &r, (struct scratch){scratch, 0, sizeof(scratch)});
+	write_line(w, f, &r, is_error(s->conn.cause, &s->seeker.attempts, 0),
+		   s->store ? s->store->log_level - 1 : -1);
+}
+
+void http_log(const struct exchange_view *view, const struct endpoint *from,
+	      const struct endpoint *to, int fd)
+{
+	struct exchange_view v = *view;
+	char scratch[SCRATCH];
+	struct run r;
+
+	exchange_run_facts(&v, from, to, fd, &r, (struct scratch){scratch, 0, sizeof(scratch)});
+	write_line(v.w, v.frontend, &r, is_error(v.x->cause, &v.x->seeker.attempts, v.x->status),
+		   v.x->log_level);
+}
+
+void exchange_log(struct worker *w, struct exchange *x, bool early)
+{
+	const struct client *c = x->client;
+	const struct exchange_view v = {
+	    w, x, c->frontend, c->store, c->h.tls, c->idle_ns, x->bytes, early,
+	};
+
+	if (!x->logged && c->frontend->httplog)
+		http_log(&v, &c->from, &c->to, c->h.fd);
+	x->logged |= early;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* What was captured, and the request line as it came; converters that capture. */
+#include <string.h>
+
+#include "rules/capture.h"
+#include "rules/expr.h"
+
+static bool captured(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
+		     struct run *r, struct fetch_step *step, struct sample *ret)
+{
+	const char *t;
+
+	(void)n_args;
+	(void)step;
+	if (!r->captures || arg[0].number < 0 || arg[0].number >= CAPTURES_MAX)
+		return false;
+	t = r->captures->at[f->data][arg[0].number];
+	if (!t)
+		return false;
+	*ret = sample_text(SAMPLE_STR, t, strlen(t));
+	return true;
+}
+
+/* Word `data` of the request line. */
+static bool word(const struct fetch *f, const struct expr_arg *arg, unsigned n_args, struct run *r,
+		 struct fetch_step *step, struct sample *ret)
+{
+	const char *at = r->request_line.at, *end = at ? at + r->request_line.len : NULL, *stop;
+
+	(void)arg;
+	(void)n_args;
+	(void)step;
+	for (int i = 0; at && i < f->data; i++) {
+		at = memchr(at, ' ', (size_t)(end - at));
+		at = at ? at + 1 : NULL;
+	}
+	if (!at)
+		return false;
+	stop = memchr(at, ' ', (size_t)(end - at));
+	*ret = sample_text(SAMPLE_STR, at, (size_t)((stop ? stop : end) - at));
+	return true;
+}
+
+static bool unique_id(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
+		      struct run *r, struct fetch_step *step, struct sample *ret)
+{
+	(void)f;
+	(void)arg;
+	(void)n_args;
+	(void)step;
+	*ret = sample_text(SAMPLE_STR, r->unique_id.at, r->unique_id.len);
+	return r->unique_id.at;
+}
+
+static bool capture(const struct conv *c, const struct expr_arg *arg, unsigned n_args,
+		    struct run *r, struct sample *s)
+{
+	(void)n_args;
+	if (r->captures && r->slots && arg[0].number >= 0)
+		capture_set(r->captures, r->slots, (enum capture_side)c->data,
+			    (unsigned)arg[0].number, s->text);
+	return true;
+}
+
+const struct fetch fetches_capture[] = {
+    {"capture.req.hdr", "i", SAMPLE_STR, 0, captured, CAPTURE_REQUEST, NULL},
+    {"capture.req.method", "", SAMPLE_STR, 0, word, 0, NULL},
+    {"capture.req.uri", "", SAMPLE_STR, 0, word, 1, NULL},
+    {"capture.req.ver", "", SAMPLE_STR, 0, word, 2, NULL},
+    {"capture.res.hdr", "i", SAMPLE_STR, 0, captured, CAPTURE_RESPONSE, NULL},
+    {"unique-id", "", SAMPLE_STR, 0, unique_id, 0, NULL},
+    {NULL, NULL, 0, 0, NULL, 0, NULL},
+};
+
+const struct conv convs_capture[] = {
+    {"capture-req", "i", SAMPLE_STR, SAMPLE_STR, capture, CAPTURE_REQUEST, NULL, false},
+    {"capture-res", "i", SAMPLE_STR, SAMPLE_STR, capture, CAPTURE_RESPONSE, NULL, false},
+    {NULL, NULL, 0, 0, NULL, 0, NULL, false},
+};

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a log line tells of a connection or request: filled in by the host, written by a format's variables
+ * ("%ci"). Text without a place is not known and written as "-". Times are milliseconds; -1: never came so
+ * far. Pure.
+ */
+#ifndef PROXYD_RULES_LOG_FACTS_H
+#define PROXYD_RULES_LOG_FACTS_H
+
+#include "rules/capture.h"
+#include "rules/run.h"
+
+struct log_facts {
+	struct run_end client, frontend, server;
+	/* our end of the connection to the server; NULL: there is none */
+	void (*own_end)(int fd, struct run_end *ret);
+	int backend_fd;
+	struct text frontend_name, backend_name, server_name;
+	bool tls;
+	struct timespec accepted, began; /* CLOCK_REALTIME; began: the first byte of the request */
+	int64_t handshake, idle, request, queue, connect, response, data, active, total, user;
+	bool early; /* logasap: times and bytes go on */
+	int status;
+	uint64_t bytes, uploaded;
+	struct text cookie, set_cookie;
+	char state[4]; /* who ended it, when, and the two letters of cookies */
+	unsigned actconn, feconn, beconn, srvconn, retries, server_queue, backend_queue;
+	bool redispatched;
+	uint32_t count;	  /* number of the request in the process */
+	struct text line; /* the request's, whole */
+	const struct captures *captures;
+	unsigned n_captures[2];
+	struct text unique_id, tls_version, tls_cipher;
+};
+
+/* The variables: in the order of their names. */
+/* True: *ret is that of the longest name `text` begins with, and *ret_len its length. */
+bool log_var_find(const char *text, int *ret, size_t *ret_len);
+
+#define LOG_QUOTE 1u  /* +Q */
+#define LOG_HEX 2u    /* +X */
+#define LOG_ESCAPE 4u /* +E: RFC 5424, section 6.3.3 */
+
+struct log_writer {
+	char *at;
+	size_t len, cap;
+	bool full;
+};
+
+void log_put(struct log_writer *w, const char *at, size_t len);
+/* Text with the quotes and escapes that `flags` want; empty is "-", or nothing in quotes. */
+void log_put_text(struct log_writer *w, struct text t, unsigned flags, bool is_message);
+/* False: nothing was written, and a space next to it goes. */
+bool log_put_var(struct log_writer *w, int var, unsigned flags, const struct log_facts *f);
+
+#endif

@@ -1,0 +1,264 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Log lines, captures and formats, byte for byte as HAProxy writes them:   log_twin.py BINARY
+
+Times, ports and process ids are numbers of the moment and are named by what they are; all else stands as it is.
+"""
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+
+from support import Proxy, Server, read_all, run, until
+
+HEAD = """
+global
+    nbthread 1
+    log {log} daemon {level}
+defaults
+    mode {mode}
+    log global
+    timeout connect 1s
+    timeout client 5s
+    timeout server 5s
+    retries 1
+{defaults}
+frontend fe
+    bind 127.0.0.1:{port}
+{front}
+    default_backend be
+backend be
+    server s1 127.0.0.1:{server}
+backend down
+    server d 127.0.0.1:{dead}
+"""
+
+
+def config(front, server, mode="http", defaults="", log="stdout format raw", level=""):
+    text = HEAD
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        dead = s.getsockname()[1]
+    for name, value in dict(front=front, server=server.port, mode=mode, defaults=defaults, log=log, level=level, dead=dead).items():
+        text = text.replace("{" + name + "}", str(value))
+    return text
+
+
+def web(server, c):
+    data = b""
+    while b"\r\n\r\n" not in data:
+        part = c.recv(65536)
+        if not part:
+            return
+        data += part
+    status = b"500 Oops" if b" /oops " in data else b"200 OK"
+    c.sendall(b"HTTP/1.1 " + status + b"\r\nServer: us\r\nX-Kind: a|b\r\nSet-Cookie: SID=xyz; path=/\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+
+
+def ask(p, line="GET / HTTP/1.1", *fields):
+    with p.connect() as s:
+        s.sendall("\r\n".join([line, "Host: h", "Connection: close", *fields, "", ""]).encode("latin-1"))
+        return read_all(s).decode("latin-1")
+
+
+def lines(p):
+    return [line for line in p.text().splitlines() if re.search(r" \"?fe\b[ \"]", line) or "LOG" in line]
+
+
+def normal(line):
+    """Numbers of the moment by their names."""
+    line = re.sub(r"127\.0\.0\.1:\d+", "CLIENT", line)
+    line = re.sub(r"(?<= )(\d{3}) (\+?)\d+(?= \S+ \S+ \S\S\S\S )", r"\1 \2BYTES", line)
+    line = re.sub(r"\[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d( [+-]\d{4}|\.\d{3})?\]", "[DATE]", line)
+    return re.sub(r"(?<= )\+?-?\d+(/-?\d+)+/\+?\d+(?= )", lambda m: "/".join("T" if x != "-1" else x for x in m.group(0).split("/")), line, count=1)
+
+
+def logged(binary, front, requests, expected, **more):
+    server = Server(web)
+    with Proxy(binary, config(front, server, **more)) as p:
+        for r in requests:
+            ask(p, *r)
+        until("lines", lambda: len(lines(p)) >= len(expected))
+        time.sleep(0.05)
+        got = [normal(line) for line in lines(p)]
+    assert len(got) == len(expected), got
+    for g, e in zip(got, expected):
+        assert g == e or re.fullmatch(e, g), f"\n got {g}\n not {e}"
+
+
+def test_httplog(binary):
+    logged(binary, """
+    option httplog
+    capture request header User-Agent len 4
+    capture request header X-None len 10
+    capture response header X-Kind len 20
+    capture cookie SID= len 20
+    http-request deny if { path /no }
+    http-request redirect location /x if { path /go }
+    use_backend down if { path /down }
+""", [
+        ("GET /a?b HTTP/1.1", "User-Agent: abcdef", "Cookie: a=b; SID=12"),
+        ('GET /x"y HTTP/1.1',),
+        ("GET /no HTTP/1.1",),
+        ("GET /go HTTP/1.1",),
+        ("GET /oops HTTP/1.1",),
+        ("GET /down HTTP/1.1",),
+        ("nonsense",),
+    ], [
+        'CLIENT [DATE] fe be/s1 T/T/T/T/T 200 BYTES SID=12 SID=xyz ---- 1/1/0/0/0 0/0 {abcd|} {a#7Cb} "GET /a?b HTTP/1.1"',
+        'CLIENT [DATE] fe be/s1 T/T/T/T/T 200 BYTES - SID=xyz ---- 1/1/0/0/0 0/0 {|} {a#7Cb} "GET /x#22y HTTP/1.1"',
+        r'CLIENT \[DATE\] fe fe/<NOSRV> T/-1/-1/-1/T 403 BYTES - - PR-- 1/1/0/0/0 0/0 \{\|\} \{\} "GET /no HTTP/1.1"',
+        r'CLIENT \[DATE\] fe fe/<NOSRV> T/-1/-1/-1/T 302 BYTES - - LR-- 1/1/0/0/0 0/0 \{\|\} \{\} "GET /go HTTP/1.1"',
+        'CLIENT [DATE] fe be/s1 T/T/T/T/T 500 BYTES - SID=xyz ---- 1/1/0/0/0 0/0 {|} {a#7Cb} "GET /oops HTTP/1.1"',
+        r'CLIENT \[DATE\] fe down/d T/T/-1/-1/T 503 BYTES - - SC-- 1/1/0/0/1 0/0 \{\|\} \{\} "GET /down HTTP/1.1"',
+        r'CLIENT \[DATE\] fe fe/<NOSRV> -1/-1/-1/-1/T 400 BYTES - - PR-- 1/1/0/0/0 0/0 "<BADREQ>"',
+    ])
+
+
+def test_clf(binary):
+    logged(binary, "    option httplog clf\n    capture request header Referer len 20\n", [("GET /a HTTP/1.1", "Referer: there")], [
+        r'127.0.0.1 - - \[DATE\] "GET /a HTTP/1.1" 200 \d+ "" "" \d+ \d+ "fe" "be" "s1" \d+ \d+ \d+ \d+ \d+ ---- 1 1 0 0 0 0 0 "" "" "there"\s*',
+    ])
+
+
+def test_tcplog(binary):
+    logged(binary, "    option tcplog\n", [("GET /a HTTP/1.1",)], [
+        r"CLIENT \[DATE\] fe be/s1 T/T/T 113 -- 1/1/0/0/0 0/0",
+    ], mode="tcp")
+
+
+FORMAT = (
+    "LOG %HM|%HP|%HQ|%HU|%HV|%HPO|%ST|%B|%U|%f|%ft|%b|%s|%bi|%si|%sp|%fi|%lc? %ts|%tsc|%rc|%CC|%CS|%{+Q}CC"
+    "|%{+X}ci|%{+X}fi|%[capture.req.hdr(0)]|%{+Q}[capture.req.hdr(0)]|%[var(txn.none)]|%{+Q}[var(txn.none)]|%hr|%hrl|%hs|%hsl|"
+    "%{+E}[var(txn.q)]|%{+Q,+E}[var(txn.q)]|%[capture.req.method],%[capture.req.uri],%[capture.req.ver]|a   b|%hs end%%"
+).replace("|%lc?", "|")
+
+
+def test_every_variable(binary):
+    logged(binary, f"""
+    capture request header X-A len 8
+    http-request set-var(txn.q) req.hdr(x-q)
+    declare capture request len 4
+    http-request capture path id 1
+    http-request capture str(kept) len 2
+    log-format "{FORMAT}"
+""", [("GET /p/q?r=1 HTTP/1.1", "X-A: v w", 'X-Q: a"]b')], [
+        r'LOG GET\|/p/q\|\?r=1\|/p/q\?r=1\|HTTP/1.1\|/p/q\|200\|\d+\|\d+\|fe\|fe\|be\|s1\|127.0.0.1\|127.0.0.1\|\d+\|127.0.0.1\| --\|----\|0\|-\|-\|""'
+        r'\|7F000001\|7F000001\|v w\|"v w"\|-\|""\|\{v w\|/p/q\|ke\}\|v w /p/q ke\|\|\|a\\"\\\]b\|"a\\"\\\]b"\|GET,/p/q\?r=1,HTTP/1.1\|a b\| end%',
+    ])
+
+
+def test_errors_are_told_apart(binary):
+    for option, count in (("", 3), ("    option dontlog-normal\n", 1)):
+        server = Server(web)
+        front = "    option httplog\n    option log-separate-errors\n    http-request set-log-level silent if { path /quiet }\n    http-request set-log-level debug if { path /debug }\n" + option
+        with Proxy(binary, config(front, server, log="stdout format short")) as p:
+            for path in ("/", "/oops", "/quiet", "/debug"):
+                ask(p, f"GET {path} HTTP/1.1")
+            until("lines", lambda: len(lines(p)) >= count)
+            time.sleep(0.05)
+            got = [re.match(r"<(\d)>.*\"GET (\S+) ", line).groups() for line in lines(p)]
+        assert got == ([("6", "/"), ("3", "/oops"), ("7", "/debug")] if count == 3 else [("3", "/oops")]), got
+
+
+def test_formats_of_targets(binary):
+    host = "localhost"
+    iso = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}[+-]\d\d:\d\d"
+    old = r"\w{3} [ \d]\d \d\d:\d\d:\d\d"
+    for name, pattern in {
+        "local": rf"<134>{old} tag\[\d+\]: LOG /x",
+        "rfc3164": rf"<134>{old} {host} tag\[\d+\]: LOG /x",
+        "rfc5424": rf"<134>1 {iso} - tag \d+ - \[a@1 p=\"/x\"\] LOG /x",
+        "priority": r"<134>LOG /x",
+        "short": r"<6>LOG /x",
+        "timed": rf"<6>{iso} LOG /x",
+        "iso": rf"{iso} LOG /x",
+        "raw": r"LOG /x",
+    }.items():
+        server = Server(web)
+        front = '    log-format "LOG %HP"\n    log-format-sd [a@1\\ p=\\"%HP\\"]\n    log-tag tag\n'
+        text = config(front, server).replace("format raw daemon", f"len 400 format {name} local0 info")
+        with Proxy(binary, text) as p:
+            ask(p, "GET /x HTTP/1.1")
+            until("a line", lambda: lines(p))
+            assert re.fullmatch(pattern, lines(p)[0]), (name, lines(p)[0], pattern)
+
+
+def test_samples_lengths_and_sockets(binary):
+    if "haproxy" in binary:
+        return  # 2.6 samples by another count
+    server = Server(web)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as u:
+        u.bind(("127.0.0.1", 0))
+        u.settimeout(5)
+        front = '    log-format "LOG %HP"\n'
+        log = f"127.0.0.1:{u.getsockname()[1]} format raw sample 1,3-4:5"
+        with Proxy(binary, config(front, server, log=log)) as p:
+            for i in range(7):
+                ask(p, f"GET /{i} HTTP/1.1")
+            got = [u.recv(1000).decode().strip() for _ in range(4)]
+    assert got == ["LOG /0", "LOG /2", "LOG /3", "LOG /5"], got
+    with Proxy(binary, config('    log-format "LOG %HP"\n', server, log="stdout len 80 format raw")) as p:
+        ask(p, "GET /" + "x" * 200 + " HTTP/1.1")
+        until("a line", lambda: lines(p))
+        assert len(lines(p)[0]) == 79, lines(p)
+
+
+def test_unique_ids(binary):
+    got = []
+
+    def serve(server, c):
+        got.append(c.recv(65536).decode().lower())
+        c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    server = Server(serve)
+    front = '    unique-id-format %{+X}o\\ %ci:%cp_%fi:%fp_%Ts_%rt:%pid\n    unique-id-header X-Id\n    log-format "LOG %ID %[unique-id]"\n'
+    with Proxy(binary, config(front, server)) as p:
+        ask(p)
+        until("a line", lambda: lines(p))
+        line = lines(p)[0]
+    m = re.fullmatch(r"LOG (7F000001:[0-9A-F]{4}_7F000001:[0-9A-F]{4}_[0-9A-F]{8}_[0-9A-F]{4}:[0-9A-F]{4,}) (\S+)", line)
+    assert m and m.group(1) == m.group(2), line
+    assert f"x-id: {m.group(1).lower()}\r\n" in got[0], got
+
+
+def test_logasap(binary):
+    logged(binary, "    option httplog\n    option logasap\n", [("GET /a HTTP/1.1",)], [
+        'CLIENT [DATE] fe be/s1 T/T/T/T/T 200 +BYTES - - ---- 1/1/1/0/0 0/0 "GET /a HTTP/1.1"',
+    ])
+
+
+def test_captures_serve_rules(binary):
+    server = Server(web)
+    front = """
+    capture request header X-A len 3
+    declare capture response len 10
+    http-response set-header X-Was %[capture.req.hdr(0)],%[capture.req.uri]
+    http-response capture res.hdr(server) id 0
+    http-response set-header X-Server %[capture.res.hdr(0)]
+"""
+    with Proxy(binary, config(front, server)) as p:
+        answer = ask(p, "GET /u HTTP/1.1", "X-A: hello").lower()
+    assert "x-was: hel,/u\r\n" in answer and "x-server: us\r\n" in answer, answer
+
+
+def test_halog_reads_it(binary):
+    server = Server(web)
+    with Proxy(binary, config("    option httplog\n", server, log="stdout format rfc3164")) as p:
+        for _ in range(5):
+            ask(p)
+        ask(p, "GET /oops HTTP/1.1")
+        until("lines", lambda: len(lines(p)) >= 6)
+        text = "\n".join(lines(p)) + "\n"
+    for path in ("/usr/bin/halog", "/usr/sbin/halog", "/usr/lib/haproxy/halog"):
+        if os.path.exists(path):
+            out = subprocess.run([path, "-st"], input=text, capture_output=True, text=True).stdout
+            assert re.search(r"200\s*:?\s*5|5 200", out), (out, text)
+            return
+    print("    (no halog here)", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(run([f for n, f in list(globals().items()) if n.startswith("test_")], sys.argv[1]))
