@@ -480,6 +480,7 @@ int health_main(const struct birth *b)
 
 	shared_leave_routers(b->shared);
 	live_leave_routers(b->live);
+	live_leave_traffic(b->live);
 	schedule_apply(&b->conf->globals.checker, "checker");
 	r = tls_contexts_new(b->conf, &h.tls); /* keys are root's */
 	if (r >= 0)

@@ -209,6 +209,15 @@ static void end(struct kernel *k, enum msg_stop how)
 	loop_stop(k->loop, 0);
 }
 
+static void count(struct kernel *k)
+{
+	const struct msg done = {.type = MSG_STATS};
+
+	if (k->services)
+		services_count(k->services, k->birth->live);
+	msg_send(k->birth->ends.control, &done, -1);
+}
+
 static void on_control(struct loop *l, int fd, uint32_t events, void *userdata)
 {
 	struct kernel *k = userdata;
@@ -224,6 +233,8 @@ static void on_control(struct loop *l, int fd, uint32_t events, void *userdata)
 		}
 		if (m.type == MSG_HOLD && m.index < k->conf->n_instances)
 			addresses_hold(k, m.index, m.value == 1);
+		if (m.type == MSG_STATS)
+			count(k);
 	}
 	if (r < 0) {
 		/* The supervisor was killed. vrrp resigns now: let it speak first. */

@@ -94,6 +94,8 @@ int services_new(struct kernel *k, struct services **ret);
 void services_dest(struct services *s, uint32_t v, uint32_t real, int32_t weight);
 void services_commit(struct services *s);
 void services_audit(struct services *s);
+/* For those who look: what the kernel counted. */
+void services_count(struct services *s, struct live *to);
 void services_release(struct services *s);
 
 #endif

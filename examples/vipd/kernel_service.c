@@ -20,6 +20,7 @@
 /* A real server that is not there. */
 #define ABSENT (-1)
 #define NS_PER_MS UINT64_C(1000000)
+#define COUNT_GAP_NS (1000 * NS_PER_MS)	  /* who asks more often gets what was read last */
 #define DRAIN_ROUND_NS (1000 * NS_PER_MS) /* from one look at those that drain to the next */
 
 /* A real server that the configuration no longer has, while its connections end. */
@@ -43,6 +44,7 @@ struct services {
 	bool refused_said;	       /* what a backend cannot do is said once */
 	bool committed;		       /* health has spoken */
 	bool flush;		       /* lvs_flush, the first time */
+	uint64_t counted_ns;	       /* when what the kernel counts was read last */
 };
 
 static const char *backend_name(const struct services *s)
@@ -367,6 +369,49 @@ void services_audit(struct services *s)
 {
 	if (s->committed)
 		update(s, "changed by somebody else");
+}
+
+static void count_dests(const struct ha_service *have, const struct conf_virtual *v,
+			struct live_traffic *to)
+{
+	struct ha_service_stats stats = {.size = sizeof(stats)};
+	struct ha_dest_opts key;
+
+	for (const struct conf_real *r = v->reals; r; r = r->next, to++) {
+		const struct ha_dest *d;
+
+		model_dest(r, 0, &key);
+		d = ha_dest_find(have, &key);
+		if (d && ha_dest_stats(d, &stats) >= 0)
+			live_add_traffic(to, &stats);
+	}
+}
+
+void services_count(struct services *s, struct live *to)
+{
+	struct ha_service_stats stats = {.size = sizeof(stats)};
+	struct ha_service_table *have = NULL;
+	struct ha_service_opts key;
+	size_t service = 0, dest = 0;
+
+	if ((!s->ipvs && !s->nft) || loop_clock_ns() - s->counted_ns < COUNT_GAP_NS ||
+	    dump(s, &have) < 0)
+		return;
+	s->counted_ns = loop_clock_ns();
+	live_clear_traffic(to);
+	for (const struct conf_virtual *v = s->conf->virtuals; v; dest += v->n_reals, v = v->next) {
+		for (size_t l = 0; l < v->n_listen; l++, service++) {
+			const struct ha_service *found;
+
+			model_service(v, &v->listen[l], &key);
+			found = ha_service_find(have, &key);
+			if (!found || ha_service_stats(found, &stats) < 0)
+				continue;
+			live_add_traffic(&to->service[service], &stats);
+			count_dests(found, v, &to->dest[dest]);
+		}
+	}
+	ha_service_table_free(have);
 }
 
 void services_release(struct services *s)

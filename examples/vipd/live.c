@@ -24,6 +24,11 @@ static size_t checks_size(const struct live *l)
 	       (l->n_checks + 1) * sizeof(*l->check);
 }
 
+static size_t traffic_size(const struct live *l)
+{
+	return (l->n_services + l->n_reals + 1) * sizeof(*l->service);
+}
+
 static void *map(size_t size)
 {
 	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -48,22 +53,32 @@ void live_leave_checks(struct live *l)
 	l->check = NULL;
 }
 
+void live_leave_traffic(struct live *l)
+{
+	if (l->service)
+		munmap(l->service, traffic_size(l));
+	l->service = l->dest = NULL;
+}
+
 void live_free(struct live *l)
 {
 	if (!l)
 		return;
 	live_leave_routers(l);
 	live_leave_checks(l);
+	live_leave_traffic(l);
 	free(l);
 }
 
 static void count(const struct conf *c, struct live *l)
 {
 	l->n_routers = c->n_instances;
-	for (const struct conf_virtual *v = c->virtuals; v; v = v->next, l->n_virtuals++)
+	for (const struct conf_virtual *v = c->virtuals; v; v = v->next, l->n_virtuals++) {
+		l->n_services += v->n_listen;
 		for (const struct conf_real *r = v->reals; r; r = r->next, l->n_reals++)
 			for (const struct conf_check *k = r->checks; k; k = k->next)
 				l->n_checks++;
+	}
 }
 
 /* Keys are mostly in the same order: each search begins where the last one ended. */
@@ -96,10 +111,12 @@ int live_new(const struct conf *c, const struct shared *keys, const struct live 
 	count(c, l);
 	l->late = map(routers_size(l));
 	l->virtual = map(checks_size(l));
-	if (!l->late || !l->virtual) {
+	l->service = map(traffic_size(l));
+	if (!l->late || !l->virtual || !l->service) {
 		live_free(l);
 		return -ENOMEM;
 	}
+	l->dest = l->service + l->n_services;
 	l->router = (void *)(l->late + 1);
 	l->check = (void *)(l->virtual + l->n_virtuals + 1);
 	l->real = (void *)(l->check + l->n_checks + 1);
@@ -110,6 +127,22 @@ int live_new(const struct conf *c, const struct shared *keys, const struct live 
 }
 
 /* ---- Writing ---- */
+
+void live_clear_traffic(struct live *l)
+{
+	memset((void *)l->service, 0, traffic_size(l));
+}
+
+void live_add_traffic(struct live_traffic *to, const struct ha_service_stats *s)
+{
+	atomic_fetch_add(&to->conns, s->conns);
+	atomic_fetch_add(&to->in_packets, s->in_packets);
+	atomic_fetch_add(&to->out_packets, s->out_packets);
+	atomic_fetch_add(&to->in_bytes, s->in_bytes);
+	atomic_fetch_add(&to->out_bytes, s->out_bytes);
+	atomic_fetch_add(&to->active, s->active_conns);
+	atomic_fetch_add(&to->inactive, s->inactive_conns);
+}
 
 static void begin(_Atomic uint32_t *turn)
 {

@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include <libha/service.h>
 #include <libha/vrrp.h>
 #include <libhealth/health.h>
 
@@ -61,8 +62,14 @@ struct live_virtual {
 	_Atomic int32_t sorry_weight; /* -1: not in use */
 };
 
+/* What the kernel's table counted of a service, or of a real server in all services of its virtual server. */
+struct live_traffic {
+	_Atomic uint64_t conns, in_packets, out_packets, in_bytes, out_bytes;
+	_Atomic uint32_t active, inactive; /* connections now */
+};
+
 struct live {
-	size_t n_routers, n_virtuals, n_reals, n_checks;
+	size_t n_routers, n_virtuals, n_reals, n_checks, n_services;
 	/* One mapping, of vrrp: then the routers, in the order of conf.instances. */
 	struct live_late *late;
 	struct live_router *router;
@@ -70,6 +77,8 @@ struct live {
 	struct live_virtual *virtual;
 	struct live_real *real;
 	struct live_check *check;
+	/* One mapping, of kernel: each place where a virtual server listens; then all reals, in order. */
+	struct live_traffic *service, *dest;
 };
 
 /*
@@ -82,10 +91,15 @@ void live_free(struct live *l);
 /* In a child: what is not its own goes. */
 void live_leave_routers(struct live *l);
 void live_leave_checks(struct live *l);
+void live_leave_traffic(struct live *l);
 
 /* vrrp: where it stands now; `base` (NULL: nothing) is added to its counters. */
 void live_write_router(struct live_router *to, const struct ha_vrrp *v,
 		       const struct live_counters *base);
+/* kernel: begins a look, adds what a dump says to one of it. */
+void live_clear_traffic(struct live *l);
+void live_add_traffic(struct live_traffic *to, const struct ha_service_stats *s);
+
 /* vrrp: what a predecessor had counted; false: there was none. */
 bool live_base(const struct live_router *from, struct live_counters *ret);
 /* The base that makes the counters of `v` begin at 0 now. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -437,6 +438,94 @@ static void checks(const struct look *l, const char *name, const char *type, che
 	}
 }
 
+/* Of a service or a real server: counters of the second exporter, and what there is now. */
+static const struct {
+	const char *name;
+	size_t offset; /* in struct live_traffic */
+	const char *help;
+} traffic[] = {
+    {"in_packets", offsetof(struct live_traffic, in_packets), "Packets of clients"},
+    {"out_packets", offsetof(struct live_traffic, out_packets), "Packets to clients"},
+    {"in_bytes", offsetof(struct live_traffic, in_bytes), "Bytes of clients"},
+    {"out_bytes", offsetof(struct live_traffic, out_bytes), "Bytes to clients"},
+    {"conn", offsetof(struct live_traffic, conns), "Connections"},
+};
+
+static void address_labels(const struct look *l, const char *name, const struct ha_ip *ip,
+			   unsigned port, uint32_t fwmark, const struct conf_virtual *v)
+{
+	char text[HA_IP_TEXT_SIZE] = "";
+
+	ha_ip_format(ip, text, sizeof(text));
+	if (fwmark)
+		fprintf(l->to, "%s{addr=\"fwmark %u\",proto=\"", name, fwmark);
+	else
+		fprintf(l->to, "%s{addr=\"%s:%u\",proto=\"", name, text, port);
+	fprintf(l->to, "%s\",",
+		v->protocol == IPPROTO_TCP    ? "TCP"
+		: v->protocol == IPPROTO_SCTP ? "SCTP"
+					      : "UDP");
+	label(l, "virtual_server", v->name);
+}
+
+static uint64_t traffic_value(const struct live_traffic *t, size_t offset)
+{
+	return atomic_load((const _Atomic uint64_t *)(const void *)((const char *)t + offset));
+}
+
+static void service_traffic(const struct look *l, const char *name, size_t offset, const char *help)
+{
+	const struct live_traffic *t = l->s->live->service;
+
+	family(l, name, "counter", help);
+	for (const struct conf_virtual *v = l->s->conf->virtuals; v; v = v->next) {
+		for (size_t n = 0; n < v->n_listen; n++, t++) {
+			const struct conf_listen *at = &v->listen[n];
+
+			address_labels(l, name, &at->ip, at->port, at->fwmark, v);
+			fprintf(l->to, "} %" PRIu64 "\n", traffic_value(t, offset));
+		}
+	}
+}
+
+static void real_traffic(const struct look *l, const char *name, size_t offset, const char *help)
+{
+	const struct live_traffic *t = l->s->live->dest;
+
+	family(l, name, "counter", help);
+	for (const struct conf_virtual *v = l->s->conf->virtuals; v; v = v->next) {
+		for (const struct conf_real *r = v->reals; r; r = r->next, t++) {
+			address_labels(l, name, &r->ip, r->port, 0, v);
+			fprintf(l->to, "} %" PRIu64 "\n", traffic_value(t, offset));
+		}
+	}
+}
+
+static double real_active(const struct look *l, size_t n)
+{
+	return atomic_load(&l->s->live->dest[n].active);
+}
+
+static double real_inactive(const struct look *l, size_t n)
+{
+	return atomic_load(&l->s->live->dest[n].inactive);
+}
+
+static void write_traffic(const struct look *l)
+{
+	char name[64];
+
+	for (size_t i = 0; i < sizeof(traffic) / sizeof(*traffic); i++) {
+		snprintf(name, sizeof(name), "keepalived_lvs_vip_%s", traffic[i].name);
+		service_traffic(l, name, traffic[i].offset, traffic[i].help);
+		snprintf(name, sizeof(name), "keepalived_lvs_rs_%s", traffic[i].name);
+		real_traffic(l, name, traffic[i].offset, traffic[i].help);
+	}
+	real_gauge(l, "hawser_real_server_active_connections", real_active, "That exist now");
+	real_gauge(l, "hawser_real_server_inactive_connections", real_inactive,
+		   "That are ending, or idle");
+}
+
 static void write_virtuals(const struct look *l)
 {
 	virtual_gauge(l, "hawser_virtual_server_up", virtual_up, "1: it has its quorum");
@@ -451,6 +540,7 @@ static void write_virtuals(const struct look *l)
 	checks(l, "hawser_check_runs_total", "counter", check_runs, "Checks that ended");
 	checks(l, "hawser_check_failures_total", "counter", check_failures, "Of these, failed");
 	checks(l, "hawser_check_duration_seconds", "gauge", check_took, "Of the last one");
+	write_traffic(l);
 }
 
 /* ---- The daemon ---- */

@@ -27,7 +27,8 @@ enum msg_type {
 	MSG_TRACK, /* to vrrp: vrrp_script `index` succeeds (value 1) or not (0); to health: a MISC_CHECK,
 		      extra: its exit code */
 	MSG_WATCH, /* to vrrp: the track_file or vrrp_track_process `index` of conf.watches is `value` */
-	MSG_STATS, /* to vrrp: write down where each instance stands (live.h), then answer with MSG_STATS */
+	MSG_STATS, /* to vrrp and kernel: write down where each instance stands and what services
+		      count (live.h), then answer with MSG_STATS */
 	MSG_ORDER, /* an administrator's. To vrrp: for instance `index`, value: enum msg_order. To health:
 		      real server `index2` of virtual server `index` is in use as value (enum
 		      order_admin) says, extra: its weight or ORDER_NO_WEIGHT */
@@ -52,7 +53,7 @@ enum msg_type {
 	MSG_GROUP,  /* sync group `index` likewise */
 	MSG_REAL,   /* virtual server `index`, real server `index2`: up (value 1) or down */
 	MSG_QUORUM, /* virtual server `index`: quorum gained (value 1) or lost; extra: live weight */
-	MSG_PAUSE,  /* MISC_CHECK `index`, counted on from the vrrp_scripts: rests (value 1) or goes on */
+	MSG_PAUSE, /* MISC_CHECK `index`, counted on from the vrrp_scripts: rests (value 1) or goes on */
 	MSG_REMARK, /* instance `index`: value is an enum ha_vrrp_remark; said once a minute */
 
 	/* kernel to supervisor */

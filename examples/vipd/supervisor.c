@@ -119,8 +119,8 @@ static void take_message(struct supervisor *s, enum role from, const struct msg 
 		notify_instance(s, m);
 	else if (from == ROLE_VRRP && m->type == MSG_GROUP)
 		notify_group(s, m->index, (enum ha_vrrp_state)m->value);
-	else if (from == ROLE_VRRP && m->type == MSG_STATS)
-		fresh_arrived(s);
+	else if (from != ROLE_HEALTH && m->type == MSG_STATS)
+		fresh_arrived(s, from);
 	else if (from == ROLE_VRRP && m->type == MSG_REMARK)
 		notify_remark(s, m->index, (uint32_t)m->value);
 	else if (from == ROLE_KERNEL && m->type == MSG_BACKEND)

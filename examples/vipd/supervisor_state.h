@@ -31,7 +31,7 @@ struct heard {
 	double since; /* UNIX seconds */
 };
 
-/* Who waits for vrrp to write down where it stands: supervisor_fresh.c */
+/* Who waits for vrrp and kernel to write down what they know: supervisor_fresh.c */
 struct supervisor;
 typedef void fresh_fn(struct supervisor *s, void *userdata);
 #define FRESH_WAITERS_MAX 64
@@ -41,6 +41,7 @@ struct fresh {
 		void *userdata;
 	} waiter[FRESH_WAITERS_MAX];
 	size_t n;
+	unsigned pending; /* bits of enum role: who has not answered yet */
 	struct loop_source *timer;
 };
 
@@ -112,10 +113,10 @@ int phase_make_heard(struct supervisor *s, const struct conf *c);
 
 /* supervisor_fresh.c */
 int fresh_init(struct supervisor *s);
-/* Calls `fn` when vrrp has written down where it stands, or does not answer: perhaps at once. */
+/* Calls `fn` when vrrp and kernel have written down what they know, or do not answer: perhaps at once. */
 void fresh_ask(struct supervisor *s, fresh_fn *fn, void *userdata);
 void fresh_ask_again(struct supervisor *s);
-void fresh_arrived(struct supervisor *s);
+void fresh_arrived(struct supervisor *s, enum role from);
 void fresh_forget(struct supervisor *s, const void *userdata);
 
 double supervisor_now(void); /* UNIX seconds */

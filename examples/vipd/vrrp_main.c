@@ -297,6 +297,7 @@ int vrrp_main(const struct birth *b)
 
 	shared_leave_checks(b->shared);
 	live_leave_checks(b->live);
+	live_leave_traffic(b->live);
 	be_punctual(b);
 	schedule_apply(&b->conf->globals.vrrp, "vrrp");
 	lock_memory(b, &raised);

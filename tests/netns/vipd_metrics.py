@@ -53,7 +53,8 @@ EXPORTER = ["keepalived_up", "keepalived_vrrp_state", "keepalived_vrrp_excluded_
         "authentication_mismatch authentication_failure priority_zero_received priority_zero_sent gratuitous_arp_delay").split()] + [
     f"keepalived_vrrp_{name}" for name in (
         "advert_rcvd advert_sent become_master release_master packet_len_err advert_interval_err ip_ttl_err invalid_type_rcvd "
-        "addr_list_err invalid_authtype authtype_mismatch auth_failure pri_zero_rcvd pri_zero_sent").split()]
+        "addr_list_err invalid_authtype authtype_mismatch auth_failure pri_zero_rcvd pri_zero_sent").split()] + [
+    f"keepalived_lvs_{of}_{name}" for of in ("vip", "rs") for name in "in_packets out_packets in_bytes out_bytes conn".split()]
 
 
 def start(where):
