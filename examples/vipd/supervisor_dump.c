@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * keepalived.data, .stats and .json in the temporary directory, in keepalived's headings and fields:
+ * keepalived.data, .stats and .json in the temporary directory (keepalived_check.data: supervisor_dump_check.c), in keepalived's headings and fields:
  * exporters and scripts read them. Passwords are left out.
  */
 #include <errno.h>
@@ -17,7 +17,7 @@
 #include "supervisor_state.h"
 
 /* A file of its own, whatever lies at that name: a link there is not followed. */
-static FILE *open_dump(const char *name, char *path, size_t cap)
+FILE *dump_open(const char *name, char *path, size_t cap)
 {
 	const char *folder = getenv("TMPDIR");
 	FILE *f = NULL;
@@ -33,7 +33,7 @@ static FILE *open_dump(const char *name, char *path, size_t cap)
 	return f;
 }
 
-static void close_dump(FILE *f, const char *path)
+void dump_close(FILE *f, const char *path)
 {
 	bool failed = ferror(f);
 
@@ -81,6 +81,12 @@ static void dump_addresses(FILE *f, const struct conf_instance *i, bool set)
 	}
 }
 
+/* keepalived writes 0 where there is none. */
+static int weight_of(int32_t weight)
+{
+	return weight == CONF_NO_WEIGHT ? 0 : weight;
+}
+
 static const char *instance_state(const struct heard *h)
 {
 	return h->state ? why_state((uint32_t)h->state) : "INIT";
@@ -103,6 +109,58 @@ static void dump_time(FILE *f, const char *what, double when)
 	}
 	fprintf(f, "   %s = %.6f (%s.%06d %s)\n", what, when, text,
 		(int)((when - (double)whole) * 1e6), year);
+}
+
+static void dump_watches(FILE *f, const struct conf_instance *i, enum conf_watch_kind kind,
+			 const char *title)
+{
+	bool any = false;
+
+	for (size_t t = 0; t < i->watches.n; t++) {
+		const struct conf_track_watch *w = &i->watches.at[t];
+
+		if (w->kind != kind)
+			continue;
+		if (!any)
+			fprintf(f, "   Tracked %s :\n", title);
+		any = true;
+		fprintf(f, "     %s%s weight %d%s\n", w->name, kind == CONF_WATCH_BFD ? ":" : ",",
+			w->weight, w->reverse ? " reverse" : "");
+	}
+}
+
+static void dump_trackers(FILE *f, const struct conf_instance *i)
+{
+	if (i->n_interfaces)
+		fprintf(f, "   Tracked interfaces :\n");
+	for (size_t t = 0; t < i->n_interfaces; t++)
+		fprintf(f, "     %s weight %d%s\n", i->interfaces[t].name,
+			weight_of(i->interfaces[t].weight),
+			i->interfaces[t].reverse ? " reverse" : "");
+	if (i->n_scripts)
+		fprintf(f, "   Tracked scripts :\n");
+	for (size_t t = 0; t < i->n_scripts; t++)
+		fprintf(f, "     %s weight %d%s\n", i->scripts[t].name,
+			weight_of(i->scripts[t].weight), i->scripts[t].reverse ? " reverse" : "");
+	dump_watches(f, i, CONF_WATCH_FILE, "files");
+	dump_watches(f, i, CONF_WATCH_PROCESS, "processes");
+	dump_watches(f, i, CONF_WATCH_BFD, "BFDs");
+}
+
+/* Exporters read "Status" and "State" of this. */
+static void dump_script(const struct supervisor *s, FILE *f, const struct conf_vrrp_script *t)
+{
+	static const char *const status[] = {"INIT", "GOOD", "BAD"};
+	uint8_t state = trackers_states(s->trackers)[t->index];
+
+	fprintf(f, " VRRP Script = %s\n   Command =", t->name);
+	for (size_t n = 0; t->script.argv && t->script.argv[n]; n++)
+		fprintf(f, " '%s'", t->script.argv[n]);
+	fprintf(f, "\n   Interval = %g sec\n   Timeout = %g sec\n   Weight = %d\n",
+		(double)t->interval_ms / 1000, (double)t->timeout_ms / 1000, weight_of(t->weight));
+	fprintf(f, "   Rise = %d\n   Fall = %d\n   Status = %s\n   State = %s\n", t->rise, t->fall,
+		state < 3 ? status[state] : "?",
+		trackers_runs(s->trackers, t->index) ? "running" : "idle");
 }
 
 static void dump_instance(FILE *f, const struct conf_instance *i, const struct heard *h,
@@ -141,6 +199,8 @@ static void dump_instance(FILE *f, const struct conf_instance *i, const struct h
 		fprintf(f, "   Authentication type = %s\n",
 			i->auth_ah ? "IPSEC_AH" : "SIMPLE_PASSWORD");
 	dump_addresses(f, i, h->state == HA_VRRP_ACTIVE);
+	dump_trackers(f, i);
+	fprintf(f, "   Using smtp notification = %s\n", i->smtp_alert == 1 ? "yes" : "no");
 }
 
 static void dump_group(FILE *f, const struct conf_group *g, const struct heard *h)
@@ -151,24 +211,10 @@ static void dump_group(FILE *f, const struct conf_group *g, const struct heard *
 		fprintf(f, "     %s\n", g->members[i]);
 }
 
-static void dump_virtual(FILE *f, const struct conf_virtual *v)
-{
-	char name[CONF_REAL_NAME_SIZE];
-
-	fprintf(f, " Virtual server = %s\n", v->name);
-	fprintf(f, "   Scheduler = %s\n", v->scheduler ? v->scheduler : "wlc");
-	fprintf(f, "   Persistence timeout = %lld\n", (long long)v->persistence_s);
-	fprintf(f, "   Quorum = %d, hysteresis = %d\n", v->quorum, v->hysteresis);
-	for (const struct conf_real *r = v->reals; r; r = r->next) {
-		conf_real_name(r, name, sizeof(name));
-		fprintf(f, "   Real server = %s weight %d\n", name, r->weight);
-	}
-}
-
 void dump_data(struct supervisor *s, void *userdata)
 {
 	char path[4096];
-	FILE *f = open_dump("keepalived.data", path, sizeof(path));
+	FILE *f = dump_open("keepalived.data", path, sizeof(path));
 	struct live_router r;
 	size_t n = 0;
 
@@ -187,10 +233,13 @@ void dump_data(struct supervisor *s, void *userdata)
 		fprintf(f, "------< VRRP Sync groups >------\n");
 	for (const struct conf_group *g = s->conf->groups; g; g = g->next)
 		dump_group(f, g, &s->group[n++]);
-	fprintf(f, "------< Virtual servers >------\n");
-	for (const struct conf_virtual *v = s->conf->virtuals; v; v = v->next)
-		dump_virtual(f, v);
-	close_dump(f, path);
+	if (s->conf->scripts)
+		fprintf(f, "------< VRRP Scripts >------\n");
+	for (const struct conf_vrrp_script *t = s->conf->scripts; t; t = t->next)
+		dump_script(s, f, t);
+	dump_close(f, path);
+	if (s->conf->n_virtuals)
+		dump_check_data(s);
 }
 
 /* ---- keepalived.stats and .json: the same counters ---- */
@@ -200,7 +249,7 @@ void dump_data(struct supervisor *s, void *userdata)
 void dump_stats(struct supervisor *s, void *userdata)
 {
 	char path[4096];
-	FILE *f = open_dump("keepalived.stats", path, sizeof(path));
+	FILE *f = dump_open("keepalived.stats", path, sizeof(path));
 	struct live_router r;
 	size_t n = 0;
 
@@ -230,7 +279,7 @@ void dump_stats(struct supervisor *s, void *userdata)
 		fprintf(f, "  Priority Zero:\n    Received: %" PRIu64 "\n    Sent: %" PRIu64 "\n",
 			c->priority_zero_received, c->priority_zero_sent);
 	}
-	close_dump(f, path);
+	dump_close(f, path);
 }
 
 /* keepalived writes whole seconds without a point. */
@@ -327,7 +376,7 @@ static json_t *json_stats(const struct live_counters *c)
 void dump_json(struct supervisor *s, void *userdata)
 {
 	char path[4096];
-	FILE *f = open_dump("keepalived.json", path, sizeof(path));
+	FILE *f = dump_open("keepalived.json", path, sizeof(path));
 	struct live_router r;
 	size_t n = 0;
 
@@ -347,5 +396,5 @@ void dump_json(struct supervisor *s, void *userdata)
 		json_decref(o);
 	}
 	fputs("]\n", f);
-	close_dump(f, path);
+	dump_close(f, path);
 }

@@ -71,13 +71,17 @@ static void mail_group(struct supervisor *s, const struct conf_group *g, enum ha
 /* What its checks are called when they are of one kind. */
 static const char *check_name(const struct conf_real *r)
 {
-	static const char *const name[] = {"TCP CHECK", "CHECK", "CHECK", "DNS_CHECK:"};
+	static const char *const name[] = {
+	    [CONF_CHECK_TCP] = "TCP CHECK",  [CONF_CHECK_PING] = "ICMP CHECK",
+	    [CONF_CHECK_HTTP] = "CHECK",     [CONF_CHECK_SMTP] = "CHECK",
+	    [CONF_CHECK_DNS] = "DNS_CHECK:", [CONF_CHECK_UDP] = "UDP CHECK",
+	    [CONF_CHECK_MISC] = "MISC CHECK"};
 	const struct conf_check *c = r->checks;
 
 	for (const struct conf_check *k = c; k; k = k->next)
-		if (k->kind != c->kind || !k->misc != !c->misc)
+		if (k->kind != c->kind)
 			return "CHECK";
-	return !c ? "CHECK" : c->misc ? "MISC CHECK" : name[c->kind];
+	return c ? name[c->kind] : "CHECK";
 }
 
 static const struct conf_instance *instance_at(const struct supervisor *s, uint32_t index)

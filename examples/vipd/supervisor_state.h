@@ -3,6 +3,8 @@
 #ifndef VIPD_SUPERVISOR_STATE_H
 #define VIPD_SUPERVISOR_STATE_H
 
+#include <stdio.h>
+
 #include "conf.h"
 #include "events.h"
 #include "fifo.h"
@@ -132,6 +134,9 @@ void notify_real(struct supervisor *s, uint32_t v, uint32_t real, bool up);
 void notify_quorum(struct supervisor *s, uint32_t v, bool up, int32_t live_weight);
 
 /* supervisor_dump.c: what SIGUSR1, SIGUSR2 and SIGRTMIN + 2 ask for */
-fresh_fn dump_data, dump_stats, dump_json; /* userdata: NULL */
+fresh_fn dump_data, dump_stats, dump_json;  /* userdata: NULL */
+void dump_check_data(struct supervisor *s); /* supervisor_dump_check.c */
+FILE *dump_open(const char *name, char *path, size_t cap);
+void dump_close(FILE *f, const char *path);
 
 #endif
