@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every probe of a stream over real sockets, against one server that does as its script says: the cases that arrays
- * (served.h) cannot show. Certificates are test_tls's.
+ * Every probe over real sockets, against one server that does as its script says: the cases that arrays (served.h)
+ * cannot show. Certificates are test_tls's, the way to TLS is test_starttls's.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,13 +22,26 @@ struct outcome {
 	enum health_code code;
 };
 
+static bool is_datagram(size_t i)
+{
+	static const char *const schemes[] = {
+	    "dns:", "ntp:", "radius:", "sip-udp:", "snmp:", "udp:"};
+	bool found = false;
+
+	for (size_t j = 0; j < sizeof(schemes) / sizeof(*schemes); j++)
+		found |= !strncmp(answers[i].url, schemes[j], strlen(schemes[j]));
+	return found;
+}
+
 static bool is_stream(size_t i)
 {
-	return answers[i].len && strncmp(answers[i].url, "dns", 3) != 0 &&
-	       strncmp(answers[i].url, "udp", 3) != 0 && strncmp(answers[i].url, "ntp", 3) != 0 &&
-	       strncmp(answers[i].url, "snmp", 4) != 0 &&
-	       strncmp(answers[i].url, "radius", 6) != 0 &&
-	       strncmp(answers[i].url, "sip", 3) != 0; /* its answer names the very request */
+	return answers[i].len && !is_datagram(i);
+}
+
+/* An answer that does not name the very request, as SIP's does. */
+static bool is_fixed_stream(size_t i)
+{
+	return is_stream(i) && strncmp(answers[i].url, "sip", 3) != 0;
 }
 
 static void check(struct rig *r, size_t i)
@@ -86,7 +99,7 @@ static void the_answer_byte_by_byte_is_a_success(void **state)
 		struct peer_script s;
 		struct outcome o;
 
-		if (!is_stream(i))
+		if (!is_fixed_stream(i))
 			continue;
 		s = whole(i);
 		s.chunk = 1;
@@ -104,7 +117,7 @@ static void a_server_may_close_after_its_answer(void **state)
 	for (size_t i = 0; i < ANSWERS; i++) {
 		struct peer_script s;
 
-		if (!is_stream(i))
+		if (!is_fixed_stream(i))
 			continue;
 		s = whole(i);
 		s.end = PEER_CLOSES;
@@ -213,6 +226,70 @@ static void another_protocol_and_a_flood_are_told_apart(void **state)
 	}
 }
 
+/* ---- datagrams ---- */
+
+/* What a datagram probe makes of a server that sends this to whoever asks; NULL: it is not there at all. */
+static struct outcome asked(size_t i, const void *reply, size_t len)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_storage from;
+	socklen_t size = sizeof(address), from_len = sizeof(from);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	struct health_url u = {.size = sizeof(u)};
+	struct health_check_opts o;
+	char request[2048];
+	struct rig r;
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+	if (!reply)
+		close(fd);
+	rig_open(&r, NULL, NULL);
+	assert_int_equal(health_url_parse(answers[i].url, &health_foreign, &u, NULL), 0);
+	o = rig_opts(&r);
+	o.destination = (struct sockaddr *)&address;
+	o.destination_len = sizeof(address);
+	o.probe = u.probe;
+	rig_add(&r, &o);
+	health_probe_free(u.probe);
+	rig_dispatch(&r);
+	if (reply) {
+		assert_true(recvfrom(fd, request, sizeof(request), 0, (struct sockaddr *)&from,
+				     &from_len) > 0);
+		sendto(fd, reply, len, 0, (struct sockaddr *)&from, from_len);
+	}
+	rig_settle(&r, 1);
+	if (!r.results)
+		rig_pass(&r, 3 * S);
+	if (reply)
+		close(fd);
+	return end(&r);
+}
+
+static void a_datagram_probe_fails_as_it_should(void **state)
+{
+	static char oversize[60000];
+
+	(void)state;
+	memset(oversize, 'A', sizeof(oversize));
+	for (size_t i = 0; i < ANSWERS; i++) {
+		struct outcome o;
+
+		if (!is_datagram(i))
+			continue;
+		fails(i, asked(i, NULL, 0), HEALTH_CODE_L4CON);
+		o = asked(i, "", 0); /* an empty one */
+		fails(i, o, o.code == HEALTH_CODE_L7RSP ? o.code : HEALTH_CODE_L7TOUT);
+		o = asked(i, "who are you?\r\n", 14);
+		fails(i, o, o.code == HEALTH_CODE_L7RSP ? o.code : HEALTH_CODE_L7TOUT);
+		o = asked(i, answers[i].good, answers[i].len / 2);
+		fails(i, o, o.code == HEALTH_CODE_L7RSP ? o.code : HEALTH_CODE_L7TOUT);
+		o = asked(i, oversize, sizeof(oversize));
+		fails(i, o, o.code == HEALTH_CODE_L7RSP ? o.code : HEALTH_CODE_L7TOUT);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -223,6 +300,7 @@ int main(void)
 	    cmocka_unit_test(a_slow_drip_does_not_hold_a_check),
 	    cmocka_unit_test(a_closed_port_and_a_black_hole_are_no_connection),
 	    cmocka_unit_test(another_protocol_and_a_flood_are_told_apart),
+	    cmocka_unit_test(a_datagram_probe_fails_as_it_should),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
