@@ -16,18 +16,22 @@ struct step {
 	size_t send_len;
 	void *regex; /* sought in what is left unread; NULL: `expect` is sought */
 	struct match expect;
+	bool absent;	  /* it must not come … */
+	size_t min_bytes; /* … in so many; never 0 */
 };
 
 struct expect_config {
 	struct health_regex regex;
 	size_t reply_max, n_steps;
+	bool has_drain;
+	struct match drain;
 	struct step step[HEALTH_EXPECT_STEPS_MAX];
 };
 
 struct expect_state {
 	size_t at;	    /* the step that waits */
 	size_t reply_bytes; /* read for it */
-	uint8_t matched;
+	uint8_t matched, drain_matched;
 	size_t text_len;
 	char text[HEALTH_TEXT_MAX]; /* the beginning of what was read for it */
 };
@@ -46,6 +50,19 @@ static void expect_teardown(void *config)
 	mem_free(c);
 }
 
+static size_t reply_max(const struct health_expect_opts *o)
+{
+	return o->reply_max_bytes ? o->reply_max_bytes : HEALTH_EXPECT_REPLY_DEFAULT_BYTES;
+}
+
+static bool absence_valid(const struct health_expect_step *s, size_t max)
+{
+	if (!(s->flags & HEALTH_EXPECT_ABSENT))
+		return !s->flags && !s->min_bytes;
+	return s->flags == HEALTH_EXPECT_ABSENT && (s->expect_len || s->expect_regex) &&
+	       s->min_bytes <= max;
+}
+
 static bool step_valid(const struct health_expect_step *s, bool has_regex)
 {
 	if (s->expect_regex && (s->expect || !has_regex ||
@@ -61,10 +78,12 @@ static bool opts_valid(const struct health_expect_opts *o)
 	bool expects = false;
 
 	if (!o->steps || !o->n_steps || o->n_steps > HEALTH_EXPECT_STEPS_MAX ||
-	    o->reply_max_bytes > HEALTH_EXPECT_REPLY_MAX_BYTES)
+	    o->reply_max_bytes > HEALTH_EXPECT_REPLY_MAX_BYTES ||
+	    o->drain_len > HEALTH_EXPECT_TEXT_MAX || !o->drain != !o->drain_len)
 		return false;
 	for (size_t i = 0; i < o->n_steps; i++) {
-		if (!step_valid(&o->steps[i], o->regex))
+		if (!step_valid(&o->steps[i], o->regex) ||
+		    !absence_valid(&o->steps[i], reply_max(o)))
 			return false;
 		expects |= o->steps[i].expect_len || o->steps[i].expect_regex;
 	}
@@ -104,6 +123,8 @@ static int compile(struct expect_config *c, const struct health_expect_opts *o)
 
 		if (s->send_len && add_send(to, s->send, s->send_len) < 0)
 			return -ENOMEM;
+		to->absent = s->flags & HEALTH_EXPECT_ABSENT;
+		to->min_bytes = s->min_bytes ? s->min_bytes : c->reply_max;
 		if (s->expect_regex)
 			r = add_regex(c, to++, s->expect_regex);
 		else if (s->expect_len)
@@ -130,7 +151,10 @@ static int expect_setup(const void *opts, void **ret_config)
 		return -ENOMEM;
 	if (o.regex)
 		r = regex_ops_copy(&c->regex, o.regex);
-	c->reply_max = o.reply_max_bytes ? o.reply_max_bytes : HEALTH_EXPECT_REPLY_DEFAULT_BYTES;
+	c->reply_max = reply_max(&o);
+	c->has_drain = o.drain_len;
+	if (r == 0 && c->has_drain)
+		r = match_init(&c->drain, o.drain, o.drain_len);
 	if (r == 0)
 		r = compile(c, &o);
 	if (r < 0) {
@@ -179,9 +203,9 @@ static enum health_step expect_open(void *state, const void *config, struct heal
 	return HEALTH_STEP_MORE;
 }
 
-/* The text was seen: the next step, or the end. */
-static enum health_step found(struct expect_state *s, const struct expect_config *c,
-			      struct health_probe_io *io)
+/* The step is over, and good: the next one, or the end. */
+static enum health_step pass(struct expect_state *s, const struct expect_config *c,
+			     struct health_probe_io *io)
 {
 	send_step(c, s->at + 1, io);
 	if (s->at + 1 == c->n_steps)
@@ -190,28 +214,43 @@ static enum health_step found(struct expect_state *s, const struct expect_config
 	return HEALTH_STEP_MORE;
 }
 
+static enum health_step drains(const struct expect_state *s, struct health_probe_io *io)
+{
+	return answer(s, HEALTH_OK_DRAIN, HEALTH_CODE_L7OKC, "", io);
+}
+
+/* What was sought came, or did not and `is_enough` was read without it. */
+static enum health_step decide(struct expect_state *s, const struct expect_config *c, bool seen,
+			       bool is_enough, struct health_probe_io *io)
+{
+	if (!seen && !is_enough)
+		return HEALTH_STEP_MORE;
+	if (seen == c->step[s->at].absent)
+		return answer(s, HEALTH_FAIL, HEALTH_CODE_L7RSP, "", io);
+	return pass(s, c, io);
+}
+
 /* Nothing is consumed before the expression was found, so all of this step is here each time. */
 static enum health_step seek_regex(struct expect_state *s, const struct expect_config *c,
 				   const void *data, size_t len, struct health_probe_io *io)
 {
-	size_t max =
-	    c->reply_max < HEALTH_PROBE_UNREAD_MAX ? c->reply_max : HEALTH_PROBE_UNREAD_MAX;
-	struct reader all = reader_of(data, len < max ? len : max);
+	const struct step *step = &c->step[s->at];
+	size_t enough = step->absent ? step->min_bytes : c->reply_max;
+	size_t max = enough < HEALTH_PROBE_UNREAD_MAX ? enough : HEALTH_PROBE_UNREAD_MAX;
+	struct reader all = reader_of(data, len < max ? len : max), again = all;
 	size_t from, end;
-	int r = c->regex.search(c->step[s->at].regex, data, reader_left(&all), 0, &from, &end);
+	uint8_t none = 0;
+	int r = c->regex.search(step->regex, data, reader_left(&all), 0, &from, &end);
 
 	s->text_len = 0;
 	note(s, &all);
 	if (r < 0)
 		return reply_broken(io, (uint32_t)s->at + 1, "the expression met its limit");
-	if (r) {
-		io->consumed = end ? end : len;
-		return found(s, c, io);
-	}
-	if (len >= max)
-		return answer(s, HEALTH_FAIL, HEALTH_CODE_L7RSP, "", io);
-	io->consumed = 0;
-	return HEALTH_STEP_MORE;
+	if (!r && c->has_drain && match_feed(&c->drain, &none, &again))
+		return drains(s, io);
+	s->reply_bytes = reader_left(&all);
+	io->consumed = r ? (end ? end : len) : len >= max ? max : 0;
+	return decide(s, c, r, len >= max, io);
 }
 
 static enum health_step expect_received(void *state, const void *config, const void *data,
@@ -219,30 +258,36 @@ static enum health_step expect_received(void *state, const void *config, const v
 {
 	struct expect_state *s = state;
 	const struct expect_config *c = config;
-	size_t room = c->reply_max - s->reply_bytes;
-	struct reader r = reader_of(data, len < room ? len : room), all = r;
+	const struct step *step = &c->step[s->at];
+	size_t enough = step->absent ? step->min_bytes : c->reply_max, room;
+	struct reader r, all, again;
 	bool seen;
 
-	if (c->step[s->at].regex)
+	if (step->regex)
 		return seek_regex(s, c, data, len, io);
-	seen = match_feed(&c->step[s->at].expect, &s->matched, &r);
+	room = enough - s->reply_bytes;
+	r = all = reader_of(data, len < room ? len : room);
+	seen = match_feed(&step->expect, &s->matched, &r);
 	io->consumed = (size_t)(r.at - all.at);
 	all.end = r.at;
+	again = all;
 	note(s, &all);
 	s->reply_bytes += io->consumed;
-	if (seen)
-		return found(s, c, io);
-	if (s->reply_bytes == c->reply_max)
-		return answer(s, HEALTH_FAIL, HEALTH_CODE_L7RSP, "", io);
-	return HEALTH_STEP_MORE;
+	if (c->has_drain && match_feed(&c->drain, &s->drain_matched, &again))
+		return drains(s, io);
+	return decide(s, c, seen, s->reply_bytes == enough, io);
 }
 
 static enum health_step expect_closed(void *state, const void *config, int error,
 				      struct health_probe_io *io)
 {
-	(void)config;
+	const struct expect_config *c = config;
+	struct expect_state *s = state;
+
 	if (error)
 		return HEALTH_STEP_MORE;
+	if (s->reply_bytes && s->at + 1 == c->n_steps && c->step[s->at].absent)
+		return decide(s, c, false, true, io);
 	return answer(state, HEALTH_FAIL, HEALTH_CODE_L7RSP, "closed before an answer", io);
 }
 

@@ -106,37 +106,63 @@ static int make_agent(struct url_parts *u, struct health_probe **ret)
 
 /* ---- send and expect ---- */
 
-/* In the order in which they stand: each "send" begins a step, what is expected belongs to it. */
+/* What stands in `option` goes to step `at`. 1: that step has all it may have; 0: it may go on; -1: no such option. */
+static int fill_step(struct health_expect_step *at, const struct url_option *option)
+{
+	if (!strcmp(option->name, "send")) {
+		at->send = option->value;
+		at->send_len = option->len;
+		return 0;
+	}
+	if (!strcmp(option->name, "regex") || !strcmp(option->name, "absent-regex")) {
+		at->expect_regex = option->value;
+	} else if (!strcmp(option->name, "expect") || !strcmp(option->name, "absent")) {
+		at->expect = option->value;
+		at->expect_len = option->len;
+	} else {
+		return -1;
+	}
+	if (option->name[0] == 'a')
+		at->flags = HEALTH_EXPECT_ABSENT;
+	return 1;
+}
+
+/*
+ * In the order in which they stand: each "send" begins a step, what is expected belongs to it, and "min" to what was
+ * unwanted last.
+ */
 static int make_expect(struct url_parts *u, struct health_probe **ret)
 {
 	struct health_expect_step step[HEALTH_EXPECT_STEPS_MAX + 1] = {0};
 	struct health_expect_opts o = {.size = sizeof(o), .steps = step, .regex = u->tools->regex};
+	const struct url_option *drain = url_option(u, "drain");
 	bool begun = false;
+	uint64_t min;
 
+	if (drain) {
+		o.drain = drain->value;
+		o.drain_len = drain->len;
+	}
 	for (size_t i = 0; i < u->n_options && o.n_steps <= HEALTH_EXPECT_STEPS_MAX; i++) {
 		struct url_option *option = &u->option[i];
-		struct health_expect_step *at = &step[o.n_steps];
+		int filled;
 
-		option->used = true;
-		begun = true;
-		if (!strcmp(option->name, "send")) {
-			if (at->send_len)
-				at = &step[++o.n_steps];
-			at->send = option->value;
-			at->send_len = option->len;
+		if (option->used)
+			continue;
+		if (!strcmp(option->name, "min") && o.n_steps) {
+			if (!url_number(u, "min", HEALTH_EXPECT_REPLY_DEFAULT_BYTES, 0, &min))
+				return url_wrong(u, "expect: min is a number of bytes");
+			step[o.n_steps - 1].min_bytes = (uint32_t)min;
 			continue;
 		}
-		if (!strcmp(option->name, "expect")) {
-			at->expect = option->value;
-			at->expect_len = option->len;
-		} else if (!strcmp(option->name, "regex")) {
-			at->expect_regex = option->value;
-		} else {
-			return url_wrong(u, "expect has send, expect and regex, not '%.40s'",
-					 option->name);
-		}
-		o.n_steps++;
-		begun = false;
+		option->used = true;
+		if (!strcmp(option->name, "send") && step[o.n_steps].send_len)
+			o.n_steps++;
+		filled = fill_step(&step[o.n_steps], option);
+		if (filled < 0)
+			return url_wrong(u, "expect has no option '%.40s'", option->name);
+		begun = !filled;
+		o.n_steps += (size_t)filled;
 	}
 	o.n_steps += begun;
 	return health_probe_new(health_probe_expect(), &o, ret);

@@ -14,6 +14,8 @@
  * the last send handed over when no expect follows it, the check is a success. The engine then resets the
  * connection; a host whose last send must arrive copies the ops and adds HEALTH_PROBE_FIN to flags.
  *
+ * A text may also be unwanted (HEALTH_EXPECT_ABSENT), or say that the server works and wants no new users (`drain`).
+ *
  * Over UDP one datagram goes out, and one that comes back is looked at (keepalived's UDP_CHECK, F5's
  * udp monitor). UDP has no answer of its own: where the protocol has none, either, silence until the
  * timeout is the success, and an ICMP "port unreachable" the failure.
@@ -34,7 +36,15 @@ extern "C" {
 #define HEALTH_EXPECT_REPLY_DEFAULT_BYTES 16384 /* read for one step when reply_max_bytes is 0 */
 #define HEALTH_EXPECT_REPLY_MAX_BYTES 16777216	/* the highest reply_max_bytes */
 
-/* One step: at least one of these. Bytes, zeros too; case counts. */
+/* Bits of health_expect_step.flags. */
+/*
+ * What is expected must not come (HAProxy's `expect !`, F5's reverse): then the check fails. The step is over, and good,
+ * when `min_bytes` came without it, or reply_max_bytes did; the last step also when the server closes after
+ * a word at least. A server that just goes silent has not passed: HEALTH_CODE_L7TOUT.
+ */
+#define HEALTH_EXPECT_ABSENT 1u
+
+/* One step: sends, expects, or both. Bytes, zeros too; case counts. */
 struct health_expect_step {
 	const void *send; /* sent first; NULL with send_len 0: nothing */
 	size_t send_len;
@@ -43,6 +53,8 @@ struct health_expect_step {
 	/* Or this expression, for opts.regex, sought in all that came since the step began, each time
 	 * more comes: "$" is the end of what has come so far. It must not match an empty text. */
 	const char *expect_regex;
+	uint32_t flags;	    /* HEALTH_EXPECT_…; an unknown bit is -EINVAL */
+	uint32_t min_bytes; /* with HEALTH_EXPECT_ABSENT, at most reply_max_bytes; 0: none */
 };
 
 /* What health_probe_new takes with health_probe_expect(). All is copied. */
@@ -55,6 +67,10 @@ struct health_expect_opts {
 	size_t reply_max_bytes;
 	const struct health_regex
 	    *regex; /* required with an expect_regex; must outlive the probe */
+	/* Seen before what is expected, in any step, the check ends as HEALTH_OK_DRAIN, HEALTH_CODE_L7OKC (F5's
+	 * receive disable string). At most HEALTH_EXPECT_TEXT_MAX bytes; NULL with drain_len 0: none. */
+	const void *drain;
+	size_t drain_len;
 };
 
 /*

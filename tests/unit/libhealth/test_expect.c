@@ -128,6 +128,10 @@ static void options_out_of_range_are_refused(void **state)
 	    {SEND("nothing expected")},
 	    {.send = big, .send_len = sizeof(big), EXPECT("y")},
 	    {.expect = big, .expect_len = HEALTH_EXPECT_TEXT_MAX + 1},
+	    {EXPECT("y"), .flags = 2},
+	    {EXPECT("y"), .min_bytes = 1},
+	    {SEND("y"), .flags = HEALTH_EXPECT_ABSENT},
+	    {EXPECT("y"), .flags = HEALTH_EXPECT_ABSENT, .min_bytes = 16385},
 	};
 	struct health_expect_opts o = {.size = sizeof(o), .n_steps = 1};
 	struct health_probe *p = NULL;
@@ -255,6 +259,50 @@ static void expressions_out_of_range_are_refused(void **state)
 	assert_int_equal(health_probe_new(health_probe_expect(), &o, &p), -EINVAL);
 }
 
+/* ---- unwanted texts, and those that drain ---- */
+
+static void what_must_not_come_fails_when_it_does(void **state)
+{
+	static const struct health_expect_step until_closed[] = {
+	    {EXPECT("error"), .flags = HEALTH_EXPECT_ABSENT}};
+	static const struct health_expect_step ten_bytes[] = {
+	    {EXPECT("error"), .flags = HEALTH_EXPECT_ABSENT, .min_bytes = 10}, {EXPECT("fine")}};
+	struct health_probe *p = probe(until_closed, 1, 16);
+
+	(void)state;
+	served_no(p, BYTES("an error"), TALK_SILENCE, HEALTH_CODE_L7RSP, 1);
+	served_pieces(p, BYTES("all well"), TALK_CLOSES, HEALTH_OK, HEALTH_CODE_L7OK, 1);
+	served_pieces(p, BYTES("sixteen bytes ok"), TALK_SILENCE, HEALTH_OK, HEALTH_CODE_L7OK, 1);
+	served_no(p, BYTES("all well"), TALK_SILENCE, HEALTH_CODE_L7TOUT, 1);
+	served_no(p, BYTES("all well"), TALK_RESETS, HEALTH_CODE_L7RSP, 0);
+	served_no(p, BYTES(""), TALK_CLOSES, HEALTH_CODE_L7RSP, 1); /* not a word */
+	health_probe_free(p);
+	p = probe(ten_bytes, 2, 0);
+	served_pieces(p, BYTES("well, wellerror fine"), TALK_SILENCE, HEALTH_OK, HEALTH_CODE_L7OK,
+		      2); /* the ten bytes were good */
+	served_no(p, BYTES("1234 error fine"), TALK_SILENCE, HEALTH_CODE_L7RSP, 1);
+	served_no(p, BYTES("all well"), TALK_CLOSES, HEALTH_CODE_L7RSP,
+		  1); /* the next step waits */
+	health_probe_free(p);
+}
+
+static void a_text_drains_if_it_comes_first(void **state)
+{
+	static const struct health_expect_step up[] = {{EXPECT("up")}};
+	const struct health_expect_opts o = {
+	    .size = sizeof(o), .steps = up, .n_steps = 1, .drain = "leaving", .drain_len = 7};
+	struct health_probe *p = served_probe(health_probe_expect(), &o);
+
+	(void)state;
+	served_pieces(p, BYTES("I am leaving"), TALK_SILENCE, HEALTH_OK_DRAIN, HEALTH_CODE_L7OKC,
+		      1);
+	served_pieces(p, BYTES("leaving, but up"), TALK_SILENCE, HEALTH_OK_DRAIN, HEALTH_CODE_L7OKC,
+		      1);
+	served_pieces(p, BYTES("up, leaving"), TALK_SILENCE, HEALTH_OK, HEALTH_CODE_L7OK, 1);
+	served_no(p, BYTES("leavin"), TALK_CLOSES, HEALTH_CODE_L7RSP, 1);
+	health_probe_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -267,6 +315,8 @@ int main(void)
 	    cmocka_unit_test(a_real_connection_ends_as_the_array_did),
 	    cmocka_unit_test(expressions_are_sought_in_what_came_since_the_step_began),
 	    cmocka_unit_test(expressions_out_of_range_are_refused),
+	    cmocka_unit_test(what_must_not_come_fails_when_it_does),
+	    cmocka_unit_test(a_text_drains_if_it_comes_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

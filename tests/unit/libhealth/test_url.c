@@ -117,7 +117,10 @@ static void steps_come_in_their_order(void **state)
 	(void)state;
 	sends("expect://h:1#send=a&expect=b&send=c%00d&expect=e", "b", 1, "ac");
 	sends("expect://h:1#expect=b&send=c", "b", 1, "c");
+	sends("expect://h:1#send=a&absent=bad&min=3&send=c&expect=d", "yes", 3, "ac");
 	wrong("expect://h:1#send=a&look=b", "'look'");
+	wrong("expect://h:1#expect=a&min=x", "number of bytes");
+	wrong("expect://h:1#expect=a&min=2", "out of its range");
 	wrong("expect://h:1#send=a", "out of its range");
 	wrong("udp://h:1#expect=ab&mask=%ff", "mask");
 	wrong("dns://h#type=B", "'B'");
