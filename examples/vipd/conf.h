@@ -245,6 +245,7 @@ enum conf_check_kind {
 	CONF_CHECK_DNS,
 	CONF_CHECK_UDP,
 	CONF_CHECK_MISC, /* the supervisor runs its script */
+	CONF_CHECK_FILE, /* the supervisor reads its track_file */
 };
 
 /* From where to where a check connects. */
@@ -306,10 +307,17 @@ struct conf_check {
 		const struct conf_dns *dns;
 		const struct conf_udp *udp;
 		const char *helo;
+		struct conf_track_watch *track; /* a track_file */
 	};
 	struct conf_vrrp_script *misc; /* MISC_CHECK; NULL: another kind */
 	struct diag_place at;
 };
+
+/* No packet is sent for it: the supervisor says how it stands. */
+static inline bool conf_check_is_told(const struct conf_check *c)
+{
+	return c->kind == CONF_CHECK_MISC || c->kind == CONF_CHECK_FILE;
+}
 
 /* How packets get to a server. */
 struct conf_forward {

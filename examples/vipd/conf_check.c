@@ -511,6 +511,28 @@ static void complete_misc(struct conf_parse *p, const struct conf_virtual *v,
 		conf_warn(p, &c->at, "MISC_CHECK lacks \"misc_path COMMAND\": it counts as failed");
 }
 
+/* A FILE_CHECK of a file that there is. */
+static bool finds_its_file(struct conf_parse *p, struct conf_check *c)
+{
+	struct conf_tracks one = {c->track, 1};
+
+	if (c->kind == CONF_CHECK_FILE)
+		conf_find_watches(p, &one);
+	return one.n;
+}
+
+static void drop_lost_checks(struct conf_parse *p, struct conf_real *r)
+{
+	struct conf_check **at = &r->checks;
+
+	while (*at) {
+		if (finds_its_file(p, *at))
+			at = &(*at)->next;
+		else
+			*at = (*at)->next;
+	}
+}
+
 static void complete_real(struct conf_parse *p, const struct conf_virtual *v, struct conf_real *r)
 {
 	unsigned place = 0;
@@ -523,6 +545,7 @@ static void complete_real(struct conf_parse *p, const struct conf_virtual *v, st
 	inherit(&r->common, &v->common);
 	if (!r->host)
 		r->host = v->host;
+	drop_lost_checks(p, r);
 	for (struct conf_check *c = r->checks; c; c = c->next) {
 		inherit(&c->common, &r->common);
 		default_int(&c->log_all_failures, CONF_UNSET, p->conf->globals.log_all_failures);

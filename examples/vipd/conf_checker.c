@@ -261,15 +261,38 @@ static const struct conf_keyword misc_words[] = {
     {0}};
 const struct conf_block conf_block_misc = {.name = "MISC_CHECK", .keyword = misc_words};
 
-/* ---- Checks that are not run: their words are for the reference ---- */
+/* ---- FILE_CHECK ---- */
 
-#define WHY_UNRUN "the check is not run"
+static void set_track_weight(struct conf_parse *p, const struct conf_node *n,
+			     const struct conf_keyword *k, void *target)
+{
+	struct conf_track_watch *t = &((struct checker *)target)->track;
+	const struct conf_word *w = conf_argument(p, n);
+	double v;
+
+	if (!w || !conf_number(p, w, k->min, k->max, true, &v))
+		return;
+	t->weight = (int32_t)v;
+	t->reverse = n->n > 2 && !strcmp(n->word[2].text, "reverse");
+	if (n->n > 2 && !t->reverse)
+		conf_warn(p, &n->word[2].at, "\"%s\" is not reverse: skipped", n->word[2].text);
+}
+
 static const struct conf_keyword file_words[] = {
-    {CONF_REFUSED("track_file", "NAME", "The file whose number counts.", WHY_UNRUN)},
-    {CONF_REFUSED("weight", "NUMBER [reverse]", "What that number is multiplied with.", WHY_UNRUN)},
-    {CONF_REFUSED("dynamic", "", "What the manual has.", WHY_UNRUN), .extra = true},
+    {"track_file", conf_set_string, CHECKER(track.name), .form = "NAME",
+     .doc = "The track_file whose number counts. Must be written."},
+    {"weight", set_track_weight, 0, -INT32_MAX, CONF_TRACK_DEFAULT - 1, .form = "NUMBER [reverse]",
+     .initial = "that of the track_file",
+     .doc = "What that number is multiplied with, and added to the server's weight. 0: any number "
+	    "but 0 is a failure."},
+    {CONF_NOTED("dynamic", "", "Lets the number move the weight.", "it always does"),
+     .extra = true},
     {0}};
 const struct conf_block conf_block_file = {.name = "FILE_CHECK", .keyword = file_words};
+
+/* ---- BFD_CHECK is not run: its words are for the reference ---- */
+
+#define WHY_UNRUN "the check is not run"
 static const struct conf_keyword bfd_check_words[] = {
     {CONF_REFUSED("name", "NAME", "The bfd_instance.", WHY_UNRUN)},
     {CONF_REFUSED("alpha", "[on|off]", "Down until it has come up.", WHY_UNRUN)},
@@ -307,6 +330,9 @@ static void keep_kind(struct conf_parse *p, const struct checker *from, struct c
 			c->misc->script.user = from->misc_user;
 			c->misc->script.group = from->misc_group;
 		}
+		return;
+	case CONF_CHECK_FILE:
+		c->track = copy(p, &from->track, sizeof(from->track));
 		return;
 	case CONF_CHECK_TCP:
 	case CONF_CHECK_PING:
@@ -356,9 +382,14 @@ void conf_add_check(struct conf_parse *p, const struct conf_node *n, const struc
 		      .at = n->word->at},
 	    .way = conf_way_default,
 	    .udp = {.reply_max = 255},
-	    .misc = {.timeout_ms = CONF_UNSET, .weight = CONF_NO_WEIGHT, .at = n->word->at}};
+	    .misc = {.timeout_ms = CONF_UNSET, .weight = CONF_NO_WEIGHT, .at = n->word->at},
+	    .track = {.kind = CONF_WATCH_FILE, .weight = CONF_TRACK_DEFAULT, .at = n->word->at}};
 
 	conf_walk(p, n->child, k->block, &c);
+	if (c.check.kind == CONF_CHECK_FILE && !c.track.name) {
+		conf_warn(p, &n->word->at, "FILE_CHECK lacks \"track_file NAME\": skipped");
+		return;
+	}
 	if (c.check.kind == CONF_CHECK_SMTP && add_hosts(p, n, &c, target))
 		return;
 	if (c.check.kind == CONF_CHECK_HTTP && !conf_http_complete(p, n, &c))

@@ -24,6 +24,7 @@ struct checker {
 	struct conf_dns dns;
 	struct conf_udp udp;
 	struct conf_vrrp_script misc;
+	struct conf_track_watch track;
 	const char *misc_user, *misc_group;
 };
 

@@ -268,8 +268,8 @@ static const struct conf_keyword real_words[] = {
      .doc = "It must answer pings."},
     {"UDP_CHECK", conf_add_check, .min = CONF_CHECK_UDP, .block = &conf_block_udp,
      .doc = "It must take a datagram: no ICMP error may come back."},
-    {"FILE_CHECK", skip_check, .block = &conf_block_file, .doc = "A file has its weight.",
-     .why = WHY_CHECK, .refused = true},
+    {"FILE_CHECK", conf_add_check, .min = CONF_CHECK_FILE, .block = &conf_block_file,
+     .doc = "The number in a file moves its weight, or takes it out."},
     {"BFD_CHECK", skip_check, .block = &conf_block_bfd_check, .doc = "BFD must see it.",
      .why = WHY_CHECK, .refused = true},
     {0}};

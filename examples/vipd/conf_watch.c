@@ -270,7 +270,7 @@ static void read_tracks(struct conf_parse *p, const struct conf_node *n, enum co
 {
 	for (const struct conf_node *c = n->child; c; c = c->next) {
 		struct conf_track_watch t = {
-		    .kind = kind, .name = c->word->text, .weight = INT32_MAX, .at = c->word->at};
+		    .kind = kind, .name = c->word->text, .weight = CONF_TRACK_DEFAULT, .at = c->word->at};
 
 		conf_read_weight(p, c, 254, &t.weight, &t.reverse);
 		list->at = conf_grow(p->memory, list->at, list->n, sizeof(t));
@@ -316,7 +316,7 @@ void conf_find_watches(struct conf_parse *p, struct conf_tracks *list)
 				  t.name);
 			continue;
 		}
-		if (t.weight == INT32_MAX) {
+		if (t.weight == CONF_TRACK_DEFAULT) {
 			t.weight = t.watch->weight;
 			t.reverse = t.watch->reverse;
 		}

@@ -128,6 +128,7 @@ void conf_check(struct conf_parse *p);
 void conf_complete_mail(struct conf_parse *p); /* conf_mail.c */
 
 /* Trackers that name nothing are left out: conf_watch.c. */
+#define CONF_TRACK_DEFAULT INT32_MAX /* a weight: that of what is tracked */
 void conf_find_watches(struct conf_parse *p, struct conf_tracks *list);
 
 /* "weight N" (0: CONF_NO_WEIGHT, unless `max` is that of a watch) and "reverse" behind a name. */

@@ -195,6 +195,11 @@ static void say_check(const struct supervisor *s, const struct conf_check *k, si
 		    report_track(s, k->misc->index));
 		return;
 	}
+	if (k->kind == CONF_CHECK_FILE) {
+		say(list, "%s: the number in track_file %s is %d.", kind, k->track->name,
+		    watches_values(s->watches)[k->track->watch->index]);
+		return;
+	}
 	if (!live_read_check(&s->live->check[index], &c) || !c.last_start_ns) {
 		say(list, "%s has not run yet.", kind);
 		return;

@@ -47,7 +47,7 @@ struct probe {
 	struct live_check *live;
 	struct probe *leader;	    /* itself, unless another one asks for it */
 	struct probe *next;	    /* the next one with the same leader */
-	struct health_check *check; /* of the leader; NULL: a MISC_CHECK */
+	struct health_check *check; /* of the leader; NULL: the supervisor tells it */
 };
 
 struct health {

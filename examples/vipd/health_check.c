@@ -273,6 +273,7 @@ static int make_dialogue(const struct conf_check *c, const struct conf_real *r,
 	case CONF_CHECK_UDP:
 		return make_udp(c->udp, ret);
 	case CONF_CHECK_MISC:
+	case CONF_CHECK_FILE:
 		break;
 	}
 	return -EINVAL;

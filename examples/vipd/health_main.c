@@ -199,6 +199,44 @@ static bool take_exit(struct probe *p, int exit_code)
 	return changed;
 }
 
+/* keepalived.conf(5), "Track files": number times weight moves the weight; of weight 0 only 0 is well. */
+static bool judge_number(struct probe *p, int32_t number)
+{
+	const struct conf_track_watch *t = p->conf->track;
+	struct real_state *r = &p->virtual->state[p->real];
+	int64_t change = (int64_t)number * t->weight * (t->reverse ? -1 : 1);
+	bool well = t->weight ? change > INT32_MIN : (number == 0) != t->reverse;
+
+	if (change < -HA_WEIGHT_MAX || change > HA_WEIGHT_MAX)
+		change = change < 0 ? -HA_WEIGHT_MAX : HA_WEIGHT_MAX;
+	r->weight_change += (int32_t)change - p->weight_change;
+	p->weight_change = (int32_t)change;
+	return well;
+}
+
+static void on_number(struct probe *p, int32_t number)
+{
+	struct virtual_state *v = p->virtual;
+	int32_t before = p->weight_change;
+	bool well = judge_number(p, number);
+	char why[64];
+
+	if (p->weight_change != before) {
+		v->real[p->real].weight = weight_of(&v->state[p->real]);
+		recount(v);
+	}
+	snprintf(why, sizeof(why), "the number in its file is %d", number);
+	set_passes(p, well, why);
+}
+
+static void on_watch(struct health *h, uint32_t index, int32_t number)
+{
+	for (size_t i = 0; i < h->n_probes; i++)
+		if (h->probes[i].conf->kind == CONF_CHECK_FILE &&
+		    h->probes[i].conf->track->watch->index == index)
+			on_number(&h->probes[i], number);
+}
+
 static void on_misc(struct probe *p, bool passes, int exit_code)
 {
 	struct virtual_state *v = p->virtual;
@@ -287,20 +325,24 @@ static int make_virtual(struct health *h, const struct conf_virtual *c)
 /* A check that cannot be run says nothing: its server stays as it is taken at first. */
 static int start_probe(struct health *h, struct probe *leader)
 {
-	bool up = passes_at_first(h, leader);
+	const struct conf_check *c = leader->conf;
+	bool up = c->kind == CONF_CHECK_FILE
+		      ? judge_number(leader, h->birth->watches[c->track->watch->index])
+		      : passes_at_first(h, leader);
 	int r = 0;
 
 	for (struct probe *p = leader; p; p = p->next) {
 		p->passes = up;
 		p->virtual->state[p->real].passing += up;
 	}
-	if (leader->conf->misc)
-		take_exit(leader, h->birth->exits[leader->conf->misc->index]);
-	else
+	if (c->kind == CONF_CHECK_FILE)
+		atomic_store(&leader->slot->alive, up ? SHARED_ALIVE_UP : SHARED_ALIVE_DOWN);
+	if (c->misc)
+		take_exit(leader, h->birth->exits[c->misc->index]);
+	else if (!conf_check_is_told(c))
 		r = health_start_check(h, leader, up);
 	if (r < 0)
-		log_err("%s:%u: cannot make the check: %s", leader->conf->at.file,
-			leader->conf->at.line, strerror(-r));
+		log_err("%s:%u: cannot make the check: %s", c->at.file, c->at.line, strerror(-r));
 	for (struct probe *p = leader; p && leader->check; p = p->next)
 		live_write_check(p->live, leader->check);
 	return r == -ENOMEM ? r : 0;
@@ -409,6 +451,8 @@ static void on_control(struct loop *l, int fd, uint32_t events, void *userdata)
 			tell_all(h);
 		else if (m.type == MSG_ORDER || m.type == MSG_CHECK)
 			on_order(h, &m);
+		else if (m.type == MSG_WATCH)
+			on_watch(h, m.index, m.value);
 		else if (m.type == MSG_TRACK && m.index < h->birth->conf->n_misc &&
 			 h->misc[m.index])
 			on_misc(h->misc[m.index], m.value == 1, m.extra);

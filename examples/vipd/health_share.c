@@ -101,6 +101,7 @@ static bool same_dialogue(const struct probe *p, const struct probe *q)
 	case CONF_CHECK_UDP:
 		return same_udp(a->udp, b->udp);
 	case CONF_CHECK_MISC: /* its words name its server */
+	case CONF_CHECK_FILE:
 		return false;
 	}
 	return false;
@@ -139,7 +140,7 @@ static void file_probe(struct probe *p, struct probe **table, size_t n)
 	size_t at = hash_of(p) & (n - 1);
 
 	p->leader = p;
-	if (p->conf->misc)
+	if (conf_check_is_told(p->conf))
 		return;
 	for (; table[at]; at = (at + 1) & (n - 1)) {
 		if (!is_same(p, table[at]))

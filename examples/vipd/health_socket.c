@@ -19,7 +19,7 @@ bool health_wants_sockets(const struct conf *c)
 	for (const struct conf_virtual *v = c->virtuals; v; v = v->next)
 		for (const struct conf_real *r = v->reals; r; r = r->next)
 			for (const struct conf_check *k = r->checks; k; k = k->next)
-				if (k->kind == CONF_CHECK_PING || (!k->misc && k->way->fwmark))
+				if (k->kind == CONF_CHECK_PING || k->way->fwmark)
 					return true;
 	return false;
 }

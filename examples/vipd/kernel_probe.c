@@ -21,7 +21,7 @@ static bool is_configured(const struct conf *c, const struct msg_probe *want)
 	for (const struct conf_virtual *v = c->virtuals; v; v = v->next)
 		for (const struct conf_real *r = v->reals; r; r = r->next)
 			for (const struct conf_check *k = r->checks; k; k = k->next)
-				if (!k->misc && k->way->fwmark == want->fwmark &&
+				if (!conf_check_is_told(k) && k->way->fwmark == want->fwmark &&
 				    (k->kind == CONF_CHECK_PING) == ping)
 					return true;
 	return false;

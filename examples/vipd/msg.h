@@ -26,7 +26,8 @@ enum msg_type {
 	MSG_RESYNC, /* kernel was started again: tell it all */
 	MSG_TRACK, /* to vrrp: vrrp_script `index` succeeds (value 1) or not (0); to health: a MISC_CHECK,
 		      extra: its exit code */
-	MSG_WATCH, /* to vrrp: the track_file or vrrp_track_process `index` of conf.watches is `value` */
+	MSG_WATCH, /* to vrrp and health: the track_file or vrrp_track_process `index` of conf.watches
+		      is `value` */
 	MSG_STATS, /* to vrrp and kernel: write down where each instance stands and what services
 		      count (live.h), then answer with MSG_STATS */
 	MSG_ORDER, /* an administrator's. To vrrp: for instance `index`, value: enum msg_order. To health:

@@ -175,6 +175,8 @@ void supervisor_on_watch(void *userdata, uint32_t index, int32_t value)
 
 	if (s->child[ROLE_VRRP].pid && msg_send(s->control[ROLE_VRRP][0], &m, -1) < 0)
 		log_err("%s does not listen", role_name(ROLE_VRRP));
+	if (s->child[ROLE_HEALTH].pid && msg_send(s->control[ROLE_HEALTH][0], &m, -1) < 0)
+		log_err("%s does not listen", role_name(ROLE_HEALTH));
 }
 
 /* ---- Signals ---- */

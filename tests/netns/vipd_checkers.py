@@ -38,6 +38,7 @@ http {
 """
 CONF = """
 global_defs { checker_log_all_failures }
+track_file sick { file FOLDER/sick }
 virtual_server 10.255.0.1 80 {
     lb_algo wrr
     lb_kind NAT
@@ -89,6 +90,13 @@ virtual_server 10.255.0.1 80 {
     real_server 127.0.0.1 8007 { TCP_CHECK { fwmark 7
         connect_timeout 0.3 } }
     real_server 127.0.0.1 8005 { HTTP_GET { url { path /shared } } }
+    real_server 127.0.0.1 8008 {
+        weight 5
+        FILE_CHECK { track_file sick
+            weight 0 }
+        FILE_CHECK { track_file sick
+            weight 3 reverse }
+    }
 }
 virtual_server 10.255.0.1 81 {
     lb_algo rr
@@ -172,6 +180,7 @@ def set_all(folder, well):
     (good.set if well else good.clear)()
     (folder / "page").write_bytes(PAGE if well else b"not as it was\n")
     (folder / "exit").write_text("12" if well else "1")
+    (folder / "sick").write_text("0" if well else "1")
     run("nft", "flush chain inet t o")
     if well:
         (folder / "state").write_text("ok")
@@ -183,11 +192,11 @@ def set_all(folder, well):
         run("nft", "add rule inet t o tcp dport 8007 reject")
 
 
-def talk(vipd, folder, log):
+def talk(vipd, daemon, folder, log):
     def states():
         return {name: real["state"] for name, real in reals(vipd, folder).items()}
 
-    wait_for("vipd answers", lambda: len(states()) == 10)
+    wait_for("vipd answers", lambda: len(states()) == 11)
     for well in (False, True, False):
         if well != good.is_set():
             set_all(folder, well)
@@ -203,6 +212,12 @@ def talk(vipd, folder, log):
     (folder / "exit").write_text("0")
     wait_for("0 is the configured weight",
              lambda: reals(vipd, folder)["10.255.0.1:80 127.0.0.1:8003"]["weight_in_use"] == 7)
+    # 5 + 2 x 1 - 2 x 3
+    conf = folder / "conf"
+    conf.write_text(conf.read_text().replace("weight 0 }", "weight 1 }"))
+    daemon.send_signal(signal.SIGHUP)
+    (folder / "sick").write_text("2")
+    wait_for("a file moves the weight", lambda: reals(vipd, folder).get("10.255.0.1:80 127.0.0.1:8008", {}).get("weight_in_use") == 1)
     # Two virtual servers, one question: no two come closer than delay_loop.
     gaps = [b - a for a, b in zip(shared, shared[1:])]
     assert len(gaps) > 3 and min(gaps) > 0.05, gaps
@@ -239,7 +254,7 @@ def main(vipd):
             daemon = subprocess.Popen([vipd, "-n", "-l", "-D", "-G", "-C", "-f", "conf", "-p", "p", "-r", "r", "-c", "c",
                                        "--control", folder / "control"], cwd=folder, stdout=out, stderr=out)
         try:
-            talk(vipd, folder, log)
+            talk(vipd, daemon, folder, log)
         finally:
             daemon.terminate()
             daemon.wait(30)
