@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <openssl/evp.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -161,12 +162,17 @@ static void add_rule(struct reader *r, size_t i, struct cfg_stats *s, enum cfg_s
 
 static void read_auth(struct reader *r, size_t i, struct cfg_stats *s)
 {
-	const char *word = keep_word(r, i);
+	const char *word = word_at(r, i);
+
+	size_t len = strlen(word);
+	char *text = keep(r, (len + 2) / 3 * 4 + 1);
 
 	if (!strchr(word, ':'))
 		say(r, DIAG_ERROR, i, "\"%s\" has no password: write stats auth USER:PASSWORD", word);
-	else
-		s->users = append(r, i, s->users, &s->n_users, sizeof(word), &word);
+	else if (text) {
+		EVP_EncodeBlock((unsigned char *)text, (const unsigned char *)word, (int)len);
+		s->users = append(r, i, s->users, &s->n_users, sizeof(text), &text);
+	}
 }
 
 static void read_http_request(struct reader *r, size_t i, struct cfg_stats *s)

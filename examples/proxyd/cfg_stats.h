@@ -23,7 +23,7 @@ struct cfg_stats {
 	const char *uri, *realm;
 	const char *desc, *node; /* NULL: the global section's */
 	unsigned refresh_s;	 /* 0: the page does not refresh itself */
-	const char *const *users; /* "name:password" */
+	const char *const *users;  /* "name:password" in base64, as a request has it */
 	const char *const *scopes; /* names of proxies; ".": the one at hand */
 	const struct cfg_stats_rule *rules;
 	unsigned n_users, n_scopes, n_rules;

@@ -20,6 +20,7 @@
 #include "migrate.h"
 #include "process.h"
 #include "runtime/runtime.h"
+#include "stats/http.h"
 #include "sd_notify.h"
 
 #define DESCRIPTORS_OTHER 64 /* of the process itself: standard ones, epoll, logs, checks */
@@ -296,6 +297,13 @@ static int make_runtime(struct daemon *d, const struct cfg *cfg)
 	return e;
 }
 
+static void on_ask(void *userdata, struct ask *ask)
+{
+	struct daemon *d = userdata;
+
+	stats_answer(d->engine, ask, loop_now_ns(d->loop));
+}
+
 static int make_engine(struct daemon *d, struct cfg *cfg)
 {
 	const struct cfg_global *g = &cfg->global;
@@ -303,6 +311,7 @@ static int make_engine(struct daemon *d, struct cfg *cfg)
 	struct engine_opts o = {
 	    .threads = threads,
 	    .nap_us = g->nap_us,
+	    .answer = on_ask,
 	    .idle = on_idle,
 	    .userdata = d,
 	};

@@ -129,9 +129,8 @@ int admin_set_health(struct engine *e, struct server *s, enum admin_health healt
 {
 	bool up = health != ADMIN_HEALTH_DOWN;
 
-	if (!s->check)
-		return -ENOENT;
-	health_check_set(s->check, up ? HEALTH_START_FULLY_UP : HEALTH_START_FULLY_DOWN, now_ns);
+	if (s->check)
+		health_check_set(s->check, up ? HEALTH_START_FULLY_UP : HEALTH_START_FULLY_DOWN, now_ns);
 	if (s->up != up || s->draining != (health == ADMIN_HEALTH_STOPPING))
 		server_set_up(e, s, up, health == ADMIN_HEALTH_STOPPING);
 	return 0;

@@ -30,7 +30,7 @@ enum admin_health {
 	ADMIN_HEALTH_STOPPING,
 	ADMIN_HEALTH_DOWN,
 };
-/* The checks go on from there. */
+/* The checks, if it has any, go on from there. */
 int admin_set_health(struct engine *e, struct server *s, enum admin_health health, uint64_t now_ns);
 
 /* Its checks rest, its state stays. -ENOENT: it has none. */

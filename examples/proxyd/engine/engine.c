@@ -229,6 +229,7 @@ void engine_free(struct engine *e)
 	health_engine_free(e->health);
 	if (e->wake_fd >= 0)
 		close(e->wake_fd);
+	e->ending = true;
 	read_messages(e); /* nobody is left who would send another */
 	pthread_mutex_destroy(&e->lock);
 	tally_free(e->tally);

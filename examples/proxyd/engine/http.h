@@ -80,8 +80,11 @@ struct client {
 
 /* ---- A request and its answer ---- */
 
+struct ask;
+
 enum exchange_state {
 	EXCHANGE_TARPIT, /* is denied, later */
+	EXCHANGE_OWN,	 /* the control thread answers it, see ask.h */
 	EXCHANGE_QUEUED,
 	EXCHANGE_CONNECTING,
 	EXCHANGE_RETRY,	 /* rests before the same server again */
@@ -94,6 +97,7 @@ struct exchange {
 	struct client *client;
 	struct seeker seeker;
 	struct link *link;
+	struct ask *ask;   /* NULL: a server answers */
 	uint64_t since_ns; /* when this state began; ASKED, ANSWER: when the server last moved */
 	/* request */
 	enum http_method method;
@@ -137,6 +141,8 @@ struct http_worker {
 	struct link_list idle, dead_links; /* idle: longest first */
 	struct exchange_list spares;
 	unsigned n_spares;
+	const char *early; /* what came of a body with its head */
+	size_t early_len;
 	uint64_t turn;			      /* for requests that have no key of their own */
 	uint64_t refused[2][H1_FAULT_COUNT_]; /* requests, answers: by what was wrong */
 	uint64_t refused_told_ns;

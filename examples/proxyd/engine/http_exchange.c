@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A request on its way to a server: which one, over which connection, and what if that fails. */
+#include "ask.h"
 #include "count.h"
 #include "http.h"
 #include "log_facts.h"
@@ -44,6 +45,7 @@ static struct exchange *exchange_new(struct worker *w, struct client *c)
 
 void exchange_free(struct worker *w, struct exchange *x)
 {
+	exchange_ask_end(w, x);
 	chunk_free(&x->request);
 	chunk_free(&x->part);
 	seeker_fini(&x->seeker);
@@ -254,6 +256,8 @@ void exchange_begin(struct worker *w, struct client *c, uint32_t head_len, uint3
 		exchange_fail(w, x, 400, 'P', 'R');
 		return;
 	}
+	w->http->early = body;
+	w->http->early_len = n;
 	if (!http_request_rules(w, x, m))
 		return;
 	if (!x->seeker.backend) {
@@ -488,6 +492,10 @@ uint64_t exchange_deadline(const struct exchange *x)
 
 	if (x->state == EXCHANGE_TARPIT)
 		return x->since_ns + x->client->frontend->tarpit_ns;
+	if (x->state == EXCHANGE_OWN)
+		return x->up.done || !x->client->frontend->client_ns
+			   ? CONN_NEVER
+			   : x->client->since_ns + x->client->frontend->client_ns;
 	t = &x->seeker.backend->timeout;
 	queue_ns = t->queue_ns ? t->queue_ns : t->connect_ns;
 	switch (x->state) {
@@ -500,6 +508,7 @@ uint64_t exchange_deadline(const struct exchange *x)
 			rest = t->connect_ns;
 		return x->since_ns + rest;
 	case EXCHANGE_TARPIT:
+	case EXCHANGE_OWN:
 	case EXCHANGE_ASKED:
 	case EXCHANGE_ANSWER:
 		break;
@@ -515,6 +524,9 @@ void exchange_expired(struct worker *w, struct exchange *x)
 	switch (x->state) {
 	case EXCHANGE_TARPIT:
 		exchange_fail(w, x, x->status, 'P', 'T');
+		break;
+	case EXCHANGE_OWN: /* its form does not come */
+		exchange_fail(w, x, 408, 'c', 'R');
 		break;
 	case EXCHANGE_QUEUED:
 		exchange_fail(w, x, 503, 's', 'Q');
@@ -637,6 +649,8 @@ bool exchange_upload(struct worker *w, struct exchange *x)
 {
 	struct client *c = x->client;
 
+	if (x->ask)
+		return exchange_ask_upload(w, x);
 	if (!x->link || !x->link->connected || x->state < EXCHANGE_ASKED)
 		return false;
 	if (chunk_left(x->request)) {

@@ -3,7 +3,7 @@
  * Where rules meet requests and answers, in HAProxy's order: the frontend's rules, the choice of a
  * backend, its rules; on the way back the backend's, then the frontend's.
  */
-#include "http.h"
+#include "ask.h"
 #include "log_facts.h"
 #include "rule_run.h"
 
@@ -192,6 +192,9 @@ static bool obey(struct worker *w, struct exchange *x, const struct verdict *v, 
 	case VERDICT_RETURN:
 		reply(w, x, v, r);
 		return false;
+	case VERDICT_METRICS:
+		exchange_ask(w, x, r->request, NULL, x->client->frontend->name, false);
+		return false;
 	case VERDICT_WAIT: /* all of a head is there */
 	case VERDICT_ERROR:
 		break;
@@ -245,8 +248,8 @@ bool http_request_rules(struct worker *w, struct exchange *x, struct http_msg *m
 	struct exchange_view view;
 	struct run r;
 
-	if (!front && !p->slots && !p->formats &&
-	    !(x->seeker.backend && x->seeker.backend->proxy->rules))
+	if (!front && !p->slots && !p->formats && !f->stats &&
+	    !(x->seeker.backend && (x->seeker.backend->proxy->rules || x->seeker.backend->stats)))
 		return true;
 	if (!prepare_http(w, x, &view, &r) || !number(x, &r)) {
 		exchange_fail(w, x, 500, 'R', 'R');
@@ -260,17 +263,22 @@ bool http_request_rules(struct worker *w, struct exchange *x, struct http_msg *m
 	if (front && (!run_rules(w, x, &front->of[RULES_CONTENT], &r, 'R') ||
 		      !run_rules(w, x, &front->of[RULES_REQUEST], &r, 'R')))
 		return false;
+	if (f->stats && http_stats(w, x, m, f->stats, f->name, &r))
+		return false;
 	if (front)
 		x->seeker.backend = frontend_switch(f, &r);
 	back = x->seeker.backend ? x->seeker.backend->proxy->rules : NULL;
-	if (!back)
+	if (!back && !(x->seeker.backend && x->seeker.backend->stats))
 		return true;
 	r.backend = (struct run_proxy){x->seeker.backend->proxy->name, x->seeker.backend->number};
-	if (back != front && /* a listen section has its rules once */
+	if (back && back != front && /* a listen section has its rules once */
 	    (!run_rules(w, x, &back->of[RULES_CONTENT], &r, 'R') ||
 	     !run_rules(w, x, &back->of[RULES_REQUEST], &r, 'R')))
 		return false;
-	x->wanted = backend_wanted(x->seeker.backend, &r);
+	if (x->seeker.backend->stats && x->seeker.backend->stats != f->stats &&
+	    http_stats(w, x, m, x->seeker.backend->stats, x->seeker.backend->proxy->name, &r))
+		return false;
+	x->wanted = back ? backend_wanted(x->seeker.backend, &r) : NULL;
 	return true;
 }
 

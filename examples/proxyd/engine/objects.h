@@ -199,6 +199,7 @@ struct backend {
 		struct server *server;
 	} * cookies; /* of its servers that have one */
 	size_t n_cookies;
+	const struct cfg_stats *stats; /* its page; NULL: none */
 	struct server **servers; /* of its set, in the order of the file */
 	size_t n_servers;
 };
@@ -222,6 +223,7 @@ struct frontend {
 	} * switches;		    /* use_backend, in order */
 	size_t n_switches;
 	uint64_t tarpit_ns;
+	const struct cfg_stats *stats; /* its page; NULL: none */
 	unsigned number; /* as fe_id says */
 };
 
@@ -396,6 +398,8 @@ struct engine {
 	int wake_fd;
 	pthread_mutex_t lock; /* of what workers hand to the control thread */
 	STAILQ_HEAD(, message) messages;
+	_Atomic unsigned n_asks; /* of workers, see ask.h */
+	bool ending;		 /* no worker is left */
 	bool started, draining, idle_told;
 	_Atomic unsigned n_drained; /* workers without listeners and sessions, while draining */
 };

@@ -107,6 +107,17 @@ bool is_field_value(struct text t)
 			  !memchr(t.at, '\0', t.len));
 }
 
+/* "prometheus-exporter"; HAProxy's others come from Lua. */
+static bool read_service(struct words *w, struct rule *rule)
+{
+	const char *name = rule_need_word(w, "the name of a service");
+
+	(void)rule;
+	if (name && strcmp(name, "prometheus-exporter") != 0)
+		return rule_fail(w->e, "there is no service \"%.100s\": write prometheus-exporter", name);
+	return name;
+}
+
 /* ---- The table ---- */
 
 #define IN_REQUEST (1u << RULES_REQUEST)
@@ -170,6 +181,7 @@ static const struct action {
     {"silent-drop", IN_REQUEST | IN_RESPONSE | IN_TCP, rule_read_nothing, run_verdict,
      VERDICT_SILENT_DROP, 0},
     {"tarpit", IN_REQUEST, read_answer, run_verdict, VERDICT_TARPIT, 500},
+    {"use-service", IN_REQUEST, read_service, run_verdict, VERDICT_METRICS, 0},
     {"unset-var", IN_ALL, read_unset_var, run_unset_var, 0, 0},
 };
 #define N_ACTIONS (sizeof(actions) / sizeof(*actions))

@@ -22,6 +22,7 @@ enum verdict_kind {
 	VERDICT_SILENT_DROP, /* close without telling the client */
 	VERDICT_REDIRECT,    /* answer with `status` and `location` */
 	VERDICT_RETURN,	     /* answer with `answer` */
+	VERDICT_METRICS,     /* answer with metrics for Prometheus */
 	VERDICT_WAIT,	     /* more bytes may decide: run them again then */
 	VERDICT_ERROR,	     /* a rule could not be carried out: 500 */
 };

@@ -66,6 +66,7 @@ struct stat_row {
 	enum stat_kind kind;
 	unsigned iid, sid;
 	bool draining, is_backup; /* of a server, for the page */
+	bool has_servers;	  /* its proxy */
 	bool no_maint, up;	  /* for the filters */
 	bool set[STAT_COUNT_];
 	union {

@@ -70,6 +70,7 @@ static void begin(struct stat_row *r, enum stat_kind kind, const struct cfg_prox
 	memset(r, 0, sizeof(*r));
 	r->kind = kind;
 	r->iid = p->id;
+	r->has_servers = p->n_servers;
 	r->sid = sid;
 	set_text(r, STAT_PXNAME, p->name);
 	set_text(r, STAT_SVNAME, name);
@@ -261,6 +262,7 @@ static void set_check(const struct server *s, const struct health_seen *h, struc
 	set_text(r, STAT_CHECK_DESC, health_code_text(c->code));
 	snprintf(r->last_check, sizeof(r->last_check), "%s", *c->text ? c->text : c->error ? strerror(c->error) : "");
 	set_text(r, STAT_LAST_CHK, r->last_check);
+	r->set[STAT_LAST_CHK] = true; /* HAProxy has it empty, too */
 	set(r, STAT_CHECK_RISE, h->filter.rise);
 	set(r, STAT_CHECK_FALL, h->filter.fall);
 	set(r, STAT_CHECK_HEALTH, health_number(s, h));

@@ -1,0 +1,450 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Statistics and the runtime API. Run with proxyd, and with HAProxy as a twin:
+
+    stats.py PROXY
+"""
+import base64
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import socket
+import sys
+import time
+
+from support import Proxy, Server, config, free_port, read_all, run, until
+
+HEAD = "mode http\n timeout connect 1s\n timeout client 5s\n timeout server 5s\n timeout http-keep-alive 5s\n"
+
+
+def web(name, status="200 OK"):
+    """Answers every request of a connection."""
+
+    def serve(server, c):
+        data = b""
+        while True:
+            part = c.recv(65536)
+            if not part:
+                return
+            data += part
+            while b"\r\n\r\n" in data:
+                data = data.split(b"\r\n\r\n", 1)[1]
+                server.counted()
+                c.sendall(f"HTTP/1.1 {status}\r\nContent-Length: {len(name)}\r\n\r\n{name}".encode())
+
+    return serve
+
+
+class Box:
+    """A proxy with a socket of each level: two servers behind one frontend, a page at /stats."""
+
+    def __init__(self, binary, extra="", page="stats enable\n stats uri /stats\n", one="200 OK", servers=2, threads=2):
+        self.one, self.two = Server(web("one", one)), Server(web("two"))
+        self.extra, self.page, self.binary = extra, page, binary
+        self.sockets = {}
+        self.weight = 3
+        self.servers, self.threads = servers, threads
+
+    def text(self):
+        two = f" server two 127.0.0.1:{self.two.port} weight 5 maxconn 7\n" if self.servers > 1 else ""
+        levels = "".join(
+            f"    stats socket {self.folder}/{level} mode 600 level {level}\n" for level in ("user", "operator", "admin")
+        )
+        return (
+            f"global\n    nbthread {self.threads}\n    maxconn 200\n    node alpha\n    description a test\n{levels}"
+            f"defaults\n {HEAD}"
+            f"frontend fe\n bind 127.0.0.1:{{port}}\n {self.page}\n default_backend be\n"
+            f"backend be\n balance roundrobin\n server one 127.0.0.1:{self.one.port} weight {self.weight}\n{two}"
+            f"listen lt\n mode tcp\n bind 127.0.0.1:{self.tcp}\n server t 127.0.0.1:{self.one.port} check inter 200ms\n"
+            f"backend empty\n{self.extra}"
+        )
+
+    def __enter__(self):
+        import tempfile
+
+        self.folder = tempfile.mkdtemp(prefix="proxyd-stats.")
+        self.tcp = free_port()
+        self.proxy = Proxy(self.binary, self.text())
+        until("the server of lt is checked", lambda: self.row("lt", "t", "check_status") == "L4OK")
+        return self
+
+    def __exit__(self, *what):
+        self.proxy.__exit__(*what)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def cli(self, line, level="admin"):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(5)
+            s.connect(f"{self.folder}/{level}")
+            s.sendall(line.encode() + b"\n")
+            return read_all(s).decode()
+
+    def rows(self):
+        text = self.cli("show stat")
+        return list(csv.DictReader(io.StringIO(text[2:])))
+
+    def row(self, proxy, name, field):
+        for r in self.rows():
+            if r["pxname"] == proxy and r["svname"] == name:
+                return r[field]
+        return None
+
+    def http(self, request, body="", fields=()):
+        lines = [request + " HTTP/1.1", "Host: here", *fields, "Connection: close"]
+        if body:
+            lines.append(f"Content-Length: {len(body)}")
+        with self.proxy.connect() as s:
+            s.sendall(("\r\n".join(lines) + "\r\n\r\n" + body).encode())
+            return unchunk(read_all(s).decode())
+
+    def get(self, n):
+        for _ in range(n):
+            assert " 200 " in self.http("GET /"), "an answer"
+
+
+def unchunk(answer):
+    """HAProxy's page comes in chunks."""
+    head, _, body = answer.partition("\r\n\r\n")
+    if "transfer-encoding: chunked" not in head.lower():
+        return answer
+    out = ""
+    while body:
+        size, _, body = body.partition("\r\n")
+        n = int(size or "0", 16)
+        out, body = out + body[:n], body[n + 2 :]
+        if not n:
+            break
+    return head + "\r\n\r\n" + out
+
+
+def ours(binary):
+    return "proxyd" in os.path.basename(binary)
+
+
+# ---- The interface: names, order, types, as HAProxy's
+
+
+def shape(box):
+    info = [line.split(":")[0] for line in box.cli("show info").splitlines() if ":" in line]
+    typed = [re.sub(r":[^:]*$", "", l) for l in box.cli("show info typed").splitlines() if l]
+    stat = box.cli("show stat").splitlines()
+    fields = [re.sub(r":(str|...):.*", r":\1", l) for l in box.cli("show stat typed").splitlines() if l]
+    return {
+        "info": info,
+        "typed info": [t for t in typed if "Uptime" not in t],
+        "header": stat[0],
+        "rows": [",".join(l.split(",")[:2]) for l in stat[1:] if l],
+        "typed": fields,
+        "state": box.cli("show servers state").splitlines()[:2],
+        "backend": box.cli("show backend"),
+        "metrics": sorted(set(re.findall(r"(?m)^# TYPE (\S+ \S+)$", box.http("GET /metrics")))),
+    }
+
+
+def test_names_and_order_are_haproxys(binary):
+    page = "http-request use-service prometheus-exporter if { path /metrics }\n stats enable\n stats uri /stats\n"
+    peer = shutil.which("haproxy")
+    if not peer:
+        return
+    with Box(binary, page=page) as a, Box(peer, page=page) as b:
+        mine, theirs = shape(a), shape(b)
+    for what, want in theirs.items():
+        if isinstance(want, list):
+            odd = sorted(set(want) ^ set(mine[what]))
+            assert not odd, (what, odd[:6])
+        assert mine[what] == want, (what, "another order")
+
+
+def test_json_is_well_formed(binary):
+    with Box(binary) as box:
+        stat, info = json.loads(box.cli("show stat json")), json.loads(box.cli("show info json"))
+        assert [r[1]["value"]["value"] for r in stat][:4] == ["FRONTEND", "one", "two", "BACKEND"], stat[0]
+        assert info[0]["field"] == {"pos": 0, "name": "Name"}, info[0]
+        json.loads(box.cli("show schema json"))
+        page = box.http("GET /stats;json")
+        assert len(json.loads(page.split("\r\n\r\n", 1)[1])) == len(stat), page
+
+
+# ---- Counting
+
+
+def test_requests_are_counted(binary):
+    with Box(binary, one="404 Not Found", threads=1) as box:  # each thread has turns of its own
+        got = [box.http("GET /")[9:12] for _ in range(8)]
+        # eight turns of weights 3 and 5
+        assert got.count("404") == 3 and got.count("200") == 5, got
+        n = {r["svname"] + "." + r["pxname"]: r for r in box.rows()}
+        fe, be, one, two = n["FRONTEND.fe"], n["BACKEND.be"], n["one.be"], n["two.be"]
+        assert [r["hrsp_4xx"] for r in (fe, be, one, two)] == ["3", "3", "3", "0"], (fe, be, one, two)
+        assert [r["hrsp_2xx"] for r in (fe, be, one, two)] == ["5", "5", "0", "5"], (fe, be, one, two)
+        assert [r["stot"] for r in (fe, be, one, two)] == ["8", "8", "3", "5"], (fe, be, one, two)
+        assert [r["lbtot"] for r in (be, one, two)] == ["8", "3", "5"], (be, one, two)
+        assert fe["req_tot"] == be["req_tot"] == "8" and fe["conn_tot"] == "8", fe
+        assert int(fe["bin"]) == int(be["bin"]) > 300 and int(fe["bout"]) == int(be["bout"]), (fe, be)
+        assert int(one["bin"]) + int(two["bin"]) == int(be["bin"]), (one, two, be)
+        assert fe["smax"] == "1" and fe["scur"] == "0" and int(fe["rate_max"]) >= 1, fe
+        assert two["slim"] == "7" and be["slim"] == "20" and fe["slim"] == "200", (two, be, fe)
+
+
+def test_what_goes_wrong_is_counted(binary):
+    with Box(binary, page="http-request deny if { path /no }\n", servers=1) as box:
+        assert " 403 " in box.http("GET /no")
+        with box.proxy.connect() as s:
+            s.sendall(b"\x01bad\r\n\r\n")
+            assert b" 400 " in read_all(s)
+        box.one.stop()
+        assert " 503 " in box.http("GET /")
+        n = {r["svname"] + "." + r["pxname"]: r for r in box.rows()}
+        fe, be, one = n["FRONTEND.fe"], n["BACKEND.be"], n["one.be"]
+        assert fe["dreq"] == "1" and fe["ereq"] == "1", fe
+        assert be["econ"] == one["econ"] == "1" and be["wretr"] == one["wretr"] == "3", (be, one)
+        assert fe["hrsp_4xx"] == "2" and fe["hrsp_5xx"] == "1", fe
+
+
+def test_counters_are_cleared(binary):
+    with Box(binary) as box:
+        box.get(4)
+        assert box.row("be", "BACKEND", "stot") == "4"
+        assert box.cli("clear counters") == "\n"
+        assert box.row("be", "BACKEND", "stot") == "4" and box.row("fe", "FRONTEND", "smax") == "0"
+        assert "ermission denied" in box.cli("clear counters all", "operator")
+        assert box.cli("clear counters all") == "\n"
+        assert box.row("be", "BACKEND", "stot") == "0" and box.row("fe", "FRONTEND", "bin") == "0"
+        box.get(3)
+        assert box.row("be", "BACKEND", "stot") == "3" and box.row("fe", "FRONTEND", "conn_tot") == "3"
+
+
+# ---- Commands
+
+
+def test_weight_and_state_are_set(binary):
+    with Box(binary) as box:
+        assert box.cli("get weight be/one") == "3 (initial 3)\n\n"
+        assert box.cli("set weight be/one 0%") == "\n"
+        assert box.cli("get weight be/one; get weight be/two") == "0 (initial 3)\n\n5 (initial 5)\n\n"
+        box.get(6)
+        assert box.one.count == 0 and box.two.count == 6, (box.one.count, box.two.count)
+        box.cli("set server be/one weight 3; set server be/two state maint")
+        assert box.row("be", "two", "status") == "MAINT" and box.row("be", "BACKEND", "act") == "1"
+        box.get(4)
+        assert box.one.count == 4 and box.two.count == 6, (box.one.count, box.two.count)
+        box.cli("enable server be/two; disable server be/one")
+        box.get(3)
+        assert box.two.count == 9 and box.row("be", "two", "status") == "no check"
+        box.cli("set server be/one state ready; set server be/two state drain")
+        box.get(3)
+        assert box.one.count == 7, box.one.count
+        assert box.row("be", "two", "status") == "DRAIN", box.row("be", "two", "status")
+        state = box.cli("show servers state be").splitlines()
+        assert state[0] == "1" and state[2].split()[3] == "one" and state[3].split()[6] == "8", state
+        for wrong in ("get weight be", "set weight nobe/one 1", "set weight be/nobody 1", "set weight be/one 257",
+                      "set weight be/one x", "set server be/one state asleep", "set server be/one"):
+            assert box.cli(wrong).strip(), wrong
+
+
+def test_health_is_set(binary):
+    with Box(binary) as box:
+        assert box.cli("disable health lt/t") == "\n"
+        assert box.cli("set server lt/t health down") == "\n"
+        assert box.row("lt", "t", "status").startswith("DOWN") and box.row("lt", "BACKEND", "status") == "DOWN"
+        assert box.cli("enable health lt/t") == "\n"
+        until("checks bring it up again", lambda: box.row("lt", "t", "status") == "UP")
+        assert box.row("lt", "t", "chkdown") == "1" and box.row("lt", "BACKEND", "chkdown") == "1"
+        assert box.cli("set server be/one health down; set server be/one health up") == "\n\n"
+
+
+def test_levels_are_kept(binary):
+    with Box(binary) as box:
+        for level, line, ok in (
+            ("user", "show stat", True), ("user", "show sess", False), ("user", "disable server be/one", False),
+            ("operator", "show sess", True), ("operator", "set weight be/one 1", False), ("admin", "set weight be/one 1", True),
+            ("admin", "user; show sess", False), ("admin", "operator; set weight be/one 1", False),
+        ):
+            said = box.cli(line, level)
+            denied = "denied" in said or "Unknown" in said
+            assert denied != ok, (level, line, said)
+        assert box.cli("get weight be/one").startswith("1 "), "none but the admin's came through"
+        assert ",127.0.0.1:" in box.cli("show stat", "operator") and ",127.0.0.1:" not in box.cli("show stat", "user")
+
+
+def test_a_prompt_stays(binary):
+    with Box(binary) as box, socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(5)
+        s.connect(f"{box.folder}/admin")
+        f = s.makefile("rwb", buffering=0)
+
+        def said():
+            data = b""
+            while not data.endswith(b"\n> "):
+                part = s.recv(4096)
+                assert part, data
+                data += part
+            return data
+
+        f.write(b"prompt\n")
+        said()
+        f.write(b"get weight be/one\n")
+        assert said() == b"3 (initial 3)\n\n> "
+        f.write(b"get weight be/two\nquit\n")
+        assert read_all(s).startswith(b"5 (initial 5)\n")
+
+
+def test_limits_are_set(binary):
+    with Box(binary) as box:
+        assert box.cli("set maxconn frontend fe 33; set maxconn server be/two 4") == "\n\n"
+        assert box.row("fe", "FRONTEND", "slim") == "33" and box.row("be", "two", "slim") == "4"
+        assert box.cli("set maxconn global 77") == "\n"
+        assert "\nMaxconn: 77\n" in box.cli("show info")
+
+
+def test_sessions_are_listed_and_ended(binary):
+    with Box(binary) as box, box.proxy.connect(box.tcp) as s, box.proxy.connect(box.tcp) as t:
+        def listed():
+            return re.findall(r"(?m)^(0x[0-9a-f]+): proto=tcpv4 src=(\S+) fe=lt be=lt srv=t ", box.cli("show sess"))
+
+        until("both are there", lambda: len(listed()) == 2)
+        mine = [i for i, src in listed() if src == "127.0.0.1:%d" % s.getsockname()[1]]
+        assert len(mine) == 1, listed()
+        assert f"{mine[0]}" in box.cli(f"show sess {mine[0]}") or not ours(binary)
+        box.cli(f"shutdown session {mine[0]}")
+        assert s.recv(1) == b""
+        until("one is left", lambda: len(listed()) == 1)
+        box.cli("shutdown sessions server lt/t")
+        assert t.recv(1) == b""
+        assert "No such session" in box.cli("shutdown session 0x1")
+
+
+def test_a_frontend_rests(binary):
+    with Box(binary) as box:
+        assert box.cli("disable frontend fe") == "\n"
+        assert box.row("fe", "FRONTEND", "status") in ("PAUSED", "STOP"), box.row("fe", "FRONTEND", "status")
+        assert box.cli("disable frontend fe").strip(), "it is disabled already"
+        assert box.cli("enable frontend fe") == "\n"
+        box.get(1)
+        box.cli("shutdown frontend fe")
+        until("nobody listens", lambda: refused(box.proxy.port))
+        assert box.row("fe", "FRONTEND", "status") == "STOP"
+
+
+def refused(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        return False
+    except OSError:
+        return True
+
+
+# ---- The page
+
+
+def test_the_page_asks_for_a_name(binary):
+    page = "stats enable\n stats uri /stats\n stats realm A\\ place\n stats auth joe:secret:1\n stats auth ann:other\n"
+    with Box(binary, page=page) as box:
+        answer = box.http("GET /stats")
+        assert " 401 " in answer[:16] and 'Basic realm="A place"' in answer, answer[:300]
+        for user, ok in (("joe:secret:1", True), ("ann:other", True), ("joe:other", False), ("joe:secret", False)):
+            value = base64.b64encode(user.encode()).decode()
+            answer = box.http("GET /stats", fields=[f"Authorization: Basic {value}"])
+            assert (" 200 " in answer[:16]) == ok, (user, answer[:100])
+        box.get(1)
+
+
+def test_the_page_is_seen_by_whom_rules_let(binary):
+    page = "stats uri /stats\n stats http-request deny if { hdr(x-no) 1 }\n stats scope be\n"
+    with Box(binary, page=page) as box:
+        assert " 403 " in box.http("GET /stats", fields=["X-No: 1"])[:16]
+        text = box.http("GET /stats;csv").split("\r\n\r\n", 1)[1]
+        assert {l.split(",")[0] for l in text.splitlines()[1:]} == {"be"}, text
+
+
+def test_the_form_changes_servers(binary):
+    page = "stats enable\n stats uri /stats\n stats admin if { hdr(x-admin) 1 }\n"
+    with Box(binary, page=page) as box:
+        admin = ["X-Admin: 1", "Content-Type: application/x-www-form-urlencoded"]
+
+        def post(body, fields=admin):
+            answer = box.http("POST /stats", body, fields)
+            assert " 303 " in answer[:16], answer
+            return re.search(r"(?i)\nlocation: \S*;st=(\w+)", answer).group(1)
+
+        assert post("s=one&action=maint&b=be") == "DONE"
+        assert box.row("be", "one", "status") == "MAINT"
+        assert post("s=one&s=two&action=ready&b=be") == "DONE" and box.row("be", "one", "status") == "no check"
+        assert post("s=one&action=drain&b=%233") == "DONE" and box.row("be", "one", "status") == "DRAIN"
+        assert post("s=one&action=maint&b=be", admin[1:]) == "DENY"
+        assert post("action=maint&b=be") == "NONE" and post("s=one&action=maint&b=nobody") == "ERRP"
+        assert box.row("be", "one", "status") == "DRAIN"
+        if not ours(binary):
+            return
+        for who in ("http://elsewhere", "null", "https://here.elsewhere"):
+            assert post("s=one&action=maint&b=be", admin + ["Origin: " + who]) == "DENY", who
+        assert post("s=one&action=maint&b=be", admin + ["Sec-Fetch-Site: cross-site"]) == "DENY"
+        assert post("s=one&action=ready&b=be", admin + ["Origin: http://here"]) == "DONE"
+
+
+def test_hostile_requests_for_the_page(binary):
+    if not ours(binary):
+        return
+    with Box(binary, page="stats enable\n stats uri /stats\n stats admin if TRUE\n") as box:
+        assert " 413 " in box.http("POST /stats", "x" * 20000)[:16]
+        with box.proxy.connect() as s:
+            s.sendall(b"POST /stats HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+            assert b" 411 " in read_all(s)
+        for _ in range(40):  # gone before the answer
+            with box.proxy.connect() as s:
+                s.sendall(b"GET /stats HTTP/1.1\r\nHost: a\r\n\r\n")
+        with box.proxy.connect() as s:  # in pieces, then a second request behind it
+            s.sendall(b"POST /stats HTTP/1.1\r\nHost: a\r\nContent-Length: 24\r\n\r\ns=one&action=")
+            time.sleep(0.1)
+            s.sendall(b"drain&b=beGET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            answer = read_all(s)
+        assert answer.count(b"HTTP/1.1 ") == 2 and b";st=" in answer and b" 200 " in answer, answer
+        text = box.http("GET /stats;scope=<script>;st=<b>")
+        assert "<script>" not in text and "<b>" not in text
+
+
+# ---- Bad command lines
+
+
+def test_hostile_command_lines(binary):
+    if not ours(binary):
+        return
+    with Box(binary) as box:
+        try:
+            assert "longer than" in box.cli("x" * 20000)
+        except ConnectionResetError:  # closed before all was sent
+            pass
+        assert "More than 64 words" in box.cli("a " * 70)
+        for line in (";", ";;;", "\\", "show\\ stat", "<<\n", "show stat <<\na\n", "get weight /", "get weight a/b/c/d", "\x01\x02"):
+            box.cli(line)
+        for _ in range(30):  # more than may be connected at once
+            with socket.socket(socket.AF_UNIX) as s:
+                s.connect(f"{box.folder}/user")
+                s.sendall(b"show stat\n")
+        assert box.cli("show version").strip()
+
+
+# ---- Over a reload
+
+
+def test_a_reload_keeps_counters_and_what_was_set(binary):
+    if not ours(binary):
+        return
+    with Box(binary) as box:
+        box.get(3)
+        box.cli("set weight be/one 9; disable server be/two; set maxconn frontend fe 44")
+        assert "read again" in box.cli("reload")
+        assert box.cli("get weight be/one") == "9 (initial 3)\n\n" and box.row("be", "two", "status") == "MAINT"
+        assert box.row("fe", "FRONTEND", "req_tot") == "3" and box.row("fe", "FRONTEND", "slim") == "44"
+        box.weight = 4  # what the file says anew counts
+        box.proxy.write(box.text())
+        box.cli("reload")
+        assert box.cli("get weight be/one") == "4 (initial 4)\n\n" and box.row("be", "two", "status") == "MAINT"
+
+
+if __name__ == "__main__":
+    tests = [f for n, f in sorted(globals().items()) if n.startswith("test_")]
+    sys.exit(run(tests, sys.argv[1]))

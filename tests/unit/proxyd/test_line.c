@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "runtime/line.h"
+
+/* All words of all commands, with "|" between words and "/" between commands. */
+static const char *parsed(const char *text)
+{
+	static char line[512], out[1024];
+	char *rest = line;
+	struct line_command c;
+
+	snprintf(line, sizeof(line), "%s", text);
+	*out = '\0';
+	for (unsigned k = 0; line_next(&rest, &c); k++) {
+		if (k)
+			strcat(out, "/");
+		for (size_t i = 0; i < c.n; i++) {
+			if (i)
+				strcat(out, "|");
+			strcat(out, c.word[i]);
+		}
+	}
+	return out;
+}
+
+static void words_stand_between_blanks(void **state)
+{
+	(void)state;
+	assert_string_equal(parsed("show stat"), "show|stat");
+	assert_string_equal(parsed("  show \t stat  \r"), "show|stat");
+	assert_string_equal(parsed(""), "");
+}
+
+static void a_semicolon_begins_another_command(void **state)
+{
+	(void)state;
+	assert_string_equal(parsed("a b;c"), "a|b/c");
+	assert_string_equal(parsed("a;;b;"), "a//b/");
+}
+
+static void a_backslash_takes_what_follows_for_itself(void **state)
+{
+	(void)state;
+	assert_string_equal(parsed("a\\ b c"), "a b|c");
+	assert_string_equal(parsed("a\\;b\\\\"), "a;b\\");
+	assert_string_equal(parsed("^\\d\\"), "^\\d\\");
+	assert_string_equal(parsed("\\ ;x"), " /x");
+}
+
+static void too_many_words_are_told(void **state)
+{
+	char line[3 * LINE_WORDS_MAX], *rest = line;
+	struct line_command c;
+
+	(void)state;
+	*line = '\0';
+	for (unsigned i = 0; i <= LINE_WORDS_MAX; i++)
+		strcat(line, "a ");
+	assert_true(line_next(&rest, &c));
+	assert_int_equal(c.n, LINE_WORDS_MAX + 1);
+}
+
+static void a_payload_is_announced_by_the_last_word(void **state)
+{
+	char yes[] = "add map x <<", spaces[] = "add <<  ", no[] = "add x<<", middle[] = "a << b", alone[] = "<<";
+
+	(void)state;
+	assert_true(line_has_payload(yes));
+	assert_string_equal(parsed(yes), "add|map|x");
+	assert_true(line_has_payload(spaces));
+	assert_false(line_has_payload(no));
+	assert_false(line_has_payload(middle));
+	assert_true(line_has_payload(alone));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(words_stand_between_blanks),
+	    cmocka_unit_test(a_semicolon_begins_another_command),
+	    cmocka_unit_test(a_backslash_takes_what_follows_for_itself),
+	    cmocka_unit_test(too_many_words_are_told),
+	    cmocka_unit_test(a_payload_is_announced_by_the_last_word),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
