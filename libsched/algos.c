@@ -48,7 +48,7 @@ static const struct {
     {"twos", &algo_twos, NULL},
     /* nginx */
     {"smooth-wrr", &algo_smooth_wrr, smooth_wrr_usual},
-    {"least_conn", &algo_least_conn, NULL},
+    {"least_conn", &algo_least_conn, least_conn_usual},
     {"ip_hash", &algo_ip_hash, NULL},
     {"nginx-hash", &algo_nginx_hash, NULL},
     {"ketama", &algo_ketama, NULL},

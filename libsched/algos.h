@@ -5,26 +5,26 @@
 
 #include "libsched/snapshot.h"
 
-extern const struct lb_algo algo_roundrobin;	    /* roundrobin.c */
-extern const struct lb_algo algo_leastconn;	    /* leastconn.c */
-extern const struct lb_algo algo_rr;		    /* rr.c */
-extern const struct lb_algo algo_wrr;		    /* wrr.c */
-extern const struct lb_algo algo_lc, algo_wlc;	    /* lc.c */
-extern const struct lb_algo algo_sed, algo_nq;	    /* sed.c */
-extern const struct lb_algo algo_fo, algo_ovf;	    /* fo.c */
-extern const struct lb_algo algo_sh, algo_dh;	    /* sh.c */
-extern const struct lb_algo algo_mh;		    /* mh.c */
-extern const struct lb_algo algo_lblc, algo_lblcr;  /* lblc.c */
-extern const struct lb_algo algo_static_rr;	    /* static_rr.c */
-extern const struct lb_algo algo_first;		    /* first.c */
-extern const struct lb_algo algo_random, algo_twos; /* random.c */
-extern const struct lb_algo algo_maglev;	    /* maglev.c */
+extern const struct lb_algo algo_roundrobin;		     /* roundrobin.c */
+extern const struct lb_algo algo_leastconn, algo_least_conn; /* a file each */
+extern const struct lb_algo algo_rr;			     /* rr.c */
+extern const struct lb_algo algo_wrr;			     /* wrr.c */
+extern const struct lb_algo algo_lc, algo_wlc;		     /* lc.c */
+extern const struct lb_algo algo_sed, algo_nq;		     /* sed.c */
+extern const struct lb_algo algo_fo, algo_ovf;		     /* fo.c */
+extern const struct lb_algo algo_sh, algo_dh;		     /* sh.c */
+extern const struct lb_algo algo_mh;			     /* mh.c */
+extern const struct lb_algo algo_lblc, algo_lblcr;	     /* lblc.c */
+extern const struct lb_algo algo_static_rr;		     /* static_rr.c */
+extern const struct lb_algo algo_first;			     /* first.c */
+extern const struct lb_algo algo_random, algo_twos;	     /* random.c */
+extern const struct lb_algo algo_maglev;		     /* maglev.c */
 
-extern const struct lb_algo algo_hash, algo_bounded;	      /* hashed.c */
-extern const struct lb_algo algo_smooth_wrr, algo_least_conn; /* smooth_wrr.c */
-extern const struct lb_algo algo_ip_hash, algo_nginx_hash;    /* nginx_hash.c */
-extern const struct lb_algo algo_ketama;		      /* nginx_hash.c */
-extern const struct lb_algo algo_p2c, algo_jiq; /* a file each, as those that follow */
+extern const struct lb_algo algo_hash, algo_bounded;	   /* hashed.c */
+extern const struct lb_algo algo_smooth_wrr;		   /* smooth_wrr.c */
+extern const struct lb_algo algo_ip_hash, algo_nginx_hash; /* nginx_hash.c */
+extern const struct lb_algo algo_ketama;		   /* nginx_hash.c */
+extern const struct lb_algo algo_p2c, algo_jiq;		   /* a file each, as those that follow */
 extern const struct lb_algo algo_peak_ewma, algo_prequal;
 extern const struct lb_algo algo_anchor, algo_dx, algo_jump;
 extern const struct lb_algo algo_f5_round_robin; /* f5.c */
@@ -37,8 +37,8 @@ extern const struct lb_algo algo_f5_predictive_member, algo_f5_predictive_node;
 
 /* Their usual picks: usual.h. */
 extern usual_pick fo_usual, lc_usual, least_member_usual, least_node_usual, least_sessions_usual,
-    leastconn_usual, maglev_usual, nq_usual, ovf_usual, p2c_usual, ratio_least_member_usual,
-    ratio_least_node_usual, roundrobin_usual, rr_usual, sed_usual, smooth_wrr_usual,
-    weighted_least_member_usual, weighted_least_node_usual, wlc_usual, wrr_usual;
+    least_conn_usual, leastconn_usual, maglev_usual, nq_usual, ovf_usual, p2c_usual,
+    ratio_least_member_usual, ratio_least_node_usual, roundrobin_usual, rr_usual, sed_usual,
+    smooth_wrr_usual, weighted_least_member_usual, weighted_least_node_usual, wlc_usual, wrr_usual;
 
 #endif

@@ -21,11 +21,11 @@ static uint32_t class_of(const struct classes *c, uint32_t weight)
 	return low;
 }
 
-void classes_build(const struct lb_snapshot *s, struct classes *c)
+void classes_build_in(const struct lb_snapshot *s, struct classes *c, uint32_t *room)
 {
 	uint64_t exists[(LB_WEIGHT_MAX + 1) / 64] = {0}; /* a bit for each weight */
 
-	c->weight = (uint32_t *)(c + 1);
+	c->weight = room;
 	c->of = c->weight + s->n;
 	for (size_t i = 0; i < s->n; i++)
 		exists[s->at[i].weight / 64] |= UINT64_C(1) << s->at[i].weight % 64;
@@ -35,4 +35,9 @@ void classes_build(const struct lb_snapshot *s, struct classes *c)
 			c->weight[c->n++] = i * 64 + (uint32_t)__builtin_ctzll(bits);
 	for (size_t i = 0; i < s->n; i++)
 		c->of[i] = s->at[i].weight ? class_of(c, s->at[i].weight) : c->n;
+}
+
+void classes_build(const struct lb_snapshot *s, struct classes *c)
+{
+	classes_build_in(s, c, (uint32_t *)(c + 1));
 }

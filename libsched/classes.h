@@ -15,6 +15,8 @@ struct classes {
 };
 
 size_t classes_size(const struct lb_snapshot *s);
+/* `room`: classes_size() less the struct; of what goes there `of` is the last, s->n long. */
+void classes_build_in(const struct lb_snapshot *s, struct classes *c, uint32_t *room);
 void classes_build(const struct lb_snapshot *s, struct classes *c);
 
 #endif

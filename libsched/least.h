@@ -5,19 +5,18 @@
  * its way up are played anew, each against an opponent known beforehand. O(log n).
  *
  * Each place has a copy of the counters its key was made from. A picker hears at once of what it counts
- * itself; while it is the group's only one the tree is exact. What other pickers count it reads later,
- * a few places every few picks, in turn: after as many picks as there are servers it has seen all of it. That is
- * what lets two threads pick without waiting for each other's cache lines. Before a pick fails for
- * want of a server, all is read anew.
+ * itself; while it is the group's only one the tree is exact. What other pickers count it reads later, in turn
+ * (sweep.h): that is what lets two threads pick without waiting for each other's cache lines. Before a pick
+ * fails for want of a server, all is read anew.
  *
  * The functions are inline so that `key`, a constant, is no call.
  */
 #ifndef LIBSCHED_LEAST_H
 #define LIBSCHED_LEAST_H
 
+#include "libsched/sweep.h"
 #include "libsched/usual.h"
 
-#define LEAST_TOGETHER (LINE_BYTES / sizeof(struct cell))
 #define LEAST_NEVER (UINT64_MAX >> 4) /* the key of who may not be chosen */
 
 struct least_seen {
@@ -26,9 +25,8 @@ struct least_seen {
 
 struct least {
 	uint32_t n;
-	uint32_t sweep;	 /* whose counters are read next, if there are other pickers */
-	uint32_t rested; /* picks since some were */
-	uint32_t shift;	 /* see least_quotient() */
+	uint32_t shift;	    /* see least_quotient() */
+	struct sweep sweep; /* if there are other pickers */
 	/*
 	 * Node i is the better of nodes 2i and 2i + 1; the root is 1, place k is node n + k. First the
 	 * keys of the 2n nodes, then whose they are, then n least_seen.
@@ -130,14 +128,20 @@ static inline void least_refresh(struct least *t, const struct lb_snapshot *s, s
 
 /*
  * load / weight as a whole number, so that keys compare as the quotients do, equal ones too: two that
- * differ do so by at least gcd / weight². Loads beyond what 60 bits hold so count as the greatest.
+ * differ do so by at least gcd / weight², which least_shift() makes 1. Loads beyond what 60 bits hold so count
+ * as the greatest.
  */
+static inline uint64_t ratio_of_load(uint32_t shift, uint64_t load, uint32_t weight)
+{
+	const uint64_t max = (LEAST_NEVER - 1) >> shift;
+
+	return ((load < max ? load : max) << shift) / weight;
+}
+
 static inline uint64_t least_quotient(const struct lb_snapshot *s, size_t place,
 				      const struct least *t, uint64_t load)
 {
-	const uint64_t max = (LEAST_NEVER - 1) >> t->shift;
-
-	return ((load < max ? load : max) << t->shift) / s->at[place].weight;
+	return ratio_of_load(t->shift, load, s->at[place].weight);
 }
 
 static inline uint32_t least_shift(const struct lb_snapshot *s)
@@ -160,7 +164,7 @@ static inline void least_adopt(struct least *t, const struct lb_snapshot *s, lea
 
 	t->n = (uint32_t)s->n;
 	t->shift = least_shift(s);
-	t->sweep = t->rested = 0;
+	t->sweep = (struct sweep){0};
 	winner = least_winner(t);
 	for (uint32_t i = 0; i < t->n; i++) {
 		least_seen(t)[i] = least_look(s, i);
@@ -197,21 +201,16 @@ static inline void least_counted(struct least *t, const struct lb_snapshot *s, s
 	least_set(t, place, least_key_of(s, place, t, *seen, key));
 }
 
-/*
- * Reads what others counted, on as many places as there were picks since the last time: those whose counters
- * share a cache line go together, so that it comes over from the other thread once. Calls for the next one.
- */
 static inline void least_sweep(struct least *t, const struct lb_snapshot *s, uint32_t rows,
 			       least_key *key)
 {
-	if (++t->rested < LEAST_TOGETHER && t->rested < s->n)
+	uint32_t due = sweep_due(&t->sweep, s);
+
+	if (!due)
 		return;
-	for (; t->rested; t->rested--) {
-		least_refresh(t, s, t->sweep, key);
-		t->sweep = t->sweep + 1 < s->n ? t->sweep + 1 : 0;
-	}
-	for (uint32_t i = 0; i < rows; i++)
-		__builtin_prefetch(row_cell(s->ledger->row[i], s->at[t->sweep].slot));
+	while (due--)
+		least_refresh(t, s, sweep_next(&t->sweep, s), key);
+	sweep_prefetch(&t->sweep, s, rows);
 }
 
 /* The winner, past those the request excludes; LEAST_NEVER for these, for as long. */

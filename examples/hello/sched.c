@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Three servers, twelve picks, one goes down, and why. cc sched.c $(pkg-config --cflags --libs libsched) */
+/* Three servers, one by one and in a burst, one down, and why. cc sched.c $(pkg-config --cflags --libs libsched) */
 #include <stdio.h>
 
 #include <libsched/lb.h>
@@ -12,20 +12,31 @@ static int explain_row(const struct lb_explanation *e, void *userdata)
 	return 0;
 }
 
-/* Twelve requests that end at once, by the ids of the servers that had them. */
-static void twelve(struct lb_picker *picker)
+/* Requests that end at once, by the ids of the servers that had them. */
+static void six(struct lb_picker *picker)
 {
 	uint64_t id;
 
-	for (int i = 0; i < 12; i++) {
-		if (lb_pick(picker, NULL, &id) < 0) {
-			printf(" -");
-			continue;
-		}
+	for (int i = 0; i < 6; i++) {
+		if (lb_pick(picker, NULL, &id) < 0)
+			continue; /* nobody is up, or all are full: the error says which */
 		printf(" %d", (int)id);
 		lb_done(picker, id, NULL);
 	}
-	printf("\n");
+}
+
+/* A data path that gets its packets in bursts asks once for all of them, each by a key of its own. */
+static void burst(struct lb_picker *picker)
+{
+	const uint64_t key[6] = {11, 22, 33, 44, 55, 66}; /* maglev and others would go by them */
+	uint64_t id[6];
+
+	if (lb_pick_many(picker, NULL, key, 6, id) < 6)
+		return; /* id[i] is 0 where nobody was found */
+	for (int i = 0; i < 6; i++) {
+		printf(" %d", (int)id[i]);
+		lb_done(picker, id[i], NULL);
+	}
 }
 
 static int run(struct lb_group *group)
@@ -41,21 +52,19 @@ static int run(struct lb_group *group)
 			return r;
 	}
 	r = lb_group_commit(group); /* publishes all three at once */
+	if (r == 0)
+		r = lb_picker_new(group, &picker);
 	if (r < 0)
 		return r;
-	r = lb_picker_new(group, &picker);
-	if (r < 0)
-		return r;
-	printf("weights 3 2 1: ");
-	twelve(picker);
-
+	printf("weights 3 2 1, a burst: ");
+	six(picker);
+	burst(picker);
 	lb_server_set_up(group, 1, false);
 	r = lb_group_commit(group);
-	if (r < 0)
-		return r;
-	printf("server 1 down: ");
-	twelve(picker);
-	return lb_explain(picker, NULL, explain_row, NULL);
+	printf("\nserver 1 down:          ");
+	six(picker);
+	printf("\n");
+	return r < 0 ? r : lb_explain(picker, NULL, explain_row, NULL);
 }
 
 int main(void)
@@ -68,7 +77,5 @@ int main(void)
 		r = run(group);
 		lb_group_free(group); /* its picker too */
 	}
-	if (r < 0)
-		fprintf(stderr, "sched: error %d\n", r);
 	return r < 0;
 }

@@ -21,6 +21,7 @@ RUNS = [("", "smooth-wrr", [5, 1, 1], []), ("", "smooth-wrr", [4, 3, 2], []), ("
         ("", "smooth-wrr", [13, 1, 9, 4, 4], []), ("", "smooth-wrr", [3, 2, 5, 1], [3]),
         ("least_conn;", "least_conn", [1, 1, 1, 1], []), ("least_conn;", "least_conn", [5, 2, 1, 4], []),
         ("least_conn;", "least_conn", [3, 2, 5, 1], [1]),
+        ("least_conn;", "least_conn", [2, 4, 2, 1, 4, 4, 1, 2, 6, 3], [4]),
         ("ip_hash;", "ip_hash", [1, 1, 1], []), ("ip_hash;", "ip_hash", [3, 2, 5, 1], []),
         ("ip_hash;", "ip_hash", [3, 2, 50, 1], [3]),
         ("hash $http_x_key;", "nginx-hash", [1, 1, 1], []), ("hash $http_x_key;", "nginx-hash", [3, 2, 5, 1], []),

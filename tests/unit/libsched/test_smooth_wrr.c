@@ -144,7 +144,8 @@ static void least_conn_is_the_models(void **state)
 {
 	(void)state;
 	for (uint32_t seed = 1; seed <= 5; seed++)
-		same_as_the_model("least_conn", seed, 6);
+		for (uint32_t limit = 0; limit <= 6; limit += 3)
+			same_as_the_model("least_conn", seed, limit);
 }
 
 int main(void)
