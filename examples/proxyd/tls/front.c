@@ -411,7 +411,12 @@ static bool fill_terms(struct terms *t, const struct tls_settings *s, const stru
 		if (!t->trust)
 			return false;
 	}
-	return mark_sessions(t);
+	if (mark_sessions(t))
+		return true;
+	diag_add(d, DIAG_ERROR, at, "out of memory");
+	tls_trust_free(t->trust);
+	t->trust = NULL;
+	return false;
 }
 
 /* The terms of this source. NULL: what is wrong was said. */
@@ -676,7 +681,7 @@ void tls_front_free(struct tls_front *f)
 		free(f->name[i].text);
 	for (size_t i = 0; i < f->n_pairs; i++)
 		tls_pair_free(f->pair[i]);
-	for (size_t i = 0; i <= f->n_terms && f->terms && i < f->n_terms + 1; i++)
+	for (size_t i = 0; i < f->n_terms; i++)
 		tls_trust_free(f->terms[i].trust);
 	tls_ticket_keys_free(f->keys);
 	free(f->name);
