@@ -85,6 +85,30 @@ static void on_vrrp(struct loop *l, int fd, uint32_t events, void *userdata)
 
 /* ---- Verbs of health ---- */
 
+/*
+ * Of a table with tens of thousands of servers a change takes a second, and they may fail one after the other:
+ * what came meanwhile goes in with the next one, and half of the time is for addresses.
+ */
+static void on_commit(struct loop *l, void *userdata)
+{
+	struct kernel *k = userdata;
+	uint64_t begin_ns = loop_clock_ns();
+
+	(void)l;
+	k->commit_waits = false;
+	services_commit(k->services);
+	k->commit_after_ns = loop_clock_ns() + (loop_clock_ns() - begin_ns);
+}
+
+static void commit_soon(struct kernel *k)
+{
+	uint64_t now = loop_now_ns(k->loop);
+
+	if (!k->commit_waits)
+		loop_arm(k->commit, now > k->commit_after_ns ? now : k->commit_after_ns);
+	k->commit_waits = true;
+}
+
 static void on_health(struct loop *l, int fd, uint32_t events, void *userdata)
 {
 	struct kernel *k = userdata;
@@ -102,7 +126,7 @@ static void on_health(struct loop *l, int fd, uint32_t events, void *userdata)
 		if (m.type == MSG_DEST)
 			services_dest(k->services, m.index, m.index2, m.value);
 		else if (m.type == MSG_COMMIT)
-			services_commit(k->services);
+			commit_soon(k);
 		else
 			log_warn("health asks for something that is not allowed (%u)", m.type);
 	}
@@ -258,6 +282,8 @@ static int set_up(struct kernel *k)
 		r = loop_add_timer(k->loop, on_settle, k, &k->settle);
 	if (r >= 0)
 		r = loop_add_timer(k->loop, on_audit, k, &k->audit);
+	if (r >= 0)
+		r = loop_add_timer(k->loop, on_commit, k, &k->commit);
 	if (r >= 0)
 		r = watch_kernel(k);
 	if (r >= 0 && k->birth->options->check &&

@@ -32,7 +32,10 @@ struct kernel {
 	struct ha_net *net;
 	struct ha_net_monitor *monitor;
 	struct loop_source *settle; /* timer: look at links and addresses when a burst is over */
-	struct loop_source *audit;  /* timer: compare with the kernel from time to time */
+	struct loop_source *commit; /* timer: what health said goes into the table */
+	bool commit_waits;
+	uint64_t commit_after_ns;  /* not before: others shall have their turn */
+	struct loop_source *audit; /* timer: compare with the kernel from time to time */
 	struct watched *watched;
 	size_t n_watched;
 	uint8_t *held; /* enum held, of each instance */

@@ -39,12 +39,13 @@ struct services {
 	const struct options *options;
 	struct ha_ipvs *ipvs;
 	struct ha_nft *nft;
-	int32_t **weight;	       /* [virtual][real], the sorry server last */
-	struct ha_service_table *last; /* what was wanted before: these services are ours */
-	bool refused_said;	       /* what a backend cannot do is said once */
-	bool committed;		       /* health has spoken */
-	bool flush;		       /* lvs_flush, the first time */
-	uint64_t counted_ns;	       /* when what the kernel counts was read last */
+	const struct conf_virtual **virtual; /* conf->virtuals, by number */
+	int32_t **weight;		     /* [virtual][real], the sorry server last */
+	struct ha_service_table *last;	     /* what was wanted before: these services are ours */
+	bool refused_said;		     /* what a backend cannot do is said once */
+	bool committed;			     /* health has spoken */
+	bool flush;			     /* lvs_flush, the first time */
+	uint64_t counted_ns;		     /* when what the kernel counts was read last */
 };
 
 static const char *backend_name(const struct services *s)
@@ -348,10 +349,8 @@ static void update(struct services *s, const char *what_for)
 
 void services_dest(struct services *s, uint32_t index, uint32_t real, int32_t weight)
 {
-	const struct conf_virtual *v = s->conf->virtuals;
+	const struct conf_virtual *v = index < s->conf->n_virtuals ? s->virtual[index] : NULL;
 
-	for (uint32_t i = 0; v && i < index; i++)
-		v = v->next;
 	if (!v || real > v->n_reals || (real == v->n_reals && !v->sorry) || weight < ABSENT ||
 	    weight > HA_WEIGHT_MAX)
 		log_warn("health asks for a real server that is not there");
@@ -539,9 +538,11 @@ int services_new(struct kernel *k, struct services **ret)
 	s->options = k->birth->options;
 	s->flush = k->conf->globals.flush && k->birth->first;
 	s->weight = calloc(k->conf->n_virtuals + 1, sizeof(*s->weight));
-	if (!s->weight || build_old(k->birth->old, &s->last) < 0)
+	s->virtual = calloc(k->conf->n_virtuals + 1, sizeof(*s->virtual));
+	if (!s->weight || !s->virtual || build_old(k->birth->old, &s->last) < 0)
 		return -ENOMEM;
 	for (const struct conf_virtual *v = k->conf->virtuals; v; v = v->next, n++) {
+		s->virtual[n] = v;
 		s->weight[n] = malloc((v->n_reals + 1) * sizeof(**s->weight));
 		if (!s->weight[n])
 			return -ENOMEM;
