@@ -162,22 +162,23 @@ struct cfg_step {
 	enum cfg_step_action { CFG_STEP_CONNECT, CFG_STEP_SEND, CFG_STEP_EXPECT } action;
 	const char *data; /* to send, or to expect; a regular expression ends with NUL */
 	size_t len;
-	bool is_regex, not;	/* expect: `data` must not be there */
-	unsigned min_bytes;	/* expect: judged with so many; 0: when it is found, or the end is */
-	unsigned port;		/* connect; 0: the check's */
+	bool is_regex, not ; /* expect: `data` must not be there */
+	unsigned min_bytes;  /* expect: judged with so many; 0: when it is found, or the end is */
+	unsigned port;	     /* connect; 0: the check's */
 	const char *on_failure; /* what is told then; NULL: what was expected */
 };
 
 struct cfg_check {
 	enum cfg_check_kind kind;
-	const char *user;	    /* mysql, pgsql; NULL: none */
-	const char *helo;	    /* smtp */
+	const char *user; /* mysql, pgsql; NULL: none */
+	const char *helo; /* smtp */
 	bool ehlo;
 	const char *command, *path; /* external-check; path NULL: /usr/bin:/bin */
 	const struct cfg_step *step;
 	unsigned n_steps;
-	const struct cfg_proxy *steps_of; /* whose they are: a section's own stand for its defaults' */
-	const char *text;		  /* says all of it: equal text is the same check */
+	const struct cfg_proxy
+	    *steps_of;	  /* whose they are: a section's own stand for its defaults' */
+	const char *text; /* says all of it: equal text is the same check */
 };
 
 enum cfg_cookie_mode {
@@ -320,7 +321,7 @@ struct cfg_global {
 	STAILQ_HEAD(, cfg_stats_socket) stats_sockets;
 	uint64_t stats_timeout_ns; /* 0: 10 s */
 	unsigned stats_maxconn;	   /* 0: 10 */
-	long uid, gid; /* also of `user` and `group`; -1: not written */
+	long uid, gid;		   /* also of `user` and `group`; -1: not written */
 	uint64_t hard_stop_ns;
 	int nap_us;		/* tune.coalesce-us: -1 automatic, 0 off, else the longest nap */
 	unsigned spread_checks; /* percent */
@@ -334,8 +335,9 @@ struct cfg {
 	unsigned n_proxies;
 	const char *file[CFG_FILES_MAX];
 	size_t n_files;
-	struct var_names *vars; /* of rules; NULL: none */
-	struct cfg_end *ends;	/* what is called when it goes */
+	struct var_names *vars;	    /* of rules; NULL: none */
+	struct rule_shared *shared; /* maps, users, tables: rules/map.h; NULL: none */
+	struct cfg_end *ends;	    /* what is called when it goes */
 	struct cfg_block *memory;
 	size_t memory_used;
 	bool too_large;

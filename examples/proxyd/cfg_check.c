@@ -284,4 +284,5 @@ void cfg_check(struct reader *r)
 		check_log(r, p);
 		check_addresses(r, p);
 	}
+	cfg_check_userlists(r);
 }

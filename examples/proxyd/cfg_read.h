@@ -32,6 +32,9 @@ struct reader_if {
 	bool has_else;
 };
 
+struct userlist;
+struct rule_memory;
+
 struct reader {
 	const struct cfg_load_opts *opts;
 	struct cfg *cfg;
@@ -45,6 +48,7 @@ struct reader {
 	const char *held_word[READER_HELD_MAX];
 	bool held_ours[READER_HELD_MAX]; /* acts, in HTTP mode */
 	size_t n_held;
+	struct userlist *userlist;		    /* the section at hand */
 	const struct section_kind *other;	    /* SECTION_OTHER */
 	struct reader_if conditions[READER_IF_MAX]; /* .if, open ones */
 	size_t n_if;
@@ -196,6 +200,10 @@ void kw_capture_cookie(struct reader *r, size_t first, const void *data);
 void kw_log_option(struct reader *r, size_t first, const void *data);
 /* After the last line: what the log lines of a frontend look like. */
 void cfg_compile_formats(struct reader *r, struct cfg_proxy *p);
+void begin_userlist(struct reader *r);
+void kw_group(struct reader *r, size_t first, const void *data);
+void kw_user(struct reader *r, size_t first, const void *data);
+void cfg_check_userlists(struct reader *r);
 void kw_inspect_delay(struct reader *r, size_t first, const void *data);
 void kw_use_backend(struct reader *r, size_t first, const void *data);
 void kw_use_server(struct reader *r, size_t first, const void *data);

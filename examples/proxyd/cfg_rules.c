@@ -80,14 +80,35 @@ static bool read_file(void *userdata, const char *path,
 	return ok;
 }
 
+static void free_shared(void *object)
+{
+	maps_free(object);
+}
+
+/* What the rules of this configuration share; false: no memory. */
+static bool memory_of(struct reader *r, struct rule_memory *ret)
+{
+	struct cfg *c = r->cfg;
+
+	if (!c->vars)
+		c->vars = keep(r, sizeof(*c->vars));
+	if (!c->shared) {
+		c->shared = keep(r, sizeof(*c->shared));
+		if (c->shared && !on_free(r, free_shared, c->shared))
+			return false;
+		if (c->shared)
+			c->shared->read_file = read_file;
+	}
+	*ret = (struct rule_memory){alloc, on_free, r, c->vars, c->shared};
+	return c->vars && c->shared;
+}
+
 const struct rule_memory *cfg_rule_memory(struct reader *r)
 {
 	struct rule_memory *m = keep(r, sizeof(*m));
 
-	if (!r->cfg->vars)
-		r->cfg->vars = keep(r, sizeof(*r->cfg->vars));
-	if (m)
-		*m = (struct rule_memory){alloc, on_free, r, r->cfg->vars};
+	if (m && !memory_of(r, m))
+		return NULL;
 	return m;
 }
 
@@ -124,8 +145,6 @@ static bool begin(struct reader *r, size_t first, struct section *s)
 
 static bool open_section(struct reader *r, size_t first, struct section *s)
 {
-	struct cfg *c = r->cfg;
-
 	if (!r->proxy->rules) {
 		r->proxy->rules = keep(r, sizeof(*r->proxy->rules));
 		if (!r->proxy->rules)
@@ -135,11 +154,9 @@ static bool open_section(struct reader *r, size_t first, struct section *s)
 		STAILQ_INIT(&r->proxy->rules->switches);
 		STAILQ_INIT(&r->proxy->rules->uses);
 	}
-	if (!c->vars)
-		c->vars = keep(r, sizeof(*c->vars));
-	if (!c->vars)
+	*s = (struct section){.rules = r->proxy->rules};
+	if (!memory_of(r, &s->memory))
 		return false;
-	*s = (struct section){.memory = {alloc, on_free, r, c->vars}, .rules = r->proxy->rules};
 	for (; first + s->n < r->line->n; s->n++)
 		s->word[s->n] = word_at(r, first + s->n);
 	s->reader = (struct acl_reader){
@@ -380,19 +397,18 @@ static void compile(struct reader *r, const struct rule_memory *m, const char *t
 void cfg_compile_formats(struct reader *r, struct cfg_proxy *p)
 {
 	const struct cfg_settings *set = &p->set;
-	struct rule_memory m = {alloc, on_free, r, NULL};
+	struct rule_memory m;
 	bool http = set->mode == CFG_MODE_HTTP;
 	bool logs = set->log_format || set->tcplog || set->http.log;
 	struct cfg_formats *f;
 
 	if (!(p->kind & CFG_FRONTEND) || (!logs && !set->unique_id_format))
 		return;
-	if (!r->cfg->vars && !(r->cfg->vars = keep(r, sizeof(*r->cfg->vars))))
+	if (!memory_of(r, &m))
 		return;
 	f = keep(r, sizeof(*f));
 	if (!f)
 		return;
-	m.vars = r->cfg->vars;
 	r->proxy = p;
 	compile(r, &m,
 		set->log_format		? set->log_format

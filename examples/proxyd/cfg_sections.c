@@ -91,8 +91,9 @@ static const struct keyword ring_words[] = {
 };
 
 static const struct keyword userlist_words[] = {
-    {"group", 0, 1, READER_ANY, NULL, NULL, "NAME [users NAMES]"},
-    {"user", 0, 1, READER_ANY, NULL, NULL, "NAME password|insecure-password TEXT"},
+    {"group", 0, 1, 3, kw_group, NULL, "NAME [users NAMES]"},
+    {"user", 0, 1, READER_ANY, kw_user, NULL,
+     "NAME [password|insecure-password TEXT] [groups NAMES]"},
     {NULL, 0, 0, 0, NULL, NULL, NULL},
 };
 
@@ -111,7 +112,7 @@ static const struct section_kind kinds[] = {
      resolvers_words},
     {"ring", DIAG_WARNING, "this version has no rings: log to an address, stdout or stderr", true,
      ring_words},
-    {"userlist", DIAG_WARNING, "users are not asked for by this version", true, userlist_words},
+    {"userlist", DIAG_WARNING, NULL, true, userlist_words},
     {NULL, DIAG_ERROR, NULL, false, NULL},
 };
 
@@ -132,6 +133,8 @@ void begin_other_section(struct reader *r, const struct section_kind *kind)
 	else if (r->line->n > 2)
 		say(r, DIAG_ERROR, 2, "\"%s\" is too much here: write %s NAME", word_at(r, 2),
 		    kind->name);
+	if (!strcmp(kind->name, "userlist"))
+		begin_userlist(r);
 	if (kind->lacks)
 		say(r, kind->level, 0, "section \"%s\" is read and has no effect: %s", kind->name,
 		    kind->lacks);

@@ -94,22 +94,21 @@ static bool read_flags(struct acl_test *t, const char *const *word, size_t n, si
 		}
 		if (!strcmp(flag, "-n")) /* no name resolution: there is none */
 			continue;
-		if (strcmp(flag, "-m") != 0 && strcmp(flag, "-f") != 0 && strcmp(flag, "-M") != 0 &&
-		    strcmp(flag, "-u") != 0)
+		if (!strcmp(flag, "-M")) {
+			t->is_map = true;
+			continue;
+		}
+		if (strcmp(flag, "-m") != 0 && strcmp(flag, "-f") != 0 && strcmp(flag, "-u") != 0)
 			return rule_fail(
-			    e, "\"%s\" is no flag: -i, -f FILE, -m MATCH, -n and -- are", flag);
-		if (!strcmp(flag, "-M"))
-			return rule_fail(e,
-					 "the flag -M (a map as patterns) is known to HAProxy, not "
-					 "supported by this version: use -f with a file of keys");
+			    e, "\"%s\" is no flag: -i, -f FILE, -m MATCH, -M, -n and -- are", flag);
 		if (*i + 1 == n)
 			return rule_fail(e, "the flag %s needs a word behind it", flag);
 		++*i;
 		if (!strcmp(flag, "-u"))
 			continue; /* an identifier for the runtime API */
 		if (!strcmp(flag, "-f")) {
-			if (*n_files == 16)
-				return rule_fail(e, "more than 16 files");
+			if (*n_files == ACL_FILES_MAX)
+				return rule_fail(e, "more than %d files", ACL_FILES_MAX);
 			file[(*n_files)++] = word[*i];
 		} else if (!match_of(word[*i], &t->patterns.match)) {
 			return rule_fail(
@@ -122,21 +121,38 @@ static bool read_flags(struct acl_test *t, const char *const *word, size_t n, si
 	return true;
 }
 
+/* With what it shares with others, or by itself. */
+static bool read_pattern_file(const struct acl_reader *r, struct acl_test *t, const char *path,
+			      struct pattern_words *to, struct rule_error *e)
+{
+	struct rule_shared *shared = r->memory->shared;
+	struct map *m;
+
+	if (!shared && !r->read_file)
+		return rule_fail(e, "no files may be read here");
+	if (!shared || t->patterns.versions)
+		return r->read_file(r->userdata, path, add_line, to, e);
+	m = map_get(shared, path);
+	if (!m)
+		return rule_fail(e, "%s", "");
+	if (!map_load(m, shared, t->is_map, e))
+		return false;
+	t->view[t->n_views] = map_view(m, t->patterns.match, t->patterns.ignore_case, e);
+	return t->view[t->n_views++];
+}
+
 static bool read_patterns(const struct acl_reader *r, struct acl_test *t, const char *const *word,
 			  size_t n, size_t *i, struct rule_error *e)
 {
 	struct pattern_words to = {.r = r, .patterns = &t->patterns};
-	const char *file[16];
+	const char *file[ACL_FILES_MAX];
 	size_t n_files = 0;
 
 	if (!read_flags(t, word, n, i, file, &n_files, e))
 		return false;
-	for (size_t f = 0; f < n_files; f++) {
-		if (!r->read_file)
-			return rule_fail(e, "no files may be read here");
-		if (!r->read_file(r->userdata, file[f], add_line, &to, e))
+	for (size_t f = 0; f < n_files; f++)
+		if (!read_pattern_file(r, t, file[f], &to, e))
 			return false;
-	}
 	for (; *i < n; ++*i) {
 		bool number = t->patterns.match == MATCH_INT || t->patterns.match == MATCH_LEN;
 
@@ -184,7 +200,8 @@ static struct acl_test *read_test(const struct acl_reader *r, const char *const 
 		*ret_word = i < n ? i : n - 1;
 		return NULL;
 	}
-	if (!t->patterns.n && t->patterns.match != MATCH_FOUND && t->patterns.match != MATCH_BOOL)
+	if (!t->patterns.n && !t->n_views && t->patterns.match != MATCH_FOUND &&
+	    t->patterns.match != MATCH_BOOL)
 		rule_fail(e, /* HAProxy takes it, so it is no error */
 			  "\"%s\" has no pattern and is never true: write a value behind it, or -m "
 			  "found",
@@ -412,6 +429,15 @@ bool cond_parse(const struct acl_reader *r, const char *const *word, size_t n, s
 
 /* ---- Evaluating ---- */
 
+static bool fits(const struct acl_test *t, struct sample *s, struct scratch *scratch)
+{
+	bool found = patterns_find(&t->patterns, s, scratch);
+
+	for (unsigned i = 0; i < t->n_views && !found; i++)
+		found = map_view_has(t->view[i], s, scratch);
+	return found;
+}
+
 static enum cond_result test_eval(const struct acl_test *t, struct run *r)
 {
 	struct fetch_step step = {.each = true};
@@ -425,7 +451,7 @@ static enum cond_result test_eval(const struct acl_test *t, struct run *r)
 		step.more = false;
 		r->scratch.used = used;
 		if (expr_eval(&t->expr, r, &step, &s))
-			found = patterns_find(&t->patterns, &s, &r->scratch);
+			found = fits(t, &s, &r->scratch);
 	} while (!found && step.more);
 	r->scratch.used = used;
 	return found ? COND_TRUE : r->may_change && !r->ended ? COND_OPEN : COND_FALSE;

@@ -6,16 +6,20 @@
 #ifndef PROXYD_RULES_ACL_H
 #define PROXYD_RULES_ACL_H
 
-#include "rules/pattern.h"
+#include "rules/map.h"
 
 #define ACL_NAME_MAX 127
 #define COND_TERMS_MAX 256
+#define ACL_FILES_MAX 16 /* of one ACL line */
 
 /* One line: an expression and its patterns. */
 struct acl_test {
 	struct acl_test *next;
 	struct expr expr;
 	struct patterns patterns;
+	struct map_view *view[ACL_FILES_MAX]; /* of files */
+	unsigned n_views;
+	bool is_map; /* -M: the files have values, too */
 };
 
 /* Lines of one name: true when one of them is. */

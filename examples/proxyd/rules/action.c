@@ -142,11 +142,15 @@ static const struct action {
 	unsigned number;
 } actions[] = {
     {"accept", IN_TCP, rule_read_nothing, run_verdict, VERDICT_ALLOW, 0},
+    {"add-acl", IN_HTTP, read_change_map, run_change_map, CHANGE_ADD, 0},
     {"add-header", IN_HTTP, read_header, run_header, HEADER_ADD, 0},
     {"allow", IN_HTTP, rule_read_nothing, run_verdict, VERDICT_ALLOW, 0},
+    {"auth", IN_REQUEST, read_auth, run_verdict, VERDICT_DENY, 401},
     {"capture", IN_REQUEST | IN_RESPONSE | IN_CONTENT, read_capture, run_capture, 0, 0},
     {"close", IN_ANSWER, rule_read_nothing, run_verdict, VERDICT_REJECT, 0},
+    {"del-acl", IN_HTTP, read_change_map, run_change_map, CHANGE_DELETE, 0},
     {"del-header", IN_HTTP, read_header, run_header, HEADER_DEL, 0},
+    {"del-map", IN_HTTP, read_change_map, run_change_map, CHANGE_DELETE, 0},
     {"deny", IN_REQUEST, read_answer, run_verdict, VERDICT_DENY, 403},
     {"deny", IN_RESPONSE, read_answer, run_verdict, VERDICT_DENY, 502},
     {"expect-proxy", IN_CONNECTION, read_expect_proxy, run_expect_proxy, 0, 0},
@@ -164,6 +168,7 @@ static const struct action {
     {"set-header", IN_HTTP, read_header, run_header, HEADER_SET, 0},
     {"set-log-level", IN_REQUEST | IN_RESPONSE | IN_CONTENT | IN_ANSWER, read_log_level,
      run_log_level, 0, 0},
+    {"set-map", IN_HTTP, read_change_map, run_change_map, CHANGE_SET, 0},
     {"set-mark", IN_REQUEST | IN_RESPONSE | IN_TCP, read_packet, run_packet, PACKET_MARK, 0},
     {"set-method", IN_REQUEST, read_start_line, run_start_line, PART_METHOD, 0},
     {"set-nice", IN_REQUEST | IN_RESPONSE | IN_CONTENT | IN_ANSWER, read_packet, run_packet,

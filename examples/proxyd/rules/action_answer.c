@@ -109,6 +109,33 @@ bool read_answer(struct words *w, struct rule *rule)
 	return true;
 }
 
+/* auth [realm TEXT]: who has no user is asked for one */
+bool read_auth(struct words *w, struct rule *rule)
+{
+	struct answer *a = w->r->memory->alloc(w->r->memory->owner, sizeof(*a));
+	const char *realm = "%b"; /* HAProxy's: the backend's name */
+	char text[512], *to = text;
+
+	if (!a)
+		return rule_fail(w->e, "%s", "");
+	if (rule_take_word(w, "realm")) {
+		realm = rule_need_word(w, "a text");
+		if (!realm || strlen(realm) > sizeof(text) / 2 - 32 || strpbrk(realm, "\"\r\n"))
+			return realm && rule_fail(w->e, "\"%.100s\" is no realm", realm);
+	}
+	to = stpcpy(to, "Basic realm=\"");
+	for (; *realm; realm++) { /* it is no format */
+		if (*realm == '%' && realm[1] != 'b')
+			*to++ = '%';
+		*to++ = *realm;
+	}
+	strcpy(to, "\"");
+	a->n_headers = 1;
+	a->header[0].name = "WWW-Authenticate";
+	rule->answer = a;
+	return format_parse(text, w->r->memory, &a->header[0].value, w->e);
+}
+
 /* ---- Redirects ---- */
 
 enum {

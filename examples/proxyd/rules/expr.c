@@ -22,11 +22,10 @@ bool rule_fail(struct rule_error *e, const char *format, ...)
 
 /* ---- Names ---- */
 
-static const struct fetch *const fetch_tables[] = {fetches_http, fetches_conn, fetches_const,
-						   fetches_payload, fetches_tls,
-						   fetches_capture};
-static const struct conv *const conv_tables[] = {convs_text, convs_number, convs_hash,
-						 convs_address, convs_capture};
+static const struct fetch *const fetch_tables[] = {fetches_http,    fetches_conn, fetches_const,
+						   fetches_payload, fetches_tls,  fetches_capture};
+static const struct conv *const conv_tables[] = {convs_text,	convs_number,  convs_hash,
+						 convs_address, convs_capture, convs_map};
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 const struct fetch *fetch_find(struct text name)

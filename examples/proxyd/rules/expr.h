@@ -19,6 +19,7 @@ struct rule_memory {
 	bool (*on_free)(void *owner, void (*fn)(void *object), void *object);
 	void *owner;
 	struct var_names *vars;
+	struct rule_shared *shared; /* rules/map.h; NULL: there are no files, lists and tables */
 };
 
 /* What is wrong with a rule, in words; an empty text: there was no memory. */
@@ -123,6 +124,6 @@ bool conv_is_known(struct text name);
 extern const struct fetch fetches_http[], fetches_conn[], fetches_const[], fetches_payload[],
     fetches_tls[], fetches_capture[];
 extern const struct conv convs_text[], convs_number[], convs_hash[], convs_address[],
-    convs_capture[];
+    convs_capture[], convs_map[];
 
 #endif

@@ -90,6 +90,18 @@ static bool version(const struct fetch *f, const struct expr_arg *arg, unsigned 
 	return true;
 }
 
+/* A connection that failed has no rules and no line of its own. */
+static bool no_error(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
+		     struct run *r, struct fetch_step *step, struct sample *ret)
+{
+	(void)arg;
+	(void)n_args;
+	(void)r;
+	(void)step;
+	*ret = f->out == SAMPLE_INT ? sample_int(0) : sample_text(SAMPLE_STR, "Success", 7);
+	return true;
+}
+
 const struct fetch fetches_conn[] = {
     {"be_conn", "S", SAMPLE_INT, 0, count, RUN_BE_CONN, NULL},
     {"be_id", "", SAMPLE_INT, 0, proxy, PROXY_BACKEND, NULL},
@@ -97,6 +109,8 @@ const struct fetch fetches_conn[] = {
     {"dst", "", SAMPLE_IPV4, 0, address, ADDRESS_DESTINATION, NULL},
     {"dst_port", "", SAMPLE_INT, 0, port, ADDRESS_DESTINATION, NULL},
     {"fc_dst", "", SAMPLE_IPV4, 0, address, ADDRESS_DESTINATION, NULL},
+    {"fc_err", "", SAMPLE_INT, 0, no_error, 0, NULL},
+    {"fc_err_str", "", SAMPLE_STR, 0, no_error, 0, NULL},
     {"fc_http_major", "", SAMPLE_INT, 0, version, 0, NULL},
     {"fc_src", "", SAMPLE_IPV4, 0, address, ADDRESS_SOURCE, NULL},
     {"fe_conn", "S", SAMPLE_INT, 0, count, RUN_FE_CONN, NULL},

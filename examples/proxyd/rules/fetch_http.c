@@ -5,6 +5,7 @@
 #include <libsched/lb_hash.h>
 
 #include "rules/expr.h"
+#include "rules/userlist.h"
 
 static struct http_msg *message(const struct fetch *f, struct run *r)
 {
@@ -448,8 +449,8 @@ static bool body_size(const struct fetch *f, const struct expr_arg *arg, unsigne
 	(void)arg;
 	(void)n_args;
 	(void)step;
-	*ret = sample_int(
-	    r->request->framing == HTTP_BODY_LENGTH ? (int64_t)r->request->length : 0);
+	*ret =
+	    sample_int(r->request->framing == HTTP_BODY_LENGTH ? (int64_t)r->request->length : 0);
 	return true;
 }
 
@@ -536,6 +537,41 @@ static bool authorization(const struct fetch *f, const struct expr_arg *arg, uns
 	}
 }
 
+/* http_auth(LIST), and http_auth_group(LIST): each group of the user, one after the other */
+static bool authorized(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
+		       struct run *r, struct fetch_step *step, struct sample *ret)
+{
+	const struct userlist *l = arg[0].object;
+	const struct fetch name = {.data = AUTH_USER}, password = {.data = AUTH_PASSWORD};
+	const struct user *u = NULL;
+	struct sample n, p;
+
+	if (authorization(&name, arg, n_args, r, step, &n) &&
+	    authorization(&password, arg, n_args, r, step, &p))
+		u = userlist_check(l, n.text, p.text);
+	if (f->out == SAMPLE_BOOL) {
+		*ret = sample_bool(u);
+		return true;
+	}
+	while (u && step->at < l->n_groups && !(u->groups >> step->at & 1))
+		step->at++;
+	if (!u || step->at >= l->n_groups)
+		return false;
+	*ret = sample_text(SAMPLE_STR, l->group[step->at], strlen(l->group[step->at]));
+	step->more = step->each && ++step->at < l->n_groups;
+	return true;
+}
+
+static bool check_userlist(struct expr_arg *arg, unsigned n_args, const struct rule_memory *m,
+			   struct rule_error *e)
+{
+	(void)n_args;
+	if (!m->shared)
+		return rule_fail(e, "there are no userlists here");
+	arg[0].object = userlist_get(m->shared, m, arg[0].text.at);
+	return arg[0].object || rule_fail(e, "%s", "");
+}
+
 #define ELEMENTS 0
 #define WHOLE 1
 
@@ -549,7 +585,9 @@ const struct fetch fetches_http[] = {
     {"hdr_cnt", "S", SAMPLE_INT, EXPR_REQUEST, header_count, ELEMENTS, NULL},
     {"hdr_ip", "sI", SAMPLE_IPV4, EXPR_REQUEST, header_ip, ELEMENTS, NULL},
     {"hdr_val", "sI", SAMPLE_INT, EXPR_REQUEST, header_number, ELEMENTS, NULL},
+    {"http_auth", "s", SAMPLE_BOOL, EXPR_REQUEST, authorized, 0, check_userlist},
     {"http_auth_bearer", "", SAMPLE_STR, EXPR_REQUEST, authorization, AUTH_BEARER, NULL},
+    {"http_auth_group", "s", SAMPLE_STR, EXPR_REQUEST, authorized, 0, check_userlist},
     {"http_auth_pass", "", SAMPLE_STR, EXPR_REQUEST, authorization, AUTH_PASSWORD, NULL},
     {"http_auth_type", "", SAMPLE_STR, EXPR_REQUEST, authorization, AUTH_TYPE, NULL},
     {"http_auth_user", "", SAMPLE_STR, EXPR_REQUEST, authorization, AUTH_USER, NULL},

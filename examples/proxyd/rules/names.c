@@ -12,8 +12,8 @@ static const char *const fetches[] = {
     "base32+src", "bc_err", "bc_err_str", "bc_http_major", "bc_src", 
     
     "capture.res.ver", "cpu_calls", "cpu_ns_avg", "cpu_ns_tot", "distcc_body", "fc_conn_err",
-    "fc_conn_err_str", "fc_err", "fc_err_str", "fc_rcvd_proxy", "fc_rtt", "fc_rttvar",
-    "fe_req_rate", "http_auth", "http_auth_group", "last_rule_file", "last_rule_line",
+    "fc_conn_err_str", "fc_rcvd_proxy", "fc_rtt", "fc_rttvar",
+    "fe_req_rate", "last_rule_file", "last_rule_line",
     "lat_ns_avg", "lat_ns_tot", "meth", "nbproc", "proc",
     "req.hdrs", "req.hdrs_bin", 
     
@@ -43,9 +43,9 @@ static const char *const convs[] = {
     "add_item", "aes_gcm_dec", "aes_gcm_enc", "be2dec", "be2hex", "c-http-major", 
     "crc32c", "debug", "digest", "fix_is_valid", "fix_tag_value", "hmac",
     "htonl", "in_table", "js", "json_query", "jwt_header_query", "jwt_payload_query",
-    "jwt_verify", "language", "map", "map_beg", "map_beg_int", "map_dir", "map_dom", "map_end",
-    "map_int", "map_ip", "map_ip_int", "map_reg", "map_regm", "map_str", "map_str_int",
-    "map_str_ip", "map_sub", "md5", "mqtt_field_value", "mqtt_is_valid", "ms_ltime", "ms_utime",
+    "jwt_verify", "language", 
+    
+    "md5", "mqtt_field_value", "mqtt_is_valid", "ms_ltime", "ms_utime",
     "protobuf", "q", "rfc7239_field", "rfc7239_is_valid", "rfc7239_n2nn",
     "rfc7239_n2np", "sha1", "sha2", "srv_queue", "table_bytes_in_rate", "table_bytes_out_rate",
     "table_conn_cnt", "table_conn_cur", "table_conn_rate", "table_expire", "table_gpc0",

@@ -207,22 +207,36 @@ static uint32_t slot_of(const struct patterns *p, struct text t)
 	return (uint32_t)lb_hash_bytes(t.at, t.len, 0) & (p->n_slots - 1);
 }
 
+static void put_in_slot(struct patterns *p, unsigned i)
+{
+	uint32_t at = slot_of(p, p->at[i].text);
+
+	while (p->slot[at])
+		at = (at + 1) & (p->n_slots - 1);
+	p->slot[at] = i + 1;
+}
+
+bool patterns_grow(struct patterns *p, const struct rule_memory *m, struct rule_error *e)
+{
+	if (p->match != MATCH_STR || p->n < 8)
+		return true;
+	if (!p->slot || p->n * 2 > p->n_slots)
+		return patterns_finish(p, m, e);
+	put_in_slot(p, p->n - 1);
+	return true;
+}
+
 bool patterns_finish(struct patterns *p, const struct rule_memory *m, struct rule_error *e)
 {
 	if (p->match != MATCH_STR || p->n < 8)
 		return true;
-	for (p->n_slots = 16; p->n_slots < p->n * 2; p->n_slots *= 2)
+	for (p->n_slots = 16; p->n_slots < p->n * 4; p->n_slots *= 2)
 		;
 	p->slot = m->alloc(m->owner, p->n_slots * sizeof(*p->slot));
 	if (!p->slot)
 		return rule_fail(e, "%s", "");
-	for (unsigned i = 0; i < p->n; i++) {
-		uint32_t at = slot_of(p, p->at[i].text);
-
-		while (p->slot[at])
-			at = (at + 1) & (p->n_slots - 1);
-		p->slot[at] = i + 1;
-	}
+	for (unsigned i = 0; i < p->n; i++)
+		put_in_slot(p, i);
 	return true;
 }
 
@@ -319,11 +333,35 @@ static enum sample_type type_for(enum match m)
 	}
 }
 
-static const struct pattern *find_by_hash(const struct patterns *p, const struct sample *s)
+bool patterns_walk(const struct patterns *p, struct sample *s, struct scratch *scratch,
+		   struct pattern_walk *ret)
 {
-	for (uint32_t at = slot_of(p, s->text); p->slot[at]; at = (at + 1) & (p->n_slots - 1))
-		if (fits(p, &p->at[p->slot[at] - 1], s))
-			return &p->at[p->slot[at] - 1];
+	if (!sample_cast(s, type_for(p->match), scratch))
+		return false;
+	ret->by_hash = p->slot;
+	ret->at = p->slot ? slot_of(p, s->text) : 0;
+	return true;
+}
+
+const struct pattern *patterns_next(const struct patterns *p, const struct sample *s,
+				    struct pattern_walk *w)
+{
+	const struct pattern *one;
+
+	if (w->by_hash) {
+		while (p->slot[w->at]) {
+			one = &p->at[p->slot[w->at] - 1];
+			w->at = (w->at + 1) & (p->n_slots - 1);
+			if (fits(p, one, s))
+				return one;
+		}
+		return NULL;
+	}
+	while (w->at < p->n) {
+		one = &p->at[w->at++];
+		if (fits(p, one, s))
+			return one;
+	}
 	return NULL;
 }
 
@@ -331,17 +369,13 @@ const struct pattern *patterns_find(const struct patterns *p, struct sample *s,
 				    struct scratch *scratch)
 {
 	static const struct pattern yes;
+	struct pattern_walk walk;
 
 	if (p->match == MATCH_FOUND)
 		return &yes;
-	if (!sample_cast(s, type_for(p->match), scratch))
+	if (!patterns_walk(p, s, scratch, &walk))
 		return NULL;
 	if (p->match == MATCH_BOOL)
 		return s->number ? &yes : NULL;
-	if (p->slot)
-		return find_by_hash(p, s);
-	for (unsigned i = 0; i < p->n; i++)
-		if (fits(p, &p->at[i], s))
-			return &p->at[i];
-	return NULL;
+	return patterns_next(p, s, &walk);
 }

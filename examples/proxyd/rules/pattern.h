@@ -32,7 +32,7 @@ struct pattern {
 	uint8_t ip[16];
 	uint8_t bits; /* of `ip`; an IPv4 address is mapped: 96 and more */
 	const struct regex *regex;
-	struct text value; /* of a map */
+	uint32_t entry; /* of a map: its place there */
 };
 
 /* Strings that must be equal are found by hash, all else one after the other. */
@@ -56,6 +56,20 @@ bool pattern_add(struct patterns *p, const char *text, const char *op, const str
 		 struct rule_error *e);
 /* After the last one. */
 bool patterns_finish(struct patterns *p, const struct rule_memory *m, struct rule_error *e);
+
+/* The slots for one more, which pattern_add has added to what was finished. */
+bool patterns_grow(struct patterns *p, const struct rule_memory *m, struct rule_error *e);
+
+/* Steps through all that fit. */
+struct pattern_walk {
+	uint32_t at;
+	bool by_hash;
+};
+/* Casts `s` to what is matched. False: it has no such value. */
+bool patterns_walk(const struct patterns *p, struct sample *s, struct scratch *scratch,
+		   struct pattern_walk *ret);
+const struct pattern *patterns_next(const struct patterns *p, const struct sample *s,
+				    struct pattern_walk *w);
 
 /* The first one that fits, or NULL. Any thread; `s` may be cast. */
 const struct pattern *patterns_find(const struct patterns *p, struct sample *s,

@@ -18,7 +18,8 @@ struct rule {
 	unsigned line;
 	const char *name; /* of a header, a cookie's value … */
 	const struct regex *regex;
-	struct format format;
+	struct format format, value;
+	struct map *map;
 	struct expr expr;
 	unsigned number; /* status, variable, slot … */
 	struct answer *answer;
@@ -77,7 +78,7 @@ run_fn run_header, run_replace_header, run_start_line, run_replace_part, run_sta
 
 /* ---- action_answer.c ---- */
 
-read_fn read_answer, read_redirect;
+read_fn read_answer, read_auth, read_redirect;
 run_fn run_verdict, run_redirect;
 
 /* ---- action_var.c ---- */
@@ -89,6 +90,17 @@ run_fn run_set_var, run_unset_var, run_log_level;
 
 read_fn read_capture;
 run_fn run_capture;
+
+/* ---- action_map.c ---- */
+
+enum {
+	CHANGE_SET,
+	CHANGE_ADD,
+	CHANGE_DELETE,
+};
+
+read_fn read_change_map;
+run_fn run_change_map;
 
 /* ---- action_tcp.c ---- */
 

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Maps and pattern files: keys, with values or without, by the name of a file. Each use of one (an ACL, a
+ * converter) has a view with its own kind of match; all views see each change.
+ *
+ * Any thread may look up and change; a lock of each map orders them, held while one key is looked up. The
+ * configuration owns maps: what was changed is gone with a reload, as in HAProxy.
+ */
+#ifndef PROXYD_RULES_MAP_H
+#define PROXYD_RULES_MAP_H
+
+#include "rules/pattern.h"
+
+#define MAP_BYTES_MAX (64u << 20) /* of one map */
+
+struct map;
+struct map_view;
+
+/* What rules of one configuration share. */
+struct rule_shared {
+	struct map *maps;
+	struct userlist *userlists;
+	struct table *tables;
+	/* As acl_read_file_fn. */
+	bool (*read_file)(void *userdata, const char *path,
+			  bool (*add)(void *to, const char *line, struct rule_error *e), void *to,
+			  struct rule_error *e);
+	void *userdata;
+};
+
+/* The map of this name, made when there is none. NULL: no memory. Freed by maps_free. */
+struct map *map_get(struct rule_shared *s, const char *name);
+struct map *map_find(struct rule_shared *s, const char *name); /* NULL: there is none */
+struct map *map_next(const struct map *m);		       /* in the order of their making */
+void maps_free(struct rule_shared *s);
+
+const char *map_name(const struct map *m);
+unsigned map_id(const struct map *m); /* 0, 1 … */
+bool map_has_values(const struct map *m);
+size_t map_count(struct map *m);
+
+/* Reads its file, once. `values`: "key value", else each line is a key. False with e->text. */
+bool map_load(struct map *m, struct rule_shared *s, bool values, struct rule_error *e);
+
+/* A use of it. NULL with e->text: a key that is there is no pattern of this kind. */
+struct map_view *map_view(struct map *m, enum match match, bool ignore_case, struct rule_error *e);
+bool map_view_has(struct map_view *v, struct sample *s, struct scratch *scratch);
+/*
+ * The value of the key that fits best (the longest one, of beg and ip; else the first), into the scratch.
+ * `groups` (NULL: none) gets those of a regular expression.
+ */
+bool map_view_value(struct map_view *v, struct sample *s, struct scratch *scratch,
+		    struct text *groups, struct text *ret);
+
+/* ---- Changes while it runs: "add acl", "set map" … of rules and of the runtime API ---- */
+
+/* `value` NULL: none. False with e->text: no such pattern, or no room. */
+bool map_add(struct map *m, const char *key, const char *value, struct rule_error *e);
+/* Every entry of this key. The number of them. */
+size_t map_set(struct map *m, const char *key, const char *value);
+size_t map_del(struct map *m, const char *key);
+bool map_del_id(struct map *m, uint64_t id);
+bool map_set_id(struct map *m, uint64_t id, const char *value);
+void map_clear(struct map *m);
+/* Calls `fn` for each entry, in order, under the lock: false ends it. `value` NULL: none. */
+void map_each(struct map *m,
+	      bool (*fn)(void *userdata, uint64_t id, const char *key, const char *value),
+	      void *userdata);
+
+#endif

@@ -1,0 +1,180 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Userlists, maps and stick tables, as HAProxy has them:   table_twin.py BINARY"""
+import base64
+import crypt
+import os
+import re
+import sys
+import tempfile
+
+from support import Proxy, Server, read_all, run, until
+
+HEAD = """
+global
+    nbthread {threads}
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 5s
+    timeout server 5s
+"""
+
+
+def config(body, threads=1, **more):
+    text = (HEAD + body).replace("{threads}", str(threads))
+    for name, value in more.items():
+        text = text.replace("{" + name + "}", str(value))
+    return text
+
+
+def ask(p, path, *fields, source=None):
+    import socket
+
+    with socket.create_connection(("127.0.0.1", p.port), 5, (source, 0) if source else None) as s:
+        s.sendall("\r\n".join([f"GET {path} HTTP/1.1", "Host: h", "Connection: close", *fields, "", ""]).encode())
+        answer = read_all(s).decode("latin-1")
+    head, _, body = answer.partition("\r\n\r\n")
+    return int(head.split()[1]) if answer else 0, body, head.lower()
+
+
+def basic(user, password):
+    return "Authorization: Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def test_users_are_asked_for(binary):
+    sha256 = crypt.crypt("secret", crypt.mksalt(crypt.METHOD_SHA256, rounds=1000))
+    sha512 = crypt.crypt("other", crypt.mksalt(crypt.METHOD_SHA512, rounds=1000))
+    text = config("""
+userlist people
+    group admin users ada
+    group staff
+    user ada password {sha256}
+    user bob password {sha512} groups staff
+    user eve insecure-password plain groups staff,admin
+    user dan insecure-password none
+frontend f
+    bind 127.0.0.1:{port}
+    http-request auth realm Open\\ sesame unless { http_auth(people) }
+    http-request return status 200 content-type text/plain string admin if { http_auth_group(people) admin }
+    http-request return status 200 content-type text/plain string staff if { http_auth_group(people) staff }
+    http-request return status 200 content-type text/plain lf-string "user %[http_auth_user]"
+""", sha256=sha256, sha512=sha512)
+    with Proxy(binary, text) as p:
+        status, _, head = ask(p, "/")
+        assert status == 401 and 'www-authenticate: basic realm="open sesame"' in head, head
+        assert ask(p, "/", basic("ada", "secret"))[:2] == (200, "admin")
+        assert ask(p, "/", basic("ada", "secre"))[0] == 401
+        assert ask(p, "/", basic("bob", "other"))[:2] == (200, "staff")
+        assert ask(p, "/", basic("eve", "plain"))[:2] == (200, "admin")
+        assert ask(p, "/", basic("dan", "none"))[:2] == (200, "user dan")
+        assert ask(p, "/", basic("nobody", ""))[0] == 401
+        assert ask(p, "/", "Authorization: Basic !!!")[0] == 401
+
+
+def test_maps_give_values(binary):
+    with tempfile.TemporaryDirectory() as d:
+        files = {
+            "str": "# keys\n/a  one two\n/b\ttwo\n",
+            "beg": "/ root\n/api/ api\n/api/v1/ one\n",
+            "ip": "10.0.0.0/8 ten\n127.0.0.0/8 home\n127.0.0.2 two\n",
+            "num": "/x 41\n/y -3\n",
+            "reg": "^/user/([^/]+)/ profile-\\1\n^/(.*)$ else\n",
+            "sub": "needle found\n",
+            "end": ".png image\n.css style\n",
+            "dom": "example site\n",
+            "keys": "/a\n/b\n",
+        }
+        for name, content in files.items():
+            with open(os.path.join(d, name), "w") as f:
+                f.write(content)
+        items = ["map({d}/str)", "map({d}/str,no)", "map_beg({d}/beg,no)", "map_reg({d}/reg,no)", "map_regm({d}/reg,no)",
+                 "map_sub({d}/sub,no)", "map_end({d}/end,no)", "map_str_int({d}/num,7),add(1)"]
+        line = "|".join(f"%[path,{i}]" for i in items)
+        text = config(f"""
+frontend f
+    bind 127.0.0.1:{{port}}
+    http-request return status 200 content-type text/plain string key if {{ path -f {{d}}/keys }} {{ req.hdr(x-key) yes }}
+    http-request return status 200 content-type text/plain string mapped if {{ path -M -f {{d}}/str }} {{ req.hdr(x-map) yes }}
+    http-request return status 200 content-type text/plain lf-string "%[src,map_ip({{d}}/ip,none)] %[req.hdr(x-h),map_dom({{d}}/dom,no)]" if {{ path /src }}
+    http-request return status 200 content-type text/plain lf-string "{line}"
+""", d=d)
+        text = text.replace("{d}", d)
+        with Proxy(binary, text) as p:
+            assert ask(p, "/a")[1] == "one two|one two|root|else|else|no|no|8", ask(p, "/a")
+            assert ask(p, "/b")[1] == "two|two|root|else|else|no|no|8", ask(p, "/b")
+            assert ask(p, "/api/v1/x.png")[1] == "|no|one|else|else|no|image|8", ask(p, "/api/v1/x.png")
+            assert ask(p, "/user/ada/needle")[1] == "|no|root|profile-\\1|profile-ada|found|no|8", ask(p, "/user/ada/needle")
+            assert [ask(p, q)[1].split("|")[-1] for q in ("/x", "/y")] == ["42", "-2"], [ask(p, q) for q in ("/x", "/y")]
+            assert ask(p, "/src", "X-H: www.example.org")[1] == "home site", ask(p, "/src", "X-H: www.example.org")
+            assert ask(p, "/src", source="127.0.0.2")[1] == "two ", ask(p, "/src", source="127.0.0.2")
+            assert ask(p, "/a", "X-Key: yes")[1] == "key" and ask(p, "/c", "X-Key: yes")[1] != "key"
+            assert ask(p, "/a", "X-Map: yes")[1] == "mapped"
+
+
+def test_a_map_chooses_the_backend(binary):
+    def named(name):
+        def serve(server, c):
+            c.recv(65536)
+            c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (len(name), name))
+
+        return Server(serve)
+
+    a, b = named(b"a"), named(b"b")
+    with tempfile.NamedTemporaryFile("w", suffix=".map") as f:
+        f.write("a.example back_a\nb.example back_b\n")
+        f.flush()
+        text = config("""
+frontend f
+    bind 127.0.0.1:{port}
+    use_backend %[req.hdr(host),lower,map({map},back_b)]
+backend back_a
+    server s 127.0.0.1:{a}
+backend back_b
+    server s 127.0.0.1:{b}
+""", map=f.name, a=a.port, b=b.port)
+        with Proxy(binary, text.replace("Host: h", "")) as p:
+            import socket
+
+            def host(name):
+                with p.connect() as s:
+                    s.sendall(f"GET / HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
+                    return read_all(s)[-1:]
+
+            assert [host("A.example"), host("b.example"), host("c.example")] == [b"a", b"b", b"b"]
+
+
+def test_rules_change_maps(binary):
+    with tempfile.TemporaryDirectory() as d:
+        for name in ("m", "a"):
+            open(os.path.join(d, name), "w").close()
+        text = config("""
+frontend f
+    bind 127.0.0.1:{port}
+    http-request set-map({d}/m) %[urlp(k)] %[urlp(v)] if { path /set }
+    http-request del-map({d}/m) %[urlp(k)] if { path /del }
+    http-request add-acl({d}/a) %[urlp(k)] if { path /ban }
+    http-request del-acl({d}/a) %[urlp(k)] if { path /free }
+    http-request deny if { urlp(k) -f {d}/a } { path /get }
+    http-request return status 200 content-type text/plain lf-string "%[urlp(k),map({d}/m,none)]"
+""", threads=2, d=d)
+        with Proxy(binary, text) as p:
+            assert ask(p, "/get?k=1")[1] == "none"
+            ask(p, "/set?k=1&v=one")
+            assert ask(p, "/get?k=1")[1] == "one"
+            ask(p, "/set?k=1&v=uno")
+            assert ask(p, "/get?k=1")[1] == "uno"
+            for i in range(300):
+                ask(p, f"/set?k={i}&v=v{i}")
+            assert all(ask(p, f"/get?k={i}")[1] == f"v{i}" for i in range(0, 300, 7))
+            for i in range(1, 300):
+                ask(p, f"/del?k={i}")
+            assert ask(p, "/get?k=0")[1] == "v0" and ask(p, "/get?k=7")[1] == "none"
+            ask(p, "/ban?k=9")
+            assert ask(p, "/get?k=9")[0] == 403 and ask(p, "/get?k=8")[0] == 200
+            ask(p, "/free?k=9")
+            assert ask(p, "/get?k=9")[0] == 200
+
+
+if __name__ == "__main__":
+    sys.exit(run([f for n, f in list(globals().items()) if n.startswith("test_")], sys.argv[1]))
