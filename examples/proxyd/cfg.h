@@ -60,6 +60,7 @@ struct cfg_server {
 	const char *cookie; /* its value; NULL: none */
 	unsigned weight, maxconn;
 	unsigned send_proxy; /* version of the PROXY protocol; 0: none */
+	unsigned proxy_tls;  /* it tells of TLS: 1, with the client's name: 2 */
 	bool backup, disabled, check;
 	struct cfg_tls *tls_words; /* NULL: none */
 	struct tls_back *tls;	   /* NULL: plain */

@@ -218,8 +218,13 @@ static void server_flag(struct reader *r, size_t i, void *target)
 	name += on ? 0 : 3;
 	if (!strcmp(name, "check"))
 		s->check = on;
-	else if (!strncmp(name, "send-proxy", 10))
+	else if (!strncmp(name, "send-proxy", 10)) {
 		s->send_proxy = !on ? 0 : name[10] ? 2 : 1;
+		s->proxy_tls = !on			      ? 0
+			       : !strcmp(name, "send-proxy-v2-ssl-cn") ? 2
+			       : !strcmp(name, "send-proxy-v2-ssl")    ? 1
+								       : s->proxy_tls;
+	}
 	else if (!strcmp(name, "backup"))
 		s->backup = on;
 	else if (!strcmp(name, "disabled"))
@@ -258,6 +263,10 @@ static const struct parameter server_parameters[] = {
     {"send-proxy-v2", 0, server_flag},
     {"no-send-proxy", 0, server_flag},
     {"no-send-proxy-v2", 0, server_flag},
+    {"no-send-proxy-v2-ssl", 0, server_flag},
+    {"no-send-proxy-v2-ssl-cn", 0, server_flag},
+    {"send-proxy-v2-ssl", 0, server_flag},
+    {"send-proxy-v2-ssl-cn", 0, server_flag},
     {"allow-0rtt", 0, bind_tls_refused},
     {"alpn", 1, server_tls},
     {"ca-file", 1, server_tls},

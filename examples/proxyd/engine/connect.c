@@ -3,6 +3,7 @@
 #include "count.h"
 #include "io.h"
 #include "proxy_protocol.h"
+#include "tls/info.h"
 #include "rule_store.h"
 
 #include <errno.h>
@@ -89,19 +90,24 @@ static struct sockaddr_storage to_sockaddr(const struct endpoint *e)
 	return a;
 }
 
-bool server_introduce(int fd, const struct server *server, int client_fd,
+bool server_introduce(int fd, const struct server *server, const struct handle *client_handle,
 		      const struct endpoint *client, const struct endpoint *target, bool more)
 {
 	struct sockaddr_storage from = to_sockaddr(client),
 				to = to_sockaddr(target ? target : &(struct endpoint){0});
 	socklen_t size = sizeof(to);
-	char head[PROXY_HEADER_MAX];
+	char head[PROXY_HEADER_MAX + PROXY_TLS_MAX];
+	struct proxy_tls tls;
 	ssize_t len;
 
 	if (!target || !target->family)
-		getsockname(client_fd, (struct sockaddr *)&to, &size);
+		getsockname(client_handle->fd, (struct sockaddr *)&to, &size);
 	len = (ssize_t)proxy_header(head, server->send_proxy, (struct sockaddr *)&from,
 				    (struct sockaddr *)&to);
+	if (server->proxy_tls) {
+		tls_introduce(client_handle->tls, server->proxy_tls > 1, &tls);
+		len = (ssize_t)proxy_header_tls(head, (size_t)len, &tls);
+	}
 	return send(fd, head, (size_t)len, MSG_NOSIGNAL | (more ? MSG_MORE : 0)) == len;
 }
 
@@ -244,7 +250,7 @@ static int introduce(struct session *s)
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
 		return errno;
 	if (!error && to->send_proxy &&
-	    !server_introduce(fd, to, s->handle[CONN_CLIENT].fd, &s->client, s->target,
+	    !server_introduce(fd, to, &s->handle[CONN_CLIENT], &s->client, s->target,
 			      s->chunk[CONN_SERVER] || to->tls))
 		return EPIPE;
 	return error;

@@ -459,7 +459,7 @@ static int introduce(struct exchange *x)
 	if (getsockopt(l->h.fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
 		return errno;
 	if (!error && l->server->send_proxy &&
-	    !server_introduce(l->h.fd, l->server, c->h.fd, &c->from, &c->to, true))
+	    !server_introduce(l->h.fd, l->server, &c->h, &c->from, &c->to, true))
 		return EPIPE;
 	return error;
 }

@@ -113,6 +113,7 @@ struct server {
 	struct cfg_addr addr;
 	bool client_port;
 	unsigned send_proxy;		/* version of the PROXY protocol; 0: none */
+	unsigned proxy_tls;		/* it tells of TLS: 1, with the client's name: 2 */
 	_Atomic(struct tls_back *) tls; /* of the last set it is in; NULL: plain */
 	_Atomic uint32_t n_sessions;	/* for the log */
 	struct tally *tally;

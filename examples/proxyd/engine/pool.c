@@ -112,6 +112,7 @@ struct server *server_get(struct engine *e, const struct backend *b, const struc
 	LIST_FOREACH (s, &p->servers, entry)
 		if (!strcmp(s->name, c->name) && same_address(&s->addr, &c->addr) &&
 		    s->client_port == c->client_port && s->send_proxy == c->send_proxy &&
+		    s->proxy_tls == c->proxy_tls &&
 		    !atomic_load(&s->tls) == !c->tls &&
 		    !s->worker == !b->http) {
 			s->refs++;
@@ -133,6 +134,7 @@ struct server *server_get(struct engine *e, const struct backend *b, const struc
 	s->addr = c->addr;
 	s->client_port = c->client_port;
 	s->send_proxy = c->send_proxy;
+	s->proxy_tls = c->proxy_tls;
 	atomic_init(&s->tls, c->tls);
 	s->up = true;
 	s->admin.changed_ns = loop_clock_ns();

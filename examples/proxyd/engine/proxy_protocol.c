@@ -87,6 +87,49 @@ size_t proxy_header(char buf[PROXY_HEADER_MAX], unsigned version, const struct s
 			    : version_1(buf, family, &source, &target);
 }
 
+enum { /* types, and bits of the client's */
+       TLV_TLS = 0x20,
+       TLV_TLS_VERSION = 0x21,
+       TLV_TLS_CN = 0x22,
+       CLIENT_TLS = 1,
+       CLIENT_CERT_NOW = 2,
+       CLIENT_CERT = 4,
+};
+
+static size_t tlv(char *buf, int type, const char *text)
+{
+	size_t len = strlen(text);
+
+	buf[0] = (char)type;
+	buf[1] = 0;
+	buf[2] = (char)len;
+	memcpy(buf + 3, text, len);
+	return 3 + len;
+}
+
+size_t proxy_header_tls(char buf[PROXY_HEADER_MAX + PROXY_TLS_MAX], size_t len,
+			const struct proxy_tls *t)
+{
+	uint32_t verify = htonl(t->has_cert ? t->verify : 0);
+	char *at = buf + len;
+	size_t n = 8;
+
+	at[3] = (char)((t->in_use ? CLIENT_TLS : 0) | (t->has_cert ? CLIENT_CERT : 0) |
+		       (t->has_cert && t->shown_now ? CLIENT_CERT_NOW : 0));
+	memcpy(at + 4, &verify, 4);
+	if (*t->version)
+		n += tlv(at + n, TLV_TLS_VERSION, t->version);
+	if (*t->cn)
+		n += tlv(at + n, TLV_TLS_CN, t->cn);
+	at[0] = TLV_TLS;
+	at[1] = 0;
+	at[2] = (char)(n - 3);
+	len += n;
+	buf[14] = (char)((len - 16) >> 8);
+	buf[15] = (char)(len - 16);
+	return len;
+}
+
 /* ---- Reading ---- */
 
 static void set_end(struct sockaddr_storage *ret, int family, const void *addr, in_port_t port)

@@ -6,7 +6,9 @@
 #ifndef PROXYD_ENGINE_PROXY_PROTOCOL_H
 #define PROXYD_ENGINE_PROXY_PROTOCOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -18,6 +20,21 @@
  */
 size_t proxy_header(char buf[PROXY_HEADER_MAX], unsigned version, const struct sockaddr *from,
 		    const struct sockaddr *to);
+
+/* What a header of version 2 tells of the client's TLS (section 2.2.6). */
+struct proxy_tls {
+	bool in_use;
+	bool has_cert, shown_now; /* in this session; in this very handshake */
+	uint32_t verify;	  /* X509_V_…, when has_cert */
+	char version[16];	  /* "TLSv1.3" */
+	char cn[65];		  /* of its certificate; "": is not told */
+};
+
+#define PROXY_TLS_MAX 128 /* bytes */
+
+/* Appends that to a header of version 2 of `len` bytes. Its length then. */
+size_t proxy_header_tls(char buf[PROXY_HEADER_MAX + PROXY_TLS_MAX], size_t len,
+			const struct proxy_tls *t);
 
 #define PROXY_READ_MAX 4096 /* a header of version 2 with more extras than that is refused */
 

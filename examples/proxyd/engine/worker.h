@@ -140,7 +140,7 @@ int server_connect(const struct server *to, int client_fd, bool keepalive, bool 
  * `target` NULL or without a family: the client socket's own address.
  * False: it is no good.
  */
-bool server_introduce(int fd, const struct server *server, int client_fd,
+bool server_introduce(int fd, const struct server *server, const struct handle *client_handle,
 		      const struct endpoint *client, const struct endpoint *target, bool more);
 
 /* The server's socket became writable or failed, while connecting. */

@@ -7,6 +7,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include "engine/proxy_protocol.h"
 #include "rules/tls_names.h"
 #include "tls/conn.h"
 
@@ -298,12 +299,17 @@ bool tls_info(const struct tls *t, int what, const struct expr_arg *arg, unsigne
 	}
 }
 
-size_t tls_peer_name(const struct tls *t, char *buf, size_t cap)
+void tls_introduce(const struct tls *t, bool with_name, struct proxy_tls *ret)
 {
-	X509 *x = SSL_get0_peer_certificate(t->ssl);
-	int n =
-	    x ? X509_NAME_get_text_by_NID(X509_get_subject_name(x), NID_commonName, buf, (int)cap)
-	      : 0;
+	X509 *x = t ? SSL_get0_peer_certificate(t->ssl) : NULL;
 
-	return n > 0 ? (size_t)n : 0;
+	*ret = (struct proxy_tls){.in_use = t, .has_cert = x, .shown_now = t && t->used_cert};
+	if (t)
+		strncpy(ret->version, SSL_get_version(t->ssl), sizeof(ret->version) - 1);
+	if (!x)
+		return;
+	ret->verify = (uint32_t)SSL_get_verify_result(t->ssl);
+	if (with_name && X509_NAME_get_text_by_NID(X509_get_subject_name(x), NID_commonName,
+						   ret->cn, sizeof(ret->cn)) < 0)
+		ret->cn[0] = '\0';
 }

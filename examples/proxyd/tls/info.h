@@ -9,7 +9,9 @@
 bool tls_info(const struct tls *t, int what, const struct expr_arg *arg, unsigned n_args,
 	      struct scratch *scratch, struct sample *ret);
 
-/* The common name of the peer's certificate, for PROXY headers. Its length; 0: none. */
-size_t tls_peer_name(const struct tls *t, char *buf, size_t cap);
+struct proxy_tls;
+
+/* For a PROXY header; `t` NULL: the client is plain. */
+void tls_introduce(const struct tls *t, bool with_name, struct proxy_tls *ret);
 
 #endif

@@ -35,13 +35,16 @@ struct tls_ticket_keys {
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct ticket_key own_key; /* of a process that was given none */
 static bool have_own_key;
-static int keys_index = -1; /* of a context's extra data */
+static int keys_index = -1;	      /* of a context's extra data */
+static EVP_CIPHER *aes_128, *aes_256; /* fetched once: OpenSSL would do so for each ticket */
 
 static void prepare(void)
 {
 	keys_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+	aes_128 = EVP_CIPHER_fetch(NULL, "AES-128-CBC", NULL);
+	aes_256 = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
 	own_key.half = 32;
-	have_own_key = RAND_bytes(own_key.name, sizeof(own_key.name)) == 1 &&
+	have_own_key = aes_128 && aes_256 && RAND_bytes(own_key.name, sizeof(own_key.name)) == 1 &&
 		       RAND_priv_bytes(own_key.secret, sizeof(own_key.secret)) == 1;
 }
 
@@ -109,7 +112,7 @@ struct tls_ticket_keys *tls_ticket_keys_read(const char *file, const char **ret_
 		return NULL;
 	}
 	b = tls_file(file, ret_why);
-	ok = b && read_keys(b, k, ret_why);
+	ok = b && have_own_key && read_keys(b, k, ret_why);
 	BIO_free(b);
 	if (ok)
 		return k;
@@ -136,8 +139,8 @@ static bool start_ticket(const struct ticket_key *k, unsigned char *iv, EVP_CIPH
 	};
 
 	return EVP_MAC_CTX_set_params(mac, params) &&
-	       EVP_CipherInit_ex(cipher, k->half == 16 ? EVP_aes_128_cbc() : EVP_aes_256_cbc(),
-				 NULL, k->secret, iv, encrypt);
+	       EVP_CipherInit_ex(cipher, k->half == 16 ? aes_128 : aes_256, NULL, k->secret, iv,
+				 encrypt);
 }
 
 /* 1: it is ours; 2: as well, and the client gets a new one; 0: it is not; -1: no. */
@@ -233,16 +236,19 @@ static bool is_it(const struct cached *c, const unsigned char *id, unsigned len)
 
 static int on_new(SSL *ssl, SSL_SESSION *s)
 {
-	unsigned len;
-	const unsigned char *id = SSL_SESSION_get_id(s, &len);
-	int size = i2d_SSL_SESSION(s, NULL);
 	struct cached *at, *old = NULL;
 	unsigned char *der, *end;
+	const unsigned char *id;
 	struct part *p;
+	unsigned len;
+	int size;
 
 	/* a ticket of TLS 1.3 holds all there is to know */
-	if (!len || len > sizeof(at->id) || size <= 0 || size > SESSION_MAX ||
-	    (SSL_version(ssl) == TLS1_3_VERSION && !(SSL_get_options(ssl) & SSL_OP_NO_TICKET)))
+	if (SSL_version(ssl) == TLS1_3_VERSION && !(SSL_get_options(ssl) & SSL_OP_NO_TICKET))
+		return 0;
+	id = SSL_SESSION_get_id(s, &len);
+	size = i2d_SSL_SESSION(s, NULL);
+	if (!len || len > sizeof(at->id) || size <= 0 || size > SESSION_MAX)
 		return 0;
 	der = end = malloc((size_t)size);
 	if (!der)

@@ -332,6 +332,32 @@ def test_a_check_speaks_tls(binary):
             assert get(s, "/good")[0] == 200
 
 
+def test_the_proxy_header_tells_of_tls(binary):
+    """The bytes behind the addresses, with a certificate and without."""
+    a, heads = AUTHORITY, []
+
+    def take(server, c):
+        head = c.recv(4096)
+        heads.append(head[12:14] + head[28:16 + int.from_bytes(head[14:16], "big")])
+        c.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
+
+    server = Server(take)
+    bind = f"crt {a.default} verify optional ca-file {a.ca} ca-ignore-err all crt-ignore-err all"
+    want = {
+        "send-proxy-v2": (b"", b""),
+        "send-proxy-v2-ssl": (b"\x20\0\x0f\x01" + b"\0" * 4 + b"\x21\0\x07TLSv1.2", b"\x20\0\x0f\x07" + b"\0" * 4 + b"\x21\0\x07TLSv1.2"),
+        "send-proxy-v2-ssl-cn": (b"\x20\0\x0f\x01" + b"\0" * 4 + b"\x21\0\x07TLSv1.2",
+                                 b"\x20\0\x1a\x07" + b"\0" * 4 + b"\x21\0\x07TLSv1.2\x22\0\x08client 1"),
+    }
+    for word, (without, shown) in want.items():
+        text = http(bind, server).replace(f"server s 127.0.0.1:{server.port}", f"server s 127.0.0.1:{server.port} {word}")
+        with Proxy(binary, text) as p:
+            for cert, tail in ((None, without), (a.client, shown)):
+                with connect(p.port, ctx=context(cert=cert, high=ssl.TLSVersion.TLSv1_2)) as s:
+                    assert get(s)[0] == 200
+                assert heads.pop() == b"\x21\x11" + tail, (word, cert)
+
+
 def test_an_ocsp_answer_is_stapled(binary):
     a = AUTHORITY
     cert = a.make("st.pem", ["staple.example"])
