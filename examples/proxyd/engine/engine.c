@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "refused.h"
 #include "control.h"
 #include "log.h"
 #include "loop.h"
@@ -25,6 +26,8 @@ int engine_new(const struct engine_opts *o, struct engine **ret)
 	e->started_ns = loop_clock_ns();
 	STAILQ_INIT(&e->sets);
 	STAILQ_INIT(&e->messages);
+	TAILQ_INIT(&e->refused);
+	pthread_mutex_init(&e->refused_lock, NULL);
 	pthread_mutex_init(&e->lock, NULL);
 	LIST_INIT(&e->pools);
 	LIST_INIT(&e->gates);
@@ -229,6 +232,7 @@ void engine_free(struct engine *e)
 	health_engine_free(e->health);
 	if (e->wake_fd >= 0)
 		close(e->wake_fd);
+	refused_free(e);
 	e->ending = true;
 	read_messages(e); /* nobody is left who would send another */
 	pthread_mutex_destroy(&e->lock);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The answer on its way to the client. */
-#include "http.h"
+#include "refused.h"
 #include "io.h"
 
 #include <errno.h>
@@ -150,6 +150,7 @@ static void parse(struct worker *w, struct exchange *x, uint32_t len)
 		head = h1_response(m, at, len, x->method, x->asked_upgrade);
 		if (head < 0) {
 			x->fault = (enum h1_fault) - head;
+			refused_keep(w, x->client, x, x->fault, w->http->buffer + at, len);
 			exchange_fail(w, x, 502, 'P', 'H');
 			return;
 		}

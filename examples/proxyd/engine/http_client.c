@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A client's connection: requests are read from it, answers given to it. */
+#include "refused.h"
 #include "count.h"
 #include "io.h"
 
@@ -323,10 +324,12 @@ static bool take_request(struct worker *w, struct client *c)
 	if (head == 0)
 		return save(w, c, have);
 	chunk_free(&c->in);
-	if (head < 0)
+	if (head < 0) {
+		refused_keep(w, c, NULL, (enum h1_fault) - head, h->buffer + HTTP_ROOM, have);
 		refuse(w, c, h1_fault_status((enum h1_fault) - head), (enum h1_fault) - head, 'P');
-	else
+	} else {
 		exchange_begin(w, c, (uint32_t)head, have);
+	}
 	return true;
 }
 

@@ -400,6 +400,10 @@ struct engine {
 	pthread_mutex_t lock; /* of what workers hand to the control thread */
 	STAILQ_HEAD(, message) messages;
 	_Atomic unsigned n_asks; /* of workers, see ask.h */
+	pthread_mutex_t refused_lock;
+	TAILQ_HEAD(refused_list, refused) refused;
+	unsigned n_refused_kept;
+	uint64_t n_refused; /* ever */
 	bool ending;		 /* no worker is left */
 	bool started, draining, idle_told;
 	_Atomic unsigned n_drained; /* workers without listeners and sessions, while draining */

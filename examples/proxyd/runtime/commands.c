@@ -33,6 +33,7 @@ const struct command_info runtime_commands[] = {
     {"show cli level", CFG_STATS_USER, run_show_level, "", "what this connection may do"},
     {"show cli sockets", CFG_STATS_OPERATOR, run_show_sockets, "", "where commands are taken"},
     {"show env", CFG_STATS_OPERATOR, run_show_env, "[NAME]", "the environment of the process"},
+    {"show errors", CFG_STATS_OPERATOR, run_show_errors, "[PROXY] [request|response]", "the last refused message of each proxy"},
     {"show fd", CFG_STATS_OPERATOR, run_show_fd, "", "open descriptors"},
     {"show info", CFG_STATS_USER, run_show_info, "[typed|json] [float] [desc]", "the process"},
     {"show pools", CFG_STATS_OPERATOR, run_show_pools, "", "memory"},

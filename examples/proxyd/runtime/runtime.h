@@ -5,7 +5,7 @@
  *
  *	socket.c    sockets, connections, lines in, text out
  *	commands.c  the table of commands, levels, help
- *	show.c server.c sessions.c   the commands
+ *	show.c errors.c server.c sessions.c   the commands
  */
 #ifndef PROXYD_RUNTIME_RUNTIME_H
 #define PROXYD_RUNTIME_RUNTIME_H

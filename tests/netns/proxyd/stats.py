@@ -204,6 +204,22 @@ def test_what_goes_wrong_is_counted(binary):
         assert fe["hrsp_4xx"] == "2" and fe["hrsp_5xx"] == "1", fe
 
 
+def test_refused_messages_are_shown(binary):
+    with Box(binary) as box:
+        assert box.cli("show errors").rstrip().endswith(": 0")
+        with box.proxy.connect() as s:
+            s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nBad\x01 name: \\x\r\n\r\n")
+            assert b" 400 " in read_all(s)
+        said = box.cli("show errors")
+        assert re.search(r"frontend fe \(#2\): invalid request", said) and "Bad\\x01 name: \\\\x\\r\\n\n" in said, said
+        box.one.serve = box.two.serve = lambda server, c: c.recv(999) and c.sendall(b"HTTP/9 what\r\n\r\n")
+        assert " 502 " in box.http("GET /")
+        said = box.cli("show errors be response")
+        assert re.search(r"backend be \(#3\): invalid response", said) and "HTTP/9 what" in said, said
+        assert "invalid request" not in said, said
+        assert box.row("be", "BACKEND", "eresp") == "1"
+
+
 def test_counters_are_cleared(binary):
     with Box(binary) as box:
         box.get(4)

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* "show errors": messages that were refused, byte by byte. */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "engine/refused.h"
+#include "runtime.h"
+
+#define LINE_BYTES 72
+
+struct query {
+	struct call *call;
+	const char *proxy; /* NULL: all */
+	bool requests, answers;
+	struct out text;
+	uint64_t events;
+};
+
+static void write_date(const struct timespec *t, struct out *o)
+{
+	char text[48];
+	struct tm tm;
+
+	localtime_r(&t->tv_sec, &tm);
+	strftime(text, sizeof(text), "%d/%b/%Y:%H:%M:%S", &tm);
+	out_printf(o, "[%s.%03ld]", text, t->tv_nsec / 1000000);
+}
+
+/* A line of the message a line; what is longer goes on behind a "+". */
+static void write_bytes(const struct refused *c, struct out *o)
+{
+	size_t line = 0;
+
+	for (size_t i = 0; i < c->len; i++) {
+		unsigned char byte = (unsigned char)c->data[i];
+
+		if (i == line)
+			out_printf(o, "  %05zu%c ", i, i && c->data[i - 1] != '\n' ? '+' : ' ');
+		if (byte == '\r' || byte == '\n' || byte == '\t' || byte == '\\')
+			out_printf(o, "\\%c", byte == '\r' ? 'r' : byte == '\n' ? 'n' : byte == '\t' ? 't' : '\\');
+		else if (byte < ' ' || byte > '~')
+			out_printf(o, "\\x%02X", byte);
+		else
+			out_put(o, c->data + i, 1);
+		if (byte == '\n' || i - line == LINE_BYTES) {
+			out_text(o, "\n");
+			line = i + 1;
+		}
+	}
+	if (line < c->len)
+		out_text(o, "\n");
+}
+
+static void write_refused(void *userdata, const struct refused *c)
+{
+	struct query *q = userdata;
+	struct out *o = &q->text;
+	char from[64];
+
+	if (c->event + 1 > q->events)
+		q->events = c->event + 1;
+	if ((q->proxy && strcmp(q->proxy, c->proxy) != 0) || !(c->is_answer ? q->answers : q->requests))
+		return;
+	out_text(o, "\n");
+	write_date(&c->when, o);
+	out_printf(o, " %s %s (#%u): invalid %s: %s\n", c->is_answer ? "backend" : "frontend", c->proxy, c->proxy_id,
+		   c->is_answer ? "response" : "request", h1_fault_text(c->fault));
+	log_client(&c->from, from, sizeof(from));
+	out_printf(o, "  backend %s, server %s, event #%llu, src %s\n  len %zu%s\n\n", *c->backend ? c->backend : "<NONE>",
+		   *c->server ? c->server : "<NONE>", (unsigned long long)c->event, from, c->whole,
+		   c->whole > c->len ? ", cut" : "");
+	write_bytes(c, o);
+}
+
+void run_show_errors(struct call *c)
+{
+	struct query q = {.call = c, .requests = true, .answers = true};
+	struct timespec now;
+
+	for (size_t i = 0; i < c->n; i++)
+		if (!strcmp(c->word[i], "request"))
+			q.answers = false;
+		else if (!strcmp(c->word[i], "response"))
+			q.requests = false;
+		else if (strcmp(c->word[i], "-1") != 0)
+			q.proxy = c->word[i];
+	refused_each(c->e, write_refused, &q);
+	clock_gettime(CLOCK_REALTIME, &now);
+	out_text(c->out, "Total events captured on ");
+	write_date(&now, c->out);
+	out_printf(c->out, " : %llu\n", (unsigned long long)q.events);
+	out_put(c->out, q.text.at, q.text.len);
+	out_free(&q.text);
+}
