@@ -2,12 +2,13 @@
 #include "admin.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "control.h"
+#include "http.h"
 #include "log.h"
 #include "loop.h"
-#include "worker.h"
 
 /* ---- Names ---- */
 
@@ -49,7 +50,7 @@ void server_admin_read(struct server *s, const struct cfg_server *c)
 	bool first = !a->known;
 
 	s->backup = c->backup;
-	s->usable = c->addr.len;
+	s->usable = server_addr(s)->len;
 	if (first || c->weight != a->cfg_weight)
 		a->weight = c->weight;
 	if (first || c->maxconn != a->cfg_maxconn)
@@ -113,6 +114,53 @@ int admin_set_weight(struct engine *e, struct server *s, unsigned weight)
 {
 	s->admin.weight = weight;
 	return server_publish(e, s);
+}
+
+/* Idle connections go where the server was: nobody needs them now. */
+static void drop_idle(struct worker *w, void *server)
+{
+	links_close_of(w, server);
+}
+
+static int check_anew(struct engine *e, struct server *s)
+{
+	return s->admin.cfg ? check_sync(e, s, s->admin.cfg, s->admin.backend) : 0;
+}
+
+int admin_set_addr(struct engine *e, struct server *s, const struct cfg_addr *addr)
+{
+	struct server_place *p = s->places;
+	int r;
+
+	while (p && (p->addr.len != addr->len || memcmp(&p->addr.storage, &addr->storage, addr->len) != 0))
+		p = p->older;
+	if (!p && s->n_moved == SERVER_MOVES_MAX)
+		return -ENOSPC;
+	if (!p) {
+		p = calloc(1, sizeof(*p));
+		if (!p)
+			return -ENOMEM;
+		p->addr = *addr;
+		p->older = s->places;
+		s->places = p;
+		s->n_moved++;
+	}
+	atomic_store_explicit(&s->moved, p, memory_order_release);
+	s->usable = true;
+	tell(s, "moved to another address");
+	for (unsigned i = 0; s->worker && i < e->n_workers; i++)
+		if (worker_post(e->worker[i], drop_idle, s) < 0)
+			log_err("worker %u keeps idle connections of %s/%s: out of memory", i, s->pool->name, s->name);
+	r = check_anew(e, s);
+	return r < 0 ? r : server_publish(e, s);
+}
+
+int admin_set_check_port(struct engine *e, struct server *s, unsigned port)
+{
+	if (!s->check)
+		return -ENOENT;
+	s->admin.check_port = port;
+	return check_anew(e, s);
 }
 
 int admin_set_maxconn(struct engine *e, struct server *s, unsigned maxconn)

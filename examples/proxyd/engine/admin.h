@@ -23,6 +23,10 @@ enum admin_state {
 /* 0 or -errno. */
 int admin_set_state(struct engine *e, struct server *s, enum admin_state state);
 int admin_set_weight(struct engine *e, struct server *s, unsigned weight);
+/* New connections go there, and checks. -ENOSPC: it was moved too often. */
+int admin_set_addr(struct engine *e, struct server *s, const struct cfg_addr *addr);
+/* -ENOENT: it has no check. */
+int admin_set_check_port(struct engine *e, struct server *s, unsigned port);
 int admin_set_maxconn(struct engine *e, struct server *s, unsigned maxconn);
 
 enum admin_health {

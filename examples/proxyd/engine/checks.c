@@ -113,9 +113,21 @@ void check_end(struct server *s)
 	s->check_tls = NULL;
 }
 
+/* The configuration with what an operator changed of it. */
+static struct cfg_server as_is_now(const struct server *s, const struct cfg_server *configured)
+{
+	struct cfg_server c = *configured;
+
+	c.addr = *server_addr(s);
+	if (s->admin.check_port)
+		c.check_port = s->admin.check_port;
+	return c;
+}
+
 static bool same_check(const struct cfg_server *a, const struct cfg_server *b)
 {
-	return a->check_addr.len == b->check_addr.len &&
+	return a->addr.len == b->addr.len && !memcmp(&a->addr.storage, &b->addr.storage, a->addr.len) &&
+	       a->check_addr.len == b->check_addr.len &&
 	       !memcmp(&a->check_addr.storage, &b->check_addr.storage, a->check_addr.len) &&
 	       a->check_port == b->check_port && a->rise == b->rise && a->fall == b->fall &&
 	       a->inter_ns == b->inter_ns && a->fastinter_ns == b->fastinter_ns &&
@@ -201,9 +213,10 @@ static int use_tls(struct server *s, const struct cfg_server *c)
 	return e;
 }
 
-int check_sync(struct engine *e, struct server *s, const struct cfg_server *c,
+int check_sync(struct engine *e, struct server *s, const struct cfg_server *configured,
 	       const struct backend *b)
 {
+	const struct cfg_server now = as_is_now(s, configured), *c = &now;
 	const struct cfg_proxy *p = b->proxy;
 	const char *text = p->set.check.text;
 	bool wanted = c->check && c->addr.len;

@@ -41,7 +41,7 @@ static void enqueue(struct worker *w, struct session *s)
 
 static struct cfg_addr address_of(const struct server *to, int client_fd)
 {
-	struct cfg_addr a = to->addr, here = {.len = sizeof(here.storage)};
+	struct cfg_addr a = *server_addr(to), here = {.len = sizeof(here.storage)};
 	in_port_t port = 0;
 
 	if (!to->client_port || getsockname(client_fd, &here.sa, &here.len) < 0)

@@ -247,6 +247,7 @@ void link_close(struct worker *w, struct link *l);
 /* Closes those that were idle too long. */
 void links_purge(struct worker *w);
 void links_close_idle(struct worker *w);
+void links_close_of(struct worker *w, struct server *s);
 
 /* ---- http_rules.c ---- */
 

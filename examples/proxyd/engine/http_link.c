@@ -39,6 +39,14 @@ static void close_idle(struct worker *w, struct link *l)
 	link_close(w, l);
 }
 
+void links_close_of(struct worker *w, struct server *s)
+{
+	struct link *l;
+
+	while (w->http && (l = TAILQ_FIRST(idle_list(w, s))))
+		close_idle(w, l);
+}
+
 void links_close_idle(struct worker *w)
 {
 	struct link *l;

@@ -67,8 +67,8 @@ static void counts(struct worker *w, const struct frontend *f, const struct seek
 	ret->redispatched = k->attempts.redispatched;
 	ret->n_captures[0] = f->proxy->slots ? f->proxy->slots->n[0] : 0;
 	ret->n_captures[1] = f->proxy->slots ? f->proxy->slots->n[1] : 0;
-	if (s && s->addr.len) {
-		struct endpoint e = endpoint_of(&s->addr.storage);
+	if (s && server_addr(s)->len) {
+		struct endpoint e = endpoint_of(&server_addr(s)->storage);
 
 		ret->server = run_end_of(&e);
 	}

@@ -100,8 +100,16 @@ struct server_admin {
 	bool known, cfg_disabled;
 	bool maint, drain; /* an operator's; maint: also "disabled" as written */
 	bool no_checks;	   /* "disable health" */
+	unsigned check_port; /* an operator's; 0: as configured */
 	uint64_t changed_ns, down_ns; /* since when it is as it is; how long it was down before */
 	uint64_t n_down, n_failed;    /* changes to down; checks that failed while it was up */
+};
+
+/* Where an operator moved a server to. Workers may still read an older one: they live as long as the server. */
+#define SERVER_MOVES_MAX 1024u
+struct server_place {
+	struct cfg_addr addr;
+	struct server_place *older;
 };
 
 struct server {
@@ -110,7 +118,10 @@ struct server {
 	unsigned refs;
 	struct pool *pool;
 	char *name;
-	struct cfg_addr addr;
+	struct cfg_addr addr;			/* as configured; see server_addr() */
+	_Atomic(struct server_place *) moved;	/* NULL: it was not */
+	struct server_place *places;		/* all of them, the control thread's */
+	unsigned n_moved;
 	bool client_port;
 	unsigned send_proxy;		/* version of the PROXY protocol; 0: none */
 	unsigned proxy_tls;		/* it tells of TLS: 1, with the client's name: 2 */
@@ -134,6 +145,14 @@ struct server {
 	int last_error;
 	uint64_t last_ns;
 };
+
+/* Where it is now. Any thread. */
+static inline const struct cfg_addr *server_addr(const struct server *s)
+{
+	const struct server_place *p = atomic_load_explicit(&s->moved, memory_order_acquire);
+
+	return p ? &p->addr : &s->addr;
+}
 
 /* ---- A seeker: who wants a server. Part of a TCP session and of an HTTP exchange ---- */
 

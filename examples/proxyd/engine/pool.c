@@ -152,6 +152,12 @@ void server_put(struct server *s)
 	LIST_REMOVE(s, entry);
 	free(s->worker);
 	tally_free(s->tally);
+	while (s->places) {
+		struct server_place *p = s->places;
+
+		s->places = p->older;
+		free(p);
+	}
 	free(s->checked_text);
 	free(s->name);
 	free(s);

@@ -25,7 +25,7 @@ const struct command_info runtime_commands[] = {
     {"set maxconn frontend", CFG_STATS_ADMIN, run_set_maxconn_frontend, "FRONTEND NUMBER", "change its limit of connections"},
     {"set maxconn global", CFG_STATS_ADMIN, run_set_maxconn_global, "NUMBER", "change the limit of the process; 0: as configured"},
     {"set maxconn server", CFG_STATS_ADMIN, run_set_maxconn_server, "BACKEND/SERVER NUMBER", "change its limit of connections"},
-    {"set server", CFG_STATS_ADMIN, run_set_server, "BACKEND/SERVER state|weight|health|maxconn VALUE", "change a server"},
+    {"set server", CFG_STATS_ADMIN, run_set_server, "BACKEND/SERVER state|weight|health|maxconn|addr|check-port …", "change a server"},
     {"set timeout cli", CFG_STATS_USER, run_set_timeout, "SECONDS", "how long this connection may be idle"},
     {"set weight", CFG_STATS_ADMIN, run_set_weight, "BACKEND/SERVER N|N%", "change a server's weight"},
     {"show activity", CFG_STATS_OPERATOR, run_show_activity, "", "what each thread has done"},

@@ -2,6 +2,7 @@
 /* Commands that change servers and frontends. */
 #include "runtime.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -138,6 +139,58 @@ static void set_maxconn(struct call *c, struct server *s, const char *word)
 		say_result(c, admin_set_maxconn(c->e, s, n));
 }
 
+static bool read_port(struct call *c, const char *word, unsigned *ret)
+{
+	return read_number(c, word, 65535, ret);
+}
+
+/* "addr IP [port N]" */
+static void set_addr(struct call *c, struct server *s)
+{
+	const struct cfg_addr *old = server_addr(s);
+	struct sockaddr_in in = {.sin_family = AF_INET};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+	const char *ip = call_word(c, 2);
+	struct cfg_addr a = {0};
+	in_port_t port = 0;
+	unsigned n;
+
+	/* the port lies at the same place in both families */
+	if (old->len && old->sa.sa_family != AF_UNIX)
+		memcpy(&port, (const char *)&old->storage + offsetof(struct sockaddr_in, sin_port), sizeof(port));
+	if (!strcmp(call_word(c, 3), "port")) {
+		if (!read_port(c, call_word(c, 4), &n))
+			return;
+		port = htons((in_port_t)n);
+	}
+	in.sin_port = in6.sin6_port = port;
+	if (inet_pton(AF_INET, ip, &in.sin_addr) == 1) {
+		memcpy(&a.storage, &in, sizeof(in));
+		a.len = sizeof(in);
+	} else if (inet_pton(AF_INET6, ip, &in6.sin6_addr) == 1) {
+		memcpy(&a.storage, &in6, sizeof(in6));
+		a.len = sizeof(in6);
+	} else {
+		call_say(c, "\"%s\" is no address: write set server BACKEND/SERVER addr IP [port N].\n", ip);
+		return;
+	}
+	if (a.len == old->len && !memcmp(&a.storage, &old->storage, a.len)) {
+		call_say(c, "no need to change the addr, by 'stats socket command'\n");
+		return;
+	}
+	say_result(c, admin_set_addr(c->e, s, &a));
+	if (server_addr(s)->len == a.len && !memcmp(&server_addr(s)->storage, &a.storage, a.len))
+		call_say(c, "IP changed to '%s', port to '%u', by 'stats socket command'\n", ip, ntohs(port));
+}
+
+static void set_check_port(struct call *c, struct server *s)
+{
+	unsigned port;
+
+	if (read_port(c, call_word(c, 2), &port))
+		say_result(c, admin_set_check_port(c->e, s, port));
+}
+
 void run_set_server(struct call *c)
 {
 	const char *what = call_word(c, 1), *value = call_word(c, 2);
@@ -153,16 +206,20 @@ void run_set_server(struct call *c)
 		set_health(c, s, value);
 	else if (!strcmp(what, "maxconn"))
 		set_maxconn(c, s, value);
+	else if (!strcmp(what, "addr"))
+		set_addr(c, s);
+	else if (!strcmp(what, "check-port"))
+		set_check_port(c, s);
 	else if (!strcmp(what, "agent") || !strcmp(what, "agent-addr") || !strcmp(what, "agent-port") ||
 		 !strcmp(what, "agent-send"))
 		call_say(c, "Agent checks are not enabled on this server.\n");
-	else if (!strcmp(what, "addr") || !strcmp(what, "check-port") || !strcmp(what, "check-addr") ||
+	else if (!strcmp(what, "check-addr") ||
 		 !strcmp(what, "fqdn") || !strcmp(what, "ssl"))
 		call_say(c, "\"set server … %s\" is known to HAProxy, not supported by this version: change the file "
 			    "and reload, connections stay.\n",
 			 what);
 	else
-		call_say(c, "'set server <srv>' only supports 'state', 'weight', 'health' and 'maxconn' here.\n");
+		call_say(c, "'set server <srv>' only supports 'state', 'weight', 'health', 'maxconn', 'addr' and 'check-port' here.\n");
 }
 
 void run_enable_server(struct call *c)

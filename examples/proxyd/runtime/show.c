@@ -172,7 +172,7 @@ static void state_line(struct call *c, const struct backend *b, const struct ser
 	bool up = s->up && !a->maint;
 	char addr[128];
 
-	port = address_of(&s->addr, addr, sizeof(addr));
+	port = address_of(server_addr(s), addr, sizeof(addr));
 	if (has) {
 		health = s->up ? f.rise + f.left - 1 : f.rise > f.left ? f.rise - f.left : 0;
 		result = !check.runs			      ? 0
@@ -186,7 +186,7 @@ static void state_line(struct call *c, const struct backend *b, const struct ser
 		   (a->maint ? 1u : 0) | (a->cfg_disabled ? 4u : 0) | (a->drain ? 8u : 0), a->weight, a->cfg_weight,
 		   (unsigned long long)(c->now_ns > a->changed_ns ? (c->now_ns - a->changed_ns) / SECOND_NS : 0), has ? code_number(check.code) : 1,
 		   result, health, has ? 2u + (a->no_checks ? 0 : 4) + (a->maint ? 8 : 0) : 0, port,
-		   a->cfg ? a->cfg->check_port : 0);
+		   a->check_port ? a->check_port : a->cfg ? a->cfg->check_port : 0);
 }
 
 /* Calls `line` for each server of all backends, or of the one that is named. */
@@ -232,7 +232,7 @@ static void conn_line(struct call *c, const struct backend *b, const struct serv
 	char addr[128];
 
 	tally_read(s->tally, c->now_ns, &sum);
-	port = address_of(&s->addr, addr, sizeof(addr));
+	port = address_of(server_addr(s), addr, sizeof(addr));
 	out_printf(c->out, "%s/%s %u/%u %s %u - 5000 %u %llu 0 0 0 -1 0", b->proxy->name, s->name, b->proxy->id, sid,
 		   addr, port, used, (unsigned long long)sum.sessions_max);
 	for (unsigned i = 0; i < c->e->n_workers; i++)

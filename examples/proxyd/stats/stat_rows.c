@@ -349,7 +349,7 @@ static void server_row(const struct server *sv, const struct cfg_proxy *p, unsig
 	}
 	if (!legends)
 		return;
-	write_addr(&sv->addr, r->addr, sizeof(r->addr));
+	write_addr(server_addr(sv), r->addr, sizeof(r->addr));
 	set_text(r, STAT_ADDR, r->addr);
 	set_text(r, STAT_COOKIE, a->cfg ? a->cfg->cookie : NULL);
 }

@@ -261,6 +261,30 @@ def test_weight_and_state_are_set(binary):
             assert box.cli(wrong).strip(), wrong
 
 
+def test_a_server_moves(binary):
+    with Box(binary, servers=1) as box:
+        box.get(2)
+        there = box.two.port
+        assert "IP changed" in box.cli(f"set server be/one addr 127.0.0.1 port {there}") or not ours(binary)
+        box.get(3)
+        assert box.one.count == 2 and box.two.count == 3, (box.one.count, box.two.count)
+        assert box.row("be", "one", "addr") == f"127.0.0.1:{there}"
+        box.cli(f"set server be/one addr 127.0.0.2 port {there}")
+        assert box.row("be", "one", "addr") == f"127.0.0.2:{there}"
+        assert "no need" in box.cli(f"set server be/one addr 127.0.0.2 port {there}")
+        for wrong in ("addr", "addr nowhere", "addr 1.2.3") + (("addr 127.0.0.1 port x",) if ours(binary) else ()):
+            said = box.cli("set server be/one " + wrong)
+            assert said.strip() and box.row("be", "one", "addr") == f"127.0.0.2:{there}", (wrong, said)
+        # its checks follow
+        box.cli(f"set server lt/t addr 127.0.0.1 port {free_port()}")
+        until("nobody is there", lambda: box.row("lt", "t", "status").startswith("DOWN"))
+        box.cli(f"set server lt/t check-port {there}")
+        until("it is checked elsewhere", lambda: box.row("lt", "t", "status") == "UP")
+        if ours(binary):
+            box.cli("reload")
+            assert box.row("be", "one", "addr") == f"127.0.0.2:{there}", "what was set stays"
+
+
 def test_health_is_set(binary):
     with Box(binary) as box:
         assert box.cli("disable health lt/t") == "\n"
