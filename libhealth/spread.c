@@ -38,7 +38,7 @@ uint64_t spread_nonce(uint64_t seed, uint64_t id, uint64_t run)
 
 uint32_t spread_rate(uint64_t demand, uint32_t least)
 {
-	uint64_t rate = (demand + demand / 2) / UINT64_C(1000000000);
+	uint64_t rate = (demand + demand / 4) / UINT64_C(1000000000);
 
 	if (rate > SPREAD_RATE_MAX)
 		return SPREAD_RATE_MAX;
@@ -47,7 +47,9 @@ uint32_t spread_rate(uint64_t demand, uint32_t least)
 
 uint32_t spread_burst(uint32_t rate, uint32_t least)
 {
-	return rate / 500 > least ? rate / 500 : least;
+	uint32_t burst = (uint32_t)((uint64_t)rate * 11 / 2000);
+
+	return burst > least ? burst : least;
 }
 
 /* A bucket is a promise: `empty_ns` runs ahead of the clock by what was taken, at most by its depth. */

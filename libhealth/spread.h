@@ -19,9 +19,12 @@ uint64_t spread_jitter(uint64_t seed, uint64_t id, uint64_t run, uint64_t interv
 /* A number for this run, unlike that of any other; no secret. */
 uint64_t spread_nonce(uint64_t seed, uint64_t id, uint64_t run);
 
-/* What `demand` (starts in 10^9 seconds) needs: half as much again, so that a backlog goes away. */
+/* What `demand` (starts in 10^9 seconds) needs: a quarter more, so that a backlog goes away. */
 uint32_t spread_rate(uint64_t demand, uint32_t least);
-/* Starts that may come at once within `rate`: those of 2 ms, so that no 10 ms see twice the demand. */
+/*
+ * Starts that may come at once within `rate`: those of 5.5 ms. So no 10 ms see twice the demand (1.25 * 15.5 ms), and a
+ * host that dispatches every 7 ms still delivers all.
+ */
 uint32_t spread_burst(uint32_t rate, uint32_t least);
 
 /* `rate` starts per second, of which up to `burst` may come at once. */

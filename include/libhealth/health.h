@@ -143,10 +143,11 @@ struct health_engine_opts {
 	 * its own, so that they do not knock together. */
 	uint64_t seed;
 	uint32_t max_in_flight; /* 0: HEALTH_IN_FLIGHT_DEFAULT; due checks beyond it wait */
-	/* Starts per second. 0: one and a half times what the checks ask for by their intervals, at least
+	/* Starts per second. 0: a quarter more than what the checks ask for by their intervals, at least
 	 * HEALTH_RATE_LEAST: an engine that was kept from its work makes up for it, but not all at once. */
 	uint32_t rate;
-	uint32_t burst; /* starts at once within that; 0: 2 ms of it, at least HEALTH_BURST_LEAST */
+	uint32_t
+	    burst; /* starts at once within that; 0: 5.5 ms of it, at least HEALTH_BURST_LEAST */
 	uint32_t batch;		/* bound of the work of one dispatch; 0: HEALTH_BATCH_DEFAULT */
 	/* "192.0.2.53,[2001:db8::53]:5353": whom to ask for names; NULL: the system's (resolv.conf(5),
 	 * read when the first check with a name is added). A word that is none: -EINVAL from there. */

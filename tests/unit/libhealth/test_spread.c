@@ -106,10 +106,10 @@ static void the_rate_follows_the_demand(void **state)
 
 	(void)state;
 	assert_int_equal(spread_rate(0, 5000), 5000);
-	assert_int_equal(spread_rate(10000 * per_second, 5000), 15000);
-	assert_int_equal(spread_burst(15000, 32), 32);
-	assert_int_equal(spread_rate(100000 * per_second, 5000), 150000);
-	assert_int_equal(spread_burst(150000, 32), 300);
+	assert_int_equal(spread_rate(10000 * per_second, 5000), 12500);
+	assert_int_equal(spread_burst(12500, 32), 68);
+	assert_int_equal(spread_rate(100000 * per_second, 5000), 125000);
+	assert_int_equal(spread_burst(125000, 32), 687);
 	assert_int_equal(spread_rate(UINT64_C(1000000) * 1000 * per_second, 5000), SPREAD_RATE_MAX);
 }
 
