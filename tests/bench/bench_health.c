@@ -4,7 +4,7 @@
  * 127.x.y.z and one PORT, each asked every INTERVAL milliseconds for SECONDS. The bench counts connections and CPU from
  * outside; this prints what only it can know.
  *
- *	bench_health tcp|http|tls|tls-full PORT TARGETS INTERVAL SECONDS
+ *	bench_health tcp|http|tls|tls-1.2|tls-full PORT TARGETS INTERVAL SECONDS
  *	bench_health burst                   10,000 checks, one each a second, no limit set: how evenly they start, and what
  *	                                     one takes while it waits
  */
@@ -66,6 +66,8 @@ static const struct health_transport *transport_of(const char *mode)
 
 	if (!strcmp(mode, "tls-full"))
 		o.flags = HEALTH_TLS_NO_RESUMPTION;
+	if (!strcmp(mode, "tls-1.2"))
+		o.max_version = HEALTH_TLS_1_2;
 	if (strncmp(mode, "tls", 3))
 		return NULL;
 	r = health_tls_new(&o, NULL, 0, &tls);
@@ -160,8 +162,8 @@ int main(int argc, char **argv)
 
 	burst = argc == 1 || (argc == 2 && !strcmp(argv[1], "burst"));
 	if (!burst && argc != 6)
-		return fprintf(stderr, "usage: bench_health tcp|http|tls|tls-full PORT TARGETS "
-				       "INTERVAL SECONDS | burst\n"),
+		return fprintf(stderr, "usage: bench_health tcp|http|tls|tls-1.2|tls-full PORT "
+				       "TARGETS INTERVAL SECONDS | burst\n"),
 		       2;
 	setrlimit(RLIMIT_NOFILE, &files);
 	if (burst)

@@ -7,8 +7,8 @@
 Everything lives in a network namespace of its own. nginx is the server, on the second core; the checker has the first. Each is
 asked for more than it can do by TCP and HTTP (TARGETS servers every 20 ms), and by TLS for what server and checkers alike can do
 (TLS_TARGETS every second): a server that cannot keep up lets handshakes time out, which would cost a checker nothing. A check is a connection: the kernel counts
-them (Tcp ActiveOpens), CPU is the checker's own time, so all are measured by the same rule from outside. The
-checkers take turns; of each figure the median is shown, with the least and the most.
+them (Tcp ActiveOpens), CPU is the checker's own time, so all are measured by the same rule from outside.
+TLS is measured as both come, of version 1.2 at most, and without resumption. The checkers take turns; of each figure the median is shown, with the least and the most.
 
 keepalived makes no check without IPVS in the kernel. Where there is none, tools/bench runs this a second time, with
 --one-cpu, in user-mode Linux: all three checkers and the server share its one slow CPU, so its figures are for ratios only.
@@ -25,7 +25,7 @@ import sys
 import tempfile
 import time
 
-PORTS = {"tcp": 20080, "http": 20080, "tls": 20443, "tls-full": 20443}
+PORTS = {"tcp": 20080, "http": 20080, "tls": 20443, "tls-1.2": 20443, "tls-full": 20443}
 ADDRESS = [f"127.0.{1 + i // 256}.{i % 256}" for i in range(20000)]
 
 
@@ -101,7 +101,7 @@ http {{
 def haproxy(folder, mode, targets, interval):
     option = "option httpchk GET /" if mode == "http" else ""
     tls = "check-ssl verify none" if mode.startswith("tls") else ""
-    reuse = "no-ssl-reuse" if mode == "tls-full" else ""
+    reuse = {"tls-full": "no-ssl-reuse", "tls-1.2": "ssl-max-ver TLSv1.2"}.get(mode, "")
     servers = "\n".join(f"  server s{i} {ADDRESS[i]}:{PORTS[mode]} check inter {interval}ms {tls} {reuse}" for i in range(targets))
     conf = folder / "haproxy.cfg"
     conf.write_text(f"""
@@ -200,7 +200,7 @@ def main():
     parser.add_argument("--targets", type=int, default=2000)
     parser.add_argument("--interval", type=int, default=20, help="milliseconds between two checks of a server, by TCP and HTTP")
     parser.add_argument("--tls-targets", type=int, default=600)
-    parser.add_argument("--modes", default="tcp,http,tls,tls-full")
+    parser.add_argument("--modes", default="tcp,http,tls,tls-1.2,tls-full")
     parser.add_argument("--one-cpu", action="store_true", help="server and checkers share one")
     parser.add_argument("--no-keepalived", action="store_true", help="leave it out")
     args = parser.parse_args()
