@@ -285,4 +285,5 @@ void cfg_check(struct reader *r)
 		check_addresses(r, p);
 	}
 	cfg_check_userlists(r);
+	cfg_check_tables(r);
 }

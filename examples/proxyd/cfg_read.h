@@ -122,6 +122,9 @@ void read_other_section(struct reader *r);
 bool read_number(struct reader *r, size_t i, const char *what, unsigned min, unsigned max,
 		 unsigned *ret);
 bool read_time(struct reader *r, size_t i, const char *what, uint64_t *ret_ns);
+/* The same of a part of word i. */
+bool read_time_text(struct reader *r, size_t i, const char *what, const char *text,
+		    uint64_t *ret_ns);
 
 #define ADDR_LISTEN 1u	   /* a port is needed, "" and "*" are every address, ranges are allowed */
 #define ADDR_PORT 2u	   /* a port is needed */
@@ -204,6 +207,11 @@ void begin_userlist(struct reader *r);
 void kw_group(struct reader *r, size_t first, const void *data);
 void kw_user(struct reader *r, size_t first, const void *data);
 void cfg_check_userlists(struct reader *r);
+/* Of the section at hand; NULL: no memory. */
+struct cfg_rules *cfg_rules_of(struct reader *r);
+void kw_stick_table(struct reader *r, size_t first, const void *data);
+void kw_stick(struct reader *r, size_t first, const void *data);
+void cfg_check_tables(struct reader *r);
 void kw_inspect_delay(struct reader *r, size_t first, const void *data);
 void kw_use_backend(struct reader *r, size_t first, const void *data);
 void kw_use_server(struct reader *r, size_t first, const void *data);

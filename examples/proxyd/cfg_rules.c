@@ -99,7 +99,8 @@ static bool memory_of(struct reader *r, struct rule_memory *ret)
 		if (c->shared)
 			c->shared->read_file = read_file;
 	}
-	*ret = (struct rule_memory){alloc, on_free, r, c->vars, c->shared};
+	*ret = (struct rule_memory){alloc,   on_free,	r,
+				    c->vars, c->shared, r->proxy ? r->proxy->name : ""};
 	return c->vars && c->shared;
 }
 
@@ -153,6 +154,7 @@ static bool open_section(struct reader *r, size_t first, struct section *s)
 			rules_init(&r->proxy->rules->of[kind]);
 		STAILQ_INIT(&r->proxy->rules->switches);
 		STAILQ_INIT(&r->proxy->rules->uses);
+		STAILQ_INIT(&r->proxy->rules->sticks);
 	}
 	*s = (struct section){.rules = r->proxy->rules};
 	if (!memory_of(r, &s->memory))
@@ -289,6 +291,13 @@ const struct cond *cfg_read_condition(struct reader *r, size_t first)
 	return cond;
 }
 
+struct cfg_rules *cfg_rules_of(struct reader *r)
+{
+	struct section s;
+
+	return open_section(r, 0, &s) ? s.rules : NULL;
+}
+
 /* ---- Captures ---- */
 
 /* "len N" at word i. */
@@ -404,12 +413,12 @@ void cfg_compile_formats(struct reader *r, struct cfg_proxy *p)
 
 	if (!(p->kind & CFG_FRONTEND) || (!logs && !set->unique_id_format))
 		return;
+	r->proxy = p;
 	if (!memory_of(r, &m))
 		return;
 	f = keep(r, sizeof(*f));
 	if (!f)
 		return;
-	r->proxy = p;
 	compile(r, &m,
 		set->log_format		? set->log_format
 		: http && set->http.log ? HTTPLOG

@@ -32,11 +32,26 @@ struct cfg_formats {
 	bool has_sd, has_id;
 };
 
+/* stick on, match, store-request, store-response */
+#define STICK_MATCH 1u
+#define STICK_STORE 2u
+#define STICK_STORE_RESPONSE 4u
+
+struct table_ref;
+struct cfg_stick {
+	STAILQ_ENTRY(cfg_stick) next;
+	unsigned does;
+	struct expr key;
+	const struct table_ref *table;
+	const struct cond *cond; /* NULL: always */
+};
+
 struct cfg_rules {
 	struct acls acls;
 	struct rules of[RULES_N_KINDS];
 	STAILQ_HEAD(, cfg_switch) switches;
 	STAILQ_HEAD(, cfg_use) uses;
+	STAILQ_HEAD(, cfg_stick) sticks;
 	uint64_t inspect_ns, inspect_answer_ns; /* tcp-request, tcp-response inspect-delay */
 };
 

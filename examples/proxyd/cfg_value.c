@@ -51,7 +51,12 @@ static const struct {
 
 bool read_time(struct reader *r, size_t i, const char *what, uint64_t *ret_ns)
 {
-	const char *text = word_at(r, i);
+	return read_time_text(r, i, what, word_at(r, i), ret_ns);
+}
+
+bool read_time_text(struct reader *r, size_t i, const char *what, const char *text,
+		    uint64_t *ret_ns)
+{
 	unsigned long long n;
 	char *end;
 

@@ -3,8 +3,9 @@
 #include "count.h"
 #include "io.h"
 #include "proxy_protocol.h"
-#include "tls/info.h"
+#include "rule_run.h"
 #include "rule_store.h"
+#include "tls/info.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -119,6 +120,8 @@ static void connected(struct worker *w, struct session *s)
 	/* What came with the handshake may be in OpenSSL: no event tells of it. */
 	s->conn.side[CONN_SERVER].readable = s->handle[CONN_SERVER].tls;
 	s->inspects_answer = session_inspects_answer(s);
+	if (s->store && s->store->n_sticks)
+		rule_store_stick(s->store, backend_server_id(s->seeker.backend, s->seeker.server));
 	if (s->frontend->proxy->set.logasap && s->frontend->tcplog && !s->logged) {
 		s->logged = true;
 		session_log(w, s, true);

@@ -265,7 +265,7 @@ bool http_sni(struct worker *w, struct exchange *x, struct http_msg *m);
 int http_add_unique_id(const struct exchange *x, struct http_msg *m);
 
 /* The variables of an exchange; all of a client's. */
-void http_rules_end(struct client *c);
+void http_rules_end(struct worker *w, struct client *c, const struct exchange *x);
 void http_rules_forget(struct client *c);
 
 /* ---- http_cookie.c ---- */

@@ -3,6 +3,7 @@
 #include "refused.h"
 #include "count.h"
 #include "io.h"
+#include "rule_store.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -242,6 +243,8 @@ static void refuse(struct worker *w, struct client *c, unsigned status, enum h1_
 	count_refused(w, c->frontend, status);
 	if (c->frontend->httplog)
 		exchange_log(w, &x, false);
+	if (c->store && status >= 400 && status < 500)
+		track_count(c->store->track, TABLE_HTTP_ERR_CNT, 1, w->now_ns);
 	if (fault)
 		http_count_refused(w, c, NULL, fault);
 	if (status)

@@ -81,7 +81,7 @@ static void end(struct worker *w, struct exchange *x, bool keep_link)
 	link_release(w, x, keep_link);
 	count_exchange(w, c->frontend, x);
 	c->idle_ns = w->now_ns;
-	http_rules_end(c);
+	http_rules_end(w, c, x);
 	seeker_drop_server(w, &x->seeker,
 			   x->cause.who == 'S' || x->cause.who == 's' ? LB_RESULT_CONNECT
 			   : x->cause.who == '-'		      ? LB_RESULT_OK
@@ -114,7 +114,8 @@ void exchange_fail(struct worker *w, struct exchange *x, unsigned status, char w
 		size_t len = client_reply(w, c, b, status);
 
 		if (b)
-			counter_add(&counters_of(b->pool->tally, w->index)->n[COUNT_BYTES_OUT], len);
+			counter_add(&counters_of(b->pool->tally, w->index)->n[COUNT_BYTES_OUT],
+				    len);
 	}
 }
 
@@ -739,8 +740,14 @@ void tunnel_closed(struct worker *w, struct session *s)
 	count_exchange(w, s->frontend, x);
 	if (s->frontend->httplog && !x->logged) {
 		const struct exchange_view v = {
-		    w, x, s->frontend, s->store, s->handle[CONN_CLIENT].tls, s->accepted_ns,
-		    x->bytes, false,
+		    w,
+		    x,
+		    s->frontend,
+		    s->store,
+		    s->handle[CONN_CLIENT].tls,
+		    s->accepted_ns,
+		    x->bytes,
+		    false,
 		};
 
 		http_log(&v, &s->client, s->target, s->handle[CONN_CLIENT].fd);

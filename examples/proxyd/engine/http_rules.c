@@ -260,8 +260,10 @@ bool http_request_rules(struct worker *w, struct exchange *x, struct http_msg *m
 		x->seeker.backend = NULL;
 	if (p->slots && r.captures)
 		capture_message(r.captures, p->slots, CAPTURE_REQUEST, m);
-	if (front && (!run_rules(w, x, &front->of[RULES_CONTENT], &r, 'R') ||
-		      !run_rules(w, x, &front->of[RULES_REQUEST], &r, 'R')))
+	if (front && !run_rules(w, x, &front->of[RULES_CONTENT], &r, 'R'))
+		return false;
+	track_count(r.track, TABLE_HTTP_REQ_CNT, 1, w->now_ns);
+	if (front && !run_rules(w, x, &front->of[RULES_REQUEST], &r, 'R'))
 		return false;
 	if (f->stats && http_stats(w, x, m, f->stats, f->name, &r))
 		return false;
@@ -279,6 +281,8 @@ bool http_request_rules(struct worker *w, struct exchange *x, struct http_msg *m
 	    http_stats(w, x, m, x->seeker.backend->stats, x->seeker.backend->proxy->name, &r))
 		return false;
 	x->wanted = back ? backend_wanted(x->seeker.backend, &r) : NULL;
+	if (back && !x->wanted)
+		x->wanted = backend_stick(x->seeker.backend, &r, x->client->store);
 	return true;
 }
 
@@ -299,6 +303,8 @@ bool http_response_rules(struct worker *w, struct exchange *x, struct http_msg *
 		return false;
 	}
 	r.response = m;
+	rule_store_stick(x->client->store, backend_server_id(x->seeker.backend, x->seeker.server));
+	backend_stick_response(x->seeker.backend, &r, x->seeker.server);
 	if (slots && r.captures)
 		capture_message(r.captures, slots, CAPTURE_RESPONSE, m);
 	if (r.vars && x->client->frontend->set->cfg->vars)
@@ -314,8 +320,18 @@ bool http_response_rules(struct worker *w, struct exchange *x, struct http_msg *
 }
 
 /* Variables live as long as what they are of. */
-void http_rules_end(struct client *c)
+void http_rules_end(struct worker *w, struct client *c, const struct exchange *x)
 {
+	struct track *track = c->store ? c->store->track : NULL;
+
+	if (track) {
+		track_count(track, TABLE_BYTES_IN_CNT, (int64_t)x->bytes_in, w->now_ns);
+		track_count(track, TABLE_BYTES_OUT_CNT, (int64_t)x->bytes, w->now_ns);
+		if (x->status >= 400 && x->status < 500)
+			track_count(track, TABLE_HTTP_ERR_CNT, 1, w->now_ns);
+		else if (x->status >= 500 && x->status != 501 && x->status != 505)
+			track_count(track, TABLE_HTTP_FAIL_CNT, 1, w->now_ns);
+	}
 	if (c->store)
 		rule_store_end(c->store, c->frontend->set->cfg->vars);
 }

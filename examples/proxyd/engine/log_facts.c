@@ -139,6 +139,7 @@ static void session_run_facts(struct worker *w, struct session *s, bool early,
 	r->destination = run_destination(s->target, s->handle[CONN_CLIENT].fd);
 	r->ended = true;
 	r->vars = s->store ? &s->store->vars : NULL;
+	r->track = s->store ? s->store->track : NULL;
 	r->client_tls = s->handle[CONN_CLIENT].tls;
 	r->server_tls = s->handle[CONN_SERVER].tls;
 	r->captures = s->store ? s->store->captures : NULL;
@@ -196,6 +197,7 @@ void exchange_run_facts(struct exchange_view *v, const struct endpoint *from,
 	r->destination = run_destination(to, fd);
 	r->ended = true;
 	r->vars = v->store ? &v->store->vars : NULL;
+	r->track = v->store ? v->store->track : NULL;
 	r->captures = v->store ? v->store->captures : NULL;
 	r->slots = v->frontend->proxy->slots;
 	r->request_line = text_c(v->x->line);

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "cfg_rules.h"
+#include "rule_store.h"
 #include "tls/info.h"
 
 /* ---- What rules see ---- */
@@ -89,6 +90,7 @@ void run_prepare(struct worker *w, const struct frontend *f, const struct backen
 	    .count = count,
 	    .tls_info = tls_info,
 	    .userdata = f->set,
+	    .now_ns = w->now_ns,
 	    .scratch = scratch,
 	};
 	if (b)
@@ -172,4 +174,76 @@ struct server *backend_wanted(const struct backend *b, struct run *r)
 			return server_named(b, name);
 	}
 	return NULL;
+}
+
+/* ---- Sticking ---- */
+
+unsigned backend_server_id(const struct backend *b, const struct server *server)
+{
+	for (size_t i = 0; i < b->n_servers; i++)
+		if (b->servers[i] == server)
+			return (unsigned)i + 1;
+	return 0;
+}
+
+/* The entry of the line's key; NULL: none, or the line does not apply. */
+static struct table_entry *hold(const struct cfg_stick *stick, struct run *r, bool make)
+{
+	struct sample key;
+
+	r->scratch.used = 0;
+	if (!stick->table->table || (stick->cond && !cond_eval(stick->cond, r)) ||
+	    !expr_eval(&stick->key, r, NULL, &key))
+		return NULL;
+	return table_hold(stick->table->table, &key, make, r->now_ns, &r->scratch);
+}
+
+static void will_store(const struct cfg_stick *stick, struct run *r, struct rule_store *store)
+{
+	struct table_entry *e = store->n_sticks < STICKS_MAX ? hold(stick, r, true) : NULL;
+
+	if (!e)
+		return;
+	table_retain(stick->table->table);
+	store->stick[store->n_sticks++] = (struct stick_hold){stick->table->table, e};
+}
+
+struct server *backend_stick(const struct backend *b, struct run *r, struct rule_store *store)
+{
+	const struct cfg_stick *stick;
+	struct server *to = NULL;
+
+	if (!b->proxy->rules)
+		return NULL;
+	STAILQ_FOREACH (stick, &b->proxy->rules->sticks, next) {
+		struct table_entry *e;
+		uint64_t id = 0;
+
+		if ((stick->does & STICK_MATCH) && !to && (e = hold(stick, r, false))) {
+			table_read(stick->table->table, e, TABLE_SERVER_ID, r->now_ns, &id);
+			table_release(stick->table->table, e);
+			if (id && id <= b->n_servers)
+				to = b->servers[id - 1];
+		}
+		if (stick->does & STICK_STORE)
+			will_store(stick, r, store);
+	}
+	return to;
+}
+
+void backend_stick_response(const struct backend *b, struct run *r, const struct server *server)
+{
+	const struct cfg_stick *stick;
+
+	if (!b->proxy->rules)
+		return;
+	STAILQ_FOREACH (stick, &b->proxy->rules->sticks, next) {
+		struct table_entry *e =
+		    stick->does & STICK_STORE_RESPONSE ? hold(stick, r, true) : NULL;
+
+		if (!e)
+			continue;
+		table_set(stick->table->table, e, TABLE_SERVER_ID, backend_server_id(b, server));
+		table_release(stick->table->table, e);
+	}
 }

@@ -20,6 +20,16 @@ struct backend *frontend_switch(const struct frontend *f, struct run *r);
 /* The server that use-server lines say; NULL: none does. */
 struct server *backend_wanted(const struct backend *b, struct run *r);
 
+/*
+ * The server that stick lines remember; NULL: none. What shall be remembered of this request is held in the
+ * store until its server is known.
+ */
+struct server *backend_stick(const struct backend *b, struct run *r, struct rule_store *store);
+/* stick store-response */
+void backend_stick_response(const struct backend *b, struct run *r, const struct server *server);
+/* 1, 2 … in the order of the file, as HAProxy numbers them; 0: it is none of this backend's. */
+unsigned backend_server_id(const struct backend *b, const struct server *server);
+
 /* set-mark, set-tos */
 void run_mark_socket(int fd, const struct verdict *v);
 /* silent-drop */

@@ -17,6 +17,22 @@ struct captures *rule_store_captures(struct rule_store *store, const struct capt
 	return store->captures;
 }
 
+static void drop_sticks(struct rule_store *store)
+{
+	for (unsigned i = 0; i < store->n_sticks; i++) {
+		table_release(store->stick[i].table, store->stick[i].entry);
+		table_put(store->stick[i].table);
+	}
+	store->n_sticks = 0;
+}
+
+void rule_store_stick(struct rule_store *store, unsigned server)
+{
+	for (unsigned i = 0; i < store->n_sticks; i++)
+		table_set(store->stick[i].table, store->stick[i].entry, TABLE_SERVER_ID, server);
+	drop_sticks(store);
+}
+
 void rule_store_end(struct rule_store *store, const struct var_names *names)
 {
 	if (names) {
@@ -26,6 +42,8 @@ void rule_store_end(struct rule_store *store, const struct var_names *names)
 	}
 	if (store->captures)
 		captures_clear(store->captures);
+	track_end(store->track, true);
+	drop_sticks(store);
 	free(store->unique_id);
 	store->unique_id = NULL;
 }
@@ -35,6 +53,7 @@ void rule_store_free(struct rule_store *store)
 	if (!store)
 		return;
 	rule_store_end(store, NULL);
+	track_end(store->track, false);
 	vars_clear(&store->vars);
 	free(store->captures);
 	free(store);

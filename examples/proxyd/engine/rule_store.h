@@ -4,7 +4,10 @@
 #define PROXYD_ENGINE_RULE_STORE_H
 
 #include "rules/capture.h"
+#include "rules/track.h"
 #include "rules/vars.h"
+
+#define STICKS_MAX 8 /* entries that one request is remembered in */
 
 struct server;
 
@@ -12,7 +15,14 @@ struct rule_store {
 	struct vars vars;
 	struct captures *captures; /* of a transaction; NULL: nothing is captured */
 	char *unique_id;	   /* of a transaction, our own; NULL: none yet */
-	int8_t log_level;	   /* of set-log-level, plus 1; 0: as configured */
+	struct track track[TRACK_MAX];
+	/* What stick lines will remember the server in, when there is one. */
+	struct stick_hold {
+		struct table *table;
+		struct table_entry *entry;
+	} stick[STICKS_MAX];
+	unsigned n_sticks;
+	int8_t log_level; /* of set-log-level, plus 1; 0: as configured */
 	/* mode tcp */
 	bool switched;		     /* the backend is chosen */
 	const struct server *wanted; /* by use-server; NULL: any */
@@ -24,6 +34,9 @@ struct rule_store {
 void rule_store_end(struct rule_store *store, const struct var_names *names);
 /* NULL: no memory, or nothing is captured. */
 struct captures *rule_store_captures(struct rule_store *store, const struct capture_slots *slots);
+
+/* The server is found: sticks remember it by this number. */
+void rule_store_stick(struct rule_store *store, unsigned server);
 
 /* NULL: no memory. */
 struct rule_store *rule_store_get(struct rule_store **store);

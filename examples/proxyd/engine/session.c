@@ -157,6 +157,12 @@ void session_close(struct worker *w, struct session *s)
 	gate_leave(e, &e->gate);
 	seeker_fini(&s->seeker);
 	free(s->target);
+	if (s->store) {
+		track_count(s->store->track, TABLE_BYTES_IN_CNT,
+			    (int64_t)s->conn.side[CONN_CLIENT].bytes, w->now_ns);
+		track_count(s->store->track, TABLE_BYTES_OUT_CNT,
+			    (int64_t)s->conn.side[CONN_SERVER].bytes, w->now_ns);
+	}
 	rule_store_free(s->store);
 	LIST_REMOVE(s, entry);
 	w->n_sessions--;

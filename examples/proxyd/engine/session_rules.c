@@ -36,6 +36,7 @@ static bool run_on_connection(struct worker *w, const struct connection_ends *en
 	r.destination = run_destination(ends->to, ends->fd);
 	r.ended = true;
 	r.vars = &(*ends->store)->vars;
+	r.track = (*ends->store)->track;
 	rules_run(rules, &r, &v);
 	if (r.moved) {
 		*ends->from = run_endpoint(&r.source);
@@ -76,6 +77,7 @@ static void prepare(struct worker *w, struct session *s, struct run *r, struct s
 	r->server_tls = s->handle[CONN_SERVER].tls;
 	if (s->store) {
 		r->vars = &s->store->vars;
+		r->track = s->store->track;
 		r->slots = s->frontend->proxy->slots;
 		r->captures = rule_store_captures(s->store, r->slots);
 	}
@@ -194,6 +196,8 @@ enum inspection session_inspect(struct worker *w, struct session *s)
 	if (i == INSPECT_DONE) {
 		r.ended = true;
 		s->store->wanted = backend_wanted(s->seeker.backend, &r);
+		if (!s->store->wanted)
+			s->store->wanted = backend_stick(s->seeker.backend, &r, s->store);
 	}
 	return i;
 }

@@ -114,7 +114,8 @@ static bool read_service(struct words *w, struct rule *rule)
 
 	(void)rule;
 	if (name && strcmp(name, "prometheus-exporter") != 0)
-		return rule_fail(w->e, "there is no service \"%.100s\": write prometheus-exporter", name);
+		return rule_fail(w->e, "there is no service \"%.100s\": write prometheus-exporter",
+				 name);
 	return name;
 }
 
@@ -162,6 +163,9 @@ static const struct action {
     {"replace-uri", IN_REQUEST, read_replace_part, run_replace_part, PART_URI, 0},
     {"replace-value", IN_HTTP, read_replace_header, run_replace_header, REPLACE_VALUE, 0},
     {"return", IN_REQUEST | IN_RESPONSE, read_answer, run_verdict, VERDICT_RETURN, 200},
+    {"sc-inc-gpc0", IN_REQUEST | IN_RESPONSE | IN_TCP, read_count, run_count, TABLE_GPC0, 0},
+    {"sc-inc-gpc1", IN_REQUEST | IN_RESPONSE | IN_TCP, read_count, run_count, TABLE_GPC1, 0},
+    {"sc-set-gpt0", IN_REQUEST | IN_RESPONSE | IN_TCP, read_tag, run_tag, 0, 0},
     {"set-dst", IN_REQUEST | IN_TCP_REQUEST, read_set_end, run_set_end, SET_DESTINATION, 0},
     {"set-dst-port", IN_REQUEST | IN_TCP_REQUEST, read_set_end, run_set_end,
      SET_DESTINATION | SET_PORT, 0},
@@ -187,6 +191,9 @@ static const struct action {
      VERDICT_SILENT_DROP, 0},
     {"tarpit", IN_REQUEST, read_answer, run_verdict, VERDICT_TARPIT, 500},
     {"use-service", IN_REQUEST, read_service, run_verdict, VERDICT_METRICS, 0},
+    {"track-sc0", IN_REQUEST | IN_RESPONSE | IN_TCP_REQUEST, read_track, run_track, 0, 0},
+    {"track-sc1", IN_REQUEST | IN_RESPONSE | IN_TCP_REQUEST, read_track, run_track, 1, 0},
+    {"track-sc2", IN_REQUEST | IN_RESPONSE | IN_TCP_REQUEST, read_track, run_track, 2, 0},
     {"unset-var", IN_ALL, read_unset_var, run_unset_var, 0, 0},
 };
 #define N_ACTIONS (sizeof(actions) / sizeof(*actions))

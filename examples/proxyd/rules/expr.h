@@ -20,6 +20,7 @@ struct rule_memory {
 	void *owner;
 	struct var_names *vars;
 	struct rule_shared *shared; /* rules/map.h; NULL: there are no files, lists and tables */
+	const char *proxy;	    /* whose rules they are */
 };
 
 /* What is wrong with a rule, in words; an empty text: there was no memory. */
@@ -122,8 +123,8 @@ bool conv_is_known(struct text name);
 
 /* The tables, one for each topic; they end with a NULL name. */
 extern const struct fetch fetches_http[], fetches_conn[], fetches_const[], fetches_payload[],
-    fetches_tls[], fetches_capture[];
+    fetches_tls[], fetches_capture[], fetches_table[];
 extern const struct conv convs_text[], convs_number[], convs_hash[], convs_address[],
-    convs_capture[], convs_map[];
+    convs_capture[], convs_map[], convs_table[];
 
 #endif

@@ -14,13 +14,14 @@
 #define MAP_BYTES_MAX (64u << 20) /* of one map */
 
 struct map;
+struct table_ref;
 struct map_view;
 
 /* What rules of one configuration share. */
 struct rule_shared {
 	struct map *maps;
 	struct userlist *userlists;
-	struct table *tables;
+	struct table_ref *tables;
 	/* As acl_read_file_fn. */
 	bool (*read_file)(void *userdata, const char *path,
 			  bool (*add)(void *to, const char *line, struct rule_error *e), void *to,

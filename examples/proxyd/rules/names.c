@@ -20,21 +20,21 @@ static const char *const fetches[] = {
     "req.timer",
     "res.body",
     "res.body_size", "res.cache_hit", "res.cache_name", "res.comp", "res.comp_algo", 
-    "sc0_bytes_in_rate",
-    "sc0_bytes_out_rate", "sc0_clr_gpc0", "sc0_conn_cnt", "sc0_conn_cur", "sc0_conn_rate",
-    "sc0_get_gpc0", "sc0_get_gpt0", "sc0_gpc0_rate", "sc0_http_err_rate", "sc0_http_req_cnt",
-    "sc0_http_req_rate", "sc0_inc_gpc0", "sc0_sess_rate", "sc1_conn_cur", "sc1_conn_rate",
-    "sc1_get_gpc0", "sc1_http_err_rate", "sc1_http_req_rate", "sc_bytes_in_rate",
-    "sc_bytes_out_rate", "sc_conn_cnt", "sc_conn_cur", "sc_conn_rate", "sc_get_gpc",
-    "sc_get_gpc0", "sc_get_gpt0", "sc_gpc0_rate", "sc_http_err_cnt", "sc_http_err_rate",
-    "sc_http_req_cnt", "sc_http_req_rate", "sc_inc_gpc", "sc_inc_gpc0", "sc_sess_rate",
-    "sc_tracked", "sc_trackers", "server_id", "so_id", "so_name", "src_bytes_in_rate",
-    "src_bytes_out_rate", "src_clr_gpc0", "src_conn_cnt", "src_conn_cur", "src_conn_rate",
-    "src_get_gpc0", "src_get_gpt0", "src_gpc0_rate", "src_http_err_rate", "src_http_req_cnt",
-    "src_http_req_rate", "src_inc_gpc0", "src_is_local", "src_kbytes_in", "src_kbytes_out",
-    "src_sess_rate", "src_updt_conn_cnt", "srv_conn_free", "srv_hdr", "srv_iweight",
+    
+    
+    
+    
+    
+    "sc_get_gpc",
+    
+    "sc_inc_gpc", 
+    "server_id", "so_id", "so_name", 
+    
+    
+    "src_is_local", 
+    "src_updt_conn_cnt", "srv_conn_free", "srv_hdr", "srv_iweight",
     "srv_sess_rate", "srv_uweight",
-    "string", "table_avl", "table_cnt", "thread",
+    "string", "thread",
     "txn.status", "url32+src", "url_ip", "url_port",
     NULL,
 };
@@ -42,15 +42,15 @@ static const char *const fetches[] = {
 static const char *const convs[] = {
     "add_item", "aes_gcm_dec", "aes_gcm_enc", "be2dec", "be2hex", "c-http-major", 
     "crc32c", "debug", "digest", "fix_is_valid", "fix_tag_value", "hmac",
-    "htonl", "in_table", "js", "json_query", "jwt_header_query", "jwt_payload_query",
+    "htonl", "js", "json_query", "jwt_header_query", "jwt_payload_query",
     "jwt_verify", "language", 
     
     "md5", "mqtt_field_value", "mqtt_is_valid", "ms_ltime", "ms_utime",
     "protobuf", "q", "rfc7239_field", "rfc7239_is_valid", "rfc7239_n2nn",
-    "rfc7239_n2np", "sha1", "sha2", "srv_queue", "table_bytes_in_rate", "table_bytes_out_rate",
-    "table_conn_cnt", "table_conn_cur", "table_conn_rate", "table_expire", "table_gpc0",
-    "table_gpc0_rate", "table_gpt0", "table_http_err_rate", "table_http_req_cnt",
-    "table_http_req_rate", "table_idle", "table_server_id", "table_sess_rate", "table_trackers",
+    "rfc7239_n2np", "sha1", "sha2", "srv_queue", 
+    "table_expire", 
+    
+    "table_idle", 
     "ungrpc", "us_ltime", "us_utime", "when", "x509_v_err_str", "xxh3", "xxh32", "xxh64",
     NULL,
 };

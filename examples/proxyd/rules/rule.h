@@ -5,6 +5,7 @@
 
 #include "rules/action.h"
 #include "rules/regex.h"
+#include "rules/table.h"
 #include "rules/vars.h"
 
 typedef void run_fn(const struct rule *rule, struct run *r, struct verdict *v);
@@ -20,6 +21,7 @@ struct rule {
 	const struct regex *regex;
 	struct format format, value;
 	struct map *map;
+	const struct table_ref *table;
 	struct expr expr;
 	unsigned number; /* status, variable, slot … */
 	struct answer *answer;
@@ -101,6 +103,11 @@ enum {
 
 read_fn read_change_map;
 run_fn run_change_map;
+
+/* ---- action_track.c ---- */
+
+read_fn read_track, read_count, read_tag;
+run_fn run_track, run_count, run_tag;
 
 /* ---- action_tcp.c ---- */
 

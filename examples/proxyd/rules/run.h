@@ -33,6 +33,7 @@ struct run_proxy {
 };
 
 struct vars;
+struct track;
 struct tls;
 struct expr_arg;
 struct log_facts;
@@ -57,6 +58,8 @@ struct run {
 	bool moved;	 /* out: source or destination were changed */
 
 	struct vars *vars;
+	struct track *track; /* an array; NULL: nothing can be tracked */
+	uint64_t now_ns;     /* CLOCK_MONOTONIC */
 
 	struct timespec wall; /* CLOCK_REALTIME */
 	uint64_t random_state;

@@ -176,5 +176,127 @@ frontend f
             assert ask(p, "/get?k=9")[0] == 200
 
 
+COUNTS = """
+frontend f
+    bind 127.0.0.1:{port}
+    stick-table type ip size 1k expire 30s store gpc0,gpc0_rate(10s),gpt0,conn_cnt,conn_cur,conn_rate(10s),sess_cnt,http_req_cnt,http_req_rate(10s),http_err_cnt,http_err_rate(10s),bytes_in_cnt,bytes_out_cnt
+    tcp-request connection track-sc0 src
+    tcp-request content track-sc1 src table other
+    http-request track-sc2 req.hdr(x-key) table keys if { req.hdr(x-key) -m found }
+    http-request sc-inc-gpc0(0) if { path_beg /inc }
+    http-request sc-set-gpt0(0) 7 if { path /tag }
+    http-request deny deny_status 429 if { path /limited } { sc_http_req_rate(2) gt 3 }
+    http-request deny if { path /no }
+    http-request return status 200 content-type text/plain lf-string "%[sc0_conn_cnt] %[sc_conn_cur(0)] %[sc0_conn_rate] %[sc0_http_req_cnt] %[sc0_http_req_rate] %[sc0_http_err_cnt] %[sc0_get_gpc0] %[sc0_gpc0_rate] %[sc0_get_gpt0] %[src_conn_cnt] %[sc1_http_req_cnt] %[src,table_http_req_cnt(other)] %[src,in_table(other)] %[req.hdr(x-key),table_http_req_cnt(keys)] %[sc2_http_req_cnt] %[sc_tracked(2)]"
+backend other
+    stick-table type ipv6 size 100 expire 10s store http_req_cnt,conn_cnt
+backend keys
+    stick-table type string len 4 size 10 expire 10s store http_req_cnt,http_req_rate(10s)
+"""
+
+
+def test_what_is_tracked_is_counted(binary):
+    with Proxy(binary, config(COUNTS)) as p:
+        assert ask(p, "/")[1].split(" ") == ["1", "1", "1", "1", "1", "0", "0", "0", "0", "1", "1", "1", "1", "", "", "0"], ask(p, "/")
+        assert ask(p, "/no")[0] == 403
+        got = ask(p, "/inc")[1].split(" ")
+        assert got == ["3", "1", "3", "3", "3", "1", "1", "1", "0", "3", "3", "3", "1", "", "", "0"], got
+        assert ask(p, "/tag")[1].split(" ")[8] == "7"
+        got = ask(p, "/", "X-Key: abcdef")[1].split(" ")
+        assert got[13:] == ["1", "1", "1"], got
+        got = ask(p, "/", "X-Key: abcdxx")[1].split(" ")  # the key is cut
+        assert got[13:] == ["2", "2", "1"], got
+        assert ask(p, "/", source="127.0.0.3")[1].split(" ")[:4] == ["1", "1", "1", "1"]
+        with p.connect() as s:  # requests of one connection
+            s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 2 + b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            bodies = re.findall(r"\r\n\r\n(\S+) (\S+) (\S+) (\S+)", read_all(s).decode())
+        assert [b[0] for b in bodies] == ["7"] * 3 and [b[3] for b in bodies] == ["7", "8", "9"], bodies
+
+
+def test_a_rate_is_limited(binary):
+    with Proxy(binary, config(COUNTS)) as p:
+        got = [ask(p, "/limited", "X-Key: a")[0] for _ in range(6)]
+        assert got == [200, 200, 200, 429, 429, 429], got
+        assert ask(p, "/limited", "X-Key: b")[0] == 200
+
+
+def test_a_full_table_forgets_the_oldest(binary):
+    with Proxy(binary, config(COUNTS)) as p:
+        for i in range(30):
+            ask(p, "/", f"X-Key: {i:04}")
+        assert ask(p, "/", "X-Key: 0029")[1].split(" ")[13] == "2"
+        assert ask(p, "/", "X-Key: 0000")[1].split(" ")[13] == "1"
+
+
+def test_a_client_sticks_to_its_server(binary):
+    def named(name):
+        def serve(server, c):
+            data = c.recv(65536)
+            sid = b"X-Sid: " + data.split(b"X-New: ")[1].split(b"\r")[0] + b"\r\n" if b"X-New: " in data else b""
+            c.sendall(b"HTTP/1.1 200 OK\r\n" + sid + b"Content-Length: %d\r\nConnection: close\r\n\r\n%s" % (len(name), name))
+
+        return Server(serve)
+
+    a, b, c = named(b"a"), named(b"b"), named(b"c")
+    text = config("""
+listen l
+    bind 127.0.0.1:{port}
+    balance roundrobin
+    stick-table type string len 32 size 10k expire 1m
+    stick on req.hdr(x-user) if { req.hdr(x-user) -m found }
+    stick match req.hdr(x-old)
+    stick store-response res.hdr(x-sid)
+    server a 127.0.0.1:{a}
+    server b 127.0.0.1:{b}
+    server c 127.0.0.1:{c}
+""", a=a.port, b=b.port, c=c.port)
+    with Proxy(binary, text) as p:
+        first = {u: ask(p, "/", f"X-User: {u}")[1] for u in ("ada", "bob", "eve")}
+        assert sorted(first.values()) == ["a", "b", "c"], first
+        for _ in range(3):
+            assert {u: ask(p, "/", f"X-User: {u}")[1] for u in reversed(first)} == first, first
+        got = {i: ask(p, "/", f"X-New: s{i}")[1] for i in range(3)}
+        for _ in range(2):
+            assert {i: ask(p, "/", f"X-Old: s{i}")[1] for i in range(3)} == got, got
+        assert len({ask(p, "/")[1] for _ in range(6)}) == 3
+
+
+def test_tcp_connections_are_limited_and_stick(binary):
+    def named(name):
+        def serve(server, c):
+            c.recv(4096)
+            c.sendall(name)
+
+        return Server(serve)
+
+    a, b = named(b"a"), named(b"b")
+    text = config("""
+listen l
+    mode tcp
+    bind 127.0.0.1:{port}
+    stick-table type ip size 1k expire 1m store conn_rate(30s)
+    tcp-request connection track-sc0 src
+    tcp-request connection reject if { sc0_conn_rate gt 4 }
+    stick on src
+    server a 127.0.0.1:{a}
+    server b 127.0.0.1:{b}
+""", a=a.port, b=b.port)
+
+    def one(p, source):
+        import socket
+
+        try:
+            with socket.create_connection(("127.0.0.1", p.port), 5, (source, 0)) as s:
+                s.sendall(b"x")
+                return read_all(s).decode()
+        except ConnectionError:
+            return ""
+
+    with Proxy(binary, text) as p:
+        got = [one(p, "127.0.0.1") for _ in range(6)]
+        assert len(set(got[:4])) == 1 and got[0] in "ab" and got[4:] == ["", ""], got
+        assert one(p, "127.0.0.2") in ("a", "b")
+
+
 if __name__ == "__main__":
     sys.exit(run([f for n, f in list(globals().items()) if n.startswith("test_")], sys.argv[1]))

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* track-sc0 KEY [table NAME], sc-inc-gpc0(N), sc-set-gpt0(N) VALUE */
+#include "rules/rule.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "rules/map.h"
+#include "rules/track.h"
+
+void run_track(const struct rule *rule, struct run *r, struct verdict *v)
+{
+	struct track *t = r->track ? &r->track[rule->data] : NULL;
+	struct sample key;
+	bool found;
+
+	if (!t || t->entry || !rule->table->table)
+		return;
+	r->may_change = false;
+	found = expr_eval(&rule->expr, r, NULL, &key);
+	if (r->may_change && !r->ended) {
+		v->kind = VERDICT_WAIT;
+		return;
+	}
+	if (!found)
+		return;
+	track_begin(t, rule->table->table, &key,
+		    rule->kind != RULES_CONNECTION && rule->kind != RULES_SESSION, r->now_ns,
+		    &r->scratch);
+	if (!t->entry)
+		return;
+	if (!t->of_request)
+		table_count(t->table, t->entry, TABLE_CONN_CNT, 1, r->now_ns);
+	else if (rule->kind == RULES_REQUEST)
+		table_count(t->table, t->entry, TABLE_HTTP_REQ_CNT, 1, r->now_ns);
+}
+
+bool read_track(struct words *w, struct rule *rule)
+{
+	const struct rule_memory *m = w->r->memory;
+	const char *name = m->proxy;
+
+	if (!m->shared)
+		return rule_fail(w->e, "there are no tables here");
+	if (!rule_read_expr(w, &rule->expr))
+		return false;
+	if (rule_take_word(w, "table")) {
+		name = rule_need_word(w, "the name of a proxy with a stick-table");
+		if (!name)
+			return false;
+	}
+	rule->table = table_ref(m, name);
+	return rule->table || rule_fail(w->e, "%s", "");
+}
+
+/* The slot in the action's parentheses. */
+static bool read_slot(struct words *w, struct rule *rule)
+{
+	const char *open = strchr(w->word[0], '(');
+
+	if (!open || open[1] < '0' || open[1] >= '0' + TRACK_MAX || strcmp(open + 2, ")") != 0)
+		return rule_fail(w->e, "\"%.60s\" needs a slot from 0 to %d: %.*s(0)", w->word[0],
+				 TRACK_MAX - 1, (int)strcspn(w->word[0], "("), w->word[0]);
+	rule->number = (unsigned)(open[1] - '0');
+	return true;
+}
+
+void run_count(const struct rule *rule, struct run *r, struct verdict *v)
+{
+	const struct track *t = r->track ? &r->track[rule->number] : NULL;
+
+	(void)v;
+	if (t && t->entry)
+		table_count(t->table, t->entry, (enum table_data)rule->data, 1, r->now_ns);
+}
+
+bool read_count(struct words *w, struct rule *rule)
+{
+	return read_slot(w, rule);
+}
+
+void run_tag(const struct rule *rule, struct run *r, struct verdict *v)
+{
+	const struct track *t = r->track ? &r->track[rule->number] : NULL;
+	struct sample s;
+
+	(void)v;
+	if (t && t->entry && expr_eval(&rule->expr, r, NULL, &s) &&
+	    sample_cast(&s, SAMPLE_INT, &r->scratch))
+		table_set(t->table, t->entry, TABLE_GPT0, (uint64_t)s.number);
+}
+
+/* A number stands for int(number). */
+bool read_tag(struct words *w, struct rule *rule)
+{
+	const char *text = w->i < w->n ? w->word[w->i] : "", *rest;
+	char number[64] = "int(";
+
+	if (!read_slot(w, rule))
+		return false;
+	if (!*text || text[strspn(text, "0123456789")] || strlen(text) > 20)
+		return rule_read_expr(w, &rule->expr);
+	strcat(strcat(number, text), ")");
+	w->i++;
+	return expr_parse(number, w->r->memory, &rule->expr, &rest, w->e);
+}

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT */
+/* What stick tables have: of what is tracked (sc_…, sc0_…), of the source (src_…), of any key (table_…). */
+#include <string.h>
+
+#include "rules/map.h"
+#include "rules/track.h"
+
+#define INCREASE 0x100 /* counts, then reads */
+#define CLEAR 0x200    /* reads, then clears */
+#define KBYTES 0x400
+#define DATA 0xff
+
+/* `slot`s of fetches are in bits above those. */
+#define SLOT(n) ((n) + 1) << 16
+#define SLOT_ARG 0 << 16 /* is the first argument */
+
+static bool give(struct table *t, struct table_entry *e, int what, struct run *r,
+		 struct sample *ret)
+{
+	enum table_data d = (enum table_data)(what & DATA);
+	uint64_t value;
+
+	if (what & INCREASE)
+		table_count(t, e, d, 1, r->now_ns);
+	if (!table_read(t, e, d, r->now_ns, &value))
+		return false;
+	if (what & CLEAR)
+		table_set(t, e, d, 0);
+	*ret = sample_int((int64_t)(what & KBYTES ? value / 1024 : value));
+	return true;
+}
+
+/* Of a key that may not be there: 0. */
+static bool give_of_key(struct table *t, struct sample *key, int what, struct run *r,
+			struct sample *ret)
+{
+	struct table_entry *e;
+	bool ok = true;
+
+	*ret = sample_int(0);
+	if (!(table_def(t)->stored >> (what & DATA) & 1))
+		return false;
+	e = table_hold(t, key, what & INCREASE, r->now_ns, &r->scratch);
+	if (e) {
+		ok = give(t, e, what, r, ret);
+		table_release(t, e);
+	}
+	return ok;
+}
+
+/* sc_X(slot[,table]), sc0_X([table]) */
+static bool tracked(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
+		    struct run *r, struct fetch_step *step, struct sample *ret)
+{
+	unsigned slot = (unsigned)f->data >> 16, at = slot ? 0 : 1;
+	const struct table_ref *other = n_args > at ? arg[at].object : NULL;
+	const struct track *t;
+	struct sample key;
+
+	(void)step;
+	slot = slot ? slot - 1 : (unsigned)arg[0].number;
+	t = r->track && slot < TRACK_MAX ? &r->track[slot] : NULL;
+	if (!t || !t->entry)
+		return false;
+	if (!other || other->table == t->table)
+		return give(t->table, t->entry, f->data, r, ret);
+	if (!other->table)
+		return false;
+	key = table_key(t->table, t->entry);
+	return give_of_key(other->table, &key, f->data, r, ret);
+}
+
+static bool is_tracked(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
+		       struct run *r, struct fetch_step *step, struct sample *ret)
+{
+	unsigned slot = f->data ? (unsigned)f->data - 1 : (unsigned)arg[0].number;
+
+	(void)n_args;
+	(void)step;
+	*ret = sample_bool(r->track && slot < TRACK_MAX && r->track[slot].entry);
+	return true;
+}
+
+static bool trackers(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
+		     struct run *r, struct fetch_step *step, struct sample *ret)
+{
+	unsigned slot = f->data ? (unsigned)f->data - 1 : (unsigned)arg[0].number;
+	const struct track *t = r->track && slot < TRACK_MAX ? &r->track[slot] : NULL;
+
+	(void)n_args;
+	(void)step;
+	if (!t || !t->entry)
+		return false;
+	*ret = sample_int(table_holders(t->table, t->entry));
+	return true;
+}
+
+/* src_X([table]) */
+static bool of_source(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
+		      struct run *r, struct fetch_step *step, struct sample *ret)
+{
+	const struct table_ref *ref = arg[0].object;
+	struct sample key = r->source.address;
+
+	(void)n_args;
+	(void)step;
+	if (!ref->table || (key.type != SAMPLE_IPV4 && key.type != SAMPLE_IPV6))
+		return false;
+	return give_of_key(ref->table, &key, f->data, r, ret);
+}
+
+static bool fill(const struct fetch *f, const struct expr_arg *arg, unsigned n_args, struct run *r,
+		 struct fetch_step *step, struct sample *ret)
+{
+	const struct table_ref *ref = arg[0].object;
+
+	(void)n_args;
+	(void)r;
+	(void)step;
+	if (!ref->table)
+		return false;
+	*ret = sample_int(f->data ? table_def(ref->table)->size - table_used(ref->table)
+				  : table_used(ref->table));
+	return true;
+}
+
+static bool find_ref(struct expr_arg *arg, const char *name, const struct rule_memory *m,
+		     struct rule_error *e)
+{
+	if (!m->shared)
+		return rule_fail(e, "there are no tables here");
+	arg->object = table_ref(m, name);
+	return arg->object || rule_fail(e, "%s", "");
+}
+
+/* (slot[,table]) */
+static bool check_slot(struct expr_arg *arg, unsigned n_args, const struct rule_memory *m,
+		       struct rule_error *e)
+{
+	if (arg[0].number < 0 || arg[0].number >= TRACK_MAX)
+		return rule_fail(e, "the slot is a number from 0 to %d", TRACK_MAX - 1);
+	return n_args < 2 || find_ref(&arg[1], arg[1].text.at, m, e);
+}
+
+/* ([table]) */
+static bool check_other(struct expr_arg *arg, unsigned n_args, const struct rule_memory *m,
+			struct rule_error *e)
+{
+	return !n_args || find_ref(&arg[0], arg[0].text.at, m, e);
+}
+
+/* ([table]): its own section's without one */
+static bool check_table(struct expr_arg *arg, unsigned n_args, const struct rule_memory *m,
+			struct rule_error *e)
+{
+	return find_ref(&arg[0], n_args ? arg[0].text.at : m->proxy, m, e);
+}
+
+/* ---- Converters ---- */
+
+static bool of_key(const struct conv *c, const struct expr_arg *arg, unsigned n_args, struct run *r,
+		   struct sample *s)
+{
+	const struct table_ref *ref = arg[0].object;
+	struct sample key = *s;
+
+	(void)n_args;
+	return ref->table && give_of_key(ref->table, &key, c->data, r, s);
+}
+
+static bool in_table(const struct conv *c, const struct expr_arg *arg, unsigned n_args,
+		     struct run *r, struct sample *s)
+{
+	const struct table_ref *ref = arg[0].object;
+	struct table_entry *e;
+
+	(void)n_args;
+	if (!ref->table)
+		return false;
+	e = table_hold(ref->table, s, false, r->now_ns, &r->scratch);
+	*s = c->data && e ? sample_int(table_holders(ref->table, e) - 1)
+	     : c->data	  ? sample_int(0)
+			  : sample_bool(e);
+	if (e)
+		table_release(ref->table, e);
+	return true;
+}
+
+/* clang-format off */
+const struct fetch fetches_table[] = {
+    {"sc0_bytes_in_rate", "S", SAMPLE_INT, 0, tracked, TABLE_BYTES_IN_RATE | SLOT(0), check_other},
+    {"sc0_bytes_out_rate", "S", SAMPLE_INT, 0, tracked, TABLE_BYTES_OUT_RATE | SLOT(0), check_other},
+    {"sc0_clr_gpc0", "S", SAMPLE_INT, 0, tracked, TABLE_GPC0 | CLEAR | SLOT(0), check_other},
+    {"sc0_clr_gpc1", "S", SAMPLE_INT, 0, tracked, TABLE_GPC1 | CLEAR | SLOT(0), check_other},
+    {"sc0_conn_cnt", "S", SAMPLE_INT, 0, tracked, TABLE_CONN_CNT | SLOT(0), check_other},
+    {"sc0_conn_cur", "S", SAMPLE_INT, 0, tracked, TABLE_CONN_CUR | SLOT(0), check_other},
+    {"sc0_conn_rate", "S", SAMPLE_INT, 0, tracked, TABLE_CONN_RATE | SLOT(0), check_other},
+    {"sc0_get_gpc0", "S", SAMPLE_INT, 0, tracked, TABLE_GPC0 | SLOT(0), check_other},
+    {"sc0_get_gpc1", "S", SAMPLE_INT, 0, tracked, TABLE_GPC1 | SLOT(0), check_other},
+    {"sc0_get_gpt0", "S", SAMPLE_INT, 0, tracked, TABLE_GPT0 | SLOT(0), check_other},
+    {"sc0_gpc0_rate", "S", SAMPLE_INT, 0, tracked, TABLE_GPC0_RATE | SLOT(0), check_other},
+    {"sc0_gpc1_rate", "S", SAMPLE_INT, 0, tracked, TABLE_GPC1_RATE | SLOT(0), check_other},
+    {"sc0_http_err_cnt", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_ERR_CNT | SLOT(0), check_other},
+    {"sc0_http_err_rate", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_ERR_RATE | SLOT(0), check_other},
+    {"sc0_http_fail_cnt", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_FAIL_CNT | SLOT(0), check_other},
+    {"sc0_http_fail_rate", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_FAIL_RATE | SLOT(0), check_other},
+    {"sc0_http_req_cnt", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_REQ_CNT | SLOT(0), check_other},
+    {"sc0_http_req_rate", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_REQ_RATE | SLOT(0), check_other},
+    {"sc0_inc_gpc0", "S", SAMPLE_INT, 0, tracked, TABLE_GPC0 | INCREASE | SLOT(0), check_other},
+    {"sc0_inc_gpc1", "S", SAMPLE_INT, 0, tracked, TABLE_GPC1 | INCREASE | SLOT(0), check_other},
+    {"sc0_kbytes_in", "S", SAMPLE_INT, 0, tracked, TABLE_BYTES_IN_CNT | KBYTES | SLOT(0), check_other},
+    {"sc0_kbytes_out", "S", SAMPLE_INT, 0, tracked, TABLE_BYTES_OUT_CNT | KBYTES | SLOT(0), check_other},
+    {"sc0_sess_cnt", "S", SAMPLE_INT, 0, tracked, TABLE_SESS_CNT | SLOT(0), check_other},
+    {"sc0_sess_rate", "S", SAMPLE_INT, 0, tracked, TABLE_SESS_RATE | SLOT(0), check_other},
+    {"sc0_tracked", "", SAMPLE_BOOL, 0, is_tracked, 1, NULL},
+    {"sc0_trackers", "", SAMPLE_INT, 0, trackers, 1, NULL},
+    {"sc1_bytes_in_rate", "S", SAMPLE_INT, 0, tracked, TABLE_BYTES_IN_RATE | SLOT(1), check_other},
+    {"sc1_bytes_out_rate", "S", SAMPLE_INT, 0, tracked, TABLE_BYTES_OUT_RATE | SLOT(1), check_other},
+    {"sc1_clr_gpc0", "S", SAMPLE_INT, 0, tracked, TABLE_GPC0 | CLEAR | SLOT(1), check_other},
+    {"sc1_clr_gpc1", "S", SAMPLE_INT, 0, tracked, TABLE_GPC1 | CLEAR | SLOT(1), check_other},
+    {"sc1_conn_cnt", "S", SAMPLE_INT, 0, tracked, TABLE_CONN_CNT | SLOT(1), check_other},
+    {"sc1_conn_cur", "S", SAMPLE_INT, 0, tracked, TABLE_CONN_CUR | SLOT(1), check_other},
+    {"sc1_conn_rate", "S", SAMPLE_INT, 0, tracked, TABLE_CONN_RATE | SLOT(1), check_other},
+    {"sc1_get_gpc0", "S", SAMPLE_INT, 0, tracked, TABLE_GPC0 | SLOT(1), check_other},
+    {"sc1_get_gpc1", "S", SAMPLE_INT, 0, tracked, TABLE_GPC1 | SLOT(1), check_other},
+    {"sc1_get_gpt0", "S", SAMPLE_INT, 0, tracked, TABLE_GPT0 | SLOT(1), check_other},
+    {"sc1_gpc0_rate", "S", SAMPLE_INT, 0, tracked, TABLE_GPC0_RATE | SLOT(1), check_other},
+    {"sc1_gpc1_rate", "S", SAMPLE_INT, 0, tracked, TABLE_GPC1_RATE | SLOT(1), check_other},
+    {"sc1_http_err_cnt", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_ERR_CNT | SLOT(1), check_other},
+    {"sc1_http_err_rate", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_ERR_RATE | SLOT(1), check_other},
+    {"sc1_http_fail_cnt", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_FAIL_CNT | SLOT(1), check_other},
+    {"sc1_http_fail_rate", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_FAIL_RATE | SLOT(1), check_other},
+    {"sc1_http_req_cnt", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_REQ_CNT | SLOT(1), check_other},
+    {"sc1_http_req_rate", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_REQ_RATE | SLOT(1), check_other},
+    {"sc1_inc_gpc0", "S", SAMPLE_INT, 0, tracked, TABLE_GPC0 | INCREASE | SLOT(1), check_other},
+    {"sc1_inc_gpc1", "S", SAMPLE_INT, 0, tracked, TABLE_GPC1 | INCREASE | SLOT(1), check_other},
+    {"sc1_kbytes_in", "S", SAMPLE_INT, 0, tracked, TABLE_BYTES_IN_CNT | KBYTES | SLOT(1), check_other},
+    {"sc1_kbytes_out", "S", SAMPLE_INT, 0, tracked, TABLE_BYTES_OUT_CNT | KBYTES | SLOT(1), check_other},
+    {"sc1_sess_cnt", "S", SAMPLE_INT, 0, tracked, TABLE_SESS_CNT | SLOT(1), check_other},
+    {"sc1_sess_rate", "S", SAMPLE_INT, 0, tracked, TABLE_SESS_RATE | SLOT(1), check_other},
+    {"sc1_tracked", "", SAMPLE_BOOL, 0, is_tracked, 2, NULL},
+    {"sc1_trackers", "", SAMPLE_INT, 0, trackers, 2, NULL},
+    {"sc2_bytes_in_rate", "S", SAMPLE_INT, 0, tracked, TABLE_BYTES_IN_RATE | SLOT(2), check_other},
+    {"sc2_bytes_out_rate", "S", SAMPLE_INT, 0, tracked, TABLE_BYTES_OUT_RATE | SLOT(2), check_other},
+    {"sc2_clr_gpc0", "S", SAMPLE_INT, 0, tracked, TABLE_GPC0 | CLEAR | SLOT(2), check_other},
+    {"sc2_clr_gpc1", "S", SAMPLE_INT, 0, tracked, TABLE_GPC1 | CLEAR | SLOT(2), check_other},
+    {"sc2_conn_cnt", "S", SAMPLE_INT, 0, tracked, TABLE_CONN_CNT | SLOT(2), check_other},
+    {"sc2_conn_cur", "S", SAMPLE_INT, 0, tracked, TABLE_CONN_CUR | SLOT(2), check_other},
+    {"sc2_conn_rate", "S", SAMPLE_INT, 0, tracked, TABLE_CONN_RATE | SLOT(2), check_other},
+    {"sc2_get_gpc0", "S", SAMPLE_INT, 0, tracked, TABLE_GPC0 | SLOT(2), check_other},
+    {"sc2_get_gpc1", "S", SAMPLE_INT, 0, tracked, TABLE_GPC1 | SLOT(2), check_other},
+    {"sc2_get_gpt0", "S", SAMPLE_INT, 0, tracked, TABLE_GPT0 | SLOT(2), check_other},
+    {"sc2_gpc0_rate", "S", SAMPLE_INT, 0, tracked, TABLE_GPC0_RATE | SLOT(2), check_other},
+    {"sc2_gpc1_rate", "S", SAMPLE_INT, 0, tracked, TABLE_GPC1_RATE | SLOT(2), check_other},
+    {"sc2_http_err_cnt", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_ERR_CNT | SLOT(2), check_other},
+    {"sc2_http_err_rate", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_ERR_RATE | SLOT(2), check_other},
+    {"sc2_http_fail_cnt", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_FAIL_CNT | SLOT(2), check_other},
+    {"sc2_http_fail_rate", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_FAIL_RATE | SLOT(2), check_other},
+    {"sc2_http_req_cnt", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_REQ_CNT | SLOT(2), check_other},
+    {"sc2_http_req_rate", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_REQ_RATE | SLOT(2), check_other},
+    {"sc2_inc_gpc0", "S", SAMPLE_INT, 0, tracked, TABLE_GPC0 | INCREASE | SLOT(2), check_other},
+    {"sc2_inc_gpc1", "S", SAMPLE_INT, 0, tracked, TABLE_GPC1 | INCREASE | SLOT(2), check_other},
+    {"sc2_kbytes_in", "S", SAMPLE_INT, 0, tracked, TABLE_BYTES_IN_CNT | KBYTES | SLOT(2), check_other},
+    {"sc2_kbytes_out", "S", SAMPLE_INT, 0, tracked, TABLE_BYTES_OUT_CNT | KBYTES | SLOT(2), check_other},
+    {"sc2_sess_cnt", "S", SAMPLE_INT, 0, tracked, TABLE_SESS_CNT | SLOT(2), check_other},
+    {"sc2_sess_rate", "S", SAMPLE_INT, 0, tracked, TABLE_SESS_RATE | SLOT(2), check_other},
+    {"sc2_tracked", "", SAMPLE_BOOL, 0, is_tracked, 3, NULL},
+    {"sc2_trackers", "", SAMPLE_INT, 0, trackers, 3, NULL},
+    {"sc_bytes_in_rate", "iS", SAMPLE_INT, 0, tracked, TABLE_BYTES_IN_RATE | SLOT_ARG, check_slot},
+    {"sc_bytes_out_rate", "iS", SAMPLE_INT, 0, tracked, TABLE_BYTES_OUT_RATE | SLOT_ARG, check_slot},
+    {"sc_clr_gpc0", "iS", SAMPLE_INT, 0, tracked, TABLE_GPC0 | CLEAR | SLOT_ARG, check_slot},
+    {"sc_clr_gpc1", "iS", SAMPLE_INT, 0, tracked, TABLE_GPC1 | CLEAR | SLOT_ARG, check_slot},
+    {"sc_conn_cnt", "iS", SAMPLE_INT, 0, tracked, TABLE_CONN_CNT | SLOT_ARG, check_slot},
+    {"sc_conn_cur", "iS", SAMPLE_INT, 0, tracked, TABLE_CONN_CUR | SLOT_ARG, check_slot},
+    {"sc_conn_rate", "iS", SAMPLE_INT, 0, tracked, TABLE_CONN_RATE | SLOT_ARG, check_slot},
+    {"sc_get_gpc0", "iS", SAMPLE_INT, 0, tracked, TABLE_GPC0 | SLOT_ARG, check_slot},
+    {"sc_get_gpc1", "iS", SAMPLE_INT, 0, tracked, TABLE_GPC1 | SLOT_ARG, check_slot},
+    {"sc_get_gpt0", "iS", SAMPLE_INT, 0, tracked, TABLE_GPT0 | SLOT_ARG, check_slot},
+    {"sc_gpc0_rate", "iS", SAMPLE_INT, 0, tracked, TABLE_GPC0_RATE | SLOT_ARG, check_slot},
+    {"sc_gpc1_rate", "iS", SAMPLE_INT, 0, tracked, TABLE_GPC1_RATE | SLOT_ARG, check_slot},
+    {"sc_http_err_cnt", "iS", SAMPLE_INT, 0, tracked, TABLE_HTTP_ERR_CNT | SLOT_ARG, check_slot},
+    {"sc_http_err_rate", "iS", SAMPLE_INT, 0, tracked, TABLE_HTTP_ERR_RATE | SLOT_ARG, check_slot},
+    {"sc_http_fail_cnt", "iS", SAMPLE_INT, 0, tracked, TABLE_HTTP_FAIL_CNT | SLOT_ARG, check_slot},
+    {"sc_http_fail_rate", "iS", SAMPLE_INT, 0, tracked, TABLE_HTTP_FAIL_RATE | SLOT_ARG, check_slot},
+    {"sc_http_req_cnt", "iS", SAMPLE_INT, 0, tracked, TABLE_HTTP_REQ_CNT | SLOT_ARG, check_slot},
+    {"sc_http_req_rate", "iS", SAMPLE_INT, 0, tracked, TABLE_HTTP_REQ_RATE | SLOT_ARG, check_slot},
+    {"sc_inc_gpc0", "iS", SAMPLE_INT, 0, tracked, TABLE_GPC0 | INCREASE | SLOT_ARG, check_slot},
+    {"sc_inc_gpc1", "iS", SAMPLE_INT, 0, tracked, TABLE_GPC1 | INCREASE | SLOT_ARG, check_slot},
+    {"sc_kbytes_in", "iS", SAMPLE_INT, 0, tracked, TABLE_BYTES_IN_CNT | KBYTES | SLOT_ARG, check_slot},
+    {"sc_kbytes_out", "iS", SAMPLE_INT, 0, tracked, TABLE_BYTES_OUT_CNT | KBYTES | SLOT_ARG, check_slot},
+    {"sc_sess_cnt", "iS", SAMPLE_INT, 0, tracked, TABLE_SESS_CNT | SLOT_ARG, check_slot},
+    {"sc_sess_rate", "iS", SAMPLE_INT, 0, tracked, TABLE_SESS_RATE | SLOT_ARG, check_slot},
+    {"sc_tracked", "i", SAMPLE_BOOL, 0, is_tracked, 0, check_slot},
+    {"sc_trackers", "i", SAMPLE_INT, 0, trackers, 0, check_slot},
+    {"src_bytes_in_rate", "S", SAMPLE_INT, 0, of_source, TABLE_BYTES_IN_RATE, check_table},
+    {"src_bytes_out_rate", "S", SAMPLE_INT, 0, of_source, TABLE_BYTES_OUT_RATE, check_table},
+    {"src_clr_gpc0", "S", SAMPLE_INT, 0, of_source, TABLE_GPC0 | CLEAR, check_table},
+    {"src_clr_gpc1", "S", SAMPLE_INT, 0, of_source, TABLE_GPC1 | CLEAR, check_table},
+    {"src_conn_cnt", "S", SAMPLE_INT, 0, of_source, TABLE_CONN_CNT, check_table},
+    {"src_conn_cur", "S", SAMPLE_INT, 0, of_source, TABLE_CONN_CUR, check_table},
+    {"src_conn_rate", "S", SAMPLE_INT, 0, of_source, TABLE_CONN_RATE, check_table},
+    {"src_get_gpc0", "S", SAMPLE_INT, 0, of_source, TABLE_GPC0, check_table},
+    {"src_get_gpc1", "S", SAMPLE_INT, 0, of_source, TABLE_GPC1, check_table},
+    {"src_get_gpt0", "S", SAMPLE_INT, 0, of_source, TABLE_GPT0, check_table},
+    {"src_gpc0_rate", "S", SAMPLE_INT, 0, of_source, TABLE_GPC0_RATE, check_table},
+    {"src_gpc1_rate", "S", SAMPLE_INT, 0, of_source, TABLE_GPC1_RATE, check_table},
+    {"src_http_err_cnt", "S", SAMPLE_INT, 0, of_source, TABLE_HTTP_ERR_CNT, check_table},
+    {"src_http_err_rate", "S", SAMPLE_INT, 0, of_source, TABLE_HTTP_ERR_RATE, check_table},
+    {"src_http_fail_cnt", "S", SAMPLE_INT, 0, of_source, TABLE_HTTP_FAIL_CNT, check_table},
+    {"src_http_fail_rate", "S", SAMPLE_INT, 0, of_source, TABLE_HTTP_FAIL_RATE, check_table},
+    {"src_http_req_cnt", "S", SAMPLE_INT, 0, of_source, TABLE_HTTP_REQ_CNT, check_table},
+    {"src_http_req_rate", "S", SAMPLE_INT, 0, of_source, TABLE_HTTP_REQ_RATE, check_table},
+    {"src_inc_gpc0", "S", SAMPLE_INT, 0, of_source, TABLE_GPC0 | INCREASE, check_table},
+    {"src_inc_gpc1", "S", SAMPLE_INT, 0, of_source, TABLE_GPC1 | INCREASE, check_table},
+    {"src_kbytes_in", "S", SAMPLE_INT, 0, of_source, TABLE_BYTES_IN_CNT | KBYTES, check_table},
+    {"src_kbytes_out", "S", SAMPLE_INT, 0, of_source, TABLE_BYTES_OUT_CNT | KBYTES, check_table},
+    {"src_sess_cnt", "S", SAMPLE_INT, 0, of_source, TABLE_SESS_CNT, check_table},
+    {"src_sess_rate", "S", SAMPLE_INT, 0, of_source, TABLE_SESS_RATE, check_table},
+    {"table_avl", "S", SAMPLE_INT, 0, fill, 1, check_table},
+    {"table_cnt", "S", SAMPLE_INT, 0, fill, 0, check_table},
+    {NULL, NULL, 0, 0, NULL, 0, NULL},
+};
+
+const struct conv convs_table[] = {
+    {"in_table", "S", SAMPLE_STR, SAMPLE_BOOL, in_table, 0, check_table, false},
+    {"table_bytes_in_rate", "S", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_BYTES_IN_RATE, check_table, false},
+    {"table_bytes_out_rate", "S", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_BYTES_OUT_RATE, check_table, false},
+    {"table_conn_cnt", "S", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_CONN_CNT, check_table, false},
+    {"table_conn_cur", "S", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_CONN_CUR, check_table, false},
+    {"table_conn_rate", "S", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_CONN_RATE, check_table, false},
+    {"table_gpc0", "S", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_GPC0, check_table, false},
+    {"table_gpc0_rate", "S", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_GPC0_RATE, check_table, false},
+    {"table_gpc1", "S", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_GPC1, check_table, false},
+    {"table_gpc1_rate", "S", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_GPC1_RATE, check_table, false},
+    {"table_gpt0", "S", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_GPT0, check_table, false},
+    {"table_http_err_cnt", "S", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_HTTP_ERR_CNT, check_table, false},
+    {"table_http_err_rate", "S", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_HTTP_ERR_RATE, check_table, false},
+    {"table_http_fail_cnt", "S", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_HTTP_FAIL_CNT, check_table, false},
+    {"table_http_fail_rate", "S", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_HTTP_FAIL_RATE, check_table, false},
+    {"table_http_req_cnt", "S", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_HTTP_REQ_CNT, check_table, false},
+    {"table_http_req_rate", "S", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_HTTP_REQ_RATE, check_table, false},
+    {"table_kbytes_in", "S", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_BYTES_IN_CNT | KBYTES, check_table, false},
+    {"table_kbytes_out", "S", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_BYTES_OUT_CNT | KBYTES, check_table, false},
+    {"table_server_id", "S", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_SERVER_ID, check_table, false},
+    {"table_sess_cnt", "S", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_SESS_CNT, check_table, false},
+    {"table_sess_rate", "S", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_SESS_RATE, check_table, false},
+    {"table_trackers", "S", SAMPLE_STR, SAMPLE_INT, in_table, 1, check_table, false},
+    {NULL, NULL, 0, 0, NULL, 0, NULL, false},
+};
+/* clang-format on */

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Stick tables: what is counted of a key (an address, a name), for a while. Shared by all threads: a table is cut
+ * into shards with a lock each, so that two keys seldom wait for each other.
+ *
+ * A table with the same definition goes on over a reload. It never has more than `size` entries; then the one
+ * that was unused longest makes room.
+ */
+#ifndef PROXYD_RULES_TABLE_H
+#define PROXYD_RULES_TABLE_H
+
+#include "rules/expr.h"
+
+#define TABLE_KEY_MAX 1024 /* bytes */
+#define TABLE_SIZE_MAX (64u << 20)
+
+/* In the order of HAProxy's documentation of "store". */
+enum table_data {
+	TABLE_SERVER_ID,
+	TABLE_GPT0,
+	TABLE_GPC0,
+	TABLE_GPC0_RATE,
+	TABLE_GPC1,
+	TABLE_GPC1_RATE,
+	TABLE_CONN_CNT,
+	TABLE_CONN_RATE,
+	TABLE_CONN_CUR,
+	TABLE_SESS_CNT,
+	TABLE_SESS_RATE,
+	TABLE_HTTP_REQ_CNT,
+	TABLE_HTTP_REQ_RATE,
+	TABLE_HTTP_ERR_CNT,
+	TABLE_HTTP_ERR_RATE,
+	TABLE_HTTP_FAIL_CNT,
+	TABLE_HTTP_FAIL_RATE,
+	TABLE_BYTES_IN_CNT,
+	TABLE_BYTES_IN_RATE,
+	TABLE_BYTES_OUT_CNT,
+	TABLE_BYTES_OUT_RATE,
+	TABLE_N_DATA,
+};
+
+struct table_def {
+	enum sample_type type;		  /* IPV4, IPV6, INT, STR, BIN */
+	unsigned key_len;		  /* of STR and BIN: bytes at most */
+	unsigned size;			  /* entries at most */
+	uint64_t expire_ns;		  /* after its last use; 0: never */
+	bool nopurge;			  /* full: nothing new, instead of the oldest's place */
+	uint32_t stored;		  /* a bit for each table_data */
+	uint64_t period_ns[TABLE_N_DATA]; /* of rates */
+};
+
+struct table;
+struct table_entry;
+
+/* What rules know of a table, which may be written below them: `table` is NULL until then. */
+struct table_ref {
+	struct table_ref *next;
+	const char *name; /* of its proxy */
+	struct table *table;
+};
+
+/* NULL: no memory. */
+struct table_ref *table_ref(const struct rule_memory *m, const char *name);
+
+/* "conn_rate" …; -1: no such data. */
+int table_data_of(const char *name, size_t len);
+const char *table_data_name(enum table_data d);
+bool table_data_is_rate(enum table_data d);
+
+/* The table of this name and definition, that is there or new. NULL: no memory. */
+struct table *table_get(const char *name, const struct table_def *def);
+void table_retain(struct table *t);
+void table_put(struct table *t);
+const struct table_def *table_def(const struct table *t);
+const char *table_name(const struct table *t);
+unsigned table_used(const struct table *t);
+/* Bytes that a full table needs. */
+size_t table_bytes_max(const struct table *t);
+
+/* ---- Any thread; now_ns is CLOCK_MONOTONIC ---- */
+
+/* The entry of a key, made when there is none and `make`; it stays until table_release. NULL: none. */
+struct table_entry *table_hold(struct table *t, struct sample *key, bool make, uint64_t now_ns,
+			       struct scratch *scratch);
+void table_release(struct table *t, struct table_entry *e);
+/* False: it is not stored. */
+bool table_read(struct table *t, struct table_entry *e, enum table_data d, uint64_t now_ns,
+		uint64_t *ret);
+/* A counter, and the rate that goes with it, by `n`; what is not stored is left out. */
+void table_count(struct table *t, struct table_entry *e, enum table_data d, int64_t n,
+		 uint64_t now_ns);
+void table_set(struct table *t, struct table_entry *e, enum table_data d, uint64_t value);
+unsigned table_holders(struct table *t, struct table_entry *e);
+/* The key as a sample of the table's type; text is the entry's. */
+struct sample table_key(const struct table *t, const struct table_entry *e);
+
+/* ---- The runtime API: "show table", "clear table" ---- */
+
+/* A use of each table, in the order of their making, by table_get's references. */
+struct table *table_find(const struct rule_shared *s, const char *name);
+/* Calls `fn` for each living entry, under the lock of its shard: it may read its own arguments only. */
+struct table_row {
+	struct sample key;
+	uint64_t expires_ns; /* from now; 0: never */
+	unsigned holders;
+	uint64_t value[TABLE_N_DATA]; /* of what is stored */
+};
+void table_each(struct table *t, uint64_t now_ns,
+		bool (*fn)(void *userdata, const struct table_row *row), void *userdata);
+/* Takes the entry of a key out, unless it is held. False: it is not there, or held. */
+bool table_remove(struct table *t, struct sample *key, struct scratch *scratch);
+void table_clear(struct table *t);
+
+#endif
