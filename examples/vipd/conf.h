@@ -246,6 +246,7 @@ enum conf_check_kind {
 	CONF_CHECK_UDP,
 	CONF_CHECK_MISC, /* the supervisor runs its script */
 	CONF_CHECK_FILE, /* the supervisor reads its track_file */
+	N_CONF_CHECKS
 };
 
 /* From where to where a check connects. */

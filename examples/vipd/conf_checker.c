@@ -337,6 +337,7 @@ static void keep_kind(struct conf_parse *p, const struct checker *from, struct c
 	case CONF_CHECK_TCP:
 	case CONF_CHECK_PING:
 	case CONF_CHECK_SMTP:
+	case N_CONF_CHECKS:
 		return;
 	}
 }

@@ -478,6 +478,8 @@ void health_set_suspended(struct health *h, uint32_t index, bool suspended)
 		health_check_set_paused(p->check, suspended);
 		if (!suspended)
 			health_check_run_now(p->check);
+		for (const struct probe *q = p; q; q = q->next)
+			live_write_check(q->live, p->check);
 	}
 	log_info("virtual server %s: checks %s", v->conf->name,
 		 suspended ? "rest: its address is not on this host" : "go on");

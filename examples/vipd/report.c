@@ -233,8 +233,9 @@ void report_next(const struct conf_virtual *v, struct report_at *at)
 
 const char *report_check_kind(const struct conf_check *c)
 {
-	static const char *const name[] = {"TCP_CHECK",	"PING_CHECK", "HTTP_GET",  "SMTP_CHECK",
-					   "DNS_CHECK", "UDP_CHECK",  "MISC_CHECK", "FILE_CHECK"};
+	static const char *const name[N_CONF_CHECKS] = {"TCP_CHECK",  "PING_CHECK", "HTTP_GET",
+							"SMTP_CHECK", "DNS_CHECK",  "UDP_CHECK",
+							"MISC_CHECK", "FILE_CHECK"};
 
 	return c->kind == CONF_CHECK_HTTP && c->http->tls ? "SSL_GET" : name[c->kind];
 }
@@ -248,9 +249,10 @@ static json_t *check_json(const struct supervisor *s, const struct conf_check *k
 		return json_pack("{s:s, s:s}", "type", report_check_kind(k), "state",
 				 report_track(s, k->misc->index));
 	if (k->kind == CONF_CHECK_FILE)
-		return json_pack(
-		    "{s:s, s:s}", "type", report_check_kind(k), "state",
-		    atomic_load(&s->shared->check[index].alive) == SHARED_ALIVE_DOWN ? "down" : "up");
+		return json_pack("{s:s, s:s}", "type", report_check_kind(k), "state",
+				 atomic_load(&s->shared->check[index].alive) == SHARED_ALIVE_DOWN
+				     ? "down"
+				     : "up");
 	if (!live_read_check(&s->live->check[index], &now))
 		return json_pack("{s:s, s:s}", "type", report_check_kind(k), "state", "waiting");
 	o = json_pack("{s:s, s:s, s:o, s:o, s:o, s:I, s:I}", "type", report_check_kind(k), "state",

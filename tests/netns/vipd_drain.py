@@ -59,6 +59,7 @@ for line in sys.stdin:
         print("done", flush=True)
 """
 asked = []
+LBCTL = pathlib.Path(sys.argv[1]).resolve().parent.parent / "lbctl" / "lbctl"
 
 
 def serve(port):
@@ -131,6 +132,8 @@ def talk(daemon, ask):
     wait_for("9002 is cut off", lambda: said("drained: 10.8.0.1:9002") and said("cut off by drain_timeout"))
     # ha_suspend: nobody asks while the address is not here.
     assert not asked, asked
+    explained = subprocess.run([LBCTL, "-s", "control", "explain", "10.8.0.1:9003"], capture_output=True, text=True, check=True)
+    assert "HTTP_GET rests, for ha_suspend" in explained.stdout, explained
     subprocess.run("ip addr add 10.8.0.101/32 dev v0".split(), check=True)
     wait_for("checks begin", lambda: len(asked) > 2)
     subprocess.run("ip addr del 10.8.0.101/32 dev v0".split(), check=True)
@@ -161,7 +164,8 @@ def main(vipd):
         os.chdir(name)
         configure(9001, 9002)
         with open("log", "w") as out:
-            daemon = subprocess.Popen([vipd, "-n", "-l", "-D", "-G", "-C", "-f", "conf", "-p", "p", "-r", "r", "-c", "c"],
+            daemon = subprocess.Popen([vipd, "-n", "-l", "-D", "-G", "-C", "-f", "conf", "-p", "p", "-r", "r", "-c", "c",
+                                       "--control=control"],
                                       stdout=out, stderr=out)
         try:
             talk(daemon, ask)
