@@ -20,7 +20,7 @@
 #define WAYS 4				   /* places a destination may have in the cache */
 #define LBLC_SETS 4096			   /* 16,384 destinations, as the kernel's */
 #define LBLCR_SETS 1024
-#define REPLICAS_MAX 8
+#define REPLICAS 16384 /* of all destinations together */
 
 struct cached {
 	uint64_t key, used_ns;
@@ -35,8 +35,21 @@ struct lblc_entry {
 struct lblcr_entry {
 	struct cached cached;
 	uint64_t changed_ns;
-	uint32_t n;
-	uint64_t id[REPLICAS_MAX]; /* the last added first */
+	uint32_t n;	/* in its set */
+	uint32_t first; /* replica + 1, the last added; 0: none */
+};
+
+/* A server in a destination's set. */
+struct replica {
+	uint64_t id;
+	uint32_t next; /* + 1; 0: the last */
+};
+
+/* Behind lblcr's cache, followed by all of them. */
+struct replicas {
+	uint32_t n_used; /* ever */
+	uint32_t free;	 /* + 1: the first of those given back, on by `next` */
+	uint32_t hand;	 /* whose set is given up next when there are none */
 };
 
 /* Followed by the cache and by two trees: who is least loaded, and who has room. */
@@ -50,7 +63,8 @@ static size_t tree_bytes(const struct lb_snapshot *s)
 }
 
 #define LBLC_BYTES (sizeof(struct lblc) + LBLC_SETS * WAYS * sizeof(struct lblc_entry))
-#define LBLCR_BYTES (sizeof(struct lblc) + LBLCR_SETS * WAYS * sizeof(struct lblcr_entry))
+#define LBLCR_CACHE_BYTES (sizeof(struct lblc) + LBLCR_SETS * WAYS * sizeof(struct lblcr_entry))
+#define LBLCR_BYTES (LBLCR_CACHE_BYTES + LINE_BYTES + REPLICAS * sizeof(struct replica))
 
 _Static_assert(LBLC_BYTES % LINE_BYTES == 0 && LBLCR_BYTES % LINE_BYTES == 0, "trees begin a line");
 
@@ -181,59 +195,101 @@ static ssize_t lblc_pick(const struct lb_snapshot *s, void *cursor, const struct
 
 /* ---- lblcr ---- */
 
-/* The index of the least or the most loaded of the set that may be chosen, the first among equals; or -1. */
-static int extreme(const struct lb_query *q, const struct trees *t, const struct lblcr_entry *e,
-		   bool most, ssize_t *ret_place)
+static struct replicas *replicas_of(const struct lblc *c)
+{
+	return (struct replicas *)((char *)c + LBLCR_CACHE_BYTES);
+}
+
+/* Number 1 is the first. */
+static struct replica *replica_of(const struct lblc *c, uint32_t number)
+{
+	return (struct replica *)((char *)replicas_of(c) + LINE_BYTES) + number - 1;
+}
+
+/* The least or the most loaded of the set that may be chosen, the first among equals; or 0. */
+static uint32_t extreme(const struct lb_query *q, const struct trees *t, const struct lblc *c,
+			const struct lblcr_entry *e, bool most, ssize_t *ret_place)
 {
 	uint64_t best_load = 0;
-	int best = -1;
+	uint32_t best = 0;
 
-	for (uint32_t i = 0; i < e->n; i++) {
-		ssize_t place = lb_snapshot_find(q->snap, e->id[i]);
+	for (uint32_t i = e->first; i; i = replica_of(c, i)->next) {
+		ssize_t place = lb_snapshot_find(q->snap, replica_of(c, i)->id);
 		uint64_t load;
 
 		if (place < 0 || !query_eligible(q, (size_t)place))
 			continue;
 		load = load_key(q->snap, (size_t)place, t->load, least_seen(t->load)[place]);
-		if (best < 0 || (most ? load > best_load : load < best_load)) {
+		if (!best || (most ? load > best_load : load < best_load)) {
 			best_load = load;
-			best = (int)i;
+			best = i;
 			*ret_place = place;
 		}
 	}
 	return best;
 }
 
-static void leave_set(struct lblcr_entry *e, int i)
+/* 0: nobody there can be chosen; the first that came. */
+static void leave_set(struct lblc *c, struct lblcr_entry *e, uint32_t who)
 {
-	if (i < 0)
-		i = (int)e->n - 1; /* nobody there can be chosen: the first that came */
+	struct replicas *all = replicas_of(c);
+	uint32_t *link = &e->first;
+
+	while (*link != who && (who || replica_of(c, *link)->next))
+		link = &replica_of(c, *link)->next;
+	who = *link;
+	*link = replica_of(c, who)->next;
+	replica_of(c, who)->next = all->free;
+	all->free = who;
 	e->n--;
-	memmove(&e->id[i], &e->id[i + 1], (e->n - (uint32_t)i) * sizeof(e->id[0]));
 }
 
-/* Those that are no members any more take no room. */
-static void forget_the_removed(const struct lb_snapshot *s, struct lblcr_entry *e)
+static void empty_set(struct lblc *c, struct lblcr_entry *e)
 {
-	for (uint32_t i = e->n; i-- > 0;)
-		if (lb_snapshot_find(s, e->id[i]) < 0)
-			leave_set(e, (int)i);
+	while (e->n)
+		leave_set(c, e, e->first);
 }
 
-static void join_set(const struct lb_query *q, const struct trees *t, struct lblcr_entry *e,
-		     uint64_t id)
+/*
+ * No replica is left: those that are no members any more go, or else another destination's set, in turn, which it will
+ * find again; or, if it has all of them itself, the most loaded.
+ */
+static void make_room(const struct lb_query *q, const struct trees *t, struct lblc *c,
+		      struct lblcr_entry *e)
 {
+	struct lblcr_entry *entry = (struct lblcr_entry *)(c + 1);
+	struct replicas *all = replicas_of(c);
 	ssize_t place;
 
-	for (uint32_t i = 0; i < e->n; i++)
-		if (e->id[i] == id)
+	for (uint32_t i = e->first, next; i; i = next) {
+		next = replica_of(c, i)->next;
+		if (lb_snapshot_find(q->snap, replica_of(c, i)->id) < 0)
+			leave_set(c, e, i);
+	}
+	for (uint32_t tried = 0; !all->free && tried < LBLCR_SETS * WAYS; tried++) {
+		if (&entry[all->hand] != e)
+			empty_set(c, &entry[all->hand]);
+		all->hand = (all->hand + 1) % (LBLCR_SETS * WAYS);
+	}
+	if (!all->free)
+		leave_set(c, e, extreme(q, t, c, e, true, &place));
+}
+
+static void join_set(const struct lb_query *q, const struct trees *t, struct lblc *c,
+		     struct lblcr_entry *e, uint64_t id)
+{
+	struct replicas *all = replicas_of(c);
+	uint32_t new;
+
+	for (uint32_t i = e->first; i; i = replica_of(c, i)->next)
+		if (replica_of(c, i)->id == id)
 			return;
-	if (e->n == REPLICAS_MAX)
-		forget_the_removed(q->snap, e);
-	if (e->n == REPLICAS_MAX)
-		leave_set(e, extreme(q, t, e, true, &place));
-	memmove(&e->id[1], &e->id[0], e->n * sizeof(e->id[0]));
-	e->id[0] = id;
+	if (!all->free && all->n_used == REPLICAS)
+		make_room(q, t, c, e);
+	new = all->free ? all->free : ++all->n_used;
+	all->free = all->free ? replica_of(c, new)->next : 0;
+	*replica_of(c, new) = (struct replica){.id = id, .next = e->first};
+	e->first = new;
 	e->n++;
 	e->changed_ns = q->request->now_ns;
 }
@@ -247,15 +303,15 @@ static ssize_t lblcr_pick(const struct lb_snapshot *s, void *cursor, const struc
 	ssize_t place = -1, unused;
 
 	if (!known)
-		*e = (struct lblcr_entry){.n = 0};
-	if (extreme(q, &t, e, false, &place) < 0)
+		empty_set(c, e);
+	if (!extreme(q, &t, c, e, false, &place))
 		place = -1;
 	if (e->n > 1 && a_day_after(e->changed_ns, q->request->now_ns))
-		leave_set(e, extreme(q, &t, e, true, &unused));
+		leave_set(c, e, extreme(q, &t, c, e, true, &unused));
 	if (place < 0 || is_overloaded(s, &t, (size_t)place)) {
 		place = choose_least(q, &t);
 		if (place >= 0)
-			join_set(q, &t, e, s->at[place].id);
+			join_set(q, &t, c, e, s->at[place].id);
 	}
 	if (place < 0)
 		return -1;
@@ -369,8 +425,8 @@ static void lblcr_note(const struct lb_snapshot *s, const void *cursor, const st
 	bool known, member = false;
 	const struct lblcr_entry *e = lblcr_find(cursor, q->request->key64, &known);
 
-	for (uint32_t i = 0; known && i < e->n; i++)
-		member |= e->id[i] == s->at[place].id;
+	for (uint32_t i = known ? e->first : 0; i; i = replica_of(cursor, i)->next)
+		member |= replica_of(cursor, i)->id == s->at[place].id;
 	note(s, &t, member, place, chosen, buf, cap);
 }
 

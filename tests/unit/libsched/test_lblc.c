@@ -132,6 +132,57 @@ static void removed_servers_take_no_room_in_a_set(void **state)
 	lb_group_free(g);
 }
 
+#define MANY_SERVERS 20
+
+/* One after the other is the only one with room, and so joins the set of each destination. */
+static void grow_sets(struct lb_group *g, struct lb_picker *p, uint64_t n_keys)
+{
+	for (uint64_t id = 1; id <= MANY_SERVERS; id++) {
+		add(g, id, 10);
+		commit(g);
+		for (uint64_t key = 0; key < n_keys; key++) {
+			struct lb_request r = {.size = sizeof(r),
+					       .key64 = key,
+					       .now_ns = 1,
+					       .flags = LB_REQUEST_UNCOUNTED};
+			uint64_t got = 0;
+
+			assert_int_equal(lb_pick(p, &r, &got), 0);
+			assert_int_equal(got, id);
+		}
+		lb_count(p, id, LB_COUNTER_ACTIVE, 20);
+	}
+}
+
+/* As in the kernel, a set has as many as were needed. */
+static void a_set_has_no_limit(void **state)
+{
+	struct lb_group *g = group_new("lblcr");
+	struct lb_picker *p = picker_of(g);
+
+	(void)state;
+	grow_sets(g, p, 1);
+	add(g, 100, 1000);
+	commit(g);
+	lb_count(p, 1, LB_COUNTER_ACTIVE, -15);
+	assert_int_equal(pick_key(p, 0, 2), 1); /* the first that came, though 100 is idle */
+	lb_group_free(g);
+}
+
+/* There is room for 16,384 in all sets. */
+static void sets_beyond_all_room_begin_anew(void **state)
+{
+	struct lb_group *g = group_new("lblcr");
+	struct lb_picker *p = picker_of(g);
+
+	(void)state;
+	grow_sets(g, p, 1000);
+	lb_count(p, 7, LB_COUNTER_ACTIVE, -20);
+	for (uint64_t key = 0; key < 1000; key++)
+		pick_key(p, key, 2);
+	lb_group_free(g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -141,6 +192,8 @@ int main(void)
 	    cmocka_unit_test(a_removed_server_is_forgotten),
 	    cmocka_unit_test(memory_is_bounded),
 	    cmocka_unit_test(removed_servers_take_no_room_in_a_set),
+	    cmocka_unit_test(a_set_has_no_limit),
+	    cmocka_unit_test(sets_beyond_all_room_begin_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
