@@ -293,7 +293,9 @@ static __attribute__((noinline)) int pick_unusual(struct lb_picker *p, const str
 
 int lb_pick(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
 {
-	if (!p || !ret_id || !r || !request_is_usual(r) || !is_current(p))
+	if (!r)
+		r = &request_default;
+	if (!p || !ret_id || !request_is_usual(r) || !is_current(p))
 		return pick_unusual(p, r, ret_id);
 	return p->snap->usual(p, r, ret_id);
 }
