@@ -58,7 +58,6 @@ static int run(struct lb_group *group)
 	printf("weights 3 2 1, a burst: ");
 	six(picker);
 	burst(picker);
-
 	lb_server_set_up(group, 1, false);
 	r = lb_group_commit(group);
 	printf("\nserver 1 down:          ");
