@@ -11,7 +11,8 @@
  * Builds what is new, opens what is not open yet, and changes nothing that runs. NULL: *ret_error
  * says why. The set owns cfg from then on.
  */
-struct set *set_new(struct engine *e, struct cfg *cfg, char *ret_error, size_t cap);
+struct set *set_new(struct engine *e, struct cfg *cfg, unsigned maxconn, char *ret_error,
+		    size_t cap);
 
 /* Frees it and what no other set uses; cfg too unless `keep_cfg`. */
 void set_free(struct set *s, bool keep_cfg);

@@ -159,7 +159,7 @@ int engine_apply(struct engine *e, struct cfg *cfg, unsigned maxconn, char *ret_
 		snprintf(ret_error, cap, "this process is about to end");
 		return -EBUSY;
 	}
-	set = set_new(e, cfg, ret_error, cap);
+	set = set_new(e, cfg, maxconn, ret_error, cap);
 	if (!set)
 		return -EINVAL;
 	e->spread_checks = cfg->global.spread_checks;

@@ -204,24 +204,28 @@ static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy
 }
 
 /* HAProxy's default of fullconn: a tenth of what may come from the frontends. */
-static void set_fullconn(struct set *s)
+static void set_fullconn(struct set *s, unsigned maxconn)
 {
 	for (size_t i = 0; i < s->n_frontends; i++) {
 		const struct frontend *f = &s->frontend[i];
-		unsigned max = f->maxconn ? f->maxconn : s->cfg->global.maxconn;
+		unsigned max = f->maxconn ? f->maxconn : maxconn;
 
 		if (f->backend && !f->backend->proxy->set.fullconn)
 			f->backend->fullconn += max;
 		for (size_t k = 0; k < f->n_switches; k++)
-			if (f->switches[k].to && f->switches[k].to != f->backend && !f->switches[k].to->proxy->set.fullconn)
+			if (f->switches[k].to && f->switches[k].to != f->backend &&
+			    !f->switches[k].to->proxy->set.fullconn)
 				f->switches[k].to->fullconn += max;
 	}
-	for (size_t i = 0; i < s->n_backends; i++)
-		if (!s->backend[i].proxy->set.fullconn)
-			s->backend[i].fullconn = s->backend[i].fullconn < 10 ? 1 : (s->backend[i].fullconn + 9) / 10;
+	for (size_t i = 0; i < s->n_backends; i++) {
+		struct backend *b = &s->backend[i];
+
+		if (!b->proxy->set.fullconn)
+			b->fullconn = b->fullconn < 10 ? 1 : (b->fullconn + 9) / 10;
+	}
 }
 
-static bool fill(struct engine *e, struct set *s, char *ret_error, size_t cap)
+static bool fill(struct engine *e, struct set *s, unsigned maxconn, char *ret_error, size_t cap)
 {
 	const struct cfg_proxy *p;
 
@@ -233,11 +237,12 @@ static bool fill(struct engine *e, struct set *s, char *ret_error, size_t cap)
 		if (!p->set.disabled && (p->kind & CFG_FRONTEND) &&
 		    !add_frontend(e, s, p, ret_error, cap))
 			return false;
-	set_fullconn(s);
+	set_fullconn(s, maxconn);
 	return true;
 }
 
-struct set *set_new(struct engine *e, struct cfg *cfg, char *ret_error, size_t cap)
+struct set *set_new(struct engine *e, struct cfg *cfg, unsigned maxconn, char *ret_error,
+		    size_t cap)
 {
 	struct set *s = calloc(1, sizeof(*s));
 	size_t n_binds;
@@ -259,7 +264,7 @@ struct set *set_new(struct engine *e, struct cfg *cfg, char *ret_error, size_t c
 	ok = s->backend && s->frontend && s->server && s->listener && s->worker;
 	if (ok)
 		memset(s->worker, 0, e->n_workers * sizeof(*s->worker));
-	if (ok && fill(e, s, ret_error, cap))
+	if (ok && fill(e, s, maxconn, ret_error, cap))
 		return s;
 	set_free(s, true);
 	return NULL;
