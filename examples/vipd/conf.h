@@ -93,6 +93,7 @@ struct conf_vrrp_script {
 	struct conf_script script;
 	int64_t interval_ms, timeout_ms;
 	int64_t retry_ms; /* from a failure that is borne to the next run; 0: interval_ms */
+	bool log_failures; /* each of them */
 	bool dynamic;	  /* misc_dynamic: exit codes 2 to 255 are successes, and weights */
 	int64_t spread_ms; /* the first run lies within this time */
 	int32_t weight;	   /* CONF_NO_WEIGHT or -254..254 */

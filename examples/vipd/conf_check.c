@@ -507,6 +507,7 @@ static void complete_misc(struct conf_parse *p, const struct conf_virtual *v,
 	s->rise = 1;
 	s->fall = c->common.retry + 1;
 	s->retry_ms = c->common.delay_before_retry_ms;
+	s->log_failures = c->log_all_failures == 1;
 	if (!s->script.argv)
 		conf_warn(p, &c->at, "MISC_CHECK lacks \"misc_path COMMAND\": it counts as failed");
 }

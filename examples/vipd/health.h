@@ -29,7 +29,7 @@ struct virtual_state {
 	struct real_state *state;
 	size_t first_real, first_probe; /* its first ones in arrays of all */
 	size_t n_probes;
-	int32_t *sent;	   /* weights that the kernel process knows, the sorry server's last */
+	int32_t *sent; /* weights that the kernel process knows, the sorry server's last */
 	struct shared_virtual *slot;
 };
 
@@ -59,8 +59,9 @@ struct health {
 	size_t n_virtuals, n_reals;
 	struct probe *probes;
 	size_t n_probes;
-	struct probe **misc;		 /* those whose script the supervisor runs, in its order */
-	uint32_t asked;			 /* number of the last question to the kernel process */
+	struct probe **misc;	/* those whose script the supervisor runs, in its order */
+	uint32_t asked;		/* number of the last question to the kernel process */
+	uint64_t deaf_until_ns; /* it did not answer the last one: none is put to it before */
 	char text[HEALTH_TEXT_MAX + 64]; /* how the last check ended, for the line about a change */
 };
 

@@ -247,8 +247,6 @@ static void on_misc(struct probe *p, bool passes, int exit_code)
 		recount(v);
 	}
 	snprintf(why, sizeof(why), "its script %s", passes ? "succeeded" : "failed");
-	if (!passes && p->conf->log_all_failures)
-		say_failure(p, why);
 	set_passes(p, passes, why);
 }
 

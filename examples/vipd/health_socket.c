@@ -12,7 +12,8 @@
 
 #include "health.h"
 
-#define PATIENCE_MS 500 /* the kernel process may be busy; checks of others wait meanwhile */
+#define PATIENCE_MS 500 /* the kernel process may be busy; checks of others wait meanwhile, */
+#define DEAF_NS UINT64_C(5000000000) /* but not again and again */
 
 bool health_wants_sockets(const struct conf *c)
 {
@@ -53,12 +54,18 @@ static int ask_kernel(struct health *h, const struct health_socket_want *want)
 	struct msg m = {.type = MSG_OPEN, .index = ++h->asked};
 	int r;
 
+	if (loop_clock_ns() < h->deaf_until_ns)
+		return -EAGAIN;
 	m.probe.family = (uint32_t)want->family;
 	m.probe.type = (uint32_t)want->type;
 	m.probe.protocol = (uint32_t)want->protocol;
 	m.probe.fwmark = want->fwmark;
 	r = msg_send(h->birth->ends.kernel, &m, -1);
-	return r < 0 ? r : wait_for_socket(h);
+	if (r >= 0)
+		r = wait_for_socket(h);
+	if (r == -ETIMEDOUT)
+		h->deaf_until_ns = loop_clock_ns() + DEAF_NS;
+	return r;
 }
 
 int health_open_socket(const struct health_socket_want *want, void *health)

@@ -53,6 +53,8 @@ static void take_result(struct tracker *t, bool ok, const char *why)
 	uint8_t state = t->all->state[t->conf->index];
 	int need = state == TRACK_INIT ? 1 : ok ? t->conf->rise : t->conf->fall;
 
+	if (!ok && t->conf->log_failures)
+		log_notice("%s failed: %s", t->conf->name, why);
 	if (state == (ok ? TRACK_OK : TRACK_FAILED))
 		t->run = 0;
 	else if (++t->run >= need)

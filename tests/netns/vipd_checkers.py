@@ -222,7 +222,7 @@ def talk(vipd, daemon, folder, log):
     gaps = [b - a for a, b in zip(shared, shared[1:])]
     assert len(gaps) > 3 and min(gaps) > 0.05, gaps
     said = log.read_text()
-    for text in ["8443 is down", "L7STS, HTTP/1.1 404 Not Found", "a check failed: L7", "its script failed", "L7STS, 421 busy",
+    for text in ["8443 is down", "L7STS, HTTP/1.1 404 Not Found", "a check failed: L7", "8003 of 10.255.0.1:80 failed: exit status 1", "L7STS, 421 busy",
                  "10.9.9.9:8002 is down", "127.0.0.1:8007 is down", "quorum"]:
         assert text in said, f"{text} is missing:\n{said}"
 
