@@ -22,7 +22,7 @@
 #define CFG_NAME_MAX 127	   /* characters of a proxy's or server's name */
 #define CFG_FILES_MAX 1024	   /* files read, folders unfolded */
 #define CFG_PORTS_MAX 4096	   /* ports of one range */
-#define CFG_MEMORY_MAX (48u << 20) /* bytes that a configuration may need */
+#define CFG_MEMORY_MAX (256u << 20) /* bytes that a configuration may need */
 #define CFG_THREADS_MAX 64
 #define CFG_WEIGHT_MAX 256 /* HAProxy's */
 #define CFG_RETRIES_DEFAULT 3
@@ -339,6 +339,7 @@ struct cfg {
 	struct var_names *vars;	    /* of rules; NULL: none */
 	struct rule_shared *shared; /* maps, users, tables: rules/map.h; NULL: none */
 	struct cfg_end *ends;	    /* what is called when it goes */
+	struct cfg_names *names;    /* cfg_names.h */
 	struct cfg_block *memory;
 	size_t memory_used;
 	bool too_large;

@@ -5,6 +5,7 @@
  * answer.
  */
 #include "cfg_read.h"
+#include "cfg_names.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -81,12 +82,7 @@ void cfg_free(struct cfg *c)
 
 struct cfg_proxy *cfg_find_backend(const struct cfg *c, const char *name)
 {
-	struct cfg_proxy *p;
-
-	STAILQ_FOREACH (p, &c->proxies, next)
-		if ((p->kind & CFG_BACKEND) && !strcmp(p->name, name))
-			return p;
-	return NULL;
+	return cfg_names_find(c, &cfg_scope_backend, name);
 }
 
 /* ---- The line at hand ---- */
@@ -444,17 +440,26 @@ static struct cfg_proxy *find_defaults(const struct reader *r, const char *name)
 }
 
 /* A name may be used once as a frontend and once as a backend. */
-static void check_name_is_new(struct reader *r, const struct cfg_proxy *p)
+static void take_name(struct reader *r, struct cfg_proxy *p)
 {
-	struct cfg_proxy *other;
+	const struct {
+		unsigned kind;
+		const void *scope;
+	} scopes[] = {{CFG_FRONTEND, &cfg_scope_frontend}, {CFG_BACKEND, &cfg_scope_backend}};
+	const struct cfg_proxy *other = NULL;
 
-	STAILQ_FOREACH (other, &r->cfg->proxies, next)
-		if (other != p && (other->kind & p->kind) && !strcmp(other->name, p->name)) {
-			say(r, DIAG_ERROR, 1,
-			    "the name \"%s\" is taken by the section at %s:%u: choose another",
-			    p->name, other->at.file, other->at.line);
-			return;
-		}
+	for (size_t i = 0; i < 2; i++) {
+		if (!(p->kind & scopes[i].kind))
+			continue;
+		if (!other)
+			other = cfg_names_find(r->cfg, scopes[i].scope, p->name);
+		if (!cfg_names_add(r->cfg, scopes[i].scope, p->name, p))
+			r->no_memory = true;
+	}
+	if (other)
+		say(r, DIAG_ERROR, 1,
+		    "the name \"%s\" is taken by the section at %s:%u: choose another", p->name,
+		    other->at.file, other->at.line);
 }
 
 static void default_settings(struct cfg_settings *s)
@@ -490,7 +495,7 @@ static void begin_proxy(struct reader *r, unsigned kind)
 		    "%d of them",
 		    p->name, CFG_NAME_MAX);
 	if (kind != CFG_DEFAULTS)
-		check_name_is_new(r, p);
+		take_name(r, p);
 	else
 		from = NULL; /* a new defaults section begins from HAProxy's own */
 	if (n > next && !strcmp(word_at(r, next), "from")) {

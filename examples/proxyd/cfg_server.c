@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The lines `bind`, `server` and `default-server`: an address or none, then parameters. */
 #include "cfg_read.h"
+#include "cfg_names.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -323,9 +324,27 @@ static bool may_be_unresolved(const struct reader *r, size_t first)
 	return false;
 }
 
+/* HAProxy, too, takes a name twice, and then means the first one by it. */
+static void take_server_name(struct reader *r, size_t i, struct cfg_server *s)
+{
+	const struct cfg_server *other = cfg_names_find(r->cfg, r->proxy, s->name);
+	char name[CFG_NAME_MAX + 16];
+
+	if (other) {
+		snprintf(name, sizeof(name), "%.*s:%u", CFG_NAME_MAX, s->name, s->at.line);
+		say(r, DIAG_WARNING, i,
+		    "the server name \"%s\" is taken by line %u: choose another; this one is called "
+		    "\"%s\" now",
+		    s->name, other->at.line, name);
+		s->name = keep_text(r, name);
+	}
+	if (!cfg_names_add(r->cfg, r->proxy, s->name, s))
+		r->no_memory = true;
+}
+
 void kw_server(struct reader *r, size_t first, const void *data)
 {
-	struct cfg_server *s = keep(r, sizeof(*s)), *other;
+	struct cfg_server *s = keep(r, sizeof(*s));
 	struct address a;
 
 	(void)data;
@@ -334,18 +353,7 @@ void kw_server(struct reader *r, size_t first, const void *data)
 	*s = r->proxy->set.server;
 	s->name = keep_word(r, first);
 	s->at = place_at(r, first);
-	STAILQ_FOREACH (other, &r->proxy->servers, next)
-		if (!strcmp(other->name, s->name)) {
-			char name[CFG_NAME_MAX + 16];
-
-			snprintf(name, sizeof(name), "%.*s:%u", CFG_NAME_MAX, s->name, s->at.line);
-			say(r, DIAG_WARNING, first,
-			    "the server name \"%s\" is taken by line %u: choose another; this one is "
-			    "called \"%s\" now",
-			    s->name, other->at.line, name);
-			s->name = keep_text(r, name);
-			break;
-		}
+	take_server_name(r, first, s);
 	if (strlen(s->name) > CFG_NAME_MAX)
 		say(r, DIAG_ERROR, first, "this name is too long: more than %d characters",
 		    CFG_NAME_MAX);
