@@ -117,6 +117,8 @@ struct cfg_error {
 	unsigned status;
 	const char *data;
 	size_t len;
+	const char *section; /* not NULL: stands for the answers of that one, all if status is 0 */
+	struct diag_place at;
 };
 
 /* option httpchk and http-check. */
@@ -204,6 +206,7 @@ struct cfg_http {
 	struct cfg_forwardfor forwardfor;
 	struct cfg_hash hash;
 	const struct cfg_error *errors;
+	const char *monitor_uri; /* asked for, the proxy says whether it is well; NULL: nothing is */
 };
 
 enum cfg_log_kind {

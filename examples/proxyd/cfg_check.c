@@ -276,6 +276,8 @@ void cfg_check(struct reader *r)
 		become_http(r, p);
 		check_mode(r, p);
 		cfg_compile_formats(r, p);
+		cfg_errors_check(r, p);
+		cfg_monitor_check(r, p);
 		if (p->kind & CFG_BACKEND)
 			cfg_probe_check(r, p);
 		check_rules(r, p);

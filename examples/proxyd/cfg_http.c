@@ -2,15 +2,10 @@
 /* Keywords of proxy sections that act in mode http. */
 #include "cfg_read.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#define ERRORFILE_MAX 16384u /* bytes, as in HAProxy's buffer */
 
 /* ---- balance uri, url_param, hdr ---- */
 
@@ -158,70 +153,10 @@ void kw_forwardfor(struct reader *r, size_t first, const void *data)
 	}
 }
 
-/* ---- errorfile ---- */
+/* ---- monitor-uri ---- */
 
-/* The bytes, each line of the head with CR LF; NULL: told. Empty: nothing is to be sent. */
-static char *read_answer(struct reader *r, size_t i, size_t *ret_len)
+void kw_monitor_uri(struct reader *r, size_t first, const void *data)
 {
-	int fd = open(word_at(r, i), O_RDONLY | O_CLOEXEC);
-	char raw[ERRORFILE_MAX + 1], *out;
-	ssize_t n = fd < 0 ? -1 : read(fd, raw, sizeof(raw));
-	bool head = true;
-	size_t len = 0;
-
-	if (n < 0)
-		say(r, DIAG_ERROR, i, "cannot read %s: %s", word_at(r, i), strerror(errno));
-	else if (n > (ssize_t)ERRORFILE_MAX)
-		say(r, DIAG_ERROR, i, "%s is larger than %u bytes", word_at(r, i), ERRORFILE_MAX);
-	else if (n > 0 && (n < 9 || memcmp(raw, "HTTP/1.", 7)))
-		say(r, DIAG_ERROR, i,
-		    "%s is no HTTP answer: it must begin with a line such as \"HTTP/1.1 503 "
-		    "Service "
-		    "Unavailable\", then headers, an empty line and the page",
-		    word_at(r, i));
-	if (fd >= 0)
-		close(fd);
-	if (n < 0 || n > (ssize_t)ERRORFILE_MAX)
-		return NULL;
-	out = keep(r, 2 * (size_t)n + 1);
-	for (ssize_t k = 0; out && k < n; k++) {
-		bool line_end = raw[k] == '\n';
-
-		if (head && line_end && (!k || raw[k - 1] != '\r'))
-			out[len++] = '\r';
-		out[len++] = raw[k];
-		if (head && line_end && len >= 4 && !memcmp(out + len - 4, "\r\n\r\n", 4))
-			head = false;
-	}
-	*ret_len = len;
-	return out;
-}
-
-void kw_errorfile(struct reader *r, size_t first, const void *data)
-{
-	static const unsigned known[] = {200, 400, 401, 403, 404, 405, 407, 408, 410,
-					 413, 425, 429, 500, 501, 502, 503, 504, 505};
-	struct cfg_error *e;
-	unsigned status;
-	size_t k = 0;
-
 	(void)data;
-	if (!read_number(r, first, "errorfile", 100, 599, &status))
-		return;
-	while (k < sizeof(known) / sizeof(known[0]) && known[k] != status)
-		k++;
-	if (k == sizeof(known) / sizeof(known[0])) {
-		say(r, DIAG_WARNING, first, "status %u is never answered by the proxy: ignored",
-		    status);
-		return;
-	}
-	e = keep(r, sizeof(*e));
-	if (!e)
-		return;
-	e->status = status;
-	e->data = read_answer(r, first + 1, &e->len);
-	if (!e->data)
-		return;
-	e->next = r->proxy->set.http.errors;
-	r->proxy->set.http.errors = e;
+	r->proxy->set.http.monitor_uri = r->no ? NULL : keep_word(r, first);
 }

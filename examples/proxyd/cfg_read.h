@@ -50,6 +50,7 @@ struct reader {
 	size_t n_held;
 	struct userlist *userlist;		    /* the section at hand */
 	const struct section_kind *other;	    /* SECTION_OTHER */
+	struct cfg_errors *errors;	  /* of the section http-errors at hand */
 	struct reader_if conditions[READER_IF_MAX]; /* .if, open ones */
 	size_t n_if;
 	struct upgrade *upgrade; /* of the line at hand */
@@ -171,7 +172,15 @@ void kw_balance_request(struct reader *r, size_t first);
 void kw_closing(struct reader *r, size_t first, const void *data);
 void kw_http_reuse(struct reader *r, size_t first, const void *data);
 void kw_forwardfor(struct reader *r, size_t first, const void *data);
+void kw_monitor_uri(struct reader *r, size_t first, const void *data);
+
+/* cfg_errors.c */
 void kw_errorfile(struct reader *r, size_t first, const void *data);
+void kw_errorfiles(struct reader *r, size_t first, const void *data);
+void kw_errorloc(struct reader *r, size_t first, const void *data);
+void kw_http_error(struct reader *r, size_t first, const void *data);
+void begin_errors(struct reader *r);
+void cfg_errors_check(struct reader *r, struct cfg_proxy *p);
 
 /* cfg_httpchk.c */
 void kw_httpchk(struct reader *r, size_t first, const void *data);
@@ -197,6 +206,8 @@ void kw_stats_socket(struct reader *r, size_t first, const void *data);
 void kw_stats(struct reader *r, size_t first, const void *data);
 void kw_acl(struct reader *r, size_t first, const void *data);
 void kw_rules(struct reader *r, size_t first, const void *data);
+void kw_monitor_fail(struct reader *r, size_t first, const void *data);
+void cfg_monitor_check(struct reader *r, struct cfg_proxy *p);
 void kw_redirect(struct reader *r, size_t first, const void *data);
 void kw_capture(struct reader *r, size_t first, const void *data);
 void kw_capture_cookie(struct reader *r, size_t first, const void *data);

@@ -152,6 +152,7 @@ static bool open_section(struct reader *r, size_t first, struct section *s)
 			return false;
 		for (int kind = 0; kind < RULES_N_KINDS; kind++)
 			rules_init(&r->proxy->rules->of[kind]);
+		rules_init(&r->proxy->rules->monitor);
 		STAILQ_INIT(&r->proxy->rules->switches);
 		STAILQ_INIT(&r->proxy->rules->uses);
 		STAILQ_INIT(&r->proxy->rules->sticks);
@@ -253,6 +254,66 @@ void kw_rules(struct reader *r, size_t first, const void *data)
 
 	if (begin(r, first, &s))
 		add(r, &s, *(const enum rules_kind *)data, first);
+}
+
+/* ---- monitor-uri ---- */
+
+/* Rules that run when that URI is asked for: silence, what may fail, and the answer. */
+static void add_monitor(struct reader *r, struct section *s, const char *const *word, size_t n,
+			const struct diag_place *at)
+{
+	struct rule_error e = {""};
+	size_t wrong;
+
+	if (!rules_add(&s->rules->monitor, RULES_REQUEST, &s->reader, word, n, at->line, &wrong, &e)) {
+		if (*e.text)
+			diag_add(r->diag, DIAG_ERROR, at, "%s", e.text);
+		else
+			r->no_memory = true;
+	}
+}
+
+/* As in HAProxy, who asks is not logged. */
+static void silence(struct reader *r, struct section *s, const struct diag_place *at)
+{
+	static const char *const word[] = {"set-log-level", "silent"};
+
+	if (!s->rules->monitor.first)
+		add_monitor(r, s, word, 2, at);
+}
+
+/* "monitor fail if CONDITION" */
+void kw_monitor_fail(struct reader *r, size_t first, const void *data)
+{
+	const char *word[WORDS_MAX] = {"deny", "deny_status", "503"};
+	struct diag_place at = place_at(r, first);
+	struct section s;
+
+	(void)data;
+	if (!begin(r, first, &s) || s.n + 3 > WORDS_MAX)
+		return;
+	memcpy(word + 3, s.word, s.n * sizeof(word[0]));
+	silence(r, &s, &at);
+	add_monitor(r, &s, word, s.n + 3, &at);
+}
+
+void cfg_monitor_check(struct reader *r, struct cfg_proxy *p)
+{
+	static const char *const answer[] = {
+	    "return", "status", "200", "content-type", "text/html", "string",
+	    "<html><body><h1>200 OK</h1>\nThis service is up.\n</body></html>\n"};
+	const struct lex_line none = {.n = 0};
+	struct section s;
+
+	if (!p->set.http.monitor_uri || !(p->kind & CFG_FRONTEND) || p->set.mode != CFG_MODE_HTTP)
+		return;
+	r->proxy = p;
+	r->line = &none;
+	if (open_section(r, 0, &s)) {
+		silence(r, &s, &p->at);
+		add_monitor(r, &s, answer, sizeof(answer) / sizeof(answer[0]), &p->at);
+	}
+	r->proxy = NULL;
 }
 
 /* "redirect …" is "http-request redirect …". */

@@ -49,6 +49,7 @@ struct cfg_stick {
 struct cfg_rules {
 	struct acls acls;
 	struct rules of[RULES_N_KINDS];
+	struct rules monitor; /* answers requests for monitor-uri */
 	STAILQ_HEAD(, cfg_switch) switches;
 	STAILQ_HEAD(, cfg_use) uses;
 	STAILQ_HEAD(, cfg_stick) sticks;

@@ -13,6 +13,7 @@ struct section_kind {
 	const char *lacks;     /* what is not done; NULL: all is */
 	bool named;
 	const struct keyword *words; /* fn NULL: read, not done */
+	void (*begin)(struct reader *r);
 };
 
 static const struct keyword cache_words[] = {
@@ -37,7 +38,7 @@ static const struct keyword fcgi_words[] = {
 };
 
 static const struct keyword http_errors_words[] = {
-    {"errorfile", 0, 2, 2, NULL, NULL, "STATUS FILE"},
+    {"errorfile", 0, 2, 2, kw_errorfile, NULL, "STATUS FILE"},
     {NULL, 0, 0, 0, NULL, NULL, NULL},
 };
 
@@ -98,22 +99,21 @@ static const struct keyword userlist_words[] = {
 };
 
 static const struct section_kind kinds[] = {
-    {"cache", DIAG_WARNING, "answers are not cached by this version", true, cache_words},
-    {"fcgi-app", DIAG_WARNING, "this version speaks no FastCGI", true, fcgi_words},
-    {"http-errors", DIAG_WARNING, "errorfiles are not read by this version", true,
-     http_errors_words},
+    {"cache", DIAG_WARNING, "answers are not cached by this version", true, cache_words, NULL},
+    {"fcgi-app", DIAG_WARNING, "this version speaks no FastCGI", true, fcgi_words, NULL},
+    {"http-errors", DIAG_WARNING, NULL, true, http_errors_words, begin_errors},
     {"mailers", DIAG_WARNING, "this version sends no mail: the log says what happens", true,
-     mailers_words},
+     mailers_words, NULL},
     {"peers", DIAG_WARNING, "this version shares no tables with others: each counts alone", true,
-     peers_words},
+     peers_words, NULL},
     {"program", DIAG_WARNING, "no program is started: write a unit of systemd", true,
-     program_words},
+     program_words, NULL},
     {"resolvers", DIAG_WARNING, "names are resolved at the start and at each reload", true,
-     resolvers_words},
+     resolvers_words, NULL},
     {"ring", DIAG_WARNING, "this version has no rings: log to an address, stdout or stderr", true,
-     ring_words},
-    {"userlist", DIAG_WARNING, NULL, true, userlist_words},
-    {NULL, DIAG_ERROR, NULL, false, NULL},
+     ring_words, NULL},
+    {"userlist", DIAG_WARNING, NULL, true, userlist_words, begin_userlist},
+    {NULL, DIAG_ERROR, NULL, false, NULL, NULL},
 };
 
 const struct section_kind *find_section(const char *name)
@@ -133,8 +133,8 @@ void begin_other_section(struct reader *r, const struct section_kind *kind)
 	else if (r->line->n > 2)
 		say(r, DIAG_ERROR, 2, "\"%s\" is too much here: write %s NAME", word_at(r, 2),
 		    kind->name);
-	if (!strcmp(kind->name, "userlist"))
-		begin_userlist(r);
+	if (kind->begin)
+		kind->begin(r);
 	if (kind->lacks)
 		say(r, kind->level, 0, "section \"%s\" is read and has no effect: %s", kind->name,
 		    kind->lacks);

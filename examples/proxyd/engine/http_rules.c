@@ -240,6 +240,14 @@ bool http_sni(struct worker *w, struct exchange *x, struct http_msg *m)
 	return x->sni;
 }
 
+static bool is_monitor(const struct frontend *f, const struct http_msg *m)
+{
+	const char *uri = f->http->monitor_uri;
+	struct http_span target = m->target;
+
+	return uri && target.len == strlen(uri) && !memcmp(m->base + target.at, uri, target.len);
+}
+
 bool http_request_rules(struct worker *w, struct exchange *x, struct http_msg *m)
 {
 	const struct frontend *f = x->client->frontend;
@@ -260,6 +268,10 @@ bool http_request_rules(struct worker *w, struct exchange *x, struct http_msg *m
 		x->seeker.backend = NULL;
 	if (p->slots && r.captures)
 		capture_message(r.captures, p->slots, CAPTURE_REQUEST, m);
+	if (is_monitor(f, m)) { /* its rules end with an answer */
+		run_rules(w, x, &front->monitor, &r, 'R');
+		return false;
+	}
 	if (front && !run_rules(w, x, &front->of[RULES_CONTENT], &r, 'R'))
 		return false;
 	track_count(r.track, TABLE_HTTP_REQ_CNT, 1, w->now_ns);
