@@ -196,7 +196,6 @@ void say_known(struct reader *r, const struct diag_place *at, const struct cfg_w
 		 why ? why : "");
 }
 
-
 /* "timeout client" for the words at i and i + 1; false when there is no second one. */
 static bool two_words(const struct reader *r, size_t i, char *buf, size_t cap)
 {
@@ -517,6 +516,8 @@ static void begin_proxy(struct reader *r, unsigned kind)
 		p->id = r->cfg->n_proxies++ + 2;
 		STAILQ_INSERT_TAIL(&r->cfg->proxies, p, next);
 	}
+	if (from && kind != CFG_DEFAULTS)
+		cfg_inherit_rules(r, from);
 	if (n > next)
 		say(r, DIAG_ERROR, next, "\"%s\" is too much here: write %s NAME [from DEFAULTS]",
 		    word_at(r, next), word_at(r, 0));

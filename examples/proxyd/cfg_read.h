@@ -220,6 +220,8 @@ void kw_user(struct reader *r, size_t first, const void *data);
 void cfg_check_userlists(struct reader *r);
 /* Of the section at hand; NULL: no memory. */
 struct cfg_rules *cfg_rules_of(struct reader *r);
+/* The rules of a defaults section come first. */
+void cfg_inherit_rules(struct reader *r, const struct cfg_proxy *from);
 void kw_stick_table(struct reader *r, size_t first, const void *data);
 void kw_stick(struct reader *r, size_t first, const void *data);
 void cfg_check_tables(struct reader *r);

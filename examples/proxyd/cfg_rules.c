@@ -97,7 +97,8 @@ static bool memory_of(struct reader *r, struct rule_memory *ret)
 		if (c->shared && !on_free(r, free_shared, c->shared))
 			return false;
 		if (c->shared)
-			c->shared->read_file = read_file;
+			*c->shared =
+			    (struct rule_shared){.read_file = read_file, .read_text = read_whole};
 	}
 	*ret = (struct rule_memory){alloc,   on_free,	r,
 				    c->vars, c->shared, r->proxy ? r->proxy->name : ""};
@@ -133,11 +134,10 @@ static bool begin(struct reader *r, size_t first, struct section *s)
 		    word_at(r, first - 1));
 		return false;
 	}
-	if (r->proxy->kind == CFG_DEFAULTS) {
+	if (r->proxy->kind == CFG_DEFAULTS && !*r->proxy->name) {
 		say(r, DIAG_ERROR, first - 1,
-		    "\"%s\" in a defaults section is not supported by this version: write it in "
-		    "each "
-		    "section that needs it",
+		    "\"%s\" needs a defaults section with a name: write defaults NAME, and from "
+		    "NAME in the sections that use it",
 		    word_at(r, first - 1));
 		return false;
 	}
@@ -350,6 +350,20 @@ const struct cond *cfg_read_condition(struct reader *r, size_t first)
 	}
 	say_warning(r, first, &e);
 	return cond;
+}
+
+void cfg_inherit_rules(struct reader *r, const struct cfg_proxy *from)
+{
+	struct cfg_rules *rules = from->rules ? cfg_rules_of(r) : NULL;
+	const struct rule_memory *m = rules ? cfg_rule_memory(r) : NULL;
+
+	if (!m)
+		return;
+	rules->inspect_ns = from->rules->inspect_ns;
+	rules->inspect_answer_ns = from->rules->inspect_answer_ns;
+	for (int kind = 0; kind < RULES_N_KINDS; kind++)
+		if (!rules_copy(&rules->of[kind], &from->rules->of[kind], m))
+			r->no_memory = true;
 }
 
 struct cfg_rules *cfg_rules_of(struct reader *r)

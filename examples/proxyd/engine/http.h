@@ -167,7 +167,8 @@ void client_run(struct worker *w, struct client *c);
 bool client_give(struct worker *w, struct client *c, const char *data, size_t len, int flags);
 
 /* An own answer, then the end of the connection. Its bytes, which the frontend has counted. */
-size_t client_reply(struct worker *w, struct client *c, const struct backend *b, unsigned status);
+size_t client_reply(struct worker *w, struct client *c, const struct backend *b, unsigned status,
+		    bool has_request);
 
 /* Closes it now. */
 void client_close(struct worker *w, struct client *c);
@@ -260,6 +261,13 @@ bool http_response_rules(struct worker *w, struct exchange *x, struct http_msg *
 
 /* Finds x->sni. False: no memory. */
 bool http_sni(struct worker *w, struct exchange *x, struct http_msg *m);
+
+/*
+ * http-after-response rules on an answer of our own, whole in `text`. Its new length; what cannot be changed
+ * stays as it was.
+ */
+size_t http_after_own(struct worker *w, struct client *c, const struct backend *b, char *text,
+		      size_t len, size_t cap);
 
 /* unique-id-header. 0 or -ENOSPC. */
 int http_add_unique_id(const struct exchange *x, struct http_msg *m);

@@ -179,11 +179,14 @@ static void flush(struct worker *w, struct client *c)
 		c->exchange->since_ns = w->now_ns;
 }
 
-size_t client_reply(struct worker *w, struct client *c, const struct backend *b, unsigned status)
+size_t client_reply(struct worker *w, struct client *c, const struct backend *b, unsigned status,
+		    bool has_request)
 {
 	char *text = w->http->written;
 	size_t len = http_error(c->frontend, b, status, text, sizeof(w->http->written));
 
+	if (has_request && len)
+		len = http_after_own(w, c, b, text, len, sizeof(w->http->written));
 	c->closing = true;
 	counter_add(&counters_of(c->frontend->gate->tally, w->index)->n[COUNT_BYTES_OUT], len);
 	if (len && !client_give(w, c, text, len, c->linger || c->in ? 0 : MSG_MORE))
@@ -248,7 +251,7 @@ static void refuse(struct worker *w, struct client *c, unsigned status, enum h1_
 	if (fault)
 		http_count_refused(w, c, NULL, fault);
 	if (status)
-		client_reply(w, c, c->frontend->backend, status);
+		client_reply(w, c, c->frontend->backend, status, false);
 	c->closing = true;
 }
 

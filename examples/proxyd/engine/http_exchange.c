@@ -111,7 +111,7 @@ void exchange_fail(struct worker *w, struct exchange *x, unsigned status, char w
 		c->linger = false;
 		c->closing = true;
 	} else {
-		size_t len = client_reply(w, c, b, status);
+		size_t len = client_reply(w, c, b, status, true);
 
 		if (b)
 			counter_add(&counters_of(b->pool->tally, w->index)->n[COUNT_BYTES_OUT],
@@ -237,7 +237,7 @@ void exchange_begin(struct worker *w, struct client *c, uint32_t head_len, uint3
 	int e;
 
 	if (!x) {
-		client_reply(w, c, NULL, 500);
+		client_reply(w, c, NULL, 500, false);
 		return;
 	}
 	count_request(w, c->frontend);

@@ -137,6 +137,48 @@ static void compose(struct reply *to, const struct verdict *v, struct run *r, bo
 		put(to, content.at, content.len);
 }
 
+size_t http_after_own(struct worker *w, struct client *c, const struct backend *b, char *text,
+		      size_t len, size_t cap)
+{
+	const struct cfg_rules *rules[2] = {b ? b->proxy->rules : NULL, c->frontend->rules};
+	const char *body = memmem(text, len, "\r\n\r\n", 4);
+	size_t head_len = body ? (size_t)(body + 4 - text) : 0;
+	struct http_worker *h = w->http;
+	struct http_msg *m = &h->answer;
+	struct verdict v = {.log_level = -1};
+	ssize_t new_len;
+	struct run r;
+
+	if (rules[0] == rules[1])
+		rules[0] = NULL;
+	if (!head_len || head_len > HTTP_HEAD_MAX ||
+	    (!(rules[0] && rules[0]->of[RULES_AFTER_RESPONSE].first) &&
+	     !(rules[1] && rules[1]->of[RULES_AFTER_RESPONSE].first)))
+		return len;
+	memcpy(h->buffer + HTTP_ROOM, text, head_len);
+	h1_begin(m, h->buffer, 0, HTTP_ROOM);
+	if (h1_response(m, HTTP_ROOM, (uint32_t)head_len, HTTP_METHOD_GET, false) <= 0 ||
+	    !rule_store_get(&c->store))
+		return len;
+	run_prepare(w, c->frontend, b, &r, (struct scratch){h->scratch, 0, sizeof(h->scratch)});
+	r.source = run_end_of(&c->from);
+	r.destination = run_destination(&c->to, c->h.fd);
+	r.client_tls = c->h.tls;
+	r.vars = &c->store->vars;
+	r.track = c->store->track;
+	r.ended = true;
+	r.response = m;
+	for (int i = 0; i < 2; i++)
+		if (rules[i])
+			rules_run(&rules[i]->of[RULES_AFTER_RESPONSE], &r, &v);
+	new_len = v.kind == VERDICT_ERROR ? -1 : http_write(m, h->scratch, sizeof(h->scratch));
+	if (new_len < 0 || (size_t)new_len + len - head_len > cap)
+		return len;
+	memmove(text + new_len, text + head_len, len - head_len);
+	memcpy(text, h->scratch, (size_t)new_len);
+	return (size_t)new_len + len - head_len;
+}
+
 /* Answers, and lets the client go on if its request is whole. */
 static void reply(struct worker *w, struct exchange *x, const struct verdict *v, struct run *r)
 {
@@ -150,9 +192,10 @@ static void reply(struct worker *w, struct exchange *x, const struct verdict *v,
 		return;
 	}
 	x->status = v->status;
-	x->cause = (struct conn_end_cause){'L', 'R'};
+	x->cause = (struct conn_end_cause){v->kind == VERDICT_DENY ? 'P' : 'L', 'R'};
 	x->client_keeps = goes_on;
 	x->link_keeps = false;
+	to.len = http_after_own(w, c, x->seeker.backend, to.at, to.len, to.cap);
 	x->bytes += to.len;
 	x->down.done = true;
 	x->answered_ns = 0;

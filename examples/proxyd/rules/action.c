@@ -119,6 +119,31 @@ static bool read_service(struct words *w, struct rule *rule)
 	return name;
 }
 
+/* Words of which nothing is done: caching, and what is so anyway. */
+static void run_nothing(const struct rule *rule, struct run *r, struct verdict *v)
+{
+	(void)rule;
+	(void)r;
+	(void)v;
+}
+
+/* True with w->e->text: a warning. */
+static bool read_unused(struct words *w, struct rule *rule)
+{
+	const char *word = rule->data ? rule_need_word(w, "its argument") : "";
+
+	if (!word)
+		return false;
+	if (rule->data == 1)
+		rule_fail(w->e, "answers are not cached by this version: this line does nothing");
+	if (rule->data == 2 && strcmp(word, "on") != 0 && strcmp(word, "off") != 0)
+		return rule_fail(w->e, "\"%s\" is neither on nor off", word);
+	if (rule->data == 2 && !strcmp(word, "off"))
+		rule_fail(w->e,
+			  "a rule that cannot be carried out fails the request in this version");
+	return true;
+}
+
 /* ---- The table ---- */
 
 #define IN_REQUEST (1u << RULES_REQUEST)
@@ -146,7 +171,9 @@ static const struct action {
     {"add-acl", IN_HTTP, read_change_map, run_change_map, CHANGE_ADD, 0},
     {"add-header", IN_HTTP, read_header, run_header, HEADER_ADD, 0},
     {"allow", IN_HTTP, rule_read_nothing, run_verdict, VERDICT_ALLOW, 0},
-    {"auth", IN_REQUEST, read_auth, run_verdict, VERDICT_DENY, 401},
+    {"auth", IN_REQUEST, read_auth, run_verdict, VERDICT_RETURN, 401},
+    {"cache-store", IN_RESPONSE, read_unused, run_nothing, 1, 0},
+    {"cache-use", IN_REQUEST, read_unused, run_nothing, 1, 0},
     {"capture", IN_REQUEST | IN_RESPONSE | IN_CONTENT, read_capture, run_capture, 0, 0},
     {"close", IN_ANSWER, rule_read_nothing, run_verdict, VERDICT_REJECT, 0},
     {"del-acl", IN_HTTP, read_change_map, run_change_map, CHANGE_DELETE, 0},
@@ -154,6 +181,7 @@ static const struct action {
     {"del-map", IN_HTTP, read_change_map, run_change_map, CHANGE_DELETE, 0},
     {"deny", IN_REQUEST, read_answer, run_verdict, VERDICT_DENY, 403},
     {"deny", IN_RESPONSE, read_answer, run_verdict, VERDICT_DENY, 502},
+    {"disable-l7-retry", IN_REQUEST, read_unused, run_nothing, 0, 0},
     {"expect-proxy", IN_CONNECTION, read_expect_proxy, run_expect_proxy, 0, 0},
     {"redirect", IN_REQUEST | IN_RESPONSE, read_redirect, run_redirect, 0, 0},
     {"reject", IN_REQUEST | IN_TCP, rule_read_nothing, run_verdict, VERDICT_REJECT, 0},
@@ -189,6 +217,7 @@ static const struct action {
     {"set-var-fmt", IN_ALL, read_set_var, run_set_var, 1, 0},
     {"silent-drop", IN_REQUEST | IN_RESPONSE | IN_TCP, rule_read_nothing, run_verdict,
      VERDICT_SILENT_DROP, 0},
+    {"strict-mode", IN_HTTP, read_unused, run_nothing, 2, 0},
     {"tarpit", IN_REQUEST, read_answer, run_verdict, VERDICT_TARPIT, 500},
     {"use-service", IN_REQUEST, read_service, run_verdict, VERDICT_METRICS, 0},
     {"track-sc0", IN_REQUEST | IN_RESPONSE | IN_TCP_REQUEST, read_track, run_track, 0, 0},
@@ -282,6 +311,21 @@ bool rules_add(struct rules *rules, enum rules_kind kind, const struct acl_reade
 		rules_init(rules);
 	*rules->tail = rule;
 	rules->tail = &rule->next;
+	return true;
+}
+
+bool rules_copy(struct rules *to, const struct rules *from, const struct rule_memory *m)
+{
+	for (const struct rule *rule = from->first; rule; rule = rule->next) {
+		struct rule *copy = m->alloc(m->owner, sizeof(*copy));
+
+		if (!copy)
+			return false;
+		*copy = *rule;
+		copy->next = NULL;
+		*to->tail = copy;
+		to->tail = &copy->next;
+	}
 	return true;
 }
 

@@ -82,6 +82,9 @@ bool rules_add(struct rules *rules, enum rules_kind kind, const struct acl_reade
 	       const char *const *word, size_t n, unsigned line, size_t *ret_word,
 	       struct rule_error *e);
 
+/* Rules of a defaults section, for a section that begins: copies. False: no memory. */
+bool rules_copy(struct rules *to, const struct rules *from, const struct rule_memory *m);
+
 /* The legacy line "redirect scheme https if …" is an http-request rule. */
 void rules_run(const struct rules *rules, struct run *r, struct verdict *ret);
 

@@ -2,8 +2,11 @@
 /* Actions that answer: deny, return, redirect and their like. */
 #include "rules/rule.h"
 
+#include "rules/map.h"
+
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- Verdicts ---- */
@@ -34,12 +37,8 @@ static bool add_answer_header(struct words *w, struct answer *a)
 	return true;
 }
 
-static bool read_content(struct words *w, struct answer *a, bool is_format)
+static bool keep_content(struct words *w, struct answer *a, const char *text, bool is_format)
 {
-	const char *text = rule_need_word(w, "a text");
-
-	if (!text)
-		return false;
 	if (strlen(text) > RETURN_CONTENT_MAX)
 		return rule_fail(w->e, "the text has more than %d bytes", RETURN_CONTENT_MAX);
 	a->is_format = is_format;
@@ -54,6 +53,30 @@ static bool read_content(struct words *w, struct answer *a, bool is_format)
 	a->content.n = *text != '\0';
 	a->content.part->literal = text_of(text, strlen(text));
 	return true;
+}
+
+static bool read_content(struct words *w, struct answer *a, bool is_format)
+{
+	const char *text = rule_need_word(w, "a text");
+
+	return text && keep_content(w, a, text, is_format);
+}
+
+static bool read_file(struct words *w, struct answer *a, bool is_format)
+{
+	const struct rule_shared *shared = w->r->memory->shared;
+	const char *path = rule_need_word(w, "a file");
+	char *text;
+	bool ok;
+
+	if (!path)
+		return false;
+	if (!shared)
+		return rule_fail(w->e, "no files may be read here");
+	text = shared->read_text(path, w->e);
+	ok = text && keep_content(w, a, text, is_format);
+	free(text);
+	return ok;
 }
 
 /* [status N | deny_status N] [content-type T] [string S | lf-string F] [hdr N F] … */
@@ -88,8 +111,11 @@ bool read_answer(struct words *w, struct rule *rule)
 			more = true;
 		} else if (!strcmp(word, "default-errorfiles")) {
 			/* what is sent anyway */
-		} else if (!strcmp(word, "file") || !strcmp(word, "lf-file") ||
-			   !strcmp(word, "errorfile") || !strcmp(word, "errorfiles")) {
+		} else if (!strcmp(word, "file") || !strcmp(word, "lf-file")) {
+			if (!read_file(w, a, *word == 'l'))
+				return false;
+			more = true;
+		} else if (!strcmp(word, "errorfile") || !strcmp(word, "errorfiles")) {
 			return rule_fail(w->e,
 					 "\"%s\" here is known to HAProxy, not supported by this "
 					 "version: write string or lf-string",

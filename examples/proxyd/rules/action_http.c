@@ -24,6 +24,38 @@ static struct http_msg *message(const struct rule *rule, struct run *r)
 	return rule->kind == RULES_REQUEST ? r->request : r->response;
 }
 
+/* del-header NAME -m str|beg|end|sub|reg: which fields by their names, without case */
+static bool name_matches(const struct rule *rule, struct text name)
+{
+	struct text want = text_of(rule->name, strlen(rule->name));
+
+	if (rule->regex)
+		return regex_match(rule->regex, name, NULL);
+	if (want.len > name.len)
+		return false;
+	switch (rule->number) {
+	case MATCH_BEG:
+		return text_same(text_of(name.at, want.len), want, true);
+	case MATCH_END:
+		return text_same(text_of(name.at + name.len - want.len, want.len), want, true);
+	case MATCH_SUB:
+		for (size_t i = 0; i + want.len <= name.len; i++)
+			if (text_same(text_of(name.at + i, want.len), want, true))
+				return true;
+		return false;
+	default:
+		return text_same(name, want, true);
+	}
+}
+
+static void remove_matching(const struct rule *rule, struct http_msg *m)
+{
+	for (unsigned i = m->n_fields; i-- > 0;)
+		if (name_matches(rule,
+				 text_of(http_text(m, m->field[i].name), m->field[i].name.len)))
+			http_remove_at(m, i);
+}
+
 void run_header(const struct rule *rule, struct run *r, struct verdict *v)
 {
 	struct http_msg *m = message(rule, r);
@@ -34,7 +66,10 @@ void run_header(const struct rule *rule, struct run *r, struct verdict *v)
 	if (!m)
 		return;
 	if (rule->data & HEADER_DEL) {
-		http_remove(m, rule->name, name_len);
+		if (rule->regex || rule->data & HEADER_MATCH)
+			remove_matching(rule, m);
+		else
+			http_remove(m, rule->name, name_len);
 		return;
 	}
 	if (!format_write(&rule->format, r, &value) || !is_field_value(value)) {
@@ -47,17 +82,39 @@ void run_header(const struct rule *rule, struct run *r, struct verdict *v)
 		fail_rule(v);
 }
 
+/* NAME [-m MATCH] */
+static bool read_delete(struct words *w, struct rule *rule)
+{
+	const char *name = rule_need_word(w, "the name of a header"), *how;
+	enum match match;
+
+	if (!name)
+		return false;
+	rule->name = rule_keep_text(w, name);
+	if (!rule_take_word(w, "-m"))
+		return rule->name &&
+		       (is_token(name) || rule_fail(w->e, "\"%s\" is no name of a header", name));
+	how = rule_need_word(w, "str, beg, end, sub or reg");
+	if (!how)
+		return false;
+	if (!match_of(how, &match) ||
+	    (match != MATCH_STR && match != MATCH_BEG && match != MATCH_END && match != MATCH_SUB &&
+	     match != MATCH_REG))
+		return rule_fail(
+		    w->e, "\"%s\" is no match of names: str, beg, end, sub and reg are", how);
+	rule->data |= HEADER_MATCH;
+	rule->number = match;
+	if (match == MATCH_REG)
+		rule->regex = rule_regex(w->r->memory, name, true, w->e);
+	return rule->name && (match != MATCH_REG || rule->regex);
+}
+
 bool read_header(struct words *w, struct rule *rule)
 {
+	if (rule->data & HEADER_DEL)
+		return read_delete(w, rule);
 	if (!read_name(w, rule))
 		return false;
-	if (rule->data & HEADER_DEL) {
-		if (w->i + 1 < w->n && !strcmp(w->word[w->i], "-m"))
-			return rule_fail(
-			    w->e, "del-header with a match is known to HAProxy, not supported by "
-				  "this version: write each name");
-		return true;
-	}
 	return rule_read_format(w, "the value of the header", &rule->format);
 }
 

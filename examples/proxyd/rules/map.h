@@ -27,6 +27,8 @@ struct rule_shared {
 			  bool (*add)(void *to, const char *line, struct rule_error *e), void *to,
 			  struct rule_error *e);
 	void *userdata;
+	/* A whole file, which the caller frees; NULL with e->text. */
+	char *(*read_text)(const char *path, struct rule_error *e);
 };
 
 /* The map of this name, made when there is none. NULL: no memory. Freed by maps_free. */

@@ -65,6 +65,7 @@ typedef bool read_fn(struct words *w, struct rule *rule);
 #define HEADER_ADD 2
 #define HEADER_SET 4
 #define HEADER_DEL 8
+#define HEADER_MATCH 32	 /* of the name */
 #define REPLACE_VALUE 16 /* each element, not the whole field */
 
 enum {

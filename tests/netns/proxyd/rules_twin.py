@@ -8,6 +8,7 @@ what the server got, is what stands here.
 import re
 import socket
 import sys
+import tempfile
 import threading
 
 from support import Proxy, Server, read_all, run, until
@@ -153,6 +154,65 @@ def test_rules_are_followed(binary):
             if got != status or missing:
                 wrong.append(f"{line} {fields}: {got}, not {status}; {missing} in {answer!r}")
     assert not wrong, "\n" + "\n".join(wrong)
+
+
+MORE = """
+defaults plain
+    mode http
+    timeout connect 1s
+    timeout client 5s
+    timeout server 5s
+    http-request set-header X-From defaults
+
+defaults back
+    mode http
+    timeout connect 1s
+    timeout server 5s
+    http-response set-header X-From-Too defaults
+
+frontend f from plain
+    bind 127.0.0.1:{port}
+    http-request return status 201 content-type text/plain file {file} if { path /file }
+    http-request return status 200 content-type text/plain lf-file {lf} if { path /lf }
+    http-request deny if { path /no }
+    http-request redirect location /there if { path /go }
+    http-request del-header X-A -m beg
+    http-request del-header b$ -m reg
+    http-after-response set-header Strict-Transport-Security max-age=1
+    http-after-response del-header Cache-Control if { status 302 }
+    http-after-response set-header X-Var %[var(txn.v)] if { var(txn.v) -m found }
+    http-request set-var(txn.v) str(kept)
+    default_backend web
+backend web from back
+    http-after-response set-header X-Web yes
+    server s 127.0.0.1:{server}
+"""
+
+
+def test_own_answers_defaults_and_files(binary):
+    server = Server(serve)
+    with tempfile.NamedTemporaryFile("w") as f, tempfile.NamedTemporaryFile("w") as lf:
+        f.write("as %[it] is")
+        f.flush()
+        lf.write("path %[path]")
+        lf.flush()
+        text = MORE.replace("{server}", str(server.port)).replace("{file}", f.name).replace("{lf}", lf.name)
+        with Proxy(binary, text) as p:
+            answer = small(ask(p, "GET / HTTP/1.1", ["X-A-1: 1", "X-Ab: 2", "X-C: 3", "X-Cb: 4"]))
+            head, body = answer.split("\r\n\r\n", 1)
+            for field in ("strict-transport-security: max-age=1", "x-web: yes", "x-from-too: defaults", "x-var: kept"):
+                assert f"\r\n{field}" in head, (field, head)
+            assert "x-from: defaults\r\n" in body and "x-c: 3" in body, body
+            assert not re.search(r"x-a-1|x-ab|x-cb", body), body
+            answer = small(ask(p, "GET /no HTTP/1.1", []))
+            assert answer.startswith("HTTP/1.1 403") and "\r\nstrict-transport-security: max-age=1\r\n" in answer, answer
+            assert "x-web" not in answer
+            answer = small(ask(p, "GET /go HTTP/1.1", []))
+            assert answer.startswith("HTTP/1.1 302") and "\r\nstrict-transport-security: max-age=1\r\n" in answer
+            assert "cache-control" not in answer and "\r\nlocation: /there\r\n" in answer, answer
+            answer = ask(p, "GET /file HTTP/1.1", [])
+            assert answer.startswith("HTTP/1.1 201") and answer.endswith("\r\n\r\nas %[it] is"), answer
+            assert ask(p, "GET /lf HTTP/1.1", []).endswith("\r\n\r\npath /lf")
 
 
 def test_a_client_goes_on_after_a_redirect(binary):
