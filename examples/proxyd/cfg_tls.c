@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define LIST_LINE_MAX 65536 /* of a crt-list, as HAProxy's */
 #define LIST_WORDS_MAX 1024
@@ -354,6 +356,49 @@ static bool is_alpn(const char *list)
 	return total <= TLS_ALPN_MAX;
 }
 
+/* ---- Reload ---- */
+
+static bool is_allowed(const struct stat *st, long uid, long gid, unsigned bit)
+{
+	unsigned shift = st->st_uid == (uid_t)uid ? 6 : st->st_gid == (gid_t)gid ? 3 : 0;
+
+	return st->st_mode >> shift & bit;
+}
+
+/* By the modes of the file and of the folders on the way. */
+static bool is_readable_by(const char *path, long uid, long gid)
+{
+	char part[4096];
+	struct stat st;
+
+	if ((size_t)snprintf(part, sizeof(part), "%s", path) >= sizeof(part) ||
+	    stat(part, &st) < 0 || !is_allowed(&st, uid, gid, 4))
+		return false;
+	for (char *slash = strrchr(part, '/'); slash && slash > part; slash = strrchr(part, '/')) {
+		*slash = '\0';
+		if (stat(part, &st) < 0 || !is_allowed(&st, uid, gid, 1))
+			return false;
+	}
+	return true;
+}
+
+/* HAProxy reads certificates as root; a reload here reads them as the user that the workers are. */
+static void check_reload(struct reader *r, const char *path, const struct diag_place *at)
+{
+	const struct cfg_global *g = &r->cfg->global;
+	struct stat st;
+
+	if (geteuid() != 0 || g->uid <= 0 || !path || stat(path, &st) < 0 ||
+	    is_readable_by(path, g->uid, g->gid))
+		return;
+	diag_add(
+	    r->diag, DIAG_WARNING, at,
+	    "%s: root can read this, the user of the global section cannot: a reload (HUP) will "
+	    "fail; let its group read it (chgrp, chmod g+r, and g+x for the folder), or restart "
+	    "with -sf instead",
+	    path);
+}
+
 /* ---- crt-list ---- */
 
 struct list_reader {
@@ -503,6 +548,7 @@ static void make_front(struct reader *r, const struct cfg_proxy *p, struct cfg_t
 	if (!is_alpn(t->set.alpn))
 		diag_add(r->diag, DIAG_ERROR, &t->at, "alpn: this list is too long");
 	STAILQ_FOREACH (c, &t->crts, next) {
+		check_reload(r, with_base(r->cfg, g->crt_base, c->path), &c->at);
 		if (c->is_list)
 			read_list(&l, c);
 		else
@@ -620,6 +666,7 @@ static void make_back(struct reader *r, const struct cfg_proxy *p, struct cfg_se
 	    .no_reuse = t->no_reuse,
 	    .at = s->at,
 	};
+	check_reload(r, o.crt, &s->at);
 	s->tls = tls_back_new(&o, r->diag);
 	if (s->tls && !cfg_at_end(r->cfg, end_back, s->tls))
 		r->no_memory = true;

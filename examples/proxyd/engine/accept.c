@@ -147,7 +147,8 @@ static void serve(struct worker *w, struct session *s, bool watched)
 	if (n > 0) {
 		conn_did_read(&s->conn, CONN_CLIENT, (size_t)n, false, w->now_ns);
 		/* An event that is past does not come again: read until it is known to be empty. */
-		client->readable = watched || n == (ssize_t)sizeof(w->scratch);
+		client->readable = watched || !handle_is_emptied(&s->handle[CONN_CLIENT], (size_t)n,
+								 sizeof(w->scratch));
 	} else if (n == 0) {
 		conn_saw_eof(&s->conn, CONN_CLIENT);
 	} else if (errno != EAGAIN && errno != EINTR) {

@@ -516,7 +516,11 @@ void client_expired(struct worker *w, struct client *c)
 		exchange_fail(w, x, c->out ? 0 : 408, 'c', 'D');
 		if (c->out)
 			client_close(w, c);
-	} else if (c->out || c->lingering || c->greeting || !handle_is_ready(&c->h) ||
+	} else if (!handle_is_ready(&c->h)) {
+		if (!c->greeting)
+			shake_failed(w, c->frontend, &c->from, c->h.tls);
+		client_close(w, c);
+	} else if (c->out || c->lingering || c->greeting ||
 		   (c->not_first && !c->in)) {
 		client_close(w, c);
 	} else {

@@ -75,6 +75,8 @@ void session_expired(struct worker *w, struct session *s)
 		inspected_long_enough(w, s);
 		return;
 	}
+	if (s->phase == SESSION_SERVED && s->shaking)
+		shake_failed(w, s->frontend, &s->client, s->handle[CONN_CLIENT].tls);
 	if (s->phase != SESSION_SERVED || s->shaking)
 		conn_end(&s->conn, 'c', 'C');
 	if (conn_expire(&s->conn, timeouts(s, &space), w->now_ns))
@@ -140,7 +142,7 @@ void session_close(struct worker *w, struct session *s)
 		tunnel_closed(w, s);
 	} else {
 		count_session(w, s);
-		if (s->frontend->tcplog && !s->logged && s->phase != SESSION_REFUSED)
+		if (s->frontend->tcplog && !s->logged && s->phase != SESSION_REFUSED && !s->shaking)
 			session_log(w, s, false);
 	}
 	session_unlist(w, s);

@@ -29,7 +29,7 @@ void shake_failed(struct worker *w, const struct frontend *f, const struct endpo
 	log_client(from, client, sizeof(client));
 	log_date(0, date, sizeof(date));
 	len = snprintf(line, sizeof(line) - 1, "%s [%s] %s: SSL handshake failure (%s)", client,
-		       date, f->name, tls->reason ? tls->reason : "no reason");
+		       date, f->name, tls->reason ? tls->reason : "it took too long");
 	log_line(w, f, line, len < (int)sizeof(line) - 1 ? (size_t)len : sizeof(line) - 2);
 }
 
