@@ -141,7 +141,8 @@ struct conf_watch {
 		uint32_t rx_us, tx_us, idle_us;
 		int multiplier, max_hops;
 		bool passive, multihop;
-		const char *interface; /* of the first instance that tracks it */
+		bool checked; /* a BFD_CHECK names it */
+		const char *interface; /* of the first instance that tracks it; NULL: the route's */
 	} bfd;
 	struct diag_place at;
 };
@@ -247,6 +248,7 @@ enum conf_check_kind {
 	CONF_CHECK_UDP,
 	CONF_CHECK_MISC, /* the supervisor runs its script */
 	CONF_CHECK_FILE, /* the supervisor reads its track_file */
+	CONF_CHECK_BFD,	 /* vrrp speaks with its bfd_instance */
 	N_CONF_CHECKS
 };
 
@@ -309,7 +311,7 @@ struct conf_check {
 		const struct conf_dns *dns;
 		const struct conf_udp *udp;
 		const char *helo;
-		struct conf_track_watch *track; /* a track_file */
+		struct conf_track_watch *track; /* a track_file, a bfd_instance */
 	};
 	struct conf_vrrp_script *misc; /* MISC_CHECK; NULL: another kind */
 	struct diag_place at;
@@ -318,7 +320,7 @@ struct conf_check {
 /* No packet is sent for it: the supervisor says how it stands. */
 static inline bool conf_check_is_told(const struct conf_check *c)
 {
-	return c->kind == CONF_CHECK_MISC || c->kind == CONF_CHECK_FILE;
+	return c->kind == CONF_CHECK_MISC || c->kind == CONF_CHECK_FILE || c->kind == CONF_CHECK_BFD;
 }
 
 /* How packets get to a server. */

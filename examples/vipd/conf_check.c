@@ -512,13 +512,16 @@ static void complete_misc(struct conf_parse *p, const struct conf_virtual *v,
 		conf_warn(p, &c->at, "MISC_CHECK lacks \"misc_path COMMAND\": it counts as failed");
 }
 
-/* A FILE_CHECK of a file that there is. */
-static bool finds_its_file(struct conf_parse *p, struct conf_check *c)
+/* A FILE_CHECK or BFD_CHECK of something that there is. */
+static bool finds_its_watch(struct conf_parse *p, struct conf_check *c)
 {
 	struct conf_tracks one = {c->track, 1};
 
-	if (c->kind == CONF_CHECK_FILE)
-		conf_find_watches(p, &one);
+	if (c->kind != CONF_CHECK_FILE && c->kind != CONF_CHECK_BFD)
+		return true;
+	conf_find_watches(p, &one);
+	if (one.n && c->kind == CONF_CHECK_BFD)
+		c->track->watch->bfd.checked = true;
 	return one.n;
 }
 
@@ -527,7 +530,7 @@ static void drop_lost_checks(struct conf_parse *p, struct conf_real *r)
 	struct conf_check **at = &r->checks;
 
 	while (*at) {
-		if (finds_its_file(p, *at))
+		if (finds_its_watch(p, *at))
 			at = &(*at)->next;
 		else
 			*at = (*at)->next;

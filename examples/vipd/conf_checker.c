@@ -290,12 +290,13 @@ static const struct conf_keyword file_words[] = {
     {0}};
 const struct conf_block conf_block_file = {.name = "FILE_CHECK", .keyword = file_words};
 
-/* ---- BFD_CHECK is not run: its words are for the reference ---- */
+/* ---- BFD_CHECK ---- */
 
-#define WHY_UNRUN "the check is not run"
 static const struct conf_keyword bfd_check_words[] = {
-    {CONF_REFUSED("name", "NAME", "The bfd_instance.", WHY_UNRUN)},
-    {CONF_REFUSED("alpha", "[on|off]", "Down until it has come up.", WHY_UNRUN)},
+    {"name", conf_set_string, CHECKER(track.name), .form = "NAME",
+     .doc = "The bfd_instance that must be up. Must be written."},
+    {"alpha", conf_set_tristate, CHECKER(check.common.alpha), .initial = "that of the real server",
+     .doc = "The server is down until it has come up."},
     {0}};
 const struct conf_block conf_block_bfd_check = {.name = "BFD_CHECK", .keyword = bfd_check_words};
 
@@ -332,6 +333,7 @@ static void keep_kind(struct conf_parse *p, const struct checker *from, struct c
 		}
 		return;
 	case CONF_CHECK_FILE:
+	case CONF_CHECK_BFD:
 		c->track = copy(p, &from->track, sizeof(from->track));
 		return;
 	case CONF_CHECK_TCP:
@@ -384,11 +386,14 @@ void conf_add_check(struct conf_parse *p, const struct conf_node *n, const struc
 	    .way = conf_way_default,
 	    .udp = {.reply_max = 255},
 	    .misc = {.timeout_ms = CONF_UNSET, .weight = CONF_NO_WEIGHT, .at = n->word->at},
-	    .track = {.kind = CONF_WATCH_FILE, .weight = CONF_TRACK_DEFAULT, .at = n->word->at}};
+	    .track = {.kind = k->min == CONF_CHECK_BFD ? CONF_WATCH_BFD : CONF_WATCH_FILE,
+		      .weight = CONF_TRACK_DEFAULT,
+		      .at = n->word->at}};
 
 	conf_walk(p, n->child, k->block, &c);
-	if (c.check.kind == CONF_CHECK_FILE && !c.track.name) {
-		conf_warn(p, &n->word->at, "FILE_CHECK lacks \"track_file NAME\": skipped");
+	if ((c.check.kind == CONF_CHECK_FILE || c.check.kind == CONF_CHECK_BFD) && !c.track.name) {
+		conf_warn(p, &n->word->at, "%s lacks \"%s NAME\": skipped", n->word->text,
+			  k->block->keyword->word);
 		return;
 	}
 	if (c.check.kind == CONF_CHECK_SMTP && add_hosts(p, n, &c, target))

@@ -220,16 +220,6 @@ static void set_service_flag(struct conf_parse *p, const struct conf_node *n,
 
 /* ---- real_server ---- */
 
-/* Its block's words are of no use without it. */
-static void skip_check(struct conf_parse *p, const struct conf_node *n,
-		       const struct conf_keyword *k, void *target)
-{
-	(void)target;
-	conf_warn(p, &n->word->at, "\"%s\" has no effect: %s", k->word, k->why);
-}
-
-#define WHY_CHECK                                                                            \
-	"the server is taken as alive. Write another check, or a MISC_CHECK that looks there"
 #define WHY_SNMP "there is no SNMP"
 
 static const struct conf_keyword real_words[] = {
@@ -270,8 +260,8 @@ static const struct conf_keyword real_words[] = {
      .doc = "It must take a datagram: no ICMP error may come back."},
     {"FILE_CHECK", conf_add_check, .min = CONF_CHECK_FILE, .block = &conf_block_file,
      .doc = "The number in a file moves its weight, or takes it out."},
-    {"BFD_CHECK", skip_check, .block = &conf_block_bfd_check, .doc = "BFD must see it.",
-     .why = WHY_CHECK, .refused = true},
+    {"BFD_CHECK", conf_add_check, .min = CONF_CHECK_BFD, .block = &conf_block_bfd_check,
+     .doc = "A bfd_instance must not have gone down."},
     {0}};
 static const struct conf_block real_block = {.name = "real_server", .keyword = real_words};
 

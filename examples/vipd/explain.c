@@ -200,6 +200,11 @@ static void say_check(const struct supervisor *s, const struct conf_check *k, si
 		    watches_values(s->watches)[k->track->watch->index]);
 		return;
 	}
+	if (k->kind == CONF_CHECK_BFD) {
+		say(list, "%s: bfd_instance %s is %s.", kind, k->track->name,
+		    watches_values(s->watches)[k->track->watch->index] ? "up" : "down");
+		return;
+	}
 	if (live_read_check(&s->live->check[index], &c) && c.paused) {
 		say(list,
 		    "%s rests, for ha_suspend: no address of the virtual server is on this "

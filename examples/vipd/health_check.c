@@ -274,6 +274,7 @@ static int make_dialogue(const struct conf_check *c, const struct conf_real *r,
 		return make_udp(c->udp, ret);
 	case CONF_CHECK_MISC:
 	case CONF_CHECK_FILE:
+	case CONF_CHECK_BFD:
 	case N_CONF_CHECKS:
 		break;
 	}

@@ -229,12 +229,17 @@ static void on_number(struct probe *p, int32_t number)
 	set_passes(p, well, why);
 }
 
-static void on_watch(struct health *h, uint32_t index, int32_t number)
+static void on_watch(struct health *h, uint32_t index, int32_t value)
 {
-	for (size_t i = 0; i < h->n_probes; i++)
-		if (h->probes[i].conf->kind == CONF_CHECK_FILE &&
-		    h->probes[i].conf->track->watch->index == index)
-			on_number(&h->probes[i], number);
+	for (size_t i = 0; i < h->n_probes; i++) {
+		struct probe *p = &h->probes[i];
+		const struct conf_check *c = p->conf;
+
+		if (c->kind == CONF_CHECK_FILE && c->track->watch->index == index)
+			on_number(p, value);
+		else if (c->kind == CONF_CHECK_BFD && c->track->watch->index == index)
+			set_passes(p, value, value ? "BFD is up" : "BFD is down");
+	}
 }
 
 static void on_misc(struct probe *p, bool passes, int exit_code)

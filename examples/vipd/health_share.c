@@ -102,6 +102,7 @@ static bool same_dialogue(const struct probe *p, const struct probe *q)
 		return same_udp(a->udp, b->udp);
 	case CONF_CHECK_MISC: /* its words name its server */
 	case CONF_CHECK_FILE:
+	case CONF_CHECK_BFD:
 	case N_CONF_CHECKS:
 		return false;
 	}

@@ -55,6 +55,7 @@ enum msg_type {
 	MSG_REAL,   /* virtual server `index`, real server `index2`: up (value 1) or down */
 	MSG_QUORUM, /* virtual server `index`: quorum gained (value 1) or lost; extra: live weight */
 	MSG_PAUSE, /* MISC_CHECK `index`, counted on from the vrrp_scripts: rests (value 1) or goes on */
+	/* MSG_WATCH of vrrp: a bfd_instance that a BFD_CHECK names is up (value 1) or not */
 	MSG_REMARK, /* instance `index`: value is an enum ha_vrrp_remark; said once a minute */
 
 	/* kernel to supervisor */

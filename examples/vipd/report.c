@@ -235,7 +235,7 @@ const char *report_check_kind(const struct conf_check *c)
 {
 	static const char *const name[N_CONF_CHECKS] = {"TCP_CHECK",  "PING_CHECK", "HTTP_GET",
 							"SMTP_CHECK", "DNS_CHECK",  "UDP_CHECK",
-							"MISC_CHECK", "FILE_CHECK"};
+							"MISC_CHECK", "FILE_CHECK", "BFD_CHECK"};
 
 	return c->kind == CONF_CHECK_HTTP && c->http->tls ? "SSL_GET" : name[c->kind];
 }
@@ -248,7 +248,7 @@ static json_t *check_json(const struct supervisor *s, const struct conf_check *k
 	if (k->misc)
 		return json_pack("{s:s, s:s}", "type", report_check_kind(k), "state",
 				 report_track(s, k->misc->index));
-	if (k->kind == CONF_CHECK_FILE)
+	if (k->kind == CONF_CHECK_FILE || k->kind == CONF_CHECK_BFD)
 		return json_pack("{s:s, s:s}", "type", report_check_kind(k), "state",
 				 atomic_load(&s->shared->check[index].alive) == SHARED_ALIVE_DOWN
 				     ? "down"

@@ -113,6 +113,16 @@ double supervisor_now(void)
 
 /* ---- Messages ---- */
 
+/* Whose it is for a BFD_CHECK. */
+static void hear_bfd(const struct supervisor *s, const struct msg *m)
+{
+	const struct msg on = {.type = MSG_WATCH, .index = m->index, .value = m->value == 1};
+
+	if (watches_told(s->watches, m->index, m->value) && s->child[ROLE_HEALTH].pid &&
+	    msg_send(s->control[ROLE_HEALTH][0], &on, -1) < 0)
+		log_err("%s does not listen", role_name(ROLE_HEALTH));
+}
+
 static void take_message(struct supervisor *s, enum role from, const struct msg *m)
 {
 	if (from == ROLE_VRRP && m->type == MSG_STATE)
@@ -123,6 +133,8 @@ static void take_message(struct supervisor *s, enum role from, const struct msg 
 		fresh_arrived(s, from);
 	else if (from == ROLE_VRRP && m->type == MSG_REMARK)
 		notify_remark(s, m->index, (uint32_t)m->value);
+	else if (from == ROLE_VRRP && m->type == MSG_WATCH)
+		hear_bfd(s, m);
 	else if (from == ROLE_KERNEL && m->type == MSG_BACKEND)
 		s->backend = (enum msg_backend)m->value;
 	else if (from == ROLE_HEALTH && m->type == MSG_REAL)

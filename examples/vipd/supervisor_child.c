@@ -92,9 +92,21 @@ void child_start(struct supervisor *s, enum role role)
 		fresh_ask_again(s);
 }
 
+static bool has_bfd_check(const struct conf *c)
+{
+	for (const struct conf_watch *w = c->watches; w; w = w->next)
+		if (w->kind == CONF_WATCH_BFD && w->bfd.checked)
+			return true;
+	return false;
+}
+
 void children_start(struct supervisor *s)
 {
-	s->child[ROLE_VRRP].wanted = s->options->vrrp && s->conf->n_instances;
+	bool bfd = has_bfd_check(s->conf);
+
+	s->child[ROLE_VRRP].wanted = s->options->vrrp && (s->conf->n_instances || bfd);
+	if (bfd && !s->options->vrrp)
+		log_warn("BFD_CHECK is not run with -C: VRRP's process speaks BFD");
 	s->child[ROLE_HEALTH].wanted = s->options->check && s->conf->n_virtuals;
 	s->child[ROLE_KERNEL].wanted = true;
 	for (int r = 0; r < N_ROLES; r++) {

@@ -72,10 +72,11 @@ static void mail_group(struct supervisor *s, const struct conf_group *g, enum ha
 static const char *check_name(const struct conf_real *r)
 {
 	static const char *const name[N_CONF_CHECKS] = {
-	    [CONF_CHECK_TCP] = "TCP CHECK",  [CONF_CHECK_PING] = "ICMP CHECK",
-	    [CONF_CHECK_HTTP] = "CHECK",     [CONF_CHECK_SMTP] = "CHECK",
-	    [CONF_CHECK_DNS] = "DNS_CHECK:", [CONF_CHECK_UDP] = "UDP CHECK",
-	    [CONF_CHECK_MISC] = "MISC CHECK", [CONF_CHECK_FILE] = "FILE CHECK"};
+	    [CONF_CHECK_TCP] = "TCP CHECK",   [CONF_CHECK_PING] = "ICMP CHECK",
+	    [CONF_CHECK_HTTP] = "CHECK",      [CONF_CHECK_SMTP] = "CHECK",
+	    [CONF_CHECK_DNS] = "DNS_CHECK:",  [CONF_CHECK_UDP] = "UDP CHECK",
+	    [CONF_CHECK_MISC] = "MISC CHECK", [CONF_CHECK_FILE] = "FILE CHECK",
+	    [CONF_CHECK_BFD] = "BFD CHECK"};
 	const struct conf_check *c = r->checks;
 
 	for (const struct conf_check *k = c; k; k = k->next)

@@ -4,9 +4,14 @@
  * privilege. Over one hop a session lives while its interface is there.
  */
 #include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "vrrp.h"
@@ -15,7 +20,8 @@
 
 /* The sessions over one hop of an interface and a family, or of several hops, share a receiver. */
 struct bfd_hop {
-	const char *interface; /* NULL: several hops */
+	const char *interface;	/* NULL: several hops */
+	char name[IF_NAMESIZE]; /* room for it, when the route said it */
 	uint8_t family;
 	uint32_t ifindex; /* for which `link` is open; 0: none */
 	struct ha_bfd_link *link;
@@ -25,7 +31,7 @@ struct bfd_hop {
 struct bfd_session {
 	struct bfds *all;
 	const struct conf_watch *conf;
-	struct bfd_hop *hop;
+	struct bfd_hop *hop;   /* NULL: there is no route to the neighbour yet */
 	struct ha_bfd *engine; /* NULL: its interface is missing, or it waits for `again` */
 	int said;	       /* what kept it from running, said once */
 };
@@ -43,10 +49,13 @@ struct bfds {
 static void set(struct bfd_session *s, bool up)
 {
 	struct vrrp *v = s->all->vrrp;
+	const struct msg m = {.type = MSG_WATCH, .index = s->conf->index, .value = up};
 
 	if (v->watch[s->conf->index] == up)
 		return;
 	v->watch[s->conf->index] = up;
+	if (s->conf->bfd.checked)
+		msg_send(v->birth->ends.control, &m, -1);
 	tracks_apply(v);
 }
 
@@ -175,7 +184,68 @@ static uint32_t ifindex_of(const struct bfds *b, const struct bfd_hop *h)
 {
 	const struct device *d = h->interface ? device_find(b->vrrp, h->interface) : NULL;
 
-	return d ? d->link.ifindex : 0;
+	return d ? d->link.ifindex : h->interface ? if_nametoindex(h->interface) : 0;
+}
+
+/* The name of the interface that has this address; false: none. */
+static bool interface_of(const struct ha_ip *ip, char ret[IF_NAMESIZE])
+{
+	struct ifaddrs *all, *a;
+	struct ha_ip own;
+
+	if (getifaddrs(&all) < 0)
+		return false;
+	for (a = all; a; a = a->ifa_next)
+		if (a->ifa_addr &&
+		    ha_ip_from_sockaddr(a->ifa_addr, sizeof(struct sockaddr_in6), &own) >= 0 &&
+		    !ha_ip_compare(&own, ip))
+			break;
+	if (a)
+		snprintf(ret, IF_NAMESIZE, "%s", a->ifa_name);
+	freeifaddrs(all);
+	return a;
+}
+
+/* Nobody names an interface: the way that packets to the neighbour take. */
+static bool interface_to(const struct conf_watch *w, char ret[IF_NAMESIZE])
+{
+	struct sockaddr_storage to, from;
+	socklen_t len = sizeof(from);
+	struct ha_ip own;
+	int fd = socket(w->bfd.peer.family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool found;
+
+	if (fd < 0)
+		return false;
+	found =
+	    connect(fd, (void *)&to, (socklen_t)ha_ip_to_sockaddr(&w->bfd.peer, 1, 0, &to)) >= 0 &&
+	    getsockname(fd, (void *)&from, &len) >= 0 &&
+	    ha_ip_from_sockaddr((void *)&from, len, &own) >= 0 && interface_of(&own, ret);
+	close(fd);
+	return found;
+}
+
+/* NULL: there is no route to the neighbour. */
+static struct bfd_hop *hop_of(struct bfds *b, const struct conf_watch *w)
+{
+	const char *interface = w->bfd.multihop ? NULL : w->bfd.interface;
+	struct bfd_hop *h = b->hop;
+	char name[IF_NAMESIZE];
+
+	if (!interface && !w->bfd.multihop) {
+		if (!interface_to(w, name))
+			return NULL;
+		interface = name;
+	}
+	for (size_t i = 0; i < b->n_hops; i++, h++)
+		if (h->family == w->bfd.peer.family &&
+		    (interface ? h->interface && !strcmp(h->interface, interface) : !h->interface))
+			return h;
+	*h = (struct bfd_hop){.interface = interface, .family = w->bfd.peer.family};
+	if (interface == name)
+		h->interface = strcpy(h->name, name);
+	b->n_hops++;
+	return h;
 }
 
 static void say_once(struct bfd_session *s, int err)
@@ -193,9 +263,16 @@ static void open_all(struct bfds *b)
 
 	for (size_t i = 0; i < b->n; i++) {
 		struct bfd_session *s = &b->session[i];
-		uint32_t ifindex = ifindex_of(b, s->hop);
+		uint32_t ifindex;
 		int r = 0;
 
+		if (!s->hop)
+			s->hop = hop_of(b, s->conf);
+		if (!s->hop) {
+			all = false;
+			continue;
+		}
+		ifindex = ifindex_of(b, s->hop);
 		if (s->engine || (s->hop->interface && !ifindex))
 			continue;
 		if (!s->hop->link)
@@ -254,18 +331,9 @@ void bfds_end(struct vrrp *v, enum msg_stop how)
 	}
 }
 
-static struct bfd_hop *hop_of(struct bfds *b, const struct conf_watch *w)
+static bool is_wanted(const struct conf_watch *w)
 {
-	const char *interface = w->bfd.multihop ? NULL : w->bfd.interface;
-	struct bfd_hop *h = b->hop;
-
-	for (size_t i = 0; i < b->n_hops; i++, h++)
-		if (h->family == w->bfd.peer.family &&
-		    (interface ? h->interface && !strcmp(h->interface, interface) : !h->interface))
-			return h;
-	*h = (struct bfd_hop){.interface = interface, .family = w->bfd.peer.family};
-	b->n_hops++;
-	return h;
+	return w->kind == CONF_WATCH_BFD && (w->bfd.interface || w->bfd.checked);
 }
 
 int bfds_init(struct vrrp *v)
@@ -273,9 +341,10 @@ int bfds_init(struct vrrp *v)
 	const struct conf *c = v->birth->conf;
 	struct bfds *b;
 	size_t n = 0;
+	int r;
 
 	for (const struct conf_watch *w = c->watches; w; w = w->next)
-		n += w->kind == CONF_WATCH_BFD && w->bfd.interface;
+		n += is_wanted(w);
 	if (!n)
 		return 0;
 	b = v->bfds = calloc(1, sizeof(*b));
@@ -288,8 +357,10 @@ int bfds_init(struct vrrp *v)
 	if (!b->session || !b->hop)
 		return -ENOMEM;
 	for (const struct conf_watch *w = c->watches; w; w = w->next)
-		if (w->kind == CONF_WATCH_BFD && w->bfd.interface)
-			b->session[b->n++] =
-			    (struct bfd_session){.all = b, .conf = w, .hop = hop_of(b, w)};
-	return loop_add_timer(v->loop, on_again, b, &b->again);
+		if (is_wanted(w))
+			b->session[b->n++] = (struct bfd_session){.all = b, .conf = w};
+	r = loop_add_timer(v->loop, on_again, b, &b->again);
+	if (r >= 0)
+		loop_arm(b->again, loop_clock_ns());
+	return r;
 }

@@ -12,6 +12,18 @@ void watches_set(struct watches *w, uint32_t index, int32_t value)
 	w->fn(w->userdata, index, value);
 }
 
+bool watches_told(struct watches *w, uint32_t index, int32_t up)
+{
+	const struct conf_watch *c = w->conf->watches;
+
+	while (c && c->index != index)
+		c = c->next;
+	if (!c || c->kind != CONF_WATCH_BFD || w->value[index] == (up == 1))
+		return false;
+	w->value[index] = up == 1;
+	return true;
+}
+
 const int32_t *watches_values(const struct watches *w)
 {
 	return w->value;
