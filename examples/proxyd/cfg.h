@@ -250,6 +250,9 @@ struct cfg_settings {
 	struct diag_place mode_at;
 	const char *balance; /* HAProxy's name, and that of the algorithm */
 	struct diag_place balance_at;
+	unsigned draws;		 /* random(N); 0: 2 */
+	bool consistent;	 /* hash-type */
+	unsigned balance_factor; /* hash-balance-factor, percent; 0: none */
 	struct cfg_timeouts timeout;
 	struct cfg_http http;
 	struct cfg_check check;

@@ -73,18 +73,20 @@ static void check_frontend(struct reader *r, struct cfg_proxy *p)
 /* Backends by conditions; in mode tcp only what a connection shows can be asked. */
 static void check_switches(struct reader *r, const struct cfg_proxy *p)
 {
-	struct cfg_switch *sw;
+	struct cfg_switch *sw = p->rules ? STAILQ_FIRST(&p->rules->switches) : NULL, *after;
 
-	if (!p->rules)
-		return;
-	STAILQ_FOREACH (sw, &p->rules->switches, next) {
+	for (; sw; sw = after) {
 		unsigned needs = sw->format.needs | (sw->cond ? sw->cond->needs : 0);
 
-		if (needs && p->set.mode == CFG_MODE_TCP)
-			diag_add(r->diag, DIAG_ERROR, &sw->at,
-				 "this line reads HTTP messages, and \"%s\" runs mode tcp: write "
-				 "mode http",
+		after = STAILQ_NEXT(sw, next);
+		if (needs && p->set.mode == CFG_MODE_TCP) { /* as in HAProxy */
+			diag_add(r->diag, DIAG_WARNING, &sw->at,
+				 "this line reads HTTP messages, and \"%s\" runs mode tcp: it is never "
+				 "true; write mode http",
 				 p->name);
+			STAILQ_REMOVE(&p->rules->switches, sw, cfg_switch, next);
+			continue;
+		}
 		if (!format_is_constant(&sw->format))
 			continue;
 		sw->backend = cfg_find_backend(r->cfg, sw->name);
@@ -222,9 +224,9 @@ static const char *mode_name(enum cfg_mode mode)
 static void become_http(struct reader *r, struct cfg_proxy *p)
 {
 	const struct cfg_switch *sw;
-	const struct cfg_proxy *to;
+	const struct cfg_proxy *to = p->backend;
 
-	if (p->set.mode == CFG_MODE_HTTP || !p->backend || p->backend->set.mode == CFG_MODE_TCP)
+	if (p->set.mode == CFG_MODE_HTTP || (to && to->set.mode == CFG_MODE_TCP))
 		return;
 	if (p->rules)
 		STAILQ_FOREACH (sw, &p->rules->switches, next) {
@@ -232,9 +234,11 @@ static void become_http(struct reader *r, struct cfg_proxy *p)
 			if (!to || to->set.mode == CFG_MODE_TCP)
 				return;
 		}
+	if (!to)
+		return;
 	diag_add(r->diag, DIAG_WARNING, &p->at,
 		 "\"%s\" runs mode tcp and its backend \"%s\" mode http: taken as mode http",
-		 p->name, p->backend->name);
+		 p->name, to->name);
 	p->set.mode = CFG_MODE_HTTP;
 	p->set.http.log |= p->set.tcplog;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define MAXCONN_MAX 10000000u
+#define DRAWS_MAX 64u
 #define RETRIES_MAX 2147483647u
 
 static void *setting(struct reader *r, const void *offset)
@@ -35,13 +36,41 @@ static void kw_mode(struct reader *r, size_t first, const void *data)
 
 /* HAProxy's names; libsched has them under the same ones, or engine/algos.c does. */
 static const char *const balances[] = {"roundrobin", "static-rr", "leastconn", "source",
-				       "first",	     "uri",	  "url_param", "hdr"};
+				       "first",	     "uri",	  "url_param", "hdr",
+				       "random"};
 #define N_BALANCES (sizeof(balances) / sizeof(balances[0]))
+
+/* "random", or "random(N)": of N servers the one with least to do. */
+static void read_draws(struct reader *r, size_t i)
+{
+	const char *open = strchr(word_at(r, i), '(');
+	unsigned draws = 2;
+	char end;
+
+	if (open && (sscanf(open, "(%u%c", &draws, &end) != 2 || end != ')' || !draws || draws > DRAWS_MAX))
+		say(r, DIAG_ERROR, i, "\"%s\" is no number of servers to compare: write random(1) to random(%u)",
+		    open, DRAWS_MAX);
+	r->proxy->set.draws = draws;
+}
+
+static void kw_hash_type(struct reader *r, size_t first, const void *data)
+{
+	const char *method = word_at(r, first), *function = word_at(r, first + 1);
+
+	(void)data;
+	r->proxy->set.consistent = !strcmp(method, "consistent");
+	if (!r->proxy->set.consistent && strcmp(method, "map-based") != 0)
+		say(r, DIAG_ERROR, first, "\"%s\" is no type of hash: write map-based or consistent", method);
+	if (*function && strcmp(function, "sdbm") != 0 && strcmp(function, "avalanche") != 0)
+		say(r, DIAG_WARNING, first + 1,
+		    "hash function \"%s\" is known to HAProxy, not supported by this version: sdbm is used, which "
+		    "sends some clients to other servers",
+		    function);
+}
 
 static void kw_balance(struct reader *r, size_t first, const void *data)
 {
-	static const char *const others[] = {"random", "rdp-cookie", "hash",
-					     "sticky", "log-hash",   NULL};
+	static const char *const others[] = {"rdp-cookie", "hash", "sticky", "log-hash", NULL};
 	const char *known[N_BALANCES + 1] = {NULL};
 	char name[64];
 
@@ -59,7 +88,10 @@ static void kw_balance(struct reader *r, size_t first, const void *data)
 		if (strcmp(balances[i], name) != 0)
 			continue;
 		r->proxy->set.balance = balances[i];
-		kw_balance_request(r, first);
+		if (!strcmp(name, "random"))
+			read_draws(r, first);
+		else
+			kw_balance_request(r, first);
 		return;
 	}
 	for (size_t i = 0; others[i]; i++) {
@@ -67,7 +99,7 @@ static void kw_balance(struct reader *r, size_t first, const void *data)
 			continue;
 		say(r, DIAG_ERROR, first,
 		    "balance %s is known to HAProxy, not supported by this version: write "
-		    "roundrobin, static-rr, leastconn, source, first, uri, url_param or hdr",
+		    "roundrobin, static-rr, leastconn, source, first, random, uri, url_param or hdr",
 		    name);
 		return;
 	}
@@ -88,6 +120,19 @@ static void kw_number(struct reader *r, size_t first, const void *data)
 
 	read_number(r, first, word, 0, !strcmp(word, "retries") ? RETRIES_MAX : MAXCONN_MAX,
 		    setting(r, data));
+}
+
+static void kw_balance_factor(struct reader *r, size_t first, const void *data)
+{
+	unsigned percent;
+
+	(void)data;
+	if (!read_number(r, first, "hash-balance-factor", 0, 65535, &percent))
+		return;
+	if (percent && percent <= 100)
+		say(r, DIAG_ERROR, first, "hash-balance-factor is 0 or more than 100 percent");
+	else
+		r->proxy->set.balance_factor = percent;
 }
 
 static void kw_option(struct reader *r, size_t first, const void *data)
@@ -206,6 +251,8 @@ const struct keyword cfg_keywords_proxy[] = {
     {"external-check command", BACK, 1, 1, kw_external_check, &(const bool){true}, "FILE"},
     {"external-check path", BACK, 1, 1, kw_external_check, &(const bool){false}, "DIRECTORIES"},
     {"fullconn", BACK, 1, 1, kw_number, OFFSET(fullconn), "NUMBER"},
+    {"hash-balance-factor", BACK, 1, 1, kw_balance_factor, NULL, "PERCENT"},
+    {"hash-type", BACK, 1, 3, kw_hash_type, NULL, "map-based|consistent"},
     {"http-check comment", BACK, 1, READER_ANY, kw_accepted, NULL, "TEXT"},
     {"http-check connect", BACK, 0, READER_ANY, kw_http_check_connect, NULL, "[port NUMBER]"},
     {"http-check disable-on-404", BACK, 0, 0, kw_http_check_404, NULL, ""},
@@ -277,6 +324,8 @@ const struct keyword cfg_keywords_proxy[] = {
      "scheme|location|prefix WHERE [if CONDITION]"},
     {"retries", BACK, 1, 1, kw_number, OFFSET(retries), "NUMBER"},
     {"server", CFG_BACKEND, 2, READER_ANY, kw_server, NULL, "NAME ADDRESS[:PORT] [PARAMETERS]"},
+    {"server-template", CFG_BACKEND, 3, READER_ANY, kw_server_template, NULL,
+     "PREFIX NUMBER NAME:PORT [PARAMETERS]"},
     {"tcp-check", BACK, 1, READER_ANY, kw_tcp_check, NULL,
      "connect|send|send-binary|expect|comment ..."},
     {"stick match", CFG_BACKEND, 1, READER_ANY, kw_stick, STICK(STICK_MATCH),

@@ -131,6 +131,7 @@ bool read_time_text(struct reader *r, size_t i, const char *what, const char *te
 #define ADDR_PORT 2u	   /* a port is needed */
 #define ADDR_DATAGRAM 4u   /* a log target: port 514 when there is none */
 #define ADDR_UNRESOLVED 8u /* a name that does not resolve is no error */
+#define ADDR_NTH(n) ((unsigned)(n) << 8) /* of a name's addresses the one behind n others */
 
 struct address {
 	struct cfg_addr addr;
@@ -145,6 +146,7 @@ void addr_set_port(struct cfg_addr *a, unsigned port);
 /* keyword handlers that have a file of their own */
 void kw_bind(struct reader *r, size_t first, const void *data);
 void kw_server(struct reader *r, size_t first, const void *data);
+void kw_server_template(struct reader *r, size_t first, const void *data);
 void kw_default_server(struct reader *r, size_t first, const void *data);
 void kw_log(struct reader *r, size_t first, const void *data);
 

@@ -8,6 +8,7 @@
 
 #define BACKLOG_MAX 1000000
 #define MAXCONN_MAX 10000000
+#define TEMPLATE_MAX 1000 /* servers of one */
 
 /* One parameter: `i` is its own place; the handler reads `arguments` words behind it. */
 struct parameter {
@@ -342,35 +343,70 @@ static void take_server_name(struct reader *r, size_t i, struct cfg_server *s)
 		r->no_memory = true;
 }
 
-void kw_server(struct reader *r, size_t first, const void *data)
+static void add_server(struct reader *r, size_t first, const char *name, unsigned flags)
 {
 	struct cfg_server *s = keep(r, sizeof(*s));
 	struct address a;
 
-	(void)data;
 	if (!s)
 		return;
 	*s = r->proxy->set.server;
-	s->name = keep_word(r, first);
+	s->name = name;
 	s->at = place_at(r, first);
 	take_server_name(r, first, s);
 	if (strlen(s->name) > CFG_NAME_MAX)
 		say(r, DIAG_ERROR, first, "this name is too long: more than %d characters",
 		    CFG_NAME_MAX);
-	if (read_address(r, first + 1, word_at(r, first + 1),
-			 may_be_unresolved(r, first) ? ADDR_UNRESOLVED : 0, &a)) {
+	if (read_address(r, first + 1, word_at(r, first + 1), flags, &a)) {
 		s->host = a.host;
 		s->addr = a.addr;
 		s->client_port = !a.port && a.addr.sa.sa_family != AF_UNIX;
-		if (!a.addr.len) {
+		if (!a.addr.len && flags < ADDR_NTH(1))
 			say(r, DIAG_WARNING, first + 1,
 			    "\"%s\" does not resolve: server \"%s\" starts disabled", a.host,
 			    s->name);
-			s->disabled = true;
-		}
+		s->disabled |= !a.addr.len;
 	}
 	read_parameters(r, first + 2, "parameter of \"server\"", server_parameters,
 			cfg_words_server, s);
 	STAILQ_INSERT_TAIL(&r->proxy->servers, s, next);
 	r->proxy->n_servers++;
+}
+
+void kw_server(struct reader *r, size_t first, const void *data)
+{
+	(void)data;
+	add_server(r, first, keep_word(r, first), may_be_unresolved(r, first) ? ADDR_UNRESOLVED : 0);
+}
+
+/* "server-template PREFIX N[-M] NAME:PORT …": a server for each address that the name has. */
+void kw_server_template(struct reader *r, size_t first, const void *data)
+{
+	const char *range = word_at(r, first + 1);
+	struct lex_word words[LEX_WORDS_MAX];
+	const struct lex_line *written = r->line;
+	struct lex_line line = {words, written->n - 1};
+	unsigned low = 1, high;
+	char end, name[CFG_NAME_MAX + 16];
+
+	(void)data;
+	if (sscanf(range, "%u-%u%c", &low, &high, &end) != 2) {
+		low = 1;
+		if (sscanf(range, "%u%c", &high, &end) != 1)
+			high = 0;
+	}
+	if (!high || high < low || high - low >= TEMPLATE_MAX) {
+		say(r, DIAG_ERROR, first + 1, "\"%s\" is no number of servers: write one up to %d, or FROM-TO",
+		    range, TEMPLATE_MAX);
+		return;
+	}
+	/* without the number the line is that of a server */
+	memcpy(words, written->word, (first + 1) * sizeof(words[0]));
+	memcpy(words + first + 1, written->word + first + 2, (written->n - first - 2) * sizeof(words[0]));
+	r->line = &line;
+	for (unsigned i = low; i <= high && !r->no_memory; i++) {
+		snprintf(name, sizeof(name), "%.*s%u", CFG_NAME_MAX, word_at(r, first), i);
+		add_server(r, first, keep_text(r, name), ADDR_UNRESOLVED | ADDR_NTH(i - low));
+	}
+	r->line = written;
 }

@@ -199,11 +199,20 @@ static bool resolve(struct reader *r, size_t i, const char *host, int family, un
 		    struct cfg_addr *ret)
 {
 	struct addrinfo hints = {.ai_family = family, .ai_socktype = SOCK_STREAM}, *found = NULL;
+	unsigned char numeric[sizeof(struct in6_addr)];
+	unsigned nth = flags >> 8;
 	int e = getaddrinfo(host, NULL, &hints, &found);
 
-	if (e == 0 && found && found->ai_addrlen <= sizeof(ret->storage)) {
-		memcpy(&ret->storage, found->ai_addr, found->ai_addrlen);
-		ret->len = found->ai_addrlen;
+	if (inet_pton(AF_INET, host, numeric) == 1 || inet_pton(AF_INET6, host, numeric) == 1)
+		nth = 0; /* an address is one for all */
+	for (const struct addrinfo *a = e ? NULL : found; a; a = a->ai_next) {
+		if (nth--)
+			continue;
+		if (a->ai_addrlen <= sizeof(ret->storage)) {
+			memcpy(&ret->storage, a->ai_addr, a->ai_addrlen);
+			ret->len = a->ai_addrlen;
+		}
+		break;
 	}
 	if (found)
 		freeaddrinfo(found);

@@ -185,7 +185,9 @@ struct pool {
 	LIST_ENTRY(pool) entry;
 	unsigned refs;
 	char *name;
-	const char *algo;     /* of libsched's table */
+	const char *algo;     /* of libsched's table, and its settings */
+	unsigned draws, balance_factor;
+	bool consistent;
 	const struct set *in; /* the last set it is in */
 	struct lb_group *group;
 	LIST_HEAD(, server) servers;

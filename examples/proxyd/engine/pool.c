@@ -27,13 +27,31 @@ static void pool_free(struct pool *p)
 
 static struct lb_group_opts group_opts(const struct cfg_proxy *proxy)
 {
-	const struct lb_algo *own = own_algo_find(proxy->set.balance);
+	const struct cfg_settings *set = &proxy->set;
+	const struct lb_algo *own = set->consistent ? NULL : own_algo_find(set->balance);
 
 	return (struct lb_group_opts){
 	    .size = sizeof(struct lb_group_opts),
-	    .algo = own ? NULL : proxy->set.balance,
+	    .algo = own ? NULL : set->balance,
 	    .own_algo = own,
+	    .draws = set->draws,
+	    .flags = set->consistent ? LB_GROUP_CONSISTENT : 0,
+	    .balance_factor = set->consistent ? set->balance_factor : 0,
 	};
+}
+
+static void note_balance(struct pool *p, const struct cfg_settings *set)
+{
+	p->algo = set->balance;
+	p->draws = set->draws;
+	p->consistent = set->consistent;
+	p->balance_factor = set->balance_factor;
+}
+
+static bool same_balance(const struct pool *p, const struct cfg_settings *set)
+{
+	return !strcmp(p->algo, set->balance) && p->draws == set->draws &&
+	       p->consistent == set->consistent && p->balance_factor == set->balance_factor;
 }
 
 static struct pool *pool_new(struct engine *e, const struct cfg_proxy *proxy)
@@ -44,7 +62,7 @@ static struct pool *pool_new(struct engine *e, const struct cfg_proxy *proxy)
 	if (!p)
 		return NULL;
 	p->name = strdup(proxy->name);
-	p->algo = proxy->set.balance;
+	note_balance(p, &proxy->set);
 	p->worker = aligned_alloc(CACHE_LINE, e->n_workers * sizeof(*p->worker));
 	p->tally = tally_new(e->n_workers);
 	if (!p->name || !p->worker || !p->tally || lb_group_new(&o, &p->group) < 0) {
@@ -225,11 +243,11 @@ int pool_sync(struct pool *p, const struct set *set, const struct cfg_proxy *pro
 	struct server *s;
 	int e = 0;
 
-	if (strcmp(p->algo, proxy->set.balance) != 0) {
+	if (!same_balance(p, &proxy->set)) {
 		struct lb_group_opts o = group_opts(proxy);
 
 		e = lb_group_configure(p->group, &o);
-		p->algo = proxy->set.balance;
+		note_balance(p, &proxy->set);
 	}
 	LIST_FOREACH (s, &p->servers, entry)
 		if (s->member && s->in != set) {

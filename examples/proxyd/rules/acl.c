@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 /* ---- Criteria ---- */
 
@@ -246,7 +247,7 @@ static bool is_acl_name(const char *name)
 	size_t n =
 	    strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:");
 
-	return n && !name[n] && n <= ACL_NAME_MAX && strcmp(name, "or") != 0;
+	return n && !name[n] && n <= ACL_NAME_MAX && strcasecmp(name, "or") != 0;
 }
 
 bool acl_parse(const struct acl_reader *r, const char *const *word, size_t n, size_t *ret_word,
@@ -404,7 +405,7 @@ bool cond_parse(const struct acl_reader *r, const char *const *word, size_t n, s
 		struct cond_term *t = &c.term[c.n];
 
 		*ret_word = i;
-		if (!strcmp(word[i], "or") || !strcmp(word[i], "||")) {
+		if (!strcasecmp(word[i], "or") || !strcmp(word[i], "||")) {
 			if (begins)
 				return rule_fail(e, "\"%s\" needs a term before it", word[i]);
 			begins = true;
