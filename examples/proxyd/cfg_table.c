@@ -182,10 +182,11 @@ void kw_stick(struct reader *r, size_t first, const void *data)
 		say(r, DIAG_ERROR, first, "%s", *e.text ? e.text : "this is no expression");
 		return;
 	}
-	s->table = table_ref(m, r->proxy->name);
 	if (!strcmp(word_at(r, i), "table")) {
 		s->table = table_ref(m, word_at(r, i + 1));
 		i += 2;
+	} else {
+		s->table = table_ref(m, r->proxy->name);
 	}
 	if (i < r->line->n) {
 		s->cond = cfg_read_condition(r, i);
