@@ -7,14 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifdef PROXYD_TLS
 #include <openssl/opensslv.h>
-#define SSL_LIBRARY OPENSSL_VERSION_TEXT
-#define SSL_VERSION OPENSSL_VERSION_STR
-#else
-#define SSL_LIBRARY ""
-#define SSL_VERSION ""
-#endif
 
 #define ARGUMENTS_MAX 2
 #define ARGUMENT_MAX 512
@@ -63,18 +56,13 @@ static const struct {
 	const char *name;
 	bool present;
 } features[] = {
-#ifdef PROXYD_TLS
-    {"OPENSSL", true},
-#else
-    {"OPENSSL", false},
-#endif
-    {"51DEGREES", false},   {"ACCEPT4", true},	 {"CPU_AFFINITY", true},  {"CRYPT_H", true},
-    {"DEVICEATLAS", false}, {"DL", false},	 {"ENGINE", false},	  {"EPOLL", true},
-    {"GETADDRINFO", true},  {"LINUX_CAP", true}, {"LINUX_SPLICE", false}, {"LINUX_TPROXY", false},
-    {"LUA", false},	    {"NS", false},	 {"PCRE", false},	  {"PCRE2", true},
-    {"PCRE2_JIT", true},    {"POLL", false},	 {"PRCTL", true},	  {"PROMEX", false},
-    {"QUIC", false},	    {"SLZ", false},	 {"SYSTEMD", true},	  {"TFO", false},
-    {"THREAD", true},	    {"WURFL", false},	 {"ZLIB", false},
+    {"OPENSSL", true},	     {"51DEGREES", false},   {"ACCEPT4", true},	  {"CPU_AFFINITY", true},
+    {"CRYPT_H", true},	     {"DEVICEATLAS", false}, {"DL", false},	  {"ENGINE", false},
+    {"EPOLL", true},	     {"GETADDRINFO", true},  {"LINUX_CAP", true}, {"LINUX_SPLICE", false},
+    {"LINUX_TPROXY", false}, {"LUA", false},	     {"NS", false},	  {"PCRE", false},
+    {"PCRE2", true},	     {"PCRE2_JIT", true},    {"POLL", false},	  {"PRCTL", true},
+    {"PROMEX", true},	     {"QUIC", false},	     {"SLZ", false},	  {"SYSTEMD", true},
+    {"TFO", false},	     {"THREAD", true},	     {"WURFL", false},	  {"ZLIB", false},
 };
 #define N_FEATURES (sizeof(features) / sizeof(features[0]))
 
@@ -160,17 +148,17 @@ static bool before(const char *const *arg)
 
 static bool ssl_at_least(const char *const *arg)
 {
-	return *SSL_VERSION && compare_versions(SSL_VERSION, arg[0]) >= 0;
+	return compare_versions(OPENSSL_VERSION_STR, arg[0]) >= 0;
 }
 
 static bool ssl_before(const char *const *arg)
 {
-	return *SSL_VERSION && compare_versions(SSL_VERSION, arg[0]) < 0;
+	return compare_versions(OPENSSL_VERSION_STR, arg[0]) < 0;
 }
 
 static bool ssl_name_starts(const char *const *arg)
 {
-	return *SSL_LIBRARY && !strncmp(SSL_LIBRARY, arg[0], strlen(arg[0]));
+	return !strncmp(OPENSSL_VERSION_TEXT, arg[0], strlen(arg[0]));
 }
 
 static const struct predicate {
