@@ -42,10 +42,11 @@ struct services {
 	const struct conf_virtual **virtual; /* conf->virtuals, by number */
 	int32_t **weight;		     /* [virtual][real], the sorry server last */
 	struct ha_service_table *last;	     /* what was wanted before: these services are ours */
-	bool refused_said;		     /* what a backend cannot do is said once */
-	bool committed;			     /* health has spoken */
-	bool flush;			     /* lvs_flush, the first time */
-	uint64_t counted_ns;		     /* when what the kernel counts was read last */
+	bool known;	     /* IPVS has what `last` says, unless somebody changed it since */
+	bool refused_said;   /* what a backend cannot do is said once */
+	bool committed;	     /* health has spoken */
+	bool flush;	     /* lvs_flush, the first time */
+	uint64_t counted_ns; /* when what the kernel counts was read last */
 };
 
 static const char *backend_name(const struct services *s)
@@ -292,16 +293,22 @@ static void on_done(void *userdata, const struct ha_service_step *step, int erro
 						    : "");
 }
 
-/* From what the kernel has to what is wanted. *ret_steps: how much there was to do. */
+/*
+ * From what the kernel has to what is wanted. *ret_steps: how much there was to do. What IPVS has is not asked for each
+ * server that fails or comes back: thousands may at once. services_audit asks.
+ */
 static int bring(struct services *s, struct ha_service_table *want, size_t *ret_steps)
 {
 	const struct ha_service_apply_ops ops = {.size = sizeof(ops), .done = on_done};
-	struct ha_service_table *have = NULL;
+	struct ha_service_table *dumped = NULL, *have = s->last;
 	struct ha_service_plan *plan = NULL;
-	int r = dump(s, &have);
+	bool look = !s->known || s->n_leavers;
+	int r = look ? dump(s, &dumped) : 0;
 
 	*ret_steps = 0;
-	if (r >= 0)
+	if (look)
+		have = dumped;
+	if (r >= 0 && look)
 		r = ha_service_claim(have, s->flush ? NULL : s->last);
 	if (r >= 0 && s->conf->globals.drain_ms && !s->leavers_known)
 		r = find_leavers(s, have);
@@ -314,8 +321,9 @@ static int bring(struct services *s, struct ha_service_table *want, size_t *ret_
 		*ret_steps = ha_service_plan_count(plan);
 		r = apply(s, plan, &ops);
 	}
+	s->known = !r && s->ipvs;
 	ha_service_plan_free(plan);
-	ha_service_table_free(have);
+	ha_service_table_free(dumped);
 	return r;
 }
 
@@ -323,6 +331,7 @@ static void update(struct services *s, const char *what_for)
 {
 	struct ha_service_table *want;
 	size_t steps = 0;
+	bool known;
 	int r;
 
 	if (!s->ipvs && !s->nft)
@@ -332,8 +341,9 @@ static void update(struct services *s, const char *what_for)
 		log_err("virtual servers: %s", strerror(-r));
 		return;
 	}
+	known = s->known;
 	r = bring(s, want, &steps);
-	if (r > 0) /* the kernel was not as it was thought to be: once more */
+	if (r > 0 || (r < 0 && known)) /* the kernel was not as it was thought to be: once more */
 		r = bring(s, want, &steps);
 	if (r < 0)
 		log_err("virtual servers, %s: %s", what_for, strerror(-r));
@@ -366,6 +376,7 @@ void services_commit(struct services *s)
 
 void services_audit(struct services *s)
 {
+	s->known = false;
 	if (s->committed)
 		update(s, "changed by somebody else");
 }
@@ -425,6 +436,7 @@ void services_release(struct services *s)
 	if (r < 0)
 		return;
 	s->flush = s->conf->globals.flush_on_stop;
+	s->known = false;
 	s->n_leavers = 0;
 	r = bring(s, none, &steps);
 	if (r < 0)

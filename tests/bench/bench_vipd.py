@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""bench_vipd.py OURS PEER ROUNDS: virtual servers of vipd beside keepalived on a kernel with IPVS (tests/kernel/run-uml brings
+one; its clock is that of a slow machine, so only ratios mean anything).
+
+start: from exec until all destinations are in the kernel's table. reload: from SIGHUP until a changed weight is there.
+memory: PSS of all processes of the daemon after the start. Checks come once an hour: they are not what is measured.
+"""
+import os
+import pathlib
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+PATIENCE_S = 240
+
+
+def conf(services, servers, weight):
+    lines = ["global_defs {", "    router_id bench", "}"]
+    for s in range(services):
+        lines += [f"virtual_server 10.{200 + s // 60000}.{s // 250 % 250}.{s % 250 + 1} 80 {{", "    lb_algo wrr", "    lb_kind DR",
+                  "    protocol TCP", "    delay_loop 3600"]
+        for r in range(servers):
+            n = s * servers + r
+            lines += [f"    real_server 10.{100 + n // 60000}.{n // 250 % 240}.{n % 250 + 1} 80 {{",
+                      f"        weight {weight if n == 0 else 1}", "        TCP_CHECK {", "            connect_timeout 5", "        }", "    }"]
+        lines.append("}")
+    return "\n".join(lines) + "\n"
+
+
+def table():
+    return pathlib.Path("/proc/net/ip_vs").read_text()
+
+
+def wait_for(what, condition):
+    began = time.monotonic()
+    while not condition():
+        if time.monotonic() - began > PATIENCE_S:
+            raise TimeoutError(what)
+        time.sleep(0.01)
+
+
+def processes(pid):
+    found = [pid]
+    for parent in found:
+        found += map(int, pathlib.Path(f"/proc/{parent}/task/{parent}/children").read_text().split())
+    return found
+
+
+def pss_kb(pid):
+    return sum(int(line.split()[1]) for p in processes(pid) for line in pathlib.Path(f"/proc/{p}/smaps_rollup").read_text().splitlines()
+               if line.startswith("Pss:"))
+
+
+def one_round(program, services, servers, folder):
+    """(seconds of the start, seconds of a reload with one change, kB)"""
+    path = folder / "conf"
+    path.write_text(conf(services, servers, 1))
+    began = time.monotonic()
+    with (folder / "log").open("w") as log:
+        daemon = subprocess.Popen([program, "-n", "-l", "-f", path, "-p", folder / "p", "-r", folder / "r", "-c", folder / "c"],
+                                  stdout=log, stderr=log)
+    try:
+        wait_for("the start", lambda: table().count("->") - 1 >= services * servers * 0.98)  # the first checks may have failed
+        start = time.monotonic() - began
+        time.sleep(2)
+        memory = pss_kb(daemon.pid)
+        path.write_text(conf(services, servers, 77))
+        began = time.monotonic()
+        daemon.send_signal(signal.SIGHUP)
+        wait_for("the reload", lambda: " 77 " in table())
+        return start, time.monotonic() - began, memory
+    finally:
+        daemon.terminate()
+        daemon.wait()
+        subprocess.run(["ipvsadm", "-C"], check=True)
+
+
+def main():
+    ours, peer, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    subprocess.run(["modprobe", "ip_vs"], check=True)
+    print(f"{'services x servers':20} {'what':12} {'vipd':>12} {os.path.basename(peer):>12} ratio")
+    for services, servers in ((1000, 4), (500, 10)):
+        seen = {ours: [], peer: []}
+        with tempfile.TemporaryDirectory() as folder:
+            for _ in range(rounds):
+                for program in (ours, peer):
+                    seen[program].append(one_round(program, services, servers, pathlib.Path(folder)))
+        for i, what in enumerate(("start s", "reload s", "PSS kB")):
+            mine, theirs = (statistics.median(r[i] for r in seen[p]) for p in (ours, peer))
+            print(f"{services:>6} x {servers:<11} {what:12} {mine:12.3f} {theirs:12.3f} {mine / theirs:.2f}", flush=True)
+
+
+main()
