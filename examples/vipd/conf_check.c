@@ -151,8 +151,25 @@ static size_t find_scripts(struct conf_parse *p, struct conf_track_script *list,
 	return n;
 }
 
+/* Where the first weight of its trackers stands; NULL: they have none. */
+static const struct diag_place *first_weight(const struct conf_instance *i)
+{
+	for (size_t t = 0; t < i->n_scripts; t++)
+		if (i->scripts[t].weight != CONF_NO_WEIGHT)
+			return &i->scripts[t].at;
+	for (size_t t = 0; t < i->watches.n; t++)
+		if (i->watches.at[t].weight)
+			return &i->watches.at[t].at;
+	for (size_t t = 0; t < i->n_interfaces; t++)
+		if (i->interfaces[t].weight != CONF_NO_WEIGHT)
+			return &i->at;
+	return NULL;
+}
+
 static void complete_preempt(struct conf_parse *p, struct conf_instance *i)
 {
+	const struct diag_place *weighted;
+
 	default_ms(&i->preempt_delay_ms, CONF_UNSET, 0);
 	if (i->no_preempt && i->master) {
 		conf_warn(p, &i->at,
@@ -161,16 +178,19 @@ static void complete_preempt(struct conf_parse *p, struct conf_instance *i)
 			  i->name);
 		i->no_preempt = false;
 	}
-	for (size_t t = 0; i->no_preempt && t < i->n_scripts; t++) {
-		if (i->scripts[t].weight == CONF_NO_WEIGHT)
-			continue;
-		conf_note(p, &i->scripts[t].at,
+	weighted = first_weight(i);
+	if (weighted && i->priority == HA_VRRP_PRIORITY_OWNER)
+		conf_note(
+		    p, weighted,
+		    "vrrp_instance \"%s\": a weight moves nothing with priority 255: an owner is "
+		    "always MASTER. Write a lower priority",
+		    i->name);
+	else if (weighted && i->no_preempt)
+		conf_note(p, weighted,
 			  "vrrp_instance \"%s\": a weight moves nothing with nopreempt: the other "
 			  "node does not take over from a lower priority. Without a weight a "
 			  "failure is a fault, which does",
 			  i->name);
-		break;
-	}
 }
 
 /* As keepalived has it: what the RFC does not know is taken out, or keeps the instance from running. */

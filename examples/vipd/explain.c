@@ -51,6 +51,28 @@ static void say_trackers(const struct supervisor *s, const struct conf_instance 
 	}
 }
 
+static void say_watches(const struct supervisor *s, const struct conf_instance *i, json_t *list)
+{
+	for (size_t t = 0; t < i->watches.n; t++) {
+		const struct conf_track_watch *k = &i->watches.at[t];
+		int32_t value = watches_values(s->watches)[k->watch->index];
+		const char *reverse = k->reverse ? ", reversed" : "";
+
+		if (k->kind == CONF_WATCH_FILE && !k->weight)
+			say(list, "The number in %s is %d; any but 0 is a fault%s.",
+			    k->watch->file.path, value, reverse);
+		else if (k->kind == CONF_WATCH_FILE)
+			say(list, "The number in %s is %d; it counts times %d%s.",
+			    k->watch->file.path, value, k->weight, reverse);
+		else if (k->kind == CONF_WATCH_PROCESS && !k->weight)
+			say(list, "Of the process %s %s run%s.", k->name,
+			    value ? "enough" : "too few or too many", reverse);
+		else if (k->kind == CONF_WATCH_PROCESS)
+			say(list, "Of the process %s %s run; its weight is %d%s.", k->name,
+			    value ? "enough" : "too few or too many", k->weight, reverse);
+	}
+}
+
 static void say_fault(const struct supervisor *s, const struct conf_instance *i, size_t index,
 		      uint32_t faults, json_t *list)
 {
@@ -176,6 +198,7 @@ json_t *explain_instance(const struct supervisor *s, const struct conf_instance 
 		say(list, "Its priority is %d: %d in the configuration, the rest by trackers.",
 		    r.status.priority, i->priority);
 	say_trackers(s, i, list);
+	say_watches(s, i, list);
 	say_drops(&r, list);
 	return list;
 }

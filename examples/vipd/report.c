@@ -118,6 +118,22 @@ const char *report_track(const struct supervisor *s, uint32_t index)
 	return state < 3 ? word[state] : "?";
 }
 
+/* The state of a neighbour is vrrp's; the log has it. */
+static json_t *watch_json(const struct supervisor *s, const struct conf_track_watch *k)
+{
+	static const char *const type[] = {"file", "process", "bfd"};
+	json_t *o =
+	    json_pack("{s:s, s:s, s:o, s:b}", "type", type[k->kind], "name", k->name, "weight",
+		      k->weight ? json_integer(k->weight) : json_null(), "reverse", k->reverse);
+	int32_t value = watches_values(s->watches)[k->watch->index];
+
+	if (k->kind == CONF_WATCH_FILE)
+		json_object_set_new(o, "value", json_integer(value));
+	else if (k->kind == CONF_WATCH_PROCESS)
+		json_object_set_new(o, "state", json_string(value ? "up" : "down"));
+	return o;
+}
+
 static json_t *trackers_of(const struct supervisor *s, const struct conf_instance *i)
 {
 	json_t *list = json_array();
@@ -132,6 +148,8 @@ static json_t *trackers_of(const struct supervisor *s, const struct conf_instanc
 			      k->weight == CONF_NO_WEIGHT ? json_null() : json_integer(k->weight),
 			      "reverse", k->reverse));
 	}
+	for (size_t t = 0; t < i->watches.n; t++)
+		json_array_append_new(list, watch_json(s, &i->watches.at[t]));
 	for (size_t t = 0; t < i->n_interfaces; t++) {
 		const struct conf_track_interface *k = &i->interfaces[t];
 
