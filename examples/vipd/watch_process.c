@@ -375,6 +375,10 @@ int watch_processes_new(struct watches *all)
 		r = add_trackers(p);
 	if (r < 0)
 		return r;
+	if (access("/proc/1", F_OK) < 0)
+		log_warn(
+		    "vrrp_track_process: /proc hides processes of others (hidepid): in the unit of "
+		    "systemd write ProtectProc=default");
 	read_proc(p);
 	for (uint32_t i = 0; i < p->n; i++)
 		settle(&p->tracker[i]);
