@@ -475,6 +475,7 @@ struct conf_globals {
 	struct conf_fifo fifo, vrrp_fifo, lvs_fifo;
 	bool fifo_on_reload; /* all states again */
 	struct conf_mail mail;
+	const char *state_dump, *stats_dump, *json_dump; /* files; NULL: keepalived's names */
 	bool log_all_failures;
 	const char *ssl_certificate, *ssl_key; /* that SSL_GET shows; NULL: none */
 	int64_t drain_ms; /* drain_timeout; 0: real servers that a reload removes go at once */

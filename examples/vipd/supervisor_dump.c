@@ -17,13 +17,17 @@
 #include "supervisor_state.h"
 
 /* A file of its own, whatever lies at that name: a link there is not followed. */
-FILE *dump_open(const char *name, char *path, size_t cap)
+FILE *dump_open(const char *said, const char *name, char *path, size_t cap)
 {
 	const char *folder = getenv("TMPDIR");
 	FILE *f = NULL;
 	int fd;
 
-	snprintf(path, cap, "%s/%s", folder && *folder == '/' ? folder : "/tmp", name);
+	if (said && *said == '/')
+		snprintf(path, cap, "%s", said);
+	else
+		snprintf(path, cap, "%s/%s", folder && *folder == '/' ? folder : "/tmp",
+			 said ? said : name);
 	unlink(path);
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd >= 0)
@@ -214,7 +218,7 @@ static void dump_group(FILE *f, const struct conf_group *g, const struct heard *
 void dump_data(struct supervisor *s, void *userdata)
 {
 	char path[4096];
-	FILE *f = dump_open("keepalived.data", path, sizeof(path));
+	FILE *f = dump_open(s->conf->globals.state_dump, "keepalived.data", path, sizeof(path));
 	struct live_router r;
 	size_t n = 0;
 
@@ -249,7 +253,7 @@ void dump_data(struct supervisor *s, void *userdata)
 void dump_stats(struct supervisor *s, void *userdata)
 {
 	char path[4096];
-	FILE *f = dump_open("keepalived.stats", path, sizeof(path));
+	FILE *f = dump_open(s->conf->globals.stats_dump, "keepalived.stats", path, sizeof(path));
 	struct live_router r;
 	size_t n = 0;
 
@@ -376,7 +380,7 @@ static json_t *json_stats(const struct live_counters *c)
 void dump_json(struct supervisor *s, void *userdata)
 {
 	char path[4096];
-	FILE *f = dump_open("keepalived.json", path, sizeof(path));
+	FILE *f = dump_open(s->conf->globals.json_dump, "keepalived.json", path, sizeof(path));
 	struct live_router r;
 	size_t n = 0;
 

@@ -94,7 +94,7 @@ static void dump_virtual(FILE *f, const struct conf_virtual *v, const struct liv
 void dump_check_data(struct supervisor *s)
 {
 	char path[4096];
-	FILE *f = dump_open("keepalived_check.data", path, sizeof(path));
+	FILE *f = dump_open(NULL, "keepalived_check.data", path, sizeof(path));
 	size_t virtual = 0, real = 0, check = 0;
 
 	if (!f)

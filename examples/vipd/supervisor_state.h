@@ -136,7 +136,8 @@ void notify_quorum(struct supervisor *s, uint32_t v, bool up, int32_t live_weigh
 /* supervisor_dump.c: what SIGUSR1, SIGUSR2 and SIGRTMIN + 2 ask for */
 fresh_fn dump_data, dump_stats, dump_json;  /* userdata: NULL */
 void dump_check_data(struct supervisor *s); /* supervisor_dump_check.c */
-FILE *dump_open(const char *name, char *path, size_t cap);
+/* `said` (may be NULL) is what the configuration has instead of `name`. */
+FILE *dump_open(const char *said, const char *name, char *path, size_t cap);
 void dump_close(FILE *f, const char *path);
 
 #endif
