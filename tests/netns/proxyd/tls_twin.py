@@ -5,6 +5,7 @@ import os
 import socket
 import ssl
 import sys
+import threading
 import time
 
 from support import Proxy, Server, config, echo, free_port, read_all, run
@@ -242,6 +243,37 @@ def test_tcp_ends_tls_and_keeps_half_a_connection(binary):
             while len(got) < size:
                 got += s.recv(65536)
             assert got == data[:size], size
+
+
+CHAIN = """
+listen a
+    bind 127.0.0.1:{port}
+    server s 127.0.0.1:{middle} ssl verify required ca-file {ca} sni str(a.wild.test) {proxy}
+frontend b
+    bind 127.0.0.1:{middle} {accept} ssl crt {crt} crt {wild} alpn h2,http/1.1
+    use_backend named if { ssl_fc_sni -i a.wild.test }
+backend named
+    server s 127.0.0.1:{server}
+"""
+
+
+def test_tcp_goes_to_a_server_over_tls(binary):
+    """Through two of them, with and without a PROXY header in front of the handshake."""
+    data = os.urandom(2_000_000)
+    server = Server(lambda server, c: c.sendall(read_all(c)))
+    for proxy, accept in (("", ""), ("send-proxy", "accept-proxy"), ("send-proxy-v2", "accept-proxy")):
+        text = config(CHAIN, middle=free_port(), ca=AUTHORITY.ca, crt=AUTHORITY.default, wild=AUTHORITY.wild, server=server.port,
+                      proxy=proxy, accept=accept)
+        with Proxy(binary, text) as p:
+            for size in (0, 1, 20_000, len(data)):
+                with p.connect() as s:
+                    got = []
+                    reader = threading.Thread(target=lambda: got.append(read_all(s)))
+                    reader.start()
+                    s.sendall(data[:size])
+                    s.shutdown(socket.SHUT_WR)
+                    reader.join(20)
+                assert got == [data[:size]], (proxy, size)
 
 
 BACK = """
