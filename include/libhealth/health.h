@@ -146,8 +146,8 @@ struct health_engine_opts {
 	/* Starts per second. 0: a quarter more than what the checks ask for by their intervals, at least
 	 * HEALTH_RATE_LEAST: an engine that was kept from its work makes up for it, but not all at once. */
 	uint32_t rate;
-	uint32_t
-	    burst; /* starts at once within that; 0: 5.5 ms of it, at least HEALTH_BURST_LEAST */
+	/* Starts at once within that. 0: those of 5.5 ms, at least HEALTH_BURST_LEAST. */
+	uint32_t burst;
 	uint32_t batch;		/* bound of the work of one dispatch; 0: HEALTH_BATCH_DEFAULT */
 	/* "192.0.2.53,[2001:db8::53]:5353": whom to ask for names; NULL: the system's (resolv.conf(5),
 	 * read when the first check with a name is added). A word that is none: -EINVAL from there. */
@@ -176,8 +176,7 @@ LIBHEALTH_API uint64_t health_engine_deadline(const struct health_engine *e);
 LIBHEALTH_API int health_engine_dispatch(struct health_engine *e, uint64_t now_ns);
 
 #define HEALTH_ADAPTIVE_PERCENT_MAX 10000
-#define HEALTH_ADAPTIVE_LEAST \
-	8 /* good answers within the window before there is a mean to compare with */
+#define HEALTH_ADAPTIVE_LEAST 8 /* good answers within the window, before there is a mean */
 
 /*
  * A good answer that comes much later than usual is a failure (F5's adaptive response time): HEALTH_FAIL, with
@@ -188,10 +187,11 @@ LIBHEALTH_API int health_engine_dispatch(struct health_engine *e, uint64_t now_n
  */
 struct health_adaptive_opts {
 	size_t size;
-	uint32_t
-	    percent; /* more than the mean; at most HEALTH_ADAPTIVE_PERCENT_MAX. 0 of both: 25 % (F5) */
-	uint32_t reserved;  /* 0 */
-	uint64_t over_ns;   /* or so much more than the mean; only one of the two may be set */
+	/* More than the mean by so many percent, at most HEALTH_ADAPTIVE_PERCENT_MAX, or by so much time. Only
+	 * one of the two may be set; neither is 25 % (F5). */
+	uint32_t percent;
+	uint32_t reserved; /* 0 */
+	uint64_t over_ns;
 	uint64_t limit_ns;  /* never more than this; 0: no such limit (F5's is 200 ms) */
 	uint64_t window_ns; /* 0: 5 minutes; at least HEALTH_INTERVAL_MIN_NS */
 };

@@ -17,10 +17,11 @@
  *	AUTH TLS    ──►                 STLS        ──►                 h STARTTLS      ──►
  *	            ◄── 234                         ◄── +OK                             ◄── h OK
  *
- * Without a user the greeting alone is the success, and over TLS the answer to QUIT, or to IMAP's NOOP. Nothing is changed on the server: IMAP's EXAMINE
- * opens a mailbox read-only, FTP's SIZE opens no data connection. The password goes as it is: in clear
- * text unless the check uses TLS, from the first byte or by `starttls`. Many servers slow down or lock out who fails to log in: a wrong
- * password in a probe is felt by others who use the account.
+ * Without a user the greeting alone is the success, and over TLS the answer to QUIT, or to IMAP's NOOP.
+ * Nothing is changed on the server: IMAP's EXAMINE opens a mailbox read-only, FTP's SIZE opens no data
+ * connection. The password goes as it is: in clear text unless the check uses TLS, from the first byte or by
+ * `starttls`. Many servers slow down or lock out who fails to log in: a wrong password in a probe is felt by
+ * others who use the account.
  */
 #ifndef LIBHEALTH_PROBE_LOGIN_H
 #define LIBHEALTH_PROBE_LOGIN_H

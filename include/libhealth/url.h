@@ -51,14 +51,12 @@ struct health_url {
 	uint32_t port;		    /* the URL's or the scheme's */
 	uint32_t tls;		    /* not 0: a transport is needed (https, imaps …) */
 	uint32_t verify;	    /* not 0: the certificate is to be verified */
-	uint32_t
-	    starttls; /* not 0: TLS begins where the probe asks for it: HEALTH_CHECK_STARTTLS */
+	uint32_t starttls;	    /* not 0: so is HEALTH_CHECK_STARTTLS */
 	char host[HEALTH_URL_HOST_MAX +
 		  1]; /* a name or an address, without brackets; "": none needed */
 	char sni[HEALTH_URL_HOST_MAX + 1]; /* to ask for in TLS; "": nothing */
 	char alpn[32];			   /* likewise: "h2", or "" */
-	uint64_t
-	    expiry_warn_s; /* for health_tls_opts: a certificate that ends sooner; 0: no warning */
+	uint64_t expiry_warn_s;		   /* for health_tls_opts; 0: no warning */
 };
 
 /*

@@ -634,6 +634,10 @@ def examine(kind, where, hello, problems, done):
             time.sleep(0.1)
         ready = time.monotonic()
         found = ask(hello, [url for url, _ in checks])
+        # A machine that starts all of them at once may keep one from its answer for a check's two seconds.
+        late = [url for url, want in checks if found[url][0].endswith("TOUT") and found[url][0] not in (want, want[0])]
+        if late:
+            found.update(ask(hello, late))
         for url, want in checks:
             code, text = (want, "") if isinstance(want, str) else want
             if found[url][0] != code or text not in found[url][1]:
