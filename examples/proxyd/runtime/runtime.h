@@ -5,7 +5,7 @@
  *
  *	socket.c    sockets, connections, lines in, text out
  *	commands.c  the table of commands, levels, help
- *	show.c errors.c server.c sessions.c   the commands
+ *	show.c errors.c map.c server.c sessions.c   the commands
  */
 #ifndef PROXYD_RUNTIME_RUNTIME_H
 #define PROXYD_RUNTIME_RUNTIME_H
@@ -107,6 +107,7 @@ command_fn run_show_info, run_show_stat, run_show_backend, run_show_servers_stat
 command_fn run_get_weight, run_set_weight, run_set_server, run_enable_server, run_disable_server, run_enable_health,
 	run_disable_health, run_agent, run_enable_frontend, run_disable_frontend, run_shutdown_frontend,
 	run_set_maxconn_server, run_set_maxconn_frontend, run_set_maxconn_global, run_set_timeout;
+command_fn run_show_map, run_get_map, run_add_map, run_set_map, run_del_map, run_clear_map;
 command_fn run_show_sess, run_shutdown_session, run_shutdown_sessions;
 
 #endif

@@ -13,6 +13,7 @@ import re
 import shutil
 import socket
 import sys
+import tempfile
 import time
 
 from support import Proxy, Server, config, free_port, read_all, run, until
@@ -63,8 +64,6 @@ class Box:
         )
 
     def __enter__(self):
-        import tempfile
-
         self.folder = tempfile.mkdtemp(prefix="proxyd-stats.")
         self.tcp = free_port()
         self.proxy = Proxy(self.binary, self.text())
@@ -355,6 +354,38 @@ def test_sessions_are_listed_and_ended(binary):
         box.cli("shutdown sessions server lt/t")
         assert t.recv(1) == b""
         assert "No such session" in box.cli("shutdown session 0x1")
+
+
+def test_maps_and_acls_change(binary):
+    with tempfile.TemporaryDirectory() as d:
+        with open(d + "/m", "w") as m, open(d + "/a", "w") as a:
+            m.write("a.example one\nb.example two\n")
+            a.write("/never\n")
+        page = (
+            f"http-request deny status 429 if {{ path -f {d}/a }}\n"
+            f" http-request return status 200 content-type text/plain lf-string "
+            f'"%[path,regsub(^/,),map_str({d}/m,none)]"\n'
+        )
+        with Box(binary, page=page) as box:
+            def value(key):
+                return box.http("GET /" + key).split("\r\n\r\n", 1)[1]
+
+            listed = re.search(rf"(?m)^(\d+) \({d}/m\) .*entry_cnt=2$", box.cli("show map"))
+            assert listed and f"({d}/a)" in box.cli("show acl") and f"({d}/a)" not in box.cli("show map")
+            by_id = "#" + listed.group(1)
+            assert [value(k) for k in ("a.example", "b.example", "c")] == ["one", "two", "none"]
+            assert box.cli(f"add map {d}/m c three; set map {by_id} a.example 1") == "\n\n"
+            assert box.cli(f"add map {d}/m <<\nd four five\ne six\n") == "\n"
+            assert [value(k) for k in ("a.example", "c", "d", "e")] == ["1", "three", "four five", "six"]
+            entry = re.search(r"(?m)^(0x[0-9a-f]+) c three$", box.cli(f"show map {d}/m")).group(1)
+            assert box.cli(f"set map {d}/m #{entry} 3; del map {d}/m b.example") == "\n\n"
+            assert [value(k) for k in ("b.example", "c")] == ["none", "3"]
+            assert 'value="3"' in box.cli(f"get map {d}/m c") and "found=no" in box.cli(f"get map {d}/m zz")
+            assert box.cli(f"add acl {d}/a /c") == "\n" and " 429 " in box.http("GET /c")
+            assert box.cli(f"del acl {d}/a /c") == "\n" and " 200 " in box.http("GET /c")
+            assert box.cli(f"clear map {d}/m") == "\n" and value("c") == "none"
+            for wrong in (f"add map {d}/m one", "add map #99 a b", f"del map {d}/m none", f"set map {d}/m none x", "show map nowhere"):
+                assert box.cli(wrong).strip(), wrong
 
 
 def test_a_frontend_rests(binary):
