@@ -244,6 +244,12 @@ struct cfg_log {
 
 STAILQ_HEAD(cfg_logs, cfg_log);
 
+enum cfg_state_from { /* load-server-state-from-file */
+	CFG_STATE_NONE,
+	CFG_STATE_LOCAL,
+	CFG_STATE_GLOBAL,
+};
+
 /* What a section takes over from its defaults section; copied by value. */
 struct cfg_settings {
 	enum cfg_mode mode;
@@ -269,6 +275,8 @@ struct cfg_settings {
 	const char *default_backend;
 	struct diag_place default_backend_at;
 	struct cfg_stats stats;
+	enum cfg_state_from state_from;
+	const char *state_file; /* NULL: the proxy's name */
 	struct cfg_server server; /* default-server */
 };
 
@@ -325,6 +333,7 @@ struct cfg_global {
 	bool daemon, external_check;
 	const char *pidfile, *log_tag, *node, *description;
 	const char *log_hostname; /* log-send-hostname; NULL: it is not sent */
+	const char *state_file, *state_base; /* of servers; NULL: none */
 	STAILQ_HEAD(, cfg_stats_socket) stats_sockets;
 	uint64_t stats_timeout_ns; /* 0: 10 s */
 	unsigned stats_maxconn;	   /* 0: 10 */

@@ -371,6 +371,8 @@ const struct keyword cfg_keywords_global[] = {
     {"pidfile", 0, 1, 1, kw_text, OFFSET(pidfile), "FILE"},
     {"presetenv", 0, 2, 2, kw_env, NULL, "NAME VALUE"},
     {"quiet", 0, 0, 0, kw_accepted, NULL, ""},
+    {"server-state-base", 0, 1, 1, kw_text, OFFSET(state_base), "FOLDER"},
+    {"server-state-file", 0, 1, 1, kw_text, OFFSET(state_file), "FILE"},
     {"setenv", 0, 2, 2, kw_env, NULL, "NAME VALUE"},
     {"spread-checks", 0, 1, 1, kw_number, OFFSET(spread_checks), "PERCENT"},
     {"ssl-default-bind-ciphers", 0, 1, 1, kw_tls_default, NULL, "CIPHERS"},

@@ -206,6 +206,8 @@ const struct cond *cfg_read_condition(struct reader *r, size_t first);
 /* cfg_stats.c */
 void kw_stats_socket(struct reader *r, size_t first, const void *data);
 void kw_stats(struct reader *r, size_t first, const void *data);
+void kw_state_from(struct reader *r, size_t first, const void *data);
+void kw_state_file(struct reader *r, size_t first, const void *data);
 void kw_acl(struct reader *r, size_t first, const void *data);
 void kw_rules(struct reader *r, size_t first, const void *data);
 void kw_monitor_fail(struct reader *r, size_t first, const void *data);

@@ -122,6 +122,29 @@ void kw_stats_socket(struct reader *r, size_t first, const void *data)
 	STAILQ_INSERT_TAIL(&r->cfg->global.stats_sockets, s, next);
 }
 
+/* ---- State of servers ---- */
+
+void kw_state_from(struct reader *r, size_t first, const void *data)
+{
+	static const char *const from[] = {"none", "local", "global", NULL};
+
+	(void)data;
+	for (unsigned k = 0; from[k]; k++)
+		if (!strcmp(word_at(r, first), from[k])) {
+			r->proxy->set.state_from = (enum cfg_state_from)k;
+			return;
+		}
+	say_unknown(r, first, "place of the state", from, NULL);
+}
+
+void kw_state_file(struct reader *r, size_t first, const void *data)
+{
+	bool own = first == r->line->n || !strcmp(word_at(r, first), "use-backend-name");
+
+	(void)data;
+	r->proxy->set.state_file = own ? NULL : keep_word(r, first);
+}
+
 /* ---- stats … of proxies. Lists are copied when they grow: a section may share its defaults' ---- */
 
 static const void *append(struct reader *r, size_t i, const void *list, unsigned *n, size_t size, const void *item)

@@ -20,6 +20,7 @@
 #include "migrate.h"
 #include "process.h"
 #include "runtime/runtime.h"
+#include "runtime/state.h"
 #include "stats/http.h"
 #include "sd_notify.h"
 
@@ -367,6 +368,7 @@ static int run(struct daemon *d, struct cfg *cfg)
 	    .console = !background,
 	    .no_syslog = !background,
 	});
+	state_load(d->engine, loop_clock_ns()); /* may be readable for root alone */
 	if (pidfile && !write_pid(pidfile))
 		return 1;
 	if (!did("change the user", process_drop_root(&g)) ||

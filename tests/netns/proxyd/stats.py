@@ -42,12 +42,13 @@ def web(name, status="200 OK"):
 class Box:
     """A proxy with a socket of each level: two servers behind one frontend, a page at /stats."""
 
-    def __init__(self, binary, extra="", page="stats enable\n stats uri /stats\n", one="200 OK", servers=2, threads=2):
+    def __init__(self, binary, extra="", page="stats enable\n stats uri /stats\n", one="200 OK", servers=2, threads=2, defaults="", globals="", waits=True):
         self.one, self.two = Server(web("one", one)), Server(web("two"))
         self.extra, self.page, self.binary = extra, page, binary
         self.sockets = {}
         self.weight = 3
         self.servers, self.threads = servers, threads
+        self.defaults, self.globals, self.waits = defaults, globals, waits
 
     def text(self):
         two = f" server two 127.0.0.1:{self.two.port} weight 5 maxconn 7\n" if self.servers > 1 else ""
@@ -55,8 +56,8 @@ class Box:
             f"    stats socket {self.folder}/{level} mode 600 level {level}\n" for level in ("user", "operator", "admin")
         )
         return (
-            f"global\n    nbthread {self.threads}\n    maxconn 200\n    node alpha\n    description a test\n{levels}"
-            f"defaults\n {HEAD}"
+            f"global\n    nbthread {self.threads}\n    maxconn 200\n    node alpha\n    description a test\n{self.globals}{levels}"
+            f"defaults\n {HEAD}{self.defaults}"
             f"frontend fe\n bind 127.0.0.1:{{port}}\n {self.page}\n default_backend be\n"
             f"backend be\n balance roundrobin\n server one 127.0.0.1:{self.one.port} weight {self.weight}\n{two}"
             f"listen lt\n mode tcp\n bind 127.0.0.1:{self.tcp}\n server t 127.0.0.1:{self.one.port} check inter 200ms\n"
@@ -67,7 +68,8 @@ class Box:
         self.folder = tempfile.mkdtemp(prefix="proxyd-stats.")
         self.tcp = free_port()
         self.proxy = Proxy(self.binary, self.text())
-        until("the server of lt is checked", lambda: self.row("lt", "t", "check_status") == "L4OK")
+        if self.waits:
+            until("the server of lt is checked", lambda: self.row("lt", "t", "check_status") == "L4OK")
         return self
 
     def __exit__(self, *what):
@@ -514,6 +516,28 @@ def test_a_reload_keeps_counters_and_what_was_set(binary):
         box.proxy.write(box.text())
         box.cli("reload")
         assert box.cli("get weight be/one") == "4 (initial 4)\n\n" and box.row("be", "two", "status") == "MAINT"
+
+
+def test_a_restart_takes_the_state_from_a_file(binary):
+    with tempfile.TemporaryDirectory() as d:
+        with Box(binary) as box:
+            box.cli("set weight be/one 7; set server be/two state drain; disable server lt/t")
+            state = box.cli("show servers state")
+        lines = state.rstrip("\n").split("\n")
+        with open(d + "/state", "w") as f:
+            f.write("\n".join(lines) + "\n9 nobe 1 x - 2 0 1 1 0 1 0 0 0 0 0 0 - 0 - 0 0 - - 0\n")
+        with open(d + "/be", "w") as f:
+            f.write("\n".join(l for l in lines if " lt " not in l).replace(" one 127.0.0.1 2 0 7 ", " one 127.0.0.1 2 0 9 ") + "\n")
+        for extra, want in (
+            (" load-server-state-from-file global\n", ("7", "DRAIN", "MAINT")),
+            (" load-server-state-from-file local\n", ("9", "DRAIN", "UP")),
+            ("", ("3", "no check", "UP")),
+        ):
+            head = f"    server-state-base {d}\n    server-state-file state\n"
+            with Box(binary, defaults=extra, globals=head, waits=False) as box:
+                until("checks are through", lambda: box.row("lt", "t", "status") == want[2])
+                got = (box.row("be", "one", "weight"), box.row("be", "two", "status"))
+                assert got == want[:2], (extra, got)
 
 
 if __name__ == "__main__":
