@@ -132,10 +132,8 @@ void count_exchange(struct worker *w, const struct frontend *f, const struct exc
 	if (!k->server)
 		return;
 	server = counters_of(k->server->tally, w->index);
-	if (x->connected_ns) {
-		count_times(back, times);
+	if (x->connected_ns)
 		count_times(server, times);
-	}
 	add_bytes(server, x->bytes_in, x->bytes);
 	if (!x->answered_ns)
 		return;
@@ -174,9 +172,7 @@ void count_session(struct worker *w, const struct session *s)
 	if (!k->server)
 		return;
 	server = counters_of(k->server->tally, w->index);
-	if (s->connected_ns) {
-		count_times(back, times);
+	if (s->connected_ns)
 		count_times(server, times);
-	}
 	add_bytes(server, in, out);
 }

@@ -95,8 +95,7 @@ static uint64_t read_rate(const struct counted_rate *r, uint64_t now_ns, uint64_
 	return now + before * (SECOND_NS - now_ns % SECOND_NS) / SECOND_NS;
 }
 
-static void add(const struct counters *c, uint64_t now_ns, struct tally_sum *s, uint64_t sum[TIME_COUNT_],
-		uint64_t *n)
+static void add(const struct counters *c, uint64_t now_ns, struct tally_sum *s)
 {
 	uint64_t v;
 
@@ -111,9 +110,9 @@ static void add(const struct counters *c, uint64_t now_ns, struct tally_sum *s, 
 	s->connection_rate += read_rate(&c->connections, now_ns, &s->connection_rate_max);
 	s->session_rate += read_rate(&c->sessions, now_ns, &s->session_rate_max);
 	s->request_rate += read_rate(&c->requests, now_ns, &s->request_rate_max);
-	*n += atomic_load_explicit(&c->time_n, memory_order_relaxed);
+	s->time_n += atomic_load_explicit(&c->time_n, memory_order_relaxed);
 	for (unsigned i = 0; i < TIME_COUNT_; i++) {
-		sum[i] += atomic_load_explicit(&c->time_sum[i], memory_order_relaxed);
+		s->time_sum[i] += atomic_load_explicit(&c->time_sum[i], memory_order_relaxed);
 		v = atomic_load_explicit(&c->time_max[i], memory_order_relaxed);
 		s->time_max[i] = v > s->time_max[i] ? v : s->time_max[i];
 	}
@@ -121,19 +120,24 @@ static void add(const struct counters *c, uint64_t now_ns, struct tally_sum *s, 
 
 void tally_read(const struct tally *t, uint64_t now_ns, struct tally_sum *ret)
 {
-	uint64_t sum[TIME_COUNT_] = {0}, n = 0;
-
 	memset(ret, 0, sizeof(*ret));
 	for (unsigned i = 0; i < t->n_workers; i++) {
 		const struct counters *c = atomic_load_explicit(&t->of[i], memory_order_acquire);
 
 		if (c)
-			add(c, now_ns, ret, sum, &n);
+			add(c, now_ns, ret);
 	}
-	for (unsigned i = 0; n && i < TIME_COUNT_; i++)
-		ret->time_avg[i] = (sum[i] + n / 2) / n;
 	for (unsigned i = 0; t->since && i < COUNT_COUNT_; i++)
 		ret->n[i] -= t->since->n[i];
+}
+
+void tally_add_times(struct tally_sum *to, const struct tally_sum *from)
+{
+	to->time_n += from->time_n;
+	for (unsigned i = 0; i < TIME_COUNT_; i++) {
+		to->time_sum[i] += from->time_sum[i];
+		to->time_max[i] = from->time_max[i] > to->time_max[i] ? from->time_max[i] : to->time_max[i];
+	}
 }
 
 /* Highest values: a worker that is about to write one may win; the next one is right again. */

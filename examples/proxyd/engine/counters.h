@@ -85,9 +85,17 @@ struct tally_sum {
 	uint64_t sessions_max, queue_max, last_ns;
 	uint64_t connection_rate, session_rate, request_rate;
 	uint64_t connection_rate_max, session_rate_max, request_rate_max;
-	uint64_t time_avg[TIME_COUNT_], time_max[TIME_COUNT_];
+	uint64_t time_sum[TIME_COUNT_], time_n, time_max[TIME_COUNT_];
 };
 void tally_read(const struct tally *t, uint64_t now_ns, struct tally_sum *ret);
+
+/* Adds what is told of times in `from`: those of a backend are its servers'. */
+void tally_add_times(struct tally_sum *to, const struct tally_sum *from);
+
+static inline uint64_t tally_average(const struct tally_sum *s, enum counted_time t)
+{
+	return s->time_n ? (s->time_sum[t] + s->time_n / 2) / s->time_n : 0;
+}
 
 /* Highest values only, or everything. False: no memory. */
 bool tally_clear(struct tally *t, bool all);

@@ -301,7 +301,7 @@ static void set_shared(struct stat_row *r, const struct tally_sum *s)
 	set(r, STAT_RATE, s->session_rate);
 	set(r, STAT_RATE_MAX, s->session_rate_max);
 	for (unsigned i = 0; i < TIME_COUNT_; i++) {
-		set(r, STAT_QTIME + i, s->time_avg[i]);
+		set(r, STAT_QTIME + i, tally_average(s, i));
 		set(r, STAT_QTIME_MAX + i, s->time_max[i]);
 	}
 }
@@ -389,6 +389,12 @@ static void backend_row(const struct backend *b, const struct cfg_proxy *p, uint
 
 	tally_read(pool->tally, now_ns, &s);
 	sum_servers(b, &sum);
+	for (size_t i = 0; i < b->n_servers; i++) {
+		struct tally_sum of_server;
+
+		tally_read(b->servers[i]->tally, now_ns, &of_server);
+		tally_add_times(&s, &of_server);
+	}
 	weight = sum.active_weight ? sum.active_weight : sum.backup_weight;
 	begin(r, STAT_BACKEND, p, "BACKEND", 0);
 	set_shared(r, &s);

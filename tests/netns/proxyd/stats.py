@@ -68,6 +68,7 @@ class Box:
         self.folder = tempfile.mkdtemp(prefix="proxyd-stats.")
         self.tcp = free_port()
         self.proxy = Proxy(self.binary, self.text())
+        until("the sockets are there", self.answers)
         if self.waits:
             until("the server of lt is checked", lambda: self.row("lt", "t", "check_status") == "L4OK")
         return self
@@ -75,6 +76,12 @@ class Box:
     def __exit__(self, *what):
         self.proxy.__exit__(*what)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def answers(self):
+        try:
+            return all(self.cli("show version", level).strip() for level in ("user", "operator", "admin"))
+        except OSError:
+            return False
 
     def cli(self, line, level="admin"):
         with socket.socket(socket.AF_UNIX) as s:

@@ -85,14 +85,14 @@ static void times_are_averaged(void **state)
 	for (unsigned i = 0; i < 10; i++)
 		count_times(counters_of(t, 0), (const uint64_t[]){0, i < 5 ? 10 : 20, 7, 100});
 	tally_read(t, 0, &s);
-	assert_int_equal(s.time_avg[TIME_CONNECT], 15);
-	assert_int_equal(s.time_avg[TIME_RESPONSE], 7);
+	assert_int_equal(tally_average(&s, TIME_CONNECT), 15);
+	assert_int_equal(tally_average(&s, TIME_RESPONSE), 7);
 	assert_int_equal(s.time_max[TIME_CONNECT], 20);
 	for (unsigned i = 0; i < 20 * COUNTED_TIMES; i++) /* the old ones fade */
 		count_times(counters_of(t, 0), (const uint64_t[]){0, 0, 50, 0});
 	tally_read(t, 0, &s);
-	assert_int_equal(s.time_avg[TIME_CONNECT], 0);
-	assert_int_equal(s.time_avg[TIME_RESPONSE], 50);
+	assert_int_equal(tally_average(&s, TIME_CONNECT), 0);
+	assert_int_equal(tally_average(&s, TIME_RESPONSE), 50);
 	assert_int_equal(s.time_max[TIME_TOTAL], 100);
 	tally_free(t);
 }
