@@ -473,9 +473,9 @@ static int usage(FILE *to, int status)
 	    "usage: bench_sched [--all | ALGORITHM...]\n\n"
 	    "  CPU nanoseconds of lb_pick() and of lb_done(), beside what one would write first\n"
 	    "  (in parentheses, inlined into the loop); two threads beside one; commits; memory.\n"
-	    "  Without a word: those the project states figures of, about 20 seconds. --all: "
+	    "  Without a word: those the project states figures of, about 40 seconds. --all: "
 	    "every\n"
-	    "  algorithm, some minutes. Each line comes when it is measured.\n");
+	    "  algorithm, one or two minutes. Each line comes when it is measured.\n");
 	return status;
 }
 
