@@ -176,7 +176,7 @@ static void on_transition(struct health_check *check, const struct health_transi
 	}
 }
 
-/* What checks add to the weight: misc_dynamic. */
+/* With what checks add to it: misc_dynamic, FILE_CHECK. */
 static int32_t weight_of(const struct real_state *r)
 {
 	int64_t w = r->order.weight != ORDER_NO_WEIGHT
@@ -337,6 +337,8 @@ static int start_probe(struct health *h, struct probe *leader)
 	for (struct probe *p = leader; p; p = p->next) {
 		p->passes = up;
 		p->virtual->state[p->real].passing += up;
+		if (leader->next) /* one word for all: an old one must not come back at a reload */
+			atomic_store(&p->slot->alive, up ? SHARED_ALIVE_UP : SHARED_ALIVE_DOWN);
 	}
 	if (c->kind == CONF_CHECK_FILE)
 		atomic_store(&leader->slot->alive, up ? SHARED_ALIVE_UP : SHARED_ALIVE_DOWN);
