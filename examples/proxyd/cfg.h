@@ -61,7 +61,11 @@ struct cfg_server {
 	unsigned weight, maxconn;
 	unsigned send_proxy; /* version of the PROXY protocol; 0: none */
 	unsigned proxy_tls;  /* it tells of TLS: 1, with the client's name: 2 */
-	bool backup, disabled, check;
+	bool backup, disabled, check, agent_check;
+	unsigned agent_port;
+	uint64_t agent_inter_ns; /* 0: 2 s */
+	const char *agent_send;	 /* NULL: nothing */
+	struct cfg_addr agent_addr; /* length 0: the server's */
 	struct cfg_tls *tls_words; /* NULL: none */
 	struct tls_back *tls;	   /* NULL: plain */
 	bool check_tls;

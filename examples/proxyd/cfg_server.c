@@ -194,6 +194,22 @@ static void server_time(struct reader *r, size_t i, void *target)
 	}
 }
 
+static void server_agent(struct reader *r, size_t i, void *target)
+{
+	struct cfg_server *s = target;
+	const char *name = word_at(r, i) + strlen("agent-");
+	struct address a;
+
+	if (!strcmp(name, "addr") && read_address(r, i + 1, word_at(r, i + 1), 0, &a))
+		s->agent_addr = a.addr;
+	else if (!strcmp(name, "inter"))
+		read_time(r, i + 1, "agent-inter", &s->agent_inter_ns);
+	else if (!strcmp(name, "port"))
+		read_number(r, i + 1, "agent-port", 1, 65535, &s->agent_port);
+	else if (!strcmp(name, "send"))
+		s->agent_send = keep_word(r, i + 1);
+}
+
 static void server_count(struct reader *r, size_t i, void *target)
 {
 	struct cfg_server *s = target;
@@ -220,6 +236,8 @@ static void server_flag(struct reader *r, size_t i, void *target)
 	name += on ? 0 : 3;
 	if (!strcmp(name, "check"))
 		s->check = on;
+	else if (!strcmp(name, "agent-check"))
+		s->agent_check = on;
 	else if (!strncmp(name, "send-proxy", 10)) {
 		s->send_proxy = !on ? 0 : name[10] ? 2 : 1;
 		s->proxy_tls = !on			      ? 0
@@ -244,6 +262,11 @@ static void server_init_addr(struct reader *r, size_t i, void *target)
 }
 
 static const struct parameter server_parameters[] = {
+    {"agent-addr", 1, server_agent},
+    {"agent-check", 0, server_flag},
+    {"agent-inter", 1, server_agent},
+    {"agent-port", 1, server_agent},
+    {"agent-send", 1, server_agent},
     {"addr", 1, server_addr},
     {"backup", 0, server_flag},
     {"check", 0, server_flag},
@@ -256,6 +279,7 @@ static const struct parameter server_parameters[] = {
     {"init-addr", 1, server_init_addr},
     {"inter", 1, server_time},
     {"maxconn", 1, server_count},
+    {"no-agent-check", 0, server_flag},
     {"no-backup", 0, server_flag},
     {"no-check", 0, server_flag},
     {"port", 1, server_count},
@@ -369,6 +393,11 @@ static void add_server(struct reader *r, size_t first, const char *name, unsigne
 	}
 	read_parameters(r, first + 2, "parameter of \"server\"", server_parameters,
 			cfg_words_server, s);
+	if (s->agent_check && !s->agent_port) {
+		say(r, DIAG_ERROR, first, "server \"%s\" has agent-check and no agent-port: write agent-port N",
+		    s->name);
+		s->agent_check = false;
+	}
 	STAILQ_INSERT_TAIL(&r->proxy->servers, s, next);
 	r->proxy->n_servers++;
 }

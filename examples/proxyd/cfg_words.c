@@ -15,11 +15,6 @@ static const struct {
 	const char *name, *why;
 } reasons[] = {
 	{"accept-netscaler-cip", "write accept-proxy, and send-proxy at the other end"},
-	{"agent-addr", "no agent is asked"},
-	{"agent-check", "no agent is asked: weights and states are those of the checks and of the runtime API"},
-	{"agent-inter", "no agent is asked"},
-	{"agent-port", "no agent is asked"},
-	{"agent-send", "no agent is asked"},
 	{"check-via-socks4", "this version speaks no SOCKS"},
 	{"compression algo", "answers pass as the servers send them: let those compress"},
 	{"compression direction", "answers pass as the servers send them: let those compress"},
@@ -552,11 +547,11 @@ const struct cfg_word cfg_words_global[] = {
 
 const struct cfg_word cfg_words_server[] = {
 	{"addr", 0, 1},
-	{"agent-addr", WORD_HARMLESS, 1},
-	{"agent-check", WORD_HARMLESS, 0},
-	{"agent-inter", WORD_HARMLESS, 1},
-	{"agent-port", WORD_HARMLESS, 1},
-	{"agent-send", WORD_HARMLESS, 1},
+	{"agent-addr", 0, 1},
+	{"agent-check", 0, 0},
+	{"agent-inter", 0, 1},
+	{"agent-port", 0, 1},
+	{"agent-send", 0, 1},
 	{"allow-0rtt", WORD_HARMLESS, 0},
 	{"alpn", WORD_HARMLESS, 1},
 	{"backup", 0, 0},

@@ -51,7 +51,10 @@ static void on_result(struct health_check *check, const struct health_result *r,
 	struct server *s = userdata;
 	bool changed = s->last_code != r->code || s->last_error != r->error;
 
-	(void)check;
+	if (check == s->agent) {
+		agent_result(s, r);
+		return;
+	}
 	s->last_code = r->code;
 	s->last_error = r->error;
 	s->last_ns = r->total_ns;
@@ -69,8 +72,8 @@ static void on_transition(struct health_check *check, const struct health_transi
 	struct server *s = userdata;
 	bool up = health_state_is_up(t->to), draining = t->to == HEALTH_STATE_DRAIN;
 
-	(void)check;
-	if (up == s->up && draining == s->draining)
+	/* what an agent said was taken with its result; what it took down stays down */
+	if (check == s->agent || s->agent_down || (up == s->up && draining == s->draining))
 		return;
 	log_msg(up ? LOG_NOTICE : LOG_ALERT,
 		"%sserver %s/%s is %s: %s (%s)%s%s, check took %llu ms, %u of %u",

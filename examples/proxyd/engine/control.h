@@ -65,6 +65,13 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *c,
 
 void check_end(struct server *s);
 
+/* ---- agent.c ---- */
+
+/* Starts, changes or ends the server's agent-check. 0 or -errno. */
+int agent_sync(struct engine *e, struct server *s, const struct cfg_server *c);
+void agent_result(struct server *s, const struct health_result *r);
+void agent_end(struct server *s);
+
 /* ---- check_probe.c ---- */
 
 /* The dialogue of its checks; *ret stays when a connection is enough. 0 or -errno. */

@@ -129,6 +129,8 @@ static void sync_backend(struct engine *e, struct set *set, const struct backend
 			atomic_store(&s->tls, c->tls);
 		}
 		r = s ? check_sync(e, s, c, b) : 0;
+		if (s && !r)
+			r = agent_sync(e, s, c);
 		if (r < 0)
 			log_err("server %s/%s cannot be checked and counts as up: %s",
 				b->proxy->name, c->name, strerror(-r));
@@ -147,8 +149,10 @@ static void end_orphans(struct engine *e, const struct set *set)
 
 	LIST_FOREACH (p, &e->pools, entry)
 		if (p->in != set)
-			LIST_FOREACH (s, &p->servers, entry)
+			LIST_FOREACH (s, &p->servers, entry) {
 				check_end(s);
+				agent_end(s);
+			}
 }
 
 int engine_apply(struct engine *e, struct cfg *cfg, unsigned maxconn, char *ret_error, size_t cap)

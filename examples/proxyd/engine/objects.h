@@ -136,7 +136,11 @@ struct server {
 	bool backup, usable;		/* as configured: usable: not disabled */
 	struct engine *engine;
 	bool log_checks;
-	struct health_check *check;
+	struct health_check *check, *agent;
+	bool agent_down; /* it says so */
+	unsigned agent_port; /* the settings of `agent` */
+	uint64_t agent_inter_ns;
+	char *agent_send;
 	struct health_tls *check_tls; /* NULL: plain */
 	struct cfg_server checked; /* the settings the check was made with */
 	uint64_t check_timeout_ns;

@@ -165,6 +165,7 @@ void server_put(struct server *s)
 	if (--s->refs)
 		return;
 	check_end(s);
+	agent_end(s);
 	if (s->member)
 		lb_server_remove(s->pool->group, id_of(s));
 	LIST_REMOVE(s, entry);
@@ -177,6 +178,7 @@ void server_put(struct server *s)
 		free(p);
 	}
 	free(s->checked_text);
+	free(s->agent_send);
 	free(s->name);
 	free(s);
 }
@@ -254,6 +256,7 @@ int pool_sync(struct pool *p, const struct set *set, const struct cfg_proxy *pro
 			lb_server_remove(p->group, id_of(s));
 			s->member = false;
 			check_end(s);
+			agent_end(s);
 		}
 	STAILQ_FOREACH (c, &proxy->servers, next) {
 		/* HAProxy uses the first usable backup only, unless "option allbackups" */

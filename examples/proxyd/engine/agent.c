@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * agent-check: a program beside the server says how it feels; what it says of weight, maxconn and state is
+ * taken as an operator's word. An agent that is silent says nothing. What it took down only it brings back.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libhealth/probe_agent.h>
+
+#include "admin.h"
+#include "control.h"
+#include "log.h"
+
+static void take_weight(struct server *s, const struct health_advice *a)
+{
+	uint64_t weight = a->weight_kind == HEALTH_WEIGHT_PERCENT
+			      ? (uint64_t)s->admin.cfg_weight * (uint64_t)a->weight / 100
+			      : (uint64_t)a->weight;
+
+	if (a->weight < 0 ||
+	    (a->weight_kind != HEALTH_WEIGHT_PERCENT && a->weight_kind != HEALTH_WEIGHT_ABSOLUTE))
+		return;
+	if (weight > CFG_WEIGHT_MAX)
+		weight = CFG_WEIGHT_MAX;
+	if (weight != s->admin.weight)
+		admin_set_weight(s->engine, s, (unsigned)weight);
+}
+
+static void take_state(struct server *s, enum health_admin said)
+{
+	if (said == HEALTH_ADMIN_READY)
+		admin_set_state(s->engine, s, ADMIN_READY);
+	else if (said == HEALTH_ADMIN_DRAIN)
+		admin_set_state(s->engine, s, ADMIN_DRAIN);
+	else if (said == HEALTH_ADMIN_MAINT)
+		admin_set_state(s->engine, s, ADMIN_MAINT);
+}
+
+static void take_verdict(struct server *s, enum health_verdict verdict, const char *text)
+{
+	bool checked_up = !s->check || health_state_is_up(health_check_state(s->check));
+	bool down = verdict == HEALTH_FAIL || verdict == HEALTH_FAIL_NOW;
+
+	if (verdict == HEALTH_NEUTRAL || down == s->agent_down)
+		return;
+	s->agent_down = down;
+	log_msg(down ? LOG_ALERT : LOG_NOTICE, "server %s/%s: its agent says %s%s%s", s->pool->name,
+		s->name, down ? "DOWN" : "UP", *text ? ": " : "", text);
+	if (s->up != (checked_up && !down))
+		server_set_up(s->engine, s, checked_up && !down, false);
+}
+
+void agent_result(struct server *s, const struct health_result *r)
+{
+	take_weight(s, &r->advice);
+	if (r->advice.has_maxconn && r->advice.maxconn != s->admin.maxconn)
+		admin_set_maxconn(s->engine, s, r->advice.maxconn);
+	take_state(s, r->advice.admin);
+	take_verdict(s, r->verdict, r->text);
+}
+
+void agent_end(struct server *s)
+{
+	health_check_remove(s->agent);
+	s->agent = NULL;
+	s->agent_down = false;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+int agent_sync(struct engine *e, struct server *s, const struct cfg_server *c)
+{
+	const struct health_agent_opts opts = {.size = sizeof(opts), .send = c->agent_send};
+	const struct health_filter_opts filter = {
+	    .size = sizeof(filter), .rise = 1, .fall = 1, .interval_ns = c->agent_inter_ns};
+	struct cfg_addr target = c->agent_addr.len ? c->agent_addr : c->addr;
+	in_port_t port = htons((in_port_t)c->agent_port);
+	struct health_check_opts o = {
+	    .size = sizeof(o),
+	    .destination = &target.sa,
+	    .destination_len = target.len,
+	    .filter = &filter,
+	    .jitter_percent = e->spread_checks,
+	};
+	int r;
+
+	s->engine = e;
+	if (s->agent && c->agent_check && s->agent_port == c->agent_port &&
+	    s->agent_inter_ns == c->agent_inter_ns && same_text(s->agent_send, c->agent_send))
+		return 0;
+	agent_end(s);
+	if (!c->agent_check || !target.len || target.sa.sa_family == AF_UNIX)
+		return 0;
+	memcpy((char *)&target.storage + offsetof(struct sockaddr_in, sin_port), &port,
+	       sizeof(port));
+	free(s->agent_send);
+	s->agent_send = c->agent_send ? strdup(c->agent_send) : NULL;
+	s->agent_port = c->agent_port;
+	s->agent_inter_ns = c->agent_inter_ns;
+	r = health_probe_new(health_probe_agent(), &opts, &o.probe);
+	if (r < 0)
+		return r;
+	r = health_check_add(e->health, &o, s, &s->agent);
+	health_probe_free(o.probe); /* the check keeps it */
+	return r;
+}

@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""How servers are found well or not, as HAProxy does:   checks_twin.py BINARY
+
+What a client sees is what counts: a server that is down gets nothing."""
+import os
+import shutil
+import sys
+
+from support import Proxy, Server, config, named, run, until
+
+EVERY = "    default-server inter 100 rise 1 fall 1\n    retries 0\n"
+
+
+def served_by(proxy):
+    """The server's name; "" when there is none."""
+    try:
+        return proxy.ask()
+    except OSError:
+        return ""
+
+
+def listen(lines):
+    return config("listen l\n    bind 127.0.0.1:{port}\n" + EVERY + lines)
+
+
+def test_an_agent_takes_its_server_down_and_brings_it_back(binary):
+    web = Server(named("web"))
+    said = [b"up\n"]
+
+    def serve(server, c):
+        server.counted()
+        assert c.recv(16) == b"well?\n"
+        c.sendall(said[0])
+
+    agent = Server(serve)
+    lines = "    server s 127.0.0.1:%d agent-check agent-port %d agent-inter 100 agent-send well?\\n\n"
+    with Proxy(binary, listen(lines % (web.port, agent.port))) as p:
+        until("it is asked", lambda: agent.count > 0)
+        assert served_by(p) == "web"
+        said[0] = b"down #tired\n"
+        until("it is down", lambda: served_by(p) == "")
+        said[0] = b"up\n"
+        until("it is up", lambda: served_by(p) == "web")
+        said[0] = b"drain\n"
+        until("it drains", lambda: served_by(p) == "")
+        said[0] = b"ready\n"
+        until("it is ready", lambda: served_by(p) == "web")
+
+
+def test_a_script_is_played_over_two_connections(binary):
+    web = Server(named("web"))
+    role = [b"role:slave\r\n"]
+
+    def redis(server, c):
+        while True:
+            word = c.recv(64)
+            if not word:
+                return
+            c.sendall(b"+PONG\r\n" if word == b"PING\r\n" else role[0])
+
+    def greets(server, c):
+        server.counted()
+        c.sendall(b"220 ready\r\n")
+        c.recv(1)
+
+    first, second = Server(redis), Server(greets)
+    lines = (
+        "    option tcp-check\n"
+        "    tcp-check connect port %d\n"
+        "    tcp-check send PING\\r\\n\n"
+        "    tcp-check expect string +PONG\n"
+        "    tcp-check send-binary 494e464f0d0a\n"
+        "    tcp-check expect rstring role:(master|primary)\n"
+        "    tcp-check connect port %d\n"
+        "    tcp-check expect binary 323230\n"
+        "    server s 127.0.0.1:%d check\n"
+    )
+    with Proxy(binary, listen(lines % (first.port, second.port, web.port))) as p:
+        until("a slave is down", lambda: served_by(p) == "")
+        role[0] = b"role:master\r\n"
+        until("a master is up", lambda: served_by(p) == "web")
+        assert second.count > 0
+
+
+def test_a_program_decides(binary):
+    web = Server(named("web"))
+    with Proxy(binary, listen("    server s 127.0.0.1:%d\n" % web.port)) as p:
+        flag = os.path.join(p.folder, "well")
+        script = os.path.join(p.folder, "check")
+        with open(script, "w") as f:
+            f.write('#!/bin/sh\n[ "$HAPROXY_SERVER_NAME:$4" = "s:%d" ] && [ -e %s ]\n' % (web.port, flag))
+        os.chmod(script, 0o755)
+        text = listen(
+            "    option external-check\n    external-check command %s\n    server s 127.0.0.1:%d check\n" % (script, web.port)
+        ).replace("global\n", "global\n    external-check\n    insecure-fork-wanted\n")
+        with Proxy(binary, text) as q:
+            until("it is down", lambda: served_by(q) == "")
+            with open(flag, "w"):
+                pass
+            until("it is up", lambda: served_by(q) == "web")
+
+
+TESTS = [f for name, f in list(globals().items()) if name.startswith("test_")]
+
+if __name__ == "__main__":
+    path = shutil.which(sys.argv[1])
+    if not path:
+        print(f"skipped: no {sys.argv[1]} on this machine")
+        sys.exit(77)
+    sys.exit(run(TESTS, path))
