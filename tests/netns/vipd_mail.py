@@ -3,6 +3,7 @@
 """vipd_mail.py VIPD: mail about changes is keepalived's, word by word, as far as both run here; a server that is away, silent or
 refuses stops nothing. Everything is in a network namespace of its own.
 """
+import atexit
 import os
 import pathlib
 import shutil
@@ -142,8 +143,10 @@ def wait_for(what, condition, seconds=10):
 def start(program, conf):
     pathlib.Path("conf").write_text(conf)
     out = open("log", "w")
-    return subprocess.Popen([program, "-n", "-l", "-G", "-f", "conf", "-p", f"{os.getcwd()}/p", "-r", f"{os.getcwd()}/r", "-c",
-                             f"{os.getcwd()}/c"], stdout=out, stderr=out)
+    daemon = subprocess.Popen([program, "-n", "-l", "-G", "-f", "conf", "-p", f"{os.getcwd()}/p", "-r", f"{os.getcwd()}/r", "-c",
+                               f"{os.getcwd()}/c"], stdout=out, stderr=out)
+    atexit.register(daemon.terminate)  # a test that fails leaves nobody behind
+    return daemon
 
 
 def stop(daemon):
