@@ -112,7 +112,8 @@ static enum counted class_of(unsigned status)
 
 void count_exchange(struct worker *w, const struct frontend *f, const struct exchange *x)
 {
-	const struct seeker *k = &x->seeker;
+	static const struct seeker nowhere;
+	const struct seeker *k = x->routed ? &x->seeker : &nowhere;
 	struct counters *front = of_frontend(w, f), *back, *server;
 	uint64_t queued_at = x->asked_ns + k->queued_ns;
 	const uint64_t times[TIME_COUNT_] = {k->queued_ns / MS, ms(queued_at, x->connected_ns),
@@ -154,7 +155,10 @@ void count_refused(struct worker *w, const struct frontend *f, unsigned status)
 
 void count_session(struct worker *w, const struct session *s)
 {
-	const struct seeker *k = &s->seeker;
+	static const struct seeker nowhere;
+	/* who is refused by the frontend's rules never had a backend */
+	bool refused = s->conn.cause.who == 'P' && s->conn.cause.phase == 'R';
+	const struct seeker *k = refused ? &nowhere : &s->seeker;
 	struct counters *front = of_frontend(w, s->frontend), *back, *server;
 	uint64_t in = s->conn.side[CONN_CLIENT].bytes, out = s->conn.side[CONN_SERVER].bytes;
 	const uint64_t times[TIME_COUNT_] = {k->queued_ns / MS, ms(s->accepted_ns + k->queued_ns, s->connected_ns), 0,

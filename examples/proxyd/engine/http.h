@@ -106,6 +106,7 @@ struct exchange {
 	struct h1_body up;
 	struct chunk
 	    *request;	 /* for the server: from `at` on not sent; before it kept for another try */
+	bool routed;	 /* its backend is chosen, and counts it */
 	bool repeatable; /* may be sent again on another connection */
 	/* answer */
 	unsigned status; /* 0: none yet */

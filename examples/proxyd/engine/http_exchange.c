@@ -95,7 +95,7 @@ void exchange_fail(struct worker *w, struct exchange *x, unsigned status, char w
 {
 	struct client *c = x->client;
 	const struct backend *b = x->seeker.backend;
-	bool begun = x->state == EXCHANGE_ANSWER;
+	bool begun = x->state == EXCHANGE_ANSWER, routed = x->routed;
 
 	set_cause(x, who, phase);
 	if (!begun)
@@ -113,7 +113,7 @@ void exchange_fail(struct worker *w, struct exchange *x, unsigned status, char w
 	} else {
 		size_t len = client_reply(w, c, b, status, true);
 
-		if (b)
+		if (b && routed)
 			counter_add(&counters_of(b->pool->tally, w->index)->n[COUNT_BYTES_OUT],
 				    len);
 	}
@@ -261,6 +261,7 @@ void exchange_begin(struct worker *w, struct client *c, uint32_t head_len, uint3
 	w->http->early_len = n;
 	if (!http_request_rules(w, x, m))
 		return;
+	x->routed = true;
 	if (!x->seeker.backend) {
 		exchange_fail(w, x, 503, 'S', 'C');
 		return;

@@ -324,6 +324,7 @@ bool http_request_rules(struct worker *w, struct exchange *x, struct http_msg *m
 		return false;
 	if (front)
 		x->seeker.backend = frontend_switch(f, &r);
+	x->routed = true;
 	back = x->seeker.backend ? x->seeker.backend->proxy->rules : NULL;
 	if (!back && !(x->seeker.backend && x->seeker.backend->stats))
 		return true;

@@ -208,6 +208,7 @@ def test_what_goes_wrong_is_counted(binary):
         n = {r["svname"] + "." + r["pxname"]: r for r in box.rows()}
         fe, be, one = n["FRONTEND.fe"], n["BACKEND.be"], n["one.be"]
         assert fe["dreq"] == "1" and fe["ereq"] == "1", fe
+        assert be["dreq"] == "0" and be["stot"] == be["req_tot"] == "1", be  # the others never came there
         assert be["econ"] == one["econ"] == "1" and be["wretr"] == one["wretr"] == "3", (be, one)
         assert fe["hrsp_4xx"] == "2" and fe["hrsp_5xx"] == "1", fe
 
