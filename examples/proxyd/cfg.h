@@ -62,6 +62,7 @@ struct cfg_server {
 	unsigned send_proxy; /* version of the PROXY protocol; 0: none */
 	unsigned proxy_tls;  /* it tells of TLS: 1, with the client's name: 2 */
 	bool backup, disabled, check, agent_check;
+	uint64_t slowstart_ns; /* 0: at once */
 	unsigned agent_port;
 	uint64_t agent_inter_ns; /* 0: 2 s */
 	const char *agent_send;	 /* NULL: nothing */

@@ -194,6 +194,11 @@ static void server_time(struct reader *r, size_t i, void *target)
 	}
 }
 
+static void server_slowstart(struct reader *r, size_t i, void *target)
+{
+	read_time(r, i + 1, "slowstart", &((struct cfg_server *)target)->slowstart_ns);
+}
+
 static void server_agent(struct reader *r, size_t i, void *target)
 {
 	struct cfg_server *s = target;
@@ -284,6 +289,7 @@ static const struct parameter server_parameters[] = {
     {"no-check", 0, server_flag},
     {"port", 1, server_count},
     {"rise", 1, server_count},
+    {"slowstart", 1, server_slowstart},
     {"weight", 1, server_count},
     {"send-proxy", 0, server_flag},
     {"send-proxy-v2", 0, server_flag},

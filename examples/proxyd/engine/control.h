@@ -39,6 +39,10 @@ void server_put(struct server *s);
 /* Makes the group what the set says, all at once. 0 or -errno. */
 int pool_sync(struct pool *p, const struct set *set, const struct cfg_proxy *proxy);
 
+/* slowstart: when a server's share is to grow next (UINT64_MAX: none is in it), and that. */
+uint64_t pools_deadline(const struct engine *e);
+void pools_tick(struct engine *e, uint64_t now_ns);
+
 /* A server came up or went down: publishes that. */
 void server_set_up(struct engine *e, struct server *s, bool up, bool draining);
 

@@ -169,8 +169,11 @@ int engine_apply(struct engine *e, struct cfg *cfg, unsigned maxconn, char *ret_
 	e->spread_checks = cfg->global.spread_checks;
 	e->n_applied++;
 	mark(set);
-	for (size_t i = 0; i < set->n_backends; i++)
+	e->n_slow = 0;
+	for (size_t i = 0; i < set->n_backends; i++) {
 		sync_backend(e, set, &set->backend[i]);
+		e->n_slow += set->backend[i].pool->slow_ns != 0;
+	}
 	end_orphans(e, set);
 	e->maxconn = maxconn;
 	atomic_store(&e->gate.max, e->gate.max_by_hand ? e->gate.max_by_hand : maxconn);
@@ -279,11 +282,14 @@ int engine_health_fd(const struct engine *e)
 
 uint64_t engine_health_deadline(const struct engine *e)
 {
-	return health_engine_deadline(e->health);
+	uint64_t health = health_engine_deadline(e->health), slow = pools_deadline(e);
+
+	return slow < health ? slow : health;
 }
 
 int engine_health_dispatch(struct engine *e, uint64_t now_ns)
 {
+	pools_tick(e, now_ns);
 	return health_engine_dispatch(e->health, now_ns);
 }
 

@@ -192,6 +192,7 @@ struct pool {
 	const char *algo;     /* of libsched's table, and its settings */
 	unsigned draws, balance_factor;
 	bool consistent;
+	uint64_t slow_ns; /* the longest slowstart of its servers; 0: none */
 	const struct set *in; /* the last set it is in */
 	struct lb_group *group;
 	LIST_HEAD(, server) servers;
@@ -421,6 +422,7 @@ struct engine {
 	unsigned maxconn; /* of the process, as configured */
 	struct health_engine *health;
 	unsigned spread_checks; /* percent */
+	unsigned n_slow;	/* pools with a slowstart */
 	int wake_fd;
 	pthread_mutex_t lock; /* of what workers hand to the control thread */
 	STAILQ_HEAD(, message) messages;

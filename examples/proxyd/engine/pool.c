@@ -25,6 +25,18 @@ static void pool_free(struct pool *p)
 	free(p);
 }
 
+/* libsched has one for a group. */
+static uint64_t slowstart(const struct cfg_proxy *proxy)
+{
+	const struct cfg_server *c;
+	uint64_t longest = 0;
+
+	STAILQ_FOREACH (c, &proxy->servers, next)
+		if (c->slowstart_ns > longest)
+			longest = c->slowstart_ns;
+	return longest;
+}
+
 static struct lb_group_opts group_opts(const struct cfg_proxy *proxy)
 {
 	const struct cfg_settings *set = &proxy->set;
@@ -37,21 +49,28 @@ static struct lb_group_opts group_opts(const struct cfg_proxy *proxy)
 	    .draws = set->draws,
 	    .flags = set->consistent ? LB_GROUP_CONSISTENT : 0,
 	    .balance_factor = set->consistent ? set->balance_factor : 0,
+	    .slow_start_ns = slowstart(proxy),
 	};
 }
 
-static void note_balance(struct pool *p, const struct cfg_settings *set)
+static void note_balance(struct pool *p, const struct cfg_proxy *proxy)
 {
+	const struct cfg_settings *set = &proxy->set;
+
 	p->algo = set->balance;
 	p->draws = set->draws;
 	p->consistent = set->consistent;
 	p->balance_factor = set->balance_factor;
+	p->slow_ns = slowstart(proxy);
 }
 
-static bool same_balance(const struct pool *p, const struct cfg_settings *set)
+static bool same_balance(const struct pool *p, const struct cfg_proxy *proxy)
 {
+	const struct cfg_settings *set = &proxy->set;
+
 	return !strcmp(p->algo, set->balance) && p->draws == set->draws &&
-	       p->consistent == set->consistent && p->balance_factor == set->balance_factor;
+	       p->consistent == set->consistent && p->balance_factor == set->balance_factor &&
+	       p->slow_ns == slowstart(proxy);
 }
 
 static struct pool *pool_new(struct engine *e, const struct cfg_proxy *proxy)
@@ -62,7 +81,7 @@ static struct pool *pool_new(struct engine *e, const struct cfg_proxy *proxy)
 	if (!p)
 		return NULL;
 	p->name = strdup(proxy->name);
-	note_balance(p, &proxy->set);
+	note_balance(p, proxy);
 	p->worker = aligned_alloc(CACHE_LINE, e->n_workers * sizeof(*p->worker));
 	p->tally = tally_new(e->n_workers);
 	if (!p->name || !p->worker || !p->tally || lb_group_new(&o, &p->group) < 0) {
@@ -245,11 +264,11 @@ int pool_sync(struct pool *p, const struct set *set, const struct cfg_proxy *pro
 	struct server *s;
 	int e = 0;
 
-	if (!same_balance(p, &proxy->set)) {
+	if (!same_balance(p, proxy)) {
 		struct lb_group_opts o = group_opts(proxy);
 
 		e = lb_group_configure(p->group, &o);
-		note_balance(p, &proxy->set);
+		note_balance(p, proxy);
 	}
 	LIST_FOREACH (s, &p->servers, entry)
 		if (s->member && s->in != set) {
@@ -268,6 +287,33 @@ int pool_sync(struct pool *p, const struct set *set, const struct cfg_proxy *pro
 	}
 	count_up(p);
 	return e ? e : lb_group_commit(p->group);
+}
+
+uint64_t pools_deadline(const struct engine *e)
+{
+	uint64_t first = UINT64_MAX;
+	const struct pool *p;
+
+	if (!e->n_slow)
+		return first;
+	LIST_FOREACH (p, &e->pools, entry) {
+		uint64_t deadline = p->slow_ns ? lb_group_deadline(p->group) : first;
+
+		first = deadline < first ? deadline : first;
+	}
+	return first;
+}
+
+void pools_tick(struct engine *e, uint64_t now_ns)
+{
+	const struct pool *p;
+
+	if (pools_deadline(e) > now_ns)
+		return;
+	LIST_FOREACH (p, &e->pools, entry)
+		if (p->slow_ns && lb_group_deadline(p->group) <= now_ns &&
+		    lb_group_tick(p->group, now_ns) == 1)
+			lb_group_commit(p->group); /* no memory: the next tick says it again */
 }
 
 int server_stage(struct server *s)

@@ -101,6 +101,19 @@ def test_a_program_decides(binary):
             until("it is up", lambda: served_by(q) == "web")
 
 
+def test_a_server_that_comes_up_begins_with_a_small_share(binary):
+    old, new = Server(named("old")), Server(named("new"))
+    port = new.port
+    new.stop()
+    lines = "    default-server slowstart 60s weight 100 check\n    server old 127.0.0.1:%d\n    server new 127.0.0.1:%d\n"
+    with Proxy(binary, listen(lines % (old.port, port))) as p:
+        until("it is down", lambda: all(served_by(p) == "old" for _ in range(4)))
+        Server(named("new"), port)
+        until("it is up", lambda: served_by(p) == "new")
+        got = [served_by(p) for _ in range(100)]
+        assert got.count("new") < 25, got.count("new")
+
+
 TESTS = [f for name, f in list(globals().items()) if name.startswith("test_")]
 
 if __name__ == "__main__":
