@@ -456,47 +456,71 @@ static bool list_options(struct list_reader *l, char *const *word, size_t n, str
 	return true;
 }
 
+static size_t split(char *text, char *word[LIST_WORDS_MAX])
+{
+	size_t n = 0;
+	char *save = NULL;
+
+	for (char *w = strtok_r(text, " \t\r\n", &save); w && n < LIST_WORDS_MAX;
+	     w = strtok_r(NULL, " \t\r\n", &save))
+		word[n++] = w;
+	return n;
+}
+
+/* What stands in brackets, on top of what the `bind` line says. NULL: said. */
+static struct tls_settings *list_settings(struct list_reader *l, char *text)
+{
+	struct tls_settings *own = keep(l->r, sizeof(*own));
+	char *word[LIST_WORDS_MAX];
+	size_t n = split(text, word);
+
+	if (!own || !list_options(l, word, n, own))
+		return NULL;
+	inherit(own, &l->line->set);
+	place_files(l->r->cfg, own);
+	without_h2(l->r, l->proxy, own, &l->at);
+	if (own->verify <= TLS_VERIFY_NONE || own->ca_file)
+		return own;
+	diag_add(l->r->diag, DIAG_ERROR, &l->at,
+		 "clients are to be verified, and no authority is named: write ca-file FILE");
+	return NULL;
+}
+
 /* FILE [WORD VALUE …] NAME … */
 static void list_line(struct list_reader *l, char *line)
 {
-	char *word[LIST_WORDS_MAX], *save = NULL;
-	size_t n = 0, first = 1, end;
+	char *path = line + strspn(line, " \t\r\n"), *rest = path + strcspn(path, " \t\r\n"),
+	     *word[LIST_WORDS_MAX], *end;
 	struct tls_source s = {.at = l->at};
 	const char **filter;
+	size_t n;
 
-	for (char *w = strtok_r(line, " \t\r\n", &save); w && n < LIST_WORDS_MAX;
-	     w = strtok_r(NULL, " \t\r\n", &save))
-		word[n++] = w;
-	if (!n || *word[0] == '#')
+	if (!*path || *path == '#')
 		return;
-	s.path =
-	    with_base(l->r->cfg, l->r->cfg->global.tls.crt_base, cfg_strdup(l->r->cfg, word[0]));
-	if (n > 1 && *word[1] == '[') {
-		struct tls_settings *own = keep(l->r, sizeof(*own));
-		size_t last = 1;
-
-		while (last < n && word[last][strlen(word[last]) - 1] != ']')
-			last++;
-		if (last == n) {
-			diag_add(l->r->diag, DIAG_ERROR, &l->at, "\"]\" is missing behind \"[\"");
-			return;
-		}
-		first = last + 1;
-		word[last][strlen(word[last]) - 1] = '\0';
-		word[1]++;
-		end = last + (*word[last] != '\0');
-		if (!own || !list_options(l, word + 1 + (*word[1] == '\0' && last > 1),
-					  end - 1 - (*word[1] == '\0' && last > 1), own))
-			return;
-		inherit(own, &l->line->set);
-		place_files(l->r->cfg, own);
-		without_h2(l->r, l->proxy, own, &l->at);
-		s.settings = end > 1 ? own : NULL;
+	if (*rest)
+		*rest++ = '\0';
+	rest += strspn(rest, " \t\r\n");
+	end = *rest == '[' ? strchr(rest, ']') : NULL;
+	if (*rest == '[' && !end) {
+		diag_add(l->r->diag, DIAG_ERROR, &l->at, "\"]\" is missing behind \"[\"");
+		return;
 	}
-	filter = n > first ? keep(l->r, (n - first) * sizeof(*filter)) : NULL;
-	for (size_t i = first; filter && i < n; i++)
+	if (end) {
+		*end = '\0';
+		s.settings = list_settings(l, rest + 1);
+		if (!s.settings)
+			return;
+		rest = end + 1;
+	}
+	n = split(rest, word);
+	if (n == LIST_WORDS_MAX)
+		diag_add(l->r->diag, DIAG_ERROR, &l->at, "too many names: more than %d",
+			 LIST_WORDS_MAX - 1);
+	filter = n ? keep(l->r, n * sizeof(*filter)) : NULL;
+	for (size_t i = 0; filter && i < n; i++)
 		filter[s.n_filters++] = keep_text(l->r, word[i]);
 	s.filter = filter;
+	s.path = with_base(l->r->cfg, l->r->cfg->global.tls.crt_base, keep_text(l->r, path));
 	if (s.path)
 		push(l, &s);
 }

@@ -51,9 +51,10 @@ struct tls_front {
 	size_t n_terms;
 	struct tls_pair **pair;
 	size_t n_pairs;
-	struct site *site;	     /* the first: the default */
-	size_t n_sites, n_own_sites; /* then those that join certificates of one name */
-	struct name *name;	     /* sorted, those read first in front */
+	struct site *site;
+	size_t n_sites;
+	size_t fallback;   /* the site of who asks for no name, or another */
+	struct name *name; /* sorted, those read first in front */
 	size_t n_names;
 	struct tls_ticket_keys *keys;
 	struct front_worker *worker[TLS_WORKERS_MAX];
@@ -158,7 +159,7 @@ static const struct site *find(const struct tls_front *f, const char *host)
 	for (size_t i = 0; i < n_wild; i++)
 		if (!wild[i].excluded && !is_excluded(exact, n_exact, wild[i].site))
 			return &f->site[wild[i].site];
-	return f->strict_sni || !f->n_sites ? NULL : &f->site[0];
+	return f->strict_sni || !f->n_sites ? NULL : &f->site[f->fallback];
 }
 
 const char *tls_front_find(const struct tls_front *f, const char *host)
@@ -175,24 +176,23 @@ const char *tls_front_find(const struct tls_front *f, const char *host)
 
 static SSL_CTX *context_of(struct front_worker *w, const struct site *s);
 
-/* RFC 6066, section 3: a list of one name of type 0. */
-static bool server_name(SSL *ssl, char ret[SNI_MAX + 1])
+/* RFC 6066, section 3: a list of one name of type 0. "": none, or none that is well formed. */
+static void server_name(SSL *ssl, char ret[SNI_MAX + 1])
 {
 	const unsigned char *p;
 	size_t len, n;
 
 	*ret = '\0';
 	if (!SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &p, &len))
-		return false;
+		return;
 	if (len < 5 || (size_t)(p[0] << 8 | p[1]) != len - 2 || p[2] != TLSEXT_NAMETYPE_host_name)
-		return false;
+		return;
 	n = (size_t)(p[3] << 8 | p[4]);
 	if (n != len - 5 || !n || n > SNI_MAX || memchr(p + 5, '\0', n))
-		return false;
+		return;
 	for (size_t i = 0; i < n; i++)
 		ret[i] = (char)tolower(p[5 + i]);
 	ret[n] = '\0';
-	return true;
 }
 
 static int on_hello(SSL *ssl, int *alert, void *arg)
@@ -204,9 +204,8 @@ static int on_hello(SSL *ssl, int *alert, void *arg)
 	uint16_t min, max;
 	SSL_CTX *ctx;
 
-	s = server_name(ssl, host)	   ? find(f, host)
-	    : f->strict_sni || !f->n_sites ? NULL
-					   : &f->site[0];
+	server_name(ssl, host);
+	s = find(f, host);
 	if (!s) {
 		*alert = SSL_AD_UNRECOGNIZED_NAME;
 		return SSL_CLIENT_HELLO_ERROR;
@@ -215,7 +214,7 @@ static int on_hello(SSL *ssl, int *alert, void *arg)
 	*alert = SSL_AD_INTERNAL_ERROR;
 	if (!ctx || !SSL_set_SSL_CTX(ssl, ctx))
 		return SSL_CLIENT_HELLO_ERROR;
-	if (s->terms == f->terms)
+	if (s->terms == (f->n_sites ? f->site[f->fallback].terms : f->terms))
 		return SSL_CLIENT_HELLO_SUCCESS;
 	/* what a connection has copied from its first context */
 	SSL_set_verify(ssl, tls_verify_mode(s->terms->settings->verify), NULL);
@@ -361,7 +360,7 @@ SSL_CTX *tls_front_ctx(struct tls_front *f, unsigned worker)
 		f->worker[worker] = w;
 	}
 	if (f->n_sites)
-		return context_of(w, &f->site[0]);
+		return context_of(w, &f->site[f->fallback]);
 	if (!w->without)
 		w->without = make_context(w, f->terms);
 	return w->without;
@@ -571,7 +570,6 @@ static void read_folder(struct tls_front *f, const struct tls_source *s, struct 
 /* Certificates of one name with keys of different kinds become one site. False: no memory. */
 static bool join(struct tls_front *f)
 {
-	f->n_own_sites = f->n_sites;
 	for (size_t i = 0, n; i < f->n_names; i += n) {
 		struct site both = {0};
 		unsigned kinds = 0;
@@ -602,10 +600,10 @@ static bool join(struct tls_front *f)
 				return false;
 			*s = both;
 		}
-		/* who has no name of another certificate gets the default: it is joined, too */
+		/* the default has its other kinds of keys, too */
 		for (size_t k = 0; k < n; k++)
 			if (!f->name[i + k].excluded && f->name[i + k].site == 0)
-				f->site[0] = both;
+				f->fallback = at;
 		for (size_t k = 0; k < n; k++)
 			if (!f->name[i + k].excluded &&
 			    f->site[f->name[i + k].site].terms == both.terms)

@@ -97,6 +97,32 @@ def test_the_client_decides_by_its_kind_of_key(binary):
             assert serial(p.port, "k.example", c) == serial_of(file), ciphers
 
 
+def test_a_name_is_not_served_by_another_key(binary):
+    """Two certificates share one name; the other name is of one of them alone."""
+    a, server = AUTHORITY, Server(show_headers)
+    ec, rsa = a.make("s1", ["shared.example", "only.example"]), a.make("s2", ["shared.example"], key="rsa")
+    by = {}
+    for kind in ("ECDSA", "RSA"):
+        by[kind] = context(high=ssl.TLSVersion.TLSv1_2)
+        by[kind].set_ciphers(f"ECDHE-{kind}-AES128-GCM-SHA256")
+    with Proxy(binary, http(f"crt {ec} crt {rsa}", server)) as p:
+        assert serial(p.port, "shared.example", by["ECDSA"]) == serial_of(ec)
+        assert serial(p.port, "shared.example", by["RSA"]) == serial_of(rsa)
+        assert serial(p.port, "only.example", by["ECDSA"]) == serial_of(ec)
+        assert fails(p.port, "only.example", by["RSA"])
+
+
+def test_the_first_of_a_list_speaks_for_itself_alone(binary):
+    """What its brackets say does not hold for the others."""
+    a, server = AUTHORITY, Server(show_headers)
+    with open(a.path("first"), "w") as f:
+        f.write(f"{a.wild} [ssl-max-ver TLSv1.2 verify required ca-file {a.ca}]\n{a.default}\n")
+    with Proxy(binary, http(f"crt-list {a.path('first')}", server)) as p:
+        with connect(p.port, "default.example") as s:
+            assert s.version() == "TLSv1.3" and get(s)[0] == 200
+        assert fails(p.port, "a.wild.test") and fails(p.port)
+
+
 def test_versions_are_kept_to(binary):
     server = Server(show_headers)
     v12, v13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3

@@ -154,6 +154,31 @@ static void a_list_has_names_of_its_own_and_excludes_some(void **state)
 	end(&d, cfg);
 }
 
+static void a_list_that_is_wrong_is_told_by_its_lines(void **state)
+{
+	const char *one = make("one", "DNS:one.example");
+	char list[160];
+	struct diag d;
+	struct cfg *cfg;
+	FILE *out;
+
+	(void)state;
+	snprintf(list, sizeof(list), "%s/list", folder);
+	out = fopen(list, "w");
+	fprintf(out,
+		"%s []\n%s [alpn http/1.1\n%s [nonsense x] a\n%s [verify required]\n/none.pem\n",
+		one, one, one, one);
+	fclose(out);
+	cfg = load(&d, "listen a\n bind :1 ssl crt-list %s\n", list);
+	assert_int_equal(d.count[DIAG_ERROR], 4);
+	for (size_t i = 0; i < d.n; i++)
+		if (d.message[i].level == DIAG_ERROR) {
+			assert_string_equal(d.message[i].at.file, list);
+			assert_in_range(d.message[i].at.line, 2, 5);
+		}
+	end(&d, cfg);
+}
+
 static void a_range_of_ports_has_one_front(void **state)
 {
 	const char *one = make("one", "DNS:one.example");
@@ -232,6 +257,7 @@ int main(void)
 	    cmocka_unit_test(a_name_gets_its_certificate),
 	    cmocka_unit_test(strict_sni_has_no_default),
 	    cmocka_unit_test(a_list_has_names_of_its_own_and_excludes_some),
+	    cmocka_unit_test(a_list_that_is_wrong_is_told_by_its_lines),
 	    cmocka_unit_test(a_range_of_ports_has_one_front),
 	    cmocka_unit_test(servers_inherit_and_differ),
 	    cmocka_unit_test(a_server_is_verified_unless_one_says_otherwise),
