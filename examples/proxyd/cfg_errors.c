@@ -78,17 +78,49 @@ static struct cfg_error *add_error(struct reader *r, unsigned status)
 	return e;
 }
 
+/* What the proxy may answer with. */
+static const struct {
+	unsigned status;
+	const char *reason;
+} answers[] = {
+    {200, "OK"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {407, "Proxy Authentication Required"},
+    {408, "Request Timeout"},
+    {410, "Gone"},
+    {413, "Content Too Large"},
+    {421, "Misdirected Request"},
+    {422, "Unprocessable Content"},
+    {425, "Too Early"},
+    {429, "Too Many Requests"},
+    {500, "Internal Server Error"},
+    {501, "Not Implemented"},
+    {502, "Bad Gateway"},
+    {503, "Service Unavailable"},
+    {504, "Gateway Timeout"},
+    {505, "HTTP Version Not Supported"},
+};
+
+/* NULL: it is never answered. */
+static const char *reason_of(unsigned status)
+{
+	for (size_t k = 0; k < sizeof(answers) / sizeof(answers[0]); k++)
+		if (answers[k].status == status)
+			return answers[k].reason;
+	return NULL;
+}
+
 /* False: told. */
 static bool read_status(struct reader *r, size_t i, unsigned *ret)
 {
-	static const unsigned known[] = {200, 400, 401, 403, 404, 405, 407, 408, 410, 413,
-					 421, 422, 425, 429, 500, 501, 502, 503, 504, 505};
-
 	if (!read_number(r, i, "a status", 100, 599, ret))
 		return false;
-	for (size_t k = 0; k < sizeof(known) / sizeof(known[0]); k++)
-		if (known[k] == *ret)
-			return true;
+	if (reason_of(*ret))
+		return true;
 	say(r, DIAG_WARNING, i, "status %u is never answered by the proxy: ignored", *ret);
 	return false;
 }
@@ -156,7 +188,8 @@ static bool read_page_word(struct reader *r, size_t *i, struct page *p)
 		p->type = value;
 	} else if (!strcmp(word, "string") || (!strcmp(word, "lf-string") && !strchr(value, '%'))) {
 		p->text = value;
-	} else if (!strcmp(word, "hdr") && *i + 2 < r->line->n && !strstr(word_at(r, *i + 2), "%[")) {
+	} else if (!strcmp(word, "hdr") && *i + 2 < r->line->n &&
+		   !strstr(word_at(r, *i + 2), "%[")) {
 		if (snprintf(p->headers + used, sizeof(p->headers) - used, "%s: %s\r\n", value,
 			     word_at(r, *i + 2)) >= (int)(sizeof(p->headers) - used)) {
 			say(r, DIAG_ERROR, *i, "these headers are too long");
@@ -165,7 +198,8 @@ static bool read_page_word(struct reader *r, size_t *i, struct page *p)
 		++*i;
 	} else {
 		say(r, DIAG_ERROR, *i,
-		    "\"%s\" is unknown here, or not supported by this version: write errorfile FILE, errorfiles "
+		    "\"%s\" is unknown here, or not supported by this version: write errorfile "
+		    "FILE, errorfiles "
 		    "NAME, or content-type TYPE string TEXT and hdr NAME VALUE without formats",
 		    word);
 		return false;
@@ -203,9 +237,11 @@ void kw_http_error(struct reader *r, size_t first, const void *data)
 	for (size_t i = first + 1; i < r->line->n;)
 		if (!read_page_word(r, &i, &p))
 			return;
-	n = snprintf(text, sizeof(text), "HTTP/1.1 %u Error\r\nContent-Length: %zu\r\n%s%s%s%sConnection: close\r\n\r\n%s",
-		     status, p.text ? strlen(p.text) : 0, p.headers, p.type ? "Content-Type: " : "",
-		     p.type ? p.type : "", p.type ? "\r\n" : "", p.text ? p.text : "");
+	n = snprintf(text, sizeof(text),
+		     "HTTP/1.1 %u %s\r\nContent-Length: %zu\r\n%s%s%s%sConnection: close\r\n\r\n%s",
+		     status, reason_of(status), p.text ? strlen(p.text) : 0, p.headers,
+		     p.type ? "Content-Type: " : "", p.type ? p.type : "", p.type ? "\r\n" : "",
+		     p.text ? p.text : "");
 	if (n >= (int)sizeof(text))
 		say(r, DIAG_ERROR, first, "this answer is larger than %u bytes", ERRORFILE_MAX);
 	else if ((e = add_error(r, status))) {
@@ -253,8 +289,8 @@ static const struct cfg_error **unfold(struct reader *r, const struct cfg_error 
 	const struct cfg_errors *list = cfg_names_find(r->cfg, &scope, by->section);
 
 	if (!list)
-		diag_add(r->diag, DIAG_ERROR, &by->at,
-			 "there is no section \"http-errors %s\"", by->section);
+		diag_add(r->diag, DIAG_ERROR, &by->at, "there is no section \"http-errors %s\"",
+			 by->section);
 	for (const struct cfg_error *e = list ? list->first : NULL; e; e = e->next) {
 		struct cfg_error *copy;
 

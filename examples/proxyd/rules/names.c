@@ -12,7 +12,7 @@ static const char *const fetches[] = {
     "base32+src", "bc_err", "bc_err_str", "bc_http_major", "bc_src", 
     
     "capture.res.ver", "cpu_calls", "cpu_ns_avg", "cpu_ns_tot", "distcc_body", "fc_conn_err",
-    "fc_conn_err_str", "fc_rcvd_proxy", "fc_rtt", "fc_rttvar",
+    "fc_conn_err_str", "fc_pp_authority", "fc_pp_unique_id", "fc_rcvd_proxy", "fc_rtt", "fc_rttvar",
     "fe_req_rate", "last_rule_file", "last_rule_line",
     "lat_ns_avg", "lat_ns_tot", "meth", "nbproc", "proc",
     "req.hdrs", "req.hdrs_bin", 
