@@ -144,8 +144,8 @@ void runtime_run(struct call *c, const struct line_command *line)
 			 runtime_level_name(found->level), runtime_level_name(c->level));
 		return;
 	}
-	if (c->payload && line->n + 1 <= LINE_WORDS_MAX)
-		c->payload = *c->payload ? c->payload : NULL;
+	if (c->payload && !*c->payload) /* an empty one is none */
+		c->payload = NULL;
 	c->word = (const char *const *)line->word + words;
 	c->n = line->n - words;
 	found->fn(c);

@@ -106,6 +106,24 @@ static void read_counters(const struct engine *e, uint64_t now_ns, struct info *
 	}
 }
 
+/* What the threads did not use of their time since it was last asked, over a second at least. */
+static unsigned idle_percent(const struct engine *e, uint64_t now_ns)
+{
+	static uint64_t last_ns, last_cpu_ns; /* the control thread's */
+	static unsigned idle = 100;
+	struct timespec cpu;
+	uint64_t cpu_ns, wall_ns = (now_ns - last_ns) * e->n_workers;
+
+	if (now_ns - last_ns < SECOND_NS || clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu) < 0)
+		return idle;
+	cpu_ns = (uint64_t)cpu.tv_sec * SECOND_NS + (uint64_t)cpu.tv_nsec;
+	if (last_ns)
+		idle = cpu_ns - last_cpu_ns < wall_ns ? 100 - (unsigned)((cpu_ns - last_cpu_ns) * 100 / wall_ns) : 0;
+	last_ns = now_ns;
+	last_cpu_ns = cpu_ns;
+	return idle;
+}
+
 static void read_process(const struct engine *e, uint64_t now_ns, struct info *i)
 {
 	uint64_t up_s = (now_ns - e->started_ns) / SECOND_NS;
@@ -147,7 +165,7 @@ void info_read(const struct engine *e, uint64_t now_ns, struct info *ret)
 	ret->n[INFO_PID] = (uint64_t)getpid();
 	ret->n[INFO_MAXCONN] = atomic_load(&e->gate.max);
 	ret->n[INFO_HARD_MAXCONN] = e->maxconn;
-	ret->n[INFO_IDLE_PCT] = 100;
+	ret->n[INFO_IDLE_PCT] = idle_percent(e, now_ns);
 	ret->n[INFO_STOPPING] = e->draining;
 	ret->n[INFO_LISTENERS] = engine_listeners(e);
 	read_process(e, now_ns, ret);
