@@ -299,7 +299,7 @@ bool http_request_rules(struct worker *w, struct exchange *x, struct http_msg *m
 	struct exchange_view view;
 	struct run r;
 
-	if (!front && !p->slots && !p->formats && !f->stats &&
+	if (!front && !p->slots && !(p->formats && p->formats->has_id) && !f->stats &&
 	    !(x->seeker.backend && (x->seeker.backend->proxy->rules || x->seeker.backend->stats)))
 		return true;
 	if (!prepare_http(w, x, &view, &r) || !number(x, &r)) {

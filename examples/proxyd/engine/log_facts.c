@@ -95,6 +95,14 @@ static void of_tls(const struct tls *tls, struct log_facts *ret)
 	ret->tls_cipher = text_c(tls_cipher(tls));
 }
 
+/* Do its lines say where the client connected to? */
+static bool asks_destination(const struct frontend *f)
+{
+	const struct cfg_formats *formats = f->proxy->formats;
+
+	return formats->line.asks_destination || formats->sd.asks_destination;
+}
+
 /* ---- Sessions ---- */
 
 struct session_view {
@@ -136,7 +144,8 @@ static void session_run_facts(struct worker *w, struct session *s, bool early,
 	*v = (struct session_view){w, s, early};
 	run_prepare(w, s->frontend, s->seeker.backend, r, scratch);
 	r->source = run_end_of(&s->client);
-	r->destination = run_destination(s->target, s->handle[CONN_CLIENT].fd);
+	if (asks_destination(s->frontend)) /* it costs a call */
+		r->destination = run_destination(s->target, s->handle[CONN_CLIENT].fd);
 	r->ended = true;
 	r->vars = s->store ? &s->store->vars : NULL;
 	r->track = s->store ? s->store->track : NULL;
@@ -194,7 +203,8 @@ void exchange_run_facts(struct exchange_view *v, const struct endpoint *from,
 {
 	run_prepare(v->w, v->frontend, v->x->seeker.backend, r, scratch);
 	r->source = run_end_of(from);
-	r->destination = run_destination(to, fd);
+	if (fd >= 0)
+		r->destination = run_destination(to, fd);
 	r->ended = true;
 	r->vars = v->store ? &v->store->vars : NULL;
 	r->track = v->store ? v->store->track : NULL;
@@ -257,7 +267,8 @@ void http_log(const struct exchange_view *view, const struct endpoint *from,
 	char scratch[SCRATCH];
 	struct run r;
 
-	exchange_run_facts(&v, from, to, fd, &r, (struct scratch){scratch, 0, sizeof(scratch)});
+	exchange_run_facts(&v, from, to, asks_destination(v.frontend) ? fd : -1, &r,
+			   (struct scratch){scratch, 0, sizeof(scratch)});
 	write_line(v.w, v.frontend, &r, is_error(v.x->cause, &v.x->seeker.attempts, v.x->status),
 		   v.x->log_level);
 }

@@ -19,7 +19,7 @@ struct exchange_view {
 };
 
 void exchange_facts(const void *view, struct log_facts *f);
-/* Prepares a run that knows all of it. */
+/* Prepares a run that knows all of it; fd -1: but not where the client connected to. */
 void exchange_run_facts(struct exchange_view *v, const struct endpoint *from,
 			const struct endpoint *to, int fd, struct run *r, struct scratch scratch);
 

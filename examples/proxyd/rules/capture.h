@@ -8,8 +8,8 @@
 
 #include "rules/sample.h"
 
-#define CAPTURES_MAX 64	     /* slots of one side */
-#define CAPTURE_LEN_MAX 8192 /* bytes of one */
+#define CAPTURES_MAX 64	      /* slots of one side */
+#define CAPTURE_LEN_MAX 65535 /* bytes of one */
 
 enum capture_side {
 	CAPTURE_REQUEST,

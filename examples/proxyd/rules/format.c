@@ -31,6 +31,7 @@ static bool add_expr(struct format *f, const char *text, const struct rule_memor
 	if (!expr_parse(text, m, x, rest, e))
 		return false;
 	f->needs |= x->needs;
+	f->asks_destination = true;
 	f->part[f->n++] = (struct format_part){FORMAT_EXPR, .expr = x, .flags = flags};
 	return true;
 }
@@ -73,6 +74,7 @@ static bool read_var(struct format *f, const char **text, unsigned *all, unsigne
 	if (f->n == FORMAT_PARTS_MAX)
 		return rule_fail(e, "more than %d parts", FORMAT_PARTS_MAX);
 	*text += len;
+	f->asks_destination |= !strncmp(*text - len, "fi", 2) || !strncmp(*text - len, "fp", 2);
 	f->part[f->n++] = (struct format_part){FORMAT_VAR, .var = var, .flags = flags};
 	return true;
 }

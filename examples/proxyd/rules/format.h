@@ -27,7 +27,8 @@ struct format_part {
 struct format {
 	unsigned n, needs;
 	struct format_part *part;
-	bool is_log; /* what has no value is "-", and spaces are one */
+	bool asks_destination; /* it may say where the client connected to */
+	bool is_log;	       /* what has no value is "-", and spaces are one */
 };
 
 /* False with e->text. */
