@@ -104,12 +104,11 @@ static void mark(struct set *s)
 		s->listener[i].listener->running = true;
 }
 
-static struct server *server_of(const struct set *s, const struct pool *p,
-				const struct cfg_server *c)
+static struct server *server_of(const struct backend *b, const struct cfg_server *c)
 {
-	for (size_t i = 0; i < s->n_servers; i++)
-		if (s->server[i]->pool == p && !strcmp(s->server[i]->name, c->name))
-			return s->server[i];
+	for (size_t i = 0; i < b->n_servers; i++)
+		if (!strcmp(b->servers[i]->name, c->name))
+			return b->servers[i];
 	return NULL;
 }
 
@@ -120,7 +119,7 @@ static void sync_backend(struct engine *e, struct set *set, const struct backend
 	int r;
 
 	STAILQ_FOREACH (c, &b->proxy->servers, next) {
-		struct server *s = server_of(set, b->pool, c);
+		struct server *s = server_of(b, c);
 
 		if (s) {
 			s->admin.cfg = c;

@@ -186,7 +186,7 @@ struct pool_worker {
 };
 
 struct pool {
-	LIST_ENTRY(pool) entry;
+	LIST_ENTRY(pool) entry, named; /* of the engine; of its bucket there */
 	unsigned refs;
 	char *name;
 	const char *algo;     /* of libsched's table, and its settings */
@@ -407,6 +407,8 @@ struct message {
 	void *arg;
 };
 
+#define POOL_BUCKETS 4096u
+
 struct engine {
 	struct engine_opts opts;
 	unsigned n_workers;
@@ -414,6 +416,7 @@ struct engine {
 	struct gate gate;	 /* of the process */
 	STAILQ_HEAD(, set) sets; /* the last one runs */
 	LIST_HEAD(, pool) pools;
+	LIST_HEAD(, pool) pools_named[POOL_BUCKETS]; /* by a hash of the name */
 	LIST_HEAD(, gate) gates;
 	LIST_HEAD(, listener) listeners;
 	struct tally *tally;	 /* of the process */

@@ -101,11 +101,21 @@ static struct pool *pool_new(struct engine *e, const struct cfg_proxy *proxy)
 	return p;
 }
 
+static unsigned bucket_of(const char *name)
+{
+	uint32_t hash = 2166136261u;
+
+	for (; *name; name++) /* FNV-1a */
+		hash = (hash ^ (unsigned char)*name) * 16777619u;
+	return (hash ^ hash >> 16) % POOL_BUCKETS;
+}
+
 struct pool *pool_get(struct engine *e, const struct cfg_proxy *proxy)
 {
+	unsigned bucket = bucket_of(proxy->name);
 	struct pool *p;
 
-	LIST_FOREACH (p, &e->pools, entry)
+	LIST_FOREACH (p, &e->pools_named[bucket], named)
 		if (!strcmp(p->name, proxy->name)) {
 			p->refs++;
 			return p;
@@ -115,6 +125,7 @@ struct pool *pool_get(struct engine *e, const struct cfg_proxy *proxy)
 		return NULL;
 	p->refs = 1;
 	LIST_INSERT_HEAD(&e->pools, p, entry);
+	LIST_INSERT_HEAD(&e->pools_named[bucket], p, named);
 	return p;
 }
 
@@ -124,6 +135,7 @@ void pool_put(struct engine *e, struct pool *p)
 	if (--p->refs)
 		return;
 	LIST_REMOVE(p, entry);
+	LIST_REMOVE(p, named);
 	pool_free(p);
 }
 
