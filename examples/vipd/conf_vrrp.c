@@ -1,25 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* The blocks of VRRP: vrrp_instance, vrrp_sync_group, vrrp_script. */
-#include <limits.h>
+/* The block vrrp_instance, and what never moves. */
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
-#include <linux/if_addr.h>
-#include <linux/rtnetlink.h>
 
 #include "conf_route.h"
 #include "conf_words.h"
 
 #define INSTANCE(member) offsetof(struct conf_instance, member)
-#define GROUP(member) offsetof(struct conf_group, member)
-#define SCRIPT(member) offsetof(struct conf_vrrp_script, member)
 #define DAY 86400.0
 
 static const struct conf_garp garp_unset = {CONF_UNSET, CONF_UNSET, CONF_UNSET, CONF_UNSET,
 					    CONF_UNSET};
 
-/* The name after a block's keyword; NULL, said, when it may not be. `already`: how many there are. */
-static const char *block_name(struct conf_parse *p, const struct conf_node *n, size_t already)
+const char *conf_block_name(struct conf_parse *p, const struct conf_node *n, size_t already)
 {
 	const struct conf_word *w = &n->word[1];
 
@@ -160,206 +154,11 @@ static void set_peers(struct conf_parse *p, const struct conf_node *n, const str
 
 /* ---- Addresses ---- */
 
-static bool read_prefix(struct conf_parse *p, const struct conf_word *w, const char *slash,
-			struct conf_address *a)
-{
-	unsigned max = a->ip.family == AF_INET ? 32 : 128;
-	char *end;
-	unsigned long v;
-
-	a->prefix = (uint8_t)max;
-	if (!slash)
-		return true;
-	v = strtoul(slash + 1, &end, 10);
-	if (end == slash + 1 || *end || v > max) {
-		conf_warn(p, &w->at, "\"%s\" is no prefix length from 0 to %u: skipped", slash,
-			  max);
-		return false;
-	}
-	a->prefix = (uint8_t)v;
-	return true;
-}
-
-static bool read_address(struct conf_parse *p, const struct conf_word *w, struct conf_address *a)
-{
-	const char *slash = strchr(w->text, '/');
-	const char *ip =
-	    slash ? conf_strndup(p->memory, w->text, (size_t)(slash - w->text)) : w->text;
-
-	a->at = w->at;
-	if (ha_ip_parse(ip, &a->ip) < 0) {
-		conf_warn(p, &w->at, "\"%s\" is not an address: write ADDRESS/PREFIX. Skipped",
-			  w->text);
-		return false;
-	}
-	return read_prefix(p, w, slash, a);
-}
-
-static void read_scope(struct conf_parse *p, const struct conf_word *w, struct conf_address *a)
-{
-	static const struct {
-		const char *word;
-		uint8_t value;
-	} known[] = {{"global", RT_SCOPE_UNIVERSE}, {"universe", RT_SCOPE_UNIVERSE},
-		     {"site", RT_SCOPE_SITE},	    {"link", RT_SCOPE_LINK},
-		     {"host", RT_SCOPE_HOST},	    {"nowhere", RT_SCOPE_NOWHERE}};
-	double v;
-
-	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
-		if (!strcmp(w->text, known[i].word)) {
-			a->scope = known[i].value;
-			return;
-		}
-	}
-	if (conf_number(p, w, 0, 255, true, &v))
-		a->scope = (uint8_t)v;
-}
-
-static void read_broadcast(struct conf_parse *p, const struct conf_word *w, struct conf_address *a)
-{
-	bool plus = !strcmp(w->text, "+"), minus = !strcmp(w->text, "-");
-	uint32_t host;
-
-	if (plus || minus) {
-		if (a->ip.family != AF_INET || a->prefix > 30)
-			return;
-		host = UINT32_MAX >> a->prefix;
-		a->broadcast = a->ip;
-		for (int i = 0; i < 4; i++) {
-			uint8_t bits = (uint8_t)(host >> (24 - 8 * i));
-
-			a->broadcast.bytes[i] = plus ? a->broadcast.bytes[i] | bits
-						     : a->broadcast.bytes[i] & (uint8_t)~bits;
-		}
-		return;
-	}
-	if (ha_ip_parse(w->text, &a->broadcast) < 0 || a->broadcast.family != AF_INET) {
-		conf_warn(p, &w->at, "\"%s\" is not a broadcast address: skipped", w->text);
-		a->broadcast = (struct ha_ip){0};
-	}
-}
-
-/* "peer ADDRESS[/PREFIX]": the prefix is then the peer's. */
-static void read_peer(struct conf_parse *p, const struct conf_word *w, struct conf_address *a)
-{
-	struct conf_address peer = {.at = w->at};
-
-	if (!read_address(p, w, &peer))
-		return;
-	if (peer.ip.family != a->ip.family) {
-		conf_warn(p, &w->at, "\"%s\" is of another family than the address: skipped",
-			  w->text);
-		return;
-	}
-	a->peer = peer.ip;
-	a->prefix = peer.prefix;
-}
-
-static void read_preferred(struct conf_parse *p, const struct conf_word *w, struct conf_address *a)
-{
-	double v;
-
-	if (!strcmp(w->text, "forever"))
-		a->preferred_s = CONF_FOREVER;
-	else if (conf_number(p, w, 0, UINT32_MAX - 1, true, &v))
-		a->preferred_s = (int64_t)v;
-}
-
-/* A word that is an option without a value. */
-static bool read_address_flag(struct conf_parse *p, const struct conf_word *w,
-			      struct conf_address *a)
-{
-	static const struct {
-		const char *word;
-		uint32_t flag;
-	} known[] = {{"-nodad", IFA_F_NODAD},
-		     {"home", IFA_F_HOMEADDRESS},
-		     {"mngtmpaddr", IFA_F_MANAGETEMPADDR},
-		     {"noprefixroute", IFA_F_NOPREFIXROUTE},
-		     {"autojoin", IFA_F_MCAUTOJOIN}};
-
-	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
-		if (!strcmp(w->text, known[i].word)) {
-			a->flags |= known[i].flag;
-			return true;
-		}
-	}
-	if (!strcmp(w->text, "no_track"))
-		return a->no_track = true;
-	if (strcmp(w->text, "use_vmac") != 0)
-		return false;
-	conf_warn(p, &w->at,
-		  "\"use_vmac\" of an address has no effect: an instance has one virtual MAC "
-		  "interface, for addresses without dev");
-	return true;
-}
-
-/* An option of an address and its value; how many words it took. */
-static size_t read_address_option(struct conf_parse *p, const struct conf_word *w, size_t n,
-				  struct conf_address *a)
-{
-	if (read_address_flag(p, w, a))
-		return 1;
-	if (n > 1 && !strcmp(w->text, "dev"))
-		a->dev = w[1].text;
-	else if (n > 1 && !strcmp(w->text, "label"))
-		a->label = w[1].text;
-	else if (n > 1 && !strcmp(w->text, "scope"))
-		read_scope(p, &w[1], a);
-	else if (n > 1 && (!strcmp(w->text, "brd") || !strcmp(w->text, "broadcast")))
-		read_broadcast(p, &w[1], a);
-	else if (n > 1 && !strcmp(w->text, "peer"))
-		read_peer(p, &w[1], a);
-	else if (n > 1 && !strcmp(w->text, "preferred_lft"))
-		read_preferred(p, &w[1], a);
-	else if (n > 1 && !strcmp(w->text, "track_group"))
-		return 2; /* has no effect, as its block says */
-	else {
-		conf_warn(p, &w->at,
-			  "\"%s\" is no option of an address, or lacks its value: skipped",
-			  w->text);
-		return 1;
-	}
-	return 2;
-}
-
-static void check_device(struct conf_parse *p, const struct conf_word *w, struct conf_address *a)
-{
-	if (a->dev && (!*a->dev || strlen(a->dev) >= IFNAMSIZ)) {
-		conf_warn(p, &w->at,
-			  "\"%s\" is not the name of an interface: the instance's is "
-			  "taken",
-			  a->dev);
-		a->dev = NULL;
-	}
-	if (a->label && strlen(a->label) >= IFNAMSIZ) {
-		conf_warn(p, &w->at, "label \"%s\" is longer than %d characters: left out",
-			  a->label, IFNAMSIZ - 1);
-		a->label = NULL;
-	}
-}
-
-/* Several plain addresses may stand in one line. */
-static void read_address_line(struct conf_parse *p, const struct conf_node *n,
-			      struct conf_instance *i, bool advertised)
-{
-	struct conf_address a = {.advertised = advertised, .preferred_s = CONF_UNSET};
-	size_t at = 1;
-
-	if (!read_address(p, n->word, &a))
-		return;
-	while (at < n->n)
-		at += read_address_option(p, &n->word[at], n->n - at, &a);
-	check_device(p, n->word, &a);
-	i->addresses = conf_grow(p->memory, i->addresses, i->n_addresses, sizeof(a));
-	i->addresses[i->n_addresses++] = a;
-}
-
 static void set_addresses(struct conf_parse *p, const struct conf_node *n,
 			  const struct conf_keyword *k, void *target)
 {
 	for (const struct conf_node *c = n->child; c; c = c->next)
-		read_address_line(p, c, target, k->min == 0);
+		conf_address_line(p, c, target, k->min == 0);
 }
 
 /* ---- Routes and rules, also those that never move ---- */
@@ -396,7 +195,7 @@ void conf_static_addresses(struct conf_parse *p, const struct conf_node *n,
 {
 	(void)k, (void)target;
 	for (const struct conf_node *c = n->child; c; c = c->next)
-		read_address_line(p, c, fixed(p), false);
+		conf_address_line(p, c, fixed(p), false);
 }
 
 void conf_static_routes(struct conf_parse *p, const struct conf_node *n,
@@ -437,8 +236,8 @@ bool conf_read_weight(struct conf_parse *p, const struct conf_node *n, int max, 
 	return true;
 }
 
-static void read_interfaces(struct conf_parse *p, const struct conf_node *n,
-			    struct conf_track_interface **list, size_t *count)
+void conf_read_interfaces(struct conf_parse *p, const struct conf_node *n,
+			  struct conf_track_interface **list, size_t *count)
 {
 	for (const struct conf_node *c = n->child; c; c = c->next) {
 		struct conf_track_interface t = {.name = c->word->text, .weight = CONF_NO_WEIGHT};
@@ -456,8 +255,8 @@ static void read_interfaces(struct conf_parse *p, const struct conf_node *n,
 	}
 }
 
-static void read_scripts(struct conf_parse *p, const struct conf_node *n,
-			 struct conf_track_script **list, size_t *count)
+void conf_read_scripts(struct conf_parse *p, const struct conf_node *n,
+		       struct conf_track_script **list, size_t *count)
 {
 	for (const struct conf_node *c = n->child; c; c = c->next) {
 		struct conf_track_script t = {
@@ -475,7 +274,7 @@ static void set_track_interface(struct conf_parse *p, const struct conf_node *n,
 	struct conf_instance *i = target;
 
 	(void)k;
-	read_interfaces(p, n, &i->interfaces, &i->n_interfaces);
+	conf_read_interfaces(p, n, &i->interfaces, &i->n_interfaces);
 }
 
 static void set_track_script(struct conf_parse *p, const struct conf_node *n,
@@ -484,7 +283,7 @@ static void set_track_script(struct conf_parse *p, const struct conf_node *n,
 	struct conf_instance *i = target;
 
 	(void)k;
-	read_scripts(p, n, &i->scripts, &i->n_scripts);
+	conf_read_scripts(p, n, &i->scripts, &i->n_scripts);
 }
 
 /* Six bytes in hex, with colons between. */
@@ -553,18 +352,6 @@ static void set_sync_interface(struct conf_parse *p, const struct conf_node *n,
 #define WHY_VMAC                                                                                  \
 	"write use_vmac; without, the addresses answer with the interface's own MAC address and " \
 	"gratuitous ARP tells the neighbours"
-#define NOTIFY_WORDS(o)                                                                        \
-	{"notify", conf_set_script, o(notify.any),                                             \
-	 .doc = "Runs at each change, with INSTANCE or GROUP, name, state and priority."},     \
-	    {"notify_master", conf_set_script, o(notify.master),                               \
-	     .doc = "Runs when it is MASTER."},                                                \
-	    {"notify_backup", conf_set_script, o(notify.backup),                               \
-	     .doc = "Runs when it is BACKUP."},                                                \
-	    {"notify_fault", conf_set_script, o(notify.fault),                                 \
-	     .doc = "Runs when it is in FAULT."},                                              \
-	{                                                                                      \
-		"notify_stop", conf_set_script, o(notify.stop), .doc = "Runs when vipd stops." \
-	}
 
 static const struct conf_keyword auth_words[] = {
     {"auth_type", set_auth_type, .form = "PASS|AH", .initial = "PASS",
@@ -695,7 +482,7 @@ static const struct conf_keyword instance_words[] = {
      .doc = "Takes packets to the addresses, which is the default."},
     {"no_accept", conf_clear_tristate, INSTANCE(accept),
      .doc = "Drops packets to the addresses, neighbour discovery excepted."},
-    NOTIFY_WORDS(INSTANCE),
+    CONF_NOTIFY_WORDS(INSTANCE),
     {CONF_REFUSED("notify_deleted", "[COMMAND [USER [GROUP]]]",
 		  "Runs when a reload removes the instance.", "notify_stop runs then")},
     {CONF_REFUSED("notify_master_rx_lower_pri", "COMMAND [USER [GROUP]]",
@@ -740,7 +527,7 @@ void conf_instance_new(struct conf_parse *p, const struct conf_node *n,
 {
 	struct conf *c = target;
 	struct conf_instance *i;
-	const char *name = block_name(p, n, c->n_instances);
+	const char *name = conf_block_name(p, n, c->n_instances);
 
 	if (!name)
 		return;
@@ -771,182 +558,4 @@ void conf_instance_new(struct conf_parse *p, const struct conf_node *n,
 	p->instances_end = &i->next;
 	c->n_instances++;
 	conf_walk(p, n->child, k->block, i);
-}
-
-/* ---- vrrp_sync_group ---- */
-
-/* One name a line, or several. */
-static void set_members(struct conf_parse *p, const struct conf_node *n,
-			const struct conf_keyword *k, void *target)
-{
-	struct conf_group *g = target;
-
-	(void)k;
-	for (const struct conf_node *c = n->child; c; c = c->next) {
-		for (size_t i = 0; i < c->n; i++) {
-			g->members =
-			    conf_grow(p->memory, g->members, g->n_members, sizeof(*g->members));
-			g->member_at =
-			    conf_grow(p->memory, g->member_at, g->n_members, sizeof(*g->member_at));
-			g->members[g->n_members] = c->word[i].text;
-			g->member_at[g->n_members++] = c->word[i].at;
-		}
-	}
-}
-
-static void set_group_interfaces(struct conf_parse *p, const struct conf_node *n,
-				 const struct conf_keyword *k, void *target)
-{
-	struct conf_group *g = target;
-
-	(void)k;
-	read_interfaces(p, n, &g->interfaces, &g->n_interfaces);
-}
-
-static void set_group_scripts(struct conf_parse *p, const struct conf_node *n,
-			      const struct conf_keyword *k, void *target)
-{
-	struct conf_group *g = target;
-
-	(void)k;
-	read_scripts(p, n, &g->scripts, &g->n_scripts);
-}
-
-static const struct conf_keyword group_words[] = {
-    {"group", set_members, .block = &conf_list, .form = "{ INSTANCE ... }",
-     .doc = "Its instances."},
-    NOTIFY_WORDS(GROUP),
-    {"track_interface", set_group_interfaces, .block = &conf_list,
-     .form = "{ INTERFACE [weight -253..253] [reverse] ... }",
-     .doc = "Interfaces that all its instances track."},
-    {"track_script", set_group_scripts, .block = &conf_list,
-     .form = "{ SCRIPT [weight -253..253] [reverse] ... }",
-     .doc = "Scripts that all its instances track."},
-    {"track_file", conf_set_track_file, GROUP(watches), .block = &conf_list,
-     .form = "{ FILE [weight -254..254] [reverse] ... }",
-     .doc = "A track_file whose number moves the priority, or is a fault."},
-    {"track_process", conf_set_track_process, GROUP(watches), .block = &conf_list,
-     .form = "{ NAME [weight -254..254] [reverse] ... }",
-     .doc = "A vrrp_track_process whose failure is a fault, or moves the priority."},
-    {"track_bfd", conf_set_track_bfd, GROUP(watches), .block = &conf_list,
-     .form = "{ NAME [weight -253..253] [reverse] ... }",
-     .doc = "A bfd_instance whose loss is a fault, or moves the priority."},
-    {"sync_group_tracking_weight", conf_set_flag, GROUP(tracking_weight),
-     .doc = "Weights that its instances have of their own count; else a failure there is a fault."},
-    {CONF_NOTED("global_tracking", "", "All instances track what one tracks.",
-		"a fault of one is a fault of all")},
-    {CONF_REFUSED("notify_priority_changes", "[on|off]", "Tells FIFOs of priorities.",
-		  "they are in the log and in lbctl events")},
-    {"smtp_alert", conf_set_tristate, GROUP(smtp_alert), .initial = "smtp_alert_vrrp",
-     .doc = "Mail at each change."},
-    {0}};
-
-const struct conf_block conf_block_sync_group = {.name = "vrrp_sync_group", .keyword = group_words};
-
-void conf_group_new(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
-		    void *target)
-{
-	struct conf *c = target;
-	struct conf_group *g;
-	const char *name = block_name(p, n, c->n_groups);
-
-	if (!name)
-		return;
-	g = conf_alloc(p->memory, sizeof(*g));
-	g->name = name;
-	g->smtp_alert = CONF_UNSET;
-	g->at = n->word->at;
-	*p->groups_end = g;
-	p->groups_end = &g->next;
-	c->n_groups++;
-	conf_walk(p, n->child, k->block, g);
-}
-
-/* ---- vrrp_script ---- */
-
-static void set_script_weight(struct conf_parse *p, const struct conf_node *n,
-			      const struct conf_keyword *k, void *target)
-{
-	struct conf_vrrp_script *s = target;
-	const struct conf_word *w = conf_argument(p, n);
-	double v;
-
-	(void)k;
-	if (!w || !conf_number(p, w, -253, 253, true, &v))
-		return;
-	s->weight = v != 0 ? (int32_t)v : CONF_NO_WEIGHT;
-	s->reverse = n->n > 2 && !strcmp(n->word[2].text, "reverse");
-}
-
-static void set_user(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
-		     void *target)
-{
-	struct conf_vrrp_script *s = target;
-
-	(void)k;
-	if (!conf_argument(p, n))
-		return;
-	s->script.user = n->word[1].text;
-	s->script.group = n->n > 2 ? n->word[2].text : NULL;
-}
-
-/* The user may stand before the script. */
-static void set_program(struct conf_parse *p, const struct conf_node *n,
-			const struct conf_keyword *k, void *target)
-{
-	struct conf_vrrp_script *s = target;
-	struct conf_script old = s->script;
-
-	conf_set_script(p, n, k, target);
-	if (!s->script.user) {
-		s->script.user = old.user;
-		s->script.group = old.group;
-	}
-}
-
-static const struct conf_keyword script_words[] = {
-    {"script", set_program, SCRIPT(script), .form = "COMMAND",
-     .doc = "What is run. Must be written."},
-    {"interval", conf_set_seconds, SCRIPT(interval_ms), 0.01, DAY, .initial = "1",
-     .doc = "From one run to the next."},
-    {"timeout", conf_set_seconds, SCRIPT(timeout_ms), 0.01, DAY, .initial = "interval",
-     .doc = "A run that takes longer has failed."},
-    {"weight", set_script_weight, .form = "-253..253 [reverse]",
-     .initial = "0: a failure is a fault",
-     .doc =
-	 "Added to the priority: a positive one while it succeeds, a negative one while it fails."},
-    {"rise", conf_set_int, SCRIPT(rise), 1, 65535, .initial = "1",
-     .doc = "Successes in a row that count."},
-    {"fall", conf_set_int, SCRIPT(fall), 1, 65535, .initial = "1",
-     .doc = "Failures in a row that count."},
-    {"user", set_user, .form = "USER [GROUP]", .initial = "script_user", .doc = "Who runs it."},
-    {"init_fail", conf_set_flag, SCRIPT(init_fail),
-     .doc = "It counts as failed until it has succeeded."},
-    {0}};
-
-const struct conf_block conf_block_vrrp_script = {.name = "vrrp_script", .keyword = script_words};
-
-void conf_vrrp_script_new(struct conf_parse *p, const struct conf_node *n,
-			  const struct conf_keyword *k, void *target)
-{
-	struct conf *c = target;
-	struct conf_vrrp_script *s;
-	const char *name = block_name(p, n, c->n_scripts);
-
-	if (!name)
-		return;
-	s = conf_alloc(p->memory, sizeof(*s));
-	*s = (struct conf_vrrp_script){.name = name,
-				       .interval_ms = CONF_UNSET,
-				       .timeout_ms = CONF_UNSET,
-				       .weight = CONF_NO_WEIGHT,
-				       .rise = 1,
-				       .fall = 1,
-				       .index = (unsigned)c->n_scripts,
-				       .at = n->word->at};
-	conf_index_set_name(p->scratch, &p->scripts, name, s); /* of two, the later one counts */
-	*p->scripts_end = s;
-	p->scripts_end = &s->next;
-	c->n_scripts++;
-	conf_walk(p, n->child, k->block, s);
 }

@@ -108,7 +108,7 @@ void conf_script_of(struct conf_parse *p, const struct conf_word *w, size_t n,
 /* The word after the keyword, or NULL, said, when there is none. */
 const struct conf_word *conf_argument(struct conf_parse *p, const struct conf_node *n);
 
-/* conf_global.c, conf_vrrp.c, conf_service.c, conf_other.c */
+/* conf_global.c, conf_vrrp.c, conf_sync_group.c, conf_vrrp_script.c, conf_service.c, conf_other.c */
 extern const struct conf_block conf_block_global;
 extern const struct conf_block conf_block_instance, conf_block_sync_group, conf_block_vrrp_script;
 extern const struct conf_block conf_block_virtual, conf_block_virtual_group;
@@ -123,6 +123,23 @@ conf_fn conf_track_file_new, conf_track_process_new, conf_bfd_new;
 conf_fn conf_set_track_file, conf_set_track_process, conf_set_track_bfd;
 conf_fn conf_static_addresses, conf_static_routes, conf_static_rules;
 
+/* The name after a block's keyword; NULL, said, when it may not be. `already`: how many there are. */
+const char *conf_block_name(struct conf_parse *p, const struct conf_node *n, size_t already);
+
+/* The scripts of changes, of an instance and of a group. */
+#define CONF_NOTIFY_WORDS(o)                                                                        \
+	{"notify", conf_set_script, o(notify.any),                                             \
+	 .doc = "Runs at each change, with INSTANCE or GROUP, name, state and priority."},     \
+	    {"notify_master", conf_set_script, o(notify.master),                               \
+	     .doc = "Runs when it is MASTER."},                                                \
+	    {"notify_backup", conf_set_script, o(notify.backup),                               \
+	     .doc = "Runs when it is BACKUP."},                                                \
+	    {"notify_fault", conf_set_script, o(notify.fault),                                 \
+	     .doc = "Runs when it is in FAULT."},                                              \
+	{                                                                                      \
+		"notify_stop", conf_set_script, o(notify.stop), .doc = "Runs when vipd stops." \
+	}
+
 /* What can only be judged when all is read: conf_check.c. */
 void conf_check(struct conf_parse *p);
 void conf_complete_mail(struct conf_parse *p); /* conf_mail.c */
@@ -134,6 +151,12 @@ void conf_find_watches(struct conf_parse *p, struct conf_tracks *list);
 /* "weight N" (0: CONF_NO_WEIGHT, unless `max` is that of a watch) and "reverse" behind a name. */
 bool conf_read_weight(struct conf_parse *p, const struct conf_node *n, int max, int32_t *weight,
 		      bool *reverse);
+
+/* Append what a track_interface or track_script names. */
+void conf_read_interfaces(struct conf_parse *p, const struct conf_node *n,
+			  struct conf_track_interface **list, size_t *count);
+void conf_read_scripts(struct conf_parse *p, const struct conf_node *n,
+		       struct conf_track_script **list, size_t *count);
 
 #define conf_warn(p, at, ...) diag_add((p)->diag, DIAG_WARNING, at, __VA_ARGS__)
 #define conf_note(p, at, ...) diag_add((p)->diag, DIAG_NOTICE, at, __VA_ARGS__)

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* The block vrrp_script: a program that instances track. */
+#include <string.h>
+
+#include "conf_index.h"
+#include "conf_words.h"
+
+#define SCRIPT(member) offsetof(struct conf_vrrp_script, member)
+#define DAY 86400.0
+
+static void set_script_weight(struct conf_parse *p, const struct conf_node *n,
+			      const struct conf_keyword *k, void *target)
+{
+	struct conf_vrrp_script *s = target;
+	const struct conf_word *w = conf_argument(p, n);
+	double v;
+
+	(void)k;
+	if (!w || !conf_number(p, w, -253, 253, true, &v))
+		return;
+	s->weight = v != 0 ? (int32_t)v : CONF_NO_WEIGHT;
+	s->reverse = n->n > 2 && !strcmp(n->word[2].text, "reverse");
+}
+
+static void set_user(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
+		     void *target)
+{
+	struct conf_vrrp_script *s = target;
+
+	(void)k;
+	if (!conf_argument(p, n))
+		return;
+	s->script.user = n->word[1].text;
+	s->script.group = n->n > 2 ? n->word[2].text : NULL;
+}
+
+/* The user may stand before the script. */
+static void set_program(struct conf_parse *p, const struct conf_node *n,
+			const struct conf_keyword *k, void *target)
+{
+	struct conf_vrrp_script *s = target;
+	struct conf_script old = s->script;
+
+	conf_set_script(p, n, k, target);
+	if (!s->script.user) {
+		s->script.user = old.user;
+		s->script.group = old.group;
+	}
+}
+
+static const struct conf_keyword script_words[] = {
+    {"script", set_program, SCRIPT(script), .form = "COMMAND",
+     .doc = "What is run. Must be written."},
+    {"interval", conf_set_seconds, SCRIPT(interval_ms), 0.01, DAY, .initial = "1",
+     .doc = "From one run to the next."},
+    {"timeout", conf_set_seconds, SCRIPT(timeout_ms), 0.01, DAY, .initial = "interval",
+     .doc = "A run that takes longer has failed."},
+    {"weight", set_script_weight, .form = "-253..253 [reverse]",
+     .initial = "0: a failure is a fault",
+     .doc =
+	 "Added to the priority: a positive one while it succeeds, a negative one while it fails."},
+    {"rise", conf_set_int, SCRIPT(rise), 1, 65535, .initial = "1",
+     .doc = "Successes in a row that count."},
+    {"fall", conf_set_int, SCRIPT(fall), 1, 65535, .initial = "1",
+     .doc = "Failures in a row that count."},
+    {"user", set_user, .form = "USER [GROUP]", .initial = "script_user", .doc = "Who runs it."},
+    {"init_fail", conf_set_flag, SCRIPT(init_fail),
+     .doc = "It counts as failed until it has succeeded."},
+    {0}};
+
+const struct conf_block conf_block_vrrp_script = {.name = "vrrp_script", .keyword = script_words};
+
+void conf_vrrp_script_new(struct conf_parse *p, const struct conf_node *n,
+			  const struct conf_keyword *k, void *target)
+{
+	struct conf *c = target;
+	struct conf_vrrp_script *s;
+	const char *name = conf_block_name(p, n, c->n_scripts);
+
+	if (!name)
+		return;
+	s = conf_alloc(p->memory, sizeof(*s));
+	*s = (struct conf_vrrp_script){.name = name,
+				       .interval_ms = CONF_UNSET,
+				       .timeout_ms = CONF_UNSET,
+				       .weight = CONF_NO_WEIGHT,
+				       .rise = 1,
+				       .fall = 1,
+				       .index = (unsigned)c->n_scripts,
+				       .at = n->word->at};
+	conf_index_set_name(p->scratch, &p->scripts, name, s); /* of two, the later one counts */
+	*p->scripts_end = s;
+	p->scripts_end = &s->next;
+	c->n_scripts++;
+	conf_walk(p, n->child, k->block, s);
+}
