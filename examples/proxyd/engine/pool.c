@@ -347,6 +347,8 @@ int server_publish(struct engine *e, struct server *s)
 	struct pool *p = s->pool;
 	int r = server_stage(s);
 
+	if (!r && p->slow_ns) /* a small share from the first connection on */
+		lb_group_tick(p->group, loop_clock_ns());
 	if (!r)
 		r = lb_group_commit(p->group);
 	if (r < 0)

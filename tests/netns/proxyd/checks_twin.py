@@ -111,7 +111,7 @@ def test_a_server_that_comes_up_begins_with_a_small_share(binary):
         Server(named("new"), port)
         until("it is up", lambda: served_by(p) == "new")
         got = [served_by(p) for _ in range(100)]
-        assert got.count("new") < 25, got.count("new")
+        assert got.count("new") < 40, got.count("new")  # 50 without; the rotation lets it catch up first
 
 
 TESTS = [f for name, f in list(globals().items()) if name.startswith("test_")]
