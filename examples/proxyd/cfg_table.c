@@ -129,7 +129,13 @@ static bool read_table(struct reader *r, size_t i, struct table_def *def)
 		else if (!strcmp(word, "peers"))
 			say(r, DIAG_WARNING, i,
 			    "tables are not shared with peers in this version: each counts alone");
-		else if (strcmp(word, "srvkey") != 0 && strcmp(word, "write-to") != 0) {
+		else if (!strcmp(word, "srvkey") || !strcmp(word, "write-to"))
+			say(r, DIAG_WARNING, i - 1,
+			    "\"%s\" speaks to peers, with which tables are not shared in this "
+			    "version: "
+			    "ignored",
+			    word);
+		else {
 			say(r, DIAG_ERROR, i - 1,
 			    "\"%s\" is not known here: type, size, expire, nopurge, store and "
 			    "peers are",
