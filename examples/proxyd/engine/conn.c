@@ -51,10 +51,25 @@ static bool is_finished(const struct conn *c, enum conn_end end)
 	return s->eof && (!to->pending || to->broken);
 }
 
+/* Nobody has ended and nothing waits: nearly always. Then there is only reading to do. */
+static bool flows(const struct conn *c)
+{
+	const struct conn_side *client = &c->side[CONN_CLIENT], *server = &c->side[CONN_SERVER];
+
+	return c->state == CONN_OPEN && !(client->pending | server->pending) &&
+	       !(client->eof | client->broken | server->eof | server->broken);
+}
+
 struct conn_step conn_next(const struct conn *c)
 {
 	bool open = c->state == CONN_OPEN;
 
+	if (flows(c)) {
+		if (c->side[CONN_CLIENT].readable)
+			return step(CONN_READ, CONN_CLIENT);
+		return c->side[CONN_SERVER].readable ? step(CONN_READ, CONN_SERVER)
+						     : step(CONN_WAIT, CONN_CLIENT);
+	}
 	if (c->state == CONN_OVER)
 		return step(CONN_CLOSE, CONN_CLIENT);
 	if (open && is_finished(c, CONN_CLIENT) && is_finished(c, CONN_SERVER))
@@ -95,7 +110,7 @@ void conn_did_send(struct conn *c, enum conn_end end, size_t n, size_t pending, 
 
 	if (s->pending && !pending)
 		c->side[other(end)].active_ns = now_ns; /* it is read again, its time begins */
-	c->sooner |= s->pending || pending; /* who is waited for changes */
+	c->sooner |= s->pending || pending;		/* who is waited for changes */
 	s->pending = (uint32_t)pending;
 	if (n)
 		s->active_ns = now_ns;
