@@ -19,6 +19,7 @@
 #include "cfg_tls.h"
 #include "diag.h"
 
+#define CFG_TRACK_CHAIN_MAX 32	   /* servers that track one another in a row */
 #define CFG_NAME_MAX 127	   /* characters of a proxy's or server's name */
 #define CFG_FILES_MAX 1024	   /* files read, folders unfolded */
 #define CFG_PORTS_MAX 4096	   /* ports of one range */
@@ -70,6 +71,9 @@ struct cfg_server {
 	struct cfg_tls *tls_words; /* NULL: none */
 	struct tls_back *tls;	   /* NULL: plain */
 	bool check_tls;
+	const char *track; /* "BACKEND/SERVER" or "SERVER", as written; NULL: it is asked itself */
+	const struct cfg_server *tracked;  /* that one */
+	const struct cfg_proxy *tracked_in;
 	/* of the check; an address of length 0 is the server's own, port 0 too */
 	struct cfg_addr check_addr;
 	unsigned check_port, rise, fall;

@@ -290,6 +290,7 @@ void cfg_check(struct reader *r)
 		check_log(r, p);
 		check_addresses(r, p);
 	}
+	cfg_track_check(r);
 	cfg_check_userlists(r);
 	cfg_check_tables(r);
 }

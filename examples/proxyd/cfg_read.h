@@ -86,6 +86,9 @@ __attribute__((format(printf, 4, 5))) void say(struct reader *r, enum diag_level
 
 /* Memory that lives with the configuration; on failure the load as a whole ends with -ENOMEM. */
 void *keep(struct reader *r, size_t size);
+/* cfg_track.c: `track` of the servers of all sections. */
+void cfg_track_check(struct reader *r);
+
 const char *keep_text(struct reader *r, const char *text);
 const char *keep_word(struct reader *r, size_t i);
 /* The words from i on, with a space between. */

@@ -266,6 +266,11 @@ static void server_init_addr(struct reader *r, size_t i, void *target)
 	(void)target;
 }
 
+static void server_track_word(struct reader *r, size_t i, void *target)
+{
+	((struct cfg_server *)target)->track = keep_word(r, i + 1);
+}
+
 static const struct parameter server_parameters[] = {
     {"agent-addr", 1, server_agent},
     {"agent-check", 0, server_flag},
@@ -290,6 +295,7 @@ static const struct parameter server_parameters[] = {
     {"port", 1, server_count},
     {"rise", 1, server_count},
     {"slowstart", 1, server_slowstart},
+    {"track", 1, server_track_word},
     {"weight", 1, server_count},
     {"send-proxy", 0, server_flag},
     {"send-proxy-v2", 0, server_flag},

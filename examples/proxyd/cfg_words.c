@@ -81,7 +81,6 @@ static const struct {
 	{"retry-on", "a request is asked again when the server closes before its answer, if it may be (GET, HEAD, PUT, DELETE, OPTIONS, TRACE)"},
 	{"source", "the system chooses the source address: write a route with \"src\""},
 	{"tfo", "the kernel's TCP Fast Open is not used"},
-	{"track", "the server counts as up: give it a check of its own"},
 	{"ws", "WebSockets pass as HTTP/1"},
 	{"wurfl-data-file", "this version detects no devices"},
 };

@@ -89,6 +89,7 @@ int admin_set_state(struct engine *e, struct server *s, enum admin_state state)
 	struct server_admin *a = &s->admin;
 	bool maint = state == ADMIN_MAINT, drain = state == ADMIN_DRAIN;
 	static const char *const what[] = {"ready", "drain", "maintenance"};
+	int r;
 
 	if (a->maint == maint && a->drain == drain)
 		return 0;
@@ -107,7 +108,9 @@ int admin_set_state(struct engine *e, struct server *s, enum admin_state state)
 	a->maint = maint;
 	a->drain = drain;
 	tell(s, what[state]);
-	return server_publish(e, s);
+	r = server_publish(e, s);
+	trackers_follow(e, s);
+	return r;
 }
 
 int admin_set_weight(struct engine *e, struct server *s, unsigned weight)

@@ -41,7 +41,8 @@ static void take_state(struct server *s, enum health_admin said)
 
 static void take_verdict(struct server *s, enum health_verdict verdict, const char *text)
 {
-	bool checked_up = !s->check || health_state_is_up(health_check_state(s->check));
+	bool checked_up = s->tracked  ? s->tracked->up
+			  : !s->check || health_state_is_up(health_check_state(s->check));
 	bool down = verdict == HEALTH_FAIL || verdict == HEALTH_FAIL_NOW;
 
 	if (verdict == HEALTH_NEUTRAL || down == s->agent_down)

@@ -254,11 +254,12 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *conf
 	    same_text(text, s->checked_text))
 		return 0;
 	check_end(s);
-	if (!wanted) {
+	if (!wanted && !c->tracked) {
 		s->up = true; /* nobody says otherwise */
 		s->draining = false;
-		return 0;
 	}
+	if (!wanted)
+		return 0;
 	s->checked = *c;
 	s->check_timeout_ns = timeout_ns;
 	free(s->checked_text);

@@ -36,6 +36,10 @@ void pool_put(struct engine *e, struct pool *p);
 struct server *server_get(struct engine *e, const struct backend *b, const struct cfg_server *c);
 void server_put(struct server *s);
 
+/* The server of these lines in a set that is marked as the last one; NULL: there is none. */
+struct server *server_find(const struct engine *e, const struct set *set, const struct cfg_proxy *proxy,
+			   const struct cfg_server *c);
+
 /* Makes the group what the set says, all at once. 0 or -errno. */
 int pool_sync(struct pool *p, const struct set *set, const struct cfg_proxy *proxy);
 
@@ -58,6 +62,17 @@ void frontend_admin_read(const struct frontend *f, uint32_t maxconn);
 
 /* It went up or down now. */
 void server_changed(struct server *s, bool up);
+
+/* ---- follow.c: `track` ---- */
+
+/* Its state is to be that of `tracked`, from the next change on. NULL: its own. */
+void server_track(struct server *s, struct server *tracked);
+
+/* As the lines of the set say; all take over the state of whom they track. */
+void tracks_sync(struct engine *e, const struct set *set);
+
+/* The state of `s` changed: so does that of its trackers. */
+void trackers_follow(struct engine *e, const struct server *s);
 
 /* ---- checks.c ---- */
 

@@ -151,6 +151,7 @@ static void end_orphans(struct engine *e, const struct set *set)
 			LIST_FOREACH (s, &p->servers, entry) {
 				check_end(s);
 				agent_end(s);
+				server_track(s, NULL);
 			}
 }
 
@@ -174,6 +175,7 @@ int engine_apply(struct engine *e, struct cfg *cfg, unsigned maxconn, char *ret_
 		e->n_slow += set->backend[i].pool->slow_ns != 0;
 	}
 	end_orphans(e, set);
+	tracks_sync(e, set);
 	e->maxconn = maxconn;
 	atomic_store(&e->gate.max, e->gate.max_by_hand ? e->gate.max_by_hand : maxconn);
 	for (size_t i = 0; i < set->n_frontends; i++) {

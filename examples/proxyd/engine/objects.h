@@ -99,6 +99,7 @@ struct server_admin {
 	unsigned maxconn, cfg_maxconn;
 	bool known, cfg_disabled;
 	bool maint, drain; /* an operator's; maint: also "disabled" as written */
+	bool via_maint, via_drain; /* those of the server it tracks */
 	bool no_checks;	   /* "disable health" */
 	unsigned check_port; /* an operator's; 0: as configured */
 	uint64_t changed_ns, down_ns; /* since when it is as it is; how long it was down before */
@@ -129,6 +130,9 @@ struct server {
 	_Atomic uint32_t n_sessions;	/* for the log */
 	struct tally *tally;
 	struct server_admin admin;
+	struct server *tracked;		/* its state is that one's; NULL: its own */
+	LIST_HEAD(, server) trackers;
+	LIST_ENTRY(server) tracks;	/* of the trackers of `tracked` */
 	const struct set *in;		/* the last set it is in */
 	bool member;			/* of the group now */
 	bool up;			/* as the checks say; true without a check */
@@ -149,6 +153,17 @@ struct server {
 	int last_error;
 	uint64_t last_ns;
 };
+
+/* Its own, or that of the server it tracks. */
+static inline bool server_in_maint(const struct server *s)
+{
+	return s->admin.maint || s->admin.via_maint;
+}
+
+static inline bool server_in_drain(const struct server *s)
+{
+	return s->admin.drain || s->admin.via_drain;
+}
 
 /* Where it is now. Any thread. */
 static inline const struct cfg_addr *server_addr(const struct server *s)

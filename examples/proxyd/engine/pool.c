@@ -185,6 +185,7 @@ struct server *server_get(struct engine *e, const struct backend *b, const struc
 	s->send_proxy = c->send_proxy;
 	s->proxy_tls = c->proxy_tls;
 	atomic_init(&s->tls, c->tls);
+	LIST_INIT(&s->trackers);
 	s->up = true;
 	s->admin.changed_ns = loop_clock_ns();
 	LIST_INSERT_HEAD(&p->servers, s, entry);
@@ -197,6 +198,9 @@ void server_put(struct server *s)
 		return;
 	check_end(s);
 	agent_end(s);
+	server_track(s, NULL);
+	while (!LIST_EMPTY(&s->trackers))
+		server_track(LIST_FIRST(&s->trackers), NULL);
 	if (s->member)
 		lb_server_remove(s->pool->group, id_of(s));
 	LIST_REMOVE(s, entry);
@@ -221,6 +225,17 @@ static struct server *find(const struct pool *p, const struct set *set, const st
 	LIST_FOREACH (s, &p->servers, entry)
 		if (s->in == set && !strcmp(s->name, c->name))
 			return s;
+	return NULL;
+}
+
+struct server *server_find(const struct engine *e, const struct set *set, const struct cfg_proxy *proxy,
+			   const struct cfg_server *c)
+{
+	const struct pool *p;
+
+	LIST_FOREACH (p, &e->pools_named[bucket_of(proxy->name)], named)
+		if (!strcmp(p->name, proxy->name))
+			return find(p, set, c);
 	return NULL;
 }
 
@@ -254,7 +269,7 @@ static void count_up(struct pool *p)
 	unsigned n_up = 0, n_up_backup = 0;
 
 	LIST_FOREACH (s, &p->servers, entry)
-		if (s->member && s->up && s->usable && !s->admin.maint) {
+		if (s->member && s->up && s->usable && !server_in_maint(s)) {
 			n_up += !s->backup;
 			n_up_backup += s->backup;
 		}
@@ -288,6 +303,7 @@ int pool_sync(struct pool *p, const struct set *set, const struct cfg_proxy *pro
 			s->member = false;
 			check_end(s);
 			agent_end(s);
+			server_track(s, NULL);
 		}
 	STAILQ_FOREACH (c, &proxy->servers, next) {
 		/* HAProxy uses the first usable backup only, unless "option allbackups" */
@@ -330,15 +346,14 @@ void pools_tick(struct engine *e, uint64_t now_ns)
 
 int server_stage(struct server *s)
 {
-	const struct server_admin *a = &s->admin;
 	uint64_t id = id_of(s);
-	int e = lb_server_set_weight(s->pool->group, id, a->weight);
+	int e = lb_server_set_weight(s->pool->group, id, s->admin.weight);
 
 	if (!e)
 		e = lb_server_set_state(s->pool->group, id,
-					!s->usable || a->maint		? LB_STATE_OFFLINE
-					: s->draining || a->drain	? LB_STATE_DRAINING
-									: LB_STATE_ENABLED);
+					!s->usable || server_in_maint(s)    ? LB_STATE_OFFLINE
+					: s->draining || server_in_drain(s) ? LB_STATE_DRAINING
+									    : LB_STATE_ENABLED);
 	return e ? e : lb_server_set_up(s->pool->group, id, s->up);
 }
 
@@ -384,4 +399,5 @@ void server_set_up(struct engine *e, struct server *s, bool up, bool draining)
 		log_msg(LOG_ALERT,
 			"backend %s has no server left: its connections are closed at once",
 			p->name);
+	trackers_follow(e, s);
 }

@@ -123,6 +123,10 @@ static void set_health(struct call *c, struct server *s, const char *word)
 {
 	static const char *const health[] = {"up", "stopping", "down"};
 
+	if (s->tracked) {
+		call_say(c, "cannot change health on a tracking server.\n");
+		return;
+	}
 	for (unsigned i = 0; i < 3; i++)
 		if (!strcmp(word, health[i])) {
 			say_result(c, admin_set_health(c->e, s, (enum admin_health)i, c->now_ns));

@@ -169,7 +169,7 @@ static void state_line(struct call *c, const struct backend *b, const struct ser
 	unsigned health = a->cfg ? a->cfg->rise : 0, result = 0, port;
 	bool has = s->check && health_check_status(s->check, &check) == 0 &&
 		   health_check_filter_status(s->check, &f) == 0;
-	bool up = s->up && !a->maint;
+	bool up = s->up && !server_in_maint(s);
 	char addr[128];
 
 	port = address_of(server_addr(s), addr, sizeof(addr));
@@ -183,7 +183,8 @@ static void state_line(struct call *c, const struct backend *b, const struct ser
 	}
 	out_printf(c->out, "%u %s %u %s %s %u %u %u %u %llu %u %u %u %u 0 0 0 - %u - 0 %u - - 0\n", b->proxy->id,
 		   b->proxy->name, sid, s->name, addr, !up ? 0u : s->draining ? 3u : 2u,
-		   (a->maint ? 1u : 0) | (a->cfg_disabled ? 4u : 0) | (a->drain ? 8u : 0), a->weight, a->cfg_weight,
+		   (a->maint ? 1u : 0) | (a->via_maint ? 2u : 0) | (a->cfg_disabled ? 4u : 0) | (a->drain ? 8u : 0) |
+		       (a->via_drain ? 16u : 0), a->weight, a->cfg_weight,
 		   (unsigned long long)(c->now_ns > a->changed_ns ? (c->now_ns - a->changed_ns) / SECOND_NS : 0), has ? code_number(check.code) : 1,
 		   result, health, has ? 2u + (a->no_checks ? 0 : 4) + (a->maint ? 8 : 0) : 0, port,
 		   a->check_port ? a->check_port : a->cfg ? a->cfg->check_port : 0);

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cfg.h"
 #include "out.h"
 
 enum stat_field {
@@ -73,7 +74,7 @@ struct stat_row {
 		uint64_t n;
 		const char *text; /* lives as long as the row */
 	} v[STAT_COUNT_];
-	char addr[80], status[32], check_status[24], last_check[128], sname[128];
+	char addr[80], status[2 * CFG_NAME_MAX + 16], tracked[2 * CFG_NAME_MAX + 2], check_status[24], last_check[128], sname[128];
 };
 
 #define STAT_ALL UINT32_MAX

@@ -205,7 +205,7 @@ static void listener_row(const struct listener *l, const struct cfg_bind *b, con
 /* ---- Servers ---- */
 
 struct health_seen {
-	bool checked;
+	bool checked; /* it, or the one it tracks */
 	struct health_filter_status filter;
 	struct health_check_status check;
 };
@@ -213,6 +213,8 @@ struct health_seen {
 static void look(const struct server *s, struct health_seen *h)
 {
 	*h = (struct health_seen){.filter.size = sizeof(h->filter), .check.size = sizeof(h->check)};
+	while (s->tracked)
+		s = s->tracked;
 	h->checked = s->check && !s->admin.maint && !s->admin.no_checks &&
 		     health_check_filter_status(s->check, &h->filter) == 0 &&
 		     health_check_status(s->check, &h->check) == 0;
@@ -231,17 +233,19 @@ static unsigned health_number(const struct server *s, const struct health_seen *
 static void write_status(const struct server *s, const struct health_seen *h, char *buf, size_t cap)
 {
 	const struct health_filter_status *f = &h->filter;
-	const char *up = s->admin.drain ? "DRAIN" : s->draining ? "NOLB" : "UP";
+	const char *up = server_in_drain(s) ? "DRAIN" : s->draining ? "NOLB" : "UP";
 
 	if (s->admin.maint)
 		snprintf(buf, cap, "MAINT");
+	else if (s->admin.via_maint)
+		snprintf(buf, cap, "MAINT (via %s/%s)", s->tracked->pool->name, s->tracked->name);
 	else if (!s->up && h->checked && f->left < f->rise)
 		snprintf(buf, cap, "DOWN %u/%u", f->rise - f->left, f->rise);
 	else if (!s->up)
 		snprintf(buf, cap, "DOWN");
 	else if (h->checked && f->left < f->fall)
 		snprintf(buf, cap, "%s %u/%u", up, f->left, f->fall);
-	else if (!h->checked && !s->admin.drain && !s->draining)
+	else if (!h->checked && !server_in_drain(s) && !s->draining)
 		snprintf(buf, cap, "no check");
 	else
 		snprintf(buf, cap, "%s", up);
@@ -251,7 +255,7 @@ static void set_check(const struct server *s, const struct health_seen *h, struc
 {
 	const struct health_check_status *c = &h->check;
 
-	if (!h->checked)
+	if (!h->checked || s->tracked)
 		return;
 	snprintf(r->check_status, sizeof(r->check_status), "%s%s", c->running ? "* " : "", health_code_name(c->code));
 	set_text(r, STAT_CHECK_STATUS, r->check_status);
@@ -311,7 +315,7 @@ static void server_row(const struct server *sv, const struct cfg_proxy *p, unsig
 {
 	const struct server_admin *a = &sv->admin;
 	uint64_t used = atomic_load_explicit(&sv->n_sessions, memory_order_relaxed);
-	bool up = sv->up && !a->maint;
+	bool up = sv->up && !server_in_maint(sv);
 	struct health_seen h;
 	struct tally_sum s;
 
@@ -321,9 +325,9 @@ static void server_row(const struct server *sv, const struct cfg_proxy *p, unsig
 	set_shared(r, &s);
 	write_status(sv, &h, r->status, sizeof(r->status));
 	set_text(r, STAT_STATUS, r->status);
-	r->no_maint = !a->maint;
+	r->no_maint = !server_in_maint(sv);
 	r->up = up;
-	r->draining = up && (a->drain || sv->draining || !a->weight);
+	r->draining = up && (server_in_drain(sv) || sv->draining || !a->weight);
 	r->is_backup = sv->backup;
 	set(r, STAT_QCUR, 0);
 	set(r, STAT_SCUR, used);
@@ -338,6 +342,10 @@ static void server_row(const struct server *sv, const struct cfg_proxy *p, unsig
 		set(r, STAT_CHKFAIL, a->n_failed);
 		set(r, STAT_CHKDOWN, a->n_down);
 		set(r, STAT_DOWNTIME, a->down_ns / SECOND_NS + (up ? 0 : age_s(a->changed_ns, now_ns)));
+	}
+	if (sv->tracked) {
+		snprintf(r->tracked, sizeof(r->tracked), "%s/%s", sv->tracked->pool->name, sv->tracked->name);
+		set_text(r, STAT_TRACKED, r->tracked);
 	}
 	set_last(r, &s, now_ns);
 	set_check(sv, &h, r);
@@ -367,14 +375,14 @@ static void sum_servers(const struct backend *b, struct backend_sum *sum)
 
 	*sum = (struct backend_sum){.any = b->proxy->n_servers};
 	LIST_FOREACH (s, &b->pool->servers, entry) {
-		if (!s->member || !s->up || !s->usable || s->admin.maint)
+		if (!s->member || !s->up || !s->usable || server_in_maint(s))
 			continue;
 		if (s->backup) {
 			sum->backup++;
-			sum->backup_weight += s->admin.drain ? 0 : s->admin.weight;
+			sum->backup_weight += server_in_drain(s) ? 0 : s->admin.weight;
 		} else {
 			sum->active++;
-			sum->active_weight += s->admin.drain ? 0 : s->admin.weight;
+			sum->active_weight += server_in_drain(s) ? 0 : s->admin.weight;
 		}
 	}
 }

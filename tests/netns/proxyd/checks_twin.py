@@ -3,11 +3,16 @@
 """How servers are found well or not, as HAProxy does:   checks_twin.py BINARY
 
 What a client sees is what counts: a server that is down gets nothing."""
+import csv
+import io
 import os
 import shutil
+import socket
+import subprocess
 import sys
+import tempfile
 
-from support import Proxy, Server, config, named, run, until
+from support import Proxy, Server, config, named, read_all, run, until
 
 EVERY = "    default-server inter 100 rise 1 fall 1\n    retries 0\n"
 
@@ -22,6 +27,92 @@ def served_by(proxy):
 
 def listen(lines):
     return config("listen l\n    bind 127.0.0.1:{port}\n" + EVERY + lines)
+
+
+class Asked:
+    """A proxy with a socket for its runtime API."""
+
+    def __init__(self, binary, text):
+        self.folder = tempfile.mkdtemp(prefix="proxyd-checks.")
+        self.path = os.path.join(self.folder, "socket")
+        self.proxy = Proxy(binary, text.replace("global\n", f"global\n    stats socket {self.path} level admin\n"))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *what):
+        self.proxy.__exit__(*what)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def ask(self, command):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(self.path)
+            s.sendall(command.encode() + b"\n")
+            return read_all(s).decode().strip()
+
+    def row(self, server, *fields):
+        """Of "BACKEND/SERVER", as "show stat" says."""
+        for row in csv.DictReader(io.StringIO(self.ask("show stat")[2:])):
+            if f"{row['pxname']}/{row['svname']}" == server:
+                return [row[f] for f in fields]
+        raise AssertionError(f"no row of {server}")
+
+    def status(self, server):
+        return self.row(server, "status")[0]
+
+
+def test_a_server_is_as_the_one_it_tracks(binary):
+    web = Server(named("web"))
+    checked = Server(named("checked"))
+    text = listen("    server t 127.0.0.1:%d track a/s\n    server u 127.0.0.1:%d track t\n" % (web.port, web.port))
+    text += "backend a\n    server s 127.0.0.1:%d check inter 100 rise 2 fall 2\n" % checked.port
+    text += "    server d 127.0.0.1:%d check disabled\nbackend b\n    server v 127.0.0.1:1 track a/d\n" % checked.port
+    with Asked(binary, text) as p:
+        until("it is checked", lambda: p.row("a/s", "check_status") == ["L4OK"])
+        assert served_by(p.proxy) == "web"
+        assert p.row("l/t", "status", "tracked", "check_status", "chkfail", "downtime") == ["UP", "a/s", "", "", ""]
+        assert p.row("l/u", "status", "tracked") == ["UP", "l/t"]
+        assert p.row("b/v", "status", "tracked") == ["MAINT (via a/d)", "a/d"]
+        checked.stop()
+        until("it is down with it", lambda: p.status("l/u") == "DOWN" == p.status("l/t"))
+        assert served_by(p.proxy) == ""
+        assert p.ask("set server l/t health up") == "cannot change health on a tracking server."
+        checked = Server(named("checked"), checked.port)
+        until("it is up with it", lambda: p.status("l/u") == "UP" and served_by(p.proxy) == "web")
+        # an operator's word goes down the chain, and back
+        p.ask("set server a/s state drain")
+        assert (p.status("l/t"), p.status("l/u")) == ("DRAIN", "DRAIN")
+        assert served_by(p.proxy) == ""
+        flags = [line.split()[6] for line in p.ask("show servers state l").splitlines() if " l " in line]
+        assert flags == ["16", "16"], flags
+        p.ask("set server a/s state maint")
+        assert (p.status("l/t"), p.status("l/u")) == ("MAINT (via a/s)", "MAINT (via l/t)")
+        assert served_by(p.proxy) == ""
+        p.ask("set server a/s state ready")
+        until("all are ready", lambda: served_by(p.proxy) == "web")
+        # its own maintenance is its own
+        p.ask("set server l/t state maint")
+        assert [p.status(s) for s in ("l/t", "l/u")] == ["MAINT", "MAINT (via l/t)"]
+        p.ask("set server l/t state ready")
+        until("they are back", lambda: served_by(p.proxy) == "web")
+
+
+def test_who_cannot_be_tracked_is_told(binary):
+    head = listen("    server s 127.0.0.1:1 check\n    server n 127.0.0.1:1\n").replace("{port}", "1")
+    for words, well in (
+        ("track l/s", True),
+        ("track l/x", False),
+        ("track x/s", False),
+        ("track l/n", False),
+        ("track t", False),
+        ("check track l/s", False),
+        ("agent-check agent-port 1 track l/s", True),
+    ):
+        with tempfile.NamedTemporaryFile("w", suffix=".cfg") as f:
+            f.write(head + f"backend b\n    server t 127.0.0.1:1 {words}\n")
+            f.flush()
+            done = subprocess.run([binary, "-c", "-f", f.name], capture_output=True, timeout=20)
+        assert (done.returncode == 0) == well, (words, done.stderr)
 
 
 def test_an_agent_takes_its_server_down_and_brings_it_back(binary):
