@@ -207,7 +207,29 @@ struct cfg_cookie {
 	const char *attributes; /* behind "NAME=VALUE; path=/" */
 };
 
+/* What is asked again: retry-on. */
+enum cfg_retry {
+	CFG_RETRY_NOTHING = 1u << 0,
+	CFG_RETRY_CONNECT = 1u << 1, /* HAProxy's default */
+	CFG_RETRY_EMPTY = 1u << 2,
+	CFG_RETRY_JUNK = 1u << 3,
+	CFG_RETRY_TIMEOUT = 1u << 4,
+	CFG_RETRY_STATUS = 1u << 5, /* the first of those cfg_retry_status() gives */
+};
+
+/* The bit of a status that may be asked again; 0: it may not. */
+static inline unsigned cfg_retry_status(unsigned status)
+{
+	static const unsigned short known[] = {401, 403, 404, 408, 425, 500, 501, 502, 503, 504};
+
+	for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (known[i] == status)
+			return CFG_RETRY_STATUS << i;
+	return 0;
+}
+
 struct cfg_http {
+	unsigned retry_on; /* enum cfg_retry; 0: not written */
 	const struct cfg_cookie *cookie; /* NULL: none */
 	enum cfg_closing closing;
 	enum cfg_reuse reuse;

@@ -98,6 +98,56 @@ void kw_http_reuse(struct reader *r, size_t first, const void *data)
 	say_unknown(r, first, "way of reuse", name, NULL);
 }
 
+/* ---- retry-on ---- */
+
+static unsigned retry_of(const char *word)
+{
+	unsigned status;
+	char end;
+
+	if (!strcmp(word, "all-retryable-errors"))
+		return CFG_RETRY_CONNECT | CFG_RETRY_EMPTY | CFG_RETRY_JUNK | CFG_RETRY_TIMEOUT |
+		       cfg_retry_status(500) | cfg_retry_status(502) | cfg_retry_status(503) |
+		       cfg_retry_status(504);
+	if (!strcmp(word, "conn-failure"))
+		return CFG_RETRY_CONNECT;
+	if (!strcmp(word, "empty-response"))
+		return CFG_RETRY_EMPTY;
+	if (!strcmp(word, "junk-response"))
+		return CFG_RETRY_JUNK;
+	if (!strcmp(word, "response-timeout"))
+		return CFG_RETRY_TIMEOUT;
+	/* proxyd sends no early data: nobody can reject it */
+	if (!strcmp(word, "none") || !strcmp(word, "0rtt-rejected"))
+		return CFG_RETRY_NOTHING;
+	return sscanf(word, "%u%c", &status, &end) == 1 ? cfg_retry_status(status) : 0;
+}
+
+void kw_retry_on(struct reader *r, size_t first, const void *data)
+{
+	unsigned on = 0;
+
+	(void)data;
+	for (size_t i = first; i < r->line->n; i++) {
+		unsigned one = retry_of(word_at(r, i));
+
+		if (!one) {
+			say(r, DIAG_ERROR, i,
+			    "\"%s\" is nothing to ask again on: write none, conn-failure, "
+			    "empty-response, junk-response, response-timeout, 0rtt-rejected, "
+			    "all-retryable-errors, or one of 401 403 404 408 425 500 501 502 503 504",
+			    word_at(r, i));
+			return;
+		}
+		if (!strcmp(word_at(r, i), "none") && r->line->n != first + 1) {
+			say(r, DIAG_ERROR, i, "\"none\" stands alone, or is left out");
+			return;
+		}
+		on |= one;
+	}
+	r->proxy->set.http.retry_on = on;
+}
+
 /* ---- option forwardfor ---- */
 
 /* An address, or a network with its prefix. */

@@ -324,6 +324,7 @@ const struct keyword cfg_keywords_proxy[] = {
     {"redirect", 0, 2, READER_ANY, kw_redirect, NULL,
      "scheme|location|prefix WHERE [if CONDITION]"},
     {"retries", BACK, 1, 1, kw_number, OFFSET(retries), "NUMBER"},
+    {"retry-on", BACK, 1, READER_ANY, kw_retry_on, NULL, "none, or what is asked again on"},
     {"server-state-file-name", BACK, 0, 1, kw_state_file, NULL, "[FILE]"},
     {"server", CFG_BACKEND, 2, READER_ANY, kw_server, NULL, "NAME ADDRESS[:PORT] [PARAMETERS]"},
     {"server-template", CFG_BACKEND, 3, READER_ANY, kw_server_template, NULL,

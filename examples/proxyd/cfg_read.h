@@ -175,6 +175,7 @@ void kw_tls_server_verify(struct reader *r, size_t first, const void *data);
 /* cfg_http.c */
 void kw_balance_request(struct reader *r, size_t first);
 void kw_closing(struct reader *r, size_t first, const void *data);
+void kw_retry_on(struct reader *r, size_t first, const void *data);
 void kw_http_reuse(struct reader *r, size_t first, const void *data);
 void kw_forwardfor(struct reader *r, size_t first, const void *data);
 void kw_monitor_uri(struct reader *r, size_t first, const void *data);

@@ -186,7 +186,7 @@ static bool same_again(struct worker *w, struct session *s)
 /* The attempt failed. True: s->seeker.server is to be tried at once. */
 static bool try_another(struct worker *w, struct session *s, char who)
 {
-	enum conn_retry next = seeker_failed(w, &s->seeker);
+	enum conn_retry next = seeker_failed(w, &s->seeker, CFG_RETRY_CONNECT);
 	int e;
 
 	handle_close(&s->handle[CONN_SERVER]);

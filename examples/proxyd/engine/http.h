@@ -108,6 +108,8 @@ struct exchange {
 	    *request;	 /* for the server: from `at` on not sent; before it kept for another try */
 	bool routed;	 /* its backend is chosen, and counts it */
 	bool repeatable; /* may be sent again on another connection */
+	bool retryable;	 /* may be sent again as retry-on says: no answer has begun */
+	bool no_retry;	 /* a rule says: never */
 	/* answer */
 	unsigned status; /* 0: none yet */
 	struct h1_body down;
@@ -198,6 +200,15 @@ void exchange_tarpit(struct worker *w, struct exchange *x, unsigned status);
 
 /* Sends the request anew after its connection broke. False: it may not be. */
 bool exchange_repeat(struct worker *w, struct exchange *x);
+
+/*
+ * The server failed it like that (enum cfg_retry): asks again if retry-on says so and retries are left. False: it
+ * stands as it is.
+ */
+bool exchange_retry(struct worker *w, struct exchange *x, unsigned how);
+
+/* An answer has come that is passed on: nothing is sent again. */
+void exchange_answered(struct exchange *x);
 
 /*
  * It cannot be answered: an own answer of this status if none was begun, and the end of the client's

@@ -149,6 +149,8 @@ static void parse(struct worker *w, struct exchange *x, uint32_t len)
 		h1_begin(m, w->http->buffer, 0, at);
 		head = h1_response(m, at, len, x->method, x->asked_upgrade);
 		if (head < 0) {
+			if (exchange_retry(w, x, CFG_RETRY_JUNK))
+				return;
 			x->fault = (enum h1_fault) - head;
 			refused_keep(w, x->client, x, x->fault, w->http->buffer + at, len);
 			exchange_fail(w, x, 502, 'P', 'H');
@@ -157,6 +159,9 @@ static void parse(struct worker *w, struct exchange *x, uint32_t len)
 		if (head == 0)
 			break;
 		if (m->status / 100 != 1 || m->status == 101) {
+			if (exchange_retry(w, x, cfg_retry_status(m->status)))
+				return;
+			exchange_answered(x);
 			answer(w, x, at, (uint32_t)head, len);
 			return;
 		}
@@ -174,6 +179,9 @@ static void no_answer(struct worker *w, struct exchange *x)
 {
 	bool reused = x->link->used;
 
+	/* Of half a head HAProxy's manual says junk, and its 2.6 asks again on the other word. */
+	if (exchange_retry(w, x, CFG_RETRY_EMPTY | (x->part ? CFG_RETRY_JUNK : 0)))
+		return;
 	if (!x->part && exchange_repeat(w, x))
 		return;
 	/* It ended while it was idle, and the request crossed that. A client that was answered here
@@ -209,9 +217,9 @@ static void read_head(struct worker *w, struct exchange *x)
 		if (have)
 			memcpy(at, x->part->data, have);
 		x->since_ns = w->now_ns;
-		if (!chunk_left(x->request))
-			chunk_free(&x->request);
 		x->repeatable = false;
+		if (!x->retryable)
+			exchange_answered(x);
 		/* only the end of a line can make a head whole, or show that it is none */
 		if (have && have + n < HTTP_HEAD_MAX && !memchr(at + have, '\n', (size_t)n)) {
 			if (!chunk_append(&x->part, at + have, (size_t)n))

@@ -284,6 +284,8 @@ void exchange_begin(struct worker *w, struct client *c, uint32_t head_len, uint3
 	set_key(w, x, m);
 	/* it is all here, and asking twice does no harm (RFC 9110, section 9.2.2) */
 	x->repeatable = x->up.done && is_idempotent(x->method);
+	x->retryable = x->up.done && !x->no_retry &&
+		       x->seeker.backend->retry_on & ~(CFG_RETRY_NOTHING | CFG_RETRY_CONNECT);
 	send_request(w, x, at, (size_t)(body - at) + n);
 }
 
@@ -303,21 +305,12 @@ static void enqueue(struct worker *w, struct exchange *x)
 	seeker_enqueue(w, &x->seeker);
 }
 
-/* The attempt failed. True: its server is set and to be tried at once. */
-static bool try_another(struct worker *w, struct exchange *x, char who)
+/* To its server again, or to another one. True: it is set, and to be tried at once. */
+static bool move_on(struct worker *w, struct exchange *x, enum conn_retry next)
 {
-	enum conn_retry next = seeker_failed(w, &x->seeker);
 	const struct server *last = x->seeker.server;
 	int e;
 
-	if (next == CONN_GIVE_UP) {
-		exchange_fail(w, x, 503, who, 'C');
-		return false;
-	}
-	if (next == CONN_RETRY_SAME && who != 's') { /* a timeout was rest enough */
-		set_state(w, x, EXCHANGE_RETRY);
-		return false;
-	}
 	if (next == CONN_RETRY_SAME) {
 		seeker_drop_server(w, &x->seeker, LB_RESULT_CONNECT, 0);
 		e = seeker_pick(w, &x->seeker, last);
@@ -332,6 +325,28 @@ static bool try_another(struct worker *w, struct exchange *x, char who)
 	return e == 0;
 }
 
+/* The attempt failed. True: its server is set and to be tried at once. */
+static bool try_another(struct worker *w, struct exchange *x, char who)
+{
+	enum conn_retry next = seeker_failed(w, &x->seeker, CFG_RETRY_CONNECT);
+
+	if (next == CONN_GIVE_UP) {
+		exchange_fail(w, x, 503, who, 'C');
+		return false;
+	}
+	if (next == CONN_RETRY_SAME && who != 's') { /* a timeout was rest enough */
+		set_state(w, x, EXCHANGE_RETRY);
+		return false;
+	}
+	return move_on(w, x, next);
+}
+
+/* Does it keep what it has sent? */
+static bool keeps_request(const struct exchange *x)
+{
+	return (x->repeatable || x->retryable) && x->state == EXCHANGE_ASKED;
+}
+
 /* Of what is kept for the server, `sent` more bytes are sent. */
 static void did_send(struct worker *w, struct exchange *x, size_t sent)
 {
@@ -339,8 +354,24 @@ static void did_send(struct worker *w, struct exchange *x, size_t sent)
 	if (!x->request)
 		return;
 	x->request->at += (uint32_t)sent;
-	if (!chunk_left(x->request) && !(x->repeatable && x->state == EXCHANGE_ASKED))
+	if (!chunk_left(x->request) && !keeps_request(x))
 		chunk_free(&x->request);
+}
+
+/* `sent` bytes of `data` are: the rest is kept, or all of it. False: no memory, it is over. */
+static bool keep_rest(struct worker *w, struct exchange *x, const char *data, size_t len, size_t sent)
+{
+	size_t from = keeps_request(x) ? 0 : sent;
+
+	if (x->request) {
+		did_send(w, x, sent);
+		return true;
+	}
+	if (!keep_request(w, x, data + from, len - from))
+		return false;
+	if (x->request)
+		x->request->at = (uint32_t)(sent - from);
+	return true;
 }
 
 static void connected(struct worker *w, struct exchange *x)
@@ -365,15 +396,9 @@ static bool send_reused(struct worker *w, struct exchange *x, const char *data, 
 	n = n < 0 ? 0 : n;
 	x->connected_ns = w->now_ns;
 	set_state(w, x, EXCHANGE_ASKED);
-	if (x->request) {
+	if (x->request)
 		x->request->at = 0; /* it is what `data` is */
-		did_send(w, x, (size_t)n);
-	} else if (x->repeatable || (size_t)n < len) {
-		if (keep_request(w, x, x->repeatable ? data : data + n,
-				 x->repeatable ? len : len - (size_t)n) &&
-		    x->repeatable)
-			x->request->at = (uint32_t)n;
-	}
+	keep_rest(w, x, data, len, (size_t)n);
 	return true;
 }
 
@@ -387,12 +412,7 @@ static int send_fresh(struct worker *w, struct exchange *x, const char *data, si
 	e = link_open(w, x, data, len, &sent);
 	if (!e && x->link->connected)
 		connected(w, x);
-	if (x->request) {
-		did_send(w, x, sent);
-	} else if (!keep_request(w, x, data + sent, len - sent)) {
-		return 0; /* it is over */
-	}
-	return e;
+	return keep_rest(w, x, data, len, sent) ? e : 0;
 }
 
 /* Its server is set: until it is asked, connecting, resting, queued or over. `data`: not sent yet. */
@@ -440,6 +460,29 @@ bool exchange_repeat(struct worker *w, struct exchange *x)
 	link_close(w, x->link);
 	start_kept(w, x);
 	return true;
+}
+
+bool exchange_retry(struct worker *w, struct exchange *x, unsigned how)
+{
+	enum conn_retry next;
+
+	if (!x->retryable || !(x->seeker.backend->retry_on & how))
+		return false;
+	next = seeker_failed(w, &x->seeker, how);
+	if (next == CONN_GIVE_UP)
+		return false;
+	link_close(w, x->link);
+	chunk_free(&x->part);
+	if (move_on(w, x, next))
+		start_kept(w, x);
+	return true;
+}
+
+void exchange_answered(struct exchange *x)
+{
+	x->retryable = false;
+	if (!chunk_left(x->request) || x->link->broken)
+		chunk_free(&x->request);
 }
 
 /* ---- What happens meanwhile ---- */
@@ -520,9 +563,6 @@ uint64_t exchange_deadline(const struct exchange *x)
 
 void exchange_expired(struct worker *w, struct exchange *x)
 {
-	const struct server *last = x->seeker.server;
-	int e;
-
 	switch (x->state) {
 	case EXCHANGE_TARPIT:
 		exchange_fail(w, x, x->status, 'P', 'T');
@@ -539,17 +579,12 @@ void exchange_expired(struct worker *w, struct exchange *x)
 			start_kept(w, x);
 		break;
 	case EXCHANGE_RETRY:
-		seeker_drop_server(w, &x->seeker, LB_RESULT_CONNECT, 0);
-		e = seeker_pick(w, &x->seeker, last);
-		if (e == 0)
+		if (move_on(w, x, CONN_RETRY_SAME))
 			start_kept(w, x);
-		else if (e == -EAGAIN)
-			enqueue(w, x);
-		else
-			exchange_fail(w, x, 503, 'S', 'C');
 		break;
 	case EXCHANGE_ASKED:
-		exchange_fail(w, x, 504, 's', 'H');
+		if (!exchange_retry(w, x, CFG_RETRY_TIMEOUT))
+			exchange_fail(w, x, 504, 's', 'H');
 		break;
 	case EXCHANGE_ANSWER:
 		exchange_fail(w, x, 0, 's', 'D');
@@ -564,7 +599,8 @@ static void stop_upload(struct exchange *x)
 	x->link->broken = true;
 	x->link->writable = false;
 	x->link_keeps = false;
-	chunk_free(&x->request);
+	if (!x->retryable)
+		chunk_free(&x->request);
 }
 
 static void flush_request(struct worker *w, struct exchange *x)

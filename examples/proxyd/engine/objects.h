@@ -229,6 +229,7 @@ struct backend {
 	struct pool *pool;
 	unsigned retries;
 	int redispatch;
+	unsigned retry_on;		    /* enum cfg_retry */
 	bool rotates, keepalive;
 	bool hashes_source, hashes_request; /* its algorithm wants a key of that */
 	struct conn_timeouts timeout;	    /* without the client's */

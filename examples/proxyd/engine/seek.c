@@ -51,11 +51,13 @@ static int redispatch_after(const struct backend *b)
 	return b->redispatch && b->rotates && b->pool->n_up > 1 ? 1 : b->redispatch;
 }
 
-enum conn_retry seeker_failed(struct worker *w, struct seeker *k)
+enum conn_retry seeker_failed(struct worker *w, struct seeker *k, unsigned how)
 {
-	enum conn_retry next =
-		conn_connect_failed(&k->attempts, k->backend->retries, redispatch_after(k->backend));
+	enum conn_retry next;
 
+	if (!(k->backend->retry_on & how))
+		return CONN_GIVE_UP;
+	next = conn_connect_failed(&k->attempts, k->backend->retries, redispatch_after(k->backend));
 	if (next != CONN_GIVE_UP)
 		count_both(w, k, next == CONN_REDISPATCH ? COUNT_REDISPATCHES : COUNT_RETRIES);
 	return next;

@@ -67,6 +67,13 @@ static bool balance_reads_request(const char *algo)
 	return !strcmp(algo, "uri") || !strcmp(algo, "url_param") || !strcmp(algo, "hdr");
 }
 
+/* Those that HAProxy counts as round robin when it redispatches. */
+static bool rotates(const char *algo)
+{
+	return !strcmp(algo, "roundrobin") || !strcmp(algo, "static-rr") ||
+	       !strcmp(algo, "leastconn") || !strcmp(algo, "first");
+}
+
 /* False: no memory. References are taken as they are stored, so that set_free gives them back. */
 static bool add_backend(struct engine *e, struct set *s, const struct cfg_proxy *p)
 {
@@ -80,10 +87,12 @@ static bool add_backend(struct engine *e, struct set *s, const struct cfg_proxy 
 	    .pool = pool_get(e, p),
 	    .retries = p->set.retries,
 	    .redispatch = p->set.redispatch,
+	    .retry_on = p->set.mode == CFG_MODE_HTTP && p->set.http.retry_on
+			    ? p->set.http.retry_on
+			    : CFG_RETRY_CONNECT,
 	    .hashes_source = !strcmp(p->set.balance, "source"),
 	    .hashes_request = balance_reads_request(p->set.balance),
-	    .rotates =
-		!strcmp(p->set.balance, "roundrobin") || !strcmp(p->set.balance, "static-rr"),
+	    .rotates = rotates(p->set.balance),
 	    .keepalive = p->set.tcp_keepalive_server,
 	    .timeout =
 		{

@@ -163,8 +163,8 @@ int seeker_pick_first(struct worker *w, struct seeker *k, const struct server *p
 /* As seeker_pick; when only those remain that failed already, one of them. */
 int seeker_pick_other(struct worker *w, struct seeker *k);
 
-/* Its server could not be connected to: what now? */
-enum conn_retry seeker_failed(struct worker *w, struct seeker *k);
+/* Its server failed it like that (enum cfg_retry): what now? */
+enum conn_retry seeker_failed(struct worker *w, struct seeker *k, unsigned how);
 
 /* Gives the server back, and does not want it again. */
 void seeker_exclude(struct worker *w, struct seeker *k);

@@ -127,10 +127,17 @@ static void run_nothing(const struct rule *rule, struct run *r, struct verdict *
 	(void)v;
 }
 
+static void run_no_retry(const struct rule *rule, struct run *r, struct verdict *v)
+{
+	(void)rule;
+	(void)r;
+	v->no_retry = true;
+}
+
 /* True with w->e->text: a warning. */
 static bool read_unused(struct words *w, struct rule *rule)
 {
-	const char *word = rule->data ? rule_need_word(w, "its argument") : "";
+	const char *word = rule_need_word(w, "its argument");
 
 	if (!word)
 		return false;
@@ -181,7 +188,7 @@ static const struct action {
     {"del-map", IN_HTTP, read_change_map, run_change_map, CHANGE_DELETE, 0},
     {"deny", IN_REQUEST, read_answer, run_verdict, VERDICT_DENY, 403},
     {"deny", IN_RESPONSE, read_answer, run_verdict, VERDICT_DENY, 502},
-    {"disable-l7-retry", IN_REQUEST, read_unused, run_nothing, 0, 0},
+    {"disable-l7-retry", IN_REQUEST, rule_read_nothing, run_no_retry, 0, 0},
     {"expect-proxy", IN_CONNECTION, read_expect_proxy, run_expect_proxy, 0, 0},
     {"redirect", IN_REQUEST | IN_RESPONSE, read_redirect, run_redirect, 0, 0},
     {"reject", IN_REQUEST | IN_TCP, rule_read_nothing, run_verdict, VERDICT_REJECT, 0},

@@ -46,6 +46,7 @@ struct verdict {
 	struct text location; /* in the scratch */
 	struct text cookie;   /* of a redirect: the value of Set-Cookie; empty: none */
 	bool drop_query, close;
+	bool no_retry;	   /* retry-on does not hold */
 	bool expect_proxy; /* a PROXY header comes first */
 	bool has_mark, has_tos;
 	uint8_t tos;		     /* of packets to the client */
