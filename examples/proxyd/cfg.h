@@ -71,6 +71,7 @@ struct cfg_server {
 	struct cfg_tls *tls_words; /* NULL: none */
 	struct tls_back *tls;	   /* NULL: plain */
 	bool check_tls;
+	bool ends_sessions, ends_backup_sessions; /* on-marked-down, on-marked-up */
 	const char *track; /* "BACKEND/SERVER" or "SERVER", as written; NULL: it is asked itself */
 	const struct cfg_server *tracked;  /* that one */
 	const struct cfg_proxy *tracked_in;

@@ -266,6 +266,20 @@ static void server_init_addr(struct reader *r, size_t i, void *target)
 	(void)target;
 }
 
+static void server_marked_word(struct reader *r, size_t i, void *target)
+{
+	struct cfg_server *s = target;
+	bool down = !strcmp(word_at(r, i), "on-marked-down");
+	const char *only = down ? "shutdown-sessions" : "shutdown-backup-sessions";
+
+	if (strcmp(word_at(r, i + 1), only) != 0)
+		say(r, DIAG_ERROR, i + 1, "%s takes %s and nothing else", word_at(r, i), only);
+	else if (down)
+		s->ends_sessions = true;
+	else
+		s->ends_backup_sessions = true;
+}
+
 static void server_track_word(struct reader *r, size_t i, void *target)
 {
 	((struct cfg_server *)target)->track = keep_word(r, i + 1);
@@ -292,6 +306,8 @@ static const struct parameter server_parameters[] = {
     {"no-agent-check", 0, server_flag},
     {"no-backup", 0, server_flag},
     {"no-check", 0, server_flag},
+    {"on-marked-down", 1, server_marked_word},
+    {"on-marked-up", 1, server_marked_word},
     {"port", 1, server_count},
     {"rise", 1, server_count},
     {"slowstart", 1, server_slowstart},

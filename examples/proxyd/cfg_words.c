@@ -46,8 +46,6 @@ static const struct {
 	{"numa-cpu-mapping", "the system places the threads"},
 	{"observe", "traffic is not observed: the checks alone decide"},
 	{"on-error", "traffic is not observed: the checks alone decide"},
-	{"on-marked-down", "sessions of a server that goes down end by themselves or by their timeouts"},
-	{"on-marked-up", "sessions on backup servers go on"},
 	{"option abortonclose", "a request goes on when its client stops sending: many do so and still read"},
 	{"option accept-invalid-http-request", "what two programs might read in two ways is refused always"},
 	{"option accept-invalid-http-response", "what two programs might read in two ways is refused always"},

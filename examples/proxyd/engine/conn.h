@@ -52,7 +52,7 @@ struct conn_side {
 
 /* Why it ended, in the letters of HAProxy's log: who, and in which phase. */
 struct conn_end_cause {
-	char who;   /* C S client, server aborted; c s its timeout; R resource; '-' normal */
+	char who;   /* C S client, server aborted; c s its timeout; R resource; D U on-marked-…; '-' normal */
 	char phase; /* Q queue, C connect, D data, '-' */
 };
 

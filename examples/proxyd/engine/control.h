@@ -63,6 +63,11 @@ void frontend_admin_read(const struct frontend *f, uint32_t maxconn);
 /* It went up or down now. */
 void server_changed(struct server *s, bool up);
 
+/* ---- marked.c: on-marked-down, on-marked-up ---- */
+
+/* It was published that `s` serves, or no more: ends the sessions that are to end then. */
+void server_marked(struct engine *e, struct server *s);
+
 /* ---- follow.c: `track` ---- */
 
 /* Its state is to be that of `tracked`, from the next change on. NULL: its own. */

@@ -72,6 +72,8 @@ static void add_cause(struct worker *w, struct counters *front, const struct see
 
 	switch (who) {
 	case '-':
+	case 'D': /* on-marked-down, on-marked-up */
+	case 'U':
 	case 'K': /* an operator's */
 		return;
 	case 'L':

@@ -135,6 +135,7 @@ struct server {
 	LIST_ENTRY(server) tracks;	/* of the trackers of `tracked` */
 	const struct set *in;		/* the last set it is in */
 	bool member;			/* of the group now */
+	bool serves;			/* up, and nobody's word against it: as last published */
 	bool up;			/* as the checks say; true without a check */
 	bool draining;			/* they say: up, but nothing new */
 	bool backup, usable;		/* as configured: usable: not disabled */

@@ -228,6 +228,11 @@ static struct server *find(const struct pool *p, const struct set *set, const st
 	return NULL;
 }
 
+static bool server_serves(const struct server *s)
+{
+	return s->up && s->usable && !server_in_maint(s);
+}
+
 struct server *server_find(const struct engine *e, const struct set *set, const struct cfg_proxy *proxy,
 			   const struct cfg_server *c)
 {
@@ -258,6 +263,7 @@ static int sync_server(struct pool *p, struct server *s, const struct cfg_server
 		e = lb_server_set_maxconn(p->group, id, s->admin.maxconn);
 	if (!e)
 		e = lb_server_set_priority(p->group, id, priority);
+	s->serves = server_serves(s);
 	if (!e)
 		e = server_stage(s);
 	return e;
@@ -269,7 +275,7 @@ static void count_up(struct pool *p)
 	unsigned n_up = 0, n_up_backup = 0;
 
 	LIST_FOREACH (s, &p->servers, entry)
-		if (s->member && s->up && s->usable && !server_in_maint(s)) {
+		if (s->member && server_serves(s)) {
 			n_up += !s->backup;
 			n_up_backup += s->backup;
 		}
@@ -368,6 +374,10 @@ int server_publish(struct engine *e, struct server *s)
 		r = lb_group_commit(p->group);
 	if (r < 0)
 		log_err("backend %s: cannot publish the state of %s: %s", p->name, s->name, strerror(-r));
+	if (s->serves != server_serves(s)) {
+		s->serves = !s->serves;
+		server_marked(e, s);
+	}
 	count_up(p);
 	if (s->up && atomic_load(&p->waiting))
 		for (unsigned i = 0; i < e->n_workers; i++)

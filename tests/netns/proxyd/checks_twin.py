@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 
-from support import Proxy, Server, config, named, read_all, run, until
+from support import Proxy, Server, config, free_port, named, read_all, run, until
 
 EVERY = "    default-server inter 100 rise 1 fall 1\n    retries 0\n"
 
@@ -97,7 +97,77 @@ def test_a_server_is_as_the_one_it_tracks(binary):
         until("they are back", lambda: served_by(p.proxy) == "web")
 
 
-def test_who_cannot_be_tracked_is_told(binary):
+def silent(server, c):
+    """Answers half of it when asked for half."""
+    if b"/half" in c.recv(999):
+        c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
+    server.counted()
+    c.recv(1)
+
+
+class Lines:
+    """What the proxy logs of connections: server and how they ended."""
+
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.settimeout(5)
+        self.port = self.socket.getsockname()[1]
+
+    def take(self, n):
+        got = []
+        while len(got) < n:
+            line = self.socket.recv(4096).decode().strip()
+            if "@@" in line:
+                got.append(line.split("@@")[1])
+        return sorted(got)
+
+
+def test_sessions_end_when_a_server_is_marked(binary):
+    main, backup, log = Server(silent), Server(silent), Lines()
+    marks = "on-marked-down shutdown-sessions on-marked-up shutdown-backup-sessions"
+    servers = f"    server s 127.0.0.1:{main.port} check inter 100 rise 1 fall 1 {marks}\n    server b 127.0.0.1:{backup.port} backup\n"
+    logs = f"    log 127.0.0.1:{log.port} local0\n    log-format @@%s,%ts,%ST\n"
+    web = free_port()
+    text = listen(logs.replace(",%ST", "") + servers) + f"listen h\n    mode http\n    bind 127.0.0.1:{web}\n" + logs + EVERY + servers
+    requests = (b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", b"GET /half HTTP/1.1\r\nHost: a\r\n\r\n",
+                b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx")  # fmt: skip
+
+    with Asked(binary, text.replace("nbthread 1", "nbthread 2")) as p:
+
+        def begin(server):
+            before = server.count
+            clients = [p.proxy.connect(), *(p.proxy.connect(web) for _ in requests)]
+            for c, data in zip(clients, (b"x", *requests)):
+                c.sendall(data)
+            until("the server has them all", lambda: server.count == before + 4)
+            return clients
+
+        def see(clients, server, who):
+            got = [read_all(c) for c in clients]
+            assert got[0] == b"" and got[3] == b"", got
+            assert got[1].startswith(b"HTTP/1.1 502 ") and got[2].endswith(b"half"), got
+            assert log.take(4) == [f"{server},{who}-", f"{server},{who}-,-1", f"{server},{who}D,200", f"{server},{who}H,502"]
+
+        for state in ("maint", "down"):
+            clients = begin(main)
+            for listener in "lh":
+                p.ask(f"set server {listener}/s " + ("state maint" if state == "maint" else "health down"))
+            see(clients, "s", "D")
+            for listener in "lh":
+                p.ask(f"set server {listener}/s state maint")
+            clients = begin(backup)
+            for listener in "lh":
+                p.ask(f"set server {listener}/s state ready")
+            see(clients, "b", "U")
+        # it is found to be down
+        until("both are up", lambda: p.status("l/s") == "UP" == p.status("h/s"))
+        clients = begin(main)
+        main.stop()
+        see(clients, "s", "D")
+
+
+def test_words_of_a_server_that_cannot_be_are_told(binary):
     head = listen("    server s 127.0.0.1:1 check\n    server n 127.0.0.1:1\n").replace("{port}", "1")
     for words, well in (
         ("track l/s", True),
@@ -107,6 +177,8 @@ def test_who_cannot_be_tracked_is_told(binary):
         ("track t", False),
         ("check track l/s", False),
         ("agent-check agent-port 1 track l/s", True),
+        ("on-marked-down shutdown-backup-sessions", False),
+        ("on-marked-up shutdown-sessions", False),
     ):
         with tempfile.NamedTemporaryFile("w", suffix=".cfg") as f:
             f.write(head + f"backend b\n    server t 127.0.0.1:1 {words}\n")

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * on-marked-down shutdown-sessions, on-marked-up shutdown-backup-sessions: the control thread tells the workers,
+ * each ends its own. A session that was given the server just before sees that nothing is there, as ever.
+ */
+#include "control.h"
+#include "http.h"
+#include "log.h"
+#include "worker.h"
+
+/* What the client gets, and the log: 502 if it waits for an answer with nothing left to say. */
+static void end_exchange(struct worker *w, struct client *c, char who)
+{
+	struct exchange *x = c->exchange;
+	bool waits = x->state == EXCHANGE_ASKED && x->up.done;
+	char phase = waits ? 'H' : x->state == EXCHANGE_ANSWER ? 'D' : '-';
+
+	exchange_fail(w, x, waits ? 502 : 0, who, phase);
+	if (waits)
+		client_run(w, c);
+	else
+		client_close(w, c);
+}
+
+static void end_sessions(struct worker *w, const struct server *of, char who)
+{
+	struct session *s, *next_session;
+	struct client *c, *next_client;
+
+	for (s = LIST_FIRST(&w->sessions); s; s = next_session) {
+		next_session = LIST_NEXT(s, entry);
+		if (s->seeker.server != of)
+			continue;
+		conn_end(&s->conn, who, '-');
+		session_close(w, s);
+	}
+	for (c = w->http ? LIST_FIRST(&w->http->clients) : NULL; c; c = next_client) {
+		next_client = LIST_NEXT(c, entry);
+		if (c->exchange && c->exchange->seeker.server == of)
+			end_exchange(w, c, who);
+	}
+}
+
+static void end_for_down(struct worker *w, void *server)
+{
+	end_sessions(w, server, 'D');
+}
+
+static void end_for_up(struct worker *w, void *backup)
+{
+	end_sessions(w, backup, 'U');
+}
+
+/* The server lives as long as a worker may run this: it is in a set that they have not left. */
+static void tell_workers(struct engine *e, struct server *s, void (*fn)(struct worker *w, void *server))
+{
+	for (unsigned i = 0; i < e->n_workers; i++)
+		if (worker_post(e->worker[i], fn, s) < 0)
+			log_err("worker %u keeps sessions of %s/%s: out of memory", i, s->pool->name, s->name);
+}
+
+void server_marked(struct engine *e, struct server *s)
+{
+	const struct cfg_server *c = s->admin.cfg;
+	struct server *other;
+
+	if (!s->serves && c && c->ends_sessions)
+		tell_workers(e, s, end_for_down);
+	if (!s->serves || !c || !c->ends_backup_sessions || s->backup || !s->admin.weight)
+		return;
+	LIST_FOREACH (other, &s->pool->servers, entry)
+		if (other->member && other->backup)
+			tell_workers(e, other, end_for_up);
+}
