@@ -60,6 +60,7 @@ struct cfg_server {
 	bool client_port;   /* no port written: the one the client asked for */
 	const char *cookie; /* its value; NULL: none */
 	unsigned weight, maxconn;
+	unsigned minconn; /* below maxconn, which then grows from it with the load; 0: none */
 	unsigned send_proxy; /* version of the PROXY protocol; 0: none */
 	unsigned proxy_tls;  /* it tells of TLS: 1, with the client's name: 2 */
 	bool backup, disabled, check, agent_check;

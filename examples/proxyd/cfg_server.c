@@ -228,6 +228,8 @@ static void server_count(struct reader *r, size_t i, void *target)
 		read_number(r, i + 1, name, 1, 65535, &s->check_port);
 	else if (!strcmp(name, "weight"))
 		read_number(r, i + 1, name, 0, CFG_WEIGHT_MAX, &s->weight);
+	else if (!strcmp(name, "minconn"))
+		read_number(r, i + 1, name, 0, MAXCONN_MAX, &s->minconn);
 	else
 		read_number(r, i + 1, name, 0, MAXCONN_MAX, &s->maxconn);
 }
@@ -303,6 +305,7 @@ static const struct parameter server_parameters[] = {
     {"init-addr", 1, server_init_addr},
     {"inter", 1, server_time},
     {"maxconn", 1, server_count},
+    {"minconn", 1, server_count},
     {"no-agent-check", 0, server_flag},
     {"no-backup", 0, server_flag},
     {"no-check", 0, server_flag},
@@ -421,6 +424,10 @@ static void add_server(struct reader *r, size_t first, const char *name, unsigne
 	}
 	read_parameters(r, first + 2, "parameter of \"server\"", server_parameters,
 			cfg_words_server, s);
+	if (s->minconn >= s->maxconn && s->minconn) { /* nothing is left that could grow */
+		s->maxconn = s->minconn;
+		s->minconn = 0;
+	}
 	if (s->agent_check && !s->agent_port) {
 		say(r, DIAG_ERROR, first, "server \"%s\" has agent-check and no agent-port: write agent-port N",
 		    s->name);

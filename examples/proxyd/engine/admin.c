@@ -173,6 +173,7 @@ int admin_set_maxconn(struct engine *e, struct server *s, unsigned maxconn)
 	if (r < 0)
 		return r;
 	s->admin.maxconn = maxconn;
+	atomic_store(&s->maxconn, maxconn);
 	return server_publish(e, s);
 }
 

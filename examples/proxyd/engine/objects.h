@@ -127,7 +127,8 @@ struct server {
 	unsigned send_proxy;		/* version of the PROXY protocol; 0: none */
 	unsigned proxy_tls;		/* it tells of TLS: 1, with the client's name: 2 */
 	_Atomic(struct tls_back *) tls; /* of the last set it is in; NULL: plain */
-	_Atomic uint32_t n_sessions;	/* for the log */
+	_Atomic uint32_t n_sessions;
+	_Atomic uint32_t minconn, maxconn; /* see seek.c; minconn 0: maxconn is libsched's alone */
 	struct tally *tally;
 	struct server_admin admin;
 	struct server *tracked;		/* its state is that one's; NULL: its own */
@@ -237,7 +238,7 @@ struct backend {
 	const struct cfg_http *http;	    /* NULL: mode tcp */
 	struct health_probe *probe;	    /* of its checks; NULL: a connection is enough */
 	unsigned number;		    /* as be_id says */
-	unsigned fullconn;		    /* for the statistics */
+	unsigned fullconn;		    /* so many, and its servers take their maxconn */
 	struct backend_cookie {
 		const char *value;
 		struct server *server;

@@ -251,6 +251,8 @@ static int sync_server(struct pool *p, struct server *s, const struct cfg_server
 	int e = 0;
 
 	server_admin_read(s, c);
+	atomic_store(&s->minconn, c->minconn);
+	atomic_store(&s->maxconn, s->admin.maxconn);
 	if (!s->member) {
 		e = lb_server_add(p->group,
 				  &(struct lb_server_opts){.size = sizeof(struct lb_server_opts),

@@ -4,6 +4,32 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define FULL_MAX 64 /* servers that a pick looks past */
+
+/* HAProxy's dynamic maxconn: the part of it that the backend has of its fullconn, but minconn at least. */
+static bool has_room(const struct seeker *k, const struct server *s, uint32_t n_sessions)
+{
+	uint64_t min = atomic_load_explicit(&s->minconn, memory_order_relaxed), max, n;
+	const struct pool *p = k->backend->pool;
+
+	if (!min)
+		return true;
+	max = atomic_load_explicit(&s->maxconn, memory_order_relaxed);
+	n = (uint64_t)atomic_load_explicit(&p->n_sessions, memory_order_relaxed) +
+	    atomic_load_explicit(&p->n_queued, memory_order_relaxed) + !k->queued;
+	if (!max || n >= k->backend->fullconn)
+		return true;
+	max = max * n / k->backend->fullconn;
+	return n_sessions < (max > min ? max : min);
+}
+
+static void give_back(struct worker *w, struct pool *p, struct server *s, const struct lb_outcome *o)
+{
+	lb_done(p->worker[w->index].picker, (uintptr_t)s, o);
+	atomic_fetch_sub_explicit(&s->n_sessions, 1, memory_order_relaxed);
+}
 
 /* 0: k->server is counted; -EAGAIN: all are full; -ENOSR: there is none. */
 int seeker_pick(struct worker *w, struct seeker *k, const struct server *prefer)
@@ -17,13 +43,30 @@ int seeker_pick(struct worker *w, struct seeker *k, const struct server *prefer)
 	    .exclude = k->exclude,
 	    .n_exclude = k->n_exclude,
 	};
-	uint64_t id;
-	int e = lb_pick(p->worker[w->index].picker, &r, &id);
+	struct lb_outcome unused = {
+	    .size = sizeof(unused), .now_ns = w->now_ns, .result = LB_RESULT_ABORTED};
+	uint64_t id, passed[SEEKER_EXCLUDE_MAX + FULL_MAX];
+	uint32_t n_sessions = 0;
+	struct server *s = NULL;
+	int e;
 
+	while ((e = lb_pick(p->worker[w->index].picker, &r, &id)) == 0) {
+		s = (struct server *)(uintptr_t)id;
+		n_sessions = atomic_fetch_add_explicit(&s->n_sessions, 1, memory_order_relaxed);
+		if (has_room(k, s, n_sessions))
+			break;
+		give_back(w, p, s, &unused);
+		if (r.exclude != passed && r.n_exclude)
+			memcpy(passed, r.exclude, r.n_exclude * sizeof(*passed));
+		r.exclude = passed;
+		if (r.n_exclude == sizeof(passed) / sizeof(*passed))
+			return -EAGAIN;
+		passed[r.n_exclude++] = id;
+	}
 	if (e < 0)
-		return e;
-	k->server = (struct server *)(uintptr_t)id;
-	count_pick(w, k, 1 + atomic_fetch_add_explicit(&k->server->n_sessions, 1, memory_order_relaxed),
+		return r.exclude == passed ? -EAGAIN : e;
+	k->server = s;
+	count_pick(w, k, 1 + n_sessions,
 		   1 + atomic_fetch_add_explicit(&p->n_sessions, 1, memory_order_relaxed), k->server != prefer);
 	return 0;
 }
@@ -99,8 +142,7 @@ void seeker_drop_server(struct worker *w, struct seeker *k, enum lb_result resul
 
 	if (!k->server)
 		return;
-	lb_done(p->worker[w->index].picker, (uintptr_t)k->server, &o);
-	atomic_fetch_sub_explicit(&k->server->n_sessions, 1, memory_order_relaxed);
+	give_back(w, p, k->server, &o);
 	atomic_fetch_sub_explicit(&p->n_sessions, 1, memory_order_relaxed);
 	k->server = NULL;
 	wake_waiting(w, p);

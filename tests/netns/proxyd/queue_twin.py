@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Who waits for a server, and how long, in proxyd and in HAProxy:   queue_twin.py BINARY"""
+import shutil
+import sys
+import time
+
+from support import Proxy, Server, config, echo, run, until
+
+
+def reached(binary, servers, lines, parameters, wanted):
+    """Connections are opened one by one; `wanted` says for each number of them how many reach a server."""
+    body = "listen l\n    bind 127.0.0.1:{port}\n    timeout queue 20s\n" + "".join(f"    {line}\n" for line in lines)
+    body += "".join(f"    server s{i} 127.0.0.1:{s.port} {parameters}\n" for i, s in enumerate(servers))
+    with Proxy(binary, config(body)) as p:
+        held = []
+        for want in wanted:
+            held.append(p.connect())
+            held[-1].sendall(b"x")
+            if want is None:
+                time.sleep(0.05)
+                continue
+            until(f"of {len(held)} connections {want} reach a server", lambda: sum(s.open for s in servers) == want, 3)
+        time.sleep(0.1)
+        assert sum(s.open for s in servers) == want, [s.open for s in servers]
+        spread = [s.open for s in servers]
+        # whoever is served makes room for who waits
+        while held:
+            for c in list(held):
+                c.setblocking(False)
+                try:
+                    assert c.recv(1) == b"x"
+                    c.close()
+                    held.remove(c)
+                except BlockingIOError:
+                    pass
+            time.sleep(0.005)
+        until("all are gone", lambda: not any(s.open for s in servers))
+        return spread
+
+
+def test_minconn_grows_to_maxconn_with_the_load(binary):
+    """
+    A tenth of fullconn gets a tenth of maxconn, but minconn at least; beyond fullconn it is maxconn. With leastconn:
+    HAProxy's roundrobin looks at a full server again only when a connection to it has ended.
+    """
+    wanted = [min(n, min(10, max(2, n // 2))) for n in range(1, 25)]
+    reached(binary, [Server(echo)], ["fullconn 20", "balance leastconn"], "minconn 2 maxconn 10", wanted)
+
+
+def test_minconn_is_of_each_server(binary):
+    wanted = [1, 2, 2, 2, 2, 2, 2, None, 4]  # the eighth makes it two; HAProxy then serves only who comes
+    spread = reached(binary, [Server(echo), Server(echo)], ["fullconn 24", "balance leastconn"], "minconn 1 maxconn 6", wanted)
+    assert spread == [2, 2], spread
+
+
+def test_minconn_without_a_larger_maxconn_is_maxconn(binary):
+    for parameters in ("minconn 3", "minconn 3 maxconn 2", "maxconn 3"):
+        reached(binary, [Server(echo)], ["fullconn 5"], parameters, [min(n, 3) for n in range(1, 8)])
+
+
+if __name__ == "__main__":
+    path = shutil.which(sys.argv[1])
+    if not path:
+        print(f"skipped: no {sys.argv[1]} on this machine")
+        sys.exit(77)
+    sys.exit(run([f for n, f in list(globals().items()) if n.startswith("test_")], path))
