@@ -225,8 +225,9 @@ def test_unique_ids(binary):
 
 
 def test_logasap(binary):
+    """It is logged while the server may be there still, or may not."""
     logged(binary, "    option httplog\n    option logasap\n", [("GET /a HTTP/1.1",)], [
-        'CLIENT [DATE] fe be/s1 T/T/T/T/T 200 +BYTES - - ---- 1/1/1/0/0 0/0 "GET /a HTTP/1.1"',
+        r'CLIENT \[DATE\] fe be/s1 T/T/T/T/T 200 \+BYTES - - ---- 1/1/1/[01]/0 0/0 "GET /a HTTP/1\.1"',
     ])
 
 
