@@ -230,6 +230,7 @@ const struct cfg_word cfg_words_proxy[] = {
 	{"http-request set-path", WORD_HTTP, 0},
 	{"http-request set-pathq", WORD_HTTP, 0},
 	{"http-request set-priority-class", WORD_HTTP, 0},
+	{"http-request set-priority-offset", WORD_HTTP, 0},
 	{"http-request set-query", WORD_HTTP, 0},
 	{"http-request set-src", WORD_HTTP, 0},
 	{"http-request set-src-port", WORD_HTTP, 0},

@@ -212,6 +212,7 @@ static bool obey(struct worker *w, struct exchange *x, const struct verdict *v, 
 	if (v->log_level >= 0)
 		x->log_level = (int8_t)v->log_level;
 	x->no_retry |= v->no_retry;
+	seeker_prioritize(&x->seeker, v);
 	switch (v->kind) {
 	case VERDICT_GO_ON:
 	case VERDICT_ALLOW:

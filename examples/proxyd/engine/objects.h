@@ -185,6 +185,9 @@ struct seeker {
 	bool is_http;	       /* what it is part of */
 	bool queued;
 	uint8_t n_exclude;
+	int16_t priority_class;	  /* as rules say; lower goes first */
+	int32_t priority_offset;  /* ms */
+	int64_t turn;		  /* in the queue, lowest first */
 	struct conn_attempts attempts;
 	uint64_t key;		  /* for the algorithms that hash */
 	uint64_t *exclude;	  /* servers that failed it; NULL: none did */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Choosing a server, waiting for one, and giving it back; alike for TCP sessions and HTTP exchanges. */
 #include "count.h"
+#include "rules/action.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -150,6 +151,30 @@ void seeker_drop_server(struct worker *w, struct seeker *k, enum lb_result resul
 
 /* ---- The queue: the bit tells other threads, the list this one, that somebody waits here ---- */
 
+/* From the end: without priorities that is its place. */
+static void insert(struct seeker_queue *q, struct seeker *k, uint64_t now_ns)
+{
+	struct seeker *before = TAILQ_LAST(q, seeker_queue);
+
+	/* 48 bits of milliseconds are enough for a class to be above any time */
+	k->turn = k->priority_class * (INT64_C(1) << 48) + (int64_t)(now_ns / 1000000) +
+		  k->priority_offset;
+	while (before && before->turn > k->turn)
+		before = TAILQ_PREV(before, seeker_queue, link);
+	if (before)
+		TAILQ_INSERT_AFTER(q, before, k, link);
+	else
+		TAILQ_INSERT_HEAD(q, k, link);
+}
+
+void seeker_prioritize(struct seeker *k, const struct verdict *v)
+{
+	if (v->has_class)
+		k->priority_class = v->priority_class;
+	if (v->has_offset)
+		k->priority_offset = v->priority_offset;
+}
+
 void seeker_enqueue(struct worker *w, struct seeker *k)
 {
 	struct pool *p = k->backend->pool;
@@ -159,7 +184,7 @@ void seeker_enqueue(struct worker *w, struct seeker *k)
 		LIST_INSERT_HEAD(&w->waiting, pw, entry);
 		atomic_fetch_or(&p->waiting, UINT64_C(1) << w->index);
 	}
-	TAILQ_INSERT_TAIL(&pw->queue, k, link);
+	insert(&pw->queue, k, w->now_ns);
 	k->queued = true;
 	k->queued_ns -= w->now_ns; /* and the other end is added */
 	counter_max(&counters_of(p->tally, w->index)->queue_max,

@@ -214,6 +214,8 @@ static const struct action {
      PACKET_NICE, 0},
     {"set-path", IN_REQUEST, read_start_line, run_start_line, PART_PATH, 0},
     {"set-pathq", IN_REQUEST, read_start_line, run_start_line, PART_PATH_QUERY, 0},
+    {"set-priority-class", IN_REQUEST | IN_CONTENT, read_priority, run_priority, 0, 0},
+    {"set-priority-offset", IN_REQUEST | IN_CONTENT, read_priority, run_priority, 1, 0},
     {"set-query", IN_REQUEST, read_start_line, run_start_line, PART_QUERY, 0},
     {"set-src", IN_REQUEST | IN_TCP_REQUEST, read_set_end, run_set_end, 0, 0},
     {"set-src-port", IN_REQUEST | IN_TCP_REQUEST, read_set_end, run_set_end, SET_PORT, 0},

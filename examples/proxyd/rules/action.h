@@ -46,6 +46,9 @@ struct verdict {
 	struct text location; /* in the scratch */
 	struct text cookie;   /* of a redirect: the value of Set-Cookie; empty: none */
 	bool drop_query, close;
+	bool has_class, has_offset;
+	int16_t priority_class;	 /* in the queue: -2047 .. 2047, lower goes first */
+	int32_t priority_offset; /* ms, as if it had come so much later: -524287 .. 524287 */
 	bool no_retry;	   /* retry-on does not hold */
 	bool expect_proxy; /* a PROXY header comes first */
 	bool has_mark, has_tos;

@@ -66,6 +66,32 @@ bool read_unset_var(struct words *w, struct rule *rule)
 	return read_var_name(w, rule);
 }
 
+static int64_t clamp(int64_t value, int64_t limit)
+{
+	return value < -limit ? -limit : value > limit ? limit : value;
+}
+
+/* set-priority-class, set-priority-offset: without a value it stays what it was */
+void run_priority(const struct rule *rule, struct run *r, struct verdict *v)
+{
+	struct sample s;
+
+	if (!expr_eval(&rule->expr, r, NULL, &s) || !sample_cast(&s, SAMPLE_INT, &r->scratch))
+		return;
+	if (rule->data) {
+		v->priority_offset = (int32_t)clamp(s.number, 0x7ffff);
+		v->has_offset = true;
+	} else {
+		v->priority_class = (int16_t)clamp(s.number, 0x7ff);
+		v->has_class = true;
+	}
+}
+
+bool read_priority(struct words *w, struct rule *rule)
+{
+	return rule_read_expr(w, &rule->expr);
+}
+
 void run_log_level(const struct rule *rule, struct run *r, struct verdict *v)
 {
 	(void)r;

@@ -86,8 +86,8 @@ run_fn run_verdict, run_redirect;
 
 /* ---- action_var.c ---- */
 
-read_fn read_set_var, read_unset_var, read_log_level;
-run_fn run_set_var, run_unset_var, run_log_level;
+read_fn read_set_var, read_unset_var, read_log_level, read_priority;
+run_fn run_set_var, run_unset_var, run_log_level, run_priority;
 
 /* ---- action_capture.c ---- */
 

@@ -3,8 +3,10 @@
 """Who waits for a server, and how long, in proxyd and in HAProxy:   queue_twin.py BINARY"""
 import shutil
 import sys
+import threading
 import time
 
+from http_twin import OK, Web, ask, get, listen
 from support import Proxy, Server, config, echo, run, until
 
 
@@ -57,6 +59,33 @@ def test_minconn_is_of_each_server(binary):
 def test_minconn_without_a_larger_maxconn_is_maxconn(binary):
     for parameters in ("minconn 3", "minconn 3 maxconn 2", "maxconn 3"):
         reached(binary, [Server(echo)], ["fullconn 5"], parameters, [min(n, 3) for n in range(1, 8)])
+
+
+def order(binary, rule, values):
+    """The numbers in the order in which the server is asked, when they came as they stand."""
+    first = threading.Event()
+    web = Web(lambda h, b: (first.wait(5), OK)[1])
+    lines = f"http-request set-priority-{rule} req.hdr(x-value)"
+    threads = []
+    with Proxy(binary, listen(web, "timeout queue 5s\n" + lines, "maxconn 1")) as p:
+        for i, value in enumerate(["0", *values]):
+            t = threading.Thread(target=ask, args=(p, get("/", f"X-Value: {value}", "Connection: close")))
+            t.start()
+            threads.append(t)
+            until("it has come", lambda: i or web.requests)
+            time.sleep(0.03)
+        first.set()
+        for t in threads:
+            t.join()
+    return [h["x-value"] for h in web.requests[1:]]
+
+
+def test_priority_class_goes_before_time(binary):
+    assert order(binary, "class", ["5", "0", "-7", "0", "5000", "-3"]) == ["-7", "-3", "0", "0", "5", "5000"]
+
+
+def test_priority_offset_shifts_time(binary):
+    assert order(binary, "offset", ["1000", "0", "-1000", "10", "0"]) == ["-1000", "0", "10", "0", "1000"]
 
 
 if __name__ == "__main__":
