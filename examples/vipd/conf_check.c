@@ -14,6 +14,8 @@
 #include "conf_words.h"
 #include "model.h"
 
+#define UNCHECKED_NAMED 3 /* real servers without a check; the others are counted */
+
 static void default_int(int *v, int first, int second)
 {
 	if (*v == CONF_UNSET)
@@ -741,10 +743,6 @@ static bool complete_virtual(struct conf_parse *p, struct conf_virtual *v)
 	for (struct conf_real *r = v->reals; r; r = r->next) {
 		complete_real(p, v, r);
 		check_ports(p, v, r);
-		if (!r->checks)
-			conf_note(p, &r->at,
-				  "this real_server has no check: it is always taken as "
-				  "alive");
 	}
 	if (v->sorry) {
 		v->sorry->forward = v->sorry_forward;
@@ -753,6 +751,36 @@ static bool complete_virtual(struct conf_parse *p, struct conf_virtual *v)
 	if (!v->n_reals && !v->sorry)
 		conf_warn(p, &v->at, "virtual_server %s has no real_server", v->name);
 	return service_makes_sense(p, v) && !is_double_service(p, v);
+}
+
+static void note_unchecked_one(struct conf_parse *p, const struct conf_real *r)
+{
+	conf_note(p, &r->at, "this real_server has no check: it is always taken as alive");
+}
+
+/* Thousands without a check must not fill the log at each reload: the first are named, the rest counted. */
+static void note_unchecked(struct conf_parse *p)
+{
+	const struct conf_real *next = NULL;
+	size_t n = 0;
+
+	for (const struct conf_virtual *v = p->conf->virtuals; v; v = v->next) {
+		for (const struct conf_real *r = v->reals; r; r = r->next) {
+			if (r->checks)
+				continue;
+			if (++n <= UNCHECKED_NAMED)
+				note_unchecked_one(p, r);
+			else if (n == UNCHECKED_NAMED + 1)
+				next = r;
+		}
+	}
+	if (n == UNCHECKED_NAMED + 1)
+		note_unchecked_one(p, next);
+	else if (next)
+		conf_note(p, &next->at,
+			  "this real_server and %zu more below have no check either: they are "
+			  "always taken as alive",
+			  n - UNCHECKED_NAMED - 1);
 }
 
 /* The scripts of those checks that are left. */
@@ -830,6 +858,7 @@ void conf_check(struct conf_parse *p)
 			p->conf->n_virtuals--;
 		}
 	}
+	note_unchecked(p);
 	find_bfd_interfaces(p->conf);
 	collect_misc(p->conf);
 	conf_complete_mail(p);

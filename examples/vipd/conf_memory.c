@@ -44,7 +44,8 @@ static struct conf_chunk *add_chunk(struct conf_memory *m, size_t need)
 	 */
 	c = all->too_large
 		? MAP_FAILED
-		: mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		: mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (c == MAP_FAILED)
 		longjmp(*all->on_failure, 1);
 	all->used += size;
