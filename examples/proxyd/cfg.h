@@ -51,6 +51,19 @@ struct cfg_bind {
 	struct tls_front *tls;	   /* NULL: plain */
 };
 
+enum cfg_observe {
+	CFG_OBSERVE_NONE,
+	CFG_OBSERVE_LAYER4,
+	CFG_OBSERVE_LAYER7,
+};
+
+enum cfg_on_error { /* what errors of the traffic do, error-limit of them in a row */
+	CFG_ON_ERROR_FAIL_CHECK, /* HAProxy's default */
+	CFG_ON_ERROR_FASTINTER,
+	CFG_ON_ERROR_SUDDEN_DEATH,
+	CFG_ON_ERROR_MARK_DOWN,
+};
+
 struct cfg_server {
 	STAILQ_ENTRY(cfg_server) next;
 	struct diag_place at;
@@ -72,6 +85,9 @@ struct cfg_server {
 	struct cfg_tls *tls_words; /* NULL: none */
 	struct tls_back *tls;	   /* NULL: plain */
 	bool check_tls;
+	enum cfg_observe observe;
+	enum cfg_on_error on_error;
+	unsigned error_limit;
 	bool ends_sessions, ends_backup_sessions; /* on-marked-down, on-marked-up */
 	const char *track; /* "BACKEND/SERVER" or "SERVER", as written; NULL: it is asked itself */
 	const struct cfg_server *tracked;  /* that one */

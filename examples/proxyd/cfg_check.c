@@ -243,6 +243,20 @@ static void become_http(struct reader *r, struct cfg_proxy *p)
 	p->set.http.log |= p->set.tcplog;
 }
 
+static void check_observe(struct reader *r, struct cfg_proxy *p)
+{
+	struct cfg_server *s;
+
+	STAILQ_FOREACH (s, &p->servers, next)
+		if (s->observe == CFG_OBSERVE_LAYER7 && p->set.mode == CFG_MODE_TCP) {
+			diag_add(r->diag, DIAG_WARNING, &s->at,
+				 "server \"%s\" has observe layer7 and mode tcp, which shows no answers: nothing is "
+				 "observed; write observe layer4",
+				 s->name);
+			s->observe = CFG_OBSERVE_NONE; /* as HAProxy */
+		}
+}
+
 /* What would be wrong in one mode only. */
 static void check_mode(struct reader *r, struct cfg_proxy *p)
 {
@@ -279,6 +293,7 @@ void cfg_check(struct reader *r)
 			check_frontend(r, p);
 		become_http(r, p);
 		check_mode(r, p);
+		check_observe(r, p);
 		cfg_compile_formats(r, p);
 		cfg_errors_check(r, p);
 		cfg_monitor_check(r, p);

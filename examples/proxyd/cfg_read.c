@@ -466,7 +466,7 @@ static void default_settings(struct cfg_settings *s)
 	*s = (struct cfg_settings){
 	    .balance = "roundrobin",
 	    .retries = CFG_RETRIES_DEFAULT,
-	    .server = {.weight = 1, .rise = 2, .fall = 3},
+	    .server = {.weight = 1, .rise = 2, .fall = 3, .error_limit = 10},
 	};
 }
 

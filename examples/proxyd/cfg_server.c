@@ -224,6 +224,8 @@ static void server_count(struct reader *r, size_t i, void *target)
 		read_number(r, i + 1, name, 1, 65535, &s->rise);
 	else if (!strcmp(name, "fall"))
 		read_number(r, i + 1, name, 1, 65535, &s->fall);
+	else if (!strcmp(name, "error-limit"))
+		read_number(r, i + 1, name, 1, 1000000, &s->error_limit);
 	else if (!strcmp(name, "port"))
 		read_number(r, i + 1, name, 1, 65535, &s->check_port);
 	else if (!strcmp(name, "weight"))
@@ -268,6 +270,34 @@ static void server_init_addr(struct reader *r, size_t i, void *target)
 	(void)target;
 }
 
+/* The place of word `i` + 1 in a list of `n`; `n`: told. */
+static unsigned read_one_of(struct reader *r, size_t i, const char *const *list, unsigned n, const char *all)
+{
+	for (unsigned k = 0; k < n; k++)
+		if (!strcmp(word_at(r, i + 1), list[k]))
+			return k;
+	say(r, DIAG_ERROR, i + 1, "%s is one of %s", word_at(r, i), all);
+	return n;
+}
+
+static void server_observe(struct reader *r, size_t i, void *target)
+{
+	static const char *const list[] = {"none", "layer4", "layer7"}; /* as enum cfg_observe */
+	unsigned k = read_one_of(r, i, list, 3, "none, layer4, layer7");
+
+	if (k < 3)
+		((struct cfg_server *)target)->observe = (enum cfg_observe)k;
+}
+
+static void server_on_error(struct reader *r, size_t i, void *target)
+{
+	static const char *const list[] = {"fail-check", "fastinter", "sudden-death", "mark-down"};
+	unsigned k = read_one_of(r, i, list, 4, "fastinter, fail-check, sudden-death, mark-down");
+
+	if (k < 4)
+		((struct cfg_server *)target)->on_error = (enum cfg_on_error)k;
+}
+
 static void server_marked_word(struct reader *r, size_t i, void *target)
 {
 	struct cfg_server *s = target;
@@ -300,6 +330,7 @@ static const struct parameter server_parameters[] = {
     {"disabled", 0, server_flag},
     {"downinter", 1, server_time},
     {"enabled", 0, server_flag},
+    {"error-limit", 1, server_count},
     {"fall", 1, server_count},
     {"fastinter", 1, server_time},
     {"init-addr", 1, server_init_addr},
@@ -309,6 +340,8 @@ static const struct parameter server_parameters[] = {
     {"no-agent-check", 0, server_flag},
     {"no-backup", 0, server_flag},
     {"no-check", 0, server_flag},
+    {"observe", 1, server_observe},
+    {"on-error", 1, server_on_error},
     {"on-marked-down", 1, server_marked_word},
     {"on-marked-up", 1, server_marked_word},
     {"port", 1, server_count},

@@ -51,6 +51,8 @@ void server_admin_read(struct server *s, const struct cfg_server *c)
 
 	s->backup = c->backup;
 	s->usable = server_addr(s)->len;
+	atomic_store(&s->observe, c->check ? c->observe : CFG_OBSERVE_NONE);
+	atomic_store(&s->error_limit, c->error_limit);
 	if (first || c->weight != a->cfg_weight)
 		a->weight = c->weight;
 	if (first || c->maxconn != a->cfg_maxconn)
@@ -284,7 +286,7 @@ bool admin_clear_counters(struct engine *e, bool all)
 		LIST_FOREACH (s, &p->servers, entry) {
 			ok &= tally_clear(s->tally, all);
 			if (all)
-				s->admin.n_down = s->admin.n_failed = s->admin.down_ns = 0;
+				s->admin.n_down = s->admin.n_failed = s->admin.n_observed = s->admin.down_ns = 0;
 		}
 	}
 	return ok;

@@ -115,6 +115,7 @@ bool server_introduce(int fd, const struct server *server, const struct handle *
 static void connected(struct worker *w, struct session *s)
 {
 	s->connected_ns = w->now_ns;
+	observe(w, s->seeker.server, OBSERVED_CONNECTED);
 	conn_set_state(&s->conn, CONN_OPEN, w->now_ns);
 	s->conn.side[CONN_SERVER].writable = true;
 	/* What came with the handshake may be in OpenSSL: no event tells of it. */

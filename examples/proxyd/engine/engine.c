@@ -265,6 +265,7 @@ int engine_dispatch(struct engine *e, uint64_t now_ns)
 	read_messages(e);
 	/* In order: a session of an old set may use a server that only a later one brought. */
 	while ((s = STAILQ_FIRST(&e->sets)) && STAILQ_NEXT(s, entry) && !atomic_load(&s->holders)) {
+		read_messages(e); /* they may speak of its servers */
 		STAILQ_REMOVE_HEAD(&e->sets, entry);
 		set_free(s, false);
 	}

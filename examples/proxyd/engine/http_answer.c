@@ -102,6 +102,9 @@ static void answer(struct worker *w, struct exchange *x, uint32_t at, uint32_t h
 	}
 	x->status = m->status;
 	x->answered_ns = w->now_ns;
+	/* 501 and 505 are the client's doing */
+	observe(w, x->seeker.server, m->status < 500 || m->status == 501 || m->status == 505 ? OBSERVED_ANSWER
+											      : OBSERVED_BAD_ANSWER);
 	if (x->client->frontend->proxy->set.logasap)
 		exchange_log(w, x, true);
 	x->state = EXCHANGE_ANSWER;

@@ -98,6 +98,8 @@ void exchange_fail(struct worker *w, struct exchange *x, unsigned status, char w
 	bool begun = x->state == EXCHANGE_ANSWER, routed = x->routed;
 
 	set_cause(x, who, phase);
+	if (x->state == EXCHANGE_ASKED && phase == 'H' && (who == 'S' || who == 's' || (who == 'P' && x->fault)))
+		observe(w, x->seeker.server, OBSERVED_BAD_ANSWER);
 	if (!begun)
 		x->status = status;
 	c->linger = !x->up.done;
@@ -377,6 +379,7 @@ static bool keep_rest(struct worker *w, struct exchange *x, const char *data, si
 static void connected(struct worker *w, struct exchange *x)
 {
 	x->link->connected = true;
+	observe(w, x->seeker.server, OBSERVED_CONNECTED);
 	x->connected_ns = w->now_ns;
 	x->repeatable = false; /* a fresh connection that fails has a reason */
 	set_state(w, x, EXCHANGE_ASKED);

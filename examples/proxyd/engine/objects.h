@@ -104,6 +104,7 @@ struct server_admin {
 	unsigned check_port; /* an operator's; 0: as configured */
 	uint64_t changed_ns, down_ns; /* since when it is as it is; how long it was down before */
 	uint64_t n_down, n_failed;    /* changes to down; checks that failed while it was up */
+	uint64_t n_observed;	      /* how often traffic had too many errors in a row */
 };
 
 /* Where an operator moved a server to. Workers may still read an older one: they live as long as the server. */
@@ -135,6 +136,8 @@ struct server {
 	LIST_HEAD(, server) trackers;
 	LIST_ENTRY(server) tracks;	/* of the trackers of `tracked` */
 	const struct set *in;		/* the last set it is in */
+	_Atomic unsigned observe;	/* enum cfg_observe; none, too, without a check */
+	_Atomic unsigned error_limit, n_errors; /* in a row */
 	bool member;			/* of the group now */
 	bool serves;			/* up, and nobody's word against it: as last published */
 	bool up;			/* as the checks say; true without a check */

@@ -99,6 +99,8 @@ enum conn_retry seeker_failed(struct worker *w, struct seeker *k, unsigned how)
 {
 	enum conn_retry next;
 
+	if (how == CFG_RETRY_CONNECT)
+		observe(w, k->server, OBSERVED_NO_CONNECTION);
 	if (!(k->backend->retry_on & how))
 		return CONN_GIVE_UP;
 	next = conn_connect_failed(&k->attempts, k->backend->retries, redispatch_after(k->backend));

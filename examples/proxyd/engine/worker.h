@@ -126,6 +126,24 @@ void shake_failed(struct worker *w, const struct frontend *f, const struct endpo
  */
 int shake_server(struct worker *w, struct handle *h, const struct server *server, const char *name);
 
+/* ---- observe.c ---- */
+
+enum observed {
+	OBSERVED_CONNECTED,
+	OBSERVED_NO_CONNECTION,
+	OBSERVED_ANSWER,
+	OBSERVED_BAD_ANSWER, /* or none, or a status that blames the server */
+};
+
+void server_observed(struct worker *w, struct server *s, enum observed what);
+
+/* What a session saw of its server. */
+static inline void observe(struct worker *w, struct server *s, enum observed what)
+{
+	if (atomic_load_explicit(&s->observe, memory_order_relaxed))
+		server_observed(w, s, what);
+}
+
 /* ---- connect.c ---- */
 
 /* HAProxy's key of "balance source". */

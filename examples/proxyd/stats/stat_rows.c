@@ -340,6 +340,8 @@ static void server_row(const struct server *sv, const struct cfg_proxy *p, unsig
 	set(r, STAT_LASTCHG, age_s(a->changed_ns, now_ns));
 	if (a->cfg && a->cfg->check) {
 		set(r, STAT_CHKFAIL, a->n_failed);
+		if (a->cfg->observe)
+			set(r, STAT_HANAFAIL, a->n_observed);
 		set(r, STAT_CHKDOWN, a->n_down);
 		set(r, STAT_DOWNTIME, a->down_ns / SECOND_NS + (up ? 0 : age_s(a->changed_ns, now_ns)));
 	}

@@ -167,6 +167,83 @@ def test_sessions_end_when_a_server_is_marked(binary):
         see(clients, "s", "D")
 
 
+BAD = b"HTTP/1.1 500 no\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+WELL = BAD.replace(b"500 no", b"200 ok")
+WRONG = BAD.replace(b"500 no", b"501 no")  # says nothing of the server
+
+
+def test_traffic_is_observed(binary):
+    answer = [WELL]
+
+    def serve(server, c):
+        if c.recv(999):
+            c.sendall(answer[0])
+
+    web = Server(serve)
+    words = {
+        "fail": "error-limit 3",
+        "sudden": "error-limit 3 on-error sudden-death",
+        "mark": "error-limit 3 on-error mark-down",
+        "fast": "error-limit 3 on-error fastinter",
+        "ten": "",
+    }
+    ports = {name: free_port() for name in words}
+    text = listen("    server s 127.0.0.1:1\n")
+    for name, more in words.items():
+        text += f"listen {name}\n    mode http\n    bind 127.0.0.1:{ports[name]}\n"
+        text += f"    server s 127.0.0.1:{web.port} check inter 1h rise 2 fall 3 observe layer7 {more}\n"
+    with Asked(binary, text) as p:
+
+        def ask(name, *answers):
+            for answer[0] in answers:
+                with p.proxy.connect(ports[name]) as s:
+                    s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                    read_all(s)
+
+        def becomes(name, *what):
+            fields = ("status", "hanafail", "chkfail", "chkdown", "check_status")
+            until(f"{name} is {what}", lambda: p.row(name + "/s", *fields)[: len(what)] == list(what))
+
+        for name in words:
+            p.ask(f"set server {name}/s health up")  # as if it had been checked often
+            becomes(name, "UP", "0", "0", "0")
+        ask("fail", BAD, b"", WELL, BAD, b"", WRONG)  # never three in a row
+        becomes("fail", "UP", "0", "0", "0")
+        ask("fail", BAD, b"", BAD)
+        becomes("fail", "UP 2/3", "1", "1", "0", "HANA")
+        ask("fail", *[BAD] * 6)
+        becomes("fail", "DOWN", "3", "3", "1", "HANA")
+        ask("sudden", *[BAD] * 3)
+        becomes("sudden", "UP 1/3", "1", "1", "0", "HANA")
+        ask("sudden", *[BAD] * 3)
+        becomes("sudden", "DOWN", "2", "2", "1", "HANA")
+        ask("mark", *[BAD] * 3)
+        becomes("mark", "DOWN", "1", "1", "1", "HANA")
+        ask("fast", *[BAD] * 3)
+        becomes("fast", "UP", "1", "0", "0")
+        ask("ten", *[BAD] * 9)
+        becomes("ten", "UP", "0", "0", "0")
+        ask("ten", BAD)
+        becomes("ten", "UP 2/3", "1", "1", "0", "HANA")
+
+
+def test_connections_are_observed(binary):
+    web, checked = Server(named("web")), Server(named("checked"))
+    words = f"check port {checked.port} inter 1h rise 1 fall 1 observe layer4 error-limit 3"
+    with Asked(binary, listen(f"    server s 127.0.0.1:{web.port} {words}\n")) as p:
+        web.stop()
+        for _ in range(2):
+            served_by(p.proxy)
+        web = Server(named("web"), web.port)
+        assert served_by(p.proxy) == "web"
+        web.stop()
+        for _ in range(2):
+            served_by(p.proxy)
+        assert p.row("l/s", "status", "hanafail") == ["UP", "0"]
+        served_by(p.proxy)
+        until("it is down", lambda: p.row("l/s", "status", "hanafail", "check_status") == ["DOWN", "1", "HANA"])
+
+
 def test_words_of_a_server_that_cannot_be_are_told(binary):
     head = listen("    server s 127.0.0.1:1 check\n    server n 127.0.0.1:1\n").replace("{port}", "1")
     for words, well in (
@@ -179,6 +256,10 @@ def test_words_of_a_server_that_cannot_be_are_told(binary):
         ("agent-check agent-port 1 track l/s", True),
         ("on-marked-down shutdown-backup-sessions", False),
         ("on-marked-up shutdown-sessions", False),
+        ("check observe none error-limit 1 on-error fail-check", True),
+        ("check observe layer5", False),
+        ("check observe layer4 error-limit 0", False),
+        ("check observe layer4 on-error mark-up", False),
     ):
         with tempfile.NamedTemporaryFile("w", suffix=".cfg") as f:
             f.write(head + f"backend b\n    server t 127.0.0.1:1 {words}\n")
