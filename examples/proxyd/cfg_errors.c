@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cfg_names.h"
+#include "http_reason.h"
 
 #define ERRORFILE_MAX 16384u /* bytes, as in HAProxy's buffer */
 
@@ -79,39 +80,15 @@ static struct cfg_error *add_error(struct reader *r, unsigned status)
 }
 
 /* What the proxy may answer with. */
-static const struct {
-	unsigned status;
-	const char *reason;
-} answers[] = {
-    {200, "OK"},
-    {400, "Bad Request"},
-    {401, "Unauthorized"},
-    {403, "Forbidden"},
-    {404, "Not Found"},
-    {405, "Method Not Allowed"},
-    {407, "Proxy Authentication Required"},
-    {408, "Request Timeout"},
-    {410, "Gone"},
-    {413, "Content Too Large"},
-    {421, "Misdirected Request"},
-    {422, "Unprocessable Content"},
-    {425, "Too Early"},
-    {429, "Too Many Requests"},
-    {500, "Internal Server Error"},
-    {501, "Not Implemented"},
-    {502, "Bad Gateway"},
-    {503, "Service Unavailable"},
-    {504, "Gateway Timeout"},
-    {505, "HTTP Version Not Supported"},
-};
-
-/* NULL: it is never answered. */
-static const char *reason_of(unsigned status)
+static bool is_answered(unsigned status)
 {
+	static const unsigned short answers[] = {200, 400, 401, 403, 404, 405, 407, 408, 410, 413,
+						 421, 422, 425, 429, 500, 501, 502, 503, 504, 505};
+
 	for (size_t k = 0; k < sizeof(answers) / sizeof(answers[0]); k++)
-		if (answers[k].status == status)
-			return answers[k].reason;
-	return NULL;
+		if (answers[k] == status)
+			return true;
+	return false;
 }
 
 /* False: told. */
@@ -119,7 +96,7 @@ static bool read_status(struct reader *r, size_t i, unsigned *ret)
 {
 	if (!read_number(r, i, "a status", 100, 599, ret))
 		return false;
-	if (reason_of(*ret))
+	if (is_answered(*ret))
 		return true;
 	say(r, DIAG_WARNING, i, "status %u is never answered by the proxy: ignored", *ret);
 	return false;
@@ -239,7 +216,7 @@ void kw_http_error(struct reader *r, size_t first, const void *data)
 			return;
 	n = snprintf(text, sizeof(text),
 		     "HTTP/1.1 %u %s\r\nContent-Length: %zu\r\n%s%s%s%sConnection: close\r\n\r\n%s",
-		     status, reason_of(status), p.text ? strlen(p.text) : 0, p.headers,
+		     status, http_reason(status), p.text ? strlen(p.text) : 0, p.headers,
 		     p.type ? "Content-Type: " : "", p.type ? p.type : "", p.type ? "\r\n" : "",
 		     p.text ? p.text : "");
 	if (n >= (int)sizeof(text))

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "http_reason.h"
 #include "io.h"
 #include "log.h"
 

@@ -156,7 +156,6 @@ int http_set_target(struct http_msg *m, const char *target, size_t len);
 
 /* `reason` NULL: the one of RFC 9110. */
 int http_set_status(struct http_msg *m, unsigned status, const char *reason);
-const char *http_reason(unsigned status);
 
 /* Copies text into the room. False: it does not fit. */
 bool http_store(struct http_msg *m, const char *text, size_t len, struct http_span *ret);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "http_reason.h"
 #include "log.h"
 
 #define TELL_NS UINT64_C(1000000000) /* at most one warning a second */

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 
 #include "cfg_rules.h"
+#include "http_reason.h"
 #include "rule_store.h"
 
 #define ANSWER_MAX (2 * HTTP_HEAD_MAX)
