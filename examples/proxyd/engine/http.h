@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * mode http, the workers' side. In the order a request meets it: http_client.c reads it from the
- * client's connection, http_exchange.c finds it a server, http_link.c has the connections to
- * servers, http_answer.c passes the answer on. http_edit.c (pure) changes heads on the way.
+ * client's connection, http_exchange.c takes its head, http_send.c finds it a server, http_link.c has
+ * the connections to servers, http_upload.c passes its body on and http_answer.c the answer.
+ * http_edit.c (pure) changes heads on the way.
  *
  *	client ──┬── exchange ── link ── server
  *	         │      while a request is answered
@@ -186,35 +187,20 @@ bool client_watch(struct worker *w, struct client *c);
 /* The request at the beginning of what the worker's buffer holds is w->http->request. */
 void exchange_begin(struct worker *w, struct client *c, uint32_t head_len, uint32_t total);
 
-/* Its body, or what was kept of it, to the server. False: nothing to do now. */
-bool exchange_upload(struct worker *w, struct exchange *x);
-
-/* A connecting socket has news; the state's time is over; the queue has a server. */
-void exchange_connect_event(struct worker *w, struct exchange *x);
-void exchange_expired(struct worker *w, struct exchange *x);
-void exchange_turn(struct worker *w, struct exchange *x);
-uint64_t exchange_deadline(const struct exchange *x);
-
 /* Denied with this status when the time of the tarpit is over. */
 void exchange_tarpit(struct worker *w, struct exchange *x, unsigned status);
-
-/* Sends the request anew after its connection broke. False: it may not be. */
-bool exchange_repeat(struct worker *w, struct exchange *x);
-
-/*
- * The server failed it like that (enum cfg_retry): asks again if retry-on says so and retries are left. False: it
- * stands as it is.
- */
-bool exchange_retry(struct worker *w, struct exchange *x, unsigned how);
-
-/* An answer has come that is passed on: nothing is sent again. */
-void exchange_answered(struct exchange *x);
 
 /*
  * It cannot be answered: an own answer of this status if none was begun, and the end of the client's
  * connection. Status 0: no answer.
  */
 void exchange_fail(struct worker *w, struct exchange *x, unsigned status, char who, char phase);
+
+static inline void exchange_set_state(struct worker *w, struct exchange *x, enum exchange_state state)
+{
+	x->state = state;
+	x->since_ns = w->now_ns;
+}
 
 /* All of the request is sent. */
 static inline bool exchange_is_asked(const struct exchange *x)
@@ -231,6 +217,42 @@ static inline bool exchange_is_over(const struct exchange *x)
 /* Request and answer are through: the client's next one. */
 void exchange_finish(struct worker *w, struct exchange *x);
 void exchange_free(struct worker *w, struct exchange *x);
+
+/* ---- http_send.c ---- */
+
+/* Finds it a server and sends it `data`, the head and what came behind it. */
+void exchange_send(struct worker *w, struct exchange *x, const char *data, size_t len);
+
+/* Keeps bytes for the server, behind those that are. False: no memory, it is over. */
+bool exchange_keep(struct worker *w, struct exchange *x, const char *data, size_t len);
+
+/* Of what is kept for the server, `sent` more bytes are sent. */
+void exchange_sent(struct worker *w, struct exchange *x, size_t sent);
+
+/* A connecting socket has news; the state's time is over; the queue has a server. */
+void exchange_connect_event(struct worker *w, struct exchange *x);
+void exchange_expired(struct worker *w, struct exchange *x);
+void exchange_turn(struct worker *w, struct exchange *x);
+uint64_t exchange_deadline(const struct exchange *x);
+
+/* Sends the request anew after its connection broke. False: it may not be. */
+bool exchange_repeat(struct worker *w, struct exchange *x);
+
+/*
+ * The server failed it like that (enum cfg_retry): asks again if retry-on says so and retries are left. False: it
+ * stands as it is.
+ */
+bool exchange_retry(struct worker *w, struct exchange *x, unsigned how);
+
+/* An answer has come that is passed on: nothing is sent again. */
+void exchange_answered(struct exchange *x);
+
+/* ---- http_upload.c ---- */
+
+/* Its body, or what was kept of it, to the server. False: nothing to do now. */
+bool exchange_upload(struct worker *w, struct exchange *x);
+
+/* ---- http_tunnel.c ---- */
 
 /* The answer opened a tunnel: from here on it is a TCP session. */
 void exchange_tunnel(struct worker *w, struct exchange *x);

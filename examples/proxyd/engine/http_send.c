@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+/* A request on its way to a server: which one, over which connection, and what if that fails. */
+#include "http.h"
+#include "io.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+bool exchange_keep(struct worker *w, struct exchange *x, const char *data, size_t len)
+{
+	if (!len || chunk_append(&x->request, data, len))
+		return true;
+	exchange_fail(w, x, 500, 'R', 'C');
+	return false;
+}
+
+static void enqueue(struct worker *w, struct exchange *x)
+{
+	exchange_set_state(w, x, EXCHANGE_QUEUED);
+	seeker_enqueue(w, &x->seeker);
+}
+
+/* To its server again, or to another one. True: it is set, and to be tried at once. */
+static bool move_on(struct worker *w, struct exchange *x, enum conn_retry next)
+{
+	const struct server *last = x->seeker.server;
+	int e;
+
+	if (next == CONN_RETRY_SAME) {
+		seeker_drop_server(w, &x->seeker, LB_RESULT_CONNECT, 0);
+		e = seeker_pick(w, &x->seeker, last);
+	} else {
+		seeker_exclude(w, &x->seeker);
+		e = seeker_pick_other(w, &x->seeker);
+	}
+	if (e == -EAGAIN)
+		enqueue(w, x);
+	else if (e < 0)
+		exchange_fail(w, x, 503, 'S', 'C');
+	return e == 0;
+}
+
+/* The attempt failed. True: its server is set and to be tried at once. */
+static bool try_another(struct worker *w, struct exchange *x, char who)
+{
+	enum conn_retry next = seeker_failed(w, &x->seeker, CFG_RETRY_CONNECT);
+
+	if (next == CONN_GIVE_UP) {
+		exchange_fail(w, x, 503, who, 'C');
+		return false;
+	}
+	if (next == CONN_RETRY_SAME && who != 's') { /* a timeout was rest enough */
+		exchange_set_state(w, x, EXCHANGE_RETRY);
+		return false;
+	}
+	return move_on(w, x, next);
+}
+
+/* Does it keep what it has sent? */
+static bool keeps_request(const struct exchange *x)
+{
+	return (x->repeatable || x->retryable) && x->state == EXCHANGE_ASKED;
+}
+
+void exchange_sent(struct worker *w, struct exchange *x, size_t sent)
+{
+	x->since_ns = w->now_ns;
+	if (!x->request)
+		return;
+	x->request->at += (uint32_t)sent;
+	if (!chunk_left(x->request) && !keeps_request(x))
+		chunk_free(&x->request);
+}
+
+/* `sent` bytes of `data` are: the rest is kept, or all of it. False: no memory, it is over. */
+static bool keep_rest(struct worker *w, struct exchange *x, const char *data, size_t len,
+		      size_t sent)
+{
+	size_t from = keeps_request(x) ? 0 : sent;
+
+	if (x->request) {
+		exchange_sent(w, x, sent);
+		return true;
+	}
+	if (!exchange_keep(w, x, data + from, len - from))
+		return false;
+	if (x->request)
+		x->request->at = (uint32_t)(sent - from);
+	return true;
+}
+
+static void connected(struct worker *w, struct exchange *x)
+{
+	x->link->connected = true;
+	observe(w, x->seeker.server, OBSERVED_CONNECTED);
+	x->connected_ns = w->now_ns;
+	x->repeatable = false; /* a fresh connection that fails has a reason */
+	exchange_set_state(w, x, EXCHANGE_ASKED);
+}
+
+/* Over a connection that stands. False: it does not take it, another one may. */
+static bool send_reused(struct worker *w, struct exchange *x, const char *data, size_t len)
+{
+	struct link *l = x->link;
+	ssize_t n = handle_send(&l->h, data, len, 0);
+
+	if (n < 0 && errno != EAGAIN && errno != EINTR) {
+		link_close(w, l);
+		return false;
+	}
+	l->writable = n == (ssize_t)len;
+	n = n < 0 ? 0 : n;
+	x->connected_ns = w->now_ns;
+	exchange_set_state(w, x, EXCHANGE_ASKED);
+	if (x->request)
+		x->request->at = 0; /* it is what `data` is */
+	keep_rest(w, x, data, len, (size_t)n);
+	return true;
+}
+
+/* Over a new connection. 0 or -errno; the request is kept in either case. */
+static int send_fresh(struct worker *w, struct exchange *x, const char *data, size_t len)
+{
+	size_t sent = 0;
+	int e;
+
+	exchange_set_state(w, x, EXCHANGE_CONNECTING);
+	e = link_open(w, x, data, len, &sent);
+	if (!e && x->link->connected)
+		connected(w, x);
+	return keep_rest(w, x, data, len, sent) ? e : 0;
+}
+
+/* Its server is set: until it is asked, connecting, resting, queued or over. `data`: not sent yet. */
+static void start(struct worker *w, struct exchange *x, const char *data, size_t len)
+{
+	for (;;) {
+		struct client *c = x->client;
+
+		while (link_reuse(w, x))
+			if (send_reused(w, x, data, len))
+				return;
+		if (send_fresh(w, x, data, len) == 0)
+			return;
+		if (!try_another(w, x, 'S') || c->exchange != x)
+			return;
+		data = x->request->data;
+		len = x->request->len;
+	}
+}
+
+static void start_kept(struct worker *w, struct exchange *x)
+{
+	x->request->at = 0;
+	start(w, x, x->request->data, x->request->len);
+}
+
+void exchange_send(struct worker *w, struct exchange *x, const char *data, size_t len)
+{
+	int e = seeker_pick_first(w, &x->seeker, x->wanted);
+
+	if (e == 0) {
+		start(w, x, data, len);
+	} else if (e == -EAGAIN) {
+		if (exchange_keep(w, x, data, len))
+			enqueue(w, x);
+	} else {
+		exchange_fail(w, x, 503, 'S', 'C');
+	}
+}
+
+bool exchange_repeat(struct worker *w, struct exchange *x)
+{
+	if (!x->repeatable || !x->request || !x->link->used)
+		return false;
+	link_close(w, x->link);
+	start_kept(w, x);
+	return true;
+}
+
+bool exchange_retry(struct worker *w, struct exchange *x, unsigned how)
+{
+	enum conn_retry next;
+
+	if (!x->retryable || !(x->seeker.backend->retry_on & how))
+		return false;
+	next = seeker_failed(w, &x->seeker, how);
+	if (next == CONN_GIVE_UP)
+		return false;
+	link_close(w, x->link);
+	chunk_free(&x->part);
+	if (move_on(w, x, next))
+		start_kept(w, x);
+	return true;
+}
+
+void exchange_answered(struct exchange *x)
+{
+	x->retryable = false;
+	if (!chunk_left(x->request) || x->link->broken)
+		chunk_free(&x->request);
+}
+
+/* ---- What happens meanwhile ---- */
+
+void exchange_turn(struct worker *w, struct exchange *x)
+{
+	start_kept(w, x);
+	client_run(w, x->client);
+}
+
+/* The socket is connected: introduces the client. 0 or a positive errno. */
+static int introduce(struct exchange *x)
+{
+	const struct client *c = x->client;
+	const struct link *l = x->link;
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (getsockopt(l->h.fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		return errno;
+	if (!error && l->server->send_proxy &&
+	    !server_introduce(l->h.fd, l->server, &c->h, &c->from, &c->to, true))
+		return EPIPE;
+	return error;
+}
+
+void exchange_connect_event(struct worker *w, struct exchange *x)
+{
+	struct client *c = x->client;
+	struct link *l = x->link;
+	int error = l->h.tls ? 0 : introduce(x);
+
+	if (!error && l->server->tls)
+		error = shake_server(w, &l->h, l->server, x->sni);
+	if (error == -EAGAIN)
+		return;
+	if (!error) {
+		connected(w, x);
+		l->writable = true;
+	} else {
+		link_close(w, l);
+		if (try_another(w, x, 'S'))
+			start_kept(w, x);
+	}
+	client_run(w, c);
+}
+
+uint64_t exchange_deadline(const struct exchange *x)
+{
+	const struct conn_timeouts *t;
+	uint64_t queue_ns, rest = CONN_RETRY_NS;
+
+	if (x->state == EXCHANGE_TARPIT)
+		return x->since_ns + x->client->frontend->tarpit_ns;
+	if (x->state == EXCHANGE_OWN)
+		return x->up.done || !x->client->frontend->client_ns
+			   ? CONN_NEVER
+			   : x->client->since_ns + x->client->frontend->client_ns;
+	t = &x->seeker.backend->timeout;
+	queue_ns = t->queue_ns ? t->queue_ns : t->connect_ns;
+	switch (x->state) {
+	case EXCHANGE_QUEUED:
+		return queue_ns ? x->since_ns + queue_ns : CONN_NEVER;
+	case EXCHANGE_CONNECTING:
+		return t->connect_ns ? x->since_ns + t->connect_ns : CONN_NEVER;
+	case EXCHANGE_RETRY:
+		if (t->connect_ns && t->connect_ns < rest)
+			rest = t->connect_ns;
+		return x->since_ns + rest;
+	case EXCHANGE_TARPIT:
+	case EXCHANGE_OWN:
+	case EXCHANGE_ASKED:
+	case EXCHANGE_ANSWER:
+		break;
+	}
+	return t->server_ns ? x->since_ns + t->server_ns : CONN_NEVER;
+}
+
+void exchange_expired(struct worker *w, struct exchange *x)
+{
+	switch (x->state) {
+	case EXCHANGE_TARPIT:
+		exchange_fail(w, x, x->status, 'P', 'T');
+		break;
+	case EXCHANGE_OWN: /* its form does not come */
+		exchange_fail(w, x, 408, 'c', 'R');
+		break;
+	case EXCHANGE_QUEUED:
+		exchange_fail(w, x, 503, 's', 'Q');
+		break;
+	case EXCHANGE_CONNECTING:
+		link_close(w, x->link);
+		if (try_another(w, x, 's'))
+			start_kept(w, x);
+		break;
+	case EXCHANGE_RETRY:
+		if (move_on(w, x, CONN_RETRY_SAME))
+			start_kept(w, x);
+		break;
+	case EXCHANGE_ASKED:
+		if (!exchange_retry(w, x, CFG_RETRY_TIMEOUT))
+			exchange_fail(w, x, 504, 's', 'H');
+		break;
+	case EXCHANGE_ANSWER:
+		exchange_fail(w, x, 0, 's', 'D');
+	}
+}

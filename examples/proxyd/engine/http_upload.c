@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* The body of a request: from the client to the server. */
+#include "ask.h"
+#include "http.h"
+#include "io.h"
+
+#include <errno.h>
+
+static void stop_upload(struct exchange *x)
+{
+	/* It may have answered before it went: that is still to be had. */
+	x->link->broken = true;
+	x->link->writable = false;
+	x->link_keeps = false;
+	if (!x->retryable)
+		chunk_free(&x->request);
+}
+
+static void flush_request(struct worker *w, struct exchange *x)
+{
+	struct chunk *c = x->request;
+	ssize_t n = handle_send(&x->link->h, c->data + c->at, chunk_left(c), 0);
+
+	if (n < 0 && errno == EINTR)
+		return;
+	if (n < 0 && errno != EAGAIN) {
+		stop_upload(x);
+		return;
+	}
+	if (n < (ssize_t)chunk_left(c))
+		x->link->writable = false;
+	exchange_sent(w, x, n < 0 ? 0 : (size_t)n);
+}
+
+/* Bytes of the client, of which some may be those of its next request. */
+static void take_body(struct worker *w, struct exchange *x, const char *data, size_t len)
+{
+	struct client *c = x->client;
+	size_t n = h1_body_feed(&x->up, data, len, NULL);
+	ssize_t sent = 0;
+
+	x->bytes_in += n;
+	if (x->up.fault) {
+		x->fault = x->up.fault;
+		exchange_fail(w, x, 400, 'P', 'D');
+		return;
+	}
+	if (n < len) {
+		c->unparsed = true;
+		if (!chunk_append(&c->in, data + n, len - n)) {
+			exchange_fail(w, x, 500, 'R', 'D');
+			return;
+		}
+	}
+	if (x->link->broken) { /* the answer goes on, nobody wants the rest */
+		if (exchange_is_over(x))
+			exchange_finish(w, x);
+		return;
+	}
+	sent = handle_send(&x->link->h, data, n, 0);
+	if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+		stop_upload(x);
+		return;
+	}
+	sent = sent < 0 ? 0 : sent;
+	x->since_ns = w->now_ns;
+	if ((size_t)sent < n) {
+		x->link->writable = false;
+		if (!exchange_keep(w, x, data + sent, n - (size_t)sent))
+			return;
+	}
+	if (exchange_is_over(x))
+		exchange_finish(w, x);
+}
+
+static void read_body(struct worker *w, struct exchange *x)
+{
+	struct client *c = x->client;
+	size_t cap = WORKER_SCRATCH;
+	char *buf = x->up.left > WORKER_SCRATCH ? worker_bulk(w, &cap) : w->scratch;
+	ssize_t n = handle_recv(&c->h, buf, cap);
+
+	if (n > 0) {
+		if (handle_is_emptied(&c->h, (size_t)n, cap) && !c->hup)
+			c->readable = false;
+		c->since_ns = w->now_ns;
+		take_body(w, x, buf, (size_t)n);
+	} else if (n == 0) {
+		c->eof = true;
+		c->readable = false;
+		exchange_fail(w, x, 400, 'C', 'D');
+	} else if (errno == EAGAIN) {
+		c->readable = false;
+	} else if (errno != EINTR) {
+		exchange_fail(w, x, 0, 'C', 'D');
+	}
+}
+
+bool exchange_upload(struct worker *w, struct exchange *x)
+{
+	struct client *c = x->client;
+
+	if (x->ask)
+		return exchange_ask_upload(w, x);
+	if (!x->link || !x->link->connected || x->state < EXCHANGE_ASKED)
+		return false;
+	if (chunk_left(x->request)) {
+		if (!x->link->writable)
+			return false;
+		flush_request(w, x);
+		if (exchange_is_over(x))
+			exchange_finish(w, x);
+		return true;
+	}
+	if (x->up.done || !c->readable || c->eof)
+		return false;
+	read_body(w, x);
+	return true;
+}
