@@ -5,7 +5,7 @@
 
 size_t draw_table_size(const struct lb_snapshot *s)
 {
-	return s->n * sizeof(struct draw_slot);
+	return sizeof(struct draw_table) + s->n * sizeof(struct draw_slot);
 }
 
 /*
@@ -40,6 +40,7 @@ static void fill(const struct lb_snapshot *s, size_t favoured, uint64_t *left, u
 
 int draw_table_build_for(const struct lb_snapshot *s, size_t favoured, void *table)
 {
+	struct draw_table *t = table;
 	uint64_t *left;
 
 	if (!s->n_usable)
@@ -47,7 +48,9 @@ int draw_table_build_for(const struct lb_snapshot *s, size_t favoured, void *tab
 	left = mem_array(s->n, sizeof(*left) + 2 * sizeof(uint32_t));
 	if (!left)
 		return -ENOMEM;
-	fill(s, favoured, left, (uint32_t *)(left + s->n), (uint32_t *)(left + s->n) + s->n, table);
+	fill(s, favoured, left, (uint32_t *)(left + s->n), (uint32_t *)(left + s->n) + s->n,
+	     t->slot);
+	t->even = favoured == s->n && s->total_weight == (uint64_t)s->max_weight * s->n;
 	mem_free(left);
 	return 0;
 }

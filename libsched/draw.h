@@ -6,6 +6,7 @@
 #ifndef LIBSCHED_DRAW_H
 #define LIBSCHED_DRAW_H
 
+#include "libsched/either.h"
 #include "libsched/picker.h"
 
 /*
@@ -19,7 +20,12 @@ struct draw_slot {
 	uint32_t threshold, other;
 };
 
-/* The table: a slot for each place. */
+/* The table, with a slot for each place. */
+struct draw_table {
+	bool even; /* all have the same weight: each slot is its place's alone */
+	struct draw_slot slot[];
+};
+
 size_t draw_table_size(const struct lb_snapshot *s);
 int draw_table_build(const struct lb_snapshot *s, const struct lb_snapshot *old, void *table);
 /* Likewise, with a weight of one more for one place (s->n: for none). */
@@ -28,13 +34,13 @@ int draw_table_build_for(const struct lb_snapshot *s, size_t favoured, void *tab
 /* `bits` choose the slot, and what is left of them between the two in it. */
 static inline size_t draw_with(const struct lb_snapshot *s, uint32_t bits)
 {
-	const struct draw_slot *slot = s->table;
+	const struct draw_table *t = s->table;
 	const uint64_t scaled = (uint64_t)bits * s->n;
 	const uint32_t place = (uint32_t)(scaled >> 32);
-	const uint32_t other =
-	    slot[place].other; /* loaded before, so that no branch is to be guessed */
 
-	return (uint32_t)scaled < slot[place].threshold ? place : other;
+	if (t->even)
+		return place;
+	return either((uint32_t)scaled >= t->slot[place].threshold, place, t->slot[place].other);
 }
 
 static inline size_t draw_place(const struct lb_query *q)

@@ -38,7 +38,7 @@ struct lb_picker {
 	struct lb_snapshot *snap; /* NULL: offline */
 	void *cursor;		  /* snap->cursor[number] */
 	struct counting counting; /* the row of `number` */
-	uint64_t random;	  /* state of SplitMix64 */
+	uint64_t random;	  /* state of picker_random() */
 	size_t number;
 	bool explaining; /* stay on this snapshot */
 

@@ -108,8 +108,6 @@ static int maglev_build(const struct lb_snapshot *s, const struct lb_snapshot *o
 	return 0;
 }
 
-__extension__ typedef unsigned __int128 uint128;
-
 /*
  * Of a request's key, the upper half being what counts: both halves of a product, one over the other, as wyhash
  * does with short input, and once more multiplied so that every bit reaches the upper half. It is as even as
@@ -117,9 +115,7 @@ __extension__ typedef unsigned __int128 uint128;
  */
 static inline uint64_t key_hash(uint64_t salt, uint64_t key)
 {
-	const uint128 product = (uint128)(key ^ salt) * 0xa0761d6478bd642fu;
-
-	return ((uint64_t)product ^ (uint64_t)(product >> 64)) * 0xe7037ed1a0b428dbu;
+	return mul_fold(key ^ salt, 0xa0761d6478bd642fu) * 0xe7037ed1a0b428dbu;
 }
 
 static inline uint32_t place_of(const uint32_t *table, uint64_t h)

@@ -50,6 +50,7 @@ static ssize_t p2c_pick(const struct lb_snapshot *s, void *cursor, const struct 
 
 /* ---- The usual pick ---- */
 
+/* Where somebody has or had a limit. */
 static __attribute__((noinline)) int end_by_choice(struct lb_picker *p, const struct lb_request *r,
 						   struct pair of, uint64_t *ret_id)
 {
@@ -58,51 +59,76 @@ static __attribute__((noinline)) int end_by_choice(struct lb_picker *p, const st
 	return usual_end(p, r, choose(&q, of), NULL, ret_id);
 }
 
-/* Of two servers in one go: would b have less with one more? */
-static inline bool second_is_better(const struct lb_snapshot *s, const struct snap_server *a,
-				    const struct snap_server *b)
+struct loads {
+	int64_t a, b;
+};
+
+/* What the other pickers have on both. */
+static inline struct loads of_others(const struct lb_picker *p, uint32_t slot_a, uint32_t slot_b)
 {
-	const uint32_t rows = ledger_rows(s->ledger);
-	int64_t active_a = 0, active_b = 0;
+	const struct ledger *l = p->counting.ledger;
+	struct loads sum = {0, 0};
 
-	for (uint32_t i = 0; i < rows; i++) {
-		const struct ledger_row *row = s->ledger->row[i];
-
-		active_a += atomic_load_explicit(&row_cell(row, a->slot)->active, RELAXED);
-		active_b += atomic_load_explicit(&row_cell(row, b->slot)->active, RELAXED);
+	for (uint32_t i = 0, n = ledger_rows(l); i < n; i++) {
+		if (l->row[i] == p->counting.row)
+			continue;
+		sum.a += row_active_of(l->row[i], slot_a);
+		sum.b += row_active_of(l->row[i], slot_b);
 	}
-	return (active_b > 0 ? active_b + 1 : 1) * a->weight <
-	       (active_a > 0 ? active_a + 1 : 1) * b->weight;
-}
-
-/* Without a branch, which would be guessed wrong half the time. */
-static inline uint64_t either(bool second, uint64_t a, uint64_t b)
-{
-	return a ^ ((a ^ b) & -(uint64_t)second);
+	return sum;
 }
 
 /*
  * Knows where both are counted before it knows who it will be: else each pick would wait for the choice of the one
- * before, whose counter it may have to read.
+ * before, whose counter it may have to read. `others`, a constant: whether there are other pickers.
  */
-int p2c_usual(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
+static inline __attribute__((always_inline)) int end_by_load(struct lb_picker *p,
+							     const struct lb_request *r,
+							     struct pair two, bool others,
+							     uint64_t *ret_id)
 {
 	const struct lb_snapshot *s = p->snap;
-	const struct pair two = draw_two(s, &p->random);
 	const struct snap_server *a = &s->at[two.a], *b = &s->at[two.b];
 	struct ledger_row *row = p->counting.row;
+	struct cell *cell_a = row_cell(row, a->slot), *cell_b = row_cell(row, b->slot);
+	struct loads load = {atomic_load_explicit(&cell_a->active, RELAXED),
+			     atomic_load_explicit(&cell_b->active, RELAXED)};
 	bool second;
 
-	if (__builtin_expect((two.a == two.b) | a->limited | b->limited, 0))
-		return end_by_choice(p, r, two, ret_id);
-	second = second_is_better(s, a, b);
+	if (others) {
+		const struct loads more = of_others(p, a->slot, b->slot);
+
+		/* What ends elsewhere than it began may be seen on one side only. */
+		load.a = load.a + more.a > 0 ? load.a + more.a : 0;
+		load.b = load.b + more.b > 0 ? load.b + more.b : 0;
+	}
+	second = (load.b + 1) * a->weight < (load.a + 1) * b->weight;
 	if (!(r->flags & LB_REQUEST_UNCOUNTED)) {
-		cell_start((struct cell *)either(second, (uintptr_t)row_cell(row, a->slot),
-						 (uintptr_t)row_cell(row, b->slot)));
+		cell_start((struct cell *)either(second, (uintptr_t)cell_a, (uintptr_t)cell_b));
 		row_add_active(row, 1);
 	}
 	*ret_id = either(second, a->id, b->id);
 	return 0;
+}
+
+static __attribute__((noinline)) int end_among_pickers(struct lb_picker *p,
+						       const struct lb_request *r, struct pair two,
+						       uint64_t *ret_id)
+{
+	return end_by_load(p, r, two, true, ret_id);
+}
+
+int p2c_usual(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
+{
+	struct pair two = draw_two(p->snap, &p->random);
+
+	if (__builtin_expect(p->snap->had_limits, 0))
+		return end_by_choice(p, r, two, ret_id);
+	if (__builtin_expect(two.a == two.b, 0)) /* as choose() does */
+		two.b = draw_with(p->snap, (uint32_t)(picker_random(&p->random) >> 32));
+	if (ledger_rows(p->counting.ledger) > 1)
+		return end_among_pickers(p, r, two, ret_id);
+	return end_by_load(p, r, two, false, ret_id);
 }
 
 static bool p2c_score(const struct lb_snapshot *s, const void *cursor, const struct lb_query *q,

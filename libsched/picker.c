@@ -99,11 +99,24 @@ void picker_lose_group(struct lb_picker *p)
 	((uint32_t)(LB_REQUEST_STRICT | LB_REQUEST_FORCE | LB_REQUEST_UNCOUNTED | \
 		    LB_REQUEST_KEYLESS))
 
+/* Flags nobody knows, or something in the reserved word after them. */
+static inline uint64_t unknown_flags(const struct lb_request *r)
+{
+	const uint32_t known[2] = {REQUEST_FLAGS, 0};
+	uint64_t have, mask;
+
+	_Static_assert(offsetof(struct lb_request, reserved) ==
+			   offsetof(struct lb_request, flags) + sizeof(r->flags),
+		       "both are looked at at once");
+	memcpy(&have, &r->flags, sizeof(have));
+	memcpy(&mask, known, sizeof(mask));
+	return have & ~mask;
+}
+
 /* This library's own struct, and nothing in it to be looked at: what nearly all requests are. */
 static inline bool request_is_usual(const struct lb_request *r)
 {
-	return !((r->size ^ sizeof(*r)) | r->prefer | r->n_exclude | r->seed | r->reserved |
-		 (r->flags & ~REQUEST_FLAGS));
+	return !((r->size ^ sizeof(*r)) | r->prefer | r->n_exclude | r->seed | unknown_flags(r));
 }
 
 int request_of(const struct lb_request *r, struct lb_request *own, const struct lb_request **ret)
@@ -120,8 +133,7 @@ int request_of(const struct lb_request *r, struct lb_request *own, const struct 
 			return e;
 		r = own;
 	}
-	if (r->n_exclude > LB_EXCLUDE_MAX || (r->n_exclude && !r->exclude) || r->reserved ||
-	    r->flags & ~REQUEST_FLAGS)
+	if (r->n_exclude > LB_EXCLUDE_MAX || (r->n_exclude && !r->exclude) || unknown_flags(r))
 		return -EINVAL;
 	*ret = r;
 	return 0;
@@ -263,8 +275,8 @@ static inline int pick(struct lb_picker *p, const struct lb_query *q, uint64_t *
 
 static int pick_checked(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
 {
-	uint64_t seed = r->seed;
-	const struct lb_query q = query_of(p->snap, r, seed ? &seed : &p->random);
+	uint64_t seed = hmap_mix(r->seed); /* those of a host may be consecutive */
+	const struct lb_query q = query_of(p->snap, r, r->seed ? &seed : &p->random);
 
 	return pick(p, &q, ret_id);
 }
@@ -293,11 +305,9 @@ static __attribute__((noinline)) int pick_unusual(struct lb_picker *p, const str
 
 int lb_pick(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
 {
-	if (!r)
-		r = &request_default;
-	if (!p || !ret_id || !request_is_usual(r) || !is_current(p))
-		return pick_unusual(p, r, ret_id);
-	return p->snap->usual(p, r, ret_id);
+	if (__builtin_expect(p && r && ret_id, 1) && request_is_usual(r) && is_current(p))
+		return p->snap->usual(p, r, ret_id);
+	return pick_unusual(p, r, ret_id);
 }
 
 /* ---- Many at once ---- */

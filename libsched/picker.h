@@ -4,6 +4,7 @@
 #define LIBSCHED_PICKER_H
 
 #include "libsched/group.h"
+#include "libsched/mul.h"
 
 /* Moves to the newest snapshot, unless it explains one just now. 0, or -ESHUTDOWN: the group is closed. */
 int picker_come_over(struct lb_picker *p);
@@ -29,11 +30,13 @@ static inline struct lb_query query_of(const struct lb_snapshot *s, const struct
 /* Chooses a place, counting nothing; moves the cursor. -errno as lb_pick(). */
 ssize_t picker_choose(const struct lb_query *q, void *cursor);
 
-/* SplitMix64: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014. */
+/* wyrand, of wyhash (Wang Yi, 2019): a counter, squared nearly, both halves over each other. */
 static inline uint64_t picker_random(uint64_t *state)
 {
-	*state += 0x9e3779b97f4a7c15u;
-	return hmap_mix(*state);
+	const uint64_t at = *state + 0xa0761d6478bd642fu;
+
+	*state = at;
+	return mul_fold(at, at ^ 0xe7037ed1a0b428dbu);
 }
 
 #endif

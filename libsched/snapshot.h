@@ -50,6 +50,7 @@ struct lb_snapshot {
 	size_t n_known;		  /* with the removed: at[0..n_known-1] */
 	size_t n_usable;
 	bool has_limits; /* a member has a maxconn */
+	bool had_limits; /* or had one: its `limited` connections may not be 0 */
 
 	uint64_t generation;
 	uint64_t total_weight;	/* of effective weights */

@@ -164,7 +164,7 @@ LIBSCHED_API void *lb_snapshot_userdata(const struct lb_snapshot *s);
 LIBSCHED_API bool lb_query_eligible(const struct lb_query *q, size_t place);
 /* The request; fields the caller's struct did not reach are 0. */
 LIBSCHED_API const struct lb_request *lb_query_request(const struct lb_query *q);
-/* 64 random bits: SplitMix64 from the seed of the request, else of the group and the picker. */
+/* 64 random bits: wyrand from the seed of the request, else of the group and the picker. */
 LIBSCHED_API uint64_t lb_query_random(const struct lb_query *q);
 
 #ifdef __cplusplus
