@@ -2,12 +2,11 @@
 /*
  * maglev: consistent hashing through a table of 65537 slots (Eisenbud et al., "Maglev: A Fast and Reliable
  * Software Network Load Balancer", NSDI 2016, 3.4). Each server has an order of its own in which it wants
- * the slots; they take one after another, in the order of their keys. So the table comes from the seed,
+ * the slots; they take one after another, in the order of their hashes. So the table comes from the seed,
  * the keys and the weights alone: nodes that agree on these agree on each choice, in whatever order
  * servers were added.
  */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "libsched/algos.h"
 #include "libsched/usual.h"
@@ -16,10 +15,15 @@
 #define SLOTS 65537  /* a prime: a server's walk sees every slot */
 #define TRIES_MAX 15 /* further slots for a key whose server may not be chosen */
 
+/* Who takes slots, in the order of the hashes. */
+struct member {
+	uint64_t hash;
+	uint32_t place;
+};
+
 /* A server's order of slots, as far as it has come. */
 struct wish {
-	uint64_t key;
-	size_t place;
+	uint32_t place;
 	uint32_t at, skip;
 	uint32_t weight, credit; /* a slot costs the greatest weight */
 };
@@ -35,33 +39,65 @@ static inline uint32_t scale(uint32_t bits, uint32_t n)
 	return (uint32_t)((uint64_t)bits * n >> 32);
 }
 
-static int by_key(const void *a, const void *b)
-{
-	const struct wish *left = a, *right = b;
-
-	return (left->key > right->key) - (left->key < right->key);
-}
-
-/* Of those that may be chosen, in the order of their keys; returns how many. */
-static size_t make_wishes(const struct lb_snapshot *s, struct wish *wish)
+/* Those that may be chosen; returns how many. */
+static size_t gather(const struct lb_snapshot *s, struct member *member)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < s->n; i++) {
-		uint64_t key = lb_snapshot_key(s, i), h = hash(s, key);
-
-		if (!s->at[i].weight)
-			continue;
-		wish[n++] = (struct wish){
-		    .key = key,
-		    .place = i,
-		    .at = scale((uint32_t)(h >> 32), SLOTS),
-		    .skip = scale((uint32_t)h, SLOTS - 1) + 1,
-		    .weight = s->at[i].weight,
-		};
-	}
-	qsort(wish, n, sizeof(*wish), by_key);
+	for (size_t i = 0; i < s->n; i++)
+		if (s->at[i].weight)
+			member[n++] = (struct member){hash(s, lb_snapshot_key(s, i)), (uint32_t)i};
 	return n;
+}
+
+static uint32_t bucket_of(const struct member *m, size_t n)
+{
+	return scale((uint32_t)(m->hash >> 32), (uint32_t)n);
+}
+
+/* Hashes are even: with a bucket for each they fall near to where they belong. `first` is zeroed, for n + 1. */
+static void sort(const struct member *member, size_t n, uint32_t *first, struct member *ret)
+{
+	for (size_t i = 0; i < n; i++)
+		first[bucket_of(&member[i], n) + 1]++;
+	for (size_t k = 0; k < n; k++)
+		first[k + 1] += first[k];
+	for (size_t i = 0; i < n; i++)
+		ret[first[bucket_of(&member[i], n)]++] = member[i];
+	for (size_t i = 1; i < n; i++) {
+		const struct member m = ret[i];
+		size_t k = i;
+
+		for (; k && ret[k - 1].hash > m.hash; k--)
+			ret[k] = ret[k - 1];
+		ret[k] = m;
+	}
+}
+
+static void make_wishes(const struct lb_snapshot *s, const struct member *member, size_t n,
+			struct wish *wish)
+{
+	for (size_t i = 0; i < n; i++)
+		wish[i] = (struct wish){
+		    .place = member[i].place,
+		    .at = scale((uint32_t)(member[i].hash >> 32), SLOTS),
+		    .skip = scale((uint32_t)member[i].hash, SLOTS - 1) + 1,
+		    .weight = s->at[member[i].place].weight,
+		};
+}
+
+/* The first free slot of the server's walk, from where it is on. Some ten tries on average: what this loop costs, a table costs. */
+static uint32_t first_free(const uint64_t *taken, const struct wish *w)
+{
+	const uint32_t skip = w->skip, back = SLOTS - skip;
+	uint32_t at = w->at;
+
+	while (taken[at / 64] >> at % 64 & 1) {
+		const uint32_t on = at + skip, round = at - back;
+
+		at = at < back ? on : round; /* both made beforehand: no wait for the comparison */
+	}
+	return at;
 }
 
 /* Each round a server is credited its weight; the heaviest can pay a slot each time, so it ends. */
@@ -77,12 +113,9 @@ static void fill(struct wish *wish, size_t n, uint32_t price, uint32_t *table)
 		if (w->credit < price)
 			continue;
 		w->credit -= price;
-		while (taken[w->at / 64] >> w->at % 64 & 1) {
-			w->at += w->skip;
-			w->at -= w->at < SLOTS ? 0 : SLOTS;
-		}
+		w->at = first_free(taken, w);
 		taken[w->at / 64] |= UINT64_C(1) << w->at % 64;
-		table[w->at] = (uint32_t)w->place + 1;
+		table[w->at] = w->place + 1;
 		n_taken++;
 	}
 }
@@ -95,16 +128,25 @@ static size_t maglev_table_size(const struct lb_snapshot *s)
 
 static int maglev_build(const struct lb_snapshot *s, const struct lb_snapshot *old, void *table)
 {
+	struct member *member, *sorted;
 	struct wish *wish;
+	uint32_t *first;
+	size_t n = s->n_usable;
 
 	(void)old;
-	if (!s->n_usable)
+	if (!n)
 		return 0;
-	wish = mem_array(s->n, sizeof(*wish));
-	if (!wish)
+	member = mem_array(n, 2 * sizeof(*member) + sizeof(*wish) + 2 * sizeof(*first));
+	if (!member)
 		return -ENOMEM;
-	fill(wish, make_wishes(s, wish), s->max_weight, table);
-	mem_free(wish);
+	sorted = member + n;
+	wish = (struct wish *)(sorted + n);
+	first = (uint32_t *)(wish + n);
+	n = gather(s, member);
+	sort(member, n, first, sorted);
+	make_wishes(s, sorted, n, wish);
+	fill(wish, n, s->max_weight, table);
+	mem_free(member);
 	return 0;
 }
 
