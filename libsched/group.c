@@ -611,16 +611,16 @@ ssize_t lb_group_servers(const struct lb_group *g, uint64_t *ret_ids, size_t cap
 ssize_t lb_group_slots(const struct lb_group *g, uint64_t *ret_ids, size_t cap)
 {
 	const struct lb_snapshot *s;
-	const uint32_t *slot;
-	size_t n;
+	size_t n = 0;
+	ssize_t place;
 
 	if (!g || (cap && !ret_ids))
 		return -EINVAL;
 	s = current_of(g);
-	if (!s->setup.ops.slots)
+	if (!s->setup.ops.slot)
 		return -EOPNOTSUPP;
-	n = s->setup.ops.slots(s, &slot);
-	for (size_t i = 0; i < n && i < cap; i++)
-		ret_ids[i] = slot[i] && slot[i] <= s->n ? s->at[slot[i] - 1].id : 0;
+	for (; (place = s->setup.ops.slot(s, n)) != -ENOENT; n++)
+		if (n < cap)
+			ret_ids[n] = place >= 0 && (size_t)place < s->n ? s->at[place].id : 0;
 	return (ssize_t)n;
 }

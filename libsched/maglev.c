@@ -13,6 +13,8 @@
 #include "libsched/snapshot.h"
 
 #define SLOTS 65537  /* a prime: a server's walk sees every slot */
+_Static_assert(LB_SERVERS_MAX <= UINT16_MAX + 1,
+	       "a place takes half a word: 128 KiB of slots stay near at hand");
 #define TRIES_MAX 15 /* further slots for a key whose server may not be chosen */
 
 /* Who takes slots, in the order of the hashes. */
@@ -101,7 +103,7 @@ static uint32_t first_free(const uint64_t *taken, const struct wish *w)
 }
 
 /* Each round a server is credited its weight; the heaviest can pay a slot each time, so it ends. */
-static void fill(struct wish *wish, size_t n, uint32_t price, uint32_t *table)
+static void fill(struct wish *wish, size_t n, uint32_t price, uint16_t *table)
 {
 	uint64_t taken[SLOTS / 64 + 1] = {0}; /* the table again, by bits: all of it near at hand */
 	size_t n_taken = 0;
@@ -115,7 +117,7 @@ static void fill(struct wish *wish, size_t n, uint32_t price, uint32_t *table)
 		w->credit -= price;
 		w->at = first_free(taken, w);
 		taken[w->at / 64] |= UINT64_C(1) << w->at % 64;
-		table[w->at] = w->place + 1;
+		table[w->at] = (uint16_t)w->place;
 		n_taken++;
 	}
 }
@@ -123,7 +125,7 @@ static void fill(struct wish *wish, size_t n, uint32_t price, uint32_t *table)
 static size_t maglev_table_size(const struct lb_snapshot *s)
 {
 	(void)s;
-	return SLOTS * sizeof(uint32_t);
+	return SLOTS * sizeof(uint16_t);
 }
 
 static int maglev_build(const struct lb_snapshot *s, const struct lb_snapshot *old, void *table)
@@ -160,9 +162,9 @@ static inline uint64_t key_hash(uint64_t salt, uint64_t key)
 	return mul_fold(key ^ salt, 0xa0761d6478bd642fu) * 0xe7037ed1a0b428dbu;
 }
 
-static inline uint32_t place_of(const uint32_t *table, uint64_t h)
+static inline uint32_t place_of(const uint16_t *table, uint64_t h)
 {
-	return table[scale((uint32_t)(h >> 32), SLOTS)] - 1;
+	return table[scale((uint32_t)(h >> 32), SLOTS)];
 }
 
 /* The key's own server may not be chosen: the key is hashed on. */
@@ -194,19 +196,23 @@ static inline ssize_t maglev_pick(const struct lb_snapshot *s, void *cursor,
 static void maglev_pick_many(const struct lb_snapshot *s, void *cursor, const struct lb_query *q,
 			     const uint64_t *key64, size_t n, uint32_t *ret_places)
 {
-	const uint32_t *table = s->table;
+	const uint16_t *table = s->table;
 	const uint64_t salt = s->salt; /* read once, whatever ret_places may point to */
 
 	(void)cursor;
 	(void)q;
+#pragma GCC unroll 4
 	for (size_t i = 0; i < n; i++)
 		ret_places[i] = place_of(table, key_hash(salt, key64[i]));
 }
 
-static size_t maglev_slots(const struct lb_snapshot *s, const uint32_t **ret)
+static ssize_t maglev_slot(const struct lb_snapshot *s, size_t i)
 {
-	*ret = s->table;
-	return SLOTS;
+	const uint16_t *table = s->table;
+
+	if (i >= SLOTS)
+		return -ENOENT;
+	return s->n_usable ? table[i] : -1;
 }
 
 USUAL_PICK(maglev, maglev_pick, NULL)
@@ -218,5 +224,5 @@ const struct lb_algo algo_maglev = {
     .build = maglev_build,
     .pick = maglev_pick,
     .pick_many = maglev_pick_many,
-    .slots = maglev_slots,
+    .slot = maglev_slot,
 };

@@ -150,10 +150,11 @@ static void mh_note(const struct lb_snapshot *s, const void *cursor, const struc
 	keyed_note(q, s->table, slot_of, place, chosen, buf, cap);
 }
 
-static size_t mh_slots(const struct lb_snapshot *s, const uint32_t **ret)
+static ssize_t mh_slot(const struct lb_snapshot *s, size_t i)
 {
-	*ret = s->table;
-	return SLOTS;
+	const uint32_t *table = s->table;
+
+	return i < SLOTS ? (ssize_t)table[i] - 1 : -ENOENT;
 }
 
 const struct lb_algo algo_mh = {
@@ -164,5 +165,5 @@ const struct lb_algo algo_mh = {
     .build = mh_build,
     .pick = mh_pick,
     .note = mh_note,
-    .slots = mh_slots,
+    .slot = mh_slot,
 };

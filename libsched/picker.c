@@ -356,6 +356,7 @@ static size_t pick_in_one(struct lb_picker *p, const struct lb_query *q, const u
 	s->setup.ops.pick_many(s, p->cursor, q, key64, n, place);
 	if (!(q->request->flags & LB_REQUEST_UNCOUNTED))
 		start_all(p, place, n);
+#pragma GCC unroll 4
 	for (size_t i = 0; i < n; i++) {
 		if (__builtin_expect(place[i] < n_places, 1)) {
 			ret_ids[i] = at[place[i]].id;

@@ -4,6 +4,8 @@
  * ip_vs_dh.c). 256 slots are dealt to the members in turn, newest first: with sh as many at a time as
  * the weight, with dh one. They differ in what the caller takes as the key.
  */
+#include <errno.h>
+
 #include "libsched/algos.h"
 #include "libsched/keyed.h"
 
@@ -84,10 +86,11 @@ static void hash_note(const struct lb_snapshot *s, const void *cursor, const str
 	keyed_note(q, s->table, slot_of, place, chosen, buf, cap);
 }
 
-static size_t hash_slots(const struct lb_snapshot *s, const uint32_t **ret)
+static ssize_t hash_slot(const struct lb_snapshot *s, size_t i)
 {
-	*ret = s->table;
-	return SLOTS;
+	const uint32_t *table = s->table;
+
+	return i < SLOTS ? (ssize_t)table[i] - 1 : -ENOENT;
 }
 
 const struct lb_algo algo_sh = {
@@ -98,7 +101,7 @@ const struct lb_algo algo_sh = {
     .build = sh_build,
     .pick = hash_pick,
     .note = hash_note,
-    .slots = hash_slots,
+    .slot = hash_slot,
 };
 
 const struct lb_algo algo_dh = {
@@ -109,5 +112,5 @@ const struct lb_algo algo_dh = {
     .build = dh_build,
     .pick = hash_pick,
     .note = hash_note,
-    .slots = hash_slots,
+    .slot = hash_slot,
 };

@@ -123,10 +123,10 @@ struct lb_algo {
 	void (*pick_many)(const struct lb_snapshot *s, void *cursor, const struct lb_query *q,
 			  const uint64_t *key64, size_t n, uint32_t *ret_places);
 	/*
-	 * [editor] The table as slots of place + 1 (0: nobody), for lb_group_slots(); returns how many.
-	 * NULL: it is no such table.
+	 * [editor] The place in slot i of the table, for lb_group_slots(); -1: nobody, -ENOENT: there are not
+	 * that many. NULL: it is no such table.
 	 */
-	size_t (*slots)(const struct lb_snapshot *s, const uint32_t **ret);
+	ssize_t (*slot)(const struct lb_snapshot *s, size_t i);
 };
 
 /* Members: places are 0..lb_snapshot_count()-1. */
