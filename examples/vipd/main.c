@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: MIT */
+#include <malloc.h>
+
 #include "config_test.h"
 #include "genhash.h"
 #include "options.h"
 #include "supervisor.h"
 #include "upgrade.h"
 
+#define LARGE 65536 /* bytes; the C library's own threshold grows with what is freed */
+
 int main(int argc, char **argv)
 {
 	struct options o;
 	int r;
 
+	/* A file that was read leaves no hole in the heap, which every child would copy by using it. */
+	mallopt(M_MMAP_THRESHOLD, LARGE);
 	if (genhash_wanted(argc, argv))
 		return genhash_main(argc, argv);
 	r = options_read(argc, argv, &o);

@@ -175,16 +175,20 @@ static bool authenticates(const struct conf *c)
 	return false;
 }
 
-/*
- * Reads a program's or library's pages in, so that a takeover reads no disk. libcrypto would be 2 MB for
- * nothing where nobody authenticates.
- */
+/* The program itself has no name; of the libraries it starts with, VRRP only calls these. */
+static bool runs_vrrp(const char *object, const struct conf *c)
+{
+	return !object[0] || strstr(object, "/libc.so") || strstr(object, "/libha.so") ||
+	       (strstr(object, "/libcrypto.so") && authenticates(c));
+}
+
+/* Reads a program's or library's pages in, so that a takeover reads no disk. */
 static int populate(struct dl_phdr_info *info, size_t size, void *userdata)
 {
 	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;
 
 	(void)size;
-	if (strstr(info->dlpi_name, "/libcrypto.so") && !authenticates(userdata))
+	if (!runs_vrrp(info->dlpi_name, userdata))
 		return 0;
 	for (int i = 0; i < info->dlpi_phnum; i++) {
 		uintptr_t from = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
