@@ -141,6 +141,13 @@ static void kw_option(struct reader *r, size_t first, const void *data)
 	*(bool *)setting(r, data) = !r->no;
 }
 
+/* One that is on unless there is a `no` before it. */
+static void kw_option_off(struct reader *r, size_t first, const void *data)
+{
+	(void)first;
+	*(bool *)setting(r, data) = r->no;
+}
+
 static void kw_option_tcpka(struct reader *r, size_t first, const void *data)
 {
 	(void)first;
@@ -317,7 +324,7 @@ const struct keyword cfg_keywords_proxy[] = {
      &(const enum cfg_check_kind){CFG_CHECK_SSL_HELLO}, ""},
     {"option tcp-check", BACK, 0, 0, kw_check_kind, &(const enum cfg_check_kind){CFG_CHECK_SCRIPT},
      ""},
-    {"option tcp-smart-accept", 0, 0, 0, kw_accepted, NULL, ""},
+    {"option tcp-smart-accept", 0, 0, 0, kw_option_off, OFFSET(no_smart_accept), ""},
     {"option tcp-smart-connect", 0, 0, 0, kw_accepted, NULL, ""},
     {"option tcpka", 0, 0, 0, kw_option_tcpka, NULL, ""},
     {"option tcplog", FRONT, 0, 0, kw_log_option, "tcplog", ""},

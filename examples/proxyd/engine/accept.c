@@ -339,6 +339,7 @@ static bool accept_one(struct worker *w, struct socket_handle *l)
 		return error != EAGAIN && error != EINVAL && error != EBADF && !l->paused;
 	}
 	count_accepted(w, l, f);
+	defer_count(w, l);
 	s = f->http ? NULL : session_new(w, f, fd, &from);
 	if (f->http ? !client_accept(w, l, fd, &from) : !s) {
 		close(fd);
@@ -360,6 +361,7 @@ void listener_event(struct worker *w, struct socket_handle *l)
 
 void listener_retire(struct worker *w, struct socket_handle *l)
 {
+	defer_end(l);
 	if (l->paused) {
 		LIST_REMOVE(l, paused_entry);
 		l->paused = false;

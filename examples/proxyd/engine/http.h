@@ -182,6 +182,12 @@ void client_forget(struct worker *w, struct client *c);
 
 bool client_watch(struct worker *w, struct client *c);
 
+/*
+ * Not all of its first request has come: what has is acknowledged at once (see defer.c), for a client
+ * that waits for that (Nagle's algorithm).
+ */
+void client_hurry(const struct client *c);
+
 /* ---- http_exchange.c ---- */
 
 /* The request at the beginning of what the worker's buffer holds is w->http->request. */

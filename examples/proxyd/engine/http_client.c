@@ -6,6 +6,8 @@
 #include "rule_store.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -290,11 +292,18 @@ static uint32_t receive(struct worker *w, struct client *c, uint32_t have)
 	return 0;
 }
 
+void client_hurry(const struct client *c)
+{
+	if (!c->not_first)
+		setsockopt(c->h.fd, IPPROTO_TCP, TCP_QUICKACK, &(int){1}, sizeof(int));
+}
+
 static bool save(struct worker *w, struct client *c, uint32_t have)
 {
 	struct chunk *old = c->in;
 	bool ok;
 
+	client_hurry(c);
 	c->in = NULL;
 	ok = chunk_append(&c->in, w->http->buffer + HTTP_ROOM, have);
 	free(old);

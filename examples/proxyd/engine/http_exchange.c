@@ -248,6 +248,8 @@ void exchange_begin(struct worker *w, struct client *c, uint32_t head_len, uint3
 		exchange_fail(w, x, 400, 'P', 'R');
 		return;
 	}
+	if (!x->up.done)
+		client_hurry(c);
 	w->http->early = body;
 	w->http->early_len = n;
 	if (!http_request_rules(w, x, m))

@@ -286,7 +286,10 @@ struct socket_handle {
 	struct tally *tally; /* the listener's; NULL: without option socket-stats */
 	bool accept_proxy;
 	bool added, paused, shared; /* in epoll; without interest; one queue for all workers */
-	LIST_ENTRY(socket_handle) paused_entry;
+	bool speaks_first, defers;  /* see defer.c: its clients do; TCP_DEFER_ACCEPT is on */
+	unsigned n_recent;	    /* connections since then */
+	uint64_t recent_since_ns;
+	LIST_ENTRY(socket_handle) paused_entry, deferring_entry;
 };
 
 struct listener {
@@ -317,7 +320,7 @@ struct set {
 		struct frontend *frontend;
 		struct tls_front *tls;
 		struct tally *tally;
-		bool accept_proxy;
+		bool accept_proxy, defers; /* as `bind` says: defer-accept */
 	} * listener;
 	size_t n_listeners;
 	struct server **server; /* references */
@@ -404,9 +407,10 @@ struct worker {
 	struct session_queue again, dead;
 	LIST_HEAD(, session) sessions;
 	struct http_worker *http; /* NULL: no HTTP yet */
-	LIST_HEAD(, socket_handle) paused;
+	LIST_HEAD(, socket_handle) paused, deferring;
 	LIST_HEAD(, pool_worker) waiting;
 	uint64_t accept_retry_ns; /* descriptors ran out: try again then; TIMER_NEVER: not so */
+	uint64_t defer_check_ns;  /* TIMER_NEVER: none defers */
 	uint64_t fd_warned_ns, tls_warned_ns;
 	uint64_t dice; /* how often rules were run: for their random numbers */
 	unsigned n_sessions;

@@ -207,7 +207,7 @@ static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy
 		if (!l)
 			return false;
 		s->listener[s->n_listeners++] = (struct set_listener){
-		    l, f, b->tls, p->set.socket_stats ? l->tally : NULL, b->accept_proxy};
+		    l, f, b->tls, p->set.socket_stats ? l->tally : NULL, b->accept_proxy, b->defer_accept};
 	}
 	return true;
 }

@@ -157,6 +157,7 @@ void worker_adopt(struct worker *w, void *arg)
 		h->accept_proxy = set->listener[i].accept_proxy;
 		h->tally = set->listener[i].tally;
 		h->tls = set->listener[i].tls;
+		defer_configure(h, &set->listener[i]);
 		if (!h->added)
 			listener_add(w, h);
 	}
@@ -282,6 +283,8 @@ static void run_timers(struct worker *w)
 			    w, (struct session *)((char *)t - offsetof(struct session, timer)));
 	if (w->accept_retry_ns <= w->now_ns)
 		listeners_resume(w);
+	if (w->defer_check_ns <= w->now_ns)
+		defer_check(w);
 	if (w->http)
 		links_purge(w);
 }
@@ -358,6 +361,8 @@ static int wait_ms(const struct worker *w)
 		return 0;
 	if (w->accept_retry_ns < at)
 		at = w->accept_retry_ns;
+	if (w->defer_check_ns < at)
+		at = w->defer_check_ns;
 	if (w->http && http_deadline(w) < at)
 		at = http_deadline(w);
 	if (at == TIMER_NEVER)
@@ -410,12 +415,13 @@ int worker_new(struct engine *e, unsigned index, struct worker **ret)
 	memset(w, 0, offsetof(struct worker, scratch));
 	w->engine = e;
 	w->index = index;
-	w->accept_retry_ns = TIMER_NEVER;
+	w->accept_retry_ns = w->defer_check_ns = TIMER_NEVER;
 	w->log_fd[0] = w->log_fd[1] = w->log_fd[2] = -1;
 	TAILQ_INIT(&w->again);
 	TAILQ_INIT(&w->dead);
 	LIST_INIT(&w->sessions);
 	LIST_INIT(&w->paused);
+	LIST_INIT(&w->deferring);
 	LIST_INIT(&w->waiting);
 	STAILQ_INIT(&w->commands);
 	pthread_mutex_init(&w->lock, NULL);

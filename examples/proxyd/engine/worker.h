@@ -85,6 +85,18 @@ uint64_t session_inspect_deadline(const struct session *s);
 /* What `sni` of the backend's servers says for this session; false: no name. */
 bool session_sni(struct worker *w, struct session *s, char name[TLS_NAME_SIZE]);
 
+/* ---- defer.c ---- */
+
+/* What the kernel is told of a listening socket, as the set says that was adopted. */
+void defer_configure(struct socket_handle *l, const struct set_listener *as);
+
+/* A connection was accepted there. */
+void defer_count(struct worker *w, struct socket_handle *l);
+
+/* At w->defer_check_ns: do connections still come fast? */
+void defer_check(struct worker *w);
+void defer_end(struct socket_handle *l);
+
 /* ---- accept.c ---- */
 
 void listener_event(struct worker *w, struct socket_handle *l);

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The life of the daemon: reload, take-over, stop, limits, leaks:   life.py BINARY"""
+import ctypes
 import fcntl
 import os
 import select
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -588,6 +590,62 @@ def test_address_may_leave_and_return(binary):
             reload(p, config(one, threads=2))
             reload(p, config(both, threads=2))
             assert p.ask(port=second) == "s0"
+
+
+PIDFD_GETFD = 438  # on all machines
+
+
+def sockets_of(p):
+    """The proxy's IPv4 sockets, as ours, too."""
+    libc, found = ctypes.CDLL(None), []
+    pidfd = os.pidfd_open(p.process.pid)
+    for fd in os.listdir(f"/proc/{p.process.pid}/fd"):
+        got = libc.syscall(PIDFD_GETFD, pidfd, int(fd), 0)
+        if got >= 0 and stat.S_ISSOCK(os.fstat(got).st_mode):
+            found.append(socket.socket(fileno=got))
+        elif got >= 0:
+            os.close(got)
+    os.close(pidfd)
+    return [s for s in found if s.family == socket.AF_INET]
+
+
+def tcp_option(p, peer, name):
+    """Of the proxy's socket to that peer; peer None: of the one that it listens on."""
+    for s in sockets_of(p):
+        listens = s.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+        if (not peer and listens) or (peer and not listens and s.getpeername() == peer):
+            return s.getsockopt(socket.IPPROTO_TCP, name)
+    return None
+
+
+def test_kernel_holds_clients_only_while_they_come_fast(binary):
+    def held():
+        return tcp_option(p, None, socket.TCP_DEFER_ACCEPT) > 0
+
+    def come():
+        for _ in range(300):
+            with p.connect() as c:
+                c.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                assert c.recv(4096).startswith(b"HTTP/1.1 503")
+        return held()
+
+    body = "    mode http\n    timeout http-request 1s\nfrontend f\n    bind 127.0.0.1:{port}\n"
+    with Proxy(binary, config(body)) as p:
+        assert not held()
+        until("connections come fast", come)
+        with p.connect() as silent:  # is seen, later
+            assert b" 408 " in silent.recv(4096)
+        until("they do no more", lambda: not held())
+
+
+def test_pieces_of_a_first_request_are_acknowledged_at_once(binary):
+    body = "    mode http\nfrontend f\n    bind 127.0.0.1:{port}\n"
+    with Proxy(binary, config(body)) as p, p.connect() as c:
+        until("it waits for more", lambda: tcp_option(p, c.getsockname(), socket.TCP_QUICKACK) == 0)
+        c.sendall(b"GET / HTTP/1.1\r\n")
+        until("it has a piece", lambda: tcp_option(p, c.getsockname(), socket.TCP_QUICKACK) == 1)
+        c.sendall(b"Host: a\r\n\r\n")
+        assert c.recv(4096).startswith(b"HTTP/1.1 503")
 
 
 TESTS = [f for name, f in list(globals().items()) if name.startswith("test_")]
