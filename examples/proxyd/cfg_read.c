@@ -278,11 +278,20 @@ static const char *kind_name(unsigned kind)
 /* Judged at the end of the section, when its mode is known. */
 static void hold(struct reader *r, size_t i, const struct cfg_word *w, bool ours)
 {
-	if (r->n_held == READER_HELD_MAX)
+	struct reader_held *h = r->held_spare;
+
+	if (h)
+		r->held_spare = h->next;
+	else
+		h = keep(r, sizeof(*h));
+	if (!h)
 		return;
-	r->held[r->n_held] = place_at(r, i);
-	r->held_ours[r->n_held] = ours;
-	r->held_word[r->n_held++] = w->name;
+	*h = (struct reader_held){.at = place_at(r, i), .word = w, .ours = ours};
+	if (r->held)
+		r->held_last->next = h;
+	else
+		r->held = h;
+	r->held_last = h;
 }
 
 bool check_count(struct reader *r, const struct keyword *k, size_t i, size_t first)
@@ -402,19 +411,21 @@ static void read_keyword(struct reader *r)
 
 static void end_section(struct reader *r)
 {
-	for (size_t i = 0; i < r->n_held; i++) {
-		const struct cfg_word *w = find_word(cfg_words_proxy, r->held_word[i]);
-
-		if (r->held_ours[i] && r->proxy->set.mode == CFG_MODE_HTTP)
+	for (const struct reader_held *h = r->held; h; h = h->next) {
+		if (h->ours && r->proxy->set.mode == CFG_MODE_HTTP)
 			continue;
-		if (w->flags & WORD_HTTP && r->proxy->set.mode == CFG_MODE_TCP)
-			diag_add(r->diag, DIAG_WARNING, &r->held[i],
+		if (h->word->flags & WORD_HTTP && r->proxy->set.mode == CFG_MODE_TCP)
+			diag_add(r->diag, DIAG_WARNING, &h->at,
 				 "\"%.*s\" acts in HTTP mode only: ignored in mode tcp",
-				 told_length(w->name), w->name);
+				 told_length(h->word->name), h->word->name);
 		else
-			say_known(r, &r->held[i], w);
+			say_known(r, &h->at, h->word);
 	}
-	r->n_held = 0;
+	if (r->held) { /* the next section's */
+		r->held_last->next = r->held_spare;
+		r->held_spare = r->held;
+		r->held = NULL;
+	}
 }
 
 static bool valid_name(const char *name)

@@ -19,8 +19,13 @@ enum cfg_section {
 	SECTION_UNKNOWN, /* its lines mean nothing */
 };
 
-/* Words whose finding depends on the mode, which is known at the end of the section. */
-#define READER_HELD_MAX 64
+/* A word whose finding depends on the mode, which is known at the end of the section. */
+struct reader_held {
+	struct reader_held *next;
+	struct diag_place at;
+	const struct cfg_word *word;
+	bool ours; /* acts, in HTTP mode */
+};
 
 #define READER_IF_MAX 16 /* .if within .if */
 
@@ -44,10 +49,7 @@ struct reader {
 	enum cfg_section section;
 	struct cfg_proxy *proxy;    /* the section at hand */
 	struct cfg_proxy *defaults; /* the last defaults section; NULL: none yet */
-	struct diag_place held[READER_HELD_MAX];
-	const char *held_word[READER_HELD_MAX];
-	bool held_ours[READER_HELD_MAX]; /* acts, in HTTP mode */
-	size_t n_held;
+	struct reader_held *held, *held_last, *held_spare;
 	struct userlist *userlist;		    /* the section at hand */
 	const struct section_kind *other;	    /* SECTION_OTHER */
 	struct cfg_errors *errors;	  /* of the section http-errors at hand */
