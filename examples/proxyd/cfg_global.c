@@ -119,6 +119,25 @@ static void kw_coalesce(struct reader *r, size_t first, const void *data)
 		r->cfg->global.nap_us = (int)us;
 }
 
+/* Takes all names out of the environment but those on the line. */
+static void kw_resetenv(struct reader *r, size_t first, const void *data)
+{
+	char **var = environ;
+
+	(void)data;
+	while (*var) {
+		size_t len = strcspn(*var, "="), i = first;
+		char name[256];
+
+		while (i < r->line->n && (strlen(word_at(r, i)) != len ||
+					  strncmp(word_at(r, i), *var, len) != 0))
+			i++;
+		snprintf(name, sizeof(name), "%.*s", (int)len, *var);
+		if (i < r->line->n || len >= sizeof(name) || unsetenv(name) < 0)
+			var++; /* else the next one has moved here */
+	}
+}
+
 /* The environment of this process, for the "$NAME" of the lines below. */
 static void kw_env(struct reader *r, size_t first, const void *data)
 {
@@ -371,6 +390,7 @@ const struct keyword cfg_keywords_global[] = {
     {"pidfile", 0, 1, 1, kw_text, OFFSET(pidfile), "FILE"},
     {"presetenv", 0, 2, 2, kw_env, NULL, "NAME VALUE"},
     {"quiet", 0, 0, 0, kw_accepted, NULL, ""},
+    {"resetenv", 0, 0, READER_ANY, kw_resetenv, NULL, "[NAME ...]"},
     {"server-state-base", 0, 1, 1, kw_text, OFFSET(state_base), "FOLDER"},
     {"server-state-file", 0, 1, 1, kw_text, OFFSET(state_file), "FILE"},
     {"setenv", 0, 2, 2, kw_env, NULL, "NAME VALUE"},

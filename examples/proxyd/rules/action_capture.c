@@ -6,7 +6,9 @@
 
 static enum capture_side side_of(const struct rule *rule)
 {
-	return rule->kind == RULES_RESPONSE ? CAPTURE_RESPONSE : CAPTURE_REQUEST;
+	bool answer = rule->kind == RULES_RESPONSE || rule->kind == RULES_AFTER_RESPONSE;
+
+	return answer ? CAPTURE_RESPONSE : CAPTURE_REQUEST;
 }
 
 void run_capture(const struct rule *rule, struct run *r, struct verdict *v)
@@ -27,7 +29,7 @@ bool read_capture(struct words *w, struct rule *rule)
 		return false;
 	if (rule_take_word(w, "id"))
 		return rule_read_number(w, "a slot", 0, CAPTURES_MAX - 1, &rule->number);
-	if (rule->kind == RULES_RESPONSE || !w->r->slots)
+	if (side_of(rule) == CAPTURE_RESPONSE || !w->r->slots)
 		return rule_fail(w->e,
 				 "write id and the number of a slot of \"declare capture\" here");
 	if (!rule_take_word(w, "len"))
