@@ -470,9 +470,11 @@ static void compile(struct reader *r, const struct rule_memory *m, const char *t
 {
 	struct rule_error e = {""};
 
-	if (format_parse(text, m, ret, &e))
+	if (format_parse(text, m, ret, &e)) {
 		ret->is_log = true;
-	else if (*e.text)
+		if (*e.text)
+			diag_add(r->diag, DIAG_WARNING, at->file ? at : &r->proxy->at, "%s", e.text);
+	} else if (*e.text)
 		diag_add(r->diag, DIAG_ERROR, at->file ? at : &r->proxy->at, "%s", e.text);
 	else
 		r->no_memory = true;

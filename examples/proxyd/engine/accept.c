@@ -15,6 +15,7 @@
 
 #include "log.h"
 #include "proxy_protocol.h"
+#include "rule_store.h"
 
 #define ACCEPTS_PER_EVENT 64
 #define ACCEPTS_AT_END 65536		 /* more than a backlog holds */
@@ -201,9 +202,24 @@ void session_shake(struct worker *w, struct session *s, bool watched)
 	}
 }
 
-enum greeting read_greeting(struct worker *w, int fd, struct endpoint *from, struct endpoint *to)
+/* What rules and log lines may ask for. False: no memory. */
+static bool keep_greeting(const struct connection_ends *c, const struct proxy_ends *ends)
 {
-	ssize_t n = recv(fd, w->scratch, PROXY_READ_MAX, MSG_PEEK), len;
+	struct rule_store *store;
+
+	if (!c->frontend->rules && !c->frontend->proxy->formats)
+		return true;
+	store = rule_store_get(c->store);
+	if (!store)
+		return false;
+	store->greeted = true;
+	return rule_store_text(&store->pp_authority, ends->authority, ends->authority_len) &&
+	       rule_store_text(&store->pp_unique_id, ends->unique_id, ends->unique_id_len);
+}
+
+enum greeting read_greeting(struct worker *w, const struct connection_ends *c)
+{
+	ssize_t n = recv(c->fd, w->scratch, PROXY_READ_MAX, MSG_PEEK), len;
 	struct proxy_ends ends;
 
 	if (n < 0)
@@ -213,11 +229,11 @@ enum greeting read_greeting(struct worker *w, int fd, struct endpoint *from, str
 		return GREETING_BAD;
 	if (!len)
 		return GREETING_PART;
-	if (recv(fd, w->scratch, (size_t)len, 0) != len)
+	if (!keep_greeting(c, &ends) || recv(c->fd, w->scratch, (size_t)len, 0) != len)
 		return GREETING_BAD;
 	if (ends.from.ss_family != AF_UNSPEC) {
-		*from = endpoint_of(&ends.from);
-		*to = endpoint_of(&ends.to);
+		*c->from = endpoint_of(&ends.from);
+		*c->to = endpoint_of(&ends.to);
 	}
 	return GREETING_READ;
 }
@@ -265,7 +281,8 @@ void session_greet(struct worker *w, struct session *s, uint32_t events)
 		look(w, s, true);
 		return;
 	}
-	switch (read_greeting(w, s->handle[CONN_CLIENT].fd, &s->client, &to)) {
+	switch (read_greeting(w, &(const struct connection_ends){
+				     s->frontend, s->handle[CONN_CLIENT].fd, &s->client, &to, &s->store})) {
 	case GREETING_READ:
 		if (!set_target(s, &to)) {
 			end_session(w, s, 'R', 'C');

@@ -89,6 +89,9 @@ struct tally_sum {
 };
 void tally_read(const struct tally *t, uint64_t now_ns, struct tally_sum *ret);
 
+/* Of the second before `now_ns`. Any thread. */
+void tally_rates(const struct tally *t, uint64_t now_ns, uint64_t *ret_sessions, uint64_t *ret_requests);
+
 /* Adds what is told of times in `from`: those of a backend are its servers'. */
 void tally_add_times(struct tally_sum *to, const struct tally_sum *from);
 

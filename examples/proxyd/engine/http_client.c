@@ -352,7 +352,7 @@ static bool take_request(struct worker *w, struct client *c)
 
 static void greet(struct worker *w, struct client *c)
 {
-	switch (read_greeting(w, c->h.fd, &c->from, &c->to)) {
+	switch (read_greeting(w, &ENDS(c))) {
 	case GREETING_READ:
 		c->greeting = false;
 		if (!connection_known(w, &ENDS(c)))

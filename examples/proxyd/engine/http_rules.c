@@ -310,6 +310,7 @@ bool http_request_rules(struct worker *w, struct exchange *x, struct http_msg *m
 		return false;
 	}
 	r.request = m;
+	r.body = text_of(w->http->early, w->http->early_len);
 	if (front) /* none is chosen */
 		x->seeker.backend = NULL;
 	if (p->slots && r.captures)

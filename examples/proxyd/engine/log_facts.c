@@ -147,8 +147,9 @@ static void session_run_facts(struct worker *w, struct session *s, bool early,
 	if (asks_destination(s->frontend)) /* it costs a call */
 		r->destination = run_destination(s->target, s->handle[CONN_CLIENT].fd);
 	r->ended = true;
-	r->vars = s->store ? &s->store->vars : NULL;
-	r->track = s->store ? s->store->track : NULL;
+	run_know_client(r, s->store);
+	r->client_fd = s->handle[CONN_CLIENT].fd;
+	r->server_fd = s->handle[CONN_SERVER].fd;
 	r->client_tls = s->handle[CONN_CLIENT].tls;
 	r->server_tls = s->handle[CONN_SERVER].tls;
 	r->captures = s->store ? s->store->captures : NULL;
@@ -206,8 +207,11 @@ void exchange_run_facts(struct exchange_view *v, const struct endpoint *from,
 	if (fd >= 0)
 		r->destination = run_destination(to, fd);
 	r->ended = true;
-	r->vars = v->store ? &v->store->vars : NULL;
-	r->track = v->store ? v->store->track : NULL;
+	run_know_client(r, v->store);
+	if (v->x->client)
+		r->client_fd = v->x->client->h.fd;
+	if (v->x->link)
+		r->server_fd = v->x->link->h.fd;
 	r->captures = v->store ? v->store->captures : NULL;
 	r->slots = v->frontend->proxy->slots;
 	r->request_line = text_c(v->x->line);

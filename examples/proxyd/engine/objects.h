@@ -95,7 +95,7 @@ struct server_worker {
 struct server_admin {
 	const struct cfg_server *cfg; /* of the last set it is in */
 	const struct backend *backend;
-	unsigned weight, cfg_weight; /* now; as written */
+	_Atomic unsigned weight, cfg_weight; /* now; as written; workers read them */
 	unsigned maxconn, cfg_maxconn;
 	bool known, cfg_disabled;
 	bool maint, drain; /* an operator's; maint: also "disabled" as written */
@@ -139,7 +139,7 @@ struct server {
 	_Atomic unsigned observe;	/* enum cfg_observe; none, too, without a check */
 	_Atomic unsigned error_limit, n_errors; /* in a row */
 	bool member;			/* of the group now */
-	bool serves;			/* up, and nobody's word against it: as last published */
+	_Atomic bool serves;		/* up, and nobody's word against it: as last published */
 	bool up;			/* as the checks say; true without a check */
 	bool draining;			/* they say: up, but nothing new */
 	bool backup, usable;		/* as configured: usable: not disabled */

@@ -88,6 +88,8 @@ size_t proxy_header(char buf[PROXY_HEADER_MAX], unsigned version, const struct s
 }
 
 enum { /* types, and bits of the client's */
+       TLV_AUTHORITY = 0x02,
+       TLV_UNIQUE_ID = 0x05,
        TLV_TLS = 0x20,
        TLV_TLS_VERSION = 0x21,
        TLV_TLS_CN = 0x22,
@@ -207,6 +209,27 @@ static ssize_t parse_1(const char *data, size_t len, struct proxy_ends *ret)
 	return (ssize_t)n + 1;
 }
 
+/* The extras: type, length of two bytes, value. False: one of them has no end. */
+static bool parse_extras(const unsigned char *at, size_t len, struct proxy_ends *ret)
+{
+	while (len >= 3) {
+		size_t n = (size_t)at[1] << 8 | at[2];
+
+		if (n > len - 3)
+			return false;
+		if (at[0] == TLV_AUTHORITY) {
+			ret->authority = (const char *)at + 3;
+			ret->authority_len = n;
+		} else if (at[0] == TLV_UNIQUE_ID) {
+			ret->unique_id = (const char *)at + 3;
+			ret->unique_id_len = n;
+		}
+		at += 3 + n;
+		len -= 3 + n;
+	}
+	return !len;
+}
+
 static ssize_t parse_2(const unsigned char *data, size_t len, struct proxy_ends *ret)
 {
 	size_t total, addr;
@@ -222,7 +245,8 @@ static ssize_t parse_2(const unsigned char *data, size_t len, struct proxy_ends 
 	addr = data[13] == V2_TCP4 ? 4 : data[13] == V2_TCP6 ? 16 : 0;
 	if ((data[12] & 15) == 0 || !addr)
 		return (ssize_t)total; /* the proxy itself, or a kind that says nothing to us */
-	if (total < 16 + 2 * addr + 4)
+	if (total < 16 + 2 * addr + 4 ||
+	    !parse_extras(data + 16 + 2 * addr + 4, total - (16 + 2 * addr + 4), ret))
 		return -EPROTO;
 	memcpy(&from_port, data + 16 + 2 * addr, 2);
 	memcpy(&to_port, data + 16 + 2 * addr + 2, 2);

@@ -41,6 +41,9 @@ size_t proxy_header_tls(char buf[PROXY_HEADER_MAX + PROXY_TLS_MAX], size_t len,
 /* Who a header says is at the ends of the connection; family AF_UNSPEC: it does not say. */
 struct proxy_ends {
 	struct sockaddr_storage from, to;
+	/* version 2: parts of `data`; NULL: not told (section 2.2.7) */
+	const char *authority, *unique_id;
+	size_t authority_len, unique_id_len;
 };
 
 /*

@@ -35,51 +35,6 @@ struct run_end run_destination(const struct endpoint *to, int fd)
 	return run_end_of(&e);
 }
 
-static const struct backend *backend_named(const struct set *s, const char *name, size_t len)
-{
-	for (size_t i = 0; i < s->n_backends; i++)
-		if (strlen(s->backend[i].proxy->name) == len &&
-		    !strncmp(s->backend[i].proxy->name, name, len))
-			return &s->backend[i];
-	return NULL;
-}
-
-static const struct frontend *frontend_named(const struct set *s, const char *name)
-{
-	for (size_t i = 0; i < s->n_frontends; i++)
-		if (!strcmp(s->frontend[i].name, name))
-			return &s->frontend[i];
-	return NULL;
-}
-
-static bool count(void *userdata, enum run_count what, const char *proxy, int64_t *ret)
-{
-	const struct set *set = userdata;
-	const struct backend *b = backend_named(set, proxy, strlen(proxy));
-	const struct frontend *f;
-
-	if (what == RUN_FE_CONN) {
-		f = frontend_named(set, proxy);
-		*ret = f ? atomic_load_explicit(&f->gate->n, memory_order_relaxed) : 0;
-		return f;
-	}
-	if (!b)
-		return false;
-	switch (what) {
-	case RUN_NBSRV:
-		*ret = atomic_load_explicit(&b->pool->n_up, memory_order_relaxed);
-		return true;
-	case RUN_BE_CONN:
-		*ret = atomic_load_explicit(&b->pool->n_sessions, memory_order_relaxed);
-		return true;
-	case RUN_QUEUE:
-		*ret = atomic_load_explicit(&b->pool->n_queued, memory_order_relaxed);
-		return true;
-	default:
-		return false;
-	}
-}
-
 void run_prepare(struct worker *w, const struct frontend *f, const struct backend *b, struct run *r,
 		 struct scratch scratch)
 {
@@ -87,7 +42,11 @@ void run_prepare(struct worker *w, const struct frontend *f, const struct backen
 	    .frontend = {f->name, f->number},
 	    /* two runs of one turn must not roll the same */
 	    .random_state = w->now_ns ^ (uint64_t)w->index << 56 ^ ++w->dice << 32,
-	    .count = count,
+	    .count = run_ask_count,
+	    .ask_socket = run_ask_socket,
+	    .client_fd = -1,
+	    .server_fd = -1,
+	    .thread = w->index,
 	    .tls_info = tls_info,
 	    .userdata = f->set,
 	    .now_ns = w->now_ns,
@@ -96,6 +55,17 @@ void run_prepare(struct worker *w, const struct frontend *f, const struct backen
 	if (b)
 		r->backend = (struct run_proxy){b->proxy->name, b->number};
 	clock_gettime(CLOCK_REALTIME, &r->wall);
+}
+
+void run_know_client(struct run *r, struct rule_store *store)
+{
+	if (!store)
+		return;
+	r->vars = &store->vars;
+	r->track = store->track;
+	r->greeted = store->greeted;
+	r->pp_authority = store->pp_authority;
+	r->pp_unique_id = store->pp_unique_id;
 }
 
 /* Back from what rules changed. */
@@ -144,20 +114,11 @@ struct backend *frontend_switch(const struct frontend *f, struct run *r)
 			return f->switches[i].to;
 		if (!format_write(&sw->format, r, &name))
 			continue;
-		b = backend_named(f->set, name.at, name.len);
+		b = backend_named(f->set, name);
 		if (b && !b->http == !f->http)
 			return (struct backend *)(uintptr_t)b;
 	}
 	return f->backend;
-}
-
-static struct server *server_named(const struct backend *b, struct text name)
-{
-	for (size_t i = 0; i < b->n_servers; i++)
-		if (strlen(b->servers[i]->name) == name.len &&
-		    !strncmp(b->servers[i]->name, name.at, name.len))
-			return b->servers[i];
-	return NULL;
 }
 
 struct server *backend_wanted(const struct backend *b, struct run *r)

@@ -14,6 +14,18 @@ struct endpoint run_endpoint(const struct run_end *end);
 void run_prepare(struct worker *w, const struct frontend *f, const struct backend *b, struct run *r,
 		 struct scratch scratch);
 
+/* NULL: there is none. */
+const struct backend *backend_named(const struct set *s, struct text name);
+struct server *server_named(const struct backend *b, struct text name);
+
+/* rules/run.h: count, ask_socket */
+bool run_ask_count(const struct run *r, enum run_count what, struct text proxy, struct text server,
+	       int64_t *ret);
+bool run_ask_socket(int fd, enum run_socket what, struct run_end *ret, int64_t *ret_us);
+
+/* What the store knows of the client. */
+void run_know_client(struct run *r, struct rule_store *store);
+
 /* The backend that use_backend lines, or default_backend, say; may be NULL. */
 struct backend *frontend_switch(const struct frontend *f, struct run *r);
 

@@ -2,6 +2,7 @@
 #include "rule_store.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct rule_store *rule_store_get(struct rule_store **store)
 {
@@ -15,6 +16,20 @@ struct captures *rule_store_captures(struct rule_store *store, const struct capt
 	if (!store->captures && slots)
 		store->captures = calloc(1, sizeof(*store->captures));
 	return store->captures;
+}
+
+bool rule_store_text(struct text *to, const char *at, size_t len)
+{
+	char *copy = at ? malloc(len + 1) : NULL;
+
+	if (!at)
+		return true;
+	if (!copy)
+		return false;
+	free((char *)(uintptr_t)to->at);
+	memcpy(copy, at, len);
+	*to = text_of(copy, len);
+	return true;
 }
 
 static void drop_sticks(struct rule_store *store)
@@ -56,5 +71,7 @@ void rule_store_free(struct rule_store *store)
 	track_end(store->track, false);
 	vars_clear(&store->vars);
 	free(store->captures);
+	free((char *)(uintptr_t)store->pp_authority.at);
+	free((char *)(uintptr_t)store->pp_unique_id.at);
 	free(store);
 }

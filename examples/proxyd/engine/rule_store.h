@@ -15,6 +15,8 @@ struct rule_store {
 	struct vars vars;
 	struct captures *captures; /* of a transaction; NULL: nothing is captured */
 	char *unique_id;	   /* of a transaction, our own; NULL: none yet */
+	bool greeted;				/* a PROXY header came */
+	struct text pp_authority, pp_unique_id; /* our own; at NULL: it did not tell */
 	struct track track[TRACK_MAX];
 	/* What stick lines will remember the server in, when there is one. */
 	struct stick_hold {
@@ -40,6 +42,8 @@ void rule_store_stick(struct rule_store *store, unsigned server);
 
 /* NULL: no memory. */
 struct rule_store *rule_store_get(struct rule_store **store);
+/* Keeps a copy of what came; `at` NULL: nothing did. False: no memory. */
+bool rule_store_text(struct text *to, const char *at, size_t len);
 void rule_store_free(struct rule_store *store);
 
 #endif

@@ -35,8 +35,8 @@ static bool run_on_connection(struct worker *w, const struct connection_ends *en
 	r.source = run_end_of(ends->from);
 	r.destination = run_destination(ends->to, ends->fd);
 	r.ended = true;
-	r.vars = &(*ends->store)->vars;
-	r.track = (*ends->store)->track;
+	run_know_client(&r, *ends->store);
+	r.client_fd = ends->fd;
 	rules_run(rules, &r, &v);
 	if (r.moved) {
 		*ends->from = run_endpoint(&r.source);
@@ -75,9 +75,10 @@ static void prepare(struct worker *w, struct session *s, struct run *r, struct s
 	r->destination = run_destination(s->target, s->handle[CONN_CLIENT].fd);
 	r->client_tls = s->handle[CONN_CLIENT].tls;
 	r->server_tls = s->handle[CONN_SERVER].tls;
+	run_know_client(r, s->store);
+	r->client_fd = s->handle[CONN_CLIENT].fd;
+	r->server_fd = s->handle[CONN_SERVER].fd;
 	if (s->store) {
-		r->vars = &s->store->vars;
-		r->track = s->store->track;
 		r->slots = s->frontend->proxy->slots;
 		r->captures = rule_store_captures(s->store, r->slots);
 	}

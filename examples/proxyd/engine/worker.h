@@ -115,7 +115,7 @@ enum greeting {
 };
 
 /* Takes the PROXY header, and no byte more, out of the socket. */
-enum greeting read_greeting(struct worker *w, int fd, struct endpoint *from, struct endpoint *to);
+enum greeting read_greeting(struct worker *w, const struct connection_ends *ends);
 
 /* More of the PROXY header, or of what rules inspect, may have come. */
 void session_greet(struct worker *w, struct session *s, uint32_t events);

@@ -23,10 +23,11 @@ bool rule_fail(struct rule_error *e, const char *format, ...)
 /* ---- Names ---- */
 
 static const struct fetch *const fetch_tables[] = {fetches_http,    fetches_conn, fetches_const,
-						   fetches_payload, fetches_tls,  fetches_capture,
+						   fetches_payload, fetches_tls,  fetches_body, fetches_capture,
 						   fetches_table};
 static const struct conv *const conv_tables[] = {
-    convs_text, convs_number, convs_hash, convs_address, convs_capture, convs_map, convs_table};
+    convs_text,   convs_number,	convs_hash, convs_address, convs_binary,
+    convs_capture, convs_digest, convs_map,  convs_table};
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 const struct fetch *fetch_find(struct text name)

@@ -61,20 +61,113 @@ static bool proxy(const struct fetch *f, const struct expr_arg *arg, unsigned n_
 	return true;
 }
 
+/* "[backend/]server" */
+static void split(struct text name, struct text *backend, struct text *server)
+{
+	const char *slash = memchr(name.at, '/', name.len);
+
+	*server = name;
+	if (!slash)
+		return;
+	*backend = text_of(name.at, (size_t)(slash - name.at));
+	*server = text_of(slash + 1, name.len - backend->len - 1);
+}
+
 /* The proxy is named, or the one that is at work. */
 static bool count(const struct fetch *f, const struct expr_arg *arg, unsigned n_args, struct run *r,
 		  struct fetch_step *step, struct sample *ret)
 {
-	const char *name = f->data == RUN_FE_CONN ? r->frontend.name : r->backend.name;
+	const char *own = r->backend.name;
+	struct text proxy, server = {NULL, 0};
 	int64_t value;
 
 	(void)step;
-	if (n_args)
-		name = arg->text.at;
-	if (!r->count || !name || !r->count(r->userdata, f->data, name, &value))
+	if (f->data == RUN_FE_CONN || f->data == RUN_FE_REQ_RATE || f->data == RUN_FE_SESS_RATE)
+		own = r->frontend.name;
+	proxy = text_of(own, own ? strlen(own) : 0);
+	if (f->data == RUN_SRV_ID)
+		server = text_of(r->server.name, r->server.name ? strlen(r->server.name) : 0);
+	else if (f->data >= RUN_SRV_CONN)
+		split(arg->text, &proxy, &server);
+	else if (n_args)
+		proxy = arg->text;
+	if (!r->count || !proxy.len || !r->count(r, f->data, proxy, server, &value))
 		return false;
-	*ret = sample_int(value);
+	*ret = f->out == SAMPLE_BOOL ? sample_bool(value) : sample_int(value);
 	return true;
+}
+
+/* ---- Sockets ---- */
+
+#define OF_SERVER 0x100 /* else the client's */
+#define PORT 0x200	/* else the address */
+
+static bool ask(const struct fetch *f, struct run *r, struct run_end *end, int64_t *us)
+{
+	int fd = f->data & OF_SERVER ? r->server_fd : r->client_fd;
+
+	return r->ask_socket && fd >= 0 &&
+	       r->ask_socket(fd, (enum run_socket)(f->data & 0xff), end, us);
+}
+
+/* fc_rtt, fc_rttvar: in ms, or "us" */
+static bool round_trip(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
+		       struct run *r, struct fetch_step *step, struct sample *ret)
+{
+	struct run_end unused;
+	int64_t us;
+
+	(void)step;
+	if (!ask(f, r, &unused, &us))
+		return false;
+	*ret = sample_int(n_args && arg->text.len == 2 && *arg->text.at == 'u' ? us : us / 1000);
+	return true;
+}
+
+static bool check_unit(struct expr_arg *arg, unsigned n_args, const struct rule_memory *m,
+		       struct rule_error *e)
+{
+	(void)m;
+	return !n_args || !arg->text.len || !strcmp(arg->text.at, "ms") || !strcmp(arg->text.at, "us") ||
+	       rule_fail(e, "\"%s\" is no unit: write ms or us", arg->text.at);
+}
+
+static bool socket_end(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
+		       struct run *r, struct fetch_step *step, struct sample *ret)
+{
+	struct run_end end;
+	int64_t unused;
+
+	(void)arg;
+	(void)n_args;
+	(void)step;
+	if (!ask(f, r, &end, &unused))
+		return false;
+	*ret = f->data & PORT ? sample_int(end.port) : end.address;
+	return true;
+}
+
+/* ---- The PROXY header ---- */
+
+enum {
+	GREETING_CAME,
+	GREETING_AUTHORITY,
+	GREETING_UNIQUE_ID,
+};
+
+static bool greeting(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
+		     struct run *r, struct fetch_step *step, struct sample *ret)
+{
+	struct text t = f->data == GREETING_AUTHORITY ? r->pp_authority : r->pp_unique_id;
+
+	(void)arg;
+	(void)n_args;
+	(void)step;
+	if (f->data == GREETING_CAME)
+		*ret = sample_bool(r->greeted);
+	else if (t.at)
+		*ret = sample_text(f->out, t.at, t.len);
+	return f->data == GREETING_CAME || t.at;
 }
 
 /* HTTP/1 only, so far. */
@@ -102,24 +195,96 @@ static bool no_error(const struct fetch *f, const struct expr_arg *arg, unsigned
 	return true;
 }
 
+/* ---- What this program does not measure ---- */
+
+static bool thread(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
+		   struct run *r, struct fetch_step *step, struct sample *ret)
+{
+	(void)arg;
+	(void)n_args;
+	(void)step;
+	*ret = sample_int(f->data ? f->data : (int64_t)r->thread);
+	return true;
+}
+
+static bool zero(const struct fetch *f, const struct expr_arg *arg, unsigned n_args, struct run *r,
+		 struct fetch_step *step, struct sample *ret)
+{
+	(void)f;
+	(void)arg;
+	(void)n_args;
+	(void)r;
+	(void)step;
+	*ret = sample_int(0);
+	return true;
+}
+
+/* Not wrong: the words of `e` are a warning. */
+static bool check_unmeasured(struct expr_arg *arg, unsigned n_args, const struct rule_memory *m,
+			     struct rule_error *e)
+{
+	(void)arg;
+	(void)n_args;
+	(void)m;
+	rule_fail(e, "cpu_… and lat_… are always 0: this version does not measure single requests; "
+		     "option httplog and its times tell where a request waits");
+	return true;
+}
+
+/* clang-format off */
 const struct fetch fetches_conn[] = {
+    {"avg_queue", "S", SAMPLE_INT, 0, count, RUN_AVG_QUEUE, NULL},
+    {"bc_dst", "", SAMPLE_IPV4, 0, socket_end, RUN_PEER_ADDRESS | OF_SERVER, NULL},
+    {"bc_dst_port", "", SAMPLE_INT, 0, socket_end, RUN_PEER_ADDRESS | OF_SERVER | PORT, NULL},
+    {"bc_err", "", SAMPLE_INT, 0, no_error, 0, NULL},
+    {"bc_err_str", "", SAMPLE_STR, 0, no_error, 0, NULL},
+    {"bc_http_major", "", SAMPLE_INT, 0, version, 0, NULL},
+    {"bc_src", "", SAMPLE_IPV4, 0, socket_end, RUN_OWN_ADDRESS | OF_SERVER, NULL},
+    {"bc_src_port", "", SAMPLE_INT, 0, socket_end, RUN_OWN_ADDRESS | OF_SERVER | PORT, NULL},
     {"be_conn", "S", SAMPLE_INT, 0, count, RUN_BE_CONN, NULL},
+    {"be_conn_free", "S", SAMPLE_INT, 0, count, RUN_BE_CONN_FREE, NULL},
     {"be_id", "", SAMPLE_INT, 0, proxy, PROXY_BACKEND, NULL},
     {"be_name", "", SAMPLE_STR, 0, proxy, PROXY_BACKEND, NULL},
+    {"be_sess_rate", "S", SAMPLE_INT, 0, count, RUN_BE_SESS_RATE, NULL},
+    {"connslots", "S", SAMPLE_INT, 0, count, RUN_CONNSLOTS, NULL},
+    {"cpu_calls", "", SAMPLE_INT, 0, zero, 0, check_unmeasured},
+    {"cpu_ns_avg", "", SAMPLE_INT, 0, zero, 0, check_unmeasured},
+    {"cpu_ns_tot", "", SAMPLE_INT, 0, zero, 0, check_unmeasured},
     {"dst", "", SAMPLE_IPV4, 0, address, ADDRESS_DESTINATION, NULL},
     {"dst_port", "", SAMPLE_INT, 0, port, ADDRESS_DESTINATION, NULL},
     {"fc_dst", "", SAMPLE_IPV4, 0, address, ADDRESS_DESTINATION, NULL},
     {"fc_err", "", SAMPLE_INT, 0, no_error, 0, NULL},
     {"fc_err_str", "", SAMPLE_STR, 0, no_error, 0, NULL},
     {"fc_http_major", "", SAMPLE_INT, 0, version, 0, NULL},
+    {"fc_pp_authority", "", SAMPLE_STR, 0, greeting, GREETING_AUTHORITY, NULL},
+    {"fc_pp_unique_id", "", SAMPLE_STR, 0, greeting, GREETING_UNIQUE_ID, NULL},
+    {"fc_rcvd_proxy", "", SAMPLE_BOOL, 0, greeting, GREETING_CAME, NULL},
+    {"fc_rtt", "S", SAMPLE_INT, 0, round_trip, RUN_RTT, check_unit},
+    {"fc_rttvar", "S", SAMPLE_INT, 0, round_trip, RUN_RTT_VARIANCE, check_unit},
     {"fc_src", "", SAMPLE_IPV4, 0, address, ADDRESS_SOURCE, NULL},
     {"fe_conn", "S", SAMPLE_INT, 0, count, RUN_FE_CONN, NULL},
     {"fe_id", "", SAMPLE_INT, 0, proxy, PROXY_FRONTEND, NULL},
     {"fe_name", "", SAMPLE_STR, 0, proxy, PROXY_FRONTEND, NULL},
+    {"fe_req_rate", "S", SAMPLE_INT, 0, count, RUN_FE_REQ_RATE, NULL},
+    {"fe_sess_rate", "S", SAMPLE_INT, 0, count, RUN_FE_SESS_RATE, NULL},
+    {"lat_ns_avg", "", SAMPLE_INT, 0, zero, 0, check_unmeasured},
+    {"lat_ns_tot", "", SAMPLE_INT, 0, zero, 0, check_unmeasured},
+    {"nbproc", "", SAMPLE_INT, 0, thread, 1, NULL},
     {"nbsrv", "S", SAMPLE_INT, 0, count, RUN_NBSRV, NULL},
+    {"proc", "", SAMPLE_INT, 0, thread, 1, NULL},
     {"queue", "S", SAMPLE_INT, 0, count, RUN_QUEUE, NULL},
     {"src", "", SAMPLE_IPV4, 0, address, ADDRESS_SOURCE, NULL},
     {"src_port", "", SAMPLE_INT, 0, port, ADDRESS_SOURCE, NULL},
+    {"srv_conn", "s", SAMPLE_INT, 0, count, RUN_SRV_CONN, NULL},
+    {"srv_conn_free", "s", SAMPLE_INT, 0, count, RUN_SRV_CONN_FREE, NULL},
+    {"srv_id", "", SAMPLE_INT, 0, count, RUN_SRV_ID, NULL},
+    {"srv_is_up", "s", SAMPLE_BOOL, 0, count, RUN_SRV_IS_UP, NULL},
+    {"srv_iweight", "s", SAMPLE_INT, 0, count, RUN_SRV_IWEIGHT, NULL},
     {"srv_name", "", SAMPLE_STR, 0, proxy, PROXY_SERVER, NULL},
+    {"srv_queue", "s", SAMPLE_INT, 0, count, RUN_SRV_QUEUE, NULL},
+    {"srv_sess_rate", "s", SAMPLE_INT, 0, count, RUN_SRV_SESS_RATE, NULL},
+    {"srv_uweight", "s", SAMPLE_INT, 0, count, RUN_SRV_UWEIGHT, NULL},
+    {"srv_weight", "s", SAMPLE_INT, 0, count, RUN_SRV_UWEIGHT, NULL},
+    {"thread", "", SAMPLE_INT, 0, thread, 0, NULL},
     {NULL, NULL, 0, 0, NULL, 0, NULL},
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Sample fetches of HTTP messages. Whose message it is, request or response, is what the fetch needs. */
+#include <arpa/inet.h>
 #include <string.h>
 
 #include <libsched/lb_hash.h>
@@ -357,6 +358,8 @@ enum {
 	LINE_VERSION,
 	LINE_BASE,
 	LINE_BASE32,
+	LINE_BASE32_SOURCE,
+	LINE_URL32_SOURCE,
 	LINE_URL32,
 	LINE_STATUS,
 };
@@ -397,6 +400,30 @@ static bool base(struct run *r, bool with_query, struct text *ret)
 	return true;
 }
 
+static uint32_t hash_of(struct text t)
+{
+	return lb_hash_avalanche(lb_hash_sdbm(t.at, t.len));
+}
+
+/* The hash in network order, and the client's address behind it. */
+static bool hash_and_source(struct run *r, bool with_query, struct sample *ret)
+{
+	size_t len = r->source.address.type == SAMPLE_IPV4 ? 4 : r->source.address.type == SAMPLE_IPV6 ? 16 : 0;
+	struct text t;
+	uint32_t hash;
+	char *p;
+
+	if (!len || !base(r, with_query, &t))
+		return false;
+	hash = htonl(hash_of(t));
+	p = scratch_take(&r->scratch, sizeof(hash) + len);
+	if (!p)
+		return false;
+	memcpy(p, &hash, sizeof(hash));
+	memcpy(p + sizeof(hash), r->source.address.ip, len);
+	return give(ret, SAMPLE_BIN, text_of(p, sizeof(hash) + len));
+}
+
 static bool version(const struct http_msg *m, struct sample *ret)
 {
 	return give(ret, SAMPLE_STR, text_of(m->minor ? "1.1" : "1.0", 3));
@@ -429,8 +456,11 @@ static bool line(const struct fetch *f, const struct expr_arg *arg, unsigned n_a
 	case LINE_URL32:
 		if (!base(r, f->data == LINE_URL32, &t))
 			return false;
-		*ret = sample_int(lb_hash_avalanche(lb_hash_sdbm(t.at, t.len)));
+		*ret = sample_int(hash_of(t));
 		return true;
+	case LINE_BASE32_SOURCE:
+	case LINE_URL32_SOURCE:
+		return hash_and_source(r, f->data == LINE_URL32_SOURCE, ret);
 	case LINE_STATUS:
 		*ret = sample_int(m->status);
 		return true;
@@ -440,19 +470,6 @@ static bool line(const struct fetch *f, const struct expr_arg *arg, unsigned n_a
 }
 
 /* ---- The rest ---- */
-
-/* As it was announced. */
-static bool body_size(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
-		      struct run *r, struct fetch_step *step, struct sample *ret)
-{
-	(void)f;
-	(void)arg;
-	(void)n_args;
-	(void)step;
-	*ret =
-	    sample_int(r->request->framing == HTTP_BODY_LENGTH ? (int64_t)r->request->length : 0);
-	return true;
-}
 
 static bool is_first(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
 		     struct run *r, struct fetch_step *step, struct sample *ret)
@@ -572,12 +589,43 @@ static bool check_userlist(struct expr_arg *arg, unsigned n_args, const struct r
 	return arg[0].object || rule_fail(e, "%s", "");
 }
 
+/* ---- Where an absolute URL points to ---- */
+
+/* url_ip, url_port; of a name there is no address */
+static bool url_end(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
+		    struct run *r, struct fetch_step *step, struct sample *ret)
+{
+	struct text t = span_text(r->request, r->request->target);
+	const char *scheme = t.len > 3 ? memmem(t.at, t.len, "://", 3) : NULL;
+	size_t host = 0, end = 0;
+	int64_t port = 80;
+
+	(void)arg;
+	(void)n_args;
+	(void)step;
+	if (!scheme)
+		return false;
+	t = text_of(scheme + 3, t.len - (size_t)(scheme + 3 - t.at));
+	while (end < t.len && !memchr("/?", t.at[end], 2))
+		end++;
+	while (host < end && t.at[host] != ':')
+		host++;
+	if (f->data) {
+		if (host < end)
+			text_to_int(text_of(t.at + host + 1, end - host - 1), &port);
+		*ret = sample_int(port);
+		return true;
+	}
+	return text_to_ip(text_of(t.at, host), ret) && ret->type == SAMPLE_IPV4;
+}
+
 #define ELEMENTS 0
 #define WHOLE 1
 
 const struct fetch fetches_http[] = {
     {"base", "", SAMPLE_STR, EXPR_REQUEST, line, LINE_BASE, NULL},
     {"base32", "", SAMPLE_INT, EXPR_REQUEST, line, LINE_BASE32, NULL},
+    {"base32+src", "", SAMPLE_BIN, EXPR_REQUEST, line, LINE_BASE32_SOURCE, NULL},
     {"cook", "S", SAMPLE_STR, EXPR_REQUEST, cookie, 0, NULL},
     {"cook_cnt", "S", SAMPLE_INT, EXPR_REQUEST, cookie_count, 0, NULL},
     {"cook_val", "S", SAMPLE_INT, EXPR_REQUEST, cookie_number, 0, NULL},
@@ -596,7 +644,6 @@ const struct fetch fetches_http[] = {
     {"path", "", SAMPLE_STR, EXPR_REQUEST, line, LINE_PATH, NULL},
     {"pathq", "", SAMPLE_STR, EXPR_REQUEST, line, LINE_PATH_QUERY, NULL},
     {"query", "", SAMPLE_STR, EXPR_REQUEST, line, LINE_QUERY, NULL},
-    {"req.body_size", "", SAMPLE_INT, EXPR_REQUEST, body_size, 0, NULL},
     {"req.cook", "S", SAMPLE_STR, EXPR_REQUEST, cookie, 0, NULL},
     {"req.cook_cnt", "S", SAMPLE_INT, EXPR_REQUEST, cookie_count, 0, NULL},
     {"req.cook_val", "S", SAMPLE_INT, EXPR_REQUEST, cookie_number, 0, NULL},
@@ -629,9 +676,13 @@ const struct fetch fetches_http[] = {
     {"shdr_ip", "sI", SAMPLE_IPV4, EXPR_RESPONSE, header_ip, ELEMENTS, NULL},
     {"shdr_val", "sI", SAMPLE_INT, EXPR_RESPONSE, header_number, ELEMENTS, NULL},
     {"status", "", SAMPLE_INT, EXPR_RESPONSE, line, LINE_STATUS, NULL},
+    {"txn.status", "", SAMPLE_INT, EXPR_RESPONSE, line, LINE_STATUS, NULL},
     {"url", "", SAMPLE_STR, EXPR_REQUEST, line, LINE_URL, NULL},
     {"url32", "", SAMPLE_INT, EXPR_REQUEST, line, LINE_URL32, NULL},
+    {"url32+src", "", SAMPLE_BIN, EXPR_REQUEST, line, LINE_URL32_SOURCE, NULL},
+    {"url_ip", "", SAMPLE_IPV4, EXPR_REQUEST, url_end, 0, NULL},
     {"url_param", "SS", SAMPLE_STR, EXPR_REQUEST, parameter, 0, NULL},
+    {"url_port", "", SAMPLE_INT, EXPR_REQUEST, url_end, 1, NULL},
     {"urlp", "SS", SAMPLE_STR, EXPR_REQUEST, parameter, 0, NULL},
     {"urlp_val", "SS", SAMPLE_INT, EXPR_REQUEST, parameter_number, 0, NULL},
     {NULL, NULL, 0, 0, NULL, 0, NULL},

@@ -13,12 +13,34 @@
 
 #define RUN_SCRATCH 32768 /* bytes: values of one evaluation */
 
-/* What is asked of a frontend or backend. */
+/* What is asked of a frontend, a backend, or one of its servers. */
 enum run_count {
+	RUN_AVG_QUEUE,
 	RUN_BE_CONN,
+	RUN_BE_CONN_FREE,
+	RUN_BE_SESS_RATE,
+	RUN_CONNSLOTS,
 	RUN_FE_CONN,
+	RUN_FE_REQ_RATE,
+	RUN_FE_SESS_RATE,
 	RUN_NBSRV,
 	RUN_QUEUE,
+	RUN_SRV_CONN,
+	RUN_SRV_CONN_FREE,
+	RUN_SRV_ID,
+	RUN_SRV_IS_UP,
+	RUN_SRV_IWEIGHT,
+	RUN_SRV_QUEUE,
+	RUN_SRV_SESS_RATE,
+	RUN_SRV_UWEIGHT,
+};
+
+/* What is asked of a socket. */
+enum run_socket {
+	RUN_RTT, /* µs; of Linux' TCP_INFO */
+	RUN_RTT_VARIANCE,
+	RUN_OWN_ADDRESS,
+	RUN_PEER_ADDRESS,
 };
 
 /* One end of a connection; type SAMPLE_BOOL in `address`: not known, such as a unix socket. */
@@ -51,6 +73,10 @@ struct run {
 	bool (*tls_info)(const struct tls *t, int what, const struct expr_arg *arg, unsigned n_args,
 			 struct scratch *scratch, struct sample *ret);
 	bool first_request; /* of its connection */
+	struct text body;   /* what has come of the request's, with its chunks; at NULL: not looked at */
+	bool greeted;	    /* a PROXY header came; what else it told, at NULL: nothing: */
+	struct text pp_authority, pp_unique_id;
+	unsigned thread; /* from 0 on */
 	/* mode tcp: what the client and the server have sent; at NULL: not looked at */
 	struct text payload[2];
 	bool ended;	 /* no more bytes will come: WAIT_END */
@@ -63,7 +89,6 @@ struct run {
 
 	struct timespec wall; /* CLOCK_REALTIME */
 	uint64_t random_state;
-	/* False: there is no such proxy. */
 	/* Adds to what is known of the connection or request; NULL: nothing. */
 	void (*facts)(const void *facts_of, struct log_facts *f);
 	const void *facts_of;
@@ -71,8 +96,13 @@ struct run {
 	const struct capture_slots *slots;
 	struct text request_line; /* at NULL: not kept */
 	struct text unique_id;	  /* at NULL: there is none */
-	bool (*count)(void *userdata, enum run_count what, const char *proxy, int64_t *ret);
+	/* False: there is no such proxy or server. */
+	bool (*count)(const struct run *r, enum run_count what, struct text proxy, struct text server,
+		      int64_t *ret);
 	void *userdata;
+	/* NULL: there are no sockets. False: it has no such thing. */
+	bool (*ask_socket)(int fd, enum run_socket what, struct run_end *ret, int64_t *ret_us);
+	int client_fd, server_fd; /* -1: none */
 
 	struct scratch scratch;
 };

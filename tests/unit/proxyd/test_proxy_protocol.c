@@ -146,6 +146,26 @@ static void refuses_what_is_no_header(void **state)
 	assert_int_equal(proxy_parse(v2, sizeof(v2), &ends), -EPROTO);
 }
 
+static void extras_have_an_end(void **state)
+{
+	char data[64] = "\r\n\r\n\0\r\nQUIT\n\x21\x11";
+	struct proxy_ends ends;
+
+	(void)state;
+	data[15] = 12 + 7 + 5;
+	memcpy(data + 28, "\x02\0\4host", 7);
+	memcpy(data + 35, "\x05\0\2id", 5);
+	assert_int_equal(proxy_parse(data, sizeof(data), &ends), 40);
+	assert_int_equal(ends.authority_len, 4);
+	assert_memory_equal(ends.authority, "host", 4);
+	assert_int_equal(ends.unique_id_len, 2);
+	assert_memory_equal(ends.unique_id, "id", 2);
+	data[37] = 3; /* longer than the header */
+	assert_int_equal(proxy_parse(data, sizeof(data), &ends), -EPROTO);
+	data[15] = 12 + 2; /* no room for a length */
+	assert_int_equal(proxy_parse(data, sizeof(data), &ends), -EPROTO);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -154,6 +174,7 @@ int main(void)
 	    cmocka_unit_test(other_families_are_unknown),
 	    cmocka_unit_test(the_longest_line_fits),
 	    cmocka_unit_test(reads_what_it_writes),
+	    cmocka_unit_test(extras_have_an_end),
 	    cmocka_unit_test(refuses_what_is_no_header),
 	};
 

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/* What rules ask about proxies, servers and sockets. Any worker. */
+#include "rule_run.h"
+
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static bool is_named(const char *name, struct text t)
+{
+	return strlen(name) == t.len && !strncmp(name, t.at, t.len);
+}
+
+const struct backend *backend_named(const struct set *s, struct text name)
+{
+	for (size_t i = 0; i < s->n_backends; i++)
+		if (is_named(s->backend[i].proxy->name, name))
+			return &s->backend[i];
+	return NULL;
+}
+
+static const struct frontend *frontend_named(const struct set *s, struct text name)
+{
+	for (size_t i = 0; i < s->n_frontends; i++)
+		if (is_named(s->frontend[i].name, name))
+			return &s->frontend[i];
+	return NULL;
+}
+
+struct server *server_named(const struct backend *b, struct text name)
+{
+	for (size_t i = 0; i < b->n_servers; i++)
+		if (is_named(b->servers[i]->name, name))
+			return b->servers[i];
+	return NULL;
+}
+
+static bool count_frontend(const struct frontend *f, enum run_count what, uint64_t now_ns, int64_t *ret)
+{
+	uint64_t sessions, requests;
+
+	if (!f)
+		return false;
+	if (what == RUN_FE_CONN) {
+		*ret = atomic_load_explicit(&f->gate->n, memory_order_relaxed);
+		return true;
+	}
+	tally_rates(f->gate->tally, now_ns, &sessions, &requests);
+	*ret = (int64_t)(what == RUN_FE_REQ_RATE ? requests : sessions);
+	return true;
+}
+
+/* How many more it may have; -1: there is no limit. */
+static int64_t free_of(const struct server *s)
+{
+	int64_t max = atomic_load_explicit(&s->maxconn, memory_order_relaxed);
+	int64_t n = atomic_load_explicit(&s->n_sessions, memory_order_relaxed);
+
+	return !max ? -1 : max > n ? max - n : 0;
+}
+
+static bool is_up(const struct server *s)
+{
+	return atomic_load_explicit(&s->serves, memory_order_relaxed);
+}
+
+/* Of all its servers that are up; -1: one has no limit. */
+static int64_t free_of_all(const struct backend *b)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < b->n_servers; i++) {
+		int64_t n = is_up(b->servers[i]) ? free_of(b->servers[i]) : 0;
+
+		if (n < 0)
+			return -1;
+		sum += n;
+	}
+	return sum;
+}
+
+static bool count_server(const struct backend *b, struct server *s, enum run_count what,
+			 uint64_t now_ns, int64_t *ret)
+{
+	uint64_t sessions, requests;
+
+	if (!s)
+		return false;
+	switch (what) {
+	case RUN_SRV_CONN:
+		*ret = atomic_load_explicit(&s->n_sessions, memory_order_relaxed);
+		return true;
+	case RUN_SRV_CONN_FREE:
+		*ret = free_of(s);
+		return true;
+	case RUN_SRV_ID:
+		*ret = backend_server_id(b, s);
+		return true;
+	case RUN_SRV_IS_UP:
+		*ret = is_up(s);
+		return true;
+	case RUN_SRV_IWEIGHT:
+		*ret = atomic_load_explicit(&s->admin.cfg_weight, memory_order_relaxed);
+		return true;
+	case RUN_SRV_UWEIGHT:
+		*ret = atomic_load_explicit(&s->admin.weight, memory_order_relaxed);
+		return true;
+	case RUN_SRV_QUEUE: /* all wait in one queue, for any of them */
+		*ret = 0;
+		return true;
+	default:
+		tally_rates(s->tally, now_ns, &sessions, &requests);
+		*ret = (int64_t)sessions;
+		return true;
+	}
+}
+
+static bool count_backend(const struct backend *b, enum run_count what, uint64_t now_ns, int64_t *ret)
+{
+	int64_t n_up = atomic_load_explicit(&b->pool->n_up, memory_order_relaxed);
+	int64_t queued = atomic_load_explicit(&b->pool->n_queued, memory_order_relaxed);
+	uint64_t sessions, requests;
+
+	switch (what) {
+	case RUN_NBSRV:
+		*ret = n_up;
+		return true;
+	case RUN_BE_CONN:
+		*ret = atomic_load_explicit(&b->pool->n_sessions, memory_order_relaxed);
+		return true;
+	case RUN_QUEUE:
+		*ret = queued;
+		return true;
+	case RUN_AVG_QUEUE: /* without a server: the double, as HAProxy */
+		*ret = n_up ? (queued + n_up - 1) / n_up : queued * 2;
+		return true;
+	case RUN_CONNSLOTS:
+	case RUN_BE_CONN_FREE:
+		*ret = free_of_all(b);
+		return true;
+	default:
+		tally_rates(b->pool->tally, now_ns, &sessions, &requests);
+		*ret = (int64_t)sessions;
+		return true;
+	}
+}
+
+bool run_ask_count(const struct run *r, enum run_count what, struct text proxy, struct text server,
+	       int64_t *ret)
+{
+	const struct set *set = r->userdata;
+	const struct backend *b;
+
+	if (what == RUN_FE_CONN || what == RUN_FE_REQ_RATE || what == RUN_FE_SESS_RATE)
+		return count_frontend(frontend_named(set, proxy), what, r->now_ns, ret);
+	b = backend_named(set, proxy);
+	if (!b)
+		return false;
+	if (what >= RUN_SRV_CONN)
+		return count_server(b, server_named(b, server), what, r->now_ns, ret);
+	return count_backend(b, what, r->now_ns, ret);
+}
+
+bool run_ask_socket(int fd, enum run_socket what, struct run_end *ret, int64_t *ret_us)
+{
+	struct sockaddr_storage a;
+	socklen_t len = sizeof(a);
+	struct tcp_info info;
+	struct endpoint e;
+
+	if (what == RUN_RTT || what == RUN_RTT_VARIANCE) {
+		len = sizeof(info);
+		if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+			return false;
+		*ret_us = what == RUN_RTT ? info.tcpi_rtt : info.tcpi_rttvar;
+		return true;
+	}
+	if ((what == RUN_OWN_ADDRESS ? getsockname(fd, (struct sockaddr *)&a, &len)
+				     : getpeername(fd, (struct sockaddr *)&a, &len)) < 0 ||
+	    (a.ss_family != AF_INET && a.ss_family != AF_INET6))
+		return false;
+	e = endpoint_of(&a);
+	*ret = run_end_of(&e);
+	return true;
+}

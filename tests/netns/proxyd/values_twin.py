@@ -1,0 +1,153 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What expressions give in a running proxy, in proxyd and HAProxy alike:   values_twin.py BINARY
+
+The pure ones are tested in tests/unit/proxyd; here stand those that ask the proxy: its servers, sockets, the PROXY header.
+"""
+import re
+import socket
+import struct
+import sys
+
+from support import Proxy, Server, config, read_all, run, until
+
+
+def serve(server, c):
+    data = b""
+    while b"\r\n\r\n" not in data:
+        part = c.recv(65536)
+        if not part:
+            return
+        data += part
+    c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+
+
+def get(p, path="/", head=b"", before=b""):
+    with p.connect() as s:
+        s.sendall(before + b"GET %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n%s\r\n" % (path.encode(), head))
+        return read_all(s).decode("latin-1")
+
+
+SERVERS = """
+frontend f
+    mode http
+    bind 127.0.0.1:{port}
+    http-request return status 200 content-type text/plain lf-string "%[be_conn_free(b)] %[be_conn_free(free)] %[connslots(free)] %[avg_queue(b)] %[srv_conn(b/one)] %[srv_conn_free(b/one)] %[srv_conn_free(free/s)] %[srv_is_up(b/one)] %[srv_iweight(b/one)] %[srv_uweight(b/two)] %[srv_weight(b/two)] %[srv_queue(b/one)] %[nbsrv(b)]" if { path /servers }
+    http-request return status 200 content-type text/plain lf-string "%[fe_sess_rate] %[fe_req_rate(f)] %[be_sess_rate(b)] %[srv_sess_rate(b/one)]" if { path /rates }
+    http-response set-header X-Server "%[srv_id] %[srv_name]"
+    http-response set-header X-Ends "%[bc_dst] %[bc_src]"
+    http-response set-header X-Rtt "%[fc_rtt(us)] %[fc_rtt]"
+    default_backend b
+backend b
+    mode http
+    balance static-rr
+    server one 127.0.0.1:{server} weight 7 maxconn 10
+    server two 127.0.0.1:{server} weight 9 maxconn 5
+backend free
+    mode http
+    server s 127.0.0.1:{server}
+"""
+
+
+def test_servers_are_asked(binary):
+    s = Server(serve)
+    with Proxy(binary, config(SERVERS, server=s.port)) as p:
+        body = get(p, "/servers").split("\r\n\r\n")[1]
+        assert body == "15 -1 -1 0 0 10 -1 1 7 9 9 0 2", body
+        seen = set()
+        for _ in range(4):
+            answer = get(p)
+            seen.add(re.search(r"(?i)x-server: (.*)\r", answer).group(1))
+            us, ms = re.search(r"(?i)x-rtt: (\d+) (\d+)\r", answer).groups()
+            assert int(us) > 0 and int(us) // 1000 == int(ms), answer
+            assert re.search(r"(?i)x-ends: 127.0.0.1 127.0.0.1\r", answer), answer
+        assert seen == {"1 one", "2 two"}, seen
+        rates = [int(x) for x in get(p, "/rates").split("\r\n\r\n")[1].split()]
+        assert rates[0] >= 5 and rates[1] >= 5 and rates[2] >= 4 and 1 <= rates[3] <= rates[2], rates
+
+
+PROXY = """
+frontend f
+    mode http
+    bind 127.0.0.1:{port} accept-proxy
+    http-request return status 200 content-type text/plain lf-string "%[fc_rcvd_proxy] <%[fc_pp_authority]> <%[fc_pp_unique_id]> %[src]"
+"""
+
+
+def v2(*extras):
+    body = socket.inet_aton("192.0.2.1") + socket.inet_aton("192.0.2.2") + struct.pack("!HH", 1000, 80)
+    for kind, value in extras:
+        body += struct.pack("!BH", kind, len(value)) + value
+    return b"\r\n\r\n\0\r\nQUIT\n\x21\x11" + struct.pack("!H", len(body)) + body
+
+
+def test_the_proxy_header_is_remembered(binary):
+    with Proxy(binary, config(PROXY)) as p:
+        for header, value in (
+            (b"PROXY TCP4 192.0.2.1 192.0.2.2 1000 80\r\n", "1 <> <> 192.0.2.1"),
+            (v2(), "1 <> <> 192.0.2.1"),
+            (v2((2, b"shop.example"), (5, b"id-42")), "1 <shop.example> <id-42> 192.0.2.1"),
+            (v2((0xE0, b"own"), (5, b"x" * 128)), "1 <> <" + "x" * 128 + "> 192.0.2.1"),
+        ):
+            body = get(p, before=header).split("\r\n\r\n")[1]
+            assert body == value, (header, body)
+
+
+# An expression, and what it gives of REQUEST.
+REQUEST = (
+    b"POST http://192.0.2.9:8080/path?q=1 HTTP/1.1\r\nHost: 192.0.2.9:8080\r\nX-Text: hello world\r\n"
+    b"Content-Length: 17\r\nConnection: close\r\n\r\na=1&name=Ada&b=&c"
+)
+VALUES = [
+    ("url_ip", "192.0.2.9"),
+    ("url_port", "8080"),
+    ("base32+src,hex", "318181867F000001"),
+    ("url32+src,hex", "425E36707F000001"),
+    ("req.body", "a=1&name=Ada&b=&c"),
+    ("req.body_len", "17"),
+    ("req.body_size", "17"),
+    ("req.body_param(name)", "Ada"),
+    ("req.body_param(b)", ""),
+    ("req.body_param(none)", ""),
+    ("req.body_param", "1"),
+    ("req.hdrs,bytes(4,18),hex", "3A203139322E302E322E393A383038300D0A"),
+    ("req.hdrs_bin,bytes(5,15),hex", "0E3139322E302E322E393A38303830"),
+    ("req.hdr(x-text),sha1,hex", "2AAE6C35C94FCFB415DBE95F408B9CE91EE846ED"),
+    ("req.hdr(x-text),sha2,hex", "B94D27B9934D3E08A52E52D7DA7DABFAC484EFE37A5380EE9088F7ACE2EFCDE9"),
+    ("req.hdr(x-text),sha2(384),hex,length", "96"),
+    ("req.hdr(x-text),digest(md5),hex", "5EB63BBBE01EEED093CB22BB8F5ACDC3"),
+    ("req.hdr(x-text),hmac(sha256,a2V5),hex", "0BA06F1F9A6300461E43454535DC3C4223E47B1D357073D7536EAE90EC095BE1"),
+    ("str(a2V5),set-var(txn.key)", "a2V5"),
+    ("req.hdr(x-text),hmac(sha256,txn.key),hex", "0BA06F1F9A6300461E43454535DC3C4223E47B1D357073D7536EAE90EC095BE1"),
+    ("req.hdr(x-text),be2dec(:,2)", "26725:27756:28448:30575:29292:100"),
+    ("req.hdr(x-text),be2dec(:,2,1)", "26725:27756:28448:30575:29292"),
+    ("req.hdr(x-text),be2hex(.,4)", "68656C6C.6F20776F.726C64"),
+    ("req.hdr(x-text),be2hex", "68656C6C6F20776F726C64"),
+    ("req.hdr(x-text),crc32c", "3381945770"),
+    ("req.hdr(x-text),crc32c(1)", "2656343177"),
+    ("req.hdr(x-text),xxh64", "5020219685658847592"),
+    ("req.hdr(x-text),xxh64(7)", "-2082757464081308464"),
+    ("int(1234567),htonl,hex", "0012D687"),
+    ("thread", "0"),
+]
+
+
+def test_expressions(binary):
+    lines = "|".join("%[" + e.replace(" ", "\\ ") + "]" for e, _ in VALUES)
+    text = """
+frontend f
+    mode http
+    bind 127.0.0.1:{port}
+    option http-buffer-request
+    http-request return status 200 content-type text/plain lf-string "LINES"
+"""
+    with Proxy(binary, config(text.replace("LINES", lines))) as p, p.connect() as s:
+        s.sendall(REQUEST)
+        got = read_all(s).decode("latin-1").split("\r\n\r\n", 1)[1].split("|")
+    for (e, wanted), value in zip(VALUES, got):
+        assert value == wanted, (e, value, wanted)
+
+
+if __name__ == "__main__":
+    tests = [f for n, f in sorted(globals().items()) if n.startswith("test_")]
+    sys.exit(run(tests, sys.argv[1]))
