@@ -94,3 +94,49 @@ void conf_vrrp_script_new(struct conf_parse *p, const struct conf_node *n,
 	c->n_scripts++;
 	conf_walk(p, n->child, k->block, s);
 }
+
+static bool is_behind(const struct diag_place *a, const struct diag_place *b)
+{
+	return a->file == b->file && a->line > b->line;
+}
+
+size_t conf_find_scripts(struct conf_parse *p, struct conf_track_script *list, size_t count)
+{
+	size_t n = 0;
+
+	for (size_t t = 0; t < count; t++) {
+		struct conf_track_script track = list[t];
+
+		track.script = conf_index_find_name(&p->scripts, track.name);
+		if (!track.script) {
+			conf_warn(p, &track.at, "there is no vrrp_script \"%s\": not tracked",
+				  track.name);
+			continue;
+		}
+		if (is_behind(&track.script->at, &track.at))
+			conf_warn(
+			    p, &track.at,
+			    "vrrp_script \"%s\" is written further down, where keepalived does not "
+			    "find it: move it up. Here it is tracked",
+			    track.name);
+		if (track.weight == INT32_MAX) {
+			track.weight = track.script->weight;
+			track.reverse = track.script->reverse;
+		}
+		list[n++] = track;
+	}
+	return n;
+}
+
+void conf_check_scripts(struct conf_parse *p)
+{
+	for (struct conf_vrrp_script *s = p->conf->scripts; s; s = s->next) {
+		if (!s->script.argv)
+			conf_warn(
+			    p, &s->at,
+			    "vrrp_script \"%s\" lacks \"script COMMAND\": it counts as failed",
+			    s->name);
+		conf_default_ms(&s->interval_ms, CONF_UNSET, 1000);
+		conf_default_ms(&s->timeout_ms, CONF_UNSET, s->interval_ms);
+	}
+}

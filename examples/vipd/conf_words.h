@@ -140,13 +140,32 @@ const char *conf_block_name(struct conf_parse *p, const struct conf_node *n, siz
 		"notify_stop", conf_set_script, o(notify.stop), .doc = "Runs when vipd stops." \
 	}
 
-/* What can only be judged when all is read: conf_check.c. */
+/* What can only be judged when all is read: conf_check.c, which asks conf_check_*.c. */
 void conf_check(struct conf_parse *p);
+void conf_check_scripts(struct conf_parse *p);
+void conf_check_instances(struct conf_parse *p);
+void conf_check_group(struct conf_parse *p, struct conf_group *g);
+void conf_check_virtuals(struct conf_parse *p);
 void conf_complete_mail(struct conf_parse *p); /* conf_mail.c */
 
 /* Trackers that name nothing are left out: conf_watch.c. */
 #define CONF_TRACK_DEFAULT INT32_MAX /* a weight: that of what is tracked */
 void conf_find_watches(struct conf_parse *p, struct conf_tracks *list);
+/* Likewise of a track_script; how many are left: conf_vrrp_script.c. */
+size_t conf_find_scripts(struct conf_parse *p, struct conf_track_script *list, size_t count);
+
+/* What was not said is the first, or else the second of two defaults. */
+static inline void conf_default_int(int *v, int first, int second)
+{
+	if (*v == CONF_UNSET)
+		*v = first != CONF_UNSET ? first : second;
+}
+
+static inline void conf_default_ms(int64_t *v, int64_t first, int64_t second)
+{
+	if (*v == CONF_UNSET)
+		*v = first != CONF_UNSET ? first : second;
+}
 
 /* "weight N" (0: CONF_NO_WEIGHT, unless `max` is that of a watch) and "reverse" behind a name. */
 bool conf_read_weight(struct conf_parse *p, const struct conf_node *n, int max, int32_t *weight,
