@@ -36,6 +36,8 @@ struct conf_script {
 struct conf_notify {
 	struct conf_script master, backup, fault, stop;
 	struct conf_script any; /* gets type, name, state and priority as arguments */
+	/* Of few instances; NULL: none. */
+	const struct conf_script *deleted, *rx_lower;
 };
 
 /* A virtual address. */
@@ -92,9 +94,9 @@ struct conf_vrrp_script {
 	const char *name;
 	struct conf_script script;
 	int64_t interval_ms, timeout_ms;
-	int64_t retry_ms; /* from a failure that is borne to the next run; 0: interval_ms */
+	int64_t retry_ms;  /* from a failure that is borne to the next run; 0: interval_ms */
 	bool log_failures; /* each of them */
-	bool dynamic;	  /* misc_dynamic: exit codes 2 to 255 are successes, and weights */
+	bool dynamic;	   /* misc_dynamic: exit codes 2 to 255 are successes, and weights */
 	int64_t spread_ms; /* the first run lies within this time */
 	int32_t weight;	   /* CONF_NO_WEIGHT or -254..254 */
 	bool reverse;
@@ -141,7 +143,7 @@ struct conf_watch {
 		uint32_t rx_us, tx_us, idle_us;
 		int multiplier, max_hops;
 		bool passive, multihop;
-		bool checked; /* a BFD_CHECK names it */
+		bool checked;	       /* a BFD_CHECK names it */
 		const char *interface; /* of the first instance that tracks it; NULL: the route's */
 	} bfd;
 	struct diag_place at;
@@ -207,8 +209,9 @@ struct conf_instance {
 	size_t n_scripts;
 	struct conf_tracks watches;
 	struct conf_notify notify;
-	int smtp_alert; /* mail about it: 0, 1, CONF_UNSET */
-	bool notify_priority_changes;
+	int smtp_alert;			/* mail about it: 0, 1, CONF_UNSET */
+	bool tell_deleted;		/* DELETED, not STOP, when a reload removes it */
+	int priority_changes;		/* told to FIFOs: 0, 1, CONF_UNSET */
 	const struct conf_group *group; /* NULL: none */
 	uint8_t family;			/* of the advertised addresses */
 	struct diag_place at;
@@ -227,6 +230,7 @@ struct conf_group {
 	size_t n_scripts;
 	struct conf_tracks watches;
 	bool tracking_weight; /* weights of its members count */
+	bool priority_changes;
 	struct conf_notify notify;
 	int smtp_alert;
 	struct diag_place at;
@@ -320,7 +324,8 @@ struct conf_check {
 /* No packet is sent for it: the supervisor says how it stands. */
 static inline bool conf_check_is_told(const struct conf_check *c)
 {
-	return c->kind == CONF_CHECK_MISC || c->kind == CONF_CHECK_FILE || c->kind == CONF_CHECK_BFD;
+	return c->kind == CONF_CHECK_MISC || c->kind == CONF_CHECK_FILE ||
+	       c->kind == CONF_CHECK_BFD;
 }
 
 /* How packets get to a server. */
@@ -434,6 +439,12 @@ struct conf_fifo {
 	struct conf_script script;	 /* reads it */
 };
 
+/* Runs once, before or after all else, which waits for it. */
+struct conf_hook {
+	struct conf_script script;
+	int64_t timeout_ms;
+};
+
 /* Mail about changes. */
 struct conf_mail {
 	const char **to; /* mailboxes */
@@ -473,7 +484,9 @@ struct conf_globals {
 	struct conf_lvs_timeout lvs_timeout;
 	const char *iproute_usr, *iproute_etc;
 	struct conf_fifo fifo, vrrp_fifo, lvs_fifo;
-	bool fifo_on_reload; /* all states again */
+	bool fifo_on_reload;   /* all states again */
+	bool priority_changes; /* told to FIFOs, of instances that do not say */
+	struct conf_hook startup, shutdown;
 	struct conf_mail mail;
 	const char *state_dump, *stats_dump, *json_dump; /* files; NULL: keepalived's names */
 	bool log_all_failures;

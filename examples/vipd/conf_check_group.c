@@ -78,6 +78,7 @@ void conf_check_group(struct conf_parse *p, struct conf_group *g)
 				  i->name, i->group->name);
 		} else {
 			i->group = g;
+			i->priority_changes |= g->priority_changes;
 			add_trackers(p, g, i);
 			n++;
 		}

@@ -214,6 +214,7 @@ static bool complete_instance(struct conf_parse *p, struct conf_instance *i)
 		return false;
 	complete_preempt(p, i);
 	conf_default_int(&i->bare_checksum, g->bare_checksum, 0);
+	conf_default_int(&i->priority_changes, g->priority_changes, 0);
 	i->any_addresses |= g->any_addresses;
 	i->no_reply |= g->no_reply;
 	i->last_advert |= g->last_advert;

@@ -14,7 +14,6 @@
 #define WHY_NFT "vipd has one nftables table of its own for no_accept, and needs no setting"
 #define WHY_NAMES "processes are called vipd, vipd_kernel, vipd_vrrp and vipd_health"
 #define WHY_BFD "there is no process for BFD"
-#define WHY_FIFO "priorities are told by lbctl events and the metrics"
 
 static void set_lvs_id(struct conf_parse *p, const struct conf_node *n,
 		       const struct conf_keyword *k, void *target)
@@ -319,14 +318,14 @@ static const struct conf_keyword global_words[] = {
 		"scripts always are; what the path leads to is checked")},
     {CONF_NOTED("set_supplementary_groups", "", "Gives scripts all groups of their user.",
 		"they always have them")},
-    {CONF_REFUSED("startup_script", "COMMAND [USER [GROUP]]", "Runs before all else.",
-		  "write ExecStartPre= in the unit")},
-    {CONF_REFUSED("startup_script_timeout", "1..1000", "Its time.",
-		  "write ExecStartPre= in the unit")},
-    {CONF_REFUSED("shutdown_script", "COMMAND [USER [GROUP]]", "Runs after all else.",
-		  "write ExecStopPost= in the unit")},
-    {CONF_REFUSED("shutdown_script_timeout", "1..1000", "Its time.",
-		  "write ExecStopPost= in the unit")},
+    {"startup_script", conf_set_script, GLOBAL(startup.script), .form = "COMMAND [USER [GROUP]]",
+     .doc = "Runs once, before all else."},
+    {"startup_script_timeout", conf_set_seconds, GLOBAL(startup.timeout_ms), 1, 1000,
+     .initial = "10", .doc = "How long it may take; then it is killed, and vipd goes on."},
+    {"shutdown_script", conf_set_script, GLOBAL(shutdown.script), .form = "COMMAND [USER [GROUP]]",
+     .doc = "Runs once, after all else."},
+    {"shutdown_script_timeout", conf_set_seconds, GLOBAL(shutdown.timeout_ms), 1, 1000,
+     .initial = "10", .doc = "How long it may take."},
     {"notify_fifo", set_fifo, GLOBAL(fifo), .form = "PATH [USER [GROUP]]",
      .doc = "Writes each change into a FIFO, which is made if it is not there."},
     {"notify_fifo_script", conf_set_script, GLOBAL(fifo.script), .form = "COMMAND [USER [GROUP]]",
@@ -341,8 +340,8 @@ static const struct conf_keyword global_words[] = {
     {"lvs_notify_fifo_script", conf_set_script, GLOBAL(lvs_fifo.script),
      .form = "COMMAND [USER [GROUP]]",
      .doc = "Runs, and reads that FIFO: its path is the last argument."},
-    {CONF_REFUSED("vrrp_notify_priority_changes", "[on|off]", "Tells FIFOs of priorities.",
-		  WHY_FIFO)},
+    {"vrrp_notify_priority_changes", conf_set_flag, GLOBAL(priority_changes),
+     .doc = "Tells FIFOs when trackers change a priority."},
     {"fifo_write_vrrp_states_on_reload", conf_set_flag, GLOBAL(fifo_on_reload),
      .doc = "Tells FIFOs all states again at a reload."},
 

@@ -19,6 +19,8 @@ static void set_defaults(struct conf *c)
 	    .down_timer_adverts = CONF_UNSET,
 	    .vrrp = {.rt_priority = CONF_UNSET},
 	    .sync = {.id = CONF_UNSET},
+	    .startup = {.timeout_ms = 10000},
+	    .shutdown = {.timeout_ms = 10000},
 	    .mail = {.timeout_ms = 30000,
 		     .all = CONF_UNSET,
 		     .vrrp = CONF_UNSET,

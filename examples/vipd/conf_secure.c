@@ -36,7 +36,7 @@ static bool check_one(const struct conf_script *s, struct diag *d)
 {
 	char why[PATH_MAX + 64];
 
-	if (!s->argv || s->argv[0][0] != '/' || !path_is_unsafe(s->argv[0], why, sizeof(why)))
+	if (!s || !s->argv || s->argv[0][0] != '/' || !path_is_unsafe(s->argv[0], why, sizeof(why)))
 		return false;
 	diag_add(d, DIAG_WARNING, &s->at,
 		 "script %s may be changed by others than root: %s. Use chown root and chmod go-w",
@@ -52,6 +52,8 @@ static bool check_notify(const struct conf_notify *n, struct diag *d)
 	found |= check_one(&n->fault, d);
 	found |= check_one(&n->stop, d);
 	found |= check_one(&n->any, d);
+	found |= check_one(n->deleted, d);
+	found |= check_one(n->rx_lower, d);
 	return found;
 }
 
@@ -59,6 +61,8 @@ bool conf_scripts_insecure(const struct conf *c, struct diag *d)
 {
 	bool found = check_one(&c->globals.fifo.script, d);
 
+	found |= check_one(&c->globals.startup.script, d);
+	found |= check_one(&c->globals.shutdown.script, d);
 	found |= check_one(&c->globals.vrrp_fifo.script, d);
 	found |= check_one(&c->globals.lvs_fifo.script, d);
 	for (const struct conf_instance *i = c->instances; i; i = i->next)

@@ -64,8 +64,8 @@ static const struct conf_keyword group_words[] = {
      .doc = "Weights that its instances have of their own count; else a failure there is a fault."},
     {CONF_NOTED("global_tracking", "", "All instances track what one tracks.",
 		"a fault of one is a fault of all")},
-    {CONF_REFUSED("notify_priority_changes", "[on|off]", "Tells FIFOs of priorities.",
-		  "they are in the log and in lbctl events")},
+    {"notify_priority_changes", conf_set_flag, GROUP(priority_changes),
+     .doc = "Tells FIFOs when trackers change the priority of its instances."},
     {"smtp_alert", conf_set_tristate, GROUP(smtp_alert), .initial = "smtp_alert_vrrp",
      .doc = "Mail at each change."},
     {0}};

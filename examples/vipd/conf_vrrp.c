@@ -330,6 +330,34 @@ static void set_vmac(struct conf_parse *p, const struct conf_node *n, const stru
 	}
 }
 
+/* Few instances have such a script. */
+static const struct conf_script *rare_script(struct conf_parse *p, const struct conf_node *n)
+{
+	struct conf_script *s = conf_alloc(p->memory, sizeof(*s));
+
+	conf_script_of(p, &n->word[1], n->n - 1, s);
+	return s;
+}
+
+static void set_deleted(struct conf_parse *p, const struct conf_node *n,
+			const struct conf_keyword *k, void *target)
+{
+	struct conf_instance *i = target;
+
+	(void)k;
+	i->tell_deleted = true;
+	if (n->n > 1)
+		i->notify.deleted = rare_script(p, n);
+}
+
+static void set_rx_lower(struct conf_parse *p, const struct conf_node *n,
+			 const struct conf_keyword *k, void *target)
+{
+	(void)k;
+	if (conf_argument(p, n))
+		((struct conf_instance *)target)->notify.rx_lower = rare_script(p, n);
+}
+
 /* Of old: as "lvs_sync_daemon INTERFACE INSTANCE" in global_defs. */
 static void set_sync_interface(struct conf_parse *p, const struct conf_node *n,
 			       const struct conf_keyword *k, void *target)
@@ -483,13 +511,14 @@ static const struct conf_keyword instance_words[] = {
     {"no_accept", conf_clear_tristate, INSTANCE(accept),
      .doc = "Drops packets to the addresses, neighbour discovery excepted."},
     CONF_NOTIFY_WORDS(INSTANCE),
-    {CONF_REFUSED("notify_deleted", "[COMMAND [USER [GROUP]]]",
-		  "Runs when a reload removes the instance.", "notify_stop runs then")},
-    {CONF_REFUSED("notify_master_rx_lower_pri", "COMMAND [USER [GROUP]]",
-		  "Runs after an advert of lower priority.",
-		  "it is in the log and in lbctl events")},
-    {CONF_REFUSED("notify_priority_changes", "[on|off]", "Tells FIFOs of priorities.",
-		  "they are in the log and in lbctl events")},
+    {"notify_deleted", set_deleted, .form = "[COMMAND [USER [GROUP]]]",
+     .initial = "STOP is told, and notify_stop runs",
+     .doc = "Tells DELETED when a reload removes the instance, and runs the command."},
+    {"notify_master_rx_lower_pri", set_rx_lower, .form = "COMMAND [USER [GROUP]]",
+     .doc = "Runs when it is MASTER and hears an advert of lower priority, once a second at most."},
+    {"notify_priority_changes", conf_set_tristate, INSTANCE(priority_changes),
+     .initial = "vrrp_notify_priority_changes",
+     .doc = "Tells FIFOs when trackers change its priority."},
     {"smtp_alert", conf_set_tristate, INSTANCE(smtp_alert), .initial = "smtp_alert_vrrp",
      .doc = "Mail at each change."},
     {"use_vmac", set_vmac, .form = "[NAME] [MAC]",
@@ -552,6 +581,7 @@ void conf_instance_new(struct conf_parse *p, const struct conf_node *n,
 				    .accept = CONF_UNSET,
 				    .bare_checksum = CONF_UNSET,
 				    .smtp_alert = CONF_UNSET,
+				    .priority_changes = CONF_UNSET,
 				    .at = n->word->at};
 	conf_index_add_name(p->scratch, &p->instances, name, i);
 	*p->instances_end = i;

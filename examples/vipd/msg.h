@@ -56,6 +56,9 @@ enum msg_type {
 	MSG_QUORUM, /* virtual server `index`: quorum gained (value 1) or lost; extra: live weight */
 	MSG_PAUSE, /* MISC_CHECK `index`, counted on from the vrrp_scripts: rests (value 1) or goes on */
 	/* MSG_WATCH of vrrp: a bfd_instance that a BFD_CHECK names is up (value 1) or not */
+	MSG_PRIORITY, /* the trackers of instance `index`, which is in state `extra`, make `value` of its
+			 priority; only when that is to be told */
+	MSG_RX_LOWER, /* instance `index`, MASTER with priority `value`, heard a lower one: once a second */
 	MSG_REMARK, /* instance `index`: value is an enum ha_vrrp_remark; said once a minute */
 
 	/* kernel to supervisor */

@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/queue.h>
 #include <sys/syscall.h>
@@ -236,6 +238,43 @@ pid_t scripts_spawn_with(struct scripts *s, const struct conf_script *c,
 	return pid;
 }
 
+static void say_result(const char *name, int status)
+{
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+		log_err("cannot run %s: it is not there", name);
+	else if (WIFEXITED(status) && WEXITSTATUS(status) == 126)
+		log_err("cannot run %s: not executable, or not allowed to be its user", name);
+	else if (WIFEXITED(status) && WEXITSTATUS(status))
+		log_warn("%s ended with status %d", name, WEXITSTATUS(status));
+	else if (WIFSIGNALED(status))
+		log_warn("%s was killed by signal %d", name, WTERMSIG(status));
+}
+
+void scripts_run_and_wait(struct scripts *s, const struct conf_script *c, int64_t timeout_ms)
+{
+	pid_t pid;
+	int fd, status = 0;
+
+	if (!c->argv)
+		return;
+	pid = scripts_spawn(s, c);
+	if (pid < 0) {
+		log_err("cannot run %s: %s", c->argv[0], strerror((int)-pid));
+		return;
+	}
+	fd = pidfd_open(pid, 0);
+	if (fd >= 0 &&
+	    poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, (int)timeout_ms) == 0) {
+		log_err("%s runs for more than %d s: killed", c->argv[0], (int)(timeout_ms / 1000));
+		kill(-pid, SIGKILL);
+		kill(pid, SIGKILL); /* before it made its group */
+	}
+	if (fd >= 0)
+		close(fd);
+	if (waitpid(pid, &status, 0) == pid)
+		say_result(c->argv[0], status);
+}
+
 void scripts_run(struct scripts *s, uint64_t object, const struct conf_script *c,
 		 const char *const extra[SCRIPT_EXTRA_MAX])
 {
@@ -254,18 +293,6 @@ void scripts_run(struct scripts *s, uint64_t object, const struct conf_script *c
 	run_ready(s);
 }
 
-static void say_result(const struct job *j, int status)
-{
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-		log_err("cannot run %s: it is not there", j->argv[0]);
-	else if (WIFEXITED(status) && WEXITSTATUS(status) == 126)
-		log_err("cannot run %s: not executable, or not allowed to be its user", j->argv[0]);
-	else if (WIFEXITED(status) && WEXITSTATUS(status))
-		log_warn("%s ended with status %d", j->argv[0], WEXITSTATUS(status));
-	else if (WIFSIGNALED(status))
-		log_warn("%s was killed by signal %d", j->argv[0], WTERMSIG(status));
-}
-
 bool scripts_reap(struct scripts *s, pid_t pid, int status)
 {
 	struct job *j;
@@ -273,7 +300,7 @@ bool scripts_reap(struct scripts *s, pid_t pid, int status)
 	TAILQ_FOREACH (j, &s->jobs, entry) {
 		if (j->pid != pid)
 			continue;
-		say_result(j, status);
+		say_result(j->argv[0], status);
 		drop(j);
 		run_ready(s);
 		return true;

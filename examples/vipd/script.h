@@ -37,6 +37,9 @@ pid_t scripts_spawn(struct scripts *s, const struct conf_script *script);
 pid_t scripts_spawn_with(struct scripts *s, const struct conf_script *script,
 			 const char *const extra[SCRIPT_EXTRA_MAX]);
 
+/* Runs a program and waits until it has ended; one that takes longer is killed. What fails is said. */
+void scripts_run_and_wait(struct scripts *s, const struct conf_script *script, int64_t timeout_ms);
+
 /* A child ended: true when it was one of the queue's. */
 bool scripts_reap(struct scripts *s, pid_t pid, int status);
 

@@ -133,6 +133,10 @@ static void take_message(struct supervisor *s, enum role from, const struct msg 
 		fresh_arrived(s, from);
 	else if (from == ROLE_VRRP && m->type == MSG_REMARK)
 		notify_remark(s, m->index, (uint32_t)m->value);
+	else if (from == ROLE_VRRP && m->type == MSG_PRIORITY)
+		notify_priority(s, m);
+	else if (from == ROLE_VRRP && m->type == MSG_RX_LOWER)
+		notify_rx_lower(s, m);
 	else if (from == ROLE_VRRP && m->type == MSG_WATCH)
 		hear_bfd(s, m);
 	else if (from == ROLE_KERNEL && m->type == MSG_BACKEND)
@@ -363,6 +367,9 @@ static int run(struct supervisor *s, const json_t *state)
 		metrics_serve(s, s->options->metrics, &s->metrics);
 	if (s->options->dump_conf)
 		dump_data(s, NULL);
+	if (!state)
+		scripts_run_and_wait(s->scripts, &s->conf->globals.startup.script,
+				     s->conf->globals.startup.timeout_ms);
 	supervisor_load_ipvs(s->conf);
 	if (state) {
 		upgrade_take(s, state);
@@ -383,6 +390,8 @@ static int run(struct supervisor *s, const json_t *state)
 	leftover_free(left);
 	sd_notify_send("READY=1");
 	r = loop_run(s->loop);
+	scripts_run_and_wait(s->scripts, &s->conf->globals.shutdown.script,
+			     s->conf->globals.shutdown.timeout_ms);
 	log_notice("stopped");
 	return r < 0 ? EXIT_FATAL : r;
 }

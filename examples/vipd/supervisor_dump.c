@@ -340,7 +340,7 @@ static json_t *json_data(const struct conf_instance *i, const struct heard *h,
 	json_object_set_new(o, "wantstate", json_integer(h->state));
 	json_object_set_new(o, "version", json_integer(i->version));
 	json_object_set_new(o, "smtp_alert", json_boolean(i->smtp_alert == 1));
-	json_object_set_new(o, "notify_deleted", json_false());
+	json_object_set_new(o, "notify_deleted", json_boolean(i->tell_deleted));
 	json_object_set_new(o, "vips", json_addresses(i, 0, i->n_advertised, master));
 	if (i->n_addresses > i->n_advertised)
 		json_object_set_new(o, "evips",

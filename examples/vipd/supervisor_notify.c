@@ -26,16 +26,13 @@ static const struct conf_script *script_of(const struct conf_notify *n, enum ha_
 	}
 }
 
-/* First the script of the state, with its own words only, then the one for all. */
-static void notify(struct supervisor *s, uint64_t queue, const struct conf_notify *n,
-		   const char *type, const char *name, enum ha_vrrp_state state, int priority)
+/* First the script of what happened, with its own words only, then the one for all. */
+static void run_both(struct supervisor *s, uint64_t queue, const struct conf_script *own,
+		     const struct conf_script *any, const char *const extra[SCRIPT_EXTRA_MAX])
 {
-	char number[16];
-	const char *const extra[SCRIPT_EXTRA_MAX] = {type, name, why_state(state), number};
-
-	snprintf(number, sizeof(number), "%d", priority);
-	scripts_run(s->scripts, queue, script_of(n, state), NULL);
-	scripts_run(s->scripts, queue, &n->any, extra);
+	if (own)
+		scripts_run(s->scripts, queue, own, NULL);
+	scripts_run(s->scripts, queue, any, extra);
 }
 
 /* ---- Mail, in keepalived's words ---- */
@@ -94,6 +91,21 @@ static const struct conf_instance *instance_at(const struct supervisor *s, uint3
 	return i;
 }
 
+/* FIFOs and scripts. */
+static void tell_instance(struct supervisor *s, const struct conf_instance *i, const struct msg *m)
+{
+	enum ha_vrrp_state state = (enum ha_vrrp_state)m->value;
+	bool deleted = i->tell_deleted && s->phase == PHASE_RELOAD && state == HA_VRRP_INITIALIZE;
+	const char *what = deleted ? "DELETED" : why_state(state);
+	char number[16];
+	const char *const extra[SCRIPT_EXTRA_MAX] = {"INSTANCE", i->name, what, number};
+
+	snprintf(number, sizeof(number), "%d", (int)m->extra);
+	fifos_write(s->fifos, FIFO_VRRP, "INSTANCE \"%s\" %s %s\n", i->name, what, number);
+	run_both(s, object(OBJECT_INSTANCE, m->index),
+		 deleted ? i->notify.deleted : script_of(&i->notify, state), &i->notify.any, extra);
+}
+
 void notify_instance(struct supervisor *s, const struct msg *m)
 {
 	const struct conf_instance *i = instance_at(s, m->index);
@@ -116,10 +128,29 @@ void notify_instance(struct supervisor *s, const struct msg *m)
 	h->state = m->value;
 	h->why = m->why;
 	h->since = supervisor_now();
-	fifos_write(s->fifos, FIFO_VRRP, "INSTANCE \"%s\" %s %d\n", i->name, why_state(state),
-		    m->extra);
-	notify(s, object(OBJECT_INSTANCE, m->index), &i->notify, "INSTANCE", i->name, state,
-	       m->extra);
+	tell_instance(s, i, m);
+}
+
+void notify_priority(struct supervisor *s, const struct msg *m)
+{
+	const struct conf_instance *i = instance_at(s, m->index);
+
+	if (i && (m->extra == HA_VRRP_ACTIVE || m->extra == HA_VRRP_BACKUP))
+		fifos_write(s->fifos, FIFO_VRRP, "INSTANCE \"%s\" %s_PRIORITY %d\n", i->name,
+			    why_state((uint32_t)m->extra), (int)m->value);
+}
+
+void notify_rx_lower(struct supervisor *s, const struct msg *m)
+{
+	const struct conf_instance *i = instance_at(s, m->index);
+
+	if (!i)
+		return;
+	fifos_write(s->fifos, FIFO_VRRP, "INSTANCE \"%s\" MASTER_RX_LOWER_PRI %d\n", i->name,
+		    (int)m->value);
+	if (i->notify.rx_lower)
+		scripts_run(s->scripts, object(OBJECT_INSTANCE, m->index), i->notify.rx_lower,
+			    NULL);
 }
 
 void notify_states_again(struct supervisor *s)
@@ -170,7 +201,8 @@ void notify_group(struct supervisor *s, uint32_t index, enum ha_vrrp_state state
 	s->group[index].state = (int32_t)state;
 	s->group[index].since = supervisor_now();
 	fifos_write(s->fifos, FIFO_VRRP, "GROUP \"%s\" %s 0\n", g->name, why_state(state));
-	notify(s, object(OBJECT_GROUP, index), &g->notify, "GROUP", g->name, state, 0);
+	run_both(s, object(OBJECT_GROUP, index), script_of(&g->notify, state), &g->notify.any,
+		 (const char *[SCRIPT_EXTRA_MAX]){"GROUP", g->name, why_state(state), "0"});
 }
 
 static const char *protocol_name(const struct conf_virtual *v)

@@ -127,6 +127,8 @@ void supervisor_clear_counters(const struct supervisor *s);
 
 /* supervisor_notify.c: scripts that follow events */
 void notify_instance(struct supervisor *s, const struct msg *m);
+void notify_priority(struct supervisor *s, const struct msg *m);
+void notify_rx_lower(struct supervisor *s, const struct msg *m);
 void notify_states_again(struct supervisor *s); /* to FIFOs, after a reload */
 void notify_remark(struct supervisor *s, uint32_t index, uint32_t remark);
 void notify_group(struct supervisor *s, uint32_t index, enum ha_vrrp_state state);

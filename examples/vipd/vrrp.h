@@ -50,7 +50,7 @@ struct router {
 	bool hold_waits;	    /* it hands over, and is held when somebody came */
 	struct live_counters *base; /* of predecessors; NULL: there is nothing */
 	uint64_t quiet_until_ns[HA_VRRP_N_REMARKS]; /* of log lines that repeat */
-	uint64_t dropped_quiet_until_ns;
+	uint64_t dropped_quiet_until_ns, lower_quiet_until_ns;
 };
 
 struct sync_group {

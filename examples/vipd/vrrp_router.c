@@ -270,6 +270,21 @@ static void on_dropped(struct ha_vrrp *e, enum ha_vrrp_drop reason, const struct
 		 ha_vrrp_drop_name(reason));
 }
 
+/* For notify_master_rx_lower_pri; a script, so not as often as somebody else likes. */
+static void tell_lower(struct router *r)
+{
+	struct ha_vrrp_status s = {.size = sizeof(s)};
+	uint64_t now = loop_now_ns(r->vrrp->loop);
+	struct msg m = {.type = MSG_RX_LOWER, .index = r->index};
+
+	if (now < r->lower_quiet_until_ns)
+		return;
+	r->lower_quiet_until_ns = now + SECOND_NS;
+	ha_vrrp_status(r->engine, &s);
+	m.value = (int32_t)s.priority;
+	msg_send(r->vrrp->birth->ends.control, &m, -1);
+}
+
 static void on_remark(struct ha_vrrp *e, enum ha_vrrp_remark what, const struct ha_vrrp_meta *m,
 		      void *userdata)
 {
@@ -287,6 +302,8 @@ static void on_remark(struct ha_vrrp *e, enum ha_vrrp_remark what, const struct 
 		freeze(r); /* it may listen first, and sends nothing */
 	if (what == HA_VRRP_REMARK_NO_HEIR)
 		r->hold_waits = false;
+	if (what == HA_VRRP_REMARK_LOSING_ADVERT)
+		tell_lower(r);
 	if (!text || (what != HA_VRRP_REMARK_NO_HEIR && is_quiet(r, quiet_until_ns)))
 		return;
 	msg_send(r->vrrp->birth->ends.control, &tell, -1);

@@ -15,7 +15,8 @@ static void add(struct verdict *v, uint32_t fault, bool ok, int32_t weight, bool
 	if (weight == CONF_NO_WEIGHT)
 		v->faults |= ok != reverse ? 0 : fault;
 	else if (weight > 0 ? ok : !ok)
-		v->weight += reverse ? -weight : weight; /* keepalived's: the direction is reversed */
+		v->weight +=
+		    reverse ? -weight : weight; /* keepalived's: the direction is reversed */
 }
 
 /* keepalived's: number times weight, of which -254 and less is a fault. */
@@ -86,6 +87,18 @@ static void set_faults(struct router *r, uint64_t now, uint32_t faults)
 	ha_vrrp_set_fault(r->engine, now, all & ~faults, false);
 }
 
+static void tell_priority(const struct router *r, int priority)
+{
+	const struct msg m = {.type = MSG_PRIORITY,
+			      .index = r->index,
+			      .value = priority,
+			      .extra = (int32_t)ha_vrrp_state(r->engine)};
+
+	if (r->conf->priority_changes && msg_send(r->vrrp->birth->ends.control, &m, -1) < 0)
+		log_err("%s: the supervisor does not listen: a line of FIFOs is lost",
+			r->conf->name);
+}
+
 void tracks_apply(struct vrrp *v)
 {
 	uint64_t now = loop_now_ns(v->loop);
@@ -105,8 +118,10 @@ void tracks_apply(struct vrrp *v)
 		track(r, now, j.weight);
 		before = s.priority;
 		ha_vrrp_status(r->engine, &s);
-		if (s.priority != before)
-			log_info("%s: priority %d, was %d: trackers add %d to %d", i->name,
-				 s.priority, before, j.weight, i->priority);
+		if (s.priority == before)
+			continue;
+		log_info("%s: priority %d, was %d: trackers add %d to %d", i->name, s.priority,
+			 before, j.weight, i->priority);
+		tell_priority(r, s.priority);
 	}
 }

@@ -9,6 +9,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -38,10 +39,17 @@ class Node:
         conf = conf.replace("NOTIFY", f'notify "{self.case.dir}/tell {self.dir}/any"')
         (self.dir / "conf").write_text(
             "global_defs {\n    script_user root\n    enable_script_security\n"
+            + "".join(f'    {hook}_script "{self.case.dir}/tell {self.dir}/own {hook}"\n' for hook in ("startup", "shutdown")) +
             f"    vrrp_notify_fifo {self.dir}/pipe\n    vrrp_notify_fifo_script \"{self.case.dir}/read {self.dir}/fifo\"\n}}\n" + conf)
         command = ["-P", "-n", "-l", "-f", "conf", "-p", "p.pid", "-r", "r.pid", "-c", "c.pid"]
         self.process = subprocess.Popen(["ip", "netns", "exec", self.ns, self.program, *command], cwd=self.dir,
                                         stdout=(self.dir / "log").open("a"), stderr=subprocess.STDOUT)
+
+    def reload(self, change):
+        text = (self.dir / "conf").read_text()
+        assert change(text) != text
+        (self.dir / "conf").write_text(change(text))
+        self.process.send_signal(signal.SIGHUP)
 
     def stop(self):
         if self.process:
@@ -79,7 +87,7 @@ class Case:
     def conf(self, node):
         own, peer = ("1", "2") if node.name == "a" else ("2", "1")
         return self.template.replace("PRIORITY", "200" if node.name == "a" else "100").replace("OWN", own).replace(
-            "PEER", peer).replace("DIR", str(node.dir))
+            "PEER", peer).replace("DIR", str(node.dir)).replace("TELL", f"{self.dir}/tell {node.dir}/own")
 
     def clone(self, folder, tag):
         copy = Case(self.name + tag, self.template, self.story, self.vips, self.links)
@@ -214,14 +222,33 @@ def fault(case, a, b):
     case.master(a)
 
 
+def rare(case, a, b):
+    """Of a second MASTER the better one is told; and of an instance that is in the file no longer."""
+    a.start()
+    case.master(a)
+    b.start()
+    case.wait("b is BACKUP", lambda: any("BACKUP" in line for line in b.told("any")))
+    deafen = ["ip", "netns", "exec", case.switch, "bridge", "link", "set", "dev", "b0", "mcast_flood"]
+    subprocess.run([*deafen, "off"], check=True)
+    case.wait("a is told of b", lambda: b.has_all() and "lower" in a.told("own"))
+    subprocess.run([*deafen, "on"], check=True)
+    case.master(a)
+    for n in (a, b):
+        n.reload(lambda text: re.sub(r"\nvrrp_instance GONE.*?\n}", "", text, flags=re.S))
+        case.wait(f"{n.name} is told of what is gone", lambda n=n: "deleted" in n.told("own"))
+
+
 CASES = [
     Case("uni", INSTANCE % f"{FAST}\n    unicast_src_ip 10.0.0.OWN\n    unicast_peer {{\n        10.0.0.PEER\n    }}", takeover, VIPS),
     Case("pass", INSTANCE % "authentication {\n        auth_type PASS\n        auth_pass longer-than-eight\n    }", takeover, VIPS),
     Case("nopre", INSTANCE % f"{FAST}\n    state BACKUP\n    nopreempt", no_preempt, VIPS),
     Case("delay", INSTANCE % f"{FAST}\n    state BACKUP\n    preempt_delay 2", preempt_delay, VIPS),
-    Case("track", "vrrp_script well {\n    script \"/usr/bin/test -e DIR/well\"\n    interval 1\n    weight -150\n    fall 1\n    rise 1\n}\n"
+    Case("track", "global_defs {\n    vrrp_notify_priority_changes on\n}\nvrrp_script well {\n    script \"/usr/bin/test -e DIR/well\"\n    interval 1\n    weight -150\n    fall 1\n    rise 1\n}\n"
          + INSTANCE % f"{FAST}\n    track_script {{\n        well\n    }}", track_script, VIPS),
     Case("fault", INSTANCE % FAST, fault, VIPS),
+    Case("rare", INSTANCE % f"{FAST}\n    notify_master_rx_lower_pri \"TELL lower\"" + (INSTANCE % FAST).replace("VI_1", "GONE").replace(
+        "51", "52").replace("10.0.0.100/24 dev eth0 label eth0:vip", "10.0.0.110").replace("10.0.0.101", "10.0.0.111").replace(
+        "NOTIFY", "NOTIFY\n    notify_deleted \"TELL deleted\""), rare, VIPS),
     Case("six", INSTANCE.replace("10.0.0.100/24 dev eth0 label eth0:vip", "fe80::100/64").replace("10.0.0.101", "fd00::100/64") % FAST,
          takeover, ["fe80::100", "fd00::100"]),
     Case("vmac", INSTANCE.replace("10.0.0.100/24 dev eth0 label eth0:vip", "10.0.0.100/24") % f"{FAST}\n    use_vmac vrrp.51", takeover, VIPS),
