@@ -465,6 +465,10 @@ enum conf_backend { CONF_BACKEND_AUTO, CONF_BACKEND_IPVS, CONF_BACKEND_NFT };
 
 struct conf_globals {
 	const char *router_id;
+	const char *instance, *name_space; /* parts of file names; NULL: none */
+	bool use_pid_dir, data_use_instance;
+	const char *reload_file; /* NULL: none */
+	int json_version;
 	const char *script_user, *script_group;
 	bool script_security;
 	const char *default_interface;

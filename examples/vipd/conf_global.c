@@ -70,6 +70,19 @@ static void set_fifo(struct conf_parse *p, const struct conf_node *n, const stru
 	f->group = n->n > 3 ? n->word[3].text : NULL;
 }
 
+static void set_reload_file(struct conf_parse *p, const struct conf_node *n,
+			    const struct conf_keyword *k, void *target)
+{
+	const char *path = n->n > 1 ? n->word[1].text : "/run/keepalived.reload";
+
+	(void)k;
+	if (*path != '/')
+		conf_warn(p, &n->word[1].at, "\"%s\" is not a whole path: begin it with /. Skipped",
+			  path);
+	else
+		((struct conf_globals *)target)->reload_file = path;
+}
+
 /* The keyword's offset is that of the flag; VS: services only, whose servers go with them. */
 static void set_flush(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
 		      void *target)
@@ -422,18 +435,20 @@ static const struct conf_keyword global_words[] = {
     {CONF_REFUSED(
 	"reload_repeat", "", "Reloads each time the file names.",
 	"send SIGHUP at that time: systemd-run --on-calendar=TIME systemctl reload vipd")},
-    {CONF_REFUSED("reload_file", "[FILE]", "Exists while a reload runs.",
-		  "systemctl reload ends when the reload has")},
+    {"reload_file", set_reload_file, .form = "[FILE]",
+     .doc = "Is made, or emptied, before a reload reads files, and removed when they are read; "
+	    "without FILE /run/keepalived.reload."},
     {CONF_NOTED("include_check", "[readable|match|wildcard_match|brace_match]",
 		"Checks of includes.", "what an include cannot read is always said")},
     {CONF_NOTED("config_save_dir", "FOLDER", "Keeps copies of configurations.",
 		"keep them in a version control system")},
     {CONF_NOTED("tmp_config_directory", "FOLDER", "Where the file is copied to.",
 		"the file is read once, and not copied")},
-    {CONF_REFUSED("data_use_instance", "[on|off]", "Puts the instance into names of dumps.",
-		  "set TMPDIR for each vipd")},
-    {CONF_REFUSED("json_version", "1|2", "Shape of the JSON dump.",
-		  "the dump has the first shape; lbctl --json has all")},
+    {"data_use_instance", conf_set_flag, GLOBAL(data_use_instance),
+     .doc = "Puts instance and net_namespace into the names of keepalived.data and the like."},
+    {"json_version", conf_set_int, GLOBAL(json_version), 1, 2, .initial = "1",
+     .doc = "Shape of the JSON dump: a list of instances, or an object with it as \"vrrp\" and "
+	    "\"track_process\"."},
     {"state_dump_file", conf_set_string, GLOBAL(state_dump), .form = "FILE",
      .initial = "keepalived.data", .doc = "Where SIGUSR1 writes; without a / in TMPDIR."},
     {"stats_dump_file", conf_set_string, GLOBAL(stats_dump), .form = "FILE",

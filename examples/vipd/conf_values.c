@@ -154,6 +154,22 @@ void conf_set_name(struct conf_parse *p, const struct conf_node *n, const struct
 		*(const char **)member(target, k) = w->text;
 }
 
+void conf_set_file_part(struct conf_parse *p, const struct conf_node *n,
+			const struct conf_keyword *k, void *target)
+{
+	const struct conf_word *w = conf_argument(p, n);
+
+	if (!w)
+		return;
+	if (!*w->text || *w->text == '.' || strchr(w->text, '/') || strlen(w->text) > CONF_NAME_MAX)
+		conf_warn(p, &w->at,
+			  "\"%s\" cannot be part of a file name: write at most %d characters, "
+			  "without / and no dot in front. Skipped",
+			  w->text, CONF_NAME_MAX);
+	else
+		*(const char **)member(target, k) = w->text;
+}
+
 /* `min` is the IP version that is wanted, 0: any. */
 void conf_set_ip(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
 		 void *target)

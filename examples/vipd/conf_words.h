@@ -91,6 +91,7 @@ conf_fn conf_set_int;	     /* int in min..max */
 conf_fn conf_set_seconds;    /* int64_t ms, from seconds with fractions, min..max seconds */
 conf_fn conf_set_string;     /* const char * */
 conf_fn conf_set_name;	     /* const char *, an interface: at most 15 characters */
+conf_fn conf_set_file_part;  /* const char *, which may stand in the name of a file */
 conf_fn conf_set_ip;	     /* struct ha_ip */
 conf_fn conf_set_script;     /* struct conf_script */
 conf_fn conf_set_cpus;	     /* uint64_t: a bit for each processor */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "options.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <syslog.h>
 
 #include "conf_reference.h"
@@ -41,6 +43,7 @@ static const struct option long_options[] = {
     {"pid", required_argument, NULL, 'p'},
     {"vrrp_pid", required_argument, NULL, 'r'},
     {"checkers_pid", required_argument, NULL, 'c'},
+    {"namespace", required_argument, NULL, 's'},
     {"config-id", required_argument, NULL, 'i'},
     {"config-test", optional_argument, NULL, 't'},
     {"control", required_argument, NULL, OPT_CONTROL},
@@ -97,6 +100,7 @@ static const char help[] =
     "again\n"
     "  -V, --dont-release-vrrp     leave the addresses when it stops\n"
     "  -I, --dont-release-ipvs     leave the virtual servers when it stops\n"
+    "  -s, --namespace=NAME        run in that network namespace, see ip-netns(8)\n"
     "  -p, --pid=FILE              default /run/keepalived.pid\n"
     "  -r, --vrrp_pid=FILE         default /run/vrrp.pid\n"
     "  -c, --checkers_pid=FILE     default /run/checkers.pid\n"
@@ -254,7 +258,8 @@ static int take(int option, const char *name, struct options *o)
 	case OPT_SIGNUM:
 		return print_signal(optarg);
 	case 's':
-		return refuse("-s (network namespace): start it there with \"ip netns exec\"; it");
+		o->name_space = optarg;
+		return -1;
 	case 'T':
 		return refuse("-T (genhash) as other than the first option");
 	case '?':
@@ -266,25 +271,59 @@ static int take(int option, const char *name, struct options *o)
 	}
 }
 
+/* /run/keepalived.pid, /run/keepalived/NAMESPACE/keepalived_INSTANCE.pid, and what lies between. */
+static int name_file(const char **file, const char *folder, const char *base, const char *instance)
+{
+	char *name;
+
+	if (*file)
+		return 0;
+	if (asprintf(&name, "%s/%s%s%s.pid", folder, base, instance ? "_" : "",
+		     instance ? instance : "") < 0)
+		return -ENOMEM;
+	*file = name;
+	return 0;
+}
+
+int options_name_files(struct options *o, const struct options_naming *how)
+{
+	const char *space = o->name_space ? o->name_space : how->name_space;
+	char folder[OPTIONS_NAME_MAX] = "/run";
+	int r;
+
+	if (space || how->instance || how->pid_dir) {
+		snprintf(folder, sizeof(folder), "/run/keepalived");
+		mkdir(folder, 0755); /* whoever opens a file in it says what went wrong */
+	}
+	if (space) {
+		snprintf(folder, sizeof(folder), "/run/keepalived/%s", space);
+		mkdir(folder, 0755);
+	}
+	r = name_file(&o->pid_file, folder, "keepalived", how->instance);
+	if (r >= 0)
+		r = name_file(&o->vrrp_pid_file, folder, "vrrp", how->instance);
+	if (r >= 0)
+		r = name_file(&o->check_pid_file, folder, "checkers", how->instance);
+	return r;
+}
+
 void options_control_path(const struct options *o, char *buf, size_t cap)
 {
-	size_t len = strlen(o->pid_file);
+	const char *pid_file = o->pid_file ? o->pid_file : "/run/keepalived.pid";
+	size_t len = strlen(pid_file);
 
-	len -= len > 4 && !strcmp(o->pid_file + len - 4, ".pid") ? 4 : 0;
+	len -= len > 4 && !strcmp(pid_file + len - 4, ".pid") ? 4 : 0;
 	if (o->control)
 		snprintf(buf, cap, "%s", strcmp(o->control, "none") ? o->control : "");
 	else
-		snprintf(buf, cap, "%.*s.sock", (int)len, o->pid_file);
+		snprintf(buf, cap, "%.*s.sock", (int)len, pid_file);
 }
 
 int options_read(int argc, char **argv, struct options *o)
 {
 	int option, r, at;
 
-	*o = (struct options){.file = "/etc/keepalived/keepalived.conf",
-			      .pid_file = "/run/keepalived.pid",
-			      .vrrp_pid_file = "/run/vrrp.pid",
-			      .check_pid_file = "/run/checkers.pid"};
+	*o = (struct options){.file = "/etc/keepalived/keepalived.conf"};
 	while (at = optind,
 	       (option = getopt_long(argc, argv, SHORT_OPTIONS, long_options, NULL)) != -1) {
 		r = take(option, argv[at], o);

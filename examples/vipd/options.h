@@ -28,13 +28,28 @@ struct options {
 	bool vrrp, check;		    /* which parts run */
 	bool keep_addresses, keep_services; /* -V, -I: at the stop */
 	bool dont_respawn;
-	const char *pid_file, *vrrp_pid_file, *check_pid_file;
+	const char *name_space; /* network namespace; NULL: that of the configuration */
+	const char *pid_file, *vrrp_pid_file, *check_pid_file; /* NULL: not named yet */
 	const char *control; /* socket; NULL: beside pid_file; "none" */
 	const char *metrics; /* ADDRESS:PORT or path; NULL: none */
 	bool upgrade; /* the running one becomes this program */
 	bool test, json;
 	const char *test_file; /* where --config-test writes to; NULL: stderr */
 };
+
+#define OPTIONS_NAME_MAX 256 /* bytes of a file's name */
+
+/* How the configuration wants files to be named. */
+struct options_naming {
+	const char *instance, *name_space; /* NULL: none */
+	bool pid_dir;
+};
+
+/*
+ * Names the pid files that no option names, as keepalived does, and makes their folder. The names live
+ * as long as the program. 0 or -ENOMEM.
+ */
+int options_name_files(struct options *o, const struct options_naming *how);
 
 /* Where the control socket is; "" for none. */
 void options_control_path(const struct options *o, char *buf, size_t cap);

@@ -23,8 +23,8 @@ static int open_file(const char *path)
 		errno = EEXIST; /* a device, a pipe */
 	}
 	if (fd < 0)
-		log_warn("cannot write the pid file %s: %s. Name another one with -p, -r or -c",
-			 path, strerror(errno));
+		log_warn("cannot write %s: %s. Name another pid file with -p, -r or -c", path,
+			 strerror(errno));
 	return fd < 0 ? -errno : fd;
 }
 
@@ -58,6 +58,16 @@ void pidfile_write(const char *path, int fd, pid_t pid)
 		log_warn("cannot write the pid file %s: %s. The daemon goes on without it", path,
 			 strerror(errno));
 	if (own)
+		close(fd);
+}
+
+void pidfile_empty(const char *path)
+{
+	int fd = open_file(path);
+
+	if (fd >= 0 && ftruncate(fd, 0) < 0)
+		log_warn("cannot empty %s: %s", path, strerror(errno));
+	if (fd >= 0)
 		close(fd);
 }
 

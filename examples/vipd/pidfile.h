@@ -12,6 +12,8 @@
 int pidfile_lock(const char *path);
 /* Writes the pid into a locked file, or (fd -1) makes one. What fails is said. */
 void pidfile_write(const char *path, int fd, pid_t pid);
+/* Makes an empty file there, which only says that it is there. */
+void pidfile_empty(const char *path);
 void pidfile_remove(const char *path);
 
 #endif

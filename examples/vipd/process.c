@@ -2,10 +2,14 @@
 #include "process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <pwd.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -105,6 +109,30 @@ static int set_capabilities(uint64_t set)
 	data[0].effective = data[0].permitted = (uint32_t)set;
 	data[1].effective = data[1].permitted = (uint32_t)(set >> 32);
 	return syscall(SYS_capset, &head, data) < 0 ? -errno : 0;
+}
+
+int process_enter_namespace(const char *name)
+{
+	char path[PATH_MAX];
+	int fd, r = 0;
+
+	snprintf(path, sizeof(path), "/run/netns/%s", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		r = -errno;
+		log_err(
+		    "there is no network namespace \"%s\" (%s: %s): make it with ip netns add %s",
+		    name, path, strerror(errno), name);
+		return r;
+	}
+	if (setns(fd, CLONE_NEWNET) < 0) {
+		r = -errno;
+		log_err("cannot enter the network namespace \"%s\": %s. It needs CAP_SYS_ADMIN; a "
+			"unit of systemd has NetworkNamespacePath=%s for it",
+			name, strerror(errno), path);
+	}
+	close(fd);
+	return r;
 }
 
 bool process_has_capabilities(uint64_t set)

@@ -61,6 +61,9 @@ void process_become(enum role r, const struct ends *keep);
  */
 int process_drop(uint64_t capabilities, const char *user);
 
+/* Enters a network namespace of ip-netns(8). Says what fails and returns -errno. */
+int process_enter_namespace(const char *name);
+
 bool process_has_capabilities(uint64_t capabilities);
 
 /* The memory of argv, which "ps" shows. Call once, early. */

@@ -362,6 +362,8 @@ static int run(struct supervisor *s, const json_t *state)
 		   s->options->file);
 	if (s->pid_fd >= 0 || !s->options->dont_fork) /* else the terminal was told already */
 		pidfile_write(s->options->pid_file, s->pid_fd, getpid());
+	if (s->conf->globals.reload_file) /* somebody may wait */
+		pidfile_remove(s->conf->globals.reload_file);
 	supervisor_open_control(s);
 	if (s->options->metrics)
 		metrics_serve(s, s->options->metrics, &s->metrics);
@@ -396,6 +398,21 @@ static int run(struct supervisor *s, const json_t *state)
 	return r < 0 ? EXIT_FATAL : r;
 }
 
+/* Where it runs and what its files are called, before any of them is touched. */
+static int find_place(struct options *o, const struct conf *c, bool already_there)
+{
+	const struct options_naming how = {.instance = c->globals.instance,
+					   .name_space = c->globals.name_space,
+					   .pid_dir = c->globals.use_pid_dir};
+
+	if (!o->name_space)
+		o->name_space =
+		    how.name_space ? strdup(how.name_space) : NULL; /* a reload frees it */
+	if (o->name_space && !already_there && process_enter_namespace(o->name_space) < 0)
+		return EXIT_FATAL;
+	return options_name_files(o, &how) < 0 ? EXIT_NO_MEMORY : 0;
+}
+
 static int check_start(const struct options *o)
 {
 	struct stat st;
@@ -414,7 +431,7 @@ static int check_start(const struct options *o)
 	return 0;
 }
 
-int supervisor_run(const struct options *o, int argc, char **argv)
+int supervisor_run(struct options *o, int argc, char **argv)
 {
 	/* Until it runs by itself, what is wrong is said where it was started. */
 	struct log_opts log = {.ident = "vipd",
@@ -437,6 +454,11 @@ int supervisor_run(const struct options *o, int argc, char **argv)
 	if (!s.conf) {
 		log_err("%s cannot run: vipd -t -f %s says why", o->file, o->file);
 		return EXIT_CONFIG;
+	}
+	r = find_place(o, s.conf, state);
+	if (r) {
+		conf_free(s.conf);
+		return r;
 	}
 	s.pid_fd = state ? upgrade_pid_fd(state) : pidfile_lock(o->pid_file);
 	if (s.pid_fd == -EEXIST) {

@@ -6,6 +6,6 @@
 #include "options.h"
 
 /* Returns the exit code. `argv` becomes the title of the processes. */
-int supervisor_run(const struct options *o, int argc, char **argv);
+int supervisor_run(struct options *o, int argc, char **argv);
 
 #endif

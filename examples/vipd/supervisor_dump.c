@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * keepalived.data, .stats and .json in the temporary directory (keepalived_check.data: supervisor_dump_check.c), in keepalived's headings and fields:
- * exporters and scripts read them. Passwords are left out.
+ * keepalived.data and .stats in the temporary directory (keepalived_check.data: supervisor_dump_check.c, .json:
+ * supervisor_dump_json.c), in keepalived's headings and fields: exporters and scripts read them. Passwords are left
+ * out.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +16,17 @@
 
 #include "log.h"
 #include "supervisor_state.h"
+
+/* keepalived.NAMESPACE_INSTANCE.data, if that is wanted and there are such. */
+void dump_data_name(const struct supervisor *s, const char *base, char *buf, size_t cap)
+{
+	const struct conf_globals *g = &s->conf->globals;
+	const char *space = g->data_use_instance ? s->options->name_space : NULL;
+	const char *instance = g->data_use_instance ? g->instance : NULL;
+
+	snprintf(buf, cap, "%s%s%s%s%s.data", base, space || instance ? "." : "",
+		 space ? space : "", space && instance ? "_" : "", instance ? instance : "");
+}
 
 /* A file of its own, whatever lies at that name: a link there is not followed. */
 FILE *dump_open(const char *said, const char *name, char *path, size_t cap)
@@ -50,8 +62,8 @@ void dump_close(FILE *f, const char *path)
 /* ---- keepalived.data ---- */
 
 /* As "ip address" writes them, which is how keepalived does. */
-static void address_text(const struct conf_instance *i, const struct conf_address *a, bool set,
-			 char *buf, size_t cap)
+void dump_address_text(const struct conf_instance *i, const struct conf_address *a, bool set,
+		       char *buf, size_t cap)
 {
 	static const struct {
 		uint8_t scope;
@@ -80,7 +92,7 @@ static void dump_addresses(FILE *f, const struct conf_instance *i, bool set)
 	for (size_t a = 0; a < i->n_addresses; a++) {
 		if (a == i->n_advertised)
 			fprintf(f, "   Virtual IP Excluded :\n");
-		address_text(i, &i->addresses[a], set, text, sizeof(text));
+		dump_address_text(i, &i->addresses[a], set, text, sizeof(text));
 		fprintf(f, "     %s\n", text);
 	}
 }
@@ -96,7 +108,7 @@ static const char *instance_state(const struct heard *h)
 	return h->state ? why_state((uint32_t)h->state) : "INIT";
 }
 
-static int effective_priority(const struct conf_instance *i, const struct live_router *r)
+int dump_effective_priority(const struct conf_instance *i, const struct live_router *r)
 {
 	return r->status.priority ? r->status.priority : i->priority;
 }
@@ -190,7 +202,7 @@ static void dump_instance(FILE *f, const struct conf_instance *i, const struct h
 		i->last_advert ? "true" : "false");
 	fprintf(f, "   Virtual Router ID = %d\n", i->vrid);
 	fprintf(f, "   Priority = %d\n", i->priority);
-	fprintf(f, "   Effective priority = %d\n", effective_priority(i, r));
+	fprintf(f, "   Effective priority = %d\n", dump_effective_priority(i, r));
 	if (i->advert_ms % 1000)
 		fprintf(f, "   Advert interval = %lld milli-sec\n", (long long)i->advert_ms);
 	else
@@ -217,12 +229,14 @@ static void dump_group(FILE *f, const struct conf_group *g, const struct heard *
 
 void dump_data(struct supervisor *s, void *userdata)
 {
-	char path[4096];
-	FILE *f = dump_open(s->conf->globals.state_dump, "keepalived.data", path, sizeof(path));
+	char path[4096], name[DUMP_NAME_SIZE];
 	struct live_router r;
 	size_t n = 0;
+	FILE *f;
 
 	(void)userdata;
+	dump_data_name(s, "keepalived", name, sizeof(name));
+	f = dump_open(s->conf->globals.state_dump, name, path, sizeof(path));
 	if (!f)
 		return;
 	fprintf(f, "------< Global definitions >------\n Router ID = %s\n",
@@ -246,9 +260,7 @@ void dump_data(struct supervisor *s, void *userdata)
 		dump_check_data(s);
 }
 
-/* ---- keepalived.stats and .json: the same counters ---- */
-
-#define DROPPED(what) dropped[HA_VRRP_DROP_##what]
+/* ---- keepalived.stats ---- */
 
 void dump_stats(struct supervisor *s, void *userdata)
 {
@@ -274,131 +286,15 @@ void dump_stats(struct supervisor *s, void *userdata)
 			"  Packet Errors:\n    Length: %" PRIu64 "\n    TTL: %" PRIu64
 			"\n    Invalid Type: %" PRIu64 "\n    Advertisement Interval: %" PRIu64
 			"\n    Address List: %" PRIu64 "\n",
-			c->DROPPED(LENGTH), c->DROPPED(TTL), c->DROPPED(TYPE),
-			c->DROPPED(ADVERT_INTERVAL), c->DROPPED(ADDRESS_LIST));
+			c->DUMP_DROPPED(LENGTH), c->DUMP_DROPPED(TTL), c->DUMP_DROPPED(TYPE),
+			c->DUMP_DROPPED(ADVERT_INTERVAL), c->DUMP_DROPPED(ADDRESS_LIST));
 		fprintf(f,
 			"  Authentication Errors:\n    Invalid Type: %" PRIu64
 			"\n    Type Mismatch: %" PRIu64 "\n    Failure: %" PRIu64 "\n",
-			c->DROPPED(AUTH_TYPE), c->DROPPED(AUTH_MISMATCH), c->DROPPED(AUTH_FAILURE));
+			c->DUMP_DROPPED(AUTH_TYPE), c->DUMP_DROPPED(AUTH_MISMATCH),
+			c->DUMP_DROPPED(AUTH_FAILURE));
 		fprintf(f, "  Priority Zero:\n    Received: %" PRIu64 "\n    Sent: %" PRIu64 "\n",
 			c->priority_zero_received, c->priority_zero_sent);
 	}
-	dump_close(f, path);
-}
-
-/* keepalived writes whole seconds without a point. */
-static json_t *json_seconds(int64_t ms)
-{
-	return ms % 1000 ? json_real((double)ms / 1000) : json_integer(ms / 1000);
-}
-
-static json_t *json_addresses(const struct conf_instance *i, size_t from, size_t to, bool set)
-{
-	json_t *list = json_array();
-	char text[160];
-
-	for (size_t a = from; a < to; a++) {
-		address_text(i, &i->addresses[a], set, text, sizeof(text));
-		json_array_append_new(list, json_string(text));
-	}
-	return list;
-}
-
-/* Its fields, in its order and with its types: flags of one bit are numbers there. */
-static json_t *json_data(const struct conf_instance *i, const struct heard *h,
-			 const struct live_router *r)
-{
-	bool master = h->state == HA_VRRP_ACTIVE;
-	json_t *o = json_pack(
-	    "{s:s, s:i, s:i, s:i, s:s, s:s, s:i, s:f}", "iname", i->name, "dont_track_primary",
-	    i->dont_track_primary, "skip_check_adv_addr", i->any_addresses, "strict_mode", 0,
-	    "vmac_ifname", i->vmac ? i->vmac_name : "", "ifp_ifname", i->interface,
-	    "master_priority", r->status.active_priority, "last_transition", h->since);
-
-	if (!o)
-		return NULL;
-	json_object_set_new(o, "garp_delay", json_seconds(i->garp.delay_ms));
-	json_object_set_new(o, "garp_refresh", json_seconds(i->garp.refresh_ms));
-	json_object_set_new(o, "garp_rep", json_integer(i->garp.repeat));
-	json_object_set_new(o, "garp_refresh_rep", json_integer(i->garp.refresh_repeat));
-	json_object_set_new(o, "garp_lower_prio_delay", json_seconds(i->garp.delay_ms));
-	json_object_set_new(o, "garp_lower_prio_rep", json_integer(i->garp.lower_repeat));
-	json_object_set_new(o, "lower_prio_no_advert", json_integer(i->no_reply));
-	json_object_set_new(o, "higher_prio_send_advert", json_integer(i->last_advert));
-	json_object_set_new(o, "vrid", json_integer(i->vrid));
-	json_object_set_new(o, "base_priority", json_integer(i->priority));
-	json_object_set_new(o, "effective_priority", json_integer(effective_priority(i, r)));
-	json_object_set_new(o, "vipset", json_boolean(master));
-	json_object_set_new(o, "promote_secondaries", json_false());
-	json_object_set_new(o, "adver_int", json_seconds(i->advert_ms));
-	json_object_set_new(o, "master_adver_int",
-			    json_seconds(r->status.active_interval_cs * INT64_C(10)));
-	json_object_set_new(o, "accept", json_integer(!i->no_accept));
-	json_object_set_new(o, "nopreempt", json_boolean(i->no_preempt));
-	json_object_set_new(o, "preempt_delay", json_seconds(i->preempt_delay_ms));
-	json_object_set_new(o, "state", json_integer(h->state));
-	json_object_set_new(o, "wantstate", json_integer(h->state));
-	json_object_set_new(o, "version", json_integer(i->version));
-	json_object_set_new(o, "smtp_alert", json_boolean(i->smtp_alert == 1));
-	json_object_set_new(o, "notify_deleted", json_boolean(i->tell_deleted));
-	json_object_set_new(o, "vips", json_addresses(i, 0, i->n_advertised, master));
-	if (i->n_addresses > i->n_advertised)
-		json_object_set_new(o, "evips",
-				    json_addresses(i, i->n_advertised, i->n_addresses, master));
-	json_object_set_new(o, "auth_type", json_integer(!i->auth_pass ? 0 : i->auth_ah ? 2 : 1));
-	return o;
-}
-
-static json_t *json_stats(const struct live_counters *c)
-{
-	const struct {
-		const char *name;
-		uint64_t value;
-	} all[] = {
-	    {"advert_rcvd", c->adverts_received},
-	    {"advert_sent", c->adverts_sent},
-	    {"become_master", c->became_active},
-	    {"release_master", c->left_active},
-	    {"packet_len_err", c->DROPPED(LENGTH)},
-	    {"advert_interval_err", c->DROPPED(ADVERT_INTERVAL)},
-	    {"ip_ttl_err", c->DROPPED(TTL)},
-	    {"invalid_type_rcvd", c->DROPPED(TYPE)},
-	    {"addr_list_err", c->DROPPED(ADDRESS_LIST)},
-	    {"invalid_authtype", c->DROPPED(AUTH_TYPE)},
-	    {"authtype_mismatch", c->DROPPED(AUTH_MISMATCH)},
-	    {"auth_failure", c->DROPPED(AUTH_FAILURE)},
-	    {"pri_zero_rcvd", c->priority_zero_received},
-	    {"pri_zero_sent", c->priority_zero_sent},
-	};
-	json_t *o = json_object();
-
-	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
-		json_object_set_new(o, all[i].name, json_integer((json_int_t)all[i].value));
-	return o;
-}
-
-void dump_json(struct supervisor *s, void *userdata)
-{
-	char path[4096];
-	FILE *f = dump_open(s->conf->globals.json_dump, "keepalived.json", path, sizeof(path));
-	struct live_router r;
-	size_t n = 0;
-
-	(void)userdata;
-	if (!f)
-		return;
-	fputc('[', f);
-	for (const struct conf_instance *i = s->conf->instances; i; i = i->next, n++) {
-		json_t *o;
-
-		live_read_router(&s->live->router[n], &r);
-		o = json_pack("{s:o, s:o}", "data", json_data(i, &s->instance[n], &r), "stats",
-			      json_stats(&r.counters));
-		fputs(n ? "," : "", f);
-		if (!o || json_dumpf(o, f, JSON_COMPACT | JSON_REAL_PRECISION(16)) < 0)
-			log_err("out of memory: keepalived.json is not whole");
-		json_decref(o);
-	}
-	fputs("]\n", f);
 	dump_close(f, path);
 }

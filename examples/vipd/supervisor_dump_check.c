@@ -93,10 +93,12 @@ static void dump_virtual(FILE *f, const struct conf_virtual *v, const struct liv
 
 void dump_check_data(struct supervisor *s)
 {
-	char path[4096];
-	FILE *f = dump_open(NULL, "keepalived_check.data", path, sizeof(path));
+	char path[4096], name[DUMP_NAME_SIZE];
 	size_t virtual = 0, real = 0, check = 0;
+	FILE *f;
 
+	dump_data_name(s, "keepalived_check", name, sizeof(name));
+	f = dump_open(NULL, name, path, sizeof(path));
 	if (!f)
 		return;
 	fprintf(f, "------< LVS Topology >------\n");

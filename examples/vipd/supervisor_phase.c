@@ -9,6 +9,7 @@
 
 #include "leftover.h"
 #include "log.h"
+#include "pidfile.h"
 #include "sd_notify.h"
 #include "supervisor_state.h"
 #include "upgrade.h"
@@ -254,13 +255,43 @@ void phase_advance(struct supervisor *s)
 		loop_stop(s->loop, s->result);
 }
 
+static bool differs(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) != 0 : a != b;
+}
+
+static void warn_of_names(const struct conf *old, const struct conf *next)
+{
+	if (differs(old->globals.instance, next->globals.instance) ||
+	    differs(old->globals.name_space, next->globals.name_space) ||
+	    old->globals.use_pid_dir != next->globals.use_pid_dir)
+		log_warn("instance, net_namespace and use_pid_dir stay as they are until vipd is "
+			 "started again");
+}
+
+/* reload_file is there while the configuration is read. */
+static struct conf *load_marked(const struct supervisor *s)
+{
+	const char *mark = s->conf->globals.reload_file;
+	struct conf *next;
+
+	if (mark)
+		pidfile_empty(mark);
+	next = supervisor_load(s->options);
+	if (mark)
+		pidfile_remove(mark);
+	if (next)
+		warn_of_names(s->conf, next);
+	return next;
+}
+
 /*
  * A file that was cut short, or is empty, would take every address and service away: that is never what a
  * reload is for.
  */
 static struct conf *load_next(const struct supervisor *s)
 {
-	struct conf *next = supervisor_load(s->options);
+	struct conf *next = load_marked(s);
 
 	if (!next || next->n_instances || next->n_virtuals ||
 	    !(s->conf->n_instances + s->conf->n_virtuals))

@@ -136,10 +136,17 @@ void notify_real(struct supervisor *s, uint32_t v, uint32_t real, bool up);
 void notify_quorum(struct supervisor *s, uint32_t v, bool up, int32_t live_weight);
 
 /* supervisor_dump.c: what SIGUSR1, SIGUSR2 and SIGRTMIN + 2 ask for */
-fresh_fn dump_data, dump_stats, dump_json;  /* userdata: NULL */
+fresh_fn dump_data, dump_stats;		    /* userdata: NULL */
+fresh_fn dump_json;			    /* supervisor_dump_json.c */
 void dump_check_data(struct supervisor *s); /* supervisor_dump_check.c */
 /* `said` (may be NULL) is what the configuration has instead of `name`. */
 FILE *dump_open(const char *said, const char *name, char *path, size_t cap);
 void dump_close(FILE *f, const char *path);
+#define DUMP_NAME_SIZE 256
+void dump_data_name(const struct supervisor *s, const char *base, char *buf, size_t cap);
+void dump_address_text(const struct conf_instance *i, const struct conf_address *a, bool set,
+		       char *buf, size_t cap);
+int dump_effective_priority(const struct conf_instance *i, const struct live_router *r);
+#define DUMP_DROPPED(what) dropped[HA_VRRP_DROP_##what] /* in struct live_counters */
 
 #endif

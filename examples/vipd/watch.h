@@ -25,6 +25,9 @@ void watches_free(struct watches *w);
 /* Of each in the order of the configuration; 0 of a bfd_instance. */
 const int32_t *watches_values(const struct watches *w);
 
+/* How many processes a vrrp_track_process matches; 0 of anything else. */
+unsigned watches_processes(const struct watches *w, uint32_t index);
+
 /* vrrp says how a bfd_instance stands. False: that is known, or it is none. */
 bool watches_told(struct watches *w, uint32_t index, int32_t up);
 

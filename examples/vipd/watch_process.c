@@ -387,6 +387,14 @@ int watch_processes_new(struct watches *all)
 	return 0;
 }
 
+unsigned watches_processes(const struct watches *w, uint32_t index)
+{
+	for (uint32_t i = 0; w->processes && i < w->processes->n; i++)
+		if (w->processes->tracker[i].conf->index == index)
+			return w->processes->tracker[i].count;
+	return 0;
+}
+
 void watch_processes_free(struct watch_processes *p)
 {
 	if (!p)
