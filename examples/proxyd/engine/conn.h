@@ -65,9 +65,9 @@ struct conn_attempts {
 struct conn {
 	enum conn_state state;
 	struct conn_end_cause cause;
+	bool sooner; /* the deadline may have come nearer; bytes only put it off */
 	struct conn_side side[2];
 	uint64_t since_ns; /* when this state began */
-	bool sooner;	   /* the deadline may have come nearer; bytes only put it off */
 };
 
 struct conn_timeouts {

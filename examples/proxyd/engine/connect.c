@@ -34,8 +34,10 @@ static void give_up(struct worker *w, struct session *s, char who, char phase)
 static void enqueue(struct worker *w, struct session *s)
 {
 	conn_set_state(&s->conn, CONN_QUEUED, w->now_ns);
-	seeker_enqueue(w, &s->seeker);
-	session_arm(w, s);
+	if (seeker_enqueue(w, &s->seeker))
+		session_arm(w, s);
+	else
+		give_up(w, s, 'R', 'Q');
 }
 
 /* ---- One attempt ---- */

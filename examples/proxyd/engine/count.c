@@ -117,8 +117,8 @@ void count_exchange(struct worker *w, const struct frontend *f, const struct exc
 	static const struct seeker nowhere;
 	const struct seeker *k = x->routed ? &x->seeker : &nowhere;
 	struct counters *front = of_frontend(w, f), *back, *server;
-	uint64_t queued_at = x->asked_ns + k->queued_ns;
-	const uint64_t times[TIME_COUNT_] = {k->queued_ns / MS, ms(queued_at, x->connected_ns),
+	uint64_t queued_at = x->asked_ns + seeker_queued_ns(k);
+	const uint64_t times[TIME_COUNT_] = {seeker_queued_ns(k) / MS, ms(queued_at, x->connected_ns),
 					     ms(x->connected_ns, x->answered_ns), ms(x->began_ns, w->now_ns)};
 
 	add_bytes(front, x->bytes_in, x->bytes);
@@ -163,7 +163,8 @@ void count_session(struct worker *w, const struct session *s)
 	const struct seeker *k = refused ? &nowhere : &s->seeker;
 	struct counters *front = of_frontend(w, s->frontend), *back, *server;
 	uint64_t in = s->conn.side[CONN_CLIENT].bytes, out = s->conn.side[CONN_SERVER].bytes;
-	const uint64_t times[TIME_COUNT_] = {k->queued_ns / MS, ms(s->accepted_ns + k->queued_ns, s->connected_ns), 0,
+	uint64_t queued_ns = seeker_queued_ns(k);
+	const uint64_t times[TIME_COUNT_] = {queued_ns / MS, ms(s->accepted_ns + queued_ns, s->connected_ns), 0,
 					     ms(s->accepted_ns, w->now_ns)};
 
 	if (s->phase == SESSION_REFUSED) /* counted where it was */

@@ -18,7 +18,8 @@ bool exchange_keep(struct worker *w, struct exchange *x, const char *data, size_
 static void enqueue(struct worker *w, struct exchange *x)
 {
 	exchange_set_state(w, x, EXCHANGE_QUEUED);
-	seeker_enqueue(w, &x->seeker);
+	if (!seeker_enqueue(w, &x->seeker))
+		exchange_fail(w, x, 500, 'R', 'Q');
 }
 
 /* To its server again, or to another one. True: it is set, and to be tried at once. */

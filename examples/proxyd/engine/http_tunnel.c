@@ -56,7 +56,7 @@ void exchange_tunnel(struct worker *w, struct exchange *x)
 	l->h.tls = NULL;
 	link_close(w, l);
 	x->seeker.server = NULL; /* counted by the session now */
-	x->seeker.exclude = NULL;
+	s->seeker.more = NULL;	 /* the request's, for its log */
 	x->client = NULL;
 	if (rewatch(w, &s->handle[CONN_CLIENT], c->watched) < 0 ||
 	    rewatch(w, &s->handle[CONN_SERVER], true) < 0)

@@ -116,7 +116,7 @@ static void session_facts(const void *of, struct log_facts *f)
 	const struct session_view *v = of;
 	const struct session *s = v->s;
 	struct worker *w = v->w;
-	uint64_t queued_at = s->accepted_ns + s->seeker.queued_ns;
+	uint64_t queued_at = s->accepted_ns + seeker_queued_ns(&s->seeker);
 
 	counts(w, s->frontend, &s->seeker, v->early, f);
 	of_store(s->store, f);
@@ -164,7 +164,7 @@ void exchange_facts(const void *of, struct log_facts *f)
 	const struct exchange_view *v = of;
 	const struct exchange *x = v->x;
 	struct worker *w = v->w;
-	uint64_t queued_at = x->asked_ns + x->seeker.queued_ns;
+	uint64_t queued_at = x->asked_ns + seeker_queued_ns(&x->seeker);
 	bool asked = x->asked_ns, reached = x->seeker.server != NULL;
 
 	counts(w, v->frontend, &x->seeker, v->early, f);

@@ -182,23 +182,33 @@ static inline const struct cfg_addr *server_addr(const struct server *s)
 
 #define SEEKER_EXCLUDE_MAX 8
 
+/* Of those who had to wait, or whose server failed them. */
+struct seeker_more {
+	struct seeker *seeker;		/* while it is queued */
+	TAILQ_ENTRY(seeker_more) link;	/* of the queue of its pool */
+	int64_t turn;			/* there, lowest first */
+	uint64_t queued_ns;		/* how long it was there; means nothing while it is */
+	uint8_t n_exclude;
+	uint64_t exclude[SEEKER_EXCLUDE_MAX]; /* servers that failed it */
+};
+
 struct seeker {
 	struct backend *backend;
 	struct server *server; /* counted by the group; NULL: none */
 	bool is_http;	       /* what it is part of */
 	bool queued;
-	uint8_t n_exclude;
-	int16_t priority_class;	  /* as rules say; lower goes first */
-	int32_t priority_offset;  /* ms */
-	int64_t turn;		  /* in the queue, lowest first */
 	struct conn_attempts attempts;
+	int32_t priority;	  /* as rules say: class and offset, see seek.c */
 	uint64_t key;		  /* for the algorithms that hash */
-	uint64_t *exclude;	  /* servers that failed it; NULL: none did */
-	TAILQ_ENTRY(seeker) link; /* of the queue of its pool */
-	uint64_t queued_ns;	  /* how long it was there; means nothing while it is */
+	struct seeker_more *more; /* NULL: it had no trouble */
 };
 
-TAILQ_HEAD(seeker_queue, seeker);
+static inline uint64_t seeker_queued_ns(const struct seeker *k)
+{
+	return k->more ? k->more->queued_ns : 0;
+}
+
+TAILQ_HEAD(seeker_queue, seeker_more);
 TAILQ_HEAD(session_queue, session);
 
 struct pool_worker {

@@ -41,8 +41,8 @@ int seeker_pick(struct worker *w, struct seeker *k, const struct server *prefer)
 	    .key64 = k->key,
 	    .now_ns = w->now_ns,
 	    .prefer = (uintptr_t)prefer,
-	    .exclude = k->exclude,
-	    .n_exclude = k->n_exclude,
+	    .exclude = k->more ? k->more->exclude : NULL,
+	    .n_exclude = k->more ? k->more->n_exclude : 0,
 	};
 	struct lb_outcome unused = {
 	    .size = sizeof(unused), .now_ns = w->now_ns, .result = LB_RESULT_ABORTED};
@@ -76,9 +76,9 @@ int seeker_pick_other(struct worker *w, struct seeker *k)
 {
 	int e = seeker_pick(w, k, NULL);
 
-	if (e != -ENOSR || !k->n_exclude)
+	if (e != -ENOSR || !k->more || !k->more->n_exclude)
 		return e;
-	k->n_exclude = 0;
+	k->more->n_exclude = 0;
 	return seeker_pick(w, k, NULL);
 }
 
@@ -109,12 +109,20 @@ enum conn_retry seeker_failed(struct worker *w, struct seeker *k, unsigned how)
 	return next;
 }
 
+/* NULL: no memory. */
+static struct seeker_more *more_of(struct seeker *k)
+{
+	if (!k->more)
+		k->more = calloc(1, sizeof(*k->more));
+	return k->more;
+}
+
 void seeker_exclude(struct worker *w, struct seeker *k)
 {
-	if (!k->exclude)
-		k->exclude = calloc(SEEKER_EXCLUDE_MAX, sizeof(*k->exclude));
-	if (k->exclude && k->n_exclude < SEEKER_EXCLUDE_MAX) /* else it may be tried twice */
-		k->exclude[k->n_exclude++] = (uintptr_t)k->server;
+	struct seeker_more *m = more_of(k);
+
+	if (m && m->n_exclude < SEEKER_EXCLUDE_MAX) /* else it may be tried twice */
+		m->exclude[m->n_exclude++] = (uintptr_t)k->server;
 	seeker_drop_server(w, k, LB_RESULT_CONNECT, 0);
 }
 
@@ -153,46 +161,63 @@ void seeker_drop_server(struct worker *w, struct seeker *k, enum lb_result resul
 
 /* ---- The queue: the bit tells other threads, the list this one, that somebody waits here ---- */
 
-/* From the end: without priorities that is its place. */
-static void insert(struct seeker_queue *q, struct seeker *k, uint64_t now_ns)
-{
-	struct seeker *before = TAILQ_LAST(q, seeker_queue);
+/* A seeker's priority: so many times the class, plus the offset, which is less than half of it. */
+#define CLASS (INT32_C(1) << 20)
 
-	/* 48 bits of milliseconds are enough for a class to be above any time */
-	k->turn = k->priority_class * (INT64_C(1) << 48) + (int64_t)(now_ns / 1000000) +
-		  k->priority_offset;
-	while (before && before->turn > k->turn)
-		before = TAILQ_PREV(before, seeker_queue, link);
-	if (before)
-		TAILQ_INSERT_AFTER(q, before, k, link);
-	else
-		TAILQ_INSERT_HEAD(q, k, link);
+static int32_t class_of(const struct seeker *k)
+{
+	return (k->priority + CLASS / 2) >> 20;
+}
+
+static int32_t offset_of(const struct seeker *k)
+{
+	return k->priority - class_of(k) * CLASS;
 }
 
 void seeker_prioritize(struct seeker *k, const struct verdict *v)
 {
-	if (v->has_class)
-		k->priority_class = v->priority_class;
-	if (v->has_offset)
-		k->priority_offset = v->priority_offset;
+	int32_t class = v->has_class ? v->priority_class : class_of(k);
+	int32_t offset = v->has_offset ? v->priority_offset : offset_of(k);
+
+	k->priority = class * CLASS + offset;
 }
 
-void seeker_enqueue(struct worker *w, struct seeker *k)
+/* From the end: without priorities that is its place. */
+static void insert(struct seeker_queue *q, struct seeker *k, uint64_t now_ns)
+{
+	struct seeker_more *m = k->more, *before = TAILQ_LAST(q, seeker_queue);
+
+	/* 48 bits of milliseconds are enough for a class to be above any time */
+	m->turn = class_of(k) * (INT64_C(1) << 48) + (int64_t)(now_ns / 1000000) + offset_of(k);
+	while (before && before->turn > m->turn)
+		before = TAILQ_PREV(before, seeker_queue, link);
+	if (before)
+		TAILQ_INSERT_AFTER(q, before, m, link);
+	else
+		TAILQ_INSERT_HEAD(q, m, link);
+}
+
+bool seeker_enqueue(struct worker *w, struct seeker *k)
 {
 	struct pool *p = k->backend->pool;
 	struct pool_worker *pw = &p->worker[w->index];
+	struct seeker_more *m = more_of(k);
 
+	if (!m)
+		return false;
 	if (TAILQ_EMPTY(&pw->queue)) {
 		LIST_INSERT_HEAD(&w->waiting, pw, entry);
 		atomic_fetch_or(&p->waiting, UINT64_C(1) << w->index);
 	}
+	m->seeker = k;
 	insert(&pw->queue, k, w->now_ns);
 	k->queued = true;
-	k->queued_ns -= w->now_ns; /* and the other end is added */
+	m->queued_ns -= w->now_ns; /* and the other end is added */
 	counter_max(&counters_of(p->tally, w->index)->queue_max,
 		    1 + atomic_fetch_add_explicit(&p->n_queued, 1, memory_order_relaxed));
 	/* Now that others know, another look: a server freed in between woke nobody. */
 	worker_poke(w, POKE_QUEUE);
+	return true;
 }
 
 void seeker_leave_queue(struct worker *w, struct seeker *k)
@@ -205,8 +230,8 @@ void seeker_leave_queue(struct worker *w, struct seeker *k)
 	p = k->backend->pool;
 	pw = &p->worker[w->index];
 	k->queued = false;
-	k->queued_ns += w->now_ns;
-	TAILQ_REMOVE(&pw->queue, k, link);
+	k->more->queued_ns += w->now_ns;
+	TAILQ_REMOVE(&pw->queue, k->more, link);
 	atomic_fetch_sub_explicit(&p->n_queued, 1, memory_order_relaxed);
 	if (TAILQ_EMPTY(&pw->queue)) {
 		LIST_REMOVE(pw, entry);
@@ -218,17 +243,18 @@ void seeker_leave_queue(struct worker *w, struct seeker *k)
 
 void seeker_fini(struct seeker *k)
 {
-	free(k->exclude);
-	k->exclude = NULL;
-	k->n_exclude = 0;
+	free(k->more);
+	k->more = NULL;
 }
 
 void queue_run(struct worker *w, struct pool *p)
 {
 	struct seeker_queue *q = &p->worker[w->index].queue;
-	struct seeker *k;
+	struct seeker_more *first;
 
-	while ((k = TAILQ_FIRST(q)) && seeker_pick_other(w, k) == 0) {
+	while ((first = TAILQ_FIRST(q)) && seeker_pick_other(w, first->seeker) == 0) {
+		struct seeker *k = first->seeker;
+
 		seeker_leave_queue(w, k);
 		if (k->is_http)
 			exchange_turn(

@@ -202,14 +202,14 @@ enum conn_retry seeker_failed(struct worker *w, struct seeker *k, unsigned how);
 void seeker_exclude(struct worker *w, struct seeker *k);
 void seeker_drop_server(struct worker *w, struct seeker *k, enum lb_result result, uint64_t bytes);
 
-/* Behind who waits already and has no later turn: class first, then the time. */
-void seeker_enqueue(struct worker *w, struct seeker *k);
+/* Behind who waits already and has no later turn: class first, then the time. False: no memory. */
+bool seeker_enqueue(struct worker *w, struct seeker *k);
 
 /* What rules say of its place in queues. */
 void seeker_prioritize(struct seeker *k, const struct verdict *v);
 void seeker_leave_queue(struct worker *w, struct seeker *k);
 
-/* What it has allocated. */
+/* Frees what it has allocated. */
 void seeker_fini(struct seeker *k);
 
 /* Servers may be free: those who wait in this worker's queue of the pool go on. */
