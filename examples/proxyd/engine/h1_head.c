@@ -90,18 +90,23 @@ static bool take(struct head *h, char c, enum h1_fault otherwise)
 	return true;
 }
 
-/* Takes CR LF; `otherwise` if there is neither. */
-static bool take_line_end(struct head *h, enum h1_fault otherwise)
+static bool take_odd_line_end(struct head *h, enum h1_fault otherwise)
 {
-	if (h->end - h->p >= 2 && h->p[0] == '\r' && h->p[1] == '\n') {
-		h->p += 2;
-		return true;
-	}
 	if (h->p == h->end)
 		return need_more(h);
 	if (*h->p == '\n')
 		return fail(h, H1_FAULT_LINE_END);
 	return take(h, '\r', otherwise) && take(h, '\n', H1_FAULT_LINE_END);
+}
+
+/* Takes CR LF; `otherwise` if there is neither. */
+static inline bool take_line_end(struct head *h, enum h1_fault otherwise)
+{
+	if (h->end - h->p >= 2 && h->p[0] == '\r' && h->p[1] == '\n') {
+		h->p += 2;
+		return true;
+	}
+	return take_odd_line_end(h, otherwise);
 }
 
 /* "HTTP/1.x"; the minor version is a digit. */

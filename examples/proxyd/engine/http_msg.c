@@ -41,25 +41,56 @@ enum http_method http_method_of(const char *text, size_t len)
 	return HTTP_METHOD_OTHER;
 }
 
+static inline uint64_t lower_eight(const char *p)
+{
+	uint64_t x;
+
+	memcpy(&x, p, 8);
+	return x | UINT64_C(0x2020202020202020);
+}
+
+static inline uint32_t lower_four(const char *p)
+{
+	uint32_t x;
+
+	memcpy(&x, p, 4);
+	return x | 0x20202020u;
+}
+
+/*
+ * Is it this word of small letters and "-", of 4 bytes or more? Only for text without control bytes:
+ * there one bit is all that case is, and nothing else becomes such a word by it.
+ */
+static inline bool is_word(const char *text, const char *word, size_t len)
+{
+	for (size_t i = 0; i + 8 < len; i += 8)
+		if (lower_eight(text + i) != lower_eight(word + i))
+			return false;
+	if (len >= 8) /* some of them again */
+		return lower_eight(text + len - 8) == lower_eight(word + len - 8);
+	return lower_four(text) == lower_four(word) &&
+	       lower_four(text + len - 4) == lower_four(word + len - 4);
+}
+
+#define IS_WORD(text, len, word) ((len) == sizeof(word) - 1 && is_word(text, word, sizeof(word) - 1))
+
 enum http_id http_id_of(const char *name, size_t len)
 {
 	switch (len) {
 	case 4:
-		return http_same_name(name, len, "host", 4) ? HTTP_ID_HOST : HTTP_ID_OTHER;
+		return IS_WORD(name, len, "host") ? HTTP_ID_HOST : HTTP_ID_OTHER;
 	case 6:
-		return http_same_name(name, len, "expect", 6) ? HTTP_ID_EXPECT : HTTP_ID_OTHER;
+		return IS_WORD(name, len, "expect") ? HTTP_ID_EXPECT : HTTP_ID_OTHER;
 	case 7:
-		return http_same_name(name, len, "upgrade", 7) ? HTTP_ID_UPGRADE : HTTP_ID_OTHER;
+		return IS_WORD(name, len, "upgrade") ? HTTP_ID_UPGRADE : HTTP_ID_OTHER;
 	case 10:
-		return http_same_name(name, len, "connection", 10) ? HTTP_ID_CONNECTION
-								   : HTTP_ID_OTHER;
+		return IS_WORD(name, len, "connection") ? HTTP_ID_CONNECTION : HTTP_ID_OTHER;
 	case 14:
-		return http_same_name(name, len, "content-length", 14) ? HTTP_ID_CONTENT_LENGTH
-								       : HTTP_ID_OTHER;
+		return IS_WORD(name, len, "content-length") ? HTTP_ID_CONTENT_LENGTH
+							    : HTTP_ID_OTHER;
 	case 17:
-		return http_same_name(name, len, "transfer-encoding", 17)
-			   ? HTTP_ID_TRANSFER_ENCODING
-			   : HTTP_ID_OTHER;
+		return IS_WORD(name, len, "transfer-encoding") ? HTTP_ID_TRANSFER_ENCODING
+							       : HTTP_ID_OTHER;
 	default:
 		return HTTP_ID_OTHER;
 	}
@@ -108,11 +139,11 @@ bool http_next_element(const struct http_msg *m, struct http_span value, uint32_
 
 static uint8_t option_of(const char *text, size_t len)
 {
-	if (http_same_name(text, len, "close", 5))
+	if (IS_WORD(text, len, "close"))
 		return HTTP_OPTION_CLOSE;
-	if (http_same_name(text, len, "keep-alive", 10))
+	if (IS_WORD(text, len, "keep-alive"))
 		return HTTP_OPTION_KEEP_ALIVE;
-	return http_same_name(text, len, "upgrade", 7) ? HTTP_OPTION_UPGRADE : HTTP_OPTION_OTHER;
+	return IS_WORD(text, len, "upgrade") ? HTTP_OPTION_UPGRADE : HTTP_OPTION_OTHER;
 }
 
 uint8_t http_connection_options(const struct http_msg *m)
