@@ -18,6 +18,7 @@
 #include "h1.h"
 #include "http_edit.h"
 #include "rules/vars.h"
+#include "tls/conn.h"
 #include "worker.h"
 
 #define HTTP_ROOM 16384u /* in front of what is received: text that is added */
@@ -181,6 +182,15 @@ void client_close(struct worker *w, struct client *c);
 void client_forget(struct worker *w, struct client *c);
 
 bool client_watch(struct worker *w, struct client *c);
+
+/*
+ * Its next step is the long one of a handshake, some 300 us. Such clients are run one in each turn,
+ * behind all others: those who wait for an answer do not wait for them, too.
+ */
+static inline bool client_begins_tls(const struct client *c)
+{
+	return c->h.tls && !c->h.tls->heard && c->readable;
+}
 
 /*
  * Not all of its first request has come: what has is acknowledged at once (see defer.c), for a client

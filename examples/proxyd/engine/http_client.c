@@ -55,6 +55,17 @@ static void count_in(struct worker *w, struct frontend *f)
 	((const struct connection_ends){(c)->frontend, (c)->h.fd, &(c)->from, &(c)->to, \
 					&(c)->store})
 
+static void set_list(struct worker *w, struct client *c, enum client_list on)
+{
+	if (c->on == CLIENT_ON_AGAIN)
+		TAILQ_REMOVE(&w->http->again, c, link);
+	c->on = (uint8_t)on;
+	if (on == CLIENT_ON_AGAIN)
+		TAILQ_INSERT_TAIL(&w->http->again, c, link);
+	else if (on == CLIENT_ON_DEAD)
+		TAILQ_INSERT_TAIL(&w->http->dead, c, link);
+}
+
 bool client_accept(struct worker *w, struct socket_handle *l, int fd,
 		   const struct sockaddr_storage *from)
 {
@@ -83,20 +94,11 @@ bool client_accept(struct worker *w, struct socket_handle *l, int fd,
 	if (!connection_admit(w, &ENDS(c), &c->greeting) ||
 	    (!c->greeting && !connection_known(w, &ENDS(c))))
 		client_close(w, c);
+	else if (client_begins_tls(c))
+		set_list(w, c, CLIENT_ON_AGAIN);
 	else
 		client_run(w, c);
 	return true;
-}
-
-static void set_list(struct worker *w, struct client *c, enum client_list on)
-{
-	if (c->on == CLIENT_ON_AGAIN)
-		TAILQ_REMOVE(&w->http->again, c, link);
-	c->on = (uint8_t)on;
-	if (on == CLIENT_ON_AGAIN)
-		TAILQ_INSERT_TAIL(&w->http->again, c, link);
-	else if (on == CLIENT_ON_DEAD)
-		TAILQ_INSERT_TAIL(&w->http->dead, c, link);
 }
 
 void client_forget(struct worker *w, struct client *c)
@@ -506,7 +508,10 @@ void client_event(struct worker *w, struct client *c, uint32_t events)
 			      : x->state < EXCHANGE_ANSWER ? 'H'
 							   : 'D');
 	}
-	client_run(w, c);
+	if (!client_begins_tls(c))
+		client_run(w, c);
+	else if (c->on == CLIENT_ON_NONE)
+		set_list(w, c, CLIENT_ON_AGAIN);
 }
 
 void client_expired(struct worker *w, struct client *c)

@@ -58,11 +58,17 @@ void http_free_dead(struct worker *w)
 void http_run_again(struct worker *w)
 {
 	struct client *last = TAILQ_LAST(&w->http->again, client_list_head), *c;
+	bool shook = false;
 
 	while (last && (c = TAILQ_FIRST(&w->http->again))) {
 		TAILQ_REMOVE(&w->http->again, c, link);
-		c->on = CLIENT_ON_NONE;
-		client_run(w, c);
+		if (shook && client_begins_tls(c)) {
+			TAILQ_INSERT_TAIL(&w->http->again, c, link);
+		} else {
+			shook |= client_begins_tls(c);
+			c->on = CLIENT_ON_NONE;
+			client_run(w, c);
+		}
 		if (c == last)
 			break;
 	}

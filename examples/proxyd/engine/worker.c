@@ -300,7 +300,7 @@ static void run_again(struct worker *w)
 		if (s == last)
 			break;
 	}
-	if (w->http)
+	if (w->http && !TAILQ_EMPTY(&w->http->again))
 		http_run_again(w);
 }
 
