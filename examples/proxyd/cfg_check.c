@@ -26,15 +26,22 @@ static void say_no_backend(struct reader *r, const char *name, const struct diag
 			 "there is no backend \"%s\": add a section \"backend %s\"", name, name);
 }
 
-/* A use_backend line without a condition leaves nothing to default_backend. */
-static bool always_switches(const struct cfg_proxy *p)
+/*
+ * A use_backend line without a condition leaves nothing to default_backend, and a frontend whose rules redirect
+ * or return is likely meant to do no more.
+ */
+static bool may_need_no_default(const struct cfg_proxy *p)
 {
 	const struct cfg_switch *sw;
 
-	if (p->rules)
-		STAILQ_FOREACH (sw, &p->rules->switches, next)
-			if (!sw->cond)
-				return true;
+	if (!p->rules)
+		return false;
+	STAILQ_FOREACH (sw, &p->rules->switches, next)
+		if (!sw->cond)
+			return true;
+	for (unsigned kind = 0; kind < RULES_N_KINDS; kind++)
+		if (rules_may_answer(&p->rules->of[kind]))
+			return true;
 	return false;
 }
 
@@ -58,7 +65,7 @@ static void check_frontend(struct reader *r, struct cfg_proxy *p)
 			say_no_backend(r, name, at);
 	} else if (p->kind == CFG_LISTEN) {
 		p->backend = p;
-	} else if (!always_switches(p) && !p->set.stats.on) {
+	} else if (!may_need_no_default(p) && !p->set.stats.on) {
 		diag_add(r->diag, DIAG_WARNING, &p->at,
 			 "frontend \"%s\" has no default_backend: its %s", p->name,
 			 p->set.mode == CFG_MODE_TCP ? "connections are closed at once"

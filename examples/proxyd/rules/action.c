@@ -323,6 +323,19 @@ bool rules_add(struct rules *rules, enum rules_kind kind, const struct acl_reade
 	return true;
 }
 
+bool rules_may_answer(const struct rules *rules)
+{
+	for (const struct rule *rule = rules->first; rule; rule = rule->next) {
+		if (rule->run == run_redirect)
+			return true;
+		if (rule->run != run_verdict || rule->data == VERDICT_ALLOW)
+			continue;
+		if (!rule->cond || rule->data == VERDICT_RETURN || rule->data == VERDICT_METRICS)
+			return true;
+	}
+	return false;
+}
+
 bool rules_copy(struct rules *to, const struct rules *from, const struct rule_memory *m)
 {
 	for (const struct rule *rule = from->first; rule; rule = rule->next) {

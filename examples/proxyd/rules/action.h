@@ -92,6 +92,9 @@ bool rules_copy(struct rules *to, const struct rules *from, const struct rule_me
 /* The legacy line "redirect scheme https if …" is an http-request rule. */
 void rules_run(const struct rules *rules, struct run *r, struct verdict *ret);
 
+/* Is there one that redirects or returns, or without a condition refuses? */
+bool rules_may_answer(const struct rules *rules);
+
 /* A name of the next action from `index` 0 on; NULL past the end. */
 const char *rules_action_name(enum rules_kind kind, unsigned index);
 
