@@ -64,6 +64,31 @@ enum cfg_on_error { /* what errors of the traffic do, error-limit of them in a r
 	CFG_ON_ERROR_MARK_DOWN,
 };
 
+#define CFG_RESOLVE_NETS_MAX 5 /* HAProxy's */
+#define CFG_INIT_MAX 4
+
+enum cfg_init { /* where an address comes from at the start: init-addr */
+	CFG_INIT_LAST, /* the state file */
+	CFG_INIT_LIBC,
+	CFG_INIT_NONE,
+	CFG_INIT_IP,
+};
+
+/* What a server says of its name. */
+struct cfg_resolve {
+	const char *section; /* of resolvers; NULL: it is looked up at the start alone */
+	struct diag_place at;
+	bool prefer_ipv4, dup_ip, ignore_weight;
+	struct cfg_resolve_net {
+		struct cfg_addr addr;
+		unsigned prefix_bits;
+	} net[CFG_RESOLVE_NETS_MAX]; /* preferred */
+	unsigned n_nets;
+	enum cfg_init init[CFG_INIT_MAX];
+	unsigned n_init; /* 0: last, libc */
+	struct cfg_addr init_addr;
+};
+
 struct cfg_server {
 	STAILQ_ENTRY(cfg_server) next;
 	struct diag_place at;
@@ -71,6 +96,9 @@ struct cfg_server {
 	const char *host; /* as written */
 	struct cfg_addr addr;
 	bool client_port;   /* no port written: the one the client asked for */
+	bool is_name, is_srv; /* what `host` is: a name, and of an SRV record */
+	unsigned port;
+	struct cfg_resolve resolve; /* when it is a name */
 	const char *cookie; /* its value; NULL: none */
 	unsigned weight, maxconn;
 	unsigned minconn; /* below maxconn, which then grows from it with the load; 0: none */
@@ -394,9 +422,12 @@ struct cfg_global {
 	struct cfg_tls_global tls;
 };
 
+STAILQ_HEAD(cfg_resolvers_list, cfg_resolvers); /* cfg_resolvers.h */
+
 struct cfg {
 	struct cfg_global global;
 	struct cfg_proxies defaults, proxies;
+	struct cfg_resolvers_list resolvers;
 	unsigned n_proxies;
 	const char *file[CFG_FILES_MAX];
 	size_t n_files;

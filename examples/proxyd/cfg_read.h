@@ -51,6 +51,7 @@ struct reader {
 	struct cfg_proxy *defaults; /* the last defaults section; NULL: none yet */
 	struct reader_held *held, *held_last, *held_spare;
 	struct userlist *userlist;		    /* the section at hand */
+	struct cfg_resolvers *resolvers;	    /* the section at hand */
 	const struct section_kind *other;	    /* SECTION_OTHER */
 	struct cfg_errors *errors;	  /* of the section http-errors at hand */
 	struct reader_if conditions[READER_IF_MAX]; /* .if, open ones */
@@ -136,6 +137,7 @@ bool read_time_text(struct reader *r, size_t i, const char *what, const char *te
 #define ADDR_PORT 2u	   /* a port is needed */
 #define ADDR_DATAGRAM 4u   /* a log target: port 514 when there is none */
 #define ADDR_UNRESOLVED 8u /* a name that does not resolve is no error */
+#define ADDR_NO_LOOKUP 16u  /* a name is none of ours to resolve: no address, no error */
 #define ADDR_NTH(n) ((unsigned)(n) << 8) /* of a name's addresses the one behind n others */
 
 struct address {
@@ -146,6 +148,8 @@ struct address {
 };
 bool read_address(struct reader *r, size_t i, const char *text, unsigned flags,
 		  struct address *ret);
+/* An address without a port, as it is written. False: it is none. */
+bool cfg_numeric_address(const char *text, struct cfg_addr *ret);
 void addr_set_port(struct cfg_addr *a, unsigned port);
 
 /* keyword handlers that have a file of their own */
@@ -154,6 +158,18 @@ void kw_server(struct reader *r, size_t first, const void *data);
 void kw_server_template(struct reader *r, size_t first, const void *data);
 void kw_default_server(struct reader *r, size_t first, const void *data);
 void kw_log(struct reader *r, size_t first, const void *data);
+
+/* cfg_resolvers.c */
+keyword_fn kw_nameserver, kw_parse_resolv_conf, kw_hold, kw_resolvers_timeout, kw_resolvers_number;
+void begin_resolvers(struct reader *r);
+/* Parameters of a server: `target` is a struct cfg_server. */
+void server_resolvers(struct reader *r, size_t i, void *target);
+void server_resolve_prefer(struct reader *r, size_t i, void *target);
+void server_resolve_opts(struct reader *r, size_t i, void *target);
+void server_resolve_net(struct reader *r, size_t i, void *target);
+void server_init_addr(struct reader *r, size_t i, void *target);
+/* Once all sections are read. */
+void cfg_resolvers_check(struct reader *r);
 
 /* cfg_rules.c: of the configuration. */
 struct rule_memory;

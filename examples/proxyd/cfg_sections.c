@@ -71,12 +71,12 @@ static const struct keyword program_words[] = {
 };
 
 static const struct keyword resolvers_words[] = {
-    {"accepted_payload_size", 0, 1, 1, NULL, NULL, "BYTES"},
-    {"hold", 0, 2, 2, NULL, NULL, "STATUS TIME"},
-    {"nameserver", 0, 2, 2, NULL, NULL, "NAME ADDRESS:PORT"},
-    {"parse-resolv-conf", 0, 0, 0, NULL, NULL, ""},
-    {"resolve_retries", 0, 1, 1, NULL, NULL, "NUMBER"},
-    {"timeout", 0, 2, 2, NULL, NULL, "resolve|retry TIME"},
+    {"accepted_payload_size", 0, 1, 1, kw_resolvers_number, NULL, "BYTES"},
+    {"hold", 0, 2, 2, kw_hold, NULL, "STATUS TIME"},
+    {"nameserver", 0, 2, 2, kw_nameserver, NULL, "NAME ADDRESS:PORT"},
+    {"parse-resolv-conf", 0, 0, 0, kw_parse_resolv_conf, NULL, ""},
+    {"resolve_retries", 0, 1, 1, kw_resolvers_number, "", "NUMBER"},
+    {"timeout", 0, 2, 2, kw_resolvers_timeout, NULL, "resolve|retry TIME"},
     {NULL, 0, 0, 0, NULL, NULL, NULL},
 };
 
@@ -108,8 +108,7 @@ static const struct section_kind kinds[] = {
      peers_words, NULL},
     {"program", DIAG_WARNING, "no program is started: write a unit of systemd", true, program_words,
      NULL},
-    {"resolvers", DIAG_WARNING, "names are resolved at the start and at each reload", true,
-     resolvers_words, NULL},
+    {"resolvers", DIAG_WARNING, NULL, true, resolvers_words, begin_resolvers},
     {"ring", DIAG_WARNING, "this version has no rings: log to an address, stdout or stderr", true,
      ring_words, NULL},
     {"userlist", DIAG_WARNING, NULL, true, userlist_words, begin_userlist},

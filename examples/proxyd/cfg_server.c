@@ -262,14 +262,6 @@ static void server_flag(struct reader *r, size_t i, void *target)
 		s->disabled = false;
 }
 
-/* Names are resolved at the start; "none" and "last" only say where else an address may come from. */
-static void server_init_addr(struct reader *r, size_t i, void *target)
-{
-	(void)r;
-	(void)i;
-	(void)target;
-}
-
 /* The place of word `i` + 1 in a list of `n`; `n`: told. */
 static unsigned read_one_of(struct reader *r, size_t i, const char *const *list, unsigned n, const char *all)
 {
@@ -345,6 +337,10 @@ static const struct parameter server_parameters[] = {
     {"on-marked-down", 1, server_marked_word},
     {"on-marked-up", 1, server_marked_word},
     {"port", 1, server_count},
+    {"resolve-net", 1, server_resolve_net},
+    {"resolve-opts", 1, server_resolve_opts},
+    {"resolve-prefer", 1, server_resolve_prefer},
+    {"resolvers", 1, server_resolvers},
     {"rise", 1, server_count},
     {"slowstart", 1, server_slowstart},
     {"track", 1, server_track_word},
@@ -401,18 +397,6 @@ void kw_default_server(struct reader *r, size_t first, const void *data)
 			cfg_words_server, &r->proxy->set.server);
 }
 
-/* Without a resolver that goes on asking, a name that fails now is an error, unless the admin says
- * otherwise. */
-static bool may_be_unresolved(const struct reader *r, size_t first)
-{
-	if (r->opts->ignore_unresolved)
-		return true;
-	for (size_t i = first; i + 1 < r->line->n; i++)
-		if (!strcmp(word_at(r, i), "init-addr"))
-			return strstr(word_at(r, i + 1), "none") != NULL;
-	return false;
-}
-
 /* HAProxy, too, takes a name twice, and then means the first one by it. */
 static void take_server_name(struct reader *r, size_t i, struct cfg_server *s)
 {
@@ -431,10 +415,57 @@ static void take_server_name(struct reader *r, size_t i, struct cfg_server *s)
 		r->no_memory = true;
 }
 
+/* Of a name, as init-addr says. False: told. */
+static bool first_address(struct reader *r, size_t i, unsigned flags, const struct cfg_resolve *how, struct address *a)
+{
+	static const enum cfg_init usual[] = {CFG_INIT_LAST, CFG_INIT_LIBC};
+	const enum cfg_init *init = how->n_init ? how->init : usual;
+	unsigned n = how->n_init ? how->n_init : 2;
+	bool looked = false;
+
+	for (unsigned k = 0; k < n && !a->addr.len; k++)
+		switch (init[k]) {
+		case CFG_INIT_LAST:
+			break;
+		case CFG_INIT_NONE:
+			return true;
+		case CFG_INIT_IP:
+			a->addr = how->init_addr;
+			addr_set_port(&a->addr, a->port);
+			break;
+		case CFG_INIT_LIBC:
+			looked = true;
+			read_address(r, i, word_at(r, i), flags | ADDR_UNRESOLVED, a);
+		}
+	if (a->addr.len || (flags & ADDR_UNRESOLVED))
+		return true;
+	if (looked) /* says why, but for a name that came this moment */
+		return read_address(r, i, word_at(r, i), flags, a);
+	say(r, DIAG_ERROR, i, "\"%s\" has no address by init-addr: add libc, none or an address to it", a->host);
+	return false;
+}
+
+static void read_server_address(struct reader *r, size_t i, unsigned flags, struct cfg_server *s)
+{
+	struct address a;
+
+	if (!read_address(r, i, word_at(r, i), flags | ADDR_NO_LOOKUP, &a))
+		return;
+	s->is_name = !a.addr.len;
+	s->is_srv = s->is_name && a.host[0] == '_' && s->resolve.section;
+	if (s->is_name && !s->is_srv && !first_address(r, i, flags, &s->resolve, &a))
+		return;
+	s->host = a.host;
+	s->addr = a.addr;
+	s->port = a.port;
+	s->client_port = !a.port && !s->is_srv && a.addr.sa.sa_family != AF_UNIX;
+	if (!a.addr.len && !s->resolve.section && flags < ADDR_NTH(1))
+		say(r, DIAG_WARNING, i, "\"%s\" does not resolve: server \"%s\" starts disabled", a.host, s->name);
+}
+
 static void add_server(struct reader *r, size_t first, const char *name, unsigned flags)
 {
 	struct cfg_server *s = keep(r, sizeof(*s));
-	struct address a;
 
 	if (!s)
 		return;
@@ -445,18 +476,9 @@ static void add_server(struct reader *r, size_t first, const char *name, unsigne
 	if (strlen(s->name) > CFG_NAME_MAX)
 		say(r, DIAG_ERROR, first, "this name is too long: more than %d characters",
 		    CFG_NAME_MAX);
-	if (read_address(r, first + 1, word_at(r, first + 1), flags, &a)) {
-		s->host = a.host;
-		s->addr = a.addr;
-		s->client_port = !a.port && a.addr.sa.sa_family != AF_UNIX;
-		if (!a.addr.len && flags < ADDR_NTH(1))
-			say(r, DIAG_WARNING, first + 1,
-			    "\"%s\" does not resolve: server \"%s\" starts disabled", a.host,
-			    s->name);
-		s->disabled |= !a.addr.len;
-	}
 	read_parameters(r, first + 2, "parameter of \"server\"", server_parameters,
 			cfg_words_server, s);
+	read_server_address(r, first + 1, flags | (r->opts->ignore_unresolved ? ADDR_UNRESOLVED : 0), s);
 	if (s->minconn >= s->maxconn && s->minconn) { /* nothing is left that could grow */
 		s->maxconn = s->minconn;
 		s->minconn = 0;
@@ -473,7 +495,7 @@ static void add_server(struct reader *r, size_t first, const char *name, unsigne
 void kw_server(struct reader *r, size_t first, const void *data)
 {
 	(void)data;
-	add_server(r, first, keep_word(r, first), may_be_unresolved(r, first) ? ADDR_UNRESOLVED : 0);
+	add_server(r, first, keep_word(r, first), 0);
 }
 
 /* "server-template PREFIX N[-M] NAME:PORT …": a server for each address that the name has. */

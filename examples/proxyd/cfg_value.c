@@ -195,16 +195,35 @@ static void set_any(struct cfg_addr *a, int family)
 	}
 }
 
+bool cfg_numeric_address(const char *text, struct cfg_addr *ret)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+
+	*ret = (struct cfg_addr){0};
+	if (inet_pton(AF_INET, text, &in.sin_addr) == 1) {
+		memcpy(&ret->storage, &in, sizeof(in));
+		ret->len = sizeof(in);
+	} else if (inet_pton(AF_INET6, text, &in6.sin6_addr) == 1) {
+		memcpy(&ret->storage, &in6, sizeof(in6));
+		ret->len = sizeof(in6);
+	}
+	return ret->len;
+}
+
 static bool resolve(struct reader *r, size_t i, const char *host, int family, unsigned flags,
 		    struct cfg_addr *ret)
 {
-	struct addrinfo hints = {.ai_family = family, .ai_socktype = SOCK_STREAM}, *found = NULL;
-	unsigned char numeric[sizeof(struct in6_addr)];
-	unsigned nth = flags >> 8;
+	struct addrinfo hints = {
+	    .ai_family = family,
+	    .ai_socktype = SOCK_STREAM,
+	    .ai_flags = flags & ADDR_NO_LOOKUP ? AI_NUMERICHOST : 0,
+	};
+	struct addrinfo *found = NULL;
+	struct cfg_addr numeric;
+	unsigned nth = cfg_numeric_address(host, &numeric) ? 0 : flags >> 8; /* an address is one for all */
 	int e = getaddrinfo(host, NULL, &hints, &found);
 
-	if (inet_pton(AF_INET, host, numeric) == 1 || inet_pton(AF_INET6, host, numeric) == 1)
-		nth = 0; /* an address is one for all */
 	for (const struct addrinfo *a = e ? NULL : found; a; a = a->ai_next) {
 		if (nth--)
 			continue;
@@ -216,7 +235,7 @@ static bool resolve(struct reader *r, size_t i, const char *host, int family, un
 	}
 	if (found)
 		freeaddrinfo(found);
-	if (ret->len || (flags & ADDR_UNRESOLVED))
+	if (ret->len || (flags & (ADDR_UNRESOLVED | ADDR_NO_LOOKUP)))
 		return true;
 	say(r, DIAG_ERROR, i,
 	    "cannot resolve \"%s\" (%s): write an address, or a name that resolves now", host,

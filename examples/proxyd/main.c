@@ -232,6 +232,16 @@ static uint64_t health_deadline(const void *object)
 	return engine_health_deadline(object);
 }
 
+static int names_turn(void *object, uint64_t now_ns)
+{
+	return engine_names_dispatch(object, now_ns);
+}
+
+static uint64_t names_deadline(const void *object)
+{
+	return engine_names_deadline(object);
+}
+
 static int join_loop(struct daemon *d)
 {
 	const struct loop_object engine = {
@@ -245,6 +255,13 @@ static int join_loop(struct daemon *d)
 	    .fd = engine_health_fd(d->engine),
 	    .deadline = health_deadline,
 	    .dispatch = health_turn,
+	    .object = d->engine,
+	};
+	const struct loop_object names = {
+	    .name = "resolvers",
+	    .fd = engine_names_fd(d->engine),
+	    .deadline = names_deadline,
+	    .dispatch = names_turn,
 	    .object = d->engine,
 	};
 	sigset_t set;
@@ -263,6 +280,8 @@ static int join_loop(struct daemon *d)
 		e = loop_add_object(d->loop, &engine, NULL);
 	if (!e)
 		e = loop_add_object(d->loop, &health, NULL);
+	if (!e)
+		e = loop_add_object(d->loop, &names, NULL);
 	if (!e)
 		e = loop_add_timer(d->loop, on_hard_stop, d, &d->hard_stop);
 	return e;

@@ -50,7 +50,8 @@ void server_admin_read(struct server *s, const struct cfg_server *c)
 	bool first = !a->known;
 
 	s->backup = c->backup;
-	s->usable = server_addr(s)->len;
+	if (first || !s->named)
+		s->usable = server_addr(s)->len;
 	atomic_store(&s->observe, c->check ? c->observe : CFG_OBSERVE_NONE);
 	atomic_store(&s->error_limit, c->error_limit);
 	if (first || c->weight != a->cfg_weight)
@@ -60,8 +61,7 @@ void server_admin_read(struct server *s, const struct cfg_server *c)
 	if (first || c->disabled != a->cfg_disabled) {
 		a->maint = c->disabled;
 		a->drain = false;
-		if (s->check)
-			health_check_set_paused(s->check, a->maint || a->no_checks);
+		check_rest(s);
 	}
 	a->cfg_weight = c->weight;
 	a->cfg_maxconn = c->maxconn;
@@ -98,12 +98,11 @@ int admin_set_state(struct engine *e, struct server *s, enum admin_state state)
 	if (a->maint != maint) {
 		bool was_up = s->up;
 
-		if (s->check) {
-			health_check_set_paused(s->check, maint || a->no_checks);
-			/* as HAProxy: up at once, and the first failure takes it down */
-			if (!maint && !s->up)
-				health_check_set(s->check, HEALTH_START_UP, loop_clock_ns());
-		}
+		a->maint = maint;
+		check_rest(s);
+		/* as HAProxy: up at once, and the first failure takes it down */
+		if (s->check && !maint && !s->up)
+			health_check_set(s->check, HEALTH_START_UP, loop_clock_ns());
 		if (was_up) /* else it was down before, and a change to up was told */
 			server_changed(s, !maint);
 	}
@@ -122,9 +121,26 @@ int admin_set_weight(struct engine *e, struct server *s, unsigned weight)
 }
 
 /* Idle connections go where the server was: nobody needs them now. */
-static void drop_idle(struct worker *w, void *server)
+static void note_place(struct worker *w, void *arg)
 {
-	links_close_of(w, server);
+	struct server_place *p = arg;
+
+	if (p->server->worker)
+		links_close_of(w, p->server);
+	atomic_fetch_add(&p->noted, 1);
+}
+
+/* Places that no worker can be reading any more. */
+static void drop_places(const struct engine *e, struct server *s)
+{
+	struct server_place *p = s->places, *older;
+
+	while (p && atomic_load(&p->noted) < e->n_workers)
+		p = p->older;
+	for (; p && (older = p->older);) {
+		p->older = older->older;
+		free(older);
+	}
 }
 
 static int check_anew(struct engine *e, struct server *s)
@@ -132,32 +148,34 @@ static int check_anew(struct engine *e, struct server *s)
 	return s->admin.cfg ? check_sync(e, s, s->admin.cfg, s->admin.backend) : 0;
 }
 
+int server_move(struct engine *e, struct server *s, const struct cfg_addr *addr)
+{
+	struct server_place *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return -ENOMEM;
+	drop_places(e, s);
+	p->addr = *addr;
+	p->server = s;
+	p->older = s->places;
+	s->places = p;
+	atomic_store_explicit(&s->moved, p, memory_order_release);
+	for (unsigned i = 0; i < e->n_workers; i++)
+		if (worker_post(e->worker[i], note_place, p) < 0)
+			log_err("worker %u keeps idle connections of %s/%s: out of memory", i, s->pool->name, s->name);
+	return check_anew(e, s);
+}
+
 int admin_set_addr(struct engine *e, struct server *s, const struct cfg_addr *addr)
 {
-	struct server_place *p = s->places;
-	int r;
+	int r = server_move(e, s, addr);
 
-	while (p && (p->addr.len != addr->len || memcmp(&p->addr.storage, &addr->storage, addr->len) != 0))
-		p = p->older;
-	if (!p && s->n_moved == SERVER_MOVES_MAX)
-		return -ENOSPC;
-	if (!p) {
-		p = calloc(1, sizeof(*p));
-		if (!p)
-			return -ENOMEM;
-		p->addr = *addr;
-		p->older = s->places;
-		s->places = p;
-		s->n_moved++;
-	}
-	atomic_store_explicit(&s->moved, p, memory_order_release);
+	if (r < 0)
+		return r;
 	s->usable = true;
+	check_rest(s);
 	tell(s, "moved to another address");
-	for (unsigned i = 0; s->worker && i < e->n_workers; i++)
-		if (worker_post(e->worker[i], drop_idle, s) < 0)
-			log_err("worker %u keeps idle connections of %s/%s: out of memory", i, s->pool->name, s->name);
-	r = check_anew(e, s);
-	return r < 0 ? r : server_publish(e, s);
+	return server_publish(e, s);
 }
 
 int admin_set_check_port(struct engine *e, struct server *s, unsigned port)
@@ -195,7 +213,7 @@ int admin_set_checks(struct server *s, bool on)
 	if (!s->check)
 		return -ENOENT;
 	s->admin.no_checks = !on;
-	health_check_set_paused(s->check, !on || s->admin.maint);
+	check_rest(s);
 	return 0;
 }
 

@@ -23,7 +23,7 @@ enum admin_state {
 /* 0 or -errno. */
 int admin_set_state(struct engine *e, struct server *s, enum admin_state state);
 int admin_set_weight(struct engine *e, struct server *s, unsigned weight);
-/* New connections go there, and checks. -ENOSPC: it was moved too often. */
+/* New connections go there, and checks. */
 int admin_set_addr(struct engine *e, struct server *s, const struct cfg_addr *addr);
 /* -ENOENT: it has no check. */
 int admin_set_check_port(struct engine *e, struct server *s, unsigned port);

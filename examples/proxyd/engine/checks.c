@@ -116,6 +116,12 @@ void check_end(struct server *s)
 	s->check_tls = NULL;
 }
 
+void check_rest(struct server *s)
+{
+	if (s->check)
+		health_check_set_paused(s->check, s->admin.maint || s->admin.no_checks || !s->usable);
+}
+
 /* The configuration with what an operator changed of it. */
 static struct cfg_server as_is_now(const struct server *s, const struct cfg_server *configured)
 {
@@ -222,7 +228,7 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *conf
 	const struct cfg_server now = as_is_now(s, configured), *c = &now;
 	const struct cfg_proxy *p = b->proxy;
 	const char *text = p->set.check.text;
-	bool wanted = c->check && c->addr.len;
+	bool wanted = c->check && c->addr.len; /* resolve.c comes back when it has one */
 	struct health_probe *own = NULL;
 	uint64_t timeout_ns = timeout_of(c, p);
 	struct cfg_addr target = target_of(c, p);

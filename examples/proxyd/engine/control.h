@@ -63,6 +63,25 @@ void frontend_admin_read(const struct frontend *f, uint32_t maxconn);
 /* It went up or down now. */
 void server_changed(struct server *s, bool up);
 
+/* Moves it, and tells nobody. 0 or -ENOMEM; -errno: it is there, and its check is not. */
+int server_move(struct engine *e, struct server *s, const struct cfg_addr *addr);
+
+/* ---- resolve.c: names of servers, asked for at run time ---- */
+
+int resolve_new(struct engine *e);
+void resolve_free(struct engine *e);
+
+/* As the configuration of the set says. */
+void resolve_sync(struct engine *e, const struct set *set);
+void resolve_end(struct server *s);
+
+/* An operator's word: another name. -ENOENT: nobody asks for its name. */
+int resolve_rename(struct engine *e, struct server *s, const char *name);
+
+/* The name that is asked for now, and that of the SRV record it is from; NULL: none. */
+const char *resolve_name(const struct server *s);
+const char *resolve_srv(const struct server *s);
+
 /* ---- marked.c: on-marked-down, on-marked-up ---- */
 
 /* It was published that `s` serves, or no more: ends the sessions that are to end then. */
@@ -88,6 +107,9 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *c,
 	       const struct backend *b);
 
 void check_end(struct server *s);
+
+/* Its checks rest for as long as somebody's word, or a missing address, says so. */
+void check_rest(struct server *s);
 
 /* ---- agent.c ---- */
 

@@ -10,6 +10,7 @@
 
 #include "refused.h"
 #include "control.h"
+#include "dns.h"
 #include "log.h"
 #include "loop.h"
 #include "worker.h"
@@ -40,6 +41,8 @@ int engine_new(const struct engine_opts *o, struct engine **ret)
 	e->tally = tally_new(o->threads);
 	if (e->worker && e->tally)
 		r = checks_new(e);
+	if (!r)
+		r = resolve_new(e);
 	for (; r == 0 && e->n_workers < o->threads; e->n_workers += r == 0)
 		r = worker_new(e, e->n_workers, &e->worker[e->n_workers]);
 	if (r < 0) {
@@ -151,6 +154,7 @@ static void end_orphans(struct engine *e, const struct set *set)
 			LIST_FOREACH (s, &p->servers, entry) {
 				check_end(s);
 				agent_end(s);
+				resolve_end(s);
 				server_track(s, NULL);
 			}
 }
@@ -175,6 +179,7 @@ int engine_apply(struct engine *e, struct cfg *cfg, unsigned maxconn, char *ret_
 		e->n_slow += set->backend[i].pool->slow_ns != 0;
 	}
 	end_orphans(e, set);
+	resolve_sync(e, set);
 	tracks_sync(e, set);
 	e->maxconn = maxconn;
 	atomic_store(&e->gate.max, e->gate.max_by_hand ? e->gate.max_by_hand : maxconn);
@@ -238,6 +243,7 @@ void engine_free(struct engine *e)
 		set_free(s, false);
 	}
 	health_engine_free(e->health);
+	resolve_free(e);
 	if (e->wake_fd >= 0)
 		close(e->wake_fd);
 	refused_free(e);
@@ -293,6 +299,21 @@ int engine_health_dispatch(struct engine *e, uint64_t now_ns)
 {
 	pools_tick(e, now_ns);
 	return health_engine_dispatch(e->health, now_ns);
+}
+
+int engine_names_fd(const struct engine *e)
+{
+	return dns_fd(e->dns);
+}
+
+uint64_t engine_names_deadline(const struct engine *e)
+{
+	return dns_deadline(e->dns);
+}
+
+int engine_names_dispatch(struct engine *e, uint64_t now_ns)
+{
+	return dns_dispatch(e->dns, now_ns);
 }
 
 void engine_count(const struct engine *e, uint64_t *ret_open, uint64_t *ret_total)

@@ -43,6 +43,8 @@ struct tls;
 struct tls_front;
 struct tls_back;
 struct rule_store;
+struct dns;
+struct server_name;
 
 /* Of a timer. */
 enum timer_owner {
@@ -107,11 +109,12 @@ struct server_admin {
 	uint64_t n_observed;	      /* how often traffic had too many errors in a row */
 };
 
-/* Where an operator moved a server to. Workers may still read an older one: they live as long as the server. */
-#define SERVER_MOVES_MAX 1024u
+/* Where a server was moved to. Workers may still read an older one: it goes when all have taken note of a newer. */
 struct server_place {
 	struct cfg_addr addr;
+	struct server *server;
 	struct server_place *older;
+	_Atomic unsigned noted; /* by so many workers */
 };
 
 struct server {
@@ -123,7 +126,8 @@ struct server {
 	struct cfg_addr addr;			/* as configured; see server_addr() */
 	_Atomic(struct server_place *) moved;	/* NULL: it was not */
 	struct server_place *places;		/* all of them, the control thread's */
-	unsigned n_moved;
+	struct server_name *named;		/* resolve.c; NULL: its name is not asked for */
+	char *host;				/* of `named`, as written */
 	bool client_port;
 	unsigned send_proxy;		/* version of the PROXY protocol; 0: none */
 	unsigned proxy_tls;		/* it tells of TLS: 1, with the client's name: 2 */
@@ -142,7 +146,7 @@ struct server {
 	_Atomic bool serves;		/* up, and nobody's word against it: as last published */
 	bool up;			/* as the checks say; true without a check */
 	bool draining;			/* they say: up, but nothing new */
-	bool backup, usable;		/* as configured: usable: not disabled */
+	bool backup, usable;		/* as configured; it has an address, and its name holds */
 	struct engine *engine;
 	bool log_checks;
 	struct health_check *check, *agent;
@@ -159,10 +163,10 @@ struct server {
 	uint64_t last_ns;
 };
 
-/* Its own, or that of the server it tracks. */
+/* Its own, or that of the server it tracks; or nobody knows where it is. */
 static inline bool server_in_maint(const struct server *s)
 {
-	return s->admin.maint || s->admin.via_maint;
+	return s->admin.maint || s->admin.via_maint || !s->usable;
 }
 
 static inline bool server_in_drain(const struct server *s)
@@ -462,6 +466,7 @@ struct engine {
 	unsigned n_applied; /* configurations so far */
 	unsigned maxconn; /* of the process, as configured */
 	struct health_engine *health;
+	struct dns *dns; /* names of servers; resolve.c */
 	unsigned spread_checks; /* percent */
 	unsigned n_slow;	/* pools with a slowstart */
 	int wake_fd;

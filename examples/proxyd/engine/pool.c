@@ -152,6 +152,14 @@ static bool make_idle_lists(const struct engine *e, struct server *s)
 	return s->worker;
 }
 
+/* One whose name is asked for is where that says. */
+static bool same_target(const struct server *s, const struct cfg_server *c)
+{
+	bool asked = c->is_name && c->resolve.section;
+
+	return s->host || asked ? s->host && asked && !strcmp(s->host, c->host) : same_address(&s->addr, &c->addr);
+}
+
 /* Equal is who has the same name and is spoken to alike: he keeps his health and his counters. */
 struct server *server_get(struct engine *e, const struct backend *b, const struct cfg_server *c)
 {
@@ -159,7 +167,7 @@ struct server *server_get(struct engine *e, const struct backend *b, const struc
 	struct server *s;
 
 	LIST_FOREACH (s, &p->servers, entry)
-		if (!strcmp(s->name, c->name) && same_address(&s->addr, &c->addr) &&
+		if (!strcmp(s->name, c->name) && same_target(s, c) &&
 		    s->client_port == c->client_port && s->send_proxy == c->send_proxy &&
 		    s->proxy_tls == c->proxy_tls &&
 		    !atomic_load(&s->tls) == !c->tls &&
@@ -171,9 +179,11 @@ struct server *server_get(struct engine *e, const struct backend *b, const struc
 	if (!s)
 		return NULL;
 	s->name = strdup(c->name);
+	s->host = c->is_name && c->resolve.section ? strdup(c->host) : NULL;
 	s->tally = tally_new(e->n_workers);
-	if (!s->name || !s->tally || (b->http && !make_idle_lists(e, s))) {
+	if (!s->name || (!s->host && c->is_name && c->resolve.section) || !s->tally || (b->http && !make_idle_lists(e, s))) {
 		tally_free(s->tally);
+		free(s->host);
 		free(s->name);
 		free(s);
 		return NULL;
@@ -198,6 +208,7 @@ void server_put(struct server *s)
 		return;
 	check_end(s);
 	agent_end(s);
+	resolve_end(s);
 	server_track(s, NULL);
 	while (!LIST_EMPTY(&s->trackers))
 		server_track(LIST_FIRST(&s->trackers), NULL);
@@ -214,6 +225,7 @@ void server_put(struct server *s)
 	}
 	free(s->checked_text);
 	free(s->agent_send);
+	free(s->host);
 	free(s->name);
 	free(s);
 }
@@ -230,7 +242,7 @@ static struct server *find(const struct pool *p, const struct set *set, const st
 
 static bool server_serves(const struct server *s)
 {
-	return s->up && s->usable && !server_in_maint(s);
+	return s->up && !server_in_maint(s);
 }
 
 struct server *server_find(const struct engine *e, const struct set *set, const struct cfg_proxy *proxy,
@@ -311,6 +323,7 @@ int pool_sync(struct pool *p, const struct set *set, const struct cfg_proxy *pro
 			s->member = false;
 			check_end(s);
 			agent_end(s);
+			resolve_end(s);
 			server_track(s, NULL);
 		}
 	STAILQ_FOREACH (c, &proxy->servers, next) {
@@ -359,7 +372,7 @@ int server_stage(struct server *s)
 
 	if (!e)
 		e = lb_server_set_state(s->pool->group, id,
-					!s->usable || server_in_maint(s)    ? LB_STATE_OFFLINE
+					server_in_maint(s)			    ? LB_STATE_OFFLINE
 					: s->draining || server_in_drain(s) ? LB_STATE_DRAINING
 									    : LB_STATE_ENABLED);
 	return e ? e : lb_server_set_up(s->pool->group, id, s->up);

@@ -49,6 +49,7 @@ const struct command_info runtime_commands[] = {
     {"show map", CFG_STATS_USER, run_show_map, "[MAP|#ID]", "maps, or the entries of one"},
     {"show pools", CFG_STATS_OPERATOR, run_show_pools, "", "memory"},
     {"show proc", CFG_STATS_OPERATOR, run_show_proc, "", "processes, as a master's socket tells them"},
+    {"show resolvers", CFG_STATS_USER, run_show_resolvers, "[SECTION]", "what nameservers said"},
     {"show schema json", CFG_STATS_USER, run_show_schema, "", "what the JSON of show info and show stat is made of"},
     {"show servers conn", CFG_STATS_OPERATOR, run_show_servers_conn, "[BACKEND]", "connections of servers"},
     {"show servers state", CFG_STATS_OPERATOR, run_show_servers_state, "[BACKEND]", "state of servers, as a state file has it"},

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "engine/admin.h"
+#include "engine/control.h"
 
 #define MAXCONN_MAX 10000000ul
 
@@ -187,6 +188,20 @@ static void set_addr(struct call *c, struct server *s)
 		call_say(c, "IP changed to '%s', port to '%u', by 'stats socket command'\n", ip, ntohs(port));
 }
 
+static void set_name(struct call *c, struct server *s, const char *name)
+{
+	int r = -EINVAL;
+
+	if (!*name || strlen(name) > 255)
+		call_say(c, "set server <b>/<s> fqdn requires a FQDN.\n");
+	else if ((r = resolve_rename(c->e, s, name)) == -ENOENT)
+		call_say(c, "set server <b>/<s> fqdn failed because no resolution is configured.\n");
+	else if (r < 0)
+		say_result(c, r);
+	else
+		call_say(c, "%s/%s: the name that is asked for is %s, by 'stats socket command'\n", s->pool->name, s->name, name);
+}
+
 static void set_check_port(struct call *c, struct server *s)
 {
 	unsigned port;
@@ -217,13 +232,14 @@ void run_set_server(struct call *c)
 	else if (!strcmp(what, "agent") || !strcmp(what, "agent-addr") || !strcmp(what, "agent-port") ||
 		 !strcmp(what, "agent-send"))
 		call_say(c, "Agent checks are not enabled on this server.\n");
-	else if (!strcmp(what, "check-addr") ||
-		 !strcmp(what, "fqdn") || !strcmp(what, "ssl"))
+	else if (!strcmp(what, "fqdn"))
+		set_name(c, s, value);
+	else if (!strcmp(what, "check-addr") || !strcmp(what, "ssl"))
 		call_say(c, "\"set server … %s\" is known to HAProxy, not supported by this version: change the file "
 			    "and reload, connections stay.\n",
 			 what);
 	else
-		call_say(c, "'set server <srv>' only supports 'state', 'weight', 'health', 'maxconn', 'addr' and 'check-port' here.\n");
+		call_say(c, "'set server <srv>' only supports 'state', 'weight', 'health', 'maxconn', 'addr', 'fqdn' and 'check-port' here.\n");
 }
 
 void run_enable_server(struct call *c)

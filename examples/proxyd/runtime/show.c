@@ -166,13 +166,17 @@ static void state_line(struct call *c, const struct backend *b, const struct ser
 	const struct server_admin *a = &s->admin;
 	struct health_check_status check = {.size = sizeof(check)};
 	struct health_filter_status f = {.size = sizeof(f)};
-	unsigned health = a->cfg ? a->cfg->rise : 0, result = 0, port;
+	unsigned health = 0, result = 0, port;
 	bool has = s->check && health_check_status(s->check, &check) == 0 &&
 		   health_check_filter_status(s->check, &f) == 0;
 	bool up = s->up && !server_in_maint(s);
 	char addr[128];
 
 	port = address_of(server_addr(s), addr, sizeof(addr));
+	if (!s->usable) { /* where it was means nothing */
+		snprintf(addr, sizeof(addr), "-");
+		port = a->cfg ? a->cfg->port : 0;
+	}
 	if (has) {
 		health = s->up ? f.rise + f.left - 1 : f.rise > f.left ? f.rise - f.left : 0;
 		result = !check.runs			      ? 0
@@ -181,12 +185,13 @@ static void state_line(struct call *c, const struct backend *b, const struct ser
 			 : check.verdict == HEALTH_FAIL || check.verdict == HEALTH_FAIL_NOW ? 2
 								: 3;
 	}
-	out_printf(c->out, "%u %s %u %s %s %u %u %u %u %llu %u %u %u %u 0 0 0 - %u - 0 %u - - 0\n", b->proxy->id,
+	out_printf(c->out, "%u %s %u %s %s %u %u %u %u %llu %u %u %u %u 0 0 0 %s %u %s 0 %u - - 0\n", b->proxy->id,
 		   b->proxy->name, sid, s->name, addr, !up ? 0u : s->draining ? 3u : 2u,
 		   (a->maint ? 1u : 0) | (a->via_maint ? 2u : 0) | (a->cfg_disabled ? 4u : 0) | (a->drain ? 8u : 0) |
-		       (a->via_drain ? 16u : 0), a->weight, a->cfg_weight,
+		       (a->via_drain ? 16u : 0) | (s->usable ? 0 : 32u), a->weight, a->cfg_weight,
 		   (unsigned long long)(c->now_ns > a->changed_ns ? (c->now_ns - a->changed_ns) / SECOND_NS : 0), has ? code_number(check.code) : 1,
-		   result, health, has ? 2u + (a->no_checks ? 0 : 4) + (a->maint ? 8 : 0) : 0, port,
+		   result, health, has ? 2u + (a->no_checks ? 0 : 4) + (a->maint ? 8 : 0) : 0,
+		   resolve_name(s) ? resolve_name(s) : "-", port, resolve_srv(s) ? resolve_srv(s) : "-",
 		   a->check_port ? a->check_port : a->cfg ? a->cfg->check_port : 0);
 }
 

@@ -239,6 +239,8 @@ static void write_status(const struct server *s, const struct health_seen *h, ch
 		snprintf(buf, cap, "MAINT");
 	else if (s->admin.via_maint)
 		snprintf(buf, cap, "MAINT (via %s/%s)", s->tracked->pool->name, s->tracked->name);
+	else if (!s->usable)
+		snprintf(buf, cap, "MAINT (resolution)");
 	else if (!s->up && h->checked && f->left < f->rise)
 		snprintf(buf, cap, "DOWN %u/%u", f->rise - f->left, f->rise);
 	else if (!s->up)
@@ -377,7 +379,7 @@ static void sum_servers(const struct backend *b, struct backend_sum *sum)
 
 	*sum = (struct backend_sum){.any = b->proxy->n_servers};
 	LIST_FOREACH (s, &b->pool->servers, entry) {
-		if (!s->member || !s->up || !s->usable || server_in_maint(s))
+		if (!s->member || !s->up || server_in_maint(s))
 			continue;
 		if (s->backup) {
 			sum->backup++;

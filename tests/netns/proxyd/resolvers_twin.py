@@ -1,0 +1,264 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Names at run time, answered by unbound on loopback, in proxyd and in HAProxy:   resolvers_twin.py BINARY"""
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+
+from support import Proxy, Server, config, free_port, named, read_all, run, until
+
+UNBOUND = """
+server:
+    interface: 127.0.0.1
+    port: {port}
+    do-daemonize: no
+    username: ""
+    chroot: ""
+    directory: "{folder}"
+    pidfile: ""
+    use-syslog: no
+    verbosity: 0
+    do-not-query-localhost: no
+    local-zone: "example." static
+    local-zone: "refused.example." refuse
+remote-control:
+    control-enable: yes
+    control-interface: {folder}/control
+    control-use-cert: no
+"""
+RESOLVERS = """
+resolvers dns
+    nameserver one 127.0.0.1:{dns}
+    timeout resolve 200ms
+    timeout retry 200ms
+    resolve_retries 1
+    hold valid 200ms
+    hold nx 300ms
+    hold refused 300ms
+    hold timeout 300ms
+    hold other 300ms
+    hold obsolete 0s
+"""
+
+
+class Names:
+    """A name server that is told what it knows."""
+
+    def __init__(self, *records):
+        self.folder = tempfile.mkdtemp(prefix="proxyd-dns.")
+        self.port = free_port()
+        self.file = os.path.join(self.folder, "unbound.conf")
+        with open(self.file, "w") as f:
+            f.write(UNBOUND.format(port=self.port, folder=self.folder))
+        self.start()
+        self.add(*records)
+
+    def start(self):
+        self.process = subprocess.Popen(["unbound", "-d", "-c", self.file], stderr=subprocess.DEVNULL)
+        until("unbound answers", lambda: self.control("status"))
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+    def control(self, *words):
+        return subprocess.run(["unbound-control", "-c", self.file, *words], capture_output=True).returncode == 0
+
+    def add(self, *records):
+        for r in records:
+            assert self.control("local_data", r), r
+
+    def remove(self, *names):
+        for n in names:
+            assert self.control("local_data_remove", n), n
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *what):
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Asked(Proxy):
+    """A proxy with these servers in the backend b, and a socket."""
+
+    def __init__(self, binary, names, servers, resolvers=RESOLVERS):
+        self.socket = os.path.join(names.folder, "stats")
+        body = f"listen b\n    bind 127.0.0.1:{{port}}\n    balance roundrobin\n{servers}"
+        text = config(body + resolvers.replace("{dns}", str(names.port)))
+        super().__init__(binary, text.replace("maxconn 5000", f"maxconn 5000\n    stats socket {self.socket} level admin"))
+
+    def command(self, line):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(self.socket)
+            s.sendall(line.encode() + b"\n")
+            return read_all(s).decode()
+
+    def says(self, line):
+        until("it says " + line, lambda: line in self.text(), 3)
+
+    def status(self):
+        rows = [r.split(",") for r in self.command("show stat").splitlines() if r.startswith("b,")]
+        return {r[1]: r[17] for r in rows if r[1] not in ("FRONTEND", "BACKEND")}
+
+    def state(self):
+        """Of each server: address, port, weight, name that is asked for."""
+        rows = [r.split() for r in self.command("show servers state b").splitlines() if len(r.split()) > 20]
+        return {r[3]: (r[4], r[18], r[7], r[17]) for r in rows if r[0] != "#"}
+
+
+MAINT = "MAINT (resolution)"
+
+
+def test_a_name_that_comes_goes_and_moves_takes_its_server_along(binary):
+    one, two = Server(named("one")), Server(named("two"))
+    servers = f"    server s a.example:{one.port} resolvers dns init-addr none resolve-prefer ipv4\n"
+    with Names() as names, Asked(binary, names, servers) as p:
+        assert p.status() == {"s": MAINT}, p.status()
+        names.add("a.example. 1 IN A 127.0.0.1")
+        until("it serves", lambda: p.status() == {"s": "no check"})
+        assert p.ask() == "one"
+        p.says("b/s changed its IP from (none) to 127.0.0.1 by dns/one.")
+        p.says("Server b/s administratively READY thanks to valid DNS answer.")
+        names.remove("a.example.")
+        until("it rests", lambda: p.status() == {"s": MAINT})
+        p.says("Server b/s is going DOWN for maintenance (DNS NX status). 0 active and 0 backup servers left.")
+        names.add("a.example. 1 IN A 127.0.0.2")
+        until("it moves", lambda: p.state()["s"][0] == "127.0.0.2" and p.status() == {"s": "no check"})
+        p.says("b/s changed its IP from (none) to 127.0.0.2 by dns/one.")
+
+
+def test_what_a_bad_answer_means(binary):
+    servers = "    server s a.example:80 resolvers dns init-addr 127.0.0.9\n    server r x.refused.example:80 resolvers dns init-addr 127.0.0.9\n"
+    with Names() as names, Asked(binary, names, servers) as p:
+        until("it rests", lambda: p.status() == {"s": MAINT, "r": MAINT})
+        p.says("b/r is going DOWN for maintenance (DNS refused status)")
+        names.add("a.example. 1 IN A 127.0.0.1")
+        until("it serves", lambda: p.status()["s"] == "no check")
+        names.stop()
+        until("nobody answers", lambda: p.status()["s"] == MAINT)
+        p.says("b/s is going DOWN for maintenance (DNS timeout status)")
+        names.start()
+        names.add("a.example. 1 IN A 127.0.0.3")
+        until("it serves again", lambda: p.state()["s"][0] == "127.0.0.3" and p.status()["s"] == "no check")
+
+
+def test_a_template_takes_each_address_once(binary):
+    servers = "    server-template t 3 m.example:80 resolvers dns init-addr none resolve-prefer ipv4\n"
+    with Names("m.example. 1 IN A 127.0.0.1", "m.example. 1 IN A 127.0.0.2") as names, Asked(binary, names, servers) as p:
+        until("two serve", lambda: list(p.status().values()).count("no check") == 2)
+        assert {a for a, *_ in p.state().values()} == {"127.0.0.1", "127.0.0.2", "-"}, p.state()
+        kept = [n for n, s in p.state().items() if s[0] == "127.0.0.2"]
+        names.remove("m.example.")
+        names.add("m.example. 1 IN A 127.0.0.2", "m.example. 1 IN A 127.0.0.3")
+        until("one is replaced", lambda: {a for a, *_ in p.state().values()} >= {"127.0.0.2", "127.0.0.3"})
+        assert p.state()[kept[0]][0] == "127.0.0.2", p.state()
+        names.remove("m.example.")
+        names.add("m.example. 1 IN A 127.0.0.3")
+        until("one is left", lambda: list(p.status().values()).count("no check") == 1)
+        p.says("is going DOWN for maintenance (No IP for server )")
+
+
+def test_preferences(binary):
+    lines = {
+        "six": "resolve-prefer ipv6",
+        "four": "resolve-prefer ipv4",
+        "usual": "",
+        "net": "resolve-prefer ipv4 resolve-net 10.0.0.0/8,127.0.0.2/32",
+    }
+    servers = "".join(
+        f"    server {n} a.example:80 resolvers dns init-addr none resolve-opts allow-dup-ip {w}\n" for n, w in lines.items()
+    )
+    records = ["a.example. 1 IN A 127.0.0.1", "a.example. 1 IN A 127.0.0.2", "a.example. 1 IN AAAA ::1"]
+    with Names(*records) as names, Asked(binary, names, servers) as p:
+        until("all serve", lambda: set(p.status().values()) == {"no check"})
+        got = {n: s[0] for n, s in p.state().items()}
+        assert got.pop("four") in ("127.0.0.1", "127.0.0.2"), got
+        assert got == {"six": "::1", "usual": "::1", "net": "127.0.0.2"}, got
+
+
+def test_one_family_alone_is_enough(binary):
+    servers = "    server s a.example:80 resolvers dns init-addr none resolve-prefer ipv6\n"
+    with Names("a.example. 1 IN A 127.0.0.1") as names, Asked(binary, names, servers) as p:
+        until("it serves", lambda: p.state()["s"][0] == "127.0.0.1")
+        assert p.status() == {"s": "no check"}
+
+
+def test_srv_records_fill_a_template(binary):
+    one, two = Server(named("one")), Server(named("two"))
+    servers = "    server-template t 3 _x._tcp.example resolvers dns init-addr none resolve-prefer ipv4\n"
+    records = [
+        "a.example. 1 IN A 127.0.0.1",
+        "b.example. 1 IN A 127.0.0.1",
+        f"_x._tcp.example. 1 IN SRV 0 10 {one.port} a.example.",
+        f"_x._tcp.example. 1 IN SRV 0 600 {two.port} b.example.",
+    ]
+    with Names(*records) as names, Asked(binary, names, servers) as p:
+        until("two serve", lambda: list(p.status().values()).count("no check") == 2)
+        got = {s for s in p.state().values()}
+        assert got == {
+            ("127.0.0.1", str(one.port), "1", "a.example"),
+            ("127.0.0.1", str(two.port), "3", "b.example"),
+            ("-", "0", "1", "-"),
+        }, got
+        assert {p.ask() for _ in range(8)} == {"one", "two"}
+        names.remove("_x._tcp.example.")
+        names.add(records[2])
+        until("one is gone", lambda: list(p.status().values()).count(MAINT) == 2)
+        p.says("is going DOWN for maintenance (entry removed from SRV record)")
+        assert {p.ask() for _ in range(4)} == {"one"}
+
+
+def test_show_resolvers_counts(binary):
+    servers = "    server s a.example:80 resolvers dns init-addr none resolve-prefer ipv4\n"
+    with Names("a.example. 1 IN A 127.0.0.1") as names, Asked(binary, names, servers) as p:
+        until("it serves", lambda: p.status() == {"s": "no check"})
+        lines = p.command("show resolvers dns").splitlines()
+        assert lines[:2] == ["Resolvers section dns", " nameserver one:"], lines
+        names_of = "sent snd_error valid update cname cname_error any_err nx timeout refused other invalid too_big truncated outdated"
+        counters = {line.split(":")[0].strip(): line[15:] for line in lines[2:] if line}
+        assert list(counters) == names_of.split(), counters
+        assert int(counters["valid"]) >= 1 and counters["update"] == "1", counters
+        assert p.command("show resolvers none").strip() == "Can't find that resolvers section"
+
+
+def test_an_operator_gives_another_name(binary):
+    servers = "    server s a.example:80 resolvers dns init-addr none resolve-prefer ipv4\n    server t 127.0.0.9:80\n"
+    with Names("b.example. 1 IN A 127.0.0.1") as names, Asked(binary, names, servers) as p:
+        p.command("set server b/s fqdn b.example")
+        until("it serves", lambda: p.status()["s"] == "no check")
+        assert p.state()["s"][3] == "b.example"
+        assert "no resolution is configured" in p.command("set server b/t fqdn b.example")
+
+
+def test_a_reload_keeps_the_address(binary):
+    if "haproxy" in os.path.basename(binary):
+        return  # there it is another process
+    servers = "    server s a.example:80 resolvers dns init-addr none resolve-prefer ipv4\n"
+    with Names("a.example. 1 IN A 127.0.0.1") as names, Asked(binary, names, servers) as p:
+        until("it serves", lambda: p.status() == {"s": "no check"})
+        names.stop()
+        p.command("reload")
+        assert p.status() == {"s": "no check"} and p.state()["s"][0] == "127.0.0.1", p.state()
+        until("nobody answers", lambda: p.status()["s"] == MAINT)
+        names.start()
+        names.add("a.example. 1 IN A 127.0.0.4")
+        until("it moves", lambda: p.state()["s"][0] == "127.0.0.4" and p.status() == {"s": "no check"})
+
+
+def test_a_nameserver_may_speak_tcp_and_one_may_be_dead(binary):
+    servers = "    server s a.example:80 resolvers dns init-addr none resolve-prefer ipv4\n"
+    both = RESOLVERS.replace("    nameserver one 127.0.0.1:{dns}", f"    nameserver dead 127.0.0.1:{free_port()}\n    nameserver one tcp@127.0.0.1:{{dns}}")
+    with Names("a.example. 1 IN A 127.0.0.1") as names, Asked(binary, names, servers, both) as p:
+        until("it serves", lambda: p.status() == {"s": "no check"})
+
+
+if __name__ == "__main__":
+    if not all(shutil.which(w) for w in (sys.argv[1], "unbound", "unbound-control")):
+        print("skipped: needs unbound and", sys.argv[1])
+        sys.exit(77)
+    sys.exit(run([t for n, t in sorted(globals().items()) if n.startswith("test_")], sys.argv[1]))
