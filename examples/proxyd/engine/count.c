@@ -65,8 +65,8 @@ static void add_bytes(struct counters *c, uint64_t in, uint64_t out)
 }
 
 /* Whose fault the end was: HAProxy's termination letters are also its counters. */
-static void add_cause(struct worker *w, struct counters *front, const struct seeker *k, char who, char phase,
-		      bool fault)
+static void add_cause(struct worker *w, struct counters *front, const struct seeker *k, char who,
+		      char phase, bool fault, bool of_request)
 {
 	enum counted what;
 
@@ -80,7 +80,7 @@ static void add_cause(struct worker *w, struct counters *front, const struct see
 		counter_inc(front, COUNT_INTERCEPTED);
 		return;
 	case 'P':
-		if (phase == 'R' || phase == 'T')
+		if (phase == 'R' || phase == 'T' || of_request)
 			what = fault ? COUNT_REQUEST_ERRORS : COUNT_DENIED_REQUESTS;
 		else
 			what = fault ? COUNT_RESPONSE_ERRORS : COUNT_DENIED_RESPONSES;
@@ -124,7 +124,7 @@ void count_exchange(struct worker *w, const struct frontend *f, const struct exc
 	add_bytes(front, x->bytes_in, x->bytes);
 	counter_inc(front, class_of(x->status));
 	if (x->cause.who != '-')
-		add_cause(w, front, k, x->cause.who, x->cause.phase, x->fault);
+		add_cause(w, front, k, x->cause.who, x->cause.phase, x->fault, x->up.fault);
 	if (!k->backend)
 		return;
 	back = counters_of(k->backend->pool->tally, w->index);
@@ -170,7 +170,7 @@ void count_session(struct worker *w, const struct session *s)
 	if (s->phase == SESSION_REFUSED) /* counted where it was */
 		return;
 	add_bytes(front, in, out);
-	add_cause(w, front, k, s->conn.cause.who, s->conn.cause.phase, false);
+	add_cause(w, front, k, s->conn.cause.who, s->conn.cause.phase, false, false);
 	if (!k->backend)
 		return;
 	back = counters_of(k->backend->pool->tally, w->index);

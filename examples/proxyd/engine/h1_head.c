@@ -350,12 +350,33 @@ static bool check_lengths(struct head *h)
 	return !h->length || fail(h, H1_FAULT_BOTH_LENGTHS);
 }
 
+/*
+ * "Upgrade: h2c" would make a tunnel of which no rule sees the requests. RFC 9113, section 3.1, has done
+ * away with it; a client goes on in HTTP/1.1 when the field is ignored.
+ */
+static bool asks_for_h2(const struct http_msg *m)
+{
+	for (unsigned i = 0; i < m->n_fields; i++) {
+		struct http_span name;
+		uint32_t at = 0;
+
+		if (m->field[i].id != HTTP_ID_UPGRADE)
+			continue;
+		while (http_next_element(m, m->field[i].value, &at, &name))
+			if (http_same_name(http_text(m, name), name.len, "h2c", 3) ||
+			    http_same_name(http_text(m, name), name.len, "h2", 2))
+				return true;
+	}
+	return false;
+}
+
 static void judge_connection(struct http_msg *m)
 {
 	m->options = m->seen >> HTTP_ID_CONNECTION & 1 ? http_connection_options(m) : 0;
 	m->keep_alive =
 	    !(m->options & HTTP_OPTION_CLOSE) && (m->minor || m->options & HTTP_OPTION_KEEP_ALIVE);
-	m->upgrade = m->options & HTTP_OPTION_UPGRADE && m->seen >> HTTP_ID_UPGRADE & 1;
+	m->upgrade = m->minor && m->options & HTTP_OPTION_UPGRADE &&
+		     m->seen >> HTTP_ID_UPGRADE & 1 && !asks_for_h2(m);
 }
 
 static struct http_span authority(const struct http_msg *m)

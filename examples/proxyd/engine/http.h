@@ -60,6 +60,7 @@ struct client {
 	bool greeting; /* accept-proxy: its header has not come yet */
 	bool unparsed; /* `in` has not been looked at since bytes came */
 	bool closing;  /* when `out` is sent, that is all */
+	bool gone;     /* left before its answer was all given */
 	bool lingering;
 	bool linger;	/* it may still be sending: read on before the close */
 	bool not_first; /* a request was answered here */

@@ -147,7 +147,7 @@ bool client_give(struct worker *w, struct client *c, const char *data, size_t le
 	if (c->writable && !c->out) {
 		n = handle_send(&c->h, data, len, flags);
 		if (n < 0 && errno != EAGAIN && errno != EINTR) {
-			c->eof = c->hup = c->closing = true; /* nobody is there to take it */
+			c->eof = c->hup = c->closing = c->gone = true;
 			return true;
 		}
 		if (n < (ssize_t)len)
@@ -234,6 +234,7 @@ static bool linger(struct worker *w, struct client *c)
 static void refuse(struct worker *w, struct client *c, unsigned status, enum h1_fault fault,
 		   char who)
 {
+	bool said = c->in || c->not_first || fault; /* anything at all */
 	struct exchange x = {
 	    .client = c,
 	    .cause = {who, 'R'},
@@ -248,7 +249,7 @@ static void refuse(struct worker *w, struct client *c, unsigned status, enum h1_
 
 	c->linger = fault != H1_FAULT_NONE;
 	count_refused(w, c->frontend, status);
-	if (c->frontend->httplog)
+	if (c->frontend->httplog && (said || !c->frontend->dontlognull))
 		exchange_log(w, &x, false);
 	if (c->store && status >= 400 && status < 500)
 		track_count(c->store->track, TABLE_HTTP_ERR_CNT, 1, w->now_ns);
@@ -288,8 +289,8 @@ static uint32_t receive(struct worker *w, struct client *c, uint32_t have)
 		c->readable = false;
 	} else if (n == 0) {
 		no_more(w, c);
-	} else if (errno != EINTR) {
-		c->eof = c->closing = true;
+	} else if (errno != EINTR) { /* a reset */
+		no_more(w, c);
 	}
 	return 0;
 }
@@ -503,10 +504,10 @@ void client_event(struct worker *w, struct client *c, uint32_t events)
 
 		c->eof = true;
 		exchange_fail(w, x, 0, 'C',
-			      x->state == EXCHANGE_QUEUED  ? 'Q'
-			      : x->state < EXCHANGE_ASKED  ? 'C'
-			      : x->state < EXCHANGE_ANSWER ? 'H'
-							   : 'D');
+			      x->state == EXCHANGE_QUEUED		 ? 'Q'
+			      : x->state < EXCHANGE_ASKED		 ? 'C'
+			      : x->state < EXCHANGE_ANSWER && x->up.done ? 'H'
+									 : 'D');
 	}
 	if (!client_begins_tls(c))
 		client_run(w, c);

@@ -89,7 +89,7 @@ void exchange_fail(struct worker *w, struct exchange *x, unsigned status, char w
 
 	set_cause(x, who, phase);
 	if (x->state == EXCHANGE_ASKED && phase == 'H' &&
-	    (who == 'S' || who == 's' || (who == 'P' && x->fault)))
+	    (who == 'S' || who == 's' || (who == 'P' && x->fault && !x->up.fault)))
 		observe(w, x->seeker.server, OBSERVED_BAD_ANSWER);
 	if (!begun)
 		x->status = status;
@@ -125,6 +125,8 @@ void exchange_finish(struct worker *w, struct exchange *x)
 	bool go_on = x->client_keeps && asked && !c->eof && !w->draining;
 
 	c->linger = !x->up.done;
+	if (c->gone)
+		set_cause(x, 'C', 'D');
 	end(w, x, x->link_keeps && asked);
 	c->not_first = true;
 	c->since_ns = w->now_ns;

@@ -42,7 +42,7 @@ static void take_body(struct worker *w, struct exchange *x, const char *data, si
 	x->bytes_in += n;
 	if (x->up.fault) {
 		x->fault = x->up.fault;
-		exchange_fail(w, x, 400, 'P', 'D');
+		exchange_fail(w, x, 400, 'P', x->state == EXCHANGE_ANSWER ? 'D' : 'H');
 		return;
 	}
 	if (n < len) {

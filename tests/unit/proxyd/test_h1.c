@@ -299,6 +299,10 @@ static void knows_who_goes_on(void **state)
 	    {"GET / HTTP/1.1" CRLF "Connection: upgrade" CRLF "Upgrade: websocket" CRLF CRLF, true,
 	     true, false},
 	    {"GET / HTTP/1.1" CRLF "Upgrade: websocket" CRLF CRLF, true, false, false},
+	    {"GET / HTTP/1.1" CRLF "Connection: upgrade" CRLF "Upgrade: websocket, h2c" CRLF CRLF,
+	     true, false, false},
+	    {"GET / HTTP/1.0" CRLF "Connection: upgrade" CRLF "Upgrade: websocket" CRLF CRLF, false,
+	     false, false},
 	    {"POST / HTTP/1.1" CRLF "Connection: upgrade" CRLF "Upgrade: h2c" CRLF
 	     "Content-Length: 2" CRLF CRLF,
 	     true, false, false},
