@@ -261,7 +261,7 @@ const struct health_probe_ops *health_probe_amqp(void)
 	    .size = sizeof(ops),
 	    .name = "amqp",
 	    .state_size = sizeof(struct amqp_state),
-	    .flags = HEALTH_PROBE_FIN,
+	    .flags = HEALTH_PROBE_FIN | HEALTH_PROBE_FIRST,
 	    .setup = amqp_setup,
 	    .teardown = amqp_teardown,
 	    .open = amqp_open,

@@ -356,6 +356,7 @@ const struct health_probe_ops *health_probe_http(void)
 	static const struct health_probe_ops ops = {
 	    .size = sizeof(ops),
 	    .name = "http",
+	    .flags = HEALTH_PROBE_FIRST,
 	    .state_size = sizeof(struct http_state),
 	    .setup = http_setup,
 	    .teardown = http_teardown,

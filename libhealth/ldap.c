@@ -286,7 +286,7 @@ const struct health_probe_ops *health_probe_ldap(void)
 	    .size = sizeof(ops),
 	    .name = "ldap",
 	    .state_size = sizeof(struct ldap_state),
-	    .flags = HEALTH_PROBE_FIN,
+	    .flags = HEALTH_PROBE_FIN | HEALTH_PROBE_FIRST,
 	    .setup = ldap_setup,
 	    .teardown = ldap_teardown,
 	    .open = ldap_open,

@@ -145,7 +145,7 @@ const struct health_probe_ops *health_probe_mqtt(void)
 	    .size = sizeof(ops),
 	    .name = "mqtt",
 	    .state_size = sizeof(struct mqtt_state),
-	    .flags = HEALTH_PROBE_FIN,
+	    .flags = HEALTH_PROBE_FIN | HEALTH_PROBE_FIRST,
 	    .setup = mqtt_setup,
 	    .teardown = mqtt_teardown,
 	    .open = mqtt_open,

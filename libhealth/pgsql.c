@@ -329,7 +329,7 @@ const struct health_probe_ops *health_probe_pgsql(void)
 	    .size = sizeof(ops),
 	    .name = "pgsql",
 	    .state_size = sizeof(struct pgsql_state),
-	    .flags = HEALTH_PROBE_FIN,
+	    .flags = HEALTH_PROBE_FIN | HEALTH_PROBE_FIRST,
 	    .setup = pgsql_setup,
 	    .teardown = sql_teardown,
 	    .open = pgsql_open,

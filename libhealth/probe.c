@@ -33,8 +33,8 @@ static bool is_own(const struct health_probe_ops *ops)
 
 static bool ops_valid(const struct health_probe_ops *ops)
 {
-	const uint32_t known =
-	    HEALTH_PROBE_DATAGRAM | HEALTH_PROBE_FIN | HEALTH_PROBE_ICMP | HEALTH_PROBE_OPTIONAL;
+	const uint32_t known = HEALTH_PROBE_DATAGRAM | HEALTH_PROBE_FIN | HEALTH_PROBE_ICMP |
+			       HEALTH_PROBE_OPTIONAL | HEALTH_PROBE_FIRST;
 
 	if (!name_valid(ops->name) || ops->state_size > HEALTH_PROBE_STATE_MAX ||
 	    (ops->flags & ~known && !is_own(ops)) ||

@@ -206,6 +206,7 @@ const struct health_probe_ops *health_probe_sip(void)
 	static const struct health_probe_ops ops = {
 	    .size = sizeof(ops),
 	    .name = "sip",
+	    .flags = HEALTH_PROBE_FIRST,
 	    .state_size = sizeof(struct sip_state),
 	    .setup = sip_setup,
 	    .teardown = sip_teardown,

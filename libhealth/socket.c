@@ -114,6 +114,17 @@ static int set_way(const struct health_check *c, int fd)
 	return r;
 }
 
+/*
+ * Then the last ACK of the handshake can wait for what we send: a packet less, and the server wakes once. Where to connect
+ * is all, that is our RST, and the server's accept never wakes.
+ */
+static bool speaks_first(const struct health_check *c)
+{
+	return c->probe->ops.flags & HEALTH_PROBE_FIRST || probe_only_connects(c->probe) ||
+	       (c->transport && !(c->flags & HEALTH_CHECK_STARTTLS)) ||
+	       (c->way && c->way->preamble_len);
+}
+
 /* Costs a system call each, so only what the run needs; a refusal of these costs comfort, not truth. */
 static void tune(const struct health_check *c, int fd)
 {
@@ -131,8 +142,7 @@ static void tune(const struct health_check *c, int fd)
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &rst, sizeof(rst));
 	if (c->transport) /* a resumed TLS 1.2 handshake ends in two small writes: 40 ms by Nagle */
 		socket_set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	else if (probe_only_connects(c->probe) && !(c->way && c->way->preamble_len))
-		/* No ACK before our RST: SYN, SYN-ACK, RST, and the server's accept never wakes. */
+	if (speaks_first(c))
 		socket_set_int(fd, IPPROTO_TCP, TCP_QUICKACK, 0);
 }
 

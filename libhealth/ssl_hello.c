@@ -66,6 +66,7 @@ const struct health_probe_ops *health_probe_ssl_hello(void)
 	static const struct health_probe_ops ops = {
 	    .size = sizeof(ops),
 	    .name = "ssl-hello",
+	    .flags = HEALTH_PROBE_FIRST,
 	    .state_size = sizeof(struct hello_state),
 	    .open = hello_open,
 	    .received = hello_received,

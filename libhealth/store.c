@@ -148,6 +148,7 @@ const struct health_probe_ops *health_probe_redis(void)
 	static const struct health_probe_ops ops = {
 	    .size = sizeof(ops),
 	    .name = "redis",
+	    .flags = HEALTH_PROBE_FIRST,
 	    .state_size = sizeof(struct commands_state),
 	    .setup = redis_setup,
 	    .teardown = redis_teardown,
@@ -198,6 +199,7 @@ const struct health_probe_ops *health_probe_memcached(void)
 	static const struct health_probe_ops ops = {
 	    .size = sizeof(ops),
 	    .name = "memcached",
+	    .flags = HEALTH_PROBE_FIRST,
 	    .open = memcached_open,
 	    .received = memcached_received,
 	};

@@ -164,12 +164,15 @@ struct health_probe_io {
  * messages go both ways, the kernel sets identifier and checksum and passes only answers to it. Where the
  * kernel allows no echo sockets it is a raw one: others' messages come too, for IPv4 with their IP header.
  * OPTIONAL: a server that cannot be reached, or is silent, is HEALTH_NEUTRAL instead of a failure.
+ * FIRST says that `open` always sends, so that the kernel need not acknowledge the connection before: a packet less.
+ * Where `open` then sends nothing, the server learns of the connection 200 ms late.
  * FIN closes politely, so that the last bytes arrive; the default, RST, leaves no TIME_WAIT behind.
  */
 #define HEALTH_PROBE_DATAGRAM 1u
 #define HEALTH_PROBE_FIN 2u
 #define HEALTH_PROBE_ICMP 4u
 #define HEALTH_PROBE_OPTIONAL 8u
+#define HEALTH_PROBE_FIRST 16u
 
 /*
  * The dialogue. Callbacks must not block, call the engine or touch globals; they see

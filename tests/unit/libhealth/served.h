@@ -45,6 +45,10 @@ static inline void served_pieces(const struct health_probe *p, const void *answe
 	served_is(&whole, "whole", len, verdict, code, status);
 	if (p->ops.flags & HEALTH_PROBE_DATAGRAM)
 		return;
+	if (p->ops.flags & HEALTH_PROBE_FIRST) { /* else the server learns late that it has a client */
+		talk(&t, p, "", 0, 0, TALK_SILENCE);
+		assert_true(t.sent_len > 0);
+	}
 	for (size_t chunk = 1; chunk < len && chunk < SERVED_CHUNKS_MAX; chunk++) {
 		talk(&t, p, answer, len, chunk, end);
 		served_is(&t, "by", chunk, verdict, code, status);
