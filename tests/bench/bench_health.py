@@ -90,7 +90,7 @@ http {{
   access_log off; keepalive_timeout 0; client_body_temp_path {folder}; proxy_temp_path {folder};
   fastcgi_temp_path {folder}; uwsgi_temp_path {folder}; scgi_temp_path {folder};
   server {{ listen {PORTS["http"]} backlog=8192; return 200 "fine\\n"; }}
-  server {{ listen {PORTS["tls"]} ssl backlog=8192; ssl_certificate {crt}; ssl_certificate_key {key}; return 200 "fine\\n"; }}
+  server {{ listen {PORTS["tls"]} ssl backlog=8192; ssl_protocols TLSv1.2 TLSv1.3; ssl_certificate {crt}; ssl_certificate_key {key}; return 200 "fine\\n"; }}
 }}
 """)
     server = subprocess.Popen([*on_cpu(1, one_cpu), "nginx", "-c", folder / "nginx.conf"], stderr=subprocess.DEVNULL)
