@@ -9,8 +9,10 @@ behind. All start at once; each is asked as soon as it answers. A server that is
 Exit 77: not root, or none is installed.
 """
 import os
+import pathlib
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -648,6 +650,22 @@ def examine(kind, where, hello, problems, done):
         problems.append(f"{server.name()}: {error}\n{server.end_of_log()}")
 
 
+def end_servers():
+    """All that runs in this PID namespace but us: what a server still writes would keep its folder from being removed."""
+    assert os.getpid() == 1
+    for _ in range(100):
+        others = [int(p.name) for p in pathlib.Path("/proc").glob("[0-9]*") if int(p.name) != os.getpid()]
+        if not others:
+            return
+        for pid in others:
+            try:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, os.WNOHANG)
+            except (ProcessLookupError, ChildProcessError):
+                pass
+        time.sleep(0.05)
+
+
 def inside(hello, names):
     kinds, skipped = [], 0
     for kind in SERVERS:
@@ -671,6 +689,7 @@ def inside(hello, names):
             thread.start()
         for thread in threads:
             thread.join()
+        end_servers()
         for line in sorted(done):
             print(line)
         for problem in problems:
