@@ -23,14 +23,16 @@ static uint32_t class_of(const struct classes *c, uint32_t weight)
 
 void classes_build_in(const struct lb_snapshot *s, struct classes *c, uint32_t *room)
 {
-	uint64_t exists[(LB_WEIGHT_MAX + 1) / 64] = {0}; /* a bit for each weight */
+	uint64_t exists[(LB_WEIGHT_MAX + 1) / 64]; /* a bit for each weight */
+	const uint32_t n = s->max_weight / 64 + 1; /* words that may have one */
 
 	c->weight = room;
 	c->of = c->weight + s->n;
+	memset(exists, 0, n * sizeof(exists[0]));
 	for (size_t i = 0; i < s->n; i++)
 		exists[s->at[i].weight / 64] |= UINT64_C(1) << s->at[i].weight % 64;
 	exists[0] &= ~UINT64_C(1);
-	for (uint32_t i = 0; i < sizeof(exists) / sizeof(exists[0]); i++)
+	for (uint32_t i = 0; i < n; i++)
 		for (uint64_t bits = exists[i]; bits; bits &= bits - 1)
 			c->weight[c->n++] = i * 64 + (uint32_t)__builtin_ctzll(bits);
 	for (size_t i = 0; i < s->n; i++)

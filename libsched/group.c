@@ -340,8 +340,8 @@ int lb_server_stats(const struct lb_group *g, uint64_t id, struct lb_server_stat
 
 static bool is_held(const struct lb_group *g, const struct lb_snapshot *s)
 {
-	for (size_t i = 0; i < LB_PICKERS_MAX; i++) {
-		struct lb_picker *p = g->picker[i];
+	for (size_t i = 0; i < g->n_seats; i++) {
+		struct lb_picker *p = g->seat[i].picker;
 
 		/* In this order: a picker sets `held` before it clears `next`. */
 		if (p && (atomic_load(&p->next) == s || atomic_load(&p->held) == s))
@@ -403,8 +403,8 @@ static int add_cursors(struct lb_group *g, struct lb_snapshot *s)
 {
 	int r = 0;
 
-	for (size_t i = 0; i < LB_PICKERS_MAX && r == 0; i++)
-		if (g->picker[i])
+	for (size_t i = 0; i < g->n_seats && r == 0; i++)
+		if (g->seat[i].picker)
 			r = snapshot_add_cursor(s, i);
 	return r;
 }
@@ -551,14 +551,20 @@ static void free_contents(struct lb_group *g)
 	server_pool_fini(&g->pool);
 }
 
+void group_release(struct lb_group *g)
+{
+	mem_free(g->seat);
+	line_free(g);
+}
+
 void lb_group_free(struct lb_group *g)
 {
 	if (!g)
 		return;
-	for (size_t k = 0; k < LB_PICKERS_MAX; k++)
-		lb_picker_free(g->picker[k]);
+	for (size_t k = 0; k < g->n_seats; k++)
+		lb_picker_free(g->seat[k].picker);
 	free_contents(g);
-	line_free(g);
+	group_release(g);
 }
 
 void lb_group_close(struct lb_group *g)
@@ -567,11 +573,11 @@ void lb_group_close(struct lb_group *g)
 		return;
 	free_contents(g);
 	atomic_store(&g->current, GROUP_CLOSED);
-	for (size_t k = 0; k < LB_PICKERS_MAX; k++)
-		if (g->picker[k])
-			picker_lose_group(g->picker[k]);
+	for (size_t k = 0; k < g->n_seats; k++)
+		if (g->seat[k].picker)
+			picker_lose_group(g->seat[k].picker);
 	if (!g->n_pickers)
-		line_free(g);
+		group_release(g);
 }
 
 int lb_group_stats(const struct lb_group *g, struct lb_group_stats *ret)

@@ -23,10 +23,13 @@ struct lb_group {
 	bool staged;
 	uint64_t now_ns;	       /* of the last tick */
 	uint32_t n_waiting, n_ramping; /* servers in slow start, since then and at it */
-	size_t n_pickers;
-	struct lb_picker *picker[LB_PICKERS_MAX];
-	struct ledger_row
-	    *row[LB_PICKERS_MAX]; /* of the pickers with that number, from the first on */
+	size_t n_pickers, n_seats;
+	struct group_seat *seat; /* by the number of pickers */
+};
+
+struct group_seat {
+	struct lb_picker *picker; /* NULL: it is free */
+	struct ledger_row *row;	  /* of all who ever had it */
 };
 
 /* In place of the newest snapshot when there will be no more: no picker ever stands on it. */
@@ -36,7 +39,7 @@ struct lb_picker {
 	/* The picker's. */
 	struct lb_group *group;
 	struct lb_snapshot *snap; /* NULL: offline */
-	void *cursor;		  /* snap->cursor[number] */
+	void *cursor;		  /* snapshot_cursor(snap, number) */
 	struct counting counting; /* the row of `number` */
 	uint64_t random;	  /* state of picker_random() */
 	size_t number;
@@ -52,6 +55,9 @@ struct lb_picker {
 
 /* Its group has been closed. */
 void picker_lose_group(struct lb_picker *p);
+
+/* The memory that is left when its contents and its pickers are gone. */
+void group_release(struct lb_group *g);
 
 /* The member of this id, or NULL. */
 struct lb_server *group_find_member(const struct lb_group *g, uint64_t id);

@@ -21,7 +21,7 @@ static const struct lb_outcome outcome_default = {.size = sizeof(struct lb_outco
 static void start_cursor(struct lb_picker *p, struct lb_snapshot *s)
 {
 	const struct lb_query q = query_of(s, &request_default, &p->random);
-	void *cursor = s->cursor[p->number];
+	void *cursor = snapshot_cursor(s, p->number);
 
 	memset(cursor, 0, s->cursor_bytes); /* it was used before this picker went offline */
 	if (s->setup.ops.adopt)
@@ -39,9 +39,9 @@ static void adopt(struct lb_picker *p, struct lb_snapshot *s)
 	if (!old || old->setup.serial != s->setup.serial)
 		start_cursor(p, s);
 	else if (s->setup.ops.adopt)
-		s->setup.ops.adopt(s, s->cursor[p->number], old, p->cursor);
+		s->setup.ops.adopt(s, snapshot_cursor(s, p->number), old, p->cursor);
 	p->snap = s;
-	p->cursor = s->cursor[p->number];
+	p->cursor = snapshot_cursor(s, p->number);
 }
 
 /*
@@ -525,12 +525,22 @@ int lb_picker_offline(struct lb_picker *p)
 	return 0;
 }
 
-/* The row of pickers with this number; made with the first of them. */
-static struct ledger_row *row_of(struct lb_group *g, size_t number)
+/* There, or made: its row with the first picker that takes it. NULL: no memory. */
+static struct ledger_row *take_seat(struct lb_group *g, size_t number)
 {
-	if (!g->row[number])
-		g->row[number] = ledger_add_row(&g->pool.ledger, g->pool.n_slots);
-	return g->row[number];
+	struct group_seat *seats;
+
+	if (number == g->n_seats) {
+		seats = mem_regrow(g->seat, number + 1, sizeof(*seats));
+		if (!seats)
+			return NULL;
+		seats[number] = (struct group_seat){0};
+		g->seat = seats;
+		g->n_seats++;
+	}
+	if (!g->seat[number].row)
+		g->seat[number].row = ledger_add_row(&g->pool.ledger, g->pool.n_slots);
+	return g->seat[number].row;
 }
 
 int lb_picker_new(struct lb_group *g, struct lb_picker **ret)
@@ -542,13 +552,13 @@ int lb_picker_new(struct lb_group *g, struct lb_picker **ret)
 
 	if (!g || !ret)
 		return -EINVAL;
-	while (number < LB_PICKERS_MAX && g->picker[number])
+	while (number < g->n_seats && g->seat[number].picker)
 		number++;
 	if (number == LB_PICKERS_MAX)
 		return -ENOSPC;
 	p = line_alloc(sizeof(*p));
 	s = atomic_load(&g->current);
-	row = row_of(g, number);
+	row = take_seat(g, number);
 	if (!p || !row || snapshot_add_cursor(s, number) < 0) {
 		line_free(p);
 		return -ENOMEM;
@@ -557,7 +567,7 @@ int lb_picker_new(struct lb_group *g, struct lb_picker **ret)
 	p->number = number;
 	p->counting = (struct counting){&g->pool.ledger, row};
 	p->random = hmap_mix(s->setup.opts.seed ^ hmap_mix(number + 1));
-	g->picker[number] = p;
+	g->seat[number].picker = p;
 	g->n_pickers++;
 	come_over(p);
 	*ret = p;
@@ -574,13 +584,11 @@ void lb_picker_free(struct lb_picker *p)
 	assert(!p->explaining);
 	g = p->group;
 	s = atomic_load(&g->current);
-	if (s != GROUP_CLOSED) {
-		line_free(s->cursor[p->number]);
-		s->cursor[p->number] = NULL;
-	}
-	g->picker[p->number] = NULL;
+	if (s != GROUP_CLOSED)
+		snapshot_drop_cursor(s, p->number);
+	g->seat[p->number].picker = NULL;
 	g->n_pickers--;
 	line_free(p);
 	if (s == GROUP_CLOSED && !g->n_pickers)
-		line_free(g);
+		group_release(g);
 }

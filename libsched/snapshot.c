@@ -231,8 +231,20 @@ int snapshot_new(const struct snapshot_source *from, struct lb_snapshot **ret)
 
 int snapshot_add_cursor(struct lb_snapshot *s, size_t i)
 {
-	s->cursor[i] = line_alloc(s->cursor_bytes);
-	return s->cursor[i] ? 0 : -ENOMEM;
+	void ***chunk = &s->cursor[i / CURSOR_CHUNK];
+
+	if (!*chunk)
+		*chunk = mem_array(CURSOR_CHUNK, sizeof(**chunk));
+	if (!*chunk)
+		return -ENOMEM;
+	(*chunk)[i % CURSOR_CHUNK] = line_alloc(s->cursor_bytes);
+	return snapshot_cursor(s, i) ? 0 : -ENOMEM;
+}
+
+void snapshot_drop_cursor(struct lb_snapshot *s, size_t i)
+{
+	line_free(snapshot_cursor(s, i));
+	s->cursor[i / CURSOR_CHUNK][i % CURSOR_CHUNK] = NULL;
 }
 
 void snapshot_free(struct lb_snapshot *s)
@@ -247,8 +259,11 @@ void snapshot_free(struct lb_snapshot *s)
 			server->shown--;
 		server_unref(s->pool, server);
 	}
-	for (size_t i = 0; i < LB_PICKERS_MAX; i++)
-		line_free(s->cursor[i]);
+	for (size_t i = 0; i < LB_PICKERS_MAX / CURSOR_CHUNK; i++) {
+		for (size_t k = 0; s->cursor[i] && k < CURSOR_CHUNK; k++)
+			line_free(s->cursor[i][k]);
+		mem_free(s->cursor[i]);
+	}
 	list_remove(&s->in_list);
 	line_free(s->table);
 	id_index_fini(&s->index);

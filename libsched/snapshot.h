@@ -12,6 +12,8 @@
 #include "libsched/server.h"
 #include <libsched/lb_algo.h>
 
+#define CURSOR_CHUNK 16 /* cursors for which room is made at once */
+
 /* A pick in one function: see usual.h. */
 typedef int usual_pick(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id);
 
@@ -62,10 +64,16 @@ struct lb_snapshot {
 	struct algo_state *group_state, **server_state; /* NULL: none asked for */
 	size_t cursor_bytes;
 
-	/* The editor's, and picker i's for cursor[i]. */
+	/* The editor's; picker i has its cursor at [i / CURSOR_CHUNK][i % CURSOR_CHUNK]. */
 	struct list in_list;
-	void *cursor[LB_PICKERS_MAX];
+	void **cursor[LB_PICKERS_MAX / CURSOR_CHUNK];
 };
+
+/* Of a picker whose cursor was made. */
+static inline void *snapshot_cursor(const struct lb_snapshot *s, size_t i)
+{
+	return s->cursor[i / CURSOR_CHUNK][i % CURSOR_CHUNK];
+}
 
 /* A request on its way through an algorithm. */
 struct lb_query {
@@ -93,8 +101,9 @@ uint32_t snapshot_open_priority(const struct snapshot_source *from);
 int snapshot_new(const struct snapshot_source *from, struct lb_snapshot **ret);
 void snapshot_free(struct lb_snapshot *s);
 
-/* Makes cursor[i]. 0 or -ENOMEM. */
+/* Makes that of picker i. 0 or -ENOMEM. */
 int snapshot_add_cursor(struct lb_snapshot *s, size_t i);
+void snapshot_drop_cursor(struct lb_snapshot *s, size_t i);
 
 /* The place of an id among all known, or -1. */
 ssize_t snapshot_find_known(const struct lb_snapshot *s, uint64_t id);
