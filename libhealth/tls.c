@@ -41,6 +41,7 @@ struct channel {
 	struct target *target;
 	SSL *ssl;
 	bool lingers; /* hears on for tickets */
+	bool renewed; /* its session is the target's */
 	char alpn[HEALTH_TLS_ALPN_MAX + 1];
 };
 
@@ -119,6 +120,12 @@ static void target_free(void *target)
 	mem_free(t);
 }
 
+static void forget_session(struct target *t)
+{
+	SSL_SESSION_free(t->session);
+	t->session = NULL;
+}
+
 /* A session worth keeping: with TLS 1.3 it comes in a ticket, after the handshake. */
 static int new_session(SSL *ssl, SSL_SESSION *session)
 {
@@ -127,9 +134,10 @@ static int new_session(SSL *ssl, SSL_SESSION *session)
 
 	if (!SSL_SESSION_is_resumable(session))
 		return 0;
-	SSL_SESSION_free(t->session);
+	forget_session(t);
 	t->session = session; /* 1: the reference is ours */
 	t->no_tickets = false;
+	ch->renewed = true;
 	return 1;
 }
 
@@ -259,8 +267,7 @@ static int handshake_failed(struct channel *ch, int r, int error,
 		return why;
 	ch->target->tls->stats.failed++;
 	/* Whatever the server did not like, the session may have been it. */
-	SSL_SESSION_free(ch->target->session);
-	ch->target->session = NULL;
+	forget_session(ch->target);
 	if (verified != X509_V_OK)
 		say(ret->text, "certificate", X509_verify_cert_error_string(verified));
 	else if (why == 0)
@@ -356,6 +363,8 @@ static int channel_handshake(void *channel, struct health_transport_report *ret)
 	}
 	tls->stats.handshakes++;
 	tls->stats.resumed += ret->resumed;
+	if (!ret->resumed && !ch->renewed) /* the server has forgotten it, or it is too old */
+		forget_session(ch->target);
 	SSL_get0_alpn_selected(ch->ssl, &alpn, &alpn_len);
 	if (alpn_len && alpn_len < sizeof(ch->alpn)) {
 		memcpy(ch->alpn, alpn, alpn_len);

@@ -134,6 +134,40 @@ static void a_handshake_is_a_success_and_its_session_is_taken_up_again(void **st
 	}
 }
 
+/* As a server does that restarts, or whose ticket has grown too old. */
+static void forget_sessions(struct tls_peer *p)
+{
+	static unsigned char keys[80];
+
+	keys[0]++;
+	assert_int_equal(SSL_CTX_set_tlsext_ticket_keys(p->ctx, keys, sizeof(keys)), 1);
+}
+
+static void a_forgotten_session_is_replaced_by_the_next(void **state)
+{
+	static const int version[] = {0, TLS1_2_VERSION};
+	static const bool resumed[] = {false, true, false, true, false, true};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct tls_peer_script script = {.version = version[i]};
+		struct tls_rig t;
+
+		open_rig(&t, &script,
+			 (struct health_tls_opts){
+			     .flags = HEALTH_TLS_VERIFY, .ca_file = TRUSTED, .sni = "check.test"},
+			 NULL, 0);
+		for (size_t run = 0; run < sizeof(resumed) / sizeof(*resumed); run++) {
+			if (run && !resumed[run])
+				forget_sessions(&t.peer);
+			run_again(&t);
+			assert_int_equal(t.rig.result.code, HEALTH_CODE_L6OK);
+			assert_int_equal(t.rig.result.tls_resumed != 0, resumed[run]);
+		}
+		close_rig(&t);
+	}
+}
+
 static void a_server_without_tickets_is_waited_for_once(void **state)
 {
 	struct tls_peer_script script = {.no_tickets = true};
@@ -473,6 +507,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_handshake_is_a_success_and_its_session_is_taken_up_again),
+	    cmocka_unit_test(a_forgotten_session_is_replaced_by_the_next),
 	    cmocka_unit_test(a_server_without_tickets_is_waited_for_once),
 	    cmocka_unit_test(https_is_http_over_it),
 	    cmocka_unit_test(an_answer_longer_than_a_record_is_read_whole),
