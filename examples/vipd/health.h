@@ -29,7 +29,6 @@ struct virtual_state {
 	struct real_state *state;
 	size_t first_real, first_probe; /* its first ones in arrays of all */
 	size_t n_probes;
-	int32_t *sent; /* weights that the kernel process knows, the sorry server's last */
 	struct shared_virtual *slot;
 };
 
@@ -57,6 +56,7 @@ struct health {
 	struct tls_contexts *tls;
 	struct virtual_state *virtuals;
 	size_t n_virtuals, n_reals;
+	int32_t *weight; /* room for those of one virtual server */
 	struct probe *probes;
 	size_t n_probes;
 	struct probe **misc;	/* those whose script the supervisor runs, in its order */

@@ -34,25 +34,20 @@ static void publish(struct virtual_state *v, const int32_t *weight)
 	atomic_store(&to->sorry_weight, weight[n]);
 }
 
-static void tell_kernel(struct virtual_state *v, bool all)
+/* Of the virtual servers before it each has a place for a sorry server, too: weights.h. */
+static size_t first_place(const struct virtual_state *v)
 {
-	size_t n = v->conf->n_reals;
-	int32_t *want = calloc(n + 1, sizeof(*want));
-	struct msg m = {.type = MSG_DEST, .index = v->index};
+	return v->first_real + v->index;
+}
 
-	if (!want) {
-		log_err("virtual server %s: out of memory", v->conf->name);
-		return;
-	}
-	quorum_weights(&v->quorum, v->real, n, want);
-	publish(v, want);
-	for (m.index2 = 0; m.index2 < n + (v->conf->sorry != NULL); m.index2++) {
-		m.value = want[m.index2];
-		if ((all || v->sent[m.index2] != m.value) &&
-		    msg_send_wait(v->health->birth->ends.kernel, &m) >= 0)
-			v->sent[m.index2] = m.value;
-	}
-	free(want);
+static void want(struct virtual_state *v)
+{
+	struct health *h = v->health;
+	size_t n = v->conf->n_reals;
+
+	quorum_weights(&v->quorum, v->real, n, h->weight);
+	publish(v, h->weight);
+	weights_want(h->birth->weights, v->index, first_place(v), h->weight, n + 1);
 }
 
 static void commit(struct health *h)
@@ -66,7 +61,7 @@ static void commit(struct health *h)
 static void tell_all(struct health *h)
 {
 	for (size_t i = 0; i < h->n_virtuals; i++)
-		tell_kernel(&h->virtuals[i], true);
+		want(&h->virtuals[i]);
 	commit(h);
 }
 
@@ -92,7 +87,7 @@ static void recount(struct virtual_state *v)
 {
 	if (quorum_update(&v->quorum, v->real, v->conf->n_reals))
 		tell_quorum(v);
-	tell_kernel(v, false);
+	want(v);
 	commit(v->health);
 }
 
@@ -306,12 +301,11 @@ static int make_virtual(struct health *h, const struct conf_virtual *c)
 		       .sorry_weight = c->sorry ? c->sorry->weight : 0},
 	    .real = calloc(c->n_reals + 1, sizeof(*v->real)),
 	    .state = calloc(c->n_reals + 1, sizeof(*v->state)),
-	    .sent = calloc(c->n_reals + 1, sizeof(*v->sent)),
 	    .slot = &h->birth->shared->virtual[h->n_virtuals],
 	    .first_real = h->n_reals,
 	    .first_probe = h->n_probes,
 	};
-	if (!v->real || !v->state || !v->sent)
+	if (!v->real || !v->state)
 		return -ENOMEM;
 	h->n_virtuals++;
 	h->n_reals += c->n_reals;
@@ -394,7 +388,8 @@ static int make_all(struct health *h)
 	h->virtuals = calloc(c->n_virtuals + 1, sizeof(*h->virtuals));
 	h->probes = calloc(count_checks(c) + 1, sizeof(*h->probes));
 	h->misc = calloc(c->n_misc + 1, sizeof(*h->misc));
-	if (!h->virtuals || !h->probes || !h->misc)
+	h->weight = calloc(weights_places_max(c), sizeof(*h->weight));
+	if (!h->virtuals || !h->probes || !h->misc || !h->weight)
 		return -ENOMEM;
 	for (const struct conf_virtual *v = c->virtuals; v && r >= 0; v = v->next)
 		r = make_virtual(h, v);
@@ -532,6 +527,7 @@ int health_main(const struct birth *b)
 	shared_leave_routers(b->shared);
 	live_leave_routers(b->live);
 	live_leave_traffic(b->live);
+	weights_leave_held(b->weights);
 	schedule_apply(&b->conf->globals.checker, "checker");
 	r = tls_contexts_new(b->conf, &h.tls); /* keys are root's */
 	if (r >= 0)

@@ -123,9 +123,7 @@ static void on_health(struct loop *l, int fd, uint32_t events, void *userdata)
 		}
 		if (!k->services)
 			continue;
-		if (m.type == MSG_DEST)
-			services_dest(k->services, m.index, m.index2, m.value);
-		else if (m.type == MSG_COMMIT)
+		if (m.type == MSG_COMMIT)
 			commit_soon(k);
 		else
 			log_warn("health asks for something that is not allowed (%u)", m.type);
@@ -228,6 +226,8 @@ static void end(struct kernel *k, enum msg_stop how)
 		addresses_release(k);
 	if (how != MSG_STOP_RELOAD && !k->birth->options->keep_services && k->services)
 		services_release(k->services);
+	if (how == MSG_STOP_RELOAD && k->services)
+		services_hand_over(k->services);
 	if (how != MSG_STOP_RELOAD)
 		sync_release(k);
 	loop_stop(k->loop, 0);
@@ -330,6 +330,7 @@ int kernel_main(const struct birth *b)
 	shared_leave_checks(b->shared);
 	live_leave_routers(b->live);
 	live_leave_checks(b->live);
+	weights_seal_wanted(b->weights);
 	/* Not the user of vrrp or health: they must not be able to signal it. */
 	r = process_drop(1u << CAP_NET_ADMIN | 1u << CAP_NET_RAW, "bin");
 	if (r >= 0)
@@ -344,6 +345,7 @@ int kernel_main(const struct birth *b)
 	addresses_audit(&k); /* makes the macvlans and the filter before anybody needs them */
 	if (k.services && !b->conf->n_virtuals)
 		services_commit(k.services); /* the last ones were removed by a reload */
-	loop_arm(k.audit, loop_clock_ns() + AUDIT_NS);
+	/* Reloads that follow each other do not put it off. */
+	loop_arm(k.audit, (k.services ? services_audited_ns(k.services) : loop_clock_ns()) + AUDIT_NS);
 	return loop_run(k.loop) < 0 ? EXIT_FATAL : 0;
 }

@@ -94,9 +94,10 @@ void probe_open_socket(struct kernel *k, const struct msg *ask);
 
 /* kernel_service.c: virtual servers, over IPVS or nftables */
 int services_new(struct kernel *k, struct services **ret);
-void services_dest(struct services *s, uint32_t v, uint32_t real, int32_t weight);
-void services_commit(struct services *s);
+void services_commit(struct services *s); /* what health wants now (weights.h) */
 void services_audit(struct services *s);
+uint64_t services_audited_ns(const struct services *s); /* when it was audited last, by a predecessor perhaps */
+void services_hand_over(struct services *s);		/* before the end: a successor comes */
 /* For those who look: what the kernel counted. */
 void services_count(struct services *s, struct live *to);
 void services_release(struct services *s);

@@ -17,8 +17,6 @@
 #include "log.h"
 #include "model.h"
 
-/* A real server that is not there. */
-#define ABSENT (-1)
 #define NS_PER_MS UINT64_C(1000000)
 #define COUNT_GAP_NS (1000 * NS_PER_MS)	  /* who asks more often gets what was read last */
 #define DRAIN_ROUND_NS (1000 * NS_PER_MS) /* from one look at those that drain to the next */
@@ -39,14 +37,16 @@ struct services {
 	const struct options *options;
 	struct ha_ipvs *ipvs;
 	struct ha_nft *nft;
-	const struct conf_virtual **virtual; /* conf->virtuals, by number */
-	int32_t **weight;		     /* [virtual][real], the sorry server last */
-	struct ha_service_table *last;	     /* what was wanted before: these services are ours */
+	struct weights *weights;
+	int32_t *weight;	       /* weights->held: what is in use of which virtual server */
+	int32_t *room;		       /* for one of them */
+	struct ha_service_table *last; /* what was wanted before: these services are ours */
 	bool known;	     /* IPVS has what `last` says, unless somebody changed it since */
 	bool refused_said;   /* what a backend cannot do is said once */
 	bool committed;	     /* health has spoken */
 	bool flush;	     /* lvs_flush, the first time */
 	uint64_t counted_ns; /* when what the kernel counts was read last */
+	uint64_t audited_ns; /* when its table was compared last */
 };
 
 static const char *backend_name(const struct services *s)
@@ -98,7 +98,7 @@ static int add_dest(struct ha_service *to, const struct conf_real *r, int32_t we
 {
 	struct ha_dest_opts d;
 
-	if (weight == ABSENT)
+	if (weight == QUORUM_ABSENT)
 		return 0;
 	model_dest(r, (uint32_t)weight, &d);
 	return ha_dest_set(to, &d, NULL);
@@ -124,22 +124,24 @@ static int add_service(const struct services *s, const struct conf_virtual *v,
 	return r;
 }
 
-static int build(struct services *s, struct ha_service_table **ret)
+/* `weight`: of each real server and sorry server in turn (weights.h). */
+static int build(const struct services *s, const struct conf *c, const int32_t *weight,
+		 struct ha_service_table **ret)
 {
 	struct ha_service_table *t;
-	size_t n = 0;
 	int r = ha_service_table_new(&t);
 
 	if (r < 0)
 		return r;
-	for (const struct conf_virtual *v = s->conf->virtuals; v && r >= 0; v = v->next, n++)
+	for (const struct conf_virtual *v = c->virtuals; v && r >= 0; v = v->next) {
 		for (size_t l = 0; l < v->n_listen && r >= 0; l++)
-			r = add_service(s, v, &v->listen[l], s->weight[n], t);
+			r = add_service(s, v, &v->listen[l], weight, t);
+		weight += v->n_reals + 1;
+	}
 	if (r < 0) {
 		ha_service_table_free(t);
 		return r;
 	}
-	s->refused_said = true;
 	*ret = t;
 	return 0;
 }
@@ -293,30 +295,39 @@ static void on_done(void *userdata, const struct ha_service_step *step, int erro
 						    : "");
 }
 
+/* What the kernel has, of which what is ours may be removed. */
+static int read_table(struct services *s, struct ha_service_table **ret)
+{
+	int r = dump(s, ret);
+
+	if (r < 0)
+		return r;
+	s->audited_ns = loop_clock_ns();
+	return ha_service_claim(*ret, s->flush ? NULL : s->last);
+}
+
 /*
  * From what the kernel has to what is wanted. *ret_steps: how much there was to do. What IPVS has is not asked for each
- * server that fails or comes back: thousands may at once. services_audit asks.
+ * server that fails or comes back: thousands may at once; nor at a reload, when a predecessor said it. services_audit asks, and who
+ * waits for connections to end.
  */
 static int bring(struct services *s, struct ha_service_table *want, size_t *ret_steps)
 {
 	const struct ha_service_apply_ops ops = {.size = sizeof(ops), .done = on_done};
-	struct ha_service_table *dumped = NULL, *have = s->last;
+	struct ha_service_table *dumped = NULL;
 	struct ha_service_plan *plan = NULL;
-	bool look = !s->known || s->n_leavers;
-	int r = look ? dump(s, &dumped) : 0;
+	int r = s->known && !s->n_leavers ? 0 : read_table(s, &dumped);
 
 	*ret_steps = 0;
-	if (look)
-		have = dumped;
-	if (r >= 0 && look)
-		r = ha_service_claim(have, s->flush ? NULL : s->last);
 	if (r >= 0 && s->conf->globals.drain_ms && !s->leavers_known)
-		r = find_leavers(s, have);
+		r = find_leavers(s, dumped ? dumped : s->last);
+	if (r >= 0 && s->n_leavers && !dumped)
+		r = read_table(s, &dumped);
 	if (r >= 0 && s->n_leavers)
-		r = keep_leavers(s, want, have);
+		r = keep_leavers(s, want, dumped);
 	s->leavers_known |= r >= 0;
 	if (r >= 0)
-		r = ha_service_plan(want, have, &plan);
+		r = ha_service_plan(want, dumped ? dumped : s->last, &plan);
 	if (r >= 0) {
 		*ret_steps = ha_service_plan_count(plan);
 		r = apply(s, plan, &ops);
@@ -336,11 +347,12 @@ static void update(struct services *s, const char *what_for)
 
 	if (!s->ipvs && !s->nft)
 		return;
-	r = build(s, &want);
+	r = build(s, s->conf, s->weight, &want);
 	if (r < 0) {
 		log_err("virtual servers: %s", strerror(-r));
 		return;
 	}
+	s->refused_said = true;
 	known = s->known;
 	r = bring(s, want, &steps);
 	if (r > 0 || (r < 0 && known)) /* the kernel was not as it was thought to be: once more */
@@ -357,21 +369,45 @@ static void update(struct services *s, const char *what_for)
 
 /* ---- Verbs ---- */
 
-void services_dest(struct services *s, uint32_t index, uint32_t real, int32_t weight)
+/* True: something is wanted to be otherwise. */
+static bool take_wanted(struct services *s)
 {
-	const struct conf_virtual *v = index < s->conf->n_virtuals ? s->virtual[index] : NULL;
+	bool changed = false;
+	size_t index = 0, first = 0;
 
-	if (!v || real > v->n_reals || (real == v->n_reals && !v->sorry) || weight < ABSENT ||
-	    weight > HA_WEIGHT_MAX)
-		log_warn("health asks for a real server that is not there");
-	else
-		s->weight[index][real] = weight;
+	for (const struct conf_virtual *v = s->conf->virtuals; v; v = v->next, index++) {
+		size_t n = v->n_reals + 1, size = n * sizeof(*s->room);
+		int r = weights_read(s->weights, index, first, s->room, n);
+
+		if (r < 0) {
+			log_warn("health asks for a weight that there is not");
+		} else if (r && memcmp(&s->weight[first], s->room, size) != 0) {
+			memcpy(&s->weight[first], s->room, size);
+			changed = true;
+		}
+		first += n;
+	}
+	return changed;
 }
 
 void services_commit(struct services *s)
 {
-	update(s, s->committed ? "after checks" : "at start");
+	bool changed = take_wanted(s);
+
+	if (changed || !s->known || !s->committed)
+		update(s, s->committed ? "after checks" : "at start");
 	s->committed = true;
+}
+
+uint64_t services_audited_ns(const struct services *s)
+{
+	return s->audited_ns;
+}
+
+void services_hand_over(struct services *s)
+{
+	s->weights->held->audited_ns = s->audited_ns;
+	s->weights->held->whole = s->known && s->committed && !s->n_leavers;
 }
 
 void services_audit(struct services *s)
@@ -538,33 +574,46 @@ static void leave_other_backend(const struct services *s, const struct conf *old
 	ha_nft_close(other.nft);
 }
 
+/*
+ * What a predecessor left in the kernel. One that ended in order said what that is; of any other one only what is ours is known, and the
+ * kernel is asked for the rest.
+ */
+static int build_last(struct services *s, const struct birth *b)
+{
+	const struct weights_held *held = b->old_weights ? b->old_weights->held : NULL;
+
+	if (!b->old || !held || !held->whole || !s->ipvs)
+		return build_old(b->old, &s->last);
+	s->refused_said = true; /* of the old ones it was */
+	s->known = true;
+	s->audited_ns = held->audited_ns;
+	return build(s, b->old, held->weight, &s->last);
+}
+
 int services_new(struct kernel *k, struct services **ret)
 {
 	struct services *s = calloc(1, sizeof(*s));
 	struct msg tell = {.type = MSG_BACKEND};
-	size_t n = 0;
 
 	if (!s)
 		return -ENOMEM;
 	s->conf = k->conf;
 	s->options = k->birth->options;
 	s->flush = k->conf->globals.flush && k->birth->first;
-	s->weight = calloc(k->conf->n_virtuals + 1, sizeof(*s->weight));
-	s->virtual = calloc(k->conf->n_virtuals + 1, sizeof(*s->virtual));
-	if (!s->weight || !s->virtual || build_old(k->birth->old, &s->last) < 0)
-		return -ENOMEM;
-	for (const struct conf_virtual *v = k->conf->virtuals; v; v = v->next, n++) {
-		s->virtual[n] = v;
-		s->weight[n] = malloc((v->n_reals + 1) * sizeof(**s->weight));
-		if (!s->weight[n])
-			return -ENOMEM;
-		for (size_t r = 0; r <= v->n_reals; r++)
-			s->weight[n][r] = ABSENT;
-	}
-	if (loop_add_timer(k->loop, on_drain_timer, s, &s->drain_timer) < 0)
+	s->audited_ns = loop_clock_ns();
+	s->weights = k->birth->weights;
+	s->weights->held->whole = 0;
+	s->weight = s->weights->held->weight;
+	for (size_t i = 0; i < s->weights->n; i++)
+		s->weight[i] = QUORUM_ABSENT;
+	s->room = calloc(weights_places_max(k->conf), sizeof(*s->room));
+	if (!s->room || loop_add_timer(k->loop, on_drain_timer, s, &s->drain_timer) < 0)
 		return -ENOMEM;
 	open_backend(s);
 	leave_other_backend(s, k->birth->old);
+	if (build_last(s, k->birth) < 0)
+		return -ENOMEM;
+	s->refused_said = false;
 	tell.value = s->ipvs ? BACKEND_IPVS : s->nft ? BACKEND_NFT : BACKEND_NONE;
 	msg_send(k->birth->ends.control, &tell, -1);
 	hint_forwarding(k->conf);

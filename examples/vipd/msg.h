@@ -46,8 +46,7 @@ enum msg_type {
 	MSG_LINK,   /* `link` is so now */
 
 	/* health to kernel */
-	MSG_DEST, /* virtual server `index`, real server `index2`: weight `value`, -1: not there */
-	MSG_COMMIT, /* that was all for now */
+	MSG_COMMIT, /* real servers are wanted as weights.h says now */
 
 	/* vrrp and health to supervisor */
 	MSG_STATE, /* instance `index` is in state `value` (enum ha_vrrp_state), extra: priority, why */

@@ -12,6 +12,7 @@
 #include "options.h"
 #include "orders.h"
 #include "shared.h"
+#include "weights.h"
 
 enum role {
 	ROLE_KERNEL, /* changes the kernel: CAP_NET_ADMIN, CAP_NET_RAW */
@@ -35,6 +36,8 @@ struct birth {
 	bool first;		/* vipd starts: nothing of it ran before */
 	struct shared *shared;
 	struct live *live;
+	struct weights *weights;
+	const struct weights *old_weights; /* kernel: with `old`, or NULL */
 	const struct orders *orders;
 	const uint8_t *tracks;	/* of each vrrp_script, then each MISC_CHECK: enum track_state */
 	const uint8_t *exits;	/* of the same: the last exit code */

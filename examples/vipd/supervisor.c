@@ -86,7 +86,7 @@ void supervisor_load_ipvs(const struct conf *c)
 	int status;
 	pid_t pid;
 
-	if (!c->n_virtuals || geteuid())
+	if (!c->n_virtuals || geteuid() || !access("/proc/net/ip_vs", F_OK))
 		return;
 	pid = fork();
 	if (!pid) {
@@ -288,6 +288,8 @@ static int set_up(struct supervisor *s)
 	if (r >= 0)
 		r = live_new(s->conf, s->shared, NULL, NULL, &s->live);
 	if (r >= 0)
+		r = weights_new(s->conf, &s->weights);
+	if (r >= 0)
 		r = orders_new(s->conf, NULL, NULL, &s->orders);
 	if (r >= 0)
 		r = fresh_init(s);
@@ -322,6 +324,7 @@ static void clean_up(struct supervisor *s)
 	scripts_free(s->scripts);
 	shared_free(s->shared);
 	live_free(s->live);
+	weights_free(s->weights);
 	orders_free(s->orders);
 	events_fini(&s->events);
 	free(s->instance);

@@ -35,6 +35,8 @@ static _Noreturn void become(struct supervisor *s, enum role role)
 				.first = !s->ran,
 				.shared = s->shared,
 				.live = s->live,
+				.weights = s->weights,
+				.old_weights = s->old_weights,
 				.orders = s->orders,
 				.tracks = trackers_states(s->trackers),
 				.exits = trackers_exits(s->trackers),

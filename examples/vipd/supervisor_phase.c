@@ -121,7 +121,7 @@ int phase_make_heard(struct supervisor *s, const struct conf *c)
 
 /* All of it or nothing: what follows after it cannot fail. */
 static int make_next(struct supervisor *s, struct trackers **trackers, struct watches **watches,
-		     struct live **live, struct orders **orders)
+		     struct live **live, struct weights **weights, struct orders **orders)
 {
 	int r = trackers_new(s->loop, s->scripts, s->next, s->trackers, supervisor_on_track, s,
 			     trackers);
@@ -130,6 +130,8 @@ static int make_next(struct supervisor *s, struct trackers **trackers, struct wa
 		r = watches_new(s->loop, s->next, s->watches, supervisor_on_watch, s, watches);
 	if (r >= 0)
 		r = live_new(s->next, s->next_shared, s->live, s->shared, live);
+	if (r >= 0)
+		r = weights_new(s->next, weights);
 	if (r >= 0)
 		r = orders_new(s->next, s->orders, s->conf, orders);
 	/* Last: its arrays are as long as the new configuration. */
@@ -141,13 +143,15 @@ static void take_next(struct supervisor *s)
 	struct trackers *trackers = NULL;
 	struct watches *watches = NULL;
 	struct live *live = NULL;
+	struct weights *weights = NULL;
 	struct orders *orders = NULL;
 
-	if (make_next(s, &trackers, &watches, &live, &orders) < 0) {
+	if (make_next(s, &trackers, &watches, &live, &weights, &orders) < 0) {
 		log_err("out of memory: the old configuration goes on");
 		trackers_free(trackers);
 		watches_free(watches);
 		live_free(live);
+		weights_free(weights);
 		orders_free(orders);
 		conf_free(s->next);
 		shared_free(s->next_shared);
@@ -160,6 +164,8 @@ static void take_next(struct supervisor *s)
 		s->trackers = trackers;
 		s->watches = watches;
 		s->live = live;
+		s->old_weights = s->weights;
+		s->weights = weights;
 		s->orders = orders;
 		s->shared = s->next_shared;
 		s->conf = s->next;
@@ -208,6 +214,8 @@ static void finish_reload(struct supervisor *s)
 	s->old = old;
 	children_start(s);
 	s->old = NULL;
+	weights_free(s->old_weights);
+	s->old_weights = NULL;
 	if (s->conf != old) {
 		conf_free(old);
 		log_notice("reloaded %s", s->options->file);

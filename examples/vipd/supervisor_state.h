@@ -62,6 +62,7 @@ struct supervisor {
 	struct conf *conf, *old, *next;
 	struct shared *shared, *next_shared;
 	struct live *live;
+	struct weights *weights, *old_weights; /* the old ones only while a reload starts the next processes */
 	struct orders *orders;
 	struct events events;
 	struct control *control_socket; /* NULL: none */

@@ -302,6 +302,8 @@ int vrrp_main(const struct birth *b)
 	shared_leave_checks(b->shared);
 	live_leave_checks(b->live);
 	live_leave_traffic(b->live);
+	weights_leave_wanted(b->weights);
+	weights_leave_held(b->weights);
 	be_punctual(b);
 	schedule_apply(&b->conf->globals.vrrp, "vrrp");
 	lock_memory(b, &raised);

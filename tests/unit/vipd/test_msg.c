@@ -30,7 +30,7 @@ static int tear_down(void **state)
 
 static void a_message_arrives_as_it_was_sent(void **state)
 {
-	const struct msg sent = {.type = MSG_DEST, .index = 3, .index2 = 4, .value = -1};
+	const struct msg sent = {.type = MSG_REAL, .index = 3, .index2 = 4, .value = -1};
 	struct msg got;
 
 	(void)state;

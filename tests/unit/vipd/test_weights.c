@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <libha/service.h>
+
+#include "weights.h"
+
+/* Two virtual servers, of two real servers and of one. */
+static struct weights *two(void)
+{
+	static struct conf_virtual v[2] = {{.next = &v[1], .n_reals = 2}, {.n_reals = 1}};
+	static const struct conf c = {.virtuals = v, .n_virtuals = 2};
+	struct weights *w;
+
+	assert_int_equal(weights_places_max(&c), 3);
+	assert_int_equal(weights_new(&c, &w), 0);
+	assert_int_equal(w->n, 5);
+	return w;
+}
+
+static void what_nobody_said_is_not_zero(void **state)
+{
+	struct weights *w = two();
+	int32_t got[3];
+
+	(void)state;
+	assert_int_equal(weights_read(w, 0, 0, got, 3), 0);
+	weights_free(w);
+}
+
+static void what_is_wanted_is_read(void **state)
+{
+	struct weights *w = two();
+	int32_t got[3];
+
+	(void)state;
+	weights_want(w, 0, 0, (int32_t[]){5, 0, QUORUM_ABSENT}, 3);
+	weights_want(w, 1, 3, (int32_t[]){HA_WEIGHT_MAX, 1}, 2);
+	assert_int_equal(weights_read(w, 0, 0, got, 3), 1);
+	assert_int_equal(got[0], 5);
+	assert_int_equal(got[1], 0);
+	assert_int_equal(got[2], QUORUM_ABSENT);
+	assert_int_equal(weights_read(w, 1, 3, got, 2), 1);
+	assert_int_equal(got[0], HA_WEIGHT_MAX);
+	assert_int_equal(got[1], 1);
+	weights_free(w);
+}
+
+static void what_is_being_written_is_not_read(void **state)
+{
+	struct weights *w = two();
+	int32_t got[2];
+
+	(void)state;
+	atomic_store(&w->turn[1], 7); /* its writer died in the middle */
+	assert_int_equal(weights_read(w, 1, 3, got, 2), 0);
+	weights_want(w, 1, 3, (int32_t[]){3, QUORUM_ABSENT}, 2);
+	assert_int_equal(weights_read(w, 1, 3, got, 2), 1);
+	assert_int_equal(got[0], 3);
+	atomic_store(&w->turn[1], UINT32_MAX);
+	weights_want(w, 1, 3, (int32_t[]){4, QUORUM_ABSENT}, 2);
+	assert_int_equal(weights_read(w, 1, 3, got, 2), 1); /* not "never written" */
+	weights_free(w);
+}
+
+static void weights_that_there_are_not_are_refused(void **state)
+{
+	struct weights *w = two();
+	int32_t got[3];
+
+	(void)state;
+	weights_want(w, 0, 0, (int32_t[]){1, QUORUM_ABSENT - 1, 1}, 3);
+	assert_int_equal(weights_read(w, 0, 0, got, 3), -EBADMSG);
+	weights_want(w, 0, 0, (int32_t[]){1, 1, HA_WEIGHT_MAX + 1}, 3);
+	assert_int_equal(weights_read(w, 0, 0, got, 3), -EBADMSG);
+	weights_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(what_nobody_said_is_not_zero),
+	    cmocka_unit_test(what_is_wanted_is_read),
+	    cmocka_unit_test(what_is_being_written_is_not_read),
+	    cmocka_unit_test(weights_that_there_are_not_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
