@@ -56,6 +56,8 @@ uint32_t snapshot_open_priority(const struct snapshot_source *from)
 {
 	uint32_t usable[LB_PRIORITY_MAX + 1] = {0}, n = 0, p;
 
+	if (!from->n_members && from->setup->opts.min_active)
+		return LB_PRIORITY_MAX;
 	server_for_each(server, from->pool, from->members) if (counts_as_active(from, server))
 	    usable[server->priority]++;
 	for (p = 0; p < LB_PRIORITY_MAX; p++) {

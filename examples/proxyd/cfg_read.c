@@ -148,7 +148,7 @@ const char *keep_rest(struct reader *r, size_t i)
 const struct cfg_word *find_word(const struct cfg_word *table, const char *name)
 {
 	for (; table->name; table++)
-		if (!strcmp(table->name, name))
+		if (*table->name == *name && !strcmp(table->name, name))
 			return table;
 	return NULL;
 }
@@ -210,13 +210,16 @@ const struct keyword *find_keyword(const struct reader *r, const struct keyword 
 	char both[160];
 	bool two = two_words(r, i, both, sizeof(both));
 	const struct keyword *one = NULL;
+	const char *word = word_at(r, i);
 
 	for (; table->name; table++) {
+		if (*table->name != *word) /* nearly all, and each line asks all */
+			continue;
 		if (two && !strcmp(table->name, both)) {
 			*ret_words = 2;
 			return table;
 		}
-		if (!strcmp(table->name, word_at(r, i)))
+		if (!strcmp(table->name, word))
 			one = table;
 	}
 	*ret_words = 1;

@@ -498,10 +498,13 @@ bool cfg_upgrade(const struct lex_line *line, enum upgrade_section in, struct up
 {
 	for (size_t i = 0; i < sizeof(old_words) / sizeof(old_words[0]); i++) {
 		const struct old_word *o = &old_words[i];
-		size_t first = strcspn(o->name, " "), words = o->name[first] ? 2 : 1;
+		size_t first, words;
 
-		if (o->name[0] != *text_of(line, 0) || !(o->in & in) ||
-		    strlen(text_of(line, 0)) != first ||
+		if (o->name[0] != *text_of(line, 0) || !(o->in & in))
+			continue;
+		first = strcspn(o->name, " ");
+		words = o->name[first] ? 2 : 1;
+		if (strlen(text_of(line, 0)) != first ||
 		    strncmp(text_of(line, 0), o->name, first) != 0 ||
 		    (words == 2 && !is(line, 1, o->name + first + 1)) ||
 		    (o->only && !o->only(line)))
