@@ -197,7 +197,7 @@ void session_shake(struct worker *w, struct session *s, bool watched)
 			session_arm(w, s);
 		break;
 	default:
-		shake_failed(w, s->frontend, &s->client, tls);
+		shake_failed(w, s->frontend, &s->client, s->handle[CONN_CLIENT].fd, tls);
 		end_session(w, s, 'P', 'R');
 	}
 }
@@ -273,6 +273,8 @@ static bool admit(struct worker *w, struct session *s, bool *greeting)
 void session_greet(struct worker *w, struct session *s, uint32_t events)
 {
 	struct endpoint to = {0};
+	const struct connection_ends ends = {s->frontend, s->handle[CONN_CLIENT].fd, &s->client,
+					     &to, &s->store};
 	bool greeting = false;
 
 	/* the FIN that was announced with it is announced once */
@@ -281,8 +283,7 @@ void session_greet(struct worker *w, struct session *s, uint32_t events)
 		look(w, s, true);
 		return;
 	}
-	switch (read_greeting(w, &(const struct connection_ends){
-				     s->frontend, s->handle[CONN_CLIENT].fd, &s->client, &to, &s->store})) {
+	switch (read_greeting(w, &ends)) {
 	case GREETING_READ:
 		if (!set_target(s, &to)) {
 			end_session(w, s, 'R', 'C');
@@ -297,10 +298,11 @@ void session_greet(struct worker *w, struct session *s, uint32_t events)
 			look(w, s, true);
 		break;
 	case GREETING_PART:
-		if (events & (EPOLLRDHUP | EPOLLHUP))
-			end_session(w, s, 'P', 'R'); /* no more comes */
-		break;
+		if (!(events & (EPOLLRDHUP | EPOLLHUP)))
+			break; /* else no more comes */
+			       /* fall through */
 	case GREETING_BAD:
+		greeting_failed(w, &ends);
 		end_session(w, s, 'P', 'R');
 	}
 }

@@ -155,6 +155,11 @@ void count_refused(struct worker *w, const struct frontend *f, unsigned status)
 	counter_inc(front, class_of(status));
 }
 
+void count_greeting_failed(struct worker *w, const struct frontend *f)
+{
+	counter_inc(of_frontend(w, f), COUNT_REQUEST_ERRORS);
+}
+
 void count_session(struct worker *w, const struct session *s)
 {
 	static const struct seeker nowhere;
@@ -167,7 +172,7 @@ void count_session(struct worker *w, const struct session *s)
 	const uint64_t times[TIME_COUNT_] = {queued_ns / MS, ms(s->accepted_ns + queued_ns, s->connected_ns), 0,
 					     ms(s->accepted_ns, w->now_ns)};
 
-	if (s->phase == SESSION_REFUSED) /* counted where it was */
+	if (s->phase == SESSION_REFUSED || s->phase == SESSION_GREETED) /* counted where it was */
 		return;
 	add_bytes(front, in, out);
 	add_cause(w, front, k, s->conn.cause.who, s->conn.cause.phase, false, false);

@@ -23,6 +23,9 @@ void count_exchange(struct worker *w, const struct frontend *f, const struct exc
 /* Something that is no request came, or nothing in time. Status 0: it was not answered. */
 void count_refused(struct worker *w, const struct frontend *f, unsigned status);
 
+/* accept-proxy, and there was no PROXY header. */
+void count_greeting_failed(struct worker *w, const struct frontend *f);
+
 /* A TCP session is over. */
 void count_session(struct worker *w, const struct session *s);
 

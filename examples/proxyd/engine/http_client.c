@@ -363,10 +363,11 @@ static void greet(struct worker *w, struct client *c)
 		break;
 	case GREETING_PART:
 		c->readable = false;
-		if (c->hup)
-			client_close(w, c);
-		break;
+		if (!c->hup)
+			break;
+		/* fall through */
 	case GREETING_BAD:
+		greeting_failed(w, &ENDS(c));
 		client_close(w, c);
 	}
 }
@@ -383,7 +384,7 @@ static void shake(struct worker *w, struct client *c)
 		c->readable = false;
 		break;
 	default:
-		shake_failed(w, c->frontend, &c->from, c->h.tls);
+		shake_failed(w, c->frontend, &c->from, c->h.fd, c->h.tls);
 		client_close(w, c);
 	}
 }
@@ -532,11 +533,15 @@ void client_expired(struct worker *w, struct client *c)
 		if (c->out)
 			client_close(w, c);
 	} else if (!handle_is_ready(&c->h)) {
-		if (!c->greeting)
-			shake_failed(w, c->frontend, &c->from, c->h.tls);
+		if (c->greeting)
+			greeting_failed(w, &ENDS(c));
+		else
+			shake_failed(w, c->frontend, &c->from, c->h.fd, c->h.tls);
 		client_close(w, c);
-	} else if (c->out || c->lingering || c->greeting ||
-		   (c->not_first && !c->in)) {
+	} else if (c->greeting) {
+		greeting_failed(w, &ENDS(c));
+		client_close(w, c);
+	} else if (c->out || c->lingering || (c->not_first && !c->in)) {
 		client_close(w, c);
 	} else {
 		refuse(w, c, 408, H1_FAULT_NONE, 'c');

@@ -89,6 +89,7 @@ size_t proxy_header(char buf[PROXY_HEADER_MAX], unsigned version, const struct s
 
 enum { /* types, and bits of the client's */
        TLV_AUTHORITY = 0x02,
+       TLV_CRC32C = 0x03,
        TLV_UNIQUE_ID = 0x05,
        TLV_TLS = 0x20,
        TLV_TLS_VERSION = 0x21,
@@ -209,13 +210,33 @@ static ssize_t parse_1(const char *data, size_t len, struct proxy_ends *ret)
 	return (ssize_t)n + 1;
 }
 
-/* The extras: type, length of two bytes, value. False: one of them has no end. */
-static bool parse_extras(const unsigned char *at, size_t len, struct proxy_ends *ret)
+/* Castagnoli's, of the header with its four bytes at `sum` as zeros (section 2.2.3). */
+static bool sum_is_right(const unsigned char *header, size_t len, const unsigned char *sum)
 {
+	uint32_t crc = UINT32_MAX, told;
+
+	for (const unsigned char *p = header; p < header + len; p++) {
+		crc ^= p >= sum && p < sum + 4 ? 0 : *p;
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? UINT32_C(0x82f63b78) : 0);
+	}
+	memcpy(&told, sum, 4);
+	return ntohl(told) == ~crc;
+}
+
+/* The extras, from `begin` to the end of the header: type, length of two bytes, value. False: malformed. */
+static bool parse_extras(const unsigned char *header, size_t total, size_t begin,
+			 struct proxy_ends *ret)
+{
+	const unsigned char *at = header + begin;
+	size_t len = total - begin;
+
 	while (len >= 3) {
 		size_t n = (size_t)at[1] << 8 | at[2];
 
 		if (n > len - 3)
+			return false;
+		if (at[0] == TLV_CRC32C && (n != 4 || !sum_is_right(header, total, at + 3)))
 			return false;
 		if (at[0] == TLV_AUTHORITY) {
 			ret->authority = (const char *)at + 3;
@@ -245,8 +266,7 @@ static ssize_t parse_2(const unsigned char *data, size_t len, struct proxy_ends 
 	addr = data[13] == V2_TCP4 ? 4 : data[13] == V2_TCP6 ? 16 : 0;
 	if ((data[12] & 15) == 0 || !addr)
 		return (ssize_t)total; /* the proxy itself, or a kind that says nothing to us */
-	if (total < 16 + 2 * addr + 4 ||
-	    !parse_extras(data + 16 + 2 * addr + 4, total - (16 + 2 * addr + 4), ret))
+	if (total < 16 + 2 * addr + 4 || !parse_extras(data, total, 16 + 2 * addr + 4, ret))
 		return -EPROTO;
 	memcpy(&from_port, data + 16 + 2 * addr, 2);
 	memcpy(&to_port, data + 16 + 2 * addr + 2, 2);

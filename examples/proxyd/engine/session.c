@@ -76,7 +76,12 @@ void session_expired(struct worker *w, struct session *s)
 		return;
 	}
 	if (s->phase == SESSION_SERVED && s->shaking)
-		shake_failed(w, s->frontend, &s->client, s->handle[CONN_CLIENT].tls);
+		shake_failed(w, s->frontend, &s->client, s->handle[CONN_CLIENT].fd,
+			     s->handle[CONN_CLIENT].tls);
+	if (s->phase == SESSION_GREETED)
+		greeting_failed(
+		    w, &(const struct connection_ends){s->frontend, s->handle[CONN_CLIENT].fd,
+						       &s->client, &s->client, &s->store});
 	if (s->phase != SESSION_SERVED || s->shaking)
 		conn_end(&s->conn, 'c', 'C');
 	if (conn_expire(&s->conn, timeouts(s, &space), w->now_ns))
@@ -142,7 +147,8 @@ void session_close(struct worker *w, struct session *s)
 		tunnel_closed(w, s);
 	} else {
 		count_session(w, s);
-		if (s->frontend->tcplog && !s->logged && s->phase != SESSION_REFUSED && !s->shaking)
+		if (s->frontend->tcplog && !s->logged && s->phase != SESSION_REFUSED &&
+		    s->phase != SESSION_GREETED && !s->shaking)
 			session_log(w, s, false);
 	}
 	session_unlist(w, s);

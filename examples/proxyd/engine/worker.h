@@ -129,8 +129,11 @@ void session_shake(struct worker *w, struct session *s, bool watched);
 struct tls *shake_begin(struct worker *w, struct tls_front *f, int fd);
 
 /* A client's handshake failed: for the log. */
-void shake_failed(struct worker *w, const struct frontend *f, const struct endpoint *from,
+void shake_failed(struct worker *w, const struct frontend *f, const struct endpoint *from, int fd,
 		  const struct tls *tls);
+
+/* Its PROXY header is malformed, or did not come: for the log and the counters. */
+void greeting_failed(struct worker *w, const struct connection_ends *ends);
 
 /*
  * TLS to a server, on a socket that is connected; begun when h->tls is NULL. 0: done; -EAGAIN: more

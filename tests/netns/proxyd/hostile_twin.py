@@ -9,6 +9,7 @@ Where proxyd refuses what HAProxy 2.6 passes on in a reading of its own, the cas
 import re
 import shutil
 import socket
+import struct
 import sys
 import time
 
@@ -432,6 +433,125 @@ def test_who_lies_or_leaves_is_named(binary):
         assert box.stat("be", "BACKEND", "eresp") - before >= 15
         assert box.stat("fe", "FRONTEND", "ereq") == 4 if not is_haproxy(binary) else True
         assert box.stat("be", "BACKEND", "cli_abrt") >= 3 and box.stat("be", "BACKEND", "srv_abrt") >= 4
+
+
+# ---- PROXY headers ----
+
+SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
+ADDRESSES = struct.pack("!4s4sHH", b"\x01\x02\x03\x04", b"\x05\x06\x07\x08", 1000, 80)
+LINE = b"PROXY TCP4 1.2.3.4 5.6.7.8 1000 80\r\n"
+
+
+def v2(command=0x21, family=0x11, body=ADDRESSES, length=None):
+    return SIGNATURE + bytes([command, family]) + struct.pack("!H", len(body) if length is None else length) + body
+
+
+GREETINGS = {  # each is followed by a request
+    LINE: "1.2.3.4", b"PROXY TCP6 ::1 ::2 1000 80\r\n": "::1", b"PROXY UNKNOWN\r\n": "127.0.0.1",
+    v2(): "1.2.3.4", v2(command=0x20): "127.0.0.1", v2(command=0x20, family=0, body=b""): "127.0.0.1",
+    v2(body=ADDRESSES + b"\x02\0\x03abc"): "1.2.3.4",
+    v2(body=ADDRESSES + b"\x04" + struct.pack("!H", 1900) + b"\0" * 1900): "1.2.3.4",
+    v2(body=ADDRESSES + b"\x03\0\x04" + bytes.fromhex("ae5bd574")): None,  # a checksum that is wrong
+    b"": None, LINE.replace(b"\r", b""): None, LINE.lower(): None,
+    LINE.replace(b" 80", b""): None, LINE.replace(b" 80", b" 80 90"): None, LINE.replace(b" 80", b" -1"): None,
+    LINE.replace(b"TCP4 ", b"TCP4  "): None, LINE.replace(b"TCP4", b"TCP5"): None, LINE.replace(b"TCP4", b"TCP6"): None,
+    LINE.replace(b".4 ", b".4\0 "): None, b"PROXY\r\n": None, b"PROXY UNKNOWN " + b"x" * 200 + b"\r\n": None,
+    v2(body=b"\1\2\3"): None, v2(command=0x11): None, v2(command=0x31): None, v2(command=0x22): None, v2(command=0x2F): None,
+    v2(body=ADDRESSES + b"\x02\xff\xffabc"): None, v2(body=ADDRESSES + b"\x02\0"): None, v2(length=65535): None,
+    SIGNATURE[:-1] + b"X" + v2()[12:]: None,
+}
+GREETINGS_OURS = {LINE.replace(b"1.2.3.4", b"1.2.3.400"): None, LINE.replace(b" 80", b" 70000"): None}  # HAProxy 2.6 takes them modulo
+
+
+def test_proxy_headers(binary):
+    for mode in ("http", "tcp"):
+        from_whom = []
+
+        def serve(_, c):
+            head = Reader(c).head()
+            from_whom.append(head and head.get("x-forwarded-for"))
+            c.sendall(OK)
+
+        server = Server(serve)
+        log = f"option {mode}log\n    option dontlognull\n    " + ("option forwardfor" if mode == "http" else "")
+        text = CONFIG[: CONFIG.index("frontend other")].replace("option httplog\n    option dontlognull", log).replace("mode http", "mode " + mode)
+        text = text.replace("option http-server-close", "").replace("    stats socket {socket} level admin\n", "")
+        text += "frontend fe\n    bind 127.0.0.1:{port} accept-proxy name edge\n    default_backend be\nbackend be\n    server s 127.0.0.1:%d\n" % server.port
+        with Proxy(binary, text) as p:
+            cases = {**GREETINGS, **({} if is_haproxy(binary) else GREETINGS_OURS)}
+            for greeting, client in cases.items():
+                at = len(p.text())
+                from_whom.clear()
+                with p.connect() as c:
+                    c.sendall(greeting + get(b"Connection: close\r\n"))
+                    try:
+                        got = Reader(c).head()
+                    except OSError:
+                        got = None
+                if client:
+                    assert got and got.status == 200 and from_whom == [client if mode == "http" else None], (mode, greeting, from_whom)
+                else:
+                    assert got is None and not from_whom, (mode, greeting, got)
+                    until(f"the log says why: {mode} {greeting}", lambda: re.search(r" fe/edge: (?:Received|Truncated) .*PROXY protocol header", p.text()[at:]))
+            # a header that does not come, or not all of it; and a client that says nothing, which dontlognull keeps from the log
+            at = len(p.text())
+            for part in (b"PROXY TC", SIGNATURE[:5], b""):
+                with p.connect() as c:
+                    c.sendall(part)
+                    try:
+                        assert not c.recv(1)
+                    except OSError:
+                        pass
+            until("two lines", lambda: p.text()[at:].count("fe/edge: Truncated PROXY protocol header received") == 2)
+
+
+# ---- Nothing left to give ----
+
+
+def test_descriptors_and_memory_run_out(binary):
+    """Who has a connection is served on; who comes waits or is refused; when some leave all is well again."""
+    for limit in (dict(limit=60), dict(args=["-m", "40"])):
+        server = Server(answering)
+        server.seen = b""
+        text = CONFIG[: CONFIG.index("frontend other")].replace("    stats socket {socket} level admin\n", "").replace("500ms", "5s").replace("300ms", "4s")
+        text = text.replace("    nbthread 1\n", "    nbthread 1\n    maxconn 20\n") if is_haproxy(binary) else text
+        text += "frontend fe\n    bind 127.0.0.1:{port}\n    default_backend be\nbackend be\n    server s 127.0.0.1:%d\n" % server.port
+        with Proxy(binary, text, **limit) as p:
+            c, r = p.connect(), None
+            r = Reader(c)
+
+            def served():
+                c.sendall(get())
+                return r.head().status == 200 and r.take(2) == b"ok"
+
+            assert served()
+            crowd = []
+            for _ in range(150):
+                try:
+                    s = p.connect(timeout=0.5)
+                    s.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 8000)
+                    crowd.append(s)
+                except OSError:
+                    break
+            time.sleep(0.1)
+            cpu = p.cpu_seconds()
+            time.sleep(0.3)
+            assert p.cpu_seconds() - cpu < 0.15, "it spins"
+            for s in crowd:
+                s.close()
+            c.close()
+
+            def again():
+                try:
+                    with p.connect(timeout=1) as s:
+                        s.sendall(get(b"Connection: close\r\n"))
+                        head = Reader(s).head()
+                        return head is not None and head.status == 200
+                except OSError:
+                    return False
+
+            until("it serves again", again)
+            assert p.process.poll() is None
 
 
 TESTS = [f for name, f in list(globals().items()) if name.startswith("test_")]

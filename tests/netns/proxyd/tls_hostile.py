@@ -83,7 +83,7 @@ def test_garbage_is_no_handshake(binary):
         with p.connect() as s:
             s.sendall(b"GET / HTTP/1.1\r\n\r\n")
             ends(s)
-        until("it is named", lambda: "f: SSL handshake failure (http request)" in p.text())
+        until("it is named", lambda: "f/1: SSL handshake failure (http request)" in p.text())
 
 
 def test_a_name_of_any_shape_is_survived(binary):
