@@ -5,8 +5,8 @@
  * outside; this prints what only it can know.
  *
  *	bench_health tcp|http|tls|tls-1.2|tls-full PORT TARGETS INTERVAL SECONDS
- *	bench_health burst                   10,000 checks, one each a second, no limit set: how evenly they start, and what
- *	                                     one takes while it waits
+ *	bench_health burst PORT              10,000 checks by tcp, one each a second, no limit set: how many of the planned
+ *	                                     are made, how evenly they start, and what one takes while it waits
  */
 #include <arpa/inet.h>
 #include <malloc.h>
@@ -162,10 +162,10 @@ int main(int argc, char **argv)
 	size_t heap;
 	int r;
 
-	burst = argc == 1 || (argc == 2 && !strcmp(argv[1], "burst"));
+	burst = argc == 3 && !strcmp(argv[1], "burst");
 	if (!burst && argc != 6)
 		return fprintf(stderr, "usage: bench_health tcp|http|tls|tls-1.2|tls-full PORT "
-				       "TARGETS INTERVAL SECONDS | burst\n"),
+				       "TARGETS INTERVAL SECONDS | burst PORT\n"),
 		       2;
 	setrlimit(RLIMIT_NOFILE, &files);
 	if (burst)
@@ -174,8 +174,8 @@ int main(int argc, char **argv)
 	if (r < 0)
 		fail("health_engine_new", r);
 	heap = mallinfo2().uordblks;
-	if (burst) /* refused at once: the cheapest check there is, and the starts are what counts */
-		add_checks(e, "tcp", 9, BURST_CHECKS, S);
+	if (burst)
+		add_checks(e, "tcp", (uint16_t)atoi(argv[2]), BURST_CHECKS, S);
 	else
 		add_checks(e, argv[1], (uint16_t)atoi(argv[2]), (uint32_t)atoi(argv[3]),
 			   (uint64_t)atoi(argv[4]) * MS);
