@@ -45,5 +45,8 @@ bool mails_idle(const struct mails *m);
  */
 int mail_deliver(const struct conf_mail *to, const struct mail *const *list, size_t n,
 		 volatile uint32_t *delivered);
+/* The same over a connection that is there; it stays open. */
+int mail_talk(int fd, const struct conf_mail *to, const struct mail *const *list, size_t n,
+	      volatile uint32_t *delivered);
 
 #endif

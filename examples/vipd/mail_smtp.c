@@ -238,15 +238,12 @@ static int deliver_all(struct talk *t, const struct conf_mail *c, const struct m
 	return code;
 }
 
-int mail_deliver(const struct conf_mail *c, const struct mail *const *list, size_t n,
-		 volatile uint32_t *delivered)
+int mail_talk(int fd, const struct conf_mail *c, const struct mail *const *list, size_t n,
+	      volatile uint32_t *delivered)
 {
-	struct talk t = {.fd = connect_server(c)};
-	int code;
+	struct talk t = {.fd = fd};
+	int code = deliver_all(&t, c, list, n, delivered);
 
-	if (t.fd < 0)
-		return t.fd;
-	code = deliver_all(&t, c, list, n, delivered);
 	if (is_good(code))
 		ask(&t, "QUIT\r\n");
 	else if (code < 0)
@@ -254,6 +251,17 @@ int mail_deliver(const struct conf_mail *c, const struct mail *const *list, size
 			 code == -EPROTO ? "what answers does not speak SMTP" : strerror(-code));
 	else
 		log_warn("mail: smtp_server %s says: %s", c->server, t.said);
-	close(t.fd);
 	return is_good(code) ? 0 : -EIO;
+}
+
+int mail_deliver(const struct conf_mail *c, const struct mail *const *list, size_t n,
+		 volatile uint32_t *delivered)
+{
+	int fd = connect_server(c), r;
+
+	if (fd < 0)
+		return fd;
+	r = mail_talk(fd, c, list, n, delivered);
+	close(fd);
+	return r;
 }

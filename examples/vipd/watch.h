@@ -6,6 +6,8 @@
 #ifndef VIPD_WATCH_H
 #define VIPD_WATCH_H
 
+#include <sys/types.h>
+
 #include "conf.h"
 #include "loop.h"
 
@@ -30,6 +32,17 @@ unsigned watches_processes(const struct watches *w, uint32_t index);
 
 /* vrrp says how a bfd_instance stands. False: that is known, or it is none. */
 bool watches_told(struct watches *w, uint32_t index, int32_t up);
+
+/* ---- Inside: what others wrote; watch_read.c ---- */
+
+#define WATCH_NUMBER_BYTES 31 /* of a track_file; what is behind them is not read */
+
+/* The number at the beginning of a text, held to what an int32_t and its negative can be; false: none. */
+bool watch_number(const char *text, size_t len, int32_t *ret);
+
+/* What the kernel's proc connector says of a process: it may be another program now, or has ended. */
+enum watch_event { WATCH_NOTHING, WATCH_LOOK, WATCH_GONE };
+enum watch_event watch_proc_event(const void *datagram, size_t len, pid_t *ret_pid);
 
 /* ---- Inside ---- */
 

@@ -35,29 +35,27 @@ struct watch_files {
 	struct loop_source *source, *again;
 };
 
-/* The number in a file; 0 when there is none: no file, or no number in it. */
+/* 0 when there is none: no file, or no number in it. */
 static int32_t read_number(const char *path)
 {
-	char text[32], *end;
+	char text[WATCH_NUMBER_BYTES];
+	int32_t v;
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	struct stat st;
 	ssize_t len = -1;
-	long v;
 
 	if (fd < 0)
 		return 0;
 	if (!fstat(fd, &st) && S_ISREG(st.st_mode))
-		len = read(fd, text, sizeof(text) - 1);
+		len = read(fd, text, sizeof(text));
 	close(fd);
 	if (len <= 0)
 		return 0;
-	text[len] = 0;
-	v = strtol(text, &end, 10);
-	if (end == text || (*end && !strchr(" \t\r\n", *end))) {
+	if (!watch_number(text, (size_t)len, &v)) {
 		log_warn("track_file: %s has no number in it: taken as 0", path);
 		return 0;
 	}
-	return v > INT32_MAX ? INT32_MAX : v < -INT32_MAX ? -INT32_MAX : (int32_t)v;
+	return v;
 }
 
 static void look(struct watch_files *f, const struct watched_file *w)

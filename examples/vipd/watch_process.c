@@ -242,37 +242,14 @@ static void on_again(struct loop *l, void *userdata)
 
 /* ---- The kernel's events ---- */
 
-static void on_event(struct watch_processes *p, const struct proc_event *e)
-{
-	switch (e->what) {
-	case PROC_EVENT_FORK: /* a thread has another process_tgid than pid */
-		if (e->event_data.fork.child_pid == e->event_data.fork.child_tgid)
-			look_at(p, e->event_data.fork.child_pid);
-		break;
-	case PROC_EVENT_EXEC:
-		look_at(p, e->event_data.exec.process_tgid);
-		break;
-	case PROC_EVENT_COMM:
-		look_at(p, e->event_data.comm.process_tgid);
-		break;
-	case PROC_EVENT_EXIT:
-		if (e->event_data.exit.process_pid == e->event_data.exit.process_tgid)
-			leave(p, e->event_data.exit.process_pid);
-		break;
-	default:
-		break;
-	}
-}
-
-/* One datagram holds one event. What is shorter, or not from the kernel, is none. */
+/* What is not from the kernel is none. */
 static bool take_event(struct watch_processes *p)
 {
 	_Alignas(struct nlmsghdr) char buf[512];
 	struct sockaddr_nl from;
 	socklen_t from_len = sizeof(from);
 	ssize_t len = recvfrom(p->fd, buf, sizeof(buf), MSG_DONTWAIT, (void *)&from, &from_len);
-	struct cn_msg head;
-	struct proc_event e;
+	pid_t pid;
 
 	if (len < 0 && errno == ENOBUFS) { /* some were lost */
 		loop_arm(p->again, loop_now_ns(p->all->loop));
@@ -280,17 +257,18 @@ static bool take_event(struct watch_processes *p)
 	}
 	if (len <= 0)
 		return false;
-	if (from.nl_pid ||
-	    (size_t)len < NLMSG_HDRLEN + sizeof(head) + offsetof(struct proc_event, event_data))
+	if (from.nl_pid)
 		return true;
-	memcpy(&head, buf + NLMSG_HDRLEN, sizeof(head));
-	if (head.id.idx != CN_IDX_PROC || head.id.val != CN_VAL_PROC)
-		return true;
-	len -= (ssize_t)(NLMSG_HDRLEN + sizeof(head));
-	memset(&e, 0, sizeof(e));
-	memcpy(&e, buf + NLMSG_HDRLEN + sizeof(head),
-	       (size_t)len < sizeof(e) ? (size_t)len : sizeof(e));
-	on_event(p, &e);
+	switch (watch_proc_event(buf, (size_t)len, &pid)) {
+	case WATCH_LOOK:
+		look_at(p, pid);
+		break;
+	case WATCH_GONE:
+		leave(p, pid);
+		break;
+	case WATCH_NOTHING:
+		break;
+	}
 	return true;
 }
 
