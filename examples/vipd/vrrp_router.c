@@ -123,12 +123,14 @@ static void on_announce(struct ha_vrrp *e, unsigned repeat, void *userdata)
 
 static void tell_state(struct router *r)
 {
-	const struct msg m = {.type = MSG_STATE,
-			      .index = r->index,
-			      .value = (int32_t)r->why.to,
-			      .extra = (int32_t)r->why.priority,
-			      .why = r->why};
+	struct msg m;
 
+	memset(&m, 0, sizeof(m)); /* the union is longer than `why` */
+	m.type = MSG_STATE;
+	m.index = r->index;
+	m.value = (int32_t)r->why.to;
+	m.extra = (int32_t)r->why.priority;
+	m.why = r->why;
 	r->state_waits = false;
 	if (msg_send(r->vrrp->birth->ends.control, &m, -1) < 0)
 		log_err("%s: the supervisor does not listen: a script is lost", r->conf->name);

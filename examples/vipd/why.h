@@ -19,14 +19,17 @@
 #define FAULT_PROCESS 128u /* of a vrrp_track_process too few or too many run */
 #define FAULT_BFD 256u	   /* the neighbour of a bfd_instance is lost, or never came */
 
+/* Without holes: it goes from one process to another as it is. */
 struct why {
 	uint32_t from, to; /* enum ha_vrrp_state */
 	uint32_t reason;   /* enum ha_vrrp_reason */
 	uint32_t faults;
 	uint32_t priority, peer_priority;
-	struct ha_ip peer; /* none: no other router caused it */
 	uint64_t down_ns;  /* Active_Down_Interval */
+	struct ha_ip peer; /* none: no other router caused it */
+	uint8_t unused[7];
 };
+_Static_assert(sizeof(struct why) == 6 * 4 + 8 + sizeof(struct ha_ip) + 7, "struct why has holes");
 
 /* keepalived's words: STOP, BACKUP, MASTER, FAULT. */
 const char *why_state(uint32_t state);
