@@ -494,6 +494,7 @@ struct conf_globals {
 	struct conf_mail mail;
 	const char *state_dump, *stats_dump, *json_dump; /* files; NULL: keepalived's names */
 	bool log_all_failures;
+	bool init_notifies; /* real servers that are up at the start are told as such */
 	const char *ssl_certificate, *ssl_key; /* that SSL_GET shows; NULL: none */
 	int64_t drain_ms; /* drain_timeout; 0: real servers that a reload removes go at once */
 };
@@ -538,7 +539,8 @@ static inline const struct conf_instance *conf_holders(const struct conf *c)
 void conf_garp_intervals(const struct conf *c, const char *interface, int64_t *ret_garp_ms,
 			 int64_t *ret_gna_ms);
 
-/* True when a script is in it that may be changed by others than root; says so in `d`. */
+/* True when a script is in it that may be changed by others than root; says so in `d`. With enable_script_security that is
+ * an error. */
 bool conf_scripts_insecure(const struct conf *c, struct diag *d);
 
 #endif

@@ -268,7 +268,7 @@ static bool complete_virtual(struct conf_parse *p, struct conf_virtual *v)
 {
 	if (!find_group(p, v))
 		return false;
-	conf_default_int(&v->sorry_inhibit, v->inhibit, 0);
+	conf_default_int(&v->sorry_inhibit, CONF_UNSET, 0);
 	check_suspend(p, v);
 	complete_family(v);
 	complete_protocol(p, v);

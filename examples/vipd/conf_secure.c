@@ -81,5 +81,8 @@ bool conf_scripts_insecure(const struct conf *c, struct diag *d)
 			found |= check_one(&r->notify_down, d);
 		}
 	}
+	if (found && c->globals.script_security)
+		diag_add(d, DIAG_ERROR, NULL,
+			 "enable_script_security is set, and others than root may change a script");
 	return found;
 }

@@ -379,7 +379,7 @@ static const struct conf_keyword virtual_words[] = {
      .doc = "Of servers that have none of their own."},
     {"sorry_server", set_sorry, .form = "ADDRESS [PORT]", .doc = "Who serves without a quorum."},
     {"sorry_server_inhibit", conf_set_tristate, VIRTUAL(sorry_inhibit),
-     .initial = "inhibit_on_failure", .doc = "It has weight 0 instead of being removed."},
+     .doc = "It has weight 0 instead of being removed while nobody needs it."},
     {"sorry_server_lvs_method", set_forward, VIRTUAL(sorry_forward), .form = "as lb_kind",
      .initial = "lb_kind", .doc = "How packets get to it."},
     {"virtualhost", conf_set_sent, VIRTUAL(host), 0, 255, .form = "NAME",

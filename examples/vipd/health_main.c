@@ -31,7 +31,7 @@ static void publish(struct virtual_state *v, const int32_t *weight)
 	}
 	atomic_store(&to->up, v->quorum.up);
 	atomic_store(&to->live_weight, quorum_live_weight(v->real, n));
-	atomic_store(&to->sorry_weight, weight[n]);
+	atomic_store(&to->sorry_weight, v->quorum.up ? QUORUM_ABSENT : weight[n]);
 }
 
 /* Of the virtual servers before it each has a place for a sorry server, too: weights.h. */
@@ -65,21 +65,34 @@ static void tell_all(struct health *h)
 	commit(h);
 }
 
-static void tell_quorum(struct virtual_state *v)
+static void keep_quorum(struct virtual_state *v)
+{
+	atomic_store(&v->slot->quorum, v->quorum.up ? SHARED_ALIVE_UP : SHARED_ALIVE_DOWN);
+}
+
+static void send_quorum(struct virtual_state *v, bool first)
 {
 	int64_t live = quorum_live_weight(v->real, v->conf->n_reals);
 	const struct msg m = {.type = MSG_QUORUM,
 			      .index = v->index,
+			      .index2 = first,
 			      .value = v->quorum.up,
 			      .extra = live < INT32_MAX ? (int32_t)live : INT32_MAX};
 
-	atomic_store(&v->slot->quorum, v->quorum.up ? SHARED_ALIVE_UP : SHARED_ALIVE_DOWN);
+	keep_quorum(v);
+	msg_send_wait(v->health->birth->ends.control, &m);
+}
+
+static void tell_quorum(struct virtual_state *v)
+{
+	int64_t live = quorum_live_weight(v->real, v->conf->n_reals);
+
 	log_notice("virtual server %s: quorum %s: live weight %lld, quorum %d%s", v->conf->name,
 		   v->quorum.up ? "gained" : "lost", (long long)live, v->conf->quorum,
 		   v->conf->sorry
 		       ? v->quorum.up ? ": the sorry server goes" : ": the sorry server takes over"
 		       : "");
-	msg_send_wait(v->health->birth->ends.control, &m);
+	send_quorum(v, false);
 }
 
 /* Something that the quorum counts is another. */
@@ -331,6 +344,9 @@ static int start_probe(struct health *h, struct probe *leader)
 	for (struct probe *p = leader; p; p = p->next) {
 		p->passes = up;
 		p->virtual->state[p->real].passing += up;
+		if (!up && leader->next && c->common.alpha != 1 &&
+		    atomic_load(&p->slot->alive) == SHARED_ALIVE_UNKNOWN)
+			p->virtual->state[p->real].lost = true;
 		if (leader->next) /* one word for all: an old one must not come back at a reload */
 			atomic_store(&p->slot->alive, up ? SHARED_ALIVE_UP : SHARED_ALIVE_DOWN);
 	}
@@ -361,12 +377,46 @@ static void begin_reals(struct virtual_state *v)
 	}
 }
 
-/* What a predecessor said is not said again; at the very first the quorum is taken as there. */
+static void tell_lost(const struct virtual_state *v)
+{
+	struct msg m = {.type = MSG_REAL, .index = v->index};
+
+	for (m.index2 = 0; m.index2 < v->conf->n_reals; m.index2++)
+		if (v->state[m.index2].lost)
+			msg_send_wait(v->health->birth->ends.control, &m);
+}
+
+/* rs_init_notifies */
+static void tell_reals(const struct virtual_state *v)
+{
+	struct msg m = {.type = MSG_REAL, .index = v->index, .value = 1, .extra = 1};
+
+	for (m.index2 = 0; m.index2 < v->conf->n_reals; m.index2++)
+		if (v->real[m.index2].alive)
+			msg_send_wait(v->health->birth->ends.control, &m);
+}
+
+/*
+ * What a predecessor said is not said again. At the very first a quorum that is there is told, so that quorum_up runs, and
+ * one that is not is no news: it was not there before either, as in keepalived.
+ */
 static void begin_quorum(struct virtual_state *v)
 {
-	v->quorum.up = atomic_load(&v->slot->quorum) != SHARED_ALIVE_DOWN;
-	if (quorum_update(&v->quorum, v->real, v->conf->n_reals))
-		tell_quorum(v);
+	uint32_t before = atomic_load(&v->slot->quorum);
+	bool changed;
+
+	if (before == SHARED_ALIVE_UNKNOWN && v->health->birth->conf->globals.init_notifies)
+		tell_reals(v);
+	v->quorum.up = before != SHARED_ALIVE_DOWN;
+	changed = quorum_update(&v->quorum, v->real, v->conf->n_reals);
+	if (before != SHARED_ALIVE_UNKNOWN) {
+		if (changed)
+			tell_quorum(v);
+	} else if (v->quorum.up) {
+		send_quorum(v, true);
+	} else {
+		keep_quorum(v);
+	}
 }
 
 static size_t count_checks(const struct conf *c)
@@ -400,6 +450,7 @@ static int make_all(struct health *h)
 			r = start_probe(h, &h->probes[i]);
 	for (size_t i = 0; i < h->n_virtuals && r >= 0; i++) {
 		begin_reals(&h->virtuals[i]);
+		tell_lost(&h->virtuals[i]);
 		begin_quorum(&h->virtuals[i]);
 	}
 	return r;

@@ -50,9 +50,11 @@ enum msg_type {
 
 	/* vrrp and health to supervisor */
 	MSG_STATE, /* instance `index` is in state `value` (enum ha_vrrp_state), extra: priority, why */
-	MSG_GROUP,  /* sync group `index` likewise */
-	MSG_REAL,   /* virtual server `index`, real server `index2`: up (value 1) or down */
-	MSG_QUORUM, /* virtual server `index`: quorum gained (value 1) or lost; extra: live weight */
+	MSG_GROUP, /* sync group `index` likewise */
+	MSG_REAL, /* virtual server `index`, real server `index2`: up (value 1) or down; extra 1: from the
+		       start on */
+	MSG_QUORUM, /* virtual server `index`: quorum gained (value 1) or lost; extra: live weight; index2 1: from
+		       the start on */
 	MSG_PAUSE, /* MISC_CHECK `index`, counted on from the vrrp_scripts: rests (value 1) or goes on */
 	/* MSG_WATCH of vrrp: a bfd_instance that a BFD_CHECK names is up (value 1) or not */
 	MSG_PRIORITY, /* the trackers of instance `index`, which is in state `extra`, make `value` of its

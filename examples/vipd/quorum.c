@@ -28,15 +28,15 @@ void quorum_weights(const struct quorum *q, const struct quorum_real *r, size_t 
 
 	for (size_t i = 0; i < n; i++) {
 		bool in_use = r[i].alive && !sorry;
-		bool zero = r[i].alive ? q->sorry_inhibit : r[i].inhibit;
 
 		if (r[i].admin == ORDER_DISABLED)
 			ret[i] = QUORUM_ABSENT;
 		else if (r[i].admin == ORDER_DRAIN)
-			ret[i] =
-			    r[i].alive || zero ? 0 : QUORUM_ABSENT; /* beside a sorry server, too */
+			ret[i] = r[i].alive || r[i].inhibit
+				     ? 0
+				     : QUORUM_ABSENT; /* beside a sorry server, too */
 		else
-			ret[i] = in_use ? r[i].weight : zero ? 0 : QUORUM_ABSENT;
+			ret[i] = in_use ? r[i].weight : r[i].inhibit ? 0 : QUORUM_ABSENT;
 	}
-	ret[n] = sorry ? q->sorry_weight : QUORUM_ABSENT;
+	ret[n] = sorry ? q->sorry_weight : q->has_sorry && q->sorry_inhibit ? 0 : QUORUM_ABSENT;
 }

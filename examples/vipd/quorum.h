@@ -14,13 +14,13 @@
 struct quorum_real {
 	int32_t weight;
 	bool alive;
-	bool inhibit;  /* when dead: weight 0 instead of absent */
+	bool inhibit;  /* out of use: weight 0 instead of absent */
 	uint8_t admin; /* enum order_admin: who is not ready counts as without weight */
 };
 
 struct quorum {
 	int64_t quorum, hysteresis;
-	bool has_sorry, sorry_inhibit; /* inhibit: live ones get weight 0 beside the sorry server */
+	bool has_sorry, sorry_inhibit; /* inhibit: weight 0 instead of absent while not needed */
 	int32_t sorry_weight;
 	bool up;
 };

@@ -48,16 +48,6 @@ static void log_findings(const struct diag *d)
 	}
 }
 
-/* Scripts that others may change are not run when the configuration asks for security. */
-static void check_scripts(const struct conf *c, struct diag *d)
-{
-	bool insecure = conf_scripts_insecure(c, d);
-
-	if (insecure && c->globals.script_security)
-		diag_add(d, DIAG_ERROR, NULL,
-			 "enable_script_security is set, and others than root may change a script");
-}
-
 struct conf *supervisor_load(const struct options *o)
 {
 	const struct conf_source source = {.file = o->file, .config_id = o->config_id};
@@ -67,7 +57,7 @@ struct conf *supervisor_load(const struct options *o)
 	if (!d)
 		return NULL;
 	if (!conf_load(&source, d, &c))
-		check_scripts(c, d);
+		conf_scripts_insecure(c, d);
 	log_findings(d);
 	if (d->count[DIAG_ERROR]) {
 		diag_fini(d);
@@ -142,9 +132,9 @@ static void take_message(struct supervisor *s, enum role from, const struct msg 
 	else if (from == ROLE_KERNEL && m->type == MSG_BACKEND)
 		s->backend = (enum msg_backend)m->value;
 	else if (from == ROLE_HEALTH && m->type == MSG_REAL)
-		notify_real(s, m->index, m->index2, m->value == 1);
+		notify_real(s, m);
 	else if (from == ROLE_HEALTH && m->type == MSG_QUORUM)
-		notify_quorum(s, m->index, m->value == 1, m->extra);
+		notify_quorum(s, m);
 	else if (from == ROLE_HEALTH && m->type == MSG_PAUSE && m->index >= s->conf->n_scripts)
 		trackers_pause(s->trackers, m->index, m->value == 1);
 	else

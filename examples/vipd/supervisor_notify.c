@@ -207,6 +207,8 @@ void notify_group(struct supervisor *s, uint32_t index, enum ha_vrrp_state state
 
 static const char *protocol_name(const struct conf_virtual *v)
 {
+	if (!v->group_name && v->n_listen && v->listen[0].fwmark)
+		return "none";
 	return v->protocol == IPPROTO_TCP ? "tcp" : v->protocol == IPPROTO_SCTP ? "sctp" : "udp";
 }
 
@@ -219,13 +221,13 @@ static const struct conf_virtual *virtual_at(const struct supervisor *s, uint32_
 	return v;
 }
 
-/* keepalived's names: "[10.0.0.1]:tcp:80", "FWM 7", or the group's. */
+/* keepalived's names: "[10.0.0.1]:tcp:80", "FWM 7", or "[GROUP]:0". */
 static void virtual_name(const struct conf_virtual *v, char *buf, size_t cap)
 {
 	char ip[HA_IP_TEXT_SIZE] = "";
 
 	if (v->group_name || !v->n_listen)
-		snprintf(buf, cap, "%s", v->group_name ? v->group_name : v->name);
+		snprintf(buf, cap, "[%s]:0", v->group_name ? v->group_name : v->name);
 	else if (v->listen[0].fwmark)
 		snprintf(buf, cap, "FWM %u", v->listen[0].fwmark);
 	else if (ha_ip_format(&v->listen[0].ip, ip, sizeof(ip)) > 0)
@@ -255,13 +257,14 @@ static void mail_quorum(struct supervisor *s, const struct conf_virtual *v, bool
 	mails_send(s->mails, body, "", "Virtualserver %s - %s", in, up ? "UP" : "DOWN");
 }
 
-void notify_real(struct supervisor *s, uint32_t index, uint32_t real, bool up)
+void notify_real(struct supervisor *s, const struct msg *m)
 {
-	const struct conf_virtual *v = virtual_at(s, index);
+	const struct conf_virtual *v = virtual_at(s, m->index);
 	const struct conf_real *r = v ? v->reals : NULL;
+	bool up = m->value == 1;
 	char name[CONF_REAL_NAME_SIZE], in[256] = "", ip[HA_IP_TEXT_SIZE] = "";
 
-	for (uint32_t n = 0; r && n < real; n++)
+	for (uint32_t n = 0; r && n < m->index2; n++)
 		r = r->next;
 	if (!r)
 		return;
@@ -273,25 +276,28 @@ void notify_real(struct supervisor *s, uint32_t index, uint32_t real, bool up)
 	ha_ip_format(&r->ip, ip, sizeof(ip));
 	fifos_write(s->fifos, FIFO_LVS, "RS [%s]:%s:%u %s %s\n", ip, protocol_name(v),
 		    (unsigned)r->port, in, up ? "UP" : "DOWN");
-	if (r->smtp_alert == 1)
+	if (r->smtp_alert == 1 && !m->extra)
 		mail_real(s, v, r, up);
-	scripts_run(s->scripts, object(OBJECT_VIRTUAL, index), up ? &r->notify_up : &r->notify_down,
-		    NULL);
+	scripts_run(s->scripts, object(OBJECT_VIRTUAL, m->index),
+		    up ? &r->notify_up : &r->notify_down, NULL);
 }
 
-void notify_quorum(struct supervisor *s, uint32_t index, bool up, int32_t live)
+void notify_quorum(struct supervisor *s, const struct msg *m)
 {
-	const struct conf_virtual *v = virtual_at(s, index);
+	const struct conf_virtual *v = virtual_at(s, m->index);
+	bool up = m->value == 1, first = m->index2 == 1;
 	char name[256] = "";
 
 	if (!v)
 		return;
 	virtual_name(v, name, sizeof(name));
 	fifos_write(s->fifos, FIFO_LVS, "VS %s %s\n", name, up ? "UP" : "DOWN");
-	events_add(&s->events, json_pack("{s:s, s:s, s:s}", "type", "quorum", "virtual_server",
-					 v->name, "to", up ? "gained" : "lost"));
-	if (v->smtp_alert == 1)
-		mail_quorum(s, v, up, live);
-	scripts_run(s->scripts, object(OBJECT_VIRTUAL, index), up ? &v->quorum_up : &v->quorum_down,
-		    NULL);
+	if (!first)
+		events_add(&s->events,
+			   json_pack("{s:s, s:s, s:s}", "type", "quorum", "virtual_server", v->name,
+				     "to", up ? "gained" : "lost"));
+	if (v->smtp_alert == 1 && !first)
+		mail_quorum(s, v, up, m->extra);
+	scripts_run(s->scripts, object(OBJECT_VIRTUAL, m->index),
+		    up ? &v->quorum_up : &v->quorum_down, NULL);
 }

@@ -61,16 +61,14 @@ void phase_stop(struct supervisor *s, int result)
 /* omega: at the end the scripts for "down" run, too. */
 static void run_omega(struct supervisor *s)
 {
-	uint32_t n = 0;
+	struct msg m = {.type = MSG_REAL};
 
-	for (const struct conf_virtual *v = s->conf->virtuals; v; v = v->next, n++) {
-		uint32_t real = 0;
-
+	for (const struct conf_virtual *v = s->conf->virtuals; v; v = v->next, m.index++) {
 		if (!v->omega)
 			continue;
-		for (const struct conf_real *r = v->reals; r; r = r->next)
-			notify_real(s, n, real++, false);
-		notify_quorum(s, n, false, 0);
+		for (m.index2 = 0; m.index2 < v->n_reals; m.index2++)
+			notify_real(s, &m);
+		notify_quorum(s, &(struct msg){.type = MSG_QUORUM, .index = m.index});
 	}
 }
 

@@ -133,8 +133,8 @@ void notify_rx_lower(struct supervisor *s, const struct msg *m);
 void notify_states_again(struct supervisor *s); /* to FIFOs, after a reload */
 void notify_remark(struct supervisor *s, uint32_t index, uint32_t remark);
 void notify_group(struct supervisor *s, uint32_t index, enum ha_vrrp_state state);
-void notify_real(struct supervisor *s, uint32_t v, uint32_t real, bool up);
-void notify_quorum(struct supervisor *s, uint32_t v, bool up, int32_t live_weight);
+void notify_real(struct supervisor *s, const struct msg *m); /* MSG_REAL */
+void notify_quorum(struct supervisor *s, const struct msg *m); /* MSG_QUORUM */
 
 /* supervisor_dump.c: what SIGUSR1, SIGUSR2 and SIGRTMIN + 2 ask for */
 fresh_fn dump_data, dump_stats;		    /* userdata: NULL */

@@ -36,6 +36,37 @@ expect 6 'cannot read the configuration none.conf: No such file or directory. Na
     "$vipd" -n -l -G -f none.conf
 expect 4 'none.conf: error: cannot read the configuration: No such file or directory' "$vipd" -t -f none.conf
 expect 4 'Is a directory' "$vipd" -t -f .
+# Which part of a script's path others may change, who owns it, and its mode; the same as JSON.
+printf '#!/bin/sh\n' >open.sh
+chmod 722 open.sh
+cat >open.conf <<END
+vrrp_instance VI_1 {
+    interface lo
+    virtual_router_id 1
+    virtual_ipaddress {
+        10.0.0.1
+    }
+    notify_master $PWD/open.sh
+}
+END
+expect 6 "script $PWD/open.sh may be changed by others than root: $PWD/open.sh (owner $(id -u), mode 0722). Use chown root and chmod go-w" \
+    "$vipd" -t -f open.conf
+sed '1i\
+global_defs { enable_script_security }' open.conf >secure.conf
+expect 4 "enable_script_security is set, and others than root may change a script" "$vipd" -t -f secure.conf
+"$vipd" -t --json -f open.conf >open.json
+python3 - <<'PYTHON' || {
+import json
+d = json.load(open("open.json"))
+f = d["findings"][0]
+assert sorted(d) == ["exit_code", "file", "findings", "more", "verdict"] and len(d["findings"]) == 1
+assert (d["file"], d["exit_code"], d["more"], type(d["verdict"])) == ("open.conf", 6, 0, str)
+assert (f["level"], f["file"], f["line"], f["column"]) == ("warning", "open.conf", 7, 19) and "mode 0722" in f["message"]
+PYTHON
+    echo "FAILED vipd -t --json"
+    cat open.json
+    failed=1
+}
 expect 1 'none.cfg: error: cannot read this file: No such file or directory' "$proxyd" -c -f none.cfg
 expect 1 'no configuration: write proxyd -f FILE' "$proxyd"
 expect 1 'cannot write the pid file /dev/full: No space left on device. Name another one with -p' \

@@ -103,8 +103,21 @@ static void without_quorum_the_sorry_server_is_alone(void **state)
 	(void)state;
 	live(true, true, false);
 	expect_weights(&q, QUORUM_ABSENT, QUORUM_ABSENT, QUORUM_ABSENT, 7);
-	q.sorry_inhibit = true;
-	expect_weights(&q, 0, 0, QUORUM_ABSENT, 7);
+	farm[1].inhibit = true;
+	expect_weights(&q, QUORUM_ABSENT, 0, QUORUM_ABSENT, 7);
+	farm[1].inhibit = false;
+}
+
+static void a_sorry_server_with_inhibit_waits_with_weight_0(void **state)
+{
+	struct quorum q = {
+	    .quorum = 1, .has_sorry = true, .sorry_inhibit = true, .sorry_weight = 7, .up = true};
+
+	(void)state;
+	live(true, false, false);
+	expect_weights(&q, 10, QUORUM_ABSENT, QUORUM_ABSENT, 0);
+	q.up = false;
+	expect_weights(&q, QUORUM_ABSENT, QUORUM_ABSENT, QUORUM_ABSENT, 7);
 }
 
 static void without_quorum_and_sorry_server_the_living_go_on(void **state)
@@ -145,6 +158,7 @@ int main(void)
 	    cmocka_unit_test(nobody_alive_is_no_quorum_whatever_the_hysteresis),
 	    cmocka_unit_test(the_dead_are_absent_or_inhibited),
 	    cmocka_unit_test(without_quorum_the_sorry_server_is_alone),
+	    cmocka_unit_test(a_sorry_server_with_inhibit_waits_with_weight_0),
 	    cmocka_unit_test(without_quorum_and_sorry_server_the_living_go_on),
 	};
 
