@@ -64,6 +64,22 @@ enum cfg_on_error { /* what errors of the traffic do, error-limit of them in a r
 	CFG_ON_ERROR_MARK_DOWN,
 };
 
+/* `source`: the near end of connections to servers. */
+struct cfg_source {
+	bool on;
+	enum cfg_source_as {
+		CFG_SOURCE_OWN,	    /* an address of this host */
+		CFG_SOURCE_FOREIGN, /* usesrc: any address; the kernel's routes must bring the answers back */
+		CFG_SOURCE_CLIENT,
+		CFG_SOURCE_CLIENT_IP,
+		CFG_SOURCE_HEADER, /* hdr_ip */
+	} as;
+	struct cfg_addr addr;
+	unsigned port, n_ports; /* n_ports 0: the system's choice */
+	const char *interface, *header;
+	int occurrence; /* of an address in the fields of that name; -1 is the last */
+};
+
 #define CFG_RESOLVE_NETS_MAX 5 /* HAProxy's */
 #define CFG_INIT_MAX 4
 
@@ -99,6 +115,7 @@ struct cfg_server {
 	bool is_name, is_srv; /* what `host` is: a name, and of an SRV record */
 	unsigned port;
 	struct cfg_resolve resolve; /* when it is a name */
+	struct cfg_source source;   /* not on: the section's */
 	const char *cookie; /* its value; NULL: none */
 	unsigned weight, maxconn;
 	unsigned minconn; /* below maxconn, which then grows from it with the load; 0: none */
@@ -355,6 +372,7 @@ struct cfg_settings {
 	enum cfg_state_from state_from;
 	const char *state_file; /* NULL: the proxy's name */
 	struct cfg_server server; /* default-server */
+	struct cfg_source source;
 };
 
 #define CFG_FRONTEND 1u
@@ -377,6 +395,7 @@ struct cfg_proxy {
 	struct capture_slots *slots; /* NULL: nothing is captured */
 	const struct expr *sni;	     /* of its servers; NULL: none that is not constant */
 	const char *sni_text;
+	const struct cfg_source *source_header; /* of its servers: usesrc hdr_ip; NULL: none */
 	const char *use_backend; /* without a condition; goes before default_backend */
 	struct diag_place use_backend_at;
 	struct cfg_proxy
@@ -408,6 +427,7 @@ struct cfg_global {
 	unsigned nbthread; /* 0: as many as CPUs */
 	unsigned ulimit_n;
 	bool daemon, external_check;
+	bool usesrc; /* addresses that are not ours are bound to */
 	const char *pidfile, *log_tag, *node, *description;
 	const char *log_hostname; /* log-send-hostname; NULL: it is not sent */
 	const char *state_file, *state_base; /* of servers; NULL: none */

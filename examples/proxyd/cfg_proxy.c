@@ -333,6 +333,7 @@ const struct keyword cfg_keywords_proxy[] = {
     {"retries", BACK, 1, 1, kw_number, OFFSET(retries), "NUMBER"},
     {"retry-on", BACK, 1, READER_ANY, kw_retry_on, NULL, "none, or what is asked again on"},
     {"server-state-file-name", BACK, 0, 1, kw_state_file, NULL, "[FILE]"},
+    {"source", BACK, 1, 5, kw_source, NULL, "ADDRESS[:PORT] [usesrc …] [interface NAME]"},
     {"server", CFG_BACKEND, 2, READER_ANY, kw_server, NULL, "NAME ADDRESS[:PORT] [PARAMETERS]"},
     {"server-template", CFG_BACKEND, 3, READER_ANY, kw_server_template, NULL,
      "PREFIX NUMBER NAME:PORT [PARAMETERS]"},

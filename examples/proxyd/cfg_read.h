@@ -159,6 +159,12 @@ void kw_server_template(struct reader *r, size_t first, const void *data);
 void kw_default_server(struct reader *r, size_t first, const void *data);
 void kw_log(struct reader *r, size_t first, const void *data);
 
+/* cfg_source.c */
+void kw_source(struct reader *r, size_t first, const void *data);
+void server_source(struct reader *r, size_t i, void *target);
+void server_source_more(struct reader *r, size_t i, void *target);
+void cfg_source_check(struct reader *r, struct cfg_proxy *p);
+
 /* cfg_resolvers.c */
 keyword_fn kw_nameserver, kw_parse_resolv_conf, kw_hold, kw_resolvers_timeout, kw_resolvers_number;
 void begin_resolvers(struct reader *r);

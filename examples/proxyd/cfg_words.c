@@ -112,7 +112,6 @@ static const struct {
 	{"set-var", "write setenv, and env(NAME) in rules"},
 	{"set-var-fmt", "write setenv, and env(NAME) in rules"},
 	{"socks4", "this version speaks no SOCKS"},
-	{"source", "the system chooses the source address: write a route with \"src\""},
 	{"srvtcpka-cnt", "the system's tcp_keepalive_probes counts"},
 	{"srvtcpka-idle", "the system's tcp_keepalive_time counts"},
 	{"srvtcpka-intvl", "the system's tcp_keepalive_intvl counts"},

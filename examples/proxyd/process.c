@@ -53,12 +53,12 @@ unsigned process_maxconn(unsigned wanted, unsigned ulimit_n, size_t other_descri
 }
 
 /* Ports below 1024 may appear in a reload, when root is gone. */
-static int keep_bind_capability(void)
+static int keep_capabilities(bool usesrc)
 {
 	struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct d[2] = {{0}};
 
-	d[0].effective = d[0].permitted = 1u << CAP_NET_BIND_SERVICE;
+	d[0].effective = d[0].permitted = 1u << CAP_NET_BIND_SERVICE | (usesrc ? 1u << CAP_NET_RAW : 0);
 	return syscall(SYS_capset, &h, d) < 0 ? -errno : 0;
 }
 
@@ -72,7 +72,7 @@ int process_drop_root(const struct cfg_global *g)
 		return 0;
 	if (prctl(PR_SET_KEEPCAPS, 1L) < 0 || setuid((uid_t)g->uid) < 0)
 		return -errno;
-	return keep_bind_capability();
+	return keep_capabilities(g->usesrc);
 }
 
 int process_daemonize(int *ret_ready)

@@ -128,14 +128,23 @@ static struct cfg_server as_is_now(const struct server *s, const struct cfg_serv
 	struct cfg_server c = *configured;
 
 	c.addr = *server_addr(s);
+	if (!c.source.on)
+		c.source = s->admin.backend ? s->admin.backend->proxy->set.source : (struct cfg_source){0};
 	if (s->admin.check_port)
 		c.check_port = s->admin.check_port;
 	return c;
 }
 
+static bool same_source(const struct cfg_source *a, const struct cfg_source *b)
+{
+	return a->on == b->on && !a->interface && !b->interface && a->addr.len == b->addr.len &&
+	       !memcmp(&a->addr.storage, &b->addr.storage, a->addr.len);
+}
+
 static bool same_check(const struct cfg_server *a, const struct cfg_server *b)
 {
 	return a->addr.len == b->addr.len && !memcmp(&a->addr.storage, &b->addr.storage, a->addr.len) &&
+	       same_source(&a->source, &b->source) &&
 	       a->check_addr.len == b->check_addr.len &&
 	       !memcmp(&a->check_addr.storage, &b->check_addr.storage, a->check_addr.len) &&
 	       a->check_port == b->check_port && a->rise == b->rise && a->fall == b->fall &&
@@ -222,6 +231,11 @@ static int use_tls(struct server *s, const struct cfg_server *c)
 	return e;
 }
 
+static void addr_clear_port(struct cfg_addr *a)
+{
+	memset((char *)&a->storage + offsetof(struct sockaddr_in, sin_port), 0, sizeof(in_port_t));
+}
+
 int check_sync(struct engine *e, struct server *s, const struct cfg_server *configured,
 	       const struct backend *b)
 {
@@ -231,7 +245,7 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *conf
 	bool wanted = c->check && c->addr.len; /* resolve.c comes back when it has one */
 	struct health_probe *own = NULL;
 	uint64_t timeout_ns = timeout_of(c, p);
-	struct cfg_addr target = target_of(c, p);
+	struct cfg_addr target = target_of(c, p), source = c->source.addr;
 	struct health_filter_opts filter = {
 	    .size = sizeof(filter),
 	    .rise = c->rise,
@@ -253,6 +267,13 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *conf
 
 	int r;
 
+	/* as HAProxy: from the address of the section or the server, but not as a client */
+	if (c->source.addr.len && c->source.as == CFG_SOURCE_OWN && c->source.addr.sa.sa_family == target.sa.sa_family) {
+		addr_clear_port(&source);
+		o.source = &source.sa;
+		o.source_len = source.len;
+	}
+	o.device = c->source.interface;
 	s->engine = e;
 	s->log_checks = p->set.log_health_checks;
 	/* with TLS it is made anew: certificates may be others now */

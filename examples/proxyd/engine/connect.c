@@ -55,10 +55,12 @@ static struct cfg_addr address_of(const struct server *to, int client_fd)
 	return a;
 }
 
-int server_connect(const struct server *to, int client_fd, bool keepalive, bool has_data)
+#define SOURCE_TRIES_MAX 256u /* ports of a range that are tried */
+
+static int connect_once(struct server *to, const struct cfg_source *source, const struct connect_from *from, bool keepalive, bool has_data)
 {
-	struct cfg_addr a = address_of(to, client_fd);
-	int fd = socket(a.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), e;
+	struct cfg_addr a = address_of(to, from->fd);
+	int fd = socket(a.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), e = 0;
 
 	if (fd < 0)
 		return -errno;
@@ -69,12 +71,27 @@ int server_connect(const struct server *to, int client_fd, bool keepalive, bool 
 			setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &(int){0}, sizeof(int));
 		if (keepalive)
 			setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &(int){1}, sizeof(int));
+		if (source)
+			e = source_bind(fd, a.sa.sa_family, to, source, from);
 	}
-	if (connect(fd, &a.sa, a.len) < 0 && errno != EINPROGRESS) {
+	if (!e && connect(fd, &a.sa, a.len) < 0 && errno != EINPROGRESS)
 		e = -errno;
-		close(fd);
-		return e;
-	}
+	if (!e)
+		return fd;
+	close(fd);
+	return e;
+}
+
+int server_connect(struct server *to, const struct connect_from *from, bool keepalive, bool has_data)
+{
+	const struct cfg_source *source = atomic_load_explicit(&to->source, memory_order_acquire);
+	unsigned tries = source && source->n_ports > 1 ? source->n_ports : 1;
+	int fd;
+
+	tries = tries < SOURCE_TRIES_MAX ? tries : SOURCE_TRIES_MAX;
+	do
+		fd = connect_once(to, source, from, keepalive, has_data);
+	while ((fd == -EADDRINUSE || fd == -EADDRNOTAVAIL) && --tries); /* that port is taken */
 	return fd;
 }
 
@@ -142,7 +159,7 @@ static int attempt(struct worker *w, struct session *s, const char *early, size_
 
 	conn_set_state(&s->conn, CONN_CONNECTING, w->now_ns);
 	count_both(w, &s->seeker, COUNT_CONNECTS);
-	e = server_connect(s->seeker.server, s->handle[CONN_CLIENT].fd,
+	e = server_connect(s->seeker.server, &(struct connect_from){s->handle[CONN_CLIENT].fd, &s->client, NULL},
 			   s->seeker.backend->keepalive, len > 0);
 	if (e >= 0) {
 		s->handle[CONN_SERVER].fd = e;

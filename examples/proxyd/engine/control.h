@@ -98,6 +98,12 @@ void tracks_sync(struct engine *e, const struct set *set);
 /* The state of `s` changed: so does that of its trackers. */
 void trackers_follow(struct engine *e, const struct server *s);
 
+/* Where connections to it come from; NULL: the system's choice. */
+static inline const struct cfg_source *source_of(const struct cfg_server *c, const struct cfg_proxy *p)
+{
+	return c->source.on ? &c->source : p->set.source.on ? &p->set.source : NULL;
+}
+
 /* ---- checks.c ---- */
 
 int checks_new(struct engine *e);

@@ -129,6 +129,7 @@ static void sync_backend(struct engine *e, struct set *set, const struct backend
 			s->admin.backend = b;
 			/* certificates were read again; the older set, and what it has, lives longer */
 			atomic_store(&s->tls, c->tls);
+			atomic_store(&s->source, source_of(c, b->proxy));
 		}
 		r = s ? check_sync(e, s, c, b) : 0;
 		if (s && !r)

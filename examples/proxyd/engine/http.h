@@ -122,6 +122,7 @@ struct exchange {
 	bool client_keeps;
 	uint8_t n_interim;
 	struct server *wanted;	    /* by its cookie; NULL: none */
+	struct endpoint source;	    /* usesrc hdr_ip: as its servers are to see it; no family: not so */
 	char *sni;		    /* what its servers are to be asked for; NULL: none */
 	char cookie_in, cookie_out; /* for the log, HAProxy's letters */
 	int8_t log_level;	    /* of set-log-level; -1: as configured, 8: silent */
@@ -309,6 +310,9 @@ void links_close_of(struct worker *w, struct server *s);
  */
 bool http_request_rules(struct worker *w, struct exchange *x, struct http_msg *m);
 bool http_response_rules(struct worker *w, struct exchange *x, struct http_msg *m);
+
+/* source.c: finds x->source. */
+void http_source(struct exchange *x, const struct http_msg *m);
 
 /* Finds x->sni. False: no memory. */
 bool http_sni(struct worker *w, struct exchange *x, struct http_msg *m);

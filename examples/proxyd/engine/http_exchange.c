@@ -267,16 +267,18 @@ void exchange_begin(struct worker *w, struct client *c, uint32_t head_len, uint3
 		e = http_cookie_take(x, m);
 	if (!e)
 		e = edit_request(x, m);
+	/* what reads the message comes first: an edited head is written over the one that came */
+	if (!e && !http_sni(w, x, m)) {
+		exchange_fail(w, x, 500, 'R', 'R');
+		return;
+	}
+	http_source(x, m);
+	set_key(w, x, m);
 	at = e || m->edited ? place_head(w, m, body) : at + (m->method_text.at - HTTP_ROOM);
 	if (e || !at) {
 		exchange_fail(w, x, 500, 'P', 'R');
 		return;
 	}
-	if (!http_sni(w, x, m)) {
-		exchange_fail(w, x, 500, 'R', 'R');
-		return;
-	}
-	set_key(w, x, m);
 	/* it is all here, and asking twice does no harm (RFC 9110, section 9.2.2) */
 	x->repeatable = x->up.done && is_idempotent(x->method);
 	x->retryable = x->up.done && !x->no_retry &&

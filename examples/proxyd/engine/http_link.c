@@ -110,7 +110,7 @@ struct link *link_reuse(struct worker *w, struct exchange *x)
 	if (l)
 		link_close(w, l);
 	/* who introduces a client does so once: such a connection is that client's */
-	l = s->send_proxy ? NULL : TAILQ_FIRST(idle_list(w, s));
+	l = server_sees_client(s) ? NULL : TAILQ_FIRST(idle_list(w, s));
 	while (l && !same_sni(x, l))
 		l = TAILQ_NEXT(l, of_server);
 	if (!l || !may_share(x, l))
@@ -122,7 +122,7 @@ struct link *link_reuse(struct worker *w, struct exchange *x)
 
 static bool is_private(const struct exchange *x)
 {
-	return x->seeker.server->send_proxy || x->seeker.backend->http->reuse == CFG_REUSE_NEVER;
+	return server_sees_client(x->seeker.server) || x->seeker.backend->http->reuse == CFG_REUSE_NEVER;
 }
 
 void link_release(struct worker *w, struct exchange *x, bool keep)
@@ -132,8 +132,8 @@ void link_release(struct worker *w, struct exchange *x, bool keep)
 	if (!l)
 		return;
 	/* A FIN may have come with the answer and is not told again. A set that is history has no
-	 * claim to hold servers. */
-	if (!keep || l->hup || l->broken || l->readable || x->client->frontend->set != w->set ||
+	 * claim to hold servers. The next request may have another hdr_ip. */
+	if (!keep || l->hup || l->broken || l->readable || x->source.family || x->client->frontend->set != w->set ||
 	    w->draining) {
 		link_close(w, l);
 		return;
@@ -155,14 +155,13 @@ void link_release(struct worker *w, struct exchange *x, bool keep)
 
 static int connect_socket(struct worker *w, struct exchange *x, bool has_data)
 {
-	int fd = server_connect(x->seeker.server, x->client->h.fd, x->seeker.backend->keepalive,
-				has_data);
+	const struct connect_from from = {x->client->h.fd, &x->client->from, &x->source};
+	int fd = server_connect(x->seeker.server, &from, x->seeker.backend->keepalive, has_data);
 
 	if (fd != -EMFILE || TAILQ_EMPTY(&w->http->idle))
 		return fd;
 	close_idle(w, TAILQ_FIRST(&w->http->idle)); /* its descriptor is of more use here */
-	return server_connect(x->seeker.server, x->client->h.fd, x->seeker.backend->keepalive,
-			      has_data);
+	return server_connect(x->seeker.server, &from, x->seeker.backend->keepalive, has_data);
 }
 
 int link_open(struct worker *w, struct exchange *x, const char *early, size_t len, size_t *ret_sent)

@@ -131,6 +131,8 @@ struct server {
 	bool client_port;
 	unsigned send_proxy;		/* version of the PROXY protocol; 0: none */
 	unsigned proxy_tls;		/* it tells of TLS: 1, with the client's name: 2 */
+	_Atomic(const struct cfg_source *) source; /* of the last set it is in; NULL: the system's choice */
+	_Atomic unsigned source_turn;	/* of its ports */
 	_Atomic(struct tls_back *) tls; /* of the last set it is in; NULL: plain */
 	_Atomic uint32_t n_sessions;
 	_Atomic uint32_t minconn, maxconn; /* see seek.c; minconn 0: maxconn is libsched's alone */

@@ -167,8 +167,27 @@ uint64_t hash_source(const struct endpoint *client);
 /* A session's first server; `early` is what the client sent along with its connection. */
 void session_dispatch(struct worker *w, struct session *s, const char *early, size_t len);
 
-/* A socket that connects to the server, for the client of that socket. It, or -errno. */
-int server_connect(const struct server *to, int client_fd, bool keepalive, bool has_data);
+/* Whom a connection to a server is for: it may be made to come from there. */
+struct connect_from {
+	int fd;
+	const struct endpoint *client, *header; /* header: as usesrc hdr_ip says; NULL: there is none */
+};
+
+/* A socket that connects to the server. It, or -errno. */
+int server_connect(struct server *to, const struct connect_from *from, bool keepalive, bool has_data);
+
+/* ---- source.c ---- */
+
+/* Binds a socket that is to connect there. 0 or -errno. */
+int source_bind(int fd, int family, struct server *to, const struct cfg_source *s, const struct connect_from *from);
+
+/* It is told who the client is as the connection is made, which is good for that client alone. */
+static inline bool server_sees_client(const struct server *s)
+{
+	const struct cfg_source *source = atomic_load_explicit(&s->source, memory_order_acquire);
+
+	return s->send_proxy || (source && source->as >= CFG_SOURCE_CLIENT);
+}
 
 /*
  * Sends the PROXY header to a fresh connection, which takes these few bytes. `more` follow at once;
