@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /* `b` if `second`, else `a`. That both are in registers leaves the compiler nothing to save by a branch. */
-static inline __attribute__((always_inline)) uintptr_t either(bool second, uintptr_t a, uintptr_t b)
+static inline __attribute__((always_inline)) uint64_t either(bool second, uint64_t a, uint64_t b)
 {
 	__asm__("" : "+r"(a), "+r"(b));
 	return __builtin_expect_with_probability(second, 1, 0.5) ? b : a;

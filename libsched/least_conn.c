@@ -11,6 +11,7 @@
  */
 #include "libsched/algos.h"
 #include "libsched/classes.h"
+#include "libsched/either.h"
 #include "libsched/least.h"
 
 #define NONE UINT32_MAX
@@ -38,10 +39,11 @@ struct pool {
 	uint32_t members, next;
 };
 
-/* Who won in a class. */
+/* Who won in a class: a pick looks at no more than these. */
 struct head {
 	uint64_t ratio; /* LEAST_NEVER: nobody may be chosen */
-	uint32_t place;
+	int64_t gained; /* as the member's */
+	uint32_t place, pool;
 };
 
 /* The cursor, followed by n members, n pools, n heads, 2n nodes and the first pool of each chain. */
@@ -74,7 +76,7 @@ static uint32_t *nodes_of(const struct least_conn *c)
 
 static uint32_t *chain_of(const struct least_conn *c, uint64_t ratio)
 {
-	return nodes_of(c) + 2 * c->n + (hmap_mix(ratio) & (c->n_chains - 1));
+	return nodes_of(c) + 2 * c->n + (ratio * 0x9e3779b97f4a7c15u >> 32 & (c->n_chains - 1));
 }
 
 static uint32_t chains_for(size_t n)
@@ -167,29 +169,37 @@ static void leave_pool(struct least_conn *c, const struct lb_snapshot *s, uint32
 
 /* ---- Tournaments ---- */
 
-/* Of one class: is place a ahead of place b? */
-static bool is_ahead(const struct least_conn *c, uint32_t a, uint32_t b)
-{
-	const struct member *x = &member_of(c)[a], *y = &member_of(c)[b];
+/* What a match is about. */
+struct standing {
+	uint64_t load; /* UINT64_MAX: may not be chosen */
+	int64_t gained;
+	uint32_t place;
+};
 
-	if (x->pool == NONE || y->pool == NONE)
-		return y->pool == NONE && (x->pool != NONE || a < b);
-	if (x->active != y->active)
-		return x->active < y->active;
-	return x->gained != y->gained ? x->gained > y->gained : a < b;
+static inline struct standing standing_of(const struct least_conn *c, uint32_t place)
+{
+	const struct member *m = &member_of(c)[place];
+
+	return (struct standing){m->pool == NONE ? UINT64_MAX : m->active, m->gained, place};
 }
 
-static uint32_t winner(const struct least_conn *c, const uint32_t *node, uint32_t i)
+/* Of one class. All is looked at, so that there is no branch to be guessed. */
+static inline bool is_ahead(struct standing a, struct standing b)
 {
-	return is_ahead(c, node[2 * i], node[2 * i + 1]) ? node[2 * i] : node[2 * i + 1];
+	const bool first = (a.gained > b.gained) | ((a.gained == b.gained) & (a.place < b.place));
+
+	return (a.load < b.load) | ((a.load == b.load) & first);
 }
 
 static void set_head(struct least_conn *c, uint32_t k, uint32_t place)
 {
-	const uint32_t pool = member_of(c)[place].pool;
+	const struct member *m = &member_of(c)[place];
 
-	head_of(c)[k].ratio = pool == NONE ? LEAST_NEVER : pool_of(c)[pool].ratio;
-	head_of(c)[k].place = place;
+	head_of(c)[k] =
+	    (struct head){.ratio = m->pool == NONE ? LEAST_NEVER : pool_of(c)[m->pool].ratio,
+			  .gained = m->gained,
+			  .place = place,
+			  .pool = m->pool};
 }
 
 /* This place's matches are played anew, until nothing changes. */
@@ -198,15 +208,21 @@ static void play(struct least_conn *c, const struct lb_snapshot *s, uint32_t pla
 	const struct lineup *l = s->table;
 	const uint32_t k = l->classes.of[place];
 	uint32_t *node = nodes_of(c) + 2 * l->first[k];
+	struct standing best = standing_of(c, place);
 
-	for (uint32_t i = (l->size[k] + l->leaf[place]) / 2; i; i /= 2) {
-		const uint32_t was = node[i];
+	for (uint32_t i = l->size[k] + l->leaf[place]; i > 1; i /= 2) {
+		const struct standing other = standing_of(c, node[i ^ 1]);
+		const uint32_t was = node[i / 2];
+		const bool lost = is_ahead(other, best);
 
-		node[i] = winner(c, node, i);
-		if (node[i] == was && was != place)
+		best.load = either(lost, best.load, other.load);
+		best.gained = (int64_t)either(lost, (uint64_t)best.gained, (uint64_t)other.gained);
+		best.place = (uint32_t)either(lost, best.place, other.place);
+		node[i / 2] = best.place;
+		if (best.place == was && was != place)
 			return;
 	}
-	set_head(c, k, node[1]);
+	set_head(c, k, best.place);
 }
 
 static void play_all(struct least_conn *c, const struct lb_snapshot *s)
@@ -220,8 +236,12 @@ static void play_all(struct least_conn *c, const struct lb_snapshot *s)
 	for (uint32_t k = 0; k < l->classes.n; k++) {
 		uint32_t *node = nodes_of(c) + 2 * l->first[k];
 
-		for (uint32_t i = l->size[k]; i-- > 1;)
-			node[i] = winner(c, node, i);
+		for (uint32_t i = l->size[k]; i-- > 1;) {
+			const struct standing a = standing_of(c, node[2 * i]);
+			const struct standing b = standing_of(c, node[2 * i + 1]);
+
+			node[i] = is_ahead(a, b) ? a.place : b.place;
+		}
 		set_head(c, k, node[1]);
 	}
 }
@@ -242,40 +262,35 @@ static bool may_serve(const struct least_conn *c, const struct lb_snapshot *s, u
 	return !snap_full_with(s, &s->at[place], member_of(c)[place].active);
 }
 
-/* It has so many connections, as far as is known. */
-static void set_active(struct least_conn *c, const struct lb_snapshot *s, size_t place,
+/* It has so many connections, as far as is known. False: nothing changed by that. */
+static bool set_active(struct least_conn *c, const struct lb_snapshot *s, size_t place,
 		       uint32_t active)
 {
 	struct member *m = &member_of(c)[place];
-	bool serves, served = m->pool != NONE;
-	const bool same = m->active == active;
+	const bool served = m->pool != NONE, same = m->active == active;
+	bool serves;
 
 	if (!s->at[place].weight)
-		return;
-	if (same && !s->has_limits)
-		return;
-	if (served)
-		leave_pool(c, s, (uint32_t)place);
+		return false;
 	m->active = active;
 	serves = may_serve(c, s, (uint32_t)place);
-	if (serves)
-		join_pool(c, s, (uint32_t)place);
-	if (!same || serves != served)
-		play(c, s, (uint32_t)place);
+	if (same && serves == served)
+		return false;
+	put(c, s, (uint32_t)place, serves);
+	return true;
 }
 
-static void refresh(struct least_conn *c, const struct lb_snapshot *s, size_t place)
+static bool refresh(struct least_conn *c, const struct lb_snapshot *s, size_t place)
 {
-	set_active(c, s, place, snap_active_of(s, &s->at[place]));
+	return set_active(c, s, place, snap_active_of(s, &s->at[place]));
 }
 
 /* This picker counted `by` more. */
-static void counted(struct least_conn *c, const struct lb_snapshot *s, size_t place, int by)
+static bool counted(struct least_conn *c, const struct lb_snapshot *s, size_t place, int by)
 {
 	if (ledger_rows(s->ledger) == 1)
-		refresh(c, s, place);
-	else
-		set_active(c, s, place, least_moved(member_of(c)[place].active, by));
+		return refresh(c, s, place);
+	return set_active(c, s, place, least_moved(member_of(c)[place].active, by));
 }
 
 /* ---- The hooks ---- */
@@ -312,40 +327,50 @@ static void least_conn_adopt(const struct lb_snapshot *s, void *cursor,
 	play_all(c, s);
 }
 
-/* The first of the best, one step of the rotation of its pool later; or -1. */
+/* Who is best among the heads of this ratio, which are all of one pool, after so many steps of it. */
+static uint32_t best_of(const struct head *head, const struct classes *classes, uint64_t ratio,
+			int64_t steps)
+{
+	int64_t most = INT64_MIN;
+	uint32_t best = NONE;
+
+	for (uint32_t k = 0; k < classes->n; k++) {
+		int64_t gained;
+
+		if (head[k].ratio != ratio)
+			continue;
+		gained = head[k].gained + steps * classes->weight[k];
+		if (gained > most || (gained == most && head[k].place < best)) {
+			most = gained;
+			best = head[k].place;
+		}
+	}
+	return best;
+}
+
+/* The first of the best, one step of the rotation of its pool later; or -1. play() is to follow. */
 static ssize_t step(struct least_conn *c, const struct lb_snapshot *s)
 {
 	const struct classes *classes = s->table;
 	const struct head *head = head_of(c);
-	struct member *m = member_of(c);
 	uint64_t least = LEAST_NEVER;
 	struct pool *pool = NULL;
-	int64_t most = 0;
-	uint32_t best = NONE;
+	uint32_t place;
 
-	for (uint32_t k = 0; k < classes->n; k++)
-		least = head[k].ratio < least ? head[k].ratio : least;
-	if (least == LEAST_NEVER)
-		return -1;
-	for (uint32_t k = 0; k < classes->n; k++) { /* all those are of one pool */
-		const uint32_t place = head[k].place;
-		int64_t gained;
-
-		if (head[k].ratio != least)
+	for (uint32_t k = 0; k < classes->n; k++) {
+		if (head[k].ratio >= least)
 			continue;
-		pool = &pool_of(c)[m[place].pool];
-		gained = m[place].gained + (pool->steps + 1) * classes->weight[k];
-		if (best == NONE || gained > most || (gained == most && place < best)) {
-			most = gained;
-			best = place;
-		}
+		least = head[k].ratio;
+		pool = &pool_of(c)[head[k].pool];
+		place = head[k].place;
 	}
-	if (pool && pool->members > 1) { /* alone it is chosen without a step */
-		pool->steps++;
-		m[best].gained -= (int64_t)pool->weight;
-		play(c, s, best);
+	if (!pool)
+		return -1;
+	if (pool->members > 1) { /* alone it is chosen without a step */
+		place = best_of(head, classes, least, ++pool->steps);
+		member_of(c)[place].gained -= (int64_t)pool->weight;
 	}
-	return best;
+	return place;
 }
 
 /* Those the request excludes stand aside meanwhile. */
@@ -363,25 +388,34 @@ static ssize_t step_without(struct least_conn *c, const struct lb_query *q)
 		put(c, s, (uint32_t)place, false);
 	}
 	place = step(c, s);
+	if (place >= 0)
+		play(c, s, (uint32_t)place);
 	while (n)
 		put(c, s, aside[--n], true);
 	return place;
 }
 
-static ssize_t least_conn_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
+/* Reads what other pickers counted, a few servers at a time. */
+static void sweep(struct least_conn *c, const struct lb_snapshot *s)
 {
 	const uint32_t rows = ledger_rows(s->ledger);
-	struct least_conn *c = cursor;
 	uint32_t due = rows > 1 ? sweep_due(&c->sweep, s) : 0;
+
+	if (!due)
+		return;
+	while (due--)
+		refresh(c, s, sweep_next(&c->sweep, s));
+	sweep_prefetch(&c->sweep, s, rows);
+}
+
+static ssize_t least_conn_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
+{
+	struct least_conn *c = cursor;
 	ssize_t place;
 
-	if (due) {
-		while (due--)
-			refresh(c, s, sweep_next(&c->sweep, s));
-		sweep_prefetch(&c->sweep, s, rows);
-	}
+	sweep(c, s);
 	place = step_without(c, q);
-	if (place >= 0 || rows == 1)
+	if (place >= 0 || ledger_rows(s->ledger) == 1)
 		return place;
 	for (size_t i = 0; i < s->n; i++) /* others may have made room */
 		refresh(c, s, i);
@@ -421,7 +455,29 @@ static bool least_conn_score(const struct lb_snapshot *s, const void *cursor,
 	return true;
 }
 
-USUAL_PICK(least_conn, least_conn_pick, least_conn_on_start)
+/* ---- The usual pick ---- */
+
+/* The step and the connection are played as one. */
+static void count_and_play(const struct lb_snapshot *s, void *cursor, size_t place,
+			   const struct lb_request *r)
+{
+	(void)r;
+	if (!counted(cursor, s, place, 1))
+		play(cursor, s, (uint32_t)place);
+}
+
+int least_conn_usual(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
+{
+	const struct lb_snapshot *s = p->snap;
+	struct least_conn *c = p->cursor;
+	ssize_t place;
+
+	sweep(c, s);
+	place = step(c, s);
+	if (place >= 0 && r->flags & LB_REQUEST_UNCOUNTED)
+		play(c, s, (uint32_t)place);
+	return usual_end(p, r, place, count_and_play, ret_id);
+}
 
 const struct lb_algo algo_least_conn = {
     .size = sizeof(algo_least_conn),
