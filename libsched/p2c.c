@@ -2,15 +2,59 @@
 /*
  * p2c: the power of two choices (Mitzenmacher, 1996), weighted: of two servers drawn by weight the one that
  * would have less (active + 1) / weight.
+ *
+ * Each picker keeps the counts it compares: it hears at once of what it counts itself, and reads what the others
+ * counted in turn (sweep.h), so that picks wait for nobody's cache lines. While it is the only picker they are exact.
  */
 #include "libsched/algos.h"
-#include "libsched/usual.h"
 #include "libsched/draw.h"
+#include "libsched/sweep.h"
+#include "libsched/usual.h"
+
+/* The cursor. */
+struct p2c {
+	struct sweep sweep;
+	_Alignas(LINE_BYTES) uint32_t active[]; /* of each place, as far as is known */
+};
 
 /* Two places, by weight: whoever has none is never drawn. */
 struct pair {
 	size_t a, b;
 };
+
+static size_t p2c_cursor_size(const struct lb_snapshot *s)
+{
+	return sizeof(struct p2c) + s->n * sizeof(uint32_t);
+}
+
+static void refresh(struct p2c *c, const struct lb_snapshot *s, size_t place)
+{
+	c->active[place] = snap_active_of(s, &s->at[place]);
+}
+
+static void p2c_adopt(const struct lb_snapshot *s, void *cursor, const struct lb_snapshot *old,
+		      const void *old_cursor)
+{
+	(void)old;
+	(void)old_cursor;
+	for (size_t i = 0; i < s->n; i++)
+		refresh(cursor, s, i);
+}
+
+/* What other pickers counted, a few servers at a time. */
+static inline void look_around(struct p2c *c, const struct lb_snapshot *s)
+{
+	const uint32_t rows = ledger_rows(s->ledger);
+	uint32_t from, n;
+
+	if (rows == 1)
+		return;
+	n = sweep_due(&c->sweep, s, rows, &from);
+	if (n)
+		sweep_active(s, rows, from, n, &c->active[from]);
+}
+
+/* ---- Any pick ---- */
 
 static inline struct pair draw_two(const struct lb_snapshot *s, uint64_t *random)
 {
@@ -19,124 +63,108 @@ static inline struct pair draw_two(const struct lb_snapshot *s, uint64_t *random
 	return (struct pair){draw_with(s, (uint32_t)(bits >> 32)), draw_with(s, (uint32_t)bits)};
 }
 
-static uint64_t load_with_one_more(const struct lb_snapshot *s, size_t place)
+static uint64_t load_with_one_more(const struct p2c *c, size_t place)
 {
-	return (uint64_t)snap_count(s, place, LB_COUNTER_ACTIVE) + 1;
+	return (uint64_t)c->active[place] + 1;
 }
 
-static ssize_t choose(const struct lb_query *q, struct pair of)
+static ssize_t p2c_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
 {
-	const struct lb_snapshot *s = q->snap;
-	ssize_t a = (ssize_t)of.a, b = (ssize_t)of.b;
+	const struct pair two = draw_two(s, q->random);
+	ssize_t a = (ssize_t)two.a, b = (ssize_t)two.b;
 
-	if (!query_eligible(q, of.a))
+	look_around(cursor, s);
+	if (!query_eligible(q, two.a))
 		a = draw_eligible(q);
 	if (a < 0)
 		return -1;
 	/* One that is drawn twice has no rival: draw once more. */
 	if (a == b || !query_eligible(q, (size_t)b))
 		b = draw_eligible(q);
-	return load_with_one_more(s, (size_t)b) * s->at[a].weight <
-		       load_with_one_more(s, (size_t)a) * s->at[b].weight
+	return load_with_one_more(cursor, (size_t)b) * s->at[a].weight <
+		       load_with_one_more(cursor, (size_t)a) * s->at[b].weight
 		   ? b
 		   : a;
 }
 
-static ssize_t p2c_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
+/* ---- What this picker counts ---- */
+
+static void counted(struct p2c *c, const struct lb_snapshot *s, size_t place, int by)
 {
-	(void)cursor;
-	return choose(q, draw_two(s, q->random));
+	if (ledger_rows(s->ledger) == 1 || s->at[place].limited)
+		refresh(c, s, place);
+	else if (by > 0 || c->active[place])
+		c->active[place] += (uint32_t)by;
+}
+
+static void p2c_on_start(const struct lb_snapshot *s, void *cursor, size_t place,
+			 const struct lb_request *r)
+{
+	(void)r;
+	counted(cursor, s, place, 1);
+}
+
+static void p2c_on_done(const struct lb_snapshot *s, void *cursor, size_t place,
+			const struct lb_outcome *o)
+{
+	counted(cursor, s, place, o->inactive ? 0 : -1);
+}
+
+static void p2c_on_count(const struct lb_snapshot *s, void *cursor, size_t place, enum lb_counter c)
+{
+	(void)c;
+	refresh(cursor, s, place);
 }
 
 /* ---- The usual pick ---- */
 
-/* Where somebody has or had a limit. */
-static __attribute__((noinline)) int end_by_choice(struct lb_picker *p, const struct lb_request *r,
-						   struct pair of, uint64_t *ret_id)
-{
-	const struct lb_query q = usual_query(p, r);
-
-	return usual_end(p, r, choose(&q, of), NULL, ret_id);
-}
-
-struct loads {
-	int64_t a, b;
-};
-
-/* What the other pickers have on both. */
-static inline struct loads of_others(const struct lb_picker *p, uint32_t slot_a, uint32_t slot_b)
-{
-	const struct ledger *l = p->counting.ledger;
-	struct loads sum = {0, 0};
-
-	for (uint32_t i = 0, n = ledger_rows(l); i < n; i++) {
-		if (l->row[i] == p->counting.row)
-			continue;
-		sum.a += row_active_of(l->row[i], slot_a);
-		sum.b += row_active_of(l->row[i], slot_b);
-	}
-	return sum;
-}
-
 /*
- * Knows where both are counted before it knows who it will be: else each pick would wait for the choice of the one
- * before, whose counter it may have to read. `others`, a constant: whether there are other pickers.
+ * Without a branch that would be guessed wrong half the time, and both counts are written where it is known: else the
+ * next pick, which may have to read them, would wait for this one's choice.
  */
-static inline __attribute__((always_inline)) int end_by_load(struct lb_picker *p,
-							     const struct lb_request *r,
-							     struct pair two, bool others,
-							     uint64_t *ret_id)
+static inline __attribute__((always_inline)) int
+end_usual(struct lb_picker *p, const struct lb_request *r, struct pair two, uint64_t *ret_id)
 {
 	const struct lb_snapshot *s = p->snap;
-	const struct snap_server *a = &s->at[two.a], *b = &s->at[two.b];
-	struct ledger_row *row = p->counting.row;
-	struct cell *cell_a = row_cell(row, a->slot), *cell_b = row_cell(row, b->slot);
-	struct loads load = {atomic_load_explicit(&cell_a->active, RELAXED),
-			     atomic_load_explicit(&cell_b->active, RELAXED)};
-	bool second;
+	const struct snap_server *a = &s->at[two.a], *b = &s->at[two.b], *e;
+	struct p2c *c = p->cursor;
+	const bool second =
+	    load_with_one_more(c, two.b) * a->weight < load_with_one_more(c, two.a) * b->weight;
 
-	if (others) {
-		const struct loads more = of_others(p, a->slot, b->slot);
-
-		/* What ends elsewhere than it began may be seen on one side only. */
-		load.a = load.a + more.a > 0 ? load.a + more.a : 0;
-		load.b = load.b + more.b > 0 ? load.b + more.b : 0;
-	}
-	second = (load.b + 1) * a->weight < (load.a + 1) * b->weight;
+	e = (const struct snap_server *)either(second, (uintptr_t)a, (uintptr_t)b);
 	if (!(r->flags & LB_REQUEST_UNCOUNTED)) {
-		cell_start((struct cell *)either(second, (uintptr_t)cell_a, (uintptr_t)cell_b));
-		row_add_active(row, 1);
+		server_start(&p->counting, e->slot);
+		c->active[two.a] += !second;
+		c->active[two.b] += second;
 	}
-	*ret_id = either(second, a->id, b->id);
+	*ret_id = e->id;
 	return 0;
 }
 
-static __attribute__((noinline)) int end_among_pickers(struct lb_picker *p,
-						       const struct lb_request *r, struct pair two,
-						       uint64_t *ret_id)
+static __attribute__((noinline)) int usual_among_pickers(struct lb_picker *p,
+							 const struct lb_request *r,
+							 struct pair two, uint64_t *ret_id)
 {
-	return end_by_load(p, r, two, true, ret_id);
+	look_around(p->cursor, p->snap);
+	return end_usual(p, r, two, ret_id);
 }
 
 int p2c_usual(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
 {
 	struct pair two = draw_two(p->snap, &p->random);
 
-	if (__builtin_expect(p->snap->had_limits, 0))
-		return end_by_choice(p, r, two, ret_id);
-	if (__builtin_expect(two.a == two.b, 0)) /* as choose() does */
+	if (__builtin_expect(two.a == two.b, 0))
 		two.b = draw_with(p->snap, (uint32_t)(picker_random(&p->random) >> 32));
 	if (ledger_rows(p->counting.ledger) > 1)
-		return end_among_pickers(p, r, two, ret_id);
-	return end_by_load(p, r, two, false, ret_id);
+		return usual_among_pickers(p, r, two, ret_id);
+	return end_usual(p, r, two, ret_id);
 }
 
 static bool p2c_score(const struct lb_snapshot *s, const void *cursor, const struct lb_query *q,
 		      size_t place, double *ret)
 {
-	(void)cursor;
 	(void)q;
-	*ret = (double)load_with_one_more(s, place) / s->at[place].weight;
+	*ret = (double)load_with_one_more(cursor, place) / s->at[place].weight;
 	return true;
 }
 
@@ -145,6 +173,11 @@ const struct lb_algo algo_p2c = {
     .name = "p2c",
     .table_size = draw_table_size,
     .build = draw_table_build,
+    .cursor_size = p2c_cursor_size,
+    .adopt = p2c_adopt,
     .pick = p2c_pick,
+    .on_start = p2c_on_start,
+    .on_done = p2c_on_done,
+    .on_count = p2c_on_count,
     .score = p2c_score,
 };

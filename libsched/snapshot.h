@@ -52,7 +52,6 @@ struct lb_snapshot {
 	size_t n_known;		  /* with the removed: at[0..n_known-1] */
 	size_t n_usable;
 	bool has_limits; /* a member has a maxconn */
-	bool had_limits; /* or had one: its `limited` connections may not be 0 */
 
 	uint64_t generation;
 	uint64_t total_weight;	/* of effective weights */
@@ -196,7 +195,7 @@ static inline uint32_t snap_active(const struct lb_snapshot *s)
 	int64_t sum = 0;
 
 	for (uint32_t i = 0, n = ledger_rows(s->ledger); i < n; i++)
-		sum += atomic_load_explicit(&s->ledger->row[i]->active, RELAXED);
+		sum += atomic_load_explicit(&s->ledger->row[i]->active_sum, RELAXED);
 	return sum > 0 ? (uint32_t)sum : 0;
 }
 
