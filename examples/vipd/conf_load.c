@@ -29,11 +29,23 @@ static void set_defaults(struct conf *c)
 	};
 }
 
-static int load(struct conf_parse *p, const struct conf_source *source)
+static void take_statements(void *userdata, const struct conf_node *first)
 {
-	struct conf_node *tree = NULL;
+	struct conf_parse *p = userdata;
+
+	conf_walk(p, first, &conf_root, p->conf);
+}
+
+static int load(struct conf_parse *p, const struct conf_source *source, bool repair,
+		bool *ret_lacks)
+{
 	struct diag_place whole = {.file = conf_strdup(p->memory, source->file)};
-	int e = conf_tree_read(p->memory, p->scratch, source, &conf_root, p->diag, &tree);
+	const struct conf_tree_opts o = {.source = source,
+					 .root = &conf_root,
+					 .repair = repair,
+					 .fn = take_statements,
+					 .userdata = p};
+	int e = conf_tree_read(p->memory, p->scratch, &o, p->diag, ret_lacks);
 
 	if (e < 0) {
 		diag_add(p->diag, DIAG_ERROR, &whole,
@@ -41,7 +53,6 @@ static int load(struct conf_parse *p, const struct conf_source *source)
 			 strerror(-e));
 		return e;
 	}
-	conf_walk(p, tree, &conf_root, p->conf);
 	conf_check(p);
 	return 0;
 }
@@ -59,7 +70,8 @@ static int say_no_memory(const struct conf_source *source, const struct conf_mem
 	return -EFBIG;
 }
 
-int conf_load(const struct conf_source *source, struct diag *d, struct conf **ret)
+static int read_once(const struct conf_source *source, bool repair, struct diag *d,
+		     struct conf **ret, bool *ret_lacks)
 {
 	struct conf *c = calloc(1, sizeof(*c));
 	struct conf_memory memory = {0}, scratch = {.parent = &memory};
@@ -68,6 +80,7 @@ int conf_load(const struct conf_source *source, struct diag *d, struct conf **re
 	int e;
 
 	*ret = c;
+	*ret_lacks = false;
 	if (!c)
 		return -ENOMEM;
 	p.instances_end = &c->instances;
@@ -85,11 +98,32 @@ int conf_load(const struct conf_source *source, struct diag *d, struct conf **re
 	}
 	memory.on_failure = &failed;
 	set_defaults(c);
-	e = load(&p, source);
+	e = load(&p, source, repair, ret_lacks);
 	c->memory = memory.chunks;
 	conf_chunks_free(scratch.chunks);
 	ha_service_table_free(p.services);
 	return e;
+}
+
+static void forget_findings(struct diag *d, const struct diag *before)
+{
+	while (d->n > before->n)
+		free(d->message[--d->n].text);
+	memcpy(d->count, before->count, sizeof(d->count));
+}
+
+/* Hardly any file lacks a brace: only that one is read twice. */
+int conf_load(const struct conf_source *source, struct diag *d, struct conf **ret)
+{
+	const struct diag before = *d;
+	bool lacks;
+	int e = read_once(source, false, d, ret, &lacks);
+
+	if (!lacks)
+		return e;
+	conf_free(*ret);
+	forget_findings(d, &before);
+	return read_once(source, true, d, ret, &lacks);
 }
 
 void conf_free(struct conf *c)

@@ -104,6 +104,20 @@ void *conf_grow(struct conf_memory *m, void *array, size_t n, size_t size)
 	return bigger;
 }
 
+void conf_memory_rewind(struct conf_memory *m)
+{
+	struct conf_chunk *c = m->chunks;
+
+	if (!c)
+		return;
+	for (const struct conf_chunk *more = c->next; more; more = more->next)
+		(m->parent ? m->parent : m)->used -= sizeof(*more) + more->size;
+	conf_chunks_free(c->next);
+	c->next = NULL;
+	memset(c->bytes, 0, c->used);
+	c->used = 0;
+}
+
 void conf_chunks_free(struct conf_chunk *chunks)
 {
 	while (chunks) {

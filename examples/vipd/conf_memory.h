@@ -44,5 +44,7 @@ __attribute__((format(printf, 2, 3))) const char *conf_printf(struct conf_memory
 /* Room for one more element behind `n` of them: returns the array, perhaps elsewhere. */
 void *conf_grow(struct conf_memory *m, void *array, size_t n, size_t size);
 void conf_chunks_free(struct conf_chunk *chunks);
+/* Gives up all that was allocated; a chunk stays for what comes next. */
+void conf_memory_rewind(struct conf_memory *m);
 
 #endif

@@ -35,8 +35,10 @@ struct open_file {
 struct reader {
 	struct conf_memory *memory; /* until the file is read */
 	struct conf_memory *kept;   /* of words and names of files */
+	struct conf_memory *lines;
 	struct diag *diag;
-	struct conf_line *first, **end;
+	conf_line_fn *fn; /* takes the lines */
+	void *userdata;
 	size_t files, words, expanded;
 	struct open_file file[CONF_INCLUDE_MAX + 1];
 	unsigned depth; /* of includes: files that are open */
@@ -99,10 +101,10 @@ static const char *keep_text(struct reader *r, const char *text)
 
 static void take_words(struct reader *r, const struct conf_text *from, const struct lex_line *line)
 {
-	struct conf_line *l = conf_alloc(r->memory, sizeof(*l));
+	struct conf_line *l = conf_alloc(r->lines, sizeof(*l));
 
 	l->n = line->n;
-	l->word = conf_alloc(r->memory, l->n * sizeof(*l->word));
+	l->word = conf_alloc(r->lines, l->n * sizeof(*l->word));
 	for (size_t i = 0; i < l->n; i++) {
 		const struct lex_word *w = &line->word[i];
 
@@ -114,8 +116,7 @@ static void take_words(struct reader *r, const struct conf_text *from, const str
 		else
 			l->word[i].at.column += w->column - 1;
 	}
-	*r->end = l;
-	r->end = &l->next;
+	r->fn(r->userdata, l);
 }
 
 /* ---- Includes ---- */
@@ -566,7 +567,6 @@ static void close_all(struct reader *r)
 
 static int set_up(struct reader *r, const struct conf_source *source)
 {
-	r->end = &r->first;
 	r->config_id = source->config_id;
 	if (!r->config_id) {
 		gethostname(r->host, sizeof(r->host) - 1);
@@ -584,8 +584,8 @@ static int set_up(struct reader *r, const struct conf_source *source)
 	return 0;
 }
 
-int conf_read(struct conf_memory *kept, struct conf_memory *scratch,
-	      const struct conf_source *source, struct diag *d, struct conf_line **ret)
+int conf_read(struct conf_memory *kept, struct conf_memory *scratch, struct conf_memory *lines,
+	      const struct conf_source *source, struct diag *d, conf_line_fn *fn, void *userdata)
 {
 	jmp_buf here, *outer = kept->on_failure;
 	struct reader *r = calloc(1, sizeof(*r));
@@ -595,7 +595,10 @@ int conf_read(struct conf_memory *kept, struct conf_memory *scratch,
 		return -ENOMEM;
 	r->memory = scratch;
 	r->kept = kept;
+	r->lines = lines;
 	r->diag = d;
+	r->fn = fn;
+	r->userdata = userdata;
 	/* What is not the configuration's memory must not leak on the way out. */
 	if (setjmp(here)) {
 		close_all(r);
@@ -606,7 +609,6 @@ int conf_read(struct conf_memory *kept, struct conf_memory *scratch,
 	e = set_up(r, source);
 	if (!e)
 		e = read_file(r, conf_strdup(kept, source->file));
-	*ret = r->first;
 	kept->on_failure = outer;
 	close_all(r);
 	return e;

@@ -23,16 +23,17 @@ struct conf_word {
 };
 
 struct conf_line {
-	struct conf_line *next;
 	struct conf_word *word;
 	size_t n;
 };
 
+typedef void conf_line_fn(void *userdata, const struct conf_line *l);
+
 /*
- * The file and what it includes: lines in `scratch`, the texts of words and the names of files in `kept`,
- * which is the parent of `scratch` or the same. 0, or -errno when the first file cannot be read.
+ * The file and what it includes: `fn` gets each line, which lies in `lines` until the caller rewinds them. The texts of words and
+ * the names of files are in `kept`, which is the parent of the other two or the same. 0, or -errno when the first file cannot be read.
  */
-int conf_read(struct conf_memory *kept, struct conf_memory *scratch,
-	      const struct conf_source *source, struct diag *d, struct conf_line **ret);
+int conf_read(struct conf_memory *kept, struct conf_memory *scratch, struct conf_memory *lines,
+	      const struct conf_source *source, struct diag *d, conf_line_fn *fn, void *userdata);
 
 #endif

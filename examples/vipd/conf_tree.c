@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "conf_tree.h"
 
+#include <setjmp.h>
+
 #include "conf_words.h"
 
 static bool is_brace(const struct conf_word *w, char brace)
@@ -17,9 +19,13 @@ struct level {
 struct builder {
 	struct conf_memory *memory;
 	struct diag *diag;
+	conf_statements_fn *fn; /* takes what is whole */
+	void *userdata;
+	struct conf_node *first; /* outside of all blocks */
 	struct level level[CONF_DEPTH_MAX + 1];
 	unsigned depth, skipped; /* blocks too deep to keep */
 	bool repair;
+	long lacking; /* braces: more "{" than "}" so far */
 	struct conf_node *last; /* the statement a brace on the next line belongs to */
 };
 
@@ -142,45 +148,53 @@ static void build_line(struct builder *b, const struct conf_line *l)
 	}
 }
 
-/* More "{" than "}": some are missing. Else nothing is guessed. */
-static bool lacks_braces(const struct conf_line *l)
+static void hand_out(struct builder *b)
 {
-	long open = 0;
-
-	for (; l; l = l->next)
-		for (size_t i = 0; i < l->n; i++)
-			open += is_brace(&l->word[i], '{') - is_brace(&l->word[i], '}');
-	return open > 0;
+	if (b->first)
+		b->fn(b->userdata, b->first);
+	b->first = NULL;
+	b->level[0].end = &b->first;
+	b->last = NULL;
+	conf_memory_rewind(b->memory);
 }
 
-static struct conf_node *build(struct conf_memory *m, const struct conf_block *root, struct diag *d,
-			       const struct conf_line *lines)
+static void on_line(void *userdata, const struct conf_line *l)
 {
-	struct conf_node *first = NULL;
-	struct builder b = {.memory = m, .diag = d, .repair = lacks_braces(lines)};
+	struct builder *b = userdata;
 
-	b.level[0] = (struct level){NULL, &first, root};
-	for (; lines; lines = lines->next)
-		build_line(&b, lines);
-	for (unsigned i = b.depth; i; i--) {
+	for (size_t i = 0; i < l->n; i++)
+		b->lacking += is_brace(&l->word[i], '{') - is_brace(&l->word[i], '}');
+	build_line(b, l);
+	if (!b->depth && !b->skipped && !b->last)
+		hand_out(b);
+}
+
+int conf_tree_read(struct conf_memory *kept, struct conf_memory *scratch,
+		   const struct conf_tree_opts *o, struct diag *d, bool *ret_lacks)
+{
+	struct conf_memory lines = {.parent = kept};
+	struct builder b = {.memory = &lines, .diag = d, .fn = o->fn, .userdata = o->userdata, .repair = o->repair};
+	jmp_buf here, *outer = kept->on_failure;
+	int e;
+
+	if (setjmp(here)) {
+		conf_chunks_free(lines.chunks);
+		kept->on_failure = outer;
+		longjmp(*outer, 1);
+	}
+	kept->on_failure = &here;
+	b.level[0] = (struct level){NULL, &b.first, o->root};
+	e = conf_read(kept, scratch, &lines, o->source, d, on_line, &b);
+	for (unsigned i = b.depth; i && !e; i--) {
 		const struct conf_node *n = b.level[i].node;
 
 		diag_add(d, DIAG_WARNING, &n->open,
 			 "block \"%s\" is not closed before the end of the file: write }",
 			 n->word->text);
 	}
-	return first;
-}
-
-int conf_tree_read(struct conf_memory *kept, struct conf_memory *scratch,
-		   const struct conf_source *source, const struct conf_block *root, struct diag *d,
-		   struct conf_node **ret)
-{
-	struct conf_line *first = NULL;
-	int e = conf_read(kept, scratch, source, d, &first);
-
-	if (e < 0)
-		return e;
-	*ret = build(scratch, root, d, first);
-	return 0;
+	hand_out(&b);
+	conf_chunks_free(lines.chunks);
+	kept->on_failure = outer;
+	*ret_lacks = b.lacking > 0;
+	return e;
 }

@@ -22,9 +22,23 @@ struct conf_node {
 	struct diag_place open; /* of the brace */
 };
 
-/* The file and what it includes, as conf_read.h says of memory. 0, or -errno when the first file cannot be read. */
+/* Statements outside of all blocks with what is in theirs; they are gone when it returns. */
+typedef void conf_statements_fn(void *userdata, const struct conf_node *first);
+
+struct conf_tree_opts {
+	const struct conf_source *source;
+	const struct conf_block *root;
+	bool repair; /* of blocks that lack their brace */
+	conf_statements_fn *fn;
+	void *userdata;
+};
+
+/*
+ * The file and what it includes, a few statements at a time: thousands of blocks need the memory of one. *ret_lacks: there were more "{"
+ * than "}", so that reading it once more with `repair` finds more; else nothing is to be guessed. 0, or -errno when the
+ * first file cannot be read.
+ */
 int conf_tree_read(struct conf_memory *kept, struct conf_memory *scratch,
-		   const struct conf_source *source, const struct conf_block *root, struct diag *d,
-		   struct conf_node **ret);
+		   const struct conf_tree_opts *o, struct diag *d, bool *ret_lacks);
 
 #endif
