@@ -34,6 +34,7 @@ struct health_tls {
 struct target {
 	struct health_tls *tls;
 	SSL_SESSION *session; /* NULL: none yet */
+	int64_t shown_s;      /* when the server last showed its certificate, Unix time */
 	bool no_tickets;      /* waited for them once, in vain */
 };
 
@@ -143,14 +144,25 @@ static int new_session(SSL *ssl, SSL_SESSION *session)
 
 /* ---- channels ---- */
 
+/* What a session says of the certificate grows old: the server may have another one by now. */
+static bool must_show_again(const struct target *t)
+{
+	uint64_t age = (uint64_t)time(NULL) - (uint64_t)t->shown_s; /* set back: looks old, too */
+
+	return t->tls->o.flags & HEALTH_TLS_VERIFY && age > HEALTH_TLS_VERIFIED_S;
+}
+
 /*
  * A copy, for OpenSSL declares a TLS 1.3 session spent with its first use. That protects clients from being
  * recognised (RFC 8446 C.4), which a checker need not be.
  */
-static void take_up(const struct target *t, SSL *ssl)
+static void take_up(struct target *t, SSL *ssl)
 {
-	SSL_SESSION *copy = t->session ? SSL_SESSION_dup(t->session) : NULL;
+	SSL_SESSION *copy;
 
+	if (t->session && must_show_again(t))
+		forget_session(t);
+	copy = t->session ? SSL_SESSION_dup(t->session) : NULL;
 	if (copy)
 		SSL_set_session(ssl, copy);
 	SSL_SESSION_free(copy);
@@ -363,6 +375,8 @@ static int channel_handshake(void *channel, struct health_transport_report *ret)
 	}
 	tls->stats.handshakes++;
 	tls->stats.resumed += ret->resumed;
+	if (!ret->resumed)
+		ch->target->shown_s = (int64_t)time(NULL);
 	if (!ret->resumed && !ch->renewed) /* the server has forgotten it, or it is too old */
 		forget_session(ch->target);
 	SSL_get0_alpn_selected(ch->ssl, &alpn, &alpn_len);

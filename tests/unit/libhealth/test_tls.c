@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <openssl/pem.h>
 #include <cmocka.h>
@@ -22,6 +23,19 @@
 #include "tests/support/tls_peer.h"
 
 #define QUIET_STEPS 100
+
+static time_t later; /* seconds that have passed for whoever asks the time of day */
+
+time_t time(time_t *ret)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	t.tv_sec += later;
+	if (ret)
+		*ret = t.tv_sec;
+	return t.tv_sec;
+}
 
 /* The engine's clock stands still; the server and the sockets go on until `results` were told. */
 static void settle(struct rig *r, struct tls_peer *p, unsigned int results)
@@ -164,6 +178,37 @@ static void a_forgotten_session_is_replaced_by_the_next(void **state)
 			assert_int_equal(t.rig.result.code, HEALTH_CODE_L6OK);
 			assert_int_equal(t.rig.result.tls_resumed != 0, resumed[run]);
 		}
+		close_rig(&t);
+	}
+}
+
+static void a_verified_certificate_is_shown_again_by_and_by(void **state)
+{
+	static const uint32_t flags[] = {HEALTH_TLS_VERIFY, 0};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct tls_peer_script script = {0};
+		struct tls_rig t;
+
+		open_rig(&t, &script,
+			 (struct health_tls_opts){.flags = flags[i],
+						  .ca_file = flags[i] ? TRUSTED : NULL,
+						  .sni = "check.test"},
+			 NULL, 0);
+		run_again(&t);
+		later = HEALTH_TLS_VERIFIED_S - 10;
+		run_again(&t);
+		assert_int_not_equal(t.rig.result.tls_resumed, 0);
+		later = HEALTH_TLS_VERIFIED_S + 10;
+		run_again(&t);
+		assert_int_equal(t.rig.result.code, HEALTH_CODE_L6OK);
+		assert_int_equal(t.rig.result.tls_resumed != 0, !flags[i]);
+		run_again(&t);
+		assert_int_not_equal(t.rig.result.tls_resumed, 0);
+		later = 0; /* the clock was set back */
+		run_again(&t);
+		assert_int_equal(t.rig.result.tls_resumed != 0, !flags[i]);
 		close_rig(&t);
 	}
 }
@@ -508,6 +553,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_handshake_is_a_success_and_its_session_is_taken_up_again),
 	    cmocka_unit_test(a_forgotten_session_is_replaced_by_the_next),
+	    cmocka_unit_test(a_verified_certificate_is_shown_again_by_and_by),
 	    cmocka_unit_test(a_server_without_tickets_is_waited_for_once),
 	    cmocka_unit_test(https_is_http_over_it),
 	    cmocka_unit_test(an_answer_longer_than_a_record_is_read_whole),
