@@ -27,11 +27,7 @@ void run_track(const struct rule *rule, struct run *r, struct verdict *v)
 	track_begin(t, rule->table->table, &key,
 		    rule->kind != RULES_CONNECTION && rule->kind != RULES_SESSION, r->now_ns,
 		    &r->scratch);
-	if (!t->entry)
-		return;
-	if (!t->of_request)
-		table_count(t->table, t->entry, TABLE_CONN_CNT, 1, r->now_ns);
-	else if (rule->kind == RULES_REQUEST)
+	if (t->entry && t->of_request && rule->kind == RULES_REQUEST)
 		table_count(t->table, t->entry, TABLE_HTTP_REQ_CNT, 1, r->now_ns);
 }
 

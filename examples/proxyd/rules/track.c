@@ -13,6 +13,7 @@ void track_begin(struct track *t, struct table *table, struct sample *key, bool 
 	table_retain(table); /* it may be kept longer than its configuration */
 	t->of_request = of_request;
 	table_count(table, t->entry, TABLE_CONN_CUR, 1, now_ns);
+	table_count(table, t->entry, TABLE_CONN_CNT, 1, now_ns); /* as HAProxy: of requests, too */
 	table_count(table, t->entry, TABLE_SESS_CNT, 1, now_ns);
 }
 

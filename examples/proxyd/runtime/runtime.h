@@ -5,7 +5,7 @@
  *
  *	socket.c    sockets, connections, lines in, text out
  *	commands.c  the table of commands, levels, help
- *	show.c errors.c resolvers.c map.c server.c sessions.c   the commands
+ *	show.c errors.c resolvers.c map.c table.c server.c sessions.c   the commands
  */
 #ifndef PROXYD_RUNTIME_RUNTIME_H
 #define PROXYD_RUNTIME_RUNTIME_H
@@ -105,6 +105,7 @@ command_fn run_show_info, run_show_stat, run_show_backend, run_show_servers_stat
 	run_show_version, run_show_schema, run_show_activity, run_show_threads, run_show_pools, run_show_fd,
 	run_show_sockets, run_show_level, run_show_proc, run_reload, run_show_errors, run_clear_counters,
 	run_show_resolvers;
+command_fn run_show_table, run_set_table, run_clear_table;
 command_fn run_get_weight, run_set_weight, run_set_server, run_enable_server, run_disable_server, run_enable_health,
 	run_disable_health, run_agent, run_enable_frontend, run_disable_frontend, run_shutdown_frontend,
 	run_set_maxconn_server, run_set_maxconn_frontend, run_set_maxconn_global, run_set_timeout;

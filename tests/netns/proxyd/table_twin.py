@@ -298,5 +298,49 @@ listen l
         assert one(p, "127.0.0.2") in ("a", "b")
 
 
+def test_the_runtime_api_shows_sets_and_clears_entries(binary):
+    import socket
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "stats")
+        text = config("""
+listen l
+    bind 127.0.0.1:{port}
+    stick-table type string len 32 size 1k expire 1h store server_id,gpt0,gpc0,conn_cnt,http_req_cnt
+    http-request track-sc0 path
+    http-request return status 200
+""")
+
+        def command(line):
+            with socket.socket(socket.AF_UNIX) as s:
+                s.connect(path)
+                s.sendall(line.encode() + b"\n")
+                return [x for x in read_all(s).decode().splitlines() if x]
+
+        def rows(line):
+            return {m[1]: m[2] for m in (re.match(r"0x[0-9a-f]+: key=(\S+) use=0 exp=\d+ (.*)", x) for x in command(line)) if m}
+
+        with Proxy(binary, text.replace("global\n", f"global\n    stats socket {path} level admin\n")) as p:
+            for path_asked in ("/a", "/b", "/b", "/c"):
+                ask(p, path_asked)
+            assert command("show table") == ["# table: l, type: string, size:1024, used:3"]
+            one = "server_id=0 gpt0=0 gpc0=0 conn_cnt=1 http_req_cnt=1"
+            all_of = {"/a": one, "/b": one.replace("=1", "=2"), "/c": one}
+            until("all are released", lambda: rows("show table l") == all_of)
+            assert list(rows("show table l data.http_req_cnt gt 1")) == ["/b"]
+            assert list(rows("show table l data.http_req_cnt le 1 data.gpc0 ne 0")) == []
+            assert list(rows("show table l key /c")) == ["/c"]
+            assert command("set table l key /d data.gpc0 5 data.server_id 7") == []
+            assert rows("show table l key /d") == {"/d": "server_id=7 gpt0=0 gpc0=5 conn_cnt=0 http_req_cnt=0"}
+            assert command("set table l key /d data.foo 5") == ["Unknown data type"]
+            assert command("set table l key /d data.gpc1 5") == ["Data type not stored in this table"]
+            assert command("show table l data.gpc0 xx 5")[0].startswith("Filter entry #1: ")
+            assert command("show table none") == ["No such table"]
+            assert command("clear table l key /d") == [] and "/d" not in rows("show table l")
+            assert command("clear table l data.conn_cnt gt 1") == [] and list(rows("show table l")) == ["/a", "/c"]
+            assert command("clear table l") == []
+            assert command("show table l") == ["# table: l, type: string, size:1024, used:0"]
+
+
 if __name__ == "__main__":
     sys.exit(run([f for n, f in list(globals().items()) if n.startswith("test_")], sys.argv[1]))

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: MIT */
+/* Stick tables: "show table", "set table", "clear table". What workers count goes on meanwhile. */
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/objects.h"
+#include "rules/map.h"
+#include "rules/table.h"
+#include "runtime.h"
+
+#define FILTERS_MAX 4 /* HAProxy's */
+#define BATCH 256     /* keys that are taken out at once */
+#define KEY_SCRATCH 2048
+#define MS UINT64_C(1000000)
+
+/* The order in which HAProxy prints data. */
+static const enum table_data order[TABLE_N_DATA] = {
+    TABLE_SERVER_ID,	TABLE_GPT0,	     TABLE_GPC0,	  TABLE_GPC0_RATE,	TABLE_CONN_CNT,	    TABLE_CONN_RATE,
+    TABLE_CONN_CUR,	TABLE_SESS_CNT,	     TABLE_SESS_RATE,	  TABLE_HTTP_REQ_CNT,	TABLE_HTTP_REQ_RATE, TABLE_HTTP_ERR_CNT,
+    TABLE_HTTP_ERR_RATE, TABLE_BYTES_IN_CNT, TABLE_BYTES_IN_RATE, TABLE_BYTES_OUT_CNT,	TABLE_BYTES_OUT_RATE, TABLE_GPC1,
+    TABLE_GPC1_RATE,	TABLE_HTTP_FAIL_CNT, TABLE_HTTP_FAIL_RATE,
+};
+
+struct filter {
+	enum table_data data;
+	char op[3];
+	int64_t value;
+};
+
+struct walk {
+	struct call *call;
+	const struct table_def *def;
+	struct filter filter[FILTERS_MAX];
+	unsigned n_filters;
+	unsigned long shown;
+	/* clear: keys that match, copied */
+	struct sample key[BATCH];
+	unsigned n_keys;
+};
+
+/* ---- Words ---- */
+
+/* "data.NAME"; -1: told. `nth` counts filters from 1; 0: there is none. */
+static int read_data(struct call *c, const struct table_def *def, const char *word, unsigned nth)
+{
+	int d = strncmp(word, "data.", 5) != 0 ? -1 : table_data_of(word + 5, strlen(word + 5));
+	char where[32] = "";
+
+	if (nth)
+		snprintf(where, sizeof(where), "Filter entry #%u: ", nth);
+	if (d < 0)
+		call_say(c, "%sUnknown data type\n", where);
+	else if (!(def->stored >> d & 1u))
+		call_say(c, "%sData type not stored in this table\n", where);
+	return d >= 0 && def->stored >> d & 1u ? d : -1;
+}
+
+static bool read_value(struct call *c, const char *word, int64_t *ret)
+{
+	char *end;
+
+	*ret = strtoll(word, &end, 10);
+	if (*word && !*end)
+		return true;
+	call_say(c, "Require a valid integer value to store\n");
+	return false;
+}
+
+/* "data.NAME OPERATOR VALUE" from word `i` on. False: told. */
+static bool read_filters(struct call *c, struct walk *w, size_t i)
+{
+	for (; i < c->n; i += 3) {
+		struct filter *f = &w->filter[w->n_filters];
+		const char *op = call_word(c, i + 1);
+		int d;
+
+		if (w->n_filters == FILTERS_MAX) {
+			call_say(c, "At most %d filters\n", FILTERS_MAX);
+			return false;
+		}
+		d = read_data(c, w->def, c->word[i], w->n_filters + 1);
+		if (d < 0)
+			return false;
+		f->data = (enum table_data)d;
+		if (strlen(op) != 2 || !strstr("eq ne le ge lt gt", op)) {
+			call_say(c, "Filter entry #%u: Require and operator among \"eq\", \"ne\", \"le\", \"ge\", \"lt\", \"gt\"\n",
+				 w->n_filters + 1);
+			return false;
+		}
+		memcpy(f->op, op, 3);
+		if (!read_value(c, call_word(c, i + 2), &f->value))
+			return false;
+		w->n_filters++;
+	}
+	return true;
+}
+
+static bool passes(const struct filter *f, int64_t have)
+{
+	bool equal = have == f->value, less = have < f->value;
+
+	switch (f->op[0]) {
+	case 'e':
+		return equal;
+	case 'n':
+		return !equal;
+	case 'l':
+		return less || (f->op[1] == 'e' && equal);
+	default:
+		return f->op[1] == 'e' ? !less : !less && !equal;
+	}
+}
+
+static bool matches(const struct walk *w, const struct table_row *row)
+{
+	for (unsigned i = 0; i < w->n_filters; i++)
+		if (!passes(&w->filter[i], (int64_t)row->value[w->filter[i].data]))
+			return false;
+	return true;
+}
+
+/* The key in word `i` as the table has keys. False: told. */
+static bool read_key(struct call *c, const struct table_def *def, size_t i, struct sample *ret)
+{
+	struct text t = text_of(call_word(c, i), strlen(call_word(c, i)));
+	int64_t number;
+
+	if (!t.len) {
+		call_say(c, "Key value expected\n");
+		return false;
+	}
+	*ret = sample_text(SAMPLE_STR, t.at, t.len);
+	if ((def->type == SAMPLE_IPV4 || def->type == SAMPLE_IPV6) && !text_to_ip(t, ret)) {
+		call_say(c, "Invalid key\n");
+		return false;
+	}
+	if (def->type == SAMPLE_INT && (!isdigit((unsigned char)t.at[0]) || !text_to_int(t, &number))) {
+		call_say(c, "Invalid key\n");
+		return false;
+	}
+	return true;
+}
+
+/* NULL: told. */
+static struct table *find(struct call *c)
+{
+	const struct rule_shared *s = engine_set(c->e)->cfg->shared;
+	struct table *t = s ? table_find(s, call_word(c, 0)) : NULL;
+
+	if (!t)
+		call_say(c, "No such table\n");
+	return t;
+}
+
+/* ---- show ---- */
+
+static const char *type_name(enum sample_type type)
+{
+	return type == SAMPLE_IPV4 ? "ip" : type == SAMPLE_IPV6 ? "ipv6" : sample_type_name(type);
+}
+
+static void show_head(struct call *c, const struct table *t)
+{
+	const struct table_def *def = table_def(t);
+
+	out_printf(c->out, "# table: %s, type: %s, size:%u, used:%u\n", table_name(t), type_name(def->type), def->size,
+		   table_used(t));
+}
+
+/* What would break the line, or make two words of one, is written as \xHH. */
+static void show_text(struct out *o, struct text t)
+{
+	for (size_t i = 0; i < t.len; i++) {
+		unsigned char byte = (unsigned char)t.at[i];
+
+		if (isgraph(byte) && byte != '\\')
+			out_put(o, (const char *)&byte, 1);
+		else
+			out_printf(o, "\\x%02x", byte);
+	}
+}
+
+static void show_key(struct out *o, const struct sample *key)
+{
+	char ip[INET6_ADDRSTRLEN];
+
+	switch (key->type) {
+	case SAMPLE_IPV4:
+	case SAMPLE_IPV6:
+		inet_ntop(key->type == SAMPLE_IPV4 ? AF_INET : AF_INET6, key->ip, ip, sizeof(ip));
+		out_text(o, ip);
+		break;
+	case SAMPLE_INT:
+		out_printf(o, "%lld", (long long)key->number);
+		break;
+	default:
+		show_text(o, key->text);
+	}
+}
+
+static void show_row(struct walk *w, const struct table_row *row)
+{
+	struct out *o = w->call->out;
+
+	out_printf(o, "0x%lx: key=", ++w->shown);
+	show_key(o, &row->key);
+	out_printf(o, " use=%u exp=%llu", row->holders, (unsigned long long)(row->expires_ns / MS));
+	for (unsigned i = 0; i < TABLE_N_DATA; i++) {
+		enum table_data d = order[i];
+
+		if (!(w->def->stored >> d & 1u))
+			continue;
+		out_printf(o, " %s", table_data_name(d));
+		if (table_data_is_rate(d))
+			out_printf(o, "(%llu)", (unsigned long long)(w->def->period_ns[d] / MS));
+		out_printf(o, "=%llu", (unsigned long long)row->value[d]);
+	}
+	out_text(o, "\n");
+}
+
+static bool show_matching(void *userdata, const struct table_row *row)
+{
+	struct walk *w = userdata;
+
+	if (matches(w, row))
+		show_row(w, row);
+	return !w->call->out->failed;
+}
+
+static void show_one_key(struct call *c, struct table *t, struct walk *w)
+{
+	char bytes[KEY_SCRATCH];
+	struct scratch scratch = {bytes, 0, sizeof(bytes)};
+	struct table_row row = {0};
+	struct table_entry *e;
+	struct sample key;
+
+	if (!read_key(c, w->def, 2, &key))
+		return;
+	show_head(c, t);
+	e = table_hold(t, &key, false, c->now_ns, &scratch);
+	if (!e)
+		return;
+	row.key = table_key(t, e);
+	row.holders = table_holders(t, e) - 1; /* not counting us */
+	row.expires_ns = w->def->expire_ns;    /* it was used now */
+	for (int d = 0; d < TABLE_N_DATA; d++)
+		table_read(t, e, (enum table_data)d, c->now_ns, &row.value[d]);
+	show_row(w, &row);
+	table_release(t, e);
+}
+
+void run_show_table(struct call *c)
+{
+	const struct rule_shared *s = engine_set(c->e)->cfg->shared;
+	struct table *t = NULL;
+	struct walk *w;
+
+	if (!c->n) {
+		for (const struct table_ref *r = s ? s->tables : NULL; r; r = r->next)
+			if (r->table)
+				show_head(c, r->table);
+		return;
+	}
+	t = find(c);
+	w = t ? calloc(1, sizeof(*w)) : NULL;
+	if (!w)
+		return;
+	w->call = c;
+	w->def = table_def(t);
+	if (!strcmp(call_word(c, 1), "key")) {
+		show_one_key(c, t, w);
+	} else if (read_filters(c, w, 1)) {
+		show_head(c, t);
+		table_each(t, c->now_ns, show_matching, w);
+	}
+	free(w);
+}
+
+/* ---- clear ---- */
+
+static void drop_keys(struct walk *w)
+{
+	while (w->n_keys)
+		switch (w->key[--w->n_keys].type) {
+		case SAMPLE_STR:
+		case SAMPLE_BIN:
+			free((char *)w->key[w->n_keys].text.at);
+			break;
+		default:
+			break;
+		}
+}
+
+/* Under the lock of the table: only copies. */
+static bool note_key(void *userdata, const struct table_row *row)
+{
+	struct walk *w = userdata;
+	struct sample *key = &w->key[w->n_keys];
+
+	if (row->holders || !matches(w, row))
+		return true;
+	*key = row->key;
+	if (key->type == SAMPLE_STR || key->type == SAMPLE_BIN) {
+		char *copy = malloc(key->text.len + 1);
+
+		if (!copy)
+			return false;
+		memcpy(copy, key->text.at, key->text.len);
+		key->text.at = copy;
+	}
+	return ++w->n_keys < BATCH;
+}
+
+static bool remove_key(struct table *t, struct sample *key)
+{
+	char bytes[KEY_SCRATCH];
+	struct scratch scratch = {bytes, 0, sizeof(bytes)};
+
+	return table_remove(t, key, &scratch);
+}
+
+static void clear_matching(struct call *c, struct table *t, struct walk *w)
+{
+	bool more = true;
+
+	/* each round takes out all it has found, so that it ends; new keys may come meanwhile */
+	for (unsigned round = 0; more && round <= w->def->size / BATCH; round++) {
+		table_each(t, c->now_ns, note_key, w);
+		more = w->n_keys == BATCH;
+		for (unsigned i = 0; i < w->n_keys; i++) {
+			struct sample key = w->key[i];
+
+			remove_key(t, &key);
+		}
+		drop_keys(w);
+	}
+}
+
+static void clear_one_key(struct call *c, struct table *t)
+{
+	char bytes[KEY_SCRATCH];
+	struct scratch scratch = {bytes, 0, sizeof(bytes)};
+	struct sample key, again;
+	struct table_entry *e;
+
+	if (!read_key(c, table_def(t), 2, &key))
+		return;
+	again = key;
+	e = table_hold(t, &key, false, c->now_ns, &scratch);
+	if (!e)
+		return;
+	table_release(t, e);
+	if (!remove_key(t, &again))
+		call_say(c, "Entry currently in use, cannot remove\n");
+}
+
+void run_clear_table(struct call *c)
+{
+	struct table *t;
+	struct walk *w;
+
+	if (!c->n) {
+		call_say(c, "Required arguments: <table> \"data.<store_data_type>\" <operator> <value> or <table> key <key>\n");
+		return;
+	}
+	t = find(c);
+	w = t ? calloc(1, sizeof(*w)) : NULL;
+	if (!w)
+		return;
+	w->call = c;
+	w->def = table_def(t);
+	if (c->n == 1)
+		table_clear(t);
+	else if (!strcmp(c->word[1], "key"))
+		clear_one_key(c, t);
+	else if (read_filters(c, w, 1))
+		clear_matching(c, t, w);
+	free(w);
+}
+
+/* ---- set ---- */
+
+/* All words are looked at before anything is changed. */
+static bool check_set(struct call *c, const struct table_def *def)
+{
+	int64_t value;
+	int d;
+
+	for (size_t i = 3; i < c->n; i += 2) {
+		d = read_data(c, def, c->word[i], 0);
+		if (d < 0 || !read_value(c, call_word(c, i + 1), &value))
+			return false;
+		if (table_data_is_rate((enum table_data)d)) {
+			call_say(c, "%s is a rate: it is counted, this version does not set it\n", c->word[i]);
+			return false;
+		}
+	}
+	return true;
+}
+
+void run_set_table(struct call *c)
+{
+	char bytes[KEY_SCRATCH];
+	struct scratch scratch = {bytes, 0, sizeof(bytes)};
+	struct table_entry *e;
+	struct table *t;
+	struct sample key;
+
+	if (!c->n) {
+		call_say(c, "Required arguments: <table> key <key> [data.<store_data_type> <value>]*\n");
+		return;
+	}
+	t = find(c);
+	if (!t)
+		return;
+	if (strcmp(call_word(c, 1), "key") != 0) {
+		call_say(c, "content-based lookup is only supported with the \"show\" and \"clear\" actions\n");
+		return;
+	}
+	if (!read_key(c, table_def(t), 2, &key) || !check_set(c, table_def(t)))
+		return;
+	e = table_hold(t, &key, true, c->now_ns, &scratch);
+	if (!e) {
+		call_say(c, "Unable to allocate a new entry\n");
+		return;
+	}
+	for (size_t i = 3; i + 1 < c->n; i += 2)
+		table_set(t, e, (enum table_data)table_data_of(c->word[i] + 5, strlen(c->word[i] + 5)),
+			  strtoull(c->word[i + 1], NULL, 10));
+	table_release(t, e);
+}
