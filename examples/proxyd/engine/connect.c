@@ -264,13 +264,13 @@ void session_dispatch(struct worker *w, struct session *s, const char *early, si
 }
 
 /* The socket is connected: introduces the client. 0 or a positive errno. */
-static int introduce(struct session *s)
+static int introduce(struct session *s, bool failed)
 {
 	int error = 0, fd = s->handle[CONN_SERVER].fd;
 	socklen_t len = sizeof(error);
 	const struct server *to = s->seeker.server;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+	if (failed && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
 		return errno;
 	if (!error && to->send_proxy &&
 	    !server_introduce(fd, to, &s->handle[CONN_CLIENT], &s->client, s->target,
@@ -279,10 +279,10 @@ static int introduce(struct session *s)
 	return error;
 }
 
-void session_connect_event(struct worker *w, struct session *s)
+void session_connect_event(struct worker *w, struct session *s, uint32_t events)
 {
 	struct handle *h = &s->handle[CONN_SERVER];
-	int error = h->tls ? 0 : introduce(s);
+	int error = h->tls ? 0 : introduce(s, events & (EPOLLERR | EPOLLHUP));
 	char name[TLS_NAME_SIZE];
 
 	if (!error && s->seeker.server->tls)

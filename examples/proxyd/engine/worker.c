@@ -217,7 +217,7 @@ static void session_event(struct worker *w, struct session *s, enum conn_end end
 	if (end == CONN_SERVER && s->conn.state == CONN_CONNECTING) {
 		if (!(events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) && !s->handle[end].tls)
 			return;
-		session_connect_event(w, s);
+		session_connect_event(w, s, events);
 		if (s->conn.state != CONN_OPEN) {
 			session_run(w, s);
 			return;

@@ -197,8 +197,8 @@ static inline bool server_sees_client(const struct server *s)
 bool server_introduce(int fd, const struct server *server, const struct handle *client_handle,
 		      const struct endpoint *client, const struct endpoint *target, bool more);
 
-/* The server's socket became writable or failed, while connecting. */
-void session_connect_event(struct worker *w, struct session *s);
+/* The server's socket became writable or failed, while connecting, as these events say. */
+void session_connect_event(struct worker *w, struct session *s, uint32_t events);
 
 /* CONNECTING, RETRY or QUEUED ran out of time. */
 void session_connect_expired(struct worker *w, struct session *s);
