@@ -183,18 +183,17 @@ static void look(struct worker *w, struct session *s, bool watched)
 	}
 }
 
-void session_shake(struct worker *w, struct session *s, bool watched)
+void session_shake(struct worker *w, struct session *s)
 {
 	struct tls *tls = s->handle[CONN_CLIENT].tls;
 
 	switch (tls_handshake(tls)) {
 	case 0:
 		s->shaking = false;
-		look(w, s, watched);
+		look(w, s, true);
 		break;
 	case -EAGAIN:
-		if (watched || watch_client(w, s))
-			session_arm(w, s);
+		session_arm(w, s);
 		break;
 	default:
 		shake_failed(w, s->frontend, &s->client, s->handle[CONN_CLIENT].fd, tls);
@@ -293,7 +292,7 @@ void session_greet(struct worker *w, struct session *s, uint32_t events)
 			return;
 		s->phase = SESSION_SERVED;
 		if (s->shaking)
-			session_shake(w, s, true);
+			session_shake(w, s);
 		else
 			look(w, s, true);
 		break;
@@ -319,13 +318,11 @@ static void begin_session(struct worker *w, struct session *s, const struct sock
 		return;
 	if (l->tls && !(h->tls = shake_begin(w, l->tls, h->fd))) {
 		end_session(w, s, 'R', 'C');
-	} else if (!greeting) {
-		if (s->shaking)
-			session_shake(w, s, false);
-		else
-			look(w, s, false);
+	} else if (!greeting && !s->shaking) {
+		look(w, s, false);
 	} else if (watch_client(w, s)) { /* the first event tells what is there already */
-		s->phase = SESSION_GREETED;
+		if (greeting)
+			s->phase = SESSION_GREETED;
 		session_arm(w, s);
 	}
 }

@@ -18,7 +18,6 @@
 #include "h1.h"
 #include "http_edit.h"
 #include "rules/vars.h"
-#include "tls/conn.h"
 #include "worker.h"
 
 #define HTTP_ROOM 16384u /* in front of what is received: text that is added */

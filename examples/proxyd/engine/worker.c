@@ -211,7 +211,10 @@ static void session_event(struct worker *w, struct session *s, enum conn_end end
 	if (s->shaking) {
 		/* a FIN is announced once */
 		side->hup |= (events & (EPOLLRDHUP | EPOLLHUP)) != 0;
-		session_shake(w, s, true);
+		if (!session_begins_tls(s))
+			session_shake(w, s);
+		else if (s->on == SESSION_ON_NONE)
+			session_list(w, s, SESSION_ON_AGAIN);
 		return;
 	}
 	if (end == CONN_SERVER && s->conn.state == CONN_CONNECTING) {
@@ -293,10 +296,19 @@ static void run_timers(struct worker *w)
 static void run_again(struct worker *w)
 {
 	struct session *last = TAILQ_LAST(&w->again, session_queue), *s;
+	bool shook = false;
 
 	while (last && (s = TAILQ_FIRST(&w->again))) {
+		bool begins = session_begins_tls(s);
+
 		session_unlist(w, s);
-		session_run(w, s);
+		if (begins && shook)
+			session_list(w, s, SESSION_ON_AGAIN);
+		else if (s->shaking)
+			session_shake(w, s);
+		else
+			session_run(w, s);
+		shook |= begins;
 		if (s == last)
 			break;
 	}

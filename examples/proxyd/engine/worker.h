@@ -7,6 +7,7 @@
 #define PROXYD_ENGINE_WORKER_H
 
 #include "objects.h"
+#include "tls/conn.h"
 #include "rules/sample.h"
 
 struct verdict;
@@ -120,8 +121,14 @@ enum greeting read_greeting(struct worker *w, const struct connection_ends *ends
 /* More of the PROXY header, or of what rules inspect, may have come. */
 void session_greet(struct worker *w, struct session *s, uint32_t events);
 
-/* The client's TLS handshake may go on; `watched`: its socket is in epoll. */
-void session_shake(struct worker *w, struct session *s, bool watched);
+/* The client's TLS handshake may go on. */
+void session_shake(struct worker *w, struct session *s);
+
+/* Its first step is long: see client_begins_tls. */
+static inline bool session_begins_tls(const struct session *s)
+{
+	return s->shaking && !s->handle[CONN_CLIENT].tls->heard;
+}
 
 /* ---- shake.c ---- */
 
