@@ -37,7 +37,7 @@ struct conf_notify {
 	struct conf_script master, backup, fault, stop;
 	struct conf_script any; /* gets type, name, state and priority as arguments */
 	/* Of few instances; NULL: none. */
-	const struct conf_script *deleted, *rx_lower;
+	struct conf_script *deleted, *rx_lower;
 };
 
 /* A virtual address. */
@@ -102,6 +102,7 @@ struct conf_vrrp_script {
 	bool reverse;
 	int rise, fall;
 	bool init_fail;
+	bool insecure; /* conf_secure.c: nobody may run it */
 	unsigned index; /* in the order of the file; MISC_CHECKs are counted on behind */
 	struct diag_place at;
 };
@@ -539,8 +540,10 @@ static inline const struct conf_instance *conf_holders(const struct conf *c)
 void conf_garp_intervals(const struct conf *c, const char *interface, int64_t *ret_garp_ms,
 			 int64_t *ret_gna_ms);
 
-/* True when a script is in it that may be changed by others than root; says so in `d`. With enable_script_security that is
- * an error. */
-bool conf_scripts_insecure(const struct conf *c, struct diag *d);
+/*
+ * True when a script is in it that may be changed by others than root; says so in `d`. With enable_script_security such a script
+ * is taken out, with all that tracks or checks by it.
+ */
+bool conf_scripts_insecure(struct conf *c, struct diag *d);
 
 #endif

@@ -316,11 +316,11 @@ static void note_unchecked(struct conf_parse *p)
 			  n - UNCHECKED_NAMED - 1);
 }
 
-/* The scripts of those checks that are left. */
-static void collect_misc(struct conf *c)
+void conf_collect_misc(struct conf *c)
 {
 	struct conf_vrrp_script **end = &c->misc;
 
+	c->n_misc = 0;
 	for (const struct conf_virtual *v = c->virtuals; v; v = v->next) {
 		for (const struct conf_real *r = v->reals; r; r = r->next) {
 			for (const struct conf_check *k = r->checks; k; k = k->next) {
@@ -332,6 +332,7 @@ static void collect_misc(struct conf *c)
 			}
 		}
 	}
+	*end = NULL;
 }
 
 void conf_check_virtuals(struct conf_parse *p)
@@ -347,5 +348,5 @@ void conf_check_virtuals(struct conf_parse *p)
 		}
 	}
 	note_unchecked(p);
-	collect_misc(p->conf);
+	conf_collect_misc(p->conf);
 }

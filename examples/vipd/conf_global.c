@@ -188,7 +188,7 @@ static const struct conf_keyword global_words[] = {
      .initial = "keepalived_script if there is such a user, else root",
      .doc = "Who runs scripts that name no user."},
     {"enable_script_security", conf_set_flag, GLOBAL(script_security),
-     .doc = "Refuses scripts that others than root may change."},
+     .doc = "Does not run scripts that others than root may change; nobody tracks such a one."},
     {"default_interface", conf_set_name, GLOBAL(default_interface),
      .doc = "Interface of whatever names none."},
 

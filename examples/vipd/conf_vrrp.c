@@ -331,7 +331,7 @@ static void set_vmac(struct conf_parse *p, const struct conf_node *n, const stru
 }
 
 /* Few instances have such a script. */
-static const struct conf_script *rare_script(struct conf_parse *p, const struct conf_node *n)
+static struct conf_script *rare_script(struct conf_parse *p, const struct conf_node *n)
 {
 	struct conf_script *s = conf_alloc(p->memory, sizeof(*s));
 

@@ -147,6 +147,7 @@ void conf_check_scripts(struct conf_parse *p);
 void conf_check_instances(struct conf_parse *p);
 void conf_check_group(struct conf_parse *p, struct conf_group *g);
 void conf_check_virtuals(struct conf_parse *p);
+void conf_collect_misc(struct conf *c); /* the scripts of those checks that are left */
 void conf_complete_mail(struct conf_parse *p); /* conf_mail.c */
 
 /* Trackers that name nothing are left out: conf_watch.c. */

@@ -203,7 +203,7 @@ static int add(struct trackers *all, const struct conf_vrrp_script *v, const str
 	*t = (struct tracker){.all = all, .conf = v};
 	take_over(all, all->n++, old, v);
 	r = loop_add_timer(all->loop, on_timer, t, &t->timer);
-	if (r >= 0) /* one after the other, by the golden ratio */
+	if (r >= 0 && !v->insecure) /* one after the other, by the golden ratio */
 		loop_arm(
 		    t->timer,
 		    loop_now_ns(all->loop) +

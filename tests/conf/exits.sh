@@ -51,9 +51,8 @@ vrrp_instance VI_1 {
 END
 expect 6 "script $PWD/open.sh may be changed by others than root: $PWD/open.sh (owner $(id -u), mode 0722). Use chown root and chmod go-w" \
     "$vipd" -t -f open.conf
-sed '1i\
-global_defs { enable_script_security }' open.conf >secure.conf
-expect 4 "enable_script_security is set, and others than root may change a script" "$vipd" -t -f secure.conf
+sed '1i global_defs { enable_script_security }' open.conf >secure.conf
+expect 5 "mode 0722). It is not run, as enable_script_security says. Use chown root and chmod go-w" "$vipd" -t -f secure.conf
 "$vipd" -t --json -f open.conf >open.json
 python3 - <<'PYTHON' || {
 import json

@@ -324,7 +324,7 @@ def settle(what, condition):
         time.sleep(0.1)
     last = None
     while last != (last := table()):
-        time.sleep(1)
+        time.sleep(0.7)
     return last
 
 

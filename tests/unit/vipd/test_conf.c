@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -253,6 +254,37 @@ static void each_host_of_smtp_is_a_check(void **state)
 	end(c);
 }
 
+static void nobody_waits_for_a_script_that_security_keeps_from_running(void **state)
+{
+	char path[] = "/tmp/hawser-script-XXXXXX", text[1024];
+	int fd = mkstemp(path);
+	struct conf *c;
+
+	(void)state;
+	assert_true(fd >= 0 && !fchmod(fd, 0722));
+	close(fd);
+	snprintf(text, sizeof(text),
+		 "global_defs {\n enable_script_security\n}\n"
+		 "vrrp_script s {\n script %s\n}\n"
+		 "vrrp_instance I {\n interface lo\n virtual_router_id 1\n track_script {\n s\n }\n"
+		 " notify %s\n virtual_ipaddress {\n 10.0.0.1\n }\n}\n"
+		 "virtual_server 10.0.0.1 80 {\n lb_algo rr\n lb_kind NAT\n protocol TCP\n"
+		 " real_server 10.0.0.2 80 {\n MISC_CHECK {\n misc_path %s\n }\n }\n"
+		 " real_server 10.0.0.3 80 {\n MISC_CHECK {\n misc_path /bin/true\n }\n }\n}\n",
+		 path, path, path);
+	c = read_conf(text);
+	assert_int_equal(c->n_misc, 2);
+	assert_true(conf_scripts_insecure(c, d));
+	unlink(path);
+	assert_int_equal(c->instances->n_scripts, 0);
+	assert_null(c->instances->notify.any.argv);
+	assert_null(c->virtuals->reals->checks);
+	assert_int_equal(c->n_misc, 1);
+	assert_int_equal(c->misc->index, 1);
+	assert_ptr_equal(c->virtuals->reals->next->checks->misc, c->misc);
+	end(c);
+}
+
 static void a_script_is_split_or_given_to_a_shell(void **state)
 {
 	struct conf *c =
@@ -377,6 +409,7 @@ int main(void)
 	    cmocka_unit_test(each_host_of_smtp_is_a_check),
 	    cmocka_unit_test(a_group_is_many_services_of_one_virtual_server),
 	    cmocka_unit_test(a_script_is_split_or_given_to_a_shell),
+	    cmocka_unit_test(nobody_waits_for_a_script_that_security_keeps_from_running),
 	    cmocka_unit_test(broadcast_plus_and_minus_are_computed),
 	    cmocka_unit_test(missing_braces_are_found_again),
 	    cmocka_unit_test(a_misplaced_block_in_a_paired_file_is_skipped),
