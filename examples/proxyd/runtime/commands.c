@@ -2,7 +2,9 @@
 #include "runtime.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* In the order of the alphabet; of two names that fit the longer one is meant. */
 /* clang-format off */
@@ -119,7 +121,24 @@ void run_help(struct call *c)
 	list(c, c->word, c->n);
 }
 
-void runtime_run(struct call *c, const struct line_command *line)
+/* "@1 show info" of a master's socket. False: another process is meant, and that was said. */
+static bool take_target(struct call *c, struct line_command *line)
+{
+	char *word = line->word[0], *end = word + strlen(word);
+
+	if (!runtime_is_master(c->conn) || *word != '@')
+		return true;
+	if (strcmp(word, "@master") != 0 && strcmp(word, "@1") != 0 &&
+	    (word[1] != '!' || strtol(word + 2, &end, 10) != getpid() || *end)) {
+		call_say(c, "Can't find the target PID matching the prefix '%s'\n", word);
+		return false;
+	}
+	line->n--;
+	memmove(line->word, line->word + 1, line->n * sizeof(line->word[0]));
+	return true;
+}
+
+void runtime_run(struct call *c, struct line_command *line)
 {
 	const struct command_info *found = NULL;
 	size_t words = 0;
@@ -130,6 +149,8 @@ void runtime_run(struct call *c, const struct line_command *line)
 		call_say(c, "More than %d words.\n", LINE_WORDS_MAX);
 		return;
 	}
+	if (!take_target(c, line) || !line->n)
+		return;
 	for (const struct command_info *i = runtime_commands; i->name; i++) {
 		size_t n = name_length(i->name, line);
 
@@ -138,6 +159,8 @@ void runtime_run(struct call *c, const struct line_command *line)
 			found = i;
 		}
 	}
+	if (!found && runtime_absent(c, line))
+		return;
 	if (!found) {
 		out_printf(c->out, "Unknown command: '%s'.\n", line->word[0]);
 		list(c, (const char *const *)line->word, line->n < 2 ? line->n : 1);

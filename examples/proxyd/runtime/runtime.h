@@ -5,6 +5,7 @@
  *
  *	socket.c    sockets, connections, lines in, text out
  *	commands.c  the table of commands, levels, help
+ *	absent.c    those of HAProxy's that are not offered
  *	show.c errors.c resolvers.c map.c table.c server.c sessions.c   the commands
  */
 #ifndef PROXYD_RUNTIME_RUNTIME_H
@@ -97,8 +98,11 @@ struct server;
 /* "BACKEND/SERVER" at word i; NULL: there is none, and that was said. */
 struct server *runtime_find_server(struct call *c, size_t i);
 
-/* Runs one command. */
-void runtime_run(struct call *c, const struct line_command *line);
+/* Runs one command. On the master's socket it may begin with @master, @1 or @!PID: there is one process. */
+void runtime_run(struct call *c, struct line_command *line);
+
+/* absent.c: one that this version does not offer? Then that is said. */
+bool runtime_absent(struct call *c, const struct line_command *line);
 
 command_fn run_help, run_prompt, run_quit, run_level;
 command_fn run_show_info, run_show_stat, run_show_backend, run_show_servers_state, run_show_servers_conn, run_show_env,

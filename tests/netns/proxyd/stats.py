@@ -511,6 +511,50 @@ def test_hostile_command_lines(binary):
 # ---- Over a reload
 
 
+# Of HAProxy 2.6's help; enough of each that it is known by.
+COMMANDS = """abort ssl ca-file x|abort ssl cert x|abort ssl crl-file x|add acl x y|add map x y z|add server be/x|add ssl crt-list x y|clear acl x
+clear counters|clear map x|clear table x|commit acl @1 x|commit map @1 x|commit ssl ca-file x|commit ssl cert x|commit ssl crl-file x|del acl x y
+del map x y|del server be/x|del ssl ca-file x|del ssl cert x|del ssl crl-file x|del ssl crt-list x y|disable agent be/one
+disable dynamic-cookie backend be|disable frontend x|disable health be/x|disable server be/x|enable agent be/one|enable dynamic-cookie backend be
+enable frontend x|enable health be/x|enable server be/x|get acl x y|get map x y|get var proc.x|get weight be/one|new ssl ca-file x|new ssl cert x
+new ssl crl-file x|operator|prepare acl x|prepare map x|set dynamic-cookie-key backend be k|set map x y z|set maxconn frontend x 1
+set maxconn global 100|set maxconn server be/x 1|set profiling tasks off|set rate-limit connections global 0|set server be/one weight 1
+set severity-output none|set ssl ca-file x|set ssl cert x|set ssl crl-file x|set ssl ocsp-response x|set ssl tls-key x y|set table x key y
+set timeout cli 5|set weight be/one 3|show acl|show activity|show backend|show cache|show cli level|show cli sockets|show env|show errors|show events
+show fd|show info|show libs|show map|show peers|show pools|show profiling|show resolvers|show schema json|show servers conn|show servers state|show sess
+show ssl ca-file|show ssl cert|show ssl crl-file|show ssl crt-list|show ssl ocsp-response|show ssl providers|show startup-logs|show stat|show table
+show tasks|show threads|show tls-keys|show trace|show version|shutdown frontend x|shutdown session x|shutdown sessions server be/x|trace|user|help
+prompt|quit""".replace("\n", "|").split("|")
+
+
+def test_every_command_of_haproxy_gets_an_answer(binary):
+    with Box(binary) as b:
+        unknown = [c for c in COMMANDS if b.cli(c).lstrip("\n> ").startswith("Unknown command")]
+        assert not unknown, unknown
+
+
+def test_a_masters_socket_takes_whom_a_command_is_for(binary):
+    if "haproxy" in os.path.basename(binary):
+        return  # there it takes a master and its worker
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "master")
+
+        def cli(line):
+            with socket.socket(socket.AF_UNIX) as s:
+                s.connect(path)
+                s.sendall(line.encode() + b"\n")
+                return read_all(s).decode().strip()
+
+        text = config("listen l\n    bind 127.0.0.1:{port}\n    server s 127.0.0.1:1\n")
+        with Proxy(binary, text, args=["-S", path]) as p:
+            version = cli("show version")
+            assert version and "Unknown" not in version
+            for to in ("@1", "@master", f"@!{p.process.pid}", "@1;"):
+                assert cli(f"{to} show version") == version, to
+            for to in ("@2", "@!1", "@!"):
+                assert cli(f"{to} show version") == f"Can't find the target PID matching the prefix '{to}'", to
+
+
 def test_a_reload_keeps_counters_and_what_was_set(binary):
     if not ours(binary):
         return

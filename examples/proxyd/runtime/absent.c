@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* Commands of HAProxy's that this version does not offer: who sends one is told so, and what to do instead. */
+#include "runtime.h"
+
+#include <string.h>
+
+static const struct {
+	const char *name, *why;
+} absent[] = {
+    {"abort ssl", "write the file and send reload: connections stay"},
+    {"add server", "write the server into the file and send reload: connections stay"},
+    {"add ssl", "write the file and send reload: connections stay"},
+    {"commit acl", "entries are changed one by one; a reload changes all at once"},
+    {"commit map", "entries are changed one by one; a reload changes all at once"},
+    {"commit ssl", "write the file and send reload: connections stay"},
+    {"del server", "take the server out of the file and send reload; set server … state drain lets its sessions end"},
+    {"del ssl", "write the file and send reload: connections stay"},
+    {"disable dynamic-cookie", "there are no dynamic cookies"},
+    {"enable dynamic-cookie", "there are no dynamic cookies"},
+    {"get var", "variables of the process are not there: write setenv, and env(NAME) in rules"},
+    {"new ssl", "write the file and send reload: connections stay"},
+    {"prepare acl", "entries are changed one by one; a reload changes all at once"},
+    {"prepare map", "entries are changed one by one; a reload changes all at once"},
+    {"set dynamic-cookie-key", "there are no dynamic cookies"},
+    {"set profiling", "use perf top"},
+    {"set rate-limit", "connections are limited by maxconn: set maxconn global N"},
+    {"set severity-output", "answers have no levels"},
+    {"set ssl", "write the file and send reload: connections stay"},
+    {"set var", "variables of the process are not there: write setenv, and env(NAME) in rules"},
+    {"show cache", "answers are not cached"},
+    {"show dev", "use show info"},
+    {"show events", "there are no rings: the log goes to its targets as it is written"},
+    {"show libs", "use /proc/PID/maps"},
+    {"show peers", "tables are not shared with others"},
+    {"show profiling", "use perf top"},
+    {"show ssl", "proxyd -c reads the certificates again and says what is wrong with them"},
+    {"show startup-logs", "they went to stderr, and to syslog"},
+    {"show tasks", "there are no tasks: show threads"},
+    {"show tls-keys", "keys of sessions are told to nobody"},
+    {"show trace", "use perf trace, or show errors"},
+    {"trace", "use perf trace, or show errors"},
+};
+
+bool runtime_absent(struct call *c, const struct line_command *line)
+{
+	for (size_t i = 0; i < sizeof(absent) / sizeof(absent[0]); i++) {
+		const char *name = absent[i].name, *space = strchr(name, ' ');
+		size_t len = space ? (size_t)(space - name) : strlen(name);
+
+		if (strlen(line->word[0]) != len || strncmp(line->word[0], name, len) != 0 ||
+		    (space && (line->n < 2 || strcmp(line->word[1], space + 1) != 0)))
+			continue;
+		call_say(c, "\"%s\" is a command of HAProxy's that this version does not offer: %s.\n", name, absent[i].why);
+		return true;
+	}
+	return false;
+}
