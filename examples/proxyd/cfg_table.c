@@ -63,7 +63,38 @@ static bool read_type(struct reader *r, size_t *i, struct table_def *def)
 	return read_number(r, *i - 1, "len", 1, TABLE_KEY_MAX, &def->key_len);
 }
 
-/* "gpc0,conn_rate(10s)" */
+/* What stands in parentheses: a period, a number of elements, or both. */
+static bool read_arguments(struct reader *r, size_t i, enum table_data d, struct text t,
+			   struct table_def *def)
+{
+	const char *comma = memchr(t.at, ',', t.len);
+	size_t n = comma ? (size_t)(comma - t.at) : t.len;
+	char number[32] = "", period[32] = "";
+
+	if (!table_data_is_array(d))
+		snprintf(period, sizeof(period), "%.*s", (int)t.len, t.at);
+	else
+		snprintf(number, sizeof(number), "%.*s", (int)n, t.at);
+	if (table_data_is_array(d) && comma)
+		snprintf(period, sizeof(period), "%.*s", (int)(t.len - n - 1), comma + 1);
+	if (*number) {
+		unsigned long value = number[strspn(number, "0123456789")] ? 0 : strtoul(number, NULL, 10);
+
+		if (!value || value > TABLE_ARRAY_MAX) {
+			say(r, DIAG_ERROR, i, "\"%s\" is no number of elements: write 1 to %d", number,
+			    TABLE_ARRAY_MAX);
+			return false;
+		}
+		def->n_elements[d] = (unsigned)value;
+	}
+	if (*period && !table_data_is_rate(d)) {
+		say(r, DIAG_ERROR, i, "\"%s\" has no period: it is no rate", table_data_name(d));
+		return false;
+	}
+	return !*period || read_time_text(r, i, table_data_name(d), period, &def->period_ns[d]);
+}
+
+/* "gpc0,conn_rate(10s),gpc(2),gpc_rate(2,10s)" */
 static bool read_store(struct reader *r, size_t i, struct table_def *def)
 {
 	const char *p = word_at(r, i);
@@ -83,14 +114,15 @@ static bool read_store(struct reader *r, size_t i, struct table_def *def)
 		}
 		p += len;
 		if (*p == '(') {
-			char period[32];
-
 			arg = strcspn(++p, ")");
-			snprintf(period, sizeof(period), "%.*s", (int)arg, p);
-			if (!table_data_is_rate((enum table_data)d) ||
-			    !read_time_text(r, i, name, period, &def->period_ns[d]))
+			if (!read_arguments(r, i, (enum table_data)d, text_of(p, arg), def))
 				return false;
 			p += arg + (p[arg] == ')');
+		}
+		if (table_data_is_array((enum table_data)d) && !def->n_elements[d]) {
+			say(r, DIAG_ERROR, i, "\"%s\" needs the number of its elements: write %s(2%s)", name,
+			    name, table_data_is_rate((enum table_data)d) ? ",10s" : "");
+			return false;
 		}
 		if (table_data_is_rate((enum table_data)d) && !def->period_ns[d]) {
 			say(r, DIAG_ERROR, i, "\"%s\" needs a period: write %s(10s)", name, name);

@@ -181,7 +181,7 @@ struct server *backend_stick(const struct backend *b, struct run *r, struct rule
 		uint64_t id = 0;
 
 		if ((stick->does & STICK_MATCH) && !to && (e = hold(stick, r, false))) {
-			table_read(stick->table->table, e, TABLE_SERVER_ID, r->now_ns, &id);
+			table_read(stick->table->table, e, table_at(TABLE_SERVER_ID), r->now_ns, &id);
 			table_release(stick->table->table, e);
 			if (id && id <= b->n_servers)
 				to = b->servers[id - 1];
@@ -204,7 +204,7 @@ void backend_stick_response(const struct backend *b, struct run *r, const struct
 
 		if (!e)
 			continue;
-		table_set(stick->table->table, e, TABLE_SERVER_ID, backend_server_id(b, server));
+		table_set(stick->table->table, e, table_at(TABLE_SERVER_ID), backend_server_id(b, server));
 		table_release(stick->table->table, e);
 	}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* track-sc0 KEY [table NAME], sc-inc-gpc0(N), sc-set-gpt0(N) VALUE */
+/* track-sc0 KEY [table NAME]; sc-inc-gpc0(N), sc-set-gpt0(N) VALUE and their like */
 #include "rules/rule.h"
 
 #include <stdlib.h>
@@ -28,7 +28,7 @@ void run_track(const struct rule *rule, struct run *r, struct verdict *v)
 		    rule->kind != RULES_CONNECTION && rule->kind != RULES_SESSION, r->now_ns,
 		    &r->scratch);
 	if (t->entry && t->of_request && rule->kind == RULES_REQUEST)
-		table_count(t->table, t->entry, TABLE_HTTP_REQ_CNT, 1, r->now_ns);
+		table_count(t->table, t->entry, table_at(TABLE_HTTP_REQ_CNT), 1, r->now_ns);
 }
 
 bool read_track(struct words *w, struct rule *rule)
@@ -49,16 +49,31 @@ bool read_track(struct words *w, struct rule *rule)
 	return rule->table || rule_fail(w->e, "%s", "");
 }
 
-/* The slot in the action's parentheses. */
+/* The slot in the action's parentheses, of arrays behind the place: "sc-inc-gpc(1,0)". */
 static bool read_slot(struct words *w, struct rule *rule)
 {
-	const char *open = strchr(w->word[0], '(');
+	bool is_array = table_data_is_array((enum table_data)rule->data);
+	const char *p = strchr(w->word[0], '(');
+	int length = (int)strcspn(w->word[0], "(");
+	unsigned long index = 0;
+	char *end;
 
-	if (!open || open[1] < '0' || open[1] >= '0' + TRACK_MAX || strcmp(open + 2, ")") != 0)
-		return rule_fail(w->e, "\"%.60s\" needs a slot from 0 to %d: %.*s(0)", w->word[0],
-				 TRACK_MAX - 1, (int)strcspn(w->word[0], "("), w->word[0]);
-	rule->number = (unsigned)(open[1] - '0');
+	if (p && is_array) {
+		index = p[1] >= '0' && p[1] <= '9' ? strtoul(p + 1, &end, 10) : TABLE_ARRAY_MAX;
+		p = index < TABLE_ARRAY_MAX && *end == ',' ? end : NULL;
+	}
+	if (!p || p[1] < '0' || p[1] >= '0' + TRACK_MAX || strcmp(p + 2, ")") != 0)
+		return rule_fail(w->e, "\"%.60s\" needs %sa slot from 0 to %d: %.*s(%s0)", w->word[0],
+				 is_array ? "the place in the array, and " : "", TRACK_MAX - 1, length,
+				 w->word[0], is_array ? "0," : "");
+	rule->number = (unsigned)(p[1] - '0');
+	rule->index = (unsigned)index;
 	return true;
+}
+
+static struct table_place place_of(const struct rule *rule)
+{
+	return (struct table_place){(enum table_data)rule->data, rule->index};
 }
 
 void run_count(const struct rule *rule, struct run *r, struct verdict *v)
@@ -67,7 +82,7 @@ void run_count(const struct rule *rule, struct run *r, struct verdict *v)
 
 	(void)v;
 	if (t && t->entry)
-		table_count(t->table, t->entry, (enum table_data)rule->data, 1, r->now_ns);
+		table_count(t->table, t->entry, place_of(rule), 1, r->now_ns);
 }
 
 bool read_count(struct words *w, struct rule *rule)
@@ -83,7 +98,18 @@ void run_tag(const struct rule *rule, struct run *r, struct verdict *v)
 	(void)v;
 	if (t && t->entry && expr_eval(&rule->expr, r, NULL, &s) &&
 	    sample_cast(&s, SAMPLE_INT, &r->scratch))
-		table_set(t->table, t->entry, TABLE_GPT0, (uint64_t)s.number);
+		table_set(t->table, t->entry, place_of(rule), (uint64_t)s.number);
+}
+
+void run_add(const struct rule *rule, struct run *r, struct verdict *v)
+{
+	const struct track *t = r->track ? &r->track[rule->number] : NULL;
+	struct sample s;
+
+	(void)v;
+	if (t && t->entry && expr_eval(&rule->expr, r, NULL, &s) &&
+	    sample_cast(&s, SAMPLE_INT, &r->scratch) && s.number > 0 && s.number <= UINT32_MAX)
+		table_count(t->table, t->entry, place_of(rule), s.number, r->now_ns);
 }
 
 /* A number stands for int(number). */

@@ -8,41 +8,47 @@
 #define INCREASE 0x100 /* counts, then reads */
 #define CLEAR 0x200    /* reads, then clears */
 #define KBYTES 0x400
+#define ELEMENT 0x800 /* the first argument is the place in an array */
 #define DATA 0xff
 
 /* `slot`s of fetches are in bits above those. */
 #define SLOT(n) ((n) + 1) << 16
 #define SLOT_ARG 0 << 16 /* is the first argument */
 
-static bool give(struct table *t, struct table_entry *e, int what, struct run *r,
+static struct table_place place_of(int what, const struct expr_arg *arg)
+{
+	return (struct table_place){(enum table_data)(what & DATA),
+				    what & ELEMENT ? (unsigned)arg[0].number : 0};
+}
+
+static bool give(struct table *t, struct table_entry *e, int what, struct table_place p, struct run *r,
 		 struct sample *ret)
 {
-	enum table_data d = (enum table_data)(what & DATA);
 	uint64_t value;
 
 	if (what & INCREASE)
-		table_count(t, e, d, 1, r->now_ns);
-	if (!table_read(t, e, d, r->now_ns, &value))
+		table_count(t, e, p, 1, r->now_ns);
+	if (!table_read(t, e, p, r->now_ns, &value))
 		return false;
 	if (what & CLEAR)
-		table_set(t, e, d, 0);
+		table_set(t, e, p, 0);
 	*ret = sample_int((int64_t)(what & KBYTES ? value / 1024 : value));
 	return true;
 }
 
 /* Of a key that may not be there: 0. */
-static bool give_of_key(struct table *t, struct sample *key, int what, struct run *r,
-			struct sample *ret)
+static bool give_of_key(struct table *t, struct sample *key, int what, struct table_place p,
+			struct run *r, struct sample *ret)
 {
 	struct table_entry *e;
 	bool ok = true;
 
 	*ret = sample_int(0);
-	if (!(table_def(t)->stored >> (what & DATA) & 1))
+	if (!table_has(t, p))
 		return false;
 	e = table_hold(t, key, what & INCREASE, r->now_ns, &r->scratch);
 	if (e) {
-		ok = give(t, e, what, r, ret);
+		ok = give(t, e, what, p, r, ret);
 		table_release(t, e);
 	}
 	return ok;
@@ -52,22 +58,24 @@ static bool give_of_key(struct table *t, struct sample *key, int what, struct ru
 static bool tracked(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
 		    struct run *r, struct fetch_step *step, struct sample *ret)
 {
-	unsigned slot = (unsigned)f->data >> 16, at = slot ? 0 : 1;
+	unsigned slot = (unsigned)f->data >> 16, first = f->data & ELEMENT ? 1 : 0;
+	unsigned at = first + (slot ? 0 : 1);
+	struct table_place p = place_of(f->data, arg);
 	const struct table_ref *other = n_args > at ? arg[at].object : NULL;
 	const struct track *t;
 	struct sample key;
 
 	(void)step;
-	slot = slot ? slot - 1 : (unsigned)arg[0].number;
+	slot = slot ? slot - 1 : (unsigned)arg[first].number;
 	t = r->track && slot < TRACK_MAX ? &r->track[slot] : NULL;
 	if (!t || !t->entry)
 		return false;
 	if (!other || other->table == t->table)
-		return give(t->table, t->entry, f->data, r, ret);
+		return give(t->table, t->entry, f->data, p, r, ret);
 	if (!other->table)
 		return false;
 	key = table_key(t->table, t->entry);
-	return give_of_key(other->table, &key, f->data, r, ret);
+	return give_of_key(other->table, &key, f->data, p, r, ret);
 }
 
 static bool is_tracked(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
@@ -99,14 +107,14 @@ static bool trackers(const struct fetch *f, const struct expr_arg *arg, unsigned
 static bool of_source(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
 		      struct run *r, struct fetch_step *step, struct sample *ret)
 {
-	const struct table_ref *ref = arg[0].object;
+	const struct table_ref *ref = arg[f->data & ELEMENT ? 1 : 0].object;
 	struct sample key = r->source.address;
 
 	(void)n_args;
 	(void)step;
 	if (!ref->table || (key.type != SAMPLE_IPV4 && key.type != SAMPLE_IPV6))
 		return false;
-	return give_of_key(ref->table, &key, f->data, r, ret);
+	return give_of_key(ref->table, &key, f->data, place_of(f->data, arg), r, ret);
 }
 
 static bool fill(const struct fetch *f, const struct expr_arg *arg, unsigned n_args, struct run *r,
@@ -156,16 +164,36 @@ static bool check_table(struct expr_arg *arg, unsigned n_args, const struct rule
 	return find_ref(&arg[0], n_args ? arg[0].text.at : m->proxy, m, e);
 }
 
+static bool check_element(const struct expr_arg *arg, struct rule_error *e)
+{
+	return (arg->number >= 0 && arg->number < TABLE_ARRAY_MAX) ||
+	       rule_fail(e, "the place in an array is a number from 0 to %d", TABLE_ARRAY_MAX - 1);
+}
+
+/* (place,slot[,table]) */
+static bool check_element_slot(struct expr_arg *arg, unsigned n_args, const struct rule_memory *m,
+			       struct rule_error *e)
+{
+	return check_element(arg, e) && check_slot(arg + 1, n_args - 1, m, e);
+}
+
+/* (place[,table]) */
+static bool check_element_table(struct expr_arg *arg, unsigned n_args, const struct rule_memory *m,
+				struct rule_error *e)
+{
+	return check_element(arg, e) && check_table(arg + 1, n_args - 1, m, e);
+}
+
 /* ---- Converters ---- */
 
 static bool of_key(const struct conv *c, const struct expr_arg *arg, unsigned n_args, struct run *r,
 		   struct sample *s)
 {
-	const struct table_ref *ref = arg[0].object;
+	const struct table_ref *ref = arg[c->data & ELEMENT ? 1 : 0].object;
 	struct sample key = *s;
 
 	(void)n_args;
-	return ref->table && give_of_key(ref->table, &key, c->data, r, s);
+	return ref->table && give_of_key(ref->table, &key, c->data, place_of(c->data, arg), r, s);
 }
 
 static bool in_table(const struct conv *c, const struct expr_arg *arg, unsigned n_args,
@@ -268,14 +296,18 @@ const struct fetch fetches_table[] = {
     {"sc2_trackers", "", SAMPLE_INT, 0, trackers, 3, NULL},
     {"sc_bytes_in_rate", "iS", SAMPLE_INT, 0, tracked, TABLE_BYTES_IN_RATE | SLOT_ARG, check_slot},
     {"sc_bytes_out_rate", "iS", SAMPLE_INT, 0, tracked, TABLE_BYTES_OUT_RATE | SLOT_ARG, check_slot},
+    {"sc_clr_gpc", "iiS", SAMPLE_INT, 0, tracked, TABLE_GPC | CLEAR | ELEMENT | SLOT_ARG, check_element_slot},
     {"sc_clr_gpc0", "iS", SAMPLE_INT, 0, tracked, TABLE_GPC0 | CLEAR | SLOT_ARG, check_slot},
     {"sc_clr_gpc1", "iS", SAMPLE_INT, 0, tracked, TABLE_GPC1 | CLEAR | SLOT_ARG, check_slot},
     {"sc_conn_cnt", "iS", SAMPLE_INT, 0, tracked, TABLE_CONN_CNT | SLOT_ARG, check_slot},
     {"sc_conn_cur", "iS", SAMPLE_INT, 0, tracked, TABLE_CONN_CUR | SLOT_ARG, check_slot},
     {"sc_conn_rate", "iS", SAMPLE_INT, 0, tracked, TABLE_CONN_RATE | SLOT_ARG, check_slot},
+    {"sc_get_gpc", "iiS", SAMPLE_INT, 0, tracked, TABLE_GPC | ELEMENT | SLOT_ARG, check_element_slot},
     {"sc_get_gpc0", "iS", SAMPLE_INT, 0, tracked, TABLE_GPC0 | SLOT_ARG, check_slot},
     {"sc_get_gpc1", "iS", SAMPLE_INT, 0, tracked, TABLE_GPC1 | SLOT_ARG, check_slot},
+    {"sc_get_gpt", "iiS", SAMPLE_INT, 0, tracked, TABLE_GPT | ELEMENT | SLOT_ARG, check_element_slot},
     {"sc_get_gpt0", "iS", SAMPLE_INT, 0, tracked, TABLE_GPT0 | SLOT_ARG, check_slot},
+    {"sc_gpc_rate", "iiS", SAMPLE_INT, 0, tracked, TABLE_GPC_RATE | ELEMENT | SLOT_ARG, check_element_slot},
     {"sc_gpc0_rate", "iS", SAMPLE_INT, 0, tracked, TABLE_GPC0_RATE | SLOT_ARG, check_slot},
     {"sc_gpc1_rate", "iS", SAMPLE_INT, 0, tracked, TABLE_GPC1_RATE | SLOT_ARG, check_slot},
     {"sc_http_err_cnt", "iS", SAMPLE_INT, 0, tracked, TABLE_HTTP_ERR_CNT | SLOT_ARG, check_slot},
@@ -284,6 +316,7 @@ const struct fetch fetches_table[] = {
     {"sc_http_fail_rate", "iS", SAMPLE_INT, 0, tracked, TABLE_HTTP_FAIL_RATE | SLOT_ARG, check_slot},
     {"sc_http_req_cnt", "iS", SAMPLE_INT, 0, tracked, TABLE_HTTP_REQ_CNT | SLOT_ARG, check_slot},
     {"sc_http_req_rate", "iS", SAMPLE_INT, 0, tracked, TABLE_HTTP_REQ_RATE | SLOT_ARG, check_slot},
+    {"sc_inc_gpc", "iiS", SAMPLE_INT, 0, tracked, TABLE_GPC | INCREASE | ELEMENT | SLOT_ARG, check_element_slot},
     {"sc_inc_gpc0", "iS", SAMPLE_INT, 0, tracked, TABLE_GPC0 | INCREASE | SLOT_ARG, check_slot},
     {"sc_inc_gpc1", "iS", SAMPLE_INT, 0, tracked, TABLE_GPC1 | INCREASE | SLOT_ARG, check_slot},
     {"sc_kbytes_in", "iS", SAMPLE_INT, 0, tracked, TABLE_BYTES_IN_CNT | KBYTES | SLOT_ARG, check_slot},
@@ -296,12 +329,16 @@ const struct fetch fetches_table[] = {
     {"src_bytes_out_rate", "S", SAMPLE_INT, 0, of_source, TABLE_BYTES_OUT_RATE, check_table},
     {"src_clr_gpc0", "S", SAMPLE_INT, 0, of_source, TABLE_GPC0 | CLEAR, check_table},
     {"src_clr_gpc1", "S", SAMPLE_INT, 0, of_source, TABLE_GPC1 | CLEAR, check_table},
+    {"src_clr_gpc", "iS", SAMPLE_INT, 0, of_source, TABLE_GPC | CLEAR | ELEMENT, check_element_table},
     {"src_conn_cnt", "S", SAMPLE_INT, 0, of_source, TABLE_CONN_CNT, check_table},
     {"src_conn_cur", "S", SAMPLE_INT, 0, of_source, TABLE_CONN_CUR, check_table},
     {"src_conn_rate", "S", SAMPLE_INT, 0, of_source, TABLE_CONN_RATE, check_table},
+    {"src_get_gpc", "iS", SAMPLE_INT, 0, of_source, TABLE_GPC | ELEMENT, check_element_table},
     {"src_get_gpc0", "S", SAMPLE_INT, 0, of_source, TABLE_GPC0, check_table},
     {"src_get_gpc1", "S", SAMPLE_INT, 0, of_source, TABLE_GPC1, check_table},
+    {"src_get_gpt", "iS", SAMPLE_INT, 0, of_source, TABLE_GPT | ELEMENT, check_element_table},
     {"src_get_gpt0", "S", SAMPLE_INT, 0, of_source, TABLE_GPT0, check_table},
+    {"src_gpc_rate", "iS", SAMPLE_INT, 0, of_source, TABLE_GPC_RATE | ELEMENT, check_element_table},
     {"src_gpc0_rate", "S", SAMPLE_INT, 0, of_source, TABLE_GPC0_RATE, check_table},
     {"src_gpc1_rate", "S", SAMPLE_INT, 0, of_source, TABLE_GPC1_RATE, check_table},
     {"src_http_err_cnt", "S", SAMPLE_INT, 0, of_source, TABLE_HTTP_ERR_CNT, check_table},
@@ -310,12 +347,14 @@ const struct fetch fetches_table[] = {
     {"src_http_fail_rate", "S", SAMPLE_INT, 0, of_source, TABLE_HTTP_FAIL_RATE, check_table},
     {"src_http_req_cnt", "S", SAMPLE_INT, 0, of_source, TABLE_HTTP_REQ_CNT, check_table},
     {"src_http_req_rate", "S", SAMPLE_INT, 0, of_source, TABLE_HTTP_REQ_RATE, check_table},
+    {"src_inc_gpc", "iS", SAMPLE_INT, 0, of_source, TABLE_GPC | INCREASE | ELEMENT, check_element_table},
     {"src_inc_gpc0", "S", SAMPLE_INT, 0, of_source, TABLE_GPC0 | INCREASE, check_table},
     {"src_inc_gpc1", "S", SAMPLE_INT, 0, of_source, TABLE_GPC1 | INCREASE, check_table},
     {"src_kbytes_in", "S", SAMPLE_INT, 0, of_source, TABLE_BYTES_IN_CNT | KBYTES, check_table},
     {"src_kbytes_out", "S", SAMPLE_INT, 0, of_source, TABLE_BYTES_OUT_CNT | KBYTES, check_table},
     {"src_sess_cnt", "S", SAMPLE_INT, 0, of_source, TABLE_SESS_CNT, check_table},
     {"src_sess_rate", "S", SAMPLE_INT, 0, of_source, TABLE_SESS_RATE, check_table},
+    {"src_updt_conn_cnt", "S", SAMPLE_INT, 0, of_source, TABLE_CONN_CNT | INCREASE, check_table},
     {"table_avl", "S", SAMPLE_INT, 0, fill, 1, check_table},
     {"table_cnt", "S", SAMPLE_INT, 0, fill, 0, check_table},
     {NULL, NULL, 0, 0, NULL, 0, NULL},
@@ -328,10 +367,13 @@ const struct conv convs_table[] = {
     {"table_conn_cnt", "S", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_CONN_CNT, check_table, false},
     {"table_conn_cur", "S", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_CONN_CUR, check_table, false},
     {"table_conn_rate", "S", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_CONN_RATE, check_table, false},
+    {"table_gpc", "iS", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_GPC | ELEMENT, check_element_table, false},
     {"table_gpc0", "S", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_GPC0, check_table, false},
+    {"table_gpc_rate", "iS", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_GPC_RATE | ELEMENT, check_element_table, false},
     {"table_gpc0_rate", "S", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_GPC0_RATE, check_table, false},
     {"table_gpc1", "S", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_GPC1, check_table, false},
     {"table_gpc1_rate", "S", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_GPC1_RATE, check_table, false},
+    {"table_gpt", "iS", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_GPT | ELEMENT, check_element_table, false},
     {"table_gpt0", "S", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_GPT0, check_table, false},
     {"table_http_err_cnt", "S", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_HTTP_ERR_CNT, check_table, false},
     {"table_http_err_rate", "S", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_HTTP_ERR_RATE, check_table, false},

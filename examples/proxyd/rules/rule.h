@@ -24,6 +24,7 @@ struct rule {
 	const struct table_ref *table;
 	struct expr expr;
 	unsigned number; /* status, variable, slot … */
+	unsigned index;  /* of an array of a stick table */
 	struct answer *answer;
 	/* redirect */
 	const char *cookie;
@@ -108,7 +109,7 @@ run_fn run_change_map;
 /* ---- action_track.c ---- */
 
 read_fn read_track, read_count, read_tag;
-run_fn run_track, run_count, run_tag;
+run_fn run_track, run_add, run_count, run_tag;
 
 /* ---- action_tcp.c ---- */
 

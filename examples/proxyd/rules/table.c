@@ -43,7 +43,7 @@ struct table {
 	unsigned n_shards;
 	_Atomic unsigned refs;
 	struct table_def def;
-	uint8_t at[TABLE_N_DATA]; /* words in an entry's data */
+	uint16_t at[TABLE_N_DATA]; /* words in an entry's data */
 	unsigned n_words;
 	uint64_t seed;
 	_Atomic unsigned used;
@@ -55,7 +55,7 @@ static const char *const names[TABLE_N_DATA] = {
     "gpc1_rate",      "conn_cnt",	"conn_rate",	 "conn_cur",	  "sess_cnt",
     "sess_rate",      "http_req_cnt",	"http_req_rate", "http_err_cnt",  "http_err_rate",
     "http_fail_cnt",  "http_fail_rate", "bytes_in_cnt",	 "bytes_in_rate", "bytes_out_cnt",
-    "bytes_out_rate",
+    "bytes_out_rate", "gpt",		"gpc",		 "gpc_rate",
 };
 
 int table_data_of(const char *name, size_t len)
@@ -76,6 +76,11 @@ bool table_data_is_rate(enum table_data d)
 	size_t len = strlen(names[d]);
 
 	return len > 5 && !strcmp(names[d] + len - 5, "_rate");
+}
+
+bool table_data_is_array(enum table_data d)
+{
+	return d >= TABLE_GPT;
 }
 
 static bool is_stored(const struct table *t, enum table_data d)
@@ -100,8 +105,10 @@ static struct table *table_new(const char *name, const struct table_def *def)
 	t->n_shards = def->size < SHARD_AT ? 1 : SHARDS_MAX;
 	for (int d = 0; d < TABLE_N_DATA; d++)
 		if (is_stored(t, d)) {
-			t->at[d] = (uint8_t)t->n_words;
-			t->n_words += table_data_is_rate(d) ? 2 : 1;
+			unsigned n = table_data_is_array(d) ? def->n_elements[d] : 1;
+
+			t->at[d] = (uint16_t)t->n_words;
+			t->n_words += n * (table_data_is_rate(d) ? 2 : 1);
 		}
 	if (getrandom(&t->seed, sizeof(t->seed), 0) < 0)
 		t->seed = (uintptr_t)t;
@@ -468,9 +475,38 @@ unsigned table_holders(struct table *t, struct table_entry *e)
 
 /* ---- Counting; the shard is locked ---- */
 
-static struct rate *rate_of(const struct table *t, struct table_entry *e, enum table_data d)
+/* Where it is; false: it is not stored. */
+static bool resolve(const struct table *t, struct table_place *p)
 {
-	return (struct rate *)(void *)&e->data[t->at[d]];
+	static const struct {
+		enum table_data alone;
+		struct table_place element;
+	} also[] = {
+	    {TABLE_GPT0, {TABLE_GPT, 0}},	   {TABLE_GPC0, {TABLE_GPC, 0}},
+	    {TABLE_GPC1, {TABLE_GPC, 1}},	   {TABLE_GPC0_RATE, {TABLE_GPC_RATE, 0}},
+	    {TABLE_GPC1_RATE, {TABLE_GPC_RATE, 1}},
+	};
+
+	for (unsigned i = 0; !is_stored(t, p->data) && i < sizeof(also) / sizeof(also[0]); i++)
+		if (also[i].alone == p->data)
+			*p = also[i].element;
+	return is_stored(t, p->data) &&
+	       (!table_data_is_array(p->data) || p->index < t->def.n_elements[p->data]);
+}
+
+bool table_has(const struct table *t, struct table_place p)
+{
+	return resolve(t, &p);
+}
+
+static uint64_t *word_of(const struct table *t, struct table_entry *e, struct table_place p)
+{
+	return &e->data[t->at[p.data] + p.index * (table_data_is_rate(p.data) ? 2 : 1)];
+}
+
+static struct rate *rate_of(const struct table *t, struct table_entry *e, struct table_place p)
+{
+	return (struct rate *)(void *)word_of(t, e, p);
 }
 
 static void turn(struct rate *r, uint64_t period_ms, uint64_t now_ms)
@@ -499,22 +535,23 @@ static uint64_t period_ms(const struct table *t, enum table_data d)
 	return t->def.period_ns[d] / MS ? t->def.period_ns[d] / MS : 1;
 }
 
-static uint64_t read_data(struct table *t, struct table_entry *e, enum table_data d,
+static uint64_t read_data(struct table *t, struct table_entry *e, struct table_place p,
 			  uint64_t now_ns)
 {
-	return table_data_is_rate(d) ? rate_read(rate_of(t, e, d), period_ms(t, d), now_ns / MS)
-				     : e->data[t->at[d]];
+	return table_data_is_rate(p.data)
+		   ? rate_read(rate_of(t, e, p), period_ms(t, p.data), now_ns / MS)
+		   : *word_of(t, e, p);
 }
 
-bool table_read(struct table *t, struct table_entry *e, enum table_data d, uint64_t now_ns,
+bool table_read(struct table *t, struct table_entry *e, struct table_place p, uint64_t now_ns,
 		uint64_t *ret)
 {
 	struct shard *s = shard_of(t, e->hash);
 
-	if (!is_stored(t, d))
+	if (!resolve(t, &p))
 		return false;
 	pthread_mutex_lock(&s->lock);
-	*ret = read_data(t, e, d, now_ns);
+	*ret = read_data(t, e, p, now_ns);
 	pthread_mutex_unlock(&s->lock);
 	return true;
 }
@@ -527,33 +564,47 @@ static enum table_data rate_with(enum table_data d)
 		   : TABLE_N_DATA;
 }
 
-void table_count(struct table *t, struct table_entry *e, enum table_data d, int64_t n,
+void table_count(struct table *t, struct table_entry *e, struct table_place p, int64_t n,
 		 uint64_t now_ns)
 {
+	struct table_place rate = {rate_with(p.data), p.index};
 	struct shard *s = shard_of(t, e->hash);
-	enum table_data rate = rate_with(d);
+	bool stored = resolve(t, &p), rated = rate.data != TABLE_N_DATA && resolve(t, &rate);
 
+	if (!stored && !rated)
+		return;
 	pthread_mutex_lock(&s->lock);
-	if (is_stored(t, d) && (n >= 0 || e->data[t->at[d]]))
-		e->data[t->at[d]] += (uint64_t)n;
-	if (rate != TABLE_N_DATA && is_stored(t, rate)) {
+	if (stored && (n >= 0 || *word_of(t, e, p)))
+		*word_of(t, e, p) += (uint64_t)n;
+	if (rated) {
 		struct rate *r = rate_of(t, e, rate);
 
-		turn(r, period_ms(t, rate), now_ns / MS);
+		turn(r, period_ms(t, rate.data), now_ns / MS);
 		r->now += (uint32_t)n;
 	}
 	pthread_mutex_unlock(&s->lock);
 }
 
-void table_set(struct table *t, struct table_entry *e, enum table_data d, uint64_t value)
+void table_set(struct table *t, struct table_entry *e, struct table_place p, uint64_t value)
 {
 	struct shard *s = shard_of(t, e->hash);
 
-	if (!is_stored(t, d) || table_data_is_rate(d))
+	if (table_data_is_rate(p.data) || !resolve(t, &p))
 		return;
 	pthread_mutex_lock(&s->lock);
-	e->data[t->at[d]] = value;
+	*word_of(t, e, p) = value;
 	pthread_mutex_unlock(&s->lock);
+}
+
+static void read_row(struct table *t, struct table_entry *e, uint64_t now_ns, struct table_row *row)
+{
+	for (int d = 0; d < TABLE_N_DATA; d++) {
+		if (is_stored(t, d) && !table_data_is_array(d))
+			row->value[d] = read_data(t, e, table_at(d), now_ns);
+		for (unsigned i = 0; is_stored(t, d) && i < t->def.n_elements[d]; i++)
+			row->element[d - TABLE_GPT][i] =
+			    read_data(t, e, (struct table_place){d, i}, now_ns);
+	}
 }
 
 /* ---- The runtime API ---- */
@@ -577,9 +628,7 @@ void table_each(struct table *t, uint64_t now_ns,
 			if (t->def.expire_ns)
 				row.expires_ns =
 				    age < t->def.expire_ns ? t->def.expire_ns - age : 1;
-			for (int d = 0; d < TABLE_N_DATA; d++)
-				if (is_stored(t, d))
-					row.value[d] = read_data(t, e, d, now_ns);
+			read_row(t, e, now_ns, &row);
 			go_on = fn(userdata, &row);
 			if (!go_on)
 				break;

@@ -13,6 +13,7 @@
 
 #define TABLE_KEY_MAX 1024 /* bytes */
 #define TABLE_SIZE_MAX (64u << 20)
+#define TABLE_ARRAY_MAX 100 /* elements of gpt, gpc and gpc_rate; as HAProxy */
 
 /* In the order of HAProxy's documentation of "store". */
 enum table_data {
@@ -37,6 +38,9 @@ enum table_data {
 	TABLE_BYTES_IN_RATE,
 	TABLE_BYTES_OUT_CNT,
 	TABLE_BYTES_OUT_RATE,
+	TABLE_GPT, /* arrays: of each element its own */
+	TABLE_GPC,
+	TABLE_GPC_RATE,
 	TABLE_N_DATA,
 };
 
@@ -48,6 +52,7 @@ struct table_def {
 	bool nopurge;			  /* full: nothing new, instead of the oldest's place */
 	uint32_t stored;		  /* a bit for each table_data */
 	uint64_t period_ns[TABLE_N_DATA]; /* of rates */
+	unsigned n_elements[TABLE_N_DATA]; /* of arrays; others have 0 */
 };
 
 struct table;
@@ -67,6 +72,18 @@ struct table_ref *table_ref(const struct rule_memory *m, const char *name);
 int table_data_of(const char *name, size_t len);
 const char *table_data_name(enum table_data d);
 bool table_data_is_rate(enum table_data d);
+bool table_data_is_array(enum table_data d);
+
+/* What of an entry: `index` of an array, 0 else. gpc0, gpc1 and gpt0 that are not stored are elements of the arrays. */
+struct table_place {
+	enum table_data data;
+	unsigned index;
+};
+static inline struct table_place table_at(enum table_data d)
+{
+	return (struct table_place){d, 0};
+}
+bool table_has(const struct table *t, struct table_place p);
 
 /* The table of this name and definition, that is there or new. NULL: no memory. */
 struct table *table_get(const char *name, const struct table_def *def);
@@ -85,12 +102,12 @@ struct table_entry *table_hold(struct table *t, struct sample *key, bool make, u
 			       struct scratch *scratch);
 void table_release(struct table *t, struct table_entry *e);
 /* False: it is not stored. */
-bool table_read(struct table *t, struct table_entry *e, enum table_data d, uint64_t now_ns,
+bool table_read(struct table *t, struct table_entry *e, struct table_place p, uint64_t now_ns,
 		uint64_t *ret);
 /* A counter, and the rate that goes with it, by `n`; what is not stored is left out. */
-void table_count(struct table *t, struct table_entry *e, enum table_data d, int64_t n,
+void table_count(struct table *t, struct table_entry *e, struct table_place p, int64_t n,
 		 uint64_t now_ns);
-void table_set(struct table *t, struct table_entry *e, enum table_data d, uint64_t value);
+void table_set(struct table *t, struct table_entry *e, struct table_place p, uint64_t value);
 unsigned table_holders(struct table *t, struct table_entry *e);
 /* The key as a sample of the table's type; text is the entry's. */
 struct sample table_key(const struct table *t, const struct table_entry *e);
@@ -105,6 +122,7 @@ struct table_row {
 	uint64_t expires_ns; /* from now; 0: never */
 	unsigned holders;
 	uint64_t value[TABLE_N_DATA]; /* of what is stored */
+	uint64_t element[3][TABLE_ARRAY_MAX]; /* of TABLE_GPT, TABLE_GPC, TABLE_GPC_RATE */
 };
 void table_each(struct table *t, uint64_t now_ns,
 		bool (*fn)(void *userdata, const struct table_row *row), void *userdata);

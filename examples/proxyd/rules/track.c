@@ -12,9 +12,9 @@ void track_begin(struct track *t, struct table *table, struct sample *key, bool 
 	t->table = table;
 	table_retain(table); /* it may be kept longer than its configuration */
 	t->of_request = of_request;
-	table_count(table, t->entry, TABLE_CONN_CUR, 1, now_ns);
-	table_count(table, t->entry, TABLE_CONN_CNT, 1, now_ns); /* as HAProxy: of requests, too */
-	table_count(table, t->entry, TABLE_SESS_CNT, 1, now_ns);
+	table_count(table, t->entry, table_at(TABLE_CONN_CUR), 1, now_ns);
+	table_count(table, t->entry, table_at(TABLE_CONN_CNT), 1, now_ns); /* as HAProxy: of requests, too */
+	table_count(table, t->entry, table_at(TABLE_SESS_CNT), 1, now_ns);
 }
 
 void track_end(struct track t[TRACK_MAX], bool only_of_request)
@@ -22,7 +22,7 @@ void track_end(struct track t[TRACK_MAX], bool only_of_request)
 	for (int i = 0; i < TRACK_MAX; i++) {
 		if (!t[i].entry || (only_of_request && !t[i].of_request))
 			continue;
-		table_count(t[i].table, t[i].entry, TABLE_CONN_CUR, -1, 0); /* which has no rate */
+		table_count(t[i].table, t[i].entry, table_at(TABLE_CONN_CUR), -1, 0); /* which has no rate */
 		table_release(t[i].table, t[i].entry);
 		table_put(t[i].table);
 		t[i] = (struct track){.table = NULL};
@@ -33,5 +33,5 @@ void track_count(struct track t[TRACK_MAX], enum table_data d, int64_t n, uint64
 {
 	for (int i = 0; i < TRACK_MAX; i++)
 		if (t[i].entry)
-			table_count(t[i].table, t[i].entry, d, n, now_ns);
+			table_count(t[i].table, t[i].entry, table_at(d), n, now_ns);
 }

@@ -342,5 +342,21 @@ listen l
             assert command("show table l") == ["# table: l, type: string, size:1024, used:0"]
 
 
+def test_arrays_of_counters(binary):
+    text = config("""
+frontend f
+    bind 127.0.0.1:{port}
+    stick-table type ip size 100 expire 1m store gpc(3),gpt(2),gpc_rate(3,10s),conn_cnt
+    http-request track-sc0 src
+    http-request sc-inc-gpc(1,0)
+    http-request sc-inc-gpc0(0)
+    http-request sc-set-gpt(1,0) int(77)
+    http-request return status 200 content-type text/plain lf-string "%[sc_get_gpc(1,0)] %[sc_inc_gpc(2,0)] %[sc_get_gpc(2,0)] %[sc_gpc_rate(1,0)] %[sc_get_gpt(1,0)] %[src_get_gpc(1,f)] %[src_inc_gpc(1,f)] %[src,table_gpc(1,f)] %[src,table_gpt(1,f)] %[src,table_gpc_rate(1,f)] %[sc0_get_gpc0] <%[sc_get_gpc(9,0)]> %[sc_clr_gpc(1,0)] %[src_clr_gpc(2,f)] %[src_get_gpt(1,f)] %[sc_get_gpt0(0)] %[src_gpc_rate(2,f)] %[sc0_gpc0_rate]"
+""")
+    with Proxy(binary, text) as p:
+        assert ask(p, "/")[1] == "1 1 1 1 77 1 2 2 77 2 1 <> 2 1 77 0 1 1", ask(p, "/")
+        assert ask(p, "/")[1] == "1 1 1 3 77 1 2 2 77 4 2 <> 2 1 77 0 2 2", ask(p, "/")
+
+
 if __name__ == "__main__":
     sys.exit(run([f for n, f in list(globals().items()) if n.startswith("test_")], sys.argv[1]))

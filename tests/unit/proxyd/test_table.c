@@ -30,7 +30,7 @@ static uint64_t read_of(struct table *t, int64_t key, enum table_data d, uint64_
 
 	if (!e)
 		return value;
-	assert_true(table_read(t, e, d, now_ns, &value));
+	assert_true(table_read(t, e, table_at(d), now_ns, &value));
 	table_release(t, e);
 	return value;
 }
@@ -54,7 +54,7 @@ static void count(struct table *t, int64_t key, uint64_t now_ns)
 	struct table_entry *e = hold(t, key, true, now_ns);
 
 	if (e) {
-		table_count(t, e, TABLE_GPC0, 1, now_ns);
+		table_count(t, e, table_at(TABLE_GPC0), 1, now_ns);
 		table_release(t, e);
 	}
 }
@@ -86,7 +86,7 @@ static void who_is_held_makes_no_room(void **state)
 	(void)state;
 	for (int i = 2; i < 50; i++)
 		count(t, i, SECOND);
-	table_count(t, e, TABLE_GPC0, 5, SECOND);
+	table_count(t, e, table_at(TABLE_GPC0), 5, SECOND);
 	assert_int_equal(read_of(t, 1, TABLE_GPC0, 100 * SECOND), 5); /* nor does it expire */
 	table_release(t, e);
 	assert_int_equal(read_of(t, 1, TABLE_GPC0, 100 * SECOND), UINT64_MAX);
