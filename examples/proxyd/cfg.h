@@ -297,6 +297,8 @@ struct cfg_http {
 	enum cfg_closing closing;
 	enum cfg_reuse reuse;
 	bool log; /* option httplog */
+	bool buffers_request; /* option http-buffer-request */
+	bool aborts_on_close; /* option abortonclose */
 	struct cfg_forwardfor forwardfor;
 	struct cfg_hash hash;
 	const struct cfg_error *errors;

@@ -86,6 +86,7 @@ struct ask;
 
 enum exchange_state {
 	EXCHANGE_TARPIT, /* is denied, later */
+	EXCHANGE_BODY,	 /* waits for its body, see http_wait.c */
 	EXCHANGE_OWN,	 /* the control thread answers it, see ask.h */
 	EXCHANGE_QUEUED,
 	EXCHANGE_CONNECTING,
@@ -112,6 +113,12 @@ struct exchange {
 	bool repeatable; /* may be sent again on another connection */
 	bool retryable;	 /* may be sent again as retry-on says: no answer has begun */
 	bool no_retry;	 /* a rule says: never */
+	/* rules, when they wait for the body */
+	uint8_t stage;		    /* of http_rules.c: where they go on */
+	const struct rule *resume;  /* behind that one; NULL: at the stage's first */
+	uint64_t wait_ns, wait_bytes; /* how long, and for how much of it; 0: all */
+	uint32_t head_len;	    /* of what is kept in client->in */
+	uint64_t server_ns, tunnel_ns; /* set-timeout; 0: as configured */
 	/* answer */
 	unsigned status; /* 0: none yet */
 	struct h1_body down;
@@ -204,6 +211,9 @@ void client_hurry(const struct client *c);
 /* The request at the beginning of what the worker's buffer holds is w->http->request. */
 void exchange_begin(struct worker *w, struct client *c, uint32_t head_len, uint32_t total);
 
+/* Its head and `n` bytes of its body stand in the worker's buffer: rules, then a server. */
+void exchange_route(struct worker *w, struct exchange *x, uint32_t head_len, size_t n);
+
 /* Denied with this status when the time of the tarpit is over. */
 void exchange_tarpit(struct worker *w, struct exchange *x, unsigned status);
 
@@ -263,6 +273,17 @@ bool exchange_retry(struct worker *w, struct exchange *x, unsigned how);
 
 /* An answer has come that is passed on: nothing is sent again. */
 void exchange_answered(struct exchange *x);
+
+/* ---- http_wait.c ---- */
+
+/* Is there more of the body to come that there is room for? */
+bool exchange_can_wait(const struct worker *w, const struct exchange *x);
+
+/* Keeps head and body until more has come; then exchange_route() is called again. */
+void exchange_wait(struct worker *w, struct exchange *x, struct http_msg *m);
+
+/* Reads more of it. False: nothing to do now. */
+bool exchange_gather(struct worker *w, struct exchange *x);
 
 /* ---- http_upload.c ---- */
 

@@ -462,10 +462,15 @@ static void arm(struct worker *w, struct client *c)
 		timer_arm(&w->timers, &c->timer, deadline);
 }
 
+static bool aborts_on_close(const struct exchange *x)
+{
+	return x->seeker.backend && x->seeker.backend->http->aborts_on_close;
+}
+
 /* Is it the client that something must come from, or go to? */
 static bool waits_for_client(const struct client *c)
 {
-	return !c->exchange || c->out || !c->exchange->up.done;
+	return !c->exchange || c->out || !c->exchange->up.done || aborts_on_close(c->exchange);
 }
 
 void client_run(struct worker *w, struct client *c)
@@ -491,6 +496,33 @@ void client_run(struct worker *w, struct client *c)
 		set_list(w, c, CLIENT_ON_AGAIN);
 }
 
+/* option abortonclose: it sends no more, and its request is not answered yet. */
+static bool is_gone(const struct client *c)
+{
+	const struct exchange *x = c->exchange;
+	char byte;
+
+	return c->hup && !c->in && x->up.done && x->state >= EXCHANGE_QUEUED &&
+	       x->state < EXCHANGE_ANSWER && aborts_on_close(x) &&
+	       (c->h.tls || recv(c->h.fd, &byte, 1, MSG_PEEK) <= 0);
+}
+
+/* When nobody waits for the answer. `lost`: not only one direction of the connection is. */
+static void give_up(struct worker *w, struct client *c, bool lost)
+{
+	struct exchange *x = c->exchange;
+	bool asked = x->state == EXCHANGE_ASKED;
+
+	if (!lost && !is_gone(c))
+		return;
+	c->eof |= lost;
+	exchange_fail(w, x, asked && !lost ? 400 : 0, 'C',
+		      x->state == EXCHANGE_QUEUED  ? 'Q'
+		      : x->state < EXCHANGE_ASKED  ? 'C'
+		      : x->state < EXCHANGE_ANSWER && x->up.done ? 'H'
+								 : 'D');
+}
+
 void client_event(struct worker *w, struct client *c, uint32_t events)
 {
 	if (events & EPOLLOUT)
@@ -499,17 +531,8 @@ void client_event(struct worker *w, struct client *c, uint32_t events)
 		c->readable = true;
 	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		c->hup = true;
-	/* It is gone for good, and nobody waits for the answer. */
-	if (events & EPOLLERR && c->exchange) {
-		struct exchange *x = c->exchange;
-
-		c->eof = true;
-		exchange_fail(w, x, 0, 'C',
-			      x->state == EXCHANGE_QUEUED		 ? 'Q'
-			      : x->state < EXCHANGE_ASKED		 ? 'C'
-			      : x->state < EXCHANGE_ANSWER && x->up.done ? 'H'
-									 : 'D');
-	}
+	if (c->exchange)
+		give_up(w, c, events & EPOLLERR);
 	if (!client_begins_tls(c))
 		client_run(w, c);
 	else if (c->on == CLIENT_ON_NONE)

@@ -224,10 +224,9 @@ static bool is_idempotent(enum http_method m)
 void exchange_begin(struct worker *w, struct client *c, uint32_t head_len, uint32_t total)
 {
 	struct http_msg *m = &w->http->request;
-	char *at = w->http->buffer + HTTP_ROOM, *body = at + head_len;
+	char *body = w->http->buffer + HTTP_ROOM + head_len;
 	struct exchange *x = exchange_new(w, c);
 	size_t n;
-	int e;
 
 	if (!x) {
 		client_reply(w, c, NULL, 500, false);
@@ -252,6 +251,15 @@ void exchange_begin(struct worker *w, struct client *c, uint32_t head_len, uint3
 	}
 	if (!x->up.done)
 		client_hurry(c);
+	exchange_route(w, x, head_len, n);
+}
+
+void exchange_route(struct worker *w, struct exchange *x, uint32_t head_len, size_t n)
+{
+	struct http_msg *m = &w->http->request;
+	char *at = w->http->buffer + HTTP_ROOM, *body = at + head_len;
+	int e;
+
 	w->http->early = body;
 	w->http->early_len = n;
 	if (!http_request_rules(w, x, m))

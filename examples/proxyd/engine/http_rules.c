@@ -213,6 +213,10 @@ static bool obey(struct worker *w, struct exchange *x, const struct verdict *v, 
 	if (v->log_level >= 0)
 		x->log_level = (int8_t)v->log_level;
 	x->no_retry |= v->no_retry;
+	if (v->server_ns)
+		x->server_ns = v->server_ns;
+	if (v->tunnel_ns)
+		x->tunnel_ns = v->tunnel_ns;
 	seeker_prioritize(&x->seeker, v);
 	switch (v->kind) {
 	case VERDICT_GO_ON:
@@ -241,6 +245,7 @@ static bool obey(struct worker *w, struct exchange *x, const struct verdict *v, 
 	case VERDICT_METRICS:
 		exchange_ask(w, x, r->request, NULL, x->client->frontend->name, false);
 		return false;
+	case VERDICT_WAIT_BODY: /* see run_stage() */
 	case VERDICT_WAIT: /* all of a head is there */
 	case VERDICT_ERROR:
 		break;
@@ -251,6 +256,16 @@ static bool obey(struct worker *w, struct exchange *x, const struct verdict *v, 
 
 /* ---- The way there ---- */
 
+/* What follows once rules have changed what they see of the connection. */
+static void follow(struct exchange *x, const struct run *r, const struct verdict *v)
+{
+	if (r->moved) {
+		x->client->from = run_endpoint(&r->source);
+		x->client->to = run_endpoint(&r->destination);
+	}
+	run_mark_socket(x->client->h.fd, v);
+}
+
 static bool run_rules(struct worker *w, struct exchange *x, const struct rules *rules,
 		      struct run *r, char phase)
 {
@@ -260,12 +275,66 @@ static bool run_rules(struct worker *w, struct exchange *x, const struct rules *
 		return true;
 	r->scratch.used = 0;
 	rules_run(rules, r, &v);
-	if (r->moved) {
-		x->client->from = run_endpoint(&r->source);
-		x->client->to = run_endpoint(&r->destination);
-	}
-	run_mark_socket(x->client->h.fd, &v);
+	follow(x, r, &v);
 	return obey(w, x, &v, r, phase);
+}
+
+/* In the order of a request; one that waited for its body goes on where it stood. */
+enum stage {
+	STAGE_FRONT_BODY,
+	STAGE_FRONT_CONTENT,
+	STAGE_FRONT,
+	STAGE_SWITCH,
+	STAGE_BACK_BODY,
+	STAGE_BACK_CONTENT,
+	STAGE_BACK,
+};
+
+/* Waits for all of the body, once. True: it is there, or as much as there is room for. */
+static bool have_body(struct worker *w, struct exchange *x, struct http_msg *m, enum stage stage,
+		      uint64_t wait_ns)
+{
+	if (x->stage >= stage + 1)
+		return true;
+	x->stage = (uint8_t)(stage + 1);
+	x->wait_ns = wait_ns;
+	x->wait_bytes = 0;
+	if (!exchange_can_wait(w, x))
+		return true;
+	exchange_wait(w, x, m);
+	return false;
+}
+
+static bool run_stage(struct worker *w, struct exchange *x, enum stage stage, const struct rules *rules,
+		      struct run *r)
+{
+	struct verdict v = {.log_level = -1};
+
+	if (x->stage > stage || !rules->first)
+		return true;
+	x->stage = (uint8_t)stage;
+	for (;;) {
+		r->scratch.used = 0;
+		if (x->resume)
+			rules_run_on(x->resume, r, &v);
+		else
+			rules_run(rules, r, &v);
+		follow(x, r, &v);
+		if (v.kind != VERDICT_WAIT_BODY) {
+			x->resume = NULL;
+			x->stage = (uint8_t)(stage + 1);
+			return obey(w, x, &v, r, 'R');
+		}
+		x->resume = v.rule;
+		x->wait_ns = v.wait_ns;
+		x->wait_bytes = v.wait_bytes;
+		v.kind = VERDICT_GO_ON;
+		obey(w, x, &v, r, 'R');
+		if (exchange_can_wait(w, x)) {
+			exchange_wait(w, x, r->request);
+			return false;
+		}
+	}
 }
 
 bool http_sni(struct worker *w, struct exchange *x, struct http_msg *m)
@@ -294,6 +363,45 @@ static bool is_monitor(const struct frontend *f, const struct http_msg *m)
 	return uri && target.len == strlen(uri) && !memcmp(m->base + target.at, uri, target.len);
 }
 
+/* How long a backend's option http-buffer-request waits. */
+static uint64_t body_ns(const struct exchange *x)
+{
+	const struct cfg_timeouts *t = &x->seeker.backend->proxy->set.timeout;
+
+	return t->http_request_ns ? t->http_request_ns : x->client->frontend->client_ns;
+}
+
+/* The frontend's rules, its page of statistics, use_backend. False: the exchange is over, or waits. */
+static bool choose_backend(struct worker *w, struct exchange *x, struct http_msg *m, struct run *r)
+{
+	const struct frontend *f = x->client->frontend;
+	const struct cfg_rules *front = f->rules;
+	const struct cfg_proxy *p = f->proxy;
+	bool again = x->stage > STAGE_FRONT_CONTENT || x->resume;
+
+	if (front) /* none is chosen */
+		x->seeker.backend = NULL;
+	if (p->slots && r->captures && !again)
+		capture_message(r->captures, p->slots, CAPTURE_REQUEST, m);
+	if (is_monitor(f, m)) { /* its rules end with an answer */
+		run_rules(w, x, &front->monitor, r, 'R');
+		return false;
+	}
+	if (front && !run_stage(w, x, STAGE_FRONT_CONTENT, &front->of[RULES_CONTENT], r))
+		return false;
+	if (!again)
+		track_count(r->track, TABLE_HTTP_REQ_CNT, 1, w->now_ns);
+	if (front && !run_stage(w, x, STAGE_FRONT, &front->of[RULES_REQUEST], r))
+		return false;
+	if (f->stats && http_stats(w, x, m, f->stats, f->name, r))
+		return false;
+	if (front)
+		x->seeker.backend = frontend_switch(f, r);
+	x->routed = true;
+	x->stage = STAGE_BACK_BODY;
+	return true;
+}
+
 bool http_request_rules(struct worker *w, struct exchange *x, struct http_msg *m)
 {
 	const struct frontend *f = x->client->frontend;
@@ -302,8 +410,12 @@ bool http_request_rules(struct worker *w, struct exchange *x, struct http_msg *m
 	struct exchange_view view;
 	struct run r;
 
+	if (f->http->buffers_request &&
+	    !have_body(w, x, m, STAGE_FRONT_BODY, f->request_ns ? f->request_ns : f->client_ns))
+		return false;
 	if (!front && !p->slots && !(p->formats && p->formats->has_id) && !f->stats &&
-	    !(x->seeker.backend && (x->seeker.backend->proxy->rules || x->seeker.backend->stats)))
+	    !(x->seeker.backend && (x->seeker.backend->proxy->rules || x->seeker.backend->stats ||
+				    x->seeker.backend->http->buffers_request)))
 		return true;
 	if (!prepare_http(w, x, &view, &r) || !number(x, &r)) {
 		exchange_fail(w, x, 500, 'R', 'R');
@@ -311,31 +423,20 @@ bool http_request_rules(struct worker *w, struct exchange *x, struct http_msg *m
 	}
 	r.request = m;
 	r.body = text_of(w->http->early, w->http->early_len);
-	if (front) /* none is chosen */
-		x->seeker.backend = NULL;
-	if (p->slots && r.captures)
-		capture_message(r.captures, p->slots, CAPTURE_REQUEST, m);
-	if (is_monitor(f, m)) { /* its rules end with an answer */
-		run_rules(w, x, &front->monitor, &r, 'R');
+	if (x->stage <= STAGE_SWITCH && !choose_backend(w, x, m, &r))
 		return false;
-	}
-	if (front && !run_rules(w, x, &front->of[RULES_CONTENT], &r, 'R'))
-		return false;
-	track_count(r.track, TABLE_HTTP_REQ_CNT, 1, w->now_ns);
-	if (front && !run_rules(w, x, &front->of[RULES_REQUEST], &r, 'R'))
-		return false;
-	if (f->stats && http_stats(w, x, m, f->stats, f->name, &r))
-		return false;
-	if (front)
-		x->seeker.backend = frontend_switch(f, &r);
-	x->routed = true;
 	back = x->seeker.backend ? x->seeker.backend->proxy->rules : NULL;
-	if (!back && !(x->seeker.backend && x->seeker.backend->stats))
+	if (!x->seeker.backend)
+		return true;
+	if (x->seeker.backend->http->buffers_request && !f->http->buffers_request &&
+	    !have_body(w, x, m, STAGE_BACK_BODY, body_ns(x)))
+		return false;
+	if (!back && !x->seeker.backend->stats)
 		return true;
 	r.backend = (struct run_proxy){x->seeker.backend->proxy->name, x->seeker.backend->number};
 	if (back && back != front && /* a listen section has its rules once */
-	    (!run_rules(w, x, &back->of[RULES_CONTENT], &r, 'R') ||
-	     !run_rules(w, x, &back->of[RULES_REQUEST], &r, 'R')))
+	    (!run_stage(w, x, STAGE_BACK_CONTENT, &back->of[RULES_CONTENT], &r) ||
+	     !run_stage(w, x, STAGE_BACK, &back->of[RULES_REQUEST], &r)))
 		return false;
 	if (x->seeker.backend->stats && x->seeker.backend->stats != f->stats &&
 	    http_stats(w, x, m, x->seeker.backend->stats, x->seeker.backend->proxy->name, &r))

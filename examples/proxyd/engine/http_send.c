@@ -251,10 +251,12 @@ void exchange_connect_event(struct worker *w, struct exchange *x)
 uint64_t exchange_deadline(const struct exchange *x)
 {
 	const struct conn_timeouts *t;
-	uint64_t queue_ns, rest = CONN_RETRY_NS;
+	uint64_t queue_ns, server_ns, rest = CONN_RETRY_NS;
 
 	if (x->state == EXCHANGE_TARPIT)
 		return x->since_ns + x->client->frontend->tarpit_ns;
+	if (x->state == EXCHANGE_BODY)
+		return x->wait_ns ? x->since_ns + x->wait_ns : CONN_NEVER;
 	if (x->state == EXCHANGE_OWN)
 		return x->up.done || !x->client->frontend->client_ns
 			   ? CONN_NEVER
@@ -271,12 +273,14 @@ uint64_t exchange_deadline(const struct exchange *x)
 			rest = t->connect_ns;
 		return x->since_ns + rest;
 	case EXCHANGE_TARPIT:
+	case EXCHANGE_BODY:
 	case EXCHANGE_OWN:
 	case EXCHANGE_ASKED:
 	case EXCHANGE_ANSWER:
 		break;
 	}
-	return t->server_ns ? x->since_ns + t->server_ns : CONN_NEVER;
+	server_ns = x->server_ns ? x->server_ns : t->server_ns;
+	return server_ns ? x->since_ns + server_ns : CONN_NEVER;
 }
 
 void exchange_expired(struct worker *w, struct exchange *x)
@@ -284,6 +288,10 @@ void exchange_expired(struct worker *w, struct exchange *x)
 	switch (x->state) {
 	case EXCHANGE_TARPIT:
 		exchange_fail(w, x, x->status, 'P', 'T');
+		break;
+	case EXCHANGE_BODY:
+		x->asked_ns = 0; /* it is no whole request, for the log */
+		exchange_fail(w, x, 408, 'c', 'R');
 		break;
 	case EXCHANGE_OWN: /* its form does not come */
 		exchange_fail(w, x, 408, 'c', 'R');

@@ -100,6 +100,8 @@ bool exchange_upload(struct worker *w, struct exchange *x)
 {
 	struct client *c = x->client;
 
+	if (x->state == EXCHANGE_BODY)
+		return exchange_gather(w, x);
 	if (x->ask)
 		return exchange_ask_upload(w, x);
 	if (!x->link || !x->link->connected || x->state < EXCHANGE_ASKED)

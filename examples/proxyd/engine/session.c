@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A session's clock, its lists and its end. */
 #include "count.h"
+#include "http.h"
 #include "io.h"
 #include "rule_store.h"
 
@@ -14,9 +15,12 @@ static const struct conn_timeouts *timeouts(const struct session *s, struct conn
 	const struct backend *b = s->seeker.backend;
 	const struct frontend *f = s->frontend;
 
-	if (!b || b == f->backend)
+	uint64_t tunnel_ns = s->tunnel ? s->tunnel->tunnel_ns : 0; /* set-timeout */
+
+	if (!b || (b == f->backend && !tunnel_ns))
 		return &f->timeout;
 	*space = b->timeout;
+	space->tunnel_ns = tunnel_ns ? tunnel_ns : b->timeout.tunnel_ns;
 	space->client_ns = f->client_ns;
 	space->client_fin_ns = f->client_fin_ns;
 	return space;

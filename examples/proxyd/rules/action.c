@@ -190,6 +190,7 @@ static const struct action {
     {"deny", IN_RESPONSE, read_answer, run_verdict, VERDICT_DENY, 502},
     {"disable-l7-retry", IN_REQUEST, rule_read_nothing, run_no_retry, 0, 0},
     {"expect-proxy", IN_CONNECTION, read_expect_proxy, run_expect_proxy, 0, 0},
+    {"normalize-uri", IN_REQUEST, read_normalize, run_normalize, 0, 0},
     {"redirect", IN_REQUEST | IN_RESPONSE, read_redirect, run_redirect, 0, 0},
     {"reject", IN_REQUEST | IN_TCP, rule_read_nothing, run_verdict, VERDICT_REJECT, 0},
     {"replace-header", IN_HTTP, read_replace_header, run_replace_header, 0, 0},
@@ -223,6 +224,7 @@ static const struct action {
     {"set-src", IN_REQUEST | IN_TCP_REQUEST, read_set_end, run_set_end, 0, 0},
     {"set-src-port", IN_REQUEST | IN_TCP_REQUEST, read_set_end, run_set_end, SET_PORT, 0},
     {"set-status", IN_ANY_RESPONSE, read_status, run_status, 0, 0},
+    {"set-timeout", IN_REQUEST, read_action_timeout, run_action_timeout, 0, 0},
     {"set-tos", IN_REQUEST | IN_RESPONSE | IN_TCP, read_packet, run_packet, PACKET_TOS, 0},
     {"set-uri", IN_REQUEST, read_start_line, run_start_line, PART_URI, 0},
     {"set-var", IN_ALL, read_set_var, run_set_var, 0, 0},
@@ -236,6 +238,7 @@ static const struct action {
     {"track-sc1", IN_REQUEST | IN_RESPONSE | IN_TCP_REQUEST, read_track, run_track, 1, 0},
     {"track-sc2", IN_REQUEST | IN_RESPONSE | IN_TCP_REQUEST, read_track, run_track, 2, 0},
     {"unset-var", IN_ALL, read_unset_var, run_unset_var, 0, 0},
+    {"wait-for-body", IN_REQUEST, read_wait_body, run_wait_body, 0, 0},
 };
 #define N_ACTIONS (sizeof(actions) / sizeof(*actions))
 
@@ -354,10 +357,10 @@ bool rules_copy(struct rules *to, const struct rules *from, const struct rule_me
 	return true;
 }
 
-void rules_run(const struct rules *rules, struct run *r, struct verdict *ret)
+static void run_from(const struct rule *rule, struct run *r, struct verdict *ret)
 {
 	*ret = (struct verdict){.kind = VERDICT_GO_ON, .log_level = ret->log_level};
-	for (const struct rule *rule = rules->first; rule; rule = rule->next) {
+	for (; rule; rule = rule->next) {
 		enum cond_result now = rule->cond ? cond_test(rule->cond, r) : COND_TRUE;
 
 		if (now == COND_FALSE)
@@ -372,4 +375,14 @@ void rules_run(const struct rules *rules, struct run *r, struct verdict *ret)
 		}
 		r->scratch.used = 0; /* messages keep what they need in their own buffers */
 	}
+}
+
+void rules_run(const struct rules *rules, struct run *r, struct verdict *ret)
+{
+	run_from(rules->first, r, ret);
+}
+
+void rules_run_on(const struct rule *last, struct run *r, struct verdict *ret)
+{
+	run_from(last->next, r, ret);
 }

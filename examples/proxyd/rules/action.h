@@ -23,6 +23,7 @@ enum verdict_kind {
 	VERDICT_REDIRECT,    /* answer with `status` and `location` */
 	VERDICT_RETURN,	     /* answer with `answer` */
 	VERDICT_METRICS,     /* answer with metrics for Prometheus */
+	VERDICT_WAIT_BODY,   /* of the request: run what is behind this rule when `wait_bytes` of it have come */
 	VERDICT_WAIT,	     /* more bytes may decide: run them again then */
 	VERDICT_ERROR,	     /* a rule could not be carried out: 500 */
 };
@@ -49,6 +50,9 @@ struct verdict {
 	bool has_class, has_offset;
 	int16_t priority_class;	 /* in the queue: -2047 .. 2047, lower goes first */
 	int32_t priority_offset; /* ms, as if it had come so much later: -524287 .. 524287 */
+	uint64_t wait_ns;  /* VERDICT_WAIT_BODY: at most so long */
+	uint64_t wait_bytes; /* and so much of it; 0: all */
+	uint64_t server_ns, tunnel_ns; /* set-timeout; 0: as configured */
 	bool no_retry;	   /* retry-on does not hold */
 	bool expect_proxy; /* a PROXY header comes first */
 	bool has_mark, has_tos;
@@ -91,6 +95,8 @@ bool rules_copy(struct rules *to, const struct rules *from, const struct rule_me
 
 /* The legacy line "redirect scheme https if …" is an http-request rule. */
 void rules_run(const struct rules *rules, struct run *r, struct verdict *ret);
+/* Those behind `last` only. */
+void rules_run_on(const struct rule *last, struct run *r, struct verdict *ret);
 
 /* Is there one that redirects or returns, or without a condition refuses? */
 bool rules_may_answer(const struct rules *rules);

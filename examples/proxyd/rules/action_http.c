@@ -203,7 +203,7 @@ static bool is_target(struct text t)
 }
 
 /* The target with one part of it replaced. */
-static bool change_target(struct run *r, int part, struct text new)
+bool change_target(struct run *r, int part, struct text new)
 {
 	struct http_msg *m = r->request;
 	struct text target = text_of(http_text(m, m->target), m->target.len);

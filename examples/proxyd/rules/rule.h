@@ -24,6 +24,7 @@ struct rule {
 	const struct table_ref *table;
 	struct expr expr;
 	unsigned number; /* status, variable, slot … */
+	uint64_t ns, bytes; /* how long, how much */
 	unsigned index;  /* of an array of a stick table */
 	struct answer *answer;
 	/* redirect */
@@ -77,6 +78,9 @@ enum {
 	PART_URI,
 };
 
+/* One of those becomes `new`. False: there is no room, or it would be none. */
+bool change_target(struct run *r, int part, struct text new);
+
 read_fn read_header, read_replace_header, read_start_line, read_replace_part, read_status;
 run_fn run_header, run_replace_header, run_start_line, run_replace_part, run_status;
 
@@ -110,6 +114,16 @@ run_fn run_change_map;
 
 read_fn read_track, read_count, read_tag;
 run_fn run_track, run_add, run_count, run_tag;
+
+/* ---- action_wait.c ---- */
+
+read_fn read_wait_body, read_action_timeout;
+run_fn run_wait_body, run_action_timeout;
+
+/* ---- action_uri.c ---- */
+
+read_fn read_normalize;
+run_fn run_normalize;
 
 /* ---- action_tcp.c ---- */
 

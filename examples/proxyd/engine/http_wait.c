@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * "http-request wait-for-body" and "option http-buffer-request": head and body are kept with the client, the head
+ * as rules have made it so far, until enough of the body is there. Then the head is read again, and the rules go on.
+ */
+#include "http.h"
+#include "io.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+/* Bytes of the body so far, as it came. */
+static size_t body_len(const struct exchange *x)
+{
+	return chunk_left(x->client->in) - x->head_len;
+}
+
+bool exchange_can_wait(const struct worker *w, const struct exchange *x)
+{
+	return !x->up.done && !x->client->eof && w->http->early_len < HTTP_RECEIVE &&
+	       (!x->wait_bytes || w->http->early_len < x->wait_bytes);
+}
+
+/* A client that waits for a word is told it here (RFC 9110, section 10.1.1). 0 or -errno. */
+static int invite(struct worker *w, struct exchange *x, struct http_msg *m)
+{
+	const struct http_field *f = http_find(m, "expect", 6, 0);
+
+	if (!f || w->http->early_len || !m->minor)
+		return 0;
+	if (!client_give(w, x->client, go_on, sizeof(go_on) - 1, 0))
+		return -ENOMEM;
+	http_remove(m, "expect", 6);
+	return 0;
+}
+
+void exchange_wait(struct worker *w, struct exchange *x, struct http_msg *m)
+{
+	struct http_worker *h = w->http;
+	struct client *c = x->client;
+	ssize_t len = invite(w, x, m) < 0 ? -ENOMEM : http_write(m, h->written, sizeof(h->written));
+
+	if (len < 0 || len > HTTP_HEAD_MAX || !chunk_append(&c->in, h->written, (size_t)len) ||
+	    (h->early_len && !chunk_append(&c->in, h->early, h->early_len))) {
+		exchange_fail(w, x, 500, len > HTTP_HEAD_MAX ? 'P' : 'R', 'R');
+		return;
+	}
+	x->head_len = (uint32_t)len;
+	exchange_set_state(w, x, EXCHANGE_BODY);
+}
+
+/* Enough is there: `rest` bytes behind it are of the next request. */
+static void resume(struct worker *w, struct exchange *x, size_t have, size_t rest)
+{
+	struct http_worker *h = w->http;
+	struct client *c = x->client;
+	ssize_t head;
+
+	chunk_free(&c->in);
+	if (rest && !chunk_append(&c->in, h->buffer + HTTP_ROOM + have, rest)) {
+		exchange_fail(w, x, 500, 'R', 'R');
+		return;
+	}
+	c->unparsed = rest;
+	h1_begin(&h->request, h->buffer, 0, HTTP_ROOM);
+	head = h1_request(&h->request, HTTP_ROOM, (uint32_t)have);
+	if (head != (ssize_t)x->head_len) { /* what rules made of it is no request */
+		exchange_fail(w, x, 500, 'P', 'R');
+		return;
+	}
+	x->asked_ns = w->now_ns;
+	exchange_route(w, x, x->head_len, have - x->head_len);
+}
+
+/* `n` more bytes stand behind the `have` that are kept, all in the worker's buffer. */
+static void take(struct worker *w, struct exchange *x, size_t have, size_t n)
+{
+	char *at = w->http->buffer + HTTP_ROOM;
+	size_t fed = h1_body_feed(&x->up, at + have, n, NULL), body;
+
+	x->bytes_in += fed;
+	body = have + fed - x->head_len;
+	if (x->up.fault) {
+		x->fault = x->up.fault;
+		exchange_fail(w, x, 400, 'P', 'R');
+	} else if (x->up.done || body >= HTTP_RECEIVE || (x->wait_bytes && body >= x->wait_bytes)) {
+		resume(w, x, have + fed, n - fed);
+	} else if (!chunk_append(&x->client->in, at + have, n)) {
+		exchange_fail(w, x, 500, 'R', 'R');
+	}
+}
+
+bool exchange_gather(struct worker *w, struct exchange *x)
+{
+	struct client *c = x->client;
+	size_t have = chunk_left(c->in), room = HTTP_RECEIVE - body_len(x);
+	char *at = w->http->buffer + HTTP_ROOM;
+	ssize_t n;
+
+	if (!c->readable)
+		return false;
+	memcpy(at, c->in->data + c->in->at, have);
+	n = handle_recv(&c->h, at + have, room);
+	if (n > 0) {
+		if (handle_is_emptied(&c->h, (size_t)n, room) && !c->hup)
+			c->readable = false;
+		c->since_ns = w->now_ns;
+		take(w, x, have, (size_t)n);
+	} else if (n == 0) {
+		c->eof = true;
+		c->readable = false;
+		x->asked_ns = 0; /* it is no whole request, for the log */
+		exchange_fail(w, x, 400, 'C', 'R');
+	} else if (errno == EAGAIN) {
+		c->readable = false;
+	} else if (errno != EINTR) {
+		exchange_fail(w, x, 0, 'C', 'R');
+	}
+	return true;
+}

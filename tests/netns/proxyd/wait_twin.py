@@ -1,0 +1,253 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Requests that wait for their body, clients that do not wait, and other targets, in proxyd and HAProxy alike:   wait_twin.py BINARY"""
+import re
+import socket
+import sys
+import threading
+import time
+
+from support import Proxy, Server, config, read_all, run, until
+
+
+def config_of(body, **more):
+    return config("defaults\n    mode http\n    timeout connect 2s\n    timeout client 10s\n    timeout server 10s\n" + body, **more)
+
+
+class Pieces(Server):
+    """Answers a request that ends with END, and keeps each piece of it as it came."""
+
+    def __init__(self):
+        self.got = []
+        super().__init__(Pieces.answer)
+
+    def answer(self, c):
+        data = b""
+        while not data.endswith(b"END"):
+            piece = c.recv(65536)
+            if not piece:
+                return
+            self.got.append(piece)
+            data += piece
+        c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+
+
+BODY = """
+frontend f
+    bind 127.0.0.1:{port}
+    option httplog
+    log stdout format raw local0
+    http-request set-header X-Before yes
+    http-request set-var(req.n) int(1)
+    http-request wait-for-body time 300ms if { path /wait }
+    http-request wait-for-body time 300ms at-least 4 if { path /least }
+    http-request set-var(req.n) var(req.n),add(1)
+    http-request return status 200 content-type text/plain lf-string "%[req.hdr(x-before)] %[var(req.n)] %[req.body] %[req.body_len]" if { path /wait /least }
+    use_backend buffer if { path /buffer }
+    default_backend late
+backend buffer
+    option http-buffer-request
+    server s 127.0.0.1:{server}
+backend late
+    http-request wait-for-body time 2s if { path /late }
+    http-request set-header X-Len %[req.body_len]
+    server s 127.0.0.1:{server}
+"""
+
+
+def post(p, path, *pieces, length=None, fields=b"", gap=0.05):
+    with p.connect() as c:
+        size = sum(len(x) for x in pieces) if length is None else length
+        framing = b"" if b"chunked" in fields else b"Content-Length: %d\r\n" % size
+        c.sendall(b"POST %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n%s%s\r\n" % (path.encode(), framing, fields))
+        for piece in pieces:
+            time.sleep(gap)
+            c.sendall(piece)
+        return read_all(c).decode("latin-1")
+
+
+def test_a_rule_waits_for_the_body(binary):
+    s = Pieces()
+    with Proxy(binary, config_of(BODY, server=s.port)) as p:
+        answer = post(p, "/wait", b"a" * 10, b"bcEND")
+        assert answer.endswith("\r\n\r\nyes 2 " + "a" * 10 + "bcEND 15"), answer
+        assert post(p, "/least", b"a" * 10, length=20).endswith(" " + "a" * 10 + " 10")
+        answer = post(p, "/wait", b"a" * 10, length=20)
+        assert answer.startswith("HTTP/1.1 408 "), answer
+        answer = post(p, "/wait", b"a" * 10, fields=b"Expect: 100-continue\r\n")
+        assert answer.startswith("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"), answer
+        answer = post(p, "/wait", b"3\r\nabc\r\n", b"2;x\r\nde\r\n", b"0\r\n\r\n", fields=b"Transfer-Encoding: chunked\r\n")
+        assert answer.endswith("\r\n\r\nyes 2 abcde 5"), answer
+        answer = post(p, "/wait", b"3\r\nabc\r\n", b"zz\r\n", fields=b"Transfer-Encoding: chunked\r\n")
+        assert answer.startswith("HTTP/1.1 400 "), answer
+        until("all is logged", lambda: p.text().count("POST") == 6)
+        states = re.findall(r" ([-\d]+)/-1/-1/-1/\d+ (\d+) \d+ - - (....)", p.text())
+        assert [x[2] for x in states] == ["LR--", "LR--", "cR--", "LR--", "LR--", "PR--"], states
+        assert int(states[0][0]) >= 90 and states[2][0] == "-1", states
+
+
+def test_a_server_gets_it_in_one(binary):
+    s = Pieces()
+    with Proxy(binary, config_of(BODY, server=s.port)) as p:
+        for path in ("/buffer", "/late"):
+            assert post(p, path, b"a" * 1000, b"b" * 1000, b"END").endswith("ok")
+            assert len(s.got) == 1, (path, [len(x) for x in s.got])
+            s.got.clear()
+        assert post(p, "/now", b"a" * 1000, b"b" * 1000, b"END").endswith("ok")
+        assert len(s.got) > 1, [len(x) for x in s.got]
+        s.got.clear()
+        # what does not fit goes on when the buffer is full
+        assert post(p, "/buffer", b"a" * 15000, b"b" * 15000, b"END").endswith("ok")
+        assert len(b"".join(s.got).split(b"\r\n\r\n")[1]) == 30003
+        s.got.clear()
+        assert post(p, "/late", b"a" * 100, b"END").endswith("ok")
+        assert b"x-len: 103" in s.got[0].lower(), s.got
+
+
+def test_keep_alive_behind_a_body(binary):
+    s = Pieces()
+    with Proxy(binary, config_of(BODY, server=s.port)) as p, p.connect() as c:
+        c.sendall(b"POST /wait HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nab")
+        time.sleep(0.05)
+        c.sendall(b"cdPOST /wait HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 2\r\n\r\nef")
+        bodies = re.findall(rb"yes 2 (\w+) \d", read_all(c))
+        assert bodies == [b"abcd", b"ef"], bodies
+
+
+ABORT = """
+defaults
+    mode http
+    timeout connect 2s
+    timeout client 10s
+    timeout server 10s
+    timeout queue 5s
+    option abortonclose
+frontend f
+    bind 127.0.0.1:{port}
+    option httplog
+    log stdout format raw local0
+    default_backend b
+backend b
+    server s 127.0.0.1:{server} maxconn 1
+"""
+
+
+def test_a_client_that_closes_is_no_request(binary):
+    release = threading.Event()
+    ended = []
+
+    def serve(server, c):
+        server.counted()
+        if b"/wait" in c.recv(65536):
+            c.settimeout(5)
+            try:
+                ended.append(c.recv(1))
+            except OSError as e:
+                ended.append(e)
+            return
+        release.wait(5)
+        c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+
+    s = Server(serve)
+    with Proxy(binary, config(ABORT, server=s.port)) as p:
+        with p.connect() as first:
+            first.sendall(b"GET /first HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+            until("the server has one", lambda: s.count == 1)
+            with p.connect() as c:
+                c.sendall(b"GET /queued HTTP/1.1\r\nHost: h\r\n\r\n")
+                time.sleep(0.1)
+                c.shutdown(socket.SHUT_WR)
+                assert read_all(c) == b""
+            release.set()
+            assert read_all(first).endswith(b"ok")
+        with p.connect() as c:
+            c.sendall(b"GET /wait HTTP/1.1\r\nHost: h\r\n\r\n")
+            until("the server has it", lambda: s.count == 2)
+            c.shutdown(socket.SHUT_WR)
+            assert read_all(c).startswith(b"HTTP/1.1 400 ")
+        until("the server is left", lambda: ended)
+        until("all is logged", lambda: p.text().count('"GET') == 3)
+        states = re.findall(r" (\d+) \d+ - - (....)", p.text().replace(" -1 0 - -", " 0 0 - -"))
+        assert sorted(states) == [("0", "CQ--"), ("200", "----"), ("400", "CH--")], states
+
+
+# HAProxy 2.6 counts the server's timeout from the end of the client's on.
+TIMEOUT = """
+frontend f
+    timeout client 1s
+    bind 127.0.0.1:{port}
+    default_backend b
+backend b
+    http-request set-timeout server 200ms if { path /short }
+    http-request set-timeout server req.hdr(x-ms),mul(1) if { path /asked }
+    http-request set-timeout tunnel 200ms if { path /tunnel }
+    server s 127.0.0.1:{server}
+"""
+
+
+def test_a_rule_sets_a_timeout(binary):
+    def serve(server, c):
+        if b"/tunnel" in c.recv(65536):
+            c.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nhello")
+        while c.recv(65536):
+            pass
+
+    s = Server(serve)
+    with Proxy(binary, config_of(TIMEOUT, server=s.port)) as p:
+        for path, fields in (("/short", b""), ("/asked", b"X-Ms: 200\r\n")):
+            began = time.monotonic()
+            with p.connect() as c:
+                c.sendall(b"GET %s HTTP/1.1\r\nHost: h\r\n%s\r\n" % (path.encode(), fields))
+                assert read_all(c).startswith(b"HTTP/1.1 504 ")
+            assert 0.15 < time.monotonic() - began < 5, path
+        began = time.monotonic()
+        with p.connect() as c:
+            c.sendall(b"GET /tunnel HTTP/1.1\r\nHost: h\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n")
+            assert read_all(c).endswith(b"hello")
+        assert 0.15 < time.monotonic() - began < 5
+
+
+NORMALIZERS = {
+    "percent-decode-unreserved": [("/%41%2d%2F%7e?%61=%26", "/A-%2F~?a=%26"), ("/%zz%41", "/%zzA")],
+    "percent-decode-unreserved strict": [("/%41", "/A"), ("/%zz", 400)],
+    "percent-to-uppercase": [("/%ab%2f?x=%aF", "/%AB%2F?x=%AF"), ("/%zz", "/%zz")],
+    "percent-to-uppercase strict": [("/%ab", "/%AB"), ("/a%", 400)],
+    "path-merge-slashes": [("/a//b///c?x=//", "/a/b/c?x=//"), ("//a", "/a")],
+    "path-strip-dot": [("/a/./b/.", "/a/b/"), ("/./a", "/a"), ("/a/.x/..", "/a/.x/.."), ("/.", "/")],
+    "path-strip-dotdot": [
+        ("/a/../b", "/b"), ("/a/b/..", "/a/"), ("/../a", "/../a"), ("/a/../../b", "/../b"), ("/..", "/../"),
+        ("/a/..", "/"), ("/a/b/../../c?x=/..", "/c?x=/.."), ("/../../a/../b", "/../../b"), ("/a//../b", "/a/b"),
+    ],
+    "path-strip-dotdot full": [("/../a", "/a"), ("/a/../../b", "/b"), ("/..", "/"), ("/../../..", "/")],
+    "query-sort-by-name": [
+        ("/?b=2&a=1&c", "/?a=1&b=2&c"), ("/?b=1&a=2&b=0&a=1", "/?a=2&a=1&b=1&b=0"), ("/?", "/?"), ("/x", "/x"),
+        ("/?ab=1&a=2&&", "/?&a=2&ab=1"),
+    ],
+    "fragment-strip": [("/a", "/a")],
+}
+
+
+def test_targets_are_normalized(binary):
+    # without a condition: HAProxy 2.6 takes another normalizer when "if" stands where "strict" or "full" may
+    backends = "".join(
+        f"backend {i}\n    http-request normalize-uri {name}\n"
+        '    http-request return status 200 content-type text/plain lf-string "%[url]"\n'
+        for i, name in enumerate(NORMALIZERS)
+    )
+    text = (
+        "global\n    expose-experimental-directives\ndefaults\n    mode http\n    timeout client 5s\n    timeout connect 1s\n"
+        "    timeout server 5s\nfrontend f\n    bind 127.0.0.1:{port}\n    use_backend %[req.hdr(x-rule)]\n" + backends
+    )
+    with Proxy(binary, text) as p:
+        for i, cases in enumerate(NORMALIZERS.values()):
+            for target, wanted in cases:
+                with p.connect() as c:
+                    c.sendall(b"GET %s HTTP/1.1\r\nHost: h\r\nX-Rule: %d\r\nConnection: close\r\n\r\n" % (target.encode(), i))
+                    head, body = read_all(c).decode().split("\r\n\r\n", 1)
+                got = body if " 200 " in head else int(head.split()[1])
+                assert got == wanted, (list(NORMALIZERS)[i], target, got, wanted)
+
+
+if __name__ == "__main__":
+    tests = [f for n, f in sorted(globals().items()) if n.startswith("test_")]
+    sys.exit(run(tests, sys.argv[1]))
