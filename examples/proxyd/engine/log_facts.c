@@ -125,7 +125,7 @@ static void session_facts(const void *of, struct log_facts *f)
 	f->early = v->early;
 	f->handshake = f->idle = 0;
 	f->request = f->response = -1;
-	f->queue = s->seeker.server || s->seeker.queued_ns ? ms(s->accepted_ns, queued_at) : -1;
+	f->queue = s->seeker.server || seeker_queued_ns(&s->seeker) ? ms(s->accepted_ns, queued_at) : -1;
 	f->connect = s->connected_ns ? ms(queued_at, s->connected_ns) : -1;
 	f->data = s->connected_ns ? ms(s->connected_ns, w->now_ns) : -1;
 	f->total = f->active = f->user = ms(s->accepted_ns, w->now_ns);
@@ -177,7 +177,7 @@ void exchange_facts(const void *of, struct log_facts *f)
 	f->idle = ms(v->idle_ns, x->began_ns);
 	f->idle = f->idle < 0 ? 0 : f->idle;
 	f->request = asked ? ms(x->began_ns, x->asked_ns) : -1;
-	f->queue = reached || x->seeker.queued_ns ? ms(x->asked_ns, queued_at) : -1;
+	f->queue = reached || seeker_queued_ns(&x->seeker) ? ms(x->asked_ns, queued_at) : -1;
 	f->connect = x->connected_ns ? ms(queued_at, x->connected_ns) : -1;
 	f->response = x->connected_ns && x->answered_ns ? ms(x->connected_ns, x->answered_ns) : -1;
 	f->data = x->answered_ns ? ms(x->answered_ns, w->now_ns) : -1;
