@@ -29,6 +29,7 @@
 #define CFG_RETRIES_DEFAULT 3
 #define CFG_MS UINT64_C(1000000)
 
+struct expr; /* rules/expr.h */
 struct cfg_addr {
 	union {
 		struct sockaddr sa;
@@ -353,6 +354,8 @@ struct cfg_settings {
 	const char *balance; /* HAProxy's name, and that of the algorithm */
 	struct diag_place balance_at;
 	unsigned draws;		 /* random(N); 0: 2 */
+	const struct expr *hash; /* balance hash and rdp-cookie: of what; NULL: another algorithm */
+	const struct expr *persist; /* persist rdp-cookie; NULL: not */
 	bool consistent;	 /* hash-type */
 	unsigned balance_factor; /* hash-balance-factor, percent; 0: none */
 	struct cfg_timeouts timeout;

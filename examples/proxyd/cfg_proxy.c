@@ -37,7 +37,7 @@ static void kw_mode(struct reader *r, size_t first, const void *data)
 /* HAProxy's names; libsched has them under the same ones, or engine/algos.c does. */
 static const char *const balances[] = {"roundrobin", "static-rr", "leastconn", "source",
 				       "first",	     "uri",	  "url_param", "hdr",
-				       "random"};
+				       "random",     "hash",	  "rdp-cookie"};
 #define N_BALANCES (sizeof(balances) / sizeof(balances[0]))
 
 /* "random", or "random(N)": of N servers the one with least to do. */
@@ -51,6 +51,32 @@ static void read_draws(struct reader *r, size_t i)
 		say(r, DIAG_ERROR, i, "\"%s\" is no number of servers to compare: write random(1) to random(%u)",
 		    open, DRAWS_MAX);
 	r->proxy->set.draws = draws;
+}
+
+/* "rdp-cookie", or "rdp-cookie(NAME)": what it stands for */
+static const struct expr *read_rdp_cookie(struct reader *r, size_t i, const char *usual)
+{
+	const char *open = strchr(word_at(r, i), '(');
+	char text[128];
+
+	if (snprintf(text, sizeof(text), "req.rdp_cookie%s", open ? open : usual) >= (int)sizeof(text)) {
+		say(r, DIAG_ERROR, i, "the name of this cookie is too long");
+		return NULL;
+	}
+	return cfg_read_expr(r, i, text);
+}
+
+/* "persist rdp-cookie", or "persist rdp-cookie(NAME)" */
+static void kw_persist(struct reader *r, size_t first, const void *data)
+{
+	static const char *const known[] = {"rdp-cookie", NULL};
+
+	(void)data;
+	if (strncmp(word_at(r, first), "rdp-cookie", 10) != 0 ||
+	    (word_at(r, first)[10] && word_at(r, first)[10] != '('))
+		say_unknown(r, first, "persistence", known, NULL);
+	else
+		r->proxy->set.persist = read_rdp_cookie(r, first, "(msts)");
 }
 
 static void kw_hash_type(struct reader *r, size_t first, const void *data)
@@ -70,7 +96,7 @@ static void kw_hash_type(struct reader *r, size_t first, const void *data)
 
 static void kw_balance(struct reader *r, size_t first, const void *data)
 {
-	static const char *const others[] = {"rdp-cookie", "hash", "sticky", "log-hash", NULL};
+	static const char *const others[] = {"sticky", "log-hash", NULL};
 	const char *known[N_BALANCES + 1] = {NULL};
 	char name[64];
 
@@ -88,8 +114,13 @@ static void kw_balance(struct reader *r, size_t first, const void *data)
 		if (strcmp(balances[i], name) != 0)
 			continue;
 		r->proxy->set.balance = balances[i];
+		r->proxy->set.hash = NULL;
 		if (!strcmp(name, "random"))
 			read_draws(r, first);
+		else if (!strcmp(name, "hash"))
+			r->proxy->set.hash = cfg_read_expr(r, first + 1, word_at(r, first + 1));
+		else if (!strcmp(name, "rdp-cookie"))
+			r->proxy->set.hash = read_rdp_cookie(r, first, "(mstshash)");
 		else
 			kw_balance_request(r, first);
 		return;
@@ -99,7 +130,7 @@ static void kw_balance(struct reader *r, size_t first, const void *data)
 			continue;
 		say(r, DIAG_ERROR, first,
 		    "balance %s is known to HAProxy, not supported by this version: write "
-		    "roundrobin, static-rr, leastconn, source, first, random, uri, url_param or hdr",
+		    "roundrobin, static-rr, leastconn, source, first, random, uri, url_param, hdr, hash or rdp-cookie",
 		    name);
 		return;
 	}
@@ -330,6 +361,7 @@ const struct keyword cfg_keywords_proxy[] = {
     {"option tcp-smart-connect", 0, 0, 0, kw_accepted, NULL, ""},
     {"option tcpka", 0, 0, 0, kw_option_tcpka, NULL, ""},
     {"option tcplog", FRONT, 0, 0, kw_log_option, "tcplog", ""},
+    {"persist", BACK, 1, 1, kw_persist, NULL, "rdp-cookie[(NAME)]"},
     {"redirect", 0, 2, READER_ANY, kw_redirect, NULL,
      "scheme|location|prefix WHERE [if CONDITION]"},
     {"retries", BACK, 1, 1, kw_number, OFFSET(retries), "NUMBER"},

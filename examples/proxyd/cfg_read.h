@@ -230,6 +230,8 @@ void kw_cookie(struct reader *r, size_t first, const void *data);
 void server_cookie(struct reader *r, size_t i, void *target);
 /* "if …" or "unless …" from word `first` to the end of the line; NULL: told. */
 const struct cond *cfg_read_condition(struct reader *r, size_t first);
+/* What `text`, of word i, is as an expression. NULL: told. */
+const struct expr *cfg_read_expr(struct reader *r, size_t i, const char *text);
 
 /* cfg_stats.c */
 void kw_stats_socket(struct reader *r, size_t first, const void *data);

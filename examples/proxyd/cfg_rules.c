@@ -256,6 +256,23 @@ void kw_rules(struct reader *r, size_t first, const void *data)
 		add(r, &s, *(const enum rules_kind *)data, first);
 }
 
+const struct expr *cfg_read_expr(struct reader *r, size_t i, const char *text)
+{
+	const struct rule_memory *m = cfg_rule_memory(r);
+	struct expr *x = keep(r, sizeof(*x));
+	struct rule_error e = {""};
+	const char *rest;
+
+	if (!m || !x)
+		return NULL;
+	if (expr_parse(text, m, x, &rest, &e) && !*rest) {
+		say_warning(r, i, &e);
+		return x;
+	}
+	say(r, DIAG_ERROR, i, "%s", *e.text ? e.text : "this is no expression");
+	return NULL;
+}
+
 /* ---- monitor-uri ---- */
 
 /* Rules that run when that URI is asked for: silence, what may fail, and the answer. */

@@ -101,7 +101,6 @@ static const struct {
 	{"option socket-stats", "counters are kept for the section"},
 	{"option spop-check", "this version speaks no SPOP: the connection alone is checked"},
 	{"option transparent", "it takes IP_TRANSPARENT and rules of the kernel: vipd forwards without a proxy"},
-	{"persist rdp-cookie", "connections are balanced anew"},
 	{"pp2-never-send-local", "checks say who they are as HAProxy does by default"},
 	{"profiling.tasks", "use perf top"},
 	{"rate-limit sessions", "connections are limited by maxconn, not by their rate"},

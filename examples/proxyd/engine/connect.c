@@ -246,11 +246,16 @@ static void start(struct worker *w, struct session *s, const char *early, size_t
 
 void session_dispatch(struct worker *w, struct session *s, const char *early, size_t len)
 {
+	const struct server *prefer = NULL;
 	int e;
 
 	if (s->seeker.backend->hashes_source)
 		s->seeker.key = hash_source(&s->client);
-	e = seeker_pick_first(w, &s->seeker, s->store ? s->store->wanted : NULL);
+	if (s->seeker.backend->hash || s->seeker.backend->persist)
+		prefer = session_key(w, s, early, len);
+	if (s->store && s->store->wanted) /* rules say, before a cookie does */
+		prefer = s->store->wanted;
+	e = seeker_pick_first(w, &s->seeker, prefer);
 
 	if (e == 0) {
 		start(w, s, early, len);

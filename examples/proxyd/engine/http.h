@@ -344,6 +344,9 @@ bool http_sni(struct worker *w, struct exchange *x, struct http_msg *m);
 size_t http_after_own(struct worker *w, struct client *c, const struct backend *b, char *text,
 		      size_t len, size_t cap);
 
+/* balance hash: finds x->seeker.key. False: the request has none. */
+bool http_hash_key(struct worker *w, struct exchange *x, struct http_msg *m);
+
 /* unique-id-header. 0 or -ENOSPC. */
 int http_add_unique_id(const struct exchange *x, struct http_msg *m);
 

@@ -196,12 +196,14 @@ static void remember(struct worker *w, struct exchange *x, const struct http_msg
 }
 
 /* What hashes needs a key; without one it is the turn of the next. */
-static void set_key(struct worker *w, struct exchange *x, const struct http_msg *m)
+static void set_key(struct worker *w, struct exchange *x, struct http_msg *m)
 {
 	const struct backend *b = x->seeker.backend;
 
 	if (b->hashes_source)
 		x->seeker.key = hash_source(&x->client->from);
+	else if (b->hash && !http_hash_key(w, x, m))
+		x->seeker.key = w->http->turn++;
 	else if (b->hashes_request &&
 		 !http_balance_key(m, b->proxy->set.balance, &b->http->hash, &x->seeker.key))
 		x->seeker.key = w->http->turn++;

@@ -355,6 +355,18 @@ bool http_sni(struct worker *w, struct exchange *x, struct http_msg *m)
 	return x->sni;
 }
 
+bool http_hash_key(struct worker *w, struct exchange *x, struct http_msg *m)
+{
+	struct exchange_view view;
+	struct run r;
+
+	if (!prepare_http(w, x, &view, &r))
+		return false;
+	r.request = m;
+	r.body = text_of(w->http->early, w->http->early_len);
+	return run_hash_key(x->seeker.backend->hash, &r, &x->seeker.key);
+}
+
 static bool is_monitor(const struct frontend *f, const struct http_msg *m)
 {
 	const char *uri = f->http->monitor_uri;

@@ -255,6 +255,7 @@ struct backend {
 	int redispatch;
 	unsigned retry_on;		    /* enum cfg_retry */
 	bool rotates, keepalive;
+	const struct expr *hash, *persist; /* balance hash, persist rdp-cookie; NULL: not */
 	bool hashes_source, hashes_request; /* its algorithm wants a key of that */
 	struct conn_timeouts timeout;	    /* without the client's */
 	const struct cfg_http *http;	    /* NULL: mode tcp */
@@ -428,6 +429,7 @@ struct worker {
 	uint64_t accept_retry_ns; /* descriptors ran out: try again then; TIMER_NEVER: not so */
 	uint64_t defer_check_ns;  /* TIMER_NEVER: none defers */
 	uint64_t fd_warned_ns, tls_warned_ns;
+	uint64_t turn; /* of sessions that have no key of their own */
 	uint64_t dice; /* how often rules were run: for their random numbers */
 	unsigned n_sessions;
 	/* naps */

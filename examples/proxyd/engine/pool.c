@@ -44,7 +44,7 @@ static struct lb_group_opts group_opts(const struct cfg_proxy *proxy)
 
 	return (struct lb_group_opts){
 	    .size = sizeof(struct lb_group_opts),
-	    .algo = own ? NULL : set->balance,
+	    .algo = own ? NULL : set->hash ? "uri" : set->balance, /* libsched wants the key, not what it is of */
 	    .own_algo = own,
 	    .draws = set->draws,
 	    .flags = set->consistent ? LB_GROUP_CONSISTENT : 0,

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "rule_run.h"
 
+#include "http_edit.h"
+
+#include <endian.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,6 +136,55 @@ struct server *backend_wanted(const struct backend *b, struct run *r)
 		r->scratch.used = 0;
 		if ((!use->cond || cond_eval(use->cond, r)) && format_write(&use->name, r, &name))
 			return server_named(b, name);
+	}
+	return NULL;
+}
+
+bool run_hash_key(const struct expr *x, struct run *r, uint64_t *ret)
+{
+	struct sample s;
+
+	r->scratch.used = 0;
+	if (!expr_eval(x, r, NULL, &s) || !sample_cast(&s, SAMPLE_BIN, &r->scratch) || !s.text.len)
+		return false;
+	*ret = http_hash(s.text.at, s.text.len);
+	return true;
+}
+
+/* "ADDRESS.PORT.0000", each a decimal of the bytes in network order as a little-endian number */
+static bool read_rdp(struct text t, struct sockaddr_in *ret)
+{
+	int64_t address, port;
+	const char *dot = memchr(t.at, '.', t.len), *end;
+
+	if (!dot || !text_to_int(text_of(t.at, (size_t)(dot - t.at)), &address) || address < 0 ||
+	    address > UINT32_MAX)
+		return false;
+	t = text_of(dot + 1, t.len - (size_t)(dot + 1 - t.at));
+	end = memchr(t.at, '.', t.len);
+	if (!end || !text_to_int(text_of(t.at, (size_t)(end - t.at)), &port) || port < 0 || port > 65535)
+		return false;
+	ret->sin_addr.s_addr = htole32((uint32_t)address);
+	ret->sin_port = htole16((uint16_t)port);
+	return true;
+}
+
+struct server *backend_persist(const struct backend *b, struct run *r)
+{
+	struct sockaddr_in wanted, own;
+	struct text t;
+
+	r->scratch.used = 0;
+	if (!b->persist || !expr_eval_text(b->persist, r, &t) || !read_rdp(t, &wanted))
+		return NULL;
+	for (size_t i = 0; i < b->n_servers; i++) {
+		const struct cfg_addr *a = server_addr(b->servers[i]);
+
+		if (a->len != sizeof(own) || a->sa.sa_family != AF_INET)
+			continue;
+		memcpy(&own, &a->sa, sizeof(own));
+		if (own.sin_addr.s_addr == wanted.sin_addr.s_addr && own.sin_port == wanted.sin_port)
+			return b->servers[i];
 	}
 	return NULL;
 }

@@ -42,6 +42,11 @@ void backend_stick_response(const struct backend *b, struct run *r, const struct
 /* 1, 2 … in the order of the file, as HAProxy numbers them; 0: it is none of this backend's. */
 unsigned backend_server_id(const struct backend *b, const struct server *server);
 
+/* balance hash. False: there is no value. */
+bool run_hash_key(const struct expr *x, struct run *r, uint64_t *ret);
+/* persist rdp-cookie: the server whose address it tells; NULL: none. */
+struct server *backend_persist(const struct backend *b, struct run *r);
+
 /* set-mark, set-tos */
 void run_mark_socket(int fd, const struct verdict *v);
 /* silent-drop */

@@ -204,6 +204,20 @@ enum inspection session_inspect(struct worker *w, struct session *s)
 	return i;
 }
 
+const struct server *session_key(struct worker *w, struct session *s, const char *early, size_t len)
+{
+	const struct backend *b = s->seeker.backend;
+	char scratch[SCRATCH];
+	struct run r;
+
+	prepare(w, s, &r, (struct scratch){scratch, 0, sizeof(scratch)});
+	r.payload[0] = text_of(early, len);
+	r.ended = true;
+	if (b->hash && !run_hash_key(b->hash, &r, &s->seeker.key))
+		s->seeker.key = w->turn++;
+	return backend_persist(b, &r);
+}
+
 bool session_sni(struct worker *w, struct session *s, char name[TLS_NAME_SIZE])
 {
 	const struct backend *b = s->seeker.backend;

@@ -92,6 +92,8 @@ static bool add_backend(struct engine *e, struct set *s, const struct cfg_proxy 
 			    : CFG_RETRY_CONNECT,
 	    .hashes_source = !strcmp(p->set.balance, "source"),
 	    .hashes_request = balance_reads_request(p->set.balance),
+	    .hash = p->set.hash,
+	    .persist = p->set.persist,
 	    .rotates = rotates(p->set.balance),
 	    .keepalive = p->set.tcp_keepalive_server,
 	    .timeout =

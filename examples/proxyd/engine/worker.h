@@ -86,6 +86,12 @@ uint64_t session_inspect_deadline(const struct session *s);
 /* What `sni` of the backend's servers says for this session; false: no name. */
 bool session_sni(struct worker *w, struct session *s, char name[TLS_NAME_SIZE]);
 
+/*
+ * balance hash and rdp-cookie, with the client's first bytes: sets the key, or it is the turn of the next. The server
+ * that persist rdp-cookie says; NULL: none.
+ */
+const struct server *session_key(struct worker *w, struct session *s, const char *early, size_t len);
+
 /* ---- defer.c ---- */
 
 /* What the kernel is told of a listening socket, as the set says that was adopted. */
