@@ -119,6 +119,8 @@ struct cfg_server {
 	struct cfg_source source;   /* not on: the section's */
 	const char *cookie; /* its value; NULL: none */
 	unsigned weight, maxconn;
+	unsigned maxqueue; /* who wait for it and no other; 0: any number */
+	const char *redir; /* GET and HEAD are sent there; NULL: not */
 	unsigned minconn; /* below maxconn, which then grows from it with the load; 0: none */
 	unsigned send_proxy; /* version of the PROXY protocol; 0: none */
 	unsigned proxy_tls;  /* it tells of TLS: 1, with the client's name: 2 */
@@ -355,6 +357,7 @@ struct cfg_settings {
 	struct diag_place balance_at;
 	unsigned draws;		 /* random(N); 0: 2 */
 	const struct expr *hash; /* balance hash and rdp-cookie: of what; NULL: another algorithm */
+	bool persists; /* option persist: to a server that is down, too */
 	const struct expr *persist; /* persist rdp-cookie; NULL: not */
 	bool consistent;	 /* hash-type */
 	unsigned balance_factor; /* hash-balance-factor, percent; 0: none */

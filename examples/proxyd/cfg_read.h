@@ -261,6 +261,7 @@ void kw_stick(struct reader *r, size_t first, const void *data);
 void cfg_check_tables(struct reader *r);
 void kw_inspect_delay(struct reader *r, size_t first, const void *data);
 void kw_use_backend(struct reader *r, size_t first, const void *data);
+void kw_persist_rule(struct reader *r, size_t first, const void *data);
 void kw_use_server(struct reader *r, size_t first, const void *data);
 
 /* After the last file: references, missing timeouts, warnings. */

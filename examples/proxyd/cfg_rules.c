@@ -156,6 +156,7 @@ static bool open_section(struct reader *r, size_t first, struct section *s)
 		STAILQ_INIT(&r->proxy->rules->switches);
 		STAILQ_INIT(&r->proxy->rules->uses);
 		STAILQ_INIT(&r->proxy->rules->sticks);
+		STAILQ_INIT(&r->proxy->rules->persists);
 	}
 	*s = (struct section){.rules = r->proxy->rules};
 	if (!memory_of(r, &s->memory))
@@ -544,6 +545,19 @@ static const struct cond *read_condition(struct reader *r, struct section *s, si
 	else
 		say_warning(r, first + at, &e);
 	return *ret_ok ? cond : NULL;
+}
+
+void kw_persist_rule(struct reader *r, size_t first, const void *data)
+{
+	struct cfg_persist *p = keep(r, sizeof(*p));
+	struct section s;
+
+	if (!p || !begin(r, first, &s))
+		return;
+	p->force = *(const bool *)data;
+	p->cond = cfg_read_condition(r, first);
+	if (p->cond)
+		STAILQ_INSERT_TAIL(&s.rules->persists, p, next);
 }
 
 void kw_use_server(struct reader *r, size_t first, const void *data)

@@ -46,6 +46,13 @@ struct cfg_stick {
 	const struct cond *cond; /* NULL: always */
 };
 
+/* force-persist, ignore-persist */
+struct cfg_persist {
+	STAILQ_ENTRY(cfg_persist) next;
+	bool force;
+	const struct cond *cond;
+};
+
 struct cfg_rules {
 	struct acls acls;
 	struct rules of[RULES_N_KINDS];
@@ -53,6 +60,7 @@ struct cfg_rules {
 	STAILQ_HEAD(, cfg_switch) switches;
 	STAILQ_HEAD(, cfg_use) uses;
 	STAILQ_HEAD(, cfg_stick) sticks;
+	STAILQ_HEAD(, cfg_persist) persists;
 	uint64_t inspect_ns, inspect_answer_ns; /* tcp-request, tcp-response inspect-delay */
 };
 

@@ -230,6 +230,8 @@ static void server_count(struct reader *r, size_t i, void *target)
 		read_number(r, i + 1, name, 1, 65535, &s->check_port);
 	else if (!strcmp(name, "weight"))
 		read_number(r, i + 1, name, 0, CFG_WEIGHT_MAX, &s->weight);
+	else if (!strcmp(name, "maxqueue"))
+		read_number(r, i + 1, name, 0, MAXCONN_MAX, &s->maxqueue);
 	else if (!strcmp(name, "minconn"))
 		read_number(r, i + 1, name, 0, MAXCONN_MAX, &s->minconn);
 	else
@@ -309,6 +311,18 @@ static void server_track_word(struct reader *r, size_t i, void *target)
 	((struct cfg_server *)target)->track = keep_word(r, i + 1);
 }
 
+static void server_redir(struct reader *r, size_t i, void *target)
+{
+	const char *prefix = word_at(r, i + 1);
+
+	for (const char *p = prefix; *p; p++)
+		if ((unsigned char)*p <= ' ' || *p == 0x7f) {
+			say(r, DIAG_ERROR, i + 1, "\"%s\" is no beginning of a URL", prefix);
+			return;
+		}
+	((struct cfg_server *)target)->redir = keep_word(r, i + 1);
+}
+
 static const struct parameter server_parameters[] = {
     {"agent-addr", 1, server_agent},
     {"agent-check", 0, server_flag},
@@ -328,6 +342,7 @@ static const struct parameter server_parameters[] = {
     {"init-addr", 1, server_init_addr},
     {"inter", 1, server_time},
     {"maxconn", 1, server_count},
+    {"maxqueue", 1, server_count},
     {"minconn", 1, server_count},
     {"no-agent-check", 0, server_flag},
     {"no-backup", 0, server_flag},
@@ -337,6 +352,7 @@ static const struct parameter server_parameters[] = {
     {"on-marked-down", 1, server_marked_word},
     {"on-marked-up", 1, server_marked_word},
     {"port", 1, server_count},
+    {"redir", 1, server_redir},
     {"resolve-net", 1, server_resolve_net},
     {"resolve-opts", 1, server_resolve_opts},
     {"resolve-prefer", 1, server_resolve_prefer},

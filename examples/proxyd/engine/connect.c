@@ -246,16 +246,16 @@ static void start(struct worker *w, struct session *s, const char *early, size_t
 
 void session_dispatch(struct worker *w, struct session *s, const char *early, size_t len)
 {
-	const struct server *prefer = NULL;
+	struct server *own = NULL;
 	int e;
 
 	if (s->seeker.backend->hashes_source)
 		s->seeker.key = hash_source(&s->client);
 	if (s->seeker.backend->hash || s->seeker.backend->persist)
-		prefer = session_key(w, s, early, len);
+		own = session_key(w, s, early, len);
 	if (s->store && s->store->wanted) /* rules say, before a cookie does */
-		prefer = s->store->wanted;
-	e = seeker_pick_first(w, &s->seeker, prefer);
+		own = s->store->wanted;
+	e = seeker_pick_first(w, &s->seeker, own, s->store && s->store->forces);
 
 	if (e == 0) {
 		start(w, s, early, len);
@@ -264,7 +264,7 @@ void session_dispatch(struct worker *w, struct session *s, const char *early, si
 			return;
 		enqueue(w, s);
 	} else {
-		give_up(w, s, 'S', 'C');
+		give_up(w, s, 'S', e == -ENOBUFS ? 'Q' : 'C');
 	}
 }
 

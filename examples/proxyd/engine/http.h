@@ -129,6 +129,7 @@ struct exchange {
 	uint8_t n_interim;
 	struct server *wanted;	    /* by its cookie; NULL: none */
 	struct endpoint source;	    /* usesrc hdr_ip: as its servers are to see it; no family: not so */
+	uint8_t persistence;	    /* enum persistence */
 	char *sni;		    /* what its servers are to be asked for; NULL: none */
 	char cookie_in, cookie_out; /* for the log, HAProxy's letters */
 	int8_t log_level;	    /* of set-log-level; -1: as configured, 8: silent */

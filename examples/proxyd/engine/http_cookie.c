@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "http.h"
+#include "rule_run.h"
 
 /* A cookie of a Cookie field: its value in the buffer, and what goes with it when it is taken out. */
 struct found {
@@ -137,8 +138,8 @@ int http_cookie_take(struct exchange *x, struct http_msg *m)
 			return 0; /* of before there was a proxy */
 		len = (size_t)(tilde - text);
 	}
-	to = server_of(b, text, len);
-	x->cookie_in = to ? 'V' : 'I';
+	to = x->persistence == PERSISTENCE_IGNORED ? NULL : server_of(b, text, len);
+	x->cookie_in = to ? atomic_load_explicit(&to->serves, memory_order_relaxed) ? 'V' : 'D' : x->persistence == PERSISTENCE_IGNORED ? 'U' : 'I';
 	if (!x->wanted) /* a use-server line goes before it */
 		x->wanted = to;
 	if (c->mode == CFG_COOKIE_PREFIX)
@@ -193,7 +194,7 @@ int http_cookie_give(struct exchange *x, struct http_msg *m)
 	x->cookie_out = 'N';
 	if (x->wanted && x->wanted != x->seeker.server)
 		x->cookie_in = 'D'; /* down, or full */
-	if (!value)
+	if (!value || x->persistence == PERSISTENCE_IGNORED)
 		return 0;
 	if (c->mode == CFG_COOKIE_INSERT)
 		return insert(c, x, m, value);

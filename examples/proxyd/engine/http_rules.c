@@ -443,6 +443,7 @@ bool http_request_rules(struct worker *w, struct exchange *x, struct http_msg *m
 	if (x->seeker.backend->http->buffers_request && !f->http->buffers_request &&
 	    !have_body(w, x, m, STAGE_BACK_BODY, body_ns(x)))
 		return false;
+	x->persistence = x->seeker.backend->proxy->set.persists ? PERSISTENCE_FORCED : PERSISTENCE_USUAL;
 	if (!back && !x->seeker.backend->stats)
 		return true;
 	r.backend = (struct run_proxy){x->seeker.backend->proxy->name, x->seeker.backend->number};
@@ -453,8 +454,9 @@ bool http_request_rules(struct worker *w, struct exchange *x, struct http_msg *m
 	if (x->seeker.backend->stats && x->seeker.backend->stats != f->stats &&
 	    http_stats(w, x, m, x->seeker.backend->stats, x->seeker.backend->proxy->name, &r))
 		return false;
+	x->persistence = (uint8_t)backend_persistence(x->seeker.backend, &r);
 	x->wanted = back ? backend_wanted(x->seeker.backend, &r) : NULL;
-	if (back && !x->wanted)
+	if (back && !x->wanted && x->persistence != PERSISTENCE_IGNORED)
 		x->wanted = backend_stick(x->seeker.backend, &r, x->client->store);
 	return true;
 }

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* A request on its way to a server: which one, over which connection, and what if that fails. */
+#include "ask.h"
 #include "http.h"
 #include "io.h"
+#include "rule_run.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -133,9 +136,49 @@ static int send_fresh(struct worker *w, struct exchange *x, const char *data, si
 	return keep_rest(w, x, data, len, sent) ? e : 0;
 }
 
+/* "redir" of its server; NULL: none. */
+static const char *redir_of(const struct exchange *x)
+{
+	const struct backend *b = x->seeker.backend;
+	const struct cfg_server *c = STAILQ_FIRST(&b->proxy->servers);
+
+	for (size_t i = 0; b->redirects && i < b->n_servers && c; i++, c = STAILQ_NEXT(c, next))
+		if (b->servers[i] == x->seeker.server)
+			return c->redir;
+	return NULL;
+}
+
+/* A server with "redir": who only reads is sent there. True: it is answered. */
+static bool redirected(struct worker *w, struct exchange *x, const char *data, size_t len)
+{
+	const char *prefix = redir_of(x), *from, *to;
+	char fields[HTTP_HEAD_MAX];
+	int n;
+
+	if (!prefix || (x->method != HTTP_METHOD_GET && x->method != HTTP_METHOD_HEAD))
+		return false;
+	from = memchr(data, ' ', len);
+	to = from ? memchr(from + 1, ' ', len - (size_t)(from + 1 - data)) : NULL;
+	if (to && from[1] != '/') { /* an absolute target: its path */
+		const char *scheme = memmem(from, (size_t)(to - from), "://", 3);
+
+		from = scheme ? memchr(scheme + 3, '/', (size_t)(to - scheme - 3)) : NULL;
+		from = from ? from - 1 : to - 1; /* a host alone has none */
+	}
+	n = to ? snprintf(fields, sizeof(fields), "Location: %s%.*s\r\n", prefix, (int)(to - from - 1), from + 1)
+	       : -1;
+	if (n < 0 || (size_t)n >= sizeof(fields))
+		exchange_fail(w, x, 500, 'P', 'R');
+	else
+		exchange_answer(w, x, 302, fields, NULL, 0);
+	return true;
+}
+
 /* Its server is set: until it is asked, connecting, resting, queued or over. `data`: not sent yet. */
 static void start(struct worker *w, struct exchange *x, const char *data, size_t len)
 {
+	if (redirected(w, x, data, len))
+		return;
 	for (;;) {
 		struct client *c = x->client;
 
@@ -159,7 +202,7 @@ static void start_kept(struct worker *w, struct exchange *x)
 
 void exchange_send(struct worker *w, struct exchange *x, const char *data, size_t len)
 {
-	int e = seeker_pick_first(w, &x->seeker, x->wanted);
+	int e = seeker_pick_first(w, &x->seeker, x->wanted, x->persistence == PERSISTENCE_FORCED);
 
 	if (e == 0) {
 		start(w, x, data, len);
@@ -167,7 +210,7 @@ void exchange_send(struct worker *w, struct exchange *x, const char *data, size_
 		if (exchange_keep(w, x, data, len))
 			enqueue(w, x);
 	} else {
-		exchange_fail(w, x, 503, 'S', 'C');
+		exchange_fail(w, x, 503, 'S', e == -ENOBUFS ? 'Q' : 'C');
 	}
 }
 

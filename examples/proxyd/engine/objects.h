@@ -135,6 +135,7 @@ struct server {
 	_Atomic unsigned source_turn;	/* of its ports */
 	_Atomic(struct tls_back *) tls; /* of the last set it is in; NULL: plain */
 	_Atomic uint32_t n_sessions;
+	_Atomic uint32_t n_queued, maxqueue; /* who wait for it and no other; at most, 0: any number */
 	_Atomic uint32_t minconn, maxconn; /* see seek.c; minconn 0: maxconn is libsched's alone */
 	struct tally *tally;
 	struct server_admin admin;
@@ -193,6 +194,7 @@ struct seeker_more {
 	struct seeker *seeker;		/* while it is queued */
 	TAILQ_ENTRY(seeker_more) link;	/* of the queue of its pool */
 	int64_t turn;			/* there, lowest first */
+	struct server *bound;		/* the one it waits for; NULL: any */
 	uint64_t queued_ns;		/* how long it was there; means nothing while it is */
 	uint8_t n_exclude;
 	uint64_t exclude[SEEKER_EXCLUDE_MAX]; /* servers that failed it */
@@ -239,6 +241,7 @@ struct pool {
 	unsigned n_up_backup;
 	_Atomic uint64_t waiting;	       /* a bit per worker whose queue is not empty */
 	_Atomic uint32_t n_sessions, n_queued; /* for the log */
+	_Atomic uint32_t n_bound; /* of those, who wait for a certain server */
 	struct tally *tally;
 	uint64_t changed_ns, down_ns; /* since when it is as it is; how long it was down before */
 	uint64_t n_down;
@@ -254,7 +257,7 @@ struct backend {
 	unsigned retries;
 	int redispatch;
 	unsigned retry_on;		    /* enum cfg_retry */
-	bool rotates, keepalive;
+	bool rotates, keepalive, redirects; /* redirects: a server has "redir" */
 	const struct expr *hash, *persist; /* balance hash, persist rdp-cookie; NULL: not */
 	bool hashes_source, hashes_request; /* its algorithm wants a key of that */
 	struct conn_timeouts timeout;	    /* without the client's */

@@ -264,6 +264,7 @@ static int sync_server(struct pool *p, struct server *s, const struct cfg_server
 
 	server_admin_read(s, c);
 	atomic_store(&s->minconn, c->minconn);
+	atomic_store(&s->maxqueue, c->maxqueue);
 	atomic_store(&s->maxconn, s->admin.maxconn);
 	if (!s->member) {
 		e = lb_server_add(p->group,
@@ -394,7 +395,7 @@ int server_publish(struct engine *e, struct server *s)
 		server_marked(e, s);
 	}
 	count_up(p);
-	if (s->up && atomic_load(&p->waiting))
+	if (atomic_load(&p->waiting)) /* it is down: who waits for it takes another */
 		for (unsigned i = 0; i < e->n_workers; i++)
 			worker_poke(e->worker[i], POKE_QUEUE);
 	return r;

@@ -189,6 +189,19 @@ struct server *backend_persist(const struct backend *b, struct run *r)
 	return NULL;
 }
 
+enum persistence backend_persistence(const struct backend *b, struct run *r)
+{
+	const struct cfg_persist *p;
+
+	if (b->proxy->rules)
+		STAILQ_FOREACH (p, &b->proxy->rules->persists, next) {
+			r->scratch.used = 0;
+			if (cond_eval(p->cond, r))
+				return p->force ? PERSISTENCE_FORCED : PERSISTENCE_IGNORED;
+		}
+	return b->proxy->set.persists ? PERSISTENCE_FORCED : PERSISTENCE_USUAL;
+}
+
 /* ---- Sticking ---- */
 
 unsigned backend_server_id(const struct backend *b, const struct server *server)

@@ -32,6 +32,14 @@ struct backend *frontend_switch(const struct frontend *f, struct run *r);
 /* The server that use-server lines say; NULL: none does. */
 struct server *backend_wanted(const struct backend *b, struct run *r);
 
+/* The server that force-persist and ignore-persist lines, and option persist, leave a client to. */
+enum persistence {
+	PERSISTENCE_USUAL,
+	PERSISTENCE_FORCED,  /* its own, even when that is down */
+	PERSISTENCE_IGNORED, /* any */
+};
+enum persistence backend_persistence(const struct backend *b, struct run *r);
+
 /*
  * The server that stick lines remember; NULL: none. What shall be remembered of this request is held in the
  * store until its server is known.

@@ -27,7 +27,8 @@ struct rule_store {
 	int8_t log_level; /* of set-log-level, plus 1; 0: as configured */
 	/* mode tcp */
 	bool switched;		     /* the backend is chosen */
-	const struct server *wanted; /* by use-server; NULL: any */
+	struct server *wanted; /* by use-server; NULL: any */
+	bool forces;	       /* force-persist: that one even when it is down */
 	uint64_t inspected_ns
 	    [3]; /* since when: frontend's rules, backend's, the server's answer; 0: not yet */
 };

@@ -32,8 +32,8 @@ static void give_back(struct worker *w, struct pool *p, struct server *s, const 
 	atomic_fetch_sub_explicit(&s->n_sessions, 1, memory_order_relaxed);
 }
 
-/* 0: k->server is counted; -EAGAIN: all are full; -ENOSR: there is none. */
-int seeker_pick(struct worker *w, struct seeker *k, const struct server *prefer)
+/* 0: k->server is counted; -EAGAIN: all are full; -ENOSR: there is none. `flags`: libsched's. */
+static int pick(struct worker *w, struct seeker *k, const struct server *prefer, unsigned flags)
 {
 	struct pool *p = k->backend->pool;
 	struct lb_request r = {
@@ -41,6 +41,7 @@ int seeker_pick(struct worker *w, struct seeker *k, const struct server *prefer)
 	    .key64 = k->key,
 	    .now_ns = w->now_ns,
 	    .prefer = (uintptr_t)prefer,
+	    .flags = flags,
 	    .exclude = k->more ? k->more->exclude : NULL,
 	    .n_exclude = k->more ? k->more->n_exclude : 0,
 	};
@@ -72,6 +73,11 @@ int seeker_pick(struct worker *w, struct seeker *k, const struct server *prefer)
 	return 0;
 }
 
+int seeker_pick(struct worker *w, struct seeker *k, const struct server *prefer)
+{
+	return pick(w, k, prefer, 0);
+}
+
 int seeker_pick_other(struct worker *w, struct seeker *k)
 {
 	int e = seeker_pick(w, k, NULL);
@@ -80,13 +86,6 @@ int seeker_pick_other(struct worker *w, struct seeker *k)
 		return e;
 	k->more->n_exclude = 0;
 	return seeker_pick(w, k, NULL);
-}
-
-int seeker_pick_first(struct worker *w, struct seeker *k, const struct server *prefer)
-{
-	struct pool_worker *pw = &k->backend->pool->worker[w->index];
-
-	return TAILQ_EMPTY(&pw->queue) ? seeker_pick(w, k, prefer) : -EAGAIN;
 }
 
 /* As HAProxy does: who may redispatch and only takes turns goes on to the next server, without a rest. */
@@ -117,6 +116,37 @@ static struct seeker_more *more_of(struct seeker *k)
 	return k->more;
 }
 
+/* Who is bound to a server (by a cookie, a rule) waits for that one, unless its maxqueue is reached. */
+static int bind_to(struct seeker *k, struct server *own)
+{
+	uint32_t max = atomic_load_explicit(&own->maxqueue, memory_order_relaxed);
+	struct seeker_more *m;
+
+	if (max && atomic_load_explicit(&own->n_queued, memory_order_relaxed) >= max)
+		return k->backend->redispatch ? -ENOSR : -ENOBUFS;
+	m = more_of(k);
+	if (m)
+		m->bound = own;
+	return -EAGAIN; /* no memory: whoever queues it sees that as well */
+}
+
+int seeker_pick_first(struct worker *w, struct seeker *k, struct server *own, bool force)
+{
+	struct pool_worker *pw = &k->backend->pool->worker[w->index];
+	int e = -ENOSR;
+
+	if (own && atomic_load_explicit(&own->n_queued, memory_order_relaxed) &&
+	    atomic_load_explicit(&own->serves, memory_order_relaxed))
+		e = -EAGAIN; /* behind those */
+	else if (own)
+		e = pick(w, k, own, LB_REQUEST_STRICT | (force ? LB_REQUEST_FORCE : 0));
+	if (e == -EAGAIN)
+		e = bind_to(k, own);
+	if (!e || e == -EAGAIN || e == -ENOBUFS)
+		return e;
+	return TAILQ_EMPTY(&pw->queue) ? pick(w, k, NULL, 0) : -EAGAIN;
+}
+
 void seeker_exclude(struct worker *w, struct seeker *k)
 {
 	struct seeker_more *m = more_of(k);
@@ -126,17 +156,22 @@ void seeker_exclude(struct worker *w, struct seeker *k)
 	seeker_drop_server(w, k, LB_RESULT_CONNECT, 0);
 }
 
-/* Wakes one worker whose queue is not empty: the next one behind us, so that all have their turn. */
+/*
+ * Wakes one worker whose queue is not empty: the next one behind us, so that all have their turn. All of them when
+ * some wait for a certain server: it may not be this one.
+ */
 static void wake_waiting(struct worker *w, struct pool *p)
 {
 	uint64_t waiting = atomic_load(&p->waiting);
+	bool all = waiting && atomic_load_explicit(&p->n_bound, memory_order_relaxed);
 
 	for (unsigned i = 1; waiting && i <= w->engine->n_workers; i++) {
 		unsigned k = (w->index + i) % w->engine->n_workers;
 
 		if (waiting >> k & 1) {
 			worker_poke(w->engine->worker[k], POKE_QUEUE);
-			return;
+			if (!all)
+				return;
 		}
 	}
 }
@@ -210,6 +245,10 @@ bool seeker_enqueue(struct worker *w, struct seeker *k)
 		atomic_fetch_or(&p->waiting, UINT64_C(1) << w->index);
 	}
 	m->seeker = k;
+	if (m->bound) {
+		atomic_fetch_add_explicit(&m->bound->n_queued, 1, memory_order_relaxed);
+		atomic_fetch_add_explicit(&p->n_bound, 1, memory_order_relaxed);
+	}
 	insert(&pw->queue, k, w->now_ns);
 	k->queued = true;
 	m->queued_ns -= w->now_ns; /* and the other end is added */
@@ -218,6 +257,18 @@ bool seeker_enqueue(struct worker *w, struct seeker *k)
 	/* Now that others know, another look: a server freed in between woke nobody. */
 	worker_poke(w, POKE_QUEUE);
 	return true;
+}
+
+/* It waits for any server, from here on. */
+static void unbind(struct seeker *k)
+{
+	struct server *own = k->more->bound;
+
+	if (!own)
+		return;
+	k->more->bound = NULL;
+	atomic_fetch_sub_explicit(&own->n_queued, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&k->backend->pool->n_bound, 1, memory_order_relaxed);
 }
 
 void seeker_leave_queue(struct worker *w, struct seeker *k)
@@ -230,6 +281,7 @@ void seeker_leave_queue(struct worker *w, struct seeker *k)
 	p = k->backend->pool;
 	pw = &p->worker[w->index];
 	k->queued = false;
+	unbind(k);
 	k->more->queued_ns += w->now_ns;
 	TAILQ_REMOVE(&pw->queue, k->more, link);
 	atomic_fetch_sub_explicit(&p->n_queued, 1, memory_order_relaxed);
@@ -247,14 +299,44 @@ void seeker_fini(struct seeker *k)
 	k->more = NULL;
 }
 
+static bool is_full(const struct server *s)
+{
+	uint32_t max = atomic_load_explicit(&s->maxconn, memory_order_relaxed);
+
+	return max && atomic_load_explicit(&s->n_sessions, memory_order_relaxed) >= max;
+}
+
+/* The first one that there is a server for now; NULL: nobody. */
+static struct seeker *next_served(struct worker *w, struct seeker_queue *q)
+{
+	struct seeker_more *m;
+	bool all_full = false;
+
+	TAILQ_FOREACH (m, q, link) {
+		struct seeker *k = m->seeker;
+		int e = -EAGAIN;
+
+		if (m->bound && !is_full(m->bound))
+			e = pick(w, k, m->bound, LB_REQUEST_STRICT);
+		else if (m->bound && !atomic_load_explicit(&m->bound->serves, memory_order_relaxed))
+			e = -ENOSR;
+		if (m->bound && e != -EAGAIN && e != 0) /* it went down: any other */
+			unbind(k);
+		if (!m->bound && e && !all_full) {
+			e = seeker_pick_other(w, k);
+			all_full = e != 0;
+		}
+		if (!e)
+			return k;
+	}
+	return NULL;
+}
+
 void queue_run(struct worker *w, struct pool *p)
 {
-	struct seeker_queue *q = &p->worker[w->index].queue;
-	struct seeker_more *first;
+	struct seeker *k;
 
-	while ((first = TAILQ_FIRST(q)) && seeker_pick_other(w, first->seeker) == 0) {
-		struct seeker *k = first->seeker;
-
+	while ((k = next_served(w, &p->worker[w->index].queue))) {
 		seeker_leave_queue(w, k);
 		if (k->is_http)
 			exchange_turn(

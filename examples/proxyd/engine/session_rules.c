@@ -197,14 +197,17 @@ enum inspection session_inspect(struct worker *w, struct session *s)
 			    &s->store->inspected_ns[1], &r, ended);
 	if (i == INSPECT_DONE) {
 		r.ended = true;
+		enum persistence how = backend_persistence(s->seeker.backend, &r);
+
+		s->store->forces = how == PERSISTENCE_FORCED;
 		s->store->wanted = backend_wanted(s->seeker.backend, &r);
-		if (!s->store->wanted)
+		if (!s->store->wanted && how != PERSISTENCE_IGNORED)
 			s->store->wanted = backend_stick(s->seeker.backend, &r, s->store);
 	}
 	return i;
 }
 
-const struct server *session_key(struct worker *w, struct session *s, const char *early, size_t len)
+struct server *session_key(struct worker *w, struct session *s, const char *early, size_t len)
 {
 	const struct backend *b = s->seeker.backend;
 	char scratch[SCRATCH];

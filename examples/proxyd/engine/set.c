@@ -124,6 +124,7 @@ static bool add_backend(struct engine *e, struct set *s, const struct cfg_proxy 
 		if (!server)
 			return false;
 		s->server[s->n_servers++] = server;
+		b->redirects |= c->redir != NULL;
 		b->n_servers++;
 		if (c->cookie)
 			b->cookies[b->n_cookies++] = (struct backend_cookie){c->cookie, server};

@@ -90,7 +90,7 @@ bool session_sni(struct worker *w, struct session *s, char name[TLS_NAME_SIZE]);
  * balance hash and rdp-cookie, with the client's first bytes: sets the key, or it is the turn of the next. The server
  * that persist rdp-cookie says; NULL: none.
  */
-const struct server *session_key(struct worker *w, struct session *s, const char *early, size_t len);
+struct server *session_key(struct worker *w, struct session *s, const char *early, size_t len);
 
 /* ---- defer.c ---- */
 
@@ -224,8 +224,11 @@ void session_turn(struct worker *w, struct session *s);
 /* 0: k->server is set, and counted; -EAGAIN: all are full; -ENOSR: there is none. */
 int seeker_pick(struct worker *w, struct seeker *k, const struct server *prefer);
 
-/* As that, but behind those who wait already. */
-int seeker_pick_first(struct worker *w, struct seeker *k, const struct server *prefer);
+/*
+ * As that, but behind those who wait already. `own`, unless NULL: the server it belongs to, which it waits for while
+ * that is full, and takes any other while it is down; `force`: also when it is down. -ENOBUFS: its queue is full.
+ */
+int seeker_pick_first(struct worker *w, struct seeker *k, struct server *own, bool force);
 
 /* As seeker_pick; when only those remain that failed already, one of them. */
 int seeker_pick_other(struct worker *w, struct seeker *k);

@@ -107,6 +107,118 @@ def test_a_cookie_of_rdp_is_followed(binary):
         assert got == "cabcabcabcca", got
 
 
+FULL = HTTP + """
+frontend f
+    bind 127.0.0.1:{port}
+    option httplog
+    log stdout format raw local0
+    default_backend b
+backend b
+    {redispatch}
+    cookie S insert
+    server a 127.0.0.1:{a} cookie a maxconn 1 maxqueue {maxqueue}
+    server b 127.0.0.1:{b} cookie b
+"""
+
+
+def with_full_server(binary, redispatch, maxqueue, wanted, logged):
+    """Four requests with the cookie of "a", which serves one at a time."""
+    release = threading.Event()
+
+    def hold(server, c):
+        c.recv(65536)
+        server.counted()
+        release.wait(8)
+        c.sendall(b"HTTP/1.1 200 OK\r\nX-Name: a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    a, b, got = Server(hold), Server(http_named("b")), {}
+    text = config(FULL, threads=2, a=a.port, b=b.port, redispatch=redispatch, maxqueue=maxqueue)
+    with Proxy(binary, text) as p:
+        def go(i):
+            got[i] = get(p, "/", "Cookie: S=a")
+
+        threads = [threading.Thread(target=go, args=(i,)) for i in range(4)]
+        for i, t in enumerate(threads):
+            t.start()
+            if i == 0:
+                until("the server has it", lambda: a.count == 1)
+            time.sleep(0.05)
+        release.set()
+        for t in threads:
+            t.join()
+        assert "".join(got[i] for i in range(4)) == wanted, got
+        until("all is logged", lambda: p.text().count("GET") == 4)
+        assert sorted(re.findall(r" - - (SQV|....)", p.text())) == logged, p.text()
+
+
+def test_a_full_server_is_waited_for(binary):
+    with_full_server(binary, "", 0, "aaaa", ["--VN"] * 4)
+    with_full_server(binary, "option redispatch", 0, "aaaa", ["--VN"] * 4)
+
+
+def test_a_full_queue_is_left(binary):
+    with_full_server(binary, "option redispatch", 1, "aabb", ["--DI", "--DI", "--VN", "--VN"])
+    with_full_server(binary, "", 1, "aa503503", ["--VN", "--VN", "SQV", "SQV"])
+
+
+DOWN = HTTP + """
+frontend f
+    bind 127.0.0.1:{port}
+    option httplog
+    log stdout format raw local0
+    use_backend forced if { path_beg /forced }
+    use_backend always if { path_beg /always }
+    use_backend redir if { path_beg /redir }
+    default_backend b
+backend b
+    cookie S insert
+    ignore-persist if { path_beg /ignored }
+    server a 127.0.0.1:{a} cookie a
+    server b 127.0.0.1:{b} cookie b
+backend forced
+    cookie S insert
+    force-persist if { req.hdr(x-force) yes }
+    server a 127.0.0.1:{a} cookie a disabled
+    server b 127.0.0.1:{b} cookie b
+backend always
+    cookie S insert
+    option persist
+    server a 127.0.0.1:{a} cookie a disabled
+    server b 127.0.0.1:{b} cookie b
+backend redir
+    server a 127.0.0.1:{a} redir http://other.example
+"""
+
+
+def test_rules_of_persistence(binary):
+    servers = {n: Server(http_named(n)) for n in "ab"}
+    with Proxy(binary, config(DOWN, **{n: s.port for n, s in servers.items()})) as p:
+        cookie = "Cookie: S=a"
+        assert [get(p, "/", cookie) for _ in range(3)] == ["a"] * 3
+        assert sorted(get(p, "/ignored", cookie) for _ in range(4)) == ["a", "a", "b", "b"]
+        assert get(p, "/forced", cookie) == "b"
+        assert get(p, "/forced", cookie, "X-Force: yes") == "a"
+        assert get(p, "/always", cookie) == "a"
+        until("all is logged", lambda: p.text().count("GET") == 10)
+        letters = re.findall(r" - - (....)", p.text())
+        assert letters == ["--VN"] * 3 + ["--UN"] * 4 + ["--DI", "--DN", "--DN"], letters
+
+
+def test_a_server_that_redirects(binary):
+    servers = {n: Server(http_named(n)) for n in "ab"}
+    with Proxy(binary, config(DOWN, **{n: s.port for n, s in servers.items()})) as p:
+        for line in ("GET /redir/x?y=1", "HEAD /redir/x?y=1", "GET http://h/redir/x?y=1"):
+            with p.connect() as s:
+                s.sendall(f"{line} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".encode())
+                answer = read_all(s).decode()
+            assert answer.startswith("HTTP/1.1 302 "), answer
+            assert re.search("(?i)\r\nlocation: http://other.example/redir/x.y=1\r\n", answer), answer
+        with p.connect() as s:
+            s.sendall(b"POST /redir HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+            assert read_all(s).startswith(b"HTTP/1.1 200 ")
+        assert servers["a"].count == 1
+
+
 if __name__ == "__main__":
     tests = [f for n, f in sorted(globals().items()) if n.startswith("test_")]
     sys.exit(run(tests, sys.argv[1]))
