@@ -596,6 +596,7 @@ void table_set(struct table *t, struct table_entry *e, struct table_place p, uin
 	pthread_mutex_unlock(&s->lock);
 }
 
+/* The shard is locked. */
 static void read_row(struct table *t, struct table_entry *e, uint64_t now_ns, struct table_row *row)
 {
 	for (int d = 0; d < TABLE_N_DATA; d++) {
@@ -608,6 +609,15 @@ static void read_row(struct table *t, struct table_entry *e, uint64_t now_ns, st
 }
 
 /* ---- The runtime API ---- */
+
+void table_read_row(struct table *t, struct table_entry *e, uint64_t now_ns, struct table_row *row)
+{
+	struct shard *s = shard_of(t, e->hash);
+
+	pthread_mutex_lock(&s->lock);
+	read_row(t, e, now_ns, row);
+	pthread_mutex_unlock(&s->lock);
+}
 
 void table_each(struct table *t, uint64_t now_ns,
 		bool (*fn)(void *userdata, const struct table_row *row), void *userdata)

@@ -126,6 +126,8 @@ struct table_row {
 };
 void table_each(struct table *t, uint64_t now_ns,
 		bool (*fn)(void *userdata, const struct table_row *row), void *userdata);
+/* Its data, of an entry that is held. */
+void table_read_row(struct table *t, struct table_entry *e, uint64_t now_ns, struct table_row *row);
 /* Takes the entry of a key out, unless it is held. False: it is not there, or held. */
 bool table_remove(struct table *t, struct sample *key, struct scratch *scratch);
 void table_clear(struct table *t);

@@ -21,7 +21,7 @@ static const enum table_data order[TABLE_N_DATA] = {
     TABLE_SERVER_ID,	TABLE_GPT0,	     TABLE_GPC0,	  TABLE_GPC0_RATE,	TABLE_CONN_CNT,	    TABLE_CONN_RATE,
     TABLE_CONN_CUR,	TABLE_SESS_CNT,	     TABLE_SESS_RATE,	  TABLE_HTTP_REQ_CNT,	TABLE_HTTP_REQ_RATE, TABLE_HTTP_ERR_CNT,
     TABLE_HTTP_ERR_RATE, TABLE_BYTES_IN_CNT, TABLE_BYTES_IN_RATE, TABLE_BYTES_OUT_CNT,	TABLE_BYTES_OUT_RATE, TABLE_GPC1,
-    TABLE_GPC1_RATE,	TABLE_HTTP_FAIL_CNT, TABLE_HTTP_FAIL_RATE,
+    TABLE_GPC1_RATE,	TABLE_HTTP_FAIL_CNT, TABLE_HTTP_FAIL_RATE, TABLE_GPT, TABLE_GPC,	TABLE_GPC_RATE,
 };
 
 struct filter {
@@ -201,6 +201,17 @@ static void show_key(struct out *o, const struct sample *key)
 	}
 }
 
+/* "gpc1=7", "gpc1_rate(10000)=7" */
+static void show_element(struct walk *w, const struct table_row *row, enum table_data d, unsigned k)
+{
+	struct out *o = w->call->out;
+
+	out_printf(o, " %.3s%u", table_data_name(d), k);
+	if (table_data_is_rate(d))
+		out_printf(o, "_rate(%llu)", (unsigned long long)(w->def->period_ns[d] / MS));
+	out_printf(o, "=%llu", (unsigned long long)row->element[d - TABLE_GPT][k]);
+}
+
 static void show_row(struct walk *w, const struct table_row *row)
 {
 	struct out *o = w->call->out;
@@ -212,6 +223,10 @@ static void show_row(struct walk *w, const struct table_row *row)
 		enum table_data d = order[i];
 
 		if (!(w->def->stored >> d & 1u))
+			continue;
+		for (unsigned k = 0; k < w->def->n_elements[d]; k++)
+			show_element(w, row, d, k);
+		if (table_data_is_array(d))
 			continue;
 		out_printf(o, " %s", table_data_name(d));
 		if (table_data_is_rate(d))
@@ -247,8 +262,7 @@ static void show_one_key(struct call *c, struct table *t, struct walk *w)
 	row.key = table_key(t, e);
 	row.holders = table_holders(t, e) - 1; /* not counting us */
 	row.expires_ns = w->def->expire_ns;    /* it was used now */
-	for (int d = 0; d < TABLE_N_DATA; d++)
-		table_read(t, e, (enum table_data)d, c->now_ns, &row.value[d]);
+	table_read_row(t, e, c->now_ns, &row);
 	show_row(w, &row);
 	table_release(t, e);
 }
@@ -429,7 +443,7 @@ void run_set_table(struct call *c)
 		return;
 	}
 	for (size_t i = 3; i + 1 < c->n; i += 2)
-		table_set(t, e, (enum table_data)table_data_of(c->word[i] + 5, strlen(c->word[i] + 5)),
+		table_set(t, e, table_at((enum table_data)table_data_of(c->word[i] + 5, strlen(c->word[i] + 5))),
 			  strtoull(c->word[i + 1], NULL, 10));
 	table_release(t, e);
 }
