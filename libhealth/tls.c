@@ -147,9 +147,10 @@ static int new_session(SSL *ssl, SSL_SESSION *session)
 /* What a session says of the certificate grows old: the server may have another one by now. */
 static bool must_show_again(const struct target *t)
 {
+	const struct health_tls_opts *o = &t->tls->o;
 	uint64_t age = (uint64_t)time(NULL) - (uint64_t)t->shown_s; /* set back: looks old, too */
 
-	return t->tls->o.flags & HEALTH_TLS_VERIFY && age > HEALTH_TLS_VERIFIED_S;
+	return (o->flags & HEALTH_TLS_VERIFY || o->expiry_warn_s) && age > HEALTH_TLS_SHOWN_S;
 }
 
 /*

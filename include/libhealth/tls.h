@@ -11,7 +11,7 @@
  *
  * Every check keeps the session of its server and takes it up again, which halves the cost of a check. The
  * certificate is known from the session then; that it has not expired is looked at each time, and with
- * HEALTH_TLS_VERIFY the server has to show it anew when that is HEALTH_TLS_VERIFIED_S ago.
+ * HEALTH_TLS_VERIFY or expiry_warn_s the server has to show it anew when that is HEALTH_TLS_SHOWN_S ago.
  *
  * A handshake that fails is HEALTH_FAIL, HEALTH_CODE_L6RSP, with the reason as text: an alert by its name, a
  * certificate by what is wrong with it. One that is not done in time is HEALTH_CODE_L6TOUT.
@@ -35,8 +35,7 @@ extern "C" {
 struct health_tls;
 
 #define HEALTH_TLS_ALPN_MAX 255 /* bytes of `alpn` on the wire */
-#define HEALTH_TLS_VERIFIED_S \
-	300 /* seconds for which a verified certificate is taken for the server's */
+#define HEALTH_TLS_SHOWN_S 300	/* seconds for which a certificate once shown is the server's */
 
 /* TLS versions, as they stand on the wire (RFC 8446 §4.2.1). */
 #define HEALTH_TLS_1_0 0x0301u

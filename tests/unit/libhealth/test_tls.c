@@ -182,33 +182,38 @@ static void a_forgotten_session_is_replaced_by_the_next(void **state)
 	}
 }
 
-static void a_verified_certificate_is_shown_again_by_and_by(void **state)
+static void a_certificate_that_matters_is_shown_again_by_and_by(void **state)
 {
-	static const uint32_t flags[] = {HEALTH_TLS_VERIFY, 0};
+	static const struct {
+		uint32_t flags;
+		uint64_t warn_s;
+		bool again;
+	} cases[] = {{HEALTH_TLS_VERIFY, 0, true}, {0, 86400, true}, {0, 0, false}};
 
 	(void)state;
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct tls_peer_script script = {0};
 		struct tls_rig t;
 
 		open_rig(&t, &script,
-			 (struct health_tls_opts){.flags = flags[i],
-						  .ca_file = flags[i] ? TRUSTED : NULL,
+			 (struct health_tls_opts){.flags = cases[i].flags,
+						  .expiry_warn_s = cases[i].warn_s,
+						  .ca_file = cases[i].flags ? TRUSTED : NULL,
 						  .sni = "check.test"},
 			 NULL, 0);
 		run_again(&t);
-		later = HEALTH_TLS_VERIFIED_S - 10;
+		later = HEALTH_TLS_SHOWN_S - 10;
 		run_again(&t);
 		assert_int_not_equal(t.rig.result.tls_resumed, 0);
-		later = HEALTH_TLS_VERIFIED_S + 10;
+		later = HEALTH_TLS_SHOWN_S + 10;
 		run_again(&t);
 		assert_int_equal(t.rig.result.code, HEALTH_CODE_L6OK);
-		assert_int_equal(t.rig.result.tls_resumed != 0, !flags[i]);
+		assert_int_equal(t.rig.result.tls_resumed != 0, !cases[i].again);
 		run_again(&t);
 		assert_int_not_equal(t.rig.result.tls_resumed, 0);
 		later = 0; /* the clock was set back */
 		run_again(&t);
-		assert_int_equal(t.rig.result.tls_resumed != 0, !flags[i]);
+		assert_int_equal(t.rig.result.tls_resumed != 0, !cases[i].again);
 		close_rig(&t);
 	}
 }
@@ -553,7 +558,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_handshake_is_a_success_and_its_session_is_taken_up_again),
 	    cmocka_unit_test(a_forgotten_session_is_replaced_by_the_next),
-	    cmocka_unit_test(a_verified_certificate_is_shown_again_by_and_by),
+	    cmocka_unit_test(a_certificate_that_matters_is_shown_again_by_and_by),
 	    cmocka_unit_test(a_server_without_tickets_is_waited_for_once),
 	    cmocka_unit_test(https_is_http_over_it),
 	    cmocka_unit_test(an_answer_longer_than_a_record_is_read_whole),
