@@ -396,6 +396,14 @@ static void tell_reals(const struct virtual_state *v)
 			msg_send_wait(v->health->birth->ends.control, &m);
 }
 
+/* Of thousands that begin with a quorum the supervisor need not hear. */
+static bool somebody_hears(const struct virtual_state *v)
+{
+	const struct conf_globals *g = &v->health->birth->conf->globals;
+
+	return v->conf->quorum_up.argv || g->fifo.path || g->lvs_fifo.path;
+}
+
 /*
  * What a predecessor said is not said again. At the very first a quorum that is there is told, so that quorum_up runs, and
  * one that is not is no news: it was not there before either, as in keepalived.
@@ -412,7 +420,7 @@ static void begin_quorum(struct virtual_state *v)
 	if (before != SHARED_ALIVE_UNKNOWN) {
 		if (changed)
 			tell_quorum(v);
-	} else if (v->quorum.up) {
+	} else if (v->quorum.up && somebody_hears(v)) {
 		send_quorum(v, true);
 	} else {
 		keep_quorum(v);

@@ -398,9 +398,11 @@ static int find_place(struct options *o, const struct conf *c, bool already_ther
 					   .name_space = c->globals.name_space,
 					   .pid_dir = c->globals.use_pid_dir};
 
-	if (!o->name_space)
-		o->name_space =
-		    how.name_space ? strdup(how.name_space) : NULL; /* a reload frees it */
+	if (!o->name_space && how.name_space) {
+		o->name_space = strdup(how.name_space); /* a reload frees it */
+		if (!o->name_space)
+			return EXIT_NO_MEMORY;
+	}
 	if (o->name_space && !already_there && process_enter_namespace(o->name_space) < 0)
 		return EXIT_FATAL;
 	return options_name_files(o, &how) < 0 ? EXIT_NO_MEMORY : 0;
