@@ -115,8 +115,8 @@ static int set_way(const struct health_check *c, int fd)
 }
 
 /*
- * Then the last ACK of the handshake can wait for what we send: a packet less, and the server wakes once. Where to connect
- * is all, that is our RST, and the server's accept never wakes.
+ * Whether we send as soon as we are connected. Then the last ACK of TCP's handshake may go with that: a packet less, and
+ * the server wakes once. Where to connect is all, it goes with our RST, and the server's accept never wakes.
  */
 static bool speaks_first(const struct health_check *c)
 {
