@@ -60,7 +60,6 @@ static bool read_file(void *userdata, const char *path,
 		      struct rule_error *e)
 {
 	char *text = read_whole(path, e), *save = NULL;
-	unsigned number = 0;
 	bool ok = text;
 
 	(void)userdata;
@@ -68,7 +67,6 @@ static bool read_file(void *userdata, const char *path,
 	     line = strtok_r(NULL, "\n", &save)) {
 		size_t len;
 
-		number++;
 		line += strspn(line, " \t");
 		len = strcspn(line, "\r");
 		line[len] = '\0';

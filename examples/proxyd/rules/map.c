@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -461,6 +462,15 @@ bool map_load(struct map *m, struct rule_shared *s, bool values, struct rule_err
 
 /* ---- Views ---- */
 
+/* Behind what is wrong with one of its keys, which the message shows. */
+static void name_file(const struct map *m, struct rule_error *e)
+{
+	size_t len = strlen(e->text);
+
+	if (m->is_loaded && len)
+		snprintf(e->text + len, sizeof(e->text) - len, "; a line of %.150s", m->name);
+}
+
 struct map_view *map_view(struct map *m, enum match match, bool ignore_case, struct rule_error *e)
 {
 	struct map_view *v;
@@ -476,8 +486,10 @@ struct map_view *map_view(struct map *m, enum match match, bool ignore_case, str
 	*v = (struct map_view){m->views, m, {.match = match, .ignore_case = ignore_case}};
 	m->views = v;
 	for (size_t i = 0; i < m->n; i++)
-		if (!m->at[i].dead && !add_to_view(v, i, e))
+		if (!m->at[i].dead && !add_to_view(v, i, e)) {
+			name_file(m, e);
 			return NULL; /* the map has it, and frees it */
+		}
 	return v;
 }
 
