@@ -26,12 +26,14 @@
 
 #define DESCRIPTORS_OTHER 64 /* of the process itself: standard ones, epoll, logs, checks */
 
+#define LEAVE_NS UINT64_C(250000000) /* as long as a handshake takes */
+
 struct daemon {
 	struct cli cli;
 	struct engine *engine;
 	struct runtime *runtime;
 	struct loop *loop;
-	struct loop_source *hard_stop;
+	struct loop_source *hard_stop, *leave, *arrived;
 	uint64_t hard_stop_ns;
 };
 
@@ -185,7 +187,26 @@ static void drain(struct daemon *d)
 	sd_notify_send("STOPPING=1");
 	if (d->hard_stop_ns)
 		loop_arm(d->hard_stop, loop_now_ns(d->loop) + d->hard_stop_ns);
+	loop_arm(d->arrived, LOOP_NEVER);
+	engine_steer_away(d->engine);
+	loop_arm(d->leave, loop_now_ns(d->loop) + LEAVE_NS);
+}
+
+static void on_leave(struct loop *l, void *userdata)
+{
+	struct daemon *d = userdata;
+
+	(void)l;
 	engine_drain(d->engine);
+}
+
+/* The process before this one has gone by now. */
+static void on_arrived(struct loop *l, void *userdata)
+{
+	struct daemon *d = userdata;
+
+	(void)l;
+	engine_steer_back(d->engine);
 }
 
 static void on_idle(void *userdata)
@@ -206,6 +227,13 @@ static void on_signal(struct loop *l, const struct signalfd_siginfo *info, void 
 		break;
 	case SIGUSR1:
 		drain(d);
+		break;
+	case SIGTTOU:
+	case SIGTTIN:
+	case SIGQUIT:
+		log_notice("signal %u does nothing here: the runtime API has \"disable frontend\" "
+			   "and \"show info\"",
+			   info->ssi_signo);
 		break;
 	default:
 		log_notice("stopping at once (signal %u)", info->ssi_signo);
@@ -275,6 +303,10 @@ static int join_loop(struct daemon *d)
 	sigaddset(&set, SIGUSR1);
 	sigaddset(&set, SIGUSR2);
 	sigaddset(&set, SIGHUP);
+	/* of HAProxy's: listeners rest, go on, memory is told of */
+	sigaddset(&set, SIGTTOU);
+	sigaddset(&set, SIGTTIN);
+	sigaddset(&set, SIGQUIT);
 	e = loop_add_signals(d->loop, &set, on_signal, d);
 	if (!e)
 		e = loop_add_object(d->loop, &engine, NULL);
@@ -284,6 +316,10 @@ static int join_loop(struct daemon *d)
 		e = loop_add_object(d->loop, &names, NULL);
 	if (!e)
 		e = loop_add_timer(d->loop, on_hard_stop, d, &d->hard_stop);
+	if (!e)
+		e = loop_add_timer(d->loop, on_leave, d, &d->leave);
+	if (!e)
+		e = loop_add_timer(d->loop, on_arrived, d, &d->arrived);
 	return e;
 }
 
@@ -396,6 +432,8 @@ static int run(struct daemon *d, struct cfg *cfg)
 	    !did("start the workers", engine_start(d->engine)))
 		return 1;
 	signal_old(&d->cli);
+	if (d->cli.n_old)
+		loop_arm(d->arrived, loop_now_ns(d->loop) + 4 * LEAVE_NS);
 	if (background && !did("leave the terminal", process_detach(ready)))
 		return 1;
 	sd_notify_send("READY=1");

@@ -47,6 +47,13 @@ int engine_apply(struct engine *e, struct cfg *cfg, unsigned maxconn, char *ret_
 /* Starts the workers; after fork and setuid. 0 or -errno. */
 int engine_start(struct engine *e);
 
+/*
+ * New connections go to the process that listens on the same addresses since later, if there is one; who has begun
+ * a handshake here is accepted here. That process takes the order back when this one has gone.
+ */
+void engine_steer_away(struct engine *e);
+void engine_steer_back(struct engine *e);
+
 /* No new connections; `idle` is called when the last one has ended. */
 void engine_drain(struct engine *e);
 
