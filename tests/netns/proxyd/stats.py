@@ -523,8 +523,7 @@ set severity-output none|set ssl ca-file x|set ssl cert x|set ssl crl-file x|set
 set timeout cli 5|set weight be/one 3|show acl|show activity|show backend|show cache|show cli level|show cli sockets|show env|show errors|show events
 show fd|show info|show libs|show map|show peers|show pools|show profiling|show resolvers|show schema json|show servers conn|show servers state|show sess
 show ssl ca-file|show ssl cert|show ssl crl-file|show ssl crt-list|show ssl ocsp-response|show ssl providers|show startup-logs|show stat|show table
-show tasks|show threads|show tls-keys|show trace|show version|shutdown frontend x|shutdown session x|shutdown sessions server be/x|trace|user|help
-prompt|quit""".replace("\n", "|").split("|")
+show tasks|show threads|show tls-keys|show trace|show version|shutdown frontend x|shutdown session x|shutdown sessions server be/x|trace|user|help|quit""".replace("\\n", "|").split("|")
 
 
 def test_every_command_of_haproxy_gets_an_answer(binary):
