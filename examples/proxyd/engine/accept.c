@@ -190,6 +190,7 @@ void session_shake(struct worker *w, struct session *s)
 	switch (tls_handshake(tls)) {
 	case 0:
 		s->shaking = false;
+		count_handshake(w, s->frontend, tls, true);
 		look(w, s, true);
 		break;
 	case -EAGAIN:

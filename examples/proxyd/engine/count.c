@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "count.h"
+#include "tls/tls.h"
 
 #define SECOND_NS UINT64_C(1000000000)
 #define MS UINT64_C(1000000)
@@ -153,6 +154,23 @@ void count_refused(struct worker *w, const struct frontend *f, unsigned status)
 	count_request(w, f);
 	counter_inc(front, COUNT_REQUEST_ERRORS);
 	counter_inc(front, class_of(status));
+}
+
+static void add_handshake(struct counters *c, const struct tls *tls, bool ok)
+{
+	counter_inc(c, !ok ? COUNT_TLS_FAILED : tls_is_resumed(tls) ? COUNT_TLS_REUSED : COUNT_TLS_SESSIONS);
+}
+
+void count_handshake(struct worker *w, const struct frontend *f, const struct tls *tls, bool ok)
+{
+	add_handshake(of_frontend(w, f), tls, ok);
+	add_handshake(counters_of(w->engine->tally, w->index), tls, ok);
+}
+
+void count_server_handshake(struct worker *w, const struct server *s, const struct tls *tls, bool ok)
+{
+	add_handshake(counters_of(s->tally, w->index), tls, ok);
+	add_handshake(counters_of(w->engine->tally, w->index), tls, ok);
 }
 
 void count_greeting_failed(struct worker *w, const struct frontend *f)

@@ -24,6 +24,9 @@ void count_exchange(struct worker *w, const struct frontend *f, const struct exc
 void count_refused(struct worker *w, const struct frontend *f, unsigned status);
 
 /* accept-proxy, and there was no PROXY header. */
+/* A handshake is over: with a client, or with a server (of which the backend's share is the servers'). */
+void count_handshake(struct worker *w, const struct frontend *f, const struct tls *tls, bool ok);
+void count_server_handshake(struct worker *w, const struct server *s, const struct tls *tls, bool ok);
 void count_greeting_failed(struct worker *w, const struct frontend *f);
 
 /* A TCP session is over. */

@@ -56,6 +56,9 @@ enum counted {
 	COUNT_STATUS_3XX,
 	COUNT_STATUS_4XX,
 	COUNT_STATUS_5XX,
+	COUNT_TLS_SESSIONS, /* handshakes that began a session; _REUSED: that went on with an older one */
+	COUNT_TLS_REUSED,
+	COUNT_TLS_FAILED,
 	COUNT_COUNT_,
 };
 

@@ -379,6 +379,7 @@ static void shake(struct worker *w, struct client *c)
 	switch (tls_handshake(c->h.tls)) {
 	case 0:
 		c->since_ns = w->now_ns; /* its first request has its own time */
+		count_handshake(w, c->frontend, c->h.tls, true);
 		break;
 	case -EAGAIN:
 		c->readable = false;

@@ -66,6 +66,7 @@ void shake_failed(struct worker *w, const struct frontend *f, const struct endpo
 {
 	char why[160];
 
+	count_handshake(w, f, tls, false);
 	snprintf(why, sizeof(why), "SSL handshake failure (%s)",
 		 tls->reason ? tls->reason : "it took too long");
 	beginning_failed(w, f, from, fd, tls->heard, why);
@@ -101,5 +102,7 @@ int shake_server(struct worker *w, struct handle *h, const struct server *server
 	if (!h->tls)
 		return failed(w, server, "no memory, or no such name", -ENOMEM);
 	r = tls_handshake(h->tls);
+	if (r != -EAGAIN)
+		count_server_handshake(w, server, h->tls, !r);
 	return r && r != -EAGAIN ? failed(w, server, h->tls->reason, r) : r;
 }

@@ -95,6 +95,7 @@ static void read_counters(const struct engine *e, uint64_t now_ns, struct info *
 
 	tally_read(e->tally, now_ns, &s);
 	engine_count(e, &open, &total);
+	i->n[INFO_CUM_SSL_CONNS] = s.n[COUNT_TLS_SESSIONS] + s.n[COUNT_TLS_REUSED] + s.n[COUNT_TLS_FAILED];
 	i->n[INFO_CURR_CONNS] = open;
 	i->n[INFO_CUM_CONNS] = total;
 	i->n[INFO_CONN_RATE] = i->n[INFO_SESS_RATE] = s.connection_rate;

@@ -82,6 +82,13 @@ static void begin(struct stat_row *r, enum stat_kind kind, const struct cfg_prox
 	SET_ZERO(r, STAT_WREW, STAT_SSL_SESS, STAT_SSL_REUSED_SESS, STAT_SSL_FAILED_HANDSHAKE);
 }
 
+static void set_tls(struct stat_row *r, const struct tally_sum *s)
+{
+	set(r, STAT_SSL_SESS, s->n[COUNT_TLS_SESSIONS]);
+	set(r, STAT_SSL_REUSED_SESS, s->n[COUNT_TLS_REUSED]);
+	set(r, STAT_SSL_FAILED_HANDSHAKE, s->n[COUNT_TLS_FAILED]);
+}
+
 static void set_statuses(struct stat_row *r, const struct tally_sum *s)
 {
 	for (unsigned i = 0; i < 5; i++)
@@ -177,6 +184,7 @@ static void frontend_row(const struct frontend *f, const struct cfg_proxy *p, ui
 		set(r, STAT_INTERCEPTED, s.n[COUNT_INTERCEPTED]);
 		SET_ZERO(r, STAT_CACHE_LOOKUPS, STAT_CACHE_HITS);
 	}
+	set_tls(r, &s);
 	set_modules(r, f->http, &s, s.n[COUNT_CONNECTIONS], open);
 }
 
@@ -352,6 +360,7 @@ static void server_row(const struct server *sv, const struct cfg_proxy *p, unsig
 		set_text(r, STAT_TRACKED, r->tracked);
 	}
 	set_last(r, &s, now_ns);
+	set_tls(r, &s);
 	set_check(sv, &h, r);
 	SET_ZERO(r, STAT_SRV_ICUR, STAT_IDLE_CONN_CUR, STAT_SAFE_CONN_CUR, STAT_NEED_CONN_EST);
 	set(r, STAT_USED_CONN_CUR, used);
@@ -406,6 +415,8 @@ static void backend_row(const struct backend *b, const struct cfg_proxy *p, uint
 
 		tally_read(b->servers[i]->tally, now_ns, &of_server);
 		tally_add_times(&s, &of_server);
+		for (unsigned k = COUNT_TLS_SESSIONS; k <= COUNT_TLS_FAILED; k++)
+			s.n[k] += of_server.n[k];
 	}
 	weight = sum.active_weight ? sum.active_weight : sum.backup_weight;
 	begin(r, STAT_BACKEND, p, "BACKEND", 0);
@@ -433,6 +444,7 @@ static void backend_row(const struct backend *b, const struct cfg_proxy *p, uint
 		set(r, STAT_REQ_TOT, s.n[COUNT_REQUESTS]);
 		SET_ZERO(r, STAT_CACHE_LOOKUPS, STAT_CACHE_HITS);
 	}
+	set_tls(r, &s);
 	set_modules(r, b->http, &s, s.n[COUNT_CONNECTS], 0);
 	if (!legends)
 		return;

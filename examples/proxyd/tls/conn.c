@@ -104,6 +104,11 @@ struct tls *tls_new(SSL_CTX *ctx, int fd, bool is_server)
 	return t;
 }
 
+bool tls_is_resumed(const struct tls *t)
+{
+	return SSL_session_reused((SSL *)(uintptr_t)t->ssl);
+}
+
 void tls_free(struct tls *t)
 {
 	if (!t)

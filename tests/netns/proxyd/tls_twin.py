@@ -201,6 +201,33 @@ def test_sessions_are_taken_up_by_any_thread(binary):
             assert resumed == ["x-resumed:0"] + ["x-resumed:1"] * 5, (high, words, resumed)
 
 
+def test_handshakes_are_counted(binary):
+    a = AUTHORITY
+    path = a.path("counted.sock")
+    with Proxy(binary, http(f"crt {a.default}", Server(show_headers)).replace("global\n", f"global\n    stats socket {path}\n")) as p:
+
+        def rows(line):
+            with socket.socket(socket.AF_UNIX) as s:
+                s.connect(path)
+                s.sendall(line.encode() + b"\n")
+                return read_all(s).decode().splitlines()
+
+        ctx = context(high=ssl.TLSVersion.TLSv1_2)
+        with connect(p.port, "x", ctx) as s:
+            assert get(s)[0] == 200
+            session = s.session
+        with connect(p.port, "x", ctx, session) as s:
+            assert get(s)[0] == 200
+        with p.connect() as s:  # no TLS at all
+            s.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            read_all(s)
+        table = [r.split(",") for r in rows("show stat")]
+        row = dict(zip(table[0], next(r for r in table if r[:2] == ["f", "FRONTEND"])))
+        got = [row[k] for k in ("ssl_sess", "ssl_reused_sess", "ssl_failed_handshake")]
+        assert got == ["1", "1", "1"], got
+        assert "CumSslConns: 3" in rows("show info"), rows("show info")
+
+
 def test_one_connection_carries_many_requests(binary):
     server = Server(show_headers)
     with Proxy(binary, http(f"crt {AUTHORITY.default}", server)) as p, connect(p.port) as s:
