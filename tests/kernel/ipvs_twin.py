@@ -384,7 +384,7 @@ def main():
                   *(f"addr add {NET}{n}/32 dev lo" for n in (1, 2, 3))):
         subprocess.run(["ip", *words.split()], check=True)
     for story in (kinds, crowd):
-        theirs, ours = (story(shutil.which(p) or p) for p in programs)
+        theirs, ours = (story(os.path.abspath(shutil.which(p) or p)) for p in programs)
         for what in theirs:
             only = [f"- {line}" for line in theirs[what] if line not in ours[what]] + [f"+ {line}" for line in ours[what] if line not in theirs[what]]
             if only:
