@@ -9,36 +9,75 @@
 #include "libsched/in_turn.h"
 #include "libsched/turn.h"
 
-static size_t turn_size(const struct lb_snapshot *s)
-{
-	(void)s;
-	return sizeof(struct turn);
-}
-
-static void turn_start(const struct lb_snapshot *s, void *cursor, const struct lb_snapshot *old,
-		       const void *old_cursor)
-{
-	if (old)
-		turn_adopt(cursor, s, old_cursor, old);
-}
-
 /* ---- round-robin: each in turn, whatever its ratio ---- */
+
+/* A server in a slow ramp takes as many of its turns as its share says: each turn it had or missed is a credit of that. */
+struct round {
+	struct turn turn;
+	uint32_t credit[];
+};
+
+static size_t round_size(const struct lb_snapshot *s)
+{
+	return sizeof(struct round) + s->n * sizeof(uint32_t);
+}
+
+static void round_adopt(const struct lb_snapshot *s, void *cursor, const struct lb_snapshot *old,
+			const void *old_cursor)
+{
+	const struct round *was = old_cursor;
+	struct round *r = cursor;
+
+	if (!old)
+		return;
+	turn_adopt(&r->turn, s, &was->turn, old);
+	for (size_t i = 0; i < old->n; i++) {
+		ssize_t place = was->credit[i] ? lb_snapshot_find(s, old->at[i].id) : -1;
+
+		if (place >= 0)
+			r->credit[place] = was->credit[i];
+	}
+}
+
+static bool takes_turn(struct round *r, const struct lb_snapshot *s, size_t place)
+{
+	const uint32_t whole = s->at[place].set_weight * s->weight_scale;
+
+	if (s->at[place].weight >= whole)
+		return true;
+	r->credit[place] += s->at[place].weight;
+	if (r->credit[place] < whole)
+		return false;
+	r->credit[place] -= whole;
+	return true;
+}
 
 static ssize_t round_robin_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
 {
-	struct turn *t = cursor;
-	ssize_t place = query_eligible_from(q, t->next < s->n ? t->next : 0);
+	struct round *r = cursor;
+	size_t at = r->turn.next < s->n ? r->turn.next : 0;
+	ssize_t place = -1;
 
+	for (size_t seen = 0; seen < s->n; seen++, at = at + 1 < s->n ? at + 1 : 0) {
+		if (!query_eligible(q, at))
+			continue;
+		if (takes_turn(r, s, at)) {
+			place = (ssize_t)at;
+			break;
+		}
+		if (place < 0) /* should all others miss theirs too */
+			place = (ssize_t)at;
+	}
 	if (place >= 0)
-		t->next = (size_t)place + 1;
+		r->turn.next = (size_t)place + 1;
 	return place;
 }
 
 const struct lb_algo algo_f5_round_robin = {
     .size = sizeof(algo_f5_round_robin),
     .name = "round-robin",
-    .cursor_size = turn_size,
-    .adopt = turn_start,
+    .cursor_size = round_size,
+    .adopt = round_adopt,
     .pick = round_robin_pick,
 };
 

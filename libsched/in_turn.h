@@ -92,7 +92,7 @@ static inline ssize_t in_turn_pick(struct least *t, const struct lb_query *q, le
 		turn->at[turn->chosen - 1].load = IN_TURN_LOAD_NONE;
 		least_refresh(t, q->snap, turn->chosen - 1, key);
 	}
-	place = least_pick(t, q, key, false);
+	place = least_pick(t, q, key);
 	turn->chosen = (uint32_t)(place + 1);
 	return place;
 }

@@ -116,8 +116,8 @@ static bool is_overloaded(const struct lb_snapshot *s, const struct trees *t, si
 static ssize_t choose_least(const struct lb_query *q, const struct trees *t)
 {
 	if (ledger_rows(q->snap->ledger) > 1)
-		least_pick(t->room, q, room_key, true); /* for what it learns of other pickers */
-	return least_pick(t->load, q, load_key, true);
+		least_pick(t->room, q, room_key); /* for what it learns of other pickers */
+	return least_pick(t->load, q, load_key);
 }
 
 /* ---- The cache ---- */

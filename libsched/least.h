@@ -201,23 +201,16 @@ static inline void least_counted(struct least *t, const struct lb_snapshot *s, s
 	least_set(t, place, least_key_of(s, place, t, *seen, key));
 }
 
-/* `inactive`, a constant: does the key look at them? */
 static inline void least_sweep(struct least *t, const struct lb_snapshot *s, uint32_t rows,
-			       least_key *key, bool inactive)
+			       least_key *key)
 {
-	uint32_t active[SWEEP_TOGETHER], from, n = sweep_due(&t->sweep, s, rows, &from);
+	uint32_t due = sweep_due(&t->sweep, s);
 
-	if (!n)
+	if (!due)
 		return;
-	sweep_active(s, rows, from, n, active);
-	for (uint32_t i = 0; i < n; i++) {
-		struct least_seen *seen = &least_seen(t)[from + i];
-
-		seen->active = active[i];
-		if (inactive)
-			seen->inactive = snap_count(s, from + i, LB_COUNTER_INACTIVE);
-		least_set(t, from + i, least_key_of(s, from + i, t, *seen, key));
-	}
+	while (due--)
+		least_refresh(t, s, sweep_next(&t->sweep, s), key);
+	sweep_prefetch(&t->sweep, s, rows);
 }
 
 /* The winner, past those the request excludes; LEAST_NEVER for these, for as long. */
@@ -246,15 +239,14 @@ static inline ssize_t least_first(struct least *t, const struct lb_query *q, lea
 	return found;
 }
 
-static inline ssize_t least_pick(struct least *t, const struct lb_query *q, least_key *key,
-				 bool inactive)
+static inline ssize_t least_pick(struct least *t, const struct lb_query *q, least_key *key)
 {
 	const struct lb_snapshot *s = q->snap;
 	const uint32_t rows = ledger_rows(s->ledger);
 	ssize_t place;
 
 	if (rows > 1)
-		least_sweep(t, s, rows, key, inactive);
+		least_sweep(t, s, rows, key);
 	place = least_first(t, q, key);
 	if (place >= 0 || rows == 1)
 		return place;
@@ -279,7 +271,7 @@ static inline ssize_t least_pick(struct least *t, const struct lb_query *q, leas
 				   const struct lb_query *q)                                      \
 	{                                                                                         \
 		(void)s;                                                                          \
-		return least_pick(cursor, q, key, true);                                          \
+		return least_pick(cursor, q, key);                                                \
 	}                                                                                         \
 	static void name##_on_start(const struct lb_snapshot *s, void *cursor, size_t place,      \
 				    const struct lb_request *r)                                   \

@@ -399,15 +399,13 @@ static ssize_t step_without(struct least_conn *c, const struct lb_query *q)
 static void sweep(struct least_conn *c, const struct lb_snapshot *s)
 {
 	const uint32_t rows = ledger_rows(s->ledger);
-	uint32_t active[SWEEP_TOGETHER], from, n;
+	uint32_t due = rows > 1 ? sweep_due(&c->sweep, s) : 0;
 
-	if (rows == 1)
+	if (!due)
 		return;
-	n = sweep_due(&c->sweep, s, rows, &from);
-	if (n)
-		sweep_active(s, rows, from, n, active);
-	for (uint32_t i = 0; i < n; i++)
-		set_active(c, s, from + i, active[i]);
+	while (due--)
+		refresh(c, s, sweep_next(&c->sweep, s));
+	sweep_prefetch(&c->sweep, s, rows);
 }
 
 static ssize_t least_conn_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)

@@ -3,23 +3,15 @@
 
 #include <errno.h>
 
-#define SMALL_BYTES (2 * sizeof(int32_t) + sizeof(uint64_t)) /* active, inactive, picks */
-
-/* Those three of a chunk are one piece of memory, each beginning at a cache line: a chunk has a multiple of 16. */
 static int add_chunk(struct ledger_row *r, uint32_t slot)
 {
 	const uint32_t chunk = slot_chunk(slot), n = slot_chunk_size(slot);
 
-	if (!r->active[chunk]) {
-		r->active[chunk] = line_alloc(n * SMALL_BYTES);
-		if (!r->active[chunk])
-			return -ENOMEM;
-		r->inactive[chunk] = r->active[chunk] + n;
-		r->picks[chunk] = (_Atomic uint64_t *)(r->inactive[chunk] + n);
-	}
+	if (!r->cell[chunk])
+		r->cell[chunk] = line_alloc(n * sizeof(struct cell));
 	if (!r->tally[chunk])
 		r->tally[chunk] = line_alloc(n * sizeof(struct tally));
-	return r->tally[chunk] ? 0 : -ENOMEM;
+	return r->cell[chunk] && r->tally[chunk] ? 0 : -ENOMEM;
 }
 
 int ledger_add_slot(struct ledger *l, uint32_t slot)
@@ -33,9 +25,7 @@ int ledger_add_slot(struct ledger *l, uint32_t slot)
 void ledger_clear_slot(struct ledger *l, uint32_t slot)
 {
 	for (uint32_t i = 0; i < l->n_rows; i++) {
-		atomic_store_explicit(row_active(l->row[i], slot), 0, RELAXED);
-		atomic_store_explicit(row_inactive(l->row[i], slot), 0, RELAXED);
-		atomic_store_explicit(row_picks(l->row[i], slot), 0, RELAXED);
+		memset(row_cell(l->row[i], slot), 0, sizeof(struct cell));
 		memset(row_tally(l->row[i], slot), 0, sizeof(struct tally));
 	}
 }
@@ -43,7 +33,7 @@ void ledger_clear_slot(struct ledger *l, uint32_t slot)
 static void row_free(struct ledger_row *r)
 {
 	for (size_t i = 0; i < SLOT_CHUNKS; i++) {
-		line_free(r->active[i]);
+		line_free(r->cell[i]);
 		line_free(r->tally[i]);
 	}
 	line_free(r);
@@ -80,7 +70,7 @@ struct ledger_sums ledger_sum(const struct ledger *l, uint32_t slot)
 	for (uint32_t i = 0; i < l->n_rows; i++) {
 		const struct tally *t = row_tally(l->row[i], slot);
 
-		sum.picks += atomic_load_explicit(row_picks(l->row[i], slot), RELAXED);
+		sum.picks += atomic_load_explicit(&row_cell(l->row[i], slot)->picks, RELAXED);
 		for (size_t k = 0; k < LEDGER_RESULTS; k++)
 			sum.done[k] += atomic_load_explicit(&t->done[k], RELAXED);
 		sum.bytes += atomic_load_explicit(&t->bytes, RELAXED);

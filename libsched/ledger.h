@@ -3,8 +3,8 @@
  * The counters of servers that move with each request. Every picker has a row of its own that nobody else
  * writes, so that counting takes no locked instruction and threads do not slow each other; a counter is
  * the sum over the rows. A request may end through another picker than it began: then one row is below
- * zero, and the sum is right. What picks look at is kept apart from what they only add to, sixteen servers to a cache
- * line: picking among thousands stays near at hand, and few lines tell what another picker counted.
+ * zero, and the sum is right. What a pick touches is kept apart from what only an end adds to, four servers
+ * to a cache line: picking among thousands stays near at hand.
  *
  * Rows and slots (of a server: slot.h) are made by the editor. A row stays when its picker goes, and is the
  * next one's with that number. The editor may have one too, for what another process counted.
@@ -21,16 +21,20 @@
 #define LEDGER_RESULTS 4		     /* enum lb_result */
 #define LEDGER_ROWS_MAX (LB_PICKERS_MAX + 1) /* the editor's included */
 
+struct cell {
+	_Atomic int32_t active, inactive;
+	_Atomic uint64_t picks;
+};
+
 struct tally {
 	_Atomic uint64_t done[LEDGER_RESULTS];
 	_Atomic uint64_t bytes, latency_sum_ns;
 };
 
 struct ledger_row {
-	_Atomic int32_t *active[SLOT_CHUNKS], *inactive[SLOT_CHUNKS];
-	_Atomic uint64_t *picks[SLOT_CHUNKS];
+	struct cell *cell[SLOT_CHUNKS];
 	struct tally *tally[SLOT_CHUNKS];
-	_Alignas(LINE_BYTES) _Atomic int64_t active_sum; /* of all servers, as counted here */
+	_Alignas(LINE_BYTES) _Atomic int64_t active; /* of all servers, as counted here */
 };
 
 struct ledger {
@@ -54,19 +58,9 @@ struct ledger_sums ledger_sum(const struct ledger *l, uint32_t slot);
 
 #define RELAXED memory_order_relaxed
 
-static inline _Atomic int32_t *row_active(const struct ledger_row *r, uint32_t slot)
+static inline struct cell *row_cell(const struct ledger_row *r, uint32_t slot)
 {
-	return &r->active[slot_chunk(slot)][slot_index(slot)];
-}
-
-static inline _Atomic int32_t *row_inactive(const struct ledger_row *r, uint32_t slot)
-{
-	return &r->inactive[slot_chunk(slot)][slot_index(slot)];
-}
-
-static inline _Atomic uint64_t *row_picks(const struct ledger_row *r, uint32_t slot)
-{
-	return &r->picks[slot_chunk(slot)][slot_index(slot)];
+	return &r->cell[slot_chunk(slot)][slot_index(slot)];
 }
 
 static inline struct tally *row_tally(const struct ledger_row *r, uint32_t slot)
@@ -81,7 +75,7 @@ static inline uint32_t ledger_rows(const struct ledger *l)
 
 static inline int64_t row_active_of(const struct ledger_row *r, uint32_t slot)
 {
-	return atomic_load_explicit(row_active(r, slot), RELAXED);
+	return atomic_load_explicit(&row_cell(r, slot)->active, RELAXED);
 }
 
 static inline int64_t ledger_active(const struct ledger *l, uint32_t slot)
@@ -101,12 +95,12 @@ static inline int64_t ledger_inactive(const struct ledger *l, uint32_t slot)
 	int64_t sum = 0;
 
 	for (uint32_t i = 0, n = ledger_rows(l); i < n; i++)
-		sum += atomic_load_explicit(row_inactive(l->row[i], slot), RELAXED);
+		sum += atomic_load_explicit(&row_cell(l->row[i], slot)->inactive, RELAXED);
 	return sum;
 }
 
-/* [picker] Its own counters have one writer: adding needs no locked instruction. */
-static inline void own_add32(_Atomic int32_t *count, int32_t delta)
+/* [picker] Its own cells have one writer: adding needs no locked instruction. */
+static inline void cell_add32(_Atomic int32_t *count, int32_t delta)
 {
 	int32_t sum;
 
@@ -115,30 +109,30 @@ static inline void own_add32(_Atomic int32_t *count, int32_t delta)
 		atomic_store_explicit(count, sum, RELAXED);
 }
 
-static inline void own_add64(_Atomic uint64_t *count, uint64_t delta)
+static inline void cell_add64(_Atomic uint64_t *count, uint64_t delta)
 {
 	atomic_store_explicit(count, atomic_load_explicit(count, RELAXED) + delta, RELAXED);
 }
 
 /* One more request; the row's sum is to follow. */
-static inline void row_start(const struct ledger_row *r, uint32_t slot)
+static inline void cell_start(struct cell *c)
 {
-	own_add32(row_active(r, slot), 1);
-	own_add64(row_picks(r, slot), 1);
+	cell_add32(&c->active, 1);
+	cell_add64(&c->picks, 1);
 }
 
 static inline void tally_add(struct tally *t, const struct lb_outcome *o)
 {
-	own_add64(&t->done[o->result], 1);
+	cell_add64(&t->done[o->result], 1);
 	if (o->bytes)
-		own_add64(&t->bytes, o->bytes);
+		cell_add64(&t->bytes, o->bytes);
 	if (o->latency_ns)
-		own_add64(&t->latency_sum_ns, o->latency_ns);
+		cell_add64(&t->latency_sum_ns, o->latency_ns);
 }
 
 static inline void row_add_active(struct ledger_row *r, int64_t delta)
 {
-	atomic_store_explicit(&r->active_sum, atomic_load_explicit(&r->active_sum, RELAXED) + delta,
+	atomic_store_explicit(&r->active, atomic_load_explicit(&r->active, RELAXED) + delta,
 			      RELAXED);
 }
 

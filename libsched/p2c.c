@@ -45,13 +45,13 @@ static void p2c_adopt(const struct lb_snapshot *s, void *cursor, const struct lb
 static inline void look_around(struct p2c *c, const struct lb_snapshot *s)
 {
 	const uint32_t rows = ledger_rows(s->ledger);
-	uint32_t from, n;
+	uint32_t due = rows > 1 ? sweep_due(&c->sweep, s) : 0;
 
-	if (rows == 1)
+	if (!due)
 		return;
-	n = sweep_due(&c->sweep, s, rows, &from);
-	if (n)
-		sweep_active(s, rows, from, n, &c->active[from]);
+	while (due--)
+		refresh(c, s, sweep_next(&c->sweep, s));
+	sweep_prefetch(&c->sweep, s, rows);
 }
 
 /* ---- Any pick ---- */

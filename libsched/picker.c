@@ -337,7 +337,7 @@ static void start_all(struct lb_picker *p, const uint32_t *place, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		if (__builtin_expect(place[i] >= n_places, 0))
 			continue;
-		row_start(row, at[place[i]].slot);
+		cell_start(row_cell(row, at[place[i]].slot));
 		started++;
 	}
 	row_add_active(row, started);

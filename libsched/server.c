@@ -21,22 +21,22 @@ static void add_shared(_Atomic uint32_t *count, int64_t delta)
 }
 
 /*
- * Its own counter tells the picker that there is something to take off; only when it does not, others began
+ * Its own cell tells the picker that there is something to take off; only when it does not, others began
  * what ends here, or nobody did, and the sum is asked.
  */
 static int32_t add_own(const struct counting *by, struct lb_server *s, enum lb_counter c,
 		       int64_t delta)
 {
-	_Atomic int32_t *own =
-	    c == LB_COUNTER_ACTIVE ? row_active(by->row, s->slot) : row_inactive(by->row, s->slot);
+	struct cell *cell = row_cell(by->row, s->slot);
+	_Atomic int32_t *own = c == LB_COUNTER_ACTIVE ? &cell->active : &cell->inactive;
 	int32_t have = atomic_load_explicit(own, RELAXED);
 
 	if (delta != -1 || have <= 0)
 		delta = within(server_count(by->ledger, s, c), delta, INT32_MAX);
-	/* The sum is within its range; one counter of it may still be at its end. */
+	/* The sum is within its range; one cell of it may still be at its end. */
 	if (have + delta > INT32_MAX || have + delta < INT32_MIN)
 		return 0;
-	own_add32(own, (int32_t)delta);
+	cell_add32(own, (int32_t)delta);
 	return (int32_t)delta;
 }
 
@@ -61,7 +61,7 @@ bool server_start_limited(const struct counting *by, struct lb_server *s, uint32
 			return false;
 	} while (
 	    !atomic_compare_exchange_weak_explicit(&s->limited, &have, have + 1, RELAXED, RELAXED));
-	own_add64(row_picks(by->row, s->slot), 1);
+	cell_add64(&row_cell(by->row, s->slot)->picks, 1);
 	row_add_active(by->row, 1);
 	return true;
 }
@@ -122,6 +122,7 @@ int server_carry(struct server_pool *pool, struct lb_server *s, const uint32_t *
 		 const struct ledger_sums *sums)
 {
 	const struct ledger *l = &pool->ledger;
+	struct cell *cell;
 	struct tally *tally;
 	int32_t active;
 
@@ -129,16 +130,17 @@ int server_carry(struct server_pool *pool, struct lb_server *s, const uint32_t *
 		pool->carried = ledger_add_row(&pool->ledger, pool->n_slots);
 	if (!pool->carried)
 		return -ENOMEM;
+	cell = row_cell(pool->carried, s->slot);
 	tally = row_tally(pool->carried, s->slot);
 	active = (int32_t)(count[LB_COUNTER_ACTIVE] - (ledger_active(l, s->slot) +
 						       atomic_load_explicit(&s->limited, RELAXED)));
-	own_add32(row_active(pool->carried, s->slot), active);
+	cell_add32(&cell->active, active);
 	row_add_active(pool->carried, active);
-	own_add32(row_inactive(pool->carried, s->slot),
-		  (int32_t)(count[LB_COUNTER_INACTIVE] - ledger_inactive(l, s->slot)));
+	cell_add32(&cell->inactive,
+		   (int32_t)(count[LB_COUNTER_INACTIVE] - ledger_inactive(l, s->slot)));
 	for (size_t c = LB_COUNTER_QUEUED; c < SERVER_COUNTERS; c++)
 		atomic_store_explicit(&s->shared[c - LB_COUNTER_QUEUED], count[c], RELAXED);
-	atomic_store_explicit(row_picks(pool->carried, s->slot), sums->picks, RELAXED);
+	atomic_store_explicit(&cell->picks, sums->picks, RELAXED);
 	for (size_t i = 0; i < LEDGER_RESULTS; i++)
 		atomic_store_explicit(&tally->done[i], sums->done[i], RELAXED);
 	atomic_store_explicit(&tally->bytes, sums->bytes, RELAXED);

@@ -122,7 +122,7 @@ void server_empty_out(const struct ledger *l, struct lb_server *s, uint32_t maxc
 /* Counts one more active connection that no limit stands against. */
 static inline void server_start(const struct counting *by, uint32_t slot)
 {
-	row_start(by->row, slot);
+	cell_start(row_cell(by->row, slot));
 	row_add_active(by->row, 1);
 }
 
@@ -133,12 +133,12 @@ static inline void server_start(const struct counting *by, uint32_t slot)
 static inline bool server_finish_own(const struct counting *by, uint32_t slot,
 				     const struct lb_outcome *o)
 {
-	_Atomic int32_t *own = row_active(by->row, slot);
-	const int32_t active = atomic_load_explicit(own, RELAXED);
+	struct cell *cell = row_cell(by->row, slot);
+	const int32_t active = atomic_load_explicit(&cell->active, RELAXED);
 
 	if (active <= 0 || o->inactive)
 		return false;
-	atomic_store_explicit(own, active - 1, RELAXED);
+	atomic_store_explicit(&cell->active, active - 1, RELAXED);
 	row_add_active(by->row, -1);
 	tally_add(row_tally(by->row, slot), o);
 	return true;

@@ -195,7 +195,7 @@ static inline uint32_t snap_active(const struct lb_snapshot *s)
 	int64_t sum = 0;
 
 	for (uint32_t i = 0, n = ledger_rows(s->ledger); i < n; i++)
-		sum += atomic_load_explicit(&s->ledger->row[i]->active_sum, RELAXED);
+		sum += atomic_load_explicit(&s->ledger->row[i]->active, RELAXED);
 	return sum > 0 ? (uint32_t)sum : 0;
 }
 

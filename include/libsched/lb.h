@@ -147,7 +147,7 @@ struct lb_group_opts {
 	 * A server that comes up, is enabled or is added begins with a small share, which grows to the
 	 * whole in this time (F5 slow-ramp-time, HAProxy slowstart): see lb_group_tick(). static-rr,
 	 * fo, ovf, lblc, lblcr and the hashes keep their weights, but for maglev, bounded and those of
-	 * LB_GROUP_CONSISTENT. 0: none.
+	 * LB_GROUP_CONSISTENT; rr knows none. 0: none.
 	 */
 	uint64_t slow_start_ns;
 	/*

@@ -193,6 +193,31 @@ static void predictive_rates_by_the_trend(void **state)
 	}
 }
 
+/* Servers 1 to 3 alike, of which the last came up 30 seconds ago; a slow ramp of 60. */
+static struct lb_group *half_ramped(const char *algo)
+{
+	struct lb_group_opts o = {
+	    .size = sizeof(o), .algo = algo, .slow_start_ns = 60 * (uint64_t)SECOND};
+	struct lb_group *g;
+
+	assert_int_equal(lb_group_new(&o, &g), 0);
+	for (uint64_t id = 1; id <= 3; id++)
+		add(g, id, 5);
+	lb_server_set_up(g, 3, false);
+	commit(g);
+	for (uint64_t s = 1; s <= 100; s += 99) {
+		assert_true(lb_group_tick(g, s * SECOND) >= 0);
+		commit(g);
+	}
+	lb_server_set_up(g, 3, true);
+	commit(g);
+	lb_group_tick(g, 1000 * (uint64_t)SECOND);
+	commit(g);
+	lb_group_tick(g, 1030 * (uint64_t)SECOND);
+	commit(g);
+	return g;
+}
+
 /* F5's example: 30 of 60 seconds in the ramp, half the connections of the others. */
 static void a_ramp_inflates_the_count(void **state)
 {
@@ -201,33 +226,36 @@ static void a_ramp_inflates_the_count(void **state)
 
 	(void)state;
 	for (size_t a = 0; a < 3; a++) {
-		struct lb_group_opts o = {.size = sizeof(o),
-					  .algo = algos[a],
-					  .slow_start_ns = 60 * (uint64_t)SECOND};
-		struct lb_group *g;
-		struct lb_picker *p;
+		struct lb_group *g = half_ramped(algos[a]);
 
-		assert_int_equal(lb_group_new(&o, &g), 0);
-		for (uint64_t id = 1; id <= 3; id++)
-			add(g, id, 5);
-		lb_server_set_up(g, 3, false);
-		commit(g);
-		for (uint64_t s = 1; s <= 100; s += 99) {
-			assert_true(lb_group_tick(g, s * SECOND) >= 0);
-			commit(g);
-		}
-		lb_server_set_up(g, 3, true);
-		commit(g);
-		lb_group_tick(g, 1000 * (uint64_t)SECOND);
-		commit(g);
-		lb_group_tick(g, 1030 * (uint64_t)SECOND);
-		commit(g);
-		p = picker_of(g);
-		picks(p, 500, false);
+		picks(picker_of(g), 500, false);
 		assert_in_range(stats_of(g, 3).active, 96, 104);
 		assert_in_range(stats_of(g, 1).active, 197, 203);
 		lb_group_free(g);
 	}
+}
+
+static void round_robin_passes_over_turns_in_a_ramp(void **state)
+{
+	struct lb_group *g = half_ramped("round-robin");
+	struct lb_picker *p = picker_of(g);
+
+	(void)state;
+	picks(p, 500, false);
+	assert_in_range(stats_of(g, 3).active, 96, 104);
+	assert_in_range(stats_of(g, 1).active, 197, 203);
+	/* The turns missed count over commits, and who is alone in a ramp takes all. */
+	for (uint64_t s = 1031; s < 1051; s++) {
+		lb_group_tick(g, s * SECOND);
+		commit(g);
+		picks(p, 5, false);
+	}
+	assert_in_range(stats_of(g, 3).active, 117, 132);
+	lb_server_set_up(g, 1, false);
+	lb_server_set_up(g, 2, false);
+	commit(g);
+	assert_picks(p, 3, "3 3 3");
+	lb_group_free(g);
 }
 
 int main(void)
@@ -244,6 +272,7 @@ int main(void)
 	    cmocka_unit_test(observed_rates_by_the_average),
 	    cmocka_unit_test(predictive_rates_by_the_trend),
 	    cmocka_unit_test(a_ramp_inflates_the_count),
+	    cmocka_unit_test(round_robin_passes_over_turns_in_a_ramp),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
