@@ -324,7 +324,7 @@ static void free_dead(struct worker *w)
 		TAILQ_REMOVE(&w->dead, s, link);
 		free(s);
 	}
-	if (w->http)
+	if (w->http && !(TAILQ_EMPTY(&w->http->dead) && TAILQ_EMPTY(&w->http->dead_links)))
 		http_free_dead(w);
 	tell_drained(w);
 }
