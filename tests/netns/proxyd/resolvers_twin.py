@@ -91,6 +91,7 @@ class Asked(Proxy):
         body = f"listen b\n    bind 127.0.0.1:{{port}}\n    balance roundrobin\n{servers}"
         text = config(body + resolvers.replace("{dns}", str(names.port)))
         super().__init__(binary, text.replace("maxconn 5000", f"maxconn 5000\n    stats socket {self.socket} level admin"))
+        until("the socket is there", lambda: os.path.exists(self.socket))
 
     def command(self, line):
         with socket.socket(socket.AF_UNIX) as s:
