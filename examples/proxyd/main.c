@@ -77,9 +77,10 @@ static struct cfg *load(const struct cli *cli, bool warnings)
 	return cfg;
 }
 
-static size_t count_binds(const struct cfg *cfg)
+static size_t count_listeners(const struct cfg *cfg)
 {
 	const struct cfg_proxy *p;
+	const struct cfg_stats_socket *s;
 	const struct cfg_bind *b;
 	size_t n = 0;
 
@@ -87,6 +88,8 @@ static size_t count_binds(const struct cfg *cfg)
 		if (!p->set.disabled)
 			STAILQ_FOREACH (b, &p->binds, next)
 				n++;
+	STAILQ_FOREACH (s, &cfg->global.stats_sockets, next)
+		n++; /* HAProxy, too, starts for a socket of the runtime API alone */
 	return n;
 }
 
@@ -97,7 +100,7 @@ static int check_only(const struct cli *cli)
 
 	if (!cfg)
 		return 1;
-	n = count_binds(cfg);
+	n = count_listeners(cfg);
 	cfg_free(cfg);
 	if (!n) {
 		puts(
@@ -137,7 +140,7 @@ static unsigned maxconn_of(const struct cli *cli, const struct cfg *cfg, unsigne
 	const struct cfg_global *g = &cfg->global;
 
 	return process_maxconn(cli->maxconn ? cli->maxconn : g->maxconn, g->ulimit_n,
-			       DESCRIPTORS_OTHER + threads * (4 + count_binds(cfg)));
+			       DESCRIPTORS_OTHER + threads * (4 + count_listeners(cfg)));
 }
 
 /* ---- Reload: beside what runs, then all at once ---- */
@@ -459,7 +462,7 @@ int main(int argc, char **argv)
 	cfg = load(&d.cli, !d.cli.quiet);
 	if (!cfg)
 		return 1;
-	if (!count_binds(cfg)) {
+	if (!count_listeners(cfg)) {
 		cli_say(LOG_ERR, "nothing to listen on: add a section with a bind line");
 		cfg_free(cfg);
 		return 2;
