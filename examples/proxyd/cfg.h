@@ -133,6 +133,7 @@ struct cfg_server {
 	struct cfg_tls *tls_words; /* NULL: none */
 	struct tls_back *tls;	   /* NULL: plain */
 	bool check_tls;
+	bool check_proxy, no_check_proxy; /* check-send-proxy, or its opposite */
 	enum cfg_observe observe;
 	enum cfg_on_error on_error;
 	unsigned error_limit;
@@ -246,8 +247,16 @@ struct cfg_step {
 	const char *on_failure; /* what is told then; NULL: what was expected */
 };
 
+/* What http-check connect and tcp-check connect say; of several lines the same. */
+struct cfg_check_connect {
+	bool given, usual; /* usual: "default": as the server's line says */
+	bool tls, send_proxy;
+	const char *sni, *alpn; /* NULL: none */
+};
+
 struct cfg_check {
 	enum cfg_check_kind kind;
+	struct cfg_check_connect connect;
 	const char *user; /* mysql, pgsql; NULL: none */
 	const char *helo; /* smtp */
 	bool ehlo;

@@ -321,8 +321,10 @@ void kw_http_check_expect(struct reader *r, size_t first, const void *data)
 void kw_http_check_connect(struct reader *r, size_t first, const void *data)
 {
 	struct cfg_httpchk *c = &r->proxy->set.httpchk;
+	struct cfg_check_connect *how = &r->proxy->set.check.connect;
 
 	(void)data;
+	*how = (struct cfg_check_connect){.given = true};
 	for (size_t i = first; i < r->line->n; i++) {
 		const char *word = word_at(r, i);
 
@@ -331,11 +333,10 @@ void kw_http_check_connect(struct reader *r, size_t first, const void *data)
 		} else if (!strcmp(word, "port") && i + 1 < r->line->n) {
 			if (!read_number(r, ++i, "port", 1, 65535, &c->port))
 				return;
-		} else if (strcmp(word, "default") != 0 && strcmp(word, "linger") != 0) {
+		} else if (!cfg_read_connect(r, &i, how)) {
 			say(r, DIAG_ERROR, i,
 			    "\"%s\" of http-check connect is unknown, or not supported by this "
-			    "version: write "
-			    "port NUMBER, default or linger",
+			    "version: write port NUMBER, default, ssl, sni NAME, alpn LIST, send-proxy or linger",
 			    word);
 			return;
 		}

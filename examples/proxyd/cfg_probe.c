@@ -133,8 +133,47 @@ static bool read_bytes(struct reader *r, size_t i, bool binary, struct cfg_step 
 	return true;
 }
 
+bool cfg_read_connect(struct reader *r, size_t *i, struct cfg_check_connect *c)
+{
+	const char *word = word_at(r, *i);
+	bool valued = !strcmp(word, "sni") || !strcmp(word, "alpn");
+
+	if (valued && *i + 1 < r->line->n)
+		*(*word == 's' ? &c->sni : &c->alpn) = keep_word(r, ++*i);
+	else if (!strcmp(word, "default"))
+		c->usual = true;
+	else if (!strcmp(word, "ssl"))
+		c->tls = true;
+	else if (!strcmp(word, "send-proxy"))
+		c->send_proxy = true;
+	else
+		return !strcmp(word, "linger");
+	return true;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+/* All connections of a script are made alike. */
+static void take_connect(struct reader *r, size_t i, const struct cfg_check_connect *c)
+{
+	struct cfg_check_connect *first = &r->proxy->set.check.connect;
+
+	if (!first->given)
+		*first = *c;
+	else if (first->usual != c->usual || first->tls != c->tls || first->send_proxy != c->send_proxy ||
+		 !same_text(first->sni, c->sni) || !same_text(first->alpn, c->alpn))
+		say(r, DIAG_ERROR, i,
+		    "this tcp-check connect differs from the first in ssl, sni, alpn, send-proxy or default, "
+		    "which is known to HAProxy, not supported by this version");
+}
+
 static void read_connect(struct reader *r, size_t i)
 {
+	struct cfg_check_connect c = {.given = true};
+	size_t first = i;
 	struct cfg_step *s = add_step(r);
 
 	if (!s)
@@ -144,27 +183,19 @@ static void read_connect(struct reader *r, size_t i)
 		const char *word = word_at(r, i);
 
 		if (!strcmp(word, "comment")) {
-			return;
+			break;
 		} else if (!strcmp(word, "port") && i + 1 < r->line->n) {
 			if (!read_number(r, ++i, "port", 1, 65535, &s->port))
 				return;
-		} else if (!strcmp(word, "addr") || !strcmp(word, "ssl") || !strcmp(word, "sni") ||
-			   !strcmp(word, "alpn") || !strcmp(word, "send-proxy") ||
-			   !strcmp(word, "via-socks4") || !strcmp(word, "proto")) {
+		} else if (!cfg_read_connect(r, &i, &c)) {
 			say(r, DIAG_ERROR, i,
-			    "\"%s\" of tcp-check connect is known to HAProxy, not supported by "
-			    "this version",
-			    word);
-			return;
-		} else if (strcmp(word, "default") != 0 && strcmp(word, "linger") != 0) {
-			say(r, DIAG_ERROR, i,
-			    "\"%s\" is unknown here: tcp-check connect takes port NUMBER, default, "
-			    "linger "
-			    "and comment TEXT",
+			    "\"%s\" of tcp-check connect is unknown, or not supported by this version: write "
+			    "port NUMBER, default, ssl, sni NAME, alpn LIST, send-proxy, linger or comment TEXT",
 			    word);
 			return;
 		}
 	}
+	take_connect(r, first - 1, &c);
 }
 
 static void read_send(struct reader *r, size_t i)

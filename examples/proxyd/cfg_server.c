@@ -311,6 +311,14 @@ static void server_track_word(struct reader *r, size_t i, void *target)
 	((struct cfg_server *)target)->track = keep_word(r, i + 1);
 }
 
+static void server_check_proxy(struct reader *r, size_t i, void *target)
+{
+	struct cfg_server *s = target;
+
+	s->check_proxy = !strcmp(word_at(r, i), "check-send-proxy");
+	s->no_check_proxy = !s->check_proxy;
+}
+
 static void server_redir(struct reader *r, size_t i, void *target)
 {
 	const char *prefix = word_at(r, i + 1);
@@ -332,6 +340,7 @@ static const struct parameter server_parameters[] = {
     {"addr", 1, server_addr},
     {"backup", 0, server_flag},
     {"check", 0, server_flag},
+    {"check-send-proxy", 0, server_check_proxy},
     {"cookie", 1, server_cookie},
     {"disabled", 0, server_flag},
     {"downinter", 1, server_time},
@@ -347,6 +356,7 @@ static const struct parameter server_parameters[] = {
     {"no-agent-check", 0, server_flag},
     {"no-backup", 0, server_flag},
     {"no-check", 0, server_flag},
+    {"no-check-send-proxy", 0, server_check_proxy},
     {"observe", 1, server_observe},
     {"on-error", 1, server_on_error},
     {"on-marked-down", 1, server_marked_word},

@@ -698,13 +698,20 @@ static void make_back(struct reader *r, const struct cfg_proxy *p, struct cfg_se
 
 static void check_server(struct reader *r, struct cfg_proxy *p, struct cfg_server *s)
 {
+	const struct cfg_check_connect *how = &p->set.check.connect;
 	struct cfg_tls *t = s->tls_words;
 
+	if (!t && s->check && how->tls) /* only the check speaks it */
+		t = s->tls_words = keep(r, sizeof(*t));
 	if (!t)
 		return;
 	/* without an address of its own a check goes where the traffic goes */
 	s->check_tls = s->check && !t->check_off &&
 		       (t->check_on || (t->on && !s->check_port && !s->check_addr.len));
+	if (s->check && how->given && !how->usual)
+		s->check_tls = how->tls;
+	else if (s->check && how->tls)
+		s->check_tls = true;
 	if (!t->on && !s->check_tls)
 		return;
 	/* each has its own copy by now, but for those that only a default-server speaks for */

@@ -13,6 +13,7 @@
 #include <libhealth/tls.h>
 
 #include "log.h"
+#include "proxy_protocol.h"
 
 static const char *meaning(enum health_code code)
 {
@@ -148,7 +149,8 @@ static bool same_check(const struct cfg_server *a, const struct cfg_server *b)
 	       a->check_addr.len == b->check_addr.len &&
 	       !memcmp(&a->check_addr.storage, &b->check_addr.storage, a->check_addr.len) &&
 	       a->check_port == b->check_port && a->rise == b->rise && a->fall == b->fall &&
-	       a->inter_ns == b->inter_ns && a->fastinter_ns == b->fastinter_ns &&
+	       a->send_proxy == b->send_proxy && a->check_proxy == b->check_proxy &&
+	       a->no_check_proxy == b->no_check_proxy && a->inter_ns == b->inter_ns && a->fastinter_ns == b->fastinter_ns &&
 	       a->downinter_ns == b->downinter_ns;
 }
 
@@ -201,16 +203,30 @@ static bool same_text(const char *a, const char *b)
 }
 
 /* Its check speaks TLS as the traffic does, but for the name and the protocol. 0 or -errno. */
-static int use_tls(struct server *s, const struct cfg_server *c)
+/* The PROXY header of its check, which tells of nobody (its specification, section 2). The length; 0: none. */
+static size_t introduction(const struct cfg_server *c, const struct cfg_proxy *p, char buf[PROXY_HEADER_MAX])
+{
+	static const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+	const struct cfg_check_connect *how = &p->set.check.connect;
+	/* without an address of its own a check goes where the traffic goes */
+	bool usual = c->check_proxy ||
+		     (c->send_proxy && !c->no_check_proxy && !c->check_port && !c->check_addr.len);
+
+	if (how->given && !how->usual ? !how->send_proxy : !usual && !how->send_proxy)
+		return 0;
+	return proxy_header(buf, c->send_proxy ? c->send_proxy : 1, &nobody, &nobody);
+}
+
+static int use_tls(struct server *s, const struct cfg_server *c, const struct cfg_check_connect *how)
 {
 	const struct cfg_tls *t = c->tls_words;
 	bool verify = t->set.verify == TLS_VERIFY_REQUIRED;
 	struct health_tls_opts o = {
 	    .size = sizeof(o),
 	    .flags = (verify ? HEALTH_TLS_VERIFY : 0) | (t->no_reuse ? HEALTH_TLS_NO_RESUMPTION : 0),
-	    .sni = t->check_sni,
+	    .sni = how->sni ? how->sni : t->check_sni,
 	    .verify_name = verify ? t->verify_host : NULL,
-	    .alpn = t->check_alpn,
+	    .alpn = how->alpn ? how->alpn : t->check_alpn,
 	    .crl_file = t->set.crl_file,
 	    .cert_file = t->crt_file,
 	    .ciphers = t->set.ciphers,
@@ -264,7 +280,7 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *conf
 	    .timeout_ns = timeout_ns,
 	    .jitter_percent = e->spread_checks,
 	};
-
+	char header[PROXY_HEADER_MAX];
 	int r;
 
 	/* as HAProxy: from the address of the section or the server, but not as a client */
@@ -294,11 +310,13 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *conf
 	if (s->admin.maint || s->admin.no_checks)
 		o.flags |= HEALTH_CHECK_PAUSED;
 	if (c->check_tls) {
-		r = use_tls(s, c);
+		r = use_tls(s, c, &p->set.check.connect);
 		if (r < 0)
 			return r;
 		o.transport = health_tls_transport(s->check_tls);
 	}
+	o.preamble = header;
+	o.preamble_len = introduction(c, p, header);
 	r = check_probe_of_server(p, c, &target, &own);
 	if (r < 0)
 		return r;

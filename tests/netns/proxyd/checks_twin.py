@@ -358,6 +358,55 @@ def test_a_server_that_comes_up_begins_with_a_small_share(binary):
         assert got.count("new") < 40, got.count("new")  # 50 without; the rotation lets it catch up first
 
 
+# The lines of the backend, the words of the server, and how its check begins.
+INTRODUCTIONS = [
+    ("", "check", b"GET "),
+    ("", "check send-proxy", b"PROXY "),
+    ("", "check send-proxy-v2", b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0GET "),
+    ("", "check check-send-proxy", b"PROXY "),
+    ("", "check send-proxy port {own}", b"GET "),
+    ("http-check connect send-proxy", "check", b"PROXY "),
+    ("http-check connect", "check send-proxy", b"GET "),
+    ("http-check connect default", "check send-proxy", b"PROXY "),
+    ("http-check connect ssl", "check verify none", b"\x16\x03\x01"),
+    ("http-check connect", "check ssl verify none", b"GET "),
+    ("option tcp-check\n    tcp-check connect send-proxy\n    tcp-check send X", "check", b"PROXY "),
+    ("option tcp-check\n    tcp-check connect ssl\n    tcp-check send X", "check verify none", b"\x16\x03\x01"),
+]
+
+
+def test_a_check_introduces_itself(binary):
+    begins = {}
+
+    def server(n):
+        def serve(_, c):
+            data = b""
+            c.settimeout(0.1)  # pieces may come apart
+            try:
+                while len(data) < 20:
+                    piece = c.recv(4096)
+                    if not piece:
+                        break
+                    data += piece
+            except OSError:  # or it was all, and the check is over
+                pass
+            if data:
+                begins.setdefault(n, data)
+
+        return Server(serve)
+
+    text, servers = "frontend f\n    mode http\n    bind 127.0.0.1:{port}\n", []
+    for n, (lines, words, _) in enumerate(INTRODUCTIONS):
+        servers.append(server(n))
+        port = servers[-1].port
+        text += f"backend b{n}\n    mode http\n    option httpchk GET /\n    {lines}\n"
+        text += f"    server s 127.0.0.1:{port} {words.replace('{own}', str(port))} inter 400ms\n"
+    with Proxy(binary, config(text)):
+        until("all are checked", lambda: len(begins) == len(INTRODUCTIONS), 20)
+    for n, (lines, words, begin) in enumerate(INTRODUCTIONS):
+        assert begins[n].startswith(begin), (lines, words, begins[n][:60])
+
+
 TESTS = [f for name, f in list(globals().items()) if name.startswith("test_")]
 
 if __name__ == "__main__":
