@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 #define COUNT_GAP_NS (1000 * NS_PER_MS)	  /* who asks more often gets what was read last */
+#define LARGE_TABLE 1000 /* places of real servers */
 #define DRAIN_ROUND_NS (1000 * NS_PER_MS) /* from one look at those that drain to the next */
 
 /* A real server that the configuration no longer has, while its connections end. */
@@ -365,6 +367,8 @@ static void update(struct services *s, const char *what_for)
 	s->flush = false;
 	ha_service_table_free(s->last);
 	s->last = want;
+	if (s->weights->n >= LARGE_TABLE)
+		malloc_trim(0); /* the one before, the plan, what was read: as large as the table */
 }
 
 /* ---- Verbs ---- */
