@@ -564,6 +564,8 @@ int dns_new(const struct dns_opts *o, struct dns **ret)
 	if (!e && d->epoll_fd < 0)
 		e = -errno;
 	if (e) {
+		if (d->epoll_fd >= 0)
+			close(d->epoll_fd);
 		free(d);
 		return e;
 	}
