@@ -39,6 +39,12 @@ struct cfg_addr {
 	socklen_t len; /* 0: not known (a name that did not resolve) */
 };
 
+/* Of a unix socket. */
+struct cfg_access {
+	int mode;      /* -1: the umask's */
+	long uid, gid; /* -1: ours */
+};
+
 struct cfg_bind {
 	STAILQ_ENTRY(cfg_bind) next;
 	struct diag_place at;
@@ -47,6 +53,7 @@ struct cfg_bind {
 	int inherited_fd; /* fd@N; -1: none */
 	const char *name, *interface;
 	unsigned backlog, maxconn;
+	struct cfg_access access;
 	bool v6only, v4v6, defer_accept, accept_proxy;
 	struct cfg_tls *tls_words; /* NULL: none */
 	struct tls_front *tls;	   /* NULL: plain */
@@ -435,8 +442,7 @@ struct cfg_stats_socket {
 	struct cfg_addr addr;
 	int inherited_fd; /* fd@N; -1: none */
 	enum cfg_stats_level level;
-	int mode;      /* of a unix socket; -1: the umask's */
-	long uid, gid; /* -1: ours */
+	struct cfg_access access;
 };
 
 struct cfg_global {
@@ -444,6 +450,8 @@ struct cfg_global {
 	unsigned nbthread; /* 0: as many as CPUs */
 	unsigned ulimit_n;
 	bool daemon, external_check;
+	struct cfg_access unix_bind; /* of unix sockets whose bind line says nothing */
+	const char *unix_prefix;     /* goes before their paths; NULL: nothing */
 	bool usesrc; /* addresses that are not ours are bound to */
 	const char *pidfile, *log_tag, *node, *description;
 	const char *log_hostname; /* log-send-hostname; NULL: it is not sent */

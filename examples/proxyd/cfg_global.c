@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Keywords of the global section, and `log`, which proxies have too. */
 #include "cfg_read.h"
+#include "cfg_access.h"
 
 #include <grp.h>
 #include <pwd.h>
@@ -62,6 +63,26 @@ static void kw_chroot(struct reader *r, size_t first, const void *data)
 	say(r, DIAG_NOTICE, first - 1,
 	    "\"chroot\" is accepted and not done: a reload reads the files again; use systemd's "
 	    "ProtectSystem= and RootDirectory=");
+}
+
+/* For bind lines further down. */
+static void kw_unix_bind(struct reader *r, size_t first, const void *data)
+{
+	static const char *const words[] = {"prefix", "mode", "user", "group", "uid", "gid", NULL};
+
+	(void)data;
+	for (size_t i = first; i < r->line->n; i += 2) {
+		const char *word = word_at(r, i);
+
+		if (i + 1 == r->line->n)
+			say(r, DIAG_ERROR, i, "\"%s\" needs a value", word);
+		else if (access_word(word))
+			access_read(r, i + 1, word, &r->cfg->global.unix_bind);
+		else if (!strcmp(word, "prefix"))
+			r->cfg->global.unix_prefix = keep_word(r, i + 1);
+		else
+			say_unknown(r, i, "parameter of \"unix-bind\"", words, NULL);
+	}
 }
 
 static void kw_daemon(struct reader *r, size_t first, const void *data)
@@ -415,6 +436,7 @@ const struct keyword cfg_keywords_global[] = {
     {"tune.ssl.maxrecord", 0, 1, 1, kw_tls_number, NULL, "BYTES"},
     {"uid", 0, 1, 1, kw_id, OFFSET(uid), "NUMBER"},
     {"ulimit-n", 0, 1, 1, kw_number, OFFSET(ulimit_n), "NUMBER"},
+    {"unix-bind", 0, 1, READER_ANY, kw_unix_bind, NULL, "[prefix TEXT] [mode MODE] [user NAME] [group NAME]"},
     {"unsetenv", 0, 1, READER_ANY, kw_env, NULL, "NAME ..."},
     {"user", 0, 1, 1, kw_owner, OFFSET(uid), "NAME"},
     {NULL, 0, 0, 0, NULL, NULL, NULL},

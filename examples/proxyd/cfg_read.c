@@ -5,6 +5,7 @@
  * answer.
  */
 #include "cfg_read.h"
+#include "cfg_access.h"
 #include "cfg_names.h"
 
 #include <dirent.h>
@@ -783,6 +784,7 @@ int cfg_load(const struct cfg_load_opts *o, struct diag *d, struct cfg **ret)
 	STAILQ_INIT(&c->global.logs);
 	STAILQ_INIT(&c->global.stats_sockets);
 	c->global.uid = c->global.gid = -1;
+	c->global.unix_bind = (struct cfg_access)CFG_ACCESS_DEFAULT;
 	c->global.nap_us = -1;
 	for (size_t i = 0; i < o->n_paths; i++)
 		read_path(&r, o->path[i]);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The lines `bind`, `server` and `default-server`: an address or none, then parameters. */
 #include "cfg_read.h"
+#include "cfg_access.h"
 #include "cfg_names.h"
 
 #include <stdio.h>
@@ -80,6 +81,11 @@ static void bind_maxconn(struct reader *r, size_t i, void *target)
 	read_number(r, i + 1, "maxconn", 1, MAXCONN_MAX, &((struct cfg_bind *)target)->maxconn);
 }
 
+static void bind_access(struct reader *r, size_t i, void *target)
+{
+	access_read(r, i + 1, word_at(r, i), &((struct cfg_bind *)target)->access);
+}
+
 static void bind_flag(struct reader *r, size_t i, void *target)
 {
 	struct cfg_bind *b = target;
@@ -99,6 +105,8 @@ static const struct parameter bind_parameters[] = {
     {"backlog", 1, bind_backlog}, {"interface", 1, bind_interface}, {"maxconn", 1, bind_maxconn},
     {"name", 1, bind_name},	  {"defer-accept", 0, bind_flag},   {"v4v6", 0, bind_flag},
     {"v6only", 0, bind_flag},	  {"accept-proxy", 0, bind_flag},
+    {"mode", 1, bind_access}, {"user", 1, bind_access}, {"group", 1, bind_access},
+    {"uid", 1, bind_access}, {"gid", 1, bind_access},
     {"allow-0rtt", 0, bind_tls_refused}, {"alpn", 1, bind_tls}, {"ca-file", 1, bind_tls},
     {"ca-ignore-err", 1, bind_tls}, {"ca-sign-file", 1, bind_tls_refused},
     {"ca-sign-pass", 1, bind_tls_refused}, {"ca-verify-file", 1, bind_tls},
@@ -116,6 +124,23 @@ static const struct parameter bind_parameters[] = {
     {"verify", 1, bind_tls}, {NULL, 0, NULL},
 };
 
+/* unix-bind prefix. False: told. */
+static bool add_prefix(struct reader *r, size_t i, struct cfg_addr *a)
+{
+	const char *prefix = r->cfg->global.unix_prefix;
+	char path[sizeof(a->unix_path.sun_path)];
+
+	if (!prefix || a->sa.sa_family != AF_UNIX || !*a->unix_path.sun_path)
+		return true;
+	if ((size_t)snprintf(path, sizeof(path), "%s%s", prefix, a->unix_path.sun_path) >= sizeof(path)) {
+		say(r, DIAG_ERROR, i, "with the prefix of unix-bind this path has more than %zu characters",
+		    sizeof(path) - 1);
+		return false;
+	}
+	memcpy(a->unix_path.sun_path, path, sizeof(path));
+	return true;
+}
+
 static void add_bind(struct reader *r, size_t i, const struct address *a, unsigned port,
 		     const struct cfg_bind *template)
 {
@@ -129,6 +154,8 @@ static void add_bind(struct reader *r, size_t i, const struct address *a, unsign
 	b->addr = a->addr;
 	b->inherited_fd = a->fd;
 	addr_set_port(&b->addr, port);
+	if (!add_prefix(r, i, &b->addr))
+		return;
 	if (a->fd >= 0 || a->addr.sa.sa_family == AF_UNIX)
 		snprintf(text, sizeof(text), "%s", a->host ? a->host : "");
 	else if (a->addr.sa.sa_family == AF_INET6)
@@ -144,7 +171,7 @@ static void add_bind(struct reader *r, size_t i, const struct address *a, unsign
 
 void kw_bind(struct reader *r, size_t first, const void *data)
 {
-	struct cfg_bind template = {.inherited_fd = -1};
+	struct cfg_bind template = {.inherited_fd = -1, .access = r->cfg->global.unix_bind};
 	char list[1024], *save = NULL;
 
 	(void)data;

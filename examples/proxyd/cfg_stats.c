@@ -3,13 +3,12 @@
 #include "cfg_stats.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <openssl/evp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cfg_access.h"
 #include "cfg_read.h"
 #include "cfg_rules.h"
 
@@ -18,20 +17,6 @@
 #define STATS_REALM_DEFAULT "HAProxy Statistics"
 
 /* ---- stats socket ---- */
-
-static bool read_owner(struct reader *r, size_t i, bool user, long *ret)
-{
-	const char *name = word_at(r, i);
-	const struct passwd *u = user ? getpwnam(name) : NULL;
-	const struct group *g = user ? NULL : getgrnam(name);
-
-	if (!u && !g) {
-		say(r, DIAG_ERROR, i, "there is no %s \"%s\" on this machine", user ? "user" : "group", name);
-		return false;
-	}
-	*ret = u ? (long)u->pw_uid : (long)g->gr_gid;
-	return true;
-}
 
 static void read_level(struct reader *r, size_t i, struct cfg_stats_socket *s)
 {
@@ -43,25 +28,6 @@ static void read_level(struct reader *r, size_t i, struct cfg_stats_socket *s)
 			return;
 		}
 	say_unknown(r, i, "level", level, NULL);
-}
-
-static void read_mode(struct reader *r, size_t i, struct cfg_stats_socket *s)
-{
-	char *end;
-	unsigned long mode = strtoul(word_at(r, i), &end, 8);
-
-	if (*end || end == word_at(r, i) || mode > 0777)
-		say(r, DIAG_ERROR, i, "\"%s\" is no mode of a file: write three octal digits such as 600", word_at(r, i));
-	else
-		s->mode = (int)mode;
-}
-
-static void read_id(struct reader *r, size_t i, const char *what, long *ret)
-{
-	unsigned id;
-
-	if (read_number(r, i, what, 0, 2147483647, &id))
-		*ret = (long)id;
 }
 
 /* One parameter at *i; moves over its values. False: the rest of the line cannot be told apart. */
@@ -85,12 +51,8 @@ static bool read_socket_word(struct reader *r, size_t *i, struct cfg_stats_socke
 			say(r, DIAG_ERROR, *i - 1, "\"%s\" needs a value", word);
 			return false;
 		}
-		if (k == 0)
-			read_mode(r, *i, s);
-		else if (k == 1 || k == 2)
-			read_owner(r, *i, k == 1, k == 1 ? &s->uid : &s->gid);
-		else if (k == 3 || k == 4)
-			read_id(r, *i, word, k == 3 ? &s->uid : &s->gid);
+		if (access_word(word))
+			access_read(r, *i, word, &s->access);
 		else
 			read_level(r, *i, s);
 		return true;
@@ -112,8 +74,7 @@ void kw_stats_socket(struct reader *r, size_t first, const void *data)
 	s->addr = a.addr;
 	s->inherited_fd = a.fd;
 	s->level = CFG_STATS_OPERATOR;
-	s->mode = -1;
-	s->uid = s->gid = -1;
+	s->access = (struct cfg_access)CFG_ACCESS_DEFAULT;
 	if (a.fd < 0 && a.addr.sa.sa_family != AF_UNIX && a.port != a.port_end && a.port_end)
 		say(r, DIAG_ERROR, first, "a stats socket has one port, not a range");
 	for (size_t i = first + 1; i < r->line->n; i++)

@@ -15,8 +15,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
+
+#include "unix_socket.h"
 
 #define BACKLOG_DEFAULT 1024
 
@@ -44,25 +45,16 @@ static int set_options(int fd, const struct cfg_bind *b)
 	return e;
 }
 
-/* Left behind by the last run. What is no socket stays, and bind says that the name is taken. */
-static void remove_socket(const char *path)
-{
-	struct stat s;
-
-	if (lstat(path, &s) == 0 && S_ISSOCK(s.st_mode))
-		unlink(path);
-}
-
 static int open_socket(const struct cfg_bind *b, unsigned backlog)
 {
-	bool is_unix = b->addr.sa.sa_family == AF_UNIX;
-	int fd = socket(b->addr.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), e;
+	int fd, e;
 
+	if (b->addr.sa.sa_family == AF_UNIX)
+		return unix_listen(&b->addr, &b->access, (int)backlog);
+	fd = socket(b->addr.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	e = is_unix ? 0 : set_options(fd, b);
-	if (is_unix && *b->addr.unix_path.sun_path) /* an abstract one is no file */
-		remove_socket(b->addr.unix_path.sun_path);
+	e = set_options(fd, b);
 	if (!e && bind(fd, &b->addr.sa, b->addr.len) < 0)
 		e = -errno;
 	if (!e && listen(fd, (int)backlog) < 0)

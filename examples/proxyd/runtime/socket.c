@@ -9,10 +9,10 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/queue.h>
 #include <unistd.h>
 
+#include "engine/unix_socket.h"
 #include "log.h"
 
 #define BACKLOG 16
@@ -388,36 +388,6 @@ static void on_accept(struct loop *l, int fd, uint32_t events, void *userdata)
 	watch(c);
 }
 
-static int open_unix(const struct cfg_stats_socket *s)
-{
-	const char *path = s->addr.unix_path.sun_path;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	mode_t old = 0;
-	struct stat st;
-	int e = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
-		unlink(path);
-	if (s->mode >= 0) /* never open to more people than wanted, not even for a moment */
-		old = umask(~(mode_t)s->mode & 0777);
-	if (bind(fd, &s->addr.sa, s->addr.len) < 0)
-		e = -errno;
-	if (s->mode >= 0)
-		umask(old);
-	if (!e && s->mode >= 0 && chmod(path, (mode_t)s->mode) < 0)
-		e = -errno;
-	if (!e && (s->uid >= 0 || s->gid >= 0) && chown(path, (uid_t)s->uid, (gid_t)s->gid) < 0)
-		e = -errno;
-	if (!e && listen(fd, BACKLOG) < 0)
-		e = -errno;
-	if (!e)
-		return fd;
-	close(fd);
-	return e;
-}
-
 static int open_inet(const struct cfg_stats_socket *s)
 {
 	int fd = socket(s->addr.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), e;
@@ -443,7 +413,7 @@ static int open_socket(const struct cfg_stats_socket *s)
 			return -errno;
 		return fd;
 	}
-	return s->addr.sa.sa_family == AF_UNIX ? open_unix(s) : open_inet(s);
+	return s->addr.sa.sa_family == AF_UNIX ? unix_listen(&s->addr, &s->access, BACKLOG) : open_inet(s);
 }
 
 static void socket_free(struct socket *s)
@@ -501,9 +471,7 @@ bool runtime_open_master(struct runtime *r, const char *address, char *ret_error
 	    .text = address,
 	    .inherited_fd = -1,
 	    .level = CFG_STATS_ADMIN,
-	    .mode = 0600,
-	    .uid = -1,
-	    .gid = -1,
+	    .access = {.mode = 0600, .uid = -1, .gid = -1},
 	};
 	const char *path = !strncmp(address, "unix@", 5) ? address + 5 : address;
 	size_t len = strcspn(path, ","); /* ",mode,600 …": ours is the strictest already */

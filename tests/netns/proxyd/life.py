@@ -404,6 +404,23 @@ def test_unix_sockets(binary):
             os.unlink(path)
 
 
+def test_owner_and_mode_of_unix_sockets(binary):
+    if os.geteuid() != 0:
+        print("    skipped: only root can give a file away")
+        return
+    with tempfile.TemporaryDirectory(prefix="proxyd-test.") as folder:
+        wanted = {"own": (0o606, 1, 2), "given": (0o640, 0, 2)}
+        body = (
+            "listen l\n    bind 127.0.0.1:{port}\n    bind unix@own mode 606 uid 1\n    bind unix@given\n"
+            "    bind abns@proxyd-test-{pid} mode 600\n    server s 127.0.0.1:1\n"
+        )
+        more = f"global\n    unix-bind prefix {folder}/ mode 640 gid 2\n"
+        with Proxy(binary, config(more + body, pid=os.getpid())):
+            for name, (mode, uid, gid) in wanted.items():
+                s = os.stat(f"{folder}/{name}")
+                assert (stat.S_IMODE(s.st_mode), s.st_uid, s.st_gid) == (mode, uid, gid), (name, s)
+
+
 def test_only_a_socket_is_replaced_by_a_socket(binary):
     with tempfile.NamedTemporaryFile("w+", prefix="proxyd-test.") as precious:
         precious.write("keep me")
