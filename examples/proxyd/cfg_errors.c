@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 #include "cfg_names.h"
+#include "cfg_rules.h"
+#include "errorfile.h"
 #include "http_reason.h"
-
-#define ERRORFILE_MAX 16384u /* bytes, as in HAProxy's buffer */
 
 /* A section http-errors. */
 struct cfg_errors {
@@ -29,34 +29,20 @@ static char *read_answer(struct reader *r, size_t i, size_t *ret_len)
 	int fd = open(word_at(r, i), O_RDONLY | O_CLOEXEC);
 	char raw[ERRORFILE_MAX + 1], *out;
 	ssize_t n = fd < 0 ? -1 : read(fd, raw, sizeof(raw));
-	bool head = true;
-	size_t len = 0;
 
 	if (n < 0)
 		say(r, DIAG_ERROR, i, "cannot read %s: %s", word_at(r, i), strerror(errno));
 	else if (n > (ssize_t)ERRORFILE_MAX)
 		say(r, DIAG_ERROR, i, "%s is larger than %u bytes", word_at(r, i), ERRORFILE_MAX);
-	else if (n > 0 && (n < 9 || memcmp(raw, "HTTP/1.", 7)))
-		say(r, DIAG_ERROR, i,
-		    "%s is no HTTP answer: it must begin with a line such as \"HTTP/1.1 503 "
-		    "Service "
-		    "Unavailable\", then headers, an empty line and the page",
-		    word_at(r, i));
+	else if (n > 0 && !errorfile_is_answer(raw, (size_t)n))
+		say(r, DIAG_ERROR, i, "%s is no HTTP answer: " ERRORFILE_WANTED, word_at(r, i));
 	if (fd >= 0)
 		close(fd);
 	if (n < 0 || n > (ssize_t)ERRORFILE_MAX)
 		return NULL;
 	out = keep(r, 2 * (size_t)n + 1);
-	for (ssize_t k = 0; out && k < n; k++) {
-		bool line_end = raw[k] == '\n';
-
-		if (head && line_end && (!k || raw[k - 1] != '\r'))
-			out[len++] = '\r';
-		out[len++] = raw[k];
-		if (head && line_end && len >= 4 && !memcmp(out + len - 4, "\r\n\r\n", 4))
-			head = false;
-	}
-	*ret_len = len;
+	if (out)
+		*ret_len = errorfile_copy(out, raw, (size_t)n);
 	return out;
 }
 
@@ -283,10 +269,45 @@ static const struct cfg_error **unfold(struct reader *r, const struct cfg_error 
 	return to;
 }
 
+struct page_search {
+	struct reader *r;
+	const struct cfg_proxy *proxy;
+};
+
+/* "errorfiles NAME" of a rule. */
+static struct text find_page(void *userdata, const char *section, unsigned status, unsigned line)
+{
+	const struct page_search *search = userdata;
+	const struct cfg_errors *list = cfg_names_find(search->r->cfg, &scope, section);
+	const struct cfg_error *e = list ? list->first : NULL;
+	struct diag_place at = search->proxy->at;
+
+	at.line = line;
+	at.column = 1;
+	while (e && e->status != status)
+		e = e->next;
+	if (e)
+		return text_of(e->data, e->len);
+	diag_add(search->r->diag, list ? DIAG_WARNING : DIAG_ERROR, &at,
+		 list ? "\"http-errors %s\" has no answer of status %u: none of its pages is sent"
+		      : "there is no section \"http-errors %s\"",
+		 section, status);
+	return text_of(NULL, 0);
+}
+
+static void find_pages(struct reader *r, const struct cfg_proxy *p)
+{
+	struct page_search search = {r, p};
+
+	for (unsigned kind = 0; p->rules && kind < RULES_N_KINDS; kind++)
+		rules_find_pages(&p->rules->of[kind], find_page, &search);
+}
+
 void cfg_errors_check(struct reader *r, struct cfg_proxy *p)
 {
 	const struct cfg_error *e = p->set.http.errors, *result = NULL, **to = &result;
 
+	find_pages(r, p);
 	while (e && !e->section)
 		e = e->next;
 	if (!e)

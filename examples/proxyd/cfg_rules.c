@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "cfg_read.h"
 
@@ -31,6 +32,12 @@ static bool on_free(void *owner, void (*fn)(void *object), void *object)
 
 /* ---- Pattern files ---- */
 
+/* Some write it for an empty file. */
+static bool is_dev_null(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3);
+}
+
 static char *read_whole(const char *path, struct rule_error *e)
 {
 	FILE *f = fopen(path, "re");
@@ -40,7 +47,7 @@ static char *read_whole(const char *path, struct rule_error *e)
 
 	if (!f || fstat(fileno(f), &st) < 0) {
 		rule_fail(e, "cannot read %.150s: %s", path, strerror(errno));
-	} else if (!S_ISREG(st.st_mode) || st.st_size > (off_t)PATTERN_FILE_MAX) {
+	} else if ((!S_ISREG(st.st_mode) && !is_dev_null(&st)) || st.st_size > (off_t)PATTERN_FILE_MAX) {
 		rule_fail(e, "%.150s is no file of at most %u MiB", path, PATTERN_FILE_MAX >> 20);
 	} else {
 		text = malloc((size_t)st.st_size + 1);

@@ -4,6 +4,7 @@
  * backend, its rules; on the way back the backend's, then the frontend's.
  */
 #include "ask.h"
+#include "errorfile.h"
 #include "log_facts.h"
 #include "rule_run.h"
 
@@ -138,6 +139,14 @@ static void compose(struct reply *to, const struct verdict *v, struct run *r, bo
 		put(to, content.at, content.len);
 }
 
+/* An error page has its own head, of whatever version: the connection ends behind it. */
+static void copy_page(struct reply *to, struct text page, bool has_body)
+{
+	const char *body = has_body ? NULL : memmem(page.at, page.len, "\r\n\r\n", 4);
+
+	put(to, page.at, body ? (size_t)(body + 4 - page.at) : page.len);
+}
+
 size_t http_after_own(struct worker *w, struct client *c, const struct backend *b, char *text,
 		      size_t len, size_t cap)
 {
@@ -180,6 +189,21 @@ size_t http_after_own(struct worker *w, struct client *c, const struct backend *
 	return (size_t)new_len + len - head_len;
 }
 
+/* The status in the log is that of the page. */
+static struct text page_of(struct worker *w, struct exchange *x, const struct answer *a)
+{
+	struct text page = a->page;
+
+	if (a->kind == ANSWER_STANDARD) {
+		page.at = w->http->scratch;
+		page.len = http_error(x->client->frontend, x->seeker.backend, a->status, w->http->scratch,
+				      sizeof(w->http->scratch));
+	}
+	if (errorfile_is_answer(page.at, page.len))
+		x->status = (unsigned)(100 * (page.at[9] - '0') + 10 * (page.at[10] - '0') + page.at[11] - '0');
+	return page;
+}
+
 /* Answers, and lets the client go on if its request is whole. */
 static void reply(struct worker *w, struct exchange *x, const struct verdict *v, struct run *r)
 {
@@ -187,12 +211,17 @@ static void reply(struct worker *w, struct exchange *x, const struct verdict *v,
 	bool goes_on = x->client_keeps && x->up.done && !c->eof && !w->draining;
 	struct reply to = {.at = w->http->written, .cap = sizeof(w->http->written)};
 
-	compose(&to, v, r, goes_on, x->method != HTTP_METHOD_HEAD);
+	x->status = v->status;
+	if (v->answer && v->answer->kind != ANSWER_COMPOSED) {
+		copy_page(&to, page_of(w, x, v->answer), x->method != HTTP_METHOD_HEAD);
+		goes_on = false;
+	} else {
+		compose(&to, v, r, goes_on, x->method != HTTP_METHOD_HEAD);
+	}
 	if (to.full) {
 		exchange_fail(w, x, 500, 'P', 'R');
 		return;
 	}
-	x->status = v->status;
 	x->cause = (struct conn_end_cause){v->kind == VERDICT_DENY ? 'P' : 'L', 'R'};
 	x->client_keeps = goes_on;
 	x->link_keeps = false;

@@ -342,6 +342,20 @@ bool rules_may_answer(const struct rules *rules)
 	return false;
 }
 
+void rules_find_pages(const struct rules *rules, find_page_fn *find, void *userdata)
+{
+	for (const struct rule *rule = rules->first; rule; rule = rule->next) {
+		struct answer *a = rule->answer;
+
+		if (!a || !a->pages)
+			continue;
+		a->page = find(userdata, a->pages, a->status, rule->line);
+		a->pages = NULL; /* rules of a defaults section are in many */
+		if (!a->page.len)
+			a->kind = rule->data == VERDICT_RETURN ? ANSWER_COMPOSED : ANSWER_STANDARD;
+	}
+}
+
 bool rules_copy(struct rules *to, const struct rules *from, const struct rule_memory *m)
 {
 	for (const struct rule *rule = from->first; rule; rule = rule->next) {

@@ -28,9 +28,18 @@ enum verdict_kind {
 	VERDICT_ERROR,	     /* a rule could not be carried out: 500 */
 };
 
+enum answer_kind {
+	ANSWER_COMPOSED,
+	ANSWER_STANDARD, /* the section's own answer of `status` */
+	ANSWER_PAGE,	 /* `page`, as it is */
+};
+
 /* Of "return", and of "deny" with more than a status. */
 struct answer {
+	enum answer_kind kind;
 	unsigned status;
+	struct text page;
+	const char *pages; /* the section http-errors where `page` is to be found */
 	const char *content_type; /* NULL: no content */
 	struct format content;	  /* as written, or evaluated when is_format */
 	bool is_format;
@@ -100,6 +109,13 @@ void rules_run_on(const struct rule *last, struct run *r, struct verdict *ret);
 
 /* Is there one that redirects or returns, or without a condition refuses? */
 bool rules_may_answer(const struct rules *rules);
+
+/*
+ * The answers of "errorfiles NAME". A page without bytes: there is none; return sends an empty answer then, deny
+ * the standard one.
+ */
+typedef struct text find_page_fn(void *userdata, const char *section, unsigned status, unsigned line);
+void rules_find_pages(const struct rules *rules, find_page_fn *find, void *userdata);
 
 /* A name of the next action from `index` 0 on; NULL past the end. */
 const char *rules_action_name(enum rules_kind kind, unsigned index);

@@ -2,6 +2,7 @@
 /* Actions that answer: deny, return, redirect and their like. */
 #include "rules/rule.h"
 
+#include "errorfile.h"
 #include "rules/map.h"
 
 #include <ctype.h>
@@ -79,6 +80,43 @@ static bool read_file(struct words *w, struct answer *a, bool is_format)
 	return ok;
 }
 
+static bool read_errorfile(struct words *w, struct answer *a)
+{
+	const struct rule_memory *m = w->r->memory;
+	const char *path = rule_need_word(w, "a file");
+	char *raw, *page = NULL;
+	size_t len;
+
+	if (!path)
+		return false;
+	if (!m->shared)
+		return rule_fail(w->e, "no files may be read here");
+	raw = m->shared->read_text(path, w->e);
+	if (!raw)
+		return false;
+	len = strlen(raw);
+	if (len && !errorfile_is_answer(raw, len)) /* an empty one: nothing is sent */
+		rule_fail(w->e, "%.100s is no HTTP answer: " ERRORFILE_WANTED, path);
+	else if (len > ERRORFILE_MAX)
+		rule_fail(w->e, "%.100s is larger than %u bytes", path, ERRORFILE_MAX);
+	else if (!(page = m->alloc(m->owner, 2 * len + 1)))
+		rule_fail(w->e, "%s", "");
+	else
+		a->page = text_of(page, errorfile_copy(page, raw, len));
+	free(raw);
+	a->kind = ANSWER_PAGE;
+	return page != NULL;
+}
+
+static bool read_errorfiles(struct words *w, struct answer *a)
+{
+	const char *name = rule_need_word(w, "the name of a section http-errors");
+
+	a->pages = name ? rule_keep_text(w, name) : NULL;
+	a->kind = ANSWER_PAGE;
+	return a->pages != NULL;
+}
+
 /* [status N | deny_status N] [content-type T] [string S | lf-string F] [hdr N F] … */
 bool read_answer(struct words *w, struct rule *rule)
 {
@@ -110,28 +148,32 @@ bool read_answer(struct words *w, struct rule *rule)
 				return false;
 			more = true;
 		} else if (!strcmp(word, "default-errorfiles")) {
-			/* what is sent anyway */
+			a->kind = ANSWER_STANDARD;
 		} else if (!strcmp(word, "file") || !strcmp(word, "lf-file")) {
 			if (!read_file(w, a, *word == 'l'))
 				return false;
 			more = true;
-		} else if (!strcmp(word, "errorfile") || !strcmp(word, "errorfiles")) {
-			return rule_fail(w->e,
-					 "\"%s\" here is known to HAProxy, not supported by this "
-					 "version: write string or lf-string",
-					 word);
+		} else if (!strcmp(word, "errorfile")) {
+			if (!read_errorfile(w, a))
+				return false;
+		} else if (!strcmp(word, "errorfiles")) {
+			if (!read_errorfiles(w, a))
+				return false;
 		} else {
 			return rule_fail(w->e,
 					 "\"%s\" is not known here: status, content-type, string, "
-					 "lf-string and hdr are",
+					 "lf-string, file, lf-file, errorfile, errorfiles, "
+					 "default-errorfiles and hdr are",
 					 word);
 		}
 	}
+	if (more && a->kind != ANSWER_COMPOSED)
+		return rule_fail(w->e, "an error page is sent as it is: remove content-type, hdr and the text, or the page");
 	if (a->content.n && !a->content_type)
 		return rule_fail(
 		    w->e, "a text needs a content-type: write content-type text/plain before it");
 	rule->number = a->status;
-	rule->answer = more || rule->data == VERDICT_RETURN ? a : NULL;
+	rule->answer = more || a->kind == ANSWER_PAGE || rule->data == VERDICT_RETURN ? a : NULL;
 	return true;
 }
 

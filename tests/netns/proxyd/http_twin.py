@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 
-from support import Proxy, Server, config, free_port, read_n, run, until
+from support import Proxy, Server, config, free_port, read_all, read_n, run, until
 
 DEFAULTS = """
 global
@@ -484,6 +484,31 @@ def test_errorfile(binary):
         with Proxy(binary, text) as p:
             head, body = ask(p, get("/"))
             assert head.status == 503 and body == b"fish\n"
+
+
+def test_pages_of_rules(binary):
+    with tempfile.NamedTemporaryFile("w", suffix=".http") as f:
+        f.write("HTTP/1.0 403 Mine\nX-Page: yes\n\npage\n")
+        f.flush()
+        text = DEFAULTS + "http-errors pages\n    errorfile 403 %s\nfrontend l\n    bind 127.0.0.1:{port}\n" % f.name
+        for rule in ("deny deny_status 403 errorfile %s" % f.name, "deny deny_status 403 errorfiles pages",
+                     "return errorfile %s" % f.name, "return status 403 errorfiles pages",
+                     "return status 404 errorfiles pages", "return status 403 default-errorfiles",
+                     "return errorfile /dev/null"):
+            with Proxy(binary, text + f"    http-request {rule} if {{ path /x }}\n    http-after-response set-header X-After yes\n") as p:
+                if rule.endswith("/dev/null"):
+                    with p.connect() as s:
+                        s.sendall(get("/x"))
+                        assert read_all(s) == b"", rule
+                    continue
+                head, body = ask(p, get("/x"))
+                if "404" in rule:
+                    assert (head.status, body) == (404, b""), (rule, body)
+                elif "default" in rule:
+                    assert head.status == 403 and b"403 Forbidden" in body, (rule, body)
+                else:
+                    assert (head.status, body) == (403, b"page\n") and head.get("x-page") == "yes", (rule, head, body)
+                assert head.get("x-after") == "yes", (rule, head)
 
 
 def balance(binary, algo, requests):
