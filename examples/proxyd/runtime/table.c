@@ -155,6 +155,22 @@ static struct table *find(struct call *c)
 	return t;
 }
 
+/* Of the table that is named first, to go through it; the caller frees it. NULL: told. */
+static struct walk *open_walk(struct call *c, struct table **ret)
+{
+	struct table *t = find(c);
+	struct walk *w = t ? calloc(1, sizeof(*w)) : NULL;
+
+	if (t && !w)
+		call_say(c, "Out of memory\n");
+	if (!w)
+		return NULL;
+	w->call = c;
+	w->def = table_def(t);
+	*ret = t;
+	return w;
+}
+
 /* ---- show ---- */
 
 static const char *type_name(enum sample_type type)
@@ -270,7 +286,7 @@ static void show_one_key(struct call *c, struct table *t, struct walk *w)
 void run_show_table(struct call *c)
 {
 	const struct rule_shared *s = engine_set(c->e)->cfg->shared;
-	struct table *t = NULL;
+	struct table *t;
 	struct walk *w;
 
 	if (!c->n) {
@@ -279,12 +295,9 @@ void run_show_table(struct call *c)
 				show_head(c, r->table);
 		return;
 	}
-	t = find(c);
-	w = t ? calloc(1, sizeof(*w)) : NULL;
+	w = open_walk(c, &t);
 	if (!w)
 		return;
-	w->call = c;
-	w->def = table_def(t);
 	if (!strcmp(call_word(c, 1), "key")) {
 		show_one_key(c, t, w);
 	} else if (read_filters(c, w, 1)) {
@@ -381,12 +394,9 @@ void run_clear_table(struct call *c)
 		call_say(c, "Required arguments: <table> \"data.<store_data_type>\" <operator> <value> or <table> key <key>\n");
 		return;
 	}
-	t = find(c);
-	w = t ? calloc(1, sizeof(*w)) : NULL;
+	w = open_walk(c, &t);
 	if (!w)
 		return;
-	w->call = c;
-	w->def = table_def(t);
 	if (c->n == 1)
 		table_clear(t);
 	else if (!strcmp(c->word[1], "key"))

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from support import Proxy, Server, read_all, run, until
+from support import Proxy, Server, read_all, read_head, run, until
 
 HEAD = """
 global
@@ -47,12 +47,9 @@ def config(front, server, mode="http", defaults="", log="stdout format raw", lev
 
 
 def web(server, c):
-    data = b""
-    while b"\r\n\r\n" not in data:
-        part = c.recv(65536)
-        if not part:
-            return
-        data += part
+    data = read_head(c)
+    if not data:
+        return
     status = b"500 Oops" if b" /oops " in data else b"200 OK"
     c.sendall(b"HTTP/1.1 " + status + b"\r\nServer: us\r\nX-Kind: a|b\r\nSet-Cookie: SID=xyz; path=/\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
 

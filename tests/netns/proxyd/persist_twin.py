@@ -8,17 +8,14 @@ import sys
 import threading
 import time
 
-from support import Proxy, Server, config, free_port, read_all, run, until
+from support import Proxy, Server, config, free_port, read_all, read_head, run, until
 
 
 def http_named(name):
     def serve(server, c):
-        data = b""
-        while b"\r\n\r\n" not in data:
-            part = c.recv(65536)
-            if not part:
-                return
-            data += part
+        data = read_head(c)
+        if not data:
+            return
         server.counted()
         c.sendall(b"HTTP/1.1 200 OK\r\nX-Name: %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % name.encode())
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 
-from support import Proxy, Server, read_all, run, until
+from support import Proxy, Server, read_all, read_head, run, until
 
 CONFIG = """
 global
@@ -113,12 +113,9 @@ CASES = [
 
 
 def serve(server, c):
-    data = b""
-    while b"\r\n\r\n" not in data:
-        part = c.recv(65536)
-        if not part:
-            return
-        data += part
+    data = read_head(c)
+    if not data:
+        return
     gone = b"X-Status: gone\r\n" if b" /gone " in data else b""
     c.sendall(
         b"HTTP/1.1 200 OK\r\nServer: us\r\nCache-Control: no-store, max-age=60\r\n"

@@ -41,6 +41,17 @@ def read_all(s):
         parts.append(part)
 
 
+def read_head(s):
+    """To the empty line, and what came with it; nothing if the peer ends before."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        part = s.recv(65536)
+        if not part:
+            return b""
+        data += part
+    return data
+
+
 def read_n(s, n):
     data = b""
     while len(data) < n:

@@ -9,16 +9,13 @@ import socket
 import struct
 import sys
 
-from support import Proxy, Server, config, read_all, run, until
+from support import Proxy, Server, config, read_all, read_head, run, until
 
 
 def serve(server, c):
-    data = b""
-    while b"\r\n\r\n" not in data:
-        part = c.recv(65536)
-        if not part:
-            return
-        data += part
+    data = read_head(c)
+    if not data:
+        return
     c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
 
 
