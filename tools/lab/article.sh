@@ -95,7 +95,7 @@ article_float() {
     } | article_for "$1"
 }
 
-# article_proxy SOCKET: the same haproxy.cfg on both balancers, in tcp mode.
+# article_proxy SOCKET ADDRESS: the same haproxy.cfg on both balancers, but for the address of its statistics.
 article_proxy() {
     cat <<CONF
 global
@@ -103,7 +103,7 @@ global
     stats socket $1 mode 660 level admin
 
 defaults
-    mode tcp
+    mode http
     timeout connect 3s
     timeout client 30s
     timeout server 30s
@@ -111,11 +111,18 @@ defaults
 
 frontend web
     bind $article_vip:80
+    option forwardfor
     default_backend farm
 
 backend farm
     balance roundrobin
+    option httpchk GET /
     server web1 10.10.0.21:80 check inter 2s
     server web2 10.10.0.22:80 check inter 2s
+
+listen stats
+    bind $2:8404
+    stats enable
+    stats uri /
 CONF
 }

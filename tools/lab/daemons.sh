@@ -80,7 +80,11 @@ http {
     fastcgi_temp_path $dir/tmp;
     uwsgi_temp_path $dir/tmp;
     scgi_temp_path $dir/tmp;
-    server { listen 80; root $dir/pages; }
+    server {
+        listen 80;
+        root $dir/pages;
+        location = /whoami { return 200 "\$http_x_forwarded_for\n"; }
+    }
 }
 CONF
     lab_start "$name" nginx nginx -c "$dir/nginx.conf" -e "$dir/error.log"
