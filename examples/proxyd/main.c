@@ -167,9 +167,9 @@ static void reload(struct daemon *d)
 		log_err("reload refused: %s; the old configuration goes on", error);
 		cfg_free(cfg);
 	} else {
-		log_notice("reloaded: %zu listening addresses", engine_listeners(d->engine));
 		if (!runtime_apply(d->runtime, cfg, error, sizeof(error)))
 			log_err("%s", error);
+		log_notice("reloaded: %zu listening addresses", engine_listeners(d->engine));
 	}
 	sd_notify_send("READY=1");
 }
@@ -363,12 +363,12 @@ static void on_ask(void *userdata, struct ask *ask)
 	stats_answer(d->engine, ask, loop_now_ns(d->loop));
 }
 
+/* On failure `cfg` is still the caller's. */
 static int make_engine(struct daemon *d, struct cfg *cfg)
 {
 	const struct cfg_global *g = &cfg->global;
-	unsigned threads = g->nbthread ? g->nbthread : process_cpus();
 	struct engine_opts o = {
-	    .threads = threads,
+	    .threads = g->nbthread ? g->nbthread : process_cpus(),
 	    .nap_us = g->nap_us,
 	    .answer = on_ask,
 	    .idle = on_idle,
@@ -381,7 +381,11 @@ static int make_engine(struct daemon *d, struct cfg *cfg)
 		cli_say(LOG_ERR, "cannot start: %s", strerror(-e));
 		return e;
 	}
-	e = engine_apply(d->engine, cfg, maxconn_of(&d->cli, cfg, threads), error, sizeof(error));
+	/* Before the ports: whoever reaches one finds the runtime API, too. */
+	e = make_runtime(d, cfg);
+	if (e < 0)
+		return e;
+	e = engine_apply(d->engine, cfg, maxconn_of(&d->cli, cfg, o.threads), error, sizeof(error));
 	if (e < 0)
 		cli_say(LOG_ERR, "%s", error);
 	return e;
@@ -417,8 +421,6 @@ static int run(struct daemon *d, struct cfg *cfg)
 		cfg_free(cfg);
 		return 1;
 	}
-	if (make_runtime(d, cfg) < 0)
-		return 1;
 	if (background && !did("go to the background", process_daemonize(&ready)))
 		return 1;
 	log_open(&(struct log_opts){

@@ -57,6 +57,11 @@ virtual_server 10.9.0.100 80 {
 """
 
 
+def listens(path):
+    with socket.socket(socket.AF_UNIX) as s:
+        return s.connect_ex(path) == 0
+
+
 class Client:
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
@@ -253,7 +258,7 @@ def main(vipd):
             daemon = subprocess.Popen([vipd, "-n", "-l", "-G", "-f", "conf", "-p", "p.pid", "-r", "r", "-c", "c"],
                                       stdout=out, stderr=out)
         try:
-            wait_for("the socket", lambda: pathlib.Path("r").exists())
+            wait_for("the socket", lambda: listens("p.sock"))
             mode = os.stat("p.sock").st_mode
             assert stat.S_ISSOCK(mode) and stat.S_IMODE(mode) == 0o600, oct(mode)
             client = Client("p.sock")

@@ -88,6 +88,11 @@ def value(text, metric, **labels):
     return next((v for (n, l), v in samples(text).items() if n == metric and labels.items() <= dict(l).items()), None)
 
 
+def listens(path):
+    with socket.socket(socket.AF_UNIX) as s:
+        return s.connect_ex(path) == 0
+
+
 def talk(data, at=("127.0.0.1", 9650)):
     with socket.socket(socket.AF_UNIX if isinstance(at, str) else socket.AF_INET) as s:
         s.settimeout(10)
@@ -148,7 +153,7 @@ def main():
             daemon.terminate()
             daemon.wait(30)
         daemon = start(f"{folder}/m.sock")
-        wait_for("the socket", lambda: pathlib.Path("m.sock").exists())
+        wait_for("the socket", lambda: listens("m.sock"))
         assert stat.S_IMODE(os.stat("m.sock").st_mode) == 0o600
         assert b"keepalived_up 1" in talk(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", f"{folder}/m.sock")
         daemon.terminate()

@@ -2,6 +2,9 @@
 #include "unix_socket.h"
 
 #include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,35 +22,80 @@ int unix_set_access(const struct cfg_addr *addr, const struct cfg_access *access
 	return 0;
 }
 
-/* What is no socket stays, and bind says that the name is taken. */
-static void remove_socket(const char *path)
+/* The name under which it is made, behind which nobody waits: PATH.PID. */
+static int name_for_now(const struct cfg_addr *addr, struct cfg_addr *ret)
 {
-	struct stat s;
+	char *path = ret->unix_path.sun_path;
+	int n;
 
-	if (*path && lstat(path, &s) == 0 && S_ISSOCK(s.st_mode))
-		unlink(path);
+	*ret = *addr;
+	n = snprintf(path, sizeof(ret->unix_path.sun_path), "%s.%d", addr->unix_path.sun_path, (int)getpid());
+	if (n < 0 || (size_t)n >= sizeof(ret->unix_path.sun_path))
+		return -ENAMETOOLONG;
+	ret->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)n + 1);
+	unlink(path); /* left by a crash */
+	return 0;
 }
 
-int unix_listen(const struct cfg_addr *addr, const struct cfg_access *access, int backlog)
+static int bind_to(int fd, const struct cfg_addr *addr, const struct cfg_access *access)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), e = 0;
 	mode_t old = 0;
+	int e = 0;
 
-	if (fd < 0)
-		return -errno;
-	remove_socket(addr->unix_path.sun_path);
 	if (access->mode >= 0) /* never open to more people than wanted, not even for a moment */
 		old = umask(~(mode_t)access->mode & 0777);
 	if (bind(fd, &addr->sa, addr->len) < 0)
 		e = -errno;
 	if (access->mode >= 0)
 		umask(old);
-	if (!e)
-		e = unix_set_access(addr, access);
-	if (!e && listen(fd, backlog) < 0)
-		e = -errno;
+	return e ? e : unix_set_access(addr, access);
+}
+
+/* What is no socket stays. */
+static int take_place(const char *from, const char *path)
+{
+	struct stat s;
+
+	if (lstat(path, &s) == 0 && !S_ISSOCK(s.st_mode))
+		return -EADDRINUSE;
+	return rename(from, path) < 0 ? -errno : 0;
+}
+
+int unix_listen(const struct cfg_addr *addr, const struct cfg_access *access, int backlog)
+{
+	bool is_file = *addr->unix_path.sun_path;
+	struct cfg_addr now = *addr;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), e;
+
+	if (fd < 0)
+		return -errno;
+	e = is_file ? name_for_now(addr, &now) : 0;
+	if (!e) {
+		e = bind_to(fd, &now, access);
+		if (!e && listen(fd, backlog) < 0)
+			e = -errno;
+		if (!e && is_file)
+			e = take_place(now.unix_path.sun_path, addr->unix_path.sun_path);
+		if (e < 0 && is_file)
+			unlink(now.unix_path.sun_path);
+	}
 	if (!e)
 		return fd;
 	close(fd);
 	return e;
+}
+
+void unix_remember(const char *path, struct unix_file *ret)
+{
+	struct stat s;
+
+	*ret = lstat(path, &s) == 0 ? (struct unix_file){s.st_dev, s.st_ino} : (struct unix_file){0};
+}
+
+void unix_remove(const char *path, const struct unix_file *f)
+{
+	struct stat s;
+
+	if (lstat(path, &s) == 0 && s.st_dev == f->dev && s.st_ino == f->ino)
+		unlink(path);
 }

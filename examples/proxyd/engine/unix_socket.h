@@ -3,12 +3,26 @@
 #ifndef PROXYD_ENGINE_UNIX_SOCKET_H
 #define PROXYD_ENGINE_UNIX_SOCKET_H
 
+#include <sys/types.h>
+
 #include "cfg.h"
 
-/* A descriptor that does not block, or -errno. What the last run left at its path is replaced. */
+/*
+ * A descriptor that does not block, or -errno. Who finds the path can connect: it is made beside it, and replaces
+ * in one step what the last run left there, or a running process has there.
+ */
 int unix_listen(const struct cfg_addr *addr, const struct cfg_access *access, int backlog);
 
 /* 0 or -errno. An abstract one is no file, and open to all. */
 int unix_set_access(const struct cfg_addr *addr, const struct cfg_access *access);
+
+/* Which file it is: another process may have put its own at the same path since. */
+struct unix_file {
+	dev_t dev;
+	ino_t ino;
+};
+void unix_remember(const char *path, struct unix_file *ret);
+/* Removes it if it is still that one. */
+void unix_remove(const char *path, const struct unix_file *f);
 
 #endif

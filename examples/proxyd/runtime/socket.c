@@ -26,6 +26,7 @@ struct socket {
 	enum cfg_stats_level level;
 	bool master, wanted, accepting;
 	char *path; /* to be removed at the end; NULL: none */
+	struct unix_file file;
 	struct loop_source *source;
 };
 
@@ -424,7 +425,7 @@ static void socket_free(struct socket *s)
 	if (s->fd >= 0)
 		close(s->fd);
 	if (s->path)
-		unlink(s->path);
+		unix_remove(s->path, &s->file);
 	free(s->path);
 	free(s->text);
 	free(s);
@@ -450,6 +451,8 @@ static bool add_socket(struct runtime *r, const struct cfg_stats_socket *c, bool
 		s->fd = open_socket(c);
 		if (c->inherited_fd < 0 && c->addr.sa.sa_family == AF_UNIX && s->fd >= 0)
 			s->path = strdup(c->addr.unix_path.sun_path);
+		if (s->path)
+			unix_remember(s->path, &s->file);
 		LIST_INSERT_HEAD(&r->sockets, s, entry);
 		r->n_sockets++;
 		e = s->fd < 0 ? s->fd : s->text ? 0 : -ENOMEM;

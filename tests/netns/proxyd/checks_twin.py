@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 
-from support import Proxy, Server, config, free_port, named, read_all, run, until
+from support import Proxy, Server, ask_api, config, free_port, named, read_all, run, until
 
 EVERY = "    default-server inter 100 rise 1 fall 1\n    retries 0\n"
 
@@ -45,10 +45,7 @@ class Asked:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def ask(self, command):
-        with socket.socket(socket.AF_UNIX) as s:
-            s.connect(self.path)
-            s.sendall(command.encode() + b"\n")
-            return read_all(s).decode().strip()
+        return ask_api(self.path, command).strip()
 
     def row(self, server, *fields):
         """Of "BACKEND/SERVER", as "show stat" says."""

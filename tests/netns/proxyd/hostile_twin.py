@@ -14,7 +14,7 @@ import sys
 import time
 
 from http_twin import OK, Reader, is_haproxy
-from support import Proxy, Server, free_port, run, until
+from support import Proxy, Server, ask_api, free_port, run, until
 
 CONFIG = """
 global
@@ -116,13 +116,8 @@ class Box:
         return f"{names} {state} {what}"
 
     def stat(self, proxy, name, field):
-        with socket.socket(socket.AF_UNIX) as s:
-            s.connect(self.socket)
-            s.sendall(b"show stat\n")
-            text = b""
-            while part := s.recv(65536):
-                text += part
-        rows = [line.split(",") for line in text.decode().lstrip("# ").splitlines() if line]
+        text = ask_api(self.socket, "show stat")
+        rows = [line.split(",") for line in text.lstrip("# ").splitlines() if line]
         return next(int(r[rows[0].index(field)] or 0) for r in rows[1:] if r[:2] == [proxy, name])
 
 

@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 
-from support import WAIT, Proxy, Server, config, echo, free_port, named, read_all, read_n, run, until
+from support import WAIT, Proxy, Server, ask_api, config, echo, free_port, named, read_all, read_n, run, until
 
 F_SETPIPE_SZ = 1031  # of fcntl, Linux
 
@@ -142,6 +142,38 @@ def test_second_process_takes_over(binary):
                 assert old.wait_end() == 0
                 assert done > 50 and not failed, (done, failed)
                 assert new.ask() in ("s0", "s1")
+
+
+def with_api(path):
+    return ONE_ANSWER.replace("global\n", f"global\n    stats socket {path}\n").replace("{threads}", "2")
+
+
+def test_who_reaches_the_port_finds_the_runtime_api(binary):
+    def reach(port, path, found):
+        with socket.socket() as s, socket.socket(socket.AF_UNIX) as api:
+            while s.connect_ex(("127.0.0.1", port)):
+                pass
+            found.append(api.connect_ex(path))
+
+    with tempfile.TemporaryDirectory() as folder:
+        for n in range(3):
+            port, path, found = free_port(), f"{folder}/{n}", []
+            client = threading.Thread(target=reach, args=(port, path, found), daemon=True)
+            client.start()
+            with Proxy(binary, with_api(path), port=port):
+                client.join(WAIT)
+                assert found == [0], found
+
+
+def test_a_successor_has_the_runtime_api(binary):
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/api"
+        with Proxy(binary, with_api(path)) as old:
+            assert ask_api(path, "show version").strip()
+            with Proxy(binary, with_api(path), port=old.port, args=("-sf", str(old.process.pid))) as new:
+                assert old.wait_end() == 0
+                assert f"\nPid: {new.process.pid}\n" in ask_api(path, "show info")
+        assert os.listdir(folder) == []
 
 
 def listening(port):

@@ -3,12 +3,11 @@
 """Names at run time, answered by unbound on loopback, in proxyd and in HAProxy:   resolvers_twin.py BINARY"""
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 
-from support import Proxy, Server, config, free_port, named, read_all, run, until
+from support import Proxy, Server, ask_api, config, free_port, named, run, until
 
 UNBOUND = """
 server:
@@ -91,13 +90,9 @@ class Asked(Proxy):
         body = f"listen b\n    bind 127.0.0.1:{{port}}\n    balance roundrobin\n{servers}"
         text = config(body + resolvers.replace("{dns}", str(names.port)))
         super().__init__(binary, text.replace("maxconn 5000", f"maxconn 5000\n    stats socket {self.socket} level admin"))
-        until("the socket is there", lambda: os.path.exists(self.socket))
 
     def command(self, line):
-        with socket.socket(socket.AF_UNIX) as s:
-            s.connect(self.socket)
-            s.sendall(line.encode() + b"\n")
-            return read_all(s).decode()
+        return ask_api(self.socket, line)
 
     def says(self, line):
         until("it says " + line, lambda: line in self.text(), 3)

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 
-from support import Proxy, Server, config, free_port, read_all, run, until
+from support import Proxy, Server, ask_api, config, free_port, read_all, run, unix_connect, until
 
 HEAD = "mode http\n timeout connect 1s\n timeout client 5s\n timeout server 5s\n timeout http-keep-alive 5s\n"
 
@@ -84,11 +84,7 @@ class Box:
             return False
 
     def cli(self, line, level="admin"):
-        with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(5)
-            s.connect(f"{self.folder}/{level}")
-            s.sendall(line.encode() + b"\n")
-            return read_all(s).decode()
+        return ask_api(f"{self.folder}/{level}", line)
 
     def rows(self):
         text = self.cli("show stat")
@@ -320,9 +316,7 @@ def test_levels_are_kept(binary):
 
 
 def test_a_prompt_stays(binary):
-    with Box(binary) as box, socket.socket(socket.AF_UNIX) as s:
-        s.settimeout(5)
-        s.connect(f"{box.folder}/admin")
+    with Box(binary) as box, unix_connect(f"{box.folder}/admin") as s:
         f = s.makefile("rwb", buffering=0)
 
         def said():
@@ -502,8 +496,7 @@ def test_hostile_command_lines(binary):
         for line in (";", ";;;", "\\", "show\\ stat", "<<\n", "show stat <<\na\n", "get weight /", "get weight a/b/c/d", "\x01\x02"):
             box.cli(line)
         for _ in range(30):  # more than may be connected at once
-            with socket.socket(socket.AF_UNIX) as s:
-                s.connect(f"{box.folder}/user")
+            with unix_connect(f"{box.folder}/user") as s:
                 s.sendall(b"show stat\n")
         assert box.cli("show version").strip()
 
@@ -539,10 +532,7 @@ def test_a_masters_socket_takes_whom_a_command_is_for(binary):
         path = os.path.join(folder, "master")
 
         def cli(line):
-            with socket.socket(socket.AF_UNIX) as s:
-                s.connect(path)
-                s.sendall(line.encode() + b"\n")
-                return read_all(s).decode().strip()
+            return ask_api(path, line).strip()
 
         text = config("listen l\n    bind 127.0.0.1:{port}\n    server s 127.0.0.1:1\n")
         with Proxy(binary, text, args=["-S", path]) as p:

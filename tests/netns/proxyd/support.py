@@ -32,6 +32,32 @@ def until(what, condition, seconds=WAIT):
     raise AssertionError("did not happen in time: " + what)
 
 
+def unix_connect(path, seconds=WAIT):
+    """Waits until somebody listens there."""
+    found = []
+
+    def there():
+        s = socket.socket(socket.AF_UNIX)
+        s.settimeout(seconds)
+        try:
+            s.connect(path)
+        except (FileNotFoundError, ConnectionRefusedError, BlockingIOError):  # the last: its queue is full
+            s.close()
+            return False
+        found.append(s)
+        return True
+
+    until(f"{path} is listened at", there, seconds)
+    return found[0]
+
+
+def ask_api(path, line):
+    """The answer of the runtime API at this socket."""
+    with unix_connect(path) as s:
+        s.sendall(line.encode() + b"\n")
+        return read_all(s).decode()
+
+
 def read_all(s):
     parts = []
     while True:

@@ -8,7 +8,7 @@ import re
 import sys
 import tempfile
 
-from support import Proxy, Server, read_all, run, until
+from support import Proxy, Server, ask_api, read_all, run, until
 
 HEAD = """
 global
@@ -299,8 +299,6 @@ listen l
 
 
 def test_the_runtime_api_shows_sets_and_clears_entries(binary):
-    import socket
-
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "stats")
         text = config("""
@@ -312,10 +310,7 @@ listen l
 """)
 
         def command(line):
-            with socket.socket(socket.AF_UNIX) as s:
-                s.connect(path)
-                s.sendall(line.encode() + b"\n")
-                return [x for x in read_all(s).decode().splitlines() if x]
+            return [x for x in ask_api(path, line).splitlines() if x]
 
         def rows(line):
             return {m[1]: m[2] for m in (re.match(r"0x[0-9a-f]+: key=(\S+) use=0 exp=\d+ (.*)", x) for x in command(line)) if m}

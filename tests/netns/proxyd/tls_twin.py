@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 
-from support import Proxy, Server, config, echo, free_port, read_all, run
+from support import Proxy, Server, ask_api, config, echo, free_port, read_all, run
 from tls_support import Authority, connect, context, get, openssl, serial, serial_of, show_headers
 
 HTTP = """
@@ -207,10 +207,7 @@ def test_handshakes_are_counted(binary):
     with Proxy(binary, http(f"crt {a.default}", Server(show_headers)).replace("global\n", f"global\n    stats socket {path}\n")) as p:
 
         def rows(line):
-            with socket.socket(socket.AF_UNIX) as s:
-                s.connect(path)
-                s.sendall(line.encode() + b"\n")
-                return read_all(s).decode().splitlines()
+            return ask_api(path, line).splitlines()
 
         ctx = context(high=ssl.TLSVersion.TLSv1_2)
         with connect(p.port, "x", ctx) as s:
