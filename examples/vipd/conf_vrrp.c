@@ -512,7 +512,7 @@ static const struct conf_keyword instance_words[] = {
      .doc = "Drops packets to the addresses, neighbour discovery excepted."},
     CONF_NOTIFY_WORDS(INSTANCE),
     {"notify_deleted", set_deleted, .form = "[COMMAND [USER [GROUP]]]",
-     .initial = "STOP is told, and notify_stop runs",
+     .initial = "FAULT is told, and notify_fault runs",
      .doc = "Tells DELETED when a reload removes the instance, and runs the command."},
     {"notify_master_rx_lower_pri", set_rx_lower, .form = "COMMAND [USER [GROUP]]",
      .doc = "Runs when it is MASTER and hears an advert of lower priority, once a second at most."},

@@ -41,7 +41,11 @@ static void say_trackers(const struct supervisor *s, const struct conf_instance 
 		const struct conf_track_script *k = &i->scripts[t];
 		const char *state = report_track(s, k->script->index);
 
-		if (k->weight == CONF_NO_WEIGHT && strcmp(state, k->reverse ? "down" : "up") != 0)
+		if (k->weight == CONF_NO_WEIGHT && !strcmp(state, "waiting"))
+			say(list, "The script %s has not ended yet: until then nothing begins.",
+			    k->name);
+		else if (k->weight == CONF_NO_WEIGHT &&
+			 strcmp(state, k->reverse ? "down" : "up") != 0)
 			say(list,
 			    "The script %s is %s, and it has no weight: that alone is a fault.",
 			    k->name, state);

@@ -299,12 +299,25 @@ static void restore(struct kernel *k, const struct conf_instance *i, uint32_t in
 	routes_restore(k, i);
 }
 
+static bool is_same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+/* The kernel changes no scope, label or broadcast of an address that is there: it is another one. */
+static bool is_same(const struct conf_address *a, const struct conf_address *b)
+{
+	return !ha_ip_compare(&a->ip, &b->ip) && a->prefix == b->prefix && a->scope == b->scope &&
+	       a->flags == b->flags && a->preferred_s == b->preferred_s &&
+	       !ha_ip_compare(&a->broadcast, &b->broadcast) && !ha_ip_compare(&a->peer, &b->peer) &&
+	       is_same_text(a->label, b->label);
+}
+
 static bool is_configured(const struct conf *c, const char *device, const struct conf_address *a)
 {
 	for (const struct conf_instance *i = conf_holders(c); i; i = i->next)
 		for (size_t n = 0; n < i->n_addresses; n++)
-			if (!ha_ip_compare(&i->addresses[n].ip, &a->ip) &&
-			    i->addresses[n].prefix == a->prefix &&
+			if (is_same(&i->addresses[n], a) &&
 			    !strcmp(address_device(i, &i->addresses[n]), device))
 				return true;
 	return false;

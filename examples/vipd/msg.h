@@ -50,7 +50,7 @@ enum msg_type {
 
 	/* vrrp and health to supervisor */
 	MSG_STATE, /* instance `index` is in state `value` (enum ha_vrrp_state), extra: priority, why */
-	MSG_GROUP, /* sync group `index` likewise */
+	MSG_GROUP, /* sync group `index` likewise; extra 1: it was so before */
 	MSG_REAL, /* virtual server `index`, real server `index2`: up (value 1) or down; extra 1: from the
 		       start on */
 	MSG_QUORUM, /* virtual server `index`: quorum gained (value 1) or lost; extra: live weight; index2 1: from

@@ -118,7 +118,7 @@ static void take_message(struct supervisor *s, enum role from, const struct msg 
 	if (from == ROLE_VRRP && m->type == MSG_STATE)
 		notify_instance(s, m);
 	else if (from == ROLE_VRRP && m->type == MSG_GROUP)
-		notify_group(s, m->index, (enum ha_vrrp_state)m->value);
+		notify_group(s, m);
 	else if (from != ROLE_HEALTH && m->type == MSG_STATS)
 		fresh_arrived(s, from);
 	else if (from == ROLE_VRRP && m->type == MSG_REMARK)

@@ -95,15 +95,18 @@ static const struct conf_instance *instance_at(const struct supervisor *s, uint3
 static void tell_instance(struct supervisor *s, const struct conf_instance *i, const struct msg *m)
 {
 	enum ha_vrrp_state state = (enum ha_vrrp_state)m->value;
-	bool deleted = i->tell_deleted && s->phase == PHASE_RELOAD && state == HA_VRRP_INITIALIZE;
-	const char *what = deleted ? "DELETED" : why_state(state);
+	bool gone = s->phase == PHASE_RELOAD && state == HA_VRRP_INITIALIZE;
+	bool deleted = gone && i->tell_deleted;
+	/* What a reload removes has failed in keepalived's eyes, unless notify_deleted asks for its own word. */
+	enum ha_vrrp_state told = gone ? HA_VRRP_FAULT : state;
+	const char *what = deleted ? "DELETED" : why_state(told);
 	char number[16];
 	const char *const extra[SCRIPT_EXTRA_MAX] = {"INSTANCE", i->name, what, number};
 
 	snprintf(number, sizeof(number), "%d", (int)m->extra);
 	fifos_write(s->fifos, FIFO_VRRP, "INSTANCE \"%s\" %s %s\n", i->name, what, number);
 	run_both(s, object(OBJECT_INSTANCE, m->index),
-		 deleted ? i->notify.deleted : script_of(&i->notify, state), &i->notify.any, extra);
+		 deleted ? i->notify.deleted : script_of(&i->notify, told), &i->notify.any, extra);
 }
 
 void notify_instance(struct supervisor *s, const struct msg *m)
@@ -184,24 +187,29 @@ void notify_remark(struct supervisor *s, uint32_t index, uint32_t remark)
 			     text));
 }
 
-void notify_group(struct supervisor *s, uint32_t index, enum ha_vrrp_state state)
+void notify_group(struct supervisor *s, const struct msg *m)
 {
 	const struct conf_group *g = s->conf->groups;
+	enum ha_vrrp_state state = (enum ha_vrrp_state)m->value;
+	struct heard *h = &s->group[m->index];
+	/* As keepalived's: a reload that makes a group of what runs, or takes it away, is told to nobody. */
+	bool silent = m->extra || (s->phase == PHASE_RELOAD && state == HA_VRRP_INITIALIZE);
 
-	for (uint32_t n = 0; g && n < index; n++)
+	for (uint32_t n = 0; g && n < m->index; n++)
 		g = g->next;
-	if (!g || s->group[index].state == (int32_t)state)
+	if (!g || h->state == m->value)
 		return;
-	if (is_worth_mail(s, g->smtp_alert, s->group[index].state, state))
+	if (!silent && is_worth_mail(s, g->smtp_alert, h->state, state))
 		mail_group(s, g, state);
 	events_add(&s->events,
 		   json_pack("{s:s, s:s, s:s, s:s}", "type", "group_transition", "group", g->name,
-			     "from", why_state((uint32_t)s->group[index].state), "to",
-			     why_state(state)));
-	s->group[index].state = (int32_t)state;
-	s->group[index].since = supervisor_now();
+			     "from", why_state((uint32_t)h->state), "to", why_state(state)));
+	h->state = m->value;
+	h->since = supervisor_now();
+	if (silent)
+		return;
 	fifos_write(s->fifos, FIFO_VRRP, "GROUP \"%s\" %s 0\n", g->name, why_state(state));
-	run_both(s, object(OBJECT_GROUP, index), script_of(&g->notify, state), &g->notify.any,
+	run_both(s, object(OBJECT_GROUP, m->index), script_of(&g->notify, state), &g->notify.any,
 		 (const char *[SCRIPT_EXTRA_MAX]){"GROUP", g->name, why_state(state), "0"});
 }
 

@@ -39,6 +39,7 @@ struct router {
 	struct ha_vrrp *engine;
 	struct speaker *speaker;
 	uint32_t kept;		   /* its revision that was frozen last */
+	bool waits;		   /* to be started: routers_start_waiting */
 	bool linked;		   /* the engine is served by the speaker's link */
 	bool up, told;		   /* addresses: wanted; the kernel process knows */
 	bool awaits;		   /* MSG_HELD */
@@ -59,6 +60,8 @@ struct sync_group {
 	uint32_t index;
 	struct ha_vrrp_group *engine;
 	enum ha_vrrp_state state;
+	bool goes_on; /* all its members do: its first state is no news */
+	bool is_no_news;
 	bool state_waits; /* MSG_GROUP, for MSG_STATE of its members */
 };
 
@@ -92,6 +95,8 @@ const struct device *device_find(const struct vrrp *v, const char *name);
 /* vrrp_router.c: the engines */
 int routers_init(struct vrrp *v);
 void routers_start(struct vrrp *v);
+/* Those that wait for the first results of their scripts. */
+void routers_start_waiting(struct vrrp *v);
 void router_join(struct router *r);
 void router_leave(struct router *r);
 void routers_on_held(struct vrrp *v, const struct msg *m);
@@ -108,5 +113,7 @@ void bfds_end(struct vrrp *v, enum msg_stop how);
 
 /* vrrp_track.c: interfaces and scripts that move priorities */
 void tracks_apply(struct vrrp *v);
+/* Each script whose failure is a fault has had a result. */
+bool tracks_are_known(const struct vrrp *v, const struct conf_instance *i);
 
 #endif

@@ -51,7 +51,7 @@ static bool goes_on(const struct router *r, enum msg_stop how)
 	return how == MSG_STOP_RELOAD && r->vrrp->birth->shared->router[r->index].goes_on;
 }
 
-/* A group that ends as a whole ends in one step. */
+/* A group that ends as a whole ends in one step; else those that go on are not moved by those that end. */
 static void stop_groups(struct vrrp *v, enum msg_stop how)
 {
 	for (size_t g = 0; g < v->n_groups; g++) {
@@ -62,6 +62,8 @@ static void stop_groups(struct vrrp *v, enum msg_stop how)
 				whole &= !goes_on(&v->routers[i], how);
 		if (whole)
 			ha_vrrp_group_stop(v->groups[g].engine, loop_now_ns(v->loop));
+		else
+			ha_vrrp_group_free(v->groups[g].engine);
 	}
 }
 
@@ -116,6 +118,7 @@ static void on_order(struct vrrp *v, const struct msg *m)
 		if (m->index < v->birth->conf->n_scripts) {
 			v->track[m->index] = m->value ? TRACK_OK : TRACK_FAILED;
 			tracks_apply(v);
+			routers_start_waiting(v);
 		}
 		break;
 	case MSG_WATCH:

@@ -207,7 +207,10 @@ static void on_changed(struct ha_vrrp *e, const struct ha_vrrp_change *c, void *
 /* After its members, which wait for their addresses: its scripts may need them. */
 static void tell_group(struct sync_group *g)
 {
-	const struct msg m = {.type = MSG_GROUP, .index = g->index, .value = (int32_t)g->state};
+	const struct msg m = {.type = MSG_GROUP,
+			      .index = g->index,
+			      .value = (int32_t)g->state,
+			      .extra = g->is_no_news};
 
 	for (size_t i = 0; i < g->vrrp->n_routers; i++)
 		if (g->vrrp->routers[i].conf->group == g->conf && g->vrrp->routers[i].state_waits)
@@ -367,9 +370,9 @@ static void on_group_changed(struct ha_vrrp_group *e, enum ha_vrrp_state from,
 	struct sync_group *g = userdata;
 
 	(void)e;
-	/* A predecessor's group goes on, though this one is new. */
-	log_msg(from == HA_VRRP_INITIALIZE && to == HA_VRRP_ACTIVE ? LOG_DEBUG : LOG_NOTICE,
-		"group %s: %s -> %s", g->conf->name, why_state(from), why_state(to));
+	g->is_no_news = g->goes_on && from == HA_VRRP_INITIALIZE;
+	log_msg(g->is_no_news ? LOG_DEBUG : LOG_NOTICE, "group %s: %s -> %s", g->conf->name,
+		why_state(from), why_state(to));
 	g->state = to;
 	g->state_waits = true;
 	tell_group(g);
@@ -446,18 +449,54 @@ static void thaw(struct router *r, uint64_t now)
 		log_warn("%s: cannot go on where it was: %s", r->conf->name, strerror(-e));
 }
 
-/* A group begins in one step, unless a part of it goes on. */
-static void start_groups(struct vrrp *v, uint64_t now)
+static void start(struct router *r, uint64_t now)
 {
-	for (size_t g = 0; g < v->n_groups; g++) {
-		bool whole = true;
+	if (!r->waits || !tracks_are_known(r->vrrp, r->conf))
+		return;
+	r->waits = false;
+	ha_vrrp_start(r->engine, now);
+}
 
-		for (size_t i = 0; i < v->n_routers; i++)
-			if (v->routers[i].conf->group == v->groups[g].conf)
-				whole &= ha_vrrp_state(v->routers[i].engine) == HA_VRRP_INITIALIZE;
-		if (whole)
-			ha_vrrp_group_start(v->groups[g].engine, now);
+/* A group begins in one step when all its members can, unless a part of it goes on. */
+static void start_group(struct sync_group *g, uint64_t now)
+{
+	struct vrrp *v = g->vrrp;
+	bool whole = true, known = true;
+
+	g->goes_on = true;
+	for (size_t i = 0; i < v->n_routers; i++) {
+		if (v->routers[i].conf->group != g->conf)
+			continue;
+		g->goes_on &= !v->routers[i].waits;
+		whole &= v->routers[i].waits;
+		known &= tracks_are_known(v, v->routers[i].conf);
 	}
+	if (whole && !known)
+		return;
+	if (whole)
+		ha_vrrp_group_start(g->engine, now);
+	for (size_t i = 0; i < v->n_routers; i++) {
+		struct router *r = &v->routers[i];
+
+		if (r->conf->group != g->conf)
+			continue;
+		if (whole)
+			r->waits = false;
+		else
+			start(r, now);
+	}
+}
+
+/* As keepalived's: nothing is told of an instance before the scripts it needs have said something. */
+void routers_start_waiting(struct vrrp *v)
+{
+	uint64_t now = loop_now_ns(v->loop);
+
+	for (size_t g = 0; g < v->n_groups; g++)
+		start_group(&v->groups[g], now);
+	for (size_t i = 0; i < v->n_routers; i++)
+		if (!v->routers[i].conf->group)
+			start(&v->routers[i], now);
 }
 
 /*
@@ -468,14 +507,16 @@ void routers_start(struct vrrp *v)
 {
 	uint64_t now = loop_clock_ns();
 
-	for (size_t i = 0; i < v->n_routers; i++)
-		thaw(&v->routers[i], now);
-	start_groups(v, now);
 	for (size_t i = 0; i < v->n_routers; i++) {
 		struct router *r = &v->routers[i];
 
-		if (ha_vrrp_state(r->engine) == HA_VRRP_INITIALIZE)
-			ha_vrrp_start(r->engine, now);
+		thaw(r, now);
+		r->waits = ha_vrrp_state(r->engine) == HA_VRRP_INITIALIZE;
+	}
+	routers_start_waiting(v);
+	for (size_t i = 0; i < v->n_routers; i++) {
+		struct router *r = &v->routers[i];
+
 		r->up = ha_vrrp_state(r->engine) == HA_VRRP_ACTIVE;
 		tell_kernel(r);
 	}

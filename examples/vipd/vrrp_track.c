@@ -57,15 +57,22 @@ static struct verdict judge(const struct vrrp *v, const struct conf_instance *i)
 		const struct conf_track_script *track = &i->scripts[t];
 		uint8_t state = v->track[track->script->index];
 
-		/* No result yet: wait for it, and move no priority (as keepalived). */
-		if (state == TRACK_INIT)
-			j.faults |= track->weight == CONF_NO_WEIGHT ? FAULT_SCRIPT : 0;
-		else
+		/* Without a result it moves nothing, and what runs goes on (as keepalived's). */
+		if (state != TRACK_INIT)
 			add(&j, FAULT_SCRIPT, state == TRACK_OK, track->weight, track->reverse);
 	}
 	for (size_t t = 0; t < i->watches.n; t++)
 		add_watch(&j, &i->watches.at[t], v->watch[i->watches.at[t].watch->index]);
 	return j;
+}
+
+bool tracks_are_known(const struct vrrp *v, const struct conf_instance *i)
+{
+	for (size_t t = 0; t < i->n_scripts; t++)
+		if (i->scripts[t].weight == CONF_NO_WEIGHT &&
+		    v->track[i->scripts[t].script->index] == TRACK_INIT)
+			return false;
+	return true;
 }
 
 /* All of them as one tracker of the engine, so that no sum of a few is ever seen. */

@@ -21,7 +21,7 @@ size_t why_faults(uint32_t faults, const char *ret[WHY_FAULTS])
 	    {FAULT_SOURCE, "its interface has no address to send from"},
 	    {FAULT_SOCKET, "it has no sockets"},
 	    {FAULT_TRACK, "a tracked interface is down"},
-	    {FAULT_SCRIPT, "a tracked script failed or has no result yet"},
+	    {FAULT_SCRIPT, "a tracked script failed"},
 	    {FAULT_FILE, "a tracked file says so"},
 	    {FAULT_PROCESS, "of a tracked process too few or too many run"},
 	    {FAULT_BFD, "BFD does not hear a tracked neighbour"},

@@ -13,7 +13,7 @@
 #define FAULT_SOURCE 2u	   /* the interface has no address to send from */
 #define FAULT_SOCKET 4u	   /* there are no sockets (yet) */
 #define FAULT_TRACK 8u	   /* a tracked interface is down */
-#define FAULT_SCRIPT 16u   /* a tracked script failed, or has no result yet */
+#define FAULT_SCRIPT 16u   /* a tracked script failed */
 #define FAULT_ADMIN 32u	   /* held by an administrator */
 #define FAULT_FILE 64u	   /* a track_file says so */
 #define FAULT_PROCESS 128u /* of a vrrp_track_process too few or too many run */

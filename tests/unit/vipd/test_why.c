@@ -21,8 +21,7 @@ static void a_fault_names_each_cause(void **state)
 
 	(void)state;
 	assert_string_equal(text_of(&w),
-			    "its interface is missing or down, a tracked script failed "
-			    "or has no result yet");
+			    "its interface is missing or down, a tracked script failed");
 }
 
 static void the_cause_of_a_groups_fault_does_not_blame_another_member(void **state)

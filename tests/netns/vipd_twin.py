@@ -1,0 +1,312 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""vipd_twin.py VIPD [CASE...]: Debian's keepalived and vipd take the same steps with the same files, each on a machine of its own.
+
+After each step addresses, routes, rules and virtual interfaces must be the same; so must what notify scripts and the FIFO were told
+in it, of each instance and group in the order of time.
+"""
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+PREFIX = f"hwtwin{os.getpid()}"
+
+
+class Machine:
+    """One program in a namespace with two links, eth0 and eth1."""
+
+    def __init__(self, folder, number, program):
+        self.name, self.program = os.path.basename(program), program
+        self.ns = f"{PREFIX}{number}{self.name[0]}"
+        self.dir = pathlib.Path(folder, self.ns)
+        self.dir.mkdir()
+        self.process, self.text = None, ""
+
+    def ip(self, *lines):
+        out = ""
+        for line in lines:
+            out += subprocess.run(["ip", "-n", self.ns, *line.split()], check=True, capture_output=True, text=True).stdout
+        return out
+
+    def plug(self, i):
+        self.ip(f"link add eth{i} type veth peer name far{i}", f"link set far{i} up")
+        subprocess.run(["ip", "netns", "exec", self.ns, "sysctl", "-qw", f"net.ipv6.conf.eth{i}.accept_dad=0"], check=True)
+        self.ip(f"link set eth{i} up", f"addr add 10.{i}.0.1/24 dev eth{i}", f"addr add fd00:{i}::1/64 dev eth{i} nodad")
+
+    def make(self):
+        subprocess.run(["ip", "netns", "add", self.ns], check=True)
+        self.ip("link set lo up")
+        for i in (0, 1):
+            self.plug(i)
+
+    def write(self, text):
+        self.text = text.replace("TELL", f"{self.dir.parent}/tell {self.dir}/told").replace("DIR", str(self.dir))
+        (self.dir / "conf").write_text(
+            f"global_defs {{\n    script_user root\n    enable_script_security\n    vrrp_version 3\n    vrrp_garp_master_delay 1\n    vrrp_notify_fifo {self.dir}/pipe\n"
+            f"    vrrp_notify_fifo_script \"{self.dir.parent}/read {self.dir}/fifo\"\n}}\n" + self.text)
+
+    def start(self):
+        self.process = subprocess.Popen(
+            ["ip", "netns", "exec", self.ns, self.program, "-P", "-n", "-l", "-D", "-f", "conf", "-p", "p.pid", "-r", "r.pid", "-c", "c.pid"],
+            cwd=self.dir, stdout=(self.dir / "log").open("a"), stderr=subprocess.STDOUT)
+
+    def stop(self):
+        if self.process:
+            self.process.terminate()
+            self.process.wait(30)
+            self.process = None
+
+    def held(self):
+        """Addresses, routes, rules and virtual interfaces, without what differs by time or names the program."""
+        lines = set()
+        for family in ("-4", "-6"):
+            out = subprocess.run(["ip", "-n", self.ns, family, "-o", "-batch", "-"], check=True, capture_output=True, text=True,
+                                 input="addr show\nroute show table all\nrule show\nlink show type macvlan\n").stdout
+            for line in out.splitlines():
+                if link := re.match(r"\d+: (\S+)@\S+: <.*link/ether (\S+)", line):
+                    lines.add(f"link {link[1]} {link[2]}")
+                elif not re.search(r"table local|fe80|ff00", line):
+                    line = re.sub(r" proto (keepalived|18|112)\b| pref(erence)? medium|\\?\s+valid_lft.*", "", line)
+                    lines.add(f"{family} " + " ".join(re.sub(r"^\d+: (?=\S+ +inet)", "", line).split()))
+        return sorted(lines)
+
+    def told(self, kind):
+        try:
+            return [line for line in (self.dir / kind).read_text().splitlines() if line]
+        except FileNotFoundError:
+            return []
+
+    def forget(self):
+        for kind in ("told", "fifo"):
+            (self.dir / kind).write_text("")
+
+    def log(self):
+        return (self.dir / "log").read_text()[-2500:] if (self.dir / "log").exists() else ""
+
+    def lines(self):
+        """Of each object its lines: of the FIFO in their order, of scripts in any, for keepalived's run at the same time."""
+        objects = {}
+        for kind in ("told", "fifo"):
+            for line in self.told(kind):
+                words = line.replace('"', "").split()
+                if kind == "fifo" and "STOP" in words:  # keepalived ends the reader before it has read the last ones
+                    continue
+                of = objects.setdefault(f"{kind} {' '.join(words[:2])}", [])
+                if of[-1:] != [" ".join(words[2:])]:  # keepalived sees its own static routes come, and says BACKUP twice
+                    of.append(" ".join(words[2:]))
+        return {of: lines if of.startswith("fifo") else sorted(set(lines)) for of, lines in objects.items()}
+
+
+class Step:
+    """`do` on both machines; over when `until` is true of both and nothing has changed for a while. `better`: keepalived loses what it
+    held, or stops and begins anew; vipd must hold it, and tell of nothing."""
+
+    def __init__(self, name, do, until, better=False):
+        self.name, self.do, self.until, self.better = name, do, until, better
+
+
+def reload(change):
+    def do(m):
+        text = change(m.text) if callable(change) else change
+        assert text != m.text, "the reload changes nothing"
+        m.write(text)
+        m.process.send_signal(signal.SIGHUP)
+    return do
+
+
+def ip(*lines):
+    return lambda m: m.ip(*lines)
+
+
+def has(*words):
+    return lambda m: all(any(w in line for line in m.held()) for w in words)
+
+
+def lacks(*words):
+    return lambda m: not any(w in line for line in m.held() for w in words)
+
+
+def both(*conditions):
+    return lambda m: all(c(m) for c in conditions)
+
+
+def heard(*words):
+    return lambda m: all(any(w in line for line in m.told("fifo")) for w in words)
+
+
+def settle(machines, step):
+    """What both hold and were told, when `until` is true and it has been the same for a second; and who never got there."""
+    end = time.monotonic() + 40
+    last, same = None, 0
+    while same < 5 and time.monotonic() < end:
+        time.sleep(0.2)
+        state = [(m.held(), m.lines()) for m in machines]
+        same = same + 1 if state == last and all(step.until(m) for m in machines[step.better:]) else 0
+        last = state
+    return last, [m.name for m in machines[step.better:] if not step.until(m)]
+
+
+def differences(step, theirs, ours):
+    if step.better:
+        return [f"vipd tells of {ours[1]}"] if ours[1] else []
+    found = [f"- {line}" for line in theirs[0] if line not in ours[0]] + [f"+ {line}" for line in ours[0] if line not in theirs[0]]
+    for of in sorted(theirs[1].keys() | ours[1].keys()):
+        if theirs[1].get(of) != ours[1].get(of):
+            found.append(f"{of}: - {theirs[1].get(of)} + {ours[1].get(of)}")
+    return found
+
+
+def play(case, machines):
+    for step in [Step("start", Machine.start, case.until), *case.steps, Step("stop", Machine.stop, lambda m: True)]:
+        for m in machines:
+            step.do(m)
+        (theirs, ours), late = settle(machines, step)
+        assert not late, f"{step.name}: does not come with {late}: {[s[0] for s in (theirs, ours)]}"
+        found = differences(step, theirs, ours)
+        assert not found, f"{step.name}: keepalived (-) and vipd (+)\n    " + "\n    ".join(found)
+        for m in machines:
+            m.forget()
+
+
+def run(case, number, programs, folder, results):
+    machines = [Machine(folder, number, p) for p in programs]
+    try:
+        for m in machines:
+            m.make()
+            m.write(case.text)
+        play(case, machines)
+    except Exception as error:  # of any kind: it is this case's result
+        results[case.name] = f"{error}\n" + "".join(f"--- {m.name}\n" + m.log() for m in machines)
+    finally:
+        for m in machines:
+            m.stop()
+            subprocess.run(["ip", "netns", "del", m.ns], check=False)
+
+
+class Case:
+    def __init__(self, name, text, until, *steps):
+        self.name, self.text, self.until, self.steps = name, text, until, steps
+
+
+def instance(name="VI_1", vrid=51, interface="eth0", vips="10.0.0.100/24", more="", priority=200, notify=True, block=""):
+    told = f'    notify "TELL"\n' if notify else ""
+    vips = "".join(f"        {v}\n" for v in vips.split("|")) if vips else ""
+    vips = f"    virtual_ipaddress {{\n{vips}    }}\n" if vips else ""
+    return (f"vrrp_instance {name} {{\n    interface {interface}\n    virtual_router_id {vrid}\n    priority {priority}\n    advert_int 0.2\n"
+            f"{told}{vips}" + "".join(f"    {line}\n" for line in more.split("|") if line) + block + "}\n")
+
+
+def group(name="G", *members, more=""):
+    return f"vrrp_sync_group {name} {{\n    group {{\n" + "".join(f"        {m}\n" for m in members) + f'    }}\n    notify "TELL"\n{more}}}\n'
+
+
+ONE, TWO = instance(), instance("VI_2", 52, vips="10.0.0.110/24|10.0.0.111/32")
+ROUTES = """    virtual_routes {
+        198.51.100.0/24 via 10.0.0.2 dev eth0 metric 20
+        203.0.113.0/25 dev eth0 scope link src 10.0.0.100 mtu 1400 table 100
+        src 10.0.0.100 to 192.0.2.0/24 via 10.0.0.9 dev eth0
+        blackhole 203.0.113.128/25
+        unreachable 203.0.113.0/26 table 100
+        192.0.2.128/25 nexthop via 10.0.0.4 dev eth0 weight 2 nexthop via 10.0.0.5 dev eth0 weight 1
+        2001:db8:1::/48 via fd00:0::9 dev eth0 metric 50
+    }
+    virtual_rules {
+        from 10.0.0.0/24 table 100 priority 500
+        to 203.0.113.0/24 iif eth0 fwmark 4/0xf lookup 101 priority 501
+        from 2001:db8::/32 prohibit priority 502
+        not from 10.9.0.0/16 ipproto tcp dport 80-90 table 103 priority 503
+        from all uidrange 100-200 table 104 priority 504
+        from all table 105 priority 505 suppress_prefixlength 0
+    }
+"""
+STATIC = """static_ipaddress {
+    10.8.0.1/32 dev eth1
+    fd00:8::1/64 dev eth1
+}
+static_routes {
+    192.0.2.64/26 via 10.1.0.9 dev eth1 metric 7
+    default via 10.1.0.7 dev eth1 table 200
+}
+static_rules {
+    from 10.8.0.1/32 table 77 priority 900
+    from 10.8.0.2 blackhole priority 901
+}
+"""
+
+CASES = [
+    Case("removed", ONE + TWO, has("10.0.0.100/24", "10.0.0.111/32"), Step("one goes", reload(ONE), lacks("10.0.0.11")),
+         Step("it comes back", reload(ONE + TWO), has("10.0.0.111/32"))),
+    Case("deleted", ONE + instance("VI_2", 52, vips="10.0.0.110/24", more="notify_deleted"), has("10.0.0.100/24", "10.0.0.110/24"), Step("one goes", reload(ONE), lacks("10.0.0.11"))),
+    Case("moved", ONE + TWO, has("10.0.0.100/24", "10.0.0.111/32"),
+         Step("an address moves", reload(instance(vips="10.0.0.100/24|10.0.0.111/32") + instance("VI_2", 52, vips="10.0.0.110/24")), has("10.0.0.111/32", "10.0.0.110/24"), better=True)),
+    Case("renamed", ONE, has("10.0.0.100/24"), Step("other name", reload(instance("OTHER")), has("10.0.0.100/24"))),
+    Case("vrid", ONE, has("10.0.0.100/24"), Step("other VRID", reload(instance(vrid=61)), both(has("10.0.0.100/24"), heard("MASTER")))),
+    Case("priority", ONE, has("10.0.0.100/24"), Step("lower", reload(instance(priority=90)), has("10.0.0.100/24")),
+         Step("owner", reload(instance(priority=255)), has("10.0.0.100/24"))),
+    Case("link", ONE, has("10.0.0.100/24"), Step("other interface", reload(instance(interface="eth1", vips="10.1.0.100/24")), both(has("10.1.0.100/24"), heard("MASTER")))),
+    Case("groups", ONE + TWO + group("G", "VI_1", "VI_2"), has("10.0.0.100/24", "10.0.0.111/32"),
+         Step("a member leaves", reload(ONE + TWO + instance("VI_3", 53, vips="10.0.0.120/24") + group("G", "VI_1", "VI_3")), has("10.0.0.111/32", "10.0.0.120/24")),
+         Step("other name", reload(ONE + TWO + instance("VI_3", 53, vips="10.0.0.120/24") + group("H", "VI_1", "VI_3")), has("10.0.0.111/32", "10.0.0.120/24")),
+         Step("no group", reload(ONE + TWO), has("10.0.0.111/32"))),
+    Case("vmac", ONE, has("10.0.0.100/24"), Step("with", reload(instance(more="use_vmac vr51")), both(has("link vr51"), has("10.0.0.100/24")), better=True),
+         Step("without", reload(ONE), both(lacks("link vr51"), has("10.0.0.100/24")), better=True)),
+    Case("vanish", ONE + instance("VI_2", 52, "eth1", "10.1.0.100/24"), has("10.0.0.100/24", "10.1.0.100/24"),
+         Step("link goes", ip("link del eth0"), both(lacks("10.0.0.100"), heard("FAULT"))),
+         Step("link returns", lambda m: m.plug(0), both(has("10.0.0.100/24"), heard("MASTER")))),
+    Case("routes", STATIC + instance(block=ROUTES), has("10.0.0.100/24", "prohibit", "2001:db8:1::/48"),
+         Step("some change", reload(STATIC.replace("metric 7", "metric 8").replace("    from 10.8.0.2 blackhole priority 901\n", "").replace("fd00:8::1", "fd00:8::2")
+                                    + instance(block=ROUTES.replace("metric 20", "metric 30").replace("priority 501", "priority 511").replace("        blackhole 203.0.113.128/25\n", ""))),
+              has("metric 30", "metric 8"))),
+    Case("addresses", instance(vips="10.0.0.100/24 label eth0:a|10.0.0.101/32 scope link|10.1.0.100/24 dev eth1 brd +|10.0.0.102/24 brd 10.0.0.7",
+                               block="    virtual_ipaddress_excluded {\n        fd00:0::100/64\n        fd00:1::100 dev eth1\n        10.0.0.130/25\n    }\n"),
+         has("10.0.0.100/24", "fd00:1::100"),
+         Step("others", reload(instance(vips="10.0.0.100/25 label eth0:a|10.0.0.101/32 scope host|10.1.0.101/24 dev eth1|10.0.0.105",
+                                        block="    virtual_ipaddress_excluded {\n        fd00:1::100 dev eth0\n    }\n")), both(has("10.0.0.105"), lacks("fd00:0::100/64")))),
+    Case("track", "vrrp_script well {\n    script \"/usr/bin/test ! -e DIR/ill\"\n    interval 1\n    fall 1\n    rise 1\n}\n" + instance(block="    track_script {\n        well\n    }\n    track_interface {\n        eth1\n    }\n")
+         , has("10.0.0.100/24"),
+         Step("script fails", lambda m: (m.dir / "ill").touch(), both(lacks("10.0.0.100"), heard("FAULT"))),
+         Step("and link goes down", ip("link set eth1 down"), lacks("10.0.0.100")),
+         Step("script is well", lambda m: (m.dir / "ill").unlink(), lacks("10.0.0.100")),
+         Step("link is up", ip("link set eth1 up"), both(has("10.0.0.100/24"), heard("MASTER")))),
+    Case("script", ONE, has("10.0.0.100/24"),
+         Step("a script is added", reload("vrrp_script slow {\n    script \"DIR/../late DIR/ended\"\n    interval 4\n}\n" + instance(block="    track_script {\n        slow\n    }\n")), has("10.0.0.100/24")),
+         Step("it has ended", lambda m: None, lambda m: (m.dir / "ended").exists())),
+    Case("sick", "vrrp_script sick {\n    script /bin/false\n    interval 1\n}\n" + instance(block="    track_script {\n        sick\n    }\n"), heard("FAULT")),
+    Case("slow", "vrrp_script slow {\n    script \"/bin/sleep 1\"\n    interval 4\n}\n" + instance(block="    track_script {\n        slow\n    }\n") + TWO + group("G", "VI_1", "VI_2"), heard("MASTER")),
+    Case("gone", ONE + TWO + group("G", "VI_1", "VI_2"), has("10.0.0.100/24"), Step("group and all", reload(instance("VI_3", 53, vips="10.0.0.120/24")), has("10.0.0.120")),
+         Step("new group", reload(ONE + TWO + group("G", "VI_1", "VI_2")), has("10.0.0.100"))),
+]
+
+
+def main():
+    vipd, keepalived = os.path.abspath(sys.argv[1]), shutil.which("keepalived")
+    if os.geteuid() != 0 or not keepalived:
+        print("skipped: needs root and keepalived")
+        return 77
+    chosen = [c for c in CASES if not sys.argv[2:] or c.name in sys.argv[2:]]
+    results = {}
+    with tempfile.TemporaryDirectory(prefix="hwtwin") as folder:
+        os.chmod(folder, 0o755)
+        for name, text in (("tell", 'file=$1\nshift\necho "$@" >>"$file"\n'), ("read", 'exec cat "$2" >>"$1"\n'), ("late", 'sleep 2\ntouch "$1"\n')):
+            path = pathlib.Path(folder, name)
+            path.write_text("#!/bin/sh\n" + text)
+            path.chmod(0o755)
+        threads = []
+        for number, case in enumerate(chosen):
+            threads.append(threading.Thread(target=run, args=(case, number, (keepalived, vipd), folder, results)))
+            threads[-1].start()
+        for t in threads:
+            t.join()
+    for case in chosen:
+        print(f"{case.name}: {results.get(case.name, 'the same')}")
+    return 1 if results else 0
+
+
+sys.exit(main())
