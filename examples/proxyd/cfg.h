@@ -461,6 +461,7 @@ struct cfg_global {
 	unsigned stats_maxconn;	   /* 0: 10 */
 	long uid, gid;		   /* also of `user` and `group`; -1: not written */
 	uint64_t hard_stop_ns;
+	bool no_splice;		/* nosplice */
 	int nap_us;		/* tune.coalesce-us: -1 automatic, 0 off, else the longest nap */
 	unsigned spread_checks; /* percent */
 	struct cfg_logs logs;

@@ -140,6 +140,13 @@ static void kw_coalesce(struct reader *r, size_t first, const void *data)
 		r->cfg->global.nap_us = (int)us;
 }
 
+static void kw_nosplice(struct reader *r, size_t first, const void *data)
+{
+	(void)first;
+	(void)data;
+	r->cfg->global.no_splice = true;
+}
+
 /* Takes all names out of the environment but those on the line. */
 static void kw_resetenv(struct reader *r, size_t first, const void *data)
 {
@@ -408,6 +415,7 @@ const struct keyword cfg_keywords_global[] = {
     {"maxconn", 0, 1, 1, kw_number, OFFSET(maxconn), "NUMBER"},
     {"nbthread", 0, 1, 1, kw_number, OFFSET(nbthread), "NUMBER"},
     {"node", 0, 1, 1, kw_text, OFFSET(node), "NAME"},
+    {"nosplice", 0, 0, 0, kw_nosplice, NULL, ""},
     {"pidfile", 0, 1, 1, kw_text, OFFSET(pidfile), "FILE"},
     {"presetenv", 0, 2, 2, kw_env, NULL, "NAME VALUE"},
     {"quiet", 0, 0, 0, kw_accepted, NULL, ""},

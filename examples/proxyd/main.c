@@ -140,7 +140,7 @@ static unsigned maxconn_of(const struct cli *cli, const struct cfg *cfg, unsigne
 	const struct cfg_global *g = &cfg->global;
 
 	return process_maxconn(cli->maxconn ? cli->maxconn : g->maxconn, g->ulimit_n,
-			       DESCRIPTORS_OTHER + threads * (4 + count_listeners(cfg)));
+			       DESCRIPTORS_OTHER + threads * (6 + count_listeners(cfg)));
 }
 
 /* ---- Reload: beside what runs, then all at once ---- */
@@ -370,6 +370,7 @@ static int make_engine(struct daemon *d, struct cfg *cfg)
 	struct engine_opts o = {
 	    .threads = g->nbthread ? g->nbthread : process_cpus(),
 	    .nap_us = g->nap_us,
+	    .no_splice = g->no_splice,
 	    .answer = on_ask,
 	    .idle = on_idle,
 	    .userdata = d,

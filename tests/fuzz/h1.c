@@ -14,6 +14,17 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* What lies ahead may be left unseen. */
+static size_t rest(struct h1_body *b, const char *text, size_t len)
+{
+	uint64_t ahead = h1_body_ahead(b);
+	size_t n = ahead < len ? (size_t)ahead : len;
+
+	if (n)
+		h1_body_skip(b, n);
+	return n + h1_body_feed(b, text + n, len - n, NULL);
+}
+
 /* In memory of its exact size, so that a sanitizer sees a read past it. */
 static ssize_t parse(struct http_msg *m, char **ret_base, const uint8_t *data, size_t size,
 		     bool response)
@@ -96,7 +107,7 @@ static void body(const uint8_t *data, size_t size)
 		h1_body_begin(&b, &chunked);
 		at = h1_body_feed(&b, text, split, NULL);
 		if (at == split)
-			at += h1_body_feed(&b, text + at, size - at, NULL);
+			at += rest(&b, text + at, size - at);
 		assert(at == n && b.done == whole.done && b.fault == whole.fault);
 	}
 }

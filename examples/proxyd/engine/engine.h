@@ -28,6 +28,7 @@ struct ask;
 struct engine_opts {
 	unsigned threads; /* 1..CFG_THREADS_MAX */
 	int nap_us;	  /* see tune.coalesce-us */
+	bool no_splice;	  /* large bodies are copied */
 	/* Answers a request for statistics: sets status and text of `ask` (ask.h). NULL: there are none. */
 	void (*answer)(void *userdata, struct ask *ask);
 	/* Drained, and no connection is left; called by engine_dispatch. NULL: nobody asks. */

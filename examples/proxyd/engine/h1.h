@@ -101,6 +101,13 @@ void h1_body_begin(struct h1_body *b, const struct http_msg *m);
  */
 size_t h1_body_feed(struct h1_body *b, const char *data, size_t len, struct http_span *ret_payload);
 
+/*
+ * So many of the next bytes belong to the body whatever they are, UINT64_MAX: all there will be. They may be left
+ * unseen: h1_body_skip() takes that many or fewer of them.
+ */
+uint64_t h1_body_ahead(const struct h1_body *b);
+void h1_body_skip(struct h1_body *b, uint64_t n);
+
 /* The connection ended: true if the body may end so. */
 bool h1_body_ended(const struct h1_body *b);
 

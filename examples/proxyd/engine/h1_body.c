@@ -22,6 +22,37 @@ bool h1_body_ended(const struct h1_body *b)
 	return b->done || b->framing == HTTP_BODY_CLOSE || b->framing == HTTP_BODY_TUNNEL;
 }
 
+uint64_t h1_body_ahead(const struct h1_body *b)
+{
+	if (b->done || b->fault)
+		return 0;
+	switch (b->framing) {
+	case HTTP_BODY_LENGTH:
+		return b->left;
+	case HTTP_BODY_CHUNKED:
+		return b->state == H1_CHUNK_DATA ? b->left : 0;
+	case HTTP_BODY_CLOSE:
+		return UINT64_MAX;
+	case HTTP_BODY_NONE:
+	case HTTP_BODY_TUNNEL:
+		break;
+	}
+	return 0;
+}
+
+void h1_body_skip(struct h1_body *b, uint64_t n)
+{
+	if (b->framing == HTTP_BODY_CLOSE)
+		return;
+	b->left -= n;
+	if (b->left)
+		return;
+	if (b->framing == HTTP_BODY_CHUNKED)
+		b->state = H1_CHUNK_DATA_CR;
+	else
+		b->done = true;
+}
+
 static int digit_of(char c)
 {
 	if (c >= '0' && c <= '9')
@@ -156,9 +187,7 @@ static size_t feed_chunks(struct h1_body *b, const char *data, size_t len,
 			if (ret_payload)
 				*ret_payload = (struct http_span){(uint32_t)at, (uint32_t)n};
 			at += n;
-			b->left -= n;
-			if (!b->left)
-				b->state = H1_CHUNK_DATA_CR;
+			h1_body_skip(b, n);
 			if (ret_payload)
 				break;
 		} else {
@@ -181,8 +210,7 @@ size_t h1_body_feed(struct h1_body *b, const char *data, size_t len, struct http
 		return feed_chunks(b, data, len, ret_payload);
 	if (b->framing == HTTP_BODY_LENGTH) {
 		n = min(b->left, len);
-		b->left -= n;
-		b->done = !b->left;
+		h1_body_skip(b, n);
 	}
 	if (ret_payload)
 		*ret_payload = (struct http_span){0, (uint32_t)n};

@@ -180,6 +180,9 @@ void client_run(struct worker *w, struct client *c);
 /* Gives bytes to the client, keeps what it does not take. False: no memory. */
 bool client_give(struct worker *w, struct client *c, const char *data, size_t len, int flags);
 
+/* As that, with what is in the worker's pipe, to a client that can be written to and has nothing waiting. */
+bool client_pass(struct worker *w, struct client *c, size_t len);
+
 /* An own answer, then the end of the connection. Its bytes, which the frontend has counted. */
 size_t client_reply(struct worker *w, struct client *c, const struct backend *b, unsigned status,
 		    bool has_request);

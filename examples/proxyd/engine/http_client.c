@@ -158,6 +158,22 @@ bool client_give(struct worker *w, struct client *c, const char *data, size_t le
 	return (size_t)n == len || c->eof || chunk_append(&c->out, data + n, len - (size_t)n);
 }
 
+bool client_pass(struct worker *w, struct client *c, size_t len)
+{
+	ssize_t n = pipe_send(w, c->h.fd, len);
+
+	if (n < 0) {
+		pipe_close(w);
+		c->eof = c->hup = c->closing = c->gone = true;
+		return true;
+	}
+	c->since_ns = w->now_ns;
+	c->writable = n == (ssize_t)len;
+	if (!c->writable)
+		c->out = pipe_rest(w, len - (size_t)n);
+	return c->writable || c->out;
+}
+
 static void flush(struct worker *w, struct client *c)
 {
 	ssize_t n = handle_send(&c->h, c->out->data + c->out->at, chunk_left(c->out), 0);

@@ -73,6 +73,66 @@ static void take_body(struct worker *w, struct exchange *x, const char *data, si
 		exchange_finish(w, x);
 }
 
+/* As recv() said. */
+static void not_read(struct worker *w, struct exchange *x, ssize_t n)
+{
+	struct client *c = x->client;
+
+	if (n == 0) {
+		c->eof = true;
+		c->readable = false;
+		exchange_fail(w, x, 400, 'C', 'D');
+	} else if (errno == EAGAIN) {
+		c->readable = false;
+	} else if (errno != EINTR) {
+		exchange_fail(w, x, 0, 'C', 'D');
+	}
+}
+
+/* What the pipe holds goes to the server. */
+static void pass_on(struct worker *w, struct exchange *x, size_t len)
+{
+	ssize_t n = pipe_send(w, x->link->h.fd, len);
+
+	if (n < 0) {
+		pipe_close(w);
+		stop_upload(x);
+		return;
+	}
+	x->since_ns = w->now_ns;
+	x->link->writable = n == (ssize_t)len;
+	if (x->link->writable)
+		return;
+	chunk_free(&x->request); /* all of it was sent */
+	x->request = pipe_rest(w, len - (size_t)n);
+	if (!x->request)
+		exchange_fail(w, x, 500, 'R', 'D');
+}
+
+/* As read_body, of a body whose next bytes are not looked at. */
+static void pass_body(struct worker *w, struct exchange *x)
+{
+	struct client *c = x->client;
+	ssize_t n = pipe_fill(w, c->h.fd, h1_body_ahead(&x->up));
+
+	if (n <= 0) {
+		not_read(w, x, n);
+		return;
+	}
+	c->since_ns = w->now_ns;
+	x->bytes_in += (uint64_t)n;
+	h1_body_skip(&x->up, (uint64_t)n);
+	pass_on(w, x, (size_t)n);
+	if (c->exchange == x && exchange_is_over(x))
+		exchange_finish(w, x);
+}
+
+static bool may_pass(struct worker *w, const struct exchange *x)
+{
+	return x->link->writable && !x->link->broken &&
+	       pipe_suits(w, &x->client->h, &x->link->h, h1_body_ahead(&x->up));
+}
+
 static void read_body(struct worker *w, struct exchange *x)
 {
 	struct client *c = x->client;
@@ -85,14 +145,8 @@ static void read_body(struct worker *w, struct exchange *x)
 			c->readable = false;
 		c->since_ns = w->now_ns;
 		take_body(w, x, buf, (size_t)n);
-	} else if (n == 0) {
-		c->eof = true;
-		c->readable = false;
-		exchange_fail(w, x, 400, 'C', 'D');
-	} else if (errno == EAGAIN) {
-		c->readable = false;
-	} else if (errno != EINTR) {
-		exchange_fail(w, x, 0, 'C', 'D');
+	} else {
+		not_read(w, x, n);
 	}
 }
 
@@ -116,6 +170,9 @@ bool exchange_upload(struct worker *w, struct exchange *x)
 	}
 	if (x->up.done || !c->readable || c->eof)
 		return false;
-	read_body(w, x);
+	if (may_pass(w, x))
+		pass_body(w, x);
+	else
+		read_body(w, x);
 	return true;
 }

@@ -440,6 +440,7 @@ struct worker {
 	uint64_t rate_since_ns, rate_events, rate; /* events per second */
 	int log_fd[3]; /* datagram sockets for IPv4, IPv6, unix; -1: not opened yet */
 	char *bulk;    /* WORKER_SCRATCH_BULK, when first needed */
+	int pipe[2];   /* see pipe.c; -1: not opened yet */
 	_Alignas(CACHE_LINE) _Atomic uint64_t n_open;
 	_Atomic uint64_t n_total;
 	/* mailbox */

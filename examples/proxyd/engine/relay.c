@@ -91,7 +91,48 @@ static bool may_read(struct worker *w, struct session *s, enum conn_end end)
 	return !s->inspects_answer && s->on != SESSION_ON_DEAD;
 }
 
-static void relay_read(struct worker *w, struct session *s, enum conn_end end)
+/* A large transfer that need not be looked at. */
+static bool may_pass(struct worker *w, const struct session *s, enum conn_end end)
+{
+	const struct conn_side *from = &s->conn.side[end], *to = &s->conn.side[other(end)];
+
+	return s->bulk && !from->urgent && !from->hup && s->conn.state == CONN_OPEN &&
+	       to->writable && !to->pending && !to->broken &&
+	       pipe_suits(w, &s->handle[end], &s->handle[other(end)], UINT64_MAX);
+}
+
+/* What the pipe holds goes to an end; it keeps what that does not take. */
+static void pass_on(struct worker *w, struct session *s, enum conn_end to, size_t len)
+{
+	ssize_t n = pipe_send(w, s->handle[to].fd, len);
+	size_t sent = n < 0 ? 0 : (size_t)n;
+
+	if (n < 0) {
+		conn_saw_error(&s->conn, to);
+		pipe_close(w); /* with what is in it */
+		return;
+	}
+	if (sent < len && !(s->chunk[to] = pipe_rest(w, len - sent))) {
+		conn_end(&s->conn, 'R', 'D');
+		return;
+	}
+	conn_did_send(&s->conn, to, sent, len - sent, sent < len, w->now_ns);
+}
+
+/* As recv(), and what came is given to the other end. */
+static ssize_t relay_pass(struct worker *w, struct session *s, enum conn_end end)
+{
+	ssize_t n = pipe_fill(w, s->handle[end].fd, UINT64_MAX);
+
+	if (n > 0) {
+		conn_did_read(&s->conn, end, (size_t)n, false, w->now_ns);
+		judge_bulk(s, (size_t)n, PIPE_SIZE);
+		pass_on(w, s, other(end), (size_t)n);
+	}
+	return n;
+}
+
+static ssize_t relay_copy(struct worker *w, struct session *s, enum conn_end end)
 {
 	struct conn_side *side = &s->conn.side[end];
 	size_t cap = WORKER_SCRATCH;
@@ -109,7 +150,17 @@ static void relay_read(struct worker *w, struct session *s, enum conn_end end)
 		/* MORE: the FIN that follows at once rides on this segment. */
 		session_give(w, s, other(end), buf, (size_t)n,
 			     side->hup && (size_t)n < cap ? MSG_MORE : 0);
-	} else if (n == 0) {
+	}
+	return n;
+}
+
+static void relay_read(struct worker *w, struct session *s, enum conn_end end)
+{
+	ssize_t n = may_pass(w, s, end) ? relay_pass(w, s, end) : relay_copy(w, s, end);
+
+	if (n > 0)
+		return;
+	if (n == 0) {
 		conn_saw_eof(&s->conn, end);
 	} else if (errno == EAGAIN) {
 		conn_did_read(&s->conn, end, 0, true, w->now_ns);

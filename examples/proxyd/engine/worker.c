@@ -428,6 +428,7 @@ int worker_new(struct engine *e, unsigned index, struct worker **ret)
 	w->engine = e;
 	w->index = index;
 	w->accept_retry_ns = w->defer_check_ns = TIMER_NEVER;
+	w->pipe[0] = w->pipe[1] = -1;
 	w->log_fd[0] = w->log_fd[1] = w->log_fd[2] = -1;
 	TAILQ_INIT(&w->again);
 	TAILQ_INIT(&w->dead);
@@ -498,6 +499,7 @@ void worker_free(struct worker *w)
 		close(w->wake.fd);
 	timers_fini(&w->timers);
 	pthread_mutex_destroy(&w->lock);
+	pipe_close(w);
 	free(w->bulk);
 	free(w);
 }

@@ -265,6 +265,27 @@ bool session_give(struct worker *w, struct session *s, enum conn_end to, const c
 /* The worker's large buffer, or its small one when there is no memory. */
 char *worker_bulk(struct worker *w, size_t *ret_cap);
 
+/* ---- pipe.c ---- */
+
+#define PIPE_SIZE 262144u
+#define PIPE_MIN 65536u /* shorter ones are copied in fewer calls */
+
+/* May the next `left` bytes go that way? */
+bool pipe_suits(struct worker *w, const struct handle *from, const struct handle *to,
+		uint64_t left);
+
+/* At most `left` bytes into the pipe, as recv(). A short one does not tell that all is read. */
+ssize_t pipe_fill(struct worker *w, int from, uint64_t left);
+
+/* The `len` bytes in the pipe, as send(): when it takes fewer, it would block. */
+ssize_t pipe_send(struct worker *w, int to, size_t len);
+
+/* Reads the `len` bytes that are left in it. NULL: no memory, and they are lost. */
+struct chunk *pipe_rest(struct worker *w, size_t len);
+
+/* Drops what is in it. */
+void pipe_close(struct worker *w);
+
 /* ---- session.c ---- */
 
 void session_arm(struct worker *w, struct session *s);

@@ -182,6 +182,17 @@ def test_an_early_answer_is_not_lost(binary):
         assert head.status == 413 and r.body(head) == b"no"
 
 
+def test_a_server_that_says_more_than_a_large_body_is_not_used_again(binary):
+    """The bytes behind it would be the next client's answer."""
+    n = 1 << 20
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (n, b"z" * n)
+    web = Web(lambda h, b: answer + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+    with Proxy(binary, listen(web, "http-reuse always")) as p:
+        for i in range(1, 9):
+            head, body = ask(p, get("/"))
+            assert head.status == 200 and body == b"z" * n, (i, head.line, len(body))
+
+
 def test_a_client_that_reads_nothing_stops_its_server_only(binary):
     big = b"HTTP/1.1 200 OK\r\nContent-Length: 20000000\r\n\r\n" + b"z" * 20000000
     web = Web(lambda h, b: big if h.line.startswith("GET /big") else OK)

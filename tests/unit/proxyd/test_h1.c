@@ -686,6 +686,37 @@ static void counts_lengths(void **state)
 	assert_true(h1_body_ended(&b));
 }
 
+/* As if it had been fed. */
+static void skips_what_needs_no_look(void **state)
+{
+	struct http_msg m = {.framing = HTTP_BODY_LENGTH, .length = 5};
+	struct h1_body b;
+
+	(void)state;
+	h1_body_begin(&b, &m);
+	assert_int_equal(h1_body_ahead(&b), 5);
+	h1_body_skip(&b, 3);
+	assert_int_equal(h1_body_ahead(&b), 2);
+	h1_body_skip(&b, 2);
+	assert_true(b.done);
+	assert_int_equal(h1_body_ahead(&b), 0);
+	h1_body_begin(&b, &chunked);
+	assert_int_equal(h1_body_ahead(&b), 0);
+	assert_int_equal(h1_body_feed(&b, TEXT("5;x\r\na"), NULL), 6);
+	assert_int_equal(h1_body_ahead(&b), 4);
+	h1_body_skip(&b, 4);
+	assert_int_equal(h1_body_ahead(&b), 0);
+	assert_int_equal(h1_body_feed(&b, TEXT("\r\n0\r\n\r\n"), NULL), 7);
+	assert_true(b.done);
+	m.framing = HTTP_BODY_CLOSE;
+	h1_body_begin(&b, &m);
+	h1_body_skip(&b, 1 << 20);
+	assert_true(h1_body_ahead(&b) == UINT64_MAX && !b.done);
+	m.framing = HTTP_BODY_NONE;
+	h1_body_begin(&b, &m);
+	assert_int_equal(h1_body_ahead(&b), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -709,6 +740,7 @@ int main(void)
 	    cmocka_unit_test(tells_payload_from_framing),
 	    cmocka_unit_test(bounds_extensions_and_trailers),
 	    cmocka_unit_test(counts_lengths),
+	    cmocka_unit_test(skips_what_needs_no_look),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
