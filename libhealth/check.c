@@ -417,7 +417,8 @@ int health_check_status(const struct health_check *c, struct health_check_status
 	    .status = c->last.status,
 	    .last_start_ns = c->last.start_ns,
 	    .last_total_ns = c->last.total_ns,
-	    .next_ns = c->condition == IDLE ? c->planned_ns : HEAP_NEVER,
+	    .next_ns = c->condition == IDLE || (c->condition == FRESH && c->thawed) ? c->planned_ns
+										    : HEAP_NEVER,
 	    .runs = c->runs,
 	    .failures = c->failures,
 	    .late = c->late,

@@ -340,7 +340,7 @@ LIBHEALTH_API ssize_t health_check_history(const struct health_check *c, struct 
 /*
  * State for a successor: another process after an update, a standby, a file over a restart (HAProxy's
  * server-state). freeze writes at most HEALTH_FREEZE_MAX bytes: the filter (health_filter_freeze), the
- * plan and the counters; the host keeps them by its own name for the check. thaw into a check just added,
+ * plan, the counters and the last result without its text; the host keeps them by its own name for the check. thaw into a check just added,
  * before its first dispatch: the state and the time of the next start go on without a callback; what a
  * check *is* comes from its options. Times are carried as ages, so another clock may read them.
  * freeze: bytes written; -ENOBUFS: `cap` is too small. thaw: 0; -EBUSY: the check was dispatched

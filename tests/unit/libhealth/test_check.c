@@ -209,11 +209,16 @@ static void a_successor_goes_on_where_the_check_stood(void **state)
 	for (size_t cut = 0; cut < (size_t)len; cut++)
 		assert_int_equal(health_check_thaw(c, next.now_ns, frozen, cut), -EBADMSG);
 	assert_int_equal(health_check_thaw(c, next.now_ns, frozen, (size_t)len), 0);
+	assert_int_equal(rig_status(c).next_ns - next.now_ns, before.next_ns - r.now_ns);
 	rig_dispatch(&next);
 	after = rig_status(c);
 	assert_int_equal(after.state, HEALTH_STATE_DOWN);
 	assert_int_equal(after.failures, 1);
 	assert_int_equal(after.code, HEALTH_CODE_L4TOUT);
+	assert_int_equal(after.last_total_ns, before.last_total_ns);
+	assert_int_equal(next.now_ns - after.last_start_ns, r.now_ns - before.last_start_ns);
+	assert_int_equal(after.error, before.error);
+	assert_int_equal(after.phase, before.phase);
 	assert_int_equal(after.next_ns - next.now_ns, before.next_ns - r.now_ns);
 	assert_int_equal(next.transitions, 0);
 	assert_int_equal(health_check_thaw(c, next.now_ns, frozen, (size_t)len), -EBUSY);
