@@ -16,6 +16,7 @@
 #ifdef HAVE_LIBCRYPTO
 #include "adapters/health_openssl.h"
 #endif
+#include "conf_pairs.h"
 #include "health.h"
 #include "log.h"
 #include "regex.h"
@@ -305,13 +306,24 @@ static uint64_t whole_timeout_ns(const struct conf_check *c)
 	return c->kind == CONF_CHECK_HTTP ? one * c->http->n_urls : one;
 }
 
+/* Its place in what a predecessor froze, of this check or one that asked the same; SIZE_MAX: there is nothing. */
+static size_t frozen_place(const struct health *h, const struct probe *leader)
+{
+	for (const struct probe *p = leader; p; p = p->next)
+		if (shared_has_frozen(h->birth->shared, (size_t)(p - h->probes)))
+			return (size_t)(p - h->probes);
+	return SIZE_MAX;
+}
+
 int health_start_check(struct health *h, struct probe *p, bool up)
 {
 	const struct conf_check *c = p->conf;
+	size_t frozen = frozen_place(h, p);
+	bool at_once = !c->common.warmup_ms && frozen == SIZE_MAX;
 	const struct conf_real *r = probe_real(p);
 	const struct conf_way *w = c->way;
-	const struct ha_ip *ip = w->connect_ip.family ? &w->connect_ip : &r->ip;
-	uint16_t port = w->connect_port != CONF_UNSET ? (uint16_t)w->connect_port : r->port;
+	const struct ha_ip *ip = conf_check_ip(c, r);
+	uint16_t port = conf_check_port(c, r);
 	struct sockaddr_storage to, from;
 	struct health_filter_opts filter;
 	struct health_check_opts o = {
@@ -320,7 +332,7 @@ int health_start_check(struct health *h, struct probe *p, bool up)
 	    .filter = &filter,
 	    .device = w->bind_device,
 	    .fwmark = w->fwmark,
-	    .flags = HEALTH_CHECK_FROM_END | (c->common.warmup_ms ? 0 : HEALTH_CHECK_AT_ONCE),
+	    .flags = HEALTH_CHECK_FROM_END | (at_once ? HEALTH_CHECK_AT_ONCE : 0),
 	    .timeout_ns = whole_timeout_ns(c),
 	    .connect_timeout_ns = (uint64_t)c->common.connect_timeout_ms * NS_PER_MS,
 	    .start_within_ns = (uint64_t)c->common.warmup_ms * NS_PER_MS,
@@ -340,5 +352,7 @@ int health_start_check(struct health *h, struct probe *p, bool up)
 	}
 	err = health_check_add(h->engine, &o, p, &p->check);
 	health_probe_free(o.probe); /* the check keeps it */
+	if (err >= 0 && frozen != SIZE_MAX)
+		shared_thaw_check(h->birth->shared, frozen, p->check);
 	return err;
 }

@@ -13,6 +13,7 @@
 
 #include <libha/service.h>
 
+#include "conf_pairs.h"
 #include "log.h"
 #include "schedule.h"
 
@@ -359,7 +360,8 @@ static int start_probe(struct health *h, struct probe *leader)
 	if (r < 0)
 		log_err("%s:%u: cannot make the check: %s", c->at.file, c->at.line, strerror(-r));
 	for (struct probe *p = leader; p && leader->check; p = p->next)
-		live_write_check(p->live, leader->check);
+		if (live_check_is_new(p->live))
+			live_write_check(p->live, leader->check);
 	return r == -ENOMEM ? r : 0;
 }
 
@@ -427,24 +429,13 @@ static void begin_quorum(struct virtual_state *v)
 	}
 }
 
-static size_t count_checks(const struct conf *c)
-{
-	size_t n = 0;
-
-	for (const struct conf_virtual *v = c->virtuals; v; v = v->next)
-		for (const struct conf_real *r = v->reals; r; r = r->next)
-			for (const struct conf_check *k = r->checks; k; k = k->next)
-				n++;
-	return n;
-}
-
 static int make_all(struct health *h)
 {
 	const struct conf *c = h->birth->conf;
 	int r = 0;
 
 	h->virtuals = calloc(c->n_virtuals + 1, sizeof(*h->virtuals));
-	h->probes = calloc(count_checks(c) + 1, sizeof(*h->probes));
+	h->probes = calloc(conf_count_checks(c) + 1, sizeof(*h->probes));
 	h->misc = calloc(c->n_misc + 1, sizeof(*h->misc));
 	h->weight = calloc(weights_places_max(c), sizeof(*h->weight));
 	if (!h->virtuals || !h->probes || !h->misc || !h->weight)
@@ -496,6 +487,16 @@ static void on_order(struct health *h, const struct msg *m)
 		take_order(h, m);
 }
 
+/* A successor goes on where these checks stand. */
+static void freeze(const struct health *h)
+{
+	uint64_t now = loop_clock_ns();
+
+	for (size_t i = 0; i < h->n_probes; i++)
+		if (h->probes[i].leader->check)
+			shared_freeze_check(h->birth->shared, i, h->probes[i].leader->check, now);
+}
+
 static void on_control(struct loop *l, int fd, uint32_t events, void *userdata)
 {
 	struct health *h = userdata;
@@ -504,6 +505,8 @@ static void on_control(struct loop *l, int fd, uint32_t events, void *userdata)
 
 	(void)events;
 	while ((r = msg_receive(fd, &m, NULL)) > 0) {
+		if (m.type == MSG_STOP && m.value == MSG_STOP_RELOAD)
+			freeze(h);
 		if (m.type == MSG_STOP)
 			loop_stop(l, 0);
 		else if (m.type == MSG_RESYNC)
@@ -597,6 +600,7 @@ int health_main(const struct birth *b)
 		log_err("cannot start: %s", strerror(-r));
 		return EXIT_FATAL;
 	}
+	shared_forget_checks(b->shared); /* they go on, or nobody knows them any more */
 	tell_all(&h);
 	return loop_run(h.loop) < 0 ? EXIT_FATAL : 0;
 }

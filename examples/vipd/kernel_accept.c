@@ -14,7 +14,8 @@
 #include "log.h"
 
 struct filter {
-	struct ha_vrrp_accept *accept; /* NULL: this kernel has no nf_tables */
+	struct ha_vrrp_accept
+	    *accept; /* NULL: this kernel has no nf_tables, or there is nothing to refuse */
 	struct ha_vrrp_refused *refused, *next;
 	size_t n;
 	bool failed; /* said */
@@ -35,6 +36,12 @@ static size_t count(const struct conf *c)
 	return n;
 }
 
+/* Without any nothing is to be filtered, nor left from before; and to ask for nf_tables may load modules. */
+static bool has_instances(const struct birth *b)
+{
+	return b->conf->n_instances || (b->old && b->old->n_instances);
+}
+
 int filter_new(struct kernel *k)
 {
 	struct filter *f = calloc(1, sizeof(*f));
@@ -48,8 +55,10 @@ int filter_new(struct kernel *k)
 	f->next = calloc(n, sizeof(*f->next));
 	if (!f->refused || !f->next)
 		return -ENOMEM;
+	if (!k->birth->options->vrrp || !has_instances(k->birth))
+		return 0;
 	r = ha_vrrp_accept_open(NULL, &f->accept);
-	if (r < 0 && n > 1 && k->birth->options->vrrp)
+	if (r < 0 && n > 1)
 		log_err("no_accept has no effect, packets to the addresses are accepted: nftables: "
 			"%s",
 			strerror(-r));
@@ -99,8 +108,7 @@ void filter_settle(struct kernel *k, bool always)
 	size_t n = collect(k, f->next);
 	int r;
 
-	if (!f->accept || !k->birth->options->vrrp ||
-	    (!always && n == f->n && is_same(f->next, old, n)))
+	if (!f->accept || (!always && n == f->n && is_same(f->next, old, n)))
 		return;
 	r = ha_vrrp_accept_set(f->accept, f->next, n);
 	if (r < 0 && !f->failed)

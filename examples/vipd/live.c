@@ -82,8 +82,8 @@ static void count(const struct conf *c, struct live *l)
 }
 
 /* Keys are mostly in the same order: each search begins where the last one ended. */
-static void take_over(struct live *l, const struct shared *keys, const struct live *old,
-		      const struct shared *old_keys)
+static void take_over_routers(struct live *l, const struct shared *keys, const struct live *old,
+			      const struct shared *old_keys)
 {
 	size_t at = 0;
 
@@ -101,8 +101,19 @@ static void take_over(struct live *l, const struct shared *keys, const struct li
 	}
 }
 
+static void take_over_checks(struct live *l, const struct live *old, const struct conf_pairs *pairs)
+{
+	for (size_t i = 0; i < l->n_checks; i++) {
+		struct live_check *to = &l->check[i];
+
+		if (pairs->unchanged[i] &&
+		    live_read_check(&old->check[pairs->check[i]], &to->status))
+			atomic_store(&to->turn, 2);
+	}
+}
+
 int live_new(const struct conf *c, const struct shared *keys, const struct live *old,
-	     const struct shared *old_keys, struct live **ret)
+	     const struct shared *old_keys, const struct conf_pairs *pairs, struct live **ret)
 {
 	struct live *l = calloc(1, sizeof(*l));
 
@@ -120,8 +131,10 @@ int live_new(const struct conf *c, const struct shared *keys, const struct live 
 	l->router = (void *)(l->late + 1);
 	l->check = (void *)(l->virtual + l->n_virtuals + 1);
 	l->real = (void *)(l->check + l->n_checks + 1);
-	if (old)
-		take_over(l, keys, old, old_keys);
+	if (old) {
+		take_over_routers(l, keys, old, old_keys);
+		take_over_checks(l, old, pairs);
+	}
 	*ret = l;
 	return 0;
 }
@@ -252,6 +265,11 @@ void live_write_check(struct live_check *to, const struct health_check *c)
 	to->status.size = sizeof(to->status);
 	health_check_status(c, &to->status);
 	end(&to->turn);
+}
+
+bool live_check_is_new(const struct live_check *c)
+{
+	return !atomic_load(&c->turn);
 }
 
 /* ---- Reading ---- */

@@ -82,11 +82,11 @@ struct live {
 };
 
 /*
- * For a configuration, whose keys are in `keys`; counters come along from `old` (may be NULL) and its
- * keys. 0 or -ENOMEM.
+ * For a configuration, whose keys are in `keys`; counters come along from `old` (may be NULL) and its keys, and what
+ * is known of checks that did not change (`pairs`). 0 or -ENOMEM.
  */
 int live_new(const struct conf *c, const struct shared *keys, const struct live *old,
-	     const struct shared *old_keys, struct live **ret);
+	     const struct shared *old_keys, const struct conf_pairs *pairs, struct live **ret);
 void live_free(struct live *l);
 /* In a child: what is not its own goes. */
 void live_leave_routers(struct live *l);
@@ -106,8 +106,9 @@ bool live_base(const struct live_router *from, struct live_counters *ret);
 void live_clear(const struct ha_vrrp *v, struct live_counters *ret);
 void live_add_late(struct live_late *l, uint64_t late_ns);
 
-/* health */
+/* health; is_new: nothing is known of it from before a reload */
 void live_write_check(struct live_check *to, const struct health_check *c);
+bool live_check_is_new(const struct live_check *c);
 
 /* The supervisor: a copy that hangs together. False when there is none yet. */
 bool live_read_router(const struct live_router *from, struct live_router *ret);

@@ -25,35 +25,15 @@ static void bfd_key(const struct conf_watch *w, char *key)
 		 w->bfd.multihop || !w->bfd.interface ? "" : w->bfd.interface);
 }
 
-static void check_key(const struct conf_virtual *v, const struct conf_real *r, unsigned check,
-		      char *key)
-{
-	char ip[HA_IP_TEXT_SIZE] = "";
-
-	ha_ip_format(&r->ip, ip, sizeof(ip));
-	snprintf(key, SHARED_KEY_SIZE, "%.40s %d %s %u %u", v->name, v->protocol, ip,
-		 (unsigned)r->port, check);
-}
-
 static void fill_keys(const struct conf *c, struct shared *s)
 {
-	size_t router = 0, check = 0, virtual = 0;
+	size_t router = 0;
 
 	for (const struct conf_instance *i = c->instances; i; i = i->next)
 		router_key(i, s->router[router++].key);
 	for (const struct conf_watch *w = c->watches; w; w = w->next)
 		if (w->kind == CONF_WATCH_BFD)
 			bfd_key(w, s->bfd[w->index].key);
-	for (const struct conf_virtual *v = c->virtuals; v; v = v->next) {
-		snprintf(s->virtual[virtual ++].key, SHARED_KEY_SIZE, "%.100s %d", v->name,
-			 v->protocol);
-		for (const struct conf_real *r = v->reals; r; r = r->next) {
-			unsigned n = 0;
-
-			for (const struct conf_check *k = r->checks; k; k = k->next)
-				check_key(v, r, n++, s->check[check++].key);
-		}
-	}
 }
 
 /* The element of `n` with this key, searched from *from on, where it mostly is: NULL, or it. */
@@ -71,7 +51,7 @@ static void *find(void *array, size_t n, size_t size, const char *key, size_t *f
 	return NULL;
 }
 
-static void take_over_routers(struct shared *s, struct shared *old)
+static void take_over_routers(struct shared *s, const struct shared *old)
 {
 	size_t from = 0;
 
@@ -79,13 +59,12 @@ static void take_over_routers(struct shared *s, struct shared *old)
 		struct shared_router *to =
 		    find(s->router, s->n_routers, sizeof(*to), old->router[o].key, &from);
 
-		old->router[o].goes_on = to != NULL;
 		if (to)
 			memcpy(to, &old->router[o], sizeof(*to));
 	}
 }
 
-static void take_over_bfd(struct shared *s, struct shared *old)
+static void take_over_bfd(struct shared *s, const struct shared *old)
 {
 	size_t from = 0;
 
@@ -94,42 +73,36 @@ static void take_over_bfd(struct shared *s, struct shared *old)
 								old->bfd[o].key, &from)
 							 : NULL;
 
-		old->bfd[o].goes_on = to != NULL;
 		if (to)
 			memcpy(to, &old->bfd[o], sizeof(*to));
 	}
 }
 
-static void take_over_health(struct shared *s, struct shared *old)
+static void take_over_frozen(struct shared_frozen *to, const struct shared_frozen *from)
 {
-	size_t from = 0;
+	uint32_t len = from->len;
 
-	for (size_t o = 0; o < old->n_checks; o++) {
-		struct shared_check *to =
-		    find(s->check, s->n_checks, sizeof(*to), old->check[o].key, &from);
-
-		if (to)
-			atomic_store(&to->alive, atomic_load(&old->check[o].alive));
-	}
-	from = 0;
-	for (size_t o = 0; o < old->n_virtuals; o++) {
-		struct shared_virtual *to =
-		    find(s->virtual, s->n_virtuals, sizeof(*to), old->virtual[o].key, &from);
-
-		if (to)
-			atomic_store(&to->quorum, atomic_load(&old->virtual[o].quorum));
-	}
+	if (!len || len > sizeof(to->bytes))
+		return;
+	memcpy(to->bytes, from->bytes, len);
+	to->len = len;
 }
 
-static size_t count_checks(const struct conf *c)
+static void take_over_health(struct shared *s, const struct shared *old,
+			     const struct conf_pairs *pairs)
 {
-	size_t n = 0;
-
-	for (const struct conf_virtual *v = c->virtuals; v; v = v->next)
-		for (const struct conf_real *r = v->reals; r; r = r->next)
-			for (const struct conf_check *k = r->checks; k; k = k->next)
-				n++;
-	return n;
+	for (size_t i = 0; i < s->n_virtuals; i++)
+		if (pairs->virtual[i] != CONF_NO_PAIR)
+			atomic_store(&s->virtual[i].quorum,
+				     atomic_load(&old->virtual[pairs->virtual[i]].quorum));
+	*s->frozen_ns = *old->frozen_ns;
+	for (size_t i = 0; i < s->n_checks; i++) {
+		if (pairs->check[i] == CONF_NO_PAIR)
+			continue;
+		atomic_store(&s->check[i].alive, atomic_load(&old->check[pairs->check[i]].alive));
+		if (pairs->unchanged[i])
+			take_over_frozen(&s->frozen[i], &old->frozen[pairs->check[i]]);
+	}
 }
 
 static size_t routers_size(const struct shared *s)
@@ -141,6 +114,11 @@ static size_t routers_size(const struct shared *s)
 static size_t health_size(const struct shared *s)
 {
 	return (s->n_virtuals + 1) * sizeof(*s->virtual) + s->n_checks * sizeof(*s->check);
+}
+
+static size_t frozen_size(const struct shared *s)
+{
+	return sizeof(*s->frozen_ns) + s->n_checks * sizeof(*s->frozen);
 }
 
 static void *map(size_t size)
@@ -165,6 +143,10 @@ void shared_leave_checks(struct shared *s)
 		munmap(s->virtual, health_size(s));
 	s->virtual = NULL;
 	s->check = NULL;
+	if (s->frozen_ns)
+		munmap(s->frozen_ns, frozen_size(s));
+	s->frozen_ns = NULL;
+	s->frozen = NULL;
 }
 
 void shared_free(struct shared *s)
@@ -176,7 +158,8 @@ void shared_free(struct shared *s)
 	free(s);
 }
 
-int shared_new(const struct conf *c, struct shared *old, struct shared **ret)
+int shared_new(const struct conf *c, const struct shared *old, const struct conf_pairs *pairs,
+	       struct shared **ret)
 {
 	struct shared *s = calloc(1, sizeof(*s));
 
@@ -184,26 +167,58 @@ int shared_new(const struct conf *c, struct shared *old, struct shared **ret)
 		return -ENOMEM;
 	s->n_routers = c->n_instances;
 	s->n_watches = c->n_watches;
-	s->n_checks = count_checks(c);
+	s->n_checks = conf_count_checks(c);
 	s->n_virtuals = c->n_virtuals;
 	s->alive_ns = map(routers_size(s));
 	s->virtual = map(health_size(s));
-	if (!s->alive_ns || !s->virtual) {
+	s->frozen_ns = map(frozen_size(s));
+	if (!s->alive_ns || !s->virtual || !s->frozen_ns) {
 		shared_free(s);
 		return -ENOMEM;
 	}
 	s->router = (void *)((char *)s->alive_ns + ROUTERS_AT);
 	s->bfd = (void *)(s->router + s->n_routers + 1);
 	s->check = (void *)(s->virtual + s->n_virtuals + 1);
+	s->frozen = (void *)(s->frozen_ns + 1);
 	fill_keys(c, s);
 	if (old) {
 		take_over_routers(s, old);
 		take_over_bfd(s, old);
 		shared_alive(s, atomic_load(old->alive_ns));
-		take_over_health(s, old);
+		take_over_health(s, old, pairs);
 	}
 	*ret = s;
 	return 0;
+}
+
+void shared_note_next(struct shared *s, const struct conf *next)
+{
+	char key[SHARED_KEY_SIZE];
+	size_t from = 0;
+
+	for (size_t i = 0; i < s->n_routers; i++)
+		s->router[i].goes_on = 0;
+	for (const struct conf_instance *i = next->instances; i; i = i->next) {
+		struct shared_router *r;
+
+		router_key(i, key);
+		r = find(s->router, s->n_routers, sizeof(*r), key, &from);
+		if (r)
+			r->goes_on = 1;
+	}
+	for (size_t i = 0; i < s->n_watches; i++)
+		s->bfd[i].goes_on = 0;
+	from = 0;
+	for (const struct conf_watch *w = next->watches; w; w = w->next) {
+		struct shared_bfd *b;
+
+		if (w->kind != CONF_WATCH_BFD)
+			continue;
+		bfd_key(w, key);
+		b = find(s->bfd, s->n_watches, sizeof(*b), key, &from);
+		if (b)
+			b->goes_on = 1;
+	}
 }
 
 void shared_forget_router(struct shared *s, size_t index)
@@ -248,4 +263,35 @@ int shared_thaw(struct shared *s, size_t index, struct ha_vrrp *v, uint64_t now_
 	if (len > HA_VRRP_FREEZE_SIZE || (!fresh && slot->copy[whole - 1].state != HA_VRRP_ACTIVE))
 		return -ENODATA;
 	return ha_vrrp_thaw(v, now_ns, alive_ns, bytes, len);
+}
+
+void shared_freeze_check(struct shared *s, size_t index, const struct health_check *c,
+			 uint64_t now_ns)
+{
+	struct shared_frozen *to = &s->frozen[index];
+	ssize_t len = health_check_freeze(c, now_ns, to->bytes, sizeof(to->bytes));
+
+	to->len = len > 0 ? (uint32_t)len : 0;
+	*s->frozen_ns = now_ns;
+}
+
+bool shared_has_frozen(const struct shared *s, size_t index)
+{
+	return s->frozen[index].len;
+}
+
+/* By the clock of that moment, which is still ours: ages and the time of the next run stay what they were. */
+int shared_thaw_check(const struct shared *s, size_t index, struct health_check *c)
+{
+	const struct shared_frozen *from = &s->frozen[index];
+
+	if (!from->len || from->len > sizeof(from->bytes))
+		return -ENODATA;
+	return health_check_thaw(c, *s->frozen_ns, from->bytes, from->len);
+}
+
+void shared_forget_checks(struct shared *s)
+{
+	if (madvise(s->frozen_ns, frozen_size(s), MADV_REMOVE) < 0)
+		memset(s->frozen_ns, 0, frozen_size(s));
 }

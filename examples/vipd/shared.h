@@ -12,8 +12,9 @@
 
 #include <libha/bfd.h>
 #include <libha/vrrp.h>
+#include <libhealth/health.h>
 
-#include "conf.h"
+#include "conf_pairs.h"
 
 #define SHARED_KEY_SIZE 128
 #define SHARED_ROUTER_KEY_SIZE 32 /* interface, number, family */
@@ -32,13 +33,17 @@ struct shared_router {
 enum shared_alive { SHARED_ALIVE_UNKNOWN, SHARED_ALIVE_DOWN, SHARED_ALIVE_UP };
 
 struct shared_check {
-	char key[SHARED_KEY_SIZE];
 	_Atomic uint32_t alive; /* enum shared_alive */
 };
 
 struct shared_virtual {
-	char key[SHARED_KEY_SIZE];
 	_Atomic uint32_t quorum; /* enum shared_alive */
+};
+
+/* A check, written when health ends in order for a successor: what it counted, and when it is due. */
+struct shared_frozen {
+	uint32_t len; /* 0: nothing */
+	uint8_t bytes[HEALTH_FREEZE_MAX];
 };
 
 /* A bfd_instance, written when vrrp ends in order: no session outlives a crash. */
@@ -60,14 +65,23 @@ struct shared {
 	/* One mapping, of health: conf.virtuals; then virtuals, reals, checks. */
 	struct shared_virtual *virtual;
 	struct shared_check *check;
+	/* One mapping, of health, empty but over a reload: when it froze them, CLOCK_MONOTONIC; all checks. */
+	uint64_t *frozen_ns;
+	struct shared_frozen *frozen;
 };
 
-/* For a configuration, with what `old` (may be NULL) knows of the same objects. 0 or -ENOMEM. */
-int shared_new(const struct conf *c, struct shared *old, struct shared **ret);
+/*
+ * For a configuration, with what `old` (may be NULL) knows of the same objects; `pairs`: those of its configuration. 0 or -ENOMEM.
+ */
+int shared_new(const struct conf *c, const struct shared *old, const struct conf_pairs *pairs,
+	       struct shared **ret);
 void shared_free(struct shared *s);
 /* In a child: the memory of others goes. */
 void shared_leave_routers(struct shared *s);
 void shared_leave_checks(struct shared *s);
+
+/* Before a reload: says of each router and bfd_instance whether the next configuration has it, too. */
+void shared_note_next(struct shared *s, const struct conf *next);
 
 /* Forgets what is known of a router: the next process begins from the start. */
 void shared_forget_router(struct shared *s, size_t index);
@@ -80,5 +94,14 @@ void shared_freeze(struct shared *s, size_t index, const struct ha_vrrp *v, uint
 void shared_alive(struct shared *s, uint64_t now_ns);
 /* Thaws what can go on: an Active always, others only when `fresh`. 0, -ENODATA or an error. */
 int shared_thaw(struct shared *s, size_t index, struct ha_vrrp *v, uint64_t now_ns, bool fresh);
+
+/* health, all of its checks with the same time, at the end. */
+void shared_freeze_check(struct shared *s, size_t index, const struct health_check *c,
+			 uint64_t now_ns);
+bool shared_has_frozen(const struct shared *s, size_t index);
+/* Into a check just added: its next run is due when it was. 0, -ENODATA or an error. */
+int shared_thaw_check(const struct shared *s, size_t index, struct health_check *c);
+/* Gives the memory of all that is frozen back: it is of the past. */
+void shared_forget_checks(struct shared *s);
 
 #endif

@@ -274,9 +274,9 @@ static int set_up(struct supervisor *s)
 	if (r >= 0)
 		r = loop_add_timer(s->loop, phase_on_deadline, s, &s->deadline);
 	if (r >= 0)
-		r = shared_new(s->conf, NULL, &s->shared);
+		r = shared_new(s->conf, NULL, NULL, &s->shared);
 	if (r >= 0)
-		r = live_new(s->conf, s->shared, NULL, NULL, &s->live);
+		r = live_new(s->conf, s->shared, NULL, NULL, NULL, &s->live);
 	if (r >= 0)
 		r = weights_new(s->conf, &s->weights);
 	if (r >= 0)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf_pairs.h"
 #include "leftover.h"
 #include "log.h"
 #include "pidfile.h"
@@ -117,62 +118,80 @@ int phase_make_heard(struct supervisor *s, const struct conf *c)
 	return 0;
 }
 
-/* All of it or nothing: what follows after it cannot fail. */
-static int make_next(struct supervisor *s, struct trackers **trackers, struct watches **watches,
-		     struct live **live, struct weights **weights, struct orders **orders)
+/* What is made anew for another configuration. */
+struct parts {
+	struct shared *shared;
+	struct trackers *trackers;
+	struct watches *watches;
+	struct live *live;
+	struct weights *weights;
+	struct orders *orders;
+};
+
+static int make_parts(struct supervisor *s, const struct conf_pairs *pairs, struct parts *ret)
 {
-	int r = trackers_new(s->loop, s->scripts, s->next, s->trackers, supervisor_on_track, s,
-			     trackers);
+	int r = shared_new(s->next, s->shared, pairs, &ret->shared);
 
 	if (r >= 0)
-		r = watches_new(s->loop, s->next, s->watches, supervisor_on_watch, s, watches);
+		r = trackers_new(s->loop, s->scripts, s->next, s->trackers, supervisor_on_track, s,
+				 &ret->trackers);
 	if (r >= 0)
-		r = live_new(s->next, s->next_shared, s->live, s->shared, live);
+		r = watches_new(s->loop, s->next, s->watches, supervisor_on_watch, s,
+				&ret->watches);
 	if (r >= 0)
-		r = weights_new(s->next, weights);
+		r = live_new(s->next, ret->shared, s->live, s->shared, pairs, &ret->live);
 	if (r >= 0)
-		r = orders_new(s->next, s->orders, s->conf, orders);
+		r = weights_new(s->next, &ret->weights);
+	if (r >= 0)
+		r = orders_new(s->next, s->orders, s->conf, &ret->orders);
 	/* Last: its arrays are as long as the new configuration. */
 	return r < 0 ? r : phase_make_heard(s, s->next);
 }
 
+static void free_parts(struct parts *p)
+{
+	trackers_free(p->trackers);
+	watches_free(p->watches);
+	live_free(p->live);
+	weights_free(p->weights);
+	orders_free(p->orders);
+	shared_free(p->shared);
+}
+
+/* All of it or nothing: what follows after it cannot fail. */
 static void take_next(struct supervisor *s)
 {
-	struct trackers *trackers = NULL;
-	struct watches *watches = NULL;
-	struct live *live = NULL;
-	struct weights *weights = NULL;
-	struct orders *orders = NULL;
+	struct parts next = {0}, old = {.shared = s->shared,
+					.trackers = s->trackers,
+					.watches = s->watches,
+					.live = s->live,
+					.orders = s->orders};
+	struct conf_pairs pairs;
+	int r = conf_pairs(s->conf, s->next, &pairs);
 
-	if (make_next(s, &trackers, &watches, &live, &weights, &orders) < 0) {
+	if (r >= 0) {
+		r = make_parts(s, &pairs, &next);
+		conf_pairs_fini(&pairs);
+	}
+	if (r < 0) {
 		log_err("out of memory: the old configuration goes on");
-		trackers_free(trackers);
-		watches_free(watches);
-		live_free(live);
-		weights_free(weights);
-		orders_free(orders);
+		free_parts(&next);
 		conf_free(s->next);
-		shared_free(s->next_shared);
 	} else {
-		trackers_free(s->trackers);
-		watches_free(s->watches);
-		live_free(s->live);
-		orders_free(s->orders);
-		shared_free(s->shared);
-		s->trackers = trackers;
-		s->watches = watches;
-		s->live = live;
-		s->old_weights = s->weights;
-		s->weights = weights;
-		s->orders = orders;
-		s->shared = s->next_shared;
+		s->old_weights = s->weights; /* kernel's successor looks into them */
+		s->shared = next.shared;
+		s->trackers = next.trackers;
+		s->watches = next.watches;
+		s->live = next.live;
+		s->weights = next.weights;
+		s->orders = next.orders;
 		s->conf = s->next;
+		free_parts(&old);
 		scripts_configure(s->scripts, s->next);
 		fifos_configure(s->fifos, s->next);
 		mails_configure(s->mails, s->next);
 	}
 	s->next = NULL;
-	s->next_shared = NULL;
 }
 
 static void tell_reload(struct supervisor *s, bool taken)
@@ -188,16 +207,7 @@ static void finish_reload(struct supervisor *s)
 {
 	struct conf *old = s->conf;
 
-	/* Again: vrrp has written down where it stands since. */
-	shared_free(s->next_shared);
-	s->next_shared = NULL;
-	if (shared_new(s->next, s->shared, &s->next_shared) < 0) {
-		log_err("out of memory: the old configuration goes on");
-		conf_free(s->next);
-		s->next = NULL;
-	} else {
-		take_next(s);
-	}
+	take_next(s);
 	for (int i = 0; i < 2; i++) {
 		pair_drain(s->vrrp_kernel[i]); /* numbers of the old configuration */
 		pair_drain(s->health_kernel[i]);
@@ -319,17 +329,15 @@ void phase_reload(struct supervisor *s)
 	s->next = load_next(s);
 	if (s->next && !s->conf->n_virtuals)
 		supervisor_load_ipvs(s->next);
-	/* The keys tell the old vrrp which of its routers go on. */
-	if (!s->next || shared_new(s->next, s->shared, &s->next_shared) < 0) {
+	if (!s->next) {
 		log_err("%s is not taken: the old configuration goes on", s->options->file);
-		conf_free(s->next);
-		s->next = NULL;
 		free(s->upgrade);
 		s->upgrade = NULL;
 		tell_reload(s, false);
 		sd_notify_send("READY=1");
 		return;
 	}
+	shared_note_next(s->shared, s->next); /* vrrp stops what does not go on */
 	s->phase = PHASE_RELOAD;
 	s->fresh = false; /* until vrrp has written down where it stands */
 	child_tell(s, ROLE_HEALTH, MSG_STOP, MSG_STOP_RELOAD);

@@ -60,7 +60,7 @@ struct supervisor {
 	const struct options *options;
 	struct loop *loop;
 	struct conf *conf, *old, *next;
-	struct shared *shared, *next_shared;
+	struct shared *shared;
 	struct live *live;
 	struct weights *weights, *old_weights; /* the old ones only while a reload starts the next processes */
 	struct orders *orders;

@@ -18,7 +18,8 @@ struct tracker {
 	pid_t pid;		   /* 0: does not run */
 	bool killed, paused;
 	int run; /* equal results in a row that the state does not yet show */
-	uint64_t next_ns;
+	uint64_t next_ns; /* by the interval */
+	uint64_t due_ns;  /* when it is run, unless it runs */
 };
 
 struct trackers {
@@ -69,6 +70,12 @@ static uint64_t next_run(const struct tracker *t)
 	return loop_now_ns(t->all->loop) + (uint64_t)t->conf->retry_ms * NS_PER_MS;
 }
 
+static void arm(struct tracker *t, uint64_t due_ns)
+{
+	t->due_ns = due_ns;
+	loop_arm(t->timer, due_ns);
+}
+
 static void run(struct tracker *t)
 {
 	uint64_t now = loop_now_ns(t->all->loop);
@@ -79,7 +86,7 @@ static void run(struct tracker *t)
 	if (t->pid < 0) {
 		take_result(t, false, strerror((int)-t->pid));
 		t->pid = 0;
-		loop_arm(t->timer, next_run(t));
+		arm(t, next_run(t));
 	} else {
 		loop_arm(t->timer, now + (uint64_t)t->conf->timeout_ms * NS_PER_MS);
 	}
@@ -104,7 +111,7 @@ void trackers_run_now(struct trackers *all, uint32_t index)
 {
 	for (size_t i = 0; i < all->n; i++)
 		if (all->tracker[i].conf->index == index && !all->tracker[i].pid)
-			loop_arm(all->tracker[i].timer, loop_clock_ns());
+			arm(&all->tracker[i], loop_clock_ns());
 }
 
 void trackers_pause(struct trackers *all, uint32_t index, bool paused)
@@ -115,7 +122,7 @@ void trackers_pause(struct trackers *all, uint32_t index, bool paused)
 		return;
 	t->paused = paused;
 	if (!paused && !t->pid)
-		loop_arm(t->timer, loop_clock_ns());
+		arm(t, loop_clock_ns());
 }
 
 bool trackers_runs(const struct trackers *all, uint32_t index)
@@ -165,7 +172,7 @@ bool trackers_reap(struct trackers *all, pid_t pid, int status)
 		else
 			snprintf(why, sizeof(why), "exit status %d", WEXITSTATUS(status));
 		take_exit(t, status, why);
-		loop_arm(t->timer, next_run(t));
+		arm(t, next_run(t));
 		return true;
 	}
 	return false;
@@ -181,35 +188,59 @@ const uint8_t *trackers_exits(const struct trackers *t)
 	return t->exit_code;
 }
 
-static void take_over(struct trackers *all, size_t at, const struct trackers *old,
-		      const struct conf_vrrp_script *c)
+static bool same_words(const struct conf_vrrp_script *a, const struct conf_vrrp_script *b)
 {
+	const char *const *v = a->script.argv, *const *w = b->script.argv;
+
+	while (v && w && *v && *w && !strcmp(*v, *w))
+		v++, w++;
+	return v && w && !*v && !*w && a->interval_ms == b->interval_ms &&
+	       a->timeout_ms == b->timeout_ms && a->retry_ms == b->retry_ms && a->rise == b->rise &&
+	       a->fall == b->fall;
+}
+
+/* One after the other, by the golden ratio. */
+static uint64_t first_run(const struct trackers *all, const struct conf_vrrp_script *v)
+{
+	uint64_t spread_ns = (uint64_t)v->spread_ms * NS_PER_MS;
+	uint32_t part = v->index * UINT32_C(2654435769);
+
+	return loop_now_ns(all->loop) + part * (spread_ns >> 32) +
+	       (part * (spread_ns & UINT32_MAX) >> 32);
+}
+
+/* What is known of it; of one that did not change the rhythm, too. Its result is another's when it is running now. */
+static void take_over(struct tracker *t, const struct trackers *old)
+{
+	const struct conf_vrrp_script *c = t->conf;
+	struct trackers *all = t->all;
+
+	all->state[c->index] = c->init_fail ? TRACK_FAILED : TRACK_INIT;
 	for (size_t i = 0; old && i < old->n; i++) {
-		if (strcmp(old->tracker[i].conf->name, c->name) != 0)
+		const struct tracker *was = &old->tracker[i];
+
+		if (strcmp(was->conf->name, c->name) != 0)
 			continue;
-		all->state[at] = old->state[i];
-		all->exit_code[at] = old->exit_code[i];
+		all->state[c->index] = old->state[i];
+		all->exit_code[c->index] = old->exit_code[i];
+		if (!same_words(was->conf, c))
+			return;
+		t->run = was->run;
+		t->due_ns = was->pid ? loop_now_ns(all->loop) : was->due_ns;
 		return;
 	}
-	all->state[at] = c->init_fail ? TRACK_FAILED : TRACK_INIT;
 }
 
 static int add(struct trackers *all, const struct conf_vrrp_script *v, const struct trackers *old)
 {
-	struct tracker *t = &all->tracker[all->n];
-	uint64_t spread_ns = (uint64_t)v->spread_ms * NS_PER_MS;
+	struct tracker *t = &all->tracker[all->n++];
 	int r;
 
-	*t = (struct tracker){.all = all, .conf = v};
-	take_over(all, all->n++, old, v);
+	*t = (struct tracker){.all = all, .conf = v, .due_ns = first_run(all, v)};
+	take_over(t, old);
 	r = loop_add_timer(all->loop, on_timer, t, &t->timer);
-	if (r >= 0 && !v->insecure) /* one after the other, by the golden ratio */
-		loop_arm(
-		    t->timer,
-		    loop_now_ns(all->loop) +
-			(uint64_t)(v->index * UINT32_C(2654435769)) * (spread_ns >> 32) +
-			((uint64_t)(v->index * UINT32_C(2654435769)) * (spread_ns & UINT32_MAX) >>
-			 32));
+	if (r >= 0 && !v->insecure)
+		arm(t, t->due_ns);
 	return r;
 }
 

@@ -17,6 +17,8 @@
 
 /* ---- Frozen bytes as text ---- */
 
+_Static_assert(HEALTH_FREEZE_MAX <= HA_VRRP_FREEZE_SIZE, "of routers and of checks");
+
 static json_t *hex_of(const uint8_t *bytes, size_t len)
 {
 	char text[2 * HA_VRRP_FREEZE_SIZE + 1] = "";
@@ -26,13 +28,13 @@ static json_t *hex_of(const uint8_t *bytes, size_t len)
 	return json_string(text);
 }
 
-static size_t bytes_of(const json_t *hex, uint8_t *ret)
+static uint32_t bytes_of(const json_t *hex, uint8_t *ret, size_t cap)
 {
 	const char *text = json_string_value(hex);
-	size_t len = 0;
+	uint32_t len = 0;
 	unsigned byte;
 
-	while (text && len < HA_VRRP_FREEZE_SIZE && sscanf(text + 2 * len, "%2x", &byte) == 1)
+	while (text && len < cap && sscanf(text + 2 * (size_t)len, "%2x", &byte) == 1)
 		ret[len++] = (uint8_t)byte;
 	return len;
 }
@@ -86,23 +88,41 @@ static json_t *groups_json(const struct supervisor *s)
 	return list;
 }
 
-static json_t *checks_json(const struct supervisor *s)
+/* Of each check whether it passed, and what it counted and when it is due. */
+static void checks_json(const struct supervisor *s, json_t *ret_alive, json_t *ret_frozen)
 {
-	json_t *o = json_object();
+	const struct shared *m = s->shared;
+	char key[CONF_KEY_SIZE];
+	size_t n = 0;
 
-	for (size_t i = 0; i < s->shared->n_checks; i++)
-		json_object_set_new(o, s->shared->check[i].key,
-				    json_integer(atomic_load(&s->shared->check[i].alive)));
-	return o;
+	for (const struct conf_virtual *v = s->conf->virtuals; v; v = v->next) {
+		for (const struct conf_real *r = v->reals; r; r = r->next) {
+			unsigned place = 0;
+
+			for (const struct conf_check *k = r->checks; k; k = k->next, n++) {
+				conf_check_key(v, r, place++, key);
+				json_object_set_new(ret_alive, key,
+						    json_integer(atomic_load(&m->check[n].alive)));
+				if (shared_has_frozen(m, n))
+					json_object_set_new(
+					    ret_frozen, key,
+					    hex_of(m->frozen[n].bytes, m->frozen[n].len));
+			}
+		}
+	}
 }
 
 static json_t *virtuals_json(const struct supervisor *s)
 {
 	json_t *o = json_object();
+	char key[CONF_KEY_SIZE];
+	size_t n = 0;
 
-	for (size_t i = 0; i < s->shared->n_virtuals; i++)
-		json_object_set_new(o, s->shared->virtual[i].key,
-				    json_integer(atomic_load(&s->shared->virtual[i].quorum)));
+	for (const struct conf_virtual *v = s->conf->virtuals; v; v = v->next) {
+		conf_virtual_key(v, key);
+		json_object_set_new(o, key,
+				    json_integer(atomic_load(&s->shared->virtual[n++].quorum)));
+	}
 	return o;
 }
 
@@ -149,13 +169,17 @@ static json_t *scripts_json(const struct supervisor *s)
 
 static json_t *state_json(const struct supervisor *s)
 {
-	return json_pack("{s:i, s:b, s:I, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "pid_fd",
-			 s->pid_fd, "fresh", s->fresh, "alive_ns",
+	json_t *alive = json_object(), *frozen = json_object();
+
+	checks_json(s, alive, frozen);
+	return json_pack("{s:i, s:b, s:I, s:f, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o}",
+			 "pid_fd", s->pid_fd, "fresh", s->fresh, "alive_ns",
 			 s->shared->alive_ns ? (json_int_t)atomic_load(s->shared->alive_ns) : 0,
 			 "started", s->started, "routers", routers_json(s), "groups",
-			 groups_json(s), "checks", checks_json(s), "virtuals", virtuals_json(s),
-			 "orders", orders_json(s), "scripts", scripts_json(s), "events",
-			 events_last(&s->events, NULL, NULL, EVENTS_MAX));
+			 groups_json(s), "checks", alive, "checks_frozen_ns",
+			 (json_int_t)*s->shared->frozen_ns, "checks_frozen", frozen, "virtuals",
+			 virtuals_json(s), "orders", orders_json(s), "scripts", scripts_json(s),
+			 "events", events_last(&s->events, NULL, NULL, EVENTS_MAX));
 }
 
 int upgrade_exec(struct supervisor *s)
@@ -235,7 +259,8 @@ static void take_router(struct supervisor *s, size_t i, const json_t *from)
 	const json_t *counters = json_object_get(from, "counters");
 	struct heard *h = &s->instance[i];
 
-	r->copy[0].len = (uint32_t)bytes_of(json_object_get(from, "frozen"), r->copy[0].bytes);
+	r->copy[0].len =
+	    bytes_of(json_object_get(from, "frozen"), r->copy[0].bytes, sizeof(r->copy[0].bytes));
 	r->copy[0].state = (uint32_t)number(from, "state");
 	atomic_store(&r->whole, r->copy[0].len ? 1 : 0);
 	h->state = (int32_t)number(from, "told");
@@ -319,24 +344,47 @@ static void take_events(struct supervisor *s, const json_t *list)
 	json_array_foreach(list, i, event) events_restore(&s->events, event);
 }
 
+/* The program is another one, the file the same; a word that changed in between is found by a check soon enough. */
+static void take_checks(struct supervisor *s, const json_t *state)
+{
+	const json_t *alive = json_object_get(state, "checks");
+	const json_t *frozen = json_object_get(state, "checks_frozen");
+	const json_t *quorum = json_object_get(state, "virtuals");
+	struct shared *m = s->shared;
+	char key[CONF_KEY_SIZE];
+	size_t virtual = 0, n = 0;
+
+	*m->frozen_ns = (uint64_t)number(state, "checks_frozen_ns");
+	for (const struct conf_virtual *v = s->conf->virtuals; v; v = v->next) {
+		conf_virtual_key(v, key);
+		atomic_store(&m->virtual[virtual ++].quorum, (uint32_t)number(quorum, key));
+		for (const struct conf_real *r = v->reals; r; r = r->next) {
+			unsigned place = 0;
+
+			for (const struct conf_check *k = r->checks; k; k = k->next, n++) {
+				struct shared_frozen *to = &m->frozen[n];
+
+				conf_check_key(v, r, place++, key);
+				atomic_store(&m->check[n].alive, (uint32_t)number(alive, key));
+				to->len = bytes_of(json_object_get(frozen, key), to->bytes,
+						   sizeof(to->bytes));
+			}
+		}
+	}
+}
+
 void upgrade_take(struct supervisor *s, const json_t *state)
 {
-	struct shared *m = s->shared;
 	const json_t *o;
 
-	atomic_store(m->alive_ns, (uint64_t)number(state, "alive_ns"));
+	atomic_store(s->shared->alive_ns, (uint64_t)number(state, "alive_ns"));
 	s->fresh = json_is_true(json_object_get(state, "fresh"));
 	s->started = json_real_value(json_object_get(state, "started"));
 	take_routers(s, json_object_get(state, "routers"));
 	take_groups(s, json_object_get(state, "groups"));
 	take_orders(s, json_object_get(state, "orders"));
 	take_events(s, json_object_get(state, "events"));
-	o = json_object_get(state, "checks");
-	for (size_t i = 0; i < m->n_checks; i++)
-		atomic_store(&m->check[i].alive, (uint32_t)number(o, m->check[i].key));
-	o = json_object_get(state, "virtuals");
-	for (size_t i = 0; i < m->n_virtuals; i++)
-		atomic_store(&m->virtual[i].quorum, (uint32_t)number(o, m->virtual[i].key));
+	take_checks(s, state);
 	o = json_object_get(state, "scripts");
 	for (const struct conf_vrrp_script *t = s->conf->scripts; t; t = t->next)
 		trackers_restore(s->trackers, t->index, (uint8_t)number(o, t->name));

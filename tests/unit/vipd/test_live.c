@@ -131,9 +131,9 @@ static void counters_come_along_by_key(void **state)
 	struct ha_vrrp *v = owner();
 
 	(void)state;
-	assert_int_equal(live_new(&one, &keys, NULL, NULL, &old), 0);
+	assert_int_equal(live_new(&one, &keys, NULL, NULL, NULL, &old), 0);
 	live_write_router(&old->router[1], v, &base);
-	assert_int_equal(live_new(&two, &new_keys, old, &keys, &l), 0);
+	assert_int_equal(live_new(&two, &new_keys, old, &keys, &(struct conf_pairs){0}, &l), 0);
 	assert_true(live_base(&l->router[0], &got));
 	assert_int_equal(got.adverts_received, 7);
 	live_free(l);

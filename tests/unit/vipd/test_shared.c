@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -79,7 +80,7 @@ static void an_active_router_goes_on_after_a_crash(void **state)
 	struct ha_vrrp *old = router_of(c->instances, &sent), *new = router_of(c->instances, &sent);
 
 	(void)state;
-	assert_int_equal(shared_new(c, NULL, &s), 0);
+	assert_int_equal(shared_new(c, NULL, NULL, &s), 0);
 	assert_int_equal(shared_thaw(s, 0, new, 5 * SECOND, false), -ENODATA);
 	ha_vrrp_start(old, SECOND);
 	ha_vrrp_tick(old, 5 * SECOND);
@@ -108,7 +109,7 @@ static void adverts_on_time_are_not_frozen(void **state)
 	uint32_t whole;
 
 	(void)state;
-	assert_int_equal(shared_new(c, NULL, &s), 0);
+	assert_int_equal(shared_new(c, NULL, NULL, &s), 0);
 	ha_vrrp_start(old, SECOND);
 	for (; t < 12 * SECOND; t = ha_vrrp_deadline(old)) { /* the second burst is news */
 		ha_vrrp_tick(old, t);
@@ -143,7 +144,7 @@ static void a_backup_goes_on_only_after_a_reload(void **state)
 	struct ha_vrrp *old = router_of(c->instances, &sent), *new = router_of(c->instances, &sent);
 
 	(void)state;
-	assert_int_equal(shared_new(c, NULL, &s), 0);
+	assert_int_equal(shared_new(c, NULL, NULL, &s), 0);
 	ha_vrrp_start(old, SECOND);
 	shared_freeze(s, 0, old, &kept);
 	assert_int_equal(shared_thaw(s, 0, new, 2 * SECOND, false), -ENODATA);
@@ -159,21 +160,115 @@ static void a_backup_goes_on_only_after_a_reload(void **state)
 static void a_reload_finds_its_objects_by_what_they_are(void **state)
 {
 	struct conf *before = conf_of(two), *after = conf_of(changed);
+	struct conf_pairs pairs;
 	struct shared *old, *new;
 
 	(void)state;
-	assert_int_equal(shared_new(before, NULL, &old), 0);
+	assert_int_equal(shared_new(before, NULL, NULL, &old), 0);
 	atomic_store(&old->router[1].whole, 2);
 	atomic_store(&old->check[0].alive, SHARED_ALIVE_DOWN);
-	assert_int_equal(shared_new(after, old, &new), 0);
+	shared_note_next(old, after);
+	assert_int_equal(conf_pairs(before, after, &pairs), 0);
+	assert_int_equal(shared_new(after, old, &pairs, &new), 0);
 	assert_int_equal(old->router[0].goes_on, 0);
 	assert_int_equal(old->router[1].goes_on, 1);
 	assert_int_equal(atomic_load(&new->router[0].whole), 2);
 	assert_int_equal(atomic_load(&new->router[1].whole), 0);
 	assert_int_equal(atomic_load(&new->check[0].alive), SHARED_ALIVE_UNKNOWN);
 	assert_int_equal(atomic_load(&new->check[1].alive), SHARED_ALIVE_DOWN);
+	conf_pairs_fini(&pairs);
 	shared_free(old);
 	shared_free(new);
+	conf_free(before);
+	conf_free(after);
+}
+
+static const char services[] =
+    "virtual_server 10.0.0.1 80 { protocol TCP\n lb_algo rr\n lb_kind NAT\n delay_loop 7\n"
+    " real_server 10.1.0.1 80 { TCP_CHECK { }\n HTTP_GET { url { path / } } }\n"
+    " real_server 10.1.0.2 80 { TCP_CHECK { } } }\n"
+    "virtual_server 10.0.0.2 80 { protocol UDP\n lb_algo rr\n lb_kind NAT\n"
+    " real_server 10.1.0.1 80 { TCP_CHECK { } } }\n";
+/* Another order; another protocol; another path; weights are no matter of checks. */
+static const char other_services[] =
+    "virtual_server 10.0.0.2 80 { protocol TCP\n lb_algo rr\n lb_kind NAT\n"
+    " real_server 10.1.0.1 80 { TCP_CHECK { } } }\n"
+    "virtual_server 10.0.0.1 80 { protocol TCP\n lb_algo wrr\n lb_kind NAT\n delay_loop 7\n"
+    " real_server 10.1.0.2 80 { weight 9\n TCP_CHECK { } }\n"
+    " real_server 10.1.0.1 80 { TCP_CHECK { }\n HTTP_GET { url { path /else } } } }\n";
+
+static void checks_are_paired_wherever_they_stand(void **state)
+{
+	struct conf *before = conf_of(services), *after = conf_of(other_services);
+	struct conf_pairs pairs;
+
+	(void)state;
+	assert_int_equal(conf_pairs(before, after, &pairs), 0);
+	assert_int_equal(pairs.virtual[0], CONF_NO_PAIR);
+	assert_int_equal(pairs.virtual[1], 0);
+	assert_int_equal(pairs.check[0], CONF_NO_PAIR);
+	assert_int_equal(pairs.check[1], 2);
+	assert_int_equal(pairs.check[2], 0);
+	assert_int_equal(pairs.check[3], 1);
+	assert_false(pairs.unchanged[0]);
+	assert_true(pairs.unchanged[1]);
+	assert_true(pairs.unchanged[2]);
+	assert_false(pairs.unchanged[3]);
+	conf_pairs_fini(&pairs);
+	assert_int_equal(conf_pairs(NULL, after, &pairs), 0);
+	assert_int_equal(pairs.check[1], CONF_NO_PAIR);
+	conf_pairs_fini(&pairs);
+	conf_free(before);
+	conf_free(after);
+}
+
+static struct health_check *check_of(struct health_engine *e)
+{
+	const struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9)};
+	const struct health_check_opts o = {
+	    .size = sizeof(o), .destination = (const void *)&to, .destination_len = sizeof(to)};
+	struct health_check *c;
+
+	assert_int_equal(health_check_add(e, &o, NULL, &c), 0);
+	return c;
+}
+
+static void a_check_that_did_not_change_is_due_when_it_was(void **state)
+{
+	struct conf *before = conf_of(services), *after = conf_of(other_services);
+	struct health_check_status was = {.size = sizeof(was)}, is = {.size = sizeof(is)};
+	struct conf_pairs pairs;
+	struct health_engine *e;
+	struct shared *old, *new;
+	struct health_check *c;
+
+	(void)state;
+	assert_int_equal(health_engine_new(NULL, &e), 0);
+	c = check_of(e);
+	health_engine_dispatch(e, SECOND);
+	health_check_status(c, &was);
+	assert_int_equal(shared_new(before, NULL, NULL, &old), 0);
+	assert_false(shared_has_frozen(old, 0));
+	for (size_t i = 0; i < old->n_checks; i++)
+		shared_freeze_check(old, i, c, SECOND);
+	assert_int_equal(conf_pairs(before, after, &pairs), 0);
+	assert_int_equal(shared_new(after, old, &pairs, &new), 0);
+	shared_free(old);
+	assert_false(shared_has_frozen(new, 0));
+	assert_true(shared_has_frozen(new, 2));
+	assert_false(shared_has_frozen(new, 3));
+	c = check_of(e);
+	assert_int_equal(shared_thaw_check(new, 3, c), -ENODATA);
+	assert_int_equal(shared_thaw_check(new, 2, c), 0);
+	health_check_status(c, &is);
+	assert_true(is.next_ns == was.next_ns);
+	new->frozen[2].len = UINT32_MAX;
+	assert_int_equal(shared_thaw_check(new, 2, c), -ENODATA);
+	shared_forget_checks(new);
+	assert_false(shared_has_frozen(new, 2));
+	shared_free(new);
+	health_engine_free(e);
+	conf_pairs_fini(&pairs);
 	conf_free(before);
 	conf_free(after);
 }
@@ -186,7 +281,7 @@ static void rubbish_in_the_memory_is_refused(void **state)
 	struct ha_vrrp *v = router_of(c->instances, &sent);
 
 	(void)state;
-	assert_int_equal(shared_new(c, NULL, &s), 0);
+	assert_int_equal(shared_new(c, NULL, NULL, &s), 0);
 	memset(s->router[0].copy, 0xff, sizeof(s->router[0].copy));
 	atomic_store(&s->router[0].whole, 1);
 	assert_true(shared_thaw(s, 0, v, SECOND, true) < 0);
@@ -207,6 +302,8 @@ int main(void)
 	    cmocka_unit_test(adverts_on_time_are_not_frozen),
 	    cmocka_unit_test(a_backup_goes_on_only_after_a_reload),
 	    cmocka_unit_test(a_reload_finds_its_objects_by_what_they_are),
+	    cmocka_unit_test(checks_are_paired_wherever_they_stand),
+	    cmocka_unit_test(a_check_that_did_not_change_is_due_when_it_was),
 	    cmocka_unit_test(rubbish_in_the_memory_is_refused),
 	};
 

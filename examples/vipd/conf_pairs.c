@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+#include "conf_pairs.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What is compared; `check` NULL: the virtual server itself. */
+struct item {
+	const struct conf_virtual *virtual;
+	const struct conf_real *real;
+	const struct conf_check *check;
+	unsigned place; /* of the check in its real server */
+	size_t index;	/* in its configuration, of virtual servers or of checks */
+};
+
+/* All of the old configuration, by hash: thousands may have moved. */
+struct table {
+	struct item *slot;
+	size_t size; /* a power of two, more than twice what is in it */
+};
+
+static uint64_t mix(uint64_t h, const void *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ ((const uint8_t *)bytes)[i]) * UINT64_C(0x100000001b3); /* FNV-1a */
+	return h;
+}
+
+static uint64_t virtual_hash(const struct conf_virtual *v)
+{
+	return mix(UINT64_C(0xcbf29ce484222325), v->name, strlen(v->name));
+}
+
+static size_t hash_of(const struct item *i, uint64_t virtual)
+{
+	uint64_t h = virtual;
+
+	if (i->check) {
+		h = mix(h, i->real->ip.bytes, sizeof(i->real->ip.bytes));
+		h = mix(h, &i->real->port, sizeof(i->real->port));
+		h = mix(h, &i->place, sizeof(i->place));
+	}
+	return (size_t)(h ^ h >> 32);
+}
+
+static bool same_item(const struct item *a, const struct item *b)
+{
+	if (!a->check != !b->check || a->virtual->protocol != b->virtual->protocol ||
+	    strcmp(a->virtual->name, b->virtual->name) != 0)
+		return false;
+	return !a->check || (a->place == b->place && a->real->port == b->real->port &&
+			     !ha_ip_compare(&a->real->ip, &b->real->ip));
+}
+
+/* Where it is, or where it would be. Of several that are the same the first counts. */
+static struct item *find(const struct table *t, const struct item *i, uint64_t virtual)
+{
+	size_t at = hash_of(i, virtual) & (t->size - 1);
+
+	while (t->slot[at].virtual && !same_item(&t->slot[at], i))
+		at = (at + 1) & (t->size - 1);
+	return &t->slot[at];
+}
+
+static void take_old(void *userdata, const struct item *i, uint64_t virtual)
+{
+	struct item *slot = find(userdata, i, virtual);
+
+	if (!slot->virtual)
+		*slot = *i;
+}
+
+struct search {
+	struct table *old;
+	struct conf_pairs *ret;
+};
+
+static void look_up(void *userdata, const struct item *i, uint64_t virtual)
+{
+	const struct search *s = userdata;
+	const struct item *old = find(s->old, i, virtual);
+	size_t index = old->virtual ? old->index : CONF_NO_PAIR;
+
+	if (!i->check) {
+		s->ret->virtual[i->index] = index;
+		return;
+	}
+	s->ret->check[i->index] = index;
+	s->ret->unchanged[i->index] = old->virtual &&
+				      conf_check_same(old->check, old->real, i->check, i->real);
+}
+
+/* Virtual servers and checks, in order. */
+static void walk(const struct conf *c, void (*fn)(void *, const struct item *, uint64_t),
+		 void *userdata)
+{
+	size_t virtual = 0, check = 0;
+
+	for (const struct conf_virtual *v = c->virtuals; v; v = v->next) {
+		uint64_t hash = virtual_hash(v);
+
+		fn(userdata, &(struct item){.virtual = v, .index = virtual ++}, hash);
+		for (const struct conf_real *r = v->reals; r; r = r->next) {
+			struct item i = {.virtual = v, .real = r};
+
+			for (i.check = r->checks; i.check; i.check = i.check->next, i.place++) {
+				i.index = check++;
+				fn(userdata, &i, hash);
+			}
+		}
+	}
+}
+
+size_t conf_count_checks(const struct conf *c)
+{
+	size_t n = 0;
+
+	for (const struct conf_virtual *v = c->virtuals; v; v = v->next)
+		for (const struct conf_real *r = v->reals; r; r = r->next)
+			for (const struct conf_check *k = r->checks; k; k = k->next)
+				n++;
+	return n;
+}
+
+static int make_table(const struct conf *c, struct table *ret)
+{
+	size_t n = c ? c->n_virtuals + conf_count_checks(c) : 0;
+
+	ret->size = 16;
+	while (ret->size <= 2 * n)
+		ret->size *= 2;
+	ret->slot = calloc(ret->size, sizeof(*ret->slot));
+	if (!ret->slot)
+		return -ENOMEM;
+	if (c)
+		walk(c, take_old, ret);
+	return 0;
+}
+
+int conf_pairs(const struct conf *old, const struct conf *c, struct conf_pairs *ret)
+{
+	size_t n = conf_count_checks(c);
+	struct table t;
+
+	*ret = (struct conf_pairs){.virtual = calloc(c->n_virtuals + 1, sizeof(*ret->virtual)),
+				   .check = calloc(n + 1, sizeof(*ret->check)),
+				   .unchanged = calloc(n + 1, sizeof(*ret->unchanged))};
+	if (!ret->virtual || !ret->check || !ret->unchanged || make_table(old, &t) < 0) {
+		conf_pairs_fini(ret);
+		return -ENOMEM;
+	}
+	walk(c, look_up, &(struct search){&t, ret});
+	free(t.slot);
+	return 0;
+}
+
+void conf_pairs_fini(struct conf_pairs *m)
+{
+	free(m->virtual);
+	free(m->check);
+	free(m->unchanged);
+	*m = (struct conf_pairs){0};
+}
+
+/* ---- Names ---- */
+
+void conf_virtual_key(const struct conf_virtual *v, char key[CONF_KEY_SIZE])
+{
+	snprintf(key, CONF_KEY_SIZE, "%.100s %d", v->name, v->protocol);
+}
+
+void conf_check_key(const struct conf_virtual *v, const struct conf_real *r, unsigned place,
+		    char key[CONF_KEY_SIZE])
+{
+	char ip[HA_IP_TEXT_SIZE] = "";
+
+	ha_ip_format(&r->ip, ip, sizeof(ip));
+	snprintf(key, CONF_KEY_SIZE, "%.40s %d %s %u %u", v->name, v->protocol, ip,
+		 (unsigned)r->port, place);
+}
