@@ -186,6 +186,19 @@ struct cfg_forwardfor {
 	unsigned except_prefix_bits; /* of its network */
 };
 
+/* hash-type: how a server is found by a key, and what the key is made with. */
+struct cfg_hash_type {
+	bool consistent;
+	enum cfg_hash_function {
+		CFG_HASH_SDBM, /* HAProxy's default */
+		CFG_HASH_CRC32,
+		CFG_HASH_DJB2,
+		CFG_HASH_NONE, /* a number as it is (HAProxy 2.9) */
+		CFG_HASH_WT6,
+	} function;
+	bool avalanche; /* mixed once more */
+};
+
 /* What balance asks of a request; which of it counts depends on the algorithm. */
 struct cfg_hash {
 	const char *name;	     /* url_param, hdr */
@@ -205,6 +218,7 @@ struct cfg_error {
 };
 
 /* option httpchk and http-check. */
+#define CFG_COOKIE_KEY_MAX 255 /* bytes of dynamic-cookie-key */
 #define CFG_STATUS_RANGES 32
 #define CFG_FIELDS_MAX 8
 
@@ -286,7 +300,9 @@ struct cfg_cookie {
 	const char *name;
 	enum cfg_cookie_mode mode;
 	bool indirect, nocache, postonly, preserve, httponly, secure;
-	const char *attributes; /* behind "NAME=VALUE; path=/" */
+	bool dynamic;		       /* servers without one have a hash of their address */
+	uint32_t maxidle_s, maxlife_s; /* 0: for ever */
+	const char *attributes;	       /* behind "NAME=VALUE; path=/" */
 };
 
 /* What is asked again: retry-on. */
@@ -313,11 +329,13 @@ static inline unsigned cfg_retry_status(unsigned status)
 struct cfg_http {
 	unsigned retry_on; /* enum cfg_retry; 0: not written */
 	const struct cfg_cookie *cookie; /* NULL: none */
+	const char *dynamic_cookie_key;	 /* NULL: no server has a dynamic cookie */
 	enum cfg_closing closing;
 	enum cfg_reuse reuse;
 	bool log; /* option httplog */
 	bool buffers_request; /* option http-buffer-request */
 	bool aborts_on_close; /* option abortonclose */
+	bool checks_cache; /* option checkcache */
 	struct cfg_forwardfor forwardfor;
 	struct cfg_hash hash;
 	const struct cfg_error *errors;
@@ -375,7 +393,7 @@ struct cfg_settings {
 	const struct expr *hash; /* balance hash and rdp-cookie: of what; NULL: another algorithm */
 	bool persists; /* option persist: to a server that is down, too */
 	const struct expr *persist; /* persist rdp-cookie; NULL: not */
-	bool consistent;	 /* hash-type */
+	struct cfg_hash_type hash_type;
 	unsigned balance_factor; /* hash-balance-factor, percent; 0: none */
 	struct cfg_timeouts timeout;
 	struct cfg_http http;

@@ -81,17 +81,30 @@ static void kw_persist(struct reader *r, size_t first, const void *data)
 
 static void kw_hash_type(struct reader *r, size_t first, const void *data)
 {
-	const char *method = word_at(r, first), *function = word_at(r, first + 1);
+	static const char *const functions[] = {
+	    [CFG_HASH_SDBM] = "sdbm", [CFG_HASH_CRC32] = "crc32", [CFG_HASH_DJB2] = "djb2",
+	    [CFG_HASH_NONE] = "none", [CFG_HASH_WT6] = "wt6",
+	};
+	const char *method = word_at(r, first), *function = word_at(r, first + 1), *modifier = word_at(r, first + 2);
+	struct cfg_hash_type t = {.consistent = !strcmp(method, "consistent")};
+	int known = *function ? -1 : CFG_HASH_SDBM;
 
 	(void)data;
-	r->proxy->set.consistent = !strcmp(method, "consistent");
-	if (!r->proxy->set.consistent && strcmp(method, "map-based") != 0)
+	if (!t.consistent && strcmp(method, "map-based") != 0)
 		say(r, DIAG_ERROR, first, "\"%s\" is no type of hash: write map-based or consistent", method);
-	if (*function && strcmp(function, "sdbm") != 0 && strcmp(function, "avalanche") != 0)
-		say(r, DIAG_WARNING, first + 1,
-		    "hash function \"%s\" is known to HAProxy, not supported by this version: sdbm is used, which "
-		    "sends some clients to other servers",
+	/* without a function the points of a ring are looked for with a better mixed key */
+	t.avalanche = *function ? !strcmp(modifier, "avalanche") : t.consistent;
+	if (*modifier && !t.avalanche)
+		say(r, DIAG_ERROR, first + 2, "\"%s\" is no modifier of a hash: write avalanche, or nothing", modifier);
+	for (int i = 0; *function && i < (int)(sizeof(functions) / sizeof(*functions)); i++)
+		if (!strcmp(functions[i], function))
+			known = i;
+	if (known < 0)
+		say(r, DIAG_ERROR, first + 1, "\"%s\" is no hash function: write sdbm, djb2, wt6, crc32 or none",
 		    function);
+	else
+		t.function = (enum cfg_hash_function)known;
+	r->proxy->set.hash_type = t;
 }
 
 static void kw_balance(struct reader *r, size_t first, const void *data)
@@ -281,6 +294,7 @@ const struct keyword cfg_keywords_proxy[] = {
     {"description", 0, 1, READER_ANY, kw_accepted, NULL, "TEXT"},
     {"disabled", 0, 0, 0, kw_flag, NULL, ""},
     {"enabled", 0, 0, 0, kw_flag, NULL, ""},
+    {"dynamic-cookie-key", BACK, 1, 1, kw_dynamic_cookie_key, NULL, "KEY"},
     {"errorfile", 0, 2, 2, kw_errorfile, NULL, "STATUS FILE"},
     {"errorfiles", 0, 1, READER_ANY, kw_errorfiles, NULL, "NAME [STATUS ...]"},
     {"errorloc", 0, 2, 2, kw_errorloc, &(const bool){false}, "STATUS URL"},
@@ -291,7 +305,7 @@ const struct keyword cfg_keywords_proxy[] = {
     {"force-persist", BACK, 2, READER_ANY, kw_persist_rule, &(const bool){true}, "if CONDITION"},
     {"fullconn", BACK, 1, 1, kw_number, OFFSET(fullconn), "NUMBER"},
     {"hash-balance-factor", BACK, 1, 1, kw_balance_factor, NULL, "PERCENT"},
-    {"hash-type", BACK, 1, 3, kw_hash_type, NULL, "map-based|consistent"},
+    {"hash-type", BACK, 1, 3, kw_hash_type, NULL, "map-based|consistent [FUNCTION [avalanche]]"},
     {"http-check comment", BACK, 1, READER_ANY, kw_accepted, NULL, "TEXT"},
     {"http-check connect", BACK, 0, READER_ANY, kw_http_check_connect, NULL, "[port NUMBER]"},
     {"http-check disable-on-404", BACK, 0, 0, kw_http_check_404, NULL, ""},
@@ -317,6 +331,7 @@ const struct keyword cfg_keywords_proxy[] = {
     {"monitor-uri", FRONT, 1, 1, kw_monitor_uri, NULL, "URI"},
     {"option abortonclose", BACK, 0, 0, kw_option, OFFSET(http.aborts_on_close), ""},
     {"option allbackups", BACK, 0, 0, kw_option, OFFSET(allbackups), ""},
+    {"option checkcache", BACK, 0, 0, kw_option, OFFSET(http.checks_cache), ""},
     {"option clitcpka", FRONT, 0, 0, kw_option, OFFSET(tcp_keepalive_client), ""},
     {"option dontlog-normal", FRONT, 0, 0, kw_option, OFFSET(dontlog_normal), ""},
     {"option dontlognull", FRONT, 0, 0, kw_option, OFFSET(dontlognull), ""},

@@ -2,6 +2,8 @@
 #include "admin.h"
 
 #include <errno.h>
+#include <libsched/lb_hash.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -148,6 +150,32 @@ static int check_anew(struct engine *e, struct server *s)
 	return s->admin.cfg ? check_sync(e, s, s->admin.cfg, s->admin.backend) : 0;
 }
 
+/* HAProxy's: XXH64 of the key, the address, and the port in four bytes. */
+void server_hash_cookie(struct server *s)
+{
+	const struct cfg_http *http = s->admin.backend ? s->admin.backend->http : NULL;
+	const char *key = http && http->cookie && http->cookie->dynamic ? http->dynamic_cookie_key : NULL;
+	const struct cfg_addr *a = server_addr(s);
+	const struct sockaddr_in *in = (const struct sockaddr_in *)&a->storage;
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&a->storage;
+	const bool is_in = a->sa.sa_family == AF_INET, is_in6 = a->sa.sa_family == AF_INET6;
+	char text[CFG_COOKIE_KEY_MAX + sizeof(in6->sin6_addr) + sizeof(uint32_t)];
+	size_t len = key ? strlen(key) : 0;
+	uint32_t port;
+
+	if (!key || !a->len || (!is_in && !is_in6)) {
+		atomic_store(&s->cookie_hash, 0);
+		return;
+	}
+	memcpy(text, key, len);
+	memcpy(text + len, is_in ? (const void *)&in->sin_addr : &in6->sin6_addr,
+	       is_in ? sizeof(in->sin_addr) : sizeof(in6->sin6_addr));
+	len += is_in ? sizeof(in->sin_addr) : sizeof(in6->sin6_addr);
+	port = htonl(ntohs(is_in ? in->sin_port : in6->sin6_port));
+	memcpy(text + len, &port, sizeof(port));
+	atomic_store(&s->cookie_hash, lb_hash_bytes(text, len + sizeof(port), 0));
+}
+
 int server_move(struct engine *e, struct server *s, const struct cfg_addr *addr)
 {
 	struct server_place *p = calloc(1, sizeof(*p));
@@ -160,6 +188,7 @@ int server_move(struct engine *e, struct server *s, const struct cfg_addr *addr)
 	p->older = s->places;
 	s->places = p;
 	atomic_store_explicit(&s->moved, p, memory_order_release);
+	server_hash_cookie(s);
 	for (unsigned i = 0; i < e->n_workers; i++)
 		if (worker_post(e->worker[i], note_place, p) < 0)
 			log_err("worker %u keeps idle connections of %s/%s: out of memory", i, s->pool->name, s->name);

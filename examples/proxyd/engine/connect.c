@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Finding a server for a session, connecting to it, and what to do when that fails. */
+#include "balance_key.h"
 #include "count.h"
 #include "io.h"
 #include "proxy_protocol.h"
@@ -14,16 +15,6 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-/* HAProxy's key of "balance source": the words of the address, exclusive-ored. */
-uint64_t hash_source(const struct endpoint *client)
-{
-	uint32_t key = 0;
-
-	for (size_t i = 0; i < sizeof(client->addr); i++) /* IPv4: the rest is 0 */
-		key ^= (uint32_t)client->addr[i] << (24 - i % 4 * 8);
-	return key;
-}
 
 static void give_up(struct worker *w, struct session *s, char who, char phase)
 {
@@ -250,7 +241,7 @@ void session_dispatch(struct worker *w, struct session *s, const char *early, si
 	int e;
 
 	if (s->seeker.backend->hashes_source)
-		s->seeker.key = hash_source(&s->client);
+		s->seeker.key = balance_hash_source(&s->seeker.backend->proxy->set.hash_type, s->client.addr);
 	if (s->seeker.backend->hash || s->seeker.backend->persist)
 		own = session_key(w, s, early, len);
 	if (s->store && s->store->wanted) /* rules say, before a cookie does */

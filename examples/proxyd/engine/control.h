@@ -63,6 +63,9 @@ void frontend_admin_read(const struct frontend *f, uint32_t maxconn);
 /* It went up or down now. */
 void server_changed(struct server *s, bool up);
 
+/* Its dynamic cookie, when its address or its section is another one. */
+void server_hash_cookie(struct server *s);
+
 /* Moves it, and tells nobody. 0 or -ENOMEM; -errno: it is there, and its check is not. */
 int server_move(struct engine *e, struct server *s, const struct cfg_addr *addr);
 

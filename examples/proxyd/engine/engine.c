@@ -130,6 +130,7 @@ static void sync_backend(struct engine *e, struct set *set, const struct backend
 			/* certificates were read again; the older set, and what it has, lives longer */
 			atomic_store(&s->tls, c->tls);
 			atomic_store(&s->source, source_of(c, b->proxy));
+			server_hash_cookie(s);
 		}
 		r = s ? check_sync(e, s, c, b) : 0;
 		if (s && !r)

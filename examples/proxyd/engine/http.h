@@ -127,9 +127,11 @@ struct exchange {
 	bool link_keeps;    /* the server goes on, as it says */
 	bool client_keeps;
 	uint8_t n_interim;
-	struct server *wanted;	    /* by its cookie; NULL: none */
+	struct server *wanted;	    /* by a rule, a table or its cookie; NULL: any */
 	struct endpoint source;	    /* usesrc hdr_ip: as its servers are to see it; no family: not so */
 	uint8_t persistence;	    /* enum persistence */
+	bool wanted_by_rule;	    /* `wanted`, by use-server: no cookie is asked */
+	uint32_t cookie_last_s, cookie_first_s; /* dates of its cookie, seconds since 1970; 0: none */
 	char *sni;		    /* what its servers are to be asked for; NULL: none */
 	char cookie_in, cookie_out; /* for the log, HAProxy's letters */
 	int8_t log_level;	    /* of set-log-level; -1: as configured, 8: silent */
@@ -157,7 +159,6 @@ struct http_worker {
 	unsigned n_spares;
 	const char *early; /* what came of a body with its head */
 	size_t early_len;
-	uint64_t turn;			      /* for requests that have no key of their own */
 	uint64_t refused[2][H1_FAULT_COUNT_]; /* requests, answers: by what was wrong */
 	uint64_t refused_told_ns;
 	struct http_msg request, answer;

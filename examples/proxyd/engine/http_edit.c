@@ -127,15 +127,6 @@ int http_add_forwarded_for(struct http_msg *m, const struct cfg_forwardfor *f, u
 	return http_add(m, name, strlen(name), text, strlen(text));
 }
 
-uint32_t http_hash(const char *text, size_t len)
-{
-	uint32_t hash = 0;
-
-	for (size_t i = 0; i < len; i++)
-		hash = (uint32_t)(unsigned char)text[i] + (hash << 6) + (hash << 16) - hash;
-	return hash;
-}
-
 struct http_span http_query_parameter(const struct http_msg *m, const char *name, size_t len)
 {
 	struct http_span query = http_query(m);
@@ -152,59 +143,4 @@ struct http_span http_query_parameter(const struct http_msg *m, const char *name
 		from = to + 1;
 	}
 	return (struct http_span){0, 0};
-}
-
-/* HAProxy: the query counts with "whole" only; "depth" is a number of directories. */
-static struct http_span uri_part(const struct http_msg *m, const struct cfg_hash *h)
-{
-	struct http_span uri = m->target;
-	const char *text = http_text(m, uri);
-	uint32_t limit = h->uri_len && h->uri_len < uri.len ? h->uri_len : uri.len, n = 0;
-	unsigned slashes = 0;
-
-	for (; n < limit; n++) {
-		if (text[n] == '/' && h->uri_depth && ++slashes == h->uri_depth + 1)
-			break;
-		if (text[n] == '?' && !h->uri_whole)
-			break;
-	}
-	uri.len = n;
-	return uri;
-}
-
-/* "www.example.com:80" as "example": what stands before the last dot, without the rest. */
-static struct http_span domain(const struct http_msg *m, struct http_span host)
-{
-	const char *text = http_text(m, host), *colon = memchr(text, ':', host.len);
-	uint32_t end = colon ? (uint32_t)(colon - text) : host.len, from, to;
-
-	for (to = end; to > 0 && text[to - 1] != '.'; to--)
-		;
-	if (!to) /* no dot at all */
-		return (struct http_span){host.at, end};
-	for (from = --to; from > 0 && text[from - 1] != '.'; from--)
-		;
-	return (struct http_span){host.at + from, to - from};
-}
-
-bool http_balance_key(const struct http_msg *m, const char *algo, const struct cfg_hash *h,
-		      uint64_t *ret)
-{
-	const struct http_field *f;
-	struct http_span part;
-
-	if (!strcmp(algo, "uri")) {
-		part = uri_part(m, h);
-	} else if (!strcmp(algo, "url_param")) {
-		part = http_query_parameter(m, h->name, strlen(h->name));
-		if (!part.at)
-			return false;
-	} else {
-		f = http_find(m, h->name, strlen(h->name), 0);
-		if (!f || !f->value.len)
-			return false;
-		part = h->domain_only ? domain(m, f->value) : f->value;
-	}
-	*ret = http_hash(http_text(m, part), part.len);
-	return true;
 }

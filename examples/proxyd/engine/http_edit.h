@@ -19,16 +19,6 @@ int http_drop_upgrade(struct http_msg *m);
 int http_add_forwarded_for(struct http_msg *m, const struct cfg_forwardfor *f, unsigned family,
 			   const uint8_t *addr);
 
-/* HAProxy's hash of a text (its manual, "hash-type": sdbm). */
-uint32_t http_hash(const char *text, size_t len);
-
-/*
- * The key of "balance uri", "url_param" and "hdr". False: the request has none, and the servers take
- * turns.
- */
-bool http_balance_key(const struct http_msg *m, const char *algo, const struct cfg_hash *h,
-		      uint64_t *ret);
-
 /* The value of a parameter of the query; length 0 and at 0: there is none. */
 struct http_span http_query_parameter(const struct http_msg *m, const char *name, size_t len);
 

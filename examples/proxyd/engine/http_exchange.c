@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A request: how it begins, what is changed in its head, and how it ends. */
 #include "ask.h"
+#include "balance_key.h"
 #include "count.h"
 #include "http.h"
 #include "log_facts.h"
@@ -201,12 +202,12 @@ static void set_key(struct worker *w, struct exchange *x, struct http_msg *m)
 	const struct backend *b = x->seeker.backend;
 
 	if (b->hashes_source)
-		x->seeker.key = hash_source(&x->client->from);
+		x->seeker.key = balance_hash_source(&b->proxy->set.hash_type, x->client->from.addr);
 	else if (b->hash && !http_hash_key(w, x, m))
-		x->seeker.key = w->http->turn++;
+		seeker_without_key(&x->seeker);
 	else if (b->hashes_request &&
-		 !http_balance_key(m, b->proxy->set.balance, &b->http->hash, &x->seeker.key))
-		x->seeker.key = w->http->turn++;
+		 !http_balance_key(m, &b->proxy->set, &x->seeker.key))
+		seeker_without_key(&x->seeker);
 }
 
 /* Rules have changed it and chosen its backend. */

@@ -393,7 +393,7 @@ bool http_hash_key(struct worker *w, struct exchange *x, struct http_msg *m)
 		return false;
 	r.request = m;
 	r.body = text_of(w->http->early, w->http->early_len);
-	return run_hash_key(x->seeker.backend->hash, &r, &x->seeker.key);
+	return run_hash_key(x->seeker.backend, &r, &x->seeker.key);
 }
 
 static bool is_monitor(const struct frontend *f, const struct http_msg *m)
@@ -485,6 +485,7 @@ bool http_request_rules(struct worker *w, struct exchange *x, struct http_msg *m
 		return false;
 	x->persistence = (uint8_t)backend_persistence(x->seeker.backend, &r);
 	x->wanted = back ? backend_wanted(x->seeker.backend, &r) : NULL;
+	x->wanted_by_rule = x->wanted;
 	if (back && !x->wanted && x->persistence != PERSISTENCE_IGNORED)
 		x->wanted = backend_stick(x->seeker.backend, &r, x->client->store);
 	return true;

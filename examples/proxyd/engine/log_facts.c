@@ -157,6 +157,14 @@ static void session_run_facts(struct worker *w, struct session *s, bool early,
 	r->facts_of = v;
 }
 
+/* As HAProxy: a cookie that is left alone is followed, and not told of. */
+static bool shows_cookie(const struct exchange *x)
+{
+	const struct cfg_cookie *c = x->seeker.backend && x->seeker.backend->http ? x->seeker.backend->http->cookie : NULL;
+
+	return c && (c->mode != CFG_COOKIE_PASSIVE || c->indirect);
+}
+
 /* ---- Exchanges ---- */
 
 void exchange_facts(const void *of, struct log_facts *f)
@@ -192,8 +200,8 @@ void exchange_facts(const void *of, struct log_facts *f)
 		f->n_captures[0] = f->n_captures[1] = 0;
 	f->state[0] = x->cause.who;
 	f->state[1] = x->cause.phase;
-	f->state[2] = x->cookie_in;
-	f->state[3] = x->cookie_out;
+	f->state[2] = shows_cookie(x) ? x->cookie_in : '-';
+	f->state[3] = shows_cookie(x) ? x->cookie_out : '-';
 	f->backend_fd = x->link ? x->link->h.fd : -1;
 	f->own_end = f->backend_fd >= 0 ? own_end : NULL;
 	f->count = x->count;

@@ -143,9 +143,11 @@ struct server {
 	LIST_HEAD(, server) trackers;
 	LIST_ENTRY(server) tracks;	/* of the trackers of `tracked` */
 	const struct set *in;		/* the last set it is in */
+	_Atomic uint64_t cookie_hash;	/* of its address, with cookie … dynamic; 0: none */
 	_Atomic unsigned observe;	/* enum cfg_observe; none, too, without a check */
 	_Atomic unsigned error_limit, n_errors; /* in a row */
 	bool member;			/* of the group now */
+	unsigned ring_key;		/* as a member: its place in the section when it became one, from 1 */
 	_Atomic bool serves;		/* up, and nobody's word against it: as last published */
 	bool up;			/* as the checks say; true without a check */
 	bool draining;			/* they say: up, but nothing new */
@@ -196,6 +198,7 @@ struct seeker_more {
 	int64_t turn;			/* there, lowest first */
 	struct server *bound;		/* the one it waits for; NULL: any */
 	uint64_t queued_ns;		/* how long it was there; means nothing while it is */
+	bool keyless; /* what its algorithm hashes is not there: the servers take turns */
 	uint8_t n_exclude;
 	uint64_t exclude[SEEKER_EXCLUDE_MAX]; /* servers that failed it */
 };
@@ -208,7 +211,7 @@ struct seeker {
 	struct conn_attempts attempts;
 	int32_t priority;	  /* as rules say: class and offset, see seek.c */
 	uint64_t key;		  /* for the algorithms that hash */
-	struct seeker_more *more; /* NULL: it had no trouble */
+	struct seeker_more *more; /* NULL: it had no trouble, and has a key */
 };
 
 static inline uint64_t seeker_queued_ns(const struct seeker *k)
@@ -432,7 +435,6 @@ struct worker {
 	uint64_t accept_retry_ns; /* descriptors ran out: try again then; TIMER_NEVER: not so */
 	uint64_t defer_check_ns;  /* TIMER_NEVER: none defers */
 	uint64_t fd_warned_ns, tls_warned_ns;
-	uint64_t turn; /* of sessions that have no key of their own */
 	uint64_t dice; /* how often rules were run: for their random numbers */
 	unsigned n_sessions;
 	/* naps */

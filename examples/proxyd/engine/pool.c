@@ -40,15 +40,15 @@ static uint64_t slowstart(const struct cfg_proxy *proxy)
 static struct lb_group_opts group_opts(const struct cfg_proxy *proxy)
 {
 	const struct cfg_settings *set = &proxy->set;
-	const struct lb_algo *own = set->consistent ? NULL : own_algo_find(set->balance);
+	const struct lb_algo *own = set->hash_type.consistent ? NULL : own_algo_find(set->balance);
 
 	return (struct lb_group_opts){
 	    .size = sizeof(struct lb_group_opts),
 	    .algo = own ? NULL : set->hash ? "uri" : set->balance, /* libsched wants the key, not what it is of */
 	    .own_algo = own,
 	    .draws = set->draws,
-	    .flags = set->consistent ? LB_GROUP_CONSISTENT : 0,
-	    .balance_factor = set->consistent ? set->balance_factor : 0,
+	    .flags = set->hash_type.consistent ? LB_GROUP_CONSISTENT : 0,
+	    .balance_factor = set->hash_type.consistent ? set->balance_factor : 0,
 	    .slow_start_ns = slowstart(proxy),
 	};
 }
@@ -59,7 +59,7 @@ static void note_balance(struct pool *p, const struct cfg_proxy *proxy)
 
 	p->algo = set->balance;
 	p->draws = set->draws;
-	p->consistent = set->consistent;
+	p->consistent = set->hash_type.consistent;
 	p->balance_factor = set->balance_factor;
 	p->slow_ns = slowstart(proxy);
 }
@@ -69,7 +69,7 @@ static bool same_balance(const struct pool *p, const struct cfg_proxy *proxy)
 	const struct cfg_settings *set = &proxy->set;
 
 	return !strcmp(p->algo, set->balance) && p->draws == set->draws &&
-	       p->consistent == set->consistent && p->balance_factor == set->balance_factor &&
+	       p->consistent == set->hash_type.consistent && p->balance_factor == set->balance_factor &&
 	       p->slow_ns == slowstart(proxy);
 }
 
@@ -256,8 +256,9 @@ struct server *server_find(const struct engine *e, const struct set *set, const 
 	return NULL;
 }
 
+/* `number`: HAProxy makes the points of hash-type consistent from a server's id, which is its place. */
 static int sync_server(struct pool *p, struct server *s, const struct cfg_server *c,
-		       unsigned priority)
+		       unsigned priority, unsigned number)
 {
 	uint64_t id = id_of(s);
 	int e = 0;
@@ -266,13 +267,19 @@ static int sync_server(struct pool *p, struct server *s, const struct cfg_server
 	atomic_store(&s->minconn, c->minconn);
 	atomic_store(&s->maxqueue, c->maxqueue);
 	atomic_store(&s->maxconn, s->admin.maxconn);
+	if (s->member && s->ring_key != number && p->consistent) {
+		lb_server_remove(p->group, id); /* and comes back with another key, and with its connections */
+		s->member = false;
+	}
 	if (!s->member) {
 		e = lb_server_add(p->group,
 				  &(struct lb_server_opts){.size = sizeof(struct lb_server_opts),
 							   .id = id,
+							   .key64 = number,
 							   .weight = c->weight ? c->weight : 1},
 				  NULL);
 		s->member = !e;
+		s->ring_key = number;
 	}
 	if (!e)
 		e = lb_server_set_maxconn(p->group, id, s->admin.maxconn);
@@ -308,7 +315,7 @@ static void count_up(struct pool *p)
 int pool_sync(struct pool *p, const struct set *set, const struct cfg_proxy *proxy)
 {
 	const struct cfg_server *c;
-	unsigned backups = 0;
+	unsigned backups = 0, number = 0;
 	struct server *s;
 	int e = 0;
 
@@ -333,7 +340,7 @@ int pool_sync(struct pool *p, const struct set *set, const struct cfg_proxy *pro
 			backups = proxy->set.allbackups ? 1 : backups + 1;
 		s = find(p, set, c);
 		if (!e && s)
-			e = sync_server(p, s, c, c->backup ? backups : 0);
+			e = sync_server(p, s, c, c->backup ? backups : 0, ++number);
 	}
 	count_up(p);
 	return e ? e : lb_group_commit(p->group);

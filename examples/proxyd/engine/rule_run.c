@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "rule_run.h"
 
-#include "http_edit.h"
+#include "balance_key.h"
 
 #include <endian.h>
 #include <netinet/in.h>
@@ -140,14 +140,14 @@ struct server *backend_wanted(const struct backend *b, struct run *r)
 	return NULL;
 }
 
-bool run_hash_key(const struct expr *x, struct run *r, uint64_t *ret)
+bool run_hash_key(const struct backend *b, struct run *r, uint64_t *ret)
 {
 	struct sample s;
 
 	r->scratch.used = 0;
-	if (!expr_eval(x, r, NULL, &s) || !sample_cast(&s, SAMPLE_BIN, &r->scratch) || !s.text.len)
+	if (!expr_eval(b->hash, r, NULL, &s) || !sample_cast(&s, SAMPLE_BIN, &r->scratch) || !s.text.len)
 		return false;
-	*ret = http_hash(s.text.at, s.text.len);
+	*ret = balance_hash(&b->proxy->set.hash_type, s.text.at, s.text.len);
 	return true;
 }
 

@@ -51,7 +51,7 @@ void backend_stick_response(const struct backend *b, struct run *r, const struct
 unsigned backend_server_id(const struct backend *b, const struct server *server);
 
 /* balance hash. False: there is no value. */
-bool run_hash_key(const struct expr *x, struct run *r, uint64_t *ret);
+bool run_hash_key(const struct backend *b, struct run *r, uint64_t *ret);
 /* persist rdp-cookie: the server whose address it tells; NULL: none. */
 struct server *backend_persist(const struct backend *b, struct run *r);
 

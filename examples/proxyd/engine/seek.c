@@ -41,7 +41,7 @@ static int pick(struct worker *w, struct seeker *k, const struct server *prefer,
 	    .key64 = k->key,
 	    .now_ns = w->now_ns,
 	    .prefer = (uintptr_t)prefer,
-	    .flags = flags,
+	    .flags = flags | (k->more && k->more->keyless ? LB_REQUEST_KEYLESS : 0),
 	    .exclude = k->more ? k->more->exclude : NULL,
 	    .n_exclude = k->more ? k->more->n_exclude : 0,
 	};
@@ -114,6 +114,14 @@ static struct seeker_more *more_of(struct seeker *k)
 	if (!k->more)
 		k->more = calloc(1, sizeof(*k->more));
 	return k->more;
+}
+
+void seeker_without_key(struct seeker *k)
+{
+	struct seeker_more *m = more_of(k);
+
+	if (m) /* else it goes where a key of 0 does */
+		m->keyless = true;
 }
 
 /* Who is bound to a server (by a cookie, a rule) waits for that one, unless its maxqueue is reached. */

@@ -216,8 +216,8 @@ struct server *session_key(struct worker *w, struct session *s, const char *earl
 	prepare(w, s, &r, (struct scratch){scratch, 0, sizeof(scratch)});
 	r.payload[0] = text_of(early, len);
 	r.ended = true;
-	if (b->hash && !run_hash_key(b->hash, &r, &s->seeker.key))
-		s->seeker.key = w->turn++;
+	if (b->hash && !run_hash_key(b, &r, &s->seeker.key))
+		seeker_without_key(&s->seeker);
 	return backend_persist(b, &r);
 }
 

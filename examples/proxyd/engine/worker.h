@@ -174,9 +174,6 @@ static inline void observe(struct worker *w, struct server *s, enum observed wha
 
 /* ---- connect.c ---- */
 
-/* HAProxy's key of "balance source". */
-uint64_t hash_source(const struct endpoint *client);
-
 /* A session's first server; `early` is what the client sent along with its connection. */
 void session_dispatch(struct worker *w, struct session *s, const char *early, size_t len);
 
@@ -238,6 +235,9 @@ enum conn_retry seeker_failed(struct worker *w, struct seeker *k, unsigned how);
 
 /* Gives the server back, and does not want it again. */
 void seeker_exclude(struct worker *w, struct seeker *k);
+
+/* There is nothing to hash. */
+void seeker_without_key(struct seeker *k);
 void seeker_drop_server(struct worker *w, struct seeker *k, enum lb_result result, uint64_t bytes);
 
 /* Behind who waits already and has no later turn: class first, then the time. False: no memory. */

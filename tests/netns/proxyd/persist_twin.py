@@ -22,8 +22,8 @@ def http_named(name):
     return serve
 
 
-def get(p, path="/", *fields):
-    with p.connect() as s:
+def get(p, path="/", *fields, client=None):
+    with p.connect() if not client else socket.create_connection(("127.0.0.1", p.port), 10, (client, 0)) as s:
         s.sendall("\r\n".join([f"GET {path} HTTP/1.1", "Host: h", "Connection: close", *fields, "", ""]).encode())
         answer = read_all(s).decode("latin-1")
     name = re.search(r"(?i)\r\nx-name: (\w+)", answer)
@@ -51,6 +51,42 @@ def test_an_expression_is_hashed(binary):
         assert got == "bbcabbcabbbcabbcabbcbbca", got
         assert len({get(p, "/", "X-Key: SAME" if i % 2 else "X-Key: same") for i in range(6)}) == 1
         assert len({get(p) for _ in range(8)}) == 3  # without a key they take turns
+
+
+# hash-type, and who gets the requests with the keys key0 … key15
+TYPES = {
+    "map-based": "bbcabbcabbbcabbc",
+    "map-based djb2": "bcabbcabbccabbca",
+    "map-based wt6": "ccccccccccbbbbaa",
+    "map-based crc32": "babacbcbabbcbcab",
+    "map-based crc32 avalanche": "cbacaabbbcbcbcaa",
+    "consistent": "baccbbabacbbbbbb",
+    "consistent sdbm": "aaaaaaaaaabbbbbb",
+    "consistent djb2 avalanche": "bacabccccbbbcbbb",
+    "consistent wt6": "ccccccccccbcbbbc",
+    "consistent crc32": "aaabaabbccbbacbb",
+}
+
+
+def hash_backends():
+    lines = [HTTP, "frontend f", "    bind 127.0.0.1:{port}", "    use_backend %[path,field(2,/)]"]
+    for i, kind in enumerate(TYPES):
+        lines += [f"backend b{i}", "    balance hdr(x-key)", "    hash-type " + kind]
+        lines += [f"    server {n} 127.0.0.1:{{{n}}}" + " weight 2" * (n == "b") for n in "abc"]
+    lines += ["backend addresses", "    balance source", "    hash-type consistent"]
+    lines += [f"    server {n} 127.0.0.1:{{{n}}}" for n in "abc"]
+    return "\n".join(lines) + "\n"
+
+
+def test_hash_types(binary):
+    servers = {n: Server(http_named(n)) for n in "abc"}
+    with Proxy(binary, config(hash_backends(), **{n: s.port for n, s in servers.items()})) as p:
+        for i, (kind, wanted) in enumerate(TYPES.items()):
+            got = "".join(get(p, f"/b{i}/", f"X-Key: key{k}") for k in range(16))
+            assert got == wanted, (kind, got)
+            assert len({get(p, f"/b{i}/") for _ in range(8)}) == 3, kind  # without a key they take turns
+        got = "".join(get(p, "/addresses/", client=f"127.0.3.{k}") for k in range(1, 17))
+        assert got == "caabcccbbbccbbaa", got
 
 
 RDP = """
