@@ -113,7 +113,7 @@ static void plan(struct health_check *c, uint64_t now_ns)
 	c->skipped += missed;
 	c->engine->stats.skipped += missed;
 	c->condition = IDLE;
-	check_arm(c, c->planned_ns);
+	check_arm_start(c);
 }
 
 /* The filter changed outside of a run: an idle check whose interval became shorter starts earlier. */
@@ -127,7 +127,7 @@ static void hasten(struct health_check *c, uint64_t now_ns)
 	if (next >= c->planned_ns)
 		return;
 	c->planned_ns = next;
-	check_arm(c, next);
+	check_arm_start(c);
 }
 
 static void count_result(struct health_check *c)

@@ -35,7 +35,8 @@ int health_engine_new(const struct health_engine_opts *opts, struct health_engin
 	r = sized_in(&o, sizeof(o), opts ? opts : &defaults);
 	if (r < 0)
 		return r;
-	if (o.rate > SPREAD_RATE_MAX || o.batch > HEALTH_BATCH_MAX)
+	if (o.rate > SPREAD_RATE_MAX || o.batch > HEALTH_BATCH_MAX ||
+	    o.slack_ns > HEALTH_SLACK_MAX_NS)
 		return -EINVAL;
 	e = mem_zalloc(sizeof(*e));
 	if (!e)
@@ -53,6 +54,7 @@ int health_engine_new(const struct health_engine_opts *opts, struct health_engin
 	e->batch = or_default(o.batch, HEALTH_BATCH_DEFAULT);
 	e->rate = o.rate;
 	e->burst = o.burst;
+	e->slack_ns = o.slack_ns;
 	pace(e);
 	if (o.ops)
 		r = sized_in(&e->ops, sizeof(e->ops), o.ops);
@@ -163,6 +165,14 @@ void check_arm(struct health_check *c, uint64_t deadline_ns)
 	(void)r;
 }
 
+void check_arm_start(struct health_check *c)
+{
+	uint64_t slack = c->engine->slack_ns;
+	bool shares = slack && health_filter_interval_ns(&c->filter) / HEALTH_SLACK_SHARE >= slack;
+
+	check_arm(c, shares ? spread_shared(c->planned_ns, slack) : c->planned_ns);
+}
+
 void check_arm_phase(struct health_check *c, uint64_t limit_ns, uint64_t now_ns)
 {
 	uint64_t end = c->start_ns + c->timeout_ns;
@@ -244,7 +254,7 @@ static void place_fresh(struct health_engine *e, uint64_t now_ns)
 			if (!c->thawed)
 				c->planned_ns =
 				    now_ns + spread_offset(e->seed, c->id, c->start_within_ns);
-			check_arm(c, c->planned_ns);
+			check_arm_start(c);
 		}
 		c->thawed = false;
 		check_arm_filter(c);

@@ -60,6 +60,7 @@ struct health_engine {
 	uint64_t seed;
 	uint32_t max_in_flight, batch;
 	uint32_t rate, burst; /* as given; 0: by the demand */
+	uint64_t slack_ns;
 	uint64_t demand;      /* starts in 10^9 seconds that the checks ask for */
 	int epoll_fd;
 	int home_netns;	    /* opened when a check lives in another one; -1: not yet */
@@ -227,6 +228,8 @@ void check_enqueue(struct health_check *c);
 void check_demand(struct health_check *c, uint64_t interval_ns);
 /* Arms the timer of a check; there is room for every check. */
 void check_arm(struct health_check *c, uint64_t deadline_ns);
+/* Arms it for the planned start, or when the others of its time start. */
+void check_arm_start(struct health_check *c);
 /* Arms it for a phase of the run that may last so long (0: no limit of its own), or its whole end. */
 void check_arm_phase(struct health_check *c, uint64_t limit_ns, uint64_t now_ns);
 

@@ -31,6 +31,14 @@ uint64_t spread_jitter(uint64_t seed, uint64_t id, uint64_t run, uint64_t interv
 	       scale(hmap_mix(hmap_mix(seed ^ hmap_mix(id)) ^ run), 2 * half + 1);
 }
 
+/* Multiples of the slack itself, so that all checks have the same. */
+uint64_t spread_shared(uint64_t planned_ns, uint64_t slack_ns)
+{
+	uint64_t over = planned_ns % slack_ns;
+
+	return over ? planned_ns + (slack_ns - over) : planned_ns;
+}
+
 uint64_t spread_nonce(uint64_t seed, uint64_t id, uint64_t run)
 {
 	return hmap_mix(hmap_mix(~seed ^ hmap_mix(id)) + run);

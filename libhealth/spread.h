@@ -16,6 +16,9 @@ uint64_t spread_offset(uint64_t seed, uint64_t id, uint64_t span_ns);
 uint64_t spread_jitter(uint64_t seed, uint64_t id, uint64_t run, uint64_t interval_ns,
 		       uint32_t percent);
 
+/* When a start planned for then happens, if starts wait up to slack_ns (> 0) for one another. */
+uint64_t spread_shared(uint64_t planned_ns, uint64_t slack_ns);
+
 /* A number for this run, unlike that of any other; no secret. */
 uint64_t spread_nonce(uint64_t seed, uint64_t id, uint64_t run);
 

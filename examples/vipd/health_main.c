@@ -17,6 +17,9 @@
 #include "log.h"
 #include "schedule.h"
 
+/* Checks due within it start together: one wake-up for all. */
+#define CHECK_SLACK_NS 5000000u
+
 /* ---- Telling ---- */
 
 /* For those who look: live.h. */
@@ -557,7 +560,8 @@ static int set_up(struct health *h)
 	struct health_engine_opts o = {.size = sizeof(o),
 				       .ops = &ops,
 				       .userdata = h,
-				       .seed = (uint64_t)getpid() ^ loop_clock_ns()};
+				       .seed = (uint64_t)getpid() ^ loop_clock_ns(),
+				       .slack_ns = CHECK_SLACK_NS};
 	struct loop_object object = {
 	    .name = "checks",
 	    .deadline = (uint64_t(*)(const void *))(void (*)(void))health_engine_deadline,

@@ -46,12 +46,14 @@ struct health_watcher;
 #define HEALTH_BURST_LEAST 32	      /* check starts at once, at least, likewise */
 #define HEALTH_BATCH_DEFAULT 256      /* events, timers and starts of each kind in one dispatch */
 #define HEALTH_BATCH_MAX 4096	      /* the highest `batch` */
-#define HEALTH_LATE_NS UINT64_C(20000000) /* a start is late from 20 ms behind its plan */
-#define HEALTH_JITTER_MAX_PERCENT 50	  /* HAProxy's limit of `spread-checks` */
-#define HEALTH_DEVICE_MAX 15		  /* characters of a device name (IFNAMSIZ - 1) */
-#define HEALTH_NAME_MAX 253		  /* characters of a host name (RFC 1035 §2.3.4) */
-#define HEALTH_PREAMBLE_MAX 256		  /* bytes of a preamble */
-#define HEALTH_HISTORY_MAX 4096		  /* results a check may remember */
+#define HEALTH_LATE_NS UINT64_C(20000000)      /* a start is late from 20 ms behind its plan */
+#define HEALTH_SLACK_MAX_NS UINT64_C(10000000) /* the highest `slack_ns` */
+#define HEALTH_SLACK_SHARE 20	     /* of an interval, the slack is at most one part in so many */
+#define HEALTH_JITTER_MAX_PERCENT 50 /* HAProxy's limit of `spread-checks` */
+#define HEALTH_DEVICE_MAX 15	     /* characters of a device name (IFNAMSIZ - 1) */
+#define HEALTH_NAME_MAX 253	     /* characters of a host name (RFC 1035 §2.3.4) */
+#define HEALTH_PREAMBLE_MAX 256	     /* bytes of a preamble */
+#define HEALTH_HISTORY_MAX 4096	     /* results a check may remember */
 
 /* How one check ended. Lives until the callback returns. */
 struct health_result {
@@ -148,10 +150,16 @@ struct health_engine_opts {
 	uint32_t rate;
 	/* Starts at once within that. 0: those of 5.5 ms, at least HEALTH_BURST_LEAST. */
 	uint32_t burst;
-	uint32_t batch;		/* bound of the work of one dispatch; 0: HEALTH_BATCH_DEFAULT */
+	uint32_t batch; /* bound of the work of one dispatch; 0: HEALTH_BATCH_DEFAULT */
 	/* "192.0.2.53,[2001:db8::53]:5353": whom to ask for names; NULL: the system's (resolv.conf(5),
 	 * read when the first check with a name is added). A word that is none: -EINVAL from there. */
 	const char *name_servers;
+	/*
+	 * How long a start may wait for others, so that they share a wake-up and warm caches: it moves from its plan to
+	 * the next multiple of this. A check whose interval is less than HEALTH_SLACK_SHARE times as long is not moved.
+	 * 0: all start as planned; at most HEALTH_SLACK_MAX_NS. The wait stands in late_ns.
+	 */
+	uint64_t slack_ns;
 };
 
 /*
@@ -252,10 +260,10 @@ struct health_check_opts {
 	const void *preamble; /* sent first on every connection, before TLS (PROXY protocol) */
 	size_t preamble_len;  /* at most HEALTH_PREAMBLE_MAX */
 	/* Limits of single phases within timeout_ns, each from its own beginning; 0: none. */
-	uint64_t name_timeout_ns;	/* looking the name up */
-	uint64_t tls_timeout_ns;	/* the handshake */
-	uint64_t send_timeout_ns;	/* handing over what the probe sends */
-	uint64_t first_byte_timeout_ns; /* from then to the first byte of an answer */
+	uint64_t name_timeout_ns;		     /* looking the name up */
+	uint64_t tls_timeout_ns;		     /* the handshake */
+	uint64_t send_timeout_ns;		     /* handing over what the probe sends */
+	uint64_t first_byte_timeout_ns;		     /* from then to the first byte of an answer */
 	const struct health_adaptive_opts *adaptive; /* NULL: any time within timeout_ns is good */
 };
 

@@ -30,6 +30,7 @@
 #define BURST_SECONDS 5u
 #define BURST_AFTER (1 * S) /* by then every check has had its first time */
 #define SLOT (10 * MS)
+#define SLACK_NS (5 * MS) /* as vipd and proxyd have it */
 
 static uint32_t slot[(BURST_SECONDS + 1) * 100]; /* starts in each 10 ms, from the first on */
 static uint32_t delivered; /* of the starts planned for BURST_SECONDS, BURST_AFTER the beginning */
@@ -154,7 +155,8 @@ int main(int argc, char **argv)
 {
 	const struct health_engine_ops ops = {.size = sizeof(ops), .result = on_result};
 	struct health_engine_opts eo = {
-	    .size = sizeof(eo), .ops = &ops, .rate = 1000000, .burst = 1000, .max_in_flight = 512};
+	    .size = sizeof(eo), .ops = &ops, .rate = 1000000, .burst = 1000, .max_in_flight = 512,
+	    .slack_ns = SLACK_NS};
 	const struct rlimit files = {8192, 8192};
 	struct health_engine_stats s = {.size = sizeof(s)};
 	struct health_engine *e;

@@ -15,6 +15,9 @@
 #include "log.h"
 #include "proxy_protocol.h"
 
+/* Checks due within it start together: one wake-up for all. HAProxy's clock has steps of 1 ms. */
+#define CHECK_SLACK_NS 5000000u
+
 static const char *meaning(enum health_code code)
 {
 	switch (code) {
@@ -105,6 +108,7 @@ int checks_new(struct engine *e)
 		.size = sizeof(struct health_engine_opts),
 		.ops = &ops,
 		.seed = (uint64_t)t.tv_nsec ^ (uint64_t)t.tv_sec << 32,
+		.slack_ns = CHECK_SLACK_NS,
 	    },
 	    &e->health);
 }

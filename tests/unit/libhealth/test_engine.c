@@ -71,6 +71,46 @@ static void a_thousand_starts_are_spread_evenly(void **state)
 	rig_close(&r);
 }
 
+static void starts_wait_for_one_another_within_the_slack(void **state)
+{
+	enum { N = 500 };
+	const struct health_engine_opts eo = {.size = sizeof(eo), .seed = 42, .slack_ns = 10 * MS};
+	const struct health_filter_opts quick = filter_opts(199 * MS);
+	struct health_check *c[N], *alone;
+	struct health_check_opts o;
+	uint64_t first = UINT64_MAX, due;
+	unsigned int planned = 0;
+	struct rig r;
+
+	(void)state;
+	rig_open(&r, &eo, &listens);
+	o = rig_opts(&r);
+	o.flags = 0;
+	for (size_t i = 0; i < N; i++)
+		c[i] = rig_add(&r, &o);
+	rig_dispatch(&r);
+	rig_dispatch(&r);
+	for (size_t i = 0; i < N; i++)
+		if (rig_status(c[i]).next_ns < first)
+			first = rig_status(c[i]).next_ns;
+	due = health_engine_deadline(r.engine);
+	assert_true(due >= first && due < first + 10 * MS);
+	assert_int_equal(due % (10 * MS), 0);
+	for (size_t i = 0; i < N; i++)
+		planned += rig_status(c[i]).next_ns <= due;
+	assert_true(planned > 1);
+	rig_pass(&r, due - r.now_ns);
+	assert_int_equal(rig_stats(&r).started, planned);
+	for (size_t i = 0; i < N; i++)
+		health_check_remove(c[i]);
+
+	o.filter = &quick; /* too short for this much slack */
+	alone = rig_add(&r, &o);
+	rig_dispatch(&r);
+	assert_int_equal(health_engine_deadline(r.engine), rig_status(alone).next_ns);
+	rig_close(&r);
+}
+
 static void the_same_seed_gives_the_same_plan(void **state)
 {
 	uint64_t next[3];
@@ -676,6 +716,8 @@ static void engine_options_are_checked(void **state)
 	assert_int_equal(health_engine_new(&o, &e), -EINVAL);
 	o = (struct health_engine_opts){.size = sizeof(o), .batch = HEALTH_BATCH_MAX + 1};
 	assert_int_equal(health_engine_new(&o, &e), -EINVAL);
+	o = (struct health_engine_opts){.size = sizeof(o), .slack_ns = HEALTH_SLACK_MAX_NS + 1};
+	assert_int_equal(health_engine_new(&o, &e), -EINVAL);
 	assert_null(e);
 	assert_int_equal(health_engine_new(NULL, &e), 0);
 	assert_true(health_engine_fd(e) >= 0);
@@ -814,6 +856,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_thousand_starts_are_spread_evenly),
+	    cmocka_unit_test(starts_wait_for_one_another_within_the_slack),
 	    cmocka_unit_test(the_same_seed_gives_the_same_plan),
 	    cmocka_unit_test(starts_keep_their_distance_from_the_plan),
 	    cmocka_unit_test(from_end_counts_from_the_end),
