@@ -117,6 +117,8 @@ struct cfg_server {
 	STAILQ_ENTRY(cfg_server) next;
 	struct diag_place at;
 	const char *name;
+	unsigned id;	  /* of the section's servers, from 1: statistics and tables mean it by that */
+	bool id_given;	  /* as written; else the first that is free */
 	const char *host; /* as written */
 	struct cfg_addr addr;
 	bool client_port;   /* no port written: the one the client asked for */
@@ -132,6 +134,7 @@ struct cfg_server {
 	unsigned send_proxy; /* version of the PROXY protocol; 0: none */
 	unsigned proxy_tls;  /* it tells of TLS: 1, with the client's name: 2 */
 	bool backup, disabled, check, agent_check;
+	bool dynamic; /* it came at run time: its checks rest until they are enabled */
 	uint64_t slowstart_ns; /* 0: at once */
 	unsigned agent_port;
 	uint64_t agent_inter_ns; /* 0: 2 s */
@@ -153,6 +156,8 @@ struct cfg_server {
 	unsigned check_port, rise, fall;
 	uint64_t inter_ns, fastinter_ns, downinter_ns; /* 0: 2 s, inter, inter */
 };
+
+#define CFG_SERVER_DEFAULT {.weight = 1, .rise = 2, .fall = 3, .error_limit = 10}
 
 enum cfg_mode {
 	CFG_MODE_TCP, /* HAProxy's default */
@@ -489,6 +494,7 @@ struct cfg_global {
 STAILQ_HEAD(cfg_resolvers_list, cfg_resolvers); /* cfg_resolvers.h */
 
 struct cfg {
+	unsigned refs; /* of others beside its owner: cfg_hold() */
 	struct cfg_global global;
 	struct cfg_proxies defaults, proxies;
 	struct cfg_resolvers_list resolvers;
@@ -524,6 +530,8 @@ struct cfg_load_opts {
  */
 int cfg_load(const struct cfg_load_opts *o, struct diag *d, struct cfg **ret);
 void cfg_free(struct cfg *c);
+/* It lives until cfg_free() was called once more. One thread at a time. */
+struct cfg *cfg_hold(struct cfg *c);
 
 /* Memory of the configuration: zeroed, freed with it. NULL when there is none. */
 void *cfg_alloc(struct cfg *c, size_t size);

@@ -68,7 +68,7 @@ bool cfg_at_end(struct cfg *c, void (*fn)(void *object), void *object)
 
 void cfg_free(struct cfg *c)
 {
-	if (!c)
+	if (!c || c->refs--)
 		return;
 	for (const struct cfg_end *e = c->ends; e; e = e->next)
 		e->fn(e->object);
@@ -79,6 +79,12 @@ void cfg_free(struct cfg *c)
 		free(b);
 	}
 	free(c);
+}
+
+struct cfg *cfg_hold(struct cfg *c)
+{
+	c->refs++;
+	return c;
 }
 
 struct cfg_proxy *cfg_find_backend(const struct cfg *c, const char *name)
@@ -481,7 +487,7 @@ static void default_settings(struct cfg_settings *s)
 	*s = (struct cfg_settings){
 	    .balance = "roundrobin",
 	    .retries = CFG_RETRIES_DEFAULT,
-	    .server = {.weight = 1, .rise = 2, .fall = 3, .error_limit = 10},
+	    .server = CFG_SERVER_DEFAULT,
 	};
 }
 

@@ -59,6 +59,8 @@ struct reader {
 	struct upgrade *upgrade; /* of the line at hand */
 	bool told_h2;		 /* that it is not offered */
 	bool no;		 /* the line began with "no" */
+	bool dynamic;		 /* it is a server's that comes at run time */
+	const struct cfg *running; /* then: what it is added to; NULL: nothing runs */
 	bool no_memory;
 };
 
@@ -89,8 +91,9 @@ __attribute__((format(printf, 4, 5))) void say(struct reader *r, enum diag_level
 
 /* Memory that lives with the configuration; on failure the load as a whole ends with -ENOMEM. */
 void *keep(struct reader *r, size_t size);
-/* cfg_track.c: `track` of the servers of all sections. */
+/* cfg_track.c: `track` of the servers of all sections; of one that comes at run time. */
 void cfg_track_check(struct reader *r);
+void cfg_track_server(struct reader *r, const struct cfg_proxy *p, struct cfg_server *s);
 
 const char *keep_text(struct reader *r, const char *text);
 const char *keep_word(struct reader *r, size_t i);
@@ -155,6 +158,10 @@ void addr_set_port(struct cfg_addr *a, unsigned port);
 /* keyword handlers that have a file of their own */
 void kw_bind(struct reader *r, size_t first, const void *data);
 void kw_server(struct reader *r, size_t first, const void *data);
+/* The words of `server` behind that one, in r->proxy; it is put nowhere. NULL: no memory. */
+struct cfg_server *cfg_server_read(struct reader *r);
+/* Numbers of all servers: as written, or the first that are free. */
+void cfg_server_ids(struct reader *r, struct cfg_proxy *p);
 void kw_server_template(struct reader *r, size_t first, const void *data);
 void kw_default_server(struct reader *r, size_t first, const void *data);
 void kw_log(struct reader *r, size_t first, const void *data);

@@ -4,6 +4,7 @@
 #include "cfg_access.h"
 #include "cfg_names.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,6 +18,21 @@ struct parameter {
 	unsigned arguments;
 	void (*fn)(struct reader *r, size_t i, void *target);
 };
+
+/* Words of `server` that HAProxy, too, takes in a file alone. */
+static bool is_static(const char *word)
+{
+	static const char *const list[] = {
+	    "cookie", "init-addr", "log-proto", "max-reuse", "namespace", "no-agent-check", "no-check",
+	    "no-check-send-proxy", "no-check-ssl", "no-ssl", "non-stick", "redir", "resolve-net", "resolve-opts",
+	    "resolve-prefer", "resolvers", "socks4", "stick",
+	};
+
+	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)
+		if (!strcmp(list[i], word))
+			return true;
+	return false;
+}
 
 /*
  * The parameters from word `i` on. Ours, HAProxy's (skipped with a word), or unknown: then the rest
@@ -39,6 +55,10 @@ static void read_parameters(struct reader *r, size_t i, const char *what,
 
 		while (p->name && strcmp(p->name, word_at(r, i)) != 0)
 			p++;
+		if (r->dynamic && is_static(word_at(r, i))) {
+			say(r, DIAG_ERROR, i, "'%s' option is not accepted for dynamic server", word_at(r, i));
+			return;
+		}
 		if (p->name) {
 			if (i + p->arguments >= r->line->n) {
 				say(r, DIAG_ERROR, i, "\"%s\" needs a value", p->name);
@@ -265,6 +285,13 @@ static void server_count(struct reader *r, size_t i, void *target)
 		read_number(r, i + 1, name, 0, MAXCONN_MAX, &s->maxconn);
 }
 
+static void server_id(struct reader *r, size_t i, void *target)
+{
+	struct cfg_server *s = target;
+
+	s->id_given = read_number(r, i + 1, "id", 1, INT32_MAX, &s->id);
+}
+
 static void server_flag(struct reader *r, size_t i, void *target)
 {
 	struct cfg_server *s = target;
@@ -375,6 +402,7 @@ static const struct parameter server_parameters[] = {
     {"error-limit", 1, server_count},
     {"fall", 1, server_count},
     {"fastinter", 1, server_time},
+    {"id", 1, server_id},
     {"init-addr", 1, server_init_addr},
     {"inter", 1, server_time},
     {"maxconn", 1, server_count},
@@ -519,16 +547,18 @@ static void read_server_address(struct reader *r, size_t i, unsigned flags, stru
 		say(r, DIAG_WARNING, i, "\"%s\" does not resolve: server \"%s\" starts disabled", a.host, s->name);
 }
 
-static void add_server(struct reader *r, size_t first, const char *name, unsigned flags)
+/* NULL: no memory. */
+static struct cfg_server *read_server(struct reader *r, size_t first, const char *name, unsigned flags)
 {
 	struct cfg_server *s = keep(r, sizeof(*s));
 
 	if (!s)
-		return;
+		return NULL;
 	*s = r->proxy->set.server;
 	s->name = name;
 	s->at = place_at(r, first);
-	take_server_name(r, first, s);
+	if (!r->dynamic)
+		take_server_name(r, first, s);
 	if (strlen(s->name) > CFG_NAME_MAX)
 		say(r, DIAG_ERROR, first, "this name is too long: more than %d characters",
 		    CFG_NAME_MAX);
@@ -544,8 +574,64 @@ static void add_server(struct reader *r, size_t first, const char *name, unsigne
 		    s->name);
 		s->agent_check = false;
 	}
+	return s;
+}
+
+struct cfg_server *cfg_server_read(struct reader *r)
+{
+	return read_server(r, 0, keep_word(r, 0), 0);
+}
+
+static void add_server(struct reader *r, size_t first, const char *name, unsigned flags)
+{
+	struct cfg_server *s = read_server(r, first, name, flags);
+
+	if (!s)
+		return;
 	STAILQ_INSERT_TAIL(&r->proxy->servers, s, next);
 	r->proxy->n_servers++;
+}
+
+/* Those that are written, each once; of the small ones it is noted that they are taken. */
+static void check_given_ids(struct reader *r, struct cfg_proxy *p, bool *taken)
+{
+	const struct cfg_server *other;
+	struct cfg_server *s;
+	char text[16];
+
+	STAILQ_FOREACH (s, &p->servers, next) {
+		if (!s->id_given)
+			continue;
+		snprintf(text, sizeof(text), "%u", s->id);
+		other = cfg_names_find(r->cfg, &p->servers, text);
+		if (other)
+			diag_add(r->diag, DIAG_ERROR, &s->at, "server \"%s\" has the id %u of server \"%s\": each has its own",
+				 s->name, s->id, other->name);
+		else if (!cfg_names_add(r->cfg, &p->servers, keep_text(r, text), s))
+			r->no_memory = true;
+		if (s->id <= p->n_servers)
+			taken[s->id] = true;
+	}
+}
+
+void cfg_server_ids(struct reader *r, struct cfg_proxy *p)
+{
+	bool *taken = NULL;
+	struct cfg_server *s;
+	unsigned next = 1;
+
+	STAILQ_FOREACH (s, &p->servers, next)
+		if (s->id_given && !taken) {
+			taken = keep(r, p->n_servers + 2);
+			if (!taken)
+				return;
+			check_given_ids(r, p, taken);
+		}
+	STAILQ_FOREACH (s, &p->servers, next) {
+		while (taken && taken[next])
+			next++;
+		s->id = s->id_given ? s->id : next++;
+	}
 }
 
 void kw_server(struct reader *r, size_t first, const void *data)

@@ -11,14 +11,15 @@ static bool find_tracked(struct reader *r, const struct cfg_proxy *p, struct cfg
 {
 	const char *slash = strrchr(s->track, '/'), *name = slash ? slash + 1 : s->track;
 	char section[CFG_NAME_MAX + 1];
+	const struct cfg *all = r->running ? r->running : r->cfg;
 	const struct cfg_proxy *in = p;
 
 	if (slash) {
 		snprintf(section, sizeof(section), "%.*s", (int)(slash - s->track), s->track);
-		in = cfg_find_backend(r->cfg, section);
+		in = cfg_find_backend(all, section);
 	}
 	s->tracked_in = in;
-	s->tracked = in ? cfg_names_find(r->cfg, in, name) : NULL;
+	s->tracked = in ? cfg_names_find(all, in, name) : NULL;
 	if (!in)
 		diag_add(r->diag, DIAG_ERROR, &s->at,
 			 "server \"%s\" tracks one of \"%s\", and there is no such backend", s->name, section);
@@ -55,6 +56,12 @@ static void check_chain(struct reader *r, const struct cfg_proxy *p, const struc
 		diag_add(r->diag, DIAG_ERROR, &s->at,
 			 "server \"%s\" tracks a chain of more than %d servers, or a loop: track the one that is checked",
 			 s->name, CFG_TRACK_CHAIN_MAX);
+}
+
+void cfg_track_server(struct reader *r, const struct cfg_proxy *p, struct cfg_server *s)
+{
+	if (find_tracked(r, p, s))
+		check_chain(r, p, s);
 }
 
 void cfg_track_check(struct reader *r)

@@ -65,6 +65,8 @@ void server_admin_read(struct server *s, const struct cfg_server *c)
 		a->drain = false;
 		check_rest(s);
 	}
+	if (first)
+		a->no_checks = c->dynamic;
 	a->cfg_weight = c->weight;
 	a->cfg_maxconn = c->maxconn;
 	a->cfg_disabled = c->disabled;
@@ -212,6 +214,14 @@ int admin_set_check_port(struct engine *e, struct server *s, unsigned port)
 	if (!s->check)
 		return -ENOENT;
 	s->admin.check_port = port;
+	return check_anew(e, s);
+}
+
+int admin_set_check_addr(struct engine *e, struct server *s, const struct cfg_addr *addr)
+{
+	if (!s->check)
+		return -ENOENT;
+	s->admin.check_addr = *addr;
 	return check_anew(e, s);
 }
 

@@ -27,7 +27,22 @@ int admin_set_weight(struct engine *e, struct server *s, unsigned weight);
 int admin_set_addr(struct engine *e, struct server *s, const struct cfg_addr *addr);
 /* -ENOENT: it has no check. */
 int admin_set_check_port(struct engine *e, struct server *s, unsigned port);
+int admin_set_check_addr(struct engine *e, struct server *s, const struct cfg_addr *addr);
+
+/* agent.c. -ENOENT: it has none. NULL and 0 leave what is. */
+int admin_enable_agent(struct server *s, bool on);
+int admin_set_agent(struct engine *e, struct server *s, const struct cfg_addr *addr, unsigned port, const char *send);
+/* As if it had said that. */
+int admin_set_agent_verdict(struct server *s, bool up);
+
 int admin_set_maxconn(struct engine *e, struct server *s, unsigned maxconn);
+
+/*
+ * edit.c: adds a server, in maintenance; `word` is what stands behind "server" in a file. 0, and in `text` what was
+ * found, or nothing; or -errno, and why. And removes one that is in maintenance and has no connections.
+ */
+int admin_add_server(struct engine *e, const struct backend *b, const char *const *word, size_t n, char *text, size_t cap);
+int admin_del_server(struct engine *e, struct server *s, char *text, size_t cap);
 
 enum admin_health {
 	ADMIN_HEALTH_UP,

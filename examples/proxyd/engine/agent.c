@@ -54,6 +54,43 @@ static void take_verdict(struct server *s, enum health_verdict verdict, const ch
 		server_set_up(s->engine, s, checked_up && !down, false);
 }
 
+int admin_enable_agent(struct server *s, bool on)
+{
+	if (!s->agent)
+		return -ENOENT;
+	s->admin.no_agent = !on;
+	health_check_set_paused(s->agent, !on);
+	return 0;
+}
+
+int admin_set_agent_verdict(struct server *s, bool up)
+{
+	if (!s->agent)
+		return -ENOENT;
+	take_verdict(s, up ? HEALTH_OK : HEALTH_FAIL_NOW, "by the runtime API");
+	return 0;
+}
+
+int admin_set_agent(struct engine *e, struct server *s, const struct cfg_addr *addr, unsigned port, const char *send)
+{
+	struct server_admin *a = &s->admin;
+	char *copy = send ? strdup(send) : NULL;
+
+	if (!s->agent)
+		return -ENOENT;
+	if (send && !copy)
+		return -ENOMEM;
+	if (addr)
+		a->agent_addr = *addr;
+	if (port)
+		a->agent_port = port;
+	if (copy) {
+		free(a->agent_send);
+		a->agent_send = copy;
+	}
+	return agent_sync(e, s, a->cfg);
+}
+
 void agent_result(struct server *s, const struct health_result *r)
 {
 	take_weight(s, &r->advice);
@@ -75,34 +112,41 @@ static bool same_text(const char *a, const char *b)
 	return a && b ? !strcmp(a, b) : a == b;
 }
 
+/* As configured, or as an operator said since. */
 int agent_sync(struct engine *e, struct server *s, const struct cfg_server *c)
 {
-	const struct health_agent_opts opts = {.size = sizeof(opts), .send = c->agent_send};
+	const struct server_admin *a = &s->admin;
+	const char *send = a->agent_send ? a->agent_send : c->agent_send;
+	const struct health_agent_opts opts = {.size = sizeof(opts), .send = send};
 	const struct health_filter_opts filter = {
 	    .size = sizeof(filter), .rise = 1, .fall = 1, .interval_ns = c->agent_inter_ns};
-	struct cfg_addr target = c->agent_addr.len ? c->agent_addr : c->addr;
-	in_port_t port = htons((in_port_t)c->agent_port);
+	struct cfg_addr target = a->agent_addr.len ? a->agent_addr : c->agent_addr.len ? c->agent_addr : c->addr;
+	unsigned number = a->agent_port ? a->agent_port : c->agent_port;
+	in_port_t port = htons((in_port_t)number);
 	struct health_check_opts o = {
 	    .size = sizeof(o),
 	    .destination = &target.sa,
 	    .destination_len = target.len,
 	    .filter = &filter,
 	    .jitter_percent = e->spread_checks,
+	    .flags = a->no_agent ? HEALTH_CHECK_PAUSED : 0,
 	};
 	int r;
 
 	s->engine = e;
-	if (s->agent && c->agent_check && s->agent_port == c->agent_port &&
-	    s->agent_inter_ns == c->agent_inter_ns && same_text(s->agent_send, c->agent_send))
+	if (s->agent && c->agent_check && s->agent_port == number && s->agent_inter_ns == c->agent_inter_ns &&
+	    s->agent_addr.len == target.len && !memcmp(&s->agent_addr.storage, &target.storage, target.len) &&
+	    same_text(s->agent_send, send))
 		return 0;
 	agent_end(s);
 	if (!c->agent_check || !target.len || target.sa.sa_family == AF_UNIX)
 		return 0;
+	s->agent_addr = target;
 	memcpy((char *)&target.storage + offsetof(struct sockaddr_in, sin_port), &port,
 	       sizeof(port));
 	free(s->agent_send);
-	s->agent_send = c->agent_send ? strdup(c->agent_send) : NULL;
-	s->agent_port = c->agent_port;
+	s->agent_send = send ? strdup(send) : NULL;
+	s->agent_port = number;
 	s->agent_inter_ns = c->agent_inter_ns;
 	r = health_probe_new(health_probe_agent(), &opts, &o.probe);
 	if (r < 0)

@@ -137,6 +137,8 @@ static struct cfg_server as_is_now(const struct server *s, const struct cfg_serv
 		c.source = s->admin.backend ? s->admin.backend->proxy->set.source : (struct cfg_source){0};
 	if (s->admin.check_port)
 		c.check_port = s->admin.check_port;
+	if (s->admin.check_addr.len)
+		c.check_addr = s->admin.check_addr;
 	return c;
 }
 

@@ -9,13 +9,18 @@
 
 /*
  * Builds what is new, opens what is not open yet, and changes nothing that runs. NULL: *ret_error
- * says why. The set owns cfg from then on.
+ * says why. The set owns cfg from then on, and holds the memory of the edits, which it copies.
  */
-struct set *set_new(struct engine *e, struct cfg *cfg, unsigned maxconn, char *ret_error,
-		    size_t cap);
+struct set *set_new(struct engine *e, struct cfg *cfg, const struct set_edit *edit, size_t n_edits, unsigned maxconn,
+		    char *ret_error, size_t cap);
 
 /* Frees it and what no other set uses; cfg too unless `keep_cfg`. */
 void set_free(struct set *s, bool keep_cfg);
+
+/* ---- engine.c ---- */
+
+/* The running configuration with these edits in place of those it has. 0, or -errno and *ret_error. */
+int engine_edit(struct engine *e, const struct set_edit *edit, size_t n, char *ret_error, size_t cap);
 
 /* ---- log.c ---- */
 
@@ -24,8 +29,9 @@ void session_log_prepare(const struct cfg_logs *logs);
 
 /* ---- listener.c ---- */
 
-/* The listener of this text, with one more reference; opened when it is new. NULL: see error. */
-struct listener *listener_get(struct engine *e, const struct cfg_bind *b, unsigned backlog,
+/* The listener of this text, with one more reference; opened when it is new, or an operator closed it and it need
+ * not stay so. NULL: see error. */
+struct listener *listener_get(struct engine *e, const struct cfg_bind *b, unsigned backlog, bool stays_shut,
 			      char *ret_error, size_t cap);
 void listener_put(struct engine *e, struct listener *l);
 
@@ -41,7 +47,7 @@ struct server *server_find(const struct engine *e, const struct set *set, const 
 			   const struct cfg_server *c);
 
 /* Makes the group what the set says, all at once. 0 or -errno. */
-int pool_sync(struct pool *p, const struct set *set, const struct cfg_proxy *proxy);
+int pool_sync(struct pool *p, const struct set *set, const struct backend *b);
 
 /* slowstart: when a server's share is to grow next (UINT64_MAX: none is in it), and that. */
 uint64_t pools_deadline(const struct engine *e);

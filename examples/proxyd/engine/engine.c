@@ -107,39 +107,29 @@ static void mark(struct set *s)
 		s->listener[i].listener->running = true;
 }
 
-static struct server *server_of(const struct backend *b, const struct cfg_server *c)
-{
-	for (size_t i = 0; i < b->n_servers; i++)
-		if (!strcmp(b->servers[i]->name, c->name))
-			return b->servers[i];
-	return NULL;
-}
-
 /* From here on nothing is undone: what fails is told, and the rest goes on. */
 static void sync_backend(struct engine *e, struct set *set, const struct backend *b)
 {
-	const struct cfg_server *c;
 	int r;
 
-	STAILQ_FOREACH (c, &b->proxy->servers, next) {
-		struct server *s = server_of(b, c);
+	for (size_t i = 0; i < b->n_servers; i++) {
+		const struct cfg_server *c = b->lines[i];
+		struct server *s = b->servers[i];
 
-		if (s) {
-			s->admin.cfg = c;
-			s->admin.backend = b;
-			/* certificates were read again; the older set, and what it has, lives longer */
-			atomic_store(&s->tls, c->tls);
-			atomic_store(&s->source, source_of(c, b->proxy));
-			server_hash_cookie(s);
-		}
-		r = s ? check_sync(e, s, c, b) : 0;
-		if (s && !r)
+		s->admin.cfg = c;
+		s->admin.backend = b;
+		/* certificates were read again; the older set, and what it has, lives longer */
+		atomic_store(&s->tls, c->tls);
+		atomic_store(&s->source, source_of(c, b->proxy));
+		server_hash_cookie(s);
+		r = check_sync(e, s, c, b);
+		if (!r)
 			r = agent_sync(e, s, c);
 		if (r < 0)
 			log_err("server %s/%s cannot be checked and counts as up: %s",
 				b->proxy->name, c->name, strerror(-r));
 	}
-	r = pool_sync(b->pool, set, b->proxy);
+	r = pool_sync(b->pool, set, b);
 	if (r < 0)
 		log_err("backend %s: %s", b->proxy->name, strerror(-r));
 }
@@ -161,19 +151,9 @@ static void end_orphans(struct engine *e, const struct set *set)
 			}
 }
 
-int engine_apply(struct engine *e, struct cfg *cfg, unsigned maxconn, char *ret_error, size_t cap)
+/* From here on `set` is the one that runs. */
+static void run_set(struct engine *e, struct set *set)
 {
-	struct set *set;
-
-	if (e->draining) {
-		snprintf(ret_error, cap, "this process is about to end");
-		return -EBUSY;
-	}
-	set = set_new(e, cfg, maxconn, ret_error, cap);
-	if (!set)
-		return -EINVAL;
-	e->spread_checks = cfg->global.spread_checks;
-	e->n_applied++;
 	mark(set);
 	e->n_slow = 0;
 	for (size_t i = 0; i < set->n_backends; i++) {
@@ -183,6 +163,25 @@ int engine_apply(struct engine *e, struct cfg *cfg, unsigned maxconn, char *ret_
 	end_orphans(e, set);
 	resolve_sync(e, set);
 	tracks_sync(e, set);
+	STAILQ_INSERT_TAIL(&e->sets, set, entry);
+	for (unsigned i = 0; i < e->n_workers; i++)
+		if (worker_post(e->worker[i], worker_adopt, set) < 0)
+			log_err("worker %u goes on with the old configuration: out of memory", i);
+}
+
+int engine_apply(struct engine *e, struct cfg *cfg, unsigned maxconn, char *ret_error, size_t cap)
+{
+	struct set *set;
+
+	if (e->draining) {
+		snprintf(ret_error, cap, "this process is about to end");
+		return -EBUSY;
+	}
+	set = set_new(e, cfg, NULL, 0, maxconn, ret_error, cap);
+	if (!set)
+		return -EINVAL;
+	e->spread_checks = cfg->global.spread_checks;
+	e->n_applied++;
 	e->maxconn = maxconn;
 	atomic_store(&e->gate.max, e->gate.max_by_hand ? e->gate.max_by_hand : maxconn);
 	for (size_t i = 0; i < set->n_frontends; i++) {
@@ -191,10 +190,20 @@ int engine_apply(struct engine *e, struct cfg *cfg, unsigned maxconn, char *ret_
 		f->gate->shut = false;
 		frontend_admin_read(f, f->maxconn ? f->maxconn : maxconn);
 	}
-	STAILQ_INSERT_TAIL(&e->sets, set, entry);
-	for (unsigned i = 0; i < e->n_workers; i++)
-		if (worker_post(e->worker[i], worker_adopt, set) < 0)
-			log_err("worker %u goes on with the old configuration: out of memory", i);
+	run_set(e, set);
+	return 0;
+}
+
+int engine_edit(struct engine *e, const struct set_edit *edit, size_t n, char *ret_error, size_t cap)
+{
+	struct cfg *cfg = engine_set(e)->cfg;
+	struct set *set = set_new(e, cfg_hold(cfg), edit, n, e->maxconn, ret_error, cap);
+
+	if (!set) {
+		cfg_free(cfg);
+		return -ENOMEM;
+	}
+	run_set(e, set);
 	return 0;
 }
 

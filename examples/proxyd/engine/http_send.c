@@ -140,11 +140,10 @@ static int send_fresh(struct worker *w, struct exchange *x, const char *data, si
 static const char *redir_of(const struct exchange *x)
 {
 	const struct backend *b = x->seeker.backend;
-	const struct cfg_server *c = STAILQ_FIRST(&b->proxy->servers);
 
-	for (size_t i = 0; b->redirects && i < b->n_servers && c; i++, c = STAILQ_NEXT(c, next))
+	for (size_t i = 0; b->redirects && i < b->n_servers; i++)
 		if (b->servers[i] == x->seeker.server)
-			return c->redir;
+			return b->lines[i]->redir;
 	return NULL;
 }
 

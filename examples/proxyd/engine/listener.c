@@ -95,14 +95,14 @@ static int open_all(struct engine *e, struct listener *l, const struct cfg_bind 
 	return 0;
 }
 
-struct listener *listener_get(struct engine *e, const struct cfg_bind *b, unsigned backlog,
+struct listener *listener_get(struct engine *e, const struct cfg_bind *b, unsigned backlog, bool stays_shut,
 			      char *ret_error, size_t cap)
 {
 	struct listener *l;
 	int r = -ENOMEM;
 
 	LIST_FOREACH (l, &e->listeners, entry)
-		if (l->running && !l->shut && !strcmp(l->text, b->text)) {
+		if (l->running && (!l->shut || stays_shut) && !strcmp(l->text, b->text)) {
 			l->refs++;
 			return l;
 		}

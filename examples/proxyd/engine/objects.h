@@ -103,7 +103,11 @@ struct server_admin {
 	bool maint, drain; /* an operator's; maint: also "disabled" as written */
 	bool via_maint, via_drain; /* those of the server it tracks */
 	bool no_checks;	   /* "disable health" */
-	unsigned check_port; /* an operator's; 0: as configured */
+	bool no_agent;	   /* "disable agent" */
+	/* an operator's; 0, length 0, NULL: as configured */
+	unsigned check_port, agent_port;
+	struct cfg_addr check_addr, agent_addr;
+	char *agent_send;
 	uint64_t changed_ns, down_ns; /* since when it is as it is; how long it was down before */
 	uint64_t n_down, n_failed;    /* changes to down; checks that failed while it was up */
 	uint64_t n_observed;	      /* how often traffic had too many errors in a row */
@@ -150,6 +154,7 @@ struct server {
 	unsigned ring_key;		/* as a member: its place in the section when it became one, from 1 */
 	_Atomic bool serves;		/* up, and nobody's word against it: as last published */
 	bool up;			/* as the checks say; true without a check */
+	bool gone;			/* an operator removed it: nobody comes back to it */
 	bool draining;			/* they say: up, but nothing new */
 	bool backup, usable;		/* as configured; it has an address, and its name holds */
 	struct engine *engine;
@@ -158,6 +163,7 @@ struct server {
 	bool agent_down; /* it says so */
 	unsigned agent_port; /* the settings of `agent` */
 	uint64_t agent_inter_ns;
+	struct cfg_addr agent_addr;
 	char *agent_send;
 	struct health_tls *check_tls; /* NULL: plain */
 	struct cfg_server checked; /* the settings the check was made with */
@@ -274,7 +280,8 @@ struct backend {
 	} * cookies; /* of its servers that have one */
 	size_t n_cookies;
 	const struct cfg_stats *stats; /* its page; NULL: none */
-	struct server **servers; /* of its set, in the order of the file */
+	struct server **servers; /* of its set, in the order of the file, then of their coming */
+	const struct cfg_server **lines; /* of each of them */
 	size_t n_servers;
 };
 
@@ -325,6 +332,13 @@ struct listener {
 	struct socket_handle *socket; /* one per worker */
 };
 
+/* What was changed at run time: a server that came, or one that went. */
+struct set_edit {
+	const struct cfg_proxy *proxy;
+	const struct cfg_server *line;
+	struct cfg *memory; /* of `line`, which came; NULL: it is of the file, and went */
+};
+
 struct set_worker {
 	_Alignas(CACHE_LINE) uint64_t sessions; /* of this set in this worker */
 	bool left;				/* the worker has adopted a later one */
@@ -347,7 +361,10 @@ struct set {
 	} * listener;
 	size_t n_listeners;
 	struct server **server; /* references */
+	const struct cfg_server **line; /* of each */
 	size_t n_servers;
+	struct set_edit *edit; /* of `cfg`, oldest first */
+	size_t n_edits;
 	_Atomic unsigned holders;  /* workers that may still use it */
 	struct set_worker *worker; /* an array */
 };

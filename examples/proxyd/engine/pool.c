@@ -26,18 +26,17 @@ static void pool_free(struct pool *p)
 }
 
 /* libsched has one for a group. */
-static uint64_t slowstart(const struct cfg_proxy *proxy)
+static uint64_t slowstart(const struct backend *b)
 {
-	const struct cfg_server *c;
 	uint64_t longest = 0;
 
-	STAILQ_FOREACH (c, &proxy->servers, next)
-		if (c->slowstart_ns > longest)
-			longest = c->slowstart_ns;
+	for (size_t i = 0; i < b->n_servers; i++)
+		if (b->lines[i]->slowstart_ns > longest)
+			longest = b->lines[i]->slowstart_ns;
 	return longest;
 }
 
-static struct lb_group_opts group_opts(const struct cfg_proxy *proxy)
+static struct lb_group_opts group_opts(const struct cfg_proxy *proxy, uint64_t slow_ns)
 {
 	const struct cfg_settings *set = &proxy->set;
 	const struct lb_algo *own = set->hash_type.consistent ? NULL : own_algo_find(set->balance);
@@ -49,11 +48,11 @@ static struct lb_group_opts group_opts(const struct cfg_proxy *proxy)
 	    .draws = set->draws,
 	    .flags = set->hash_type.consistent ? LB_GROUP_CONSISTENT : 0,
 	    .balance_factor = set->hash_type.consistent ? set->balance_factor : 0,
-	    .slow_start_ns = slowstart(proxy),
+	    .slow_start_ns = slow_ns,
 	};
 }
 
-static void note_balance(struct pool *p, const struct cfg_proxy *proxy)
+static void note_balance(struct pool *p, const struct cfg_proxy *proxy, uint64_t slow_ns)
 {
 	const struct cfg_settings *set = &proxy->set;
 
@@ -61,27 +60,27 @@ static void note_balance(struct pool *p, const struct cfg_proxy *proxy)
 	p->draws = set->draws;
 	p->consistent = set->hash_type.consistent;
 	p->balance_factor = set->balance_factor;
-	p->slow_ns = slowstart(proxy);
+	p->slow_ns = slow_ns;
 }
 
-static bool same_balance(const struct pool *p, const struct cfg_proxy *proxy)
+static bool same_balance(const struct pool *p, const struct cfg_proxy *proxy, uint64_t slow_ns)
 {
 	const struct cfg_settings *set = &proxy->set;
 
 	return !strcmp(p->algo, set->balance) && p->draws == set->draws &&
 	       p->consistent == set->hash_type.consistent && p->balance_factor == set->balance_factor &&
-	       p->slow_ns == slowstart(proxy);
+	       p->slow_ns == slow_ns;
 }
 
 static struct pool *pool_new(struct engine *e, const struct cfg_proxy *proxy)
 {
 	struct pool *p = calloc(1, sizeof(*p));
-	struct lb_group_opts o = group_opts(proxy);
+	struct lb_group_opts o = group_opts(proxy, 0); /* its servers come later */
 
 	if (!p)
 		return NULL;
 	p->name = strdup(proxy->name);
-	note_balance(p, proxy);
+	note_balance(p, proxy, 0);
 	p->worker = aligned_alloc(CACHE_LINE, e->n_workers * sizeof(*p->worker));
 	p->tally = tally_new(e->n_workers);
 	if (!p->name || !p->worker || !p->tally || lb_group_new(&o, &p->group) < 0) {
@@ -167,7 +166,7 @@ struct server *server_get(struct engine *e, const struct backend *b, const struc
 	struct server *s;
 
 	LIST_FOREACH (s, &p->servers, entry)
-		if (!strcmp(s->name, c->name) && same_target(s, c) &&
+		if (!s->gone && !strcmp(s->name, c->name) && same_target(s, c) &&
 		    s->client_port == c->client_port && s->send_proxy == c->send_proxy &&
 		    s->proxy_tls == c->proxy_tls &&
 		    !atomic_load(&s->tls) == !c->tls &&
@@ -225,6 +224,7 @@ void server_put(struct server *s)
 	}
 	free(s->checked_text);
 	free(s->agent_send);
+	free(s->admin.agent_send);
 	free(s->host);
 	free(s->name);
 	free(s);
@@ -256,7 +256,7 @@ struct server *server_find(const struct engine *e, const struct set *set, const 
 	return NULL;
 }
 
-/* `number`: HAProxy makes the points of hash-type consistent from a server's id, which is its place. */
+/* `number`: HAProxy makes the points of hash-type consistent from a server's id. */
 static int sync_server(struct pool *p, struct server *s, const struct cfg_server *c,
 		       unsigned priority, unsigned number)
 {
@@ -312,18 +312,19 @@ static void count_up(struct pool *p)
 	p->n_up_backup = n_up_backup;
 }
 
-int pool_sync(struct pool *p, const struct set *set, const struct cfg_proxy *proxy)
+int pool_sync(struct pool *p, const struct set *set, const struct backend *b)
 {
-	const struct cfg_server *c;
-	unsigned backups = 0, number = 0;
+	const struct cfg_proxy *proxy = b->proxy;
+	uint64_t slow_ns = slowstart(b);
+	unsigned backups = 0;
 	struct server *s;
 	int e = 0;
 
-	if (!same_balance(p, proxy)) {
-		struct lb_group_opts o = group_opts(proxy);
+	if (!same_balance(p, proxy, slow_ns)) {
+		struct lb_group_opts o = group_opts(proxy, slow_ns);
 
 		e = lb_group_configure(p->group, &o);
-		note_balance(p, proxy);
+		note_balance(p, proxy, slow_ns);
 	}
 	LIST_FOREACH (s, &p->servers, entry)
 		if (s->member && s->in != set) {
@@ -334,13 +335,13 @@ int pool_sync(struct pool *p, const struct set *set, const struct cfg_proxy *pro
 			resolve_end(s);
 			server_track(s, NULL);
 		}
-	STAILQ_FOREACH (c, &proxy->servers, next) {
+	for (size_t i = 0; i < b->n_servers && !e; i++) {
+		const struct cfg_server *c = b->lines[i];
+
 		/* HAProxy uses the first usable backup only, unless "option allbackups" */
 		if (c->backup)
 			backups = proxy->set.allbackups ? 1 : backups + 1;
-		s = find(p, set, c);
-		if (!e && s)
-			e = sync_server(p, s, c, c->backup ? backups : 0, ++number);
+		e = sync_server(p, b->servers[i], c, c->backup ? backups : 0, c->id);
 	}
 	count_up(p);
 	return e ? e : lb_group_commit(p->group);

@@ -208,8 +208,19 @@ unsigned backend_server_id(const struct backend *b, const struct server *server)
 {
 	for (size_t i = 0; i < b->n_servers; i++)
 		if (b->servers[i] == server)
-			return (unsigned)i + 1;
+			return b->lines[i]->id;
 	return 0;
+}
+
+/* It stands at its number, unless servers came or went at run time. NULL: none. */
+static struct server *server_of_id(const struct backend *b, uint64_t id)
+{
+	if (id && id <= b->n_servers && b->lines[id - 1]->id == id)
+		return b->servers[id - 1];
+	for (size_t i = 0; i < b->n_servers; i++)
+		if (b->lines[i]->id == id)
+			return b->servers[i];
+	return NULL;
 }
 
 /* The entry of the line's key; NULL: none, or the line does not apply. */
@@ -248,8 +259,7 @@ struct server *backend_stick(const struct backend *b, struct run *r, struct rule
 		if ((stick->does & STICK_MATCH) && !to && (e = hold(stick, r, false))) {
 			table_read(stick->table->table, e, table_at(TABLE_SERVER_ID), r->now_ns, &id);
 			table_release(stick->table->table, e);
-			if (id && id <= b->n_servers)
-				to = b->servers[id - 1];
+			to = server_of_id(b, id);
 		}
 		if (stick->does & STICK_STORE)
 			will_store(stick, r, store);

@@ -14,6 +14,7 @@ static size_t count(const struct cfg *cfg, struct set *s)
 	const struct cfg_bind *b;
 	size_t n_binds = 0;
 
+	s->n_servers = s->n_edits;
 	STAILQ_FOREACH (p, &cfg->proxies, next) {
 		if (p->set.disabled)
 			continue;
@@ -74,6 +75,30 @@ static bool rotates(const char *algo)
 	       !strcmp(algo, "leastconn") || !strcmp(algo, "first");
 }
 
+static bool was_removed(const struct set *s, const struct cfg_server *c)
+{
+	for (size_t i = 0; i < s->n_edits; i++)
+		if (s->edit[i].line == c && !s->edit[i].memory)
+			return true;
+	return false;
+}
+
+/* False: no memory. */
+static bool add_server(struct engine *e, struct set *s, struct backend *b, const struct cfg_server *c)
+{
+	struct server *server = server_get(e, b, c);
+
+	if (!server)
+		return false;
+	s->server[s->n_servers] = server;
+	s->line[s->n_servers++] = c;
+	b->redirects |= c->redir != NULL;
+	b->n_servers++;
+	if (c->cookie)
+		b->cookies[b->n_cookies++] = (struct backend_cookie){c->cookie, server};
+	return true;
+}
+
 /* False: no memory. References are taken as they are stored, so that set_free gives them back. */
 static bool add_backend(struct engine *e, struct set *s, const struct cfg_proxy *p)
 {
@@ -118,17 +143,13 @@ static bool add_backend(struct engine *e, struct set *s, const struct cfg_proxy 
 	if (check_probe(p, &b->probe) < 0)
 		return false;
 	b->servers = &s->server[s->n_servers];
-	STAILQ_FOREACH (c, &p->servers, next) {
-		struct server *server = server_get(e, b, c);
-
-		if (!server)
+	b->lines = &s->line[s->n_servers];
+	STAILQ_FOREACH (c, &p->servers, next)
+		if (!was_removed(s, c) && !add_server(e, s, b, c))
 			return false;
-		s->server[s->n_servers++] = server;
-		b->redirects |= c->redir != NULL;
-		b->n_servers++;
-		if (c->cookie)
-			b->cookies[b->n_cookies++] = (struct backend_cookie){c->cookie, server};
-	}
+	for (size_t i = 0; i < s->n_edits; i++)
+		if (s->edit[i].proxy == p && s->edit[i].memory && !add_server(e, s, b, s->edit[i].line))
+			return false;
 	return true;
 }
 
@@ -169,6 +190,7 @@ static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy
 {
 	struct frontend *f = &s->frontend[s->n_frontends];
 	const struct cfg_logs *global = &s->cfg->global.logs;
+	bool same_cfg = engine_set(e) && engine_set(e)->cfg == s->cfg;
 	const struct cfg_bind *b;
 
 	*f = (struct frontend){
@@ -205,7 +227,7 @@ static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy
 			session_log_prepare(f->logs[i]);
 	s->n_frontends++;
 	STAILQ_FOREACH (b, &p->binds, next) {
-		struct listener *l = listener_get(e, b, p->set.backlog, ret_error, cap);
+		struct listener *l = listener_get(e, b, p->set.backlog, same_cfg, ret_error, cap);
 
 		if (!l)
 			return false;
@@ -253,8 +275,22 @@ static bool fill(struct engine *e, struct set *s, unsigned maxconn, char *ret_er
 	return true;
 }
 
-struct set *set_new(struct engine *e, struct cfg *cfg, unsigned maxconn, char *ret_error,
-		    size_t cap)
+/* False: no memory. */
+static bool take_edits(struct set *s, const struct set_edit *edit, size_t n)
+{
+	s->edit = calloc(n + 1, sizeof(*s->edit));
+	if (!s->edit)
+		return false;
+	for (; s->n_edits < n; s->n_edits++) {
+		s->edit[s->n_edits] = edit[s->n_edits];
+		if (edit[s->n_edits].memory)
+			cfg_hold(edit[s->n_edits].memory);
+	}
+	return true;
+}
+
+struct set *set_new(struct engine *e, struct cfg *cfg, const struct set_edit *edit, size_t n_edits, unsigned maxconn,
+		    char *ret_error, size_t cap)
 {
 	struct set *s = calloc(1, sizeof(*s));
 	size_t n_binds;
@@ -265,15 +301,17 @@ struct set *set_new(struct engine *e, struct cfg *cfg, unsigned maxconn, char *r
 		return NULL;
 	s->engine = e;
 	s->cfg = cfg;
+	ok = take_edits(s, edit, n_edits);
 	n_binds = count(cfg, s);
 	s->backend = calloc(s->n_backends + 1, sizeof(*s->backend));
 	s->frontend = calloc(s->n_frontends + 1, sizeof(*s->frontend));
 	s->server = calloc(s->n_servers + 1, sizeof(struct server *));
+	s->line = calloc(s->n_servers + 1, sizeof(struct cfg_server *));
 	s->listener = calloc(n_binds + 1, sizeof(*s->listener));
 	s->worker = aligned_alloc(CACHE_LINE, e->n_workers * sizeof(*s->worker));
 	s->n_backends = s->n_frontends = s->n_servers = 0; /* they count what is filled in */
 	atomic_init(&s->holders, e->n_workers);
-	ok = s->backend && s->frontend && s->server && s->listener && s->worker;
+	ok = ok && s->backend && s->frontend && s->server && s->line && s->listener && s->worker;
 	if (ok)
 		memset(s->worker, 0, e->n_workers * sizeof(*s->worker));
 	if (ok && fill(e, s, maxconn, ret_error, cap))
@@ -300,6 +338,10 @@ void set_free(struct set *s, bool keep_cfg)
 	free(s->backend);
 	free(s->frontend);
 	free(s->server);
+	free(s->line);
+	for (size_t i = 0; i < s->n_edits; i++)
+		cfg_free(s->edit[i].memory);
+	free(s->edit);
 	free(s->listener);
 	free(s->worker);
 	if (!keep_cfg)

@@ -158,7 +158,7 @@ void worker_adopt(struct worker *w, void *arg)
 		h->tally = set->listener[i].tally;
 		h->tls = set->listener[i].tls;
 		defer_configure(h, &set->listener[i]);
-		if (!h->added)
+		if (!h->added && h->h.fd >= 0) /* -1: an operator closed it */
 			listener_add(w, h);
 	}
 	if (!last)

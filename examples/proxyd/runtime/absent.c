@@ -8,12 +8,10 @@ static const struct {
 	const char *name, *why;
 } absent[] = {
     {"abort ssl", "write the file and send reload: connections stay"},
-    {"add server", "write the server into the file and send reload: connections stay"},
     {"add ssl", "write the file and send reload: connections stay"},
     {"commit acl", "entries are changed one by one; a reload changes all at once"},
     {"commit map", "entries are changed one by one; a reload changes all at once"},
     {"commit ssl", "write the file and send reload: connections stay"},
-    {"del server", "take the server out of the file and send reload; set server … state drain lets its sessions end"},
     {"del ssl", "write the file and send reload: connections stay"},
     {"disable dynamic-cookie", "take dynamic out of the section's cookie line and send reload: connections stay"},
     {"enable dynamic-cookie", "write dynamic into the section's cookie line and send reload: connections stay"},

@@ -47,7 +47,7 @@ static struct frontend *find_frontend(struct call *c, size_t i)
 static void say_result(struct call *c, int e)
 {
 	if (e == -ENOENT)
-		call_say(c, "Health checks are not configured on this server.\n");
+		call_say(c, "Health check was not configured on this server, cannot enable.\n");
 	else if (e < 0)
 		call_say(c, "It could not be done: %s.\n", strerror(-e));
 }
@@ -202,14 +202,6 @@ static void set_name(struct call *c, struct server *s, const char *name)
 		call_say(c, "%s/%s: the name that is asked for is %s, by 'stats socket command'\n", s->pool->name, s->name, name);
 }
 
-static void set_check_port(struct call *c, struct server *s)
-{
-	unsigned port;
-
-	if (read_port(c, call_word(c, 2), &port))
-		say_result(c, admin_set_check_port(c->e, s, port));
-}
-
 void run_set_server(struct call *c)
 {
 	const char *what = call_word(c, 1), *value = call_word(c, 2);
@@ -227,19 +219,20 @@ void run_set_server(struct call *c)
 		set_maxconn(c, s, value);
 	else if (!strcmp(what, "addr"))
 		set_addr(c, s);
-	else if (!strcmp(what, "check-port"))
-		set_check_port(c, s);
+	else if (!strcmp(what, "check-addr") || !strcmp(what, "check-port"))
+		set_server_check(c, s, what, value);
 	else if (!strcmp(what, "agent") || !strcmp(what, "agent-addr") || !strcmp(what, "agent-port") ||
 		 !strcmp(what, "agent-send"))
-		call_say(c, "Agent checks are not enabled on this server.\n");
+		set_server_agent(c, s, what, value);
 	else if (!strcmp(what, "fqdn"))
 		set_name(c, s, value);
-	else if (!strcmp(what, "check-addr") || !strcmp(what, "ssl"))
+	else if (!strcmp(what, "ssl"))
 		call_say(c, "\"set server … %s\" is known to HAProxy, not supported by this version: change the file "
 			    "and reload, connections stay.\n",
 			 what);
 	else
-		call_say(c, "'set server <srv>' only supports 'state', 'weight', 'health', 'maxconn', 'addr', 'fqdn' and 'check-port' here.\n");
+		call_say(c, "usage: set server <backend>/<server> addr | agent | agent-addr | agent-port | agent-send | check-addr | "
+			    "check-port | fqdn | health | ssl | state | weight\n");
 }
 
 void run_enable_server(struct call *c)
@@ -271,13 +264,7 @@ void run_disable_health(struct call *c)
 	struct server *s = runtime_find_server(c, 0);
 
 	if (s)
-		say_result(c, admin_set_checks(s, false));
-}
-
-void run_agent(struct call *c)
-{
-	if (runtime_find_server(c, 0))
-		call_say(c, "Agent was not configured on this server, cannot enable.\n");
+		admin_set_checks(s, false); /* one that has none is silent in HAProxy, too */
 }
 
 void run_set_maxconn_server(struct call *c)

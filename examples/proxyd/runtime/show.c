@@ -177,22 +177,25 @@ static void state_line(struct call *c, const struct backend *b, const struct ser
 		snprintf(addr, sizeof(addr), "-");
 		port = a->cfg ? a->cfg->port : 0;
 	}
+	if (!s->check)
+		health = up && !s->tracked ? 2 : 0; /* rise, as HAProxy starts it */
 	if (has) {
-		health = s->up ? f.rise + f.left - 1 : f.rise > f.left ? f.rise - f.left : 0;
+		health = a->maint ? 0 : s->up ? f.rise + f.left - 1 : f.rise > f.left ? f.rise - f.left : 0;
 		result = !check.runs			      ? 0
 			 : check.verdict == HEALTH_NEUTRAL    ? 1
 			 : check.code == HEALTH_CODE_L7OKC    ? 4
 			 : check.verdict == HEALTH_FAIL || check.verdict == HEALTH_FAIL_NOW ? 2
 								: 3;
 	}
-	out_printf(c->out, "%u %s %u %s %s %u %u %u %u %llu %u %u %u %u 0 0 0 %s %u %s 0 %u - - 0\n", b->proxy->id,
+	out_printf(c->out, "%u %s %u %s %s %u %u %u %u %llu %u %u %u %u 0 0 %u %s %u %s %u %u - - %u\n", b->proxy->id,
 		   b->proxy->name, sid, s->name, addr, !up ? 0u : s->draining ? 3u : 2u,
-		   (a->maint ? 1u : 0) | (a->via_maint ? 2u : 0) | (a->cfg_disabled ? 4u : 0) | (a->drain ? 8u : 0) |
+		   (a->maint ? 1u : 0) | (a->via_maint ? 2u : 0) | (a->cfg_disabled && !a->cfg->dynamic ? 4u : 0) | (a->drain ? 8u : 0) |
 		       (a->via_drain ? 16u : 0) | (s->usable ? 0 : 32u), a->weight, a->cfg_weight,
 		   (unsigned long long)(c->now_ns > a->changed_ns ? (c->now_ns - a->changed_ns) / SECOND_NS : 0), has ? code_number(check.code) : 1,
-		   result, health, has ? 2u + (a->no_checks ? 0 : 4) + (a->maint ? 8 : 0) : 0,
-		   resolve_name(s) ? resolve_name(s) : "-", port, resolve_srv(s) ? resolve_srv(s) : "-",
-		   a->check_port ? a->check_port : a->cfg ? a->cfg->check_port : 0);
+		   result, health, has ? 2u + (a->no_checks ? 0 : 4) + (a->maint ? 8 : 0) : a->cfg_disabled && !a->cfg->dynamic ? 8u : 0,
+		   a->cfg && a->cfg->id_given ? 1u : 0, resolve_name(s) ? resolve_name(s) : "-", port, resolve_srv(s) ? resolve_srv(s) : "-",
+		   atomic_load(&s->tls) ? 1u : 0u, a->check_port ? a->check_port : a->cfg ? a->cfg->check_port : 0,
+		   a->cfg ? a->cfg->agent_port : 0);
 }
 
 /* Calls `line` for each server of all backends, or of the one that is named. */
@@ -207,7 +210,7 @@ static void each_server(struct call *c, void (*line)(struct call *c, const struc
 		if (c->n && strcmp(b->proxy->name, c->word[0]) != 0)
 			continue;
 		for (size_t k = 0; k < b->n_servers; k++)
-			line(c, b, b->servers[k], (unsigned)k + 1);
+			line(c, b, b->servers[k], b->lines[k]->id);
 	}
 }
 

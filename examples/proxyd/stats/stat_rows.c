@@ -70,7 +70,6 @@ static void begin(struct stat_row *r, enum stat_kind kind, const struct cfg_prox
 	memset(r, 0, sizeof(*r));
 	r->kind = kind;
 	r->iid = p->id;
-	r->has_servers = p->n_servers;
 	r->sid = sid;
 	set_text(r, STAT_PXNAME, p->name);
 	set_text(r, STAT_SVNAME, name);
@@ -386,7 +385,7 @@ static void sum_servers(const struct backend *b, struct backend_sum *sum)
 {
 	const struct server *s;
 
-	*sum = (struct backend_sum){.any = b->proxy->n_servers};
+	*sum = (struct backend_sum){.any = b->n_servers};
 	LIST_FOREACH (s, &b->pool->servers, entry) {
 		if (!s->member || !s->up || server_in_maint(s))
 			continue;
@@ -420,6 +419,7 @@ static void backend_row(const struct backend *b, const struct cfg_proxy *p, uint
 	}
 	weight = sum.active_weight ? sum.active_weight : sum.backup_weight;
 	begin(r, STAT_BACKEND, p, "BACKEND", 0);
+	r->has_servers = b->n_servers;
 	set_shared(r, &s);
 	r->up = weight || !sum.any;
 	r->no_maint = true;
@@ -506,7 +506,7 @@ static void walk_backend(struct walk *w, const struct backend *b, const struct c
 
 	for (size_t i = 0; i < b->n_servers; i++) {
 		s = b->servers[i];
-		sid = (unsigned)i + 1;
+		sid = b->lines[i]->id;
 		if (wanted(w, STAT_SERVER, sid)) {
 			server_row(s, p, sid, w->now_ns, w->f->legends, &w->row);
 			tell(w);

@@ -346,7 +346,7 @@ def test_a_server_that_comes_up_begins_with_a_small_share(binary):
     old, new = Server(named("old")), Server(named("new"))
     port = new.port
     new.stop()
-    lines = "    default-server slowstart 60s weight 100 check\n    server old 127.0.0.1:%d\n    server new 127.0.0.1:%d\n"
+    lines = "    default-server slowstart 600s weight 100 check\n    server old 127.0.0.1:%d\n    server new 127.0.0.1:%d\n"
     with Proxy(binary, listen(lines % (old.port, port))) as p:
         until("it is down", lambda: all(served_by(p) == "old" for _ in range(4)))
         Server(named("new"), port)

@@ -95,7 +95,7 @@ class Asked(Proxy):
         return ask_api(self.socket, line)
 
     def says(self, line):
-        until("it says " + line, lambda: line in self.text(), 3)
+        until("it says " + line, lambda: line in self.text())
 
     def status(self):
         rows = [r.split(",") for r in self.command("show stat").splitlines() if r.startswith("b,")]
