@@ -63,13 +63,12 @@ static void note_balance(struct pool *p, const struct cfg_proxy *proxy, uint64_t
 	p->slow_ns = slow_ns;
 }
 
-static bool same_balance(const struct pool *p, const struct cfg_proxy *proxy, uint64_t slow_ns)
+static bool same_balance(const struct pool *p, const struct cfg_proxy *proxy)
 {
 	const struct cfg_settings *set = &proxy->set;
 
 	return !strcmp(p->algo, set->balance) && p->draws == set->draws &&
-	       p->consistent == set->hash_type.consistent && p->balance_factor == set->balance_factor &&
-	       p->slow_ns == slow_ns;
+	       p->consistent == set->hash_type.consistent && p->balance_factor == set->balance_factor;
 }
 
 static struct pool *pool_new(struct engine *e, const struct cfg_proxy *proxy)
@@ -312,6 +311,14 @@ static void count_up(struct pool *p)
 	p->n_up_backup = n_up_backup;
 }
 
+static int configure(struct pool *p, const struct cfg_proxy *proxy, uint64_t slow_ns)
+{
+	struct lb_group_opts o = group_opts(proxy, slow_ns);
+
+	note_balance(p, proxy, slow_ns);
+	return lb_group_configure(p->group, &o);
+}
+
 int pool_sync(struct pool *p, const struct set *set, const struct backend *b)
 {
 	const struct cfg_proxy *proxy = b->proxy;
@@ -320,12 +327,8 @@ int pool_sync(struct pool *p, const struct set *set, const struct backend *b)
 	struct server *s;
 	int e = 0;
 
-	if (!same_balance(p, proxy, slow_ns)) {
-		struct lb_group_opts o = group_opts(proxy, slow_ns);
-
-		e = lb_group_configure(p->group, &o);
-		note_balance(p, proxy, slow_ns);
-	}
+	if (!same_balance(p, proxy))
+		e = configure(p, proxy, p->slow_ns);
 	LIST_FOREACH (s, &p->servers, entry)
 		if (s->member && s->in != set) {
 			lb_server_remove(p->group, id_of(s));
@@ -343,6 +346,8 @@ int pool_sync(struct pool *p, const struct set *set, const struct backend *b)
 			backups = proxy->set.allbackups ? 1 : backups + 1;
 		e = sync_server(p, b->servers[i], c, c->backup ? backups : 0, c->id);
 	}
+	if (!e && p->slow_ns != slow_ns) /* after them, as in HAProxy: who is there at the start has its whole share at once */
+		e = configure(p, proxy, slow_ns);
 	count_up(p);
 	return e ? e : lb_group_commit(p->group);
 }
