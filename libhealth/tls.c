@@ -518,11 +518,17 @@ static int set_own_certificate(SSL_CTX *ctx, const struct health_tls_opts *o, co
 	return 0;
 }
 
-/* A key with a passphrase: nobody is there to type it, and OpenSSL would ask the terminal. */
-static int no_passphrase(char *buf, int size, int writing, void *userdata)
+/* Without one, nobody is there to type it, and OpenSSL would ask the terminal. */
+static int give_password(char *buf, int size, int writing, void *userdata)
 {
-	(void)buf, (void)size, (void)writing, (void)userdata;
-	return -1;
+	const char *password = userdata;
+	size_t len = password ? strlen(password) : 0;
+
+	(void)writing;
+	if (!password || size < 0 || len > (size_t)size)
+		return -1;
+	memcpy(buf, password, len);
+	return (int)len;
 }
 
 /*
@@ -580,7 +586,8 @@ static int fill(struct health_tls *tls, const struct health_tls_opts *o, const s
 	tls->bio = bio_method();
 	if (!ctx || !tls->bio)
 		return -ENOMEM;
-	SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
+	SSL_CTX_set_default_passwd_cb(ctx, give_password);
+	SSL_CTX_set_default_passwd_cb_userdata(ctx, (void *)(uintptr_t)o->key_password);
 	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 				  SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_read_ahead(ctx, 1); /* a call for each flight, not two for each record */

@@ -166,7 +166,7 @@ struct conf_tracks {
 
 /* GARP and NA: of the globals the defaults, of an instance its own. */
 struct conf_garp {
-	int64_t delay_ms, refresh_ms;
+	int64_t delay_ms, refresh_ms, lower_delay_ms;
 	int repeat, refresh_repeat, lower_repeat;
 };
 
@@ -191,6 +191,8 @@ struct conf_instance {
 	bool usable; /* used by conf_check: it was not taken out */
 	int bare_checksum;
 	uint8_t min_ttl; /* of unicast peers; 0: any */
+	uint8_t unicast_ttl; /* 0: 255 */
+	bool fault_no_peer, no_addresses, native_ipv6;
 	bool vmac, vmac_xmit_base;
 	const char *vmac_name; /* of the macvlan; set when `vmac` is */
 	uint8_t vmac_mac[6];   /* all zero: the virtual router MAC address */
@@ -408,6 +410,12 @@ struct conf_schedule {
 	int rt_priority; /* of SCHED_RR; 0: ordinary; CONF_UNSET: as the process thinks best */
 	int rttime_us;	 /* 0: no limit */
 	uint64_t cpus;	 /* a bit for each; 0: any */
+	bool no_swap;	 /* all of it stays in memory */
+};
+
+/* What "ps" shows; NULL: vipd's own. */
+struct conf_names {
+	const char *parent, *kernel, *vrrp, *checker;
 };
 
 /* lvs_sync_daemon: connections of IPVS are copied to the other node. */
@@ -466,6 +474,9 @@ enum conf_backend { CONF_BACKEND_AUTO, CONF_BACKEND_IPVS, CONF_BACKEND_NFT };
 
 struct conf_globals {
 	const char *router_id;
+	struct conf_names names;
+	int umask; /* of scripts; CONF_UNSET: as it is */
+	int64_t startup_delay_ms;
 	const char *instance, *name_space; /* parts of file names; NULL: none */
 	bool use_pid_dir, data_use_instance;
 	const char *reload_file; /* NULL: none */
@@ -496,7 +507,7 @@ struct conf_globals {
 	const char *state_dump, *stats_dump, *json_dump; /* files; NULL: keepalived's names */
 	bool log_all_failures;
 	bool init_notifies; /* real servers that are up at the start are told as such */
-	const char *ssl_certificate, *ssl_key; /* that SSL_GET shows; NULL: none */
+	const char *ssl_certificate, *ssl_key, *ssl_password; /* that SSL_GET shows; NULL: none */
 	int64_t drain_ms; /* drain_timeout; 0: real servers that a reload removes go at once */
 };
 

@@ -93,6 +93,7 @@ static void complete_garp(const struct conf_garp *global, struct conf_garp *own)
 	conf_default_int(&own->repeat, global->repeat, 5);
 	conf_default_int(&own->refresh_repeat, global->refresh_repeat, 1);
 	conf_default_int(&own->lower_repeat, global->lower_repeat, own->repeat);
+	conf_default_ms(&own->lower_delay_ms, global->lower_delay_ms, own->delay_ms);
 }
 
 /* Where the first weight of its trackers stands; NULL: they have none. */
@@ -178,6 +179,33 @@ static bool complete_strict(struct conf_parse *p, struct conf_instance *i)
 	return true;
 }
 
+static uint8_t family_of_none(const struct conf_instance *i)
+{
+	if (i->native_ipv6)
+		return AF_INET6;
+	return i->source.family ? i->source.family : i->n_peers ? i->peers[0].family : AF_INET;
+}
+
+/* As in keepalived: version 3 wants to be told. */
+static bool may_have_no_address(struct conf_parse *p, const struct conf_instance *i)
+{
+	if (i->n_advertised || i->no_addresses)
+		return true;
+	if (i->version == 3 || i->strict == 1 || (i->strict != 0 && p->conf->globals.strict)) {
+		conf_warn(p, &i->at,
+			  "vrrp_instance \"%s\" has no address to hold: write virtual_ipaddress { "
+			  "ADDRESS }, or no_virtual_ipaddress when that is meant. Skipped",
+			  i->name);
+		return false;
+	}
+	conf_note(
+	    p, &i->at,
+	    "vrrp_instance \"%s\" has no address to hold: write no_virtual_ipaddress when that "
+	    "is meant",
+	    i->name);
+	return true;
+}
+
 static bool complete_instance(struct conf_parse *p, struct conf_instance *i)
 {
 	const struct conf_globals *g = &p->conf->globals;
@@ -196,16 +224,13 @@ static bool complete_instance(struct conf_parse *p, struct conf_instance *i)
 		return false;
 	}
 	sort_addresses(p, i);
-	if (!i->n_advertised) {
-		conf_warn(p, &i->at,
-			  "vrrp_instance \"%s\" has no address to hold: write virtual_ipaddress { "
-			  "ADDRESS }. Skipped",
-			  i->name);
-		return false;
-	}
+	if (!i->family)
+		i->family = family_of_none(i);
 	conf_default_int(&i->priority, CONF_UNSET, 100);
 	conf_default_int(&i->down_timer_adverts, g->down_timer_adverts, 3);
 	complete_version(p, i);
+	if (!may_have_no_address(p, i))
+		return false;
 	complete_advert(p, i);
 	complete_garp(&g->garp, &i->garp);
 	i->n_scripts = conf_find_scripts(p, i->scripts, i->n_scripts);

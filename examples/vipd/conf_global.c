@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The block global_defs. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "conf_words.h"
@@ -12,7 +13,6 @@
 #define WHY_SNMP "there is no SNMP: read the metrics or the JSON of the control socket"
 #define WHY_DBUS "there is no D-Bus: ask the control socket"
 #define WHY_NFT "vipd has one nftables table of its own for no_accept, and needs no setting"
-#define WHY_NAMES "processes are called vipd, vipd_kernel, vipd_vrrp and vipd_health"
 #define WHY_BFD "there is no process for BFD"
 
 static void set_lvs_id(struct conf_parse *p, const struct conf_node *n,
@@ -168,7 +168,82 @@ static void set_min_garp(struct conf_parse *p, const struct conf_node *n,
 	if (!conf_read_flag(p, n, &on) || !on)
 		return;
 	g->garp.repeat = 1;
-	g->garp.delay_ms = 0;
+	g->garp.delay_ms = g->garp.lower_delay_ms = 0;
+}
+
+/* The kernel keeps 15 characters of a name. */
+static void set_name(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
+		     void *target)
+{
+	const struct conf_word *w = conf_argument(p, n);
+
+	if (w && strlen(w->text) > 15)
+		conf_warn(p, &w->at,
+			  "\"%s\" is longer than 15 characters: some tools show the first 15",
+			  w->text);
+	if (w)
+		*(const char **)(void *)((char *)target + k->offset) = w->text;
+}
+
+static void set_names(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
+		      void *target)
+{
+	struct conf_names *names = &((struct conf_globals *)target)->names;
+
+	(void)p, (void)n, (void)k;
+	*names = (struct conf_names){"keepalived", "keepalived_kernel", "keepalived_vrrp",
+				     "keepalived_ipvs"};
+}
+
+/* "IWGRP": a bit by its name in sys/stat.h, without S_. 0: no such bit. */
+static int bit_of(const char *name, size_t len)
+{
+	static const char *const who[] = {"USR", "GRP", "OTH"};
+	const char *right = len == 5 ? memchr("RWX", name[1], 3) : NULL;
+
+	for (int i = 0; right && name[0] == 'I' && i < 3; i++)
+		if (!strncmp(name + 2, who[i], 3))
+			return (*right == 'R' ? 4 : *right == 'W' ? 2 : 1) << 3 * (2 - i);
+	return 0;
+}
+
+/* Words: "IWGRP|IWOTH", "IWGRP | IWOTH". -1: not that. */
+static int read_bits(const struct conf_node *n)
+{
+	int mask = 0;
+
+	for (size_t i = 1; i < n->n; i++) {
+		for (const char *at = n->word[i].text; *at;) {
+			size_t len = strcspn(at, "|");
+			int bit = bit_of(at, len);
+
+			if (len && !bit)
+				return -1;
+			mask |= bit;
+			at += len + (at[len] == '|');
+		}
+	}
+	return mask;
+}
+
+static void set_umask(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
+		      void *target)
+{
+	const struct conf_word *w = conf_argument(p, n);
+	char *end;
+	long mask;
+
+	(void)k;
+	if (!w)
+		return;
+	mask = strtol(w->text, &end, 0);
+	if (*end || end == w->text)
+		mask = read_bits(n);
+	if (mask < 0 || mask > 0777)
+		conf_warn(p, &w->at, "\"%s\" is no umask: write 022, or IWGRP|IWOTH. Skipped",
+			  w->text);
+	else
+		((struct conf_globals *)target)->umask = (int)mask;
 }
 
 /* conf_read.c has used it already: it must come before the first ${_RANDOM}. */
@@ -235,9 +310,9 @@ static const struct conf_keyword global_words[] = {
     {"vrrp_garp_lower_prio_repeat", conf_set_int, GLOBAL(garp.lower_repeat), 0, 255,
      .initial = "as vrrp_garp_master_repeat",
      .doc = "Frames for each address after an advert of lower priority."},
-    {CONF_REFUSED("vrrp_garp_lower_prio_delay", "SECONDS",
-		  "When they are sent a second time after an advert of lower priority.",
-		  "neighbours are told once then, at most once a second")},
+    {"vrrp_garp_lower_prio_delay", conf_set_seconds, GLOBAL(garp.lower_delay_ms), 0, DAY,
+     .initial = "as vrrp_garp_master_delay",
+     .doc = "When neighbours are told a second time after an advert of lower priority; 0: never."},
     {"vrrp_min_garp", set_min_garp, .form = "[on|off]", .doc = "One frame for each address, once."},
     {CONF_REFUSED("vrrp_garp_extra_if", "[all] SECONDS", "Frames on other interfaces, regularly.",
 		  "write vrrp_garp_master_refresh: it covers the interfaces of all addresses")},
@@ -259,10 +334,10 @@ static const struct conf_keyword global_words[] = {
      .doc = "Version 3 over IPv4: checksum without the pseudo-header."},
     {CONF_NOTED("dynamic_interfaces", "[allow_if_changes]", "Interfaces may come and go.",
 		"they always may")},
-    {CONF_NOTED("vrrp_startup_delay", "SECONDS", "Wait before the first election.",
-		"order vipd behind network-online.target instead")},
+    {"vrrp_startup_delay", conf_set_seconds, GLOBAL(startup_delay_ms), 0, 3600, .initial = "0",
+     .doc = "How long no instance begins after vipd was started; not at a reload."},
     {CONF_NOTED("vrrp_delay_after_boot", "SECONDS", "Wait after the system has started.",
-		"order vipd behind network-online.target instead")},
+		"write vrrp_startup_delay")},
     {CONF_NOTED("log_unknown_vrids", "", "Logs adverts of other virtual routers.",
 		"adverts that nobody is configured for are not read")},
     {CONF_REFUSED("vrrp_owner_ignore_adverts", "", "An owner (255) does not hear others.",
@@ -306,23 +381,29 @@ static const struct conf_keyword global_words[] = {
     {CONF_NOTED("bfd_rlimit_rttime", "MICROSECONDS", "The same of BFD.", WHY_BFD)},
     {CONF_NOTED("bfd_rlimit_rtime", "MICROSECONDS", "Old word for bfd_rlimit_rttime.", WHY_BFD)},
     {CONF_NOTED("vrrp_no_swap", "", "Keeps the VRRP process in memory.", "it always is")},
-    {CONF_NOTED("checker_no_swap", "", "Keeps the process that checks servers in memory.",
-		"only the VRRP process is kept in memory: a late check moves nothing")},
+    {"checker_no_swap", conf_set_flag, GLOBAL(checker.no_swap),
+     .doc = "Keeps the process that checks servers in memory."},
     {CONF_NOTED("bfd_no_swap", "", "Keeps BFD in memory.", WHY_BFD)},
     {CONF_NOTED("max_auto_priority", "[-1..99]", "Raises the priority of late processes.",
 		"write vrrp_rt_priority: it holds from the start")},
     {CONF_NOTED("min_auto_priority_delay", "MICROSECONDS", "How late they must be.",
 		"write vrrp_rt_priority: it holds from the start")},
-    {CONF_NOTED("process_names", "", "Names processes.", WHY_NAMES)},
-    {CONF_NOTED("process_name", "NAME", "Name of the parent.", WHY_NAMES)},
-    {CONF_NOTED("vrrp_process_name", "NAME", "Name of the VRRP process.", WHY_NAMES)},
-    {CONF_NOTED("checker_process_name", "NAME", "Name of the process that checks servers.",
-		WHY_NAMES)},
-    {CONF_NOTED("lvs_process_name", "NAME", "Old word for checker_process_name.", WHY_NAMES)},
-    {CONF_NOTED("bfd_process_name", "NAME", "Name of the BFD process.", WHY_NAMES)},
-    {CONF_NOTED("umask", "MODE", "Rights that new files lack.",
-		"what vipd writes nobody but root may change, and what may hold secrets nobody "
-		"else may read")},
+    {"process_names", set_names,
+     .doc =
+	 "Names the processes keepalived, keepalived_kernel, keepalived_vrrp and keepalived_ipvs."},
+    {"process_name", set_name, GLOBAL(names.parent), .form = "NAME", .initial = "vipd",
+     .doc = "Name of the parent."},
+    {"vrrp_process_name", set_name, GLOBAL(names.vrrp), .form = "NAME", .initial = "vipd_vrrp",
+     .doc = "Name of the VRRP process."},
+    {"checker_process_name", set_name, GLOBAL(names.checker), .form = "NAME",
+     .initial = "vipd_health", .doc = "Name of the process that checks servers."},
+    {"lvs_process_name", set_name, GLOBAL(names.checker), .form = "NAME",
+     .doc = "Old word for checker_process_name."},
+    {CONF_NOTED("bfd_process_name", "NAME", "Name of the BFD process.", WHY_BFD)},
+    {"umask", set_umask, .form = "NUMBER|BIT[|BIT]...", .initial = "that of vipd's parent",
+     .doc = "Rights that files made by scripts lack: 022, or IWGRP|IWOTH. Files of vipd never have "
+	    "more "
+	    "rights than they need."},
     {"random_seed", seed_was_taken, .form = "NUMBER", .initial = "another one each time",
      .doc = "Makes ${_RANDOM} repeatable; write it before the first one."},
 

@@ -16,7 +16,8 @@ static void set_defaults(struct conf *c)
 	c->globals = (struct conf_globals){
 	    .version = CONF_UNSET,
 	    .json_version = 1,
-	    .garp = {CONF_UNSET, CONF_UNSET, CONF_UNSET, CONF_UNSET, CONF_UNSET},
+	    .umask = CONF_UNSET,
+	    .garp = {CONF_UNSET, CONF_UNSET, CONF_UNSET, CONF_UNSET, CONF_UNSET, CONF_UNSET},
 	    .down_timer_adverts = CONF_UNSET,
 	    .vrrp = {.rt_priority = CONF_UNSET},
 	    .sync = {.id = CONF_UNSET},

@@ -90,15 +90,16 @@ void conf_garp_intervals(const struct conf *c, const char *interface, int64_t *r
 #define WHY "the block has no effect"
 
 static const struct conf_keyword track_group_words[] = {
-    {CONF_NOTED("group", "{ INSTANCE ... }", "The instances.", "static addresses are not tracked"),
+    {CONF_NOTED("group", "{ INSTANCE ... }", "The instances.",
+		"static addresses, routes and rules come back when somebody removes them"),
      .block = &conf_list},
     {0}};
 const struct conf_block conf_block_track_group = {.name = "track_group",
 						  .keyword = track_group_words};
 
 static const struct conf_keyword ssl_words[] = {
-    {CONF_REFUSED("password", "STRING", "Password of the key.",
-		  "keep the key in a file that only root may read, without a password")},
+    {"password", conf_set_string, offsetof(struct conf, globals.ssl_password), .form = "STRING",
+     .doc = "Password of the key. Who reads this file needs no password any more: better none."},
     {CONF_NOTED("ca", "FILE", "Who is trusted.",
 		"a check asks whether a server works, not whether clients trust it")},
     {"certificate", conf_set_string, offsetof(struct conf, globals.ssl_certificate), .form = "FILE",

@@ -10,8 +10,8 @@
 #define INSTANCE(member) offsetof(struct conf_instance, member)
 #define DAY 86400.0
 
-static const struct conf_garp garp_unset = {CONF_UNSET, CONF_UNSET, CONF_UNSET, CONF_UNSET,
-					    CONF_UNSET};
+static const struct conf_garp garp_unset = {CONF_UNSET, CONF_UNSET, CONF_UNSET,
+					    CONF_UNSET, CONF_UNSET, CONF_UNSET};
 
 const char *conf_block_name(struct conf_parse *p, const struct conf_node *n, size_t already)
 {
@@ -128,6 +128,17 @@ static void read_ttls(struct conf_parse *p, struct conf_instance *i, const struc
 	}
 	if (!i->n_peers || least < i->min_ttl)
 		i->min_ttl = least;
+}
+
+static void set_unicast_ttl(struct conf_parse *p, const struct conf_node *n,
+			    const struct conf_keyword *k, void *target)
+{
+	const struct conf_word *w = conf_argument(p, n);
+	double v;
+
+	(void)k;
+	if (w && conf_number(p, w, 1, 255, true, &v))
+		((struct conf_instance *)target)->unicast_ttl = (uint8_t)v;
 }
 
 static void add_peer(struct conf_parse *p, struct conf_instance *i, const struct conf_node *n)
@@ -463,9 +474,10 @@ static const struct conf_keyword instance_words[] = {
     {"unicast_peer", set_peers, .block = &conf_list,
      .form = "{ ADDRESS [min_ttl N] [max_ttl N] ... }",
      .doc = "The other nodes; adverts go to each of them, and to no group."},
-    {CONF_REFUSED("unicast_ttl", "0..255", "TTL of unicast adverts.", "it is always 255")},
-    {CONF_NOTED("unicast_fault_no_peer", "", "Is in FAULT without peers.",
-		"an instance without peers uses multicast")},
+    {"unicast_ttl", set_unicast_ttl, .form = "1..255", .initial = "255",
+     .doc = "TTL or hop limit of unicast adverts."},
+    {"unicast_fault_no_peer", conf_set_flag, INSTANCE(fault_no_peer),
+     .doc = "Is in FAULT while unicast_peer is empty, instead of using multicast."},
     {CONF_NOTED("check_unicast_src", "[on|off]", "Hears unicast_peer only.",
 		"vipd never hears anybody else")},
     {CONF_NOTED("old_unicast_checksum", "[never]", "Checksum of old versions, unicast.",
@@ -486,9 +498,9 @@ static const struct conf_keyword instance_words[] = {
     {"garp_lower_prio_repeat", conf_set_int, INSTANCE(garp.lower_repeat), 0, 255,
      .initial = "vrrp_garp_lower_prio_repeat",
      .doc = "Frames for each address after an advert of lower priority."},
-    {CONF_REFUSED("garp_lower_prio_delay", "SECONDS",
-		  "When they are sent a second time after an advert of lower priority.",
-		  "neighbours are told once then, at most once a second")},
+    {"garp_lower_prio_delay", conf_set_seconds, INSTANCE(garp.lower_delay_ms), 0, DAY,
+     .initial = "vrrp_garp_lower_prio_delay",
+     .doc = "When neighbours are told a second time after an advert of lower priority; 0: never."},
     {CONF_REFUSED("garp_extra_if", "[all] SECONDS", "Frames on other interfaces, regularly.",
 		  "write garp_master_refresh: it covers the interfaces of all addresses")},
     {CONF_REFUSED("vmac_garp_intvl", "[all] SECONDS", "Old word for garp_extra_if.",
@@ -533,9 +545,12 @@ static const struct conf_keyword instance_words[] = {
 		  "write interface NAME")},
     {"lvs_sync_daemon_interface", set_sync_interface, .form = "INTERFACE",
      .doc = "Old word for lvs_sync_daemon with this instance."},
-    {CONF_NOTED("native_ipv6", "", "Uses IPv6.", "the addresses say which family it is")},
-    {CONF_REFUSED("no_virtual_ipaddress", "", "Runs without addresses.",
-		  "an advert carries at least one address: write virtual_ipaddress")},
+    {"native_ipv6", conf_set_flag, INSTANCE(native_ipv6),
+     .doc = "Without virtual_ipaddress: adverts over IPv6."},
+    {"no_virtual_ipaddress", conf_set_flag, INSTANCE(no_addresses),
+     .doc =
+	 "There is no virtual_ipaddress on purpose: adverts name no address, and the election is "
+	 "for scripts, routes and addresses of virtual_ipaddress_excluded."},
     {CONF_NOTED("promote_secondaries", "", "Keeps secondary addresses when the first one goes.",
 		"addresses that go by mistake come back at once")},
     {CONF_NOTED("linkbeat_use_polling", "", "Asks for the state of the link.",

@@ -134,7 +134,8 @@ static int tls_add(struct tls_contexts *t, const struct conf *conf, const struct
 	struct health_tls_opts o = {.size = sizeof(o),
 				    .sni = named ? sni : NULL,
 				    .cert_file = conf->globals.ssl_certificate,
-				    .key_file = conf->globals.ssl_key};
+				    .key_file = conf->globals.ssl_key,
+				    .key_password = conf->globals.ssl_password};
 	struct tls_context *x = calloc(1, sizeof(*x));
 	int err;
 

@@ -30,9 +30,11 @@ void model_vrrp(const struct conf_instance *i, struct model_vrrp *ret)
 	    .addresses = ret->address,
 	    .n_addresses = n,
 	    .any_first_address = true,
+	    .no_addresses = true,
 	    .peers = i->peers,
 	    .n_peers = i->n_peers,
 	    .min_ttl = i->min_ttl,
+	    .unicast_ttl = i->unicast_ttl,
 	    .checksum = i->bare_checksum == 1 ? HA_VRRP_CHECKSUM_MESSAGE : HA_VRRP_CHECKSUM_PSEUDO,
 	    .auth_pass = i->auth_ah ? NULL : i->auth_pass,
 	    .garp_repeat = (uint8_t)i->garp.repeat,
@@ -41,6 +43,7 @@ void model_vrrp(const struct conf_instance *i, struct model_vrrp *ret)
 	    .garp_delay_ns =
 		i->garp.delay_ms ? (uint64_t)i->garp.delay_ms * NS_PER_MS : HA_VRRP_NEVER,
 	    .garp_refresh_ns = (uint64_t)i->garp.refresh_ms * NS_PER_MS,
+	    .garp_lower_delay_ns = (uint64_t)i->garp.lower_delay_ms * NS_PER_MS,
 	};
 	if (i->auth_ah && i->auth_pass) {
 		ret->key =

@@ -66,7 +66,7 @@ static const struct option long_options[] = {
     {"log-file", required_argument, NULL, OPT_UNUSED_ARG},
     {"bfd_pid", required_argument, NULL, OPT_UNUSED_ARG},
     {"snmp-agent-socket", required_argument, NULL, OPT_UNUSED_ARG},
-    {"umask", required_argument, NULL, OPT_UNUSED_ARG},
+    {"umask", required_argument, NULL, 'u'},
     {"core-dump-pattern", optional_argument, NULL, OPT_UNUSED_ARG},
     {"perf", optional_argument, NULL, OPT_UNUSED_ARG},
     {"debug", optional_argument, NULL, OPT_UNUSED_ARG},
@@ -106,6 +106,7 @@ static const char help[] =
     "  -c, --checkers_pid=FILE     default /run/checkers.pid\n"
     "      --control=FILE          socket for lbctl(8); default: as -p, with .sock for .pid\n"
     "      --upgrade               the running vipd becomes this program, and nobody notices\n"
+    "  -u, --umask=MASK            of scripts, in octal\n"
     "      --metrics=WHERE         serve /metrics for Prometheus at 127.0.0.1:9650, or at a\n"
     "                              socket's path\n"
     "\n"
@@ -172,6 +173,19 @@ static int read_facility(const char *text, int *ret)
 	return -1;
 }
 
+static int read_umask(const char *text, int *ret)
+{
+	char *end;
+	long mask = strtol(text, &end, 0);
+
+	if (end == text || *end || mask < 0 || mask > 0777) {
+		fprintf(stderr, "vipd: -u %s: write an octal number, such as 027\n", text);
+		return EXIT_FATAL;
+	}
+	*ret = (int)mask;
+	return -1;
+}
+
 static int refuse(const char *what)
 {
 	fprintf(stderr, "vipd: %s is not supported by this version. See vipd --help\n", what);
@@ -201,6 +215,8 @@ static int take(int option, const char *name, struct options *o)
 		return -1;
 	case 'S':
 		return read_facility(optarg, &o->facility);
+	case 'u':
+		return read_umask(optarg, &o->umask);
 	case 'G':
 		o->no_syslog = true;
 		return -1;
@@ -323,7 +339,7 @@ int options_read(int argc, char **argv, struct options *o)
 {
 	int option, r, at;
 
-	*o = (struct options){.file = "/etc/keepalived/keepalived.conf"};
+	*o = (struct options){.file = "/etc/keepalived/keepalived.conf", .umask = -1};
 	while (at = optind,
 	       (option = getopt_long(argc, argv, SHORT_OPTIONS, long_options, NULL)) != -1) {
 		r = take(option, argv[at], o);

@@ -25,6 +25,7 @@ struct options {
 	const char *file, *config_id;
 	bool dont_fork, console, detail, no_syslog, dump_conf;
 	int facility;
+	int umask;			    /* of scripts; -1: that of the configuration */
 	bool vrrp, check;		    /* which parts run */
 	bool keep_addresses, keep_services; /* -V, -I: at the stop */
 	bool dont_respawn;

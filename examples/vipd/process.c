@@ -42,8 +42,10 @@ void process_title_init(int argc, char **argv)
 	title_size = (size_t)(end - title);
 }
 
-static void set_title(const char *name)
+void process_rename(const char *name)
 {
+	if (!name)
+		return;
 	prctl(PR_SET_NAME, name);
 	if (title_size < 2)
 		return;
@@ -89,7 +91,7 @@ void process_become(enum role r, const struct ends *keep)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	close_others(keep);
 	log_set_ident(role_name(r));
-	set_title(role_name(r));
+	process_rename(role_name(r));
 }
 
 /* ---- Capabilities ---- */

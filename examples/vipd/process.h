@@ -42,6 +42,7 @@ struct birth {
 	const uint8_t *tracks;	/* of each vrrp_script, then each MISC_CHECK: enum track_state */
 	const uint8_t *exits;	/* of the same: the last exit code */
 	const int32_t *watches; /* conf.watches: watch.h */
+	uint64_t begin_ns;	/* no instance begins before; 0: at once */
 	bool fresh;		/* what shared says is of this moment: a reload, not a crash */
 	struct ends ends;
 };
@@ -57,6 +58,9 @@ const char *role_name(enum role r); /* "vipd_kernel" … */
 
 /* In the child: other names, other signals, no descriptors but its ends. */
 void process_become(enum role r, const struct ends *keep);
+
+/* What "ps" shows; NULL: nothing changes. */
+void process_rename(const char *name);
 
 /*
  * Gives up privileges: `capabilities` is a bit set of CAP_… that stays (0: none), `user` whom to run

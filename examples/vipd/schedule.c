@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include "log.h"
@@ -30,6 +31,8 @@ void schedule_apply(const struct conf_schedule *s, const char *what)
 	const struct rlimit limit = {(rlim_t)s->rttime_us, (rlim_t)s->rttime_us};
 	const struct sched_param p = {.sched_priority = s->rt_priority};
 
+	if (s->no_swap)
+		say(what, "no_swap", mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT));
 	if (s->nice)
 		say(what, "priority", setpriority(PRIO_PROCESS, 0, s->nice));
 	if (s->cpus)

@@ -13,6 +13,7 @@
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/queue.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -38,6 +39,7 @@ struct scripts {
 	TAILQ_HEAD(jobs, job) jobs;
 	size_t n;
 	char *user, *group; /* default; NULL: as we are */
+	mode_t umask;	    /* as it was found; scripts inherit ours */
 };
 
 /* ---- A child's way to exec ---- */
@@ -321,6 +323,7 @@ void scripts_configure(struct scripts *s, const struct conf *c)
 
 	if (!user && getpwnam("keepalived_script"))
 		user = "keepalived_script";
+	umask(c->globals.umask == CONF_UNSET ? s->umask : (mode_t)c->globals.umask);
 	free(s->user);
 	free(s->group);
 	s->user = copy(user);
@@ -336,6 +339,8 @@ int scripts_new(struct loop *l, struct scripts **ret)
 		return -ENOMEM;
 	TAILQ_INIT(&s->jobs);
 	s->loop = l;
+	s->umask = umask(0);
+	umask(s->umask);
 	r = loop_add_timer(l, on_patience, s, &s->patience);
 	if (r < 0) {
 		free(s);

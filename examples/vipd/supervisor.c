@@ -67,6 +67,8 @@ struct conf *supervisor_load(const struct options *o)
 		diag_fini(d);
 	}
 	free(d);
+	if (c && o->umask != CONF_UNSET)
+		c->globals.umask = o->umask;
 	return c;
 }
 
@@ -350,6 +352,7 @@ static int run(struct supervisor *s, const json_t *state)
 		log_err("cannot start: %s", strerror(-r));
 		return r == -ENOMEM ? EXIT_NO_MEMORY : EXIT_FATAL;
 	}
+	process_rename(s->conf->globals.names.parent);
 	log_notice("vipd " VIPD_VERSION " %s: %zu instances, %zu virtual servers, from %s",
 		   state ? "takes over" : "starts", s->conf->n_instances, s->conf->n_virtuals,
 		   s->options->file);
@@ -376,6 +379,9 @@ static int run(struct supervisor *s, const json_t *state)
 		left = leftover_read(s->options->pid_file);
 		s->old = left;
 	}
+	if (!state && s->conf->globals.startup_delay_ms)
+		s->begin_ns = loop_clock_ns() +
+			      (uint64_t)s->conf->globals.startup_delay_ms * UINT64_C(1000000);
 	s->ran = state != NULL;
 	if (s->options->vrrp)
 		leftover_write(s->options->pid_file, s->conf);

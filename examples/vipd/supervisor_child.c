@@ -26,6 +26,11 @@ static struct ends ends_of(const struct supervisor *s, enum role role)
 	return e;
 }
 
+static const char *name_of(const struct conf_names *n, enum role role)
+{
+	return role == ROLE_KERNEL ? n->kernel : role == ROLE_VRRP ? n->vrrp : n->checker;
+}
+
 static _Noreturn void become(struct supervisor *s, enum role role)
 {
 	static int (*const main_of[])(const struct birth *) = {kernel_main, vrrp_main, health_main};
@@ -41,10 +46,12 @@ static _Noreturn void become(struct supervisor *s, enum role role)
 				.tracks = trackers_states(s->trackers),
 				.exits = trackers_exits(s->trackers),
 				.watches = watches_values(s->watches),
+				.begin_ns = s->begin_ns,
 				.fresh = s->fresh,
 				.ends = ends_of(s, role)};
 
 	process_become(role, &b.ends);
+	process_rename(name_of(&s->conf->globals.names, role));
 	_exit(main_of[role](&b));
 }
 

@@ -194,6 +194,8 @@ static void dump_instance(FILE *f, const struct conf_instance *i, const struct h
 	fprintf(f, "   Gratuitous ARP repeat = %d\n", i->garp.repeat);
 	fprintf(f, "   Gratuitous ARP refresh = %g\n", (double)i->garp.refresh_ms / 1000);
 	fprintf(f, "   Gratuitous ARP refresh repeat = %d\n", i->garp.refresh_repeat);
+	fprintf(f, "   Gratuitous ARP lower priority delay = %g\n",
+		(double)i->garp.lower_delay_ms / 1000);
 	fprintf(f, "   Gratuitous ARP lower priority repeat = %d\n", i->garp.lower_repeat);
 	fprintf(f, "   Down timer adverts = %d\n", i->down_timer_adverts);
 	fprintf(f, "   Send advert after receive lower priority advert = %s\n",

@@ -106,7 +106,7 @@ static json_t *json_data(const struct conf_instance *i, const struct heard *h,
 	json_object_set_new(o, "garp_refresh", json_seconds(i->garp.refresh_ms));
 	json_object_set_new(o, "garp_rep", json_integer(i->garp.repeat));
 	json_object_set_new(o, "garp_refresh_rep", json_integer(i->garp.refresh_repeat));
-	json_object_set_new(o, "garp_lower_prio_delay", json_seconds(i->garp.delay_ms));
+	json_object_set_new(o, "garp_lower_prio_delay", json_seconds(i->garp.lower_delay_ms));
 	json_object_set_new(o, "garp_lower_prio_rep", json_integer(i->garp.lower_repeat));
 	json_object_set_new(o, "lower_prio_no_advert", json_integer(i->no_reply));
 	json_object_set_new(o, "higher_prio_send_advert", json_integer(i->last_advert));

@@ -190,6 +190,7 @@ static void take_next(struct supervisor *s)
 		scripts_configure(s->scripts, s->next);
 		fifos_configure(s->fifos, s->next);
 		mails_configure(s->mails, s->next);
+		process_rename(s->next->globals.names.parent);
 	}
 	s->next = NULL;
 }

@@ -83,6 +83,7 @@ struct supervisor {
 	int control[N_ROLES][2];	      /* [0]: ours */
 	int vrrp_kernel[2], health_kernel[2]; /* [0]: vrrp's and health's, [1]: kernel's */
 	struct heard *instance, *group;
+	uint64_t begin_ns; /* vrrp_startup_delay: no instance begins before */
 	enum phase phase;
 	bool reload_again, stop_again; /* asked for during a reload */
 	bool fresh;		       /* the routers' memory is of this moment */

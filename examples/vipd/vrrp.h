@@ -80,6 +80,7 @@ struct vrrp {
 	int32_t *watch;	   /* of each in conf.watches */
 	struct bfds *bfds; /* NULL: none */
 	struct loop_source *retry;
+	struct loop_source *begin; /* routers_start_waiting, after vrrp_startup_delay */
 	uint64_t late_quiet_until_ns;
 	bool ending;
 	struct loop_source *publish; /* the next few routers are written for the supervisor */

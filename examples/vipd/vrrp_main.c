@@ -162,6 +162,12 @@ static void on_turn_end(struct loop *l, void *userdata)
 	shared_alive(v->birth->shared, loop_now_ns(l));
 }
 
+static void on_begin(struct loop *l, void *userdata)
+{
+	(void)l;
+	routers_start_waiting(userdata);
+}
+
 static void on_retry(struct loop *l, void *userdata)
 {
 	(void)l;
@@ -279,6 +285,8 @@ static int set_up(struct vrrp *v)
 	memcpy(v->track, v->birth->tracks, v->birth->conf->n_scripts);
 	if (r >= 0)
 		r = loop_add_timer(v->loop, on_retry, v, &v->retry);
+	if (r >= 0)
+		r = loop_add_timer(v->loop, on_begin, v, &v->begin);
 	if (r >= 0)
 		r = loop_add_timer(v->loop, on_publish, v, &v->publish);
 	if (r >= 0)

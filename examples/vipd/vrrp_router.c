@@ -360,6 +360,7 @@ static int make_router(struct vrrp *v, const struct conf_instance *i)
 		return -ENOMEM;
 	return ha_vrrp_set_fault(r->engine, loop_now_ns(v->loop),
 				 FAULT_INTERFACE | FAULT_SOCKET |
+				     (i->fault_no_peer && !i->n_peers ? FAULT_PEER : 0) |
 				     (v->birth->orders->hold[r->index] ? FAULT_ADMIN : 0),
 				 true);
 }
@@ -457,17 +458,23 @@ static void start(struct router *r, uint64_t now)
 	ha_vrrp_start(r->engine, now);
 }
 
+static bool goes_on(const struct sync_group *g)
+{
+	for (size_t i = 0; i < g->vrrp->n_routers; i++)
+		if (g->vrrp->routers[i].conf->group == g->conf && g->vrrp->routers[i].waits)
+			return false;
+	return true;
+}
+
 /* A group begins in one step when all its members can, unless a part of it goes on. */
 static void start_group(struct sync_group *g, uint64_t now)
 {
 	struct vrrp *v = g->vrrp;
 	bool whole = true, known = true;
 
-	g->goes_on = true;
 	for (size_t i = 0; i < v->n_routers; i++) {
 		if (v->routers[i].conf->group != g->conf)
 			continue;
-		g->goes_on &= !v->routers[i].waits;
 		whole &= v->routers[i].waits;
 		known &= tracks_are_known(v, v->routers[i].conf);
 	}
@@ -492,6 +499,10 @@ void routers_start_waiting(struct vrrp *v)
 {
 	uint64_t now = loop_now_ns(v->loop);
 
+	if (now < v->birth->begin_ns) {
+		loop_arm(v->begin, v->birth->begin_ns);
+		return;
+	}
 	for (size_t g = 0; g < v->n_groups; g++)
 		start_group(&v->groups[g], now);
 	for (size_t i = 0; i < v->n_routers; i++)
@@ -513,6 +524,8 @@ void routers_start(struct vrrp *v)
 		thaw(r, now);
 		r->waits = ha_vrrp_state(r->engine) == HA_VRRP_INITIALIZE;
 	}
+	for (size_t g = 0; g < v->n_groups; g++)
+		v->groups[g].goes_on = goes_on(&v->groups[g]);
 	routers_start_waiting(v);
 	for (size_t i = 0; i < v->n_routers; i++) {
 		struct router *r = &v->routers[i];

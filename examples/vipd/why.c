@@ -25,6 +25,7 @@ size_t why_faults(uint32_t faults, const char *ret[WHY_FAULTS])
 	    {FAULT_FILE, "a tracked file says so"},
 	    {FAULT_PROCESS, "of a tracked process too few or too many run"},
 	    {FAULT_BFD, "BFD does not hear a tracked neighbour"},
+	    {FAULT_PEER, "it has no unicast_peer"},
 	    {HA_VRRP_FAULT_ADDRESS, "its virtual addresses cannot be set"},
 	    {HA_VRRP_FAULT_GROUP, "another member of its group is in FAULT"},
 	};

@@ -18,6 +18,7 @@
 #define FAULT_FILE 64u	   /* a track_file says so */
 #define FAULT_PROCESS 128u /* of a vrrp_track_process too few or too many run */
 #define FAULT_BFD 256u	   /* the neighbour of a bfd_instance is lost, or never came */
+#define FAULT_PEER 512u	   /* unicast_fault_no_peer, and there is none */
 
 /* Without holes: it goes from one process to another as it is. */
 struct why {
@@ -34,7 +35,7 @@ _Static_assert(sizeof(struct why) == 6 * 4 + 8 + sizeof(struct ha_ip) + 7, "stru
 /* keepalived's words: STOP, BACKUP, MASTER, FAULT. */
 const char *why_state(uint32_t state);
 
-#define WHY_FAULTS 11
+#define WHY_FAULTS 12
 /* The fault bits as sentences; their number, at most WHY_FAULTS. */
 size_t why_faults(uint32_t faults, const char *ret[WHY_FAULTS]);
 

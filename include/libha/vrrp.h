@@ -230,7 +230,7 @@ struct ha_vrrp_opts {
 	struct ha_ip group;
 
 	/*
-	 * The virtual addresses, as they stand in adverts: 1..HA_VRRP_MAX_ADDRESSES of `family`,
+	 * The virtual addresses, as they stand in adverts: 1..HA_VRRP_MAX_ADDRESSES (0: see no_addresses) of `family`,
 	 * all different; in IPv6 at most HA_VRRP_MAX_ADDRESSES_IPV6, the first one link-local
 	 * (keepalived does not insist and so, with any_first_address, neither does this).
 	 */
@@ -295,6 +295,18 @@ struct ha_vrrp_opts {
 	 * advert_interval_cs must then be whole seconds, and auth NONE.
 	 */
 	bool v2_too;
+
+	/*
+	 * n_addresses 0: adverts name no address, and such adverts are taken. The RFC knows no such router (RFC 9568
+	 * erratum 8299), keepalived does: an election for whatever the host does with its result.
+	 */
+	bool no_addresses;
+
+	/* TTL or hop limit of adverts to `peers`, which they must take (min_ttl): 1..255, default 255. Not with AH. */
+	uint8_t unicast_ttl;
+
+	/* After a losing advert garp_repeat frames for each address once more, so much later; 0: not. */
+	uint64_t garp_lower_delay_ns;
 };
 
 /* What is known of a received message beside its bytes. All of it is needed. */

@@ -69,13 +69,14 @@ struct health_tls_opts {
 	const char *ca_file, *ca_dir; /* PEM; NULL, both: the system's */
 	const char *crl_file;	      /* PEM; checked for the whole chain. NULL: none */
 	const char *cert_file;	      /* our own, with its chain, PEM; NULL: none */
-	const char *key_file;	      /* its key, PEM, without a passphrase; NULL: in cert_file */
+	const char *key_file;	      /* its key, PEM; NULL: in cert_file */
 	const char *ciphers;	      /* up to TLS 1.2, as ciphers(1); NULL: OpenSSL's */
 	/* TLS 1.3, as ciphers(1); NULL: OpenSSL's, TLS_AES_128_GCM_SHA256 first: it costs a check the least. */
 	const char *ciphersuites;
 	/* A success with a server certificate that expires within so many seconds becomes expiry_verdict,
 	 * with the day as its text; 0: no warning. An expired one fails the check only with HEALTH_TLS_VERIFY. */
 	uint64_t expiry_warn_s;
+	const char *key_password; /* opens the key; NULL: it has none */
 };
 
 /*

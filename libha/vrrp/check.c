@@ -70,7 +70,7 @@ static enum ha_vrrp_drop check_addresses(const struct ha_vrrp *v, const struct v
 	const struct ha_vrrp_opts *o = &v->opts;
 	struct ha_ip first = {.family = o->family};
 
-	if (o->family == AF_INET6 && !o->any_first_address) { /* erratum 8300 */
+	if (o->family == AF_INET6 && !o->any_first_address && adv->n_addresses) { /* erratum 8300 */
 		memcpy(first.bytes, adv->addresses, 16);
 		if (!vrrp_ip_is_link_local(&first))
 			return HA_VRRP_DROP_ADDRESS_LIST;

@@ -82,6 +82,17 @@ static uint64_t after(uint64_t now_ns, uint64_t delay_ns)
 	return delay_ns > HA_VRRP_NEVER - now_ns ? HA_VRRP_NEVER : now_ns + delay_ns;
 }
 
+/* A second time after a losing advert, unless neighbours are told sooner anyhow. */
+static void announce_again(struct ha_vrrp *v)
+{
+	uint64_t at = after(v->now_ns, v->opts.garp_lower_delay_ns);
+
+	if (!v->opts.garp_lower_delay_ns || at >= v->announce_ns)
+		return;
+	v->announce_second = true;
+	v->announce_ns = at;
+}
+
 void vrrp_serve_announcements(struct ha_vrrp *v)
 {
 	const struct ha_vrrp_opts *o = &v->opts;
@@ -90,6 +101,7 @@ void vrrp_serve_announcements(struct ha_vrrp *v)
 		announce(v, o->garp_lower_repeat);
 		v->reannounce_ns = HA_VRRP_NEVER;
 		v->reannounced_ns = v->now_ns + VRRP_REANNOUNCE_GAP_NS;
+		announce_again(v);
 	}
 	if (v->now_ns >= v->announce_ns) {
 		announce(v, v->announce_second ? o->garp_repeat : o->garp_refresh_repeat);

@@ -170,16 +170,26 @@ bool vrrp_group_permits(const struct ha_vrrp *v)
 	return true;
 }
 
+/* None: of several such members all are the first. */
+static struct ha_ip first_address(const struct ha_vrrp *v)
+{
+	return v->opts.n_addresses ? v->opts.addresses[0] : (struct ha_ip){0};
+}
+
 /* What every node of the group agrees on without a word: virtual addresses are the same on all. */
 bool vrrp_group_is_first(const struct ha_vrrp *v)
 {
+	struct ha_ip own = first_address(v);
 	struct list *i;
 
 	if (!v->group)
 		return false;
-	list_for_each (i, &v->group->members)
-		if (ha_ip_compare(member_of(i)->opts.addresses, v->opts.addresses) < 0)
+	list_for_each (i, &v->group->members) {
+		struct ha_ip other = first_address(member_of(i));
+
+		if (ha_ip_compare(&other, &own) < 0)
 			return false;
+	}
 	return true;
 }
 

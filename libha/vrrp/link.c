@@ -448,35 +448,46 @@ int ha_vrrp_link_dispatch(struct ha_vrrp_link *l, uint64_t now_ns)
 
 /* ---- sending ---- */
 
-/* The source address goes with each packet: routers of one link may have different ones. */
-static size_t put_source(uint8_t *control, const struct ha_ip *source, uint32_t ifindex)
+static size_t put(uint8_t *control, int level, int type, const void *data, size_t len)
 {
 	struct cmsghdr *c = (struct cmsghdr *)(void *)control;
 
+	c->cmsg_level = level;
+	c->cmsg_type = type;
+	c->cmsg_len = CMSG_LEN(len);
+	memcpy(CMSG_DATA(c), data, len);
+	return CMSG_SPACE(len);
+}
+
+/* The source address goes with each packet: routers of one link may have different ones. */
+static size_t put_source(uint8_t *control, const struct ha_ip *source, uint32_t ifindex)
+{
+	struct in6_pktinfo info6 = {.ipi6_ifindex = ifindex};
+	struct in_pktinfo info4 = {.ipi_ifindex = (int)ifindex};
+
 	if (source->family == AF_INET6) {
-		struct in6_pktinfo info = {.ipi6_ifindex = ifindex};
-
-		memcpy(&info.ipi6_addr, source->bytes, 16);
-		c->cmsg_level = IPPROTO_IPV6;
-		c->cmsg_type = IPV6_PKTINFO;
-		c->cmsg_len = CMSG_LEN(sizeof(info));
-		memcpy(CMSG_DATA(c), &info, sizeof(info));
-		return CMSG_SPACE(sizeof(info));
+		memcpy(&info6.ipi6_addr, source->bytes, 16);
+		return put(control, IPPROTO_IPV6, IPV6_PKTINFO, &info6, sizeof(info6));
 	}
-	struct in_pktinfo info = {.ipi_ifindex = (int)ifindex};
+	memcpy(&info4.ipi_spec_dst, source->bytes, 4);
+	return put(control, IPPROTO_IP, IP_PKTINFO, &info4, sizeof(info4));
+}
 
-	memcpy(&info.ipi_spec_dst, source->bytes, 4);
-	c->cmsg_level = IPPROTO_IP;
-	c->cmsg_type = IP_PKTINFO;
-	c->cmsg_len = CMSG_LEN(sizeof(info));
-	memcpy(CMSG_DATA(c), &info, sizeof(info));
-	return CMSG_SPACE(sizeof(info));
+/* Likewise; the socket has 255. */
+static size_t put_ttl(uint8_t *control, const struct ha_vrrp_opts *o)
+{
+	int ttl = o->unicast_ttl;
+
+	if (!o->n_peers || ttl == 255)
+		return 0;
+	return o->family == AF_INET6 ? put(control, IPPROTO_IPV6, IPV6_HOPLIMIT, &ttl, sizeof(ttl))
+				     : put(control, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl));
 }
 
 int ha_vrrp_link_send(struct ha_vrrp_link *l, const struct ha_vrrp *v,
 		      const struct ha_ip *destination, const void *advert, size_t len)
 {
-	uint8_t control[CMSG_SPACE(sizeof(struct in6_pktinfo))]
+	uint8_t control[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int))]
 	    __attribute__((aligned(__alignof__(struct cmsghdr)))) = {0};
 	uint8_t header[VRRP_IP4_HEADER_SIZE];
 	struct sockaddr_storage to;
@@ -493,6 +504,7 @@ int ha_vrrp_link_send(struct ha_vrrp_link *l, const struct ha_vrrp *v,
 	m.msg_name = &to;
 	m.msg_namelen = (socklen_t)r;
 	m.msg_controllen = put_source(control, &ha_vrrp_opts(v)->source, l->ifindex);
+	m.msg_controllen += put_ttl(control + m.msg_controllen, ha_vrrp_opts(v));
 	if (v->opts.auth == HA_VRRP_AUTH_AH) {
 		/* The ICV covers the IP header, so that must leave as the engine thought of it. */
 		fd = l->ah_fd;

@@ -39,6 +39,8 @@ void vrrp_opts_default(struct ha_vrrp_opts *o)
 		o->garp_lower_repeat = o->garp_repeat;
 	if (!o->auth_window_ns)
 		o->auth_window_ns = 60 * VRRP_NS_PER_S;
+	if (!o->unicast_ttl)
+		o->unicast_ttl = 255;
 	if (!o->garp_delay_ns)
 		o->garp_delay_ns = 5 * VRRP_NS_PER_S;
 }
@@ -70,6 +72,8 @@ static const char *check_addresses(const struct ha_vrrp_opts *o)
 
 	if (o->family == AF_INET6 && o->auth == HA_VRRP_AUTH_HMAC)
 		most -= 3; /* the room of the trailer */
+	if (!o->n_addresses && o->no_addresses)
+		return NULL;
 	if (!o->n_addresses || !o->addresses)
 		return "addresses: an advert names at least one virtual address";
 	if (o->n_addresses > most)

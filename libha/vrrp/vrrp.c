@@ -112,6 +112,7 @@ static int own_opts(struct ha_vrrp *v)
 	    .group = o->group,
 	};
 	v->wire2 = (struct vrrp_wire){.family = o->family, .version = 2, .vrid = o->vrid};
+	v->wire.empty = v->wire2.empty = !o->n_addresses;
 	r = own_secrets(v);
 	if (r < 0)
 		return r;

@@ -111,7 +111,7 @@ enum ha_vrrp_drop vrrp_wire_decode(const struct vrrp_wire *w, const struct ha_vr
 	if (vrid != w->vrid)
 		return HA_VRRP_DROP_VRID;
 	/* A count of 0 says nothing (erratum 8299); trailing bytes are nobody's. */
-	if (!adv.n_addresses || len != message_len(w, adv.n_addresses))
+	if ((!adv.n_addresses && !w->empty) || len != message_len(w, adv.n_addresses))
 		return HA_VRRP_DROP_LENGTH;
 	if (!csum_right(w, m, pkt, len, &adv.checksum))
 		return HA_VRRP_DROP_CHECKSUM;

@@ -14,12 +14,13 @@ struct vrrp_wire {
 	uint8_t auth_type; /* version 2: 0, 1, or 2 behind an Authentication Header */
 	uint8_t auth[HA_VRRP_AUTH_SIZE];
 	enum ha_vrrp_checksum checksum; /* version 3 over IPv4: the form that is expected */
+	bool empty;			/* a count of 0 is right, too */
 	struct ha_ip group;		/* for HA_VRRP_CHECKSUM_PSEUDO_GROUP */
 };
 
 struct vrrp_advert {
 	uint8_t version, priority;
-	uint8_t n_addresses; /* at least 1 */
+	uint8_t n_addresses; /* at least 1, or vrrp_wire.empty */
 	uint16_t interval_cs;
 	const uint8_t *addresses;	/* inside the packet, n_addresses of the family's length */
 	enum ha_vrrp_checksum checksum; /* the form it came in; version 3 over IPv4 */

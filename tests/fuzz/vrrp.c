@@ -35,6 +35,7 @@ enum {
 	HMAC = 4,
 	V2_TOO = 8,
 	AS_AH = 16, /* the packet comes as protocol 51 */
+	NONE = 32,  /* no virtual addresses */
 };
 
 static void hold(bool truth)
@@ -90,7 +91,8 @@ static struct ha_vrrp *make(uint8_t what, uint8_t how)
 	    .version = v2 ? 2 : 3,
 	    .source = make_ip(six, 1),
 	    .addresses = vip,
-	    .n_addresses = 2,
+	    .n_addresses = how & NONE ? 0 : 2,
+	    .no_addresses = true,
 	    .priority = what & ACTIVE ? 255 : 100,
 	    .auth = auth_of(how, v2),
 	    .keys = &key,

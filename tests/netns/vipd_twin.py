@@ -207,6 +207,7 @@ def group(name="G", *members, more=""):
     return f"vrrp_sync_group {name} {{\n    group {{\n" + "".join(f"        {m}\n" for m in members) + f'    }}\n    notify "TELL"\n{more}}}\n'
 
 
+V2 = ("advert_int 0.2", "version 2\n    advert_int 1")
 ONE, TWO = instance(), instance("VI_2", 52, vips="10.0.0.110/24|10.0.0.111/32")
 ROUTES = """    virtual_routes {
         198.51.100.0/24 via 10.0.0.2 dev eth0 metric 20
@@ -280,6 +281,10 @@ CASES = [
          Step("it has ended", lambda m: None, lambda m: (m.dir / "ended").exists())),
     Case("sick", "vrrp_script sick {\n    script /bin/false\n    interval 1\n}\n" + instance(block="    track_script {\n        sick\n    }\n"), heard("FAULT")),
     Case("slow", "vrrp_script slow {\n    script \"/bin/sleep 1\"\n    interval 4\n}\n" + instance(block="    track_script {\n        slow\n    }\n") + TWO + group("G", "VI_1", "VI_2"), heard("MASTER")),
+    Case("excluded", instance(vips="", block="    virtual_ipaddress_excluded {\n        10.0.0.130/24\n    }\n").replace(*V2), has("10.0.0.130")),
+    Case("nothing", instance(vips="").replace(*V2), heard("MASTER"), Step("an address", reload(ONE.replace(*V2)), has("10.0.0.100/24"))),
+    Case("no peer", instance(more="unicast_fault_no_peer|unicast_src_ip 10.0.0.1|unicast_peer {|}"), heard("FAULT")),
+    Case("delay", "global_defs {\n    vrrp_startup_delay 3\n    umask 027\n}\n" + instance(notify=False, more='notify "DIR/../mask DIR/told"'), heard("MASTER")),
     Case("gone", ONE + TWO + group("G", "VI_1", "VI_2"), has("10.0.0.100/24"), Step("group and all", reload(instance("VI_3", 53, vips="10.0.0.120/24")), has("10.0.0.120")),
          Step("new group", reload(ONE + TWO + group("G", "VI_1", "VI_2")), has("10.0.0.100"))),
 ]
@@ -294,7 +299,7 @@ def main():
     results = {}
     with tempfile.TemporaryDirectory(prefix="hwtwin") as folder:
         os.chmod(folder, 0o755)
-        for name, text in (("tell", 'file=$1\nshift\necho "$@" >>"$file"\n'), ("read", 'exec cat "$2" >>"$1"\n'), ("late", 'sleep 2\ntouch "$1"\n')):
+        for name, text in (("tell", 'file=$1\nshift\necho "$@" >>"$file"\n'), ("read", 'exec cat "$2" >>"$1"\n'), ("mask", 'file=$1\nshift\necho "$* $(umask)" >>"$file"\n'), ("late", 'sleep 2\ntouch "$1"\n')):
             path = pathlib.Path(folder, name)
             path.write_text("#!/bin/sh\n" + text)
             path.chmod(0o755)

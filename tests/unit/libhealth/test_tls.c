@@ -540,6 +540,32 @@ static void options_are_checked_and_the_reason_is_told(void **state)
 	health_tls_free(NULL);
 }
 
+static void a_key_with_a_password_is_opened_by_it_alone(void **state)
+{
+	struct tls_peer peer;
+	char path[] = "/tmp/health-key-XXXXXX";
+	struct health_tls_opts o = {.size = sizeof(o), .cert_file = path};
+	struct health_tls *tls = NULL;
+	FILE *f = fdopen(mkstemp(path), "w");
+
+	(void)state;
+	assert_non_null(f);
+	tls_peer_open(&peer, &(struct tls_peer_script){0});
+	assert_int_equal(PEM_write_X509(f, peer.authority), 1);
+	assert_int_equal(PEM_write_PKCS8PrivateKey(f, peer.authority_key, EVP_aes_256_cbc(),
+						   "open sesame", 11, NULL, NULL),
+			 1);
+	fclose(f);
+	tls_peer_close(&peer);
+	assert_true(health_tls_new(&o, NULL, 0, &tls) < 0);
+	o.key_password = "open sesam";
+	assert_true(health_tls_new(&o, NULL, 0, &tls) < 0);
+	o.key_password = "open sesame";
+	assert_int_equal(health_tls_new(&o, NULL, 0, &tls), 0);
+	health_tls_free(tls);
+	unlink(path);
+}
+
 /* A host may have one for each server name. */
 static void many_contexts_live_side_by_side(void **state)
 {
@@ -569,6 +595,7 @@ int main(void)
 	    cmocka_unit_test(a_probe_begins_tls_where_it_wants),
 	    cmocka_unit_test(a_certificate_is_told_behind_starttls_too),
 	    cmocka_unit_test(tls_where_there_is_none_is_the_checkers_own_trouble),
+	    cmocka_unit_test(a_key_with_a_password_is_opened_by_it_alone),
 	    cmocka_unit_test(many_contexts_live_side_by_side),
 	    cmocka_unit_test(options_are_checked_and_the_reason_is_told),
 	};

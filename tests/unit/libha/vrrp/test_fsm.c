@@ -242,6 +242,28 @@ static void R75_the_lower_address_loses_the_tie(void **state)
 	assert_int_equal(ha_vrrp_state(r.v), HA_VRRP_ACTIVE);
 }
 
+static void a_losing_advert_is_answered_a_second_time_when_asked_for(void **state)
+{
+	struct ha_vrrp_opts o = rig_opts();
+	uint64_t t = T0 + DOWN_100;
+
+	(void)state;
+	o.garp_delay_ns = HA_VRRP_NEVER;
+	o.garp_lower_repeat = 2;
+	o.garp_lower_delay_ns = 1500 * MS;
+	rig_up(&r, &o);
+	ha_vrrp_start(r.v, T0);
+	rig_run(&r, t);
+	r.log[0] = 0;
+	hear(&r, t + 300 * MS, 50);
+	assert_said(&r, "remark(losing advert heard) send100 announce2");
+	rig_run(&r, t + 1799 * MS);
+	assert_said(&r, "send100");
+	rig_run(&r, t + 10 * S);
+	assert_non_null(strstr(r.log, "announce5"));
+	assert_null(strstr(strstr(r.log, "announce5") + 1, "announce"));
+}
+
 static void R76_a_losing_advert_is_answered_at_once(void **state)
 {
 	uint64_t t = start_active();
@@ -707,6 +729,7 @@ int main(void)
 	    ROW(the_last_advert_tells_the_winner_of_the_split),
 	    ROW(announcements_follow_the_schedule),
 	    ROW(the_second_burst_can_be_left_out),
+	    ROW(a_losing_advert_is_answered_a_second_time_when_asked_for),
 	    ROW(a_failed_send_is_counted_and_changes_nothing),
 	    ROW(accept_mode_is_passed_on),
 	    ROW(starting_and_stopping_twice_is_refused),
