@@ -243,7 +243,7 @@ CASES = [
     Case("pass", INSTANCE % "authentication {\n        auth_type PASS\n        auth_pass longer-than-eight\n    }", takeover, VIPS),
     Case("nopre", INSTANCE % f"{FAST}\n    state BACKUP\n    nopreempt", no_preempt, VIPS),
     Case("delay", INSTANCE % f"{FAST}\n    state BACKUP\n    preempt_delay 2", preempt_delay, VIPS),
-    Case("track", "global_defs {\n    vrrp_notify_priority_changes on\n}\nvrrp_script well {\n    script \"/usr/bin/test -e DIR/well\"\n    interval 1\n    weight -150\n    fall 1\n    rise 1\n}\n"
+    Case("track", "global_defs {\n    vrrp_notify_priority_changes on\n}\nvrrp_script well {\n    script \"/usr/bin/test -e DIR/well\"\n    interval 1\n    timeout 20\n    weight -150\n    fall 1\n    rise 1\n}\n"
          + INSTANCE % f"{FAST}\n    track_script {{\n        well\n    }}", track_script, VIPS),
     Case("fault", INSTANCE % FAST, fault, VIPS),
     Case("rare", "vrrp_script unsafe {\n    script DIR/../unsafe\n}\n"
