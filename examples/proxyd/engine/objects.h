@@ -257,6 +257,15 @@ struct pool {
 	struct pool_worker *worker; /* an array */
 };
 
+/* Who wait for whichever server is free first. Between the two looks others may come. */
+static inline uint32_t pool_queue(const struct pool *p)
+{
+	uint32_t bound = atomic_load_explicit(&p->n_bound, memory_order_relaxed);
+	uint32_t all = atomic_load_explicit(&p->n_queued, memory_order_relaxed);
+
+	return all > bound ? all - bound : 0;
+}
+
 /* ---- A set ---- */
 
 struct backend {

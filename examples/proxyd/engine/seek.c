@@ -140,7 +140,7 @@ static int bind_to(struct seeker *k, struct server *own)
 
 int seeker_pick_first(struct worker *w, struct seeker *k, struct server *own, bool force)
 {
-	struct pool_worker *pw = &k->backend->pool->worker[w->index];
+	struct pool *p = k->backend->pool;
 	int e = -ENOSR;
 
 	if (own && atomic_load_explicit(&own->n_queued, memory_order_relaxed) &&
@@ -152,7 +152,9 @@ int seeker_pick_first(struct worker *w, struct seeker *k, struct server *own, bo
 		e = bind_to(k, own);
 	if (!e || e == -EAGAIN || e == -ENOBUFS)
 		return e;
-	return TAILQ_EMPTY(&pw->queue) ? pick(w, k, NULL, 0) : -EAGAIN;
+	if (TAILQ_EMPTY(&p->worker[w->index].queue) || !pool_queue(p))
+		return pick(w, k, NULL, 0);
+	return -EAGAIN;
 }
 
 void seeker_exclude(struct worker *w, struct seeker *k)
@@ -253,15 +255,17 @@ bool seeker_enqueue(struct worker *w, struct seeker *k)
 		atomic_fetch_or(&p->waiting, UINT64_C(1) << w->index);
 	}
 	m->seeker = k;
+	atomic_fetch_add_explicit(&p->n_queued, 1, memory_order_relaxed);
 	if (m->bound) {
-		atomic_fetch_add_explicit(&m->bound->n_queued, 1, memory_order_relaxed);
 		atomic_fetch_add_explicit(&p->n_bound, 1, memory_order_relaxed);
+		counter_max(&counters_of(m->bound->tally, w->index)->queue_max,
+			    1 + atomic_fetch_add_explicit(&m->bound->n_queued, 1, memory_order_relaxed));
+	} else {
+		counter_max(&counters_of(p->tally, w->index)->queue_max, pool_queue(p));
 	}
 	insert(&pw->queue, k, w->now_ns);
 	k->queued = true;
 	m->queued_ns -= w->now_ns; /* and the other end is added */
-	counter_max(&counters_of(p->tally, w->index)->queue_max,
-		    1 + atomic_fetch_add_explicit(&p->n_queued, 1, memory_order_relaxed));
 	/* Now that others know, another look: a server freed in between woke nobody. */
 	worker_poke(w, POKE_QUEUE);
 	return true;

@@ -338,7 +338,7 @@ static void server_row(const struct server *sv, const struct cfg_proxy *p, unsig
 	r->up = up;
 	r->draining = up && (server_in_drain(sv) || sv->draining || !a->weight);
 	r->is_backup = sv->backup;
-	set(r, STAT_QCUR, 0);
+	set(r, STAT_QCUR, atomic_load_explicit(&sv->n_queued, memory_order_relaxed));
 	set(r, STAT_SCUR, used);
 	if (a->maxconn)
 		set(r, STAT_SLIM, a->maxconn);
@@ -424,7 +424,7 @@ static void backend_row(const struct backend *b, const struct cfg_proxy *p, uint
 	r->up = weight || !sum.any;
 	r->no_maint = true;
 	set_text(r, STAT_STATUS, r->up ? "UP" : "DOWN");
-	set(r, STAT_QCUR, atomic_load_explicit(&pool->n_queued, memory_order_relaxed));
+	set(r, STAT_QCUR, pool_queue(pool));
 	set(r, STAT_SCUR, atomic_load_explicit(&pool->n_sessions, memory_order_relaxed));
 	set(r, STAT_SLIM, b->fullconn);
 	set(r, STAT_DREQ, s.n[COUNT_DENIED_REQUESTS]);

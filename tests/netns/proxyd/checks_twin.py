@@ -3,8 +3,6 @@
 """How servers are found well or not, as HAProxy does:   checks_twin.py BINARY
 
 What a client sees is what counts: a server that is down gets nothing."""
-import csv
-import io
 import os
 import shutil
 import socket
@@ -12,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 
-from support import Proxy, Server, ask_api, config, free_port, named, read_all, run, until
+from support import Asked, Proxy, Server, config, free_port, named, read_all, run, until
 
 EVERY = "    default-server inter 100 rise 1 fall 1\n    retries 0\n"
 
@@ -27,35 +25,6 @@ def served_by(proxy):
 
 def listen(lines):
     return config("listen l\n    bind 127.0.0.1:{port}\n" + EVERY + lines)
-
-
-class Asked:
-    """A proxy with a socket for its runtime API."""
-
-    def __init__(self, binary, text):
-        self.folder = tempfile.mkdtemp(prefix="proxyd-checks.")
-        self.path = os.path.join(self.folder, "socket")
-        self.proxy = Proxy(binary, text.replace("global\n", f"global\n    stats socket {self.path} level admin\n"))
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *what):
-        self.proxy.__exit__(*what)
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def ask(self, command):
-        return ask_api(self.path, command).strip()
-
-    def row(self, server, *fields):
-        """Of "BACKEND/SERVER", as "show stat" says."""
-        for row in csv.DictReader(io.StringIO(self.ask("show stat")[2:])):
-            if f"{row['pxname']}/{row['svname']}" == server:
-                return [row[f] for f in fields]
-        raise AssertionError(f"no row of {server}")
-
-    def status(self, server):
-        return self.row(server, "status")[0]
 
 
 def test_a_server_is_as_the_one_it_tracks(binary):

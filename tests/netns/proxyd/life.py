@@ -44,6 +44,7 @@ class Load:
                 self.done += 1
                 if error:
                     self.failed.append(error)
+            time.sleep(0.001)  # leaves the interpreter to the test
 
     def stop(self):
         self.stopping = True
@@ -260,7 +261,7 @@ def test_no_descriptor_is_left_behind(binary):
         time.sleep(0.2)
         before = p.descriptors()
         load = Load(p, 8)
-        time.sleep(1.0)
+        until("many have been served", lambda: load.done > 100)
         held = [p.connect() for _ in range(50)]  # that never speak
         for i, c in enumerate(held):
             if i % 2:  # half of them end with a reset

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 
-from support import Proxy, Server, config, free_port, read_all, read_head, run, until
+from support import Asked, Proxy, Server, config, free_port, read_all, read_head, run, until
 
 
 def http_named(name):
@@ -166,7 +166,9 @@ def with_full_server(binary, redispatch, maxqueue, wanted, logged):
 
     a, b, got = Server(hold), Server(http_named("b")), {}
     text = config(FULL, threads=2, a=a.port, b=b.port, redispatch=redispatch, maxqueue=maxqueue)
-    with Proxy(binary, text) as p:
+    with Asked(binary, text) as asked:
+        p = asked.proxy
+
         def go(i):
             got[i] = get(p, "/", "Cookie: S=a")
 
@@ -175,11 +177,16 @@ def with_full_server(binary, redispatch, maxqueue, wanted, logged):
             t.start()
             if i == 0:
                 until("the server has it", lambda: a.count == 1)
-            time.sleep(0.05)
+            elif not maxqueue or i <= maxqueue:
+                until("it waits", lambda: asked.row("b/a", "qcur") == [str(i)])
+            else:
+                t.join()
         release.set()
         for t in threads:
             t.join()
         assert "".join(got[i] for i in range(4)) == wanted, got
+        queues = asked.row("b/a", "qcur", "qmax") + asked.row("b/BACKEND", "qcur", "qmax")
+        assert queues == ["0", str(maxqueue or 3), "0", "0"], queues
         until("all is logged", lambda: p.text().count("GET") == 4)
         assert sorted(re.findall(r" - - (SQV|....)", p.text())) == logged, p.text()
 

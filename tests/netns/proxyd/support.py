@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """What the tests of proxyd share: servers that misbehave on demand, and a proxy under test.
 
-Everything runs on loopback with ports the kernel chose. PROXY names the binary; the tests that hold
-for HAProxy too run with it as a twin, so that the expectation is not only ours.
+Everything runs on loopback with ports the kernel chose, as root in a network namespace of its own. PROXY names the
+binary; the tests that hold for HAProxy too run with it as a twin, so that the expectation is not only ours.
 """
+import csv
+import io
 import os
 import signal
 import shutil
@@ -14,7 +16,7 @@ import tempfile
 import threading
 import time
 
-WAIT = 10.0  # seconds until a state that must come has come
+WAIT = 30.0  # seconds until a state that must come has come, also on a busy machine and under a sanitizer
 
 
 def free_port():
@@ -252,6 +254,35 @@ class Proxy:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
+class Asked:
+    """A proxy with a socket for its runtime API."""
+
+    def __init__(self, binary, text):
+        self.folder = tempfile.mkdtemp(prefix="proxyd-checks.")
+        self.path = os.path.join(self.folder, "socket")
+        self.proxy = Proxy(binary, text.replace("global\n", f"global\n    stats socket {self.path} level admin\n"))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *what):
+        self.proxy.__exit__(*what)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def ask(self, command):
+        return ask_api(self.path, command).strip()
+
+    def row(self, server, *fields):
+        """Of "BACKEND/SERVER", as "show stat" says."""
+        for row in csv.DictReader(io.StringIO(self.ask("show stat")[2:])):
+            if f"{row['pxname']}/{row['svname']}" == server:
+                return [row[f] for f in fields]
+        raise AssertionError(f"no row of {server}")
+
+    def status(self, server):
+        return self.row(server, "status")[0]
+
+
 DEFAULTS = """
 global
     nbthread {threads}
@@ -259,8 +290,8 @@ global
 defaults
     mode tcp
     timeout connect 2s
-    timeout client 20s
-    timeout server 20s
+    timeout client 60s
+    timeout server 60s
 """
 
 
@@ -271,8 +302,19 @@ def config(body, threads=1, maxconn=5000, **more):
     return text
 
 
+def own_network():
+    """Begins anew in a network namespace: what runs beside cannot take a port that free_port found free."""
+    if os.geteuid() != 0:
+        return
+    if "PROXYD_OWN_NETWORK" not in os.environ:
+        os.environ["PROXYD_OWN_NETWORK"] = "yes"
+        os.execvp("unshare", ["unshare", "--net", sys.executable, *sys.argv])
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+
+
 def run(tests, binary):
     """Each test is a function of the binary. The exit status is the number of those that failed."""
+    own_network()
     only = os.environ.get("PROXYD_TEST")
     failed = 0
     for test in tests:

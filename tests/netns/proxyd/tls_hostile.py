@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-from support import Proxy, Server, read_all, run, until
+from support import Proxy, Server, own_network, read_all, run, until
 from tls_support import Authority, connect, context, get, serial, serial_of, show_headers
 from tls_twin import http
 
@@ -248,6 +248,7 @@ def test_a_server_that_fails_tls_is_named(binary):
 
 
 if __name__ == "__main__":
+    own_network()
     AUTHORITY = Authority()
     import tls_twin
     try:

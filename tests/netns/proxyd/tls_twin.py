@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 
-from support import Proxy, Server, ask_api, config, echo, free_port, read_all, run
+from support import Proxy, Server, ask_api, config, echo, free_port, own_network, read_all, run
 from tls_support import Authority, connect, context, get, openssl, serial, serial_of, show_headers
 
 HTTP = """
@@ -457,6 +457,7 @@ def test_an_ocsp_answer_is_stapled(binary):
 
 
 if __name__ == "__main__":
+    own_network()
     AUTHORITY = Authority()
     stranger = Authority("another authority")
     try:

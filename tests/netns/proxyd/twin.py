@@ -398,7 +398,7 @@ def test_queue_has_its_timeout(binary):
 def test_silence_ends_a_connection(binary):
     s = Server(echo)
     text = config("listen l\n    bind 127.0.0.1:{port}\n    server s 127.0.0.1:%d\n" % s.port)
-    text = text.replace("timeout client 20s", "timeout client 2s")
+    text = text.replace("timeout client 60s", "timeout client 2s")
     with Proxy(binary, text) as p, p.connect() as c:
         for _ in range(6):  # words keep it alive, longer than the timeout in sum
             c.sendall(b"x")
