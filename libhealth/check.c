@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/sized.h"
 #include "adaptive.h"
 #include "engine.h"
@@ -19,13 +20,22 @@ struct news {
 	char text[HEALTH_TEXT_MAX];
 };
 
-/* The result stands in the news: its text follows, and the check keeps what there is to remember of it. */
+/* Mostly it is the one there was, or none. Without memory it is told, and not kept. */
+static void keep_text(struct health_check *c, const char *text)
+{
+	if (!strcmp(c->text ? c->text : "", text))
+		return;
+	mem_free(c->text);
+	c->text = *text ? mem_strdup(text) : NULL;
+}
+
+/* The result and its text stand in the news: the check keeps what there is to remember of it. */
 static void note_result(struct news *n, struct health_check *c)
 {
 	n->has_result = true;
 	n->result.size = sizeof(n->result);
 	n->result.text = n->text;
-	memcpy(n->text, c->text, sizeof(n->text));
+	keep_text(c, n->text);
 	c->last = (struct health_past){
 	    .start_ns = n->result.start_ns,
 	    .total_ns = n->result.total_ns,
@@ -148,11 +158,13 @@ static void count_result(struct health_check *c)
 
 static enum health_phase phase_of(const struct health_check *c)
 {
+	const struct run *r = c->run;
+
 	if (c->hand != &conn_hand)
 		return HEALTH_PHASE_TALK;
-	if (c->fd < 0)
+	if (!r || r->fd < 0)
 		return c->condition == NAME ? HEALTH_PHASE_NAME : HEALTH_PHASE_SOCKET;
-	if (c->condition == HANDSHAKE || (c->channel && probe_only_connects(c->probe)))
+	if (c->condition == HANDSHAKE || (r->channel && probe_only_connects(c->probe)))
 		return HEALTH_PHASE_TLS;
 	if (c->condition == CONNECT || probe_only_connects(c->probe))
 		return HEALTH_PHASE_CONNECT;
@@ -195,8 +207,9 @@ static enum health_code too_late(enum health_code ok)
 }
 
 /* A good answer may have come too late for this server. */
-static void judge_time(struct health_check *c, struct health_result *r, uint64_t now_ns)
+static void judge_time(struct health_check *c, struct news *n, uint64_t now_ns)
 {
+	struct health_result *r = &n->result;
 	uint64_t limit;
 
 	if (!c->adaptive || !health_verdict_is_ok(r->verdict))
@@ -206,29 +219,41 @@ static void judge_time(struct health_check *c, struct health_result *r, uint64_t
 		return;
 	r->verdict = HEALTH_FAIL;
 	r->code = too_late(r->code);
-	snprintf(c->text, sizeof(c->text), "took %.1f ms, more than %.1f ms",
+	snprintf(n->text, sizeof(n->text), "took %.1f ms, more than %.1f ms",
 		 (double)r->total_ns / 1e6, (double)limit / 1e6);
 }
 
 /* A verdict for the filter, as the options of check and probe turn it. */
-static void judge(struct health_check *c, const struct health_probe_io *answer, int error,
-		  struct health_result *r)
+static void judge(const struct health_check *c, const struct health_probe_io *answer, int error,
+		  struct news *n)
 {
+	struct health_result *r = &n->result;
+
 	r->verdict = answer->verdict;
 	r->code = answer->code;
-	memcpy(c->text, answer->text, sizeof(c->text));
+	memcpy(n->text, answer->text, sizeof(n->text) - 1); /* a host's probe may have forgotten its 0 */
 	if (answer->code == HEALTH_CODE_L4CON && c->flags & HEALTH_CHECK_REFUSED_NOW &&
 	    (error == ECONNREFUSED || error == ECONNRESET || c->probe->ops.flags & PROBE_RAW_TCP))
 		r->verdict = HEALTH_FAIL_NOW;
 	if (c->probe->ops.flags & HEALTH_PROBE_OPTIONAL &&
 	    (is_silence(answer->code) || answer->code == HEALTH_CODE_L7RSP))
 		r->verdict = HEALTH_NEUTRAL;
-	if (answer->verdict == HEALTH_OK && c->at_best) {
-		r->verdict = (enum health_verdict)c->at_best;
+	if (answer->verdict == HEALTH_OK && c->run->at_best) {
+		r->verdict = (enum health_verdict)c->run->at_best;
 		if (!health_verdict_is_ok(r->verdict))
 			r->code = HEALTH_CODE_L6RSP;
-		memcpy(c->text, c->warning, sizeof(c->text));
+		memcpy(n->text, c->run->warning, sizeof(n->text));
 	}
+}
+
+static void note_run(struct health_result *to, const struct run *r)
+{
+	to->connect_ns = r->times.connect_ns;
+	to->name_ns = r->times.name_ns;
+	to->tls_ns = r->times.tls_ns;
+	to->first_byte_ns = r->times.first_byte_ns;
+	to->tls_expires_s = r->tls_expires_s;
+	to->tls_resumed = r->tls_resumed;
 }
 
 void check_finish(struct health_check *c, const struct health_probe_io *answer, int error,
@@ -244,17 +269,13 @@ void check_finish(struct health_check *c, const struct health_probe_io *answer, 
 	    .status = answer->status,
 	    .start_ns = c->start_ns,
 	    .late_ns = c->late_ns,
-	    .connect_ns = c->times.connect_ns,
 	    .total_ns = now_ns - c->start_ns,
-	    .name_ns = c->times.name_ns,
-	    .tls_ns = c->times.tls_ns,
-	    .first_byte_ns = c->times.first_byte_ns,
-	    .tls_expires_s = c->tls_expires_s,
-	    .tls_resumed = c->tls_resumed,
 	    .advice = answer->advice,
 	};
-	judge(c, answer, error, &news.result);
-	judge_time(c, &news.result, now_ns);
+	if (c->run)
+		note_run(&news.result, c->run);
+	judge(c, answer, error, &news);
+	judge_time(c, &news, now_ns);
 	note_result(&news, c);
 	check_halt(c);
 	count_result(c);
@@ -329,7 +350,7 @@ void health_check_report(struct health_check *c, enum health_verdict verdict, ui
 	    .phase = HEALTH_PHASE_PASSIVE,
 	    .start_ns = now_ns,
 	};
-	snprintf(c->text, sizeof(c->text), "seen in traffic");
+	snprintf(news.text, sizeof(news.text), "seen in traffic");
 	note_result(&news, c);
 	health_filter_feed(&c->filter, verdict, now_ns);
 	remember(c);
@@ -424,7 +445,8 @@ int health_check_status(const struct health_check *c, struct health_check_status
 	    .late = c->late,
 	    .skipped = c->skipped,
 	};
-	memcpy(s.text, c->text, sizeof(s.text));
+	if (c->text)
+		memcpy(s.text, c->text, strlen(c->text)); /* shorter: it was one of ours */
 	return sized_out(ret, &s, sizeof(s));
 }
 

@@ -66,10 +66,10 @@ static int watch_socket(struct health_check *c)
 	struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
 				 .data.ptr = &c->watch};
 
-	if (epoll_ctl(c->engine->epoll_fd, c->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, c->fd, &ev) <
+	if (epoll_ctl(c->engine->epoll_fd, c->run->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, c->run->fd, &ev) <
 	    0)
 		return -errno;
-	c->watched = true;
+	c->run->watched = true;
 	return 0;
 }
 
@@ -85,29 +85,29 @@ static bool rearm(struct health_check *c, uint64_t now_ns)
 
 static void close_socket(struct health_check *c)
 {
-	c->send_len = 0;
-	if (c->channel)
-		c->transport->end(c->channel, c->probe->ops.flags & HEALTH_PROBE_FIN);
-	c->channel = NULL;
-	c->dialogue.tls = false;
-	c->dialogue.alpn = NULL;
-	if (c->port_fd >= 0)
-		close(c->port_fd);
-	c->port_fd = -1;
-	if (c->fd < 0)
+	c->run->send_len = 0;
+	if (c->run->channel)
+		c->transport->end(c->run->channel, c->probe->ops.flags & HEALTH_PROBE_FIN);
+	c->run->channel = NULL;
+	c->run->dialogue.tls = false;
+	c->run->dialogue.alpn = NULL;
+	if (c->run->port_fd >= 0)
+		close(c->run->port_fd);
+	c->run->port_fd = -1;
+	if (c->run->fd < 0)
 		return;
 	/* Not left to close: a forked child may still hold the socket, and epoll would remember it. */
-	if (c->watched)
-		epoll_ctl(c->engine->epoll_fd, EPOLL_CTL_DEL, c->fd, NULL);
-	close(c->fd);
-	c->fd = -1;
-	c->watched = false;
-	c->spoken = c->heard = false;
+	if (c->run->watched)
+		epoll_ctl(c->engine->epoll_fd, EPOLL_CTL_DEL, c->run->fd, NULL);
+	close(c->run->fd);
+	c->run->fd = -1;
+	c->run->watched = false;
+	c->run->spoken = c->run->heard = false;
 }
 
 static void conn_close(struct health_check *c)
 {
-	dialogue_fini(&c->dialogue);
+	dialogue_fini(&c->run->dialogue);
 	close_socket(c);
 }
 
@@ -115,9 +115,9 @@ static ssize_t put(struct health_check *c)
 {
 	ssize_t n;
 
-	if (c->channel)
-		return c->transport->send(c->channel, c->send, c->send_len);
-	n = send(c->fd, c->send, c->send_len, MSG_NOSIGNAL);
+	if (c->run->channel)
+		return c->transport->send(c->run->channel, c->run->send, c->run->send_len);
+	n = send(c->run->fd, c->run->send, c->run->send_len, MSG_NOSIGNAL);
 	return n < 0 ? -errno : n;
 }
 
@@ -126,24 +126,24 @@ static ssize_t get(struct health_check *c)
 	struct health_engine *e = c->engine;
 	ssize_t n;
 
-	if (c->channel)
-		return c->transport->receive(c->channel, e->received, sizeof(e->received));
-	n = recv(c->fd, e->received, sizeof(e->received), 0);
+	if (c->run->channel)
+		return c->transport->receive(c->run->channel, e->received, sizeof(e->received));
+	n = recv(c->run->fd, e->received, sizeof(e->received), 0);
 	return n < 0 ? -errno : n;
 }
 
 /* 0: all is sent, or the socket is full; -errno: the connection is broken. */
 static int flush(struct health_check *c)
 {
-	while (c->send_len) {
+	while (c->run->send_len) {
 		ssize_t n = put(c);
 
 		if (n == -EINTR)
 			continue;
 		if (n < 0)
 			return n == -EAGAIN ? 0 : (int)n;
-		c->send += n;
-		c->send_len -= (size_t)n;
+		c->run->send += n;
+		c->run->send_len -= (size_t)n;
 	}
 	return 0;
 }
@@ -154,21 +154,21 @@ static void arm_talk(struct health_check *c, uint64_t now_ns)
 {
 	if (!c->phases)
 		return; /* until the end of the whole check, as armed when connected */
-	if (c->send_len)
+	if (c->run->send_len)
 		check_arm_phase(c, c->phases->send_ns, now_ns);
 	else
-		check_arm_phase(c, c->heard ? 0 : c->phases->first_byte_ns, now_ns);
+		check_arm_phase(c, c->run->heard ? 0 : c->phases->first_byte_ns, now_ns);
 }
 
 /* The same run goes on over a new connection. */
 static void reconnect(struct health_check *c, uint16_t port, uint64_t now_ns)
 {
-	if (c->reconnects++ >= HEALTH_PROBE_RECONNECTS_MAX) {
+	if (c->run->reconnects++ >= HEALTH_PROBE_RECONNECTS_MAX) {
 		finish_with(c, HEALTH_CODE_L7RSP, "too many connections", 0, now_ns);
 		return;
 	}
 	close_socket(c);
-	c->port = port;
+	c->run->port = port;
 	connect_now(c, now_ns);
 }
 
@@ -176,7 +176,7 @@ static void finish_closed(struct health_check *c, int error, uint64_t now_ns)
 {
 	struct health_probe_io answer;
 
-	if (dialogue_closed(&c->dialogue, error,
+	if (dialogue_closed(&c->run->dialogue, error,
 			    error ? strerrordesc_np(error) : "closed before an answer", now_ns,
 			    &answer) == HEALTH_STEP_RECONNECT)
 		reconnect(c, answer.port, now_ns);
@@ -189,9 +189,9 @@ static void begin_handshake(struct health_check *c, uint64_t now_ns);
 /* What HEALTH_STEP_TLS asks for, once the bytes before it are sent. */
 static void upgrade(struct health_check *c, uint64_t now_ns)
 {
-	c->then = HEALTH_STEP_MORE;
-	if (!c->transport || c->channel || check_is_datagram(c))
-		check_finish_local(c, "TLS", c->channel ? EALREADY : ENOTSUP, now_ns);
+	c->run->then = HEALTH_STEP_MORE;
+	if (!c->transport || c->run->channel || check_is_datagram(c))
+		check_finish_local(c, "TLS", c->run->channel ? EALREADY : ENOTSUP, now_ns);
 	else
 		begin_handshake(c, now_ns);
 }
@@ -204,12 +204,12 @@ static bool proceed(struct health_check *c, enum health_step step, struct health
 
 	for (;;) {
 		if (io->send_len) {
-			if (c->spoken && !c->transport &&
+			if (c->run->spoken && !c->transport &&
 			    !check_is_datagram(c)) /* the first never waits */
-				socket_set_int(c->fd, IPPROTO_TCP, TCP_NODELAY, 1);
-			c->spoken = true;
-			c->send = io->send;
-			c->send_len = io->send_len;
+				socket_set_int(c->run->fd, IPPROTO_TCP, TCP_NODELAY, 1);
+			c->run->spoken = true;
+			c->run->send = io->send;
+			c->run->send_len = io->send_len;
 			r = flush(c);
 		}
 		if (step == HEALTH_STEP_DONE) {
@@ -220,18 +220,18 @@ static bool proceed(struct health_check *c, enum health_step step, struct health
 			reconnect(c, io->port, now_ns);
 			return false;
 		}
-		if (r < 0 || c->send_len || step == HEALTH_STEP_TLS || !c->dialogue.again)
+		if (r < 0 || c->run->send_len || step == HEALTH_STEP_TLS || !c->run->dialogue.again)
 			break;
-		step = dialogue_received(&c->dialogue, NULL, 0, now_ns, io);
+		step = dialogue_received(&c->run->dialogue, NULL, 0, now_ns, io);
 	}
 	if (r < 0 && check_is_datagram(c)) {
 		finish_closed(c, -r, now_ns);
 		return false;
 	}
 	if (r < 0)
-		c->send_len = 0; /* what the server said before it broke is still to be read */
-	c->then = step;
-	if (step == HEALTH_STEP_TLS && !c->send_len) {
+		c->run->send_len = 0; /* what the server said before it broke is still to be read */
+	c->run->then = step;
+	if (step == HEALTH_STEP_TLS && !c->run->send_len) {
 		upgrade(c, now_ns);
 		return false;
 	}
@@ -242,9 +242,9 @@ static bool proceed(struct health_check *c, enum health_step step, struct health
 /* The first bytes on this connection, and of the run. */
 static void note_first_byte(struct health_check *c, uint64_t now_ns)
 {
-	c->heard = true;
-	if (!c->times.first_byte_ns)
-		c->times.first_byte_ns = now_ns > c->start_ns ? now_ns - c->start_ns : 1;
+	c->run->heard = true;
+	if (!c->run->times.first_byte_ns)
+		c->run->times.first_byte_ns = now_ns > c->start_ns ? now_ns - c->start_ns : 1;
 	arm_talk(c, now_ns);
 }
 
@@ -255,7 +255,7 @@ static void receive(struct health_check *c, uint32_t events, uint64_t now_ns)
 	struct health_probe_io io;
 	enum health_step step;
 
-	for (int i = 0; i < READS_PER_EVENT && !c->send_len; i++) {
+	for (int i = 0; i < READS_PER_EVENT && !c->run->send_len; i++) {
 		ssize_t n = get(c);
 
 		if (n == -EINTR)
@@ -266,16 +266,16 @@ static void receive(struct health_check *c, uint32_t events, uint64_t now_ns)
 			finish_closed(c, n < 0 ? (int)-n : 0, now_ns);
 			return;
 		}
-		if (!c->heard)
+		if (!c->run->heard)
 			note_first_byte(c, now_ns);
-		step = dialogue_received(&c->dialogue, e->received, (size_t)n, now_ns, &io);
+		step = dialogue_received(&c->run->dialogue, e->received, (size_t)n, now_ns, &io);
 		if ((step != HEALTH_STEP_MORE || io.send_len) && !proceed(c, step, &io, now_ns))
 			return;
-		if (!check_is_datagram(c) && !c->channel && !(events & ENDED) &&
+		if (!check_is_datagram(c) && !c->run->channel && !(events & ENDED) &&
 		    (size_t)n < sizeof(e->received))
 			return; /* the socket is empty: asking it would cost a call */
 	}
-	if (!c->send_len)
+	if (!c->run->send_len)
 		rearm(c, now_ns);
 }
 
@@ -295,11 +295,11 @@ static bool talk(struct health_check *c, uint64_t now_ns)
 			check_finish_local(c, "port", -r, now_ns);
 			return false;
 		}
-		c->dialogue.local = (const struct sockaddr *)&local;
-		c->dialogue.remote = c->destination;
+		c->run->dialogue.local = (const struct sockaddr *)&local;
+		c->run->dialogue.remote = c->destination;
 	}
-	step = dialogue_open(&c->dialogue, now_ns, &io);
-	c->dialogue.local = c->dialogue.remote = NULL;
+	step = dialogue_open(&c->run->dialogue, now_ns, &io);
+	c->run->dialogue.local = c->run->dialogue.remote = NULL;
 	return proceed(c, step, &io, now_ns);
 }
 
@@ -308,16 +308,16 @@ static bool talk(struct health_check *c, uint64_t now_ns)
 static void handshake_done(struct health_check *c, const struct health_transport_report *report,
 			   uint64_t now_ns)
 {
-	c->times.tls_ns = now_ns > c->start_ns ? now_ns - c->start_ns : 1;
-	c->dialogue.tls = true;
-	c->dialogue.alpn = report->alpn;
-	c->tls_expires_s = report->expires_s;
-	c->tls_resumed = report->resumed;
-	if (report->at_best && !c->warning)
-		c->warning = mem_zalloc(HEALTH_TEXT_MAX);
-	if (report->at_best && c->warning) {
-		c->at_best = (uint8_t)report->at_best;
-		memcpy(c->warning, report->text, HEALTH_TEXT_MAX - 1);
+	c->run->times.tls_ns = now_ns > c->start_ns ? now_ns - c->start_ns : 1;
+	c->run->dialogue.tls = true;
+	c->run->dialogue.alpn = report->alpn;
+	c->run->tls_expires_s = report->expires_s;
+	c->run->tls_resumed = report->resumed;
+	if (report->at_best && !c->run->warning)
+		c->run->warning = mem_zalloc(HEALTH_TEXT_MAX);
+	if (report->at_best && c->run->warning) {
+		c->run->at_best = (uint8_t)report->at_best;
+		memcpy(c->run->warning, report->text, HEALTH_TEXT_MAX - 1);
 	}
 	if (report->linger && probe_only_connects(c->probe)) {
 		c->condition = LINGER;
@@ -332,7 +332,7 @@ static void handshake_done(struct health_check *c, const struct health_transport
 static void shake_hands(struct health_check *c, uint64_t now_ns)
 {
 	struct health_transport_report report = {0};
-	int r = c->transport->handshake(c->channel, &report);
+	int r = c->transport->handshake(c->run->channel, &report);
 
 	if (r == 0) {
 		handshake_done(c, &report, now_ns);
@@ -344,10 +344,10 @@ static void shake_hands(struct health_check *c, uint64_t now_ns)
 
 static void begin_handshake(struct health_check *c, uint64_t now_ns)
 {
-	int r = c->transport->begin(c->target, c->fd, &c->channel);
+	int r = c->transport->begin(c->target, c->run->fd, &c->run->channel);
 
 	if (r < 0) {
-		c->channel = NULL;
+		c->run->channel = NULL;
 		check_finish_local(c, c->transport->name, -r, now_ns);
 		return;
 	}
@@ -362,7 +362,7 @@ static void end_linger(struct health_check *c, uint64_t now_ns)
 	struct health_probe_io answer;
 
 	get(c);
-	dialogue_open(&c->dialogue, now_ns, &answer);
+	dialogue_open(&c->run->dialogue, now_ns, &answer);
 	check_finish(c, &answer, 0, now_ns);
 }
 
@@ -375,8 +375,8 @@ static bool send_preamble(struct health_check *c, uint64_t now_ns)
 
 	if (!w || !w->preamble_len || check_is_datagram(c))
 		return true;
-	c->spoken = true;
-	if (send(c->fd, w->preamble, w->preamble_len, MSG_NOSIGNAL) == w->preamble_len)
+	c->run->spoken = true;
+	if (send(c->run->fd, w->preamble, w->preamble_len, MSG_NOSIGNAL) == w->preamble_len)
 		return true;
 	finish_connect_error(c, errno == EAGAIN ? EPIPE : errno, now_ns);
 	return false;
@@ -385,8 +385,8 @@ static bool send_preamble(struct health_check *c, uint64_t now_ns)
 /* True: the run goes on, over this channel, and may have bytes to read. */
 static bool connected(struct health_check *c, uint64_t now_ns)
 {
-	if (!c->times.connect_ns)
-		c->times.connect_ns = now_ns > c->start_ns ? now_ns - c->start_ns : 1;
+	if (!c->run->times.connect_ns)
+		c->run->times.connect_ns = now_ns > c->start_ns ? now_ns - c->start_ns : 1;
 	if (!send_preamble(c, now_ns))
 		return false;
 	if (!c->transport || c->flags & HEALTH_CHECK_STARTTLS)
@@ -405,7 +405,7 @@ static void connect_now(struct health_check *c, uint64_t now_ns)
 		check_finish_local(c, where, -r, now_ns);
 		return;
 	}
-	c->fd = r;
+	c->run->fd = r;
 	r = socket_connect(c);
 	if (r < 0 && r != -EINPROGRESS) {
 		finish_connect_error(c, -r, now_ns);
@@ -425,25 +425,23 @@ static void connect_now(struct health_check *c, uint64_t now_ns)
 
 static void conn_start(struct health_check *c, uint64_t now_ns)
 {
-	c->port = 0;
-	c->reconnects = 0;
-	c->then = HEALTH_STEP_MORE;
-	dialogue_init(&c->dialogue, c->probe, c->state);
-	c->dialogue.nonce = spread_nonce(c->engine->seed, c->id, c->starts);
+	c->run->then = HEALTH_STEP_MORE;
+	dialogue_init(&c->run->dialogue, c->probe, c->run->state);
+	c->run->dialogue.nonce = spread_nonce(c->engine->seed, c->id, c->starts);
 	if (c->name) {
 		c->condition = NAME;
 		check_arm_phase(c, c->phases ? c->phases->name_ns : 0, now_ns);
 		resolver_ask(c, now_ns);
 		return;
 	}
-	c->dialogue.family = c->destination->sa_family;
+	c->run->dialogue.family = c->destination->sa_family;
 	connect_now(c, now_ns);
 }
 
 void conn_resolved(struct health_check *c, const struct sockaddr *address, socklen_t len,
 		   uint64_t now_ns)
 {
-	c->times.name_ns = now_ns > c->start_ns ? now_ns - c->start_ns : 1;
+	c->run->times.name_ns = now_ns > c->start_ns ? now_ns - c->start_ns : 1;
 	if (c->destination_len != len) {
 		mem_free(c->destination);
 		c->destination = mem_zalloc(len);
@@ -455,7 +453,7 @@ void conn_resolved(struct health_check *c, const struct sockaddr *address, sockl
 	}
 	memcpy(c->destination, address, len);
 	address_set_port(c->destination, c->name_port);
-	c->dialogue.family = c->destination->sa_family;
+	c->run->dialogue.family = c->destination->sa_family;
 	connect_now(c, now_ns);
 }
 
@@ -470,11 +468,11 @@ static void event_connect(struct health_check *c, uint32_t events, uint64_t now_
 	int error = 0;
 
 	if (events & (EPOLLERR | EPOLLHUP) && /* else it is writable, and connected */
-	    getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+	    getsockopt(c->run->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
 		error = errno;
 	if (error)
 		finish_connect_error(c, error, now_ns);
-	else if (connected(c, now_ns) && !c->send_len && events & (EPOLLIN | ENDED))
+	else if (connected(c, now_ns) && !c->run->send_len && events & (EPOLLIN | ENDED))
 		receive(c, events, now_ns);
 }
 
@@ -483,17 +481,17 @@ static void event_talk(struct health_check *c, uint32_t events, uint64_t now_ns)
 	struct health_probe_io io = {0};
 	enum health_step step = HEALTH_STEP_MORE;
 
-	if (c->send_len) {
+	if (c->run->send_len) {
 		if (flush(c) < 0)
-			c->send_len = 0;
-		if (c->send_len)
+			c->run->send_len = 0;
+		if (c->run->send_len)
 			return;
-		if (c->then == HEALTH_STEP_TLS) {
+		if (c->run->then == HEALTH_STEP_TLS) {
 			upgrade(c, now_ns);
 			return;
 		}
-		if (c->dialogue.again)
-			step = dialogue_received(&c->dialogue, NULL, 0, now_ns, &io);
+		if (c->run->dialogue.again)
+			step = dialogue_received(&c->run->dialogue, NULL, 0, now_ns, &io);
 		if (!proceed(c, step, &io, now_ns))
 			return;
 	}
@@ -525,10 +523,10 @@ static void conn_event(struct health_check *c, uint32_t events, uint64_t now_ns)
 static bool heard_at_last(struct health_check *c, uint64_t now_ns)
 {
 	enum condition before = c->condition;
-	bool writes = before == CONNECT || c->send_len;
-	struct pollfd ready = {.fd = c->fd, .events = writes ? POLLOUT : POLLIN | POLLRDHUP};
+	bool writes = before == CONNECT || c->run->send_len;
+	struct pollfd ready = {.fd = c->run->fd, .events = writes ? POLLOUT : POLLIN | POLLRDHUP};
 
-	if (c->fd < 0 || poll(&ready, 1, 0) <= 0)
+	if (c->run->fd < 0 || poll(&ready, 1, 0) <= 0)
 		return false;
 	conn_event(c, (uint32_t)ready.revents, now_ns);
 	if (!check_in_flight(c) || (c->condition != before && c->timer.place))
@@ -558,7 +556,7 @@ static void conn_timeout(struct health_check *c, uint64_t now_ns)
 		answer_set(&answer, HEALTH_FAIL, HEALTH_CODE_L6TOUT, "no handshake in time");
 		break;
 	default:
-		dialogue_timeout(&c->dialogue, now_ns, &answer);
+		dialogue_timeout(&c->run->dialogue, now_ns, &answer);
 		break;
 	}
 	check_finish(c, &answer, ETIMEDOUT, now_ns);

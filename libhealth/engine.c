@@ -180,6 +180,25 @@ void check_arm_phase(struct health_check *c, uint64_t limit_ns, uint64_t now_ns)
 	check_arm(c, limit_ns ? sooner(now_ns + limit_ns, end) : end);
 }
 
+static struct run *begin_run(const struct health_check *c)
+{
+	struct run *r = mem_zalloc(sizeof(*r) + c->probe->ops.state_size);
+
+	if (r)
+		r->fd = r->port_fd = -1;
+	return r;
+}
+
+static void end_run(struct health_check *c)
+{
+	if (!c->run)
+		return;
+	c->hand->close(c);
+	mem_free(c->run->warning);
+	mem_free(c->run);
+	c->run = NULL;
+}
+
 void check_halt(struct health_check *c)
 {
 	struct health_engine *e = c->engine;
@@ -187,7 +206,7 @@ void check_halt(struct health_check *c)
 	if (c->condition == WAITING)
 		e->stats.waiting--;
 	if (check_in_flight(c)) {
-		c->hand->close(c);
+		end_run(c);
 		e->stats.in_flight--;
 	}
 	list_remove(&c->queue);
@@ -327,11 +346,11 @@ static void begin(struct health_check *c, uint64_t now_ns)
 {
 	c->condition = CONNECT; /* in flight; the hand knows better */
 	c->start_ns = now_ns;
-	c->times = (struct times){0};
-	c->tls_expires_s = 0;
-	c->tls_resumed = false;
-	c->at_best = HEALTH_NEUTRAL;
-	c->hand->start(c, now_ns);
+	c->run = begin_run(c);
+	if (c->run)
+		c->hand->start(c, now_ns);
+	else
+		check_finish_local(c, "memory", ENOMEM, now_ns);
 }
 
 static void start_waiting(struct health_engine *e, uint64_t now_ns)

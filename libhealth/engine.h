@@ -114,6 +114,29 @@ struct times {
 	uint64_t name_ns, connect_ns, tls_ns, first_byte_ns;
 };
 
+/* What a check needs only while it is in flight: of thousands few are. */
+struct run {
+	struct times times;
+	void *process; /* of exec_hand */
+	void *channel; /* TLS; NULL: none */
+	int64_t tls_expires_s;
+	char *warning; /* owned; the text of at_best */
+	bool tls_resumed;
+	uint8_t at_best; /* enum health_verdict: what TLS makes of a success; NEUTRAL: nothing */
+	bool watched;	 /* in the epoll set */
+	bool spoken;	 /* the connection carries bytes of the dialogue */
+	bool heard;	 /* and some of the server */
+	uint16_t port;	 /* of this connection, when the probe chose one; 0: the destination's */
+	uint16_t reconnects;
+	int fd;	     /* -1: none */
+	int port_fd; /* holds the port of a half-open check; -1: none */
+	enum health_step then; /* TLS: begins when all is sent */
+	struct dialogue dialogue;
+	const uint8_t *send;
+	size_t send_len;
+	alignas(max_align_t) unsigned char state[]; /* the probe's */
+};
+
 struct adaptive;
 
 struct history {
@@ -151,37 +174,19 @@ struct health_check {
 
 	/* TLS; NULL: none */
 	const struct health_transport_ops *transport;
-	void *target, *channel;
-	int64_t tls_expires_s; /* of this run, as is all here below */
-	char *warning;	       /* owned; the text of at_best */
-	bool tls_resumed;
-	uint8_t at_best; /* enum health_verdict: what TLS makes of a success; NEUTRAL: nothing */
+	void *target;
 
-	/* the plan and the run */
+	/* the plan, and the run that goes on */
 	uint64_t planned_ns, start_ns, late_ns;
 	uint64_t starts;
-	struct times times;
-	void *run;     /* of exec_hand: its process */
-	int fd;	       /* -1: none */
-	int port_fd;   /* holds the port of a half-open check; -1: none */
-	bool watched;  /* in the epoll set */
-	bool spoken;   /* the connection carries bytes of the dialogue */
-	bool heard;    /* and some of the server */
-	uint16_t port; /* of this connection, when the probe chose one; 0: the destination's */
-	uint16_t reconnects;   /* in this run */
-	enum health_step then; /* TLS: begins when all is sent */
-	struct dialogue dialogue;
-	const uint8_t *send;
-	size_t send_len;
+	struct run *run; /* NULL: none, or there was no memory for it */
 
 	/* what came of it */
 	struct health_filter filter;
 	struct health_past last; /* the result, and `text` */
-	char text[HEALTH_TEXT_MAX];
+	char *text; /* NULL: "" */
 	uint64_t runs, failures, late, skipped;
 	struct history *history;
-
-	alignas(max_align_t) unsigned char state[]; /* the probe's */
 };
 
 static inline bool check_in_flight(const struct health_check *c)

@@ -167,7 +167,7 @@ static void exec_start(struct health_check *c, uint64_t now_ns)
 		finish_unstarted(c, -r, now_ns);
 		return;
 	}
-	c->run = p; /* from here on exec_close takes care of it */
+	c->run->process = p; /* from here on exec_close takes care of it */
 	r = watch_fd(c->engine, EPOLL_CTL_ADD, p->pidfd, &c->watch);
 	if (r == 0)
 		r = watch_fd(c->engine, EPOLL_CTL_ADD, p->output, &c->watch);
@@ -238,7 +238,7 @@ static int reap(const struct process *p, siginfo_t *info)
 
 static void exec_event(struct health_check *c, uint32_t events, uint64_t now_ns)
 {
-	struct process *p = c->run;
+	struct process *p = c->run->process;
 	struct health_probe_io answer;
 	siginfo_t info;
 	bool exited;
@@ -251,7 +251,7 @@ static void exec_event(struct health_check *c, uint32_t events, uint64_t now_ns)
 	read_output(p); /* after: all it wrote is there now */
 	if (r == 0)
 		return;
-	c->run = NULL;
+	c->run->process = NULL;
 	exited = info.si_code == CLD_EXITED;
 	if (r > 0)
 		program_judge(c->probe->config, exited ? info.si_status : 0,
@@ -265,14 +265,14 @@ static void exec_event(struct health_check *c, uint32_t events, uint64_t now_ns)
 
 static void exec_timeout(struct health_check *c, uint64_t now_ns)
 {
-	struct process *p = c->run;
+	struct process *p = c->run->process;
 	struct health_probe_io answer = {0};
 
 	exec_event(c, 0, now_ns); /* it may be done: the host was late */
 	if (!check_in_flight(c))
 		return;
 	kill(-p->pid, SIGTERM);
-	c->run = NULL;
+	c->run->process = NULL;
 	orphan(c->engine, p, now_ns + HEALTH_EXEC_TERM_NS);
 	answer_set(&answer, HEALTH_FAIL, HEALTH_CODE_PROCTOUT, "not done in time");
 	check_finish(c, &answer, ETIMEDOUT, now_ns);
@@ -280,9 +280,9 @@ static void exec_timeout(struct health_check *c, uint64_t now_ns)
 
 static void exec_close(struct health_check *c)
 {
-	struct process *p = c->run;
+	struct process *p = c->run->process;
 
-	c->run = NULL;
+	c->run->process = NULL;
 	if (!p)
 		return;
 	kill(-p->pid, SIGKILL);

@@ -303,13 +303,12 @@ int health_check_add(struct health_engine *e, const struct health_check_opts *op
 	if (r < 0)
 		return r;
 	probe = o.probe ? o.probe : e->tcp;
-	c = mem_zalloc(sizeof(*c) + probe->ops.state_size);
+	c = mem_zalloc(sizeof(*c));
 	if (!c)
 		return -ENOMEM;
 	c->watch.event = check_event;
 	c->engine = e;
 	c->userdata = userdata;
-	c->fd = c->port_fd = -1;
 	c->probe = probe_use(probe);
 	c->hand = hand_of(probe);
 	list_init(&c->queue);
@@ -345,7 +344,7 @@ void check_free(struct health_check *c)
 	mem_free(c->way);
 	mem_free(c->phases);
 	mem_free(c->adaptive);
-	mem_free(c->warning);
+	mem_free(c->text);
 	mem_free(c->history);
 	mem_free(c);
 }

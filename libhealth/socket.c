@@ -211,13 +211,13 @@ int socket_half_open(struct health_check *c, struct sockaddr_storage *ret_local)
 	socklen_t len = sizeof(*ret_local);
 	int r;
 
-	if (getsockname(c->fd, (struct sockaddr *)ret_local, &len) < 0)
+	if (getsockname(c->run->fd, (struct sockaddr *)ret_local, &len) < 0)
 		return -errno;
 	r = hold_port(c, ret_local);
 	if (r < 0)
 		return r;
-	c->port_fd = r;
-	return filter_ports(c->fd, c->destination->sa_family == AF_INET6,
+	c->run->port_fd = r;
+	return filter_ports(c->run->fd, c->destination->sa_family == AF_INET6,
 			    address_port(c->destination),
 			    address_port((struct sockaddr *)ret_local));
 }
@@ -257,13 +257,13 @@ int socket_connect(const struct health_check *c)
 	const struct sockaddr *to = c->destination;
 	int r;
 
-	if (c->port) {
+	if (c->run->port) {
 		memcpy(&other, to, c->destination_len);
 		to = (const struct sockaddr *)&other;
-		address_set_port((struct sockaddr *)&other, htons(c->port));
+		address_set_port((struct sockaddr *)&other, htons(c->run->port));
 	}
 	do
-		r = connect(c->fd, to, c->destination_len);
+		r = connect(c->run->fd, to, c->destination_len);
 	while (r < 0 && errno == EINTR);
 	return r < 0 ? -errno : 0;
 }
