@@ -1,35 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 #include "auth.h"
 
-#ifdef VIPD_OPENSSL
-
-#include "adapters/hmac_openssl.h"
-
-bool auth_is_built(void)
-{
-	return true;
-}
-
-int auth_hmac(enum ha_vrrp_hash hash, const void *key, size_t key_len, const void *data, size_t len,
-	      uint8_t *ret, void *userdata)
-{
-	return hmac_openssl(hash, key, key_len, data, len, ret, userdata);
-}
-
-#else
-
 #include <errno.h>
 
+#include "openssl.h"
+
 bool auth_is_built(void)
 {
+#ifdef VIPD_OPENSSL
+	return true;
+#else
 	return false;
+#endif
+}
+
+void auth_prepare(const struct conf *c)
+{
+	for (const struct conf_instance *i = c->instances; i; i = i->next)
+		if (i->auth_ah)
+			openssl_module();
 }
 
 int auth_hmac(enum ha_vrrp_hash hash, const void *key, size_t key_len, const void *data, size_t len,
 	      uint8_t *ret, void *userdata)
 {
-	(void)hash, (void)key, (void)key_len, (void)data, (void)len, (void)ret, (void)userdata;
-	return -EOPNOTSUPP;
-}
+	const struct openssl_module *m = openssl_module();
 
-#endif
+	return m ? m->hmac(hash, key, key_len, data, len, ret, userdata) : -EOPNOTSUPP;
+}

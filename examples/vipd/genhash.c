@@ -17,13 +17,8 @@
 #include <libhealth/health.h>
 #include <libhealth/probe_http.h>
 
-#ifdef HAVE_LIBCRYPTO
-#include "adapters/health_openssl.h"
-#endif
-#ifdef HAVE_HEALTH_TLS
-#include <libhealth/tls.h>
-#endif
 #include "loop.h"
+#include "openssl.h"
 
 #define NS_PER_S UINT64_C(1000000000)
 #define HASH_LEN 16
@@ -184,7 +179,7 @@ static void print_content(const uint8_t *data, size_t len)
 
 static int look_at(enum health_hash hash, const void *data, size_t len, uint8_t *ret)
 {
-	int r = health_openssl_digest(hash, data, len, ret);
+	int r = openssl_module()->crypto->digest(hash, data, len, ret);
 
 	answer.seen = r >= 0;
 	memcpy(answer.hash, ret, HASH_LEN);
@@ -226,7 +221,9 @@ static int make_probe(const struct question *q, struct health_probe **ret)
 	    .crypto = &crypto,
 	};
 
-	crypto = health_openssl;
+	if (!openssl_module())
+		return -EOPNOTSUPP;
+	crypto = *openssl_module()->crypto;
 	crypto.digest = q->verbose ? look_at_verbosely : look_at;
 	ha_ip_format(&q->server, ip, sizeof(ip));
 	snprintf(address, sizeof(address), q->server.family == AF_INET6 ? "[%s]:%u" : "%s:%u", ip,
@@ -239,10 +236,16 @@ static int add_transport(const struct question *q, struct health_check_opts *o)
 #ifdef HAVE_HEALTH_TLS
 	const struct health_tls_opts tls = {.size = sizeof(tls), .sni = q->sni ? q->host : NULL};
 	struct health_tls *context;
-	int r = q->tls ? health_tls_new(&tls, answer.why, sizeof(answer.why), &context) : 0;
+	int r;
 
-	if (r >= 0 && q->tls)
-		o->transport = health_tls_transport(context); /* for the life of the program */
+	if (!q->tls)
+		return 0;
+	if (!openssl_module())
+		return -EOPNOTSUPP;
+	r = openssl_module()->tls_new(&tls, answer.why, sizeof(answer.why), &context);
+	if (r >= 0)
+		o->transport =
+		    openssl_module()->tls_transport(context); /* for the life of the program */
 	return r;
 #else
 	(void)o;

@@ -73,7 +73,7 @@ static inline const struct conf_real *probe_real(const struct probe *p)
 
 /* health_check.c: from the configuration to the library */
 
-/* Reads the certificates of SSL_GET: before privileges are given up. 0 or -ENOMEM. */
+/* Loads OpenSSL if a check needs it, reads the certificates of SSL_GET: before privileges are given up. 0 or -ENOMEM. */
 int tls_contexts_new(const struct conf *c, struct tls_contexts **ret);
 void tls_contexts_free(struct tls_contexts *t);
 

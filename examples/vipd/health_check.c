@@ -9,16 +9,11 @@
 #include <libhealth/probe_http.h>
 #include <libhealth/probe_net.h>
 #include <libhealth/probe_smtp.h>
-#ifdef HAVE_HEALTH_TLS
-#include <libhealth/tls.h>
-#endif
 
-#ifdef HAVE_LIBCRYPTO
-#include "adapters/health_openssl.h"
-#endif
 #include "conf_pairs.h"
 #include "health.h"
 #include "log.h"
+#include "openssl.h"
 #include "regex.h"
 
 #define NS_PER_MS UINT64_C(1000000)
@@ -52,9 +47,8 @@ static struct health_http_opts http_request(const struct conf_http *c, const str
 	    .body_max_bytes = u->regex || u->digest ? BODY_MAX_BYTES : 0,
 	};
 
-#ifdef HAVE_LIBCRYPTO
-	o.crypto = u->digest ? &health_openssl : NULL;
-#endif
+	if (u->digest && openssl_module())
+		o.crypto = openssl_module()->crypto;
 	for (size_t i = 0; i < u->n_status; i++)
 		status[i] = (struct health_http_range){u->status[i].first, u->status[i].last};
 	return o;
@@ -146,7 +140,9 @@ static int tls_add(struct tls_contexts *t, const struct conf *conf, const struct
 	x->sni = named ? strdup(sni) : NULL;
 	if (named && !x->sni)
 		return -ENOMEM;
-	err = health_tls_new(&o, why, sizeof(why), &x->tls);
+	if (!openssl_module())
+		return 0; /* which is said */
+	err = openssl_module()->tls_new(&o, why, sizeof(why), &x->tls);
 	if (err < 0)
 		log_err("%s:%u: SSL_GET cannot be run: %s", c->at.file, c->at.line,
 			*why ? why : strerror(-err));
@@ -181,7 +177,7 @@ static int transport_of(const struct health *h, const struct probe *p,
 	x = tls_find(h->tls, p->conf, probe_real(p));
 	if (!x || !x->tls)
 		return -EPROTO;
-	*ret = health_tls_transport(x->tls);
+	*ret = openssl_module()->tls_transport(x->tls);
 	return 0;
 }
 
@@ -203,11 +199,26 @@ static int transport_of(const struct health *h, const struct probe *p,
 
 #endif
 
+static bool has_digest(const struct conf *conf)
+{
+	for (const struct conf_virtual *v = conf->virtuals; v; v = v->next)
+		for (const struct conf_real *r = v->reals; r; r = r->next)
+			for (const struct conf_check *c = r->checks; c; c = c->next)
+				for (const struct conf_url *u =
+					 c->kind == CONF_CHECK_HTTP ? c->http->urls : NULL;
+				     u; u = u->next)
+					if (u->digest)
+						return true;
+	return false;
+}
+
 int tls_contexts_new(const struct conf *c, struct tls_contexts **ret)
 {
 	struct tls_contexts *t = calloc(1, sizeof(*t));
 	int r = t ? make_contexts(t, c) : -ENOMEM;
 
+	if (has_digest(c))
+		openssl_module();
 	if (r < 0) {
 		tls_contexts_free(t);
 		return r;
@@ -223,7 +234,8 @@ void tls_contexts_free(struct tls_contexts *t)
 	for (struct tls_context *x = t ? t->first : NULL; x; x = next) {
 		next = x->next;
 #ifdef HAVE_HEALTH_TLS
-		health_tls_free(x->tls);
+		if (x->tls)
+			openssl_module()->tls_free(x->tls);
 #endif
 		free(x->sni);
 		free(x);

@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "auth.h"
 #include "log.h"
 #include "schedule.h"
 #include "vrrp.h"
@@ -317,6 +318,7 @@ int vrrp_main(const struct birth *b)
 	weights_leave_held(b->weights);
 	be_punctual(b);
 	schedule_apply(&b->conf->globals.vrrp, "vrrp");
+	auth_prepare(b->conf);
 	lock_memory(b, &raised);
 	r = set_up(&v);
 	lock_rest(raised);
