@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -36,10 +38,30 @@ static int socket_read(BIO *b, char *buf, int len)
 	return (int)n;
 }
 
+/* Nobody waits for the tickets that end a handshake of TLS 1.3: they may go with the first answer. */
+static bool is_ticket(const struct tls *t)
+{
+	return SSL_get_state(t->ssl) == TLS_ST_SW_SESSION_TICKET &&
+	       SSL_version(t->ssl) == TLS1_3_VERSION;
+}
+
+/* But not if that is long to come. Setting this option once more sends what MSG_MORE has kept back. */
+static void send_tickets(struct tls *t)
+{
+	t->keeps_tickets = false;
+	setsockopt(t->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+}
+
 static int socket_write(BIO *b, const char *data, int len)
 {
 	struct tls *t = BIO_get_data(b);
-	ssize_t n = send(t->fd, data, (size_t)len, MSG_NOSIGNAL | t->send_flags);
+	int flags = MSG_NOSIGNAL | t->send_flags;
+	ssize_t n;
+
+	t->keeps_tickets = !t->is_ready && is_ticket(t);
+	if (t->keeps_tickets)
+		flags |= MSG_MORE;
+	n = send(t->fd, data, (size_t)len, flags);
 
 	BIO_clear_retry_flags(b);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -205,9 +227,11 @@ const char *tls_cipher(const struct tls *t)
 
 /* ---- Bytes ---- */
 
-/* What is known of the end: 0, or -1 with errno. */
-static ssize_t nothing(const struct tls *t)
+/* No bytes now. What is known of the end: 0, or -1 with errno. */
+static ssize_t nothing(struct tls *t)
 {
+	if (t->keeps_tickets)
+		send_tickets(t);
 	if (t->failed)
 		errno = EPROTO;
 	else if (!t->eof)

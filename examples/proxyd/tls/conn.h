@@ -24,11 +24,12 @@ struct tls {
 	bool
 	    read_waits_write : 1; /* what a read needs first is room to write, and the other way round */
 	bool write_waits_read : 1;
-	bool eof : 1;	    /* close_notify, or the end of the stream */
-	bool failed : 1;    /* nothing more is possible */
-	bool heard : 1;	    /* a byte came from the peer */
-	bool used_cert : 1; /* the peer sent one in this handshake */
-	uint8_t ca_depth;   /* of ca_error */
+	bool keeps_tickets : 1; /* the kernel holds them for what is sent next */
+	bool eof : 1;		/* close_notify, or the end of the stream */
+	bool failed : 1;	/* nothing more is possible */
+	bool heard : 1;		/* a byte came from the peer */
+	bool used_cert : 1;	/* the peer sent one in this handshake */
+	uint8_t ca_depth;	/* of ca_error */
 	uint16_t error,
 	    ca_error; /* X509_V_ERR_…, of its own certificate and of its issuers; forgiven or not */
 	const char *reason; /* why the handshake failed; static text; NULL: it did not */

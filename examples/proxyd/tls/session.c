@@ -162,7 +162,8 @@ static int on_ticket(SSL *ssl, unsigned char name[16], unsigned char *iv, EVP_CI
 		if (!CRYPTO_memcmp(name, k->key[i].name, 16)) {
 			if (!start_ticket(&k->key[i], iv, cipher, mac, 0))
 				return -1;
-			return i == k->in_use ? 1 : 2;
+			/* a client shows a ticket of TLS 1.3 once only (RFC 8446 C.4) */
+			return i == k->in_use && SSL_version(ssl) != TLS1_3_VERSION ? 1 : 2;
 		}
 	return 0;
 }

@@ -193,12 +193,15 @@ def test_sessions_are_taken_up_by_any_thread(binary):
                         (ssl.TLSVersion.TLSv1_3, "no-tls-tickets")):
         ctx = context(high=high)
         with Proxy(binary, http(f"crt {AUTHORITY.default} {words}", server, tell, threads=2)) as p:
-            session, resumed = None, []
+            session, resumed, ids = None, [], set()
             for _ in range(6):
                 with connect(p.port, "default.example", ctx, session) as s:
                     resumed.append(get(s)[1])
                     session = s.session
+                    ids.add(session.id)
             assert resumed == ["x-resumed:0"] + ["x-resumed:1"] * 5, (high, words, resumed)
+            # a client uses a session of TLS 1.3 once: each connection brings the next
+            assert len(ids) == (6 if high == ssl.TLSVersion.TLSv1_3 else 1), (high, words)
 
 
 def test_handshakes_are_counted(binary):
