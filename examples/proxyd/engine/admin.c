@@ -85,35 +85,49 @@ void server_changed(struct server *s, bool up)
 	a->changed_ns = now_ns;
 }
 
-static void tell(const struct server *s, const char *what)
+/* Once it is published. */
+static void tell_state(const struct server *s, bool was_up, bool was_maint, bool was_drain)
 {
-	log_notice("server %s/%s: %s", s->pool->name, s->name, what);
+	bool maint = s->admin.maint, drain = s->admin.drain;
+	const char *now = s->up ? "UP" : "DOWN";
+
+	if (maint && !was_maint && was_up)
+		server_tell_left(s, SERVER_DOWN, "is going DOWN for maintenance");
+	else if (maint && !was_maint)
+		server_tell(s, LOG_NOTICE, "was DOWN and now enters maintenance.");
+	else if (was_maint && !maint)
+		server_tell(s, LOG_NOTICE, "is %s/%s (leaving forced maintenance).", now, drain ? "DRAIN" : "READY");
+	if (was_maint && !maint && drain)
+		server_tell(s, LOG_NOTICE, "remains in forced drain mode.");
+	if (was_maint || maint)
+		return;
+	if (drain && !was_drain)
+		server_tell_left(s, SERVER_DRAINS, "enters drain state");
+	else if (was_drain && !drain)
+		server_tell(s, LOG_NOTICE, "is %s (leaving forced drain).", now);
 }
 
 int admin_set_state(struct engine *e, struct server *s, enum admin_state state)
 {
 	struct server_admin *a = &s->admin;
 	bool maint = state == ADMIN_MAINT, drain = state == ADMIN_DRAIN;
-	static const char *const what[] = {"ready", "drain", "maintenance"};
+	bool was_maint = a->maint, was_drain = a->drain, was_up = s->up;
 	int r;
 
-	if (a->maint == maint && a->drain == drain)
+	if (was_maint == maint && was_drain == drain)
 		return 0;
-	if (a->maint != maint) {
-		bool was_up = s->up;
-
+	if (was_maint != maint) {
 		a->maint = maint;
 		check_rest(s);
-		/* as HAProxy: up at once, and the first failure takes it down */
-		if (s->check && !maint && !s->up)
-			health_check_set(s->check, HEALTH_START_UP, loop_clock_ns());
+		if (!maint)
+			check_start_up(s);
 		if (was_up) /* else it was down before, and a change to up was told */
 			server_changed(s, !maint);
 	}
 	a->maint = maint;
 	a->drain = drain;
-	tell(s, what[state]);
 	r = server_publish(e, s);
+	tell_state(s, was_up && !s->admin.via_maint, was_maint, was_drain);
 	trackers_follow(e, s);
 	return r;
 }
@@ -205,7 +219,7 @@ int admin_set_addr(struct engine *e, struct server *s, const struct cfg_addr *ad
 		return r;
 	s->usable = true;
 	check_rest(s);
-	tell(s, "moved to another address");
+	log_notice("server %s/%s: moved to another address", s->pool->name, s->name);
 	return server_publish(e, s);
 }
 
@@ -240,10 +254,12 @@ int admin_set_health(struct engine *e, struct server *s, enum admin_health healt
 {
 	bool up = health != ADMIN_HEALTH_DOWN;
 
+	s->change_why = ", changed from CLI";
 	if (s->check)
 		health_check_set(s->check, up ? HEALTH_START_FULLY_UP : HEALTH_START_FULLY_DOWN, now_ns);
 	if (s->up != up || s->draining != (health == ADMIN_HEALTH_STOPPING))
-		server_set_up(e, s, up, health == ADMIN_HEALTH_STOPPING);
+		server_set_up(e, s, up, health == ADMIN_HEALTH_STOPPING, "");
+	s->change_why = NULL;
 	return 0;
 }
 

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,7 +40,8 @@ static void take_state(struct server *s, enum health_admin said)
 		admin_set_state(s->engine, s, ADMIN_MAINT);
 }
 
-static void take_verdict(struct server *s, enum health_verdict verdict, const char *text)
+/* `why`: behind "is DOWN" or "is UP" in the log. */
+static void take_verdict(struct server *s, enum health_verdict verdict, const char *why)
 {
 	bool checked_up = s->tracked  ? s->tracked->up
 			  : !s->check || health_state_is_up(health_check_state(s->check));
@@ -48,10 +50,8 @@ static void take_verdict(struct server *s, enum health_verdict verdict, const ch
 	if (verdict == HEALTH_NEUTRAL || down == s->agent_down)
 		return;
 	s->agent_down = down;
-	log_msg(down ? LOG_ALERT : LOG_NOTICE, "server %s/%s: its agent says %s%s%s", s->pool->name,
-		s->name, down ? "DOWN" : "UP", *text ? ": " : "", text);
 	if (s->up != (checked_up && !down))
-		server_set_up(s->engine, s, checked_up && !down, false);
+		server_set_up(s->engine, s, checked_up && !down, false, why);
 }
 
 int admin_enable_agent(struct server *s, bool on)
@@ -67,7 +67,7 @@ int admin_set_agent_verdict(struct server *s, bool up)
 {
 	if (!s->agent)
 		return -ENOENT;
-	take_verdict(s, up ? HEALTH_OK : HEALTH_FAIL_NOW, "by the runtime API");
+	take_verdict(s, up ? HEALTH_OK : HEALTH_FAIL_NOW, ", changed from CLI");
 	return 0;
 }
 
@@ -93,11 +93,17 @@ int admin_set_agent(struct engine *e, struct server *s, const struct cfg_addr *a
 
 void agent_result(struct server *s, const struct health_result *r)
 {
+	bool down = r->verdict == HEALTH_FAIL || r->verdict == HEALTH_FAIL_NOW;
+	char why[512];
+
 	take_weight(s, &r->advice);
 	if (r->advice.has_maxconn && r->advice.maxconn != s->admin.maxconn)
 		admin_set_maxconn(s->engine, s, r->advice.maxconn);
 	take_state(s, r->advice.admin);
-	take_verdict(s, r->verdict, r->text);
+	snprintf(why, sizeof(why), ", reason: %s, code: 0, info: \"via agent : %s%s%.300s%s\", check duration: %llums",
+		 check_code_text(down ? HEALTH_CODE_L7STS : HEALTH_CODE_L7OK), down ? "down" : "up", *r->text ? " (" : "", r->text,
+		 *r->text ? ")" : "", (unsigned long long)(r->total_ns / CFG_MS));
+	take_verdict(s, r->verdict, why);
 }
 
 void agent_end(struct server *s)

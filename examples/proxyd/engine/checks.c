@@ -13,42 +13,11 @@
 #include <libhealth/tls.h>
 
 #include "log.h"
+#include "loop.h"
 #include "proxy_protocol.h"
 
 /* Checks due within it start together: one wake-up for all. HAProxy's clock has steps of 1 ms. */
 #define CHECK_SLACK_NS 5000000u
-
-static const char *meaning(enum health_code code)
-{
-	switch (code) {
-	case HEALTH_CODE_L4CON:
-		return "no connection";
-	case HEALTH_CODE_L4TOUT:
-		return "no connection in time";
-	case HEALTH_CODE_SOCKERR:
-		return "no socket for the check";
-	case HEALTH_CODE_L4OK:
-		return "connected";
-	case HEALTH_CODE_L6OK:
-		return "TLS stands";
-	case HEALTH_CODE_L6RSP:
-		return "no TLS, or a certificate that will not do";
-	case HEALTH_CODE_L6TOUT:
-		return "no TLS in time";
-	case HEALTH_CODE_L7OK:
-		return "answered well";
-	case HEALTH_CODE_L7OKC:
-		return "answered 404: to be drained";
-	case HEALTH_CODE_L7TOUT:
-		return "no answer in time";
-	case HEALTH_CODE_L7RSP:
-		return "no answer that fits";
-	case HEALTH_CODE_L7STS:
-		return "its status says no";
-	default:
-		return health_code_name(code);
-	}
-}
 
 static void on_result(struct health_check *check, const struct health_result *r, void *userdata)
 {
@@ -64,10 +33,7 @@ static void on_result(struct health_check *check, const struct health_result *r,
 	s->last_ns = r->total_ns;
 	s->admin.n_failed += s->up && (r->verdict == HEALTH_FAIL || r->verdict == HEALTH_FAIL_NOW);
 	if (changed && s->log_checks)
-		log_info("check of %s/%s: %s (%s)%s%s, %llu ms", s->pool->name, s->name,
-			 health_code_name(r->code), meaning(r->code), r->error ? ": " : "",
-			 r->error ? strerror(r->error) : "",
-			 (unsigned long long)(r->total_ns / CFG_MS));
+		server_tell_check(s, r->verdict != HEALTH_FAIL && r->verdict != HEALTH_FAIL_NOW, r->code == HEALTH_CODE_L7OKC);
 }
 
 static void on_transition(struct health_check *check, const struct health_transition *t,
@@ -75,21 +41,14 @@ static void on_transition(struct health_check *check, const struct health_transi
 {
 	struct server *s = userdata;
 	bool up = health_state_is_up(t->to), draining = t->to == HEALTH_STATE_DRAIN;
+	char why[512] = "";
 
 	/* what an agent said was taken with its result; what it took down stays down */
 	if (check == s->agent || s->agent_down || (up == s->up && draining == s->draining))
 		return;
-	log_msg(up ? LOG_NOTICE : LOG_ALERT,
-		"%sserver %s/%s is %s: %s (%s)%s%s, check took %llu ms, %u of %u",
-		s->backup ? "backup " : "", s->pool->name, s->name,
-		draining ? "DRAINING"
-		: up	 ? "UP"
-			 : "DOWN",
-		meaning(t->code), health_code_name(t->code), s->last_error && !up ? ": " : "",
-		s->last_error && !up ? strerror(s->last_error) : "",
-		(unsigned long long)(s->last_ns / CFG_MS), up ? t->ok_run : t->fail_run,
-		up ? t->rise : t->fall);
-	server_set_up(s->engine, s, up, draining);
+	if (!s->log_checks) /* else that was told already */
+		check_reason(s, why, sizeof(why));
+	server_set_up(s->engine, s, up, draining, why);
 }
 
 int checks_new(struct engine *e)
@@ -125,6 +84,15 @@ void check_rest(struct server *s)
 {
 	if (s->check)
 		health_check_set_paused(s->check, s->admin.maint || s->admin.no_checks || !s->usable);
+}
+
+void check_start_up(struct server *s)
+{
+	if (!s->check || s->up)
+		return;
+	s->change_why = "";
+	health_check_set(s->check, HEALTH_START_UP, loop_clock_ns());
+	s->change_why = NULL;
 }
 
 /* The configuration with what an operator changed of it. */

@@ -53,12 +53,31 @@ int pool_sync(struct pool *p, const struct set *set, const struct backend *b);
 uint64_t pools_deadline(const struct engine *e);
 void pools_tick(struct engine *e, uint64_t now_ns);
 
-/* A server came up or went down: publishes that. */
-void server_set_up(struct engine *e, struct server *s, bool up, bool draining);
+/* A server came up or went down: publishes that, and tells it; `why` stands behind "is DOWN". */
+void server_set_up(struct engine *e, struct server *s, bool up, bool draining, const char *why);
 
 /* What the group is to know of the server now; the caller commits. And that, with the commit. */
 int server_stage(struct server *s);
 int server_publish(struct engine *e, struct server *s);
+
+/* ---- server_log.c ---- */
+
+/* HAProxy's words, of the field check_desc, too. */
+const char *check_code_text(enum health_code code);
+/* ", reason: …, check duration: 0ms" of the last check; "" without one. */
+void check_reason(const struct server *s, char *buf, size_t cap);
+
+/* "Server B/S …", to the daemon's log and the section's. */
+__attribute__((format(printf, 3, 4))) void server_tell(const struct server *s, int level, const char *format, ...);
+/* The same with what servers are left, and whether that is none. Once it is published. */
+enum server_change {
+	SERVER_UP,
+	SERVER_DRAINS,
+	SERVER_DOWN,
+};
+void server_tell_left(const struct server *s, enum server_change change, const char *what);
+/* option log-health-checks */
+void server_tell_check(const struct server *s, bool well, bool conditionally);
 
 /* ---- admin.c ---- */
 
@@ -124,6 +143,7 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *c,
 void check_end(struct server *s);
 
 /* Its checks rest for as long as somebody's word, or a missing address, says so. */
+void check_start_up(struct server *s); /* as HAProxy: up at once, and the first failure takes it down; silently */
 void check_rest(struct server *s);
 
 /* ---- agent.c ---- */

@@ -25,6 +25,7 @@ int engine_new(const struct engine_opts *o, struct engine **ret)
 	memset(e, 0, sizeof(*e));
 	e->opts = *o;
 	e->started_ns = loop_clock_ns();
+	e->log_fd[0] = e->log_fd[1] = e->log_fd[2] = -1;
 	STAILQ_INIT(&e->sets);
 	STAILQ_INIT(&e->messages);
 	TAILQ_INIT(&e->refused);
@@ -257,6 +258,9 @@ void engine_free(struct engine *e)
 	resolve_free(e);
 	if (e->wake_fd >= 0)
 		close(e->wake_fd);
+	for (size_t i = 0; i < sizeof(e->log_fd) / sizeof(e->log_fd[0]); i++)
+		if (e->log_fd[i] >= 0)
+			close(e->log_fd[i]);
 	refused_free(e);
 	e->ending = true;
 	read_messages(e); /* nobody is left who would send another */

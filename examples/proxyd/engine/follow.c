@@ -2,7 +2,8 @@
 /* `track`: a server whose state is another one's, which is checked in its place. All in the control thread. */
 #include "control.h"
 
-#include "log.h"
+#include <stdio.h>
+#include <syslog.h>
 
 void server_track(struct server *s, struct server *tracked)
 {
@@ -28,30 +29,43 @@ static bool follow_admin(struct server *s, const struct server *of)
 		return false;
 	if (maint != was_maint && s->up) /* else it was down before, and a change to up is told */
 		server_changed(s, !maint);
-	log_notice("server %s/%s: %s via %s/%s", s->pool->name, s->name,
-		   maint   ? "maintenance"
-		   : drain ? "drain"
-			   : "ready",
-		   of->pool->name, of->name);
 	return true;
+}
+
+static void tell_admin(const struct server *s, const struct server *of, bool was_maint, bool was_drain)
+{
+	bool maint = server_in_maint(s), drain = server_in_drain(s);
+	char what[2 * CFG_NAME_MAX + 64];
+
+	if (maint && !was_maint && s->up) {
+		snprintf(what, sizeof(what), "is going DOWN for maintenance via %s/%s", of->pool->name, of->name);
+		server_tell_left(s, SERVER_DOWN, what);
+	} else if (maint && !was_maint) {
+		server_tell(s, LOG_NOTICE, "was DOWN and now enters maintenance via %s/%s.", of->pool->name, of->name);
+	} else if (!maint && was_maint) {
+		server_tell(s, LOG_NOTICE, "is %s/%s (leaving maintenance).", s->up ? "UP" : "DOWN", drain ? "DRAIN" : "READY");
+	} else if (drain && !was_drain) {
+		snprintf(what, sizeof(what), "enters drain state via %s/%s", of->pool->name, of->name);
+		server_tell_left(s, SERVER_DRAINS, what);
+	} else if (!drain && was_drain) {
+		server_tell(s, LOG_NOTICE, "is %s (leaving forced drain).", s->up ? "UP" : "DOWN");
+	}
 }
 
 static void follow(struct engine *e, struct server *s)
 {
 	const struct server *of = s->tracked;
 	bool up = of->up && !s->agent_down;
+	bool was_maint = server_in_maint(s), was_drain = server_in_drain(s);
 	bool changed = follow_admin(s, of);
+	char via[2 * CFG_NAME_MAX + 16];
 
 	if (up != s->up || of->draining != s->draining) {
-		log_msg(up ? LOG_NOTICE : LOG_ALERT, "%sserver %s/%s is %s via %s/%s", s->backup ? "backup " : "",
-			s->pool->name, s->name,
-			!up		? "DOWN"
-			: of->draining	? "DRAINING"
-					: "UP",
-			of->pool->name, of->name);
-		server_set_up(e, s, up, of->draining); /* and its trackers */
+		snprintf(via, sizeof(via), " via %s/%s", of->pool->name, of->name);
+		server_set_up(e, s, up, of->draining, via); /* and its trackers */
 	} else if (changed) {
 		server_publish(e, s);
+		tell_admin(s, of, was_maint, was_drain);
 		trackers_follow(e, s);
 	}
 }

@@ -49,10 +49,10 @@ void session_log_prepare(const struct cfg_logs *logs)
 			fcntl(log->fd, F_SETFL, fcntl(log->fd, F_GETFL) | O_NONBLOCK);
 }
 
-/* A datagram socket of the target's family, of this worker; -1: none to be had. */
-static int log_socket(struct worker *w, int family)
+/* A datagram socket of the target's family, of this thread; -1: none to be had. */
+static int log_socket(int fds[3], int family)
 {
-	int *fd = &w->log_fd[family == AF_INET ? 0 : family == AF_INET6 ? 1 : 2];
+	int *fd = &fds[family == AF_INET ? 0 : family == AF_INET6 ? 1 : 2];
 
 	if (*fd < 0)
 		*fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -126,7 +126,7 @@ static bool is_sampled(const struct cfg_log *log)
 	return log->sampled[n / 64] >> n % 64 & 1;
 }
 
-static void write_to(struct worker *w, const struct cfg_log *log, const struct log_message *m)
+static void write_to(int fds[3], const struct cfg_log *log, const struct log_message *m)
 {
 	int level = m->level < log->least ? log->least : m->level, n;
 	char head[1024];
@@ -146,28 +146,33 @@ static void write_to(struct worker *w, const struct cfg_log *log, const struct l
 	if (log->kind == CFG_LOG_SOCKET) { /* a datagram needs no newline */
 		out.msg_name = (void *)&log->addr.storage;
 		out.msg_namelen = log->addr.len;
-		if (sendmsg(log_socket(w, log->addr.sa.sa_family), &out, MSG_NOSIGNAL) < 0)
+		if (sendmsg(log_socket(fds, log->addr.sa.sa_family), &out, MSG_NOSIGNAL) < 0)
 			return;
 	} else if (writev(log->fd, v, 3) < 0) {
 		return;
 	}
 }
 
-void log_message(struct worker *w, const struct frontend *f, const struct log_message *m)
+void log_to_all(int fds[3], const struct cfg_proxy *p, const struct cfg *cfg, const struct cfg_logs *const logs[2],
+		const struct log_message *m)
 {
-	const char *tag =
-	    f->proxy->set.log_tag ? f->proxy->set.log_tag : f->set->cfg->global.log_tag;
+	const char *tag = p->set.log_tag ? p->set.log_tag : cfg->global.log_tag;
 	struct log_message tagged = *m;
 
 	tagged.tag = tag ? tag : "proxyd";
-	tagged.hostname = f->set->cfg->global.log_hostname;
+	tagged.hostname = cfg->global.log_hostname;
 	for (size_t i = 0; i < 2; i++) {
 		const struct cfg_log *log;
 
-		if (f->logs[i])
-			STAILQ_FOREACH (log, f->logs[i], next)
-				write_to(w, log, &tagged);
+		if (logs[i])
+			STAILQ_FOREACH (log, logs[i], next)
+				write_to(fds, log, &tagged);
 	}
+}
+
+void log_message(struct worker *w, const struct frontend *f, const struct log_message *m)
+{
+	log_to_all(w->log_fd, f->proxy, f->set->cfg, f->logs, m);
 }
 
 void log_line(struct worker *w, const struct frontend *f, const char *line, size_t len)

@@ -154,6 +154,7 @@ struct server {
 	unsigned ring_key;		/* as a member: its place in the section when it became one, from 1 */
 	_Atomic bool serves;		/* up, and nobody's word against it: as last published */
 	bool up;			/* as the checks say; true without a check */
+	const char *change_why;		/* an operator's word is what changes it now; "": that is told by itself */
 	bool gone;			/* an operator removed it: nobody comes back to it */
 	bool draining;			/* they say: up, but nothing new */
 	bool backup, usable;		/* as configured; it has an address, and its name holds */
@@ -513,6 +514,7 @@ struct engine {
 	TAILQ_HEAD(refused_list, refused) refused;
 	unsigned n_refused_kept;
 	uint64_t n_refused; /* ever */
+	int log_fd[3];		 /* as a worker's */
 	bool ending;		 /* no worker is left */
 	bool started, draining, idle_told;
 	_Atomic unsigned n_drained; /* workers without listeners and sessions, while draining */

@@ -3,6 +3,7 @@
 #include "control.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -414,29 +415,20 @@ int server_publish(struct engine *e, struct server *s)
 	return r;
 }
 
-static const char *plural(unsigned n)
+void server_set_up(struct engine *e, struct server *s, bool up, bool draining, const char *why)
 {
-	return n == 1 ? "" : "s";
-}
-
-void server_set_up(struct engine *e, struct server *s, bool up, bool draining)
-{
-	struct pool *p = s->pool;
 	bool was_up = s->up;
+	char what[600];
 
 	s->up = up;
 	s->draining = draining;
 	if (was_up != up)
 		server_changed(s, up);
 	server_publish(e, s);
-	log_msg(LOG_NOTICE,
-		"backend %s has %u server%s and %u backup%s up; %u session%s on it, %u queued",
-		p->name, p->n_up, plural(p->n_up), p->n_up_backup, plural(p->n_up_backup),
-		atomic_load(&p->n_sessions), plural(atomic_load(&p->n_sessions)),
-		atomic_load(&p->n_queued));
-	if (!p->n_up && !p->n_up_backup)
-		log_msg(LOG_ALERT,
-			"backend %s has no server left: its connections are closed at once",
-			p->name);
+	if (s->change_why)
+		why = s->change_why;
+	snprintf(what, sizeof(what), "%s%s", draining ? "is stopping" : up ? "is UP" : "is DOWN", why);
+	if (!s->change_why || *s->change_why)
+		server_tell_left(s, !up ? SERVER_DOWN : draining ? SERVER_DRAINS : SERVER_UP, what);
 	trackers_follow(e, s);
 }

@@ -42,7 +42,6 @@ static struct server_name *of_srv(const struct dns_watch *w)
 static void leave(struct server_name *n, const char *why)
 {
 	struct server *s = n->server;
-	struct pool *p = s->pool;
 	bool was_up = s->up && !s->admin.maint;
 
 	if (!s->usable)
@@ -52,15 +51,14 @@ static void leave(struct server_name *n, const char *why)
 	if (s->up)
 		server_changed(s, false);
 	server_publish(n->engine, s);
-	if (was_up)
-		log_msg(LOG_NOTICE,
-			"Server %s/%s is going DOWN for maintenance (%s). %u active and %u backup servers left. %u sessions "
-			"active, 0 requeued, %u remaining in queue.",
-			p->name, s->name, why, p->n_up, p->n_up_backup, atomic_load(&s->n_sessions), atomic_load(&p->n_queued));
-	else
-		log_msg(LOG_NOTICE, "Server %s/%s was DOWN and now enters maintenance (%s).", p->name, s->name, why);
-	if (was_up && !p->n_up && !p->n_up_backup)
-		log_msg(LOG_ALERT, "backend %s has no server available!", p->name);
+	if (was_up) {
+		char what[200];
+
+		snprintf(what, sizeof(what), "is going DOWN for maintenance (%s)", why);
+		server_tell_left(s, SERVER_DOWN, what);
+	} else {
+		server_tell(s, LOG_NOTICE, "was DOWN and now enters maintenance (%s).", why);
+	}
 	trackers_follow(n->engine, s);
 }
 
@@ -72,13 +70,12 @@ static void come_back(struct server_name *n)
 		return;
 	s->usable = true;
 	check_rest(s);
-	if (s->check && !s->up) /* up at once, and the first failure takes it down */
-		health_check_set(s->check, HEALTH_START_UP, loop_clock_ns());
+	check_start_up(s);
 	if (s->up)
 		server_changed(s, true);
 	server_publish(n->engine, s);
-	log_msg(LOG_NOTICE, "Server %s/%s ('%s') is UP/READY (resolves again).", s->pool->name, s->name, n->name);
-	log_msg(LOG_NOTICE, "Server %s/%s administratively READY thanks to valid DNS answer.", s->pool->name, s->name);
+	server_tell(s, LOG_NOTICE, "('%s') is UP/READY (resolves again).", n->name);
+	server_tell(s, LOG_NOTICE, "administratively READY thanks to valid DNS answer.");
 	trackers_follow(n->engine, s);
 }
 

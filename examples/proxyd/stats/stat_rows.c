@@ -5,38 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/objects.h"
+#include "engine/control.h"
 #include "stat.h"
 
 #define SECOND_NS UINT64_C(1000000000)
 #define MS UINT64_C(1000000)
-
-/* In the words of HAProxy's field check_desc, which dashboards know. */
-static const char *health_code_text(enum health_code code)
-{
-	static const char *const text[] = {
-	    [HEALTH_CODE_UNK] = "Unknown",
-	    [HEALTH_CODE_INI] = "Initializing",
-	    [HEALTH_CODE_SOCKERR] = "Socket error",
-	    [HEALTH_CODE_L4OK] = "Layer4 check passed",
-	    [HEALTH_CODE_L4TOUT] = "Layer4 timeout",
-	    [HEALTH_CODE_L4CON] = "Layer4 connection problem",
-	    [HEALTH_CODE_L6OK] = "Layer6 check passed",
-	    [HEALTH_CODE_L6TOUT] = "Layer6 timeout",
-	    [HEALTH_CODE_L6RSP] = "Layer6 invalid response",
-	    [HEALTH_CODE_L7OK] = "Layer7 check passed",
-	    [HEALTH_CODE_L7OKC] = "Layer7 check conditionally passed",
-	    [HEALTH_CODE_L7TOUT] = "Layer7 timeout",
-	    [HEALTH_CODE_L7RSP] = "Layer7 invalid response",
-	    [HEALTH_CODE_L7STS] = "Layer7 wrong status",
-	    [HEALTH_CODE_PROCERR] = "External check error",
-	    [HEALTH_CODE_PROCTOUT] = "External check timeout",
-	    [HEALTH_CODE_PROCOK] = "External check passed",
-	    [HEALTH_CODE_HANA] = "Health analyze",
-	};
-
-	return code < sizeof(text) / sizeof(text[0]) && text[code] ? text[code] : "";
-}
 
 static void set(struct stat_row *r, enum stat_field f, uint64_t n)
 {
@@ -272,7 +245,7 @@ static void set_check(const struct server *s, const struct health_seen *h, struc
 		set(r, STAT_CHECK_CODE, c->status);
 	if (c->runs)
 		set(r, STAT_CHECK_DURATION, c->last_total_ns / MS);
-	set_text(r, STAT_CHECK_DESC, health_code_text(c->code));
+	set_text(r, STAT_CHECK_DESC, check_code_text(c->code));
 	snprintf(r->last_check, sizeof(r->last_check), "%s", *c->text ? c->text : c->error ? strerror(c->error) : "");
 	set_text(r, STAT_LAST_CHK, r->last_check);
 	r->set[STAT_LAST_CHK] = true; /* HAProxy has it empty, too */

@@ -4,6 +4,7 @@
 
 What a client sees is what counts: a server that is down gets nothing."""
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -61,6 +62,53 @@ def test_a_server_is_as_the_one_it_tracks(binary):
         assert [p.status(s) for s in ("l/t", "l/u")] == ["MAINT", "MAINT (via l/t)"]
         p.ask("set server l/t state ready")
         until("they are back", lambda: served_by(p.proxy) == "web")
+
+
+def test_the_log_says_what_happens_to_servers(binary):
+    web, backup, log = Server(named("web")), Server(named("backup")), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    log.bind(("127.0.0.1", 0))
+    log.settimeout(10)
+
+    def told(said):
+        """Up to the line that ends so: without its head and the milliseconds."""
+        lines = []
+        while not lines or said not in lines[-1]:
+            text = log.recv(4096).decode().strip()
+            lines.append(text[1:4] + re.sub(r"duration: \d+ms", "duration: N", text.split("]: ", 1)[1]))
+        return lines
+
+    text = listen(f"    log 127.0.0.1:{log.getsockname()[1]} local0\n    server s 127.0.0.1:{web.port} check\n"
+                  f"    server b 127.0.0.1:{backup.port} check backup\n")  # fmt: skip
+    text += f"backend c\n    log 127.0.0.1:{log.getsockname()[1]} local0\n    option log-health-checks\n"
+    text += f"    server h 127.0.0.1:{web.port} check inter 100 rise 1 fall 1\n    server t 127.0.0.1:{web.port} track l/s\n"
+    left, on = "sessions active, 0 requeued, 0 remaining in queue.", "0 sessions requeued, 0 total in queue."
+    with Asked(binary, text) as p:
+        until("all are checked", lambda: p.row("l/s", "check_status") == p.row("l/b", "check_status") == p.row("c/h", "check_status") == ["L4OK"])
+        for command, lines in (
+            ("l/s state drain", {"133Server l/s enters drain state. 0 active and 1 backup servers online. Running on backup. " + on,
+                                 "133Server c/t enters drain state via l/s. 1 active and 0 backup servers online. " + on}),
+            ("l/s state ready", {"133Server l/s is UP (leaving forced drain).", "133Server c/t is UP (leaving forced drain)."}),
+            ("l/s state maint", {"129Server l/s is going DOWN for maintenance. 0 active and 1 backup servers left. Running on backup. 0 " + left,
+                                 "129Server c/t is going DOWN for maintenance via l/s. 1 active and 0 backup servers left. 0 " + left}),
+            ("l/s state ready", {"133Server l/s is UP/READY (leaving forced maintenance).", "133Server c/t is UP/READY (leaving maintenance)."}),
+        ):  # fmt: skip
+            p.ask("set server " + command)
+            got = told("c/t")
+            assert lines <= set(got), (command, got)
+        web.stop()
+        until("all is down", lambda: p.status("l/s") == p.status("c/h") == p.status("c/t") == "DOWN")
+        backup.stop()
+        refused = ', reason: Layer4 connection problem, info: "Connection refused", check duration: N'
+        got = set(told("proxy l has no server available!"))
+        for line in (f"129Server l/s is DOWN{refused}. 0 active and 1 backup servers left. Running on backup. 0 {left}",
+                     f"129Backup Server l/b is DOWN{refused}. 0 active and 0 backup servers left. 0 {left}",
+                     "128proxy l has no server available!", f"133Health check for server c/h failed{refused}, status: 0/1 DOWN."):  # fmt: skip
+            assert line in got, (line, got)
+        assert any(re.fullmatch(r"129Server c/t is DOWN via l/s\. \d active and 0 backup servers left\. 0 " + left, x) for x in got), got
+        web = Server(named("web"), web.port)
+        passed = "reason: Layer4 check passed, check duration: N"
+        got = set(told("l/s is UP"))
+        assert f"133Server l/s is UP, {passed}. 1 active and 0 backup servers online. {on}" in got, got
 
 
 def silent(server, c):
