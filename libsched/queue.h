@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Queues of places in the order of some rank: whoever joins goes to the end or, if he ranks before the last, further to the
- * front. Places are linked by number, so that a cursor may be copied. The functions are inline so that `before`, a
- * constant, is no call.
+ * front. Places are linked by number, so that a cursor may be copied; a queue is one more number, the one before the
+ * first and after the last. The functions are inline so that `before`, a constant, is no call.
  */
 #ifndef LIBSCHED_QUEUE_H
 #define LIBSCHED_QUEUE_H
@@ -10,14 +10,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define QUEUE_END UINT32_MAX
 #define QUEUE_RUNS_MAX 18 /* runs of 2^i places each; there are at most LB_SERVERS_MAX, 2^16 */
 
-struct queue {
-	uint32_t first, last;
-};
-
-/* One for each place, which is in one queue at most. */
+/* One for each place, which is in one queue at most, and one for each queue. */
 struct queue_link {
 	uint32_t prev, next;
 };
@@ -25,47 +20,57 @@ struct queue_link {
 /* Does place a rank before place b? No two rank alike. */
 typedef bool queue_before(const void *ctx, uint32_t a, uint32_t b);
 
-static inline void queue_init(struct queue *q)
+static inline void queue_init(struct queue_link *link, uint32_t q)
 {
-	*q = (struct queue){QUEUE_END, QUEUE_END};
+	link[q] = (struct queue_link){q, q};
 }
 
-static inline bool queue_empty(const struct queue *q)
+static inline uint32_t queue_first(const struct queue_link *link, uint32_t q)
 {
-	return q->first == QUEUE_END;
+	return link[q].next;
 }
 
-static inline void queue_join(struct queue *q, struct queue_link *link, uint32_t place,
+static inline bool queue_empty(const struct queue_link *link, uint32_t q)
+{
+	return link[q].next == q;
+}
+
+static inline void queue_insert(struct queue_link *link, uint32_t prev, uint32_t place)
+{
+	const uint32_t next = link[prev].next;
+
+	link[place] = (struct queue_link){prev, next};
+	link[prev].next = place;
+	link[next].prev = place;
+}
+
+static inline void queue_join(struct queue_link *link, uint32_t q, uint32_t place,
 			      queue_before *before, const void *ctx)
 {
-	uint32_t prev = q->last, next = QUEUE_END;
+	uint32_t prev = link[q].prev;
 
-	while (prev != QUEUE_END && before(ctx, place, prev)) {
-		next = prev;
+	while (prev != q && before(ctx, place, prev))
 		prev = link[prev].prev;
-	}
-	link[place] = (struct queue_link){prev, next};
-	*(prev == QUEUE_END ? &q->first : &link[prev].next) = place;
-	*(next == QUEUE_END ? &q->last : &link[next].prev) = place;
+	queue_insert(link, prev, place);
 }
 
 /* The first leaves; the queue is not empty. */
-static inline uint32_t queue_leave(struct queue *q, struct queue_link *link)
+static inline uint32_t queue_leave(struct queue_link *link, uint32_t q)
 {
-	const uint32_t place = q->first;
+	const uint32_t place = link[q].next, next = link[place].next;
 
-	q->first = link[place].next;
-	*(q->first == QUEUE_END ? &q->last : &link[q->first].prev) = QUEUE_END;
+	link[q].next = next;
+	link[next].prev = q;
 	return place;
 }
 
 /* At the end, whatever the rank: queue_sort() follows. */
-static inline void queue_append(struct queue *q, struct queue_link *link, uint32_t place)
+static inline void queue_append(struct queue_link *link, uint32_t q, uint32_t place)
 {
-	link[place] = (struct queue_link){q->last, QUEUE_END};
-	*(q->last == QUEUE_END ? &q->first : &link[q->last].next) = place;
-	q->last = place;
+	queue_insert(link, link[q].prev, place);
 }
+
+#define QUEUE_END UINT32_MAX /* of a run, while it is sorted */
 
 /* Two runs in order, linked by next, become one; returns its first. */
 static inline uint32_t queue_merge(struct queue_link *link, uint32_t a, uint32_t b,
@@ -84,24 +89,24 @@ static inline uint32_t queue_merge(struct queue_link *link, uint32_t a, uint32_t
 	return first;
 }
 
-static inline bool queue_in_order(const struct queue *q, const struct queue_link *link,
-				  queue_before *before, const void *ctx)
+static inline bool queue_in_order(const struct queue_link *link, uint32_t q, queue_before *before,
+				  const void *ctx)
 {
-	for (uint32_t i = q->first; i != q->last; i = link[i].next)
+	for (uint32_t i = link[q].next; i != link[q].prev; i = link[i].next)
 		if (before(ctx, link[i].next, i))
 			return false;
 	return true;
 }
 
 /* Merges runs as they come, of which run[i] has 2^i places or none: without memory of its own. O(n log n). */
-static inline void queue_sort(struct queue *q, struct queue_link *link, queue_before *before,
+static inline void queue_sort(struct queue_link *link, uint32_t q, queue_before *before,
 			      const void *ctx)
 {
-	uint32_t run[QUEUE_RUNS_MAX], n = 0, rest = q->first, prev = QUEUE_END;
+	uint32_t run[QUEUE_RUNS_MAX], n = 0, rest = link[q].next, all = QUEUE_END, prev = q;
 
-	if (queue_in_order(q, link, before, ctx))
+	if (queue_in_order(link, q, before, ctx))
 		return;
-	while (rest != QUEUE_END) {
+	while (rest != q) {
 		uint32_t one = rest, i = 0;
 
 		rest = link[one].next;
@@ -113,14 +118,15 @@ static inline void queue_sort(struct queue *q, struct queue_link *link, queue_be
 		run[i] = one;
 		n = i < n ? n : i + 1;
 	}
-	q->first = QUEUE_END;
 	for (uint32_t i = 0; i < n; i++)
-		q->first = queue_merge(link, run[i], q->first, before, ctx);
-	for (uint32_t i = q->first; i != QUEUE_END; i = link[i].next) {
+		all = queue_merge(link, run[i], all, before, ctx);
+	link[q].next = all;
+	for (uint32_t i = all; i != QUEUE_END; i = link[i].next) {
 		link[i].prev = prev;
 		prev = i;
 	}
-	q->last = prev;
+	link[prev].next = q;
+	link[q].prev = prev;
 }
 
 #endif

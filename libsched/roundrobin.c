@@ -23,29 +23,32 @@
 
 #define WEIGHT_UNIT 16
 #define NOBODY UINT32_MAX
+#define HOT static inline __attribute__((always_inline)) /* what a pick is made of */
 
-/* Which queue of its class a server is in. HERE: it has a place in this window. */
+/* Which queue of its class a server is in. HERE: it has a place in this window. UNSEEN and NEXT swap names. */
 enum where { HERE, UNSEEN, NEXT, QUEUES };
 
-/* Who is before whom in a queue: the pick it is due at and then the heaviest, roughly; then who came first. */
-struct rank {
-	uint64_t key, order;
-};
+/*
+ * Who is before whom, as one number: the pick it is due at, then the heaviest, roughly, then who came first. What is
+ * left at the end is the class, so that the least says whose it is.
+ */
+typedef uint128 rr_rank;
+
+#define KEY_LIGHT_BITS 17
+#define RANK_CLASS_BITS 16 /* and 48 for the order */
+#define RANK_EMPTY (~(rr_rank)0)
 
 struct rr_server {
-	uint64_t last, due;  /* the pick it had, the pick it wants */
+	uint64_t key;	     /* the pick it wants, and below it how light it is: see key_of() */
 	uint64_t order;	     /* when it joined its queue */
+	uint64_t last;	     /* the pick it had */
 	uint32_t carry;	     /* remainder of total/weight not yet given */
 	uint32_t passed;     /* the one passed over before it, in this pick */
 };
 
-struct rr_class {
-	struct rank head;	    /* of the queue HERE */
-	struct queue queue[QUEUES]; /* UNSEEN and NEXT swap names: see queue_of() */
-};
-
 struct rr_cursor {
 	uint64_t now, window; /* `now` runs from window to 2 * window */
+	uint64_t end;	      /* who is due then or later waits for the next window */
 	uint64_t order;
 	uint32_t n_unseen, n_next;
 	uint32_t heaviest_unseen; /* no class above it has anyone */
@@ -53,19 +56,25 @@ struct rr_cursor {
 				  /* Followed by what struct rr points to. */
 };
 
-/* What the division gives for each class; behind the classes in the table. */
+/* What the division gives for each class. */
 struct rr_step {
 	uint64_t whole;
 	uint32_t weight, rest; /* in units */
+};
+
+/* The table, followed by what it points to. */
+struct rr_table {
+	struct classes classes;
+	struct rr_step *step;
 };
 
 /* A cursor and its table, with what follows them. */
 struct rr {
 	struct rr_cursor *c;
 	struct rr_server *server; /* of each place */
-	struct queue_link *link;
-	struct rr_class *class;
-	uint32_t *winner; /* node i is the better of 2i and 2i + 1; the root is 1, class k is n + k */
+	struct queue_link *link;  /* likewise; and behind them of the queues: see queue_of() */
+	uint32_t n;		  /* of places */
+	rr_rank *node; /* node i is the lesser of 2i and 2i + 1; the root is 1, the head of class k n + k */
 	const struct classes *classes;
 	const struct rr_step *step;
 };
@@ -77,28 +86,23 @@ static uint64_t total_of(const struct lb_snapshot *s)
 	return s->total_weight * WEIGHT_UNIT;
 }
 
-static size_t steps_at(const struct lb_snapshot *s)
-{
-	return (classes_size(s) + sizeof(uint64_t) - 1) / sizeof(uint64_t) * sizeof(uint64_t);
-}
-
 static size_t roundrobin_table_size(const struct lb_snapshot *s)
 {
-	return steps_at(s) + s->n * sizeof(struct rr_step);
+	return sizeof(struct rr_table) + s->n * sizeof(struct rr_step) + classes_size(s);
 }
 
 static int roundrobin_build(const struct lb_snapshot *s, const struct lb_snapshot *old, void *table)
 {
-	struct rr_step *step = (struct rr_step *)((char *)table + steps_at(s));
-	struct classes *c = table;
+	struct rr_table *t = table;
 
 	(void)old;
-	classes_build(s, c);
-	for (uint32_t k = 0; k < c->n; k++) {
-		const uint32_t weight = c->weight[k] * WEIGHT_UNIT;
+	t->step = (struct rr_step *)(t + 1);
+	classes_build_in(s, &t->classes, (uint32_t *)(t->step + s->n));
+	for (uint32_t k = 0; k < t->classes.n; k++) {
+		const uint32_t weight = t->classes.weight[k] * WEIGHT_UNIT;
 
-		step[k] = (struct rr_step){total_of(s) / weight, weight,
-					   (uint32_t)(total_of(s) % weight)};
+		t->step[k] = (struct rr_step){total_of(s) / weight, weight,
+					      (uint32_t)(total_of(s) % weight)};
 	}
 	return 0;
 }
@@ -109,53 +113,66 @@ static size_t roundrobin_cursor_size(const struct lb_snapshot *s)
 
 	return sizeof(struct rr_cursor) +
 	       s->n * (sizeof(struct rr_server) + sizeof(struct queue_link)) +
-	       n_classes * (sizeof(struct rr_class) + 2 * sizeof(uint32_t));
+	       n_classes * (QUEUES * sizeof(struct queue_link) + 2 * sizeof(rr_rank));
 }
 
-static struct rr rr_of(const struct lb_snapshot *s, void *cursor)
+HOT struct rr rr_of(const struct lb_snapshot *s, void *cursor)
 {
-	struct rr rr = {.c = cursor, .classes = s->table};
+	const struct rr_table *t = s->table;
+	struct rr rr = {.c = cursor, .classes = &t->classes, .step = t->step};
 
-	rr.server = (struct rr_server *)(rr.c + 1);
+	rr.node = (rr_rank *)(rr.c + 1);
+	rr.server = (struct rr_server *)(rr.node + 2 * rr.classes->n);
 	rr.link = (struct queue_link *)(rr.server + s->n);
-	rr.class = (struct rr_class *)(rr.link + s->n);
-	rr.winner = (uint32_t *)(rr.class + rr.classes->n);
-	rr.step = (const struct rr_step *)((const char *)s->table + steps_at(s));
+	rr.n = (uint32_t)s->n;
 	return rr;
 }
 
 /* ---- Queues ---- */
 
-static struct queue *queue_of(const struct rr *rr, uint32_t k, enum where w)
+HOT uint32_t queue_of(const struct rr *rr, uint32_t k, enum where w)
 {
 	if (w != HERE && rr->c->swapped)
 		w = w == UNSEEN ? NEXT : UNSEEN;
-	return &rr->class[k].queue[w];
+	return rr->n + QUEUES * k + w;
 }
 
-static inline bool is_before(struct rank a, struct rank b)
-{
-	/* Both are looked at, so that there is no branch to be guessed. */
-	return (a.key < b.key) | ((a.key == b.key) & (a.order < b.order));
-}
-
-/* Of one HERE. */
-static struct rank rank_of(const struct rr_server *server, const struct rr_step *step)
+HOT uint64_t key_of(uint64_t due, uint32_t carry, const struct rr_step *step)
 {
 	const uint64_t heaviest = (uint64_t)LB_WEIGHT_MAX * WEIGHT_UNIT;
 
-	return (struct rank){server->due << 17 |
-				 (heaviest + server->carry - step->weight) / WEIGHT_UNIT,
-			     server->order};
+	return due << KEY_LIGHT_BITS | (heaviest + carry - step->weight) / WEIGHT_UNIT;
+}
+
+HOT uint64_t due_of(uint64_t key)
+{
+	return key >> KEY_LIGHT_BITS;
+}
+
+/* Of one HERE. */
+HOT rr_rank rank_of(const struct rr_server *server, uint32_t k)
+{
+	return (rr_rank)server->key << 64 | (server->order << RANK_CLASS_BITS | k);
+}
+
+HOT uint64_t key_in(rr_rank rank)
+{
+	return (uint64_t)(rank >> 64);
+}
+
+HOT uint32_t class_in(rr_rank rank)
+{
+	return (uint32_t)rank & ((1 << RANK_CLASS_BITS) - 1);
 }
 
 /* Of one weight, HERE: all take the same step, so whoever had his turn is the last, or nearly. */
-static bool due_before(const void *ctx, uint32_t a, uint32_t b)
+HOT bool due_before(const void *ctx, uint32_t a, uint32_t b)
 {
-	const struct rr *rr = ctx;
-	const struct rr_step *step = &rr->step[rr->classes->of[a]];
+	const struct rr_server *server = ((const struct rr *)ctx)->server;
 
-	return is_before(rank_of(&rr->server[a], step), rank_of(&rr->server[b], step));
+	if (server[a].key != server[b].key)
+		return server[a].key < server[b].key;
+	return server[a].order < server[b].order;
 }
 
 static bool came_before(const void *ctx, uint32_t a, uint32_t b)
@@ -165,39 +182,35 @@ static bool came_before(const void *ctx, uint32_t a, uint32_t b)
 	return rr->server[a].order < rr->server[b].order;
 }
 
-static uint32_t leave(struct rr *rr, uint32_t k, enum where w)
+HOT uint32_t leave(struct rr *rr, uint32_t k, enum where w)
 {
 	rr->c->n_unseen -= w == UNSEEN;
-	return queue_leave(queue_of(rr, k, w), rr->link);
+	return queue_leave(rr->link, queue_of(rr, k, w));
 }
 
 /* ---- The tournament of the heads ---- */
 
-static void read_head(struct rr *rr, uint32_t k)
+HOT rr_rank head_of(const struct rr *rr, uint32_t k)
 {
-	const uint32_t first = rr->class[k].queue[HERE].first;
+	const uint32_t queue = queue_of(rr, k, HERE), first = queue_first(rr->link, queue);
 
-	rr->class[k].head = first == QUEUE_END ? (struct rank){UINT64_MAX, UINT64_MAX}
-					       : rank_of(&rr->server[first], &rr->step[k]);
+	return first == queue ? RANK_EMPTY : rank_of(&rr->server[first], k);
+}
+
+HOT rr_rank lesser(rr_rank a, rr_rank b)
+{
+	return b < a ? b : a;
 }
 
 /* The head of the class is another: its matches are played anew. */
-static void play(struct rr *rr, uint32_t k)
+HOT void play(struct rr *rr, uint32_t k)
 {
-	struct rank best;
-	uint32_t winner = k;
+	uint32_t i = rr->classes->n + k;
+	rr_rank best = head_of(rr, k);
 
-	read_head(rr, k);
-	best = rr->class[k].head;
-	for (uint32_t i = rr->classes->n + k; i > 1; i /= 2) {
-		const uint32_t other = rr->winner[i ^ 1];
-		const struct rank rank = rr->class[other].head;
-		const bool lost = is_before(rank, best);
-
-		winner = lost ? other : winner;
-		best.key = lost ? rank.key : best.key;
-		best.order = lost ? rank.order : best.order;
-		rr->winner[i / 2] = winner;
+	for (rr->node[i] = best; i > 1; i /= 2) {
+		best = lesser(best, rr->node[i ^ 1]);
+		rr->node[i / 2] = best;
 	}
 }
 
@@ -205,118 +218,125 @@ static void play_all(struct rr *rr)
 {
 	const uint32_t n = rr->classes->n;
 
-	for (uint32_t k = 0; k < n; k++) {
-		rr->winner[n + k] = k;
-		read_head(rr, k);
-	}
-	for (uint32_t i = n; i-- > 1;) {
-		const uint32_t a = rr->winner[2 * i], b = rr->winner[2 * i + 1];
-
-		rr->winner[i] = is_before(rr->class[b].head, rr->class[a].head) ? b : a;
-	}
+	for (uint32_t k = 0; k < n; k++)
+		rr->node[n + k] = head_of(rr, k);
+	for (uint32_t i = n; i-- > 1;)
+		rr->node[i] = lesser(rr->node[2 * i], rr->node[2 * i + 1]);
 }
 
 /* ---- A pick ---- */
 
-/* Takes out whoever's turn it is: the one due, else one not yet seen, else the next to be due. */
-static uint32_t take(struct rr *rr, uint32_t *ret_class)
+/* The heaviest not yet seen in this window. */
+HOT uint32_t take_unseen(struct rr *rr, uint32_t *ret_class)
 {
 	struct rr_cursor *c = rr->c;
-	const uint32_t k = rr->winner[1];
 	uint32_t place;
 
-	if (rr->class[k].head.key != UINT64_MAX &&
-	    (!c->n_unseen || rr->class[k].head.key >> 17 <= c->now)) {
-		*ret_class = k;
-		return leave(rr, k, HERE);
-	}
-	if (!c->n_unseen)
-		return NOBODY;
-	while (queue_empty(queue_of(rr, c->heaviest_unseen, UNSEEN)))
+	while (queue_empty(rr->link, queue_of(rr, c->heaviest_unseen, UNSEEN)))
 		c->heaviest_unseen--;
 	*ret_class = c->heaviest_unseen;
 	place = leave(rr, *ret_class, UNSEEN);
-	rr->server[place].due = c->now;
+	rr->server[place].key = key_of(c->now, 0, &rr->step[*ret_class]);
 	rr->server[place].carry = 0;
 	return place;
 }
 
+/* Takes out whoever's turn it is: the one due, else one not yet seen, else the next to be due. */
+HOT uint32_t take(struct rr *rr, uint32_t *ret_class)
+{
+	const rr_rank first = rr->node[1];
+
+	if (first != RANK_EMPTY && (!rr->c->n_unseen || due_of(key_in(first)) <= rr->c->now)) {
+		*ret_class = class_in(first);
+		return leave(rr, *ret_class, HERE);
+	}
+	return rr->c->n_unseen ? take_unseen(rr, ret_class) : NOBODY;
+}
+
 /* The turn was had: when is the next? */
-static void advance(struct rr *rr, uint32_t place, uint32_t k)
+HOT void advance(struct rr *rr, uint32_t place, uint32_t k)
 {
 	struct rr_server *server = &rr->server[place];
 	const struct rr_step *step = &rr->step[k];
+	const uint32_t carry = server->carry + step->rest;
+	const bool over = carry >= step->weight;
 
-	server->last = server->due;
-	server->due += step->whole;
-	server->carry += step->rest;
-	if (server->carry >= step->weight) {
-		server->carry -= step->weight;
-		server->due++;
-	}
+	server->last = due_of(server->key);
+	server->carry = carry - (over ? step->weight : 0);
+	server->key = key_of(server->last + step->whole + over, server->carry, step);
 	rr->c->now++;
 }
 
 /* Back in a queue after its turn. */
-static void put_back(const struct lb_snapshot *s, struct rr *rr, uint32_t place, uint32_t k)
+HOT void put_back(struct rr *rr, uint32_t place, uint32_t k)
 {
-	const uint64_t due = rr->server[place].due;
-	const bool beyond = due >= 2 * rr->c->window || due >= rr->c->window + total_of(s);
-
 	rr->server[place].order = rr->c->order++;
-	if (!beyond) {
-		queue_join(&rr->class[k].queue[HERE], rr->link, place, due_before, rr);
-		return;
+	if (due_of(rr->server[place].key) < rr->c->end) {
+		queue_join(rr->link, queue_of(rr, k, HERE), place, due_before, rr);
+	} else {
+		queue_append(rr->link, queue_of(rr, k, NEXT), place);
+		rr->c->n_next++;
 	}
-	queue_append(queue_of(rr, k, NEXT), rr->link, place);
-	rr->c->n_next++;
+	play(rr, k);
 }
 
-static void next_window(const struct lb_snapshot *s, struct rr *rr)
+static void begin_window(const struct lb_snapshot *s, struct rr_cursor *c, uint64_t at)
 {
-	struct rr_cursor *c = rr->c;
+	c->window = at;
+	c->end = at + (at < total_of(s) ? at : total_of(s));
+}
+
+static __attribute__((noinline)) void next_window(const struct lb_snapshot *s, void *cursor)
+{
+	struct rr_cursor *c = cursor;
 
 	c->swapped = !c->swapped;
 	c->n_unseen = c->n_next;
 	c->n_next = 0;
-	c->heaviest_unseen = rr->classes->n - 1;
-	c->window = c->now = total_of(s);
+	c->heaviest_unseen = ((const struct classes *)s->table)->n - 1;
+	c->now = total_of(s);
+	begin_window(s, c, c->now);
 }
 
 static ssize_t roundrobin_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
 {
 	struct rr rr = rr_of(s, cursor);
-	uint32_t place, k, skipped = NOBODY;
+	uint32_t place, k, taken = NOBODY;
 	bool swapped = false;
 
 	for (;;) { /* each server is taken once at most */
 		place = take(&rr, &k);
 		if (place == NOBODY && !swapped) {
-			next_window(s, &rr);
+			next_window(s, cursor);
 			swapped = true;
 			continue;
 		}
 		if (place == NOBODY)
 			break;
 		advance(&rr, place, k);
-		if (query_eligible(q, place)) {
-			put_back(s, &rr, place, k);
-			play(&rr, k);
+		rr.server[place].passed = taken;
+		taken = place;
+		if (query_eligible(q, place))
 			break;
-		}
 		play(&rr, k);
-		rr.server[place].passed = skipped;
-		skipped = place;
 	}
-	while (skipped != NOBODY) {
-		const uint32_t before = rr.server[skipped].passed;
-
-		k = rr.classes->of[skipped];
-		put_back(s, &rr, skipped, k);
-		play(&rr, k);
-		skipped = before;
-	}
+	for (; taken != NOBODY; taken = rr.server[taken].passed)
+		put_back(&rr, taken, rr.classes->of[taken]);
 	return place == NOBODY ? -1 : (ssize_t)place;
+}
+
+/* ---- The usual pick: everybody with a weight may be chosen ---- */
+
+int roundrobin_usual(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
+{
+	struct rr rr = rr_of(p->snap, p->cursor);
+	uint32_t place, k = 0;
+
+	while ((place = take(&rr, &k)) == NOBODY)
+		next_window(p->snap, p->cursor);
+	advance(&rr, place, k);
+	put_back(&rr, place, k);
+	return usual_end(p, r, place, NULL, ret_id);
 }
 
 /* ---- Coming over to a snapshot ---- */
@@ -324,19 +344,20 @@ static ssize_t roundrobin_pick(const struct lb_snapshot *s, void *cursor, const 
 /* One who was in the old snapshot: the same place, or an earlier one when the weight grew. */
 static void carry_over(struct rr *rr, uint32_t place, const struct rr_server *was, enum where w)
 {
-	struct rr_server *server = &rr->server[place];
 	const uint32_t k = rr->classes->of[place];
-	const uint64_t step = rr->step[k].whole;
+	const struct rr_step *step = &rr->step[k];
+	struct rr_server *server = &rr->server[place];
+	uint64_t due = due_of(was->key);
 
 	*server = *was;
 	if (w == HERE) {
-		if (server->last + step < server->due) /* sooner, but nothing to catch up on */
-			server->due = server->last + step > rr->c->now ? server->last + step
-								       : rr->c->now;
-		if (server->carry >= rr->step[k].weight)
+		if (was->last + step->whole < due) /* sooner, but nothing to catch up on */
+			due = was->last + step->whole > rr->c->now ? was->last + step->whole : rr->c->now;
+		if (server->carry >= step->weight)
 			server->carry = 0;
 	}
-	queue_append(queue_of(rr, k, w), rr->link, place);
+	server->key = key_of(due, server->carry, step);
+	queue_append(rr->link, queue_of(rr, k, w), place);
 	rr->c->n_unseen += w == UNSEEN;
 	rr->c->n_next += w == NEXT;
 }
@@ -347,9 +368,10 @@ static void carry_over_all(const struct lb_snapshot *s, struct rr *rr, const str
 {
 	for (enum where w = HERE; w < QUEUES; w++) {
 		for (uint32_t k = 0; k < was->classes->n; k++) {
-			uint32_t i = queue_of(was, k, w)->first;
+			const uint32_t queue = queue_of(was, k, w);
+			uint32_t i = queue_first(was->link, queue);
 
-			for (; i != QUEUE_END; i = was->link[i].next) {
+			for (; i != queue; i = was->link[i].next) {
 				ssize_t place = lb_snapshot_find(s, old->at[i].id);
 
 				if (place >= 0 && s->at[place].weight)
@@ -374,7 +396,7 @@ static void roundrobin_adopt(const struct lb_snapshot *s, void *cursor,
 
 	for (uint32_t k = 0; k < rr.classes->n; k++)
 		for (enum where w = HERE; w < QUEUES; w++)
-			queue_init(&rr.class[k].queue[w]);
+			queue_init(rr.link, queue_of(&rr, k, w));
 	if (old) {
 		const struct rr was = rr_of(old, (void *)old_cursor); /* only read */
 
@@ -385,24 +407,23 @@ static void roundrobin_adopt(const struct lb_snapshot *s, void *cursor,
 	}
 	if (c->now == c->window) /* nothing picked yet: the window starts with these weights */
 		c->window = c->now = total_of(s);
+	begin_window(s, c, c->window);
 	for (uint32_t i = 0; i < s->n; i++) {
 		if (!s->at[i].weight || was_there(old, s->at[i].id))
 			continue;
 		rr.server[i].order = c->order++;
-		queue_append(queue_of(&rr, rr.classes->of[i], UNSEEN), rr.link, i);
+		queue_append(rr.link, queue_of(&rr, rr.classes->of[i], UNSEEN), i);
 		c->n_unseen++;
 	}
 	if (!rr.classes->n)
 		return;
 	for (uint32_t k = 0; k < rr.classes->n; k++)
 		for (enum where w = HERE; w < QUEUES; w++)
-			queue_sort(queue_of(&rr, k, w), rr.link,
+			queue_sort(rr.link, queue_of(&rr, k, w),
 				   w == HERE ? due_before : came_before, &rr);
 	c->heaviest_unseen = rr.classes->n - 1;
 	play_all(&rr);
 }
-
-USUAL_PICK(roundrobin, roundrobin_pick, NULL)
 
 const struct lb_algo algo_roundrobin = {
     .size = sizeof(algo_roundrobin),

@@ -88,8 +88,11 @@ static uint64_t model_least(struct model *m)
 	return n > 1 ? model_smooth(m, true, least) : best;
 }
 
-/* limit: most of a server; 0 for none, and then requests exclude rarely. */
-static void same_as_the_model(const char *algo, uint32_t seed, uint32_t limit)
+/*
+ * limit: most of a server; 0 for none, and then requests exclude rarely. calm: so many times rarer are edits and
+ * exclusions, so that the rotation repeats itself in between.
+ */
+static void same_as_the_model(const char *algo, uint32_t seed, uint32_t limit, uint32_t calm)
 {
 	struct lb_group *g = group_new(algo);
 	struct lb_picker *p;
@@ -108,7 +111,7 @@ static void same_as_the_model(const char *algo, uint32_t seed, uint32_t limit)
 		struct lb_request r = {.size = sizeof(r)};
 		uint64_t id = 1 + draw(&x, SERVERS), expected;
 
-		if (!draw(&x, 50)) {
+		if (!draw(&x, 50 * calm)) {
 			m.up[id] = !m.up[id];
 			lb_server_set_up(g, id, m.up[id]);
 			m.weight[id] = limit ? m.weight[id] : 1 << draw(&x, 4);
@@ -119,7 +122,7 @@ static void same_as_the_model(const char *algo, uint32_t seed, uint32_t limit)
 			m.active[id]--;
 			lb_done(p, id, NULL);
 		}
-		m.excluded = draw(&x, limit ? 10 : 100) ? 0 : 1 + draw(&x, SERVERS);
+		m.excluded = draw(&x, limit ? 10 : 100 * calm) ? 0 : 1 + draw(&x, SERVERS);
 		r.exclude = &m.excluded;
 		r.n_exclude = m.excluded != 0;
 		expected = algo[0] == 'l' ? model_least(&m) : model_smooth(&m, false, 0);
@@ -137,7 +140,14 @@ static void smooth_wrr_is_the_models(void **state)
 	(void)state;
 	for (uint32_t seed = 1; seed <= 5; seed++)
 		for (uint32_t limit = 0; limit <= 6; limit += 6)
-			same_as_the_model("smooth-wrr", seed, limit);
+			same_as_the_model("smooth-wrr", seed, limit, 1);
+}
+
+static void smooth_wrr_is_the_models_when_it_repeats_itself(void **state)
+{
+	(void)state;
+	for (uint32_t seed = 1; seed <= 10; seed++)
+		same_as_the_model("smooth-wrr", seed, 0, 15);
 }
 
 static void least_conn_is_the_models(void **state)
@@ -145,7 +155,7 @@ static void least_conn_is_the_models(void **state)
 	(void)state;
 	for (uint32_t seed = 1; seed <= 5; seed++)
 		for (uint32_t limit = 0; limit <= 6; limit += 3)
-			same_as_the_model("least_conn", seed, limit);
+			same_as_the_model("least_conn", seed, limit, 1);
 }
 
 int main(void)
@@ -154,6 +164,7 @@ int main(void)
 	    cmocka_unit_test(the_sequences_are_nginxs),
 	    cmocka_unit_test(in_a_cycle_each_has_exactly_its_weight),
 	    cmocka_unit_test(smooth_wrr_is_the_models),
+	    cmocka_unit_test(smooth_wrr_is_the_models_when_it_repeats_itself),
 	    cmocka_unit_test(least_conn_is_the_models),
 	};
 
