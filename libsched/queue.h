@@ -30,6 +30,11 @@ static inline uint32_t queue_first(const struct queue_link *link, uint32_t q)
 	return link[q].next;
 }
 
+static inline uint32_t queue_last(const struct queue_link *link, uint32_t q)
+{
+	return link[q].prev;
+}
+
 static inline bool queue_empty(const struct queue_link *link, uint32_t q)
 {
 	return link[q].next == q;
@@ -62,6 +67,19 @@ static inline uint32_t queue_leave(struct queue_link *link, uint32_t q)
 	link[q].next = next;
 	link[next].prev = q;
 	return place;
+}
+
+/* The first goes to the end: the queue's own link changes places with it. There are others. */
+static inline void queue_rotate(struct queue_link *link, uint32_t q)
+{
+	const uint32_t place = link[q].next, last = link[q].prev, next = link[place].next;
+
+	link[place].prev = last;
+	link[last].next = place;
+	link[q].prev = place;
+	link[place].next = q;
+	link[next].prev = q;
+	link[q].next = next;
 }
 
 /* At the end, whatever the rank: queue_sort() follows. */

@@ -36,19 +36,20 @@ typedef uint128 rr_rank;
 
 #define KEY_LIGHT_BITS 17
 #define RANK_CLASS_BITS 16 /* and 48 for the order */
+#define KEY_NONE UINT64_MAX
 #define RANK_EMPTY (~(rr_rank)0)
 
 struct rr_server {
-	uint64_t key;	     /* the pick it wants, and below it how light it is: see key_of() */
-	uint64_t order;	     /* when it joined its queue */
-	uint64_t last;	     /* the pick it had */
-	uint32_t carry;	     /* remainder of total/weight not yet given */
-	uint32_t passed;     /* the one passed over before it, in this pick */
+	uint64_t key;	 /* the pick it wants, and below it how light it is: see key_of() */
+	uint64_t order;	 /* when it joined its queue */
+	uint64_t last;	 /* the pick it had */
+	uint32_t carry;	 /* remainder of total/weight not yet given */
+	uint32_t passed; /* the one passed over before it, in this pick */
 };
 
 struct rr_cursor {
-	uint64_t now, window; /* `now` runs from window to 2 * window */
-	uint64_t end;	      /* who is due then or later waits for the next window */
+	_Alignas(LINE_BYTES) uint64_t now, window; /* `now` runs from window to 2 * window */
+	uint64_t end; /* who is due then or later waits for the next window */
 	uint64_t order;
 	uint32_t n_unseen, n_next;
 	uint32_t heaviest_unseen; /* no class above it has anyone */
@@ -74,7 +75,7 @@ struct rr {
 	struct rr_server *server; /* of each place */
 	struct queue_link *link;  /* likewise; and behind them of the queues: see queue_of() */
 	uint32_t n;		  /* of places */
-	rr_rank *node; /* node i is the lesser of 2i and 2i + 1; the root is 1, the head of class k n + k */
+	rr_rank *node; /* i is the lesser of 2i and 2i + 1; the root is 1, the head of class k n + k */
 	const struct classes *classes;
 	const struct rr_step *step;
 };
@@ -121,9 +122,9 @@ HOT struct rr rr_of(const struct lb_snapshot *s, void *cursor)
 	const struct rr_table *t = s->table;
 	struct rr rr = {.c = cursor, .classes = &t->classes, .step = t->step};
 
-	rr.node = (rr_rank *)(rr.c + 1);
-	rr.server = (struct rr_server *)(rr.node + 2 * rr.classes->n);
-	rr.link = (struct queue_link *)(rr.server + s->n);
+	rr.server = (struct rr_server *)(rr.c + 1);
+	rr.node = (rr_rank *)(rr.server + s->n);
+	rr.link = (struct queue_link *)(rr.node + 2 * rr.classes->n);
 	rr.n = (uint32_t)s->n;
 	return rr;
 }
@@ -132,9 +133,9 @@ HOT struct rr rr_of(const struct lb_snapshot *s, void *cursor)
 
 HOT uint32_t queue_of(const struct rr *rr, uint32_t k, enum where w)
 {
-	if (w != HERE && rr->c->swapped)
-		w = w == UNSEEN ? NEXT : UNSEEN;
-	return rr->n + QUEUES * k + w;
+	if (w == HERE)
+		return rr->n + k;
+	return rr->n + (1 + ((w == NEXT) ^ rr->c->swapped)) * rr->classes->n + k;
 }
 
 HOT uint64_t key_of(uint64_t due, uint32_t carry, const struct rr_step *step)
@@ -203,14 +204,13 @@ HOT rr_rank lesser(rr_rank a, rr_rank b)
 }
 
 /* The head of the class is another: its matches are played anew. */
-HOT void play(struct rr *rr, uint32_t k)
+HOT void play(const struct rr *rr, uint32_t k, rr_rank head)
 {
-	uint32_t i = rr->classes->n + k;
-	rr_rank best = head_of(rr, k);
+	size_t i = rr->classes->n + k;
 
-	for (rr->node[i] = best; i > 1; i /= 2) {
-		best = lesser(best, rr->node[i ^ 1]);
-		rr->node[i / 2] = best;
+	for (rr->node[i] = head; i > 1; i /= 2) {
+		head = lesser(head, rr->node[i ^ 1]);
+		rr->node[i / 2] = head;
 	}
 }
 
@@ -241,12 +241,20 @@ HOT uint32_t take_unseen(struct rr *rr, uint32_t *ret_class)
 	return place;
 }
 
+/* Is it the turn of the first of those HERE? */
+HOT bool is_due(const struct rr *rr, rr_rank first)
+{
+	const uint64_t key = key_in(first);
+
+	return key != KEY_NONE && (!rr->c->n_unseen || due_of(key) <= rr->c->now);
+}
+
 /* Takes out whoever's turn it is: the one due, else one not yet seen, else the next to be due. */
 HOT uint32_t take(struct rr *rr, uint32_t *ret_class)
 {
 	const rr_rank first = rr->node[1];
 
-	if (first != RANK_EMPTY && (!rr->c->n_unseen || due_of(key_in(first)) <= rr->c->now)) {
+	if (is_due(rr, first)) {
 		*ret_class = class_in(first);
 		return leave(rr, *ret_class, HERE);
 	}
@@ -254,16 +262,23 @@ HOT uint32_t take(struct rr *rr, uint32_t *ret_class)
 }
 
 /* The turn was had: when is the next? */
-HOT void advance(struct rr *rr, uint32_t place, uint32_t k)
+HOT uint64_t next_key(const struct rr_server *server, const struct rr_step *step,
+		      uint32_t *ret_carry)
 {
-	struct rr_server *server = &rr->server[place];
-	const struct rr_step *step = &rr->step[k];
 	const uint32_t carry = server->carry + step->rest;
 	const bool over = carry >= step->weight;
 
+	*ret_carry = carry - (over ? step->weight : 0);
+	return key_of(due_of(server->key) + step->whole + over, *ret_carry, step);
+}
+
+HOT void advance(const struct rr *rr, uint32_t place, uint64_t key, uint32_t carry)
+{
+	struct rr_server *server = &rr->server[place];
+
 	server->last = due_of(server->key);
-	server->carry = carry - (over ? step->weight : 0);
-	server->key = key_of(server->last + step->whole + over, server->carry, step);
+	server->carry = carry;
+	server->key = key;
 	rr->c->now++;
 }
 
@@ -277,7 +292,7 @@ HOT void put_back(struct rr *rr, uint32_t place, uint32_t k)
 		queue_append(rr->link, queue_of(rr, k, NEXT), place);
 		rr->c->n_next++;
 	}
-	play(rr, k);
+	play(rr, k, head_of(rr, k));
 }
 
 static void begin_window(const struct lb_snapshot *s, struct rr_cursor *c, uint64_t at)
@@ -301,7 +316,8 @@ static __attribute__((noinline)) void next_window(const struct lb_snapshot *s, v
 static ssize_t roundrobin_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
 {
 	struct rr rr = rr_of(s, cursor);
-	uint32_t place, k, taken = NOBODY;
+	uint32_t place, k, carry, taken = NOBODY;
+	uint64_t key;
 	bool swapped = false;
 
 	for (;;) { /* each server is taken once at most */
@@ -313,29 +329,44 @@ static ssize_t roundrobin_pick(const struct lb_snapshot *s, void *cursor, const 
 		}
 		if (place == NOBODY)
 			break;
-		advance(&rr, place, k);
+		key = next_key(&rr.server[place], &rr.step[k], &carry);
+		advance(&rr, place, key, carry);
 		rr.server[place].passed = taken;
 		taken = place;
 		if (query_eligible(q, place))
 			break;
-		play(&rr, k);
+		play(&rr, k, head_of(&rr, k));
 	}
 	for (; taken != NOBODY; taken = rr.server[taken].passed)
 		put_back(&rr, taken, rr.classes->of[taken]);
 	return place == NOBODY ? -1 : (ssize_t)place;
 }
 
-/* ---- The usual pick: everybody with a weight may be chosen ---- */
+/* ---- The usual pick ---- */
 
+/* Somebody is due, and will be again in this window, after all others of his weight. */
 int roundrobin_usual(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
 {
-	struct rr rr = rr_of(p->snap, p->cursor);
-	uint32_t place, k = 0;
+	const struct rr rr = rr_of(p->snap, p->cursor);
+	const rr_rank first = rr.node[1];
+	const uint32_t k = class_in(first), queue = queue_of(&rr, k, HERE);
+	uint32_t place, last, carry;
+	uint64_t key;
 
-	while ((place = take(&rr, &k)) == NOBODY)
-		next_window(p->snap, p->cursor);
-	advance(&rr, place, k);
-	put_back(&rr, place, k);
+	if (__builtin_expect(!is_due(&rr, first), 0))
+		return picker_usual(p, r, ret_id);
+	place = queue_first(rr.link, queue);
+	last = queue_last(rr.link, queue);
+	key = next_key(&rr.server[place], &rr.step[k], &carry);
+	if (__builtin_expect(key >= rr.c->end << KEY_LIGHT_BITS, 0))
+		return picker_usual(p, r, ret_id);
+	if (__builtin_expect(place != last && key <= rr.server[last].key, 0))
+		return picker_usual(p, r, ret_id);
+	advance(&rr, place, key, carry);
+	rr.server[place].order = rr.c->order++;
+	if (place != last)
+		queue_rotate(rr.link, queue);
+	play(&rr, k, head_of(&rr, k));
 	return usual_end(p, r, place, NULL, ret_id);
 }
 
@@ -352,7 +383,8 @@ static void carry_over(struct rr *rr, uint32_t place, const struct rr_server *wa
 	*server = *was;
 	if (w == HERE) {
 		if (was->last + step->whole < due) /* sooner, but nothing to catch up on */
-			due = was->last + step->whole > rr->c->now ? was->last + step->whole : rr->c->now;
+			due = was->last + step->whole > rr->c->now ? was->last + step->whole
+								   : rr->c->now;
 		if (server->carry >= step->weight)
 			server->carry = 0;
 	}
@@ -363,8 +395,8 @@ static void carry_over(struct rr *rr, uint32_t place, const struct rr_server *wa
 }
 
 /* Everyone who was in one of the old queues goes into one of the same kind here. */
-static void carry_over_all(const struct lb_snapshot *s, struct rr *rr, const struct lb_snapshot *old,
-			   const struct rr *was)
+static void carry_over_all(const struct lb_snapshot *s, struct rr *rr,
+			   const struct lb_snapshot *old, const struct rr *was)
 {
 	for (enum where w = HERE; w < QUEUES; w++) {
 		for (uint32_t k = 0; k < was->classes->n; k++) {
