@@ -310,6 +310,23 @@ struct cfg_cookie {
 	const char *attributes;	       /* behind "NAME=VALUE; path=/" */
 };
 
+enum cfg_encoding {
+	CFG_IDENTITY,
+	CFG_GZIP,
+	CFG_DEFLATE, /* in zlib's form */
+	CFG_RAW_DEFLATE,
+};
+#define CFG_ENCODINGS 4
+#define CFG_COMPRESSION_TYPES_MAX 64
+
+struct cfg_compression {
+	const struct cfg_proxy *of; /* whose lines these are; others have it from that section */
+	enum cfg_encoding algo[CFG_ENCODINGS];
+	unsigned n_algos, n_types;
+	const char *type[CFG_COMPRESSION_TYPES_MAX]; /* what Content-Type begins with; none: any */
+	bool offload;				     /* the server is not asked for it */
+};
+
 /* What is asked again: retry-on. */
 enum cfg_retry {
 	CFG_RETRY_NOTHING = 1u << 0,
@@ -343,6 +360,7 @@ struct cfg_http {
 	bool checks_cache; /* option checkcache */
 	struct cfg_forwardfor forwardfor;
 	struct cfg_hash hash;
+	const struct cfg_compression *compression; /* NULL: none */
 	const struct cfg_error *errors;
 	const char *monitor_uri; /* asked for, the proxy says whether it is well; NULL: nothing is */
 };
@@ -485,6 +503,7 @@ struct cfg_global {
 	long uid, gid;		   /* also of `user` and `group`; -1: not written */
 	uint64_t hard_stop_ns;
 	bool no_splice;		/* nosplice */
+	unsigned compression_level; /* tune.comp.maxlevel; 0: 1 */
 	int nap_us;		/* tune.coalesce-us: -1 automatic, 0 off, else the longest nap */
 	unsigned spread_checks; /* percent */
 	struct cfg_logs logs;

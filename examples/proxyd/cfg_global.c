@@ -140,6 +140,12 @@ static void kw_coalesce(struct reader *r, size_t first, const void *data)
 		r->cfg->global.nap_us = (int)us;
 }
 
+static void kw_compression_level(struct reader *r, size_t first, const void *data)
+{
+	(void)data;
+	read_number(r, first, "tune.comp.maxlevel", 1, 9, &r->cfg->global.compression_level);
+}
+
 static void kw_nosplice(struct reader *r, size_t first, const void *data)
 {
 	(void)first;
@@ -437,6 +443,7 @@ const struct keyword cfg_keywords_global[] = {
     {"stats maxconn", 0, 1, 1, kw_number, OFFSET(stats_maxconn), "NUMBER"},
     {"stats socket", 0, 1, READER_ANY, kw_stats_socket, NULL, "PATH [mode MODE] [level LEVEL]"},
     {"stats timeout", 0, 1, 1, kw_stats_timeout, NULL, "TIME"},
+    {"tune.comp.maxlevel", 0, 1, 1, kw_compression_level, NULL, "LEVEL"},
     {"tune.coalesce-us", 0, 1, 1, kw_coalesce, NULL, "auto|off|MICROSECONDS"},
     {"tune.ssl.cachesize", 0, 1, 1, kw_tls_number, NULL, "SESSIONS"},
     {"tune.ssl.default-dh-param", 0, 1, 1, kw_tls_number, NULL, "BITS"},

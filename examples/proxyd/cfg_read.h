@@ -233,7 +233,11 @@ void kw_external_check(struct reader *r, size_t first, const void *data);
 void kw_tcp_check(struct reader *r, size_t first, const void *data);
 void cfg_probe_check(struct reader *r, struct cfg_proxy *p);
 
+void kw_compression_algo(struct reader *r, size_t first, const void *data);
+void kw_compression_offload(struct reader *r, size_t first, const void *data);
+void kw_compression_type(struct reader *r, size_t first, const void *data);
 void kw_cookie(struct reader *r, size_t first, const void *data);
+void kw_filter_compression(struct reader *r, size_t first, const void *data);
 void kw_dynamic_cookie_key(struct reader *r, size_t first, const void *data);
 void server_cookie(struct reader *r, size_t i, void *target);
 /* "if …" or "unless …" from word `first` to the end of the line; NULL: told. */

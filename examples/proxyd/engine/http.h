@@ -130,6 +130,9 @@ struct exchange {
 	struct server *wanted;	    /* by a rule, a table or its cookie; NULL: any */
 	struct endpoint source;	    /* usesrc hdr_ip: as its servers are to see it; no family: not so */
 	uint8_t persistence;	    /* enum persistence */
+	bool compresses;	    /* its answer may have the coding `encoding`, an enum cfg_encoding */
+	uint8_t encoding;
+	struct deflater *deflater;  /* compress.c; NULL: the body passes as it is */
 	bool wanted_by_rule;	    /* `wanted`, by use-server: no cookie is asked */
 	uint32_t cookie_last_s, cookie_first_s; /* dates of its cookie, seconds since 1970; 0: none */
 	char *sni;		    /* what its servers are to be asked for; NULL: none */

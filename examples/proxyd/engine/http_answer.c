@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The answer on its way to the client. */
+#include "compress.h"
 #include "refused.h"
 #include "io.h"
 
@@ -24,7 +25,7 @@ static int edit_answer(const struct exchange *x, struct http_msg *m)
 	if (m->framing == HTTP_BODY_TUNNEL)
 		return 0; /* its Connection field is between the ends */
 	e = http_say_connection(m, wanted_connection(x, m));
-	if (!e && x->dechunk)
+	if (!e && x->dechunk && !x->deflater)
 		http_remove_id(m, HTTP_ID_TRANSFER_ENCODING);
 	return e;
 }
@@ -68,6 +69,18 @@ static void give(struct worker *w, struct exchange *x, const char *data, size_t 
 		exchange_finish(w, x);
 }
 
+/* A piece of a body that is made smaller, behind a head of `head_len` bytes if it is the first. */
+static void give_compressed(struct worker *w, struct exchange *x, const char *head, size_t head_len, const char *data,
+			    size_t len)
+{
+	x->bytes += head_len;
+	if ((head_len && !client_give(w, x->client, head, head_len, len || x->down.done ? MSG_MORE : 0)) ||
+	    !compress_give(w, x, data, len))
+		exchange_fail(w, x, 0, 'R', 'D');
+	else if (exchange_is_over(x))
+		exchange_finish(w, x);
+}
+
 static void answer(struct worker *w, struct exchange *x, uint32_t at, uint32_t head_len,
 		   uint32_t total)
 {
@@ -83,8 +96,12 @@ static void answer(struct worker *w, struct exchange *x, uint32_t at, uint32_t h
 		exchange_fail(w, x, 502, 'P', 'H');
 		return;
 	}
+	if (x->compresses && compress_begin(x, m) < 0) {
+		exchange_fail(w, x, 502, 'P', 'H');
+		return;
+	}
 	h1_body_begin(&x->down, m);
-	x->dechunk = m->framing == HTTP_BODY_CHUNKED && !x->minor;
+	x->dechunk = m->framing == HTTP_BODY_CHUNKED && (!x->minor || x->deflater);
 	len = take_body(x, body, rest, &taken);
 	if (x->down.fault) {
 		x->fault = x->down.fault;
@@ -94,7 +111,7 @@ static void answer(struct worker *w, struct exchange *x, uint32_t at, uint32_t h
 	x->link_keeps = m->keep_alive && m->framing != HTTP_BODY_CLOSE && taken == rest &&
 			x->seeker.backend->http->closing == CFG_KEEP_ALIVE &&
 			x->client->frontend->http->closing == CFG_KEEP_ALIVE;
-	x->client_keeps = x->client_keeps && m->framing != HTTP_BODY_CLOSE && !x->dechunk &&
+	x->client_keeps = x->client_keeps && m->framing != HTTP_BODY_CLOSE && (!x->dechunk || x->deflater) &&
 			  !x->client->eof && !w->draining;
 	if (edit_answer(x, m) < 0) {
 		exchange_fail(w, x, 502, 'P', 'H');
@@ -116,6 +133,10 @@ static void answer(struct worker *w, struct exchange *x, uint32_t at, uint32_t h
 			return;
 		}
 		head = memcpy(body - written, h->written, (size_t)written);
+	}
+	if (x->deflater) {
+		give_compressed(w, x, head, (size_t)(body - head), body, len);
+		return;
 	}
 	if (m->framing != HTTP_BODY_TUNNEL) {
 		give(w, x, head, (size_t)(body - head) + len);
@@ -279,7 +300,7 @@ static bool may_pass(struct worker *w, const struct exchange *x)
 {
 	const struct client *c = x->client;
 
-	return c->writable && !c->out && pipe_suits(w, &x->link->h, &c->h, h1_body_ahead(&x->down));
+	return c->writable && !c->out && !x->deflater && pipe_suits(w, &x->link->h, &c->h, h1_body_ahead(&x->down));
 }
 
 static void read_body(struct worker *w, struct exchange *x)
@@ -300,7 +321,9 @@ static void read_body(struct worker *w, struct exchange *x)
 		}
 		if (taken < (size_t)n)
 			x->link_keeps = false; /* it says more than it was asked */
-		if (len || x->down.done)
+		if (x->deflater)
+			give_compressed(w, x, NULL, 0, buf, len);
+		else if (len || x->down.done)
 			give(w, x, buf, len);
 	} else if (n == 0) {
 		body_ended(w, x);

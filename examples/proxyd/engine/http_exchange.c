@@ -2,6 +2,7 @@
 /* A request: how it begins, what is changed in its head, and how it ends. */
 #include "ask.h"
 #include "balance_key.h"
+#include "compress.h"
 #include "count.h"
 #include "http.h"
 #include "log_facts.h"
@@ -43,6 +44,7 @@ static struct exchange *exchange_new(struct worker *w, struct client *c)
 void exchange_free(struct worker *w, struct exchange *x)
 {
 	exchange_ask_end(w, x);
+	deflater_free(x->deflater);
 	chunk_free(&x->request);
 	chunk_free(&x->part);
 	seeker_fini(&x->seeker);
@@ -276,6 +278,8 @@ void exchange_route(struct worker *w, struct exchange *x, uint32_t head_len, siz
 	e = http_add_unique_id(x, m);
 	if (!e)
 		e = http_cookie_take(x, m);
+	if (x->seeker.backend->http->compression || x->client->frontend->http->compression)
+		compress_choose(x, m);
 	if (!e)
 		e = edit_request(x, m);
 	/* what reads the message comes first: an edited head is written over the one that came */
