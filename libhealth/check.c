@@ -109,14 +109,27 @@ static uint64_t next_interval(struct health_check *c)
 	return spread_jitter(c->engine->seed, c->id, c->starts, interval, c->jitter_percent);
 }
 
+#define LATE_PART 8 /* of an interval may be made up for: two checks never come close */
+
+/*
+ * From when the interval counts: of FROM_END as if the run had begun on time, or the engine's own lateness would add up, and checks that were
+ * late together would stay together.
+ */
+static uint64_t counted_from(const struct health_check *c, uint64_t interval, uint64_t now_ns)
+{
+	if (health_filter_interval(&c->filter) == HEALTH_INTERVAL_RETRY)
+		return now_ns;
+	if (!(c->flags & HEALTH_CHECK_FROM_END))
+		return c->planned_ns;
+	return now_ns - (c->late_ns < interval / LATE_PART ? c->late_ns : interval / LATE_PART);
+}
+
 /* After a run: the next slot of the plan that is not past. What could not be kept is counted. */
 static void plan(struct health_check *c, uint64_t now_ns)
 {
 	uint64_t interval = next_interval(c), missed = 0;
-	bool from_end = c->flags & HEALTH_CHECK_FROM_END ||
-			health_filter_interval(&c->filter) == HEALTH_INTERVAL_RETRY;
 
-	c->planned_ns = (from_end ? now_ns : c->planned_ns) + interval;
+	c->planned_ns = counted_from(c, interval, now_ns) + interval;
 	if (c->planned_ns < now_ns)
 		missed = (now_ns - c->planned_ns + interval - 1) / interval;
 	c->planned_ns += missed * interval;

@@ -206,7 +206,8 @@ struct health_adaptive_opts {
 
 /* Bits of health_check_opts.flags. */
 #define HEALTH_CHECK_AT_ONCE 1u	     /* the first check at the next dispatch, within `rate` */
-#define HEALTH_CHECK_FROM_END 2u     /* intervals count from the end of a check (keepalived) */
+/* Intervals count from the end of a check (keepalived), less what its start was late, at most an eighth of them. */
+#define HEALTH_CHECK_FROM_END 2u
 #define HEALTH_CHECK_REFUSED_NOW 4u  /* a refused or reset connection is HEALTH_FAIL_NOW (F5) */
 #define HEALTH_CHECK_PAUSED 8u	     /* added paused */
 #define HEALTH_CHECK_FED 16u	     /* never asked, only told: see health_check_report */

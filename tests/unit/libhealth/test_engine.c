@@ -175,6 +175,15 @@ static void from_end_counts_from_the_end(void **state)
 	r.now_ns += 7 * MS;
 	rig_settle(&r, 1);
 	assert_int_equal(rig_status(c).next_ns, RIG_T0 + 107 * MS);
+	/* That the engine was late is not the server's time; but two checks do not come close for it. */
+	r.now_ns = RIG_T0 + 117 * MS;
+	rig_dispatch(&r);
+	rig_settle(&r, 2);
+	assert_int_equal(rig_status(c).next_ns, RIG_T0 + 207 * MS);
+	r.now_ns = RIG_T0 + 287 * MS;
+	rig_dispatch(&r);
+	rig_settle(&r, 3);
+	assert_int_equal(rig_status(c).next_ns, RIG_T0 + 287 * MS + 100 * MS - 100 * MS / 8);
 	rig_close(&r);
 }
 
