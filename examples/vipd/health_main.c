@@ -336,14 +336,13 @@ static int make_virtual(struct health *h, const struct conf_virtual *c)
 	return 0;
 }
 
-/* A check that cannot be run says nothing: its server stays as it is taken at first. */
-static int start_probe(struct health *h, struct probe *leader)
+/* What is taken for true until a check says otherwise. */
+static void judge_first(struct health *h, struct probe *leader)
 {
 	const struct conf_check *c = leader->conf;
 	bool up = c->kind == CONF_CHECK_FILE
 		      ? judge_number(leader, h->birth->watches[c->track->watch->index])
 		      : passes_at_first(h, leader);
-	int r = 0;
 
 	for (struct probe *p = leader; p; p = p->next) {
 		p->passes = up;
@@ -358,8 +357,14 @@ static int start_probe(struct health *h, struct probe *leader)
 		atomic_store(&leader->slot->alive, up ? SHARED_ALIVE_UP : SHARED_ALIVE_DOWN);
 	if (c->misc)
 		take_exit(leader, h->birth->exits[c->misc->index]);
-	else if (!conf_check_is_told(c))
-		r = health_start_check(h, leader, up);
+}
+
+/* A check that cannot be run says nothing: its server stays as it is taken at first. */
+static int start_probe(struct health *h, struct probe *leader)
+{
+	const struct conf_check *c = leader->conf;
+	int r = conf_check_is_told(c) ? 0 : health_start_check(h, leader, leader->passes);
+
 	if (r < 0)
 		log_err("%s:%u: cannot make the check: %s", c->at.file, c->at.line, strerror(-r));
 	for (struct probe *p = leader; p && leader->check; p = p->next)
@@ -449,12 +454,24 @@ static int make_all(struct health *h)
 		r = health_share(h);
 	for (size_t i = 0; i < h->n_probes && r >= 0; i++)
 		if (h->probes[i].leader == &h->probes[i])
-			r = start_probe(h, &h->probes[i]);
+			judge_first(h, &h->probes[i]);
 	for (size_t i = 0; i < h->n_virtuals && r >= 0; i++) {
 		begin_reals(&h->virtuals[i]);
 		tell_lost(&h->virtuals[i]);
 		begin_quorum(&h->virtuals[i]);
 	}
+	return r;
+}
+
+/* While the kernel process puts servers in place, which it was told before. */
+static int start_checks(struct health *h)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < h->n_probes && r >= 0; i++)
+		if (h->probes[i].leader == &h->probes[i])
+			r = start_probe(h, &h->probes[i]);
+	shared_forget_checks(h->birth->shared); /* they go on, or nobody knows them any more */
 	return r;
 }
 
@@ -575,6 +592,10 @@ static int set_up(struct health *h)
 		r = make_all(h);
 	if (r < 0)
 		return r;
+	tell_all(h);
+	r = start_checks(h);
+	if (r < 0)
+		return r;
 	object.fd = health_engine_fd(h->engine);
 	object.object = h->engine;
 	r = loop_add_object(h->loop, &object, NULL);
@@ -604,7 +625,5 @@ int health_main(const struct birth *b)
 		log_err("cannot start: %s", strerror(-r));
 		return EXIT_FATAL;
 	}
-	shared_forget_checks(b->shared); /* they go on, or nobody knows them any more */
-	tell_all(&h);
 	return loop_run(h.loop) < 0 ? EXIT_FATAL : 0;
 }
