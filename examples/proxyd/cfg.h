@@ -368,6 +368,7 @@ struct cfg_http {
 enum cfg_log_kind {
 	CFG_LOG_FD,	/* stdout, stderr, fd@N */
 	CFG_LOG_SOCKET, /* UDP or a unix datagram socket */
+	CFG_LOG_RING,
 };
 
 enum cfg_log_format {		     /* what stands before the text */
@@ -383,6 +384,26 @@ enum cfg_log_format {		     /* what stands before the text */
 
 #define CFG_LOG_SAMPLE_MAX 1024
 
+/* A section `ring`. */
+struct cfg_ring_server {
+	STAILQ_ENTRY(cfg_ring_server) next;
+	struct cfg_addr addr;
+	bool octet_count; /* log-proto (RFC 6587, section 3.4.1); else a line end stands behind each */
+};
+
+struct cfg_ring {
+	STAILQ_ENTRY(cfg_ring) next;
+	struct diag_place at;
+	const char *name, *description;
+	enum cfg_log_format format; /* of lines that name none */
+	unsigned maxlen;
+	size_t size; /* bytes */
+	uint64_t connect_ns, server_ns; /* 0: none */
+	STAILQ_HEAD(, cfg_ring_server) servers;
+};
+
+struct ring; /* engine/ring.h */
+
 struct cfg_log {
 	STAILQ_ENTRY(cfg_log) next;
 	enum cfg_log_kind kind;
@@ -393,6 +414,11 @@ struct cfg_log {
 	int fd;
 	unsigned len; /* bytes of a message at most */
 	enum cfg_log_format format;
+	bool format_given;
+	const char *ring_name; /* CFG_LOG_RING */
+	const struct cfg_ring *ring;
+	struct diag_place at;
+	struct ring *to; /* of the engine */
 	unsigned sample_of,
 	    sample_at; /* every so many lines; 0: all. sample_at counts, atomically */
 	uint64_t sampled[CFG_LOG_SAMPLE_MAX / 64]; /* those of them that are written */
@@ -517,6 +543,7 @@ struct cfg {
 	struct cfg_global global;
 	struct cfg_proxies defaults, proxies;
 	struct cfg_resolvers_list resolvers;
+	STAILQ_HEAD(, cfg_ring) rings;
 	unsigned n_proxies;
 	const char *file[CFG_FILES_MAX];
 	size_t n_files;

@@ -316,6 +316,7 @@ void cfg_check(struct reader *r)
 		check_addresses(r, p);
 	}
 	cfg_track_check(r);
+	cfg_rings_check(r);
 	cfg_resolvers_check(r);
 	cfg_check_userlists(r);
 	cfg_check_tables(r);

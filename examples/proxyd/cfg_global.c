@@ -236,7 +236,7 @@ wrong:
 	return false;
 }
 
-static bool log_format(struct reader *r, size_t i, struct cfg_log *log)
+bool cfg_log_format(struct reader *r, size_t i, enum cfg_log_format *ret)
 {
 	static const char *const formats[] = {
 	    [CFG_LOG_LOCAL] = "local",	   [CFG_LOG_RFC3164] = "rfc3164",
@@ -253,7 +253,7 @@ static bool log_format(struct reader *r, size_t i, struct cfg_log *log)
 		    word_at(r, i));
 		return false;
 	}
-	log->format = (enum cfg_log_format)n;
+	*ret = (enum cfg_log_format)n;
 	return true;
 }
 
@@ -264,7 +264,7 @@ static size_t log_options(struct reader *r, size_t i, struct cfg_log *log)
 		const char *name = word_at(r, i);
 
 		if (!strcmp(name, "format"))
-			log_format(r, i + 1, log);
+			log->format_given = cfg_log_format(r, i + 1, &log->format);
 		else if (!strcmp(name, "sample"))
 			log_sample(r, i + 1, log);
 		else if (!strcmp(name, "len"))
@@ -287,6 +287,7 @@ static bool log_target(struct reader *r, size_t first, struct cfg_log *log)
 	log->kind = CFG_LOG_FD;
 	log->len = 1024; /* HAProxy's */
 	log->fd = -1;
+	log->at = place_at(r, first);
 	if (!strcmp(target, "stdout")) {
 		log->fd = STDOUT_FILENO;
 	} else if (!strcmp(target, "stderr")) {
@@ -299,17 +300,13 @@ static bool log_target(struct reader *r, size_t first, struct cfg_log *log)
 			return false;
 		}
 	} else if (!strncmp(target, "ring@", 5)) {
-		say(r, DIAG_WARNING, first,
-		    "\"%s\": there are no rings in this version: this line logs nothing; write "
-		    "address:port (UDP), a unix socket's path, stdout, stderr or fd@N",
-		    target);
-		return false;
-	} else if (!strncmp(target, "tcp@", 4)) {
-		say(r, DIAG_ERROR, first,
-		    "log target \"%s\" is not supported by this version: write address:port (UDP), "
-		    "a unix socket's path, stdout or stderr",
-		    target);
-		return false;
+		log->kind = CFG_LOG_RING;
+		log->ring_name = keep_text(r, target + 5);
+	} else if (!strncmp(target, "tcp@", 4) || !strncmp(target, "tcp4@", 5) || !strncmp(target, "tcp6@", 5)) {
+		log->kind = CFG_LOG_RING;
+		log->ring_name = cfg_ring_of_address(r, first, strchr(target, '@') + 1);
+		if (!log->ring_name)
+			return false;
 	} else {
 		log->kind = CFG_LOG_SOCKET;
 		if (!strncmp(target, "udp@", 4))

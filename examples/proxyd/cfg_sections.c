@@ -80,14 +80,20 @@ static const struct keyword resolvers_words[] = {
     {NULL, 0, 0, 0, NULL, NULL, NULL},
 };
 
+static void kw_ring_file(struct reader *r, size_t first, const void *data)
+{
+	(void)data;
+	say(r, DIAG_WARNING, first - 1, "the lines of this ring stay in memory in this version: no file has them");
+}
+
 static const struct keyword ring_words[] = {
-    {"backing-file", 0, 1, 1, NULL, NULL, "FILE"},
-    {"description", 0, 1, READER_ANY, NULL, NULL, "TEXT"},
-    {"format", 0, 1, 1, NULL, NULL, "NAME"},
-    {"maxlen", 0, 1, 1, NULL, NULL, "BYTES"},
-    {"server", 0, 2, READER_ANY, NULL, NULL, "NAME ADDRESS:PORT"},
-    {"size", 0, 1, 1, NULL, NULL, "BYTES"},
-    {"timeout", 0, 2, 2, NULL, NULL, "connect|server TIME"},
+    {"backing-file", 0, 1, 1, kw_ring_file, NULL, "FILE"},
+    {"description", 0, 1, READER_ANY, kw_ring_text, NULL, "TEXT"},
+    {"format", 0, 1, 1, kw_ring_format, NULL, "NAME"},
+    {"maxlen", 0, 1, 1, kw_ring_bytes, NULL, "BYTES"},
+    {"server", 0, 2, READER_ANY, kw_ring_server, NULL, "NAME ADDRESS:PORT [log-proto legacy|octet-count]"},
+    {"size", 0, 1, 1, kw_ring_bytes, "", "BYTES"},
+    {"timeout", 0, 2, 2, kw_ring_timeout, NULL, "connect|server TIME"},
     {NULL, 0, 0, 0, NULL, NULL, NULL},
 };
 
@@ -109,8 +115,7 @@ static const struct section_kind kinds[] = {
     {"program", DIAG_WARNING, "no program is started: write a unit of systemd", true, program_words,
      NULL},
     {"resolvers", DIAG_WARNING, NULL, true, resolvers_words, begin_resolvers},
-    {"ring", DIAG_WARNING, "this version has no rings: log to an address, stdout or stderr", true,
-     ring_words, NULL},
+    {"ring", DIAG_WARNING, NULL, true, ring_words, begin_ring},
     {"userlist", DIAG_WARNING, NULL, true, userlist_words, begin_userlist},
     {NULL, DIAG_ERROR, NULL, false, NULL, NULL},
 };

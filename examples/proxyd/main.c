@@ -273,6 +273,16 @@ static uint64_t names_deadline(const void *object)
 	return engine_names_deadline(object);
 }
 
+static int rings_turn(void *object, uint64_t now_ns)
+{
+	return engine_rings_dispatch(object, now_ns);
+}
+
+static uint64_t rings_due(const void *object)
+{
+	return engine_rings_deadline(object);
+}
+
 static int join_loop(struct daemon *d)
 {
 	const struct loop_object engine = {
@@ -293,6 +303,13 @@ static int join_loop(struct daemon *d)
 	    .fd = engine_names_fd(d->engine),
 	    .deadline = names_deadline,
 	    .dispatch = names_turn,
+	    .object = d->engine,
+	};
+	const struct loop_object rings = {
+	    .name = "rings",
+	    .fd = engine_rings_fd(d->engine),
+	    .deadline = rings_due,
+	    .dispatch = rings_turn,
 	    .object = d->engine,
 	};
 	sigset_t set;
@@ -317,6 +334,8 @@ static int join_loop(struct daemon *d)
 		e = loop_add_object(d->loop, &health, NULL);
 	if (!e)
 		e = loop_add_object(d->loop, &names, NULL);
+	if (!e)
+		e = loop_add_object(d->loop, &rings, NULL);
 	if (!e)
 		e = loop_add_timer(d->loop, on_hard_stop, d, &d->hard_stop);
 	if (!e)

@@ -13,6 +13,7 @@
 #include "dns.h"
 #include "log.h"
 #include "loop.h"
+#include "ring.h"
 #include "worker.h"
 
 int engine_new(const struct engine_opts *o, struct engine **ret)
@@ -42,6 +43,8 @@ int engine_new(const struct engine_opts *o, struct engine **ret)
 	e->tally = tally_new(o->threads);
 	if (e->worker && e->tally)
 		r = checks_new(e);
+	if (!r)
+		r = rings_new(&e->rings);
 	if (!r)
 		r = resolve_new(e);
 	for (; r == 0 && e->n_workers < o->threads; e->n_workers += r == 0)
@@ -181,6 +184,8 @@ int engine_apply(struct engine *e, struct cfg *cfg, unsigned maxconn, char *ret_
 	set = set_new(e, cfg, NULL, 0, maxconn, ret_error, cap);
 	if (!set)
 		return -EINVAL;
+	if (rings_sync(e->rings, cfg, loop_clock_ns()) < 0)
+		log_err("rings: out of memory: some log lines go nowhere");
 	e->spread_checks = cfg->global.spread_checks;
 	e->n_applied++;
 	e->maxconn = maxconn;
@@ -256,6 +261,7 @@ void engine_free(struct engine *e)
 	}
 	health_engine_free(e->health);
 	resolve_free(e);
+	rings_free(e->rings);
 	if (e->wake_fd >= 0)
 		close(e->wake_fd);
 	for (size_t i = 0; i < sizeof(e->log_fd) / sizeof(e->log_fd[0]); i++)
@@ -314,6 +320,21 @@ int engine_health_dispatch(struct engine *e, uint64_t now_ns)
 {
 	pools_tick(e, now_ns);
 	return health_engine_dispatch(e->health, now_ns);
+}
+
+int engine_rings_fd(const struct engine *e)
+{
+	return rings_fd(e->rings);
+}
+
+uint64_t engine_rings_deadline(const struct engine *e)
+{
+	return rings_deadline(e->rings);
+}
+
+int engine_rings_dispatch(struct engine *e, uint64_t now_ns)
+{
+	return rings_dispatch(e->rings, now_ns);
 }
 
 int engine_names_fd(const struct engine *e)

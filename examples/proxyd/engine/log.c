@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Log lines on their way out: to consoles, descriptors, UDP and unix sockets. */
 #include "control.h"
+#include "ring.h"
 #include "rules/sample.h"
 #include "worker.h"
 
@@ -45,7 +46,7 @@ void session_log_prepare(const struct cfg_logs *logs)
 	const struct cfg_log *log;
 
 	STAILQ_FOREACH (log, logs, next)
-		if (log->kind != CFG_LOG_SOCKET)
+		if (log->kind == CFG_LOG_FD)
 			fcntl(log->fd, F_SETFL, fcntl(log->fd, F_GETFL) | O_NONBLOCK);
 }
 
@@ -142,6 +143,11 @@ static void write_to(int fds[3], const struct cfg_log *log, const struct log_mes
 	v[0].iov_len = n < 0 ? 0 : (size_t)n < sizeof(head) ? (size_t)n : sizeof(head) - 1;
 	if (v[0].iov_len + v[1].iov_len >= log->len) /* one is its line end */
 		v[1].iov_len = log->len - 1 > v[0].iov_len ? log->len - 1 - v[0].iov_len : 0;
+	if (log->kind == CFG_LOG_RING) {
+		if (log->to)
+			ring_write(log->to, v, 2);
+		return;
+	}
 	/* A log that takes no more loses the line: it must not stop the traffic. */
 	if (log->kind == CFG_LOG_SOCKET) { /* a datagram needs no newline */
 		out.msg_name = (void *)&log->addr.storage;

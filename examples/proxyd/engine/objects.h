@@ -44,6 +44,7 @@ struct tls_front;
 struct tls_back;
 struct rule_store;
 struct dns;
+struct rings;
 struct server_name;
 
 /* Of a timer. */
@@ -515,6 +516,7 @@ struct engine {
 	unsigned n_refused_kept;
 	uint64_t n_refused; /* ever */
 	int log_fd[3];		 /* as a worker's */
+	struct rings *rings;
 	bool ending;		 /* no worker is left */
 	bool started, draining, idle_told;
 	_Atomic unsigned n_drained; /* workers without listeners and sessions, while draining */

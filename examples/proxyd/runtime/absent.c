@@ -27,7 +27,6 @@ static const struct {
     {"set var", "variables of the process are not there: write setenv, and env(NAME) in rules"},
     {"show cache", "answers are not cached"},
     {"show dev", "use show info"},
-    {"show events", "there are no rings: the log goes to its targets as it is written"},
     {"show libs", "use /proc/PID/maps"},
     {"show peers", "tables are not shared with others"},
     {"show profiling", "use perf top"},

@@ -50,6 +50,7 @@ const struct command_info runtime_commands[] = {
     {"show cli sockets", CFG_STATS_OPERATOR, run_show_sockets, "", "where commands are taken"},
     {"show env", CFG_STATS_OPERATOR, run_show_env, "[NAME]", "the environment of the process"},
     {"show errors", CFG_STATS_OPERATOR, run_show_errors, "[PROXY] [request|response]", "the last refused message of each proxy"},
+    {"show events", CFG_STATS_OPERATOR, run_show_events, "[RING]", "rings, or the log lines in one"},
     {"show fd", CFG_STATS_OPERATOR, run_show_fd, "", "open descriptors"},
     {"show info", CFG_STATS_USER, run_show_info, "[typed|json] [float] [desc]", "the process"},
     {"show map", CFG_STATS_USER, run_show_map, "[MAP|#ID]", "maps, or the entries of one"},

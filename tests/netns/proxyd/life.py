@@ -590,10 +590,10 @@ def test_reader_that_pauses_is_no_silent_server(binary):
         c.sendall(b"z" * n)
 
     s = Server(source)
-    body = "listen l\n    bind 127.0.0.1:{port}\n    timeout server 1s\n    server s 127.0.0.1:%d\n" % s.port
+    body = "listen l\n    bind 127.0.0.1:{port}\n    timeout server 2s\n    server s 127.0.0.1:%d\n" % s.port
     with Proxy(binary, config(body)) as p, p.connect() as c:
         c.sendall(b"go")
-        time.sleep(2.5)
+        time.sleep(3.5)
         assert len(read_all(c)) == n
 
 

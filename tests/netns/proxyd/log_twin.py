@@ -9,9 +9,10 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 
-from support import Proxy, Server, read_all, read_head, run, until
+from support import Proxy, Server, ask_api, read_all, read_head, run, until
 
 HEAD = """
 global
@@ -256,6 +257,79 @@ def test_halog_reads_it(binary):
             assert re.search(r"200\s*:?\s*5|5 200", out), (out, text)
             return
     print("    (no halog here)", flush=True)
+
+
+class Collector:
+    """Takes log lines over TCP: each begins with its length, or ends with its line."""
+
+    def __init__(self, counted):
+        self.counted, self.lines = counted, []
+        self.server = Server(self.take)
+        self.port = self.server.port
+
+    def take(self, server, c):
+        data = b""
+        while part := c.recv(65536):
+            data += part
+            while True:
+                size, _, rest = data.partition(b" " if self.counted else b"\n")
+                if self.counted:
+                    if not rest or len(rest) < int(size):
+                        break
+                    line, data = rest[: int(size)], rest[int(size) :]
+                elif len(data) == len(size):
+                    break
+                else:
+                    line, data = size, rest
+                self.lines.append(line.decode())
+
+
+def test_rings_send_over_tcp(binary):
+    counted, plain, third, server = Collector(True), Collector(False), Collector(False), Server(web)
+    front = f"""
+    option httplog
+    log tcp@127.0.0.1:{third.port} format raw local0
+    use_backend long if {{ path_beg /long }}
+"""
+    rings = f"""
+backend long
+    server s1 127.0.0.1:{server.port}
+ring r
+    description lines to be sent
+    format raw
+    maxlen 300
+    size 32768
+    timeout connect 1s
+    timeout server 5s
+    server one 127.0.0.1:{counted.port} log-proto octet-count
+    server two 127.0.0.1:{plain.port}
+"""
+    with tempfile.TemporaryDirectory() as folder:
+        text = config(front, server, log="ring@r") + rings
+        with Proxy(binary, text.replace("nbthread 1\n", f"nbthread 1\n    stats socket {folder}/api level admin\n")) as p:
+
+            def same(n):
+                return all(sum(" fe " in x for x in c.lines) == n for c in (counted, plain, third))
+
+            for path in ("/a", "/b", "/long/" + 400 * "x"):
+                ask(p, f"GET {path} HTTP/1.1")
+            until("all have them", lambda: same(3))
+            got = [[x for x in c.lines if " fe " in x] for c in (counted, plain, third)]
+            assert got[0] == got[1] and got[0][:2] == got[2][:2], got
+            assert normal(got[0][0]) == 'CLIENT [DATE] fe be/s1 T/T/T/T/T 200 BYTES - - ---- 1/1/0/0/0 0/0 "GET /a HTTP/1.1"'
+            assert len(got[0][2]) == 300 and len(got[2][2]) > 400, [len(x[2]) for x in got]
+            kept = [x for x in ask_api(f"{folder}/api", "show events r").splitlines() if " fe " in x]
+            assert kept == got[0], kept
+            assert " r " in ask_api(f"{folder}/api", "show events") and "No such event sink" in ask_api(f"{folder}/api", "show events x")
+            # who is away has them when he is back
+            for c in counted.server, plain.server, third.server:
+                c.stop()
+                for open_one in list(c.live):
+                    open_one.shutdown(socket.SHUT_RDWR)
+            ask(p, "GET /away HTTP/1.1")
+            for c in counted.server, plain.server, third.server:
+                c.start()
+            until("all have that one, too", lambda: all(any("/away" in x for x in c.lines) for c in (counted, plain, third)), 30)
 
 
 if __name__ == "__main__":
