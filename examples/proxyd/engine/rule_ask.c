@@ -42,6 +42,10 @@ static bool count_frontend(const struct frontend *f, enum run_count what, uint64
 
 	if (!f)
 		return false;
+	if (what == RUN_FE_CLIENT_TIMEOUT) {
+		*ret = (int64_t)(f->client_ns / CFG_MS);
+		return true;
+	}
 	if (what == RUN_FE_CONN) {
 		*ret = atomic_load_explicit(&f->gate->n, memory_order_relaxed);
 		return true;
@@ -106,8 +110,8 @@ static bool count_server(const struct backend *b, struct server *s, enum run_cou
 	case RUN_SRV_UWEIGHT:
 		*ret = atomic_load_explicit(&s->admin.weight, memory_order_relaxed);
 		return true;
-	case RUN_SRV_QUEUE: /* all wait in one queue, for any of them */
-		*ret = 0;
+	case RUN_SRV_QUEUE: /* for it and no other */
+		*ret = atomic_load_explicit(&s->n_queued, memory_order_relaxed);
 		return true;
 	default:
 		tally_rates(s->tally, now_ns, &sessions, &requests);
@@ -135,6 +139,12 @@ static bool count_backend(const struct backend *b, enum run_count what, uint64_t
 	case RUN_AVG_QUEUE: /* without a server: the double, as HAProxy */
 		*ret = n_up ? (queued + n_up - 1) / n_up : queued * 2;
 		return true;
+	case RUN_BE_SERVER_TIMEOUT:
+		*ret = (int64_t)(b->timeout.server_ns / CFG_MS);
+		return true;
+	case RUN_BE_TUNNEL_TIMEOUT:
+		*ret = (int64_t)(b->timeout.tunnel_ns / CFG_MS);
+		return true;
 	case RUN_CONNSLOTS:
 	case RUN_BE_CONN_FREE:
 		*ret = free_of_all(b);
@@ -152,7 +162,7 @@ bool run_ask_count(const struct run *r, enum run_count what, struct text proxy, 
 	const struct set *set = r->userdata;
 	const struct backend *b;
 
-	if (what == RUN_FE_CONN || what == RUN_FE_REQ_RATE || what == RUN_FE_SESS_RATE)
+	if (run_asks_frontend(what))
 		return count_frontend(frontend_named(set, proxy), what, r->now_ns, ret);
 	b = backend_named(set, proxy);
 	if (!b)
@@ -162,6 +172,21 @@ bool run_ask_count(const struct run *r, enum run_count what, struct text proxy, 
 	return count_backend(b, what, r->now_ns, ret);
 }
 
+static int64_t of_tcp(const struct tcp_info *i, enum run_socket what)
+{
+	switch (what) {
+	case RUN_RTT: return i->tcpi_rtt;
+	case RUN_RTT_VARIANCE: return i->tcpi_rttvar;
+	case RUN_TCP_FACKETS: return i->tcpi_fackets;
+	case RUN_TCP_LOST: return i->tcpi_lost;
+	case RUN_TCP_REORDERING: return i->tcpi_reordering;
+	case RUN_TCP_RETRANS: return i->tcpi_retrans;
+	case RUN_TCP_SACKED: return i->tcpi_sacked;
+	case RUN_TCP_UNACKED: return i->tcpi_unacked;
+	default: return 0;
+	}
+}
+
 bool run_ask_socket(int fd, enum run_socket what, struct run_end *ret, int64_t *ret_us)
 {
 	struct sockaddr_storage a;
@@ -169,11 +194,11 @@ bool run_ask_socket(int fd, enum run_socket what, struct run_end *ret, int64_t *
 	struct tcp_info info;
 	struct endpoint e;
 
-	if (what == RUN_RTT || what == RUN_RTT_VARIANCE) {
+	if (what < RUN_OWN_ADDRESS) {
 		len = sizeof(info);
 		if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
 			return false;
-		*ret_us = what == RUN_RTT ? info.tcpi_rtt : info.tcpi_rttvar;
+		*ret_us = of_tcp(&info, what);
 		return true;
 	}
 	if ((what == RUN_OWN_ADDRESS ? getsockname(fd, (struct sockaddr *)&a, &len)

@@ -43,6 +43,7 @@ void run_prepare(struct worker *w, const struct frontend *f, const struct backen
 {
 	*r = (struct run){
 	    .frontend = {f->name, f->number},
+	    .default_backend = f->proxy->set.default_backend,
 	    /* two runs of one turn must not roll the same */
 	    .random_state = w->now_ns ^ (uint64_t)w->index << 56 ^ ++w->dice << 32,
 	    .count = run_ask_count,

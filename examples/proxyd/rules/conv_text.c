@@ -61,6 +61,21 @@ static bool bytes(const struct conv *c, const struct expr_arg *arg, unsigned n_a
 	return true;
 }
 
+/* cut_crlf: what stands before the first end of a line */
+static bool cut_line(const struct conv *c, const struct expr_arg *arg, unsigned n_args, struct run *r, struct sample *s)
+{
+	size_t n = 0;
+
+	(void)c;
+	(void)arg;
+	(void)n_args;
+	(void)r;
+	while (n < s->text.len && s->text.at[n] != '\r' && s->text.at[n] != '\n')
+		n++;
+	s->text.len = n;
+	return true;
+}
+
 static bool is_one_of(char c, struct text set)
 {
 	return set.len && memchr(set.at, c, set.len);
@@ -524,11 +539,44 @@ static bool param(const struct conv *c, const struct expr_arg *arg, unsigned n_a
 	return false;
 }
 
+/* add_item(delimiter[,variable[,suffix]]): a list becomes one longer; a delimiter stands between two that are not empty */
+static bool check_item(struct expr_arg *arg, unsigned n, const struct rule_memory *m, struct rule_error *e)
+{
+	arg[0].number = -1;
+	if (n > 1 && arg[1].text.len) {
+		arg[0].number = var_number(arg[1].text, m, e);
+		if (arg[0].number < 0)
+			return false;
+	}
+	return (n > 1 && arg[1].text.len) || (n > 2 && arg[2].text.len) ||
+	       rule_fail(e, "add_item adds nothing: write a variable, a suffix, or both");
+}
+
+static bool add_item(const struct conv *c, const struct expr_arg *arg, unsigned n_args, struct run *r, struct sample *s)
+{
+	struct text suffix = n_args > 2 ? arg[2].text : text_of("", 0), item = text_of("", 0);
+	struct sample value;
+	size_t from;
+
+	(void)c;
+	if (arg[0].number >= 0 && r->vars && vars_get(r->vars, (unsigned)arg[0].number, &value) &&
+	    sample_cast(&value, SAMPLE_STR, &r->scratch))
+		item = value.text;
+	from = r->scratch.used;
+	if (!scratch_put(&r->scratch, s->text) ||
+	    (s->text.len && item.len + suffix.len && !scratch_put(&r->scratch, arg[0].text)) ||
+	    !scratch_put(&r->scratch, item) || !scratch_put(&r->scratch, suffix))
+		return false;
+	return give(s, r->scratch.at + from, r->scratch.used - from);
+}
+
 const struct conv convs_text[] = {
+    {"add_item", "sSS", SAMPLE_STR, SAMPLE_STR, add_item, 0, check_item, false},
     {"b64dec", "", SAMPLE_STR, SAMPLE_BIN, base64_decode, 0, NULL, false},
     {"base64", "", SAMPLE_BIN, SAMPLE_STR, base64_encode, 0, NULL, false},
     {"bytes", "iI", SAMPLE_BIN, SAMPLE_BIN, bytes, 0, NULL, false},
     {"concat", "SSS", SAMPLE_STR, SAMPLE_STR, concat, 0, check_concat, false},
+    {"cut_crlf", "", SAMPLE_STR, SAMPLE_STR, cut_line, 0, NULL, false},
     {"field", "isI", SAMPLE_STR, SAMPLE_STR, pieces, PIECES_FIELD, NULL, false},
     {"hex", "", SAMPLE_BIN, SAMPLE_STR, to_hex, 0, NULL, false},
     {"hex2i", "", SAMPLE_STR, SAMPLE_INT, hex_number, 0, NULL, false},

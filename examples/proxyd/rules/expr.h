@@ -125,6 +125,6 @@ bool conv_is_known(struct text name);
 extern const struct fetch fetches_http[], fetches_conn[], fetches_const[], fetches_payload[],
     fetches_tls[], fetches_body[], fetches_capture[], fetches_table[];
 extern const struct conv convs_text[], convs_number[], convs_hash[], convs_address[],
-    convs_binary[], convs_capture[], convs_digest[], convs_map[], convs_table[];
+    convs_binary[], convs_capture[], convs_conn[], convs_digest[], convs_map[], convs_table[];
 
 #endif

@@ -61,6 +61,19 @@ static bool proxy(const struct fetch *f, const struct expr_arg *arg, unsigned n_
 	return true;
 }
 
+static bool default_backend(const struct fetch *f, const struct expr_arg *arg, unsigned n_args, struct run *r,
+			    struct fetch_step *step, struct sample *ret)
+{
+	(void)f;
+	(void)arg;
+	(void)n_args;
+	(void)step;
+	if (!r->default_backend)
+		return false;
+	*ret = sample_text(SAMPLE_STR, r->default_backend, strlen(r->default_backend));
+	return true;
+}
+
 /* "[backend/]server" */
 static void split(struct text name, struct text *backend, struct text *server)
 {
@@ -82,7 +95,7 @@ static bool count(const struct fetch *f, const struct expr_arg *arg, unsigned n_
 	int64_t value;
 
 	(void)step;
-	if (f->data == RUN_FE_CONN || f->data == RUN_FE_REQ_RATE || f->data == RUN_FE_SESS_RATE)
+	if (run_asks_frontend((enum run_count)f->data))
 		own = r->frontend.name;
 	proxy = text_of(own, own ? strlen(own) : 0);
 	if (f->data == RUN_SRV_ID)
@@ -121,6 +134,22 @@ static bool round_trip(const struct fetch *f, const struct expr_arg *arg, unsign
 	if (!ask(f, r, &unused, &us))
 		return false;
 	*ret = sample_int(n_args && arg->text.len == 2 && *arg->text.at == 'u' ? us : us / 1000);
+	return true;
+}
+
+/* fc_lost and its like */
+static bool segments(const struct fetch *f, const struct expr_arg *arg, unsigned n_args, struct run *r,
+		     struct fetch_step *step, struct sample *ret)
+{
+	struct run_end unused;
+	int64_t n;
+
+	(void)arg;
+	(void)n_args;
+	(void)step;
+	if (!ask(f, r, &unused, &n))
+		return false;
+	*ret = sample_int(n);
 	return true;
 }
 
@@ -245,7 +274,9 @@ const struct fetch fetches_conn[] = {
     {"be_conn_free", "S", SAMPLE_INT, 0, count, RUN_BE_CONN_FREE, NULL},
     {"be_id", "", SAMPLE_INT, 0, proxy, PROXY_BACKEND, NULL},
     {"be_name", "", SAMPLE_STR, 0, proxy, PROXY_BACKEND, NULL},
+    {"be_server_timeout", "", SAMPLE_INT, 0, count, RUN_BE_SERVER_TIMEOUT, NULL},
     {"be_sess_rate", "S", SAMPLE_INT, 0, count, RUN_BE_SESS_RATE, NULL},
+    {"be_tunnel_timeout", "", SAMPLE_INT, 0, count, RUN_BE_TUNNEL_TIMEOUT, NULL},
     {"connslots", "S", SAMPLE_INT, 0, count, RUN_CONNSLOTS, NULL},
     {"cpu_calls", "", SAMPLE_INT, 0, zero, 0, check_unmeasured},
     {"cpu_ns_avg", "", SAMPLE_INT, 0, zero, 0, check_unmeasured},
@@ -253,6 +284,7 @@ const struct fetch fetches_conn[] = {
     {"dst", "", SAMPLE_IPV4, 0, address, ADDRESS_DESTINATION, NULL},
     {"dst_port", "", SAMPLE_INT, 0, port, ADDRESS_DESTINATION, NULL},
     {"fc_dst", "", SAMPLE_IPV4, 0, address, ADDRESS_DESTINATION, NULL},
+    {"fc_dst_port", "", SAMPLE_INT, 0, port, ADDRESS_DESTINATION, NULL},
     {"fc_err", "", SAMPLE_INT, 0, no_error, 0, NULL},
     {"fc_err_str", "", SAMPLE_STR, 0, no_error, 0, NULL},
     {"fc_http_major", "", SAMPLE_INT, 0, version, 0, NULL},
@@ -262,7 +294,16 @@ const struct fetch fetches_conn[] = {
     {"fc_rtt", "S", SAMPLE_INT, 0, round_trip, RUN_RTT, check_unit},
     {"fc_rttvar", "S", SAMPLE_INT, 0, round_trip, RUN_RTT_VARIANCE, check_unit},
     {"fc_src", "", SAMPLE_IPV4, 0, address, ADDRESS_SOURCE, NULL},
+    {"fc_fackets", "S", SAMPLE_INT, 0, segments, RUN_TCP_FACKETS, check_unit},
+    {"fc_lost", "S", SAMPLE_INT, 0, segments, RUN_TCP_LOST, check_unit},
+    {"fc_reordering", "S", SAMPLE_INT, 0, segments, RUN_TCP_REORDERING, check_unit},
+    {"fc_retrans", "S", SAMPLE_INT, 0, segments, RUN_TCP_RETRANS, check_unit},
+    {"fc_sacked", "S", SAMPLE_INT, 0, segments, RUN_TCP_SACKED, check_unit},
+    {"fc_unacked", "S", SAMPLE_INT, 0, segments, RUN_TCP_UNACKED, check_unit},
+    {"fc_src_port", "", SAMPLE_INT, 0, port, ADDRESS_SOURCE, NULL},
+    {"fe_client_timeout", "", SAMPLE_INT, 0, count, RUN_FE_CLIENT_TIMEOUT, NULL},
     {"fe_conn", "S", SAMPLE_INT, 0, count, RUN_FE_CONN, NULL},
+    {"fe_defbe", "", SAMPLE_STR, 0, default_backend, 0, NULL},
     {"fe_id", "", SAMPLE_INT, 0, proxy, PROXY_FRONTEND, NULL},
     {"fe_name", "", SAMPLE_STR, 0, proxy, PROXY_FRONTEND, NULL},
     {"fe_req_rate", "S", SAMPLE_INT, 0, count, RUN_FE_REQ_RATE, NULL},
@@ -287,4 +328,30 @@ const struct fetch fetches_conn[] = {
     {"srv_weight", "s", SAMPLE_INT, 0, count, RUN_SRV_UWEIGHT, NULL},
     {"thread", "", SAMPLE_INT, 0, thread, 0, NULL},
     {NULL, NULL, 0, 0, NULL, 0, NULL},
+};
+
+/* nbsrv, of a backend's name; srv_queue, of "[backend/]server" */
+static bool count_named(const struct conv *c, const struct expr_arg *arg, unsigned n_args, struct run *r,
+			struct sample *s)
+{
+	struct text proxy = s->text, server = {NULL, 0};
+	const char *own = r->backend.name;
+	int64_t value;
+
+	(void)arg;
+	(void)n_args;
+	if (c->data == RUN_SRV_QUEUE) {
+		proxy = text_of(own, own ? strlen(own) : 0);
+		split(s->text, &proxy, &server);
+	}
+	if (!r->count || !proxy.len || !r->count(r, (enum run_count)c->data, proxy, server, &value))
+		return false;
+	*s = sample_int(value);
+	return true;
+}
+
+const struct conv convs_conn[] = {
+    {"nbsrv", "", SAMPLE_STR, SAMPLE_INT, count_named, RUN_NBSRV, NULL, false},
+    {"srv_queue", "", SAMPLE_STR, SAMPLE_INT, count_named, RUN_SRV_QUEUE, NULL, false},
+    {NULL, NULL, 0, 0, NULL, 0, NULL, false},
 };

@@ -357,6 +357,7 @@ enum {
 	LINE_URL,
 	LINE_VERSION,
 	LINE_BASE,
+	LINE_BASE_QUERY,
 	LINE_BASE32,
 	LINE_BASE32_SOURCE,
 	LINE_URL32_SOURCE,
@@ -451,7 +452,8 @@ static bool line(const struct fetch *f, const struct expr_arg *arg, unsigned n_a
 	case LINE_VERSION:
 		return version(m, ret);
 	case LINE_BASE:
-		return base(r, false, &t) && give(ret, SAMPLE_STR, t);
+	case LINE_BASE_QUERY:
+		return base(r, f->data == LINE_BASE_QUERY, &t) && give(ret, SAMPLE_STR, t);
 	case LINE_BASE32:
 	case LINE_URL32:
 		if (!base(r, f->data == LINE_URL32, &t))
@@ -626,9 +628,11 @@ const struct fetch fetches_http[] = {
     {"base", "", SAMPLE_STR, EXPR_REQUEST, line, LINE_BASE, NULL},
     {"base32", "", SAMPLE_INT, EXPR_REQUEST, line, LINE_BASE32, NULL},
     {"base32+src", "", SAMPLE_BIN, EXPR_REQUEST, line, LINE_BASE32_SOURCE, NULL},
+    {"baseq", "", SAMPLE_STR, EXPR_REQUEST, line, LINE_BASE_QUERY, NULL},
     {"cook", "S", SAMPLE_STR, EXPR_REQUEST, cookie, 0, NULL},
     {"cook_cnt", "S", SAMPLE_INT, EXPR_REQUEST, cookie_count, 0, NULL},
     {"cook_val", "S", SAMPLE_INT, EXPR_REQUEST, cookie_number, 0, NULL},
+    {"cookie", "S", SAMPLE_STR, EXPR_REQUEST, cookie, 0, NULL},
     {"hdr", "sI", SAMPLE_STR, EXPR_REQUEST, header, ELEMENTS, NULL},
     {"hdr_cnt", "S", SAMPLE_INT, EXPR_REQUEST, header_count, ELEMENTS, NULL},
     {"hdr_ip", "sI", SAMPLE_IPV4, EXPR_REQUEST, header_ip, ELEMENTS, NULL},
@@ -640,6 +644,7 @@ const struct fetch fetches_http[] = {
     {"http_auth_type", "", SAMPLE_STR, EXPR_REQUEST, authorization, AUTH_TYPE, NULL},
     {"http_auth_user", "", SAMPLE_STR, EXPR_REQUEST, authorization, AUTH_USER, NULL},
     {"http_first_req", "", SAMPLE_BOOL, EXPR_REQUEST, is_first, 0, NULL},
+    {"meth", "", SAMPLE_STR, EXPR_REQUEST, line, LINE_METHOD, NULL},
     {"method", "", SAMPLE_STR, EXPR_REQUEST, line, LINE_METHOD, NULL},
     {"path", "", SAMPLE_STR, EXPR_REQUEST, line, LINE_PATH, NULL},
     {"pathq", "", SAMPLE_STR, EXPR_REQUEST, line, LINE_PATH_QUERY, NULL},
@@ -662,12 +667,14 @@ const struct fetch fetches_http[] = {
     {"res.cook_cnt", "S", SAMPLE_INT, EXPR_RESPONSE, cookie_count, 0, NULL},
     {"res.cook_val", "S", SAMPLE_INT, EXPR_RESPONSE, cookie_number, 0, NULL},
     {"res.fhdr", "sI", SAMPLE_STR, EXPR_RESPONSE, header, WHOLE, NULL},
+    {"res.fhdr_cnt", "S", SAMPLE_INT, EXPR_RESPONSE, header_count, WHOLE, NULL},
     {"res.hdr", "sI", SAMPLE_STR, EXPR_RESPONSE, header, ELEMENTS, NULL},
     {"res.hdr_cnt", "S", SAMPLE_INT, EXPR_RESPONSE, header_count, ELEMENTS, NULL},
     {"res.hdr_ip", "sI", SAMPLE_IPV4, EXPR_RESPONSE, header_ip, ELEMENTS, NULL},
     {"res.hdr_names", "S", SAMPLE_STR, EXPR_RESPONSE, header_names, 0, NULL},
     {"res.hdr_val", "sI", SAMPLE_INT, EXPR_RESPONSE, header_number, ELEMENTS, NULL},
     {"res.ver", "", SAMPLE_STR, EXPR_RESPONSE, line, LINE_VERSION, NULL},
+    {"resp_ver", "", SAMPLE_STR, EXPR_RESPONSE, line, LINE_VERSION, NULL},
     {"scook", "S", SAMPLE_STR, EXPR_RESPONSE, cookie, 0, NULL},
     {"scook_cnt", "S", SAMPLE_INT, EXPR_RESPONSE, cookie_count, 0, NULL},
     {"scook_val", "S", SAMPLE_INT, EXPR_RESPONSE, cookie_number, 0, NULL},

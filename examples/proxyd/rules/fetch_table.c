@@ -214,6 +214,27 @@ static bool in_table(const struct conv *c, const struct expr_arg *arg, unsigned 
 	return true;
 }
 
+/* table_expire, table_idle (table[,milliseconds]): the time an entry has left, or was not used */
+static bool time_of_key(const struct conv *c, const struct expr_arg *arg, unsigned n_args, struct run *r, struct sample *s)
+{
+	const struct table_ref *ref = arg[0].object;
+	struct table_entry *e;
+	uint64_t idle, whole;
+
+	if (!ref->table)
+		return false;
+	e = table_hold(ref->table, s, false, r->now_ns, &r->scratch);
+	if (!e) {
+		*s = sample_int(n_args > 1 ? arg[1].number : 0);
+		return n_args > 1;
+	}
+	idle = table_idle_ns(ref->table, e, r->now_ns);
+	table_release(ref->table, e);
+	whole = table_def(ref->table)->expire_ns;
+	*s = sample_int((int64_t)((c->data ? idle : whole > idle ? whole - idle : 0) / 1000000));
+	return true;
+}
+
 /* clang-format off */
 const struct fetch fetches_table[] = {
     {"sc0_bytes_in_rate", "S", SAMPLE_INT, 0, tracked, TABLE_BYTES_IN_RATE | SLOT(0), check_other},
@@ -386,6 +407,8 @@ const struct conv convs_table[] = {
     {"table_server_id", "S", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_SERVER_ID, check_table, false},
     {"table_sess_cnt", "S", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_SESS_CNT, check_table, false},
     {"table_sess_rate", "S", SAMPLE_STR, SAMPLE_INT, of_key, TABLE_SESS_RATE, check_table, false},
+    {"table_expire", "sI", SAMPLE_STR, SAMPLE_INT, time_of_key, 0, check_table, false},
+    {"table_idle", "sI", SAMPLE_STR, SAMPLE_INT, time_of_key, 1, check_table, false},
     {"table_trackers", "S", SAMPLE_STR, SAMPLE_INT, in_table, 1, check_table, false},
     {NULL, NULL, 0, 0, NULL, 0, NULL, false},
 };

@@ -18,8 +18,11 @@ enum run_count {
 	RUN_AVG_QUEUE,
 	RUN_BE_CONN,
 	RUN_BE_CONN_FREE,
+	RUN_BE_SERVER_TIMEOUT, /* ms; 0: none */
 	RUN_BE_SESS_RATE,
+	RUN_BE_TUNNEL_TIMEOUT,
 	RUN_CONNSLOTS,
+	RUN_FE_CLIENT_TIMEOUT,
 	RUN_FE_CONN,
 	RUN_FE_REQ_RATE,
 	RUN_FE_SESS_RATE,
@@ -35,10 +38,21 @@ enum run_count {
 	RUN_SRV_UWEIGHT,
 };
 
+static inline bool run_asks_frontend(enum run_count what)
+{
+	return what == RUN_FE_CLIENT_TIMEOUT || what == RUN_FE_CONN || what == RUN_FE_REQ_RATE || what == RUN_FE_SESS_RATE;
+}
+
 /* What is asked of a socket. */
 enum run_socket {
-	RUN_RTT, /* µs; of Linux' TCP_INFO */
+	RUN_RTT, /* µs; this and the next seven of Linux' TCP_INFO */
 	RUN_RTT_VARIANCE,
+	RUN_TCP_FACKETS, /* segments */
+	RUN_TCP_LOST,
+	RUN_TCP_REORDERING,
+	RUN_TCP_RETRANS,
+	RUN_TCP_SACKED,
+	RUN_TCP_UNACKED,
 	RUN_OWN_ADDRESS,
 	RUN_PEER_ADDRESS,
 };
@@ -68,6 +82,7 @@ struct run {
 
 	struct run_end source, destination; /* of the client's connection; as PROXY told */
 	struct run_proxy frontend, backend, server;
+	const char *default_backend; /* the frontend's; NULL: none */
 	const struct tls *client_tls, *server_tls; /* NULL: plain, or not there yet */
 	/* A value of rules/tls_names.h; false: there is none. */
 	bool (*tls_info)(const struct tls *t, int what, const struct expr_arg *arg, unsigned n_args,

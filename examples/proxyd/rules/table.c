@@ -619,6 +619,17 @@ void table_read_row(struct table *t, struct table_entry *e, uint64_t now_ns, str
 	pthread_mutex_unlock(&s->lock);
 }
 
+uint64_t table_idle_ns(struct table *t, const struct table_entry *e, uint64_t now_ns)
+{
+	struct shard *s = shard_of(t, e->hash);
+	uint64_t used_ns;
+
+	pthread_mutex_lock(&s->lock);
+	used_ns = e->used_ns;
+	pthread_mutex_unlock(&s->lock);
+	return now_ns > used_ns ? now_ns - used_ns : 0;
+}
+
 void table_each(struct table *t, uint64_t now_ns,
 		bool (*fn)(void *userdata, const struct table_row *row), void *userdata)
 {

@@ -116,6 +116,8 @@ struct sample table_key(const struct table *t, const struct table_entry *e);
 
 /* A use of each table, in the order of their making, by table_get's references. */
 struct table *table_find(const struct rule_shared *s, const char *name);
+/* How long an entry that is held was not used. */
+uint64_t table_idle_ns(struct table *t, const struct table_entry *e, uint64_t now_ns);
 /* Calls `fn` for each living entry, under the lock of its shard: it may read its own arguments only. */
 struct table_row {
 	struct sample key;

@@ -145,6 +145,75 @@ frontend f
         assert value == wanted, (e, value, wanted)
 
 
+# What only a section with servers, a table or a variable can say. The times of the table are those of its first second.
+ASKED = [
+    ("baseq", "h/v?q=1"),
+    ("cookie(c)", "yes"),
+    ("fe_defbe", "b"),
+    ("fe_client_timeout", "5000"),
+    ("fc_src_port,bool", "1"),
+    ("fc_dst_port,bool", "1"),
+    ("fc_lost", "0"),
+    ("fc_retrans", "0"),
+    ("fc_sacked", "0"),
+    ("fc_unacked", "0"),
+    ("fc_fackets", "0"),
+    ("fc_reordering", "3"),
+    ("str(b),nbsrv", "1"),
+    ("str(none),nbsrv", ""),
+    ("str(b/s),srv_queue", "0"),
+    ("str(a),add_item(;,txn.v)", "a;item"),
+    ("str(a),bytes(1),add_item(;,txn.v)", "item"),
+    ("str(a),add_item(;,txn.v,_s)", "a;item_s"),
+    ("str(a),add_item(;,,_s)", "a;_s"),
+    ("str(a),add_item(;,txn.none)", "a"),
+    ("str(a),add_item(;,txn.none,x)", "a;x"),
+    ("req.hdr(x-b),url_dec,cut_crlf", "one"),
+    ("req.hdr(x-c),url_dec,cut_crlf", "one"),
+    ("str(k1),table_expire(t),div(100000)", "17279|17280"),
+    ("str(k1),table_idle(t),div(100000)", "0"),
+    ("str(k2),table_expire(t)", ""),
+    ("str(k2),table_expire(t,7)", "7"),
+    ("str(k2),table_idle(t,8)", "8"),
+]
+
+SECTIONS = """
+defaults
+    mode http
+    timeout connect 500ms
+    timeout client 5s
+    timeout server 7s
+    timeout tunnel 90s
+frontend f
+    bind 127.0.0.1:{port}
+    http-request set-var(txn.v) str(item)
+    http-request track-sc0 str(k1) table t
+    http-request return status 200 content-type text/plain lf-string "LINES" if { path /v }
+    acl is_get meth GET
+    http-request set-header X-Get yes if is_get
+    http-response set-header X-Got "%[res.fhdr_cnt(x-a)] %[res.hdr_cnt(x-a)] %[resp_ver] %[be_server_timeout] %[be_tunnel_timeout]"
+    default_backend b
+backend b
+    server s 127.0.0.1:{s}
+backend t
+    stick-table type string len 16 size 10 expire 20d store gpc0
+"""
+
+
+def test_sections_are_asked(binary):
+    def twice(server, c):
+        if b"\r\nx-get: yes\r\n" in read_head(c).lower():
+            c.sendall(b"HTTP/1.1 200 OK\r\nX-A: 1, 2\r\nX-A: 3\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    s = Server(twice)
+    text = SECTIONS.replace("LINES", "|".join(f"%[{e}]" for e, _ in ASKED))
+    with Proxy(binary, config(text, s=s.port)) as p:
+        got = get(p, "/v?q=1", b"Cookie: c=yes\r\nX-B: one%0d%0atwo\r\nX-C: one%0atwo\r\n").split("\r\n\r\n", 1)[1].split("|")
+        for (e, wanted), value in zip(ASKED, got):
+            assert value in wanted.split("|"), (e, value, wanted)
+        assert re.search("(?i)x-got: 2 3 1.1 7000 90000\r", get(p, "/x"))
+
+
 if __name__ == "__main__":
     tests = [f for n, f in sorted(globals().items()) if n.startswith("test_")]
     sys.exit(run(tests, sys.argv[1]))
