@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A vrrp_sync_group when all is read: who is in it, and what its members track because of it. */
+#include <string.h>
+
 #include "conf_words.h"
 
 static struct conf_instance *find_instance(struct conf_parse *p, const char *name)
@@ -37,25 +39,71 @@ static void drop_weights(struct conf_parse *p, const struct conf_group *g, struc
 		    i->name, g->name);
 }
 
-/* What the group tracks, each member does. */
+static void say_twice(struct conf_parse *p, const struct conf_instance *i, const char *name)
+{
+	conf_note(p, &i->at,
+		  "vrrp_instance \"%s\" and its vrrp_sync_group both track \"%s\": it counts once, "
+		  "as the "
+		  "group says. Leave it out of the instance",
+		  i->name, name);
+}
+
+static void add_script(struct conf_parse *p, struct conf_instance *i,
+		       const struct conf_track_script *k)
+{
+	for (size_t t = 0; t < i->n_scripts; t++) {
+		if (i->scripts[t].script != k->script)
+			continue;
+		say_twice(p, i, k->name);
+		i->scripts[t] = *k;
+		return;
+	}
+	i->scripts = conf_grow(p->memory, i->scripts, i->n_scripts, sizeof(*i->scripts));
+	i->scripts[i->n_scripts++] = *k;
+}
+
+static void add_watch(struct conf_parse *p, struct conf_instance *i,
+		      const struct conf_track_watch *k)
+{
+	struct conf_tracks *own = &i->watches;
+
+	for (size_t t = 0; t < own->n; t++) {
+		if (own->at[t].watch != k->watch)
+			continue;
+		say_twice(p, i, k->name);
+		own->at[t] = *k;
+		return;
+	}
+	own->at = conf_grow(p->memory, own->at, own->n, sizeof(*own->at));
+	own->at[own->n++] = *k;
+}
+
+static void add_interface(struct conf_parse *p, struct conf_instance *i,
+			  const struct conf_track_interface *k)
+{
+	for (size_t t = 0; t < i->n_interfaces; t++) {
+		if (strcmp(i->interfaces[t].name, k->name) != 0)
+			continue;
+		say_twice(p, i, k->name);
+		i->interfaces[t] = *k;
+		return;
+	}
+	i->interfaces =
+	    conf_grow(p->memory, i->interfaces, i->n_interfaces, sizeof(*i->interfaces));
+	i->interfaces[i->n_interfaces++] = *k;
+}
+
+/* What the group tracks, each member does; what it tracked itself counts as the group says, as in keepalived. */
 static void add_trackers(struct conf_parse *p, const struct conf_group *g, struct conf_instance *i)
 {
 	if (!g->tracking_weight)
 		drop_weights(p, g, i);
-	for (size_t t = 0; t < g->n_scripts; t++) {
-		i->scripts = conf_grow(p->memory, i->scripts, i->n_scripts, sizeof(*i->scripts));
-		i->scripts[i->n_scripts++] = g->scripts[t];
-	}
-	for (size_t t = 0; t < g->watches.n; t++) {
-		i->watches.at =
-		    conf_grow(p->memory, i->watches.at, i->watches.n, sizeof(*i->watches.at));
-		i->watches.at[i->watches.n++] = g->watches.at[t];
-	}
-	for (size_t t = 0; t < g->n_interfaces; t++) {
-		i->interfaces =
-		    conf_grow(p->memory, i->interfaces, i->n_interfaces, sizeof(*i->interfaces));
-		i->interfaces[i->n_interfaces++] = g->interfaces[t];
-	}
+	for (size_t t = 0; t < g->n_scripts; t++)
+		add_script(p, i, &g->scripts[t]);
+	for (size_t t = 0; t < g->watches.n; t++)
+		add_watch(p, i, &g->watches.at[t]);
+	for (size_t t = 0; t < g->n_interfaces; t++)
+		add_interface(p, i, &g->interfaces[t]);
 }
 
 void conf_check_group(struct conf_parse *p, struct conf_group *g)

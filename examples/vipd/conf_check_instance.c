@@ -123,6 +123,12 @@ static void complete_preempt(struct conf_parse *p, struct conf_instance *i)
 			  i->name);
 		i->no_preempt = false;
 	}
+	if (i->no_preempt && i->preempt_delay_ms) {
+		conf_note(p, &i->at,
+			  "vrrp_instance \"%s\": preempt_delay has no meaning with nopreempt",
+			  i->name);
+		i->preempt_delay_ms = 0;
+	}
 	weighted = first_weight(i);
 	if (weighted && i->priority == HA_VRRP_PRIORITY_OWNER)
 		conf_note(

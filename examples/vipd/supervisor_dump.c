@@ -80,8 +80,12 @@ void dump_address_text(const struct conf_instance *i, const struct conf_address 
 	for (size_t n = 0; n < sizeof(known) / sizeof(*known); n++)
 		if (known[n].scope == a->scope)
 			scope = known[n].name;
-	snprintf(buf, cap, "%s%s dev %s scope %s%s%s", ip, prefix, a->dev ? a->dev : i->interface,
-		 scope, label, set ? " set" : "");
+	snprintf(buf, cap, "%s%s dev %s%s%s scope %s%s%s", ip, prefix,
+		 a->dev	   ? a->dev
+		 : i->vmac ? i->vmac_name
+			   : i->interface,
+		 !a->dev && i->vmac ? "@" : "", !a->dev && i->vmac ? i->interface : "", scope,
+		 label, set ? " set" : "");
 }
 
 static void dump_addresses(FILE *f, const struct conf_instance *i, bool set)
@@ -95,12 +99,6 @@ static void dump_addresses(FILE *f, const struct conf_instance *i, bool set)
 		dump_address_text(i, &i->addresses[a], set, text, sizeof(text));
 		fprintf(f, "     %s\n", text);
 	}
-}
-
-/* keepalived writes 0 where there is none. */
-static int weight_of(int32_t weight)
-{
-	return weight == CONF_NO_WEIGHT ? 0 : weight;
 }
 
 static const char *instance_state(const struct heard *h)
@@ -127,56 +125,69 @@ static void dump_time(FILE *f, const char *what, double when)
 		(int)((when - (double)whole) * 1e6), year);
 }
 
-static void dump_watches(FILE *f, const struct conf_instance *i, enum conf_watch_kind kind,
-			 const char *title)
+static void dump_scripts_of(FILE *f, const struct conf_notify *n)
 {
-	bool any = false;
+	const struct {
+		const char *what;
+		const struct conf_script *script;
+	} all[] = {
+	    {"Backup state transition", &n->backup},  {"Master state transition", &n->master},
+	    {"Fault state transition", &n->fault},    {"Stop state transition", &n->stop},
+	    {"Deleted state transition", n->deleted}, {"Generic state transition", &n->any},
+	    {"Master rx lower priority", n->rx_lower}};
 
-	for (size_t t = 0; t < i->watches.n; t++) {
-		const struct conf_track_watch *w = &i->watches.at[t];
-
-		if (w->kind != kind)
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		if (!all[i].script || !all[i].script->argv)
 			continue;
-		if (!any)
-			fprintf(f, "   Tracked %s :\n", title);
-		any = true;
-		fprintf(f, "     %s%s weight %d%s\n", w->name, kind == CONF_WATCH_BFD ? ":" : ",",
-			w->weight, w->reverse ? " reverse" : "");
+		fprintf(f, "   %s script =", all[i].what);
+		dump_command(f, all[i].script);
 	}
 }
 
-static void dump_trackers(FILE *f, const struct conf_instance *i)
+static void dump_routing(FILE *f, const struct conf_instance *i)
 {
-	if (i->n_interfaces)
-		fprintf(f, "   Tracked interfaces :\n");
-	for (size_t t = 0; t < i->n_interfaces; t++)
-		fprintf(f, "     %s weight %d%s\n", i->interfaces[t].name,
-			weight_of(i->interfaces[t].weight),
-			i->interfaces[t].reverse ? " reverse" : "");
-	if (i->n_scripts)
-		fprintf(f, "   Tracked scripts :\n");
-	for (size_t t = 0; t < i->n_scripts; t++)
-		fprintf(f, "     %s weight %d%s\n", i->scripts[t].name,
-			weight_of(i->scripts[t].weight), i->scripts[t].reverse ? " reverse" : "");
-	dump_watches(f, i, CONF_WATCH_FILE, "files");
-	dump_watches(f, i, CONF_WATCH_PROCESS, "processes");
-	dump_watches(f, i, CONF_WATCH_BFD, "BFDs");
+	if (i->n_routes)
+		fprintf(f, "   Virtual Routes :\n");
+	for (size_t r = 0; r < i->n_routes; r++)
+		fprintf(f, "     %s\n", i->routes[r].text);
+	if (i->n_rules)
+		fprintf(f, "   Virtual Rules :\n");
+	for (size_t r = 0; r < i->n_rules; r++)
+		fprintf(f, "     %s\n", i->rules[r].text);
 }
 
-/* Exporters read "Status" and "State" of this. */
-static void dump_script(const struct supervisor *s, FILE *f, const struct conf_vrrp_script *t)
+static void dump_way(FILE *f, const struct conf_instance *i)
 {
-	static const char *const status[] = {"INIT", "GOOD", "BAD"};
-	uint8_t state = trackers_states(s->trackers)[t->index];
+	char ip[HA_IP_TEXT_SIZE] = "";
 
-	fprintf(f, " VRRP Script = %s\n   Command =", t->name);
-	for (size_t n = 0; t->script.argv && t->script.argv[n]; n++)
-		fprintf(f, " '%s'", t->script.argv[n]);
-	fprintf(f, "\n   Interval = %g sec\n   Timeout = %g sec\n   Weight = %d\n",
-		(double)t->interval_ms / 1000, (double)t->timeout_ms / 1000, weight_of(t->weight));
-	fprintf(f, "   Rise = %d\n   Fall = %d\n   Status = %s\n   State = %s\n", t->rise, t->fall,
-		state < 3 ? status[state] : "?",
-		trackers_runs(s->trackers, t->index) ? "running" : "idle");
+	if (i->vmac)
+		fprintf(
+		    f, "   Use VMAC, i/f name %s, xmit_base = %s\n   Interface = %s, vmac on %s\n",
+		    i->vmac_name, i->vmac_xmit_base ? "true" : "false", i->vmac_name, i->interface);
+	else
+		fprintf(f, "   Interface = %s\n", i->interface);
+	if (i->source.family && ha_ip_format(&i->source, ip, sizeof(ip)) > 0)
+		fprintf(f, "   Using src_ip = %s (from configuration)\n", ip);
+	if (!i->n_peers)
+		fprintf(f, "   Multicast address %s\n",
+			i->group_address.family &&
+				ha_ip_format(&i->group_address, ip, sizeof(ip)) > 0
+			    ? ip
+			: i->family == AF_INET ? "224.0.0.18"
+					       : "ff02::12");
+}
+
+static void dump_peers(FILE *f, const struct conf_instance *i)
+{
+	char ip[HA_IP_TEXT_SIZE] = "";
+
+	if (!i->n_peers)
+		return;
+	fprintf(f, "   Unicast TTL = %u\n   Check unicast src : yes\n   Unicast Peer :\n",
+		i->unicast_ttl ? i->unicast_ttl : 255u);
+	for (size_t p = 0; p < i->n_peers; p++)
+		if (ha_ip_format(&i->peers[p], ip, sizeof(ip)) > 0)
+			fprintf(f, "     %s min_ttl %u max_ttl 255\n", ip, (unsigned)i->min_ttl);
 }
 
 static void dump_instance(FILE *f, const struct conf_instance *i, const struct heard *h,
@@ -189,7 +200,8 @@ static void dump_instance(FILE *f, const struct conf_instance *i, const struct h
 	fprintf(f, "   State = %s\n", instance_state(h));
 	fprintf(f, "   Wantstate = %s\n", instance_state(h));
 	dump_time(f, "Last transition", h->since);
-	fprintf(f, "   Interface = %s\n", i->interface);
+	fprintf(f, "   Master down timer = %" PRIu64 " usecs\n", r->status.down_ns / 1000);
+	dump_way(f, i);
 	fprintf(f, "   Gratuitous ARP delay = %g\n", (double)i->garp.delay_ms / 1000);
 	fprintf(f, "   Gratuitous ARP repeat = %d\n", i->garp.repeat);
 	fprintf(f, "   Gratuitous ARP refresh = %g\n", (double)i->garp.refresh_ms / 1000);
@@ -205,6 +217,7 @@ static void dump_instance(FILE *f, const struct conf_instance *i, const struct h
 	fprintf(f, "   Virtual Router ID = %d\n", i->vrid);
 	fprintf(f, "   Priority = %d\n", i->priority);
 	fprintf(f, "   Effective priority = %d\n", dump_effective_priority(i, r));
+	fprintf(f, "   Total priority = %d\n", dump_effective_priority(i, r));
 	if (i->advert_ms % 1000)
 		fprintf(f, "   Advert interval = %lld milli-sec\n", (long long)i->advert_ms);
 	else
@@ -217,16 +230,32 @@ static void dump_instance(FILE *f, const struct conf_instance *i, const struct h
 		fprintf(f, "   Authentication type = %s\n",
 			i->auth_ah ? "IPSEC_AH" : "SIMPLE_PASSWORD");
 	dump_addresses(f, i, h->state == HA_VRRP_ACTIVE);
+	dump_peers(f, i);
+	dump_routing(f, i);
 	dump_trackers(f, i);
 	fprintf(f, "   Using smtp notification = %s\n", i->smtp_alert == 1 ? "yes" : "no");
+	fprintf(f, "   Notify deleted = %s\n", i->tell_deleted ? "Deleted" : "Fault");
+	dump_scripts_of(f, &i->notify);
+	fprintf(f, "   Notify priority changes = %s\n", i->priority_changes ? "true" : "false");
 }
 
 static void dump_group(FILE *f, const struct conf_group *g, const struct heard *h)
 {
+	const struct conf_instance as = {.interfaces = g->interfaces,
+					 .n_interfaces = g->n_interfaces,
+					 .scripts = g->scripts,
+					 .n_scripts = g->n_scripts,
+					 .watches = g->watches};
+
 	fprintf(f, " VRRP Sync Group = %s, %s\n   VRRP member instances :\n", g->name,
 		instance_state(h));
 	for (size_t i = 0; i < g->n_members; i++)
 		fprintf(f, "     %s\n", g->members[i]);
+	if (g->tracking_weight)
+		fprintf(f, "   sync group tracking weight set\n");
+	fprintf(f, "   Using smtp notification = %s\n", g->smtp_alert == 1 ? "yes" : "no");
+	dump_trackers(f, &as);
+	dump_scripts_of(f, &g->notify);
 }
 
 void dump_data(struct supervisor *s, void *userdata)
@@ -241,8 +270,8 @@ void dump_data(struct supervisor *s, void *userdata)
 	f = dump_open(s->conf->globals.state_dump, name, path, sizeof(path));
 	if (!f)
 		return;
-	fprintf(f, "------< Global definitions >------\n Router ID = %s\n",
-		s->conf->globals.router_id ? s->conf->globals.router_id : "");
+	dump_globals(f, s);
+	dump_static(f, s->conf->fixed);
 	fprintf(f, "------< VRRP Topology >------\n");
 	for (const struct conf_instance *i = s->conf->instances; i; i = i->next, n++) {
 		live_read_router(&s->live->router[n], &r);
@@ -253,13 +282,11 @@ void dump_data(struct supervisor *s, void *userdata)
 		fprintf(f, "------< VRRP Sync groups >------\n");
 	for (const struct conf_group *g = s->conf->groups; g; g = g->next)
 		dump_group(f, g, &s->group[n++]);
-	if (s->conf->scripts)
-		fprintf(f, "------< VRRP Scripts >------\n");
-	for (const struct conf_vrrp_script *t = s->conf->scripts; t; t = t->next)
-		dump_script(s, f, t);
+	dump_tracked(f, s);
 	dump_close(f, path);
 	if (s->conf->n_virtuals)
 		dump_check_data(s);
+	dump_parent_data(s);
 }
 
 /* ---- keepalived.stats ---- */

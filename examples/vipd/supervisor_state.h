@@ -141,6 +141,15 @@ void notify_quorum(struct supervisor *s, const struct msg *m); /* MSG_QUORUM */
 fresh_fn dump_data, dump_stats;		    /* userdata: NULL */
 fresh_fn dump_json;			    /* supervisor_dump_json.c */
 void dump_check_data(struct supervisor *s); /* supervisor_dump_check.c */
+/* supervisor_dump_global.c */
+void dump_parent_data(struct supervisor *s);
+void dump_globals(FILE *f, const struct supervisor *s);
+void dump_static(FILE *f, const struct conf_instance *fixed); /* NULL: nothing */
+/* supervisor_dump_track.c */
+void dump_trackers(FILE *f, const struct conf_instance *i);
+void dump_tracked(FILE *f, const struct supervisor *s);
+void dump_command(FILE *f,
+		  const struct conf_script *script); /* as 'WORD' 'WORD' and a line's end */
 /* `said` (may be NULL) is what the configuration has instead of `name`. */
 FILE *dump_open(const char *said, const char *name, char *path, size_t cap);
 void dump_close(FILE *f, const char *path);

@@ -55,7 +55,7 @@ class Machine:
     def start(self):
         self.process = subprocess.Popen(
             ["ip", "netns", "exec", self.ns, self.program, "-P", "-n", "-l", "-D", "-f", "conf", "-p", "p.pid", "-r", "r.pid", "-c", "c.pid"],
-            cwd=self.dir, stdout=(self.dir / "log").open("a"), stderr=subprocess.STDOUT)
+            cwd=self.dir, env={**os.environ, "TMPDIR": str(self.dir)}, stdout=(self.dir / "log").open("a"), stderr=subprocess.STDOUT)
 
     def stop(self):
         if self.process:
@@ -104,12 +104,39 @@ class Machine:
         return {of: lines if of.startswith("fifo") else sorted(set(lines)) for of, lines in objects.items()}
 
 
+def fields(m):
+    """Of keepalived.data by section the names of its fields, but for those of internals, and of what vipd does without."""
+    skipped = re.compile(r"[fr]d_|fd_in|[a-z_]+_rcv_bufs|nftables|libnftnl|SNMP|DBus|BFD |.*don't swap|.*realtime limit|M(ax|in) auto|umask|rx_bufs|Number of|Num |Read timeout"
+                         r"|Flags|Promote|Check unicast|Result|Init state|Script uid|Default script|(Terminate|Fork) delay timer|Bfd is|Tracking VRRP|VRRP instances|Password|Default interface|.* weight \d|.*preferred_lft"
+                         r"|No test config|Disable local|.*secondary VMAC|VRRP check|Use VMAC|Using|Network namespace ipvs|Unicast checksum|.*(proto 18|protocol 18)")
+    found, section = {}, ""
+    for line in (m.dir / "keepalived.data").read_text().splitlines():
+        if line.startswith("---"):
+            section = line
+        elif section not in ("------< VRRP Sockpool >------", "------< Interfaces >------") and not skipped.match(line.strip()):
+            found.setdefault(f"{section} {line.strip().split(' = ')[0].rstrip(' :')}", line.strip())
+    return found
+
+
+def compare_dumps(keepalived, vipd):
+    theirs, ours = fields(keepalived), fields(vipd)
+    return [f"keepalived.data lacks {name}" for name in theirs if name not in ours]
+
+
+def ask_for_dumps(m):
+    m.process.send_signal(signal.SIGUSR1)
+
+
+def has_dumped(m):
+    return "VRRP Track files" in (m.dir / "keepalived.data").read_text() if (m.dir / "keepalived.data").exists() else False
+
+
 class Step:
     """`do` on both machines; over when `until` is true of both and nothing has changed for a while. `better`: keepalived loses what it
     held, or stops and begins anew; vipd must hold it, and tell of nothing."""
 
-    def __init__(self, name, do, until, better=False):
-        self.name, self.do, self.until, self.better = name, do, until, better
+    def __init__(self, name, do, until, better=False, compare=None):
+        self.name, self.do, self.until, self.better, self.compare = name, do, until, better, compare
 
 
 def reload(change):
@@ -169,7 +196,7 @@ def play(case, machines):
             step.do(m)
         (theirs, ours), late = settle(machines, step)
         assert not late, f"{step.name}: does not come with {late}: {[s[0] for s in (theirs, ours)]}"
-        found = differences(step, theirs, ours)
+        found = differences(step, theirs, ours) + (step.compare(*machines) if step.compare else [])
         assert not found, f"{step.name}: keepalived (-) and vipd (+)\n    " + "\n    ".join(found)
         for m in machines:
             m.forget()
@@ -240,6 +267,45 @@ static_rules {
     from 10.8.0.2 blackhole priority 901
 }
 """
+RICH = STATIC + """track_file number {
+    file DIR/number
+    weight 1
+    init_file 0
+}
+vrrp_track_process some {
+    process no-such-process
+    weight 10
+}
+vrrp_script well {
+    script /bin/true
+    interval 2
+    timeout 20
+    weight 5
+}
+vrrp_sync_group G {
+    group {
+        VI_1
+        VI_2
+    }
+    track_script {
+        well
+    }
+    sync_group_tracking_weight
+    notify "TELL"
+}
+""" + instance(vips="10.0.0.100/24 label eth0:a|10.0.0.101", more="nopreempt|preempt_delay 5", block=ROUTES + """    track_script {
+        well weight 3
+    }
+    track_file {
+        number
+    }
+    track_process {
+        some
+    }
+    track_interface {
+        eth1 weight 1
+    }
+""") + instance("VI_2", 52, vips="10.0.0.110", more="use_vmac")
 
 CASES = [
     Case("removed", ONE + TWO, has("10.0.0.100/24", "10.0.0.111/32"), Step("one goes", reload(ONE), lacks("10.0.0.11")),
@@ -285,6 +351,7 @@ CASES = [
     Case("nothing", instance(vips="").replace(*V2), heard("MASTER"), Step("an address", reload(ONE.replace(*V2)), has("10.0.0.100/24"))),
     Case("no peer", instance(more="unicast_fault_no_peer|unicast_src_ip 10.0.0.1|unicast_peer {|}"), heard("FAULT")),
     Case("delay", "global_defs {\n    vrrp_startup_delay 3\n    umask 027\n}\n" + instance(notify=False, more='notify "DIR/../mask DIR/told"'), heard("MASTER")),
+    Case("dumps", RICH, heard("MASTER"), Step("dumps", ask_for_dumps, has_dumped, compare=compare_dumps)),
     Case("gone", ONE + TWO + group("G", "VI_1", "VI_2"), has("10.0.0.100/24"), Step("group and all", reload(instance("VI_3", 53, vips="10.0.0.120/24")), has("10.0.0.120")),
          Step("new group", reload(ONE + TWO + group("G", "VI_1", "VI_2")), has("10.0.0.100"))),
 ]
