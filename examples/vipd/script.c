@@ -315,6 +315,11 @@ bool scripts_idle(const struct scripts *s)
 	return TAILQ_EMPTY(&s->jobs);
 }
 
+size_t scripts_waiting(const struct scripts *s)
+{
+	return s->n;
+}
+
 /* ---- Life ---- */
 
 void scripts_configure(struct scripts *s, const struct conf *c)

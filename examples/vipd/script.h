@@ -45,5 +45,7 @@ bool scripts_reap(struct scripts *s, pid_t pid, int status);
 
 /* Nothing runs and nothing waits. */
 bool scripts_idle(const struct scripts *s);
+/* Those that run, and those that wait for them. */
+size_t scripts_waiting(const struct scripts *s);
 
 #endif

@@ -18,6 +18,7 @@
 #define SECOND_NS UINT64_C(1000000000)
 #define STOP_PATIENCE_NS (5 * SECOND_NS)
 #define SCRIPTS_PATIENCE_NS SECOND_NS /* keepalived's, for STOP scripts */
+#define SCRIPTS_WAITED_FOR 10
 
 static void kill_late(struct supervisor *s)
 {
@@ -57,20 +58,6 @@ void phase_stop(struct supervisor *s, int result)
 	child_tell(s, ROLE_VRRP, MSG_STOP, MSG_STOP_RELEASE);
 	loop_arm(s->deadline, loop_clock_ns() + STOP_PATIENCE_NS);
 	phase_advance(s);
-}
-
-/* omega: at the end the scripts for "down" run, too. */
-static void run_omega(struct supervisor *s)
-{
-	struct msg m = {.type = MSG_REAL};
-
-	for (const struct conf_virtual *v = s->conf->virtuals; v; v = v->next, m.index++) {
-		if (!v->omega)
-			continue;
-		for (m.index2 = 0; m.index2 < v->n_reals; m.index2++)
-			notify_real(s, &m);
-		notify_quorum(s, &(struct msg){.type = MSG_QUORUM, .index = m.index});
-	}
 }
 
 /* What is known of an instance goes on when the instance does (shared.h). */
@@ -208,6 +195,7 @@ static void finish_reload(struct supervisor *s)
 {
 	struct conf *old = s->conf;
 
+	notify_removed(s, s->next);
 	take_next(s);
 	for (int i = 0; i < 2; i++) {
 		pair_drain(s->vrrp_kernel[i]); /* numbers of the old configuration */
@@ -241,6 +229,14 @@ static void finish_reload(struct supervisor *s)
 	s->reload_again = false;
 }
 
+/* A second for each, since those of one object run one after the other. */
+static uint64_t scripts_patience_ns(const struct supervisor *s)
+{
+	size_t n = scripts_waiting(s->scripts);
+
+	return SCRIPTS_PATIENCE_NS * (n < 1 ? 1 : n > SCRIPTS_WAITED_FOR ? SCRIPTS_WAITED_FOR : n);
+}
+
 /* The next step, when the processes of this one have ended. */
 void phase_advance(struct supervisor *s)
 {
@@ -250,7 +246,7 @@ void phase_advance(struct supervisor *s)
 	supervisor_read(s, ROLE_HEALTH);
 	if (s->phase == PHASE_STOP) {
 		s->phase = PHASE_CLEAR;
-		run_omega(s);
+		notify_omega(s);
 		child_tell(s, ROLE_KERNEL, MSG_STOP, MSG_STOP_RELEASE);
 		loop_arm(s->deadline, loop_clock_ns() + STOP_PATIENCE_NS);
 	} else if (s->phase == PHASE_RELOAD) {
@@ -266,7 +262,7 @@ void phase_advance(struct supervisor *s)
 	}
 	if (s->phase == PHASE_CLEAR) {
 		s->phase = PHASE_SCRIPTS;
-		loop_arm(s->deadline, loop_clock_ns() + SCRIPTS_PATIENCE_NS);
+		loop_arm(s->deadline, loop_clock_ns() + scripts_patience_ns(s));
 	}
 	if (s->phase == PHASE_SCRIPTS && scripts_idle(s->scripts) && mails_idle(s->mails))
 		loop_stop(s->loop, s->result);

@@ -136,6 +136,9 @@ void notify_remark(struct supervisor *s, uint32_t index, uint32_t remark);
 void notify_group(struct supervisor *s, const struct msg *m);
 void notify_real(struct supervisor *s, const struct msg *m); /* MSG_REAL */
 void notify_quorum(struct supervisor *s, const struct msg *m); /* MSG_QUORUM */
+/* supervisor_removed.c: of servers that `next` has no longer; at the end of those with omega */
+void notify_removed(struct supervisor *s, const struct conf *next);
+void notify_omega(struct supervisor *s);
 
 /* supervisor_dump.c: what SIGUSR1, SIGUSR2 and SIGRTMIN + 2 ask for */
 fresh_fn dump_data, dump_stats;		    /* userdata: NULL */

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""ipvs_twin.py KEEPALIVED VIPD, in the guest: both in turn take the same steps with the same files; the IPVS table must be the same
-after each. Story "kinds": every kind of virtual server, servers that die and come back, a reload. Story "many": 200 services and
-reloads that change some of them.
+"""ipvs_twin.py KEEPALIVED VIPD, in the guest: both in turn take the same steps with the same files; the IPVS table and what FIFO and
+scripts are told must be the same after each. Story "kinds": every kind of virtual server, servers that die and come back, a reload.
+Story "many": 200 services and reloads that change some of them.
 """
 import contextlib
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -21,7 +22,6 @@ NET = "10.1.0."  # of real servers, all on the loopback
 HEAD = """
 global_defs {
     script_user root
-    lvs_flush_on_stop
     rs_init_notifies
     lvs_notify_fifo /run/twin/fifo
 }
@@ -49,8 +49,11 @@ virtual_server 10.9.0.100 80 {
     lb_kind DR
     persistence_timeout 50
     protocol TCP
-    RS 1 80 "weight 3"
-    RS 2 80 ""
+    omega
+    quorum_up SAY/100-up
+    quorum_down SAY/100-down
+    RS 1 80 "weight 3 | notify_up SAY/100-1-up | notify_down SAY/100-1-down"
+    RS 2 80 "notify_up SAY/100-2-up | notify_down SAY/100-2-down"
 }
 virtual_server 10.9.0.101 80 {
     delay_loop 1
@@ -58,7 +61,10 @@ virtual_server 10.9.0.101 80 {
     lb_kind NAT
     protocol TCP
     sorry_server 10.1.0.99 8080
-    RS 1 80 ""
+    omega
+    quorum_up SAY/101-up
+    quorum_down SAY/101-down
+    RS 1 80 "notify_up SAY/101-1-up | notify_down SAY/101-1-down"
 }
 virtual_server 10.9.0.102 80 {
     delay_loop 1
@@ -76,6 +82,8 @@ virtual_server 10.9.0.103 80 {
     protocol TCP
     quorum 2
     hysteresis 0
+    quorum_up SAY/103-up
+    quorum_down SAY/103-down
     sorry_server 10.1.0.99 8080
     sorry_server_inhibit
     RS 1 80 ""
@@ -112,7 +120,7 @@ virtual_server 10.9.0.104 80 {
     lb_kind NAT
     protocol TCP
     RS 1 80 "uthreshold 100 | lthreshold 10 | weight 5"
-    RS 2 80 "inhibit_on_failure | weight 4"
+    RS 2 80 "inhibit_on_failure | weight 4 | notify_down SAY/104-2-down"
 }
 virtual_server 10.9.0.105 53 {
     delay_loop 1
@@ -166,7 +174,8 @@ virtual_server fwmark 9 {
     delay_loop 1
     lb_algo rr
     lb_kind NAT
-    RS 2 0 "" 80
+    quorum_down SAY/9-down
+    RS 2 0 "notify_down SAY/9-2-down" 80
 }
 virtual_server 10.9.0.200 80 {
     delay_loop 1
@@ -192,10 +201,12 @@ virtual_server 10.9.0.108 80 {
     lb_kind NAT
     protocol TCP
     alpha
-    RS 2 80 ""
-    RS 9 80 ""
+    quorum_up SAY/108-up
+    quorum_down SAY/108-down
+    RS 2 80 "notify_up SAY/108-2-up | notify_down SAY/108-2-down"
+    RS 9 80 "notify_up SAY/108-9-up"
 }
-"""
+""".replace("SAY", f"{RUN}/say")
 
 
 def expand(text):
@@ -218,8 +229,9 @@ def changed(text):
     """Of a service the scheduler, of others flags, weights, servers; one goes, one comes. The group stays: of one whose lines change
     keepalived 2.2.7 keeps services that are gone, and gives new ones servers with port 0."""
     for old, new in (("lb_algo wrr\n    lb_kind DR\n    persistence_timeout 50", "lb_algo wlc\n    lb_kind DR\n    persistence_timeout 70"),
-                     ('RS 1 80 "weight 3"', 'RS 1 80 "weight 7"'),
+                     ('RS 1 80 "weight 3 ', 'RS 1 80 "weight 7 '),
                      ("    flag-1\n", ""),
+                     (f'    RS 2 80 "inhibit_on_failure | weight 4 | notify_down {RUN}/say/104-2-down"\n', ""),
                      ('RS 2 81 ""', 'RS 2 81 ""\n    RS 3 80 "weight 6"'),
                      ("    rs_init_notifies\n", ""),
                      ("virtual_server fwmark 9", "virtual_server fwmark 10"),
@@ -296,7 +308,22 @@ class Daemon:
 
     @staticmethod
     def write(text):
+        """Each script that the file names says its own name."""
+        (RUN / "say").mkdir(exist_ok=True)
+        for name in re.findall(rf"{RUN}/say/(\S+)", text):
+            script = RUN / "say" / name
+            script.write_text(f"#!/bin/sh\necho {name} >>{RUN}/told\n")
+            script.chmod(0o755)
         (RUN / "conf").write_text(text)
+
+    @staticmethod
+    def told():
+        """What scripts were run since the last time; keepalived's run at the same time, in any order."""
+        if not (RUN / "told").exists():
+            return []
+        lines = sorted((RUN / "told").read_text().splitlines())
+        (RUN / "told").unlink()
+        return lines
 
     def reload(self, text):
         self.write(text)
@@ -323,9 +350,10 @@ def settle(what, condition):
             sys.exit(f"{what}: does not come\n" + "\n".join(table()) + "\n" + (RUN / "log").read_text()[-3000:])
         time.sleep(0.1)
     last = None
-    while last != (last := table()):
-        time.sleep(0.7)
-    return last
+    told = RUN / "told"
+    while last != (last := (table(), told.exists() and told.read_text())):
+        time.sleep(1.5)  # a script takes long here
+    return last[0]
 
 
 def kinds(program):
@@ -336,6 +364,7 @@ def kinds(program):
     def step(what, condition):
         seen[what] = settle(f"{os.path.basename(program)}, {what}", condition)
         seen[f"FIFO, {what}"] = daemon.lines()
+        seen[f"scripts, {what}"] = daemon.told()
 
     step("all alive", lambda: has("10.9.0.100:80", 2) and has("10.9.0.103:80", 4) and has("10.9.0.108:80", 1))
     servers.set(2)
@@ -352,6 +381,7 @@ def kinds(program):
     servers.set()
     seen["the end"] = table()
     seen["FIFO, the end"] = daemon.lines()
+    seen["scripts, the end"] = daemon.told()
     return seen
 
 
@@ -385,13 +415,19 @@ def main():
         subprocess.run(["ip", *words.split()], check=True)
     for story in (kinds, crowd):
         theirs, ours = (story(os.path.abspath(shutil.which(p) or p)) for p in programs)
+        failed = 0
         for what in theirs:
-            only = [f"- {line}" for line in theirs[what] if line not in ours[what]] + [f"+ {line}" for line in ours[what] if line not in theirs[what]]
+            # At its end keepalived leaves scripts behind that have not run yet.
+            ours_only = "scripts, the end" not in what
+            only = [f"- {line}" for line in theirs[what] if line not in ours[what]] + [f"+ {line}" for line in ours[what] if ours_only and line not in theirs[what]]
             if only:
                 print(f"{story.__name__}, {what}: keepalived (-) and vipd (+) differ\n" + "\n".join(only))
-                return 1
-            assert "the end" in what or ours[what], f"{what}: {ours[what]}"
+                failed = 1
+                continue
+            assert "the end" in what or "scripts" in what or ours[what], f"{what}: {ours[what]}"
             print(f"{story.__name__}, {what}: the same {len(ours[what])} lines")
+        if failed:
+            return 1
     return 0
 
 
