@@ -156,21 +156,32 @@ void count_refused(struct worker *w, const struct frontend *f, unsigned status)
 	counter_inc(front, class_of(status));
 }
 
-static void add_handshake(struct counters *c, const struct tls *tls, bool ok)
+void count_tls_begun(struct worker *w, bool is_client)
 {
-	counter_inc(c, !ok ? COUNT_TLS_FAILED : tls_is_resumed(tls) ? COUNT_TLS_REUSED : COUNT_TLS_SESSIONS);
+	struct counters *c = counters_of(is_client ? w->engine->tls_clients : w->engine->tls_servers, w->index);
+
+	counter_inc(c, COUNT_CONNECTIONS);
+	count_rate_at(&c->connections, w->now_ns / SECOND_NS);
+}
+
+/* `all`: of the process; a session is a handshake that made new keys. */
+static void add_handshake(struct worker *w, struct counters *c, struct counters *all, const struct tls *tls, bool ok)
+{
+	enum counted what = !ok ? COUNT_TLS_FAILED : tls_is_resumed(tls) ? COUNT_TLS_REUSED : COUNT_TLS_SESSIONS;
+
+	counter_inc(c, what);
+	if (what == COUNT_TLS_SESSIONS)
+		count_rate_at(&all->sessions, w->now_ns / SECOND_NS);
 }
 
 void count_handshake(struct worker *w, const struct frontend *f, const struct tls *tls, bool ok)
 {
-	add_handshake(of_frontend(w, f), tls, ok);
-	add_handshake(counters_of(w->engine->tally, w->index), tls, ok);
+	add_handshake(w, of_frontend(w, f), counters_of(w->engine->tls_clients, w->index), tls, ok);
 }
 
 void count_server_handshake(struct worker *w, const struct server *s, const struct tls *tls, bool ok)
 {
-	add_handshake(counters_of(s->tally, w->index), tls, ok);
-	add_handshake(counters_of(w->engine->tally, w->index), tls, ok);
+	add_handshake(w, counters_of(s->tally, w->index), counters_of(w->engine->tls_servers, w->index), tls, ok);
 }
 
 void count_greeting_failed(struct worker *w, const struct frontend *f)

@@ -23,10 +23,12 @@ void count_exchange(struct worker *w, const struct frontend *f, const struct exc
 /* Something that is no request came, or nothing in time. Status 0: it was not answered. */
 void count_refused(struct worker *w, const struct frontend *f, unsigned status);
 
-/* accept-proxy, and there was no PROXY header. */
+/* TLS begins on a connection of a client, or to a server. */
+void count_tls_begun(struct worker *w, bool is_client);
 /* A handshake is over: with a client, or with a server (of which the backend's share is the servers'). */
 void count_handshake(struct worker *w, const struct frontend *f, const struct tls *tls, bool ok);
 void count_server_handshake(struct worker *w, const struct server *s, const struct tls *tls, bool ok);
+/* accept-proxy, and there was no PROXY header. */
 void count_greeting_failed(struct worker *w, const struct frontend *f);
 
 /* A TCP session is over. */

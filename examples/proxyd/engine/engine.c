@@ -41,7 +41,9 @@ int engine_new(const struct engine_opts *o, struct engine **ret)
 	else
 		e->worker = calloc(o->threads, sizeof(struct worker *));
 	e->tally = tally_new(o->threads);
-	if (e->worker && e->tally)
+	e->tls_clients = tally_new(o->threads);
+	e->tls_servers = tally_new(o->threads);
+	if (e->worker && e->tally && e->tls_clients && e->tls_servers)
 		r = checks_new(e);
 	if (!r)
 		r = rings_new(&e->rings);
@@ -272,6 +274,8 @@ void engine_free(struct engine *e)
 	read_messages(e); /* nobody is left who would send another */
 	pthread_mutex_destroy(&e->lock);
 	tally_free(e->tally);
+	tally_free(e->tls_clients);
+	tally_free(e->tls_servers);
 	free(e->worker);
 	free(e);
 }

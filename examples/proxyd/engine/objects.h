@@ -500,6 +500,7 @@ struct engine {
 	LIST_HEAD(, gate) gates;
 	LIST_HEAD(, listener) listeners;
 	struct tally *tally;	 /* of the process */
+	struct tally *tls_clients, *tls_servers;
 	uint64_t started_ns;
 	unsigned n_applied; /* configurations so far */
 	unsigned maxconn; /* of the process, as configured */

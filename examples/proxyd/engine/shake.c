@@ -19,6 +19,7 @@ struct tls *shake_begin(struct worker *w, struct tls_front *f, int fd)
 {
 	struct ssl_ctx_st *ctx = tls_front_ctx(f, w->index);
 
+	count_tls_begun(w, true);
 	return ctx ? tls_new(ctx, fd, true) : NULL;
 }
 
@@ -97,8 +98,10 @@ int shake_server(struct worker *w, struct handle *h, const struct server *server
 {
 	int r;
 
-	if (!h->tls)
+	if (!h->tls) {
+		count_tls_begun(w, false);
 		h->tls = tls_back_connect(atomic_load(&server->tls), w->index, h->fd, name);
+	}
 	if (!h->tls)
 		return failed(w, server, "no memory, or no such name", -ENOMEM);
 	r = tls_handshake(h->tls);

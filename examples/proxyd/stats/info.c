@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "engine/objects.h"
+#include "tls/tls.h"
 #include "version.h"
 
 #define SECOND_NS UINT64_C(1000000000)
@@ -87,6 +88,26 @@ const struct info_field_info info_fields[INFO_COUNT_] = {
 };
 /* clang-format on */
 
+static void read_tls(const struct engine *e, uint64_t now_ns, struct info *i)
+{
+	struct tally_sum clients, servers;
+
+	tally_read(e->tls_clients, now_ns, &clients);
+	tally_read(e->tls_servers, now_ns, &servers);
+	i->n[INFO_CURR_SSL_CONNS] = tls_open();
+	i->n[INFO_CUM_SSL_CONNS] = clients.n[COUNT_CONNECTIONS] + servers.n[COUNT_CONNECTIONS];
+	i->n[INFO_SSL_RATE] = clients.connection_rate;
+	i->n[INFO_MAX_SSL_RATE] = clients.connection_rate_max;
+	i->n[INFO_SSL_FRONTEND_KEY_RATE] = clients.session_rate;
+	i->n[INFO_SSL_FRONTEND_MAX_KEY_RATE] = clients.session_rate_max;
+	if (clients.session_rate < clients.connection_rate)
+		i->n[INFO_SSL_FRONTEND_SESSION_REUSE_PCT] =
+		    100 - (100 * clients.session_rate + clients.connection_rate / 2) / clients.connection_rate;
+	i->n[INFO_SSL_BACKEND_KEY_RATE] = servers.session_rate;
+	i->n[INFO_SSL_BACKEND_MAX_KEY_RATE] = servers.session_rate_max;
+	tls_session_lookups(&i->n[INFO_SSL_CACHE_LOOKUPS], &i->n[INFO_SSL_CACHE_MISSES]);
+}
+
 static void read_counters(const struct engine *e, uint64_t now_ns, struct info *i)
 {
 	const struct set *set = engine_set(e);
@@ -95,7 +116,6 @@ static void read_counters(const struct engine *e, uint64_t now_ns, struct info *
 
 	tally_read(e->tally, now_ns, &s);
 	engine_count(e, &open, &total);
-	i->n[INFO_CUM_SSL_CONNS] = s.n[COUNT_TLS_SESSIONS] + s.n[COUNT_TLS_REUSED] + s.n[COUNT_TLS_FAILED];
 	i->n[INFO_CURR_CONNS] = open;
 	i->n[INFO_CUM_CONNS] = total;
 	i->n[INFO_CONN_RATE] = i->n[INFO_SESS_RATE] = s.connection_rate;
@@ -171,6 +191,7 @@ void info_read(const struct engine *e, uint64_t now_ns, struct info *ret)
 	ret->n[INFO_LISTENERS] = engine_listeners(e);
 	read_process(e, now_ns, ret);
 	read_counters(e, now_ns, ret);
+	read_tls(e, now_ns, ret);
 	ret->n[INFO_JOBS] = ret->n[INFO_LISTENERS] + ret->n[INFO_CURR_CONNS];
 	ret->n[INFO_TASKS] = ret->n[INFO_CURR_CONNS];
 }

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -98,6 +99,13 @@ static void make_method(void)
 
 /* ---- Life ---- */
 
+static _Atomic unsigned n_open; /* of the process */
+
+unsigned tls_open(void)
+{
+	return atomic_load_explicit(&n_open, memory_order_relaxed);
+}
+
 struct tls *tls_new(SSL_CTX *ctx, int fd, bool is_server)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -114,6 +122,7 @@ struct tls *tls_new(SSL_CTX *ctx, int fd, bool is_server)
 		free(t);
 		return NULL;
 	}
+	atomic_fetch_add_explicit(&n_open, 1, memory_order_relaxed);
 	t->fd = fd;
 	BIO_set_data(bio, t);
 	BIO_set_init(bio, 1);
@@ -140,6 +149,7 @@ void tls_free(struct tls *t)
 	SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(t->ssl);
 	free(t);
+	atomic_fetch_sub_explicit(&n_open, 1, memory_order_relaxed);
 }
 
 void tls_shutdown(struct tls *t)

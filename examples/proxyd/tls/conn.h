@@ -41,6 +41,9 @@ struct tls *tls_new(struct ssl_ctx_st *ctx, int fd, bool is_server);
 /* Says goodbye if that is possible at once, then frees. The socket stays open. NULL is fine. */
 void tls_free(struct tls *t);
 
+/* Of all threads, those that are not freed yet. */
+unsigned tls_open(void);
+
 /* The handshake went on with an older session. */
 bool tls_is_resumed(const struct tls *t);
 

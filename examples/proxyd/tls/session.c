@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -189,6 +190,7 @@ static struct part {
 } part[PARTS];
 static pthread_once_t cache_once = PTHREAD_ONCE_INIT;
 static unsigned cache_size = CACHE_DEFAULT;
+static _Atomic uint64_t n_lookups, n_misses;
 
 static void make_cache(void)
 {
@@ -290,7 +292,16 @@ static SSL_SESSION *on_get(SSL *ssl, const unsigned char *id, int len, int *ret_
 		}
 	if (at)
 		pthread_mutex_unlock(&p->lock);
+	atomic_fetch_add_explicit(&n_lookups, 1, memory_order_relaxed);
+	if (!s)
+		atomic_fetch_add_explicit(&n_misses, 1, memory_order_relaxed);
 	return s;
+}
+
+void tls_session_lookups(uint64_t *ret_all, uint64_t *ret_misses)
+{
+	*ret_all = atomic_load_explicit(&n_lookups, memory_order_relaxed);
+	*ret_misses = atomic_load_explicit(&n_misses, memory_order_relaxed);
 }
 
 static void on_remove(SSL_CTX *ctx, SSL_SESSION *s)

@@ -76,6 +76,9 @@ void tls_versions(const struct tls_settings *s, uint16_t *ret_min, uint16_t *ret
 /* The size of the cache, which all fronts of the process share; before the first one, else without effect. */
 void tls_session_cache(unsigned sessions);
 
+/* How often a client's session was looked for in the cache, and was not there. */
+void tls_session_lookups(uint64_t *ret_all, uint64_t *ret_misses);
+
 /* ---- front.c ---- */
 
 struct tls_front;

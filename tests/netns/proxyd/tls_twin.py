@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 
-from support import Proxy, Server, ask_api, config, echo, free_port, own_network, read_all, run
+from support import Proxy, Server, ask_api, config, echo, free_port, own_network, read_all, run, until
 from tls_support import Authority, connect, context, get, openssl, serial, serial_of, show_headers
 
 HTTP = """
@@ -207,14 +207,18 @@ def test_sessions_are_taken_up_by_any_thread(binary):
 def test_handshakes_are_counted(binary):
     a = AUTHORITY
     path = a.path("counted.sock")
-    with Proxy(binary, http(f"crt {a.default}", Server(show_headers)).replace("global\n", f"global\n    stats socket {path}\n")) as p:
+    with Proxy(binary, http(f"crt {a.default} no-tls-tickets", Server(show_headers)).replace("global\n", f"global\n    stats socket {path}\n")) as p:
 
         def rows(line):
             return ask_api(path, line).splitlines()
 
+        def info():
+            return {k: int(v) for k, _, v in (r.partition(": ") for r in rows("show info")) if "Ssl" in k}
+
         ctx = context(high=ssl.TLSVersion.TLSv1_2)
         with connect(p.port, "x", ctx) as s:
             assert get(s)[0] == 200
+            assert info()["CurrSslConns"] == 1, info()
             session = s.session
         with connect(p.port, "x", ctx, session) as s:
             assert get(s)[0] == 200
@@ -225,7 +229,11 @@ def test_handshakes_are_counted(binary):
         row = dict(zip(table[0], next(r for r in table if r[:2] == ["f", "FRONTEND"])))
         got = [row[k] for k in ("ssl_sess", "ssl_reused_sess", "ssl_failed_handshake")]
         assert got == ["1", "1", "1"], got
-        assert "CumSslConns: 3" in rows("show info"), rows("show info")
+        until("all TLS connections are closed", lambda: info()["CurrSslConns"] == 0)
+        got = info()
+        assert got["CumSslConns"] == 3 and got["SslCacheLookups"] == 1 and not got["SslCacheMisses"], got
+        assert got["MaxSslRate"] >= 1 and got["SslFrontendMaxKeyRate"] == 1, got
+        assert not any(v for k, v in got.items() if "Backend" in k), got
 
 
 def test_one_connection_carries_many_requests(binary):
