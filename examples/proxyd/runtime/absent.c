@@ -30,7 +30,7 @@ static const struct {
     {"show libs", "use /proc/PID/maps"},
     {"show peers", "tables are not shared with others"},
     {"show profiling", "use perf top"},
-    {"show ssl", "proxyd -c reads the certificates again and says what is wrong with them"},
+    {"show ssl", "show ssl cert lists certificates; proxyd -c reads the certificates again and says what is wrong with them"},
     {"show startup-logs", "they went to stderr, and to syslog"},
     {"show tasks", "there are no tasks: show threads"},
     {"show tls-keys", "keys of sessions are told to nobody"},

@@ -61,6 +61,8 @@ const struct command_info runtime_commands[] = {
     {"show servers conn", CFG_STATS_OPERATOR, run_show_servers_conn, "[BACKEND]", "connections of servers"},
     {"show servers state", CFG_STATS_OPERATOR, run_show_servers_state, "[BACKEND]", "state of servers, as a state file has it"},
     {"show sess", CFG_STATS_OPERATOR, run_show_sess, "[ID|all]", "sessions, or all of one"},
+    {"show ssl cert", CFG_STATS_OPERATOR, run_show_ssl_cert, "[FILE]", "certificates in use, or all about one"},
+    {"show ssl ocsp-response", CFG_STATS_OPERATOR, run_show_ssl_ocsp, "[ID]", "OCSP answers that are stapled, or one"},
     {"show stat", CFG_STATS_USER, run_show_stat, "[PROXY TYPE SERVER] [typed|json] [up|no-maint] [desc]", "counters, as CSV"},
     {"show table", CFG_STATS_USER, run_show_table, "[TABLE [key KEY|data.NAME OPERATOR VALUE …]]", "stick tables, or the entries of one"},
     {"show threads", CFG_STATS_OPERATOR, run_show_threads, "", "worker threads"},

@@ -102,7 +102,7 @@ static void read_tls(const struct engine *e, uint64_t now_ns, struct info *i)
 	i->n[INFO_SSL_FRONTEND_MAX_KEY_RATE] = clients.session_rate_max;
 	if (clients.session_rate < clients.connection_rate)
 		i->n[INFO_SSL_FRONTEND_SESSION_REUSE_PCT] =
-		    100 - (100 * clients.session_rate + clients.connection_rate / 2) / clients.connection_rate;
+		    100 - (100 * clients.session_rate + (clients.connection_rate - 1) / 2) / clients.connection_rate;
 	i->n[INFO_SSL_BACKEND_KEY_RATE] = servers.session_rate;
 	i->n[INFO_SSL_BACKEND_MAX_KEY_RATE] = servers.session_rate_max;
 	tls_session_lookups(&i->n[INFO_SSL_CACHE_LOOKUPS], &i->n[INFO_SSL_CACHE_MISSES]);

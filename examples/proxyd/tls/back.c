@@ -43,6 +43,12 @@ static int on_session(SSL *ssl, SSL_SESSION *s)
 	return 1; /* it is ours now */
 }
 
+void tls_back_pair(const struct tls_back *b, void (*fn)(void *arg, const struct tls_pair *p), void *arg)
+{
+	if (b->pair)
+		fn(arg, b->pair);
+}
+
 static SSL_CTX *make_context(struct tls_back *b, unsigned worker)
 {
 	const char *why;

@@ -172,6 +172,12 @@ const char *tls_front_find(const struct tls_front *f, const char *host)
 	return NULL;
 }
 
+void tls_front_pairs(const struct tls_front *f, void (*fn)(void *arg, const struct tls_pair *p), void *arg)
+{
+	for (size_t i = 0; i < f->n_pairs; i++)
+		fn(arg, f->pair[i]);
+}
+
 /* ---- The handshake ---- */
 
 static SSL_CTX *context_of(struct front_worker *w, const struct site *s);

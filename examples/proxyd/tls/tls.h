@@ -23,6 +23,8 @@
 #define TLS_NAMES_MAX 1000	 /* of one certificate */
 #define TLS_ALPN_MAX 255	 /* bytes on the wire */
 
+struct tls_pair; /* a certificate, its chain, its key */
+
 /* Versions as they stand on the wire. */
 #define TLS_V_SSL3 0x0300u
 #define TLS_V_10 0x0301u
@@ -112,6 +114,9 @@ struct ssl_ctx_st *tls_front_ctx(struct tls_front *f, unsigned worker);
 /* What a name gets: the file of the certificate, NULL: none (strict-sni). For tests and -c. */
 const char *tls_front_find(const struct tls_front *f, const char *name);
 
+/* Its certificates, in the order they were read. */
+void tls_front_pairs(const struct tls_front *f, void (*fn)(void *arg, const struct tls_pair *p), void *arg);
+
 /* ---- back.c ---- */
 
 struct tls_back;
@@ -130,7 +135,23 @@ struct tls_back_opts {
 struct tls_back *tls_back_new(const struct tls_back_opts *o, struct diag *d);
 void tls_back_free(struct tls_back *b);
 
+/* The certificate that we show, if any. */
+void tls_back_pair(const struct tls_back *b, void (*fn)(void *arg, const struct tls_pair *p), void *arg);
+
 /* On a socket that is connected. `name` NULL: none. NULL: no memory. */
 struct tls *tls_back_connect(struct tls_back *b, unsigned worker, int fd, const char *name);
+
+/* ---- show.c ---- */
+
+const char *tls_pair_file(const struct tls_pair *p);
+
+/*
+ * As HAProxy's "show ssl" tells of it: the certificate; the id of the stapled OCSP answer, that with what it is made of, and
+ * the answer ("": none). All to be freed; NULL: no memory.
+ */
+char *tls_pair_text(const struct tls_pair *p);
+char *tls_pair_ocsp_id(const struct tls_pair *p);
+char *tls_pair_ocsp_line(const struct tls_pair *p);
+char *tls_pair_ocsp_text(const struct tls_pair *p);
 
 #endif

@@ -204,6 +204,17 @@ def test_sessions_are_taken_up_by_any_thread(binary):
             assert len(ids) == (6 if high == ssl.TLSVersion.TLSv1_3 else 1), (high, words)
 
 
+def staple(cert):
+    """An answer of its authority beside it."""
+    a = AUTHORITY
+    with open(a.path("index"), "w") as f:
+        f.write(f"V\t401231000000Z\t\t{serial_of(cert)}\tunknown\t/CN=x\n")
+    openssl("ocsp", "-index", a.path("index"), "-rsigner", a.ca, "-rkey", a.ca_key, "-CA", a.ca, "-issuer", a.ca, "-serial",
+            "0x" + serial_of(cert), "-respout", cert + ".ocsp", "-ndays", "1")
+    with open(cert + ".issuer", "w") as f, open(a.ca) as ca:
+        f.write(ca.read())
+
+
 def test_handshakes_are_counted(binary):
     a = AUTHORITY
     path = a.path("counted.sock")
@@ -234,6 +245,38 @@ def test_handshakes_are_counted(binary):
         assert got["CumSslConns"] == 3 and got["SslCacheLookups"] == 1 and not got["SslCacheMisses"], got
         assert got["MaxSslRate"] >= 1 and got["SslFrontendMaxKeyRate"] == 1, got
         assert not any(v for k, v in got.items() if "Backend" in k), got
+
+
+def test_certificates_and_stapled_answers_are_shown(binary):
+    a = AUTHORITY
+    path, cert = a.path("shown.sock"), a.make("shown.pem", ["shown.example", "*.shown.example"])
+    with open(cert, "a") as f, open(a.ca) as ca:
+        f.write(ca.read())
+    staple(cert)
+    text = http(f"crt {cert} crt {a.default} crt {cert}", Server(show_headers)).replace("global\n", f"global\n    stats socket {path} level admin\n")
+    with Proxy(binary, text):
+
+        def rows(line):
+            return [r for r in ask_api(path, line).splitlines() if r.strip()]
+
+        def said_by_openssl(word, *options):
+            return openssl("x509", "-in", cert, "-noout", word, *options).decode().strip().partition("=")[2]
+
+        assert rows("show ssl cert") == ["# filename", *sorted([a.default, cert])], rows("show ssl cert")
+        got = dict(r.partition(": ")[::2] for r in rows(f"show ssl cert {cert}"))
+        assert (got["Filename"], got["Status"]) == (cert, "Used"), got
+        assert got["Serial"] == said_by_openssl("-serial") and got["notAfter"] == said_by_openssl("-enddate"), got
+        assert got["notBefore"] == said_by_openssl("-startdate"), got
+        assert got["Subject Alternative Name"] == "DNS:shown.example, DNS:*.shown.example", got
+        assert got["SHA1 FingerPrint"] == said_by_openssl("-fingerprint", "-sha1").replace(":", ""), got
+        assert got["Subject"].startswith("/") and got["Issuer"] == got["Chain Subject"] == got["Chain Issuer"], got
+        key = got["OCSP Response Key"]
+        assert f"Certificate ID key : {key}" in rows("show ssl ocsp-response"), key
+        assert f"   Serial Number: {got['Serial']}" in rows("show ssl ocsp-response"), key
+        assert "    Cert Status: good" in rows(f"show ssl ocsp-response {key}"), key
+        assert rows("show ssl ocsp-response 00") == ["Certificate ID does not match any certificate."]
+        assert rows("show ssl cert nothing") == ["Can't display the certificate: Not found or the certificate is a bundle!"]
+        assert "OCSP Response Key: " in ask_api(path, f"show ssl cert {a.default}").splitlines()
 
 
 def test_one_connection_carries_many_requests(binary):
@@ -454,12 +497,7 @@ def test_the_proxy_header_tells_of_tls(binary):
 def test_an_ocsp_answer_is_stapled(binary):
     a = AUTHORITY
     cert = a.make("st.pem", ["staple.example"])
-    with open(a.path("index"), "w") as f:
-        f.write(f"V\t401231000000Z\t\t{serial_of(cert)}\tunknown\t/CN=staple.example\n")
-    openssl("ocsp", "-index", a.path("index"), "-rsigner", a.ca, "-rkey", a.ca_key, "-CA", a.ca, "-issuer", a.ca, "-serial",
-            "0x" + serial_of(cert), "-respout", cert + ".ocsp", "-ndays", "1")
-    with open(cert + ".issuer", "w") as f, open(a.ca) as ca:
-        f.write(ca.read())
+    staple(cert)
     with Proxy(binary, http(f"crt {a.default} crt {cert}", Server(show_headers))) as p:
         said = openssl("s_client", "-connect", f"127.0.0.1:{p.port}", "-servername", "staple.example", "-status").decode()
         assert "OCSP Response Status: successful" in said and serial_of(cert) in said.upper(), said
