@@ -102,7 +102,7 @@ static bool take_odd_line_end(struct head *h, enum h1_fault otherwise)
 /* Takes CR LF; `otherwise` if there is neither. */
 static inline bool take_line_end(struct head *h, enum h1_fault otherwise)
 {
-	if (h->end - h->p >= 2 && h->p[0] == '\r' && h->p[1] == '\n') {
+	if (h->end - h->p >= 2 && !memcmp(h->p, "\r\n", 2)) {
 		h->p += 2;
 		return true;
 	}
@@ -279,25 +279,27 @@ static bool take_field(struct head *h)
 {
 	struct http_msg *m = h->m;
 	struct http_field *f = &m->field[m->n_fields];
-	const char *from = h->p;
+	const char *const end = h->end, *from = h->p, *p = h1_skip_token(from, end);
 
 	if (m->n_fields == HTTP_FIELDS_MAX)
 		return fail(h, H1_FAULT_TOO_MANY);
-	h->p = h1_skip_token(h->p, h->end);
-	if (h->p == h->end)
+	if (p == end)
 		return need_more(h);
-	if (h->p == from || *h->p != ':')
-		return fail(h, h->p == from && is_blank(*from)	? H1_FAULT_FOLDED
-			       : *h->p == '\n' || *h->p == '\r' ? H1_FAULT_LINE_END
-								: H1_FAULT_FIELD_NAME);
-	f->name = span(h, from, h->p);
-	f->id = http_id_of(from, (size_t)(h->p - from));
+	if (p == from || *p != ':')
+		return fail(h, p == from && is_blank(*from)  ? H1_FAULT_FOLDED
+			       : *p == '\n' || *p == '\r' ? H1_FAULT_LINE_END
+							   : H1_FAULT_FIELD_NAME);
+	f->name = span(h, from, p);
+	f->id = http_id_of(from, (size_t)(p - from));
 	f->received = true;
-	for (h->p++; h->p < h->end && is_blank(*h->p); h->p++)
-		;
-	from = h->p;
-	h->p = h1_skip_value(h->p, h->end);
-	f->value = trimmed(h, from, h->p);
+	p++;
+	if (end - p >= 2 && p[0] == ' ' && p[1] > ' ') /* as nearly always */
+		p++;
+	else
+		for (; p < end && is_blank(*p); p++)
+			;
+	h->p = h1_skip_value(p, end);
+	f->value = trimmed(h, p, h->p);
 	if (!take_line_end(h, H1_FAULT_FIELD_VALUE) || (f->id && !note(h, f)))
 		return false;
 	m->seen |= (uint8_t)(1u << f->id);

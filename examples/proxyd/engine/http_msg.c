@@ -151,12 +151,19 @@ uint8_t http_connection_options(const struct http_msg *m)
 	uint8_t options = 0;
 
 	for (unsigned i = 0; i < m->n_fields; i++) {
+		const struct http_span *value = &m->field[i].value;
+		uint8_t alone;
 		struct http_span element;
 		uint32_t at = 0;
 
 		if (m->field[i].id != HTTP_ID_CONNECTION)
 			continue;
-		while (http_next_element(m, m->field[i].value, &at, &element))
+		alone = option_of(http_text(m, *value), value->len); /* as nearly always */
+		if (alone != HTTP_OPTION_OTHER) {
+			options |= alone;
+			continue;
+		}
+		while (http_next_element(m, *value, &at, &element))
 			options |= option_of(http_text(m, element), element.len);
 	}
 	return options;
