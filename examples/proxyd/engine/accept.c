@@ -147,9 +147,9 @@ static void serve(struct worker *w, struct session *s, bool watched)
 
 	if (n > 0) {
 		conn_did_read(&s->conn, CONN_CLIENT, (size_t)n, false, w->now_ns);
-		/* An event that is past does not come again: read until it is known to be empty. */
-		client->readable = watched || !handle_is_emptied(&s->handle[CONN_CLIENT], (size_t)n,
-								 sizeof(w->scratch));
+		/* As in relay.c: what comes behind a short read has its own event, but for a FIN that was told with it. */
+		client->readable = client->hup || client->urgent ||
+				   !handle_is_emptied(&s->handle[CONN_CLIENT], (size_t)n, sizeof(w->scratch));
 	} else if (n == 0) {
 		conn_saw_eof(&s->conn, CONN_CLIENT);
 	} else if (errno != EAGAIN && errno != EINTR) {
@@ -181,6 +181,12 @@ static void look(struct worker *w, struct session *s, bool watched)
 	case INSPECT_OVER:
 		break;
 	}
+}
+
+void session_first_look(struct worker *w, struct session *s)
+{
+	s->phase = SESSION_SERVED;
+	look(w, s, false);
 }
 
 void session_shake(struct worker *w, struct session *s)
@@ -320,7 +326,8 @@ static void begin_session(struct worker *w, struct session *s, const struct sock
 	if (l->tls && !(h->tls = shake_begin(w, l->tls, h->fd))) {
 		end_session(w, s, 'R', 'C');
 	} else if (!greeting && !s->shaking) {
-		look(w, s, false);
+		s->phase = SESSION_FRESH;
+		session_list(w, s, SESSION_ON_AGAIN);
 	} else if (watch_client(w, s)) { /* the first event tells what is there already */
 		if (greeting)
 			s->phase = SESSION_GREETED;

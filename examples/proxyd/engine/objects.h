@@ -405,6 +405,7 @@ enum session_phase {
 	SESSION_GREETED,   /* accept-proxy: its header has not come yet */
 	SESSION_INSPECTED, /* tcp-request rules have not decided yet */
 	SESSION_REFUSED,   /* they did before there was anything to log */
+	SESSION_FRESH,	   /* accepted in this turn, and not looked at yet */
 };
 
 /* What is idle is many: each byte here is one for every connection. */

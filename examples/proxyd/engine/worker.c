@@ -304,6 +304,8 @@ static void run_again(struct worker *w)
 		session_unlist(w, s);
 		if (begins && shook)
 			session_list(w, s, SESSION_ON_AGAIN);
+		else if (s->phase == SESSION_FRESH)
+			session_first_look(w, s);
 		else if (s->shaking)
 			session_shake(w, s);
 		else

@@ -127,6 +127,12 @@ enum greeting read_greeting(struct worker *w, const struct connection_ends *ends
 /* More of the PROXY header, or of what rules inspect, may have come. */
 void session_greet(struct worker *w, struct session *s, uint32_t events);
 
+/*
+ * At the end of the turn that accepted it: by now its client may have spoken, which spares it a read that finds nothing,
+ * a wake-up and a packet.
+ */
+void session_first_look(struct worker *w, struct session *s);
+
 /* The client's TLS handshake may go on. */
 void session_shake(struct worker *w, struct session *s);
 
