@@ -106,8 +106,8 @@ struct cfg_resolve {
 	struct cfg_resolve_net {
 		struct cfg_addr addr;
 		unsigned prefix_bits;
-	} net[CFG_RESOLVE_NETS_MAX]; /* preferred */
-	unsigned n_nets;
+	} * net; /* preferred; NULL: none. Shared by those that have it of a default */
+	unsigned n_nets; /* at most CFG_RESOLVE_NETS_MAX */
 	enum cfg_init init[CFG_INIT_MAX];
 	unsigned n_init; /* 0: last, libc */
 	struct cfg_addr init_addr;

@@ -8,6 +8,7 @@
 struct entry {
 	struct entry *next; /* of its bucket, oldest first */
 	const void *scope;
+	size_t hash; /* of both: spares looking at most names that are others */
 	const char *name;
 	void *object;
 };
@@ -19,7 +20,7 @@ struct cfg_names {
 
 const char cfg_scope_frontend = 'f', cfg_scope_backend = 'b';
 
-static size_t hash(const void *scope, const char *name)
+static size_t hash_of(const void *scope, const char *name)
 {
 	uint64_t h = (uintptr_t)scope;
 
@@ -28,14 +29,14 @@ static size_t hash(const void *scope, const char *name)
 	return (size_t)(h ^ h >> 29);
 }
 
-static struct entry **bucket_of(struct cfg_names *t, const void *scope, const char *name)
+static struct entry **bucket_of(struct cfg_names *t, size_t hash)
 {
-	return &t->bucket[hash(scope, name) & (t->n_buckets - 1)];
+	return &t->bucket[hash & (t->n_buckets - 1)];
 }
 
 static void insert(struct cfg_names *t, struct entry *e)
 {
-	struct entry **at = bucket_of(t, e->scope, e->name);
+	struct entry **at = bucket_of(t, e->hash);
 
 	while (*at)
 		at = &(*at)->next;
@@ -65,9 +66,10 @@ static bool grow(struct cfg *c)
 
 void *cfg_names_find(const struct cfg *c, const void *scope, const char *name)
 {
-	const struct entry *e = c->names ? *bucket_of(c->names, scope, name) : NULL;
+	const size_t hash = hash_of(scope, name);
+	const struct entry *e = c->names ? *bucket_of(c->names, hash) : NULL;
 
-	while (e && (e->scope != scope || strcmp(e->name, name) != 0))
+	while (e && (e->hash != hash || e->scope != scope || strcmp(e->name, name) != 0))
 		e = e->next;
 	return e ? e->object : NULL;
 }
@@ -78,7 +80,7 @@ bool cfg_names_add(struct cfg *c, const void *scope, const char *name, void *obj
 
 	if (!e || ((!c->names || c->names->n >= c->names->n_buckets) && !grow(c)))
 		return false;
-	*e = (struct entry){NULL, scope, name, object};
+	*e = (struct entry){NULL, scope, hash_of(scope, name), name, object};
 	insert(c->names, e);
 	return true;
 }

@@ -219,8 +219,9 @@ void server_resolve_net(struct reader *r, size_t i, void *target)
 	char list[512], *save = NULL;
 
 	to->n_nets = 0;
+	to->net = keep(r, CFG_RESOLVE_NETS_MAX * sizeof(*to->net));
 	snprintf(list, sizeof(list), "%s", word_at(r, i + 1));
-	for (char *w = strtok_r(list, ",", &save); w; w = strtok_r(NULL, ",", &save)) {
+	for (char *w = strtok_r(list, ",", &save); to->net && w; w = strtok_r(NULL, ",", &save)) {
 		struct cfg_resolve_net *net = &to->net[to->n_nets];
 		char *slash = strchr(w, '/'), *end = NULL;
 		unsigned long bits = 0;

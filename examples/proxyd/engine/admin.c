@@ -241,8 +241,11 @@ int admin_set_check_addr(struct engine *e, struct server *s, const struct cfg_ad
 
 int admin_set_maxconn(struct engine *e, struct server *s, unsigned maxconn)
 {
-	int r = lb_server_set_maxconn(s->pool->group, (uintptr_t)s, maxconn);
+	int r;
 
+	pthread_mutex_lock(&s->pool->editing);
+	r = lb_server_set_maxconn(s->pool->group, (uintptr_t)s, maxconn);
+	pthread_mutex_unlock(&s->pool->editing);
 	if (r < 0)
 		return r;
 	s->admin.maxconn = maxconn;

@@ -267,7 +267,7 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *conf
 	s->engine = e;
 	s->log_checks = p->set.log_health_checks;
 	/* with TLS it is made anew: certificates may be others now */
-	if (s->check && wanted && !s->check_tls && !c->check_tls && same_check(c, &s->checked) && s->check_timeout_ns == timeout_ns &&
+	if (s->check && wanted && !s->check_tls && !c->check_tls && same_check(c, s->checked) && s->check_timeout_ns == timeout_ns &&
 	    same_text(text, s->checked_text))
 		return 0;
 	check_end(s);
@@ -277,7 +277,11 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *conf
 	}
 	if (!wanted)
 		return 0;
-	s->checked = *c;
+	if (!s->checked)
+		s->checked = malloc(sizeof(*s->checked));
+	if (!s->checked)
+		return -ENOMEM;
+	*s->checked = *c;
 	s->check_timeout_ns = timeout_ns;
 	free(s->checked_text);
 	s->checked_text = text ? strdup(text) : NULL;

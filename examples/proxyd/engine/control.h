@@ -56,8 +56,7 @@ void pools_tick(struct engine *e, uint64_t now_ns);
 /* A server came up or went down: publishes that, and tells it; `why` stands behind "is DOWN". */
 void server_set_up(struct engine *e, struct server *s, bool up, bool draining, const char *why);
 
-/* What the group is to know of the server now; the caller commits. And that, with the commit. */
-int server_stage(struct server *s);
+/* What the group is to know of the server now, for all to see. */
 int server_publish(struct engine *e, struct server *s);
 
 /* ---- server_log.c ---- */

@@ -168,7 +168,7 @@ struct server {
 	struct cfg_addr agent_addr;
 	char *agent_send;
 	struct health_tls *check_tls; /* NULL: plain */
-	struct cfg_server checked; /* the settings the check was made with */
+	struct cfg_server *checked; /* the settings the check was made with; NULL: there was none */
 	uint64_t check_timeout_ns;
 	char *checked_text; /* of cfg_check; NULL: a connection */
 	enum health_code last_code;
@@ -232,7 +232,7 @@ TAILQ_HEAD(session_queue, session);
 
 struct pool_worker {
 	_Alignas(CACHE_LINE) struct seeker_queue queue; /* who waits for a server */
-	struct lb_picker *picker;
+	struct lb_picker *picker; /* NULL until it picks: see pool_picker() */
 	struct pool *pool;
 	LIST_ENTRY(pool_worker) entry; /* of its worker, while the queue is not empty */
 };
@@ -246,6 +246,7 @@ struct pool {
 	bool consistent;
 	uint64_t slow_ns; /* the longest slowstart of its servers; 0: none */
 	const struct set *in; /* the last set it is in */
+	pthread_mutex_t editing; /* held for libsched's calls that are [editor]'s */
 	struct lb_group *group;
 	LIST_HEAD(, server) servers;
 	_Atomic unsigned n_up; /* workers read it */
@@ -488,7 +489,7 @@ struct message {
 	void *arg;
 };
 
-#define POOL_BUCKETS 4096u
+#define POOL_BUCKETS 16384u
 
 struct engine {
 	struct engine_opts opts;

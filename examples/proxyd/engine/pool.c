@@ -20,6 +20,7 @@ static uint64_t id_of(const struct server *s)
 static void pool_free(struct pool *p)
 {
 	lb_group_free(p->group);
+	pthread_mutex_destroy(&p->editing);
 	free(p->worker);
 	tally_free(p->tally);
 	free(p->name);
@@ -79,6 +80,7 @@ static struct pool *pool_new(struct engine *e, const struct cfg_proxy *proxy)
 
 	if (!p)
 		return NULL;
+	pthread_mutex_init(&p->editing, NULL);
 	p->name = strdup(proxy->name);
 	note_balance(p, proxy, 0);
 	p->worker = aligned_alloc(CACHE_LINE, e->n_workers * sizeof(*p->worker));
@@ -90,14 +92,22 @@ static struct pool *pool_new(struct engine *e, const struct cfg_proxy *proxy)
 	for (unsigned i = 0; i < e->n_workers; i++) {
 		TAILQ_INIT(&p->worker[i].queue);
 		p->worker[i].pool = p;
-		if (lb_picker_new(p->group, &p->worker[i].picker) < 0) {
-			pool_free(p);
-			return NULL;
-		}
+		p->worker[i].picker = NULL;
 	}
 	p->changed_ns = loop_clock_ns();
 	LIST_INIT(&p->servers);
 	return p;
+}
+
+struct lb_picker *pool_picker(struct pool *p, unsigned worker)
+{
+	struct pool_worker *pw = &p->worker[worker];
+
+	pthread_mutex_lock(&p->editing);
+	if (lb_picker_new(p->group, &pw->picker) < 0)
+		pw->picker = NULL;
+	pthread_mutex_unlock(&p->editing);
+	return pw->picker;
 }
 
 static unsigned bucket_of(const char *name)
@@ -201,6 +211,14 @@ struct server *server_get(struct engine *e, const struct backend *b, const struc
 	return s;
 }
 
+static void leave_group(struct server *s)
+{
+	pthread_mutex_lock(&s->pool->editing);
+	lb_server_remove(s->pool->group, id_of(s));
+	pthread_mutex_unlock(&s->pool->editing);
+	s->member = false;
+}
+
 void server_put(struct server *s)
 {
 	if (--s->refs)
@@ -212,7 +230,7 @@ void server_put(struct server *s)
 	while (!LIST_EMPTY(&s->trackers))
 		server_track(LIST_FIRST(&s->trackers), NULL);
 	if (s->member)
-		lb_server_remove(s->pool->group, id_of(s));
+		leave_group(s);
 	LIST_REMOVE(s, entry);
 	free(s->worker);
 	tally_free(s->tally);
@@ -222,6 +240,7 @@ void server_put(struct server *s)
 		s->places = p->older;
 		free(p);
 	}
+	free(s->checked);
 	free(s->checked_text);
 	free(s->agent_send);
 	free(s->admin.agent_send);
@@ -256,38 +275,59 @@ struct server *server_find(const struct engine *e, const struct set *set, const 
 	return NULL;
 }
 
-/* `number`: HAProxy makes the points of hash-type consistent from a server's id. */
-static int sync_server(struct pool *p, struct server *s, const struct cfg_server *c,
-		       unsigned priority, unsigned number)
+/* What the group is to know of the server now. */
+static int stage(struct server *s)
 {
 	uint64_t id = id_of(s);
+	int e = lb_server_set_weight(s->pool->group, id, s->admin.weight);
+
+	if (!e)
+		e = lb_server_set_state(s->pool->group, id,
+					server_in_maint(s)			    ? LB_STATE_OFFLINE
+					: s->draining || server_in_drain(s) ? LB_STATE_DRAINING
+									    : LB_STATE_ENABLED);
+	return e ? e : lb_server_set_up(s->pool->group, id, s->up);
+}
+
+/*
+ * Into the group, if it is not there, with its settings. `number`: HAProxy makes the points of hash-type
+ * consistent from a server's id.
+ */
+static int stage_anew(struct pool *p, struct server *s, unsigned weight, unsigned priority, unsigned number)
+{
+	const struct lb_server_opts o = {
+	    .size = sizeof(o), .id = id_of(s), .key64 = number, .weight = weight ? weight : 1};
 	int e = 0;
+
+	if (s->member && s->ring_key != number && p->consistent) {
+		lb_server_remove(p->group, o.id); /* and comes back with another key, and with its connections */
+		s->member = false;
+	}
+	if (!s->member) {
+		e = lb_server_add(p->group, &o, NULL);
+		s->member = !e;
+		s->ring_key = number;
+	}
+	if (!e)
+		e = lb_server_set_maxconn(p->group, o.id, s->admin.maxconn);
+	if (!e)
+		e = lb_server_set_priority(p->group, o.id, priority);
+	return e ? e : stage(s);
+}
+
+static int sync_server(struct pool *p, struct server *s, const struct cfg_server *c,
+		       unsigned priority)
+{
+	int e;
 
 	server_admin_read(s, c);
 	atomic_store(&s->minconn, c->minconn);
 	atomic_store(&s->maxqueue, c->maxqueue);
 	atomic_store(&s->maxconn, s->admin.maxconn);
-	if (s->member && s->ring_key != number && p->consistent) {
-		lb_server_remove(p->group, id); /* and comes back with another key, and with its connections */
-		s->member = false;
-	}
-	if (!s->member) {
-		e = lb_server_add(p->group,
-				  &(struct lb_server_opts){.size = sizeof(struct lb_server_opts),
-							   .id = id,
-							   .key64 = number,
-							   .weight = c->weight ? c->weight : 1},
-				  NULL);
-		s->member = !e;
-		s->ring_key = number;
-	}
-	if (!e)
-		e = lb_server_set_maxconn(p->group, id, s->admin.maxconn);
-	if (!e)
-		e = lb_server_set_priority(p->group, id, priority);
 	s->serves = server_serves(s);
-	if (!e)
-		e = server_stage(s);
+	pthread_mutex_lock(&p->editing);
+	e = stage_anew(p, s, c->weight, priority, c->id);
+	pthread_mutex_unlock(&p->editing);
 	return e;
 }
 
@@ -316,8 +356,13 @@ static int configure(struct pool *p, const struct cfg_proxy *proxy, uint64_t slo
 {
 	struct lb_group_opts o = group_opts(proxy, slow_ns);
 
+	int e;
+
 	note_balance(p, proxy, slow_ns);
-	return lb_group_configure(p->group, &o);
+	pthread_mutex_lock(&p->editing);
+	e = lb_group_configure(p->group, &o);
+	pthread_mutex_unlock(&p->editing);
+	return e;
 }
 
 int pool_sync(struct pool *p, const struct set *set, const struct backend *b)
@@ -332,8 +377,7 @@ int pool_sync(struct pool *p, const struct set *set, const struct backend *b)
 		e = configure(p, proxy, p->slow_ns);
 	LIST_FOREACH (s, &p->servers, entry)
 		if (s->member && s->in != set) {
-			lb_server_remove(p->group, id_of(s));
-			s->member = false;
+			leave_group(s);
 			check_end(s);
 			agent_end(s);
 			resolve_end(s);
@@ -345,24 +389,33 @@ int pool_sync(struct pool *p, const struct set *set, const struct backend *b)
 		/* HAProxy uses the first usable backup only, unless "option allbackups" */
 		if (c->backup)
 			backups = proxy->set.allbackups ? 1 : backups + 1;
-		e = sync_server(p, b->servers[i], c, c->backup ? backups : 0, c->id);
+		e = sync_server(p, b->servers[i], c, c->backup ? backups : 0);
 	}
 	if (!e && p->slow_ns != slow_ns) /* after them, as in HAProxy: who is there at the start has its whole share at once */
 		e = configure(p, proxy, slow_ns);
 	count_up(p);
-	return e ? e : lb_group_commit(p->group);
+	pthread_mutex_lock(&p->editing);
+	if (!e)
+		e = lb_group_commit(p->group);
+	pthread_mutex_unlock(&p->editing);
+	return e;
 }
 
 uint64_t pools_deadline(const struct engine *e)
 {
 	uint64_t first = UINT64_MAX;
-	const struct pool *p;
+	struct pool *p;
 
 	if (!e->n_slow)
 		return first;
 	LIST_FOREACH (p, &e->pools, entry) {
-		uint64_t deadline = p->slow_ns ? lb_group_deadline(p->group) : first;
+		uint64_t deadline;
 
+		if (!p->slow_ns)
+			continue;
+		pthread_mutex_lock(&p->editing);
+		deadline = lb_group_deadline(p->group);
+		pthread_mutex_unlock(&p->editing);
 		first = deadline < first ? deadline : first;
 	}
 	return first;
@@ -370,38 +423,32 @@ uint64_t pools_deadline(const struct engine *e)
 
 void pools_tick(struct engine *e, uint64_t now_ns)
 {
-	const struct pool *p;
+	struct pool *p;
 
 	if (pools_deadline(e) > now_ns)
 		return;
-	LIST_FOREACH (p, &e->pools, entry)
-		if (p->slow_ns && lb_group_deadline(p->group) <= now_ns &&
-		    lb_group_tick(p->group, now_ns) == 1)
+	LIST_FOREACH (p, &e->pools, entry) {
+		if (!p->slow_ns)
+			continue;
+		pthread_mutex_lock(&p->editing);
+		if (lb_group_deadline(p->group) <= now_ns && lb_group_tick(p->group, now_ns) == 1)
 			lb_group_commit(p->group); /* no memory: the next tick says it again */
-}
-
-int server_stage(struct server *s)
-{
-	uint64_t id = id_of(s);
-	int e = lb_server_set_weight(s->pool->group, id, s->admin.weight);
-
-	if (!e)
-		e = lb_server_set_state(s->pool->group, id,
-					server_in_maint(s)			    ? LB_STATE_OFFLINE
-					: s->draining || server_in_drain(s) ? LB_STATE_DRAINING
-									    : LB_STATE_ENABLED);
-	return e ? e : lb_server_set_up(s->pool->group, id, s->up);
+		pthread_mutex_unlock(&p->editing);
+	}
 }
 
 int server_publish(struct engine *e, struct server *s)
 {
 	struct pool *p = s->pool;
-	int r = server_stage(s);
+	int r;
 
+	pthread_mutex_lock(&p->editing);
+	r = stage(s);
 	if (!r && p->slow_ns) /* a small share from the first connection on */
 		lb_group_tick(p->group, loop_clock_ns());
 	if (!r)
 		r = lb_group_commit(p->group);
+	pthread_mutex_unlock(&p->editing);
 	if (r < 0)
 		log_err("backend %s: cannot publish the state of %s: %s", p->name, s->name, strerror(-r));
 	if (s->serves != server_serves(s)) {

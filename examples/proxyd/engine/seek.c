@@ -48,11 +48,14 @@ static int pick(struct worker *w, struct seeker *k, const struct server *prefer,
 	struct lb_outcome unused = {
 	    .size = sizeof(unused), .now_ns = w->now_ns, .result = LB_RESULT_ABORTED};
 	uint64_t id, passed[SEEKER_EXCLUDE_MAX + FULL_MAX];
+	struct lb_picker *picker = p->worker[w->index].picker;
 	uint32_t n_sessions = 0;
 	struct server *s = NULL;
 	int e;
 
-	while ((e = lb_pick(p->worker[w->index].picker, &r, &id)) == 0) {
+	if (!picker && !(picker = pool_picker(p, w->index)))
+		return -ENOMEM;
+	while ((e = lb_pick(picker, &r, &id)) == 0) {
 		s = (struct server *)(uintptr_t)id;
 		n_sessions = atomic_fetch_add_explicit(&s->n_sessions, 1, memory_order_relaxed);
 		if (has_room(k, s, n_sessions))

@@ -222,6 +222,11 @@ void session_connect_expired(struct worker *w, struct session *s);
 /* It waited, and its seeker has a server now. */
 void session_turn(struct worker *w, struct session *s);
 
+/* ---- pool.c ---- */
+
+/* Makes a worker's picker: of thousands of backends most are asked for by few workers. NULL: no memory. */
+struct lb_picker *pool_picker(struct pool *p, unsigned worker);
+
 /* ---- seek.c ---- */
 
 /* 0: k->server is set, and counted; -EAGAIN: all are full; -ENOSR: there is none. */
