@@ -470,6 +470,7 @@ struct worker {
 	/* naps */
 	unsigned last_batch;
 	uint64_t rate_since_ns, rate_events, rate; /* events per second */
+	uint64_t last_turn_ns, burst_since_ns, burst_events;
 	int log_fd[3]; /* datagram sockets for IPv4, IPv6, unix; -1: not opened yet */
 	char *bulk;    /* WORKER_SCRATCH_BULK, when first needed */
 	int pipe[2];   /* see pipe.c; -1: not opened yet */

@@ -6,7 +6,8 @@
  * The nap. With many connections and small batches most of the time goes into falling asleep and
  * being woken. A nap of some tens of microseconds before epoll_wait lets events gather: fewer
  * wake-ups, the same work. It is taken only when events come fast, the last batch was small and
- * there are connections enough; a saturated worker has large batches and never naps.
+ * there are connections enough; a saturated worker has large batches and never naps. In a burst, too,
+ * though little comes on the whole: many small batches take those who sent it from their work.
  */
 #include "http.h"
 #include "io.h"
@@ -26,10 +27,13 @@
 #define EVENTS_PER_TURN 256
 #define NAP_SESSIONS 16u /* fewer are better served at once */
 #define NAP_RATE 20000u	 /* events per second */
+#define NAP_US_BURST 50
 #define NAP_US 100	 /* automatic */
 #define NAP_US_MANY 200	 /* with NAP_MANY sessions */
 #define NAP_MANY 200u
 #define RATE_WINDOW_NS UINT64_C(5000000)
+#define BURST_GAP_NS UINT64_C(500000) /* between two */
+#define BURST_EVENTS 8u
 
 static _Thread_local struct worker *current;
 
@@ -336,6 +340,12 @@ static void count_rate(struct worker *w, unsigned n)
 	uint64_t passed = w->now_ns - w->rate_since_ns;
 
 	w->last_batch = n;
+	if (w->now_ns - w->last_turn_ns > BURST_GAP_NS) {
+		w->burst_since_ns = w->now_ns;
+		w->burst_events = 0;
+	}
+	w->last_turn_ns = w->now_ns;
+	w->burst_events += n;
 	w->rate_events += n;
 	if (passed < RATE_WINDOW_NS)
 		return;
@@ -351,19 +361,38 @@ static bool has_more(const struct worker *w)
 	return !TAILQ_EMPTY(&w->again) || (w->http && !TAILQ_EMPTY(&w->http->again));
 }
 
+/* Events come fast since a moment ago, though not over longer times. */
+static bool in_burst(const struct worker *w)
+{
+	uint64_t passed = w->now_ns - w->burst_since_ns;
+
+	return w->burst_events >= BURST_EVENTS &&
+	       w->burst_events * UINT64_C(1000000000) >= NAP_RATE * passed;
+}
+
+/* 0: none. */
+static int nap_us(const struct worker *w)
+{
+	int wanted = w->engine->opts.nap_us;
+	unsigned many = w->n_sessions < EVENTS_PER_TURN ? w->n_sessions : EVENTS_PER_TURN;
+
+	if (!wanted || w->n_sessions < NAP_SESSIONS || w->last_batch * 2 >= many || has_more(w))
+		return 0;
+	if (w->rate < NAP_RATE && !in_burst(w))
+		return 0;
+	if (w->rate < NAP_RATE)
+		return wanted > 0 && wanted < NAP_US_BURST ? wanted : NAP_US_BURST;
+	if (wanted > 0)
+		return wanted;
+	return w->n_sessions >= NAP_MANY ? NAP_US_MANY : NAP_US;
+}
+
 static void maybe_nap(const struct worker *w)
 {
-	int us = w->engine->opts.nap_us;
-	unsigned many = w->n_sessions < EVENTS_PER_TURN ? w->n_sessions : EVENTS_PER_TURN;
-	struct timespec t = {0};
+	struct timespec t = {.tv_nsec = nap_us(w) * 1000L};
 
-	if (!us || w->n_sessions < NAP_SESSIONS || w->rate < NAP_RATE ||
-	    w->last_batch * 2 >= many || has_more(w))
-		return;
-	if (us < 0)
-		us = w->n_sessions >= NAP_MANY ? NAP_US_MANY : NAP_US;
-	t.tv_nsec = us * 1000L;
-	nanosleep(&t, NULL);
+	if (t.tv_nsec)
+		nanosleep(&t, NULL);
 }
 
 static int wait_ms(const struct worker *w)
