@@ -77,23 +77,12 @@ static void check_frontend(struct reader *r, struct cfg_proxy *p)
 			 p->backend->name);
 }
 
-/* Backends by conditions; in mode tcp only what a connection shows can be asked. */
+/* Backends by conditions. */
 static void check_switches(struct reader *r, const struct cfg_proxy *p)
 {
-	struct cfg_switch *sw = p->rules ? STAILQ_FIRST(&p->rules->switches) : NULL, *after;
+	struct cfg_switch *sw = p->rules ? STAILQ_FIRST(&p->rules->switches) : NULL;
 
-	for (; sw; sw = after) {
-		unsigned needs = sw->format.needs | (sw->cond ? sw->cond->needs : 0);
-
-		after = STAILQ_NEXT(sw, next);
-		if (needs && p->set.mode == CFG_MODE_TCP) { /* as in HAProxy */
-			diag_add(r->diag, DIAG_WARNING, &sw->at,
-				 "this line reads HTTP messages, and \"%s\" runs mode tcp: it is never "
-				 "true; write mode http",
-				 p->name);
-			STAILQ_REMOVE(&p->rules->switches, sw, cfg_switch, next);
-			continue;
-		}
+	for (; sw; sw = STAILQ_NEXT(sw, next)) {
 		if (!format_is_constant(&sw->format))
 			continue;
 		sw->backend = cfg_find_backend(r->cfg, sw->name);

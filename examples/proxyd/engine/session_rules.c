@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "cfg_rules.h"
+#include "http.h"
 #include "io.h"
 #include "rule_run.h"
 #include "rule_store.h"
@@ -163,6 +164,30 @@ static bool peek(struct worker *w, struct session *s, enum conn_end end, struct 
 	return true;
 }
 
+/* The fetches of HTTP hold in mode tcp, too, as far as the client has sent a head. */
+static void find_request(struct run *r)
+{
+	struct worker *w = r->finder;
+	size_t len = r->payload[0].len < HTTP_RECEIVE ? r->payload[0].len : HTTP_RECEIVE;
+	struct http_msg *m;
+	ssize_t head;
+
+	if (!w->http)
+		w->http = http_worker_new();
+	if (!w->http || !len) {
+		r->may_change = !r->ended;
+		return;
+	}
+	m = &w->http->request;
+	memcpy(w->http->buffer + HTTP_ROOM, r->payload[0].at, len);
+	h1_begin(m, w->http->buffer, 0, HTTP_ROOM);
+	head = h1_request(m, HTTP_ROOM, (uint32_t)len);
+	if (head > 0)
+		r->request = m;
+	else if (head == 0)
+		r->may_change = !r->ended;
+}
+
 enum inspection session_inspect(struct worker *w, struct session *s)
 {
 	const struct cfg_rules *front = s->frontend->rules, *back = rules_of(s->seeker.backend);
@@ -178,6 +203,8 @@ enum inspection session_inspect(struct worker *w, struct session *s)
 	prepare(w, s, &r, (struct scratch){scratch, 0, sizeof(scratch)});
 	if (!peek(w, s, CONN_CLIENT, &r, &ended))
 		return over(w, s, 'C', 'R');
+	r.find_request = find_request;
+	r.finder = w;
 	if (!s->store->switched) {
 		if (front)
 			i = inspect(w, s, &front->of[RULES_CONTENT], front->inspect_ns,

@@ -271,11 +271,18 @@ bool expr_parse(const char *text, const struct rule_memory *m, struct expr *ret,
 
 /* ---- Evaluating ---- */
 
+static bool has_request(struct run *r)
+{
+	if (!r->request && r->find_request)
+		r->find_request(r);
+	return r->request;
+}
+
 bool expr_eval(const struct expr *x, struct run *r, struct fetch_step *step, struct sample *ret)
 {
 	struct fetch_step one = {0};
 
-	if (((x->needs & EXPR_REQUEST) && !r->request) ||
+	if (((x->needs & EXPR_REQUEST) && !has_request(r)) ||
 	    ((x->needs & EXPR_RESPONSE) && !r->response))
 		return false;
 	if (!x->fetch->fn(x->fetch, x->arg, x->n_args, r, step ? step : &one, ret))

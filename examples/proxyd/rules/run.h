@@ -79,6 +79,9 @@ struct capture_slots;
 struct run {
 	/* NULL: not there (yet). Rules change them. */
 	struct http_msg *request, *response;
+	/* Mode tcp: looks whether payload[0] begins with a request, once one is asked for; NULL: there is none. */
+	void (*find_request)(struct run *r);
+	void *finder;
 
 	struct run_end source, destination; /* of the client's connection; as PROXY told */
 	struct run_proxy frontend, backend, server;

@@ -267,5 +267,36 @@ listen l
         assert re.search(r"\] l l/<NOSRV> -1/-1/\d+ 0 PR ", p.text()), p.text()
 
 
+def test_http_is_told_from_others_in_mode_tcp(binary):
+    """One port for several protocols: what the head of a request says holds in mode tcp, too."""
+    servers = {n: named_server(n.encode()) for n in ("web", "api", "http", "other")}
+    text = config("""
+frontend f
+    bind 127.0.0.1:{port}
+    tcp-request inspect-delay 500ms
+    tcp-request content reject if { path /forbidden }
+    tcp-request content accept if HTTP
+    tcp-request content accept if { req.len gt 0 }
+    use_backend web if { hdr(host) -i web.example }
+    use_backend api if METH_POST { path_beg /api }
+    use_backend http if HTTP
+    default_backend other
+""" + backends(servers))
+    with Proxy(binary, text) as p:
+        for pieces, want in (
+            ([b"GET / HTTP/1.1\r\nHost: web.example\r\n\r\n"], "web"),
+            ([b"GET / HT", b"TP/1.1\r\nHost: web.ex", b"ample\r\n\r\n"], "web"),
+            ([b"POST /api HTTP/1.0\r\nContent-Length: 1\r\n\r\nx"], "api"),
+            ([b"GET /api HTTP/1.0\r\n\r\n"], "http"),
+            ([b"SSH-2.0-client\r\n"], "other"),
+            ([b"GET / HTTP/1.1\r\nHost: web.ex"], "other"),  # the delay ends
+        ):
+            assert ask(p, pieces) == want, pieces
+        try:
+            assert ask(p, [b"GET /forbidden HTTP/1.1\r\nHost: web.example\r\n\r\n"]) == ""
+        except ConnectionResetError:
+            pass  # what was looked at is not read
+
+
 if __name__ == "__main__":
     sys.exit(run([f for n, f in list(globals().items()) if n.startswith("test_")], sys.argv[1]))
