@@ -8,6 +8,7 @@
 #ifndef PROXYD_CFG_H
 #define PROXYD_CFG_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,6 +39,16 @@ struct cfg_addr {
 	};
 	socklen_t len; /* 0: not known (a name that did not resolve) */
 };
+
+/* 0.0.0.0 or ::, any port. */
+static inline bool cfg_addr_is_any(const struct cfg_addr *a)
+{
+	const struct sockaddr_in *in = (const struct sockaddr_in *)&a->storage;
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&a->storage;
+
+	return a->len && (a->sa.sa_family == AF_INET6 ? IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr)
+						      : a->sa.sa_family == AF_INET && !in->sin_addr.s_addr);
+}
 
 /* Of a unix socket. */
 struct cfg_access {

@@ -334,7 +334,7 @@ bool read_address(struct reader *r, size_t i, const char *text, unsigned flags, 
 		family = AF_INET6;
 	}
 	ret->host = keep_text(r, host);
-	if ((flags & ADDR_LISTEN) && (!*host || !strcmp(host, "*"))) {
+	if (!strcmp(host, "*") || (!*host && flags & ADDR_LISTEN)) {
 		set_any(&ret->addr, family);
 	} else if (!*host) {
 		say(r, DIAG_ERROR, i, "\"%s\" has no address: write address:port", text);

@@ -33,16 +33,57 @@ static void enqueue(struct worker *w, struct session *s)
 
 /* ---- One attempt ---- */
 
-static struct cfg_addr address_of(const struct server *to, int client_fd)
+static struct sockaddr_storage to_sockaddr(const struct endpoint *e)
 {
-	struct cfg_addr a = *server_addr(to), here = {.len = sizeof(here.storage)};
-	in_port_t port = 0;
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = e->port};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = e->port};
+	struct sockaddr_storage a = {.ss_family = AF_UNSPEC};
 
-	if (!to->client_port || getsockname(client_fd, &here.sa, &here.len) < 0)
+	memcpy(&in.sin_addr, e->addr, 4);
+	memcpy(&in6.sin6_addr, e->addr, 16);
+	if (e->family == AF_INET)
+		memcpy(&a, &in, sizeof(in));
+	else if (e->family == AF_INET6)
+		memcpy(&a, &in6, sizeof(in6));
+	return a;
+}
+
+struct endpoint client_target(const struct endpoint *told, int fd)
+{
+	struct sockaddr_storage own;
+	socklen_t len = sizeof(own);
+
+	if (told && told->family)
+		return *told;
+	if (getsockname(fd, (struct sockaddr *)&own, &len) < 0)
+		return (struct endpoint){0};
+	return endpoint_of(&own);
+}
+
+/* The port lies at the same place in both families. */
+#define PORT_AT(a) ((char *)(a) + offsetof(struct sockaddr_in, sin_port))
+
+static struct cfg_addr address_of(const struct server *to, const struct connect_from *from)
+{
+	struct cfg_addr a = *server_addr(to);
+	in_port_t port;
+	struct endpoint target;
+	struct sockaddr_storage there;
+
+	if (!server_follows_client(to))
 		return a;
-	/* the port lies at the same place in both families */
-	memcpy(&port, (char *)&here.storage + offsetof(struct sockaddr_in, sin_port), sizeof(port));
-	memcpy((char *)&a.storage + offsetof(struct sockaddr_in, sin_port), &port, sizeof(port));
+	target = client_target(from->target, from->fd);
+	if (target.family != AF_INET && target.family != AF_INET6)
+		return a;
+	memcpy(&port, PORT_AT(&a.storage), sizeof(port));
+	if (cfg_addr_is_any(&a)) {
+		there = to_sockaddr(&target);
+		a.len = target.family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+		memcpy(&a.storage, &there, a.len);
+	}
+	if (to->client_port)
+		port = target.port;
+	memcpy(PORT_AT(&a.storage), &port, sizeof(port));
 	return a;
 }
 
@@ -50,7 +91,7 @@ static struct cfg_addr address_of(const struct server *to, int client_fd)
 
 static int connect_once(struct server *to, const struct cfg_source *source, const struct connect_from *from, bool keepalive, bool has_data)
 {
-	struct cfg_addr a = address_of(to, from->fd);
+	struct cfg_addr a = address_of(to, from);
 	int fd = socket(a.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), e = 0;
 
 	if (fd < 0)
@@ -84,21 +125,6 @@ int server_connect(struct server *to, const struct connect_from *from, bool keep
 		fd = connect_once(to, source, from, keepalive, has_data);
 	while ((fd == -EADDRINUSE || fd == -EADDRNOTAVAIL) && --tries); /* that port is taken */
 	return fd;
-}
-
-static struct sockaddr_storage to_sockaddr(const struct endpoint *e)
-{
-	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = e->port};
-	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = e->port};
-	struct sockaddr_storage a = {.ss_family = AF_UNSPEC};
-
-	memcpy(&in.sin_addr, e->addr, 4);
-	memcpy(&in6.sin6_addr, e->addr, 16);
-	if (e->family == AF_INET)
-		memcpy(&a, &in, sizeof(in));
-	else if (e->family == AF_INET6)
-		memcpy(&a, &in6, sizeof(in6));
-	return a;
 }
 
 bool server_introduce(int fd, const struct server *server, const struct handle *client_handle,
@@ -150,7 +176,7 @@ static int attempt(struct worker *w, struct session *s, const char *early, size_
 
 	conn_set_state(&s->conn, CONN_CONNECTING, w->now_ns);
 	count_both(w, &s->seeker, COUNT_CONNECTS);
-	e = server_connect(s->seeker.server, &(struct connect_from){s->handle[CONN_CLIENT].fd, &s->client, NULL},
+	e = server_connect(s->seeker.server, &(struct connect_from){s->handle[CONN_CLIENT].fd, &s->client, NULL, s->target},
 			   s->seeker.backend->keepalive, len > 0);
 	if (e >= 0) {
 		s->handle[CONN_SERVER].fd = e;

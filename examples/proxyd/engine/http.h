@@ -40,6 +40,7 @@ struct link {
 	bool connected; /* HTTP may be sent */
 	unsigned used;	/* requests it has answered */
 	char *sni;	/* that was asked for by an expression; NULL: none */
+	struct endpoint target; /* of its first client, when server_follows_client(); else no family */
 	uint64_t idle_since_ns;
 	TAILQ_ENTRY(link) of_server, of_worker; /* while idle; of_worker: dead, too */
 };

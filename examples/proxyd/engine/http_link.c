@@ -88,6 +88,20 @@ static bool same_sni(const struct exchange *x, const struct link *l)
 	return !x->sni || !l->h.tls || (l->sni && !strcmp(x->sni, l->sni));
 }
 
+/* Where this client wants to go, as far as that decides where the server is. */
+static struct endpoint target_of(const struct exchange *x)
+{
+	if (!server_follows_client(x->seeker.server))
+		return (struct endpoint){0};
+	return client_target(&x->client->to, x->client->h.fd);
+}
+
+static bool leads_there(const struct exchange *x, const struct endpoint *target, const struct link *l)
+{
+	return same_sni(x, l) && l->target.family == target->family && l->target.port == target->port &&
+	       !memcmp(l->target.addr, target->addr, sizeof(target->addr));
+}
+
 static struct link *take(struct exchange *x, struct link *l)
 {
 	l->exchange = x;
@@ -99,11 +113,12 @@ struct link *link_reuse(struct worker *w, struct exchange *x)
 {
 	struct server *s = x->seeker.server;
 	struct link *l = x->client->own;
+	struct endpoint target = target_of(x);
 
 	x->client->own = NULL;
 	if (l)
 		l->owner = NULL;
-	if (l && l->server == s && l->h.kind == HANDLE_LINK && same_sni(x, l)) {
+	if (l && l->server == s && l->h.kind == HANDLE_LINK && leads_there(x, &target, l)) {
 		count_both(w, &x->seeker, COUNT_REUSES);
 		return take(x, l);
 	}
@@ -111,7 +126,7 @@ struct link *link_reuse(struct worker *w, struct exchange *x)
 		link_close(w, l);
 	/* who introduces a client does so once: such a connection is that client's */
 	l = server_sees_client(s) ? NULL : TAILQ_FIRST(idle_list(w, s));
-	while (l && !same_sni(x, l))
+	while (l && !leads_there(x, &target, l))
 		l = TAILQ_NEXT(l, of_server);
 	if (!l || !may_share(x, l))
 		return NULL;
@@ -155,7 +170,7 @@ void link_release(struct worker *w, struct exchange *x, bool keep)
 
 static int connect_socket(struct worker *w, struct exchange *x, bool has_data)
 {
-	const struct connect_from from = {x->client->h.fd, &x->client->from, &x->source};
+	const struct connect_from from = {x->client->h.fd, &x->client->from, &x->source, &x->client->to};
 	int fd = server_connect(x->seeker.server, &from, x->seeker.backend->keepalive, has_data);
 
 	if (fd != -EMFILE || TAILQ_EMPTY(&w->http->idle))
@@ -181,6 +196,7 @@ int link_open(struct worker *w, struct exchange *x, const char *early, size_t le
 	}
 	l->h = (struct handle){HANDLE_LINK, fd, NULL};
 	l->server = x->seeker.server;
+	l->target = target_of(x);
 	l->sni = x->sni && l->server->tls ? strdup(x->sni) : NULL;
 	take(x, l);
 	e = worker_watch(w, &l->h, SESSION_EVENTS);

@@ -195,6 +195,12 @@ static inline const struct cfg_addr *server_addr(const struct server *s)
 	return p ? &p->addr : &s->addr;
 }
 
+/* The client's connection says where it is: a server without a port, or with the address 0.0.0.0. */
+static inline bool server_follows_client(const struct server *s)
+{
+	return s->client_port || cfg_addr_is_any(server_addr(s));
+}
+
 /* ---- A seeker: who wants a server. Part of a TCP session and of an HTTP exchange ---- */
 
 #define SEEKER_EXCLUDE_MAX 8

@@ -29,12 +29,8 @@ struct run_end run_end_of(const struct endpoint *e)
 /* Where the client connected to, unless a PROXY header told. */
 struct run_end run_destination(const struct endpoint *to, int fd)
 {
-	struct sockaddr_storage own;
-	socklen_t len = sizeof(own);
-	struct endpoint e = to ? *to : (struct endpoint){0};
+	struct endpoint e = client_target(to, fd);
 
-	if (!e.family && getsockname(fd, (struct sockaddr *)&own, &len) == 0)
-		e = endpoint_of(&own);
 	return run_end_of(&e);
 }
 

@@ -187,7 +187,11 @@ void session_dispatch(struct worker *w, struct session *s, const char *early, si
 struct connect_from {
 	int fd;
 	const struct endpoint *client, *header; /* header: as usesrc hdr_ip says; NULL: there is none */
+	const struct endpoint *target; /* what the client had connected to, when told so; NULL or no family: ask fd */
 };
+
+/* What a client connected to: as PROXY or rules told, else the near end of its socket. */
+struct endpoint client_target(const struct endpoint *told, int fd);
 
 /* A socket that connects to the server. It, or -errno. */
 int server_connect(struct server *to, const struct connect_from *from, bool keepalive, bool has_data);

@@ -572,6 +572,50 @@ BALANCES = {
 }
 
 
+class Place(Web):
+    """A server at an address of its own, which it tells."""
+
+    def __init__(self, host, port):
+        self.name = b"%s:%d" % (host.encode(), port)
+        self.at = (host, port)
+        super().__init__(lambda head, body: b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(self.name), self.name))
+
+    def start(self):
+        self.socket = socket.create_server(self.at)
+        threading.Thread(target=self._accept, args=(self.socket,), daemon=True).start()
+
+
+def test_a_server_without_a_port_is_at_the_clients(binary):
+    """One connection to it is not taken for one to another port."""
+    ports = [free_port(), free_port()]
+    places = [Place("127.0.6.1", port) for port in ports]
+    binds = "".join(f"    bind 127.0.5.1:{port}\n" for port in ports)
+    text = DEFAULTS + "listen l\n    bind 127.0.0.1:{port}\n" + binds + "    http-reuse always\n    server s 127.0.6.1\n"
+    with Proxy(binary, text) as p:
+        for port, place in 2 * list(zip(ports, places)):
+            with socket.create_connection(("127.0.5.1", port), timeout=10) as c:
+                c.sendall(get("/"))
+                r = Reader(c)
+                assert r.body(r.head()) == place.name
+    for place in places:
+        place.stop()
+
+
+def test_the_server_0_0_0_0_is_where_the_client_wanted_to_go(binary):
+    port = free_port()
+    places = [Place("127.0.4.1", port), Place("127.0.4.2", port)]
+    for address in ("0.0.0.0", "*"):
+        text = DEFAULTS + ("listen l\n    bind 127.0.0.1:{port}\n    http-reuse always\n"
+                           "    http-request set-dst req.hdr(x-to)\n    server s %s:%d\n" % (address, port))
+        with Proxy(binary, text) as p, p.connect() as c:
+            r = Reader(c)
+            for place in places + places:
+                c.sendall(get("/", "X-To: " + place.at[0]))
+                assert r.body(r.head()) == place.name, (address, place.at)
+    for place in places:
+        place.stop()
+
+
 def test_hashes_of_requests_choose_as_haproxy_does(binary):
     for algo, requests in BALANCES.items():
         ours = balance(binary, algo, requests)
