@@ -22,7 +22,7 @@ void exchange_answer(struct worker *w, struct exchange *x, unsigned status, cons
 	char head[HEAD_MAX];
 	int n = snprintf(head, sizeof(head), "HTTP/1.1 %u %s\r\nCache-Control: no-cache\r\nContent-Length: %zu\r\n%s%s\r\n",
 			 status, http_reason(status), len, fields ? fields : "",
-			 goes_on ? "" : "Connection: close\r\n");
+			 connection_field(goes_on, x->minor));
 
 	if (n < 0 || (size_t)n >= sizeof(head)) {
 		exchange_fail(w, x, 500, 'P', 'R');

@@ -188,9 +188,11 @@ bool client_give(struct worker *w, struct client *c, const char *data, size_t le
 /* As that, with what is in the worker's pipe, to a client that can be written to and has nothing waiting. */
 bool client_pass(struct worker *w, struct client *c, size_t len);
 
-/* An own answer, then the end of the connection. Its bytes, which the frontend has counted. */
-size_t client_reply(struct worker *w, struct client *c, const struct backend *b, unsigned status,
-		    bool has_request);
+/* An error page to who has no exchange, then the end of the connection. The frontend counts its bytes. */
+void client_reply(struct worker *w, struct client *c, const struct backend *b, unsigned status);
+
+/* Gives what stands in the worker's `written`. */
+void client_page(struct worker *w, struct client *c, size_t len);
 
 /* Closes it now. */
 void client_close(struct worker *w, struct client *c);
@@ -346,12 +348,27 @@ void http_source(struct exchange *x, const struct http_msg *m);
 /* Finds x->sni. False: no memory. */
 bool http_sni(struct worker *w, struct exchange *x, struct http_msg *m);
 
+/* What an error page, which has a head for everybody, is told of its client. */
+struct own_end {
+	uint8_t minor; /* of the request's version */
+	bool headless; /* HEAD: the page goes without its body */
+	bool keeps;    /* the connection is to go on; false afterwards: the page's end is the connection's */
+};
+
+/* What an own answer of version 1.1 says about its connection: a line, or nothing. */
+static inline const char *connection_field(bool keeps, unsigned asked_minor)
+{
+	if (!keeps)
+		return "Connection: close\r\n";
+	return asked_minor ? "" : "Connection: keep-alive\r\n";
+}
+
 /*
- * http-after-response rules on an answer of our own, whole in `text`. Its new length; what cannot be changed
- * stays as it was.
+ * http-after-response rules on an answer of our own, whole in `text`; `end` NULL: its Connection field is right.
+ * Its new length; what cannot be changed stays as it was.
  */
 size_t http_after_own(struct worker *w, struct client *c, const struct backend *b, char *text,
-		      size_t len, size_t cap);
+		      size_t len, size_t cap, struct own_end *end);
 
 /* balance hash: finds x->seeker.key. False: the request has none. */
 bool http_hash_key(struct worker *w, struct exchange *x, struct http_msg *m);
@@ -371,9 +388,9 @@ int http_cookie_give(struct exchange *x, struct http_msg *m);
 
 /* ---- http_reply.c ---- */
 
-/* A whole answer of an own error page, or of the errorfile. Its length; 0: nothing is to be said. */
-size_t http_error(const struct frontend *f, const struct backend *b, unsigned status, char *buf,
-		  size_t cap);
+/* A whole answer: the errorfile as it is, or an own page. Its length; 0: nothing is to be said. */
+size_t http_error(const struct frontend *f, const struct backend *b, unsigned status, bool keeps,
+		  char *buf, size_t cap);
 
 /* A message was refused: counts why, and says so now and then. `b` NULL: a request. */
 void http_count_refused(struct worker *w, const struct client *c, const struct backend *b,

@@ -199,19 +199,25 @@ static void flush(struct worker *w, struct client *c)
 		c->exchange->since_ns = w->now_ns;
 }
 
-size_t client_reply(struct worker *w, struct client *c, const struct backend *b, unsigned status,
-		    bool has_request)
+void client_reply(struct worker *w, struct client *c, const struct backend *b, unsigned status)
 {
 	char *text = w->http->written;
-	size_t len = http_error(c->frontend, b, status, text, sizeof(w->http->written));
+	size_t len = http_error(c->frontend, b, status, false, text, sizeof(w->http->written));
 
-	if (has_request && len)
-		len = http_after_own(w, c, b, text, len, sizeof(w->http->written));
 	c->closing = true;
 	counter_add(&counters_of(c->frontend->gate->tally, w->index)->n[COUNT_BYTES_OUT], len);
-	if (len && !client_give(w, c, text, len, c->linger || c->in ? 0 : MSG_MORE))
+	client_page(w, c, len);
+}
+
+void client_page(struct worker *w, struct client *c, size_t len)
+{
+	/* the FIN that follows at once rides on this segment */
+	bool last = c->closing && !c->linger && !c->in;
+
+	if (len && !client_give(w, c, w->http->written, len, last ? MSG_MORE : 0)) {
 		chunk_free(&c->out);
-	return len;
+		c->closing = true;
+	}
 }
 
 /* All is said. Who may still be sending would lose the answer to a reset (RFC 9112, section 9.6). */
@@ -272,7 +278,7 @@ static void refuse(struct worker *w, struct client *c, unsigned status, enum h1_
 	if (fault)
 		http_count_refused(w, c, NULL, fault);
 	if (status)
-		client_reply(w, c, c->frontend->backend, status, false);
+		client_reply(w, c, c->frontend->backend, status);
 	c->closing = true;
 }
 

@@ -84,35 +84,57 @@ static void end(struct worker *w, struct exchange *x, bool keep_link)
 	exchange_free(w, x);
 }
 
+/* The exchange is over: the next request of its client, if one may come. */
+static void next_request(struct worker *w, struct client *c, bool may_come)
+{
+	c->not_first = true;
+	c->since_ns = w->now_ns;
+	c->closing = !may_come;
+	if (may_come && c->frontend->set != w->set)
+		c->closing = !client_migrate(w, c);
+}
+
+/* An error page. True: the client may ask again on this connection. */
+static bool give_page(struct worker *w, struct exchange *x, unsigned status)
+{
+	struct client *c = x->client;
+	struct http_worker *h = w->http;
+	struct own_end end = {
+	    .minor = x->minor,
+	    .headless = x->method == HTTP_METHOD_HEAD,
+	    .keeps = x->client_keeps && x->up.done && !x->up.fault && !c->eof && !w->draining,
+	};
+	size_t len = http_error(c->frontend, x->seeker.backend, status, end.keeps, h->written, sizeof(h->written));
+
+	if (len)
+		len = http_after_own(w, c, x->seeker.backend, h->written, len, sizeof(h->written), &end);
+	c->closing = !end.keeps || !len;
+	x->bytes += len;
+	client_page(w, c, len);
+	return !c->closing;
+}
+
 void exchange_fail(struct worker *w, struct exchange *x, unsigned status, char who, char phase)
 {
 	struct client *c = x->client;
-	const struct backend *b = x->seeker.backend;
-	bool begun = x->state == EXCHANGE_ANSWER, routed = x->routed;
+	bool answers = x->state != EXCHANGE_ANSWER && status, goes_on = false;
 
 	set_cause(x, who, phase);
 	if (x->state == EXCHANGE_ASKED && phase == 'H' &&
 	    (who == 'S' || who == 's' || (who == 'P' && x->fault && !x->up.fault)))
 		observe(w, x->seeker.server, OBSERVED_BAD_ANSWER);
-	if (!begun)
+	if (x->state != EXCHANGE_ANSWER)
 		x->status = status;
-	c->linger = !x->up.done;
-	if (!begun && status) /* what client_reply will give */
-		x->bytes +=
-		    http_error(c->frontend, b, status, w->http->written, sizeof(w->http->written));
+	c->linger = answers && !x->up.done; /* without an answer the client must see that */
+	if (answers)
+		goes_on = give_page(w, x, status);
 	if (x->fault)
-		http_count_refused(w, c, x->up.fault ? NULL : b, x->fault);
+		http_count_refused(w, c, x->up.fault ? NULL : x->seeker.backend, x->fault);
 	end(w, x, false);
-	if (begun || !status) { /* the client must see that the answer is not whole */
-		c->linger = false;
+	if (goes_on)
+		next_request(w, c, true);
+	else
 		c->closing = true;
-	} else {
-		size_t len = client_reply(w, c, b, status, true);
-
-		if (b && routed)
-			counter_add(&counters_of(b->pool->tally, w->index)->n[COUNT_BYTES_OUT],
-				    len);
-	}
 }
 
 void exchange_tarpit(struct worker *w, struct exchange *x, unsigned status)
@@ -131,11 +153,7 @@ void exchange_finish(struct worker *w, struct exchange *x)
 	if (c->gone)
 		set_cause(x, 'C', 'D');
 	end(w, x, x->link_keeps && asked);
-	c->not_first = true;
-	c->since_ns = w->now_ns;
-	c->closing = !go_on;
-	if (go_on && c->frontend->set != w->set)
-		c->closing = !client_migrate(w, c);
+	next_request(w, c, go_on);
 }
 
 /* ---- Its head ---- */
@@ -234,7 +252,7 @@ void exchange_begin(struct worker *w, struct client *c, uint32_t head_len, uint3
 	size_t n;
 
 	if (!x) {
-		client_reply(w, c, NULL, 500, false);
+		client_reply(w, c, NULL, 500);
 		return;
 	}
 	count_request(w, c->frontend);

@@ -15,6 +15,8 @@ static const char *explanation(unsigned status)
 	switch (status) {
 	case 400:
 		return "The request is malformed or ambiguous, so it was not passed on.";
+	case 401:
+		return "A name and a password are needed.";
 	case 403:
 		return "Access is not allowed.";
 	case 404:
@@ -47,8 +49,8 @@ static const struct cfg_error *find(const struct cfg_http *h, unsigned status)
 	return e;
 }
 
-size_t http_error(const struct frontend *f, const struct backend *b, unsigned status, char *buf,
-		  size_t cap)
+size_t http_error(const struct frontend *f, const struct backend *b, unsigned status, bool keeps,
+		  char *buf, size_t cap)
 {
 	const struct cfg_error *e = find(b ? b->http : NULL, status);
 	char page[512];
@@ -69,9 +71,8 @@ size_t http_error(const struct frontend *f, const struct backend *b, unsigned st
 				"HTTP/1.1 %u %s\r\n"
 				"Content-Length: %d\r\n"
 				"Cache-Control: no-cache\r\n"
-				"Connection: close\r\n"
-				"Content-Type: text/html\r\n\r\n%s",
-				status, http_reason(status), n, page);
+				"Content-Type: text/html\r\n%s\r\n%s",
+				status, http_reason(status), n, keeps ? "" : "Connection: close\r\n", page);
 }
 
 void http_count_refused(struct worker *w, const struct client *c, const struct backend *b,

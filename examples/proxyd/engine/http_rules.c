@@ -115,8 +115,7 @@ static void put_answer_fields(struct reply *to, const struct answer *a, struct r
 }
 
 /* Whole, with its body. */
-static void compose(struct reply *to, const struct verdict *v, struct run *r, bool goes_on,
-		    bool has_body)
+static void compose(struct reply *to, const struct verdict *v, struct run *r, const struct own_end *end)
 {
 	struct text content = {"", 0};
 	char line[96];
@@ -132,44 +131,58 @@ static void compose(struct reply *to, const struct verdict *v, struct run *r, bo
 		put_field(to, "Set-Cookie", v->cookie);
 	}
 	put_answer_fields(to, v->answer, r);
-	if (!goes_on)
-		put_text(to, "Connection: close\r\n");
+	put_text(to, connection_field(end->keeps, end->minor));
 	put_text(to, "\r\n");
-	if (has_body)
+	if (!end->headless)
 		put(to, content.at, content.len);
 }
 
-/* An error page has its own head, of whatever version: the connection ends behind it. */
-static void copy_page(struct reply *to, struct text page, bool has_body)
+/* An error page, and at the end of its head the fields of the rule. */
+static void put_page(struct reply *to, struct text page, const struct answer *a, struct run *r)
 {
-	const char *body = has_body ? NULL : memmem(page.at, page.len, "\r\n\r\n", 4);
+	const char *end = memmem(page.at, page.len, "\r\n\r\n", 4);
+	size_t head_len = end ? (size_t)(end + 2 - page.at) : 0;
+	char text[1024]; /* the fields are made where the page may stand */
+	struct reply fields = {.at = text, .cap = sizeof(text)};
 
-	put(to, page.at, body ? (size_t)(body + 4 - page.at) : page.len);
+	put(to, page.at, page.len);
+	if (!end || !a->n_headers)
+		return;
+	put_answer_fields(&fields, a, r);
+	to->full |= fields.full || fields.len > to->cap - to->len;
+	if (to->full)
+		return;
+	memmove(to->at + head_len + fields.len, to->at + head_len, to->len - head_len);
+	memcpy(to->at + head_len, text, fields.len);
+	to->len += fields.len;
 }
 
-size_t http_after_own(struct worker *w, struct client *c, const struct backend *b, char *text,
-		      size_t len, size_t cap)
+static bool has_after_rules(const struct cfg_rules *rules)
+{
+	return rules && rules->of[RULES_AFTER_RESPONSE].first;
+}
+
+/* A page may be of an older version than its client, and may want the connection closed. */
+static int say_end(struct http_msg *m, size_t body_len, struct own_end *end)
+{
+	end->keeps &= !(m->options & HTTP_OPTION_CLOSE) && body_len == (m->framing == HTTP_BODY_LENGTH ? m->length : 0) &&
+		      (m->framing == HTTP_BODY_LENGTH || m->framing == HTTP_BODY_NONE);
+	if (end->keeps)
+		return http_say_connection(m, end->minor && m->minor ? NULL : "keep-alive");
+	return http_say_connection(m, m->minor ? "close" : NULL);
+}
+
+static bool run_after_rules(struct worker *w, struct client *c, const struct backend *b, struct http_msg *m)
 {
 	const struct cfg_rules *rules[2] = {b ? b->proxy->rules : NULL, c->frontend->rules};
-	const char *body = memmem(text, len, "\r\n\r\n", 4);
-	size_t head_len = body ? (size_t)(body + 4 - text) : 0;
 	struct http_worker *h = w->http;
-	struct http_msg *m = &h->answer;
 	struct verdict v = {.log_level = -1};
-	ssize_t new_len;
 	struct run r;
 
-	if (rules[0] == rules[1])
-		rules[0] = NULL;
-	if (!head_len || head_len > HTTP_HEAD_MAX ||
-	    (!(rules[0] && rules[0]->of[RULES_AFTER_RESPONSE].first) &&
-	     !(rules[1] && rules[1]->of[RULES_AFTER_RESPONSE].first)))
-		return len;
-	memcpy(h->buffer + HTTP_ROOM, text, head_len);
-	h1_begin(m, h->buffer, 0, HTTP_ROOM);
-	if (h1_response(m, HTTP_ROOM, (uint32_t)head_len, HTTP_METHOD_GET, false) <= 0 ||
-	    !rule_store_get(&c->store))
-		return len;
+	if (!has_after_rules(rules[0]) && !has_after_rules(rules[1]))
+		return true;
+	if (!rule_store_get(&c->store))
+		return false;
 	run_prepare(w, c->frontend, b, &r, (struct scratch){h->scratch, 0, sizeof(h->scratch)});
 	r.source = run_end_of(&c->from);
 	r.destination = run_destination(&c->to, c->h.fd);
@@ -178,15 +191,49 @@ size_t http_after_own(struct worker *w, struct client *c, const struct backend *
 	r.track = c->store->track;
 	r.ended = true;
 	r.response = m;
-	for (int i = 0; i < 2; i++)
-		if (rules[i])
+	for (int i = rules[0] == rules[1]; i < 2; i++)
+		if (has_after_rules(rules[i]))
 			rules_run(&rules[i]->of[RULES_AFTER_RESPONSE], &r, &v);
-	new_len = v.kind == VERDICT_ERROR ? -1 : http_write(m, h->scratch, sizeof(h->scratch));
-	if (new_len < 0 || (size_t)new_len + len - head_len > cap)
+	return v.kind != VERDICT_ERROR;
+}
+
+/* The head in the worker's buffer, as rules and the client's end make it. Its length in h->scratch, or -1. */
+static ssize_t finish_head(struct worker *w, struct client *c, const struct backend *b, uint32_t head_len,
+			   size_t body_len, struct own_end *end)
+{
+	struct http_worker *h = w->http;
+	struct http_msg *m = &h->answer;
+
+	h1_begin(m, h->buffer, 0, HTTP_ROOM);
+	if (h1_response(m, HTTP_ROOM, head_len, HTTP_METHOD_GET, false) <= 0 ||
+	    (end && say_end(m, body_len, end) < 0) || !run_after_rules(w, c, b, m))
+		return -1;
+	return http_write(m, h->scratch, sizeof(h->scratch));
+}
+
+size_t http_after_own(struct worker *w, struct client *c, const struct backend *b, char *text,
+		      size_t len, size_t cap, struct own_end *end)
+{
+	const char *body = memmem(text, len, "\r\n\r\n", 4);
+	size_t head_len = body ? (size_t)(body + 4 - text) : 0, body_len = len - head_len;
+	ssize_t new_len = -1;
+
+	if (!end && !has_after_rules(b ? b->proxy->rules : NULL) && !has_after_rules(c->frontend->rules))
 		return len;
-	memmove(text + new_len, text + head_len, len - head_len);
-	memcpy(text, h->scratch, (size_t)new_len);
-	return (size_t)new_len + len - head_len;
+	if (head_len && head_len <= HTTP_HEAD_MAX) {
+		memcpy(w->http->buffer + HTTP_ROOM, text, head_len);
+		new_len = finish_head(w, c, b, (uint32_t)head_len, body_len, end);
+	}
+	if (end && end->headless)
+		body_len = 0;
+	if (new_len < 0 || (size_t)new_len + body_len > cap) {
+		if (end)
+			end->keeps = false;
+		return head_len + body_len;
+	}
+	memmove(text + new_len, text + head_len, body_len);
+	memcpy(text, w->http->scratch, (size_t)new_len);
+	return (size_t)new_len + body_len;
 }
 
 /* The status in the log is that of the page. */
@@ -196,7 +243,7 @@ static struct text page_of(struct worker *w, struct exchange *x, const struct an
 
 	if (a->kind == ANSWER_STANDARD) {
 		page.at = w->http->scratch;
-		page.len = http_error(x->client->frontend, x->seeker.backend, a->status, w->http->scratch,
+		page.len = http_error(x->client->frontend, x->seeker.backend, a->status, true, w->http->scratch,
 				      sizeof(w->http->scratch));
 	}
 	if (errorfile_is_answer(page.at, page.len))
@@ -208,24 +255,28 @@ static struct text page_of(struct worker *w, struct exchange *x, const struct an
 static void reply(struct worker *w, struct exchange *x, const struct verdict *v, struct run *r)
 {
 	struct client *c = x->client;
-	bool goes_on = x->client_keeps && x->up.done && !c->eof && !w->draining;
+	struct own_end end = {
+	    .minor = x->minor,
+	    .headless = x->method == HTTP_METHOD_HEAD,
+	    .keeps = x->client_keeps && x->up.done && !c->eof && !w->draining,
+	};
 	struct reply to = {.at = w->http->written, .cap = sizeof(w->http->written)};
+	bool is_page = v->answer && v->answer->kind != ANSWER_COMPOSED;
 
 	x->status = v->status;
-	if (v->answer && v->answer->kind != ANSWER_COMPOSED) {
-		copy_page(&to, page_of(w, x, v->answer), x->method != HTTP_METHOD_HEAD);
-		goes_on = false;
+	if (is_page) {
+		put_page(&to, page_of(w, x, v->answer), v->answer, r);
 	} else {
-		compose(&to, v, r, goes_on, x->method != HTTP_METHOD_HEAD);
+		compose(&to, v, r, &end);
 	}
 	if (to.full) {
 		exchange_fail(w, x, 500, 'P', 'R');
 		return;
 	}
 	x->cause = (struct conn_end_cause){v->kind == VERDICT_DENY ? 'P' : 'L', 'R'};
-	x->client_keeps = goes_on;
 	x->link_keeps = false;
-	to.len = http_after_own(w, c, x->seeker.backend, to.at, to.len, to.cap);
+	to.len = http_after_own(w, c, x->seeker.backend, to.at, to.len, to.cap, is_page ? &end : NULL);
+	x->client_keeps = end.keeps;
 	x->bytes += to.len;
 	x->down.done = true;
 	x->answered_ns = 0;

@@ -198,6 +198,8 @@ bool read_auth(struct words *w, struct rule *rule)
 		*to++ = *realm;
 	}
 	strcpy(to, "\"");
+	a->kind = ANSWER_STANDARD;
+	a->status = (unsigned)rule->number;
 	a->n_headers = 1;
 	a->header[0].name = "WWW-Authenticate";
 	rule->answer = a;

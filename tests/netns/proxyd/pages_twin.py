@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Answers that the proxy makes itself, and what becomes of the connection:   pages_twin.py BINARY"""
+import os
+import sys
+import tempfile
+
+from http_twin import Reader, Web, get
+from support import Proxy, Server, free_port, read_all, run, until
+
+HEAD = """
+global
+    nbthread 1
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 10s
+    timeout server 300ms
+    timeout tarpit 100ms
+    retries 0
+"""
+
+
+def listen(extra, port=None):
+    return HEAD + "listen l\n    bind 127.0.0.1:{port}\n    %s\n    server s 127.0.0.1:%d\n" % (
+        extra, port or free_port())
+
+
+def twice(p, request, asked=b"GET"):
+    """Asks, and asks again over the same connection. The answers; fewer than two if it was closed."""
+    heads = []
+    with p.connect() as c:
+        r = Reader(c)
+        for _ in range(2):
+            try:
+                c.sendall(request)
+                head = r.head()
+            except OSError:
+                break
+            if head is None:
+                break
+            r.body(head, asked)
+            heads.append(head)
+            if head.get("connection") == "close":
+                assert r.ended()
+                break
+    return heads
+
+
+def test_an_error_page_keeps_the_connection(binary):
+    junk = Web(lambda head, body: b"no http at all\r\n\r\n")
+    silent = Server(lambda _, c: read_all(c))
+    web = Web()
+    for extra, port, status in (
+        ("", None, 503),
+        ("option http-server-close", None, 503),
+        ("", junk.port, 502),
+        ("", silent.port, 504),
+        ("http-request deny", None, 403),
+        ("http-request deny deny_status 429", None, 429),
+        ("http-request tarpit", None, 500),
+        ("http-response deny", web.port, 502),
+        ("http-request auth", None, 401),
+        ("monitor-uri /\n    monitor fail if TRUE", None, 503),
+    ):
+        with Proxy(binary, listen(extra, port)) as p:
+            heads = twice(p, get("/"))
+            assert [h.status for h in heads] == [status] * 2, (extra, [h.line for h in heads])
+            assert not [h for h in heads if "connection" in h], (extra, heads)
+
+
+def test_who_closes_is_told(binary):
+    for extra, request in (
+        ("", get("/", "Connection: close")),
+        ("option httpclose", get("/")),
+        ("", get("/", version="1.0")),
+        ("", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc"),
+        ("http-request deny", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc"),
+    ):
+        with Proxy(binary, listen(extra)) as p:
+            heads = twice(p, request)
+            assert len(heads) == 1 and heads[0].get("connection") == "close", (extra, request, heads)
+
+
+def test_a_client_of_1_0_is_told_that_it_may_go_on(binary):
+    for extra in ("", "redirect location /x", "http-request return status 200", "stats enable\n    stats uri /",
+                  "monitor-uri /"):
+        with Proxy(binary, listen(extra)) as p:
+            heads = twice(p, get("/", "Connection: keep-alive", version="1.0"))
+            if extra.startswith("stats") and len(heads) == 1:
+                continue  # HAProxy's page has no length that HTTP/1.0 knows
+            assert [h.get("connection") for h in heads] == ["keep-alive"] * 2, (extra, heads)
+
+
+def test_head_gets_the_head_of_a_page(binary):
+    with Proxy(binary, listen("http-request deny")) as p:
+        heads = twice(p, get("/").replace(b"GET", b"HEAD"), b"HEAD")
+        assert [h.status for h in heads] == [403, 403] and int(heads[0]["content-length"]) > 0, heads
+
+
+def test_an_errorfile_says_whether_the_connection_goes_on(binary):
+    for page, answers, word in (
+        ("HTTP/1.1 403 Mine\r\nContent-Length: 5\r\n\r\npage\n", 2, None),
+        ("HTTP/1.1 403 Mine\r\nConnection: close\r\nContent-Length: 5\r\n\r\npage\n", 1, "close"),
+        ("HTTP/1.0 403 Mine\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\npage\n", 2, "keep-alive"),
+        ("HTTP/1.0 403 Mine\r\nContent-Length: 5\r\n\r\npage\n", 2, "keep-alive"),
+        ("HTTP/1.0 403 Mine\r\nConnection: close\r\nContent-Length: 5\r\n\r\npage\n", 1, None),
+        ("HTTP/1.1 403 Mine\r\nX-Page: yes\r\n\r\npage\n", 1, "close"),  # its end is the connection's
+    ):
+        with tempfile.NamedTemporaryFile("w", suffix=".http") as f:
+            f.write(page)
+            f.flush()
+            for rule in (f"errorfile 403 {f.name}\n    http-request deny", f"http-request return errorfile {f.name}"):
+                with Proxy(binary, listen(rule)) as p:
+                    heads = twice(p, get("/"))
+                    assert len(heads) == answers, (page, rule, heads)
+                    assert heads[0].line.endswith("403 Mine"), (page, rule)
+                    assert heads[0].get("connection") == word, (page, rule, heads)
+
+
+def test_auth_asks_with_a_page(binary):
+    with Proxy(binary, listen("http-request auth realm Keep\\ out\n    http-after-response set-header X-After yes")) as p:
+        with p.connect() as c:
+            c.sendall(get("/"))
+            r = Reader(c)
+            head = r.head()
+            assert head.status == 401 and head["www-authenticate"] == 'Basic realm="Keep out"', head
+            assert head["x-after"] == "yes" and head["cache-control"] == "no-cache", head
+            assert b"<html>" in r.body(head)
+
+
+def test_errors_are_counted_once(binary):
+    """What the frontend has sent is what the client got."""
+    folder = tempfile.mkdtemp()
+    path = os.path.join(folder, "sock")
+    text = listen("http-request deny if { path /deny }").replace("global\n", "global\n    stats socket %s\n" % path)
+    with Proxy(binary, text) as p:
+        got = 0
+        for target in ("/", "/deny"):
+            with p.connect() as c:
+                c.sendall(get(target, "Connection: close"))
+                got += len(read_all(c))
+        rows = {}
+
+        def is_counted():
+            rows.update(stat(path))
+            return rows["FRONTEND"]["stot"] == "2" and rows["FRONTEND"]["scur"] == "0"
+
+        until("both are counted", is_counted)
+        assert abs(int(rows["FRONTEND"]["bout"]) - got) <= 60, (rows, got)  # HAProxy counts blocks of its own
+    os.remove(path) if os.path.exists(path) else None
+    os.rmdir(folder)
+
+
+def stat(path):
+    import socket
+
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(path)
+        s.sendall(b"show stat\n")
+        lines = read_all(s).decode().strip().split("\n")
+    names = lines[0][2:].split(",")
+    return {row[1]: dict(zip(names, row)) for row in (line.split(",") for line in lines[1:])}
+
+
+if __name__ == "__main__":
+    sys.exit(run([f for name, f in sorted(globals().items()) if name.startswith("test_")], sys.argv[1]))
