@@ -3,6 +3,7 @@
 #include "cfg_read.h"
 #include "cfg_access.h"
 
+#include <ctype.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -34,9 +35,13 @@ static void kw_text(struct reader *r, size_t first, const void *data)
 static void kw_id(struct reader *r, size_t first, const void *data)
 {
 	const size_t *offset = data;
+	const char *text = word_at(r, first), *word = word_at(r, first - 1);
 	unsigned id;
 
-	if (read_number(r, first, word_at(r, first - 1), 0, 2147483647, &id))
+	if (isalpha((unsigned char)*text)) /* as in HAProxy, which goes on without it */
+		say(r, DIAG_WARNING, first, "%s needs a number: ignored; write %s %s if that is its name", word,
+		    *word == 'g' ? "group" : "user", text);
+	else if (read_number(r, first, word, 0, 2147483647, &id))
 		*(long *)((char *)&r->cfg->global + *offset) = (long)id;
 }
 

@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define BACKLOG_MAX 1000000
@@ -262,6 +263,22 @@ static void server_agent(struct reader *r, size_t i, void *target)
 		s->agent_send = keep_word(r, i + 1);
 }
 
+/* "80%", too: HAProxy reads it as 80, and files have it. */
+static void read_weight(struct reader *r, size_t i, struct cfg_server *s)
+{
+	const char *text = word_at(r, i);
+	size_t len = strlen(text);
+	unsigned weight;
+
+	if (len > 1 && len < 5 && strspn(text, "0123456789") == len - 1 && text[len - 1] == '%' &&
+	    (weight = (unsigned)strtoul(text, NULL, 10)) <= CFG_WEIGHT_MAX) {
+		say(r, DIAG_WARNING, i, "a weight is no share but a number: %s is taken as %u", text, weight);
+		s->weight = weight;
+	} else {
+		read_number(r, i, "weight", 0, CFG_WEIGHT_MAX, &s->weight);
+	}
+}
+
 static void server_count(struct reader *r, size_t i, void *target)
 {
 	struct cfg_server *s = target;
@@ -276,7 +293,7 @@ static void server_count(struct reader *r, size_t i, void *target)
 	else if (!strcmp(name, "port"))
 		read_number(r, i + 1, name, 1, 65535, &s->check_port);
 	else if (!strcmp(name, "weight"))
-		read_number(r, i + 1, name, 0, CFG_WEIGHT_MAX, &s->weight);
+		read_weight(r, i + 1, s);
 	else if (!strcmp(name, "maxqueue"))
 		read_number(r, i + 1, name, 0, MAXCONN_MAX, &s->maxqueue);
 	else if (!strcmp(name, "minconn"))

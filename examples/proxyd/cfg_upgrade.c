@@ -340,7 +340,7 @@ static void replace(struct upgrade *u, const struct lex_line *line, size_t words
 		put(u, line->word, "replace-uri");
 	}
 	put(u, &line->word[words], "%s%s", insensitive, h.pattern);
-	put(u, &line->word[words + 1], "%s", with);
+	put(u, &line->word[words + 1], "%s", with[0] ? with : "%[str()]"); /* HAProxy takes no empty word */
 	put_rest(u, line, words + 2);
 }
 
@@ -487,6 +487,7 @@ static const struct old_word {
     {"rsprep", UPGRADE_PROXY, replace, "http-response", NULL},
     {"srvtimeout", UPGRADE_PROXY, rename_words, "timeout server", NULL},
     {"stats bind-process", UPGRADE_GLOBAL, rename_words, "", NULL},
+    {"stats socket", UPGRADE_GLOBAL, bind_process, "", has_process},
     {"timeout clitimeout", UPGRADE_PROXY, rename_words, "timeout client", NULL},
     {"timeout contimeout", UPGRADE_PROXY, rename_words, "timeout connect", NULL},
     {"timeout srvtimeout", UPGRADE_PROXY, rename_words, "timeout server", NULL},
