@@ -15,10 +15,16 @@ struct item {
 	size_t index;	/* in its configuration, of virtual servers or of checks */
 };
 
-/* All of the old configuration, by hash: thousands may have moved. */
+/*
+ * All of the old configuration, in order: mostly the next one is the one that is looked for. When it is not, by hash: thousands may have
+ * moved.
+ */
 struct table {
-	struct item *slot;
-	size_t size; /* a power of two, more than twice what is in it */
+	struct item *item;
+	size_t n, next;
+	uint32_t *slot; /* 0: free; else one more than the index of an item */
+	size_t size;	/* a power of two, more than twice n */
+	bool hashed;
 };
 
 static uint64_t mix(uint64_t h, const void *bytes, size_t len)
@@ -28,14 +34,10 @@ static uint64_t mix(uint64_t h, const void *bytes, size_t len)
 	return h;
 }
 
-static uint64_t virtual_hash(const struct conf_virtual *v)
+static size_t hash_of(const struct item *i)
 {
-	return mix(UINT64_C(0xcbf29ce484222325), v->name, strlen(v->name));
-}
-
-static size_t hash_of(const struct item *i, uint64_t virtual)
-{
-	uint64_t h = virtual;
+	const char *name = i->virtual->name;
+	uint64_t h = mix(UINT64_C(0xcbf29ce484222325), name, strlen(name));
 
 	if (i->check) {
 		h = mix(h, i->real->ip.bytes, sizeof(i->real->ip.bytes));
@@ -55,21 +57,46 @@ static bool same_item(const struct item *a, const struct item *b)
 }
 
 /* Where it is, or where it would be. Of several that are the same the first counts. */
-static struct item *find(const struct table *t, const struct item *i, uint64_t virtual)
+static uint32_t *place_of(const struct table *t, const struct item *i)
 {
-	size_t at = hash_of(i, virtual) & (t->size - 1);
+	size_t at = hash_of(i) & (t->size - 1);
 
-	while (t->slot[at].virtual && !same_item(&t->slot[at], i))
+	while (t->slot[at] && !same_item(&t->item[t->slot[at] - 1], i))
 		at = (at + 1) & (t->size - 1);
 	return &t->slot[at];
 }
 
-static void take_old(void *userdata, const struct item *i, uint64_t virtual)
+static void hash_all(struct table *t)
 {
-	struct item *slot = find(userdata, i, virtual);
+	for (size_t i = 0; i < t->n; i++) {
+		uint32_t *slot = place_of(t, &t->item[i]);
 
-	if (!slot->virtual)
-		*slot = *i;
+		if (!*slot)
+			*slot = (uint32_t)i + 1;
+	}
+	t->hashed = true;
+}
+
+static const struct item *find(struct table *t, const struct item *i)
+{
+	uint32_t found;
+
+	if (t->next < t->n && same_item(&t->item[t->next], i))
+		return &t->item[t->next++];
+	if (!t->hashed)
+		hash_all(t);
+	found = *place_of(t, i);
+	if (!found)
+		return NULL;
+	t->next = found;
+	return &t->item[found - 1];
+}
+
+static void take_old(void *userdata, const struct item *i)
+{
+	struct table *t = userdata;
+
+	t->item[t->n++] = *i;
 }
 
 struct search {
@@ -77,37 +104,34 @@ struct search {
 	struct conf_pairs *ret;
 };
 
-static void look_up(void *userdata, const struct item *i, uint64_t virtual)
+static void look_up(void *userdata, const struct item *i)
 {
 	const struct search *s = userdata;
-	const struct item *old = find(s->old, i, virtual);
-	size_t index = old->virtual ? old->index : CONF_NO_PAIR;
+	const struct item *old = find(s->old, i);
+	size_t index = old ? old->index : CONF_NO_PAIR;
 
 	if (!i->check) {
 		s->ret->virtual[i->index] = index;
 		return;
 	}
 	s->ret->check[i->index] = index;
-	s->ret->unchanged[i->index] = old->virtual &&
-				      conf_check_same(old->check, old->real, i->check, i->real);
+	s->ret->unchanged[i->index] =
+	    old && conf_check_same(old->check, old->real, i->check, i->real);
 }
 
 /* Virtual servers and checks, in order. */
-static void walk(const struct conf *c, void (*fn)(void *, const struct item *, uint64_t),
-		 void *userdata)
+static void walk(const struct conf *c, void (*fn)(void *, const struct item *), void *userdata)
 {
 	size_t virtual = 0, check = 0;
 
 	for (const struct conf_virtual *v = c->virtuals; v; v = v->next) {
-		uint64_t hash = virtual_hash(v);
-
-		fn(userdata, &(struct item){.virtual = v, .index = virtual ++}, hash);
+		fn(userdata, &(struct item){.virtual = v, .index = virtual ++});
 		for (const struct conf_real *r = v->reals; r; r = r->next) {
 			struct item i = {.virtual = v, .real = r};
 
 			for (i.check = r->checks; i.check; i.check = i.check->next, i.place++) {
 				i.index = check++;
-				fn(userdata, &i, hash);
+				fn(userdata, &i);
 			}
 		}
 	}
@@ -128,11 +152,12 @@ static int make_table(const struct conf *c, struct table *ret)
 {
 	size_t n = c ? c->n_virtuals + conf_count_checks(c) : 0;
 
-	ret->size = 16;
+	*ret = (struct table){.size = 16};
 	while (ret->size <= 2 * n)
 		ret->size *= 2;
+	ret->item = calloc(n + 1, sizeof(*ret->item));
 	ret->slot = calloc(ret->size, sizeof(*ret->slot));
-	if (!ret->slot)
+	if (!ret->item || !ret->slot)
 		return -ENOMEM;
 	if (c)
 		walk(c, take_old, ret);
@@ -143,17 +168,20 @@ int conf_pairs(const struct conf *old, const struct conf *c, struct conf_pairs *
 {
 	size_t n = conf_count_checks(c);
 	struct table t;
+	int r = make_table(old, &t);
 
 	*ret = (struct conf_pairs){.virtual = calloc(c->n_virtuals + 1, sizeof(*ret->virtual)),
 				   .check = calloc(n + 1, sizeof(*ret->check)),
 				   .unchanged = calloc(n + 1, sizeof(*ret->unchanged))};
-	if (!ret->virtual || !ret->check || !ret->unchanged || make_table(old, &t) < 0) {
+	if (!ret->virtual || !ret->check || !ret->unchanged)
+		r = -ENOMEM;
+	if (r < 0)
 		conf_pairs_fini(ret);
-		return -ENOMEM;
-	}
-	walk(c, look_up, &(struct search){&t, ret});
+	else
+		walk(c, look_up, &(struct search){&t, ret});
+	free(t.item);
 	free(t.slot);
-	return 0;
+	return r;
 }
 
 void conf_pairs_fini(struct conf_pairs *m)
