@@ -343,10 +343,6 @@ struct conf_real {
 	struct conf_real *next;
 	struct ha_ip ip;
 	uint16_t port;
-	struct {
-		struct ha_ip ip;
-		uint32_t port;
-	} where; /* both as one key, without holes */
 	int weight;
 	int inhibit; /* inhibit_on_failure: 0, 1, CONF_UNSET */
 	struct conf_forward forward;

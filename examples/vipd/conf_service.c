@@ -277,16 +277,24 @@ static struct conf_real *real_new(struct conf_parse *p, const struct conf_node *
 				.at = n->word->at};
 	if (!read_endpoint(p, n, &r->ip, &r->port))
 		return NULL;
-	r->where.ip = r->ip;
-	r->where.port = r->port;
 	return r;
 }
+
+/* A real server as a key, without holes that nobody wrote. */
+struct where {
+	uint32_t port;
+	struct ha_ip ip;
+	uint8_t none[3];
+};
+_Static_assert(sizeof(struct where) == sizeof(uint32_t) + sizeof(struct ha_ip) + 3,
+	       "there is a hole");
 
 static void add_real(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
 		     void *target)
 {
 	struct conf_virtual *v = target;
 	struct conf_real *r = real_new(p, n), *same;
+	struct where *key;
 
 	if (!r)
 		return;
@@ -294,7 +302,9 @@ static void add_real(struct conf_parse *p, const struct conf_node *n, const stru
 		conf_warn(p, &n->word->at, "more than %d real servers: skipped", HA_DESTS_MAX);
 		return;
 	}
-	same = conf_index_add(p->scratch, &p->reals, &r->where, sizeof(r->where), r);
+	key = conf_alloc(p->scratch, sizeof(*key));
+	*key = (struct where){.ip = r->ip, .port = r->port};
+	same = conf_index_add(p->scratch, &p->reals, key, sizeof(*key), r);
 	if (same) {
 		conf_warn(p, &n->word->at, "this real_server is there already, in line %u: skipped",
 			  same->at.line);

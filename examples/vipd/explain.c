@@ -232,14 +232,14 @@ static void say_check(const struct supervisor *s, const struct conf_check *k, si
 		    watches_values(s->watches)[k->track->watch->index] ? "up" : "down");
 		return;
 	}
-	if (live_read_check(&s->live->check[index], &c) && c.paused) {
+	if (live_read_check(s->live, index, &c) && c.paused) {
 		say(list,
 		    "%s rests, for ha_suspend: no address of the virtual server is on this "
 		    "node.",
 		    kind);
 		return;
 	}
-	if (!live_read_check(&s->live->check[index], &c) || !c.last_start_ns) {
+	if (!live_read_check(s->live, index, &c) || !c.last_start_ns) {
 		say(list, "%s has not run yet.", kind);
 		return;
 	}

@@ -44,7 +44,6 @@ struct probe {
 	int32_t weight_change; /* what it adds to the weight */
 	const struct conf_check *conf;
 	struct shared_check *slot;
-	struct live_check *live;
 	struct probe *leader;	    /* itself, unless another one asks for it */
 	struct probe *next;	    /* the next one with the same leader */
 	struct health_check *check; /* of the leader; NULL: the supervisor tells it */

@@ -124,6 +124,13 @@ static void on_real_changed(struct virtual_state *v, uint32_t index, const char 
 
 /* ---- Checks ---- */
 
+static void write_live(const struct probe *p, const struct health_check *c)
+{
+	const struct health *h = p->virtual->health;
+
+	live_write_check(h->birth->live, (size_t)(p - h->probes), c);
+}
+
 static void say_failure(const struct probe *p, const char *why)
 {
 	char name[CONF_REAL_NAME_SIZE];
@@ -145,7 +152,7 @@ static void on_result(struct health_check *check, const struct health_result *re
 		 : res->error ? strerror(res->error)
 			      : "");
 	for (struct probe *p = leader; p; p = p->next) {
-		live_write_check(p->live, check);
+		write_live(p, check);
 		if (failed && p->conf->log_all_failures)
 			say_failure(p, h->text);
 	}
@@ -183,7 +190,7 @@ static void on_transition(struct health_check *check, const struct health_transi
 		snprintf(why, sizeof(why), "%u of %u checks failed: %s", t->fail_run, t->fall,
 			 leader->virtual->health->text);
 	for (struct probe *p = leader; p; p = p->next) {
-		live_write_check(p->live, check);
+		write_live(p, check);
 		set_passes(p, health_state_is_up(t->to), why);
 	}
 }
@@ -291,11 +298,8 @@ static void make_probe(struct health *h, struct virtual_state *v, uint32_t real,
 {
 	struct probe *p = &h->probes[h->n_probes];
 
-	*p = (struct probe){.virtual = v,
-			    .real = real,
-			    .conf = c,
-			    .slot = &h->birth->shared->check[h->n_probes],
-			    .live = &h->birth->live->check[h->n_probes]};
+	*p = (struct probe){
+	    .virtual = v, .real = real, .conf = c, .slot = &h->birth->shared->check[h->n_probes]};
 	if (c->misc)
 		h->misc[c->misc->index - h->birth->conf->n_scripts] = p;
 	v->state[real].checks++;
@@ -368,8 +372,8 @@ static int start_probe(struct health *h, struct probe *leader)
 	if (r < 0)
 		log_err("%s:%u: cannot make the check: %s", c->at.file, c->at.line, strerror(-r));
 	for (struct probe *p = leader; p && leader->check; p = p->next)
-		if (live_check_is_new(p->live))
-			live_write_check(p->live, leader->check);
+		if (live_check_is_new(h->birth->live, (size_t)(p - h->probes)))
+			write_live(p, leader->check);
 	return r == -ENOMEM ? r : 0;
 }
 
@@ -561,7 +565,7 @@ void health_set_suspended(struct health *h, uint32_t index, bool suspended)
 		if (!suspended)
 			health_check_run_now(p->check);
 		for (const struct probe *q = p; q; q = q->next)
-			live_write_check(q->live, p->check);
+			write_live(q, p->check);
 	}
 	log_info("virtual server %s: checks %s", v->conf->name,
 		 suspended ? "rest: its address is not on this host" : "go on");

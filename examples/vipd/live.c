@@ -21,7 +21,7 @@ static size_t routers_size(const struct live *l)
 static size_t checks_size(const struct live *l)
 {
 	return (l->n_virtuals + 1) * sizeof(*l->virtual) + (l->n_reals + 1) * sizeof(*l->real) +
-	       (l->n_checks + 1) * sizeof(*l->check);
+	       (l->n_checks + 1) * (sizeof(*l->check) + sizeof(*l->text));
 }
 
 static size_t traffic_size(const struct live *l)
@@ -51,6 +51,7 @@ void live_leave_checks(struct live *l)
 	l->virtual = NULL;
 	l->real = NULL;
 	l->check = NULL;
+	l->text = NULL;
 }
 
 void live_leave_traffic(struct live *l)
@@ -81,6 +82,30 @@ static void count(const struct conf *c, struct live *l)
 	}
 }
 
+static void begin(_Atomic uint32_t *turn)
+{
+	/* A predecessor may have died while it was odd. */
+	atomic_store(turn, atomic_load(turn) | 1);
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+static void end(_Atomic uint32_t *turn)
+{
+	atomic_fetch_add(turn, 1);
+}
+
+static void write_check(struct live *l, size_t index, const struct health_check_status *s)
+{
+	struct live_check *to = &l->check[index];
+
+	begin(&to->turn);
+	memcpy(to->status, s, sizeof(to->status));
+	to->has_text = *s->text != '\0';
+	if (to->has_text)
+		memcpy(l->text[index], s->text, sizeof(l->text[index]));
+	end(&to->turn);
+}
+
 /* Keys are mostly in the same order: each search begins where the last one ended. */
 static void take_over_routers(struct live *l, const struct shared *keys, const struct live *old,
 			      const struct shared *old_keys)
@@ -103,13 +128,11 @@ static void take_over_routers(struct live *l, const struct shared *keys, const s
 
 static void take_over_checks(struct live *l, const struct live *old, const struct conf_pairs *pairs)
 {
-	for (size_t i = 0; i < l->n_checks; i++) {
-		struct live_check *to = &l->check[i];
+	struct health_check_status s;
 
-		if (pairs->unchanged[i] &&
-		    live_read_check(&old->check[pairs->check[i]], &to->status))
-			atomic_store(&to->turn, 2);
-	}
+	for (size_t i = 0; i < l->n_checks; i++)
+		if (pairs->unchanged[i] && live_read_check(old, pairs->check[i], &s))
+			write_check(l, i, &s);
 }
 
 int live_new(const struct conf *c, const struct shared *keys, const struct live *old,
@@ -131,6 +154,7 @@ int live_new(const struct conf *c, const struct shared *keys, const struct live 
 	l->router = (void *)(l->late + 1);
 	l->check = (void *)(l->virtual + l->n_virtuals + 1);
 	l->real = (void *)(l->check + l->n_checks + 1);
+	l->text = (void *)(l->real + l->n_reals + 1);
 	if (old) {
 		take_over_routers(l, keys, old, old_keys);
 		take_over_checks(l, old, pairs);
@@ -155,18 +179,6 @@ void live_add_traffic(struct live_traffic *to, const struct ha_service_stats *s)
 	atomic_fetch_add(&to->out_bytes, s->out_bytes);
 	atomic_fetch_add(&to->active, s->active_conns);
 	atomic_fetch_add(&to->inactive, s->inactive_conns);
-}
-
-static void begin(_Atomic uint32_t *turn)
-{
-	/* A predecessor may have died while it was odd. */
-	atomic_store(turn, atomic_load(turn) | 1);
-	atomic_thread_fence(memory_order_seq_cst);
-}
-
-static void end(_Atomic uint32_t *turn)
-{
-	atomic_fetch_add(turn, 1);
 }
 
 static void counters_of(const struct ha_vrrp *v, struct live_counters *ret)
@@ -259,17 +271,17 @@ void live_add_late(struct live_late *l, uint64_t late_ns)
 	atomic_fetch_add_explicit(&l->sum_ns, late_ns, memory_order_relaxed);
 }
 
-void live_write_check(struct live_check *to, const struct health_check *c)
+void live_write_check(struct live *to, size_t index, const struct health_check *c)
 {
-	begin(&to->turn);
-	to->status.size = sizeof(to->status);
-	health_check_status(c, &to->status);
-	end(&to->turn);
+	struct health_check_status s = {.size = sizeof(s)};
+
+	health_check_status(c, &s);
+	write_check(to, index, &s);
 }
 
-bool live_check_is_new(const struct live_check *c)
+bool live_check_is_new(const struct live *l, size_t index)
 {
-	return !atomic_load(&c->turn);
+	return !atomic_load(&l->check[index].turn);
 }
 
 /* ---- Reading ---- */
@@ -301,10 +313,22 @@ bool live_read_router(const struct live_router *from, struct live_router *ret)
 	return true;
 }
 
-bool live_read_check(const struct live_check *from, struct health_check_status *ret)
+bool live_read_check(const struct live *from, size_t index, struct health_check_status *ret)
 {
-	if (!read_whole(&from->turn, &from->status, ret, sizeof(*ret)))
-		return false;
-	ret->text[sizeof(ret->text) - 1] = '\0';
+	const struct live_check *c = &from->check[index];
+	struct live_check copy;
+
+	memset(ret, 0, sizeof(*ret));
+	for (int i = 0; i < READ_TRIES; i++) {
+		if (!read_whole(&c->turn, c, &copy, sizeof(copy)))
+			return false;
+		if (copy.has_text)
+			memcpy(ret->text, from->text[index], sizeof(ret->text) - 1);
+		atomic_thread_fence(memory_order_seq_cst);
+		if (atomic_load(&c->turn) == copy.turn)
+			break;
+		memset(ret->text, 0, sizeof(ret->text)); /* the next one's, perhaps half of it */
+	}
+	memcpy(ret, copy.status, sizeof(copy.status));
 	return true;
 }

@@ -12,6 +12,7 @@
 #define VIPD_LIVE_H
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <libha/service.h>
@@ -46,9 +47,12 @@ struct live_late {
 	_Atomic uint64_t count[LIVE_LATE_BOUNDS + 1], sum_ns;
 };
 
+/* Of thousands few have a text, which lies elsewhere: pages of texts that nobody wrote are none. */
 struct live_check {
 	_Atomic uint32_t turn;
-	struct health_check_status status;
+	uint32_t has_text;
+	uint64_t status[offsetof(struct health_check_status, text) /
+			sizeof(uint64_t)]; /* its beginning */
 };
 
 struct live_real {
@@ -73,10 +77,11 @@ struct live {
 	/* One mapping, of vrrp: then the routers, in the order of conf.instances. */
 	struct live_late *late;
 	struct live_router *router;
-	/* One mapping, of health: conf.virtuals; then all reals, all checks, in order. */
+	/* One mapping, of health: conf.virtuals; then all reals, all checks and their texts, in order. */
 	struct live_virtual *virtual;
 	struct live_real *real;
 	struct live_check *check;
+	char (*text)[HEALTH_TEXT_MAX];
 	/* One mapping, of kernel: each place where a virtual server listens; then all reals, in order. */
 	struct live_traffic *service, *dest;
 };
@@ -107,11 +112,11 @@ void live_clear(const struct ha_vrrp *v, struct live_counters *ret);
 void live_add_late(struct live_late *l, uint64_t late_ns);
 
 /* health; is_new: nothing is known of it from before a reload */
-void live_write_check(struct live_check *to, const struct health_check *c);
-bool live_check_is_new(const struct live_check *c);
+void live_write_check(struct live *to, size_t index, const struct health_check *c);
+bool live_check_is_new(const struct live *l, size_t index);
 
 /* The supervisor: a copy that hangs together. False when there is none yet. */
 bool live_read_router(const struct live_router *from, struct live_router *ret);
-bool live_read_check(const struct live_check *from, struct health_check_status *ret);
+bool live_read_check(const struct live *from, size_t index, struct health_check_status *ret);
 
 #endif

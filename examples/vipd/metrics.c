@@ -428,7 +428,7 @@ static void checks(const struct look *l, const char *name, const char *type, che
 			for (const struct conf_check *k = r->checks; k; k = k->next, n++) {
 				struct health_check_status c;
 
-				if (conf_check_is_told(k) || !live_read_check(&l->s->live->check[n], &c))
+				if (conf_check_is_told(k) || !live_read_check(l->s->live, n, &c))
 					continue;
 				real_labels(l, name, v, r);
 				fprintf(l->to, ",check=\"%s\",number=\"%d\"} %.17g\n",

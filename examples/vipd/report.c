@@ -271,7 +271,7 @@ static json_t *check_json(const struct supervisor *s, const struct conf_check *k
 				 atomic_load(&s->shared->check[index].alive) == SHARED_ALIVE_DOWN
 				     ? "down"
 				     : "up");
-	if (!live_read_check(&s->live->check[index], &now))
+	if (!live_read_check(s->live, index, &now))
 		return json_pack("{s:s, s:s}", "type", report_check_kind(k), "state", "waiting");
 	o = json_pack("{s:s, s:s, s:o, s:o, s:o, s:I, s:I}", "type", report_check_kind(k), "state",
 		      health_state_is_up(now.state) ? "up" : "down", "last",

@@ -32,12 +32,12 @@ static void dump_listen(FILE *f, const struct conf_virtual *v)
 	}
 }
 
-static void dump_check(FILE *f, const struct conf_check *c, const struct live_check *live)
+static void dump_check(FILE *f, const struct conf_check *c, const struct live *l, size_t index)
 {
 	struct health_check_status now;
 
 	fprintf(f, "     Keepalive method = %s\n", report_check_kind(c));
-	if (!c->misc && live_read_check(live, &now))
+	if (!c->misc && live_read_check(l, index, &now))
 		fprintf(f, "       Runs = %" PRIu64 ", failures = %" PRIu64 "\n", now.runs,
 			now.failures);
 	fprintf(f, "       Delay loop = %g\n       Retries = %d\n",
@@ -65,7 +65,7 @@ static void dump_real(FILE *f, const struct conf_real *r, const struct live *l, 
 		"   initial weight = %d\n   effective weight = %d\n   alive = %u\n   RS set = %d\n",
 		r->weight, weight < 0 ? 0 : weight, atomic_load(&l->real[real].alive), weight >= 0);
 	for (const struct conf_check *c = r->checks; c; c = c->next)
-		dump_check(f, c, &l->check[check++]);
+		dump_check(f, c, l, check++);
 }
 
 static void dump_virtual(FILE *f, const struct conf_virtual *v, const struct live_virtual *now)
