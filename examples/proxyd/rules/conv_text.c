@@ -330,23 +330,20 @@ static bool base64_encode(const struct conv *c, const struct expr_arg *arg, unsi
 	return give(s, p, n);
 }
 
-static bool base64_decode(const struct conv *c, const struct expr_arg *arg, unsigned n_args,
-			  struct run *r, struct sample *s)
+bool base64_bytes(struct text t, bool for_url, struct scratch *scratch, struct text *ret)
 {
-	const char *digits = c->data ? base64url_digits : base64_digits;
-	char *p = scratch_take(&r->scratch, s->text.len);
+	const char *digits = for_url ? base64url_digits : base64_digits;
+	char *p = scratch_take(scratch, t.len);
 	uint32_t bits = 0;
 	size_t n = 0;
 	int have = 0;
 
-	(void)arg;
-	(void)n_args;
 	if (!p)
 		return false;
-	while (s->text.len && s->text.at[s->text.len - 1] == '=')
-		s->text.len--;
-	for (size_t i = 0; i < s->text.len; i++) {
-		const char *digit = s->text.at[i] ? strchr(digits, s->text.at[i]) : NULL;
+	while (t.len && t.at[t.len - 1] == '=')
+		t.len--;
+	for (size_t i = 0; i < t.len; i++) {
+		const char *digit = t.at[i] ? strchr(digits, t.at[i]) : NULL;
 
 		if (!digit)
 			return false;
@@ -357,7 +354,20 @@ static bool base64_decode(const struct conv *c, const struct expr_arg *arg, unsi
 			p[n++] = (char)(bits >> have);
 		}
 	}
-	*s = sample_text(SAMPLE_BIN, p, n);
+	*ret = text_of(p, n);
+	return true;
+}
+
+static bool base64_decode(const struct conv *c, const struct expr_arg *arg, unsigned n_args,
+			  struct run *r, struct sample *s)
+{
+	struct text t;
+
+	(void)arg;
+	(void)n_args;
+	if (!base64_bytes(s->text, c->data, &r->scratch, &t))
+		return false;
+	*s = sample_text(SAMPLE_BIN, t.at, t.len);
 	return true;
 }
 

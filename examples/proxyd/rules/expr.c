@@ -27,7 +27,7 @@ static const struct fetch *const fetch_tables[] = {fetches_http,    fetches_conn
 						   fetches_table};
 static const struct conv *const conv_tables[] = {
     convs_text,   convs_number,	convs_hash, convs_address, convs_binary,
-    convs_capture, convs_conn, convs_digest, convs_map,  convs_table};
+    convs_capture, convs_conn, convs_digest, convs_json, convs_jwt, convs_map,  convs_table};
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 const struct fetch *fetch_find(struct text name)

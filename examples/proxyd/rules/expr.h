@@ -121,10 +121,13 @@ const char *conv_name(unsigned index);
 bool fetch_is_known(struct text name);
 bool conv_is_known(struct text name);
 
+/* conv_text.c: what base64 (RFC 4648; for_url: section 5) stands for. False: another character, or no room. */
+bool base64_bytes(struct text t, bool for_url, struct scratch *scratch, struct text *ret);
+
 /* The tables, one for each topic; they end with a NULL name. */
 extern const struct fetch fetches_http[], fetches_conn[], fetches_const[], fetches_payload[],
     fetches_tls[], fetches_body[], fetches_capture[], fetches_table[];
 extern const struct conv convs_text[], convs_number[], convs_hash[], convs_address[],
-    convs_binary[], convs_capture[], convs_conn[], convs_digest[], convs_map[], convs_table[];
+    convs_binary[], convs_capture[], convs_conn[], convs_digest[], convs_json[], convs_jwt[], convs_map[], convs_table[];
 
 #endif

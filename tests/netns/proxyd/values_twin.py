@@ -189,7 +189,7 @@ frontend f
     http-request set-var(txn.v) str(item)
     http-request track-sc0 str(k1) table t
     http-request return status 200 content-type text/plain lf-string "LINES" if { path /v }
-    acl is_get meth GET
+    acl is_get method GET
     http-request set-header X-Get yes if is_get
     http-response set-header X-Got "%[res.fhdr_cnt(x-a)] %[res.hdr_cnt(x-a)] %[resp_ver] %[be_server_timeout] %[be_tunnel_timeout]"
     default_backend b
