@@ -329,7 +329,7 @@ static void count_start(struct health_check *c, uint64_t now_ns)
 	if (c->planned_ns == UNPLANNED)
 		c->planned_ns = now_ns;
 	c->late_ns = now_ns - c->planned_ns;
-	if (c->late_ns >= HEALTH_LATE_NS) {
+	if (c->late_ns >= HEALTH_LATE_NS + c->engine->slack_ns) {
 		c->late++;
 		s->late++;
 	}

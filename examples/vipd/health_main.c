@@ -18,7 +18,7 @@
 #include "schedule.h"
 
 /* Checks due within it start together: one wake-up for all. */
-#define CHECK_SLACK_NS 10000000u
+#define CHECK_SLACK_NS 20000000u
 
 /* ---- Telling ---- */
 

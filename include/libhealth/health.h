@@ -46,8 +46,9 @@ struct health_watcher;
 #define HEALTH_BURST_LEAST 32	      /* check starts at once, at least, likewise */
 #define HEALTH_BATCH_DEFAULT 256      /* events, timers and starts of each kind in one dispatch */
 #define HEALTH_BATCH_MAX 4096	      /* the highest `batch` */
-#define HEALTH_LATE_NS UINT64_C(20000000)      /* a start is late from 20 ms behind its plan */
-#define HEALTH_SLACK_MAX_NS UINT64_C(10000000) /* the highest `slack_ns` */
+#define HEALTH_LATE_NS \
+	UINT64_C(20000000) /* a start is late from 20 ms, and the slack, behind its plan */
+#define HEALTH_SLACK_MAX_NS UINT64_C(20000000) /* the highest `slack_ns` */
 #define HEALTH_SLACK_SHARE 20	     /* of an interval, the slack is at most one part in so many */
 #define HEALTH_JITTER_MAX_PERCENT 50 /* HAProxy's limit of `spread-checks` */
 #define HEALTH_DEVICE_MAX 15	     /* characters of a device name (IFNAMSIZ - 1) */
@@ -205,7 +206,7 @@ struct health_adaptive_opts {
 };
 
 /* Bits of health_check_opts.flags. */
-#define HEALTH_CHECK_AT_ONCE 1u	     /* the first check at the next dispatch, within `rate` */
+#define HEALTH_CHECK_AT_ONCE 1u /* the first check at the next dispatch, within `rate` */
 /* Intervals count from the end of a check (keepalived), less what its start was late, at most an eighth of them. */
 #define HEALTH_CHECK_FROM_END 2u
 #define HEALTH_CHECK_REFUSED_NOW 4u  /* a refused or reset connection is HEALTH_FAIL_NOW (F5) */
@@ -377,7 +378,7 @@ struct health_check_status {
 	uint64_t next_ns;  /* absolute, planned; UINT64_MAX: running, waiting its turn or paused */
 	uint64_t runs;	   /* checks ended */
 	uint64_t failures; /* of these: HEALTH_FAIL and HEALTH_FAIL_NOW */
-	uint64_t late;	   /* starts later than HEALTH_LATE_NS */
+	uint64_t late;	   /* starts later than HEALTH_LATE_NS and the slack */
 	uint64_t skipped;  /* slots of the plan that could not be kept */
 	char text[HEALTH_TEXT_MAX]; /* of the last check */
 };
@@ -402,7 +403,7 @@ struct health_engine_stats {
 	uint64_t failed;   /* ended with a failure */
 	uint64_t neutral;  /* ended without a word about the target: the checker's own trouble */
 	uint64_t timeouts; /* of failed: by time */
-	uint64_t late;	   /* starts later than HEALTH_LATE_NS */
+	uint64_t late;	   /* starts later than HEALTH_LATE_NS and the slack */
 	uint64_t late_max_ns;
 	uint64_t skipped; /* slots of a plan that could not be kept */
 	uint64_t transitions;

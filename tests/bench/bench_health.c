@@ -30,7 +30,7 @@
 #define BURST_SECONDS 5u
 #define BURST_AFTER (1 * S) /* by then every check has had its first time */
 #define SLOT (10 * MS)
-#define SLACK_NS (10 * MS) /* as vipd and proxyd have it */
+#define SLACK_NS (20 * MS) /* as vipd and proxyd have it */
 
 static uint32_t slot[(BURST_SECONDS + 1) * 100]; /* starts in each 10 ms, from the first on */
 static uint32_t delivered; /* of the starts planned for BURST_SECONDS, BURST_AFTER the beginning */

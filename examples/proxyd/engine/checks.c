@@ -17,7 +17,7 @@
 #include "proxy_protocol.h"
 
 /* Checks due within it start together: one wake-up for all. HAProxy's clock has steps of 1 ms. */
-#define CHECK_SLACK_NS 10000000u
+#define CHECK_SLACK_NS 20000000u
 
 static void on_result(struct health_check *check, const struct health_result *r, void *userdata)
 {
