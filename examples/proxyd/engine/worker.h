@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A worker's work, in the order a connection meets it: accept.c takes it, connect.c finds it a
- * server, relay.c carries bytes, session.c ends it, worker.c is the loop around.
+ * server, relay.c carries bytes (large transfers by pipe.c), session.c ends it, worker.c is the loop around.
  */
 #ifndef PROXYD_ENGINE_WORKER_H
 #define PROXYD_ENGINE_WORKER_H
