@@ -323,7 +323,7 @@ void kw_monitor_fail(struct reader *r, size_t first, const void *data)
 void cfg_monitor_check(struct reader *r, struct cfg_proxy *p)
 {
 	static const char *const answer[] = {
-	    "return", "status", "200", "content-type", "text/html", "string",
+	    "return", "status", "200", "content-type", "text/html", "hdr", "Cache-Control", "no-cache", "string",
 	    "<html><body><h1>200 OK</h1>\nThis service is up.\n</body></html>\n"};
 	const struct lex_line none = {.n = 0};
 	struct section s;

@@ -127,7 +127,8 @@ static void compose(struct reply *to, const struct verdict *v, struct run *r, co
 	put_text(to, line);
 	if (v->kind == VERDICT_REDIRECT) {
 		put_field(to, "Location", v->location);
-		put_text(to, "Cache-Control: no-cache\r\n");
+		if (v->status != 301 && v->status != 308) /* those are for good, and may be remembered */
+			put_text(to, "Cache-Control: no-cache\r\n");
 		put_field(to, "Set-Cookie", v->cookie);
 	}
 	put_answer_fields(to, v->answer, r);

@@ -222,8 +222,8 @@ static bool put_target(const struct rule *rule, struct run *r)
 	struct text t = text_of(http_text(m, path), path.len);
 	size_t query = path.len ? m->target.at + m->target.len - path.at - path.len : 0;
 
-	if (!path.len)
-		return true;
+	if (!path.len) /* OPTIONS * */
+		return scratch_put(&r->scratch, text_of("/", 1));
 	if (!scratch_put(&r->scratch, t))
 		return false;
 	if (rule->append_slash && t.at[t.len - 1] != '/' &&

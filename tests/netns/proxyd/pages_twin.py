@@ -129,6 +129,19 @@ def test_auth_asks_with_a_page(binary):
             assert b"<html>" in r.body(head)
 
 
+def test_a_redirect_for_good_may_be_remembered(binary):
+    for code in (301, 302, 303, 307, 308):
+        with Proxy(binary, listen(f"redirect scheme https code {code}")) as p, p.connect() as c:
+            r = Reader(c)
+            for request, location in ((get("/x?y"), "https://a/x?y"), (b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "https://a/")):
+                c.sendall(request)
+                head = r.head()
+                assert (head.status, head["location"]) == (code, location), (code, head)
+                assert head.get("cache-control") == (None if code in (301, 308) else "no-cache"), (code, head)
+    with Proxy(binary, listen("monitor-uri /up")) as p:
+        assert twice(p, get("/up"))[0].get("cache-control") == "no-cache"
+
+
 def test_errors_are_counted_once(binary):
     """What the frontend has sent is what the client got."""
     folder = tempfile.mkdtemp()
