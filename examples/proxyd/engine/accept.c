@@ -321,6 +321,7 @@ static void begin_session(struct worker *w, struct session *s, const struct sock
 	if (s->frontend->keepalive)
 		setsockopt(h->fd, SOL_SOCKET, SO_KEEPALIVE, &(int){1}, sizeof(int));
 	s->shaking = l->tls;
+	s->listener = l->tally;
 	if (s->frontend->rules && !admit(w, s, &greeting))
 		return;
 	if (l->tls && !(h->tls = shake_begin(w, l->tls, h->fd))) {
@@ -367,6 +368,7 @@ static bool accept_one(struct worker *w, struct socket_handle *l)
 	s = f->http ? NULL : session_new(w, f, fd, &from);
 	if (f->http ? !client_accept(w, l, fd, &from) : !s) {
 		close(fd);
+		count_closed(w, l->tally);
 		gate_leave(e, f->gate);
 		gate_leave(e, &e->gate);
 		return true;

@@ -346,15 +346,16 @@ int admin_shut(struct engine *e, const struct frontend *f)
 bool admin_clear_counters(struct engine *e, bool all)
 {
 	bool ok = tally_clear(e->tally, all) & tally_clear(e->tls_clients, all) & tally_clear(e->tls_servers, all);
-	struct listener *l;
+	struct gate_listener *l;
 	struct server *s;
 	struct gate *g;
 	struct pool *p;
 
-	LIST_FOREACH (g, &e->gates, entry)
+	LIST_FOREACH (g, &e->gates, entry) {
 		ok &= tally_clear(g->tally, all);
-	LIST_FOREACH (l, &e->listeners, entry)
-		ok &= tally_clear(l->tally, all);
+		LIST_FOREACH (l, &g->listeners, entry)
+			ok &= tally_clear(l->tally, all);
+	}
 	LIST_FOREACH (p, &e->pools, entry) {
 		ok &= tally_clear(p->tally, all);
 		if (all)

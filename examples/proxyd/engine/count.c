@@ -22,8 +22,26 @@ void count_accepted(struct worker *w, const struct socket_handle *l, const struc
 	counter_max(&c->sessions_max, atomic_load_explicit(&f->gate->n, memory_order_relaxed));
 	counter_inc(all, COUNT_CONNECTIONS);
 	count_rate_at(&all->connections, second);
-	if (l->tally)
-		counter_inc(counters_of(l->tally, w->index), COUNT_SESSIONS);
+	if (l->tally) {
+		c = counters_of(l->tally, w->index);
+		counter_inc(c, COUNT_SESSIONS);
+		counter_add(&c->open, 1);
+		counter_max(&c->sessions_max, atomic_load_explicit(&c->open, memory_order_relaxed));
+	}
+}
+
+void count_closed(struct worker *w, struct tally *listener)
+{
+	if (listener)
+		counter_add(&counters_of(listener, w->index)->open, (uint64_t)-1);
+}
+
+/* What is the frontend's is also its listener's. */
+static void count_front(struct worker *w, struct counters *front, struct tally *listener, enum counted what)
+{
+	counter_inc(front, what);
+	if (listener)
+		counter_inc(counters_of(listener, w->index), what);
 }
 
 void count_pick(struct worker *w, const struct seeker *k, uint32_t now_server, uint32_t now_pool, bool balanced)
@@ -66,7 +84,7 @@ static void add_bytes(struct counters *c, uint64_t in, uint64_t out)
 }
 
 /* Whose fault the end was: HAProxy's termination letters are also its counters. */
-static void add_cause(struct worker *w, struct counters *front, const struct seeker *k, char who,
+static void add_cause(struct worker *w, struct counters *front, struct tally *listener, const struct seeker *k, char who,
 		      char phase, bool fault, bool of_request)
 {
 	enum counted what;
@@ -86,13 +104,13 @@ static void add_cause(struct worker *w, struct counters *front, const struct see
 		else
 			what = fault ? COUNT_RESPONSE_ERRORS : COUNT_DENIED_RESPONSES;
 		if (what != COUNT_RESPONSE_ERRORS)
-			counter_inc(front, what);
+			count_front(w, front, listener, what);
 		break;
 	case 'C':
 	case 'c':
 		what = phase == 'R' ? COUNT_REQUEST_ERRORS : COUNT_CLIENT_ABORTS;
 		if (what == COUNT_REQUEST_ERRORS)
-			counter_inc(front, what);
+			count_front(w, front, listener, what);
 		break;
 	case 'S':
 	case 's':
@@ -102,7 +120,7 @@ static void add_cause(struct worker *w, struct counters *front, const struct see
 		break;
 	default:
 		what = COUNT_INTERNAL_ERRORS;
-		counter_inc(front, what);
+		count_front(w, front, listener, what);
 	}
 	if (k->backend && what != COUNT_REQUEST_ERRORS)
 		count_both(w, k, what);
@@ -113,7 +131,7 @@ static enum counted class_of(unsigned status)
 	return status >= 100 && status < 600 ? COUNT_STATUS_OTHER + status / 100 : COUNT_STATUS_OTHER;
 }
 
-void count_exchange(struct worker *w, const struct frontend *f, const struct exchange *x)
+void count_exchange(struct worker *w, const struct frontend *f, struct tally *listener, const struct exchange *x)
 {
 	static const struct seeker nowhere;
 	const struct seeker *k = x->routed ? &x->seeker : &nowhere;
@@ -123,9 +141,11 @@ void count_exchange(struct worker *w, const struct frontend *f, const struct exc
 					     ms(x->connected_ns, x->answered_ns), ms(x->began_ns, w->now_ns)};
 
 	add_bytes(front, x->bytes_in, x->bytes);
+	if (listener)
+		add_bytes(counters_of(listener, w->index), x->bytes_in, x->bytes);
 	counter_inc(front, class_of(x->status));
 	if (x->cause.who != '-')
-		add_cause(w, front, k, x->cause.who, x->cause.phase, x->fault, x->up.fault);
+		add_cause(w, front, listener, k, x->cause.who, x->cause.phase, x->fault, x->up.fault);
 	if (!k->backend)
 		return;
 	back = counters_of(k->backend->pool->tally, w->index);
@@ -145,14 +165,14 @@ void count_exchange(struct worker *w, const struct frontend *f, const struct exc
 	counter_inc(server, class_of(x->status));
 }
 
-void count_refused(struct worker *w, const struct frontend *f, unsigned status)
+void count_refused(struct worker *w, const struct frontend *f, struct tally *listener, unsigned status)
 {
 	struct counters *front = of_frontend(w, f);
 
 	if (!status)
 		return;
 	count_request(w, f);
-	counter_inc(front, COUNT_REQUEST_ERRORS);
+	count_front(w, front, listener, COUNT_REQUEST_ERRORS);
 	counter_inc(front, class_of(status));
 }
 
@@ -204,7 +224,9 @@ void count_session(struct worker *w, const struct session *s)
 	if (s->phase == SESSION_REFUSED || s->phase == SESSION_GREETED) /* counted where it was */
 		return;
 	add_bytes(front, in, out);
-	add_cause(w, front, k, s->conn.cause.who, s->conn.cause.phase, false, false);
+	if (s->listener)
+		add_bytes(counters_of(s->listener, w->index), in, out);
+	add_cause(w, front, s->listener, k, s->conn.cause.who, s->conn.cause.phase, false, false);
 	if (!k->backend)
 		return;
 	back = counters_of(k->backend->pool->tally, w->index);

@@ -17,11 +17,14 @@ static inline void count_request(struct worker *w, const struct frontend *f)
 	count_rate_at(&c->requests, w->now_ns / UINT64_C(1000000000));
 }
 
+/* And it was closed. `listener` here and below: its counters; NULL: without option socket-stats. */
+void count_closed(struct worker *w, struct tally *listener);
+
 /* It is over: bytes, status, times, and whose fault it was if it failed. `to` NULL: no server had it. */
-void count_exchange(struct worker *w, const struct frontend *f, const struct exchange *x);
+void count_exchange(struct worker *w, const struct frontend *f, struct tally *listener, const struct exchange *x);
 
 /* Something that is no request came, or nothing in time. Status 0: it was not answered. */
-void count_refused(struct worker *w, const struct frontend *f, unsigned status);
+void count_refused(struct worker *w, const struct frontend *f, struct tally *listener, unsigned status);
 
 /* TLS begins on a connection of a client, or to a server. */
 void count_tls_begun(struct worker *w, bool is_client);

@@ -101,6 +101,7 @@ static void add(const struct counters *c, uint64_t now_ns, struct tally_sum *s)
 
 	for (unsigned i = 0; i < COUNT_COUNT_; i++)
 		s->n[i] += atomic_load_explicit(&c->n[i], memory_order_relaxed);
+	s->open += atomic_load_explicit(&c->open, memory_order_relaxed);
 	v = atomic_load_explicit(&c->sessions_max, memory_order_relaxed);
 	s->sessions_max = v > s->sessions_max ? v : s->sessions_max;
 	v = atomic_load_explicit(&c->queue_max, memory_order_relaxed);

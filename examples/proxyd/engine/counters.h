@@ -65,6 +65,7 @@ enum counted {
 struct counters {
 	_Atomic uint64_t n[COUNT_COUNT_];
 	_Atomic uint64_t sessions_max, queue_max; /* that this worker has seen */
+	_Atomic uint64_t open;			  /* of a listener: connections now */
 	_Atomic uint64_t last_ns;		  /* when a server was last chosen; 0: never */
 	struct counted_rate connections, sessions, requests;
 	/* of times in ms: a sliding sum of about COUNTED_TIMES of them, and how many it holds */
@@ -85,7 +86,7 @@ void tally_free(struct tally *t);
 /* Control thread: all workers' counters in one; rates are of the second before `now_ns` to now. */
 struct tally_sum {
 	uint64_t n[COUNT_COUNT_];
-	uint64_t sessions_max, queue_max, last_ns;
+	uint64_t sessions_max, queue_max, open, last_ns;
 	uint64_t connection_rate, session_rate, request_rate;
 	uint64_t connection_rate_max, session_rate_max, request_rate_max;
 	uint64_t time_sum[TIME_COUNT_], time_n, time_max[TIME_COUNT_];

@@ -67,6 +67,7 @@ struct client {
 	uint8_t on;	/* enum client_list */
 	struct timer timer;
 	struct frontend *frontend;
+	struct tally *listener;	   /* of its gate; NULL: without option socket-stats */
 	struct exchange *exchange; /* NULL: between requests */
 	struct chunk *in;  /* received, not taken yet: part of a head, or the next request */
 	struct chunk *out; /* waits for room in its socket */

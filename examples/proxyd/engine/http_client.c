@@ -82,6 +82,7 @@ bool client_accept(struct worker *w, struct socket_handle *l, int fd,
 	c->readable = c->writable = true; /* to look is cheaper than to ask */
 	c->timer.owner = TIMER_CLIENT;
 	c->frontend = l->frontend;
+	c->listener = l->tally;
 	c->accepted_ns = c->since_ns = c->idle_ns = w->now_ns;
 	c->from = endpoint_of(from);
 	LIST_INSERT_HEAD(&w->http->clients, c, entry);
@@ -124,6 +125,7 @@ void client_close(struct worker *w, struct client *c)
 		return;
 	handle_close(&c->h);
 	client_forget(w, c);
+	count_closed(w, c->listener);
 	gate_leave(w->engine, f->gate);
 	gate_leave(w->engine, &w->engine->gate);
 	w->n_sessions--;
@@ -270,7 +272,7 @@ static void refuse(struct worker *w, struct client *c, unsigned status, enum h1_
 	};
 
 	c->linger = fault != H1_FAULT_NONE;
-	count_refused(w, c->frontend, status);
+	count_refused(w, c->frontend, c->listener, status);
 	if (c->frontend->httplog && (said || !c->frontend->dontlognull))
 		exchange_log(w, &x, false);
 	if (c->store && status >= 400 && status < 500)

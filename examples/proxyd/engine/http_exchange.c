@@ -72,7 +72,7 @@ static void end(struct worker *w, struct exchange *x, bool keep_link)
 	seeker_leave_queue(w, &x->seeker);
 	exchange_log(w, x, false);
 	link_release(w, x, keep_link);
-	count_exchange(w, c->frontend, x);
+	count_exchange(w, c->frontend, c->listener, x);
 	c->idle_ns = w->now_ns;
 	http_rules_end(w, c, x);
 	seeker_drop_server(w, &x->seeker,

@@ -27,9 +27,17 @@ static struct link_list *idle_list(struct worker *w, struct server *s)
 	return &s->worker[w->index].idle;
 }
 
+static void count_idle(const struct worker *w, struct server *s, int change)
+{
+	_Atomic uint32_t *n = &s->worker[w->index].n_idle;
+
+	atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + (uint32_t)change, memory_order_relaxed);
+}
+
 static void leave_idle(struct worker *w, struct link *l)
 {
 	TAILQ_REMOVE(idle_list(w, l->server), l, of_server);
+	count_idle(w, l->server, -1);
 	TAILQ_REMOVE(&w->http->idle, l, of_worker);
 }
 
@@ -163,6 +171,7 @@ void link_release(struct worker *w, struct exchange *x, bool keep)
 	}
 	l->idle_since_ns = w->now_ns;
 	TAILQ_INSERT_HEAD(idle_list(w, l->server), l, of_server);
+	count_idle(w, l->server, 1);
 	TAILQ_INSERT_TAIL(&w->http->idle, l, of_worker);
 }
 

@@ -43,6 +43,7 @@ void exchange_tunnel(struct worker *w, struct exchange *x)
 	server->pending = (uint32_t)chunk_left(c->in);
 	c->in = c->out = NULL;
 	s->frontend = c->frontend;
+	s->listener = c->listener;
 	s->seeker = x->seeker;
 	s->client = c->from;
 	s->accepted_ns = c->accepted_ns;
@@ -74,7 +75,7 @@ void tunnel_closed(struct worker *w, struct session *s)
 	x->seeker.server = s->seeker.server; /* to be named */
 	x->bytes += s->conn.side[CONN_SERVER].bytes;
 	x->bytes_in += s->conn.side[CONN_CLIENT].bytes;
-	count_exchange(w, s->frontend, x);
+	count_exchange(w, s->frontend, s->listener, x);
 	if (s->frontend->httplog && !x->logged) {
 		const struct exchange_view v = {
 		    w,

@@ -110,9 +110,8 @@ struct listener *listener_get(struct engine *e, const struct cfg_bind *b, unsign
 	if (l) {
 		l->text = strdup(b->text);
 		l->socket = calloc(e->n_workers, sizeof(*l->socket));
-		l->tally = tally_new(e->n_workers);
 	}
-	if (l && l->text && l->socket && l->tally) {
+	if (l && l->text && l->socket) {
 		for (unsigned i = 0; i < e->n_workers; i++)
 			l->socket[i].h = (struct handle){HANDLE_LISTENER, -1, NULL};
 		r = open_all(e, l, b,
@@ -170,7 +169,6 @@ void listener_put(struct engine *e, struct listener *l)
 		if (l->socket[i].h.fd >= 0)
 			close(l->socket[i].h.fd);
 	free(l->socket);
-	tally_free(l->tally);
 	free(l->text);
 	free(l);
 }

@@ -72,7 +72,15 @@ struct handle {
 
 /* ---- Gate ---- */
 
+/* What is counted of one address of a frontend: whoever came there has it, over reloads. */
+struct gate_listener {
+	LIST_ENTRY(gate_listener) entry;
+	char *text;
+	struct tally *tally;
+};
+
 struct gate {
+	LIST_HEAD(, gate_listener) listeners; /* with option socket-stats */
 	LIST_ENTRY(gate) entry;
 	unsigned refs;
 	char *name; /* the frontend's */
@@ -92,6 +100,7 @@ TAILQ_HEAD(link_list, link);
 /* What a worker keeps of a server of an HTTP backend. */
 struct server_worker {
 	_Alignas(CACHE_LINE) struct link_list idle; /* connections, used last is first */
+	_Atomic uint32_t n_idle; /* this worker alone writes it */
 };
 
 /* What an operator and the configuration want of a server; the control thread's. */
@@ -346,7 +355,6 @@ struct listener {
 	char *text;
 	bool running;		      /* in the last set: no worker closes it */
 	bool shut;		      /* by an operator: closed for good */
-	struct tally *tally;
 	struct socket_handle *socket; /* one per worker */
 };
 
@@ -422,6 +430,7 @@ struct session {
 	struct chunk *chunk[2];	 /* pending for that end */
 	struct timer timer;
 	struct frontend *frontend;
+	struct tally *listener; /* of its gate; NULL: without option socket-stats */
 	struct seeker seeker;
 	LIST_ENTRY(session) entry;
 	TAILQ_ENTRY(session) link;	    /* of the list it is on */

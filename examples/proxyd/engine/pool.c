@@ -156,8 +156,10 @@ static bool same_address(const struct cfg_addr *a, const struct cfg_addr *b)
 static bool make_idle_lists(const struct engine *e, struct server *s)
 {
 	s->worker = aligned_alloc(CACHE_LINE, e->n_workers * sizeof(*s->worker));
-	for (unsigned i = 0; s->worker && i < e->n_workers; i++)
+	for (unsigned i = 0; s->worker && i < e->n_workers; i++) {
 		TAILQ_INIT(&s->worker[i].idle);
+		atomic_init(&s->worker[i].n_idle, 0);
+	}
 	return s->worker;
 }
 

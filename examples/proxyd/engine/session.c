@@ -165,6 +165,7 @@ void session_close(struct worker *w, struct session *s)
 			   : s->conn.cause.who == '-'				? LB_RESULT_OK
 										: LB_RESULT_ABORTED,
 			   s->conn.side[CONN_SERVER].bytes);
+	count_closed(w, s->listener);
 	gate_leave(e, s->frontend->gate);
 	gate_leave(e, &e->gate);
 	seeker_fini(&s->seeker);

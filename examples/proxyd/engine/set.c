@@ -53,10 +53,41 @@ static struct gate *gate_get(struct engine *e, const char *name)
 	return g;
 }
 
+/* NULL: no memory. */
+static struct tally *gate_tally(const struct engine *e, struct gate *g, const char *text)
+{
+	struct gate_listener *l;
+
+	LIST_FOREACH (l, &g->listeners, entry)
+		if (!strcmp(l->text, text))
+			return l->tally;
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		return NULL;
+	l->text = strdup(text);
+	l->tally = tally_new(e->n_workers);
+	if (!l->text || !l->tally) {
+		tally_free(l->tally);
+		free(l->text);
+		free(l);
+		return NULL;
+	}
+	LIST_INSERT_HEAD(&g->listeners, l, entry);
+	return l->tally;
+}
+
 static void gate_put(struct gate *g)
 {
+	struct gate_listener *l;
+
 	if (--g->refs)
 		return;
+	while ((l = LIST_FIRST(&g->listeners))) {
+		LIST_REMOVE(l, entry);
+		tally_free(l->tally);
+		free(l->text);
+		free(l);
+	}
 	LIST_REMOVE(g, entry);
 	free(g->name);
 	tally_free(g->tally);
@@ -231,8 +262,12 @@ static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy
 
 		if (!l)
 			return false;
-		s->listener[s->n_listeners++] = (struct set_listener){
-		    l, f, b->tls, p->set.socket_stats ? l->tally : NULL, b->accept_proxy, b->defer_accept};
+		s->listener[s->n_listeners++] = (struct set_listener){l, f, b->tls, NULL, b->accept_proxy, b->defer_accept};
+		if (!p->set.socket_stats)
+			continue;
+		s->listener[s->n_listeners - 1].tally = gate_tally(e, f->gate, b->text);
+		if (!s->listener[s->n_listeners - 1].tally)
+			return false;
 	}
 	return true;
 }

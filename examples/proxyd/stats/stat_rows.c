@@ -160,7 +160,7 @@ static void frontend_row(const struct frontend *f, const struct cfg_proxy *p, ui
 	set_modules(r, f->http, &s, s.n[COUNT_CONNECTIONS], open);
 }
 
-static void listener_row(const struct listener *l, const struct cfg_bind *b, const struct cfg_proxy *p, unsigned sid,
+static void listener_row(const struct set_listener *l, const struct cfg_bind *b, const struct cfg_proxy *p, unsigned sid,
 			 uint64_t now_ns, bool legends, struct stat_row *r)
 {
 	struct tally_sum s;
@@ -174,7 +174,15 @@ static void listener_row(const struct listener *l, const struct cfg_bind *b, con
 	set_text(r, STAT_STATUS, "OPEN");
 	r->up = r->no_maint = true;
 	set(r, STAT_SLIM, b->maxconn);
+	set(r, STAT_SCUR, s.open);
+	set(r, STAT_SMAX, s.sessions_max > s.open ? s.sessions_max : s.open);
 	set(r, STAT_STOT, s.n[COUNT_SESSIONS]);
+	set(r, STAT_BIN, s.n[COUNT_BYTES_IN]);
+	set(r, STAT_BOUT, s.n[COUNT_BYTES_OUT]);
+	set(r, STAT_DREQ, s.n[COUNT_DENIED_REQUESTS]);
+	set(r, STAT_DRESP, s.n[COUNT_DENIED_RESPONSES]);
+	set(r, STAT_EREQ, s.n[COUNT_REQUEST_ERRORS]);
+	set(r, STAT_EINT, s.n[COUNT_INTERNAL_ERRORS]);
 	SET_ZERO(r, STAT_DCON, STAT_DSES);
 	if (!legends)
 		return;
@@ -246,7 +254,9 @@ static void set_check(const struct server *s, const struct health_seen *h, struc
 	if (c->runs)
 		set(r, STAT_CHECK_DURATION, c->last_total_ns / MS);
 	set_text(r, STAT_CHECK_DESC, check_code_text(c->code));
-	snprintf(r->last_check, sizeof(r->last_check), "%s", *c->text ? c->text : c->error ? strerror(c->error) : "");
+	/* HAProxy has nothing to say of one that went well */
+	snprintf(r->last_check, sizeof(r->last_check), "%s",
+		 c->verdict == HEALTH_OK || c->verdict == HEALTH_OK_DRAIN ? "" : *c->text ? c->text : c->error ? strerror(c->error) : "");
 	set_text(r, STAT_LAST_CHK, r->last_check);
 	r->set[STAT_LAST_CHK] = true; /* HAProxy has it empty, too */
 	set(r, STAT_CHECK_RISE, h->filter.rise);
@@ -292,6 +302,16 @@ static void set_shared(struct stat_row *r, const struct tally_sum *s)
 	}
 }
 
+/* Connections that wait for the next request. */
+static uint64_t idle_of(const struct server *s)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; s->worker && i < s->tally->n_workers; i++)
+		n += atomic_load_explicit(&s->worker[i].n_idle, memory_order_relaxed);
+	return n;
+}
+
 static void server_row(const struct server *sv, const struct cfg_proxy *p, unsigned sid, uint64_t now_ns, bool legends,
 		       struct stat_row *r)
 {
@@ -334,7 +354,9 @@ static void server_row(const struct server *sv, const struct cfg_proxy *p, unsig
 	set_last(r, &s, now_ns);
 	set_tls(r, &s);
 	set_check(sv, &h, r);
-	SET_ZERO(r, STAT_SRV_ICUR, STAT_IDLE_CONN_CUR, STAT_SAFE_CONN_CUR, STAT_NEED_CONN_EST);
+	SET_ZERO(r, STAT_IDLE_CONN_CUR, STAT_NEED_CONN_EST);
+	set(r, STAT_SRV_ICUR, idle_of(sv));
+	set(r, STAT_SAFE_CONN_CUR, idle_of(sv));
 	set(r, STAT_USED_CONN_CUR, used);
 	if (p->set.mode == CFG_MODE_HTTP) {
 		set_statuses(r, &s);
@@ -465,7 +487,7 @@ static void walk_frontend(struct walk *w, const struct frontend *f, const struct
 			continue;
 		sid++;
 		if (wanted(w, STAT_LISTENER, sid)) {
-			listener_row(w->set->listener[i].listener, b, p, sid, w->now_ns, w->f->legends, &w->row);
+			listener_row(&w->set->listener[i], b, p, sid, w->now_ns, w->f->legends, &w->row);
 			tell(w);
 		}
 		b = STAILQ_NEXT(b, next);

@@ -291,6 +291,44 @@ def test_a_server_moves(binary):
             assert box.row("be", "one", "addr") == f"127.0.0.2:{there}", "what was set stays"
 
 
+def test_listeners_have_rows_of_their_own(binary):
+    port = free_port()
+    page = f"bind 127.0.0.1:{port} name second\n option socket-stats\n http-request deny if {{ path /no }}\n"
+    with Box(binary, page=page, servers=1) as box:
+
+        def second(*fields):
+            return [box.row("fe", "second", f) for f in fields]
+
+        box.get(3)
+        for data in (b"GET /no HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", b"\1bad\r\n\r\n"):
+            with box.proxy.connect(port) as s:
+                s.sendall(data)
+                assert b"HTTP/1.1 40" in read_all(s)
+        with box.proxy.connect(port), box.proxy.connect(port):
+            until("both are there", lambda: second("scur", "stot") == ["2", "4"])
+            assert second("dreq", "ereq", "eint") == ["1", "1", "0"], second("dreq", "ereq", "eint")
+            assert second("smax") == ["2"] and box.row("fe", "sock-1", "stot") == "3"
+            until("the others are over", lambda: box.row("fe", "sock-1", "scur") == "0")
+            for f in ("bin", "bout"):
+                sums = [int(box.row("fe", name, f)) for name in ("sock-1", "second", "FRONTEND")]
+                # what is refused before it is a request counts for one of them in HAProxy, for none here
+                assert 0 < sums[0] <= sums[2] and sums[1] <= sums[2], (f, sums)
+            box.cli("clear counters all")
+            assert second("scur", "stot") == ["2", "0"], second("scur", "stot")
+            if ours(binary):
+                box.cli("reload")
+                assert second("scur", "stot") == ["2", "0"]
+        until("both have left", lambda: second("scur") == ["0"])
+
+
+def test_idle_connections_are_counted(binary):
+    with Box(binary, servers=1) as box, box.proxy.connect() as s:
+        for _ in range(2):
+            s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert b" 200 " in s.recv(4096)
+        until("one waits for the next request", lambda: box.row("be", "one", "srv_icur") == box.row("be", "one", "safe_conn_cur") == "1")
+
+
 def test_servers_come_and_go(binary):
     with Box(binary, servers=1) as box:
         new = Server(web("new"))
