@@ -27,7 +27,6 @@ static const struct {
     {"set var", "variables of the process are not there: write setenv, and env(NAME) in rules"},
     {"show cache", "answers are not cached"},
     {"show dev", "use show info"},
-    {"show libs", "use /proc/PID/maps"},
     {"show peers", "tables are not shared with others"},
     {"show profiling", "use perf top"},
     {"show ssl", "show ssl cert lists certificates; proxyd -c reads the certificates again and says what is wrong with them"},

@@ -53,6 +53,7 @@ const struct command_info runtime_commands[] = {
     {"show events", CFG_STATS_OPERATOR, run_show_events, "[RING]", "rings, or the log lines in one"},
     {"show fd", CFG_STATS_OPERATOR, run_show_fd, "", "open descriptors"},
     {"show info", CFG_STATS_USER, run_show_info, "[typed|json] [float] [desc]", "the process"},
+    {"show libs", CFG_STATS_OPERATOR, run_show_libs, "", "program and libraries, and where they lie in memory"},
     {"show map", CFG_STATS_USER, run_show_map, "[MAP|#ID]", "maps, or the entries of one"},
     {"show pools", CFG_STATS_OPERATOR, run_show_pools, "", "memory"},
     {"show proc", CFG_STATS_OPERATOR, run_show_proc, "", "processes, as a master's socket tells them"},

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* "show errors": messages that were refused, byte by byte. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "engine/admin.h"
 #include "engine/refused.h"
 #include "runtime.h"
 
@@ -60,7 +62,7 @@ static void write_refused(void *userdata, const struct refused *c)
 
 	if (c->event + 1 > q->events)
 		q->events = c->event + 1;
-	if ((q->proxy && strcmp(q->proxy, c->proxy) != 0) || !(c->is_answer ? q->answers : q->requests))
+	if ((q->proxy && strcmp(q->proxy, c->proxy) != 0 && (unsigned)atoi(q->proxy) != c->proxy_id) || !(c->is_answer ? q->answers : q->requests))
 		return;
 	out_text(o, "\n");
 	write_date(&c->when, o);
@@ -85,6 +87,10 @@ void run_show_errors(struct call *c)
 			q.requests = false;
 		else if (strcmp(c->word[i], "-1") != 0)
 			q.proxy = c->word[i];
+	if (q.proxy && !atoi(q.proxy) && !admin_backend(c->e, q.proxy) && !admin_frontend(c->e, q.proxy)) {
+		call_say(c, "No such proxy.\n");
+		return;
+	}
 	refused_each(c->e, write_refused, &q);
 	clock_gettime(CLOCK_REALTIME, &now);
 	out_text(c->out, "Total events captured on ");

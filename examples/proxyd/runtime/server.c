@@ -290,10 +290,10 @@ void run_set_maxconn_global(struct call *c)
 {
 	unsigned n;
 
-	if (!read_number(c, call_word(c, 0), MAXCONN_MAX, &n))
+	if (!read_number(c, call_word(c, 0), UINT32_MAX, &n))
 		return;
-	if (n > c->e->maxconn)
-		call_say(c, "At most the %u that the process was started with.\n", c->e->maxconn);
+	if (n > c->e->maxconn) /* what the process was started with is the most */
+		call_say(c, "Value out of range.\n");
 	else
 		admin_set_global_maxconn(c->e, n);
 }
@@ -342,11 +342,14 @@ void run_set_timeout(struct call *c)
 {
 	unsigned n;
 	const char *word = call_word(c, 0);
-	char text[16];
+	char text[16], *end;
 
 	snprintf(text, sizeof(text), "%s", word);
 	if (*text && text[strlen(text) - 1] == 's')
 		text[strlen(text) - 1] = '\0';
-	if (read_number(c, text, 86400, &n) && n)
+	n = (unsigned)strtoul(text, &end, 10);
+	if (!*text || *end || *text == '-' || !n || n > 86400)
+		call_say(c, "Invalid timeout value.\n");
+	else
 		runtime_set_timeout(c->conn, n * UINT64_C(1000000000));
 }

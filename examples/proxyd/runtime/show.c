@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,10 +83,7 @@ void run_show_stat(struct call *c)
 
 	for (size_t k = 0; c->n && words[k]; k++)
 		is_word |= !strcmp(words[k], c->word[0]);
-	if (!is_word && c->n < 3) {
-		call_say(c, "Write show stat, or show stat PROXY TYPE SERVER; -1 is all.\n");
-		return;
-	}
+	is_word |= c->n < 3; /* as in HAProxy: a filter has three words, and fewer are none */
 	if (!is_word && !read_filter(c, &f))
 		return;
 	for (size_t i = is_word ? 0 : 3; i < c->n; i++) {
@@ -266,12 +264,49 @@ void run_show_env(struct call *c)
 {
 	extern char **environ;
 	size_t len = c->n ? strlen(c->word[0]) : 0;
+	bool found = !c->n;
 
 	for (char **v = environ; *v; v++)
 		if (!c->n || (!strncmp(*v, c->word[0], len) && (*v)[len] == '=')) {
 			out_text(c->out, *v);
 			out_text(c->out, "\n");
+			found = true;
 		}
+	if (!found)
+		call_say(c, "Variable not found\n");
+}
+
+static int list_lib(struct dl_phdr_info *info, size_t size, void *userdata)
+{
+	struct call *c = userdata;
+	uintptr_t first = UINTPTR_MAX, end = 0;
+	char self[512] = "";
+	ssize_t n;
+
+	(void)size;
+	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+
+		if (p->p_type != PT_LOAD)
+			continue;
+		if (info->dlpi_addr + p->p_vaddr < first)
+			first = info->dlpi_addr + p->p_vaddr;
+		if (info->dlpi_addr + p->p_vaddr + p->p_memsz > end)
+			end = info->dlpi_addr + p->p_vaddr + p->p_memsz;
+	}
+	if (!info->dlpi_name || !*info->dlpi_name) {
+		n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+		self[n > 0 ? n : 0] = '\0';
+	}
+	if (end > first && strncmp(info->dlpi_name, "linux-vdso", 10) != 0)
+		out_printf(c->out, "0x%012llx-0x%012llx (0x%07llx) %s\n", (unsigned long long)first, (unsigned long long)end - 1,
+			   (unsigned long long)(end - first), *self ? self : info->dlpi_name);
+	return 0;
+}
+
+void run_show_libs(struct call *c)
+{
+	dl_iterate_phdr(list_lib, c);
 }
 
 void run_show_version(struct call *c)
