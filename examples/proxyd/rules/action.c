@@ -239,6 +239,7 @@ static const struct action {
     {"track-sc2", IN_REQUEST | IN_RESPONSE | IN_TCP_REQUEST, read_track, run_track, 2, 0},
     {"unset-var", IN_ALL, read_unset_var, run_unset_var, 0, 0},
     {"wait-for-body", IN_REQUEST, read_wait_body, run_wait_body, 0, 0},
+    {"wait-for-handshake", IN_REQUEST, rule_read_nothing, run_nothing, 0, 0}, /* no request comes before it: no early data */
 };
 #define N_ACTIONS (sizeof(actions) / sizeof(*actions))
 

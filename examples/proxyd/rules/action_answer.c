@@ -121,7 +121,7 @@ static bool read_errorfiles(struct words *w, struct answer *a)
 bool read_answer(struct words *w, struct rule *rule)
 {
 	struct answer *a = w->r->memory->alloc(w->r->memory->owner, sizeof(*a));
-	bool more = false;
+	bool more = false, has_fields = false;
 
 	if (!a)
 		return rule_fail(w->e, "%s", "");
@@ -146,7 +146,7 @@ bool read_answer(struct words *w, struct rule *rule)
 		} else if (!strcmp(word, "hdr")) {
 			if (!add_answer_header(w, a))
 				return false;
-			more = true;
+			has_fields = true;
 		} else if (!strcmp(word, "default-errorfiles")) {
 			a->kind = ANSWER_STANDARD;
 		} else if (!strcmp(word, "file") || !strcmp(word, "lf-file")) {
@@ -168,12 +168,17 @@ bool read_answer(struct words *w, struct rule *rule)
 		}
 	}
 	if (more && a->kind != ANSWER_COMPOSED)
-		return rule_fail(w->e, "an error page is sent as it is: remove content-type, hdr and the text, or the page");
+		return rule_fail(w->e, "an error page is sent as it is: remove content-type and the text, or the page");
+	if (has_fields && a->kind != ANSWER_COMPOSED) { /* a warning, as HAProxy's */
+		rule_fail(w->e, "an error page is sent as it is: hdr adds nothing to it");
+		a->n_headers = 0;
+		has_fields = false;
+	}
 	if (a->content.n && !a->content_type)
 		return rule_fail(
 		    w->e, "a text needs a content-type: write content-type text/plain before it");
 	rule->number = a->status;
-	rule->answer = more || a->kind == ANSWER_PAGE || rule->data == VERDICT_RETURN ? a : NULL;
+	rule->answer = more || has_fields || a->kind == ANSWER_PAGE || rule->data == VERDICT_RETURN ? a : NULL;
 	return true;
 }
 
@@ -251,6 +256,8 @@ void run_redirect(const struct rule *rule, struct run *r, struct verdict *v)
 		fail_rule(v);
 		return;
 	}
+	if (rule->ignore_empty && !base.len)
+		return; /* as if it did not stand there */
 	begin = r->scratch.at + r->scratch.used;
 	/* The prefix "/" alone is none: HAProxy's way to redirect to the same place. */
 	if (rule->data == REDIRECT_PREFIX && base.len == 1 && *base.at == '/')
@@ -319,6 +326,8 @@ bool read_redirect(struct words *w, struct rule *rule)
 			rule->drop_query = true;
 		} else if (!strcmp(word, "append-slash")) {
 			rule->append_slash = true;
+		} else if (!strcmp(word, "ignore-empty")) {
+			rule->ignore_empty = true;
 		} else if (!strcmp(word, "set-cookie") || !strcmp(word, "clear-cookie")) {
 			if (!read_redirect_cookie(w, rule, *word == 'c'))
 				return false;
@@ -326,7 +335,7 @@ bool read_redirect(struct words *w, struct rule *rule)
 			return rule_fail(
 			    w->e,
 			    "\"%s\" is not known here: location, prefix, scheme, code, "
-			    "drop-query, append-slash, set-cookie and clear-cookie are",
+			    "drop-query, append-slash, ignore-empty, set-cookie and clear-cookie are",
 			    word);
 		}
 	}

@@ -29,7 +29,7 @@ struct rule {
 	struct answer *answer;
 	/* redirect */
 	const char *cookie;
-	bool drop_query, append_slash, clears_cookie;
+	bool drop_query, append_slash, clears_cookie, ignore_empty;
 };
 
 struct words {

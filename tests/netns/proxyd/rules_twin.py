@@ -172,6 +172,9 @@ frontend f from plain
     http-request return status 201 content-type text/plain file {file} if { path /file }
     http-request return status 200 content-type text/plain lf-file {lf} if { path /lf }
     http-request deny if { path /no }
+    http-request wait-for-handshake
+    http-request redirect location %[req.hdr(x-to)] ignore-empty if { path /maybe }
+    http-request return status 200 errorfile {page} hdr X-Lost yes if { path /page }
     http-request redirect location /there if { path /go }
     http-request del-header X-A -m beg
     http-request del-header b$ -m reg
@@ -193,7 +196,10 @@ def test_own_answers_defaults_and_files(binary):
         f.flush()
         lf.write("path %[path]")
         lf.flush()
-        text = MORE.replace("{server}", str(server.port)).replace("{file}", f.name).replace("{lf}", lf.name)
+        page = tempfile.NamedTemporaryFile("w")
+        page.write("HTTP/1.1 200 OK\r\nX-Page: yes\r\n\r\nthe page")
+        page.flush()
+        text = MORE.replace("{server}", str(server.port)).replace("{file}", f.name).replace("{lf}", lf.name).replace("{page}", page.name)
         with Proxy(binary, text) as p:
             answer = small(ask(p, "GET / HTTP/1.1", ["X-A-1: 1", "X-Ab: 2", "X-C: 3", "X-Cb: 4"]))
             head, body = answer.split("\r\n\r\n", 1)
@@ -210,6 +216,11 @@ def test_own_answers_defaults_and_files(binary):
             answer = ask(p, "GET /file HTTP/1.1", [])
             assert answer.startswith("HTTP/1.1 201") and answer.endswith("\r\n\r\nas %[it] is"), answer
             assert ask(p, "GET /lf HTTP/1.1", []).endswith("\r\n\r\npath /lf")
+            answer = small(ask(p, "GET /maybe HTTP/1.1", ["X-To: /x"]))
+            assert answer.startswith("HTTP/1.1 302") and "\r\nlocation: /x\r\n" in answer, answer
+            assert "\r\nx-web: yes" in small(ask(p, "GET /maybe HTTP/1.1", []))
+            answer = small(ask(p, "GET /page HTTP/1.1", []))
+            assert "\r\nx-page: yes" in answer and "x-lost" not in answer and answer.endswith("the page"), answer
 
 
 def test_a_client_goes_on_after_a_redirect(binary):
