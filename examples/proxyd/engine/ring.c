@@ -399,6 +399,9 @@ static bool take_server(struct ring *r, const struct cfg_ring_server *s, uint64_
 	t->octet_count = s->octet_count;
 	t->cap = BATCH + r->maxlen + 16;
 	t->wanted = true;
+	pthread_mutex_lock(&r->lock);
+	t->at = t->batch_at = r->begin; /* what the ring has, it gets */
+	pthread_mutex_unlock(&r->lock);
 	t->deadline_ns = now_ns; /* at once */
 	STAILQ_INSERT_TAIL(&r->targets, t, next);
 	return true;
