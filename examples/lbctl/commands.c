@@ -279,7 +279,7 @@ static const struct command {
     {"call", do_call, 1, 2, "METHOD [JSON]"},
 };
 
-int command_run(const struct request *r)
+const struct command *command_find(const struct request *r)
 {
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
 		const struct command *c = &commands[i];
@@ -287,10 +287,15 @@ int command_run(const struct request *r)
 		if (strcmp(c->name, r->command) != 0)
 			continue;
 		if (r->argc >= c->least && r->argc <= c->most)
-			return c->fn(r);
+			return c;
 		fprintf(stderr, "lbctl: write lbctl %s %s\n", c->name, c->words);
-		return LBCTL_USAGE;
+		return NULL;
 	}
 	fprintf(stderr, "lbctl: there is no command \"%s\": lbctl --help lists them\n", r->command);
-	return LBCTL_USAGE;
+	return NULL;
+}
+
+int command_run(const struct command *c, const struct request *r)
+{
+	return c->fn(r);
 }

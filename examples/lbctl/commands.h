@@ -20,7 +20,12 @@ struct request {
 	const char *command;
 };
 
-/* Runs r->command: an exit code. */
-int command_run(const struct request *r);
+struct command;
+
+/* What r->command is; NULL: said that it is none, or what has to stand behind it. */
+const struct command *command_find(const struct request *r);
+
+/* With r->client: an exit code. */
+int command_run(const struct command *c, const struct request *r);
 
 #endif

@@ -118,6 +118,7 @@ static int take(int option, struct request *r, const char **socket)
 int main(int argc, char **argv)
 {
 	struct request r = {.limit = -1, .wait_s = 15};
+	const struct command *command;
 	const char *socket = SOCKET;
 	int option, end;
 
@@ -133,11 +134,14 @@ int main(int argc, char **argv)
 	r.command = argv[optind++];
 	r.argc = argc - optind;
 	r.argv = argv + optind;
+	command = command_find(&r);
+	if (!command)
+		return LBCTL_USAGE;
 	print_init();
 	r.client = client_open(socket);
 	if (!r.client)
 		return LBCTL_FAILED;
-	end = command_run(&r);
+	end = command_run(command, &r);
 	client_close(r.client);
 	return end;
 }

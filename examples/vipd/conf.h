@@ -438,6 +438,13 @@ struct conf_garp_group {
 	size_t n_interfaces;
 };
 
+/* How long a link must be down, or up, before it counts. */
+struct conf_link_delay {
+	struct conf_link_delay *next;
+	const char *interface;
+	int64_t down_ms, up_ms;
+};
+
 /* notify_fifo and the like. */
 struct conf_fifo {
 	const char *path, *user, *group; /* path NULL: none */
@@ -518,6 +525,7 @@ struct conf {
 	struct conf_virtual_group *virtual_groups;
 	struct conf_virtual *virtuals;
 	struct conf_garp_group *garp_groups;
+	struct conf_link_delay *link_delays;
 	struct conf_watch *watches; /* track_file, vrrp_track_process, bfd_instance */
 	size_t n_instances, n_groups, n_scripts, n_misc, n_virtuals, n_watches;
 	struct conf_chunk *memory; /* all of the above, in conf_memory.c */

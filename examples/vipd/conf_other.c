@@ -85,6 +85,40 @@ void conf_garp_intervals(const struct conf *c, const char *interface, int64_t *r
 	}
 }
 
+/* ---- interface_up_down_delays ---- */
+
+static void add_delay(struct conf_parse *p, const struct conf_node *n)
+{
+	struct conf_link_delay *d;
+	double down, up;
+
+	if (n->n < 2) {
+		conf_warn(p, &n->word->at,
+			  "\"%s\" needs seconds behind it: INTERFACE DOWN [UP]. Skipped",
+			  n->word->text);
+		return;
+	}
+	if (!conf_number(p, &n->word[1], 0, 255, false, &down))
+		return;
+	up = down;
+	if (n->n > 2 && !conf_number(p, &n->word[2], 0, 255, false, &up))
+		return;
+	d = conf_alloc(p->memory, sizeof(*d));
+	*d = (struct conf_link_delay){.next = p->conf->link_delays,
+				      .interface = n->word->text,
+				      .down_ms = (int64_t)(down * 1000 + 0.5),
+				      .up_ms = (int64_t)(up * 1000 + 0.5)};
+	p->conf->link_delays = d;
+}
+
+void conf_set_link_delays(struct conf_parse *p, const struct conf_node *n,
+			  const struct conf_keyword *k, void *target)
+{
+	(void)k, (void)target;
+	for (const struct conf_node *c = n->child; c; c = c->next)
+		add_delay(p, c);
+}
+
 /* ---- Known, and not acted on ---- */
 
 #define WHY "the block has no effect"

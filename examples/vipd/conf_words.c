@@ -9,7 +9,6 @@ const struct conf_block conf_list = {.name = "a list"};
 /* ---- The outermost block ---- */
 
 #define CONF_BLOCK_WORDS_MAX 256 /* words that are compared with an unknown one */
-#define WHY_DELAYS "write rise and fall of a vrrp_script, or bond the links"
 
 static const struct conf_keyword root_words[] = {
     {"global_defs", conf_set_globals, .block = &conf_block_global,
@@ -52,9 +51,9 @@ static const struct conf_keyword root_words[] = {
 		"How the state of links is asked for.", "the kernel tells it"),
      .block = &conf_list},
     {CONF_NOTED("linkbeat_use_polling", "", "Asks for the state of links.", "the kernel tells it")},
-    {CONF_REFUSED("interface_up_down_delays", "{ INTERFACE DOWN [UP] ... }",
-		  "How long a change of a link must last.", WHY_DELAYS),
-     .block = &conf_list},
+    {"interface_up_down_delays", conf_set_link_delays, .block = &conf_list,
+     .form = "{ INTERFACE DOWN [UP] ... }",
+     .doc = "How many seconds a link must be down, or up, before it counts; without UP as DOWN."},
     {"SSL", conf_set_ssl, .block = &conf_block_ssl, .doc = "What SSL_GET shows."},
     {"net_namespace", conf_set_file_part, offsetof(struct conf, globals.name_space), .form = "NAME",
      .doc = "Runs in that network namespace; files in /run/keepalived/NAME."},

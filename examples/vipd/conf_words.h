@@ -119,7 +119,7 @@ conf_fn conf_set_globals;
 conf_fn conf_instance_new, conf_group_new, conf_vrrp_script_new;
 conf_fn conf_virtual_new, conf_virtual_group_new;
 conf_fn conf_set_recipients, conf_set_sender, conf_set_smtp_server, conf_set_helo;
-conf_fn conf_garp_group_new, conf_set_ssl;
+conf_fn conf_garp_group_new, conf_set_link_delays, conf_set_ssl;
 conf_fn conf_track_file_new, conf_track_process_new, conf_bfd_new;
 conf_fn conf_set_track_file, conf_set_track_process, conf_set_track_bfd;
 conf_fn conf_static_addresses, conf_static_routes, conf_static_rules;

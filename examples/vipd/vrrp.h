@@ -14,8 +14,14 @@
 
 /* An interface that the configuration names, as the kernel process tells it. */
 struct device {
+	struct vrrp *vrrp;
 	char name[16];
 	struct msg_link link;
+	/* interface_up_down_delays; NULL: none. A change that has to last: `next` counts when the timer runs out. */
+	const struct conf_link_delay *delay;
+	struct loop_source *lasts;
+	struct msg_link next;
+	bool waits;
 };
 
 /* Sockets of one interface, family and group. */

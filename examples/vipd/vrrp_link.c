@@ -25,8 +25,16 @@ const struct device *device_find(const struct vrrp *v, const char *name)
 
 static void add_device(struct vrrp *v, const char *name)
 {
-	if (name && !device_find(v, name))
-		strncpy(v->devices[v->n_devices++].name, name, sizeof(v->devices->name) - 1);
+	struct device *d = &v->devices[v->n_devices];
+
+	if (!name || device_find(v, name))
+		return;
+	v->n_devices++;
+	d->vrrp = v;
+	strncpy(d->name, name, sizeof(d->name) - 1);
+	for (d->delay = v->birth->conf->link_delays; d->delay; d->delay = d->delay->next)
+		if (!strcmp(d->delay->interface, name))
+			break;
 }
 
 static struct ha_ip group_of(const struct conf_instance *i)
@@ -230,15 +238,10 @@ static void update_router(struct router *r, const struct msg_link *l)
 	ha_vrrp_set_fault(r->engine, now, FAULT_INTERFACE, down);
 }
 
-void speakers_on_link(struct vrrp *v, const struct msg_link *l)
+static void take_link(struct device *d, const struct msg_link *l)
 {
-	struct device *d = NULL;
+	struct vrrp *v = d->vrrp;
 
-	for (size_t i = 0; i < v->n_devices; i++)
-		if (!strncmp(v->devices[i].name, l->name, sizeof(l->name)))
-			d = &v->devices[i];
-	if (!d)
-		return;
 	if (l->ifindex != d->link.ifindex || l->running != d->link.running)
 		log_info("interface %s: %s", d->name,
 			 !l->ifindex  ? "is not there"
@@ -260,4 +263,42 @@ void speakers_on_link(struct vrrp *v, const struct msg_link *l)
 			update_router(&v->routers[r], l);
 	bfds_on_link(v);
 	tracks_apply(v);
+}
+
+static void on_lasted(struct loop *l, void *userdata)
+{
+	struct device *d = userdata;
+
+	(void)l;
+	d->waits = false;
+	take_link(d, &d->next);
+}
+
+/* Up or down has to last; that it comes, or goes, counts at once. */
+static bool has_to_last(struct device *d, const struct msg_link *l)
+{
+	int64_t ms = !d->delay ? 0 : l->running ? d->delay->up_ms : d->delay->down_ms;
+	bool flips = l->ifindex == d->link.ifindex && l->running != d->link.running;
+
+	if (!flips || !ms) {
+		if (d->waits)
+			loop_arm(d->lasts, LOOP_NEVER);
+		d->waits = false;
+		return false;
+	}
+	if (!d->lasts && loop_add_timer(d->vrrp->loop, on_lasted, d, &d->lasts) < 0)
+		return false;
+	d->next = *l;
+	if (!d->waits)
+		loop_arm(d->lasts, loop_now_ns(d->vrrp->loop) + (uint64_t)ms * NS_PER_MS);
+	d->waits = true;
+	return true;
+}
+
+void speakers_on_link(struct vrrp *v, const struct msg_link *l)
+{
+	for (size_t i = 0; i < v->n_devices; i++)
+		if (!strncmp(v->devices[i].name, l->name, sizeof(l->name)) &&
+		    !has_to_last(&v->devices[i], l))
+			take_link(&v->devices[i], l);
 }

@@ -1,8 +1,8 @@
 #!/bin/sh
-# exits.sh VIPD PROXYD: a start that cannot be has one message, with what, where and what to do, and
+# exits.sh VIPD PROXYD LBCTL: a start that cannot be has one message, with what, where and what to do, and
 # the exit code of keepalived or HAProxy.
 set -u
-vipd=$1 proxyd=$2
+vipd=$1 proxyd=$2 lbctl=$3
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
@@ -81,4 +81,7 @@ if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
     expect 4 'run as root, or with CAP_NET_ADMIN and CAP_NET_RAW' \
         setpriv --bounding-set -all --inh-caps -all "$vipd" -n -l -G -f one.conf -p p -r r -c c
 fi
+expect 2 'there is no command "bogus": lbctl --help lists them' "$lbctl" bogus
+expect 2 'write lbctl drain ADDRESS:PORT' "$lbctl" -s none drain
+expect 1 'cannot connect to none: No such file or directory. Does vipd run?' "$lbctl" -s none status
 exit $failed

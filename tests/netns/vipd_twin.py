@@ -352,6 +352,9 @@ CASES = [
     Case("no peer", instance(more="unicast_fault_no_peer|unicast_src_ip 10.0.0.1|unicast_peer {|}"), heard("FAULT")),
     Case("delay", "global_defs {\n    vrrp_startup_delay 3\n    umask 027\n}\n" + instance(notify=False, more='notify "DIR/../mask DIR/told"'), heard("MASTER")),
     Case("dumps", RICH, heard("MASTER"), Step("dumps", ask_for_dumps, has_dumped, compare=compare_dumps)),
+    Case("lag", "interface_up_down_delays {\n    eth0 1.5 1\n}\n" + ONE.replace(*V2), has("10.0.0.100/24"),
+         Step("down for a moment", ip("link set far0 down", "link set far0 up"), has("10.0.0.100/24")),
+         Step("down", ip("link set far0 down"), heard("FAULT")), Step("up", ip("link set far0 up"), heard("MASTER"))),
     Case("gone", ONE + TWO + group("G", "VI_1", "VI_2"), has("10.0.0.100/24"), Step("group and all", reload(instance("VI_3", 53, vips="10.0.0.120/24")), has("10.0.0.120")),
          Step("new group", reload(ONE + TWO + group("G", "VI_1", "VI_2")), has("10.0.0.100"))),
 ]
