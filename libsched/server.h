@@ -119,11 +119,16 @@ void server_finish(const struct counting *by, struct lb_server *s, const struct 
 void server_fill_up(const struct ledger *l, struct lb_server *s, uint32_t maxconn);
 void server_empty_out(const struct ledger *l, struct lb_server *s, uint32_t maxconn);
 
-/* Counts one more active connection that no limit stands against. */
+/* Counts one more active connection that no limit stands against; in the cell of the server. */
+static inline void server_start_in(const struct counting *by, struct cell *cell)
+{
+	cell_start(cell);
+	row_add_active(by->row, 1);
+}
+
 static inline void server_start(const struct counting *by, uint32_t slot)
 {
-	cell_start(row_cell(by->row, slot));
-	row_add_active(by->row, 1);
+	server_start_in(by, row_cell(by->row, slot));
 }
 
 /*
