@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * p2c: the power of two choices (Mitzenmacher, 1996), weighted: of two servers drawn by weight the one that
- * would have less (active + 1) / weight.
+ * would have less (active + 1) / weight. In a slow start it is drawn less often; its load is compared by its whole
+ * weight, else it would lose to every idle one and be given nothing until the end.
  *
  * Each picker keeps the counts it compares: it hears at once of what it counts itself, and reads what the others
  * counted in turn (sweep.h), so that picks wait for nobody's cache lines. While it is the only picker they are exact.
@@ -81,8 +82,8 @@ static ssize_t p2c_pick(const struct lb_snapshot *s, void *cursor, const struct 
 	/* One that is drawn twice has no rival: draw once more. */
 	if (a == b || !query_eligible(q, (size_t)b))
 		b = draw_eligible(q);
-	return load_with_one_more(cursor, (size_t)b) * s->at[a].weight <
-		       load_with_one_more(cursor, (size_t)a) * s->at[b].weight
+	return load_with_one_more(cursor, (size_t)b) * s->at[a].set_weight <
+		       load_with_one_more(cursor, (size_t)a) * s->at[b].set_weight
 		   ? b
 		   : a;
 }
@@ -130,7 +131,8 @@ end_usual(struct lb_picker *p, const struct lb_request *r, struct pair two, uint
 	const struct snap_server *a = &s->at[two.a], *b = &s->at[two.b], *e;
 	struct p2c *c = p->cursor;
 	const bool second =
-	    load_with_one_more(c, two.b) * a->weight < load_with_one_more(c, two.a) * b->weight;
+	    load_with_one_more(c, two.b) * a->set_weight <
+	    load_with_one_more(c, two.a) * b->set_weight;
 
 	e = (const struct snap_server *)either(second, (uintptr_t)a, (uintptr_t)b);
 	if (!(r->flags & LB_REQUEST_UNCOUNTED)) {
@@ -169,7 +171,7 @@ static bool p2c_score(const struct lb_snapshot *s, const void *cursor, const str
 		      size_t place, double *ret)
 {
 	(void)q;
-	*ret = (double)load_with_one_more(cursor, place) / s->at[place].weight;
+	*ret = (double)load_with_one_more(cursor, place) / s->at[place].set_weight;
 	return true;
 }
 

@@ -20,7 +20,7 @@ static double load_of(const struct lb_query *q, size_t place)
 		cost *= ewma_weight_at(e, q->request->now_ns, s->setup.opts.decay_ns);
 	else if (active > 0)
 		cost = UNKNOWN_NS;
-	return cost * (active + 1) / s->at[place].weight;
+	return cost * (active + 1) / s->at[place].set_weight; /* whole in a slow start, as in p2c */
 }
 
 static ssize_t peak_ewma_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)

@@ -45,6 +45,25 @@ static struct lb_group *second_comes_late(const char *algo)
 	return g;
 }
 
+static void of_two_choices_one_in_slow_start_has_its_small_share(void **state)
+{
+	static const char *const algos[] = {"p2c", "peak-ewma"};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct lb_group *g = second_comes_late(algos[i]);
+		size_t early, half;
+
+		tick(g, 100 * SECOND);
+		early = of_the_second(g);
+		tick(g, 105 * SECOND);
+		half = of_the_second(g);
+		assert_in_range(early, 20, 150);
+		assert_in_range(half, early + 50, 450);
+		lb_group_free(g);
+	}
+}
+
 static void a_share_grows_with_the_time_in_service(void **state)
 {
 	struct lb_group *g = second_comes_late("wrr");
@@ -158,6 +177,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_share_grows_with_the_time_in_service),
+	    cmocka_unit_test(of_two_choices_one_in_slow_start_has_its_small_share),
 	    cmocka_unit_test(an_enabled_server_starts_slowly_too),
 	    cmocka_unit_test(a_clock_that_goes_back_is_not_followed),
 	    cmocka_unit_test(weights_that_are_capacities_stay),
