@@ -85,6 +85,18 @@ int unix_listen(const struct cfg_addr *addr, const struct cfg_access *access, in
 	return e;
 }
 
+struct kept_name {
+	char text[sizeof(((struct sockaddr_un *)0)->sun_path) + 32];
+};
+
+static struct kept_name kept_name(const char *path)
+{
+	struct kept_name n;
+
+	snprintf(n.text, sizeof(n.text), "%s.%d.kept", path, (int)getpid());
+	return n;
+}
+
 void unix_remember(const char *path, struct unix_file *ret)
 {
 	struct stat s;
@@ -96,6 +108,24 @@ void unix_remove(const char *path, const struct unix_file *f)
 {
 	struct stat s;
 
-	if (lstat(path, &s) == 0 && s.st_dev == f->dev && s.st_ino == f->ino)
+	if (lstat(path, &s) < 0 || s.st_dev != f->dev || s.st_ino != f->ino)
+		return;
+	if (rename(kept_name(path).text, path) < 0)
 		unlink(path);
+}
+
+void unix_keep(const char *path)
+{
+	const struct kept_name kept = kept_name(path);
+
+	if (!*path) /* an abstract one is no file */
+		return;
+	unlink(kept.text); /* left by a crash */
+	(void)!link(path, kept.text); /* usually there is none */
+}
+
+void unix_settle(const char *path)
+{
+	if (*path)
+		unlink(kept_name(path).text);
 }

@@ -22,7 +22,14 @@ struct unix_file {
 	ino_t ino;
 };
 void unix_remember(const char *path, struct unix_file *ret);
-/* Removes it if it is still that one. */
+/* Removes it if it is still that one; what unix_keep() kept comes back. */
 void unix_remove(const char *path, const struct unix_file *f);
+
+/*
+ * Before unix_listen(), by who may fail after it: what a running process has at the path stays under another name,
+ * until unix_settle() gives that up.
+ */
+void unix_keep(const char *path);
+void unix_settle(const char *path);
 
 #endif

@@ -414,7 +414,13 @@ static int open_socket(const struct cfg_stats_socket *s)
 			return -errno;
 		return fd;
 	}
-	return s->addr.sa.sa_family == AF_UNIX ? unix_listen(&s->addr, &s->access, BACKLOG) : open_inet(s);
+	if (s->addr.sa.sa_family != AF_UNIX)
+		return open_inet(s);
+	unix_keep(s->addr.unix_path.sun_path);
+	fd = unix_listen(&s->addr, &s->access, BACKLOG);
+	if (fd < 0)
+		unix_settle(s->addr.unix_path.sun_path);
+	return fd;
 }
 
 static void socket_free(struct socket *s)
@@ -434,6 +440,8 @@ static void socket_free(struct socket *s)
 static int join(struct runtime *r, struct socket *s)
 {
 	s->accepting = true;
+	if (s->path)
+		unix_settle(s->path);
 	return loop_add_fd(r->loop, s->fd, EPOLLIN, on_accept, s, &s->source);
 }
 

@@ -177,6 +177,18 @@ def test_a_successor_has_the_runtime_api(binary):
         assert os.listdir(folder) == []
 
 
+def test_who_fails_to_start_leaves_the_runtime_api(binary):
+    with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as taken:
+        path, cfg = f"{folder}/api", f"{folder}/cfg"
+        with open(cfg, "w") as f:
+            f.write(with_api(path).replace("{port}", str(taken.getsockname()[1])))
+        with Proxy(binary, with_api(path)) as running:
+            failed = subprocess.run([binary, "-db", "-f", cfg], timeout=WAIT, capture_output=True)
+            assert failed.returncode == 1 and b"cannot listen on" in failed.stderr, failed
+            assert f"\nPid: {running.process.pid}\n" in ask_api(path, "show info")
+        assert os.listdir(folder) == ["cfg"]
+
+
 def listening(port):
     """How many sockets listen there, in a set."""
     with open("/proc/net/tcp") as f:
