@@ -15,8 +15,7 @@
 #include "libsched/least.h"
 #include "libsched/overhead.h"
 
-#define DAY_NS \
-	(UINT64_C(24) * 3600 * 1000000000) /* the kernel's lblc_expiration, lblcr_expiration */
+#define DAY_NS (UINT64_C(24) * 3600 * 1000000000) /* the kernel's lblc_expiration, lblcr_expiration */
 #define WAYS 4				   /* places a destination may have in the cache */
 #define LBLC_SETS 4096			   /* 16,384 destinations, as the kernel's */
 #define LBLCR_SETS 1024

@@ -66,27 +66,26 @@ struct head {
 	int64_t key, step; /* grows by `step` at each pick */
 };
 
-/* Behind the gains of all places. A gain is worth its weight times `steps` more. */
+/*
+ * Behind the gains of all places. A gain is worth its weight times `steps` more. Followed by a head for each class,
+ * one more if their number is odd, a queue_link for each place and each class, and the cycle: the places chosen, in
+ * 16 bits.
+ */
 struct heads {
 	int64_t steps;
-	uint32_t at; /* the entry of the cycle that is next: read, if it is whole, else written */
+	uint32_t at;	 /* in the cycle: what is read next, if it is whole, else written */
 	uint32_t length; /* of the cycle */
 	bool valid;	 /* the queues are in order */
 	bool whole;	 /* the cycle is: the queues are of no use */
-			 /*
-	 * Followed by a head for each class, one more if their number is odd, a queue_link for each place and each
-	 * class, and the cycle: the places chosen, in 16 bits.
-	 */
 };
 
-#define CYCLE_EACH \
-	32 /* a cycle is kept that has no more entries than that for each server, on average, */
-#define CYCLE_MIN 32768 /* or in all no more than that */
+/* A cycle is kept that has no more entries than the one for each server, on average, or than the other in all. */
+#define CYCLE_EACH 32
+#define CYCLE_MIN 32768
 
 #define PLACE_BITS 16
 #define PLACE_MAX (LB_SERVERS_MAX - 1)
-#define GAINED_MAX \
-	(INT64_C(1) << 45) /* more counts as that: the rest of 64 bits is for the place */
+#define GAINED_MAX (INT64_C(1) << 45) /* more counts as that: the rest of 64 bits is for the place */
 
 _Static_assert(LB_SERVERS_MAX == 1 << PLACE_BITS, "a key holds a place");
 
@@ -201,8 +200,7 @@ static void smooth_wrr_adopt(const struct lb_snapshot *s, void *cursor,
 	struct smooth *at = cursor;
 
 	for (size_t i = 0; old && i < old->n; i++) {
-		const struct smooth_wrr was =
-		    smooth_wrr_of(old, (void *)old_cursor); /* only read */
+		const struct smooth_wrr was = smooth_wrr_of(old, (void *)old_cursor); /* only read */
 		ssize_t place = lb_snapshot_find(s, old->at[i].id);
 
 		if (place >= 0)

@@ -5,13 +5,11 @@
 What a client sees is what counts: a server that is down gets nothing."""
 import os
 import re
-import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 
-from support import Asked, Proxy, Server, config, free_port, named, read_all, run, until
+from support import Asked, Proxy, Server, config, free_port, main, named, read_all, until
 
 EVERY = "    default-server inter 100 rise 1 fall 1\n    retries 0\n"
 
@@ -421,11 +419,5 @@ def test_a_check_introduces_itself(binary):
         assert begins[n].startswith(begin), (lines, words, begins[n][:60])
 
 
-TESTS = [f for name, f in list(globals().items()) if name.startswith("test_")]
-
 if __name__ == "__main__":
-    path = shutil.which(sys.argv[1])
-    if not path:
-        print(f"skipped: no {sys.argv[1]} on this machine")
-        sys.exit(77)
-    sys.exit(run(TESTS, path))
+    main(globals())

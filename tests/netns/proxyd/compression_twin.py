@@ -2,12 +2,11 @@
 # SPDX-License-Identifier: MIT
 """Answers that are compressed, and those that are not, in proxyd and HAProxy alike:   compression_twin.py BINARY"""
 import os
-import sys
 import threading
 import time
 import zlib
 
-from support import Proxy, Server, config, read_all, read_head, read_n, run
+from support import Proxy, Server, config, main, read_all, read_head, read_n
 
 HEAD = """
 defaults
@@ -279,5 +278,4 @@ def test_half_an_answer_has_no_end(binary):
 
 
 if __name__ == "__main__":
-    tests = [f for n, f in sorted(globals().items()) if n.startswith("test_")]
-    sys.exit(run(tests, sys.argv[1]))
+    main(globals())

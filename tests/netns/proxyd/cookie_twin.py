@@ -7,11 +7,10 @@
 import re
 import socket
 import struct
-import sys
 import time
 from base64 import b64encode
 
-from support import Proxy, Server, config, read_all, read_head, run, until
+from support import Proxy, Server, config, main, read_all, read_head, until
 
 HEAD = """
 defaults
@@ -303,5 +302,4 @@ def test_dynamic_cookies(binary):
 
 
 if __name__ == "__main__":
-    tests = [f for n, f in sorted(globals().items()) if n.startswith("test_")]
-    sys.exit(run(tests, sys.argv[1]))
+    main(globals())

@@ -10,11 +10,10 @@ import re
 import shutil
 import socket
 import struct
-import sys
 import time
 
 from http_twin import OK, Reader, is_haproxy
-from support import Proxy, Server, ask_api, free_port, run, until
+from support import Proxy, Server, ask_api, free_port, main, until
 
 CONFIG = """
 global
@@ -558,11 +557,5 @@ def test_descriptors_and_memory_run_out(binary):
             assert p.process.poll() is None
 
 
-TESTS = [f for name, f in list(globals().items()) if name.startswith("test_")]
-
 if __name__ == "__main__":
-    path = shutil.which(sys.argv[1])
-    if not path:
-        print(f"skipped: no {sys.argv[1]} on this machine")
-        sys.exit(77)
-    sys.exit(run(TESTS, path))
+    main(globals())

@@ -2,12 +2,11 @@
 # SPDX-License-Identifier: MIT
 """Clients and servers that mean harm, in mode http; the others are served meanwhile:   http_hostile.py BINARY"""
 import socket
-import sys
 import threading
 import time
 
 from http_twin import DEFAULTS, OK, Reader, Web, ask, get, listen
-from support import Proxy, Server, free_port, run, until
+from support import Proxy, Server, main, until
 
 
 def test_slowloris_is_cut_off_and_harms_nobody(binary):
@@ -286,7 +285,5 @@ def test_threads_share_servers_and_limits(binary):
     assert gate["peak"] <= 3, gate
 
 
-TESTS = [f for name, f in list(globals().items()) if name.startswith("test_")]
-
 if __name__ == "__main__":
-    sys.exit(run(TESTS, sys.argv[1]))
+    main(globals())

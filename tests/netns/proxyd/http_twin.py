@@ -9,12 +9,11 @@ import os
 import re
 import shutil
 import socket
-import sys
 import tempfile
 import threading
 import time
 
-from support import Proxy, Server, config, free_port, read_all, read_n, run, until
+from support import Proxy, Server, free_port, main, read_all, until
 
 DEFAULTS = """
 global
@@ -716,11 +715,5 @@ def test_smuggling_is_refused(binary):
         assert ask(p, get("/"))[0].status == 200
 
 
-TESTS = [f for name, f in list(globals().items()) if name.startswith("test_")]
-
 if __name__ == "__main__":
-    path = shutil.which(sys.argv[1])
-    if not path:
-        print(f"skipped: no {sys.argv[1]} on this machine")
-        sys.exit(77)
-    sys.exit(run(TESTS, path))
+    main(globals())

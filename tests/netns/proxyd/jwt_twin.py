@@ -6,10 +6,9 @@ import hashlib
 import hmac
 import os
 import subprocess
-import sys
 import tempfile
 
-from support import Proxy, config, read_all, run
+from support import Proxy, config, main, read_all
 
 HEAD = """
 defaults
@@ -156,5 +155,4 @@ def test_tokens(binary):
 
 
 if __name__ == "__main__":
-    tests = [f for n, f in sorted(globals().items()) if n.startswith("test_")]
-    sys.exit(run(tests, sys.argv[1]))
+    main(globals())

@@ -10,12 +10,11 @@ import signal
 import socket
 import stat
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 
-from support import WAIT, Proxy, Server, ask_api, config, echo, free_port, named, read_all, read_n, run, until
+from support import WAIT, Proxy, Server, ask_api, config, echo, free_port, main, named, read_all, read_n, until
 
 F_SETPIPE_SZ = 1031  # of fcntl, Linux
 
@@ -751,7 +750,5 @@ def test_pieces_of_a_first_request_are_acknowledged_at_once(binary):
         assert c.recv(4096).startswith(b"HTTP/1.1 503")
 
 
-TESTS = [f for name, f in list(globals().items()) if name.startswith("test_")]
-
 if __name__ == "__main__":
-    sys.exit(run(TESTS, os.path.realpath(sys.argv[1])))
+    main(globals())

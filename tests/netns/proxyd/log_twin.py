@@ -8,11 +8,10 @@ import os
 import re
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 
-from support import Proxy, Server, ask_api, read_all, read_head, run, until
+from support import Proxy, Server, ask_api, main, read_all, read_head, until
 
 HEAD = """
 global
@@ -185,7 +184,7 @@ def test_formats_of_targets(binary):
 
 
 def test_samples_lengths_and_sockets(binary):
-    if "haproxy" in binary:
+    if os.path.basename(binary) == "haproxy":
         return  # 2.6 samples by another count
     server = Server(web)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as u:
@@ -333,4 +332,4 @@ ring r
 
 
 if __name__ == "__main__":
-    sys.exit(run([f for n, f in list(globals().items()) if n.startswith("test_")], sys.argv[1]))
+    main(globals())

@@ -1,12 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Answers that the proxy makes itself, and what becomes of the connection:   pages_twin.py BINARY"""
-import os
-import sys
 import tempfile
 
 from http_twin import Reader, Web, get
-from support import Proxy, Server, free_port, read_all, run, until
+from support import Asked, Proxy, Server, free_port, main, read_all, until
 
 HEAD = """
 global
@@ -144,37 +142,16 @@ def test_a_redirect_for_good_may_be_remembered(binary):
 
 def test_errors_are_counted_once(binary):
     """What the frontend has sent is what the client got."""
-    folder = tempfile.mkdtemp()
-    path = os.path.join(folder, "sock")
-    text = listen("http-request deny if { path /deny }").replace("global\n", "global\n    stats socket %s\n" % path)
-    with Proxy(binary, text) as p:
+    with Asked(binary, listen("http-request deny if { path /deny }")) as asked:
         got = 0
         for target in ("/", "/deny"):
-            with p.connect() as c:
+            with asked.proxy.connect() as c:
                 c.sendall(get(target, "Connection: close"))
                 got += len(read_all(c))
-        rows = {}
-
-        def is_counted():
-            rows.update(stat(path))
-            return rows["FRONTEND"]["stot"] == "2" and rows["FRONTEND"]["scur"] == "0"
-
-        until("both are counted", is_counted)
-        assert abs(int(rows["FRONTEND"]["bout"]) - got) <= 60, (rows, got)  # HAProxy counts blocks of its own
-    os.remove(path) if os.path.exists(path) else None
-    os.rmdir(folder)
-
-
-def stat(path):
-    import socket
-
-    with socket.socket(socket.AF_UNIX) as s:
-        s.connect(path)
-        s.sendall(b"show stat\n")
-        lines = read_all(s).decode().strip().split("\n")
-    names = lines[0][2:].split(",")
-    return {row[1]: dict(zip(names, row)) for row in (line.split(",") for line in lines[1:])}
+        until("both are counted", lambda: asked.row("l/FRONTEND", "stot", "scur") == ["2", "0"])
+        sent = int(asked.row("l/FRONTEND", "bout")[0])
+        assert abs(sent - got) <= 60, (sent, got)  # HAProxy counts blocks of its own
 
 
 if __name__ == "__main__":
-    sys.exit(run([f for name, f in sorted(globals().items()) if name.startswith("test_")], sys.argv[1]))
+    main(globals())

@@ -4,11 +4,10 @@
 import re
 import socket
 import struct
-import sys
 import threading
 import time
 
-from support import Asked, Proxy, Server, config, free_port, read_all, read_head, run, until
+from support import Asked, Proxy, Server, config, main, read_all, read_head, until
 
 
 def http_named(name):
@@ -260,5 +259,4 @@ def test_a_server_that_redirects(binary):
 
 
 if __name__ == "__main__":
-    tests = [f for n, f in sorted(globals().items()) if n.startswith("test_")]
-    sys.exit(run(tests, sys.argv[1]))
+    main(globals())

@@ -1,13 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Who waits for a server, and how long, in proxyd and in HAProxy:   queue_twin.py BINARY"""
-import shutil
-import sys
 import threading
 import time
 
 from http_twin import OK, Web, ask, get, listen
-from support import Proxy, Server, config, echo, run, until
+from support import Proxy, Server, config, echo, main, until
 
 
 def reached(binary, servers, lines, parameters, wanted):
@@ -89,8 +87,4 @@ def test_priority_offset_shifts_time(binary):
 
 
 if __name__ == "__main__":
-    path = shutil.which(sys.argv[1])
-    if not path:
-        print(f"skipped: no {sys.argv[1]} on this machine")
-        sys.exit(77)
-    sys.exit(run([f for n, f in list(globals().items()) if n.startswith("test_")], path))
+    main(globals())

@@ -4,10 +4,9 @@
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 
-from support import Proxy, Server, ask_api, config, free_port, named, run, until
+from support import Proxy, Server, ask_api, config, free_port, main, named, until
 
 UNBOUND = """
 server:
@@ -254,7 +253,4 @@ def test_a_nameserver_may_speak_tcp_and_one_may_be_dead(binary):
 
 
 if __name__ == "__main__":
-    if not all(shutil.which(w) for w in (sys.argv[1], "unbound", "unbound-control")):
-        print("skipped: needs unbound and", sys.argv[1])
-        sys.exit(77)
-    sys.exit(run([t for n, t in sorted(globals().items()) if n.startswith("test_")], sys.argv[1]))
+    main(globals(), needs=("unbound", "unbound-control"))

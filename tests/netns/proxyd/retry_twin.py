@@ -5,12 +5,10 @@
 The server spoils its first answers; the line of the log says how often it was asked again, and how it ended.
 """
 import re
-import shutil
-import sys
 import time
 
 from http_twin import OK, Web, ask, get
-from support import Proxy, free_port, run, until
+from support import Proxy, main, until
 
 TEXT = """
 global
@@ -149,8 +147,4 @@ def test_redispatch_asks_another_server(binary):
 
 
 if __name__ == "__main__":
-    path = shutil.which(sys.argv[1])
-    if not path:
-        print(f"skipped: no {sys.argv[1]} on this machine")
-        sys.exit(77)
-    sys.exit(run([f for n, f in list(globals().items()) if n.startswith("test_")], path))
+    main(globals())

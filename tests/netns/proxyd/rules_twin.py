@@ -7,11 +7,10 @@ what the server got, is what stands here.
 """
 import re
 import socket
-import sys
 import tempfile
 import threading
 
-from support import Proxy, Server, read_all, read_head, run, until
+from support import Proxy, Server, main, read_all, read_head, until
 
 CONFIG = """
 global
@@ -363,5 +362,4 @@ def test_the_log_tells_of_cookies(binary):
 
 
 if __name__ == "__main__":
-    tests = [f for n, f in sorted(globals().items()) if n.startswith("test_")]
-    sys.exit(run(tests, sys.argv[1]))
+    main(globals())

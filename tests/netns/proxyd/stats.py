@@ -12,11 +12,10 @@ import os
 import re
 import shutil
 import socket
-import sys
 import tempfile
 import time
 
-from support import Proxy, Server, ask_api, config, free_port, read_all, run, unix_connect, until
+from support import Proxy, Server, ask_api, config, free_port, main, read_all, unix_connect, until
 
 HEAD = "mode http\n timeout connect 1s\n timeout client 5s\n timeout server 5s\n timeout http-keep-alive 5s\n"
 
@@ -691,5 +690,4 @@ def test_a_restart_takes_the_state_from_a_file(binary):
 
 
 if __name__ == "__main__":
-    tests = [f for n, f in sorted(globals().items()) if n.startswith("test_")]
-    sys.exit(run(tests, sys.argv[1]))
+    main(globals())

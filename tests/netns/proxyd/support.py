@@ -329,3 +329,13 @@ def run(tests, binary):
             failed += 1
         print(f"{test.__name__[5:].replace('_', ' ')}: {word} ({time.monotonic() - began:.1f} s)", flush=True)
     return min(failed, 70)
+
+
+def main(names, needs=(), leave_out=()):
+    """Runs what is called test_… with the program on the command line; without it, or a program of `needs`: skipped."""
+    missing = [program for program in (sys.argv[1], *needs) if not shutil.which(program)]
+    if missing:
+        print("skipped: not on this machine:", *missing)
+        sys.exit(77)
+    tests = [f for name, f in names.items() if name.startswith("test_") and f not in leave_out]
+    sys.exit(run(tests, os.path.realpath(shutil.which(sys.argv[1]))))

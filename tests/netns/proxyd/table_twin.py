@@ -5,10 +5,9 @@ import base64
 import crypt
 import os
 import re
-import sys
 import tempfile
 
-from support import Proxy, Server, ask_api, read_all, run, until
+from support import Proxy, Server, ask_api, main, read_all, until
 
 HEAD = """
 global
@@ -354,4 +353,4 @@ frontend f
 
 
 if __name__ == "__main__":
-    sys.exit(run([f for n, f in list(globals().items()) if n.startswith("test_")], sys.argv[1]))
+    main(globals())

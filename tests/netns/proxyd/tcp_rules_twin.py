@@ -4,11 +4,10 @@
 import re
 import socket
 import ssl
-import sys
 import threading
 import time
 
-from support import Proxy, Server, config, named, read_all, run, until
+from support import Proxy, Server, config, main, read_all, until
 
 TLS_CONFIG = """
 frontend f
@@ -299,4 +298,4 @@ frontend f
 
 
 if __name__ == "__main__":
-    sys.exit(run([f for n, f in list(globals().items()) if n.startswith("test_")], sys.argv[1]))
+    main(globals())

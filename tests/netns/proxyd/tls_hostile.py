@@ -7,10 +7,9 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
 import time
 
-from support import Proxy, Server, own_network, read_all, run, until
+from support import Proxy, Server, main, own_network, until
 from tls_support import Authority, connect, context, get, serial, serial_of, show_headers
 from tls_twin import http
 
@@ -255,7 +254,6 @@ if __name__ == "__main__":
         AUTHORITY.default = AUTHORITY.make("default.pem", ["default.example"])
         AUTHORITY.wild = AUTHORITY.make("wild.pem", ["*.wild.test"])
         tls_twin.AUTHORITY = AUTHORITY
-        tests = [f for n, f in sorted(globals().items()) if n.startswith("test_")]
-        sys.exit(run(tests, sys.argv[1]))
+        main(globals())
     finally:
         AUTHORITY.close()

@@ -4,11 +4,10 @@
 import os
 import socket
 import ssl
-import sys
 import threading
 import time
 
-from support import Proxy, Server, ask_api, config, echo, free_port, own_network, read_all, run, until
+from support import Proxy, Server, ask_api, config, echo, free_port, main, own_network, read_all, until
 from tls_support import Authority, connect, context, get, openssl, serial, serial_of, show_headers
 
 HTTP = """
@@ -515,8 +514,7 @@ if __name__ == "__main__":
         AUTHORITY.client = AUTHORITY.make("client.pem", ["client.example"], "/C=FR/O=Acme/OU=one/OU=two/CN=client 1")
         AUTHORITY.stranger = stranger.make("client.pem", ["client.example"], "/CN=nobody")
         AUTHORITY.other_ca = stranger.ca
-        tests = [f for n, f in sorted(globals().items()) if n.startswith("test_")]
-        sys.exit(run(tests, sys.argv[1]))
+        main(globals())
     finally:
         AUTHORITY.close()
         stranger.close()

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 
-from support import Proxy, Server, config, echo, free_port, named, read_all, read_n, run, until
+from support import Proxy, Server, config, echo, free_port, main, named, read_all, read_n, until
 
 
 def test_roundrobin_is_exact(binary):
@@ -432,15 +432,8 @@ def test_2000_connections_at_once(binary):
         until("the servers' ends are closed", lambda: s.open == 0, 20)
 
 
-TESTS = [f for name, f in list(globals().items()) if name.startswith("test_")]
-
 # What costs most and says least about HAProxy.
 PROXYD_ONLY = [test_100_MB_both_ways_at_once, test_2000_connections_at_once, test_source_chooses_by_address_as_haproxy_does]
 
 if __name__ == "__main__":
-    path = shutil.which(sys.argv[1])
-    if not path:
-        print(f"skipped: no {sys.argv[1]} on this machine")
-        sys.exit(77)
-    ours = os.path.basename(path) != "haproxy"
-    sys.exit(run([t for t in TESTS if ours or t not in PROXYD_ONLY], path))
+    main(globals(), leave_out=PROXYD_ONLY if sys.argv[1].endswith("haproxy") else ())

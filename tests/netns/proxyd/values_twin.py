@@ -7,9 +7,8 @@ The pure ones are tested in tests/unit/proxyd; here stand those that ask the pro
 import re
 import socket
 import struct
-import sys
 
-from support import Proxy, Server, config, read_all, read_head, run, until
+from support import Proxy, Server, config, main, read_all, read_head
 
 
 def serve(server, c):
@@ -215,5 +214,4 @@ def test_sections_are_asked(binary):
 
 
 if __name__ == "__main__":
-    tests = [f for n, f in sorted(globals().items()) if n.startswith("test_")]
-    sys.exit(run(tests, sys.argv[1]))
+    main(globals())

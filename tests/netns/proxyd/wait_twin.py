@@ -3,11 +3,10 @@
 """Requests that wait for their body, clients that do not wait, and other targets, in proxyd and HAProxy alike:   wait_twin.py BINARY"""
 import re
 import socket
-import sys
 import threading
 import time
 
-from support import Proxy, Server, config, read_all, run, until
+from support import Proxy, Server, config, main, read_all, until
 
 
 def config_of(body, **more):
@@ -249,5 +248,4 @@ def test_targets_are_normalized(binary):
 
 
 if __name__ == "__main__":
-    tests = [f for n, f in sorted(globals().items()) if n.startswith("test_")]
-    sys.exit(run(tests, sys.argv[1]))
+    main(globals())
