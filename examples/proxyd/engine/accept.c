@@ -97,9 +97,19 @@ struct endpoint endpoint_of(const struct sockaddr_storage *a)
 	return e;
 }
 
-static struct session *session_new(struct worker *w, struct frontend *f, int fd,
+struct endpoint client_of(const struct socket_handle *l, const struct sockaddr_storage *from)
+{
+	struct endpoint e = endpoint_of(from);
+
+	if (e.family == AF_UNIX)
+		e.port = htons(l->number);
+	return e;
+}
+
+static struct session *session_new(struct worker *w, const struct socket_handle *l, int fd,
 				   const struct sockaddr_storage *from)
 {
+	struct frontend *f = l->frontend;
 	struct session *s;
 
 	if (timers_reserve(&w->timers, w->n_sessions + 1) < 0)
@@ -113,7 +123,7 @@ static struct session *session_new(struct worker *w, struct frontend *f, int fd,
 	s->frontend = f;
 	s->seeker.backend = f->backend;
 	s->accepted_ns = w->now_ns;
-	s->client = endpoint_of(from);
+	s->client = client_of(l, from);
 	LIST_INSERT_HEAD(&w->sessions, s, entry);
 	w->n_sessions++;
 	f->set->worker[w->index].sessions++;
@@ -165,6 +175,8 @@ static void serve(struct worker *w, struct session *s, bool watched)
 /* It is known where it is from: rules, then a server. */
 static void look(struct worker *w, struct session *s, bool watched)
 {
+	if (s->frontend->connectlog && s->phase != SESSION_INSPECTED)
+		log_connect(w, s->frontend, &s->client, s->target, s->handle[CONN_CLIENT].fd);
 	switch (session_inspect(w, s)) {
 	case INSPECT_DONE:
 		s->phase = SESSION_SERVED;
@@ -365,7 +377,7 @@ static bool accept_one(struct worker *w, struct socket_handle *l)
 	}
 	count_accepted(w, l, f);
 	defer_count(w, l);
-	s = f->http ? NULL : session_new(w, f, fd, &from);
+	s = f->http ? NULL : session_new(w, l, fd, &from);
 	if (f->http ? !client_accept(w, l, fd, &from) : !s) {
 		close(fd);
 		count_closed(w, l->tally);

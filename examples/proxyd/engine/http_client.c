@@ -84,7 +84,7 @@ bool client_accept(struct worker *w, struct socket_handle *l, int fd,
 	c->frontend = l->frontend;
 	c->listener = l->tally;
 	c->accepted_ns = c->since_ns = c->idle_ns = w->now_ns;
-	c->from = endpoint_of(from);
+	c->from = client_of(l, from);
 	LIST_INSERT_HEAD(&w->http->clients, c, entry);
 	count_in(w, c->frontend);
 	c->greeting = l->accept_proxy;

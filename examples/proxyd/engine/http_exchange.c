@@ -257,6 +257,8 @@ void exchange_begin(struct worker *w, struct client *c, uint32_t head_len, uint3
 	}
 	count_request(w, c->frontend);
 	remember(w, x, m);
+	if (c->frontend->connectlog)
+		log_connect(w, c->frontend, &c->from, &c->to, c->h.fd);
 	h1_body_begin(&x->up, m);
 	n = h1_body_feed(&x->up, body, total - head_len, NULL);
 	x->bytes_in = head_len + n;

@@ -185,3 +185,28 @@ void log_line(struct worker *w, const struct frontend *f, const char *line, size
 {
 	log_message(w, f, &(struct log_message){.level = LOG_INFO, .line = text_of(line, len)});
 }
+
+static struct endpoint own_address(int fd)
+{
+	struct sockaddr_storage a = {.ss_family = AF_UNSPEC};
+	socklen_t len = sizeof(a);
+
+	getsockname(fd, (struct sockaddr *)&a, &len);
+	return endpoint_of(&a);
+}
+
+void log_connect(struct worker *w, const struct frontend *f, const struct endpoint *from, const struct endpoint *to,
+		 int fd)
+{
+	const struct endpoint at = to && to->family ? *to : own_address(fd);
+	const char *mode = f->http ? "HTTP" : "TCP";
+	char client[64], here[64], line[512];
+
+	log_client(from, client, sizeof(client));
+	log_client(&at, here, sizeof(here));
+	if (from->family == AF_UNIX)
+		snprintf(line, sizeof(line), "Connect to %s (%s/%s)", client, f->name, mode);
+	else
+		snprintf(line, sizeof(line), "Connect from %s to %s (%s/%s)", client, here, f->name, mode);
+	log_line(w, f, line, strlen(line));
+}

@@ -322,6 +322,7 @@ struct frontend {
 	uint64_t client_ns, client_fin_ns, request_ns, keep_alive_ns; /* 0: never */
 	const struct cfg_http *http;				      /* NULL: mode tcp */
 	bool tcplog, httplog, dontlognull, keepalive;
+	bool connectlog; /* it has logs and no format: a line as a connection or a request begins */
 	unsigned maxconn;		/* 0: the process' */
 	const struct cfg_logs *logs[2]; /* own, global; NULL: none */
 	const struct cfg_rules *rules;	/* NULL: none */
@@ -342,6 +343,7 @@ struct socket_handle {
 	struct tls_front *tls;	   /* of that set, too; NULL: plain */
 	struct tally *tally; /* the listener's; NULL: without option socket-stats */
 	bool accept_proxy;
+	uint16_t number; /* of its bind line in the frontend; logs show it as a unix client's port */
 	bool added, paused, shared; /* in epoll; without interest; one queue for all workers */
 	bool speaks_first, defers;  /* see defer.c: its clients do; TCP_DEFER_ACCEPT is on */
 	unsigned n_recent;	    /* connections since then */
@@ -384,6 +386,7 @@ struct set {
 		struct tls_front *tls;
 		struct tally *tally;
 		bool accept_proxy, defers; /* as `bind` says: defer-accept */
+		uint16_t number;	   /* among those of its frontend, from 1 */
 	} * listener;
 	size_t n_listeners;
 	struct server **server; /* references */

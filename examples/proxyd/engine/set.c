@@ -210,10 +210,14 @@ static bool add_switches(const struct set *s, struct frontend *f)
 	return true;
 }
 
+static bool has_format(const struct cfg_proxy *p)
+{
+	return p->set.tcplog || p->set.http.log || p->set.log_format;
+}
+
 static bool logs(const struct cfg_proxy *p)
 {
-	return p->formats && (p->set.tcplog || p->set.http.log || p->set.log_format) &&
-	       (p->set.logs || p->set.log_global);
+	return p->formats && has_format(p) && (p->set.logs || p->set.log_global);
 }
 
 static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy *p,
@@ -223,6 +227,7 @@ static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy
 	const struct cfg_logs *global = &s->cfg->global.logs;
 	bool same_cfg = engine_set(e) && engine_set(e)->cfg == s->cfg;
 	const struct cfg_bind *b;
+	uint16_t number = 0;
 
 	*f = (struct frontend){
 	    .set = s,
@@ -237,6 +242,7 @@ static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy
 	    .http = p->set.mode == CFG_MODE_HTTP ? &p->set.http : NULL,
 	    .httplog = p->set.mode == CFG_MODE_HTTP && logs(p),
 	    .tcplog = p->set.mode == CFG_MODE_TCP && logs(p),
+	    .connectlog = !has_format(p) && (p->set.logs || (p->set.log_global && !STAILQ_EMPTY(global))),
 	    .dontlognull = p->set.dontlognull,
 	    .keepalive = p->set.tcp_keepalive_client,
 	    .logs = {p->set.logs, p->set.log_global ? global : NULL},
@@ -253,7 +259,7 @@ static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy
 		f->timeout = f->backend->timeout;
 	f->timeout.client_ns = f->client_ns;
 	f->timeout.client_fin_ns = f->client_fin_ns;
-	for (size_t i = 0; (f->tcplog || f->httplog) && i < 2; i++)
+	for (size_t i = 0; (f->tcplog || f->httplog || f->connectlog) && i < 2; i++)
 		if (f->logs[i])
 			session_log_prepare(f->logs[i]);
 	s->n_frontends++;
@@ -262,7 +268,8 @@ static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy
 
 		if (!l)
 			return false;
-		s->listener[s->n_listeners++] = (struct set_listener){l, f, b->tls, NULL, b->accept_proxy, b->defer_accept};
+		s->listener[s->n_listeners++] =
+		    (struct set_listener){l, f, b->tls, NULL, b->accept_proxy, b->defer_accept, ++number};
 		if (!p->set.socket_stats)
 			continue;
 		s->listener[s->n_listeners - 1].tally = gate_tally(e, f->gate, b->text);

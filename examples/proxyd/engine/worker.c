@@ -159,6 +159,7 @@ void worker_adopt(struct worker *w, void *arg)
 
 		h->frontend = set->listener[i].frontend;
 		h->accept_proxy = set->listener[i].accept_proxy;
+		h->number = set->listener[i].number;
 		h->tally = set->listener[i].tally;
 		h->tls = set->listener[i].tls;
 		defer_configure(h, &set->listener[i]);

@@ -114,6 +114,8 @@ void listener_retire(struct worker *w, struct socket_handle *l);
 void listeners_resume(struct worker *w);
 
 struct endpoint endpoint_of(const struct sockaddr_storage *a);
+/* The same of who came in there. */
+struct endpoint client_of(const struct socket_handle *l, const struct sockaddr_storage *from);
 
 enum greeting {
 	GREETING_READ,
@@ -334,6 +336,9 @@ void log_to_all(int fds[3], const struct cfg_proxy *p, const struct cfg *cfg, co
 /* To all logs of the frontend. */
 void log_message(struct worker *w, const struct frontend *f, const struct log_message *m);
 void log_line(struct worker *w, const struct frontend *f, const char *line, size_t len);
+/* "Connect from …", of a frontend with `connectlog`; `to` NULL or without a family: where `fd` was connected to. */
+void log_connect(struct worker *w, const struct frontend *f, const struct endpoint *from, const struct endpoint *to,
+		 int fd);
 /* "22/Nov/2026:08:59:34.319", so long ago. */
 void log_date(uint64_t ago_ns, char *buf, size_t cap);
 /* "%s:%u" of HAProxy's logs. */

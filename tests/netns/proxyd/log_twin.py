@@ -4,6 +4,7 @@
 
 Times, ports and process ids are numbers of the moment and are named by what they are; all else stands as it is.
 """
+import contextlib
 import os
 import re
 import socket
@@ -11,7 +12,7 @@ import subprocess
 import tempfile
 import time
 
-from support import Proxy, Server, ask_api, main, read_all, read_head, until
+from support import Proxy, Server, ask_api, free_port, main, read_all, read_head, unix_connect, until
 
 HEAD = """
 global
@@ -240,6 +241,61 @@ def test_captures_serve_rules(binary):
     with Proxy(binary, config(front, server)) as p:
         answer = ask(p, "GET /u HTTP/1.1", "X-A: hello").lower()
     assert "x-was: hel,/u\r\n" in answer and "x-server: us\r\n" in answer, answer
+
+
+CONNECTS = """
+global
+    log stdout format raw daemon
+defaults
+    log global
+    timeout connect 1s
+    timeout client 5s
+    timeout server 5s
+frontend web
+    mode http
+    bind 127.0.0.1:{port}
+    bind unix@{unix}
+    http-request return status 200
+listen words
+    mode tcp
+    bind 127.0.0.1:{tcp} accept-proxy
+    tcp-request connection reject if { src 127.0.0.9 }
+    server s 127.0.0.1:{port}
+"""
+
+
+def test_without_a_format_each_beginning_is_logged(binary):
+    """Of a connection in mode tcp, of a request in mode http."""
+    get, tcp = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", free_port()
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/web"
+        with Proxy(binary, CONNECTS.replace("{unix}", path).replace("{tcp}", str(tcp))) as p:
+            told = []
+
+            def wait(line):
+                told.append(line)
+                until(line, lambda: [x for x in p.text().splitlines() if x.startswith("Connect ")] == told)
+
+            with p.connect() as c:
+                for _ in range(2):
+                    c.sendall(get)
+                    assert c.recv(4096)
+                    wait("Connect from 127.0.0.1:%d to 127.0.0.1:%d (web/HTTP)" % (c.getsockname()[1], p.port))
+            with p.connect():
+                pass  # who asks nothing is not told of
+            with unix_connect(path) as c:
+                c.sendall(get)
+                assert c.recv(4096)
+                wait("Connect to unix:2 (web/HTTP)")
+            with socket.create_connection(("127.0.0.1", tcp), source_address=("127.0.0.9", 0)) as c, \
+                    contextlib.suppress(ConnectionResetError):
+                assert read_all(c) == b""
+            for there in ("1.2.3.4:11 to 5.6.7.8:22", "::1:11 to ::2:22"):
+                family, words = ("TCP6" if there[0] == ":" else "TCP4"), re.findall(r"\S+(?=:\d)|\d+(?= |$)", there)
+                with p.connect(tcp) as c:
+                    c.sendall(f"PROXY {family} {words[0]} {words[2]} {words[1]} {words[3]}\r\n".encode())
+                    wait(f"Connect from {there} (words/TCP)")
 
 
 def test_halog_reads_it(binary):
