@@ -279,6 +279,17 @@ static void check_mode(struct reader *r, struct cfg_proxy *p)
 	}
 }
 
+/* HAProxy's defaults, and its limit for the one by the other. */
+static void check_buffers(struct cfg_global *g)
+{
+	if (!g->bufsize)
+		g->bufsize = 16384;
+	if (!g->maxrewrite)
+		g->maxrewrite = 1024;
+	if (g->maxrewrite > g->bufsize / 2)
+		g->maxrewrite = g->bufsize / 2;
+}
+
 void cfg_check(struct reader *r)
 {
 	struct cfg_proxy *p;
@@ -304,6 +315,7 @@ void cfg_check(struct reader *r)
 		check_log(r, p);
 		check_addresses(r, p);
 	}
+	check_buffers(&r->cfg->global);
 	cfg_track_check(r);
 	cfg_rings_check(r);
 	cfg_resolvers_check(r);

@@ -25,6 +25,18 @@ static void kw_number(struct reader *r, size_t first, const void *data)
 		    (unsigned *)((char *)&r->cfg->global + *offset));
 }
 
+static void kw_bytes(struct reader *r, size_t first, const void *data)
+{
+	const size_t *offset = data;
+	unsigned *bytes = (unsigned *)((char *)&r->cfg->global + *offset);
+
+	if (!read_number(r, first, word_at(r, first - 1), 1, INT32_MAX, bytes) || *bytes <= CFG_BUFSIZE_MAX)
+		return;
+	say(r, DIAG_WARNING, first, "%s is at most %u here, and taken as that: only heads of HTTP need it",
+	    word_at(r, first - 1), CFG_BUFSIZE_MAX);
+	*bytes = CFG_BUFSIZE_MAX;
+}
+
 static void kw_text(struct reader *r, size_t first, const void *data)
 {
 	const size_t *offset = data;
@@ -445,8 +457,10 @@ const struct keyword cfg_keywords_global[] = {
     {"stats maxconn", 0, 1, 1, kw_number, OFFSET(stats_maxconn), "NUMBER"},
     {"stats socket", 0, 1, READER_ANY, kw_stats_socket, NULL, "PATH [mode MODE] [level LEVEL]"},
     {"stats timeout", 0, 1, 1, kw_stats_timeout, NULL, "TIME"},
-    {"tune.comp.maxlevel", 0, 1, 1, kw_compression_level, NULL, "LEVEL"},
+    {"tune.bufsize", 0, 1, 1, kw_bytes, OFFSET(bufsize), "BYTES"},
     {"tune.coalesce-us", 0, 1, 1, kw_coalesce, NULL, "auto|off|MICROSECONDS"},
+    {"tune.comp.maxlevel", 0, 1, 1, kw_compression_level, NULL, "LEVEL"},
+    {"tune.maxrewrite", 0, 1, 1, kw_bytes, OFFSET(maxrewrite), "BYTES"},
     {"tune.ssl.cachesize", 0, 1, 1, kw_tls_number, NULL, "SESSIONS"},
     {"tune.ssl.default-dh-param", 0, 1, 1, kw_tls_number, NULL, "BITS"},
     {"tune.ssl.lifetime", 0, 1, 1, kw_tls_number, NULL, "SECONDS"},

@@ -60,6 +60,7 @@ void h1_begin(struct http_msg *m, char *base, uint32_t room_at, uint32_t room_en
 	m->base = base;
 	m->room_at = room_at;
 	m->room_end = room_end;
+	m->head_max = HTTP_HEAD_DEFAULT;
 }
 
 static bool fail(struct head *h, enum h1_fault fault)
@@ -477,10 +478,10 @@ static bool judge_response(struct head *h, enum http_method asked, bool asked_up
 static ssize_t result(const struct head *h, bool ok)
 {
 	if (ok)
-		return h->p - h->begin <= HTTP_HEAD_MAX ? h->p - h->begin : -H1_FAULT_TOO_LARGE;
+		return h->p - h->begin <= (ssize_t)h->m->head_max ? h->p - h->begin : -H1_FAULT_TOO_LARGE;
 	if (!h->more)
 		return -(ssize_t)h->fault;
-	return h->end - h->begin < HTTP_HEAD_MAX ? 0 : -H1_FAULT_TOO_LARGE;
+	return h->end - h->begin < (ssize_t)h->m->head_max ? 0 : -H1_FAULT_TOO_LARGE;
 }
 
 ssize_t h1_request(struct http_msg *m, uint32_t at, uint32_t len)

@@ -172,6 +172,11 @@ struct http_worker {
 	char buffer[HTTP_BUFFER];
 };
 
+/* ---- http_worker.c ---- */
+
+/* Begins a message that stands from `at` on in the worker's buffer. */
+void http_begin(struct worker *w, struct http_msg *m, uint32_t at);
+
 /* ---- http_client.c ---- */
 
 /* Takes the accepted socket over. False: no memory. */

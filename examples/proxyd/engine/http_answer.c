@@ -170,7 +170,7 @@ static void parse(struct worker *w, struct exchange *x, uint32_t len)
 	ssize_t head;
 
 	for (;;) {
-		h1_begin(m, w->http->buffer, 0, at);
+		http_begin(w, m, at);
 		head = h1_response(m, at, len, x->method, x->asked_upgrade);
 		if (head < 0) {
 			if (exchange_retry(w, x, CFG_RETRY_JUNK))
@@ -245,7 +245,7 @@ static void read_head(struct worker *w, struct exchange *x)
 		if (!x->retryable)
 			exchange_answered(x);
 		/* only the end of a line can make a head whole, or show that it is none */
-		if (have && have + n < HTTP_HEAD_MAX && !memchr(at + have, '\n', (size_t)n)) {
+		if (have && have + n < w->head_max && !memchr(at + have, '\n', (size_t)n)) {
 			if (!chunk_append(&x->part, at + have, (size_t)n))
 				exchange_fail(w, x, 502, 'R', 'H');
 			return;

@@ -355,13 +355,13 @@ static bool take_request(struct worker *w, struct client *c)
 		if (!n)
 			return true;
 		/* only the end of a line can make a head whole, or show that it is none */
-		if (have && have + n < HTTP_HEAD_MAX &&
+		if (have && have + n < w->head_max &&
 		    !memchr(h->buffer + HTTP_ROOM + have, '\n', n))
 			return save(w, c, have + n);
 	}
 	c->unparsed = false;
 	have += n;
-	h1_begin(&h->request, h->buffer, 0, HTTP_ROOM);
+	http_begin(w, &h->request, HTTP_ROOM);
 	head = h1_request(&h->request, HTTP_ROOM, have);
 	if (head == 0)
 		return save(w, c, have);

@@ -19,7 +19,8 @@
 
 #define HTTP_FIELDS_MAX 101	 /* HAProxy's tune.http.maxhdr */
 #define HTTP_FIELDS_ADDED_MAX 64 /* more that rules may add */
-#define HTTP_HEAD_MAX 15360	 /* HAProxy's tune.bufsize - tune.maxrewrite */
+#define HTTP_HEAD_MAX 65536	 /* bytes, at most; */
+#define HTTP_HEAD_DEFAULT 15360	 /* without tune.bufsize and tune.maxrewrite, as HAProxy */
 
 #define HTTP_OPTION_CLOSE 1u
 #define HTTP_OPTION_KEEP_ALIVE 2u
@@ -73,6 +74,7 @@ enum http_framing {
 struct http_msg {
 	char *base;
 	uint32_t room_at, room_end;
+	uint32_t head_max; /* bytes; h1_begin() makes it the default */
 	bool is_response;
 	bool edited; /* what was received is not what http_write would write */
 

@@ -205,7 +205,7 @@ static ssize_t finish_head(struct worker *w, struct client *c, const struct back
 	struct http_worker *h = w->http;
 	struct http_msg *m = &h->answer;
 
-	h1_begin(m, h->buffer, 0, HTTP_ROOM);
+	http_begin(w, m, HTTP_ROOM);
 	if (h1_response(m, HTTP_ROOM, head_len, HTTP_METHOD_GET, false) <= 0 ||
 	    (end && say_end(m, body_len, end) < 0) || !run_after_rules(w, c, b, m))
 		return -1;
@@ -221,7 +221,7 @@ size_t http_after_own(struct worker *w, struct client *c, const struct backend *
 
 	if (!end && !has_after_rules(b ? b->proxy->rules : NULL) && !has_after_rules(c->frontend->rules))
 		return len;
-	if (head_len && head_len <= HTTP_HEAD_MAX) {
+	if (head_len && head_len <= w->head_max) {
 		memcpy(w->http->buffer + HTTP_ROOM, text, head_len);
 		new_len = finish_head(w, c, b, (uint32_t)head_len, body_len, end);
 	}

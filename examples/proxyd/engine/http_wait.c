@@ -42,9 +42,9 @@ void exchange_wait(struct worker *w, struct exchange *x, struct http_msg *m)
 	struct client *c = x->client;
 	ssize_t len = invite(w, x, m) < 0 ? -ENOMEM : http_write(m, h->written, sizeof(h->written));
 
-	if (len < 0 || len > HTTP_HEAD_MAX || !chunk_append(&c->in, h->written, (size_t)len) ||
+	if (len < 0 || len > w->head_max || !chunk_append(&c->in, h->written, (size_t)len) ||
 	    (h->early_len && !chunk_append(&c->in, h->early, h->early_len))) {
-		exchange_fail(w, x, 500, len > HTTP_HEAD_MAX ? 'P' : 'R', 'R');
+		exchange_fail(w, x, 500, len > w->head_max ? 'P' : 'R', 'R');
 		return;
 	}
 	x->head_len = (uint32_t)len;
@@ -64,7 +64,7 @@ static void resume(struct worker *w, struct exchange *x, size_t have, size_t res
 		return;
 	}
 	c->unparsed = rest;
-	h1_begin(&h->request, h->buffer, 0, HTTP_ROOM);
+	http_begin(w, &h->request, HTTP_ROOM);
 	head = h1_request(&h->request, HTTP_ROOM, (uint32_t)have);
 	if (head != (ssize_t)x->head_len) { /* what rules made of it is no request */
 		exchange_fail(w, x, 500, 'P', 'R');

@@ -147,3 +147,11 @@ void http_close_all(struct worker *w)
 	}
 	links_close_idle(w);
 }
+
+_Static_assert(CFG_BUFSIZE_MAX <= HTTP_HEAD_MAX, "a head as long as allowed has its place");
+
+void http_begin(struct worker *w, struct http_msg *m, uint32_t at)
+{
+	h1_begin(m, w->http->buffer, 0, at);
+	m->head_max = w->head_max;
+}

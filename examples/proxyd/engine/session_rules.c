@@ -180,7 +180,7 @@ static void find_request(struct run *r)
 	}
 	m = &w->http->request;
 	memcpy(w->http->buffer + HTTP_ROOM, r->payload[0].at, len);
-	h1_begin(m, w->http->buffer, 0, HTTP_ROOM);
+	http_begin(w, m, HTTP_ROOM);
 	head = h1_request(m, HTTP_ROOM, (uint32_t)len);
 	if (head > 0)
 		r->request = m;

@@ -154,6 +154,7 @@ void worker_adopt(struct worker *w, void *arg)
 	struct set *set = arg, *last = w->set;
 
 	w->set = set;
+	w->head_max = set->cfg->global.bufsize - set->cfg->global.maxrewrite;
 	for (size_t i = 0; i < set->n_listeners; i++) {
 		struct socket_handle *h = &set->listener[i].listener->socket[w->index];
 

@@ -156,6 +156,29 @@ def is_haproxy(binary):
     return os.path.basename(binary) == "haproxy"
 
 
+def test_heads_may_be_as_long_as_tune_bufsize_says(binary):
+    web = Web(lambda h, b: b"HTTP/1.1 200 OK\r\nX-Long: %s\r\nContent-Length: 2\r\n\r\nok" % (b"y" * int(h["x-wanted"])))
+    rule = "http-request set-header X-Added %[path,length]\nhttp-response set-header X-Added yes"
+    for lines, length, status in (
+        ("", 14000, 200),
+        ("", 20000, 400),
+        ("    tune.bufsize 32768\n", 14000, 200),
+        ("    tune.bufsize 32768\n", 30000, 200),
+        ("    tune.bufsize 32768\n", 40000, 400),
+        ("    tune.bufsize 32768\n    tune.maxrewrite 8192\n", 20000, 200),
+        ("    tune.bufsize 32768\n    tune.maxrewrite 8192\n", 27000, 400),
+        ("    tune.bufsize 8192\n", 6000, 200),
+        ("    tune.bufsize 8192\n", 9000, 400),
+    ):
+        with Proxy(binary, listen(web, rule).replace("global\n", "global\n" + lines)) as p:
+            head, body = ask(p, get("/" + "x" * length, "X-Wanted: 1"))
+            assert head.status == status, (lines, length, head)
+            assert status != 200 or web.requests[-1]["x-added"] == str(length + 1)
+            head, body = ask(p, get("/", f"X-Wanted: {length}"))
+            assert head.status == (200 if status == 200 else 502), (lines, length, head.status)
+            assert status != 200 or (len(head["x-long"]), head["x-added"], body) == (length, "yes", b"ok")
+
+
 def test_requests_and_answers_keep_the_connection(binary):
     web = Web(lambda h, b: b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(h.line.split()[1]), h.line.split()[1].encode()))
     with Proxy(binary, listen(web)) as p, p.connect() as c:

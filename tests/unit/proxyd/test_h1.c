@@ -421,12 +421,12 @@ static void bounds_the_head(void **state)
 	free(r.base);
 	n = (size_t)sprintf(text, "GET / HTTP/1.1" CRLF "X: ");
 	memset(text + n, 'a', 65536 - n);
-	assert_int_equal(ask(&r, text, HTTP_HEAD_MAX - 1), 0);
+	assert_int_equal(ask(&r, text, HTTP_HEAD_DEFAULT - 1), 0);
 	free(r.base);
-	assert_int_equal(ask(&r, text, HTTP_HEAD_MAX), -H1_FAULT_TOO_LARGE);
+	assert_int_equal(ask(&r, text, HTTP_HEAD_DEFAULT), -H1_FAULT_TOO_LARGE);
 	free(r.base);
-	memcpy(text + HTTP_HEAD_MAX, CRLF CRLF, 4);
-	assert_int_equal(ask(&r, text, HTTP_HEAD_MAX + 4), -H1_FAULT_TOO_LARGE);
+	memcpy(text + HTTP_HEAD_DEFAULT, CRLF CRLF, 4);
+	assert_int_equal(ask(&r, text, HTTP_HEAD_DEFAULT + 4), -H1_FAULT_TOO_LARGE);
 	free(r.base);
 	memset(text, '\r', 64);
 	for (int i = 0; i < 64; i += 2)
