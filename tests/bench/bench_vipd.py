@@ -8,6 +8,7 @@ time that all processes of the daemon took for it. memory: PSS of all processes 
 are not what is measured. The largest table is for the reload; it runs once.
 """
 import ctypes
+import math
 import os
 import pathlib
 import signal
@@ -106,6 +107,9 @@ def one_round(program, services, servers, folder):
         took = time.monotonic() - began
         time.sleep(1)
         return start, memory, took, cpu_s(daemon.pid) - cpu
+    except TimeoutError as late:
+        print(f"{os.path.basename(program)}, {services} x {servers}: {late} took more than {PATIENCE_S} s", flush=True)
+        return (math.nan,) * 4
     finally:
         daemon.terminate()
         daemon.wait()
