@@ -46,8 +46,8 @@ struct health_watcher;
 #define HEALTH_BURST_LEAST 32	      /* check starts at once, at least, likewise */
 #define HEALTH_BATCH_DEFAULT 256      /* events, timers and starts of each kind in one dispatch */
 #define HEALTH_BATCH_MAX 4096	      /* the highest `batch` */
-#define HEALTH_LATE_NS \
-	UINT64_C(20000000) /* a start is late from 20 ms, and the slack, behind its plan */
+/* A start is late from so long behind its plan, and the slack. */
+#define HEALTH_LATE_NS UINT64_C(20000000)
 #define HEALTH_SLACK_MAX_NS UINT64_C(20000000) /* the highest `slack_ns` */
 #define HEALTH_SLACK_SHARE 20	     /* of an interval, the slack is at most one part in so many */
 #define HEALTH_JITTER_MAX_PERCENT 50 /* HAProxy's limit of `spread-checks` */
@@ -262,10 +262,10 @@ struct health_check_opts {
 	const void *preamble; /* sent first on every connection, before TLS (PROXY protocol) */
 	size_t preamble_len;  /* at most HEALTH_PREAMBLE_MAX */
 	/* Limits of single phases within timeout_ns, each from its own beginning; 0: none. */
-	uint64_t name_timeout_ns;		     /* looking the name up */
-	uint64_t tls_timeout_ns;		     /* the handshake */
-	uint64_t send_timeout_ns;		     /* handing over what the probe sends */
-	uint64_t first_byte_timeout_ns;		     /* from then to the first byte of an answer */
+	uint64_t name_timeout_ns;	/* looking the name up */
+	uint64_t tls_timeout_ns;	/* the handshake */
+	uint64_t send_timeout_ns;	/* handing over what the probe sends */
+	uint64_t first_byte_timeout_ns; /* from then to the first byte of an answer */
 	const struct health_adaptive_opts *adaptive; /* NULL: any time within timeout_ns is good */
 };
 
