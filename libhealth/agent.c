@@ -172,8 +172,9 @@ void agent_judge(char *line, struct health_probe_io *io)
 	else
 		snprintf(text, sizeof(text), "%.95s", *reason ? reason : whole);
 	io->advice = said.advice;
-	reply_over(io, said.verdict, said.unknown[0] ? HEALTH_CODE_L7RSP : code[said.verdict], 0,
-		   text);
+	/* A word that is none takes nothing from a verdict beside it (HAProxy: "down tired" is down). */
+	reply_over(io, said.verdict,
+		   said.unknown[0] && said.verdict == HEALTH_NEUTRAL ? HEALTH_CODE_L7RSP : code[said.verdict], 0, text);
 }
 
 /* ---- the dialogue ---- */

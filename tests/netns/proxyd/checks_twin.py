@@ -298,6 +298,10 @@ def test_an_agent_takes_its_server_down_and_brings_it_back(binary):
         until("it is down", lambda: served_by(p) == "")
         said[0] = b"up\n"
         until("it is up", lambda: served_by(p) == "web")
+        said[0] = b"down tired\n"  # a word that is none takes nothing from the others
+        until("it is down again", lambda: served_by(p) == "")
+        said[0] = b"up rested\n"
+        until("it is up again", lambda: served_by(p) == "web")
         said[0] = b"drain\n"
         until("it drains", lambda: served_by(p) == "")
         said[0] = b"ready\n"

@@ -64,10 +64,12 @@ static void an_unknown_word_is_named_and_the_others_count(void **state)
 	    "75\n", "weight:x\n",     "weight:257\n", "maxconn:5%\n",
 	    "%\n",  "99999999999%\n", "hello\n",
 	};
-	struct talk t = says("up hello there\n", HEALTH_OK, HEALTH_CODE_L7RSP);
+	struct talk t = says("up hello there\n", HEALTH_OK, HEALTH_CODE_L7OK);
 
 	(void)state;
 	assert_string_equal(t.io.text, "unknown word 'hello'");
+	t = says("down tired\n", HEALTH_FAIL, HEALTH_CODE_L7STS);
+	assert_string_equal(t.io.text, "unknown word 'tired'");
 	for (size_t i = 0; i < sizeof(odd) / sizeof(*odd); i++)
 		says(odd[i], HEALTH_NEUTRAL, HEALTH_CODE_L7RSP);
 }
