@@ -2,6 +2,7 @@
 #include "client.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,43 @@ struct client {
 	STAILQ_HEAD(, waiting) events; /* that came before an answer */
 };
 
+/* Sockets of other vipd on this host, by the names that pid files of theirs have. */
+static void say_others(const char *path)
+{
+	static const char *const pattern[] = {"/run/keepalived*.sock", "/run/keepalived/*.sock",
+					      "/run/vipd*.sock"};
+	glob_t found = {0};
+	const char *title = "lbctl: there is";
+
+	for (size_t i = 0; i < sizeof(pattern) / sizeof(*pattern); i++)
+		glob(pattern[i], i ? GLOB_APPEND : 0, NULL, &found);
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		if (strcmp(found.gl_pathv[i], path) != 0) {
+			fprintf(stderr, "%s -s %s", title, found.gl_pathv[i]);
+			title = ",";
+		}
+	if (*title == ',')
+		fputc('\n', stderr);
+	globfree(&found);
+}
+
+static void say_unreachable(const char *path, int error)
+{
+	const char *todo = "";
+
+	if (error == EACCES)
+		todo = ". The socket is root's: sudo lbctl";
+	else if (error == ENOENT)
+		todo = ". Does vipd run? systemctl status vipd tells. Its socket is beside its pid "
+		       "file, "
+		       "with .sock for .pid: name it with -s";
+	else if (error == ECONNREFUSED)
+		todo = ". The socket was left by a vipd that is dead: systemctl start vipd";
+	fprintf(stderr, "lbctl: cannot connect to %s: %s%s\n", path, strerror(error), todo);
+	if (error == ENOENT || error == ECONNREFUSED)
+		say_others(path);
+}
+
 struct client *client_open(const char *path)
 {
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
@@ -45,12 +83,7 @@ struct client *client_open(const char *path)
 		error = errno;
 	if (!error)
 		return c;
-	fprintf(stderr, "lbctl: cannot connect to %s: %s%s\n", path, strerror(error),
-		error == EACCES ? ". Run it as root"
-		: error == ENOENT || error == ECONNREFUSED
-		    ? ". Does vipd run? Name its socket with -s: the pid file's name with .sock "
-		      "for .pid"
-		    : "");
+	say_unreachable(path, error);
 	client_close(c);
 	return NULL;
 }

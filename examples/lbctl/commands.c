@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "diag.h"
 #include "print.h"
 
 #define NOT_FOUND 1 /* CONTROL_NOT_FOUND of vipd */
@@ -44,9 +45,52 @@ static int call(const struct request *r, const char *method, json_t *params,
 
 /* ---- Looking ---- */
 
+#define TOLD_MAX 20 /* virtual servers of which status tells what is down */
+
+/* Of virtual servers with some real servers down: what is, and why. */
+static void show_down(const struct request *r, const json_t *list)
+{
+	const json_t *o;
+	size_t i, told = 0, left = 0;
+	char text[256];
+	int code;
+
+	json_array_foreach(list, i, o)
+	{
+		json_t *show;
+
+		if (json_integer_value(json_object_get(o, "real_servers_up")) ==
+		    json_integer_value(json_object_get(o, "real_servers_all")))
+			continue;
+		if (told++ >= TOLD_MAX) {
+			left++;
+			continue;
+		}
+		show = client_call(r->client, "show",
+				   json_pack("{s:O}", "virtual_server", json_object_get(o, "name")),
+				   &code, text);
+		print_down(json_array_get(json_object_get(show, "virtual_servers"), 0));
+		json_decref(show);
+	}
+	if (left)
+		printf("and of %zu more virtual servers: lbctl show\n", left);
+}
+
 static int do_status(const struct request *r)
 {
-	return call(r, "status", NULL, print_status);
+	char text[256];
+	int code;
+	json_t *status = client_call(r->client, "status", NULL, &code, text);
+
+	if (!status)
+		return fail(text);
+	if (!r->json) {
+		print_status(status);
+		show_down(r, json_object_get(status, "virtual_servers"));
+		json_decref(status);
+		return LBCTL_OK;
+	}
+	return show_result(r, status, NULL);
 }
 
 /* A name may be that of each of `kinds`: the first that knows it answers. */
@@ -255,47 +299,152 @@ static int do_call(const struct request *r)
 	return call(&as_json, r->argv[0], params, NULL);
 }
 
-static const struct command {
-	const char *name;
-	int (*fn)(const struct request *r);
-	int least, most; /* words behind it */
-	const char *words;
-} commands[] = {
-    {"status", do_status, 0, 0, ""},
-    {"show", do_show, 0, 1, "[NAME]"},
-    {"explain", do_explain, 1, 1, "NAME"},
-    {"events", do_events, 0, 0, "[-f] [-n N]"},
-    {"failover", do_failover, 1, 1, "INSTANCE"},
-    {"hold", do_hold, 1, 1, "INSTANCE [--force]"},
-    {"release", order_instance, 1, 1, "INSTANCE"},
-    {"announce", order_instance, 1, 1, "INSTANCE"},
-    {"drain", order_server, 1, 1, "ADDRESS:PORT [--in VIRTUAL_SERVER]"},
-    {"disable", order_server, 1, 1, "ADDRESS:PORT [--in VIRTUAL_SERVER]"},
-    {"enable", order_server, 1, 1, "ADDRESS:PORT [--in VIRTUAL_SERVER]"},
-    {"weight", do_weight, 2, 2, "ADDRESS:PORT N|default [--in VIRTUAL_SERVER]"},
-    {"check", do_check, 1, 1, "SCRIPT|ADDRESS:PORT"},
-    {"reload", do_plain, 0, 0, ""},
-    {"clear", do_plain, 0, 0, ""},
-    {"call", do_call, 1, 2, "METHOD [JSON]"},
+/* ---- Names, for scripts and completion ---- */
+
+struct namer {
+	const char *kind, *list, *inner;
 };
 
-const struct command *command_find(const struct request *r)
+static void put_names(const json_t *answer, const struct namer *n)
 {
-	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
-		const struct command *c = &commands[i];
+	const json_t *o, *part;
+	size_t i, k;
 
-		if (strcmp(c->name, r->command) != 0)
-			continue;
-		if (r->argc >= c->least && r->argc <= c->most)
-			return c;
-		fprintf(stderr, "lbctl: write lbctl %s %s\n", c->name, c->words);
-		return NULL;
+	json_array_foreach(json_object_get(answer, n->list), i, o)
+	{
+		if (!n->inner)
+			puts(json_string_value(json_object_get(o, "name")));
+		json_array_foreach(json_object_get(o, n->inner), k, part)
+		    puts(json_string_value(json_object_get(part, "name")));
 	}
-	fprintf(stderr, "lbctl: there is no command \"%s\": lbctl --help lists them\n", r->command);
+}
+
+static int do_names(const struct request *r)
+{
+	static const struct namer known[] = {{"instances", "instances", NULL},
+					     {"virtual_servers", "virtual_servers", NULL},
+					     {"real_servers", "virtual_servers", "real_servers"},
+					     {"scripts", "scripts", NULL}};
+	char text[256];
+	int code;
+	bool any = false;
+	json_t *show;
+
+	for (size_t i = 0; r->argc && i < sizeof(known) / sizeof(*known); i++)
+		any = any || !strcmp(known[i].kind, r->argv[0]);
+	if (r->argc && !any)
+		return fail("names of what? Write instances, virtual_servers, real_servers or "
+			    "scripts");
+	show = client_call(r->client, "show", NULL, &code, text);
+	if (!show)
+		return fail(text);
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+		if (!r->argc || !strcmp(known[i].kind, r->argv[0]))
+			put_names(show, &known[i]);
+	json_decref(show);
+	return LBCTL_OK;
+}
+
+/* ---- The table ---- */
+
+#define SERVER "ADDRESS:PORT [--in NAME]"
+#define ABOUT_SERVERS                                                                          \
+	"A real server is written ADDRESS:PORT or [IPV6]:PORT, as status and show write it.\n" \
+	"Meant are all virtual servers that have it; with --in NAME this one.\n"
+
+/* In the order in which they are told. Sections end where another begins. */
+static const struct command commands[] = {
+    {"status", do_status, 0, 0, "", LBCTL_LOOKING,
+     "all in short: who is MASTER, which servers are down",
+     "Real servers that are not in use are listed with the reason.\n", "lbctl status"},
+    {"show", do_show, 0, 1, "[NAME]", LBCTL_LOOKING, "all that is known, of one or of all",
+     "NAME is a VRRP instance or a virtual server: timers, trackers, peers and their lost\n"
+     "adverts, counters, the last transitions; real servers and their checks.\n",
+     "lbctl show VI_1"},
+    {"explain", do_explain, 1, 1, "NAME", LBCTL_LOOKING,
+     "in sentences: why it is so, and what to do",
+     "NAME is a VRRP instance, a virtual server or a real server.\n", "lbctl explain 10.0.0.5:80"},
+    {"events", do_events, 0, 0, "[-f] [-n N]", LBCTL_LOOKING,
+     "the last N (20) events; -f: and those that follow",
+     "512 are kept. With --json each is a line of JSON.\n", "lbctl events -f"},
+    {"names", do_names, 0, 1, "[KIND]", LBCTL_LOOKING,
+     "names a line each, for scripts and completion",
+     "KIND is instances, virtual_servers, real_servers or scripts; without it, all.\n",
+     "for i in $(lbctl names instances); do lbctl explain $i; done"},
+
+    {"failover", do_failover, 1, 1, "INSTANCE [--wait S]", LBCTL_VRRP, "hand over to another node",
+     "The other node has the addresses before this one lets go, and keeps them until it fails\n"
+     "or hands over. A sync group moves as a whole. Waits up to S seconds (15) and says what\n"
+     "became of it; without another node it stays MASTER.\n",
+     "lbctl failover VI_1"},
+    {"hold", do_hold, 1, 1, "INSTANCE [--force]", LBCTL_VRRP,
+     "hand over and stay out of it, for maintenance",
+     "In FAULT until release. Waits like failover. Without another node it stays MASTER,\n"
+     "unless --force is given: then nobody has the addresses.\n",
+     "lbctl hold VI_1 && apt upgrade && lbctl release VI_1"},
+    {"release", order_instance, 1, 1, "INSTANCE", LBCTL_VRRP, "take part again after hold",
+     "With preempt and the higher priority it becomes MASTER again.\n", "lbctl release VI_1"},
+    {"announce", order_instance, 1, 1, "INSTANCE", LBCTL_VRRP,
+     "gratuitous ARP or neighbour advertisements again",
+     "For a switch or a host that still has the old machine's Ethernet address.\n",
+     "lbctl announce VI_1"},
+
+    {"drain", order_server, 1, 1, SERVER, LBCTL_SERVERS, "no new connections; those it has go on",
+     "Its weight is 0 until enable.\n" ABOUT_SERVERS, "lbctl drain 10.0.0.5:80"},
+    {"disable", order_server, 1, 1, SERVER, LBCTL_SERVERS, "out of use, as if it were down",
+     "Its connections break. drain is the gentle way.\n" ABOUT_SERVERS,
+     "lbctl disable 10.0.0.5:80 --in 10.0.0.100:80"},
+    {"enable", order_server, 1, 1, SERVER, LBCTL_SERVERS, "undo drain and disable", ABOUT_SERVERS,
+     "lbctl enable 10.0.0.5:80"},
+    {"weight", do_weight, 2, 2, "ADDRESS:PORT N|default [--in NAME]", LBCTL_SERVERS,
+     "another weight", "N is 0 to 65535; default: that of the configuration.\n" ABOUT_SERVERS,
+     "lbctl weight 10.0.0.5:80 20"},
+    {"check", do_check, 1, 1, "SCRIPT|ADDRESS:PORT", LBCTL_SERVERS,
+     "run its checks, or a vrrp_script, now",
+     "Does not wait: lbctl explain tells the result.\n" ABOUT_SERVERS, "lbctl check 10.0.0.5:80"},
+
+    {"reload", do_plain, 0, 0, "", LBCTL_DAEMON, "read the configuration again",
+     "Fails when the file is refused: vipd goes on with the old one, and vipd -t says why.\n",
+     "vipd -t && lbctl reload"},
+    {"clear", do_plain, 0, 0, "", LBCTL_DAEMON, "counters begin at 0", "As SIGRTMAX-1 to vipd.\n",
+     "lbctl clear"},
+    {"call", do_call, 1, 2, "METHOD [JSON]", LBCTL_DAEMON, "any method of the socket",
+     "The answer is JSON. \"lbctl call help\" lists the methods.\n",
+     "lbctl call show '{\"instance\":\"VI_1\"}'"},
+};
+
+const struct command *command_at(size_t i)
+{
+	return i < sizeof(commands) / sizeof(*commands) ? &commands[i] : NULL;
+}
+
+const struct command *command_named(const char *name)
+{
+	const char *names[sizeof(commands) / sizeof(*commands)], *nearest;
+	const struct command *c;
+	size_t n = 0;
+
+	for (; (c = command_at(n)); names[n++] = c->name)
+		if (!strcmp(c->name, name))
+			return c;
+	nearest = diag_nearest(name, names, n);
+	if (nearest)
+		fprintf(stderr, "lbctl: there is no command \"%s\": did you mean %s?\n", name,
+			nearest);
+	else
+		fprintf(stderr, "lbctl: there is no command \"%s\": lbctl --help lists them\n",
+			name);
 	return NULL;
 }
 
-int command_run(const struct command *c, const struct request *r)
+const struct command *command_find(const struct request *r)
 {
-	return c->fn(r);
+	const struct command *c = command_named(r->command);
+
+	if (c && (r->argc < c->least || r->argc > c->most)) {
+		fprintf(stderr, "lbctl: write lbctl %s %s\nlbctl %s --help tells more\n", c->name,
+			c->words, c->name);
+		return NULL;
+	}
+	return c;
 }

@@ -4,6 +4,7 @@
 #define LBCTL_COMMANDS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "client.h"
 
@@ -11,7 +12,7 @@ enum { LBCTL_OK, LBCTL_FAILED, LBCTL_USAGE };
 
 struct request {
 	struct client *client;
-	bool json, force, follow;
+	bool json, force, follow, help;
 	const char *in; /* --in: only in this virtual server */
 	int limit;	/* -n: events */
 	int wait_s;	/* --wait: for a failover */
@@ -20,12 +21,28 @@ struct request {
 	const char *command;
 };
 
-struct command;
+#define LBCTL_LOOKING "Looking"
+#define LBCTL_VRRP "VRRP"
+#define LBCTL_SERVERS "Real servers"
+#define LBCTL_DAEMON "The daemon"
+
+struct command {
+	const char *name;
+	int (*fn)(const struct request *r); /* an exit code */
+	int least, most;		    /* words behind it */
+	const char *words;
+	const char *section, *what; /* what: a line of help */
+	const char *more;	    /* lines of it */
+	const char *example;
+};
+
+/* NULL behind the last one. */
+const struct command *command_at(size_t i);
+
+/* NULL: said that there is none of this name. */
+const struct command *command_named(const char *name);
 
 /* What r->command is; NULL: said that it is none, or what has to stand behind it. */
 const struct command *command_find(const struct request *r);
-
-/* With r->client: an exit code. */
-int command_run(const struct command *c, const struct request *r);
 
 #endif

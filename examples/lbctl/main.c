@@ -6,54 +6,8 @@
 
 #include "client.h"
 #include "commands.h"
+#include "help.h"
 #include "print.h"
-
-#define SOCKET "/run/keepalived.sock"
-
-static const char help[] =
-    "lbctl - see and steer a running vipd\n"
-    "\n"
-    "Usage: lbctl [OPTION]... COMMAND [NAME]\n"
-    "\n"
-    "To begin with:\n"
-    "  lbctl status                     who is MASTER, since when and why; which servers are up\n"
-    "  lbctl explain VI_1               why is it BACKUP, and what to do\n"
-    "  lbctl explain 10.0.0.5:80        why is this server down\n"
-    "  lbctl events -f                  what happens, as it happens\n"
-    "\n"
-    "Looking:\n"
-    "  status                           all in short\n"
-    "  show [INSTANCE|VIRTUAL_SERVER]   all that is known, of one or of all\n"
-    "  explain NAME                     in sentences: an instance, a virtual or a real server\n"
-    "  events [-f] [-n N]               the last N (20); -f: and those that follow\n"
-    "\n"
-    "VRRP:\n"
-    "  failover INSTANCE [--wait S]     hand over to another node; it has the addresses before\n"
-    "                                   this one lets go. Waits up to S seconds (15) for it\n"
-    "  hold INSTANCE [--force]          hand over and stay out of it, for maintenance;\n"
-    "                                   --force: also when no other node takes over\n"
-    "  release INSTANCE                 take part again\n"
-    "  announce INSTANCE                gratuitous ARP or neighbour advertisements again\n"
-    "\n"
-    "Real servers (ADDRESS:PORT, [IPV6]:PORT), in all virtual servers or with --in NAME in one:\n"
-    "  drain SERVER                     no new connections; those it has go on\n"
-    "  disable SERVER                   out of use, as if it were down\n"
-    "  enable SERVER                    undo drain and disable\n"
-    "  weight SERVER N|default          another weight\n"
-    "  check SERVER|SCRIPT              run its checks, or a vrrp_script, now\n"
-    "\n"
-    "The daemon:\n"
-    "  reload                           read the configuration again\n"
-    "  clear                            counters begin at 0\n"
-    "  call METHOD [JSON]               any method of the socket: lbctl call help\n"
-    "\n"
-    "Options:\n"
-    "  -s, --socket=FILE                default " SOCKET ": vipd's pid file with .sock\n"
-    "  -j, --json                       answers as JSON\n"
-    "  -h, --help    -v, --version\n"
-    "\n"
-    "Orders outlive reloads and crashes of vipd's processes, not vipd itself.\n"
-    "Exit code: 0 done, 1 not done (stderr says why), 2 the command line is wrong.\n";
 
 enum { OPT_IN = 256, OPT_FORCE, OPT_WAIT };
 
@@ -104,8 +58,8 @@ static int take(int option, struct request *r, const char **socket)
 	case OPT_WAIT:
 		return read_number("--wait", optarg, &r->wait_s);
 	case 'h':
-		fputs(help, stdout);
-		return LBCTL_OK;
+		r->help = true;
+		return -1;
 	case 'v':
 		puts("lbctl " LBCTL_VERSION);
 		return LBCTL_OK;
@@ -115,11 +69,27 @@ static int take(int option, struct request *r, const char **socket)
 	}
 }
 
+/* lbctl --help, lbctl COMMAND --help, lbctl help [COMMAND] */
+static int show_help(const struct request *r, const char *name)
+{
+	const struct command *c = name ? command_named(name) : NULL;
+
+	if (name && !c)
+		return LBCTL_USAGE;
+	if (c)
+		help_command(c);
+	else if (r->json)
+		help_json();
+	else
+		help_all();
+	return LBCTL_OK;
+}
+
 int main(int argc, char **argv)
 {
 	struct request r = {.limit = -1, .wait_s = 15};
 	const struct command *command;
-	const char *socket = SOCKET;
+	const char *socket = LBCTL_SOCKET;
 	int option, end;
 
 	while ((option = getopt_long(argc, argv, "s:jfn:hv", long_options, NULL)) != -1) {
@@ -127,13 +97,19 @@ int main(int argc, char **argv)
 		if (end >= 0)
 			return end;
 	}
-	if (optind == argc) {
-		fputs(help, stdout);
+	argv += optind;
+	argc -= optind;
+	if (argc && !strcmp(argv[0], "help"))
+		return show_help(&r, argv[1]);
+	if (r.help)
+		return show_help(&r, argv[0]);
+	if (!argc) {
+		help_all();
 		return LBCTL_USAGE;
 	}
-	r.command = argv[optind++];
-	r.argc = argc - optind;
-	r.argv = argv + optind;
+	r.command = argv[0];
+	r.argc = argc - 1;
+	r.argv = argv + 1;
 	command = command_find(&r);
 	if (!command)
 		return LBCTL_USAGE;
@@ -141,7 +117,7 @@ int main(int argc, char **argv)
 	r.client = client_open(socket);
 	if (!r.client)
 		return LBCTL_FAILED;
-	end = command_run(command, &r);
+	end = command->fn(&r);
 	client_close(r.client);
 	return end;
 }

@@ -6,16 +6,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
 static bool coloured;
+static int columns; /* of the terminal; 0: a pipe, whose lines may be as long as they like */
 
 void print_init(void)
 {
 	const char *no = getenv("NO_COLOR");
+	bool terminal = isatty(STDOUT_FILENO);
+	struct winsize size = {0};
 
-	coloured = isatty(STDOUT_FILENO) && !(no && *no);
+	coloured = terminal && !(no && *no);
+	if (terminal)
+		columns =
+		    !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) && size.ws_col ? size.ws_col : 80;
 }
 
 /* ---- Parts ---- */
@@ -99,28 +106,38 @@ static int widest(const json_t *list, const char *key, int least)
 	return least;
 }
 
+/* The last words of a row that is `used` columns wide: on a line of their own where they would not fit. */
+static void put_last(int used, const char *s)
+{
+	if (columns && used + (int)strlen(s) > columns)
+		printf("\n    ");
+	put_safe(s);
+}
+
 /* ---- status ---- */
 
 static void print_instances(const json_t *list)
 {
 	int name = widest(list, "name", 8), interface = widest(list, "interface", 9);
 	const json_t *o;
-	char since[32];
+	char since[32], why[320];
 	size_t i;
 
 	if (!json_array_size(list))
 		return;
-	printf("\n%-*s  STATE   FOR      PRIO  %-*s  VRID  WHY\n", name, "INSTANCE", interface,
+	printf("\n%-*s  STATE   FOR      PRIO  VRID  %-*s  WHY\n", name, "INSTANCE", interface,
 	       "INTERFACE");
 	json_array_foreach(list, i, o)
 	{
 		printf("%-*s  ", name, text(o, "name"));
 		put_state(text(o, "state"), 6);
-		printf("  %-7s  %4.0f  %-*s  %4.0f  ", ago(number(o, "since"), since),
-		       number(o, "effective_priority"), interface, text(o, "interface"),
-		       number(o, "vrid"));
-		put_safe(text(o, "why"));
-		puts(flag(o, "held") ? " (held)" : "");
+		printf("  %-7s  %4.0f  %4.0f  %-*s  ", ago(number(o, "since"), since),
+		       number(o, "effective_priority"), number(o, "vrid"), interface,
+		       text(o, "interface"));
+		snprintf(why, sizeof(why), "%s%s", text(o, "why"),
+			 flag(o, "held") ? " (held)" : "");
+		put_last(name + interface + 33, why);
+		putchar('\n');
 	}
 }
 
@@ -164,21 +181,78 @@ static void print_virtuals(const json_t *list)
 		put_state(flag(o, "up") ? "up" : "down", 5);
 		printf("  %7s  %6.0f  %6.0f  %s", up, number(o, "live_weight"), number(o, "quorum"),
 		       text(o, "scheduler"));
-		if (flag(sorry, "in_use"))
-			printf("  sorry server %s in use", text(sorry, "name"));
+		if (flag(sorry, "in_use")) {
+			char use[160];
+
+			snprintf(use, sizeof(use), "  sorry server %s in use", text(sorry, "name"));
+			put_last(name + 33 + (int)strlen(text(o, "scheduler")), use);
+		}
 		putchar('\n');
 	}
+}
+
+/* The first check that fails; NULL: none, so a person or the configuration took it out. */
+static const json_t *failing(const json_t *real)
+{
+	const json_t *c;
+	size_t i;
+
+	json_array_foreach(json_object_get(real, "checks"), i, c)
+	{
+		if (strcmp(text(c, "state"), "up") != 0)
+			return c;
+	}
+	return NULL;
+}
+
+#define DOWN_MAX 10 /* of a virtual server */
+
+void print_down(const json_t *virtual)
+{
+	const json_t *list = json_object_get(virtual, "real_servers"), *o, *check;
+	int name = widest(list, "name", 14);
+	char why[320], since[32];
+	size_t i, told = 0, left = 0;
+
+	json_array_foreach(list, i, o)
+	{
+		const char *admin = text(o, "admin");
+		bool ordered = strcmp(admin, "ready") != 0;
+
+		if (!ordered && !strcmp(text(o, "state"), "up"))
+			continue;
+		if (told == DOWN_MAX) {
+			left++;
+			continue;
+		}
+		if (!told++)
+			printf("\nNOT IN USE, of %s\n", text(virtual, "name"));
+		check = failing(o);
+		printf("  %-*s  ", name, text(o, "name"));
+		put_state(ordered ? admin : text(o, "state"), 8);
+		if (check && *text(check, "code"))
+			snprintf(why, sizeof(why), "  %s %s, %s, %s ago", text(check, "type"),
+				 text(check, "code"), text(check, "text"),
+				 ago(number(check, "last"), since));
+		else
+			snprintf(why, sizeof(why), "  %s",
+				 ordered ? "by an order of lbctl" : text(check, "type"));
+		put_last(name + 12, why);
+		putchar('\n');
+	}
+	if (left)
+		printf("  and %zu more: lbctl show %s\n", left, text(virtual, "name"));
 }
 
 void print_status(const json_t *s)
 {
 	char since[32];
 
-	printf("vipd %s, process %.0f, runs for %s, configuration %s", text(s, "version"),
-	       number(s, "pid"), ago(number(s, "started"), since), text(s, "file"));
-	printf(", read %s ago%s\n", ago(number(s, "loaded"), since),
-	       flag(s, "last_reload_refused") ? "; the last reload was refused: vipd -t says why"
-					      : "");
+	printf("vipd %s, process %.0f, runs for %s\n", text(s, "version"), number(s, "pid"),
+	       ago(number(s, "started"), since));
+	printf("configuration %s, read %s ago\n", text(s, "file"), ago(number(s, "loaded"), since));
+	if (flag(s, "last_reload_refused"))
+		puts("THE LAST RELOAD WAS REFUSED: vipd -t says why");
 	print_instances(json_object_get(s, "instances"));
 	print_groups(json_object_get(s, "groups"));
 	print_virtuals(json_object_get(s, "virtual_servers"));
@@ -188,9 +262,48 @@ void print_status(const json_t *s)
 
 static void print_value(const json_t *v, int indent);
 
+static const char *stamp(double when, char buf[32])
+{
+	time_t whole = (time_t)when;
+	char date[24] = "";
+	struct tm t;
+
+	if (localtime_r(&whole, &t))
+		strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &t);
+	snprintf(buf, 32, "%s.%03d", date, (int)((when - (double)whole) * 1000));
+	return buf;
+}
+
+/* Members that are moments. */
+static bool is_moment(const char *key, const json_t *v)
+{
+	static const char *const known[] = {"since", "time", "timer", "last", "next"};
+	bool is = false;
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+		is = is || !strcmp(known[i], key);
+	return is && json_number_value(v) > 0;
+}
+
+static void print_moment(double when)
+{
+	double left = when - (double)time(NULL);
+	char date[32], when_ago[32];
+
+	if (left > 0)
+		printf("%s (in %.0f s)\n", stamp(when, date), left);
+	else
+		printf("%s (%s ago)\n", stamp(when, date), ago(when, when_ago));
+}
+
 static void print_member(const char *key, const json_t *v, int indent)
 {
 	printf("%*s%s:", indent, "", key);
+	if (is_moment(key, v)) {
+		putchar(' ');
+		print_moment(json_number_value(v));
+		return;
+	}
 	if (json_is_object(v) || (json_is_array(v) && json_is_object(json_array_get(v, 0))))
 		putchar('\n');
 	else
@@ -222,7 +335,7 @@ static void print_value(const json_t *v, int indent)
 				print_value(part, indent);
 		}
 		if (!objects)
-			putchar('\n');
+			puts(i ? "" : "-");
 		return;
 	}
 	if (json_is_string(v))
@@ -260,16 +373,11 @@ void print_show(const json_t *show)
 
 void print_event(const json_t *e)
 {
-	double when = number(e, "time");
-	time_t whole = (time_t)when;
-	char stamp[32] = "";
-	struct tm t;
 	const char *key;
+	char date[32];
 	json_t *v;
 
-	if (localtime_r(&whole, &t))
-		strftime(stamp, sizeof(stamp), "%Y-%m-%d %H:%M:%S", &t);
-	printf("%s.%03d  %s", stamp, (int)((when - (double)whole) * 1000), text(e, "type"));
+	printf("%s  %s", stamp(number(e, "time"), date), text(e, "type"));
 	json_object_foreach((json_t *)(uintptr_t)e, key, v)
 	{
 		if (!strcmp(key, "number") || !strcmp(key, "time") || !strcmp(key, "type"))

@@ -7,6 +7,9 @@
 
 void print_init(void);
 void print_status(const json_t *status);
+
+/* Of a virtual server as "show" tells it: the real servers that are not in use, and why. */
+void print_down(const json_t *virtual);
 void print_show(const json_t *show);
 void print_event(const json_t *event);
 void print_sentences(const json_t *list);

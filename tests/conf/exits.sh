@@ -82,6 +82,14 @@ if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
         setpriv --bounding-set -all --inh-caps -all "$vipd" -n -l -G -f one.conf -p p -r r -c c
 fi
 expect 2 'there is no command "bogus": lbctl --help lists them' "$lbctl" bogus
+expect 2 'there is no command "stats": did you mean status?' "$lbctl" stats
+expect 0 'Usage: lbctl [OPTION]... drain ADDRESS:PORT [--in NAME]' "$lbctl" drain --help
 expect 2 'write lbctl drain ADDRESS:PORT' "$lbctl" -s none drain
 expect 1 'cannot connect to none: No such file or directory. Does vipd run?' "$lbctl" -s none status
+python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("dead.sock")'
+expect 1 'Connection refused. The socket was left by a vipd that is dead: systemctl start vipd' "$lbctl" -s dead.sock status
+if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
+    chmod 0600 dead.sock
+    expect 1 "Permission denied. The socket is root's: sudo lbctl" setpriv --reuid 65534 --bounding-set -all --inh-caps -all "$lbctl" -s dead.sock status
+fi
 exit $failed

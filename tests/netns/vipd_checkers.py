@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -164,9 +165,13 @@ def wait_for(what, true, show=lambda: ""):
     sys.exit(f"not so after 15 s: {what} {show()}")
 
 
-def reals(vipd, folder):
+def ask(vipd, folder, *words):
     lbctl = pathlib.Path(vipd).parent.parent / "lbctl" / "lbctl"
-    out = subprocess.run([lbctl, "-s", folder / "control", "--json", "show"], capture_output=True, text=True)
+    return subprocess.run([lbctl, "-s", folder / "control", *words], capture_output=True, text=True)
+
+
+def reals(vipd, folder):
+    out = ask(vipd, folder, "--json", "show")
     if out.returncode:
         return {}
     found = {}
@@ -202,6 +207,8 @@ def talk(vipd, daemon, folder, log):
             set_all(folder, well)
         want = "up" if well else "down"
         wait_for(f"all are {want}", lambda: set(states().values()) == {want}, lambda: f"{states()}\n{log.read_text()}")
+    status = ask(vipd, folder, "status").stdout
+    assert re.search(r"^  127.0.0.1:8003 +down +MISC_CHECK$.*^  127.0.0.1:8004 +down +SMTP_CHECK L7STS, 421 busy, \d+ s ago$", status, re.M | re.S), status
     set_all(folder, True)
     wait_for("all are well again", lambda: set(states().values()) == {"up"})
     weights = {name: real["weight_in_use"] for name, real in reals(vipd, folder).items()}

@@ -100,8 +100,9 @@ lbctl r1 --json status | python3 -c 'import json,sys; assert json.load(sys.stdin
 ! lbctl r1 status | grep -q $'\033' || fail "no colours in a pipe" "$(lbctl r1 status)"
 lbctl r1 events -n 100 | grep -q "order release  name VI_1  uid 0" || fail "the orders are among the events" "$(lbctl r1 events)"
 expect r1 "write lbctl failover INSTANCE" failover
+expect r1 VI_1 names instances
 expect r1 'there is no "VI_9"' show VI_9
-expect none "Does vipd run? Name its socket with -s" status
+expect none "Does vipd run? systemctl status vipd tells. Its socket is beside its pid file" status
 lbctl r1 nonsense >/dev/null 2>&1
 [ $? = 2 ] || fail "a wrong command line has exit code 2" "nonsense"
 good "lbctl: JSON, no colours in a pipe, messages, exit codes"
