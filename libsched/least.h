@@ -201,8 +201,7 @@ static inline void least_counted(struct least *t, const struct lb_snapshot *s, s
 	least_set(t, place, least_key_of(s, place, t, *seen, key));
 }
 
-static inline void least_sweep(struct least *t, const struct lb_snapshot *s, uint32_t rows,
-			       least_key *key)
+static inline void least_sweep(struct least *t, const struct lb_snapshot *s, least_key *key)
 {
 	uint32_t due = sweep_due(&t->sweep, s);
 
@@ -210,7 +209,7 @@ static inline void least_sweep(struct least *t, const struct lb_snapshot *s, uin
 		return;
 	while (due--)
 		least_refresh(t, s, sweep_next(&t->sweep, s), key);
-	sweep_prefetch(&t->sweep, s, rows);
+	sweep_prefetch(&t->sweep, s);
 }
 
 /* The winner, past those the request excludes; LEAST_NEVER for these, for as long. */
@@ -246,7 +245,7 @@ static inline ssize_t least_pick(struct least *t, const struct lb_query *q, leas
 	ssize_t place;
 
 	if (rows > 1)
-		least_sweep(t, s, rows, key);
+		least_sweep(t, s, key);
 	place = least_first(t, q, key);
 	if (place >= 0 || rows == 1)
 		return place;

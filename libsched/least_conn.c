@@ -398,14 +398,13 @@ static ssize_t step_without(struct least_conn *c, const struct lb_query *q)
 /* Reads what other pickers counted, a few servers at a time. */
 static void sweep(struct least_conn *c, const struct lb_snapshot *s)
 {
-	const uint32_t rows = ledger_rows(s->ledger);
-	uint32_t due = rows > 1 ? sweep_due(&c->sweep, s) : 0;
+	uint32_t due = ledger_rows(s->ledger) > 1 ? sweep_due(&c->sweep, s) : 0;
 
 	if (!due)
 		return;
 	while (due--)
 		refresh(c, s, sweep_next(&c->sweep, s));
-	sweep_prefetch(&c->sweep, s, rows);
+	sweep_prefetch(&c->sweep, s);
 }
 
 static ssize_t least_conn_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)

@@ -18,8 +18,7 @@
 #include "libsched/slot.h"
 #include <libsched/lb.h>
 
-#define LEDGER_RESULTS 4		     /* enum lb_result */
-#define LEDGER_ROWS_MAX (LB_PICKERS_MAX + 1) /* the editor's included */
+#define LEDGER_RESULTS 4 /* enum lb_result */
 
 struct cell {
 	_Atomic int32_t active, inactive;
@@ -31,15 +30,19 @@ struct tally {
 	_Atomic uint64_t bytes, latency_sum_ns;
 };
 
+typedef struct ledger_row *ledger_row_ptr; /* _Atomic() of a plain name */
+
 struct ledger_row {
-	struct cell *cell[SLOT_CHUNKS];
-	struct tally *tally[SLOT_CHUNKS];
+	_Atomic(ledger_row_ptr) next;	/* published when it is whole */
+	struct cell *cell[SLOT_CHUNKS]; /* before them, backwards, lie the tallies */
 	_Alignas(LINE_BYTES) _Atomic int64_t active; /* of all servers, as counted here */
 };
 
 struct ledger {
-	_Atomic uint32_t n_rows; /* published after the row is whole */
-	struct ledger_row *row[LEDGER_ROWS_MAX];
+	struct ledger_row *first; /* there before the first picker is, and for good */
+	_Atomic uint32_t n_rows;
+
+	struct ledger_row *last; /* the editor's */
 };
 
 /* [editor] Room for this slot in every row. 0 or -ENOMEM. */
@@ -65,13 +68,20 @@ static inline struct cell *row_cell(const struct ledger_row *r, uint32_t slot)
 
 static inline struct tally *row_tally(const struct ledger_row *r, uint32_t slot)
 {
-	return &r->tally[slot_chunk(slot)][slot_index(slot)];
+	return (struct tally *)r->cell[slot_chunk(slot)] - 1 - slot_index(slot);
 }
 
 static inline uint32_t ledger_rows(const struct ledger *l)
 {
 	return atomic_load_explicit(&l->n_rows, memory_order_acquire);
 }
+
+static inline struct ledger_row *row_next(const struct ledger_row *r)
+{
+	return atomic_load_explicit(&r->next, memory_order_acquire);
+}
+
+#define ledger_for_each_row(r, l) for (struct ledger_row *r = (l)->first; r; r = row_next(r))
 
 static inline int64_t row_active_of(const struct ledger_row *r, uint32_t slot)
 {
@@ -80,13 +90,12 @@ static inline int64_t row_active_of(const struct ledger_row *r, uint32_t slot)
 
 static inline int64_t ledger_active(const struct ledger *l, uint32_t slot)
 {
-	const uint32_t n = ledger_rows(l);
 	int64_t sum = 0;
 
-	if (__builtin_expect(n == 1, 1)) /* spares a loop */
-		return row_active_of(l->row[0], slot);
-	for (uint32_t i = 0; i < n; i++)
-		sum += row_active_of(l->row[i], slot);
+	if (__builtin_expect(ledger_rows(l) == 1, 1)) /* spares a loop */
+		return row_active_of(l->first, slot);
+	ledger_for_each_row (r, l)
+		sum += row_active_of(r, slot);
 	return sum;
 }
 
@@ -94,8 +103,8 @@ static inline int64_t ledger_inactive(const struct ledger *l, uint32_t slot)
 {
 	int64_t sum = 0;
 
-	for (uint32_t i = 0, n = ledger_rows(l); i < n; i++)
-		sum += atomic_load_explicit(&row_cell(l->row[i], slot)->inactive, RELAXED);
+	ledger_for_each_row (r, l)
+		sum += atomic_load_explicit(&row_cell(r, slot)->inactive, RELAXED);
 	return sum;
 }
 

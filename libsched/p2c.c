@@ -45,14 +45,13 @@ static void p2c_adopt(const struct lb_snapshot *s, void *cursor, const struct lb
 /* What other pickers counted, a few servers at a time. */
 static inline void look_around(struct p2c *c, const struct lb_snapshot *s)
 {
-	const uint32_t rows = ledger_rows(s->ledger);
-	uint32_t due = rows > 1 ? sweep_due(&c->sweep, s) : 0;
+	uint32_t due = ledger_rows(s->ledger) > 1 ? sweep_due(&c->sweep, s) : 0;
 
 	if (!due)
 		return;
 	while (due--)
 		refresh(c, s, sweep_next(&c->sweep, s));
-	sweep_prefetch(&c->sweep, s, rows);
+	sweep_prefetch(&c->sweep, s);
 }
 
 /* ---- Any pick ---- */

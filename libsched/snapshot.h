@@ -194,8 +194,8 @@ static inline uint32_t snap_active(const struct lb_snapshot *s)
 {
 	int64_t sum = 0;
 
-	for (uint32_t i = 0, n = ledger_rows(s->ledger); i < n; i++)
-		sum += atomic_load_explicit(&s->ledger->row[i]->active, RELAXED);
+	ledger_for_each_row (r, s->ledger)
+		sum += atomic_load_explicit(&r->active, RELAXED);
 	return sum > 0 ? (uint32_t)sum : 0;
 }
 

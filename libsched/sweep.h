@@ -36,10 +36,10 @@ static inline uint32_t sweep_next(struct sweep *w, const struct lb_snapshot *s)
 }
 
 /* Calls for those that come next. */
-static inline void sweep_prefetch(const struct sweep *w, const struct lb_snapshot *s, uint32_t rows)
+static inline void sweep_prefetch(const struct sweep *w, const struct lb_snapshot *s)
 {
-	for (uint32_t i = 0; i < rows; i++)
-		__builtin_prefetch(row_cell(s->ledger->row[i], s->at[w->at].slot));
+	ledger_for_each_row (r, s->ledger)
+		__builtin_prefetch(row_cell(r, s->at[w->at].slot));
 }
 
 #endif

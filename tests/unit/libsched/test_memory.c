@@ -3,7 +3,7 @@
 #include "support.h"
 
 static long fail_in = -1; /* so many succeed, then one fails; below 0: all succeed */
-static size_t allocations;
+static size_t allocations, bytes;
 
 void *__real_calloc(size_t n, size_t size);
 void *__real_reallocarray(void *p, size_t n, size_t size);
@@ -13,12 +13,14 @@ void *__wrap_reallocarray(void *p, size_t n, size_t size);
 void *__wrap_calloc(size_t n, size_t size)
 {
 	allocations++;
+	bytes += n * size;
 	return fail_in >= 0 && fail_in-- == 0 ? NULL : __real_calloc(n, size);
 }
 
 void *__wrap_reallocarray(void *p, size_t n, size_t size)
 {
 	allocations++;
+	bytes += n * size;
 	return fail_in >= 0 && fail_in-- == 0 ? NULL : __real_reallocarray(p, n, size);
 }
 
@@ -129,12 +131,58 @@ static void picking_allocates_nothing_even_over_commits(void **state)
 	}
 }
 
+/* A proxy may have tens of thousands of backends with a server each. */
+static void a_group_of_one_server_takes_a_page_at_most(void **state)
+{
+	struct lb_group *g;
+
+	(void)state;
+	bytes = 0;
+	g = GROUP("roundrobin", 1);
+	assert_true(bytes <= 4096);
+	bytes = 0;
+	picker_of(g);
+	assert_true(bytes <= 4096);
+	lb_group_free(g);
+}
+
+static void each_of_very_many_servers_has_counters_of_its_own(void **state)
+{
+	struct lb_group *g = GROUP("rr", 1);
+	struct lb_request r = {.size = sizeof(r), .flags = LB_REQUEST_STRICT};
+	struct lb_outcome o = {.size = sizeof(o)};
+	struct lb_server_stats stats = {.size = sizeof(stats)};
+	struct lb_picker *p = picker_of(g);
+	uint64_t id;
+
+	(void)state;
+	for (uint64_t i = 2; i <= LB_SERVERS_MAX; i++)
+		assert_int_equal(lb_server_add(g, NULL, NULL), 0);
+	commit(g);
+	for (r.prefer = 1; r.prefer <= LB_SERVERS_MAX; r.prefer++) {
+		assert_int_equal(lb_pick(p, &r, &id), 0);
+		if (id % 3)
+			continue;
+		o.bytes = id;
+		assert_int_equal(lb_done(p, id, &o), 0);
+	}
+	for (id = 1; id <= LB_SERVERS_MAX; id++) {
+		assert_int_equal(lb_server_stats(g, id, &stats), 0);
+		assert_int_equal(stats.picks, 1);
+		assert_int_equal(stats.active, id % 3 ? 1 : 0);
+		assert_int_equal(stats.bytes, id % 3 ? 0 : id);
+	}
+	lb_group_free(g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_allocation_may_fail),
 	    cmocka_unit_test(a_commit_that_failed_changes_nothing_and_may_be_repeated),
 	    cmocka_unit_test(picking_allocates_nothing_even_over_commits),
+	    cmocka_unit_test(a_group_of_one_server_takes_a_page_at_most),
+	    cmocka_unit_test(each_of_very_many_servers_has_counters_of_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
