@@ -51,6 +51,14 @@ static inline bool cfg_addr_is_any(const struct cfg_addr *a)
 						      : a->sa.sa_family == AF_INET && !in->sin_addr.s_addr);
 }
 
+/* What a TCP socket is told. 0, false: the system's way. No bytes between: two of them are compared as they lie. */
+struct cfg_tcp {
+	unsigned receive_buffer, send_buffer; /* bytes */
+	unsigned user_timeout_ms;
+	unsigned keep_count, keep_idle_s, keep_interval_s, mss;
+	bool keepalive, resets /* as it is closed */, fast_open, transparent;
+};
+
 /* Of a unix socket. */
 struct cfg_access {
 	int mode;      /* -1: the umask's */
@@ -67,6 +75,7 @@ struct cfg_bind {
 	unsigned backlog, maxconn;
 	struct cfg_access access;
 	bool v6only, v4v6, defer_accept, accept_proxy;
+	struct cfg_tcp tcp;
 	struct cfg_tls *tls_words; /* NULL: none */
 	struct tls_front *tls;	   /* NULL: plain */
 };
@@ -138,6 +147,7 @@ struct cfg_server {
 	unsigned port;
 	struct cfg_resolve resolve; /* when it is a name */
 	struct cfg_source source;   /* not on: the section's */
+	struct cfg_tcp tcp;
 	const char *cookie; /* its value; NULL: none */
 	unsigned weight, maxconn;
 	unsigned maxqueue; /* who wait for it and no other; 0: any number */
@@ -466,14 +476,15 @@ struct cfg_settings {
 	struct diag_place log_format_at, log_format_sd_at, unique_id_at;
 	const char *unique_id_header, *log_tag;
 	bool log_separate_errors, dontlog_normal, logasap;
-	bool no_smart_accept, socket_stats, tcplog, dontlognull, log_health_checks, allbackups, tcp_keepalive_client,
-	    tcp_keepalive_server, log_global, disabled;
+	bool no_smart_accept, socket_stats, tcplog, dontlognull, log_health_checks, allbackups, log_global,
+	    disabled;
 	struct cfg_logs *logs; /* own `log` lines, shared until a section adds one; may be NULL */
 	const char *default_backend;
 	struct diag_place default_backend_at;
 	struct cfg_stats stats;
 	enum cfg_state_from state_from;
 	const char *state_file; /* NULL: the proxy's name */
+	struct cfg_tcp tcp_client, tcp_server; /* keep-alive and close */
 	struct cfg_server server; /* default-server */
 	struct cfg_source source;
 };
@@ -532,6 +543,7 @@ struct cfg_global {
 	struct cfg_access unix_bind; /* of unix sockets whose bind line says nothing */
 	const char *unix_prefix;     /* goes before their paths; NULL: nothing */
 	bool usesrc; /* addresses that are not ours are bound to */
+	struct cfg_tcp tcp_client, tcp_server; /* buffers */
 	const char *pidfile, *log_tag, *node, *description;
 	const char *log_hostname; /* log-send-hostname; NULL: it is not sent */
 	const char *state_file, *state_base; /* of servers; NULL: none */

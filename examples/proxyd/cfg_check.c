@@ -310,6 +310,7 @@ void cfg_check(struct reader *r)
 			cfg_probe_check(r, p);
 		check_rules(r, p);
 		cfg_source_check(r, p);
+		cfg_tcp_check(r, p);
 		cfg_tls_check(r, p);
 		check_timeouts(r, p);
 		check_log(r, p);

@@ -53,6 +53,7 @@ static void check_server(struct reader *r, const struct cfg_proxy *p, struct cfg
 	else
 		cfg_tls_check(r, &alone);
 	cfg_source_check(r, &alone);
+	cfg_tcp_check(r, &alone);
 	if (alone.source_header != p->source_header)
 		diag_add(r->diag, DIAG_ERROR, &s->at, "usesrc hdr_ip is for the servers of the file in this version");
 	if (s->track)

@@ -196,7 +196,15 @@ static void kw_option_tcpka(struct reader *r, size_t first, const void *data)
 {
 	(void)first;
 	(void)data;
-	r->proxy->set.tcp_keepalive_client = r->proxy->set.tcp_keepalive_server = !r->no;
+	r->proxy->set.tcp_client.keepalive = r->proxy->set.tcp_server.keepalive = !r->no;
+}
+
+/* On close the peer gets a reset, and what was not sent is dropped. */
+static void kw_option_nolinger(struct reader *r, size_t first, const void *data)
+{
+	(void)first;
+	(void)data;
+	r->proxy->set.tcp_client.resets = r->proxy->set.tcp_server.resets = !r->no;
 }
 
 static void kw_option_redispatch(struct reader *r, size_t first, const void *data)
@@ -286,6 +294,9 @@ const struct keyword cfg_keywords_proxy[] = {
      "header NAME len NUMBER"},
     {"capture response", CFG_FRONTEND, 4, 4, kw_capture, SIDE(CAPTURE_RESPONSE),
      "header NAME len NUMBER"},
+    {"clitcpka-cnt", FRONT, 1, 1, kw_tcp_probes, OFFSET(tcp_client.keep_count), "NUMBER"},
+    {"clitcpka-idle", FRONT, 1, 1, kw_tcp_probes, OFFSET(tcp_client.keep_idle_s), "SECONDS"},
+    {"clitcpka-intvl", FRONT, 1, 1, kw_tcp_probes, OFFSET(tcp_client.keep_interval_s), "SECONDS"},
     {"compression algo", 0, 1, READER_ANY, kw_compression_algo, NULL, "identity|gzip|deflate|raw-deflate …"},
     {"compression offload", 0, 0, 0, kw_compression_offload, NULL, ""},
     {"compression type", 0, 1, READER_ANY, kw_compression_type, NULL, "MIME-TYPE …"},
@@ -336,7 +347,7 @@ const struct keyword cfg_keywords_proxy[] = {
     {"option abortonclose", BACK, 0, 0, kw_option, OFFSET(http.aborts_on_close), ""},
     {"option allbackups", BACK, 0, 0, kw_option, OFFSET(allbackups), ""},
     {"option checkcache", BACK, 0, 0, kw_option, OFFSET(http.checks_cache), ""},
-    {"option clitcpka", FRONT, 0, 0, kw_option, OFFSET(tcp_keepalive_client), ""},
+    {"option clitcpka", FRONT, 0, 0, kw_option, OFFSET(tcp_client.keepalive), ""},
     {"option dontlog-normal", FRONT, 0, 0, kw_option, OFFSET(dontlog_normal), ""},
     {"option dontlognull", FRONT, 0, 0, kw_option, OFFSET(dontlognull), ""},
     {"option external-check", BACK, 0, 0, kw_check_kind,
@@ -360,6 +371,7 @@ const struct keyword cfg_keywords_proxy[] = {
     {"option logasap", FRONT, 0, 0, kw_option, OFFSET(logasap), ""},
     {"option mysql-check", BACK, 0, 3, kw_check_kind, &(const enum cfg_check_kind){CFG_CHECK_MYSQL},
      "[user NAME [post-41|pre-41]]"},
+    {"option nolinger", 0, 0, 0, kw_option_nolinger, NULL, ""},
     {"option persist", BACK, 0, 0, kw_option, OFFSET(persists), ""},
     {"option pgsql-check", BACK, 0, 2, kw_check_kind, &(const enum cfg_check_kind){CFG_CHECK_PGSQL},
      "user NAME"},
@@ -374,7 +386,7 @@ const struct keyword cfg_keywords_proxy[] = {
     {"option splice-response", 0, 0, 0, kw_accepted, NULL, ""},
     {"option spop-check", BACK, 0, 0, kw_check_kind,
      &(const enum cfg_check_kind){CFG_CHECK_CONNECT}, ""},
-    {"option srvtcpka", BACK, 0, 0, kw_option, OFFSET(tcp_keepalive_server), ""},
+    {"option srvtcpka", BACK, 0, 0, kw_option, OFFSET(tcp_server.keepalive), ""},
     {"option ssl-hello-chk", BACK, 0, 0, kw_check_kind,
      &(const enum cfg_check_kind){CFG_CHECK_SSL_HELLO}, ""},
     {"option tcp-check", BACK, 0, 0, kw_check_kind, &(const enum cfg_check_kind){CFG_CHECK_SCRIPT},
@@ -393,6 +405,9 @@ const struct keyword cfg_keywords_proxy[] = {
     {"server", CFG_BACKEND, 2, READER_ANY, kw_server, NULL, "NAME ADDRESS[:PORT] [PARAMETERS]"},
     {"server-template", CFG_BACKEND, 3, READER_ANY, kw_server_template, NULL,
      "PREFIX NUMBER NAME:PORT [PARAMETERS]"},
+    {"srvtcpka-cnt", BACK, 1, 1, kw_tcp_probes, OFFSET(tcp_server.keep_count), "NUMBER"},
+    {"srvtcpka-idle", BACK, 1, 1, kw_tcp_probes, OFFSET(tcp_server.keep_idle_s), "SECONDS"},
+    {"srvtcpka-intvl", BACK, 1, 1, kw_tcp_probes, OFFSET(tcp_server.keep_interval_s), "SECONDS"},
     {"tcp-check", BACK, 1, READER_ANY, kw_tcp_check, NULL,
      "connect|send|send-binary|expect|comment ..."},
     {"stick match", CFG_BACKEND, 1, READER_ANY, kw_stick, STICK(STICK_MATCH),

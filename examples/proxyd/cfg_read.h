@@ -167,6 +167,13 @@ void kw_server_template(struct reader *r, size_t first, const void *data);
 void kw_default_server(struct reader *r, size_t first, const void *data);
 void kw_log(struct reader *r, size_t first, const void *data);
 
+/* cfg_tcp.c */
+keyword_fn kw_tcp_buffer, kw_tcp_probes;
+void bind_tcp(struct reader *r, size_t i, void *target);
+void server_tcp(struct reader *r, size_t i, void *target);
+/* Of all its lines, once the section and the global one are read. */
+void cfg_tcp_check(struct reader *r, struct cfg_proxy *p);
+
 /* cfg_source.c */
 void kw_source(struct reader *r, size_t first, const void *data);
 void server_source(struct reader *r, size_t i, void *target);

@@ -124,6 +124,7 @@ static void bind_flag(struct reader *r, size_t i, void *target)
 
 static const struct parameter bind_parameters[] = {
     {"backlog", 1, bind_backlog}, {"interface", 1, bind_interface}, {"maxconn", 1, bind_maxconn},
+    {"mss", 1, bind_tcp}, {"tcp-ut", 1, bind_tcp}, {"tfo", 0, bind_tcp}, {"transparent", 0, bind_tcp},
     {"name", 1, bind_name},	  {"defer-accept", 0, bind_flag},   {"v4v6", 0, bind_flag},
     {"v6only", 0, bind_flag},	  {"accept-proxy", 0, bind_flag},
     {"mode", 1, bind_access}, {"user", 1, bind_access}, {"group", 1, bind_access},
@@ -444,6 +445,9 @@ static const struct parameter server_parameters[] = {
     {"interface", 1, server_source_more},
     {"source", 1, server_source},
     {"usesrc", 1, server_source_more},
+    {"tcp-ut", 1, server_tcp},
+    {"tfo", 0, server_tcp},
+    {"no-tfo", 0, server_tcp},
     {"track", 1, server_track_word},
     {"weight", 1, server_count},
     {"send-proxy", 0, server_flag},

@@ -330,8 +330,6 @@ static void begin_session(struct worker *w, struct session *s, const struct sock
 	struct handle *h = &s->handle[CONN_CLIENT];
 	bool greeting = l->accept_proxy;
 
-	if (s->frontend->keepalive)
-		setsockopt(h->fd, SOL_SOCKET, SO_KEEPALIVE, &(int){1}, sizeof(int));
 	s->shaking = l->tls;
 	s->listener = l->tally;
 	if (s->frontend->rules && !admit(w, s, &greeting))

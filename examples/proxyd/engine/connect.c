@@ -6,6 +6,7 @@
 #include "proxy_protocol.h"
 #include "rule_run.h"
 #include "rule_store.h"
+#include "tcp_tune.h"
 #include "tls/info.h"
 
 #include <errno.h>
@@ -89,8 +90,17 @@ static struct cfg_addr address_of(const struct server *to, const struct connect_
 
 #define SOURCE_TRIES_MAX 256u /* ports of a range that are tried */
 
-static int connect_once(struct server *to, const struct cfg_source *source, const struct connect_from *from, bool keepalive, bool has_data)
+static int tell_socket(int fd, int family, const struct cfg_tcp *t, bool has_data)
 {
+	/* the SYN carries what is sent first: without that it would not leave */
+	if (t->fast_open && has_data)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &(int){1}, sizeof(int));
+	return tcp_tune(fd, family, t);
+}
+
+static int connect_once(struct server *to, const struct cfg_source *source, const struct connect_from *from, bool has_data)
+{
+	const struct cfg_tcp *tcp = atomic_load_explicit(&to->tcp, memory_order_acquire);
 	struct cfg_addr a = address_of(to, from);
 	int fd = socket(a.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), e = 0;
 
@@ -101,9 +111,9 @@ static int connect_once(struct server *to, const struct cfg_source *source, cons
 		/* With data at hand the last ACK of the handshake rides on it. */
 		if (has_data)
 			setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &(int){0}, sizeof(int));
-		if (keepalive)
-			setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &(int){1}, sizeof(int));
-		if (source)
+		if (tcp)
+			e = tell_socket(fd, a.sa.sa_family, tcp, has_data);
+		if (!e && source)
 			e = source_bind(fd, a.sa.sa_family, to, source, from);
 	}
 	if (!e && connect(fd, &a.sa, a.len) < 0 && errno != EINPROGRESS)
@@ -114,7 +124,7 @@ static int connect_once(struct server *to, const struct cfg_source *source, cons
 	return e;
 }
 
-int server_connect(struct server *to, const struct connect_from *from, bool keepalive, bool has_data)
+int server_connect(struct server *to, const struct connect_from *from, bool has_data)
 {
 	const struct cfg_source *source = atomic_load_explicit(&to->source, memory_order_acquire);
 	unsigned tries = source && source->n_ports > 1 ? source->n_ports : 1;
@@ -122,7 +132,7 @@ int server_connect(struct server *to, const struct connect_from *from, bool keep
 
 	tries = tries < SOURCE_TRIES_MAX ? tries : SOURCE_TRIES_MAX;
 	do
-		fd = connect_once(to, source, from, keepalive, has_data);
+		fd = connect_once(to, source, from, has_data);
 	while ((fd == -EADDRINUSE || fd == -EADDRNOTAVAIL) && --tries); /* that port is taken */
 	return fd;
 }
@@ -177,14 +187,14 @@ static int attempt(struct worker *w, struct session *s, const char *early, size_
 	conn_set_state(&s->conn, CONN_CONNECTING, w->now_ns);
 	count_both(w, &s->seeker, COUNT_CONNECTS);
 	e = server_connect(s->seeker.server, &(struct connect_from){s->handle[CONN_CLIENT].fd, &s->client, NULL, s->target},
-			   s->seeker.backend->keepalive, len > 0);
+			   len > 0);
 	if (e >= 0) {
 		s->handle[CONN_SERVER].fd = e;
 		e = 0;
 	}
 	if (!e && len && !s->seeker.server->send_proxy && !s->seeker.server->tls) {
 		n = send(s->handle[CONN_SERVER].fd, early, len, MSG_NOSIGNAL);
-		if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ENOTCONN)
+		if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ENOTCONN && errno != EINPROGRESS)
 			e = -errno;
 	}
 	if (n >= 0) {

@@ -3,6 +3,8 @@
 #ifndef PROXYD_ENGINE_CONTROL_H
 #define PROXYD_ENGINE_CONTROL_H
 
+#include <string.h>
+
 #include "objects.h"
 
 /* ---- set.c ---- */
@@ -34,6 +36,8 @@ void session_log_prepare(const struct cfg_logs *logs);
 struct listener *listener_get(struct engine *e, const struct cfg_bind *b, unsigned backlog, bool stays_shut,
 			      char *ret_error, size_t cap);
 void listener_put(struct engine *e, struct listener *l);
+/* One that was opened before, as its bind line says now. */
+void listener_tune(struct listener *l, unsigned n_workers, const struct cfg_tcp *t);
 
 /* ---- pool.c ---- */
 
@@ -129,6 +133,14 @@ void trackers_follow(struct engine *e, const struct server *s);
 static inline const struct cfg_source *source_of(const struct cfg_server *c, const struct cfg_proxy *p)
 {
 	return c->source.on ? &c->source : p->set.source.on ? &p->set.source : NULL;
+}
+
+/* What its sockets are told; NULL: nothing. */
+static inline const struct cfg_tcp *tcp_of(const struct cfg_server *c)
+{
+	static const struct cfg_tcp nothing;
+
+	return memcmp(&c->tcp, &nothing, sizeof(nothing)) != 0 ? &c->tcp : NULL;
 }
 
 /* ---- checks.c ---- */

@@ -127,6 +127,7 @@ static void sync_backend(struct engine *e, struct set *set, const struct backend
 		/* certificates were read again; the older set, and what it has, lives longer */
 		atomic_store(&s->tls, c->tls);
 		atomic_store(&s->source, source_of(c, b->proxy));
+		atomic_store(&s->tcp, tcp_of(c));
 		server_hash_cookie(s);
 		r = check_sync(e, s, c, b);
 		if (!r)
@@ -192,6 +193,8 @@ int engine_apply(struct engine *e, struct cfg *cfg, unsigned maxconn, char *ret_
 	e->n_applied++;
 	e->maxconn = maxconn;
 	atomic_store(&e->gate.max, e->gate.max_by_hand ? e->gate.max_by_hand : maxconn);
+	for (size_t i = 0; i < set->n_listeners; i++)
+		listener_tune(set->listener[i].listener, e->n_workers, set->listener[i].tcp);
 	for (size_t i = 0; i < set->n_frontends; i++) {
 		const struct frontend *f = &set->frontend[i];
 

@@ -90,8 +90,6 @@ bool client_accept(struct worker *w, struct socket_handle *l, int fd,
 	c->greeting = l->accept_proxy;
 	if (l->tls && !(c->h.tls = shake_begin(w, l->tls, fd)))
 		c->closing = true;
-	if (c->frontend->keepalive)
-		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &(int){1}, sizeof(int));
 	if (!connection_admit(w, &ENDS(c), &c->greeting) ||
 	    (!c->greeting && !connection_known(w, &ENDS(c))))
 		client_close(w, c);

@@ -180,12 +180,12 @@ void link_release(struct worker *w, struct exchange *x, bool keep)
 static int connect_socket(struct worker *w, struct exchange *x, bool has_data)
 {
 	const struct connect_from from = {x->client->h.fd, &x->client->from, &x->source, &x->client->to};
-	int fd = server_connect(x->seeker.server, &from, x->seeker.backend->keepalive, has_data);
+	int fd = server_connect(x->seeker.server, &from, has_data);
 
 	if (fd != -EMFILE || TAILQ_EMPTY(&w->http->idle))
 		return fd;
 	close_idle(w, TAILQ_FIRST(&w->http->idle)); /* its descriptor is of more use here */
-	return server_connect(x->seeker.server, &from, x->seeker.backend->keepalive, has_data);
+	return server_connect(x->seeker.server, &from, has_data);
 }
 
 int link_open(struct worker *w, struct exchange *x, const char *early, size_t len, size_t *ret_sent)
@@ -212,7 +212,7 @@ int link_open(struct worker *w, struct exchange *x, const char *early, size_t le
 	/* On a short way the connection stands when connect() returns. */
 	if (!e && len && !l->server->send_proxy && !l->server->tls) {
 		n = send(fd, early, len, MSG_NOSIGNAL);
-		if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ENOTCONN)
+		if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ENOTCONN && errno != EINPROGRESS)
 			e = -errno;
 	}
 	if (e < 0)

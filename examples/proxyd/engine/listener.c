@@ -17,6 +17,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "log.h"
+#include "tcp_tune.h"
 #include "unix_socket.h"
 
 #define BACKLOG_DEFAULT 1024
@@ -26,7 +28,7 @@ static int set_option(int fd, int level, int name, int value)
 	return setsockopt(fd, level, name, &value, sizeof(value)) < 0 ? -errno : 0;
 }
 
-static int set_options(int fd, const struct cfg_bind *b)
+static int set_options(int fd, const struct cfg_bind *b, unsigned backlog)
 {
 	int e = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 
@@ -42,6 +44,10 @@ static int set_options(int fd, const struct cfg_bind *b)
 	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, b->interface,
 		       (socklen_t)strlen(b->interface)) < 0)
 		e = -errno;
+	if (!e)
+		e = tcp_tune(fd, b->addr.sa.sa_family, &b->tcp);
+	if (!e && b->tcp.fast_open)
+		e = set_option(fd, IPPROTO_TCP, TCP_FASTOPEN, (int)backlog);
 	return e;
 }
 
@@ -54,7 +60,7 @@ static int open_socket(const struct cfg_bind *b, unsigned backlog)
 	fd = socket(b->addr.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	e = set_options(fd, b);
+	e = set_options(fd, b, backlog);
 	if (!e && bind(fd, &b->addr.sa, b->addr.len) < 0)
 		e = -errno;
 	if (!e && listen(fd, (int)backlog) < 0)
@@ -63,6 +69,22 @@ static int open_socket(const struct cfg_bind *b, unsigned backlog)
 		return fd;
 	close(fd);
 	return e;
+}
+
+void listener_tune(struct listener *l, unsigned n_workers, const struct cfg_tcp *t)
+{
+	int domain = AF_UNIX, e = 0;
+	socklen_t len = sizeof(domain);
+
+	for (unsigned i = 0; i < n_workers && !e; i++) {
+		int fd = l->socket[i].h.fd;
+
+		if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 || domain == AF_UNIX)
+			return;
+		e = tcp_tune(fd, domain, t);
+	}
+	if (e < 0)
+		log_err("listener %s: the options of its bind line cannot be set: %s", l->text, strerror(-e));
 }
 
 static int open_one(const struct cfg_bind *b, unsigned backlog, const struct socket_handle *first)

@@ -147,6 +147,7 @@ struct server {
 	unsigned proxy_tls;		/* it tells of TLS: 1, with the client's name: 2 */
 	_Atomic(const struct cfg_source *) source; /* of the last set it is in; NULL: the system's choice */
 	_Atomic unsigned source_turn;	/* of its ports */
+	_Atomic(const struct cfg_tcp *) tcp; /* of the last set it is in; NULL: nothing is told to its sockets */
 	_Atomic(struct tls_back *) tls; /* of the last set it is in; NULL: plain */
 	_Atomic uint32_t n_sessions;
 	_Atomic uint32_t n_queued, maxqueue; /* who wait for it and no other; at most, 0: any number */
@@ -293,7 +294,7 @@ struct backend {
 	unsigned retries;
 	int redispatch;
 	unsigned retry_on;		    /* enum cfg_retry */
-	bool rotates, keepalive, redirects; /* redirects: a server has "redir" */
+	bool rotates, redirects; /* redirects: a server has "redir" */
 	const struct expr *hash, *persist; /* balance hash, persist rdp-cookie; NULL: not */
 	bool hashes_source, hashes_request; /* its algorithm wants a key of that */
 	struct conn_timeouts timeout;	    /* without the client's */
@@ -321,7 +322,7 @@ struct frontend {
 	struct conn_timeouts timeout; /* the client's, and those of `backend` */
 	uint64_t client_ns, client_fin_ns, request_ns, keep_alive_ns; /* 0: never */
 	const struct cfg_http *http;				      /* NULL: mode tcp */
-	bool tcplog, httplog, dontlognull, keepalive;
+	bool tcplog, httplog, dontlognull;
 	bool connectlog; /* it has logs and no format: a line as a connection or a request begins */
 	unsigned maxconn;		/* 0: the process' */
 	const struct cfg_logs *logs[2]; /* own, global; NULL: none */
@@ -386,6 +387,7 @@ struct set {
 		struct tls_front *tls;
 		struct tally *tally;
 		bool accept_proxy, defers; /* as `bind` says: defer-accept */
+		const struct cfg_tcp *tcp;
 		uint16_t number;	   /* among those of its frontend, from 1 */
 	} * listener;
 	size_t n_listeners;

@@ -151,7 +151,6 @@ static bool add_backend(struct engine *e, struct set *s, const struct cfg_proxy 
 	    .hash = p->set.hash,
 	    .persist = p->set.persist,
 	    .rotates = rotates(p->set.balance),
-	    .keepalive = p->set.tcp_keepalive_server,
 	    .timeout =
 		{
 		    .server_ns = t->server_ns,
@@ -244,7 +243,6 @@ static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy
 	    .tcplog = p->set.mode == CFG_MODE_TCP && logs(p),
 	    .connectlog = !has_format(p) && (p->set.logs || (p->set.log_global && !STAILQ_EMPTY(global))),
 	    .dontlognull = p->set.dontlognull,
-	    .keepalive = p->set.tcp_keepalive_client,
 	    .logs = {p->set.logs, p->set.log_global ? global : NULL},
 	    .maxconn = p->set.maxconn,
 	    .rules = p->rules,
@@ -269,7 +267,8 @@ static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy
 		if (!l)
 			return false;
 		s->listener[s->n_listeners++] =
-		    (struct set_listener){l, f, b->tls, NULL, b->accept_proxy, b->defer_accept, ++number};
+		    (struct set_listener){
+		    l, f, b->tls, NULL, b->accept_proxy, b->defer_accept, &b->tcp, ++number};
 		if (!p->set.socket_stats)
 			continue;
 		s->listener[s->n_listeners - 1].tally = gate_tally(e, f->gate, b->text);

@@ -196,7 +196,7 @@ struct connect_from {
 struct endpoint client_target(const struct endpoint *told, int fd);
 
 /* A socket that connects to the server. It, or -errno. */
-int server_connect(struct server *to, const struct connect_from *from, bool keepalive, bool has_data);
+int server_connect(struct server *to, const struct connect_from *from, bool has_data);
 
 /* ---- source.c ---- */
 
