@@ -40,6 +40,15 @@ struct conf_notify {
 	struct conf_script *deleted, *rx_lower;
 };
 
+/* A macvlan that addresses of an instance are on, up while it is MASTER only. */
+struct conf_vmac {
+	struct conf_vmac *next;
+	const char *name;   /* of the macvlan; set when all is read */
+	const char *parent; /* the interface below it */
+	uint8_t family;	    /* whose virtual router MAC address it has */
+	uint8_t mac[6];	    /* instead of that one; all zero: none */
+};
+
 /* A virtual address. */
 struct conf_address {
 	struct ha_ip ip;
@@ -52,6 +61,8 @@ struct conf_address {
 	uint32_t flags;	     /* IFA_F_... that were asked for */
 	int64_t preferred_s; /* CONF_UNSET: for ever, but 0 of an IPv6 /128; or CONF_FOREVER */
 	bool advertised;     /* false: virtual_ipaddress_excluded */
+	bool use_vmac;
+	const struct conf_vmac *vmac; /* that it is on; NULL: on `dev` itself */
 	bool no_track;
 	struct diag_place at;
 };
@@ -193,9 +204,10 @@ struct conf_instance {
 	uint8_t min_ttl; /* of unicast peers; 0: any */
 	uint8_t unicast_ttl; /* 0: 255 */
 	bool fault_no_peer, no_addresses, native_ipv6;
-	bool vmac, vmac_xmit_base;
-	const char *vmac_name; /* of the macvlan; set when `vmac` is */
-	uint8_t vmac_mac[6];   /* all zero: the virtual router MAC address */
+	bool vmac_xmit_base, vmac_addresses; /* use_vmac_addr */
+	bool vmac_vrid;			     /* the last byte of its MAC address is the vrid */
+	struct conf_vmac *vmac;		     /* use_vmac; NULL: none */
+	struct conf_vmac *vmacs;	     /* all: that one, and those of addresses elsewhere */
 	struct ha_ip source;   /* mcast_src_ip or unicast_src_ip */
 	struct ha_ip group_address;
 	struct ha_ip *peers;
@@ -498,7 +510,7 @@ struct conf_globals {
 	struct conf_schedule vrrp, checker;
 	bool strict;
 	bool bare_checksum; /* version 3 over IPv4: without the pseudo-header */
-	const char *vmac_prefix;
+	const char *vmac_prefix, *vmac_addr_prefix; /* NULL: "vrrp"; the former */
 	struct conf_sync sync;
 	struct conf_lvs_timeout lvs_timeout;
 	const char *iproute_usr, *iproute_etc;
@@ -549,6 +561,13 @@ void conf_free(struct conf *c);
 static inline const struct conf_instance *conf_holders(const struct conf *c)
 {
 	return c->fixed ? c->fixed : c->instances;
+}
+
+/* The name of the device that an address of an instance is on. */
+static inline const char *conf_address_device(const struct conf_instance *i,
+					      const struct conf_address *a)
+{
+	return a->vmac ? a->vmac->name : a->dev ? a->dev : i->interface;
 }
 
 /* Between two gratuitous ARPs and two NAs on an interface: of its garp_group, else the global ones. */

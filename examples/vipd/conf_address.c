@@ -115,8 +115,7 @@ static void read_preferred(struct conf_parse *p, const struct conf_word *w, stru
 }
 
 /* A word that is an option without a value. */
-static bool read_address_flag(struct conf_parse *p, const struct conf_word *w,
-			      struct conf_address *a)
+static bool read_address_flag(const struct conf_word *w, struct conf_address *a)
 {
 	static const struct {
 		const char *word;
@@ -135,19 +134,14 @@ static bool read_address_flag(struct conf_parse *p, const struct conf_word *w,
 	}
 	if (!strcmp(w->text, "no_track"))
 		return a->no_track = true;
-	if (strcmp(w->text, "use_vmac") != 0)
-		return false;
-	conf_warn(p, &w->at,
-		  "\"use_vmac\" of an address has no effect: an instance has one virtual MAC "
-		  "interface, for addresses without dev");
-	return true;
+	return !strcmp(w->text, "use_vmac") && (a->use_vmac = true);
 }
 
 /* An option of an address and its value; how many words it took. */
 static size_t read_address_option(struct conf_parse *p, const struct conf_word *w, size_t n,
 				  struct conf_address *a)
 {
-	if (read_address_flag(p, w, a))
+	if (read_address_flag(w, a))
 		return 1;
 	if (n > 1 && !strcmp(w->text, "dev"))
 		a->dev = w[1].text;
@@ -199,6 +193,10 @@ void conf_address_line(struct conf_parse *p, const struct conf_node *n, struct c
 	while (at < n->n)
 		at += read_address_option(p, &n->word[at], n->n - at, &a);
 	check_device(p, n->word, &a);
+	if (a.use_vmac && i == p->conf->fixed)
+		conf_warn(p, &n->word->at,
+			  "use_vmac has no effect here: an address that never moves has no virtual "
+			  "router");
 	i->addresses = conf_grow(p->memory, i->addresses, i->n_addresses, sizeof(a));
 	i->addresses[i->n_addresses++] = a;
 }

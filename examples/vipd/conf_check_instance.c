@@ -284,51 +284,6 @@ static bool library_takes(struct conf_parse *p, const struct conf_instance *i)
 	return !why;
 }
 
-/* keepalived's names: vrrp.51, for IPv6 then vrrp6.51, and a number where one id is on two links. */
-static void name_vmac(struct conf_parse *p, struct conf_instance *i)
-{
-	const char *prefix = p->conf->globals.vmac_prefix;
-	const char *name;
-
-	if (!prefix)
-		prefix = "vrrp";
-	name = conf_printf(p->memory, "%s.%d", prefix, i->vrid);
-	if (conf_index_find_name(&p->vmacs, name) && i->family == AF_INET6)
-		name = conf_printf(p->memory, "%s6.%d", prefix, i->vrid);
-	for (int n = 7; conf_index_find_name(&p->vmacs, name) && n < 7 + CONF_INSTANCES_MAX; n++)
-		name = conf_printf(p->memory, "%s%d.%d", prefix, n, i->vrid);
-	i->vmac_name = name;
-}
-
-/* Names that were written are taken before names are made up. */
-static void take_vmac_name(struct conf_parse *p, struct conf_instance *i)
-{
-	if (!i->vmac || !i->vmac_name)
-		return;
-	if (conf_index_add_name(p->scratch, &p->vmacs, i->vmac_name, i)) {
-		conf_warn(p, &i->at,
-			  "vrrp_instance \"%s\": another instance has use_vmac %s already: the "
-			  "default name is taken",
-			  i->name, i->vmac_name);
-		i->vmac_name = NULL;
-	}
-}
-
-static void complete_vmac(struct conf_parse *p, struct conf_instance *i)
-{
-	if (!i->vmac)
-		return;
-	if (!i->vmac_name) {
-		name_vmac(p, i);
-		conf_index_add_name(p->scratch, &p->vmacs, i->vmac_name, i);
-	}
-	if (i->n_peers && !i->vmac_xmit_base)
-		conf_note(p, &i->at,
-			  "vrrp_instance \"%s\": unicast adverts leave from the interface's own "
-			  "MAC address, as with vmac_xmit_base",
-			  i->name);
-}
-
 void conf_check_instances(struct conf_parse *p)
 {
 	struct conf_instance **at = &p->conf->instances;
@@ -344,8 +299,5 @@ void conf_check_instances(struct conf_parse *p)
 			p->conf->n_instances--;
 		}
 	}
-	for (struct conf_instance *i = p->conf->instances; i; i = i->next)
-		take_vmac_name(p, i);
-	for (struct conf_instance *i = p->conf->instances; i; i = i->next)
-		complete_vmac(p, i);
+	conf_check_vmacs(p);
 }

@@ -344,8 +344,9 @@ static const struct conf_keyword global_words[] = {
 		  "an owner hears adverts to find a second owner, and never gives way")},
     {"vmac_prefix", conf_set_name, GLOBAL(vmac_prefix), .initial = "vrrp",
      .doc = "What names of virtual MAC interfaces begin with."},
-    {CONF_NOTED("vmac_addr_prefix", "NAME", "The same of interfaces of addresses.",
-		"an instance has one virtual MAC interface for all its addresses")},
+    {"vmac_addr_prefix", conf_set_name, GLOBAL(vmac_addr_prefix), .initial = "vmac_prefix",
+     .doc =
+	 "The same of addresses on other interfaces: use_vmac_addr, and use_vmac of an address."},
     {CONF_NOTED("disable_local_igmp", "", "Leaves IGMP to the kernel.",
 		"a virtual MAC interface of vipd sends no IGMP while it is down")},
     {CONF_NOTED("vrrp_rx_bufs_policy", "MTU|ADVERT|SIZE", "Size of receive buffers.",

@@ -297,18 +297,33 @@ static void set_track_script(struct conf_parse *p, const struct conf_node *n,
 	conf_read_scripts(p, n, &i->scripts, &i->n_scripts);
 }
 
-/* Six bytes in hex, with colons between. */
-static bool read_mac(const char *text, uint8_t ret[6])
+/* Bytes in hex, with colons between: how many, at most six; 0: it is not that. */
+static int read_mac(const char *text, uint8_t ret[6])
 {
 	for (int i = 0; i < 6; i++) {
 		char *end;
 		unsigned long v = strtoul(text, &end, 16);
 
-		if (end == text || end > text + 2 || v > 0xff || *end != (i < 5 ? ':' : 0))
-			return false;
+		if (end == text || end > text + 2 || v > 0xff || (*end && *end != ':'))
+			return 0;
 		ret[i] = (uint8_t)v;
+		if (!*end)
+			return i + 1;
 		text = end + 1;
 	}
+	return 0;
+}
+
+/* Of five bytes the sixth is the virtual_router_id. */
+static bool take_mac(struct conf_instance *i, const char *text)
+{
+	uint8_t mac[6] = {0};
+	int n = read_mac(text, mac);
+
+	if (n < 5 || mac[0] & 1)
+		return false;
+	memcpy(i->vmac->mac, mac, sizeof(mac));
+	i->vmac_vrid = n == 5;
 	return true;
 }
 
@@ -319,24 +334,24 @@ static void set_vmac(struct conf_parse *p, const struct conf_node *n, const stru
 	struct conf_instance *i = target;
 
 	(void)k;
-	i->vmac = true;
+	if (!i->vmac)
+		i->vmac = conf_alloc(p->memory, sizeof(*i->vmac));
 	for (size_t w = 1; w < n->n; w++) {
 		const char *text = n->word[w].text;
 
 		if (strchr(text, ':')) {
-			if (read_mac(text, i->vmac_mac) && !(i->vmac_mac[0] & 1))
+			if (take_mac(i, text))
 				continue;
 			conf_warn(p, &n->word[w].at,
 				  "\"%s\" is no MAC address of a host: the virtual router MAC "
 				  "address is taken",
 				  text);
-			memset(i->vmac_mac, 0, sizeof(i->vmac_mac));
 		} else if (!*text || strlen(text) >= IFNAMSIZ || strchr(text, '/') ||
-			   i->vmac_name) {
+			   i->vmac->name) {
 			conf_warn(p, &n->word[w].at,
 				  "\"%s\" is not the name of an interface: skipped", text);
 		} else {
-			i->vmac_name = text;
+			i->vmac->name = text;
 		}
 	}
 }
@@ -429,7 +444,7 @@ static const struct conf_keyword instance_words[] = {
      .block = &hmac_block},
     {"virtual_ipaddress", set_addresses, .min = 0, .block = &conf_list,
      .form = "{ ADDRESS[/PREFIX] [brd ADDRESS|+|-] [dev INTERFACE] [scope SCOPE] [label LABEL] "
-	     "[no_track] ... }",
+	     "[use_vmac] [no_track] ... }",
      .doc = "The addresses that are held, and stand in adverts."},
     {"virtual_ipaddress_excluded", set_addresses, .min = 1, .block = &conf_list,
      .form = "{ as virtual_ipaddress }", .doc = "Addresses that are held, but stand in no advert."},
@@ -537,8 +552,9 @@ static const struct conf_keyword instance_words[] = {
      .doc = "The addresses answer with a virtual MAC address of their own."},
     {"vmac_xmit_base", conf_set_flag, INSTANCE(vmac_xmit_base),
      .doc = "Adverts leave from the interface's own MAC address."},
-    {CONF_REFUSED("use_vmac_addr", "", "Virtual MAC addresses also on other interfaces.",
-		  WHY_VMAC)},
+    {"use_vmac_addr", conf_set_flag, INSTANCE(vmac_addresses), .form = "",
+     .doc =
+	 "Addresses on other interfaces, or of the other family, have virtual MAC addresses, too."},
     {CONF_REFUSED("use_ipvlan", "[NAME] [ADDRESS] [bridge|private|vepa]",
 		  "Holds addresses on an ipvlan.", WHY_VMAC)},
     {CONF_REFUSED("vrf", "INTERFACE", "VRF of unicast without an interface.",

@@ -28,6 +28,7 @@ struct conf_parse {
 	struct conf_index reals;      /* likewise; by address and port */
 	struct conf_index instances, scripts, virtual_groups; /* by name */
 	struct conf_index routers, vmacs; /* by interface, family and id; by interface */
+	struct conf_index vmac_places;	  /* by interface and MAC address */
 	struct conf_garp_group **garp_groups_end;
 	size_t n_listen;		   /* of all groups; at most HA_SERVICES_MAX */
 	struct ha_service_table *services; /* all keys so far: finds the doubles */
@@ -145,6 +146,7 @@ const char *conf_block_name(struct conf_parse *p, const struct conf_node *n, siz
 void conf_check(struct conf_parse *p);
 void conf_check_scripts(struct conf_parse *p);
 void conf_check_instances(struct conf_parse *p);
+void conf_check_vmacs(struct conf_parse *p);
 void conf_check_group(struct conf_parse *p, struct conf_group *g);
 void conf_check_virtuals(struct conf_parse *p);
 void conf_collect_misc(struct conf *c); /* the scripts of those checks that are left */

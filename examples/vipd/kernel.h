@@ -59,19 +59,19 @@ void addresses_settle(struct kernel *k);
 void addresses_release(struct kernel *k);
 /* From time to time: are the macvlans and their settings as they should be? */
 void addresses_audit(struct kernel *k);
-/* The name of the interface that an address of an instance is on. */
-const char *address_device(const struct conf_instance *i, const struct conf_address *a);
 struct watched *watched_find(struct kernel *k, const char *name);
 
 /*
- * kernel_vmac.c: the macvlan of an instance with use_vmac. All say what fails; 0 or -errno, and 0 for an
- * instance without.
+ * kernel_vmac.c: the macvlans of an instance. All say what fails; 0 or -errno, and 0 for an instance
+ * without.
  */
 int vmac_set(struct kernel *k, const struct conf_instance *i, bool up);
 int vmac_audit(struct kernel *k, const struct conf_instance *i);
-/* Is it there and up? True for an instance without. */
+/* Are they there and up? True for an instance without. */
 bool vmac_is_up(struct kernel *k, const struct conf_instance *i);
 void vmac_remove(struct kernel *k, const struct conf_instance *i);
+/* After a reload: those of an old instance that are in none of the new configuration. */
+void vmac_remove_old(struct kernel *k, const struct conf_instance *old);
 
 /* kernel_accept.c: the packet filter of no_accept; `always`: also when nothing changed that we know of */
 int filter_new(struct kernel *k);

@@ -34,19 +34,12 @@ static void watch(struct kernel *k, const char *name)
 		k->watched[k->n_watched++] = (struct watched){.name = name};
 }
 
-const char *address_device(const struct conf_instance *i, const struct conf_address *a)
-{
-	if (a->dev)
-		return a->dev;
-	return i->vmac ? i->vmac_name : i->interface;
-}
-
 static size_t count_names(const struct conf *c)
 {
 	size_t n = 0;
 
 	for (const struct conf_instance *i = c ? conf_holders(c) : NULL; i; i = i->next)
-		n += 2 + i->n_addresses + i->n_interfaces;
+		n += 2 + 2 * i->n_addresses + i->n_interfaces;
 	return n;
 }
 
@@ -54,9 +47,9 @@ static void watch_all(struct kernel *k, const struct conf *c)
 {
 	for (const struct conf_instance *i = c ? conf_holders(c) : NULL; i; i = i->next) {
 		watch(k, i->interface);
-		if (i->vmac) {
-			watch(k, i->vmac_name);
-			watched_find(k, i->vmac_name)->is_vmac = true;
+		for (const struct conf_vmac *m = i->vmacs; m; m = m->next) {
+			watch(k, m->name);
+			watched_find(k, m->name)->is_vmac = true;
 		}
 		for (size_t a = 0; a < i->n_addresses; a++)
 			watch(k, i->addresses[a].dev);
@@ -117,7 +110,7 @@ static void tell_link(struct kernel *k, struct watched *w)
 static bool to_address(struct kernel *k, const struct conf_instance *i,
 		       const struct conf_address *from, struct ha_net_address *ret)
 {
-	const struct watched *w = watched_find(k, address_device(i, from));
+	const struct watched *w = watched_find(k, conf_address_device(i, from));
 
 	if (!w || !w->link.ifindex)
 		return false;
@@ -318,18 +311,8 @@ static bool is_configured(const struct conf *c, const char *device, const struct
 	for (const struct conf_instance *i = conf_holders(c); i; i = i->next)
 		for (size_t n = 0; n < i->n_addresses; n++)
 			if (is_same(&i->addresses[n], a) &&
-			    !strcmp(address_device(i, &i->addresses[n]), device))
+			    !strcmp(conf_address_device(i, &i->addresses[n]), device))
 				return true;
-	return false;
-}
-
-static bool is_vmac_configured(const struct conf *c, const struct conf_instance *old)
-{
-	for (const struct conf_instance *i = c->instances; i; i = i->next)
-		if (i->vmac && !strcmp(i->vmac_name, old->vmac_name) &&
-		    !strcmp(i->interface, old->interface) && i->family == old->family &&
-		    i->vrid == old->vrid && !memcmp(i->vmac_mac, old->vmac_mac, 6))
-			return true;
 	return false;
 }
 
@@ -344,15 +327,14 @@ void addresses_remove_old(struct kernel *k)
 			const struct conf_address *from = &i->addresses[n];
 			int status = 0;
 
-			if (is_configured(k->conf, address_device(i, from), from) ||
+			if (is_configured(k->conf, conf_address_device(i, from), from) ||
 			    !to_address(k, i, from, &a) || !is_there(k, &a, &there) ||
 			    !ha_net_address_is_marked(&there, HA_NET_PROTO_VIP, from->label))
 				continue;
 			if (ha_net_address_remove(k->net, &a, 1, &status) < 0)
 				say_failure(i, &a, "remove", status, ha_net_error_text(k->net));
 		}
-		if (i->vmac && !is_vmac_configured(k->conf, i))
-			vmac_remove(k, i);
+		vmac_remove_old(k, i);
 	}
 }
 
@@ -397,8 +379,7 @@ void addresses_release(struct kernel *k)
 	for (const struct conf_instance *i = k->conf->instances; i; i = i->next) {
 		if (k->held[index++] != HELD_DOWN)
 			hold(k, i, false, NULL);
-		if (i->vmac)
-			vmac_remove(k, i);
+		vmac_remove(k, i);
 	}
 	if (k->conf->fixed)
 		hold(k, k->conf->fixed, false, NULL);

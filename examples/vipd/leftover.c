@@ -36,11 +36,7 @@ void leftover_write(const char *pid_file, const struct conf *c)
 
 			*ip = '\0';
 			ha_ip_format(&at->ip, ip, sizeof(ip));
-			fprintf(f, "%s %s %u\n",
-				at->dev	  ? at->dev
-				: i->vmac ? i->vmac_name
-					  : i->interface,
-				ip, at->prefix);
+			fprintf(f, "%s %s %u\n", conf_address_device(i, at), ip, at->prefix);
 		}
 	}
 	if (!f || fclose(f))

@@ -80,12 +80,9 @@ void dump_address_text(const struct conf_instance *i, const struct conf_address 
 	for (size_t n = 0; n < sizeof(known) / sizeof(*known); n++)
 		if (known[n].scope == a->scope)
 			scope = known[n].name;
-	snprintf(buf, cap, "%s%s dev %s%s%s scope %s%s%s", ip, prefix,
-		 a->dev	   ? a->dev
-		 : i->vmac ? i->vmac_name
-			   : i->interface,
-		 !a->dev && i->vmac ? "@" : "", !a->dev && i->vmac ? i->interface : "", scope,
-		 label, set ? " set" : "");
+	snprintf(buf, cap, "%s%s dev %s%s%s scope %s%s%s", ip, prefix, conf_address_device(i, a),
+		 a->vmac ? "@" : "", a->vmac ? a->vmac->parent : "", scope, label,
+		 set ? " set" : "");
 }
 
 static void dump_addresses(FILE *f, const struct conf_instance *i, bool set)
@@ -161,9 +158,10 @@ static void dump_way(FILE *f, const struct conf_instance *i)
 	char ip[HA_IP_TEXT_SIZE] = "";
 
 	if (i->vmac)
-		fprintf(
-		    f, "   Use VMAC, i/f name %s, xmit_base = %s\n   Interface = %s, vmac on %s\n",
-		    i->vmac_name, i->vmac_xmit_base ? "true" : "false", i->vmac_name, i->interface);
+		fprintf(f,
+			"   Use VMAC, i/f name %s, xmit_base = %s\n   Interface = %s, vmac on %s\n",
+			i->vmac->name, i->vmac_xmit_base ? "true" : "false", i->vmac->name,
+			i->interface);
 	else
 		fprintf(f, "   Interface = %s\n", i->interface);
 	if (i->source.family && ha_ip_format(&i->source, ip, sizeof(ip)) > 0)

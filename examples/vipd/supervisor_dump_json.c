@@ -97,8 +97,8 @@ static json_t *json_data(const struct conf_instance *i, const struct heard *h,
 	json_t *o = json_pack("{s:s, s:i, s:i, s:i, s:s, s:s, s:i, s:f}", "iname", i->name,
 			      "dont_track_primary", i->dont_track_primary, "skip_check_adv_addr",
 			      i->any_addresses, "strict_mode", i->strict == 1, "vmac_ifname",
-			      i->vmac ? i->vmac_name : "", "ifp_ifname",
-			      i->vmac ? i->vmac_name : i->interface, "master_priority",
+			      i->vmac ? i->vmac->name : "", "ifp_ifname",
+			      i->vmac ? i->vmac->name : i->interface, "master_priority",
 			      r->status.active_priority, "last_transition", h->since);
 
 	if (!o)

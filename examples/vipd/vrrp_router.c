@@ -19,15 +19,15 @@ static void freeze(struct router *r)
 	shared_freeze(r->vrrp->birth->shared, r->index, r->engine, &r->kept);
 }
 
-/* The virtual MAC address of an instance with use_vmac. */
-static void vmac_of(const struct conf_instance *i, uint8_t ret[6])
+/* The virtual MAC address of a macvlan of an instance. */
+static void vmac_of(const struct conf_instance *i, const struct conf_vmac *m, uint8_t ret[6])
 {
 	static const uint8_t none[6];
 
-	if (memcmp(i->vmac_mac, none, sizeof(none)) != 0)
-		memcpy(ret, i->vmac_mac, sizeof(none));
+	if (memcmp(m->mac, none, sizeof(none)) != 0)
+		memcpy(ret, m->mac, sizeof(none));
 	else
-		ha_vrrp_mac(i->family, (uint8_t)i->vrid, ret);
+		ha_vrrp_mac(m->family, (uint8_t)i->vrid, ret);
 }
 
 static bool sends_from_vmac(const struct conf_instance *i)
@@ -48,7 +48,7 @@ static int on_send(struct ha_vrrp *e, const struct ha_ip *to, const void *advert
 	if (sends_from_vmac(r->conf)) {
 		uint8_t mac[6];
 
-		vmac_of(r->conf, mac);
+		vmac_of(r->conf, r->conf->vmac, mac);
 		return ha_vrrp_link_send_from(r->speaker->link, e, mac, to, advert, len);
 	}
 	return ha_vrrp_link_send(r->speaker->link, e, to, advert, len);
@@ -100,8 +100,8 @@ static void announce(struct router *r, unsigned repeat)
 		int e;
 
 		/* The frame leaves on the interface below the macvlan. */
-		if (i->vmac && !i->addresses[a].dev)
-			vmac_of(i, what.mac);
+		if (i->addresses[a].vmac)
+			vmac_of(i, i->addresses[a].vmac, what.mac);
 		e = ha_vrrp_link_announce(r->speaker->link, &what);
 
 		if (e < 0 && e != -ENETDOWN)

@@ -326,6 +326,11 @@ CASES = [
          Step("no group", reload(ONE + TWO), has("10.0.0.111/32"), calm=("VI_1", "VI_2"))),
     Case("vmac", ONE, has("10.0.0.100/24"), Step("with", reload(instance(more="use_vmac vr51")), both(has("link vr51"), has("10.0.0.100/24")), better=True),
          Step("without", reload(ONE), both(lacks("link vr51"), has("10.0.0.100/24")), better=True)),
+    Case("vmacs", "global_defs {\n    vmac_addr_prefix va\n}\n" + instance(more="use_vmac vr51 02:00:00:00:01\n    use_vmac_addr", vips="10.0.0.100/24|10.1.0.100/24 dev eth1",
+                                                                      block="    virtual_ipaddress_excluded {\n        fd00:0::100/64\n    }\n")
+         + instance("VI_2", 52, vips="10.0.0.110/24|10.0.0.111/24 use_vmac|10.1.0.110/24 dev eth1 use_vmac",
+                    block="    virtual_ipaddress_excluded {\n        fd00:0::110/64 use_vmac\n        fd00:1::110/64 dev eth1 use_vmac\n        fd00:0::111/64\n    }\n"),
+         has("vr51 inet6 fd00::100/64", "va.51 inet 10.1.0.100/24", "va2.52 inet6 fd00:1::110/64", "va.52 inet 10.0.0.111/24")),
     Case("vanish", ONE + instance("VI_2", 52, "eth1", "10.1.0.100/24"), has("10.0.0.100/24", "10.1.0.100/24"),
          Step("link goes", ip("link del eth0"), both(lacks("10.0.0.100"), heard("FAULT"))),
          Step("link returns", lambda m: m.plug(0), both(has("10.0.0.100/24"), heard("MASTER")))),

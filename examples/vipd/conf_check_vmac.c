@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* Which macvlans an instance has when all is read, what they are called, and which addresses are on them. */
+#include <net/if.h>
+#include <string.h>
+
+#include "conf_words.h"
+
+static bool has_mac(const struct conf_vmac *m)
+{
+	static const uint8_t none[6];
+
+	return memcmp(m->mac, none, sizeof(none)) != 0;
+}
+
+static bool is_taken(struct conf_parse *p, const char *name)
+{
+	return conf_index_find_name(&p->vmacs, name);
+}
+
+/* keepalived's names: vrrp.51, for IPv6 then vrrp6.51, then vrrp1.51 and so on. */
+static void name_it(struct conf_parse *p, const struct conf_instance *i, struct conf_vmac *m,
+		    const char *prefix)
+{
+	const char *name = conf_printf(p->memory, "%s.%d", prefix, i->vrid);
+
+	if (is_taken(p, name) && m->family == AF_INET6)
+		name = conf_printf(p->memory, "%s6.%d", prefix, i->vrid);
+	for (int n = 1; is_taken(p, name) && n < CONF_INSTANCES_MAX; n++)
+		name = conf_printf(p->memory, "%s%d.%d", prefix, n, i->vrid);
+	if (strlen(name) >= IFNAMSIZ) {
+		conf_warn(p, &i->at,
+			  "vrrp_instance \"%s\": \"%s\" is too long for the name of an interface: "
+			  "write a shorter vmac_prefix or vmac_addr_prefix. vrrp is taken",
+			  i->name, name);
+		name_it(p, i, m, "vrrp");
+		return;
+	}
+	m->name = name;
+	conf_index_add_name(p->scratch, &p->vmacs, name, m);
+}
+
+/* The same MAC address twice on an interface would take the other's packets. NULL: it is nobody's. */
+static const struct conf_vmac *holder_of(struct conf_parse *p, const struct conf_instance *i,
+					 const struct conf_vmac *m)
+{
+	const char *place = conf_printf(p->scratch, "%s/%d/%d", m->parent, m->family, i->vrid);
+
+	if (has_mac(m))
+		place = conf_printf(p->scratch, "%s/%02x%02x%02x%02x%02x%02x", m->parent, m->mac[0],
+				    m->mac[1], m->mac[2], m->mac[3], m->mac[4], m->mac[5]);
+	return conf_index_add_name(p->scratch, &p->vmac_places, place, (void *)(uintptr_t)m);
+}
+
+/* Names that were written are taken before names are made up. */
+static void take_own(struct conf_parse *p, struct conf_instance *i)
+{
+	struct conf_vmac *m = i->vmac;
+
+	if (!m)
+		return;
+	i->vmacs = m;
+	m->parent = i->interface;
+	m->family = i->family;
+	if (i->vmac_vrid)
+		m->mac[5] = (uint8_t)i->vrid;
+	holder_of(p, i, m);
+	if (!m->name || !conf_index_add_name(p->scratch, &p->vmacs, m->name, m))
+		return;
+	conf_warn(
+	    p, &i->at,
+	    "vrrp_instance \"%s\": another instance has use_vmac %s already: the default name "
+	    "is taken",
+	    i->name, m->name);
+	m->name = NULL;
+}
+
+/* With a MAC address of its own an instance has one macvlan on an interface, for both families. */
+static struct conf_vmac *find(const struct conf_instance *i, const char *parent, uint8_t family)
+{
+	for (struct conf_vmac *m = i->vmacs; m; m = m->next)
+		if (!strcmp(m->parent, parent) && (m->family == family || has_mac(m)))
+			return m;
+	return NULL;
+}
+
+static struct conf_vmac *add(struct conf_parse *p, struct conf_instance *i,
+			     const struct conf_address *a, const char *parent)
+{
+	const struct conf_globals *g = &p->conf->globals;
+	struct conf_vmac *m = conf_alloc(p->memory, sizeof(*m)), **end = &i->vmacs;
+
+	m->parent = parent;
+	m->family = a->ip.family;
+	if (i->vmac)
+		memcpy(m->mac, i->vmac->mac, sizeof(m->mac));
+	if (holder_of(p, i, m)) {
+		conf_warn(p, &a->at,
+			  "another instance has its virtual MAC address on %s already: the address "
+			  "is held on %s itself. Write another virtual_router_id",
+			  parent, parent);
+		return NULL;
+	}
+	name_it(p, i, m,
+		g->vmac_addr_prefix ? g->vmac_addr_prefix
+		: g->vmac_prefix    ? g->vmac_prefix
+				    : "vrrp");
+	while (*end)
+		end = &(*end)->next;
+	return *end = m;
+}
+
+static void place(struct conf_parse *p, struct conf_instance *i, struct conf_address *a)
+{
+	const char *parent = a->dev ? a->dev : i->interface;
+	bool at_home = !strcmp(parent, i->interface) && a->ip.family == i->family;
+	struct conf_vmac *m;
+
+	if (at_home && i->vmac) {
+		a->vmac = i->vmac;
+		return;
+	}
+	if (!a->use_vmac && (at_home || !i->vmac_addresses))
+		return;
+	m = find(i, parent, a->ip.family);
+	a->vmac = m ? m : add(p, i, a, parent);
+}
+
+void conf_check_vmacs(struct conf_parse *p)
+{
+	const char *prefix = p->conf->globals.vmac_prefix;
+
+	for (struct conf_instance *i = p->conf->instances; i; i = i->next)
+		take_own(p, i);
+	for (struct conf_instance *i = p->conf->instances; i; i = i->next) {
+		if (i->vmac && !i->vmac->name)
+			name_it(p, i, i->vmac, prefix ? prefix : "vrrp");
+		for (size_t a = 0; a < i->n_addresses; a++)
+			place(p, i, &i->addresses[a]);
+		if (i->vmac && i->n_peers && !i->vmac_xmit_base)
+			conf_note(
+			    p, &i->at,
+			    "vrrp_instance \"%s\": unicast adverts leave from the interface's "
+			    "own MAC address, as with vmac_xmit_base",
+			    i->name);
+	}
+}
