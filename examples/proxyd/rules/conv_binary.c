@@ -3,6 +3,9 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
+#ifdef PROXYD_XXHASH
+#include <xxhash.h>
+#endif
 
 #include <libsched/lb_hash.h>
 
@@ -115,11 +118,28 @@ static bool xxh64(const struct conv *c, const struct expr_arg *arg, unsigned n_a
 	return true;
 }
 
+#ifdef PROXYD_XXHASH
+/* xxh32([seed]), xxh3([seed]) */
+static bool xxh(const struct conv *c, const struct expr_arg *arg, unsigned n_args, struct run *r, struct sample *s)
+{
+	uint64_t seed = n_args ? (uint64_t)arg[0].number : 0;
+
+	(void)r;
+	*s = sample_int(c->data == 32 ? (int64_t)XXH32(s->text.at, s->text.len, (uint32_t)seed)
+				      : (int64_t)XXH3_64bits_withSeed(s->text.at, s->text.len, seed));
+	return true;
+}
+#endif
+
 const struct conv convs_binary[] = {
     {"be2dec", "siI", SAMPLE_BIN, SAMPLE_STR, chunks, 0, check_numbers, false},
     {"be2hex", "SII", SAMPLE_BIN, SAMPLE_STR, chunks, 1, check_chunks, false},
     {"crc32c", "I", SAMPLE_BIN, SAMPLE_INT, crc32c, 0, NULL, false},
     {"htonl", "", SAMPLE_INT, SAMPLE_BIN, network_order, 0, NULL, false},
+#ifdef PROXYD_XXHASH
+    {"xxh3", "I", SAMPLE_BIN, SAMPLE_INT, xxh, 64, NULL, false},
+    {"xxh32", "I", SAMPLE_BIN, SAMPLE_INT, xxh, 32, NULL, false},
+#endif
     {"xxh64", "I", SAMPLE_BIN, SAMPLE_INT, xxh64, 0, NULL, false},
     {NULL, NULL, 0, 0, NULL, 0, NULL, false},
 };

@@ -133,31 +133,80 @@ enum {
 	DATE_UTC,
 	DATE_HTTP, /* RFC 9110, section 5.6.7 */
 };
+#define DATE_KIND 0x3
+#define DATE_MS 0x4 /* of milliseconds, else seconds */
+#define DATE_US 0x8
+#define TIME_MAX 256 /* bytes */
 
 /* The administrator writes the format: it cannot be known here. */
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 
-/* ltime(format[,offset]), utime(…), http_date([offset]) */
+/* "%N", "%3N": nanoseconds, as many digits; strftime knows them not. False: the format does not fit. */
+static bool put_fraction(const char *format, uint32_t ns, char *out, size_t cap)
+{
+	size_t n = 0;
+
+	while (*format) {
+		size_t digits = format[0] == '%' && format[1] >= '1' && format[1] <= '9' && format[2] == 'N' ? 3
+				: format[0] == '%' && format[1] == 'N'					     ? 2
+													     : 0;
+		char text[10];
+
+		if (n + 12 > cap)
+			return false;
+		if (digits) {
+			snprintf(text, sizeof(text), "%09u", ns);
+			text[digits == 3 ? format[1] - '0' : 9] = '\0';
+			n += (size_t)snprintf(out + n, cap - n, "%s", text);
+			format += digits;
+			continue;
+		}
+		out[n++] = *format;
+		if (*format++ == '%' && *format) /* "%%N" is no fraction */
+			out[n++] = *format++;
+	}
+	out[n] = '\0';
+	return true;
+}
+
+/* [ms_|us_]ltime(format[,offset]), utime(…), http_date([offset[,unit]]): the offset is in the unit of the number */
 static bool format_time(const struct conv *c, const struct expr_arg *arg, unsigned n_args,
 			struct run *r, struct sample *s)
 {
-	const char *format = c->data == DATE_HTTP ? "%a, %d %b %Y %H:%M:%S GMT" : arg->text.at;
-	unsigned offset = c->data == DATE_HTTP ? 0 : 1;
-	time_t t = (time_t)s->number;
-	char *p = scratch_take(&r->scratch, 256);
+	bool is_http = (c->data & DATE_KIND) == DATE_HTTP;
+	const char *format = is_http ? "%a, %d %b %Y %H:%M:%S GMT" : arg->text.at;
+	int64_t unit = c->data & DATE_MS ? 1000 : c->data & DATE_US ? 1000000 : 1, t = s->number;
+	unsigned offset = is_http ? 0 : 1;
+	char *p = scratch_take(&r->scratch, TIME_MAX), whole[TIME_MAX];
+	time_t seconds;
 	struct tm tm;
 	size_t n;
 
-	if (!p)
+	if (!p || (n_args > offset && __builtin_add_overflow(t, arg[offset].number, &t)))
 		return false;
-	if (n_args > offset)
-		t += (time_t)arg[offset].number;
-	if (!(c->data == DATE_LOCAL ? localtime_r : gmtime_r)(&t, &tm))
+	if (is_http && n_args > 1)
+		unit = arg[1].number;
+	seconds = (time_t)(t / unit - (t % unit < 0));
+	if (unit > 1 && !is_http) {
+		if (!put_fraction(format, (uint32_t)((t - seconds * unit) * (1000000000 / unit)), whole, sizeof(whole)))
+			return false;
+		format = whole;
+	}
+	if (!((c->data & DATE_KIND) == DATE_LOCAL ? localtime_r : gmtime_r)(&seconds, &tm))
 		return false;
-	n = strftime(p, 256, format, &tm);
-	scratch_trim(&r->scratch, 256, n);
+	n = strftime(p, TIME_MAX, format, &tm);
+	scratch_trim(&r->scratch, TIME_MAX, n);
 	*s = sample_text(SAMPLE_STR, p, n);
 	return true;
+}
+
+static bool check_unit(struct expr_arg *arg, unsigned n, const struct rule_memory *m, struct rule_error *e)
+{
+	(void)m;
+	if (n < 2)
+		return true;
+	arg[1].number = !strcmp(arg[1].text.at, "s") ? 1 : !strcmp(arg[1].text.at, "ms") ? 1000 : !strcmp(arg[1].text.at, "us") ? 1000000 : 0;
+	return arg[1].number || rule_fail(e, "\"%.20s\" is no unit: write s, ms or us", arg[1].text.at);
 }
 
 const struct conv convs_number[] = {
@@ -167,15 +216,19 @@ const struct conv convs_number[] = {
     {"cpl", "", SAMPLE_INT, SAMPLE_INT, number, NUMBER_CPL, NULL, false},
     {"div", "s", SAMPLE_INT, SAMPLE_INT, number, NUMBER_DIV, check_operand, false},
     {"even", "", SAMPLE_INT, SAMPLE_BOOL, number, NUMBER_EVEN, NULL, false},
-    {"http_date", "I", SAMPLE_INT, SAMPLE_STR, format_time, DATE_HTTP, NULL, false},
+    {"http_date", "IS", SAMPLE_INT, SAMPLE_STR, format_time, DATE_HTTP, check_unit, false},
     {"ltime", "sI", SAMPLE_INT, SAMPLE_STR, format_time, DATE_LOCAL, NULL, false},
     {"mod", "s", SAMPLE_INT, SAMPLE_INT, number, NUMBER_MOD, check_operand, false},
+    {"ms_ltime", "sI", SAMPLE_INT, SAMPLE_STR, format_time, DATE_LOCAL | DATE_MS, NULL, false},
+    {"ms_utime", "sI", SAMPLE_INT, SAMPLE_STR, format_time, DATE_UTC | DATE_MS, NULL, false},
     {"mul", "s", SAMPLE_INT, SAMPLE_INT, number, NUMBER_MUL, check_operand, false},
     {"neg", "", SAMPLE_INT, SAMPLE_INT, number, NUMBER_NEG, NULL, false},
     {"not", "", SAMPLE_INT, SAMPLE_BOOL, number, NUMBER_NOT, NULL, false},
     {"odd", "", SAMPLE_INT, SAMPLE_BOOL, number, NUMBER_ODD, NULL, false},
     {"or", "s", SAMPLE_INT, SAMPLE_INT, number, NUMBER_OR, check_operand, false},
     {"sub", "s", SAMPLE_INT, SAMPLE_INT, number, NUMBER_SUB, check_operand, false},
+    {"us_ltime", "sI", SAMPLE_INT, SAMPLE_STR, format_time, DATE_LOCAL | DATE_US, NULL, false},
+    {"us_utime", "sI", SAMPLE_INT, SAMPLE_STR, format_time, DATE_UTC | DATE_US, NULL, false},
     {"utime", "sI", SAMPLE_INT, SAMPLE_STR, format_time, DATE_UTC, NULL, false},
     {"xor", "s", SAMPLE_INT, SAMPLE_INT, number, NUMBER_XOR, check_operand, false},
     {NULL, NULL, 0, 0, NULL, 0, NULL, false},

@@ -580,6 +580,102 @@ static bool add_item(const struct conv *c, const struct expr_arg *arg, unsigned 
 	return give(s, r->scratch.at + from, r->scratch.used - from);
 }
 
+/* ---- language(LIST[,DEFAULT]): the one of Accept-Language with the highest weight (RFC 9110, section 12.4.2) ---- */
+
+/* Thousandths; 1000 without one, or with a broken one. */
+static int weight_of(struct text parameters)
+{
+	const char *p = memmem(parameters.at, parameters.len, "q=", 2), *end = parameters.at + parameters.len;
+	int weight, unit = 1000;
+
+	if (!p || (p += 2) == end || (*p != '0' && *p != '1'))
+		return 1000;
+	weight = (*p++ - '0') * 1000;
+	if (p < end && *p == '.')
+		for (p++; p < end && isdigit((unsigned char)*p) && unit > 1; p++)
+			weight += (*p - '0') * (unit /= 10);
+	return weight > 1000 ? 1000 : weight;
+}
+
+/* The word of a ";"-list that is `name`, or its base, in front of '-'. At NULL: none. */
+static struct text listed(struct text list, struct text name)
+{
+	const char *dash = memchr(name.at, '-', name.len);
+	struct text base = text_of(name.at, dash ? (size_t)(dash - name.at) : name.len), best = {NULL, 0};
+
+	while (list.len) {
+		const char *end = memchr(list.at, ';', list.len);
+		struct text word = text_of(list.at, end ? (size_t)(end - list.at) : list.len);
+
+		if (text_same(word, name, false))
+			return word;
+		if (text_same(word, base, false))
+			best = word;
+		list.len -= word.len + (end != NULL);
+		list.at += word.len + (end != NULL);
+	}
+	return best;
+}
+
+static struct text trimmed(struct text t)
+{
+	while (t.len && isspace((unsigned char)*t.at))
+		t.at++, t.len--;
+	while (t.len && isspace((unsigned char)t.at[t.len - 1]))
+		t.len--;
+	return t;
+}
+
+static bool language(const struct conv *c, const struct expr_arg *arg, unsigned n_args, struct run *r, struct sample *s)
+{
+	struct text all = s->text, best = {NULL, 0};
+	int best_weight = 0;
+
+	(void)c;
+	(void)r;
+	while (all.len) {
+		const char *comma = memchr(all.at, ',', all.len);
+		struct text item = text_of(all.at, comma ? (size_t)(comma - all.at) : all.len);
+		const char *semicolon = memchr(item.at, ';', item.len);
+		struct text name = text_of(item.at, semicolon ? (size_t)(semicolon - item.at) : item.len);
+		int weight = weight_of(text_of(item.at + name.len, item.len - name.len));
+
+		if (weight > best_weight) {
+			struct text found = listed(arg[0].text, trimmed(name));
+
+			if (found.at) {
+				best = found;
+				best_weight = weight;
+			}
+		}
+		all.len -= item.len + (comma != NULL);
+		all.at += item.len + (comma != NULL);
+	}
+	if (!best.at && n_args > 1)
+		best = arg[1].text;
+	return best.at && give(s, best.at, best.len);
+}
+
+/* debug([PREFIX[,DESTINATION]]): the value passes; not wrong, the words of `e` are a warning. */
+static bool pass(const struct conv *c, const struct expr_arg *arg, unsigned n_args, struct run *r, struct sample *s)
+{
+	(void)c;
+	(void)arg;
+	(void)n_args;
+	(void)r;
+	(void)s;
+	return true;
+}
+
+static bool check_debug(struct expr_arg *arg, unsigned n, const struct rule_memory *m, struct rule_error *e)
+{
+	(void)arg;
+	(void)n;
+	(void)m;
+	rule_fail(e, "debug writes nothing in this version: set a variable, and write it with log-format");
+	return true;
+}
+
 const struct conv convs_text[] = {
     {"add_item", "sSS", SAMPLE_STR, SAMPLE_STR, add_item, 0, check_item, false},
     {"b64dec", "", SAMPLE_STR, SAMPLE_BIN, base64_decode, 0, NULL, false},
@@ -587,12 +683,14 @@ const struct conv convs_text[] = {
     {"bytes", "iI", SAMPLE_BIN, SAMPLE_BIN, bytes, 0, NULL, false},
     {"concat", "SSS", SAMPLE_STR, SAMPLE_STR, concat, 0, check_concat, false},
     {"cut_crlf", "", SAMPLE_STR, SAMPLE_STR, cut_line, 0, NULL, false},
+    {"debug", "SS", SAMPLE_STR, SAMPLE_STR, pass, 0, check_debug, true},
     {"field", "isI", SAMPLE_STR, SAMPLE_STR, pieces, PIECES_FIELD, NULL, false},
     {"hex", "", SAMPLE_BIN, SAMPLE_STR, to_hex, 0, NULL, false},
     {"hex2i", "", SAMPLE_STR, SAMPLE_INT, hex_number, 0, NULL, false},
     {"host_only", "", SAMPLE_STR, SAMPLE_STR, host_or_port, 0, NULL, false},
     {"iif", "ss", SAMPLE_BOOL, SAMPLE_STR, choose, 0, NULL, false},
     {"json", "S", SAMPLE_STR, SAMPLE_STR, json_string, 0, NULL, false},
+    {"language", "sS", SAMPLE_STR, SAMPLE_STR, language, 0, NULL, false},
     {"length", "", SAMPLE_STR, SAMPLE_INT, length, 0, NULL, false},
     {"lower", "", SAMPLE_STR, SAMPLE_STR, change_case, 0, NULL, false},
     {"ltrim", "s", SAMPLE_STR, SAMPLE_STR, trim, 0, NULL, false},

@@ -27,7 +27,8 @@ static const struct fetch *const fetch_tables[] = {fetches_http,    fetches_conn
 						   fetches_table};
 static const struct conv *const conv_tables[] = {
     convs_text,   convs_number,	convs_hash, convs_address, convs_binary,
-    convs_capture, convs_conn, convs_digest, convs_json, convs_jwt, convs_map,  convs_table};
+    convs_capture, convs_conn, convs_digest, convs_fix, convs_forwarded, convs_json, convs_jwt,
+    convs_map, convs_mqtt, convs_protobuf, convs_table};
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 const struct fetch *fetch_find(struct text name)
@@ -153,16 +154,16 @@ static bool read_args(const char **text, const char *name, const char *spec,
 		do {
 			struct text word;
 			char letter = letter_of(spec, n), *at;
+			const char *from = ++*text;
 
-			++*text;
 			at = read_arg(text, m, &word.len);
 			if (!at)
 				return rule_fail(
 				    e, "the arguments of \"%s\" have no end: \")\" is missing",
 				    name);
 			word.at = at;
-			if (!word.len && **text == ')' && !n)
-				break; /* "name()" */
+			if (from == *text && **text == ')' && !n)
+				break; /* "name()"; but name("") has one */
 			if (!letter || n == EXPR_ARGS_MAX)
 				return rule_fail(e, "\"%s\" takes at most %u arguments", name, n);
 			arg[n].text = word;

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "rules/bytes.h"
+
 #define RECORD_HANDSHAKE 22
 #define RECORD_HEAD 5
 #define HELLO_CLIENT 1
@@ -16,56 +18,13 @@ enum {
 	EXT_VERSIONS = 43,
 };
 
-/* What is left to read; a read past its end makes it `short_` and gives zeros. */
-struct input {
-	const uint8_t *at, *end;
-	bool is_short;
-};
-
-static const uint8_t *take(struct input *in, size_t n)
-{
-	const uint8_t *p = in->at;
-
-	if (n > (size_t)(in->end - in->at)) {
-		in->is_short = true;
-		in->at = in->end;
-		return NULL;
-	}
-	in->at += n;
-	return p;
-}
-
-static uint32_t number(struct input *in, size_t bytes)
-{
-	const uint8_t *p = take(in, bytes);
-	uint32_t n = 0;
-
-	for (size_t i = 0; p && i < bytes; i++)
-		n = n << 8 | p[i];
-	return n;
-}
-
-/* A vector with a length of so many bytes before it (RFC 8446, section 3.4). */
-static struct input vector(struct input *in, size_t length_bytes)
-{
-	size_t n = number(in, length_bytes);
-	const uint8_t *p = take(in, n);
-
-	return p ? (struct input){p, p + n, false} : (struct input){in->end, in->end, true};
-}
-
-static struct text text_in(struct input in)
-{
-	return text_of((const char *)in.at, (size_t)(in.end - in.at));
-}
-
 static void read_server_name(struct input in, struct tls_hello *ret)
 {
-	struct input list = vector(&in, 2);
+	struct input list = take_vector(&in, 2);
 
 	while (list.at < list.end) {
-		uint32_t type = number(&list, 1);
-		struct input name = vector(&list, 2);
+		uint32_t type = take_number(&list, 1);
+		struct input name = take_vector(&list, 2);
 
 		if (type == 0 && !list.is_short) {
 			ret->server_name = text_in(name);
@@ -76,10 +35,10 @@ static void read_server_name(struct input in, struct tls_hello *ret)
 
 static void read_versions(struct input in, struct tls_hello *ret)
 {
-	struct input list = vector(&in, 1);
+	struct input list = take_vector(&in, 1);
 
 	while (list.end - list.at >= 2) {
-		uint32_t v = number(&list, 2);
+		uint32_t v = take_number(&list, 2);
 
 		/* 0x?a?a is grease (RFC 8701) */
 		if (v > ret->version && (v & 0x0f0f) != 0x0a0a && v >> 8 == 3)
@@ -106,8 +65,8 @@ static void read_extension(uint32_t type, struct input in, struct tls_hello *ret
 		ret->ticket_len = (uint16_t)(in.end - in.at);
 		break;
 	case EXT_ALPN:
-		list = vector(&in, 2);
-		list = vector(&list, 1);
+		list = take_vector(&in, 2);
+		list = take_vector(&list, 1);
 		if (!list.is_short)
 			ret->alpn = text_in(list);
 		break;
@@ -123,18 +82,18 @@ static void read_client(struct input in, struct tls_hello *ret)
 {
 	struct input extensions;
 
-	ret->version = (uint16_t)number(&in, 2);
-	take(&in, 32);	/* random */
-	vector(&in, 1); /* session */
-	vector(&in, 2); /* ciphers */
-	vector(&in, 1); /* compressions */
+	ret->version = (uint16_t)take_number(&in, 2);
+	take_bytes(&in, 32);	/* random */
+	take_vector(&in, 1); /* session */
+	take_vector(&in, 2); /* ciphers */
+	take_vector(&in, 1); /* compressions */
 	if (in.at == in.end)
 		return;
-	extensions = vector(&in, 2);
+	extensions = take_vector(&in, 2);
 	ret->has_extensions = true;
 	while (extensions.at < extensions.end) {
-		uint32_t type = number(&extensions, 2);
-		struct input body = vector(&extensions, 2);
+		uint32_t type = take_number(&extensions, 2);
+		struct input body = take_vector(&extensions, 2);
 
 		if (!extensions.is_short)
 			read_extension(type, body, ret);
@@ -153,17 +112,17 @@ enum tls_hello_found tls_hello_read(struct text bytes, uint8_t type, struct tls_
 		return TLS_HELLO_NONE;
 	if (bytes.len <= RECORD_HEAD)
 		return TLS_HELLO_PART;
-	take(&in, 3);
-	record = vector(&in, 2);
+	take_bytes(&in, 3);
+	record = take_vector(&in, 2);
 	if (in.is_short) /* all of the record is waited for */
 		return TLS_HELLO_PART;
-	number(&record, 1);
-	message = vector(&record, 3);
+	take_number(&record, 1);
+	message = take_vector(&record, 3);
 	if (record.is_short)
 		return TLS_HELLO_NONE;
 	if (type == HELLO_CLIENT)
 		read_client(message, ret);
 	else
-		ret->version = (uint16_t)number(&message, 2);
+		ret->version = (uint16_t)take_number(&message, 2);
 	return TLS_HELLO_WHOLE;
 }

@@ -128,6 +128,65 @@ VALUES = [
 ]
 
 
+# Other protocols': FIX, MQTT, Protocol Buffers. HAProxy runs these, too, before they are believed.
+PROTOCOLS = [
+    ("bin(383d4649582e342e3401393d33300133353d410134393d6d650135363d796f750133343d31013130383d33300131303d31313701),fix_is_valid", "1"),
+    ("bin(383d4649582e342e3401393d350133353d410131303d30303101),fix_is_valid", "0"),
+    ("bin(383d4649582e342e3401393d340133353d410131303d31373901),fix_is_valid", "0"),
+    ("bin(383d4649582e332e3001393d350133353d410131303d31373501),fix_is_valid", "0"),
+    ("bin(383d4649582e342e3401393d33300133353d410134393d6d650135363d796f750133343d31013130383d33300131303d31),fix_is_valid", ""),
+    ("bin(383d4649582e342e3401393d33300133353d410134393d6d650135363d796f750133343d31013130383d33300131303d31313701),fix_tag_value(MsgType)", "A"),
+    ("bin(383d4649582e342e3401393d33300133353d410134393d6d650135363d796f750133343d31013130383d33300131303d31313701),fix_tag_value(108)", "30"),
+    ("bin(383d4649582e342e3401393d33300133353d410134393d6d650135363d796f750133343d31013130383d33300131303d31313701),fix_tag_value(7)", ""),
+    ("bin(101800044d51545404c2003c0003636964000361646100027077),mqtt_is_valid", "1"),
+    ("bin(103100044d515454050600050f110000000a21001415000461757468000263350c180000000503000474657874000174000170),mqtt_is_valid", "1"),
+    ("bin(200b0087081200056173736967),mqtt_is_valid", "1"),
+    ("bin(101800044d51545404c2003c000363696400036164610002707778),mqtt_is_valid", "1"),
+    ("bin(101800044d51545404c2003c00036369640003616461000270),mqtt_is_valid", ""),
+    ("bin(c000),mqtt_is_valid", "0"),
+    ("bin(100d00044d51545804020001000163),mqtt_is_valid", "0"),
+    ("bin(101800044d51545404c2003c0003636964000361646100027077),mqtt_field_value(connect,username)", "ada"),
+    ("bin(101800044d51545404c2003c0003636964000361646100027077),mqtt_field_value(1,flags)", "194"),
+    ("bin(101800044d51545404c2003c0003636964000361646100027077),mqtt_field_value(1,will_topic)", ""),
+    ("bin(103100044d515454050600050f110000000a21001415000461757468000263350c180000000503000474657874000174000170),mqtt_field_value(connect,17)", "10"),
+    ("bin(103100044d515454050600050f110000000a21001415000461757468000263350c180000000503000474657874000174000170),mqtt_field_value(connect,21)", "auth"),
+    ("bin(103100044d515454050600050f110000000a21001415000461757468000263350c180000000503000474657874000174000170),mqtt_field_value(connect,34)", "0"),
+    ("bin(103100044d515454050600050f110000000a21001415000461757468000263350c180000000503000474657874000174000170),mqtt_field_value(connect,will_payload)", "p"),
+    ("bin(200b0087081200056173736967),mqtt_field_value(connack,reason_code)", "135"),
+    ("bin(200b0087081200056173736967),mqtt_field_value(connack,18)", "assig"),
+    ("bin(820314da0311089aa68cc30110969f989cfdffffffff01),protobuf(48.59.1,int32)", "409146138"),
+    ("bin(820314da0311089aa68cc30110969f989cfdffffffff01),protobuf(59.2,int32)", ""),
+    ("bin(0000000017820314da0311089aa68cc30110969f989cfdffffffff01),ungrpc(48),protobuf(59.2,int32)", "-746188906"),
+    ("bin(000000002a080311ec51b81e85eb0f401d000020c025f9ffffff29f8ffffffffffffff320361626308093df0ffffff0000000017820314da0311089aa68cc30110969f989cfdffffffff01),ungrpc(48.59.1,int32)", "409146138"),
+    ("bin(0000000017820314da0311089aa68cc30110969f989cfdffff),ungrpc(48.59.1,int32)", ""),
+    ("bin(080311ec51b81e85eb0f401d000020c025f9ffffff29f8ffffffffffffff320361626308093df0ffffff),protobuf(2,double)", "3"),
+    ("bin(080311ec51b81e85eb0f401d000020c025f9ffffff29f8ffffffffffffff320361626308093df0ffffff),protobuf(4,sfixed32)", "-7"),
+    ("bin(080311ec51b81e85eb0f401d000020c025f9ffffff29f8ffffffffffffff320361626308093df0ffffff),protobuf(6)", "abc"),
+    ("bin(080311ec51b81e85eb0f401d000020c025f9ffffff29f8ffffffffffffff320361626308093df0ffffff),protobuf(1,sint32)", "-2"),
+    ("str(\"es;q=0.5, fr, en;q=0.9\"),language(es;en)", "en"),
+    ("str(\"en-US;q=0, de\"),language(es;en,xx)", "xx"),
+    ("str(\"fr-CA;q=0.8,es;q=0.7\"),language(es;fr)", "fr"),
+    ("str(hello),xxh32", "4211111929"),
+    ("str(hello),xxh32(5)", "3191799670"),
+    ("str(hello),xxh3", "-7685981735718036227"),
+    ("str(hello),xxh3(5)", "-5040988036188159185"),
+]
+
+
+def test_protocols(binary):
+    for i in range(0, len(PROTOCOLS), 10):  # HAProxy's lines have at most 2 KiB
+        part = PROTOCOLS[i : i + 10]
+        text = "frontend f\n    mode http\n    bind 127.0.0.1:{port}\n" + "".join(
+            f"    http-request set-var(txn.v{k}) '{e}'\n" for k, (e, _) in enumerate(part)
+        )
+        text += '    http-request return status 200 content-type text/plain lf-string "LINES"\n'
+        text = text.replace("LINES", "|".join(f"%[var(txn.v{k})]" for k in range(len(part))))
+        with Proxy(binary, config(text)) as p:
+            got = get(p).split("\r\n\r\n", 1)[1].split("|")
+        for (e, wanted), value in zip(part, got):
+            assert value == wanted, (e, value, wanted)
+
+
 def test_expressions(binary):
     lines = "|".join("%[" + e.replace(" ", "\\ ") + "]" for e, _ in VALUES)
     text = """
