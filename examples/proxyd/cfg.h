@@ -471,6 +471,7 @@ struct cfg_settings {
 	struct cfg_check check;
 	struct cfg_httpchk httpchk; /* in mode tcp, too */
 	unsigned maxconn, backlog, retries, fullconn;
+	unsigned rate_limit; /* sessions a second; 0: any number */
 	int redispatch; /* 0: never; n > 0: at every n-th retry; -n: n before the last, -1: the last */
 	const char *log_format, *log_format_sd, *unique_id_format; /* NULL: the default, none */
 	struct diag_place log_format_at, log_format_sd_at, unique_id_at;
@@ -539,6 +540,7 @@ struct cfg_global {
 	unsigned maxconn;  /* 0: not written */
 	unsigned nbthread; /* 0: as many as CPUs */
 	unsigned ulimit_n;
+	unsigned maxconnrate, maxsessrate, maxsslrate, maxsslconn; /* 0: any number */
 	bool daemon, external_check;
 	struct cfg_access unix_bind; /* of unix sockets whose bind line says nothing */
 	const char *unix_prefix;     /* goes before their paths; NULL: nothing */

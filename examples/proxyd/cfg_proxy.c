@@ -396,6 +396,7 @@ const struct keyword cfg_keywords_proxy[] = {
     {"option tcpka", 0, 0, 0, kw_option_tcpka, NULL, ""},
     {"option tcplog", FRONT, 0, 0, kw_log_option, "tcplog", ""},
     {"persist", BACK, 1, 1, kw_persist, NULL, "rdp-cookie[(NAME)]"},
+    {"rate-limit sessions", FRONT, 1, 1, kw_number, OFFSET(rate_limit), "NUMBER"},
     {"redirect", 0, 2, READER_ANY, kw_redirect, NULL,
      "scheme|location|prefix WHERE [if CONDITION]"},
     {"retries", BACK, 1, 1, kw_number, OFFSET(retries), "NUMBER"},

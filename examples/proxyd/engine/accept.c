@@ -66,6 +66,19 @@ static bool enter(struct worker *w, struct socket_handle *l, struct gate *g)
 	return false;
 }
 
+/* maxconnrate and its like. False: they are reached, and the listener is paused for a moment. */
+static bool may_come(struct worker *w, struct socket_handle *l)
+{
+	uint64_t wait = rate_is_limited(w, l) ? rate_wait(w, l) : 0;
+
+	if (!wait)
+		return true;
+	stop_listening(w, l);
+	if (w->accept_retry_ns > w->now_ns + wait)
+		w->accept_retry_ns = w->now_ns + wait;
+	return false;
+}
+
 static void no_descriptor(struct worker *w, struct socket_handle *l, int error)
 {
 	if (!w->fd_warned_ns || w->now_ns - w->fd_warned_ns > FD_WARN_NS) {
@@ -356,7 +369,7 @@ static bool accept_one(struct worker *w, struct socket_handle *l)
 	struct session *s;
 	int fd;
 
-	if (!enter(w, l, &e->gate))
+	if (!may_come(w, l) || !enter(w, l, &e->gate))
 		return false;
 	if (!enter(w, l, f->gate)) {
 		gate_leave(e, &e->gate);

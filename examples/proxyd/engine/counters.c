@@ -132,19 +132,20 @@ void tally_read(const struct tally *t, uint64_t now_ns, struct tally_sum *ret)
 		ret->n[i] -= t->since->n[i];
 }
 
-void tally_rates(const struct tally *t, uint64_t now_ns, uint64_t *ret_sessions, uint64_t *ret_requests)
+uint64_t tally_rate(const struct tally *t, enum tally_rate of, uint64_t now_ns)
 {
-	uint64_t unused = 0;
+	uint64_t unused = 0, sum = 0;
 
-	*ret_sessions = *ret_requests = 0;
 	for (unsigned i = 0; i < t->n_workers; i++) {
 		const struct counters *c = atomic_load_explicit(&t->of[i], memory_order_acquire);
 
-		if (!c)
-			continue;
-		*ret_sessions += read_rate(&c->sessions, now_ns, &unused);
-		*ret_requests += read_rate(&c->requests, now_ns, &unused);
+		if (c)
+			sum += read_rate(of == TALLY_CONNECTIONS ? &c->connections
+					 : of == TALLY_SESSIONS	 ? &c->sessions
+								 : &c->requests,
+					 now_ns, &unused);
 	}
+	return sum;
 }
 
 void tally_add_times(struct tally_sum *to, const struct tally_sum *from)

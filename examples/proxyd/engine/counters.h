@@ -93,8 +93,13 @@ struct tally_sum {
 };
 void tally_read(const struct tally *t, uint64_t now_ns, struct tally_sum *ret);
 
+enum tally_rate {
+	TALLY_CONNECTIONS,
+	TALLY_SESSIONS,
+	TALLY_REQUESTS,
+};
 /* Of the second before `now_ns`. Any thread. */
-void tally_rates(const struct tally *t, uint64_t now_ns, uint64_t *ret_sessions, uint64_t *ret_requests);
+uint64_t tally_rate(const struct tally *t, enum tally_rate of, uint64_t now_ns);
 
 /* Adds what is told of times in `from`: those of a backend are its servers'. */
 void tally_add_times(struct tally_sum *to, const struct tally_sum *from);

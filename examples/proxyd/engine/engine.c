@@ -176,6 +176,14 @@ static void run_set(struct engine *e, struct set *set)
 			log_err("worker %u goes on with the old configuration: out of memory", i);
 }
 
+static void set_limits(struct engine_limits *m, const struct cfg_global *g)
+{
+	atomic_store(&m->connection_rate, g->maxconnrate);
+	atomic_store(&m->session_rate, g->maxsessrate);
+	atomic_store(&m->tls_rate, g->maxsslrate);
+	atomic_store(&m->tls_open, g->maxsslconn);
+}
+
 int engine_apply(struct engine *e, struct cfg *cfg, unsigned maxconn, char *ret_error, size_t cap)
 {
 	struct set *set;
@@ -193,12 +201,14 @@ int engine_apply(struct engine *e, struct cfg *cfg, unsigned maxconn, char *ret_
 	e->n_applied++;
 	e->maxconn = maxconn;
 	atomic_store(&e->gate.max, e->gate.max_by_hand ? e->gate.max_by_hand : maxconn);
+	set_limits(&e->limits, &cfg->global);
 	for (size_t i = 0; i < set->n_listeners; i++)
 		listener_tune(set->listener[i].listener, e->n_workers, set->listener[i].tcp);
 	for (size_t i = 0; i < set->n_frontends; i++) {
 		const struct frontend *f = &set->frontend[i];
 
 		f->gate->shut = false;
+		atomic_store(&f->gate->rate_max, f->proxy->set.rate_limit);
 		frontend_admin_read(f, f->maxconn ? f->maxconn : maxconn);
 	}
 	run_set(e, set);

@@ -88,6 +88,7 @@ struct gate {
 	bool paused, shut; /* an operator's: nothing is accepted, for now or for good */
 	uint32_t max_before_pause;
 	uint32_t max_by_hand; /* an operator's word; 0: as configured */
+	_Atomic uint32_t rate_max; /* sessions a second; 0: any number */
 	_Atomic uint32_t max;
 	_Alignas(CACHE_LINE) _Atomic uint32_t n;
 	_Atomic uint64_t waiting; /* a bit per worker that paused its listeners here */
@@ -528,6 +529,10 @@ struct engine {
 	uint64_t started_ns;
 	unsigned n_applied; /* configurations so far */
 	unsigned maxconn; /* of the process, as configured */
+	struct engine_limits {
+		_Atomic uint32_t connection_rate, session_rate, tls_rate; /* of a second; 0: any number */
+		_Atomic uint32_t tls_open; /* connections with TLS, of both sides; 0: any number */
+	} limits;
 	struct health_engine *health;
 	struct dns *dns; /* names of servers; resolve.c */
 	unsigned spread_checks; /* percent */

@@ -38,8 +38,6 @@ struct server *server_named(const struct backend *b, struct text name)
 
 static bool count_frontend(const struct frontend *f, enum run_count what, uint64_t now_ns, int64_t *ret)
 {
-	uint64_t sessions, requests;
-
 	if (!f)
 		return false;
 	if (what == RUN_FE_CLIENT_TIMEOUT) {
@@ -50,8 +48,7 @@ static bool count_frontend(const struct frontend *f, enum run_count what, uint64
 		*ret = atomic_load_explicit(&f->gate->n, memory_order_relaxed);
 		return true;
 	}
-	tally_rates(f->gate->tally, now_ns, &sessions, &requests);
-	*ret = (int64_t)(what == RUN_FE_REQ_RATE ? requests : sessions);
+	*ret = (int64_t)tally_rate(f->gate->tally, what == RUN_FE_REQ_RATE ? TALLY_REQUESTS : TALLY_SESSIONS, now_ns);
 	return true;
 }
 
@@ -87,8 +84,6 @@ static int64_t free_of_all(const struct backend *b)
 static bool count_server(const struct backend *b, struct server *s, enum run_count what,
 			 uint64_t now_ns, int64_t *ret)
 {
-	uint64_t sessions, requests;
-
 	if (!s)
 		return false;
 	switch (what) {
@@ -114,8 +109,7 @@ static bool count_server(const struct backend *b, struct server *s, enum run_cou
 		*ret = atomic_load_explicit(&s->n_queued, memory_order_relaxed);
 		return true;
 	default:
-		tally_rates(s->tally, now_ns, &sessions, &requests);
-		*ret = (int64_t)sessions;
+		*ret = (int64_t)tally_rate(s->tally, TALLY_SESSIONS, now_ns);
 		return true;
 	}
 }
@@ -124,8 +118,6 @@ static bool count_backend(const struct backend *b, enum run_count what, uint64_t
 {
 	int64_t n_up = atomic_load_explicit(&b->pool->n_up, memory_order_relaxed);
 	int64_t queued = atomic_load_explicit(&b->pool->n_queued, memory_order_relaxed);
-	uint64_t sessions, requests;
-
 	switch (what) {
 	case RUN_NBSRV:
 		*ret = n_up;
@@ -150,8 +142,7 @@ static bool count_backend(const struct backend *b, enum run_count what, uint64_t
 		*ret = free_of_all(b);
 		return true;
 	default:
-		tally_rates(b->pool->tally, now_ns, &sessions, &requests);
-		*ret = (int64_t)sessions;
+		*ret = (int64_t)tally_rate(b->pool->tally, TALLY_SESSIONS, now_ns);
 		return true;
 	}
 }

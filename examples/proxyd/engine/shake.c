@@ -15,9 +15,17 @@
 
 #define TLS_WARN_NS UINT64_C(10000000000) /* say so at most every ten seconds */
 
+/* maxsslconn */
+static bool tls_is_full(const struct engine *e)
+{
+	uint32_t max = atomic_load_explicit(&e->limits.tls_open, memory_order_relaxed);
+
+	return max && tls_open() >= max;
+}
+
 struct tls *shake_begin(struct worker *w, struct tls_front *f, int fd)
 {
-	struct ssl_ctx_st *ctx = tls_front_ctx(f, w->index);
+	struct ssl_ctx_st *ctx = tls_is_full(w->engine) ? NULL : tls_front_ctx(f, w->index);
 
 	count_tls_begun(w, true);
 	return ctx ? tls_new(ctx, fd, true) : NULL;
@@ -98,6 +106,8 @@ int shake_server(struct worker *w, struct handle *h, const struct server *server
 {
 	int r;
 
+	if (!h->tls && tls_is_full(w->engine))
+		return failed(w, server, "maxsslconn is reached", -EBUSY);
 	if (!h->tls) {
 		count_tls_begun(w, false);
 		h->tls = tls_back_connect(atomic_load(&server->tls), w->index, h->fd, name);

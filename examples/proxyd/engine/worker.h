@@ -45,6 +45,21 @@ void engine_wake(struct engine *e);
 int worker_watch(struct worker *w, struct handle *h, uint32_t events);
 void worker_unwatch(struct worker *w, struct handle *h);
 
+/* ---- rate.c ---- */
+
+/* How long connections of this listener are to wait, in ns; 0: not at all. */
+uint64_t rate_wait(const struct worker *w, const struct socket_handle *l);
+
+static inline bool rate_is_limited(const struct worker *w, const struct socket_handle *l)
+{
+	const struct engine_limits *m = &w->engine->limits;
+
+	return atomic_load_explicit(&m->connection_rate, memory_order_relaxed) |
+	       atomic_load_explicit(&m->session_rate, memory_order_relaxed) |
+	       atomic_load_explicit(&m->tls_rate, memory_order_relaxed) |
+	       atomic_load_explicit(&l->frontend->gate->rate_max, memory_order_relaxed);
+}
+
 /* ---- gate.c ---- */
 
 bool gate_enter(struct gate *g);

@@ -95,6 +95,8 @@ static void read_tls(const struct engine *e, uint64_t now_ns, struct info *i)
 	tally_read(e->tls_clients, now_ns, &clients);
 	tally_read(e->tls_servers, now_ns, &servers);
 	i->n[INFO_CURR_SSL_CONNS] = tls_open();
+	i->n[INFO_MAX_SSL_CONNS] = atomic_load_explicit(&e->limits.tls_open, memory_order_relaxed);
+	i->n[INFO_SSL_RATE_LIMIT] = atomic_load_explicit(&e->limits.tls_rate, memory_order_relaxed);
 	i->n[INFO_CUM_SSL_CONNS] = clients.n[COUNT_CONNECTIONS] + servers.n[COUNT_CONNECTIONS];
 	i->n[INFO_SSL_RATE] = clients.connection_rate;
 	i->n[INFO_MAX_SSL_RATE] = clients.connection_rate_max;
@@ -118,6 +120,8 @@ static void read_counters(const struct engine *e, uint64_t now_ns, struct info *
 	engine_count(e, &open, &total);
 	i->n[INFO_CURR_CONNS] = open;
 	i->n[INFO_CUM_CONNS] = total;
+	i->n[INFO_CONN_RATE_LIMIT] = atomic_load_explicit(&e->limits.connection_rate, memory_order_relaxed);
+	i->n[INFO_SESS_RATE_LIMIT] = atomic_load_explicit(&e->limits.session_rate, memory_order_relaxed);
 	i->n[INFO_CONN_RATE] = i->n[INFO_SESS_RATE] = s.connection_rate;
 	i->n[INFO_MAX_CONN_RATE] = i->n[INFO_MAX_SESS_RATE] = s.connection_rate_max;
 	for (size_t k = 0; set && k < set->n_frontends; k++) {

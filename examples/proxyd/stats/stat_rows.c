@@ -139,7 +139,7 @@ static void frontend_row(const struct frontend *f, const struct cfg_proxy *p, ui
 	set(r, STAT_DRESP, s.n[COUNT_DENIED_RESPONSES]);
 	set(r, STAT_EREQ, s.n[COUNT_REQUEST_ERRORS]);
 	set(r, STAT_RATE, s.session_rate);
-	set(r, STAT_RATE_LIM, 0);
+	set(r, STAT_RATE_LIM, atomic_load_explicit(&g->rate_max, memory_order_relaxed));
 	set(r, STAT_RATE_MAX, s.session_rate_max);
 	set(r, STAT_REQ_RATE, s.request_rate);
 	set(r, STAT_REQ_RATE_MAX, s.request_rate_max);
