@@ -82,7 +82,7 @@ def test_tls_has_a_rate_and_a_number(binary):
         with Proxy(binary, text.replace("global\n", "global\n    maxsslconn 2\n")) as p:
             kept = [tls.wrap_socket(p.connect()) for _ in range(2)]
             try:
-                tls.wrap_socket(p.connect())
+                tls.wrap_socket(p.connect(timeout=2 if "haproxy" in binary else 30))  # 2.6 leaves it waiting
                 raise AssertionError("a third one was let in")
             except (ssl.SSLError, OSError):
                 pass
@@ -95,7 +95,7 @@ def test_tls_has_a_rate_and_a_number(binary):
                 except (ssl.SSLError, OSError):
                     return False
 
-            if "haproxy" not in binary:  # 2.6 stays full once it has refused one
+            if "haproxy" not in binary: 
                 until("there is room again", again)
             for c in kept:
                 c.close()
