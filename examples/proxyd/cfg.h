@@ -179,7 +179,7 @@ struct cfg_server {
 	uint64_t inter_ns, fastinter_ns, downinter_ns; /* 0: 2 s, inter, inter */
 };
 
-#define CFG_SERVER_DEFAULT {.weight = 1, .rise = 2, .fall = 3, .error_limit = 10}
+extern const struct cfg_server cfg_server_default;
 
 enum cfg_mode {
 	CFG_MODE_TCP, /* HAProxy's default */
@@ -486,7 +486,7 @@ struct cfg_settings {
 	enum cfg_state_from state_from;
 	const char *state_file; /* NULL: the proxy's name */
 	struct cfg_tcp tcp_client, tcp_server; /* keep-alive and close */
-	struct cfg_server server; /* default-server */
+	const struct cfg_server *server; /* default-server: of the section it came from until one has its own line */
 	struct cfg_source source;
 };
 

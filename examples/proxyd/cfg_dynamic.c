@@ -62,11 +62,12 @@ static void check_server(struct reader *r, const struct cfg_proxy *p, struct cfg
 
 static void read_line(struct reader *r, const struct cfg_proxy *p, struct cfg_server **ret)
 {
-	struct cfg_proxy section = *p; /* what has no word of its own is as HAProxy starts it: default-server is not for it */
+	struct cfg_proxy section = *p;
+	struct cfg_server server = cfg_server_default; /* as HAProxy starts it: default-server is not for it */
 	struct lex_line line;
 
-	section.set.server = (struct cfg_server)CFG_SERVER_DEFAULT;
-	section.set.server.disabled = section.set.server.dynamic = true;
+	server.disabled = server.dynamic = true;
+	section.set.server = &server;
 	if (!lex_next(r->lex, &line))
 		return;
 	r->line = &line;

@@ -152,10 +152,16 @@ const char *keep_rest(struct reader *r, size_t i)
 	return text ? text : "";
 }
 
+/* Nearly all words of a table differ here from the one that is looked for, and each line asks all. */
+static bool begins_alike(const char *a, const char *b)
+{
+	return a[0] == b[0] && (!a[0] || a[1] == b[1]);
+}
+
 const struct cfg_word *find_word(const struct cfg_word *table, const char *name)
 {
 	for (; table->name; table++)
-		if (*table->name == *name && !strcmp(table->name, name))
+		if (begins_alike(table->name, name) && !strcmp(table->name, name))
 			return table;
 	return NULL;
 }
@@ -220,7 +226,7 @@ const struct keyword *find_keyword(const struct reader *r, const struct keyword 
 	const char *word = word_at(r, i);
 
 	for (; table->name; table++) {
-		if (*table->name != *word) /* nearly all, and each line asks all */
+		if (!begins_alike(table->name, word))
 			continue;
 		if (two && !strcmp(table->name, both)) {
 			*ret_words = 2;
@@ -487,7 +493,7 @@ static void default_settings(struct cfg_settings *s)
 	*s = (struct cfg_settings){
 	    .balance = "roundrobin",
 	    .retries = CFG_RETRIES_DEFAULT,
-	    .server = CFG_SERVER_DEFAULT,
+	    .server = &cfg_server_default,
 	};
 }
 

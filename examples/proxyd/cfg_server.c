@@ -35,6 +35,18 @@ static bool is_static(const char *word)
 	return false;
 }
 
+static void say_unknown_parameter(struct reader *r, size_t i, const char *what, const struct parameter *ours,
+				  const struct cfg_word *known)
+{
+	const char *name[128];
+	size_t n = 0;
+
+	for (const struct parameter *p = ours; p->name && n < 127; p++)
+		name[n++] = p->name;
+	name[n] = NULL;
+	say_unknown(r, i, what, name, known);
+}
+
 /*
  * The parameters from word `i` on. Ours, HAProxy's (skipped with a word), or unknown: then the rest
  * of the line cannot be told apart and is left.
@@ -43,12 +55,6 @@ static void read_parameters(struct reader *r, size_t i, const char *what,
 			    const struct parameter *ours, const struct cfg_word *known,
 			    void *target)
 {
-	const char *name[128];
-	size_t n_names = 0;
-
-	for (const struct parameter *p = ours; p->name && n_names < 127; p++)
-		name[n_names++] = p->name;
-	name[n_names] = NULL;
 	while (i < r->line->n) {
 		const struct parameter *p = ours;
 		const struct cfg_word *w;
@@ -71,7 +77,7 @@ static void read_parameters(struct reader *r, size_t i, const char *what,
 		}
 		w = find_word(known, word_at(r, i));
 		if (!w) {
-			say_unknown(r, i, what, name, known);
+			say_unknown_parameter(r, i, what, ours, known);
 			return;
 		}
 		at = place_at(r, i);
@@ -495,11 +501,19 @@ static const struct parameter server_parameters[] = {
     {NULL, 0, NULL},
 };
 
+const struct cfg_server cfg_server_default = {.weight = 1, .rise = 2, .fall = 3, .error_limit = 10};
+
+/* A line adds to those before it, and to what a defaults section says; the sections that share it keep what they have. */
 void kw_default_server(struct reader *r, size_t first, const void *data)
 {
+	struct cfg_server *s = keep(r, sizeof(*s));
+
 	(void)data;
-	read_parameters(r, first, "parameter of \"default-server\"", server_parameters,
-			cfg_words_server, &r->proxy->set.server);
+	if (!s)
+		return;
+	*s = *r->proxy->set.server;
+	r->proxy->set.server = s;
+	read_parameters(r, first, "parameter of \"default-server\"", server_parameters, cfg_words_server, s);
 }
 
 /* HAProxy, too, takes a name twice, and then means the first one by it. */
@@ -575,7 +589,7 @@ static struct cfg_server *read_server(struct reader *r, size_t first, const char
 
 	if (!s)
 		return NULL;
-	*s = r->proxy->set.server;
+	*s = *r->proxy->set.server;
 	s->name = name;
 	s->at = place_at(r, first);
 	if (!r->dynamic)

@@ -715,7 +715,7 @@ static void check_server(struct reader *r, struct cfg_proxy *p, struct cfg_serve
 	if (!t->on && !s->check_tls)
 		return;
 	/* each has its own copy by now, but for those that only a default-server speaks for */
-	if (t == p->set.server.tls_words) {
+	if (t == p->set.server->tls_words) {
 		struct cfg_tls *own = keep(r, sizeof(*own));
 
 		if (!own)

@@ -497,16 +497,18 @@ static const struct old_word {
 
 bool cfg_upgrade(const struct lex_line *line, enum upgrade_section in, struct upgrade *ret)
 {
+	const char *word = text_of(line, 0);
+	const size_t len = strlen(word);
+
 	for (size_t i = 0; i < sizeof(old_words) / sizeof(old_words[0]); i++) {
 		const struct old_word *o = &old_words[i];
 		size_t first, words;
 
-		if (o->name[0] != *text_of(line, 0) || !(o->in & in))
+		if (o->name[0] != word[0] || !(o->in & in) || strncmp(word, o->name, len) != 0)
 			continue;
 		first = strcspn(o->name, " ");
 		words = o->name[first] ? 2 : 1;
-		if (strlen(text_of(line, 0)) != first ||
-		    strncmp(text_of(line, 0), o->name, first) != 0 ||
+		if (len != first ||
 		    (words == 2 && !is(line, 1, o->name + first + 1)) ||
 		    (o->only && !o->only(line)))
 			continue;
