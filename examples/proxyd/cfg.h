@@ -380,6 +380,7 @@ struct cfg_http {
 	bool buffers_request; /* option http-buffer-request */
 	bool aborts_on_close; /* option abortonclose */
 	bool checks_cache; /* option checkcache */
+	bool stays_when_stopping; /* option idle-close-on-response */
 	struct cfg_forwardfor forwardfor;
 	struct cfg_hash hash;
 	const struct cfg_compression *compression; /* NULL: none */

@@ -364,6 +364,7 @@ const struct keyword cfg_keywords_proxy[] = {
     {"option httpclose", 0, 0, 0, kw_closing, &(const enum cfg_closing){CFG_CLOSE}, ""},
     {"option httplog", FRONT, 0, 1, kw_log_option, "httplog", "[clf]"},
     {"option httpslog", FRONT, 0, 0, kw_log_option, "httpslog", ""},
+    {"option idle-close-on-response", FRONT, 0, 0, kw_option, OFFSET(http.stays_when_stopping), ""},
     {"option ldap-check", BACK, 0, 0, kw_check_kind, &(const enum cfg_check_kind){CFG_CHECK_LDAP},
      ""},
     {"option log-health-checks", BACK, 0, 0, kw_option, OFFSET(log_health_checks), ""},

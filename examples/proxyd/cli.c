@@ -219,7 +219,7 @@ static const struct {
     {"-c", offsetof(struct cli, check)},      {"-q", offsetof(struct cli, quiet)},
     {"-V", offsetof(struct cli, verbose)},    {"-dr", offsetof(struct cli, ignore_unresolved)},
     {"-D", offsetof(struct cli, daemon)},     {"-db", offsetof(struct cli, foreground)},
-    {"-d", offsetof(struct cli, foreground)}, {"-W", offsetof(struct cli, foreground)},
+    {"-d", offsetof(struct cli, foreground)},
     {"-dD", offsetof(struct cli, diagnose)},  {"--json", offsetof(struct cli, json)},
     {"--migrate", offsetof(struct cli, migrate)},
 };

@@ -185,13 +185,13 @@ static void drain(struct daemon *d)
 {
 	uint64_t open, total;
 
+	engine_steer_away(d->engine);
 	engine_count(d->engine, &open, &total);
 	log_notice("stopping: no new connections, %llu to be finished", (unsigned long long)open);
 	sd_notify_send("STOPPING=1");
 	if (d->hard_stop_ns)
 		loop_arm(d->hard_stop, loop_now_ns(d->loop) + d->hard_stop_ns);
 	loop_arm(d->arrived, LOOP_NEVER);
-	engine_steer_away(d->engine);
 	loop_arm(d->leave, loop_now_ns(d->loop) + LEAVE_NS);
 }
 

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 struct http_worker *http_worker_new(void)
 {
@@ -118,10 +119,13 @@ static void each_idle_client(struct worker *w, bool (*stay)(struct worker *w, st
 	}
 }
 
-static bool fresh(struct worker *w, struct client *c)
+/* Who was promised an answer, by the handshake or by the configuration, and who has asked: it was not read yet. */
+static bool may_ask_once_more(struct worker *w, struct client *c)
 {
+	int unread = 0;
+
 	(void)w;
-	return !c->not_first; /* it was promised an answer by the handshake */
+	return !c->not_first || c->frontend->http->stays_when_stopping || (!ioctl(c->h.fd, FIONREAD, &unread) && unread > 0);
 }
 
 void http_adopt(struct worker *w)
@@ -133,7 +137,7 @@ void http_adopt(struct worker *w)
 void http_drain(struct worker *w)
 {
 	links_close_idle(w);
-	each_idle_client(w, fresh);
+	each_idle_client(w, may_ask_once_more);
 }
 
 void http_close_all(struct worker *w)

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/filter.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -154,32 +153,6 @@ struct listener *listener_get(struct engine *e, const struct cfg_bind *b, unsign
 		listener_put(e, l);
 	}
 	return NULL;
-}
-
-/*
- * A handshake dies with the socket it began at. The kernel puts the sockets of one address in the order of their
- * bind: ours come first, behind them those of a successor. The first of those is what this program names; without
- * a successor there is none, and the kernel chooses as it did.
- */
-void engine_steer_away(struct engine *e)
-{
-	struct sock_filter to_successor[] = {BPF_STMT(BPF_RET | BPF_K, e->n_workers)};
-	const struct sock_fprog program = {1, to_successor};
-	const struct listener *l;
-
-	LIST_FOREACH (l, &e->listeners, entry)
-		if (l->running && !l->shut && !l->socket[0].shared)
-			setsockopt(l->socket[0].h.fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF,
-				   &program, sizeof(program));
-}
-
-void engine_steer_back(struct engine *e)
-{
-	const struct listener *l;
-
-	LIST_FOREACH (l, &e->listeners, entry)
-		if (l->running && !l->shut && !l->socket[0].shared)
-			set_option(l->socket[0].h.fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, 0);
 }
 
 void listener_put(struct engine *e, struct listener *l)

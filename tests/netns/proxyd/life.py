@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 
-from support import WAIT, Proxy, Server, ask_api, config, echo, free_port, main, named, read_all, read_n, until
+from support import WAIT, Proxy, Server, ask_api, config, echo, free_port, main, named, read_all, read_head, read_n, until
 
 F_SETPIPE_SZ = 1031  # of fcntl, Linux
 
@@ -188,6 +188,9 @@ def test_who_fails_to_start_leaves_the_runtime_api(binary):
         assert os.listdir(folder) == ["cfg"]
 
 
+ASK = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
 def listening(port):
     """How many sockets listen there, in a set."""
     with open("/proc/net/tcp") as f:
@@ -227,6 +230,43 @@ def test_a_chain_of_processes_loses_nobody(binary):
         load.kill()
         for p in chain:
             p.close()
+
+
+def test_a_successor_spreads_new_connections_from_the_first_one_on(binary):
+    text = ONE_ANSWER.replace("{threads}", "2").replace("string ok", "lf-string %[thread]")
+    with Proxy(binary, text.replace("%[thread]", "old")) as old:
+        with Proxy(binary, text, port=old.port, args=("-sf", str(old.process.pid))) as new:
+            until("the old one has heard of it", lambda: "stopping" in old.text())
+            old.signal(signal.SIGSTOP)  # its sockets stay
+            clients = [new.connect() for _ in range(40)]
+            for c in clients:
+                c.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            old.signal(signal.SIGCONT)
+            said = {read_all(c).split(b"\r\n\r\n")[1] for c in clients}
+            assert said - {b"old"} == {b"0", b"1"}, said
+
+
+def test_who_asks_at_the_end_is_answered(binary):
+    """A request that lies there when idle connections are closed, and those that the configuration lets stay."""
+    for option in ("", "    option idle-close-on-response\n"):
+        with Proxy(binary, ONE_ANSWER.replace("{threads}", "1").replace("frontend", option + "frontend")) as p, p.connect() as asks, p.connect() as idle:
+            for c in (asks, idle):
+                c.sendall(ASK)
+                assert b" 200 " in read_head(c)
+            p.signal(signal.SIGUSR1)
+            until("it has heard of it", lambda: "stopping" in p.text())
+            p.signal(signal.SIGSTOP)
+            asks.sendall(ASK)
+            time.sleep(0.3)  # the time to close has come when it goes on
+            p.signal(signal.SIGCONT)
+            assert b" 200 " in read_head(asks)
+            until("new connections are refused", lambda: refused(p))
+            if option:
+                idle.sendall(ASK)
+                assert b"connection: close" in read_head(idle).lower()
+            assert read_all(idle) == b""
+            asks.close()
+            assert p.wait_end() == 0
 
 
 def test_usr1_finishes_connections(binary):
