@@ -55,8 +55,8 @@ static const char help[] =
     "Running\n"
     "  -db         stay in the foreground, whatever the file says; -d the same\n"
     "  -D          go to the background\n"
-    "  -W, -Ws     stay in the foreground; -Ws tells systemd when it is ready. There is no\n"
-    "              second process: a reload (signal HUP) happens inside this one\n"
+    "  -Ws         stay in the foreground and tell systemd when it is ready\n"
+    "  -W          accepted: a reload (signal HUP or USR2) happens inside this process\n"
     "  -p FILE     write the process id there\n"
     "  -sf PID...  when ready, ask these to finish their connections and go (USR1)\n"
     "  -st PID...  when ready, end these (TERM)\n"
@@ -219,15 +219,14 @@ static const struct {
     {"-c", offsetof(struct cli, check)},      {"-q", offsetof(struct cli, quiet)},
     {"-V", offsetof(struct cli, verbose)},    {"-dr", offsetof(struct cli, ignore_unresolved)},
     {"-D", offsetof(struct cli, daemon)},     {"-db", offsetof(struct cli, foreground)},
-    {"-d", offsetof(struct cli, foreground)},
-    {"-dD", offsetof(struct cli, diagnose)},  {"--json", offsetof(struct cli, json)},
-    {"--migrate", offsetof(struct cli, migrate)},
+    {"-d", offsetof(struct cli, foreground)}, {"-dD", offsetof(struct cli, diagnose)},
+    {"--json", offsetof(struct cli, json)},   {"--migrate", offsetof(struct cli, migrate)},
 };
 
 static bool read_flag(const char *arg, struct cli *c)
 {
-	/* Debugging aids of HAProxy that change nothing here. */
-	static const char *const ignored[] = {"-dM", "-dI", "-dW", "-dS", "-dG", "-dZ", "-dK",
+	/* A master that there is not, and debugging aids that change nothing here. */
+	static const char *const ignored[] = {"-W", "-dM", "-dI", "-dW", "-dS", "-dG", "-dZ", "-dK",
 					      "-de", "-dp", "-ds", "-dV", "-dL", "-dF", "-dC"};
 
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)

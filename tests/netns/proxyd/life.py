@@ -419,7 +419,7 @@ def test_background_writes_its_pid(binary):
     pidfile, file = f"{folder}/pid", f"{folder}/cfg"
     with open(file, "w") as f:
         f.write(config(f"listen l\n    bind 127.0.0.1:{port}\n    server s 127.0.0.1:{s.port}\n"))
-    subprocess.run([binary, "-D", "-f", file, "-p", pidfile], check=True, timeout=10)
+    subprocess.run([binary, "-W", "-D", "-f", file, "-p", pidfile], check=True, timeout=10)
     until("the pid file is written", lambda: os.path.exists(pidfile) and open(pidfile).read().strip())
     pid = int(open(pidfile).read())
     try:
