@@ -293,11 +293,8 @@ static __attribute__((noinline)) int pick_unusual(struct lb_picker *p, const str
 						  uint64_t *ret_id)
 {
 	struct lb_request own;
-	int e;
+	int e = request_of(r, &own, &r);
 
-	if (!p || !ret_id)
-		return -EINVAL;
-	e = request_of(r, &own, &r);
 	if (e == 0)
 		e = stay_current(p);
 	return e < 0 ? e : pick_checked(p, r, ret_id);
@@ -305,7 +302,11 @@ static __attribute__((noinline)) int pick_unusual(struct lb_picker *p, const str
 
 int lb_pick(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
 {
-	if (__builtin_expect(p && r && ret_id, 1) && request_is_usual(r) && is_current(p))
+	if (__builtin_expect(!p, 0))
+		return -EINVAL;
+	if (__builtin_expect(!ret_id, 0))
+		return -EINVAL;
+	if (__builtin_expect(r != NULL, 1) && request_is_usual(r) && is_current(p))
 		return p->snap->usual(p, r, ret_id);
 	return pick_unusual(p, r, ret_id);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Queues of places in the order of some rank: whoever joins goes to the end or, if he ranks before the last, further to the
- * front. Places are linked by number, so that a cursor may be copied; a queue is one more number, the one before the
- * first and after the last. The functions are inline so that `before`, a constant, is no call.
+ * front. Places are linked by number, so that a cursor may be copied. Those of a queue stand in a circle, and the queue
+ * itself, one more number, knows the first: when he goes to the end, nothing else changes. The functions are inline so
+ * that `before`, a constant, is no call.
  */
 #ifndef LIBSCHED_QUEUE_H
 #define LIBSCHED_QUEUE_H
@@ -12,7 +13,7 @@
 
 #define QUEUE_RUNS_MAX 18 /* runs of 2^i places each; there are at most LB_SERVERS_MAX, 2^16 */
 
-/* One for each place, which is in one queue at most, and one for each queue. */
+/* One for each place, which is in one queue at most; and one for each queue: `next` is the first, or itself. */
 struct queue_link {
 	uint32_t prev, next;
 };
@@ -22,17 +23,7 @@ typedef bool queue_before(const void *ctx, uint32_t a, uint32_t b);
 
 static inline void queue_init(struct queue_link *link, uint32_t q)
 {
-	link[q] = (struct queue_link){q, q};
-}
-
-static inline uint32_t queue_first(const struct queue_link *link, uint32_t q)
-{
-	return link[q].next;
-}
-
-static inline uint32_t queue_last(const struct queue_link *link, uint32_t q)
-{
-	return link[q].prev;
+	link[q].next = q;
 }
 
 static inline bool queue_empty(const struct queue_link *link, uint32_t q)
@@ -40,52 +31,79 @@ static inline bool queue_empty(const struct queue_link *link, uint32_t q)
 	return link[q].next == q;
 }
 
-static inline void queue_insert(struct queue_link *link, uint32_t prev, uint32_t place)
+static inline uint32_t queue_first(const struct queue_link *link, uint32_t q)
 {
-	const uint32_t next = link[prev].next;
+	return link[q].next;
+}
+
+/* Of a queue that is not empty. */
+static inline uint32_t queue_last(const struct queue_link *link, uint32_t q)
+{
+	return link[link[q].next].prev;
+}
+
+/* Who comes after this one; q: nobody. */
+static inline uint32_t queue_next(const struct queue_link *link, uint32_t q, uint32_t place)
+{
+	const uint32_t next = link[place].next;
+
+	return next == link[q].next ? q : next;
+}
+
+/* Into the circle, before another. */
+static inline void queue_insert(struct queue_link *link, uint32_t next, uint32_t place)
+{
+	const uint32_t prev = link[next].prev;
 
 	link[place] = (struct queue_link){prev, next};
 	link[prev].next = place;
 	link[next].prev = place;
 }
 
+/* At the end, whatever the rank. */
+static inline void queue_append(struct queue_link *link, uint32_t q, uint32_t place)
+{
+	if (!queue_empty(link, q)) {
+		queue_insert(link, queue_first(link, q), place);
+		return;
+	}
+	link[place] = (struct queue_link){place, place};
+	link[q].next = place;
+}
+
 static inline void queue_join(struct queue_link *link, uint32_t q, uint32_t place,
 			      queue_before *before, const void *ctx)
 {
-	uint32_t prev = link[q].prev;
+	const uint32_t first = queue_first(link, q);
+	uint32_t next = first;
 
-	while (prev != q && before(ctx, place, prev))
-		prev = link[prev].prev;
-	queue_insert(link, prev, place);
+	if (first == q || !before(ctx, place, link[first].prev)) {
+		queue_append(link, q, place);
+		return;
+	}
+	do
+		next = link[next].prev;
+	while (next != first && before(ctx, place, link[next].prev));
+	queue_insert(link, next, place);
+	if (next == first)
+		link[q].next = place;
 }
 
 /* The first leaves; the queue is not empty. */
 static inline uint32_t queue_leave(struct queue_link *link, uint32_t q)
 {
-	const uint32_t place = link[q].next, next = link[place].next;
+	const uint32_t place = link[q].next, next = link[place].next, prev = link[place].prev;
 
-	link[q].next = next;
-	link[next].prev = q;
+	link[q].next = next == place ? q : next;
+	link[prev].next = next;
+	link[next].prev = prev;
 	return place;
 }
 
-/* The first goes to the end: the queue's own link changes places with it. There are others. */
+/* The first goes to the end; the queue is not empty. */
 static inline void queue_rotate(struct queue_link *link, uint32_t q)
 {
-	const uint32_t place = link[q].next, last = link[q].prev, next = link[place].next;
-
-	link[place].prev = last;
-	link[last].next = place;
-	link[q].prev = place;
-	link[place].next = q;
-	link[next].prev = q;
-	link[q].next = next;
-}
-
-/* At the end, whatever the rank: queue_sort() follows. */
-static inline void queue_append(struct queue_link *link, uint32_t q, uint32_t place)
-{
-	queue_insert(link, link[q].prev, place);
+	link[q].next = link[link[q].next].next;
 }
 
 #define QUEUE_END UINT32_MAX /* of a run, while it is sorted */
@@ -110,9 +128,11 @@ static inline uint32_t queue_merge(struct queue_link *link, uint32_t a, uint32_t
 static inline bool queue_in_order(const struct queue_link *link, uint32_t q, queue_before *before,
 				  const void *ctx)
 {
-	for (uint32_t i = link[q].next; i != link[q].prev; i = link[i].next)
-		if (before(ctx, link[i].next, i))
+	for (uint32_t i = link[q].next, next; i != q; i = next) {
+		next = queue_next(link, q, i);
+		if (next != q && before(ctx, next, i))
 			return false;
+	}
 	return true;
 }
 
@@ -120,11 +140,12 @@ static inline bool queue_in_order(const struct queue_link *link, uint32_t q, que
 static inline void queue_sort(struct queue_link *link, uint32_t q, queue_before *before,
 			      const void *ctx)
 {
-	uint32_t run[QUEUE_RUNS_MAX], n = 0, rest = link[q].next, all = QUEUE_END, prev = q;
+	uint32_t run[QUEUE_RUNS_MAX], n = 0, rest = link[q].next, all = QUEUE_END, prev = QUEUE_END;
 
 	if (queue_in_order(link, q, before, ctx))
 		return;
-	while (rest != q) {
+	link[queue_last(link, q)].next = QUEUE_END;
+	while (rest != QUEUE_END) {
 		uint32_t one = rest, i = 0;
 
 		rest = link[one].next;
@@ -143,8 +164,8 @@ static inline void queue_sort(struct queue_link *link, uint32_t q, queue_before 
 		link[i].prev = prev;
 		prev = i;
 	}
-	link[prev].next = q;
-	link[q].prev = prev;
+	link[prev].next = all;
+	link[all].prev = prev;
 }
 
 #endif

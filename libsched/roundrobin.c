@@ -19,6 +19,7 @@
 #include "libsched/algos.h"
 #include "libsched/usual.h"
 #include "libsched/classes.h"
+#include "libsched/either.h"
 #include "libsched/queue.h"
 
 #define WEIGHT_UNIT 16
@@ -29,44 +30,53 @@
 enum where { HERE, UNSEEN, NEXT, QUEUES };
 
 /*
- * Who is before whom, as one number: the pick it is due at, then the heaviest, roughly, then who came first. What is
- * left at the end is the class, so that the least says whose it is.
+ * A key is the pick a server wants and below it, in LIGHT_BITS, how light it is: HEAVIEST + carry - weight, in units,
+ * where the carry is what is left over of total/weight and not yet given. So a step is one addition (next_key()). Who is
+ * before whom: the lesser key but for its last bits, as HAProxy compares whole weights; then who came first.
  */
-typedef uint128 rr_rank;
-
-#define KEY_LIGHT_BITS 17
-#define RANK_CLASS_BITS 16 /* and 48 for the order */
+#define LIGHT_BITS 21
+#define HEAVIEST \
+	(UINT64_C(1) << 20) /* above all weights, so that a carry of a whole weight is a bit */
 #define KEY_NONE UINT64_MAX
-#define RANK_EMPTY (~(rr_rank)0)
 
 struct rr_server {
-	uint64_t key;	 /* the pick it wants, and below it how light it is: see key_of() */
-	uint64_t order;	 /* when it joined its queue */
-	uint64_t last;	 /* the pick it had */
-	uint32_t carry;	 /* remainder of total/weight not yet given */
+	uint64_t key;
+	uint64_t order;	 /* when it joined its queue, above CLASS_BITS */
+	uint64_t last;	 /* the key it had at its last turn */
 	uint32_t passed; /* the one passed over before it, in this pick */
 };
 
+/*
+ * What the tournament compares: the key, who joined first, and then the class, so that the least says whose it is and
+ * no two are equal.
+ */
+typedef uint128 rr_rank;
+
+#define RANK_EMPTY (~(rr_rank)0)
+#define CLASS_BITS 16
+
 struct rr_cursor {
 	_Alignas(LINE_BYTES) uint64_t now, window; /* `now` runs from window to 2 * window */
-	uint64_t end; /* who is due then or later waits for the next window */
+	uint64_t end;				   /* keys from here on wait for the next window */
 	uint64_t order;
 	uint32_t n_unseen, n_next;
 	uint32_t heaviest_unseen; /* no class above it has anyone */
 	bool swapped;		  /* UNSEEN is NEXT and NEXT is UNSEEN */
-				  /* Followed by what struct rr points to. */
+				  /* Followed by what struct rr points to, the nodes first. */
 };
 
-/* What the division gives for each class. */
+/* From one turn to the next, for each class, as keys. */
 struct rr_step {
-	uint64_t whole;
-	uint32_t weight, rest; /* in units */
+	uint64_t most; /* the whole picks, and what is left over goes to the carry */
+	uint64_t
+	    over; /* besides, when the carry is a whole weight: a pick more, and a weight less */
 };
 
 /* The table, followed by what it points to. */
 struct rr_table {
 	struct classes classes;
 	struct rr_step *step;
+	size_t server_at, link_at; /* in the cursor, bytes */
 };
 
 /* A cursor and its table, with what follows them. */
@@ -100,21 +110,21 @@ static int roundrobin_build(const struct lb_snapshot *s, const struct lb_snapsho
 	t->step = (struct rr_step *)(t + 1);
 	classes_build_in(s, &t->classes, (uint32_t *)(t->step + s->n));
 	for (uint32_t k = 0; k < t->classes.n; k++) {
-		const uint32_t weight = t->classes.weight[k] * WEIGHT_UNIT;
+		const uint64_t weight = t->classes.weight[k] * WEIGHT_UNIT;
 
-		t->step[k] = (struct rr_step){total_of(s) / weight, weight,
-					      (uint32_t)(total_of(s) % weight)};
+		t->step[k].most = total_of(s) / weight << LIGHT_BITS | total_of(s) % weight;
+		t->step[k].over = (UINT64_C(1) << LIGHT_BITS) - weight;
 	}
+	t->server_at = sizeof(struct rr_cursor) + 2 * t->classes.n * sizeof(rr_rank);
+	t->link_at = t->server_at + s->n * sizeof(struct rr_server);
 	return 0;
 }
 
 static size_t roundrobin_cursor_size(const struct lb_snapshot *s)
 {
-	const size_t n_classes = ((const struct classes *)s->table)->n;
+	const struct rr_table *t = s->table;
 
-	return sizeof(struct rr_cursor) +
-	       s->n * (sizeof(struct rr_server) + sizeof(struct queue_link)) +
-	       n_classes * (QUEUES * sizeof(struct queue_link) + 2 * sizeof(rr_rank));
+	return t->link_at + (s->n + QUEUES * t->classes.n) * sizeof(struct queue_link);
 }
 
 HOT struct rr rr_of(const struct lb_snapshot *s, void *cursor)
@@ -122,9 +132,9 @@ HOT struct rr rr_of(const struct lb_snapshot *s, void *cursor)
 	const struct rr_table *t = s->table;
 	struct rr rr = {.c = cursor, .classes = &t->classes, .step = t->step};
 
-	rr.server = (struct rr_server *)(rr.c + 1);
-	rr.node = (rr_rank *)(rr.server + s->n);
-	rr.link = (struct queue_link *)(rr.node + 2 * rr.classes->n);
+	rr.node = (rr_rank *)(rr.c + 1);
+	rr.server = (struct rr_server *)((char *)cursor + t->server_at);
+	rr.link = (struct queue_link *)((char *)cursor + t->link_at);
 	rr.n = (uint32_t)s->n;
 	return rr;
 }
@@ -138,22 +148,30 @@ HOT uint32_t queue_of(const struct rr *rr, uint32_t k, enum where w)
 	return rr->n + (1 + ((w == NEXT) ^ rr->c->swapped)) * rr->classes->n + k;
 }
 
-HOT uint64_t key_of(uint64_t due, uint32_t carry, const struct rr_step *step)
+HOT uint64_t weight_of(const struct rr_step *step)
 {
-	const uint64_t heaviest = (uint64_t)LB_WEIGHT_MAX * WEIGHT_UNIT;
+	return (UINT64_C(1) << LIGHT_BITS) - step->over;
+}
 
-	return due << KEY_LIGHT_BITS | (heaviest + carry - step->weight) / WEIGHT_UNIT;
+HOT uint64_t key_of(uint64_t due, uint64_t carry, const struct rr_step *step)
+{
+	return due << LIGHT_BITS | (HEAVIEST + carry - weight_of(step));
 }
 
 HOT uint64_t due_of(uint64_t key)
 {
-	return key >> KEY_LIGHT_BITS;
+	return key >> LIGHT_BITS;
+}
+
+HOT uint64_t carry_of(uint64_t key, const struct rr_step *step)
+{
+	return (key & ((UINT64_C(1) << LIGHT_BITS) - 1)) + weight_of(step) - HEAVIEST;
 }
 
 /* Of one HERE. */
 HOT rr_rank rank_of(const struct rr_server *server, uint32_t k)
 {
-	return (rr_rank)server->key << 64 | (server->order << RANK_CLASS_BITS | k);
+	return (rr_rank)(server->key & -(uint64_t)WEIGHT_UNIT) << 64 | (server->order | k);
 }
 
 HOT uint64_t key_in(rr_rank rank)
@@ -163,7 +181,7 @@ HOT uint64_t key_in(rr_rank rank)
 
 HOT uint32_t class_in(rr_rank rank)
 {
-	return (uint32_t)rank & ((1 << RANK_CLASS_BITS) - 1);
+	return (uint32_t)rank & ((1 << CLASS_BITS) - 1);
 }
 
 /* Of one weight, HERE: all take the same step, so whoever had his turn is the last, or nearly. */
@@ -171,9 +189,7 @@ HOT bool due_before(const void *ctx, uint32_t a, uint32_t b)
 {
 	const struct rr_server *server = ((const struct rr *)ctx)->server;
 
-	if (server[a].key != server[b].key)
-		return server[a].key < server[b].key;
-	return server[a].order < server[b].order;
+	return rank_of(&server[a], 0) < rank_of(&server[b], 0);
 }
 
 static bool came_before(const void *ctx, uint32_t a, uint32_t b)
@@ -203,14 +219,20 @@ HOT rr_rank lesser(rr_rank a, rr_rank b)
 	return b < a ? b : a;
 }
 
-/* The head of the class is another: its matches are played anew. */
+HOT rr_rank *node_at(const struct rr *rr, size_t bytes)
+{
+	return (rr_rank *)((char *)rr->node + bytes);
+}
+
+/* The head of the class is another: its matches are played anew. Counting in bytes spares two shifts each. */
 HOT void play(const struct rr *rr, uint32_t k, rr_rank head)
 {
-	size_t i = rr->classes->n + k;
+	size_t i = (rr->classes->n + k) * sizeof(rr_rank);
 
-	for (rr->node[i] = head; i > 1; i /= 2) {
-		head = lesser(head, rr->node[i ^ 1]);
-		rr->node[i / 2] = head;
+	for (*node_at(rr, i) = head; i > sizeof(rr_rank);) {
+		head = lesser(head, *node_at(rr, i ^ sizeof(rr_rank)));
+		i = i / 2 & -sizeof(rr_rank);
+		*node_at(rr, i) = head;
 	}
 }
 
@@ -237,16 +259,14 @@ HOT uint32_t take_unseen(struct rr *rr, uint32_t *ret_class)
 	*ret_class = c->heaviest_unseen;
 	place = leave(rr, *ret_class, UNSEEN);
 	rr->server[place].key = key_of(c->now, 0, &rr->step[*ret_class]);
-	rr->server[place].carry = 0;
 	return place;
 }
 
 /* Is it the turn of the first of those HERE? */
 HOT bool is_due(const struct rr *rr, rr_rank first)
 {
-	const uint64_t key = key_in(first);
-
-	return key != KEY_NONE && (!rr->c->n_unseen || due_of(key) <= rr->c->now);
+	return key_in(first) != KEY_NONE &&
+	       (!rr->c->n_unseen || due_of(key_in(first)) <= rr->c->now);
 }
 
 /* Takes out whoever's turn it is: the one due, else one not yet seen, else the next to be due. */
@@ -262,31 +282,34 @@ HOT uint32_t take(struct rr *rr, uint32_t *ret_class)
 }
 
 /* The turn was had: when is the next? */
-HOT uint64_t next_key(const struct rr_server *server, const struct rr_step *step,
-		      uint32_t *ret_carry)
+HOT uint64_t next_key(const struct rr_server *server, const struct rr_step *step)
 {
-	const uint32_t carry = server->carry + step->rest;
-	const bool over = carry >= step->weight;
+	const uint64_t key = server->key + step->most;
 
-	*ret_carry = carry - (over ? step->weight : 0);
-	return key_of(due_of(server->key) + step->whole + over, *ret_carry, step);
+	return either(key & HEAVIEST, key, key + step->over);
 }
 
-HOT void advance(const struct rr *rr, uint32_t place, uint64_t key, uint32_t carry)
+HOT void advance(const struct rr *rr, uint32_t place, uint64_t key)
 {
 	struct rr_server *server = &rr->server[place];
 
-	server->last = due_of(server->key);
-	server->carry = carry;
+	server->last = server->key;
 	server->key = key;
 	rr->c->now++;
+}
+
+/* The order of whoever joins a queue now. */
+HOT uint64_t next_order(struct rr_cursor *c)
+{
+	c->order += 1 << CLASS_BITS;
+	return c->order;
 }
 
 /* Back in a queue after its turn. */
 HOT void put_back(struct rr *rr, uint32_t place, uint32_t k)
 {
-	rr->server[place].order = rr->c->order++;
-	if (due_of(rr->server[place].key) < rr->c->end) {
+	rr->server[place].order = next_order(rr->c);
+	if (rr->server[place].key < rr->c->end) {
 		queue_join(rr->link, queue_of(rr, k, HERE), place, due_before, rr);
 	} else {
 		queue_append(rr->link, queue_of(rr, k, NEXT), place);
@@ -298,7 +321,7 @@ HOT void put_back(struct rr *rr, uint32_t place, uint32_t k)
 static void begin_window(const struct lb_snapshot *s, struct rr_cursor *c, uint64_t at)
 {
 	c->window = at;
-	c->end = at + (at < total_of(s) ? at : total_of(s));
+	c->end = (at + (at < total_of(s) ? at : total_of(s))) << LIGHT_BITS;
 }
 
 static __attribute__((noinline)) void next_window(const struct lb_snapshot *s, void *cursor)
@@ -316,8 +339,7 @@ static __attribute__((noinline)) void next_window(const struct lb_snapshot *s, v
 static ssize_t roundrobin_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
 {
 	struct rr rr = rr_of(s, cursor);
-	uint32_t place, k, carry, taken = NOBODY;
-	uint64_t key;
+	uint32_t place, k, taken = NOBODY;
 	bool swapped = false;
 
 	for (;;) { /* each server is taken once at most */
@@ -329,8 +351,7 @@ static ssize_t roundrobin_pick(const struct lb_snapshot *s, void *cursor, const 
 		}
 		if (place == NOBODY)
 			break;
-		key = next_key(&rr.server[place], &rr.step[k], &carry);
-		advance(&rr, place, key, carry);
+		advance(&rr, place, next_key(&rr.server[place], &rr.step[k]));
 		rr.server[place].passed = taken;
 		taken = place;
 		if (query_eligible(q, place))
@@ -344,51 +365,51 @@ static ssize_t roundrobin_pick(const struct lb_snapshot *s, void *cursor, const 
 
 /* ---- The usual pick ---- */
 
-/* Somebody is due, and will be again in this window, after all others of his weight. */
+/*
+ * Somebody is due, and will be again in this window, after all others of his weight. He is counted first: then the
+ * rest has all registers.
+ */
 int roundrobin_usual(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
 {
 	const struct rr rr = rr_of(p->snap, p->cursor);
 	const rr_rank first = rr.node[1];
 	const uint32_t k = class_in(first), queue = queue_of(&rr, k, HERE);
-	uint32_t place, last, carry;
+	uint32_t place;
 	uint64_t key;
 
 	if (__builtin_expect(!is_due(&rr, first), 0))
 		return picker_usual(p, r, ret_id);
 	place = queue_first(rr.link, queue);
-	last = queue_last(rr.link, queue);
-	key = next_key(&rr.server[place], &rr.step[k], &carry);
-	if (__builtin_expect(key >= rr.c->end << KEY_LIGHT_BITS, 0))
+	key = next_key(&rr.server[place], &rr.step[k]);
+	if (__builtin_expect(key >= rr.c->end, 0))
 		return picker_usual(p, r, ret_id);
-	if (__builtin_expect(place != last && key <= rr.server[last].key, 0))
+	if (__builtin_expect(key <= rr.server[queue_last(rr.link, queue)].key, 0))
 		return picker_usual(p, r, ret_id);
-	advance(&rr, place, key, carry);
-	rr.server[place].order = rr.c->order++;
-	if (place != last)
-		queue_rotate(rr.link, queue);
-	play(&rr, k, head_of(&rr, k));
-	return usual_end(p, r, place, NULL, ret_id);
+	advance(&rr, place, key);
+	rr.server[place].order = next_order(rr.c);
+	queue_rotate(rr.link, queue);
+	usual_end(p, r, place, NULL, ret_id);
+	play(&rr, k, rank_of(&rr.server[queue_first(rr.link, queue)], k));
+	return 0;
 }
 
 /* ---- Coming over to a snapshot ---- */
 
 /* One who was in the old snapshot: the same place, or an earlier one when the weight grew. */
-static void carry_over(struct rr *rr, uint32_t place, const struct rr_server *was, enum where w)
+static void carry_over(struct rr *rr, uint32_t place, const struct rr_server *was, uint64_t carry,
+		       enum where w)
 {
 	const uint32_t k = rr->classes->of[place];
 	const struct rr_step *step = &rr->step[k];
-	struct rr_server *server = &rr->server[place];
+	const uint64_t now = rr->c->now, sooner = due_of(was->last) + due_of(step->most);
 	uint64_t due = due_of(was->key);
 
-	*server = *was;
-	if (w == HERE) {
-		if (was->last + step->whole < due) /* sooner, but nothing to catch up on */
-			due = was->last + step->whole > rr->c->now ? was->last + step->whole
-								   : rr->c->now;
-		if (server->carry >= step->weight)
-			server->carry = 0;
-	}
-	server->key = key_of(due, server->carry, step);
+	if (w == HERE && sooner < due) /* but nothing to catch up on */
+		due = sooner > now ? sooner : now;
+	if (w != HERE || carry >= weight_of(step))
+		carry = 0;
+	rr->server[place] = *was;
+	rr->server[place].key = key_of(due, carry, step);
 	queue_append(rr->link, queue_of(rr, k, w), place);
 	rr->c->n_unseen += w == UNSEEN;
 	rr->c->n_next += w == NEXT;
@@ -403,11 +424,12 @@ static void carry_over_all(const struct lb_snapshot *s, struct rr *rr,
 			const uint32_t queue = queue_of(was, k, w);
 			uint32_t i = queue_first(was->link, queue);
 
-			for (; i != queue; i = was->link[i].next) {
+			for (; i != queue; i = queue_next(was->link, queue, i)) {
 				ssize_t place = lb_snapshot_find(s, old->at[i].id);
 
 				if (place >= 0 && s->at[place].weight)
-					carry_over(rr, (uint32_t)place, &was->server[i], w);
+					carry_over(rr, (uint32_t)place, &was->server[i],
+						   carry_of(was->server[i].key, &was->step[k]), w);
 			}
 		}
 	}
@@ -443,7 +465,7 @@ static void roundrobin_adopt(const struct lb_snapshot *s, void *cursor,
 	for (uint32_t i = 0; i < s->n; i++) {
 		if (!s->at[i].weight || was_there(old, s->at[i].id))
 			continue;
-		rr.server[i].order = c->order++;
+		rr.server[i].order = next_order(c);
 		queue_append(rr.link, queue_of(&rr, rr.classes->of[i], UNSEEN), i);
 		c->n_unseen++;
 	}

@@ -122,8 +122,10 @@ void server_empty_out(const struct ledger *l, struct lb_server *s, uint32_t maxc
 /* Counts one more active connection that no limit stands against; in the cell of the server. */
 static inline void server_start_in(const struct counting *by, struct cell *cell)
 {
+	struct ledger_row *row = by->row; /* nothing that is written here changes it */
+
 	cell_start(cell);
-	row_add_active(by->row, 1);
+	row_add_active(row, 1);
 }
 
 static inline void server_start(const struct counting *by, uint32_t slot)
