@@ -77,8 +77,13 @@ struct cfg_bind {
 	bool v6only, v4v6, defer_accept, accept_proxy;
 	struct cfg_tcp tcp;
 	struct cfg_tls *tls_words; /* NULL: none */
-	struct tls_front *tls;	   /* NULL: plain */
 };
+
+/* What clients are offered; NULL: plain. */
+static inline struct tls_front *cfg_bind_front(const struct cfg_bind *b)
+{
+	return b->tls_words ? b->tls_words->front : NULL;
+}
 
 enum cfg_observe {
 	CFG_OBSERVE_NONE,
@@ -163,7 +168,6 @@ struct cfg_server {
 	const char *agent_send;	 /* NULL: nothing */
 	struct cfg_addr agent_addr; /* length 0: the server's */
 	struct cfg_tls *tls_words; /* NULL: none */
-	struct tls_back *tls;	   /* NULL: plain */
 	bool check_tls;
 	bool check_proxy, no_check_proxy; /* check-send-proxy, or its opposite */
 	enum cfg_observe observe;
@@ -180,6 +184,12 @@ struct cfg_server {
 };
 
 extern const struct cfg_server cfg_server_default;
+
+/* How it is spoken to; NULL: plain. */
+static inline struct tls_back *cfg_server_back(const struct cfg_server *s)
+{
+	return s->tls_words ? s->tls_words->back : NULL;
+}
 
 enum cfg_mode {
 	CFG_MODE_TCP, /* HAProxy's default */
@@ -579,6 +589,7 @@ struct cfg {
 	struct rule_shared *shared; /* maps, users, tables: rules/map.h; NULL: none */
 	struct cfg_end *ends;	    /* what is called when it goes */
 	struct cfg_names *names;    /* cfg_names.h */
+	struct tls_store *tls_store; /* files that TLS is made of */
 	struct cfg_block *memory;
 	size_t memory_used;
 	bool too_large;

@@ -405,6 +405,7 @@ struct list_reader {
 	struct reader *r;
 	const struct cfg_proxy *proxy;
 	const struct cfg_tls *line;
+	const char *list; /* its name */
 	struct diag_place at;
 	struct tls_source *source;
 	unsigned n, cap;
@@ -491,7 +492,7 @@ static void list_line(struct list_reader *l, char *line)
 {
 	char *path = line + strspn(line, " \t\r\n"), *rest = path + strcspn(path, " \t\r\n"),
 	     *word[LIST_WORDS_MAX], *end;
-	struct tls_source s = {.at = l->at};
+	struct tls_source s = {.at = l->at, .list = l->list, .number = l->at.line};
 	const char **filter;
 	size_t n;
 
@@ -507,6 +508,7 @@ static void list_line(struct list_reader *l, char *line)
 	}
 	if (end) {
 		*end = '\0';
+		s.words = keep_text(l->r, rest + 1);
 		s.settings = list_settings(l, rest + 1);
 		if (!s.settings)
 			return;
@@ -527,11 +529,10 @@ static void list_line(struct list_reader *l, char *line)
 
 static void read_list(struct list_reader *l, const struct cfg_tls_crt *c)
 {
-	const char *path = with_base(l->r->cfg, l->r->cfg->global.tls.crt_base, c->path);
-	FILE *f = path ? fopen(path, "re") : NULL;
+	FILE *f = l->list ? fopen(l->list, "re") : NULL;
 	char *line = malloc(LIST_LINE_MAX);
 
-	l->at = (struct diag_place){.file = path};
+	l->at = (struct diag_place){.file = l->list};
 	if (!f || !line) {
 		diag_add(l->r->diag, DIAG_ERROR, &c->at, "%s: cannot read this crt-list: %s",
 			 c->path, strerror(errno));
@@ -546,23 +547,72 @@ static void read_list(struct list_reader *l, const struct cfg_tls_crt *c)
 	free(line);
 }
 
-/* ---- When all is read ---- */
-
-static void end_front(void *front)
+bool cfg_tls_list_line(struct cfg *c, const struct cfg_proxy *p, const struct cfg_tls *t, const char *list, unsigned number, char *text,
+		       struct tls_source *ret, char *error, size_t cap)
 {
-	tls_front_free(front);
+	static const struct cfg_load_opts opts;
+	struct diag d = {0};
+	struct reader r = {.opts = &opts, .cfg = c, .diag = &d, .told_h2 = true};
+	struct list_reader l = {.r = &r, .proxy = p, .line = t, .list = list, .at = {.file = list, .line = number}};
+	bool ok;
+
+	list_line(&l, text);
+	ok = l.n == 1 && !r.no_memory && !d.count[DIAG_ERROR];
+	if (ok)
+		*ret = l.source[0];
+	else
+		snprintf(error, cap, "%s", d.n ? d.message[0].text : r.no_memory ? "out of memory" : "the line names no certificate");
+	free(l.source);
+	diag_fini(&d);
+	return ok;
 }
 
-static void end_back(void *back)
+/* ---- When all is read ---- */
+
+static void end_front(void *tls)
 {
-	tls_back_free(back);
+	tls_front_free(((struct cfg_tls *)tls)->front);
+}
+
+static void end_back(void *tls)
+{
+	tls_back_free(((struct cfg_tls *)tls)->back);
+}
+
+/* The name that commands call a list by: a folder's without "/" at its end. */
+static const char *list_name(struct reader *r, const char *path)
+{
+	size_t n = path ? strlen(path) : 0;
+	char *name = n ? keep(r, n + 1) : NULL;
+
+	if (!name)
+		return NULL;
+	memcpy(name, path, n);
+	while (n > 1 && name[n - 1] == '/')
+		name[--n] = '\0';
+	return name;
+}
+
+static void read_crt(struct reader *r, struct list_reader *l, struct cfg_tls_crt *c)
+{
+	const char *path = with_base(r->cfg, r->cfg->global.tls.crt_base, c->path);
+	struct stat st;
+
+	check_reload(r, path, &c->at);
+	if (c->is_list || (path && stat(path, &st) == 0 && S_ISDIR(st.st_mode)))
+		c->list = path = list_name(r, path);
+	l->list = c->list;
+	if (c->is_list)
+		read_list(l, c);
+	else
+		push(l, &(struct tls_source){.at = c->at, .path = path});
 }
 
 static void make_front(struct reader *r, const struct cfg_proxy *p, struct cfg_tls *t)
 {
 	struct cfg_tls_global *g = &r->cfg->global.tls;
 	struct list_reader l = {.r = r, .proxy = p, .line = t};
-	const struct cfg_tls_crt *c;
+	struct cfg_tls_crt *c;
 	struct tls_front_opts o;
 
 	inherit(&t->set, &g->bind);
@@ -571,14 +621,8 @@ static void make_front(struct reader *r, const struct cfg_proxy *p, struct cfg_t
 	without_h2(r, p, &t->set, &t->at);
 	if (!is_alpn(t->set.alpn))
 		diag_add(r->diag, DIAG_ERROR, &t->at, "alpn: this list is too long");
-	STAILQ_FOREACH (c, &t->crts, next) {
-		check_reload(r, with_base(r->cfg, g->crt_base, c->path), &c->at);
-		if (c->is_list)
-			read_list(&l, c);
-		else
-			push(&l, &(struct tls_source){
-				     .at = c->at, .path = with_base(r->cfg, g->crt_base, c->path)});
-	}
+	STAILQ_FOREACH (c, &t->crts, next)
+		read_crt(r, &l, c);
 	if (!l.n && !t->strict_sni && STAILQ_EMPTY(&t->crts))
 		diag_add(r->diag, DIAG_ERROR, &t->at,
 			 "\"ssl\" needs a certificate: write crt FILE, a PEM with the certificate, "
@@ -589,6 +633,7 @@ static void make_front(struct reader *r, const struct cfg_proxy *p, struct cfg_t
 		    "clients are to be verified, and no authority is named: write ca-file FILE");
 	else if (!r->no_memory) {
 		o = (struct tls_front_opts){
+		    .store = r->cfg->tls_store,
 		    .settings = t->set,
 		    .globals = &g->all,
 		    .source = l.source,
@@ -597,8 +642,10 @@ static void make_front(struct reader *r, const struct cfg_proxy *p, struct cfg_t
 		    .at = t->at,
 		};
 		t->front = tls_front_new(&o, r->diag);
-		if (t->front && !cfg_at_end(r->cfg, end_front, t->front))
+		if (t->front && !cfg_at_end(r->cfg, end_front, t)) {
+			t->front = NULL;
 			r->no_memory = true;
+		}
 	}
 	free(l.source);
 }
@@ -619,7 +666,6 @@ static void check_bind(struct reader *r, const struct cfg_proxy *p, struct cfg_b
 	if (!t->tried) /* one for a range of ports */
 		make_front(r, p, t);
 	t->tried = true;
-	b->tls = t->front;
 }
 
 /* The expression of `sni`; a constant one is a name. */
@@ -681,6 +727,7 @@ static void make_back(struct reader *r, const struct cfg_proxy *p, struct cfg_se
 	if ((t->sni && !read_sni(r, p, t)) || !t->on)
 		return;
 	o = (struct tls_back_opts){
+	    .store = r->cfg->tls_store,
 	    .settings = t->set,
 	    .globals = &g->all,
 	    .crt = t->crt_file = with_base(r->cfg, g->crt_base, t->crt),
@@ -691,9 +738,11 @@ static void make_back(struct reader *r, const struct cfg_proxy *p, struct cfg_se
 	    .at = s->at,
 	};
 	check_reload(r, o.crt, &s->at);
-	s->tls = tls_back_new(&o, r->diag);
-	if (s->tls && !cfg_at_end(r->cfg, end_back, s->tls))
+	t->back = tls_back_new(&o, r->diag);
+	if (t->back && !cfg_at_end(r->cfg, end_back, t)) {
+		t->back = NULL;
 		r->no_memory = true;
+	}
 }
 
 static void check_server(struct reader *r, struct cfg_proxy *p, struct cfg_server *s)

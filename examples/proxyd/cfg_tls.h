@@ -15,6 +15,7 @@ struct cfg_tls_crt {
 	struct diag_place at;
 	const char *path;
 	bool is_list;
+	const char *list; /* the crt-list or folder by the name it has at run time; NULL: a file */
 };
 
 STAILQ_HEAD(cfg_tls_crts, cfg_tls_crt);
@@ -28,13 +29,14 @@ struct cfg_tls {
 	struct cfg_tls_crts crts;
 	bool strict_sni;
 	bool tried; /* to make the front: what is wrong was said */
-	struct tls_front *front;
+	struct tls_front *front; /* the last one that was made: a certificate may change at run time */
 	/* server */
 	const char *crt_file;		     /* crt with its base */
 	const char *crt, *verify_host, *sni; /* sni: as written, an expression */
 	const struct expr *sni_expr; /* of it; NULL: none, or sni_name is all there is to it */
 	const char *sni_name;
 	bool no_reuse;
+	struct tls_back *back; /* as `front` */
 	bool check_on, check_off; /* check-ssl, no-check-ssl */
 	const char *check_sni, *check_alpn;
 };
@@ -47,5 +49,14 @@ struct cfg_tls_global {
 	unsigned cache_size;
 	bool servers_unverified; /* ssl-server-verify none */
 };
+
+struct cfg;
+struct cfg_proxy;
+
+/*
+ * A line of the crt-list `list` that comes at run time, for a `bind` line `t`; `text` is changed. What was read lives with `c`. False: *error.
+ */
+bool cfg_tls_list_line(struct cfg *c, const struct cfg_proxy *p, const struct cfg_tls *t, const char *list, unsigned number, char *text,
+		       struct tls_source *ret, char *error, size_t cap);
 
 #endif

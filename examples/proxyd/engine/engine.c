@@ -125,7 +125,7 @@ static void sync_backend(struct engine *e, struct set *set, const struct backend
 		s->admin.cfg = c;
 		s->admin.backend = b;
 		/* certificates were read again; the older set, and what it has, lives longer */
-		atomic_store(&s->tls, c->tls);
+		atomic_store(&s->tls, cfg_server_back(c));
 		atomic_store(&s->source, source_of(c, b->proxy));
 		atomic_store(&s->tcp, tcp_of(c));
 		server_hash_cookie(s);
@@ -226,6 +226,13 @@ int engine_edit(struct engine *e, const struct set_edit *edit, size_t n, char *r
 	}
 	run_set(e, set);
 	return 0;
+}
+
+int engine_renew(struct engine *e, char *ret_error, size_t cap)
+{
+	const struct set *set = engine_set(e);
+
+	return engine_edit(e, set->edit, set->n_edits, ret_error, cap);
 }
 
 unsigned engine_threads(const struct engine *e)

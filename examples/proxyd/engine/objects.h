@@ -394,6 +394,7 @@ struct set {
 	size_t n_listeners;
 	struct server **server; /* references */
 	const struct cfg_server **line; /* of each */
+	struct tls_back **back;		/* of each; references */
 	size_t n_servers;
 	struct set_edit *edit; /* of `cfg`, oldest first */
 	size_t n_edits;

@@ -181,7 +181,7 @@ struct server *server_get(struct engine *e, const struct backend *b, const struc
 		if (!s->gone && !strcmp(s->name, c->name) && same_target(s, c) &&
 		    s->client_port == c->client_port && s->send_proxy == c->send_proxy &&
 		    s->proxy_tls == c->proxy_tls &&
-		    !atomic_load(&s->tls) == !c->tls &&
+		    !atomic_load(&s->tls) == !cfg_server_back(c) &&
 		    !s->worker == !b->http) {
 			s->refs++;
 			return s;
@@ -205,7 +205,7 @@ struct server *server_get(struct engine *e, const struct backend *b, const struc
 	s->client_port = c->client_port;
 	s->send_proxy = c->send_proxy;
 	s->proxy_tls = c->proxy_tls;
-	atomic_init(&s->tls, c->tls);
+	atomic_init(&s->tls, cfg_server_back(c));
 	LIST_INIT(&s->trackers);
 	s->up = true;
 	s->admin.changed_ns = loop_clock_ns();

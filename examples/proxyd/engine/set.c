@@ -122,6 +122,7 @@ static bool add_server(struct engine *e, struct set *s, struct backend *b, const
 	if (!server)
 		return false;
 	s->server[s->n_servers] = server;
+	s->back[s->n_servers] = cfg_server_back(c) ? tls_back_hold(cfg_server_back(c)) : NULL;
 	s->line[s->n_servers++] = c;
 	b->redirects |= c->redir != NULL;
 	b->n_servers++;
@@ -268,7 +269,9 @@ static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy
 			return false;
 		s->listener[s->n_listeners++] =
 		    (struct set_listener){
-		    l, f, b->tls, NULL, b->accept_proxy, b->defer_accept, &b->tcp, ++number};
+		    l, f, cfg_bind_front(b), NULL, b->accept_proxy, b->defer_accept, &b->tcp, ++number};
+		if (cfg_bind_front(b))
+			tls_front_hold(cfg_bind_front(b));
 		if (!p->set.socket_stats)
 			continue;
 		s->listener[s->n_listeners - 1].tally = gate_tally(e, f->gate, b->text);
@@ -348,11 +351,12 @@ struct set *set_new(struct engine *e, struct cfg *cfg, const struct set_edit *ed
 	s->frontend = calloc(s->n_frontends + 1, sizeof(*s->frontend));
 	s->server = calloc(s->n_servers + 1, sizeof(struct server *));
 	s->line = calloc(s->n_servers + 1, sizeof(struct cfg_server *));
+	s->back = calloc(s->n_servers + 1, sizeof(struct tls_back *));
 	s->listener = calloc(n_binds + 1, sizeof(*s->listener));
 	s->worker = aligned_alloc(CACHE_LINE, e->n_workers * sizeof(*s->worker));
 	s->n_backends = s->n_frontends = s->n_servers = 0; /* they count what is filled in */
 	atomic_init(&s->holders, e->n_workers);
-	ok = ok && s->backend && s->frontend && s->server && s->line && s->listener && s->worker;
+	ok = ok && s->backend && s->frontend && s->server && s->line && s->back && s->listener && s->worker;
 	if (ok)
 		memset(s->worker, 0, e->n_workers * sizeof(*s->worker));
 	if (ok && fill(e, s, maxconn, ret_error, cap))
@@ -363,8 +367,10 @@ struct set *set_new(struct engine *e, struct cfg *cfg, const struct set_edit *ed
 
 void set_free(struct set *s, bool keep_cfg)
 {
-	for (size_t i = 0; i < s->n_servers; i++)
+	for (size_t i = 0; i < s->n_servers; i++) {
 		server_put(s->server[i]);
+		tls_back_free(s->back[i]);
+	}
 	for (size_t i = 0; i < s->n_backends; i++) {
 		health_probe_free(s->backend[i].probe);
 		pool_put(s->engine, s->backend[i].pool);
@@ -374,12 +380,15 @@ void set_free(struct set *s, bool keep_cfg)
 		free(s->frontend[i].switches);
 		gate_put(s->frontend[i].gate);
 	}
-	for (size_t i = 0; i < s->n_listeners; i++)
+	for (size_t i = 0; i < s->n_listeners; i++) {
 		listener_put(s->engine, s->listener[i].listener);
+		tls_front_free(s->listener[i].tls);
+	}
 	free(s->backend);
 	free(s->frontend);
 	free(s->server);
 	free(s->line);
+	free(s->back);
 	for (size_t i = 0; i < s->n_edits; i++)
 		cfg_free(s->edit[i].memory);
 	free(s->edit);

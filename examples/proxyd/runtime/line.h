@@ -11,7 +11,7 @@
 
 #define LINE_MAX_BYTES 16384 /* with its end */
 #define LINE_WORDS_MAX 64
-#define PAYLOAD_MAX_BYTES 65536
+#define PAYLOAD_MAX_BYTES (1u << 20) /* a bundle of authorities has 200 KiB */
 
 /* One command of a line. */
 struct line_command {

@@ -6,7 +6,7 @@
  *	socket.c    sockets, connections, lines in, text out
  *	commands.c  the table of commands, levels, help
  *	absent.c    those of HAProxy's that are not offered
- *	show.c agent.c dynamic.c errors.c events.c resolvers.c map.c table.c server.c sessions.c tls.c   the commands
+ *	show.c agent.c dynamic.c errors.c events.c resolvers.c map.c table.c server.c sessions.c tls_*.c   the commands
  */
 #ifndef PROXYD_RUNTIME_RUNTIME_H
 #define PROXYD_RUNTIME_RUNTIME_H
@@ -120,6 +120,7 @@ command_fn run_get_weight, run_set_weight, run_set_server, run_enable_server, ru
 	run_set_maxconn_server, run_set_maxconn_frontend, run_set_maxconn_global, run_set_timeout;
 command_fn run_show_map, run_get_map, run_add_map, run_set_map, run_del_map, run_clear_map;
 command_fn run_show_sess, run_shutdown_session, run_shutdown_sessions;
-command_fn run_show_ssl_cert, run_show_ssl_ocsp;
+command_fn run_new_ssl_file, run_set_ssl_file, run_commit_ssl_file, run_abort_ssl_file, run_del_ssl_file, run_show_ssl_file;
+command_fn run_add_ssl_list, run_del_ssl_list, run_show_ssl_list, run_show_ssl_ocsp, run_set_ssl_ocsp;
 
 #endif

@@ -43,7 +43,7 @@ struct runtime_conn {
 	char *rest;	 /* of the line at hand: commands not run yet, in `line` */
 	char *line;	 /* NULL: none */
 	char *payload;	 /* what has come of it; NULL: none is awaited */
-	size_t payload_len;
+	size_t payload_len, payload_cap;
 	struct out out;
 	size_t sent;
 	size_t in_len;
@@ -61,6 +61,16 @@ struct runtime {
 
 /* ---- Sending ---- */
 
+/* It may have been a private key. */
+static void forget_payload(struct runtime_conn *c)
+{
+	if (c->payload)
+		explicit_bzero(c->payload, c->payload_cap);
+	free(c->payload);
+	c->payload = NULL;
+	c->payload_len = c->payload_cap = 0;
+}
+
 static void conn_free(struct runtime_conn *c)
 {
 	struct runtime *r = c->runtime;
@@ -72,7 +82,8 @@ static void conn_free(struct runtime_conn *c)
 	loop_remove(c->timer);
 	close(c->fd);
 	free(c->line);
-	free(c->payload);
+	forget_payload(c);
+	explicit_bzero(c->in, sizeof(c->in));
 	out_free(&c->out);
 	free(c);
 	LIST_FOREACH (s, &r->sockets, entry)
@@ -150,11 +161,33 @@ static void run_line(struct runtime_conn *c)
 	if (c->waiting)
 		return;
 	free(c->line);
-	free(c->payload);
-	c->line = c->payload = c->rest = NULL;
-	c->payload_len = 0;
+	forget_payload(c);
+	c->line = c->rest = NULL;
 	if (!c->prompt)
 		c->closing = true; /* one line is all that is run without a prompt */
+}
+
+/* Room for `more` bytes, a line end and the end of the text. False: no memory. */
+static bool grow_payload(struct runtime_conn *c, size_t more)
+{
+	size_t cap = c->payload_cap ? c->payload_cap : 4096;
+	char *bigger;
+
+	while (cap < c->payload_len + more + 2)
+		cap *= 2;
+	if (cap == c->payload_cap)
+		return true;
+	bigger = calloc(1, cap);
+	if (!bigger)
+		return false;
+	if (c->payload) {
+		memcpy(bigger, c->payload, c->payload_len);
+		explicit_bzero(c->payload, c->payload_cap);
+		free(c->payload);
+	}
+	c->payload = bigger;
+	c->payload_cap = cap;
+	return true;
 }
 
 static void begin_line(struct runtime_conn *c, const char *text, size_t len)
@@ -168,8 +201,7 @@ static void begin_line(struct runtime_conn *c, const char *text, size_t len)
 	c->line[len] = '\0';
 	c->rest = c->line;
 	if (line_has_payload(c->line)) {
-		c->payload = calloc(1, PAYLOAD_MAX_BYTES + 1);
-		c->closing = !c->payload;
+		c->closing = !grow_payload(c, 0);
 		return;
 	}
 	run_line(c);
@@ -183,7 +215,12 @@ static void take_payload(struct runtime_conn *c, const char *text, size_t len)
 		return;
 	}
 	if (len + 1 > PAYLOAD_MAX_BYTES - c->payload_len) {
-		out_printf(&c->out, "The payload is larger than %d bytes.\n\n", PAYLOAD_MAX_BYTES);
+		out_printf(&c->out, "The payload is larger than %u bytes.\n\n", PAYLOAD_MAX_BYTES);
+		c->closing = true;
+		return;
+	}
+	if (!grow_payload(c, len)) {
+		out_text(&c->out, "There is not memory enough.\n\n");
 		c->closing = true;
 		return;
 	}

@@ -16,6 +16,7 @@ struct back_worker {
 };
 
 struct tls_back {
+	unsigned refs; /* of sets and the configuration, beside the first */
 	struct tls_settings settings;
 	struct tls_globals globals;
 	char *verify_host, *name;
@@ -43,10 +44,11 @@ static int on_session(SSL *ssl, SSL_SESSION *s)
 	return 1; /* it is ours now */
 }
 
-void tls_back_pair(const struct tls_back *b, void (*fn)(void *arg, const struct tls_pair *p), void *arg)
+bool tls_back_uses(const struct tls_back *b, enum tls_kind kind, const char *file)
 {
-	if (b->pair)
-		fn(arg, b->pair);
+	if (kind == TLS_CERT)
+		return b->pair && !strcmp(b->pair->item.file, file);
+	return b->trust && tls_trust_uses(b->trust, kind, file);
 }
 
 static SSL_CTX *make_context(struct tls_back *b, unsigned worker)
@@ -116,7 +118,7 @@ static bool is_usable(struct tls_back *b, struct diag *d, const struct diag_plac
 	if (ok && b->pair && !tls_pair_use(b->pair, trial)) {
 		reason = ERR_reason_error_string(ERR_peek_error());
 		diag_add(d, DIAG_ERROR, at, "%s: OpenSSL refuses this certificate: %s",
-			 b->pair->file, reason ? reason : "no memory");
+			 b->pair->item.file, reason ? reason : "no memory");
 		ok = false;
 	}
 	ERR_clear_error();
@@ -124,7 +126,7 @@ static bool is_usable(struct tls_back *b, struct diag *d, const struct diag_plac
 	return ok;
 }
 
-struct tls_back *tls_back_new(const struct tls_back_opts *o, struct diag *d)
+static struct tls_back *make(const struct tls_back_opts *o, bool again, struct diag *d)
 {
 	struct tls_back *b = calloc(1, sizeof(*b));
 	bool ok = b;
@@ -143,24 +145,52 @@ struct tls_back *tls_back_new(const struct tls_back_opts *o, struct diag *d)
 	if (ok && o->name)
 		ok = (b->name = strdup(o->name));
 	if (ok && o->crt)
-		ok = (b->pair = tls_pair_read(o->crt, true, d, &o->at));
+		ok = (b->pair = tls_store_pair(o->store, o->crt, again, d, &o->at));
+	if (b->pair)
+		tls_item_hold(&b->pair->item);
 	if (ok && o->settings.verify == TLS_VERIFY_REQUIRED)
-		ok = (b->trust = tls_trust_read(&b->settings, d, &o->at));
+		ok = (b->trust = tls_trust_read(&b->settings, o->store, again, d, &o->at));
 	if (ok && is_usable(b, d, &o->at))
 		return b;
 	tls_back_free(b);
 	return NULL;
 }
 
+struct tls_back *tls_back_new(const struct tls_back_opts *o, struct diag *d)
+{
+	return make(o, false, d);
+}
+
+struct tls_back *tls_back_again(const struct tls_back *b, struct tls_store *store, struct diag *d)
+{
+	return make(&(struct tls_back_opts){
+			.store = store,
+			.settings = b->settings,
+			.globals = &b->globals,
+			.crt = b->pair ? b->pair->item.file : NULL,
+			.verify_host = b->verify_host,
+			.name = b->name,
+			.asks_name = b->asks_name,
+			.no_reuse = b->no_reuse,
+		    },
+		    true, d);
+}
+
+struct tls_back *tls_back_hold(struct tls_back *b)
+{
+	b->refs++;
+	return b;
+}
+
 void tls_back_free(struct tls_back *b)
 {
-	if (!b)
+	if (!b || b->refs--)
 		return;
 	for (unsigned i = 0; i < TLS_WORKERS_MAX; i++) {
 		SSL_SESSION_free(b->worker[i].session);
 		SSL_CTX_free(b->worker[i].ctx);
 	}
-	tls_pair_free(b->pair);
+	tls_item_free(b->pair ? &b->pair->item : NULL);
 	tls_trust_free(b->trust);
 	free(b->verify_host);
 	free(b->name);

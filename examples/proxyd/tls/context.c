@@ -107,48 +107,51 @@ static bool use_dh(SSL_CTX *ctx, const struct tls_globals *g, const char **ret_w
 
 /* ---- Authorities ---- */
 
-static bool read_all(const char *path, struct tls_trust *t, const char **ret_why)
+struct tls_trusted *tls_trusted_parse(enum tls_kind kind, const char *file, BIO *b, const char **ret_why)
 {
-	BIO *b = tls_file(path, ret_why);
-	STACK_OF(X509_INFO) *all = b ? PEM_X509_INFO_read_bio(b, NULL, NULL, NULL) : NULL;
-	bool any = false;
+	STACK_OF(X509_INFO) *all = PEM_X509_INFO_read_bio(b, NULL, NULL, NULL);
+	struct tls_trusted *t;
 
-	if (b && !all)
-		*ret_why = "it is no PEM";
-	BIO_free(b);
+	*ret_why = "it is no PEM";
 	ERR_clear_error();
 	if (!all)
-		return false;
-	for (int i = 0; i < sk_X509_INFO_num(all) && i < CAS_MAX; i++) {
+		return NULL;
+	t = (struct tls_trusted *)tls_item_new(kind, file);
+	for (int i = 0; t && i < sk_X509_INFO_num(all) && i < CAS_MAX; i++) {
 		X509_INFO *one = sk_X509_INFO_value(all, i);
 
-		if (one->x509 && sk_X509_push(t->ca, one->x509)) {
+		if (one->x509 && sk_X509_push(t->ca, one->x509))
 			one->x509 = NULL;
-			any = true;
-		}
-		if (one->crl && sk_X509_CRL_push(t->crl, one->crl)) {
+		if (one->crl && sk_X509_CRL_push(t->crl, one->crl))
 			one->crl = NULL;
-			any = true;
-		}
 	}
 	sk_X509_INFO_pop_free(all, X509_INFO_free);
-	*ret_why = "there is no certificate, nor a list of revoked ones, in it";
-	return any;
+	*ret_why = t ? "there is no certificate, nor a list of revoked ones, in it" : "no memory";
+	if (!t || sk_X509_num(t->ca) || sk_X509_CRL_num(t->crl))
+		return t;
+	tls_item_free(&t->item);
+	return NULL;
 }
 
-static bool read_named(const char *path, const char *what, struct tls_trust *t, struct diag *d,
-		       const struct diag_place *at)
+static bool add_all(struct tls_trust *t, const struct tls_trusted *from)
 {
-	const char *why;
+	bool ok = true;
 
-	if (!strcmp(path, "@system-ca")) {
-		t->system = true;
-		return true;
+	for (int i = 0; ok && i < sk_X509_num(from->ca); i++) {
+		X509 *x = sk_X509_value(from->ca, i);
+
+		ok = sk_X509_push(t->ca, x);
+		if (ok)
+			X509_up_ref(x);
 	}
-	if (read_all(path, t, &why))
-		return true;
-	diag_add(d, DIAG_ERROR, at, "%s: cannot read this %s: %s", path, what, why);
-	return false;
+	for (int i = 0; ok && i < sk_X509_CRL_num(from->crl); i++) {
+		X509_CRL *x = sk_X509_CRL_value(from->crl, i);
+
+		ok = sk_X509_CRL_push(t->crl, x);
+		if (ok)
+			X509_CRL_up_ref(x);
+	}
+	return ok;
 }
 
 /* Those of ca-file alone: ca-verify-file has more to check with (HAProxy's manual). */
@@ -162,9 +165,10 @@ static void collect_names(struct tls_trust *t)
 	}
 }
 
-struct tls_trust *tls_trust_read(const struct tls_settings *s, struct diag *d,
+struct tls_trust *tls_trust_read(const struct tls_settings *s, struct tls_store *store, bool again, struct diag *d,
 				 const struct diag_place *at)
 {
+	const char *const file[] = {s->ca_file, s->ca_verify_file, s->crl_file};
 	struct tls_trust *t = calloc(1, sizeof(*t));
 	bool ok;
 
@@ -174,14 +178,20 @@ struct tls_trust *tls_trust_read(const struct tls_settings *s, struct diag *d,
 	t->crl = sk_X509_CRL_new_null();
 	t->names = sk_X509_NAME_new_null();
 	ok = t->ca && t->crl && t->names;
-	if (ok && s->ca_file)
-		ok = read_named(s->ca_file, "ca-file", t, d, at);
-	if (ok && !s->no_ca_names)
-		collect_names(t);
-	if (ok && s->ca_verify_file)
-		ok = read_named(s->ca_verify_file, "ca-verify-file", t, d, at);
-	if (ok && s->crl_file)
-		ok = read_named(s->crl_file, "crl-file", t, d, at);
+	for (size_t i = 0; ok && i < sizeof(file) / sizeof(file[0]); i++) {
+		struct tls_trusted *from = NULL;
+
+		if (file[i] && !strcmp(file[i], "@system-ca")) {
+			t->system = true;
+		} else if (file[i]) {
+			from = tls_store_trusted(store, i == 2 ? TLS_CRL : TLS_CA, file[i], again, d, at);
+			ok = from && add_all(t, from);
+		}
+		if (from)
+			t->file[i] = tls_item_hold(&from->item);
+		if (ok && i == 0 && !s->no_ca_names)
+			collect_names(t);
+	}
 	if (ok)
 		return t;
 	tls_trust_free(t);
@@ -194,10 +204,20 @@ void tls_trust_free(struct tls_trust *t)
 		return;
 	for (unsigned i = 0; i < TLS_WORKERS_MAX; i++)
 		X509_STORE_free(t->store[i]);
+	for (size_t i = 0; i < sizeof(t->file) / sizeof(t->file[0]); i++)
+		tls_item_free(t->file[i]);
 	sk_X509_pop_free(t->ca, X509_free);
 	sk_X509_CRL_pop_free(t->crl, X509_CRL_free);
 	sk_X509_NAME_pop_free(t->names, X509_NAME_free);
 	free(t);
+}
+
+bool tls_trust_uses(const struct tls_trust *t, enum tls_kind kind, const char *file)
+{
+	for (size_t i = 0; i < sizeof(t->file) / sizeof(t->file[0]); i++)
+		if (t->file[i] && t->file[i]->what == kind && !strcmp(t->file[i]->file, file))
+			return true;
+	return false;
 }
 
 static X509_STORE *make_store(const struct tls_trust *t)

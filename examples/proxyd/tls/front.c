@@ -44,6 +44,11 @@ struct front_worker {
 };
 
 struct tls_front {
+	unsigned refs; /* of sets and the configuration, beside the first */
+	struct tls_store *store; /* while it is made */
+	bool again;		 /* from the store alone */
+	struct tls_source *source; /* one file each; paths are our own */
+	unsigned n_sources;
 	struct tls_settings settings;
 	struct tls_globals globals;
 	bool strict_sni;
@@ -168,14 +173,19 @@ const char *tls_front_find(const struct tls_front *f, const char *host)
 
 	for (int kind = 0; s && kind < TLS_KEY_KINDS; kind++)
 		if (s->pair[kind])
-			return s->pair[kind]->file;
+			return s->pair[kind]->item.file;
 	return NULL;
 }
 
-void tls_front_pairs(const struct tls_front *f, void (*fn)(void *arg, const struct tls_pair *p), void *arg)
+bool tls_front_uses(const struct tls_front *f, enum tls_kind kind, const char *file)
 {
-	for (size_t i = 0; i < f->n_pairs; i++)
-		fn(arg, f->pair[i]);
+	for (size_t i = 0; kind == TLS_CERT && i < f->n_pairs; i++)
+		if (!strcmp(f->pair[i]->item.file, file))
+			return true;
+	for (size_t i = 0; kind != TLS_CERT && i < f->n_terms; i++)
+		if (f->terms[i].trust && tls_trust_uses(f->terms[i].trust, kind, file))
+			return true;
+	return false;
 }
 
 /* ---- The handshake ---- */
@@ -397,22 +407,22 @@ static bool mark_sessions(struct terms *t)
 	return ok;
 }
 
-static bool fill_terms(struct terms *t, const struct tls_settings *s, const struct tls_globals *g,
-		       struct diag *d, const struct diag_place *at)
+static bool fill_terms(struct tls_front *f, struct terms *t, const struct tls_settings *s, struct diag *d,
+		       const struct diag_place *at)
 {
 	SSL_CTX *trial;
 	const char *why;
 
 	t->settings = s;
 	t->alpn_len = tls_alpn_wire(s->alpn, t->alpn);
-	trial = tls_context_new(s, g, true, &why);
+	trial = tls_context_new(s, &f->globals, true, &why);
 	SSL_CTX_free(trial);
 	if (!trial) {
 		diag_add(d, DIAG_ERROR, at, "TLS cannot be set up like this: %s", why);
 		return false;
 	}
 	if (s->verify > TLS_VERIFY_NONE) {
-		t->trust = tls_trust_read(s, d, at);
+		t->trust = tls_trust_read(s, f->store, f->again, d, at);
 		if (!t->trust)
 			return false;
 	}
@@ -432,7 +442,7 @@ static struct terms *terms_of(struct tls_front *f, const struct tls_source *s, s
 	if (!s->settings)
 		return f->terms;
 	t = &f->terms[f->n_terms];
-	if (!fill_terms(t, s->settings, &f->globals, d, &s->at))
+	if (!fill_terms(f, t, s->settings, d, &s->at))
 		return NULL;
 	f->n_terms++;
 	return t;
@@ -465,20 +475,25 @@ static bool take_names(struct tls_front *f, const struct tls_source *s, size_t s
 }
 
 /* OpenSSL has the last word: a key may be too short for its security level. */
-static bool is_usable(struct tls_front *f, const struct terms *t, const struct tls_pair *p,
-		      struct diag *d, const struct diag_place *at)
+static bool is_usable(struct tls_front *f, const struct terms *t, struct tls_pair *p, struct diag *d,
+		      const struct diag_place *at)
 {
 	const char *why, *reason;
-	SSL_CTX *trial = tls_context_new(t->settings, &f->globals, true, &why);
-	bool ok = trial && tls_pair_use(p, trial);
+	SSL_CTX *trial;
+	bool ok;
 
+	if (f->again && p->tried)
+		return true;
+	trial = tls_context_new(t->settings, &f->globals, true, &why);
+	ok = trial && tls_pair_use(p, trial);
+	p->tried |= ok;
 	reason = ERR_reason_error_string(ERR_peek_error());
 	if (!ok)
 		diag_add(d, DIAG_ERROR, at,
 			 "%s: OpenSSL refuses this certificate: %s; make one with an EC key or an "
 			 "RSA key of 2048 bits, "
 			 "signed with SHA-256",
-			 p->file, reason ? reason : "no memory");
+			 p->item.file, reason ? reason : "no memory");
 	ERR_clear_error();
 	SSL_CTX_free(trial);
 	return ok;
@@ -489,15 +504,11 @@ static bool read_pair(struct tls_front *f, const char *file, const struct tls_so
 		      struct diag *d)
 {
 	struct site *site = &f->site[f->n_sites - 1];
-	struct tls_pair *p = tls_pair_read(file, true, d, &s->at);
+	struct tls_pair *p = tls_store_pair(f->store, file, f->again, d, &s->at);
 
-	if (!p)
+	if (!p || !is_usable(f, site->terms, p, d, &s->at) || !grow(&f->pair, f->n_pairs, sizeof(struct tls_pair *)))
 		return false;
-	if (!is_usable(f, site->terms, p, d, &s->at) ||
-	    !grow(&f->pair, f->n_pairs, sizeof(struct tls_pair *))) {
-		tls_pair_free(p);
-		return false;
-	}
+	tls_item_hold(&p->item);
 	f->pair[f->n_pairs++] = p;
 	if (!site->pair[p->kind])
 		site->pair[p->kind] = p;
@@ -506,10 +517,16 @@ static bool read_pair(struct tls_front *f, const char *file, const struct tls_so
 
 static const char *const bundle_suffixes[] = {".rsa", ".ecdsa", ".dsa"};
 
+/* In memory, or, as long as files count, on the disk. */
+static bool is_there(const struct tls_front *f, const char *file)
+{
+	return tls_store_find(f->store, TLS_CERT, file) || (!f->again && access(file, F_OK) == 0);
+}
+
 static void read_site(struct tls_front *f, const char *file, const struct tls_source *s,
 		      struct terms *t, struct diag *d)
 {
-	bool any = false, is_bundle = access(file, F_OK) != 0;
+	bool any = false, is_bundle = !is_there(f, file);
 
 	if (f->n_sites == TLS_CERTS_MAX) {
 		diag_add(d, DIAG_ERROR, &s->at, "too many certificates: more than %d",
@@ -526,7 +543,7 @@ static void read_site(struct tls_front *f, const char *file, const struct tls_so
 
 		if ((size_t)snprintf(one, sizeof(one), "%s%s", file, bundle_suffixes[i]) >=
 			sizeof(one) ||
-		    access(one, F_OK) != 0)
+		    !is_there(f, one))
 			continue;
 		any = true;
 		if (!read_pair(f, one, s, d))
@@ -551,11 +568,26 @@ static int is_certificate(const struct dirent *e)
 	       !ends_with(e->d_name, ".sctl");
 }
 
-static void read_folder(struct tls_front *f, const struct tls_source *s, struct terms *t,
-			struct diag *d)
+/* False: no memory. */
+static bool add_source(struct tls_front *f, const struct tls_source *s, const char *path, const char *list)
+{
+	struct tls_source *to;
+
+	if (!grow(&f->source, f->n_sources, sizeof(*f->source)))
+		return false;
+	to = &f->source[f->n_sources];
+	*to = *s;
+	to->path = strdup(path);
+	to->list = list;
+	f->n_sources += to->path != NULL;
+	return to->path;
+}
+
+static bool add_folder(struct tls_front *f, const struct tls_source *s, struct diag *d)
 {
 	struct dirent **entry = NULL;
 	int n = scandir(s->path, &entry, is_certificate, alphasort);
+	bool ok = true;
 
 	if (n <= 0)
 		diag_add(d, n ? DIAG_ERROR : DIAG_WARNING, &s->at,
@@ -567,10 +599,11 @@ static void read_folder(struct tls_front *f, const struct tls_source *s, struct 
 		if ((size_t)snprintf(file, sizeof(file), "%s/%s", s->path, entry[i]->d_name) <
 			sizeof(file) &&
 		    stat(file, &st) == 0 && S_ISREG(st.st_mode))
-			read_site(f, file, s, t, d);
+			ok &= add_source(f, s, file, s->path);
 		free(entry[i]);
 	}
 	free(entry);
+	return ok;
 }
 
 /* Certificates of one name with keys of different kinds become one site. False: no memory. */
@@ -618,59 +651,113 @@ static bool join(struct tls_front *f)
 	return true;
 }
 
-static void read_sources(struct tls_front *f, const struct tls_front_opts *o, struct diag *d)
+/* Folders unfolded. False: no memory. */
+static bool take_sources(struct tls_front *f, const struct tls_source *source, unsigned n, struct diag *d)
 {
-	for (unsigned i = 0; i < o->n_sources; i++) {
-		const struct tls_source *s = &o->source[i];
-		struct terms *t = terms_of(f, s, d);
+	bool ok = true;
+
+	for (unsigned i = 0; ok && i < n; i++) {
+		const struct tls_source *s = &source[i];
 		struct stat st;
 
-		if (!t)
-			continue;
-		if (stat(s->path, &st) == 0 && S_ISDIR(st.st_mode))
-			read_folder(f, s, t, d);
+		if (!f->again && stat(s->path, &st) == 0 && S_ISDIR(st.st_mode))
+			ok = add_folder(f, s, d);
 		else
+			ok = add_source(f, s, s->path, s->list);
+	}
+	f->terms = calloc(f->n_sources + 1, sizeof(*f->terms));
+	return ok && f->terms;
+}
+
+static void read_sources(struct tls_front *f, struct diag *d)
+{
+	for (unsigned i = 0; i < f->n_sources; i++) {
+		const struct tls_source *s = &f->source[i];
+		struct terms *t = terms_of(f, s, d);
+
+		if (t)
 			read_site(f, s->path, s, t, d);
 	}
 }
 
-struct tls_front *tls_front_new(const struct tls_front_opts *o, struct diag *d)
+/* `keys` NULL: those of the settings. Frees `f` when it comes to nothing: NULL then. */
+static struct tls_front *fill(struct tls_front *f, const struct tls_source *source, unsigned n, struct tls_ticket_keys *keys,
+			      const struct diag_place *at, struct diag *d)
 {
-	struct tls_front *f = calloc(1, sizeof(*f));
-	const char *why = "out of memory";
 	size_t errors = d->count[DIAG_ERROR];
+	const char *why = "out of memory";
 
-	if (!f || !(f->terms = calloc(o->n_sources + 1, sizeof(*f->terms)))) {
-		diag_add(d, DIAG_ERROR, &o->at, "out of memory");
-		free(f);
-		return NULL;
-	}
-	f->settings = o->settings;
-	f->globals = *o->globals;
-	f->strict_sni = o->strict_sni;
-	if (fill_terms(&f->terms[0], &f->settings, &f->globals, d, &o->at)) {
+	if (!take_sources(f, source, n, d)) {
+		diag_add(d, DIAG_ERROR, at, "out of memory");
+	} else if (fill_terms(f, &f->terms[0], &f->settings, d, at)) {
 		f->n_terms = 1;
-		f->keys = tls_ticket_keys_read(f->settings.ticket_keys, &why);
+		f->keys = keys ? tls_ticket_keys_hold(keys) : tls_ticket_keys_read(f->settings.ticket_keys, &why);
 		if (!f->keys)
-			diag_add(d, DIAG_ERROR, &o->at, "%s: %s",
+			diag_add(d, DIAG_ERROR, at, "%s: %s",
 				 f->settings.ticket_keys ? f->settings.ticket_keys
 							 : "session tickets",
 				 why);
-		read_sources(f, o, d);
+		read_sources(f, d);
 	}
 	if (f->n_names)
 		qsort(f->name, f->n_names, sizeof(*f->name), compare_name);
 	if (d->count[DIAG_ERROR] == errors && !join(f))
-		diag_add(d, DIAG_ERROR, &o->at, "out of memory");
+		diag_add(d, DIAG_ERROR, at, "out of memory");
+	f->store = NULL;
 	if (d->count[DIAG_ERROR] == errors)
 		return f;
 	tls_front_free(f);
 	return NULL;
 }
 
+struct tls_front *tls_front_new(const struct tls_front_opts *o, struct diag *d)
+{
+	struct tls_front *f = calloc(1, sizeof(*f));
+
+	if (!f) {
+		diag_add(d, DIAG_ERROR, &o->at, "out of memory");
+		return NULL;
+	}
+	f->store = o->store;
+	f->settings = o->settings;
+	f->globals = *o->globals;
+	f->strict_sni = o->strict_sni;
+	return fill(f, o->source, o->n_sources, NULL, &o->at, d);
+}
+
+struct tls_front *tls_front_again(const struct tls_front *from, struct tls_store *store, const struct tls_source *source, unsigned n,
+				  struct diag *d)
+{
+	static const struct diag_place nowhere;
+	struct tls_front *f = calloc(1, sizeof(*f));
+
+	if (!f) {
+		diag_add(d, DIAG_ERROR, &nowhere, "out of memory");
+		return NULL;
+	}
+	f->store = store;
+	f->again = true;
+	f->settings = from->settings;
+	f->globals = from->globals;
+	f->strict_sni = from->strict_sni;
+	return fill(f, source, n, from->keys, &nowhere, d);
+}
+
+const struct tls_source *tls_front_sources(const struct tls_front *f, unsigned *ret_n)
+{
+	*ret_n = f->n_sources;
+	return f->source;
+}
+
+struct tls_front *tls_front_hold(struct tls_front *f)
+{
+	f->refs++;
+	return f;
+}
+
 void tls_front_free(struct tls_front *f)
 {
-	if (!f)
+	if (!f || f->refs--)
 		return;
 	for (unsigned i = 0; i < TLS_WORKERS_MAX; i++) {
 		struct front_worker *w = f->worker[i];
@@ -684,13 +771,16 @@ void tls_front_free(struct tls_front *f)
 	for (size_t i = 0; i < f->n_names; i++)
 		free(f->name[i].text);
 	for (size_t i = 0; i < f->n_pairs; i++)
-		tls_pair_free(f->pair[i]);
+		tls_item_free(&f->pair[i]->item);
+	for (unsigned i = 0; i < f->n_sources; i++)
+		free((char *)(uintptr_t)f->source[i].path);
 	for (size_t i = 0; i < f->n_terms; i++)
 		tls_trust_free(f->terms[i].trust);
 	tls_ticket_keys_free(f->keys);
 	free(f->name);
 	free(f->pair);
 	free(f->site);
+	free(f->source);
 	free(f->terms);
 	free(f);
 }

@@ -22,23 +22,51 @@ enum tls_key_kind {
 	TLS_KEY_KINDS,
 };
 
-struct tls_pair {
+/* The head of all that lies in a store. */
+struct tls_item {
+	enum tls_kind what;
+	unsigned refs; /* beside the first */
 	char *file;
+};
+
+struct tls_pair {
+	struct tls_item item;
 	enum tls_key_kind kind;
-	X509 *leaf;
+	bool tried; /* OpenSSL takes it */
+	X509 *leaf; /* NULL: nothing was set yet */
 	STACK_OF(X509) * chain;
 	EVP_PKEY *key; /* nobody works with it: each worker has a copy */
 	unsigned char *ocsp;
 	size_t ocsp_len;
 };
 
+/* TLS_CA, TLS_CRL */
+struct tls_trusted {
+	struct tls_item item;
+	STACK_OF(X509) * ca;
+	STACK_OF(X509_CRL) * crl;
+};
+
 /*
  * Certificate, chain and key of one PEM file; a key that is not there is looked for in `file`.key, an OCSP
  * answer in `file`.ocsp, the issuer in `file`.issuer. What is wrong goes to `d`. NULL: it is of no use.
  */
-struct tls_pair *tls_pair_read(const char *file, bool needs_key, struct diag *d,
-			       const struct diag_place *at);
-void tls_pair_free(struct tls_pair *p);
+struct tls_pair *tls_pair_read(const char *file, struct diag *d, const struct diag_place *at);
+/* What the item has beside its head. */
+void tls_pair_clear(struct tls_pair *p);
+
+/* As tls_item_parse and tls_item_is_whole. */
+struct tls_item *tls_pair_parse(const struct tls_pair *before, const char *part, const char *text, const char **ret_why);
+bool tls_pair_is_whole(const struct tls_pair *p, char *why, size_t cap);
+
+/* The one of the store; else it is read, and put there, unless `again`. NULL: told. */
+struct tls_pair *tls_store_pair(struct tls_store *s, const char *file, bool again, struct diag *d,
+				const struct diag_place *at);
+struct tls_trusted *tls_store_trusted(struct tls_store *s, enum tls_kind kind, const char *file, bool again, struct diag *d,
+				      const struct diag_place *at);
+
+/* Certificates and revocations of PEM. NULL: *ret_why. */
+struct tls_trusted *tls_trusted_parse(enum tls_kind kind, const char *file, BIO *b, const char **ret_why);
 
 /* Into a context, with a copy of its own of the key. */
 bool tls_pair_use(const struct tls_pair *p, SSL_CTX *ctx);
@@ -50,6 +78,7 @@ void tls_pair_names(const struct tls_pair *p, bool (*fn)(void *arg, const char *
 
 /* Authorities and revocations, read once; a store of them for each worker. */
 struct tls_trust {
+	struct tls_item *file[3]; /* ca-file, ca-verify-file, crl-file; NULL: none */
 	STACK_OF(X509) * ca;
 	STACK_OF(X509_CRL) * crl;
 	STACK_OF(X509_NAME) * names; /* told to clients */
@@ -57,9 +86,11 @@ struct tls_trust {
 	X509_STORE *store[TLS_WORKERS_MAX];
 };
 
-struct tls_trust *tls_trust_read(const struct tls_settings *s, struct diag *d,
+/* From the store; `again`: from there alone. */
+struct tls_trust *tls_trust_read(const struct tls_settings *s, struct tls_store *store, bool again, struct diag *d,
 				 const struct diag_place *at);
 void tls_trust_free(struct tls_trust *t);
+bool tls_trust_uses(const struct tls_trust *t, enum tls_kind kind, const char *file);
 
 /* A context with all but certificates and authorities. NULL: *ret_why. */
 SSL_CTX *tls_context_new(const struct tls_settings *s, const struct tls_globals *g, bool is_server,
@@ -76,6 +107,7 @@ struct tls_ticket_keys;
 
 /* The keys of a file, or of this process. NULL: *ret_why. */
 struct tls_ticket_keys *tls_ticket_keys_read(const char *file, const char **ret_why);
+struct tls_ticket_keys *tls_ticket_keys_hold(struct tls_ticket_keys *k);
 void tls_ticket_keys_free(struct tls_ticket_keys *k);
 
 /* Tickets and the cache of sessions, both shared by all workers. */

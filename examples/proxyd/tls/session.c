@@ -29,6 +29,7 @@ struct ticket_key {
 };
 
 struct tls_ticket_keys {
+	unsigned refs; /* of fronts, beside the first */
 	struct ticket_key key[KEYS_MAX];
 	unsigned n, in_use;
 };
@@ -121,10 +122,17 @@ struct tls_ticket_keys *tls_ticket_keys_read(const char *file, const char **ret_
 	return NULL;
 }
 
+struct tls_ticket_keys *tls_ticket_keys_hold(struct tls_ticket_keys *k)
+{
+	k->refs++;
+	return k;
+}
+
 void tls_ticket_keys_free(struct tls_ticket_keys *k)
 {
-	if (k)
-		OPENSSL_cleanse(k, sizeof(*k));
+	if (!k || k->refs--)
+		return;
+	OPENSSL_cleanse(k, sizeof(*k));
 	free(k);
 }
 

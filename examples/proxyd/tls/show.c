@@ -133,8 +133,9 @@ static void put_id(BIO *b, const struct tls_pair *p)
 	OCSP_BASICRESP_free(answer);
 }
 
-char *tls_pair_ocsp_id(const struct tls_pair *p)
+char *tls_item_ocsp_id(const struct tls_item *item)
 {
+	const struct tls_pair *p = (const struct tls_pair *)item;
 	BIO *b = BIO_new(BIO_s_mem());
 
 	if (b)
@@ -149,8 +150,9 @@ static void put_hash(BIO *b, const char *title, const ASN1_OCTET_STRING *hash)
 	BIO_printf(b, "\n");
 }
 
-char *tls_pair_ocsp_line(const struct tls_pair *p)
+char *tls_item_ocsp_line(const struct tls_item *item)
 {
+	const struct tls_pair *p = (const struct tls_pair *)item;
 	BIO *b = BIO_new(BIO_s_mem());
 	OCSP_BASICRESP *answer;
 	OCSP_CERTID *id = id_of(p, &answer);
@@ -171,8 +173,9 @@ char *tls_pair_ocsp_line(const struct tls_pair *p)
 	return take(b);
 }
 
-char *tls_pair_ocsp_text(const struct tls_pair *p)
+char *tls_item_ocsp_text(const struct tls_item *item)
 {
+	const struct tls_pair *p = (const struct tls_pair *)item;
 	BIO *b = BIO_new(BIO_s_mem());
 	const unsigned char *der = p->ocsp;
 	OCSP_RESPONSE *r = b && der ? d2i_OCSP_RESPONSE(NULL, &der, (long)p->ocsp_len) : NULL;
@@ -183,21 +186,38 @@ char *tls_pair_ocsp_text(const struct tls_pair *p)
 	return take(b);
 }
 
-/* ---- The whole ---- */
+/* ---- Revocations ---- */
 
-const char *tls_pair_file(const struct tls_pair *p)
+static void put_revocations(BIO *b, X509_CRL *crl)
 {
-	return p->file;
+	STACK_OF(X509_REVOKED) *all = X509_CRL_get_REVOKED(crl);
+
+	BIO_printf(b, "Version %ld\nSignature Algorithm: %s\n", X509_CRL_get_version(crl) + 1,
+		   OBJ_nid2ln(X509_CRL_get_signature_nid(crl)));
+	put_name(b, "Issuer", X509_CRL_get_issuer(crl));
+	BIO_printf(b, "Last Update: ");
+	ASN1_TIME_print(b, X509_CRL_get0_lastUpdate(crl));
+	BIO_printf(b, "\nNext Update: ");
+	if (X509_CRL_get0_nextUpdate(crl))
+		ASN1_TIME_print(b, X509_CRL_get0_nextUpdate(crl));
+	BIO_printf(b, sk_X509_REVOKED_num(all) > 0 ? "\nRevoked Certificates:\n" : "\nNo Revoked Certificates\n");
+	for (int i = 0; i < sk_X509_REVOKED_num(all); i++) {
+		const X509_REVOKED *one = sk_X509_REVOKED_value(all, i);
+
+		BIO_printf(b, "    Serial Number: ");
+		put_serial(b, X509_REVOKED_get0_serialNumber(one));
+		BIO_printf(b, "\n        Revocation Date: ");
+		ASN1_TIME_print(b, X509_REVOKED_get0_revocationDate(one));
+		BIO_printf(b, "\n");
+	}
 }
 
-char *tls_pair_text(const struct tls_pair *p)
-{
-	BIO *b = BIO_new(BIO_s_mem());
+/* ---- The whole ---- */
 
-	if (!b)
-		return NULL;
-	BIO_printf(b, "Filename: %s\nStatus: Used\n", p->file);
-	put_certificate(b, p->leaf);
+static void put_pair(BIO *b, const struct tls_pair *p)
+{
+	if (p->leaf)
+		put_certificate(b, p->leaf);
 	for (int i = 0; i < sk_X509_num(p->chain); i++) {
 		put_name(b, "Chain Subject", X509_get_subject_name(sk_X509_value(p->chain, i)));
 		put_name(b, "Chain Issuer", X509_get_issuer_name(sk_X509_value(p->chain, i)));
@@ -205,5 +225,30 @@ char *tls_pair_text(const struct tls_pair *p)
 	BIO_printf(b, "OCSP Response Key: ");
 	put_id(b, p);
 	BIO_printf(b, "\n");
+}
+
+static void put_trusted(BIO *b, const struct tls_trusted *t, unsigned number)
+{
+	for (unsigned i = 1; i <= tls_item_count(&t->item); i++) {
+		if (number && number != i)
+			continue;
+		BIO_printf(b, " \n%s #%u:\n", t->item.what == TLS_CA ? "Certificate" : "Certificate Revocation List", i);
+		if (t->item.what == TLS_CA)
+			put_certificate(b, sk_X509_value(t->ca, (int)i - 1));
+		else
+			put_revocations(b, sk_X509_CRL_value(t->crl, (int)i - 1));
+	}
+}
+
+char *tls_item_text(const struct tls_item *item, unsigned number)
+{
+	BIO *b = BIO_new(BIO_s_mem());
+
+	if (!b)
+		return NULL;
+	if (item->what == TLS_CERT)
+		put_pair(b, (const struct tls_pair *)item);
+	else
+		put_trusted(b, (const struct tls_trusted *)item, number);
 	return take(b);
 }

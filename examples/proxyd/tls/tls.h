@@ -7,6 +7,9 @@
  *
  * The control thread makes and frees fronts and backs; the tls_front_ctx and tls_back_ctx of a worker are
  * called in that worker alone.
+ *
+ * What was read from files lies in a store (store.c), one for each configuration: a front that is made again takes
+ * everything from there, so that one certificate can change at run time and no other file counts.
  */
 #ifndef PROXYD_TLS_TLS_H
 #define PROXYD_TLS_TLS_H
@@ -23,7 +26,6 @@
 #define TLS_NAMES_MAX 1000	 /* of one certificate */
 #define TLS_ALPN_MAX 255	 /* bytes on the wire */
 
-struct tls_pair; /* a certificate, its chain, its key */
 
 /* Versions as they stand on the wire. */
 #define TLS_V_SSL3 0x0300u
@@ -68,6 +70,57 @@ struct tls_globals {
 	const char *dh_file; /* ssl-dh-param-file */
 };
 
+/* ---- store.c: files as they were read, or set at run time. The control thread's alone ---- */
+
+enum tls_kind {
+	TLS_CERT, /* of our own, with its chain and its key */
+	TLS_CA,	  /* authorities, revocations too if they lie there */
+	TLS_CRL,
+	TLS_KINDS,
+};
+
+struct tls_store;
+struct tls_item; /* one file; it never changes, but is replaced by another of its name */
+
+struct tls_store *tls_store_new(void);
+void tls_store_free(struct tls_store *s);
+
+/* NULL: there is none of this name. */
+struct tls_item *tls_store_find(const struct tls_store *s, enum tls_kind kind, const char *file);
+/* In the place of that of its name, if there is one. 0 or -ENOMEM. It takes one more reference. */
+int tls_store_put(struct tls_store *s, struct tls_item *item);
+void tls_store_remove(struct tls_store *s, enum tls_kind kind, const char *file);
+/* In the order of their names. */
+void tls_store_each(const struct tls_store *s, enum tls_kind kind, void (*fn)(void *arg, const struct tls_item *item),
+		    void *arg);
+/* What was set and is not committed: one of each kind. NULL: none. It takes over the reference of what is set. */
+struct tls_item *tls_store_open(const struct tls_store *s, enum tls_kind kind);
+void tls_store_set_open(struct tls_store *s, enum tls_kind kind, struct tls_item *item);
+
+struct tls_item *tls_item_hold(struct tls_item *item);
+void tls_item_free(struct tls_item *item);
+const char *tls_item_file(const struct tls_item *item);
+enum tls_kind tls_item_kind(const struct tls_item *item);
+bool tls_item_is_empty(const struct tls_item *item);
+
+/* One with nothing in it. NULL: no memory. */
+struct tls_item *tls_item_new(enum tls_kind kind, const char *file);
+/*
+ * As a file with this text would be read. `part` says what it is: "" PEM; of a certificate also ".key", ".issuer" and ".ocsp" (DER in base64),
+ * which go on top of `before`; PEM without a key keeps the one of `before`. NULL: *why of `cap` bytes.
+ */
+struct tls_item *tls_item_parse(const struct tls_item *before, const char *part, const char *text, char *why, size_t cap);
+/* Could it be shown to a client? False: *why. What is only strange goes to *why as well. */
+bool tls_item_is_whole(const struct tls_item *item, char *why, size_t cap);
+/*
+ * The certificate with this OCSP answer (DER). *ret NULL: the answer is not about it. -EBADMSG: the answer is of no use, *why; -ENOMEM.
+ */
+int tls_item_with_ocsp(const struct tls_item *item, const void *der, size_t len, struct tls_item **ret, char *why,
+		       size_t cap);
+
+/* Base64 with line ends anywhere. Its length, 0: it is none; *ret is to be freed in any case. */
+size_t tls_base64(const char *text, unsigned char **ret);
+
 /* ---- context.c ---- */
 
 /* The versions that are left of what lines allow. */
@@ -89,13 +142,17 @@ struct tls_front;
 struct tls_source {
 	struct diag_place at;
 	const char *path;
+	const char *list; /* the crt-list or folder that it is of; NULL: none */
+	unsigned number; /* of its line there; 0: of a folder */
 	const struct tls_settings *settings; /* of its line; NULL: those of the front */
+	const char *words; /* they were made of; NULL: none */
 	const char *const
 	    *filter; /* server names, "!name" excludes; instead of the certificate's own */
 	unsigned n_filters;
 };
 
 struct tls_front_opts {
+	struct tls_store *store;
 	struct tls_settings settings;
 	const struct tls_globals *globals;
 	const struct tls_source *source;
@@ -106,7 +163,15 @@ struct tls_front_opts {
 
 /* Reads all files. What is wrong goes to `d`; NULL: nothing can be offered, or no memory. */
 struct tls_front *tls_front_new(const struct tls_front_opts *o, struct diag *d);
+/* As `f` from what the store has now, with these sources instead of its own; no file is read. */
+struct tls_front *tls_front_again(const struct tls_front *f, struct tls_store *store, const struct tls_source *source, unsigned n,
+				  struct diag *d);
+struct tls_front *tls_front_hold(struct tls_front *f);
 void tls_front_free(struct tls_front *f);
+
+/* What it was made of, folders unfolded. Lives as long as `f`. */
+const struct tls_source *tls_front_sources(const struct tls_front *f, unsigned *ret_n);
+bool tls_front_uses(const struct tls_front *f, enum tls_kind kind, const char *file);
 
 /* For a connection that was accepted; chooses again when the client has said hello. NULL: no memory. */
 struct ssl_ctx_st *tls_front_ctx(struct tls_front *f, unsigned worker);
@@ -114,14 +179,12 @@ struct ssl_ctx_st *tls_front_ctx(struct tls_front *f, unsigned worker);
 /* What a name gets: the file of the certificate, NULL: none (strict-sni). For tests and -c. */
 const char *tls_front_find(const struct tls_front *f, const char *name);
 
-/* Its certificates, in the order they were read. */
-void tls_front_pairs(const struct tls_front *f, void (*fn)(void *arg, const struct tls_pair *p), void *arg);
-
 /* ---- back.c ---- */
 
 struct tls_back;
 
 struct tls_back_opts {
+	struct tls_store *store;
 	struct tls_settings settings;
 	const struct tls_globals *globals;
 	const char *crt;	 /* our own; NULL: none */
@@ -133,25 +196,27 @@ struct tls_back_opts {
 };
 
 struct tls_back *tls_back_new(const struct tls_back_opts *o, struct diag *d);
+/* As tls_front_again. */
+struct tls_back *tls_back_again(const struct tls_back *b, struct tls_store *store, struct diag *d);
+struct tls_back *tls_back_hold(struct tls_back *b);
 void tls_back_free(struct tls_back *b);
 
-/* The certificate that we show, if any. */
-void tls_back_pair(const struct tls_back *b, void (*fn)(void *arg, const struct tls_pair *p), void *arg);
+bool tls_back_uses(const struct tls_back *b, enum tls_kind kind, const char *file);
 
 /* On a socket that is connected. `name` NULL: none. NULL: no memory. */
 struct tls *tls_back_connect(struct tls_back *b, unsigned worker, int fd, const char *name);
 
 /* ---- show.c ---- */
 
-const char *tls_pair_file(const struct tls_pair *p);
-
 /*
- * As HAProxy's "show ssl" tells of it: the certificate; the id of the stapled OCSP answer, that with what it is made of, and
+ * As HAProxy's "show ssl" tells of it, behind the lines of name and status; of authorities and revocations the one of this
+ * number, or all (0). Of a certificate: the id of the stapled OCSP answer, that with what it is made of, and
  * the answer ("": none). All to be freed; NULL: no memory.
  */
-char *tls_pair_text(const struct tls_pair *p);
-char *tls_pair_ocsp_id(const struct tls_pair *p);
-char *tls_pair_ocsp_line(const struct tls_pair *p);
-char *tls_pair_ocsp_text(const struct tls_pair *p);
+char *tls_item_text(const struct tls_item *item, unsigned number);
+unsigned tls_item_count(const struct tls_item *item);
+char *tls_item_ocsp_id(const struct tls_item *item);
+char *tls_item_ocsp_line(const struct tls_item *item);
+char *tls_item_ocsp_text(const struct tls_item *item);
 
 #endif

@@ -99,7 +99,7 @@ static void a_name_gets_its_certificate(void **state)
 	struct diag d;
 	struct cfg *cfg =
 	    load(&d, "listen a\n bind :1 ssl crt %s crt %s crt %s\n", one, wild, exact);
-	const struct tls_front *f = STAILQ_FIRST(&STAILQ_FIRST(&cfg->proxies)->binds)->tls;
+	const struct tls_front *f = cfg_bind_front(STAILQ_FIRST(&STAILQ_FIRST(&cfg->proxies)->binds));
 
 	(void)state;
 	assert_non_null(f);
@@ -119,7 +119,7 @@ static void strict_sni_has_no_default(void **state)
 	const char *one = make("one.example", "DNS:one.example");
 	struct diag d;
 	struct cfg *cfg = load(&d, "listen a\n bind :1 ssl crt %s strict-sni\n", one);
-	const struct tls_front *f = STAILQ_FIRST(&STAILQ_FIRST(&cfg->proxies)->binds)->tls;
+	const struct tls_front *f = cfg_bind_front(STAILQ_FIRST(&STAILQ_FIRST(&cfg->proxies)->binds));
 
 	(void)state;
 	assert_gets(f, "one.example", one);
@@ -145,7 +145,7 @@ static void a_list_has_names_of_its_own_and_excludes_some(void **state)
 	    two, one);
 	fclose(out);
 	cfg = load(&d, "listen a\n bind :1 ssl crt-list %s\n", list);
-	f = STAILQ_FIRST(&STAILQ_FIRST(&cfg->proxies)->binds)->tls;
+	f = cfg_bind_front(STAILQ_FIRST(&STAILQ_FIRST(&cfg->proxies)->binds));
 	assert_non_null(f);
 	assert_gets(f, "a.l.example", one);
 	assert_gets(f, "not.l.example", two);
@@ -187,9 +187,9 @@ static void a_range_of_ports_has_one_front(void **state)
 	const struct cfg_bind *b = STAILQ_FIRST(&STAILQ_FIRST(&cfg->proxies)->binds);
 
 	(void)state;
-	assert_non_null(b->tls);
-	assert_ptr_equal(b->tls, STAILQ_NEXT(b, next)->tls);
-	assert_null(STAILQ_NEXT(STAILQ_NEXT(STAILQ_NEXT(b, next), next), next)->tls);
+	assert_non_null(cfg_bind_front(b));
+	assert_ptr_equal(cfg_bind_front(b), cfg_bind_front(STAILQ_NEXT(b, next)));
+	assert_null(cfg_bind_front(STAILQ_NEXT(STAILQ_NEXT(STAILQ_NEXT(b, next), next), next)));
 	end(&d, cfg);
 }
 
@@ -209,7 +209,7 @@ static void servers_inherit_and_differ(void **state)
 	(void)state;
 	assert_int_equal(d.count[DIAG_ERROR], 0);
 	for (int i = 0; i < 5; i++, s = STAILQ_NEXT(s, next)) {
-		assert_int_equal(s->tls != NULL, tls[i]);
+		assert_int_equal(cfg_server_back(s) != NULL, tls[i]);
 		assert_int_equal(s->check_tls, check[i]);
 	}
 	end(&d, cfg);
