@@ -25,7 +25,7 @@
 static const char help[] =
     "Usage: proxyd -f FILE [-f FILE|FOLDER ...] [options]\n"
     "\n"
-    "A TCP load balancer that reads haproxy.cfg. Begin with:\n"
+    "A load balancer for TCP, TLS and HTTP that reads haproxy.cfg. Begin with:\n"
     "\n"
     "    listen web\n"
     "        mode tcp\n"
