@@ -310,6 +310,7 @@ struct conf_dns {
 	const char *name; /* NULL: the root */
 	int type;	  /* 0: SOA */
 };
+const char *conf_dns_type_name(int type);
 
 struct conf_udp {
 	const uint8_t *payload; /* NULL: the library's */

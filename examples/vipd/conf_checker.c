@@ -103,20 +103,29 @@ static void set_dns_name(struct conf_parse *p, const struct conf_node *n,
 		conf_warn(p, &w->at, "\"%s\" is no domain name: skipped", w->text);
 }
 
+static const struct {
+	const char *name;
+	int type;
+} dns_types[] = {{"A", 1},    {"NS", 2},    {"CNAME", 5},  {"SOA", 6},	  {"MX", 15},
+		 {"TXT", 16}, {"AAAA", 28}, {"RRSIG", 46}, {"DNSKEY", 48}};
+
+const char *conf_dns_type_name(int type)
+{
+	for (size_t i = 0; i < sizeof(dns_types) / sizeof(*dns_types); i++)
+		if (dns_types[i].type == type)
+			return dns_types[i].name;
+	return "SOA";
+}
+
 static void set_dns_type(struct conf_parse *p, const struct conf_node *n,
 			 const struct conf_keyword *k, void *target)
 {
-	static const struct {
-		const char *name;
-		int type;
-	} types[] = {{"A", 1},	  {"NS", 2},	{"CNAME", 5},  {"SOA", 6},    {"MX", 15},
-		     {"TXT", 16}, {"AAAA", 28}, {"RRSIG", 46}, {"DNSKEY", 48}};
 	const struct conf_word *w = conf_argument(p, n);
 
 	(void)k;
-	for (size_t i = 0; w && i < sizeof(types) / sizeof(*types); i++) {
-		if (!strcmp(w->text, types[i].name)) {
-			((struct checker *)target)->dns.type = types[i].type;
+	for (size_t i = 0; w && i < sizeof(dns_types) / sizeof(*dns_types); i++) {
+		if (!strcmp(w->text, dns_types[i].name)) {
+			((struct checker *)target)->dns.type = dns_types[i].type;
 			return;
 		}
 	}

@@ -278,7 +278,7 @@ static const struct conf_keyword global_words[] = {
      .doc = "Patience with each answer of that server."},
     {"smtp_helo_name", conf_set_helo, .form = "NAME", .initial = "the host name",
      .doc = "How this node greets that server."},
-    {"smtp_alert", conf_set_tristate, GLOBAL(mail.all), .initial = "off; on of virtual servers",
+    {"smtp_alert", conf_set_tristate, GLOBAL(mail.all), .initial = "off; on of real servers",
      .doc = "Mail about all that says nothing else."},
     {"smtp_alert_vrrp", conf_set_tristate, GLOBAL(mail.vrrp), .initial = "smtp_alert",
      .doc = "Mail about VRRP."},

@@ -139,8 +139,10 @@ static void finish_regex(struct conf_parse *p, const struct conf_node *n, struct
 	size_t at = 0;
 
 	if (!u->regex) {
-		if (u->regex_options || u->url.regex_no_match)
+		if (u->regex_options || u->url.regex_no_match || u->url.regex_min ||
+		    u->url.regex_max)
 			conf_warn(p, &n->word->at, "this url has options of a regex, but no regex");
+		u->url.regex_min = u->url.regex_max = 0;
 		return;
 	}
 	why = regex_check(u->regex->text, u->regex_options, &at);

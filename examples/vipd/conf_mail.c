@@ -130,7 +130,7 @@ static int first_said(int own, int of_kind, int of_all, int otherwise)
 				       : otherwise;
 }
 
-/* keepalived's defaults: servers are told about, instances are not. */
+/* keepalived's defaults: real servers are told about, virtual servers and instances are not. */
 static bool spread_alerts(struct conf *c, const struct conf_mail *m)
 {
 	bool asked = m->all == 1 || m->vrrp == 1 || m->checker == 1;
@@ -146,12 +146,12 @@ static bool spread_alerts(struct conf *c, const struct conf_mail *m)
 	for (struct conf_virtual *v = c->virtuals; v; v = v->next) {
 		asked |= v->smtp_alert == 1;
 		v->smtp_alert =
-		    m->no_checker ? 0 : first_said(v->smtp_alert, m->checker, m->all, 1);
+		    m->no_checker ? 0 : first_said(v->smtp_alert, m->checker, m->all, 0);
 		for (struct conf_real *r = v->reals; r; r = r->next) {
 			asked |= r->smtp_alert == 1;
 			r->smtp_alert =
 			    m->no_checker ? 0
-					  : first_said(r->smtp_alert, v->smtp_alert, CONF_UNSET, 0);
+					  : first_said(r->smtp_alert, m->checker, m->all, 1);
 		}
 	}
 	return asked;

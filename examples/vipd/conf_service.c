@@ -238,7 +238,7 @@ static const struct conf_keyword real_words[] = {
     {"virtualhost", conf_set_sent, REAL(host), 0, 255, .form = "NAME",
      .initial = "that of the virtual server", .doc = "Host that HTTP_GET asks."},
     {"smtp_alert", conf_set_tristate, REAL(smtp_alert),
-     .initial = "smtp_alert of the virtual server", .doc = "Mail at each change."},
+     .initial = "smtp_alert_checker; on", .doc = "Mail at each change."},
     {CONF_NOTED("snmp_name", "NAME", "Name in SNMP.", WHY_SNMP)},
     COMMON_WORDS(REAL(common), OF_VIRTUAL),
     CONNECT_TIMEOUT(REAL(common), OF_VIRTUAL),

@@ -15,7 +15,8 @@ const uint64_t live_late_bound_ns[LIVE_LATE_BOUNDS] = {
 
 static size_t routers_size(const struct live *l)
 {
-	return sizeof(*l->late) + (l->n_routers + 1) * sizeof(*l->router);
+	return sizeof(*l->late) + (l->n_routers + 1) * sizeof(*l->router) +
+	       l->n_watches * sizeof(*l->bfd);
 }
 
 static size_t checks_size(const struct live *l)
@@ -42,6 +43,7 @@ void live_leave_routers(struct live *l)
 		munmap(l->late, routers_size(l));
 	l->late = NULL;
 	l->router = NULL;
+	l->bfd = NULL;
 }
 
 void live_leave_checks(struct live *l)
@@ -74,6 +76,7 @@ void live_free(struct live *l)
 static void count(const struct conf *c, struct live *l)
 {
 	l->n_routers = c->n_instances;
+	l->n_watches = c->n_watches;
 	for (const struct conf_virtual *v = c->virtuals; v; v = v->next, l->n_virtuals++) {
 		l->n_services += v->n_listen;
 		for (const struct conf_real *r = v->reals; r; r = r->next, l->n_reals++)
@@ -152,6 +155,7 @@ int live_new(const struct conf *c, const struct shared *keys, const struct live 
 	}
 	l->dest = l->service + l->n_services;
 	l->router = (void *)(l->late + 1);
+	l->bfd = (void *)(l->router + l->n_routers + 1);
 	l->check = (void *)(l->virtual + l->n_virtuals + 1);
 	l->real = (void *)(l->check + l->n_checks + 1);
 	l->text = (void *)(l->real + l->n_reals + 1);
@@ -300,6 +304,19 @@ static bool read_whole(const _Atomic uint32_t *turn, const void *from, void *ret
 			return true;
 	}
 	return false;
+}
+
+void live_write_bfd(struct live_bfd *to, const struct ha_bfd *e)
+{
+	begin(&to->turn);
+	to->status.size = sizeof(to->status);
+	to->discriminator = e && !ha_bfd_status(e, &to->status) ? ha_bfd_opts(e)->discriminator : 0;
+	end(&to->turn);
+}
+
+bool live_read_bfd(const struct live_bfd *from, struct live_bfd *ret)
+{
+	return read_whole(&from->turn, from, ret, sizeof(*ret)) && ret->discriminator;
 }
 
 bool live_read_router(const struct live_router *from, struct live_router *ret)

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <libha/bfd.h>
 #include <libha/service.h>
 #include <libha/vrrp.h>
 #include <libhealth/health.h>
@@ -72,11 +73,19 @@ struct live_traffic {
 	_Atomic uint32_t active, inactive; /* connections now */
 };
 
+/* Of a bfd_instance, in the order of conf.watches; those of other kinds are empty. */
+struct live_bfd {
+	_Atomic uint32_t turn;
+	uint32_t discriminator; /* 0: it does not run */
+	struct ha_bfd_status status;
+};
+
 struct live {
-	size_t n_routers, n_virtuals, n_reals, n_checks, n_services;
-	/* One mapping, of vrrp: then the routers, in the order of conf.instances. */
+	size_t n_routers, n_watches, n_virtuals, n_reals, n_checks, n_services;
+	/* One mapping, of vrrp: then the routers, in the order of conf.instances; then BFD sessions. */
 	struct live_late *late;
 	struct live_router *router;
+	struct live_bfd *bfd;
 	/* One mapping, of health: conf.virtuals; then all reals, all checks and their texts, in order. */
 	struct live_virtual *virtual;
 	struct live_real *real;
@@ -101,6 +110,8 @@ void live_leave_traffic(struct live *l);
 /* vrrp: where it stands now; `base` (NULL: nothing) is added to its counters. */
 void live_write_router(struct live_router *to, const struct ha_vrrp *v,
 		       const struct live_counters *base);
+/* e NULL: it does not run. */
+void live_write_bfd(struct live_bfd *to, const struct ha_bfd *e);
 /* kernel: begins a look, adds what a dump says to one of it. */
 void live_clear_traffic(struct live *l);
 void live_add_traffic(struct live_traffic *to, const struct ha_service_stats *s);
@@ -117,6 +128,7 @@ bool live_check_is_new(const struct live *l, size_t index);
 
 /* The supervisor: a copy that hangs together. False when there is none yet. */
 bool live_read_router(const struct live_router *from, struct live_router *ret);
+bool live_read_bfd(const struct live_bfd *from, struct live_bfd *ret);
 bool live_read_check(const struct live *from, size_t index, struct health_check_status *ret);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * keepalived.data and .stats in the temporary directory (keepalived_check.data: supervisor_dump_check.c, .json:
- * supervisor_dump_json.c), in keepalived's headings and fields: exporters and scripts read them. Passwords are left
+ * keepalived.data and .stats in the temporary directory (the others: supervisor_dump_*.c), in keepalived's headings and fields: exporters and scripts read them. Passwords are left
  * out.
  */
 #include <errno.h>
@@ -260,6 +259,7 @@ void dump_data(struct supervisor *s, void *userdata)
 {
 	char path[4096], name[DUMP_NAME_SIZE];
 	struct live_router r;
+	bool bfd = false;
 	size_t n = 0;
 	FILE *f;
 
@@ -275,15 +275,21 @@ void dump_data(struct supervisor *s, void *userdata)
 		live_read_router(&s->live->router[n], &r);
 		dump_instance(f, i, &s->instance[n], &r);
 	}
+	dump_sockets(f, s->conf);
 	n = 0;
 	if (s->conf->groups)
 		fprintf(f, "------< VRRP Sync groups >------\n");
 	for (const struct conf_group *g = s->conf->groups; g; g = g->next)
 		dump_group(f, g, &s->group[n++]);
 	dump_tracked(f, s);
+	dump_interfaces(f, s->conf);
 	dump_close(f, path);
 	if (s->conf->n_virtuals)
 		dump_check_data(s);
+	for (const struct conf_watch *w = s->conf->watches; w && !bfd; w = w->next)
+		bfd = w->kind == CONF_WATCH_BFD;
+	if (bfd)
+		dump_bfd_data(s);
 	dump_parent_data(s);
 }
 

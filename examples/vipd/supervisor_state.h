@@ -143,7 +143,15 @@ void notify_omega(struct supervisor *s);
 /* supervisor_dump.c: what SIGUSR1, SIGUSR2 and SIGRTMIN + 2 ask for */
 fresh_fn dump_data, dump_stats;		    /* userdata: NULL */
 fresh_fn dump_json;			    /* supervisor_dump_json.c */
+void dump_bfd_data(struct supervisor *s);   /* supervisor_dump_bfd.c */
 void dump_check_data(struct supervisor *s); /* supervisor_dump_check.c */
+/* supervisor_dump_checker.c */
+void dump_checkers(FILE *f, const struct supervisor *s);
+bool dump_check_is_up(const struct supervisor *s, const struct conf_check *c, size_t index);
+void dump_tracked_by_real(FILE *f, const struct conf_real *r);
+/* supervisor_dump_interface.c */
+void dump_sockets(FILE *f, const struct conf *c);
+void dump_interfaces(FILE *f, const struct conf *c);
 /* supervisor_dump_global.c */
 void dump_parent_data(struct supervisor *s);
 void dump_globals(FILE *f, const struct supervisor *s);
@@ -157,6 +165,10 @@ void dump_command(FILE *f,
 FILE *dump_open(const char *said, const char *name, char *path, size_t cap);
 void dump_close(FILE *f, const char *path);
 #define DUMP_NAME_SIZE 256
+/* As keepalived names servers: [ADDRESS]:PROTOCOL:PORT, FWM N, [GROUP]:0 */
+const char *dump_virtual_name(const struct conf_virtual *v, char buf[DUMP_NAME_SIZE]);
+const char *dump_real_name(const struct conf_virtual *v, const struct conf_real *r,
+			   char buf[DUMP_NAME_SIZE]);
 void dump_data_name(const struct supervisor *s, const char *base, char *buf, size_t cap);
 void dump_address_text(const struct conf_instance *i, const struct conf_address *a, bool set,
 		       char *buf, size_t cap);

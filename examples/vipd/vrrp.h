@@ -116,6 +116,7 @@ void router_publish(struct router *r);
 /* vrrp_bfd.c: neighbours that instances track */
 int bfds_init(struct vrrp *v);
 void bfds_on_link(struct vrrp *v);
+void bfds_publish(struct vrrp *v); /* to live.h */
 void bfds_end(struct vrrp *v, enum msg_stop how);
 
 /* vrrp_track.c: interfaces and scripts that move priorities */

@@ -308,6 +308,15 @@ void bfds_on_link(struct vrrp *v)
 	open_all(b);
 }
 
+void bfds_publish(struct vrrp *v)
+{
+	struct bfds *b = v->bfds;
+
+	for (size_t i = 0; b && i < b->n; i++)
+		live_write_bfd(&v->birth->live->bfd[b->session[i].conf->index],
+			       b->session[i].engine);
+}
+
 /* What a successor needs to go on without the neighbour noticing; else the neighbour is told. */
 void bfds_end(struct vrrp *v, enum msg_stop how)
 {

@@ -95,10 +95,12 @@ static void on_publish(struct loop *l, void *userdata)
 
 	for (int i = 0; i < PUBLISHED_PER_TURN && v->published < v->n_routers; i++)
 		router_publish(&v->routers[v->published++]);
-	if (v->published < v->n_routers)
+	if (v->published < v->n_routers) {
 		loop_arm(v->publish, loop_now_ns(l));
-	else
-		msg_send(v->birth->ends.control, &done, -1);
+		return;
+	}
+	bfds_publish(v);
+	msg_send(v->birth->ends.control, &done, -1);
 }
 
 static void on_late(void *userdata, uint64_t late_ns)

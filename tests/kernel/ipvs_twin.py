@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """ipvs_twin.py KEEPALIVED VIPD, in the guest: both in turn take the same steps with the same files; the IPVS table and what FIFO and
 scripts are told must be the same after each. Story "kinds": every kind of virtual server, servers that die and come back, a reload.
-Story "many": 200 services and reloads that change some of them.
+Story "crowd": 200 services and reloads that change some of them. Story "dumps": every kind of check. What SIGUSR1 writes of them is
+the same.
 """
 import contextlib
 import os
@@ -209,6 +210,145 @@ virtual_server 10.9.0.108 80 {
 """.replace("SAY", f"{RUN}/say")
 
 
+CHECKS = """
+global_defs {
+    script_user root
+    notification_email {
+        root@localhost
+    }
+    smtp_server 127.0.0.1 2525
+}
+track_file number {
+    file /run/twin/number
+    weight 1
+    init_file 0
+}
+bfd_instance beside {
+    neighbor_ip 10.9.0.9
+    source_ip 10.9.0.1
+    min_rx 200
+    min_tx 300
+    multiplier 4
+    idle_tx 2000
+}
+virtual_server_group web {
+    10.9.0.110-112 80
+    10.9.0.120 443
+    fwmark 7
+}
+virtual_server group web {
+    lb_algo sh
+    sh-port
+    lb_kind TUN
+    protocol TCP
+    virtualhost www.example.org
+    alpha
+    retry 3
+    delay_before_retry 4
+    connect_timeout 7
+    real_server 10.1.0.1 80 {
+        smtp_alert
+        virtualhost real.example.org
+        HTTP_GET {
+            http_protocol 1.1
+            connect_ip 10.1.0.2
+            connect_port 8080
+            bindto 10.1.0.3
+            bind_port 99
+            bind_if lo
+            fwmark 3
+            log_all_failures
+            warmup 5
+            url {
+                path /
+                status_code 200-202 404
+            }
+            url {
+                path /other
+                digest 0123456789abcdef0123456789abcdef
+                virtualhost url.example.org
+                regex "hello"
+            }
+        }
+        SSL_GET {
+            enable_sni
+            url {
+                path /
+            }
+        }
+        FILE_CHECK {
+            track_file number
+            weight 3
+        }
+    }
+}
+virtual_server fwmark 9 {
+    lb_algo wlc
+    flag-1
+    lb_kind TUN
+    real_server 10.1.0.1 0 {
+        lvs_method TUN type gue port 99 nocsum
+        PING_CHECK {
+            alpha
+            delay_loop 3
+        }
+    }
+    real_server 10.1.0.2 0 {
+        lvs_method TUN type gre csum
+        BFD_CHECK {
+            name beside
+        }
+    }
+}
+virtual_server 10.9.0.101 53 {
+    lb_algo rr
+    ops
+    lb_kind NAT
+    protocol UDP
+    persistence_timeout 50
+    persistence_granularity 255.255.255.0
+    sorry_server 10.1.0.99 8080
+    sorry_server_inhibit
+    smtp_alert
+    quorum 2
+    hysteresis 1
+    real_server 10.1.0.1 53 {
+        smtp_alert off
+        weight 5
+        SMTP_CHECK {
+            helo_name me.example.org
+        }
+        DNS_CHECK {
+            type A
+            name example.org
+        }
+        UDP_CHECK {
+            payload 0102
+            require_reply 0a
+            min_reply_length 1
+            max_reply_length 20
+        }
+        MISC_CHECK {
+            misc_path "/bin/false with words"
+            misc_timeout 3
+            misc_dynamic
+        }
+    }
+}
+virtual_server fd00::1 80 {
+    lb_algo mh
+    mh-port
+    lb_kind NAT
+    protocol SCTP
+    inhibit_on_failure
+    real_server fd00::2 80 {
+        TCP_CHECK {
+        }
+    }
+}
+"""
+
+
 def expand(text):
     """RS N PORT "LINE | LINE" [CHECKED]: a real server with a TCP_CHECK."""
     out = []
@@ -303,7 +443,7 @@ class Daemon:
         self.fifo = os.open(RUN / "fifo", os.O_RDWR | os.O_NONBLOCK)
         self.log = open(RUN / "log", "w", encoding="ascii")
         self.write(text)
-        self.process = subprocess.Popen([program, "-n", "-l", "-f", "conf", "-p", "p.pid", "-r", "r.pid", "-c", "c.pid"], cwd=RUN,
+        self.process = subprocess.Popen([program, "-n", "-l", "-f", "conf", "-p", "p.pid", "-r", "r.pid", "-c", "c.pid"], cwd=RUN, env={**os.environ, "TMPDIR": str(RUN)},
                                         stdout=self.log, stderr=self.log)
 
     @staticmethod
@@ -337,18 +477,40 @@ class Daemon:
                 text += os.read(self.fifo, 65536)
         return sorted(line for line in text.decode().splitlines() if not line.startswith(f"RS [{NET}9]"))
 
+    def dumped(self, skipped):
+        """Lines of keepalived_check.data with the object that they are of: each that keepalived has, but for its internals."""
+        file = RUN / "keepalived_check.data"
+        file.unlink(missing_ok=True)
+        self.process.send_signal(signal.SIGUSR1)
+        wait_for("a dump", lambda: file.exists() and "Health checkers" in file.read_text())
+        time.sleep(0.5)  # its end
+        internal = re.compile(rf"[rR]eloaded|previous eff|Alive:|Current weight|Retries iter|Default delay|System is|uid:gid|Last |live weight|In use|Runs |Failed URL"
+                              rf"|Retry |Warmup = \d+\.|Regex (options|ref)|Tracking RS|.* (18446744073709551615 us|4294967295)$|{skipped}")
+        lines, at = set(), ""
+        for line in file.read_text().split("LVS Topology", 1)[1].splitlines()[1:]:
+            line = line.strip().split(", uid:gid")[0].replace("'/usr/bin/", "'/bin/")
+            if re.match(r"-----|VS |RIP|.* -> \[|Virtual Server Group|Keepalive|Track file", line):
+                at = line
+            if not internal.match(line):
+                lines.add(f"{at}: {line}")
+        return sorted(lines)
+
     def stop(self):
         self.process.terminate()
         self.process.wait(60)
 
 
-def settle(what, condition):
-    """When it is so, and for a second nothing changes any more."""
+def wait_for(what, condition):
     end = time.monotonic() + 60
     while not condition():
         if time.monotonic() > end:
             sys.exit(f"{what}: does not come\n" + "\n".join(table()) + "\n" + (RUN / "log").read_text()[-3000:])
         time.sleep(0.1)
+
+
+def settle(what, condition):
+    """When it is so, and for a second nothing changes any more."""
+    wait_for(what, condition)
     last = None
     told = RUN / "told"
     while last != (last := (table(), told.exists() and told.read_text())):
@@ -371,6 +533,7 @@ def kinds(program):
     step("two have died", lambda: has("10.9.0.100:80", 1) and has("10.9.0.101:80", 1) and f"{NET}1:80" not in servers_of("10.9.0.103:80")
          and has("10.9.0.98:80", 3) and f"{NET}1:80" not in servers_of("10.9.0.99:80") and f"{NET}99:8080" in servers_of("10.9.0.99:80")
          and has("10.9.0.200:80", 1) and f"-a -t 10.9.0.102:80 -r {NET}1:80 -m -w 0" in table() and has("10.9.0.107:80", 1))
+    seen["dump"] = daemon.dumped("Enabled|Has run")  # of checks without their address ha_suspend; a first check may not have been
     daemon.reload(expand(changed(KINDS)))
     step("another file", lambda: any(line.startswith("-A -f 10 ") for line in table())
          and f"-a -t 10.9.0.102:80 -r {NET}3:80 -m -w 0" in table() and not any(" -f 9 " in line for line in table()))
@@ -382,6 +545,14 @@ def kinds(program):
     seen["the end"] = table()
     seen["FIFO, the end"] = daemon.lines()
     seen["scripts, the end"] = daemon.told()
+    return seen
+
+
+def dumps(program):
+    daemon = Daemon(program, CHECKS)
+    wait_for("a table", lambda: len([line for line in table() if line.startswith("-A")]) == 8)
+    seen = {"dump": daemon.dumped("Up =|Has run|alive|num failed|RS set|quorum_state|effective|RIP")}
+    daemon.stop()
     return seen
 
 
@@ -413,7 +584,7 @@ def main():
     for words in ("link add front type veth peer name back", "link set front up", "link set back up", "addr add 10.9.0.1/24 dev front",
                   *(f"addr add {NET}{n}/32 dev lo" for n in (1, 2, 3))):
         subprocess.run(["ip", *words.split()], check=True)
-    for story in (kinds, crowd):
+    for story in (dumps, kinds, crowd):
         theirs, ours = (story(os.path.abspath(shutil.which(p) or p)) for p in programs)
         failed = 0
         for what in theirs:

@@ -58,6 +58,7 @@ virtual_server 10.255.0.1 80 {
     retry 0
     warmup 0
     quorum 2
+    smtp_alert
     real_server 127.0.0.1 8001 { TCP_CHECK { connect_timeout 1 } }
     real_server 127.0.0.1 8002 { TCP_CHECK { connect_timeout 1 } }
     real_server 127.0.0.1 8003 {

@@ -104,23 +104,29 @@ class Machine:
         return {of: lines if of.startswith("fifo") else sorted(set(lines)) for of, lines in objects.items()}
 
 
-def fields(m):
-    """Of keepalived.data by section the names of its fields, but for those of internals, and of what vipd does without."""
+def fields(m, file):
+    """Of a dump by section the names of its fields, but for those of internals, and of what vipd does without."""
     skipped = re.compile(r"[fr]d_|fd_in|[a-z_]+_rcv_bufs|nftables|libnftnl|SNMP|DBus|BFD |.*don't swap|.*realtime limit|M(ax|in) auto|umask|rx_bufs|Number of|Num |Read timeout"
                          r"|Flags|Promote|Check unicast|Result|Init state|Script uid|Default script|(Terminate|Fork) delay timer|Bfd is|Tracking VRRP|VRRP instances|Password|Default interface|.* weight \d|.*preferred_lft"
-                         r"|No test config|Disable local|.*secondary VMAC|VRRP check|Use VMAC|Using|Network namespace ipvs|Unicast checksum|.*(proto 18|protocol 18)")
+                         r"|thread_|sands_|send error|!?poll|last_seen|Rx buf|Seen up|Delayed state|(Up|Down) debounce|NIC netlink|Reset |Original |MAC broadcast|VMAC type|I/f created|No test config|Disable local|.*secondary VMAC|VRRP check|Use VMAC|Using|Network namespace ipvs|Unicast checksum|.*(proto 18|protocol 18)")
     found, section = {}, ""
-    for line in (m.dir / "keepalived.data").read_text().splitlines():
+    for line in (m.dir / file).read_text().splitlines():
         if line.startswith("---"):
             section = line
-        elif section not in ("------< VRRP Sockpool >------", "------< Interfaces >------") and not skipped.match(line.strip()):
+        elif not skipped.match(line.strip()):
             found.setdefault(f"{section} {line.strip().split(' = ')[0].rstrip(' :')}", line.strip())
     return found
 
 
 def compare_dumps(keepalived, vipd):
-    theirs, ours = fields(keepalived), fields(vipd)
-    return [f"keepalived.data lacks {name}" for name in theirs if name not in ours]
+    found = []
+    for file in ("keepalived.data", "keepalived_bfd.data", "keepalived_parent.data"):
+        theirs, ours = fields(keepalived, file), fields(vipd, file)
+        found += [f"{file} lacks {name}" for name in theirs if name not in ours]
+    # What scripts read of each instance has the same values, too.
+    same = re.compile(r" (VRRP Instance|  State|  (Effective|Total|) *[Pp]riority|  Advert interval|  Virtual Router ID|  Interface|  Gratuitous.*|  Preempt.*|  Down timer.*)? = ")
+    theirs, ours = ([line for line in (m.dir / "keepalived.data").read_text().split("VRRP Topology")[1].split("-----")[0].splitlines() if same.match(line)] for m in (keepalived, vipd))
+    return found + [f"- {line}" for line in theirs if line not in ours] + [f"+ {line}" for line in ours if line not in theirs]
 
 
 def ask_for_dumps(m):
@@ -269,7 +275,13 @@ static_rules {
     from 10.8.0.2 blackhole priority 901
 }
 """
-RICH = STATIC + """track_file number {
+RICH = STATIC + """bfd_instance beside {
+    neighbor_ip 10.0.0.77
+    source_ip 10.0.0.1
+    min_rx 200
+    weight 3
+}
+track_file number {
     file DIR/number
     weight 1
     init_file 0
@@ -306,6 +318,9 @@ vrrp_sync_group G {
     }
     track_interface {
         eth1 weight 1
+    }
+    track_bfd {
+        beside
     }
 """) + instance("VI_2", 52, vips="10.0.0.110", more="use_vmac")
 
