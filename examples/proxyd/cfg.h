@@ -391,6 +391,7 @@ struct cfg_http {
 	bool aborts_on_close; /* option abortonclose */
 	bool checks_cache; /* option checkcache */
 	bool stays_when_stopping; /* option idle-close-on-response */
+	bool no_delay; /* option http-no-delay */
 	struct cfg_forwardfor forwardfor;
 	struct cfg_hash hash;
 	const struct cfg_compression *compression; /* NULL: none */

@@ -355,7 +355,7 @@ const struct keyword cfg_keywords_proxy[] = {
     {"option forwardfor", 0, 0, READER_ANY, kw_forwardfor, NULL,
      "[except NETWORK] [header NAME] [if-none]"},
     {"option http-keep-alive", 0, 0, 0, kw_closing, &(const enum cfg_closing){CFG_KEEP_ALIVE}, ""},
-    {"option http-no-delay", 0, 0, 0, kw_accepted, NULL, ""},
+    {"option http-no-delay", 0, 0, 0, kw_option, OFFSET(http.no_delay), ""},
     {"option http-pretend-keepalive", 0, 0, 0, kw_accepted, NULL, ""},
     {"option http-buffer-request", 0, 0, 0, kw_option, OFFSET(http.buffers_request), ""},
     {"option http-server-close", 0, 0, 0, kw_closing, &(const enum cfg_closing){CFG_SERVER_CLOSE},

@@ -56,14 +56,31 @@ static size_t take_body(struct exchange *x, char *data, size_t len, size_t *ret_
 	return *ret_taken;
 }
 
-static void give(struct worker *w, struct exchange *x, const char *data, size_t len)
+#define SHORT_BODY 16384u
+
+/*
+ * Servers write a head and its short body one after the other. Whoever is fast enough to come between them would wake
+ * its client for the head alone, and that takes the server's CPU, or the client's, from the body. The kernel sends
+ * what is kept back after 200 ms at the latest (tcp(7), TCP_CORK).
+ */
+static bool waits_for_body(const struct exchange *x)
+{
+	uint64_t ahead = h1_body_ahead(&x->down);
+
+	return x->down.framing == HTTP_BODY_LENGTH && ahead && ahead <= SHORT_BODY &&
+	       !x->seeker.backend->http->no_delay && !x->client->frontend->http->no_delay;
+}
+
+/* `more`: MSG_MORE, or 0. */
+static void give(struct worker *w, struct exchange *x, const char *data, size_t len, int more)
 {
 	struct client *c = x->client;
-	/* The FIN that follows at once rides on this segment. */
-	bool last = x->down.done && !x->client_keeps && exchange_is_asked(x);
 
+	/* The FIN that follows at once rides on this segment. */
+	if (x->down.done && !x->client_keeps && exchange_is_asked(x))
+		more = MSG_MORE;
 	x->bytes += len;
-	if (!client_give(w, c, data, len, last ? MSG_MORE : 0))
+	if (!client_give(w, c, data, len, more))
 		exchange_fail(w, x, 0, 'R', 'D');
 	else if (exchange_is_over(x))
 		exchange_finish(w, x);
@@ -139,7 +156,7 @@ static void answer(struct worker *w, struct exchange *x, uint32_t at, uint32_t h
 		return;
 	}
 	if (m->framing != HTTP_BODY_TUNNEL) {
-		give(w, x, head, (size_t)(body - head) + len);
+		give(w, x, head, (size_t)(body - head) + len, !len && waits_for_body(x) ? MSG_MORE : 0);
 		return;
 	}
 	if (client_give(w, x->client, head, (size_t)(body - head) + rest, 0))
@@ -324,7 +341,7 @@ static void read_body(struct worker *w, struct exchange *x)
 		if (x->deflater)
 			give_compressed(w, x, NULL, 0, buf, len);
 		else if (len || x->down.done)
-			give(w, x, buf, len);
+			give(w, x, buf, len, 0);
 	} else if (n == 0) {
 		body_ended(w, x);
 	} else if (errno != EAGAIN && errno != EINTR) {

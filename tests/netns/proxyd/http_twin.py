@@ -245,6 +245,40 @@ def test_bodies_pass_both_ways(binary):
     assert [len(b) for b in web.bodies] == [1 << 20, 0, 1, 1 << 20]
 
 
+def segments_with_data(s):
+    """That came in; of struct tcp_info."""
+    return int.from_bytes(s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 192)[152:156], "little")
+
+
+def test_a_head_and_its_short_body_come_together(binary):
+    def talk(_, c):
+        r = Reader(c)
+        while r.head():
+            c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+            head_seen.wait(pause)
+            c.sendall(b"ok")
+
+    def segments(p):
+        with p.connect() as c:
+            c.sendall(get())
+            r = Reader(c)
+            head = r.head()
+            head_seen.set()
+            assert r.body(head) == b"ok"
+            head_seen.clear()
+            return segments_with_data(c)
+
+    head_seen = threading.Event()
+    web = Server(talk)
+    pause = 0.02
+    with Proxy(binary, listen(web)) as p:
+        until("they do", lambda: segments(p) == 1)
+        pause = 30
+        assert segments(p) == 2  # the head is not kept back until the body comes
+    with Proxy(binary, listen(web, "option http-no-delay")) as p:
+        assert segments(p) == 2
+
+
 def in_chunks(data, size):
     parts = (data[i : i + size] for i in range(0, len(data), size))
     return b"".join(b"%x\r\n%s\r\n" % (len(p), p) for p in parts) + b"0\r\n\r\n"
