@@ -14,6 +14,7 @@
 
 #include <libha/ip.h>
 #include <libha/route.h>
+#include <libha/vrrp.h>
 
 #include "diag.h"
 
@@ -78,6 +79,7 @@ enum conf_route_how { CONF_ROUTE_PREPEND, CONF_ROUTE_ADD, CONF_ROUTE_APPEND };
 struct conf_route {
 	struct ha_net_route route; /* without ifindex and nexthops */
 	const char *dev;	   /* NULL: none */
+	const char *vrf;	   /* into whose table; NULL: into that of the route */
 	struct conf_hop *hops;
 	size_t n_hops;
 	enum conf_route_how how; /* among routes to the same destination */
@@ -179,7 +181,16 @@ struct conf_tracks {
 struct conf_garp {
 	int64_t delay_ms, refresh_ms, lower_delay_ms;
 	int repeat, refresh_repeat, lower_repeat;
+	int64_t extra_ms; /* garp_extra_if; 0: not */
+	int extra_all;	  /* on all interfaces, not on macvlans only */
 };
+
+/* Nothing of it was said. */
+#define CONF_GARP_UNSET                                                                 \
+	{                                                                               \
+		CONF_UNSET, CONF_UNSET, CONF_UNSET, CONF_UNSET, CONF_UNSET, CONF_UNSET, \
+		    CONF_UNSET, CONF_UNSET                                              \
+	}
 
 struct conf_group;
 
@@ -201,7 +212,6 @@ struct conf_instance {
 	int accept;  /* likewise; !no_accept when the file is read */
 	bool usable; /* used by conf_check: it was not taken out */
 	int bare_checksum;
-	uint8_t min_ttl; /* of unicast peers; 0: any */
 	uint8_t unicast_ttl; /* 0: 255 */
 	bool fault_no_peer, no_addresses, native_ipv6;
 	bool vmac_xmit_base, vmac_addresses; /* use_vmac_addr */
@@ -211,6 +221,7 @@ struct conf_instance {
 	struct ha_ip source;   /* mcast_src_ip or unicast_src_ip */
 	struct ha_ip group_address;
 	struct ha_ip *peers;
+	struct ha_vrrp_ttls *peer_ttls; /* of each of them */
 	size_t n_peers;
 	struct conf_address *addresses; /* advertised ones first */
 	size_t n_addresses, n_advertised;
@@ -496,6 +507,8 @@ struct conf_globals {
 	const char *instance, *name_space; /* parts of file names; NULL: none */
 	bool use_pid_dir, data_use_instance;
 	const char *reload_file; /* NULL: none */
+	const char *reload_time_file; /* likewise; when to reload */
+	bool reload_repeat;	      /* it stays */
 	int json_version;
 	const char *script_user, *script_group;
 	bool script_security;
@@ -504,7 +517,7 @@ struct conf_globals {
 	struct conf_garp garp;
 	int64_t garp_interval_ms, gna_interval_ms; /* between two frames on an interface */
 	struct ha_ip group4, group6;
-	bool any_addresses, no_reply, last_advert;
+	bool any_addresses, no_reply, last_advert, log_unknown_vrids;
 	int down_timer_adverts;
 	bool flush, flush_on_stop;
 	enum conf_backend backend;

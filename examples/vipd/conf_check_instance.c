@@ -90,6 +90,8 @@ static void complete_garp(const struct conf_garp *global, struct conf_garp *own)
 {
 	conf_default_ms(&own->delay_ms, global->delay_ms, 5000);
 	conf_default_ms(&own->refresh_ms, global->refresh_ms, 0);
+	conf_default_ms(&own->extra_ms, global->extra_ms, 0);
+	conf_default_int(&own->extra_all, global->extra_all, 0);
 	conf_default_int(&own->repeat, global->repeat, 5);
 	conf_default_int(&own->refresh_repeat, global->refresh_repeat, 1);
 	conf_default_int(&own->lower_repeat, global->lower_repeat, own->repeat);

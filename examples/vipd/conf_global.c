@@ -83,6 +83,19 @@ static void set_reload_file(struct conf_parse *p, const struct conf_node *n,
 		((struct conf_globals *)target)->reload_file = path;
 }
 
+static void set_reload_time_file(struct conf_parse *p, const struct conf_node *n,
+				 const struct conf_keyword *k, void *target)
+{
+	const struct conf_word *w = conf_argument(p, n);
+
+	(void)k;
+	if (w && *w->text != '/')
+		conf_warn(p, &w->at, "\"%s\" is not a whole path: begin it with /. Skipped",
+			  w->text);
+	else if (w)
+		((struct conf_globals *)target)->reload_time_file = w->text;
+}
+
 /* The keyword's offset is that of the flag; VS: services only, whose servers go with them. */
 static void set_flush(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
 		      void *target)
@@ -314,10 +327,13 @@ static const struct conf_keyword global_words[] = {
      .initial = "as vrrp_garp_master_delay",
      .doc = "When neighbours are told a second time after an advert of lower priority; 0: never."},
     {"vrrp_min_garp", set_min_garp, .form = "[on|off]", .doc = "One frame for each address, once."},
-    {CONF_REFUSED("vrrp_garp_extra_if", "[all] SECONDS", "Frames on other interfaces, regularly.",
-		  "write vrrp_garp_master_refresh: it covers the interfaces of all addresses")},
-    {CONF_REFUSED("vrrp_vmac_garp_intvl", "[all] SECONDS", "Old word for vrrp_garp_extra_if.",
-		  "write vrrp_garp_master_refresh: it covers the interfaces of all addresses")},
+    {"vrrp_garp_extra_if", conf_set_garp_extra, GLOBAL(garp), 0, DAY, .form = "[all] SECONDS",
+     .initial = "0",
+     .doc = "How often a Master tells of an address of each macvlan that sends no adverts; all: of "
+	    "each "
+	    "other interface; 0: never."},
+    {"vrrp_vmac_garp_intvl", conf_set_garp_extra, GLOBAL(garp), 0, DAY, .form = "[all] SECONDS",
+     .doc = "Old word for vrrp_garp_extra_if."},
     {"vrrp_mcast_group4", conf_set_ip, GLOBAL(group4), 4, .initial = "224.0.0.18",
      .doc = "Multicast group of IPv4."},
     {"vrrp_mcast_group6", conf_set_ip, GLOBAL(group6), 6, .initial = "ff02::12",
@@ -338,10 +354,10 @@ static const struct conf_keyword global_words[] = {
      .doc = "How long no instance begins after vipd was started; not at a reload."},
     {CONF_NOTED("vrrp_delay_after_boot", "SECONDS", "Wait after the system has started.",
 		"write vrrp_startup_delay")},
-    {CONF_NOTED("log_unknown_vrids", "", "Logs adverts of other virtual routers.",
-		"adverts that nobody is configured for are not read")},
-    {CONF_REFUSED("vrrp_owner_ignore_adverts", "", "An owner (255) does not hear others.",
-		  "an owner hears adverts to find a second owner, and never gives way")},
+    {"log_unknown_vrids", conf_set_flag, GLOBAL(log_unknown_vrids),
+     .doc = "Logs adverts of a virtual_router_id that no instance on the interface has."},
+    {CONF_NOTED("vrrp_owner_ignore_adverts", "", "An owner (255) does not hear others.",
+		"an owner hears others to find a second owner, and never gives way")},
     {"vmac_prefix", conf_set_name, GLOBAL(vmac_prefix), .initial = "vrrp",
      .doc = "What names of virtual MAC interfaces begin with."},
     {"vmac_addr_prefix", conf_set_name, GLOBAL(vmac_addr_prefix), .initial = "vmac_prefix",
@@ -511,12 +527,11 @@ static const struct conf_keyword global_words[] = {
     /* Reload and files. */
     {CONF_NOTED("reload_check_config", "[FILE]", "Checks a file before it is taken.",
 		"a file that cannot run is always refused as a whole")},
-    {CONF_REFUSED(
-	"reload_time_file", "FILE", "Names a time to reload at.",
-	"send SIGHUP at that time: systemd-run --on-calendar=TIME systemctl reload vipd")},
-    {CONF_REFUSED(
-	"reload_repeat", "", "Reloads each time the file names.",
-	"send SIGHUP at that time: systemd-run --on-calendar=TIME systemctl reload vipd")},
+    {"reload_time_file", set_reload_time_file, .form = "PATH",
+     .doc = "When this file is there, vipd reloads at the time in its first line: HH:MM:SS, or "
+	    "YYYY-MM-DD HH:MM:SS, with a Z behind it: UTC. Then the file is removed."},
+    {"reload_repeat", conf_set_flag, GLOBAL(reload_repeat), .form = "",
+     .doc = "It is not removed, and a time without a date counts each day."},
     {"reload_file", set_reload_file, .form = "[FILE]",
      .doc = "Is made, or emptied, before a reload reads files, and removed when they are read; "
 	    "without FILE /run/keepalived.reload."},

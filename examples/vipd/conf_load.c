@@ -17,7 +17,7 @@ static void set_defaults(struct conf *c)
 	    .version = CONF_UNSET,
 	    .json_version = 1,
 	    .umask = CONF_UNSET,
-	    .garp = {CONF_UNSET, CONF_UNSET, CONF_UNSET, CONF_UNSET, CONF_UNSET, CONF_UNSET},
+	    .garp = CONF_GARP_UNSET,
 	    .down_timer_adverts = CONF_UNSET,
 	    .vrrp = {.rt_priority = CONF_UNSET},
 	    .sync = {.id = CONF_UNSET},

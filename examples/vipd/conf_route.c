@@ -2,6 +2,8 @@
 #include "conf_route.h"
 
 #include <linux/fib_rules.h>
+#include <linux/ila.h>
+#include <linux/lwtunnel.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netdb.h>
@@ -183,6 +185,21 @@ static void unknown(struct line *l, const char *of)
 	l->failed = true;
 }
 
+/* "ttl-propagate enabled": of a route of MPLS to IP, and of such a one there is no form here. */
+static bool ttl_propagate(struct line *l)
+{
+	const struct conf_word *w = word(l);
+
+	if (!take(l, "ttl-propagate"))
+		return false;
+	conf_note(l->p, &w->at,
+		  "the kernel looks at ttl-propagate in routes of MPLS labels only: skipped");
+	w = value(l);
+	if (w && strcmp(w->text, "enabled") != 0 && strcmp(w->text, "disabled") != 0)
+		fail(l, w, "word of ttl-propagate: write enabled or disabled");
+	return true;
+}
+
 /* Of both: true when it was one of them. */
 static bool common_option(struct line *l, bool *no_track)
 {
@@ -251,6 +268,88 @@ static bool metric(struct line *l, struct ha_net_route *r)
 	return false;
 }
 
+/* LABEL[/LABEL...], the outermost first. */
+static void encap_labels(struct line *l, struct ha_net_encap *e)
+{
+	const struct conf_word *w = value(l);
+	const char *at = w ? w->text : NULL;
+
+	e->type = LWTUNNEL_ENCAP_MPLS;
+	while (w && e->n_labels < HA_NET_LABELS_MAX) {
+		char *end;
+		unsigned long v = strtoul(at, &end, 10);
+
+		if (end == at || *at < '0' || *at > '9' || v > 0xfffff || (*end && *end != '/'))
+			break;
+		e->u.labels[e->n_labels++] = (uint32_t)v;
+		at = end + 1;
+		if (!*end)
+			return;
+	}
+	if (w)
+		fail(l, w, "list of labels: write LABEL[/LABEL...]");
+}
+
+/* 64 bits as four groups of an IPv6 address. */
+static void encap_locator(struct line *l, struct ha_net_encap *e)
+{
+	const struct conf_word *w = value(l);
+	struct ha_ip ip;
+
+	if (!w)
+		return;
+	e->type = LWTUNNEL_ENCAP_ILA;
+	e->u.ila.ident_type = ILA_ATYPE_USE_FORMAT;
+	if (ha_ip_parse(conf_printf(l->p->scratch, "%s::", w->text), &ip) < 0 ||
+	    ip.family != AF_INET6) {
+		fail(l, w, "locator: write four groups, A:B:C:D");
+		return;
+	}
+	for (int i = 0; i < 8; i++)
+		e->u.ila.locator = e->u.ila.locator << 8 | ip.bytes[i];
+}
+
+/* What follows "encap ip" or "encap ip6": until a word that is of the route again. */
+static void encap_tunnel(struct line *l, struct ha_net_encap *e)
+{
+	uint32_t v = 0;
+
+	while (word(l) && !l->failed) {
+		if (take(l, "id"))
+			e->u.ip.id = number(l, UINT32_MAX, &v) ? v : 0;
+		else if (take(l, "src"))
+			address(l, &e->u.ip.src);
+		else if (take(l, "dst"))
+			address(l, &e->u.ip.dst);
+		else if (take(l, "ttl") || take(l, "hoplimit"))
+			e->ttl = number(l, 255, &v) ? (uint8_t)v : 0;
+		else if (take(l, "dsfield") || take(l, "tos") || take(l, "tc"))
+			e->tos = named(l, "rt_dsfield", 255, &v) ? (uint8_t)v : 0;
+		else if (take(l, "flags"))
+			e->flags = number(l, UINT16_MAX, &v) ? (uint16_t)v : 0;
+		else
+			break;
+	}
+}
+
+static void encap(struct line *l, struct ha_net_encap *e)
+{
+	const struct conf_word *kind = word(l);
+
+	if (take(l, "mpls")) {
+		encap_labels(l, e);
+	} else if (take(l, "ila")) {
+		encap_locator(l, e);
+	} else if (take(l, "ip") || take(l, "ip6")) {
+		e->type = kind->text[2] ? LWTUNNEL_ENCAP_IP6 : LWTUNNEL_ENCAP_IP;
+		encap_tunnel(l, e);
+		if (!l->failed && !e->u.ip.id && !e->u.ip.dst.family)
+			fail(l, kind, "encapsulation without id and dst");
+	} else if (value(l)) {
+		fail(l, kind, "encapsulation: write mpls, ip, ip6 or ila");
+	}
+}
+
 static struct conf_hop *add_hop(struct line *l, struct conf_route *r)
 {
 	r->hops = conf_grow(l->p->memory, r->hops, r->n_hops, sizeof(*r->hops));
@@ -276,6 +375,8 @@ static void hop(struct line *l, struct conf_route *r)
 			realms(l, &h->hop.realms);
 		} else if (take(l, "onlink")) {
 			h->hop.flags |= RTNH_F_ONLINK;
+		} else if (take(l, "encap")) {
+			encap(l, &h->hop.encap);
 		} else {
 			unknown(l, "nexthop");
 		}
@@ -341,6 +442,10 @@ static bool route_way(struct line *l, struct conf_route *r)
 		prefix(l, &n->src, &n->src_len);
 	else if (take(l, "nexthop"))
 		hop(l, r);
+	else if (take(l, "encap"))
+		encap(l, &n->encap);
+	else if (take(l, "vrf"))
+		device(l, &r->vrf);
 	else if (take(l, "onlink"))
 		n->flags |= RTNH_F_ONLINK;
 	else if (take(l, "scope"))
@@ -409,7 +514,7 @@ void conf_route_line(struct conf_parse *p, const struct conf_node *n, struct con
 	route_type(&l, &r.route.type);
 	while (word(&l) && !l.failed) {
 		if (!destination(&l, &r, &has) && !route_way(&l, &r) && !route_kind(&l, &r) &&
-		    !metric(&l, &r.route) && !common_option(&l, &r.no_track))
+		    !metric(&l, &r.route) && !ttl_propagate(&l) && !common_option(&l, &r.no_track))
 			unknown(&l, "route");
 	}
 	if (l.failed)

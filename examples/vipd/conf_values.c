@@ -132,6 +132,22 @@ void conf_set_seconds(struct conf_parse *p, const struct conf_node *n, const str
 		*(int64_t *)member(target, k) = (int64_t)(v * 1000 + 0.5);
 }
 
+void conf_set_garp_extra(struct conf_parse *p, const struct conf_node *n,
+			 const struct conf_keyword *k, void *target)
+{
+	struct conf_garp *g = member(target, k);
+	const struct conf_word *w = conf_argument(p, n);
+	bool all = w && !strcmp(w->text, "all");
+	double v;
+
+	if (all && n->n < 3)
+		conf_warn(p, &w->at, "\"%s\" needs a number behind all: skipped", n->word->text);
+	else if (w && conf_number(p, w + all, k->min, k->max, false, &v)) {
+		g->extra_ms = (int64_t)(v * 1000 + 0.5);
+		g->extra_all = all;
+	}
+}
+
 void conf_set_string(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
 		     void *target)
 {

@@ -10,9 +10,6 @@
 #define INSTANCE(member) offsetof(struct conf_instance, member)
 #define DAY 86400.0
 
-static const struct conf_garp garp_unset = {CONF_UNSET, CONF_UNSET, CONF_UNSET,
-					    CONF_UNSET, CONF_UNSET, CONF_UNSET};
-
 const char *conf_block_name(struct conf_parse *p, const struct conf_node *n, size_t already)
 {
 	const struct conf_word *w = &n->word[1];
@@ -102,10 +99,9 @@ static void set_authentication(struct conf_parse *p, const struct conf_node *n,
 		conf_warn(p, &n->word->at, "auth_type AH without auth_pass: no authentication");
 }
 
-/* "ADDRESS [min_ttl N] [max_ttl N]". Of several least TTLs the smallest holds for all. */
-static void read_ttls(struct conf_parse *p, struct conf_instance *i, const struct conf_node *n)
+/* "ADDRESS [min_ttl N] [max_ttl N]" */
+static void read_ttls(struct conf_parse *p, const struct conf_node *n, struct ha_vrrp_ttls *ret)
 {
-	uint8_t least = 0;
 	double v;
 
 	for (size_t w = 1; w < n->n; w += 2) {
@@ -120,14 +116,15 @@ static void read_ttls(struct conf_parse *p, struct conf_instance *i, const struc
 		}
 		if (!conf_number(p, &n->word[w + 1], 0, 255, true, &v))
 			return;
-		if (min)
-			least = (uint8_t)v;
-		else if (v < 255)
-			conf_warn(p, &n->word[w].at,
-				  "max_ttl has no effect: only min_ttl is looked at");
+		*(min ? &ret->least : &ret->most) = (uint8_t)v;
 	}
-	if (!i->n_peers || least < i->min_ttl)
-		i->min_ttl = least;
+	if (ret->most && ret->most < ret->least) {
+		conf_warn(
+		    p, &n->word->at,
+		    "max_ttl %u is below min_ttl %u, and nothing would be heard: both are skipped",
+		    ret->most, ret->least);
+		*ret = (struct ha_vrrp_ttls){0};
+	}
 }
 
 static void set_unicast_ttl(struct conf_parse *p, const struct conf_node *n,
@@ -144,13 +141,16 @@ static void set_unicast_ttl(struct conf_parse *p, const struct conf_node *n,
 static void add_peer(struct conf_parse *p, struct conf_instance *i, const struct conf_node *n)
 {
 	const struct conf_word *w = n->word;
+	struct ha_vrrp_ttls ttls = {0};
 	struct ha_ip ip;
 
 	if (ha_ip_parse(w->text, &ip) < 0) {
 		conf_warn(p, &w->at, "\"%s\" is not an address: skipped", w->text);
 		return;
 	}
-	read_ttls(p, i, n);
+	read_ttls(p, n, &ttls);
+	i->peer_ttls = conf_grow(p->memory, i->peer_ttls, i->n_peers, sizeof(ttls));
+	i->peer_ttls[i->n_peers] = ttls;
 	i->peers = conf_grow(p->memory, i->peers, i->n_peers, sizeof(*i->peers));
 	i->peers[i->n_peers++] = ip;
 }
@@ -450,8 +450,7 @@ static const struct conf_keyword instance_words[] = {
      .form = "{ as virtual_ipaddress }", .doc = "Addresses that are held, but stand in no advert."},
     {"virtual_routes", set_routes, .block = &conf_list,
      .form = "{ [TYPE] ADDRESS/PREFIX [via ADDRESS] [dev INTERFACE] [table TABLE] ... ... }",
-     .doc = "Routes that are there while it is MASTER, in the words of ip-route(8); no encap, no "
-	    "vrf."},
+     .doc = "Routes that are there while it is MASTER, in the words of ip-route(8)."},
     {"virtual_rules", set_rules, .block = &conf_list,
      .form = "{ [from ADDRESS/PREFIX] [to ADDRESS/PREFIX] [table TABLE] [preference N] ... ... }",
      .doc = "Routing rules that are there while it is MASTER, in the words of ip-rule(8)."},
@@ -488,7 +487,9 @@ static const struct conf_keyword instance_words[] = {
      .doc = "Multicast group of this instance."},
     {"unicast_peer", set_peers, .block = &conf_list,
      .form = "{ ADDRESS [min_ttl N] [max_ttl N] ... }",
-     .doc = "The other nodes; adverts go to each of them, and to no group."},
+     .doc =
+	 "The other nodes; adverts go to each of them, and to no group. Theirs count with a TTL or "
+	 "hop limit in the range."},
     {"unicast_ttl", set_unicast_ttl, .form = "1..255", .initial = "255",
      .doc = "TTL or hop limit of unicast adverts."},
     {"unicast_fault_no_peer", conf_set_flag, INSTANCE(fault_no_peer),
@@ -516,10 +517,13 @@ static const struct conf_keyword instance_words[] = {
     {"garp_lower_prio_delay", conf_set_seconds, INSTANCE(garp.lower_delay_ms), 0, DAY,
      .initial = "vrrp_garp_lower_prio_delay",
      .doc = "When neighbours are told a second time after an advert of lower priority; 0: never."},
-    {CONF_REFUSED("garp_extra_if", "[all] SECONDS", "Frames on other interfaces, regularly.",
-		  "write garp_master_refresh: it covers the interfaces of all addresses")},
-    {CONF_REFUSED("vmac_garp_intvl", "[all] SECONDS", "Old word for garp_extra_if.",
-		  "write garp_master_refresh: it covers the interfaces of all addresses")},
+    {"garp_extra_if", conf_set_garp_extra, INSTANCE(garp), 0, DAY, .form = "[all] SECONDS",
+     .initial = "vrrp_garp_extra_if",
+     .doc = "How often a Master tells of an address of each macvlan that sends no adverts; all: of "
+	    "each "
+	    "other interface; 0: never."},
+    {"vmac_garp_intvl", conf_set_garp_extra, INSTANCE(garp), 0, DAY, .form = "[all] SECONDS",
+     .doc = "Old word for garp_extra_if."},
     {"down_timer_adverts", conf_set_int, INSTANCE(down_timer_adverts), 1, 100,
      .initial = "vrrp_down_timer_adverts", .doc = "Adverts that may be missed before a takeover."},
     {"lower_prio_no_advert", conf_set_flag, INSTANCE(no_reply),
@@ -531,8 +535,8 @@ static const struct conf_keyword instance_words[] = {
     {"strict_mode", conf_set_tristate, INSTANCE(strict), .initial = "vrrp_strict",
      .doc = "Holds the instance to the RFC: no authentication, no unicast, one family, no packets "
 	    "to addresses of others."},
-    {CONF_REFUSED("owner_ignore_adverts", "", "An owner (255) does not hear others.",
-		  "an owner hears adverts to find a second owner, and never gives way")},
+    {CONF_NOTED("owner_ignore_adverts", "", "An owner (255) does not hear others.",
+		"an owner hears others to find a second owner, and never gives way")},
     {"accept", conf_set_tristate, INSTANCE(accept),
      .doc = "Takes packets to the addresses, which is the default."},
     {"no_accept", conf_clear_tristate, INSTANCE(accept),
@@ -606,7 +610,7 @@ void conf_instance_new(struct conf_parse *p, const struct conf_node *n,
 				    .version = CONF_UNSET,
 				    .advert_ms = CONF_UNSET,
 				    .preempt_delay_ms = CONF_UNSET,
-				    .garp = garp_unset,
+				    .garp = CONF_GARP_UNSET,
 				    .down_timer_adverts = CONF_UNSET,
 				    .strict = CONF_UNSET,
 				    .accept = CONF_UNSET,

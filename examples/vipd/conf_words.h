@@ -90,6 +90,7 @@ conf_fn conf_clear_tristate; /* int: the contrary */
 conf_fn conf_set_tristate;   /* int: as a flag, but knows "not said" */
 conf_fn conf_set_int;	     /* int in min..max */
 conf_fn conf_set_seconds;    /* int64_t ms, from seconds with fractions, min..max seconds */
+conf_fn conf_set_garp_extra; /* struct conf_garp: [all] SECONDS */
 conf_fn conf_set_string;     /* const char * */
 conf_fn conf_set_name;	     /* const char *, an interface: at most 15 characters */
 conf_fn conf_set_file_part;  /* const char *, which may stand in the name of a file */

@@ -24,6 +24,19 @@ static bool index_of(struct kernel *k, const char *name, uint32_t *ret)
 	return true;
 }
 
+/* The table of a VRF; false: there is none of this name. NULL changes nothing. */
+static bool table_of(struct kernel *k, const char *vrf, uint32_t *ret)
+{
+	struct ha_net_link link = {.size = sizeof(link)};
+
+	if (!vrf)
+		return true;
+	if (ha_net_link_by_name(k->net, vrf, &link) < 0 || !link.vrf_table)
+		return false;
+	*ret = link.vrf_table;
+	return true;
+}
+
 /* The library's route, with the numbers that the interfaces have now. `hop` has room for all hops. */
 static bool to_route(struct kernel *k, const struct conf_instance *i, const struct conf_route *from,
 		     struct ha_net_nexthop *hop, struct ha_net_route *ret)
@@ -31,6 +44,8 @@ static bool to_route(struct kernel *k, const struct conf_instance *i, const stru
 	const char *dev = from->dev;
 
 	*ret = from->route;
+	if (!table_of(k, from->vrf, &ret->table))
+		return false;
 	for (size_t h = 0; h < from->n_hops; h++) {
 		hop[h] = from->hops[h].hop;
 		if (!index_of(k, from->hops[h].dev ? from->hops[h].dev : dev, &hop[h].ifindex))
@@ -73,7 +88,8 @@ static void set_route(struct kernel *k, const struct conf_instance *i, const str
 
 	if (hop)
 		status = to_route(k, i, c, hop, &r) ? change_route(k, c, &r, up) : -ENODEV;
-	if (status < 0 && (up || status != -ENODEV)) /* without its link it is gone */
+	/* Without its link it is gone; and a kernel that cannot have it has none. */
+	if (status < 0 && (up || (status != -ENODEV && status != -EOPNOTSUPP)))
 		log_err("%s: cannot %s route %s: %s%s%s", i->name, up ? "add" : "remove", c->text,
 			strerror(-status), *ha_net_error_text(k->net) ? ": " : "",
 			ha_net_error_text(k->net));

@@ -33,7 +33,7 @@ void model_vrrp(const struct conf_instance *i, struct model_vrrp *ret)
 	    .no_addresses = true,
 	    .peers = i->peers,
 	    .n_peers = i->n_peers,
-	    .min_ttl = i->min_ttl,
+	    .peer_ttls = i->peer_ttls,
 	    .unicast_ttl = i->unicast_ttl,
 	    .checksum = i->bare_checksum == 1 ? HA_VRRP_CHECKSUM_MESSAGE : HA_VRRP_CHECKSUM_PSEUDO,
 	    .auth_pass = i->auth_ah ? NULL : i->auth_pass,

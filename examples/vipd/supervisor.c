@@ -309,6 +309,7 @@ static void clean_up(struct supervisor *s)
 {
 	control_close(s->control_socket);
 	metrics_server_free(s->metrics);
+	reload_timer_free(s->reload_timer);
 	trackers_free(s->trackers);
 	watches_free(s->watches);
 	fifos_free(s->fifos);
@@ -360,6 +361,7 @@ static int run(struct supervisor *s, const json_t *state)
 		pidfile_write(s->options->pid_file, s->pid_fd, getpid());
 	if (s->conf->globals.reload_file) /* somebody may wait */
 		pidfile_remove(s->conf->globals.reload_file);
+	reload_timer_new(s);
 	supervisor_open_control(s);
 	if (s->options->metrics)
 		metrics_serve(s, s->options->metrics, &s->metrics);

@@ -184,7 +184,8 @@ static void dump_peers(FILE *f, const struct conf_instance *i)
 		i->unicast_ttl ? i->unicast_ttl : 255u);
 	for (size_t p = 0; p < i->n_peers; p++)
 		if (ha_ip_format(&i->peers[p], ip, sizeof(ip)) > 0)
-			fprintf(f, "     %s min_ttl %u max_ttl 255\n", ip, (unsigned)i->min_ttl);
+			fprintf(f, "     %s min_ttl %u max_ttl %u\n", ip, i->peer_ttls[p].least,
+				i->peer_ttls[p].most ? i->peer_ttls[p].most : 255u);
 }
 
 static void dump_instance(FILE *f, const struct conf_instance *i, const struct heard *h,

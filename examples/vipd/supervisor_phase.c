@@ -178,6 +178,7 @@ static void take_next(struct supervisor *s)
 		fifos_configure(s->fifos, s->next);
 		mails_configure(s->mails, s->next);
 		process_rename(s->next->globals.names.parent);
+		reload_timer_new(s);
 	}
 	s->next = NULL;
 }

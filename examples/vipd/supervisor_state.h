@@ -86,6 +86,7 @@ struct supervisor {
 	uint64_t begin_ns; /* vrrp_startup_delay: no instance begins before */
 	enum phase phase;
 	bool reload_again, stop_again; /* asked for during a reload */
+	struct reload_timer *reload_timer; /* reload_time_file; NULL: none */
 	bool fresh;		       /* the routers' memory is of this moment */
 	struct loop_source *deadline;
 	int pid_fd;
@@ -114,6 +115,10 @@ void phase_stop(struct supervisor *s, int result);
 void phase_advance(struct supervisor *s); /* a process ended */
 void phase_on_deadline(struct loop *l, void *userdata);
 int phase_make_heard(struct supervisor *s, const struct conf *c);
+
+/* supervisor_reload_time.c: reload_time_file, of the configuration that is there now; NULL is fine */
+void reload_timer_new(struct supervisor *s);
+void reload_timer_free(struct reload_timer *t);
 
 /* supervisor_fresh.c */
 int fresh_init(struct supervisor *s);

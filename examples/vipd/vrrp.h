@@ -36,6 +36,8 @@ struct speaker {
 	int fd[HA_VRRP_SOCKET_AH]; /* arrived, not yet used, by kind - 1 */
 	struct ha_vrrp_link *link;
 	struct loop_source *source;
+	uint8_t unknown[32]; /* VRIDs that were logged, a bit for each; until then */
+	uint64_t unknown_until_ns;
 };
 
 struct router {
@@ -50,6 +52,7 @@ struct router {
 	bool up, told;		   /* addresses: wanted; the kernel process knows */
 	bool awaits;		   /* MSG_HELD */
 	unsigned announce;	   /* to be done when the addresses are there */
+	struct loop_source *extra; /* garp_extra_if; NULL: not yet Master, or without */
 	struct loop_source *again; /* tries anew to hold addresses that could not be set */
 	unsigned tries;
 	bool state_waits;	    /* MSG_STATE likewise */
@@ -112,6 +115,14 @@ void routers_tell_kernel(struct vrrp *v, bool all);
 /* What an administrator ordered: msg.h. */
 void routers_on_order(struct vrrp *v, const struct msg *m);
 void router_publish(struct router *r);
+
+/* vrrp_announce.c: neighbours are told of all addresses; of those elsewhere from time to time */
+void router_announce(struct router *r, unsigned repeat);
+void router_announce_extra(struct router *r);
+/* The virtual MAC address of a macvlan of an instance. */
+void vmac_of(const struct conf_instance *i, const struct conf_vmac *m, uint8_t ret[6]);
+/* Do its adverts leave from the virtual MAC address? */
+bool sends_from_vmac(const struct conf_instance *i);
 
 /* vrrp_bfd.c: neighbours that instances track */
 int bfds_init(struct vrrp *v);

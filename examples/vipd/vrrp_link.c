@@ -158,6 +158,37 @@ static int take_socket(const struct ha_vrrp_socket *want, void *userdata)
 	return fd >= 0 ? fd : -ENOENT;
 }
 
+static bool has_vrid(const struct speaker *s, uint8_t vrid)
+{
+	for (const struct conf_instance *i = s->vrrp->birth->conf->instances; i; i = i->next)
+		if (i->vrid == vrid && i->family == s->family &&
+		    !strcmp(i->interface, s->interface))
+			return true;
+	return false;
+}
+
+/* log_unknown_vrids: each once a minute. */
+static void on_unknown_vrid(uint8_t vrid, const struct ha_ip *source, void *userdata)
+{
+	struct speaker *s = userdata;
+	uint64_t now = loop_now_ns(s->vrrp->loop);
+	uint8_t bit = (uint8_t)(1u << vrid % 8);
+	char from[HA_IP_TEXT_SIZE] = "?";
+
+	if (now >= s->unknown_until_ns) {
+		memset(s->unknown, 0, sizeof(s->unknown));
+		s->unknown_until_ns = now + 60000 * NS_PER_MS;
+	}
+	if (s->unknown[vrid / 8] & bit || has_vrid(s, vrid))
+		return;
+	s->unknown[vrid / 8] |= bit;
+	ha_ip_format(source, from, sizeof(from));
+	log_notice(
+	    "%s: %s sends adverts of virtual_router_id %u, which no instance has there (said "
+	    "once a minute)",
+	    s->interface, from, vrid);
+}
+
 static int speak(struct speaker *s)
 {
 	int64_t garp_ms, gna_ms;
@@ -170,6 +201,8 @@ static int speak(struct speaker *s)
 	    .ah = s->ah,
 	    .open_socket = take_socket,
 	    .userdata = s,
+	    .no_filter = s->vrrp->birth->conf->globals.log_unknown_vrids,
+	    .unknown_vrid = on_unknown_vrid,
 	};
 	struct loop_object object = {
 	    .name = s->interface,

@@ -19,22 +19,6 @@ static void freeze(struct router *r)
 	shared_freeze(r->vrrp->birth->shared, r->index, r->engine, &r->kept);
 }
 
-/* The virtual MAC address of a macvlan of an instance. */
-static void vmac_of(const struct conf_instance *i, const struct conf_vmac *m, uint8_t ret[6])
-{
-	static const uint8_t none[6];
-
-	if (memcmp(m->mac, none, sizeof(none)) != 0)
-		memcpy(ret, m->mac, sizeof(none));
-	else
-		ha_vrrp_mac(m->family, (uint8_t)i->vrid, ret);
-}
-
-static bool sends_from_vmac(const struct conf_instance *i)
-{
-	return i->vmac && !i->vmac_xmit_base && !i->n_peers;
-}
-
 /* ---- What the engine asks for ---- */
 
 static int on_send(struct ha_vrrp *e, const struct ha_ip *to, const void *advert, size_t len,
@@ -83,32 +67,6 @@ static void on_addresses(struct ha_vrrp *e, bool up, bool accept, void *userdata
 		tell_kernel(r);
 }
 
-static void announce(struct router *r, unsigned repeat)
-{
-	const struct conf_instance *i = r->conf;
-
-	for (size_t a = 0; r->linked && a < i->n_addresses; a++) {
-		const struct device *d =
-		    device_find(r->vrrp, i->addresses[a].dev ? i->addresses[a].dev : i->interface);
-		struct ha_vrrp_announcement what = {
-		    .size = sizeof(what),
-		    .address = i->addresses[a].ip,
-		    .ifindex = d ? d->link.ifindex : 0,
-		    .repeat = (uint8_t)repeat,
-		    .router = r->engine,
-		};
-		int e;
-
-		/* The frame leaves on the interface below the macvlan. */
-		if (i->addresses[a].vmac)
-			vmac_of(i, i->addresses[a].vmac, what.mac);
-		e = ha_vrrp_link_announce(r->speaker->link, &what);
-
-		if (e < 0 && e != -ENETDOWN)
-			log_warn("%s: cannot announce an address: %s", i->name, strerror(-e));
-	}
-}
-
 /* The neighbours are told when the addresses are there, not before. */
 static void on_announce(struct ha_vrrp *e, unsigned repeat, void *userdata)
 {
@@ -118,7 +76,7 @@ static void on_announce(struct ha_vrrp *e, unsigned repeat, void *userdata)
 	if (r->awaits)
 		r->announce = repeat;
 	else
-		announce(r, repeat);
+		router_announce(r, repeat);
 }
 
 static void tell_state(struct router *r)
@@ -198,6 +156,8 @@ static void on_changed(struct ha_vrrp *e, const struct ha_vrrp_change *c, void *
 		hold(r, true);
 	if (c->to == HA_VRRP_FAULT)
 		try_again_later(r);
+	if (c->to == HA_VRRP_ACTIVE)
+		router_announce_extra(r);
 	if (r->awaits)
 		r->state_waits = true;
 	else
@@ -241,7 +201,7 @@ void routers_on_held(struct vrrp *v, const struct msg *m)
 	repeat = r->announce;
 	r->announce = 0;
 	if (repeat)
-		announce(r, repeat);
+		router_announce(r, repeat);
 	if (r->state_waits)
 		tell_state(r);
 	for (size_t g = 0; g < v->n_groups; g++)
@@ -531,6 +491,8 @@ void routers_start(struct vrrp *v)
 		struct router *r = &v->routers[i];
 
 		r->up = ha_vrrp_state(r->engine) == HA_VRRP_ACTIVE;
+		if (r->up)
+			router_announce_extra(r);
 		tell_kernel(r);
 	}
 }

@@ -100,13 +100,13 @@ enum ha_vrrp_drop {
 				     addresses without being the owner */
 	HA_VRRP_DROP_DESTINATION, /* unicast without peers, multicast with; other family */
 	HA_VRRP_DROP_OWN_ADDRESS, /* our own source: a loop, or a duplicate address */
-	HA_VRRP_DROP_TTL,	  /* below 255, or below min_ttl (IpTtlErrors) */
-	HA_VRRP_DROP_LENGTH,	  /* cut, or longer than its own count says (PacketLengthErrors) */
-	HA_VRRP_DROP_VERSION,	  /* (VersionErrors) */
-	HA_VRRP_DROP_TYPE,	  /* not an advertisement (RcvdInvalidType) */
-	HA_VRRP_DROP_VRID,	  /* (VrIdErrors) */
-	HA_VRRP_DROP_CHECKSUM,	  /* (ChecksumErrors) */
-	HA_VRRP_DROP_AUTH_TYPE,	  /* unknown (InvalidAuthType); version 2 */
+	HA_VRRP_DROP_TTL,      /* below 255, or not what min_ttl or peer_ttls allow (IpTtlErrors) */
+	HA_VRRP_DROP_LENGTH,   /* cut, or longer than its own count says (PacketLengthErrors) */
+	HA_VRRP_DROP_VERSION,  /* (VersionErrors) */
+	HA_VRRP_DROP_TYPE,     /* not an advertisement (RcvdInvalidType) */
+	HA_VRRP_DROP_VRID,     /* (VrIdErrors) */
+	HA_VRRP_DROP_CHECKSUM, /* (ChecksumErrors) */
+	HA_VRRP_DROP_AUTH_TYPE,	      /* unknown (InvalidAuthType); version 2 */
 	HA_VRRP_DROP_AUTH_MISMATCH,   /* known, but not ours (AuthTypeMismatch) */
 	HA_VRRP_DROP_AUTH_FAILURE,    /* the password differs (AuthFailures) */
 	HA_VRRP_DROP_ADVERT_INTERVAL, /* 0 in version 3, other than ours in 2 (AdvIntervalErrors) */
@@ -161,6 +161,11 @@ struct ha_vrrp_key {
 	uint8_t id;
 	const void *secret;
 	size_t len;
+};
+
+/* A range of TTLs or hop limits, both ends in it. most 0: 255. */
+struct ha_vrrp_ttls {
+	uint8_t least, most;
 };
 
 /*
@@ -307,6 +312,9 @@ struct ha_vrrp_opts {
 
 	/* After a losing advert garp_repeat frames for each address once more, so much later; 0: not. */
 	uint64_t garp_lower_delay_ns;
+
+	/* The TTLs or hop limits taken of each of `peers`, n_peers of them; NULL: min_ttl holds for all. */
+	const struct ha_vrrp_ttls *peer_ttls;
 };
 
 /* What is known of a received message beside its bytes. All of it is needed. */

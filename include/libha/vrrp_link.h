@@ -95,7 +95,13 @@ struct ha_vrrp_link_opts {
 	 * -errno. Called inside ha_vrrp_link_new only. NULL: ha_vrrp_link_open_socket here.
 	 */
 	int (*open_socket)(const struct ha_vrrp_socket *want, void *userdata);
-	void *userdata; /* for open_socket */
+	void *userdata; /* for open_socket and unknown_vrid */
+
+	/*
+	 * With no_filter: an advert came for a VRID that no router of the link has, from `source`. Called inside
+	 * ha_vrrp_link_dispatch, as often as somebody sends: log it seldom. NULL: it is only counted.
+	 */
+	void (*unknown_vrid)(uint8_t vrid, const struct ha_ip *source, void *userdata);
 };
 
 /* -EINVAL, -E2BIG, -ENOMEM, -EPERM without CAP_NET_RAW, or what the sockets said. */

@@ -12,12 +12,29 @@ static bool is_none(const struct ha_ip *ip)
 	return ip_equal(ip, &none);
 }
 
+/* Its place in a list; n: it is not there. */
+static size_t place_of(const struct ha_ip *ip, const struct ha_ip *list, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && !ip_equal(ip, &list[i]))
+		i++;
+	return i;
+}
+
 static bool is_among(const struct ha_ip *ip, const struct ha_ip *list, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		if (ip_equal(ip, &list[i]))
-			return true;
-	return false;
+	return place_of(ip, list, n) < n;
+}
+
+static bool takes_ttl(const struct ha_vrrp_opts *o, const struct ha_vrrp_meta *m)
+{
+	const struct ha_vrrp_ttls *t;
+
+	if (!o->n_peers || !o->peer_ttls)
+		return m->ttl >= o->min_ttl;
+	t = &o->peer_ttls[place_of(&m->source, o->peers, o->n_peers)];
+	return m->ttl >= t->least && (!t->most || m->ttl <= t->most);
 }
 
 /* The IP header: who sends, to whom, from how far. */
@@ -41,7 +58,7 @@ static enum ha_vrrp_drop check_meta(const struct ha_vrrp *v, const struct ha_vrr
 		if (!ip_equal(&m->destination, &o->group))
 			return HA_VRRP_DROP_DESTINATION;
 	}
-	return m->ttl < o->min_ttl ? HA_VRRP_DROP_TTL : HA_VRRP_DROP_NONE;
+	return takes_ttl(o, m) ? HA_VRRP_DROP_NONE : HA_VRRP_DROP_TTL;
 }
 
 static bool holds_address(const struct vrrp_advert *adv, const struct ha_ip *ip)

@@ -179,6 +179,8 @@ int ha_vrrp_link_new(const struct ha_vrrp_link_opts *opts, struct ha_vrrp_link *
 	l->ifindex = o.ifindex;
 	l->fd = l->ah_fd = l->announce_fd = l->sight_fd = l->poll_fd = -1;
 	l->no_filter = o.no_filter;
+	l->unknown_vrid = o.unknown_vrid;
+	l->userdata = o.userdata;
 	vrrp_clock_init(&l->clock);
 	prepare(l, LINK_CHUNK);
 	r = link_announce_init(l, &o);
@@ -310,6 +312,13 @@ static bool read_beside(struct msghdr *m, struct ha_vrrp_meta *meta)
 	       !ha_ip_from_sockaddr(m->msg_name, m->msg_namelen, &meta->source);
 }
 
+static void count_unknown(struct ha_vrrp_link *l, uint8_t vrid, const struct ha_ip *source)
+{
+	l->stats.unknown_vrid++;
+	if (l->unknown_vrid)
+		l->unknown_vrid(vrid, source, l->userdata);
+}
+
 static void deliver(struct ha_vrrp_link *l, uint64_t now_ns, bool ah, unsigned i)
 {
 	struct mmsghdr *mm = &l->message[i];
@@ -339,7 +348,7 @@ static void deliver(struct ha_vrrp_link *l, uint64_t now_ns, bool ah, unsigned i
 	if (v)
 		ha_vrrp_receive(v, now_ns, &meta, r.at, reader_left(&r));
 	else
-		l->stats.unknown_vrid++;
+		count_unknown(l, vrid, &meta.source);
 }
 
 /* One batch; how many packets it had, or -errno. */

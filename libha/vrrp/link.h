@@ -47,6 +47,8 @@ struct ha_vrrp_link {
 	struct ha_vrrp *by_vrid[256];
 	struct vrrp_clock clock; /* what ha_vrrp_deadline says of each router */
 	bool no_filter;
+	void (*unknown_vrid)(uint8_t vrid, const struct ha_ip *source, void *userdata);
+	void *userdata;		    /* for it */
 	bool filter_stale;	    /* lets in more than there are routers */
 	struct vrrp_byte_set vrids; /* that the kernel lets in */
 	struct link_pace arp, na;

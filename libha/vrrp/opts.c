@@ -107,6 +107,9 @@ static const char *check_peers(const struct ha_vrrp_opts *o)
 	for (size_t i = 0; i < o->n_peers; i++)
 		if (o->peers[i].family != o->family || vrrp_ip_is_multicast(&o->peers[i]))
 			return "peers: unicast addresses of the router's family";
+	for (size_t i = 0; i < o->n_peers && o->peer_ttls; i++)
+		if (o->peer_ttls[i].most && o->peer_ttls[i].most < o->peer_ttls[i].least)
+			return "peer_ttls: the most is below the least: nothing would be taken";
 	return NULL;
 }
 

@@ -45,6 +45,7 @@ static void free_all(struct ha_vrrp *v)
 {
 	mem_free((void *)(uintptr_t)v->opts.addresses);
 	mem_free((void *)(uintptr_t)v->opts.peers);
+	mem_free((void *)(uintptr_t)v->opts.peer_ttls);
 	mem_wipe_free(v->key, v->n_keys * sizeof(*v->key));
 	mem_wipe_free(v, sizeof(*v));
 }
@@ -101,9 +102,11 @@ static int own_opts(struct ha_vrrp *v)
 {
 	struct ha_vrrp_opts *o = &v->opts;
 	const struct ha_ip *addresses = o->addresses, *peers = o->peers;
+	const struct ha_vrrp_ttls *ttls = o->n_peers ? o->peer_ttls : NULL;
 	int r;
 
 	o->addresses = o->peers = NULL; /* the caller's: never freed here */
+	o->peer_ttls = NULL;
 	v->wire = (struct vrrp_wire){
 	    .family = o->family,
 	    .version = o->version,
@@ -121,7 +124,11 @@ static int own_opts(struct ha_vrrp *v)
 	if (r < 0)
 		return r;
 	o->peers = peers;
-	return copy_list(&o->peers, o->n_peers);
+	r = copy_list(&o->peers, o->n_peers);
+	if (r < 0 || !ttls)
+		return r;
+	o->peer_ttls = mem_dup(ttls, o->n_peers * sizeof(*ttls));
+	return o->peer_ttls ? 0 : -ENOMEM;
 }
 
 int ha_vrrp_new(const struct ha_vrrp_opts *opts, const struct ha_vrrp_ops *ops, void *userdata,

@@ -562,6 +562,38 @@ static void a_form_that_is_ours_too_is_not_remarked(void **state)
 	accepts(&p, "");
 }
 
+static void each_peer_has_ttls_of_its_own(void **state)
+{
+	struct ha_vrrp_opts o = rig_opts();
+	const struct ha_ip peers[] = {ip("10.9.0.2"), ip("10.9.0.3")};
+	const struct ha_vrrp_ttls ttls[] = {{.least = 254}, {.least = 3, .most = 64}};
+	const struct ha_vrrp_ttls empty[] = {{.least = 254}, {.least = 65, .most = 64}};
+	struct peer p = peer_make(3, 200, "10.9.0.3", 100);
+
+	(void)state;
+	o.peers = peers;
+	o.n_peers = 2;
+	o.min_ttl = 100; /* peer_ttls count instead */
+	o.peer_ttls = empty;
+	assert_non_null(strstr(ha_vrrp_check(&o), "peer_ttls"));
+	o.peer_ttls = ttls;
+	rig_up(&r, &o);
+	ha_vrrp_start(r.v, T0);
+	p.meta.destination = ip("10.9.0.1");
+	peer_sum(&p);
+	for (int ttl = 0; ttl < 256; ttl++) {
+		p.meta.ttl = (uint8_t)ttl;
+		assert_int_equal(peer_send(&r, T0, &p),
+				 ttl < 3 || ttl > 64 ? HA_VRRP_DROP_TTL : HA_VRRP_DROP_NONE);
+	}
+	p.meta.source = peers[0];
+	peer_sum(&p);
+	p.meta.ttl = 253;
+	assert_int_equal(peer_send(&r, T0, &p), HA_VRRP_DROP_TTL);
+	p.meta.ttl = 255;
+	assert_int_equal(peer_send(&r, T0, &p), HA_VRRP_DROP_NONE);
+}
+
 static void a_stranger_to_the_peers_is_not_heard(void **state)
 {
 	struct ha_vrrp_opts o = rig_opts();
@@ -778,6 +810,7 @@ int main(void)
 	    T(R32_the_message_form_is_accepted),
 	    T(the_old_unicast_form_is_accepted),
 	    T(a_form_that_is_ours_too_is_not_remarked),
+	    T(each_peer_has_ttls_of_its_own),
 	    T(a_stranger_to_the_peers_is_not_heard),
 	    T(R22_reserved_bits_do_not_touch_the_interval),
 	    T(R39_data_beside_authentication_none_is_ignored),
