@@ -446,6 +446,8 @@ const struct keyword cfg_keywords_global[] = {
     {"resetenv", 0, 0, READER_ANY, kw_resetenv, NULL, "[NAME ...]"},
     {"server-state-base", 0, 1, 1, kw_text, OFFSET(state_base), "FOLDER"},
     {"server-state-file", 0, 1, 1, kw_text, OFFSET(state_file), "FILE"},
+    {"set-var", 0, 2, 2, kw_proc_var, &(const bool){false}, "proc.NAME EXPRESSION"},
+    {"set-var-fmt", 0, 2, 2, kw_proc_var, &(const bool){true}, "proc.NAME TEXT"},
     {"setenv", 0, 2, 2, kw_env, NULL, "NAME VALUE"},
     {"spread-checks", 0, 1, 1, kw_number, OFFSET(spread_checks), "PERCENT"},
     {"ssl-default-bind-ciphers", 0, 1, 1, kw_tls_default, NULL, "CIPHERS"},

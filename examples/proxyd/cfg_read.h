@@ -58,6 +58,7 @@ struct reader {
 	struct reader_if conditions[READER_IF_MAX]; /* .if, open ones */
 	size_t n_if;
 	struct upgrade *upgrade; /* of the line at hand */
+	const char *rule_file;	 /* of the last rule; kept */
 	bool told_h2;		 /* that it is not offered */
 	bool no;		 /* the line began with "no" */
 	bool dynamic;		 /* it is a server's that comes at run time */
@@ -268,6 +269,7 @@ void kw_stats_socket(struct reader *r, size_t first, const void *data);
 void kw_stats(struct reader *r, size_t first, const void *data);
 void kw_state_from(struct reader *r, size_t first, const void *data);
 void kw_state_file(struct reader *r, size_t first, const void *data);
+void kw_proc_var(struct reader *r, size_t first, const void *data); /* bool: a format */
 void kw_acl(struct reader *r, size_t first, const void *data);
 void kw_rules(struct reader *r, size_t first, const void *data);
 void kw_monitor_fail(struct reader *r, size_t first, const void *data);

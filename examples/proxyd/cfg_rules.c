@@ -87,7 +87,10 @@ static bool read_file(void *userdata, const char *path,
 
 static void free_shared(void *object)
 {
-	maps_free(object);
+	struct rule_shared *shared = object;
+
+	vars_clear(&shared->proc.vars);
+	maps_free(shared);
 }
 
 /* What the rules of this configuration share; false: no memory. */
@@ -108,6 +111,40 @@ static bool memory_of(struct reader *r, struct rule_memory *ret)
 	*ret = (struct rule_memory){alloc,   on_free,	r,
 				    c->vars, c->shared, r->proxy ? r->proxy->name : ""};
 	return c->vars && c->shared;
+}
+
+/* global's "set-var proc.NAME EXPRESSION", "set-var-fmt proc.NAME TEXT": evaluated at once */
+void kw_proc_var(struct reader *r, size_t first, const void *data)
+{
+	bool is_format = *(const bool *)data;
+	const char *name = word_at(r, first), *rest = "";
+	struct rule_error e = {""};
+	char scratch[VARS_BYTES_MAX];
+	struct rule_memory m;
+	struct sample value;
+	struct format f;
+	struct expr x;
+	int number;
+
+	if (!memory_of(r, &m))
+		return;
+	number = var_number(text_of(name, strlen(name)), &m, &e);
+	if (number >= 0 && !((unsigned)number & VAR_PROC))
+		rule_fail(&e, "\"%.60s\" is not of the process: write proc.NAME here", name);
+	else if (number >= 0 && (is_format ? format_parse(word_at(r, first + 1), &m, &f, &e)
+					   : expr_parse(word_at(r, first + 1), &m, &x, &rest, &e) && !*rest)) {
+		struct run run = {.proc = &r->cfg->shared->proc, .client_fd = -1, .server_fd = -1,
+				  .scratch = {scratch, 0, sizeof(scratch)}};
+
+		clock_gettime(CLOCK_REALTIME, &run.wall);
+		value = sample_text(SAMPLE_STR, "", 0);
+		if (is_format ? format_write(&f, &run, &value.text) : expr_eval(&x, &run, NULL, &value)) {
+			run_var_set(&run, (unsigned)number, &value);
+			return;
+		}
+		rule_fail(&e, "this has no value when the configuration is read");
+	}
+	say(r, DIAG_ERROR, first + (number >= 0 && ((unsigned)number & VAR_PROC)), "%s", *e.text ? e.text : "this is no expression");
 }
 
 const struct rule_memory *cfg_rule_memory(struct reader *r)
@@ -149,6 +186,18 @@ static bool begin(struct reader *r, size_t first, struct section *s)
 	return open_section(r, first, s);
 }
 
+/* NULL: none, or no memory. */
+static const char *keep_file(struct reader *r)
+{
+	const char *file = r->line->n ? place_at(r, 0).file : NULL, *kept = r->rule_file;
+	char *copy;
+
+	if (!file || (kept && !strcmp(kept, file)))
+		return file ? kept : NULL;
+	copy = keep(r, strlen(file) + 1);
+	return r->rule_file = copy ? strcpy(copy, file) : NULL;
+}
+
 static bool open_section(struct reader *r, size_t first, struct section *s)
 {
 	if (!r->proxy->rules) {
@@ -169,7 +218,7 @@ static bool open_section(struct reader *r, size_t first, struct section *s)
 	for (; first + s->n < r->line->n; s->n++)
 		s->word[s->n] = word_at(r, first + s->n);
 	s->reader = (struct acl_reader){
-	    .memory = &s->memory, .acls = &s->rules->acls, .read_file = read_file};
+	    .memory = &s->memory, .acls = &s->rules->acls, .file = keep_file(r), .read_file = read_file};
 	if (r->proxy->kind & CFG_FRONTEND) {
 		if (!r->proxy->slots)
 			r->proxy->slots = keep(r, sizeof(*r->proxy->slots));

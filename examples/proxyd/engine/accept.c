@@ -291,7 +291,7 @@ static bool admit(struct worker *w, struct session *s, bool *greeting)
 {
 	struct endpoint to = s->target ? *s->target : (struct endpoint){0};
 	const struct connection_ends ends = {s->frontend, s->handle[CONN_CLIENT].fd, &s->client,
-					     &to, &s->store};
+					     &to, &s->store, s->bind};
 
 	if ((s->phase != SESSION_GREETED && !connection_admit(w, &ends, greeting)) ||
 	    (!*greeting && !connection_known(w, &ends)) || !set_target(s, &to)) {
@@ -305,7 +305,7 @@ void session_greet(struct worker *w, struct session *s, uint32_t events)
 {
 	struct endpoint to = {0};
 	const struct connection_ends ends = {s->frontend, s->handle[CONN_CLIENT].fd, &s->client,
-					     &to, &s->store};
+					     &to, &s->store, s->bind};
 	bool greeting = false;
 
 	/* the FIN that was announced with it is announced once */
@@ -345,6 +345,7 @@ static void begin_session(struct worker *w, struct session *s, const struct sock
 
 	s->shaking = l->tls;
 	s->listener = l->tally;
+	s->bind = l->number;
 	if (s->frontend->rules && !admit(w, s, &greeting))
 		return;
 	if (l->tls && !(h->tls = shake_begin(w, l->tls, h->fd))) {

@@ -21,7 +21,7 @@ struct deflater {
 	bool is_identity; /* nothing but chunks */
 };
 
-static const char *coding_name(enum cfg_encoding e)
+const char *coding_name(enum cfg_encoding e)
 {
 	return e == CFG_GZIP ? "gzip" : e == CFG_IDENTITY ? "identity" : "deflate";
 }

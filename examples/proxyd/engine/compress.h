@@ -20,6 +20,8 @@ int compress_begin(struct exchange *x, struct http_msg *m);
  */
 bool compress_give(struct worker *w, struct exchange *x, const char *data, size_t len);
 
+const char *coding_name(enum cfg_encoding e);
+
 void deflater_free(struct deflater *d);
 
 #endif

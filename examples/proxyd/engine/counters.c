@@ -148,6 +148,19 @@ uint64_t tally_rate(const struct tally *t, enum tally_rate of, uint64_t now_ns)
 	return sum;
 }
 
+int64_t tally_open(const struct tally *t)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < t->n_workers; i++) {
+		const struct counters *c = atomic_load_explicit(&t->of[i], memory_order_acquire);
+
+		if (c)
+			n += atomic_load_explicit(&c->open, memory_order_relaxed);
+	}
+	return (int64_t)n;
+}
+
 void tally_add_times(struct tally_sum *to, const struct tally_sum *from)
 {
 	to->time_n += from->time_n;

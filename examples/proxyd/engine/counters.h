@@ -101,6 +101,9 @@ enum tally_rate {
 /* Of the second before `now_ns`. Any thread. */
 uint64_t tally_rate(const struct tally *t, enum tally_rate of, uint64_t now_ns);
 
+/* How many are open now. Any thread. */
+int64_t tally_open(const struct tally *t);
+
 /* Adds what is told of times in `from`: those of a backend are its servers'. */
 void tally_add_times(struct tally_sum *to, const struct tally_sum *from);
 

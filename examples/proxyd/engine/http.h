@@ -63,8 +63,9 @@ struct client {
 	bool gone : 1; /* left before its answer was all given */
 	bool lingering : 1;
 	bool linger : 1; /* it may still be sending: read on before the close */
-	bool not_first;	 /* a request was answered here */
+	bool not_first : 1; /* a request was answered here */
 	uint8_t on;	 /* enum client_list */
+	uint16_t bind;	 /* number of its line */
 	uint32_t lingered; /* bytes */
 	struct timer timer;
 	struct frontend *frontend;
@@ -128,6 +129,7 @@ struct exchange {
 	struct h1_body down;
 	struct chunk *part; /* of its head */
 	bool dechunk;	    /* the client knows no chunks */
+	uint8_t answer_minor; /* of its version, as the server says */
 	bool link_keeps;    /* the server goes on, as it says */
 	bool client_keeps;
 	uint8_t n_interim;

@@ -53,7 +53,7 @@ static void count_in(struct worker *w, struct frontend *f)
 
 #define ENDS(c)                                                                         \
 	((const struct connection_ends){(c)->frontend, (c)->h.fd, &(c)->from, &(c)->to, \
-					&(c)->store})
+					&(c)->store, (c)->bind})
 
 static void set_list(struct worker *w, struct client *c, enum client_list on)
 {
@@ -83,6 +83,7 @@ bool client_accept(struct worker *w, struct socket_handle *l, int fd,
 	c->timer.owner = TIMER_CLIENT;
 	c->frontend = l->frontend;
 	c->listener = l->tally;
+	c->bind = l->number;
 	c->accepted_ns = c->since_ns = c->idle_ns = w->now_ns;
 	c->from = client_of(l, from);
 	LIST_INSERT_HEAD(&w->http->clients, c, entry);

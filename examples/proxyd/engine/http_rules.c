@@ -178,6 +178,7 @@ static bool run_after_rules(struct worker *w, struct client *c, const struct bac
 	const struct cfg_rules *rules[2] = {b ? b->proxy->rules : NULL, c->frontend->rules};
 	struct http_worker *h = w->http;
 	struct verdict v = {.log_level = -1};
+	struct exchange_view view;
 	struct run r;
 
 	if (!has_after_rules(rules[0]) && !has_after_rules(rules[1]))
@@ -192,6 +193,11 @@ static bool run_after_rules(struct worker *w, struct client *c, const struct bac
 	r.track = c->store->track;
 	r.ended = true;
 	r.response = m;
+	if (c->exchange) {
+		view = (struct exchange_view){w, c->exchange, c->frontend, c->store, c->h.tls, c->idle_ns, 0, false};
+		r.facts = exchange_facts;
+		r.facts_of = &view;
+	}
 	for (int i = rules[0] == rules[1]; i < 2; i++)
 		if (has_after_rules(rules[i]))
 			rules_run(&rules[i]->of[RULES_AFTER_RESPONSE], &r, &v);
@@ -299,6 +305,8 @@ static bool obey(struct worker *w, struct exchange *x, const struct verdict *v, 
 	if (v->tunnel_ns)
 		x->tunnel_ns = v->tunnel_ns;
 	seeker_prioritize(&x->seeker, v);
+	if (v->kind != VERDICT_GO_ON && x->client->store)
+		x->client->store->last_rule = v->rule;
 	switch (v->kind) {
 	case VERDICT_GO_ON:
 	case VERDICT_ALLOW:

@@ -8,6 +8,7 @@
 #include <syslog.h>
 
 #include "cfg_rules.h"
+#include "compress.h"
 #include "http.h"
 #include "rule_run.h"
 #include "rule_store.h"
@@ -86,6 +87,54 @@ static void of_store(const struct rule_store *store, struct log_facts *ret)
 	}
 }
 
+/* -1: none. */
+static int64_t timeout(uint64_t ns)
+{
+	return ns ? (int64_t)(ns / CFG_MS) : -1;
+}
+
+static int64_t or_else(uint64_t ns, uint64_t otherwise_ns)
+{
+	return timeout(ns ? ns : otherwise_ns);
+}
+
+static const struct set_listener *listener_of(const struct frontend *f, unsigned number)
+{
+	const struct set *s = f->set;
+
+	for (size_t i = 0; i < s->n_listeners; i++)
+		if (s->listener[i].frontend == f && s->listener[i].number == number)
+			return &s->listener[i];
+	return NULL;
+}
+
+/* `bind`: the number of the frontend's line; 0: not known. */
+static void of_listener(const struct frontend *f, unsigned bind, struct log_facts *ret)
+{
+	const struct set_listener *l = listener_of(f, bind);
+
+	ret->listener_id = bind;
+	ret->listener_name = text_c(l ? l->name : NULL);
+	/* without option socket-stats they are counted together */
+	ret->listener_open = l && l->tally ? tally_open(l->tally) : (int64_t)atomic_load(&f->gate->n);
+	ret->client_timeout = timeout(f->client_ns);
+}
+
+/* What only expressions ask. */
+static void of_rules(const struct worker *w, const struct frontend *f, unsigned bind, const struct rule_store *store,
+		     const struct seeker *k, struct log_facts *ret)
+{
+	if (!ret->asks_rare)
+		return;
+	of_listener(f, bind, ret);
+	ret->stopping = w->draining;
+	seeker_priority(k, &ret->priority_class, &ret->priority_offset);
+	if (store && store->last_rule) {
+		ret->rule_file = text_c(rule_file(store->last_rule));
+		ret->rule_line = rule_line(store->last_rule);
+	}
+}
+
 static void of_tls(const struct tls *tls, struct log_facts *ret)
 {
 	if (!tls)
@@ -103,15 +152,18 @@ static bool asks_destination(const struct frontend *f)
 	return formats->line.asks_destination || formats->sd.asks_destination;
 }
 
+/* ---- Connections, before they are sessions or ask for anything ---- */
+
+void connection_facts(const void *of, struct log_facts *f)
+{
+	const struct connection_ends *ends = of;
+
+	of_listener(ends->frontend, ends->bind, f);
+}
+
 /* ---- Sessions ---- */
 
-struct session_view {
-	struct worker *w;
-	const struct session *s;
-	bool early;
-};
-
-static void session_facts(const void *of, struct log_facts *f)
+void session_facts(const void *of, struct log_facts *f)
 {
 	const struct session_view *v = of;
 	const struct session *s = v->s;
@@ -121,6 +173,11 @@ static void session_facts(const void *of, struct log_facts *f)
 	counts(w, s->frontend, &s->seeker, v->early, f);
 	of_store(s->store, f);
 	of_tls(s->handle[CONN_CLIENT].tls, f);
+	of_rules(w, s->frontend, s->bind, s->store, &s->seeker, f);
+	if (s->seeker.backend) {
+		f->server_timeout = timeout(s->seeker.backend->timeout.server_ns);
+		f->tunnel_timeout = or_else(s->tunnel ? s->tunnel->tunnel_ns : 0, s->seeker.backend->timeout.tunnel_ns);
+	}
 	f->accepted = f->began = ago(&f->accepted, w->now_ns - s->accepted_ns);
 	f->early = v->early;
 	f->handshake = f->idle = 0;
@@ -178,6 +235,14 @@ void exchange_facts(const void *of, struct log_facts *f)
 	counts(w, v->frontend, &x->seeker, v->early, f);
 	of_store(v->store, f);
 	of_tls(v->tls, f);
+	of_rules(w, v->frontend, x->client ? x->client->bind : 0, v->store, &x->seeker, f);
+	if (x->seeker.backend) {
+		f->server_timeout = or_else(x->server_ns, x->seeker.backend->timeout.server_ns);
+		f->tunnel_timeout = or_else(x->tunnel_ns, x->seeker.backend->timeout.tunnel_ns);
+	}
+	if (x->deflater && x->encoding != CFG_IDENTITY)
+		f->compression = text_c(coding_name((enum cfg_encoding)x->encoding));
+	f->answer_version = text_c(x->answered_ns ? x->answer_minor ? "HTTP/1.1" : "HTTP/1.0" : NULL);
 	f->accepted = ago(&f->accepted, w->now_ns - v->idle_ns);
 	f->began = ago(&f->began, w->now_ns - x->began_ns);
 	f->early = v->early;

@@ -390,6 +390,7 @@ struct set {
 		bool accept_proxy, defers; /* as `bind` says: defer-accept */
 		const struct cfg_tcp *tcp;
 		uint16_t number;	   /* among those of its frontend, from 1 */
+		const char *name;	   /* NULL: none */
 	} * listener;
 	size_t n_listeners;
 	struct server **server; /* references */
@@ -445,6 +446,7 @@ struct session {
 	struct exchange *tunnel; /* of the HTTP request that made it; NULL: a TCP session */
 	struct endpoint *target; /* where the client wanted to go; NULL: ask the socket */
 	struct endpoint client;	 /* both as a PROXY header says, if there was one */
+	uint16_t bind;		 /* number of its line */
 	uint8_t on;		 /* enum session_list */
 	bool bulk;		 /* full reads in a row: use the large buffer */
 	uint8_t full_reads;

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 static bool is_named(const char *name, struct text t)
 {
@@ -199,4 +200,21 @@ bool run_ask_socket(int fd, enum run_socket what, struct run_end *ret, int64_t *
 	e = endpoint_of(&a);
 	*ret = run_end_of(&e);
 	return true;
+}
+
+/* The kernel knows best: it lets a socket be bound to its own addresses alone. */
+bool run_is_own(const struct run_end *end)
+{
+	bool six = end->address.type == SAMPLE_IPV6;
+	struct sockaddr_in in = {.sin_family = AF_INET};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+	int fd = socket(six ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), r = -1;
+
+	if (fd < 0)
+		return false;
+	memcpy(&in.sin_addr, end->address.ip, sizeof(in.sin_addr));
+	memcpy(&in6.sin6_addr, end->address.ip, sizeof(in6.sin6_addr));
+	r = six ? bind(fd, (struct sockaddr *)&in6, sizeof(in6)) : bind(fd, (struct sockaddr *)&in, sizeof(in));
+	close(fd);
+	return r == 0;
 }

@@ -44,11 +44,13 @@ void run_prepare(struct worker *w, const struct frontend *f, const struct backen
 	    .random_state = w->now_ns ^ (uint64_t)w->index << 56 ^ ++w->dice << 32,
 	    .count = run_ask_count,
 	    .ask_socket = run_ask_socket,
+	    .is_own = run_is_own,
 	    .client_fd = -1,
 	    .server_fd = -1,
 	    .thread = w->index,
 	    .tls_info = tls_info,
 	    .userdata = f->set,
+	    .proc = f->set->cfg->shared ? &f->set->cfg->shared->proc : NULL,
 	    .now_ns = w->now_ns,
 	    .scratch = scratch,
 	};

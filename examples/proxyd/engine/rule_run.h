@@ -23,6 +23,9 @@ bool run_ask_count(const struct run *r, enum run_count what, struct text proxy, 
 	       int64_t *ret);
 bool run_ask_socket(int fd, enum run_socket what, struct run_end *ret, int64_t *ret_us);
 
+/* rules/run.h: is_own */
+bool run_is_own(const struct run_end *end);
+
 /* What the store knows of the client. */
 void run_know_client(struct run *r, struct rule_store *store);
 

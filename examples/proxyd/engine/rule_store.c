@@ -57,6 +57,7 @@ void rule_store_end(struct rule_store *store, const struct var_names *names)
 	}
 	if (store->captures)
 		captures_clear(store->captures);
+	store->last_rule = NULL;
 	track_end(store->track, true);
 	drop_sticks(store);
 	free(store->unique_id);

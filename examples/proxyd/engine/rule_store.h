@@ -24,6 +24,7 @@ struct rule_store {
 		struct table_entry *entry;
 	} stick[STICKS_MAX];
 	unsigned n_sticks;
+	const struct rule *last_rule; /* that decided in this transaction; NULL: none did */
 	int8_t log_level; /* of set-log-level, plus 1; 0: as configured */
 	/* mode tcp */
 	bool switched;		     /* the backend is chosen */

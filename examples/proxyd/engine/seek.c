@@ -230,6 +230,12 @@ void seeker_prioritize(struct seeker *k, const struct verdict *v)
 	k->priority = class * CLASS + offset;
 }
 
+void seeker_priority(const struct seeker *k, int *ret_class, int *ret_offset)
+{
+	*ret_class = class_of(k);
+	*ret_offset = offset_of(k);
+}
+
 /* From the end: without priorities that is its place. */
 static void insert(struct seeker_queue *q, struct seeker *k, uint64_t now_ns)
 {

@@ -85,7 +85,7 @@ void session_expired(struct worker *w, struct session *s)
 	if (s->phase == SESSION_GREETED)
 		greeting_failed(
 		    w, &(const struct connection_ends){s->frontend, s->handle[CONN_CLIENT].fd,
-						       &s->client, &s->client, &s->store});
+						       &s->client, &s->client, &s->store, s->bind});
 	if (s->phase != SESSION_SERVED || s->shaking)
 		conn_end(&s->conn, 'c', 'C');
 	if (conn_expire(&s->conn, timeouts(s, &space), w->now_ns))

@@ -11,6 +11,7 @@
 #include "cfg_rules.h"
 #include "http.h"
 #include "io.h"
+#include "log_facts.h"
 #include "rule_run.h"
 #include "rule_store.h"
 
@@ -38,6 +39,8 @@ static bool run_on_connection(struct worker *w, const struct connection_ends *en
 	r.ended = true;
 	run_know_client(&r, *ends->store);
 	r.client_fd = ends->fd;
+	r.facts = connection_facts;
+	r.facts_of = ends;
 	rules_run(rules, &r, &v);
 	if (r.moved) {
 		*ends->from = run_endpoint(&r.source);
@@ -69,8 +72,10 @@ bool connection_known(struct worker *w, const struct connection_ends *ends)
 
 /* ---- Sessions ---- */
 
-static void prepare(struct worker *w, struct session *s, struct run *r, struct scratch scratch)
+/* `v` lives as long as *r. */
+static void prepare(struct worker *w, struct session *s, struct session_view *v, struct run *r, struct scratch scratch)
 {
+	*v = (struct session_view){w, s, false};
 	run_prepare(w, s->frontend, s->seeker.backend, r, scratch);
 	r->source = run_end_of(&s->client);
 	r->destination = run_destination(s->target, s->handle[CONN_CLIENT].fd);
@@ -83,6 +88,8 @@ static void prepare(struct worker *w, struct session *s, struct run *r, struct s
 		r->slots = s->frontend->proxy->slots;
 		r->captures = rule_store_captures(s->store, r->slots);
 	}
+	r->facts = session_facts;
+	r->facts_of = v;
 	if (s->seeker.server)
 		r->server.name = s->seeker.server->name;
 }
@@ -131,6 +138,8 @@ static enum inspection inspect(struct worker *w, struct session *s, const struct
 	if (v.log_level >= 0)
 		s->store->log_level = (int8_t)(v.log_level + 1);
 	run_mark_socket(fd, &v);
+	if (v.kind != VERDICT_GO_ON && v.kind != VERDICT_WAIT)
+		s->store->last_rule = v.rule;
 	switch (v.kind) {
 	case VERDICT_GO_ON:
 	case VERDICT_ALLOW:
@@ -193,6 +202,7 @@ enum inspection session_inspect(struct worker *w, struct session *s)
 	const struct cfg_rules *front = s->frontend->rules, *back = rules_of(s->seeker.backend);
 	enum inspection i = INSPECT_DONE;
 	char scratch[SCRATCH];
+	struct session_view view;
 	struct run r;
 	bool ended;
 
@@ -200,7 +210,7 @@ enum inspection session_inspect(struct worker *w, struct session *s)
 		return INSPECT_DONE;
 	if (!rule_store_get(&s->store))
 		return over(w, s, 'R', 'R');
-	prepare(w, s, &r, (struct scratch){scratch, 0, sizeof(scratch)});
+	prepare(w, s, &view, &r, (struct scratch){scratch, 0, sizeof(scratch)});
 	if (!peek(w, s, CONN_CLIENT, &r, &ended))
 		return over(w, s, 'C', 'R');
 	r.find_request = find_request;
@@ -238,9 +248,10 @@ struct server *session_key(struct worker *w, struct session *s, const char *earl
 {
 	const struct backend *b = s->seeker.backend;
 	char scratch[SCRATCH];
+	struct session_view view;
 	struct run r;
 
-	prepare(w, s, &r, (struct scratch){scratch, 0, sizeof(scratch)});
+	prepare(w, s, &view, &r, (struct scratch){scratch, 0, sizeof(scratch)});
 	r.payload[0] = text_of(early, len);
 	r.ended = true;
 	if (b->hash && !run_hash_key(b, &r, &s->seeker.key))
@@ -253,11 +264,12 @@ bool session_sni(struct worker *w, struct session *s, char name[TLS_NAME_SIZE])
 	const struct backend *b = s->seeker.backend;
 	char scratch[1024];
 	struct text value;
+	struct session_view view;
 	struct run r;
 
 	if (!b->proxy->sni)
 		return false;
-	prepare(w, s, &r, (struct scratch){scratch, 0, sizeof(scratch)});
+	prepare(w, s, &view, &r, (struct scratch){scratch, 0, sizeof(scratch)});
 	if (!expr_eval_text(b->proxy->sni, &r, &value) || !value.len || value.len >= TLS_NAME_SIZE)
 		return false;
 	memcpy(name, value.at, value.len);
@@ -279,12 +291,13 @@ enum inspection session_inspect_answer(struct worker *w, struct session *s)
 	const struct cfg_rules *rules = rules_of(s->seeker.backend);
 	char scratch[SCRATCH];
 	enum inspection i;
+	struct session_view view;
 	struct run r;
 	bool ended;
 
 	if (!rule_store_get(&s->store))
 		return over(w, s, 'R', 'D');
-	prepare(w, s, &r, (struct scratch){scratch, 0, sizeof(scratch)});
+	prepare(w, s, &view, &r, (struct scratch){scratch, 0, sizeof(scratch)});
 	if (!peek(w, s, CONN_SERVER, &r, &ended))
 		ended = true;
 	if (!r.payload[1].len && !ended)

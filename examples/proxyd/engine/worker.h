@@ -73,6 +73,7 @@ struct connection_ends {
 	int fd;
 	struct endpoint *from, *to; /* `to` without a family: as the socket says */
 	struct rule_store **store;
+	unsigned bind; /* number of the frontend's line */
 };
 
 /* tcp-request connection, for one that was just accepted. False: it is not wanted. */
@@ -277,6 +278,7 @@ bool seeker_enqueue(struct worker *w, struct seeker *k);
 
 /* What rules say of its place in queues. */
 void seeker_prioritize(struct seeker *k, const struct verdict *v);
+void seeker_priority(const struct seeker *k, int *ret_class, int *ret_offset);
 void seeker_leave_queue(struct worker *w, struct seeker *k);
 
 /* Frees what it has allocated. */

@@ -54,6 +54,7 @@ typedef bool acl_read_file_fn(void *userdata, const char *path,
 struct acl_reader {
 	const struct rule_memory *memory;
 	struct acls *acls;
+	const char *file; /* that is read; lives as long as the rules; NULL: not known */
 	struct capture_slots *slots; /* NULL: not of a frontend */
 	acl_read_file_fn *read_file;
 	void *userdata;

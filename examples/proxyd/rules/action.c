@@ -278,6 +278,11 @@ unsigned rule_line(const struct rule *rule)
 	return rule->line;
 }
 
+const char *rule_file(const struct rule *rule)
+{
+	return rule->file;
+}
+
 static bool read_condition(struct words *w, struct rule *rule, size_t *ret_word)
 {
 	size_t wrong;
@@ -313,6 +318,7 @@ bool rules_add(struct rules *rules, enum rules_kind kind, const struct acl_reade
 		return rule_fail(e, "%s", "");
 	rule->run = a->run;
 	rule->line = line;
+	rule->file = r->file;
 	rule->number = a->number;
 	rule->kind = kind;
 	rule->data = a->data;
@@ -375,6 +381,7 @@ bool rules_copy(struct rules *to, const struct rules *from, const struct rule_me
 static void run_from(const struct rule *rule, struct run *r, struct verdict *ret)
 {
 	*ret = (struct verdict){.kind = VERDICT_GO_ON, .log_level = ret->log_level};
+	r->so_far = ret;
 	for (; rule; rule = rule->next) {
 		enum cond_result now = rule->cond ? cond_test(rule->cond, r) : COND_TRUE;
 
@@ -386,10 +393,11 @@ static void run_from(const struct rule *rule, struct run *r, struct verdict *ret
 			ret->kind = VERDICT_WAIT;
 		if (ret->kind != VERDICT_GO_ON) {
 			ret->rule = rule;
-			return;
+			break;
 		}
 		r->scratch.used = 0; /* messages keep what they need in their own buffers */
 	}
+	r->so_far = NULL;
 }
 
 void rules_run(const struct rules *rules, struct run *r, struct verdict *ret)

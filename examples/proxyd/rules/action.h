@@ -120,7 +120,8 @@ void rules_find_pages(const struct rules *rules, find_page_fn *find, void *userd
 /* A name of the next action from `index` 0 on; NULL past the end. */
 const char *rules_action_name(enum rules_kind kind, unsigned index);
 
-/* The line of a rule, for logs. */
+/* The line of a rule, for logs, and the file it is in; NULL: not known. */
 unsigned rule_line(const struct rule *rule);
+const char *rule_file(const struct rule *rule);
 
 #endif

@@ -14,8 +14,6 @@ void run_set_var(const struct rule *rule, struct run *r, struct verdict *v)
 	struct text t;
 
 	(void)v;
-	if (!r->vars)
-		return;
 	if (rule->data) { /* set-var-fmt */
 		if (!format_write(&rule->format, r, &t))
 			return;
@@ -23,17 +21,17 @@ void run_set_var(const struct rule *rule, struct run *r, struct verdict *v)
 	} else if (!expr_eval(&rule->expr, r, NULL, &s)) {
 		return; /* as HAProxy: it keeps its value */
 	}
-	vars_set(r->vars, rule->number, &s);
+	if (run_var_may(r, rule->number, rule->conditions, &s))
+		run_var_set(r, rule->number, &s);
 }
 
 void run_unset_var(const struct rule *rule, struct run *r, struct verdict *v)
 {
 	(void)v;
-	if (r->vars)
-		vars_unset(r->vars, rule->number);
+	run_var_unset(r, rule->number);
 }
 
-/* The name is in the action's parentheses: "set-var(txn.a[,condition])". */
+/* The name is in the action's parentheses: "set-var(txn.a[,condition…])". */
 static bool read_var_name(struct words *w, struct rule *rule)
 {
 	const char *word = w->word[0], *open = strchr(word, '('),
@@ -44,12 +42,18 @@ static bool read_var_name(struct words *w, struct rule *rule)
 		return rule_fail(
 		    w->e, "\"%s\" needs the name of a variable in parentheses: %.*s(txn.name)",
 		    word, (int)strcspn(word, "("), word);
-	if (*end == ',')
-		return rule_fail(
-		    w->e, "a condition in set-var(…) is known to HAProxy, not supported by this "
-			  "version: write it behind if");
 	number = var_number(text_of(open + 1, (size_t)(end - open) - 1), w->r->memory, w->e);
 	rule->number = (unsigned)number;
+	while (number >= 0 && *end == ',') {
+		struct text condition = text_of(end + 1, strcspn(end + 1, ",)"));
+		unsigned bit = var_condition(condition);
+
+		if (!bit)
+			return rule_fail(w->e, "\"%.*s\" is no condition of set-var: write ifset, ifnotset, ifempty …",
+					 (int)(condition.len > 30 ? 30 : condition.len), condition.at);
+		rule->conditions |= bit;
+		end += 1 + condition.len;
+	}
 	return number >= 0;
 }
 

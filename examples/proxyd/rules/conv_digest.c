@@ -80,7 +80,7 @@ static bool key_of(const struct expr_arg *arg, struct run *r, struct text *ret)
 	int n;
 
 	if (arg->number >= 0) {
-		if (!r->vars || !vars_get(r->vars, (unsigned)arg->number, &value) ||
+		if (!run_var_get(r, (unsigned)arg->number, &value) ||
 		    !sample_cast(&value, SAMPLE_STR, &r->scratch))
 			return false;
 		code = value.text;
@@ -145,12 +145,12 @@ static bool check_encryption(struct expr_arg *arg, unsigned n, const struct rule
 	       (arg[3].number >= 0 || rule_fail(e, "\"%.60s\" is no variable for the tag: write txn.tag", arg[3].text.at));
 }
 
-static bool keep_tag(unsigned variable, const unsigned char *tag, struct run *r)
+static void keep_tag(unsigned variable, const unsigned char *tag, struct run *r)
 {
 	char code[4 * ((GCM_TAG + 2) / 3) + 1];
 	struct sample s = sample_text(SAMPLE_STR, code, (size_t)EVP_EncodeBlock((unsigned char *)code, tag, GCM_TAG));
 
-	return r->vars && vars_set(r->vars, variable, &s);
+	run_var_set(r, variable, &s);
 }
 
 static bool run_cipher(EVP_CIPHER_CTX *ctx, const struct expr_arg *arg, bool encrypts, struct run *r, struct sample *s)
@@ -172,8 +172,10 @@ static bool run_cipher(EVP_CIPHER_CTX *ctx, const struct expr_arg *arg, bool enc
 		return false;
 	if (EVP_CipherFinal_ex(ctx, out + len, &rest) <= 0) /* decrypting: the tag is another */
 		return false;
-	if (encrypts && (EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, GCM_TAG, tag) <= 0 || !keep_tag((unsigned)arg[3].number, tag, r)))
+	if (encrypts && EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, GCM_TAG, tag) <= 0)
 		return false;
+	if (encrypts)
+		keep_tag((unsigned)arg[3].number, tag, r);
 	*s = sample_text(SAMPLE_BIN, (const char *)out, (size_t)(len + rest));
 	return true;
 }

@@ -224,7 +224,7 @@ static bool verify(const struct conv *c, const struct expr_arg *arg, unsigned n_
 		word[i] = arg[i].text;
 		if (arg[i].number < 0)
 			continue;
-		if (!r->vars || !vars_get(r->vars, (unsigned)arg[i].number, &value) ||
+		if (!run_var_get(r, (unsigned)arg[i].number, &value) ||
 		    !sample_cast(&value, SAMPLE_STR, &r->scratch))
 			return false;
 		word[i] = value.text;

@@ -51,7 +51,7 @@ static bool operand(const struct expr_arg *arg, unsigned n_args, struct run *r, 
 	*ret = n_args ? arg->number : 0;
 	if (!n_args || !arg->object)
 		return true;
-	if (!r->vars || !vars_get(r->vars, (unsigned)arg->number, &s) ||
+	if (!run_var_get(r, (unsigned)arg->number, &s) ||
 	    !sample_cast(&s, SAMPLE_INT, &r->scratch))
 		return false;
 	*ret = s.number;

@@ -171,8 +171,7 @@ static bool concat(const struct conv *c, const struct expr_arg *arg, unsigned n_
 	(void)c;
 	if (n_args > 0)
 		part[1] = arg[0].text;
-	if (n_args > 1 && arg[1].number >= 0 && r->vars &&
-	    vars_get(r->vars, (unsigned)arg[1].number, &value) &&
+	if (n_args > 1 && arg[1].number >= 0 && run_var_get(r, (unsigned)arg[1].number, &value) &&
 	    sample_cast(&value, SAMPLE_STR, &r->scratch))
 		part[2] = value.text;
 	if (n_args > 2)
@@ -464,7 +463,7 @@ static bool compare(const struct conv *c, const struct expr_arg *arg, unsigned n
 	int order;
 
 	(void)n_args;
-	if (!r->vars || !vars_get(r->vars, (unsigned)arg->number, &other) ||
+	if (!run_var_get(r, (unsigned)arg->number, &other) ||
 	    !sample_cast(&other, SAMPLE_STR, &r->scratch))
 		return false;
 	n = s->text.len < other.text.len ? s->text.len : other.text.len;
@@ -494,12 +493,26 @@ static bool check_variable(struct expr_arg *arg, unsigned n, const struct rule_m
 static bool set_variable(const struct conv *c, const struct expr_arg *arg, unsigned n_args,
 			 struct run *r, struct sample *s)
 {
-	(void)n_args;
-	if (r->vars && c->data)
-		vars_unset(r->vars, (unsigned)arg->number);
-	else if (r->vars)
-		vars_set(r->vars, (unsigned)arg->number, s);
+	unsigned conditions = 0;
+
+	for (unsigned i = 1; i < n_args; i++)
+		conditions |= (unsigned)arg[i].number;
+	if (c->data)
+		run_var_unset(r, (unsigned)arg->number);
+	else if (run_var_may(r, (unsigned)arg->number, conditions, s))
+		run_var_set(r, (unsigned)arg->number, s);
 	return true;
+}
+
+/* set-var(NAME[,CONDITION…]) */
+static bool check_set(struct expr_arg *arg, unsigned n, const struct rule_memory *m, struct rule_error *e)
+{
+	for (unsigned i = 1; i < n; i++) {
+		arg[i].number = var_condition(arg[i].text);
+		if (!arg[i].number)
+			return rule_fail(e, "\"%.30s\" is no condition of set-var: write ifset, ifnotset, ifempty …", arg[i].text.at);
+	}
+	return check_variable(arg, n, m, e);
 }
 
 /* host_only and port_only of "host:port", "[v6]:port" */
@@ -569,7 +582,7 @@ static bool add_item(const struct conv *c, const struct expr_arg *arg, unsigned 
 	size_t from;
 
 	(void)c;
-	if (arg[0].number >= 0 && r->vars && vars_get(r->vars, (unsigned)arg[0].number, &value) &&
+	if (arg[0].number >= 0 && run_var_get(r, (unsigned)arg[0].number, &value) &&
 	    sample_cast(&value, SAMPLE_STR, &r->scratch))
 		item = value.text;
 	from = r->scratch.used;
@@ -699,7 +712,7 @@ const struct conv convs_text[] = {
     {"regsub", "ssS", SAMPLE_STR, SAMPLE_STR, regsub, 0, check_regsub, false},
     {"rtrim", "s", SAMPLE_STR, SAMPLE_STR, trim, 1, NULL, false},
     {"secure_memcmp", "s", SAMPLE_BIN, SAMPLE_BOOL, compare, 1, check_variable, false},
-    {"set-var", "s", SAMPLE_STR, SAMPLE_STR, set_variable, 0, check_variable, true},
+    {"set-var", "sS*", SAMPLE_STR, SAMPLE_STR, set_variable, 0, check_set, true},
     {"strcmp", "s", SAMPLE_STR, SAMPLE_INT, compare, 0, check_variable, false},
     {"ub64dec", "", SAMPLE_STR, SAMPLE_BIN, base64_decode, 1, NULL, false},
     {"ub64enc", "", SAMPLE_BIN, SAMPLE_STR, base64_encode, 1, NULL, false},

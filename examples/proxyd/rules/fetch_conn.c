@@ -28,6 +28,20 @@ static bool address(const struct fetch *f, const struct expr_arg *arg, unsigned 
 	return true;
 }
 
+static bool is_local(const struct fetch *f, const struct expr_arg *arg, unsigned n_args, struct run *r, struct fetch_step *step,
+		     struct sample *ret)
+{
+	const struct run_end *end = end_of(r, f->data);
+
+	(void)arg;
+	(void)n_args;
+	(void)step;
+	if (!r->is_own || (end->address.type != SAMPLE_IPV4 && end->address.type != SAMPLE_IPV6))
+		return false;
+	*ret = sample_bool(r->is_own(end));
+	return true;
+}
+
 static bool port(const struct fetch *f, const struct expr_arg *arg, unsigned n_args, struct run *r,
 		 struct fetch_step *step, struct sample *ret)
 {
@@ -268,6 +282,8 @@ const struct fetch fetches_conn[] = {
     {"bc_err", "", SAMPLE_INT, 0, no_error, 0, NULL},
     {"bc_err_str", "", SAMPLE_STR, 0, no_error, 0, NULL},
     {"bc_http_major", "", SAMPLE_INT, 0, version, 0, NULL},
+    {"bc_rtt", "S", SAMPLE_INT, 0, round_trip, RUN_RTT | OF_SERVER, check_unit},
+    {"bc_rttvar", "S", SAMPLE_INT, 0, round_trip, RUN_RTT_VARIANCE | OF_SERVER, check_unit},
     {"bc_src", "", SAMPLE_IPV4, 0, socket_end, RUN_OWN_ADDRESS | OF_SERVER, NULL},
     {"bc_src_port", "", SAMPLE_INT, 0, socket_end, RUN_OWN_ADDRESS | OF_SERVER | PORT, NULL},
     {"be_conn", "S", SAMPLE_INT, 0, count, RUN_BE_CONN, NULL},
@@ -282,8 +298,12 @@ const struct fetch fetches_conn[] = {
     {"cpu_ns_avg", "", SAMPLE_INT, 0, zero, 0, check_unmeasured},
     {"cpu_ns_tot", "", SAMPLE_INT, 0, zero, 0, check_unmeasured},
     {"dst", "", SAMPLE_IPV4, 0, address, ADDRESS_DESTINATION, NULL},
+    {"dst_is_local", "", SAMPLE_BOOL, 0, is_local, ADDRESS_DESTINATION, NULL},
     {"dst_port", "", SAMPLE_INT, 0, port, ADDRESS_DESTINATION, NULL},
+    {"fc_conn_err", "", SAMPLE_INT, 0, no_error, 0, NULL},
+    {"fc_conn_err_str", "", SAMPLE_STR, 0, no_error, 0, NULL},
     {"fc_dst", "", SAMPLE_IPV4, 0, address, ADDRESS_DESTINATION, NULL},
+    {"fc_dst_is_local", "", SAMPLE_BOOL, 0, is_local, ADDRESS_DESTINATION, NULL},
     {"fc_dst_port", "", SAMPLE_INT, 0, port, ADDRESS_DESTINATION, NULL},
     {"fc_err", "", SAMPLE_INT, 0, no_error, 0, NULL},
     {"fc_err_str", "", SAMPLE_STR, 0, no_error, 0, NULL},
@@ -300,6 +320,7 @@ const struct fetch fetches_conn[] = {
     {"fc_retrans", "S", SAMPLE_INT, 0, segments, RUN_TCP_RETRANS, check_unit},
     {"fc_sacked", "S", SAMPLE_INT, 0, segments, RUN_TCP_SACKED, check_unit},
     {"fc_unacked", "S", SAMPLE_INT, 0, segments, RUN_TCP_UNACKED, check_unit},
+    {"fc_src_is_local", "", SAMPLE_BOOL, 0, is_local, ADDRESS_SOURCE, NULL},
     {"fc_src_port", "", SAMPLE_INT, 0, port, ADDRESS_SOURCE, NULL},
     {"fe_client_timeout", "", SAMPLE_INT, 0, count, RUN_FE_CLIENT_TIMEOUT, NULL},
     {"fe_conn", "S", SAMPLE_INT, 0, count, RUN_FE_CONN, NULL},
@@ -315,6 +336,7 @@ const struct fetch fetches_conn[] = {
     {"proc", "", SAMPLE_INT, 0, thread, 1, NULL},
     {"queue", "S", SAMPLE_INT, 0, count, RUN_QUEUE, NULL},
     {"src", "", SAMPLE_IPV4, 0, address, ADDRESS_SOURCE, NULL},
+    {"src_is_local", "", SAMPLE_BOOL, 0, is_local, ADDRESS_SOURCE, NULL},
     {"src_port", "", SAMPLE_INT, 0, port, ADDRESS_SOURCE, NULL},
     {"srv_conn", "s", SAMPLE_INT, 0, count, RUN_SRV_CONN, NULL},
     {"srv_conn_free", "s", SAMPLE_INT, 0, count, RUN_SRV_CONN_FREE, NULL},

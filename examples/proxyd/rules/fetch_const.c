@@ -189,7 +189,7 @@ static bool variable(const struct fetch *f, const struct expr_arg *arg, unsigned
 {
 	(void)f;
 	(void)step;
-	if (r->vars && vars_get(r->vars, (unsigned)arg->number, ret))
+	if (run_var_get(r, (unsigned)arg->number, ret))
 		return true;
 	if (n_args < 2)
 		return false;

@@ -177,6 +177,12 @@ static bool check_element_slot(struct expr_arg *arg, unsigned n_args, const stru
 	return check_element(arg, e) && check_slot(arg + 1, n_args - 1, m, e);
 }
 
+/* (place[,table]), of a slot */
+static bool check_element_other(struct expr_arg *arg, unsigned n_args, const struct rule_memory *m, struct rule_error *e)
+{
+	return check_element(arg, e) && check_other(arg + 1, n_args - 1, m, e);
+}
+
 /* (place[,table]) */
 static bool check_element_table(struct expr_arg *arg, unsigned n_args, const struct rule_memory *m,
 				struct rule_error *e)
@@ -265,6 +271,7 @@ const struct fetch fetches_table[] = {
     {"sc0_trackers", "", SAMPLE_INT, 0, trackers, 1, NULL},
     {"sc1_bytes_in_rate", "S", SAMPLE_INT, 0, tracked, TABLE_BYTES_IN_RATE | SLOT(1), check_other},
     {"sc1_bytes_out_rate", "S", SAMPLE_INT, 0, tracked, TABLE_BYTES_OUT_RATE | SLOT(1), check_other},
+    {"sc1_clr_gpc", "iS", SAMPLE_INT, 0, tracked, TABLE_GPC | CLEAR | ELEMENT | SLOT(1), check_element_other}, /* HAProxy has it of this slot alone */
     {"sc1_clr_gpc0", "S", SAMPLE_INT, 0, tracked, TABLE_GPC0 | CLEAR | SLOT(1), check_other},
     {"sc1_clr_gpc1", "S", SAMPLE_INT, 0, tracked, TABLE_GPC1 | CLEAR | SLOT(1), check_other},
     {"sc1_conn_cnt", "S", SAMPLE_INT, 0, tracked, TABLE_CONN_CNT | SLOT(1), check_other},

@@ -146,7 +146,7 @@ bool format_is_constant(const struct format *f)
 	return !f->n || (f->n == 1 && f->part[0].kind == FORMAT_TEXT);
 }
 
-static void facts_of(struct run *r, struct log_facts *ret)
+void run_facts(struct run *r, bool rare, struct log_facts *ret)
 {
 	*ret = (struct log_facts){
 	    .client = r->source,
@@ -156,6 +156,11 @@ static void facts_of(struct run *r, struct log_facts *ret)
 	    .tls = r->client_tls,
 	    .state = {'-', '-', '-', '-'},
 	    .server.address.type = SAMPLE_BOOL,
+	    .asks_rare = rare,
+	    .listener_open = -1,
+	    .client_timeout = -1,
+	    .server_timeout = -1,
+	    .tunnel_timeout = -1,
 	};
 	if (r->frontend.name)
 		ret->frontend_name = text_of(r->frontend.name, strlen(r->frontend.name));
@@ -190,7 +195,7 @@ static void write_part(const struct format *f, const struct format_part *p, stru
 		return;
 	case FORMAT_VAR:
 		if (!*has_facts)
-			facts_of(r, facts);
+			run_facts(r, false, facts);
 		*has_facts = true;
 		log_put_var(to, p->var, p->flags, facts);
 		return;

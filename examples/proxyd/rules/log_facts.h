@@ -31,7 +31,17 @@ struct log_facts {
 	const struct captures *captures;
 	unsigned n_captures[2];
 	struct text unique_id, tls_version, tls_cipher;
+	bool asks_rare; /* in: what only expressions ask is wanted, too: */
+	struct text listener_name, rule_file, compression, answer_version; /* at NULL: none */
+	unsigned listener_id, rule_line;				    /* id 0: not known */
+	int64_t listener_open;						    /* connections; -1: not known */
+	int64_t client_timeout, server_timeout, tunnel_timeout;		    /* ms; -1: none */
+	int priority_class, priority_offset;
+	bool stopping;
 };
+
+/* What is known of `r`, from its host or itself; `rare`: all of it. */
+void run_facts(struct run *r, bool rare, struct log_facts *ret);
 
 /* The variables: in the order of their names. */
 /* True: *ret is that of the longest name `text` begins with, and *ret_len its length. */

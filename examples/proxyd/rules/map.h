@@ -10,6 +10,7 @@
 #define PROXYD_RULES_MAP_H
 
 #include "rules/pattern.h"
+#include "rules/vars.h"
 
 #define MAP_BYTES_MAX (64u << 20) /* of one map */
 
@@ -22,6 +23,7 @@ struct rule_shared {
 	struct map *maps;
 	struct userlist *userlists;
 	struct table_ref *tables;
+	struct proc_vars proc;
 	/* As acl_read_file_fn. */
 	bool (*read_file)(void *userdata, const char *path,
 			  bool (*add)(void *to, const char *line, struct rule_error *e), void *to,

@@ -17,6 +17,7 @@ struct rule {
 	int data; /* for run */
 	enum rules_kind kind;
 	unsigned line;
+	const char *file; /* NULL: not known */
 	const char *name; /* of a header, a cookie's value … */
 	const struct regex *regex;
 	struct format format, value;
@@ -24,6 +25,7 @@ struct rule {
 	const struct table_ref *table;
 	struct expr expr;
 	unsigned number; /* status, variable, slot … */
+	unsigned conditions; /* of setting it */
 	uint64_t ns, bytes; /* how long, how much */
 	unsigned index;  /* of an array of a stick table */
 	struct answer *answer;

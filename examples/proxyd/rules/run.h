@@ -69,6 +69,8 @@ struct run_proxy {
 };
 
 struct vars;
+struct proc_vars;
+struct verdict;
 struct track;
 struct tls;
 struct expr_arg;
@@ -100,8 +102,10 @@ struct run {
 	bool ended;	 /* no more bytes will come: WAIT_END */
 	bool may_change; /* out: what was fetched is not the last word, unless ended */
 	bool moved;	 /* out: source or destination were changed */
+	const struct verdict *so_far; /* of the rules that run; NULL: none do */
 
 	struct vars *vars;
+	struct proc_vars *proc; /* NULL: there are none of the process */
 	struct track *track; /* an array; NULL: nothing can be tracked */
 	uint64_t now_ns;     /* CLOCK_MONOTONIC */
 
@@ -121,6 +125,8 @@ struct run {
 	/* NULL: there are no sockets. False: it has no such thing. */
 	bool (*ask_socket)(int fd, enum run_socket what, struct run_end *ret, int64_t *ret_us);
 	int client_fd, server_fd; /* -1: none */
+	/* NULL: nothing is known of this host. Has it this address? */
+	bool (*is_own)(const struct run_end *end);
 
 	struct scratch scratch;
 };

@@ -7,13 +7,19 @@
 
 static const char *const scopes[VAR_N_SCOPES] = {
     [VAR_SESS] = "sess.", [VAR_TXN] = "txn.", [VAR_REQ] = "req.", [VAR_RES] = "res."};
+static const char proc[] = "proc.";
+
+static bool begins(struct text name, const char *scope)
+{
+	return name.len > strlen(scope) && !strncmp(name.at, scope, strlen(scope));
+}
 
 static bool is_name(struct text name)
 {
-	size_t scope = 0;
+	size_t scope = begins(name, proc) ? strlen(proc) : 0;
 
 	for (unsigned i = 0; i < VAR_N_SCOPES; i++)
-		if (name.len > strlen(scopes[i]) && !strncmp(name.at, scopes[i], strlen(scopes[i])))
+		if (begins(name, scopes[i]))
 			scope = strlen(scopes[i]);
 	for (size_t i = scope; i < name.len; i++)
 		if (!isalnum((unsigned char)name.at[i]) && name.at[i] != '_' && name.at[i] != '.')
@@ -23,19 +29,20 @@ static bool is_name(struct text name)
 
 int var_number(struct text name, const struct rule_memory *m, struct rule_error *e)
 {
+	unsigned of_process = begins(name, proc) ? VAR_PROC : 0;
 	struct var_names *v = m->vars;
 	char *copy;
 
 	if (!is_name(name)) {
 		rule_fail(e,
-			  "\"%.*s\" is no variable: write sess., txn., req. or res. and letters, "
+			  "\"%.*s\" is no variable: write proc., sess., txn., req. or res. and letters, "
 			  "digits, \"_\" or \".\"",
 			  (int)(name.len > 64 ? 64 : name.len), name.at);
 		return -1;
 	}
 	for (unsigned i = 0; i < v->n; i++)
 		if (strlen(v->name[i]) == name.len && !strncmp(v->name[i], name.at, name.len))
-			return (int)i;
+			return (int)(i | of_process);
 	if (v->n == VARS_NAMES_MAX) {
 		rule_fail(e, "more than %d variables", VARS_NAMES_MAX);
 		return -1;
@@ -47,7 +54,7 @@ int var_number(struct text name, const struct rule_memory *m, struct rule_error 
 	}
 	memcpy(copy, name.at, name.len);
 	v->name[v->n] = copy;
-	return (int)v->n++;
+	return (int)(v->n++ | of_process);
 }
 
 static bool is_text(const struct sample *s)
@@ -140,4 +147,96 @@ void vars_clear(struct vars *v)
 		drop(v, v->n - 1);
 	free(v->at);
 	*v = (struct vars){.n = 0};
+}
+
+/* ---- Of an evaluation ---- */
+
+static bool get_of_process(struct run *r, unsigned name, struct sample *ret)
+{
+	bool found;
+
+	pthread_mutex_lock(&r->proc->lock);
+	found = vars_get(&r->proc->vars, name, ret);
+	if (found && is_text(ret)) {
+		char *copy = scratch_take(&r->scratch, ret->text.len);
+
+		found = copy;
+		if (copy && ret->text.len)
+			memcpy(copy, ret->text.at, ret->text.len);
+		ret->text.at = copy;
+	}
+	pthread_mutex_unlock(&r->proc->lock);
+	return found;
+}
+
+bool run_var_get(struct run *r, unsigned name, struct sample *ret)
+{
+	if (name & VAR_PROC)
+		return r->proc && get_of_process(r, name, ret);
+	return r->vars && vars_get(r->vars, name, ret);
+}
+
+/* NULL: unset. */
+static void change(struct run *r, unsigned name, const struct sample *value)
+{
+	struct vars *v = name & VAR_PROC ? r->proc ? &r->proc->vars : NULL : r->vars;
+
+	if (!v)
+		return;
+	if (name & VAR_PROC)
+		pthread_mutex_lock(&r->proc->lock);
+	if (value)
+		vars_set(v, name, value);
+	else
+		vars_unset(v, name);
+	if (name & VAR_PROC)
+		pthread_mutex_unlock(&r->proc->lock);
+}
+
+void run_var_set(struct run *r, unsigned name, const struct sample *value)
+{
+	change(r, name, value);
+}
+
+void run_var_unset(struct run *r, unsigned name)
+{
+	change(r, name, NULL);
+}
+
+/* In the order of `conditions`. */
+enum {
+	IF_EXISTS = 1,
+	IF_NOT_EXISTS = 2,
+	IF_EMPTY = 4,
+	IF_NOT_EMPTY = 8,
+	IF_SET = 16,
+	IF_NOT_SET = 32,
+	IF_GREATER = 64,
+	IF_LESS = 128,
+};
+static const char *const conditions[] = {"ifexists", "ifnotexists", "ifempty", "ifnotempty", "ifset", "ifnotset", "ifgt", "iflt"};
+
+unsigned var_condition(struct text word)
+{
+	for (unsigned i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++)
+		if (text_same(word, text_of(conditions[i], strlen(conditions[i])), false))
+			return 1u << i;
+	return 0;
+}
+
+bool run_var_may(struct run *r, unsigned name, unsigned wanted, const struct sample *value)
+{
+	struct sample old;
+	bool set, exists, empty = is_text(value) && !value->text.len;
+
+	if (!wanted)
+		return true;
+	set = run_var_get(r, name, &old);
+	exists = set || (name & VAR_PROC); /* those of the process exist since they were named */
+	if (((wanted & IF_EXISTS) && !exists) || ((wanted & IF_NOT_EXISTS) && exists) || ((wanted & IF_EMPTY) && !empty) ||
+	    ((wanted & IF_NOT_EMPTY) && empty) || ((wanted & IF_SET) && !set) || ((wanted & IF_NOT_SET) && set))
+		return false;
+	if (!set || old.type != SAMPLE_INT || value->type != SAMPLE_INT)
+		return true;
+	return (!(wanted & IF_GREATER) || old.number > value->number) && (!(wanted & IF_LESS) || old.number < value->number);
 }

@@ -8,7 +8,7 @@ import re
 import socket
 import struct
 
-from support import Proxy, Server, config, main, read_all, read_head
+from support import Proxy, Server, config, free_port, main, read_all, read_head, until
 
 
 def serve(server, c):
@@ -270,6 +270,88 @@ def test_sections_are_asked(binary):
         for (e, wanted), value in zip(ASKED, got):
             assert value in wanted.split("|"), (e, value, wanted)
         assert re.search("(?i)x-got: 2 3 1.1 7000 90000\r", get(p, "/x"))
+
+
+PROC = """
+global
+    nbthread 2
+    set-var proc.a int(5)
+    set-var proc.b str(hello),upper
+    set-var-fmt proc.c "%[var(proc.b)]-x"
+defaults
+    mode http
+    timeout client 5s
+    timeout server 5s
+    timeout connect 5s
+frontend f
+    bind 127.0.0.1:{port}
+    http-request set-var(proc.n,ifnotset) int(0)
+    http-request set-var(proc.n) var(proc.n),add(1)
+    http-request set-var(txn.x,ifexists) str(no)
+    http-request set-var(txn.y,ifnotexists) str(yes)
+    http-request set-var(txn.y,ifnotexists) str(no)
+    http-request set-var(txn.m) int(5)
+    http-request set-var(txn.m,ifgt) int(7)
+    http-request set-var(txn.m,iflt) int(6)
+    http-request set-var(txn.e,ifnotempty) req.hdr(none)
+    http-request set-var(txn.e,ifempty) str(full)
+    http-request set-var(txn.z) str(a),set-var(txn.q,ifnotempty),set-var(txn.y,ifnotset)
+    http-request unset-var(proc.u)
+    http-request set-var(proc.u,ifexists,ifnotset) str(u)
+    http-request return status 200 content-type text/plain lf-string "%[var(proc.a)]|%[var(proc.c)]|%[var(proc.n)]|%[var(txn.x)]|%[var(txn.y)]|%[var(txn.m)]|%[var(txn.e)]|%[var(txn.q)]|%[var(proc.u)]"
+"""
+
+
+def test_variables_of_the_process_and_conditions(binary):
+    with Proxy(binary, PROC) as p:
+        for n in (1, 2):
+            body = get(p).split("\r\n\r\n", 1)[1]
+            assert body == f"5|HELLO-x|{n}||yes|6||a|u", body
+
+
+FACTS = """
+defaults
+    mode http
+    timeout connect 500ms
+    timeout client 5s
+    timeout server 7s
+frontend f
+    bind 127.0.0.1:{other}
+    bind 127.0.0.1:{port} name second
+    tcp-request connection set-var(sess.so) so_name
+    tcp-request connection set-var(sess.open) dst_conn
+    http-request set-var(txn.none) prio_class
+    http-request set-priority-class int(3)
+    http-request set-priority-offset int(-7)
+    http-request set-var(txn.p) prio_class
+    http-request set-var(txn.o) prio_offset
+    http-request deny if { path /deny }
+    http-request return status 200 content-type text/plain lf-string "%[so_id] %[so_name] %[var(sess.so)] %[var(sess.open)] %[var(txn.none)] %[var(txn.p)] %[var(txn.o)] %[stopping] %[src_is_local] %[dst_is_local] %[fc_src_is_local]" if { path /v }
+    log stdout format raw daemon
+    log-format "rule %[last_rule_line] %[last_rule_file,regsub(.*/,)] %[res.comp] %[res.cache_hit]."
+    default_backend b
+backend b
+    http-request set-var(txn.t) cur_server_timeout
+    http-request set-timeout server 3s
+    http-request set-header X-T "%[var(txn.t)] %[cur_server_timeout]"
+    http-response set-header X-S "%[cur_server_timeout] %[capture.res.ver]"
+    server s 127.0.0.1:{s}
+"""
+
+
+def test_facts(binary):
+    def mirror(server, c):
+        x = re.search(rb"(?i)x-t: (.*)\r", read_head(c)).group(1)
+        c.sendall(b"HTTP/1.1 200 OK\r\nX-T: %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % x)
+
+    s, other = Server(mirror), free_port()
+    with Proxy(binary, config(FACTS, s=s.port, other=other)) as p:
+        value = get(p, "/v")
+        assert value.endswith("\r\n\r\n2 second second 1 0 3 -7 0 1 1 1"), value
+        deny = 1 + config(FACTS, s=s.port, other=other).split("\n").index("    http-request deny if { path /deny }")
+        assert re.search(f"(?i)x-rule: {deny} test.cfg 0 0\r", get(p, "/deny")), (deny, get(p, "/deny"))
+        answer = get(p, "/")
+        assert re.search("(?i)x-t: 7000 3000\r", answer) and re.search("(?i)x-s: 3000 HTTP/1.1\r", answer), answer
 
 
 if __name__ == "__main__":
