@@ -218,6 +218,7 @@ bool tls_set_word(struct reader *r, struct tls_settings *s, const char *word, si
 /* cfg_tls_global.c */
 void kw_tls_base(struct reader *r, size_t first, const void *data);
 void kw_tls_default(struct reader *r, size_t first, const void *data);
+void kw_tls_keylog(struct reader *r, size_t first, const void *data);
 void kw_tls_dh(struct reader *r, size_t first, const void *data);
 void kw_tls_number(struct reader *r, size_t first, const void *data);
 void kw_tls_server_verify(struct reader *r, size_t first, const void *data);

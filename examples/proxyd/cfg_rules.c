@@ -109,7 +109,8 @@ static bool memory_of(struct reader *r, struct rule_memory *ret)
 			    (struct rule_shared){.read_file = read_file, .read_text = read_whole};
 	}
 	*ret = (struct rule_memory){alloc,   on_free,	r,
-				    c->vars, c->shared, r->proxy ? r->proxy->name : ""};
+				    c->vars, c->shared, r->proxy ? r->proxy->name : "",
+				    r->proxy && r->proxy->rules ? &r->proxy->rules->acls : NULL};
 	return c->vars && c->shared;
 }
 

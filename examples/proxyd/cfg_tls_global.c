@@ -39,6 +39,8 @@ void kw_tls_number(struct reader *r, size_t first, const void *data)
 	(void)data;
 	if (!strcmp(word, "tune.ssl.cachesize"))
 		read_number(r, first, word, 0, 10000000, &g->cache_size);
+	else if (!strcmp(word, "tune.ssl.capture-buffer-size") || !strcmp(word, "tune.ssl.capture-cipherlist-size"))
+		read_number(r, first, word, 0, 16384, &g->all.capture_bytes);
 	else if (!strcmp(word, "tune.ssl.maxrecord"))
 		read_number(r, first, word, 0, 16384, &g->all.max_record);
 	else if (!strcmp(word, "tune.ssl.lifetime")) {
@@ -54,6 +56,16 @@ void kw_tls_number(struct reader *r, size_t first, const void *data)
 		    "fewer than 2048 bits are not safe (and OpenSSL refuses them): 2048 are used");
 		g->all.dh_bits = 2048;
 	}
+}
+
+void kw_tls_keylog(struct reader *r, size_t first, const void *data)
+{
+	bool on = !strcmp(word_at(r, first), "on");
+
+	(void)data;
+	r->cfg->global.tls.all.keeps_secrets = on;
+	if (!on && strcmp(word_at(r, first), "off") != 0)
+		say(r, DIAG_ERROR, first, "write on or off");
 }
 
 void kw_tls_dh(struct reader *r, size_t first, const void *data)

@@ -114,7 +114,6 @@ static const struct {
 	{"tune.peers.max-updates-at-once", "this version shares no tables with others"},
 	{"tune.pipesize", "it is about how HAProxy works inside"},
 	{"tune.sched.low-latency", "it is about how HAProxy works inside"},
-	{"tune.ssl.keylog", "keys of sessions are told to nobody"},
 	{"tune.vars.check-max-size", "the variables of a transaction may have 16 KiB"},
 	{"tune.vars.global-max-size", "the variables of a transaction may have 16 KiB"},
 	{"tune.vars.proc-max-size", "the variables of a transaction may have 16 KiB"},

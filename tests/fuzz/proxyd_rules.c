@@ -122,7 +122,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct memory memory = {.n_blocks = 0};
 	struct var_names names = {.n = 0};
 	struct rule_shared shared = {.read_file = no_file};
-	struct rule_memory m = {take, on_free, &memory, &names, &shared, "fe"};
+	struct rule_memory m = {take, on_free, &memory, &names, &shared, "fe", NULL};
 	struct vars vars = {.n = 0};
 	struct rule_error e;
 	struct format f;

@@ -129,7 +129,7 @@ struct exchange {
 	struct h1_body down;
 	struct chunk *part; /* of its head */
 	bool dechunk;	    /* the client knows no chunks */
-	uint8_t answer_minor; /* of its version, as the server says */
+	uint8_t answer_version; /* 1: HTTP/1.0, 2: HTTP/1.1; 0: the server has said none */
 	bool link_keeps;    /* the server goes on, as it says */
 	bool client_keeps;
 	uint8_t n_interim;

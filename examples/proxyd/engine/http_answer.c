@@ -107,7 +107,7 @@ static void answer(struct worker *w, struct exchange *x, uint32_t at, uint32_t h
 	size_t rest = total - head_len, taken, len;
 	ssize_t written;
 
-	x->answer_minor = m->minor;
+	x->answer_version = 1 + m->minor;
 	if (!http_response_rules(w, x, m))
 		return;
 	if (http_cookie_give(x, m) < 0) {

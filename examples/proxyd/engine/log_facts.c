@@ -242,7 +242,7 @@ void exchange_facts(const void *of, struct log_facts *f)
 	}
 	if (x->deflater && x->encoding != CFG_IDENTITY)
 		f->compression = text_c(coding_name((enum cfg_encoding)x->encoding));
-	f->answer_version = text_c(x->answered_ns ? x->answer_minor ? "HTTP/1.1" : "HTTP/1.0" : NULL);
+	f->answer_version = text_c(x->answer_version == 2 ? "HTTP/1.1" : x->answer_version ? "HTTP/1.0" : NULL);
 	f->accepted = ago(&f->accepted, w->now_ns - v->idle_ns);
 	f->began = ago(&f->began, w->now_ns - x->began_ns);
 	f->early = v->early;

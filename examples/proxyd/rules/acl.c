@@ -498,3 +498,39 @@ bool cond_eval(const struct cond *c, struct run *r)
 {
 	return cond_test(c, r) == COND_TRUE;
 }
+
+/* ---- acl([!]NAME,…): are all of them true? ---- */
+
+static bool check_named(struct expr_arg *arg, unsigned n, const struct rule_memory *m, struct rule_error *e)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const char *name = arg[i].text.at;
+
+		arg[i].number = *name == '!';
+		arg[i].object = m->acls ? find(m->acls, name + arg[i].number) : NULL;
+		if (!arg[i].object)
+			return rule_fail(e, "there is no ACL \"%.60s\" above this line", name + arg[i].number);
+	}
+	return true;
+}
+
+static bool named(const struct fetch *f, const struct expr_arg *arg, unsigned n_args, struct run *r, struct fetch_step *step,
+		  struct sample *ret)
+{
+	enum cond_result all = COND_TRUE;
+
+	(void)f;
+	(void)step;
+	for (unsigned i = 0; i < n_args && all != COND_FALSE; i++) {
+		enum cond_result one = acl_eval(arg[i].object, r);
+
+		all &= arg[i].number ? not(one) : one;
+	}
+	*ret = sample_bool(all == COND_TRUE);
+	return true;
+}
+
+const struct fetch fetches_acl[] = {
+    {"acl", "sS*", SAMPLE_BOOL, 0, named, 0, check_named},
+    {NULL, NULL, 0, 0, NULL, 0, NULL},
+};

@@ -22,7 +22,7 @@ bool rule_fail(struct rule_error *e, const char *format, ...)
 
 /* ---- Names ---- */
 
-static const struct fetch *const fetch_tables[] = {fetches_http,    fetches_conn, fetches_const,
+static const struct fetch *const fetch_tables[] = {fetches_acl, fetches_http,    fetches_conn, fetches_const,
 						   fetches_payload, fetches_tls,  fetches_body, fetches_capture, fetches_facts,
 						   fetches_table};
 static const struct conv *const conv_tables[] = {

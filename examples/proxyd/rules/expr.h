@@ -21,6 +21,7 @@ struct rule_memory {
 	struct var_names *vars;
 	struct rule_shared *shared; /* rules/map.h; NULL: there are no files, lists and tables */
 	const char *proxy;	    /* whose rules they are */
+	struct acls *acls;	    /* and their ACLs; NULL: there are none */
 };
 
 /* What is wrong with a rule, in words; an empty text: there was no memory. */
@@ -29,6 +30,7 @@ struct rule_error {
 };
 __attribute__((format(printf, 2, 3))) bool rule_fail(struct rule_error *e, const char *format, ...);
 
+struct acls;
 struct regex;
 /* A regular expression that lives as long as the rules; NULL with e->text. */
 const struct regex *rule_regex(const struct rule_memory *m, const char *pattern, bool ignore_case,
@@ -125,7 +127,7 @@ bool conv_is_known(struct text name);
 bool base64_bytes(struct text t, bool for_url, struct scratch *scratch, struct text *ret);
 
 /* The tables, one for each topic; they end with a NULL name. */
-extern const struct fetch fetches_http[], fetches_conn[], fetches_const[], fetches_payload[],
+extern const struct fetch fetches_acl[], fetches_http[], fetches_conn[], fetches_const[], fetches_payload[],
     fetches_tls[], fetches_body[], fetches_capture[], fetches_facts[], fetches_table[];
 extern const struct conv convs_text[], convs_number[], convs_hash[], convs_address[],
     convs_binary[], convs_capture[], convs_conn[], convs_digest[], convs_fix[], convs_forwarded[], convs_json[],

@@ -200,7 +200,60 @@ static bool rdp_cookie(const struct fetch *f, const struct expr_arg *arg, unsign
 	return true;
 }
 
+/*
+ * distcc_param(TOKEN[,N]), distcc_body(TOKEN[,N]): a message is tokens of four letters, each with a number of eight hexadecimal
+ * digits, of most the length of what follows (distcc's protocol-1). Of the n-th such token; 0: of the first.
+ */
+static bool distcc(const struct fetch *f, const struct expr_arg *arg, unsigned n_args, struct run *r, struct fetch_step *step,
+		   struct sample *ret)
+{
+	static const char digits[] = "0123456789abcdef", bare[][5] = {"ARGC", "DIST", "DONE", "NFIL", "STAT"};
+	int64_t wanted = n_args > 1 && arg[1].number ? arg[1].number : 1;
+	const struct text *t = payload(f, r);
+	size_t at = 0;
+
+	(void)step;
+	while (t && t->len - at >= 12) {
+		const char *token = t->at + at;
+		uint64_t number = 0, len;
+
+		for (unsigned i = 4; i < 12; i++) {
+			const char *digit = memchr(digits, token[i] | 0x20, 16);
+
+			if (!digit)
+				return false;
+			number = number << 4 | (uint64_t)(digit - digits);
+		}
+		len = number;
+		for (size_t i = 0; i < sizeof(bare) / sizeof(bare[0]); i++)
+			if (!memcmp(token, bare[i], 4))
+				len = 0;
+		at += 12;
+		if (!memcmp(token, arg[0].text.at, 4) && !--wanted) {
+			if (f->out == SAMPLE_INT) {
+				*ret = sample_int((int64_t)number);
+				return true;
+			}
+			*ret = sample_text(SAMPLE_BIN, t->at + at, (size_t)len);
+			return len <= t->len - at || wait_for_more(r);
+		}
+		if (len > t->len - at)
+			break;
+		at += (size_t)len;
+	}
+	return t && wait_for_more(r);
+}
+
+static bool check_token(struct expr_arg *arg, unsigned n, const struct rule_memory *m, struct rule_error *e)
+{
+	(void)n;
+	(void)m;
+	return arg[0].text.len == 4 || rule_fail(e, "\"%.30s\" is no token: write four letters, such as DOTI", arg[0].text.at);
+}
+
 const struct fetch fetches_payload[] = {
+    {"distcc_body", "sI", SAMPLE_BIN, 0, distcc, 0, check_token},
+    {"distcc_param", "sI", SAMPLE_INT, 0, distcc, 0, check_token},
     {"payload", "ii", SAMPLE_BIN, 0, bytes, 0, check_bytes},
     {"payload_lv", "iiI", SAMPLE_BIN, 0, counted, 0, check_counted},
     {"rdp_cookie", "S", SAMPLE_STR, 0, rdp_cookie, 0, NULL},

@@ -27,6 +27,12 @@ static bool value(const struct fetch *f, const struct expr_arg *arg, unsigned n_
 	return t && r->tls_info && r->tls_info(t, f->data, arg, n_args, &r->scratch, ret);
 }
 
+static bool check_filter(struct expr_arg *arg, unsigned n, const struct rule_memory *m, struct rule_error *e)
+{
+	(void)m;
+	return !n || arg->number == 0 || arg->number == 1 || rule_fail(e, "write 0, or 1 to leave GREASE out (RFC 8701)");
+}
+
 /* clang-format off */
 #define SERVER(name, type, what) {name, "", type, 0, value, TLS_OF_SERVER | (what), NULL}
 #define CLIENT(name, type, what) {name, "", type, 0, value, what, NULL}
@@ -42,13 +48,25 @@ static bool value(const struct fetch *f, const struct expr_arg *arg, unsigned n_
 	{prefix "_sig_alg", "", SAMPLE_STR, 0, value, (of) | TLS_CERT_SIG_ALG, NULL}, \
 	{prefix "_version", "", SAMPLE_INT, 0, value, (of) | TLS_CERT_VERSION, NULL}
 
+#define SECRETS(prefix, of) \
+	{prefix "_client_early_traffic_secret", "", SAMPLE_STR, 0, value, (of) | TLS_KEY_EARLY, NULL}, \
+	{prefix "_client_handshake_traffic_secret", "", SAMPLE_STR, 0, value, (of) | TLS_KEY_CLIENT_HANDSHAKE, NULL}, \
+	{prefix "_client_traffic_secret_0", "", SAMPLE_STR, 0, value, (of) | TLS_KEY_CLIENT, NULL}, \
+	{prefix "_early_exporter_secret", "", SAMPLE_STR, 0, value, (of) | TLS_KEY_EARLY_EXPORTER, NULL}, \
+	{prefix "_exporter_secret", "", SAMPLE_STR, 0, value, (of) | TLS_KEY_EXPORTER, NULL}, \
+	{prefix "_server_handshake_traffic_secret", "", SAMPLE_STR, 0, value, (of) | TLS_KEY_SERVER_HANDSHAKE, NULL}, \
+	{prefix "_server_traffic_secret_0", "", SAMPLE_STR, 0, value, (of) | TLS_KEY_SERVER, NULL}
+
 const struct fetch fetches_tls[] = {
 	{"ssl_bc", "", SAMPLE_BOOL, 0, is_tls, TLS_OF_SERVER, NULL},
 	SERVER("ssl_bc_alg_keysize", SAMPLE_INT, TLS_ALG_KEYSIZE),
 	SERVER("ssl_bc_alpn", SAMPLE_STR, TLS_ALPN),
 	SERVER("ssl_bc_cipher", SAMPLE_STR, TLS_CIPHER),
+	SECRETS("ssl_bc", TLS_OF_SERVER),
 	SERVER("ssl_bc_client_random", SAMPLE_BIN, TLS_CLIENT_RANDOM),
+	SERVER("ssl_bc_curve", SAMPLE_STR, TLS_CURVE),
 	SERVER("ssl_bc_err", SAMPLE_INT, TLS_HANDSHAKE_ERR),
+	SERVER("ssl_bc_err_str", SAMPLE_STR, TLS_HANDSHAKE_ERR_STR),
 	SERVER("ssl_bc_is_resumed", SAMPLE_BOOL, TLS_IS_RESUMED),
 	SERVER("ssl_bc_npn", SAMPLE_STR, TLS_NEVER),
 	SERVER("ssl_bc_protocol", SAMPLE_STR, TLS_PROTOCOL),
@@ -69,20 +87,32 @@ const struct fetch fetches_tls[] = {
 	CLIENT("ssl_fc_alg_keysize", SAMPLE_INT, TLS_ALG_KEYSIZE),
 	CLIENT("ssl_fc_alpn", SAMPLE_STR, TLS_ALPN),
 	CLIENT("ssl_fc_cipher", SAMPLE_STR, TLS_CIPHER),
+	{"ssl_fc_cipherlist_bin", "I", SAMPLE_BIN, 0, value, TLS_CIPHERLIST_BIN, check_filter},
+	{"ssl_fc_cipherlist_hex", "I", SAMPLE_STR, 0, value, TLS_CIPHERLIST_HEX, check_filter},
+	{"ssl_fc_cipherlist_str", "I", SAMPLE_STR, 0, value, TLS_CIPHERLIST_STR, check_filter},
+	CLIENT("ssl_fc_cipherlist_xxh", SAMPLE_INT, TLS_CIPHERLIST_XXH),
+	SECRETS("ssl_fc", 0),
 	CLIENT("ssl_fc_client_random", SAMPLE_BIN, TLS_CLIENT_RANDOM),
+	CLIENT("ssl_fc_curve", SAMPLE_STR, TLS_CURVE),
+	CLIENT("ssl_fc_ecformats_bin", SAMPLE_BIN, TLS_POINTLIST),
+	{"ssl_fc_eclist_bin", "I", SAMPLE_BIN, 0, value, TLS_GROUPLIST, check_filter},
 	CLIENT("ssl_fc_err", SAMPLE_INT, TLS_HANDSHAKE_ERR),
+	CLIENT("ssl_fc_err_str", SAMPLE_STR, TLS_HANDSHAKE_ERR_STR),
+	{"ssl_fc_extlist_bin", "I", SAMPLE_BIN, 0, value, TLS_EXTENSIONLIST, check_filter},
 	CLIENT("ssl_fc_has_crt", SAMPLE_BOOL, TLS_HAS_CERT),
 	CLIENT("ssl_fc_has_early", SAMPLE_BOOL, TLS_NEVER),
 	CLIENT("ssl_fc_has_sni", SAMPLE_BOOL, TLS_HAS_SNI),
 	CLIENT("ssl_fc_is_resumed", SAMPLE_BOOL, TLS_IS_RESUMED),
 	CLIENT("ssl_fc_npn", SAMPLE_STR, TLS_NEVER),
 	CLIENT("ssl_fc_protocol", SAMPLE_STR, TLS_PROTOCOL),
+	CLIENT("ssl_fc_protocol_hello_id", SAMPLE_INT, TLS_HELLO_VERSION),
 	CLIENT("ssl_fc_server_random", SAMPLE_BIN, TLS_SERVER_RANDOM),
 	CLIENT("ssl_fc_session_id", SAMPLE_BIN, TLS_SESSION_ID),
 	CLIENT("ssl_fc_session_key", SAMPLE_BIN, TLS_SESSION_KEY),
 	CLIENT("ssl_fc_sni", SAMPLE_STR, TLS_SNI),
 	CLIENT("ssl_fc_unique_id", SAMPLE_BIN, TLS_UNIQUE_ID),
 	CLIENT("ssl_fc_use_keysize", SAMPLE_INT, TLS_ALG_KEYSIZE),
+	SERVER("ssl_s_chain_der", SAMPLE_BIN, TLS_OF_PEER | TLS_CERT_CHAIN),
 	CERT("ssl_s", TLS_OF_SERVER | TLS_OF_PEER),
 	{NULL, NULL, 0, 0, NULL, 0, NULL},
 };

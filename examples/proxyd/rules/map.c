@@ -102,7 +102,7 @@ static void free_patterns(struct map *m)
 
 static struct rule_memory memory_of(struct map *m)
 {
-	return (struct rule_memory){block_alloc, block_on_free, m, NULL, NULL, NULL};
+	return (struct rule_memory){.alloc = block_alloc, .on_free = block_on_free, .owner = m};
 }
 
 /* ---- Maps by name ---- */

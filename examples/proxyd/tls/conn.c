@@ -14,6 +14,8 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include "tls/seen.h"
+
 /* ---- The socket, as OpenSSL sees it ---- */
 
 static int socket_read(BIO *b, char *buf, int len)
@@ -148,6 +150,7 @@ void tls_free(struct tls *t)
 	/* or OpenSSL would take the session for a broken one and forget it */
 	SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(t->ssl);
+	tls_seen_free(t->seen);
 	free(t);
 	atomic_fetch_sub_explicit(&n_open, 1, memory_order_relaxed);
 }

@@ -13,6 +13,7 @@
 
 struct ssl_st;
 struct ssl_ctx_st;
+struct tls_seen;
 
 struct tls {
 	struct ssl_st *ssl;
@@ -32,6 +33,7 @@ struct tls {
 	uint8_t ca_depth;	/* of ca_error */
 	uint16_t error,
 	    ca_error; /* X509_V_ERR_…, of its own certificate and of its issuers; forgiven or not */
+	struct tls_seen *seen; /* of the handshake, for rules; NULL: nothing is kept */
 	const char *reason; /* why the handshake failed; static text; NULL: it did not */
 };
 

@@ -8,6 +8,7 @@
 #include <openssl/pem.h>
 
 #include "tls/internal.h"
+#include "tls/seen.h"
 
 #define CAS_MAX 100000
 
@@ -272,6 +273,8 @@ SSL_CTX *tls_context_new(const struct tls_settings *s, const struct tls_globals 
 		     (s->prefer_client_ciphers ? 0 : SSL_OP_CIPHER_SERVER_PREFERENCE) |
 		     (s->no_tickets ? SSL_OP_NO_TICKET : 0));
 	SSL_CTX_set_read_ahead(ctx, 1);
+	if (g && g->keeps_secrets)
+		SSL_CTX_set_keylog_callback(ctx, tls_seen_secret);
 	SSL_CTX_set_timeout(ctx, g && g->lifetime_s ? g->lifetime_s : 300);
 	*ret_why = "no such version of TLS";
 	if (!SSL_CTX_set_min_proto_version(ctx, min) || !SSL_CTX_set_max_proto_version(ctx, max))

@@ -12,6 +12,7 @@
 #include <openssl/evp.h>
 
 #include "tls/internal.h"
+#include "tls/seen.h"
 
 #define FILE_NAME_MAX 4096
 #define SNI_MAX 255 /* bytes of a host name */
@@ -220,6 +221,8 @@ static int on_hello(SSL *ssl, int *alert, void *arg)
 	uint16_t min, max;
 	SSL_CTX *ctx;
 
+	if (f->globals.capture_bytes)
+		tls_seen_hello(ssl, f->globals.capture_bytes);
 	server_name(ssl, host);
 	s = find(f, host);
 	if (!s) {

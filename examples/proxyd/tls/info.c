@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tls/info.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 #include "engine/proxy_protocol.h"
 #include "rules/tls_names.h"
 #include "tls/conn.h"
+#include "tls/seen.h"
 
 #define RANDOM_MAX 64
 
@@ -102,6 +104,104 @@ static bool number(const struct tls *t, int what, struct sample *ret)
 		*ret = sample_int(SSL_get_verify_result(ssl));
 		return true;
 	}
+}
+
+/* ---- What was kept of the handshake ---- */
+
+/* RFC 8701 */
+static bool is_grease(const unsigned char *p)
+{
+	return p[0] == p[1] && (p[0] & 0x0f) == 0x0a;
+}
+
+/* A list of the hello; GREASE is left out if the argument says so. */
+static bool list(const struct tls *t, enum tls_list which, const struct expr_arg *arg, unsigned n_args, struct scratch *scratch,
+		 struct text *ret)
+{
+	bool filters = n_args && arg->number && which != TLS_LIST_POINTS;
+	const unsigned char *at;
+	size_t len;
+	char *to;
+
+	if (!t->seen || !t->seen->list[which].at)
+		return false;
+	at = t->seen->list[which].at;
+	len = t->seen->list[which].len;
+	to = scratch_take(scratch, len);
+	*ret = text_of(to, 0);
+	for (size_t i = 0; to && i < len;) {
+		size_t n = filters && len - i > 1 ? 2 : 1;
+
+		if (n == 1 || !is_grease(at + i)) {
+			memcpy(to + ret->len, at + i, n);
+			ret->len += n;
+		}
+		i += n;
+	}
+	return to;
+}
+
+/* Names with commas between them, "UNKNOWN(0a0a)" of those that OpenSSL knows not. */
+static bool cipher_names(const struct tls *t, struct text ids, struct scratch *scratch, struct sample *ret)
+{
+	size_t cap = (ids.len / 2) * 48 + 1, n = 0;
+	char *to = scratch_take(scratch, cap);
+
+	if (!to)
+		return false;
+	for (size_t i = 0; i + 1 < ids.len; i += 2) {
+		const unsigned char *id = (const unsigned char *)ids.at + i;
+		const SSL_CIPHER *c = SSL_CIPHER_find(t->ssl, id);
+		char unknown[16];
+
+		snprintf(unknown, sizeof(unknown), "UNKNOWN(%02x%02x)", id[0], id[1]);
+		n += (size_t)snprintf(to + n, cap - n, "%s%.40s", i ? "," : "", c ? SSL_CIPHER_get_name(c) : unknown);
+	}
+	scratch_trim(scratch, cap, n);
+	*ret = sample_text(SAMPLE_STR, to, n);
+	return true;
+}
+
+static bool hexadecimal(struct text t, struct scratch *scratch, struct sample *ret)
+{
+	char *to = scratch_take(scratch, 2 * t.len + 1);
+
+	if (!to)
+		return false;
+	for (size_t i = 0; i < t.len; i++)
+		snprintf(to + 2 * i, 3, "%02X", (unsigned char)t.at[i]);
+	*ret = sample_text(SAMPLE_STR, to, 2 * t.len);
+	return true;
+}
+
+static bool seen(const struct tls *t, int what, const struct expr_arg *arg, unsigned n_args, struct scratch *scratch,
+		 struct sample *ret)
+{
+	enum tls_list which = what == TLS_EXTENSIONLIST ? TLS_LIST_EXTENSIONS
+			      : what == TLS_GROUPLIST	? TLS_LIST_GROUPS
+			      : what == TLS_POINTLIST	? TLS_LIST_POINTS
+							: TLS_LIST_CIPHERS;
+	struct text ids;
+
+	if (!t->seen)
+		return false;
+	if (what >= TLS_KEY_EARLY && what <= TLS_KEY_EARLY_EXPORTER) {
+		const char *secret = t->seen->secret[what - TLS_KEY_EARLY];
+
+		return *secret && text(secret, ret);
+	}
+	if (what == TLS_HELLO_VERSION || what == TLS_CIPHERLIST_XXH) {
+		*ret = sample_int(what == TLS_HELLO_VERSION ? t->seen->version : (int64_t)t->seen->ciphers_hash);
+		return t->seen->version;
+	}
+	if (!list(t, which, arg, n_args, scratch, &ids))
+		return false;
+	if (what == TLS_CIPHERLIST_STR)
+		return cipher_names(t, ids, scratch, ret);
+	if (what == TLS_CIPHERLIST_HEX)
+		return hexadecimal(ids, scratch, ret);
+	*ret = sample_text(SAMPLE_BIN, ids.at, ids.len);
+	return true;
 }
 
 /* ---- Certificates ---- */
@@ -288,6 +388,26 @@ bool tls_info(const struct tls *t, int what, const struct expr_arg *arg, unsigne
 		return text(SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name), ret);
 	case TLS_NEVER:
 		return false;
+	case TLS_CURVE:
+		return text(SSL_group_to_name(t->ssl, (int)SSL_get_negotiated_group(t->ssl)), ret);
+	case TLS_HANDSHAKE_ERR_STR: /* OpenSSL's words for none */
+		return text("error:00000000:lib(0)::reason(0)", ret);
+	case TLS_CIPHERLIST_BIN:
+	case TLS_CIPHERLIST_HEX:
+	case TLS_CIPHERLIST_STR:
+	case TLS_CIPHERLIST_XXH:
+	case TLS_EXTENSIONLIST:
+	case TLS_GROUPLIST:
+	case TLS_HELLO_VERSION:
+	case TLS_POINTLIST:
+	case TLS_KEY_EARLY:
+	case TLS_KEY_CLIENT_HANDSHAKE:
+	case TLS_KEY_SERVER_HANDSHAKE:
+	case TLS_KEY_CLIENT:
+	case TLS_KEY_SERVER:
+	case TLS_KEY_EXPORTER:
+	case TLS_KEY_EARLY_EXPORTER:
+		return seen(t, what & TLS_VALUE_MASK, arg, n_args, scratch, ret);
 	case TLS_CLIENT_RANDOM:
 	case TLS_SERVER_RANDOM:
 	case TLS_SESSION_ID:

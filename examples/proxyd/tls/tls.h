@@ -68,6 +68,8 @@ struct tls_globals {
 	unsigned lifetime_s; /* of a session */
 	unsigned dh_bits;    /* of tune.ssl.default-dh-param */
 	const char *dh_file; /* ssl-dh-param-file */
+	unsigned capture_bytes; /* of each list of a client's hello that is kept */
+	bool keeps_secrets;	/* of each session */
 };
 
 /* ---- store.c: files as they were read, or set at run time. The control thread's alone ---- */

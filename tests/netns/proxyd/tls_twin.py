@@ -493,6 +493,78 @@ def test_the_proxy_header_tells_of_tls(binary):
                 assert heads.pop() == b"\x21\x11" + tail, (word, cert)
 
 
+SEEN = """
+global
+    tune.ssl.keylog on
+    tune.ssl.capture-buffer-size 2000
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 5s
+    timeout server 5s
+frontend f
+    bind 127.0.0.1:{port} ssl crt {crt}
+    http-request set-var(txn.ext) ssl_fc_extlist_bin(1),hex
+    http-request return status 200 content-type text/plain lf-string "%[ssl_fc_protocol_hello_id]|%[ssl_fc_cipherlist_bin,hex]|%[ssl_fc_cipherlist_hex(1)]|%[ssl_fc_cipherlist_str]|%[ssl_fc_cipherlist_xxh]|%[var(txn.ext)]|%[ssl_fc_eclist_bin,hex]|%[ssl_fc_ecformats_bin,hex]|%[ssl_fc_client_handshake_traffic_secret]|%[ssl_fc_server_handshake_traffic_secret]|%[ssl_fc_client_traffic_secret_0]|%[ssl_fc_server_traffic_secret_0]|%[ssl_fc_exporter_secret]|%[ssl_fc_client_early_traffic_secret]"
+"""
+
+
+def parse_hello(data):
+    """Version, ciphers, ids of extensions, and the extensions of a client's first record."""
+    body = data[5 + 4:]
+    at = 34 + 1 + body[34]
+    n = int.from_bytes(body[at:at + 2], "big")
+    ciphers, at = body[at + 2:at + 2 + n], at + 2 + n
+    at += 1 + body[at]
+    ids, ext = b"", {}
+    end = at + 2 + int.from_bytes(body[at:at + 2], "big")
+    at += 2
+    while at < end:
+        n = int.from_bytes(body[at + 2:at + 4], "big")
+        ids += body[at:at + 2]
+        ext[int.from_bytes(body[at:at + 2], "big")] = body[at + 4:at + 4 + n]
+        at += 4 + n
+    return int.from_bytes(body[:2], "big"), ciphers, ids, ext
+
+
+def test_hello_and_secrets_are_told(binary):
+    def pump(step):
+        while True:
+            try:
+                return step()
+            except ssl.SSLWantReadError:
+                s.sendall(out.read())
+                into.write(s.recv(65536))
+
+    a = AUTHORITY
+    with Proxy(binary, SEEN.replace("{crt}", a.default)) as p, p.connect() as s:
+        c = context()
+        c.keylog_filename = a.path("keys")
+        into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = c.wrap_bio(into, out, server_hostname="one.example")
+        try:
+            tls.do_handshake()
+        except ssl.SSLWantReadError:
+            hello = out.read()
+        s.sendall(hello)
+        pump(tls.do_handshake)
+        tls.write(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        answer = b""
+        while b"\r\n\r\n" not in answer or b"|" not in answer.split(b"\r\n\r\n", 1)[1]:
+            answer += pump(lambda: tls.read(65536))
+        got = answer.split(b"\r\n\r\n", 1)[1].decode().split("|")
+        version, ciphers, ids, ext = parse_hello(hello)
+        assert got[0] == str(version) and got[1] == got[2] == ciphers.hex().upper(), (got, ciphers)
+        names = got[3].split(",")
+        assert len(names) == len(ciphers) // 2 and names[0] == "TLS_AES_256_GCM_SHA384", names
+        assert int(got[4]) != 0
+        assert got[5] == ids.hex().upper() and got[6] == ext[10][2:].hex().upper() and got[7] == ext[11][1:].hex().upper(), got
+        keys = dict(line.split()[::2] for line in open(a.path("keys")) if not line.startswith("#"))
+        assert got[8] == keys["CLIENT_HANDSHAKE_TRAFFIC_SECRET"] and got[9] == keys["SERVER_HANDSHAKE_TRAFFIC_SECRET"], (got, keys)
+        assert got[10] == keys["CLIENT_TRAFFIC_SECRET_0"] and got[11] == keys["SERVER_TRAFFIC_SECRET_0"], (got, keys)
+        assert got[12] == keys["EXPORTER_SECRET"] and got[13] == "", (got, keys)
+
+
 def test_an_ocsp_answer_is_stapled(binary):
     a = AUTHORITY
     cert = a.make("st.pem", ["staple.example"])

@@ -86,7 +86,7 @@ static inline struct rig *rig_new(void)
 	struct rig *g = calloc(1, sizeof(*g));
 
 	assert_non_null(g);
-	g->memory = (struct rule_memory){rig_alloc, rig_on_free, g, &g->names, NULL, "fe"};
+	g->memory = (struct rule_memory){rig_alloc, rig_on_free, g, &g->names, NULL, "fe", &g->acls};
 	g->reader = (struct acl_reader){.memory = &g->memory, .acls = &g->acls};
 	g->run.vars = &g->vars;
 	g->run.scratch = (struct scratch){g->scratch, 0, sizeof(g->scratch)};

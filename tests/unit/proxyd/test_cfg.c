@@ -211,7 +211,7 @@ static void a_listen_section_is_its_own_backend(void **state)
 
 static void a_long_second_word_is_no_second_word(void **state)
 {
-	char text[400] = "global\n tune.ssl.capture-buffer-size ";
+	char text[400] = "global\n issuers-chain-path ";
 	struct loaded *l;
 
 	(void)state;
