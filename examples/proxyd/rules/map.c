@@ -50,6 +50,8 @@ struct map {
 	struct map_view *views;
 	struct block *blocks;
 	struct end *ends;
+	unsigned version, next_version;
+	struct map *drafts; /* by `next`: versions that are prepared, with views of the same kinds in the same order */
 };
 
 /* ---- Memory of patterns ---- */
@@ -149,21 +151,30 @@ static void free_entries(struct map *m)
 		memset(m->bucket, 0, m->n_buckets * sizeof(*m->bucket));
 }
 
+static void free_map(struct map *m)
+{
+	for (struct map *draft = m->drafts, *next; draft; draft = next) {
+		next = draft->next;
+		free_map(draft);
+	}
+	free_patterns(m);
+	free_entries(m);
+	for (struct map_view *v = m->views, *after; v; v = after) {
+		after = v->next;
+		free(v);
+	}
+	pthread_rwlock_destroy(&m->lock);
+	free(m->bucket);
+	free(m->at);
+	free(m->name);
+	free(m);
+}
+
 void maps_free(struct rule_shared *s)
 {
 	for (struct map *m = s->maps, *next; m; m = next) {
 		next = m->next;
-		free_patterns(m);
-		free_entries(m);
-		for (struct map_view *v = m->views, *after; v; v = after) {
-			after = v->next;
-			free(v);
-		}
-		pthread_rwlock_destroy(&m->lock);
-		free(m->bucket);
-		free(m->at);
-		free(m->name);
-		free(m);
+		free_map(m);
 	}
 	s->maps = NULL;
 }
@@ -420,6 +431,118 @@ void map_each(struct map *m,
 		if (!m->at[i].dead && !fn(userdata, m->at[i].id, m->at[i].key, m->at[i].value))
 			break;
 	pthread_rwlock_unlock(&m->lock);
+}
+
+/* ---- Versions ---- */
+
+unsigned map_version(const struct map *m)
+{
+	return m->version;
+}
+
+unsigned map_next_version(const struct map *m)
+{
+	return m->next_version;
+}
+
+unsigned map_prepare(struct map *m)
+{
+	return ++m->next_version;
+}
+
+static struct map *new_draft(struct map *m, unsigned version)
+{
+	struct map *d = calloc(1, sizeof(*d));
+	struct map_view **tail;
+
+	if (!d)
+		return NULL;
+	pthread_rwlock_init(&d->lock, NULL);
+	tail = &d->views;
+	for (const struct map_view *v = m->views; v; v = v->next) {
+		*tail = calloc(1, sizeof(**tail));
+		if (!*tail) {
+			free_map(d);
+			return NULL;
+		}
+		(*tail)->map = d;
+		(*tail)->patterns.match = v->patterns.match;
+		(*tail)->patterns.ignore_case = v->patterns.ignore_case;
+		tail = &(*tail)->next;
+	}
+	d->has_values = m->has_values;
+	d->version = version;
+	pthread_rwlock_rdlock(&m->lock);
+	d->next_id = m->next_id;
+	pthread_rwlock_unlock(&m->lock);
+	d->next = m->drafts;
+	m->drafts = d;
+	return d;
+}
+
+struct map *map_draft(struct map *m, unsigned version, bool make)
+{
+	unsigned n = 0;
+
+	if (version == m->version)
+		return m;
+	for (struct map *d = m->drafts; d; d = d->next, n++)
+		if (d->version == version)
+			return d;
+	return make && n < MAP_DRAFTS_MAX ? new_draft(m, version) : NULL;
+}
+
+#define SWAP(a, b)                            \
+	do {                                  \
+		__typeof__(a) was = (a);      \
+		(a) = (b);                    \
+		(b) = was;                    \
+	} while (0)
+
+/* All that entries and views are made of. */
+static void swap_contents(struct map *m, struct map *d)
+{
+	struct map_view *v = m->views;
+
+	pthread_rwlock_wrlock(&m->lock);
+	SWAP(m->at, d->at);
+	SWAP(m->n, d->n);
+	SWAP(m->cap, d->cap);
+	SWAP(m->n_dead, d->n_dead);
+	SWAP(m->bytes, d->bytes);
+	SWAP(m->bucket, d->bucket);
+	SWAP(m->n_buckets, d->n_buckets);
+	SWAP(m->blocks, d->blocks);
+	SWAP(m->ends, d->ends);
+	for (struct map_view *w = d->views; v && w; v = v->next, w = w->next)
+		SWAP(v->patterns, w->patterns);
+	if (m->next_id < d->next_id)
+		m->next_id = d->next_id;
+	pthread_rwlock_unlock(&m->lock);
+}
+
+bool map_commit(struct map *m, unsigned version)
+{
+	struct map *d, **at = &m->drafts;
+
+	/* numbers may have gone round */
+	if (version - m->version - 1 >= m->next_version - m->version)
+		return false;
+	d = map_draft(m, version, false);
+	if (d)
+		swap_contents(m, d);
+	else
+		map_clear(m);
+	while ((d = *at)) {
+		if (d->version - m->version > version - m->version) {
+			at = &d->next;
+			continue;
+		}
+		*at = d->next;
+		free_map(d);
+	}
+	m->version = version;
+	return true;
 }
 
 /* ---- Files ---- */

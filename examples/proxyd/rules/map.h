@@ -13,6 +13,7 @@
 #include "rules/vars.h"
 
 #define MAP_BYTES_MAX (64u << 20) /* of one map */
+#define MAP_DRAFTS_MAX 8
 
 struct map;
 struct table_ref;
@@ -71,5 +72,20 @@ void map_clear(struct map *m);
 void map_each(struct map *m,
 	      bool (*fn)(void *userdata, uint64_t id, const char *key, const char *value),
 	      void *userdata);
+
+/*
+ * Versions: a change of many entries at once. One is prepared, filled beside the one in use, and takes its place when it is
+ * committed. The control thread's alone.
+ */
+unsigned map_version(const struct map *m);	/* in use */
+unsigned map_next_version(const struct map *m); /* the last that was prepared */
+unsigned map_prepare(struct map *m);
+/*
+ * What can be added to, listed and cleared by the calls above: `m` itself, when it is the version in use. NULL: it is empty,
+ * or, with `make`, there is no memory, or there are MAP_DRAFTS_MAX.
+ */
+struct map *map_draft(struct map *m, unsigned version, bool make);
+/* Older ones go. False: it is none that was prepared and is not in use yet. */
+bool map_commit(struct map *m, unsigned version);
 
 #endif

@@ -7,13 +7,9 @@
 static const struct {
 	const char *name, *why;
 } absent[] = {
-    {"commit acl", "entries are changed one by one; a reload changes all at once"},
-    {"commit map", "entries are changed one by one; a reload changes all at once"},
     {"disable dynamic-cookie", "take dynamic out of the section's cookie line and send reload: connections stay"},
     {"enable dynamic-cookie", "write dynamic into the section's cookie line and send reload: connections stay"},
     {"get var", "rules alone read and set the variables of the process in this version"},
-    {"prepare acl", "entries are changed one by one; a reload changes all at once"},
-    {"prepare map", "entries are changed one by one; a reload changes all at once"},
     {"set dynamic-cookie-key", "write dynamic-cookie-key into the file and send reload: connections stay"},
     {"set profiling", "use perf top"},
     {"set rate-limit", "connections are limited by maxconn: set maxconn global N"},

@@ -13,10 +13,10 @@ static struct rule_shared *shared(const struct call *c)
 	return engine_set(c->e)->cfg->shared;
 }
 
-/* "map" or "acl", as the command's last word says. */
+/* "map" or "acl", as the command's last word says; a version that was read stands behind it. */
 static bool is_map(const struct call *c)
 {
-	return !strcmp(c->word[-1], "map");
+	return !strcmp(*c->word[-1] == '@' ? c->word[-2] : c->word[-1], "map");
 }
 
 static struct map *first(const struct call *c)
@@ -24,13 +24,34 @@ static struct map *first(const struct call *c)
 	return shared(c) ? shared(c)->maps : NULL;
 }
 
-/* "#ID", or the name of a file. NULL: told. */
-static struct map *find(struct call *c)
+/* "@VERSION" in front. */
+static bool has_version(const struct call *c)
+{
+	return *call_word(c, 0) == '@';
+}
+
+/*
+ * "#ID", or the name of a file, behind @VERSION if it may be there (ret_version not NULL); the words then begin with the name.
+ * NULL: told.
+ */
+static struct map *find(struct call *c, unsigned *ret_version)
 {
 	const char *word = call_word(c, 0);
+	unsigned long id, version = 0;
 	char *end;
-	unsigned long id = *word == '#' ? strtoul(word + 1, &end, 10) : 0;
 
+	if (ret_version && has_version(c)) {
+		version = strtoul(word + 1, &end, 10);
+		if (end == word + 1 || *end || version > UINT32_MAX) {
+			call_say(c, "'%s' is no version: write @NUMBER, as prepare says it.\n", word);
+			return NULL;
+		}
+		*ret_version = (unsigned)version;
+		c->word++;
+		c->n--;
+		word = call_word(c, 0);
+	}
+	id = *word == '#' ? strtoul(word + 1, &end, 10) : 0;
 	for (struct map *m = first(c); m; m = map_next(m)) {
 		if (map_has_values(m) != is_map(c))
 			continue;
@@ -50,6 +71,27 @@ static bool read_entry_id(const char *word, uint64_t *ret)
 		return false;
 	*ret = strtoull(word + 1, &end, 16);
 	return end != word + 1 && !*end;
+}
+
+/* The map at the words, or that version of it. NULL: told, or there is none yet and `make` is false. */
+static struct map *find_version(struct call *c, bool make)
+{
+	bool versioned = has_version(c);
+	unsigned version;
+	struct map *m = find(c, &version), *draft;
+
+	if (!m || !versioned)
+		return m;
+	if (make && version - map_version(m) > map_next_version(m) - map_version(m)) {
+		call_say(c, version > map_next_version(m) ? "Version number in the future, please use 'prepare %s' before.\n"
+							  : "Version number out of range: another one was committed; 'prepare %s' again.\n",
+			 is_map(c) ? "map" : "acl");
+		return NULL;
+	}
+	draft = map_draft(m, version, make);
+	if (!draft && make)
+		call_say(c, "There is not memory enough, or more than %d versions are open: commit one.\n", MAP_DRAFTS_MAX);
+	return draft;
 }
 
 /* ---- show ---- */
@@ -73,7 +115,7 @@ void run_show_map(struct call *c)
 	struct map *m;
 
 	if (c->n) {
-		m = find(c);
+		m = find_version(c, false);
 		if (m)
 			map_each(m, put_entry, c->out);
 		return;
@@ -81,8 +123,9 @@ void run_show_map(struct call *c)
 	out_text(c->out, "# id (file) description\n");
 	for (m = first(c); m; m = map_next(m))
 		if (map_has_values(m) == is_map(c))
-			out_printf(c->out, "%u (%s) pattern loaded from file '%s' used by %s. curr_ver=0 next_ver=0 entry_cnt=%zu\n",
-				   map_id(m), map_name(m), map_name(m), is_map(c) ? "map" : "acl", map_count(m));
+			out_printf(c->out, "%u (%s) pattern loaded from file '%s' used by %s. curr_ver=%u next_ver=%u entry_cnt=%zu\n",
+				   map_id(m), map_name(m), map_name(m), is_map(c) ? "map" : "acl", map_version(m), map_next_version(m),
+				   map_count(m));
 }
 
 struct lookup {
@@ -109,7 +152,7 @@ static bool compare(void *userdata, uint64_t id, const char *key, const char *va
 /* By the text of a key: what a network or a regular expression matches is not asked. */
 void run_get_map(struct call *c)
 {
-	struct map *m = find(c);
+	struct map *m = find(c, NULL);
 	struct lookup l = {call_word(c, 1), c, false};
 
 	if (!m)
@@ -155,7 +198,7 @@ static void add_lines(struct call *c, struct map *m)
 
 void run_add_map(struct call *c)
 {
-	struct map *m = find(c);
+	struct map *m = find_version(c, true);
 
 	if (!m)
 		return;
@@ -170,7 +213,7 @@ void run_add_map(struct call *c)
 
 void run_set_map(struct call *c)
 {
-	struct map *m = find(c);
+	struct map *m = find(c, NULL);
 	uint64_t id;
 	bool done;
 
@@ -187,7 +230,7 @@ void run_set_map(struct call *c)
 
 void run_del_map(struct call *c)
 {
-	struct map *m = find(c);
+	struct map *m = find(c, NULL);
 	uint64_t id;
 	bool done;
 
@@ -204,8 +247,33 @@ void run_del_map(struct call *c)
 
 void run_clear_map(struct call *c)
 {
-	struct map *m = find(c);
+	struct map *m = find_version(c, false);
 
 	if (m)
 		map_clear(m);
+}
+
+/* ---- Versions ---- */
+
+void run_prepare_map(struct call *c)
+{
+	struct map *m = find(c, NULL);
+
+	if (m)
+		call_say(c, "New version created: %u\n", map_prepare(m));
+}
+
+void run_commit_map(struct call *c)
+{
+	bool versioned = has_version(c);
+	unsigned version;
+	struct map *m;
+
+	if (!versioned) {
+		call_say(c, "Missing version number.\n");
+		return;
+	}
+	m = find(c, &version);
+	if (m && !map_commit(m, version))
+		call_say(c, "Version number out of range.\n");
 }
