@@ -166,11 +166,54 @@ static int check_anew(struct engine *e, struct server *s)
 	return s->admin.cfg ? check_sync(e, s, s->admin.cfg, s->admin.backend) : 0;
 }
 
+/* NULL: it has no dynamic cookie. */
+static const char *cookie_key(const struct server *s)
+{
+	const struct cfg_http *http = s->admin.backend ? s->admin.backend->http : NULL;
+	const struct pool *p = s->pool;
+	bool on;
+
+	if (!http || !http->cookie)
+		return NULL;
+	on = p->cookie.dynamic ? p->cookie.dynamic == COOKIE_DYNAMIC : http->cookie->dynamic;
+	return !on ? NULL : p->cookie.key ? p->cookie.key : http->dynamic_cookie_key;
+}
+
+void admin_forget_cookies(struct engine *e)
+{
+	struct pool *p;
+
+	LIST_FOREACH (p, &e->pools, entry) {
+		free(p->cookie.key);
+		p->cookie.key = NULL;
+		p->cookie.dynamic = COOKIE_AS_CONFIGURED;
+	}
+}
+
+void admin_set_dynamic_cookie(const struct backend *b, bool on)
+{
+	b->pool->cookie.dynamic = on ? COOKIE_DYNAMIC : COOKIE_NOT_DYNAMIC;
+	for (size_t i = 0; i < b->n_servers; i++)
+		server_hash_cookie(b->servers[i]);
+}
+
+int admin_set_cookie_key(const struct backend *b, const char *key)
+{
+	char *copy = strdup(key);
+
+	if (!copy)
+		return -ENOMEM;
+	free(b->pool->cookie.key);
+	b->pool->cookie.key = copy;
+	for (size_t i = 0; i < b->n_servers; i++)
+		server_hash_cookie(b->servers[i]);
+	return 0;
+}
+
 /* HAProxy's: XXH64 of the key, the address, and the port in four bytes. */
 void server_hash_cookie(struct server *s)
 {
-	const struct cfg_http *http = s->admin.backend ? s->admin.backend->http : NULL;
-	const char *key = http && http->cookie && http->cookie->dynamic ? http->dynamic_cookie_key : NULL;
+	const char *key = cookie_key(s);
 	const struct cfg_addr *a = server_addr(s);
 	const struct sockaddr_in *in = (const struct sockaddr_in *)&a->storage;
 	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&a->storage;

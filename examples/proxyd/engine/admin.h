@@ -35,6 +35,10 @@ int admin_set_agent(struct engine *e, struct server *s, const struct cfg_addr *a
 /* As if it had said that. */
 int admin_set_agent_verdict(struct server *s, bool up);
 
+/* Dynamic cookies of a backend that has a cookie line, and their key: until the next configuration. 0 or -ENOMEM. */
+void admin_set_dynamic_cookie(const struct backend *b, bool on);
+int admin_set_cookie_key(const struct backend *b, const char *key);
+
 int admin_set_maxconn(struct engine *e, struct server *s, unsigned maxconn);
 
 /*

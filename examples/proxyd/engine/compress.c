@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "compress.h"
 
+#include "count.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -270,6 +272,7 @@ bool compress_give(struct worker *w, struct exchange *x, const char *data, size_
 	const bool is_last = x->down.done;
 	z_stream *z = &x->deflater->z;
 	bool is_whole = false;
+	size_t given = 0;
 
 	if (!len && !is_last)
 		return true;
@@ -295,6 +298,8 @@ bool compress_give(struct worker *w, struct exchange *x, const char *data, size_
 			return false; /* zlib says so of a state that it cannot be in */
 		if ((n || (is_whole && is_last)) && !give_chunk(w, x, out, n, is_whole && is_last))
 			return false;
+		given += n;
 	}
+	count_compressed(w, x, len, given, is_last);
 	return true;
 }

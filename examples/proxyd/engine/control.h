@@ -93,6 +93,8 @@ void server_changed(struct server *s, bool up);
 
 /* Its dynamic cookie, when its address or its section is another one. */
 void server_hash_cookie(struct server *s);
+/* What an operator said of them no longer counts. */
+void admin_forget_cookies(struct engine *e);
 
 /* Moves it, and tells nobody. 0 or -ENOMEM; -errno: it is there, and its check is not. */
 int server_move(struct engine *e, struct server *s, const struct cfg_addr *addr);

@@ -239,3 +239,17 @@ void count_session(struct worker *w, const struct session *s)
 		count_times(server, times);
 	add_bytes(server, in, out);
 }
+
+void count_compressed(struct worker *w, const struct exchange *x, size_t in, size_t out, bool done)
+{
+	struct counters *const of[] = {
+	    counters_of(x->client->frontend->gate->tally, w->index),
+	    counters_of(x->seeker.backend->pool->tally, w->index),
+	};
+
+	for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++) {
+		counter_add(&of[i]->n[COUNT_COMPRESS_IN], in);
+		counter_add(&of[i]->n[COUNT_COMPRESS_OUT], out);
+		counter_add(&of[i]->n[COUNT_COMPRESSED], done);
+	}
+}

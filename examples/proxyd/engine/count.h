@@ -34,6 +34,9 @@ void count_server_handshake(struct worker *w, const struct server *s, const stru
 /* accept-proxy, and there was no PROXY header. */
 void count_greeting_failed(struct worker *w, const struct frontend *f);
 
+/* Bytes of an answer that is compressed, before and after; `done`: that was all of it. */
+void count_compressed(struct worker *w, const struct exchange *x, size_t in, size_t out, bool done);
+
 /* A TCP session is over. */
 void count_session(struct worker *w, const struct session *s);
 

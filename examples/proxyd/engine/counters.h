@@ -59,6 +59,9 @@ enum counted {
 	COUNT_TLS_SESSIONS, /* handshakes that began a session; _REUSED: that went on with an older one */
 	COUNT_TLS_REUSED,
 	COUNT_TLS_FAILED,
+	COUNT_COMPRESS_IN, /* bytes of answers before, and after; answers */
+	COUNT_COMPRESS_OUT,
+	COUNT_COMPRESSED,
 	COUNT_COUNT_,
 };
 

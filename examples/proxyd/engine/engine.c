@@ -201,6 +201,7 @@ int engine_apply(struct engine *e, struct cfg *cfg, unsigned maxconn, char *ret_
 	e->n_applied++;
 	e->maxconn = maxconn;
 	atomic_store(&e->gate.max, e->gate.max_by_hand ? e->gate.max_by_hand : maxconn);
+	admin_forget_cookies(e);
 	set_limits(&e->limits, &cfg->global);
 	for (size_t i = 0; i < set->n_listeners; i++)
 		listener_tune(set->listener[i].listener, e->n_workers, set->listener[i].tcp);

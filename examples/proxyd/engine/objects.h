@@ -275,6 +275,10 @@ struct pool {
 	uint64_t changed_ns, down_ns; /* since when it is as it is; how long it was down before */
 	uint64_t n_down;
 	struct pool_worker *worker; /* an array */
+	struct { /* an operator's word, until the next configuration */
+		enum { COOKIE_AS_CONFIGURED, COOKIE_DYNAMIC, COOKIE_NOT_DYNAMIC } dynamic;
+		char *key; /* NULL: as configured */
+	} cookie;
 };
 
 /* Who wait for whichever server is free first. Between the two looks others may come. */

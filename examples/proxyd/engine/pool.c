@@ -23,6 +23,7 @@ static void pool_free(struct pool *p)
 	pthread_mutex_destroy(&p->editing);
 	free(p->worker);
 	tally_free(p->tally);
+	free(p->cookie.key);
 	free(p->name);
 	free(p);
 }

@@ -7,12 +7,8 @@
 static const struct {
 	const char *name, *why;
 } absent[] = {
-    {"disable dynamic-cookie", "take dynamic out of the section's cookie line and send reload: connections stay"},
-    {"enable dynamic-cookie", "write dynamic into the section's cookie line and send reload: connections stay"},
     {"get var", "rules alone read and set the variables of the process in this version"},
-    {"set dynamic-cookie-key", "write dynamic-cookie-key into the file and send reload: connections stay"},
     {"set profiling", "use perf top"},
-    {"set rate-limit", "connections are limited by maxconn: set maxconn global N"},
     {"set severity-output", "answers have no levels"},
     {"set ssl", "set ssl cert, ca-file, crl-file and ocsp-response are; for the keys of tickets write the file and send reload"},
     {"set var", "rules alone read and set the variables of the process in this version"},

@@ -117,7 +117,7 @@ command_fn run_add_server, run_del_server, run_show_events;
 command_fn run_show_table, run_set_table, run_clear_table;
 command_fn run_get_weight, run_set_weight, run_set_server, run_enable_server, run_disable_server, run_enable_health,
 	run_disable_health, run_agent, run_enable_frontend, run_disable_frontend, run_shutdown_frontend,
-	run_set_maxconn_server, run_set_maxconn_frontend, run_set_maxconn_global, run_set_timeout;
+	run_set_rate_limit, run_dynamic_cookie, run_set_cookie_key, run_set_maxconn_server, run_set_maxconn_frontend, run_set_maxconn_global, run_set_timeout;
 command_fn run_show_map, run_get_map, run_add_map, run_set_map, run_del_map, run_clear_map, run_prepare_map, run_commit_map;
 command_fn run_show_sess, run_shutdown_session, run_shutdown_sessions;
 command_fn run_new_ssl_file, run_set_ssl_file, run_commit_ssl_file, run_abort_ssl_file, run_del_ssl_file, run_show_ssl_file;

@@ -298,6 +298,61 @@ void run_set_maxconn_global(struct call *c)
 		admin_set_global_maxconn(c->e, n);
 }
 
+void run_set_rate_limit(struct call *c)
+{
+	struct engine_limits *m = &c->e->limits;
+	const struct {
+		const char *name;
+		_Atomic uint32_t *limit;
+	} all[] = {{"connections", &m->connection_rate}, {"sessions", &m->session_rate}, {"ssl-sessions", &m->tls_rate}};
+	unsigned n;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (!strcmp(call_word(c, 0), all[i].name) && !strcmp(call_word(c, 1), "global")) {
+			if (read_number(c, call_word(c, 2), UINT32_MAX, &n))
+				atomic_store(all[i].limit, n);
+			return;
+		}
+	call_say(c, "'set rate-limit' only supports :\n"
+		    "   - 'connections global' to set the per-process maximum connection rate\n"
+		    "   - 'sessions global' to set the per-process maximum session rate\n"
+		    "   - 'ssl-sessions global' to set the per-process maximum SSL session rate\n");
+}
+
+/* The backend at word 0. NULL: told. */
+static const struct backend *find_backend(struct call *c)
+{
+	const struct backend *b = NULL;
+
+	if (!*call_word(c, 0))
+		call_say(c, "A backend name is expected.\n");
+	else if (!(b = admin_backend(c->e, c->word[0])))
+		call_say(c, "No such backend.\n");
+	return b;
+}
+
+void run_dynamic_cookie(struct call *c)
+{
+	const struct backend *b = find_backend(c);
+
+	if (b)
+		admin_set_dynamic_cookie(b, !strcmp(c->word[-3], "enable"));
+}
+
+void run_set_cookie_key(struct call *c)
+{
+	const struct backend *b = find_backend(c);
+
+	if (!b)
+		return;
+	if (!*call_word(c, 1))
+		call_say(c, "String value expected.\n");
+	else if (strlen(c->word[1]) > CFG_COOKIE_KEY_MAX)
+		call_say(c, "The key is longer than %d bytes.\n", CFG_COOKIE_KEY_MAX);
+	else if (admin_set_cookie_key(b, c->word[1]) < 0)
+		call_say(c, "There is not memory enough.\n");
+}
+
 void run_enable_frontend(struct call *c)
 {
 	const struct frontend *f = find_frontend(c, 0);

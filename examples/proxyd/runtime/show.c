@@ -234,16 +234,18 @@ void run_show_servers_state(struct call *c)
 
 static void conn_line(struct call *c, const struct backend *b, const struct server *s, unsigned sid)
 {
-	unsigned used = atomic_load(&s->n_sessions), port;
+	unsigned used = atomic_load(&s->n_sessions), idle = 0, port;
 	struct tally_sum sum;
 	char addr[128];
 
 	tally_read(s->tally, c->now_ns, &sum);
 	port = address_of(server_addr(s), addr, sizeof(addr));
-	out_printf(c->out, "%s/%s %u/%u %s %u - 5000 %u %llu 0 0 0 -1 0", b->proxy->name, s->name, b->proxy->id, sid,
-		   addr, port, used, (unsigned long long)sum.sessions_max);
+	for (unsigned i = 0; s->worker && i < c->e->n_workers; i++)
+		idle += atomic_load_explicit(&s->worker[i].n_idle, memory_order_relaxed);
+	out_printf(c->out, "%s/%s %u/%u %s %u - 5000 %u %llu 0 0 %u -1 %u", b->proxy->name, s->name, b->proxy->id, sid,
+		   addr, port, used, (unsigned long long)sum.sessions_max, idle, idle);
 	for (unsigned i = 0; i < c->e->n_workers; i++)
-		out_text(c->out, " 0");
+		out_printf(c->out, " %u", s->worker ? atomic_load_explicit(&s->worker[i].n_idle, memory_order_relaxed) : 0u);
 	out_text(c->out, "\n");
 }
 

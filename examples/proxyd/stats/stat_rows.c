@@ -61,6 +61,15 @@ static void set_tls(struct stat_row *r, const struct tally_sum *s)
 	set(r, STAT_SSL_FAILED_HANDSHAKE, s->n[COUNT_TLS_FAILED]);
 }
 
+/* Nothing is passed on uncompressed for want of speed: there is no limit of it. */
+static void set_compression(struct stat_row *r, const struct tally_sum *s)
+{
+	set(r, STAT_COMP_IN, s->n[COUNT_COMPRESS_IN]);
+	set(r, STAT_COMP_OUT, s->n[COUNT_COMPRESS_OUT]);
+	set(r, STAT_COMP_BYP, 0);
+	set(r, STAT_COMP_RSP, s->n[COUNT_COMPRESSED]);
+}
+
 static void set_statuses(struct stat_row *r, const struct tally_sum *s)
 {
 	for (unsigned i = 0; i < 5; i++)
@@ -148,7 +157,7 @@ static void frontend_row(const struct frontend *f, const struct cfg_proxy *p, ui
 	set(r, STAT_CONN_RATE_MAX, s.connection_rate_max);
 	set(r, STAT_CONN_TOT, s.n[COUNT_CONNECTIONS]);
 	set(r, STAT_EINT, s.n[COUNT_INTERNAL_ERRORS]);
-	SET_ZERO(r, STAT_COMP_IN, STAT_COMP_OUT, STAT_COMP_BYP, STAT_COMP_RSP);
+	set_compression(r, &s);
 	set(r, STAT_DCON, s.n[COUNT_DENIED_CONNECTIONS]);
 	set(r, STAT_DSES, s.n[COUNT_DENIED_SESSIONS]);
 	if (f->http) {
@@ -432,8 +441,8 @@ static void backend_row(const struct backend *b, const struct cfg_proxy *p, uint
 	if (sum.any)
 		set(r, STAT_DOWNTIME, pool->down_ns / SECOND_NS + (r->up ? 0 : age_s(pool->changed_ns, now_ns)));
 	set_last(r, &s, now_ns);
-	SET_ZERO(r, STAT_COMP_IN, STAT_COMP_OUT, STAT_COMP_BYP, STAT_COMP_RSP, STAT_AGG_SERVER_STATUS,
-		 STAT_AGG_SERVER_CHECK_STATUS, STAT_AGG_CHECK_STATUS);
+	set_compression(r, &s);
+	SET_ZERO(r, STAT_AGG_SERVER_STATUS, STAT_AGG_SERVER_CHECK_STATUS, STAT_AGG_CHECK_STATUS);
 	if (b->http) {
 		set_statuses(r, &s);
 		set(r, STAT_REQ_TOT, s.n[COUNT_REQUESTS]);
