@@ -77,6 +77,14 @@ static const char *tag(int level)
 	return level <= LOG_ERR ? "[ALERT]   " : level == LOG_WARNING ? "[WARNING] " : "[NOTICE]  ";
 }
 
+static char said[65536];
+static size_t n_said;
+
+const char *cli_said(void)
+{
+	return said;
+}
+
 void cli_say(int level, const char *format, ...)
 {
 	char text[1024];
@@ -86,6 +94,8 @@ void cli_say(int level, const char *format, ...)
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	fprintf(stderr, "%s (%d) : %s\n", tag(level), (int)getpid(), text);
+	if (n_said < sizeof(said))
+		n_said += (size_t)snprintf(said + n_said, sizeof(said) - n_said, "%s (%d) : %s\n", tag(level), (int)getpid(), text);
 }
 
 void cli_print_diag(const struct diag *d, bool warnings)

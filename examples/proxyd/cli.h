@@ -43,6 +43,8 @@ void cli_print_json(const struct diag *d);
 int cli_condition(const char *text);
 
 /* One line in that form. Levels of <syslog.h>: LOG_ERR and above, LOG_WARNING, LOG_NOTICE. */
+/* All that cli_say said so far, 64 KiB of it. */
+const char *cli_said(void);
 __attribute__((format(printf, 2, 3))) void cli_say(int level, const char *format, ...);
 
 #endif

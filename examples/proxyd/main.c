@@ -361,7 +361,7 @@ static void on_reload(void *userdata)
 /* The sockets of the runtime API; -EINVAL: one could not be opened, and that was told. */
 static int make_runtime(struct daemon *d, const struct cfg *cfg)
 {
-	struct runtime_opts o = {.engine = d->engine, .reload = on_reload, .userdata = d};
+	struct runtime_opts o = {.engine = d->engine, .startup_logs = cli_said, .reload = on_reload, .userdata = d};
 	char error[512];
 	int e = runtime_new(&o, &d->runtime);
 

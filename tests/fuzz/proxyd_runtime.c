@@ -15,9 +15,10 @@ static void read_line(char *line, size_t size)
 {
 	char *rest = line;
 	struct line_command c;
+	char end[LINE_PATTERN_MAX + 1];
 	size_t commands = 0;
 
-	line_has_payload(line);
+	line_has_payload(line, end);
 	while (line_next(&rest, &c)) {
 		assert(++commands <= size + 1);
 		assert(c.n <= LINE_WORDS_MAX + 1);

@@ -114,14 +114,16 @@ void ring_write(struct ring *r, const struct iovec *v, int n)
 		atomic_store(&r->rings->woken, false); /* the next line wakes it */
 }
 
-char *ring_text(struct ring *r, size_t *ret_len)
+char *ring_text_from(struct ring *r, uint64_t *from, size_t *ret_len)
 {
 	size_t used = 0;
+	uint64_t at;
 	char *text;
 
 	pthread_mutex_lock(&r->lock);
-	text = malloc((size_t)(r->end - r->begin) + 1);
-	for (uint64_t at = r->begin; text && at < r->end;) {
+	at = *from < r->begin ? r->begin : *from; /* what was pushed out meanwhile is not told */
+	text = malloc((size_t)(r->end - at) + 1);
+	while (text && at < r->end) {
 		uint32_t len = length_at(r, at);
 
 		get(r, at + sizeof(len), text + used, len); /* its length takes more than a line end */
@@ -130,8 +132,35 @@ char *ring_text(struct ring *r, size_t *ret_len)
 		at += sizeof(len) + len;
 	}
 	pthread_mutex_unlock(&r->lock);
+	if (text)
+		*from = at;
 	*ret_len = used;
 	return text;
+}
+
+char *ring_text(struct ring *r, size_t *ret_len)
+{
+	return ring_text_from(r, &(uint64_t){0}, ret_len);
+}
+
+uint64_t ring_end(struct ring *r)
+{
+	uint64_t end;
+
+	pthread_mutex_lock(&r->lock);
+	end = r->end;
+	pthread_mutex_unlock(&r->lock);
+	return end;
+}
+
+struct ring *rings_find(const struct rings *rs, const char *name)
+{
+	struct ring *r;
+
+	LIST_FOREACH (r, &rs->list, entry)
+		if (!strcmp(r->name, name))
+			return r;
+	return NULL;
 }
 
 /* ---- Sending ---- */

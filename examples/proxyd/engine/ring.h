@@ -39,5 +39,10 @@ const char *ring_description(const struct ring *r);
 uint64_t ring_gaps(const struct ring *r);
 /* Its lines, oldest first, each with a line end; what free() takes. NULL: no memory. */
 char *ring_text(struct ring *r, size_t *ret_len);
+/* The same from `*at` on, which it sets behind the last; 0: from the oldest. */
+char *ring_text_from(struct ring *r, uint64_t *at, size_t *ret_len);
+/* Where the next line will stand. */
+uint64_t ring_end(struct ring *r);
+struct ring *rings_find(const struct rings *rs, const char *name);
 
 #endif

@@ -17,7 +17,6 @@ static const struct {
     {"show peers", "tables are not shared with others"},
     {"show profiling", "use perf top"},
     {"show ssl", "show ssl cert, ca-file, crl-file, crt-list and ocsp-response are"},
-    {"show startup-logs", "they went to stderr, and to syslog"},
     {"show tasks", "there are no tasks: show threads"},
     {"show tls-keys", "keys of sessions are told to nobody"},
     {"show trace", "use perf trace, or show errors"},

@@ -42,6 +42,8 @@ const struct command_info runtime_commands[] = {
     {"enable frontend", CFG_STATS_ADMIN, run_enable_frontend, "FRONTEND", "accept again"},
     {"enable health", CFG_STATS_ADMIN, run_enable_health, "BACKEND/SERVER", "check a server again"},
     {"enable server", CFG_STATS_ADMIN, run_enable_server, "BACKEND/SERVER", "take a server out of maintenance"},
+    {"experimental-mode", CFG_STATS_ADMIN, run_mode, "[on|off]", "nothing is hidden here: for scripts that send it"},
+    {"expert-mode", CFG_STATS_ADMIN, run_mode, "[on|off]", "nothing is hidden here: for scripts that send it"},
     {"get acl", CFG_STATS_USER, run_get_map, "FILE PATTERN", "is this pattern there?"},
     {"get map", CFG_STATS_USER, run_get_map, "MAP KEY", "the value of a key"},
     {"get weight", CFG_STATS_USER, run_get_weight, "BACKEND/SERVER", "a server's weight, and the one of the file"},
@@ -52,7 +54,7 @@ const struct command_info runtime_commands[] = {
     {"operator", CFG_STATS_OPERATOR, run_level, "", "give up rights: only what an operator may"},
     {"prepare acl", CFG_STATS_OPERATOR, run_prepare_map, "FILE", "a new version, to be filled beside the one in use"},
     {"prepare map", CFG_STATS_OPERATOR, run_prepare_map, "MAP", "a new version, to be filled beside the one in use"},
-    {"prompt", CFG_STATS_USER, run_prompt, "", "stay, and print a prompt after each answer"},
+    {"prompt", CFG_STATS_USER, run_prompt, "[n|i|p]", "stay, and print a prompt after each answer; i: without it, n: neither"},
     {"quit", CFG_STATS_USER, run_quit, "", "close this connection"},
     {"reload", CFG_STATS_ADMIN, run_reload, "", "read the configuration again, as SIGUSR2 does"},
     {"set dynamic-cookie-key backend", CFG_STATS_ADMIN, run_set_cookie_key, "BACKEND KEY", "what dynamic cookies are made with"},
@@ -76,7 +78,7 @@ const struct command_info runtime_commands[] = {
     {"show cli sockets", CFG_STATS_OPERATOR, run_show_sockets, "", "where commands are taken"},
     {"show env", CFG_STATS_OPERATOR, run_show_env, "[NAME]", "the environment of the process"},
     {"show errors", CFG_STATS_OPERATOR, run_show_errors, "[PROXY] [request|response]", "the last refused message of each proxy"},
-    {"show events", CFG_STATS_OPERATOR, run_show_events, "[RING]", "rings, or the log lines in one"},
+    {"show events", CFG_STATS_OPERATOR, run_show_events, "[RING [-w] [-n]]", "rings, or the log lines in one; -w: wait for more, -n: new ones only"},
     {"show fd", CFG_STATS_OPERATOR, run_show_fd, "", "open descriptors"},
     {"show info", CFG_STATS_USER, run_show_info, "[typed|json] [float] [desc]", "the process"},
     {"show libs", CFG_STATS_OPERATOR, run_show_libs, "", "program and libraries, and where they lie in memory"},
@@ -93,6 +95,7 @@ const struct command_info runtime_commands[] = {
     {"show ssl crl-file", CFG_STATS_OPERATOR, run_show_ssl_file, "[[*]FILE[:NUMBER]]", "revocations in memory, or all about one file; *: of the transaction"},
     {"show ssl crt-list", CFG_STATS_OPERATOR, run_show_ssl_list, "[-n] [LIST]", "crt-lists and folders, or the lines of one, with their numbers"},
     {"show ssl ocsp-response", CFG_STATS_OPERATOR, run_show_ssl_ocsp, "[ID]", "OCSP answers that are stapled, or one"},
+    {"show startup-logs", CFG_STATS_OPERATOR, run_show_startup_logs, "", "what was said about the configuration at the start"},
     {"show stat", CFG_STATS_USER, run_show_stat, "[PROXY TYPE SERVER] [typed|json] [up|no-maint] [desc]", "counters, as CSV"},
     {"show table", CFG_STATS_USER, run_show_table, "[TABLE [key KEY|data.NAME OPERATOR VALUE …]]", "stick tables, or the entries of one"},
     {"show threads", CFG_STATS_OPERATOR, run_show_threads, "", "worker threads"},
@@ -215,9 +218,30 @@ void runtime_run(struct call *c, struct line_command *line)
 
 /* ---- Of the connection itself ---- */
 
+/* Without a word it is turned over; HAProxy 3.2's: n neither, i stays after a line, p with a prompt as well. */
 void run_prompt(struct call *c)
 {
-	runtime_set_prompt(c->conn);
+	const char *mode = call_word(c, 0);
+
+	if (c->n > 1 || (*mode && (mode[1] || !strchr("nip", *mode)))) {
+		call_say(c, "Write prompt, or prompt n, i or p: nothing, go on after a line, or with a prompt.\n");
+		return;
+	}
+	runtime_set_prompt(c->conn, *mode ? *mode == 'p' : !runtime_has_prompt(c->conn));
+	if (*mode == 'i')
+		runtime_set_interactive(c->conn, true);
+}
+
+/* "experimental-mode on; add server …" is what scripts send to HAProxy 2.4: nothing is hidden here. */
+void run_mode(struct call *c)
+{
+	if (!c->n)
+		call_say(c, "%s is ON\n", c->word[-1]);
+}
+
+void run_show_startup_logs(struct call *c)
+{
+	out_text(c->out, runtime_startup_logs(c));
 }
 
 void run_quit(struct call *c)

@@ -41,14 +41,18 @@ bool line_next(char **text, struct line_command *ret)
 	return true;
 }
 
-bool line_has_payload(char *line)
+bool line_has_payload(char *line, char ret_end[LINE_PATTERN_MAX + 1])
 {
-	size_t len = strlen(line);
+	size_t len = strlen(line), at;
 
 	while (len && is_blank(line[len - 1]))
 		len--;
-	if (len < 2 || line[len - 1] != '<' || line[len - 2] != '<' || (len > 2 && !is_blank(line[len - 3])))
+	for (at = len; at && !is_blank(line[at - 1]); at--)
+		;
+	if (len - at < 2 || len - at > 2 + LINE_PATTERN_MAX || line[at] != '<' || line[at + 1] != '<')
 		return false;
-	line[len - 2] = '\0';
+	memcpy(ret_end, line + at + 2, len - at - 2);
+	ret_end[len - at - 2] = '\0';
+	line[at] = '\0';
 	return true;
 }

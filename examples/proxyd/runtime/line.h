@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A command line of the runtime API: commands between ";", words between blanks, a backslash takes a blank, a ";"
- * or a backslash for what it is, and " <<" at the end says that the payload follows, up to an empty line. Pure.
+ * or a backslash for what it is, and " <<" at the end says that the payload follows, up to an empty line, " <<END" up to the line END (HAProxy 2.9). Pure.
  */
 #ifndef PROXYD_RUNTIME_LINE_H
 #define PROXYD_RUNTIME_LINE_H
@@ -25,7 +25,9 @@ struct line_command {
  */
 bool line_next(char **text, struct line_command *ret);
 
-/* True: `line` ends in "<<", which is cut off. */
-bool line_has_payload(char *line);
+#define LINE_PATTERN_MAX 7
+
+/* True: `line` ends in "<<", or "<<PATTERN" of at most LINE_PATTERN_MAX bytes, which is cut off: the line that ends the payload. */
+bool line_has_payload(char *line, char ret_end[LINE_PATTERN_MAX + 1]);
 
 #endif

@@ -30,6 +30,7 @@ struct runtime_conn;
 /* `reload` is called by the command "reload". */
 struct runtime_opts {
 	struct engine *engine;
+	const char *(*startup_logs)(void); /* what was told before it ran */
 	void (*reload)(void *userdata);
 	void *userdata;
 };
@@ -70,6 +71,13 @@ const char *call_word(const struct call *c, size_t i);
 
 /* It cannot be answered now: nothing more of this line is run until runtime_resume. */
 void call_wait(struct call *c);
+/*
+ * The answer goes on: `more` adds to it ten times a second, until the client sends anything or it returns false; `end` then
+ * frees `arg`.
+ */
+typedef bool runtime_more(void *arg, struct out *out);
+void runtime_follow(struct call *c, runtime_more *more, void (*end)(void *arg), void *arg);
+
 /* The rest of the answer; `conn` as call.conn was, which may be gone by now: NULL then. */
 void runtime_resume(struct runtime *r, uint64_t conn, const char *text, size_t len);
 uint64_t call_id(const struct call *c);
@@ -78,7 +86,10 @@ uint64_t call_id(const struct call *c);
 void runtime_reload(struct call *c);
 
 void runtime_set_level(struct runtime_conn *c, enum cfg_stats_level level);
-void runtime_set_prompt(struct runtime_conn *c);
+void runtime_set_prompt(struct runtime_conn *c, bool prompt);
+bool runtime_has_prompt(const struct runtime_conn *c);
+void runtime_set_interactive(struct runtime_conn *c, bool interactive);
+const char *runtime_startup_logs(const struct call *c);
 void runtime_quit(struct runtime_conn *c);
 void runtime_set_timeout(struct runtime_conn *c, uint64_t timeout_ns);
 bool runtime_is_master(const struct runtime_conn *c);
@@ -108,7 +119,7 @@ void runtime_run(struct call *c, struct line_command *line);
 /* absent.c: one that this version does not offer? Then that is said. */
 bool runtime_absent(struct call *c, const struct line_command *line);
 
-command_fn run_help, run_prompt, run_quit, run_level;
+command_fn run_help, run_prompt, run_quit, run_level, run_mode, run_show_startup_logs;
 command_fn run_show_info, run_show_stat, run_show_backend, run_show_servers_state, run_show_servers_conn, run_show_env,
 	run_show_version, run_show_schema, run_show_activity, run_show_threads, run_show_pools, run_show_fd,
 	run_show_sockets, run_show_level, run_show_proc, run_reload, run_show_errors, run_clear_counters,

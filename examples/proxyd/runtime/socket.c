@@ -16,6 +16,7 @@
 #include "log.h"
 
 #define BACKLOG 16
+#define FOLLOW_NS UINT64_C(100000000)
 #define UNSENT_MAX (1u << 20) /* bytes: a client that takes nothing is sent nothing more */
 
 struct socket {
@@ -36,13 +37,19 @@ struct runtime_conn {
 	uint64_t id;
 	int fd;
 	enum cfg_stats_level level;
-	bool master, prompt, eof, closing, waiting;
+	bool master, prompt, stays, eof, closing, waiting; /* stays: after a line, without a prompt too */
 	uint64_t timeout_ns;
 	struct loop_source *source, *timer;
 	uint32_t events; /* that the loop is asked for */
 	char *rest;	 /* of the line at hand: commands not run yet, in `line` */
 	char *line;	 /* NULL: none */
 	char *payload;	 /* what has come of it; NULL: none is awaited */
+	char payload_end[LINE_PATTERN_MAX + 1]; /* the line that ends it */
+	struct {
+		runtime_more *more; /* NULL: the answer does not go on */
+		void (*end)(void *arg);
+		void *arg;
+	} follow;
 	size_t payload_len, payload_cap;
 	struct out out;
 	size_t sent;
@@ -71,11 +78,19 @@ static void forget_payload(struct runtime_conn *c)
 	c->payload_len = c->payload_cap = 0;
 }
 
+static void end_follow(struct runtime_conn *c)
+{
+	if (c->follow.more)
+		c->follow.end(c->follow.arg);
+	c->follow.more = NULL;
+}
+
 static void conn_free(struct runtime_conn *c)
 {
 	struct runtime *r = c->runtime;
 	struct socket *s;
 
+	end_follow(c);
 	LIST_REMOVE(c, entry);
 	r->n_conns--;
 	loop_remove(c->source);
@@ -121,12 +136,14 @@ static bool flush(struct runtime_conn *c)
 /* Reads on only when the last line is answered: who sends faster than that waits. */
 static void watch(struct runtime_conn *c)
 {
-	uint32_t events = (c->out.len ? EPOLLOUT : 0) | (c->eof || c->waiting || c->closing ? 0 : EPOLLIN);
+	bool reads = !c->eof && !c->closing && (!c->waiting || c->follow.more);
+	uint32_t events = (c->out.len ? EPOLLOUT : 0) | (reads ? EPOLLIN : 0);
+	uint64_t now_ns = loop_now_ns(c->runtime->loop);
 
 	if (events != c->events)
 		loop_set_events(c->source, events);
 	c->events = events;
-	loop_arm(c->timer, c->waiting ? LOOP_NEVER : loop_now_ns(c->runtime->loop) + c->timeout_ns);
+	loop_arm(c->timer, c->follow.more ? now_ns + FOLLOW_NS : c->waiting ? LOOP_NEVER : now_ns + c->timeout_ns);
 }
 
 /* ---- Running ---- */
@@ -163,7 +180,7 @@ static void run_line(struct runtime_conn *c)
 	free(c->line);
 	forget_payload(c);
 	c->line = c->rest = NULL;
-	if (!c->prompt)
+	if (!c->prompt && !c->stays)
 		c->closing = true; /* one line is all that is run without a prompt */
 }
 
@@ -200,17 +217,17 @@ static void begin_line(struct runtime_conn *c, const char *text, size_t len)
 	memcpy(c->line, text, len);
 	c->line[len] = '\0';
 	c->rest = c->line;
-	if (line_has_payload(c->line)) {
+	if (line_has_payload(c->line, c->payload_end)) {
 		c->closing = !grow_payload(c, 0);
 		return;
 	}
 	run_line(c);
 }
 
-/* A line of the payload; an empty one ends it. */
+/* A line of the payload, or the one that ends it. */
 static void take_payload(struct runtime_conn *c, const char *text, size_t len)
 {
-	if (!len) {
+	if (len == strlen(c->payload_end) && !memcmp(text, c->payload_end, len)) {
 		run_line(c);
 		return;
 	}
@@ -270,12 +287,30 @@ static void go_on(struct runtime_conn *c)
 		watch(c);
 }
 
+/* The client sent something, which is no command, or it has gone; or there is nothing to follow any more. */
+static void stop_following(struct runtime_conn *c)
+{
+	char rest[4096];
+
+	while (recv(c->fd, rest, sizeof(rest), 0) > 0)
+		;
+	end_follow(c);
+	c->waiting = false;
+	end_answer(c);
+	run_line(c);
+	go_on(c);
+}
+
 static void on_conn(struct loop *l, int fd, uint32_t events, void *userdata)
 {
 	struct runtime_conn *c = userdata;
 	ssize_t n;
 
 	(void)l;
+	if (c->follow.more && events & ~(uint32_t)EPOLLOUT) {
+		stop_following(c);
+		return;
+	}
 	if (!(events & ~(uint32_t)EPOLLOUT) && c->out.len) {
 		go_on(c);
 		return;
@@ -294,8 +329,15 @@ static void on_conn(struct loop *l, int fd, uint32_t events, void *userdata)
 
 static void on_timeout(struct loop *l, void *userdata)
 {
+	struct runtime_conn *c = userdata;
+
 	(void)l;
-	conn_free(userdata);
+	if (!c->follow.more)
+		conn_free(c);
+	else if (c->out.len - c->sent < UNSENT_MAX && !c->follow.more(c->follow.arg, &c->out))
+		stop_following(c);
+	else if (flush(c))
+		watch(c);
 }
 
 /* ---- What commands say ---- */
@@ -328,6 +370,14 @@ uint64_t call_id(const struct call *c)
 	return c->conn->id;
 }
 
+void runtime_follow(struct call *c, runtime_more *more, void (*end)(void *arg), void *arg)
+{
+	c->conn->follow.more = more;
+	c->conn->follow.end = end;
+	c->conn->follow.arg = arg;
+	c->conn->waiting = true;
+}
+
 void runtime_resume(struct runtime *r, uint64_t id, const char *text, size_t len)
 {
 	struct runtime_conn *c;
@@ -349,9 +399,24 @@ void runtime_set_level(struct runtime_conn *c, enum cfg_stats_level level)
 	c->level = level;
 }
 
-void runtime_set_prompt(struct runtime_conn *c)
+void runtime_set_prompt(struct runtime_conn *c, bool prompt)
 {
-	c->prompt = !c->prompt;
+	c->prompt = c->stays = prompt;
+}
+
+bool runtime_has_prompt(const struct runtime_conn *c)
+{
+	return c->prompt;
+}
+
+void runtime_set_interactive(struct runtime_conn *c, bool interactive)
+{
+	c->stays = interactive;
+}
+
+const char *runtime_startup_logs(const struct call *c)
+{
+	return c->r->opts.startup_logs ? c->r->opts.startup_logs() : "";
 }
 
 void runtime_quit(struct runtime_conn *c)

@@ -70,14 +70,22 @@ static void too_many_words_are_told(void **state)
 static void a_payload_is_announced_by_the_last_word(void **state)
 {
 	char yes[] = "add map x <<", spaces[] = "add <<  ", no[] = "add x<<", middle[] = "a << b", alone[] = "<<";
+	char named[] = "add map x <<%EOF%", longest[] = "a <<1234567", longer[] = "a <<12345678", end[LINE_PATTERN_MAX + 1];
 
 	(void)state;
-	assert_true(line_has_payload(yes));
+	assert_true(line_has_payload(yes, end));
+	assert_string_equal(end, "");
 	assert_string_equal(parsed(yes), "add|map|x");
-	assert_true(line_has_payload(spaces));
-	assert_false(line_has_payload(no));
-	assert_false(line_has_payload(middle));
-	assert_true(line_has_payload(alone));
+	assert_true(line_has_payload(spaces, end));
+	assert_false(line_has_payload(no, end));
+	assert_false(line_has_payload(middle, end));
+	assert_true(line_has_payload(alone, end));
+	assert_true(line_has_payload(named, end));
+	assert_string_equal(end, "%EOF%");
+	assert_string_equal(parsed(named), "add|map|x");
+	assert_true(line_has_payload(longest, end));
+	assert_string_equal(end, "1234567");
+	assert_false(line_has_payload(longer, end));
 }
 
 int main(void)

@@ -1,0 +1,229 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Commands of the runtime API that change what runs, in proxyd and HAProxy alike:   api_twin.py BINARY
+
+Those that show are in stats.py, certificates in certs_twin.py.
+"""
+import os
+import re
+import socket
+import subprocess
+import tempfile
+
+from support import Asked, Server, main, read_all, read_head, unix_connect, until
+
+HTTP = """
+global
+defaults
+    mode http
+    timeout connect 2s
+    timeout client 20s
+    timeout server 20s
+{sections}
+"""
+
+
+def asked(binary, sections, **files):
+    """{NAME} in the sections is a file with that text."""
+    folder = tempfile.mkdtemp(prefix="proxyd-api.")
+    for name, text in files.items():
+        with open(os.path.join(folder, name), "w") as f:
+            f.write(text)
+        sections = sections.replace("{" + name + "}", os.path.join(folder, name))
+    a = Asked(binary, HTTP.replace("{sections}", sections))
+    a.file = lambda name: os.path.join(folder, name)
+    return a
+
+
+def get(a, path="/", head=""):
+    with a.proxy.connect() as s:
+        s.sendall(f"GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{head}\r\n".encode())
+        return read_all(s).decode("latin-1")
+
+
+def body(a, path):
+    return get(a, path).split("\r\n\r\n", 1)[1]
+
+
+MAPS = """
+frontend f
+    bind 127.0.0.1:{port}
+    http-request deny if { path -f {bad} }
+    http-request return status 200 content-type text/plain lf-string "%[path,map({map},none)] %[path,map_beg({map},none)]"
+"""
+
+
+def listed(a, what):
+    """The entries, without their numbers."""
+    return [line.split(" ", 1)[1] for line in a.ask(f"show {what}").splitlines()]
+
+
+def test_a_version_of_a_map_takes_the_place_of_the_old_one(binary):
+    with asked(binary, MAPS, map="/a A\n/b B\n", bad="/bad\n") as a:
+        name = a.file("map")
+        assert a.ask(f"prepare map {name}") == "New version created: 1"
+        assert a.ask(f"prepare map {name}") == "New version created: 2"
+        assert a.ask(f"add map @1 {name} /gone X") == ""
+        assert a.ask(f"add map @2 {name} <<\n/b two\n/c three\n") == ""
+        assert listed(a, f"map @1 {name}") == ["/gone X"] and listed(a, f"map @2 {name}") == ["/b two", "/c three"]
+        assert listed(a, f"map {name}") == ["/a A", "/b B"]
+        assert [body(a, p) for p in ("/a", "/b", "/c")] == ["A A", "B B", "none none"]
+        assert "curr_ver=0 next_ver=2 " in a.ask("show map")
+        assert a.ask(f"commit map {name}") == "Missing version number."
+        assert a.ask(f"commit map @3 {name}") == "Version number out of range."
+        assert a.ask(f"add map @3 {name} /x y") == "Version number in the future, please use 'prepare map' before."
+        assert a.ask(f"commit map @2 {name}") == ""
+        assert [body(a, p) for p in ("/a", "/b", "/c", "/c/d")] == ["none none", "two two", "three three", "none three"]
+        assert "curr_ver=2 next_ver=2 " in a.ask("show map")
+        assert a.ask(f"commit map @1 {name}") == "Version number out of range."
+        assert listed(a, f"map @1 {name}") == []
+        a.ask(f"add map {name} /d four")
+        assert body(a, "/d") == "four four" and listed(a, f"map @2 {name}")[-1] == "/d four"
+        a.ask(f"prepare map {name}")
+        a.ask(f"add map @3 {name} /e five")
+        assert a.ask(f"clear map @3 {name}") == "" and listed(a, f"map @3 {name}") == []
+        assert a.ask(f"commit map @3 {name}") == "" and listed(a, f"map {name}") == []
+        assert a.ask("prepare map /none") == "Unknown map identifier. Please use #<id> or <file>."
+
+
+def test_a_version_of_an_acl_file(binary):
+    with asked(binary, MAPS, map="/a A\n", bad="/bad\n") as a:
+        name = a.file("bad")
+        assert " 403 " in get(a, "/bad") and " 200 " in get(a, "/worse")
+        assert a.ask(f"prepare acl {name}") == "New version created: 1"
+        assert a.ask(f"add acl @1 {name} /worse") == ""
+        assert " 403 " in get(a, "/bad") and " 200 " in get(a, "/worse")
+        assert a.ask(f"commit acl @1 {name}") == ""
+        assert " 200 " in get(a, "/bad") and " 403 " in get(a, "/worse")
+
+
+COOKIES = """
+frontend f
+    bind 127.0.0.1:{port}
+    default_backend b
+backend b
+    cookie SRV insert
+    dynamic-cookie-key one
+    server s 127.0.0.1:{server}
+backend plain
+    server s 127.0.0.1:{server}
+"""
+
+
+def ok(server, c):
+    if read_head(c):
+        c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+
+
+def test_dynamic_cookies_come_and_go(binary):
+    s = Server(ok)
+
+    def cookie(a):
+        found = re.search(r"(?i)set-cookie: SRV=([0-9a-f]{16});", get(a))
+        return found and found.group(1)
+
+    with asked(binary, COOKIES.replace("{server}", str(s.port))) as a:
+        assert cookie(a) is None
+        assert a.ask("enable dynamic-cookie backend b") == ""
+        first = cookie(a)
+        assert first
+        assert a.ask("set dynamic-cookie-key backend b two") == ""
+        assert cookie(a) not in (None, first)
+        a.ask("set dynamic-cookie-key backend b one")
+        assert cookie(a) == first
+        assert a.ask("disable dynamic-cookie backend b") == ""
+        assert a.ask("enable dynamic-cookie backend none") == "No such backend."
+        assert a.ask("set dynamic-cookie-key backend b") == "String value expected."
+        assert a.ask("set dynamic-cookie-key backend") == "A backend name is expected."
+
+
+RING = """
+ring lines
+    format raw
+    maxlen 1000
+    size 65536
+frontend f
+    bind 127.0.0.1:{port}
+    log ring@lines local0
+    log-format "line %HU"
+    http-request return status 200
+"""
+
+
+def test_who_waits_for_lines_gets_them(binary):
+    with asked(binary, RING) as a:
+        get(a, "/first")
+        until("it was logged", lambda: "line /first" in a.ask("show events lines"))
+        with unix_connect(a.path) as all_lines, unix_connect(a.path) as new_lines:
+            all_lines.sendall(b"show events lines -w\n")
+            new_lines.sendall(b"show events lines -w -n\n")
+            assert b"line /first" in all_lines.recv(65536)
+            got = {all_lines: b"", new_lines: b""}
+            n = 0
+            while not all(b"line /more" in text for text in got.values()):
+                assert n < 100, got
+                get(a, f"/more{n}")
+                n += 1
+                for s in got:
+                    s.settimeout(0.3)
+                    try:
+                        got[s] += s.recv(65536)
+                    except TimeoutError:
+                        pass
+            assert b"/first" not in got[new_lines]
+        assert a.ask("show events none") == "No such event sink"
+        assert a.ask("show events lines -n") == ""
+
+
+def test_rates_are_limited_at_run_time(binary):
+    def info(a):
+        return dict(line.split(": ", 1) for line in a.ask("show info").splitlines() if ": " in line)
+
+    with asked(binary, RING) as a:
+        for word, name in (("connections", "ConnRateLimit"), ("sessions", "SessRateLimit"), ("ssl-sessions", "SslRateLimit")):
+            assert info(a)[name] == "0"
+            assert a.ask(f"set rate-limit {word} global 321") == ""
+            assert info(a)[name] == "321"
+            assert a.ask(f"set rate-limit {word} global 0") == ""
+        assert a.ask("set rate-limit").startswith("'set rate-limit' only supports :")
+
+
+def test_socat_and_a_prompt(binary):
+    with asked(binary, RING) as a:
+        out = subprocess.run(["socat", a.path, "-"], input=b"show version; show backend\n", capture_output=True, timeout=20)
+        assert out.stdout.count(b"# name") == 1 and len(out.stdout.split(b"\n\n")) > 1, out.stdout
+        with unix_connect(a.path) as s:
+            s.sendall(b"prompt\nshow cli level\n")
+            got = b""
+            while got.count(b"> ") < 2:
+                got += s.recv(65536)
+            assert b"admin" in got
+            s.sendall(b"quit\n")
+            while s.recv(65536):
+                pass
+
+
+def test_half_a_command_does_nothing(binary):
+    """A payload without its end, a line without one, and many sessions that say nothing."""
+    with asked(binary, MAPS, map="/a A\n", bad="/bad\n") as a:
+        for text in (f"add map {a.file('map')} <<\n/b B\n", f"add map {a.file('map')} <<\n/c C", "add map"):
+            with unix_connect(a.path) as s:
+                s.sendall(text.encode())
+                s.shutdown(socket.SHUT_WR)
+                read_all(s)
+        assert listed(a, f"map {a.file('map')}") == ["/a A"]
+        with unix_connect(a.path) as s:
+            try:
+                for _ in range(64):
+                    s.sendall(b"add map x <<\n" + b"x" * 65536)
+                read_all(s)
+            except OSError:  # it is refused before all was sent
+                pass
+        silent = [unix_connect(a.path) for _ in range(8)]
+        assert listed(a, f"map {a.file('map')}") == ["/a A"]
+        for s in silent:
+            s.close()
+
+
+if __name__ == "__main__":
+    main(globals(), needs=["socat"])
