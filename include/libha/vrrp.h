@@ -310,7 +310,7 @@ struct ha_vrrp_opts {
 	/* TTL or hop limit of adverts to `peers`, which they must take (min_ttl): 1..255, default 255. Not with AH. */
 	uint8_t unicast_ttl;
 
-	/* After a losing advert garp_repeat frames for each address once more, so much later; 0: not. */
+	/* After a losing advert garp_lower_repeat frames for each address once more, so much later; 0: not. */
 	uint64_t garp_lower_delay_ns;
 
 	/* The TTLs or hop limits taken of each of `peers`, n_peers of them; NULL: min_ttl holds for all. */

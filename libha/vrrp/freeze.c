@@ -20,6 +20,7 @@ enum {
 	FLAG_RELISTENED = 4,
 	FLAG_ANNOUNCE_SECOND = 8,
 	FLAG_STANDS_BY = 16,
+	FLAG_ANNOUNCE_LOWER = 32,
 };
 
 static uint8_t flags_of(const struct ha_vrrp *v)
@@ -27,6 +28,7 @@ static uint8_t flags_of(const struct ha_vrrp *v)
 	return (uint8_t)((v->ready ? FLAG_READY : 0) | (v->heard_lower ? FLAG_HEARD_LOWER : 0) |
 			 (v->relistened ? FLAG_RELISTENED : 0) |
 			 (v->announce_second ? FLAG_ANNOUNCE_SECOND : 0) |
+			 (v->announce_lower ? FLAG_ANNOUNCE_LOWER : 0) |
 			 (v->stands_by ? FLAG_STANDS_BY : 0));
 }
 
@@ -207,6 +209,7 @@ static void take(struct ha_vrrp *v, const struct frozen *f)
 	v->heard_lower = f->flags & FLAG_HEARD_LOWER;
 	v->relistened = f->flags & FLAG_RELISTENED;
 	v->announce_second = f->flags & FLAG_ANNOUNCE_SECOND;
+	v->announce_lower = f->flags & FLAG_ANNOUNCE_LOWER;
 	v->active_interval_cs = f->active_interval_cs;
 	v->active_priority = f->active_priority;
 	v->active = f->active;

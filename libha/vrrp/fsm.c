@@ -89,7 +89,8 @@ static void announce_again(struct ha_vrrp *v)
 
 	if (!v->opts.garp_lower_delay_ns || at >= v->announce_ns)
 		return;
-	v->announce_second = true;
+	v->announce_second = false;
+	v->announce_lower = true;
 	v->announce_ns = at;
 }
 
@@ -104,8 +105,10 @@ void vrrp_serve_announcements(struct ha_vrrp *v)
 		announce_again(v);
 	}
 	if (v->now_ns >= v->announce_ns) {
-		announce(v, v->announce_second ? o->garp_repeat : o->garp_refresh_repeat);
-		v->announce_second = false;
+		announce(v, v->announce_second  ? o->garp_repeat
+			    : v->announce_lower ? o->garp_lower_repeat
+						: o->garp_refresh_repeat);
+		v->announce_second = v->announce_lower = false;
 		v->announce_ns =
 		    o->garp_refresh_ns ? after(v->now_ns, o->garp_refresh_ns) : HA_VRRP_NEVER;
 	}
@@ -137,6 +140,7 @@ static void become_active(struct ha_vrrp *v, enum ha_vrrp_reason reason)
 	send_advert(v, v->priority);
 	vrrp_push(v, VRRP_ADDRESSES)->up = true;
 	announce(v, o->garp_repeat);
+	v->announce_lower = false;
 	v->announce_second = o->garp_delay_ns != HA_VRRP_NEVER;
 	if (v->announce_second)
 		v->announce_ns = after(v->now_ns, o->garp_delay_ns);

@@ -152,6 +152,7 @@ struct ha_vrrp {
 	/* Active */
 	uint64_t announce_ns;		     /* the next regular announcement */
 	bool announce_second;		     /* it is the burst after garp_delay */
+	bool announce_lower;		     /* or the one after garp_lower_delay */
 	uint64_t reannounce_ns;		     /* the next one because of a losing advert */
 	uint64_t reannounced_ns, replied_ns; /* the last ones, plus their gap: not before */
 	uint64_t tie_ns;      /* when the tie began that the group's first link shall decide */

@@ -260,8 +260,8 @@ static void a_losing_advert_is_answered_a_second_time_when_asked_for(void **stat
 	rig_run(&r, t + 1799 * MS);
 	assert_said(&r, "send100");
 	rig_run(&r, t + 10 * S);
-	assert_non_null(strstr(r.log, "announce5"));
-	assert_null(strstr(strstr(r.log, "announce5") + 1, "announce"));
+	assert_non_null(strstr(r.log, "announce2"));
+	assert_null(strstr(strstr(r.log, "announce2") + 1, "announce"));
 }
 
 static void R76_a_losing_advert_is_answered_at_once(void **state)
