@@ -26,13 +26,22 @@ static void set_cpus(const struct conf_schedule *s, const char *what)
 	say(what, "cpu_affinity", sched_setaffinity(0, sizeof(set), &set));
 }
 
+/* With a limit, what comes later would have to fit in: then only what is there is locked. */
+static void lock_memory(const char *what)
+{
+	const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
+	int later = setrlimit(RLIMIT_MEMLOCK, &all) < 0 ? 0 : MCL_FUTURE;
+
+	say(what, "no_swap", mlockall(MCL_CURRENT | MCL_ONFAULT | later));
+}
+
 void schedule_apply(const struct conf_schedule *s, const char *what)
 {
 	const struct rlimit limit = {(rlim_t)s->rttime_us, (rlim_t)s->rttime_us};
 	const struct sched_param p = {.sched_priority = s->rt_priority};
 
 	if (s->no_swap)
-		say(what, "no_swap", mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT));
+		lock_memory(what);
 	if (s->nice)
 		say(what, "priority", setpriority(PRIO_PROCESS, 0, s->nice));
 	if (s->cpus)

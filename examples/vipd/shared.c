@@ -100,7 +100,7 @@ static void take_over_health(struct shared *s, const struct shared *old,
 		if (pairs->check[i] == CONF_NO_PAIR)
 			continue;
 		atomic_store(&s->check[i].alive, atomic_load(&old->check[pairs->check[i]].alive));
-		if (pairs->unchanged[i])
+		if (pairs->unchanged[i] && *old->frozen_ns)
 			take_over_frozen(&s->frozen[i], &old->frozen[pairs->check[i]]);
 	}
 }
@@ -277,7 +277,8 @@ void shared_freeze_check(struct shared *s, size_t index, const struct health_che
 
 bool shared_has_frozen(const struct shared *s, size_t index)
 {
-	return s->frozen[index].len;
+	/* At a start nothing is: pages that were only looked at would be made. */
+	return *s->frozen_ns && s->frozen[index].len;
 }
 
 /* By the clock of that moment, which is still ours: ages and the time of the next run stay what they were. */

@@ -212,6 +212,8 @@ virtual_server 10.9.0.108 80 {
 
 CHECKS = """
 global_defs {
+    checker_process_name the_checker
+    checker_no_swap
     script_user root
     notification_email {
         root@localhost
@@ -548,10 +550,20 @@ def kinds(program):
     return seen
 
 
+def statuses():
+    """/proc/PID/status of all processes that have memory."""
+    found = []
+    for file in pathlib.Path("/proc").glob("[0-9]*/status"):
+        with contextlib.suppress(OSError):
+            found.append({key: value.strip() for key, _, value in (line.partition(":") for line in file.read_text().splitlines())})
+    return [status for status in found if "VmLck" in status]
+
+
 def dumps(program):
     daemon = Daemon(program, CHECKS)
     wait_for("a table", lambda: len([line for line in table() if line.startswith("-A")]) == 8)
-    seen = {"dump": daemon.dumped("Up =|Has run|alive|num failed|RS set|quorum_state|effective|RIP")}
+    seen = {"dump": daemon.dumped("Up =|Has run|alive|num failed|RS set|quorum_state|effective|RIP"),
+            "checker": [f"all of it stays in memory: {not status['VmLck'].startswith('0 ')}" for status in statuses() if status["Name"] == "the_checker"]}
     daemon.stop()
     return seen
 
