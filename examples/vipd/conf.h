@@ -50,6 +50,15 @@ struct conf_vmac {
 	uint8_t mac[6];	    /* instead of that one; all zero: none */
 };
 
+/* use_ipvlan: a link with an address of its own that adverts leave from and arrive on; the addresses are below it. */
+struct conf_ipvlan {
+	const char *name;   /* set when all is read */
+	const char *parent; /* likewise: the interface that was written */
+	struct ha_ip ip;    /* none: IPv6's link-local one, which the kernel makes */
+	uint8_t prefix;
+	uint16_t flags; /* IPVLAN_F_*; 0: bridge */
+};
+
 /* A virtual address. */
 struct conf_address {
 	struct ha_ip ip;
@@ -216,6 +225,7 @@ struct conf_instance {
 	bool fault_no_peer, no_addresses, native_ipv6;
 	bool vmac_xmit_base, vmac_addresses; /* use_vmac_addr */
 	bool vmac_vrid;			     /* the last byte of its MAC address is the vrid */
+	struct conf_ipvlan *ipvlan;	     /* NULL: none */
 	struct conf_vmac *vmac;		     /* use_vmac; NULL: none */
 	struct conf_vmac *vmacs;	     /* all: that one, and those of addresses elsewhere */
 	struct ha_ip source;   /* mcast_src_ip or unicast_src_ip */

@@ -182,6 +182,18 @@ static void check_device(struct conf_parse *p, const struct conf_word *w, struct
 	}
 }
 
+bool conf_read_address(struct conf_parse *p, const struct conf_word *w, struct ha_ip *ret,
+		       uint8_t *ret_prefix)
+{
+	struct conf_address a = {0};
+
+	if (!read_address(p, w, &a))
+		return false;
+	*ret = a.ip;
+	*ret_prefix = a.prefix;
+	return true;
+}
+
 void conf_address_line(struct conf_parse *p, const struct conf_node *n, struct conf_instance *i,
 		       bool advertised)
 {

@@ -17,13 +17,13 @@ static bool is_taken(struct conf_parse *p, const char *name)
 	return conf_index_find_name(&p->vmacs, name);
 }
 
-/* keepalived's names: vrrp.51, for IPv6 then vrrp6.51, then vrrp1.51 and so on. */
-static void name_it(struct conf_parse *p, const struct conf_instance *i, struct conf_vmac *m,
-		    const char *prefix)
+/* keepalived's names: vrrp.51, for IPv6 then vrrp6.51, then vrrp1.51 and so on. `owner` is what has it. */
+static const char *make_name(struct conf_parse *p, const struct conf_instance *i, uint8_t family,
+			     const char *prefix, void *owner)
 {
 	const char *name = conf_printf(p->memory, "%s.%d", prefix, i->vrid);
 
-	if (is_taken(p, name) && m->family == AF_INET6)
+	if (is_taken(p, name) && family == AF_INET6)
 		name = conf_printf(p->memory, "%s6.%d", prefix, i->vrid);
 	for (int n = 1; is_taken(p, name) && n < CONF_INSTANCES_MAX; n++)
 		name = conf_printf(p->memory, "%s%d.%d", prefix, n, i->vrid);
@@ -32,11 +32,10 @@ static void name_it(struct conf_parse *p, const struct conf_instance *i, struct 
 			  "vrrp_instance \"%s\": \"%s\" is too long for the name of an interface: "
 			  "write a shorter vmac_prefix or vmac_addr_prefix. vrrp is taken",
 			  i->name, name);
-		name_it(p, i, m, "vrrp");
-		return;
+		return make_name(p, i, family, "vrrp", owner);
 	}
-	m->name = name;
-	conf_index_add_name(p->scratch, &p->vmacs, name, m);
+	conf_index_add_name(p->scratch, &p->vmacs, name, owner);
+	return name;
 }
 
 /* The same MAC address twice on an interface would take the other's packets. NULL: it is nobody's. */
@@ -56,6 +55,15 @@ static void take_own(struct conf_parse *p, struct conf_instance *i)
 {
 	struct conf_vmac *m = i->vmac;
 
+	if (i->vmac && i->ipvlan) {
+		conf_warn(p, &i->at,
+			  "vrrp_instance \"%s\": use_ipvlan has no effect beside use_vmac",
+			  i->name);
+		i->ipvlan = NULL;
+	}
+	if (i->ipvlan && i->ipvlan->name &&
+	    conf_index_add_name(p->scratch, &p->vmacs, i->ipvlan->name, i->ipvlan))
+		i->ipvlan->name = NULL; /* another instance has it */
 	if (!m)
 		return;
 	i->vmacs = m;
@@ -83,6 +91,11 @@ static struct conf_vmac *find(const struct conf_instance *i, const char *parent,
 	return NULL;
 }
 
+static const char *vmac_prefix(const struct conf_parse *p)
+{
+	return p->conf->globals.vmac_prefix ? p->conf->globals.vmac_prefix : "vrrp";
+}
+
 static struct conf_vmac *add(struct conf_parse *p, struct conf_instance *i,
 			     const struct conf_address *a, const char *parent)
 {
@@ -100,10 +113,8 @@ static struct conf_vmac *add(struct conf_parse *p, struct conf_instance *i,
 			  parent, parent);
 		return NULL;
 	}
-	name_it(p, i, m,
-		g->vmac_addr_prefix ? g->vmac_addr_prefix
-		: g->vmac_prefix    ? g->vmac_prefix
-				    : "vrrp");
+	m->name = make_name(p, i, m->family,
+			    g->vmac_addr_prefix ? g->vmac_addr_prefix : vmac_prefix(p), m);
 	while (*end)
 		end = &(*end)->next;
 	return *end = m;
@@ -125,15 +136,45 @@ static void place(struct conf_parse *p, struct conf_instance *i, struct conf_add
 	a->vmac = m ? m : add(p, i, a, parent);
 }
 
+/* From here on the ipvlan is the instance's interface, but for its addresses. */
+static void complete_ipvlan(struct conf_parse *p, struct conf_instance *i)
+{
+	struct conf_ipvlan *v = i->ipvlan;
+
+	if (!v->name)
+		v->name = make_name(p, i, i->family, vmac_prefix(p), v);
+	v->parent = i->interface;
+	if (v->ip.family && v->ip.family != i->family) {
+		conf_warn(
+		    p, &i->at,
+		    "vrrp_instance \"%s\": the address of use_ipvlan is of another family than "
+		    "its own: skipped",
+		    i->name);
+		v->ip = (struct ha_ip){0};
+	}
+	if (!v->ip.family && i->family == AF_INET)
+		conf_warn(p, &i->at,
+			  "vrrp_instance \"%s\": use_ipvlan needs an address for IPv4, or the "
+			  "instance is in FAULT: write use_ipvlan ADDRESS/PREFIX",
+			  i->name);
+	if (v->ip.family)
+		i->source = v->ip;
+	for (size_t a = 0; a < i->n_addresses; a++)
+		if (!i->addresses[a].dev)
+			i->addresses[a].dev = v->parent;
+	if (!i->vmac_xmit_base)
+		i->interface = v->name;
+}
+
 void conf_check_vmacs(struct conf_parse *p)
 {
-	const char *prefix = p->conf->globals.vmac_prefix;
-
 	for (struct conf_instance *i = p->conf->instances; i; i = i->next)
 		take_own(p, i);
 	for (struct conf_instance *i = p->conf->instances; i; i = i->next) {
+		if (i->ipvlan)
+			complete_ipvlan(p, i);
 		if (i->vmac && !i->vmac->name)
-			name_it(p, i, i->vmac, prefix ? prefix : "vrrp");
+			i->vmac->name = make_name(p, i, i->family, vmac_prefix(p), i->vmac);
 		for (size_t a = 0; a < i->n_addresses; a++)
 			place(p, i, &i->addresses[a]);
 		if (i->vmac && i->n_peers && !i->vmac_xmit_base)

@@ -295,12 +295,15 @@ static void encap_locator(struct line *l, struct ha_net_encap *e)
 {
 	const struct conf_word *w = value(l);
 	struct ha_ip ip;
+	int colons = 0;
 
 	if (!w)
 		return;
 	e->type = LWTUNNEL_ENCAP_ILA;
 	e->u.ila.ident_type = ILA_ATYPE_USE_FORMAT;
-	if (ha_ip_parse(conf_printf(l->p->scratch, "%s::", w->text), &ip) < 0 ||
+	for (const char *c = w->text; *c; c++)
+		colons += *c == ':';
+	if (colons != 3 || ha_ip_parse(conf_printf(l->p->scratch, "%s::", w->text), &ip) < 0 ||
 	    ip.family != AF_INET6) {
 		fail(l, w, "locator: write four groups, A:B:C:D");
 		return;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The block vrrp_instance, and what never moves. */
+#include <linux/if_link.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
@@ -356,6 +357,34 @@ static void set_vmac(struct conf_parse *p, const struct conf_node *n, const stru
 	}
 }
 
+/* use_ipvlan [NAME] [ADDRESS] [bridge|private|vepa], in any order. */
+static void set_ipvlan(struct conf_parse *p, const struct conf_node *n,
+		       const struct conf_keyword *k, void *target)
+{
+	struct conf_instance *i = target;
+	struct conf_ipvlan *v = conf_alloc(p->memory, sizeof(*v));
+	struct ha_ip ip;
+
+	(void)k;
+	i->ipvlan = v;
+	for (size_t w = 1; w < n->n; w++) {
+		const char *text = n->word[w].text;
+		size_t len = strcspn(text, "/");
+
+		if (!strcmp(text, "bridge") || !strcmp(text, "private") || !strcmp(text, "vepa"))
+			v->flags = *text == 'p'	  ? IPVLAN_F_PRIVATE
+				   : *text == 'v' ? IPVLAN_F_VEPA
+						  : 0;
+		else if (text[len] || ha_ip_parse(text, &ip) >= 0)
+			conf_read_address(p, &n->word[w], &v->ip, &v->prefix);
+		else if (!*text || strlen(text) >= IFNAMSIZ || v->name)
+			conf_warn(p, &n->word[w].at,
+				  "\"%s\" is not the name of an interface: skipped", text);
+		else
+			v->name = text;
+	}
+}
+
 /* Few instances have such a script. */
 static struct conf_script *rare_script(struct conf_parse *p, const struct conf_node *n)
 {
@@ -402,10 +431,6 @@ static void set_sync_interface(struct conf_parse *p, const struct conf_node *n,
 }
 
 /* ---- Tables ---- */
-
-#define WHY_VMAC                                                                                  \
-	"write use_vmac; without, the addresses answer with the interface's own MAC address and " \
-	"gratuitous ARP tells the neighbours"
 
 static const struct conf_keyword auth_words[] = {
     {"auth_type", set_auth_type, .form = "PASS|AH", .initial = "PASS",
@@ -559,10 +584,12 @@ static const struct conf_keyword instance_words[] = {
     {"use_vmac_addr", conf_set_flag, INSTANCE(vmac_addresses), .form = "",
      .doc =
 	 "Addresses on other interfaces, or of the other family, have virtual MAC addresses, too."},
-    {CONF_REFUSED("use_ipvlan", "[NAME] [ADDRESS] [bridge|private|vepa]",
-		  "Holds addresses on an ipvlan.", WHY_VMAC)},
-    {CONF_REFUSED("vrf", "INTERFACE", "VRF of unicast without an interface.",
-		  "write interface NAME")},
+    {"use_ipvlan", set_ipvlan, .form = "[NAME] [ADDRESS[/PREFIX]] [bridge|private|vepa]",
+     .doc = "Adverts leave from an ipvlan on the interface, with this address (IPv6: its "
+	    "link-local one); "
+	    "the addresses are held on the interface."},
+    {CONF_NOTED("vrf", "INTERFACE", "VRF of unicast without an interface.",
+		"interface says where, also in a VRF; keepalived 2.2 ends without one")},
     {"lvs_sync_daemon_interface", set_sync_interface, .form = "INTERFACE",
      .doc = "Old word for lvs_sync_daemon with this instance."},
     {"native_ipv6", conf_set_flag, INSTANCE(native_ipv6),

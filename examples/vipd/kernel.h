@@ -16,6 +16,7 @@ struct watched {
 	struct msg_link told;	 /* what vrrp knows */
 	bool was_told;
 	bool is_vmac;		/* our own: vrrp need not know it */
+	bool failed;		/* of an ipvlan: it was said */
 	uint32_t right_ifindex; /* of a macvlan, when it was looked at last and right */
 };
 
@@ -72,6 +73,12 @@ bool vmac_is_up(struct kernel *k, const struct conf_instance *i);
 void vmac_remove(struct kernel *k, const struct conf_instance *i);
 /* After a reload: those of an old instance that are in none of the new configuration. */
 void vmac_remove_old(struct kernel *k, const struct conf_instance *old);
+
+/* kernel_ipvlan.c: use_ipvlan. Makes what is not there and puts right what is; says what fails, once */
+void ipvlan_settle(struct kernel *k, const struct conf_instance *i);
+void ipvlan_remove(struct kernel *k, const struct conf_instance *i);
+/* After a reload: that of an old instance which is in none of the new configuration. */
+void ipvlan_remove_old(struct kernel *k, const struct conf_instance *old);
 
 /* kernel_accept.c: the packet filter of no_accept; `always`: also when nothing changed that we know of */
 int filter_new(struct kernel *k);

@@ -39,7 +39,7 @@ static size_t count_names(const struct conf *c)
 	size_t n = 0;
 
 	for (const struct conf_instance *i = c ? conf_holders(c) : NULL; i; i = i->next)
-		n += 2 + 2 * i->n_addresses + i->n_interfaces;
+		n += 3 + 2 * i->n_addresses + i->n_interfaces;
 	return n;
 }
 
@@ -47,6 +47,10 @@ static void watch_all(struct kernel *k, const struct conf *c)
 {
 	for (const struct conf_instance *i = c ? conf_holders(c) : NULL; i; i = i->next) {
 		watch(k, i->interface);
+		if (i->ipvlan) {
+			watch(k, i->ipvlan->parent);
+			watch(k, i->ipvlan->name);
+		}
 		for (const struct conf_vmac *m = i->vmacs; m; m = m->next) {
 			watch(k, m->name);
 			watched_find(k, m->name)->is_vmac = true;
@@ -335,6 +339,7 @@ void addresses_remove_old(struct kernel *k)
 				say_failure(i, &a, "remove", status, ha_net_error_text(k->net));
 		}
 		vmac_remove_old(k, i);
+		ipvlan_remove_old(k, i);
 	}
 }
 
@@ -359,6 +364,9 @@ void addresses_settle(struct kernel *k)
 
 	if (!ha_net_monitor_is_synced(k->monitor))
 		return;
+	for (const struct conf_instance *i = k->conf->instances; i && k->birth->options->vrrp;
+	     i = i->next)
+		ipvlan_settle(k, i);
 	for (size_t i = 0; i < k->n_watched; i++)
 		tell_link(k, &k->watched[i]);
 	filter_settle(k, false);
@@ -380,6 +388,7 @@ void addresses_release(struct kernel *k)
 		if (k->held[index++] != HELD_DOWN)
 			hold(k, i, false, NULL);
 		vmac_remove(k, i);
+		ipvlan_remove(k, i);
 	}
 	if (k->conf->fixed)
 		hold(k, k->conf->fixed, false, NULL);

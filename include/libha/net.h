@@ -64,6 +64,9 @@ struct ha_net_link {
 	char alias[HA_NET_ALIAS_SIZE]; /* what somebody noted on it (IFLA_IFALIAS), cut to fit */
 	uint32_t macvlan_mode;	       /* MACVLAN_MODE_* of linux/if_link.h; 0: it is none */
 	uint32_t vrf_table;	       /* of a VRF: the table of its routes; 0: it is none */
+	uint16_t ipvlan_mode;  /* of an ipvlan (see kind): IPVLAN_MODE_* of linux/if_link.h */
+	uint16_t ipvlan_flags; /* likewise: IPVLAN_F_*; 0: bridge mode */
+	uint32_t reserved;     /* 0 */
 };
 
 /* An address of a link. Zero is the default of every field but ifindex and ip. */
@@ -211,8 +214,28 @@ struct ha_net_macvlan {
 LIBHA_API int ha_net_macvlan_add(struct ha_net *n, const struct ha_net_macvlan *m,
 				 struct ha_net_link *ret);
 
+/* A link with the MAC address of the one below, told from it by its IP addresses: `ip link add type ipvlan`. */
+struct ha_net_ipvlan {
+	size_t size;	 /* sizeof(struct ha_net_ipvlan) */
+	uint32_t parent; /* ifindex of the Ethernet link below */
+	uint16_t
+	    mode; /* IPVLAN_MODE_* of linux/if_link.h; 0: IPVLAN_MODE_L2. All of a parent have one */
+	uint16_t flags; /* IPVLAN_F_*; 0: bridge mode. Likewise */
+	char name[HA_NET_NAME_SIZE];
+};
+
+/* Makes an ipvlan, which is down. As ha_net_macvlan_add(); a parent has either ipvlans or macvlans. */
+LIBHA_API int ha_net_ipvlan_add(struct ha_net *n, const struct ha_net_ipvlan *v,
+				struct ha_net_link *ret);
+
 /* Sets a link administratively up or down. 0 or -errno: -ENODEV, -EINVAL, -EPERM, ... */
 LIBHA_API int ha_net_link_set_up(struct ha_net *n, uint32_t ifindex, bool up);
+
+/*
+ * Which IPv6 addresses the kernel makes on a link by itself, when it is up: IN6_ADDR_GEN_MODE_* of linux/if_link.h.
+ * -EAFNOSUPPORT: a kernel without IPv6; -EINVAL: no such mode; else as above.
+ */
+LIBHA_API int ha_net_link_set_addr_gen(struct ha_net *n, uint32_t ifindex, uint8_t mode);
 
 /* Notes a text on a link (IFLA_IFALIAS); "": none. -EINVAL: too long; else as above. */
 LIBHA_API int ha_net_link_set_alias(struct ha_net *n, uint32_t ifindex, const char *alias);

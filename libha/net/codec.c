@@ -150,6 +150,18 @@ void net_codec_put_link_alias(struct writer *w, uint32_t ifindex, const char *al
 	nl_attr_put(w, IFLA_IFALIAS, alias, strlen(alias));
 }
 
+void net_codec_put_link_addr_gen(struct writer *w, uint32_t ifindex, uint8_t mode)
+{
+	size_t spec, family;
+
+	net_codec_put_link_name(w, ifindex);
+	spec = nl_nest_begin(w, IFLA_AF_SPEC);
+	family = nl_nest_begin(w, AF_INET6);
+	nl_attr_put(w, IFLA_INET6_ADDR_GEN_MODE, &mode, sizeof(mode));
+	nl_nest_end(w, family);
+	nl_nest_end(w, spec);
+}
+
 void net_codec_put_macvlan(struct writer *w, const struct ha_net_macvlan *m)
 {
 	size_t info, data;
@@ -162,6 +174,22 @@ void net_codec_put_macvlan(struct writer *w, const struct ha_net_macvlan *m)
 	nl_attr_put_str(w, IFLA_INFO_KIND, "macvlan");
 	data = nl_nest_begin(w, IFLA_INFO_DATA);
 	nl_attr_put_u32(w, IFLA_MACVLAN_MODE, m->mode ? m->mode : MACVLAN_MODE_BRIDGE);
+	nl_nest_end(w, data);
+	nl_nest_end(w, info);
+}
+
+void net_codec_put_ipvlan(struct writer *w, const struct ha_net_ipvlan *v)
+{
+	size_t info, data;
+
+	net_codec_put_link_name(w, 0);
+	nl_attr_put_str(w, IFLA_IFNAME, v->name);
+	nl_attr_put_u32(w, IFLA_LINK, v->parent);
+	info = nl_nest_begin(w, IFLA_LINKINFO);
+	nl_attr_put_str(w, IFLA_INFO_KIND, "ipvlan");
+	data = nl_nest_begin(w, IFLA_INFO_DATA);
+	nl_attr_put(w, IFLA_IPVLAN_MODE, &v->mode, sizeof(v->mode));
+	nl_attr_put(w, IFLA_IPVLAN_FLAGS, &v->flags, sizeof(v->flags));
 	nl_nest_end(w, data);
 	nl_nest_end(w, info);
 }
@@ -278,6 +306,19 @@ static bool read_macvlan(struct reader data, struct ha_net_link *l)
 	return !data.bad;
 }
 
+static bool read_ipvlan(struct reader data, struct ha_net_link *l)
+{
+	struct nl_attr a;
+
+	while (nl_attr_next(&data, &a)) {
+		if (a.type == IFLA_IPVLAN_MODE && !nl_attr_u16(&a, &l->ipvlan_mode))
+			return false;
+		if (a.type == IFLA_IPVLAN_FLAGS && !nl_attr_u16(&a, &l->ipvlan_flags))
+			return false;
+	}
+	return !data.bad;
+}
+
 static bool read_vrf(struct reader data, struct ha_net_link *l)
 {
 	struct nl_attr a;
@@ -304,6 +345,8 @@ static bool read_link_info(struct reader info, struct ha_net_link *l)
 		return false;
 	if (!strcmp(l->kind, "vrf"))
 		return read_vrf(data, l);
+	if (!strcmp(l->kind, "ipvlan"))
+		return read_ipvlan(data, l);
 	return strcmp(l->kind, "macvlan") != 0 || read_macvlan(data, l);
 }
 
@@ -382,7 +425,8 @@ bool net_codec_same_link(const struct ha_net_link *a, const struct ha_net_link *
 	       a->operstate == b->operstate && a->mac_len == b->mac_len &&
 	       !memcmp(a->mac, b->mac, sizeof(a->mac)) && !strcmp(a->name, b->name) &&
 	       !strcmp(a->alias, b->alias) && a->macvlan_mode == b->macvlan_mode &&
-	       a->vrf_table == b->vrf_table;
+	       a->vrf_table == b->vrf_table && a->ipvlan_mode == b->ipvlan_mode &&
+	       a->ipvlan_flags == b->ipvlan_flags;
 }
 
 bool ha_net_address_is_marked(const struct ha_net_address *a, uint8_t proto, const char *label)

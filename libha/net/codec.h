@@ -23,8 +23,10 @@ void net_codec_put_address_dump(struct writer *w, int family, uint32_t ifindex);
 void net_codec_put_link_dump(struct writer *w);
 void net_codec_put_link_get(struct writer *w, uint32_t ifindex, const char *name);
 
-/* The body of RTM_NEWLINK that makes a macvlan, of those that change a link, and of RTM_DELLINK. */
+/* The body of RTM_NEWLINK that makes a macvlan or an ipvlan, of those that change a link, and of RTM_DELLINK. */
 void net_codec_put_macvlan(struct writer *w, const struct ha_net_macvlan *m);
+void net_codec_put_link_addr_gen(struct writer *w, uint32_t ifindex, uint8_t mode);
+void net_codec_put_ipvlan(struct writer *w, const struct ha_net_ipvlan *v);
 void net_codec_put_link_flags(struct writer *w, uint32_t ifindex, uint32_t flags, uint32_t change);
 void net_codec_put_link_alias(struct writer *w, uint32_t ifindex, const char *alias);
 void net_codec_put_link_name(struct writer *w, uint32_t ifindex);

@@ -111,6 +111,22 @@ int ha_net_macvlan_add(struct ha_net *n, const struct ha_net_macvlan *given,
 	return r < 0 ? r : ha_net_link_by_name(n, m.name, ret);
 }
 
+int ha_net_ipvlan_add(struct ha_net *n, const struct ha_net_ipvlan *given, struct ha_net_link *ret)
+{
+	struct ha_net_ipvlan v;
+	int r = sized_in(&v, sizeof(v), given);
+
+	if (r < 0)
+		return r;
+	if (!n || !ret || !v.parent || v.parent > INT32_MAX || !v.name[0] ||
+	    strnlen(v.name, sizeof(v.name)) == sizeof(v.name))
+		return -EINVAL;
+	nl_batch_reset(&n->b);
+	net_codec_put_ipvlan(nl_batch_begin(&n->b, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL), &v);
+	r = change(n);
+	return r < 0 ? r : ha_net_link_by_name(n, v.name, ret);
+}
+
 int ha_net_link_set_up(struct ha_net *n, uint32_t ifindex, bool up)
 {
 	if (!n || !ifindex || ifindex > INT32_MAX)
@@ -118,6 +134,15 @@ int ha_net_link_set_up(struct ha_net *n, uint32_t ifindex, bool up)
 	nl_batch_reset(&n->b);
 	net_codec_put_link_flags(nl_batch_begin(&n->b, RTM_NEWLINK, 0), ifindex, up ? IFF_UP : 0,
 				 IFF_UP);
+	return change(n);
+}
+
+int ha_net_link_set_addr_gen(struct ha_net *n, uint32_t ifindex, uint8_t mode)
+{
+	if (!n || !ifindex || ifindex > INT32_MAX)
+		return -EINVAL;
+	nl_batch_reset(&n->b);
+	net_codec_put_link_addr_gen(nl_batch_begin(&n->b, RTM_NEWLINK, 0), ifindex, mode);
 	return change(n);
 }
 

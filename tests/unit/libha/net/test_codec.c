@@ -111,7 +111,70 @@ static void a_macvlan_has_these_bytes(void **state)
 	assert_int_equal(writer_len(&w), sizeof(golden));
 	assert_memory_equal(buf, golden, sizeof(golden));
 }
+
+static void a_mode_of_addresses_has_these_bytes(void **state)
+{
+	static const uint8_t golden[] = {
+	    0,	0, 0,  0,    7,	 0, 0,	0,    0, 0, 0, 0, 0, 0, 0, 0, /* ifinfomsg */
+	    16, 0, 26, 0x80, 12, 0, 10, 0x80, 5, 0, 8, 0, 1, 0, 0, 0, /* AF_INET6: none */
+	};
+	uint8_t buf[64];
+	struct writer w = writer_of(buf, sizeof(buf));
+
+	(void)state;
+	net_codec_put_link_addr_gen(&w, 7, IN6_ADDR_GEN_MODE_NONE);
+	assert_int_equal(writer_len(&w), sizeof(golden));
+	assert_memory_equal(buf, golden, sizeof(golden));
+}
+
+static void an_ipvlan_has_these_bytes(void **state)
+{
+	static const uint8_t golden[] = {
+	    0,	0, 0,  0,    0,	  0,   0,   0,	 0,   0,   0,	0, 0, 0, 0, 0, /* ifinfomsg */
+	    12, 0, 3,  0,    'v', 'r', 'r', 'p', '.', '5', '1', 0,	       /* IFLA_IFNAME */
+	    8,	0, 5,  0,    3,	  0,   0,   0,				       /* IFLA_LINK */
+	    36, 0, 18, 0x80,						       /* IFLA_LINKINFO */
+	    11, 0, 1,  0,    'i', 'p', 'v', 'l', 'a', 'n', 0,	0,	       /* its kind */
+	    20, 0, 2,  0x80, 6,	  0,   1,   0,	 0,   0,   0,	0, 6, 0, 2, 0,
+	    2,	0, 0,  0, /* L2, VEPA */
+	};
+	const struct ha_net_ipvlan v = {
+	    .size = sizeof(v), .parent = 3, .flags = IPVLAN_F_VEPA, .name = "vrrp.51"};
+	uint8_t buf[256];
+	struct writer w = writer_of(buf, sizeof(buf));
+
+	(void)state;
+	net_codec_put_ipvlan(&w, &v);
+	assert_int_equal(writer_len(&w), sizeof(golden));
+	assert_memory_equal(buf, golden, sizeof(golden));
+}
 #endif
+
+static void an_ipvlan_is_read_back(void **state)
+{
+	const struct ha_net_ipvlan v = {.size = sizeof(v),
+					.parent = 3,
+					.mode = IPVLAN_MODE_L3,
+					.flags = IPVLAN_F_PRIVATE,
+					.name = "vrrp.51"};
+	uint8_t buf[256];
+	struct writer w = writer_of(buf, sizeof(buf));
+	struct ha_net_link l, other;
+	struct nl_msg msg = {.type = RTM_NEWLINK};
+
+	(void)state;
+	net_codec_put_ipvlan(&w, &v);
+	buf[4] = 7; /* the index the kernel chose */
+	msg.body = reader_of(buf, writer_len(&w));
+	assert_int_equal(net_codec_read_link(&msg, &l), 0);
+	assert_string_equal(l.kind, "ipvlan");
+	assert_int_equal(l.parent, 3);
+	assert_int_equal(l.ipvlan_mode, IPVLAN_MODE_L3);
+	assert_int_equal(l.ipvlan_flags, IPVLAN_F_PRIVATE);
+	other = l;
+	other.ipvlan_flags = 0;
+	assert_false(net_codec_same_link(&l, &other));
+}
 
 static void an_address_is_ready_when_its_route_ends_here(void **state)
 {
@@ -422,9 +485,12 @@ int main(void)
 		cmocka_unit_test(an_address_has_these_bytes),
 		cmocka_unit_test(a_removal_names_the_address_only),
 		cmocka_unit_test(a_macvlan_has_these_bytes),
+		cmocka_unit_test(an_ipvlan_has_these_bytes),
+		cmocka_unit_test(a_mode_of_addresses_has_these_bytes),
 #endif
 		cmocka_unit_test(an_address_is_ready_when_its_route_ends_here),
 		cmocka_unit_test(a_macvlan_is_read_back),
+		cmocka_unit_test(an_ipvlan_is_read_back),
 		cmocka_unit_test(what_was_asked_for_is_read_back),
 		cmocka_unit_test(a_deprecated_address_has_no_preferred_lifetime),
 		cmocka_unit_test(an_address_in_its_last_second_is_not_there_for_ever),
