@@ -261,7 +261,7 @@ static const struct conf_keyword real_words[] = {
     {"FILE_CHECK", conf_add_check, .min = CONF_CHECK_FILE, .block = &conf_block_file,
      .doc = "The number in a file moves its weight, or takes it out."},
     {"BFD_CHECK", conf_add_check, .min = CONF_CHECK_BFD, .block = &conf_block_bfd_check,
-     .doc = "A bfd_instance must not have gone down."},
+     .doc = "A bfd_instance must be up."},
     {0}};
 static const struct conf_block real_block = {.name = "real_server", .keyword = real_words};
 

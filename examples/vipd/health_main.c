@@ -108,17 +108,21 @@ static void recount(struct virtual_state *v)
 	commit(v->health);
 }
 
-static void on_real_changed(struct virtual_state *v, uint32_t index, const char *why)
+static void tell_real(const struct virtual_state *v, uint32_t index, const char *why)
 {
-	struct real_state *r = &v->state[index];
 	const struct msg m = {
 	    .type = MSG_REAL, .index = v->index, .index2 = index, .value = v->real[index].alive};
 	char name[CONF_REAL_NAME_SIZE];
 
-	conf_real_name(r->conf, name, sizeof(name));
+	conf_real_name(v->state[index].conf, name, sizeof(name));
 	log_notice("virtual server %s: real server %s is %s: %s", v->conf->name, name,
 		   v->real[index].alive ? "up" : "down", why);
 	msg_send_wait(v->health->birth->ends.control, &m);
+}
+
+static void on_real_changed(struct virtual_state *v, uint32_t index, const char *why)
+{
+	tell_real(v, index, why);
 	recount(v);
 }
 
@@ -276,7 +280,7 @@ static void on_misc(struct probe *p, bool passes, int exit_code)
 
 /* ---- Start ---- */
 
-/* Up until a check says otherwise (keepalived), unless it is to prove itself first (alpha). */
+/* Up until a check says otherwise (keepalived), unless it is to prove itself first (alpha, and any neighbour of BFD). */
 static bool passes_at_first(const struct health *h, const struct probe *leader)
 {
 	uint8_t track =
@@ -290,6 +294,8 @@ static bool passes_at_first(const struct health *h, const struct probe *leader)
 		if (known == SHARED_ALIVE_UP || known == SHARED_ALIVE_DOWN)
 			return known == SHARED_ALIVE_UP;
 	}
+	if (leader->conf->kind == CONF_CHECK_BFD)
+		return h->birth->watches[leader->conf->track->watch->index];
 	return leader->conf->common.alpha != 1;
 }
 
@@ -351,7 +357,7 @@ static void judge_first(struct health *h, struct probe *leader)
 	for (struct probe *p = leader; p; p = p->next) {
 		p->passes = up;
 		p->virtual->state[p->real].passing += up;
-		if (!up && leader->next && c->common.alpha != 1 &&
+		if (!up && (leader->next || c->kind == CONF_CHECK_BFD) && c->common.alpha != 1 &&
 		    atomic_load(&p->slot->alive) == SHARED_ALIVE_UNKNOWN)
 			p->virtual->state[p->real].lost = true;
 		if (leader->next) /* one word for all: an old one must not come back at a reload */
@@ -393,11 +399,9 @@ static void begin_reals(struct virtual_state *v)
 
 static void tell_lost(const struct virtual_state *v)
 {
-	struct msg m = {.type = MSG_REAL, .index = v->index};
-
-	for (m.index2 = 0; m.index2 < v->conf->n_reals; m.index2++)
-		if (v->state[m.index2].lost)
-			msg_send_wait(v->health->birth->ends.control, &m);
+	for (uint32_t n = 0; n < v->conf->n_reals; n++)
+		if (v->state[n].lost)
+			tell_real(v, n, "a check of it is known to fail");
 }
 
 /* rs_init_notifies */

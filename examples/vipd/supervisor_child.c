@@ -109,13 +109,22 @@ static bool has_bfd_check(const struct conf *c)
 	return false;
 }
 
+static void take_bfd_as_up(struct supervisor *s)
+{
+	log_warn("BFD_CHECK is not run with -C: VRRP's process speaks BFD. The servers are taken "
+		 "as alive");
+	for (const struct conf_watch *w = s->conf->watches; w; w = w->next)
+		if (w->kind == CONF_WATCH_BFD)
+			watches_told(s->watches, w->index, 1);
+}
+
 void children_start(struct supervisor *s)
 {
 	bool bfd = has_bfd_check(s->conf);
 
 	s->child[ROLE_VRRP].wanted = s->options->vrrp && (s->conf->n_instances || bfd);
 	if (bfd && !s->options->vrrp)
-		log_warn("BFD_CHECK is not run with -C: VRRP's process speaks BFD");
+		take_bfd_as_up(s);
 	s->child[ROLE_HEALTH].wanted = s->options->check && s->conf->n_virtuals;
 	s->child[ROLE_KERNEL].wanted = true;
 	for (int r = 0; r < N_ROLES; r++) {
