@@ -140,7 +140,7 @@ static unsigned maxconn_of(const struct cli *cli, const struct cfg *cfg, unsigne
 	const struct cfg_global *g = &cfg->global;
 
 	return process_maxconn(cli->maxconn ? cli->maxconn : g->maxconn, g->ulimit_n,
-			       DESCRIPTORS_OTHER + threads * (6 + count_listeners(cfg)));
+			       DESCRIPTORS_OTHER + threads * (7 + count_listeners(cfg)));
 }
 
 /* ---- Reload: beside what runs, then all at once ---- */

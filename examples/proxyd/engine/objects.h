@@ -56,6 +56,7 @@ enum timer_owner {
 /* What an epoll event points to. */
 enum handle_kind {
 	HANDLE_WAKE,
+	HANDLE_ALARM,
 	HANDLE_LISTENER,
 	HANDLE_CLIENT,
 	HANDLE_SERVER,
@@ -481,7 +482,8 @@ struct worker {
 	pthread_t thread;
 	bool started, quit, draining;
 	int epoll_fd;
-	struct handle wake;
+	struct handle wake, alarm;
+	uint64_t alarm_ns; /* when it rings; TIMER_NEVER: not set */
 	uint64_t now_ns;
 	struct timers timers;
 	struct set *set; /* adopted last */

@@ -19,6 +19,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -34,6 +35,7 @@
 #define RATE_WINDOW_NS UINT64_C(5000000)
 #define BURST_GAP_NS UINT64_C(500000) /* between two */
 #define BURST_EVENTS 8u
+#define SECOND_NS UINT64_C(1000000000)
 
 static _Thread_local struct worker *current;
 
@@ -252,6 +254,9 @@ static void dispatch(struct worker *w, const struct epoll_event *e)
 	case HANDLE_WAKE:
 		run_commands(w);
 		break;
+	case HANDLE_ALARM:
+		w->alarm_ns = TIMER_NEVER;
+		break;
 	case HANDLE_LISTENER:
 		if (((struct socket_handle *)h)->added && !((struct socket_handle *)h)->paused)
 			listener_event(w, (struct socket_handle *)h);
@@ -352,7 +357,7 @@ static void count_rate(struct worker *w, unsigned n)
 	if (passed < RATE_WINDOW_NS)
 		return;
 	/* half the past, half the last window */
-	w->rate = (w->rate + w->rate_events * UINT64_C(1000000000) / passed) / 2;
+	w->rate = (w->rate + w->rate_events * SECOND_NS / passed) / 2;
 	w->rate_events = 0;
 	w->rate_since_ns = w->now_ns;
 }
@@ -369,7 +374,7 @@ static bool in_burst(const struct worker *w)
 	uint64_t passed = w->now_ns - w->burst_since_ns;
 
 	return w->burst_events >= BURST_EVENTS &&
-	       w->burst_events * UINT64_C(1000000000) >= NAP_RATE * passed;
+	       w->burst_events * SECOND_NS >= NAP_RATE * passed;
 }
 
 /* 0: none. */
@@ -397,25 +402,43 @@ static void maybe_nap(const struct worker *w)
 		nanosleep(&t, NULL);
 }
 
-static int wait_ms(const struct worker *w)
+static uint64_t next_deadline(const struct worker *w)
 {
 	const struct timer *first = timers_first(&w->timers);
 	uint64_t at = first ? first->deadline_ns : TIMER_NEVER;
 
-	if (has_more(w))
-		return 0;
 	if (w->accept_retry_ns < at)
 		at = w->accept_retry_ns;
 	if (w->defer_check_ns < at)
 		at = w->defer_check_ns;
 	if (w->http && http_deadline(w) < at)
 		at = http_deadline(w);
-	if (at == TIMER_NEVER)
-		return -1;
-	if (at <= w->now_ns)
+	return at;
+}
+
+/*
+ * epoll_wait with a timeout sets and ends a timer of the kernel each time it sleeps. This one stays set over many sleeps:
+ * what rings too early finds nothing to do, and the next one is set.
+ */
+static void set_alarm(struct worker *w, uint64_t at)
+{
+	const struct itimerspec t = {.it_value = {(time_t)(at / SECOND_NS), (long)(at % SECOND_NS)}};
+
+	if (at >= w->alarm_ns)
+		return;
+	timerfd_settime(w->alarm.fd, TFD_TIMER_ABSTIME, &t, NULL); /* with a valid time it does not fail */
+	w->alarm_ns = at;
+}
+
+/* As epoll_wait wants it, in ms. */
+static int timeout(struct worker *w)
+{
+	uint64_t at = next_deadline(w);
+
+	if (has_more(w) || at <= w->now_ns || atomic_load(&w->poke))
 		return 0;
-	at = (at - w->now_ns + 999999) / 1000000;
-	return at > 60000 ? 60000 : (int)at;
+	set_alarm(w, at);
+	return -1;
 }
 
 static void *loop(void *arg)
@@ -435,8 +458,7 @@ static void *loop(void *arg)
 		if (atomic_load_explicit(&w->poke, memory_order_relaxed))
 			handle_pokes(w);
 		maybe_nap(w);
-		n = epoll_wait(w->epoll_fd, events, EVENTS_PER_TURN,
-			       atomic_load(&w->poke) ? 0 : wait_ms(w));
+		n = epoll_wait(w->epoll_fd, events, EVENTS_PER_TURN, timeout(w));
 		w->now_ns = clock_ns();
 		for (int i = 0; i < n; i++)
 			dispatch(w, &events[i]);
@@ -460,7 +482,7 @@ int worker_new(struct engine *e, unsigned index, struct worker **ret)
 	memset(w, 0, offsetof(struct worker, scratch));
 	w->engine = e;
 	w->index = index;
-	w->accept_retry_ns = w->defer_check_ns = TIMER_NEVER;
+	w->accept_retry_ns = w->defer_check_ns = w->alarm_ns = TIMER_NEVER;
 	w->pipe[0] = w->pipe[1] = -1;
 	w->log_fd[0] = w->log_fd[1] = w->log_fd[2] = -1;
 	TAILQ_INIT(&w->again);
@@ -474,6 +496,9 @@ int worker_new(struct engine *e, unsigned index, struct worker **ret)
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	w->wake = (struct handle){HANDLE_WAKE, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), NULL};
 	r = w->epoll_fd < 0 || w->wake.fd < 0 ? -errno : worker_watch(w, &w->wake, EPOLLIN);
+	w->alarm = (struct handle){HANDLE_ALARM, timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), NULL};
+	if (!r) /* edge-triggered: it need not be read */
+		r = w->alarm.fd < 0 ? -errno : worker_watch(w, &w->alarm, EPOLLIN | EPOLLET);
 	if (r < 0) {
 		worker_free(w);
 		return r;
@@ -530,6 +555,8 @@ void worker_free(struct worker *w)
 		close(w->epoll_fd);
 	if (w->wake.fd >= 0)
 		close(w->wake.fd);
+	if (w->alarm.fd >= 0)
+		close(w->alarm.fd);
 	timers_fini(&w->timers);
 	pthread_mutex_destroy(&w->lock);
 	pipe_close(w);
