@@ -42,6 +42,7 @@ struct conn_side {
 	bool readable : 1, writable : 1; /* until the socket says it would block */
 	bool urgent : 1;		 /* reads may stop short at an urgent byte (RFC 6093) */
 	bool hup : 1;			 /* its FIN was announced: read on until it is seen */
+	bool fin : 1;			 /* and no reset: behind a short read lies nothing else */
 	bool eof : 1;			 /* no more bytes come from it */
 	bool shut : 1;			 /* it got our FIN, or cannot be written to any more */
 	bool broken : 1;    /* reset, or a failed write: what is meant for it is dropped */

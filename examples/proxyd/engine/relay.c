@@ -140,16 +140,17 @@ static ssize_t relay_copy(struct worker *w, struct session *s, enum conn_end end
 	ssize_t n = handle_recv(&s->handle[end], buf, cap);
 
 	if (n > 0) {
-		/* A short read has emptied the socket, unless its FIN was announced with it: then
-		 * the next read finds that, and no event will tell again. */
-		bool emptied = handle_is_emptied(&s->handle[end], (size_t)n, cap) && !side->hup &&
-			       !side->urgent;
+		/* A short read has emptied the socket, unless its FIN was announced with it: that is
+		 * not announced again. */
+		bool emptied = handle_is_emptied(&s->handle[end], (size_t)n, cap) && !side->urgent;
 
-		conn_did_read(&s->conn, end, (size_t)n, emptied, w->now_ns);
+		conn_did_read(&s->conn, end, (size_t)n, emptied && !side->hup, w->now_ns);
 		judge_bulk(s, (size_t)n, cap);
 		/* MORE: the FIN that follows at once rides on this segment. */
 		session_give(w, s, other(end), buf, (size_t)n,
 			     side->hup && (size_t)n < cap ? MSG_MORE : 0);
+		if (emptied && side->fin && !s->handle[end].tls)
+			conn_saw_eof(&s->conn, end);
 	}
 	return n;
 }

@@ -242,6 +242,8 @@ static void session_event(struct worker *w, struct session *s, enum conn_end end
 		side->readable = true;
 	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		side->hup = true;
+	if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) == EPOLLRDHUP)
+		side->fin = true;
 	session_run(w, s);
 }
 
