@@ -277,7 +277,7 @@ static void say_unknown_action(struct reader *r, size_t i, enum rules_kind kind)
 	char name[160];
 	size_t n = 0;
 
-	snprintf(name, sizeof(name), "%s %.*s", rule_words[kind], (int)strcspn(word, "("), word);
+	snprintf(name, sizeof(name), "%s %.*s", rule_words[kind], (int)strcspn(word, "(."), word);
 	if (find_word(cfg_words_proxy, name)) {
 		say(r, DIAG_ERROR, i, "\"%s\" is known to HAProxy, not supported by this version",
 		    name);

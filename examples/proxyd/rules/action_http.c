@@ -9,9 +9,15 @@
 static bool read_name(struct words *w, struct rule *rule)
 {
 	const char *name = rule_need_word(w, "the name of a header");
+	char bare[256];
 
 	if (!name)
 		return false;
+	if (name[0] && name[strlen(name) - 1] == ':') { /* HAProxy sends "X-Name:: value", which few understand */
+		snprintf(bare, sizeof(bare), "%.*s", (int)strlen(name) - 1, name);
+		rule_fail(w->e, "\"%s\": the name of a header ends before the colon: it is taken as \"%s\"", name, bare);
+		name = bare;
+	}
 	if (!is_token(name))
 		return rule_fail(w->e, "\"%s\" is no name of a header", name);
 	rule->name = rule_keep_text(w, name);
