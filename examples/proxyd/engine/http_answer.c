@@ -24,6 +24,10 @@ static int edit_answer(const struct exchange *x, struct http_msg *m)
 
 	if (m->framing == HTTP_BODY_TUNNEL)
 		return 0; /* its Connection field is between the ends */
+	if (m->status == 204) { /* never has them (RFC 9110, 8.6; RFC 9112, 6.1): some would wait for the body */
+		http_remove_id(m, HTTP_ID_CONTENT_LENGTH);
+		http_remove_id(m, HTTP_ID_TRANSFER_ENCODING);
+	}
 	e = http_say_connection(m, wanted_connection(x, m));
 	if (!e && x->dechunk && !x->deflater)
 		http_remove_id(m, HTTP_ID_TRANSFER_ENCODING);

@@ -345,6 +345,8 @@ def test_answers_without_a_body(binary):
     def answer(h, b):
         return {
             "/204": b"HTTP/1.1 204 No Content\r\n\r\n",
+            "/204l": b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n",
+            "/204c": b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n",
             "/304": b"HTTP/1.1 304 Not Modified\r\nContent-Length: 100\r\n\r\n",
             "/": b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n",
             "/c": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -353,9 +355,11 @@ def test_answers_without_a_body(binary):
     web = Web(answer)
     with Proxy(binary, listen(web)) as p, p.connect() as c:
         r = Reader(c)
-        for request, status in ((b"GET /204", 204), (b"GET /304", 304), (b"HEAD /", 200), (b"HEAD /c", 200), (b"GET /204", 204)):
+        for request, status in ((b"GET /204", 204), (b"GET /304", 304), (b"HEAD /", 200), (b"HEAD /c", 200), (b"GET /204l", 204), (b"GET /204c", 204), (b"GET /204", 204)):
             c.sendall(request + b" HTTP/1.1\r\nHost: a\r\n\r\n")
-            assert r.head().status == status
+            head = r.head()
+            assert head.status == status
+            assert status != 204 or not {"content-length", "transfer-encoding"} & set(head), head
             assert not r.buffer
 
 
