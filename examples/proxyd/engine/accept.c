@@ -311,6 +311,8 @@ void session_greet(struct worker *w, struct session *s, uint32_t events)
 	/* the FIN that was announced with it is announced once */
 	s->conn.side[CONN_CLIENT].hup |= (events & (EPOLLRDHUP | EPOLLHUP)) != 0;
 	if (s->phase == SESSION_INSPECTED) {
+		if (events)
+			s->conn.side[CONN_CLIENT].active_ns = w->now_ns;
 		look(w, s, true);
 		return;
 	}

@@ -37,7 +37,7 @@ static uint64_t deadline_of(const struct session *s)
 	if (s->phase == SESSION_SERVED && !s->shaking)
 		deadline = conn_deadline(&s->conn, t);
 	else
-		deadline = t->client_ns ? s->accepted_ns + t->client_ns : CONN_NEVER;
+		deadline = t->client_ns ? s->conn.side[CONN_CLIENT].active_ns + t->client_ns : CONN_NEVER;
 	return inspected < deadline ? inspected : deadline;
 }
 
@@ -87,7 +87,7 @@ void session_expired(struct worker *w, struct session *s)
 		    w, &(const struct connection_ends){s->frontend, s->handle[CONN_CLIENT].fd,
 						       &s->client, &s->client, &s->store, s->bind});
 	if (s->phase != SESSION_SERVED || s->shaking)
-		conn_end(&s->conn, 'c', 'C');
+		conn_end(&s->conn, 'c', s->phase == SESSION_INSPECTED ? 'R' : 'C');
 	if (conn_expire(&s->conn, timeouts(s, &space), w->now_ns))
 		session_close(w, s);
 	else
@@ -155,6 +155,8 @@ void session_close(struct worker *w, struct session *s)
 		    s->phase != SESSION_GREETED && !s->shaking)
 			session_log(w, s, false);
 	}
+	if (s->store && !s->conn.side[CONN_CLIENT].bytes) /* was looked at only: a close with bytes unread is a reset */
+		(void)!recv(s->handle[CONN_CLIENT].fd, w->scratch, sizeof(w->scratch), MSG_DONTWAIT);
 	session_unlist(w, s);
 	seeker_leave_queue(w, &s->seeker);
 	timer_disarm(&w->timers, &s->timer);

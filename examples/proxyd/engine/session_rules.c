@@ -152,7 +152,10 @@ static enum inspection inspect(struct worker *w, struct session *s, const struct
 	default:
 		break;
 	}
-	return over(w, s, 'P', rules == &s->frontend->rules->of[RULES_CONTENT] ? 'R' : 'D');
+	if (s->store->switched)
+		return over(w, s, 'P', s->conn.state == CONN_OPEN ? 'D' : 'R');
+	s->seeker.backend = NULL; /* none has been chosen */
+	return over(w, s, 'P', 'R');
 }
 
 static const struct cfg_rules *rules_of(const struct backend *b)

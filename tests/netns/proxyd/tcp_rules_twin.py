@@ -266,6 +266,29 @@ listen l
         assert re.search(r"\] l l/<NOSRV> -1/-1/\d+ 0 PR ", p.text()), p.text()
 
 
+def test_who_is_inspected_ends_without_a_reset(binary):
+    server = named_server(b"s")
+    text = config("""
+frontend fe
+    bind 127.0.0.1:{port}
+    log stdout format raw daemon
+    option tcplog
+    timeout client 300ms
+    tcp-request inspect-delay 20s
+    tcp-request content reject if { req.len ge 3 }
+    tcp-request content accept if { req.len ge 2 }
+    default_backend be
+backend be
+    server s 127.0.0.1:{server}
+""", server=server.port)
+    with Proxy(binary, text) as p:
+        for said, line in ((b"x", r"\] fe be/<NOSRV> -1/-1/\d+ 0 cR "), (b"xyz", r"\] fe fe/<NOSRV> -1/-1/\d+ 0 PR ")):
+            with p.connect() as c:
+                c.sendall(said)
+                assert read_all(c) == b""
+            until("it is logged: " + line, lambda: re.search(line, p.text()))
+
+
 def test_http_is_told_from_others_in_mode_tcp(binary):
     """One port for several protocols: what the head of a request says holds in mode tcp, too."""
     servers = {n: named_server(n.encode()) for n in ("web", "api", "http", "other")}
