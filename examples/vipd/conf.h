@@ -515,6 +515,7 @@ struct conf_globals {
 	int umask; /* of scripts; CONF_UNSET: as it is */
 	int64_t startup_delay_ms;
 	const char *instance, *name_space; /* parts of file names; NULL: none */
+	const char *ipvs_name_space;	   /* NULL: none; "": that of init */
 	bool use_pid_dir, data_use_instance;
 	const char *reload_file; /* NULL: none */
 	const char *reload_time_file; /* likewise; when to reload */

@@ -10,6 +10,20 @@ const struct conf_block conf_list = {.name = "a list"};
 
 #define CONF_BLOCK_WORDS_MAX 256 /* words that are compared with an unknown one */
 
+static void set_ipvs_namespace(struct conf_parse *p, const struct conf_node *n,
+			       const struct conf_keyword *k, void *target)
+{
+	struct conf_globals *g = &((struct conf *)target)->globals;
+
+	g->ipvs_name_space = "";
+	if (n->n > 1)
+		conf_set_file_part(
+		    p, n,
+		    &(struct conf_keyword){
+			.word = k->word, .offset = offsetof(struct conf_globals, ipvs_name_space)},
+		    g);
+}
+
 static const struct conf_keyword root_words[] = {
     {"global_defs", conf_set_globals, .block = &conf_block_global,
      .doc = "What holds for the whole of vipd."},
@@ -57,8 +71,10 @@ static const struct conf_keyword root_words[] = {
     {"SSL", conf_set_ssl, .block = &conf_block_ssl, .doc = "What SSL_GET shows."},
     {"net_namespace", conf_set_file_part, offsetof(struct conf, globals.name_space), .form = "NAME",
      .doc = "Runs in that network namespace; files in /run/keepalived/NAME."},
-    {CONF_REFUSED("net_namespace_ipvs", "NAME", "Has virtual servers in another one.",
-		  "run a second vipd with -C there")},
+    {"net_namespace_ipvs", set_ipvs_namespace, .form = "[NAME]",
+     .initial = "net_namespace; without NAME: that of init",
+     .doc =
+	 "Has virtual servers in IPVS of that network namespace; checks are made where vipd runs."},
     {CONF_NOTED("namespace_with_ipsets", "", "Uses ipsets there.", "vipd uses no ipsets")},
     {"instance", conf_set_file_part, offsetof(struct conf, globals.instance), .form = "NAME",
      .doc = "One of several vipd here: pid files and socket /run/keepalived/keepalived_NAME.*"},

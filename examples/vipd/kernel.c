@@ -331,8 +331,10 @@ int kernel_main(const struct birth *b)
 	live_leave_routers(b->live);
 	live_leave_checks(b->live);
 	weights_seal_wanted(b->weights);
+	r = ipvs_prepare(&k);
 	/* Not the user of vrrp or health: they must not be able to signal it. */
-	r = process_drop(1u << CAP_NET_ADMIN | 1u << CAP_NET_RAW, "bin");
+	if (r >= 0)
+		r = process_drop(1u << CAP_NET_ADMIN | 1u << CAP_NET_RAW, "bin");
 	if (r >= 0)
 		r = set_up(&k);
 	if (r < 0) {

@@ -4,6 +4,7 @@
 #define VIPD_KERNEL_H
 
 #include <libha/net.h>
+#include <libha/nl_transport.h>
 
 #include "loop.h"
 #include "msg.h"
@@ -26,6 +27,10 @@ struct services;
 struct filter;
 struct sync;
 
+#define KERNEL_IPVS_SOCKETS 2 /* for services, for lvs_sync_daemon and lvs_timeouts */
+
+struct ha_ipvs;
+
 struct kernel {
 	const struct birth *birth;
 	const struct conf *conf;
@@ -44,6 +49,10 @@ struct kernel {
 	size_t n_vips;
 	struct services *services; /* NULL: none are configured */
 	struct filter *filter;
+	struct ha_nl_transport
+	    ipvs[KERNEL_IPVS_SOCKETS]; /* of net_namespace_ipvs, not yet used: n_ipvs */
+	size_t n_ipvs;
+	int no_ipvs;	   /* 0, or why there is none in that namespace */
 	struct sync *sync; /* NULL: neither lvs_sync_daemon nor lvs_timeouts */
 };
 
@@ -95,6 +104,10 @@ void routes_remove_old(struct kernel *k, const struct conf_instance *old);
 int sync_new(struct kernel *k);
 void sync_follow(struct kernel *k, uint32_t index, bool up);
 void sync_release(struct kernel *k);
+
+/* kernel_ipvs.c: before privileges go; 0, or -errno: this process must not go on. Then IPVS, where it is to be */
+int ipvs_prepare(struct kernel *k);
+int ipvs_open(struct kernel *k, struct ha_ipvs **ret);
 
 /* kernel_probe.c: opens a socket for a check, if one of the configuration needs it */
 void probe_open_socket(struct kernel *k, const struct msg *ask);

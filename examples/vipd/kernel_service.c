@@ -521,10 +521,12 @@ static void hint_forwarding(const struct conf *c)
 	}
 }
 
-static void open_backend(struct services *s)
+static void open_backend(struct kernel *k, struct services *s)
 {
-	enum conf_backend only = s->conf->globals.backend;
-	int no_ipvs = only == CONF_BACKEND_NFT ? -ECANCELED : ha_ipvs_open(NULL, &s->ipvs);
+	/* nftables serves this namespace only. */
+	enum conf_backend only =
+	    s->options->ipvs_name_space ? CONF_BACKEND_IPVS : s->conf->globals.backend;
+	int no_ipvs = only == CONF_BACKEND_NFT ? -ECANCELED : ipvs_open(k, &s->ipvs);
 	int no_nft = only == CONF_BACKEND_IPVS ? -ECANCELED : 0;
 
 	if (no_ipvs < 0 && !no_nft)
@@ -533,7 +535,7 @@ static void open_backend(struct services *s)
 		log_info("virtual servers are served by IPVS");
 	else if (only == CONF_BACKEND_IPVS)
 		log_err("virtual servers are not served: no IPVS (%s; modprobe ip_vs), and "
-			"forwarding_backend asks for it. VRRP goes on",
+			"forwarding_backend or net_namespace_ipvs asks for it. VRRP goes on",
 			strerror(-no_ipvs));
 	else if (no_nft < 0 && only == CONF_BACKEND_NFT)
 		log_err("virtual servers are not served: no nftables (%s), and forwarding_backend "
@@ -558,7 +560,7 @@ static void leave_other_backend(const struct services *s, const struct conf *old
 	size_t steps;
 	int r;
 
-	if (!old || old->globals.backend == s->conf->globals.backend)
+	if (!old || old->globals.backend == s->conf->globals.backend || s->options->ipvs_name_space)
 		return;
 	r = s->ipvs || s->conf->globals.backend == CONF_BACKEND_IPVS
 		? ha_nft_open(NULL, &other.nft)
@@ -613,14 +615,15 @@ int services_new(struct kernel *k, struct services **ret)
 	s->room = calloc(weights_places_max(k->conf), sizeof(*s->room));
 	if (!s->room || loop_add_timer(k->loop, on_drain_timer, s, &s->drain_timer) < 0)
 		return -ENOMEM;
-	open_backend(s);
+	open_backend(k, s);
 	leave_other_backend(s, k->birth->old);
 	if (build_last(s, k->birth) < 0)
 		return -ENOMEM;
 	s->refused_said = false;
 	tell.value = s->ipvs ? BACKEND_IPVS : s->nft ? BACKEND_NFT : BACKEND_NONE;
 	msg_send(k->birth->ends.control, &tell, -1);
-	hint_forwarding(k->conf);
+	if (!s->options->ipvs_name_space)
+		hint_forwarding(k->conf);
 	*ret = s;
 	return 0;
 }

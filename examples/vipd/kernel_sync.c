@@ -98,7 +98,7 @@ int sync_new(struct kernel *k)
 	if (!s)
 		return -ENOMEM;
 	s->conf = &g->sync;
-	r = ha_ipvs_open(NULL, &s->ipvs);
+	r = ipvs_open(k, &s->ipvs);
 	if (r < 0) {
 		log_err("lvs_sync_daemon and lvs_timeouts have no effect: no IPVS (%s)",
 			strerror(-r));

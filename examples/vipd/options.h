@@ -30,6 +30,7 @@ struct options {
 	bool keep_addresses, keep_services; /* -V, -I: at the stop */
 	bool dont_respawn;
 	const char *name_space; /* network namespace; NULL: that of the configuration */
+	const char *ipvs_name_space; /* net_namespace_ipvs; NULL: the same, "": that of init */
 	const char *pid_file, *vrrp_pid_file, *check_pid_file; /* NULL: not named yet */
 	const char *control; /* socket; NULL: beside pid_file; "none" */
 	const char *metrics; /* ADDRESS:PORT or path; NULL: none */

@@ -411,6 +411,11 @@ static int find_place(struct options *o, const struct conf *c, bool already_ther
 		if (!o->name_space)
 			return EXIT_NO_MEMORY;
 	}
+	if (c->globals.ipvs_name_space) {
+		o->ipvs_name_space = strdup(c->globals.ipvs_name_space); /* likewise */
+		if (!o->ipvs_name_space)
+			return EXIT_NO_MEMORY;
+	}
 	if (o->name_space && !already_there && process_enter_namespace(o->name_space) < 0)
 		return EXIT_FATAL;
 	return options_name_files(o, &how) < 0 ? EXIT_NO_MEMORY : 0;

@@ -278,8 +278,10 @@ static void warn_of_names(const struct conf *old, const struct conf *next)
 {
 	if (differs(old->globals.instance, next->globals.instance) ||
 	    differs(old->globals.name_space, next->globals.name_space) ||
+	    differs(old->globals.ipvs_name_space, next->globals.ipvs_name_space) ||
 	    old->globals.use_pid_dir != next->globals.use_pid_dir)
-		log_warn("instance, net_namespace and use_pid_dir stay as they are until vipd is "
+		log_warn("instance, net_namespace, net_namespace_ipvs and use_pid_dir stay as they "
+			 "are until vipd is "
 			 "started again");
 }
 

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * net_namespace_ipvs: IPVS of another network namespace than the one of addresses and checks. To go there needs more
+ * than this process keeps, so its sockets are made first thing.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <libha/ipvs.h>
+
+#include "kernel.h"
+#include "log.h"
+
+/* Of the namespace of this name; "": the first one, where init runs. */
+static int open_namespace(const char *name)
+{
+	char path[PATH_MAX];
+
+	if (*name)
+		snprintf(path, sizeof(path), "/run/netns/%s", name);
+	else
+		snprintf(path, sizeof(path), "/proc/1/ns/net");
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static int make_sockets(struct kernel *k)
+{
+	int r = 0;
+
+	while (r >= 0 && k->n_ipvs < KERNEL_IPVS_SOCKETS) {
+		r = ha_nl_mnl_open(NETLINK_GENERIC, NULL, &k->ipvs[k->n_ipvs]);
+		k->n_ipvs += r >= 0;
+	}
+	return r;
+}
+
+int ipvs_prepare(struct kernel *k)
+{
+	const char *name = k->birth->options->ipvs_name_space;
+	int home, there, r = 0;
+
+	if (!name)
+		return 0;
+	home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	there = open_namespace(name);
+	if (home < 0 || there < 0 || setns(there, CLONE_NEWNET) < 0)
+		r = -errno;
+	if (r < 0) {
+		log_err("net_namespace_ipvs %s: virtual servers are not served: %s. Make it with "
+			"ip netns add, and "
+			"let vipd have CAP_SYS_ADMIN",
+			name, strerror(-r));
+		k->no_ipvs = r;
+	} else {
+		k->no_ipvs = make_sockets(k);
+		/* All else would be done in the wrong place. */
+		r = setns(home, CLONE_NEWNET) < 0 ? -errno : 0;
+		if (r < 0)
+			log_err("net_namespace_ipvs: cannot come back: %s", strerror(-r));
+	}
+	if (home >= 0)
+		close(home);
+	if (there >= 0)
+		close(there);
+	return k->n_ipvs ? r : 0;
+}
+
+int ipvs_open(struct kernel *k, struct ha_ipvs **ret)
+{
+	struct ha_ipvs_opts o = {.size = sizeof(o)};
+
+	if (!k->birth->options->ipvs_name_space)
+		return ha_ipvs_open(NULL, ret);
+	if (k->no_ipvs < 0 || !k->n_ipvs)
+		return k->no_ipvs < 0 ? k->no_ipvs : -ENOENT;
+	o.transport = &k->ipvs[--k->n_ipvs];
+	return ha_ipvs_open(&o, ret);
+}
