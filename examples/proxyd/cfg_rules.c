@@ -114,17 +114,33 @@ static bool memory_of(struct reader *r, struct rule_memory *ret)
 	return c->vars && c->shared;
 }
 
+/* Evaluates `text` at once. False with e->text. */
+static bool set_proc_var(struct proc_vars *proc, const struct rule_memory *m, unsigned number, const char *text, bool is_format,
+			 struct rule_error *e)
+{
+	char scratch[VARS_BYTES_MAX];
+	const char *rest = "";
+	struct sample value = sample_text(SAMPLE_STR, "", 0);
+	struct format f;
+	struct expr x;
+	struct run run = {.proc = proc, .client_fd = -1, .server_fd = -1, .scratch = {scratch, 0, sizeof(scratch)}};
+
+	if (is_format ? !format_parse(text, m, &f, e) : !expr_parse(text, m, &x, &rest, e) || *rest)
+		return *e->text ? false : rule_fail(e, "this is no expression");
+	clock_gettime(CLOCK_REALTIME, &run.wall);
+	if (is_format ? !format_write(&f, &run, &value.text) : !expr_eval(&x, &run, NULL, &value))
+		return rule_fail(e, "this has no value here: there is no connection");
+	run_var_set(&run, number, &value);
+	return true;
+}
+
 /* global's "set-var proc.NAME EXPRESSION", "set-var-fmt proc.NAME TEXT": evaluated at once */
 void kw_proc_var(struct reader *r, size_t first, const void *data)
 {
 	bool is_format = *(const bool *)data;
-	const char *name = word_at(r, first), *rest = "";
+	const char *name = word_at(r, first);
 	struct rule_error e = {""};
-	char scratch[VARS_BYTES_MAX];
 	struct rule_memory m;
-	struct sample value;
-	struct format f;
-	struct expr x;
 	int number;
 
 	if (!memory_of(r, &m))
@@ -132,20 +148,41 @@ void kw_proc_var(struct reader *r, size_t first, const void *data)
 	number = var_number(text_of(name, strlen(name)), &m, &e);
 	if (number >= 0 && !((unsigned)number & VAR_PROC))
 		rule_fail(&e, "\"%.60s\" is not of the process: write proc.NAME here", name);
-	else if (number >= 0 && (is_format ? format_parse(word_at(r, first + 1), &m, &f, &e)
-					   : expr_parse(word_at(r, first + 1), &m, &x, &rest, &e) && !*rest)) {
-		struct run run = {.proc = &r->cfg->shared->proc, .client_fd = -1, .server_fd = -1,
-				  .scratch = {scratch, 0, sizeof(scratch)}};
+	else if (number >= 0 && set_proc_var(&r->cfg->shared->proc, &m, (unsigned)number, word_at(r, first + 1), is_format, &e))
+		return;
+	say(r, DIAG_ERROR, first + (number >= 0 && ((unsigned)number & VAR_PROC)), "%s", e.text);
+}
 
-		clock_gettime(CLOCK_REALTIME, &run.wall);
-		value = sample_text(SAMPLE_STR, "", 0);
-		if (is_format ? format_write(&f, &run, &value.text) : expr_eval(&x, &run, NULL, &value)) {
-			run_var_set(&run, (unsigned)number, &value);
-			return;
+bool cfg_find_proc_var(const struct cfg *c, const char *name, unsigned *ret)
+{
+	for (unsigned i = 0; c->vars && c->shared && !strncmp(name, "proc.", 5) && i < c->vars->n; i++)
+		if (!strcmp(c->vars->name[i], name)) {
+			*ret = i | VAR_PROC;
+			return true;
 		}
-		rule_fail(&e, "this has no value when the configuration is read");
-	}
-	say(r, DIAG_ERROR, first + (number >= 0 && ((unsigned)number & VAR_PROC)), "%s", *e.text ? e.text : "this is no expression");
+	return false;
+}
+
+bool cfg_set_proc_var(const struct cfg *c, unsigned number, const char *text, bool is_format, struct rule_error *e)
+{
+	static const struct cfg_load_opts opts;
+	struct cfg *own = malloc(sizeof(*own)); /* the memory of the expression, which goes at once */
+	struct diag d = {0};
+	struct reader r = {.opts = &opts, .cfg = own, .diag = &d};
+	struct rule_memory m;
+	bool ok;
+
+	if (!own)
+		return rule_fail(e, "out of memory");
+	*own = *c;
+	own->refs = 0;
+	own->memory = NULL;
+	own->memory_used = 0;
+	own->ends = NULL;
+	ok = memory_of(&r, &m) && set_proc_var(&own->shared->proc, &m, number, text, is_format, e);
+	diag_fini(&d);
+	cfg_free(own);
+	return ok;
 }
 
 const struct rule_memory *cfg_rule_memory(struct reader *r)

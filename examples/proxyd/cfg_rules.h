@@ -64,4 +64,9 @@ struct cfg_rules {
 	uint64_t inspect_ns, inspect_answer_ns; /* tcp-request, tcp-response inspect-delay */
 };
 
+/* The number of a "proc.NAME" that the file mentions. */
+bool cfg_find_proc_var(const struct cfg *c, const char *name, unsigned *ret);
+/* At run time, as set-var or set-var-fmt of the file. False with e->text. */
+bool cfg_set_proc_var(const struct cfg *c, unsigned number, const char *text, bool is_format, struct rule_error *e);
+
 #endif

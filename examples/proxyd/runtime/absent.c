@@ -7,18 +7,14 @@
 static const struct {
 	const char *name, *why;
 } absent[] = {
-    {"get var", "rules alone read and set the variables of the process in this version"},
     {"set profiling", "use perf top"},
     {"set severity-output", "answers have no levels"},
-    {"set ssl", "set ssl cert, ca-file, crl-file and ocsp-response are; for the keys of tickets write the file and send reload"},
-    {"set var", "rules alone read and set the variables of the process in this version"},
     {"show cache", "answers are not cached"},
     {"show dev", "use show info"},
     {"show peers", "tables are not shared with others"},
     {"show profiling", "use perf top"},
     {"show ssl", "show ssl cert, ca-file, crl-file, crt-list and ocsp-response are"},
     {"show tasks", "there are no tasks: show threads"},
-    {"show tls-keys", "keys of sessions are told to nobody"},
     {"show trace", "use perf trace, or show errors"},
     {"trace", "use perf trace, or show errors"},
 };

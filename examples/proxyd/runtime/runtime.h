@@ -6,7 +6,7 @@
  *	socket.c    sockets, connections, lines in, text out
  *	commands.c  the table of commands, levels, help
  *	absent.c    those of HAProxy's that are not offered
- *	show.c agent.c dynamic.c errors.c events.c resolvers.c map.c table.c server.c sessions.c tls_*.c   the commands
+ *	show.c agent.c dynamic.c errors.c events.c resolvers.c map.c table.c server.c sessions.c tls_*.c var.c   the commands
  */
 #ifndef PROXYD_RUNTIME_RUNTIME_H
 #define PROXYD_RUNTIME_RUNTIME_H
@@ -125,6 +125,7 @@ command_fn run_show_info, run_show_stat, run_show_backend, run_show_servers_stat
 	run_show_sockets, run_show_level, run_show_proc, run_reload, run_show_errors, run_clear_counters,
 	run_show_resolvers, run_show_libs;
 command_fn run_add_server, run_del_server, run_show_events;
+command_fn run_get_proc_var, run_set_proc_var;
 command_fn run_show_table, run_set_table, run_clear_table;
 command_fn run_get_weight, run_set_weight, run_set_server, run_enable_server, run_disable_server, run_enable_health,
 	run_disable_health, run_agent, run_enable_frontend, run_disable_frontend, run_shutdown_frontend,
@@ -132,6 +133,6 @@ command_fn run_get_weight, run_set_weight, run_set_server, run_enable_server, ru
 command_fn run_show_map, run_get_map, run_add_map, run_set_map, run_del_map, run_clear_map, run_prepare_map, run_commit_map;
 command_fn run_show_sess, run_shutdown_session, run_shutdown_sessions;
 command_fn run_new_ssl_file, run_set_ssl_file, run_commit_ssl_file, run_abort_ssl_file, run_del_ssl_file, run_show_ssl_file;
-command_fn run_add_ssl_list, run_del_ssl_list, run_show_ssl_list, run_show_ssl_ocsp, run_set_ssl_ocsp;
+command_fn run_add_ssl_list, run_del_ssl_list, run_show_ssl_list, run_show_ssl_ocsp, run_set_ssl_ocsp, run_show_tls_keys, run_set_tls_key;
 
 #endif

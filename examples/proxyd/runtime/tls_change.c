@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tls_change.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,6 +43,8 @@ static bool concerns(const struct tls_change *change, const struct cfg_tls *t)
 {
 	if (!t)
 		return false;
+	if (change->ticket_file)
+		return t->front && tls_front_ticket_file(t->front) && !strcmp(tls_front_ticket_file(t->front), change->ticket_file);
 	if (change->list)
 		return t->front && has_list(t, change->list);
 	return (t->front && tls_front_uses(t->front, change->kind, change->file)) ||
@@ -108,6 +111,7 @@ static struct tls_front *make_front(struct work *w, const struct cfg_proxy *p, c
 	const struct tls_source *have = tls_front_sources(t->front, &n);
 	struct tls_source *source = calloc(n + 1, sizeof(*source));
 	struct tls_front *f = NULL;
+	int e;
 
 	if (!source) {
 		call_say(w->call, "There is not memory enough.\n");
@@ -117,6 +121,14 @@ static struct tls_front *make_front(struct work *w, const struct cfg_proxy *p, c
 		memcpy(source, have, n * sizeof(*source));
 	if (!w->change->edit || w->change->edit(w->change->arg, p, t, source, &n))
 		f = tls_front_again(t->front, tls_change_store(w->call), source, n, &w->found);
+	if (f && w->change->ticket_key && (e = tls_front_add_ticket_key(f, w->change->ticket_key)) < 0) {
+		call_say(w->call,
+			 e == -EINVAL	   ? "'set ssl tls-key' received invalid base64 encoded TLS key.\n"
+			 : e == -EMSGSIZE ? "'set ssl tls-key' received a key of wrong size.\n"
+					  : "There is not memory enough.\n");
+		tls_front_free(f);
+		f = NULL;
+	}
 	free(source);
 	return f;
 }

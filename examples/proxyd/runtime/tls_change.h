@@ -13,6 +13,8 @@ struct tls_change {
 	/* Of such a line: changes its sources, in an array with room for one more. False: told. */
 	bool (*edit)(void *arg, const struct cfg_proxy *p, const struct cfg_tls *t, struct tls_source *source, unsigned *n);
 	void *arg;
+	/* Or whose ticket keys are of this file: one more. */
+	const char *ticket_file, *ticket_key;
 };
 
 /* What the configuration that runs has of files. */

@@ -752,6 +752,28 @@ const struct tls_source *tls_front_sources(const struct tls_front *f, unsigned *
 	return f->source;
 }
 
+const char *tls_front_ticket_file(const struct tls_front *f)
+{
+	return f->settings.ticket_keys;
+}
+
+bool tls_front_ticket_key(const struct tls_front *f, unsigned i, char ret[TLS_TICKET_KEY_TEXT])
+{
+	return tls_ticket_keys_text(f->keys, i, ret);
+}
+
+int tls_front_add_ticket_key(struct tls_front *f, const char *base64)
+{
+	struct tls_ticket_keys *more;
+	int e = tls_ticket_keys_with(f->keys, base64, &more);
+
+	if (e)
+		return e;
+	tls_ticket_keys_free(f->keys);
+	f->keys = more;
+	return 0;
+}
+
 struct tls_front *tls_front_hold(struct tls_front *f)
 {
 	f->refs++;

@@ -109,6 +109,10 @@ struct tls_ticket_keys;
 struct tls_ticket_keys *tls_ticket_keys_read(const char *file, const char **ret_why);
 struct tls_ticket_keys *tls_ticket_keys_hold(struct tls_ticket_keys *k);
 void tls_ticket_keys_free(struct tls_ticket_keys *k);
+/* Another with one more as the last, and without the first. -EINVAL: it is none; -EMSGSIZE: its length is another; -ENOMEM. */
+int tls_ticket_keys_with(const struct tls_ticket_keys *k, const char *line, struct tls_ticket_keys **ret);
+/* False: there are not so many. */
+bool tls_ticket_keys_text(const struct tls_ticket_keys *k, unsigned i, char ret[TLS_TICKET_KEY_TEXT]);
 
 /* Tickets and the cache of sessions, both shared by all workers. */
 bool tls_session_use(SSL_CTX *ctx, const struct tls_ticket_keys *k);

@@ -122,6 +122,41 @@ struct tls_ticket_keys *tls_ticket_keys_read(const char *file, const char **ret_
 	return NULL;
 }
 
+int tls_ticket_keys_with(const struct tls_ticket_keys *k, const char *line, struct tls_ticket_keys **ret)
+{
+	struct tls_ticket_keys *more;
+	struct ticket_key key;
+	int e = parse_key(line, &key) ? 0 : -EINVAL;
+
+	if (!e && key.half != k->key[0].half)
+		e = -EMSGSIZE;
+	more = e ? NULL : malloc(sizeof(*more));
+	if (!e && !more)
+		e = -ENOMEM;
+	if (more) {
+		*more = *k;
+		more->refs = 0;
+		memmove(more->key, more->key + 1, (more->n - 1) * sizeof(key));
+		more->key[more->n - 1] = key;
+		*ret = more;
+	}
+	OPENSSL_cleanse(&key, sizeof(key));
+	return e;
+}
+
+bool tls_ticket_keys_text(const struct tls_ticket_keys *k, unsigned i, char ret[TLS_TICKET_KEY_TEXT])
+{
+	unsigned char raw[80];
+
+	if (i >= k->n)
+		return false;
+	memcpy(raw, k->key[i].name, 16);
+	memcpy(raw + 16, k->key[i].secret, 2 * k->key[i].half);
+	EVP_EncodeBlock((unsigned char *)ret, raw, (int)(16 + 2 * k->key[i].half));
+	OPENSSL_cleanse(raw, sizeof(raw));
+	return true;
+}
+
 struct tls_ticket_keys *tls_ticket_keys_hold(struct tls_ticket_keys *k)
 {
 	k->refs++;

@@ -173,6 +173,15 @@ void tls_front_free(struct tls_front *f);
 
 /* What it was made of, folders unfolded. Lives as long as `f`. */
 const struct tls_source *tls_front_sources(const struct tls_front *f, unsigned *ret_n);
+/* The file of its ticket keys; NULL: it has those of the process. The i-th of them, base64; false: there are not so many. */
+#define TLS_TICKET_KEY_TEXT 112
+const char *tls_front_ticket_file(const struct tls_front *f);
+bool tls_front_ticket_key(const struct tls_front *f, unsigned i, char ret[TLS_TICKET_KEY_TEXT]);
+/*
+ * Of a front that is not in use yet: one more ticket key as the last, the first goes. The last but one encrypts. -EINVAL: it is no key;
+ * -EMSGSIZE: not of the length that the others have; -ENOMEM.
+ */
+int tls_front_add_ticket_key(struct tls_front *f, const char *base64);
 bool tls_front_uses(const struct tls_front *f, enum tls_kind kind, const char *file);
 
 /* For a connection that was accepted; chooses again when the client has said hello. NULL: no memory. */

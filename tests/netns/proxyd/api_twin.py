@@ -23,14 +23,14 @@ defaults
 """
 
 
-def asked(binary, sections, **files):
+def asked(binary, sections, start="global\n", **files):
     """{NAME} in the sections is a file with that text."""
     folder = tempfile.mkdtemp(prefix="proxyd-api.")
     for name, text in files.items():
         with open(os.path.join(folder, name), "w") as f:
             f.write(text)
         sections = sections.replace("{" + name + "}", os.path.join(folder, name))
-    a = Asked(binary, HTTP.replace("{sections}", sections))
+    a = Asked(binary, HTTP.replace("global\n", start).replace("{sections}", sections))
     a.file = lambda name: os.path.join(folder, name)
     return a
 
@@ -135,6 +135,27 @@ def test_dynamic_cookies_come_and_go(binary):
         assert a.ask("enable dynamic-cookie backend none") == "No such backend."
         assert a.ask("set dynamic-cookie-key backend b") == "String value expected."
         assert a.ask("set dynamic-cookie-key backend") == "A backend name is expected."
+
+
+VARIABLES = """
+frontend f
+    bind 127.0.0.1:{port}
+    http-request return status 200 content-type text/plain lf-string "%[var(proc.text)] %[var(proc.n)]"
+"""
+
+
+def test_variables_of_the_process_are_read_and_set(binary):
+    start = "global\n    set-var proc.text str(abc)\n    set-var proc.n int(5)\n"
+    with asked(binary, VARIABLES, start=start) as a:
+        assert a.ask("get var proc.text") == "proc.text: type=str value=<abc>"
+        assert a.ask("get var proc.n") == "proc.n: type=sint value=<5>"
+        a.ask("experimental-mode on; set var proc.n int(6),add(1); set var proc.text fmt <%[int(4)]>")
+        assert a.ask("get var proc.n") == "proc.n: type=sint value=<7>"
+        assert body(a, "/") == "<4> 7"
+        for wrong in ("set var proc.n path", "set var txn.n int(1)", "set var proc.n", "set var proc.n none(1)"):
+            assert a.ask("experimental-mode on; " + wrong)
+        assert a.ask("get var proc.n") == "proc.n: type=sint value=<7>"
+        assert a.ask("get var proc.none") == "Variable not found."
 
 
 RING = """

@@ -298,6 +298,33 @@ def test_an_ocsp_answer_is_replaced(binary):
         assert stapled(p) == ["revoked"]
 
 
+def test_ticket_keys_move_on(binary):
+    keys = [base64.b64encode(os.urandom(80)).decode() for _ in range(5)]
+    file = AUTHORITY.path("tickets")
+    with open(file, "w") as f:
+        f.write("\n".join(keys[:3]) + "\n")
+    tls12 = context(high=ssl.TLSVersion.TLSv1_2)
+
+    def session(p, old=None):
+        """A new one, and whether `old` was taken up."""
+        with connect(p.port, ctx=tls12, session=old) as s:
+            get(s)
+            return s.session, s.session_reused
+
+    with Certified(binary, f"crt {ONE} tls-ticket-keys {file}") as p:
+        assert p.ask("show tls-keys") == ["# id (file)", f"0 ({file})"]
+        first, _ = session(p)
+        assert session(p, first)[1]
+        for new in keys[3:]:
+            assert p.ask(f"set ssl tls-key {file} {new}") == ["TLS ticket key updated!"]
+            assert session(p, first)[1] == (new == keys[3]), "it was made with the second of three"
+        assert p.ask("show tls-keys #0") == ["# id secret", f"# 0 ({file})"] + [f"0.{i} {k}" for i, k in enumerate(keys[2:])]
+        assert p.ask("set ssl tls-key #0 abc") == ["'set ssl tls-key' received invalid base64 encoded TLS key."]
+        small = base64.b64encode(os.urandom(48)).decode()
+        assert p.ask(f"set ssl tls-key #0 {small}") == ["'set ssl tls-key' received a key of wrong size."]
+        assert p.ask(f"set ssl tls-key #1 {small}") == ["'set ssl tls-key' unable to locate referenced filename"]
+
+
 def test_traffic_does_not_notice(binary):
     """Handshakes all the while: each gets one of the two."""
     site, new = copy("busy.pem", ONE), AUTHORITY.make("new4", ["one.example"])

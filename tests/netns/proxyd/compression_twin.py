@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Answers that are compressed, and those that are not, in proxyd and HAProxy alike:   compression_twin.py BINARY"""
+import csv
+import io
 import os
 import threading
 import time
 import zlib
 
-from support import Proxy, Server, config, main, read_all, read_head, read_n
+from support import Asked, Proxy, Server, config, main, read_all, read_head, read_n
 
 HEAD = """
 defaults
@@ -261,6 +263,18 @@ def test_connections_are_kept(binary):
                 body += c.recv(65536)
             assert zlib.decompress(dechunked(body), 31 if accepts == b"gzip" else 15) == TEXT
         assert s.count == 1
+
+
+def test_it_is_counted(binary):
+    """Bytes of bodies before and after, and answers, of the section that has it and of the backend."""
+    s = Server(serve)
+    with Asked(binary, "global\n" + config(CONFIG, s=s.port).replace("global\n", "", 1)) as a:
+        ask(a.proxy, "/all/length")
+        ask(a.proxy, "/all/length", accepts="")
+        rows = [r for r in csv.DictReader(io.StringIO(a.ask("show stat")[2:])) if r["svname"] in ("FRONTEND", "BACKEND")]
+        counted = {tuple(int(r[f]) for f in ("comp_in", "comp_byp", "comp_rsp")) for r in rows if r["comp_in"] not in ("", "0")}
+        assert counted == {(len(TEXT), 0, 1)}, counted
+        assert all(0 < int(r["comp_out"]) < len(TEXT) / 10 for r in rows if r["comp_in"] not in ("", "0"))
 
 
 def test_half_an_answer_has_no_end(binary):
