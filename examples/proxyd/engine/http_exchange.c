@@ -235,7 +235,6 @@ static void settle(struct exchange *x, const struct http_msg *m)
 {
 	x->method = m->method;
 	x->asked_upgrade = m->upgrade;
-	x->client_keeps &= x->seeker.backend->http->closing != CFG_CLOSE;
 }
 
 static bool is_idempotent(enum http_method m)

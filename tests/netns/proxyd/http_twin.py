@@ -441,6 +441,16 @@ def test_server_close_and_httpclose(binary):
         c.sendall(get("/"))
         head = r.head()
         assert head["connection"] == "close" and r.body(head) == b"ok" and r.ended()
+    web = Web()
+    body = "frontend f\n    bind 127.0.0.1:{port}\n    default_backend b\nbackend b\n    option httpclose\n"
+    with Proxy(binary, DEFAULTS + body + f"    server s 127.0.0.1:{web.port}\n") as p, p.connect() as c:
+        r = Reader(c)
+        for _ in range(2):  # a backend speaks for its servers only
+            c.sendall(get("/"))
+            head = r.head()
+            assert "connection" not in head and r.body(head) == b"ok"
+            assert web.requests[-1]["connection"] == "close"
+    assert web.count == 2
 
 
 def test_reuse_of_server_connections(binary):
