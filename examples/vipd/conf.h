@@ -513,7 +513,7 @@ struct conf_globals {
 	const char *router_id;
 	struct conf_names names;
 	int umask; /* of scripts; CONF_UNSET: as it is */
-	int64_t startup_delay_ms;
+	int64_t startup_delay_ms, boot_delay_ms; /* vrrp_delay_after_boot */
 	const char *instance, *name_space; /* parts of file names; NULL: none */
 	const char *ipvs_name_space;	   /* NULL: none; "": that of init */
 	bool use_pid_dir, data_use_instance;

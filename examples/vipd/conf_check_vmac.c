@@ -152,6 +152,15 @@ static void complete_ipvlan(struct conf_parse *p, struct conf_instance *i)
 		    i->name);
 		v->ip = (struct ha_ip){0};
 	}
+	if (v->ip.family == AF_INET6 && !i->n_peers &&
+	    (v->ip.bytes[0] != 0xfe || (v->ip.bytes[1] & 0xc0) != 0x80)) {
+		conf_warn(
+		    p, &i->at,
+		    "vrrp_instance \"%s\": IPv6 adverts leave from a link-local address: that of "
+		    "use_ipvlan is skipped",
+		    i->name);
+		v->ip = (struct ha_ip){0};
+	}
 	if (!v->ip.family && i->family == AF_INET)
 		conf_warn(p, &i->at,
 			  "vrrp_instance \"%s\": use_ipvlan needs an address for IPv4, or the "

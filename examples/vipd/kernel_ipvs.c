@@ -40,6 +40,17 @@ static int make_sockets(struct kernel *k)
 	return r;
 }
 
+/* Goes there and comes back. 0, or -errno: it is in the wrong place. */
+static int make_sockets_in(struct kernel *k, int there, int home)
+{
+	if (setns(there, CLONE_NEWNET) < 0) {
+		k->no_ipvs = -errno;
+		return 0;
+	}
+	k->no_ipvs = make_sockets(k);
+	return setns(home, CLONE_NEWNET) < 0 ? -errno : 0;
+}
+
 int ipvs_prepare(struct kernel *k)
 {
 	const char *name = k->birth->options->ipvs_name_space;
@@ -49,26 +60,19 @@ int ipvs_prepare(struct kernel *k)
 		return 0;
 	home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	there = open_namespace(name);
-	if (home < 0 || there < 0 || setns(there, CLONE_NEWNET) < 0)
-		r = -errno;
-	if (r < 0) {
+	if (home < 0 || there < 0)
+		k->no_ipvs = -errno;
+	else
+		r = make_sockets_in(k, there, home);
+	if (k->no_ipvs < 0)
 		log_err("net_namespace_ipvs %s: virtual servers are not served: %s. Make it with "
-			"ip netns add, and "
-			"let vipd have CAP_SYS_ADMIN",
-			name, strerror(-r));
-		k->no_ipvs = r;
-	} else {
-		k->no_ipvs = make_sockets(k);
-		/* All else would be done in the wrong place. */
-		r = setns(home, CLONE_NEWNET) < 0 ? -errno : 0;
-		if (r < 0)
-			log_err("net_namespace_ipvs: cannot come back: %s", strerror(-r));
-	}
+			"ip netns add, and let vipd have CAP_SYS_ADMIN",
+			name, strerror(-k->no_ipvs));
 	if (home >= 0)
 		close(home);
 	if (there >= 0)
 		close(there);
-	return k->n_ipvs ? r : 0;
+	return r;
 }
 
 int ipvs_open(struct kernel *k, struct ha_ipvs **ret)

@@ -342,6 +342,22 @@ void supervisor_open_control(struct supervisor *s)
 		control_open(s, path, &s->control_socket);
 }
 
+/* When the first instance may begin: vrrp_startup_delay, vrrp_delay_after_boot. 0: at once. */
+static uint64_t begin_of(const struct conf_globals *g)
+{
+	struct timespec up = {0};
+	int64_t wait_ms = g->startup_delay_ms, left_ms;
+
+	clock_gettime(CLOCK_BOOTTIME, &up);
+	left_ms = g->boot_delay_ms - (int64_t)up.tv_sec * 1000 - up.tv_nsec / 1000000;
+	if (left_ms > wait_ms)
+		wait_ms = left_ms;
+	if (wait_ms <= 0)
+		return 0;
+	log_info("no instance begins for the next %.1f s", (double)wait_ms / 1000);
+	return loop_clock_ns() + (uint64_t)wait_ms * UINT64_C(1000000);
+}
+
 /* `state`: a predecessor's in this process, or NULL. */
 static int run(struct supervisor *s, const json_t *state)
 {
@@ -381,9 +397,8 @@ static int run(struct supervisor *s, const json_t *state)
 		left = leftover_read(s->options->pid_file);
 		s->old = left;
 	}
-	if (!state && s->conf->globals.startup_delay_ms)
-		s->begin_ns = loop_clock_ns() +
-			      (uint64_t)s->conf->globals.startup_delay_ms * UINT64_C(1000000);
+	if (!state)
+		s->begin_ns = begin_of(&s->conf->globals);
 	s->ran = state != NULL;
 	if (s->options->vrrp)
 		leftover_write(s->options->pid_file, s->conf);

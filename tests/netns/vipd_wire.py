@@ -3,7 +3,8 @@
 """vipd_wire.py VIPD: words whose effect is seen on the wire, in the log or on a clock, beside Debian's keepalived with the same file.
 
 garp_extra_if: which address is told of from which MAC address on which link, again and again. max_ttl: from how far an advert counts.
-log_unknown_vrids. reload_time_file and reload_repeat: when the file is read again, and whether the file of the time stays.
+log_unknown_vrids. reload_time_file and reload_repeat: when the file is read again, and whether the file of the time stays. Of vipd
+alone: vrrp_delay_after_boot.
 """
 import ctypes
 import os
@@ -111,6 +112,10 @@ def advert(vrid, source, destination, vip):
     return body[:6] + struct.pack("!H", checksum(pseudo + body)) + body[8:]
 
 
+def uptime():
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 class Side:
     """One program, and the machine at the other end of its links."""
 
@@ -141,7 +146,10 @@ class Side:
         tell.chmod(0o700)
         (self.dir / "told").touch()
         (self.dir / "conf").write_text(CONF.replace("DIR", str(self.dir)).replace("TELL", str(tell)))
-        self.process = subprocess.Popen(
+        self.process = self.launch()
+
+    def launch(self):
+        return subprocess.Popen(
             ["ip", "netns", "exec", self.node, self.program, "-P", "-n", "-l", "-D", "-f", "conf", "-p", "p.pid", "-r", "r.pid", "-c", "c.pid"],
             cwd=self.dir, env={**os.environ, "TMPDIR": str(self.dir), "TZ": "UTC"}, stdout=(self.dir / "log").open("w"), stderr=subprocess.STDOUT)
 
@@ -221,6 +229,19 @@ class Side:
         when.unlink(missing_ok=True)
         return stays
 
+    def after_boot(self):
+        """vrrp_delay_after_boot, which keepalived 2.2 does not know."""
+        self.process.terminate()
+        self.process.wait(30)
+        conf = self.dir / "conf"
+        begin = uptime() + 2
+        conf.write_text(conf.read_text().replace("log_unknown_vrids", f"vrrp_delay_after_boot {begin:.2f}"))
+        before = len(self.told())
+        self.process = self.launch()
+        self.wait("MASTER after a while", lambda: "UNICAST MASTER" in self.told()[before - 1:])
+        if uptime() < begin + 1.5:
+            raise AssertionError("vrrp_delay_after_boot: MASTER too early")
+
     def run(self):
         try:
             self.make()
@@ -236,6 +257,8 @@ class Side:
             conf.write_text(conf.read_text().replace("reload_time_file", "reload_repeat\n    reload_time_file"))
             self.reloads("%y-%m-%d %H:%M:%S")  # which takes the new word up
             self.result["repeat"] = self.reloads("%H:%M:%SZ")
+            if self.name == "vipd":
+                self.after_boot()
         except Exception as e:  # pylint: disable=broad-except
             self.error = e
 
