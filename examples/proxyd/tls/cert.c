@@ -198,12 +198,9 @@ static void take_issuer(struct tls_pair *p)
 	STACK_OF(X509) * issuer;
 	const char *why;
 
-	if (sk_X509_num(p->chain))
-		return;
 	snprintf(beside, sizeof(beside), "%s.issuer", p->item.file);
 	issuer = access(beside, R_OK) == 0 ? read_certs(beside, &why) : NULL;
-	if (issuer && sk_X509_push(p->chain, sk_X509_value(issuer, 0)))
-		sk_X509_shift(issuer);
+	p->issuer = issuer ? sk_X509_shift(issuer) : NULL;
 	sk_X509_pop_free(issuer, X509_free);
 }
 
@@ -285,9 +282,12 @@ static struct tls_pair *copy_of(const struct tls_pair *p)
 		return NULL;
 	copy->kind = p->kind;
 	copy->leaf = p->leaf;
+	copy->issuer = p->issuer;
 	copy->key = p->key;
 	if (p->leaf)
 		X509_up_ref(p->leaf);
+	if (p->issuer)
+		X509_up_ref(p->issuer);
 	if (p->key)
 		EVP_PKEY_up_ref(p->key);
 	copy->chain = p->chain ? X509_chain_up_ref(p->chain) : NULL;
@@ -354,8 +354,9 @@ static bool set_issuer(struct tls_pair *p, const char *text, const char **ret_wh
 
 	if (!all)
 		return false;
-	sk_X509_pop_free(p->chain, X509_free);
-	p->chain = all;
+	X509_free(p->issuer);
+	p->issuer = sk_X509_shift(all);
+	sk_X509_pop_free(all, X509_free);
 	return true;
 }
 
@@ -446,10 +447,10 @@ bool tls_pair_is_whole(const struct tls_pair *p, char *why, size_t cap)
 
 /* ---- OCSP ---- */
 
-/* Is it about this certificate? Its issuer is the first of the chain, or itself. */
+/* Is it about this certificate? Its issuer is the first of the chain, the one of FILE.issuer, or itself. */
 static bool is_about(const struct tls_pair *p, OCSP_CERTID *id)
 {
-	X509 *issuer = sk_X509_num(p->chain) > 0 ? sk_X509_value(p->chain, 0) : p->leaf;
+	X509 *issuer = sk_X509_num(p->chain) > 0 ? sk_X509_value(p->chain, 0) : p->issuer ? p->issuer : p->leaf;
 	ASN1_OBJECT *digest = NULL;
 	const EVP_MD *md;
 	OCSP_CERTID *own;
@@ -529,6 +530,7 @@ void tls_pair_clear(struct tls_pair *p)
 {
 	X509_free(p->leaf);
 	sk_X509_pop_free(p->chain, X509_free);
+	X509_free(p->issuer);
 	EVP_PKEY_free(p->key);
 	free(p->ocsp);
 }

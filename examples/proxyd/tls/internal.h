@@ -35,6 +35,7 @@ struct tls_pair {
 	bool tried; /* OpenSSL takes it */
 	X509 *leaf; /* NULL: nothing was set yet */
 	STACK_OF(X509) * chain;
+	X509 *issuer;  /* of `file`.issuer: whose OCSP answers count; clients are told the chain alone */
 	EVP_PKEY *key; /* nobody works with it: each worker has a copy */
 	unsigned char *ocsp;
 	size_t ocsp_len;

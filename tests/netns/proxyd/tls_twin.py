@@ -570,8 +570,9 @@ def test_an_ocsp_answer_is_stapled(binary):
     cert = a.make("st.pem", ["staple.example"])
     staple(cert)
     with Proxy(binary, http(f"crt {a.default} crt {cert}", Server(show_headers))) as p:
-        said = openssl("s_client", "-connect", f"127.0.0.1:{p.port}", "-servername", "staple.example", "-status").decode()
+        said = openssl("s_client", "-connect", f"127.0.0.1:{p.port}", "-servername", "staple.example", "-status", "-showcerts").decode()
         assert "OCSP Response Status: successful" in said and serial_of(cert) in said.upper(), said
+        assert said.partition("Certificate chain")[2].count("BEGIN CERTIFICATE") == 1, said  # its .issuer is not for clients
         said = openssl("s_client", "-connect", f"127.0.0.1:{p.port}", "-status").decode()
         assert "no response sent" in said, said
 
