@@ -133,6 +133,6 @@ command_fn run_get_weight, run_set_weight, run_set_server, run_enable_server, ru
 command_fn run_show_map, run_get_map, run_add_map, run_set_map, run_del_map, run_clear_map, run_prepare_map, run_commit_map;
 command_fn run_show_sess, run_shutdown_session, run_shutdown_sessions;
 command_fn run_new_ssl_file, run_set_ssl_file, run_commit_ssl_file, run_abort_ssl_file, run_del_ssl_file, run_show_ssl_file;
-command_fn run_add_ssl_list, run_del_ssl_list, run_show_ssl_list, run_show_ssl_ocsp, run_set_ssl_ocsp, run_show_tls_keys, run_set_tls_key;
+command_fn run_add_ssl_list, run_del_ssl_list, run_show_ssl_list, run_show_ssl_ocsp, run_set_ssl_ocsp, run_show_tls_keys, run_set_tls_key, run_show_ssl_providers;
 
 #endif

@@ -385,7 +385,7 @@ void run_show_fd(struct call *c)
 
 		snprintf(path, sizeof(path), "/proc/self/fd/%s", e->d_name);
 		len = readlink(path, to, sizeof(to) - 1);
-		if (len < 0)
+		if (len < 0 || (c->n && strcmp(c->word[0], e->d_name) != 0))
 			continue;
 		to[len] = '\0';
 		out_printf(c->out, "%7s : %s\n", e->d_name, to);

@@ -43,6 +43,7 @@ struct runtime_conn {
 	uint32_t events; /* that the loop is asked for */
 	char *rest;	 /* of the line at hand: commands not run yet, in `line` */
 	char *line;	 /* NULL: none */
+	size_t line_len;
 	char *payload;	 /* what has come of it; NULL: none is awaited */
 	char payload_end[LINE_PATTERN_MAX + 1]; /* the line that ends it */
 	struct {
@@ -68,13 +69,16 @@ struct runtime {
 
 /* ---- Sending ---- */
 
-/* It may have been a private key. */
-static void forget_payload(struct runtime_conn *c)
+/* With its payload; there may be a private key in either. */
+static void forget_line(struct runtime_conn *c)
 {
+	if (c->line)
+		explicit_bzero(c->line, c->line_len);
 	if (c->payload)
 		explicit_bzero(c->payload, c->payload_cap);
+	free(c->line);
 	free(c->payload);
-	c->payload = NULL;
+	c->line = c->rest = c->payload = NULL;
 	c->payload_len = c->payload_cap = 0;
 }
 
@@ -96,8 +100,7 @@ static void conn_free(struct runtime_conn *c)
 	loop_remove(c->source);
 	loop_remove(c->timer);
 	close(c->fd);
-	free(c->line);
-	forget_payload(c);
+	forget_line(c);
 	explicit_bzero(c->in, sizeof(c->in));
 	out_free(&c->out);
 	free(c);
@@ -177,9 +180,7 @@ static void run_line(struct runtime_conn *c)
 	}
 	if (c->waiting)
 		return;
-	free(c->line);
-	forget_payload(c);
-	c->line = c->rest = NULL;
+	forget_line(c);
 	if (!c->prompt && !c->stays)
 		c->closing = true; /* one line is all that is run without a prompt */
 }
@@ -216,6 +217,7 @@ static void begin_line(struct runtime_conn *c, const char *text, size_t len)
 	}
 	memcpy(c->line, text, len);
 	c->line[len] = '\0';
+	c->line_len = len;
 	c->rest = c->line;
 	if (line_has_payload(c->line, c->payload_end)) {
 		c->closing = !grow_payload(c, 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * "new|set|commit|abort|del|show ssl cert|ca-file|crl-file". What is set waits in a transaction, one for each of the three kinds, until
+ * "new|set|commit|abort|del|show ssl cert|ca-file|crl-file", "add ssl ca-file". What is set waits in a transaction, one for each of the three kinds, until
  * it is committed; the words of the answers are those that scripts (acme.sh) look for.
  */
 #include <stdio.h>
@@ -95,7 +95,7 @@ void run_set_ssl_file(struct call *c)
 	char why[512];
 
 	if (c->n != 1 || !c->payload) {
-		call_say(c, "'set ssl %s expects a filename and %s as a payload\n", w->word, w->contents);
+		call_say(c, "'%s ssl %s expects a filename and %s as a payload\n", c->word[-3], w->word, w->contents);
 		return;
 	}
 	before = find(c, file, &part);
@@ -107,7 +107,10 @@ void run_set_ssl_file(struct call *c)
 		call_say(c, "Can't update %s!\n", file);
 		return;
 	}
-	item = tls_item_parse(open ? open : before, part, c->payload, why, sizeof(why));
+	if (!strcmp(c->word[-3], "add"))
+		item = tls_item_add(open ? open : before, c->payload, why, sizeof(why));
+	else
+		item = tls_item_parse(open ? open : before, part, c->payload, why, sizeof(why));
 	if (!item) {
 		call_say(c, "unable to load %s from file '%s': %s.\nCan't load the payload\nCan't update %s!\n", w->noun, file, why,
 			 file);
@@ -261,4 +264,13 @@ void run_show_ssl_file(struct call *c)
 		call_say(c, "Can't display the certificate: Not found or the certificate is a bundle!\n");
 	else
 		call_say(c, "Can't display the %s: Not found!\n", kinds[kind_of(c)].noun);
+}
+
+void run_show_ssl_providers(struct call *c)
+{
+	char *text = tls_providers_text();
+
+	out_text(c->out, "Loaded providers : \n");
+	out_text(c->out, text ? text : "");
+	free(text);
 }

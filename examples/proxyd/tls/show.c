@@ -7,6 +7,7 @@
 
 #include <openssl/err.h>
 #include <openssl/ocsp.h>
+#include <openssl/provider.h>
 #include <openssl/x509v3.h>
 
 #include "tls/internal.h"
@@ -250,5 +251,20 @@ char *tls_item_text(const struct tls_item *item, unsigned number)
 		put_pair(b, (const struct tls_pair *)item);
 	else
 		put_trusted(b, (const struct tls_trusted *)item, number);
+	return take(b);
+}
+
+static int put_provider(OSSL_PROVIDER *p, void *b)
+{
+	BIO_printf(b, "\t- %s\n", OSSL_PROVIDER_get0_name(p));
+	return 1;
+}
+
+char *tls_providers_text(void)
+{
+	BIO *b = BIO_new(BIO_s_mem());
+
+	if (b)
+		OSSL_PROVIDER_do_all(NULL, put_provider, b);
 	return take(b);
 }

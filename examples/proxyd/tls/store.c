@@ -112,6 +112,25 @@ struct tls_item *tls_item_parse(const struct tls_item *before, const char *part,
 	return item;
 }
 
+struct tls_item *tls_item_add(const struct tls_item *before, const char *text, char *why, size_t cap)
+{
+	const struct tls_trusted *old = (const struct tls_trusted *)before;
+	struct tls_item *item = tls_item_parse(before, "", text, why, cap);
+
+	for (int i = 0; item && i < sk_X509_num(old->ca); i++) {
+		X509 *x = sk_X509_value(old->ca, i);
+
+		if (sk_X509_insert(((struct tls_trusted *)item)->ca, x, i)) {
+			X509_up_ref(x);
+			continue;
+		}
+		snprintf(why, cap, "no memory");
+		tls_item_free(item);
+		item = NULL;
+	}
+	return item;
+}
+
 bool tls_item_is_whole(const struct tls_item *item, char *why, size_t cap)
 {
 	if (item->what == TLS_CERT)

@@ -112,6 +112,8 @@ struct tls_item *tls_item_new(enum tls_kind kind, const char *file);
  * which go on top of `before`; PEM without a key keeps the one of `before`. NULL: *why of `cap` bytes.
  */
 struct tls_item *tls_item_parse(const struct tls_item *before, const char *part, const char *text, char *why, size_t cap);
+/* The authorities of `before` and those of the text. As tls_item_parse. */
+struct tls_item *tls_item_add(const struct tls_item *before, const char *text, char *why, size_t cap);
 /* Could it be shown to a client? False: *why. What is only strange goes to *why as well. */
 bool tls_item_is_whole(const struct tls_item *item, char *why, size_t cap);
 /*
@@ -229,5 +231,8 @@ unsigned tls_item_count(const struct tls_item *item);
 char *tls_item_ocsp_id(const struct tls_item *item);
 char *tls_item_ocsp_line(const struct tls_item *item);
 char *tls_item_ocsp_text(const struct tls_item *item);
+
+/* A line for each provider that OpenSSL has loaded. As above. */
+char *tls_providers_text(void);
 
 #endif

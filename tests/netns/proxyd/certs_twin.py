@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import threading
 
-from support import Proxy, ask_api, main, own_network, until
+from support import Proxy, Server, ask_api, main, own_network, until
 from tls_support import Authority, connect, context, get, openssl, serial, serial_of
 
 CONFIG = """
@@ -264,6 +264,11 @@ def test_authorities_and_revocations_change(binary):
             assert p.ask("abort ssl ca-file /more") == ["Transaction aborted for certificate '/more'!"]
             assert p.ask("del ssl ca-file /more") == ["CA file '/more' deleted!"]
             assert lets_in(p.port, other)
+            if "haproxy" not in os.path.basename(binary):  # there since HAProxy 2.9
+                assert p.ask(f"add ssl ca-file {file}", ours.ca)[0].startswith("transaction created for")
+                assert p.ask(f"commit ssl ca-file {file}")[-1] == "Success!"
+                assert lets_in(p.port, other) and lets_in(p.port, mine)
+                assert f"{file} - 2 certificate(s)" in p.ask("show ssl ca-file")
     finally:
         theirs.close()
 
@@ -323,6 +328,58 @@ def test_ticket_keys_move_on(binary):
         small = base64.b64encode(os.urandom(48)).decode()
         assert p.ask(f"set ssl tls-key #0 {small}") == ["'set ssl tls-key' received a key of wrong size."]
         assert p.ask(f"set ssl tls-key #1 {small}") == ["'set ssl tls-key' unable to locate referenced filename"]
+
+
+BACK = """
+global
+    stats socket {socket} level admin
+defaults
+    mode tcp
+    timeout connect 5s
+    timeout client 20s
+    timeout server 20s
+listen f
+    bind 127.0.0.1:{port}
+    server s 127.0.0.1:{server} ssl verify required ca-file {ca} crt {crt}
+"""
+
+
+def test_what_servers_see_and_must_show_changes(binary):
+    a, other = AUTHORITY, Authority("another authority")
+    mine, new = copy("mine.pem", ONE), a.make("new5", ["two.example"])
+    trusted, theirs = copy("servers.crt", a.ca), other.make("theirs", ["server.example"])
+    shown = {"cert": ONE}
+
+    def serve(server, c):
+        """Tells the serial number of who asks."""
+        ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        ctx.load_cert_chain(shown["cert"])
+        ctx.load_verify_locations(a.ca)
+        ctx.verify_mode = ssl.CERT_REQUIRED
+        try:
+            with ctx.wrap_socket(c, server_side=True) as s:
+                s.sendall(serial_of(ssl.DER_cert_to_PEM_cert(s.getpeercert(True)).encode()).encode())
+        except OSError:
+            pass
+
+    server = Server(serve)
+    folder = tempfile.mkdtemp(prefix="proxyd-certs.")
+    text = BACK.replace("{server}", str(server.port)).replace("{ca}", trusted).replace("{crt}", mine)
+    try:
+        with Proxy(binary, text.replace("{socket}", folder + "/socket")) as p:
+            ask = Certified.ask
+            p.path = folder + "/socket"
+            assert p.ask(b"") == serial_of(ONE)
+            for kind, file, pem in (("cert", mine, new), ("ca-file", trusted, other.ca)):
+                assert "reated for" in ask(p, f"set ssl {kind} {file}", pem)[0]
+                assert ask(p, f"commit ssl {kind} {file}") == [f"Committing {file}.", "Success!"]
+                if kind == "ca-file":
+                    assert p.ask(b"") == "", "it is not trusted any more"
+                    shown["cert"] = theirs
+                assert p.ask(b"") == serial_of(new)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        other.close()
 
 
 def test_traffic_does_not_notice(binary):
