@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 
-BFD = "bfd_instance to {{ neighbor_ip {0}\n source_ip {1}\n min_rx 50\n min_tx 50\n multiplier 3 }}\n"
+BFD = "bfd_instance to {{ neighbor_ip {0}\n source_ip {1}\n min_rx 50\n min_tx 50\n multiplier 255 }}\n"
 DIRECTOR = BFD.format("10.7.0.2", "10.7.0.1") + """
 virtual_server 10.7.0.100 80 {
     lb_algo rr
