@@ -77,14 +77,16 @@ static void say_watches(const struct supervisor *s, const struct conf_instance *
 	}
 }
 
+/* `why` was said already. */
 static void say_fault(const struct supervisor *s, const struct conf_instance *i, size_t index,
-		      uint32_t faults, json_t *list)
+		      uint32_t faults, const char *why, json_t *list)
 {
 	const char *text[WHY_FAULTS];
 	size_t n = why_faults(faults, text);
 
 	for (size_t f = 0; f < n; f++)
-		say(list, "It is in FAULT because %s.", text[f]);
+		if (strcmp(text[f], why) != 0)
+			say(list, "It is in FAULT because %s.", text[f]);
 	if (s->orders->hold[index])
 		say(list, "To let it take part again: lbctl release %s.", i->name);
 	if (faults & (FAULT_INTERFACE | FAULT_SOURCE))
@@ -193,7 +195,7 @@ json_t *explain_instance(const struct supervisor *s, const struct conf_instance 
 	else
 		say(list, "%s has not begun yet.", i->name);
 	if (h->state == HA_VRRP_FAULT)
-		say_fault(s, i, index, r.status.faults, list);
+		say_fault(s, i, index, r.status.faults, why, list);
 	else if (h->state == HA_VRRP_BACKUP)
 		say_backup(i, &r, list);
 	else if (h->state == HA_VRRP_ACTIVE)

@@ -363,7 +363,7 @@ static void judge_first(struct health *h, struct probe *leader)
 		if (leader->next) /* one word for all: an old one must not come back at a reload */
 			atomic_store(&p->slot->alive, up ? SHARED_ALIVE_UP : SHARED_ALIVE_DOWN);
 	}
-	if (c->kind == CONF_CHECK_FILE)
+	if (c->kind == CONF_CHECK_FILE || c->kind == CONF_CHECK_BFD)
 		atomic_store(&leader->slot->alive, up ? SHARED_ALIVE_UP : SHARED_ALIVE_DOWN);
 	if (c->misc)
 		take_exit(leader, h->birth->exits[c->misc->index]);
