@@ -223,6 +223,29 @@ struct cfg_forwardfor {
 	unsigned except_prefix_bits; /* of its network */
 };
 
+/* option forwarded: what its field says (RFC 7239, section 5). */
+struct cfg_forwarded {
+	bool proto;
+	struct cfg_forwarded_part {
+		bool on;
+		const struct expr *expr; /* NULL: as it is */
+	} host, by, by_port, from, from_port;
+};
+
+/* option http-restrict-req-hdr-names: names with other characters than letters, digits and "-" */
+enum cfg_header_names {
+	CFG_NAMES_PRESERVE, /* HAProxy's default */
+	CFG_NAMES_DELETE,
+	CFG_NAMES_REJECT,
+};
+
+/* h1-case-adjust: how a name is to look. */
+struct cfg_case {
+	const struct cfg_case *next;
+	const char *name;
+	size_t len;
+};
+
 /* hash-type: how a server is found by a key, and what the key is made with. */
 struct cfg_hash_type {
 	bool consistent;
@@ -392,7 +415,12 @@ struct cfg_http {
 	bool checks_cache; /* option checkcache */
 	bool stays_when_stopping; /* option idle-close-on-response */
 	bool no_delay; /* option http-no-delay */
-	struct cfg_forwardfor forwardfor;
+	struct cfg_forwardfor forwardfor, originalto;
+	const struct cfg_forwarded *forwarded; /* NULL: none */
+	bool late_edits; /* one of the last two, adjusts_request, or names */
+	bool adjusts_request, adjusts_answer; /* option h1-case-adjust-bogus-server, -client */
+	bool ignores_probes;
+	enum cfg_header_names names;
 	struct cfg_hash hash;
 	const struct cfg_compression *compression; /* NULL: none */
 	const struct cfg_error *errors;
@@ -571,6 +599,8 @@ struct cfg_global {
 	unsigned compression_level; /* tune.comp.maxlevel; 0: 1 */
 	int nap_us;		/* tune.coalesce-us: -1 automatic, 0 off, else the longest nap */
 	unsigned spread_checks; /* percent */
+	const struct cfg_case *cases; /* h1-case-adjust; the last one first */
+	unsigned n_cases;
 	struct cfg_logs logs;
 	struct cfg_tls_global tls;
 };

@@ -427,6 +427,8 @@ const struct keyword cfg_keywords_global[] = {
     {"external-check", 0, 0, 1, kw_external, NULL, "[preserve-env]"},
     {"gid", 0, 1, 1, kw_id, OFFSET(gid), "NUMBER"},
     {"group", 0, 1, 1, kw_owner, OFFSET(gid), "NAME"},
+    {"h1-case-adjust", 0, 2, 2, kw_case, NULL, "NAME NAME"},
+    {"h1-case-adjust-file", 0, 1, 1, kw_case_file, NULL, "FILE"},
     {"hard-stop-after", 0, 1, 1, kw_hard_stop, NULL, "TIME"},
     {"log", 0, 1, READER_ANY, kw_log, NULL, "ADDRESS [len N] [format NAME] FACILITY [LEVEL [MIN]]"},
     {"log-send-hostname", 0, 0, 1, kw_log_hostname, NULL, "[NAME]"},

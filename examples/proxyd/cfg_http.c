@@ -2,9 +2,7 @@
 /* Keywords of proxy sections that act in mode http. */
 #include "cfg_read.h"
 
-#include <netinet/in.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- balance uri, url_param, hdr ---- */
@@ -146,61 +144,6 @@ void kw_retry_on(struct reader *r, size_t first, const void *data)
 		on |= one;
 	}
 	r->proxy->set.http.retry_on = on;
-}
-
-/* ---- option forwardfor ---- */
-
-/* An address, or a network with its prefix. */
-static void read_network(struct reader *r, size_t i, struct cfg_forwardfor *f)
-{
-	char text[128];
-	struct address a;
-	unsigned max;
-	char *slash;
-
-	snprintf(text, sizeof(text), "%s", word_at(r, i));
-	slash = strchr(text, '/');
-	if (slash)
-		*slash = '\0';
-	if (!read_address(r, i, text, 0, &a))
-		return;
-	max = a.addr.sa.sa_family == AF_INET ? 32 : 128;
-	f->except = a.addr;
-	f->except_prefix_bits = max;
-	if (slash) {
-		char *end;
-		unsigned long bits = strtoul(slash + 1, &end, 10);
-
-		if (end == slash + 1 || *end || bits > max)
-			say(r, DIAG_ERROR, i, "\"%s\" is no prefix: write 0 to %u", slash + 1, max);
-		f->except_prefix_bits = bits > max ? max : (unsigned)bits;
-	}
-}
-
-void kw_forwardfor(struct reader *r, size_t first, const void *data)
-{
-	struct cfg_forwardfor *f = &r->proxy->set.http.forwardfor;
-
-	(void)data;
-	*f = (struct cfg_forwardfor){.on = !r->no};
-	for (size_t i = first; i < r->line->n; i++) {
-		const char *word = word_at(r, i);
-
-		if (!strcmp(word, "if-none")) {
-			f->if_none = true;
-		} else if (!strcmp(word, "header") && i + 1 < r->line->n) {
-			f->header = keep_word(r, ++i);
-		} else if (!strcmp(word, "except") && i + 1 < r->line->n) {
-			read_network(r, ++i, f);
-		} else {
-			say(r, DIAG_ERROR, i,
-			    "\"%s\" is unknown here: option forwardfor takes except NETWORK, "
-			    "header "
-			    "NAME and if-none",
-			    word);
-			return;
-		}
-	}
 }
 
 /* ---- monitor-uri ---- */

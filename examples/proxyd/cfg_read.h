@@ -228,8 +228,10 @@ void kw_balance_request(struct reader *r, size_t first);
 void kw_closing(struct reader *r, size_t first, const void *data);
 void kw_retry_on(struct reader *r, size_t first, const void *data);
 void kw_http_reuse(struct reader *r, size_t first, const void *data);
-void kw_forwardfor(struct reader *r, size_t first, const void *data);
 void kw_monitor_uri(struct reader *r, size_t first, const void *data);
+
+/* cfg_forwarded.c */
+keyword_fn kw_forwardfor, kw_forwarded, kw_header_names, kw_adjust_case, kw_case, kw_case_file;
 
 /* cfg_errors.c */
 void kw_errorfile(struct reader *r, size_t first, const void *data);

@@ -88,6 +88,7 @@ _Static_assert(sizeof(void *) != 8 || sizeof(struct client) <= 200, "what an idl
 /* ---- A request and its answer ---- */
 
 struct ask;
+struct exchange_view; /* log_facts.h */
 
 enum exchange_state {
 	EXCHANGE_TARPIT, /* is denied, later */
@@ -357,6 +358,17 @@ void http_source(struct exchange *x, const struct http_msg *m);
 
 /* Finds x->sni. False: no memory. */
 bool http_sni(struct worker *w, struct exchange *x, struct http_msg *m);
+
+/* What expressions of this exchange are evaluated with; `v` lives as long as *r. False: no memory. */
+bool http_prepare_run(struct worker *w, struct exchange *x, struct exchange_view *v, struct run *r);
+
+/* option http-restrict-req-hdr-names, once the rules have seen them. False: the request is denied. */
+bool http_restrict_names(struct worker *w, struct exchange *x, struct http_msg *m, enum cfg_header_names how);
+
+/* ---- http_ends.c ---- */
+
+/* What is changed when the backend is chosen: see cfg_http.late_edits. 0 or -ENOSPC, -ENOMEM. */
+int http_edit_late(struct worker *w, struct exchange *x, struct http_msg *m);
 
 /* What an error page, which has a head for everybody, is told of its client. */
 struct own_end {

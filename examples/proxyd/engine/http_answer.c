@@ -31,6 +31,8 @@ static int edit_answer(const struct exchange *x, struct http_msg *m)
 	e = http_say_connection(m, wanted_connection(x, m));
 	if (!e && x->dechunk && !x->deflater)
 		http_remove_id(m, HTTP_ID_TRANSFER_ENCODING);
+	if (!e && x->client->frontend->http->adjusts_answer)
+		e = http_adjust_case(m, x->client->frontend->set->cfg->global.cases);
 	return e;
 }
 

@@ -290,7 +290,7 @@ static void no_more(struct worker *w, struct client *c)
 	c->readable = false;
 	if (c->in)
 		refuse(w, c, 400, H1_FAULT_NONE, 'C');
-	else if (!c->not_first && !c->frontend->dontlognull)
+	else if (!c->not_first && !c->frontend->dontlognull && !c->frontend->http->ignores_probes)
 		refuse(w, c, 0, H1_FAULT_NONE, 'C');
 	c->closing = true;
 }
@@ -588,7 +588,7 @@ void client_expired(struct worker *w, struct client *c)
 	} else if (c->greeting) {
 		greeting_failed(w, &ENDS(c));
 		client_close(w, c);
-	} else if (c->out || c->lingering || (c->not_first && !c->in)) {
+	} else if (c->out || c->lingering || (!c->in && (c->not_first || c->frontend->http->ignores_probes))) {
 		client_close(w, c);
 	} else {
 		refuse(w, c, 408, H1_FAULT_NONE, 'c');

@@ -127,6 +127,40 @@ int http_add_forwarded_for(struct http_msg *m, const struct cfg_forwardfor *f, u
 	return http_add(m, name, strlen(name), text, strlen(text));
 }
 
+int http_adjust_case(struct http_msg *m, const struct cfg_case *list)
+{
+	for (unsigned i = 0; i < m->n_fields; i++) {
+		struct http_span *name = &m->field[i].name;
+
+		for (const struct cfg_case *c = list; c; c = c->next) {
+			if (!http_same_name(http_text(m, *name), name->len, c->name, c->len))
+				continue;
+			if (!memcmp(http_text(m, *name), c->name, c->len))
+				break;
+			if (!http_store(m, c->name, c->len, name))
+				return -ENOSPC;
+			m->field[i].received = false;
+			m->edited = true;
+			break;
+		}
+	}
+	return 0;
+}
+
+unsigned http_find_odd_name(const struct http_msg *m, unsigned from)
+{
+	static const char even[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-";
+
+	for (; from < m->n_fields; from++) {
+		const char *name = http_text(m, m->field[from].name);
+
+		for (uint32_t i = 0; i < m->field[from].name.len; i++)
+			if (!memchr(even, name[i], sizeof(even) - 1))
+				return from;
+	}
+	return from;
+}
+
 struct http_span http_query_parameter(const struct http_msg *m, const char *name, size_t len)
 {
 	struct http_span query = http_query(m);

@@ -19,6 +19,12 @@ int http_drop_upgrade(struct http_msg *m);
 int http_add_forwarded_for(struct http_msg *m, const struct cfg_forwardfor *f, unsigned family,
 			   const uint8_t *addr);
 
+/* Names that stand in the list look as they do there. 0 or -ENOSPC. */
+int http_adjust_case(struct http_msg *m, const struct cfg_case *list);
+
+/* The first field from place `from` on whose name has more than letters, digits and "-"; n_fields: none. */
+unsigned http_find_odd_name(const struct http_msg *m, unsigned from);
+
 /* The value of a parameter of the query; length 0 and at 0: there is none. */
 struct http_span http_query_parameter(const struct http_msg *m, const char *name, size_t len);
 

@@ -293,6 +293,8 @@ void exchange_route(struct worker *w, struct exchange *x, uint32_t head_len, siz
 		exchange_fail(w, x, 503, 'S', 'C');
 		return;
 	}
+	if (x->seeker.backend->http->late_edits && !http_restrict_names(w, x, m, x->seeker.backend->http->names))
+		return;
 	settle(x, m);
 	e = http_add_unique_id(x, m);
 	if (!e)
@@ -301,6 +303,8 @@ void exchange_route(struct worker *w, struct exchange *x, uint32_t head_len, siz
 		compress_choose(x, m);
 	if (!e)
 		e = edit_request(x, m);
+	if (!e && (x->client->frontend->http->late_edits | x->seeker.backend->http->late_edits))
+		e = http_edit_late(w, x, m);
 	/* what reads the message comes first: an edited head is written over the one that came */
 	if (!e && !http_sni(w, x, m)) {
 		exchange_fail(w, x, 500, 'R', 'R');

@@ -22,9 +22,7 @@
 
 #define ANSWER_MAX (2 * HTTP_HEAD_MAX)
 
-/* `v` lives as long as *r. */
-static bool prepare_http(struct worker *w, struct exchange *x, struct exchange_view *v,
-			 struct run *r)
+bool http_prepare_run(struct worker *w, struct exchange *x, struct exchange_view *v, struct run *r)
 {
 	struct client *c = x->client;
 	struct http_worker *h = w->http;
@@ -435,7 +433,7 @@ bool http_sni(struct worker *w, struct exchange *x, struct http_msg *m)
 
 	if (!b->proxy->sni)
 		return true;
-	if (!prepare_http(w, x, &view, &r))
+	if (!http_prepare_run(w, x, &view, &r))
 		return false;
 	r.request = m;
 	if (!expr_eval_text(b->proxy->sni, &r, &value) || value.len >= TLS_NAME_SIZE)
@@ -449,7 +447,7 @@ bool http_hash_key(struct worker *w, struct exchange *x, struct http_msg *m)
 	struct exchange_view view;
 	struct run r;
 
-	if (!prepare_http(w, x, &view, &r))
+	if (!http_prepare_run(w, x, &view, &r))
 		return false;
 	r.request = m;
 	r.body = text_of(w->http->early, w->http->early_len);
@@ -503,6 +501,18 @@ static bool choose_backend(struct worker *w, struct exchange *x, struct http_msg
 	return true;
 }
 
+bool http_restrict_names(struct worker *w, struct exchange *x, struct http_msg *m, enum cfg_header_names how)
+{
+	for (unsigned i = 0; how && (i = http_find_odd_name(m, i)) < m->n_fields;) {
+		if (how == CFG_NAMES_REJECT) {
+			exchange_fail(w, x, 403, 'P', 'R');
+			return false;
+		}
+		http_remove_at(m, i);
+	}
+	return true;
+}
+
 bool http_request_rules(struct worker *w, struct exchange *x, struct http_msg *m)
 {
 	const struct frontend *f = x->client->frontend;
@@ -514,17 +524,19 @@ bool http_request_rules(struct worker *w, struct exchange *x, struct http_msg *m
 	if (f->http->buffers_request &&
 	    !have_body(w, x, m, STAGE_FRONT_BODY, f->request_ns ? f->request_ns : f->client_ns))
 		return false;
-	if (!front && !p->slots && !(p->formats && p->formats->has_id) && !f->stats &&
+	if (!front && !p->slots && !(p->formats && p->formats->has_id) && !f->stats && !f->http->names &&
 	    !(x->seeker.backend && (x->seeker.backend->proxy->rules || x->seeker.backend->stats ||
 				    x->seeker.backend->http->buffers_request)))
 		return true;
-	if (!prepare_http(w, x, &view, &r) || !number(x, &r)) {
+	if (!http_prepare_run(w, x, &view, &r) || !number(x, &r)) {
 		exchange_fail(w, x, 500, 'R', 'R');
 		return false;
 	}
 	r.request = m;
 	r.body = text_of(w->http->early, w->http->early_len);
 	if (x->stage <= STAGE_SWITCH && !choose_backend(w, x, m, &r))
+		return false;
+	if (!http_restrict_names(w, x, m, f->http->names))
 		return false;
 	back = x->seeker.backend ? x->seeker.backend->proxy->rules : NULL;
 	if (!x->seeker.backend)
@@ -563,7 +575,7 @@ bool http_response_rules(struct worker *w, struct exchange *x, struct http_msg *
 
 	if (!front && !back && !slots)
 		return true;
-	if (!prepare_http(w, x, &view, &r)) {
+	if (!http_prepare_run(w, x, &view, &r)) {
 		exchange_fail(w, x, 502, 'R', 'H');
 		return false;
 	}
