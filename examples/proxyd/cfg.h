@@ -9,6 +9,7 @@
 #define PROXYD_CFG_H
 
 #include <netinet/in.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -579,9 +580,13 @@ struct cfg_stats_socket {
 struct cfg_global {
 	unsigned maxconn;  /* 0: not written */
 	unsigned nbthread; /* 0: as many as CPUs */
-	unsigned ulimit_n;
+	unsigned ulimit_n, fd_limit; /* 0: not written */
 	unsigned maxconnrate, maxsessrate, maxsslrate, maxsslconn; /* 0: any number */
 	bool daemon, external_check;
+	bool strict_limits, zero_warning, dumpable, busy_polling;
+	cpu_set_t *cpu_map; /* CFG_THREADS_MAX of them; an empty one: any CPU. NULL: not written */
+	unsigned thread_limit; /* 0: none */
+	unsigned pipe_size; /* bytes; 0: the engine's */
 	struct cfg_access unix_bind; /* of unix sockets whose bind line says nothing */
 	const char *unix_prefix;     /* goes before their paths; NULL: nothing */
 	bool usesrc; /* addresses that are not ours are bound to */
@@ -593,7 +598,7 @@ struct cfg_global {
 	uint64_t stats_timeout_ns; /* 0: 10 s */
 	unsigned stats_maxconn;	   /* 0: 10 */
 	long uid, gid;		   /* also of `user` and `group`; -1: not written */
-	uint64_t hard_stop_ns;
+	uint64_t hard_stop_ns, grace_ns;
 	unsigned bufsize, maxrewrite; /* bytes, up to CFG_BUFSIZE_MAX: an HTTP head may have the one less the other */
 	bool no_splice;		/* nosplice */
 	unsigned compression_level; /* tune.comp.maxlevel; 0: 1 */

@@ -15,7 +15,7 @@
 static void kw_number(struct reader *r, size_t first, const void *data)
 {
 	const size_t *offset = data;
-	bool threads = *offset == offsetof(struct cfg_global, nbthread);
+	bool threads = *offset == offsetof(struct cfg_global, nbthread) || *offset == offsetof(struct cfg_global, thread_limit);
 	bool percent = *offset == offsetof(struct cfg_global, spread_checks);
 
 	read_number(r, first, word_at(r, first - 1), 0,
@@ -419,13 +419,17 @@ static void kw_log_hostname(struct reader *r, size_t first, const void *data)
 #define OFFSET(field) (&(const size_t){offsetof(struct cfg_global, field)})
 
 const struct keyword cfg_keywords_global[] = {
+    {"busy-polling", 0, 0, 0, kw_global_flag, OFFSET(busy_polling), ""},
     {"ca-base", 0, 1, 1, kw_tls_base, NULL, "FOLDER"},
     {"chroot", 0, 1, 1, kw_chroot, NULL, "DIRECTORY"},
+    {"cpu-map", 0, 2, READER_ANY, kw_cpu_map, NULL, "[auto:]1/THREADS CPUS"},
     {"crt-base", 0, 1, 1, kw_tls_base, NULL, "FOLDER"},
     {"daemon", 0, 0, 0, kw_daemon, NULL, ""},
     {"description", 0, 1, READER_ANY, kw_description, NULL, "TEXT"},
     {"external-check", 0, 0, 1, kw_external, NULL, "[preserve-env]"},
+    {"fd-hard-limit", 0, 1, 1, kw_number, OFFSET(fd_limit), "NUMBER"},
     {"gid", 0, 1, 1, kw_id, OFFSET(gid), "NUMBER"},
+    {"grace", 0, 1, 1, kw_grace, NULL, "TIME"},
     {"group", 0, 1, 1, kw_owner, OFFSET(gid), "NAME"},
     {"h1-case-adjust", 0, 2, 2, kw_case, NULL, "NAME NAME"},
     {"h1-case-adjust-file", 0, 1, 1, kw_case_file, NULL, "FILE"},
@@ -450,6 +454,7 @@ const struct keyword cfg_keywords_global[] = {
     {"server-state-file", 0, 1, 1, kw_text, OFFSET(state_file), "FILE"},
     {"set-var", 0, 2, 2, kw_proc_var, &(const bool){false}, "proc.NAME EXPRESSION"},
     {"set-var-fmt", 0, 2, 2, kw_proc_var, &(const bool){true}, "proc.NAME TEXT"},
+    {"set-dumpable", 0, 0, 1, kw_global_flag, OFFSET(dumpable), "[on|off]"},
     {"setenv", 0, 2, 2, kw_env, NULL, "NAME VALUE"},
     {"spread-checks", 0, 1, 1, kw_number, OFFSET(spread_checks), "PERCENT"},
     {"ssl-default-bind-ciphers", 0, 1, 1, kw_tls_default, NULL, "CIPHERS"},
@@ -465,10 +470,13 @@ const struct keyword cfg_keywords_global[] = {
     {"stats maxconn", 0, 1, 1, kw_number, OFFSET(stats_maxconn), "NUMBER"},
     {"stats socket", 0, 1, READER_ANY, kw_stats_socket, NULL, "PATH [mode MODE] [level LEVEL]"},
     {"stats timeout", 0, 1, 1, kw_stats_timeout, NULL, "TIME"},
+    {"strict-limits", 0, 0, 0, kw_global_flag, OFFSET(strict_limits), ""},
+    {"thread-hard-limit", 0, 1, 1, kw_number, OFFSET(thread_limit), "NUMBER"},
     {"tune.bufsize", 0, 1, 1, kw_bytes, OFFSET(bufsize), "BYTES"},
     {"tune.coalesce-us", 0, 1, 1, kw_coalesce, NULL, "auto|off|MICROSECONDS"},
     {"tune.comp.maxlevel", 0, 1, 1, kw_compression_level, NULL, "LEVEL"},
     {"tune.maxrewrite", 0, 1, 1, kw_bytes, OFFSET(maxrewrite), "BYTES"},
+    {"tune.pipesize", 0, 1, 1, kw_tcp_buffer, OFFSET(pipe_size), "BYTES"},
     {"tune.rcvbuf.client", 0, 1, 1, kw_tcp_buffer, OFFSET(tcp_client.receive_buffer), "BYTES"},
     {"tune.rcvbuf.server", 0, 1, 1, kw_tcp_buffer, OFFSET(tcp_server.receive_buffer), "BYTES"},
     {"tune.sndbuf.client", 0, 1, 1, kw_tcp_buffer, OFFSET(tcp_client.send_buffer), "BYTES"},
@@ -485,5 +493,6 @@ const struct keyword cfg_keywords_global[] = {
     {"unix-bind", 0, 1, READER_ANY, kw_unix_bind, NULL, "[prefix TEXT] [mode MODE] [user NAME] [group NAME]"},
     {"unsetenv", 0, 1, READER_ANY, kw_env, NULL, "NAME ..."},
     {"user", 0, 1, 1, kw_owner, OFFSET(uid), "NAME"},
+    {"zero-warning", 0, 0, 0, kw_global_flag, OFFSET(zero_warning), ""},
     {NULL, 0, 0, 0, NULL, NULL, NULL},
 };

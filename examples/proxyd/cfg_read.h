@@ -168,6 +168,9 @@ void kw_server_template(struct reader *r, size_t first, const void *data);
 void kw_default_server(struct reader *r, size_t first, const void *data);
 void kw_log(struct reader *r, size_t first, const void *data);
 
+/* cfg_process.c */
+keyword_fn kw_cpu_map, kw_grace, kw_global_flag;
+
 /* cfg_tcp.c */
 keyword_fn kw_tcp_buffer, kw_tcp_probes;
 void bind_tcp(struct reader *r, size_t i, void *target);

@@ -15,18 +15,15 @@ static const struct {
 	const char *name, *why;
 } reasons[] = {
 	{"accept-netscaler-cip", "write accept-proxy, and send-proxy at the other end"},
-	{"busy-polling", "workers sleep when there is nothing to do"},
 	{"check-via-socks4", "this version speaks no SOCKS"},
-	{"close-spread-time", "a reload closes no connection that is in use"},
+	{"close-spread-time", "a reload closes no connection that is in use, and a stop those that are idle"},
 	{"compression direction", "answers are compressed, requests pass as clients send them"},
-	{"cpu-map", "the system places the threads: use systemd's CPUAffinity="},
 	{"default-path", "names of files start in the folder that proxyd was started in: write -C FOLDER"},
 	{"email-alert from", "this version sends no mail: the log says what happens"},
 	{"email-alert level", "this version sends no mail: the log says what happens"},
 	{"email-alert mailers", "this version sends no mail: the log says what happens"},
 	{"email-alert to", "this version sends no mail: the log says what happens"},
 	{"expose-experimental-directives", "nothing here needs it"},
-	{"fd-hard-limit", "write LimitNOFILE= in the unit"},
 	{"filter bwlim-in", "this version limits no bandwidth"},
 	{"filter bwlim-out", "this version limits no bandwidth"},
 	{"filter cache", "answers are not cached by this version"},
@@ -34,7 +31,6 @@ static const struct {
 	{"filter opentracing", "this version sends no traces"},
 	{"filter spoe", "this version speaks no SPOP"},
 	{"filter trace", "write log-format: it tells what passes"},
-	{"grace", "who must not connect any more is told by the checks of monitor-uri"},
 	{"h1-accept-payload-with-any-method", "bodies pass with any method"},
 	{"http-after-response ot-group", "this version sends no traces"},
 	{"http-request ot-group", "this version sends no traces"},
@@ -76,7 +72,6 @@ static const struct {
 	{"option transparent", "it takes IP_TRANSPARENT and rules of the kernel: vipd forwards without a proxy"},
 	{"pp2-never-send-local", "checks say who they are as HAProxy does by default"},
 	{"profiling.tasks", "use perf top"},
-	{"set-dumpable", "write LimitCORE= in the unit"},
 	{"socks4", "this version speaks no SOCKS"},
 	{"ssl-mode-async", "ciphers run in the thread that needs them"},
 	{"ssl-propquery", "write it in openssl.cnf"},
@@ -104,7 +99,6 @@ static const struct {
 	{"tune.lua.task-timeout", "this version runs no Lua"},
 	{"tune.maxaccept", "it is about how HAProxy works inside"},
 	{"tune.peers.max-updates-at-once", "this version shares no tables with others"},
-	{"tune.pipesize", "it is about how HAProxy works inside"},
 	{"tune.sched.low-latency", "it is about how HAProxy works inside"},
 	{"tune.vars.check-max-size", "the variables of a transaction may have 16 KiB"},
 	{"tune.vars.global-max-size", "the variables of a transaction may have 16 KiB"},
@@ -115,7 +109,6 @@ static const struct {
 	{"use-fcgi-app", "this version speaks no FastCGI: put a server that does in front"},
 	{"ws", "WebSockets pass as HTTP/1"},
 	{"wurfl-data-file", "this version detects no devices"},
-	{"zero-warning", "proxyd -c shows the warnings, --json to programs"},
 };
 
 const char *cfg_word_reason(const char *name)

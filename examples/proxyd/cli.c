@@ -47,6 +47,7 @@ static const char help[] =
     "  --json      the same as -c, findings as JSON on stdout\n"
     "  --migrate   prints the files with today's lines in place of removed ones\n"
     "  -dD         with the messages of .diag\n"
+    "  -dW         a warning is an error\n"
     "  -dr         a server whose name does not resolve is no error: it starts disabled\n"
     "  -C DIR      change to DIR before anything is read\n"
     "  -n N        at most N connections (global maxconn)\n"
@@ -230,13 +231,14 @@ static const struct {
     {"-V", offsetof(struct cli, verbose)},    {"-dr", offsetof(struct cli, ignore_unresolved)},
     {"-D", offsetof(struct cli, daemon)},     {"-db", offsetof(struct cli, foreground)},
     {"-d", offsetof(struct cli, foreground)}, {"-dD", offsetof(struct cli, diagnose)},
+    {"-dW", offsetof(struct cli, zero_warning)},
     {"--json", offsetof(struct cli, json)},   {"--migrate", offsetof(struct cli, migrate)},
 };
 
 static bool read_flag(const char *arg, struct cli *c)
 {
 	/* A master that there is not, and debugging aids that change nothing here. */
-	static const char *const ignored[] = {"-W", "-dM", "-dI", "-dW", "-dS", "-dG", "-dZ", "-dK",
+	static const char *const ignored[] = {"-W", "-dM", "-dI", "-dS", "-dG", "-dZ", "-dK",
 					      "-de", "-dp", "-ds", "-dV", "-dL", "-dF", "-dC"};
 
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)

@@ -34,7 +34,8 @@ struct daemon {
 	struct runtime *runtime;
 	struct loop *loop;
 	struct loop_source *hard_stop, *leave, *arrived;
-	uint64_t hard_stop_ns;
+	uint64_t hard_stop_ns, grace_ns;
+	bool stopping; /* was asked to; connections are still taken while `grace` lasts */
 };
 
 /* ---- Configuration ---- */
@@ -68,6 +69,10 @@ static struct cfg *load(const struct cli *cli, bool warnings)
 	if (!cfg)
 		return NULL;
 	cli_print_diag(&d, warnings);
+	if ((cli->zero_warning || cfg->global.zero_warning) && d.count[DIAG_WARNING]) {
+		cli_say(LOG_ERR, "config : zero-warning: what was warned of is an error");
+		d.count[DIAG_ERROR]++;
+	}
 	if (d.count[DIAG_ERROR]) {
 		cli_say(LOG_ERR, "config : Fatal errors found in configuration.");
 		cfg_free(cfg);
@@ -134,12 +139,12 @@ static int print_only(const struct cli *cli)
 	return e < 0 ? 1 : status;
 }
 
-/* The connections that the file, the command line and the system allow. */
+/* The connections that the file, the command line and the system allow; 0: fewer than that, and it was told. */
 static unsigned maxconn_of(const struct cli *cli, const struct cfg *cfg, unsigned threads)
 {
 	const struct cfg_global *g = &cfg->global;
 
-	return process_maxconn(cli->maxconn ? cli->maxconn : g->maxconn, g->ulimit_n,
+	return process_maxconn(g, cli->maxconn ? cli->maxconn : g->maxconn,
 			       DESCRIPTORS_OTHER + threads * (7 + count_listeners(cfg)));
 }
 
@@ -163,10 +168,13 @@ static void reload(struct daemon *d)
 			 cfg->global.nbthread, threads);
 	maxconn = maxconn_of(&d->cli, cfg, threads);
 	d->hard_stop_ns = cfg->global.hard_stop_ns;
-	if (engine_apply(d->engine, cfg, maxconn, error, sizeof(error)) < 0) {
+	d->grace_ns = cfg->global.grace_ns;
+	snprintf(error, sizeof(error), "strict-limits");
+	if (!maxconn || engine_apply(d->engine, cfg, maxconn, error, sizeof(error)) < 0) {
 		log_err("reload refused: %s; the old configuration goes on", error);
 		cfg_free(cfg);
 	} else {
+		engine_place(d->engine, cfg->global.cpu_map);
 		if (!runtime_apply(d->runtime, cfg, error, sizeof(error)))
 			log_err("%s", error);
 		log_notice("reloaded: %zu listening addresses", engine_listeners(d->engine));
@@ -185,6 +193,7 @@ static void drain(struct daemon *d)
 {
 	uint64_t open, total;
 
+	d->grace_ns = 0;
 	engine_steer_away(d->engine);
 	engine_count(d->engine, &open, &total);
 	log_notice("stopping: no new connections, %llu to be finished", (unsigned long long)open);
@@ -195,12 +204,27 @@ static void drain(struct daemon *d)
 	loop_arm(d->leave, loop_now_ns(d->loop) + LEAVE_NS);
 }
 
+/* SIGUSR1 */
+static void stop(struct daemon *d)
+{
+	if (!d->grace_ns) {
+		drain(d);
+	} else if (!d->stopping) {
+		log_notice("stopping in %llu ms (grace)", (unsigned long long)(d->grace_ns / CFG_MS));
+		loop_arm(d->leave, loop_now_ns(d->loop) + d->grace_ns);
+	}
+	d->stopping = true;
+}
+
 static void on_leave(struct loop *l, void *userdata)
 {
 	struct daemon *d = userdata;
 
 	(void)l;
-	engine_drain(d->engine);
+	if (d->grace_ns)
+		drain(d);
+	else
+		engine_drain(d->engine);
 }
 
 /* The process before this one has gone by now. */
@@ -229,7 +253,7 @@ static void on_signal(struct loop *l, const struct signalfd_siginfo *info, void 
 		reload(d);
 		break;
 	case SIGUSR1:
-		drain(d);
+		stop(d);
 		break;
 	case SIGTTOU:
 	case SIGTTIN:
@@ -390,13 +414,19 @@ static int make_engine(struct daemon *d, struct cfg *cfg)
 	    .threads = g->nbthread ? g->nbthread : process_cpus(),
 	    .nap_us = g->nap_us,
 	    .no_splice = g->no_splice,
+	    .busy = g->busy_polling,
+	    .pipe_size = g->pipe_size,
 	    .answer = on_ask,
 	    .idle = on_idle,
 	    .userdata = d,
 	};
 	char error[512];
-	int e = engine_new(&o, &d->engine);
+	unsigned maxconn;
+	int e;
 
+	if (g->thread_limit && o.threads > g->thread_limit)
+		o.threads = g->thread_limit;
+	e = engine_new(&o, &d->engine);
 	if (e < 0) {
 		cli_say(LOG_ERR, "cannot start: %s", strerror(-e));
 		return e;
@@ -405,7 +435,10 @@ static int make_engine(struct daemon *d, struct cfg *cfg)
 	e = make_runtime(d, cfg);
 	if (e < 0)
 		return e;
-	e = engine_apply(d->engine, cfg, maxconn_of(&d->cli, cfg, o.threads), error, sizeof(error));
+	maxconn = maxconn_of(&d->cli, cfg, o.threads);
+	if (!maxconn)
+		return -EMFILE;
+	e = engine_apply(d->engine, cfg, maxconn, error, sizeof(error));
 	if (e < 0)
 		cli_say(LOG_ERR, "%s", error);
 	return e;
@@ -437,6 +470,7 @@ static int run(struct daemon *d, struct cfg *cfg)
 	bool background = (d->cli.daemon || g.daemon) && !d->cli.foreground && !d->cli.notify;
 
 	d->hard_stop_ns = g.hard_stop_ns;
+	d->grace_ns = g.grace_ns;
 	if (make_engine(d, cfg) < 0) {
 		cfg_free(cfg);
 		return 1;
@@ -456,6 +490,10 @@ static int run(struct daemon *d, struct cfg *cfg)
 	    !did("listen for commands", runtime_join(d->runtime, d->loop)) ||
 	    !did("start the workers", engine_start(d->engine)))
 		return 1;
+	if (g.dumpable)
+		process_allow_dump();
+	if (g.cpu_map)
+		engine_place(d->engine, g.cpu_map);
 	signal_old(&d->cli);
 	if (d->cli.n_old)
 		loop_arm(d->arrived, loop_now_ns(d->loop) + 4 * LEAVE_NS);

@@ -20,14 +20,14 @@
 #define MAXCONN_MIN 100u /* whatever the limits say: better to try */
 #define MAXCONN_MAX 1000000u
 
-unsigned process_maxconn(unsigned wanted, unsigned ulimit_n, size_t other_descriptors)
+unsigned process_maxconn(const struct cfg_global *g, unsigned wanted, size_t other_descriptors)
 {
 	struct rlimit l = {0};
-	rlim_t need = ulimit_n ? ulimit_n : (rlim_t)wanted * 2 + other_descriptors, room;
+	rlim_t need = g->ulimit_n ? g->ulimit_n : (rlim_t)wanted * 2 + other_descriptors, room;
 
 	getrlimit(RLIMIT_NOFILE, &l);
-	if (!wanted && !ulimit_n)
-		need = l.rlim_max;
+	if (!wanted && !g->ulimit_n)
+		need = g->fd_limit && g->fd_limit < l.rlim_max ? g->fd_limit : l.rlim_max;
 	if (need > l.rlim_max) {
 		struct rlimit higher = {need, need};
 
@@ -35,6 +35,8 @@ unsigned process_maxconn(unsigned wanted, unsigned ulimit_n, size_t other_descri
 			l = higher;
 	}
 	l.rlim_cur = need > l.rlim_cur ? (need < l.rlim_max ? need : l.rlim_max) : l.rlim_cur;
+	if (!wanted && !g->ulimit_n && g->fd_limit)
+		l.rlim_cur = need;
 	setrlimit(RLIMIT_NOFILE, &l);
 	room = l.rlim_cur > other_descriptors ? (l.rlim_cur - other_descriptors) / 2 : 0;
 	if (room > MAXCONN_MAX)
@@ -44,12 +46,12 @@ unsigned process_maxconn(unsigned wanted, unsigned ulimit_n, size_t other_descri
 	if (!wanted)
 		return (unsigned)room;
 	if (room < wanted)
-		cli_say(LOG_WARNING,
+		cli_say(g->strict_limits ? LOG_ERR : LOG_WARNING,
 			"maxconn %u needs %llu file descriptors and the limit is %llu: raise it "
 			"(systemd: LimitNOFILE=), or at most %llu connections will be taken",
 			wanted, (unsigned long long)need, (unsigned long long)l.rlim_cur,
 			(unsigned long long)room);
-	return wanted;
+	return room < wanted && g->strict_limits ? 0 : wanted;
 }
 
 /* Ports below 1024 may appear in a reload, when root is gone. */
@@ -73,6 +75,16 @@ int process_drop_root(const struct cfg_global *g)
 	if (prctl(PR_SET_KEEPCAPS, 1L) < 0 || setuid((uid_t)g->uid) < 0)
 		return -errno;
 	return keep_capabilities(g->usesrc);
+}
+
+void process_allow_dump(void)
+{
+	const struct rlimit any = {RLIM_INFINITY, RLIM_INFINITY};
+
+	if (setrlimit(RLIMIT_CORE, &any) < 0)
+		cli_say(LOG_WARNING, "set-dumpable: the limit of core files stays: %s", strerror(errno));
+	if (prctl(PR_SET_DUMPABLE, 1L) < 0)
+		cli_say(LOG_WARNING, "set-dumpable: %s", strerror(errno));
 }
 
 int process_daemonize(int *ret_ready)

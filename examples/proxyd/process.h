@@ -11,12 +11,16 @@
 
 /*
  * How many connections fit (two descriptors each), and raises the limit of descriptors for them as
- * far as allowed. `wanted` 0: as many as the hard limit holds. Tells when it is fewer.
+ * far as allowed. `wanted` 0: as many as the hard limit holds. Tells when it is fewer; 0: by strict-limits that is
+ * an error.
  */
-unsigned process_maxconn(unsigned wanted, unsigned ulimit_n, size_t other_descriptors);
+unsigned process_maxconn(const struct cfg_global *g, unsigned wanted, size_t other_descriptors);
 
 /* Gives up root for global's uid and gid, keeping the right to bind low ports. 0 or -errno. */
 int process_drop_root(const struct cfg_global *g);
+
+/* set-dumpable, after that: a crash leaves a core file. Told when the system does not allow it. */
+void process_allow_dump(void);
 
 /*
  * Forks. The parent stays until process_detach of the child, then ends with 0; with 1 when the child

@@ -26,6 +26,7 @@ int engine_new(const struct engine_opts *o, struct engine **ret)
 	memset(e, 0, sizeof(*e));
 	e->opts = *o;
 	e->started_ns = loop_clock_ns();
+	sched_getaffinity(0, sizeof(e->cpus), &e->cpus);
 	e->log_fd[0] = e->log_fd[1] = e->log_fd[2] = -1;
 	STAILQ_INIT(&e->sets);
 	STAILQ_INIT(&e->messages);
@@ -251,6 +252,18 @@ int engine_start(struct engine *e)
 	}
 	e->started = true;
 	return 0;
+}
+
+void engine_place(struct engine *e, const cpu_set_t *map)
+{
+	for (unsigned i = 0; i < e->n_workers; i++) {
+		const cpu_set_t *cpus = map && CPU_COUNT(&map[i]) ? &map[i] : &e->cpus;
+		int error = pthread_setaffinity_np(e->worker[i]->thread, sizeof(*cpus), cpus);
+
+		if (error)
+			log_warn("thread %u cannot run where cpu-map puts it: %s; it stays where it is", i + 1,
+				 strerror(error));
+	}
 }
 
 void engine_drain(struct engine *e)

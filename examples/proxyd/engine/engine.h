@@ -29,6 +29,8 @@ struct engine_opts {
 	unsigned threads; /* 1..CFG_THREADS_MAX */
 	int nap_us;	  /* see tune.coalesce-us */
 	bool no_splice;	  /* large bodies are copied */
+	bool busy;	  /* workers look for events without a rest */
+	unsigned pipe_size; /* bytes of a pipe for large bodies; 0: the default */
 	/* Answers a request for statistics: sets status and text of `ask` (ask.h). NULL: there are none. */
 	void (*answer)(void *userdata, struct ask *ask);
 	/* Drained, and no connection is left; called by engine_dispatch. NULL: nobody asks. */
@@ -53,6 +55,12 @@ int engine_renew(struct engine *e, char *ret_error, size_t cap);
 
 /* Starts the workers; after fork and setuid. 0 or -errno. */
 int engine_start(struct engine *e);
+
+/*
+ * Puts worker n on the CPUs of map[n], or on those that the process had at its start if that is empty or `map` is
+ * NULL. Tells what the system refuses.
+ */
+void engine_place(struct engine *e, const cpu_set_t *map);
 
 /*
  * New connections go to the process that listens on the same addresses since later, if there is one; who has begun

@@ -526,6 +526,7 @@ struct message {
 struct engine {
 	struct engine_opts opts;
 	unsigned n_workers;
+	cpu_set_t cpus; /* of the process at its start */
 	struct worker **worker;
 	struct gate gate;	 /* of the process */
 	STAILQ_HEAD(, set) sets; /* the last one runs */

@@ -19,7 +19,8 @@ static bool open_pipe(struct worker *w)
 		return true;
 	if (w->engine->opts.no_splice || pipe2(w->pipe, O_CLOEXEC | O_NONBLOCK) < 0)
 		return false;
-	(void)fcntl(w->pipe[1], F_SETPIPE_SZ, PIPE_SIZE); /* a smaller one does, too */
+	/* a smaller one does, too */
+	(void)fcntl(w->pipe[1], F_SETPIPE_SZ, w->engine->opts.pipe_size ? w->engine->opts.pipe_size : PIPE_SIZE);
 	return true;
 }
 

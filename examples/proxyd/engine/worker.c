@@ -437,7 +437,7 @@ static int timeout(struct worker *w)
 {
 	uint64_t at = next_deadline(w);
 
-	if (has_more(w) || at <= w->now_ns || atomic_load(&w->poke))
+	if (has_more(w) || at <= w->now_ns || atomic_load(&w->poke) || w->engine->opts.busy)
 		return 0;
 	set_alarm(w, at);
 	return -1;
