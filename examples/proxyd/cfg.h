@@ -149,6 +149,7 @@ struct cfg_server {
 	const char *host; /* as written */
 	struct cfg_addr addr;
 	bool client_port;   /* no port written: the one the client asked for */
+	int port_shift;	    /* and so many beyond it */
 	bool is_name, is_srv; /* what `host` is: a name, and of an SRV record */
 	unsigned port;
 	struct cfg_resolve resolve; /* when it is a name */
@@ -162,6 +163,10 @@ struct cfg_server {
 	unsigned send_proxy; /* version of the PROXY protocol; 0: none */
 	unsigned proxy_tls;  /* it tells of TLS: 1, with the client's name: 2 */
 	bool backup, disabled, check, agent_check;
+	bool non_stick; /* tables do not keep it */
+	int max_reuse, pool_max; /* of a connection; of connections that wait; -1: any number */
+	bool has_purge; /* else HAProxy's 5 s */
+	uint64_t purge_ns; /* how long those wait; 0: they do not */
 	bool dynamic; /* it came at run time: its checks rest until they are enabled */
 	uint64_t slowstart_ns; /* 0: at once */
 	unsigned agent_port;
@@ -381,6 +386,7 @@ struct cfg_compression {
 	unsigned n_algos, n_types;
 	const char *type[CFG_COMPRESSION_TYPES_MAX]; /* what Content-Type begins with; none: any */
 	bool offload;				     /* the server is not asked for it */
+	unsigned min_bytes; /* of an answer whose length is known */
 };
 
 /* What is asked again: retry-on. */
@@ -414,6 +420,8 @@ struct cfg_http {
 	bool buffers_request; /* option http-buffer-request */
 	bool aborts_on_close; /* option abortonclose */
 	bool checks_cache; /* option checkcache */
+	bool prefers_last, limits_last; /* option prefer-last-server, max-keep-alive-queue */
+	unsigned last_queue_max;
 	bool stays_when_stopping; /* option idle-close-on-response */
 	bool no_delay; /* option http-no-delay */
 	struct cfg_forwardfor forwardfor, originalto;
@@ -540,7 +548,8 @@ struct cfg_proxy {
 	STAILQ_ENTRY(cfg_proxy) next;
 	struct diag_place at;
 	const char *name;
-	unsigned id;   /* 2, 3 … in the order of the file, as HAProxy counts without `id` */
+	unsigned id;   /* as written, else the first that is free: 2, 3 … in the order of the file */
+	bool id_given;
 	unsigned kind; /* CFG_FRONTEND, CFG_BACKEND, both (listen), or CFG_DEFAULTS */
 	struct cfg_settings set;
 	STAILQ_HEAD(, cfg_bind) binds;

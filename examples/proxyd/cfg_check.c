@@ -290,9 +290,44 @@ static void check_buffers(struct cfg_global *g)
 		g->maxrewrite = g->bufsize / 2;
 }
 
+static const struct cfg_proxy *proxy_of_id(const struct cfg *c, unsigned id)
+{
+	const struct cfg_proxy *p;
+
+	STAILQ_FOREACH (p, &c->proxies, next)
+		if (p->id_given && p->id == id)
+			return p;
+	return NULL;
+}
+
+/* Those that are written, each once; the others have what they leave. */
+static void number_proxies(struct reader *r)
+{
+	struct cfg_proxy *p;
+	unsigned free_id = 2;
+	bool given = false;
+
+	STAILQ_FOREACH (p, &r->cfg->proxies, next)
+		given |= p->id_given;
+	if (!given)
+		return;
+	STAILQ_FOREACH (p, &r->cfg->proxies, next) {
+		if (p->id_given && proxy_of_id(r->cfg, p->id) != p)
+			diag_add(r->diag, DIAG_ERROR, &p->at, "\"%s\" has the id %u of \"%s\": each has its own", p->name,
+				 p->id, proxy_of_id(r->cfg, p->id)->name);
+		if (p->id_given)
+			continue;
+		while (proxy_of_id(r->cfg, free_id))
+			free_id++;
+		p->id = free_id++;
+	}
+}
+
 void cfg_check(struct reader *r)
 {
 	struct cfg_proxy *p;
+
+	number_proxies(r);
 
 	STAILQ_FOREACH (p, &r->cfg->proxies, next) {
 		if (p->set.disabled)

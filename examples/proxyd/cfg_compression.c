@@ -83,6 +83,30 @@ void kw_compression_offload(struct reader *r, size_t first, const void *data)
 		c->offload = true;
 }
 
+/* minsize-res; minsize-req is of requests, which are not compressed */
+void kw_compression_minsize(struct reader *r, size_t first, const void *data)
+{
+	const char *word = word_at(r, first - 1);
+	struct cfg_compression *c = is_off(r) ? NULL : own(r);
+	unsigned bytes;
+
+	(void)data;
+	if (c && read_number(r, first, word, 0, INT32_MAX, &bytes) && !strcmp(word, "minsize-res"))
+		c->min_bytes = bytes;
+}
+
+void kw_compression_direction(struct reader *r, size_t first, const void *data)
+{
+	const char *word = word_at(r, first);
+
+	(void)data;
+	if (!strcmp(word, "request") || !strcmp(word, "both"))
+		say(r, DIAG_WARNING, first, "answers are compressed, requests pass as clients send them%s",
+		    *word == 'r' ? ": this line has no effect" : "");
+	else if (strcmp(word, "response") != 0)
+		say(r, DIAG_ERROR, first, "\"%s\" is no direction: write response", word);
+}
+
 void kw_filter_compression(struct reader *r, size_t first, const void *data)
 {
 	(void)r;

@@ -207,6 +207,22 @@ static void kw_option_nolinger(struct reader *r, size_t first, const void *data)
 	r->proxy->set.tcp_client.resets = r->proxy->set.tcp_server.resets = !r->no;
 }
 
+/* Of statistics, fetches and the runtime API. */
+static void kw_proxy_id(struct reader *r, size_t first, const void *data)
+{
+	(void)data;
+	r->proxy->id_given = read_number(r, first, "id", 1, INT32_MAX, &r->proxy->id);
+}
+
+static void kw_keep_alive_queue(struct reader *r, size_t first, const void *data)
+{
+	struct cfg_http *h = &r->proxy->set.http;
+
+	(void)data;
+	h->limits_last = strcmp(word_at(r, first), "-1") != 0 &&
+			 read_number(r, first, "max-keep-alive-queue", 0, MAXCONN_MAX, &h->last_queue_max);
+}
+
 static void kw_option_redispatch(struct reader *r, size_t first, const void *data)
 {
 	const char *text = word_at(r, first);
@@ -298,6 +314,9 @@ const struct keyword cfg_keywords_proxy[] = {
     {"clitcpka-idle", FRONT, 1, 1, kw_tcp_probes, OFFSET(tcp_client.keep_idle_s), "SECONDS"},
     {"clitcpka-intvl", FRONT, 1, 1, kw_tcp_probes, OFFSET(tcp_client.keep_interval_s), "SECONDS"},
     {"compression algo", 0, 1, READER_ANY, kw_compression_algo, NULL, "identity|gzip|deflate|raw-deflate …"},
+    {"compression direction", 0, 1, 1, kw_compression_direction, NULL, "response"},
+    {"compression minsize-req", 0, 1, 1, kw_compression_minsize, NULL, "BYTES"},
+    {"compression minsize-res", 0, 1, 1, kw_compression_minsize, NULL, "BYTES"},
     {"compression offload", 0, 0, 0, kw_compression_offload, NULL, ""},
     {"compression type", 0, 1, READER_ANY, kw_compression_type, NULL, "MIME-TYPE …"},
     {"cookie", BACK, 1, READER_ANY, kw_cookie, NULL, "NAME insert [indirect] [nocache] …"},
@@ -334,6 +353,7 @@ const struct keyword cfg_keywords_proxy[] = {
      "ACTION [if CONDITION]"},
     {"http-request", 0, 1, READER_ANY, kw_rules, KIND(RULES_REQUEST), "ACTION [if CONDITION]"},
     {"http-response", 0, 1, READER_ANY, kw_rules, KIND(RULES_RESPONSE), "ACTION [if CONDITION]"},
+    {"id", CFG_LISTEN, 1, 1, kw_proxy_id, NULL, "NUMBER"},
     {"load-server-state-from-file", BACK, 1, 1, kw_state_from, NULL, "global|local|none"},
     {"ignore-persist", BACK, 2, READER_ANY, kw_persist_rule, &(const bool){false}, "if CONDITION"},
     {"log", 0, 0, READER_ANY, kw_log, NULL, "global, or ADDRESS FACILITY [LEVEL]"},
@@ -341,6 +361,7 @@ const struct keyword cfg_keywords_proxy[] = {
     {"log-format-sd", FRONT, 1, 1, kw_log_format, LOG_TEXT(log_format_sd), "TEXT"},
     {"log-tag", 0, 1, 1, kw_log_tag, NULL, "NAME"},
     {"maxconn", FRONT, 1, 1, kw_number, OFFSET(maxconn), "NUMBER"},
+    {"max-keep-alive-queue", BACK, 1, 1, kw_keep_alive_queue, NULL, "NUMBER"},
     {"mode", 0, 1, 1, kw_mode, NULL, "tcp or http"},
     {"monitor fail", CFG_FRONTEND, 2, READER_ANY, kw_monitor_fail, NULL, "if CONDITION"},
     {"monitor-uri", FRONT, 1, 1, kw_monitor_uri, NULL, "URI"},
@@ -382,6 +403,7 @@ const struct keyword cfg_keywords_proxy[] = {
     {"option persist", BACK, 0, 0, kw_option, OFFSET(persists), ""},
     {"option pgsql-check", BACK, 0, 2, kw_check_kind, &(const enum cfg_check_kind){CFG_CHECK_PGSQL},
      "user NAME"},
+    {"option prefer-last-server", BACK, 0, 0, kw_option, OFFSET(http.prefers_last), ""},
     {"option redis-check", BACK, 0, 0, kw_check_kind, &(const enum cfg_check_kind){CFG_CHECK_REDIS},
      ""},
     {"option redispatch", BACK, 0, 1, kw_option_redispatch, NULL, "[NUMBER]"},

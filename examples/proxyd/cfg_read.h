@@ -143,12 +143,15 @@ bool read_time_text(struct reader *r, size_t i, const char *what, const char *te
 #define ADDR_DATAGRAM 4u   /* a log target: port 514 when there is none */
 #define ADDR_UNRESOLVED 8u /* a name that does not resolve is no error */
 #define ADDR_NO_LOOKUP 16u  /* a name is none of ours to resolve: no address, no error */
+#define ADDR_SERVER 32u /* "" is where the client wanted to go, and "+1000" a port relative to that */
 #define ADDR_NTH(n) ((unsigned)(n) << 8) /* of a name's addresses the one behind n others */
 
 struct address {
 	struct cfg_addr addr;
 	const char *host; /* borrowed from the configuration's memory */
 	unsigned port, port_end;
+	int port_shift; /* from the client's port on */
+	bool shifts;
 	int fd; /* fd@N; -1: none */
 };
 bool read_address(struct reader *r, size_t i, const char *text, unsigned flags,
@@ -259,6 +262,7 @@ void kw_tcp_check(struct reader *r, size_t first, const void *data);
 void cfg_probe_check(struct reader *r, struct cfg_proxy *p);
 
 void kw_compression_algo(struct reader *r, size_t first, const void *data);
+keyword_fn kw_compression_minsize, kw_compression_direction;
 void kw_compression_offload(struct reader *r, size_t first, const void *data);
 void kw_compression_type(struct reader *r, size_t first, const void *data);
 void kw_cookie(struct reader *r, size_t first, const void *data);

@@ -128,7 +128,20 @@ static void bind_flag(struct reader *r, size_t i, void *target)
 		b->defer_accept = true;
 }
 
+/* What is so anyway: HTTP/1 is spoken, each thread has a socket, and level and the like are for the runtime API. */
+static void accepted(struct reader *r, size_t i, void *target)
+{
+	const char *word = word_at(r, i), *value = word_at(r, i + 1);
+
+	(void)target;
+	if ((!strcmp(word, "proto") || !strcmp(word, "check-proto") || !strcmp(word, "ws")) && strcmp(value, "h1") != 0 &&
+	    (*word != 'w' || strcmp(value, "auto") != 0))
+		say(r, DIAG_ERROR, i + 1, "%s %s is known to HAProxy, not supported by this version: write %s h1", word, value, word);
+}
+
 static const struct parameter bind_parameters[] = {
+    {"expose-fd", 1, accepted}, {"level", 1, accepted}, {"proto", 1, accepted}, {"severity-output", 1, accepted},
+    {"shards", 1, accepted},
     {"backlog", 1, bind_backlog}, {"interface", 1, bind_interface}, {"maxconn", 1, bind_maxconn},
     {"mss", 1, bind_tcp}, {"tcp-ut", 1, bind_tcp}, {"tfo", 0, bind_tcp}, {"transparent", 0, bind_tcp},
     {"name", 1, bind_name},	  {"defer-accept", 0, bind_flag},   {"v4v6", 0, bind_flag},
@@ -409,7 +422,36 @@ static void server_redir(struct reader *r, size_t i, void *target)
 	((struct cfg_server *)target)->redir = keep_word(r, i + 1);
 }
 
+static void server_stick(struct reader *r, size_t i, void *target)
+{
+	((struct cfg_server *)target)->non_stick = !strcmp(word_at(r, i), "non-stick");
+}
+
+/* Of connections that wait for the next request. */
+static void server_pool(struct reader *r, size_t i, void *target)
+{
+	struct cfg_server *s = target;
+	const char *word = word_at(r, i);
+	int *to = !strcmp(word, "max-reuse") ? &s->max_reuse : &s->pool_max;
+	unsigned n;
+
+	if (!strcmp(word, "pool-purge-delay"))
+		s->has_purge = read_time(r, i + 1, word, &s->purge_ns);
+	else if (!strcmp(word_at(r, i + 1), "-1"))
+		*to = -1;
+	else if (read_number(r, i + 1, word, 0, INT32_MAX, &n))
+		*to = (int)n;
+}
+
 static const struct parameter server_parameters[] = {
+    {"check-proto", 1, accepted},
+    {"max-reuse", 1, server_pool},
+    {"non-stick", 0, server_stick},
+    {"pool-max-conn", 1, server_pool},
+    {"pool-purge-delay", 1, server_pool},
+    {"proto", 1, accepted},
+    {"stick", 0, server_stick},
+    {"ws", 1, accepted},
     {"agent-addr", 1, server_agent},
     {"agent-check", 0, server_flag},
     {"agent-inter", 1, server_agent},
@@ -501,7 +543,7 @@ static const struct parameter server_parameters[] = {
     {NULL, 0, NULL},
 };
 
-const struct cfg_server cfg_server_default = {.weight = 1, .rise = 2, .fall = 3, .error_limit = 10};
+const struct cfg_server cfg_server_default = {.max_reuse = -1, .pool_max = -1, .weight = 1, .rise = 2, .fall = 3, .error_limit = 10};
 
 /* A line adds to those before it, and to what a defaults section says; the sections that share it keep what they have. */
 void kw_default_server(struct reader *r, size_t first, const void *data)
@@ -568,15 +610,16 @@ static void read_server_address(struct reader *r, size_t i, unsigned flags, stru
 {
 	struct address a;
 
-	if (!read_address(r, i, word_at(r, i), flags | ADDR_NO_LOOKUP, &a))
+	if (!read_address(r, i, word_at(r, i), flags | ADDR_SERVER | ADDR_NO_LOOKUP, &a))
 		return;
 	s->is_name = !a.addr.len;
 	s->is_srv = s->is_name && a.host[0] == '_' && s->resolve.section;
-	if (s->is_name && !s->is_srv && !first_address(r, i, flags, &s->resolve, &a))
+	if (s->is_name && !s->is_srv && !first_address(r, i, flags | ADDR_SERVER, &s->resolve, &a))
 		return;
 	s->host = a.host;
 	s->addr = a.addr;
 	s->port = a.port;
+	s->port_shift = a.port_shift;
 	s->client_port = !a.port && !s->is_srv && a.addr.sa.sa_family != AF_UNIX;
 	if (!a.addr.len && !s->resolve.section && flags < ADDR_NTH(1))
 		say(r, DIAG_WARNING, i, "\"%s\" does not resolve: server \"%s\" starts disabled", a.host, s->name);

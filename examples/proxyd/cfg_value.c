@@ -243,6 +243,25 @@ static bool resolve(struct reader *r, size_t i, const char *host, int family, un
 	return false;
 }
 
+/* "+1000", "-1000" */
+static bool read_shift(struct reader *r, size_t i, const char *text, unsigned flags, struct address *ret)
+{
+	char *end;
+	long shift = strtol(text, &end, 10);
+
+	if (!(flags & ADDR_SERVER)) {
+		say(r, DIAG_ERROR, i, "a port relative to the client's (\"%s\") is for lines of server: write the port", text);
+		return false;
+	}
+	if (*end || shift > 65535 || shift < -65535) {
+		say(r, DIAG_ERROR, i, "\"%s\" is no shift of a port: write +1 to +65535, or the same with \"-\"", text);
+		return false;
+	}
+	ret->port_shift = (int)shift;
+	ret->shifts = true;
+	return true;
+}
+
 /* The port behind the last colon; "[v6]", a bare "::" and a lone host have none. */
 static bool split_port(struct reader *r, size_t i, char *text, unsigned flags, struct address *ret)
 {
@@ -251,13 +270,8 @@ static bool split_port(struct reader *r, size_t i, char *text, unsigned flags, s
 
 	if (colon && (!bracket || colon > bracket)) {
 		*colon++ = '\0';
-		if ((*colon == '+' || *colon == '-') && isdigit((unsigned char)colon[1])) {
-			say(r, DIAG_ERROR, i,
-			    "a port relative to the client's (\"%s\") is not supported by this "
-			    "version: write the port",
-			    colon);
-			return false;
-		}
+		if ((*colon == '+' || *colon == '-') && isdigit((unsigned char)colon[1]))
+			return read_shift(r, i, colon, flags, ret);
 		if (!*colon && !(flags & (ADDR_LISTEN | ADDR_PORT)))
 			return true;
 		low = high = strtoul(colon, &end, 10);
@@ -334,7 +348,7 @@ bool read_address(struct reader *r, size_t i, const char *text, unsigned flags, 
 		family = AF_INET6;
 	}
 	ret->host = keep_text(r, host);
-	if (!strcmp(host, "*") || (!*host && flags & ADDR_LISTEN)) {
+	if (!strcmp(host, "*") || (!*host && flags & (ADDR_LISTEN | ADDR_SERVER))) {
 		set_any(&ret->addr, family);
 	} else if (!*host) {
 		say(r, DIAG_ERROR, i, "\"%s\" has no address: write address:port", text);

@@ -176,6 +176,16 @@ static bool type_is_listed(const struct exchange *x, const struct http_msg *m)
 	return !c || !c->n_types;
 }
 
+/* minsize-res: the backend's, else the frontend's */
+static bool is_too_small(const struct exchange *x, const struct http_msg *m)
+{
+	const struct cfg_compression *c = of_backend(x);
+
+	if (!c || !c->min_bytes)
+		c = of_frontend(x);
+	return c && m->framing == HTTP_BODY_LENGTH && m->length < c->min_bytes;
+}
+
 /* As HAProxy decides. */
 static bool is_worth_it(const struct exchange *x, const struct http_msg *m)
 {
@@ -183,7 +193,7 @@ static bool is_worth_it(const struct exchange *x, const struct http_msg *m)
 
 	return x->minor && m->minor && has_body && m->status >= 200 && m->status <= 203 &&
 	       !http_find(m, "content-encoding", 16, 0) && !has_element(m, "cache-control", "no-transform") &&
-	       etag_is_usable(m) && type_is_listed(x, m);
+	       etag_is_usable(m) && type_is_listed(x, m) && !is_too_small(x, m);
 }
 
 static int weaken_etag(struct http_msg *m)

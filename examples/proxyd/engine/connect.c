@@ -83,7 +83,7 @@ static struct cfg_addr address_of(const struct server *to, const struct connect_
 		memcpy(&a.storage, &there, a.len);
 	}
 	if (to->client_port)
-		port = target.port;
+		port = htons((in_port_t)(ntohs(target.port) + to->port_shift));
 	memcpy(PORT_AT(&a.storage), &port, sizeof(port));
 	return a;
 }
@@ -168,7 +168,7 @@ static void connected(struct worker *w, struct session *s)
 	s->conn.side[CONN_SERVER].readable = s->handle[CONN_SERVER].tls;
 	s->inspects_answer = session_inspects_answer(s);
 	if (s->store && s->store->n_sticks)
-		rule_store_stick(s->store, backend_server_id(s->seeker.backend, s->seeker.server));
+		rule_store_stick(s->store, backend_stick_id(s->seeker.backend, s->seeker.server));
 	if (s->frontend->proxy->set.logasap && s->frontend->tcplog && !s->logged) {
 		s->logged = true;
 		session_log(w, s, true);

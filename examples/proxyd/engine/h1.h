@@ -35,6 +35,7 @@ enum h1_fault {
 	H1_FAULT_CHUNK_END, /* no CR LF behind its data */
 	H1_FAULT_TRAILER,   /* malformed, too many, too large, or a field of framing */
 	H1_FAULT_INTERIM,   /* 1xx answers without an end */
+	H1_FAULT_WEBSOCKET, /* an offer of it without a key (RFC 6455, section 4.2.1) */
 	H1_FAULT_COUNT_,
 };
 

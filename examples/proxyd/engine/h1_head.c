@@ -43,6 +43,7 @@ const char *h1_fault_text(enum h1_fault fault)
 	    [H1_FAULT_CHUNK_END] = "no line end behind a chunk",
 	    [H1_FAULT_TRAILER] = "malformed trailer",
 	    [H1_FAULT_INTERIM] = "too many interim answers",
+	    [H1_FAULT_WEBSOCKET] = "WebSocket without a key",
 	};
 
 	return fault < H1_FAULT_COUNT_ ? text[fault] : "?";
@@ -353,11 +354,8 @@ static bool check_lengths(struct head *h)
 	return !h->length || fail(h, H1_FAULT_BOTH_LENGTHS);
 }
 
-/*
- * "Upgrade: h2c" would make a tunnel of which no rule sees the requests. RFC 9113, section 3.1, has done
- * away with it; a client goes on in HTTP/1.1 when the field is ignored.
- */
-static bool asks_for_h2(const struct http_msg *m)
+/* Is one of these among the protocols that it offers? */
+static bool asks_for(const struct http_msg *m, const char *one, const char *other)
 {
 	for (unsigned i = 0; i < m->n_fields; i++) {
 		struct http_span name;
@@ -366,20 +364,32 @@ static bool asks_for_h2(const struct http_msg *m)
 		if (m->field[i].id != HTTP_ID_UPGRADE)
 			continue;
 		while (http_next_element(m, m->field[i].value, &at, &name))
-			if (http_same_name(http_text(m, name), name.len, "h2c", 3) ||
-			    http_same_name(http_text(m, name), name.len, "h2", 2))
+			if (http_same_name(http_text(m, name), name.len, one, strlen(one)) ||
+			    http_same_name(http_text(m, name), name.len, other, strlen(other)))
 				return true;
 	}
 	return false;
 }
 
+/* The key is 16 bytes in base64. */
+static bool lacks_websocket_key(const struct http_msg *m)
+{
+	const struct http_field *key = http_find(m, "sec-websocket-key", 17, 0);
+
+	return asks_for(m, "websocket", "websocket") && (!key || key->value.len != 24);
+}
+
+/*
+ * "Upgrade: h2c" would make a tunnel of which no rule sees the requests. RFC 9113, section 3.1, has done
+ * away with it; a client goes on in HTTP/1.1 when the field is ignored.
+ */
 static void judge_connection(struct http_msg *m)
 {
 	m->options = m->seen >> HTTP_ID_CONNECTION & 1 ? http_connection_options(m) : 0;
 	m->keep_alive =
 	    !(m->options & HTTP_OPTION_CLOSE) && (m->minor || m->options & HTTP_OPTION_KEEP_ALIVE);
 	m->upgrade = m->minor && m->options & HTTP_OPTION_UPGRADE &&
-		     m->seen >> HTTP_ID_UPGRADE & 1 && !asks_for_h2(m);
+		     m->seen >> HTTP_ID_UPGRADE & 1 && !asks_for(m, "h2c", "h2");
 }
 
 static struct http_span authority(const struct http_msg *m)
@@ -444,6 +454,8 @@ static bool judge_request(struct head *h)
 	if (m->method == HTTP_METHOD_CONNECT && m->framing != HTTP_BODY_NONE)
 		return fail(h, H1_FAULT_CONNECT_BODY);
 	judge_connection(m);
+	if (m->upgrade && lacks_websocket_key(m))
+		return fail(h, H1_FAULT_WEBSOCKET);
 	if (m->framing != HTTP_BODY_NONE)
 		m->upgrade = false; /* where its body ends and the other protocol begins is moot */
 	m->expects_continue =

@@ -41,7 +41,7 @@ struct link {
 	unsigned used;	/* requests it has answered */
 	char *sni;	/* that was asked for by an expression; NULL: none */
 	struct endpoint target; /* of its first client, when server_follows_client(); else no family */
-	uint64_t idle_since_ns;
+	uint64_t idle_until_ns;
 	TAILQ_ENTRY(link) of_server, of_worker; /* while idle; of_worker: dead, too */
 };
 
@@ -164,7 +164,7 @@ TAILQ_HEAD(exchange_list, exchange);
 struct http_worker {
 	LIST_HEAD(, client) clients;
 	struct client_list_head again, dead;
-	struct link_list idle, dead_links; /* idle: longest first */
+	struct link_list idle, dead_links; /* idle: those that end first */
 	struct exchange_list spares;
 	unsigned n_spares;
 	const char *early; /* what came of a body with its head */

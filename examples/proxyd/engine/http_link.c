@@ -67,8 +67,7 @@ void links_purge(struct worker *w)
 {
 	struct link *l;
 
-	while ((l = TAILQ_FIRST(&w->http->idle)) &&
-	       l->idle_since_ns + HTTP_LINK_IDLE_NS <= w->now_ns)
+	while ((l = TAILQ_FIRST(&w->http->idle)) && l->idle_until_ns <= w->now_ns)
 		close_idle(w, l);
 }
 
@@ -148,9 +147,37 @@ static bool is_private(const struct exchange *x)
 	return server_sees_client(x->seeker.server) || x->seeker.backend->http->reuse == CFG_REUSE_NEVER;
 }
 
+/* By their time: nearly always that is the end. */
+static void insert_idle(struct worker *w, struct link *l)
+{
+	struct link *before = TAILQ_LAST(&w->http->idle, link_list);
+
+	while (before && before->idle_until_ns > l->idle_until_ns)
+		before = TAILQ_PREV(before, link_list, of_worker);
+	if (before)
+		TAILQ_INSERT_AFTER(&w->http->idle, before, l, of_worker);
+	else
+		TAILQ_INSERT_HEAD(&w->http->idle, l, of_worker);
+}
+
+/* max-reuse, pool-max-conn, pool-purge-delay. */
+static bool may_wait(const struct worker *w, const struct cfg_server *c, const struct link *l, bool is_shared)
+{
+	uint32_t n = 0;
+
+	if (c->max_reuse >= 0 && l->used >= (unsigned)c->max_reuse)
+		return false;
+	if (!is_shared || c->pool_max < 0)
+		return !is_shared || !c->has_purge || c->purge_ns;
+	for (unsigned i = 0; i < w->engine->n_workers; i++)
+		n += atomic_load_explicit(&l->server->worker[i].n_idle, memory_order_relaxed);
+	return n < (unsigned)c->pool_max && (!c->has_purge || c->purge_ns);
+}
+
 void link_release(struct worker *w, struct exchange *x, bool keep)
 {
 	struct link *l = x->link;
+	const struct cfg_server *pooled;
 
 	if (!l)
 		return;
@@ -158,6 +185,11 @@ void link_release(struct worker *w, struct exchange *x, bool keep)
 	 * claim to hold servers. The next request may have another hdr_ip. */
 	if (!keep || l->hup || l->broken || l->readable || x->source.family || x->client->frontend->set != w->set ||
 	    w->draining) {
+		link_close(w, l);
+		return;
+	}
+	pooled = atomic_load_explicit(&l->server->pooled, memory_order_acquire);
+	if (pooled && !may_wait(w, pooled, l, !is_private(x))) {
 		link_close(w, l);
 		return;
 	}
@@ -169,10 +201,10 @@ void link_release(struct worker *w, struct exchange *x, bool keep)
 		x->client->own = l;
 		return;
 	}
-	l->idle_since_ns = w->now_ns;
+	l->idle_until_ns = w->now_ns + (pooled && pooled->has_purge ? pooled->purge_ns : HTTP_LINK_IDLE_NS);
 	TAILQ_INSERT_HEAD(idle_list(w, l->server), l, of_server);
 	count_idle(w, l->server, 1);
-	TAILQ_INSERT_TAIL(&w->http->idle, l, of_worker);
+	insert_idle(w, l);
 }
 
 /* ---- Opened ---- */

@@ -580,7 +580,7 @@ bool http_response_rules(struct worker *w, struct exchange *x, struct http_msg *
 		return false;
 	}
 	r.response = m;
-	rule_store_stick(x->client->store, backend_server_id(x->seeker.backend, x->seeker.server));
+	rule_store_stick(x->client->store, backend_stick_id(x->seeker.backend, x->seeker.server));
 	backend_stick_response(x->seeker.backend, &r, x->seeker.server);
 	if (slots && r.captures)
 		capture_message(r.captures, slots, CAPTURE_RESPONSE, m);

@@ -199,9 +199,24 @@ static void start_kept(struct worker *w, struct exchange *x)
 	start(w, x, x->request->data, x->request->len);
 }
 
+/* option prefer-last-server: the one that a connection is kept to for this client; NULL: any. */
+static struct server *last_server(const struct exchange *x)
+{
+	const struct backend *b = x->seeker.backend;
+	struct server *s = x->client->own ? x->client->own->server : NULL;
+
+	if (!s || s->pool != b->pool || b->hash || b->hashes_source || b->hashes_request || !s->serves)
+		return NULL;
+	if (b->http->limits_last && atomic_load_explicit(&s->n_queued, memory_order_relaxed) >= b->http->last_queue_max &&
+	    server_is_full(s))
+		return NULL;
+	return s;
+}
+
 void exchange_send(struct worker *w, struct exchange *x, const char *data, size_t len)
 {
-	int e = seeker_pick_first(w, &x->seeker, x->wanted, x->persistence == PERSISTENCE_FORCED);
+	struct server *to = !x->wanted && x->seeker.backend->http->prefers_last ? last_server(x) : x->wanted;
+	int e = seeker_pick_first(w, &x->seeker, to, x->persistence == PERSISTENCE_FORCED);
 
 	if (e == 0) {
 		start(w, x, data, len);

@@ -79,7 +79,7 @@ uint64_t http_deadline(const struct worker *w)
 {
 	const struct link *oldest = TAILQ_FIRST(&w->http->idle);
 
-	return oldest ? oldest->idle_since_ns + HTTP_LINK_IDLE_NS : TIMER_NEVER;
+	return oldest ? oldest->idle_until_ns : TIMER_NEVER;
 }
 
 bool client_migrate(struct worker *w, struct client *c)

@@ -145,6 +145,7 @@ struct server {
 	struct server_name *named;		/* resolve.c; NULL: its name is not asked for */
 	char *host;				/* of `named`, as written */
 	bool client_port;
+	int port_shift;			/* from the client's port on */
 	unsigned send_proxy;		/* version of the PROXY protocol; 0: none */
 	unsigned proxy_tls;		/* it tells of TLS: 1, with the client's name: 2 */
 	_Atomic(const struct cfg_source *) source; /* of the last set it is in; NULL: the system's choice */
@@ -161,6 +162,8 @@ struct server {
 	LIST_ENTRY(server) tracks;	/* of the trackers of `tracked` */
 	const struct set *in;		/* the last set it is in */
 	_Atomic uint64_t cookie_hash;	/* of its address, with cookie … dynamic; 0: none */
+	_Atomic bool non_stick;		/* tables do not keep it */
+	_Atomic(const struct cfg_server *) pooled; /* of the last set it is in, when it says how connections wait; else NULL */
 	_Atomic unsigned observe;	/* enum cfg_observe; none, too, without a check */
 	_Atomic unsigned error_limit, n_errors; /* in a row */
 	bool member;			/* of the group now */
@@ -197,6 +200,14 @@ static inline bool server_in_maint(const struct server *s)
 static inline bool server_in_drain(const struct server *s)
 {
 	return s->admin.drain || s->admin.via_drain;
+}
+
+/* All that its maxconn allows are there. */
+static inline bool server_is_full(const struct server *s)
+{
+	uint32_t max = atomic_load_explicit(&s->maxconn, memory_order_relaxed);
+
+	return max && atomic_load_explicit(&s->n_sessions, memory_order_relaxed) >= max;
 }
 
 /* Where it is now. Any thread. */

@@ -180,7 +180,7 @@ struct server *server_get(struct engine *e, const struct backend *b, const struc
 
 	LIST_FOREACH (s, &p->servers, entry)
 		if (!s->gone && !strcmp(s->name, c->name) && same_target(s, c) &&
-		    s->client_port == c->client_port && s->send_proxy == c->send_proxy &&
+		    s->client_port == c->client_port && s->port_shift == c->port_shift && s->send_proxy == c->send_proxy &&
 		    s->proxy_tls == c->proxy_tls &&
 		    !atomic_load(&s->tls) == !cfg_server_back(c) &&
 		    !s->worker == !b->http) {
@@ -204,6 +204,7 @@ struct server *server_get(struct engine *e, const struct backend *b, const struc
 	s->refs = 1;
 	s->addr = c->addr;
 	s->client_port = c->client_port;
+	s->port_shift = c->port_shift;
 	s->send_proxy = c->send_proxy;
 	s->proxy_tls = c->proxy_tls;
 	atomic_init(&s->tls, cfg_server_back(c));

@@ -211,6 +211,11 @@ unsigned backend_server_id(const struct backend *b, const struct server *server)
 	return 0;
 }
 
+unsigned backend_stick_id(const struct backend *b, const struct server *server)
+{
+	return server->non_stick ? 0 : backend_server_id(b, server);
+}
+
 /* It stands at its number, unless servers came or went at run time. NULL: none. */
 static struct server *server_of_id(const struct backend *b, uint64_t id)
 {
@@ -270,7 +275,7 @@ void backend_stick_response(const struct backend *b, struct run *r, const struct
 {
 	const struct cfg_stick *stick;
 
-	if (!b->proxy->rules)
+	if (!b->proxy->rules || server->non_stick)
 		return;
 	STAILQ_FOREACH (stick, &b->proxy->rules->sticks, next) {
 		struct table_entry *e =

@@ -52,6 +52,8 @@ struct server *backend_stick(const struct backend *b, struct run *r, struct rule
 void backend_stick_response(const struct backend *b, struct run *r, const struct server *server);
 /* 1, 2 … in the order of the file, as HAProxy numbers them; 0: it is none of this backend's. */
 unsigned backend_server_id(const struct backend *b, const struct server *server);
+/* The same for tables; 0: they do not keep it. */
+unsigned backend_stick_id(const struct backend *b, const struct server *server);
 
 /* balance hash. False: there is no value. */
 bool run_hash_key(const struct backend *b, struct run *r, uint64_t *ret);

@@ -43,7 +43,7 @@ static void drop_sticks(struct rule_store *store)
 
 void rule_store_stick(struct rule_store *store, unsigned server)
 {
-	for (unsigned i = 0; i < store->n_sticks; i++)
+	for (unsigned i = 0; server && i < store->n_sticks; i++)
 		table_set(store->stick[i].table, store->stick[i].entry, table_at(TABLE_SERVER_ID), server);
 	drop_sticks(store);
 }

@@ -39,7 +39,7 @@ void rule_store_end(struct rule_store *store, const struct var_names *names);
 /* NULL: no memory, or nothing is captured. */
 struct captures *rule_store_captures(struct rule_store *store, const struct capture_slots *slots);
 
-/* The server is found: sticks remember it by this number. */
+/* The server is found: sticks remember it by this number; 0: they do not. */
 void rule_store_stick(struct rule_store *store, unsigned server);
 
 /* NULL: no memory. */

@@ -320,13 +320,6 @@ void seeker_fini(struct seeker *k)
 	k->more = NULL;
 }
 
-static bool is_full(const struct server *s)
-{
-	uint32_t max = atomic_load_explicit(&s->maxconn, memory_order_relaxed);
-
-	return max && atomic_load_explicit(&s->n_sessions, memory_order_relaxed) >= max;
-}
-
 /* The first one that there is a server for now; NULL: nobody. */
 static struct seeker *next_served(struct worker *w, struct seeker_queue *q)
 {
@@ -337,7 +330,7 @@ static struct seeker *next_served(struct worker *w, struct seeker_queue *q)
 		struct seeker *k = m->seeker;
 		int e = -EAGAIN;
 
-		if (m->bound && !is_full(m->bound))
+		if (m->bound && !server_is_full(m->bound))
 			e = pick(w, k, m->bound, LB_REQUEST_STRICT);
 		else if (m->bound && !atomic_load_explicit(&m->bound->serves, memory_order_relaxed))
 			e = -ENOSR;

@@ -217,6 +217,17 @@ def read_chunk(c, data):
     return data[:n - 2], data[n:]
 
 
+def test_small_ones_are_left_alone(binary):
+    if os.path.basename(binary) == "haproxy":  # has it since 3.2
+        return
+    s = Server(serve)
+    for size, wanted in ((len(TEXT), "gzip"), (len(TEXT) + 1, "plain")):
+        body = f"listen l\n    bind 127.0.0.1:{{port}}\n    compression algo gzip\n    compression minsize-res {size}\n    server s 127.0.0.1:{s.port}\n"
+        with Proxy(binary, config(HEAD + body)) as p:
+            assert ask(p, "/").split(",")[0] == wanted, size
+            assert ask(p, "/chunked").split(",")[0] == "gzip", size
+
+
 def test_a_piece_is_passed_on_at_once(binary):
     """Debian's HAProxy keeps the last bytes until more come (libslz)."""
     if os.path.basename(binary) == "haproxy":

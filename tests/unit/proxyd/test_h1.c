@@ -178,6 +178,9 @@ static const struct refused requests[] = {
      H1_FAULT_CODING},
     {TEXT("POST / HTTP/1.0" CRLF HOST "Transfer-Encoding: chunked" CRLF CRLF), H1_FAULT_CODING},
     {TEXT("CONNECT a:1 HTTP/1.1" CRLF "Content-Length: 1" CRLF CRLF), H1_FAULT_CONNECT_BODY},
+    {TEXT("GET / HTTP/1.1" CRLF "Connection: upgrade" CRLF "Upgrade: websocket" CRLF CRLF), H1_FAULT_WEBSOCKET},
+    {TEXT("GET / HTTP/1.1" CRLF "Connection: upgrade" CRLF "Upgrade: websocket" CRLF "Sec-WebSocket-Key: x" CRLF CRLF),
+     H1_FAULT_WEBSOCKET},
 };
 
 static void refuses_what_two_parsers_may_read_in_two_ways(void **state)
@@ -296,7 +299,8 @@ static void knows_who_goes_on(void **state)
 	    {"GET / HTTP/1.1" CRLF "Connection: closed" CRLF CRLF, true, false, false},
 	    {"GET / HTTP/1.1" CRLF "Connection: x" CRLF "connection: close" CRLF CRLF, false, false,
 	     false},
-	    {"GET / HTTP/1.1" CRLF "Connection: upgrade" CRLF "Upgrade: websocket" CRLF CRLF, true,
+	    {"GET / HTTP/1.1" CRLF "Connection: upgrade" CRLF "Upgrade: websocket" CRLF
+	     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==" CRLF CRLF, true,
 	     true, false},
 	    {"GET / HTTP/1.1" CRLF "Upgrade: websocket" CRLF CRLF, true, false, false},
 	    {"GET / HTTP/1.1" CRLF "Connection: upgrade" CRLF "Upgrade: websocket, h2c" CRLF CRLF,

@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Where a server is, and how long its connections are used, in proxyd and HAProxy alike:   server_words_twin.py BINARY"""
+import re
+
+from support import Asked, Proxy, Server, config, free_port, main, named, read_all, read_head, until
+
+HTTP = "defaults\n    mode http\n    timeout connect 2s\n    timeout client 10s\n    timeout server 10s\n"
+LISTEN = "listen l\n    bind 127.0.0.1:{port}\n    http-reuse always\n    server s {address} {words}\n"
+
+
+def config_of(words, address, body=LISTEN):
+    return config(HTTP + body, words=words, address=address)
+
+
+def keep_alive(server, c):
+    """Answers as often as it is asked."""
+    server.counted()
+    while read_head(c):
+        c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+
+def ask(c, target="/"):
+    c.sendall(f"GET {target} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+    data = b""
+    while not data.endswith(b"ok"):
+        more = c.recv(4096)
+        assert more, data
+        data += more
+
+
+def test_a_port_is_relative_to_the_clients(binary):
+    s = Server(named("there"))
+    port = free_port()
+    for address in (f"127.0.0.1:{s.port - port:+d}", f":{s.port}", f"0.0.0.0:{s.port}"):
+        text = config(f"listen l\n    bind 127.0.0.1:{{port}}\n    server s {address}\n")
+        with Proxy(binary, text, port=port) as p:
+            assert p.ask() == "there", address
+
+
+def test_a_connection_is_used_so_often(binary):
+    for words, wanted in (("", 1), ("max-reuse 1", 3), ("max-reuse 0", 6), ("max-reuse -1", 1)):
+        if "haproxy" in binary and wanted > 1:  # 2.6 counts in HTTP/2 alone
+            continue
+        s = Server(keep_alive)
+        with Proxy(binary, config_of(words, f"127.0.0.1:{s.port}")) as p, p.connect() as c:
+            for _ in range(6):
+                ask(c)
+            assert s.count == wanted, (words, s.count)
+
+
+def test_none_waits(binary):
+    for words in ("pool-max-conn 0", "pool-purge-delay 0"):
+        s = Server(keep_alive)
+        with Proxy(binary, config_of(words, f"127.0.0.1:{s.port}")) as p:
+            for _ in range(3):
+                with p.connect() as c:
+                    ask(c)
+            until("all are closed", lambda: s.open == 0)
+            assert s.count == 3, (words, s.count)
+
+
+def test_they_wait_so_long(binary):
+    if "haproxy" in binary:  # that keeps what it may need soon
+        return
+    short, long = Server(keep_alive), Server(keep_alive)
+    body = (
+        "frontend f\n    bind 127.0.0.1:{port}\n    use_backend long if { path /long }\n    default_backend short\n"
+        "backend long\n    http-reuse always\n    server s 127.0.0.1:{long} pool-purge-delay 1h\n"
+        "backend short\n    http-reuse always\n    server s 127.0.0.1:{short} pool-purge-delay 200ms\n"
+    )
+    with Proxy(binary, config(HTTP + body, long=long.port, short=short.port)) as p:
+        with p.connect() as c:
+            ask(c, "/long")
+            ask(c)
+        until("the short one has ended", lambda: short.open == 0)
+        assert long.open == 1
+
+
+def test_a_table_does_not_keep_it(binary):
+    s = Server(keep_alive)
+    body = LISTEN + "    stick-table type ip size 1k\n    stick on src\n"
+    for words, wanted in (("stick", True), ("non-stick", False)):
+        text = config_of(words, f"127.0.0.1:{s.port}", body=body)
+        with Asked(binary, text) as p:
+            with p.proxy.connect() as c:
+                ask(c)
+            until("it is asked", lambda: p.row("l/s", "stot") == ["1"])
+            assert ("server_id=1" in p.ask("show table l")) == wanted, p.ask("show table l")
+
+
+LAST = """
+listen l
+    id 77
+    bind 127.0.0.1:{port}
+    http-reuse {reuse}
+    {words}
+    server a 127.0.0.1:{a}
+    server b 127.0.0.1:{b}
+frontend f
+    default_backend l
+backend u
+    id 2
+"""
+
+
+def test_a_client_stays(binary):
+    """With the server that a connection is kept to."""
+    for reuse, words, wanted in (
+        ("never", "option prefer-last-server", {0, 6}),
+        ("never", "option prefer-last-server\n    max-keep-alive-queue 0", {0, 6}),  # there is room: nobody waits
+        ("never", "", {3}),
+        ("safe", "option prefer-last-server", {3}),  # connections are everybody's
+    ):
+        a, b = Server(keep_alive), Server(keep_alive)
+        with Asked(binary, config(HTTP + LAST, a=a.port, b=b.port, reuse=reuse, words=words)) as p:
+            with p.proxy.connect() as c:
+                for _ in range(6):
+                    ask(c)
+            until("all are counted", lambda: p.row("l/BACKEND", "stot") == ["6"])
+            assert {int(p.row(f"l/{s}", "stot")[0]) for s in "ab"} == wanted, (reuse, words, p.ask("show stat"))
+            ids = [p.row(name, "iid")[0] for name in ("l/FRONTEND", "f/FRONTEND", "u/BACKEND")]
+            assert ids == ["77", "3", "2"], ids
+
+
+KEY = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+
+
+def test_a_websocket_has_a_key(binary):
+    def upgrade(server, c):
+        if read_head(c):
+            c.sendall(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\nhello")
+
+    s = Server(upgrade)
+    with Proxy(binary, config_of("ws h1", f"127.0.0.1:{s.port}")) as p:
+        for protocol, key, wanted in (
+            ("websocket", KEY, "101"),
+            ("websocket", "", "400"),
+            ("WebSocket", "Sec-WebSocket-Key: short\r\n", "400"),
+            ("other", "", "101"),
+        ):
+            with p.connect() as c:
+                c.sendall(f"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: {protocol}\r\n{key}\r\n".encode())
+                answer = read_all(c).decode("latin-1")
+            status = re.match(r"HTTP/1\.1 (\d+) ", answer).group(1)
+            assert status == wanted, (protocol, key, answer)
+            assert wanted != "101" or answer.endswith("hello"), answer
+
+
+if __name__ == "__main__":
+    main(globals())
