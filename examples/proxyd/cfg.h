@@ -526,7 +526,7 @@ struct cfg_settings {
 	struct diag_place log_format_at, log_format_sd_at, unique_id_at;
 	const char *unique_id_header, *log_tag;
 	bool log_separate_errors, dontlog_normal, logasap;
-	bool no_smart_accept, socket_stats, tcplog, dontlognull, log_health_checks, allbackups, log_global,
+	bool contstats, no_smart_accept, socket_stats, tcplog, dontlognull, log_health_checks, allbackups, log_global,
 	    disabled;
 	struct cfg_logs *logs; /* own `log` lines, shared until a section adds one; may be NULL */
 	const char *default_backend;

@@ -369,6 +369,7 @@ const struct keyword cfg_keywords_proxy[] = {
     {"option allbackups", BACK, 0, 0, kw_option, OFFSET(allbackups), ""},
     {"option checkcache", BACK, 0, 0, kw_option, OFFSET(http.checks_cache), ""},
     {"option clitcpka", FRONT, 0, 0, kw_option, OFFSET(tcp_client.keepalive), ""},
+    {"option contstats", FRONT, 0, 0, kw_option, OFFSET(contstats), ""},
     {"option dontlog-normal", FRONT, 0, 0, kw_option, OFFSET(dontlog_normal), ""},
     {"option dontlognull", FRONT, 0, 0, kw_option, OFFSET(dontlognull), ""},
     {"option external-check", BACK, 0, 0, kw_check_kind,

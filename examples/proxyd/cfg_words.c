@@ -60,7 +60,6 @@ static const struct {
 	{"option accept-invalid-http-request", "what two programs might read in two ways is refused always"},
 	{"option accept-invalid-http-response", "what two programs might read in two ways is refused always"},
 	{"option accept-unsafe-violations-in-http-request", "what two programs might read in two ways is refused always"},
-	{"option contstats", "counters are up to date always"},
 	{"option disable-h2-upgrade", "a clear-text connection stays HTTP/1"},
 	{"option http-use-proxy-header", "it is for clients that speak to an explicit proxy"},
 	{"option independent-streams", "each direction has its own timer in part: an answer does not refresh timeout client"},

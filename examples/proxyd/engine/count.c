@@ -2,6 +2,8 @@
 #include "count.h"
 #include "tls/tls.h"
 
+#include <stdlib.h>
+
 #define SECOND_NS UINT64_C(1000000000)
 #define MS UINT64_C(1000000)
 
@@ -136,13 +138,14 @@ void count_exchange(struct worker *w, const struct frontend *f, struct tally *li
 	static const struct seeker nowhere;
 	const struct seeker *k = x->routed ? &x->seeker : &nowhere;
 	struct counters *front = of_frontend(w, f), *back, *server;
+	uint64_t in = x->bytes_in - x->counted.in, out = x->bytes - x->counted.out;
 	uint64_t queued_at = x->asked_ns + seeker_queued_ns(k);
 	const uint64_t times[TIME_COUNT_] = {seeker_queued_ns(k) / MS, ms(queued_at, x->connected_ns),
 					     ms(x->connected_ns, x->answered_ns), ms(x->began_ns, w->now_ns)};
 
-	add_bytes(front, x->bytes_in, x->bytes);
+	add_bytes(front, in, out);
 	if (listener)
-		add_bytes(counters_of(listener, w->index), x->bytes_in, x->bytes);
+		add_bytes(counters_of(listener, w->index), in, out);
 	counter_inc(front, class_of(x->status));
 	if (x->cause.who != '-')
 		add_cause(w, front, listener, k, x->cause.who, x->cause.phase, x->fault, x->up.fault);
@@ -152,13 +155,13 @@ void count_exchange(struct worker *w, const struct frontend *f, struct tally *li
 	counter_inc(back, COUNT_SESSIONS);
 	counter_inc(back, COUNT_REQUESTS);
 	counter_inc(back, class_of(x->status));
-	add_bytes(back, x->bytes_in, x->bytes);
+	add_bytes(back, in, out);
 	if (!k->server)
 		return;
 	server = counters_of(k->server->tally, w->index);
 	if (x->connected_ns)
 		count_times(server, times);
-	add_bytes(server, x->bytes_in, x->bytes);
+	add_bytes(server, in, out);
 	if (!x->answered_ns)
 		return;
 	counter_inc(server, COUNT_REQUESTS);
@@ -216,7 +219,8 @@ void count_session(struct worker *w, const struct session *s)
 	bool refused = s->conn.cause.who == 'P' && s->conn.cause.phase == 'R';
 	const struct seeker *k = refused ? &nowhere : &s->seeker;
 	struct counters *front = of_frontend(w, s->frontend), *back, *server;
-	uint64_t in = s->conn.side[CONN_CLIENT].bytes, out = s->conn.side[CONN_SERVER].bytes;
+	const struct counted_bytes counted = s->counted ? *s->counted : (struct counted_bytes){0, 0};
+	uint64_t in = s->conn.side[CONN_CLIENT].bytes - counted.in, out = s->conn.side[CONN_SERVER].bytes - counted.out;
 	uint64_t queued_ns = seeker_queued_ns(k);
 	const uint64_t times[TIME_COUNT_] = {queued_ns / MS, ms(s->accepted_ns + queued_ns, s->connected_ns), 0,
 					     ms(s->accepted_ns, w->now_ns)};
@@ -251,5 +255,50 @@ void count_compressed(struct worker *w, const struct exchange *x, size_t in, siz
 		counter_add(&of[i]->n[COUNT_COMPRESS_IN], in);
 		counter_add(&of[i]->n[COUNT_COMPRESS_OUT], out);
 		counter_add(&of[i]->n[COUNT_COMPRESSED], done);
+	}
+}
+
+/* ---- option contstats ---- */
+
+/* So many bytes have moved since the beginning. */
+static void count_moved(struct worker *w, const struct frontend *f, struct tally *listener, const struct seeker *k, uint64_t in,
+			uint64_t out, struct counted_bytes *before)
+{
+	struct tally *const of[] = {f->gate->tally, listener, k->backend->pool->tally, k->server->tally};
+
+	for (unsigned i = 0; i < sizeof(of) / sizeof(of[0]); i++)
+		if (of[i])
+			add_bytes(counters_of(of[i], w->index), in - before->in, out - before->out);
+	*before = (struct counted_bytes){in, out};
+}
+
+static void count_session_now(struct worker *w, struct session *s)
+{
+	uint64_t in = s->conn.side[CONN_CLIENT].bytes, out = s->conn.side[CONN_SERVER].bytes;
+	struct exchange *x = s->tunnel;
+
+	if (!x && !s->counted && !(s->counted = calloc(1, sizeof(*s->counted))))
+		return;
+	if (x)
+		count_moved(w, s->frontend, s->listener, &s->seeker, x->bytes_in + in, x->bytes + out, &x->counted);
+	else
+		count_moved(w, s->frontend, s->listener, &s->seeker, in, out, s->counted);
+}
+
+void count_continuously(struct worker *w)
+{
+	struct session *s;
+	struct client *c;
+
+	LIST_FOREACH (s, &w->sessions, entry)
+		if (s->frontend->proxy->set.contstats && s->conn.state == CONN_OPEN && s->seeker.server)
+			count_session_now(w, s);
+	if (!w->http)
+		return;
+	LIST_FOREACH (c, &w->http->clients, entry) {
+		struct exchange *x = c->exchange;
+
+		if (x && x->connected_ns && x->seeker.server && c->frontend->proxy->set.contstats)
+			count_moved(w, c->frontend, c->listener, &x->seeker, x->bytes_in, x->bytes, &x->counted);
 	}
 }

@@ -40,6 +40,9 @@ void count_compressed(struct worker *w, const struct exchange *x, size_t in, siz
 /* A TCP session is over. */
 void count_session(struct worker *w, const struct session *s);
 
+/* option contstats: what moved since the last time, of all that goes on. */
+void count_continuously(struct worker *w);
+
 /* A server was chosen; `balanced`: by the algorithm. Counts it among those of this second. */
 void count_pick(struct worker *w, const struct seeker *k, uint32_t now_server, uint32_t now_pool, bool balanced);
 

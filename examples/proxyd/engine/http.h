@@ -150,6 +150,7 @@ struct exchange {
 	enum h1_fault fault; /* what was wrong with a refused message */
 	uint64_t began_ns, asked_ns, connected_ns, answered_ns;
 	uint64_t bytes, bytes_in; /* given to the client; come from it */
+	struct counted_bytes counted;
 	uint32_t count;		  /* number of the request in the process, more or less */
 	bool logged;		  /* option logasap: its line is written */
 	char *line;		  /* the request line, when it is to be logged */

@@ -75,7 +75,7 @@ void listener_tune(struct listener *l, unsigned n_workers, const struct cfg_tcp 
 	int domain = AF_UNIX, e = 0;
 	socklen_t len = sizeof(domain);
 
-	for (unsigned i = 0; i < n_workers && !e; i++) {
+	for (unsigned i = 0; i < n_workers && !e && !l->shut; i++) {
 		int fd = l->socket[i].h.fd;
 
 		if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 || domain == AF_UNIX)

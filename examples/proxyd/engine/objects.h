@@ -447,6 +447,11 @@ enum session_phase {
 	SESSION_FRESH,	   /* accepted in this turn, and not looked at yet */
 };
 
+/* What option contstats has counted already. */
+struct counted_bytes {
+	uint64_t in, out;
+};
+
 /* What is idle is many: each byte here is one for every connection. */
 struct session {
 	struct conn conn;
@@ -471,6 +476,7 @@ struct session {
 	uint8_t phase;		  /* enum session_phase */
 	bool inspects_answer;	  /* tcp-response rules have not let it pass yet */
 	struct rule_store *store; /* NULL: no rules */
+	struct counted_bytes *counted; /* NULL: nothing is counted before its end */
 };
 
 /* ---- A worker ---- */
@@ -505,6 +511,7 @@ struct worker {
 	LIST_HEAD(, pool_worker) waiting;
 	uint64_t accept_retry_ns; /* descriptors ran out: try again then; TIMER_NEVER: not so */
 	uint64_t defer_check_ns;  /* TIMER_NEVER: none defers */
+	uint64_t count_ns;	  /* option contstats: when bytes are counted next; TIMER_NEVER: not before the end */
 	uint64_t fd_warned_ns, tls_warned_ns;
 	uint64_t dice; /* how often rules were run: for their random numbers */
 	unsigned n_sessions;

@@ -172,6 +172,7 @@ void session_close(struct worker *w, struct session *s)
 	gate_leave(e, &e->gate);
 	seeker_fini(&s->seeker);
 	free(s->target);
+	free(s->counted);
 	if (s->store) {
 		track_count(s->store->track, TABLE_BYTES_IN_CNT,
 			    (int64_t)s->conn.side[CONN_CLIENT].bytes, w->now_ns);

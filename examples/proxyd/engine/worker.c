@@ -9,6 +9,7 @@
  * there are connections enough; a saturated worker has large batches and never naps. In a burst, too,
  * though little comes on the whole: many small batches take those who sent it from their work.
  */
+#include "count.h"
 #include "http.h"
 #include "io.h"
 
@@ -36,6 +37,7 @@
 #define BURST_GAP_NS UINT64_C(500000) /* between two */
 #define BURST_EVENTS 8u
 #define SECOND_NS UINT64_C(1000000000)
+#define COUNT_NS SECOND_NS /* option contstats */
 
 static _Thread_local struct worker *current;
 
@@ -156,6 +158,10 @@ void worker_adopt(struct worker *w, void *arg)
 	struct set *set = arg, *last = w->set;
 
 	w->set = set;
+	w->count_ns = TIMER_NEVER;
+	for (size_t i = 0; i < set->n_frontends; i++)
+		if (set->frontend[i].proxy->set.contstats)
+			w->count_ns = w->now_ns + COUNT_NS;
 	w->head_max = set->cfg->global.bufsize - set->cfg->global.maxrewrite;
 	for (size_t i = 0; i < set->n_listeners; i++) {
 		struct socket_handle *h = &set->listener[i].listener->socket[w->index];
@@ -301,6 +307,10 @@ static void run_timers(struct worker *w)
 		listeners_resume(w);
 	if (w->defer_check_ns <= w->now_ns)
 		defer_check(w);
+	if (w->count_ns <= w->now_ns) {
+		count_continuously(w);
+		w->count_ns = w->now_ns + COUNT_NS;
+	}
 	if (w->http)
 		links_purge(w);
 }
@@ -413,6 +423,8 @@ static uint64_t next_deadline(const struct worker *w)
 		at = w->accept_retry_ns;
 	if (w->defer_check_ns < at)
 		at = w->defer_check_ns;
+	if (w->count_ns < at)
+		at = w->count_ns;
 	if (w->http && http_deadline(w) < at)
 		at = http_deadline(w);
 	return at;
@@ -484,7 +496,7 @@ int worker_new(struct engine *e, unsigned index, struct worker **ret)
 	memset(w, 0, offsetof(struct worker, scratch));
 	w->engine = e;
 	w->index = index;
-	w->accept_retry_ns = w->defer_check_ns = w->alarm_ns = TIMER_NEVER;
+	w->accept_retry_ns = w->defer_check_ns = w->count_ns = w->alarm_ns = TIMER_NEVER;
 	w->pipe[0] = w->pipe[1] = -1;
 	w->log_fd[0] = w->log_fd[1] = w->log_fd[2] = -1;
 	TAILQ_INIT(&w->again);
