@@ -164,6 +164,12 @@ struct cfg_server {
 	unsigned proxy_tls;  /* it tells of TLS: 1, with the client's name: 2 */
 	bool backup, disabled, check, agent_check;
 	bool non_stick; /* tables do not keep it */
+	enum cfg_init_state { /* before its first check */
+			      CFG_START_UP, /* the next failure takes it down */
+			      CFG_START_FULLY_UP,
+			      CFG_START_DOWN, /* the next success takes it up */
+			      CFG_START_FULLY_DOWN,
+	} init_state;
 	int max_reuse, pool_max; /* of a connection; of connections that wait; -1: any number */
 	bool has_purge; /* else HAProxy's 5 s */
 	uint64_t purge_ns; /* how long those wait; 0: they do not */
@@ -526,7 +532,7 @@ struct cfg_settings {
 	struct diag_place log_format_at, log_format_sd_at, unique_id_at;
 	const char *unique_id_header, *log_tag;
 	bool log_separate_errors, dontlog_normal, logasap;
-	bool contstats, no_smart_accept, socket_stats, tcplog, dontlognull, log_health_checks, allbackups, log_global,
+	bool contstats, transparent, no_smart_accept, socket_stats, tcplog, dontlognull, log_health_checks, allbackups, log_global,
 	    disabled;
 	struct cfg_logs *logs; /* own `log` lines, shared until a section adds one; may be NULL */
 	const char *default_backend;
@@ -555,6 +561,7 @@ struct cfg_proxy {
 	STAILQ_HEAD(, cfg_bind) binds;
 	STAILQ_HEAD(, cfg_server) servers;
 	unsigned n_servers;
+	struct cfg_server *dispatch; /* where all goes that no cookie binds; NULL: there are servers */
 	struct cfg_rules *rules;     /* cfg_rules.h; NULL: none */
 	struct cfg_formats *formats; /* cfg_rules.h; NULL: nothing is logged or numbered */
 	struct capture_slots *slots; /* NULL: nothing is captured */

@@ -337,6 +337,7 @@ void cfg_check(struct reader *r)
 		become_http(r, p);
 		check_mode(r, p);
 		check_observe(r, p);
+		cfg_nameless_check(r, p);
 		cfg_server_ids(r, p);
 		cfg_compile_formats(r, p);
 		cfg_errors_check(r, p);

@@ -167,6 +167,9 @@ void kw_server(struct reader *r, size_t first, const void *data);
 struct cfg_server *cfg_server_read(struct reader *r);
 /* Numbers of all servers: as written, or the first that are free. */
 void cfg_server_ids(struct reader *r, struct cfg_proxy *p);
+void kw_dispatch(struct reader *r, size_t first, const void *data);
+/* dispatch, option transparent: the server that is meant by them. */
+void cfg_nameless_check(struct reader *r, struct cfg_proxy *p);
 void kw_server_template(struct reader *r, size_t first, const void *data);
 void kw_default_server(struct reader *r, size_t first, const void *data);
 void kw_log(struct reader *r, size_t first, const void *data);

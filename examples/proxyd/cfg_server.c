@@ -422,6 +422,15 @@ static void server_redir(struct reader *r, size_t i, void *target)
 	((struct cfg_server *)target)->redir = keep_word(r, i + 1);
 }
 
+static void server_init_state(struct reader *r, size_t i, void *target)
+{
+	static const char *const list[] = {"up", "fully-up", "down", "fully-down"}; /* as enum cfg_init_state */
+	unsigned k = read_one_of(r, i, list, 4, "up, fully-up, down, fully-down");
+
+	if (k < 4)
+		((struct cfg_server *)target)->init_state = (enum cfg_init_state)k;
+}
+
 static void server_stick(struct reader *r, size_t i, void *target)
 {
 	((struct cfg_server *)target)->non_stick = !strcmp(word_at(r, i), "non-stick");
@@ -445,6 +454,7 @@ static void server_pool(struct reader *r, size_t i, void *target)
 
 static const struct parameter server_parameters[] = {
     {"check-proto", 1, accepted},
+    {"init-state", 1, server_init_state},
     {"max-reuse", 1, server_pool},
     {"non-stick", 0, server_stick},
     {"pool-max-conn", 1, server_pool},
@@ -668,6 +678,60 @@ static void add_server(struct reader *r, size_t first, const char *name, unsigne
 		return;
 	STAILQ_INSERT_TAIL(&r->proxy->servers, s, next);
 	r->proxy->n_servers++;
+}
+
+/* One that no line names: what has no name in the log either. NULL: no memory. */
+static struct cfg_server *nameless(struct reader *r, const struct diag_place *at)
+{
+	struct cfg_server *s = keep(r, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	*s = cfg_server_default;
+	s->name = "<NOSRV>";
+	s->at = *at;
+	return s;
+}
+
+void kw_dispatch(struct reader *r, size_t first, const void *data)
+{
+	const struct diag_place at = place_at(r, first);
+	struct cfg_server *s = nameless(r, &at);
+	struct address a;
+
+	(void)data;
+	if (!s || !read_address(r, first, word_at(r, first), ADDR_PORT, &a))
+		return;
+	s->host = a.host;
+	s->addr = a.addr;
+	s->port = a.port;
+	r->proxy->dispatch = s;
+}
+
+void cfg_nameless_check(struct reader *r, struct cfg_proxy *p)
+{
+	struct cfg_server *s = p->dispatch, *other;
+	struct address any;
+
+	if (!s && p->set.transparent && (p->kind & CFG_BACKEND)) {
+		if (p->n_servers) {
+			diag_add(r->diag, DIAG_WARNING, &p->at, "\"%s\" has servers: option transparent has no effect", p->name);
+			return;
+		}
+		s = nameless(r, &p->at);
+		if (!s)
+			return;
+		cfg_numeric_address("0.0.0.0", &any.addr);
+		s->addr = any.addr;
+		s->host = "0.0.0.0";
+		s->client_port = true;
+	}
+	if (!s)
+		return;
+	STAILQ_FOREACH (other, &p->servers, next)
+		other->weight = 0; /* for those that a cookie or a rule sends there */
+	STAILQ_INSERT_TAIL(&p->servers, s, next);
+	p->n_servers++;
 }
 
 /* Those that are written, each once; of the small ones it is noted that they are taken. */

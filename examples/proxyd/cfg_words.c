@@ -66,7 +66,6 @@ static const struct {
 	{"option logasap", "a line is logged when all is known"},
 	{"option socket-stats", "counters are kept for the section"},
 	{"option spop-check", "this version speaks no SPOP: the connection alone is checked"},
-	{"option transparent", "it takes IP_TRANSPARENT and rules of the kernel: vipd forwards without a proxy"},
 	{"pp2-never-send-local", "checks say who they are as HAProxy does by default"},
 	{"profiling.tasks", "use perf top"},
 	{"socks4", "this version speaks no SOCKS"},

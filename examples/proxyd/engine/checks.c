@@ -86,12 +86,32 @@ void check_rest(struct server *s)
 		health_check_set_paused(s->check, s->admin.maint || s->admin.no_checks || !s->usable);
 }
 
+/* init-state */
+static enum health_start start_of(const struct cfg_server *c)
+{
+	static const enum health_start start[] = {
+	    [CFG_START_UP] = HEALTH_START_UP,
+	    [CFG_START_FULLY_UP] = HEALTH_START_FULLY_UP,
+	    [CFG_START_DOWN] = HEALTH_START_DOWN,
+	    [CFG_START_FULLY_DOWN] = HEALTH_START_FULLY_DOWN,
+	};
+
+	return start[c->init_state];
+}
+
+static bool begins_up(const struct cfg_server *c)
+{
+	return c->init_state == CFG_START_UP || c->init_state == CFG_START_FULLY_UP;
+}
+
 void check_start_up(struct server *s)
 {
-	if (!s->check || s->up)
+	const struct cfg_server *c = s->admin.cfg ? s->admin.cfg : &cfg_server_default;
+
+	if (!s->check || s->up == begins_up(c))
 		return;
 	s->change_why = "";
-	health_check_set(s->check, HEALTH_START_UP, loop_clock_ns());
+	health_check_set(s->check, start_of(c), loop_clock_ns());
 	s->change_why = NULL;
 }
 
@@ -240,7 +260,6 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *conf
 	    .size = sizeof(filter),
 	    .rise = c->rise,
 	    .fall = c->fall,
-	    .start = s->up ? HEALTH_START_UP : HEALTH_START_DOWN,
 	    .interval_ns = c->inter_ns,
 	    .fast_ns = c->fastinter_ns,
 	    .down_ns = c->downinter_ns,
@@ -256,6 +275,10 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *conf
 	};
 	char header[PROXY_HEADER_MAX];
 	int r;
+
+	if (!s->checked && c->check)
+		s->up = begins_up(c);
+	filter.start = !s->checked ? start_of(c) : s->up ? HEALTH_START_UP : HEALTH_START_DOWN;
 
 	/* as HAProxy: from the address of the section or the server, but not as a client */
 	if (c->source.addr.len && c->source.as == CFG_SOURCE_OWN && c->source.addr.sa.sa_family == target.sa.sa_family) {

@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Where a server is, and how long its connections are used, in proxyd and HAProxy alike:   server_words_twin.py BINARY"""
+import os
 import re
+import subprocess
+import threading
 
 from support import Asked, Proxy, Server, config, free_port, main, named, read_all, read_head, until
 
@@ -87,6 +90,78 @@ def test_a_table_does_not_keep_it(binary):
                 ask(c)
             until("it is asked", lambda: p.row("l/s", "stot") == ["1"])
             assert ("server_id=1" in p.ask("show table l")) == wanted, p.ask("show table l")
+
+
+DISPATCH = """
+listen l
+    bind 127.0.0.1:{port}
+    mode http
+    option httplog
+    log stdout format raw local0
+    cookie C
+    dispatch 127.0.0.1:{a}
+    server b 127.0.0.1:{b} cookie b
+"""
+
+
+def one(name):
+    def serve(server, c):
+        if read_head(c):
+            c.sendall(f"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{name}".encode())
+
+    return Server(serve)
+
+
+def test_all_go_there(binary):
+    """dispatch: but for those whom a cookie sends elsewhere."""
+    a, b = one("a"), one("b")
+    with Proxy(binary, config(HTTP + DISPATCH, a=a.port, b=b.port)) as p:
+        for fields, wanted in (("", "a"), ("Cookie: C=b\r\n", "b"), ("Cookie: C=x\r\n", "a"), ("", "a")):
+            with p.connect() as c:
+                c.sendall(f"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{fields}\r\n".encode())
+                assert read_all(c).decode().endswith("\r\n\r\n" + wanted), fields
+        until("all is logged", lambda: p.text().count('"GET') == 4)
+        assert p.text().count(" l/<NOSRV> ") == 3 and p.text().count(" l/b ") == 1, p.text()
+
+
+def test_where_the_client_wanted_to_go(binary):
+    """option transparent: with the address of another one that the kernel brings here."""
+    if os.geteuid() != 0:
+        return
+    s = Server(named("there"))
+    port = free_port()
+    subprocess.run(["ip", "address", "add", "192.0.2.9/32", "dev", "lo"], check=False)
+    text = config("frontend f\n    bind 127.0.0.1:{port}\n    tcp-request session set-dst-port int({server})\n    default_backend b\nbackend b\n    option transparent\n", server=s.port)
+    if "haproxy" in binary:  # 2.6 has no such rule there
+        text = text.replace("session set-dst-port", "connection set-dst-port")
+    with Proxy(binary, text, port=port) as p:
+        assert p.ask() == "there"
+
+
+INIT = """
+listen l
+    bind 127.0.0.1:{port}
+    server a 127.0.0.1:{a} check inter 100ms rise 2 init-state {state}
+"""
+
+
+def test_before_the_first_check(binary):
+    if "haproxy" in binary:  # has it since 3.1
+        return
+    for state, up in (("up", True), ("fully-up", True), ("down", False), ("fully-down", False)):
+        go_on = threading.Event()
+
+        def serve(server, c):
+            server.counted()
+            go_on.wait(30)
+
+        a = Server(serve, backlog=0)
+        text = config(INIT, a=a.port, state=state)
+        # a check that cannot be over: the server says nothing
+        text = text.replace("    bind", "    timeout check 60s\n    option tcp-check\n    tcp-check expect string yes\n    bind").replace("inter 100ms", "inter 60s")
+        with Asked(binary, text) as p:
+            assert p.status("l/a").startswith("UP" if up else "DOWN"), (state, p.status("l/a"))
+            go_on.set()
 
 
 LAST = """
