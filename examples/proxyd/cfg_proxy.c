@@ -358,6 +358,7 @@ const struct keyword cfg_keywords_proxy[] = {
     {"load-server-state-from-file", BACK, 1, 1, kw_state_from, NULL, "global|local|none"},
     {"ignore-persist", BACK, 2, READER_ANY, kw_persist_rule, &(const bool){false}, "if CONDITION"},
     {"log", 0, 0, READER_ANY, kw_log, NULL, "global, or ADDRESS FACILITY [LEVEL]"},
+    {"error-log-format", FRONT, 1, 1, kw_log_format, LOG_TEXT(error_log_format), "TEXT"},
     {"log-format", FRONT, 1, 1, kw_log_format, LOG_TEXT(log_format), "TEXT"},
     {"log-format-sd", FRONT, 1, 1, kw_log_format, LOG_TEXT(log_format_sd), "TEXT"},
     {"log-tag", 0, 1, 1, kw_log_tag, NULL, "NAME"},

@@ -598,7 +598,7 @@ void cfg_compile_formats(struct reader *r, struct cfg_proxy *p)
 	bool logs = set->log_format || set->tcplog || set->http.log;
 	struct cfg_formats *f;
 
-	if (!(p->kind & CFG_FRONTEND) || (!logs && !set->unique_id_format))
+	if (!(p->kind & CFG_FRONTEND) || (!logs && !set->unique_id_format && !set->error_log_format))
 		return;
 	r->proxy = p;
 	if (!memory_of(r, &m))
@@ -613,9 +613,12 @@ void cfg_compile_formats(struct reader *r, struct cfg_proxy *p)
 		&set->log_format_at, &f->line);
 	if (set->log_format_sd)
 		compile(r, &m, set->log_format_sd, &set->log_format_sd_at, &f->sd);
+	if (set->error_log_format)
+		compile(r, &m, set->error_log_format, &set->error_log_format_at, &f->error);
 	if (set->unique_id_format)
 		compile(r, &m, set->unique_id_format, &set->unique_id_at, &f->id);
 	f->has_sd = set->log_format_sd;
+	f->has_error = set->error_log_format;
 	f->has_id = set->unique_id_format;
 	p->formats = f;
 }

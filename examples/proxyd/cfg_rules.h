@@ -28,8 +28,8 @@ struct cfg_use {
 
 /* log-format and its like, of a frontend */
 struct cfg_formats {
-	struct format line, sd, id;
-	bool has_sd, has_id;
+	struct format line, sd, error, id;
+	bool has_sd, has_error, has_id;
 };
 
 /* stick on, match, store-request, store-response */

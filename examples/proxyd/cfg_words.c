@@ -181,7 +181,7 @@ const struct cfg_word cfg_words_proxy[] = {
 	{"email-alert mailers", WORD_HARMLESS, 0},
 	{"email-alert to", WORD_HARMLESS, 0},
 	{"enabled", WORD_HARMLESS, 0},
-	{"error-log-format", WORD_HARMLESS, 0},
+	{"error-log-format", 0, 0},
 	{"errorfile", WORD_HTTP, 0},
 	{"errorfiles", WORD_HTTP, 0},
 	{"errorloc", WORD_HTTP, 0},

@@ -217,6 +217,8 @@ void session_first_look(struct worker *w, struct session *s)
 void session_shake(struct worker *w, struct session *s)
 {
 	struct tls *tls = s->handle[CONN_CLIENT].tls;
+	struct endpoint to = s->target ? *s->target : (struct endpoint){0};
+	const struct connection_ends ends = {s->frontend, s->handle[CONN_CLIENT].fd, &s->client, &to, &s->store, s->bind};
 
 	switch (tls_handshake(tls)) {
 	case 0:
@@ -228,7 +230,7 @@ void session_shake(struct worker *w, struct session *s)
 		session_arm(w, s);
 		break;
 	default:
-		shake_failed(w, s->frontend, &s->client, s->handle[CONN_CLIENT].fd, tls);
+		shake_failed(w, &ends, tls);
 		end_session(w, s, 'P', 'R');
 	}
 }

@@ -408,7 +408,7 @@ static void shake(struct worker *w, struct client *c)
 		c->readable = false;
 		break;
 	default:
-		shake_failed(w, c->frontend, &c->from, c->h.fd, c->h.tls);
+		shake_failed(w, &ENDS(c), c->h.tls);
 		client_close(w, c);
 	}
 }
@@ -583,7 +583,7 @@ void client_expired(struct worker *w, struct client *c)
 		if (c->greeting)
 			greeting_failed(w, &ENDS(c));
 		else
-			shake_failed(w, c->frontend, &c->from, c->h.fd, c->h.tls);
+			shake_failed(w, &ENDS(c), c->h.tls);
 		client_close(w, c);
 	} else if (c->greeting) {
 		greeting_failed(w, &ENDS(c));

@@ -149,7 +149,7 @@ static bool asks_destination(const struct frontend *f)
 {
 	const struct cfg_formats *formats = f->proxy->formats;
 
-	return formats->line.asks_destination || formats->sd.asks_destination;
+	return formats->line.asks_destination || formats->sd.asks_destination || formats->error.asks_destination;
 }
 
 /* ---- Connections, before they are sessions or ask for anything ---- */
@@ -159,6 +159,21 @@ void connection_facts(const void *of, struct log_facts *f)
 	const struct connection_ends *ends = of;
 
 	of_listener(ends->frontend, ends->bind, f);
+	f->backend_name = f->frontend_name;
+	f->server_name = text_c("<NOSRV>");
+	f->idle = f->handshake = 0;
+	f->request = f->queue = f->connect = f->response = f->data = f->total = f->active = f->user = -1;
+	f->status = -1;
+	f->feconn = atomic_load(&ends->frontend->gate->n);
+}
+
+/* It failed: as HAProxy tells of it. */
+static void failed_facts(const void *ends, struct log_facts *f)
+{
+	connection_facts(ends, f);
+	f->state[0] = 'P';
+	f->state[1] = 'R';
+	f->active = f->status = 0;
 }
 
 /* ---- Sessions ---- */
@@ -303,8 +318,8 @@ static bool is_error(struct conn_end_cause cause, const struct conn_attempts *a,
 	return (cause.who != '-' && cause.who != 'L') || a->failures || status >= 500;
 }
 
-static void write_line(struct worker *w, const struct frontend *f, struct run *r, bool error,
-		       int wanted_level)
+static void write_line(struct worker *w, const struct frontend *f, const struct format *format, struct run *r,
+		       bool error, int wanted_level)
 {
 	const struct cfg_formats *formats = f->proxy->formats;
 	struct log_message m = {.level = LOG_INFO};
@@ -315,11 +330,33 @@ static void write_line(struct worker *w, const struct frontend *f, struct run *r
 		m.level = LOG_ERR;
 	if (wanted_level >= 0)
 		m.level = wanted_level;
-	if (!format_write(&formats->line, r, &m.line))
+	if (!format_write(format, r, &m.line))
 		return;
 	if (formats->has_sd && !format_write(&formats->sd, r, &m.sd))
 		m.sd.len = 0;
 	log_message(w, f, &m);
+}
+
+bool connection_error_log(struct worker *w, const struct connection_ends *ends, unsigned code, const char *words)
+{
+	const struct frontend *f = ends->frontend;
+	char scratch[SCRATCH];
+	struct run r;
+
+	if (!f->proxy->formats || !f->proxy->formats->has_error)
+		return false;
+	run_prepare(w, f, NULL, &r, (struct scratch){scratch, 0, sizeof(scratch)});
+	r.source = run_end_of(ends->from);
+	r.destination = run_destination(ends->to, ends->fd);
+	r.ended = true;
+	run_know_client(&r, *ends->store);
+	r.client_fd = ends->fd;
+	r.client_error = code;
+	r.client_error_text = words;
+	r.facts = failed_facts;
+	r.facts_of = ends;
+	write_line(w, f, &f->proxy->formats->error, &r, true, -1);
+	return true;
 }
 
 void session_log(struct worker *w, struct session *s, bool early)
@@ -333,20 +370,22 @@ void session_log(struct worker *w, struct session *s, bool early)
 	    !s->conn.side[CONN_SERVER].bytes && s->conn.cause.who != 'S' && !early)
 		return;
 	session_run_facts(w, s, early, &v, &r, (struct scratch){scratch, 0, sizeof(scratch)});
-	write_line(w, f, &r, is_error(s->conn.cause, &s->seeker.attempts, 0),
+	write_line(w, f, &f->proxy->formats->line, &r, is_error(s->conn.cause, &s->seeker.attempts, 0),
 		   s->store ? s->store->log_level - 1 : -1);
 }
 
 void http_log(const struct exchange_view *view, const struct endpoint *from,
 	      const struct endpoint *to, int fd)
 {
+	const struct cfg_formats *formats = view->frontend->proxy->formats;
 	struct exchange_view v = *view;
 	char scratch[SCRATCH];
 	struct run r;
 
 	exchange_run_facts(&v, from, to, asks_destination(v.frontend) ? fd : -1, &r,
 			   (struct scratch){scratch, 0, sizeof(scratch)});
-	write_line(v.w, v.frontend, &r, is_error(v.x->cause, &v.x->seeker.attempts, v.x->status),
+	/* what is no request is an error of its connection, as in HAProxy */
+	write_line(v.w, v.frontend, formats->has_error && !v.x->asked_ns ? &formats->error : &formats->line, &r, is_error(v.x->cause, &v.x->seeker.attempts, v.x->status),
 		   v.x->log_level);
 }
 

@@ -67,6 +67,8 @@ static void inspected_long_enough(struct worker *w, struct session *s)
 
 void session_expired(struct worker *w, struct session *s)
 {
+	struct endpoint to = s->target ? *s->target : (struct endpoint){0};
+	const struct connection_ends ends = {s->frontend, s->handle[CONN_CLIENT].fd, &s->client, &to, &s->store, s->bind};
 	struct conn_timeouts space;
 	uint64_t deadline = deadline_of(s);
 
@@ -80,12 +82,9 @@ void session_expired(struct worker *w, struct session *s)
 		return;
 	}
 	if (s->phase == SESSION_SERVED && s->shaking)
-		shake_failed(w, s->frontend, &s->client, s->handle[CONN_CLIENT].fd,
-			     s->handle[CONN_CLIENT].tls);
+		shake_failed(w, &ends, s->handle[CONN_CLIENT].tls);
 	if (s->phase == SESSION_GREETED)
-		greeting_failed(
-		    w, &(const struct connection_ends){s->frontend, s->handle[CONN_CLIENT].fd,
-						       &s->client, &s->client, &s->store, s->bind});
+		greeting_failed(w, &ends);
 	if (s->phase != SESSION_SERVED || s->shaking)
 		conn_end(&s->conn, 'c', s->phase == SESSION_INSPECTED ? 'R' : 'C');
 	if (conn_expire(&s->conn, timeouts(s, &space), w->now_ns))

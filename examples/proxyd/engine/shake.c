@@ -10,9 +10,16 @@
 
 #include "count.h"
 #include "log.h"
+#include "log_facts.h"
 #include "proxy_protocol.h"
 #include "tls/tls.h"
 
+/* HAProxy's numbers, which fc_err gives */
+#define CLIENT_ERROR_CUT_GREETING 14
+#define CLIENT_ERROR_NO_GREETING 15
+#define CLIENT_ERROR_BAD_GREETING 16
+#define CLIENT_ERROR_GREETING_FAMILY 17
+#define CLIENT_ERROR_HANDSHAKE 34
 #define TLS_WARN_NS UINT64_C(10000000000) /* say so at most every ten seconds */
 
 /* maxsslconn */
@@ -54,31 +61,48 @@ static void bind_label(const struct frontend *f, int fd, char *buf, size_t cap)
 }
 
 /* HAProxy's "error log format". */
-static void beginning_failed(struct worker *w, const struct frontend *f,
-			     const struct endpoint *from, int fd, bool heard, const char *why)
+static void beginning_failed(struct worker *w, const struct connection_ends *c, bool heard, unsigned code, const char *words,
+			     const char *why)
 {
+	const struct frontend *f = c->frontend;
 	char client[64], date[32], label[64], line[320];
 	int len;
 
-	if ((!f->tcplog && !f->httplog) || (f->dontlognull && !heard))
+	if ((!f->tcplog && !f->httplog) || (f->dontlognull && !heard) || connection_error_log(w, c, code, words))
 		return;
-	log_client(from, client, sizeof(client));
+	log_client(c->from, client, sizeof(client));
 	log_date(0, date, sizeof(date));
-	bind_label(f, fd, label, sizeof(label));
+	bind_label(f, c->fd, label, sizeof(label));
 	len = snprintf(line, sizeof(line) - 1, "%s [%s] %s/%s: %s", client, date, f->name, label,
 		       why);
 	log_line(w, f, line, len < (int)sizeof(line) - 1 ? (size_t)len : sizeof(line) - 2);
 }
 
-void shake_failed(struct worker *w, const struct frontend *f, const struct endpoint *from, int fd,
-		  const struct tls *tls)
+void shake_failed(struct worker *w, const struct connection_ends *c, const struct tls *tls)
 {
 	char why[160];
 
-	count_handshake(w, f, tls, false);
+	count_handshake(w, c->frontend, tls, false);
 	snprintf(why, sizeof(why), "SSL handshake failure (%s)",
 		 tls->reason ? tls->reason : "it took too long");
-	beginning_failed(w, f, from, fd, tls->heard, why);
+	beginning_failed(w, c, tls->heard, CLIENT_ERROR_HANDSHAKE, "SSL handshake failure", why);
+}
+
+/* Why it is no PROXY header. */
+static unsigned what_came(const char *at, size_t len)
+{
+	static const char *const families[] = {"TCP4 ", "TCP6 ", "UNKNOWN"};
+	static const char begin[2][7] = {"PROXY ", "\r\n\r\n\0\r"};
+	size_t n = len < 6 ? len : 6;
+
+	if (!memcmp(at, begin[1], n))
+		return CLIENT_ERROR_BAD_GREETING;
+	if (memcmp(at, begin[0], n) != 0)
+		return CLIENT_ERROR_NO_GREETING;
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
+		if (len < 6 + strlen(families[i]) || !memcmp(at + 6, families[i], strlen(families[i])))
+			return CLIENT_ERROR_BAD_GREETING;
+	return CLIENT_ERROR_GREETING_FAMILY;
 }
 
 void greeting_failed(struct worker *w, const struct connection_ends *c)
@@ -86,11 +110,15 @@ void greeting_failed(struct worker *w, const struct connection_ends *c)
 	struct proxy_ends ends;
 	ssize_t n = recv(c->fd, w->scratch, PROXY_READ_MAX, MSG_PEEK | MSG_DONTWAIT);
 	bool wrong = n > 0 && proxy_parse(w->scratch, (size_t)n, &ends) < 0;
+	unsigned code = wrong ? what_came(w->scratch, (size_t)n) : CLIENT_ERROR_CUT_GREETING;
+	const char *words = code == CLIENT_ERROR_CUT_GREETING ? "Truncated PROXY protocol header received"
+			    : code == CLIENT_ERROR_NO_GREETING
+				? "Received something which does not look like a PROXY protocol header"
+			    : code == CLIENT_ERROR_GREETING_FAMILY ? "Received an unhandled protocol in the PROXY protocol header"
+								   : "Received an invalid PROXY protocol header";
 
 	count_greeting_failed(w, c->frontend);
-	beginning_failed(w, c->frontend, c->from, c->fd, n > 0,
-			 wrong ? "Received an invalid PROXY protocol header"
-			       : "Truncated PROXY protocol header received");
+	beginning_failed(w, c, n > 0, code, words, words);
 }
 
 static int failed(struct worker *w, const struct server *s, const char *why, int error)

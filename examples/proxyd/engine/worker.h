@@ -166,8 +166,7 @@ static inline bool session_begins_tls(const struct session *s)
 struct tls *shake_begin(struct worker *w, struct tls_front *f, int fd);
 
 /* A client's handshake failed: for the log. */
-void shake_failed(struct worker *w, const struct frontend *f, const struct endpoint *from, int fd,
-		  const struct tls *tls);
+void shake_failed(struct worker *w, const struct connection_ends *c, const struct tls *tls);
 
 /* Its PROXY header is malformed, or did not come: for the log and the counters. */
 void greeting_failed(struct worker *w, const struct connection_ends *ends);

@@ -226,7 +226,20 @@ static bool version(const struct fetch *f, const struct expr_arg *arg, unsigned 
 	return true;
 }
 
-/* A connection that failed has no rules and no line of its own. */
+/* Rules see connections that did not fail; error-log-format others, too. */
+static bool error(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
+		  struct run *r, struct fetch_step *step, struct sample *ret)
+{
+	const char *words = r->client_error ? r->client_error_text : "Success";
+
+	(void)arg;
+	(void)n_args;
+	(void)step;
+	*ret = f->out == SAMPLE_INT ? sample_int(r->client_error) : sample_text(SAMPLE_STR, words, strlen(words));
+	return true;
+}
+
+/* A connection to a server that failed is asked nothing. */
 static bool no_error(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
 		     struct run *r, struct fetch_step *step, struct sample *ret)
 {
@@ -300,13 +313,13 @@ const struct fetch fetches_conn[] = {
     {"dst", "", SAMPLE_IPV4, 0, address, ADDRESS_DESTINATION, NULL},
     {"dst_is_local", "", SAMPLE_BOOL, 0, is_local, ADDRESS_DESTINATION, NULL},
     {"dst_port", "", SAMPLE_INT, 0, port, ADDRESS_DESTINATION, NULL},
-    {"fc_conn_err", "", SAMPLE_INT, 0, no_error, 0, NULL},
-    {"fc_conn_err_str", "", SAMPLE_STR, 0, no_error, 0, NULL},
+    {"fc_conn_err", "", SAMPLE_INT, 0, error, 0, NULL},
+    {"fc_conn_err_str", "", SAMPLE_STR, 0, error, 0, NULL},
     {"fc_dst", "", SAMPLE_IPV4, 0, address, ADDRESS_DESTINATION, NULL},
     {"fc_dst_is_local", "", SAMPLE_BOOL, 0, is_local, ADDRESS_DESTINATION, NULL},
     {"fc_dst_port", "", SAMPLE_INT, 0, port, ADDRESS_DESTINATION, NULL},
-    {"fc_err", "", SAMPLE_INT, 0, no_error, 0, NULL},
-    {"fc_err_str", "", SAMPLE_STR, 0, no_error, 0, NULL},
+    {"fc_err", "", SAMPLE_INT, 0, error, 0, NULL},
+    {"fc_err_str", "", SAMPLE_STR, 0, error, 0, NULL},
     {"fc_http_major", "", SAMPLE_INT, 0, version, 0, NULL},
     {"fc_pp_authority", "", SAMPLE_STR, 0, greeting, GREETING_AUTHORITY, NULL},
     {"fc_pp_unique_id", "", SAMPLE_STR, 0, greeting, GREETING_UNIQUE_ID, NULL},

@@ -85,6 +85,9 @@ struct run {
 	void (*find_request)(struct run *r);
 	void *finder;
 
+	/* Why the client's connection failed before it asked for anything: HAProxy's number and words; 0: it did not. */
+	unsigned client_error;
+	const char *client_error_text;
 	struct run_end source, destination; /* of the client's connection; as PROXY told */
 	struct run_proxy frontend, backend, server;
 	const char *default_backend; /* the frontend's; NULL: none */

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 
-from support import Proxy, Server, ask_api, free_port, main, read_all, read_head, unix_connect, until
+from support import Proxy, Server, ask_api, config, free_port, main, read_all, read_head, unix_connect, until
 
 HEAD = """
 global
@@ -385,6 +385,45 @@ ring r
             for c in counted.server, plain.server, third.server:
                 c.start()
             until("all have that one, too", lambda: all(any("/away" in x for x in c.lines) for c in (counted, plain, third)), 30)
+
+
+ERRORS = """
+global
+    nbthread 1
+defaults
+    mode http
+    timeout client 1s
+    timeout server 5s
+    timeout connect 1s
+    log stdout format raw daemon
+    option httplog
+    error-log-format "ERR %ci %f %b/%s %ST %ts [%[fc_err] %[fc_err_str]] %B %TR/%Tw/%Tc/%Tr %{+Q}r"
+frontend f
+    bind 127.0.0.1:{other} accept-proxy
+    bind 127.0.0.1:{port}
+    http-request deny
+"""
+
+
+def test_connections_that_fail_have_a_format(binary):
+    cases = [
+        ("other", b"PROXY NONSENSE\r\n", "0 PR [17 Received an unhandled protocol in the PROXY protocol header]"),
+        ("other", b"GET / HTTP/1.1\r\n\r\n", "0 PR [15 Received something which does not look like a PROXY protocol header]"),
+        ("other", b"PROXY TCP4 1.2.3.4 x 1 2\r\n", "0 PR [16 Received an invalid PROXY protocol header]"),
+        ("port", b"GET / HTTP/1.1\r\nHost : x\r\n\r\n", "400 PR [0 Success]"),
+        ("port", b"GET / HT", "408 cR [0 Success]"),
+    ]
+    other = free_port()
+    with Proxy(binary, config(ERRORS, other=other)) as p:
+        for i, (port, data, wanted) in enumerate(cases):
+            with socket.create_connection(("127.0.0.1", other if port == "other" else p.port)) as s:
+                s.sendall(data)
+                line = f'ERR 127.0.0.1 f f/<NOSRV> {wanted} 0 -1/-1/-1/-1 "<BADREQ>"'
+                until(f"line {i} is logged", lambda: line in p.text())
+        with p.connect() as s:
+            s.sendall(b"GET /denied HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+            read_all(s)
+        until("what was asked has the usual line", lambda: re.search(r" 403 .* PR-- .*/denied", p.text()))
 
 
 if __name__ == "__main__":
