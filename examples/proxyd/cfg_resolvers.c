@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cfg_read.h"
+#include "cfg_rules.h"
 
 #define RESOLV_CONF "/etc/resolv.conf"
 #define RESOLV_CONF_LINES_MAX 1000
@@ -272,18 +273,30 @@ void server_init_addr(struct reader *r, size_t i, void *target)
 
 /* ---- All of it ---- */
 
-static bool finds(struct reader *r, const struct cfg_server *s)
+static bool finds(struct reader *r, const char *section, const struct diag_place *at)
 {
 	struct cfg_resolvers *system;
 
-	if (find(r->cfg, s->resolve.section))
+	if (find(r->cfg, section))
 		return true;
-	if (strcmp(s->resolve.section, "default") != 0)
+	if (strcmp(section, "default") != 0)
 		return false;
-	system = add(r, &s->resolve.at, "default"); /* HAProxy has it without being told, too */
+	system = add(r, at, "default"); /* HAProxy has it without being told, too */
 	if (system)
 		add_system(r, system);
 	return true;
+}
+
+static void miss(struct reader *r, const char *section, const struct diag_place *at)
+{
+	if (!finds(r, section, at))
+		diag_add(r->diag, DIAG_ERROR, at, "there is no section \"resolvers %s\": write one, or leave out the word", section);
+}
+
+/* Of do-resolve. */
+static void check_rule(void *userdata, const char *section, const char *file, unsigned line)
+{
+	miss(userdata, section, &(const struct diag_place){.file = file, .line = line});
 }
 
 void cfg_resolvers_check(struct reader *r)
@@ -298,7 +311,9 @@ void cfg_resolvers_check(struct reader *r)
 				 "resolvers \"%s\" has no nameserver: names are resolved at the start and at each reload alone", s->name);
 	STAILQ_FOREACH (p, &r->cfg->proxies, next)
 		STAILQ_FOREACH (server, &p->servers, next)
-			if (server->resolve.section && !finds(r, server))
-				diag_add(r->diag, DIAG_ERROR, &server->resolve.at,
-					 "there is no section \"resolvers %s\": write one, or leave out the word", server->resolve.section);
+			if (server->resolve.section)
+				miss(r, server->resolve.section, &server->resolve.at);
+	STAILQ_FOREACH (p, &r->cfg->proxies, next)
+		if (p->rules && p->kind != CFG_DEFAULTS)
+			rules_check_resolvers(&p->rules->of[RULES_REQUEST], check_rule, r);
 }

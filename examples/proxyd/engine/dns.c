@@ -277,6 +277,22 @@ static void ask(struct dns_question *q, uint64_t now_ns)
 }
 
 /* Its time has come: to ask, to ask once more, or to tell. */
+static bool is_wanted(const struct dns_question *q)
+{
+	return !TAILQ_EMPTY(&q->watches) || !LIST_EMPTY(&q->once);
+}
+
+/* Each may ask again when it is told. `answered` NULL: there will be no answer. */
+static void tell_once(struct dns_question *q, const struct dns_question *answered)
+{
+	struct dns_once *once;
+
+	while ((once = LIST_FIRST(&q->once))) {
+		LIST_REMOVE(once, entry);
+		once->told(once, answered);
+	}
+}
+
 static void go_on(struct dns *d, struct dns_question *q, uint64_t now_ns)
 {
 	struct dns_section *s = q->section;
@@ -300,6 +316,9 @@ static void go_on(struct dns *d, struct dns_question *q, uint64_t now_ns)
 	q->status = q->bad;
 	set_due(q, now_ns + s->resolve_ns);
 	d->opts.answered(d->opts.userdata, q, now_ns);
+	tell_once(q, q);
+	if (!is_wanted(q))
+		set_due(q, 0);
 }
 
 /* ---- Nameservers ---- */
@@ -428,6 +447,7 @@ static void section_free(struct dns_section *s)
 	while ((q = LIST_FIRST(&s->questions))) {
 		TAILQ_FOREACH (w, &q->watches, entry)
 			w->question = NULL;
+		tell_once(q, NULL);
 		question_free(q);
 	}
 	TAILQ_REMOVE(&s->dns->sections, s, entry);
@@ -499,35 +519,63 @@ int dns_configure(struct dns *d, const struct cfg_resolvers_list *list)
 
 /* ---- Watching ---- */
 
-int dns_watch(struct dns *d, const char *section, const char *name, bool is_srv, int prefer, struct dns_watch *watch)
+/* NULL: *ret_error says why not. */
+static struct dns_question *question_of(struct dns *d, const char *section, const char *name, bool is_srv, int prefer, int *ret_error)
 {
 	struct dns_section *s = find_section(d, section);
 	struct dns_question *q;
 
+	*ret_error = s ? -ENOMEM : -ENOENT;
 	if (!s)
-		return -ENOENT;
+		return NULL;
 	LIST_FOREACH (q, &s->questions, entry)
 		if (q->is_srv == is_srv && q->prefer == prefer && !strcasecmp(q->name, name))
-			break;
-	if (!q) {
-		q = calloc(1, sizeof(*q));
-		if (!q || timers_reserve(&d->timers, d->n_questions + 1) < 0 || !(q->name = strdup(name))) {
-			free(q);
-			return -ENOMEM;
-		}
-		d->n_questions++;
-		q->section = s;
-		q->is_srv = is_srv;
-		q->prefer = prefer;
-		q->status = CFG_HOLDS;
-		q->good_ns = loop_clock_ns();
-		TAILQ_INIT(&q->watches);
-		LIST_INIT(&q->attempts);
-		LIST_INSERT_HEAD(&s->questions, q, entry);
-		set_due(q, s->n_nameservers ? 0 : TIMER_NEVER);
+			return q;
+	q = calloc(1, sizeof(*q));
+	if (!q || timers_reserve(&d->timers, d->n_questions + 1) < 0 || !(q->name = strdup(name))) {
+		free(q);
+		return NULL;
 	}
+	d->n_questions++;
+	q->section = s;
+	q->is_srv = is_srv;
+	q->prefer = prefer;
+	q->status = CFG_HOLDS;
+	q->good_ns = loop_clock_ns();
+	TAILQ_INIT(&q->watches);
+	LIST_INIT(&q->once);
+	LIST_INIT(&q->attempts);
+	LIST_INSERT_HEAD(&s->questions, q, entry);
+	set_due(q, s->n_nameservers ? 0 : TIMER_NEVER);
+	return q;
+}
+
+int dns_watch(struct dns *d, const char *section, const char *name, bool is_srv, int prefer, struct dns_watch *watch)
+{
+	int error;
+	struct dns_question *q = question_of(d, section, name, is_srv, prefer, &error);
+
+	if (!q)
+		return error;
 	TAILQ_INSERT_TAIL(&q->watches, watch, entry);
 	watch->question = q;
+	return 0;
+}
+
+int dns_ask(struct dns *d, const char *section, const char *name, int prefer, struct dns_once *once)
+{
+	int error;
+	struct dns_question *q = question_of(d, section, name, false, prefer, &error);
+
+	if (!q)
+		return error;
+	LIST_INSERT_HEAD(&q->once, once, entry);
+	if (!q->section->n_nameservers)
+		tell_once(q, NULL);
+	else if (q->status == CFG_HOLD_VALID && !TAILQ_EMPTY(&q->watches)) /* it is kept up to date */
+		tell_once(q, q);
+	if (!is_wanted(q))
+		set_due(q, 0);
 	return 0;
 }
 
@@ -539,7 +587,7 @@ void dns_unwatch(struct dns_watch *watch)
 		return;
 	watch->question = NULL;
 	TAILQ_REMOVE(&q->watches, watch, entry);
-	if (TAILQ_EMPTY(&q->watches))
+	if (!is_wanted(q))
 		set_due(q, 0); /* dns_dispatch forgets it, unless somebody asks again until then */
 }
 
@@ -632,7 +680,7 @@ int dns_dispatch(struct dns *d, uint64_t now_ns)
 	for (unsigned i = 0; i < DUE_MAX && (t = timers_first(&d->timers)) && t->deadline_ns <= now_ns; i++) {
 		struct dns_question *q = (struct dns_question *)((const char *)t - offsetof(struct dns_question, timer));
 
-		if (TAILQ_EMPTY(&q->watches))
+		if (!is_wanted(q))
 			question_free(q);
 		else
 			go_on(d, q, now_ns);

@@ -38,10 +38,17 @@ struct dns_watch {
 	struct dns_question *question; /* NULL: nothing is asked */
 };
 
+/* Who asks once; embedded in it. `told` is called when there is an answer, good or bad; `q` NULL: there will be none. */
+struct dns_once {
+	LIST_ENTRY(dns_once) entry;
+	void (*told)(struct dns_once *once, const struct dns_question *q);
+};
+
 struct dns_question {
 	LIST_ENTRY(dns_question) entry; /* of its section */
 	struct dns_section *section;
 	TAILQ_HEAD(, dns_watch) watches; /* in the order of their coming */
+	LIST_HEAD(, dns_once) once;
 	char *name;
 	bool is_srv;
 	int prefer;	  /* family that is asked for first */
@@ -96,6 +103,8 @@ int dns_configure(struct dns *d, const struct cfg_resolvers_list *list);
 
 /* Watches a name, which is asked at once if nobody did before. `watch` is not in use. -ENOENT: no such section. */
 int dns_watch(struct dns *d, const char *section, const char *name, bool is_srv, int prefer, struct dns_watch *watch);
+/* Asks for a name's addresses once: see dns_once. It may be told before this returns. -ENOENT: no such section. */
+int dns_ask(struct dns *d, const char *section, const char *name, int prefer, struct dns_once *once);
 /* A watch without a question is fine. */
 void dns_unwatch(struct dns_watch *watch);
 

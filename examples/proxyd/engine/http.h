@@ -89,10 +89,12 @@ _Static_assert(sizeof(void *) != 8 || sizeof(struct client) <= 200, "what an idl
 
 struct ask;
 struct exchange_view; /* log_facts.h */
+struct name_ask;
 
 enum exchange_state {
 	EXCHANGE_TARPIT, /* is denied, later */
 	EXCHANGE_BODY,	 /* waits for its body, see http_wait.c */
+	EXCHANGE_PAUSED, /* for a time, or for an address: the same */
 	EXCHANGE_OWN,	 /* the control thread answers it, see ask.h */
 	EXCHANGE_QUEUED,
 	EXCHANGE_CONNECTING,
@@ -107,6 +109,7 @@ struct exchange {
 	struct seeker seeker;
 	struct link *link;
 	struct ask *ask;   /* NULL: a server answers */
+	struct name_ask *name_ask; /* PAUSED: what is asked for; NULL: a time */
 	uint64_t since_ns; /* when this state began; ASKED, ANSWER: when the server last moved */
 	/* request */
 	enum http_method method;
@@ -174,6 +177,7 @@ struct http_worker {
 	uint64_t refused_told_ns;
 	struct http_msg request, answer;
 	char written[2 * HTTP_HEAD_MAX];
+	char hints[2048]; /* of early-hint */
 	char scratch[RUN_SCRATCH]; /* of rules */
 	char buffer[HTTP_BUFFER];
 };
@@ -304,6 +308,10 @@ bool exchange_can_wait(const struct worker *w, const struct exchange *x);
 
 /* Keeps head and body until more has come; then exchange_route() is called again. */
 void exchange_wait(struct worker *w, struct exchange *x, struct http_msg *m);
+
+/* It rests where its rules stand, as exchange_wait, until exchange_go_on or wait_ns. */
+void exchange_pause(struct worker *w, struct exchange *x, struct http_msg *m);
+void exchange_go_on(struct worker *w, struct exchange *x);
 
 /* Reads more of it. False: nothing to do now. */
 bool exchange_gather(struct worker *w, struct exchange *x);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A request: how it begins, what is changed in its head, and how it ends. */
 #include "ask.h"
+#include "name_ask.h"
 #include "balance_key.h"
 #include "compress.h"
 #include "count.h"
@@ -44,6 +45,7 @@ static struct exchange *exchange_new(struct worker *w, struct client *c)
 void exchange_free(struct worker *w, struct exchange *x)
 {
 	exchange_ask_end(w, x);
+	exchange_ask_name_end(x);
 	deflater_free(x->deflater);
 	chunk_free(&x->request);
 	chunk_free(&x->part);

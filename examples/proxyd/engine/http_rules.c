@@ -5,6 +5,7 @@
  */
 #include "ask.h"
 #include "errorfile.h"
+#include "name_ask.h"
 #include "log_facts.h"
 #include "rule_run.h"
 
@@ -36,6 +37,7 @@ bool http_prepare_run(struct worker *w, struct exchange *x, struct exchange_view
 		rule_store_captures(c->store, c->frontend->proxy->slots);
 	exchange_run_facts(v, &c->from, &c->to, c->h.fd, r,
 			   (struct scratch){h->scratch, 0, sizeof(h->scratch)});
+	r->hints = (struct scratch){h->hints, 0, sizeof(h->hints) - 2};
 	r->first_request = !c->not_first;
 	r->client_tls = c->h.tls;
 	r->server_tls = x->link ? x->link->h.tls : NULL;
@@ -333,6 +335,8 @@ static bool obey(struct worker *w, struct exchange *x, const struct verdict *v, 
 		exchange_ask(w, x, r->request, NULL, x->client->frontend->name, false);
 		return false;
 	case VERDICT_WAIT_BODY: /* see run_stage() */
+	case VERDICT_PAUSE:
+	case VERDICT_RESOLVE:
 	case VERDICT_WAIT: /* all of a head is there */
 	case VERDICT_ERROR:
 		break;
@@ -392,6 +396,41 @@ static bool have_body(struct worker *w, struct exchange *x, struct http_msg *m, 
 	return false;
 }
 
+/* The hints of rules, in one answer that is not the last (RFC 8297); a client of HTTP/1.0 knows none. */
+static bool give_hints(struct worker *w, struct exchange *x, struct run *r)
+{
+	static const char line[] = "HTTP/1.1 103 Early Hints\r\n";
+	size_t len = r->hints.used;
+
+	r->hints.used = 0;
+	if (!len || !x->minor)
+		return true;
+	memcpy(r->hints.at + len, "\r\n", 2); /* there is room for it: see prepare_http() */
+	if (client_give(w, x->client, line, sizeof(line) - 1, MSG_MORE) && client_give(w, x->client, r->hints.at, len + 2, 0))
+		return true;
+	exchange_fail(w, x, 500, 'R', 'R');
+	return false;
+}
+
+/* A rule wants to wait; true: there is nothing to wait for. */
+static bool rest(struct worker *w, struct exchange *x, struct verdict *v, struct run *r)
+{
+	enum verdict_kind kind = v->kind;
+
+	x->resume = v->rule;
+	x->wait_ns = v->wait_ns;
+	x->wait_bytes = v->wait_bytes;
+	v->kind = VERDICT_GO_ON;
+	obey(w, x, v, r, 'R');
+	if (kind == VERDICT_WAIT_BODY ? !exchange_can_wait(w, x) : kind == VERDICT_RESOLVE && !exchange_ask_name(w, x, v))
+		return true;
+	if (kind == VERDICT_WAIT_BODY)
+		exchange_wait(w, x, r->request);
+	else
+		exchange_pause(w, x, r->request);
+	return false;
+}
+
 static bool run_stage(struct worker *w, struct exchange *x, enum stage stage, const struct rules *rules,
 		      struct run *r)
 {
@@ -407,20 +446,15 @@ static bool run_stage(struct worker *w, struct exchange *x, enum stage stage, co
 		else
 			rules_run(rules, r, &v);
 		follow(x, r, &v);
-		if (v.kind != VERDICT_WAIT_BODY) {
+		if (!give_hints(w, x, r))
+			return false;
+		if (v.kind != VERDICT_WAIT_BODY && v.kind != VERDICT_PAUSE && v.kind != VERDICT_RESOLVE) {
 			x->resume = NULL;
 			x->stage = (uint8_t)(stage + 1);
 			return obey(w, x, &v, r, 'R');
 		}
-		x->resume = v.rule;
-		x->wait_ns = v.wait_ns;
-		x->wait_bytes = v.wait_bytes;
-		v.kind = VERDICT_GO_ON;
-		obey(w, x, &v, r, 'R');
-		if (exchange_can_wait(w, x)) {
-			exchange_wait(w, x, r->request);
+		if (!rest(w, x, &v, r))
 			return false;
-		}
 	}
 }
 

@@ -312,6 +312,8 @@ uint64_t exchange_deadline(const struct exchange *x)
 
 	if (x->state == EXCHANGE_TARPIT)
 		return x->since_ns + x->client->frontend->tarpit_ns;
+	if (x->state == EXCHANGE_PAUSED) /* names have their own timeouts */
+		return x->name_ask ? CONN_NEVER : x->since_ns + x->wait_ns;
 	if (x->state == EXCHANGE_BODY)
 		return x->wait_ns ? x->since_ns + x->wait_ns : CONN_NEVER;
 	if (x->state == EXCHANGE_OWN)
@@ -331,6 +333,7 @@ uint64_t exchange_deadline(const struct exchange *x)
 		return x->since_ns + rest;
 	case EXCHANGE_TARPIT:
 	case EXCHANGE_BODY:
+	case EXCHANGE_PAUSED:
 	case EXCHANGE_OWN:
 	case EXCHANGE_ASKED:
 	case EXCHANGE_ANSWER:
@@ -349,6 +352,9 @@ void exchange_expired(struct worker *w, struct exchange *x)
 	case EXCHANGE_BODY:
 		x->asked_ns = 0; /* it is no whole request, for the log */
 		exchange_fail(w, x, 408, 'c', 'R');
+		break;
+	case EXCHANGE_PAUSED:
+		exchange_go_on(w, x);
 		break;
 	case EXCHANGE_OWN: /* its form does not come */
 		exchange_fail(w, x, 408, 'c', 'R');

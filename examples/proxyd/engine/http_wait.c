@@ -51,6 +51,40 @@ void exchange_wait(struct worker *w, struct exchange *x, struct http_msg *m)
 	exchange_set_state(w, x, EXCHANGE_BODY);
 }
 
+/* What is kept is with the exchange: behind it the client may have sent more already. */
+void exchange_pause(struct worker *w, struct exchange *x, struct http_msg *m)
+{
+	struct http_worker *h = w->http;
+	ssize_t len = http_write(m, h->written, sizeof(h->written));
+
+	if (len > 0 && (size_t)len + h->early_len > HTTP_HEAD_MAX + HTTP_RECEIVE)
+		len = -1; /* it is read again there */
+	if (len < 0 || len > w->head_max || !chunk_append(&x->request, h->written, (size_t)len) ||
+	    (h->early_len && !chunk_append(&x->request, h->early, h->early_len))) {
+		exchange_fail(w, x, 500, len > w->head_max ? 'P' : 'R', 'R');
+		return;
+	}
+	x->head_len = (uint32_t)len;
+	exchange_set_state(w, x, EXCHANGE_PAUSED);
+}
+
+void exchange_go_on(struct worker *w, struct exchange *x)
+{
+	struct http_worker *h = w->http;
+	size_t have = chunk_left(x->request);
+	ssize_t head;
+
+	memcpy(h->buffer + HTTP_ROOM, x->request->data, have);
+	chunk_free(&x->request);
+	http_begin(w, &h->request, HTTP_ROOM);
+	head = h1_request(&h->request, HTTP_ROOM, (uint32_t)have);
+	if (head != (ssize_t)x->head_len) { /* what rules made of it is no request */
+		exchange_fail(w, x, 500, 'P', 'R');
+		return;
+	}
+	exchange_route(w, x, x->head_len, have - x->head_len);
+}
+
 /* Enough is there: `rest` bytes behind it are of the next request. */
 static void resume(struct worker *w, struct exchange *x, size_t have, size_t rest)
 {

@@ -569,6 +569,7 @@ struct engine {
 	pthread_mutex_t lock; /* of what workers hand to the control thread */
 	STAILQ_HEAD(, message) messages;
 	_Atomic unsigned n_asks; /* of workers, see ask.h */
+	_Atomic unsigned n_name_asks; /* the same, see name_ask.h */
 	pthread_mutex_t refused_lock;
 	TAILQ_HEAD(refused_list, refused) refused;
 	unsigned n_refused_kept;

@@ -24,6 +24,8 @@ enum verdict_kind {
 	VERDICT_RETURN,	     /* answer with `answer` */
 	VERDICT_METRICS,     /* answer with metrics for Prometheus */
 	VERDICT_WAIT_BODY,   /* of the request: run what is behind this rule when `wait_bytes` of it have come */
+	VERDICT_PAUSE,	     /* of an HTTP request: run what is behind this rule after `wait_ns` */
+	VERDICT_RESOLVE,     /* the same, when there is an address for `name` in `variable`, or none */
 	VERDICT_WAIT,	     /* more bytes may decide: run them again then */
 	VERDICT_ERROR,	     /* a rule could not be carried out: 500 */
 };
@@ -61,6 +63,10 @@ struct verdict {
 	int32_t priority_offset; /* ms, as if it had come so much later: -524287 .. 524287 */
 	uint64_t wait_ns;  /* VERDICT_WAIT_BODY: at most so long */
 	uint64_t wait_bytes; /* and so much of it; 0: all */
+	struct text name;	   /* VERDICT_RESOLVE: in the scratch */
+	const char *resolvers;	   /* the section that is asked */
+	unsigned variable;
+	bool prefers_ipv4;
 	uint64_t server_ns, tunnel_ns; /* set-timeout; 0: as configured */
 	bool no_retry;	   /* retry-on does not hold */
 	bool expect_proxy; /* a PROXY header comes first */
@@ -116,6 +122,10 @@ bool rules_may_answer(const struct rules *rules);
  */
 typedef struct text find_page_fn(void *userdata, const char *section, unsigned status, unsigned line);
 void rules_find_pages(const struct rules *rules, find_page_fn *find, void *userdata);
+
+/* The sections that do-resolve names. */
+typedef void check_resolvers_fn(void *userdata, const char *section, const char *file, unsigned line);
+void rules_check_resolvers(const struct rules *rules, check_resolvers_fn *check, void *userdata);
 
 /* A name of the next action from `index` 0 on; NULL past the end. */
 const char *rules_action_name(enum rules_kind kind, unsigned index);

@@ -31,20 +31,28 @@ void run_unset_var(const struct rule *rule, struct run *r, struct verdict *v)
 	run_var_unset(r, rule->number);
 }
 
-/* The name is in the action's parentheses: "set-var(txn.a[,condition…])". */
-static bool read_var_name(struct words *w, struct rule *rule)
+const char *rule_read_var(struct words *w, struct rule *rule)
 {
 	const char *word = w->word[0], *open = strchr(word, '('),
 		   *end = open ? open + strcspn(open, ",)") : NULL;
 	int number;
 
-	if (!open || !*end)
-		return rule_fail(
-		    w->e, "\"%s\" needs the name of a variable in parentheses: %.*s(txn.name)",
-		    word, (int)strcspn(word, "("), word);
+	if (!open || !*end) {
+		rule_fail(w->e, "\"%s\" needs the name of a variable in parentheses: %.*s(txn.name)", word,
+			  (int)strcspn(word, "("), word);
+		return NULL;
+	}
 	number = var_number(text_of(open + 1, (size_t)(end - open) - 1), w->r->memory, w->e);
 	rule->number = (unsigned)number;
-	while (number >= 0 && *end == ',') {
+	return number >= 0 ? end : NULL;
+}
+
+/* "set-var(txn.a[,condition…])" */
+static bool read_var_name(struct words *w, struct rule *rule)
+{
+	const char *end = rule_read_var(w, rule);
+
+	while (end && *end == ',') {
 		struct text condition = text_of(end + 1, strcspn(end + 1, ",)"));
 		unsigned bit = var_condition(condition);
 
@@ -54,7 +62,7 @@ static bool read_var_name(struct words *w, struct rule *rule)
 		rule->conditions |= bit;
 		end += 1 + condition.len;
 	}
-	return number >= 0;
+	return end;
 }
 
 bool read_set_var(struct words *w, struct rule *rule)

@@ -72,6 +72,31 @@ void run_wait_body(const struct rule *rule, struct run *r, struct verdict *v)
 	v->wait_bytes = rule->bytes;
 }
 
+/* "pause TIME|EXPRESSION": an expression gives ms */
+bool read_pause(struct words *w, struct rule *rule)
+{
+	if (w->i < w->n && w->word[w->i][0] >= '0' && w->word[w->i][0] <= '9')
+		return read_time(w, &rule->ns);
+	return rule_read_expr(w, &rule->expr);
+}
+
+void run_pause(const struct rule *rule, struct run *r, struct verdict *v)
+{
+	uint64_t ns = rule->ns;
+	struct sample s;
+
+	if (rule->expr.fetch) {
+		if (!expr_eval(&rule->expr, r, NULL, &s) || !sample_cast(&s, SAMPLE_INT, &r->scratch) || s.number < 0 ||
+		    s.number > INT32_MAX)
+			return;
+		ns = (uint64_t)s.number * 1000000;
+	}
+	if (!ns)
+		return;
+	v->kind = VERDICT_PAUSE;
+	v->wait_ns = ns;
+}
+
 /* "set-timeout server|tunnel TIME|EXPRESSION": an expression gives ms */
 bool read_action_timeout(struct words *w, struct rule *rule)
 {

@@ -42,6 +42,8 @@ struct words {
 	enum rules_kind kind;
 };
 
+/* Name of the variable that stands in the action's parentheses, at `text`: "txn.a[,…". NULL: none. Behind it; ')' or ','. */
+const char *rule_read_var(struct words *w, struct rule *rule);
 /* NULL: there is none. */
 const char *rule_next_word(struct words *w);
 bool rule_is_condition(const char *word);
@@ -119,8 +121,13 @@ run_fn run_track, run_add, run_count, run_tag;
 
 /* ---- action_wait.c ---- */
 
-read_fn read_wait_body, read_action_timeout;
-run_fn run_wait_body, run_action_timeout;
+read_fn read_wait_body, read_action_timeout, read_pause;
+run_fn run_wait_body, run_action_timeout, run_pause;
+
+/* ---- action_name.c ---- */
+
+read_fn read_resolve, read_hint;
+run_fn run_resolve, run_hint;
 
 /* ---- action_uri.c ---- */
 

@@ -132,6 +132,7 @@ struct run {
 	bool (*is_own)(const struct run_end *end);
 
 	struct scratch scratch;
+	struct scratch hints; /* out: fields of an answer 103, each with its end; at NULL: nobody is told */
 };
 
 #endif

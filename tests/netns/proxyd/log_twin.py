@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 
-from support import Proxy, Server, ask_api, config, free_port, main, read_all, read_head, unix_connect, until
+from support import Proxy, Server, ask_api, free_port, main, read_all, read_head, unix_connect, until
 
 HEAD = """
 global
@@ -414,7 +414,7 @@ def test_connections_that_fail_have_a_format(binary):
         ("port", b"GET / HT", "408 cR [0 Success]"),
     ]
     other = free_port()
-    with Proxy(binary, config(ERRORS, other=other)) as p:
+    with Proxy(binary, ERRORS.replace("{other}", str(other))) as p:
         for i, (port, data, wanted) in enumerate(cases):
             with socket.create_connection(("127.0.0.1", other if port == "other" else p.port)) as s:
                 s.sendall(data)

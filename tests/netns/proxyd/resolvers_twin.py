@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: MIT
 """Names at run time, answered by unbound on loopback, in proxyd and in HAProxy:   resolvers_twin.py BINARY"""
 import os
+import re
 import shutil
 import subprocess
 import tempfile
+import time
 
-from support import Proxy, Server, ask_api, config, free_port, main, named, until
+from support import Proxy, Server, ask_api, config, free_port, main, named, read_message, until
 
 UNBOUND = """
 server:
@@ -250,6 +252,70 @@ def test_a_nameserver_may_speak_tcp_and_one_may_be_dead(binary):
     both = RESOLVERS.replace("    nameserver one 127.0.0.1:{dns}", f"    nameserver dead 127.0.0.1:{free_port()}\n    nameserver one tcp@127.0.0.1:{{dns}}")
     with Names("a.example. 1 IN A 127.0.0.1") as names, Asked(binary, names, servers, both) as p:
         until("it serves", lambda: p.status() == {"s": "no check"})
+
+
+DO_RESOLVE = """
+global
+    nbthread 2
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 9s
+    timeout server 5s
+frontend f
+    bind 127.0.0.1:{port}
+    http-request do-resolve(txn.ip,dns,ipv4) req.hdr(host),host_only
+    http-request do-resolve(txn.six,dns) req.hdr(x-second) if { req.hdr(x-second) -m found }
+    http-request set-header X-Ip "%[var(txn.ip)] %[var(txn.six)]"
+    use_backend none unless { var(txn.ip) -m found }
+    default_backend b
+backend none
+    http-request return status 421 content-type text/plain string "no address"
+backend b
+    http-request set-dst var(txn.ip)
+    http-request set-dst-port int({server})
+    server any 0.0.0.0:0
+"""
+
+
+def test_requests_wait_for_a_name(binary):
+    def mirror(server, c):
+        f = c.makefile("rb")
+        while True:
+            head, body = read_message(f)
+            if not head:
+                return
+            ip = re.search(rb"(?i)x-ip: ([^\r]*)", head).group(1)
+            c.sendall(b"HTTP/1.1 200 OK\r\nX-Ip: %s\r\nContent-Length: %d\r\n\r\n%s" % (ip, len(body), body))
+
+    def ask(s, host, more=b"", body=b"", method=b"GET"):
+        s.sendall(method + b" / HTTP/1.1\r\nHost: " + host + b"\r\n" + more + b"\r\n" + body)
+        return read_message(f)
+
+    web = Server(mirror)
+    with Names("a.example. 1 IN A 127.0.0.1", "b.example. 1 IN AAAA ::1") as names:
+        text = DO_RESOLVE + RESOLVERS.replace("{dns}", str(names.port))
+        with Proxy(binary, text.replace("{server}", str(web.port))) as p, p.connect() as s:
+            f = s.makefile("rb")
+            for _ in range(3):  # one connection
+                assert re.search(rb"(?i)x-ip: 127.0.0.1 ?\r", ask(s, b"a.example:80")[0])
+            assert re.search(rb"(?i)x-ip: 127.0.0.1 ::1\r", ask(s, b"a.example", b"X-Second: b.example\r\n")[0])
+            assert re.match(rb"HTTP/1.1 421", ask(s, b"none.example")[0])
+            # a body that came with its head, one that comes later, and a request behind it in the same packet
+            assert ask(s, b"a.example", b"Content-Length: 4\r\n", b"body", b"POST")[1] == b"body"
+            s.sendall(b"POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 8\r\n\r\nhalf")
+            time.sleep(0.1)
+            s.sendall(b"half")
+            assert read_message(f)[1] == b"halfhalf"
+            s.sendall(2 * b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")
+            assert all(read_message(f)[0].startswith(b"HTTP/1.1 200") for _ in range(2))
+            # who goes while a name is asked for is forgotten
+            names.stop()
+            for _ in range(5):
+                with p.connect() as gone:
+                    gone.sendall(b"GET / HTTP/1.1\r\nHost: late.example\r\n\r\n")
+            assert re.match(rb"HTTP/1.1 421", ask(s, b"late.example")[0])  # "timeout retry", and one try more
+            names.start()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import socket
 import tempfile
 import threading
 
-from support import Proxy, Server, main, read_all, read_head, until
+from support import Proxy, Server, main, read_all, read_head, read_message, until
 
 CONFIG = """
 global
@@ -359,6 +359,48 @@ def test_the_log_tells_of_cookies(binary):
         (["Cookie: SRV=nobody"], ["SRV=two; path=/"], "b", ["SRV=nobody"]),
     ])
     assert re.findall(r" - - (\S{4}) ", log) == ["--NI", "--VN", "--II"], log
+
+
+HINTS = """
+global
+    nbthread 1
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 5s
+    timeout server 5s
+frontend f
+    bind 127.0.0.1:{port}
+    http-request early-hint Link "</style.css>; rel=preload; as=style"
+    http-request early-hint Link "<%[path]>; rel=preload" if { path /script.js }
+    http-request return status 200 content-type text/plain string "done" if { path /own }
+    default_backend web
+backend web
+    http-request early-hint Link "</back>"
+    server s 127.0.0.1:{server}
+"""
+
+
+def test_hints_come_early(binary):
+    def read_hints(s):
+        """The fields of all answers 103, and the last head."""
+        f, links = s.makefile("rb"), []
+        while (head := read_message(f)[0].decode().lower()).startswith("http/1.1 103 early hints\r\n"):
+            assert head.count("link:") == head.count("\r\n") - 2, head  # nothing else stands there
+            links += re.findall(r"link: ([^\r]*)", head)
+        return links, head
+
+    server = Server(lambda server, c: read_head(c) and c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"))
+    with Proxy(binary, HINTS.replace("{server}", str(server.port))) as p:
+        with p.connect() as s:
+            s.sendall(b"GET /own HTTP/1.1\r\nHost: h\r\n\r\n")
+            links, last = read_hints(s)
+            assert links == ["</style.css>; rel=preload; as=style"] and last.startswith("http/1.1 200"), (links, last)
+        with p.connect() as s:
+            s.sendall(b"GET /script.js HTTP/1.1\r\nHost: h\r\n\r\n")
+            links, last = read_hints(s)
+            assert links == ["</style.css>; rel=preload; as=style", "</script.js>; rel=preload", "</back>"], links
+            assert last.startswith("http/1.1 200"), last
 
 
 if __name__ == "__main__":

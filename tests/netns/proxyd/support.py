@@ -69,6 +69,20 @@ def read_all(s):
         parts.append(part)
 
 
+def read_message(f):
+    """One head, and the body that its Content-Length tells, from a file of a socket: what follows stays in it."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        line = f.readline()
+        if not line:
+            return head, b""
+        head += line
+    for line in head.lower().split(b"\r\n"):
+        if line.startswith(b"content-length:"):
+            return head, f.read(int(line[15:]))
+    return head, b""
+
+
 def read_head(s):
     """To the empty line, and what came with it; nothing if the peer ends before."""
     data = b""

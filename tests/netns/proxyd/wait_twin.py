@@ -3,10 +3,11 @@
 """Requests that wait for their body, clients that do not wait, and other targets, in proxyd and HAProxy alike:   wait_twin.py BINARY"""
 import re
 import socket
+import sys
 import threading
 import time
 
-from support import Proxy, Server, config, main, read_all, until
+from support import Proxy, Server, config, main, read_all, read_message, until
 
 
 def config_of(body, **more):
@@ -247,5 +248,53 @@ def test_targets_are_normalized(binary):
                 assert got == wanted, (list(NORMALIZERS)[i], target, got, wanted)
 
 
+PAUSED = """
+global
+    nbthread 1
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 9s
+    timeout server 5s
+frontend f
+    bind 127.0.0.1:{port}
+    http-request set-header X-Before yes
+    http-request pause 300ms if { path /time }
+    http-request pause req.hdr(x-ms) if { path /asked }
+    http-request set-header X-After "%[req.hdr(x-before)]"
+    default_backend b
+backend b
+    http-request pause 200ms if { path /time }
+    server s 127.0.0.1:{server}
+"""
+
+
+def test_a_request_pauses(binary):
+    def mirror(server, c):
+        f = c.makefile("rb")
+        while (got := read_message(f))[0]:
+            after = re.search(rb"(?i)x-after: ([^\r]*)", got[0]).group(1)
+            c.sendall(b"HTTP/1.1 200 OK\r\nX-After: %s\r\nContent-Length: %d\r\n\r\n%s" % (after, len(got[1]), got[1]))
+
+    server = Server(mirror)
+    with Proxy(binary, PAUSED.replace("{server}", str(server.port))) as p, p.connect() as s:
+        f = s.makefile("rb")
+        for path, more, at_least in ((b"/time", b"", 0.5), (b"/asked", b"X-Ms: 250\r\n", 0.25), (b"/asked", b"X-Ms: no\r\n", 0)):
+            began = time.monotonic()
+            s.sendall(b"POST %s HTTP/1.1\r\nHost: h\r\n%sContent-Length: 4\r\n\r\nbody" % (path, more))
+            s.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")  # behind it, and it waits as well
+            head, body = read_message(f)
+            assert time.monotonic() - began >= at_least, path
+            assert re.search(rb"(?i)x-after: yes\r", head) and body == b"body", (head, body)
+            assert read_message(f)[0].startswith(b"HTTP/1.1 200")
+        with p.connect() as gone:
+            gone.sendall(b"GET /time HTTP/1.1\r\nHost: h\r\n\r\n")
+        s.sendall(b"GET /time HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert read_message(f)[0].startswith(b"HTTP/1.1 200")
+
+
+NEWER = [test_a_request_pauses]  # than Debian's HAProxy
+
+
 if __name__ == "__main__":
-    main(globals())
+    main(globals(), leave_out=NEWER if sys.argv[1].endswith("haproxy") else ())

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+#include "name_ask.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "dns.h"
+#include "log.h"
+#include "rule_run.h"
+#include "rule_store.h"
+
+struct name_ask {
+	struct dns_once once; /* the control thread's */
+	struct worker *worker;
+	struct exchange *exchange; /* the worker's; NULL: gone */
+	struct set *set;	   /* lives as long as this does: so do the section's name and the variable's */
+	const char *section;
+	char *name;
+	int prefer;
+	unsigned variable;
+	struct sample address; /* SAMPLE_BOOL: there is none */
+};
+
+static void ask_free(struct name_ask *a)
+{
+	free(a->name);
+	free(a);
+}
+
+/* In the worker. */
+static void finish(struct worker *w, void *arg)
+{
+	struct name_ask *a = arg;
+	struct exchange *x = a->exchange;
+	struct set *set = a->set;
+
+	if (x) {
+		struct client *c = x->client;
+		struct run r = {.proc = &set->cfg->shared->proc};
+
+		x->name_ask = NULL;
+		if (rule_store_get(&c->store) && a->address.type != SAMPLE_BOOL) {
+			r.vars = &c->store->vars;
+			run_var_set(&r, a->variable, &a->address);
+		}
+		exchange_go_on(w, x);
+		client_run(w, c);
+	}
+	ask_free(a);
+	atomic_fetch_sub(&w->engine->n_name_asks, 1);
+	set_leave(w, set);
+}
+
+/* ---- The control thread ---- */
+
+static void give_back(struct name_ask *a)
+{
+	if (worker_post(a->worker, finish, a) < 0) /* the client waits for its own timeout */
+		log_err("worker %u: an answer to do-resolve is lost: out of memory", a->worker->index);
+}
+
+static struct sample address_of(const struct dns_question *q, int prefer)
+{
+	struct sample s = sample_bool(false);
+
+	for (unsigned i = 0; q && q->status == CFG_HOLD_VALID && i < q->n_answers; i++) {
+		const struct dns_answer *a = &q->answer[i];
+
+		if (s.type != SAMPLE_BOOL && a->family != prefer)
+			continue;
+		s.type = a->family == AF_INET ? SAMPLE_IPV4 : SAMPLE_IPV6;
+		memcpy(s.ip, a->addr, sizeof(s.ip));
+		if (a->family == prefer)
+			break;
+	}
+	return s;
+}
+
+static void told(struct dns_once *once, const struct dns_question *q)
+{
+	struct name_ask *a = (struct name_ask *)((char *)once - offsetof(struct name_ask, once));
+
+	a->address = address_of(q, a->prefer);
+	give_back(a);
+}
+
+static void begin(void *arg)
+{
+	struct name_ask *a = arg;
+	struct engine *e = a->worker->engine;
+
+	if (e->ending)
+		ask_free(a);
+	else if (dns_ask(e->dns, a->section, a->name, a->prefer, &a->once) < 0)
+		give_back(a);
+}
+
+/* ---- The worker ---- */
+
+bool exchange_ask_name(struct worker *w, struct exchange *x, const struct verdict *v)
+{
+	struct set *set = x->client->frontend->set;
+	struct name_ask *a = NULL;
+
+	if (atomic_fetch_add(&w->engine->n_name_asks, 1) >= NAME_ASKS_MAX || !(a = calloc(1, sizeof(*a))) ||
+	    !(a->name = strndup(v->name.at, v->name.len))) {
+		atomic_fetch_sub(&w->engine->n_name_asks, 1);
+		free(a);
+		return false;
+	}
+	a->once.told = told;
+	a->worker = w;
+	a->exchange = x;
+	a->set = set;
+	a->section = v->resolvers;
+	a->prefer = v->prefers_ipv4 ? AF_INET : AF_INET6;
+	a->variable = v->variable;
+	a->address = sample_bool(false);
+	set->worker[w->index].sessions++;
+	x->name_ask = a;
+	if (engine_post(w->engine, begin, a))
+		return true;
+	x->name_ask = NULL;
+	ask_free(a);
+	atomic_fetch_sub(&w->engine->n_name_asks, 1);
+	set_leave(w, set);
+	return false;
+}
+
+void exchange_ask_name_end(struct exchange *x)
+{
+	if (x->name_ask)
+		x->name_ask->exchange = NULL;
+	x->name_ask = NULL;
+}
