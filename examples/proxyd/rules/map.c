@@ -676,3 +676,41 @@ bool map_view_value(struct map_view *v, struct sample *s, struct scratch *scratc
 	pthread_rwlock_unlock(&v->map->lock);
 	return copy;
 }
+
+struct map_view *map_next_view(const struct map *m, const struct map_view *v)
+{
+	return v ? v->next : m->views;
+}
+
+enum match map_view_match(const struct map_view *v, bool *ret_ignore_case)
+{
+	*ret_ignore_case = v->patterns.ignore_case;
+	return v->patterns.match;
+}
+
+static bool copy_text(const char *text, struct scratch *scratch, struct text *ret)
+{
+	size_t len = strlen(text);
+	char *copy = scratch_take(scratch, len);
+
+	if (copy) {
+		memcpy(copy, text, len);
+		*ret = text_of(copy, len);
+	}
+	return copy;
+}
+
+bool map_view_entry(struct map_view *v, const char *text, struct scratch *scratch, struct text *ret_key, struct text *ret_value)
+{
+	struct sample s = sample_text(SAMPLE_STR, text, strlen(text));
+	const struct map_entry *x;
+	const struct pattern *p;
+	bool ok;
+
+	*ret_value = (struct text){0};
+	pthread_rwlock_rdlock(&v->map->lock);
+	x = find(v, &s, scratch, &p);
+	ok = x && copy_text(x->key, scratch, ret_key) && (!x->value || copy_text(x->value, scratch, ret_value));
+	pthread_rwlock_unlock(&v->map->lock);
+	return ok;
+}

@@ -58,6 +58,12 @@ bool map_view_has(struct map_view *v, struct sample *s, struct scratch *scratch)
 bool map_view_value(struct map_view *v, struct sample *s, struct scratch *scratch,
 		    struct text *groups, struct text *ret);
 
+/* Its views: the first for NULL; NULL: there are no more. */
+struct map_view *map_next_view(const struct map *m, const struct map_view *v);
+enum match map_view_match(const struct map_view *v, bool *ret_ignore_case);
+/* The entry that fits a text, copied into the scratch; ret_value->at NULL: it has none. False: none fits. */
+bool map_view_entry(struct map_view *v, const char *text, struct scratch *scratch, struct text *ret_key, struct text *ret_value);
+
 /* ---- Changes while it runs: "add acl", "set map" … of rules and of the runtime API ---- */
 
 /* `value` NULL: none. False with e->text: no such pattern, or no room. */

@@ -128,38 +128,43 @@ void run_show_map(struct call *c)
 				   map_count(m));
 }
 
-struct lookup {
-	const char *key;
-	struct call *call;
-	bool found;
-};
-
-static bool compare(void *userdata, uint64_t id, const char *key, const char *value)
+/* Patterns that HAProxy keeps in a tree; the others it goes through one by one. */
+static bool is_indexed(enum match match, bool ignore_case)
 {
-	struct lookup *l = userdata;
-
-	(void)id;
-	if (strcmp(key, l->key) != 0)
-		return true;
-	l->found = true;
-	out_printf(l->call->out, "type=str, case=sensitive, found=yes, key=\"%s\"", key);
-	if (value)
-		out_printf(l->call->out, ", value=\"%s\", type=\"str\"", value);
-	out_text(l->call->out, "\n");
-	return false;
+	return match == MATCH_IP || (!ignore_case && (match == MATCH_STR || match == MATCH_BEG));
 }
 
-/* By the text of a key: what a network or a regular expression matches is not asked. */
+static void look(struct call *c, struct map_view *v, const char *text)
+{
+	bool ignore_case;
+	enum match match = map_view_match(v, &ignore_case);
+	char buf[PAYLOAD_MAX_BYTES / 8];
+	struct scratch scratch = {buf, 0, sizeof(buf)};
+	struct text key, value;
+	bool found = map_view_entry(v, text, &scratch, &key, &value);
+
+	out_printf(c->out, "type=%s, case=%s, %s=%s", match_name(match), ignore_case ? "insensitive" : "sensitive",
+		   is_map(c) ? "found" : "match", found ? "yes" : "no");
+	if (found) {
+		out_printf(c->out, ", idx=%s, %s=\"", is_indexed(match, ignore_case) ? "tree" : "list", is_map(c) ? "key" : "pattern");
+		out_put(c->out, key.at, key.len);
+		out_text(c->out, "\"");
+	}
+	if (found && value.at) {
+		out_text(c->out, ", value=\"");
+		out_put(c->out, value.at, value.len);
+		out_text(c->out, "\", type=\"str\"");
+	}
+	out_text(c->out, "\n");
+}
+
+/* As each use of it would find it: by network, beginning, expression … */
 void run_get_map(struct call *c)
 {
 	struct map *m = find(c, NULL);
-	struct lookup l = {call_word(c, 1), c, false};
 
-	if (!m)
-		return;
-	map_each(m, compare, &l);
-	if (!l.found)
-		call_say(c, "type=str, case=sensitive, found=no\n");
+	for (struct map_view *v = m ? map_next_view(m, NULL) : NULL; v; v = map_next_view(m, v))
+		look(c, v, call_word(c, 1));
 }
 
 /* ---- Changes ---- */

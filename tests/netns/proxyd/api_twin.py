@@ -86,6 +86,26 @@ def test_a_version_of_a_map_takes_the_place_of_the_old_one(binary):
         assert a.ask("prepare map /none") == "Unknown map identifier. Please use #<id> or <file>."
 
 
+NETS = """
+frontend f
+    bind 127.0.0.1:{port}
+    http-request deny if { src -f {nets} } !{ path -m reg -i -f {words} }
+    http-request return status 200 content-type text/plain lf-string "%[src,map_ip({map},none)]"
+"""
+
+
+def test_a_value_is_looked_up_as_a_rule_does(binary):
+    with asked(binary, NETS, map="10.0.0.0/8 ten\n10.1.0.0/16 one\n", nets="192.168.0.0/16\n", words="^/a+$\n") as a:
+        name = a.file("map")
+        assert a.ask(f"get map {name} 10.1.2.3") == (
+            'type=ip, case=sensitive, found=yes, idx=tree, key="10.1.0.0/16", value="one", type="str"')
+        assert a.ask(f"get map {name} 11.1.2.3") == "type=ip, case=sensitive, found=no"
+        name = a.file("nets")
+        assert a.ask(f"get acl {name} 192.168.7.7") == 'type=ip, case=sensitive, match=yes, idx=tree, pattern="192.168.0.0/16"'
+        assert a.ask(f"get acl {name} 10.0.0.1") == "type=ip, case=sensitive, match=no"
+        assert a.ask(f"get acl {a.file('words')} /AAA") == 'type=reg, case=insensitive, match=yes, idx=list, pattern="^/a+$"'
+
+
 def test_a_version_of_an_acl_file(binary):
     with asked(binary, MAPS, map="/a A\n", bad="/bad\n") as a:
         name = a.file("bad")
