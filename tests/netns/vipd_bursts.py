@@ -122,7 +122,8 @@ def play(net, program, folder, results):
         conf = pathlib.Path(folder, f"conf{net}")
         conf.write_text(CONF.replace("NET", str(net)))
         with log.open("w") as out:
-            process = subprocess.Popen(["ip", "netns", "exec", ns, program, "-P", "-n", "-l", "-f", conf, "-p", f"{folder}/p{net}.pid", "-r", f"{folder}/r{net}.pid"],
+            process = subprocess.Popen(["ip", "netns", "exec", ns, program, "-P", "-n", "-l", "-f", conf, "-p", f"{folder}/p{net}.pid", "-r", f"{folder}/r{net}.pid", "-c", f"{folder}/c{net}.pid", "-b",
+                                        f"{folder}/b{net}.pid"],
                                        stdout=out, stderr=out)
         try:
             wait_for("a MASTER", lambda: len(wire.ttl) == 2, log)

@@ -54,7 +54,7 @@ class Machine:
 
     def start(self):
         self.process = subprocess.Popen(
-            ["ip", "netns", "exec", self.ns, self.program, "-P", "-n", "-l", "-D", "-f", "conf", "-p", "p.pid", "-r", "r.pid", "-c", "c.pid"],
+            ["ip", "netns", "exec", self.ns, self.program, "-P", "-n", "-l", "-D", "-f", "conf", "-p", "p.pid", "-r", "r.pid", "-c", "c.pid", "-b", "b.pid"],
             cwd=self.dir, env={**os.environ, "TMPDIR": str(self.dir)}, stdout=(self.dir / "log").open("a"), stderr=subprocess.STDOUT)
 
     def stop(self):
