@@ -189,7 +189,7 @@ void session_facts(const void *of, struct log_facts *f)
 	of_store(s->store, f);
 	of_tls(s->handle[CONN_CLIENT].tls, f);
 	of_rules(w, s->frontend, s->bind, s->store, &s->seeker, f);
-	if (s->seeker.backend) {
+	if (f->asks_rare && s->seeker.backend) {
 		f->server_timeout = timeout(s->seeker.backend->timeout.server_ns);
 		f->tunnel_timeout = or_else(s->tunnel ? s->tunnel->tunnel_ns : 0, s->seeker.backend->timeout.tunnel_ns);
 	}
@@ -251,7 +251,7 @@ void exchange_facts(const void *of, struct log_facts *f)
 	of_store(v->store, f);
 	of_tls(v->tls, f);
 	of_rules(w, v->frontend, x->client ? x->client->bind : 0, v->store, &x->seeker, f);
-	if (x->seeker.backend) {
+	if (f->asks_rare && x->seeker.backend) {
 		f->server_timeout = or_else(x->server_ns, x->seeker.backend->timeout.server_ns);
 		f->tunnel_timeout = or_else(x->tunnel_ns, x->seeker.backend->timeout.tunnel_ns);
 	}
