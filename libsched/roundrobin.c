@@ -35,8 +35,7 @@ enum where { HERE, UNSEEN, NEXT, QUEUES };
  * before whom: the lesser key but for its last bits, as HAProxy compares whole weights; then who came first.
  */
 #define LIGHT_BITS 21
-#define HEAVIEST \
-	(UINT64_C(1) << 20) /* above all weights, so that a carry of a whole weight is a bit */
+#define HEAVIEST (UINT64_C(1) << 20) /* above all weights: a carry of a whole one is a bit */
 #define KEY_NONE UINT64_MAX
 
 struct rr_server {
@@ -68,8 +67,7 @@ struct rr_cursor {
 /* From one turn to the next, for each class, as keys. */
 struct rr_step {
 	uint64_t most; /* the whole picks, and what is left over goes to the carry */
-	uint64_t
-	    over; /* besides, when the carry is a whole weight: a pick more, and a weight less */
+	uint64_t over; /* besides, when the carry is a whole weight: a pick more, a weight less */
 };
 
 /* The table, followed by what it points to. */
