@@ -163,7 +163,8 @@ static void answer(struct worker *w, struct exchange *x, uint32_t at, uint32_t h
 		return;
 	}
 	if (m->framing != HTTP_BODY_TUNNEL) {
-		give(w, x, head, (size_t)(body - head) + len, !len && waits_for_body(x) ? MSG_MORE : 0);
+		give(w, x, head, (size_t)(body - head) + len,
+		     !len && waits_for_body(x) ? MSG_MORE : 0);
 		return;
 	}
 	if (client_give(w, x->client, head, (size_t)(body - head) + rest, 0))

@@ -385,8 +385,7 @@ static bool in_burst(const struct worker *w)
 {
 	uint64_t passed = w->now_ns - w->burst_since_ns;
 
-	return w->burst_events >= BURST_EVENTS &&
-	       w->burst_events * SECOND_NS >= NAP_RATE * passed;
+	return w->burst_events >= BURST_EVENTS && w->burst_events * SECOND_NS >= NAP_RATE * passed;
 }
 
 /* 0: none. */
@@ -436,11 +435,13 @@ static uint64_t next_deadline(const struct worker *w)
  */
 static void set_alarm(struct worker *w, uint64_t at)
 {
-	const struct itimerspec t = {.it_value = {(time_t)(at / SECOND_NS), (long)(at % SECOND_NS)}};
+	const struct itimerspec t = {
+	    .it_value = {(time_t)(at / SECOND_NS), (long)(at % SECOND_NS)}};
 
 	if (at >= w->alarm_ns)
 		return;
-	timerfd_settime(w->alarm.fd, TFD_TIMER_ABSTIME, &t, NULL); /* with a valid time it does not fail */
+	/* with a valid time it does not fail */
+	timerfd_settime(w->alarm.fd, TFD_TIMER_ABSTIME, &t, NULL);
 	w->alarm_ns = at;
 }
 
@@ -510,7 +511,8 @@ int worker_new(struct engine *e, unsigned index, struct worker **ret)
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	w->wake = (struct handle){HANDLE_WAKE, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), NULL};
 	r = w->epoll_fd < 0 || w->wake.fd < 0 ? -errno : worker_watch(w, &w->wake, EPOLLIN);
-	w->alarm = (struct handle){HANDLE_ALARM, timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), NULL};
+	w->alarm = (struct handle){
+	    HANDLE_ALARM, timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), NULL};
 	if (!r) /* edge-triggered: it need not be read */
 		r = w->alarm.fd < 0 ? -errno : worker_watch(w, &w->alarm, EPOLLIN | EPOLLET);
 	if (r < 0) {
