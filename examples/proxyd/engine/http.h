@@ -436,8 +436,13 @@ void http_worker_free(struct worker *w);
 void http_free_dead(struct worker *w);
 void http_run_again(struct worker *w);
 
-/* When it wants to be woken at the latest, clients apart; TIMER_NEVER. */
-uint64_t http_deadline(const struct worker *w);
+/* When a connection to a server has been idle for long enough; TIMER_NEVER: there is none. */
+static inline uint64_t http_deadline(const struct worker *w)
+{
+	const struct link *oldest = w->http ? TAILQ_FIRST(&w->http->idle) : NULL;
+
+	return oldest ? oldest->idle_until_ns : TIMER_NEVER;
+}
 
 /* A new set: clients between requests go over to it, the others after their answer. */
 void http_adopt(struct worker *w);

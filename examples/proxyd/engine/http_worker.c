@@ -75,13 +75,6 @@ void http_run_again(struct worker *w)
 	}
 }
 
-uint64_t http_deadline(const struct worker *w)
-{
-	const struct link *oldest = TAILQ_FIRST(&w->http->idle);
-
-	return oldest ? oldest->idle_until_ns : TIMER_NEVER;
-}
-
 bool client_migrate(struct worker *w, struct client *c)
 {
 	struct set *to = w->set, *from = c->frontend->set;

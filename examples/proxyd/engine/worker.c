@@ -311,7 +311,7 @@ static void run_timers(struct worker *w)
 		count_continuously(w);
 		w->count_ns = w->now_ns + COUNT_NS;
 	}
-	if (w->http)
+	if (http_deadline(w) <= w->now_ns)
 		links_purge(w);
 }
 
@@ -424,9 +424,7 @@ static uint64_t next_deadline(const struct worker *w)
 		at = w->defer_check_ns;
 	if (w->count_ns < at)
 		at = w->count_ns;
-	if (w->http && http_deadline(w) < at)
-		at = http_deadline(w);
-	return at;
+	return http_deadline(w) < at ? http_deadline(w) : at;
 }
 
 /*
