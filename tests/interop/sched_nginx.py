@@ -13,10 +13,10 @@ import shutil
 import sys
 import tempfile
 
-from sched_rig import Balancer, Ours
+from sched_rig import Balancer, Ours, listen_tcp
 
 PICKS = 400
-# nginx's directive, libsched's name, weights, numbers of servers that are down
+# nginx's directive, libsched's name, weights, numbers of servers that are down, and whether they have a host and a port
 RUNS = [("", "smooth-wrr", [5, 1, 1], []), ("", "smooth-wrr", [4, 3, 2], []), ("", "smooth-wrr", [1, 1, 1], []),
         ("", "smooth-wrr", [13, 1, 9, 4, 4], []), ("", "smooth-wrr", [3, 2, 5, 1], [3]),
         ("least_conn;", "least_conn", [1, 1, 1, 1], []), ("least_conn;", "least_conn", [5, 2, 1, 4], []),
@@ -28,12 +28,13 @@ RUNS = [("", "smooth-wrr", [5, 1, 1], []), ("", "smooth-wrr", [4, 3, 2], []), ("
         ("hash $http_x_key;", "nginx-hash", [3, 2, 50, 1], [3]),
         ("hash $http_x_key consistent;", "ketama", [1, 1, 1], []),
         ("hash $http_x_key consistent;", "ketama", [3, 2, 5, 1], []),
-        ("hash $http_x_key consistent;", "ketama", [3, 2, 5, 1], [2, 3])]
+        ("hash $http_x_key consistent;", "ketama", [3, 2, 5, 1], [2, 3]),
+        ("hash $http_x_key consistent;", "ketama", [3, 2, 5, 1], [2], True)]
 
 
-def configuration(where, directive, weights, down):
-    servers = "\n".join(f"server unix:{where}/s{i} weight={weight} max_fails=0{' down' if i in down else ''};"
-                        for i, weight in enumerate(weights, 1))
+def configuration(where, directive, names, weights, down):
+    servers = "\n".join(f"server {name} weight={weight} max_fails=0{' down' if i in down else ''};"
+                        for i, (name, weight) in enumerate(zip(names, weights), 1))
     return f"""daemon off; worker_processes 1; user root; pid {where}/pid; error_log {where}/error.log;
 events {{}}
 http {{
@@ -62,14 +63,17 @@ def key_of(algo, rng):
     return [], "pick"
 
 
-def run(repl, directive, algo, weights, down, seed):
+def run(repl, seed, directive, algo, weights, down, ports=False):
     rng = random.Random(seed)
-    what = f"{algo} {','.join(map(str, weights))}" + (f" without {down}" if down else "")
+    what = f"{algo} {','.join(map(str, weights))}" + (f" without {down}" if down else "") + " by port" * ports
     with tempfile.TemporaryDirectory(prefix="hawser-") as where:
+        listening = listen_tcp(len(weights)) if ports else []
+        names = [f"127.0.0.1:{s.getsockname()[1]}" for s in listening] or \
+            [f"unix:{where}/s{i}" for i in range(1, len(weights) + 1)]
         with open(f"{where}/nginx.conf", "w", encoding="ascii") as file:
-            file.write(configuration(where, directive, weights, down))
-        names = [f"unix:{where}/s{i}" for i in range(1, len(weights) + 1)]
-        theirs = Balancer(where, ["nginx", "-c", f"{where}/nginx.conf", "-e", f"{where}/error.log"], len(weights))
+            file.write(configuration(where, directive, names, weights, down))
+        theirs = Balancer(where, ["nginx", "-c", f"{where}/nginx.conf", "-e", f"{where}/error.log"], len(weights),
+                          listening)
         mine = Ours(repl, algo, weights, names=names)
         for i in down:
             mine.ask(f"down {i}")
@@ -99,7 +103,7 @@ def main():
         print("skipped: needs nginx: apt-get install nginx")
         return 77
     repl = os.path.realpath(sys.argv[1])
-    good = [run(repl, *case, seed) for seed, case in enumerate(RUNS, 1)]
+    good = [run(repl, seed, *case) for seed, case in enumerate(RUNS, 1)]
     return 0 if all(good) else 1
 
 

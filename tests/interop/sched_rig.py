@@ -21,12 +21,18 @@ def _listen(path):
     return s
 
 
-class Balancer:
-    """Runs `command`; picks are requests that reach one of the n servers."""
+def listen_tcp(n):
+    """n servers on loopback instead, each on a port that was free."""
+    return [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
 
-    def __init__(self, where, command, n):
+
+class Balancer:
+    """Runs `command`; picks are requests that reach one of the n servers, or of those that listen already."""
+
+    def __init__(self, where, command, n, listening=()):
         self.front = f"{where}/front"
-        self.servers = {_listen(f"{where}/s{i}"): i for i in range(1, n + 1)}
+        listening = listening or [_listen(f"{where}/s{i}") for i in range(1, n + 1)]
+        self.servers = {s: i for i, s in enumerate(listening, 1)}
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def _connect(self):
