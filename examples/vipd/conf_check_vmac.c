@@ -136,6 +136,19 @@ static void place(struct conf_parse *p, struct conf_instance *i, struct conf_add
 	a->vmac = m ? m : add(p, i, a, parent);
 }
 
+/* The kernel says of an ipvlan that it runs when the interface below is down. */
+static void track_parent(struct conf_parse *p, struct conf_instance *i)
+{
+	const struct conf_track_interface parent = {.name = i->ipvlan->parent,
+						    .weight = CONF_NO_WEIGHT};
+
+	for (size_t t = 0; t < i->n_interfaces; t++)
+		if (!strcmp(i->interfaces[t].name, parent.name))
+			return;
+	i->interfaces = conf_grow(p->memory, i->interfaces, i->n_interfaces, sizeof(parent));
+	i->interfaces[i->n_interfaces++] = parent;
+}
+
 /* From here on the ipvlan is the instance's interface, but for its addresses. */
 static void complete_ipvlan(struct conf_parse *p, struct conf_instance *i)
 {
@@ -171,8 +184,11 @@ static void complete_ipvlan(struct conf_parse *p, struct conf_instance *i)
 	for (size_t a = 0; a < i->n_addresses; a++)
 		if (!i->addresses[a].dev)
 			i->addresses[a].dev = v->parent;
-	if (!i->vmac_xmit_base)
-		i->interface = v->name;
+	if (i->vmac_xmit_base)
+		return;
+	i->interface = v->name;
+	if (!i->dont_track_primary)
+		track_parent(p, i);
 }
 
 void conf_check_vmacs(struct conf_parse *p)

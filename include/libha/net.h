@@ -231,6 +231,9 @@ LIBHA_API int ha_net_ipvlan_add(struct ha_net *n, const struct ha_net_ipvlan *v,
 /* Sets a link administratively up or down. 0 or -errno: -ENODEV, -EINVAL, -EPERM, ... */
 LIBHA_API int ha_net_link_set_up(struct ha_net *n, uint32_t ifindex, bool up);
 
+/* Puts a link into a bridge, bond or VRF by its index; 0: out of it. -EOPNOTSUPP: that is none; else as above. */
+LIBHA_API int ha_net_link_set_master(struct ha_net *n, uint32_t ifindex, uint32_t master);
+
 /*
  * Which IPv6 addresses the kernel makes on a link by itself, when it is up: IN6_ADDR_GEN_MODE_* of linux/if_link.h.
  * -EAFNOSUPPORT: a kernel without IPv6; -EINVAL: no such mode; else as above.

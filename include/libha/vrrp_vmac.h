@@ -27,6 +27,8 @@
  * own MAC address; what was before stands in the alias of the macvlans and comes back with the last
  * of them.
  *
+ * On an interface in a VRF the macvlan is in that, too.
+ *
  * Take note: writing forwarding=1 makes the kernel forget default routes learned from router
  * advertisements, unless accept_ra is 2 on the interface they came from (net/ipv6/addrconf). A
  * proxy for ARP has proxy_arp on the macvlan, not on the interface, and one medium_id on both.

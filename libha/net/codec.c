@@ -150,6 +150,12 @@ void net_codec_put_link_alias(struct writer *w, uint32_t ifindex, const char *al
 	nl_attr_put(w, IFLA_IFALIAS, alias, strlen(alias));
 }
 
+void net_codec_put_link_master(struct writer *w, uint32_t ifindex, uint32_t master)
+{
+	net_codec_put_link_name(w, ifindex);
+	nl_attr_put_u32(w, IFLA_MASTER, master);
+}
+
 void net_codec_put_link_addr_gen(struct writer *w, uint32_t ifindex, uint8_t mode)
 {
 	size_t spec, family;

@@ -137,6 +137,15 @@ int ha_net_link_set_up(struct ha_net *n, uint32_t ifindex, bool up)
 	return change(n);
 }
 
+int ha_net_link_set_master(struct ha_net *n, uint32_t ifindex, uint32_t master)
+{
+	if (!n || !ifindex || ifindex > INT32_MAX || master > INT32_MAX)
+		return -EINVAL;
+	nl_batch_reset(&n->b);
+	net_codec_put_link_master(nl_batch_begin(&n->b, RTM_NEWLINK, 0), ifindex, master);
+	return change(n);
+}
+
 int ha_net_link_set_addr_gen(struct ha_net *n, uint32_t ifindex, uint8_t mode)
 {
 	if (!n || !ifindex || ifindex > INT32_MAX)

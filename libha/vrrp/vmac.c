@@ -246,6 +246,24 @@ static int make(struct ha_net *n, const struct ha_vrrp_vmac_opts *o,
 	return r;
 }
 
+/* In the VRF of the interface: else its addresses would be in another table than the interface's. */
+static int put_vrf_right(struct ha_net *n, const struct ha_net_link *parent, struct ha_net_link *l)
+{
+	struct ha_net_link master = {.size = sizeof(master)};
+	uint32_t want = 0;
+	int r;
+
+	if (parent->master && !ha_net_link_by_index(n, parent->master, &master) && master.vrf_table)
+		want = parent->master;
+	if (l->master == want)
+		return 0;
+	r = ha_net_link_set_master(n, l->ifindex, want);
+	if (r < 0)
+		return explain(n, r, "cannot put %s into the VRF of %s", l->name, parent->name);
+	l->master = want;
+	return 0;
+}
+
 int ha_vrrp_vmac_ensure(struct ha_net *n, const struct ha_vrrp_vmac_opts *given,
 			struct ha_net_link *ret)
 {
@@ -273,6 +291,8 @@ int ha_vrrp_vmac_ensure(struct ha_net *n, const struct ha_vrrp_vmac_opts *given,
 		r = make(n, &o, &parent, &l);
 		made = !r;
 	}
+	if (!r)
+		r = put_vrf_right(n, &parent, &l);
 	if (!r)
 		r = put_macvlan_right(n, o.name, o.family);
 	if (!r)

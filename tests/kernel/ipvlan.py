@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""ipvlan.py KEEPALIVED VIPD, in the guest: use_ipvlan, and routes of a VRF.
+"""ipvlan.py KEEPALIVED VIPD, in the guest: use_ipvlan, routes of a VRF and use_vmac in one.
 
 keepalived and vipd run one after the other with the same file: the same ipvlans with the same addresses, the same addresses and routes
 elsewhere, and adverts from the same source. Then two vipds fail over through their ipvlans, and nothing stays behind.
@@ -28,6 +28,17 @@ CONF = """vrrp_instance FOUR {
     }
     virtual_routes {
         192.0.2.0/24 via 10.1.0.9 dev eth1 vrf blue
+    }
+}
+vrrp_instance VRF {
+    interface eth2
+    virtual_router_id 54
+    use_vmac
+    version 3
+    advert_int 0.2
+    priority PRIO
+    virtual_ipaddress {
+        10.2.0.100/24
     }
 }
 vrrp_instance SIX {
@@ -63,7 +74,7 @@ def sh(line):
 
 def make(ns, own):
     sh(f"ip netns add {ns}")
-    for i in (0, 1):
+    for i in (0, 1, 2):
         sh(f"ip link add {ns}{i} type veth peer name eth{i} netns {ns}")
         sh(f"ip link set {ns}{i} master br{i} up")
         sh(f"ip -n {ns} link set eth{i} addrgenmode eui64")
@@ -72,6 +83,7 @@ def make(ns, own):
         sh(f"ip -n {ns} addr add 10.{i}.0.{own}/24 dev eth{i}")
     sh(f"ip -n {ns} link add blue type vrf table 77")
     sh(f"ip -n {ns} link set blue up")
+    sh(f"ip -n {ns} link set eth2 master blue")
 
 
 class Daemon:
@@ -92,11 +104,15 @@ class Daemon:
         lines = [" ".join(line.split()) for line in lines if " lo " not in line]
         for line in sh(f"ip -n {self.ns} -o -d link show type ipvlan").splitlines():
             lines.append("link " + re.sub(r"^\d+: ([^:]*):.*ipvlan +mode (\S+) (\S+).*", r"\1 \2 \3", line))
+        for line in sh(f"ip -n {self.ns} -o link show type macvlan").splitlines():
+            lines.append("link " + re.sub(r"^\d+: ([^:]*):.*( master \S+)?.*link/ether (\S+).*", r"\1 \3", line)
+                         + "".join(re.findall(r" master \S+", line)))
         routes = sh(f"ip -n {self.ns} route show table 77")
         return sorted(lines) + [re.sub(r" proto \S+| scope \S+", "", r).strip() for r in routes.splitlines()]
 
-    def has_all(self):
-        return all(any(a in line for line in self.held()) for a in ("10.0.0.100/24", "fd00::100/64", "10.0.0.110/24"))
+    def has_all(self, without="none"):
+        return all(any(a in line for line in self.held())
+                   for a in ("10.0.0.100/24", "fd00::100/64", "10.0.0.110/24", "10.2.0.100/24") if not a.startswith(without))
 
 
 def wait(what, condition, daemons, seconds=60):
@@ -135,7 +151,7 @@ def main():
         print("skipped: this kernel has no VRF")
         return 77
     sh("ip link del try")
-    for i in (0, 1):
+    for i in (0, 1, 2):
         sh(f"ip link add br{i} type bridge mcast_snooping 0")
         sh(f"ip link set br{i} up")
     make("a", 1)
@@ -158,7 +174,7 @@ def main():
     a, b = Daemon("a", sys.argv[2], 6, 200), Daemon("b", sys.argv[2], 7, 100)
     wait("a is MASTER", lambda: a.has_all() and not any("10.0.0.100/" in line for line in b.held()), [a, b])
     sh("ip -n a link set eth0 down")
-    wait("b is MASTER", b.has_all, [a, b])
+    wait("b is MASTER", lambda: b.has_all(without="10.2.") and not any("10.0.0.100/" in line for line in a.held()), [a, b])
     sh("ip -n a link set eth0 up")
     wait("a is MASTER again", lambda: a.has_all() and not any("10.0.0.100/" in line for line in b.held()), [a, b])
     sh("ip -n a link del six")

@@ -112,6 +112,21 @@ static void a_macvlan_has_these_bytes(void **state)
 	assert_memory_equal(buf, golden, sizeof(golden));
 }
 
+static void a_master_has_these_bytes(void **state)
+{
+	static const uint8_t golden[] = {
+	    0, 0, 0,  0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* ifinfomsg */
+	    8, 0, 10, 0, 9, 0, 0, 0,			     /* IFLA_MASTER */
+	};
+	uint8_t buf[64];
+	struct writer w = writer_of(buf, sizeof(buf));
+
+	(void)state;
+	net_codec_put_link_master(&w, 7, 9);
+	assert_int_equal(writer_len(&w), sizeof(golden));
+	assert_memory_equal(buf, golden, sizeof(golden));
+}
+
 static void a_mode_of_addresses_has_these_bytes(void **state)
 {
 	static const uint8_t golden[] = {
@@ -486,6 +501,7 @@ int main(void)
 		cmocka_unit_test(a_removal_names_the_address_only),
 		cmocka_unit_test(a_macvlan_has_these_bytes),
 		cmocka_unit_test(an_ipvlan_has_these_bytes),
+		cmocka_unit_test(a_master_has_these_bytes),
 		cmocka_unit_test(a_mode_of_addresses_has_these_bytes),
 #endif
 		cmocka_unit_test(an_address_is_ready_when_its_route_ends_here),
