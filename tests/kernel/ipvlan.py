@@ -89,6 +89,7 @@ def make(ns, own):
 class Daemon:
     def __init__(self, ns, program, own, prio):
         self.ns, self.dir = ns, out / f"{ns}-{own}-{os.path.basename(program)}"
+        shutil.rmtree(self.dir, ignore_errors=True)
         self.dir.mkdir()
         (self.dir / "conf").write_text(CONF.replace("PRIO", str(prio)).replace("10.0.0.5", f"10.0.0.{own}"))
         self.process = subprocess.Popen(["ip", "netns", "exec", ns, program, "-P", "-n", "-l", "-D", "-f", "conf", "-p", "p.pid", "-r", "r.pid"],
@@ -158,8 +159,9 @@ def main():
     make("b", 2)
     before = sh("ip -n a -o link")
     results = []
-    for program in sys.argv[1:3]:
-        d = Daemon("a", shutil.which(program), 5, 200)
+    programs = [os.path.abspath(shutil.which(p)) for p in sys.argv[1:3]]
+    for program in programs:
+        d = Daemon("a", program, 5, 200)
         wait("MASTER", d.has_all, [d])
         results.append((d.held(), sources()))
         d.stop()
@@ -171,7 +173,7 @@ def main():
     if sh("ip -n a -o link") != before:
         print("links stay behind:", sh("ip -n a -o link"))
         return 1
-    a, b = Daemon("a", sys.argv[2], 6, 200), Daemon("b", sys.argv[2], 7, 100)
+    a, b = Daemon("a", programs[1], 6, 200), Daemon("b", programs[1], 7, 100)
     wait("a is MASTER", lambda: a.has_all() and not any("10.0.0.100/" in line for line in b.held()), [a, b])
     sh("ip -n a link set eth0 down")
     wait("b is MASTER", lambda: b.has_all(without="10.2.") and not any("10.0.0.100/" in line for line in a.held()), [a, b])
