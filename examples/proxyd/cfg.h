@@ -171,6 +171,7 @@ struct cfg_server {
 			      CFG_START_FULLY_DOWN,
 	} init_state;
 	int max_reuse, pool_max; /* of a connection; of connections that wait; -1: any number */
+	unsigned pool_low;	 /* so many wait beyond the need */
 	bool has_purge; /* else HAProxy's 5 s */
 	uint64_t purge_ns; /* how long those wait; 0: they do not */
 	bool dynamic; /* it came at run time: its checks rest until they are enabled */

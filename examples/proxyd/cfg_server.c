@@ -446,6 +446,8 @@ static void server_pool(struct reader *r, size_t i, void *target)
 
 	if (!strcmp(word, "pool-purge-delay"))
 		s->has_purge = read_time(r, i + 1, word, &s->purge_ns);
+	else if (!strcmp(word, "pool-low-conn"))
+		read_number(r, i + 1, word, 0, INT32_MAX, &s->pool_low);
 	else if (!strcmp(word_at(r, i + 1), "-1"))
 		*to = -1;
 	else if (read_number(r, i + 1, word, 0, INT32_MAX, &n))
@@ -457,6 +459,7 @@ static const struct parameter server_parameters[] = {
     {"init-state", 1, server_init_state},
     {"max-reuse", 1, server_pool},
     {"non-stick", 0, server_stick},
+    {"pool-low-conn", 1, server_pool},
     {"pool-max-conn", 1, server_pool},
     {"pool-purge-delay", 1, server_pool},
     {"proto", 1, accepted},

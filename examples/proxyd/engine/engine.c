@@ -125,7 +125,7 @@ static void sync_backend(struct engine *e, struct set *set, const struct backend
 
 		s->admin.cfg = c;
 		atomic_store(&s->non_stick, c->non_stick);
-		atomic_store(&s->pooled, c->max_reuse >= 0 || c->pool_max >= 0 || c->has_purge ? c : NULL);
+		atomic_store(&s->pooled, c->max_reuse >= 0 || c->pool_max >= 0 || c->pool_low || c->has_purge ? c : NULL);
 		s->admin.backend = b;
 		/* certificates were read again; the older set, and what it has, lives longer */
 		atomic_store(&s->tls, cfg_server_back(c));

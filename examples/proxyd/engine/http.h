@@ -2,7 +2,7 @@
 /*
  * mode http, the workers' side. In the order a request meets it: http_client.c reads it from the
  * client's connection, http_exchange.c takes its head, http_send.c finds it a server, http_link.c has
- * the connections to servers, http_upload.c passes its body on and http_answer.c the answer.
+ * the connections to servers, http_idle.c says how many of them wait, http_upload.c passes its body on and http_answer.c the answer.
  * http_edit.c (pure) changes heads on the way.
  *
  *	client ──┬── exchange ── link ── server
@@ -24,7 +24,6 @@
 #define HTTP_RECEIVE 16384u
 #define HTTP_BUFFER (HTTP_ROOM + HTTP_HEAD_MAX + HTTP_RECEIVE)
 #define HTTP_INTERIM_MAX 16		       /* 1xx answers to one request */
-#define HTTP_LINK_IDLE_NS UINT64_C(5000000000) /* HAProxy's pool-purge-delay */
 #define HTTP_LINGER_NS UINT64_C(2000000000)    /* for a client that still sends when all is said */
 #define HTTP_LINGER_BYTES 1048576u
 
@@ -41,8 +40,7 @@ struct link {
 	unsigned used;	/* requests it has answered */
 	char *sni;	/* that was asked for by an expression; NULL: none */
 	struct endpoint target; /* of its first client, when server_follows_client(); else no family */
-	uint64_t idle_until_ns;
-	TAILQ_ENTRY(link) of_server, of_worker; /* while idle; of_worker: dead, too */
+	TAILQ_ENTRY(link) of_server, of_worker; /* while idle; dead */
 };
 
 /* ---- A client's connection ---- */
@@ -168,7 +166,8 @@ TAILQ_HEAD(exchange_list, exchange);
 struct http_worker {
 	LIST_HEAD(, client) clients;
 	struct client_list_head again, dead;
-	struct link_list idle, dead_links; /* idle: those that end first */
+	struct link_list dead_links;
+	struct purge_list purge; /* servers with idle connections, and some without; next is first */
 	struct exchange_list spares;
 	unsigned n_spares;
 	const char *early; /* what came of a body with its head */
@@ -348,10 +347,24 @@ void link_event(struct worker *w, struct link *l, uint32_t events);
 void link_release(struct worker *w, struct exchange *x, bool keep);
 void link_close(struct worker *w, struct link *l);
 
-/* Closes those that were idle too long. */
+/* ---- http_idle.c ---- */
+
+/* It begins to work for an exchange, or has ended to. */
+void idle_used(struct worker *w, struct link *l);
+void idle_unused(struct worker *w, struct link *l);
+
+/* Is it to be kept when its exchange, which is still counted, is over? Shared: for whoever comes next. */
+bool idle_may_wait(const struct worker *w, const struct link *l, bool is_shared);
+void idle_join(struct worker *w, struct link *l);
+void idle_leave(struct worker *w, struct link *l);
+
+/* Closes half of those above the need of the servers whose turn it is. */
 void links_purge(struct worker *w);
 void links_close_idle(struct worker *w);
 void links_close_of(struct worker *w, struct server *s);
+
+/* The one unused for longest, of a server whose turn comes soon. False: there is none. */
+bool links_close_one(struct worker *w);
 
 /* ---- http_rules.c ---- */
 
@@ -436,12 +449,12 @@ void http_worker_free(struct worker *w);
 void http_free_dead(struct worker *w);
 void http_run_again(struct worker *w);
 
-/* When a connection to a server has been idle for long enough; TIMER_NEVER: there is none. */
+/* When a server's idle connections are looked at; TIMER_NEVER: there are none. */
 static inline uint64_t http_deadline(const struct worker *w)
 {
-	const struct link *oldest = w->http ? TAILQ_FIRST(&w->http->idle) : NULL;
+	const struct server_worker *next = w->http ? TAILQ_FIRST(&w->http->purge) : NULL;
 
-	return oldest ? oldest->idle_until_ns : TIMER_NEVER;
+	return next ? next->purge_ns : TIMER_NEVER;
 }
 
 /* A new set: clients between requests go over to it, the others after their answer. */

@@ -16,62 +16,15 @@ void link_close(struct worker *w, struct link *l)
 		return;
 	handle_close(&l->h);
 	l->h.kind = HANDLE_GONE;
-	if (l->exchange)
+	if (l->exchange) {
 		l->exchange->link = NULL;
+		idle_unused(w, l);
+	}
 	l->exchange = NULL;
 	TAILQ_INSERT_TAIL(&w->http->dead_links, l, of_worker);
 }
 
-static struct link_list *idle_list(struct worker *w, struct server *s)
-{
-	return &s->worker[w->index].idle;
-}
-
-static void count_idle(const struct worker *w, struct server *s, int change)
-{
-	_Atomic uint32_t *n = &s->worker[w->index].n_idle;
-
-	atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + (uint32_t)change, memory_order_relaxed);
-}
-
-static void leave_idle(struct worker *w, struct link *l)
-{
-	TAILQ_REMOVE(idle_list(w, l->server), l, of_server);
-	count_idle(w, l->server, -1);
-	TAILQ_REMOVE(&w->http->idle, l, of_worker);
-}
-
-static void close_idle(struct worker *w, struct link *l)
-{
-	leave_idle(w, l);
-	link_close(w, l);
-}
-
-void links_close_of(struct worker *w, struct server *s)
-{
-	struct link *l;
-
-	while (w->http && (l = TAILQ_FIRST(idle_list(w, s))))
-		close_idle(w, l);
-}
-
-void links_close_idle(struct worker *w)
-{
-	struct link *l;
-
-	while ((l = TAILQ_FIRST(&w->http->idle)))
-		close_idle(w, l);
-}
-
-void links_purge(struct worker *w)
-{
-	struct link *l;
-
-	while ((l = TAILQ_FIRST(&w->http->idle)) && l->idle_until_ns <= w->now_ns)
-		close_idle(w, l);
-}
-
-/* ---- Idle ---- */
+/* ---- Used again ---- */
 
 /* May this request go over a connection that others have used (HAProxy's manual, "http-reuse")? */
 static bool may_share(const struct exchange *x, const struct link *l)
@@ -109,8 +62,9 @@ static bool leads_there(const struct exchange *x, const struct endpoint *target,
 	       !memcmp(l->target.addr, target->addr, sizeof(target->addr));
 }
 
-static struct link *take(struct exchange *x, struct link *l)
+static struct link *take(struct worker *w, struct exchange *x, struct link *l)
 {
+	idle_used(w, l);
 	l->exchange = x;
 	x->link = l;
 	return l;
@@ -127,19 +81,19 @@ struct link *link_reuse(struct worker *w, struct exchange *x)
 		l->owner = NULL;
 	if (l && l->server == s && l->h.kind == HANDLE_LINK && leads_there(x, &target, l)) {
 		count_both(w, &x->seeker, COUNT_REUSES);
-		return take(x, l);
+		return take(w, x, l);
 	}
 	if (l)
 		link_close(w, l);
 	/* who introduces a client does so once: such a connection is that client's */
-	l = server_sees_client(s) ? NULL : TAILQ_FIRST(idle_list(w, s));
+	l = server_sees_client(s) ? NULL : TAILQ_FIRST(&s->worker[w->index].idle);
 	while (l && !leads_there(x, &target, l))
 		l = TAILQ_NEXT(l, of_server);
 	if (!l || !may_share(x, l))
 		return NULL;
-	leave_idle(w, l);
+	idle_leave(w, l);
 	count_both(w, &x->seeker, COUNT_REUSES);
-	return take(x, l);
+	return take(w, x, l);
 }
 
 static bool is_private(const struct exchange *x)
@@ -147,37 +101,9 @@ static bool is_private(const struct exchange *x)
 	return server_sees_client(x->seeker.server) || x->seeker.backend->http->reuse == CFG_REUSE_NEVER;
 }
 
-/* By their time: nearly always that is the end. */
-static void insert_idle(struct worker *w, struct link *l)
-{
-	struct link *before = TAILQ_LAST(&w->http->idle, link_list);
-
-	while (before && before->idle_until_ns > l->idle_until_ns)
-		before = TAILQ_PREV(before, link_list, of_worker);
-	if (before)
-		TAILQ_INSERT_AFTER(&w->http->idle, before, l, of_worker);
-	else
-		TAILQ_INSERT_HEAD(&w->http->idle, l, of_worker);
-}
-
-/* max-reuse, pool-max-conn, pool-purge-delay. */
-static bool may_wait(const struct worker *w, const struct cfg_server *c, const struct link *l, bool is_shared)
-{
-	uint32_t n = 0;
-
-	if (c->max_reuse >= 0 && l->used >= (unsigned)c->max_reuse)
-		return false;
-	if (!is_shared || c->pool_max < 0)
-		return !is_shared || !c->has_purge || c->purge_ns;
-	for (unsigned i = 0; i < w->engine->n_workers; i++)
-		n += atomic_load_explicit(&l->server->worker[i].n_idle, memory_order_relaxed);
-	return n < (unsigned)c->pool_max && (!c->has_purge || c->purge_ns);
-}
-
 void link_release(struct worker *w, struct exchange *x, bool keep)
 {
 	struct link *l = x->link;
-	const struct cfg_server *pooled;
 
 	if (!l)
 		return;
@@ -188,23 +114,20 @@ void link_release(struct worker *w, struct exchange *x, bool keep)
 		link_close(w, l);
 		return;
 	}
-	pooled = atomic_load_explicit(&l->server->pooled, memory_order_acquire);
-	if (pooled && !may_wait(w, pooled, l, !is_private(x))) {
+	if (!idle_may_wait(w, l, !is_private(x))) {
 		link_close(w, l);
 		return;
 	}
 	x->link = NULL;
 	l->exchange = NULL;
 	l->used++;
+	idle_unused(w, l);
 	if (is_private(x)) {
 		l->owner = x->client;
 		x->client->own = l;
 		return;
 	}
-	l->idle_until_ns = w->now_ns + (pooled && pooled->has_purge ? pooled->purge_ns : HTTP_LINK_IDLE_NS);
-	TAILQ_INSERT_HEAD(idle_list(w, l->server), l, of_server);
-	count_idle(w, l->server, 1);
-	insert_idle(w, l);
+	idle_join(w, l);
 }
 
 /* ---- Opened ---- */
@@ -214,9 +137,8 @@ static int connect_socket(struct worker *w, struct exchange *x, bool has_data)
 	const struct connect_from from = {x->client->h.fd, &x->client->from, &x->source, &x->client->to};
 	int fd = server_connect(x->seeker.server, &from, has_data);
 
-	if (fd != -EMFILE || TAILQ_EMPTY(&w->http->idle))
+	if (fd != -EMFILE || !links_close_one(w)) /* its descriptor is of more use here */
 		return fd;
-	close_idle(w, TAILQ_FIRST(&w->http->idle)); /* its descriptor is of more use here */
 	return server_connect(x->seeker.server, &from, has_data);
 }
 
@@ -239,7 +161,7 @@ int link_open(struct worker *w, struct exchange *x, const char *early, size_t le
 	l->server = x->seeker.server;
 	l->target = target_of(x);
 	l->sni = x->sni && l->server->tls ? strdup(x->sni) : NULL;
-	take(x, l);
+	take(w, x, l);
 	e = worker_watch(w, &l->h, SESSION_EVENTS);
 	/* On a short way the connection stands when connect() returns. */
 	if (!e && len && !l->server->send_proxy && !l->server->tls) {
@@ -270,7 +192,7 @@ static void idle_event(struct worker *w, struct link *l)
 	if (l->owner)
 		l->owner->own = NULL;
 	else
-		leave_idle(w, l);
+		idle_leave(w, l);
 	link_close(w, l);
 }
 

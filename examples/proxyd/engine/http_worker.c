@@ -18,7 +18,7 @@ struct http_worker *http_worker_new(void)
 	LIST_INIT(&h->clients);
 	TAILQ_INIT(&h->again);
 	TAILQ_INIT(&h->dead);
-	TAILQ_INIT(&h->idle);
+	TAILQ_INIT(&h->purge);
 	TAILQ_INIT(&h->dead_links);
 	TAILQ_INIT(&h->spares);
 	return h;

@@ -97,12 +97,18 @@ struct gate {
 
 /* ---- Servers ---- */
 
-TAILQ_HEAD(link_list, link);
+#define HTTP_PURGE_NS UINT64_C(5000000000) /* HAProxy's pool-purge-delay */
 
-/* What a worker keeps of a server of an HTTP backend. */
+TAILQ_HEAD(link_list, link);
+TAILQ_HEAD(purge_list, server_worker);
+
+/* What a worker keeps of a server of an HTTP backend; it alone writes it (see http_idle.c). */
 struct server_worker {
 	_Alignas(CACHE_LINE) struct link_list idle; /* connections, used last is first */
-	_Atomic uint32_t n_idle; /* this worker alone writes it */
+	TAILQ_ENTRY(server_worker) purge;	    /* of its http_worker */
+	uint64_t purge_ns;			    /* when; 0: not on that list */
+	uint32_t n_used, max_used;		    /* connections with an exchange: now; most since the last purge */
+	_Atomic uint32_t n_idle, need;		    /* need: as many may be used at a time, or more */
 };
 
 /* What an operator and the configuration want of a server; the control thread's. */

@@ -158,8 +158,8 @@ static bool make_idle_lists(const struct engine *e, struct server *s)
 {
 	s->worker = aligned_alloc(CACHE_LINE, e->n_workers * sizeof(*s->worker));
 	for (unsigned i = 0; s->worker && i < e->n_workers; i++) {
+		s->worker[i] = (struct server_worker){.purge_ns = 0};
 		TAILQ_INIT(&s->worker[i].idle);
-		atomic_init(&s->worker[i].n_idle, 0);
 	}
 	return s->worker;
 }

@@ -234,16 +234,20 @@ void run_show_servers_state(struct call *c)
 
 static void conn_line(struct call *c, const struct backend *b, const struct server *s, unsigned sid)
 {
-	unsigned used = atomic_load(&s->n_sessions), idle = 0, port;
+	const struct cfg_server *cfg = s->admin.cfg;
+	unsigned used = atomic_load(&s->n_sessions), idle = 0, need = 0, port;
 	struct tally_sum sum;
 	char addr[128];
 
 	tally_read(s->tally, c->now_ns, &sum);
 	port = address_of(server_addr(s), addr, sizeof(addr));
-	for (unsigned i = 0; s->worker && i < c->e->n_workers; i++)
+	for (unsigned i = 0; s->worker && i < c->e->n_workers; i++) {
 		idle += atomic_load_explicit(&s->worker[i].n_idle, memory_order_relaxed);
-	out_printf(c->out, "%s/%s %u/%u %s %u - 5000 %u %llu 0 0 %u -1 %u", b->proxy->name, s->name, b->proxy->id, sid,
-		   addr, port, used, (unsigned long long)sum.sessions_max, idle, idle);
+		need += atomic_load_explicit(&s->worker[i].need, memory_order_relaxed);
+	}
+	out_printf(c->out, "%s/%s %u/%u %s %u - %llu %u %llu %u 0 %u %d %u", b->proxy->name, s->name, b->proxy->id, sid,
+		   addr, port, (unsigned long long)(cfg->has_purge ? cfg->purge_ns : HTTP_PURGE_NS) / 1000000, used,
+		   (unsigned long long)sum.sessions_max, need, idle, cfg->pool_max, idle);
 	for (unsigned i = 0; i < c->e->n_workers; i++)
 		out_printf(c->out, " %u", s->worker ? atomic_load_explicit(&s->worker[i].n_idle, memory_order_relaxed) : 0u);
 	out_text(c->out, "\n");

@@ -321,6 +321,15 @@ static uint64_t idle_of(const struct server *s)
 	return n;
 }
 
+static uint64_t need_of(const struct server *s)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; s->worker && i < s->tally->n_workers; i++)
+		n += atomic_load_explicit(&s->worker[i].need, memory_order_relaxed);
+	return n;
+}
+
 static void server_row(const struct server *sv, const struct cfg_proxy *p, unsigned sid, uint64_t now_ns, bool legends,
 		       struct stat_row *r)
 {
@@ -367,6 +376,7 @@ static void server_row(const struct server *sv, const struct cfg_proxy *p, unsig
 	set(r, STAT_SRV_ICUR, idle_of(sv));
 	set(r, STAT_SAFE_CONN_CUR, idle_of(sv));
 	set(r, STAT_USED_CONN_CUR, used);
+	set(r, STAT_NEED_CONN_EST, need_of(sv));
 	if (p->set.mode == CFG_MODE_HTTP) {
 		set_statuses(r, &s);
 		set(r, STAT_REQ_TOT, s.n[COUNT_REQUESTS]);

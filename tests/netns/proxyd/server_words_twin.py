@@ -23,6 +23,14 @@ def keep_alive(server, c):
         c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
 
+def held(server, c):
+    """Answers when it is let."""
+    server.counted()
+    while read_head(c):
+        server.go_on.wait(60)
+        c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+
 def ask(c, target="/"):
     c.sendall(f"GET {target} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
     data = b""
@@ -64,20 +72,49 @@ def test_none_waits(binary):
 
 
 def test_they_wait_so_long(binary):
-    if "haproxy" in binary:  # that keeps what it may need soon
-        return
+    """As many as are needed at a time; in each turn the estimate is halved, and half of what is beyond it closed."""
     short, long = Server(keep_alive), Server(keep_alive)
     body = (
         "frontend f\n    bind 127.0.0.1:{port}\n    use_backend long if { path /long }\n    default_backend short\n"
         "backend long\n    http-reuse always\n    server s 127.0.0.1:{long} pool-purge-delay 1h\n"
-        "backend short\n    http-reuse always\n    server s 127.0.0.1:{short} pool-purge-delay 200ms\n"
+        "backend short\n    http-reuse always\n    server s 127.0.0.1:{short} pool-purge-delay 100ms\n"
     )
     with Proxy(binary, config(HTTP + body, long=long.port, short=short.port)) as p:
         with p.connect() as c:
-            ask(c, "/long")
             ask(c)
+            ask(c, "/long")  # not first: HAProxy would look again in an hour
         until("the short one has ended", lambda: short.open == 0)
         assert long.open == 1
+
+
+def test_no_more_wait_than_are_needed(binary):
+    """First requests of clients take none that others had (http-reuse safe): theirs are too many when they end."""
+    for words, wanted in (("", 1), ("pool-low-conn 3", 4), ("pool-low-conn 3 pool-max-conn 2", 2)):
+        s = Server(keep_alive)
+        text = config_of(f"pool-purge-delay 1h {words}", f"127.0.0.1:{s.port}", LISTEN.replace("always", "safe"))
+        with Asked(binary, text) as p:
+            for _ in range(8):
+                with p.proxy.connect() as c:
+                    ask(c)
+            until("so many wait", lambda: p.row("l/s", "idle_conn_cur", "safe_conn_cur", "need_conn_est")[2:] == ["1"] and s.open == wanted)
+            assert s.count == 8, (words, s.count)
+
+
+def test_a_burst_is_forgotten(binary):
+    s, n = Server(held), 9
+    s.go_on = threading.Event()
+    with Asked(binary, config_of("pool-purge-delay 100ms", f"127.0.0.1:{s.port}")) as p:
+        clients = [p.proxy.connect() for _ in range(n)]
+        for c in clients:
+            c.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        until("all are used", lambda: s.count == n)
+        assert p.row("l/s", "need_conn_est") == [str(n)]
+        s.go_on.set()
+        for c in clients:
+            read_head(c)
+        until("none waits", lambda: s.open == 0)
+        for c in clients:
+            c.close()
 
 
 def test_a_table_does_not_keep_it(binary):
