@@ -167,6 +167,8 @@ bool cfg_set_proc_var(const struct cfg *c, unsigned number, const char *text, bo
 {
 	static const struct cfg_load_opts opts;
 	struct cfg *own = malloc(sizeof(*own)); /* the memory of the expression, which goes at once */
+	struct var_names names = *c->vars; /* what only the expression names goes with it, tables as well */
+	struct table_ref *tables = c->shared->tables;
 	struct diag d = {0};
 	struct reader r = {.opts = &opts, .cfg = own, .diag = &d};
 	struct rule_memory m;
@@ -179,7 +181,9 @@ bool cfg_set_proc_var(const struct cfg *c, unsigned number, const char *text, bo
 	own->memory = NULL;
 	own->memory_used = 0;
 	own->ends = NULL;
+	own->vars = &names;
 	ok = memory_of(&r, &m) && set_proc_var(&own->shared->proc, &m, number, text, is_format, e);
+	c->shared->tables = tables;
 	diag_fini(&d);
 	cfg_free(own);
 	return ok;

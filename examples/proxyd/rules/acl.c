@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "rules/acl.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -249,6 +250,23 @@ static bool is_acl_name(const char *name)
 
 	return n && !name[n] && n <= ACL_NAME_MAX && strcasecmp(name, "or") != 0;
 }
+/* Does it ask, by acl(…), for `a` itself? It would have no end. `seen` of each ACL says that the test went there. */
+static bool leads_to(const struct acl_test *t, const struct acl *a, const struct acl_test *test)
+{
+	for (unsigned i = 0; t->expr.fetch == fetches_acl && i < t->expr.n_args; i++) {
+		struct acl *other = (struct acl *)(uintptr_t)t->expr.arg[i].object;
+
+		if (other == a)
+			return true;
+		if (other->seen == test)
+			continue;
+		other->seen = test;
+		for (const struct acl_test *next = other->tests; next; next = next->next)
+			if (leads_to(next, a, test))
+				return true;
+	}
+	return false;
+}
 
 bool acl_parse(const struct acl_reader *r, const char *const *word, size_t n, size_t *ret_word,
 	       struct rule_error *e)
@@ -275,6 +293,10 @@ bool acl_parse(const struct acl_reader *r, const char *const *word, size_t n, si
 		a = new_acl(r, word[0], e);
 	if (!a)
 		return false;
+	if (leads_to(t, a, t)) {
+		*ret_word = 1;
+		return rule_fail(e, "\"%s\" asks for \"%s\", which this line is about: write another name", word[1], word[0]);
+	}
 	add_test(a, t);
 	return true;
 }

@@ -27,6 +27,7 @@ struct acl {
 	struct acl *next;
 	const char *name; /* "": anonymous */
 	struct acl_test *tests, **tail;
+	const struct acl_test *seen; /* while lines are read: see leads_to() */
 };
 
 struct acls {

@@ -51,7 +51,7 @@ struct map {
 	struct block *blocks;
 	struct end *ends;
 	unsigned version, next_version;
-	struct map *drafts; /* by `next`: versions that are prepared, with views of the same kinds in the same order */
+	struct map *drafts; /* by `next`: versions that are prepared */
 };
 
 /* ---- Memory of patterns ---- */
@@ -499,11 +499,28 @@ struct map *map_draft(struct map *m, unsigned version, bool make)
 		(b) = was;                    \
 	} while (0)
 
-/* All that entries and views are made of. */
+static struct map_view *view_of(const struct map *m, enum match match, bool ignore_case)
+{
+	struct map_view *v;
+
+	for (v = m->views; v; v = v->next)
+		if (v->patterns.match == match && v->patterns.ignore_case == ignore_case)
+			break;
+	return v;
+}
+
+/* A view that is younger than the draft ("set var" may make one) is made there, too. */
+static bool complete_views(struct map *draft, const struct map *m, struct rule_error *e)
+{
+	for (const struct map_view *v = m->views; v; v = v->next)
+		if (!map_view(draft, v->patterns.match, v->patterns.ignore_case, e))
+			return false;
+	return true;
+}
+
+/* All that entries and views are made of; both have views of the same kinds. */
 static void swap_contents(struct map *m, struct map *d)
 {
-	struct map_view *v = m->views;
-
 	pthread_rwlock_wrlock(&m->lock);
 	SWAP(m->at, d->at);
 	SWAP(m->n, d->n);
@@ -514,21 +531,23 @@ static void swap_contents(struct map *m, struct map *d)
 	SWAP(m->n_buckets, d->n_buckets);
 	SWAP(m->blocks, d->blocks);
 	SWAP(m->ends, d->ends);
-	for (struct map_view *w = d->views; v && w; v = v->next, w = w->next)
-		SWAP(v->patterns, w->patterns);
+	for (struct map_view *v = m->views; v; v = v->next)
+		SWAP(v->patterns, view_of(d, v->patterns.match, v->patterns.ignore_case)->patterns);
 	if (m->next_id < d->next_id)
 		m->next_id = d->next_id;
 	pthread_rwlock_unlock(&m->lock);
 }
 
-bool map_commit(struct map *m, unsigned version)
+bool map_commit(struct map *m, unsigned version, struct rule_error *e)
 {
 	struct map *d, **at = &m->drafts;
 
 	/* numbers may have gone round */
 	if (version - m->version - 1 >= m->next_version - m->version)
-		return false;
+		return rule_fail(e, "Version number out of range.");
 	d = map_draft(m, version, false);
+	if (d && !complete_views(d, m, e))
+		return false;
 	if (d)
 		swap_contents(m, d);
 	else
@@ -596,23 +615,23 @@ static void name_file(const struct map *m, struct rule_error *e)
 
 struct map_view *map_view(struct map *m, enum match match, bool ignore_case, struct rule_error *e)
 {
-	struct map_view *v;
+	struct map_view *v = view_of(m, match, ignore_case);
 
-	for (v = m->views; v; v = v->next)
-		if (v->patterns.match == match && v->patterns.ignore_case == ignore_case)
-			return v;
+	if (v)
+		return v;
 	v = calloc(1, sizeof(*v));
 	if (!v) {
 		rule_fail(e, "%s", "");
 		return NULL;
 	}
 	*v = (struct map_view){m->views, m, {.match = match, .ignore_case = ignore_case}};
-	m->views = v;
 	for (size_t i = 0; i < m->n; i++)
 		if (!m->at[i].dead && !add_to_view(v, i, e)) {
 			name_file(m, e);
-			return NULL; /* the map has it, and frees it */
+			free(v); /* its patterns are the map's */
+			return NULL;
 		}
+	m->views = v;
 	return v;
 }
 

@@ -91,7 +91,7 @@ unsigned map_prepare(struct map *m);
  * or, with `make`, there is no memory, or there are MAP_DRAFTS_MAX.
  */
 struct map *map_draft(struct map *m, unsigned version, bool make);
-/* Older ones go. False: it is none that was prepared and is not in use yet. */
-bool map_commit(struct map *m, unsigned version);
+/* Older ones go. False: it is none that was prepared and is not in use yet, or a view cannot be made of it; e->text is "" without memory. */
+bool map_commit(struct map *m, unsigned version, struct rule_error *e);
 
 #endif

@@ -182,6 +182,8 @@ static void add_lines(struct call *c, struct map *m)
 {
 	char *text = strdup(c->payload), *save = NULL;
 
+	if (!text)
+		call_say(c, "There is not memory enough.\n");
 	for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line; line = strtok_r(NULL, "\n", &save)) {
 		char *value;
 
@@ -271,6 +273,7 @@ void run_prepare_map(struct call *c)
 void run_commit_map(struct call *c)
 {
 	bool versioned = has_version(c);
+	struct rule_error e = {""};
 	unsigned version;
 	struct map *m;
 
@@ -279,6 +282,6 @@ void run_commit_map(struct call *c)
 		return;
 	}
 	m = find(c, &version);
-	if (m && !map_commit(m, version))
-		call_say(c, "Version number out of range.\n");
+	if (m && !map_commit(m, version, &e))
+		call_say(c, "%s\n", *e.text ? e.text : "There is not memory enough.");
 }

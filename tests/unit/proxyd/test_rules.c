@@ -335,6 +335,26 @@ static void read_acls(struct rig *g)
 	}
 }
 
+/* It would have no end. */
+static void an_acl_does_not_ask_for_itself(void **state)
+{
+	static const char *const last[] = {"old acl(other)", "old acl(!other)", "old acl(old)"};
+	struct rig *g = *state;
+
+	read_acls(g);
+	for (size_t i = 0; i <= sizeof(last) / sizeof(last[0]); i++) {
+		struct rule_error e = {""};
+		const char *word[32];
+		char copy[256];
+		size_t n, wrong;
+
+		snprintf(copy, sizeof(copy), "%s", i ? last[i - 1] : "other acl(is_api,old)");
+		n = rig_words(copy, word, 32);
+		assert_int_equal(acl_parse(&g->reader, word, n, &wrong, &e), !i);
+		assert_true(!i || (wrong == 1 && strstr(e.text, "write another name")));
+	}
+}
+
 static void conditions_hold_or_not(void **state)
 {
 	struct rig *g = *state;
@@ -647,6 +667,7 @@ int main(void)
 	    T(expressions_have_their_values),
 	    T(wrong_expressions_are_told),
 	    T(a_response_is_not_seen_before_it_came),
+	    T(an_acl_does_not_ask_for_itself),
 	    T(conditions_hold_or_not),
 	    T(wrong_conditions_are_told),
 	    T(a_criterion_without_pattern_is_never_true),

@@ -180,6 +180,32 @@ static void every_view_sees_a_change(void **state)
 	maps_free(&shared);
 }
 
+/* As "set var" makes one while a version is prepared. */
+static void a_view_may_be_younger_than_a_draft(void **state)
+{
+	struct rule_shared shared = {.read_file = read_lines};
+	struct map *m = map_get(&shared, "f");
+	struct map_view *str, *beg;
+	struct rule_error e = {""};
+	unsigned version;
+	char buf[256];
+
+	(void)state;
+	assert_true(map_load(m, &shared, true, &e));
+	str = map_view(m, MATCH_STR, false, &e);
+	version = map_prepare(m);
+	assert_true(map_add(map_draft(m, version, true), "/d", "five", &e));
+	beg = map_view(m, MATCH_BEG, false, &e);
+	assert_string_equal(value(beg, "/a/b/c", buf, sizeof(buf)), "two");
+	assert_true(map_commit(m, version, &e));
+	assert_string_equal(value(beg, "/a/b/c", buf, sizeof(buf)), "-");
+	assert_string_equal(value(beg, "/d/e", buf, sizeof(buf)), "five");
+	assert_string_equal(value(str, "/d/e", buf, sizeof(buf)), "-");
+	assert_string_equal(value(str, "/d", buf, sizeof(buf)), "five");
+	assert_false(map_commit(m, version, &e));
+	maps_free(&shared);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -188,6 +214,7 @@ int main(void)
 	    cmocka_unit_test(a_rate_slides),
 	    cmocka_unit_test(an_equal_definition_is_the_same_table),
 	    cmocka_unit_test(every_view_sees_a_change),
+	    cmocka_unit_test(a_view_may_be_younger_than_a_draft),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
