@@ -425,6 +425,7 @@ struct cfg_http {
 	enum cfg_reuse reuse;
 	bool log; /* option httplog */
 	bool buffers_request; /* option http-buffer-request */
+	bool lenient_request, lenient_response; /* option accept-invalid-http-… */
 	bool aborts_on_close; /* option abortonclose */
 	bool checks_cache; /* option checkcache */
 	bool prefers_last, limits_last; /* option prefer-last-server, max-keep-alive-queue */

@@ -6,6 +6,11 @@
  * lines end with CR LF and nothing else does; a field name is a token right before its colon; there
  * is one Host, one Content-Length of digits or one "Transfer-Encoding: chunked", never both; no
  * folded lines, no control bytes, no fragment in the target.
+ *
+ * Answers of old servers are put right as far as RFC 9112 tells how, and `edited` is set, for they are not to go on as they
+ * came: lines that end with LF alone (2.2), folded lines, which are unfolded in the buffer (5.2), the same Content-Length
+ * again (6.3), and one beside chunks, which goes; such a connection is not kept. `lenient` messages may have any visible
+ * bytes in field names, and a request "#" and bytes from 0x80 on in its target.
  */
 #ifndef PROXYD_ENGINE_H1_H
 #define PROXYD_ENGINE_H1_H

@@ -16,6 +16,8 @@ struct head {
 	enum h1_fault fault;
 	const struct http_field *host, *length, *coding;
 	bool more; /* the bytes ended */
+	bool left_out;	 /* some field was */
+	bool distrusted; /* it told two lengths */
 };
 
 const char *h1_fault_text(enum h1_fault fault)
@@ -92,12 +94,19 @@ static bool take(struct head *h, char c, enum h1_fault otherwise)
 	return true;
 }
 
+/* RFC 9112, section 2.2: old servers end lines with LF alone. A request that does may mean to be read in two ways. */
 static bool take_odd_line_end(struct head *h, enum h1_fault otherwise)
 {
 	if (h->p == h->end)
 		return need_more(h);
-	if (*h->p == '\n')
-		return fail(h, H1_FAULT_LINE_END);
+	if (*h->p == '\n') {
+		if (!h->m->is_response)
+			return fail(h, H1_FAULT_LINE_END);
+		h->m->edited = true;
+		h->m->field[h->m->n_fields].received = false; /* if it ends a field: that is not copied as it came */
+		h->p++;
+		return true;
+	}
 	return take(h, '\r', otherwise) && take(h, '\n', H1_FAULT_LINE_END);
 }
 
@@ -205,6 +214,8 @@ static bool take_request_line(struct head *h)
 	m->method = http_method_of(from, (size_t)(h->p - from));
 	from = ++h->p;
 	h->p = h1_skip_target(h->p, h->end);
+	while (m->lenient && h->p < h->end && (*h->p == '#' || (unsigned char)*h->p >= 0x80))
+		h->p = h1_skip_target(h->p + 1, h->end);
 	if (h->p == h->end)
 		return need_more(h);
 	if (*h->p != ' ')
@@ -259,6 +270,17 @@ static struct http_span trimmed(const struct head *h, const char *from, const ch
 	return span(h, from, to);
 }
 
+static bool same_value(const struct http_msg *m, const struct http_field *a, const struct http_field *b)
+{
+	return a->value.len == b->value.len && !memcmp(http_text(m, a->value), http_text(m, b->value), a->value.len);
+}
+
+/* A field that is not passed on. */
+static void leave_out(struct head *h)
+{
+	h->left_out = h->m->edited = true;
+}
+
 /* What there may be only one of is remembered. */
 static bool note(struct head *h, const struct http_field *f)
 {
@@ -269,12 +291,65 @@ static bool note(struct head *h, const struct http_field *f)
 
 	if (!once)
 		return true;
+	if (*once && h->m->is_response && f->id == HTTP_ID_CONTENT_LENGTH && same_value(h->m, *once, f)) {
+		leave_out(h); /* RFC 9112, section 6.3 */
+		h->m->n_fields--;
+		return true;
+	}
 	if (*once && !(h->m->is_response && f->id == HTTP_ID_HOST))
 		return fail(h, f->id == HTTP_ID_HOST		 ? H1_FAULT_HOST
 			       : f->id == HTTP_ID_CONTENT_LENGTH ? H1_FAULT_LENGTH
 								 : H1_FAULT_CODING);
 	*once = f;
 	return true;
+}
+
+/*
+ * A line that continues the one before: an answer has it in one, the line end as blanks (RFC 9112, section 5.2). Not so in
+ * a request, nor behind a field that was left out.
+ */
+static bool unfold(struct head *h)
+{
+	struct http_msg *m = h->m;
+	struct http_field *f = &m->field[m->n_fields - 1];
+	char *base = m->base;
+	const char *text = h->p, *line = h->p, *text_end;
+
+	if (!m->is_response || !m->n_fields || h->left_out)
+		return fail(h, H1_FAULT_FOLDED);
+	while (text < h->end && is_blank(*text))
+		text++;
+	text_end = h->p = h1_skip_value(text, h->end);
+	if (!take_line_end(h, H1_FAULT_FIELD_VALUE))
+		return false;
+	for (char *c = base + (line - base); c[-1] == '\r' || c[-1] == '\n';)
+		*--c = ' ';
+	f->value = trimmed(h, f->value.len ? base + f->value.at : text, text_end);
+	f->received = false;
+	m->edited = true;
+	return true;
+}
+
+/*
+ * Behind the token that begins a line, where no colon is. option accept-invalid-http-… lets other visible bytes be in a
+ * name; an answer's may have blanks before its colon, which go behind it (RFC 9112, section 5.1). The colon, or NULL.
+ */
+static const char *odd_name(struct head *h, const char *from, const char *p)
+{
+	const char *colon;
+	char *base = h->m->base;
+
+	while (h->m->lenient && p < h->end && *p != ':' && (unsigned char)*p > ' ' && *p != 0x7f)
+		p++;
+	for (colon = p; h->m->lenient && h->m->is_response && p > from && colon < h->end && is_blank(*colon);)
+		colon++;
+	if (colon == h->end)
+		return need_more(h), NULL;
+	if (p == from || *colon != ':')
+		return fail(h, *colon == '\n' || *colon == '\r' ? H1_FAULT_LINE_END : H1_FAULT_FIELD_NAME), NULL;
+	base[colon - base] = ' ';
+	base[p - base] = ':';
+	return p;
 }
 
 static bool take_field(struct head *h)
@@ -287,10 +362,10 @@ static bool take_field(struct head *h)
 		return fail(h, H1_FAULT_TOO_MANY);
 	if (p == end)
 		return need_more(h);
-	if (p == from || *p != ':')
-		return fail(h, p == from && is_blank(*from)  ? H1_FAULT_FOLDED
-			       : *p == '\n' || *p == '\r' ? H1_FAULT_LINE_END
-							   : H1_FAULT_FIELD_NAME);
+	if (p == from && is_blank(*p))
+		return unfold(h);
+	if ((p == from || *p != ':') && !(p = odd_name(h, from, p)))
+		return false;
 	f->name = span(h, from, p);
 	f->id = http_id_of(from, (size_t)(p - from));
 	f->received = true;
@@ -302,11 +377,11 @@ static bool take_field(struct head *h)
 			;
 	h->p = h1_skip_value(p, end);
 	f->value = trimmed(h, p, h->p);
-	if (!take_line_end(h, H1_FAULT_FIELD_VALUE) || (f->id && !note(h, f)))
+	if (!take_line_end(h, H1_FAULT_FIELD_VALUE))
 		return false;
 	m->seen |= (uint8_t)(1u << f->id);
 	m->n_fields++;
-	return true;
+	return !f->id || note(h, f);
 }
 
 /* All up to the empty line. */
@@ -340,6 +415,18 @@ static bool read_length(struct head *h, const struct http_field *f)
 	return true;
 }
 
+/* RFC 9112, section 6.3: chunks count, the length goes, and nothing more is believed that comes in this connection. */
+static bool drop_length(struct head *h)
+{
+	struct http_msg *m = h->m;
+	unsigned at = (unsigned)(h->length - m->field);
+
+	memmove(&m->field[at], &m->field[at + 1], (--m->n_fields - at) * sizeof(m->field[0]));
+	m->length = 0;
+	m->edited = h->distrusted = true;
+	return true;
+}
+
 static bool check_lengths(struct head *h)
 {
 	const struct http_msg *m = h->m;
@@ -351,7 +438,7 @@ static bool check_lengths(struct head *h)
 	if (!http_same_name(http_text(m, h->coding->value), h->coding->value.len, "chunked", 7) ||
 	    !m->minor) /* RFC 9112, section 6.1: the framing of such a 1.0 message is faulty */
 		return fail(h, H1_FAULT_CODING);
-	return !h->length || fail(h, H1_FAULT_BOTH_LENGTHS);
+	return !h->length || (m->is_response ? drop_length(h) : fail(h, H1_FAULT_BOTH_LENGTHS));
 }
 
 /* Is one of these among the protocols that it offers? */
@@ -472,6 +559,7 @@ static bool judge_response(struct head *h, enum http_method asked, bool asked_up
 	if (!check_lengths(h))
 		return false;
 	judge_connection(m);
+	m->keep_alive &= !h->distrusted;
 	if (status == 101 && !asked_upgrade) /* nobody asked for another protocol */
 		return fail(h, H1_FAULT_START_LINE);
 	if (status == 101 || (asked == HTTP_METHOD_CONNECT && status / 100 == 2))

@@ -185,6 +185,7 @@ struct http_worker {
 
 /* Begins a message that stands from `at` on in the worker's buffer. */
 void http_begin(struct worker *w, struct http_msg *m, uint32_t at);
+void http_begin_request(struct worker *w, const struct client *c);
 
 /* ---- http_client.c ---- */
 

@@ -176,12 +176,20 @@ static void answer(struct worker *w, struct exchange *x, uint32_t at, uint32_t h
 /* An answer before the answer (RFC 9110, section 15.2): HTTP/1.0 knows none. False: it is over. */
 static bool interim(struct worker *w, struct exchange *x, uint32_t at, uint32_t len)
 {
+	struct http_worker *h = w->http;
+	const char *head = h->buffer + at;
+	ssize_t n = len;
+
+	if (h->answer.edited) {
+		n = http_write(&h->answer, h->written, sizeof(h->written));
+		head = h->written;
+	}
 	if (++x->n_interim > HTTP_INTERIM_MAX) {
 		x->fault = H1_FAULT_INTERIM;
 		exchange_fail(w, x, 502, 'P', 'H');
 		return false;
 	}
-	if (!x->minor || client_give(w, x->client, w->http->buffer + at, len, 0))
+	if (!x->minor || (n > 0 && client_give(w, x->client, head, (size_t)n, 0)))
 		return true;
 	exchange_fail(w, x, 0, 'R', 'H');
 	return false;
@@ -196,6 +204,7 @@ static void parse(struct worker *w, struct exchange *x, uint32_t len)
 
 	for (;;) {
 		http_begin(w, m, at);
+		m->lenient = x->seeker.backend->proxy->set.http.lenient_response;
 		head = h1_response(m, at, len, x->method, x->asked_upgrade);
 		if (head < 0) {
 			if (exchange_retry(w, x, CFG_RETRY_JUNK))

@@ -360,7 +360,7 @@ static bool take_request(struct worker *w, struct client *c)
 	}
 	c->unparsed = false;
 	have += n;
-	http_begin(w, &h->request, HTTP_ROOM);
+	http_begin_request(w, c);
 	head = h1_request(&h->request, HTTP_ROOM, have);
 	if (head == 0)
 		return save(w, c, have);

@@ -76,7 +76,8 @@ struct http_msg {
 	uint32_t room_at, room_end;
 	uint32_t head_max; /* bytes; h1_begin() makes it the default */
 	bool is_response;
-	bool edited; /* what was received is not what http_write would write */
+	bool edited;  /* what was received is not what http_write would write */
+	bool lenient; /* set behind h1_begin(): option accept-invalid-http-request or -response */
 
 	/* start line */
 	uint8_t minor; /* of HTTP/1.x */

@@ -76,7 +76,7 @@ void exchange_go_on(struct worker *w, struct exchange *x)
 
 	memcpy(h->buffer + HTTP_ROOM, x->request->data, have);
 	chunk_free(&x->request);
-	http_begin(w, &h->request, HTTP_ROOM);
+	http_begin_request(w, x->client);
 	head = h1_request(&h->request, HTTP_ROOM, (uint32_t)have);
 	if (head != (ssize_t)x->head_len) { /* what rules made of it is no request */
 		exchange_fail(w, x, 500, 'P', 'R');
@@ -98,7 +98,7 @@ static void resume(struct worker *w, struct exchange *x, size_t have, size_t res
 		return;
 	}
 	c->unparsed = rest;
-	http_begin(w, &h->request, HTTP_ROOM);
+	http_begin_request(w, x->client);
 	head = h1_request(&h->request, HTTP_ROOM, (uint32_t)have);
 	if (head != (ssize_t)x->head_len) { /* what rules made of it is no request */
 		exchange_fail(w, x, 500, 'P', 'R');

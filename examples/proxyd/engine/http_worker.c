@@ -152,3 +152,9 @@ void http_begin(struct worker *w, struct http_msg *m, uint32_t at)
 	h1_begin(m, w->http->buffer, 0, at);
 	m->head_max = w->head_max;
 }
+
+void http_begin_request(struct worker *w, const struct client *c)
+{
+	http_begin(w, &w->http->request, HTTP_ROOM);
+	w->http->request.lenient = c->frontend->proxy->set.http.lenient_request;
+}

@@ -200,5 +200,102 @@ def test_forwarded(binary):
         assert forwarded("/b6", "Forwarded: for=1.2.3.4\r\n") == ["for=1.2.3.4", 'host="some.host:80"']
 
 
+OLD = """
+frontend f
+    bind 127.0.0.1:{port}
+    use_backend lenient if { path /lenient }
+    default_backend strict
+backend strict
+    server s 127.0.0.1:{server}
+backend lenient
+    option accept-invalid-http-response
+    server s 127.0.0.1:{server}
+"""
+OLD_ANSWERS = {  # what a server says: what the client gets in place of it
+    b"HTTP/1.1 200 OK\nContent-Length: 2\nX-A: b\n\nok": b"HTTP/1.1 200 OK|content-length: 2|x-a: b||ok",
+    b"HTTP/1.1 200 OK\nContent-Length: 2\nX-A: b \nX-B: c\n\nok": b"HTTP/1.1 200 OK|content-length: 2|x-a: b|x-b: c||ok",
+    b"HTTP/1.1 100 Go on\nX: y\n\nHTTP/1.1 200 OK\nContent-Length: 2\n\nok": b"HTTP/1.1 100 Go on|x: y||HTTP/1.1 200 OK|content-length: 2||ok",
+    b"HTTP/1.1 200 OK\r\nX-A: b\r\n\tc\r\nContent-Length: 2\r\n\r\nok": b"HTTP/1.1 200 OK|x-a: b  \tc|content-length: 2||ok",
+    b"HTTP/1.1 200 OK\r\nContent-Length:\r\n 2\r\n\r\nok": b"HTTP/1.1 200 OK|content-length: 2||ok",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok": b"HTTP/1.1 200 OK|content-length: 2||ok",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n":
+        b"HTTP/1.1 200 OK|transfer-encoding: chunked||2|ok|0||",
+}
+ODD_NAME = b"HTTP/1.1 200 OK\r\nX{\xe9}: b\r\nContent-Length: 2\r\n\r\nok"
+
+
+def lower_names(data):
+    return re.sub(rb"(?m)^[^:\r\n]+: ", lambda m: m[0].lower(), data).replace(b"\r\n", b"|")
+
+
+def test_old_servers_are_put_right(binary):
+    says = []
+
+    def serve(server, c):
+        if read_head(c):
+            c.sendall(says[-1])
+
+    s = Server(serve)
+    with Proxy(binary, config_of(OLD, server=s.port)) as p:
+        for data, wanted in OLD_ANSWERS.items():
+            says.append(data)
+            with p.connect() as c:
+                c.sendall(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+                got = lower_names(read_all(c).replace(b"Connection: close\r\n", b"").replace(b"connection: close\r\n", b""))
+            assert got == wanted, (data, got)
+        says.append(ODD_NAME)
+        assert ask(p).startswith("HTTP/1.1 502 ")
+        assert "x{\xe9}: b\r\n" in ask(p, target="/lenient").lower()
+
+
+def test_who_told_two_lengths_is_not_asked_again(binary):
+    """What follows in that connection may be no answer. HAProxy 2.6 goes on."""
+    if "haproxy" in binary:
+        return
+
+    def serve(server, c):
+        server.counted()
+        while read_head(c):
+            c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+
+    s = Server(serve)
+    with Proxy(binary, config_of(OLD, server=s.port)) as p, p.connect() as c:
+        for _ in range(3):
+            c.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+            data = b""
+            while not data.endswith(b"0\r\n\r\n"):
+                data += c.recv(4096)
+        assert s.count == 3
+
+
+LENIENT = """
+frontend f
+    bind 127.0.0.1:{port}
+    default_backend b
+frontend g
+    bind 127.0.0.2:{port}
+    option accept-invalid-http-request
+    default_backend b
+backend b
+    server s 127.0.0.1:{server}
+"""
+
+
+def test_odd_requests_pass_where_they_may(binary):
+    s = Mirror()
+    with Proxy(binary, config_of(LENIENT, server=s.port)) as p:
+        for target, fields, passes in (
+            ("/\xc3\xa9", "", True), ("/a#b", "", True), ("/", "X{\xe9}: y\r\n", True),
+            ("/\x01", "", False), ("/", ": y\r\n", False), ("/", "X\r\n", False), ("/", "Content-Length: 1\r\nContent-Length: 2\r\n", False),
+        ):
+            for i, wanted in ((1, False), (2, passes)):
+                with socket.create_connection((f"127.0.0.{i}", p.port), timeout=10) as c:
+                    c.sendall(f"GET {target} HTTP/1.1\r\nHost: h\r\n{fields}Connection: close\r\n\r\n".encode("latin-1"))
+                    got = read_all(c)
+                assert got.startswith(b"HTTP/1.1 200 " if wanted else b"HTTP/1.1 400 "), (i, target, fields, got)
+                if wanted:
+                    assert s.heads[-1].startswith(f"GET {target} HTTP/1.1\r\n") and fields.lower() in s.heads[-1].lower(), s.heads[-1]
+
+
 if __name__ == "__main__":
     main(globals())

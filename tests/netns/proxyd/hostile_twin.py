@@ -374,12 +374,12 @@ PLAYS = {
         [GET, 0.05, GET], [HEAD + b"Connection: close\r\nContent-Length: 2\r\n\r\nok", 0.02, b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad"],
         [200, 200], ANSWERED % "----"),
     "an answer before the body": ([POST, 0.1, b"0123456789"], [OK, 0.2], [200], ANSWERED % "----"),
+    "both lengths of an answer": ([GET], [HEAD + b"Content-Length: 2\r\n" + CHUNKED + b"\r\n0\r\n\r\n"], [200], ANSWERED % "----"),
+    "LF for an answer's lines": ([GET], [b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok"], [200], ANSWERED % "----"),
+    "a folded line of an answer": ([GET], [HEAD + b"X: y\r\n z\r\nContent-Length: 2\r\n\r\nok"], [200], ANSWERED % "----"),
 }
 OURS = {  # HAProxy passes these on
     "interim answers without an end": ([GET], [b"HTTP/1.1 100 Continue\r\n\r\n" * 200 + OK], None, BROKEN % (502, "PH--")),
-    "both lengths of an answer": ([GET], [HEAD + b"Content-Length: 2\r\n" + CHUNKED + b"\r\n0\r\n\r\n"], [502], BROKEN % (502, "PH--")),
-    "LF for an answer's lines": ([GET], [b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok"], [502], BROKEN % (502, "PH--")),
-    "a folded line of an answer": ([GET], [HEAD + b"X: y\r\n z\r\nContent-Length: 2\r\n\r\nok"], [502], BROKEN % (502, "PH--")),
     "NUL in an answer": ([GET], [HEAD + b"X: y\0\r\nContent-Length: 2\r\n\r\nok"], [502], BROKEN % (502, "PH--")),
     "status 099": ([GET], [b"HTTP/1.1 099 OK\r\n\r\n"], [502], BROKEN % (502, "PH--")),
     "status 1000": ([GET], [b"HTTP/1.1 1000 OK\r\n\r\n"], [502], BROKEN % (502, "PH--")),

@@ -207,14 +207,85 @@ static const struct refused responses[] = {
     {TEXT("ICY 200 OK" CRLF CRLF), H1_FAULT_START_LINE},
     {TEXT("HTTP/2.0 200 OK" CRLF CRLF), H1_FAULT_VERSION},
     {TEXT("HTTP/1.1 200 O\0K" CRLF CRLF), H1_FAULT_START_LINE},
-    {TEXT("HTTP/1.1 200 OK\n\n"), H1_FAULT_LINE_END},
+    {TEXT("HTTP/1.1 200 OK\r\r"), H1_FAULT_LINE_END},
+    {TEXT("HTTP/1.1 200 OK" CRLF "X: a\rb" CRLF CRLF), H1_FAULT_LINE_END},
+    {TEXT("HTTP/1.1 200 OK" CRLF "Content-Length: 1" CRLF " 2" CRLF CRLF), H1_FAULT_LENGTH},
+    {TEXT("HTTP/1.1 200 OK" CRLF "Content-Length: 1" CRLF "Content-Length: 1" CRLF " 2" CRLF CRLF), H1_FAULT_FOLDED},
+    {TEXT("HTTP/1.1 200 OK" CRLF "Transfer-Encoding: gzip" CRLF " , chunked" CRLF CRLF), H1_FAULT_CODING},
+    {TEXT("HTTP/1.1 200 OK" CRLF "X : a" CRLF CRLF), H1_FAULT_FIELD_NAME},
+    {TEXT("HTTP/1.1 200 OK" CRLF "X{}: a" CRLF CRLF), H1_FAULT_FIELD_NAME},
     {TEXT("HTTP/1.1 101 Now" CRLF CRLF), H1_FAULT_START_LINE}, /* nobody asked */
     {TEXT("HTTP/1.1 200 OK" CRLF "Content-Length: 1" CRLF "Content-Length: 2" CRLF CRLF),
      H1_FAULT_LENGTH},
-    {TEXT("HTTP/1.1 200 OK" CRLF "Content-Length: 1" CRLF "Transfer-Encoding: chunked" CRLF CRLF),
-     H1_FAULT_BOTH_LENGTHS},
-    {TEXT("HTTP/1.1 200 OK" CRLF "X: a" CRLF " b" CRLF CRLF), H1_FAULT_FOLDED},
+    {TEXT("HTTP/1.1 200 OK" CRLF "Content-Length: x" CRLF "Transfer-Encoding: chunked" CRLF CRLF), H1_FAULT_LENGTH},
+    {TEXT("HTTP/1.1 200 OK" CRLF " X: b" CRLF CRLF), H1_FAULT_FOLDED},
 };
+
+static const struct {
+	const char *came, *goes_on;
+	bool lenient;
+} old_servers[] = {
+    {"HTTP/1.1 200 OK\nContent-Length: 2\nX: b\n\n", "HTTP/1.1 200 OK" CRLF "Content-Length: 2" CRLF "X: b" CRLF CRLF, false},
+    {"HTTP/1.1 200 OK\nX: b \nY: \nZ:\n\n", "HTTP/1.1 200 OK" CRLF "X: b" CRLF "Y: " CRLF "Z: " CRLF CRLF, false},
+    {"HTTP/1.1 200 OK" CRLF "X: b" CRLF "\n", "HTTP/1.1 200 OK" CRLF "X: b" CRLF CRLF, false},
+    {"HTTP/1.1 200 OK" CRLF "X: b" CRLF " c" CRLF CRLF, "HTTP/1.1 200 OK" CRLF "X: b   c" CRLF CRLF, false},
+    {"HTTP/1.1 200 OK\nX: b \n\tc\n d\n\n", "HTTP/1.1 200 OK" CRLF "X: b  \tc  d" CRLF CRLF, false},
+    {"HTTP/1.1 200 OK" CRLF "X: b" CRLF "  " CRLF "Y: c" CRLF CRLF, "HTTP/1.1 200 OK" CRLF "X: b" CRLF "Y: c" CRLF CRLF, false},
+    {"HTTP/1.1 200 OK" CRLF "Content-Length:" CRLF " 2" CRLF CRLF, "HTTP/1.1 200 OK" CRLF "Content-Length: 2" CRLF CRLF, false},
+    {"HTTP/1.1 200 OK" CRLF "Content-Length: 2" CRLF "content-length: 2" CRLF CRLF,
+     "HTTP/1.1 200 OK" CRLF "Content-Length: 2" CRLF CRLF, false},
+    {"HTTP/1.1 200 OK" CRLF "Transfer-Encoding: chunked" CRLF "Content-Length: 2" CRLF "X: b" CRLF CRLF,
+     "HTTP/1.1 200 OK" CRLF "Transfer-Encoding: chunked" CRLF "X: b" CRLF CRLF, false},
+    {"HTTP/1.1 200 OK" CRLF "X{\xe9} \t: b" CRLF CRLF, "HTTP/1.1 200 OK" CRLF "X{\xe9}:\t  b" CRLF CRLF, true},
+    {"HTTP/1.1 200 OK" CRLF "Content-Length : 2" CRLF CRLF, "HTTP/1.1 200 OK" CRLF "Content-Length:  2" CRLF CRLF, true},
+};
+
+static void puts_old_servers_right(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(old_servers) / sizeof(old_servers[0]); i++) {
+		const char *text = old_servers[i].came;
+		size_t len = strlen(text);
+		struct rig r;
+
+		put(&r, text, len);
+		r.m.lenient = old_servers[i].lenient;
+		assert_int_equal(h1_response(&r.m, ROOM, (uint32_t)len, HTTP_METHOD_GET, false), len);
+		assert_true(r.m.edited || r.m.lenient);
+		assert_written(&r.m, old_servers[i].goes_on);
+		assert_int_equal(r.m.keep_alive, r.m.framing != HTTP_BODY_CHUNKED);
+		free(r.base);
+	}
+}
+
+static const struct refused lenient_requests[] = {
+    {TEXT("GET /\xc3\xa9#a HTTP/1.1" CRLF "Host: h" CRLF "X{\xe9}: b" CRLF CRLF), H1_FAULT_NONE},
+    {TEXT("GET /a\x01 HTTP/1.1" CRLF CRLF), H1_FAULT_TARGET},
+    {TEXT("GET / HTTP/1.1" CRLF "X : b" CRLF CRLF), H1_FAULT_FIELD_NAME},
+    {TEXT("GET / HTTP/1.1" CRLF "X y: b" CRLF CRLF), H1_FAULT_FIELD_NAME},
+    {TEXT("GET / HTTP/1.1" CRLF "X\x01: b" CRLF CRLF), H1_FAULT_FIELD_NAME},
+    {TEXT("GET / HTTP/1.1" CRLF ": b" CRLF CRLF), H1_FAULT_FIELD_NAME},
+    {TEXT("GET / HTTP/1.1\nHost: h\n\n"), H1_FAULT_LINE_END},
+    {TEXT("GET / HTTP/1.1" CRLF "X: b" CRLF " c" CRLF CRLF), H1_FAULT_FOLDED},
+    {TEXT("POST / HTTP/1.1" CRLF "Content-Length: 2" CRLF "Transfer-Encoding: chunked" CRLF CRLF), H1_FAULT_BOTH_LENGTHS},
+    {TEXT("POST / HTTP/1.1" CRLF "Content-Length: 2" CRLF "Content-Length: 2" CRLF CRLF), H1_FAULT_LENGTH},
+};
+
+static void lenient_is_not_ambiguous(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(lenient_requests) / sizeof(lenient_requests[0]); i++) {
+		struct rig r;
+		ssize_t n;
+
+		put(&r, lenient_requests[i].text, lenient_requests[i].len);
+		r.m.lenient = true;
+		n = h1_request(&r.m, ROOM, (uint32_t)lenient_requests[i].len);
+		if (n < 0 ? -n != (ssize_t)lenient_requests[i].fault : lenient_requests[i].fault || !n)
+			fail_msg("lenient request %zu: %zd", i, n);
+		free(r.base);
+	}
+}
 
 static void refuses_what_a_lying_server_sends(void **state)
 {
@@ -726,6 +797,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(refuses_what_two_parsers_may_read_in_two_ways),
 	    cmocka_unit_test(refuses_what_a_lying_server_sends),
+	    cmocka_unit_test(puts_old_servers_right),
+	    cmocka_unit_test(lenient_is_not_ambiguous),
 	    cmocka_unit_test(tells_the_parts_of_a_request),
 	    cmocka_unit_test(tells_the_parts_of_an_absolute_target),
 	    cmocka_unit_test(knows_its_fields_by_every_byte_of_their_name),
