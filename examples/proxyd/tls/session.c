@@ -75,21 +75,21 @@ static bool parse_key(const char *line, struct ticket_key *k)
 static bool read_keys(BIO *b, struct tls_ticket_keys *k, const char **ret_why)
 {
 	char line[256];
+	bool ok = true;
 
-	while (BIO_gets(b, line, sizeof(line)) > 0) {
+	while (ok && BIO_gets(b, line, sizeof(line)) > 0) {
 		if (line[strspn(line, " \t\r\n")] == '\0')
 			continue;
 		if (k->n == KEYS_MAX) { /* the last ones count */
 			memmove(k->key, k->key + 1, (KEYS_MAX - 1) * sizeof(k->key[0]));
 			k->n--;
 		}
-		if (!parse_key(line, &k->key[k->n++])) {
-			*ret_why = "a line is no key: write 48 or 80 random bytes in base64 "
-				   "(openssl rand -base64 80 -A)";
-			return false;
-		}
+		ok = parse_key(line, &k->key[k->n++]);
 	}
 	OPENSSL_cleanse(line, sizeof(line));
+	*ret_why = "a line is no key: write 48 or 80 random bytes in base64 (openssl rand -base64 80 -A)";
+	if (!ok)
+		return false;
 	*ret_why = "there are fewer than 3 keys in it: the last but one encrypts, the others are "
 		   "understood";
 	k->in_use = k->n >= 2 ? k->n - 2 : 0;
