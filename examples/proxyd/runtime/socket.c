@@ -16,6 +16,7 @@
 #include "log.h"
 
 #define BACKLOG 16
+#define STOP_READS_MAX 16 /* of who sends to stop; what comes behind them is commands */
 #define FOLLOW_NS UINT64_C(100000000)
 #define UNSENT_MAX (1u << 20) /* bytes: a client that takes nothing is sent nothing more */
 
@@ -294,7 +295,7 @@ static void stop_following(struct runtime_conn *c)
 {
 	char rest[4096];
 
-	while (recv(c->fd, rest, sizeof(rest), 0) > 0)
+	for (int i = 0; i < STOP_READS_MAX && recv(c->fd, rest, sizeof(rest), 0) > 0; i++)
 		;
 	end_follow(c);
 	c->waiting = false;
