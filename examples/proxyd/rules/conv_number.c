@@ -175,7 +175,7 @@ static bool format_time(const struct conv *c, const struct expr_arg *arg, unsign
 {
 	bool is_http = (c->data & DATE_KIND) == DATE_HTTP;
 	const char *format = is_http ? "%a, %d %b %Y %H:%M:%S GMT" : arg->text.at;
-	int64_t unit = c->data & DATE_MS ? 1000 : c->data & DATE_US ? 1000000 : 1, t = s->number;
+	int64_t unit = c->data & DATE_MS ? 1000 : c->data & DATE_US ? 1000000 : 1, t = s->number, rest;
 	unsigned offset = is_http ? 0 : 1;
 	char *p = scratch_take(&r->scratch, TIME_MAX), whole[TIME_MAX];
 	time_t seconds;
@@ -186,9 +186,10 @@ static bool format_time(const struct conv *c, const struct expr_arg *arg, unsign
 		return false;
 	if (is_http && n_args > 1)
 		unit = arg[1].number;
+	rest = t % unit + (t % unit < 0 ? unit : 0);
 	seconds = (time_t)(t / unit - (t % unit < 0));
 	if (unit > 1 && !is_http) {
-		if (!put_fraction(format, (uint32_t)((t - seconds * unit) * (1000000000 / unit)), whole, sizeof(whole)))
+		if (!put_fraction(format, (uint32_t)(rest * (1000000000 / unit)), whole, sizeof(whole)))
 			return false;
 		format = whole;
 	}
