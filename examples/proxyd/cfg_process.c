@@ -8,13 +8,13 @@
 
 /* ---- cpu-map ---- */
 
-/* "all", "odd", "even", "3", "2-5", "2-": as bits of a set that begins at `low`. False: it is none. */
+/* "3", "2-5", "2-", and of threads, which begin at 1, "all", "odd", "even": as bits of a set. False: it is none. */
 static bool read_range(const char *text, unsigned low, unsigned high, cpu_set_t *set)
 {
 	unsigned from, to, step = 1;
 	int n = 0;
 
-	if (!strcmp(text, "all") || !strcmp(text, "odd") || !strcmp(text, "even")) {
+	if (low && (!strcmp(text, "all") || !strcmp(text, "odd") || !strcmp(text, "even"))) {
 		step = *text == 'a' ? 1 : 2;
 		from = *text == 'e' ? 2 : low;
 		to = high;
