@@ -174,11 +174,11 @@ def test_variables_of_the_process_are_read_and_set(binary):
         assert body(a, "/") == "<4> 7"
         for wrong in ("set var proc.n path", "set var txn.n int(1)", "set var proc.n", "set var proc.n none(1)"):
             assert a.ask("experimental-mode on; " + wrong)
-        for number in range(3):  # names that only an expression has go with it
-            assert a.ask(f"experimental-mode on; set var proc.n var(txn.none{number})")
-            assert a.ask(f"experimental-mode on; set var proc.n str(x),table_conn_cnt(none{number})")
-        assert "none" not in a.ask("show table")
         assert a.ask("get var proc.n") == "proc.n: type=sint value=<7>"
+        for number in range(3):  # names that only an expression has go with it
+            a.ask(f"experimental-mode on; set var proc.text var(txn.none{number})")
+            a.ask(f"experimental-mode on; set var proc.text str(x),table_conn_cnt(none{number})")
+        assert "none" not in a.ask("show table")
         assert a.ask("get var proc.none") == "Variable not found."
 
 
