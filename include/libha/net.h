@@ -218,9 +218,8 @@ LIBHA_API int ha_net_macvlan_add(struct ha_net *n, const struct ha_net_macvlan *
 struct ha_net_ipvlan {
 	size_t size;	 /* sizeof(struct ha_net_ipvlan) */
 	uint32_t parent; /* ifindex of the Ethernet link below */
-	uint16_t
-	    mode; /* IPVLAN_MODE_* of linux/if_link.h; 0: IPVLAN_MODE_L2. All of a parent have one */
-	uint16_t flags; /* IPVLAN_F_*; 0: bridge mode. Likewise */
+	uint16_t mode;	 /* IPVLAN_MODE_* of linux/if_link.h; 0: L2. All of a parent have one */
+	uint16_t flags;	 /* IPVLAN_F_*; 0: bridge mode. Likewise */
 	char name[HA_NET_NAME_SIZE];
 };
 
