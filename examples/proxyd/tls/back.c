@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* How one server is spoken to. */
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,15 +9,10 @@
 
 #define NAME_MAX_BYTES 255
 
-/* The last session that the server gave. Goes with its context: connections of an older set may outlive the back. */
-struct kept {
-	SSL_SESSION *session;	       /* NULL: none */
-	char name[NAME_MAX_BYTES + 1]; /* that was asked for then */
-};
-
 struct back_worker {
 	SSL_CTX *ctx;
-	struct kept *kept; /* the context's */
+	SSL_SESSION *session;	       /* the last one that the server gave; NULL: none */
+	char name[NAME_MAX_BYTES + 1]; /* that was asked for then */
 };
 
 struct tls_back {
@@ -34,49 +28,19 @@ struct tls_back {
 	struct back_worker worker[TLS_WORKERS_MAX];
 };
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static int kept_index = -1; /* of a context's extra data */
-
-static void free_kept(void *ctx, void *kept, CRYPTO_EX_DATA *all, int index, long argl, void *arg)
-{
-	struct kept *k = kept;
-
-	(void)ctx, (void)all, (void)index, (void)argl, (void)arg;
-	if (k)
-		SSL_SESSION_free(k->session);
-	free(k);
-}
-
-static void prepare(void)
-{
-	kept_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_kept);
-}
-
-/* NULL: no memory. */
-static struct kept *keep_with(SSL_CTX *ctx)
-{
-	struct kept *k = calloc(1, sizeof(*k));
-
-	pthread_once(&once, prepare);
-	if (k && SSL_CTX_set_ex_data(ctx, kept_index, k))
-		return k;
-	free(k);
-	return NULL;
-}
-
 /* The server gave a session, or another ticket: with TLS 1.3 some time after the handshake. */
 static int on_session(SSL *ssl, SSL_SESSION *s)
 {
-	struct kept *k = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), kept_index);
+	struct back_worker *w = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
 	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
 
 	if (!SSL_SESSION_is_resumable(s))
 		return 0;
-	SSL_SESSION_free(k->session);
-	k->session = s;
-	k->name[0] = '\0';
+	SSL_SESSION_free(w->session);
+	w->session = s;
+	w->name[0] = '\0';
 	if (name && strlen(name) <= NAME_MAX_BYTES)
-		memcpy(k->name, name, strlen(name) + 1);
+		memcpy(w->name, name, strlen(name) + 1);
 	return 1; /* it is ours now */
 }
 
@@ -99,14 +63,13 @@ static SSL_CTX *make_context(struct tls_back *b, unsigned worker)
 		ok = tls_context_trust(ctx, b->trust, worker);
 	if (ok && b->alpn_len)
 		ok = SSL_CTX_set_alpn_protos(ctx, b->alpn, (unsigned)b->alpn_len) == 0;
-	if (ok)
-		ok = (b->worker[worker].kept = keep_with(ctx));
 	if (!ok) {
 		SSL_CTX_free(ctx);
 		ERR_clear_error();
 		return NULL;
 	}
 	SSL_CTX_set_verify(ctx, b->trust ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+	SSL_CTX_set_app_data(ctx, &b->worker[worker]);
 	if (!b->no_reuse) {
 		SSL_CTX_set_session_cache_mode(ctx,
 					       SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
@@ -135,8 +98,8 @@ struct tls *tls_back_connect(struct tls_back *b, unsigned worker, int fd, const 
 	if (ok && b->trust && verify && *verify)
 		ok = SSL_set1_host(t->ssl, verify);
 	/* a session knows the certificate that was checked for its name */
-	if (ok && w->kept->session && !strcmp(w->kept->name, name ? name : ""))
-		ok = SSL_set_session(t->ssl, w->kept->session);
+	if (ok && w->session && !strcmp(w->name, name ? name : ""))
+		ok = SSL_set_session(t->ssl, w->session);
 	if (ok)
 		return t;
 	tls_free(t);
@@ -223,8 +186,10 @@ void tls_back_free(struct tls_back *b)
 {
 	if (!b || b->refs--)
 		return;
-	for (unsigned i = 0; i < TLS_WORKERS_MAX; i++)
+	for (unsigned i = 0; i < TLS_WORKERS_MAX; i++) {
+		SSL_SESSION_free(b->worker[i].session);
 		SSL_CTX_free(b->worker[i].ctx);
+	}
 	tls_item_free(b->pair ? &b->pair->item : NULL);
 	tls_trust_free(b->trust);
 	free(b->verify_host);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* What a configuration says of TLS, and which certificate a name gets. */
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,17 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include <openssl/pem.h>
-#include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
 #include "cfg.h"
-#include "tls/conn.h"
 #include "tls/tls.h"
 
 static char folder[] = "/tmp/proxyd-tls.XXXXXX";
@@ -256,53 +251,6 @@ static void versions_are_what_is_left(void **state)
 	}
 }
 
-/* Both ends of a handshake. */
-static void shake(struct tls *client, SSL *server)
-{
-	int done = -EAGAIN;
-
-	for (int i = 0; i < 16 && (done || !SSL_is_init_finished(server)); i++) {
-		tls_events(client, EPOLLIN | EPOLLOUT);
-		done = tls_handshake(client);
-		SSL_do_handshake(server);
-	}
-	assert_int_equal(done, 0);
-}
-
-/* A connection of an older set, opened with what a reload brought, may outlive that. */
-static void a_ticket_comes_when_the_back_has_gone(void **state)
-{
-	const char *pem = make("ticket", "DNS:ticket");
-	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-	SSL *server;
-	struct diag d;
-	struct cfg *cfg = load(&d, "backend b\n server a 127.0.0.1:1 ssl verify none\n");
-	struct tls *client;
-	char buf[16];
-	int fd[2];
-
-	(void)state;
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd), 0);
-	assert_int_equal(SSL_CTX_use_certificate_chain_file(ctx, pem), 1);
-	assert_int_equal(SSL_CTX_use_PrivateKey_file(ctx, pem, SSL_FILETYPE_PEM), 1);
-	server = SSL_new(ctx);
-	SSL_set_fd(server, fd[1]);
-	SSL_set_accept_state(server);
-	client = tls_back_connect(cfg_server_back(STAILQ_FIRST(&STAILQ_FIRST(&cfg->proxies)->servers)), 0, fd[0], NULL);
-	assert_non_null(client);
-	shake(client, server);
-	end(&d, cfg);
-	assert_int_equal(SSL_new_session_ticket(server), 1);
-	assert_int_equal(SSL_write(server, "x", 1), 1);
-	tls_events(client, EPOLLIN);
-	assert_int_equal(tls_recv(client, buf, sizeof(buf)), 1);
-	tls_free(client);
-	SSL_free(server);
-	SSL_CTX_free(ctx);
-	close(fd[0]);
-	close(fd[1]);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -314,7 +262,6 @@ int main(void)
 	    cmocka_unit_test(servers_inherit_and_differ),
 	    cmocka_unit_test(a_server_is_verified_unless_one_says_otherwise),
 	    cmocka_unit_test(versions_are_what_is_left),
-	    cmocka_unit_test(a_ticket_comes_when_the_back_has_gone),
 	};
 	char command[64];
 	int failed;
