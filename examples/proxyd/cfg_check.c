@@ -3,6 +3,7 @@
 #include "cfg_read.h"
 #include "cfg_rules.h"
 
+#include <search.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -290,37 +291,42 @@ static void check_buffers(struct cfg_global *g)
 		g->maxrewrite = g->bufsize / 2;
 }
 
-static const struct cfg_proxy *proxy_of_id(const struct cfg *c, unsigned id)
+static int by_id(const void *a, const void *b)
 {
-	const struct cfg_proxy *p;
+	const struct cfg_proxy *x = a, *y = b;
 
-	STAILQ_FOREACH (p, &c->proxies, next)
-		if (p->id_given && p->id == id)
-			return p;
-	return NULL;
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static void keep_proxy(void *proxy)
+{
+	(void)proxy;
 }
 
 /* Those that are written, each once; the others have what they leave. */
 static void number_proxies(struct reader *r)
 {
-	struct cfg_proxy *p;
-	unsigned free_id = 2;
-	bool given = false;
+	struct cfg_proxy *p, key = {.id = 2};
+	void *given = NULL; /* by id; see tsearch(3) */
 
-	STAILQ_FOREACH (p, &r->cfg->proxies, next)
-		given |= p->id_given;
-	if (!given)
-		return;
 	STAILQ_FOREACH (p, &r->cfg->proxies, next) {
-		if (p->id_given && proxy_of_id(r->cfg, p->id) != p)
+		struct cfg_proxy *const *at = p->id_given ? tsearch(p, &given, by_id) : NULL;
+
+		if (p->id_given && !at)
+			r->no_memory = true;
+		else if (at && *at != p)
 			diag_add(r->diag, DIAG_ERROR, &p->at, "\"%s\" has the id %u of \"%s\": each has its own", p->name,
-				 p->id, proxy_of_id(r->cfg, p->id)->name);
-		if (p->id_given)
-			continue;
-		while (proxy_of_id(r->cfg, free_id))
-			free_id++;
-		p->id = free_id++;
+				 p->id, (*at)->name);
 	}
+	if (given)
+		STAILQ_FOREACH (p, &r->cfg->proxies, next) {
+			if (p->id_given)
+				continue;
+			while (tfind(&key, &given, by_id))
+				key.id++;
+			p->id = key.id++;
+		}
+	tdestroy(given, keep_proxy);
 }
 
 void cfg_check(struct reader *r)

@@ -246,6 +246,32 @@ static void addr_clear_port(struct cfg_addr *a)
 	memset((char *)&a->storage + offsetof(struct sockaddr_in, sin_port), 0, sizeof(in_port_t));
 }
 
+/* As HAProxy: from the address of the section or the server, but not as a client. */
+static void set_source(const struct cfg_server *c, const struct cfg_addr *target, struct cfg_addr *source, struct health_check_opts *o)
+{
+	o->device = c->source.interface;
+	if (!c->source.addr.len || c->source.as != CFG_SOURCE_OWN || c->source.addr.sa.sa_family != target->sa.sa_family)
+		return;
+	*source = c->source.addr;
+	addr_clear_port(source);
+	o->source = &source->sa;
+	o->source_len = source->len;
+}
+
+/* What the check that begins now was made of. 0 or -ENOMEM. */
+static int remember(struct server *s, const struct cfg_server *c, const char *text, uint64_t timeout_ns)
+{
+	if (!s->checked)
+		s->checked = malloc(sizeof(*s->checked));
+	if (!s->checked)
+		return -ENOMEM;
+	*s->checked = *c;
+	s->check_timeout_ns = timeout_ns;
+	free(s->checked_text);
+	s->checked_text = text ? strdup(text) : NULL;
+	return 0;
+}
+
 int check_sync(struct engine *e, struct server *s, const struct cfg_server *configured,
 	       const struct backend *b)
 {
@@ -255,7 +281,7 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *conf
 	bool wanted = c->check && c->addr.len; /* resolve.c comes back when it has one */
 	struct health_probe *own = NULL;
 	uint64_t timeout_ns = timeout_of(c, p);
-	struct cfg_addr target = target_of(c, p), source = c->source.addr;
+	struct cfg_addr target = target_of(c, p), source;
 	struct health_filter_opts filter = {
 	    .size = sizeof(filter),
 	    .rise = c->rise,
@@ -280,13 +306,7 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *conf
 		s->up = begins_up(c);
 	filter.start = !s->checked ? start_of(c) : s->up ? HEALTH_START_UP : HEALTH_START_DOWN;
 
-	/* as HAProxy: from the address of the section or the server, but not as a client */
-	if (c->source.addr.len && c->source.as == CFG_SOURCE_OWN && c->source.addr.sa.sa_family == target.sa.sa_family) {
-		addr_clear_port(&source);
-		o.source = &source.sa;
-		o.source_len = source.len;
-	}
-	o.device = c->source.interface;
+	set_source(c, &target, &source, &o);
 	s->engine = e;
 	s->log_checks = p->set.log_health_checks;
 	/* with TLS it is made anew: certificates may be others now */
@@ -300,14 +320,9 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *conf
 	}
 	if (!wanted)
 		return 0;
-	if (!s->checked)
-		s->checked = malloc(sizeof(*s->checked));
-	if (!s->checked)
-		return -ENOMEM;
-	*s->checked = *c;
-	s->check_timeout_ns = timeout_ns;
-	free(s->checked_text);
-	s->checked_text = text ? strdup(text) : NULL;
+	r = remember(s, c, text, timeout_ns);
+	if (r < 0)
+		return r;
 	if (s->admin.maint || s->admin.no_checks)
 		o.flags |= HEALTH_CHECK_PAUSED;
 	if (c->check_tls) {
