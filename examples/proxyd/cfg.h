@@ -92,6 +92,17 @@ enum cfg_observe {
 	CFG_OBSERVE_LAYER7,
 };
 
+enum cfg_proxy_extra { /* proxy-v2-options, send-proxy-v2-ssl and -ssl-cn */
+	CFG_PROXY_TLS = 1,
+	CFG_PROXY_CN = 2,
+	CFG_PROXY_CIPHER = 4,
+	CFG_PROXY_CERT_SIG = 8,
+	CFG_PROXY_CERT_KEY = 16,
+	CFG_PROXY_AUTHORITY = 32,
+	CFG_PROXY_CRC32C = 64,
+	CFG_PROXY_UNIQUE_ID = 128,
+};
+
 enum cfg_on_error { /* what errors of the traffic do, error-limit of them in a row */
 	CFG_ON_ERROR_FAIL_CHECK, /* HAProxy's default */
 	CFG_ON_ERROR_FASTINTER,
@@ -161,7 +172,7 @@ struct cfg_server {
 	const char *redir; /* GET and HEAD are sent there; NULL: not */
 	unsigned minconn; /* below maxconn, which then grows from it with the load; 0: none */
 	unsigned send_proxy; /* version of the PROXY protocol; 0: none */
-	unsigned proxy_tls;  /* it tells of TLS: 1, with the client's name: 2 */
+	unsigned proxy_tells; /* in version 2: bits of enum cfg_proxy_extra */
 	bool backup, disabled, check, agent_check;
 	bool non_stick; /* tables do not keep it */
 	enum cfg_init_state { /* before its first check */

@@ -342,10 +342,10 @@ static void server_flag(struct reader *r, size_t i, void *target)
 		s->agent_check = on;
 	else if (!strncmp(name, "send-proxy", 10)) {
 		s->send_proxy = !on ? 0 : name[10] ? 2 : 1;
-		s->proxy_tls = !on			      ? 0
-			       : !strcmp(name, "send-proxy-v2-ssl-cn") ? 2
-			       : !strcmp(name, "send-proxy-v2-ssl")    ? 1
-								       : s->proxy_tls;
+		s->proxy_tells = !on ? 0
+				     : s->proxy_tells | (!strcmp(name, "send-proxy-v2-ssl-cn") ? CFG_PROXY_TLS | CFG_PROXY_CN
+							 : !strcmp(name, "send-proxy-v2-ssl")  ? CFG_PROXY_TLS
+											       : 0);
 	}
 	else if (!strcmp(name, "backup"))
 		s->backup = on;
@@ -353,6 +353,49 @@ static void server_flag(struct reader *r, size_t i, void *target)
 		s->disabled = true;
 	else if (!strcmp(name, "enabled"))
 		s->disabled = false;
+}
+
+/* Without a version of send-proxy this makes HAProxy send version 1, which tells nothing of it. */
+static void server_proxy_tells(struct reader *r, size_t i, void *target)
+{
+	static const struct {
+		const char *name;
+		unsigned bits;
+	} known[] = {
+	    {"ssl", CFG_PROXY_TLS},
+	    {"cert-cn", CFG_PROXY_TLS | CFG_PROXY_CN},
+	    {"ssl-cipher", CFG_PROXY_TLS | CFG_PROXY_CIPHER},
+	    {"cert-sig", CFG_PROXY_TLS | CFG_PROXY_CERT_SIG},
+	    {"cert-key", CFG_PROXY_TLS | CFG_PROXY_CERT_KEY},
+	    {"authority", CFG_PROXY_AUTHORITY},
+	    {"crc32c", CFG_PROXY_CRC32C},
+	    {"unique-id", CFG_PROXY_UNIQUE_ID},
+	};
+	const size_t n = sizeof(known) / sizeof(known[0]);
+	struct cfg_server *s = target;
+	char list[256], *save = NULL;
+
+	if ((size_t)snprintf(list, sizeof(list), "%s", word_at(r, i + 1)) >= sizeof(list))
+		list[0] = '\0';
+	for (char *one = strtok_r(list, ",", &save); one; one = strtok_r(NULL, ",", &save)) {
+		size_t k = 0;
+
+		while (k < n && strcmp(one, known[k].name) != 0)
+			k++;
+		if (k == n) {
+			say(r, DIAG_ERROR, i + 1, "proxy-v2-options takes a list of ssl, cert-cn, ssl-cipher, cert-sig, cert-key, "
+			    "authority, crc32c and unique-id, not \"%s\"", one);
+			return;
+		}
+		s->proxy_tells |= known[k].bits;
+	}
+	if (!s->proxy_tells)
+		say(r, DIAG_ERROR, i + 1, "proxy-v2-options takes a list of ssl, cert-cn, ssl-cipher, cert-sig, cert-key, authority, "
+		    "crc32c and unique-id");
+	if (!s->send_proxy) {
+		say(r, DIAG_WARNING, i, "proxy-v2-options without send-proxy-v2 sends version 1, as in HAProxy: write send-proxy-v2 before it");
+		s->send_proxy = 1;
+	}
 }
 
 /* The place of word `i` + 1 in a list of `n`; `n`: told. */
@@ -512,6 +555,7 @@ static const struct parameter server_parameters[] = {
     {"track", 1, server_track_word},
     {"weight", 1, server_count},
     {"send-proxy", 0, server_flag},
+    {"proxy-v2-options", 1, server_proxy_tells},
     {"send-proxy-v2", 0, server_flag},
     {"no-send-proxy", 0, server_flag},
     {"no-send-proxy-v2", 0, server_flag},

@@ -713,7 +713,6 @@ const struct cfg_word cfg_words_server[] = {
 	{"pool-purge-delay", WORD_HARMLESS, 1},
 	{"port", 0, 1},
 	{"proto", 0, 1},
-	{"proxy-v2-options", WORD_HARMLESS, 1},
 	{"redir", WORD_HARMLESS, 1},
 	{"resolve-net", WORD_HARMLESS, 1},
 	{"resolve-opts", WORD_HARMLESS, 1},

@@ -137,24 +137,40 @@ int server_connect(struct server *to, const struct connect_from *from, bool has_
 	return fd;
 }
 
+/* What of the client's connection a header of version 2 tells this server. The length then. */
+static size_t tell_more(char head[PROXY_HEADER_MAX + PROXY_EXTRA_MAX], size_t len, const struct tls *t, unsigned tells,
+			const char *unique_id)
+{
+	struct proxy_extra extra = {.crc32c = tells & CFG_PROXY_CRC32C};
+	struct proxy_tls tls;
+
+	extra.alpn = tls_alpn(t, &extra.alpn_len);
+	extra.authority = tells & CFG_PROXY_AUTHORITY ? tls_server_name(t) : NULL;
+	extra.authority_len = extra.authority ? strlen(extra.authority) : 0;
+	extra.unique_id = tells & CFG_PROXY_UNIQUE_ID ? unique_id : NULL;
+	extra.unique_id_len = extra.unique_id ? strlen(extra.unique_id) : 0;
+	if (tells & CFG_PROXY_TLS) {
+		tls_introduce(t, tells, &tls);
+		extra.tls = &tls;
+	}
+	return proxy_header_extra(head, len, &extra);
+}
+
 bool server_introduce(int fd, const struct server *server, const struct handle *client_handle,
-		      const struct endpoint *client, const struct endpoint *target, bool more)
+		      const struct endpoint *client, const struct endpoint *target, const char *unique_id, bool more)
 {
 	struct sockaddr_storage from = to_sockaddr(client),
 				to = to_sockaddr(target ? target : &(struct endpoint){0});
 	socklen_t size = sizeof(to);
-	char head[PROXY_HEADER_MAX + PROXY_TLS_MAX];
-	struct proxy_tls tls;
+	char head[PROXY_HEADER_MAX + PROXY_EXTRA_MAX];
 	ssize_t len;
 
 	if (!target || !target->family)
 		getsockname(client_handle->fd, (struct sockaddr *)&to, &size);
 	len = (ssize_t)proxy_header(head, server->send_proxy, (struct sockaddr *)&from,
 				    (struct sockaddr *)&to);
-	if (server->proxy_tls) {
-		tls_introduce(client_handle->tls, server->proxy_tls > 1, &tls);
-		len = (ssize_t)proxy_header_tls(head, (size_t)len, &tls);
-	}
+	if (server->send_proxy == 2 && (server->proxy_tells || client_handle->tls))
+		len = (ssize_t)tell_more(head, (size_t)len, client_handle->tls, server->proxy_tells, unique_id);
 	return send(fd, head, (size_t)len, MSG_NOSIGNAL | (more ? MSG_MORE : 0)) == len;
 }
 
@@ -305,7 +321,7 @@ static int introduce(struct session *s, bool failed)
 	if (failed && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
 		return errno;
 	if (!error && to->send_proxy &&
-	    !server_introduce(fd, to, &s->handle[CONN_CLIENT], &s->client, s->target,
+	    !server_introduce(fd, to, &s->handle[CONN_CLIENT], &s->client, s->target, s->store ? s->store->unique_id : NULL,
 			      s->chunk[CONN_SERVER] || to->tls))
 		return EPIPE;
 	return error;

@@ -4,6 +4,7 @@
 #include "http.h"
 #include "io.h"
 #include "rule_run.h"
+#include "rule_store.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -279,7 +280,7 @@ static int introduce(struct exchange *x)
 	if (getsockopt(l->h.fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
 		return errno;
 	if (!error && l->server->send_proxy &&
-	    !server_introduce(l->h.fd, l->server, &c->h, &c->from, &c->to, true))
+	    !server_introduce(l->h.fd, l->server, &c->h, &c->from, &c->to, c->store ? c->store->unique_id : NULL, true))
 		return EPIPE;
 	return error;
 }

@@ -153,7 +153,7 @@ struct server {
 	bool client_port;
 	int port_shift;			/* from the client's port on */
 	unsigned send_proxy;		/* version of the PROXY protocol; 0: none */
-	unsigned proxy_tls;		/* it tells of TLS: 1, with the client's name: 2 */
+	unsigned proxy_tells;		/* bits of enum cfg_proxy_extra */
 	_Atomic(const struct cfg_source *) source; /* of the last set it is in; NULL: the system's choice */
 	_Atomic unsigned source_turn;	/* of its ports */
 	_Atomic(const struct cfg_tcp *) tcp; /* of the last set it is in; NULL: nothing is told to its sockets */

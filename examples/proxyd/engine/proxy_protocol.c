@@ -88,48 +88,84 @@ size_t proxy_header(char buf[PROXY_HEADER_MAX], unsigned version, const struct s
 }
 
 enum { /* types, and bits of the client's */
+       TLV_ALPN = 0x01,
        TLV_AUTHORITY = 0x02,
        TLV_CRC32C = 0x03,
        TLV_UNIQUE_ID = 0x05,
        TLV_TLS = 0x20,
        TLV_TLS_VERSION = 0x21,
        TLV_TLS_CN = 0x22,
+       TLV_TLS_CIPHER = 0x23,
+       TLV_TLS_SIGNATURE = 0x24,
+       TLV_TLS_KEY = 0x25,
        CLIENT_TLS = 1,
        CLIENT_CERT_NOW = 2,
        CLIENT_CERT = 4,
 };
 
-static size_t tlv(char *buf, int type, const char *text)
+/* Castagnoli's, the four bytes at `sum` as zeros (section 2.2.3). */
+static uint32_t crc32c(const unsigned char *header, size_t len, const unsigned char *sum)
 {
-	size_t len = strlen(text);
+	uint32_t crc = UINT32_MAX;
 
-	buf[0] = (char)type;
-	buf[1] = 0;
-	buf[2] = (char)len;
-	memcpy(buf + 3, text, len);
+	for (const unsigned char *p = header; p < header + len; p++) {
+		crc ^= p >= sum && p < sum + 4 ? 0 : *p;
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? UINT32_C(0x82f63b78) : 0);
+	}
+	return ~crc;
+}
+
+/* At `at`; its length, 0: there is nothing to tell. */
+static size_t tlv(char *at, int type, const char *value, size_t len)
+{
+	if (!value || !len || len > PROXY_VALUE_MAX)
+		return 0;
+	at[0] = (char)type;
+	at[1] = 0;
+	at[2] = (char)len;
+	memcpy(at + 3, value, len);
 	return 3 + len;
 }
 
-size_t proxy_header_tls(char buf[PROXY_HEADER_MAX + PROXY_TLS_MAX], size_t len,
-			const struct proxy_tls *t)
+static size_t tls_tlv(char *at, const struct proxy_tls *t)
 {
 	uint32_t verify = htonl(t->has_cert ? t->verify : 0);
-	char *at = buf + len;
 	size_t n = 8;
 
 	at[3] = (char)((t->in_use ? CLIENT_TLS : 0) | (t->has_cert ? CLIENT_CERT : 0) |
 		       (t->has_cert && t->shown_now ? CLIENT_CERT_NOW : 0));
 	memcpy(at + 4, &verify, 4);
-	if (*t->version)
-		n += tlv(at + n, TLV_TLS_VERSION, t->version);
-	if (*t->cn)
-		n += tlv(at + n, TLV_TLS_CN, t->cn);
+	n += tlv(at + n, TLV_TLS_VERSION, t->version, strlen(t->version));
+	n += tlv(at + n, TLV_TLS_CN, t->cn, strlen(t->cn));
+	n += tlv(at + n, TLV_TLS_KEY, t->key, strlen(t->key));
+	n += tlv(at + n, TLV_TLS_SIGNATURE, t->signature, strlen(t->signature));
+	n += tlv(at + n, TLV_TLS_CIPHER, t->cipher, strlen(t->cipher));
 	at[0] = TLV_TLS;
-	at[1] = 0;
+	at[1] = (char)((n - 3) >> 8);
 	at[2] = (char)(n - 3);
-	len += n;
+	return n;
+}
+
+size_t proxy_header_extra(char buf[PROXY_HEADER_MAX + PROXY_EXTRA_MAX], size_t len, const struct proxy_extra *extra)
+{
+	const unsigned char *header = (const unsigned char *)buf;
+	size_t sum = len + 3;
+
+	if (extra->crc32c)
+		len += tlv(buf + len, TLV_CRC32C, "\0\0\0", 4);
+	len += tlv(buf + len, TLV_ALPN, extra->alpn, extra->alpn_len);
+	len += tlv(buf + len, TLV_AUTHORITY, extra->authority, extra->authority_len);
+	len += tlv(buf + len, TLV_UNIQUE_ID, extra->unique_id, extra->unique_id_len);
+	if (extra->tls)
+		len += tls_tlv(buf + len, extra->tls);
 	buf[14] = (char)((len - 16) >> 8);
 	buf[15] = (char)(len - 16);
+	if (extra->crc32c) {
+		uint32_t crc = htonl(crc32c(header, len, header + sum));
+
+		memcpy(buf + sum, &crc, 4);
+	}
 	return len;
 }
 
@@ -210,18 +246,13 @@ static ssize_t parse_1(const char *data, size_t len, struct proxy_ends *ret)
 	return (ssize_t)n + 1;
 }
 
-/* Castagnoli's, of the header with its four bytes at `sum` as zeros (section 2.2.3). */
+/* With its four bytes at `sum` as zeros. */
 static bool sum_is_right(const unsigned char *header, size_t len, const unsigned char *sum)
 {
-	uint32_t crc = UINT32_MAX, told;
+	uint32_t told;
 
-	for (const unsigned char *p = header; p < header + len; p++) {
-		crc ^= p >= sum && p < sum + 4 ? 0 : *p;
-		for (int bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (crc & 1 ? UINT32_C(0x82f63b78) : 0);
-	}
 	memcpy(&told, sum, 4);
-	return ntohl(told) == ~crc;
+	return ntohl(told) == crc32c(header, len, sum);
 }
 
 /* The extras, from `begin` to the end of the header: type, length of two bytes, value. False: malformed. */

@@ -21,20 +21,30 @@
 size_t proxy_header(char buf[PROXY_HEADER_MAX], unsigned version, const struct sockaddr *from,
 		    const struct sockaddr *to);
 
-/* What a header of version 2 tells of the client's TLS (section 2.2.6). */
+/* What a header of version 2 tells of the client's TLS (section 2.2.6); "": is not told. */
 struct proxy_tls {
 	bool in_use;
 	bool has_cert, shown_now; /* in this session; in this very handshake */
 	uint32_t verify;	  /* X509_V_…, when has_cert */
 	char version[16];	  /* "TLSv1.3" */
-	char cn[65];		  /* of its certificate; "": is not told */
+	char cn[65];		  /* of its certificate */
+	char cipher[64];
+	char key[16], signature[64]; /* of our certificate: "RSA2048", "RSA-SHA256" */
 };
 
-#define PROXY_TLS_MAX 128 /* bytes */
+#define PROXY_VALUE_MAX 255  /* bytes; longer ones are not told */
+#define PROXY_EXTRA_MAX 1100 /* bytes of all */
+
+/* What else it tells (section 2.2); NULL: it does not. */
+struct proxy_extra {
+	bool crc32c;
+	const char *alpn, *authority, *unique_id;
+	size_t alpn_len, authority_len, unique_id_len;
+	const struct proxy_tls *tls;
+};
 
 /* Appends that to a header of version 2 of `len` bytes. Its length then. */
-size_t proxy_header_tls(char buf[PROXY_HEADER_MAX + PROXY_TLS_MAX], size_t len,
-			const struct proxy_tls *t);
+size_t proxy_header_extra(char buf[PROXY_HEADER_MAX + PROXY_EXTRA_MAX], size_t len, const struct proxy_extra *extra);
 
 #define PROXY_READ_MAX 4096 /* a header of version 2 with more extras than that is refused */
 

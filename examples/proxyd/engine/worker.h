@@ -228,11 +228,11 @@ static inline bool server_sees_client(const struct server *s)
 
 /*
  * Sends the PROXY header to a fresh connection, which takes these few bytes. `more` follow at once;
- * `target` NULL or without a family: the client socket's own address.
+ * `target` NULL or without a family: the client socket's own address; `unique_id` NULL: there is none.
  * False: it is no good.
  */
 bool server_introduce(int fd, const struct server *server, const struct handle *client_handle,
-		      const struct endpoint *client, const struct endpoint *target, bool more);
+		      const struct endpoint *client, const struct endpoint *target, const char *unique_id, bool more);
 
 /* The server's socket became writable or failed, while connecting, as these events say. */
 void session_connect_event(struct worker *w, struct session *s, uint32_t events);

@@ -8,6 +8,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include "cfg.h"
 #include "engine/proxy_protocol.h"
 #include "rules/tls_names.h"
 #include "tls/conn.h"
@@ -419,17 +420,57 @@ bool tls_info(const struct tls *t, int what, const struct expr_arg *arg, unsigne
 	}
 }
 
-void tls_introduce(const struct tls *t, bool with_name, struct proxy_tls *ret)
+const char *tls_server_name(const struct tls *t)
+{
+	return t ? SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name) : NULL;
+}
+
+const char *tls_alpn(const struct tls *t, size_t *ret_len)
+{
+	const unsigned char *name = NULL;
+	unsigned len = 0;
+
+	if (t)
+		SSL_get0_alpn_selected(t->ssl, &name, &len);
+	*ret_len = len;
+	return (const char *)name;
+}
+
+/* "RSA2048" */
+static void name_key(const X509 *x, char *ret, size_t cap)
+{
+	EVP_PKEY *key = X509_get0_pubkey(x);
+	int type = key ? EVP_PKEY_get_base_id(key) : EVP_PKEY_NONE;
+	const char *name = type == EVP_PKEY_RSA ? "RSA" : type == EVP_PKEY_EC ? "EC" : type == EVP_PKEY_DSA ? "DSA" : NULL;
+
+	if (name)
+		snprintf(ret, cap, "%s%d", name, EVP_PKEY_get_bits(key));
+}
+
+static void tell_of_ours(const SSL *ssl, unsigned tells, struct proxy_tls *ret)
+{
+	const X509 *ours = SSL_get_certificate(ssl);
+
+	strncpy(ret->version, SSL_get_version(ssl), sizeof(ret->version) - 1);
+	if (tells & CFG_PROXY_CIPHER)
+		strncpy(ret->cipher, SSL_get_cipher_name(ssl), sizeof(ret->cipher) - 1);
+	if (ours && tells & CFG_PROXY_CERT_KEY)
+		name_key(ours, ret->key, sizeof(ret->key));
+	if (ours && tells & CFG_PROXY_CERT_SIG)
+		strncpy(ret->signature, OBJ_nid2sn(X509_get_signature_nid(ours)), sizeof(ret->signature) - 1);
+}
+
+void tls_introduce(const struct tls *t, unsigned tells, struct proxy_tls *ret)
 {
 	X509 *x = t ? SSL_get0_peer_certificate(t->ssl) : NULL;
 
 	*ret = (struct proxy_tls){.in_use = t, .has_cert = x, .shown_now = t && t->used_cert};
 	if (t)
-		strncpy(ret->version, SSL_get_version(t->ssl), sizeof(ret->version) - 1);
+		tell_of_ours(t->ssl, tells, ret);
 	if (!x)
 		return;
 	ret->verify = (uint32_t)SSL_get_verify_result(t->ssl);
-	if (with_name && X509_NAME_get_text_by_NID(X509_get_subject_name(x), NID_commonName,
+	if (tells & CFG_PROXY_CN && X509_NAME_get_text_by_NID(X509_get_subject_name(x), NID_commonName,
 						   ret->cn, sizeof(ret->cn)) < 0)
 		ret->cn[0] = '\0';
 }

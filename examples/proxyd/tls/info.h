@@ -12,6 +12,8 @@ bool tls_info(const struct tls *t, int what, const struct expr_arg *arg, unsigne
 struct proxy_tls;
 
 /* For a PROXY header; `t` NULL: the client is plain. */
-void tls_introduce(const struct tls *t, bool with_name, struct proxy_tls *ret);
+void tls_introduce(const struct tls *t, unsigned tells, struct proxy_tls *ret); /* bits of enum cfg_proxy_extra */
+const char *tls_server_name(const struct tls *t);	    /* NULL: it named none */
+const char *tls_alpn(const struct tls *t, size_t *ret_len); /* `t` NULL, or nothing agreed: NULL */
 
 #endif

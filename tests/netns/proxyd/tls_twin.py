@@ -493,6 +493,67 @@ def test_the_proxy_header_tells_of_tls(binary):
                 assert heads.pop() == b"\x21\x11" + tail, (word, cert)
 
 
+def extras(data):
+    """Of a header of version 2: type and value of each, those of TLS within."""
+    found = []
+    while data:
+        size = int.from_bytes(data[1:3], "big")
+        found.append((data[0], data[3:8] if data[0] == 0x20 else data[3:3 + size]))
+        data = data[8:] if data[0] == 0x20 else data[3 + size:]
+    return found
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def test_the_proxy_header_tells_more(binary):
+    """proxy-v2-options: each alone, in the order of HAProxy, and with the protocol that ALPN chose."""
+    a, heads = AUTHORITY, []
+
+    def take(server, c):
+        heads.append(c.recv(4096))
+        c.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
+
+    server = Server(take)
+    bind = f"crt {a.default} alpn http/1.1 verify optional ca-file {a.ca} ca-ignore-err all crt-ignore-err all"
+    tls = [(0x20, b"\x07\0\0\0\0"), (0x21, b"TLSv1.2")]
+    cn, cipher = (0x22, b"client 1"), (0x23, b"ECDHE-ECDSA-AES256-GCM-SHA384")
+    sig, key = (0x24, b"ecdsa-with-SHA256"), (0x25, b"EC256")
+    alpn, name, number = (1, b"http/1.1"), (2, b"default.example"), (5, b"id-127.0.0.1")
+    for words, protocols, wanted in (
+        ("", None, []),
+        ("", ["http/1.1"], [alpn]),
+        ("ssl", None, tls),
+        ("cert-cn", None, [*tls, cn]),
+        ("ssl-cipher", None, [*tls, cipher]),
+        ("cert-sig", None, [*tls, sig]),
+        ("cert-key", None, [*tls, key]),
+        ("authority", None, [name]),
+        ("unique-id", None, [number]),
+        ("unique-id,crc32c", None, [(3, None), number]),
+        ("ssl,cert-cn,ssl-cipher,cert-sig,cert-key,authority,crc32c,unique-id", ["http/1.1"],
+         [(3, None), alpn, name, number, *tls, cn, key, sig, cipher]),
+    ):
+        word = f"send-proxy-v2 proxy-v2-options {words}" if words else "send-proxy-v2"
+        text = (http(bind, server).replace(f"server s 127.0.0.1:{server.port}", f"server s 127.0.0.1:{server.port} {word}")
+                .replace("    bind ", "    unique-id-format id-%[src]\n    bind ", 1))
+        with Proxy(binary, text) as p:
+            with connect(p.port, "default.example", context(cert=a.client, alpn=protocols, high=ssl.TLSVersion.TLSv1_2)) as s:
+                assert get(s)[0] == 200
+        head = heads.pop()
+        head = head[:16 + int.from_bytes(head[14:16], "big")]
+        got = extras(head[28:])
+        assert [(t, None if t == 3 else v) for t, v in got] == wanted, (words, got)
+        if got and got[0][0] == 3:
+            assert crc32c(head[:31] + b"\0\0\0\0" + head[35:]) == int.from_bytes(got[0][1], "big"), (words, head)
+
+
 SEEN = """
 global
     tune.ssl.keylog on

@@ -113,6 +113,36 @@ static void reads_what_it_writes(void **state)
 	}
 }
 
+static void tells_more(void **state)
+{
+	static const struct proxy_tls tls = {.in_use = true, .version = "TLSv1.3", .cipher = "C", .key = "RSA2048", .signature = "S"};
+	struct proxy_extra extra = {
+	    .crc32c = true, .authority = "a.example", .authority_len = 9, .unique_id = "id", .unique_id_len = 2, .tls = &tls,
+	};
+	struct sockaddr_in a = v4("192.0.2.1", 1), b = v4("192.0.2.2", 2);
+	char buf[PROXY_HEADER_MAX + PROXY_EXTRA_MAX], longest[PROXY_VALUE_MAX + 1] = {0};
+	struct proxy_ends ends;
+	size_t len = proxy_header_extra(buf, proxy_header(buf, 2, (void *)&a, (void *)&b), &extra);
+
+	(void)state;
+	assert_int_equal(proxy_parse(buf, len, &ends), len); /* the sum is right, too */
+	assert_int_equal(ends.authority_len, 9);
+	assert_memory_equal(ends.authority, "a.example", 9);
+	assert_int_equal(ends.unique_id_len, 2);
+	buf[len - 1] ^= 1;
+	assert_int_equal(proxy_parse(buf, len, &ends), -EPROTO);
+	/* the longest that is told, in all places, and one more */
+	extra.alpn = extra.authority = extra.unique_id = longest;
+	extra.alpn_len = extra.authority_len = extra.unique_id_len = PROXY_VALUE_MAX;
+	len = proxy_header_extra(buf, proxy_header(buf, 2, (void *)&a, (void *)&b), &extra);
+	assert_int_equal(proxy_parse(buf, len, &ends), len);
+	assert_int_equal(ends.unique_id_len, PROXY_VALUE_MAX);
+	extra.unique_id_len++;
+	len = proxy_header_extra(buf, proxy_header(buf, 2, (void *)&a, (void *)&b), &extra);
+	assert_int_equal(proxy_parse(buf, len, &ends), len);
+	assert_null(ends.unique_id);
+}
+
 static void refuses_what_is_no_header(void **state)
 {
 	static const char *const wrong[] = {
@@ -174,6 +204,7 @@ int main(void)
 	    cmocka_unit_test(other_families_are_unknown),
 	    cmocka_unit_test(the_longest_line_fits),
 	    cmocka_unit_test(reads_what_it_writes),
+	    cmocka_unit_test(tells_more),
 	    cmocka_unit_test(extras_have_an_end),
 	    cmocka_unit_test(refuses_what_is_no_header),
 	};
