@@ -494,6 +494,29 @@ struct cfg_ring {
 
 struct ring; /* engine/ring.h */
 
+/* A section `mailers`. */
+struct cfg_mailer {
+	STAILQ_ENTRY(cfg_mailer) next;
+	const char *name;
+	struct cfg_addr addr;
+};
+
+struct cfg_mailers {
+	STAILQ_ENTRY(cfg_mailers) next;
+	struct diag_place at;
+	const char *name;
+	uint64_t timeout_ns; /* of a mail, from the connection to its end */
+	STAILQ_HEAD(, cfg_mailer) list;
+};
+
+/* email-alert */
+struct cfg_email {
+	struct diag_place at; /* line 0: none was written */
+	const char *from, *to, *myhostname, *mailers_name;
+	int level; /* as in <syslog.h>: the most detailed that is sent */
+	const struct cfg_mailers *mailers; /* NULL: no mail is sent */
+};
+
 struct cfg_log {
 	STAILQ_ENTRY(cfg_log) next;
 	enum cfg_log_kind kind;
@@ -547,6 +570,7 @@ struct cfg_settings {
 	bool log_separate_errors, dontlog_normal, logasap;
 	bool contstats, transparent, no_smart_accept, socket_stats, tcplog, dontlognull, log_health_checks, allbackups, log_global,
 	    disabled;
+	struct cfg_email email;
 	struct cfg_logs *logs; /* own `log` lines, shared until a section adds one; may be NULL */
 	const char *default_backend;
 	struct diag_place default_backend_at;
@@ -646,6 +670,7 @@ struct cfg {
 	struct cfg_global global;
 	struct cfg_proxies defaults, proxies;
 	struct cfg_resolvers_list resolvers;
+	STAILQ_HEAD(, cfg_mailers) mailers;
 	STAILQ_HEAD(, cfg_ring) rings;
 	unsigned n_proxies;
 	const char *file[CFG_FILES_MAX];

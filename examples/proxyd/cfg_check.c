@@ -360,6 +360,7 @@ void cfg_check(struct reader *r)
 	}
 	check_buffers(&r->cfg->global);
 	cfg_track_check(r);
+	cfg_mailers_check(r);
 	cfg_rings_check(r);
 	cfg_resolvers_check(r);
 	cfg_check_userlists(r);

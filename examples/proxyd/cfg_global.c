@@ -274,6 +274,18 @@ bool cfg_log_format(struct reader *r, size_t i, enum cfg_log_format *ret)
 	return true;
 }
 
+bool cfg_log_level(struct reader *r, size_t i, int *ret)
+{
+	int level = index_of(levels, sizeof(levels) / sizeof(*levels), word_at(r, i));
+
+	if (level < 0) {
+		say(r, DIAG_ERROR, i, "\"%s\" is no level: write emerg, alert, crit, err, warning, notice, info or debug", word_at(r, i));
+		return false;
+	}
+	*ret = level;
+	return true;
+}
+
 /* The words between the target and the facility. Returns the place of the facility. */
 static size_t log_options(struct reader *r, size_t i, struct cfg_log *log)
 {
@@ -351,7 +363,6 @@ void kw_log(struct reader *r, size_t first, const void *data)
 {
 	struct cfg_log *log;
 	size_t i;
-	int level;
 
 	(void)data;
 	if (r->no) {
@@ -375,23 +386,10 @@ void kw_log(struct reader *r, size_t first, const void *data)
 	}
 	log->level = LOG_DEBUG;
 	log->least = LOG_EMERG;
-	if (i + 1 < r->line->n) {
-		level = index_of(levels, 8, word_at(r, i + 1));
-		if (level < 0)
-			say(r, DIAG_ERROR, i + 1,
-			    "\"%s\" is no level: write emerg, alert, crit, err, warning, notice, "
-			    "info or debug",
-			    word_at(r, i + 1));
-		else
-			log->level = level;
-	}
-	if (i + 2 < r->line->n) {
-		level = index_of(levels, 8, word_at(r, i + 2));
-		if (level < 0)
-			say(r, DIAG_ERROR, i + 2, "\"%s\" is no level", word_at(r, i + 2));
-		else
-			log->least = level;
-	}
+	if (i + 1 < r->line->n)
+		cfg_log_level(r, i + 1, &log->level);
+	if (i + 2 < r->line->n)
+		cfg_log_level(r, i + 2, &log->least);
 	if (log->kind == CFG_LOG_SOCKET && !log->addr.len)
 		return; /* -dr: the name did not resolve */
 	if (r->section == SECTION_GLOBAL) {

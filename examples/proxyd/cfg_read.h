@@ -52,6 +52,7 @@ struct reader {
 	struct reader_held *held, *held_last, *held_spare;
 	struct userlist *userlist;		    /* the section at hand */
 	struct cfg_resolvers *resolvers;	    /* the section at hand */
+	struct cfg_mailers *mailers;		    /* the section at hand */
 	struct cfg_ring *ring;			    /* the section at hand */
 	const struct section_kind *other;	    /* SECTION_OTHER */
 	struct cfg_errors *errors;	  /* of the section http-errors at hand */
@@ -190,6 +191,12 @@ void server_source(struct reader *r, size_t i, void *target);
 void server_source_more(struct reader *r, size_t i, void *target);
 void cfg_source_check(struct reader *r, struct cfg_proxy *p);
 
+/* cfg_mailers.c */
+keyword_fn kw_email_alert, kw_mail_timeout, kw_mailer;
+void begin_mailers(struct reader *r);
+/* Once all sections are read: which mailers an email-alert means. */
+void cfg_mailers_check(struct reader *r);
+
 /* cfg_ring.c */
 keyword_fn kw_ring_bytes, kw_ring_format, kw_ring_server, kw_ring_text, kw_ring_timeout;
 void begin_ring(struct reader *r);
@@ -199,6 +206,8 @@ const char *cfg_ring_of_address(struct reader *r, size_t i, const char *text);
 void cfg_rings_check(struct reader *r);
 /* The name of a format at word i. False: told. */
 bool cfg_log_format(struct reader *r, size_t i, enum cfg_log_format *ret);
+/* The name of a level, as in <syslog.h>. */
+bool cfg_log_level(struct reader *r, size_t i, int *ret);
 
 /* cfg_resolvers.c */
 keyword_fn kw_nameserver, kw_parse_resolv_conf, kw_hold, kw_resolvers_timeout, kw_resolvers_number;

@@ -43,8 +43,8 @@ static const struct keyword http_errors_words[] = {
 };
 
 static const struct keyword mailers_words[] = {
-    {"mailer", 0, 2, 2, NULL, NULL, "NAME ADDRESS:PORT"},
-    {"timeout mail", 0, 1, 1, NULL, NULL, "TIME"},
+    {"mailer", 0, 2, 2, kw_mailer, NULL, "NAME ADDRESS:PORT"},
+    {"timeout mail", 0, 1, 1, kw_mail_timeout, NULL, "TIME"},
     {NULL, 0, 0, 0, NULL, NULL, NULL},
 };
 
@@ -108,8 +108,7 @@ static const struct section_kind kinds[] = {
     {"cache", DIAG_WARNING, "answers are not cached by this version", true, cache_words, NULL},
     {"fcgi-app", DIAG_WARNING, "this version speaks no FastCGI", true, fcgi_words, NULL},
     {"http-errors", DIAG_WARNING, NULL, true, http_errors_words, begin_errors},
-    {"mailers", DIAG_WARNING, "this version sends no mail: the log says what happens", true,
-     mailers_words, NULL},
+    {"mailers", DIAG_WARNING, NULL, true, mailers_words, begin_mailers},
     {"peers", DIAG_WARNING, "this version shares no tables with others: each counts alone", true,
      peers_words, NULL},
     {"program", DIAG_WARNING, "no program is started: write a unit of systemd", true, program_words,

@@ -307,6 +307,16 @@ static uint64_t rings_due(const void *object)
 	return engine_rings_deadline(object);
 }
 
+static int mails_turn(void *object, uint64_t now_ns)
+{
+	return engine_mails_dispatch(object, now_ns);
+}
+
+static uint64_t mails_due(const void *object)
+{
+	return engine_mails_deadline(object);
+}
+
 static int join_loop(struct daemon *d)
 {
 	const struct loop_object engine = {
@@ -336,6 +346,13 @@ static int join_loop(struct daemon *d)
 	    .dispatch = rings_turn,
 	    .object = d->engine,
 	};
+	const struct loop_object mails = {
+	    .name = "mails",
+	    .fd = engine_mails_fd(d->engine),
+	    .deadline = mails_due,
+	    .dispatch = mails_turn,
+	    .object = d->engine,
+	};
 	sigset_t set;
 	int e = loop_new(&d->loop);
 
@@ -360,6 +377,8 @@ static int join_loop(struct daemon *d)
 		e = loop_add_object(d->loop, &names, NULL);
 	if (!e)
 		e = loop_add_object(d->loop, &rings, NULL);
+	if (!e)
+		e = loop_add_object(d->loop, &mails, NULL);
 	if (!e)
 		e = loop_add_timer(d->loop, on_hard_stop, d, &d->hard_stop);
 	if (!e)

@@ -92,7 +92,7 @@ static void tell_state(const struct server *s, bool was_up, bool was_maint, bool
 	const char *now = s->up ? "UP" : "DOWN";
 
 	if (maint && !was_maint && was_up)
-		server_tell_left(s, SERVER_DOWN, "is going DOWN for maintenance");
+		server_tell_left(s, SERVER_LEAVES, "is going DOWN for maintenance");
 	else if (maint && !was_maint)
 		server_tell(s, LOG_NOTICE, "was DOWN and now enters maintenance.");
 	else if (was_maint && !maint)

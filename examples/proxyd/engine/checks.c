@@ -22,11 +22,18 @@
 static void on_result(struct health_check *check, const struct health_result *r, void *userdata)
 {
 	struct server *s = userdata;
+	struct health_filter_status f = {.size = sizeof(f)};
 	bool changed = s->last_code != r->code || s->last_error != r->error;
 
 	if (check == s->agent) {
 		agent_result(s, r);
 		return;
+	}
+	if (!health_check_filter_status(check, &f)) {
+		unsigned level = health_state_is_up(f.checked) ? f.rise + f.left - 1 : f.rise - f.left;
+
+		changed |= level != s->last_level;
+		s->last_level = level;
 	}
 	s->last_code = r->code;
 	s->last_error = r->error;

@@ -76,7 +76,9 @@ __attribute__((format(printf, 3, 4))) void server_tell(const struct server *s, i
 enum server_change {
 	SERVER_UP,
 	SERVER_DRAINS,
+	SERVER_STOPS,  /* the same, by its check, of which there is no mail */
 	SERVER_DOWN,
+	SERVER_LEAVES, /* for maintenance, of which there is no mail */
 };
 void server_tell_left(const struct server *s, enum server_change change, const char *what);
 /* option log-health-checks */

@@ -13,6 +13,7 @@
 #include "dns.h"
 #include "log.h"
 #include "loop.h"
+#include "mail.h"
 #include "ring.h"
 #include "worker.h"
 
@@ -48,6 +49,8 @@ int engine_new(const struct engine_opts *o, struct engine **ret)
 		r = checks_new(e);
 	if (!r)
 		r = rings_new(&e->rings);
+	if (!r)
+		r = mails_new(&e->mails);
 	if (!r)
 		r = resolve_new(e);
 	for (; r == 0 && e->n_workers < o->threads; e->n_workers += r == 0)
@@ -300,6 +303,7 @@ void engine_free(struct engine *e)
 	health_engine_free(e->health);
 	resolve_free(e);
 	rings_free(e->rings);
+	mails_free(e->mails);
 	if (e->wake_fd >= 0)
 		close(e->wake_fd);
 	for (size_t i = 0; i < sizeof(e->log_fd) / sizeof(e->log_fd[0]); i++)
@@ -375,6 +379,21 @@ uint64_t engine_rings_deadline(const struct engine *e)
 int engine_rings_dispatch(struct engine *e, uint64_t now_ns)
 {
 	return rings_dispatch(e->rings, now_ns);
+}
+
+int engine_mails_fd(const struct engine *e)
+{
+	return mails_fd(e->mails);
+}
+
+uint64_t engine_mails_deadline(const struct engine *e)
+{
+	return mails_deadline(e->mails);
+}
+
+int engine_mails_dispatch(struct engine *e, uint64_t now_ns)
+{
+	return mails_dispatch(e->mails, now_ns);
 }
 
 int engine_names_fd(const struct engine *e)

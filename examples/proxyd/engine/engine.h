@@ -75,7 +75,7 @@ void engine_drain(struct engine *e);
 /* Ends all connections and threads, and frees. NULL is fine. */
 void engine_free(struct engine *e);
 
-/* Joins a loop: readable when a worker has news, when checks are due, when answers of names came, and when rings have lines to send. */
+/* Joins a loop: readable when a worker has news, when checks are due, when answers of names came, and when rings have lines or there is mail to send. */
 int engine_fd(const struct engine *e);
 int engine_dispatch(struct engine *e, uint64_t now_ns);
 int engine_health_fd(const struct engine *e);
@@ -87,6 +87,9 @@ int engine_names_dispatch(struct engine *e, uint64_t now_ns);
 int engine_rings_fd(const struct engine *e);
 uint64_t engine_rings_deadline(const struct engine *e);
 int engine_rings_dispatch(struct engine *e, uint64_t now_ns);
+int engine_mails_fd(const struct engine *e);
+uint64_t engine_mails_deadline(const struct engine *e);
+int engine_mails_dispatch(struct engine *e, uint64_t now_ns);
 
 /* Connections open now, accepted ever. */
 void engine_count(const struct engine *e, uint64_t *ret_open, uint64_t *ret_total);

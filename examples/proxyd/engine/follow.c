@@ -39,7 +39,7 @@ static void tell_admin(const struct server *s, const struct server *of, bool was
 
 	if (maint && !was_maint && s->up) {
 		snprintf(what, sizeof(what), "is going DOWN for maintenance via %s/%s", of->pool->name, of->name);
-		server_tell_left(s, SERVER_DOWN, what);
+		server_tell_left(s, SERVER_LEAVES, what);
 	} else if (maint && !was_maint) {
 		server_tell(s, LOG_NOTICE, "was DOWN and now enters maintenance via %s/%s.", of->pool->name, of->name);
 	} else if (!maint && was_maint) {

@@ -44,6 +44,7 @@ struct tls_front;
 struct tls_back;
 struct rule_store;
 struct dns;
+struct mails;
 struct rings;
 struct server_name;
 
@@ -193,6 +194,7 @@ struct server {
 	uint64_t check_timeout_ns;
 	char *checked_text; /* of cfg_check; NULL: a connection */
 	enum health_code last_code;
+	unsigned last_level; /* of its check: so near to falling, or rising, it was; rise + fall - 1: full health */
 	int last_error;
 	uint64_t last_ns;
 };
@@ -582,6 +584,7 @@ struct engine {
 	uint64_t n_refused; /* ever */
 	int log_fd[3];		 /* as a worker's */
 	struct rings *rings;
+	struct mails *mails;
 	bool ending;		 /* no worker is left */
 	bool started, draining, idle_told;
 	_Atomic unsigned n_drained; /* workers without listeners and sessions, while draining */

@@ -480,6 +480,6 @@ void server_set_up(struct engine *e, struct server *s, bool up, bool draining, c
 		why = s->change_why;
 	snprintf(what, sizeof(what), "%s%s", draining ? "is stopping" : up ? "is UP" : "is DOWN", why);
 	if (!s->change_why || *s->change_why)
-		server_tell_left(s, !up ? SERVER_DOWN : draining ? SERVER_DRAINS : SERVER_UP, what);
+		server_tell_left(s, !up ? SERVER_DOWN : draining ? SERVER_STOPS : SERVER_UP, what);
 	trackers_follow(e, s);
 }

@@ -55,7 +55,7 @@ static void leave(struct server_name *n, const char *why)
 		char what[200];
 
 		snprintf(what, sizeof(what), "is going DOWN for maintenance (%s)", why);
-		server_tell_left(s, SERVER_DOWN, what);
+		server_tell_left(s, SERVER_LEAVES, what);
 	} else {
 		server_tell(s, LOG_NOTICE, "was DOWN and now enters maintenance (%s).", why);
 	}

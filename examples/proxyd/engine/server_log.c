@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What happens to servers, in HAProxy's words, which people search their logs for and alarms are made of: to the log of
- * the daemon, and to the `log` lines of the section. The control thread.
+ * the daemon, to the `log` lines of the section, and by mail. The control thread.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,6 +9,8 @@
 
 #include "control.h"
 #include "log.h"
+#include "loop.h"
+#include "mail.h"
 #include "worker.h"
 
 const char *check_code_text(enum health_code code)
@@ -73,16 +75,46 @@ static void say(const struct backend *b, int level, const char *text)
 		   &(struct log_message){.level = level, .line = text_of(text, strlen(text))});
 }
 
+/* email-alert */
+static void mail(const struct server *s, int level, const char *text)
+{
+	const struct backend *b = s->admin.backend;
+
+	if (b)
+		mails_send(b->set->engine->mails, &b->proxy->set.email, level, text, loop_clock_ns());
+}
+
+__attribute__((format(printf, 3, 0))) static void write_text(const struct server *s, char text[1024], const char *format,
+							      va_list args)
+{
+	int n = snprintf(text, 1024, "%sServer %s/%s ", s->backup ? "Backup " : "", s->pool->name, s->name);
+
+	vsnprintf(text + n, 1024 - (size_t)n, format, args);
+}
+
 void server_tell(const struct server *s, int level, const char *format, ...)
 {
 	char text[1024];
 	va_list args;
-	int n = snprintf(text, sizeof(text), "%sServer %s/%s ", s->backup ? "Backup " : "", s->pool->name, s->name);
 
 	va_start(args, format);
-	vsnprintf(text + n, sizeof(text) - (size_t)n, format, args);
+	write_text(s, text, format, args);
 	va_end(args);
 	say(s->admin.backend, level, text);
+}
+
+__attribute__((format(printf, 4, 5))) static void tell_and_mail(const struct server *s, int level, bool mails,
+								 const char *format, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, format);
+	write_text(s, text, format, args);
+	va_end(args);
+	say(s->admin.backend, level, text);
+	if (mails)
+		mail(s, level, text);
 }
 
 void server_tell_check(const struct server *s, bool well, bool conditionally)
@@ -90,24 +122,18 @@ void server_tell_check(const struct server *s, bool well, bool conditionally)
 	struct health_filter_status f = {.size = sizeof(f)};
 	char text[1024], reason[512];
 	unsigned health;
-	bool up = s->up;
+	bool up;
 
 	if (health_check_filter_status(s->check, &f) < 0)
 		return;
+	up = health_state_is_up(f.checked); /* s->up follows */
 	check_reason(s, reason, sizeof(reason));
-	/* what may still fail, or what was well in a row, with this one, of which the filter does not know yet */
-	if (up) {
-		health = well ? f.fall : f.left ? f.left - 1 : 0;
-		up = health;
-	} else {
-		health = well ? f.rise - f.left + 1 : 0;
-		up = health >= f.rise;
-		health = up ? f.fall : health;
-	}
+	health = up ? f.left : f.rise - f.left;
 	snprintf(text, sizeof(text), "Health check for %sserver %s/%s %s%s, status: %u/%u %s.", s->backup ? "backup " : "",
 		 s->pool->name, s->name, well ? conditionally ? "conditionally succeeded" : "succeeded" : "failed", reason,
 		 health, up ? f.fall : f.rise, up ? "UP" : "DOWN");
 	say(s->admin.backend, LOG_NOTICE, text);
+	mail(s, LOG_INFO, text);
 }
 
 /* Those that new connections go to. */
@@ -131,12 +157,12 @@ void server_tell_left(const struct server *s, enum server_change change, const c
 
 	count_usable(s->pool, &active, &backup);
 	on_backup = !active && backup ? " Running on backup." : "";
-	if (change == SERVER_DOWN)
-		server_tell(s, LOG_ALERT,
+	if (change == SERVER_DOWN || change == SERVER_LEAVES)
+		tell_and_mail(s, LOG_ALERT, change == SERVER_DOWN,
 			    "%s. %u active and %u backup servers left.%s %u sessions active, %u requeued, 0 remaining in queue.", what,
 			    active, backup, on_backup, atomic_load(&s->n_sessions), queued);
 	else
-		server_tell(s, LOG_NOTICE, "%s. %u active and %u backup servers online.%s 0 sessions requeued, %u total in queue.",
+		tell_and_mail(s, LOG_NOTICE, change != SERVER_STOPS, "%s. %u active and %u backup servers online.%s 0 sessions requeued, %u total in queue.",
 			    what, active, backup, on_backup, queued);
 	if (change != SERVER_UP && !active && !backup) {
 		snprintf(text, sizeof(text), "%s %s has no server available!",
