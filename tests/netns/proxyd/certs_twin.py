@@ -86,7 +86,7 @@ def test_a_certificate_is_replaced_and_connections_keep_theirs(binary):
             assert p.ask(f"set ssl cert {site}", new) == [f"Transaction created for certificate {site}!"]
             assert p.shows() == serial_of(ONE), "before it is committed"
             assert p.ask("show ssl cert") == ["# transaction", f"*{site}", "# filename", site]
-            assert f"Serial: {serial_of(new)}" in [l.replace(": 0", ": ") for l in p.ask(f"show ssl cert *{site}")]
+            assert f"Serial: {serial_of(new)}" in p.ask(f"show ssl cert *{site}")
             assert p.ask(f"commit ssl cert {site}") == [f"Committing {site}.", "Success!"]
             assert p.shows() == serial_of(new)
             assert get(old)[0] == 200, "what was open goes on"
