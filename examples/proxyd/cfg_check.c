@@ -89,7 +89,7 @@ static void check_switches(struct reader *r, const struct cfg_proxy *p)
 		sw->backend = cfg_find_backend(r->cfg, sw->name);
 		if (!sw->backend)
 			say_no_backend(r, sw->name, &sw->at);
-		else if (sw->backend->set.mode != p->set.mode)
+		else if (sw->backend->set.mode == CFG_MODE_TCP && p->set.mode == CFG_MODE_HTTP)
 			diag_add(
 			    r->diag, DIAG_ERROR, &sw->at,
 			    "\"%s\" runs another mode than its frontend: give both the same mode",
@@ -209,14 +209,9 @@ static void check_log(struct reader *r, const struct cfg_proxy *p)
 			 p->name);
 }
 
-static const char *mode_name(enum cfg_mode mode)
-{
-	return mode == CFG_MODE_TCP ? "tcp" : "http";
-}
-
 /*
- * In HAProxy a connection of mode tcp that goes to a backend of mode http is read as HTTP from then on:
- * so is one here, when there is no other place it could go to.
+ * A connection of mode tcp that goes to a backend of mode http is read as HTTP from then on: at once, when there is
+ * no other place it could go to.
  */
 static void become_http(struct reader *r, struct cfg_proxy *p)
 {
@@ -259,12 +254,10 @@ static void check_mode(struct reader *r, struct cfg_proxy *p)
 {
 	bool tcp = p->set.mode == CFG_MODE_TCP;
 
-	if (p->backend && p->backend->set.mode != p->set.mode)
+	if (p->backend && !tcp && p->backend->set.mode == CFG_MODE_TCP)
 		diag_add(r->diag, DIAG_ERROR, &p->at,
-			 "\"%s\" runs mode %s and its backend \"%s\" mode %s: give both the same "
-			 "mode",
-			 p->name, mode_name(p->set.mode), p->backend->name,
-			 mode_name(p->backend->set.mode));
+			 "\"%s\" runs mode http and its backend \"%s\" mode tcp: give both the same mode", p->name,
+			 p->backend->name);
 	if (tcp && (p->kind & CFG_BACKEND) &&
 	    (!strcmp(p->set.balance, "uri") || !strcmp(p->set.balance, "url_param") ||
 	     !strcmp(p->set.balance, "hdr") ||

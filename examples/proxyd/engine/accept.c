@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Listening sockets of a worker: taking connections, and not taking them when there is no room. */
 #include "count.h"
+#include "http.h"
 #include "io.h"
 
 #include <errno.h>
@@ -193,7 +194,9 @@ static void look(struct worker *w, struct session *s, bool watched)
 	switch (session_inspect(w, s)) {
 	case INSPECT_DONE:
 		s->phase = SESSION_SERVED;
-		if (s->seeker.backend)
+		if (s->seeker.backend && s->seeker.backend->http)
+			session_upgrade(w, s, watched);
+		else if (s->seeker.backend)
 			serve(w, s, watched);
 		else
 			end_session(w, s, 'S', 'C');

@@ -2,7 +2,8 @@
 /*
  * mode http, the workers' side. In the order a request meets it: http_client.c reads it from the
  * client's connection, http_exchange.c takes its head, http_send.c finds it a server, http_link.c has
- * the connections to servers, http_idle.c says how many of them wait, http_upload.c passes its body on and http_answer.c the answer.
+ * the connections to servers, http_idle.c says how many of them wait, http_upload.c passes its body on and
+ * http_answer.c the answer.
  * http_edit.c (pure) changes heads on the way.
  *
  *	client ──┬── exchange ── link ── server
@@ -328,6 +329,11 @@ void exchange_tunnel(struct worker *w, struct exchange *x);
 
 /* That session is about to end: for the log. */
 void tunnel_closed(struct worker *w, struct session *s);
+
+/* ---- http_upgrade.c ---- */
+
+/* A session of mode tcp, of which nothing was read, goes to a backend of mode http: it is a client from here on. */
+void session_upgrade(struct worker *w, struct session *s, bool watched);
 
 /* ---- http_answer.c ---- */
 

@@ -504,12 +504,24 @@ static uint64_t body_ns(const struct exchange *x)
 	return t->http_request_ns ? t->http_request_ns : x->client->frontend->client_ns;
 }
 
+/* In mode tcp the frontend's rules have led here. */
+static struct backend *chosen_before(struct exchange *x)
+{
+	struct rule_store *store = x->client->store;
+	struct backend *b = store ? store->chosen : NULL;
+
+	if (b)
+		store->chosen = NULL;
+	return b;
+}
+
 /* The frontend's rules, its page of statistics, use_backend. False: the exchange is over, or waits. */
 static bool choose_backend(struct worker *w, struct exchange *x, struct http_msg *m, struct run *r)
 {
 	const struct frontend *f = x->client->frontend;
 	const struct cfg_rules *front = f->rules;
 	const struct cfg_proxy *p = f->proxy;
+	struct backend *chosen = chosen_before(x);
 	bool again = x->stage > STAGE_FRONT_CONTENT || x->resume;
 
 	if (front) /* none is chosen */
@@ -520,7 +532,7 @@ static bool choose_backend(struct worker *w, struct exchange *x, struct http_msg
 		run_rules(w, x, &front->monitor, r, 'R');
 		return false;
 	}
-	if (front && !run_stage(w, x, STAGE_FRONT_CONTENT, &front->of[RULES_CONTENT], r))
+	if (front && !chosen && !run_stage(w, x, STAGE_FRONT_CONTENT, &front->of[RULES_CONTENT], r))
 		return false;
 	if (!again)
 		track_count(r->track, TABLE_HTTP_REQ_CNT, 1, w->now_ns);
@@ -529,9 +541,13 @@ static bool choose_backend(struct worker *w, struct exchange *x, struct http_msg
 	if (f->stats && http_stats(w, x, m, f->stats, f->name, r))
 		return false;
 	if (front)
-		x->seeker.backend = frontend_switch(f, r);
+		x->seeker.backend = chosen ? chosen : frontend_switch(f, r);
 	x->routed = true;
 	x->stage = STAGE_BACK_BODY;
+	if (x->seeker.backend && !x->seeker.backend->http) { /* of mode tcp, and this connection is one of HTTP now */
+		exchange_fail(w, x, 0, 'I', 'R');
+		return false;
+	}
 	return true;
 }
 

@@ -7,13 +7,6 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 
-static int rewatch(struct worker *w, struct handle *h, bool watched)
-{
-	struct epoll_event e = {.events = SESSION_EVENTS, .data.ptr = h};
-
-	return epoll_ctl(w->epoll_fd, watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, h->fd, &e);
-}
-
 void exchange_tunnel(struct worker *w, struct exchange *x)
 {
 	struct client *c = x->client;
@@ -59,8 +52,8 @@ void exchange_tunnel(struct worker *w, struct exchange *x)
 	x->seeker.server = NULL; /* counted by the session now */
 	s->seeker.more = NULL;	 /* the request's, for its log */
 	x->client = NULL;
-	if (rewatch(w, &s->handle[CONN_CLIENT], c->watched) < 0 ||
-	    rewatch(w, &s->handle[CONN_SERVER], true) < 0)
+	if (worker_rewatch(w, &s->handle[CONN_CLIENT], c->watched) < 0 ||
+	    worker_rewatch(w, &s->handle[CONN_SERVER], true) < 0)
 		conn_end(&s->conn, 'R', 'D');
 	client_forget(w, c);
 	session_run(w, s);

@@ -82,7 +82,9 @@ bool client_migrate(struct worker *w, struct client *c)
 	for (size_t i = 0; i < to->n_frontends; i++) {
 		struct frontend *f = &to->frontend[i];
 
-		if (!f->http || strcmp(f->name, c->frontend->name) != 0)
+		if (!f->http)
+			f = f->as_http;
+		if (!f || strcmp(f->name, c->frontend->name) != 0)
 			continue;
 		http_rules_forget(c); /* variables are numbered by their configuration */
 		if (c->own) { /* its server may go with the old set */

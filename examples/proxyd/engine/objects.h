@@ -360,6 +360,7 @@ struct frontend {
 	uint64_t tarpit_ns;
 	const struct cfg_stats *stats; /* its page; NULL: none */
 	unsigned number; /* as fe_id says */
+	struct frontend *as_http; /* mode tcp: for those who go to a backend of mode http; NULL: none does */
 };
 
 /* One worker's socket of one listener. */

@@ -117,7 +117,7 @@ struct backend *frontend_switch(const struct frontend *f, struct run *r)
 		if (!format_write(&sw->format, r, &name))
 			continue;
 		b = backend_named(f->set, name);
-		if (b && !b->http == !f->http)
+		if (b && (b->http ? f->http || f->as_http : !f->http))
 			return (struct backend *)(uintptr_t)b;
 	}
 	return f->backend;

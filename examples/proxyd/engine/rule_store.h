@@ -9,6 +9,7 @@
 
 #define STICKS_MAX 8 /* entries that one request is remembered in */
 
+struct backend;
 struct server;
 
 struct rule_store {
@@ -28,6 +29,7 @@ struct rule_store {
 	int8_t log_level; /* of set-log-level, plus 1; 0: as configured */
 	/* mode tcp */
 	bool switched;		     /* the backend is chosen */
+	struct backend *chosen;	     /* for its first request, by the rules of mode tcp; NULL: none, or it is over */
 	struct server *wanted; /* by use-server; NULL: any */
 	bool forces;	       /* force-persist: that one even when it is down */
 	uint64_t inspected_ns

@@ -140,6 +140,20 @@ void set_let_go(struct worker *w, struct set *set)
 		drop_holder(w, set);
 }
 
+void session_forget(struct worker *w, struct session *s)
+{
+	session_unlist(w, s);
+	timer_disarm(&w->timers, &s->timer);
+	close_end(s, CONN_CLIENT);
+	close_end(s, CONN_SERVER);
+	seeker_fini(&s->seeker);
+	free(s->target);
+	free(s->counted);
+	rule_store_free(s->store);
+	LIST_REMOVE(s, entry);
+	session_list(w, s, SESSION_ON_DEAD);
+}
+
 void session_close(struct worker *w, struct session *s)
 {
 	struct engine *e = w->engine;
@@ -156,9 +170,7 @@ void session_close(struct worker *w, struct session *s)
 	}
 	if (s->store && !s->conn.side[CONN_CLIENT].bytes) /* was looked at only: a close with bytes unread is a reset */
 		(void)!recv(s->handle[CONN_CLIENT].fd, w->scratch, sizeof(w->scratch), MSG_DONTWAIT);
-	session_unlist(w, s);
 	seeker_leave_queue(w, &s->seeker);
-	timer_disarm(&w->timers, &s->timer);
 	close_end(s, CONN_CLIENT);
 	close_end(s, CONN_SERVER);
 	seeker_drop_server(w, &s->seeker,
@@ -169,19 +181,14 @@ void session_close(struct worker *w, struct session *s)
 	count_closed(w, s->listener);
 	gate_leave(e, s->frontend->gate);
 	gate_leave(e, &e->gate);
-	seeker_fini(&s->seeker);
-	free(s->target);
-	free(s->counted);
 	if (s->store) {
 		track_count(s->store->track, TABLE_BYTES_IN_CNT,
 			    (int64_t)s->conn.side[CONN_CLIENT].bytes, w->now_ns);
 		track_count(s->store->track, TABLE_BYTES_OUT_CNT,
 			    (int64_t)s->conn.side[CONN_SERVER].bytes, w->now_ns);
 	}
-	rule_store_free(s->store);
-	LIST_REMOVE(s, entry);
+	session_forget(w, s);
 	w->n_sessions--;
 	atomic_fetch_sub_explicit(&w->n_open, 1, memory_order_relaxed);
 	set_leave(w, s->frontend->set);
-	session_list(w, s, SESSION_ON_DEAD);
 }

@@ -229,7 +229,7 @@ enum inspection session_inspect(struct worker *w, struct session *s)
 		s->store->switched = true;
 	}
 	back = rules_of(s->seeker.backend);
-	if (!back)
+	if (!back || s->seeker.backend->http) /* that one's are for each request */
 		return INSPECT_DONE;
 	r.backend = (struct run_proxy){s->seeker.backend->proxy->name, s->seeker.backend->number};
 	if (back != front) /* a listen section has its rules once */

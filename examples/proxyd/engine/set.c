@@ -220,6 +220,32 @@ static bool logs(const struct cfg_proxy *p)
 	return p->formats && has_format(p) && (p->set.logs || p->set.log_global);
 }
 
+static bool may_lead_to_http(const struct frontend *f)
+{
+	if (f->backend && f->backend->http)
+		return true;
+	for (size_t i = 0; i < f->n_switches; i++)
+		if (!f->switches[i].to || f->switches[i].to->http)
+			return true;
+	return false;
+}
+
+/* What clients have who are found to speak HTTP (see http_upgrade.c): it shares all but its mode. */
+static bool add_as_http(struct frontend *f)
+{
+	if (f->http || !may_lead_to_http(f))
+		return true;
+	f->as_http = malloc(sizeof(*f->as_http));
+	if (!f->as_http)
+		return false;
+	*f->as_http = *f;
+	f->as_http->http = &f->proxy->set.http;
+	f->as_http->httplog = f->tcplog;
+	f->as_http->tcplog = f->as_http->connectlog = false;
+	f->as_http->as_http = NULL;
+	return true;
+}
+
 static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy *p,
 			 char *ret_error, size_t cap)
 {
@@ -262,6 +288,8 @@ static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy
 		if (f->logs[i])
 			session_log_prepare(f->logs[i]);
 	s->n_frontends++;
+	if (!add_as_http(f))
+		return false;
 	STAILQ_FOREACH (b, &p->binds, next) {
 		struct listener *l = listener_get(e, b, p->set.backlog, same_cfg, ret_error, cap);
 
@@ -377,6 +405,7 @@ void set_free(struct set *s, bool keep_cfg)
 		free(s->backend[i].cookies);
 	}
 	for (size_t i = 0; i < s->n_frontends; i++) {
+		free(s->frontend[i].as_http);
 		free(s->frontend[i].switches);
 		gate_put(s->frontend[i].gate);
 	}

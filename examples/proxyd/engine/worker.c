@@ -56,6 +56,13 @@ int worker_watch(struct worker *w, struct handle *h, uint32_t events)
 	return epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, h->fd, &e) < 0 ? -errno : 0;
 }
 
+int worker_rewatch(struct worker *w, struct handle *h, bool watched)
+{
+	struct epoll_event e = {.events = SESSION_EVENTS, .data.ptr = h};
+
+	return epoll_ctl(w->epoll_fd, watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, h->fd, &e) < 0 ? -errno : 0;
+}
+
 void worker_unwatch(struct worker *w, struct handle *h)
 {
 	epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, h->fd, NULL);

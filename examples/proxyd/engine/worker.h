@@ -43,6 +43,9 @@ void engine_wake(struct engine *e);
 #define SESSION_EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
 
 int worker_watch(struct worker *w, struct handle *h, uint32_t events);
+
+/* The socket has another owner, whose events are SESSION_EVENTS. Watched: it is in epoll already. 0 or -errno. */
+int worker_rewatch(struct worker *w, struct handle *h, bool watched);
 void worker_unwatch(struct worker *w, struct handle *h);
 
 /* ---- rate.c ---- */
@@ -324,6 +327,9 @@ void pipe_close(struct worker *w);
 void session_arm(struct worker *w, struct session *s);
 void session_expired(struct worker *w, struct session *s);
 void session_close(struct worker *w, struct session *s);
+
+/* Frees it; its sockets, as far as they are still there, are closed. Its place in the counts stays. */
+void session_forget(struct worker *w, struct session *s);
 
 /* One session of the set less in this worker. */
 void set_leave(struct worker *w, struct set *set);

@@ -7,7 +7,8 @@ import ssl
 import threading
 import time
 
-from support import Proxy, Server, config, main, read_all, until
+from support import Asked, Proxy, Server, config, main, read_all, read_head, until
+from tls_support import Authority, connect
 
 TLS_CONFIG = """
 frontend f
@@ -318,6 +319,110 @@ frontend f
             assert ask(p, [b"GET /forbidden HTTP/1.1\r\nHost: web.example\r\n\r\n"]) == ""
         except ConnectionResetError:
             pass  # what was looked at is not read
+
+
+MIXED = """
+frontend f
+    bind 127.0.0.1:{port}
+    log stdout format raw daemon
+    option tcplog
+    stick-table type ip size 10 store gpc0
+    tcp-request inspect-delay 2s
+    tcp-request content track-sc0 src
+    tcp-request content accept if HTTP
+    tcp-request content accept if { req.len gt 12 }
+    use_backend %[str(api)] if { path_beg /api } { sc0_inc_gpc0 ge 0 }
+    use_backend web if { path_beg /web } { sc0_inc_gpc0 ge 0 }
+    default_backend raw
+backend web
+    mode http
+    http-request deny deny_status 429 if { path /web/denied }
+    http-request set-header X-Web %[req.body_len]
+    server s 127.0.0.1:{web}
+backend api
+    mode http
+    tcp-request content set-var(txn.at) path
+    http-response set-header X-At %[var(txn.at)]
+    server s 127.0.0.1:{api}
+backend raw
+    server s 127.0.0.1:{raw}
+"""
+
+
+def http_server(name):
+    """Says its name, the path and how much body there was; then the next."""
+
+    def serve(server, c):
+        with c.makefile("rwb") as f:
+            while True:
+                head = [line.rstrip() for line in iter(f.readline, b"\r\n") if line] if f.peek(1) else []
+                if not head:
+                    return
+                server.counted()
+                length = sum(int(line.split(b":")[1]) for line in head if line.lower().startswith(b"content-length:"))
+                text = b"%s %s %d %d" % (name, head[0].split()[1], len(f.read(length)), any(line.lower().startswith(b"x-web:") for line in head))
+                f.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text))
+                f.flush()
+
+    return Server(serve)
+
+
+def answer(f):
+    head = [line.rstrip().lower() for line in iter(f.readline, b"\r\n") if line]
+    length = [int(line.split(b":")[1]) for line in head if line.startswith(b"content-length:")]
+    return head, f.read(length[0]) if length else f.read()
+
+
+def test_http_begins_behind_mode_tcp(binary):
+    """A frontend of mode tcp with backends of both modes: who speaks HTTP is served as such, request by request."""
+    web, api, raw = http_server(b"web"), http_server(b"api"), named_server(b"raw")
+    with Asked(binary, config(MIXED, web=web.port, api=api.port, raw=raw.port)) as p:
+        with p.proxy.connect() as c, c.makefile("rb") as f:
+            c.sendall(b"POST /web HTTP/1.1\r\nHo")
+            c.sendall(b"st: h\r\nContent-Length: 100000\r\n\r\n" + bytes(100000))
+            assert answer(f)[1] == b"web /web 100000 1"
+            c.sendall(b"GET /web/denied HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert b" 429 " in answer(f)[0][0]
+        with p.proxy.connect() as c, c.makefile("rb") as f:
+            c.sendall(b"GET /api/1 HTTP/1.1\r\nHost: h\r\n\r\nGET /web/2 HTTP/1.1\r\nHost: h\r\n\r\n")
+            head, text = answer(f)
+            assert text == b"api /api/1 0 0" and b"x-at: /api/1" in head, (head, text)
+            assert answer(f)[1] == b"web /web/2 0 1"
+            # too late for a server of mode tcp
+            c.sendall(b"GET /raw HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert read_all(c) == b""
+        assert raw.count == 0
+        assert ask(p.proxy, [b"SSH-2.0-client\r\n"]) == "raw"
+        assert ask(p.proxy, [b"GET /raw HTTP/1.1\r\nHost: h\r\n\r\n"]) == "raw"
+        until("each request ran the rules once", lambda: "gpc0=4" in p.ask("show table f"))
+        for line in (r" f web/s \d+/\d+/\d+ \d+ -- ", r" f api/s ", r" f web/<NOSRV> .* PR ", r" f raw/<NOSRV> -1/-1/\d+ 0 IR ", r" f raw/s "):
+            until("it is logged: " + line, lambda: re.search(line, p.proxy.text()))
+
+
+def test_http_begins_behind_tls(binary):
+    """… and may become a tunnel again."""
+    def tunnel(server, c):
+        if read_head(c):
+            c.sendall(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+            c.sendall(c.recv(100)[::-1])
+
+    web, api, raw = http_server(b"web"), Server(tunnel), named_server(b"raw")
+    ca = Authority()
+    text = config(MIXED, web=web.port, api=api.port, raw=raw.port).replace("{port}", "{port} ssl crt " + ca.make("a", ["a"]), 1)
+    with Proxy(binary, text) as p:
+        with connect(p.port) as c, c.makefile("rb") as f:
+            c.sendall(b"GET /web HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert answer(f)[1] == b"web /web 0 1"
+            c.sendall(b"GET /api HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+            assert b" 101 " in f.readline()
+            while f.readline() != b"\r\n":
+                pass
+            c.sendall(b"abc")
+            assert f.read(3) == b"cba"
+        with connect(p.port) as c, c.makefile("rb") as f:
+            c.sendall(b"SSH-2.0-client\r\n")
+            assert f.read(4) == b"raw\n"
+    ca.close()
 
 
 if __name__ == "__main__":
