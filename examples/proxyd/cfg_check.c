@@ -123,6 +123,20 @@ static void check_uses(struct reader *r, const struct cfg_proxy *p)
 	}
 }
 
+/* Who goes to such a backend is one who speaks HTTP in the frontend, too. */
+static bool may_lead_to_http(const struct cfg_proxy *p)
+{
+	const struct cfg_switch *sw;
+
+	if (p->backend && p->backend->set.mode == CFG_MODE_HTTP)
+		return true;
+	if (p->rules)
+		STAILQ_FOREACH (sw, &p->rules->switches, next)
+			if (!sw->backend || sw->backend->set.mode == CFG_MODE_HTTP)
+				return true;
+	return false;
+}
+
 static void check_rules(struct reader *r, const struct cfg_proxy *p)
 {
 	const struct cfg_rules *rules = p->rules;
@@ -130,7 +144,7 @@ static void check_rules(struct reader *r, const struct cfg_proxy *p)
 	check_switches(r, p);
 	if (rules)
 		check_uses(r, p);
-	if (rules && p->set.mode == CFG_MODE_TCP &&
+	if (rules && p->set.mode == CFG_MODE_TCP && !may_lead_to_http(p) &&
 	    (rules->of[RULES_REQUEST].first || rules->of[RULES_RESPONSE].first ||
 	     rules->of[RULES_AFTER_RESPONSE].first))
 		diag_add(
@@ -253,7 +267,6 @@ static void check_observe(struct reader *r, struct cfg_proxy *p)
 static void check_mode(struct reader *r, struct cfg_proxy *p)
 {
 	bool tcp = p->set.mode == CFG_MODE_TCP;
-
 	if (p->backend && !tcp && p->backend->set.mode == CFG_MODE_TCP)
 		diag_add(r->diag, DIAG_ERROR, &p->at,
 			 "\"%s\" runs mode http and its backend \"%s\" mode tcp: give both the same mode", p->name,
@@ -340,7 +353,8 @@ void cfg_check(struct reader *r)
 		cfg_server_ids(r, p);
 		cfg_compile_formats(r, p);
 		cfg_errors_check(r, p);
-		cfg_monitor_check(r, p);
+		if (p->set.mode == CFG_MODE_HTTP || may_lead_to_http(p))
+			cfg_monitor_check(r, p);
 		if (p->kind & CFG_BACKEND)
 			cfg_probe_check(r, p);
 		check_rules(r, p);

@@ -419,7 +419,7 @@ void cfg_monitor_check(struct reader *r, struct cfg_proxy *p)
 	const struct lex_line none = {.n = 0};
 	struct section s;
 
-	if (!p->set.http.monitor_uri || !(p->kind & CFG_FRONTEND) || p->set.mode != CFG_MODE_HTTP)
+	if (!p->set.http.monitor_uri || !(p->kind & CFG_FRONTEND))
 		return;
 	r->proxy = p;
 	r->line = &none;

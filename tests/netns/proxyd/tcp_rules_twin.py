@@ -322,7 +322,17 @@ frontend f
 
 
 MIXED = """
+defaults
+    mode http
+    timeout connect 2s
+    timeout client 60s
+    timeout server 60s
 frontend f
+    mode tcp
+    http-request deny if { path /web/never }
+    http-request set-header X-Web yes if { path_beg /api }
+    http-response set-header X-Front yes
+    monitor-uri /web/monitor
     bind 127.0.0.1:{port}
     log stdout format raw daemon
     option tcplog
@@ -345,6 +355,7 @@ backend api
     http-response set-header X-At %[var(txn.at)]
     server s 127.0.0.1:{api}
 backend raw
+    mode tcp
     server s 127.0.0.1:{raw}
 """
 
@@ -381,12 +392,15 @@ def test_http_begins_behind_mode_tcp(binary):
             c.sendall(b"POST /web HTTP/1.1\r\nHo")
             c.sendall(b"st: h\r\nContent-Length: 100000\r\n\r\n" + bytes(100000))
             assert answer(f)[1] == b"web /web 100000 1"
+            for path, status in ((b"/web/monitor", b" 200 "), (b"/web/never", b" 403 ")):
+                c.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: h\r\n\r\n")
+                assert status in answer(f)[0][0], path
             c.sendall(b"GET /web/denied HTTP/1.1\r\nHost: h\r\n\r\n")
             assert b" 429 " in answer(f)[0][0]
         with p.proxy.connect() as c, c.makefile("rb") as f:
             c.sendall(b"GET /api/1 HTTP/1.1\r\nHost: h\r\n\r\nGET /web/2 HTTP/1.1\r\nHost: h\r\n\r\n")
             head, text = answer(f)
-            assert text == b"api /api/1 0 0" and b"x-at: /api/1" in head, (head, text)
+            assert text == b"api /api/1 0 1" and {b"x-at: /api/1", b"x-front: yes"} < set(head), (head, text)
             assert answer(f)[1] == b"web /web/2 0 1"
             # too late for a server of mode tcp
             c.sendall(b"GET /raw HTTP/1.1\r\nHost: h\r\n\r\n")
