@@ -630,7 +630,11 @@ struct cfg_stats_socket {
 	struct cfg_access access;
 };
 
+enum cfg_paths { CFG_PATHS_CURRENT, CFG_PATHS_CONFIG, CFG_PATHS_PARENT, CFG_PATHS_ORIGIN };
+
 struct cfg_global {
+	enum cfg_paths paths; /* default-path */
+	const char *origin;
 	unsigned maxconn;  /* 0: not written */
 	unsigned nbthread; /* 0: as many as CPUs */
 	unsigned ulimit_n, fd_limit; /* 0: not written */

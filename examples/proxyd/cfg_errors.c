@@ -26,7 +26,8 @@ static const char scope;
 /* The bytes, each line of the head with CR LF; NULL: told. Empty: nothing is to be sent. */
 static char *read_answer(struct reader *r, size_t i, size_t *ret_len)
 {
-	int fd = open(word_at(r, i), O_RDONLY | O_CLOEXEC);
+	const char *path = cfg_path(r->cfg, place_at(r, i).file, word_at(r, i));
+	int fd = open(path ? path : "", O_RDONLY | O_CLOEXEC);
 	char raw[ERRORFILE_MAX + 1], *out;
 	ssize_t n = fd < 0 ? -1 : read(fd, raw, sizeof(raw));
 

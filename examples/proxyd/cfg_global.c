@@ -423,6 +423,7 @@ const struct keyword cfg_keywords_global[] = {
     {"cpu-map", 0, 2, READER_ANY, kw_cpu_map, NULL, "[auto:]1/THREADS CPUS"},
     {"crt-base", 0, 1, 1, kw_tls_base, NULL, "FOLDER"},
     {"daemon", 0, 0, 0, kw_daemon, NULL, ""},
+    {"default-path", 0, 1, 2, kw_default_path, NULL, "current|config|parent|origin FOLDER"},
     {"description", 0, 1, READER_ANY, kw_description, NULL, "TEXT"},
     {"external-check", 0, 0, 1, kw_external, NULL, "[preserve-env]"},
     {"fd-hard-limit", 0, 1, 1, kw_number, OFFSET(fd_limit), "NUMBER"},

@@ -187,6 +187,13 @@ void cfg_tcp_check(struct reader *r, struct cfg_proxy *p);
 
 /* cfg_source.c */
 void kw_source(struct reader *r, size_t first, const void *data);
+
+/* ---- cfg_path.c ---- */
+
+void kw_default_path(struct reader *r, size_t first, const void *data);
+
+/* The file that is called `name` in the configuration file `file`: as long as `c`; `name` itself where nothing else is said. */
+const char *cfg_path(struct cfg *c, const char *file, const char *name);
 void server_source(struct reader *r, size_t i, void *target);
 void server_source_more(struct reader *r, size_t i, void *target);
 void cfg_source_check(struct reader *r, struct cfg_proxy *p);

@@ -61,15 +61,23 @@ static char *read_whole(const char *path, struct rule_error *e)
 	return text;
 }
 
+/* Rules are read with their file. */
+static const char *place(void *userdata, const char *name)
+{
+	struct cfg *c = userdata;
+
+	return cfg_path(c, c->n_files ? c->file[c->n_files - 1] : NULL, name);
+}
+
 /* Lines without the white space before them; empty ones and comments are left out. */
-static bool read_file(void *userdata, const char *path,
+static bool read_file(void *userdata, const char *name,
 		      bool (*add)(void *to, const char *line, struct rule_error *e), void *to,
 		      struct rule_error *e)
 {
-	char *text = read_whole(path, e), *save = NULL;
+	const char *path = place(userdata, name);
+	char *text = read_whole(path ? path : name, e), *save = NULL;
 	bool ok = text;
 
-	(void)userdata;
 	for (char *line = text ? strtok_r(text, "\n", &save) : NULL; ok && line;
 	     line = strtok_r(NULL, "\n", &save)) {
 		size_t len;
@@ -106,7 +114,7 @@ static bool memory_of(struct reader *r, struct rule_memory *ret)
 			return false;
 		if (c->shared)
 			*c->shared =
-			    (struct rule_shared){.read_file = read_file, .read_text = read_whole};
+			    (struct rule_shared){.userdata = c, .place = place, .read_file = read_file, .read_text = read_whole};
 	}
 	*ret = (struct rule_memory){alloc,   on_free,	r,
 				    c->vars, c->shared, r->proxy ? r->proxy->name : "",

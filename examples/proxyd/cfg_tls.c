@@ -258,23 +258,27 @@ void server_tls(struct reader *r, size_t i, void *target)
 
 /* ---- Files ---- */
 
-static const char *with_base(struct cfg *c, const char *base, const char *path)
+static const char *with_base(struct cfg *c, const char *base, const char *file, const char *path)
 {
 	char full[4096];
 
-	if (!path || !base || *path == '/' || *path == '@')
+	if (!path || *path == '/' || *path == '@')
 		return path;
-	snprintf(full, sizeof(full), "%s/%s", base, path);
-	return cfg_strdup(c, full);
+	if (base) {
+		snprintf(full, sizeof(full), "%s/%s", base, path);
+		path = cfg_strdup(c, full);
+	}
+	return cfg_path(c, file, path);
 }
 
-static void place_files(struct cfg *c, struct tls_settings *s)
+static void place_files(struct cfg *c, const char *file, struct tls_settings *s)
 {
 	const struct cfg_tls_global *g = &c->global.tls;
 
-	s->ca_file = with_base(c, g->ca_base, s->ca_file);
-	s->ca_verify_file = with_base(c, g->ca_base, s->ca_verify_file);
-	s->crl_file = with_base(c, g->ca_base, s->crl_file);
+	s->ca_file = with_base(c, g->ca_base, file, s->ca_file);
+	s->ca_verify_file = with_base(c, g->ca_base, file, s->ca_verify_file);
+	s->crl_file = with_base(c, g->ca_base, file, s->crl_file);
+	s->ticket_keys = cfg_path(c, file, s->ticket_keys);
 }
 
 /* What a line does not say, the global section may. */
@@ -405,7 +409,8 @@ struct list_reader {
 	struct reader *r;
 	const struct cfg_proxy *proxy;
 	const struct cfg_tls *line;
-	const char *list; /* its name */
+	const char *list;      /* its name */
+	const char *line_file; /* that the `bind` line is in */
 	struct diag_place at;
 	struct tls_source *source;
 	unsigned n, cap;
@@ -477,8 +482,8 @@ static struct tls_settings *list_settings(struct list_reader *l, char *text)
 
 	if (!own || !list_options(l, word, n, own))
 		return NULL;
+	place_files(l->r->cfg, l->line_file, own); /* the line's have their places */
 	inherit(own, &l->line->set);
-	place_files(l->r->cfg, own);
 	without_h2(l->r, l->proxy, own, &l->at);
 	if (own->verify <= TLS_VERIFY_NONE || own->ca_file)
 		return own;
@@ -522,7 +527,7 @@ static void list_line(struct list_reader *l, char *line)
 	for (size_t i = 0; filter && i < n; i++)
 		filter[s.n_filters++] = keep_text(l->r, word[i]);
 	s.filter = filter;
-	s.path = with_base(l->r->cfg, l->r->cfg->global.tls.crt_base, keep_text(l->r, path));
+	s.path = with_base(l->r->cfg, l->r->cfg->global.tls.crt_base, l->line_file, keep_text(l->r, path));
 	if (s.path)
 		push(l, &s);
 }
@@ -595,13 +600,14 @@ static const char *list_name(struct reader *r, const char *path)
 
 static void read_crt(struct reader *r, struct list_reader *l, struct cfg_tls_crt *c)
 {
-	const char *path = with_base(r->cfg, r->cfg->global.tls.crt_base, c->path);
+	const char *path = with_base(r->cfg, r->cfg->global.tls.crt_base, c->at.file, c->path);
 	struct stat st;
 
 	check_reload(r, path, &c->at);
 	if (c->is_list || (path && stat(path, &st) == 0 && S_ISDIR(st.st_mode)))
 		c->list = path = list_name(r, path);
 	l->list = c->list;
+	l->line_file = c->at.file;
 	if (c->is_list)
 		read_list(l, c);
 	else
@@ -616,7 +622,7 @@ static void make_front(struct reader *r, const struct cfg_proxy *p, struct cfg_t
 	struct tls_front_opts o;
 
 	inherit(&t->set, &g->bind);
-	place_files(r->cfg, &t->set);
+	place_files(r->cfg, t->at.file, &t->set);
 	t->set.ticket_keys = t->set.no_tickets ? NULL : t->set.ticket_keys;
 	without_h2(r, p, &t->set, &t->at);
 	if (!is_alpn(t->set.alpn))
@@ -712,7 +718,7 @@ static void make_back(struct reader *r, const struct cfg_proxy *p, struct cfg_se
 	struct tls_back_opts o;
 
 	inherit(&t->set, &g->server);
-	place_files(r->cfg, &t->set);
+	place_files(r->cfg, s->at.file, &t->set);
 	without_h2(r, p, &t->set, &t->at);
 	if (t->set.verify == TLS_VERIFY_UNSET)
 		t->set.verify = g->servers_unverified ? TLS_VERIFY_NONE : TLS_VERIFY_REQUIRED;
@@ -730,7 +736,7 @@ static void make_back(struct reader *r, const struct cfg_proxy *p, struct cfg_se
 	    .store = r->cfg->tls_store,
 	    .settings = t->set,
 	    .globals = &g->all,
-	    .crt = t->crt_file = with_base(r->cfg, g->crt_base, t->crt),
+	    .crt = t->crt_file = with_base(r->cfg, g->crt_base, s->at.file, t->crt),
 	    .verify_host = t->verify_host,
 	    .name = t->sni_name,
 	    .asks_name = t->sni_expr,

@@ -74,7 +74,7 @@ static bool read_file(struct words *w, struct answer *a, bool is_format)
 		return false;
 	if (!shared)
 		return rule_fail(w->e, "no files may be read here");
-	text = shared->read_text(path, w->e);
+	text = shared->read_text(rule_path(shared, path), w->e);
 	ok = text && keep_content(w, a, text, is_format);
 	free(text);
 	return ok;
@@ -91,7 +91,7 @@ static bool read_errorfile(struct words *w, struct answer *a)
 		return false;
 	if (!m->shared)
 		return rule_fail(w->e, "no files may be read here");
-	raw = m->shared->read_text(path, w->e);
+	raw = m->shared->read_text(rule_path(m->shared, path), w->e);
 	if (!raw)
 		return false;
 	len = strlen(raw);

@@ -9,6 +9,7 @@
 
 #include "rules/expr.h"
 #include "rules/json.h"
+#include "rules/map.h"
 #include "rules/vars.h"
 
 enum {
@@ -126,7 +127,7 @@ static bool check_verify(struct expr_arg *arg, unsigned n, const struct rule_mem
 	arg[0].object = a;
 	if (arg[1].number >= 0 || (a && a->kind <= HMAC_SHARED))
 		return true;
-	key = read_key(arg[1].text.at);
+	key = read_key(rule_path(m->shared, arg[1].text.at));
 	if (!key && a)
 		return rule_fail(e, "\"%.150s\" is no file with a public key in PEM", arg[1].text.at);
 	arg[1].object = key;

@@ -30,9 +30,18 @@ struct rule_shared {
 			  bool (*add)(void *to, const char *line, struct rule_error *e), void *to,
 			  struct rule_error *e);
 	void *userdata;
+	/* Where the file of that name is, see rule_path(). NULL: no memory. */
+	const char *(*place)(void *userdata, const char *name);
 	/* A whole file, which the caller frees; NULL with e->text. */
 	char *(*read_text)(const char *path, struct rule_error *e);
 };
+
+static inline const char *rule_path(const struct rule_shared *s, const char *name)
+{
+	const char *path = s && s->place ? s->place(s->userdata, name) : name;
+
+	return path ? path : name;
+}
 
 /* The map of this name, made when there is none. NULL: no memory. Freed by maps_free. */
 struct map *map_get(struct rule_shared *s, const char *name);

@@ -1,6 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Answers that the proxy makes itself, and what becomes of the connection:   pages_twin.py BINARY"""
+import os
+import socket
+import ssl
+import subprocess
 import tempfile
 
 from http_twin import Reader, Web, get
@@ -151,6 +155,59 @@ def test_errors_are_counted_once(binary):
         until("both are counted", lambda: asked.row("l/FRONTEND", "stot", "scur") == ["2", "0"])
         sent = int(asked.row("l/FRONTEND", "bout")[0])
         assert abs(sent - got) <= 60, (sent, got)  # HAProxy counts blocks of its own
+
+
+PLACED = """
+frontend placed
+    mode http
+    bind 127.0.0.1:{port}
+    bind 127.0.0.2:{port} ssl crt-list list
+    bind 127.0.0.3:{port} ssl crt cert.pem
+    errorfile 503 page.http
+    http-request return status 200 content-type text/plain file text if { path /file }
+    http-request return status 200 content-type text/plain lf-string %[str(where),map(a.map)] if { path /map }
+"""
+
+
+def ask_tls(address, port):
+    """The name in the certificate."""
+    c = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    c.check_hostname, c.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection((address, port), timeout=10) as raw, c.wrap_socket(raw) as s:
+        der = s.getpeercert(True)
+    said = subprocess.run(["openssl", "x509", "-inform", "der", "-noout", "-subject", "-nameopt", "RFC2253"], input=der, capture_output=True, check=True)
+    return said.stdout.decode().strip().rpartition("=")[2]
+
+
+def test_where_names_of_files_start(binary):
+    """default-path: of pages, texts, maps, certificates and their lists."""
+    with tempfile.TemporaryDirectory(prefix="proxyd-paths.") as root:
+        files = {}
+        for name in ("top", "conf", "origin"):
+            where = root if name == "top" else os.path.join(root, name)
+            os.makedirs(where, exist_ok=True)
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "9",
+                            "-subj", f"/CN=in {name}", "-keyout", f"{where}/cert.pem", "-out", f"{where}/only.pem"], check=True, capture_output=True)
+            with open(f"{where}/only.pem") as f:
+                files["cert.pem"] = open(f"{where}/cert.pem").read() + f.read()
+            files.update({"list": "cert.pem\n", "page.http": f"HTTP/1.0 503 No\r\n\r\npage in {name}", "text": f"text in {name}", "a.map": f"where map in {name}\n"})
+            for file, text in files.items():
+                with open(f"{where}/{file}", "w") as f:
+                    f.write(text)
+        for mode, name in (("config", "conf"), ("parent", "top"), (f"origin {root}/origin", "origin")):
+            port = free_port()
+            second = os.path.join(root, "conf", "second.cfg")
+            with open(second, "w") as f:
+                f.write(PLACED.replace("{port}", str(port)))
+            first = "global\n    default-path " + mode + "\ndefaults\n    timeout client 9s\n    timeout server 9s\n    timeout connect 9s\n"
+            with Proxy(binary, first, port=port, args=("-f", second)) as p:
+                for target, wanted in (("/", "page"), ("/file", "text"), ("/map", "map")):
+                    with p.connect() as c:
+                        c.sendall(f"GET {target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".encode())
+                        got = read_all(c).decode()
+                    assert got.endswith(f"{wanted} in {name}"), (mode, target, got)
+                for address in ("127.0.0.2", "127.0.0.3"):
+                    assert ask_tls(address, port) == f"in {name}", (mode, address)
 
 
 if __name__ == "__main__":
