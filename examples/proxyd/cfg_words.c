@@ -320,7 +320,7 @@ const struct cfg_word cfg_words_proxy[] = {
 	{"mode", 0, 0},
 	{"monitor fail", WORD_HTTP, 0},
 	{"monitor-uri", WORD_HTTP, 0},
-	{"option abortonclose", WORD_HTTP | WORD_HARMLESS, 0},
+	{"option abortonclose", WORD_HARMLESS, 0},
 	{"option accept-unsafe-violations-in-http-request", WORD_HTTP | WORD_HARMLESS, 0},
 	{"option allbackups", 0, 0},
 	{"option checkcache", WORD_HTTP, 0},

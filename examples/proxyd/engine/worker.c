@@ -217,6 +217,21 @@ void worker_quit(struct worker *w, void *unused)
 
 /* ---- The loop ---- */
 
+/*
+ * It says no more, and has no server yet. As in HAProxy one that has said something is waited for, unless there is
+ * option abortonclose.
+ */
+static bool client_gave_up(const struct session *s)
+{
+	const struct handle *h = &s->handle[CONN_CLIENT];
+	char byte;
+
+	if (s->conn.state >= CONN_OPEN || !s->conn.side[CONN_CLIENT].hup ||
+	    (s->conn.side[CONN_SERVER].pending && !s->seeker.backend->proxy->set.http.aborts_on_close))
+		return false;
+	return h->tls || recv(h->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+}
+
 static void session_event(struct worker *w, struct session *s, enum conn_end end, uint32_t events)
 {
 	struct conn_side *side = &s->conn.side[end];
@@ -257,6 +272,8 @@ static void session_event(struct worker *w, struct session *s, enum conn_end end
 		side->hup = true;
 	if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) == EPOLLRDHUP)
 		side->fin = true;
+	if (end == CONN_CLIENT && client_gave_up(s))
+		conn_end(&s->conn, 'C', s->conn.state == CONN_QUEUED ? 'Q' : 'C');
 	session_run(w, s);
 }
 

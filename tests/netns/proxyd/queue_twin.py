@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Who waits for a server, and how long, in proxyd and in HAProxy:   queue_twin.py BINARY"""
+import re
+import socket
 import threading
 import time
 
 from http_twin import OK, Web, ask, get, listen
-from support import Proxy, Server, config, echo, main, until
+from support import Proxy, Server, config, echo, main, read_all, until
 
 
 def reached(binary, servers, lines, parameters, wanted):
@@ -84,6 +86,34 @@ def test_priority_class_goes_before_time(binary):
 
 def test_priority_offset_shifts_time(binary):
     assert order(binary, "offset", ["1000", "0", "-1000", "10", "0"]) == ["-1000", "0", "10", "0", "1000"]
+
+
+ABORT = """
+listen l
+    bind 127.0.0.1:{port}
+    log stdout format raw daemon
+    option tcplog
+    timeout queue 20s
+    {option}
+    server s 127.0.0.1:{server} maxconn 1
+"""
+
+
+def test_who_says_no_more_leaves_the_queue(binary):
+    """In mode tcp: at once when nothing was said; option abortonclose: in any case."""
+    for option, said, leaves in (("", b"", True), ("", b"x", False), ("option abortonclose", b"x", True)):
+        s = Server(echo)
+        with Proxy(binary, config(ABORT, option=option, server=s.port)) as p, p.connect() as first, p.connect() as second:
+            first.sendall(b"1")
+            assert first.recv(1) == b"1"
+            second.sendall(said)
+            time.sleep(0.05)  # it is in the queue, or will be
+            second.shutdown(socket.SHUT_WR)
+            if not leaves:
+                first.close()
+            assert read_all(second) == (b"" if leaves else said), (option, said)
+            if leaves:
+                until("it is logged", lambda: re.search(r" l/\S+ -?\d+/-1/\d+ 0 CQ ", p.text()))
 
 
 if __name__ == "__main__":
