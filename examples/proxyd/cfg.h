@@ -620,6 +620,14 @@ enum cfg_stats_level {
 	CFG_STATS_ADMIN,
 };
 
+/* severity-output: what stands before a message of the runtime API */
+enum cfg_severity {
+	CFG_SEVERITY_NONE,
+	CFG_SEVERITY_NUMBER,
+	CFG_SEVERITY_STRING,
+};
+extern const char *const cfg_severity_words[]; /* in that order; NULL at the end */
+
 struct cfg_stats_socket {
 	STAILQ_ENTRY(cfg_stats_socket) next;
 	struct diag_place at;
@@ -627,6 +635,7 @@ struct cfg_stats_socket {
 	struct cfg_addr addr;
 	int inherited_fd; /* fd@N; -1: none */
 	enum cfg_stats_level level;
+	enum cfg_severity severity;
 	struct cfg_access access;
 };
 

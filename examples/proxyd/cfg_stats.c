@@ -18,25 +18,26 @@
 
 /* ---- stats socket ---- */
 
-static void read_level(struct reader *r, size_t i, struct cfg_stats_socket *s)
+/* Which of the words stands at i; 0 with an error: none. */
+static unsigned read_choice(struct reader *r, size_t i, const char *what, const char *const *word)
 {
-	static const char *const level[] = {"user", "operator", "admin", NULL};
-
-	for (unsigned k = 0; level[k]; k++)
-		if (!strcmp(word_at(r, i), level[k])) {
-			s->level = (enum cfg_stats_level)k;
-			return;
-		}
-	say_unknown(r, i, "level", level, NULL);
+	for (unsigned k = 0; word[k]; k++)
+		if (!strcmp(word_at(r, i), word[k]))
+			return k;
+	say_unknown(r, i, what, word, NULL);
+	return 0;
 }
+
+const char *const cfg_severity_words[] = {"none", "number", "string", NULL};
 
 /* One parameter at *i; moves over its values. False: the rest of the line cannot be told apart. */
 static bool read_socket_word(struct reader *r, size_t *i, struct cfg_stats_socket *s)
 {
 	/* of bind lines; they mean nothing to a socket for a few people */
-	static const char *const skipped[] = {"expose-fd", "process", "thread", "name",	 "severity-output",
+	static const char *const skipped[] = {"expose-fd", "process", "thread", "name",	 
 					      "maxconn",   "backlog", "nice",	"namespace", "id",  NULL};
-	static const char *const ours[] = {"mode", "user", "group", "uid", "gid", "level", "expose-fd", NULL};
+	static const char *const ours[] = {"mode", "user", "group", "uid", "gid", "level", "severity-output", "expose-fd", NULL};
+	static const char *const levels[] = {"user", "operator", "admin", NULL};
 	const char *word = word_at(r, *i);
 
 	for (unsigned k = 0; skipped[k]; k++)
@@ -53,8 +54,10 @@ static bool read_socket_word(struct reader *r, size_t *i, struct cfg_stats_socke
 		}
 		if (access_word(word))
 			access_read(r, *i, word, &s->access);
+		else if (!strcmp(word, "level"))
+			s->level = (enum cfg_stats_level)read_choice(r, *i, "level", levels);
 		else
-			read_level(r, *i, s);
+			s->severity = (enum cfg_severity)read_choice(r, *i, "severity-output", cfg_severity_words);
 		return true;
 	}
 	say_unknown(r, *i, "parameter of \"stats socket\"", ours, cfg_words_bind);

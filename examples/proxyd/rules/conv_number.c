@@ -274,15 +274,16 @@ const struct conv convs_hash[] = {
 static bool mask_address(const struct conv *c, const struct expr_arg *arg, unsigned n_args,
 			 struct run *r, struct sample *s)
 {
-	bool six = s->type == SAMPLE_IPV6;
-	int64_t bits = six ? n_args > 1 ? arg[1].number : 128 : arg[0].number;
-	size_t len = six ? 16 : 4;
+	int64_t bits;
 
 	(void)c;
-	(void)r;
-	if (!six && s->type != SAMPLE_IPV4)
+	/* text may be of either family; an IPv6 address without a mask of its own must be one of IPv4, mapped */
+	if (s->type == SAMPLE_STR && !text_to_ip(s->text, s))
 		return false;
-	for (size_t i = 0; i < len; i++, bits -= 8)
+	if ((s->type != SAMPLE_IPV6 || n_args < 2) && !sample_cast(s, SAMPLE_IPV4, &r->scratch))
+		return false;
+	bits = s->type == SAMPLE_IPV6 ? arg[1].number : arg[0].number;
+	for (size_t i = 0; i < (s->type == SAMPLE_IPV6 ? 16 : 4); i++, bits -= 8)
 		s->ip[i] &= bits >= 8 ? 0xff : bits <= 0 ? 0 : (uint8_t)(0xff00 >> bits);
 	return true;
 }

@@ -246,7 +246,7 @@ static bool read_conv(const char **text, const struct rule_memory *m, struct exp
 	if (c->check && !c->check(arg, x->conv[x->n_convs].n_args, m, e))
 		return false;
 	x->n_convs++;
-	if (!c->keeps_type)
+	if (!c->keeps_type || (c->out == SAMPLE_IPV4 && x->out != SAMPLE_IPV6)) /* ipmask makes addresses of all it takes */
 		x->out = c->out;
 	return true;
 }

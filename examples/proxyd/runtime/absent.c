@@ -8,7 +8,6 @@ static const struct {
 	const char *name, *why;
 } absent[] = {
     {"set profiling", "use perf top"},
-    {"set severity-output", "answers have no levels"},
     {"show cache", "answers are not cached"},
     {"show dev", "use show info"},
     {"show peers", "tables are not shared with others"},

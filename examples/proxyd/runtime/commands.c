@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 #include <unistd.h>
 
 /* In the order of the alphabet; of two names that fit the longer one is meant. */
@@ -56,7 +57,7 @@ const struct command_info runtime_commands[] = {
     {"operator", CFG_STATS_OPERATOR, run_level, "", "give up rights: only what an operator may"},
     {"prepare acl", CFG_STATS_OPERATOR, run_prepare_map, "FILE", "a new version, to be filled beside the one in use"},
     {"prepare map", CFG_STATS_OPERATOR, run_prepare_map, "MAP", "a new version, to be filled beside the one in use"},
-    {"prompt", CFG_STATS_USER, run_prompt, "[n|i|p]", "stay, and print a prompt after each answer; i: without it, n: neither"},
+    {"prompt", CFG_STATS_USER, run_prompt, "[n|i|p] [timed]", "stay, and print a prompt after each answer; i: without it, n: neither"},
     {"quit", CFG_STATS_USER, run_quit, "", "close this connection"},
     {"reload", CFG_STATS_ADMIN, run_reload, "", "read the configuration again, as SIGUSR2 does"},
     {"set dynamic-cookie-key backend", CFG_STATS_ADMIN, run_set_cookie_key, "BACKEND KEY", "what dynamic cookies are made with"},
@@ -66,6 +67,7 @@ const struct command_info runtime_commands[] = {
     {"set maxconn server", CFG_STATS_ADMIN, run_set_maxconn_server, "BACKEND/SERVER NUMBER", "change its limit of connections"},
     {"set rate-limit", CFG_STATS_ADMIN, run_set_rate_limit, "connections|sessions|ssl-sessions global NUMBER", "of a second; 0: any number"},
     {"set server", CFG_STATS_ADMIN, run_set_server, "BACKEND/SERVER state|weight|health|maxconn|addr|agent|check-port …", "change a server"},
+    {"set severity-output", CFG_STATS_USER, run_set_severity, "none|number|string", "whether messages begin with how serious they are"},
     {"set ssl ca-file", CFG_STATS_ADMIN, run_set_ssl_file, "FILE << PEM", "replace authorities, once it is committed"},
     {"set ssl cert", CFG_STATS_ADMIN, run_set_ssl_file, "FILE << PEM", "replace a certificate, once it is committed"},
     {"set ssl crl-file", CFG_STATS_ADMIN, run_set_ssl_file, "FILE << PEM", "replace revocations, once it is committed"},
@@ -149,7 +151,7 @@ static void list(struct call *c, const char *const *word, size_t n)
 
 	for (const struct command_info *i = runtime_commands; i->name; i++)
 		any |= i->level <= c->level && begins_with(i->name, word, n);
-	out_text(c->out, any ? "Commands that are yours here:\n" : "No such command; \"help\" lists them:\n");
+	call_note(c, LOG_INFO, "%s", any ? "Commands that are yours here:\n" : "No such command; \"help\" lists them:\n");
 	for (const struct command_info *i = runtime_commands; i->name; i++) {
 		char left[128];
 
@@ -206,7 +208,7 @@ void runtime_run(struct call *c, struct line_command *line)
 	if (!found && runtime_absent(c, line))
 		return;
 	if (!found) {
-		out_printf(c->out, "Unknown command: '%s'.\n", line->word[0]);
+		call_note(c, LOG_INFO, "Unknown command: '%s'.\n", line->word[0]);
 		list(c, (const char *const *)line->word, line->n < 2 ? line->n : 1);
 		return;
 	}
@@ -224,25 +226,49 @@ void runtime_run(struct call *c, struct line_command *line)
 
 /* ---- Of the connection itself ---- */
 
-/* Without a word it is turned over; HAProxy 3.2's: n neither, i stays after a line, p with a prompt as well. */
+/*
+ * Without a word it is turned over; HAProxy 3.2's: n neither, i stays after a line, p with a prompt as well; timed: which tells
+ * how long the process runs, or no more.
+ */
 void run_prompt(struct call *c)
 {
-	const char *mode = call_word(c, 0);
+	bool timed = runtime_is_timed(c->conn);
+	char mode = 0;
 
-	if (c->n > 1 || (*mode && (mode[1] || !strchr("nip", *mode)))) {
-		call_say(c, "Write prompt, or prompt n, i or p: nothing, go on after a line, or with a prompt.\n");
-		return;
+	for (size_t i = 0; i < c->n; i++) {
+		const char *word = c->word[i];
+
+		if (!strcmp(word, "timed")) {
+			timed = !timed;
+		} else if (*word && !word[1] && strchr("nip", *word)) {
+			mode = *word;
+		} else {
+			call_say(c, "Write prompt, or prompt n, i or p: nothing, go on after a line, or with a prompt; timed: with the "
+				    "time the process runs.\n");
+			return;
+		}
 	}
-	runtime_set_prompt(c->conn, *mode ? *mode == 'p' : !runtime_has_prompt(c->conn));
-	if (*mode == 'i')
+	runtime_set_timed(c->conn, timed);
+	runtime_set_prompt(c->conn, mode ? mode == 'p' : c->n || !runtime_has_prompt(c->conn));
+	if (mode == 'i')
 		runtime_set_interactive(c->conn, true);
+}
+
+void run_set_severity(struct call *c)
+{
+	for (unsigned k = 0; cfg_severity_words[k]; k++)
+		if (!strcmp(call_word(c, 0), cfg_severity_words[k])) {
+			runtime_set_severity(c->conn, (enum cfg_severity)k);
+			return;
+		}
+	call_say(c, "one of 'none', 'number', 'string' is a required argument\n");
 }
 
 /* "experimental-mode on; add server …" is what scripts send to HAProxy 2.4: nothing is hidden here. */
 void run_mode(struct call *c)
 {
 	if (!c->n)
-		call_say(c, "%s is ON\n", c->word[-1]);
+		call_note(c, LOG_INFO, "%s is ON\n", c->word[-1]);
 }
 
 void run_show_startup_logs(struct call *c)

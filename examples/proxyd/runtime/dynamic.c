@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "engine/admin.h"
 
@@ -40,7 +41,7 @@ void run_add_server(struct call *c)
 	if (*text)
 		call_say(c, "%s\n", text);
 	if (!e)
-		call_say(c, "New server registered.\n");
+		call_note(c, LOG_INFO, "New server registered.\n");
 }
 
 void run_del_server(struct call *c)
@@ -53,5 +54,5 @@ void run_del_server(struct call *c)
 	if (admin_del_server(c->e, s, text, sizeof(text)) < 0)
 		call_say(c, "%s", text);
 	else
-		call_say(c, "Server deleted.");
+		call_note(c, LOG_INFO, "Server deleted.");
 }

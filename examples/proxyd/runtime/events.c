@@ -10,7 +10,7 @@
 
 static void list(struct call *c)
 {
-	call_say(c, "Supported events sinks are listed below. Add -w(wait), -n(new). Any key to stop\n");
+	call_note(c, CALL_TEXT, "Supported events sinks are listed below. Add -w(wait), -n(new). Any key to stop\n");
 	for (const struct ring *r = rings_next(c->e->rings, NULL); r; r = rings_next(c->e->rings, r))
 		out_printf(c->out, "    %-10s : type=buffer, %llu dropped, %s\n", ring_name(r), (unsigned long long)ring_gaps(r),
 			   ring_description(r));

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "engine/objects.h"
 #include "rules/map.h"
@@ -267,7 +268,7 @@ void run_prepare_map(struct call *c)
 	struct map *m = find(c, NULL);
 
 	if (m)
-		call_say(c, "New version created: %u\n", map_prepare(m));
+		call_note(c, LOG_INFO, "New version created: %u\n", map_prepare(m));
 }
 
 void run_commit_map(struct call *c)

@@ -62,10 +62,14 @@ struct call {
 	enum cfg_stats_level level;
 	uint64_t now_ns;
 	struct out *out;
+	bool ranked; /* what it says has its severity, or is to have none */
 };
 
-/* The command ends with this message. */
+/* The command ends with this message, an error. Its severity stands before it, if the client wants that (severity-output). */
 __attribute__((format(printf, 2, 3))) void call_say(struct call *c, const char *format, ...);
+/* The same, when it is no error: of a level of <syslog.h>, or CALL_TEXT: no message, but what was asked for. */
+#define CALL_TEXT (-1)
+__attribute__((format(printf, 3, 4))) void call_note(struct call *c, int level, const char *format, ...);
 /* The word at i; "" past the end. */
 const char *call_word(const struct call *c, size_t i);
 
@@ -86,6 +90,10 @@ uint64_t call_id(const struct call *c);
 void runtime_reload(struct call *c);
 
 void runtime_set_level(struct runtime_conn *c, enum cfg_stats_level level);
+void runtime_set_severity(struct runtime_conn *c, enum cfg_severity severity);
+/* With how long the process has run, if `timed`. */
+void runtime_set_timed(struct runtime_conn *c, bool timed);
+bool runtime_is_timed(const struct runtime_conn *c);
 void runtime_set_prompt(struct runtime_conn *c, bool prompt);
 bool runtime_has_prompt(const struct runtime_conn *c);
 void runtime_set_interactive(struct runtime_conn *c, bool interactive);
@@ -119,7 +127,7 @@ void runtime_run(struct call *c, struct line_command *line);
 /* absent.c: one that this version does not offer? Then that is said. */
 bool runtime_absent(struct call *c, const struct line_command *line);
 
-command_fn run_help, run_prompt, run_quit, run_level, run_mode, run_show_startup_logs;
+command_fn run_help, run_prompt, run_quit, run_level, run_mode, run_set_severity, run_show_startup_logs;
 command_fn run_show_info, run_show_stat, run_show_backend, run_show_servers_state, run_show_servers_conn, run_show_env,
 	run_show_version, run_show_schema, run_show_activity, run_show_threads, run_show_pools, run_show_fd,
 	run_show_sockets, run_show_level, run_show_proc, run_reload, run_show_errors, run_clear_counters,

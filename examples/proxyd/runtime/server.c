@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "engine/admin.h"
 #include "engine/control.h"
@@ -72,7 +73,7 @@ void run_get_weight(struct call *c)
 	const struct server *s = runtime_find_server(c, 0);
 
 	if (s)
-		call_say(c, "%u (initial %u)\n", s->admin.weight, s->admin.cfg_weight);
+		call_note(c, CALL_TEXT, "%u (initial %u)\n", s->admin.weight, s->admin.cfg_weight);
 }
 
 /* "N", or "N%" of the configured one. */
@@ -180,12 +181,12 @@ static void set_addr(struct call *c, struct server *s)
 		return;
 	}
 	if (a.len == old->len && !memcmp(&a.storage, &old->storage, a.len)) {
-		call_say(c, "no need to change the addr, by 'stats socket command'\n");
+		call_note(c, LOG_WARNING, "no need to change the addr, by 'stats socket command'\n");
 		return;
 	}
 	say_result(c, admin_set_addr(c->e, s, &a));
 	if (server_addr(s)->len == a.len && !memcmp(&server_addr(s)->storage, &a.storage, a.len))
-		call_say(c, "IP changed to '%s', port to '%u', by 'stats socket command'\n", ip, ntohs(port));
+		call_note(c, LOG_WARNING, "IP changed to '%s', port to '%u', by 'stats socket command'\n", ip, ntohs(port));
 }
 
 static void set_name(struct call *c, struct server *s, const char *name)
@@ -199,7 +200,7 @@ static void set_name(struct call *c, struct server *s, const char *name)
 	else if (r < 0)
 		say_result(c, r);
 	else
-		call_say(c, "%s/%s: the name that is asked for is %s, by 'stats socket command'\n", s->pool->name, s->name, name);
+		call_note(c, LOG_WARNING, "%s/%s: the name that is asked for is %s, by 'stats socket command'\n", s->pool->name, s->name, name);
 }
 
 void run_set_server(struct call *c)

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include <syslog.h>
 
 #include "engine/admin.h"
 #include "engine/control.h"
@@ -317,7 +318,7 @@ void run_show_libs(struct call *c)
 
 void run_show_version(struct call *c)
 {
-	call_say(c, "%s\n", PROXYD_VERSION_AS_HAPROXY);
+	call_note(c, LOG_INFO, "%s\n", PROXYD_VERSION_AS_HAPROXY);
 }
 
 void run_show_sockets(struct call *c)
@@ -328,7 +329,7 @@ void run_show_sockets(struct call *c)
 
 void run_show_level(struct call *c)
 {
-	call_say(c, "%s\n", runtime_level_name(c->level));
+	call_note(c, LOG_INFO, "%s\n", runtime_level_name(c->level));
 }
 
 static void activity_row(struct call *c, const char *name, enum counted what)
@@ -373,7 +374,7 @@ void run_show_pools(struct call *c)
 	struct info i;
 
 	info_read(c->e, c->now_ns, &i);
-	call_say(c, "There are no pools: memory comes from malloc(3). Total: 0 pools, %llu bytes allocated, %llu used.\n",
+	call_note(c, CALL_TEXT, "There are no pools: memory comes from malloc(3). Total: 0 pools, %llu bytes allocated, %llu used.\n",
 		 (unsigned long long)i.n[INFO_POOL_ALLOC_BYTES], (unsigned long long)i.n[INFO_POOL_USED_BYTES]);
 }
 
@@ -398,7 +399,7 @@ void run_show_fd(struct call *c)
 	if (d)
 		closedir(d);
 	if (n == FDS_MAX)
-		call_say(c, "… and more: these are the first %d.\n", FDS_MAX);
+		call_note(c, CALL_TEXT, "… and more: these are the first %d.\n", FDS_MAX);
 }
 
 /* ---- A master's socket: there is one process, which is master and worker ---- */
@@ -418,5 +419,5 @@ void run_show_proc(struct call *c)
 void run_reload(struct call *c)
 {
 	runtime_reload(c);
-	call_say(c, "The configuration was read again; \"show proc\" and the log say with what result.\n");
+	call_note(c, CALL_TEXT, "The configuration was read again; \"show proc\" and the log say with what result.\n");
 }

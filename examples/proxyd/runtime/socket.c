@@ -10,8 +10,10 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/queue.h>
+#include <syslog.h>
 #include <unistd.h>
 
+#include "engine/objects.h"
 #include "engine/unix_socket.h"
 #include "log.h"
 
@@ -26,6 +28,7 @@ struct socket {
 	char *text;
 	int fd;
 	enum cfg_stats_level level;
+	enum cfg_severity severity;
 	bool master, wanted, accepting;
 	char *path; /* to be removed at the end; NULL: none */
 	struct unix_file file;
@@ -38,6 +41,8 @@ struct runtime_conn {
 	uint64_t id;
 	int fd;
 	enum cfg_stats_level level;
+	enum cfg_severity severity;
+	bool timed;
 	bool master, prompt, stays, eof, closing, waiting; /* stays: after a line, without a prompt too */
 	uint64_t timeout_ns;
 	struct loop_source *source, *timer;
@@ -154,7 +159,13 @@ static void watch(struct runtime_conn *c)
 
 static void end_answer(struct runtime_conn *c)
 {
-	out_text(&c->out, c->prompt ? (c->master ? "\nmaster> " : "\n> ") : "\n");
+	uint64_t up_s = (loop_now_ns(c->runtime->loop) - c->runtime->opts.engine->started_ns) / 1000000000;
+
+	if (c->prompt && c->timed)
+		out_printf(&c->out, "\n%s[%llu:%02u:%02u:%02u]> ", c->master ? "master" : "", (unsigned long long)(up_s / 86400),
+			   (unsigned)(up_s / 3600 % 24), (unsigned)(up_s / 60 % 60), (unsigned)(up_s % 60));
+	else
+		out_text(&c->out, c->prompt ? (c->master ? "\nmaster> " : "\n> ") : "\n");
 }
 
 /* The commands of the line at hand, until it is empty or one must wait. */
@@ -345,17 +356,37 @@ static void on_timeout(struct loop *l, void *userdata)
 
 /* ---- What commands say ---- */
 
+/* The first thing that is said tells how serious it is. */
+__attribute__((format(printf, 3, 0))) static void say(struct call *c, int level, const char *format, va_list args)
+{
+	static const char *const name[] = {"emergency", "alert", "critical", "err", "warning", "notice", "info", "debug"};
+	char text[2048];
+
+	if (!c->ranked && level >= 0 && c->conn->severity == CFG_SEVERITY_NUMBER)
+		out_printf(c->out, "[%d]: ", level);
+	else if (!c->ranked && level >= 0 && c->conn->severity == CFG_SEVERITY_STRING)
+		out_printf(c->out, "[%s]: ", name[level]);
+	c->ranked = true;
+	if (vsnprintf(text, sizeof(text), format, args) > 0)
+		out_text(c->out, text);
+}
+
 void call_say(struct call *c, const char *format, ...)
 {
-	char text[2048];
 	va_list args;
-	int n;
 
 	va_start(args, format);
-	n = vsnprintf(text, sizeof(text), format, args);
+	say(c, LOG_ERR, format, args);
 	va_end(args);
-	if (n > 0)
-		out_text(c->out, text);
+}
+
+void call_note(struct call *c, int level, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(c, level, format, args);
+	va_end(args);
 }
 
 const char *call_word(const struct call *c, size_t i)
@@ -400,6 +431,21 @@ void runtime_resume(struct runtime *r, uint64_t id, const char *text, size_t len
 void runtime_set_level(struct runtime_conn *c, enum cfg_stats_level level)
 {
 	c->level = level;
+}
+
+void runtime_set_severity(struct runtime_conn *c, enum cfg_severity severity)
+{
+	c->severity = severity;
+}
+
+void runtime_set_timed(struct runtime_conn *c, bool timed)
+{
+	c->timed = timed;
+}
+
+bool runtime_is_timed(const struct runtime_conn *c)
+{
+	return c->timed;
 }
 
 void runtime_set_prompt(struct runtime_conn *c, bool prompt)
@@ -481,6 +527,7 @@ static void on_accept(struct loop *l, int fd, uint32_t events, void *userdata)
 	c->id = ++r->last_id;
 	c->fd = client;
 	c->level = s->level;
+	c->severity = s->severity;
 	c->master = s->master;
 	c->timeout_ns = r->timeout_ns;
 	c->events = EPOLLIN;
@@ -558,6 +605,7 @@ static bool add_socket(struct runtime *r, const struct cfg_stats_socket *c, bool
 	if (s) {
 		s->runtime = r;
 		s->level = c->level;
+		s->severity = c->severity;
 		s->master = master;
 		s->wanted = true;
 		s->text = strdup(c->text);
@@ -635,6 +683,7 @@ bool runtime_apply(struct runtime *r, const struct cfg *cfg, char *ret_error, si
 		if (s) {
 			s->wanted = true;
 			s->level = c->level;
+			s->severity = c->severity;
 		} else {
 			ok &= add_socket(r, c, false, ret_error, cap);
 		}

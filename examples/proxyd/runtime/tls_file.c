@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "tls_change.h"
 
@@ -50,7 +51,7 @@ void run_new_ssl_file(struct call *c)
 	}
 	item = tls_item_new(kind_of(c), file);
 	if (item && tls_store_put(tls_change_store(c), item) == 0)
-		call_say(c, "%s '%s'!\n", w->created, file);
+		call_note(c, LOG_NOTICE, "%s '%s'!\n", w->created, file);
 	else
 		call_say(c, "There is not memory enough.\n");
 	tls_item_free(item);
@@ -117,7 +118,7 @@ void run_set_ssl_file(struct call *c)
 		return;
 	}
 	tls_store_set_open(store, kind_of(c), item);
-	call_say(c, "%s %s for %s %s!\n", w->transaction, open ? "updated" : "created", w->about, tls_item_file(item));
+	call_note(c, LOG_NOTICE, "%s %s for %s %s!\n", w->transaction, open ? "updated" : "created", w->about, tls_item_file(item));
 }
 
 void run_commit_ssl_file(struct call *c)
@@ -142,7 +143,7 @@ void run_commit_ssl_file(struct call *c)
 		return;
 	}
 	tls_store_set_open(store, kind_of(c), NULL);
-	call_say(c, "Committing %s", file);
+	call_note(c, CALL_TEXT, "Committing %s", file);
 	while (n--)
 		out_text(c->out, ".");
 	call_say(c, "\nSuccess!\n");
@@ -159,7 +160,7 @@ void run_abort_ssl_file(struct call *c)
 	if (!open) {
 		call_say(c, "No ongoing transaction!\n");
 	} else if (!is_other(c, open, file, "abort a transaction for")) {
-		call_say(c, "Transaction aborted for certificate '%s'!\n", file);
+		call_note(c, LOG_NOTICE, "Transaction aborted for certificate '%s'!\n", file);
 		tls_store_set_open(store, kind_of(c), NULL);
 	}
 }
@@ -181,7 +182,7 @@ void run_del_ssl_file(struct call *c)
 		call_say(c, "Can't remove the %s: a transaction about it is open: commit or abort it first!\n", w->noun);
 	} else {
 		tls_store_remove(store, kind_of(c), file);
-		call_say(c, "%s '%s' deleted!\n", w->title, file);
+		call_note(c, LOG_NOTICE, "%s '%s' deleted!\n", w->title, file);
 	}
 }
 

@@ -2,6 +2,7 @@
 /* "show tls-keys", "set ssl tls-key": keys of session tickets, of each file that "tls-ticket-keys" names. */
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "engine/objects.h"
 #include "tls_change.h"
@@ -114,5 +115,5 @@ void run_set_tls_key(struct call *c)
 	else if (!each(c, look, &w))
 		call_say(c, "'set ssl tls-key' unable to locate referenced filename\n");
 	else if (tls_change_run(c, &(struct tls_change){.ticket_file = w.file, .ticket_key = c->word[1]}) >= 0)
-		call_say(c, "TLS ticket key updated!\n");
+		call_note(c, LOG_INFO, "TLS ticket key updated!\n");
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "engine/objects.h"
 #include "tls_change.h"
@@ -200,7 +201,7 @@ void run_add_ssl_list(struct call *c)
 			out_printf(c->out, "Inserting certificate '%.*s' in crt-list '%s'", (int)strcspn(line, " \t"), line, list);
 			while (n--)
 				out_text(c->out, ".");
-			call_say(c, "\nSuccess!\n");
+			call_note(c, CALL_TEXT, "\nSuccess!\n");
 		}
 	}
 	free(line);
@@ -308,7 +309,7 @@ void run_del_ssl_list(struct call *c)
 		call_say(c, "Can't delete the entry: crt-list '%s' does not exist!\n", list ? list : "");
 	else if (is_one(c, &r, t) &&
 		 tls_change_run(c, &(struct tls_change){.list = list, .edit = take_out, .arg = &r}) >= 0)
-		call_say(c, "Entry '%s' deleted in crtlist '%s'!\n", file, list);
+		call_note(c, LOG_NOTICE, "Entry '%s' deleted in crtlist '%s'!\n", file, list);
 	free(file);
 	free(list);
 }

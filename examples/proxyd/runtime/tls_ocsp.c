@@ -2,6 +2,7 @@
 /* OCSP answers that are stapled. */
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "tls_change.h"
 
@@ -104,7 +105,7 @@ static void staple(struct call *c, const unsigned char *der, size_t len)
 	else if (!n_taken)
 		call_say(c, "OCSP single response: Certificate ID does not match any certificate or issuer.\n");
 	else
-		call_say(c, "OCSP Response updated!\n");
+		call_note(c, LOG_INFO, "OCSP Response updated!\n");
 	forget(&all);
 }
 

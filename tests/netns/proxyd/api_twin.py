@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 
-from support import Asked, Server, main, read_all, read_head, unix_connect, until
+from support import Asked, Proxy, Server, ask_api, main, read_all, read_head, unix_connect, until
 
 HTTP = """
 global
@@ -268,6 +268,53 @@ def test_half_a_command_does_nothing(binary):
         assert listed(a, f"map {a.file('map')}") == ["/a A"]
         for s in silent:
             s.close()
+
+
+SEVERITIES = """
+global
+    stats socket {path} level admin severity-output number
+    stats socket {other} level admin
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 1s
+    timeout server 1s
+frontend f
+    bind 127.0.0.1:{port}
+    default_backend b
+backend b
+    server s 127.0.0.1:1
+"""
+
+
+def test_messages_tell_how_serious_they_are(binary):
+    with tempfile.TemporaryDirectory() as folder:
+        path, other = folder + "/socket", folder + "/other"
+        with Proxy(binary, SEVERITIES.replace("{path}", path).replace("{other}", other)):
+            def ask(line, to=other):
+                return ask_api(to, line)
+
+            assert ask("set server b/nope state ready") == "No such server.\n\n"
+            assert ask("set server b/nope state ready", path) == "[3]: No such server.\n\n"
+            assert ask("set severity-output none; set server b/nope state ready", path) == "\nNo such server.\n\n"
+            for word, of in (("number", "[%d]: "), ("string", "[%s]: ")):
+                error, warning, info = (of % (x[word == "string"],) for x in ((3, "err"), (4, "warning"), (6, "info")))
+
+                def said(line, w=word):
+                    return ask(f"set severity-output {w}; {line}")[1:]
+
+                assert said("set server b/nope state ready") == error + "No such server.\n\n", said("set server b/nope state ready")
+                assert said("set timeout cli 0") == error + "Invalid timeout value.\n\n"
+                assert said("show cli level") == info + "admin\n\n"
+                assert said("show version").startswith(info)
+                assert said("help show").startswith(info)
+                assert said("nonsense").startswith(info), said("nonsense")
+                assert said("get weight b/s") == "1 (initial 1)\n\n"
+                assert said("show stat").startswith("# pxname")
+                assert said("disable server b/s") == "\n"
+                changed = said(f"set server b/s addr 127.0.0.{2 + (word == 'string')}")
+                assert changed.startswith(warning + "IP changed"), changed
+            assert ask("set severity-output loud") == "one of 'none', 'number', 'string' is a required argument\n\n"
 
 
 if __name__ == "__main__":

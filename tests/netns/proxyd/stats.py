@@ -612,6 +612,15 @@ def test_hostile_command_lines(binary):
 # ---- Over a reload
 
 
+def test_a_prompt_may_tell_how_long_the_process_runs(binary):
+    with Box(binary) as box, unix_connect(f"{box.folder}/admin") as s:
+        s.sendall(b"prompt timed\nshow cli level\nprompt timed p\nprompt timed n\n")
+        s.shutdown(socket.SHUT_WR)
+        said = read_all(s).decode()
+        time_of = r"\n\[0:00:\d\d:\d\d\]> "
+        assert re.fullmatch(time_of + "admin\n" + time_of + "\n> \n", said), said
+
+
 # Of HAProxy 2.6's help; enough of each that it is known by.
 COMMANDS = """abort ssl ca-file x|abort ssl cert x|abort ssl crl-file x|add acl x y|add map x y z|add server be/x|add ssl crt-list x y|clear acl x
 clear counters|clear map x|clear table x|commit acl @1 x|commit map @1 x|commit ssl ca-file x|commit ssl cert x|commit ssl crl-file x|del acl x y

@@ -354,5 +354,23 @@ def test_facts(binary):
         assert re.search("(?i)x-t: 3000\r", answer) and re.search("(?i)x-s: 3000 HTTP/1.1\r", answer), answer
 
 
+MASKS = """
+frontend f
+    mode http
+    bind 127.0.0.1:{port}
+    acl in str(1.2.3.4),ipmask(24) 1.2.3.0/24
+    acl text str(1.2.3.4),ipmask(24) -m str 1.2.3.0
+    http-request set-var(txn.ip) str(1.2.3.4),ipmask(32)
+    http-request set-header In yes if in text
+    http-request return status 200 content-type text/plain lf-string "%[var(txn.ip)] %[str(::1:2),ipmask(24,64)] %[int(16909060),ipmask(24)] %[str(nope),ipmask(24)] %[str(1.2.3.4),ipmask(24),hex] %[str(::ffff:1.2.3.4),ipmask(24)] %[ipv6(::ffff:1.2.3.4),ipmask(24)] %[ipv6(2001::1),ipmask(24)] %[str(2001::1),ipmask(24)] %[ipv6(2001::1),ipmask(24,16)] %[req.hdr(in)]"
+"""
+
+
+def test_what_is_masked_may_be_text_or_a_number(binary):
+    with Proxy(binary, config(MASKS)) as p:
+        body = get(p).split("\r\n\r\n")[1]
+        assert body == "1.2.3.4 :: 1.2.3.0  01020300 1.2.3.0 1.2.3.0   2001:: yes", body
+
+
 if __name__ == "__main__":
     main(globals())

@@ -124,7 +124,8 @@ static const struct {
     {"str(hello),crc32", "907060870"}, /* zlib's */
     {"str(5 apples),add(1)", "6"},
     {"str(apples),add(1)", "1"},
-    {"str(10.1.2.3),ipmask(8)", NULL}, /* a string is no address until something asks for one */
+    {"str(10.1.2.3),ipmask(8)", "10.0.0.0"},
+    {"str(10.1.2),ipmask(8)", NULL},
     {"bin(00000000000000000000000000000000),aes_gcm_enc(128,AAAAAAAAAAAAAAAA,AAAAAAAAAAAAAAAAAAAAAA==,txn.tag),hex", "0388DACE60B6A392F328C2B971B2FE78"},
     {"var(txn.tag)", "q25H1CzsE731OmeyEle93w=="},
     {"bin(0388dace60b6a392f328c2b971b2fe78),aes_gcm_dec(128,AAAAAAAAAAAAAAAA,AAAAAAAAAAAAAAAAAAAAAA==,txn.tag),hex", "00000000000000000000000000000000"},
