@@ -356,9 +356,22 @@ void link_close(struct worker *w, struct link *l);
 
 /* ---- http_idle.c ---- */
 
+/* As many as never since the last purge are used now. */
+void idle_used_most(struct server_worker *m);
+
 /* It begins to work for an exchange, or has ended to. */
-void idle_used(struct worker *w, struct link *l);
-void idle_unused(struct worker *w, struct link *l);
+static inline void idle_used(struct worker *w, struct link *l)
+{
+	struct server_worker *m = &l->server->worker[w->index];
+
+	if (++m->n_used > m->max_used)
+		idle_used_most(m);
+}
+
+static inline void idle_unused(struct worker *w, struct link *l)
+{
+	l->server->worker[w->index].n_used--;
+}
 
 /* Is it to be kept when its exchange, which is still counted, is over? Shared: for whoever comes next. */
 bool idle_may_wait(const struct worker *w, const struct link *l, bool is_shared);

@@ -25,20 +25,11 @@ static void put(_Atomic uint32_t *n, uint32_t value)
 	atomic_store_explicit(n, value, memory_order_relaxed);
 }
 
-void idle_used(struct worker *w, struct link *l)
+void idle_used_most(struct server_worker *m)
 {
-	struct server_worker *m = mine(w, l->server);
-
-	if (++m->n_used <= m->max_used)
-		return;
 	m->max_used = m->n_used;
 	if (m->max_used > get(&m->need))
 		put(&m->need, m->max_used);
-}
-
-void idle_unused(struct worker *w, struct link *l)
-{
-	mine(w, l->server)->n_used--;
 }
 
 /* ---- On the lists ---- */
