@@ -294,6 +294,8 @@ void engine_free(struct engine *e)
 		worker_join(e->worker[i]);
 	for (unsigned i = 0; i < e->n_workers; i++)
 		worker_close_sessions(e->worker[i]);
+	e->ending = true;
+	read_messages(e); /* nobody is left who would send another; they speak of workers and servers */
 	for (unsigned i = 0; i < e->n_workers; i++)
 		worker_free(e->worker[i]);
 	while ((s = STAILQ_FIRST(&e->sets))) {
@@ -310,8 +312,6 @@ void engine_free(struct engine *e)
 		if (e->log_fd[i] >= 0)
 			close(e->log_fd[i]);
 	refused_free(e);
-	e->ending = true;
-	read_messages(e); /* nobody is left who would send another */
 	pthread_mutex_destroy(&e->lock);
 	tally_free(e->tally);
 	tally_free(e->tls_clients);

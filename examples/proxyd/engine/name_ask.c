@@ -13,7 +13,8 @@
 
 struct name_ask {
 	struct dns_once once; /* the control thread's */
-	struct worker *worker;
+	struct engine *engine;
+	struct worker *worker; /* gone when the engine ends */
 	struct exchange *exchange; /* the worker's; NULL: gone */
 	struct set *set;	   /* lives as long as this does: so do the section's name and the variable's */
 	const char *section;
@@ -57,7 +58,7 @@ static void finish(struct worker *w, void *arg)
 
 static void give_back(struct name_ask *a)
 {
-	if (worker_post(a->worker, finish, a) < 0) /* the client waits for its own timeout */
+	if (worker_post(a->worker, finish, a) < 0) /* the client waits until it goes */
 		log_err("worker %u: an answer to do-resolve is lost: out of memory", a->worker->index);
 }
 
@@ -83,13 +84,16 @@ static void told(struct dns_once *once, const struct dns_question *q)
 	struct name_ask *a = (struct name_ask *)((char *)once - offsetof(struct name_ask, once));
 
 	a->address = address_of(q, a->prefer);
-	give_back(a);
+	if (a->engine->ending)
+		ask_free(a);
+	else
+		give_back(a);
 }
 
 static void begin(void *arg)
 {
 	struct name_ask *a = arg;
-	struct engine *e = a->worker->engine;
+	struct engine *e = a->engine;
 
 	if (e->ending)
 		ask_free(a);
@@ -111,6 +115,7 @@ bool exchange_ask_name(struct worker *w, struct exchange *x, const struct verdic
 		return false;
 	}
 	a->once.told = told;
+	a->engine = w->engine;
 	a->worker = w;
 	a->exchange = x;
 	a->set = set;
