@@ -34,7 +34,7 @@ const char *const cfg_severity_words[] = {"none", "number", "string", NULL};
 static bool read_socket_word(struct reader *r, size_t *i, struct cfg_stats_socket *s)
 {
 	/* of bind lines; they mean nothing to a socket for a few people */
-	static const char *const skipped[] = {"expose-fd", "process", "thread", "name",	 
+	static const char *const skipped[] = {"expose-fd", "process", "thread", "name",
 					      "maxconn",   "backlog", "nice",	"namespace", "id",  NULL};
 	static const char *const ours[] = {"mode", "user", "group", "uid", "gid", "level", "severity-output", "expose-fd", NULL};
 	static const char *const levels[] = {"user", "operator", "admin", NULL};

@@ -159,11 +159,12 @@ void server_tell_left(const struct server *s, enum server_change change, const c
 	on_backup = !active && backup ? " Running on backup." : "";
 	if (change == SERVER_DOWN || change == SERVER_LEAVES)
 		tell_and_mail(s, LOG_ALERT, change == SERVER_DOWN,
-			    "%s. %u active and %u backup servers left.%s %u sessions active, %u requeued, 0 remaining in queue.", what,
-			    active, backup, on_backup, atomic_load(&s->n_sessions), queued);
+			      "%s. %u active and %u backup servers left.%s %u sessions active, %u requeued, 0 remaining in queue.",
+			      what, active, backup, on_backup, atomic_load(&s->n_sessions), queued);
 	else
-		tell_and_mail(s, LOG_NOTICE, change != SERVER_STOPS, "%s. %u active and %u backup servers online.%s 0 sessions requeued, %u total in queue.",
-			    what, active, backup, on_backup, queued);
+		tell_and_mail(s, LOG_NOTICE, change != SERVER_STOPS,
+			      "%s. %u active and %u backup servers online.%s 0 sessions requeued, %u total in queue.", what, active,
+			      backup, on_backup, queued);
 	if (change != SERVER_UP && !active && !backup) {
 		snprintf(text, sizeof(text), "%s %s has no server available!",
 			 s->admin.backend && s->admin.backend->proxy->kind == CFG_LISTEN ? "proxy" : "backend", s->pool->name);

@@ -613,6 +613,8 @@ def test_hostile_command_lines(binary):
 
 
 def test_a_prompt_may_tell_how_long_the_process_runs(binary):
+    if "haproxy" in os.path.basename(binary):  # since 2.9
+        return
     with Box(binary) as box, unix_connect(f"{box.folder}/admin") as s:
         s.sendall(b"prompt timed\nshow cli level\nprompt timed p\nprompt timed n\n")
         s.shutdown(socket.SHUT_WR)
