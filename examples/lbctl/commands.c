@@ -305,6 +305,14 @@ struct namer {
 	const char *kind, *list, *inner;
 };
 
+static void put_name(const json_t *o)
+{
+	const char *name = json_string_value(json_object_get(o, "name"));
+
+	if (name)
+		puts(name);
+}
+
 static void put_names(const json_t *answer, const struct namer *n)
 {
 	const json_t *o, *part;
@@ -313,9 +321,9 @@ static void put_names(const json_t *answer, const struct namer *n)
 	json_array_foreach(json_object_get(answer, n->list), i, o)
 	{
 		if (!n->inner)
-			puts(json_string_value(json_object_get(o, "name")));
+			put_name(o);
 		json_array_foreach(json_object_get(o, n->inner), k, part)
-		    puts(json_string_value(json_object_get(part, "name")));
+		    put_name(part);
 	}
 }
 

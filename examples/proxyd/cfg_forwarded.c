@@ -2,6 +2,7 @@
 /* What a request's head tells of its ends, and how the names in it look: options of mode http. */
 #include "cfg_read.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -205,12 +206,16 @@ void kw_case_file(struct reader *r, size_t first, const void *data)
 
 	(void)data;
 	if (!f) {
-		say(r, DIAG_ERROR, first, "cannot read %s", path);
+		say(r, DIAG_ERROR, first, "cannot read %s: %s", path, strerror(errno));
 		return;
 	}
-	while (fgets(line, sizeof(line), f) && ++n <= CASE_LINES_MAX) {
+	while (fgets(line, sizeof(line), f)) {
 		char *text = line + strspn(line, " \t\r\n");
 
+		if (++n > CASE_LINES_MAX) {
+			say(r, DIAG_ERROR, first, "%s has more than %d lines", path, CASE_LINES_MAX);
+			break;
+		}
 		if (!*text || *text == '#')
 			continue;
 		if (sscanf(text, "%255s %255s %c", from, to, &rest) != 2) {

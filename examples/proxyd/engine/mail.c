@@ -158,7 +158,7 @@ static void finish(struct mailbox *b, const char *why, uint64_t now_ns)
 	STAILQ_REMOVE_HEAD(&b->waiting, next);
 	mail_free(m);
 	b->n_waiting--;
-	b->is_full = false;
+	b->is_full = b->is_full && b->n_waiting;
 	if (b->fd >= 0)
 		close(b->fd);
 	b->fd = -1;
