@@ -16,7 +16,7 @@ struct head {
 	enum h1_fault fault;
 	const struct http_field *host, *length, *coding;
 	bool more; /* the bytes ended */
-	bool left_out;	 /* some field was */
+	bool left_out;	 /* a field is not passed on */
 	bool distrusted; /* it told two lengths */
 };
 
@@ -275,12 +275,6 @@ static bool same_value(const struct http_msg *m, const struct http_field *a, con
 	return a->value.len == b->value.len && !memcmp(http_text(m, a->value), http_text(m, b->value), a->value.len);
 }
 
-/* A field that is not passed on. */
-static void leave_out(struct head *h)
-{
-	h->left_out = h->m->edited = true;
-}
-
 /* What there may be only one of is remembered. */
 static bool note(struct head *h, const struct http_field *f)
 {
@@ -292,7 +286,7 @@ static bool note(struct head *h, const struct http_field *f)
 	if (!once)
 		return true;
 	if (*once && h->m->is_response && f->id == HTTP_ID_CONTENT_LENGTH && same_value(h->m, *once, f)) {
-		leave_out(h); /* RFC 9112, section 6.3 */
+		h->left_out = h->m->edited = true; /* RFC 9112, section 6.3 */
 		h->m->n_fields--;
 		return true;
 	}
@@ -311,12 +305,13 @@ static bool note(struct head *h, const struct http_field *f)
 static bool unfold(struct head *h)
 {
 	struct http_msg *m = h->m;
-	struct http_field *f = &m->field[m->n_fields - 1];
+	struct http_field *f;
 	char *base = m->base;
 	const char *text = h->p, *line = h->p, *text_end;
 
 	if (!m->is_response || !m->n_fields || h->left_out)
 		return fail(h, H1_FAULT_FOLDED);
+	f = &m->field[m->n_fields - 1];
 	while (text < h->end && is_blank(*text))
 		text++;
 	text_end = h->p = h1_skip_value(text, h->end);
