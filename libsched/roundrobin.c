@@ -182,8 +182,8 @@ HOT uint32_t class_in(rr_rank rank)
 	return (uint32_t)rank & ((1 << CLASS_BITS) - 1);
 }
 
-/* Of one weight, HERE: all take the same step, so whoever had his turn is the last, or nearly. */
-HOT bool due_before(const void *ctx, uint32_t a, uint32_t b)
+/* Of one weight, HERE: all take the same step, so whoever had his turn is the last, or nearly. Not HOT: it is passed on. */
+static inline bool due_before(const void *ctx, uint32_t a, uint32_t b)
 {
 	const struct rr_server *server = ((const struct rr *)ctx)->server;
 
