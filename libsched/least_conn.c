@@ -7,14 +7,21 @@
  * Here those of one ratio form a pool, which counts its steps: a gain is what a server brought along, and its weight
  * for each step since. Of one weight all in a pool gain alike, so that among them the one ahead stays ahead: they
  * stand in a tournament, fewest connections first, then who gained most, then the order of the list. A pick compares
- * the winners, one for each different weight; O(log n) when a server changes its pool.
+ * those winners, one for each different weight, that have the least ratio; who they are is known from one pick to the
+ * next, until the last of them has another. O(log n) when a server changes its pool.
  */
 #include "libsched/algos.h"
 #include "libsched/classes.h"
 #include "libsched/either.h"
 #include "libsched/least.h"
+#include "libsched/mul.h"
 
 #define NONE UINT32_MAX
+#define HOT static inline __attribute__((always_inline)) /* what a pick is made of */
+
+typedef uint128 rank_t; /* what a match is about: rank_of() */
+
+#define RANK_NONE (~(rank_t)0) /* may not be chosen */
 
 /* The table: classes of weights, and where the places of each stand in its tournament. */
 struct lineup {
@@ -22,7 +29,7 @@ struct lineup {
 	/* Behind those of classes_size(). */
 	uint32_t *size;	 /* of each class */
 	uint32_t *first; /* its nodes begin at 2 * first */
-	uint32_t *leaf;	 /* of each place, in its class */
+	uint32_t *leaf;	 /* of each place, among the nodes of its class */
 };
 
 struct member {
@@ -46,37 +53,66 @@ struct head {
 	uint32_t place, pool;
 };
 
-/* The cursor, followed by n members, n pools, n heads, 2n nodes and the first pool of each chain. */
-struct least_conn {
-	struct sweep sweep;
-	uint32_t n, shift; /* of places; of ratios, see least_quotient() */
-	uint32_t free;	   /* the first pool not in use, on by `next` */
-	uint32_t n_chains; /* a power of two */
+/* Where the last of a class went that joined a pool. */
+struct joined {
+	uint32_t active, pool;
+	uint64_t ratio;
 };
 
-static struct member *member_of(const struct least_conn *c)
+/* The cursor, followed by its parts. */
+struct least_conn {
+	_Alignas(LINE_BYTES) struct sweep sweep;
+	uint32_t shift;	   /* of ratios, see least_quotient() */
+	uint32_t free;	   /* the first pool not in use, on by `next` */
+	uint32_t n_chains; /* a power of two */
+	/* Where the parts are, from here: a cursor may be copied. */
+	size_t node_at; /* two for each place: see struct lineup */
+	size_t member_at, pool_at, head_at, joined_at;
+	size_t tied_at;	 /* the heads that have the least ratio */
+	size_t chain_at; /* the first pool of each, or NONE */
+	uint32_t n_tied; /* 0: to be found anew */
+	uint32_t chosen; /* which of them was the last pick */
+	uint64_t least;
+};
+
+HOT rank_t *node_of(const struct least_conn *c)
 {
-	return (struct member *)(c + 1);
+	return (rank_t *)((char *)c + c->node_at);
 }
 
-static struct pool *pool_of(const struct least_conn *c)
+HOT struct member *member_of(const struct least_conn *c)
 {
-	return (struct pool *)(member_of(c) + c->n);
+	return (struct member *)((char *)c + c->member_at);
 }
 
-static struct head *head_of(const struct least_conn *c)
+HOT struct pool *pool_of(const struct least_conn *c)
 {
-	return (struct head *)(pool_of(c) + c->n);
+	return (struct pool *)((char *)c + c->pool_at);
 }
 
-static uint32_t *nodes_of(const struct least_conn *c)
+HOT struct head *head_of(const struct least_conn *c)
 {
-	return (uint32_t *)(head_of(c) + c->n);
+	return (struct head *)((char *)c + c->head_at);
 }
 
-static uint32_t *chain_of(const struct least_conn *c, uint64_t ratio)
+HOT struct joined *joined_of(const struct least_conn *c)
 {
-	return nodes_of(c) + 2 * c->n + (ratio * 0x9e3779b97f4a7c15u >> 32 & (c->n_chains - 1));
+	return (struct joined *)((char *)c + c->joined_at);
+}
+
+HOT uint32_t *tied_of(const struct least_conn *c)
+{
+	return (uint32_t *)((char *)c + c->tied_at);
+}
+
+HOT uint32_t *chains_of(const struct least_conn *c)
+{
+	return (uint32_t *)((char *)c + c->chain_at);
+}
+
+HOT uint32_t *chain_of(const struct least_conn *c, uint64_t ratio)
+{
+	return chains_of(c) + (ratio * 0x9e3779b97f4a7c15u >> 32 & (c->n_chains - 1));
 }
 
 static uint32_t chains_for(size_t n)
@@ -86,14 +122,6 @@ static uint32_t chains_for(size_t n)
 	while (chains < n)
 		chains *= 2;
 	return chains;
-}
-
-static size_t least_conn_size(const struct lb_snapshot *s)
-{
-	return sizeof(struct least_conn) +
-	       s->n * (sizeof(struct member) + sizeof(struct pool) + sizeof(struct head) +
-		       2 * sizeof(uint32_t)) +
-	       chains_for(s->n) * sizeof(uint32_t);
 }
 
 /* ---- The table ---- */
@@ -120,19 +148,45 @@ static int lineup_build(const struct lb_snapshot *s, const struct lb_snapshot *o
 		l->first[k] = first;
 		first += l->size[k];
 	}
+	for (size_t i = 0; i < s->n; i++)
+		if (s->at[i].weight)
+			l->leaf[i] += l->size[l->classes.of[i]];
 	return 0;
+}
+
+/* ---- The cursor ---- */
+
+static size_t least_conn_size(const struct lb_snapshot *s)
+{
+	const struct lineup *l = s->table;
+
+	return sizeof(struct least_conn) +
+	       s->n * (2 * sizeof(rank_t) + sizeof(struct member) + sizeof(struct pool)) +
+	       l->classes.n * (sizeof(struct head) + sizeof(struct joined) + sizeof(uint32_t)) +
+	       chains_for(s->n) * sizeof(uint32_t);
+}
+
+static void lay_out(struct least_conn *c, const struct lb_snapshot *s)
+{
+	const struct lineup *l = s->table;
+
+	*c = (struct least_conn){.shift = least_shift(s), .n_chains = chains_for(s->n)};
+	c->node_at = sizeof(*c);
+	c->member_at = c->node_at + 2 * s->n * sizeof(rank_t);
+	c->pool_at = c->member_at + s->n * sizeof(struct member);
+	c->head_at = c->pool_at + s->n * sizeof(struct pool);
+	c->joined_at = c->head_at + l->classes.n * sizeof(struct head);
+	c->tied_at = c->joined_at + l->classes.n * sizeof(struct joined);
+	c->chain_at = c->tied_at + l->classes.n * sizeof(uint32_t);
 }
 
 /* ---- Pools ---- */
 
-static void join_pool(struct least_conn *c, const struct lb_snapshot *s, uint32_t place)
+/* The pool of this ratio; a new one, if there is none. */
+HOT uint32_t find_pool(struct least_conn *c, uint64_t ratio)
 {
-	struct member *m = &member_of(c)[place];
-	const uint32_t weight = s->at[place].weight;
-	const uint64_t ratio = ratio_of_load(c->shift, m->active, weight);
-	uint32_t *chain = chain_of(c, ratio);
+	uint32_t *chain = chain_of(c, ratio), i = *chain;
 	struct pool *pool = pool_of(c);
-	uint32_t i = *chain;
 
 	while (i != NONE && pool[i].ratio != ratio)
 		i = pool[i].next;
@@ -142,13 +196,31 @@ static void join_pool(struct least_conn *c, const struct lb_snapshot *s, uint32_
 		pool[i] = (struct pool){.ratio = ratio, .next = *chain};
 		*chain = i;
 	}
-	pool[i].members++;
-	pool[i].weight += weight;
-	m->gained -= pool[i].steps * weight;
-	m->pool = i;
+	return i;
 }
 
-static void leave_pool(struct least_conn *c, const struct lb_snapshot *s, uint32_t place)
+/* Those of one weight often go where the one before went. */
+HOT void join_pool(struct least_conn *c, const struct lb_snapshot *s, uint32_t place)
+{
+	const struct classes *classes = s->table;
+	struct member *m = &member_of(c)[place];
+	const uint32_t weight = s->at[place].weight;
+	struct joined *last = &joined_of(c)[classes->of[place]];
+	struct pool *pool = &pool_of(c)[last->pool];
+
+	if (last->active != m->active || pool->ratio != last->ratio || !pool->members) {
+		last->active = m->active;
+		last->ratio = ratio_of_load(c->shift, m->active, weight);
+		last->pool = find_pool(c, last->ratio);
+		pool = &pool_of(c)[last->pool];
+	}
+	pool->members++;
+	pool->weight += weight;
+	m->gained -= pool->steps * weight;
+	m->pool = last->pool;
+}
+
+HOT void leave_pool(struct least_conn *c, const struct lb_snapshot *s, uint32_t place)
 {
 	struct member *m = &member_of(c)[place];
 	const uint32_t weight = s->at[place].weight, i = m->pool;
@@ -169,60 +241,74 @@ static void leave_pool(struct least_conn *c, const struct lb_snapshot *s, uint32
 
 /* ---- Tournaments ---- */
 
-/* What a match is about. */
-struct standing {
-	uint64_t load; /* UINT64_MAX: may not be chosen */
-	int64_t gained;
-	uint32_t place;
-};
-
-static inline struct standing standing_of(const struct least_conn *c, uint32_t place)
+/* Fewest connections, then who gained most, then the order of the list, so that the least is the best. */
+HOT rank_t rank_of(const struct member *m, uint32_t place)
 {
-	const struct member *m = &member_of(c)[place];
+	const uint64_t behind = (uint64_t)INT64_MAX - (uint64_t)m->gained;
 
-	return (struct standing){m->pool == NONE ? UINT64_MAX : m->active, m->gained, place};
+	if (m->pool == NONE)
+		return RANK_NONE;
+	return (rank_t)((uint64_t)m->active << 32 | behind >> 32) << 64 | (behind << 32 | place);
 }
 
-/* Of one class. All is looked at, so that there is no branch to be guessed. */
-static inline bool is_ahead(struct standing a, struct standing b)
+/* The ratio of a head was another. */
+HOT void head_moved(struct least_conn *c, uint32_t k, uint64_t was, uint64_t is)
 {
-	const bool first = (a.gained > b.gained) | ((a.gained == b.gained) & (a.place < b.place));
+	uint32_t *tied = tied_of(c);
 
-	return (a.load < b.load) | ((a.load == b.load) & first);
+	if (was == is || !c->n_tied)
+		return;
+	if (was == c->least && is > c->least && tied[c->chosen] == k)
+		tied[c->chosen] = tied[--c->n_tied];
+	else if (was == c->least || is <= c->least)
+		c->n_tied = 0;
 }
 
-static void set_head(struct least_conn *c, uint32_t k, uint32_t place)
+HOT void set_head(struct least_conn *c, uint32_t k, rank_t best)
 {
-	const struct member *m = &member_of(c)[place];
+	const uint32_t place = (uint32_t)best;
+	struct head *head = &head_of(c)[k];
+	const uint64_t was = head->ratio;
 
-	head_of(c)[k] =
-	    (struct head){.ratio = m->pool == NONE ? LEAST_NEVER : pool_of(c)[m->pool].ratio,
-			  .gained = m->gained,
-			  .place = place,
-			  .pool = m->pool};
+	head->ratio = LEAST_NEVER;
+	if (best != RANK_NONE) {
+		const struct member *m = &member_of(c)[place];
+
+		*head = (struct head){.ratio = pool_of(c)[m->pool].ratio,
+				      .gained = m->gained,
+				      .place = place,
+				      .pool = m->pool};
+	}
+	head_moved(c, k, was, head->ratio);
 }
 
-/* This place's matches are played anew, until nothing changes. */
-static void play(struct least_conn *c, const struct lb_snapshot *s, uint32_t place)
+/* The way up from node i: until nothing changes, or, of who was ahead of all, to the end. */
+HOT bool play_from(rank_t *node, uint32_t i, rank_t best, bool to_the_end)
+{
+	for (node[i] = best; i > 1; node[i /= 2] = best) {
+		const rank_t other = node[i ^ 1];
+		const bool lost = other < best;
+
+		best = (rank_t)either(lost, (uint64_t)(best >> 64), (uint64_t)(other >> 64)) << 64 |
+		       either(lost, (uint64_t)best, (uint64_t)other);
+		if (!to_the_end && node[i / 2] == best)
+			return false;
+	}
+	return true;
+}
+
+/* This place's matches are played anew. */
+HOT void play(struct least_conn *c, const struct lb_snapshot *s, uint32_t place)
 {
 	const struct lineup *l = s->table;
 	const uint32_t k = l->classes.of[place];
-	uint32_t *node = nodes_of(c) + 2 * l->first[k];
-	struct standing best = standing_of(c, place);
+	rank_t *node = node_of(c) + 2 * l->first[k];
+	const rank_t rank = rank_of(&member_of(c)[place], place);
+	const bool was_ahead = (uint32_t)node[1] == place;
 
-	for (uint32_t i = l->size[k] + l->leaf[place]; i > 1; i /= 2) {
-		const struct standing other = standing_of(c, node[i ^ 1]);
-		const uint32_t was = node[i / 2];
-		const bool lost = is_ahead(other, best);
-
-		best.load = either(lost, best.load, other.load);
-		best.gained = (int64_t)either(lost, (uint64_t)best.gained, (uint64_t)other.gained);
-		best.place = (uint32_t)either(lost, best.place, other.place);
-		node[i / 2] = best.place;
-		if (best.place == was && was != place)
-			return;
-	}
-	set_head(c, k, best.place);
+	if (was_ahead ? play_from(node, l->leaf[place], rank, true)
+		      : play_from(node, l->leaf[place], rank, false))
+		set_head(c, k, node[1]);
 }
 
 static void play_all(struct least_conn *c, const struct lb_snapshot *s)
@@ -231,24 +317,20 @@ static void play_all(struct least_conn *c, const struct lb_snapshot *s)
 
 	for (uint32_t i = 0; i < s->n; i++)
 		if (s->at[i].weight)
-			nodes_of(c)[2 * l->first[l->classes.of[i]] + l->size[l->classes.of[i]] +
-				    l->leaf[i]] = i;
+			node_of(c)[2 * l->first[l->classes.of[i]] + l->leaf[i]] =
+			    rank_of(&member_of(c)[i], i);
 	for (uint32_t k = 0; k < l->classes.n; k++) {
-		uint32_t *node = nodes_of(c) + 2 * l->first[k];
+		rank_t *node = node_of(c) + 2 * l->first[k];
 
-		for (uint32_t i = l->size[k]; i-- > 1;) {
-			const struct standing a = standing_of(c, node[2 * i]);
-			const struct standing b = standing_of(c, node[2 * i + 1]);
-
-			node[i] = is_ahead(a, b) ? a.place : b.place;
-		}
+		for (uint32_t i = l->size[k]; i-- > 1;)
+			node[i] = node[2 * i] < node[2 * i + 1] ? node[2 * i] : node[2 * i + 1];
 		set_head(c, k, node[1]);
 	}
 }
 
 /* ---- Changes ---- */
 
-static void put(struct least_conn *c, const struct lb_snapshot *s, uint32_t place, bool in_service)
+HOT void put(struct least_conn *c, const struct lb_snapshot *s, uint32_t place, bool in_service)
 {
 	if (member_of(c)[place].pool != NONE)
 		leave_pool(c, s, place);
@@ -257,14 +339,14 @@ static void put(struct least_conn *c, const struct lb_snapshot *s, uint32_t plac
 	play(c, s, place);
 }
 
-static bool may_serve(const struct least_conn *c, const struct lb_snapshot *s, uint32_t place)
+HOT bool may_serve(const struct least_conn *c, const struct lb_snapshot *s, uint32_t place)
 {
 	return !snap_full_with(s, &s->at[place], member_of(c)[place].active);
 }
 
 /* It has so many connections, as far as is known. False: nothing changed by that. */
-static bool set_active(struct least_conn *c, const struct lb_snapshot *s, size_t place,
-		       uint32_t active)
+HOT bool set_active(struct least_conn *c, const struct lb_snapshot *s, size_t place,
+		    uint32_t active)
 {
 	struct member *m = &member_of(c)[place];
 	const bool served = m->pool != NONE, same = m->active == active;
@@ -280,13 +362,13 @@ static bool set_active(struct least_conn *c, const struct lb_snapshot *s, size_t
 	return true;
 }
 
-static bool refresh(struct least_conn *c, const struct lb_snapshot *s, size_t place)
+HOT bool refresh(struct least_conn *c, const struct lb_snapshot *s, size_t place)
 {
 	return set_active(c, s, place, snap_active_of(s, &s->at[place]));
 }
 
 /* This picker counted `by` more. */
-static bool counted(struct least_conn *c, const struct lb_snapshot *s, size_t place, int by)
+HOT bool counted(struct least_conn *c, const struct lb_snapshot *s, size_t place, int by)
 {
 	if (ledger_rows(s->ledger) == 1)
 		return refresh(c, s, place);
@@ -302,12 +384,11 @@ static void least_conn_adopt(const struct lb_snapshot *s, void *cursor,
 	struct least_conn *c = cursor;
 	struct member *m;
 
-	*c = (struct least_conn){
-	    .n = (uint32_t)s->n, .shift = least_shift(s), .n_chains = chains_for(s->n)};
+	lay_out(c, s);
 	m = member_of(c);
 	for (uint32_t i = 0; i < c->n_chains; i++)
-		nodes_of(c)[2 * c->n + i] = NONE;
-	for (uint32_t i = 0; i < c->n; i++) {
+		chains_of(c)[i] = NONE;
+	for (uint32_t i = 0; i < s->n; i++) {
 		pool_of(c)[i].next = i + 1;
 		m[i] = (struct member){.active = snap_active_of(s, &s->at[i]), .pool = NONE};
 	}
@@ -321,56 +402,71 @@ static void least_conn_adopt(const struct lb_snapshot *s, void *cursor,
 		if (from->pool != NONE)
 			m[place].gained += pool_of(was)[from->pool].steps * old->at[i].weight;
 	}
-	for (uint32_t i = 0; i < c->n; i++)
+	for (uint32_t i = 0; i < s->n; i++)
 		if (s->at[i].weight && may_serve(c, s, i))
 			join_pool(c, s, i);
 	play_all(c, s);
 }
 
-/* Who is best among the heads of this ratio, which are all of one pool, after so many steps of it. */
-static uint32_t best_of(const struct head *head, const struct classes *classes, uint64_t ratio,
-			int64_t steps)
+/* Finds the least ratio and who has it. */
+HOT void find_tied(struct least_conn *c, const struct lb_snapshot *s)
 {
-	int64_t most = INT64_MIN;
-	uint32_t best = NONE;
+	const struct classes *classes = s->table;
+	const struct head *head = head_of(c);
+	uint32_t *tied = tied_of(c), n = 0;
+	uint64_t least = LEAST_NEVER;
 
-	for (uint32_t k = 0; k < classes->n; k++) {
-		int64_t gained;
-
-		if (head[k].ratio != ratio)
+	for (uint32_t k = classes->n; k-- > 0;) {
+		if (head[k].ratio > least)
 			continue;
-		gained = head[k].gained + steps * classes->weight[k];
-		if (gained > most || (gained == most && head[k].place < best)) {
+		if (head[k].ratio < least) {
+			least = head[k].ratio;
+			n = 0;
+		}
+		tied[n++] = k;
+	}
+	c->least = least;
+	c->n_tied = least == LEAST_NEVER ? 0 : n;
+}
+
+/* Who is ahead among the tied, which are all of one pool, after so many steps of it. */
+HOT uint32_t best_tied(const struct least_conn *c, const struct classes *classes, int64_t steps)
+{
+	const uint32_t *tied = tied_of(c);
+	int64_t most = INT64_MIN;
+	uint32_t first = NONE, best = 0;
+
+	for (uint32_t i = 0; i < c->n_tied; i++) {
+		const struct head *h = &head_of(c)[tied[i]];
+		const int64_t gained = h->gained + steps * classes->weight[tied[i]];
+
+		if (gained > most || (gained == most && h->place < first)) {
 			most = gained;
-			best = head[k].place;
+			first = h->place;
+			best = i;
 		}
 	}
 	return best;
 }
 
-/* The first of the best, one step of the rotation of its pool later; or -1. play() is to follow. */
-static ssize_t step(struct least_conn *c, const struct lb_snapshot *s)
+/*
+ * The first of the best, one step of the rotation of its pool later; or -1. play() is to follow. nginx gives no step
+ * to one that is alone with its ratio: it would pay what it gains.
+ */
+HOT ssize_t step(struct least_conn *c, const struct lb_snapshot *s)
 {
-	const struct classes *classes = s->table;
-	const struct head *head = head_of(c);
-	uint64_t least = LEAST_NEVER;
-	struct pool *pool = NULL;
-	uint32_t place;
+	const struct head *head;
+	struct pool *pool;
 
-	for (uint32_t k = 0; k < classes->n; k++) {
-		if (head[k].ratio >= least)
-			continue;
-		least = head[k].ratio;
-		pool = &pool_of(c)[head[k].pool];
-		place = head[k].place;
-	}
-	if (!pool)
+	if (!c->n_tied)
+		find_tied(c, s);
+	if (!c->n_tied)
 		return -1;
-	if (pool->members > 1) { /* alone it is chosen without a step */
-		place = best_of(head, classes, least, ++pool->steps);
-		member_of(c)[place].gained -= (int64_t)pool->weight;
-	}
-	return place;
+	pool = &pool_of(c)[head_of(c)[*tied_of(c)].pool];
+	c->chosen = best_tied(c, s->table, ++pool->steps);
+	head = &head_of(c)[tied_of(c)[c->chosen]];
+	member_of(c)[head->place].gained -= (int64_t)pool->weight;
+	return head->place;
 }
 
 /* Those the request excludes stand aside meanwhile. */
@@ -396,7 +492,7 @@ static ssize_t step_without(struct least_conn *c, const struct lb_query *q)
 }
 
 /* Reads what other pickers counted, a few servers at a time. */
-static void sweep(struct least_conn *c, const struct lb_snapshot *s)
+HOT void sweep(struct least_conn *c, const struct lb_snapshot *s)
 {
 	uint32_t due = ledger_rows(s->ledger) > 1 ? sweep_due(&c->sweep, s) : 0;
 
@@ -456,13 +552,19 @@ static bool least_conn_score(const struct lb_snapshot *s, const void *cursor,
 
 /* ---- The usual pick ---- */
 
-/* The step and the connection are played as one. */
+/* The step and the connection are played as one. No server has a limit. */
 static void count_and_play(const struct lb_snapshot *s, void *cursor, size_t place,
 			   const struct lb_request *r)
 {
+	struct least_conn *c = cursor;
+	struct member *m = &member_of(c)[place];
+
 	(void)r;
-	if (!counted(cursor, s, place, 1))
-		play(cursor, s, (uint32_t)place);
+	leave_pool(c, s, (uint32_t)place);
+	m->active = ledger_rows(s->ledger) == 1 ? snap_active_of(s, &s->at[place])
+						: least_moved(m->active, 1);
+	join_pool(c, s, (uint32_t)place);
+	play(c, s, (uint32_t)place);
 }
 
 int least_conn_usual(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
