@@ -15,7 +15,7 @@ mailers m
     mailer two 127.0.0.1:{two}
 defaults
     mode tcp
-    timeout connect 1s
+    timeout connect 2s
     timeout client 5s
     timeout server 5s
 listen l
@@ -26,8 +26,8 @@ listen l
     email-alert myhostname lb.x.example
     {more}
     option log-health-checks
-    server a 127.0.0.1:{a} check inter 200ms fall 2 rise 2
-    server b 127.0.0.1:{b} check inter 200ms fall 2 rise 2 backup
+    server a 127.0.0.1:{a} check inter 1s fastinter 200ms downinter 200ms fall 2 rise 2
+    server b 127.0.0.1:{b} check inter 1s fastinter 200ms downinter 200ms fall 2 rise 2 backup
 """
 
 
