@@ -284,7 +284,7 @@ static bool mask_address(const struct conv *c, const struct expr_arg *arg, unsig
 		return false;
 	bits = s->type == SAMPLE_IPV6 ? arg[1].number : arg[0].number;
 	for (size_t i = 0; i < (s->type == SAMPLE_IPV6 ? 16 : 4); i++, bits -= 8)
-		s->ip[i] &= bits >= 8 ? 0xff : bits <= 0 ? 0 : (uint8_t)(0xff00 >> bits);
+		s->ip[i] = (uint8_t)(s->ip[i] & (bits >= 8 ? 0xff : bits <= 0 ? 0 : 0xff00 >> bits));
 	return true;
 }
 
