@@ -91,7 +91,7 @@ void kw_compression_minsize(struct reader *r, size_t first, const void *data)
 	unsigned bytes;
 
 	(void)data;
-	if (c && read_number(r, first, word, 0, INT32_MAX, &bytes) && !strcmp(word, "minsize-res"))
+	if (c && read_size(r, first, word, 0, INT32_MAX, &bytes) && !strcmp(word, "minsize-res"))
 		c->min_bytes = bytes;
 }
 

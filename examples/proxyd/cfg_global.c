@@ -30,7 +30,7 @@ static void kw_bytes(struct reader *r, size_t first, const void *data)
 	const size_t *offset = data;
 	unsigned *bytes = (unsigned *)((char *)&r->cfg->global + *offset);
 
-	if (!read_number(r, first, word_at(r, first - 1), 1, INT32_MAX, bytes) || *bytes <= CFG_BUFSIZE_MAX)
+	if (!read_size(r, first, word_at(r, first - 1), 1, INT32_MAX, bytes) || *bytes <= CFG_BUFSIZE_MAX)
 		return;
 	say(r, DIAG_WARNING, first, "%s is at most %u here, and taken as that: only heads of HTTP need it",
 	    word_at(r, first - 1), CFG_BUFSIZE_MAX);

@@ -134,6 +134,9 @@ void read_other_section(struct reader *r);
 /* The values of words; each reports what is wrong and returns false. */
 bool read_number(struct reader *r, size_t i, const char *what, unsigned min, unsigned max,
 		 unsigned *ret);
+/* A number that may have k, m or g behind it: 1024, its square, its cube. */
+bool read_size(struct reader *r, size_t i, const char *what, unsigned min, unsigned max,
+	       unsigned *ret);
 bool read_time(struct reader *r, size_t i, const char *what, uint64_t *ret_ns);
 /* The same of a part of word i. */
 bool read_time_text(struct reader *r, size_t i, const char *what, const char *text,

@@ -60,7 +60,7 @@ void kw_ring_bytes(struct reader *r, size_t first, const void *data)
 {
 	unsigned n;
 
-	if (!r->ring || !read_number(r, first, word_at(r, first - 1), 64, RING_BYTES_MAX, &n))
+	if (!r->ring || !read_size(r, first, word_at(r, first - 1), 64, RING_BYTES_MAX, &n))
 		return;
 	if (data)
 		r->ring->size = n;

@@ -15,25 +15,6 @@ static void put_table(void *object)
 	table_put(object);
 }
 
-/* "100k" */
-static bool read_size(struct reader *r, size_t i, unsigned *ret)
-{
-	const char *text = word_at(r, i);
-	unsigned long long n;
-	char *end;
-
-	n = strtoull(text, &end, 10);
-	if (*end == 'k' || *end == 'm')
-		n <<= *end++ == 'k' ? 10 : 20;
-	if (end == text || *end || *text == '-' || !n || n > TABLE_SIZE_MAX) {
-		say(r, DIAG_ERROR, i, "\"%s\" is no size: write entries such as 100k, at most %um",
-		    text, TABLE_SIZE_MAX >> 20);
-		return false;
-	}
-	*ret = (unsigned)n;
-	return true;
-}
-
 /* "type ip", "type string len 64"; *i becomes the word behind it */
 static bool read_type(struct reader *r, size_t *i, struct table_def *def)
 {
@@ -153,7 +134,7 @@ static bool read_table(struct reader *r, size_t i, struct table_def *def)
 			continue;
 		}
 		if (!strcmp(word, "size"))
-			ok = read_size(r, i, &def->size);
+			ok = read_size(r, i, "size", 1, TABLE_SIZE_MAX, &def->size);
 		else if (!strcmp(word, "expire"))
 			ok = read_time(r, i, "expire", &def->expire_ns);
 		else if (!strcmp(word, "store"))

@@ -40,6 +40,29 @@ bool read_number(struct reader *r, size_t i, const char *what, unsigned min, uns
 	return true;
 }
 
+bool read_size(struct reader *r, size_t i, const char *what, unsigned min, unsigned max,
+	       unsigned *ret)
+{
+	static const char units[] = "kmg";
+	const char *text = word_at(r, i), *end = text + strspn(text, "0123456789"), *unit;
+	unsigned long long n = end > text ? strtoull(text, NULL, 10) : 0;
+	unsigned shift;
+
+	unit = *end ? strchr(units, tolower((unsigned char)*end)) : NULL;
+	shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+	if (end == text || end[unit != NULL]) {
+		say(r, DIAG_ERROR, i, "%s: \"%s\" is no size: write a number, or one with k, m or g", what, text);
+		return false;
+	}
+	if (n > max >> shift || n << shift < min) {
+		say(r, DIAG_ERROR, i, "%s %s is out of range: write a size from %u to %u", what, text,
+		    min, max);
+		return false;
+	}
+	*ret = (unsigned)(n << shift);
+	return true;
+}
+
 static const struct {
 	const char *unit;
 	uint64_t ns;
