@@ -66,6 +66,20 @@ struct cfg_access {
 	long uid, gid; /* -1: ours */
 };
 
+/* A network namespace that a line names. */
+struct cfg_netns {
+	struct cfg_netns *next;
+	const char *name;
+	int fd, home_fd; /* home: the way back */
+	uint64_t id;	 /* of the namespace: its name may be another's after a reload */
+};
+
+/* 0: ours. */
+static inline uint64_t cfg_netns_id(const struct cfg_netns *n)
+{
+	return n ? n->id : 0;
+}
+
 struct cfg_bind {
 	STAILQ_ENTRY(cfg_bind) next;
 	struct diag_place at;
@@ -75,6 +89,7 @@ struct cfg_bind {
 	const char *name, *interface;
 	unsigned backlog, maxconn;
 	struct cfg_access access;
+	const struct cfg_netns *netns; /* NULL: ours */
 	bool v6only, v4v6, defer_accept, accept_proxy;
 	struct cfg_tcp tcp;
 	struct cfg_tls *tls_words; /* NULL: none */
@@ -165,6 +180,7 @@ struct cfg_server {
 	unsigned port;
 	struct cfg_resolve resolve; /* when it is a name */
 	struct cfg_source source;   /* not on: the section's */
+	const struct cfg_netns *netns; /* NULL: ours */
 	struct cfg_tcp tcp;
 	const char *cookie; /* its value; NULL: none */
 	unsigned weight, maxconn;
@@ -656,6 +672,7 @@ struct cfg_global {
 	struct cfg_access unix_bind; /* of unix sockets whose bind line says nothing */
 	const char *unix_prefix;     /* goes before their paths; NULL: nothing */
 	bool usesrc; /* addresses that are not ours are bound to */
+	bool netns;  /* other network namespaces are entered */
 	struct cfg_tcp tcp_client, tcp_server; /* buffers */
 	const char *pidfile, *log_tag, *node, *description;
 	const char *log_hostname; /* log-send-hostname; NULL: it is not sent */
@@ -692,6 +709,7 @@ struct cfg {
 	struct rule_shared *shared; /* maps, users, tables: rules/map.h; NULL: none */
 	struct cfg_end *ends;	    /* what is called when it goes */
 	struct cfg_names *names;    /* cfg_names.h */
+	struct cfg_netns *netns;    /* all that are named */
 	struct tls_store *tls_store; /* files that TLS is made of */
 	struct cfg_block *memory;
 	size_t memory_used;

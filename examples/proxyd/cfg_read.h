@@ -201,6 +201,10 @@ void server_source(struct reader *r, size_t i, void *target);
 void server_source_more(struct reader *r, size_t i, void *target);
 void cfg_source_check(struct reader *r, struct cfg_proxy *p);
 
+/* cfg_netns.c */
+void bind_netns(struct reader *r, size_t i, void *target);
+void server_netns(struct reader *r, size_t i, void *target);
+
 /* cfg_mailers.c */
 keyword_fn kw_email_alert, kw_mail_timeout, kw_mailer;
 void begin_mailers(struct reader *r);

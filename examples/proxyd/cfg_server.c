@@ -144,7 +144,7 @@ static const struct parameter bind_parameters[] = {
     {"shards", 1, accepted},
     {"backlog", 1, bind_backlog}, {"interface", 1, bind_interface}, {"maxconn", 1, bind_maxconn},
     {"mss", 1, bind_tcp}, {"tcp-ut", 1, bind_tcp}, {"tfo", 0, bind_tcp}, {"transparent", 0, bind_tcp},
-    {"name", 1, bind_name},	  {"defer-accept", 0, bind_flag},   {"v4v6", 0, bind_flag},
+    {"name", 1, bind_name}, {"namespace", 1, bind_netns}, {"defer-accept", 0, bind_flag},   {"v4v6", 0, bind_flag},
     {"v6only", 0, bind_flag},	  {"accept-proxy", 0, bind_flag},
     {"mode", 1, bind_access}, {"user", 1, bind_access}, {"group", 1, bind_access},
     {"uid", 1, bind_access}, {"gid", 1, bind_access},
@@ -182,11 +182,24 @@ static bool add_prefix(struct reader *r, size_t i, struct cfg_addr *a)
 	return true;
 }
 
+/* In the address as the log shows it. What is not opened here is where it is. */
+static void name_namespace(struct reader *r, size_t i, struct cfg_bind *b, char *text, size_t cap)
+{
+	size_t len = strlen(text);
+
+	if (b->inherited_fd < 0 && b->addr.sa.sa_family != AF_UNIX) {
+		snprintf(text + len, cap - len, " namespace %s", b->netns->name);
+		return;
+	}
+	say(r, DIAG_WARNING, i, "\"namespace\" has no effect here: it is for IPv4 and IPv6 addresses");
+	b->netns = NULL;
+}
+
 static void add_bind(struct reader *r, size_t i, const struct address *a, unsigned port,
 		     const struct cfg_bind *template)
 {
 	struct cfg_bind *b = keep(r, sizeof(*b));
-	char text[600];
+	char text[900];
 
 	if (!b)
 		return;
@@ -206,6 +219,8 @@ static void add_bind(struct reader *r, size_t i, const struct address *a, unsign
 		snprintf(text, sizeof(text), "%s:%u%s%s",
 			 *a->host && strcmp(a->host, "*") != 0 ? a->host : "0.0.0.0", port,
 			 b->interface ? "@" : "", b->interface ? b->interface : "");
+	if (b->netns)
+		name_namespace(r, i, b, text, sizeof(text));
 	b->text = cfg_strdup(r->cfg, text);
 	STAILQ_INSERT_TAIL(&r->proxy->binds, b, next);
 }
@@ -530,6 +545,7 @@ static const struct parameter server_parameters[] = {
     {"maxconn", 1, server_count},
     {"maxqueue", 1, server_count},
     {"minconn", 1, server_count},
+    {"namespace", 1, server_netns},
     {"no-agent-check", 0, server_flag},
     {"no-backup", 0, server_flag},
     {"no-check", 0, server_flag},

@@ -51,7 +51,6 @@ static const struct {
 	{"maxcomprate", "answers are compressed at any rate"},
 	{"maxpipes", "each thread has one pipe, empty between its turns"},
 	{"mworker-max-reloads", "a reload starts no process"},
-	{"namespace", "start a proxyd in that network namespace (ip netns exec)"},
 	{"nbtgroups", "threads share nothing that groups would keep apart"},
 	{"nice", "connections of a thread have turns of equal length"},
 	{"no-memory-trimming", "memory goes back when it is free"},

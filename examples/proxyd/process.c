@@ -55,12 +55,13 @@ unsigned process_maxconn(const struct cfg_global *g, unsigned wanted, size_t oth
 }
 
 /* Ports below 1024 may appear in a reload, when root is gone. */
-static int keep_capabilities(bool usesrc)
+static int keep_capabilities(bool usesrc, bool netns)
 {
 	struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct d[2] = {{0}};
 
-	d[0].effective = d[0].permitted = 1u << CAP_NET_BIND_SERVICE | (usesrc ? 1u << CAP_NET_RAW : 0);
+	d[0].effective = d[0].permitted = 1u << CAP_NET_BIND_SERVICE | (usesrc ? 1u << CAP_NET_RAW : 0) |
+					  (netns ? 1u << CAP_SYS_ADMIN : 0);
 	return syscall(SYS_capset, &h, d) < 0 ? -errno : 0;
 }
 
@@ -74,7 +75,7 @@ int process_drop_root(const struct cfg_global *g)
 		return 0;
 	if (prctl(PR_SET_KEEPCAPS, 1L) < 0 || setuid((uid_t)g->uid) < 0)
 		return -errno;
-	return keep_capabilities(g->usesrc);
+	return keep_capabilities(g->usesrc, g->netns);
 }
 
 void process_allow_dump(void)

@@ -135,12 +135,13 @@ int agent_sync(struct engine *e, struct server *s, const struct cfg_server *c)
 	    .destination_len = target.len,
 	    .filter = &filter,
 	    .jitter_percent = e->spread_checks,
+	    .netns_fd = c->netns ? c->netns->fd : 0,
 	    .flags = a->no_agent ? HEALTH_CHECK_PAUSED : 0,
 	};
 	int r;
 
 	s->engine = e;
-	if (s->agent && c->agent_check && s->agent_port == number && s->agent_inter_ns == c->agent_inter_ns &&
+	if (s->agent && c->agent_check && s->agent_port == number && s->agent_inter_ns == c->agent_inter_ns && s->agent_netns == c->netns &&
 	    s->agent_addr.len == target.len && !memcmp(&s->agent_addr.storage, &target.storage, target.len) &&
 	    same_text(s->agent_send, send))
 		return 0;
@@ -153,6 +154,7 @@ int agent_sync(struct engine *e, struct server *s, const struct cfg_server *c)
 	free(s->agent_send);
 	s->agent_send = send ? strdup(send) : NULL;
 	s->agent_port = number;
+	s->agent_netns = c->netns;
 	s->agent_inter_ns = c->agent_inter_ns;
 	r = health_probe_new(health_probe_agent(), &opts, &o.probe);
 	if (r < 0)

@@ -146,7 +146,7 @@ static bool same_source(const struct cfg_source *a, const struct cfg_source *b)
 static bool same_check(const struct cfg_server *a, const struct cfg_server *b)
 {
 	return a->addr.len == b->addr.len && !memcmp(&a->addr.storage, &b->addr.storage, a->addr.len) &&
-	       same_source(&a->source, &b->source) &&
+	       same_source(&a->source, &b->source) && a->netns == b->netns && /* a reload opens it again */
 	       a->check_addr.len == b->check_addr.len &&
 	       !memcmp(&a->check_addr.storage, &b->check_addr.storage, a->check_addr.len) &&
 	       a->check_port == b->check_port && a->rise == b->rise && a->fall == b->fall &&
@@ -305,6 +305,7 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *conf
 	    .probe = b->probe,
 	    .timeout_ns = timeout_ns,
 	    .jitter_percent = e->spread_checks,
+	    .netns_fd = c->netns ? c->netns->fd : 0,
 	};
 	char header[PROXY_HEADER_MAX];
 	int r;

@@ -3,6 +3,7 @@
 #include "balance_key.h"
 #include "count.h"
 #include "io.h"
+#include "netns.h"
 #include "proxy_protocol.h"
 #include "rule_run.h"
 #include "rule_store.h"
@@ -102,10 +103,11 @@ static int connect_once(struct server *to, const struct cfg_source *source, cons
 {
 	const struct cfg_tcp *tcp = atomic_load_explicit(&to->tcp, memory_order_acquire);
 	struct cfg_addr a = address_of(to, from);
-	int fd = socket(a.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), e = 0;
+	const struct cfg_netns *netns = atomic_load_explicit(&to->netns, memory_order_acquire);
+	int fd = netns_socket(netns, a.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), e = 0;
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (a.sa.sa_family != AF_UNIX) {
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
 		/* With data at hand the last ACK of the handshake rides on it. */

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "netns.h"
 #include "tcp_tune.h"
 #include "unix_socket.h"
 
@@ -56,9 +57,9 @@ static int open_socket(const struct cfg_bind *b, unsigned backlog)
 
 	if (b->addr.sa.sa_family == AF_UNIX)
 		return unix_listen(&b->addr, &b->access, (int)backlog);
-	fd = socket(b->addr.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	fd = netns_socket(b->netns, b->addr.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	e = set_options(fd, b, backlog);
 	if (!e && bind(fd, &b->addr.sa, b->addr.len) < 0)
 		e = -errno;
@@ -119,16 +120,18 @@ static int open_all(struct engine *e, struct listener *l, const struct cfg_bind 
 struct listener *listener_get(struct engine *e, const struct cfg_bind *b, unsigned backlog, bool stays_shut,
 			      char *ret_error, size_t cap)
 {
+	uint64_t netns_id = cfg_netns_id(b->netns);
 	struct listener *l;
 	int r = -ENOMEM;
 
 	LIST_FOREACH (l, &e->listeners, entry)
-		if (l->running && (!l->shut || stays_shut) && !strcmp(l->text, b->text)) {
+		if (l->running && (!l->shut || stays_shut) && l->netns_id == netns_id && !strcmp(l->text, b->text)) {
 			l->refs++;
 			return l;
 		}
 	l = calloc(1, sizeof(*l));
 	if (l) {
+		l->netns_id = netns_id;
 		l->text = strdup(b->text);
 		l->socket = calloc(e->n_workers, sizeof(*l->socket));
 	}

@@ -155,7 +155,9 @@ struct server {
 	int port_shift;			/* from the client's port on */
 	unsigned send_proxy;		/* version of the PROXY protocol; 0: none */
 	unsigned proxy_tells;		/* bits of enum cfg_proxy_extra */
+	uint64_t netns_id;		/* where it is */
 	_Atomic(const struct cfg_source *) source; /* of the last set it is in; NULL: the system's choice */
+	_Atomic(const struct cfg_netns *) netns; /* of the last set it is in; NULL: ours */
 	_Atomic unsigned source_turn;	/* of its ports */
 	_Atomic(const struct cfg_tcp *) tcp; /* of the last set it is in; NULL: nothing is told to its sockets */
 	_Atomic(struct tls_back *) tls; /* of the last set it is in; NULL: plain */
@@ -188,6 +190,7 @@ struct server {
 	unsigned agent_port; /* the settings of `agent` */
 	uint64_t agent_inter_ns;
 	struct cfg_addr agent_addr;
+	const struct cfg_netns *agent_netns;
 	char *agent_send;
 	struct health_tls *check_tls; /* NULL: plain */
 	struct cfg_server *checked; /* the settings the check was made with; NULL: there was none */
@@ -382,6 +385,7 @@ struct listener {
 	LIST_ENTRY(listener) entry;
 	unsigned refs;
 	char *text;
+	uint64_t netns_id;	      /* where it is */
 	bool running;		      /* in the last set: no worker closes it */
 	bool shut;		      /* by an operator: closed for good */
 	struct socket_handle *socket; /* one per worker */

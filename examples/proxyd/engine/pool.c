@@ -181,7 +181,7 @@ struct server *server_get(struct engine *e, const struct backend *b, const struc
 	LIST_FOREACH (s, &p->servers, entry)
 		if (!s->gone && !strcmp(s->name, c->name) && same_target(s, c) &&
 		    s->client_port == c->client_port && s->port_shift == c->port_shift && s->send_proxy == c->send_proxy &&
-		    s->proxy_tells == c->proxy_tells &&
+		    s->proxy_tells == c->proxy_tells && s->netns_id == cfg_netns_id(c->netns) &&
 		    !atomic_load(&s->tls) == !cfg_server_back(c) &&
 		    !s->worker == !b->http) {
 			s->refs++;
@@ -207,6 +207,7 @@ struct server *server_get(struct engine *e, const struct backend *b, const struc
 	s->port_shift = c->port_shift;
 	s->send_proxy = c->send_proxy;
 	s->proxy_tells = c->proxy_tells;
+	s->netns_id = cfg_netns_id(c->netns);
 	atomic_init(&s->tls, cfg_server_back(c));
 	LIST_INIT(&s->trackers);
 	s->up = true;

@@ -2,7 +2,8 @@
 /*
  * When a successor listens at the same addresses. A handshake dies with the socket it began at, so the kernel is to
  * give new connections to the successor's sockets a while before ours are closed. It has the sockets of one address
- * (SO_REUSEPORT) in the order of their listen(): ours come first, behind them the successor's.
+ * (SO_REUSEPORT) in the order of their listen(): ours come first, behind them the successor's. Those in another network
+ * namespace are not counted: the first of the successor's gets all.
  */
 #include "control.h"
 

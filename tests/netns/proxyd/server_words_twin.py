@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Where a server is, and how long its connections are used, in proxyd and HAProxy alike:   server_words_twin.py BINARY"""
+import contextlib
+import ctypes
 import os
 import re
+import signal
 import subprocess
 import threading
 
@@ -233,6 +236,68 @@ def test_a_client_stays(binary):
             assert {int(p.row(f"l/{s}", "stot")[0]) for s in "ab"} == wanted, (reuse, words, p.ask("show stat"))
             ids = [p.row(name, "iid")[0] for name in ("l/FRONTEND", "f/FRONTEND", "u/BACKEND")]
             assert ids == ["77", "3", "2"], ids
+
+
+NETNS = """
+listen l
+    bind 127.0.0.1:{port}
+    server s 127.0.0.1:{there} namespace {name} check inter 100ms fall 1
+listen a
+    server s 127.0.0.1:{there} namespace {name} agent-check agent-port {agent} agent-inter 100ms
+frontend f
+    bind 127.0.0.1:{port} namespace {name}
+    default_backend b
+backend b
+    server s 127.0.0.1:{here}
+"""
+
+
+@contextlib.contextmanager
+def inside(name):
+    """Sockets that this thread makes meanwhile are in that network namespace."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open("/proc/thread-self/ns/net") as home, open("/run/netns/" + name) as there:
+        assert libc.setns(there.fileno(), 0) == 0, os.strerror(ctypes.get_errno())
+        try:
+            yield
+        finally:
+            assert libc.setns(home.fileno(), 0) == 0, os.strerror(ctypes.get_errno())
+
+
+def asked_inside(name, p):
+    with inside(name):
+        c = p.connect()
+    with c:
+        c.sendall(b"hello\n")
+        return read_all(c).strip().decode()
+
+
+def test_another_network_namespace(binary):
+    """Of a bind line, and of a server, its checks and its agent; the same address and port twice."""
+    if os.geteuid() != 0:
+        return
+    ours = "haproxy" not in binary
+    name = f"proxyd-test-{os.getpid()}"
+    subprocess.run(["ip", "netns", "add", name], check=True)
+    try:
+        subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
+        for user in ("", "    user nobody\n") if ours else ("",):  # HAProxy 2.6 keeps no right to enter it
+            with inside(name):
+                there, agent = Server(named("there")), Server(lambda s, c: c.sendall(b"drain\n"))
+            text = config(NETNS, there=there.port, agent=agent.port, name=name, here=Server(named("here")).port)
+            with Asked(binary, text.replace("global\n", "global\n" + user)) as p:
+                assert p.proxy.ask() == "there"
+                assert asked_inside(name, p.proxy) == "here"
+                until("the agent is heard", lambda: p.status("a/s").startswith("DRAIN"))
+                if ours and not user:  # nobody may not read this file
+                    p.proxy.signal(signal.SIGHUP)
+                    until("it is read again", lambda: "reloaded:" in p.proxy.text())
+                    assert p.proxy.ask() == "there" and asked_inside(name, p.proxy) == "here"
+                until("it is checked", lambda: p.row("l/s", "check_status") == ["L4OK"])
+                there.stop()
+                until("the check fails", lambda: p.status("l/s") == "DOWN")
+    finally:
+        subprocess.run(["ip", "netns", "delete", name], check=True)
 
 
 KEY = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
