@@ -112,8 +112,10 @@ class Daemon:
         return sorted(lines) + [re.sub(r" proto \S+| scope \S+", "", r).strip() for r in routes.splitlines()]
 
     def has_all(self, without="none"):
-        return all(any(a in line for line in self.held())
-                   for a in ("10.0.0.100/24", "fd00::100/64", "10.0.0.110/24", "10.2.0.100/24") if not a.startswith(without))
+        held = self.held()
+        return not any("tentative" in line for line in held) and all(
+            any(a in line for line in held)
+            for a in ("10.0.0.100/24", "fd00::100/64", "10.0.0.110/24", "10.2.0.100/24") if not a.startswith(without))
 
 
 def wait(what, condition, daemons, seconds=60):
