@@ -487,6 +487,7 @@ const struct keyword cfg_keywords_global[] = {
     {"tune.ssl.default-dh-param", 0, 1, 1, kw_tls_number, NULL, "BITS"},
     {"tune.ssl.lifetime", 0, 1, 1, kw_tls_number, NULL, "SECONDS"},
     {"tune.ssl.maxrecord", 0, 1, 1, kw_tls_number, NULL, "BYTES"},
+    {"tune.ssl.ssl-ctx-cache-size", 0, 1, 1, kw_tls_number, NULL, "CERTIFICATES"},
     {"uid", 0, 1, 1, kw_id, OFFSET(uid), "NUMBER"},
     {"ulimit-n", 0, 1, 1, kw_number, OFFSET(ulimit_n), "NUMBER"},
     {"unix-bind", 0, 1, READER_ANY, kw_unix_bind, NULL, "[prefix TEXT] [mode MODE] [user NAME] [group NAME]"},

@@ -168,6 +168,19 @@ static void add_crt(struct reader *r, struct cfg_tls *t, size_t i)
 	STAILQ_INSERT_TAIL(&t->crts, c, next);
 }
 
+/* Certificates made on the fly. */
+static void bind_sign(struct reader *r, struct cfg_tls *t, size_t i)
+{
+	const char *word = word_at(r, i);
+
+	if (*word == 'g')
+		t->generates = true;
+	else
+		*(!strcmp(word, "ca-sign-file") ? &t->sign_file : &t->sign_pass) = keep_word(r, i + 1);
+	if (!t->sign_at.line || !strcmp(word, "ca-sign-file"))
+		t->sign_at = place_at(r, *word == 'g' ? i : i + 1);
+}
+
 void bind_tls(struct reader *r, size_t i, void *target)
 {
 	struct cfg_tls *t = words_of_bind(r, target, i);
@@ -179,6 +192,8 @@ void bind_tls(struct reader *r, size_t i, void *target)
 		t->on = true;
 	else if (!strcmp(word, "strict-sni"))
 		t->strict_sni = true;
+	else if (!strcmp(word, "generate-certificates") || !strncmp(word, "ca-sign-", 8))
+		bind_sign(r, t, i);
 	else if (!strcmp(word, "crt") || !strcmp(word, "crt-list"))
 		add_crt(r, t, i);
 	else
@@ -193,16 +208,10 @@ void bind_tls_refused(struct reader *r, size_t i, void *target)
 	if (!strcmp(word, "npn"))
 		say(r, DIAG_NOTICE, i,
 		    "\"npn\" was removed from TLS: clients ask by ALPN; write alpn instead");
-	else if (!strcmp(word, "allow-0rtt"))
+	else
 		say(r, DIAG_WARNING, i,
 		    "early data (0-RTT) is not taken by this version: clients send it again after "
 		    "the handshake");
-	else
-		say(r, DIAG_ERROR, i,
-		    "certificates are not made on the fly by this version (\"%s\"): that needs the "
-		    "key of an authority "
-		    "on the balancer; name the certificates with crt or crt-list",
-		    word);
 }
 
 /* ---- server ---- */
@@ -614,6 +623,27 @@ static void read_crt(struct reader *r, struct list_reader *l, struct cfg_tls_crt
 		push(l, &(struct tls_source){.at = c->at, .path = path});
 }
 
+/* generate-certificates and what belongs to it. */
+static void check_sign(struct reader *r, struct cfg_tls *t, size_t n_sources)
+{
+	if (!t->generates) {
+		if (t->sign_file || t->sign_pass)
+			diag_add(r->diag, DIAG_WARNING, &t->sign_at,
+				 "no effect without generate-certificates: nothing is signed with it");
+		t->sign_file = NULL;
+		return;
+	}
+	t->sign_file = with_base(r->cfg, r->cfg->global.tls.ca_base, t->at.file, t->sign_file);
+	if (!t->sign_file)
+		diag_add(r->diag, DIAG_ERROR, &t->sign_at,
+			 "generate-certificates needs an authority: write ca-sign-file FILE, a PEM with its certificate and its key");
+	else if (!n_sources)
+		diag_add(r->diag, DIAG_ERROR, &t->sign_at,
+			 "generate-certificates needs a certificate whose key is used, and for who asks for no name: write crt FILE");
+	else
+		check_reload(r, t->sign_file, &t->sign_at);
+}
+
 static void make_front(struct reader *r, const struct cfg_proxy *p, struct cfg_tls *t)
 {
 	struct cfg_tls_global *g = &r->cfg->global.tls;
@@ -629,6 +659,7 @@ static void make_front(struct reader *r, const struct cfg_proxy *p, struct cfg_t
 		diag_add(r->diag, DIAG_ERROR, &t->at, "alpn: this list is too long");
 	STAILQ_FOREACH (c, &t->crts, next)
 		read_crt(r, &l, c);
+	check_sign(r, t, l.n);
 	if (!l.n && !t->strict_sni && STAILQ_EMPTY(&t->crts))
 		diag_add(r->diag, DIAG_ERROR, &t->at,
 			 "\"ssl\" needs a certificate: write crt FILE, a PEM with the certificate, "
@@ -645,7 +676,10 @@ static void make_front(struct reader *r, const struct cfg_proxy *p, struct cfg_t
 		    .source = l.source,
 		    .n_sources = l.n,
 		    .strict_sni = t->strict_sni,
+		    .sign_file = t->sign_file,
+		    .sign_pass = t->sign_pass,
 		    .at = t->at,
+		    .sign_at = t->sign_at,
 		};
 		t->front = tls_front_new(&o, r->diag);
 		if (t->front && !cfg_at_end(r->cfg, end_front, t)) {
@@ -653,6 +687,8 @@ static void make_front(struct reader *r, const struct cfg_proxy *p, struct cfg_t
 			r->no_memory = true;
 		}
 	}
+	if (t->sign_pass)
+		explicit_bzero((char *)(uintptr_t)t->sign_pass, strlen(t->sign_pass)); /* keep_word copied it */
 	free(l.source);
 }
 

@@ -28,6 +28,9 @@ struct cfg_tls {
 	/* bind */
 	struct cfg_tls_crts crts;
 	bool strict_sni;
+	bool generates; /* generate-certificates */
+	const char *sign_file, *sign_pass; /* ca-sign-…; the latter is wiped when it was used */
+	struct diag_place sign_at;
 	bool tried; /* to make the front: what is wrong was said */
 	struct tls_front *front; /* the last one that was made: a certificate may change at run time */
 	/* server */

@@ -41,7 +41,10 @@ void kw_tls_number(struct reader *r, size_t first, const void *data)
 		read_number(r, first, word, 0, 10000000, &g->cache_size);
 	else if (!strcmp(word, "tune.ssl.capture-buffer-size") || !strcmp(word, "tune.ssl.capture-cipherlist-size"))
 		read_number(r, first, word, 0, 16384, &g->all.capture_bytes);
-	else if (!strcmp(word, "tune.ssl.maxrecord"))
+	else if (!strcmp(word, "tune.ssl.ssl-ctx-cache-size")) {
+		if (read_number(r, first, word, 0, 1000000, &g->all.forged_max) && !g->all.forged_max)
+			g->all.forged_max = 1; /* 0 is the default */
+	} else if (!strcmp(word, "tune.ssl.maxrecord"))
 		read_number(r, first, word, 0, 16384, &g->all.max_record);
 	else if (!strcmp(word, "tune.ssl.lifetime")) {
 		const char *text = word_at(r, first);

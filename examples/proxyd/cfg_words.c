@@ -101,7 +101,6 @@ static const struct {
 	{"tune.sched.low-latency", "it is about how HAProxy works inside"},
 	{"tune.ssl.force-private-cache", "it is about how HAProxy works inside"},
 	{"tune.ssl.hard-maxrecord", "write tune.ssl.maxrecord"},
-	{"tune.ssl.ssl-ctx-cache-size", "it is about how HAProxy works inside"},
 	{"tune.vars.check-max-size", "the variables of a transaction may have 16 KiB"},
 	{"tune.vars.global-max-size", "the variables of a transaction may have 16 KiB"},
 	{"tune.vars.proc-max-size", "the variables of a transaction may have 16 KiB"},

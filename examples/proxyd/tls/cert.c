@@ -105,7 +105,7 @@ static STACK_OF(X509) * certs_of(BIO *b, const char **ret_why)
 	return NULL;
 }
 
-static STACK_OF(X509) * read_certs(const char *path, const char **ret_why)
+STACK_OF(X509) * tls_certs_read(const char *path, const char **ret_why)
 {
 	BIO *b = tls_file(path, ret_why);
 
@@ -199,7 +199,7 @@ static void take_issuer(struct tls_pair *p)
 	const char *why;
 
 	snprintf(beside, sizeof(beside), "%s.issuer", p->item.file);
-	issuer = access(beside, R_OK) == 0 ? read_certs(beside, &why) : NULL;
+	issuer = access(beside, R_OK) == 0 ? tls_certs_read(beside, &why) : NULL;
 	p->issuer = issuer ? sk_X509_shift(issuer) : NULL;
 	sk_X509_pop_free(issuer, X509_free);
 }
@@ -253,7 +253,7 @@ struct tls_pair *tls_pair_read(const char *file, struct diag *d, const struct di
 	const char *why = "no memory";
 
 	if (p)
-		chain = read_certs(file, &why);
+		chain = tls_certs_read(file, &why);
 	if (!chain) {
 		diag_add(d, DIAG_ERROR, at, "%s: cannot read this certificate: %s", file, why);
 		tls_item_free(p ? &p->item : NULL);

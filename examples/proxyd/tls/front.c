@@ -63,6 +63,8 @@ struct tls_front {
 	struct name *name; /* sorted, those read first in front */
 	size_t n_names;
 	struct tls_ticket_keys *keys;
+	struct tls_authority *authority; /* NULL: no certificate is made on the fly */
+	struct tls_forge *forge;	 /* of it */
 	struct front_worker *worker[TLS_WORKERS_MAX];
 };
 
@@ -151,7 +153,8 @@ static bool is_excluded(const struct name *exact, size_t n, size_t site)
 	return false;
 }
 
-static const struct site *find(const struct tls_front *f, const char *host)
+/* Whose certificate has this name. NULL: nobody's. */
+static const struct site *find_named(const struct tls_front *f, const char *host)
 {
 	size_t n_exact, n_wild = 0;
 	const struct name *exact = names_of(f, host, &n_exact), *wild = NULL;
@@ -165,7 +168,14 @@ static const struct site *find(const struct tls_front *f, const char *host)
 	for (size_t i = 0; i < n_wild; i++)
 		if (!wild[i].excluded && !is_excluded(exact, n_exact, wild[i].site))
 			return &f->site[wild[i].site];
-	return f->strict_sni || !f->n_sites ? NULL : &f->site[f->fallback];
+	return NULL;
+}
+
+static const struct site *find(const struct tls_front *f, const char *host)
+{
+	const struct site *s = find_named(f, host);
+
+	return s || f->strict_sni || !f->n_sites ? s : &f->site[f->fallback];
 }
 
 const char *tls_front_find(const struct tls_front *f, const char *host)
@@ -220,11 +230,15 @@ static int on_hello(SSL *ssl, int *alert, void *arg)
 	char host[SNI_MAX + 1];
 	uint16_t min, max;
 	SSL_CTX *ctx;
+	bool forges;
 
 	if (f->globals.capture_bytes)
 		tls_seen_hello(ssl, f->globals.capture_bytes);
 	server_name(ssl, host);
-	s = find(f, host);
+	s = find_named(f, host);
+	forges = !s && f->forge;
+	if (!s && f->n_sites && (forges || !f->strict_sni))
+		s = &f->site[f->fallback];
 	if (!s) {
 		*alert = SSL_AD_UNRECOGNIZED_NAME;
 		return SSL_CLIENT_HELLO_ERROR;
@@ -233,6 +247,10 @@ static int on_hello(SSL *ssl, int *alert, void *arg)
 	*alert = SSL_AD_INTERNAL_ERROR;
 	if (!ctx || !SSL_set_SSL_CTX(ssl, ctx))
 		return SSL_CLIENT_HELLO_ERROR;
+	if (forges && !tls_forge_use(f->forge, host, ssl) && f->strict_sni) {
+		*alert = SSL_AD_UNRECOGNIZED_NAME;
+		return SSL_CLIENT_HELLO_ERROR;
+	}
 	if (s->terms == (f->n_sites ? f->site[f->fallback].terms : f->terms))
 		return SSL_CLIENT_HELLO_SUCCESS;
 	/* what a connection has copied from its first context */
@@ -683,6 +701,15 @@ static void read_sources(struct tls_front *f, struct diag *d)
 	}
 }
 
+/* False: no memory. */
+static bool start_forge(struct tls_front *f)
+{
+	if (!f->authority || !f->n_sites)
+		return true;
+	f->forge = tls_forge_new(f->authority, f->site[f->fallback].pair, f->globals.forged_max);
+	return f->forge;
+}
+
 /* `keys` NULL: those of the settings. Frees `f` when it comes to nothing: NULL then. */
 static struct tls_front *fill(struct tls_front *f, const struct tls_source *source, unsigned n, struct tls_ticket_keys *keys,
 			      const struct diag_place *at, struct diag *d)
@@ -704,7 +731,7 @@ static struct tls_front *fill(struct tls_front *f, const struct tls_source *sour
 	}
 	if (f->n_names)
 		qsort(f->name, f->n_names, sizeof(*f->name), compare_name);
-	if (d->count[DIAG_ERROR] == errors && !join(f))
+	if (d->count[DIAG_ERROR] == errors && (!join(f) || !start_forge(f)))
 		diag_add(d, DIAG_ERROR, at, "out of memory");
 	f->store = NULL;
 	if (d->count[DIAG_ERROR] == errors)
@@ -725,6 +752,12 @@ struct tls_front *tls_front_new(const struct tls_front_opts *o, struct diag *d)
 	f->settings = o->settings;
 	f->globals = *o->globals;
 	f->strict_sni = o->strict_sni;
+	if (o->sign_file)
+		f->authority = tls_authority_read(o->sign_file, o->sign_pass, d, &o->sign_at);
+	if (o->sign_file && !f->authority) {
+		tls_front_free(f);
+		return NULL;
+	}
 	return fill(f, o->source, o->n_sources, NULL, &o->at, d);
 }
 
@@ -743,6 +776,7 @@ struct tls_front *tls_front_again(const struct tls_front *from, struct tls_store
 	f->settings = from->settings;
 	f->globals = from->globals;
 	f->strict_sni = from->strict_sni;
+	f->authority = tls_authority_hold(from->authority);
 	return fill(f, source, n, from->keys, &nowhere, d);
 }
 
@@ -802,6 +836,8 @@ void tls_front_free(struct tls_front *f)
 	for (size_t i = 0; i < f->n_terms; i++)
 		tls_trust_free(f->terms[i].trust);
 	tls_ticket_keys_free(f->keys);
+	tls_forge_free(f->forge);
+	tls_authority_free(f->authority);
 	free(f->name);
 	free(f->pair);
 	free(f->site);

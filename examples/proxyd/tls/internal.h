@@ -56,6 +56,9 @@ struct tls_pair *tls_pair_read(const char *file, struct diag *d, const struct di
 /* What the item has beside its head. */
 void tls_pair_clear(struct tls_pair *p);
 
+/* All of a PEM file, 32 at most. NULL: *ret_why. */
+STACK_OF(X509) * tls_certs_read(const char *path, const char **ret_why);
+
 /* As tls_item_parse and tls_item_is_whole. */
 struct tls_item *tls_pair_parse(const struct tls_pair *before, const char *part, const char *text, const char **ret_why);
 bool tls_pair_is_whole(const struct tls_pair *p, char *why, size_t cap);
@@ -101,6 +104,25 @@ int tls_verify_mode(enum tls_verify v);
 
 /* A list as it stands on the wire (RFC 7301). Its length; 0: it is none. */
 size_t tls_alpn_wire(const char *list, unsigned char wire[TLS_ALPN_MAX]);
+
+/* ---- forge.c ---- */
+
+struct tls_authority; /* who signs; the control thread holds and frees it */
+struct tls_forge;     /* what it signed; any worker uses it at any time */
+
+/* Certificate and key of one PEM file; its key may be in `file`.key. `pass` NULL: the key has none. NULL: told. */
+struct tls_authority *tls_authority_read(const char *file, const char *pass, struct diag *d, const struct diag_place *at);
+struct tls_authority *tls_authority_hold(struct tls_authority *a);
+void tls_authority_free(struct tls_authority *a);
+
+/* With the keys of these, and so many names at most; 0: 1000. NULL: no memory. */
+struct tls_forge *tls_forge_new(struct tls_authority *a, struct tls_pair *const pair[TLS_KEY_KINDS], unsigned max);
+void tls_forge_free(struct tls_forge *g);
+/*
+ * On a connection that has a context with the pairs of tls_forge_new: their keys with a certificate for this lower-case name. False: it is
+ * not the name of a host, longer than 64 bytes, or there is no memory.
+ */
+bool tls_forge_use(struct tls_forge *g, const char *host, SSL *ssl);
 
 /* ---- session.c ---- */
 

@@ -70,6 +70,7 @@ struct tls_globals {
 	const char *dh_file; /* ssl-dh-param-file */
 	unsigned capture_bytes; /* of each list of a client's hello that is kept */
 	bool keeps_secrets;	/* of each session */
+	unsigned forged_max; /* certificates made on the fly that one front keeps; 0: 1000 */
 };
 
 /* ---- store.c: files as they were read, or set at run time. The control thread's alone ---- */
@@ -162,7 +163,9 @@ struct tls_front_opts {
 	const struct tls_source *source;
 	unsigned n_sources;
 	bool strict_sni;
-	struct diag_place at;
+	const char *sign_file; /* PEM of the authority that signs certificates made on the fly; NULL: none are made */
+	const char *sign_pass; /* of its key; NULL: it has none */
+	struct diag_place at, sign_at;
 };
 
 /* Reads all files. What is wrong goes to `d`; NULL: nothing can be offered, or no memory. */

@@ -4,6 +4,7 @@
 import os
 import socket
 import ssl
+import subprocess
 import threading
 import time
 
@@ -67,6 +68,87 @@ def test_strict_sni_refuses_other_names(binary):
     with Proxy(binary, http(f"crt {AUTHORITY.default} strict-sni", server)) as p:
         assert serial(p.port, "default.example") == serial_of(AUTHORITY.default)
         assert fails(p.port, "other.example") and fails(p.port)
+
+
+def signer(name, passphrase=None):
+    """Certificate and key of our authority in one file."""
+    a = AUTHORITY
+    key = openssl("pkey", "-in", a.ca_key, *(["-aes128", "-passout", "pass:" + passphrase] if passphrase else []))
+    with open(a.path(name), "wb") as f, open(a.ca, "rb") as ca:
+        f.write(ca.read() + key)
+    return a.path(name)
+
+
+def key_of(file):
+    return openssl("pkey", "-in", file, "-pubout").decode()
+
+
+def forged(port, name, key=None):
+    """A certificate that our authority signed for this name: what openssl says of it. SSLError: it is another."""
+    c = context(ca=AUTHORITY.ca)
+    c.check_hostname = True
+    with connect(port, name, c) as s:  # no request: HAProxy 2.6 hangs up behind the first handshake of a name
+        pem = ssl.DER_cert_to_PEM_cert(s.getpeercert(True)).encode()
+    said = openssl("x509", "-noout", "-issuer", "-serial", "-pubkey", "-ext", "subjectAltName", data=pem).decode()
+    assert "issuer=CN = our authority\n" in said and f"    DNS:{name.lower()}\n" in said, said
+    assert (key or AUTHORITY.default_key) in said, said
+    openssl("x509", "-noout", "-checkend", str(364 * 86400), data=pem)
+    return serial_of(pem)
+
+
+def test_certificates_are_made_on_the_fly(binary):
+    a = AUTHORITY
+    bind, server = f"crt {a.default} crt {a.wild} generate-certificates ca-sign-file {signer('sign.pem')}", Server(show_headers)
+    with Proxy(binary, http(bind, server, threads=2)) as p:
+        one, two = forged(p.port, "one.made.example"), forged(p.port, "two.made.example")
+        assert one != two
+        for _ in range(6):  # by whichever thread
+            assert forged(p.port, "One.made.example") == one and forged(p.port, "two.made.example") == two
+        assert serial(p.port, "a.wild.test") == serial_of(a.wild)
+        assert serial(p.port) == serial_of(a.default)
+        for high in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            with connect(p.port, "one.made.example", context(high=high)) as s:
+                assert serial_of(ssl.DER_cert_to_PEM_cert(s.getpeercert(True)).encode()) == one and get(s)[0] == 200, high
+    with Proxy(binary, http(bind + " strict-sni", server)) as p:
+        forged(p.port, "one.made.example")
+        assert fails(p.port)
+    with Proxy(binary, http(bind, server).replace("global\n", "global\n    tune.ssl.ssl-ctx-cache-size 1\n")) as p:
+        one = forged(p.port, "one.made.example")
+        assert forged(p.port, "one.made.example") == one
+        forged(p.port, "two.made.example")
+        assert forged(p.port, "one.made.example") != one
+
+
+def test_an_authority_that_cannot_sign_is_an_error(binary):
+    a = AUTHORITY
+    locked = signer("locked.pem", "secret")
+    for words, told in (("", ""), ("ca-sign-file /nowhere.pem", "/nowhere.pem"), (f"ca-sign-file {a.ca}", a.ca),
+                        (f"ca-sign-file {locked}", locked), (f"ca-sign-file {locked} ca-sign-pass wrong", locked)):
+        text = http(f"crt {a.default} generate-certificates {words}", Server(show_headers)).replace("{port}", "1")
+        with open(a.path("bad.cfg"), "w") as f:
+            f.write(text)
+        line = 1 + [" bind " in x for x in text.splitlines()].index(True)
+        r = subprocess.run([binary, "-c", "-f", a.path("bad.cfg")], capture_output=True, text=True, timeout=20, start_new_session=True)
+        assert r.returncode and f"bad.cfg:{line}" in r.stderr and told in r.stderr, (words, r.stderr)
+
+
+def test_an_authority_with_a_passphrase_signs(binary):
+    if "haproxy" in os.path.basename(binary):  # 2.6 asks the terminal for it
+        return
+    a, path = AUTHORITY, AUTHORITY.path("sign.sock")
+    cert = a.make("signed.pem", ["signed.example"])
+    bind = f"crt {cert} generate-certificates ca-sign-file {signer('secret.pem', 'secret')} ca-sign-pass secret"
+    text = http(bind, Server(show_headers)).replace("global\n", f"global\n    stats socket {path} level admin\n")
+    with Proxy(binary, text) as p:
+        with connect(p.port, "first.made.example", context(ca=a.ca, high=ssl.TLSVersion.TLSv1_2)) as s:
+            assert get(s)[0] == 200
+        forged(p.port, "one.made.example", key_of(cert))
+        for name in ("no+host.example", "x" * 60 + ".example"):  # HAProxy signs the one, and hangs up at the other: no common name is as long
+            assert serial(p.port, name) == serial_of(cert), name
+        with open(a.default) as f:  # at run time another certificate and key
+            ask_api(path, f"set ssl cert {cert} <<\n{f.read()}\n")
+        assert "Success" in ask_api(path, f"commit ssl cert {cert}")
+        forged(p.port, "one.made.example")
 
 
 def test_a_list_names_certificates(binary):
@@ -644,6 +726,7 @@ if __name__ == "__main__":
     stranger = Authority("another authority")
     try:
         AUTHORITY.default = AUTHORITY.make("default.pem", ["default.example"])
+        AUTHORITY.default_key = key_of(AUTHORITY.default)
         AUTHORITY.wild = AUTHORITY.make("wild.pem", ["*.wild.test"])
         AUTHORITY.client = AUTHORITY.make("client.pem", ["client.example"], "/C=FR/O=Acme/OU=one/OU=two/CN=client 1")
         AUTHORITY.stranger = stranger.make("client.pem", ["client.example"], "/CN=nobody")
