@@ -99,6 +99,8 @@ enum exchange_state {
 	EXCHANGE_CONNECTING,
 	EXCHANGE_RETRY,	 /* rests before the same server again */
 	EXCHANGE_ASKED,	 /* the server has it, or is getting it */
+	EXCHANGE_ANSWER_BODY,	/* the answer's rules wait for its body, see http_wait.c */
+	EXCHANGE_ANSWER_PAUSED, /* or for a time */
 	EXCHANGE_ANSWER, /* the head of the answer was passed on */
 };
 
@@ -121,16 +123,18 @@ struct exchange {
 	bool repeatable; /* may be sent again on another connection */
 	bool retryable;	 /* may be sent again as retry-on says: no answer has begun */
 	bool no_retry;	 /* a rule says: never */
-	/* rules, when they wait for the body */
+	bool own;	 /* the control thread answers it, or did */
+	/* rules, when they wait */
 	uint8_t stage;		    /* of http_rules.c: where they go on */
 	const struct rule *resume;  /* behind that one; NULL: at the stage's first */
 	uint64_t wait_ns, wait_bytes; /* how long, and for how much of it; 0: all */
-	uint32_t head_len;	    /* of what is kept in client->in */
+	uint32_t head_len;	    /* of what is kept in client->in, or of the answer in part */
+	uint64_t held_until_ns;	    /* ANSWER_BODY, ANSWER_PAUSED */
 	uint64_t server_ns, tunnel_ns; /* set-timeout; 0: as configured */
 	/* answer */
 	unsigned status; /* 0: none yet */
 	struct h1_body down;
-	struct chunk *part; /* of its head */
+	struct chunk *part; /* of its head; while its rules wait: head and body so far */
 	bool dechunk;	    /* the client knows no chunks */
 	uint8_t answer_version; /* 1: HTTP/1.0, 2: HTTP/1.1; 0: the server has said none */
 	bool link_keeps;    /* the server goes on, as it says */
@@ -171,7 +175,7 @@ struct http_worker {
 	struct purge_list purge; /* servers with idle connections, and some without; next is first */
 	struct exchange_list spares;
 	unsigned n_spares;
-	const char *early; /* what came of a body with its head */
+	const char *early; /* what came of a body with its head: the request's; the answer's, while its rules run */
 	size_t early_len;
 	uint64_t refused[2][H1_FAULT_COUNT_]; /* requests, answers: by what was wrong */
 	uint64_t refused_told_ns;
@@ -317,6 +321,19 @@ void exchange_go_on(struct worker *w, struct exchange *x);
 /* Reads more of it. False: nothing to do now. */
 bool exchange_gather(struct worker *w, struct exchange *x);
 
+/* As those, of an answer. What is held goes on with exchange_take_answer(). */
+bool exchange_can_hold(const struct worker *w, const struct exchange *x, const struct http_msg *m);
+void exchange_hold(struct worker *w, struct exchange *x, struct http_msg *m, enum exchange_state state);
+void exchange_release(struct worker *w, struct exchange *x);
+
+/* The `n` bytes in the worker's buffer are behind what is held of the body. */
+void exchange_hold_more(struct worker *w, struct exchange *x, size_t n);
+
+static inline bool exchange_is_held(const struct exchange *x)
+{
+	return x->state == EXCHANGE_ANSWER_BODY || x->state == EXCHANGE_ANSWER_PAUSED;
+}
+
 /* ---- http_upload.c ---- */
 
 /* Its body, or what was kept of it, to the server. False: nothing to do now. */
@@ -336,6 +353,12 @@ void tunnel_closed(struct worker *w, struct session *s);
 void session_upgrade(struct worker *w, struct session *s, bool watched);
 
 /* ---- http_answer.c ---- */
+
+/*
+ * The answer's head, as w->http->answer, and what came behind it, `total` bytes in all, stand from `at` on in the
+ * worker's buffer: rules, then the client.
+ */
+void exchange_take_answer(struct worker *w, struct exchange *x, uint32_t at, uint32_t head_len, uint32_t total);
 
 /* Reads from the server. False: nothing to read now. */
 bool exchange_download(struct worker *w, struct exchange *x);

@@ -104,8 +104,7 @@ static void give_compressed(struct worker *w, struct exchange *x, const char *he
 		exchange_finish(w, x);
 }
 
-static void answer(struct worker *w, struct exchange *x, uint32_t at, uint32_t head_len,
-		   uint32_t total)
+void exchange_take_answer(struct worker *w, struct exchange *x, uint32_t at, uint32_t head_len, uint32_t total)
 {
 	struct http_worker *h = w->http;
 	struct http_msg *m = &h->answer;
@@ -114,6 +113,8 @@ static void answer(struct worker *w, struct exchange *x, uint32_t at, uint32_t h
 	ssize_t written;
 
 	x->answer_version = 1 + m->minor;
+	h->early = body;
+	h->early_len = rest;
 	if (!http_response_rules(w, x, m))
 		return;
 	if (http_cookie_give(x, m) < 0) {
@@ -142,7 +143,8 @@ static void answer(struct worker *w, struct exchange *x, uint32_t at, uint32_t h
 		return;
 	}
 	x->status = m->status;
-	x->answered_ns = w->now_ns;
+	if (!x->answered_ns) /* it was not held */
+		x->answered_ns = w->now_ns;
 	/* 501 and 505 are the client's doing */
 	observe(w, x->seeker.server, m->status < 500 || m->status == 501 || m->status == 505 ? OBSERVED_ANSWER
 											      : OBSERVED_BAD_ANSWER);
@@ -220,7 +222,7 @@ static void parse(struct worker *w, struct exchange *x, uint32_t len)
 			if (exchange_retry(w, x, cfg_retry_status(m->status)))
 				return;
 			exchange_answered(x);
-			answer(w, x, at, (uint32_t)head, len);
+			exchange_take_answer(w, x, at, (uint32_t)head, len);
 			return;
 		}
 		if (!interim(w, x, at, (uint32_t)head))
@@ -366,6 +368,22 @@ static void read_body(struct worker *w, struct exchange *x)
 	}
 }
 
+/* Rules wait for it. */
+static void gather_body(struct worker *w, struct exchange *x)
+{
+	size_t room = HTTP_RECEIVE - (chunk_left(x->part) - x->head_len);
+	ssize_t n = receive(x, w->http->buffer, room);
+
+	if (n > 0) {
+		x->since_ns = w->now_ns;
+		exchange_hold_more(w, x, (size_t)n);
+	} else if (n == 0) { /* who reads on sees that, too */
+		exchange_release(w, x);
+	} else if (errno != EAGAIN && errno != EINTR) {
+		exchange_fail(w, x, 502, 'S', 'H');
+	}
+}
+
 /* The answer is whole, the request is not, and the server is gone. */
 static void watch_for_end(struct worker *w, struct exchange *x)
 {
@@ -380,10 +398,12 @@ static void watch_for_end(struct worker *w, struct exchange *x)
 
 bool exchange_download(struct worker *w, struct exchange *x)
 {
-	if (x->state < EXCHANGE_ASKED || !x->link || !x->link->readable)
+	if (x->state < EXCHANGE_ASKED || x->state == EXCHANGE_ANSWER_PAUSED || !x->link || !x->link->readable)
 		return false;
 	if (x->state == EXCHANGE_ASKED)
 		read_head(w, x);
+	else if (x->state == EXCHANGE_ANSWER_BODY)
+		gather_body(w, x);
 	else if (x->down.done)
 		watch_for_end(w, x);
 	else if (may_pass(w, x))

@@ -458,7 +458,7 @@ static bool waits_for_server(const struct client *c)
 {
 	const struct exchange *x = c->exchange;
 
-	return x && !c->out && (x->up.done || x->state < EXCHANGE_ASKED || chunk_left(x->request));
+	return x && !c->out && (x->up.done || x->state < EXCHANGE_ASKED || chunk_left(x->request) || exchange_is_held(x));
 }
 
 static uint64_t deadline_of(const struct client *c)

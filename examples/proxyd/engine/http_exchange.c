@@ -125,8 +125,10 @@ void exchange_fail(struct worker *w, struct exchange *x, unsigned status, char w
 	if (x->state == EXCHANGE_ASKED && phase == 'H' &&
 	    (who == 'S' || who == 's' || (who == 'P' && x->fault && !x->up.fault)))
 		observe(w, x->seeker.server, OBSERVED_BAD_ANSWER);
-	if (x->state != EXCHANGE_ANSWER)
+	if (x->state != EXCHANGE_ANSWER) {
 		x->status = status;
+		x->answered_ns = 0; /* rules held it, and it was not passed on */
+	}
 	c->linger = answers && !x->up.done; /* without an answer the client must see that */
 	if (answers)
 		goes_on = give_page(w, x, status);

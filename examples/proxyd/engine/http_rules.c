@@ -280,7 +280,7 @@ static void reply(struct worker *w, struct exchange *x, const struct verdict *v,
 		exchange_fail(w, x, 500, 'P', 'R');
 		return;
 	}
-	x->cause = (struct conn_end_cause){v->kind == VERDICT_DENY ? 'P' : 'L', 'R'};
+	x->cause = (struct conn_end_cause){v->kind == VERDICT_DENY ? 'P' : 'L', r->response ? 'H' : 'R'};
 	x->link_keeps = false;
 	to.len = http_after_own(w, c, x->seeker.backend, to.at, to.len, to.cap, is_page ? &end : NULL);
 	x->client_keeps = end.keeps;
@@ -370,7 +370,7 @@ static bool run_rules(struct worker *w, struct exchange *x, const struct rules *
 	return obey(w, x, &v, r, phase);
 }
 
-/* In the order of a request; one that waited for its body goes on where it stood. */
+/* In the order of a request and its answer; what waited for its body goes on where it stood. */
 enum stage {
 	STAGE_FRONT_BODY,
 	STAGE_FRONT_CONTENT,
@@ -379,7 +379,15 @@ enum stage {
 	STAGE_BACK_BODY,
 	STAGE_BACK_CONTENT,
 	STAGE_BACK,
+	STAGE_ANSWER_BACK,
+	STAGE_ANSWER_FRONT,
 };
+
+/* The phase of the log's state. */
+static char phase_of(enum stage stage)
+{
+	return stage < STAGE_ANSWER_BACK ? 'R' : 'H';
+}
 
 /* Waits for all of the body, once. True: it is there, or as much as there is room for. */
 static bool have_body(struct worker *w, struct exchange *x, struct http_msg *m, enum stage stage,
@@ -412,8 +420,17 @@ static bool give_hints(struct worker *w, struct exchange *x, struct run *r)
 	return false;
 }
 
+/* A rule of the answer wants to wait; true: there is nothing to wait for. */
+static bool rest_answer(struct worker *w, struct exchange *x, enum verdict_kind kind, struct http_msg *m)
+{
+	if (kind == VERDICT_WAIT_BODY && !exchange_can_hold(w, x, m))
+		return true;
+	exchange_hold(w, x, m, kind == VERDICT_WAIT_BODY ? EXCHANGE_ANSWER_BODY : EXCHANGE_ANSWER_PAUSED);
+	return false;
+}
+
 /* A rule wants to wait; true: there is nothing to wait for. */
-static bool rest(struct worker *w, struct exchange *x, struct verdict *v, struct run *r)
+static bool rest(struct worker *w, struct exchange *x, struct verdict *v, struct run *r, char phase)
 {
 	enum verdict_kind kind = v->kind;
 
@@ -421,7 +438,9 @@ static bool rest(struct worker *w, struct exchange *x, struct verdict *v, struct
 	x->wait_ns = v->wait_ns;
 	x->wait_bytes = v->wait_bytes;
 	v->kind = VERDICT_GO_ON;
-	obey(w, x, v, r, 'R');
+	obey(w, x, v, r, phase);
+	if (phase == 'H')
+		return rest_answer(w, x, kind, r->response);
 	if (kind == VERDICT_WAIT_BODY ? !exchange_can_wait(w, x) : kind == VERDICT_RESOLVE && !exchange_ask_name(w, x, v))
 		return true;
 	if (kind == VERDICT_WAIT_BODY)
@@ -451,9 +470,9 @@ static bool run_stage(struct worker *w, struct exchange *x, enum stage stage, co
 		if (v.kind != VERDICT_WAIT_BODY && v.kind != VERDICT_PAUSE && v.kind != VERDICT_RESOLVE) {
 			x->resume = NULL;
 			x->stage = (uint8_t)(stage + 1);
-			return obey(w, x, &v, r, 'R');
+			return obey(w, x, &v, r, phase_of(stage));
 		}
-		if (!rest(w, x, &v, r))
+		if (!rest(w, x, &v, r, phase_of(stage)))
 			return false;
 	}
 }
@@ -615,6 +634,19 @@ bool http_request_rules(struct worker *w, struct exchange *x, struct http_msg *m
 
 /* ---- The way back ---- */
 
+/* What is done with an answer once, before its rules. */
+static void begin_answer(struct exchange *x, struct http_msg *m, struct run *r)
+{
+	const struct frontend *f = x->client->frontend;
+
+	rule_store_stick(x->client->store, backend_stick_id(x->seeker.backend, x->seeker.server));
+	backend_stick_response(x->seeker.backend, r, x->seeker.server);
+	if (f->proxy->slots && r->captures)
+		capture_message(r->captures, f->proxy->slots, CAPTURE_RESPONSE, m);
+	if (r->vars && f->set->cfg->vars)
+		vars_end(r->vars, f->set->cfg->vars, VAR_REQ);
+}
+
 bool http_response_rules(struct worker *w, struct exchange *x, struct http_msg *m)
 {
 	const struct cfg_rules *front = x->client->frontend->rules,
@@ -630,15 +662,12 @@ bool http_response_rules(struct worker *w, struct exchange *x, struct http_msg *
 		return false;
 	}
 	r.response = m;
-	rule_store_stick(x->client->store, backend_stick_id(x->seeker.backend, x->seeker.server));
-	backend_stick_response(x->seeker.backend, &r, x->seeker.server);
-	if (slots && r.captures)
-		capture_message(r.captures, slots, CAPTURE_RESPONSE, m);
-	if (r.vars && x->client->frontend->set->cfg->vars)
-		vars_end(r.vars, x->client->frontend->set->cfg->vars, VAR_REQ);
-	if (back && !run_rules(w, x, &back->of[RULES_RESPONSE], &r, 'H'))
+	r.body = text_of(w->http->early, w->http->early_len);
+	if (!x->resume)
+		begin_answer(x, m, &r);
+	if (back && !run_stage(w, x, STAGE_ANSWER_BACK, &back->of[RULES_RESPONSE], &r))
 		return false;
-	if (front && front != back && !run_rules(w, x, &front->of[RULES_RESPONSE], &r, 'H'))
+	if (front && front != back && !run_stage(w, x, STAGE_ANSWER_FRONT, &front->of[RULES_RESPONSE], &r))
 		return false;
 	if (back && !run_rules(w, x, &back->of[RULES_AFTER_RESPONSE], &r, 'H'))
 		return false;

@@ -309,7 +309,7 @@ void exchange_connect_event(struct worker *w, struct exchange *x)
 uint64_t exchange_deadline(const struct exchange *x)
 {
 	const struct conn_timeouts *t;
-	uint64_t queue_ns, server_ns, rest = CONN_RETRY_NS;
+	uint64_t queue_ns, server_ns, deadline, rest = CONN_RETRY_NS;
 
 	if (x->state == EXCHANGE_TARPIT)
 		return x->since_ns + x->client->frontend->tarpit_ns;
@@ -321,6 +321,8 @@ uint64_t exchange_deadline(const struct exchange *x)
 		return x->up.done || !x->client->frontend->client_ns
 			   ? CONN_NEVER
 			   : x->client->since_ns + x->client->frontend->client_ns;
+	if (x->state == EXCHANGE_ANSWER_PAUSED)
+		return x->held_until_ns;
 	t = &x->seeker.backend->timeout;
 	queue_ns = t->queue_ns ? t->queue_ns : t->connect_ns;
 	switch (x->state) {
@@ -337,11 +339,16 @@ uint64_t exchange_deadline(const struct exchange *x)
 	case EXCHANGE_PAUSED:
 	case EXCHANGE_OWN:
 	case EXCHANGE_ASKED:
+	case EXCHANGE_ANSWER_BODY:
+	case EXCHANGE_ANSWER_PAUSED:
 	case EXCHANGE_ANSWER:
 		break;
 	}
 	server_ns = x->server_ns ? x->server_ns : t->server_ns;
-	return server_ns ? x->since_ns + server_ns : CONN_NEVER;
+	deadline = server_ns ? x->since_ns + server_ns : CONN_NEVER;
+	if (x->state == EXCHANGE_ANSWER_BODY && x->wait_ns && x->held_until_ns < deadline)
+		return x->held_until_ns;
+	return deadline;
 }
 
 void exchange_expired(struct worker *w, struct exchange *x)
@@ -375,6 +382,12 @@ void exchange_expired(struct worker *w, struct exchange *x)
 	case EXCHANGE_ASKED:
 		if (!exchange_retry(w, x, CFG_RETRY_TIMEOUT))
 			exchange_fail(w, x, 504, 's', 'H');
+		break;
+	case EXCHANGE_ANSWER_BODY:
+		exchange_fail(w, x, 504, 's', 'R'); /* the phase is HAProxy's */
+		break;
+	case EXCHANGE_ANSWER_PAUSED:
+		exchange_release(w, x);
 		break;
 	case EXCHANGE_ANSWER:
 		exchange_fail(w, x, 0, 's', 'D');

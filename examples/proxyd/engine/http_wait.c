@@ -2,6 +2,7 @@
 /*
  * "http-request wait-for-body" and "option http-buffer-request": head and body are kept with the client, the head
  * as rules have made it so far, until enough of the body is there. Then the head is read again, and the rules go on.
+ * "http-response wait-for-body" and "pause" do the same with an answer, which is kept with the exchange.
  */
 #include "http.h"
 #include "io.h"
@@ -17,10 +18,15 @@ static size_t body_len(const struct exchange *x)
 	return chunk_left(x->client->in) - x->head_len;
 }
 
+/* `len` bytes of it, as it came. */
+static bool is_enough(const struct exchange *x, const struct h1_body *b, size_t len)
+{
+	return b->done || b->fault || len >= HTTP_RECEIVE || (x->wait_bytes && len >= x->wait_bytes);
+}
+
 bool exchange_can_wait(const struct worker *w, const struct exchange *x)
 {
-	return !x->up.done && !x->client->eof && w->http->early_len < HTTP_RECEIVE &&
-	       (!x->wait_bytes || w->http->early_len < x->wait_bytes);
+	return !x->client->eof && !is_enough(x, &x->up, w->http->early_len);
 }
 
 /* A client that waits for a word is told it here (RFC 9110, section 10.1.1). 0 or -errno. */
@@ -119,7 +125,7 @@ static void take(struct worker *w, struct exchange *x, size_t have, size_t n)
 	if (x->up.fault) {
 		x->fault = x->up.fault;
 		exchange_fail(w, x, 400, 'P', 'R');
-	} else if (x->up.done || body >= HTTP_RECEIVE || (x->wait_bytes && body >= x->wait_bytes)) {
+	} else if (is_enough(x, &x->up, body)) {
 		resume(w, x, have + fed, n - fed);
 	} else if (!chunk_append(&x->client->in, at + have, n)) {
 		exchange_fail(w, x, 500, 'R', 'R');
@@ -153,4 +159,65 @@ bool exchange_gather(struct worker *w, struct exchange *x)
 		exchange_fail(w, x, 0, 'C', 'R');
 	}
 	return true;
+}
+
+/* ---- The answer ---- */
+
+bool exchange_can_hold(const struct worker *w, const struct exchange *x, const struct http_msg *m)
+{
+	struct h1_body b;
+
+	if (m->framing == HTTP_BODY_TUNNEL)
+		return false;
+	h1_body_begin(&b, m);
+	h1_body_feed(&b, w->http->early, w->http->early_len, NULL);
+	return !is_enough(x, &b, w->http->early_len);
+}
+
+void exchange_hold(struct worker *w, struct exchange *x, struct http_msg *m, enum exchange_state state)
+{
+	struct http_worker *h = w->http;
+	ssize_t len = http_write(m, h->written, sizeof(h->written));
+
+	if (len < 0 || len > w->head_max || !chunk_append(&x->part, h->written, (size_t)len) ||
+	    (h->early_len && !chunk_append(&x->part, h->early, h->early_len))) {
+		exchange_fail(w, x, 502, len < 0 || len > w->head_max ? 'P' : 'R', 'H');
+		return;
+	}
+	x->head_len = (uint32_t)len;
+	h1_body_begin(&x->down, m);
+	h1_body_feed(&x->down, h->early, h->early_len, NULL);
+	if (!x->answered_ns)
+		x->answered_ns = w->now_ns;
+	x->held_until_ns = w->now_ns + x->wait_ns;
+	x->state = state;
+}
+
+void exchange_release(struct worker *w, struct exchange *x)
+{
+	struct http_worker *h = w->http;
+	size_t have = chunk_left(x->part);
+	ssize_t head;
+
+	memcpy(h->buffer + HTTP_ROOM, x->part->data, have);
+	chunk_free(&x->part);
+	exchange_set_state(w, x, EXCHANGE_ASKED);
+	http_begin(w, &h->answer, HTTP_ROOM);
+	h->answer.lenient = x->seeker.backend->proxy->set.http.lenient_response;
+	head = h1_response(&h->answer, HTTP_ROOM, (uint32_t)have, x->method, x->asked_upgrade);
+	if (head == (ssize_t)x->head_len)
+		exchange_take_answer(w, x, HTTP_ROOM, x->head_len, (uint32_t)have);
+	else /* what rules made of it is no answer */
+		exchange_fail(w, x, 502, 'P', 'H');
+}
+
+void exchange_hold_more(struct worker *w, struct exchange *x, size_t n)
+{
+	const char *more = w->http->buffer;
+
+	h1_body_feed(&x->down, more, n, NULL);
+	if (!chunk_append(&x->part, more, n))
+		exchange_fail(w, x, 502, 'R', 'H');
+	else if (is_enough(x, &x->down, chunk_left(x->part) - x->head_len))
+		exchange_release(w, x);
 }

@@ -56,6 +56,7 @@ static void counts(struct worker *w, const struct frontend *f, const struct seek
 	ret->frontend_name = text_c(f->name);
 	ret->backend_name = text_c(p ? p->name : f->name);
 	ret->server_name = text_c(s ? s->name : "<NOSRV>");
+	ret->forwarded = s;
 	ret->actconn = atomic_load(&w->engine->gate.n);
 	ret->feconn = atomic_load(&f->gate->n);
 	/* as HAProxy: without this one, which is over; its place at a server is given back even earlier */
@@ -272,6 +273,7 @@ void exchange_facts(const void *of, struct log_facts *f)
 	f->active = ms(x->began_ns, w->now_ns);
 	f->user = f->active;
 	f->total = f->active + f->idle;
+	f->own = x->own;
 	f->status = x->status ? (int)x->status : -1;
 	f->bytes = v->bytes;
 	f->uploaded = x->bytes_in;

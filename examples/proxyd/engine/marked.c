@@ -12,7 +12,7 @@
 static void end_exchange(struct worker *w, struct client *c, char who)
 {
 	struct exchange *x = c->exchange;
-	bool waits = x->state == EXCHANGE_ASKED && x->up.done;
+	bool waits = x->state >= EXCHANGE_ASKED && x->state < EXCHANGE_ANSWER && x->up.done;
 	char phase = waits ? 'H' : x->state == EXCHANGE_ANSWER ? 'D' : '-';
 
 	exchange_fail(w, x, waits ? 502 : 0, who, phase);

@@ -193,7 +193,7 @@ static const struct action {
     {"early-hint", IN_REQUEST, read_hint, run_hint, 0, 0},
     {"expect-proxy", IN_CONNECTION, read_expect_proxy, run_expect_proxy, 0, 0},
     {"normalize-uri", IN_REQUEST, read_normalize, run_normalize, 0, 0},
-    {"pause", IN_REQUEST, read_pause, run_pause, 0, 0},
+    {"pause", IN_REQUEST | IN_RESPONSE, read_pause, run_pause, 0, 0},
     {"redirect", IN_REQUEST | IN_RESPONSE, read_redirect, run_redirect, 0, 0},
     {"reject", IN_REQUEST | IN_TCP, rule_read_nothing, run_verdict, VERDICT_REJECT, 0},
     {"replace-header", IN_HTTP, read_replace_header, run_replace_header, 0, 0},
@@ -241,7 +241,7 @@ static const struct action {
     {"track-sc1", IN_REQUEST | IN_RESPONSE | IN_TCP_REQUEST, read_track, run_track, 1, 0},
     {"track-sc2", IN_REQUEST | IN_RESPONSE | IN_TCP_REQUEST, read_track, run_track, 2, 0},
     {"unset-var", IN_ALL, read_unset_var, run_unset_var, 0, 0},
-    {"wait-for-body", IN_REQUEST, read_wait_body, run_wait_body, 0, 0},
+    {"wait-for-body", IN_REQUEST | IN_RESPONSE, read_wait_body, run_wait_body, 0, 0},
     {"wait-for-handshake", IN_REQUEST, rule_read_nothing, run_nothing, 0, 0}, /* no request comes before it: no early data */
 };
 #define N_ACTIONS (sizeof(actions) / sizeof(*actions))

@@ -23,8 +23,8 @@ enum verdict_kind {
 	VERDICT_REDIRECT,    /* answer with `status` and `location` */
 	VERDICT_RETURN,	     /* answer with `answer` */
 	VERDICT_METRICS,     /* answer with metrics for Prometheus */
-	VERDICT_WAIT_BODY,   /* of the request: run what is behind this rule when `wait_bytes` of it have come */
-	VERDICT_PAUSE,	     /* of an HTTP request: run what is behind this rule after `wait_ns` */
+	VERDICT_WAIT_BODY,   /* of the message: run what is behind this rule when `wait_bytes` of it have come */
+	VERDICT_PAUSE,	     /* of HTTP: run what is behind this rule after `wait_ns` */
 	VERDICT_RESOLVE,     /* the same, when there is an address for `name` in `variable`, or none */
 	VERDICT_WAIT,	     /* more bytes may decide: run them again then */
 	VERDICT_ERROR,	     /* a rule could not be carried out: 500 */

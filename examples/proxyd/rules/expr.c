@@ -28,7 +28,7 @@ static const struct fetch *const fetch_tables[] = {fetches_acl, fetches_http,   
 static const struct conv *const conv_tables[] = {
     convs_text,   convs_number,	convs_hash, convs_address, convs_binary,
     convs_capture, convs_conn, convs_digest, convs_fix, convs_forwarded, convs_json, convs_jwt,
-    convs_map, convs_mqtt, convs_protobuf, convs_table};
+    convs_map, convs_mqtt, convs_protobuf, convs_table, convs_when};
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 const struct fetch *fetch_find(struct text name)
@@ -183,14 +183,14 @@ static bool read_args(const char **text, const char *name, const char *spec,
 
 /* HAProxy's, or a slip of the pen: then the name that is most like it. */
 static bool say_unknown(struct rule_error *e, const char *what, struct text name,
-			bool (*known)(struct text name), const char *(*nth)(unsigned index))
+			bool known, const char *(*nth)(unsigned index))
 {
 	const char *candidate[NAMES_MAX], *nearest;
 	char word[64];
 	size_t n = 0;
 
 	snprintf(word, sizeof(word), "%.*s", (int)(name.len > 63 ? 63 : name.len), name.at);
-	if (known(name))
+	if (known)
 		return rule_fail(e, "%s \"%s\" is known to HAProxy, not supported by this version",
 				 what, word);
 	while (n < NAMES_MAX && (candidate[n] = nth((unsigned)n)))
@@ -210,8 +210,7 @@ static bool read_fetch(const char **text, const struct rule_memory *m, struct ex
 	if (!len)
 		return rule_fail(e, "a sample fetch is missing, such as src or hdr(host)");
 	if (!f)
-		return say_unknown(e, "sample fetch", text_of(*text, len), fetch_is_known,
-				   fetch_name);
+		return say_unknown(e, "sample fetch", text_of(*text, len), false, fetch_name);
 	*text += len;
 	x->fetch = f;
 	x->out = f->out;
@@ -229,7 +228,7 @@ static bool read_conv(const char **text, const struct rule_memory *m, struct exp
 	struct expr_arg *arg;
 
 	if (!c)
-		return say_unknown(e, "converter", text_of(*text, len), conv_is_known, conv_name);
+		return say_unknown(e, "converter", text_of(*text, len), conv_is_known(text_of(*text, len)), conv_name);
 	if (x->n_convs == EXPR_CONVS_MAX)
 		return rule_fail(e, "more than %d converters", EXPR_CONVS_MAX);
 	if (!sample_castable(x->out, c->in))

@@ -119,8 +119,7 @@ const struct conv *conv_find(struct text name);
 const char *fetch_name(unsigned index);
 const char *conv_name(unsigned index);
 
-/* names.c: HAProxy has it, this version not. */
-bool fetch_is_known(struct text name);
+/* names.c: HAProxy has it, this build not. */
 bool conv_is_known(struct text name);
 
 /* conv_text.c: what base64 (RFC 4648; for_url: section 5) stands for. False: another character, or no room. */
@@ -131,6 +130,6 @@ extern const struct fetch fetches_acl[], fetches_http[], fetches_conn[], fetches
     fetches_tls[], fetches_body[], fetches_capture[], fetches_facts[], fetches_table[];
 extern const struct conv convs_text[], convs_number[], convs_hash[], convs_address[],
     convs_binary[], convs_capture[], convs_conn[], convs_digest[], convs_fix[], convs_forwarded[], convs_json[],
-    convs_jwt[], convs_map[], convs_mqtt[], convs_protobuf[], convs_table[];
+    convs_jwt[], convs_map[], convs_mqtt[], convs_protobuf[], convs_table[], convs_when[];
 
 #endif

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* Sample fetches of a request's body, as far as it has come, and of its head as a whole. */
+/* Sample fetches of a message's body, as far as it has come, and of its head as a whole. */
 #include <string.h>
 
 #include "engine/h1.h"
 #include "rules/expr.h"
 
+static const struct http_msg *message(const struct fetch *f, const struct run *r)
+{
+	return f->needs & EXPR_RESPONSE ? r->response : r->request;
+}
+
 /* ---- The body ---- */
 
 /* Without the framing of chunks. */
-static bool body_of(struct run *r, struct text *ret)
+static bool body_of(const struct http_msg *m, struct run *r, struct text *ret)
 {
 	struct h1_body b;
 	size_t n = 0, at = 0;
@@ -17,12 +22,12 @@ static bool body_of(struct run *r, struct text *ret)
 	*ret = r->body;
 	if (!r->body.at)
 		return false;
-	if (r->request->framing != HTTP_BODY_CHUNKED)
+	if (m->framing != HTTP_BODY_CHUNKED)
 		return true;
 	p = scratch_take(&r->scratch, r->body.len);
 	if (!p)
 		return false;
-	h1_body_begin(&b, r->request);
+	h1_body_begin(&b, m);
 	while (at < r->body.len && !b.done) {
 		struct http_span piece;
 		size_t fed = h1_body_feed(&b, r->body.at + at, r->body.len - at, &piece);
@@ -46,19 +51,21 @@ static bool body(const struct fetch *f, const struct expr_arg *arg, unsigned n_a
 	(void)arg;
 	(void)n_args;
 	(void)step;
-	if (!body_of(r, &t))
+	if (!body_of(message(f, r), r, &t))
 		return false;
 	*ret = f->out == SAMPLE_INT ? sample_int((int64_t)t.len) : sample_text(SAMPLE_BIN, t.at, t.len);
 	return true;
 }
 
-/* As it was announced; of chunks: what has come. */
+/* As it was announced; else what has come. */
 static bool body_size(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
 		      struct run *r, struct fetch_step *step, struct sample *ret)
 {
-	if (r->request->framing == HTTP_BODY_CHUNKED && r->body.at)
+	const struct http_msg *m = message(f, r);
+
+	if (m->framing != HTTP_BODY_LENGTH && r->body.at)
 		return body(f, arg, n_args, r, step, ret);
-	*ret = sample_int(r->request->framing == HTTP_BODY_LENGTH ? (int64_t)r->request->length : 0);
+	*ret = sample_int(m->framing == HTTP_BODY_LENGTH ? (int64_t)m->length : 0);
 	return true;
 }
 
@@ -69,8 +76,7 @@ static bool form_field(const struct fetch *f, const struct expr_arg *arg, unsign
 	struct text form, name = n_args ? arg[0].text : text_of("", 0);
 	size_t at = step->each ? step->at : 0;
 
-	(void)f;
-	if (!body_of(r, &form))
+	if (!body_of(message(f, r), r, &form))
 		return false;
 	while (at < form.len) {
 		const char *begin = form.at + at, *end = memchr(begin, '&', form.len - at);
@@ -120,7 +126,7 @@ static void put_length(char **to, size_t n)
 static bool head(const struct fetch *f, const struct expr_arg *arg, unsigned n_args, struct run *r,
 		 struct fetch_step *step, struct sample *ret)
 {
-	const struct http_msg *m = f->needs & EXPR_RESPONSE ? r->response : r->request;
+	const struct http_msg *m = message(f, r);
 	size_t cap = 2;
 	char *p, *to;
 
@@ -160,6 +166,9 @@ const struct fetch fetches_body[] = {
     {"req.body_size", "", SAMPLE_INT, EXPR_REQUEST, body_size, 0, NULL},
     {"req.hdrs", "", SAMPLE_STR, EXPR_REQUEST, head, 0, NULL},
     {"req.hdrs_bin", "", SAMPLE_BIN, EXPR_REQUEST, head, 1, NULL},
+    {"res.body", "", SAMPLE_BIN, EXPR_RESPONSE, body, 0, NULL},
+    {"res.body_len", "", SAMPLE_INT, EXPR_RESPONSE, body, 0, NULL},
+    {"res.body_size", "", SAMPLE_INT, EXPR_RESPONSE, body_size, 0, NULL},
     {"res.hdrs", "", SAMPLE_STR, EXPR_RESPONSE, head, 0, NULL},
     {"res.hdrs_bin", "", SAMPLE_BIN, EXPR_RESPONSE, head, 1, NULL},
     {NULL, NULL, 0, 0, NULL, 0, NULL},

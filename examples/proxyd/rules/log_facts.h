@@ -38,6 +38,7 @@ struct log_facts {
 	int64_t client_timeout, server_timeout, tunnel_timeout;		    /* ms; -1: none */
 	int priority_class, priority_offset;
 	bool stopping;
+	bool forwarded, own; /* a server has it; the process answers it: statistics, metrics */
 };
 
 /* What is known of `r`, from its host or itself; `rare`: all of it. */

@@ -1,39 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Names of HAProxy's that are not here (yet): so that they are told from a slip of the pen. */
+/* Converters of HAProxy's that not every build has, so that they are told from a slip of the pen. */
 #include <string.h>
 
 #include "rules/expr.h"
 
-/* clang-format off */
-static const char *const fetches[] = {
-    "res.body",
-    "res.body_len",
-    "res.body_size",
-    NULL,
-};
-
-static const char *const convs[] = {
-    "when",
-    "xxh3",
-    "xxh32",
-    NULL,
-};
-/* clang-format on */
-
-static bool has(const char *const *names, struct text name)
-{
-	for (; *names; names++)
-		if (strlen(*names) == name.len && !strncmp(*names, name.at, name.len))
-			return true;
-	return false;
-}
-
-bool fetch_is_known(struct text name)
-{
-	return has(fetches, name);
-}
+/* with libxxhash */
+static const char *const convs[] = {"xxh3", "xxh32", NULL};
 
 bool conv_is_known(struct text name)
 {
-	return has(convs, name);
+	for (const char *const *c = convs; *c; c++)
+		if (strlen(*c) == name.len && !strncmp(*c, name.at, name.len))
+			return true;
+	return false;
 }

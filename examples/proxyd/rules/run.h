@@ -96,7 +96,7 @@ struct run {
 	bool (*tls_info)(const struct tls *t, int what, const struct expr_arg *arg, unsigned n_args,
 			 struct scratch *scratch, struct sample *ret);
 	bool first_request; /* of its connection */
-	struct text body;   /* what has come of the request's, with its chunks; at NULL: not looked at */
+	struct text body;   /* what has come of the message's that rules look at, with its chunks; at NULL: not looked at */
 	bool greeted;	    /* a PROXY header came; what else it told, at NULL: nothing: */
 	struct text pp_authority, pp_unique_id;
 	unsigned thread; /* from 0 on */

@@ -293,7 +293,167 @@ def test_a_request_pauses(binary):
         assert read_message(f)[0].startswith(b"HTTP/1.1 200")
 
 
-NEWER = [test_a_request_pauses]  # than Debian's HAProxy
+HELD = """
+global
+    nbthread 1
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 9s
+    timeout server 9s
+frontend f
+    bind 127.0.0.1:{port}
+    option httplog
+    log stdout format raw local0
+    http-request set-var(txn.path) path
+    http-response set-header X-Front "%[res.hdr(x-back)] %[res.body,bytes(0,20)] %[res.body_len] %[res.body_size]"
+    http-response set-header X-N "%[var(txn.n)]"
+    http-response wait-for-body time 2s if { var(txn.path) -m str /twice }
+    http-response return status 200 content-type text/plain lf-string "<%[res.body]>" if { var(txn.path) -m str /twice }
+    default_backend b
+backend b
+    http-response set-header X-Back yes
+    http-response set-var(txn.n) int(1)
+    http-response wait-for-body time 300ms if { var(txn.path) -m str /short }
+    http-response wait-for-body time 5s at-least 4 if { var(txn.path) -m str /least }
+    http-response wait-for-body time 5s if !{ var(txn.path) -m str /short /least /now }
+    http-response set-var(txn.n) var(txn.n),add(1)
+    server s 127.0.0.1:{server}
+"""
+
+OK = b"HTTP/1.1 200 OK\r\n"
+ANSWERS = {  # what the server sends, in pieces; then it waits, or closes
+    b"/whole": ([OK + b"Content-Length: 6\r\n\r\n", b"abc", b"def"], False),
+    b"/twice": ([OK + b"Content-Length: 6\r\n\r\nabc", b"def"], False),
+    b"/chunks": ([OK + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", b"3\r\ndef\r\n", b"0\r\n\r\n"], False),
+    b"/close": ([OK + b"\r\nabc", b"def"], True),
+    b"/least": ([OK + b"Content-Length: 8\r\n\r\n", b"abc", b"def", b"gh"], False),
+    b"/short": ([OK + b"Content-Length: 8\r\n\r\nabc"], False),
+    b"/cut": ([OK + b"Content-Length: 8\r\n\r\nabc"], True),
+    b"/none": ([b"HTTP/1.1 204 No Content\r\n\r\n"], False),
+    b"/large": ([OK + b"Content-Length: 90000\r\n\r\n" + b"x" * 30000, b"x" * 30000, b"x" * 30000], False),
+    b"/broken": ([OK + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", b"zz\r\n"], False),
+}
+
+
+def in_pieces(server, c):
+    f = c.makefile("rb")
+    while (got := read_message(f))[0]:
+        pieces, closes = ANSWERS[got[0].split()[1]]
+        for piece in pieces:
+            c.sendall(piece)
+            time.sleep(0.1)
+        if closes:
+            return
+
+
+def test_an_answer_waits_for_its_body(binary):
+    server = Server(in_pieces)
+    with Proxy(binary, HELD.replace("{server}", str(server.port))) as p:
+
+        def ask(path):
+            with p.connect() as c:
+                c.sendall(b"GET %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n" % path)
+                head, _, body = read_all(c).decode("latin-1").partition("\r\n\r\n")
+            front = re.search(r"(?i)x-front: ([^\r]*)", head)
+            n = re.search(r"(?i)x-n: ([^\r]*)", head)
+            return int(head.split()[1]), front and front.group(1), n and n.group(1), body
+
+        assert ask(b"/whole") == (200, "yes abcdef 6 6", "2", "abcdef")
+        assert ask(b"/twice")[3] in ("<abcdef>", "<>")  # HAProxy 2.6 has forgotten it by then
+        chunks = ask(b"/chunks")
+        assert chunks[:3] == (200, "yes abcdef 6 6", "2") and "abc" in chunks[3] and "def" in chunks[3], chunks
+        assert ask(b"/close") == (200, "yes abcdef 6 6", "2", "abcdef")
+        assert ask(b"/least") == (200, "yes abcdef 6 8", "2", "abcdefgh")
+        assert ask(b"/none") == (204, "yes  0 0", "2", "")
+        assert ask(b"/short")[0] == 504
+        assert ask(b"/cut") == (200, "yes abc 3 8", "2", "abc")
+        large = ask(b"/large")
+        assert large[0] == 200 and large[2:] == ("2", "x" * 90000), (large[0], large[2], len(large[3]))
+        assert ask(b"/broken")[0] == 502
+        until("all is logged", lambda: p.text().count('"GET') == 10)
+        states = {path: state for state, path in re.findall(r" (....) \d+/\d+/\d+/\d+/\d+ \d+/\d+ \"GET (\S+)", p.text())}
+        assert (states.pop("/short"), states.pop("/cut"), states.pop("/broken"), states.pop("/twice")) == ("sR--", "SD--", "PH--", "LH--"), states
+        assert set(states.values()) == {"----"}, states
+
+
+ANSWER_PAUSED = """
+global
+    nbthread 1
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 9s
+    timeout server 9s
+frontend f
+    bind 127.0.0.1:{port}
+    http-response set-header X-After "%[res.hdr(x-before)]"
+    http-response pause 200ms
+    default_backend b
+backend b
+    http-response set-header X-Before yes
+    http-response pause res.hdr(x-ms)
+    server s 127.0.0.1:{server}
+"""
+
+
+def test_an_answer_pauses(binary):
+    def serve(server, c):
+        f = c.makefile("rb")
+        while read_message(f)[0]:
+            c.sendall(b"HTTP/1.1 200 OK\r\nX-Ms: 200\r\nContent-Length: 30000\r\n\r\n" + b"x" * 30000)
+
+    server = Server(serve)
+    with Proxy(binary, ANSWER_PAUSED.replace("{server}", str(server.port))) as p, p.connect() as s:
+        f = s.makefile("rb")
+        for _ in range(2):
+            began = time.monotonic()
+            s.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+            with p.connect() as gone:
+                gone.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+            head, body = read_message(f)
+            assert time.monotonic() - began >= 0.4
+            assert re.search(rb"(?i)x-after: yes\r", head) and body == b"x" * 30000, (head, len(body))
+
+
+WHEN = """
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 9s
+    timeout server 9s
+frontend f
+    bind 127.0.0.1:{port}
+    log stdout format raw local0
+    log-format "<%[var(txn.path),when(error)] %[var(txn.path),when(normal)] %[var(txn.path),when(forwarded)] %[var(txn.path),when(processed)] %[var(txn.path),when(toapplet)] %[var(txn.path),when(stopping)]>"
+    http-request set-var(txn.path) path
+    http-request return status 503 if { path /fail }
+    http-request return status 200 if { path /own }
+    http-request use-service prometheus-exporter if { path /metrics }
+    default_backend b
+backend b
+    server s 127.0.0.1:{server}
+"""
+
+
+def test_a_sample_passes_when(binary):
+    def serve(server, c):
+        if read_message(c.makefile("rb"))[0]:
+            c.sendall(OK + b"Content-Length: 2\r\nConnection: close\r\n\r\nok")
+
+    server = Server(serve)
+    with Proxy(binary, WHEN.replace("{server}", str(server.port))) as p:
+        for path in (b"/fail", b"/own", b"/metrics", b"/server"):
+            with p.connect() as c:
+                c.sendall(b"GET %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n" % path)
+                read_all(c)
+        until("all is logged", lambda: p.text().count(">\n") == 4)
+        lines = sorted(re.findall("<(.*)>", p.text()))
+        assert lines == sorted(["/fail - - - - -", "- /own - - - -", "- /metrics - /metrics /metrics -",
+                                "- /server /server /server - -"]), lines
+
+
+NEWER = [test_a_request_pauses, test_an_answer_pauses, test_a_sample_passes_when]  # than Debian's HAProxy
 
 
 if __name__ == "__main__":
