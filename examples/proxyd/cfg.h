@@ -181,6 +181,7 @@ struct cfg_server {
 	struct cfg_resolve resolve; /* when it is a name */
 	struct cfg_source source;   /* not on: the section's */
 	const struct cfg_netns *netns; /* NULL: ours */
+	const struct cfg_addr *socks; /* of the SOCKS4 proxy that leads there; NULL: none */
 	struct cfg_tcp tcp;
 	const char *cookie; /* its value; NULL: none */
 	unsigned weight, maxconn;

@@ -460,6 +460,26 @@ static void server_track_word(struct reader *r, size_t i, void *target)
 	((struct cfg_server *)target)->track = keep_word(r, i + 1);
 }
 
+static void server_socks_word(struct reader *r, size_t i, void *target)
+{
+	struct cfg_addr *to = keep(r, sizeof(*to));
+	struct address a;
+
+	if (!to || !read_address(r, i + 1, word_at(r, i + 1), ADDR_PORT, &a))
+		return;
+	if (a.addr.sa.sa_family == AF_UNIX)
+		say(r, DIAG_ERROR, i + 1, "a SOCKS proxy has an IPv4 or IPv6 address and a port");
+	*to = a.addr;
+	((struct cfg_server *)target)->socks = to;
+}
+
+/* The protocol's requests have room for an IPv4 address. */
+static void check_socks(struct reader *r, size_t i, const struct cfg_server *s)
+{
+	if (s->socks && s->addr.len && s->addr.sa.sa_family != AF_INET)
+		say(r, DIAG_ERROR, i, "SOCKS4 leads to IPv4 addresses only: this is none");
+}
+
 static void server_check_proxy(struct reader *r, size_t i, void *target)
 {
 	struct cfg_server *s = target;
@@ -563,6 +583,7 @@ static const struct parameter server_parameters[] = {
     {"rise", 1, server_count},
     {"slowstart", 1, server_slowstart},
     {"interface", 1, server_source_more},
+    {"socks4", 1, server_socks_word},
     {"source", 1, server_source},
     {"usesrc", 1, server_source_more},
     {"tcp-ut", 1, server_tcp},
@@ -716,6 +737,7 @@ static struct cfg_server *read_server(struct reader *r, size_t first, const char
 	read_parameters(r, first + 2, "parameter of \"server\"", server_parameters,
 			cfg_words_server, s);
 	read_server_address(r, first + 1, flags | (r->opts->ignore_unresolved ? ADDR_UNRESOLVED : 0), s);
+	check_socks(r, first + 1, s);
 	if (s->minconn >= s->maxconn && s->minconn) { /* nothing is left that could grow */
 		s->maxconn = s->minconn;
 		s->minconn = 0;

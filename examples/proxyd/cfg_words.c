@@ -15,7 +15,7 @@ static const struct {
 	const char *name, *why;
 } reasons[] = {
 	{"accept-netscaler-cip", "write accept-proxy, and send-proxy at the other end"},
-	{"check-via-socks4", "this version speaks no SOCKS"},
+	{"check-via-socks4", "checks go to the server itself: write addr and port of what can be asked"},
 	{"close-spread-time", "a reload closes no connection that is in use, and a stop those that are idle"},
 	{"expose-experimental-directives", "nothing here needs it"},
 	{"filter bwlim-in", "this version limits no bandwidth"},
@@ -64,7 +64,6 @@ static const struct {
 	{"pp2-never-send-local", "checks say who they are as HAProxy does by default"},
 	{"profiling.tasks", "use perf top"},
 	{"shard", "this version shares no tables with others"},
-	{"socks4", "this version speaks no SOCKS"},
 	{"ssl-load-extra-del-ext", "FILE.key, FILE.issuer and FILE.ocsp are read where they are there"},
 	{"ssl-load-extra-files", "FILE.key, FILE.issuer and FILE.ocsp are read where they are there"},
 	{"ssl-mode-async", "ciphers run in the thread that needs them"},

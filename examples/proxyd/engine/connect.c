@@ -65,7 +65,7 @@ struct endpoint client_target(const struct endpoint *told, int fd)
 /* The port lies at the same place in both families. */
 #define PORT_AT(a) ((char *)(a) + offsetof(struct sockaddr_in, sin_port))
 
-static struct cfg_addr address_of(const struct server *to, const struct connect_from *from)
+struct cfg_addr server_target(const struct server *to, const struct connect_from *from)
 {
 	struct cfg_addr a = *server_addr(to);
 	in_port_t port;
@@ -102,7 +102,8 @@ static int tell_socket(int fd, int family, const struct cfg_tcp *t, bool has_dat
 static int connect_once(struct server *to, const struct cfg_source *source, const struct connect_from *from, bool has_data)
 {
 	const struct cfg_tcp *tcp = atomic_load_explicit(&to->tcp, memory_order_acquire);
-	struct cfg_addr a = address_of(to, from);
+	const struct cfg_addr *socks = atomic_load_explicit(&to->socks, memory_order_acquire);
+	struct cfg_addr a = socks ? *socks : server_target(to, from);
 	const struct cfg_netns *netns = atomic_load_explicit(&to->netns, memory_order_acquire);
 	int fd = netns_socket(netns, a.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), e = 0;
 
@@ -176,14 +177,19 @@ bool server_introduce(int fd, const struct server *server, const struct handle *
 	return send(fd, head, (size_t)len, MSG_NOSIGNAL | (more ? MSG_MORE : 0)) == len;
 }
 
+static struct connect_from from_client(const struct session *s)
+{
+	return (struct connect_from){s->handle[CONN_CLIENT].fd, &s->client, NULL, s->target};
+}
+
 static void connected(struct worker *w, struct session *s)
 {
 	s->connected_ns = w->now_ns;
 	observe(w, s->seeker.server, OBSERVED_CONNECTED);
 	conn_set_state(&s->conn, CONN_OPEN, w->now_ns);
 	s->conn.side[CONN_SERVER].writable = true;
-	/* What came with the handshake may be in OpenSSL: no event tells of it. */
-	s->conn.side[CONN_SERVER].readable = s->handle[CONN_SERVER].tls;
+	/* What came with the handshake may be in OpenSSL, or behind a SOCKS answer: no event tells of it. */
+	s->conn.side[CONN_SERVER].readable = s->handle[CONN_SERVER].tls || s->seeker.server->socks;
 	s->inspects_answer = session_inspects_answer(s);
 	if (s->store && s->store->n_sticks)
 		rule_store_stick(s->store, backend_stick_id(s->seeker.backend, s->seeker.server));
@@ -199,18 +205,19 @@ static void connected(struct worker *w, struct session *s)
  */
 static int attempt(struct worker *w, struct session *s, const char *early, size_t len)
 {
+	const struct connect_from from = from_client(s);
 	ssize_t n = -1;
 	int e;
 
+	s->socks = 0;
 	conn_set_state(&s->conn, CONN_CONNECTING, w->now_ns);
 	count_both(w, &s->seeker, COUNT_CONNECTS);
-	e = server_connect(s->seeker.server, &(struct connect_from){s->handle[CONN_CLIENT].fd, &s->client, NULL, s->target},
-			   len > 0);
+	e = server_connect(s->seeker.server, &from, len > 0);
 	if (e >= 0) {
 		s->handle[CONN_SERVER].fd = e;
 		e = 0;
 	}
-	if (!e && len && !s->seeker.server->send_proxy && !s->seeker.server->tls) {
+	if (!e && len && !server_has_beginning(s->seeker.server)) {
 		n = send(s->handle[CONN_SERVER].fd, early, len, MSG_NOSIGNAL);
 		if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ENOTCONN && errno != EINPROGRESS)
 			e = -errno;
@@ -313,15 +320,18 @@ void session_dispatch(struct worker *w, struct session *s, const char *early, si
 	}
 }
 
-/* The socket is connected: introduces the client. 0 or a positive errno. */
+/* The socket is connected: introduces the client. 0, an errno of either sign, or -EAGAIN. */
 static int introduce(struct session *s, bool failed)
 {
 	int error = 0, fd = s->handle[CONN_SERVER].fd;
 	socklen_t len = sizeof(error);
 	const struct server *to = s->seeker.server;
+	const struct connect_from from = from_client(s);
 
 	if (failed && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
 		return errno;
+	if (!error && to->socks)
+		error = server_socks(fd, to, &from, &s->socks);
 	if (!error && to->send_proxy &&
 	    !server_introduce(fd, to, &s->handle[CONN_CLIENT], &s->client, s->target, s->store ? s->store->unique_id : NULL,
 			      s->chunk[CONN_SERVER] || to->tls))

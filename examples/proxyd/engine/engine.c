@@ -134,6 +134,7 @@ static void sync_backend(struct engine *e, struct set *set, const struct backend
 		atomic_store(&s->tls, cfg_server_back(c));
 		atomic_store(&s->source, source_of(c, b->proxy));
 		atomic_store(&s->netns, c->netns);
+		atomic_store(&s->socks, c->socks);
 		atomic_store(&s->tcp, tcp_of(c));
 		server_hash_cookie(s);
 		r = check_sync(e, s, c, b);

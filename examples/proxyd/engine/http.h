@@ -38,6 +38,7 @@ struct link {
 	bool readable, writable, hup;
 	bool broken;	/* cannot be written to any more */
 	bool connected; /* HTTP may be sent */
+	uint8_t socks;	/* of server_socks() */
 	unsigned used;	/* requests it has answered */
 	char *sni;	/* that was asked for by an expression; NULL: none */
 	struct endpoint target; /* of its first client, when server_follows_client(); else no family */

@@ -269,16 +269,19 @@ void exchange_turn(struct worker *w, struct exchange *x)
 	client_run(w, x->client);
 }
 
-/* The socket is connected: introduces the client. 0 or a positive errno. */
+/* The socket is connected: introduces the client. 0, an errno of either sign, or -EAGAIN. */
 static int introduce(struct exchange *x)
 {
 	const struct client *c = x->client;
-	const struct link *l = x->link;
+	const struct connect_from from = {c->h.fd, &c->from, &x->source, &c->to};
+	struct link *l = x->link;
 	int error = 0;
 	socklen_t len = sizeof(error);
 
 	if (getsockopt(l->h.fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
 		return errno;
+	if (!error && l->server->socks)
+		error = server_socks(l->h.fd, l->server, &from, &l->socks);
 	if (!error && l->server->send_proxy &&
 	    !server_introduce(l->h.fd, l->server, &c->h, &c->from, &c->to, c->store ? c->store->unique_id : NULL, true))
 		return EPIPE;

@@ -158,6 +158,7 @@ struct server {
 	uint64_t netns_id;		/* where it is */
 	_Atomic(const struct cfg_source *) source; /* of the last set it is in; NULL: the system's choice */
 	_Atomic(const struct cfg_netns *) netns; /* of the last set it is in; NULL: ours */
+	_Atomic(const struct cfg_addr *) socks; /* of the last set it is in; NULL: it is connected to itself */
 	_Atomic unsigned source_turn;	/* of its ports */
 	_Atomic(const struct cfg_tcp *) tcp; /* of the last set it is in; NULL: nothing is told to its sockets */
 	_Atomic(struct tls_back *) tls; /* of the last set it is in; NULL: plain */
@@ -485,6 +486,7 @@ struct session {
 	bool bulk;		 /* full reads in a row: use the large buffer */
 	uint8_t full_reads;
 	bool shaking;		  /* the client's TLS handshake is not done */
+	uint8_t socks;		  /* of server_socks() */
 	bool logged;		  /* option logasap: its line is written */
 	uint8_t phase;		  /* enum session_phase */
 	bool inspects_answer;	  /* tcp-response rules have not let it pass yet */

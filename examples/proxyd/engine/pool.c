@@ -182,7 +182,7 @@ struct server *server_get(struct engine *e, const struct backend *b, const struc
 		if (!s->gone && !strcmp(s->name, c->name) && same_target(s, c) &&
 		    s->client_port == c->client_port && s->port_shift == c->port_shift && s->send_proxy == c->send_proxy &&
 		    s->proxy_tells == c->proxy_tells && s->netns_id == cfg_netns_id(c->netns) &&
-		    !atomic_load(&s->tls) == !cfg_server_back(c) &&
+		    !atomic_load(&s->tls) == !cfg_server_back(c) && !atomic_load(&s->socks) == !c->socks &&
 		    !s->worker == !b->http) {
 			s->refs++;
 			return s;
@@ -209,6 +209,7 @@ struct server *server_get(struct engine *e, const struct backend *b, const struc
 	s->proxy_tells = c->proxy_tells;
 	s->netns_id = cfg_netns_id(c->netns);
 	atomic_init(&s->tls, cfg_server_back(c));
+	atomic_init(&s->socks, c->socks);
 	LIST_INIT(&s->trackers);
 	s->up = true;
 	s->admin.changed_ns = loop_clock_ns();

@@ -216,6 +216,17 @@ struct endpoint client_target(const struct endpoint *told, int fd);
 /* A socket that connects to the server. It, or -errno. */
 int server_connect(struct server *to, const struct connect_from *from, bool has_data);
 
+/* Where it is for this client. */
+struct cfg_addr server_target(const struct server *to, const struct connect_from *from);
+
+/* ---- socks.c ---- */
+
+/*
+ * The socket is connected to the server's SOCKS proxy, or has bytes from it. *step, how far that is, is 0 at first.
+ * 0: the server is at the other end now; -EAGAIN: once more when there is more; another -errno: it is not.
+ */
+int server_socks(int fd, const struct server *to, const struct connect_from *from, uint8_t *step);
+
 /* ---- source.c ---- */
 
 /* Binds a socket that is to connect there. 0 or -errno. */
@@ -227,6 +238,12 @@ static inline bool server_sees_client(const struct server *s)
 	const struct cfg_source *source = atomic_load_explicit(&s->source, memory_order_acquire);
 
 	return s->send_proxy || (source && source->as >= CFG_SOURCE_CLIENT);
+}
+
+/* Something goes before the client's bytes. */
+static inline bool server_has_beginning(const struct server *s)
+{
+	return s->send_proxy || s->tls || s->socks;
 }
 
 /*

@@ -6,10 +6,11 @@ import ctypes
 import os
 import re
 import signal
+import socket
 import subprocess
 import threading
 
-from support import Asked, Proxy, Server, config, free_port, main, named, read_all, read_head, until
+from support import Asked, Proxy, Server, config, free_port, main, named, read_all, read_head, read_n, until
 
 HTTP = "defaults\n    mode http\n    timeout connect 2s\n    timeout client 10s\n    timeout server 10s\n"
 LISTEN = "listen l\n    bind 127.0.0.1:{port}\n    http-reuse always\n    server s {address} {words}\n"
@@ -298,6 +299,81 @@ def test_another_network_namespace(binary):
                 until("the check fails", lambda: p.status("l/s") == "DOWN")
     finally:
         subprocess.run(["ip", "netns", "delete", name], check=True)
+
+
+class Socks(Server):
+    """Leads where it is asked to, in pieces; says `verdict` first."""
+
+    def __init__(self, verdict=90, length=8):
+        self.verdict = verdict
+        self.length = length  # of an answer that is no yes
+        self.asked = []
+        super().__init__(Socks.lead)
+
+    def lead(self, c):
+        request = read_n(c, 8)
+        while not request.endswith(b"\0"):
+            request += c.recv(1)
+        self.asked.append(request)
+        answer = bytes([0, self.verdict]) + request[2:8]
+        if self.verdict != 90:
+            c.sendall(answer[: self.length])
+            return
+        with socket.create_connection((socket.inet_ntoa(request[4:8]), int.from_bytes(request[2:4], "big"))) as there:
+            c.sendall(answer[:3])
+            c.sendall(answer[3:])
+            back = threading.Thread(target=pump, args=(there, c))
+            back.start()
+            pump(c, there)
+            back.join()
+
+
+def pump(a, b):
+    while data := a.recv(65536):
+        b.sendall(data)
+    b.shutdown(socket.SHUT_WR)
+
+
+SOCKS = """
+listen l
+    bind 127.0.0.1:{port}
+    mode {mode}
+    retries 0
+    server s 127.0.0.1:{there} socks4 127.0.0.1:{socks} {words}
+"""
+
+
+def test_through_a_socks_proxy(binary):
+    for mode, serve in (("tcp", named("there")), ("http", keep_alive)):
+        there, socks = Server(serve), Socks()
+        wanted = b"\4\1" + there.port.to_bytes(2, "big") + bytes([127, 0, 0, 1]) + b"HAProxy\0"
+        with Proxy(binary, config(SOCKS, mode=mode, there=there.port, socks=socks.port, words="")) as p:
+            if mode == "tcp":
+                assert p.ask() == "there"
+            else:
+                with p.connect() as c:
+                    for _ in range(3):
+                        ask(c)
+            assert socks.asked == [wanted], socks.asked
+        for no in (Socks(91), Socks(91, length=1)):
+            with Proxy(binary, config(SOCKS, mode=mode, there=there.port, socks=no.port, words="")) as p:
+                with p.connect() as c:
+                    c.sendall(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+                    answer = read_all(c)
+                assert answer.startswith(b"HTTP/1.1 503") if mode == "http" else not answer, answer
+                assert no.asked == [wanted], no.asked
+        first = Server(lambda s, c: c.sendall(read_head(c).split(b"\r\n")[0]))  # a PROXY header goes to the server
+        with Proxy(binary, config(SOCKS, mode="tcp", there=first.port, socks=socks.port, words="send-proxy")) as p:
+            with p.connect() as c:
+                c.sendall(b"x\r\n\r\n")
+                assert read_all(c).startswith(b"PROXY TCP4 127.0.0.1 ")
+
+
+def test_who_speaks_first_behind_a_socks_proxy(binary):
+    there, socks = Server(lambda s, c: c.sendall(b"welcome\n")), Socks()
+    with Proxy(binary, config(SOCKS, mode="tcp", there=there.port, socks=socks.port, words="")) as p:
+        with p.connect() as c:
+            assert read_all(c) == b"welcome\n"
 
 
 KEY = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
