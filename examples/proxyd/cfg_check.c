@@ -370,6 +370,7 @@ void cfg_check(struct reader *r)
 	cfg_mailers_check(r);
 	cfg_rings_check(r);
 	cfg_resolvers_check(r);
+	cfg_bandwidth_check(r);
 	cfg_check_userlists(r);
 	cfg_check_tables(r);
 }

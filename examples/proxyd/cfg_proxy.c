@@ -341,6 +341,8 @@ const struct keyword cfg_keywords_proxy[] = {
     {"errorloc303", 0, 2, 2, kw_errorloc, &(const bool){true}, "STATUS URL"},
     {"external-check command", BACK, 1, 1, kw_external_check, &(const bool){true}, "FILE"},
     {"external-check path", BACK, 1, 1, kw_external_check, &(const bool){false}, "DIRECTORIES"},
+    {"filter bwlim-in", 0, 3, READER_ANY, kw_bandwidth, &(const bool){false}, "NAME default-limit SIZE default-period TIME | limit SIZE key EXPRESSION [table NAME]"},
+    {"filter bwlim-out", 0, 3, READER_ANY, kw_bandwidth, &(const bool){true}, "NAME default-limit SIZE default-period TIME | limit SIZE key EXPRESSION [table NAME]"},
     {"filter compression", 0, 0, 0, kw_filter_compression, NULL, ""},
     {"force-persist", BACK, 2, READER_ANY, kw_persist_rule, &(const bool){true}, "if CONDITION"},
     {"fullconn", BACK, 1, 1, kw_number, OFFSET(fullconn), "NUMBER"},

@@ -234,6 +234,7 @@ void server_resolve_net(struct reader *r, size_t i, void *target);
 void server_init_addr(struct reader *r, size_t i, void *target);
 /* Once all sections are read. */
 void cfg_resolvers_check(struct reader *r);
+void cfg_bandwidth_check(struct reader *r);
 
 /* cfg_rules.c: of the configuration. */
 struct rule_memory;
@@ -292,6 +293,7 @@ keyword_fn kw_compression_minsize, kw_compression_direction;
 void kw_compression_offload(struct reader *r, size_t first, const void *data);
 void kw_compression_type(struct reader *r, size_t first, const void *data);
 void kw_cookie(struct reader *r, size_t first, const void *data);
+void kw_bandwidth(struct reader *r, size_t first, const void *data);
 void kw_filter_compression(struct reader *r, size_t first, const void *data);
 void kw_dynamic_cookie_key(struct reader *r, size_t first, const void *data);
 void server_cookie(struct reader *r, size_t i, void *target);

@@ -268,7 +268,8 @@ static bool open_section(struct reader *r, size_t first, struct section *s)
 	for (; first + s->n < r->line->n; s->n++)
 		s->word[s->n] = word_at(r, first + s->n);
 	s->reader = (struct acl_reader){
-	    .memory = &s->memory, .acls = &s->rules->acls, .file = keep_file(r), .read_file = read_file};
+	    .memory = &s->memory, .acls = &s->rules->acls, .file = keep_file(r),
+	    .bandwidths = r->proxy->kind == CFG_DEFAULTS ? NULL : &s->rules->bandwidths, .read_file = read_file};
 	if (r->proxy->kind & CFG_FRONTEND) {
 		if (!r->proxy->slots)
 			r->proxy->slots = keep(r, sizeof(*r->proxy->slots));

@@ -56,6 +56,7 @@ struct cfg_persist {
 struct cfg_rules {
 	struct acls acls;
 	struct rules of[RULES_N_KINDS];
+	struct bandwidth *bandwidths; /* filter bwlim-in, bwlim-out */
 	struct rules monitor; /* answers requests for monitor-uri */
 	STAILQ_HEAD(, cfg_switch) switches;
 	STAILQ_HEAD(, cfg_use) uses;

@@ -18,6 +18,7 @@
 
 #include "h1.h"
 #include "http_edit.h"
+#include "pace.h"
 #include "rules/vars.h"
 #include "worker.h"
 
@@ -146,6 +147,7 @@ struct exchange {
 	uint8_t persistence;	    /* enum persistence */
 	bool compresses;	    /* its answer may have the coding `encoding`, an enum cfg_encoding */
 	uint8_t encoding;
+	struct pace *pace;	    /* of its bodies; NULL: no bandwidth limit */
 	struct deflater *deflater;  /* compress.c; NULL: the body passes as it is */
 	bool wanted_by_rule;	    /* `wanted`, by use-server: no cookie is asked */
 	uint32_t cookie_last_s, cookie_first_s; /* dates of its cookie, seconds since 1970; 0: none */
@@ -266,6 +268,12 @@ static inline void exchange_set_state(struct worker *w, struct exchange *x, enum
 static inline bool exchange_is_asked(const struct exchange *x)
 {
 	return x->up.done && (!x->request || x->request->at == x->request->len);
+}
+
+/* A bandwidth limit lets nothing pass now. */
+static inline bool exchange_is_paced(const struct exchange *x)
+{
+	return x->pace && (x->state == EXCHANGE_ASKED || x->state == EXCHANGE_ANSWER) && pace_until(x->pace) != UINT64_MAX;
 }
 
 /* The answer is through, and the request as far as anybody wants it. */

@@ -336,16 +336,17 @@ static bool may_pass(struct worker *w, const struct exchange *x)
 {
 	const struct client *c = x->client;
 
-	return c->writable && !c->out && !x->deflater && pipe_suits(w, &x->link->h, &c->h, h1_body_ahead(&x->down));
+	return c->writable && !c->out && !x->deflater && !x->pace && pipe_suits(w, &x->link->h, &c->h, h1_body_ahead(&x->down));
 }
 
-static void read_body(struct worker *w, struct exchange *x)
+/* `room`: at most so much. */
+static void read_body(struct worker *w, struct exchange *x, size_t room)
 {
 	size_t cap = WORKER_SCRATCH, len, taken;
 	char *buf = x->down.left > WORKER_SCRATCH || x->bytes > 2 * (uint64_t)WORKER_SCRATCH
 			? worker_bulk(w, &cap)
 			: w->scratch;
-	ssize_t n = receive(x, buf, cap);
+	ssize_t n = receive(x, buf, cap < room ? cap : room);
 
 	if (n > 0) {
 		x->since_ns = w->now_ns;
@@ -398,6 +399,8 @@ static void watch_for_end(struct worker *w, struct exchange *x)
 
 bool exchange_download(struct worker *w, struct exchange *x)
 {
+	size_t room = SIZE_MAX;
+
 	if (x->state < EXCHANGE_ASKED || x->state == EXCHANGE_ANSWER_PAUSED || !x->link || !x->link->readable)
 		return false;
 	if (x->state == EXCHANGE_ASKED)
@@ -406,9 +409,11 @@ bool exchange_download(struct worker *w, struct exchange *x)
 		gather_body(w, x);
 	else if (x->down.done)
 		watch_for_end(w, x);
+	else if (x->pace && !(room = pace_room(x->pace, CONN_SERVER, x->bytes, w->now_ns)))
+		return false;
 	else if (may_pass(w, x))
 		pass_body(w, x);
 	else
-		read_body(w, x);
+		read_body(w, x, room);
 	return true;
 }

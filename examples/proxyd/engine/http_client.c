@@ -468,6 +468,8 @@ static uint64_t deadline_of(const struct client *c)
 	uint64_t between_ns = f->keep_alive_ns ? f->keep_alive_ns : request_ns;
 	uint64_t t = f->client_ns;
 
+	if (c->exchange && exchange_is_paced(c->exchange))
+		return pace_until(c->exchange->pace);
 	if (c->lingering)
 		t = HTTP_LINGER_NS;
 	else if (waits_for_server(c))
@@ -573,7 +575,10 @@ void client_expired(struct worker *w, struct client *c)
 		timer_arm(&w->timers, &c->timer, deadline);
 		return;
 	}
-	if (waits_for_server(c)) {
+	if (x && exchange_is_paced(x)) {
+		pace_wake(x->pace, w->now_ns);
+		x->since_ns = c->since_ns = w->now_ns; /* nobody was waited for */
+	} else if (waits_for_server(c)) {
 		exchange_expired(w, x);
 	} else if (x) { /* its body does not come, or it takes no answer */
 		exchange_fail(w, x, c->out ? 0 : 408, 'c', 'D');

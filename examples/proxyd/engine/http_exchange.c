@@ -47,6 +47,8 @@ void exchange_free(struct worker *w, struct exchange *x)
 	exchange_ask_end(w, x);
 	exchange_ask_name_end(x);
 	deflater_free(x->deflater);
+	if (x->pace)
+		pace_free(&x->pace, (const uint64_t[]){x->bytes_in, x->bytes}, w->now_ns);
 	chunk_free(&x->request);
 	chunk_free(&x->part);
 	seeker_fini(&x->seeker);

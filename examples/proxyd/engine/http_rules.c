@@ -348,8 +348,9 @@ static bool obey(struct worker *w, struct exchange *x, const struct verdict *v, 
 /* ---- The way there ---- */
 
 /* What follows once rules have changed what they see of the connection. */
-static void follow(struct exchange *x, const struct run *r, const struct verdict *v)
+static void follow(struct exchange *x, const struct run *r, struct verdict *v)
 {
+	pace_set(&x->pace, v->bandwidth, (const uint64_t[]){x->bytes_in, x->bytes}, r->now_ns);
 	if (r->moved) {
 		x->client->from = run_endpoint(&r->source);
 		x->client->to = run_endpoint(&r->destination);

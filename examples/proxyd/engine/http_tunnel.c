@@ -45,6 +45,10 @@ void exchange_tunnel(struct worker *w, struct exchange *x)
 	s->connected_ns = x->connected_ns;
 	s->timer.owner = TIMER_SESSION;
 	s->tunnel = x;
+	if (x->pace)
+		pace_restart(x->pace, (const uint64_t[]){x->bytes_in, x->bytes}, w->now_ns);
+	s->pace = x->pace;
+	x->pace = NULL;
 	LIST_INSERT_HEAD(&w->sessions, s, entry);
 	l->h.fd = -1;
 	l->h.tls = NULL;

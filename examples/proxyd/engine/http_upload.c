@@ -129,17 +129,20 @@ static void pass_body(struct worker *w, struct exchange *x)
 
 static bool may_pass(struct worker *w, const struct exchange *x)
 {
-	return x->link->writable && !x->link->broken &&
+	return x->link->writable && !x->link->broken && !x->pace &&
 	       pipe_suits(w, &x->client->h, &x->link->h, h1_body_ahead(&x->up));
 }
 
-static void read_body(struct worker *w, struct exchange *x)
+/* `room`: at most so much. */
+static void read_body(struct worker *w, struct exchange *x, size_t room)
 {
 	struct client *c = x->client;
 	size_t cap = WORKER_SCRATCH;
 	char *buf = x->up.left > WORKER_SCRATCH ? worker_bulk(w, &cap) : w->scratch;
-	ssize_t n = handle_recv(&c->h, buf, cap);
+	ssize_t n;
 
+	cap = cap < room ? cap : room;
+	n = handle_recv(&c->h, buf, cap);
 	if (n > 0) {
 		if (handle_is_emptied(&c->h, (size_t)n, cap) && !c->hup)
 			c->readable = false;
@@ -153,6 +156,7 @@ static void read_body(struct worker *w, struct exchange *x)
 bool exchange_upload(struct worker *w, struct exchange *x)
 {
 	struct client *c = x->client;
+	size_t room = SIZE_MAX;
 
 	if (x->state == EXCHANGE_BODY)
 		return exchange_gather(w, x);
@@ -170,9 +174,11 @@ bool exchange_upload(struct worker *w, struct exchange *x)
 	}
 	if (x->up.done || !c->readable || c->eof)
 		return false;
+	if (x->pace && !(room = pace_room(x->pace, CONN_CLIENT, x->bytes_in, w->now_ns)))
+		return false;
 	if (may_pass(w, x))
 		pass_body(w, x);
 	else
-		read_body(w, x);
+		read_body(w, x, room);
 	return true;
 }

@@ -492,6 +492,7 @@ struct session {
 	bool inspects_answer;	  /* tcp-response rules have not let it pass yet */
 	struct rule_store *store; /* NULL: no rules */
 	struct counted_bytes *counted; /* NULL: nothing is counted before its end */
+	struct pace *pace;	       /* NULL: no bandwidth limit */
 };
 
 /* ---- A worker ---- */

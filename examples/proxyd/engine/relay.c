@@ -5,6 +5,7 @@
  * is gone. So an idle connection has no buffer at all, and a busy one at most one.
  */
 #include "io.h"
+#include "pace.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -91,12 +92,24 @@ static bool may_read(struct worker *w, struct session *s, enum conn_end end)
 	return !s->inspects_answer && s->on != SESSION_ON_DEAD;
 }
 
+/* How much of it may be read now; 0: a bandwidth limit holds it. */
+static size_t room_of(struct worker *w, struct session *s, enum conn_end end)
+{
+	size_t n = pace_room(s->pace, end, s->conn.side[end].bytes, w->now_ns);
+
+	if (!n) {
+		s->conn.side[end].readable = false;
+		s->conn.sooner = true;
+	}
+	return n;
+}
+
 /* A large transfer that need not be looked at. */
 static bool may_pass(struct worker *w, const struct session *s, enum conn_end end)
 {
 	const struct conn_side *from = &s->conn.side[end], *to = &s->conn.side[other(end)];
 
-	return s->bulk && !from->urgent && !from->hup && s->conn.state == CONN_OPEN &&
+	return s->bulk && !s->pace && !from->urgent && !from->hup && s->conn.state == CONN_OPEN &&
 	       to->writable && !to->pending && !to->broken &&
 	       pipe_suits(w, &s->handle[end], &s->handle[other(end)], UINT64_MAX);
 }
@@ -132,12 +145,17 @@ static ssize_t relay_pass(struct worker *w, struct session *s, enum conn_end end
 	return n;
 }
 
-static ssize_t relay_copy(struct worker *w, struct session *s, enum conn_end end)
+/* `room`: at most so much. */
+static ssize_t relay_copy(struct worker *w, struct session *s, enum conn_end end, size_t room)
 {
 	struct conn_side *side = &s->conn.side[end];
 	size_t cap = WORKER_SCRATCH;
 	char *buf = s->bulk ? worker_bulk(w, &cap) : w->scratch;
-	ssize_t n = handle_recv(&s->handle[end], buf, cap);
+	ssize_t n;
+
+	if (room < cap)
+		cap = room;
+	n = handle_recv(&s->handle[end], buf, cap);
 
 	if (n > 0) {
 		/* A short read has emptied the socket, unless its FIN was announced with it: that is
@@ -157,8 +175,12 @@ static ssize_t relay_copy(struct worker *w, struct session *s, enum conn_end end
 
 static void relay_read(struct worker *w, struct session *s, enum conn_end end)
 {
-	ssize_t n = may_pass(w, s, end) ? relay_pass(w, s, end) : relay_copy(w, s, end);
+	size_t room = s->pace ? room_of(w, s, end) : SIZE_MAX;
+	ssize_t n;
 
+	if (!room)
+		return;
+	n = may_pass(w, s, end) ? relay_pass(w, s, end) : relay_copy(w, s, end, room);
 	if (n > 0)
 		return;
 	if (n == 0) {

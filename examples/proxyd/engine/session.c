@@ -3,6 +3,7 @@
 #include "count.h"
 #include "http.h"
 #include "io.h"
+#include "pace.h"
 #include "rule_store.h"
 
 #include <stdlib.h>
@@ -34,7 +35,9 @@ static uint64_t deadline_of(const struct session *s)
 	uint64_t inspected = s->store ? session_inspect_deadline(s) : CONN_NEVER;
 	uint64_t deadline;
 
-	if (s->phase == SESSION_SERVED && !s->shaking)
+	if (s->pace && pace_until(s->pace) != UINT64_MAX)
+		deadline = pace_until(s->pace);
+	else if (s->phase == SESSION_SERVED && !s->shaking)
 		deadline = conn_deadline(&s->conn, t);
 	else
 		deadline = t->client_ns ? s->conn.side[CONN_CLIENT].active_ns + t->client_ns : CONN_NEVER;
@@ -65,6 +68,18 @@ static void inspected_long_enough(struct worker *w, struct session *s)
 	session_run(w, s);
 }
 
+/* Bandwidth limits let bytes pass again. */
+static void read_on(struct worker *w, struct session *s)
+{
+	for (enum conn_end end = CONN_CLIENT; end <= CONN_SERVER; end++) {
+		struct conn_side *side = &s->conn.side[end];
+
+		side->active_ns = w->now_ns; /* nobody was waited for */
+		side->readable = !side->eof;
+	}
+	session_run(w, s);
+}
+
 void session_expired(struct worker *w, struct session *s)
 {
 	struct endpoint to = s->target ? *s->target : (struct endpoint){0};
@@ -79,6 +94,10 @@ void session_expired(struct worker *w, struct session *s)
 	}
 	if (s->store && session_inspect_deadline(s) <= w->now_ns) {
 		inspected_long_enough(w, s);
+		return;
+	}
+	if (s->pace && pace_wake(s->pace, w->now_ns)) {
+		read_on(w, s);
 		return;
 	}
 	if (s->phase == SESSION_SERVED && s->shaking)
@@ -149,6 +168,7 @@ void session_forget(struct worker *w, struct session *s)
 	seeker_fini(&s->seeker);
 	free(s->target);
 	free(s->counted);
+	pace_free(&s->pace, (const uint64_t[]){s->conn.side[CONN_CLIENT].bytes, s->conn.side[CONN_SERVER].bytes}, w->now_ns);
 	rule_store_free(s->store);
 	LIST_REMOVE(s, entry);
 	session_list(w, s, SESSION_ON_DEAD);

@@ -134,6 +134,7 @@ static enum inspection inspect(struct worker *w, struct session *s, const struct
 	r->scratch.used = 0;
 	r->ended = ended || w->now_ns - *since_ns >= delay_ns;
 	rules_run(rules, r, &v);
+	pace_set(&s->pace, v.bandwidth, (const uint64_t[]){s->conn.side[CONN_CLIENT].bytes, s->conn.side[CONN_SERVER].bytes}, w->now_ns);
 	seeker_prioritize(&s->seeker, &v);
 	if (v.log_level >= 0)
 		s->store->log_level = (int8_t)(v.log_level + 1);

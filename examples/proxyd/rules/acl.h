@@ -52,11 +52,13 @@ typedef bool acl_read_file_fn(void *userdata, const char *path,
 			      bool (*add)(void *to, const char *line, struct rule_error *e),
 			      void *to, struct rule_error *e);
 
+struct bandwidth;
 struct acl_reader {
 	const struct rule_memory *memory;
 	struct acls *acls;
 	const char *file; /* that is read; lives as long as the rules; NULL: not known */
 	struct capture_slots *slots; /* NULL: not of a frontend */
+	struct bandwidth **bandwidths; /* filters of the section; NULL: it has none */
 	acl_read_file_fn *read_file;
 	void *userdata;
 };

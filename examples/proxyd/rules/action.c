@@ -208,6 +208,7 @@ static const struct action {
     {"sc-inc-gpc1", IN_REQUEST | IN_RESPONSE | IN_TCP, read_count, run_count, TABLE_GPC1, 0},
     {"sc-set-gpt", IN_REQUEST | IN_RESPONSE | IN_TCP, read_tag, run_tag, TABLE_GPT, 0},
     {"sc-set-gpt0", IN_REQUEST | IN_RESPONSE | IN_TCP, read_tag, run_tag, TABLE_GPT0, 0},
+    {"set-bandwidth-limit", IN_REQUEST | IN_RESPONSE | IN_CONTENT | IN_ANSWER, read_bandwidth, run_bandwidth, 0, 0},
     {"set-dst", IN_REQUEST | IN_TCP_REQUEST, read_set_end, run_set_end, SET_DESTINATION, 0},
     {"set-dst-port", IN_REQUEST | IN_TCP_REQUEST, read_set_end, run_set_end,
      SET_DESTINATION | SET_PORT, 0},

@@ -8,6 +8,7 @@
 #define PROXYD_RULES_ACTION_H
 
 #include "rules/acl.h"
+#include "rules/bandwidth.h"
 #include "rules/format.h"
 
 #define RETURN_HEADERS_MAX 16
@@ -68,6 +69,7 @@ struct verdict {
 	unsigned variable;
 	bool prefers_ipv4;
 	uint64_t server_ns, tunnel_ns; /* set-timeout; 0: as configured */
+	struct bandwidth_order bandwidth[2]; /* from the client, from the server; entries are the host's to release */
 	bool no_retry;	   /* retry-on does not hold */
 	bool expect_proxy; /* a PROXY header comes first */
 	bool has_mark, has_tos;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Waiting for a body, and how long the server may take. */
 #include <string.h>
+#include <strings.h>
 
 #include "rules/rule.h"
 
 /* "500ms", "10s"; without a unit ms. At most 24 days, as HAProxy. */
-static bool read_time(struct words *w, uint64_t *ret_ns)
+bool rule_read_time(struct words *w, uint64_t *ret_ns)
 {
 	static const struct {
 		const char *name;
@@ -28,7 +29,7 @@ static bool read_time(struct words *w, uint64_t *ret_ns)
 }
 
 /* "16k" */
-static bool read_size(struct words *w, uint64_t *ret)
+bool rule_read_size(struct words *w, uint64_t *ret)
 {
 	const char *text = rule_need_word(w, "a number of bytes");
 	size_t n = text ? strspn(text, "0123456789") : 0;
@@ -37,7 +38,7 @@ static bool read_size(struct words *w, uint64_t *ret)
 
 	if (!text)
 		return false;
-	shift = !strcmp(text + n, "k") ? 10 : !strcmp(text + n, "m") ? 20 : 0;
+	shift = !strcasecmp(text + n, "k") ? 10 : !strcasecmp(text + n, "m") ? 20 : !strcasecmp(text + n, "g") ? 30 : 0;
 	if (!n || (text[n] && !shift) || !text_to_int(text_of(text, n), &value) || value > 1 << 30)
 		return rule_fail(w->e, "\"%.60s\" is no size: write bytes, such as 1000 or 16k", text);
 	*ret = (uint64_t)value << shift;
@@ -52,12 +53,12 @@ bool read_wait_body(struct words *w, struct rule *rule)
 	while (w->i < w->n && !rule_is_condition(w->word[w->i])) {
 		if (rule_take_word(w, "time")) {
 			timed = true;
-			if (!read_time(w, &rule->ns))
+			if (!rule_read_time(w, &rule->ns))
 				return false;
 		} else if (!rule_take_word(w, "at-least")) {
 			return rule_fail(w->e, "\"%.60s\" is unknown here: wait-for-body takes time TIME and at-least BYTES",
 					 rule_next_word(w));
-		} else if (!read_size(w, &rule->bytes)) {
+		} else if (!rule_read_size(w, &rule->bytes)) {
 			return false;
 		}
 	}
@@ -76,7 +77,7 @@ void run_wait_body(const struct rule *rule, struct run *r, struct verdict *v)
 bool read_pause(struct words *w, struct rule *rule)
 {
 	if (w->i < w->n && w->word[w->i][0] >= '0' && w->word[w->i][0] <= '9')
-		return read_time(w, &rule->ns);
+		return rule_read_time(w, &rule->ns);
 	return rule_read_expr(w, &rule->expr);
 }
 
@@ -104,7 +105,7 @@ bool read_action_timeout(struct words *w, struct rule *rule)
 	if (!rule->data && !rule_take_word(w, "server"))
 		return rule_fail(w->e, "write set-timeout server TIME, or tunnel");
 	if (w->i < w->n && w->word[w->i][0] >= '0' && w->word[w->i][0] <= '9')
-		return read_time(w, &rule->ns) && (rule->ns || rule_fail(w->e, "0 is no timeout"));
+		return rule_read_time(w, &rule->ns) && (rule->ns || rule_fail(w->e, "0 is no timeout"));
 	return rule_read_expr(w, &rule->expr);
 }
 

@@ -29,6 +29,8 @@ struct rule {
 	uint64_t ns, bytes; /* how long, how much */
 	unsigned index;  /* of an array of a stick table */
 	struct answer *answer;
+	const struct bandwidth *bandwidth;
+	struct bandwidth_change *change; /* of its limit */
 	/* redirect */
 	const char *cookie;
 	bool drop_query, append_slash, clears_cookie, ignore_empty;
@@ -55,6 +57,9 @@ const char *rule_keep_text(struct words *w, const char *text);
 bool rule_read_format(struct words *w, const char *what, struct format *ret);
 bool rule_read_expr(struct words *w, struct expr *ret);
 bool rule_read_number(struct words *w, const char *what, unsigned min, unsigned max, unsigned *ret);
+/* "500ms", "16k" */
+bool rule_read_time(struct words *w, uint64_t *ret_ns);
+bool rule_read_size(struct words *w, uint64_t *ret);
 bool rule_read_nothing(struct words *w, struct rule *rule);
 
 /* The name of a header field. */
@@ -92,6 +97,11 @@ run_fn run_header, run_replace_header, run_start_line, run_replace_part, run_sta
 
 read_fn read_answer, read_auth, read_redirect;
 run_fn run_verdict, run_redirect;
+
+/* ---- action_bandwidth.c ---- */
+
+read_fn read_bandwidth;
+run_fn run_bandwidth;
 
 /* ---- action_var.c ---- */
 
