@@ -330,8 +330,7 @@ static const struct conf_keyword global_words[] = {
     {"vrrp_garp_extra_if", conf_set_garp_extra, GLOBAL(garp), 0, DAY, .form = "[all] SECONDS",
      .initial = "0",
      .doc = "How often a Master tells of an address of each macvlan that sends no adverts; all: of "
-	    "each "
-	    "other interface; 0: never."},
+	    "each other interface; 0: never."},
     {"vrrp_vmac_garp_intvl", conf_set_garp_extra, GLOBAL(garp), 0, DAY, .form = "[all] SECONDS",
      .doc = "Old word for vrrp_garp_extra_if."},
     {"vrrp_mcast_group4", conf_set_ip, GLOBAL(group4), 4, .initial = "224.0.0.18",

@@ -545,8 +545,7 @@ static const struct conf_keyword instance_words[] = {
     {"garp_extra_if", conf_set_garp_extra, INSTANCE(garp), 0, DAY, .form = "[all] SECONDS",
      .initial = "vrrp_garp_extra_if",
      .doc = "How often a Master tells of an address of each macvlan that sends no adverts; all: of "
-	    "each "
-	    "other interface; 0: never."},
+	    "each other interface; 0: never."},
     {"vmac_garp_intvl", conf_set_garp_extra, INSTANCE(garp), 0, DAY, .form = "[all] SECONDS",
      .doc = "Old word for garp_extra_if."},
     {"down_timer_adverts", conf_set_int, INSTANCE(down_timer_adverts), 1, 100,

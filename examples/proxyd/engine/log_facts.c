@@ -347,12 +347,7 @@ bool connection_error_log(struct worker *w, const struct connection_ends *ends, 
 
 	if (!f->proxy->formats || !f->proxy->formats->has_error)
 		return false;
-	run_prepare(w, f, NULL, &r, (struct scratch){scratch, 0, sizeof(scratch)});
-	r.source = run_end_of(ends->from);
-	r.destination = run_destination(ends->to, ends->fd);
-	r.ended = true;
-	run_know_client(&r, *ends->store);
-	r.client_fd = ends->fd;
+	run_prepare_connection(w, ends, &r, (struct scratch){scratch, 0, sizeof(scratch)});
 	r.client_error = code;
 	r.client_error_text = words;
 	r.facts = failed_facts;

@@ -70,6 +70,16 @@ void run_know_client(struct run *r, struct rule_store *store)
 	r->pp_unique_id = store->pp_unique_id;
 }
 
+void run_prepare_connection(struct worker *w, const struct connection_ends *ends, struct run *r, struct scratch scratch)
+{
+	run_prepare(w, ends->frontend, NULL, r, scratch);
+	r->source = run_end_of(ends->from);
+	r->destination = run_destination(ends->to, ends->fd);
+	r->ended = true;
+	run_know_client(r, *ends->store);
+	r->client_fd = ends->fd;
+}
+
 /* Back from what rules changed. */
 struct endpoint run_endpoint(const struct run_end *end)
 {

@@ -13,6 +13,9 @@ struct endpoint run_endpoint(const struct run_end *end);
 
 void run_prepare(struct worker *w, const struct frontend *f, const struct backend *b, struct run *r,
 		 struct scratch scratch);
+/* The same for a connection of either mode, before anything is asked over it. */
+void run_prepare_connection(struct worker *w, const struct connection_ends *ends, struct run *r,
+			    struct scratch scratch);
 
 /* NULL: there is none. */
 const struct backend *backend_named(const struct set *s, struct text name);

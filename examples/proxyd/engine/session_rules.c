@@ -33,12 +33,7 @@ static bool run_on_connection(struct worker *w, const struct connection_ends *en
 		return true;
 	if (!rule_store_get(ends->store))
 		return false;
-	run_prepare(w, f, NULL, &r, (struct scratch){scratch, 0, sizeof(scratch)});
-	r.source = run_end_of(ends->from);
-	r.destination = run_destination(ends->to, ends->fd);
-	r.ended = true;
-	run_know_client(&r, *ends->store);
-	r.client_fd = ends->fd;
+	run_prepare_connection(w, ends, &r, (struct scratch){scratch, 0, sizeof(scratch)});
 	r.facts = connection_facts;
 	r.facts_of = ends;
 	rules_run(rules, &r, &v);
