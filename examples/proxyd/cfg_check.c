@@ -130,6 +130,8 @@ static bool may_lead_to_http(const struct cfg_proxy *p)
 
 	if (p->backend && p->backend->set.mode == CFG_MODE_HTTP)
 		return true;
+	if (p->rules && rules_may_switch(&p->rules->of[RULES_CONTENT]))
+		return true;
 	if (p->rules)
 		STAILQ_FOREACH (sw, &p->rules->switches, next)
 			if (!sw->backend || sw->backend->set.mode == CFG_MODE_HTTP)
@@ -144,6 +146,9 @@ static void check_rules(struct reader *r, const struct cfg_proxy *p)
 	check_switches(r, p);
 	if (rules)
 		check_uses(r, p);
+	if (rules && !(p->kind & CFG_FRONTEND) && p->kind != CFG_DEFAULTS && rules_may_switch(&rules->of[RULES_CONTENT]))
+		diag_add(r->diag, DIAG_ERROR, &p->at,
+			 "tcp-request content switch-mode stands in \"%s\", which has no clients: write it in a frontend", p->name);
 	if (rules && p->set.mode == CFG_MODE_TCP && !may_lead_to_http(p) &&
 	    (rules->of[RULES_REQUEST].first || rules->of[RULES_RESPONSE].first ||
 	     rules->of[RULES_AFTER_RESPONSE].first))
@@ -232,7 +237,8 @@ static void become_http(struct reader *r, struct cfg_proxy *p)
 	const struct cfg_switch *sw;
 	const struct cfg_proxy *to = p->backend;
 
-	if (p->set.mode == CFG_MODE_HTTP || (to && to->set.mode == CFG_MODE_TCP))
+	if (p->set.mode == CFG_MODE_HTTP || (to && to->set.mode == CFG_MODE_TCP) ||
+	    (p->rules && rules_may_switch(&p->rules->of[RULES_CONTENT]))) /* which says when */
 		return;
 	if (p->rules)
 		STAILQ_FOREACH (sw, &p->rules->switches, next) {

@@ -7,6 +7,7 @@
 #include "cfg_read.h"
 #include "cfg_access.h"
 #include "cfg_names.h"
+#include "cfg_rules.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -427,8 +428,10 @@ static void read_keyword(struct reader *r)
 
 static void end_section(struct reader *r)
 {
+	bool may_switch = r->held && r->proxy->rules && rules_may_switch(&r->proxy->rules->of[RULES_CONTENT]);
+
 	for (const struct reader_held *h = r->held; h; h = h->next) {
-		if (h->ours && r->proxy->set.mode == CFG_MODE_HTTP)
+		if (h->ours && (r->proxy->set.mode == CFG_MODE_HTTP || may_switch))
 			continue;
 		if (h->word->flags & WORD_HTTP && r->proxy->set.mode == CFG_MODE_TCP)
 			diag_add(r->diag, DIAG_WARNING, &h->at,

@@ -314,6 +314,8 @@ void cfg_resolvers_check(struct reader *r)
 			if (server->resolve.section)
 				miss(r, server->resolve.section, &server->resolve.at);
 	STAILQ_FOREACH (p, &r->cfg->proxies, next)
-		if (p->rules && p->kind != CFG_DEFAULTS)
+		if (p->rules && p->kind != CFG_DEFAULTS) {
 			rules_check_resolvers(&p->rules->of[RULES_REQUEST], check_rule, r);
+			rules_check_resolvers(&p->rules->of[RULES_CONTENT], check_rule, r);
+		}
 }

@@ -194,7 +194,7 @@ static void look(struct worker *w, struct session *s, bool watched)
 	switch (session_inspect(w, s)) {
 	case INSPECT_DONE:
 		s->phase = SESSION_SERVED;
-		if (s->seeker.backend && s->seeker.backend->http)
+		if (s->seeker.backend ? s->seeker.backend->http != NULL : s->store && s->store->to_http)
 			session_upgrade(w, s, watched);
 		else if (s->seeker.backend)
 			serve(w, s, watched);

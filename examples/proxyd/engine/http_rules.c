@@ -542,7 +542,12 @@ static bool choose_backend(struct worker *w, struct exchange *x, struct http_msg
 	const struct cfg_rules *front = f->rules;
 	const struct cfg_proxy *p = f->proxy;
 	struct backend *chosen = chosen_before(x);
+	struct rule_store *store = x->client->store;
 	bool again = x->stage > STAGE_FRONT_CONTENT || x->resume;
+	bool passed = chosen || (store && store->to_http); /* mode tcp's rules have seen it */
+
+	if (passed && store)
+		store->to_http = false;
 
 	if (front) /* none is chosen */
 		x->seeker.backend = NULL;
@@ -552,7 +557,7 @@ static bool choose_backend(struct worker *w, struct exchange *x, struct http_msg
 		run_rules(w, x, &front->monitor, r, 'R');
 		return false;
 	}
-	if (front && !chosen && !run_stage(w, x, STAGE_FRONT_CONTENT, &front->of[RULES_CONTENT], r))
+	if (front && !passed && !run_stage(w, x, STAGE_FRONT_CONTENT, &front->of[RULES_CONTENT], r))
 		return false;
 	if (!again)
 		track_count(r->track, TABLE_HTTP_REQ_CNT, 1, w->now_ns);

@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 
 #include "dns.h"
-#include "log.h"
 #include "rule_run.h"
 #include "rule_store.h"
 
@@ -15,7 +14,9 @@ struct name_ask {
 	struct dns_once once; /* the control thread's */
 	struct engine *engine;
 	struct worker *worker; /* gone when the engine ends */
-	struct exchange *exchange; /* the worker's; NULL: gone */
+	struct exchange *exchange; /* who waits, the worker's: one of both; */
+	struct session *session;   /* neither: it has gone */
+	struct command answer;
 	struct set *set;	   /* lives as long as this does: so do the section's name and the variable's */
 	const char *section;
 	char *name;
@@ -30,24 +31,35 @@ static void ask_free(struct name_ask *a)
 	free(a);
 }
 
+static void set_variable(const struct name_ask *a, struct rule_store **store)
+{
+	struct run r = {.proc = &a->set->cfg->shared->proc};
+
+	if (!rule_store_get(store) || a->address.type == SAMPLE_BOOL)
+		return;
+	r.vars = &(*store)->vars;
+	run_var_set(&r, a->variable, &a->address);
+}
+
 /* In the worker. */
 static void finish(struct worker *w, void *arg)
 {
 	struct name_ask *a = arg;
 	struct exchange *x = a->exchange;
+	struct session *s = a->session;
 	struct set *set = a->set;
 
 	if (x) {
 		struct client *c = x->client;
-		struct run r = {.proc = &set->cfg->shared->proc};
 
 		x->name_ask = NULL;
-		if (rule_store_get(&c->store) && a->address.type != SAMPLE_BOOL) {
-			r.vars = &c->store->vars;
-			run_var_set(&r, a->variable, &a->address);
-		}
+		set_variable(a, &c->store);
 		exchange_go_on(w, x);
 		client_run(w, c);
+	} else if (s) {
+		s->store->name_ask = NULL;
+		set_variable(a, &s->store);
+		session_greet(w, s, 0);
 	}
 	ask_free(a);
 	atomic_fetch_sub(&w->engine->n_name_asks, 1);
@@ -58,8 +70,7 @@ static void finish(struct worker *w, void *arg)
 
 static void give_back(struct name_ask *a)
 {
-	if (worker_post(a->worker, finish, a) < 0) /* the client waits until it goes */
-		log_err("worker %u: an answer to do-resolve is lost: out of memory", a->worker->index);
+	worker_post_own(a->worker, &a->answer, finish, a);
 }
 
 static struct sample address_of(const struct dns_question *q, int prefer)
@@ -103,35 +114,40 @@ static void begin(void *arg)
 
 /* ---- The worker ---- */
 
-bool exchange_ask_name(struct worker *w, struct exchange *x, const struct verdict *v)
+/* NULL: it goes on without an address. */
+static struct name_ask *ask(struct worker *w, struct set *set, struct exchange *x, struct session *s, const struct verdict *v)
 {
-	struct set *set = x->client->frontend->set;
 	struct name_ask *a = NULL;
 
 	if (atomic_fetch_add(&w->engine->n_name_asks, 1) >= NAME_ASKS_MAX || !(a = calloc(1, sizeof(*a))) ||
 	    !(a->name = strndup(v->name.at, v->name.len))) {
 		atomic_fetch_sub(&w->engine->n_name_asks, 1);
 		free(a);
-		return false;
+		return NULL;
 	}
 	a->once.told = told;
 	a->engine = w->engine;
 	a->worker = w;
 	a->exchange = x;
+	a->session = s;
 	a->set = set;
 	a->section = v->resolvers;
 	a->prefer = v->prefers_ipv4 ? AF_INET : AF_INET6;
 	a->variable = v->variable;
 	a->address = sample_bool(false);
 	set->worker[w->index].sessions++;
-	x->name_ask = a;
 	if (engine_post(w->engine, begin, a))
-		return true;
-	x->name_ask = NULL;
+		return a;
 	ask_free(a);
 	atomic_fetch_sub(&w->engine->n_name_asks, 1);
 	set_leave(w, set);
-	return false;
+	return NULL;
+}
+
+bool exchange_ask_name(struct worker *w, struct exchange *x, const struct verdict *v)
+{
+	x->name_ask = ask(w, x->client->frontend->set, x, NULL, v);
+	return x->name_ask;
 }
 
 void exchange_ask_name_end(struct exchange *x)
@@ -139,4 +155,16 @@ void exchange_ask_name_end(struct exchange *x)
 	if (x->name_ask)
 		x->name_ask->exchange = NULL;
 	x->name_ask = NULL;
+}
+
+bool session_ask_name(struct worker *w, struct session *s, const struct verdict *v)
+{
+	s->store->name_ask = ask(w, s->frontend->set, NULL, s, v);
+	return s->store->name_ask;
+}
+
+void session_ask_name_end(struct session *s)
+{
+	if (s->store && s->store->name_ask)
+		s->store->name_ask->session = NULL;
 }

@@ -507,6 +507,7 @@ struct command {
 	STAILQ_ENTRY(command) link;
 	void (*fn)(struct worker *w, void *arg);
 	void *arg;
+	bool borrowed; /* it is part of what `arg` points to */
 };
 
 struct worker {

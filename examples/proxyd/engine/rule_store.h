@@ -10,6 +10,7 @@
 #define STICKS_MAX 8 /* entries that one request is remembered in */
 
 struct backend;
+struct name_ask;
 struct server;
 
 struct rule_store {
@@ -28,6 +29,9 @@ struct rule_store {
 	const struct rule *last_rule; /* that decided in this transaction; NULL: none did */
 	int8_t log_level; /* of set-log-level, plus 1; 0: as configured */
 	/* mode tcp */
+	struct name_ask *name_ask;   /* do-resolve waits; NULL: for nothing */
+	const struct rule *resolved; /* do-resolve that is done: the rules go on behind it; NULL: from their beginning */
+	bool to_http;		     /* switch-mode: its first request has passed the frontend's rules of TCP */
 	bool switched;		     /* the backend is chosen */
 	struct backend *chosen;	     /* for its first request, by the rules of mode tcp; NULL: none, or it is over */
 	struct server *wanted; /* by use-server; NULL: any */

@@ -3,6 +3,7 @@
 #include "count.h"
 #include "http.h"
 #include "io.h"
+#include "name_ask.h"
 #include "pace.h"
 #include "rule_store.h"
 
@@ -166,6 +167,7 @@ void session_forget(struct worker *w, struct session *s)
 	close_end(s, CONN_CLIENT);
 	close_end(s, CONN_SERVER);
 	seeker_fini(&s->seeker);
+	session_ask_name_end(s);
 	free(s->target);
 	free(s->counted);
 	pace_free(&s->pace, (const uint64_t[]){s->conn.side[CONN_CLIENT].bytes, s->conn.side[CONN_SERVER].bytes}, w->now_ns);

@@ -12,6 +12,7 @@
 #include "http.h"
 #include "io.h"
 #include "log_facts.h"
+#include "name_ask.h"
 #include "rule_run.h"
 #include "rule_store.h"
 
@@ -115,6 +116,21 @@ static enum inspection over(struct worker *w, struct session *s, char who, char 
 	return INSPECT_OVER;
 }
 
+/* Runs them, from behind a do-resolve that is done, and does what they say but for the verdict itself. */
+static void run_rules(struct worker *w, struct session *s, const struct rules *rules, struct run *r, struct verdict *v)
+{
+	r->scratch.used = 0;
+	if (s->store->resolved)
+		rules_run_on(s->store->resolved, r, v);
+	else
+		rules_run(rules, r, v);
+	pace_set(&s->pace, v->bandwidth, (const uint64_t[]){s->conn.side[CONN_CLIENT].bytes, s->conn.side[CONN_SERVER].bytes}, w->now_ns);
+	seeker_prioritize(&s->seeker, v);
+	if (v->log_level >= 0)
+		s->store->log_level = (int8_t)(v->log_level + 1);
+	run_mark_socket(s->handle[CONN_CLIENT].fd, v);
+}
+
 /* What one section's rules say. */
 static enum inspection inspect(struct worker *w, struct session *s, const struct rules *rules,
 			       uint64_t delay_ns, uint64_t *since_ns, struct run *r, bool ended)
@@ -126,19 +142,21 @@ static enum inspection inspect(struct worker *w, struct session *s, const struct
 		return INSPECT_DONE;
 	if (!*since_ns)
 		*since_ns = w->now_ns;
-	r->scratch.used = 0;
 	r->ended = ended || w->now_ns - *since_ns >= delay_ns;
-	rules_run(rules, r, &v);
-	pace_set(&s->pace, v.bandwidth, (const uint64_t[]){s->conn.side[CONN_CLIENT].bytes, s->conn.side[CONN_SERVER].bytes}, w->now_ns);
-	seeker_prioritize(&s->seeker, &v);
-	if (v.log_level >= 0)
-		s->store->log_level = (int8_t)(v.log_level + 1);
-	run_mark_socket(fd, &v);
+	run_rules(w, s, rules, r, &v);
+	while (v.kind == VERDICT_RESOLVE) {
+		s->store->resolved = v.rule;
+		if (session_ask_name(w, s, &v))
+			return keep_ends(s, r) ? INSPECT_WAIT : over(w, s, 'R', 'R');
+		run_rules(w, s, rules, r, &v);
+	}
 	if (v.kind != VERDICT_GO_ON && v.kind != VERDICT_WAIT)
 		s->store->last_rule = v.rule;
 	switch (v.kind) {
 	case VERDICT_GO_ON:
 	case VERDICT_ALLOW:
+		s->store->resolved = NULL; /* the next section's rules begin */
+		s->store->to_http |= v.to_http;
 		return keep_ends(s, r) ? INSPECT_DONE : over(w, s, 'R', 'R');
 	case VERDICT_WAIT:
 		return INSPECT_WAIT;
@@ -209,6 +227,8 @@ enum inspection session_inspect(struct worker *w, struct session *s)
 		return INSPECT_DONE;
 	if (!rule_store_get(&s->store))
 		return over(w, s, 'R', 'R');
+	if (s->store->name_ask)
+		return INSPECT_WAIT;
 	prepare(w, s, &view, &r, (struct scratch){scratch, 0, sizeof(scratch)});
 	if (!peek(w, s, CONN_CLIENT, &r, &ended))
 		return over(w, s, 'C', 'R');
@@ -218,7 +238,9 @@ enum inspection session_inspect(struct worker *w, struct session *s)
 		if (front)
 			i = inspect(w, s, &front->of[RULES_CONTENT], front->inspect_ns,
 				    &s->store->inspected_ns[0], &r, ended);
-		if (i != INSPECT_DONE)
+		if (s->store->to_http)
+			s->seeker.backend = NULL; /* its first request chooses */
+		if (i != INSPECT_DONE || s->store->to_http)
 			return i;
 		r.ended = true;
 		s->seeker.backend = frontend_switch(s->frontend, &r);
@@ -316,7 +338,7 @@ uint64_t session_inspect_deadline(const struct session *s)
 {
 	const struct cfg_rules *front = s->frontend->rules, *back = rules_of(s->seeker.backend);
 
-	if (!s->store)
+	if (!s->store || s->store->name_ask)
 		return CONN_NEVER;
 	if (s->inspects_answer)
 		return end_of_delay(s->store->inspected_ns[2], back->inspect_answer_ns);

@@ -222,7 +222,7 @@ static bool logs(const struct cfg_proxy *p)
 
 static bool may_lead_to_http(const struct frontend *f)
 {
-	if (f->backend && f->backend->http)
+	if ((f->backend && f->backend->http) || (f->rules && rules_may_switch(&f->rules->of[RULES_CONTENT])))
 		return true;
 	for (size_t i = 0; i < f->n_switches; i++)
 		if (!f->switches[i].to || f->switches[i].to->http)

@@ -87,19 +87,29 @@ void worker_poke(struct worker *w, unsigned bits)
 		ring(w);
 }
 
+static void post(struct worker *w, struct command *c)
+{
+	pthread_mutex_lock(&w->lock);
+	STAILQ_INSERT_TAIL(&w->commands, c, link);
+	pthread_mutex_unlock(&w->lock);
+	ring(w);
+}
+
 int worker_post(struct worker *w, void (*fn)(struct worker *w, void *arg), void *arg)
 {
 	struct command *c = malloc(sizeof(*c));
 
 	if (!c)
 		return -ENOMEM;
-	c->fn = fn;
-	c->arg = arg;
-	pthread_mutex_lock(&w->lock);
-	STAILQ_INSERT_TAIL(&w->commands, c, link);
-	pthread_mutex_unlock(&w->lock);
-	ring(w);
+	*c = (struct command){.fn = fn, .arg = arg};
+	post(w, c);
 	return 0;
+}
+
+void worker_post_own(struct worker *w, struct command *c, void (*fn)(struct worker *w, void *arg), void *arg)
+{
+	*c = (struct command){.fn = fn, .arg = arg, .borrowed = true};
+	post(w, c);
 }
 
 static struct command *next_command(struct worker *w)
@@ -122,8 +132,11 @@ static void run_commands(struct worker *w)
 	if (read(w->wake.fd, &n, sizeof(n)) < 0 && errno != EAGAIN)
 		log_err("worker %u: %s", w->index, strerror(errno));
 	while ((c = next_command(w))) {
-		c->fn(w, c->arg);
-		free(c);
+		const struct command now = *c;
+
+		if (!now.borrowed)
+			free(c);
+		now.fn(w, now.arg);
 	}
 }
 

@@ -24,6 +24,8 @@ void worker_free(struct worker *w);
 
 /* Any thread: runs fn(w, arg) in the worker. 0 or -ENOMEM. */
 int worker_post(struct worker *w, void (*fn)(struct worker *w, void *arg), void *arg);
+/* The same with memory of the caller's, which is fn's to free. Never fails. */
+void worker_post_own(struct worker *w, struct command *c, void (*fn)(struct worker *w, void *arg), void *arg);
 
 /* Any thread: something that waits in this worker may go on. Never fails. */
 void worker_poke(struct worker *w, unsigned bits);

@@ -189,7 +189,7 @@ static const struct action {
     {"deny", IN_REQUEST, read_answer, run_verdict, VERDICT_DENY, 403},
     {"deny", IN_RESPONSE, read_answer, run_verdict, VERDICT_DENY, 502},
     {"disable-l7-retry", IN_REQUEST, rule_read_nothing, run_no_retry, 0, 0},
-    {"do-resolve", IN_REQUEST, read_resolve, run_resolve, 0, 0},
+    {"do-resolve", IN_REQUEST | IN_CONTENT, read_resolve, run_resolve, 0, 0},
     {"early-hint", IN_REQUEST, read_hint, run_hint, 0, 0},
     {"expect-proxy", IN_CONNECTION, read_expect_proxy, run_expect_proxy, 0, 0},
     {"normalize-uri", IN_REQUEST, read_normalize, run_normalize, 0, 0},
@@ -236,6 +236,7 @@ static const struct action {
     {"silent-drop", IN_REQUEST | IN_RESPONSE | IN_TCP, rule_read_nothing, run_verdict,
      VERDICT_SILENT_DROP, 0},
     {"strict-mode", IN_HTTP, read_unused, run_nothing, 2, 0},
+    {"switch-mode", IN_CONTENT, read_switch, run_switch, 0, 0},
     {"tarpit", IN_REQUEST, read_answer, run_verdict, VERDICT_TARPIT, 500},
     {"use-service", IN_REQUEST, read_service, run_verdict, VERDICT_METRICS, 0},
     {"track-sc0", IN_REQUEST | IN_RESPONSE | IN_TCP_REQUEST, read_track, run_track, 0, 0},
@@ -338,6 +339,15 @@ bool rules_add(struct rules *rules, enum rules_kind kind, const struct acl_reade
 	*rules->tail = rule;
 	rules->tail = &rule->next;
 	return true;
+}
+
+bool rules_may_switch(const struct rules *rules)
+{
+	const struct rule *rule = rules->first;
+
+	while (rule && rule->run != run_switch)
+		rule = rule->next;
+	return rule;
 }
 
 bool rules_may_answer(const struct rules *rules)

@@ -72,6 +72,7 @@ struct verdict {
 	struct bandwidth_order bandwidth[2]; /* from the client, from the server; entries are the host's to release */
 	bool no_retry;	   /* retry-on does not hold */
 	bool expect_proxy; /* a PROXY header comes first */
+	bool to_http;	   /* VERDICT_ALLOW: what the client says is HTTP */
 	bool has_mark, has_tos;
 	uint8_t tos;		     /* of packets to the client */
 	uint32_t mark;		     /* the same, SO_MARK */
@@ -114,6 +115,9 @@ bool rules_copy(struct rules *to, const struct rules *from, const struct rule_me
 void rules_run(const struct rules *rules, struct run *r, struct verdict *ret);
 /* Those behind `last` only. */
 void rules_run_on(const struct rule *last, struct run *r, struct verdict *ret);
+
+/* Is there a switch-mode? */
+bool rules_may_switch(const struct rules *rules);
 
 /* Is there one that redirects or returns, or without a condition refuses? */
 bool rules_may_answer(const struct rules *rules);

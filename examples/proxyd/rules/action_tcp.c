@@ -20,6 +20,27 @@ bool read_expect_proxy(struct words *w, struct rule *rule)
 	       rule_fail(w->e, "write expect-proxy layer4: there is no other layer");
 }
 
+/* In mode http it is so already: as accept, as in HAProxy. */
+void run_switch(const struct rule *rule, struct run *r, struct verdict *v)
+{
+	(void)rule;
+	(void)r;
+	v->kind = VERDICT_ALLOW;
+	v->to_http = true;
+}
+
+/* "switch-mode http [proto h1]" */
+bool read_switch(struct words *w, struct rule *rule)
+{
+	(void)rule;
+	if (!rule_take_word(w, "http"))
+		return rule_fail(w->e, "write switch-mode http: there is no other mode to go to");
+	if (!rule_take_word(w, "proto") || rule_take_word(w, "h1"))
+		return true;
+	return rule_fail(w->e, "\"%.30s\" is not spoken by this version: write proto h1, or leave it out",
+			 w->i < w->n ? rule_next_word(w) : "");
+}
+
 void run_set_end(const struct rule *rule, struct run *r, struct verdict *v)
 {
 	struct run_end *end = rule->data & SET_DESTINATION ? &r->destination : &r->source;

@@ -155,7 +155,7 @@ enum {
 	PACKET_NICE,
 };
 
-read_fn read_expect_proxy, read_set_end, read_packet;
-run_fn run_expect_proxy, run_set_end, run_packet;
+read_fn read_expect_proxy, read_set_end, read_packet, read_switch;
+run_fn run_expect_proxy, run_set_end, run_packet, run_switch;
 
 #endif

@@ -320,5 +320,48 @@ def test_requests_wait_for_a_name(binary):
             time.sleep(0.1)
 
 
+TCP_RESOLVE = """
+global
+defaults
+    mode tcp
+    timeout connect 2s
+    timeout client 9s
+    timeout server 9s
+frontend f
+    bind 127.0.0.1:{port}
+    tcp-request inspect-delay 9s
+    tcp-request content reject unless { req.len gt 4 }
+    tcp-request content do-resolve(sess.ip,dns,ipv4) req.payload(0,1),concat(.example)
+    tcp-request content reject unless { var(sess.ip) -m found }
+    tcp-request content do-resolve(sess.second,dns,ipv4) str(second.example)
+    tcp-request content reject if { var(sess.second) -m ip 127.0.0.2 } { req.payload(0,2) -m str ab }
+    default_backend b
+backend b
+    tcp-request inspect-delay 9s
+    tcp-request content do-resolve(sess.third,dns) str(third.example)
+    tcp-request content set-dst var(sess.ip)
+    tcp-request content reject unless { var(sess.third) -m found }
+    server any 0.0.0.0:{server}
+"""
+
+
+def test_connections_wait_for_a_name(binary):
+    server = Server(named("here"))
+    with Names("a.example. 1 IN A 127.0.0.1", "second.example. 1 IN A 127.0.0.2", "third.example. 1 IN AAAA ::1") as names:
+        text = TCP_RESOLVE + RESOLVERS.replace("{dns}", str(names.port))
+        with Proxy(binary, text.replace("{server}", str(server.port))) as p:
+            for _ in range(3):
+                assert p.ask(b"a hello\n") == "here"
+            assert p.ask(b"none hello\n") == ""
+            assert p.ask(b"abcdef") == ""
+            names.stop()
+            for _ in range(5):  # who goes while a name is asked for is forgotten
+                with p.connect() as gone:
+                    gone.sendall(b"late hello\n")
+            assert p.ask(b"late hello\n") == ""
+            p.connect().sendall(b"end hello\n")
+            time.sleep(0.1)
+
+
 if __name__ == "__main__":
     main(globals(), needs=("unbound", "unbound-control"))

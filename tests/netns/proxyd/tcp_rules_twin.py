@@ -439,5 +439,45 @@ def test_http_begins_behind_tls(binary):
     ca.close()
 
 
+SWITCH = """
+frontend f
+    bind 127.0.0.1:{port}
+    tcp-request inspect-delay 5s
+    tcp-request content reject if { req.payload(0,3) -m str BAD }
+    tcp-request content switch-mode http if HTTP
+    tcp-request content reject if { req.len gt 3 }
+    http-request deny deny_status 403 if { path /denied }
+    http-response set-header X-Front yes
+    use_backend api if { path_beg /api }
+    default_backend web
+backend web
+    mode http
+    server s 127.0.0.1:{web}
+backend api
+    mode http
+    server s 127.0.0.1:{api}
+"""
+
+
+def test_a_rule_switches_to_http(binary):
+    """switch-mode: the frontend's rules of HTTP hold, for the first request as for others; who speaks something else does not pass."""
+    web, api = http_server(b"web"), http_server(b"api")
+    with Proxy(binary, config(SWITCH, web=web.port, api=api.port)) as p:
+        assert ask(p, [b"BADLY"]) == "" and ask(p, [b"SSH-2.0-client\r\n"]) == ""
+        with p.connect() as c, c.makefile("rb") as f:
+            c.sendall(b"GE")
+            time.sleep(0.05)
+            c.sendall(b"T /denied HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert b" 403 " in answer(f)[0][0]
+        with p.connect() as c, c.makefile("rb") as f:
+            c.sendall(b"POST /api HTTP/1.1\r\nHost: h\r\nContent-Length: 50000\r\n\r\n" + bytes(50000))
+            head, text = answer(f)
+            assert text.startswith(b"api /api 50000") and b"x-front: yes" in head, (head, text)
+            c.sendall(2 * b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert [answer(f)[1][:7] for _ in range(2)] == 2 * [b"web / 0"]
+            c.sendall(b"GET /denied HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert b" 403 " in answer(f)[0][0]
+
+
 if __name__ == "__main__":
     main(globals())
