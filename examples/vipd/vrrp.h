@@ -33,6 +33,7 @@ struct speaker {
 	uint32_t index;
 	uint32_t ifindex;	   /* for which sockets were asked or are open; 0: none */
 	bool ah;		   /* a router of it has auth_type AH */
+	bool refused;		   /* it was asked for sockets, and cannot have them */
 	int fd[HA_VRRP_SOCKET_AH]; /* arrived, not yet used, by kind - 1 */
 	struct ha_vrrp_link *link;
 	struct loop_source *source;

@@ -139,6 +139,7 @@ static void ask(struct speaker *s, uint32_t ifindex)
 		if (needs(s, kind))
 			r = msg_send(s->vrrp->birth->ends.kernel, &m, -1);
 	}
+	s->refused = r < 0;
 	if (r < 0)
 		log_err("%s: cannot ask for sockets: %s", s->interface, strerror(-r));
 	else
@@ -229,10 +230,12 @@ void speakers_on_socket(struct vrrp *v, const struct msg *m, int fd)
 	int i = (int)m->index2 - 1, r;
 
 	if (fd < 0 || !s || s->link || i < 0 || i >= HA_VRRP_SOCKET_AH) {
-		if (fd >= 0)
+		if (fd >= 0) {
 			close(fd);
-		else if (s && s->ifindex)
+		} else if (s && s->ifindex) {
+			s->refused = true;
 			log_err("%s: cannot open a socket: %s", s->interface, strerror(-m->extra));
+		}
 		return;
 	}
 	if (s->fd[i] >= 0)
@@ -243,6 +246,7 @@ void speakers_on_socket(struct vrrp *v, const struct msg *m, int fd)
 			return;
 	r = speak(s);
 	if (r < 0) {
+		s->refused = true;
 		log_err("%s: %s", s->interface, strerror(-r));
 		silence(s);
 		return;

@@ -23,7 +23,7 @@
 #define PUBLISHED_PER_TURN 64
 #define REST_NS UINT64_C(500000) /* a burst of adverts shares a wake-up; far below a skew time */
 #define SLACK_NS UINT64_C(100000) /* likewise of adverts that are due */
-#define PATIENCE_NS UINT64_C(2000000000) /* for sockets, when a predecessor was Active */
+#define PATIENCE_NS UINT64_C(20000000000) /* for the kernel process, on a machine that is overrun */
 
 static void on_kernel(struct loop *l, int fd, uint32_t events, void *userdata)
 {
@@ -249,21 +249,28 @@ static void be_punctual(const struct birth *b)
 			strerror(errno));
 }
 
-/* Interfaces and sockets first: a router that goes on as Active must be able to speak at once. */
+/* Its sockets have come, or will not. */
+static bool is_answered(const struct router *r)
+{
+	const struct device *d = device_find(r->vrrp, r->conf->interface);
+
+	return r->linked || r->speaker->refused || (d && d->link.name[0] && !d->link.ifindex);
+}
+
+/*
+ * Interfaces and sockets first: a router that goes on as Active must be able to speak at once, and one
+ * that begins is in FAULT when its interface is, not when we do not know it yet.
+ */
 static void wait_for_sockets(struct vrrp *v)
 {
 	uint64_t until = loop_clock_ns() + PATIENCE_NS;
+	size_t answered = 0;
 
 	for (;;) {
-		bool all = true;
-
 		on_kernel(v->loop, v->birth->ends.kernel, 0, v);
-		for (size_t i = 0; i < v->n_routers; i++) {
-			const struct device *d = device_find(v, v->routers[i].conf->interface);
-
-			all &= v->routers[i].linked || (d && d->link.name[0] && !d->link.ifindex);
-		}
-		if (all || loop_clock_ns() > until)
+		while (answered < v->n_routers && is_answered(&v->routers[answered]))
+			answered++;
+		if (answered == v->n_routers || loop_clock_ns() > until)
 			return;
 		usleep(500);
 	}

@@ -175,13 +175,14 @@ def heard(*words):
 
 
 def settle(machines, step):
-    """What both hold and were told, when `until` is true and it has been the same for a second; and who never got there."""
+    """What both hold and were told, when `until` is true, they are alike, and it has been the same for a second; and who never got there."""
     end = time.monotonic() + 40
     last, same = None, 0
     while same < 5 and time.monotonic() < end:
         time.sleep(0.2)
         state = [(m.held(), m.lines()) for m in machines]
-        same = same + 1 if state == last and all(step.until(m) for m in machines[step.better:]) else 0
+        there = all(step.until(m) for m in machines[step.better:]) and not differences(step, *state)
+        same = same + 1 if there and state == last else 0
         last = state
     return last, [m.name for m in machines[step.better:] if not step.until(m)]
 
