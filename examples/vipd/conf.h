@@ -216,7 +216,11 @@ struct conf_instance {
 	int64_t preempt_delay_ms;
 	struct conf_garp garp;
 	int down_timer_adverts;
-	bool no_accept, any_addresses, no_reply, last_advert, dont_track_primary;
+	bool no_accept, any_addresses, no_reply, last_advert, dont_track_primary, deaf_owner;
+	bool promote_secondaries;
+	int rival_priority;  /* timer_expired_backup; 0: not */
+	int old_checksum;    /* old_unicast_checksum: 0 never, 1; CONF_UNSET: as the peer does */
+	int rx_buffer_bytes; /* kernel_rx_buf_size; 0: vrrp_rx_bufs_policy */
 	int strict;  /* strict_mode: 0, 1, CONF_UNSET */
 	int accept;  /* likewise; !no_accept when the file is read */
 	bool usable; /* used by conf_check: it was not taken out */
@@ -438,6 +442,8 @@ struct conf_virtual {
 struct conf_schedule {
 	int nice;
 	int rt_priority; /* of SCHED_RR; 0: ordinary; CONF_UNSET: as the process thinks best */
+	int auto_priority; /* max_auto_priority: how far rt_priority rises with each delay; 0: not */
+	int auto_delay_us; /* of so long, at least */
 	int rttime_us;	 /* 0: no limit */
 	uint64_t cpus;	 /* a bit for each; 0: any */
 	bool no_swap;	 /* all of it stays in memory */
@@ -507,6 +513,15 @@ struct conf_mail {
 /* Who serves virtual servers: the first that is there, or only this one. */
 enum conf_backend { CONF_BACKEND_AUTO, CONF_BACKEND_IPVS, CONF_BACKEND_NFT };
 
+/* vrrp_rx_bufs_policy: how large the receive buffer of adverts is. */
+enum conf_rx_policy { CONF_RX_ROOMY, CONF_RX_MTU, CONF_RX_ADVERT, CONF_RX_BYTES };
+
+/* Of netlink sockets; bytes 0: as the library has it. */
+struct conf_netlink_buffer {
+	int bytes;
+	bool force; /* beyond the system's limit */
+};
+
 #define CONF_CPUS_MAX 64
 
 struct conf_globals {
@@ -528,7 +543,12 @@ struct conf_globals {
 	struct conf_garp garp;
 	int64_t garp_interval_ms, gna_interval_ms; /* between two frames on an interface */
 	struct ha_ip group4, group6;
-	bool any_addresses, no_reply, last_advert, log_unknown_vrids;
+	bool any_addresses, no_reply, last_advert, log_unknown_vrids, deaf_owner;
+	bool no_local_igmp; /* disable_local_igmp */
+	enum conf_rx_policy rx_policy;
+	int rx_bytes, rx_multiplier;
+	struct conf_netlink_buffer vrrp_command, vrrp_monitor, lvs_command, lvs_monitor, processes;
+	int child_wait_s;
 	int down_timer_adverts;
 	bool flush, flush_on_stop;
 	enum conf_backend backend;

@@ -177,7 +177,7 @@ static bool complete_strict(struct conf_parse *p, struct conf_instance *i)
 			  i->name);
 		i->auth_pass = NULL;
 	}
-	i->no_reply = true;
+	i->no_reply = i->deaf_owner = true;
 	if (i->no_accept)
 		conf_note(
 		    p, &i->at,
@@ -251,6 +251,7 @@ static bool complete_instance(struct conf_parse *p, struct conf_instance *i)
 	i->any_addresses |= g->any_addresses;
 	i->no_reply |= g->no_reply;
 	i->last_advert |= g->last_advert;
+	i->deaf_owner |= g->deaf_owner;
 	if (!i->group_address.family)
 		i->group_address = i->family == AF_INET ? g->group4 : g->group6;
 	return true;

@@ -2,6 +2,7 @@
 /* The block global_defs. */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "conf_words.h"
 
@@ -9,7 +10,6 @@
 #define DAY 86400.0
 
 /* Why whole families of keywords have no effect. */
-#define WHY_BUFFERS "netlink buffers grow by themselves"
 #define WHY_SNMP "there is no SNMP: read the metrics or the JSON of the control socket"
 #define WHY_DBUS "there is no D-Bus: ask the control socket"
 #define WHY_NFT "vipd has one nftables table of its own for no_accept, and needs no setting"
@@ -198,6 +198,50 @@ static void set_name(struct conf_parse *p, const struct conf_node *n, const stru
 		*(const char **)(void *)((char *)target + k->offset) = w->text;
 }
 
+static void set_rx_policy(struct conf_parse *p, const struct conf_node *n,
+			  const struct conf_keyword *k, void *target)
+{
+	struct conf_globals *g = target;
+	const struct conf_word *w = conf_argument(p, n);
+	double v;
+
+	(void)k;
+	if (!w)
+		return;
+	if (!strcasecmp(w->text, "MTU")) {
+		g->rx_policy = CONF_RX_MTU;
+	} else if (!strcasecmp(w->text, "ADVERT")) {
+		g->rx_policy = CONF_RX_ADVERT;
+	} else if (conf_number(p, w, 1, 1 << 30, true, &v)) {
+		g->rx_policy = CONF_RX_BYTES;
+		g->rx_bytes = (int)v;
+	}
+}
+
+static void set_auto_priority(struct conf_parse *p, const struct conf_node *n,
+			      const struct conf_keyword *k, void *target)
+{
+	struct conf_globals *g = target;
+	double v = 99;
+
+	(void)k;
+	if (n->n > 1 && !conf_number(p, &n->word[1], -1, 99, true, &v))
+		return;
+	g->vrrp.auto_priority = g->checker.auto_priority = v < 0 ? 0 : (int)v;
+}
+
+static void set_auto_delay(struct conf_parse *p, const struct conf_node *n,
+			   const struct conf_keyword *k, void *target)
+{
+	struct conf_globals *g = target;
+	const struct conf_word *w = conf_argument(p, n);
+	double v;
+
+	(void)k;
+	if (w && conf_number(p, w, 1, 10000000, true, &v))
+		g->vrrp.auto_delay_us = g->checker.auto_delay_us = (int)v;
+}
+
 static void set_names(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
 		      void *target)
 {
@@ -355,19 +399,24 @@ static const struct conf_keyword global_words[] = {
      .doc = "How long no instance begins after the system was started; not at a reload."},
     {"log_unknown_vrids", conf_set_flag, GLOBAL(log_unknown_vrids),
      .doc = "Logs adverts of a virtual_router_id that no instance on the interface has."},
-    {CONF_NOTED("vrrp_owner_ignore_adverts", "", "An owner (255) does not hear others.",
-		"an owner hears others to find a second owner, and never gives way")},
+    {"vrrp_owner_ignore_adverts", conf_set_flag, GLOBAL(deaf_owner),
+     .doc = "owner_ignore_adverts of all instances."},
     {"vmac_prefix", conf_set_name, GLOBAL(vmac_prefix), .initial = "vrrp",
      .doc = "What names of virtual MAC interfaces begin with."},
     {"vmac_addr_prefix", conf_set_name, GLOBAL(vmac_addr_prefix), .initial = "vmac_prefix",
      .doc =
 	 "The same of addresses on other interfaces: use_vmac_addr, and use_vmac of an address."},
-    {CONF_NOTED("disable_local_igmp", "", "Leaves IGMP to the kernel.",
-		"a virtual MAC interface of vipd sends no IGMP while it is down")},
-    {CONF_NOTED("vrrp_rx_bufs_policy", "MTU|ADVERT|SIZE", "Size of receive buffers.",
-		"the kernel filters adverts before they are queued")},
-    {CONF_NOTED("vrrp_rx_bufs_multiplier", "NUMBER", "Adverts in a receive buffer.",
-		"the kernel filters adverts before they are queued")},
+    {"disable_local_igmp", conf_set_flag, GLOBAL(no_local_igmp), .form = "",
+     .doc = "While vipd runs, the kernel reports no groups of 224.0.0.0/24 by IGMP, on no "
+	    "interface: "
+	    "switches forward them anyhow (RFC 4541)."},
+    {"vrrp_rx_bufs_policy", set_rx_policy, .form = "MTU|ADVERT|BYTES",
+     .initial = "1 MiB for each interface",
+     .doc = "Receive buffer of adverts on an interface: BYTES, or for each instance on it the MTU "
+	    "or "
+	    "the length of its advert, times vrrp_rx_bufs_multiplier."},
+    {"vrrp_rx_bufs_multiplier", conf_set_int, GLOBAL(rx_multiplier), 1, 1000, .initial = "3",
+     .doc = "See vrrp_rx_bufs_policy."},
 
     /* Processes. */
     {"vrrp_rt_priority", conf_set_int, GLOBAL(vrrp.rt_priority), 0, 99, .initial = "1 where it may",
@@ -400,10 +449,12 @@ static const struct conf_keyword global_words[] = {
     {"checker_no_swap", conf_set_flag, GLOBAL(checker.no_swap),
      .doc = "Keeps the process that checks servers in memory."},
     {CONF_NOTED("bfd_no_swap", "", "Keeps BFD in memory.", WHY_BFD)},
-    {CONF_NOTED("max_auto_priority", "[-1..99]", "Raises the priority of late processes.",
-		"write vrrp_rt_priority: it holds from the start")},
-    {CONF_NOTED("min_auto_priority_delay", "MICROSECONDS", "How late they must be.",
-		"write vrrp_rt_priority: it holds from the start")},
+    {"max_auto_priority", set_auto_priority, .form = "[-1..99]", .initial = "0: off",
+     .doc = "A process of VRRP or of checks that runs late gets real-time scheduling, and one more "
+	    "of priority "
+	    "with each delay, up to this; without a number up to 99."},
+    {"min_auto_priority_delay", set_auto_delay, .form = "1..10000000", .initial = "1000000",
+     .doc = "How late, in microseconds."},
     {"process_names", set_names,
      .doc =
 	 "Names the processes keepalived, keepalived_kernel, keepalived_vrrp and keepalived_ipvs."},
@@ -495,16 +546,31 @@ static const struct conf_keyword global_words[] = {
      .extra = true},
 
     /* Buffers. */
-    {CONF_NOTED("vrrp_netlink_cmd_rcv_bufs", "BYTES", "Buffer.", WHY_BUFFERS)},
-    {CONF_NOTED("vrrp_netlink_cmd_rcv_bufs_force", "[on|off]", "Buffer.", WHY_BUFFERS)},
-    {CONF_NOTED("vrrp_netlink_monitor_rcv_bufs", "BYTES", "Buffer.", WHY_BUFFERS)},
-    {CONF_NOTED("vrrp_netlink_monitor_rcv_bufs_force", "[on|off]", "Buffer.", WHY_BUFFERS)},
-    {CONF_NOTED("lvs_netlink_cmd_rcv_bufs", "BYTES", "Buffer.", WHY_BUFFERS)},
-    {CONF_NOTED("lvs_netlink_cmd_rcv_bufs_force", "[on|off]", "Buffer.", WHY_BUFFERS)},
-    {CONF_NOTED("lvs_netlink_monitor_rcv_bufs", "BYTES", "Buffer.", WHY_BUFFERS)},
-    {CONF_NOTED("lvs_netlink_monitor_rcv_bufs_force", "[on|off]", "Buffer.", WHY_BUFFERS)},
-    {CONF_NOTED("process_monitor_rcv_bufs", "BYTES", "Buffer.", WHY_BUFFERS)},
-    {CONF_NOTED("process_monitor_rcv_bufs_force", "[on|off]", "Buffer.", WHY_BUFFERS)},
+    {"vrrp_netlink_cmd_rcv_bufs", conf_set_int, GLOBAL(vrrp_command.bytes), 1, 1 << 30,
+     .form = "BYTES", .initial = "4194304",
+     .doc = "Receive buffer of the netlink socket that sets addresses, routes and interfaces."},
+    {"vrrp_netlink_cmd_rcv_bufs_force", conf_set_flag, GLOBAL(vrrp_command.force),
+     .doc = "It may be larger than net.core.rmem_max."},
+    {"vrrp_netlink_monitor_rcv_bufs", conf_set_int, GLOBAL(vrrp_monitor.bytes), 1, 1 << 30,
+     .form = "BYTES", .initial = "4194304",
+     .doc = "Receive buffer of the netlink socket that tells of links and addresses."},
+    {"vrrp_netlink_monitor_rcv_bufs_force", conf_set_flag, GLOBAL(vrrp_monitor.force),
+     .doc = "It may be larger than net.core.rmem_max."},
+    {"lvs_netlink_cmd_rcv_bufs", conf_set_int, GLOBAL(lvs_command.bytes), 1, 1 << 30,
+     .form = "BYTES", .initial = "4194304",
+     .doc = "Receive buffer of the netlink socket for IPVS."},
+    {"lvs_netlink_cmd_rcv_bufs_force", conf_set_flag, GLOBAL(lvs_command.force),
+     .doc = "It may be larger than net.core.rmem_max."},
+    {"lvs_netlink_monitor_rcv_bufs", conf_set_int, GLOBAL(lvs_monitor.bytes), 1, 1 << 30,
+     .form = "BYTES", .initial = "4194304",
+     .doc = "Receive buffer of the netlink socket that tells ha_suspend of addresses."},
+    {"lvs_netlink_monitor_rcv_bufs_force", conf_set_flag, GLOBAL(lvs_monitor.force),
+     .doc = "It may be larger than net.core.rmem_max."},
+    {"process_monitor_rcv_bufs", conf_set_int, GLOBAL(processes.bytes), 1, 1 << 30, .form = "BYTES",
+     .initial = "1048576",
+     .doc = "Receive buffer of the netlink socket that tells vrrp_track_process of processes."},
+    {"process_monitor_rcv_bufs_force", conf_set_flag, GLOBAL(processes.force),
+     .doc = "It may be larger than net.core.rmem_max."},
 
     /* SNMP and D-Bus. */
     {CONF_REFUSED("snmp_socket", "ADDRESS", "Where the SNMP agent listens.", WHY_SNMP)},

@@ -413,6 +413,28 @@ static void set_rx_lower(struct conf_parse *p, const struct conf_node *n,
 		((struct conf_instance *)target)->notify.rx_lower = rare_script(p, n);
 }
 
+static void set_old_checksum(struct conf_parse *p, const struct conf_node *n,
+			     const struct conf_keyword *k, void *target)
+{
+	bool never = n->n > 1 && !strcmp(n->word[1].text, "never");
+
+	(void)k;
+	if (n->n > 1 && !never)
+		conf_warn(p, &n->word[1].at, "\"%s\" is not never: skipped", n->word[1].text);
+	else
+		((struct conf_instance *)target)->old_checksum = !never;
+}
+
+static void set_rival(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
+		      void *target)
+{
+	double v = HA_VRRP_PRIORITY_OWNER - 1;
+
+	(void)k;
+	if (n->n < 2 || conf_number(p, &n->word[1], 1, v, true, &v))
+		((struct conf_instance *)target)->rival_priority = (int)v;
+}
+
 /* Of old: as "lvs_sync_daemon INTERFACE INSTANCE" in global_defs. */
 static void set_sync_interface(struct conf_parse *p, const struct conf_node *n,
 			       const struct conf_keyword *k, void *target)
@@ -521,8 +543,11 @@ static const struct conf_keyword instance_words[] = {
      .doc = "Is in FAULT while unicast_peer is empty, instead of using multicast."},
     {CONF_NOTED("check_unicast_src", "[on|off]", "Hears unicast_peer only.",
 		"vipd never hears anybody else")},
-    {CONF_NOTED("old_unicast_checksum", "[never]", "Checksum of old versions, unicast.",
-		"all forms of the checksum are accepted")},
+    {"old_unicast_checksum", set_old_checksum, .form = "[never]",
+     .initial = "each unicast_peer gets the form that it sends",
+     .doc = "Version 3 over IPv4 with unicast_peer: sends the checksum as keepalived up to 1.3.6; "
+	    "never: as "
+	    "later ones, whatever a peer sends. All forms are taken."},
     {"v3_checksum_as_v2", conf_set_tristate, INSTANCE(bare_checksum),
      .initial = "v3_checksum_as_v2 of global_defs",
      .doc = "Version 3 over IPv4: checksum without the pseudo-header."},
@@ -559,8 +584,10 @@ static const struct conf_keyword instance_words[] = {
     {"strict_mode", conf_set_tristate, INSTANCE(strict), .initial = "vrrp_strict",
      .doc = "Holds the instance to the RFC: no authentication, no unicast, one family, no packets "
 	    "to addresses of others."},
-    {CONF_NOTED("owner_ignore_adverts", "", "An owner (255) does not hear others.",
-		"an owner hears others to find a second owner, and never gives way")},
+    {"owner_ignore_adverts", conf_set_flag, INSTANCE(deaf_owner),
+     .initial = "vrrp_owner_ignore_adverts",
+     .doc = "An owner (255) does not look at adverts of others: it answers none, and finds no "
+	    "second owner."},
     {"accept", conf_set_tristate, INSTANCE(accept),
      .doc = "Takes packets to the addresses, which is the default."},
     {"no_accept", conf_clear_tristate, INSTANCE(accept),
@@ -597,17 +624,21 @@ static const struct conf_keyword instance_words[] = {
      .doc =
 	 "There is no virtual_ipaddress on purpose: adverts name no address, and the election is "
 	 "for scripts, routes and addresses of virtual_ipaddress_excluded."},
-    {CONF_NOTED("promote_secondaries", "", "Keeps secondary addresses when the first one goes.",
-		"addresses that go by mistake come back at once")},
+    {"promote_secondaries", conf_set_flag, INSTANCE(promote_secondaries), .form = "",
+     .doc = "While vipd runs, the other addresses of a subnet stay on the interface when the first "
+	    "one goes."},
     {CONF_NOTED("linkbeat_use_polling", "", "Asks for the state of the link.",
 		"the kernel tells it")},
     {CONF_NOTED("debug", "0..4", "Logs more.", "write log-detail (-D)")},
-    {CONF_NOTED("timer_expired_backup", "", "Gives way after being late.",
-		"a late process hears what happened meanwhile before its timers count")},
-    {CONF_NOTED("thread_timer_expired", "", "Old word for timer_expired_backup.",
-		"a late process hears what happened meanwhile before its timers count")},
-    {CONF_NOTED("kernel_rx_buf_size", "BYTES", "Size of the receive buffer.",
-		"the kernel filters adverts before they are queued")},
+    {"timer_expired_backup", set_rival, .form = "[1..254]",
+     .doc = "With nopreempt: a Master that did not run for so long that a node of this priority "
+	    "(254) has taken over "
+	    "is BACKUP then."},
+    {"thread_timer_expired", set_rival, .form = "[1..254]",
+     .doc = "Old word for timer_expired_backup."},
+    {"kernel_rx_buf_size", conf_set_int, INSTANCE(rx_buffer_bytes), 1, 1 << 30, .form = "BYTES",
+     .initial = "vrrp_rx_bufs_policy",
+     .doc = "What this instance adds to the receive buffer of its adverts."},
     {0}};
 
 const struct conf_block conf_block_instance = {.name = "vrrp_instance", .keyword = instance_words};
@@ -641,6 +672,7 @@ void conf_instance_new(struct conf_parse *p, const struct conf_node *n,
 				    .strict = CONF_UNSET,
 				    .accept = CONF_UNSET,
 				    .bare_checksum = CONF_UNSET,
+				    .old_checksum = CONF_UNSET,
 				    .smtp_alert = CONF_UNSET,
 				    .priority_changes = CONF_UNSET,
 				    .at = n->word->at};

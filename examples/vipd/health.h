@@ -3,6 +3,7 @@
 #ifndef VIPD_HEALTH_H
 #define VIPD_HEALTH_H
 
+#include <libha/nl_transport.h>
 #include <libhealth/health.h>
 
 #include "loop.h"
@@ -61,6 +62,9 @@ struct health {
 	size_t n_probes;
 	struct probe **misc;	/* those whose script the supervisor runs, in its order */
 	uint32_t asked;		/* number of the last question to the kernel process */
+	struct ha_nl_transport suspend_socket;
+	bool has_suspend_socket; /* health_suspend_prepare opened it */
+	uint64_t late_said_ns;	 /* of schedule_is_late */
 	uint64_t deaf_until_ns; /* it did not answer the last one: none is put to it before */
 	char text[HEALTH_TEXT_MAX + 64]; /* how the last check ended, for the line about a change */
 };
@@ -82,7 +86,11 @@ int health_start_check(struct health *h, struct probe *p, bool up);
 /* health_main.c: the checks of a virtual server rest, or go on, the first at once. */
 void health_set_suspended(struct health *h, uint32_t index, bool suspended);
 
-/* health_suspend.c: follows the addresses of this host, if an ha_suspend wants it. 0 or -errno. */
+/*
+ * health_suspend.c: follows the addresses of this host, if an ha_suspend wants it. 0 or -errno. Its socket comes
+ * before privileges go when the file says how large its buffer is.
+ */
+int health_suspend_prepare(struct health *h);
 int health_suspend_start(struct health *h);
 
 /* health_share.c: gives each probe its leader. 0 or -ENOMEM. */

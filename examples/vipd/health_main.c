@@ -575,6 +575,17 @@ void health_set_suspended(struct health *h, uint32_t index, bool suspended)
 		 suspended ? "rest: its address is not on this host" : "go on");
 }
 
+static void on_late(void *userdata, uint64_t late_ns)
+{
+	struct health *h = userdata;
+
+	const struct msg m = {.type = MSG_LATE, .value = (int32_t)(late_ns / 1000000)};
+
+	if (schedule_is_late(&h->birth->conf->globals.checker, loop_now_ns(h->loop), late_ns,
+			     &h->late_said_ns))
+		msg_send(h->birth->ends.control, &m, -1);
+}
+
 static int set_up(struct health *h)
 {
 	const struct health_engine_ops ops = {
@@ -600,6 +611,8 @@ static int set_up(struct health *h)
 		r = make_all(h);
 	if (r < 0)
 		return r;
+	if (h->birth->conf->globals.checker.auto_priority)
+		loop_watch_late(h->loop, on_late, h);
 	tell_all(h);
 	r = start_checks(h);
 	if (r < 0)
@@ -625,6 +638,8 @@ int health_main(const struct birth *b)
 	weights_leave_held(b->weights);
 	schedule_apply(&b->conf->globals.checker, "checker");
 	r = tls_contexts_new(b->conf, &h.tls); /* keys are root's */
+	if (r >= 0)
+		r = health_suspend_prepare(&h);
 	if (r >= 0)
 		r = process_drop(0, "daemon"); /* not the user of vrrp */
 	if (r >= 0)

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* ha_suspend: a virtual server is checked while one of its addresses is on this host. */
 #include <errno.h>
+#include <linux/netlink.h>
 #include <stdlib.h>
 
 #include <libha/net.h>
 
 #include "health.h"
 #include "log.h"
+#include "netlink_buffer.h"
 
 struct suspend_address {
 	struct ha_ip ip;
@@ -90,13 +92,29 @@ static int watch(struct suspend *s)
 	    .deadline = (uint64_t(*)(const void *))(void (*)(void))ha_net_monitor_deadline,
 	    .dispatch = (int (*)(void *, uint64_t))(void (*)(void))ha_net_monitor_dispatch,
 	};
-	int r = ha_net_monitor_new(NULL, &ops, s, &s->monitor);
+	const struct ha_net_monitor_opts own = {
+	    .size = sizeof(own),
+	    .transport = s->health->has_suspend_socket ? &s->health->suspend_socket : NULL};
+	int r = ha_net_monitor_new(&own, &ops, s, &s->monitor);
 
 	if (r < 0)
 		return r;
 	o.fd = ha_net_monitor_fd(s->monitor);
 	o.object = s->monitor;
 	return loop_add_object(s->health->loop, &o, NULL);
+}
+
+int health_suspend_prepare(struct health *h)
+{
+	const struct ha_nl_transport *opened;
+	int r;
+
+	if (!list_addresses(h->birth->conf, NULL))
+		return 0;
+	r = netlink_open(&h->birth->conf->globals.lvs_monitor, NETLINK_ROUTE, "lvs_netlink_monitor",
+			 &h->suspend_socket, &opened);
+	h->has_suspend_socket = opened;
+	return r;
 }
 
 int health_suspend_start(struct health *h)

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <linux/netlink.h>
 #include <net/if.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "netlink_buffer.h"
 
 #define SECOND_NS UINT64_C(1000000000)
 #define AUDIT_NS (60 * SECOND_NS)
@@ -173,8 +175,20 @@ static void on_resynced(void *userdata)
 	soon(userdata);
 }
 
+static int open_net(struct kernel *k)
+{
+	struct ha_net_opts o = {.size = sizeof(o)};
+	struct ha_nl_transport t;
+	int r = netlink_open(&k->conf->globals.vrrp_command, NETLINK_ROUTE, "vrrp_netlink_cmd", &t,
+			     &o.transport);
+
+	return r < 0 ? r : ha_net_new(&o, &k->net);
+}
+
 static int watch_kernel(struct kernel *k)
 {
+	struct ha_net_monitor_opts m = {.size = sizeof(m)};
+	struct ha_nl_transport t;
 	const struct ha_net_monitor_ops ops = {
 	    .size = sizeof(ops),
 	    .link_changed = on_link,
@@ -188,8 +202,11 @@ static int watch_kernel(struct kernel *k)
 	    .deadline = (uint64_t(*)(const void *))(void (*)(void))ha_net_monitor_deadline,
 	    .dispatch = (int (*)(void *, uint64_t))(void (*)(void))ha_net_monitor_dispatch,
 	};
-	int r = ha_net_monitor_new(NULL, &ops, k, &k->monitor);
+	int r = netlink_open(&k->conf->globals.vrrp_monitor, NETLINK_ROUTE, "vrrp_netlink_monitor",
+			     &t, &m.transport);
 
+	if (r >= 0)
+		r = ha_net_monitor_new(&m, &ops, k, &k->monitor);
 	if (r < 0)
 		return r;
 	o.fd = ha_net_monitor_fd(k->monitor);
@@ -224,6 +241,7 @@ static void end(struct kernel *k, enum msg_stop how)
 	on_health(k->loop, k->birth->ends.health, 0, k);
 	if (how != MSG_STOP_RELOAD && !k->birth->options->keep_addresses)
 		addresses_release(k);
+	settings_release(k);
 	if (how != MSG_STOP_RELOAD && !k->birth->options->keep_services && k->services)
 		services_release(k->services);
 	if (how == MSG_STOP_RELOAD && k->services)
@@ -275,7 +293,7 @@ static int set_up(struct kernel *k)
 	if (r >= 0)
 		r = loop_new(&k->loop);
 	if (r >= 0)
-		r = ha_net_new(NULL, &k->net);
+		r = open_net(k);
 	if (r >= 0)
 		r = filter_new(k);
 	if (r >= 0)
@@ -342,6 +360,8 @@ int kernel_main(const struct birth *b)
 		return EXIT_FATAL;
 	}
 	wait_for_view(&k);
+	if (b->options->vrrp)
+		settings_settle(&k); /* the last of a subnet may go now */
 	addresses_remove_old(&k);
 	addresses_set_fixed(&k);
 	addresses_audit(&k); /* makes the macvlans and the filter before anybody needs them */

@@ -19,6 +19,8 @@ struct watched {
 	bool is_vmac;		/* our own: vrrp need not know it */
 	bool failed;		/* of an ipvlan: it was said */
 	uint32_t right_ifindex; /* of a macvlan, when it was looked at last and right */
+	uint32_t promoted_ifindex; /* promote_secondaries was looked at */
+	char promotion_was;	   /* what it was before; 0: it was so already */
 };
 
 enum held { HELD_UNKNOWN, HELD_UP, HELD_DOWN };
@@ -53,6 +55,8 @@ struct kernel {
 	    ipvs[KERNEL_IPVS_SOCKETS]; /* of net_namespace_ipvs, not yet used: n_ipvs */
 	size_t n_ipvs;
 	int no_ipvs;	   /* 0, or why there is none in that namespace */
+	bool igmp_was_asked;
+	char igmp_was;	   /* igmp_link_local_mcast_reports; 0: it was off already, or stays */
 	struct sync *sync; /* NULL: neither lvs_sync_daemon nor lvs_timeouts */
 };
 
@@ -93,6 +97,10 @@ void ipvlan_remove_old(struct kernel *k, const struct conf_instance *old);
 int filter_new(struct kernel *k);
 void filter_settle(struct kernel *k, bool always);
 void filter_release(struct kernel *k);
+
+/* kernel_setting.c: disable_local_igmp and promote_secondaries, also of an interface that has come */
+void settings_settle(struct kernel *k);
+void settings_release(struct kernel *k);
 
 /* kernel_route.c: routes and rules of an instance; what fails is said */
 void routes_set(struct kernel *k, const struct conf_instance *i, bool up);

@@ -88,6 +88,7 @@ static void tell_link(struct kernel *k, struct watched *w)
 
 	strncpy(m.link.name, w->name, sizeof(m.link.name) - 1);
 	m.link.ifindex = l->ifindex;
+	m.link.mtu = l->mtu;
 	m.link.running = (l->flags & IFF_UP) && (l->flags & IFF_RUNNING);
 	if (l->ifindex) {
 		if (ha_vrrp_link_source(l->ifindex, AF_INET, k->vips, k->n_vips, &m.link.source4) <
@@ -367,6 +368,8 @@ void addresses_settle(struct kernel *k)
 	for (const struct conf_instance *i = k->conf->instances; i && k->birth->options->vrrp;
 	     i = i->next)
 		ipvlan_settle(k, i);
+	if (k->birth->options->vrrp)
+		settings_settle(k);
 	for (size_t i = 0; i < k->n_watched; i++)
 		tell_link(k, &k->watched[i]);
 	filter_settle(k, false);

@@ -16,6 +16,7 @@
 
 #include "kernel.h"
 #include "log.h"
+#include "netlink_buffer.h"
 
 /* Of the namespace of this name; "": the first one, where init runs. */
 static int open_namespace(const char *name)
@@ -35,6 +36,9 @@ static int make_sockets(struct kernel *k)
 
 	while (r >= 0 && k->n_ipvs < KERNEL_IPVS_SOCKETS) {
 		r = ha_nl_mnl_open(NETLINK_GENERIC, NULL, &k->ipvs[k->n_ipvs]);
+		if (r >= 0 && k->conf->globals.lvs_command.bytes)
+			netlink_set_buffer(k->ipvs[k->n_ipvs].ops->fd(k->ipvs[k->n_ipvs].userdata),
+					   &k->conf->globals.lvs_command, "lvs_netlink_cmd");
 		k->n_ipvs += r >= 0;
 	}
 	return r;
@@ -78,9 +82,14 @@ int ipvs_prepare(struct kernel *k)
 int ipvs_open(struct kernel *k, struct ha_ipvs **ret)
 {
 	struct ha_ipvs_opts o = {.size = sizeof(o)};
+	struct ha_nl_transport t;
+	int r;
 
-	if (!k->birth->options->ipvs_name_space)
-		return ha_ipvs_open(NULL, ret);
+	if (!k->birth->options->ipvs_name_space) {
+		r = netlink_open(&k->conf->globals.lvs_command, NETLINK_GENERIC, "lvs_netlink_cmd",
+				 &t, &o.transport);
+		return r < 0 ? r : ha_ipvs_open(&o, ret);
+	}
 	if (k->no_ipvs < 0 || !k->n_ipvs)
 		return k->no_ipvs < 0 ? k->no_ipvs : -ENOENT;
 	o.transport = &k->ipvs[--k->n_ipvs];

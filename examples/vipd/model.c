@@ -5,6 +5,15 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 
+/* Up to keepalived 1.3.6 the group stood in the pseudo-header, although there were unicast peers. */
+static enum ha_vrrp_checksum checksum_of(const struct conf_instance *i)
+{
+	if (i->bare_checksum == 1)
+		return HA_VRRP_CHECKSUM_MESSAGE;
+	return i->n_peers && i->old_checksum == 1 ? HA_VRRP_CHECKSUM_PSEUDO_GROUP
+						  : HA_VRRP_CHECKSUM_PSEUDO;
+}
+
 void model_vrrp(const struct conf_instance *i, struct model_vrrp *ret)
 {
 	size_t n = i->n_advertised;
@@ -25,6 +34,8 @@ void model_vrrp(const struct conf_instance *i, struct model_vrrp *ret)
 	    .no_reply = i->no_reply,
 	    .last_advert = i->last_advert,
 	    .any_addresses = i->any_addresses,
+	    .deaf_owner = i->deaf_owner,
+	    .rival_priority = (uint8_t)i->rival_priority,
 	    .source = i->source,
 	    .group = i->group_address,
 	    .addresses = ret->address,
@@ -35,7 +46,8 @@ void model_vrrp(const struct conf_instance *i, struct model_vrrp *ret)
 	    .n_peers = i->n_peers,
 	    .peer_ttls = i->peer_ttls,
 	    .unicast_ttl = i->unicast_ttl,
-	    .checksum = i->bare_checksum == 1 ? HA_VRRP_CHECKSUM_MESSAGE : HA_VRRP_CHECKSUM_PSEUDO,
+	    .checksum = checksum_of(i),
+	    .learn_checksum = i->n_peers && i->old_checksum == CONF_UNSET && i->bare_checksum != 1,
 	    .auth_pass = i->auth_ah ? NULL : i->auth_pass,
 	    .garp_repeat = (uint8_t)i->garp.repeat,
 	    .garp_refresh_repeat = (uint8_t)i->garp.refresh_repeat,

@@ -62,6 +62,8 @@ enum msg_type {
 	MSG_RX_LOWER, /* instance `index`, MASTER with priority `value`, heard a lower one: once a second */
 	MSG_REMARK, /* instance `index`: value is an enum ha_vrrp_remark; said once a minute */
 
+	MSG_LATE, /* of health, too: a timer was served `value` ms late: max_auto_priority */
+
 	/* kernel to supervisor */
 	MSG_BACKEND, /* virtual servers are served by `value`, enum msg_backend */
 };
@@ -85,6 +87,7 @@ enum msg_backend { BACKEND_NONE, BACKEND_IPVS, BACKEND_NFT };
 struct msg_link {
 	char name[16];
 	uint32_t ifindex; /* 0: there is none of this name */
+	uint32_t mtu;
 	bool running;
 	struct ha_ip source4, source6; /* where adverts leave from, or none */
 };

@@ -35,6 +35,30 @@ static void lock_memory(const char *what)
 	say(what, "no_swap", mlockall(MCL_CURRENT | MCL_ONFAULT | later));
 }
 
+bool schedule_is_late(const struct conf_schedule *s, uint64_t now_ns, uint64_t late_ns,
+		      uint64_t *said_ns)
+{
+	if (!s->auto_priority || late_ns < (uint64_t)s->auto_delay_us * 1000 ||
+	    now_ns - late_ns <= *said_ns)
+		return false;
+	*said_ns = now_ns;
+	return true;
+}
+
+void schedule_raise(const struct conf_schedule *s, pid_t pid, const char *name, int late_ms)
+{
+	struct sched_param p = {0};
+
+	sched_getparam(pid, &p); /* 0 of ordinary scheduling */
+	if (++p.sched_priority > s->auto_priority)
+		return;
+	if (sched_setscheduler(pid, SCHED_RR | SCHED_RESET_ON_FORK, &p) < 0)
+		log_warn("max_auto_priority: %s", strerror(errno));
+	else
+		log_notice("%s ran late by %d ms: its real-time priority is %d now", name, late_ms,
+			   p.sched_priority);
+}
+
 void schedule_apply(const struct conf_schedule *s, const char *what)
 {
 	const struct rlimit limit = {(rlim_t)s->rttime_us, (rlim_t)s->rttime_us};

@@ -28,6 +28,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "pidfile.h"
+#include "schedule.h"
 #include "sd_notify.h"
 #include "supervisor_state.h"
 #include "upgrade.h"
@@ -139,6 +140,10 @@ static void take_message(struct supervisor *s, enum role from, const struct msg 
 		notify_quorum(s, m);
 	else if (from == ROLE_HEALTH && m->type == MSG_PAUSE && m->index >= s->conf->n_scripts)
 		trackers_pause(s->trackers, m->index, m->value == 1);
+	else if (from != ROLE_KERNEL && m->type == MSG_LATE)
+		schedule_raise(from == ROLE_VRRP ? &s->conf->globals.vrrp
+						 : &s->conf->globals.checker,
+			       s->child[from].pid, role_name(from), m->value);
 	else
 		log_warn("%s said something that it must not (%u)", role_name(from), m->type);
 }

@@ -212,6 +212,8 @@ static void dump_instance(FILE *f, const struct conf_instance *i, const struct h
 		i->no_reply ? "false" : "true");
 	fprintf(f, "   Send advert after receive higher priority advert = %s\n",
 		i->last_advert ? "true" : "false");
+	fprintf(f, "   Promote_secondaries = %s\n",
+		i->promote_secondaries ? "enabled" : "disabled");
 	fprintf(f, "   Virtual Router ID = %d\n", i->vrid);
 	fprintf(f, "   Priority = %d\n", i->priority);
 	fprintf(f, "   Effective priority = %d\n", dump_effective_priority(i, r));

@@ -79,6 +79,9 @@ static void dump_announcements(FILE *f, const struct conf_globals *g)
 		" Send advert after receive lower priority advert = %s\n"
 		" Send advert after receive higher priority advert = %s\n",
 		true_false(!g->no_reply), true_false(g->last_advert));
+	fprintf(f, " Disable local IGMP = %s\n", g->no_local_igmp ? "yes" : "no");
+	fprintf(f, " Max auto priority = %d\n Min auto priority delay = %d usecs\n",
+		g->vrrp.auto_priority, g->vrrp.auto_delay_us);
 	fprintf(f, " Gratuitous ARP interval = %f\n Gratuitous NA interval = %f\n",
 		seconds(g->garp_interval_ms, 0), seconds(g->gna_interval_ms, 0));
 }

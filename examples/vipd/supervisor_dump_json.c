@@ -115,7 +115,7 @@ static json_t *json_data(const struct conf_instance *i, const struct heard *h,
 	json_object_set_new(o, "base_priority", json_integer(i->priority));
 	json_object_set_new(o, "effective_priority", json_integer(dump_effective_priority(i, r)));
 	json_object_set_new(o, "vipset", json_boolean(master));
-	json_object_set_new(o, "promote_secondaries", json_false());
+	json_object_set_new(o, "promote_secondaries", json_boolean(i->promote_secondaries));
 	json_object_set_new(o, "adver_int", json_seconds(i->advert_ms));
 	json_object_set_new(o, "master_adver_int",
 			    json_seconds(r->status.active_interval_cs * INT64_C(10)));

@@ -16,7 +16,6 @@
 #include "upgrade.h"
 
 #define SECOND_NS UINT64_C(1000000000)
-#define STOP_PATIENCE_NS (5 * SECOND_NS)
 #define SCRIPTS_PATIENCE_NS SECOND_NS /* keepalived's, for STOP scripts */
 #define SCRIPTS_WAITED_FOR 10
 
@@ -28,6 +27,12 @@ static void kill_late(struct supervisor *s)
 		log_err("%s does not end: killed", role_name((enum role)r));
 		kill(s->child[r].pid, SIGKILL);
 	}
+}
+
+/* child_wait_time */
+static uint64_t stop_patience_ns(const struct supervisor *s)
+{
+	return SECOND_NS * (uint64_t)s->conf->globals.child_wait_s;
 }
 
 void phase_on_deadline(struct loop *l, void *userdata)
@@ -56,7 +61,7 @@ void phase_stop(struct supervisor *s, int result)
 		child_start(s, ROLE_KERNEL);
 	child_tell(s, ROLE_HEALTH, MSG_STOP, MSG_STOP_RELEASE);
 	child_tell(s, ROLE_VRRP, MSG_STOP, MSG_STOP_RELEASE);
-	loop_arm(s->deadline, loop_clock_ns() + STOP_PATIENCE_NS);
+	loop_arm(s->deadline, loop_clock_ns() + stop_patience_ns(s));
 	phase_advance(s);
 }
 
@@ -249,11 +254,11 @@ void phase_advance(struct supervisor *s)
 		s->phase = PHASE_CLEAR;
 		notify_omega(s);
 		child_tell(s, ROLE_KERNEL, MSG_STOP, MSG_STOP_RELEASE);
-		loop_arm(s->deadline, loop_clock_ns() + STOP_PATIENCE_NS);
+		loop_arm(s->deadline, loop_clock_ns() + stop_patience_ns(s));
 	} else if (s->phase == PHASE_RELOAD) {
 		s->phase = PHASE_EXCHANGE;
 		child_tell(s, ROLE_KERNEL, MSG_STOP, MSG_STOP_RELOAD);
-		loop_arm(s->deadline, loop_clock_ns() + STOP_PATIENCE_NS);
+		loop_arm(s->deadline, loop_clock_ns() + stop_patience_ns(s));
 	}
 	if (s->child[ROLE_KERNEL].pid)
 		return;
@@ -342,6 +347,6 @@ void phase_reload(struct supervisor *s)
 	s->fresh = false; /* until vrrp has written down where it stands */
 	child_tell(s, ROLE_HEALTH, MSG_STOP, MSG_STOP_RELOAD);
 	child_tell(s, ROLE_VRRP, MSG_STOP, MSG_STOP_RELOAD);
-	loop_arm(s->deadline, loop_clock_ns() + STOP_PATIENCE_NS);
+	loop_arm(s->deadline, loop_clock_ns() + stop_patience_ns(s));
 	phase_advance(s);
 }

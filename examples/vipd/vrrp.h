@@ -92,6 +92,7 @@ struct vrrp {
 	struct loop_source *retry;
 	struct loop_source *begin; /* routers_start_waiting, after vrrp_startup_delay */
 	uint64_t late_quiet_until_ns;
+	uint64_t late_said_ns; /* of schedule_is_late */
 	bool ending;
 	struct loop_source *publish; /* the next few routers are written for the supervisor */
 	size_t published;

@@ -123,6 +123,47 @@ static bool needs(const struct speaker *s, int kind)
 	return kind != HA_VRRP_SOCKET_AH || s->ah;
 }
 
+/* Bytes of an advert, as they come from the socket. */
+static unsigned advert_bytes(const struct conf_instance *i)
+{
+	if (i->family == AF_INET6)
+		return 8 + 16 * (unsigned)i->n_advertised;
+	return 20 + 8 + 4 * (unsigned)i->n_advertised + (i->version == 2 ? 8 : 0) +
+	       (i->auth_ah ? 24 : 0);
+}
+
+/* kernel_rx_buf_size, or else vrrp_rx_bufs_policy; 0: neither. */
+static uint64_t share_of_buffer(const struct conf_instance *i, const struct conf_globals *g,
+				unsigned mtu)
+{
+	if (i->rx_buffer_bytes)
+		return (uint64_t)i->rx_buffer_bytes;
+	switch (g->rx_policy) {
+	case CONF_RX_BYTES:
+		return (uint64_t)g->rx_bytes;
+	case CONF_RX_MTU:
+		return (uint64_t)mtu * (unsigned)g->rx_multiplier;
+	case CONF_RX_ADVERT:
+		return (uint64_t)advert_bytes(i) * (unsigned)g->rx_multiplier;
+	case CONF_RX_ROOMY:
+		break;
+	}
+	return 0;
+}
+
+static uint32_t receive_buffer(const struct speaker *s)
+{
+	const struct vrrp *v = s->vrrp;
+	const struct device *d = device_find(v, s->interface);
+	uint64_t bytes = 0;
+
+	for (size_t r = 0; r < v->n_routers; r++)
+		if (v->routers[r].speaker == s)
+			bytes += share_of_buffer(v->routers[r].conf, &v->birth->conf->globals,
+						 d ? d->link.mtu : 0);
+	return !bytes ? RECEIVE_BUFFER : bytes > INT32_MAX ? INT32_MAX : (uint32_t)bytes;
+}
+
 static void ask(struct speaker *s, uint32_t ifindex)
 {
 	struct msg m = {.type = MSG_OPEN,
@@ -131,7 +172,7 @@ static void ask(struct speaker *s, uint32_t ifindex)
 				   .family = s->family,
 				   .ifindex = ifindex,
 				   .group = s->group,
-				   .receive_buffer_bytes = RECEIVE_BUFFER}};
+				   .receive_buffer_bytes = receive_buffer(s)}};
 	int r = 0;
 
 	for (int kind = HA_VRRP_SOCKET_ADVERT; kind <= HA_VRRP_SOCKET_AH && r >= 0; kind++) {

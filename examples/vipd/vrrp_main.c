@@ -105,7 +105,14 @@ static void on_publish(struct loop *l, void *userdata)
 
 static void on_late(void *userdata, uint64_t late_ns)
 {
-	live_add_late(userdata, late_ns);
+	struct vrrp *v = userdata;
+
+	const struct msg m = {.type = MSG_LATE, .value = (int32_t)(late_ns / 1000000)};
+
+	live_add_late(v->birth->live->late, late_ns);
+	if (schedule_is_late(&v->birth->conf->globals.vrrp, loop_now_ns(v->loop), late_ns,
+			     &v->late_said_ns))
+		msg_send(v->birth->ends.control, &m, -1);
 }
 
 static void on_order(struct vrrp *v, const struct msg *m)
@@ -285,7 +292,7 @@ static int set_up(struct vrrp *v)
 		loop_set_rest_ns(v->loop, REST_NS);
 		loop_set_slack_ns(v->loop, SLACK_NS);
 		loop_set_turn_end(v->loop, on_turn_end, v);
-		loop_watch_late(v->loop, on_late, v->birth->live->late);
+		loop_watch_late(v->loop, on_late, v);
 	}
 	v->track = calloc(v->birth->conf->n_scripts + 1, 1);
 	v->watch = calloc(v->birth->conf->n_watches + 1, sizeof(*v->watch));

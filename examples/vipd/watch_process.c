@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "netlink_buffer.h"
 #include "watch.h"
 
 #define MS_NS UINT64_C(1000000)
@@ -280,7 +281,7 @@ static void on_readable(struct loop *l, int fd, uint32_t events, void *userdata)
 	reconsider_all(userdata);
 }
 
-static int subscribe(void)
+static int subscribe(const struct conf_netlink_buffer *buffer)
 {
 	struct sockaddr_nl me = {.nl_family = AF_NETLINK, .nl_groups = CN_IDX_PROC};
 	const int bytes = RECEIVE_BUFFER;
@@ -298,7 +299,9 @@ static int subscribe(void)
 	memcpy(m, &head, sizeof(head));
 	memcpy(m + NLMSG_HDRLEN, &to, sizeof(to));
 	memcpy(m + NLMSG_HDRLEN + sizeof(to), &listen, sizeof(listen));
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0)
+	if (buffer->bytes)
+		netlink_set_buffer(fd, buffer, "process_monitor");
+	else if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
 	if (!bind(fd, (void *)&me, sizeof(me)) && send(fd, m, sizeof(m), 0) == sizeof(m))
 		return fd;
@@ -339,7 +342,8 @@ int watch_processes_new(struct watches *all)
 	if (!p)
 		return -ENOMEM;
 	p->all = all;
-	p->fd = subscribe(); /* before /proc is read: nothing falls between */
+	p->fd = subscribe(
+	    &all->conf->globals.processes); /* before /proc is read: nothing falls between */
 	if (p->fd < 0)
 		log_notice(
 		    "vrrp_track_process: /proc is read once a second: the kernel does not tell of "

@@ -85,6 +85,7 @@ enum ha_vrrp_reason {
 	HA_VRRP_FOLLOWED,	 /* the sync group moved it */
 	HA_VRRP_HANDED_OVER,	 /* ha_vrrp_hand_over, and the heir was heard */
 	HA_VRRP_PEER_DOWN,	 /* the timer, shortened by ha_vrrp_peer_down */
+	HA_VRRP_OVERSLEPT, /* an Active was away for so long that another one may be: rival_priority */
 	HA_VRRP_N_REASONS,
 };
 
@@ -115,6 +116,7 @@ enum ha_vrrp_drop {
 	HA_VRRP_DROP_REPLAY,	      /* authenticated, but not newer than what was heard before,
 					 or not of our time: see auth_window_ns */
 	HA_VRRP_DROP_OTHER_VERSION,   /* version 2 of a router whose version 3 is heard: v2_too */
+	HA_VRRP_DROP_IGNORED,	      /* an owner that hears nobody: deaf_owner */
 	HA_VRRP_N_DROPS,
 };
 
@@ -315,6 +317,15 @@ struct ha_vrrp_opts {
 
 	/* The TTLs or hop limits taken of each of `peers`, n_peers of them; NULL: min_ttl holds for all. */
 	const struct ha_vrrp_ttls *peer_ttls;
+
+	/*
+	 * With no_preempt: an Active whose last advert lies so far back that a Backup of this priority (1..254) has
+	 * taken over becomes a Backup, instead of displacing it. 0: it listens for one interval, then goes on.
+	 */
+	uint8_t rival_priority;
+
+	/* An owner does not look at adverts, and so finds no second owner. keepalived's owner_ignore_adverts. */
+	bool deaf_owner;
 };
 
 /* What is known of a received message beside its bytes. All of it is needed. */

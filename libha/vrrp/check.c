@@ -115,6 +115,8 @@ enum ha_vrrp_drop vrrp_check(const struct ha_vrrp *v, const struct ha_vrrp_meta 
 
 	if (v->state != HA_VRRP_BACKUP && v->state != HA_VRRP_ACTIVE)
 		return HA_VRRP_DROP_NOT_RUNNING;
+	if (o->deaf_owner && v->priority == HA_VRRP_PRIORITY_OWNER)
+		return HA_VRRP_DROP_IGNORED;
 	drop = check_meta(v, m);
 	if (drop)
 		return drop;

@@ -446,6 +446,30 @@ static bool slept_too_long(const struct ha_vrrp *v, uint64_t late_ns)
 	return late_ns > beats * own_interval_ns(v) && !v->relistened;
 }
 
+/*
+ * keepalived's timer_expired_backup (local): who may not preempt does not come back as Active either, when a
+ * Backup of rival_priority has not heard it for its whole Active_Down_Interval.
+ */
+static bool overslept(const struct ha_vrrp *v)
+{
+	const struct ha_vrrp_opts *o = &v->opts;
+	uint64_t whole = o->version == 2 ? VRRP_NS_PER_S : own_interval_ns(v);
+	uint64_t down_ns =
+	    o->down_timer_adverts * own_interval_ns(v) + (256u - o->rival_priority) * whole / 256;
+
+	return o->rival_priority && o->no_preempt && v->priority != HA_VRRP_PRIORITY_OWNER &&
+	       v->timer == VRRP_TIMER_ADVERT && !v->handover_ns &&
+	       v->now_ns - v->timer_start_ns > down_ns;
+}
+
+static void give_up(struct ha_vrrp *v)
+{
+	vrrp_push_remark(v, HA_VRRP_REMARK_LATE, NULL);
+	leave_active(v, false);
+	v->relistened = false;
+	become_backup(v, HA_VRRP_OVERSLEPT, NULL);
+}
+
 bool vrrp_keeps_beat(const struct ha_vrrp *v)
 {
 	bool late = v->now_ns >= v->timer_ns && v->now_ns - v->timer_ns >= own_interval_ns(v);
@@ -559,11 +583,19 @@ static void in_active(struct ha_vrrp *v, enum vrrp_event event, const struct vrr
 		change_state(v, HA_VRRP_INITIALIZE, HA_VRRP_STOPPED, NULL);
 		break;
 	case VRRP_EV_TIMER:
-		advert_timer_fires(v);
+		if (overslept(v))
+			give_up(v);
+		else
+			advert_timer_fires(v);
 		break;
 	case VRRP_EV_ADVERT:
 		remark(v, heard);
-		active_hears(v, heard);
+		if (overslept(v)) {
+			give_up(v);
+			backup_hears(v, heard);
+		} else {
+			active_hears(v, heard);
+		}
 		break;
 	case VRRP_EV_FAULT:
 		cancel_timer(v);

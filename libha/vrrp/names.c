@@ -27,6 +27,7 @@ const char *ha_vrrp_reason_name(enum ha_vrrp_reason reason)
 	    [HA_VRRP_FOLLOWED] = "follows its group",
 	    [HA_VRRP_HANDED_OVER] = "handed over",
 	    [HA_VRRP_PEER_DOWN] = "the active was found dead",
+	    [HA_VRRP_OVERSLEPT] = "was away for too long",
 	};
 
 	return NAME_OF(name, reason);
@@ -53,6 +54,7 @@ const char *ha_vrrp_drop_name(enum ha_vrrp_drop drop)
 	    [HA_VRRP_DROP_ADDRESS_LIST] = "address list",
 	    [HA_VRRP_DROP_REPLAY] = "replay",
 	    [HA_VRRP_DROP_OTHER_VERSION] = "its version 3 is heard",
+	    [HA_VRRP_DROP_IGNORED] = "an owner that hears nobody",
 	};
 
 	return NAME_OF(name, drop);

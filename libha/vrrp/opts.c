@@ -177,6 +177,8 @@ const char *vrrp_opts_check(const struct ha_vrrp_opts *o)
 		return "version: IPv6 needs version 3";
 	if (o->down_timer_adverts > 100)
 		return "down_timer_adverts: 1 .. 100";
+	if (o->rival_priority == HA_VRRP_PRIORITY_OWNER)
+		return "rival_priority: 1 .. 254; an owner takes the addresses back anyhow";
 	if ((unsigned)o->checksum >= HA_VRRP_N_CHECKSUMS)
 		return "checksum: unknown form";
 	wrong = check_interval(o);

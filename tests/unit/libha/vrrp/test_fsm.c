@@ -508,6 +508,83 @@ static void an_active_that_is_a_little_late_keeps_its_beat(void **state)
 	assert_true(ha_vrrp_deadline(r.v) == t + 4 * S);
 }
 
+/* An Active with no_preempt whose rivals have at most `rival`, first adverts behind it: since when. */
+static uint64_t start_polite(uint8_t rival)
+{
+	struct ha_vrrp_opts o = rig_opts();
+
+	o.no_preempt = true;
+	o.rival_priority = rival;
+	rig_up(&r, &o);
+	ha_vrrp_start(r.v, T0);
+	rig_run(&r, T0 + DOWN_100);
+	r.log[0] = 0;
+	return T0 + DOWN_100;
+}
+
+static void an_active_that_may_not_preempt_gives_way_when_a_rival_has_taken_over(void **state)
+{
+	uint64_t t = start_polite(128);
+
+	(void)state;
+	ha_vrrp_tick(r.v, t + 3 * S + S / 2 + 1); /* the rival's Active_Down_Interval */
+	assert_said(&r, "remark(timer served late) down backup");
+	assert_int_equal(r.change.reason, HA_VRRP_OVERSLEPT);
+	assert_true(ha_vrrp_deadline(r.v) == t + 3 * S + S / 2 + 1 + DOWN_100);
+}
+
+static void and_follows_the_rival_that_it_hears_before_its_timer(void **state)
+{
+	uint64_t t = start_polite(254);
+
+	(void)state;
+	hear(&r, t + 5 * S, 50);
+	assert_said(&r, "remark(timer served late) down backup");
+	hear(&r, t + 6 * S, 50);
+	assert_int_equal(ha_vrrp_state(r.v), HA_VRRP_BACKUP);
+	assert_true(ha_vrrp_deadline(r.v) == t + 6 * S + DOWN_100);
+}
+
+static void before_that_it_goes_on_and_an_owner_always_does(void **state)
+{
+	struct ha_vrrp_opts o = rig_opts();
+	uint64_t t = start_polite(128);
+
+	(void)state;
+	ha_vrrp_tick(r.v, t + 3 * S + S / 2);
+	assert_int_equal(ha_vrrp_state(r.v), HA_VRRP_ACTIVE);
+	rig_down(&r);
+	o.no_preempt = true;
+	o.rival_priority = 254;
+	o.priority = 255;
+	rig_up(&r, &o);
+	ha_vrrp_start(r.v, T0);
+	ha_vrrp_tick(r.v, T0 + 100 * S);
+	assert_int_equal(ha_vrrp_state(r.v), HA_VRRP_ACTIVE);
+}
+
+static void a_deaf_owner_answers_nobody_until_it_is_none(void **state)
+{
+	struct peer loser = peer_make(3, 50, "10.9.0.2", 100);
+	struct ha_vrrp_opts o = rig_opts();
+
+	(void)state;
+	o.deaf_owner = true;
+	o.priority = 255;
+	rig_up(&r, &o);
+	ha_vrrp_start(r.v, T0);
+	r.log[0] = 0;
+	peer_send(&r, T0 + MS, &loser);
+	assert_said(&r, "drop(an owner that hears nobody)");
+	rig_down(&r);
+	o.priority = 200;
+	rig_up(&r, &o);
+	ha_vrrp_start(r.v, T0);
+	r.log[0] = 0;
+	hear(&r, T0 + MS, 201);
+	assert_said(&r, "");
+}
+
 static void a_dead_peer_shortens_the_timer_of_its_backup(void **state)
 {
 	const struct ha_ip active = ip("10.9.0.2"), other = ip("10.9.0.3");
@@ -721,6 +798,10 @@ int main(void)
 	    ROW(an_active_that_slept_yields_to_a_winner_without_a_word),
 	    ROW(an_active_that_slept_asserts_against_a_loser_at_once),
 	    ROW(an_active_that_is_a_little_late_keeps_its_beat),
+	    ROW(an_active_that_may_not_preempt_gives_way_when_a_rival_has_taken_over),
+	    ROW(and_follows_the_rival_that_it_hears_before_its_timer),
+	    ROW(before_that_it_goes_on_and_an_owner_always_does),
+	    ROW(a_deaf_owner_answers_nobody_until_it_is_none),
 	    ROW(a_dead_peer_shortens_the_timer_of_its_backup),
 	    ROW(an_advert_undoes_a_dead_peer),
 	    ROW(a_dead_peer_is_nothing_to_an_active),
