@@ -234,6 +234,9 @@ void print_down(const json_t *virtual)
 			snprintf(why, sizeof(why), "  %s %s, %s, %s ago", text(check, "type"),
 				 text(check, "code"), text(check, "text"),
 				 ago(number(check, "last"), since));
+		else if (check && *text(check, "text")) /* a script has no code */
+			snprintf(why, sizeof(why), "  %s %s, %s ago", text(check, "type"),
+				 text(check, "text"), ago(number(check, "last"), since));
 		else
 			snprintf(why, sizeof(why), "  %s",
 				 ordered ? "by an order of lbctl" : text(check, "type"));

@@ -93,6 +93,7 @@ struct conf_route {
 	size_t n_hops;
 	enum conf_route_how how; /* among routes to the same destination */
 	bool no_track;		 /* whoever removes it has removed it */
+	uint32_t index;		 /* of all routes and rules of the file */
 	const char *text;	 /* as it was written */
 	struct diag_place at;
 };
@@ -100,6 +101,7 @@ struct conf_route {
 struct conf_rule {
 	struct ha_net_rule rule;
 	bool no_track;
+	uint32_t index; /* of all routes and rules of the file */
 	const char *text;
 	struct diag_place at;
 };
@@ -585,6 +587,7 @@ struct conf {
 	struct conf_link_delay *link_delays;
 	struct conf_watch *watches; /* track_file, vrrp_track_process, bfd_instance */
 	size_t n_instances, n_groups, n_scripts, n_misc, n_virtuals, n_watches;
+	uint32_t n_lines;	   /* routes and rules */
 	struct conf_chunk *memory; /* all of the above, in conf_memory.c */
 };
 

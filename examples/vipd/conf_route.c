@@ -525,6 +525,7 @@ void conf_route_line(struct conf_parse *p, const struct conf_node *n, struct con
 	if (!r.route.family && !r.route.dst.family && !r.route.via.family && !r.n_hops)
 		r.route.family = AF_INET;
 	r.text = joined(&l);
+	r.index = p->conf->n_lines++;
 	i->routes = conf_grow(p->memory, i->routes, i->n_routes, sizeof(r));
 	i->routes[i->n_routes++] = r;
 }
@@ -705,6 +706,7 @@ void conf_rule_line(struct conf_parse *p, const struct conf_node *n, struct conf
 		    "a rule without preference is asked before all that are there then: write "
 		    "preference NUMBER");
 	r.text = joined(&l);
+	r.index = p->conf->n_lines++;
 	i->rules = conf_grow(p->memory, i->rules, i->n_rules, sizeof(r));
 	i->rules[i->n_rules++] = r;
 }

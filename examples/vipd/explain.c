@@ -217,11 +217,14 @@ static void say_check(const struct supervisor *s, const struct conf_check *k, si
 	const char *kind = report_check_kind(k);
 	struct health_check_status c;
 	const char *error = "";
+	uint64_t last_ns;
 	char when[32];
 
 	if (k->misc) {
-		say(list, "%s %s: %s.", kind, k->misc->script.argv ? k->misc->script.argv[0] : "",
-		    report_track(s, k->misc->index));
+		error = trackers_result(s->trackers, k->misc->index, &last_ns);
+		say(list, "%s %s: %s%s%s.", kind,
+		    k->misc->script.argv ? k->misc->script.argv[0] : "",
+		    report_track(s, k->misc->index), *error ? ": " : "", error);
 		return;
 	}
 	if (k->kind == CONF_CHECK_FILE) {

@@ -49,6 +49,8 @@ struct kernel {
 	uint8_t *held; /* enum held, of each instance */
 	struct ha_ip *vips;
 	size_t n_vips;
+	int *
+	    line_error; /* of each route and rule: why the kernel refused it, as was said; 0: it did not */
 	struct services *services; /* NULL: none are configured */
 	struct filter *filter;
 	struct ha_nl_transport
@@ -99,6 +101,7 @@ void filter_settle(struct kernel *k, bool always);
 void filter_release(struct kernel *k);
 
 /* kernel_setting.c: disable_local_igmp and promote_secondaries, also of an interface that has come */
+int setting_put(const char *path, char value); /* below /proc/sys; 0 or -errno */
 void settings_settle(struct kernel *k);
 void settings_release(struct kernel *k);
 

@@ -69,7 +69,8 @@ int addresses_init(struct kernel *k)
 	k->watched = calloc(names + 1, sizeof(*k->watched));
 	k->vips = calloc(names + 1, sizeof(*k->vips));
 	k->held = calloc(k->conf->n_instances + 1, 1);
-	if (!k->watched || !k->vips || !k->held)
+	k->line_error = calloc(k->conf->n_lines + 1, sizeof(*k->line_error));
+	if (!k->watched || !k->vips || !k->held || !k->line_error)
 		return -ENOMEM;
 	watch_all(k, k->conf);
 	watch_all(k, k->birth->old);

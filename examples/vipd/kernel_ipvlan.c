@@ -7,6 +7,7 @@
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "kernel.h"
@@ -28,6 +29,21 @@ static int make(struct kernel *k, const struct conf_ipvlan *v, uint8_t family, u
 	if (r >= 0)
 		r = ha_net_link_set_alias(k->net, ret->ifindex, MARK);
 	return r;
+}
+
+/*
+ * Its address is made of the parent's MAC address and a number of the kernel's own, so nobody else has it; to ask
+ * whether somebody has takes longer than an advert may wait. As on a macvlan of use_vmac.
+ */
+static void skip_duplicate_detection(const struct conf_ipvlan *v)
+{
+	static const char *const word[] = {"accept_dad", "dad_transmits"};
+	char path[128];
+
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/%s", v->name, word[i]);
+		setting_put(path, '0'); /* a kernel without IPv6 has none */
+	}
 }
 
 static bool is_right(const struct ha_net_link *l, const struct conf_ipvlan *v, uint32_t parent)
@@ -62,6 +78,8 @@ static int ensure(struct kernel *k, const struct conf_instance *i, struct watche
 		r = make(k, v, i->family, parent, &l);
 	else if (r >= 0 && !is_right(&l, v, parent))
 		r = -EEXIST;
+	if (r >= 0 && !(l.flags & IFF_UP))
+		skip_duplicate_detection(v);
 	if (r >= 0 && !(l.flags & IFF_UP))
 		r = ha_net_link_set_up(k->net, l.ifindex, true);
 	if (r >= 0)

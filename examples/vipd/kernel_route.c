@@ -79,8 +79,28 @@ static int change_route(struct kernel *k, const struct conf_route *c, const stru
 	return status;
 }
 
-static void set_route(struct kernel *k, const struct conf_instance *i, const struct conf_route *c,
-		      bool up)
+static void say_failure(struct kernel *k, const struct conf_instance *i, const char *what,
+			const char *text, int status)
+{
+	const char *detail = ha_net_error_text(k->net);
+
+	log_err("%s: cannot %s %s: %s%s%s", i->name, what, text, strerror(-status),
+		*detail ? ": " : "", detail);
+}
+
+/* It is asked for again at each change of a link or address: the same refusal is said once. */
+static void note(struct kernel *k, const struct conf_instance *i, const char *what,
+		 const char *text, uint32_t index, int status)
+{
+	int *said = &k->line_error[index];
+
+	if (status < 0 && status != *said)
+		say_failure(k, i, what, text, status);
+	*said = status < 0 ? status : 0;
+}
+
+static int try_route(struct kernel *k, const struct conf_instance *i, const struct conf_route *c,
+		     bool up)
 {
 	struct ha_net_nexthop *hop = calloc(c->n_hops + 1, sizeof(*hop));
 	struct ha_net_route r;
@@ -88,38 +108,69 @@ static void set_route(struct kernel *k, const struct conf_instance *i, const str
 
 	if (hop)
 		status = to_route(k, i, c, hop, &r) ? change_route(k, c, &r, up) : -ENODEV;
-	/* Without its link it is gone; and a kernel that cannot have it has none. */
-	if (status < 0 && (up || (status != -ENODEV && status != -EOPNOTSUPP)))
-		log_err("%s: cannot %s route %s: %s%s%s", i->name, up ? "add" : "remove", c->text,
-			strerror(-status), *ha_net_error_text(k->net) ? ": " : "",
-			ha_net_error_text(k->net));
 	free(hop);
+	return status;
 }
 
-static void set_rule(struct kernel *k, const struct conf_instance *i, const struct conf_rule *c,
-		     bool up)
+static void add_route(struct kernel *k, const struct conf_instance *i, const struct conf_route *c)
+{
+	note(k, i, "add route", c->text, c->index, try_route(k, i, c, true));
+}
+
+/* Without its link it is gone; and a kernel that cannot have it has none. */
+static void remove_route(struct kernel *k, const struct conf_instance *i,
+			 const struct conf_route *c)
+{
+	int status = try_route(k, i, c, false);
+
+	if (status < 0 && status != -ENODEV && status != -EOPNOTSUPP)
+		say_failure(k, i, "remove route", c->text, status);
+}
+
+static void add_rule(struct kernel *k, const struct conf_instance *i, const struct conf_rule *c)
 {
 	int status = 0;
 
-	if (up)
-		ha_net_rule_add(k->net, &c->rule, 1, &status);
-	else
-		ha_net_rule_remove(k->net, &c->rule, 1, &status);
+	ha_net_rule_add(k->net, &c->rule, 1, &status);
+	note(k, i, "add rule", c->text, c->index, status);
+}
+
+static void remove_rule(struct kernel *k, const struct conf_instance *i, const struct conf_rule *c)
+{
+	int status = 0;
+
+	ha_net_rule_remove(k->net, &c->rule, 1, &status);
 	if (status < 0)
-		log_err("%s: cannot %s rule %s: %s%s%s", i->name, up ? "add" : "remove", c->text,
-			strerror(-status), *ha_net_error_text(k->net) ? ": " : "",
-			ha_net_error_text(k->net));
+		say_failure(k, i, "remove rule", c->text, status);
+}
+
+static void add_all(struct kernel *k, const struct conf_instance *i)
+{
+	for (size_t n = 0; n < i->n_routes; n++)
+		add_route(k, i, &i->routes[n]);
+	for (size_t n = 0; n < i->n_rules; n++)
+		add_rule(k, i, &i->rules[n]);
+}
+
+/* The next time that they are wanted, a refusal is said again. */
+static void remove_all(struct kernel *k, const struct conf_instance *i)
+{
+	for (size_t n = i->n_rules; n-- > 0;) {
+		remove_rule(k, i, &i->rules[n]);
+		k->line_error[i->rules[n].index] = 0;
+	}
+	for (size_t n = 0; n < i->n_routes; n++) {
+		remove_route(k, i, &i->routes[n]);
+		k->line_error[i->routes[n].index] = 0;
+	}
 }
 
 void routes_set(struct kernel *k, const struct conf_instance *i, bool up)
 {
-	if (!up)
-		for (size_t n = i->n_rules; n-- > 0;)
-			set_rule(k, i, &i->rules[n], false);
-	for (size_t n = 0; n < i->n_routes; n++)
-		set_route(k, i, &i->routes[n], up);
-	for (size_t n = 0; n < i->n_rules && up; n++)
-		set_rule(k, i, &i->rules[n], true);
+	if (up)
+		add_all(k, i);
+	else
+		remove_all(k, i);
 }
 
 /* What is there stays as it is: the kernel says so. */
@@ -127,10 +178,10 @@ void routes_restore(struct kernel *k, const struct conf_instance *i)
 {
 	for (size_t n = 0; n < i->n_routes; n++)
 		if (!i->routes[n].no_track)
-			set_route(k, i, &i->routes[n], true);
+			add_route(k, i, &i->routes[n]);
 	for (size_t n = 0; n < i->n_rules; n++)
 		if (!i->rules[n].no_track)
-			set_rule(k, i, &i->rules[n], true);
+			add_rule(k, i, &i->rules[n]);
 }
 
 static bool has_route(const struct conf *c, const char *text)
@@ -155,8 +206,8 @@ void routes_remove_old(struct kernel *k, const struct conf_instance *old)
 {
 	for (size_t n = 0; n < old->n_rules; n++)
 		if (!has_rule(k->conf, old->rules[n].text))
-			set_rule(k, old, &old->rules[n], false);
+			remove_rule(k, old, &old->rules[n]);
 	for (size_t n = 0; n < old->n_routes; n++)
 		if (!has_route(k->conf, old->routes[n].text))
-			set_route(k, old, &old->routes[n], false);
+			remove_route(k, old, &old->routes[n]);
 }

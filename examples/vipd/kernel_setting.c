@@ -28,7 +28,7 @@ static char get(const char *path)
 	return c;
 }
 
-static int put(const char *path, char value)
+int setting_put(const char *path, char value)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC), r = 0;
 
@@ -48,7 +48,7 @@ static void change(const char *path, char to, char *was, const char *word)
 
 	if (now == to)
 		return;
-	r = now ? put(path, to) : -ENOENT;
+	r = now ? setting_put(path, to) : -ENOENT;
 	if (r < 0)
 		log_err("%s has no effect: %s: %s", word, path, strerror(-r));
 	else
@@ -92,7 +92,7 @@ void settings_release(struct kernel *k)
 	char path[PATH_SIZE];
 
 	if (k->igmp_was)
-		put(IGMP, k->igmp_was);
+		setting_put(IGMP, k->igmp_was);
 	k->igmp_was = 0;
 	for (size_t i = 0; i < k->n_watched; i++) {
 		struct watched *w = &k->watched[i];
@@ -100,7 +100,7 @@ void settings_release(struct kernel *k)
 		if (!w->promotion_was || w->promoted_ifindex != w->link.ifindex)
 			continue;
 		path_of_promotion(w, path);
-		put(path, w->promotion_was);
+		setting_put(path, w->promotion_was);
 		w->promotion_was = 0;
 	}
 }

@@ -220,14 +220,21 @@ json_t *report_group(const struct supervisor *s, const struct conf_group *g, siz
 
 json_t *report_script(const struct supervisor *s, const struct conf_vrrp_script *t)
 {
-	json_t *argv = json_array();
+	json_t *argv = json_array(), *o;
+	uint64_t last_ns;
+	const char *result = trackers_result(s->trackers, t->index, &last_ns);
 
 	for (size_t i = 0; t->script.argv && t->script.argv[i]; i++)
 		json_array_append_new(argv, json_string(t->script.argv[i]));
-	return json_pack("{s:s, s:s, s:o, s:f, s:f, s:i, s:i}", "name", t->name, "state",
-			 report_track(s, t->index), "command", argv, "interval_s",
-			 (double)t->interval_ms / 1000, "timeout_s", (double)t->timeout_ms / 1000,
-			 "rise", t->rise, "fall", t->fall);
+	o = json_pack("{s:s, s:s, s:o, s:f, s:f, s:i, s:i}", "name", t->name, "state",
+		      report_track(s, t->index), "command", argv, "interval_s",
+		      (double)t->interval_ms / 1000, "timeout_s", (double)t->timeout_ms / 1000,
+		      "rise", t->rise, "fall", t->fall);
+	if (*result) {
+		json_object_set_new(o, "last", time_json(last_ns));
+		json_object_set_new(o, "text", json_string(result));
+	}
+	return o;
 }
 
 /* ---- Virtual servers ---- */
@@ -258,14 +265,27 @@ const char *report_check_kind(const struct conf_check *c)
 	return c->kind == CONF_CHECK_HTTP && c->http->tls ? "SSL_GET" : name[c->kind];
 }
 
+static json_t *misc_json(const struct supervisor *s, const struct conf_check *k)
+{
+	uint64_t last_ns;
+	const char *result = trackers_result(s->trackers, k->misc->index, &last_ns);
+	json_t *o = json_pack("{s:s, s:s}", "type", report_check_kind(k), "state",
+			      report_track(s, k->misc->index));
+
+	if (*result) {
+		json_object_set_new(o, "last", time_json(last_ns));
+		json_object_set_new(o, "text", json_string(result));
+	}
+	return o;
+}
+
 static json_t *check_json(const struct supervisor *s, const struct conf_check *k, size_t index)
 {
 	struct health_check_status now;
 	json_t *o;
 
 	if (k->misc)
-		return json_pack("{s:s, s:s}", "type", report_check_kind(k), "state",
-				 report_track(s, k->misc->index));
+		return misc_json(s, k);
 	if (k->kind == CONF_CHECK_FILE || k->kind == CONF_CHECK_BFD)
 		return json_pack("{s:s, s:s}", "type", report_check_kind(k), "state",
 				 atomic_load(&s->shared->check[index].alive) == SHARED_ALIVE_DOWN

@@ -20,6 +20,8 @@ struct tracker {
 	int run; /* equal results in a row that the state does not yet show */
 	uint64_t next_ns; /* by the interval */
 	uint64_t due_ns;  /* when it is run, unless it runs */
+	uint64_t last_ns; /* when it was run last; 0: never */
+	char result[TRACKER_RESULT_SIZE]; /* how that ended; "": not yet */
 };
 
 struct trackers {
@@ -54,6 +56,7 @@ static void take_result(struct tracker *t, bool ok, const char *why)
 	uint8_t state = t->all->state[t->conf->index];
 	int need = state == TRACK_INIT ? 1 : ok ? t->conf->rise : t->conf->fall;
 
+	snprintf(t->result, sizeof(t->result), "%s", why);
 	if (!ok && t->conf->log_failures)
 		log_notice("%s failed: %s", t->conf->name, why);
 	if (state == (ok ? TRACK_OK : TRACK_FAILED))
@@ -81,6 +84,7 @@ static void run(struct tracker *t)
 	uint64_t now = loop_now_ns(t->all->loop);
 
 	t->killed = false;
+	t->last_ns = now;
 	t->next_ns = now + (uint64_t)t->conf->interval_ms * NS_PER_MS;
 	t->pid = t->conf->script.argv ? scripts_spawn(t->all->scripts, &t->conf->script) : -ENOENT;
 	if (t->pid < 0) {
@@ -157,7 +161,7 @@ bool trackers_reap(struct trackers *all, pid_t pid, int status)
 {
 	for (size_t i = 0; i < all->n; i++) {
 		struct tracker *t = &all->tracker[i];
-		char why[64];
+		char why[TRACKER_RESULT_SIZE];
 
 		if (t->pid != pid)
 			continue;
@@ -176,6 +180,18 @@ bool trackers_reap(struct trackers *all, pid_t pid, int status)
 		return true;
 	}
 	return false;
+}
+
+const char *trackers_result(const struct trackers *all, uint32_t index, uint64_t *ret_last_ns)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		if (all->tracker[i].conf->index != index)
+			continue;
+		*ret_last_ns = all->tracker[i].last_ns;
+		return all->tracker[i].result;
+	}
+	*ret_last_ns = 0;
+	return "";
 }
 
 const uint8_t *trackers_states(const struct trackers *t)
@@ -223,6 +239,8 @@ static void take_over(struct tracker *t, const struct trackers *old)
 			continue;
 		all->state[c->index] = old->state[i];
 		all->exit_code[c->index] = old->exit_code[i];
+		t->last_ns = was->last_ns;
+		memcpy(t->result, was->result, sizeof(t->result));
 		if (!same_words(was->conf, c))
 			return;
 		t->run = was->run;

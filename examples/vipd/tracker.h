@@ -8,6 +8,8 @@
 #include "process.h"
 #include "script.h"
 
+#define TRACKER_RESULT_SIZE 64
+
 struct trackers;
 
 /* Told when a tracker's state changes, or with misc_dynamic its exit code. */
@@ -23,6 +25,9 @@ const uint8_t *trackers_states(const struct trackers *t);
 
 /* Their last exit codes; 0: no run ended by itself yet. */
 const uint8_t *trackers_exits(const struct trackers *t);
+
+/* How its last run ended, for people; "": none has. *ret_last_ns: when it began; 0: none did. */
+const char *trackers_result(const struct trackers *t, uint32_t index, uint64_t *ret_last_ns);
 
 /* Unless it runs already. */
 void trackers_run_now(struct trackers *t, uint32_t index);

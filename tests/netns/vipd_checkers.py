@@ -208,7 +208,7 @@ def talk(vipd, daemon, folder, log):
         want = "up" if well else "down"
         wait_for(f"all are {want}", lambda: set(states().values()) == {want}, lambda: f"{states()}\n{log.read_text()}")
     status = ask(vipd, folder, "status").stdout
-    assert re.search(r"^  127.0.0.1:8003 +down +MISC_CHECK$.*^  127.0.0.1:8004 +down +SMTP_CHECK L7STS, 421 busy, \d+ s ago$", status, re.M | re.S), status
+    assert re.search(r"^  127.0.0.1:8003 +down +MISC_CHECK exit status 1, \d+ s ago$.*^  127.0.0.1:8004 +down +SMTP_CHECK L7STS, 421 busy, \d+ s ago$", status, re.M | re.S), status
     set_all(folder, True)
     wait_for("all are well again", lambda: set(states().values()) == {"up"})
     weights = {name: real["weight_in_use"] for name, real in reals(vipd, folder).items()}

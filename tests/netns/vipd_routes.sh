@@ -97,6 +97,21 @@ wait_for 10 "a reload changes a route" has_metric 30 || fail "the reload changes
 wait_for 5 "the old one goes" eval '! has_metric 20' || fail "the old route goes" "$(lab_ip r1 route show)"
 good "a reload changed one route"
 
+# The kernel refuses it, however often it is asked: one line. The route that comes back shows that it was asked.
+configure 30
+sed -i 's|^    virtual_routes {|&\n        198.51.101.0/24 via 172.30.0.1|' "$LAB_DIR/r1/keepalived.conf"
+kill -HUP "${vipd_pid[r1]}"
+refused() { grep -c "cannot add route 198.51.101.0/24" "$LAB_DIR/r1/vipd.log"; }
+wait_for 10 "a refused route is said" eval '[ "$(refused)" = 1 ]' || fail "a refused route is said" "$(tail "$LAB_DIR/r1/vipd.log")"
+for i in 1 2 3; do
+    lab_ip r1 route del 198.51.100.0/24
+    lab_ip r1 addr add "10.9.0.20$i/32" dev eth0
+    wait_for 10 "the other one comes back" has_metric 30 || fail "the other route comes back" "$(lab_ip r1 route show)"
+done
+[ "$(refused)" = 1 ] || fail "a refused route is said once" "$(grep "cannot add" "$LAB_DIR/r1/vipd.log")"
+for i in 1 2 3; do lab_ip r1 addr del "10.9.0.20$i/32" dev eth0; done
+good "a route that the kernel refuses is said once"
+
 vipd_stop r1
 is_gone() { ! held | grep -qE "198.51.100|203.0.113|table 77|table 100|10.8.0.1|2001:db8"; }
 wait_for 5 "vipd takes all back" is_gone || fail "vipd takes all back" "$(held)"
