@@ -13,4 +13,13 @@ static inline __attribute__((always_inline)) uint64_t either(bool second, uint64
 	return __builtin_expect_with_probability(second, 1, 0.5) ? b : a;
 }
 
+/* To choose by `&`, where a value would be the same but for what is chosen. The compiler cannot make a branch of it. */
+static inline __attribute__((always_inline)) uint64_t all_ones_if(bool second)
+{
+	uint64_t mask = -(uint64_t)second;
+
+	__asm__("" : "+r"(mask));
+	return mask;
+}
+
 #endif

@@ -137,8 +137,8 @@ int lb_explain(struct lb_picker *p, const struct lb_request *r,
 	if (!trial)
 		return -ENOMEM;
 	memcpy(trial, p->cursor, p->snap->cursor_bytes);
-	random = q.request->seed ? q.request->seed : p->random;
-	q = query_of(p->snap, q.request, &random);
+	random = q.request->seed ? hmap_mix(q.request->seed) : p->random;
+	q = query_of(p, q.request, &random);
 	t.chosen = picker_choose(&q, trial);
 	memcpy(trial, p->cursor, p->snap->cursor_bytes); /* as it was before, whatever `row` does */
 	t.cursor = trial;

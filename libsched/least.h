@@ -193,7 +193,9 @@ static inline void least_counted(struct least *t, const struct lb_snapshot *s, s
 	struct least_seen *seen = &least_seen(t)[place];
 
 	if (ledger_rows(s->ledger) == 1) {
-		*seen = least_look(s, place);
+		seen->active = snap_count(s, place, LB_COUNTER_ACTIVE);
+		if (inactive)
+			seen->inactive = snap_count(s, place, LB_COUNTER_INACTIVE);
 	} else {
 		seen->active = least_moved(seen->active, active);
 		seen->inactive = least_moved(seen->inactive, inactive);

@@ -10,7 +10,7 @@ static int add_chunk(struct ledger_row *r, uint32_t slot)
 
 	if (r->cell[chunk])
 		return 0;
-	tally = line_alloc(n * (sizeof(struct tally) + sizeof(struct cell)));
+	tally = line_alloc(n * (sizeof(struct tally) + sizeof(struct cell) + sizeof(int32_t)));
 	if (!tally)
 		return -ENOMEM;
 	r->cell[chunk] = (struct cell *)(tally + n); /* at a line, too: ledger.h */
@@ -29,6 +29,7 @@ void ledger_clear_slot(struct ledger *l, uint32_t slot)
 {
 	ledger_for_each_row (r, l) {
 		memset(row_cell(r, slot), 0, sizeof(struct cell));
+		memset(row_inactive(r, slot), 0, sizeof(int32_t));
 		memset(row_tally(r, slot), 0, sizeof(struct tally));
 	}
 }
@@ -72,6 +73,45 @@ void ledger_fini(struct ledger *l)
 	}
 }
 
+void row_count_pick(struct ledger_row *r, uint32_t slot)
+{
+	struct cell *c = row_cell(r, slot);
+	const uint64_t word = cell_word(c) + (UINT64_C(1) << 32);
+
+	cell_set(c, word);
+	tally_note_picks(row_tally(r, slot), word);
+}
+
+void row_start_any(struct ledger_row *r, uint32_t slot)
+{
+	struct cell *c = row_cell(r, slot);
+	const uint64_t word = cell_word(c);
+
+	if (word_active(word) < INT32_MAX)
+		cell_set(c, word_with_active(word, word_active(word) + 1));
+	row_count_pick(r, slot);
+}
+
+void row_stand_still(struct ledger_row *r, uint32_t slot)
+{
+	struct cell *c = row_cell(r, slot);
+	const uint64_t word = cell_word(c);
+
+	if (word_active(word) < 0)
+		cell_set(c, word_with_active(word, INT32_MAX));
+	tally_note_picks(row_tally(r, slot), word);
+}
+
+/* All of them: the changes of the highest bit first, so that those after this moment are seen in the bit itself. */
+static uint64_t picks_of(const struct ledger_row *r, uint32_t slot)
+{
+	const uint64_t halves =
+	    atomic_load_explicit(&row_tally(r, slot)->picks_halves, memory_order_acquire);
+	const uint64_t word = cell_word(row_cell(r, slot)), unnoted = (halves ^ word >> 63) & 1;
+
+	return (halves + unnoted) << 31 | (word >> 32 & INT32_MAX);
+}
+
 struct ledger_sums ledger_sum(const struct ledger *l, uint32_t slot)
 {
 	struct ledger_sums sum = {0};
@@ -79,7 +119,7 @@ struct ledger_sums ledger_sum(const struct ledger *l, uint32_t slot)
 	ledger_for_each_row (r, l) {
 		const struct tally *t = row_tally(r, slot);
 
-		sum.picks += atomic_load_explicit(&row_cell(r, slot)->picks, RELAXED);
+		sum.picks += picks_of(r, slot);
 		for (size_t k = 0; k < LEDGER_RESULTS; k++)
 			sum.done[k] += atomic_load_explicit(&t->done[k], RELAXED);
 		sum.bytes += atomic_load_explicit(&t->bytes, RELAXED);

@@ -3,8 +3,8 @@
  * The counters of servers that move with each request. Every picker has a row of its own that nobody else
  * writes, so that counting takes no locked instruction and threads do not slow each other; a counter is
  * the sum over the rows. A request may end through another picker than it began: then one row is below
- * zero, and the sum is right. What a pick touches is kept apart from what only an end adds to, four servers
- * to a cache line: picking among thousands stays near at hand.
+ * zero, and the sum is right. What a pick touches is one word, kept apart from what only an end adds to, eight
+ * servers to a cache line: picking among thousands stays near at hand.
  *
  * Rows and slots (of a server: slot.h) are made by the editor. A row stays when its picker goes, and is the
  * next one's with that number. The editor may have one too, for what another process counted.
@@ -13,28 +13,36 @@
 #define LIBSCHED_LEDGER_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #include "libsched/line.h"
 #include "libsched/slot.h"
 #include <libsched/lb.h>
 
+#define RELAXED memory_order_relaxed
 #define LEDGER_RESULTS 4 /* enum lb_result */
 
+/*
+ * In the lower half the active connections, a signed number; in the upper the lower bits of how often the server was
+ * picked. How often the highest of these bits changed, ends write down in the tally: see tally_note_picks().
+ */
 struct cell {
-	_Atomic int32_t active, inactive;
-	_Atomic uint64_t picks;
+	_Atomic uint64_t word;
 };
+
+#define CELL_STARTED (UINT64_C(1) << 32 | 1) /* a pick and an active connection; not on one below 0 */
 
 struct tally {
 	_Atomic uint64_t done[LEDGER_RESULTS];
 	_Atomic uint64_t bytes, latency_sum_ns;
+	_Atomic uint64_t picks_halves;
 };
 
 typedef struct ledger_row *ledger_row_ptr; /* _Atomic() of a plain name */
 
 struct ledger_row {
 	_Atomic(ledger_row_ptr) next;	/* published when it is whole */
-	struct cell *cell[SLOT_CHUNKS]; /* before them, backwards, lie the tallies */
+	struct cell *cell[SLOT_CHUNKS]; /* before them, backwards, the tallies; behind, inactive ones */
 	_Alignas(LINE_BYTES) _Atomic int64_t active; /* of all servers, as counted here */
 };
 
@@ -59,8 +67,6 @@ struct ledger_sums {
 };
 struct ledger_sums ledger_sum(const struct ledger *l, uint32_t slot);
 
-#define RELAXED memory_order_relaxed
-
 static inline struct cell *row_cell(const struct ledger_row *r, uint32_t slot)
 {
 	return &r->cell[slot_chunk(slot)][slot_index(slot)];
@@ -69,6 +75,22 @@ static inline struct cell *row_cell(const struct ledger_row *r, uint32_t slot)
 static inline struct tally *row_tally(const struct ledger_row *r, uint32_t slot)
 {
 	return (struct tally *)r->cell[slot_chunk(slot)] - 1 - slot_index(slot);
+}
+
+static inline _Atomic int32_t *row_inactive(const struct ledger_row *r, uint32_t slot)
+{
+	return (_Atomic int32_t *)(r->cell[slot_chunk(slot)] + slot_chunk_size(slot)) +
+	       slot_index(slot);
+}
+
+static inline uint64_t cell_word(const struct cell *c)
+{
+	return atomic_load_explicit(&c->word, RELAXED);
+}
+
+static inline int32_t word_active(uint64_t word)
+{
+	return (int32_t)(uint32_t)word;
 }
 
 static inline uint32_t ledger_rows(const struct ledger *l)
@@ -85,7 +107,7 @@ static inline struct ledger_row *row_next(const struct ledger_row *r)
 
 static inline int64_t row_active_of(const struct ledger_row *r, uint32_t slot)
 {
-	return atomic_load_explicit(&row_cell(r, slot)->active, RELAXED);
+	return word_active(cell_word(row_cell(r, slot)));
 }
 
 static inline int64_t ledger_active(const struct ledger *l, uint32_t slot)
@@ -104,39 +126,76 @@ static inline int64_t ledger_inactive(const struct ledger *l, uint32_t slot)
 	int64_t sum = 0;
 
 	ledger_for_each_row (r, l)
-		sum += atomic_load_explicit(&row_cell(r, slot)->inactive, RELAXED);
+		sum += atomic_load_explicit(row_inactive(r, slot), RELAXED);
 	return sum;
 }
 
-/* [picker] Its own cells have one writer: adding needs no locked instruction. */
-static inline void cell_add32(_Atomic int32_t *count, int32_t delta)
-{
-	int32_t sum;
+/* ---- A picker's own row has one writer: adding needs no locked instruction ---- */
 
-	/* At the end of its range a count stands still. */
-	if (!__builtin_add_overflow(atomic_load_explicit(count, RELAXED), delta, &sum))
-		atomic_store_explicit(count, sum, RELAXED);
+static inline void cell_set(struct cell *c, uint64_t word)
+{
+	atomic_store_explicit(&c->word, word, RELAXED);
 }
 
-static inline void cell_add64(_Atomic uint64_t *count, uint64_t delta)
+static inline uint64_t cell_add(struct cell *c, uint64_t delta)
+{
+	const uint64_t word = cell_word(c) + delta;
+
+	cell_set(c, word);
+	return word;
+}
+
+/* What active connections have become; the picks stay. */
+static inline uint64_t word_with_active(uint64_t word, int32_t active)
+{
+	return (word & UINT64_MAX << 32) | (uint32_t)active;
+}
+
+/* One more request; the row's sum is to follow. False: it is for row_start_any() to count it. */
+static inline bool row_start(struct ledger_row *r, uint32_t slot)
+{
+	struct cell *c = row_cell(r, slot);
+	const uint64_t word = cell_word(c);
+
+	if (__builtin_expect((uint32_t)word >= INT32_MAX, 0))
+		return false;
+	cell_set(c, word + CELL_STARTED);
+	return true;
+}
+
+/* Likewise, where there are less than none, or as many as there can be: they stand still then. */
+void row_start_any(struct ledger_row *r, uint32_t slot);
+/* CELL_STARTED was added to one that was at its end, maybe. */
+void row_stand_still(struct ledger_row *r, uint32_t slot);
+/* One that is counted elsewhere, but for the pick. */
+void row_count_pick(struct ledger_row *r, uint32_t slot);
+
+/*
+ * At each end, and at each pick where it may not have an end: of the highest bit of the picks, which is here the
+ * last of what counts its changes. Two of these are 2^32 picks apart, and there are no more connections than half of that.
+ */
+static inline void tally_note_picks(struct tally *t, uint64_t word)
+{
+	const uint64_t halves = atomic_load_explicit(&t->picks_halves, RELAXED);
+
+	if (__builtin_expect((halves ^ word >> 63) & 1, 0))
+		atomic_store_explicit(&t->picks_halves, halves + 1, memory_order_release);
+}
+
+static inline void tally_add64(_Atomic uint64_t *count, uint64_t delta)
 {
 	atomic_store_explicit(count, atomic_load_explicit(count, RELAXED) + delta, RELAXED);
 }
 
-/* One more request; the row's sum is to follow. */
-static inline void cell_start(struct cell *c)
+/* `word`: of the cell that goes with it. */
+static inline void tally_add(struct tally *t, uint64_t word, const struct lb_outcome *o)
 {
-	cell_add32(&c->active, 1);
-	cell_add64(&c->picks, 1);
-}
-
-static inline void tally_add(struct tally *t, const struct lb_outcome *o)
-{
-	cell_add64(&t->done[o->result], 1);
+	tally_add64(&t->done[o->result], 1);
 	if (o->bytes)
-		cell_add64(&t->bytes, o->bytes);
+		tally_add64(&t->bytes, o->bytes);
 	if (o->latency_ns)
-		cell_add64(&t->latency_sum_ns, o->latency_ns);
+		tally_add64(&t->latency_sum_ns, o->latency_ns);
+	tally_note_picks(t, word);
 }
 
 static inline void row_add_active(struct ledger_row *r, int64_t delta)

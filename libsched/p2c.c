@@ -4,8 +4,9 @@
  * would have less (active + 1) / weight. In a slow start it is drawn less often; its load is compared by its whole
  * weight, else it would lose to every idle one and be given nothing until the end.
  *
- * Each picker keeps the counts it compares: it hears at once of what it counts itself, and reads what the others
- * counted in turn (sweep.h), so that picks wait for nobody's cache lines. While it is the only picker they are exact.
+ * A picker's own counts are compared where it counts them, in its row of the ledger. What the others counted it
+ * keeps by place and reads in turn (sweep.h), so that picks wait for nobody's cache lines. While it is the only
+ * picker the counts are exact.
  */
 #include "libsched/algos.h"
 #include "libsched/draw.h"
@@ -15,7 +16,8 @@
 /* The cursor. */
 struct p2c {
 	struct sweep sweep;
-	_Alignas(LINE_BYTES) uint32_t active[]; /* of each place, as far as is known */
+	bool looked; /* at every place, at least once */
+	_Alignas(LINE_BYTES) int32_t others[]; /* active connections of each place that are in no row of ours */
 };
 
 /* Two places, by weight: whoever has none is never drawn. */
@@ -25,32 +27,32 @@ struct pair {
 
 static size_t p2c_cursor_size(const struct lb_snapshot *s)
 {
-	return sizeof(struct p2c) + s->n * sizeof(uint32_t);
+	return sizeof(struct p2c) + s->n * sizeof(int32_t);
 }
 
-static void refresh(struct p2c *c, const struct lb_snapshot *s, size_t place)
+static inline void refresh(struct p2c *c, const struct lb_snapshot *s, const struct ledger_row *own,
+			   size_t place)
 {
-	c->active[place] = snap_active_of(s, &s->at[place]);
-}
+	const uint32_t slot = s->at[place].slot;
+	int64_t sum = 0;
 
-static void p2c_adopt(const struct lb_snapshot *s, void *cursor, const struct lb_snapshot *old,
-		      const void *old_cursor)
-{
-	(void)old;
-	(void)old_cursor;
-	for (size_t i = 0; i < s->n; i++)
-		refresh(cursor, s, i);
+	ledger_for_each_row (row, s->ledger)
+		if (row != own)
+			sum += row_active_of(row, slot);
+	c->others[place] = (int32_t)sum;
 }
 
 /* What other pickers counted, a few servers at a time. */
-static inline void look_around(struct p2c *c, const struct lb_snapshot *s)
+static inline void look_around(struct p2c *c, const struct lb_snapshot *s,
+			       const struct ledger_row *own)
 {
-	uint32_t due = ledger_rows(s->ledger) > 1 ? sweep_due(&c->sweep, s) : 0;
+	uint32_t due = c->looked ? sweep_due(&c->sweep, s) : (uint32_t)s->n;
 
 	if (!due)
 		return;
 	while (due--)
-		refresh(c, s, sweep_next(&c->sweep, s));
+		refresh(c, s, own, sweep_next(&c->sweep, s));
+	c->looked = true;
 	sweep_prefetch(&c->sweep, s);
 }
 
@@ -63,9 +65,30 @@ static inline struct pair draw_two(const struct lb_snapshot *s, uint64_t *random
 	return (struct pair){draw_with(s, (uint32_t)(bits >> 32)), draw_with(s, (uint32_t)bits)};
 }
 
-static uint64_t load_with_one_more(const struct p2c *c, size_t place)
+/* With one more connection; in whatever rows they are counted. */
+static inline uint64_t load_of(int32_t own, int32_t others)
 {
-	return (uint64_t)c->active[place] + 1;
+	const int64_t sum = (int64_t)own + others;
+
+	return sum > 0 ? (uint64_t)sum + 1 : 1;
+}
+
+static uint64_t load_at(const struct p2c *c, const struct lb_query *q, size_t place)
+{
+	const struct snap_server *e = &q->snap->at[place];
+
+	if (e->limited) /* counted in common */
+		return (uint64_t)snap_active_of(q->snap, e) + 1;
+	return load_of((int32_t)row_active_of(q->row, e->slot), c->others[place]);
+}
+
+static inline size_t less_loaded(const struct p2c *c, const struct lb_query *q, size_t a, size_t b)
+{
+	const struct snap_server *at = q->snap->at;
+	const uint64_t second = all_ones_if(load_at(c, q, b) * at[a].set_weight <
+					    load_at(c, q, a) * at[b].set_weight);
+
+	return a ^ ((a ^ b) & second);
 }
 
 static ssize_t p2c_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
@@ -73,7 +96,8 @@ static ssize_t p2c_pick(const struct lb_snapshot *s, void *cursor, const struct 
 	const struct pair two = draw_two(s, q->random);
 	ssize_t a = (ssize_t)two.a, b = (ssize_t)two.b;
 
-	look_around(cursor, s);
+	if (ledger_rows(s->ledger) > 1)
+		look_around(cursor, s, q->row);
 	if (!query_eligible(q, two.a))
 		a = draw_eligible(q);
 	if (a < 0)
@@ -81,78 +105,67 @@ static ssize_t p2c_pick(const struct lb_snapshot *s, void *cursor, const struct 
 	/* One that is drawn twice has no rival: draw once more. */
 	if (a == b || !query_eligible(q, (size_t)b))
 		b = draw_eligible(q);
-	return load_with_one_more(cursor, (size_t)b) * s->at[a].set_weight <
-		       load_with_one_more(cursor, (size_t)a) * s->at[b].set_weight
-		   ? b
-		   : a;
-}
-
-/* ---- What this picker counts ---- */
-
-static void counted(struct p2c *c, const struct lb_snapshot *s, size_t place, int by)
-{
-	if (ledger_rows(s->ledger) == 1 || s->at[place].limited)
-		refresh(c, s, place);
-	else if (by > 0 || c->active[place])
-		c->active[place] += (uint32_t)by;
-}
-
-static void p2c_on_start(const struct lb_snapshot *s, void *cursor, size_t place,
-			 const struct lb_request *r)
-{
-	(void)r;
-	counted(cursor, s, place, 1);
-}
-
-static void p2c_on_done(const struct lb_snapshot *s, void *cursor, size_t place,
-			const struct lb_outcome *o)
-{
-	counted(cursor, s, place, o->inactive ? 0 : -1);
-}
-
-static void p2c_on_count(const struct lb_snapshot *s, void *cursor, size_t place, enum lb_counter c)
-{
-	(void)c;
-	refresh(cursor, s, place);
+	return (ssize_t)less_loaded(cursor, q, (size_t)a, (size_t)b);
 }
 
 /* ---- The usual pick ---- */
 
-/*
- * Without a branch that would be guessed wrong half the time. Both counts are written where it is known: else the
- * next pick, which may have to read them, would wait for this one's choice. And both cells are found before one of them
- * is chosen: the less is left to do after the choice, the more of the next pick is done meanwhile.
- */
-static inline __attribute__((always_inline)) int
-end_usual(struct lb_picker *p, const struct lb_request *r, struct pair two, uint64_t *ret_id)
+/* Where a count is below 0, or at its end. */
+static __attribute__((noinline)) int start_any(struct lb_picker *p, const struct lb_request *r,
+					       size_t place_a, size_t place_b, uint64_t *ret_id)
 {
-	const struct lb_snapshot *s = p->snap;
-	const struct snap_server *a = &s->at[two.a], *b = &s->at[two.b], *e;
-	struct p2c *c = p->cursor;
-	const bool second =
-	    load_with_one_more(c, two.b) * a->set_weight <
-	    load_with_one_more(c, two.a) * b->set_weight;
+	const struct lb_query q = usual_query(p, r);
 
-	e = (const struct snap_server *)either(second, (uintptr_t)a, (uintptr_t)b);
-	if (!(r->flags & LB_REQUEST_UNCOUNTED)) {
-		const struct ledger_row *row = p->counting.row;
+	return usual_end(p, r, (ssize_t)less_loaded(p->cursor, &q, place_a, place_b), NULL, ret_id);
+}
 
-		server_start_in(&p->counting,
-				(struct cell *)either(second, (uintptr_t)row_cell(row, a->slot),
-						      (uintptr_t)row_cell(row, b->slot)));
-		c->active[two.a] += !second;
-		c->active[two.b] += second;
+/*
+ * Without a branch that would be guessed wrong half the time. Both cells are written, one as it was: where they are is
+ * known before the choice is, so that the next pick, which may have to read them, need not wait for it.
+ */
+static inline __attribute__((always_inline)) int start_less_loaded(struct lb_picker *p,
+								   const struct lb_request *r,
+								   size_t place_a, size_t place_b,
+								   bool alone,
+								   uint64_t *ret_id)
+{
+	const struct snap_server *a = &p->snap->at[place_a], *b = &p->snap->at[place_b];
+	struct ledger_row *row = p->counting.row;
+	struct cell *cell_a = row_cell(row, a->slot), *cell_b = row_cell(row, b->slot);
+	uint64_t load_a = (uint64_t)(uint32_t)cell_word(cell_a) + 1;
+	uint64_t load_b = (uint64_t)(uint32_t)cell_word(cell_b) + 1, second;
+
+	if (!alone) {
+		const struct p2c *c = p->cursor;
+
+		if (__builtin_expect((load_a | load_b) > INT32_MAX, 0))
+			return start_any(p, r, place_a, place_b, ret_id);
+		load_a = load_of((int32_t)load_a - 1, c->others[place_a]);
+		load_b = load_of((int32_t)load_b - 1, c->others[place_b]);
 	}
-	*ret_id = e->id;
+	second = all_ones_if(load_b * a->set_weight < load_a * b->set_weight);
+	if (__builtin_expect(!(r->flags & LB_REQUEST_UNCOUNTED), 1)) {
+		uint64_t either = cell_add(cell_a, CELL_STARTED & ~second);
+
+		either |= cell_add(cell_b, CELL_STARTED & second);
+		if (__builtin_expect(word_active(either) < 0, 0)) {
+			row_stand_still(row, a->slot);
+			row_stand_still(row, b->slot);
+		}
+		row_add_active(row, 1);
+	}
+	a = (const struct snap_server *)((uintptr_t)a ^ (((uintptr_t)a ^ (uintptr_t)b) & second));
+	*ret_id = a->id;
 	return 0;
 }
 
 static __attribute__((noinline)) int usual_among_pickers(struct lb_picker *p,
 							 const struct lb_request *r,
-							 struct pair two, uint64_t *ret_id)
+							 size_t place_a, size_t place_b,
+							 uint64_t *ret_id)
 {
-	look_around(p->cursor, p->snap);
-	return end_usual(p, r, two, ret_id);
+	look_around(p->cursor, p->snap, p->counting.row);
+	return start_less_loaded(p, r, place_a, place_b, false, ret_id);
 }
 
 int p2c_usual(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
@@ -162,15 +175,14 @@ int p2c_usual(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
 	if (__builtin_expect(two.a == two.b, 0))
 		two.b = draw_with(p->snap, (uint32_t)(picker_random(&p->random) >> 32));
 	if (ledger_rows(p->counting.ledger) > 1)
-		return usual_among_pickers(p, r, two, ret_id);
-	return end_usual(p, r, two, ret_id);
+		return usual_among_pickers(p, r, two.a, two.b, ret_id);
+	return start_less_loaded(p, r, two.a, two.b, true, ret_id);
 }
 
 static bool p2c_score(const struct lb_snapshot *s, const void *cursor, const struct lb_query *q,
 		      size_t place, double *ret)
 {
-	(void)q;
-	*ret = (double)load_with_one_more(cursor, place) / s->at[place].set_weight;
+	*ret = (double)load_at(cursor, q, place) / s->at[place].set_weight;
 	return true;
 }
 
@@ -180,10 +192,6 @@ const struct lb_algo algo_p2c = {
     .table_size = draw_table_size,
     .build = draw_table_build,
     .cursor_size = p2c_cursor_size,
-    .adopt = p2c_adopt,
     .pick = p2c_pick,
-    .on_start = p2c_on_start,
-    .on_done = p2c_on_done,
-    .on_count = p2c_on_count,
     .score = p2c_score,
 };

@@ -18,30 +18,31 @@ static const struct lb_outcome outcome_default = {.size = sizeof(struct lb_outco
 /* ---- Coming over to a snapshot ---- */
 
 /* Begins the rotation; picker k starts k picks into it, so that threads do not march in step. */
-static void start_cursor(struct lb_picker *p, struct lb_snapshot *s)
+static void start_cursor(struct lb_picker *p)
 {
-	const struct lb_query q = query_of(s, &request_default, &p->random);
-	void *cursor = snapshot_cursor(s, p->number);
+	const struct lb_snapshot *s = p->snap;
+	const struct lb_query q = query_of(p, &request_default, &p->random);
 
-	memset(cursor, 0, s->cursor_bytes); /* it was used before this picker went offline */
+	memset(p->cursor, 0, s->cursor_bytes); /* it was used before this picker went offline */
 	if (s->setup.ops.adopt)
-		s->setup.ops.adopt(s, cursor, NULL, NULL);
+		s->setup.ops.adopt(s, p->cursor, NULL, NULL);
 	if (!s->cursor_bytes || !s->n_usable) /* no rotation */
 		return;
 	for (size_t i = 0; i < p->number; i++)
-		s->setup.ops.pick(s, cursor, &q);
+		s->setup.ops.pick(s, p->cursor, &q);
 }
 
 static void adopt(struct lb_picker *p, struct lb_snapshot *s)
 {
 	const struct lb_snapshot *old = p->snap;
+	const void *old_cursor = p->cursor;
 
-	if (!old || old->setup.serial != s->setup.serial)
-		start_cursor(p, s);
-	else if (s->setup.ops.adopt)
-		s->setup.ops.adopt(s, snapshot_cursor(s, p->number), old, p->cursor);
 	p->snap = s;
 	p->cursor = snapshot_cursor(s, p->number);
+	if (!old || old->setup.serial != s->setup.serial)
+		start_cursor(p);
+	else if (s->setup.ops.adopt)
+		s->setup.ops.adopt(s, p->cursor, old, old_cursor);
 }
 
 /*
@@ -239,6 +240,18 @@ static inline bool start(struct lb_picker *p, const struct lb_query *q, size_t p
 	return true;
 }
 
+int picker_start_any(struct lb_picker *p, const struct lb_request *r, size_t place,
+		     usual_started *started, uint64_t *ret_id)
+{
+	const struct snap_server *e = &p->snap->at[place];
+
+	server_start(&p->counting, e->slot);
+	if (started)
+		started(p->snap, p->cursor, place, r);
+	*ret_id = e->id;
+	return 0;
+}
+
 /* Again and again, as long as others are faster. */
 static __attribute__((noinline)) int pick_contended(struct lb_picker *p, const struct lb_query *q,
 						    size_t place, uint64_t *ret_id)
@@ -276,14 +289,14 @@ static inline int pick(struct lb_picker *p, const struct lb_query *q, uint64_t *
 static int pick_checked(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
 {
 	uint64_t seed = hmap_mix(r->seed); /* those of a host may be consecutive */
-	const struct lb_query q = query_of(p->snap, r, r->seed ? &seed : &p->random);
+	const struct lb_query q = query_of(p, r, r->seed ? &seed : &p->random);
 
 	return pick(p, &q, ret_id);
 }
 
 int picker_usual(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
 {
-	const struct lb_query q = query_of(p->snap, r, &p->random);
+	const struct lb_query q = query_of(p, r, &p->random);
 
 	return pick(p, &q, ret_id);
 }
@@ -338,7 +351,8 @@ static void start_all(struct lb_picker *p, const uint32_t *place, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		if (__builtin_expect(place[i] >= n_places, 0))
 			continue;
-		cell_start(row_cell(row, at[place[i]].slot));
+		if (!row_start(row, at[place[i]].slot))
+			row_start_any(row, at[place[i]].slot);
 		started++;
 	}
 	row_add_active(row, started);
@@ -405,7 +419,7 @@ ssize_t lb_pick_many(struct lb_picker *p, const struct lb_request *r, const uint
 	if (!key64 || !may_go_in_one(p, r))
 		return (ssize_t)pick_one_by_one(p, r, key64, n, ret_ids);
 	for (size_t i = 0; i < n; i += MANY) {
-		const struct lb_query q = query_of(p->snap, r, &p->random);
+		const struct lb_query q = query_of(p, r, &p->random);
 		const size_t some = n - i < MANY ? n - i : MANY;
 
 		got += pick_in_one(p, &q, key64 + i, some, ret_ids + i);

@@ -28,15 +28,22 @@ static int32_t add_own(const struct counting *by, struct lb_server *s, enum lb_c
 		       int64_t delta)
 {
 	struct cell *cell = row_cell(by->row, s->slot);
-	_Atomic int32_t *own = c == LB_COUNTER_ACTIVE ? &cell->active : &cell->inactive;
-	int32_t have = atomic_load_explicit(own, RELAXED);
+	_Atomic int32_t *inactive = row_inactive(by->row, s->slot);
+	const uint64_t word = cell_word(cell);
+	const int32_t have = c == LB_COUNTER_ACTIVE ? word_active(word)
+						    : atomic_load_explicit(inactive, RELAXED);
 
 	if (delta != -1 || have <= 0)
 		delta = within(server_count(by->ledger, s, c), delta, INT32_MAX);
 	/* The sum is within its range; one cell of it may still be at its end. */
 	if (have + delta > INT32_MAX || have + delta < INT32_MIN)
 		return 0;
-	cell_add32(own, (int32_t)delta);
+	if (c == LB_COUNTER_INACTIVE) {
+		atomic_store_explicit(inactive, have + (int32_t)delta, RELAXED);
+	} else {
+		cell_set(cell, word_with_active(word, have + (int32_t)delta));
+		tally_note_picks(row_tally(by->row, s->slot), word); /* an end, perhaps */
+	}
 	return (int32_t)delta;
 }
 
@@ -61,7 +68,7 @@ bool server_start_limited(const struct counting *by, struct lb_server *s, uint32
 			return false;
 	} while (
 	    !atomic_compare_exchange_weak_explicit(&s->limited, &have, have + 1, RELAXED, RELAXED));
-	cell_add64(&row_cell(by->row, s->slot)->picks, 1);
+	row_count_pick(by->row, s->slot);
 	row_add_active(by->row, 1);
 	return true;
 }
@@ -88,7 +95,7 @@ void server_finish(const struct counting *by, struct lb_server *s, const struct 
 		row_add_active(by->row, add_own(by, s, LB_COUNTER_ACTIVE, -1));
 	else if (finish_limited(by, s))
 		row_add_active(by->row, -1);
-	tally_add(row_tally(by->row, s->slot), o);
+	tally_add(row_tally(by->row, s->slot), cell_word(row_cell(by->row, s->slot)), o);
 }
 
 /* ---- Overload, as IPVS has it (Linux net/netfilter/ipvs/ip_vs_conn.c) ---- */
@@ -118,10 +125,19 @@ void server_empty_out(const struct ledger *l, struct lb_server *s, uint32_t maxc
 
 /* ---- What another process counted ---- */
 
+/* At the end of its range a count stands still. */
+static int32_t moved(int32_t count, int32_t by)
+{
+	int32_t sum;
+
+	return __builtin_add_overflow(count, by, &sum) ? count : sum;
+}
+
 int server_carry(struct server_pool *pool, struct lb_server *s, const uint32_t *count,
 		 const struct ledger_sums *sums)
 {
 	const struct ledger *l = &pool->ledger;
+	_Atomic int32_t *inactive;
 	struct cell *cell;
 	struct tally *tally;
 	int32_t active;
@@ -132,15 +148,20 @@ int server_carry(struct server_pool *pool, struct lb_server *s, const uint32_t *
 		return -ENOMEM;
 	cell = row_cell(pool->carried, s->slot);
 	tally = row_tally(pool->carried, s->slot);
+	inactive = row_inactive(pool->carried, s->slot);
 	active = (int32_t)(count[LB_COUNTER_ACTIVE] - (ledger_active(l, s->slot) +
 						       atomic_load_explicit(&s->limited, RELAXED)));
-	cell_add32(&cell->active, active);
+	cell_set(cell, sums->picks << 32 |
+			   (uint32_t)moved(word_active(cell_word(cell)), active));
 	row_add_active(pool->carried, active);
-	cell_add32(&cell->inactive,
-		   (int32_t)(count[LB_COUNTER_INACTIVE] - ledger_inactive(l, s->slot)));
+	atomic_store_explicit(inactive,
+			      moved(atomic_load_explicit(inactive, RELAXED),
+				    (int32_t)(count[LB_COUNTER_INACTIVE] -
+					      ledger_inactive(l, s->slot))),
+			      RELAXED);
 	for (size_t c = LB_COUNTER_QUEUED; c < SERVER_COUNTERS; c++)
 		atomic_store_explicit(&s->shared[c - LB_COUNTER_QUEUED], count[c], RELAXED);
-	atomic_store_explicit(&cell->picks, sums->picks, RELAXED);
+	atomic_store_explicit(&tally->picks_halves, sums->picks >> 31, RELAXED);
 	for (size_t i = 0; i < LEDGER_RESULTS; i++)
 		atomic_store_explicit(&tally->done[i], sums->done[i], RELAXED);
 	atomic_store_explicit(&tally->bytes, sums->bytes, RELAXED);

@@ -119,18 +119,14 @@ void server_finish(const struct counting *by, struct lb_server *s, const struct 
 void server_fill_up(const struct ledger *l, struct lb_server *s, uint32_t maxconn);
 void server_empty_out(const struct ledger *l, struct lb_server *s, uint32_t maxconn);
 
-/* Counts one more active connection that no limit stands against; in the cell of the server. */
-static inline void server_start_in(const struct counting *by, struct cell *cell)
+/* Counts one more active connection that no limit stands against. */
+static inline void server_start(const struct counting *by, uint32_t slot)
 {
 	struct ledger_row *row = by->row; /* nothing that is written here changes it */
 
-	cell_start(cell);
+	if (!row_start(row, slot))
+		row_start_any(row, slot);
 	row_add_active(row, 1);
-}
-
-static inline void server_start(const struct counting *by, uint32_t slot)
-{
-	server_start_in(by, row_cell(by->row, slot));
 }
 
 /*
@@ -141,13 +137,13 @@ static inline bool server_finish_own(const struct counting *by, uint32_t slot,
 				     const struct lb_outcome *o)
 {
 	struct cell *cell = row_cell(by->row, slot);
-	const int32_t active = atomic_load_explicit(&cell->active, RELAXED);
+	const uint64_t word = cell_word(cell);
 
-	if (active <= 0 || o->inactive)
+	if (word_active(word) <= 0 || o->inactive)
 		return false;
-	atomic_store_explicit(&cell->active, active - 1, RELAXED);
+	cell_set(cell, word - 1);
 	row_add_active(by->row, -1);
-	tally_add(row_tally(by->row, slot), o);
+	tally_add(row_tally(by->row, slot), word, o);
 	return true;
 }
 

@@ -124,7 +124,7 @@ static void show_members(struct lb_snapshot *s, const struct snapshot_source *fr
 		if (why == LB_VERDICT_CANDIDATE && server->priority > open)
 			why = LB_VERDICT_STANDBY;
 		show(s, place, server, why, &clock);
-		s->has_limits |= server->maxconn != 0;
+		s->has_limits |= s->at[place].limited;
 		s->n_usable += why == LB_VERDICT_CANDIDATE;
 		s->total_weight += s->at[place].weight;
 		if (s->weight_gcd != 1)

@@ -51,7 +51,7 @@ struct lb_snapshot {
 	size_t n;		  /* members: at[0..n-1] */
 	size_t n_known;		  /* with the removed: at[0..n_known-1] */
 	size_t n_usable;
-	bool has_limits; /* a member has a maxconn */
+	bool has_limits; /* a member has a maxconn, or had one: see snap_server.limited */
 
 	uint64_t generation;
 	uint64_t total_weight;	/* of effective weights */
@@ -79,6 +79,7 @@ struct lb_query {
 	const struct lb_snapshot *snap;
 	const struct lb_request *request;
 	uint64_t *random;
+	const struct ledger_row *row; /* the picker's own */
 	bool plain; /* nobody is excluded, nobody has a limit: the weight alone decides */
 };
 

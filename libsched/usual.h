@@ -9,13 +9,13 @@
 
 #include "libsched/picker.h"
 
-typedef void usual_started(const struct lb_snapshot *s, void *cursor, size_t place,
-			   const struct lb_request *r);
-
 static inline struct lb_query usual_query(struct lb_picker *p, const struct lb_request *r)
 {
-	return (struct lb_query){
-	    .snap = p->snap, .request = r, .random = &p->random, .plain = true};
+	return (struct lb_query){.snap = p->snap,
+				 .request = r,
+				 .random = &p->random,
+				 .row = p->counting.row,
+				 .plain = true};
 }
 
 /* Counts what was chosen, and says who it is. `started`, a constant, is no call; NULL: nothing. */
@@ -31,7 +31,11 @@ static inline __attribute__((always_inline)) int usual_end(struct lb_picker *p,
 		return picker_nobody(s, r);
 	e = &s->at[place];
 	if (!(r->flags & LB_REQUEST_UNCOUNTED)) {
-		server_start(&p->counting, e->slot);
+		struct ledger_row *row = p->counting.row; /* nothing written here changes it */
+
+		if (!row_start(row, e->slot))
+			return picker_start_any(p, r, (size_t)place, started, ret_id);
+		row_add_active(row, 1);
 		if (started)
 			started(s, p->cursor, (size_t)place, r);
 	}

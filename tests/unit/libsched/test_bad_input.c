@@ -141,6 +141,30 @@ static void counters_do_not_overflow(void **state)
 	}
 }
 
+/* p2c writes cells by itself. */
+static void active_connections_stand_still_at_their_end(void **state)
+{
+	static const char *const algos[] = {"p2c", "rr"};
+
+	(void)state;
+	for (size_t a = 0; a < 2; a++) {
+		struct lb_group *g = GROUP(algos[a], 1, 1);
+		struct lb_picker *p = picker_of(g);
+		uint64_t id;
+
+		for (id = 1; id <= 2; id++)
+			assert_int_equal(lb_count(p, id, LB_COUNTER_ACTIVE, INT64_MAX), 0);
+		for (int i = 0; i < 8; i++)
+			assert_int_equal(lb_pick(p, NULL, &id), 0);
+		assert_int_equal(stats_of(g, 1).active, INT32_MAX);
+		assert_int_equal(stats_of(g, 2).active, INT32_MAX);
+		assert_int_equal(stats_of(g, 1).picks + stats_of(g, 2).picks, 8);
+		assert_int_equal(lb_done(p, 1, NULL), 0);
+		assert_int_equal(stats_of(g, 1).active, INT32_MAX - 1);
+		lb_group_free(g);
+	}
+}
+
 static void too_many_ends_are_no_credit(void **state)
 {
 	(void)state;
@@ -285,6 +309,7 @@ int main(void)
 	    cmocka_unit_test(all_full_is_eagain_and_all_excluded_enosr),
 	    cmocka_unit_test(the_greatest_weights_work),
 	    cmocka_unit_test(counters_do_not_overflow),
+	    cmocka_unit_test(active_connections_stand_still_at_their_end),
 	    cmocka_unit_test(too_many_ends_are_no_credit),
 	    cmocka_unit_test(a_limit_that_comes_late_counts_what_is_there),
 	    cmocka_unit_test(a_picker_without_its_group_is_eshutdown),
