@@ -664,6 +664,7 @@ struct cfg_global {
 	unsigned maxconn;  /* 0: not written */
 	unsigned nbthread; /* 0: as many as CPUs */
 	unsigned ulimit_n, fd_limit; /* 0: not written */
+	unsigned maxcomprate; /* KiB a second; 0: any number */
 	unsigned maxconnrate, maxsessrate, maxsslrate, maxsslconn; /* 0: any number */
 	bool daemon, external_check;
 	bool strict_limits, zero_warning, dumpable, busy_polling;

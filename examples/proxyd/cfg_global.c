@@ -437,6 +437,7 @@ const struct keyword cfg_keywords_global[] = {
     {"log-send-hostname", 0, 0, 1, kw_log_hostname, NULL, "[NAME]"},
     {"log-tag", 0, 1, 1, kw_text, OFFSET(log_tag), "NAME"},
     {"master-worker", 0, 0, 1, kw_accepted, NULL, ""},
+    {"maxcomprate", 0, 1, 1, kw_number, OFFSET(maxcomprate), "NUMBER"},
     {"maxconn", 0, 1, 1, kw_number, OFFSET(maxconn), "NUMBER"},
     {"maxconnrate", 0, 1, 1, kw_number, OFFSET(maxconnrate), "NUMBER"},
     {"maxsessrate", 0, 1, 1, kw_number, OFFSET(maxsessrate), "NUMBER"},

@@ -388,7 +388,8 @@ int admin_shut(struct engine *e, const struct frontend *f)
 
 bool admin_clear_counters(struct engine *e, bool all)
 {
-	bool ok = tally_clear(e->tally, all) & tally_clear(e->tls_clients, all) & tally_clear(e->tls_servers, all);
+	bool ok = tally_clear(e->tally, all) & tally_clear(e->tls_clients, all) & tally_clear(e->tls_servers, all) &
+		  tally_clear(e->compressed, all);
 	struct gate_listener *l;
 	struct server *s;
 	struct gate *g;

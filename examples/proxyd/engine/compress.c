@@ -21,6 +21,7 @@
 struct deflater {
 	z_stream z;
 	bool is_identity; /* nothing but chunks */
+	int level, level_max;
 };
 
 const char *coding_name(enum cfg_encoding e)
@@ -230,15 +231,24 @@ static int window_bits(enum cfg_encoding e)
 	return e == CFG_GZIP ? WINDOW_BITS + GZIP_FORMAT : e == CFG_RAW_DEFLATE ? -WINDOW_BITS : WINDOW_BITS;
 }
 
-int compress_begin(struct exchange *x, struct http_msg *m)
+/* maxcomprate is passed by the bytes before compression, or by those after it, as HAProxy looks at them. */
+static bool is_too_fast(const struct worker *w, enum tally_rate of)
+{
+	uint32_t limit = atomic_load_explicit(&w->engine->limits.compression_rate, memory_order_relaxed);
+
+	return limit && tally_rate(w->engine->compressed, of, w->now_ns) > limit;
+}
+
+int compress_begin(struct worker *w, struct exchange *x, struct http_msg *m)
 {
 	int level = (int)x->client->frontend->set->cfg->global.compression_level;
-	struct deflater *d = is_worth_it(x, m) ? calloc(1, sizeof(*d)) : NULL;
+	struct deflater *d = is_worth_it(x, m) && !is_too_fast(w, TALLY_CONNECTIONS) ? calloc(1, sizeof(*d)) : NULL;
 
 	if (!d)
 		return 0; /* no memory: it passes as it is */
 	d->is_identity = x->encoding == CFG_IDENTITY;
-	if (!d->is_identity && deflateInit2(&d->z, level ? level : Z_BEST_SPEED, Z_DEFLATED, window_bits((enum cfg_encoding)x->encoding),
+	d->level = d->level_max = level ? level : Z_BEST_SPEED;
+	if (!d->is_identity && deflateInit2(&d->z, d->level, Z_DEFLATED, window_bits((enum cfg_encoding)x->encoding),
 					    MEMORY_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK) {
 		free(d);
 		return 0;
@@ -275,6 +285,18 @@ static bool give_chunk(struct worker *w, struct exchange *x, char *out, size_t n
 	return client_give(w, x->client, out + FRAME_BEFORE - before, len, 0);
 }
 
+/* One step down while too much is compressed, else one up. What zlib had to write first is in the output. */
+static void adjust_level(const struct worker *w, struct deflater *d)
+{
+	int level = d->level, step = is_too_fast(w, TALLY_SESSIONS) ? -1 : 1;
+
+	level += step;
+	if (level < 0 || level > d->level_max)
+		return;
+	d->level = level;
+	deflateParams(&d->z, level, Z_DEFAULT_STRATEGY);
+}
+
 bool compress_give(struct worker *w, struct exchange *x, const char *data, size_t len)
 {
 	char *out = w->http->written; /* the head that it held is gone */
@@ -286,6 +308,10 @@ bool compress_give(struct worker *w, struct exchange *x, const char *data, size_
 
 	if (!len && !is_last)
 		return true;
+	z->next_out = (unsigned char *)out + FRAME_BEFORE;
+	z->avail_out = (unsigned)cap;
+	if (!x->deflater->is_identity)
+		adjust_level(w, x->deflater);
 	z->next_in = (const unsigned char *)data;
 	z->avail_in = (unsigned)len;
 	while (!is_whole) {
@@ -298,8 +324,6 @@ bool compress_give(struct worker *w, struct exchange *x, const char *data, size_
 			z->avail_in -= (unsigned)n;
 			is_whole = !z->avail_in;
 		} else {
-			z->next_out = (unsigned char *)out + FRAME_BEFORE;
-			z->avail_out = (unsigned)cap;
 			/* what came is passed on: the server may wait before it says more */
 			is_whole = deflate(z, is_last ? Z_FINISH : Z_SYNC_FLUSH) == Z_STREAM_END || (!is_last && z->avail_out);
 			n = cap - z->avail_out;
@@ -309,6 +333,8 @@ bool compress_give(struct worker *w, struct exchange *x, const char *data, size_
 		if ((n || (is_whole && is_last)) && !give_chunk(w, x, out, n, is_whole && is_last))
 			return false;
 		given += n;
+		z->next_out = (unsigned char *)out + FRAME_BEFORE;
+		z->avail_out = (unsigned)cap;
 	}
 	count_compressed(w, x, len, given, is_last);
 	return true;

@@ -12,7 +12,7 @@
 void compress_choose(struct exchange *x, struct http_msg *m);
 
 /* Of an answer: sets x->deflater and changes the head if it is compressed. 0 or -ENOSPC. */
-int compress_begin(struct exchange *x, struct http_msg *m);
+int compress_begin(struct worker *w, struct exchange *x, struct http_msg *m);
 
 /*
  * Gives the client a piece of the body (without the framing of the server), and its end when x->down is done. False: no

@@ -250,12 +250,15 @@ void count_compressed(struct worker *w, const struct exchange *x, size_t in, siz
 	    counters_of(x->client->frontend->gate->tally, w->index),
 	    counters_of(x->seeker.backend->pool->tally, w->index),
 	};
+	struct counters *all = counters_of(w->engine->compressed, w->index);
 
 	for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++) {
 		counter_add(&of[i]->n[COUNT_COMPRESS_IN], in);
 		counter_add(&of[i]->n[COUNT_COMPRESS_OUT], out);
 		counter_add(&of[i]->n[COUNT_COMPRESSED], done);
 	}
+	count_rate_add(&all->connections, w->now_ns / SECOND_NS, in);
+	count_rate_add(&all->sessions, w->now_ns / SECOND_NS, out);
 }
 
 /* ---- option contstats ---- */

@@ -150,11 +150,16 @@ static inline void counter_max(_Atomic uint64_t *to, uint64_t n)
 /* A new second began. */
 void counted_rate_turn(struct counted_rate *r, uint64_t second);
 
-static inline void count_rate_at(struct counted_rate *r, uint64_t second)
+static inline void count_rate_add(struct counted_rate *r, uint64_t second, uint64_t n)
 {
 	if (__builtin_expect(atomic_load_explicit(&r->second, memory_order_relaxed) != second, 0))
 		counted_rate_turn(r, second);
-	counter_add(&r->now, 1);
+	counter_add(&r->now, n);
+}
+
+static inline void count_rate_at(struct counted_rate *r, uint64_t second)
+{
+	count_rate_add(r, second, 1);
 }
 
 /* The four of one request, in ms. */

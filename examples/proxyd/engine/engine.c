@@ -45,7 +45,8 @@ int engine_new(const struct engine_opts *o, struct engine **ret)
 	e->tally = tally_new(o->threads);
 	e->tls_clients = tally_new(o->threads);
 	e->tls_servers = tally_new(o->threads);
-	if (e->worker && e->tally && e->tls_clients && e->tls_servers)
+	e->compressed = tally_new(o->threads);
+	if (e->worker && e->tally && e->tls_clients && e->tls_servers && e->compressed)
 		r = checks_new(e);
 	if (!r)
 		r = rings_new(&e->rings);
@@ -190,6 +191,7 @@ static void set_limits(struct engine_limits *m, const struct cfg_global *g)
 	atomic_store(&m->session_rate, g->maxsessrate);
 	atomic_store(&m->tls_rate, g->maxsslrate);
 	atomic_store(&m->tls_open, g->maxsslconn);
+	atomic_store(&m->compression_rate, g->maxcomprate > UINT32_MAX / 1024 ? UINT32_MAX : g->maxcomprate * 1024);
 }
 
 int engine_apply(struct engine *e, struct cfg *cfg, unsigned maxconn, char *ret_error, size_t cap)
@@ -316,6 +318,7 @@ void engine_free(struct engine *e)
 	refused_free(e);
 	pthread_mutex_destroy(&e->lock);
 	tally_free(e->tally);
+	tally_free(e->compressed);
 	tally_free(e->tls_clients);
 	tally_free(e->tls_servers);
 	free(e->worker);

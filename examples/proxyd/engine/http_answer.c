@@ -121,7 +121,7 @@ void exchange_take_answer(struct worker *w, struct exchange *x, uint32_t at, uin
 		exchange_fail(w, x, 502, 'P', 'H');
 		return;
 	}
-	if (x->compresses && compress_begin(x, m) < 0) {
+	if (x->compresses && compress_begin(w, x, m) < 0) {
 		exchange_fail(w, x, 502, 'P', 'H');
 		return;
 	}

@@ -571,12 +571,14 @@ struct engine {
 	LIST_HEAD(, listener) listeners;
 	struct tally *tally;	 /* of the process */
 	struct tally *tls_clients, *tls_servers;
+	struct tally *compressed; /* bytes a second: before it as connections, after it as sessions */
 	uint64_t started_ns;
 	unsigned n_applied; /* configurations so far */
 	unsigned maxconn; /* of the process, as configured */
 	struct engine_limits {
 		_Atomic uint32_t connection_rate, session_rate, tls_rate; /* of a second; 0: any number */
 		_Atomic uint32_t tls_open; /* connections with TLS, of both sides; 0: any number */
+		_Atomic uint32_t compression_rate; /* bytes a second, of those in front of it; 0: any number */
 	} limits;
 	struct health_engine *health;
 	struct dns *dns; /* names of servers; resolve.c */

@@ -65,7 +65,7 @@ const struct command_info runtime_commands[] = {
     {"set maxconn frontend", CFG_STATS_ADMIN, run_set_maxconn_frontend, "FRONTEND NUMBER", "change its limit of connections"},
     {"set maxconn global", CFG_STATS_ADMIN, run_set_maxconn_global, "NUMBER", "change the limit of the process; 0: as configured"},
     {"set maxconn server", CFG_STATS_ADMIN, run_set_maxconn_server, "BACKEND/SERVER NUMBER", "change its limit of connections"},
-    {"set rate-limit", CFG_STATS_ADMIN, run_set_rate_limit, "connections|sessions|ssl-sessions global NUMBER", "of a second; 0: any number"},
+    {"set rate-limit", CFG_STATS_ADMIN, run_set_rate_limit, "connections|sessions|ssl-sessions|http-compression global NUMBER", "of a second (http-compression: KiB); 0: any number"},
     {"set server", CFG_STATS_ADMIN, run_set_server, "BACKEND/SERVER state|weight|health|maxconn|addr|agent|check-port …", "change a server"},
     {"set severity-output", CFG_STATS_USER, run_set_severity, "none|number|string", "whether messages begin with how serious they are"},
     {"set ssl ca-file", CFG_STATS_ADMIN, run_set_ssl_file, "FILE << PEM", "replace authorities, once it is committed"},

@@ -305,19 +305,24 @@ void run_set_rate_limit(struct call *c)
 	const struct {
 		const char *name;
 		_Atomic uint32_t *limit;
-	} all[] = {{"connections", &m->connection_rate}, {"sessions", &m->session_rate}, {"ssl-sessions", &m->tls_rate}};
+		unsigned unit;
+	} all[] = {{"connections", &m->connection_rate, 1},
+		   {"sessions", &m->session_rate, 1},
+		   {"ssl-sessions", &m->tls_rate, 1},
+		   {"http-compression", &m->compression_rate, 1024}};
 	unsigned n;
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (!strcmp(call_word(c, 0), all[i].name) && !strcmp(call_word(c, 1), "global")) {
-			if (read_number(c, call_word(c, 2), UINT32_MAX, &n))
-				atomic_store(all[i].limit, n);
+			if (read_number(c, call_word(c, 2), UINT32_MAX / all[i].unit, &n))
+				atomic_store(all[i].limit, n * all[i].unit);
 			return;
 		}
 	call_say(c, "'set rate-limit' only supports :\n"
 		    "   - 'connections global' to set the per-process maximum connection rate\n"
 		    "   - 'sessions global' to set the per-process maximum session rate\n"
-		    "   - 'ssl-sessions global' to set the per-process maximum SSL session rate\n");
+		    "   - 'ssl-sessions global' to set the per-process maximum SSL session rate\n"
+		    "   - 'http-compression global' to set a per-process maximum compression speed in kB/s\n");
 }
 
 /* The backend at word 0. NULL: told. */

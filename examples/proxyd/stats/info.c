@@ -110,6 +110,13 @@ static void read_tls(const struct engine *e, uint64_t now_ns, struct info *i)
 	tls_session_lookups(&i->n[INFO_SSL_CACHE_LOOKUPS], &i->n[INFO_SSL_CACHE_MISSES]);
 }
 
+static void read_compression(const struct engine *e, uint64_t now_ns, struct info *i)
+{
+	i->n[INFO_COMPRESS_BPS_IN] = tally_rate(e->compressed, TALLY_CONNECTIONS, now_ns);
+	i->n[INFO_COMPRESS_BPS_OUT] = tally_rate(e->compressed, TALLY_SESSIONS, now_ns);
+	i->n[INFO_COMPRESS_BPS_RATE_LIM] = atomic_load_explicit(&e->limits.compression_rate, memory_order_relaxed);
+}
+
 static void read_counters(const struct engine *e, uint64_t now_ns, struct info *i)
 {
 	const struct set *set = engine_set(e);
@@ -196,6 +203,7 @@ void info_read(const struct engine *e, uint64_t now_ns, struct info *ret)
 	read_process(e, now_ns, ret);
 	read_counters(e, now_ns, ret);
 	read_tls(e, now_ns, ret);
+	read_compression(e, now_ns, ret);
 	ret->n[INFO_JOBS] = ret->n[INFO_LISTENERS] + ret->n[INFO_CURR_CONNS];
 	ret->n[INFO_TASKS] = ret->n[INFO_CURR_CONNS];
 }

@@ -61,7 +61,6 @@ static void set_tls(struct stat_row *r, const struct tally_sum *s)
 	set(r, STAT_SSL_FAILED_HANDSHAKE, s->n[COUNT_TLS_FAILED]);
 }
 
-/* Nothing is passed on uncompressed for want of speed: there is no limit of it. */
 static void set_compression(struct stat_row *r, const struct tally_sum *s)
 {
 	set(r, STAT_COMP_IN, s->n[COUNT_COMPRESS_IN]);

@@ -4,11 +4,12 @@
 import csv
 import io
 import os
+import re
 import threading
 import time
 import zlib
 
-from support import Asked, Proxy, Server, config, main, read_all, read_head, read_n
+from support import Asked, Proxy, Server, config, main, read_all, read_head, read_n, until
 
 HEAD = """
 defaults
@@ -300,6 +301,23 @@ def test_half_an_answer_has_no_end(binary):
         c.sendall(b"GET /all HTTP/1.1\r\nHost: h\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n")
         data = read_all(c)
         assert b"chunked" in data and not data.endswith(b"\r\n0\r\n\r\n"), data[-20:]
+
+
+def test_a_rate_limits_compression(binary):
+    """maxcomprate: who comes while too much is compressed gets an answer as it is; the runtime API changes the limit."""
+    s = Server(serve)
+    text = config(CONFIG, s=s.port).replace("global\n", "global\n    maxcomprate 1\n")
+    with Asked(binary, text) as p:
+        assert re.search("CompressBpsRateLim: 1024", p.ask("show info"))
+        first = ask(p.proxy, "/all/slow")
+        assert first.startswith("gzip"), first
+        until("an answer passes as it is", lambda: ask(p.proxy, "/all") == "plain")
+        assert int(re.search(r"CompressBpsIn: (\d+)", p.ask("show info")).group(1)) > 1024
+        p.ask("set rate-limit http-compression global 0")
+        assert re.search("CompressBpsRateLim: 0", p.ask("show info"))
+        assert ask(p.proxy, "/all").startswith("gzip")
+        p.ask("set rate-limit http-compression global 3")
+        assert re.search("CompressBpsRateLim: 3072", p.ask("show info"))
 
 
 if __name__ == "__main__":
