@@ -47,6 +47,8 @@ int admin_set_maxconn(struct engine *e, struct server *s, unsigned maxconn);
  */
 int admin_add_server(struct engine *e, const struct backend *b, const char *const *word, size_t n, char *text, size_t cap);
 int admin_del_server(struct engine *e, struct server *s, char *text, size_t cap);
+/* Why it cannot be removed now; NULL: it can. May_come: nothing but its connections is in the way. */
+const char *admin_keeps_server(const struct server *s, bool *ret_may_come);
 
 enum admin_health {
 	ADMIN_HEALTH_UP,

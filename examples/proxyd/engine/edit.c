@@ -127,24 +127,33 @@ static bool is_used(const struct backend *b, const char *name)
 	return false;
 }
 
+const char *admin_keeps_server(const struct server *s, bool *ret_may_come)
+{
+	*ret_may_come = false;
+	if (!LIST_EMPTY(&s->trackers) || is_used(s->admin.backend, s->name))
+		return "This server cannot be removed at runtime due to other configuration elements pointing to it.";
+	if (!s->admin.maint)
+		return "Only servers in maintenance mode can be deleted.";
+	*ret_may_come = true;
+	return atomic_load(&s->n_sessions) || atomic_load(&s->n_queued)
+		   ? "Server still has connections attached to it, cannot remove it."
+		   : NULL;
+}
+
 int admin_del_server(struct engine *e, struct server *s, char *text, size_t cap)
 {
-	const struct backend *b = s->admin.backend;
-	int r = -EBUSY;
+	bool unused;
+	const char *why = admin_keeps_server(s, &unused);
+	int r;
 
-	if (!LIST_EMPTY(&s->trackers) || is_used(b, s->name)) {
-		snprintf(text, cap,
-			 "This server cannot be removed at runtime due to other configuration elements pointing to it.");
-	} else if (!s->admin.maint) {
-		snprintf(text, cap, "Only servers in maintenance mode can be deleted.");
-	} else if (atomic_load(&s->n_sessions) || atomic_load(&s->n_queued)) {
-		snprintf(text, cap, "Server still has connections attached to it, cannot remove it.");
-	} else {
-		r = remove_line(e, b, s->admin.cfg, text, cap);
-		if (!r) {
-			s->gone = true;
-			log_notice("server %s/%s: removed", s->pool->name, s->name);
-		}
+	if (why) {
+		snprintf(text, cap, "%s", why);
+		return -EBUSY;
+	}
+	r = remove_line(e, s->admin.backend, s->admin.cfg, text, cap);
+	if (!r) {
+		s->gone = true;
+		log_notice("server %s/%s: removed", s->pool->name, s->name);
 	}
 	return r;
 }

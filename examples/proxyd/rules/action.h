@@ -133,6 +133,9 @@ void rules_find_pages(const struct rules *rules, find_page_fn *find, void *userd
 typedef void check_resolvers_fn(void *userdata, const char *section, const char *file, unsigned line);
 void rules_check_resolvers(const struct rules *rules, check_resolvers_fn *check, void *userdata);
 
+/* "500ms", "10s"; without a unit ms. At most 24 days, as HAProxy. */
+bool time_from_text(const char *text, uint64_t *ret_ns);
+
 /* A name of the next action from `index` 0 on; NULL past the end. */
 const char *rules_action_name(enum rules_kind kind, unsigned index);
 

@@ -5,27 +5,32 @@
 
 #include "rules/rule.h"
 
-/* "500ms", "10s"; without a unit ms. At most 24 days, as HAProxy. */
-bool rule_read_time(struct words *w, uint64_t *ret_ns)
+bool time_from_text(const char *text, uint64_t *ret_ns)
 {
 	static const struct {
 		const char *name;
 		uint64_t us;
 	} unit[] = {{"us", 1},	      {"ms", 1000},	  {"", 1000},	       {"s", 1000000},
 		    {"m", 60000000u}, {"h", 3600000000u}, {"d", 86400000000u}};
-	const char *text = rule_need_word(w, "a time");
-	size_t n = text ? strspn(text, "0123456789") : 0;
+	size_t n = strspn(text, "0123456789");
 	int64_t value;
 
-	if (!text)
-		return false;
 	for (size_t i = 0; n && i < sizeof(unit) / sizeof(unit[0]); i++)
 		if (!strcmp(text + n, unit[i].name) && text_to_int(text_of(text, n), &value) &&
 		    (uint64_t)value <= UINT64_C(2147483647000) / unit[i].us) {
 			*ret_ns = (uint64_t)value * unit[i].us * 1000;
 			return true;
 		}
-	return rule_fail(w->e, "\"%.60s\" is no time: write 500ms, 10s or 5m", text);
+	return false;
+}
+
+bool rule_read_time(struct words *w, uint64_t *ret_ns)
+{
+	const char *text = rule_need_word(w, "a time");
+
+	if (!text)
+		return false;
+	return time_from_text(text, ret_ns) || rule_fail(w->e, "\"%.60s\" is no time: write 500ms, 10s or 5m", text);
 }
 
 /* "16k" */

@@ -112,6 +112,7 @@ const struct command_info runtime_commands[] = {
     {"shutdown session", CFG_STATS_ADMIN, run_shutdown_session, "ID", "end a session"},
     {"shutdown sessions server", CFG_STATS_ADMIN, run_shutdown_sessions, "BACKEND/SERVER", "end all sessions of a server"},
     {"user", CFG_STATS_USER, run_level, "", "give up rights: only look"},
+    {"wait", CFG_STATS_USER, run_wait, "TIME [srv-removable BACKEND/SERVER]", "go on after this time, or when del server would take the server"},
     {NULL, CFG_STATS_USER, NULL, NULL, NULL},
 };
 /* clang-format on */

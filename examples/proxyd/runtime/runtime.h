@@ -6,7 +6,7 @@
  *	socket.c    sockets, connections, lines in, text out
  *	commands.c  the table of commands, levels, help
  *	absent.c    those of HAProxy's that are not offered
- *	show.c agent.c dynamic.c errors.c events.c resolvers.c map.c table.c server.c sessions.c tls_*.c var.c   the commands
+ *	show.c agent.c dynamic.c errors.c events.c resolvers.c map.c table.c server.c sessions.c tls_*.c var.c wait.c   the commands
  */
 #ifndef PROXYD_RUNTIME_RUNTIME_H
 #define PROXYD_RUNTIME_RUNTIME_H
@@ -82,6 +82,9 @@ void call_wait(struct call *c);
 typedef bool runtime_more(void *arg, struct out *out);
 void runtime_follow(struct call *c, runtime_more *more, void (*end)(void *arg), void *arg);
 
+/* As that, whatever the client sends meanwhile, which is run behind it: until `more` returns false, asked at until_ns at the latest. */
+struct loop *runtime_wait(struct call *c, uint64_t until_ns, runtime_more *more, void (*end)(void *arg), void *arg);
+
 /* The rest of the answer; `conn` as call.conn was, which may be gone by now: NULL then. */
 void runtime_resume(struct runtime *r, uint64_t conn, const char *text, size_t len);
 uint64_t call_id(const struct call *c);
@@ -132,7 +135,7 @@ command_fn run_show_info, run_show_stat, run_show_backend, run_show_servers_stat
 	run_show_version, run_show_schema, run_show_activity, run_show_threads, run_show_pools, run_show_fd,
 	run_show_sockets, run_show_level, run_show_proc, run_reload, run_show_errors, run_clear_counters,
 	run_show_resolvers, run_show_libs;
-command_fn run_add_server, run_del_server, run_show_events;
+command_fn run_add_server, run_del_server, run_show_events, run_wait;
 command_fn run_get_proc_var, run_set_proc_var;
 command_fn run_show_table, run_set_table, run_clear_table;
 command_fn run_get_weight, run_set_weight, run_set_server, run_enable_server, run_disable_server, run_enable_health,

@@ -56,6 +56,7 @@ struct runtime_conn {
 		runtime_more *more; /* NULL: the answer does not go on */
 		void (*end)(void *arg);
 		void *arg;
+		uint64_t until_ns; /* 0: until the client sends something */
 	} follow;
 	size_t payload_len, payload_cap;
 	struct out out;
@@ -93,6 +94,7 @@ static void end_follow(struct runtime_conn *c)
 	if (c->follow.more)
 		c->follow.end(c->follow.arg);
 	c->follow.more = NULL;
+	c->follow.until_ns = 0;
 }
 
 static void conn_free(struct runtime_conn *c)
@@ -145,14 +147,17 @@ static bool flush(struct runtime_conn *c)
 /* Reads on only when the last line is answered: who sends faster than that waits. */
 static void watch(struct runtime_conn *c)
 {
-	bool reads = !c->eof && !c->closing && (!c->waiting || c->follow.more);
+	bool follows = c->follow.more && !c->follow.until_ns;
+	bool reads = !c->eof && !c->closing && (!c->waiting || follows);
 	uint32_t events = (c->out.len ? EPOLLOUT : 0) | (reads ? EPOLLIN : 0);
-	uint64_t now_ns = loop_now_ns(c->runtime->loop);
+	uint64_t now_ns = loop_now_ns(c->runtime->loop), next_ns = now_ns + FOLLOW_NS;
 
 	if (events != c->events)
 		loop_set_events(c->source, events);
 	c->events = events;
-	loop_arm(c->timer, c->follow.more ? now_ns + FOLLOW_NS : c->waiting ? LOOP_NEVER : now_ns + c->timeout_ns);
+	if (c->follow.until_ns && c->follow.until_ns < next_ns)
+		next_ns = c->follow.until_ns;
+	loop_arm(c->timer, c->follow.more ? next_ns : c->waiting ? LOOP_NEVER : now_ns + c->timeout_ns);
 }
 
 /* ---- Running ---- */
@@ -306,7 +311,7 @@ static void stop_following(struct runtime_conn *c)
 {
 	char rest[4096];
 
-	for (int i = 0; i < STOP_READS_MAX && recv(c->fd, rest, sizeof(rest), 0) > 0; i++)
+	for (int i = 0; !c->follow.until_ns && i < STOP_READS_MAX && recv(c->fd, rest, sizeof(rest), 0) > 0; i++)
 		;
 	end_follow(c);
 	c->waiting = false;
@@ -410,6 +415,13 @@ void runtime_follow(struct call *c, runtime_more *more, void (*end)(void *arg), 
 	c->conn->follow.end = end;
 	c->conn->follow.arg = arg;
 	c->conn->waiting = true;
+}
+
+struct loop *runtime_wait(struct call *c, uint64_t until_ns, runtime_more *more, void (*end)(void *arg), void *arg)
+{
+	runtime_follow(c, more, end, arg);
+	c->conn->follow.until_ns = until_ns;
+	return c->r->loop;
 }
 
 void runtime_resume(struct runtime *r, uint64_t id, const char *text, size_t len)

@@ -13,6 +13,7 @@ import re
 import shutil
 import socket
 import tempfile
+import threading
 import time
 
 from support import Proxy, Server, ask_api, config, free_port, main, read_all, unix_connect, until
@@ -371,8 +372,35 @@ def test_servers_come_and_go(binary):
         with box.proxy.connect(box.tcp) as c:  # and nobody takes it away from a session
             c.sendall(b"GET / HTTP/1.1\r\n\r\n")
             assert b" 200 " in c.recv(999)
+            assert box.cli("wait 1ms srv-removable lt/t") == "Only servers in maintenance mode can be deleted.\n\n"
             box.cli("set server lt/t state maint")
             assert "still has connections" in box.cli("del server lt/t")
+            assert "Wait delay expired. Server still has" in box.cli("wait 50ms srv-removable lt/t")
+            threading.Timer(0.3, c.close).start()
+            said = box.cli("wait 20s srv-removable lt/t; del server lt/t").split("\n")
+            assert said[0] == "Done." and "Server deleted." in said, said
+            assert "No such server." in box.cli("wait 1s srv-removable lt/t")
+
+
+def test_commands_wait(binary):
+    if not ours(binary):  # since 3.0
+        return
+    with Box(binary) as box, unix_connect(f"{box.folder}/admin") as s:
+        began = time.monotonic()
+        s.sendall(b"show cli level; wait 300; show version\n")
+        s.shutdown(socket.SHUT_WR)  # as socat does
+        said = read_all(s).decode()
+        assert time.monotonic() - began > 0.29 and re.fullmatch(r"admin\n\nDone.\n\n\d.*\n\n", said), said
+        for line in ("wait", "wait soon", "wait 1s be-removable be", "wait 1s srv-removable be/none", "wait 99d"):
+            assert box.cli(line).strip() and "Done" not in box.cli(line), line
+        with unix_connect(f"{box.folder}/admin") as gone:
+            gone.sendall(b"wait 1h\n")
+        with unix_connect(f"{box.folder}/admin") as stays:  # whom an end does not wait for
+            stays.sendall(b"prompt i\nwait 200ms\nshow cli level\nwait 1h\n")
+            said = b""
+            while b"admin" not in said:
+                said += stays.recv(99)
+            assert said.index(b"Done.") < said.index(b"admin"), said
 
 
 def test_an_agent_is_commanded(binary):
