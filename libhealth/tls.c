@@ -3,8 +3,11 @@
  * TLS by OpenSSL: the whole of libhealth-tls. A health_tls is an SSL_CTX, a target remembers one server's
  * session, a channel is an SSL over the check's socket.
  */
+#include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -431,17 +434,45 @@ static int file_error(const char *path)
 	return -EBADMSG;
 }
 
+static int is_certificate(const struct dirent *d)
+{
+	const char *end = strrchr(d->d_name, '.');
+
+	return *d->d_name != '.' && end && (!strcmp(end, ".pem") || !strcmp(end, ".crt") || !strcmp(end, ".cer"));
+}
+
+/* What is no certificate is left out: others may be all that is needed. */
+static int load_folder(SSL_CTX *ctx, const char *path)
+{
+	struct dirent **entry = NULL;
+	char file[PATH_MAX];
+	int n = scandir(path, &entry, is_certificate, alphasort);
+
+	if (n < 0)
+		return -errno;
+	for (int i = 0; i < n; i++) {
+		if ((size_t)snprintf(file, sizeof(file), "%s/%s", path, entry[i]->d_name) < sizeof(file))
+			SSL_CTX_load_verify_file(ctx, file);
+		free(entry[i]);
+	}
+	free(entry);
+	ERR_clear_error();
+	return SSL_CTX_load_verify_dir(ctx, path) == 1 ? 0 : -ENOENT; /* looked into when a name is asked for */
+}
+
 static int load_trust(SSL_CTX *ctx, const struct health_tls_opts *o, const struct why *why)
 {
 	X509_STORE *store = SSL_CTX_get_cert_store(ctx);
 	X509_LOOKUP *lookup;
+	int r;
 
 	if (!(o->flags & HEALTH_TLS_VERIFY))
 		return 0;
 	if (o->ca_file && SSL_CTX_load_verify_file(ctx, o->ca_file) != 1)
 		return blame(why, file_error(o->ca_file), "ca_file", o->ca_file);
-	if (o->ca_dir && SSL_CTX_load_verify_dir(ctx, o->ca_dir) != 1)
-		return blame(why, -ENOENT, "ca_dir", o->ca_dir);
+	r = o->ca_dir ? load_folder(ctx, o->ca_dir) : 0;
+	if (r < 0)
+		return blame(why, r, "ca_dir", o->ca_dir);
 	if (!o->ca_file && !o->ca_dir && SSL_CTX_set_default_verify_paths(ctx) != 1)
 		return blame(why, -ENOENT, "ca_file", "the system's");
 	if (o->crl_file) {

@@ -603,6 +603,7 @@ static const struct parameter server_parameters[] = {
     {"allow-0rtt", 0, bind_tls_refused},
     {"alpn", 1, server_tls},
     {"ca-file", 1, server_tls},
+    {"ca-path", 1, server_tls},
     {"check-alpn", 1, server_tls},
     {"check-sni", 1, server_tls},
     {"check-ssl", 0, server_tls},

@@ -68,6 +68,7 @@ static bool set_word(struct tls_settings *s, const char *word, const char *value
 	} texts[] = {
 	    {"alpn", &s->alpn},
 	    {"ca-file", &s->ca_file},
+	    {"ca-path", &s->ca_file}, /* a folder, which ca-file may be as well */
 	    {"ca-verify-file", &s->ca_verify_file},
 	    {"ciphers", &s->ciphers},
 	    {"ciphersuites", &s->ciphersuites},

@@ -650,7 +650,6 @@ const struct cfg_word cfg_words_server[] = {
 	{"alpn", WORD_HARMLESS, 1},
 	{"backup", 0, 0},
 	{"ca-file", WORD_HARMLESS, 1},
-	{"ca-path", 0, 1},
 	{"check", 0, 0},
 	{"check-alpn", WORD_HARMLESS, 1},
 	{"check-proto", 0, 1},

@@ -66,7 +66,8 @@ struct health_tls_opts {
 	const char *verify_name;
 	/* Protocols in order of preference, "h2,http/1.1" (RFC 7301); NULL: no ALPN. */
 	const char *alpn;
-	const char *ca_file, *ca_dir; /* PEM; NULL, both: the system's */
+	/* PEM; NULL, both: the system's. A folder: its files that end with .pem, .crt or .cer, or hashed by c_rehash(1). */
+	const char *ca_file, *ca_dir;
 	const char *crl_file;	      /* PEM; checked for the whole chain. NULL: none */
 	const char *cert_file;	      /* our own, with its chain, PEM; NULL: none */
 	const char *key_file;	      /* its key, PEM; NULL: in cert_file */

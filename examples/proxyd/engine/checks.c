@@ -8,6 +8,7 @@
 #include <string.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include <libhealth/tls.h>
@@ -203,7 +204,6 @@ static bool same_text(const char *a, const char *b)
 	return a && b ? !strcmp(a, b) : a == b;
 }
 
-/* Its check speaks TLS as the traffic does, but for the name and the protocol. 0 or -errno. */
 /* The PROXY header of its check, which tells of nobody (its specification, section 2). The length; 0: none. */
 static size_t introduction(const struct cfg_server *c, const struct cfg_proxy *p, char buf[PROXY_HEADER_MAX])
 {
@@ -218,6 +218,14 @@ static size_t introduction(const struct cfg_server *c, const struct cfg_proxy *p
 	return proxy_header(buf, c->send_proxy ? c->send_proxy : 1, &nobody, &nobody);
 }
 
+static bool is_folder(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* Its check speaks TLS as the traffic does, but for the name and the protocol. 0 or -errno. */
 static int use_tls(struct server *s, const struct cfg_server *c, const struct cfg_check_connect *how)
 {
 	const struct cfg_tls *t = c->tls_words;
@@ -241,7 +249,7 @@ static int use_tls(struct server *s, const struct cfg_server *c, const struct cf
 	o.min_version = min;
 	o.max_version = max;
 	if (verify && t->set.ca_file && strcmp(t->set.ca_file, "@system-ca") != 0)
-		o.ca_file = t->set.ca_file;
+		*(is_folder(t->set.ca_file) ? &o.ca_dir : &o.ca_file) = t->set.ca_file;
 	e = health_tls_new(&o, why, sizeof(why), &s->check_tls);
 	if (e < 0)
 		log_err("server %s/%s: TLS of its check: %s", s->pool->name, s->name, why);

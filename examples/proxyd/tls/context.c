@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* What lines say, as a context of OpenSSL. */
+#include <dirent.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <openssl/core_names.h>
 #include <openssl/err.h>
@@ -134,25 +138,86 @@ struct tls_trusted *tls_trusted_parse(enum tls_kind kind, const char *file, BIO 
 	return NULL;
 }
 
-static bool add_all(struct tls_trust *t, const struct tls_trusted *from)
+static bool add_all(STACK_OF(X509) *ca, STACK_OF(X509_CRL) *crl, const struct tls_trusted *from)
 {
 	bool ok = true;
 
 	for (int i = 0; ok && i < sk_X509_num(from->ca); i++) {
 		X509 *x = sk_X509_value(from->ca, i);
 
-		ok = sk_X509_push(t->ca, x);
+		ok = sk_X509_push(ca, x);
 		if (ok)
 			X509_up_ref(x);
 	}
 	for (int i = 0; ok && i < sk_X509_CRL_num(from->crl); i++) {
 		X509_CRL *x = sk_X509_CRL_value(from->crl, i);
 
-		ok = sk_X509_CRL_push(t->crl, x);
+		ok = sk_X509_CRL_push(crl, x);
 		if (ok)
 			X509_CRL_up_ref(x);
 	}
 	return ok;
+}
+
+static int is_trusted(const struct dirent *d)
+{
+	static const char *const ends[] = {".pem", ".crt", ".cer", ".crl"};
+	const char *end = strrchr(d->d_name, '.');
+
+	for (size_t i = 0; end && end != d->d_name && *d->d_name != '.' && i < sizeof(ends) / sizeof(ends[0]); i++)
+		if (!strcmp(end, ends[i]))
+			return 1;
+	return 0;
+}
+
+static struct tls_trusted *read_file(enum tls_kind kind, const char *path, const char **ret_why)
+{
+	BIO *b = tls_file(path, ret_why);
+	struct tls_trusted *t = b ? tls_trusted_parse(kind, path, b, ret_why) : NULL;
+
+	BIO_free(b);
+	return t;
+}
+
+/* What is no certificate does not keep the others from being used, as in HAProxy. */
+static struct tls_trusted *read_folder(enum tls_kind kind, const char *path, struct dirent **entry, int n, const char **ret_why)
+{
+	struct tls_trusted *t = (struct tls_trusted *)tls_item_new(kind, path);
+	bool ok = t;
+
+	for (int i = 0; ok && i < n && sk_X509_num(t->ca) < CAS_MAX; i++) {
+		char file[PATH_MAX];
+		struct tls_trusted *one = NULL;
+
+		if ((size_t)snprintf(file, sizeof(file), "%s/%s", path, entry[i]->d_name) < sizeof(file))
+			one = read_file(kind, file, ret_why);
+		ok = !one || add_all(t->ca, t->crl, one);
+		if (one)
+			tls_item_free(&one->item);
+	}
+	*ret_why = !ok ? "no memory" : "no file in it has a certificate: they end with .pem, .crt, .cer or .crl";
+	if (ok && (sk_X509_num(t->ca) || sk_X509_CRL_num(t->crl)))
+		return t;
+	if (t)
+		tls_item_free(&t->item);
+	return NULL;
+}
+
+struct tls_trusted *tls_trusted_read(enum tls_kind kind, const char *path, const char **ret_why)
+{
+	struct dirent **entry = NULL;
+	struct tls_trusted *t;
+	struct stat st;
+	int n;
+
+	if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+		return read_file(kind, path, ret_why);
+	n = scandir(path, &entry, is_trusted, alphasort);
+	t = read_folder(kind, path, entry, n, ret_why);
+	while (n > 0)
+		free(entry[--n]);
+	free(entry);
+	return t;
 }
 
 /* Those of ca-file alone: ca-verify-file has more to check with (HAProxy's manual). */
@@ -186,7 +251,7 @@ struct tls_trust *tls_trust_read(const struct tls_settings *s, struct tls_store 
 			t->system = true;
 		} else if (file[i]) {
 			from = tls_store_trusted(store, i == 2 ? TLS_CRL : TLS_CA, file[i], again, d, at);
-			ok = from && add_all(t, from);
+			ok = from && add_all(t->ca, t->crl, from);
 		}
 		if (from)
 			t->file[i] = tls_item_hold(&from->item);

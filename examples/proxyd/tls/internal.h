@@ -71,6 +71,8 @@ struct tls_trusted *tls_store_trusted(struct tls_store *s, enum tls_kind kind, c
 
 /* Certificates and revocations of PEM. NULL: *ret_why. */
 struct tls_trusted *tls_trusted_parse(enum tls_kind kind, const char *file, BIO *b, const char **ret_why);
+/* The same of a file, or of the files of a folder that end with .pem, .crt, .cer or .crl and do not begin with a dot. */
+struct tls_trusted *tls_trusted_read(enum tls_kind kind, const char *path, const char **ret_why);
 
 /* Into a context, with a copy of its own of the key. */
 bool tls_pair_use(const struct tls_pair *p, SSL_CTX *ctx);

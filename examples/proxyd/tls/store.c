@@ -260,13 +260,10 @@ struct tls_trusted *tls_store_trusted(struct tls_store *s, enum tls_kind kind, c
 {
 	struct tls_trusted *t = (struct tls_trusted *)tls_store_find(s, kind, file);
 	const char *why = "it is not in memory: new ssl ca-file, and set";
-	BIO *b;
 
 	if (t)
 		return t;
-	b = again ? NULL : tls_file(file, &why);
-	t = b ? tls_trusted_parse(kind, file, b, &why) : NULL;
-	BIO_free(b);
+	t = again ? NULL : tls_trusted_read(kind, file, &why);
 	if (!t)
 		diag_add(d, DIAG_ERROR, at, "%s: cannot read this %s: %s", file, kind == TLS_CA ? "ca-file" : "crl-file", why);
 	return keep(s, t ? &t->item : NULL, d, at);

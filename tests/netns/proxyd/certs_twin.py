@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import threading
 
-from support import Proxy, Server, ask_api, main, own_network, until
+from support import Asked, Proxy, Server, ask_api, config, main, own_network, until
 from tls_support import Authority, connect, context, get, openssl, serial, serial_of
 
 CONFIG = """
@@ -231,6 +231,34 @@ def lets_in(port, cert):
             return get(s)[0] == 200
     except (ssl.SSLError, OSError):
         return False
+
+
+TO_SERVERS = """
+listen l
+    bind 127.0.0.1:{port}
+    server good 127.0.0.1:{front} ssl verify required ca-file {folder} crt {crt} check inter 200ms
+    server bad 127.0.0.1:{front} ssl verify required ca-file {wrong} crt {crt} check inter 200ms fall 1
+"""
+
+
+def test_authorities_may_be_a_folder(binary):
+    """Of clients and of servers; what is no certificate is left out."""
+    other = Authority("another authority")
+    stranger = Authority("a stranger")
+    folder = AUTHORITY.path("authorities")
+    os.mkdir(folder)
+    for name, what in (("a.pem", AUTHORITY.ca), ("b.cer", other.ca), (".c.pem", stranger.ca), ("d.txt", stranger.ca)):
+        shutil.copy(what, os.path.join(folder, name))
+    clients = [a.make(f"folder{i}", [f"client{i}"]) for i, a in enumerate((AUTHORITY, other, stranger))]
+    try:
+        with Certified(binary, f"crt {ONE} verify required ca-file {folder}") as p:
+            assert [lets_in(p.port, c) for c in clients] == [True, True, False]
+            with Asked(binary, config(TO_SERVERS, front=p.port, folder=folder, wrong=stranger.ca, crt=clients[0])) as q:
+                until("checks are through", lambda: (q.status("l/good"), q.status("l/bad")) == ("UP", "DOWN"))
+                assert q.proxy.ask(b"GET / HTTP/1.0\r\n\r\n").startswith("HTTP/1.")
+    finally:
+        other.close()
+        stranger.close()
 
 
 def test_authorities_and_revocations_change(binary):
