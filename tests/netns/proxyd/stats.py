@@ -304,6 +304,7 @@ def test_listeners_have_rows_of_their_own(binary):
             with box.proxy.connect(port) as s:
                 s.sendall(data)
                 assert b"HTTP/1.1 40" in read_all(s)
+        until("they are gone", lambda: second("scur") == ["0"])
         with box.proxy.connect(port), box.proxy.connect(port):
             until("both are there", lambda: second("scur", "stot") == ["2", "4"])
             assert second("dreq", "ereq", "eint") == ["1", "1", "0"], second("dreq", "ereq", "eint")
