@@ -309,7 +309,7 @@ static void handshake_done(struct health_check *c, const struct health_transport
 			   uint64_t now_ns)
 {
 	c->run->times.tls_ns = now_ns > c->start_ns ? now_ns - c->start_ns : 1;
-	c->run->dialogue.tls = true;
+	c->run->dialogue.tls = !report->plain;
 	c->run->dialogue.alpn = report->alpn;
 	c->run->tls_expires_s = report->expires_s;
 	c->run->tls_resumed = report->resumed;
@@ -338,7 +338,7 @@ static void shake_hands(struct health_check *c, uint64_t now_ns)
 		handshake_done(c, &report, now_ns);
 	} else if (r != HEALTH_TRANSPORT_AGAIN) {
 		report.text[sizeof(report.text) - 1] = '\0';
-		finish_with(c, HEALTH_CODE_L6RSP, report.text, -r, now_ns);
+		finish_with(c, report.code ? (enum health_code)report.code : HEALTH_CODE_L6RSP, report.text, -r, now_ns);
 	}
 }
 

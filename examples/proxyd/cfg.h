@@ -182,6 +182,7 @@ struct cfg_server {
 	struct cfg_source source;   /* not on: the section's */
 	const struct cfg_netns *netns; /* NULL: ours */
 	const struct cfg_addr *socks; /* of the SOCKS4 proxy that leads there; NULL: none */
+	bool check_via_socks;
 	struct cfg_tcp tcp;
 	const char *cookie; /* its value; NULL: none */
 	unsigned weight, maxconn;
@@ -372,7 +373,7 @@ struct cfg_step {
 /* What http-check connect and tcp-check connect say; of several lines the same. */
 struct cfg_check_connect {
 	bool given, usual; /* usual: "default": as the server's line says */
-	bool tls, send_proxy;
+	bool tls, send_proxy, via_socks;
 	const char *sni, *alpn; /* NULL: none */
 };
 

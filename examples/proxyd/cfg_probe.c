@@ -146,6 +146,8 @@ bool cfg_read_connect(struct reader *r, size_t *i, struct cfg_check_connect *c)
 		c->tls = true;
 	else if (!strcmp(word, "send-proxy"))
 		c->send_proxy = true;
+	else if (!strcmp(word, "via-socks4"))
+		c->via_socks = true;
 	else
 		return !strcmp(word, "linger");
 	return true;
@@ -163,10 +165,10 @@ static void take_connect(struct reader *r, size_t i, const struct cfg_check_conn
 
 	if (!first->given)
 		*first = *c;
-	else if (first->usual != c->usual || first->tls != c->tls || first->send_proxy != c->send_proxy ||
+	else if (first->usual != c->usual || first->tls != c->tls || first->send_proxy != c->send_proxy || first->via_socks != c->via_socks ||
 		 !same_text(first->sni, c->sni) || !same_text(first->alpn, c->alpn))
 		say(r, DIAG_ERROR, i,
-		    "this tcp-check connect differs from the first in ssl, sni, alpn, send-proxy or default, "
+		    "this tcp-check connect differs from the first in ssl, sni, alpn, send-proxy, via-socks4 or default, "
 		    "which is known to HAProxy, not supported by this version");
 }
 
@@ -190,7 +192,7 @@ static void read_connect(struct reader *r, size_t i)
 		} else if (!cfg_read_connect(r, &i, &c)) {
 			say(r, DIAG_ERROR, i,
 			    "\"%s\" of tcp-check connect is unknown, or not supported by this version: write "
-			    "port NUMBER, default, ssl, sni NAME, alpn LIST, send-proxy, linger or comment TEXT",
+			    "port NUMBER, default, ssl, sni NAME, alpn LIST, send-proxy, via-socks4, linger or comment TEXT",
 			    word);
 			return;
 		}

@@ -478,12 +478,18 @@ static void check_socks(struct reader *r, size_t i, const struct cfg_server *s)
 {
 	if (s->socks && s->addr.len && s->addr.sa.sa_family != AF_INET)
 		say(r, DIAG_ERROR, i, "SOCKS4 leads to IPv4 addresses only: this is none");
+	if (s->check_via_socks && !s->socks)
+		say(r, DIAG_WARNING, i, "check-via-socks4 has no effect without socks4: checks go straight to the server");
 }
 
 static void server_check_proxy(struct reader *r, size_t i, void *target)
 {
 	struct cfg_server *s = target;
 
+	if (!strcmp(word_at(r, i), "check-via-socks4")) {
+		s->check_via_socks = true;
+		return;
+	}
 	s->check_proxy = !strcmp(word_at(r, i), "check-send-proxy");
 	s->no_check_proxy = !s->check_proxy;
 }
@@ -552,6 +558,7 @@ static const struct parameter server_parameters[] = {
     {"backup", 0, server_flag},
     {"check", 0, server_flag},
     {"check-send-proxy", 0, server_check_proxy},
+    {"check-via-socks4", 0, server_check_proxy},
     {"cookie", 1, server_cookie},
     {"disabled", 0, server_flag},
     {"downinter", 1, server_time},

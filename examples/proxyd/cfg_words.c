@@ -15,7 +15,6 @@ static const struct {
 	const char *name, *why;
 } reasons[] = {
 	{"accept-netscaler-cip", "write accept-proxy, and send-proxy at the other end"},
-	{"check-via-socks4", "checks go to the server itself: write addr and port of what can be asked"},
 	{"close-spread-time", "a reload closes no connection that is in use, and a stop those that are idle"},
 	{"expose-experimental-directives", "nothing here needs it"},
 	{"filter cache", "answers are not cached by this version"},
@@ -656,7 +655,6 @@ const struct cfg_word cfg_words_server[] = {
 	{"check-send-proxy", WORD_HARMLESS, 0},
 	{"check-sni", WORD_HARMLESS, 1},
 	{"check-ssl", 0, 0},
-	{"check-via-socks4", 0, 0},
 	{"ciphers", WORD_HARMLESS, 1},
 	{"ciphersuites", WORD_HARMLESS, 1},
 	{"cookie", WORD_HARMLESS, 1},

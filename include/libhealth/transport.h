@@ -42,6 +42,8 @@ struct health_transport_report {
 	 * socket is readable, or after HEALTH_TRANSPORT_LINGER_NS, and ignores what it says. */
 	uint32_t linger;
 	char text[HEALTH_TEXT_MAX]; /* why it failed, or of at_best; printable */
+	uint32_t plain; /* not 0: what stands is a connection without TLS (a check of it alone is HEALTH_CODE_L4OK) */
+	uint32_t code;	/* enum health_code of a failure; 0: HEALTH_CODE_L6RSP */
 };
 
 #define HEALTH_TRANSPORT_LINGER_NS UINT64_C(50000000) /* 50 ms */

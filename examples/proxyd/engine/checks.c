@@ -13,6 +13,7 @@
 
 #include <libhealth/tls.h>
 
+#include "check_via.h"
 #include "log.h"
 #include "loop.h"
 #include "proxy_protocol.h"
@@ -84,6 +85,8 @@ void check_end(struct server *s)
 {
 	health_check_remove(s->check);
 	s->check = NULL;
+	check_via_free(s->check_via);
+	s->check_via = NULL;
 	health_tls_free(s->check_tls);
 	s->check_tls = NULL;
 }
@@ -144,6 +147,11 @@ static bool same_source(const struct cfg_source *a, const struct cfg_source *b)
 	       !memcmp(&a->addr.storage, &b->addr.storage, a->addr.len);
 }
 
+static bool same_socks(const struct cfg_addr *a, const struct cfg_addr *b)
+{
+	return a && b ? a->len == b->len && !memcmp(&a->storage, &b->storage, a->len) : a == b;
+}
+
 static bool same_check(const struct cfg_server *a, const struct cfg_server *b)
 {
 	return a->addr.len == b->addr.len && !memcmp(&a->addr.storage, &b->addr.storage, a->addr.len) &&
@@ -152,7 +160,7 @@ static bool same_check(const struct cfg_server *a, const struct cfg_server *b)
 	       !memcmp(&a->check_addr.storage, &b->check_addr.storage, a->check_addr.len) &&
 	       a->check_port == b->check_port && a->rise == b->rise && a->fall == b->fall &&
 	       a->send_proxy == b->send_proxy && a->check_proxy == b->check_proxy &&
-	       a->no_check_proxy == b->no_check_proxy && a->inter_ns == b->inter_ns && a->fastinter_ns == b->fastinter_ns &&
+	       a->no_check_proxy == b->no_check_proxy && a->check_via_socks == b->check_via_socks && same_socks(a->socks, b->socks) && a->inter_ns == b->inter_ns && a->fastinter_ns == b->fastinter_ns &&
 	       a->downinter_ns == b->downinter_ns;
 }
 
@@ -218,6 +226,12 @@ static size_t introduction(const struct cfg_server *c, const struct cfg_proxy *p
 	return proxy_header(buf, c->send_proxy ? c->send_proxy : 1, &nobody, &nobody);
 }
 
+/* As HAProxy: what the steps say counts, else the server's line. */
+static bool goes_via(const struct cfg_server *c, const struct cfg_check_connect *how)
+{
+	return c->socks && (how->via_socks || (c->check_via_socks && (!how->given || how->usual)));
+}
+
 static bool is_folder(const char *path)
 {
 	struct stat st;
@@ -271,6 +285,19 @@ static void set_source(const struct cfg_server *c, const struct cfg_addr *target
 	addr_clear_port(source);
 	o->source = &source->sa;
 	o->source_len = source->len;
+}
+
+/* Through the server's SOCKS proxy. 0 or -ENOMEM. */
+static int go_via(struct server *s, const struct cfg_server *c, const struct cfg_addr *target, struct health_check_opts *o)
+{
+	s->check_via = check_via_new(target, o->preamble, o->preamble_len, o->transport);
+	if (!s->check_via)
+		return -ENOMEM;
+	o->destination = &c->socks->sa;
+	o->destination_len = c->socks->len;
+	o->preamble_len = 0;
+	o->transport = check_via_transport(s->check_via);
+	return 0;
 }
 
 /* What the check that begins now was made of. 0 or -ENOMEM. */
@@ -349,6 +376,11 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *conf
 	}
 	o.preamble = header;
 	o.preamble_len = introduction(c, p, header);
+	if (goes_via(c, &p->set.check.connect)) {
+		r = go_via(s, c, &target, &o);
+		if (r < 0)
+			return r;
+	}
 	r = check_probe_of_server(p, c, &target, &own);
 	if (r < 0)
 		return r;

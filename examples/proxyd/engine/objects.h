@@ -194,6 +194,7 @@ struct server {
 	const struct cfg_netns *agent_netns;
 	char *agent_send;
 	struct health_tls *check_tls; /* NULL: plain */
+	struct check_via *check_via;  /* NULL: it goes straight there */
 	struct cfg_server *checked; /* the settings the check was made with; NULL: there was none */
 	uint64_t check_timeout_ns;
 	char *checked_text; /* of cfg_check; NULL: a connection */

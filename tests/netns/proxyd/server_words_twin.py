@@ -7,10 +7,12 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 
 from support import Asked, Proxy, Server, config, free_port, main, named, read_all, read_head, read_n, until
+from tls_support import Authority
 
 HTTP = "defaults\n    mode http\n    timeout connect 2s\n    timeout client 10s\n    timeout server 10s\n"
 LISTEN = "listen l\n    bind 127.0.0.1:{port}\n    http-reuse always\n    server s {address} {words}\n"
@@ -367,6 +369,39 @@ def test_through_a_socks_proxy(binary):
             with p.connect() as c:
                 c.sendall(b"x\r\n\r\n")
                 assert read_all(c).startswith(b"PROXY TCP4 127.0.0.1 ")
+
+
+def test_checks_go_through_a_socks_proxy(binary):
+    """Where the check's own port says, with a PROXY header and TLS behind the proxy's yes; its no takes the server down."""
+    ca = Authority()
+    ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ours.load_cert_chain(ca.make("server.pem", ["server.example"]))
+    seen = []
+
+    def over_tls(server, c):
+        seen.append(c.recv(10, socket.MSG_PEEK)[:5])
+        if seen[-1] == b"PROXY":
+            while c.recv(1) != b"\n":
+                pass
+        with ours.wrap_socket(c, server_side=True) as t:
+            seen.append(t.recv(7))
+            t.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
+
+    http = Server(lambda s, c: read_head(c) and c.sendall(b"HTTP/1.0 200 OK\r\n\r\n"))
+    tls, there, socks, no = Server(over_tls), Server(named("there")), Socks(), Socks(91)
+    lines = (("http", f"{socks.port} port {http.port}", "up"), ("tls", f"{socks.port} port {tls.port} check-ssl verify none check-send-proxy", "up"),
+             ("no", f"{no.port}", "down"))
+    text = config("listen l\n bind 127.0.0.1:{port}\n mode http\n option httpchk GET /\n default-server check check-via-socks4 inter 200ms fall 1\n" + "".join(
+        f" server {n} 127.0.0.1:{there.port} socks4 127.0.0.1:{words}\n" for n, words, _ in lines))
+    try:
+        with Asked(binary, text) as p:
+            for name, _, state in lines:
+                until(name, lambda: p.status("l/" + name) == ("UP" if state == "up" else "DOWN"))
+            until("both were asked", lambda: http.port in (q := [int.from_bytes(a[2:4], "big") for a in socks.asked]) and tls.port in q)
+            until("TLS came behind the header", lambda: b"PROXY" in seen and b"GET / H" in seen)
+            assert p.row("l/no", "check_status") == ["SOCKERR"] and no.asked
+    finally:
+        ca.close()
 
 
 def test_who_speaks_first_behind_a_socks_proxy(binary):
