@@ -417,6 +417,9 @@ struct conf_virtual {
 	const char *group_name; /* NULL: no group */
 	struct conf_listen *listen;
 	size_t n_listen;
+	/* nftables_ipvs: these get the mark that `listen` is about, instead of being services; none: n_marked 0 */
+	struct conf_listen *marked;
+	size_t n_marked;
 	const char *scheduler; /* NULL: wlc */
 	uint32_t flags;	       /* HA_SERVICE_… */
 	struct conf_forward forward, sorry_forward;
@@ -526,6 +529,14 @@ struct conf_netlink_buffer {
 
 #define CONF_CPUS_MAX 64
 
+/* A table of nftables. */
+struct conf_nft {
+	bool wanted;	  /* nftables_ipvs was written; of no_accept: without a meaning */
+	const char *name; /* NULL: the library's */
+	int priority;	  /* of its chains; CONF_NFT_PRIORITY: the library's */
+};
+#define CONF_NFT_PRIORITY INT32_MIN
+
 struct conf_globals {
 	const char *router_id;
 	struct conf_names names;
@@ -551,6 +562,9 @@ struct conf_globals {
 	int rx_bytes, rx_multiplier;
 	struct conf_netlink_buffer vrrp_command, vrrp_monitor, lvs_command, lvs_monitor, processes;
 	int child_wait_s;
+	struct conf_nft nft, nft_marks; /* of no_accept; nftables_ipvs */
+	bool nft_counters;
+	uint32_t first_mark; /* nftables_ipvs_start_fwmark */
 	int down_timer_adverts;
 	bool flush, flush_on_stop;
 	enum conf_backend backend;

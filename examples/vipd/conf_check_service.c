@@ -286,6 +286,70 @@ static bool complete_virtual(struct conf_parse *p, struct conf_virtual *v)
 	return service_makes_sense(p, v) && !is_double_service(p, v);
 }
 
+/* The next mark that no virtual server has. 0: there is none left. */
+static uint32_t next_mark(struct conf_parse *p, const struct conf_virtual *v, uint8_t family)
+{
+	struct conf_listen l = {.ip = {.family = family}};
+	struct ha_service_opts o;
+	int r;
+
+	do {
+		l.fwmark = p->conf->globals.first_mark++;
+		model_service(v, &l, &o);
+		r = ha_service_add(p->services, &o, NULL);
+	} while (r == -EEXIST && l.fwmark < INT32_MAX);
+	return r < 0 ? 0 : l.fwmark;
+}
+
+/*
+ * nftables_ipvs: what goes to its addresses gets a mark, and the mark, of each family, is the service. What the file
+ * gives a mark already stays a service of its own.
+ */
+static void mark_group(struct conf_parse *p, struct conf_virtual *v)
+{
+	struct conf_listen *left = NULL, *marked = NULL;
+	size_t n_left = 0, n_marked = 0;
+	uint32_t mark[2] = {0, 0};
+
+	if (!v->group_name || !p->conf->globals.nft_marks.wanted)
+		return;
+	if (p->conf->globals.ipvs_name_space) {
+		conf_warn(p, &v->at,
+			  "virtual_server %s: nftables_ipvs has no effect with "
+			  "net_namespace_ipvs: each line of the group is a service",
+			  v->name);
+		return;
+	}
+	for (size_t i = 0; i < v->n_listen; i++) {
+		struct conf_listen l = v->listen[i];
+		uint32_t *m = &mark[l.ip.family == AF_INET6];
+
+		if (!l.fwmark) {
+			if (!*m)
+				*m = next_mark(p, v, l.ip.family);
+			if (!*m)
+				return; /* none is left: its lines stay services */
+			l.fwmark = *m;
+			marked = conf_grow(p->memory, marked, n_marked, sizeof(l));
+			marked[n_marked++] = l;
+			continue;
+		}
+		left = conf_grow(p->memory, left, n_left, sizeof(l));
+		left[n_left++] = l;
+	}
+	for (int six = 0; six < 2; six++) {
+		if (!mark[six])
+			continue;
+		left = conf_grow(p->memory, left, n_left, sizeof(*left));
+		left[n_left++] = (struct conf_listen){
+		    .ip = {.family = six ? AF_INET6 : AF_INET}, .fwmark = mark[six], .at = v->at};
+	}
+	v->listen = left;
+	v->n_listen = n_left;
+	v->marked = marked;
+	v->n_marked = n_marked;
+}
+
 static void note_unchecked_one(struct conf_parse *p, const struct conf_real *r)
 {
 	conf_note(p, &r->at, "this real_server has no check: it is always taken as alive");
@@ -347,6 +411,8 @@ void conf_check_virtuals(struct conf_parse *p)
 			p->conf->n_virtuals--;
 		}
 	}
+	for (struct conf_virtual *v = p->conf->virtuals; v; v = v->next)
+		mark_group(p, v); /* when all other marks are known */
 	note_unchecked(p);
 	conf_collect_misc(p->conf);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The block global_defs. */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -12,7 +13,7 @@
 /* Why whole families of keywords have no effect. */
 #define WHY_SNMP "there is no SNMP: read the metrics or the JSON of the control socket"
 #define WHY_DBUS "there is no D-Bus: ask the control socket"
-#define WHY_NFT "vipd has one nftables table of its own for no_accept, and needs no setting"
+#define WHY_NFT "packets to addresses with no_accept are dropped by nftables, also beside iptables"
 #define WHY_BFD "there is no process for BFD"
 
 static void set_lvs_id(struct conf_parse *p, const struct conf_node *n,
@@ -196,6 +197,45 @@ static void set_name(struct conf_parse *p, const struct conf_node *n, const stru
 			  w->text);
 	if (w)
 		*(const char **)(void *)((char *)target + k->offset) = w->text;
+}
+
+/* As libha takes it. */
+static bool is_table_name(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len && len <= 31 && isalpha((unsigned char)*name) &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") ==
+		   len;
+}
+
+/* The name of its own, or keepalived's. */
+static void set_nft(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
+		    void *target)
+{
+	struct conf_globals *g = target;
+	struct conf_nft *t = (void *)((char *)target + k->offset);
+	const char *name =
+	    n->n > 1 ? n->word[1].text : (t == &g->nft ? "keepalived" : "keepalived_ipvs");
+
+	if (is_table_name(name))
+		*t = (struct conf_nft){true, name, t->priority};
+	else
+		conf_warn(p, &n->word[1].at,
+			  "\"%s\" is no name of a table: at most 31 letters, digits, _ - and ., a "
+			  "letter first. Skipped",
+			  name);
+}
+
+static void set_first_mark(struct conf_parse *p, const struct conf_node *n,
+			   const struct conf_keyword *k, void *target)
+{
+	const struct conf_word *w = conf_argument(p, n);
+	double v;
+
+	(void)k;
+	if (w && conf_number(p, w, 1, INT32_MAX, true, &v))
+		((struct conf_globals *)target)->first_mark = (uint32_t)v;
 }
 
 static void set_rx_policy(struct conf_parse *p, const struct conf_node *n,
@@ -509,18 +549,26 @@ static const struct conf_keyword global_words[] = {
     /* Firewall. */
     {CONF_NOTED("vrrp_iptables", "[CHAIN [CHAIN]]", "Filters with iptables.", WHY_NFT)},
     {CONF_NOTED("vrrp_ipsets", "[NAME ...]", "Filters with ipsets.", WHY_NFT)},
-    {CONF_NOTED("nftables", "[TABLE]", "Filters with nftables.", WHY_NFT)},
-    {CONF_NOTED("nftables_priority", "NUMBER", "Priority of its chains.", WHY_NFT)},
-    {CONF_NOTED("nftables_counters", "", "Counts in its rules.", WHY_NFT)},
-    {CONF_NOTED("nftables_ifindex", "", "Names interfaces by number.", WHY_NFT)},
-    {CONF_NOTED("nftables_ipvs", "[TABLE]", "One firewall mark for each group.",
-		"each line of a group is a service of its own")},
-    {CONF_NOTED("nftables_ipvs_priority", "NUMBER", "Priority of its chains.",
-		"each line of a group is a service of its own")},
-    {CONF_NOTED("nftables_ipvs_start_fwmark", "NUMBER", "First of those marks.",
-		"each line of a group is a service of its own")},
-    {CONF_NOTED("vrrp_nftables", "[TABLE]", "What the manual calls nftables.", WHY_NFT),
-     .extra = true},
+    {"nftables", set_nft, GLOBAL(nft), .form = "[TABLE]",
+     .initial = "hawser-vrrp; without TABLE: keepalived",
+     .doc = "Name of the table inet of nftables that drops packets to addresses with no_accept."},
+    {"vrrp_nftables", set_nft, GLOBAL(nft), .form = "[TABLE]", .extra = true,
+     .doc = "What the manual calls nftables."},
+    {"nftables_priority", conf_set_int, GLOBAL(nft.priority), -2000, 2000, .initial = "-1",
+     .doc = "Priority of its chain."},
+    {"nftables_counters", conf_set_flag, GLOBAL(nft_counters), .form = "",
+     .doc = "Rules of vipd's tables count what they drop or mark."},
+    {CONF_NOTED("nftables_ifindex", "", "Names interfaces by number.", "it always does")},
+    {"nftables_ipvs", set_nft, GLOBAL(nft_marks), .form = "[TABLE]",
+     .initial = "each line of a group is a service; without TABLE: keepalived_ipvs",
+     .doc = "Gives what goes to any address and port of a virtual_server_group one firewall mark, "
+	    "by this table inet of "
+	    "nftables: the group is one service of the kernel, and persistence holds for all of "
+	    "it."},
+    {"nftables_ipvs_priority", conf_set_int, GLOBAL(nft_marks.priority), -2000, 2000,
+     .initial = "-150", .doc = "Priority of its chains; NAT of nftables comes at -100."},
+    {"nftables_ipvs_start_fwmark", set_first_mark, .form = "NUMBER", .initial = "1000",
+     .doc = "First of those marks; the next group has the next one that no virtual_server has."},
 
     /* Virtual servers. */
     {"lvs_sync_daemon", set_sync,

@@ -79,6 +79,9 @@ static size_t list_addresses(const struct conf *c, struct suspend_address *ret)
 				ret[n] = (struct suspend_address){v->listen[i].ip, index};
 			n++;
 		}
+		for (size_t i = 0; v->ha_suspend && i < v->n_marked; i++, n++)
+			if (ret)
+				ret[n] = (struct suspend_address){v->marked[i].ip, index};
 	}
 	return n;
 }

@@ -227,6 +227,7 @@ static void on_audit(struct loop *l, void *userdata)
 
 	ha_net_monitor_resync(k->monitor);
 	addresses_audit(k);
+	marks_settle(k);
 	if (k->services)
 		services_audit(k->services);
 	loop_arm(k->audit, loop_now_ns(l) + AUDIT_NS);
@@ -242,8 +243,10 @@ static void end(struct kernel *k, enum msg_stop how)
 	if (how != MSG_STOP_RELOAD && !k->birth->options->keep_addresses)
 		addresses_release(k);
 	settings_release(k);
-	if (how != MSG_STOP_RELOAD && !k->birth->options->keep_services && k->services)
+	if (how != MSG_STOP_RELOAD && !k->birth->options->keep_services && k->services) {
+		marks_release(k);
 		services_release(k->services);
+	}
 	if (how == MSG_STOP_RELOAD && k->services)
 		services_hand_over(k->services);
 	if (how != MSG_STOP_RELOAD)
@@ -307,6 +310,8 @@ static int set_up(struct kernel *k)
 	if (r >= 0 && k->birth->options->check &&
 	    (k->conf->n_virtuals || (k->birth->old && k->birth->old->n_virtuals)))
 		r = services_new(k, &k->services);
+	if (r >= 0 && k->services)
+		r = marks_new(k);
 	if (r >= 0)
 		r = sync_new(k);
 	if (r >= 0)

@@ -27,6 +27,7 @@ enum held { HELD_UNKNOWN, HELD_UP, HELD_DOWN };
 
 struct services;
 struct filter;
+struct marks;
 struct sync;
 
 #define KERNEL_IPVS_SOCKETS 2 /* for services, for lvs_sync_daemon and lvs_timeouts */
@@ -53,6 +54,7 @@ struct kernel {
 	    line_error; /* of each route and rule: why the kernel refused it, as was said; 0: it did not */
 	struct services *services; /* NULL: none are configured */
 	struct filter *filter;
+	struct marks *marks; /* NULL: no group has one */
 	struct ha_nl_transport
 	    ipvs[KERNEL_IPVS_SOCKETS]; /* of net_namespace_ipvs, not yet used: n_ipvs */
 	size_t n_ipvs;
@@ -122,6 +124,11 @@ int ipvs_open(struct kernel *k, struct ha_ipvs **ret);
 
 /* kernel_probe.c: opens a socket for a check, if one of the configuration needs it */
 void probe_open_socket(struct kernel *k, const struct msg *ask);
+
+/* kernel_mark.c: nftables_ipvs */
+int marks_new(struct kernel *k);
+void marks_settle(struct kernel *k); /* puts right what somebody else changed */
+void marks_release(struct kernel *k);
 
 /* kernel_service.c: virtual servers, over IPVS or nftables */
 int services_new(struct kernel *k, struct services **ret);

@@ -42,6 +42,29 @@ static bool has_instances(const struct birth *b)
 	return b->conf->n_instances || (b->old && b->old->n_instances);
 }
 
+static int open_table(const struct conf_globals *g, struct ha_vrrp_accept **ret)
+{
+	const struct ha_vrrp_accept_opts o = {.size = sizeof(o),
+					      .table = g->nft.name,
+					      .priority = g->nft.priority,
+					      .set_priority = g->nft.priority != CONF_NFT_PRIORITY,
+					      .counters = g->nft_counters};
+
+	return ha_vrrp_accept_open(&o, ret);
+}
+
+/* It had another name. */
+static void remove_old(const struct conf *old, const struct conf *now)
+{
+	const char *a = old ? old->globals.nft.name : NULL, *b = now->globals.nft.name;
+	struct ha_vrrp_accept *table;
+
+	if (!old || a == b || (a && b && !strcmp(a, b)) || open_table(&old->globals, &table) < 0)
+		return;
+	ha_vrrp_accept_set(table, NULL, 0);
+	ha_vrrp_accept_close(table);
+}
+
 int filter_new(struct kernel *k)
 {
 	struct filter *f = calloc(1, sizeof(*f));
@@ -57,7 +80,8 @@ int filter_new(struct kernel *k)
 		return -ENOMEM;
 	if (!k->birth->options->vrrp || !has_instances(k->birth))
 		return 0;
-	r = ha_vrrp_accept_open(NULL, &f->accept);
+	remove_old(k->birth->old, k->conf);
+	r = open_table(&k->conf->globals, &f->accept);
 	if (r < 0 && n > 1)
 		log_err("no_accept has no effect, packets to the addresses are accepted: nftables: "
 			"%s",
@@ -114,7 +138,7 @@ void filter_settle(struct kernel *k, bool always)
 	if (r < 0 && !f->failed)
 		log_err("no_accept: packets to the addresses are accepted: nftables: %s%s",
 			strerror(-r),
-			r == -EEXIST ? ": somebody else has a table inet hawser-vrrp" : "");
+			r == -EEXIST ? ": somebody else has a table inet of this name" : "");
 	f->failed = r < 0;
 	f->refused = f->next;
 	f->next = old;

@@ -75,6 +75,19 @@ static int apply(struct services *s, const struct ha_service_plan *p,
 
 /* ---- The wanted table ---- */
 
+/* Of nftables_ipvs, with nftables: there a mark keeps the client's port, which must be the real server's. */
+static void dest_of(const struct services *s, const struct conf_virtual *v,
+		    const struct conf_real *r, int32_t weight, struct ha_dest_opts *ret)
+{
+	bool same = v->n_marked && !s->ipvs;
+
+	model_dest(r, (uint32_t)weight, ret);
+	for (size_t i = 0; i < v->n_marked && same; i++)
+		same = v->marked[i].port == r->port;
+	if (same)
+		ret->port = 0;
+}
+
 /* What a backend cannot do it refuses for the whole service: half of it would be something else. */
 static bool is_refused(const struct services *s, const struct conf_virtual *v,
 		       const struct ha_service_opts *o)
@@ -84,11 +97,11 @@ static bool is_refused(const struct services *s, const struct conf_virtual *v,
 	int r = check(s, o, NULL, &why);
 
 	for (const struct conf_real *real = v->reals; real && r >= 0; real = real->next) {
-		model_dest(real, (uint32_t)real->weight, &d);
+		dest_of(s, v, real, real->weight, &d);
 		r = check(s, o, &d, &why);
 	}
 	if (v->sorry && r >= 0) {
-		model_dest(v->sorry, (uint32_t)v->sorry->weight, &d);
+		dest_of(s, v, v->sorry, v->sorry->weight, &d);
 		r = check(s, o, &d, &why);
 	}
 	if (r < 0 && !s->refused_said)
@@ -96,13 +109,14 @@ static bool is_refused(const struct services *s, const struct conf_virtual *v,
 	return r < 0;
 }
 
-static int add_dest(struct ha_service *to, const struct conf_real *r, int32_t weight)
+static int add_dest(const struct services *s, const struct conf_virtual *v, struct ha_service *to,
+		    const struct conf_real *r, int32_t weight)
 {
 	struct ha_dest_opts d;
 
 	if (weight == QUORUM_ABSENT)
 		return 0;
-	model_dest(r, (uint32_t)weight, &d);
+	dest_of(s, v, r, weight, &d);
 	return ha_dest_set(to, &d, NULL);
 }
 
@@ -120,9 +134,9 @@ static int add_service(const struct services *s, const struct conf_virtual *v,
 		return 0;
 	r = ha_service_add(t, &o, &to);
 	for (const struct conf_real *real = v->reals; real && r >= 0; real = real->next)
-		r = add_dest(to, real, weight[n++]);
+		r = add_dest(s, v, to, real, weight[n++]);
 	if (v->sorry && r >= 0)
-		r = add_dest(to, v->sorry, weight[v->n_reals]);
+		r = add_dest(s, v, to, v->sorry, weight[v->n_reals]);
 	return r;
 }
 
@@ -421,8 +435,8 @@ void services_audit(struct services *s)
 		update(s, "changed by somebody else");
 }
 
-static void count_dests(const struct ha_service *have, const struct conf_virtual *v,
-			struct live_traffic *to)
+static void count_dests(const struct services *s, const struct ha_service *have,
+			const struct conf_virtual *v, struct live_traffic *to)
 {
 	struct ha_service_stats stats = {.size = sizeof(stats)};
 	struct ha_dest_opts key;
@@ -430,7 +444,7 @@ static void count_dests(const struct ha_service *have, const struct conf_virtual
 	for (const struct conf_real *r = v->reals; r; r = r->next, to++) {
 		const struct ha_dest *d;
 
-		model_dest(r, 0, &key);
+		dest_of(s, v, r, 0, &key);
 		d = ha_dest_find(have, &key);
 		if (d && ha_dest_stats(d, &stats) >= 0)
 			live_add_traffic(to, &stats);
@@ -458,7 +472,7 @@ void services_count(struct services *s, struct live *to)
 			if (!found || ha_service_stats(found, &stats) < 0)
 				continue;
 			live_add_traffic(&to->service[service], &stats);
-			count_dests(found, v, &to->dest[dest]);
+			count_dests(s, found, v, &to->dest[dest]);
 		}
 	}
 	ha_service_table_free(have);

@@ -19,6 +19,7 @@
 #ifndef LIBHA_VRRP_ACCEPT_H
 #define LIBHA_VRRP_ACCEPT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,6 +41,11 @@ struct ha_vrrp_accept_opts {
 	const char *table;
 	/* NETLINK_NETFILTER, owned by the object from then on; NULL: an own socket. */
 	const struct ha_nl_transport *transport;
+	/* Of the chain, as `priority` of nft(8), when set_priority; else -1: before the filters of administrators. */
+	int32_t priority;
+	bool set_priority;
+	bool counters;	     /* rules that drop count packets and bytes */
+	uint8_t reserved[2]; /* 0 */
 };
 
 /* An address that is not accepted. */

@@ -43,6 +43,20 @@ void nft_expr_meta(struct writer *w, enum nft_meta_keys key, unsigned int dreg)
 	end(w, e);
 }
 
+void nft_expr_set_meta(struct writer *w, enum nft_meta_keys key, unsigned int sreg)
+{
+	struct expr e = begin(w, "meta");
+
+	nl_attr_put_be32(w, NFTA_META_KEY, key);
+	put_reg(w, NFTA_META_SREG, sreg);
+	end(w, e);
+}
+
+void nft_expr_counter(struct writer *w)
+{
+	end(w, begin(w, "counter"));
+}
+
 static struct expr begin_ct(struct writer *w, enum nft_ct_keys key, unsigned int dreg)
 {
 	struct expr e = begin(w, "ct");

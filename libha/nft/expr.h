@@ -13,6 +13,8 @@
 #include "nl/msg.h"
 
 void nft_expr_meta(struct writer *w, enum nft_meta_keys key, unsigned int dreg);
+void nft_expr_set_meta(struct writer *w, enum nft_meta_keys key, unsigned int sreg);
+void nft_expr_counter(struct writer *w);
 void nft_expr_ct(struct writer *w, enum nft_ct_keys key, unsigned int dreg);
 /* Of one direction of the connection: the client's to us, or the answer's. */
 void nft_expr_ct_original(struct writer *w, enum nft_ct_keys key, unsigned int dreg);

@@ -7,9 +7,11 @@
 
 /* nft(8)'s numbers of what describes a set .. */
 #define SET_KEY_ORDER 0
+#define SET_DATA_ORDER 1
 #define SET_KEY_TYPEOF 3
 #define SET_DATA_TYPEOF 4
 #define ORDER_HOST 1
+#define ORDER_NETWORK 2
 /* .. an expression whose type a key or value has .. */
 #define TYPEOF_EXPR 0
 #define TYPEOF_DATA 1
@@ -105,6 +107,16 @@ void nft_show_host_order(struct writer *w)
 	struct writer u = writer_of(buf, sizeof(buf));
 
 	put_u32(&u, SET_KEY_ORDER, ORDER_HOST);
+	nl_attr_put(w, NFTA_SET_USERDATA, buf, writer_len(&u));
+}
+
+void nft_show_values_in_host_order(struct writer *w)
+{
+	uint8_t buf[16];
+	struct writer u = writer_of(buf, sizeof(buf));
+
+	put_u32(&u, SET_KEY_ORDER, ORDER_NETWORK);
+	put_u32(&u, SET_DATA_ORDER, ORDER_HOST);
 	nl_attr_put(w, NFTA_SET_USERDATA, buf, writer_len(&u));
 }
 

@@ -10,6 +10,8 @@
 
 /* The keys are in host order. */
 void nft_show_host_order(struct writer *w);
+/* The keys are in network order, the values, such as marks, in host order. */
+void nft_show_values_in_host_order(struct writer *w);
 /* From numbers below `modulus` to verdicts. */
 void nft_show_number_to_verdict(struct writer *w, uint32_t modulus);
 /* From numbers below `modulus` to addresses, with ports or without. */

@@ -24,6 +24,8 @@ struct ha_vrrp_accept {
 	struct nl_channel channel;
 	struct nl_batch batch;
 	char table[NFT_TABLE_NAME_SIZE];
+	int32_t priority;
+	bool counters;
 };
 
 int ha_vrrp_accept_open(const struct ha_vrrp_accept_opts *o, struct ha_vrrp_accept **ret)
@@ -45,6 +47,8 @@ int ha_vrrp_accept_open(const struct ha_vrrp_accept_opts *o, struct ha_vrrp_acce
 	if (!a)
 		return -ENOMEM;
 	memcpy(a->table, own.table, strlen(own.table));
+	a->priority = own.set_priority ? own.priority : PRIORITY;
+	a->counters = own.counters;
 	r = nl_channel_open(&a->channel, NETLINK_NETFILTER, own.transport, 0);
 	if (r < 0) {
 		mem_free(a);
@@ -156,7 +160,7 @@ static void put_neighbour_discovery(struct nft_ruleset *r, uint8_t icmpv6_type)
 	nft_end_rule(r, w, list);
 }
 
-static void put_kind(struct nft_ruleset *r, enum kind kind)
+static void put_kind(struct nft_ruleset *r, enum kind kind, bool counts)
 {
 	struct writer *w;
 	size_t list;
@@ -169,18 +173,21 @@ static void put_kind(struct nft_ruleset *r, enum kind kind)
 	if (kind == LINK_LOCAL)
 		nft_expr_meta(w, NFT_META_IIF, kinds[kind].len / 4);
 	nft_expr_lookup(w, kinds[kind].set, 0);
+	if (counts)
+		nft_expr_counter(w);
 	nft_expr_drop(w);
 	nft_end_rule(r, w, list);
 }
 
-static void put_table(struct nft_ruleset *r, const struct ha_vrrp_refused *f, size_t n)
+static void put_table(const struct ha_vrrp_accept *a, struct nft_ruleset *r,
+		      const struct ha_vrrp_refused *f, size_t n)
 {
 	nft_put_table(r, COMMENT);
-	nft_put_base_chain(r, "input", "filter", NF_INET_LOCAL_IN, PRIORITY);
+	nft_put_base_chain(r, "input", "filter", NF_INET_LOCAL_IN, a->priority);
 	put_neighbour_discovery(r, 135);
 	put_neighbour_discovery(r, 136);
 	for (int kind = 0; kind < N_KINDS; kind++) {
-		put_kind(r, (enum kind)kind);
+		put_kind(r, (enum kind)kind, a->counters);
 		put_elements(r, (enum kind)kind, f, n);
 	}
 }
@@ -204,7 +211,7 @@ static int apply(struct ha_vrrp_accept *a, bool there, const struct ha_vrrp_refu
 	if (there)
 		nft_put_delete_table(&r);
 	if (n)
-		put_table(&r, f, n);
+		put_table(a, &r, f, n);
 	nft_put_end(&r);
 	result = nl_transaction(&a->channel, &a->batch, keep_error, &error);
 	return result > 0 ? error : result;

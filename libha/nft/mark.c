@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/* Marks by destination: two maps for each family, with and without a port, looked up by two chains. */
+#include <libha/nft_mark.h>
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/sized.h"
+#include "nft/ask.h"
+#include "nft/expr.h"
+#include "nft/shown.h"
+
+#define TABLE "hawser-marks"
+#define COMMENT "marks by destination" /* the table is ours */
+#define PRIORITY (-150)		       /* NF_IP_PRI_MANGLE: before NAT of destinations */
+
+#define REG_MARK 8 /* behind the longest key: address, protocol, port */
+#define KEY_MAX 24
+
+struct ha_nft_marks {
+	struct nl_channel channel;
+	struct nl_batch batch;
+	char table[NFT_TABLE_NAME_SIZE];
+	int32_t priority;
+	bool counters;
+};
+
+int ha_nft_marks_open(const struct ha_nft_marks_opts *o, struct ha_nft_marks **ret)
+{
+	struct ha_nft_marks_opts own = {.size = sizeof(own)};
+	struct ha_nft_marks *m;
+	int r;
+
+	if (!ret)
+		return -EINVAL;
+	r = o ? sized_in(&own, sizeof(own), o) : 0;
+	if (r < 0)
+		return r;
+	if (!own.table)
+		own.table = TABLE;
+	if (!nft_table_name_ok(own.table))
+		return -EINVAL;
+	m = mem_zalloc(sizeof(*m));
+	if (!m)
+		return -ENOMEM;
+	memcpy(m->table, own.table, strlen(own.table));
+	m->priority = own.priority ? own.priority : PRIORITY;
+	m->counters = own.counters;
+	r = nl_channel_open(&m->channel, NETLINK_NETFILTER, own.transport, 0);
+	if (r < 0) {
+		mem_free(m);
+		return r == -EPROTONOSUPPORT ? -EOPNOTSUPP : r;
+	}
+	r = nft_probe(&m->channel, &m->batch);
+	if (r < 0) {
+		if (own.transport)
+			m->channel.ops.close = NULL; /* still the caller's */
+		ha_nft_marks_close(m);
+		return r;
+	}
+	*ret = m;
+	return 0;
+}
+
+void ha_nft_marks_close(struct ha_nft_marks *m)
+{
+	if (!m)
+		return;
+	nl_batch_fini(&m->batch);
+	nl_channel_close(&m->channel);
+	mem_free(m);
+}
+
+/* ---- The maps ---- */
+
+enum kind { IPV4_PORT, IPV4_ANY, IPV6_PORT, IPV6_ANY, N_KINDS };
+
+static const struct {
+	const char *map;
+	uint8_t family;
+	bool port;
+	unsigned int at, len; /* of the destination in the header */
+	uint32_t type;	      /* nft(8)'s, of the address */
+} kinds[N_KINDS] = {
+    [IPV4_PORT] = {"ipv4", NFPROTO_IPV4, true, 16, 4, NFT_TYPE_IPV4},
+    [IPV4_ANY] = {"ipv4-any-port", NFPROTO_IPV4, false, 16, 4, NFT_TYPE_IPV4},
+    [IPV6_PORT] = {"ipv6", NFPROTO_IPV6, true, 24, 16, NFT_TYPE_IPV6},
+    [IPV6_ANY] = {"ipv6-any-port", NFPROTO_IPV6, false, 24, 16, NFT_TYPE_IPV6},
+};
+
+static bool is_of(const struct ha_nft_mark *m, enum kind kind)
+{
+	return ha_ip_len(&m->ip) == kinds[kind].len && (m->port != 0) == kinds[kind].port;
+}
+
+/* Parts of a concatenation fill words of four bytes. */
+static size_t put_key(uint8_t key[KEY_MAX], const struct ha_nft_mark *m)
+{
+	struct writer w = writer_of(key, KEY_MAX);
+	size_t len = ha_ip_len(&m->ip);
+
+	memset(key, 0, KEY_MAX);
+	write_bytes(&w, m->ip.bytes, len);
+	write_u8(&w, m->protocol);
+	if (!m->port)
+		return len + 4;
+	key[len + 4] = (uint8_t)(m->port >> 8);
+	key[len + 5] = (uint8_t)m->port;
+	return len + 8;
+}
+
+static void put_map(struct nft_ruleset *r, enum kind kind, const struct ha_nft_mark *marks,
+		    size_t n)
+{
+	struct nft_elements e = {.r = r, .set = kinds[kind].map, .type = NFT_MSG_NEWSETELEM};
+	uint32_t type = kinds[kind].type << 6 | NFT_TYPE_PROTOCOL;
+	struct writer *w;
+
+	if (kinds[kind].port)
+		type = type << 6 | NFT_TYPE_PORT;
+	w = nft_begin_set(r, kinds[kind].map, NFT_SET_MAP, type,
+			  kinds[kind].len + (kinds[kind].port ? 8 : 4));
+	nft_put_set_data(w, NFT_TYPE_MARK, sizeof(marks->mark));
+	nft_show_values_in_host_order(w);
+	nft_end(r);
+	for (size_t i = 0; i < n; i++) {
+		uint8_t key[KEY_MAX];
+
+		if (is_of(&marks[i], kind))
+			nft_put_item(&e, &(struct nft_item){.key = key,
+							    .key_len = put_key(key, &marks[i]),
+							    .data = &marks[i].mark,
+							    .data_len = sizeof(marks[i].mark)});
+	}
+	nft_end_elements(&e);
+}
+
+static void put_rule(struct nft_ruleset *r, const char *chain, enum kind kind, bool counts)
+{
+	unsigned int words = kinds[kind].len / 4;
+	size_t list;
+	struct writer *w = nft_begin_rule(r, chain, NULL, &list);
+
+	nft_match_family(w, kinds[kind].family);
+	nft_expr_payload(w, NFT_PAYLOAD_NETWORK_HEADER, kinds[kind].at, kinds[kind].len, 0);
+	nft_expr_meta(w, NFT_META_L4PROTO, words);
+	if (kinds[kind].port) /* TCP, UDP and SCTP have it at the same place */
+		nft_expr_payload(w, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, words + 1);
+	nft_expr_lookup_data(w, kinds[kind].map, 0, REG_MARK);
+	nft_expr_set_meta(w, NFT_META_MARK, REG_MARK);
+	if (counts)
+		nft_expr_counter(w);
+	nft_expr_accept(w);
+	nft_end_rule(r, w, list);
+}
+
+static void put_table(const struct ha_nft_marks *m, struct nft_ruleset *r,
+		      const struct ha_nft_mark *marks, size_t n)
+{
+	nft_put_table(r, COMMENT);
+	nft_put_base_chain(r, "prerouting", "filter", NF_INET_PRE_ROUTING, m->priority);
+	nft_put_base_chain(r, "output", "filter", NF_INET_LOCAL_OUT, m->priority);
+	for (int kind = 0; kind < N_KINDS; kind++) {
+		put_map(r, (enum kind)kind, marks, n);
+		put_rule(r, "prerouting", (enum kind)kind, m->counters);
+		put_rule(r, "output", (enum kind)kind, m->counters);
+	}
+}
+
+static void keep_error(void *userdata, size_t index, int error, const char *text)
+{
+	int *ret = userdata;
+
+	(void)index, (void)text;
+	if (!*ret)
+		*ret = error;
+}
+
+static int apply(struct ha_nft_marks *m, bool there, const struct ha_nft_mark *marks, size_t n)
+{
+	struct nft_ruleset r = {.batch = &m->batch, .table = m->table};
+	int error = 0, result;
+
+	nl_batch_reset(&m->batch);
+	nft_put_begin(&r);
+	if (there)
+		nft_put_delete_table(&r);
+	if (n)
+		put_table(m, &r, marks, n);
+	nft_put_end(&r);
+	result = nl_transaction(&m->channel, &m->batch, keep_error, &error);
+	return result > 0 ? error : result;
+}
+
+int ha_nft_marks_set(struct ha_nft_marks *m, const struct ha_nft_mark *marks, size_t n)
+{
+	char comment[NFT_COMMENT_SIZE];
+	int there;
+
+	if (!m || (n && !marks))
+		return -EINVAL;
+	if (n > HA_NFT_MARKS_MAX)
+		return -E2BIG;
+	for (size_t i = 0; i < n; i++)
+		if (!ha_ip_len(&marks[i].ip) || !marks[i].protocol)
+			return -EINVAL;
+	there = nft_ask_table(&m->channel, &m->batch, NFPROTO_INET, m->table, comment);
+	if (there < 0 || (!there && !n))
+		return there;
+	if (there && strcmp(comment, COMMENT) != 0)
+		return n ? -EEXIST : 0;
+	return apply(m, there, marks, n);
+}
