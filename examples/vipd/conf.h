@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <libha/ip.h>
 #include <libha/route.h>
@@ -546,6 +547,7 @@ struct conf_globals {
 	const char *ipvs_name_space;	   /* NULL: none; "": that of init */
 	bool use_pid_dir, data_use_instance;
 	const char *reload_file; /* NULL: none */
+	const char *save_dir;	 /* likewise */
 	const char *reload_time_file; /* likewise; when to reload */
 	bool reload_repeat;	      /* it stays */
 	int json_version;
@@ -609,6 +611,7 @@ struct conf_source {
 	const char *file;
 	const char *config_id; /* -i: what lines that begin with @ID are for; NULL: the host name */
 	uint64_t random_seed;  /* of ${_RANDOM}; 0: another one each time */
+	FILE *copy; /* gets what was read, without comments, conditions and macros; NULL: nobody */
 };
 
 /*

@@ -84,6 +84,19 @@ static void set_reload_file(struct conf_parse *p, const struct conf_node *n,
 		((struct conf_globals *)target)->reload_file = path;
 }
 
+static void set_save_dir(struct conf_parse *p, const struct conf_node *n,
+			 const struct conf_keyword *k, void *target)
+{
+	const struct conf_word *w = conf_argument(p, n);
+
+	(void)k;
+	if (w && *w->text != '/')
+		conf_warn(p, &w->at, "\"%s\" is not a whole path: begin it with /. Skipped",
+			  w->text);
+	else if (w)
+		((struct conf_globals *)target)->save_dir = w->text;
+}
+
 static void set_reload_time_file(struct conf_parse *p, const struct conf_node *n,
 				 const struct conf_keyword *k, void *target)
 {
@@ -650,8 +663,10 @@ static const struct conf_keyword global_words[] = {
 	    "without FILE /run/keepalived.reload."},
     {CONF_NOTED("include_check", "[readable|match|wildcard_match|brace_match]",
 		"Checks of includes.", "what an include cannot read is always said")},
-    {CONF_NOTED("config_save_dir", "FOLDER", "Keeps copies of configurations.",
-		"keep them in a version control system")},
+    {"config_save_dir", set_save_dir, .form = "FOLDER",
+     .doc = "Keeps what was read at the start and at each reload there, as keepalived.conf.PID.N, "
+	    "and what was known before and after a reload, as keepalived_vrrp.PID.N.pre and .post; "
+	    "passwords are in it."},
     {CONF_NOTED("tmp_config_directory", "FOLDER", "Where the file is copied to.",
 		"the file is read once, and not copied")},
     {"data_use_instance", conf_set_flag, GLOBAL(data_use_instance),

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <libha/service.h>
 
@@ -40,6 +41,8 @@ static void take_statements(void *userdata, const struct conf_node *first)
 {
 	struct conf_parse *p = userdata;
 
+	if (p->copy)
+		conf_tree_write(first, p->copy);
 	conf_walk(p, first, &conf_root, p->conf);
 }
 
@@ -82,7 +85,8 @@ static int read_once(const struct conf_source *source, bool repair, struct diag 
 {
 	struct conf *c = calloc(1, sizeof(*c));
 	struct conf_memory memory = {0}, scratch = {.parent = &memory};
-	struct conf_parse p = {.memory = &memory, .scratch = &scratch, .conf = c, .diag = d};
+	struct conf_parse p = {
+	    .memory = &memory, .scratch = &scratch, .conf = c, .diag = d, .copy = source->copy};
 	jmp_buf failed;
 	int e;
 
@@ -130,6 +134,11 @@ int conf_load(const struct conf_source *source, struct diag *d, struct conf **re
 		return e;
 	conf_free(*ret);
 	forget_findings(d, &before);
+	if (source->copy) {
+		rewind(source->copy);
+		if (ftruncate(fileno(source->copy), 0) < 0)
+			return -errno;
+	}
 	return read_once(source, true, d, ret, &lacks);
 }
 

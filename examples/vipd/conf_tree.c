@@ -2,6 +2,7 @@
 #include "conf_tree.h"
 
 #include <setjmp.h>
+#include <string.h>
 
 #include "conf_words.h"
 
@@ -197,4 +198,51 @@ int conf_tree_read(struct conf_memory *kept, struct conf_memory *scratch,
 	kept->on_failure = outer;
 	*ret_lacks = b.lacking > 0;
 	return e;
+}
+
+/* ---- And back ---- */
+
+static bool is_plain(const char *text)
+{
+	return *text && !strpbrk(text, " \t\n#!{}\"'\\");
+}
+
+/* In quotes the reader takes a backslash and what follows as that character. */
+static void write_word(const char *text, FILE *to)
+{
+	if (is_plain(text)) {
+		fputs(text, to);
+		return;
+	}
+	fputc('"', to);
+	for (; *text; text++) {
+		if (strchr("\"\\", *text))
+			fputc('\\', to);
+		fputc(*text, to);
+	}
+	fputc('"', to);
+}
+
+static void write_block(const struct conf_node *n, int depth, FILE *to)
+{
+	for (; n; n = n->next) {
+		for (int i = 0; i < depth; i++)
+			fputs("    ", to);
+		for (size_t w = 0; w < n->n; w++) {
+			fputs(w ? " " : "", to);
+			write_word(n->word[w].text, to);
+		}
+		fputs(n->block ? " {\n" : "\n", to);
+		if (!n->block)
+			continue;
+		write_block(n->child, depth + 1, to);
+		for (int i = 0; i < depth; i++)
+			fputs("    ", to);
+		fputs("}\n", to);
+	}
+}
+
+void conf_tree_write(const struct conf_node *first, FILE *to)
+{
+	write_block(first, 0, to);
 }

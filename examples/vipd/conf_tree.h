@@ -7,6 +7,8 @@
 #ifndef VIPD_CONF_TREE_H
 #define VIPD_CONF_TREE_H
 
+#include <stdio.h>
+
 #include "conf_read.h"
 
 #define CONF_DEPTH_MAX 16 /* blocks in blocks */
@@ -40,5 +42,8 @@ struct conf_tree_opts {
  */
 int conf_tree_read(struct conf_memory *kept, struct conf_memory *scratch,
 		   const struct conf_tree_opts *o, struct diag *d, bool *ret_lacks);
+
+/* Statements as text that reads as the same. At most CONF_DEPTH_MAX blocks are in one another. */
+void conf_tree_write(const struct conf_node *first, FILE *to);
 
 #endif

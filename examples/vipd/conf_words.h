@@ -17,6 +17,7 @@ struct conf_parse {
 	struct conf_memory *scratch; /* given back when all is read */
 	struct conf *conf;
 	struct diag *diag;
+	FILE *copy; /* of the source */
 	struct conf_instance **instances_end;
 	struct conf_group **groups_end;
 	struct conf_vrrp_script **scripts_end;

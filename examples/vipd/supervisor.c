@@ -407,6 +407,7 @@ static int run(struct supervisor *s, const json_t *state)
 	s->ran = state != NULL;
 	if (s->options->vrrp)
 		leftover_write(s->options->pid_file, s->conf);
+	save_configuration(s, s->conf);
 	children_start(s);
 	s->ran = true;
 	s->old = NULL;

@@ -258,19 +258,11 @@ static void dump_group(FILE *f, const struct conf_group *g, const struct heard *
 	dump_scripts_of(f, &g->notify);
 }
 
-void dump_data(struct supervisor *s, void *userdata)
+void dump_vrrp_to(FILE *f, const struct supervisor *s)
 {
-	char path[4096], name[DUMP_NAME_SIZE];
 	struct live_router r;
-	bool bfd = false;
 	size_t n = 0;
-	FILE *f;
 
-	(void)userdata;
-	dump_data_name(s, "keepalived", name, sizeof(name));
-	f = dump_open(s->conf->globals.state_dump, name, path, sizeof(path));
-	if (!f)
-		return;
 	dump_globals(f, s);
 	dump_static(f, s->conf->fixed);
 	fprintf(f, "------< VRRP Topology >------\n");
@@ -286,6 +278,20 @@ void dump_data(struct supervisor *s, void *userdata)
 		dump_group(f, g, &s->group[n++]);
 	dump_tracked(f, s);
 	dump_interfaces(f, s->conf);
+}
+
+void dump_data(struct supervisor *s, void *userdata)
+{
+	char path[4096], name[DUMP_NAME_SIZE];
+	bool bfd = false;
+	FILE *f;
+
+	(void)userdata;
+	dump_data_name(s, "keepalived", name, sizeof(name));
+	f = dump_open(s->conf->globals.state_dump, name, path, sizeof(path));
+	if (!f)
+		return;
+	dump_vrrp_to(f, s);
 	dump_close(f, path);
 	if (s->conf->n_virtuals)
 		dump_check_data(s);

@@ -320,6 +320,14 @@ static void dump_topology(FILE *f, const struct supervisor *s)
 	}
 }
 
+void dump_check_to(FILE *f, const struct supervisor *s)
+{
+	dump_globals(f, s);
+	dump_ssl(f, &s->conf->globals);
+	dump_topology(f, s);
+	dump_checkers(f, s);
+}
+
 void dump_check_data(struct supervisor *s)
 {
 	char path[4096], name[DUMP_NAME_SIZE];
@@ -329,9 +337,6 @@ void dump_check_data(struct supervisor *s)
 	f = dump_open(NULL, name, path, sizeof(path));
 	if (!f)
 		return;
-	dump_globals(f, s);
-	dump_ssl(f, &s->conf->globals);
-	dump_topology(f, s);
-	dump_checkers(f, s);
+	dump_check_to(f, s);
 	dump_close(f, path);
 }

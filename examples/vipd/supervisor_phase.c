@@ -202,6 +202,7 @@ static void finish_reload(struct supervisor *s)
 	struct conf *old = s->conf;
 
 	notify_removed(s, s->next);
+	save_state(s, ".pre");
 	take_next(s);
 	for (int i = 0; i < 2; i++) {
 		pair_drain(s->vrrp_kernel[i]); /* numbers of the old configuration */
@@ -226,6 +227,7 @@ static void finish_reload(struct supervisor *s)
 			leftover_write(s->options->pid_file, s->conf);
 		tell_reload(s, true);
 		notify_states_again(s);
+		save_state(s, ".post");
 	}
 	sd_notify_send("READY=1");
 	if (s->stop_again)
@@ -342,6 +344,8 @@ void phase_reload(struct supervisor *s)
 		sd_notify_send("READY=1");
 		return;
 	}
+	s->saves++;
+	save_configuration(s, s->next);
 	shared_note_next(s->shared, s->next); /* vrrp stops what does not go on */
 	s->phase = PHASE_RELOAD;
 	s->fresh = false; /* until vrrp has written down where it stands */

@@ -86,6 +86,7 @@ struct supervisor {
 	uint64_t begin_ns; /* vrrp_startup_delay: no instance begins before */
 	enum phase phase;
 	bool reload_again, stop_again; /* asked for during a reload */
+	unsigned saves; /* of config_save_dir: 0 at the start, one more with each reload */
 	struct reload_timer *reload_timer; /* reload_time_file; NULL: none */
 	bool fresh;		       /* the routers' memory is of this moment */
 	struct loop_source *deadline;
@@ -145,10 +146,16 @@ void notify_quorum(struct supervisor *s, const struct msg *m); /* MSG_QUORUM */
 void notify_removed(struct supervisor *s, const struct conf *next);
 void notify_omega(struct supervisor *s);
 
+/* supervisor_save.c: config_save_dir. What `c` was read from; what is known now, `when`: ".pre", ".post" */
+void save_configuration(struct supervisor *s, const struct conf *c);
+void save_state(struct supervisor *s, const char *when);
+
 /* supervisor_dump.c: what SIGUSR1, SIGUSR2 and SIGRTMIN + 2 ask for */
 fresh_fn dump_data, dump_stats;		    /* userdata: NULL */
 fresh_fn dump_json;			    /* supervisor_dump_json.c */
 void dump_bfd_data(struct supervisor *s);   /* supervisor_dump_bfd.c */
+void dump_vrrp_to(FILE *f, const struct supervisor *s);
+void dump_check_to(FILE *f, const struct supervisor *s);
 void dump_check_data(struct supervisor *s); /* supervisor_dump_check.c */
 /* supervisor_dump_checker.c */
 void dump_checkers(FILE *f, const struct supervisor *s);

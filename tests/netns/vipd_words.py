@@ -240,6 +240,15 @@ def owner_is_deaf(router):
     assert wire.count[54] == before[54], "an owner with owner_ignore_adverts answered"
 
 
+def saved(router):
+    """The files of config_save_dir, without the numbers of processes; each belongs to root alone."""
+    router.process.send_signal(signal.SIGHUP)
+    names = lambda: sorted(".".join(w for w in p.name.split(".") if not w.isdigit() or len(w) == 1) for p in router.save.iterdir()) if router.save.exists() else []
+    router.wait_for("what a reload saves", lambda: any(name.endswith(".post") for name in names()))
+    assert {p.stat().st_mode & 0o777 for p in router.save.iterdir()} == {0o600}
+    return names()
+
+
 def play(router, results):
     with router:
         router.wait_for("a MASTER", lambda: {51, 52, 53} <= set(router.wire.last))
@@ -247,6 +256,7 @@ def play(router, results):
         if router.is_vipd:
             owner_is_deaf(router)
             router.wait_for("VI_6", lambda: 56 in router.wire1.last)
+        seen["config_save_dir"] = saved(router)
         seen["rises"] = rises_when_late(router)
         if router.is_vipd:
             router.wait_for("VI_6 gives way", lambda: "VI_6: MASTER -> BACKUP: was away for too long" in router.log.read_text())

@@ -394,6 +394,52 @@ static void a_file_that_includes_itself_twice_ends_soon(void **state)
 	end(c);
 }
 
+/* What was read of `text`, as a file of one's own. */
+static char *copy_of(const char *text)
+{
+	char name[] = "/tmp/vipd-test-XXXXXX", *copy;
+	struct conf_source source = {.file = name, .config_id = "test", .copy = tmpfile()};
+	int fd = mkstemp(name);
+	struct conf *c;
+	size_t len;
+
+	assert_true(fd >= 0 && source.copy);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	d = calloc(1, sizeof(*d));
+	assert_int_equal(conf_load(&source, d, &c), 0);
+	unlink(name);
+	end(c);
+	copy = calloc(1, 4096);
+	assert_non_null(copy);
+	rewind(source.copy);
+	len = fread(copy, 1, 4095, source.copy);
+	assert_true(len > 0);
+	fclose(source.copy);
+	return copy;
+}
+
+static void a_copy_says_what_was_read_and_its_copy_says_the_same(void **state)
+{
+	const char *text =
+	    "! a comment\n$ID=7\n@test global_defs {\n router_id \"a b\" # more\n }\n"
+	    "@other global_defs { router_id c }\n"
+	    "vrrp_script s {\n script \"/bin/sh -c 'echo \\\"x\\\" {\\\\y}'\"\n}\n"
+	    "vrrp_instance A {\n virtual_router_id $ID\n interface eth0\n"
+	    " virtual_ipaddress {\n 10.0.0.1 label \"\"\n }\n"; /* a brace is missing */
+	char *one = copy_of(text), *two = copy_of(one);
+
+	(void)state;
+	assert_string_equal(one, two);
+	assert_null(strstr(one, "comment"));
+	assert_null(strstr(one, "other"));
+	assert_non_null(strstr(one, "    router_id \"a b\"\n}"));
+	assert_non_null(strstr(one, "    virtual_router_id 7\n"));
+	assert_non_null(strstr(one, "\"/bin/sh -c 'echo \\\"x\\\" {\\\\y}'\""));
+	free(one);
+	free(two);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -416,6 +462,7 @@ int main(void)
 	    cmocka_unit_test(blocks_deeper_than_the_limit_are_skipped),
 	    cmocka_unit_test(a_file_that_includes_itself_ends),
 	    cmocka_unit_test(a_file_that_includes_itself_twice_ends_soon),
+	    cmocka_unit_test(a_copy_says_what_was_read_and_its_copy_says_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
