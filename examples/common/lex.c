@@ -26,6 +26,7 @@ struct lex {
 	struct lex_word word[LEX_WORDS_MAX];
 	size_t n;
 	bool failed; /* this line has an error: it is read to its end and dropped */
+	bool plain[256]; /* a byte that stands for itself, in every word: most do */
 };
 
 static int read_all(int fd, char **ret_text, size_t *ret_len)
@@ -85,6 +86,8 @@ static int lex_new(const char *name, const struct lex_dialect *dialect, struct d
 	lx->text = text;
 	lx->len = len;
 	lx->line = 1;
+	for (int c = 1; c < 256; c++)
+		lx->plain[c] = !strchr(" \t\r\n\v\f\"'\\{}", c) && !strchr(dialect->comment, c);
 	*ret = lx;
 	return 0;
 }
@@ -362,6 +365,20 @@ static bool ends_word(const struct lex *lx, int c)
 	       (d->comment_in_word && strchr(d->comment, c));
 }
 
+/* All that stands for itself from here on. */
+static void put_plain(struct lex *lx)
+{
+	size_t n = 0;
+
+	while (lx->at + n < lx->len && lx->plain[(unsigned char)lx->text[lx->at + n]])
+		n++;
+	if (n > LEX_LINE_MAX - 1 - lx->out_len)
+		n = LEX_LINE_MAX - 1 - lx->out_len; /* put() tells of the next one */
+	memcpy(lx->out + lx->out_len, lx->text + lx->at, n);
+	lx->out_len += n;
+	lx->at += n;
+}
+
 static void read_word(struct lex *lx, struct lex_word *w)
 {
 	const struct lex_dialect *d = lx->dialect;
@@ -370,9 +387,13 @@ static void read_word(struct lex *lx, struct lex_word *w)
 		put(lx, lx->text[lx->at++]);
 		return;
 	}
-	while (!at_line_end(lx) && !lx->failed) {
-		int c = peek(lx);
+	for (;;) {
+		int c;
 
+		put_plain(lx);
+		if (at_line_end(lx) || lx->failed)
+			return;
+		c = peek(lx);
 		if (!c) {
 			fail(lx, "a NUL byte: this is not a text file");
 		} else if (c == '"' || (c == '\'' && d->single_quotes)) {
@@ -397,6 +418,8 @@ static bool find_word(struct lex *lx)
 	for (;;) {
 		int c = peek(lx);
 
+		if (c >= 0 && lx->plain[c])
+			return true;
 		if (joins_lines(lx)) {
 			lx->at++;
 			next_line(lx);

@@ -127,7 +127,6 @@ enum cfg_on_error { /* what errors of the traffic do, error-limit of them in a r
 
 /* `source`: the near end of connections to servers. */
 struct cfg_source {
-	bool on;
 	enum cfg_source_as {
 		CFG_SOURCE_OWN,	    /* an address of this host */
 		CFG_SOURCE_FOREIGN, /* usesrc: any address; the kernel's routes must bring the answers back */
@@ -163,7 +162,7 @@ struct cfg_resolve {
 	unsigned n_nets; /* at most CFG_RESOLVE_NETS_MAX */
 	enum cfg_init init[CFG_INIT_MAX];
 	unsigned n_init; /* 0: last, libc */
-	struct cfg_addr init_addr;
+	const struct cfg_addr *init_addr; /* of CFG_INIT_IP */
 };
 
 struct cfg_server {
@@ -179,7 +178,7 @@ struct cfg_server {
 	bool is_name, is_srv; /* what `host` is: a name, and of an SRV record */
 	unsigned port;
 	struct cfg_resolve resolve; /* when it is a name */
-	struct cfg_source source;   /* not on: the section's */
+	const struct cfg_source *source; /* NULL: the section's */
 	const struct cfg_netns *netns; /* NULL: ours */
 	const struct cfg_addr *socks; /* of the SOCKS4 proxy that leads there; NULL: none */
 	bool check_via_socks;
@@ -208,7 +207,7 @@ struct cfg_server {
 	unsigned agent_port;
 	uint64_t agent_inter_ns; /* 0: 2 s */
 	const char *agent_send;	 /* NULL: nothing */
-	struct cfg_addr agent_addr; /* length 0: the server's */
+	const struct cfg_addr *agent_addr; /* NULL: the server's */
 	struct cfg_tls *tls_words; /* NULL: none */
 	bool check_tls;
 	bool check_proxy, no_check_proxy; /* check-send-proxy, or its opposite */
@@ -219,8 +218,8 @@ struct cfg_server {
 	const char *track; /* "BACKEND/SERVER" or "SERVER", as written; NULL: it is asked itself */
 	const struct cfg_server *tracked;  /* that one */
 	const struct cfg_proxy *tracked_in;
-	/* of the check; an address of length 0 is the server's own, port 0 too */
-	struct cfg_addr check_addr;
+	/* of the check; NULL is the server's own, port 0 too */
+	const struct cfg_addr *check_addr;
 	unsigned check_port, rise, fall;
 	uint64_t inter_ns, fastinter_ns, downinter_ns; /* 0: 2 s, inter, inter */
 };
@@ -261,7 +260,7 @@ enum cfg_reuse {
 struct cfg_forwardfor {
 	bool on, if_none;
 	const char *header;	     /* NULL: X-Forwarded-For */
-	struct cfg_addr except;	     /* length 0: nobody */
+	const struct cfg_addr *except; /* NULL: nobody */
 	unsigned except_prefix_bits; /* of its network */
 };
 
@@ -578,7 +577,11 @@ struct cfg_settings {
 	struct cfg_timeouts timeout;
 	struct cfg_http http;
 	struct cfg_check check;
-	struct cfg_httpchk httpchk; /* in mode tcp, too */
+	/* What few sections have: shared with the section it came from until a line says something. NULL: none */
+	const struct cfg_httpchk *httpchk; /* in mode tcp, too */
+	const struct cfg_stats *stats;
+	const struct cfg_source *source;
+	struct cfg_email *email;
 	unsigned maxconn, backlog, retries, fullconn;
 	unsigned rate_limit; /* sessions a second; 0: any number */
 	int redispatch; /* 0: never; n > 0: at every n-th retry; -n: n before the last, -1: the last */
@@ -588,16 +591,13 @@ struct cfg_settings {
 	bool log_separate_errors, dontlog_normal, logasap;
 	bool contstats, transparent, no_smart_accept, socket_stats, tcplog, dontlognull, log_health_checks, allbackups, log_global,
 	    disabled;
-	struct cfg_email email;
 	struct cfg_logs *logs; /* own `log` lines, shared until a section adds one; may be NULL */
 	const char *default_backend;
 	struct diag_place default_backend_at;
-	struct cfg_stats stats;
 	enum cfg_state_from state_from;
 	const char *state_file; /* NULL: the proxy's name */
 	struct cfg_tcp tcp_client, tcp_server; /* keep-alive and close */
 	const struct cfg_server *server; /* default-server: of the section it came from until one has its own line */
-	struct cfg_source source;
 };
 
 #define CFG_FRONTEND 1u
@@ -714,8 +714,9 @@ struct cfg {
 	struct cfg_names *names;    /* cfg_names.h */
 	struct cfg_netns *netns;    /* all that are named */
 	struct tls_store *tls_store; /* files that TLS is made of */
-	struct cfg_block *memory;
-	size_t memory_used;
+	struct cfg_block *memory; /* cfg_memory.c */
+	char *memory_free;	  /* of the last chunk */
+	size_t memory_left, memory_used;
 	bool too_large;
 };
 

@@ -66,7 +66,7 @@ static void check_frontend(struct reader *r, struct cfg_proxy *p)
 			say_no_backend(r, name, at);
 	} else if (p->kind == CFG_LISTEN) {
 		p->backend = p;
-	} else if (!may_need_no_default(p) && !p->set.stats.on) {
+	} else if (!may_need_no_default(p) && !p->set.stats) {
 		diag_add(r->diag, DIAG_WARNING, &p->at,
 			 "frontend \"%s\" has no default_backend: its %s", p->name,
 			 p->set.mode == CFG_MODE_TCP ? "connections are closed at once"

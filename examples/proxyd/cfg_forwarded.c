@@ -31,7 +31,7 @@ static void read_network(struct reader *r, size_t i, struct cfg_forwardfor *f)
 	if (!read_address(r, i, text, 0, &a))
 		return;
 	max = a.addr.sa.sa_family == AF_INET ? 32 : 128;
-	f->except = a.addr;
+	f->except = keep_copy(r, &a.addr, sizeof(a.addr));
 	f->except_prefix_bits = max;
 	if (slash) {
 		char *end;

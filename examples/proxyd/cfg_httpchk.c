@@ -11,32 +11,41 @@
 
 #define HEADERS_MAX 2000
 
-static void set_method(struct reader *r, size_t i, const char *method)
+/* The section's own, to be changed. NULL: no memory. */
+static struct cfg_httpchk *own_httpchk(struct reader *r)
+{
+	struct cfg_httpchk *c = keep_copy(r, r->proxy->set.httpchk, sizeof(*c));
+
+	if (c)
+		r->proxy->set.httpchk = c;
+	return c;
+}
+
+static void set_method(struct reader *r, size_t i, const char *method, struct cfg_httpchk *c)
 {
 	static const char *const known[] = {"OPTIONS", "GET", "HEAD", "POST", "PUT"};
 
 	for (size_t k = 0; k < sizeof(known) / sizeof(known[0]); k++)
 		if (!strcmp(method, known[k])) {
-			r->proxy->set.httpchk.method = known[k];
+			c->method = known[k];
 			return;
 		}
 	say(r, DIAG_ERROR, i,
 	    "a check cannot ask with \"%s\": write OPTIONS, GET, HEAD, POST or PUT", method);
 }
 
-static void set_uri(struct reader *r, size_t i)
+static void set_uri(struct reader *r, size_t i, struct cfg_httpchk *c)
 {
 	if (*word_at(r, i) != '/')
 		say(r, DIAG_ERROR, i, "\"%s\" is no path: write one that begins with \"/\"",
 		    word_at(r, i));
-	r->proxy->set.httpchk.uri = keep_word(r, i);
+	c->uri = keep_word(r, i);
 }
 
 /* One more field of the request. */
-static void add_header(struct reader *r, size_t i, const char *name, size_t name_len,
-		       const char *value)
+static void add_header(struct reader *r, size_t i, const char *name, size_t name_len, const char *value,
+		       struct cfg_httpchk *c)
 {
-	struct cfg_httpchk *c = &r->proxy->set.httpchk;
 	char text[HEADERS_MAX];
 	int n;
 
@@ -53,45 +62,48 @@ static void add_header(struct reader *r, size_t i, const char *name, size_t name
 		c->headers = keep_text(r, text);
 }
 
-static void set_version(struct reader *r, size_t i)
+static void set_version(struct reader *r, size_t i, struct cfg_httpchk *c)
 {
 	const char *text = word_at(r, i);
 
-	r->proxy->set.httpchk.version_1_1 = !strcmp(text, "HTTP/1.1");
+	c->version_1_1 = !strcmp(text, "HTTP/1.1");
 	if (strcmp(text, "HTTP/1.1") != 0 && strcmp(text, "HTTP/1.0") != 0)
 		say(r, DIAG_ERROR, i, "\"%s\" is no version: write HTTP/1.0 or HTTP/1.1", text);
 }
 
 void kw_httpchk(struct reader *r, size_t first, const void *data)
 {
-	struct cfg_httpchk *c = &r->proxy->set.httpchk;
 	size_t n = r->line->n - first;
+	struct cfg_httpchk *c;
 
 	(void)data;
 	if (r->no) {
-		*c = (struct cfg_httpchk){0};
+		r->proxy->set.httpchk = NULL;
 		r->proxy->set.check.kind = CFG_CHECK_CONNECT;
 		return;
 	}
+	c = own_httpchk(r);
+	if (!c)
+		return;
 	r->proxy->set.check.kind = CFG_CHECK_HTTP;
 	if (n == 1) { /* one word is the path */
-		set_uri(r, first);
+		set_uri(r, first, c);
 		return;
 	}
 	if (n >= 2) {
-		set_method(r, first, word_at(r, first));
-		set_uri(r, first + 1);
+		set_method(r, first, word_at(r, first), c);
+		set_uri(r, first + 1, c);
 	}
 	if (n == 3)
-		set_version(r, first + 2);
+		set_version(r, first + 2, c);
 }
 
 void kw_http_check_send(struct reader *r, size_t first, const void *data)
 {
-	struct cfg_httpchk *c = &r->proxy->set.httpchk;
+	struct cfg_httpchk *c = own_httpchk(r);
 
 	(void)data;
-	for (size_t i = first; i < r->line->n; i += 2) {
+	for (size_t i = first; c && i < r->line->n; i += 2) {
 		const char *word = word_at(r, i);
 
 		if (i + 1 >= r->line->n) {
@@ -99,16 +111,16 @@ void kw_http_check_send(struct reader *r, size_t first, const void *data)
 			return;
 		}
 		if (!strcmp(word, "meth")) {
-			set_method(r, i + 1, word_at(r, i + 1));
+			set_method(r, i + 1, word_at(r, i + 1), c);
 		} else if (!strcmp(word, "uri")) {
-			set_uri(r, i + 1);
+			set_uri(r, i + 1, c);
 		} else if (!strcmp(word, "ver")) {
-			set_version(r, i + 1);
+			set_version(r, i + 1, c);
 		} else if (!strcmp(word, "body")) {
 			c->body = keep_word(r, i + 1);
 		} else if (!strcmp(word, "hdr") && i + 2 < r->line->n) {
 			add_header(r, i + 1, word_at(r, i + 1), strlen(word_at(r, i + 1)),
-				   word_at(r, i + 2));
+				   word_at(r, i + 2), c);
 			i++;
 		} else {
 			say(r, DIAG_ERROR, i,
@@ -286,12 +298,14 @@ static bool says_more(struct reader *r, size_t i)
 
 void kw_http_check_expect(struct reader *r, size_t first, const void *data)
 {
-	struct cfg_httpchk *c = &r->proxy->set.httpchk;
+	struct cfg_httpchk *c = own_httpchk(r);
 	size_t i = first;
 	const char *word;
 	bool not ;
 
 	(void)data;
+	if (!c)
+		return;
 	while (i + 2 < r->line->n && says_more(r, i))
 		i += 2;
 	not = !strcmp(word_at(r, i), "!");
@@ -320,12 +334,12 @@ void kw_http_check_expect(struct reader *r, size_t first, const void *data)
 /* One connection is all: a second one, or what is asked over it, cannot be said. */
 void kw_http_check_connect(struct reader *r, size_t first, const void *data)
 {
-	struct cfg_httpchk *c = &r->proxy->set.httpchk;
+	struct cfg_httpchk *c = own_httpchk(r);
 	struct cfg_check_connect *how = &r->proxy->set.check.connect;
 
 	(void)data;
 	*how = (struct cfg_check_connect){.given = true};
-	for (size_t i = first; i < r->line->n; i++) {
+	for (size_t i = first; c && i < r->line->n; i++) {
 		const char *word = word_at(r, i);
 
 		if (!strcmp(word, "comment")) {
@@ -345,9 +359,12 @@ void kw_http_check_connect(struct reader *r, size_t first, const void *data)
 
 void kw_http_check_404(struct reader *r, size_t first, const void *data)
 {
+	struct cfg_httpchk *c = own_httpchk(r);
+
 	(void)first;
 	(void)data;
-	r->proxy->set.httpchk.drain_404 = !r->no;
+	if (c)
+		c->drain_404 = !r->no;
 }
 
 static const char *or_none(const char *text)
@@ -357,7 +374,7 @@ static const char *or_none(const char *text)
 
 void cfg_httpchk_describe(struct reader *r, struct cfg_proxy *p)
 {
-	struct cfg_httpchk *c = &p->set.httpchk;
+	const struct cfg_httpchk *c = p->set.httpchk;
 	char text[3 * HEADERS_MAX];
 	int n;
 

@@ -57,10 +57,13 @@ void kw_mail_timeout(struct reader *r, size_t first, const void *data)
 
 void kw_email_alert(struct reader *r, size_t first, const void *data)
 {
-	struct cfg_email *e = &r->proxy->set.email;
+	struct cfg_email *e = keep_copy(r, r->proxy->set.email, sizeof(*e));
 	const char *what = word_at(r, first - 1);
 
 	(void)data;
+	if (!e)
+		return;
+	r->proxy->set.email = e;
 	if (!e->at.line)
 		e->level = LOG_ALERT; /* HAProxy's */
 	if (!e->mailers_name || !strcmp(what, "mailers")) /* what is wrong is told there */
@@ -81,7 +84,7 @@ static void check_email(struct reader *r, struct cfg_email *e)
 {
 	char host[256];
 
-	if (!e->at.line)
+	if (!e)
 		return;
 	if (!e->from || !e->to || !e->mailers_name) {
 		diag_add(r->diag, DIAG_WARNING, &e->at,
@@ -109,5 +112,5 @@ void cfg_mailers_check(struct reader *r)
 		if (STAILQ_EMPTY(&m->list))
 			diag_add(r->diag, DIAG_WARNING, &m->at, "section \"mailers %s\" has no mailer: nobody gets mail", m->name);
 	STAILQ_FOREACH (p, &r->cfg->proxies, next)
-		check_email(r, &p->set.email);
+		check_email(r, p->set.email);
 }

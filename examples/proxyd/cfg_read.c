@@ -19,75 +19,6 @@
 
 #define CANDIDATES_MAX 700
 
-struct cfg_block {
-	struct cfg_block *next;
-	_Alignas(16) char data[];
-};
-
-void *cfg_alloc(struct cfg *c, size_t size)
-{
-	struct cfg_block *b = NULL;
-
-	size += sizeof(*b);
-	c->too_large |= size > CFG_MEMORY_MAX - c->memory_used;
-	if (!c->too_large)
-		b = calloc(1, size);
-	if (!b)
-		return NULL;
-	c->memory_used += size;
-	b->next = c->memory;
-	c->memory = b;
-	return b->data;
-}
-
-const char *cfg_strdup(struct cfg *c, const char *text)
-{
-	size_t size = strlen(text) + 1;
-	char *copy = cfg_alloc(c, size);
-
-	return copy ? memcpy(copy, text, size) : NULL;
-}
-
-struct cfg_end {
-	struct cfg_end *next;
-	void (*fn)(void *object);
-	void *object;
-};
-
-bool cfg_at_end(struct cfg *c, void (*fn)(void *object), void *object)
-{
-	struct cfg_end *e = cfg_alloc(c, sizeof(*e));
-
-	if (!e) {
-		fn(object);
-		return false;
-	}
-	*e = (struct cfg_end){c->ends, fn, object};
-	c->ends = e;
-	return true;
-}
-
-void cfg_free(struct cfg *c)
-{
-	if (!c || c->refs--)
-		return;
-	for (const struct cfg_end *e = c->ends; e; e = e->next)
-		e->fn(e->object);
-	while (c->memory) {
-		struct cfg_block *b = c->memory;
-
-		c->memory = b->next;
-		free(b);
-	}
-	free(c);
-}
-
-struct cfg *cfg_hold(struct cfg *c)
-{
-	c->refs++;
-	return c;
-}
-
 struct cfg_proxy *cfg_find_backend(const struct cfg *c, const char *name)
 {
 	return cfg_names_find(c, &cfg_scope_backend, name);
@@ -124,6 +55,13 @@ void *keep(struct reader *r, size_t size)
 	if (!p)
 		r->no_memory = true;
 	return p;
+}
+
+void *keep_copy(struct reader *r, const void *old, size_t size)
+{
+	void *p = keep(r, size);
+
+	return p && old ? memcpy(p, old, size) : p;
 }
 
 const char *keep_text(struct reader *r, const char *text)
@@ -218,23 +156,33 @@ static bool two_words(const struct reader *r, size_t i, char *buf, size_t cap)
 	return (size_t)snprintf(buf, cap, "%s %s", word_at(r, i), word_at(r, i + 1)) < cap;
 }
 
+/* Is `name` the words at i and i + 1? */
+static bool is_both(const struct reader *r, size_t i, const char *name)
+{
+	const char *word = word_at(r, i);
+	const size_t len = strlen(word);
+
+	return !strncmp(name, word, len) && name[len] == ' ' && i + 1 < r->line->n && !strcmp(name + len + 1, word_at(r, i + 1));
+}
+
 const struct keyword *find_keyword(const struct reader *r, const struct keyword *table, size_t i,
 				   size_t *ret_words)
 {
-	char both[160];
-	bool two = two_words(r, i, both, sizeof(both));
-	const struct keyword *one = NULL;
 	const char *word = word_at(r, i);
+	const struct keyword *one = NULL, *k = table;
 
-	for (; table->name; table++) {
-		if (!begins_alike(table->name, word))
-			continue;
-		if (two && !strcmp(table->name, both)) {
-			*ret_words = 2;
-			return table;
+	if (table == cfg_keywords_proxy) /* of many words, and most lines are of a proxy */
+		k = r->letters.first[(unsigned char)*word];
+	while (k && k->name) {
+		if (begins_alike(k->name, word)) {
+			if (is_both(r, i, k->name)) {
+				*ret_words = 2;
+				return k;
+			}
+			if (!strcmp(k->name, word))
+				one = k;
 		}
-		if (!strcmp(table->name, word))
-			one = table;
+		k = table == cfg_keywords_proxy ? r->letters.next[k - table] : k + 1;
 	}
 	*ret_words = 1;
 	return one;
@@ -293,7 +241,7 @@ static const char *kind_name(unsigned kind)
 }
 
 /* Judged at the end of the section, when its mode is known. */
-static void hold(struct reader *r, size_t i, const struct cfg_word *w, bool ours)
+static void hold(struct reader *r, size_t i, const struct keyword *ours, const struct cfg_word *w)
 {
 	struct reader_held *h = r->held_spare;
 
@@ -303,7 +251,7 @@ static void hold(struct reader *r, size_t i, const struct cfg_word *w, bool ours
 		h = keep(r, sizeof(*h));
 	if (!h)
 		return;
-	*h = (struct reader_held){.at = place_at(r, i), .word = w, .ours = ours};
+	*h = (struct reader_held){.at = place_at(r, i), .ours = ours, .word = w};
 	if (r->held)
 		r->held_last->next = h;
 	else
@@ -340,12 +288,8 @@ static void run_keyword(struct reader *r, const struct keyword *k, size_t i, siz
 	}
 	if (!check_count(r, k, i, first))
 		return;
-	if (r->section == SECTION_PROXY && r->proxy->kind != CFG_DEFAULTS) {
-		const struct cfg_word *w = find_word(cfg_words_proxy, k->name);
-
-		if (w && w->flags & WORD_HTTP)
-			hold(r, i, w, true);
-	}
+	if (r->section == SECTION_PROXY && r->proxy->kind != CFG_DEFAULTS)
+		hold(r, i, k, NULL);
 	k->fn(r, first, k->data);
 }
 
@@ -355,7 +299,7 @@ static void known_word(struct reader *r, size_t i, const struct cfg_word *w)
 	struct diag_place at;
 
 	if (r->section == SECTION_PROXY) {
-		hold(r, i, w, false);
+		hold(r, i, NULL, w);
 		return;
 	}
 	at = place_at(r, i);
@@ -428,17 +372,20 @@ static void read_keyword(struct reader *r)
 
 static void end_section(struct reader *r)
 {
-	bool may_switch = r->held && r->proxy->rules && rules_may_switch(&r->proxy->rules->of[RULES_CONTENT]);
+	const bool may_switch = r->held && r->proxy->rules && rules_may_switch(&r->proxy->rules->of[RULES_CONTENT]);
+	const bool tcp = r->proxy->set.mode == CFG_MODE_TCP;
 
 	for (const struct reader_held *h = r->held; h; h = h->next) {
-		if (h->ours && (r->proxy->set.mode == CFG_MODE_HTTP || may_switch))
-			continue;
-		if (h->word->flags & WORD_HTTP && r->proxy->set.mode == CFG_MODE_TCP)
+		const struct cfg_word *w = !h->ours	      ? h->word
+					   : tcp && !may_switch ? find_word(cfg_words_proxy, h->ours->name)
+							      : NULL;
+
+		if (w && tcp && w->flags & WORD_HTTP)
 			diag_add(r->diag, DIAG_WARNING, &h->at,
 				 "\"%.*s\" acts in HTTP mode only: ignored in mode tcp",
-				 told_length(h->word->name), h->word->name);
-		else
-			say_known(r, &h->at, h->word);
+				 told_length(w->name), w->name);
+		else if (!h->ours)
+			say_known(r, &h->at, w);
 	}
 	if (r->held) { /* the next section's */
 		r->held_last->next = r->held_spare;
@@ -787,6 +734,23 @@ static void end_store(void *store)
 	tls_store_free(store);
 }
 
+static void index_keywords(struct reader_letters *l)
+{
+	const struct keyword *const table = cfg_keywords_proxy;
+	size_t n = 0;
+
+	while (table[n].name)
+		n++;
+	for (; n--;) { /* from behind: each goes before those that follow it */
+		const struct keyword **first = &l->first[(unsigned char)table[n].name[0]];
+
+		if (n >= READER_LETTERS_MAX)
+			abort(); /* the table grew beyond it: make that larger */
+		l->next[n] = *first;
+		*first = &table[n];
+	}
+}
+
 int cfg_load(const struct cfg_load_opts *o, struct diag *d, struct cfg **ret)
 {
 	struct cfg *c = calloc(1, sizeof(*c));
@@ -798,6 +762,7 @@ int cfg_load(const struct cfg_load_opts *o, struct diag *d, struct cfg **ret)
 		free(c);
 		return -ENOMEM;
 	}
+	index_keywords(&r.letters);
 	STAILQ_INIT(&c->defaults);
 	STAILQ_INIT(&c->proxies);
 	STAILQ_INIT(&c->resolvers);

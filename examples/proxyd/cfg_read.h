@@ -23,8 +23,8 @@ enum cfg_section {
 struct reader_held {
 	struct reader_held *next;
 	struct diag_place at;
-	const struct cfg_word *word;
-	bool ours; /* acts, in HTTP mode */
+	const struct keyword *ours;  /* acts, some of them in HTTP mode only; NULL: */
+	const struct cfg_word *word; /* HAProxy's, not of this version */
 };
 
 #define READER_IF_MAX 16 /* .if within .if */
@@ -40,7 +40,15 @@ struct reader_if {
 struct userlist;
 struct rule_memory;
 
+#define READER_LETTERS_MAX 512
+
+/* Words of cfg_keywords_proxy by their first letter: of each the first one, and behind each the next. */
+struct reader_letters {
+	const struct keyword *first[256], *next[READER_LETTERS_MAX];
+};
+
 struct reader {
+	struct reader_letters letters;
 	const struct cfg_load_opts *opts;
 	struct cfg *cfg;
 	struct diag *diag;
@@ -94,6 +102,8 @@ __attribute__((format(printf, 4, 5))) void say(struct reader *r, enum diag_level
 
 /* Memory that lives with the configuration; on failure the load as a whole ends with -ENOMEM. */
 void *keep(struct reader *r, size_t size);
+/* `size` bytes like those of `old`; zeroes if that is NULL. */
+void *keep_copy(struct reader *r, const void *old, size_t size);
 /* cfg_track.c: `track` of the servers of all sections; of one that comes at run time. */
 void cfg_track_check(struct reader *r);
 void cfg_track_server(struct reader *r, const struct cfg_proxy *p, struct cfg_server *s);

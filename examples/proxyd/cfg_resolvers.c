@@ -254,6 +254,7 @@ void server_init_addr(struct reader *r, size_t i, void *target)
 {
 	static const char *const names[] = {"last", "libc", "none"}; /* as enum cfg_init */
 	struct cfg_resolve *to = &((struct cfg_server *)target)->resolve;
+	struct cfg_addr addr;
 	char list[256], *save = NULL;
 
 	to->n_init = 0;
@@ -263,11 +264,14 @@ void server_init_addr(struct reader *r, size_t i, void *target)
 
 		while (k < 3 && strcmp(w, names[k]) != 0)
 			k++;
-		if (to->n_init == CFG_INIT_MAX || (k == 3 && !cfg_numeric_address(w, &to->init_addr))) {
+		if (to->n_init == CFG_INIT_MAX || (k == 3 && !cfg_numeric_address(w, &addr))) {
 			say(r, DIAG_ERROR, i + 1, "init-addr takes last, libc, none and an address, each once");
 			return;
 		}
-		to->init[to->n_init++] = (enum cfg_init)k;
+		if (k == 3)
+			to->init_addr = keep_copy(r, &addr, sizeof(addr));
+		if (k < 3 || to->init_addr)
+			to->init[to->n_init++] = (enum cfg_init)k;
 	}
 }
 

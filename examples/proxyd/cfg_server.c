@@ -258,7 +258,7 @@ static void server_addr(struct reader *r, size_t i, void *target)
 	struct address a;
 
 	if (read_address(r, i + 1, word_at(r, i + 1), 0, &a))
-		s->check_addr = a.addr;
+		s->check_addr = keep_copy(r, &a.addr, sizeof(a.addr));
 	if (a.port)
 		s->check_port = a.port;
 }
@@ -289,7 +289,7 @@ static void server_agent(struct reader *r, size_t i, void *target)
 	struct address a;
 
 	if (!strcmp(name, "addr") && read_address(r, i + 1, word_at(r, i + 1), 0, &a))
-		s->agent_addr = a.addr;
+		s->agent_addr = keep_copy(r, &a.addr, sizeof(a.addr));
 	else if (!strcmp(name, "inter"))
 		read_time(r, i + 1, "agent-inter", &s->agent_inter_ns);
 	else if (!strcmp(name, "port"))
@@ -650,12 +650,11 @@ const struct cfg_server cfg_server_default = {.max_reuse = -1, .pool_max = -1, .
 /* A line adds to those before it, and to what a defaults section says; the sections that share it keep what they have. */
 void kw_default_server(struct reader *r, size_t first, const void *data)
 {
-	struct cfg_server *s = keep(r, sizeof(*s));
+	struct cfg_server *s = keep_copy(r, r->proxy->set.server, sizeof(*s));
 
 	(void)data;
 	if (!s)
 		return;
-	*s = *r->proxy->set.server;
 	r->proxy->set.server = s;
 	read_parameters(r, first, "parameter of \"default-server\"", server_parameters, cfg_words_server, s);
 }
@@ -693,7 +692,7 @@ static bool first_address(struct reader *r, size_t i, unsigned flags, const stru
 		case CFG_INIT_NONE:
 			return true;
 		case CFG_INIT_IP:
-			a->addr = how->init_addr;
+			a->addr = *how->init_addr;
 			addr_set_port(&a->addr, a->port);
 			break;
 		case CFG_INIT_LIBC:
@@ -730,11 +729,10 @@ static void read_server_address(struct reader *r, size_t i, unsigned flags, stru
 /* NULL: no memory. */
 static struct cfg_server *read_server(struct reader *r, size_t first, const char *name, unsigned flags)
 {
-	struct cfg_server *s = keep(r, sizeof(*s));
+	struct cfg_server *s = keep_copy(r, r->proxy->set.server, sizeof(*s));
 
 	if (!s)
 		return NULL;
-	*s = *r->proxy->set.server;
 	s->name = name;
 	s->at = place_at(r, first);
 	if (!r->dynamic)

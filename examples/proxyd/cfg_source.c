@@ -6,17 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void read_source(struct reader *r, size_t i, bool ports, struct cfg_source *s)
+/* NULL: no memory. */
+static struct cfg_source *read_source(struct reader *r, size_t i, bool ports)
 {
+	struct cfg_source *s = keep(r, sizeof(*s));
 	const char *text = word_at(r, i), *colon = strrchr(text, ':');
 	bool range = colon && strchr(colon, '-') && !strchr(colon, ']');
 	struct address a;
 
-	*s = (struct cfg_source){.on = true};
 	if (!strcmp(text, "*"))
 		text = "0.0.0.0";
-	if (!read_address(r, i, text, range ? ADDR_LISTEN : 0, &a))
-		return;
+	if (!s || !read_address(r, i, text, range ? ADDR_LISTEN : 0, &a))
+		return s;
 	if (a.addr.sa.sa_family == AF_UNIX)
 		say(r, DIAG_ERROR, i, "source is an IPv4 or IPv6 address, with a port or without");
 	else if (range && !ports)
@@ -24,6 +25,7 @@ static void read_source(struct reader *r, size_t i, bool ports, struct cfg_sourc
 	s->addr = a.addr;
 	s->port = a.port;
 	s->n_ports = range ? a.port_end - a.port + 1 : a.port != 0;
+	return s;
 }
 
 /* "hdr_ip(NAME[,OCCURRENCE])" */
@@ -64,11 +66,11 @@ static void read_usesrc(struct reader *r, size_t i, struct cfg_source *s)
 
 void kw_source(struct reader *r, size_t first, const void *data)
 {
-	struct cfg_source *s = &r->proxy->set.source;
+	struct cfg_source *s = read_source(r, first, false);
 
 	(void)data;
-	read_source(r, first, false, s);
-	for (size_t i = first + 1; i < r->line->n; i += 2)
+	r->proxy->set.source = s;
+	for (size_t i = first + 1; s && i < r->line->n; i += 2)
 		if (i + 1 == r->line->n || (strcmp(word_at(r, i), "usesrc") != 0 && strcmp(word_at(r, i), "interface") != 0)) {
 			say(r, DIAG_ERROR, i, "behind the address stand usesrc ADDRESS|client|clientip|hdr_ip(NAME) and interface NAME");
 			return;
@@ -81,16 +83,23 @@ void kw_source(struct reader *r, size_t first, const void *data)
 
 void server_source(struct reader *r, size_t i, void *target)
 {
-	read_source(r, i + 1, true, &((struct cfg_server *)target)->source);
+	((struct cfg_server *)target)->source = read_source(r, i + 1, true);
 }
 
 void server_source_more(struct reader *r, size_t i, void *target)
 {
-	struct cfg_source *s = &((struct cfg_server *)target)->source;
+	struct cfg_server *server = target;
+	struct cfg_source *s;
 
-	if (!s->on)
+	if (!server->source) {
 		say(r, DIAG_ERROR, i, "\"%s\" stands behind \"source ADDRESS\"", word_at(r, i));
-	else if (!strcmp(word_at(r, i), "usesrc"))
+		return;
+	}
+	s = keep_copy(r, server->source, sizeof(*s)); /* it may be a default's */
+	server->source = s;
+	if (!s)
+		return;
+	if (!strcmp(word_at(r, i), "usesrc"))
 		read_usesrc(r, i + 1, s);
 	else
 		s->interface = keep_word(r, i + 1);
@@ -99,7 +108,7 @@ void server_source_more(struct reader *r, size_t i, void *target)
 /* The one header of a backend's servers that says where connections come from. */
 static void take_header(struct reader *r, struct cfg_proxy *p, const struct cfg_source *s, const struct diag_place *at)
 {
-	if (s->as != CFG_SOURCE_HEADER || !s->header)
+	if (!s || s->as != CFG_SOURCE_HEADER || !s->header)
 		return;
 	if (p->set.mode != CFG_MODE_HTTP)
 		diag_add(r->diag, DIAG_WARNING, at, "\"%s\": usesrc hdr_ip needs mode http: the address of \"source\" is used", p->name);
@@ -113,7 +122,7 @@ void cfg_source_check(struct reader *r, struct cfg_proxy *p)
 {
 	const struct cfg_server *s;
 
-	take_header(r, p, &p->set.source, &p->at);
+	take_header(r, p, p->set.source, &p->at);
 	STAILQ_FOREACH (s, &p->servers, next)
-		take_header(r, p, &s->source, &s->at);
+		take_header(r, p, s->source, &s->at);
 }

@@ -196,7 +196,7 @@ static void read_refresh(struct reader *r, size_t i, struct cfg_stats *s)
 
 void kw_stats(struct reader *r, size_t first, const void *data)
 {
-	struct cfg_stats *s = &r->proxy->set.stats;
+	struct cfg_stats *s;
 	const char *word = word_at(r, first - 1), *text;
 	bool more = first < r->line->n;
 
@@ -205,8 +205,12 @@ void kw_stats(struct reader *r, size_t first, const void *data)
 		say(r, DIAG_ERROR, first - 1, "\"no\" before \"stats %s\" means nothing: remove the line", word);
 		return;
 	}
-	if (!s->on)
-		*s = (struct cfg_stats){.on = true, .uri = STATS_URI_DEFAULT, .realm = STATS_REALM_DEFAULT};
+	s = keep_copy(r, r->proxy->set.stats, sizeof(*s));
+	if (!s)
+		return;
+	if (!r->proxy->set.stats)
+		*s = (struct cfg_stats){.uri = STATS_URI_DEFAULT, .realm = STATS_REALM_DEFAULT};
+	r->proxy->set.stats = s;
 	if (!strcmp(word, "uri")) {
 		s->uri = keep_word(r, first);
 	} else if (!strcmp(word, "realm")) {

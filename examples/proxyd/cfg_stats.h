@@ -19,7 +19,7 @@ struct cfg_stats_rule {
 };
 
 struct cfg_stats {
-	bool on, hide_version, legends, modules, show_desc, show_node;
+	bool hide_version, legends, modules, show_desc, show_node;
 	const char *uri, *realm;
 	const char *desc, *node; /* NULL: the global section's */
 	unsigned refresh_s;	 /* 0: the page does not refresh itself */

@@ -799,7 +799,7 @@ static void check_server(struct reader *r, struct cfg_proxy *p, struct cfg_serve
 		return;
 	/* without an address of its own a check goes where the traffic goes */
 	s->check_tls = s->check && !t->check_off &&
-		       (t->check_on || (t->on && !s->check_port && !s->check_addr.len));
+		       (t->check_on || (t->on && !s->check_port && !s->check_addr));
 	if (s->check && how->given && !how->usual)
 		s->check_tls = how->tls;
 	else if (s->check && how->tls)

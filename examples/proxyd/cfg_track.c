@@ -7,6 +7,11 @@
 #include <string.h>
 
 /* False: told. */
+static bool drains_404(const struct cfg_proxy *p)
+{
+	return p->set.httpchk && p->set.httpchk->drain_404;
+}
+
 static bool find_tracked(struct reader *r, const struct cfg_proxy *p, struct cfg_server *s)
 {
 	const char *slash = strrchr(s->track, '/'), *name = slash ? slash + 1 : s->track;
@@ -44,7 +49,7 @@ static void check_chain(struct reader *r, const struct cfg_proxy *p, const struc
 	if (!t->check && !t->agent_check && !t->track)
 		diag_add(r->diag, DIAG_ERROR, &s->at,
 			 "server \"%s\" tracks \"%s\", which nobody checks: add check to that one", s->name, s->track);
-	if (s->tracked_in->set.httpchk.drain_404 != p->set.httpchk.drain_404)
+	if (drains_404(s->tracked_in) != drains_404(p))
 		diag_add(r->diag, DIAG_ERROR, &s->at,
 			 "server \"%s\" tracks \"%s\", and only one of the two backends has http-check disable-on-404",
 			 s->name, s->track);

@@ -504,6 +504,8 @@ bool cfg_upgrade(const struct lex_line *line, enum upgrade_section in, struct up
 		const struct old_word *o = &old_words[i];
 		size_t first, words;
 
+		if (o->name[0] > word[0]) /* they are in order */
+			break;
 		if (o->name[0] != word[0] || !(o->in & in) || strncmp(word, o->name, len) != 0)
 			continue;
 		first = strcspn(o->name, " ");

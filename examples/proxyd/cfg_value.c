@@ -243,10 +243,14 @@ static bool resolve(struct reader *r, size_t i, const char *host, int family, un
 	    .ai_flags = flags & ADDR_NO_LOOKUP ? AI_NUMERICHOST : 0,
 	};
 	struct addrinfo *found = NULL;
-	struct cfg_addr numeric;
-	unsigned nth = cfg_numeric_address(host, &numeric) ? 0 : flags >> 8; /* an address is one for all */
-	int e = getaddrinfo(host, NULL, &hints, &found);
+	bool numeric = cfg_numeric_address(host, ret);
+	unsigned nth = numeric ? 0 : flags >> 8; /* an address is one for all */
+	int e;
 
+	if (numeric && (family == AF_UNSPEC || family == ret->sa.sa_family))
+		return true;
+	*ret = (struct cfg_addr){0};
+	e = getaddrinfo(host, NULL, &hints, &found);
 	for (const struct addrinfo *a = e ? NULL : found; a; a = a->ai_next) {
 		if (nth--)
 			continue;

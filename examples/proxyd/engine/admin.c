@@ -278,7 +278,8 @@ int admin_set_check_addr(struct engine *e, struct server *s, const struct cfg_ad
 {
 	if (!s->check)
 		return -ENOENT;
-	s->admin.check_addr = *addr;
+	if (addr_keep(&s->admin.check_addr, addr) < 0)
+		return -ENOMEM;
 	return check_anew(e, s);
 }
 

@@ -80,8 +80,10 @@ int admin_set_agent(struct engine *e, struct server *s, const struct cfg_addr *a
 		return -ENOENT;
 	if (send && !copy)
 		return -ENOMEM;
-	if (addr)
-		a->agent_addr = *addr;
+	if (addr && addr_keep(&a->agent_addr, addr) < 0) {
+		free(copy);
+		return -ENOMEM;
+	}
 	if (port)
 		a->agent_port = port;
 	if (copy) {
@@ -113,11 +115,6 @@ void agent_end(struct server *s)
 	s->agent_down = false;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	return a && b ? !strcmp(a, b) : a == b;
-}
-
 /* As configured, or as an operator said since. */
 int agent_sync(struct engine *e, struct server *s, const struct cfg_server *c)
 {
@@ -126,9 +123,8 @@ int agent_sync(struct engine *e, struct server *s, const struct cfg_server *c)
 	const struct health_agent_opts opts = {.size = sizeof(opts), .send = send};
 	const struct health_filter_opts filter = {
 	    .size = sizeof(filter), .rise = 1, .fall = 1, .interval_ns = c->agent_inter_ns};
-	struct cfg_addr target = a->agent_addr.len ? a->agent_addr : c->agent_addr.len ? c->agent_addr : c->addr;
-	unsigned number = a->agent_port ? a->agent_port : c->agent_port;
-	in_port_t port = htons((in_port_t)number);
+	struct cfg_addr target = a->agent_addr ? *a->agent_addr : c->agent_addr ? *c->agent_addr : c->addr;
+	in_port_t port = htons((in_port_t)(a->agent_port ? a->agent_port : c->agent_port));
 	struct health_check_opts o = {
 	    .size = sizeof(o),
 	    .destination = &target.sa,
@@ -141,21 +137,16 @@ int agent_sync(struct engine *e, struct server *s, const struct cfg_server *c)
 	int r;
 
 	s->engine = e;
-	if (s->agent && c->agent_check && s->agent_port == number && s->agent_inter_ns == c->agent_inter_ns && s->agent_netns == c->netns &&
-	    s->agent_addr.len == target.len && !memcmp(&s->agent_addr.storage, &target.storage, target.len) &&
-	    same_text(s->agent_send, send))
+	if (target.len && target.sa.sa_family != AF_UNIX)
+		memcpy((char *)&target.storage + offsetof(struct sockaddr_in, sin_port), &port, sizeof(port));
+	if (s->agent && c->agent_check && check_made_is(s->agent_made, &o, c->netns, NULL, send))
 		return 0;
 	agent_end(s);
 	if (!c->agent_check || !target.len || target.sa.sa_family == AF_UNIX)
 		return 0;
-	s->agent_addr = target;
-	memcpy((char *)&target.storage + offsetof(struct sockaddr_in, sin_port), &port,
-	       sizeof(port));
-	free(s->agent_send);
-	s->agent_send = send ? strdup(send) : NULL;
-	s->agent_port = number;
-	s->agent_netns = c->netns;
-	s->agent_inter_ns = c->agent_inter_ns;
+	r = check_made_set(&s->agent_made, &o, c->netns, NULL, send);
+	if (r < 0)
+		return r;
 	r = health_probe_new(health_probe_agent(), &opts, &o.probe);
 	if (r < 0)
 		return r;

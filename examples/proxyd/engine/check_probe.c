@@ -72,7 +72,7 @@ static enum health_http_method method_of(const char *name)
 static int http_probe(const struct cfg_proxy *p, struct health_probe **ret)
 {
 	static const struct health_http_range good = {200, 399};
-	const struct cfg_httpchk *c = &p->set.httpchk;
+	const struct cfg_httpchk *c = p->set.httpchk;
 	struct health_http_range status[CFG_STATUS_RANGES];
 	struct health_http_field field[CFG_FIELDS_MAX];
 	struct health_http_opts o = {

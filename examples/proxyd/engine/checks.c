@@ -132,36 +132,80 @@ static struct cfg_server as_is_now(const struct server *s, const struct cfg_serv
 	struct cfg_server c = *configured;
 
 	c.addr = *server_addr(s);
-	if (!c.source.on)
-		c.source = s->admin.backend ? s->admin.backend->proxy->set.source : (struct cfg_source){0};
+	if (!c.source)
+		c.source = s->admin.backend ? s->admin.backend->proxy->set.source : NULL;
 	if (s->admin.check_port)
 		c.check_port = s->admin.check_port;
-	if (s->admin.check_addr.len)
+	if (s->admin.check_addr)
 		c.check_addr = s->admin.check_addr;
 	return c;
 }
 
-static bool same_source(const struct cfg_source *a, const struct cfg_source *b)
+int addr_keep(struct cfg_addr **to, const struct cfg_addr *addr)
 {
-	return a->on == b->on && !a->interface && !b->interface && a->addr.len == b->addr.len &&
-	       !memcmp(&a->addr.storage, &b->addr.storage, a->addr.len);
+	if (!*to)
+		*to = malloc(sizeof(**to));
+	if (!*to)
+		return -ENOMEM;
+	**to = *addr;
+	return 0;
 }
 
-static bool same_socks(const struct cfg_addr *a, const struct cfg_addr *b)
+void check_made_free(struct check_made *m)
 {
-	return a && b ? a->len == b->len && !memcmp(&a->storage, &b->storage, a->len) : a == b;
+	if (m)
+		free(m->text);
+	free(m);
 }
 
-static bool same_check(const struct cfg_server *a, const struct cfg_server *b)
+/* 0 or -ENOMEM. */
+int check_made_set(struct check_made **made, const struct health_check_opts *o, const struct cfg_netns *netns, const struct cfg_addr *via, const char *text)
 {
-	return a->addr.len == b->addr.len && !memcmp(&a->addr.storage, &b->addr.storage, a->addr.len) &&
-	       same_source(&a->source, &b->source) && a->netns == b->netns && /* a reload opens it again */
-	       a->check_addr.len == b->check_addr.len &&
-	       !memcmp(&a->check_addr.storage, &b->check_addr.storage, a->check_addr.len) &&
-	       a->check_port == b->check_port && a->rise == b->rise && a->fall == b->fall &&
-	       a->send_proxy == b->send_proxy && a->check_proxy == b->check_proxy &&
-	       a->no_check_proxy == b->no_check_proxy && a->check_via_socks == b->check_via_socks && same_socks(a->socks, b->socks) && a->inter_ns == b->inter_ns && a->fastinter_ns == b->fastinter_ns &&
-	       a->downinter_ns == b->downinter_ns;
+	struct check_made *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return -ENOMEM;
+	memcpy(&m->target.storage, o->destination, o->destination_len);
+	m->target.len = o->destination_len;
+	if (o->source)
+		memcpy(&m->source.storage, o->source, o->source_len);
+	m->source.len = o->source ? o->source_len : 0;
+	if (via)
+		m->via = *via;
+	m->bound = o->device;
+	m->netns = netns;
+	m->preamble_len = o->preamble_len;
+	m->rise = o->filter->rise;
+	m->fall = o->filter->fall;
+	m->interval_ns = o->filter->interval_ns;
+	m->fast_ns = o->filter->fast_ns;
+	m->down_ns = o->filter->down_ns;
+	m->timeout_ns = o->timeout_ns;
+	m->text = text ? strdup(text) : NULL;
+	check_made_free(*made);
+	*made = m;
+	return text && !m->text ? -ENOMEM : 0;
+}
+
+static bool same_addr(const struct cfg_addr *a, const struct sockaddr *b, socklen_t len)
+{
+	return a->len == (b ? len : 0) && (!b || !memcmp(&a->storage, b, len));
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+bool check_made_is(const struct check_made *m, const struct health_check_opts *o, const struct cfg_netns *netns, const struct cfg_addr *via, const char *text)
+{
+	const struct health_filter_opts *f = o->filter;
+
+	return m && same_addr(&m->target, o->destination, o->destination_len) && same_addr(&m->source, o->source, o->source_len) &&
+	       same_addr(&m->via, via ? &via->sa : NULL, via ? via->len : 0) &&
+	       !m->bound && !o->device && m->netns == netns && /* a reload opens it again */
+	       m->preamble_len == o->preamble_len && m->rise == f->rise && m->fall == f->fall && m->interval_ns == f->interval_ns &&
+	       m->fast_ns == f->fast_ns && m->down_ns == f->down_ns && m->timeout_ns == o->timeout_ns && same_text(m->text, text);
 }
 
 /* HAProxy: with "timeout check", the connection has the shorter of inter and timeout connect. */
@@ -179,7 +223,7 @@ static unsigned first_port(const struct cfg_proxy *p)
 	const struct cfg_check *c = &p->set.check;
 
 	if (c->kind == CFG_CHECK_HTTP)
-		return p->set.httpchk.port;
+		return p->set.httpchk->port;
 	return c->kind == CFG_CHECK_SCRIPT && c->step[0].action == CFG_STEP_CONNECT
 		   ? c->step[0].port
 		   : 0;
@@ -188,12 +232,12 @@ static unsigned first_port(const struct cfg_proxy *p)
 static struct cfg_addr target_of(const struct cfg_server *c, const struct cfg_proxy *p)
 {
 	unsigned of_steps = first_port(p);
-	struct cfg_addr a = c->check_addr.len ? c->check_addr : c->addr;
+	struct cfg_addr a = c->check_addr ? *c->check_addr : c->addr;
 	in_port_t port = 0;
 
 	if (a.sa.sa_family == AF_UNIX)
 		return a;
-	if (c->check_addr.len) /* the server's port, unless the check has its own */
+	if (c->check_addr) /* the server's port, unless the check has its own */
 		memcpy(&port,
 		       (const char *)&c->addr.storage + offsetof(struct sockaddr_in, sin_port),
 		       sizeof(port));
@@ -207,11 +251,6 @@ static struct cfg_addr target_of(const struct cfg_server *c, const struct cfg_pr
 	return a;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	return a && b ? !strcmp(a, b) : a == b;
-}
-
 /* The PROXY header of its check, which tells of nobody (its specification, section 2). The length; 0: none. */
 static size_t introduction(const struct cfg_server *c, const struct cfg_proxy *p, char buf[PROXY_HEADER_MAX])
 {
@@ -219,7 +258,7 @@ static size_t introduction(const struct cfg_server *c, const struct cfg_proxy *p
 	const struct cfg_check_connect *how = &p->set.check.connect;
 	/* without an address of its own a check goes where the traffic goes */
 	bool usual = c->check_proxy ||
-		     (c->send_proxy && !c->no_check_proxy && !c->check_port && !c->check_addr.len);
+		     (c->send_proxy && !c->no_check_proxy && !c->check_port && !c->check_addr);
 
 	if (how->given && !how->usual ? !how->send_proxy : !usual && !how->send_proxy)
 		return 0;
@@ -278,10 +317,14 @@ static void addr_clear_port(struct cfg_addr *a)
 /* As HAProxy: from the address of the section or the server, but not as a client. */
 static void set_source(const struct cfg_server *c, const struct cfg_addr *target, struct cfg_addr *source, struct health_check_opts *o)
 {
-	o->device = c->source.interface;
-	if (!c->source.addr.len || c->source.as != CFG_SOURCE_OWN || c->source.addr.sa.sa_family != target->sa.sa_family)
+	const struct cfg_source *from = c->source;
+
+	if (!from)
 		return;
-	*source = c->source.addr;
+	o->device = from->interface;
+	if (!from->addr.len || from->as != CFG_SOURCE_OWN || from->addr.sa.sa_family != target->sa.sa_family)
+		return;
+	*source = from->addr;
 	addr_clear_port(source);
 	o->source = &source->sa;
 	o->source_len = source->len;
@@ -300,29 +343,15 @@ static int go_via(struct server *s, const struct cfg_server *c, const struct cfg
 	return 0;
 }
 
-/* What the check that begins now was made of. 0 or -ENOMEM. */
-static int remember(struct server *s, const struct cfg_server *c, const char *text, uint64_t timeout_ns)
-{
-	if (!s->checked)
-		s->checked = malloc(sizeof(*s->checked));
-	if (!s->checked)
-		return -ENOMEM;
-	*s->checked = *c;
-	s->check_timeout_ns = timeout_ns;
-	free(s->checked_text);
-	s->checked_text = text ? strdup(text) : NULL;
-	return 0;
-}
-
 int check_sync(struct engine *e, struct server *s, const struct cfg_server *configured,
 	       const struct backend *b)
 {
 	const struct cfg_server now = as_is_now(s, configured), *c = &now;
 	const struct cfg_proxy *p = b->proxy;
 	const char *text = p->set.check.text;
+	const struct cfg_addr *via = goes_via(c, &p->set.check.connect) ? c->socks : NULL;
 	bool wanted = c->check && c->addr.len; /* resolve.c comes back when it has one */
 	struct health_probe *own = NULL;
-	uint64_t timeout_ns = timeout_of(c, p);
 	struct cfg_addr target = target_of(c, p), source;
 	struct health_filter_opts filter = {
 	    .size = sizeof(filter),
@@ -338,7 +367,7 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *conf
 	    .destination_len = target.len,
 	    .filter = &filter,
 	    .probe = b->probe,
-	    .timeout_ns = timeout_ns,
+	    .timeout_ns = timeout_of(c, p),
 	    .jitter_percent = e->spread_checks,
 	    .netns_fd = c->netns ? c->netns->fd : 0,
 	};
@@ -350,11 +379,12 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *conf
 	filter.start = !s->checked ? start_of(c) : s->up ? HEALTH_START_UP : HEALTH_START_DOWN;
 
 	set_source(c, &target, &source, &o);
+	o.preamble = header;
+	o.preamble_len = introduction(c, p, header);
 	s->engine = e;
 	s->log_checks = p->set.log_health_checks;
 	/* with TLS it is made anew: certificates may be others now */
-	if (s->check && wanted && !s->check_tls && !c->check_tls && same_check(c, s->checked) && s->check_timeout_ns == timeout_ns &&
-	    same_text(text, s->checked_text))
+	if (s->check && wanted && !s->check_tls && !c->check_tls && check_made_is(s->checked, &o, c->netns, via, text))
 		return 0;
 	check_end(s);
 	if (!wanted && !c->tracked) {
@@ -363,7 +393,7 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *conf
 	}
 	if (!wanted)
 		return 0;
-	r = remember(s, c, text, timeout_ns);
+	r = check_made_set(&s->checked, &o, c->netns, via, text);
 	if (r < 0)
 		return r;
 	if (s->admin.maint || s->admin.no_checks)
@@ -374,9 +404,7 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *conf
 			return r;
 		o.transport = health_tls_transport(s->check_tls);
 	}
-	o.preamble = header;
-	o.preamble_len = introduction(c, p, header);
-	if (goes_via(c, &p->set.check.connect)) {
+	if (via) {
 		r = go_via(s, c, &target, &o);
 		if (r < 0)
 			return r;

@@ -136,7 +136,7 @@ void trackers_follow(struct engine *e, const struct server *s);
 /* Where connections to it come from; NULL: the system's choice. */
 static inline const struct cfg_source *source_of(const struct cfg_server *c, const struct cfg_proxy *p)
 {
-	return c->source.on ? &c->source : p->set.source.on ? &p->set.source : NULL;
+	return c->source ? c->source : p->set.source;
 }
 
 /* What its sockets are told; NULL: nothing. */
@@ -150,6 +150,16 @@ static inline const struct cfg_tcp *tcp_of(const struct cfg_server *c)
 /* ---- checks.c ---- */
 
 int checks_new(struct engine *e);
+
+/* What a check or an agent is made with now, in place of what was there. 0 or -ENOMEM. */
+int check_made_set(struct check_made **made, const struct health_check_opts *o, const struct cfg_netns *netns,
+		   const struct cfg_addr *via, const char *text);
+bool check_made_is(const struct check_made *m, const struct health_check_opts *o, const struct cfg_netns *netns,
+		   const struct cfg_addr *via, const char *text);
+void check_made_free(struct check_made *m);
+
+/* A copy in memory of its own, in place of what was there. 0 or -ENOMEM. */
+int addr_keep(struct cfg_addr **to, const struct cfg_addr *addr);
 
 /* Starts, changes or ends the server's check. 0 or -errno. */
 int check_sync(struct engine *e, struct server *s, const struct cfg_server *c,

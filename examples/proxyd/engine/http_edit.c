@@ -100,14 +100,14 @@ int http_drop_upgrade(struct http_msg *m)
 
 static bool in_network(const struct cfg_forwardfor *f, unsigned family, const uint8_t *addr)
 {
-	const struct sockaddr_in *in = (const struct sockaddr_in *)&f->except.storage;
-	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&f->except.storage;
-	const uint8_t *net =
-	    family == AF_INET ? (const uint8_t *)&in->sin_addr : (const uint8_t *)&in6->sin6_addr;
+	const struct cfg_addr *a = f->except;
+	const uint8_t *net;
 	unsigned bytes = f->except_prefix_bits / 8, rest = f->except_prefix_bits % 8;
 
-	if (!f->except.len || f->except.sa.sa_family != family)
+	if (!a || a->sa.sa_family != family)
 		return false;
+	net = family == AF_INET ? (const uint8_t *)&((const struct sockaddr_in *)&a->storage)->sin_addr
+				: (const uint8_t *)&((const struct sockaddr_in6 *)&a->storage)->sin6_addr;
 	return !memcmp(net, addr, bytes) &&
 	       (!rest || (net[bytes] ^ addr[bytes]) >> (8 - rest) == 0);
 }

@@ -84,7 +84,7 @@ bool http_stats(struct worker *w, struct exchange *x, const struct http_msg *m, 
 	struct http_span path = http_path(m);
 	size_t len = strlen(s->uri), have = m->target.at + m->target.len - path.at;
 
-	if (!s->on || have < len || strncmp(http_text(m, path), s->uri, len) != 0)
+	if (have < len || strncmp(http_text(m, path), s->uri, len) != 0)
 		return false;
 	if (m->method != HTTP_METHOD_GET && m->method != HTTP_METHOD_HEAD && m->method != HTTP_METHOD_POST)
 		return false;

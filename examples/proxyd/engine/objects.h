@@ -123,9 +123,9 @@ struct server_admin {
 	bool via_maint, via_drain; /* those of the server it tracks */
 	bool no_checks;	   /* "disable health" */
 	bool no_agent;	   /* "disable agent" */
-	/* an operator's; 0, length 0, NULL: as configured */
+	/* an operator's; 0, NULL: as configured */
 	unsigned check_port, agent_port;
-	struct cfg_addr check_addr, agent_addr;
+	struct cfg_addr *check_addr, *agent_addr;
 	char *agent_send;
 	uint64_t changed_ns, down_ns; /* since when it is as it is; how long it was down before */
 	uint64_t n_down, n_failed;    /* changes to down; checks that failed while it was up */
@@ -138,6 +138,18 @@ struct server_place {
 	struct server *server;
 	struct server_place *older;
 	_Atomic unsigned noted; /* by so many workers */
+};
+
+/* What a check was made with: when nothing of it changes, it goes on over a reload. */
+struct check_made {
+	struct cfg_addr target, source; /* length 0: the system's choice */
+	struct cfg_addr via; /* a SOCKS proxy; length 0: straight there */
+	bool bound;			/* to an interface */
+	const struct cfg_netns *netns;
+	size_t preamble_len;
+	unsigned rise, fall;
+	uint64_t interval_ns, fast_ns, down_ns, timeout_ns;
+	char *text; /* of cfg_check, or what the agent is sent; NULL: nothing */
 };
 
 struct server {
@@ -188,16 +200,10 @@ struct server {
 	bool log_checks;
 	struct health_check *check, *agent;
 	bool agent_down; /* it says so */
-	unsigned agent_port; /* the settings of `agent` */
-	uint64_t agent_inter_ns;
-	struct cfg_addr agent_addr;
-	const struct cfg_netns *agent_netns;
-	char *agent_send;
+	struct check_made *agent_made; /* what the agent was made with; NULL: there was none */
 	struct health_tls *check_tls; /* NULL: plain */
 	struct check_via *check_via;  /* NULL: it goes straight there */
-	struct cfg_server *checked; /* the settings the check was made with; NULL: there was none */
-	uint64_t check_timeout_ns;
-	char *checked_text; /* of cfg_check; NULL: a connection */
+	struct check_made *checked; /* the same of the check */
 	enum health_code last_code;
 	unsigned last_level; /* of its check: so near to falling, or rising, it was; rise + fall - 1: full health */
 	int last_error;

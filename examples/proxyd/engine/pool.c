@@ -246,9 +246,10 @@ void server_put(struct server *s)
 		s->places = p->older;
 		free(p);
 	}
-	free(s->checked);
-	free(s->checked_text);
-	free(s->agent_send);
+	check_made_free(s->checked);
+	check_made_free(s->agent_made);
+	free(s->admin.check_addr);
+	free(s->admin.agent_addr);
 	free(s->admin.agent_send);
 	free(s->host);
 	free(s->name);

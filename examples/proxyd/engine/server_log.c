@@ -81,7 +81,7 @@ static void mail(const struct server *s, int level, const char *text)
 	const struct backend *b = s->admin.backend;
 
 	if (b)
-		mails_send(b->set->engine->mails, &b->proxy->set.email, level, text, loop_clock_ns());
+		mails_send(b->set->engine->mails, b->proxy->set.email, level, text, loop_clock_ns());
 }
 
 __attribute__((format(printf, 3, 0))) static void write_text(const struct server *s, char text[1024], const char *format,

@@ -163,7 +163,7 @@ static bool add_backend(struct engine *e, struct set *s, const struct cfg_proxy 
 	    .http = p->set.mode == CFG_MODE_HTTP ? &p->set.http : NULL,
 	    .number = p->id,
 	    .fullconn = p->set.fullconn,
-	    .stats = p->set.stats.on ? &p->set.stats : NULL,
+	    .stats = p->set.stats,
 	};
 	if (!b->pool)
 		return false;
@@ -277,7 +277,7 @@ static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy
 	    .tarpit_ns =
 		p->set.timeout.tarpit_ns ? p->set.timeout.tarpit_ns : p->set.timeout.connect_ns,
 	    .number = p->id,
-	    .stats = p->set.stats.on ? &p->set.stats : NULL,
+	    .stats = p->set.stats,
 	};
 	if (!f->gate || !add_switches(s, f))
 		return false;
