@@ -13,6 +13,7 @@
 #include <time.h>
 #include <arpa/inet.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
@@ -460,27 +461,67 @@ static int load_folder(SSL_CTX *ctx, const char *path)
 	return SSL_CTX_load_verify_dir(ctx, path) == 1 ? 0 : -ENOENT; /* looked into when a name is asked for */
 }
 
-static int load_trust(SSL_CTX *ctx, const struct health_tls_opts *o, const struct why *why)
+/* Certificates and revocations of a text. How many; 0: nothing there is either; -ENOMEM. */
+static int trust_text(X509_STORE *store, const char *pem)
+{
+	BIO *in = BIO_new_mem_buf(pem, -1);
+	STACK_OF(X509_INFO) *all = in ? PEM_X509_INFO_read_bio(in, NULL, NULL, NULL) : NULL;
+	int n = in ? 0 : -ENOMEM;
+
+	for (int i = 0; all && i < sk_X509_INFO_num(all) && n >= 0; i++) {
+		const X509_INFO *x = sk_X509_INFO_value(all, i);
+
+		n += x->x509 || x->crl;
+		if ((x->x509 && X509_STORE_add_cert(store, x->x509) != 1) || (x->crl && X509_STORE_add_crl(store, x->crl) != 1))
+			n = -ENOMEM;
+	}
+	sk_X509_INFO_pop_free(all, X509_INFO_free);
+	BIO_free(in);
+	return n;
+}
+
+static int load_texts(X509_STORE *store, const struct health_tls_opts *o, const struct why *why)
+{
+	int n = o->ca_pem ? trust_text(store, o->ca_pem) : 1;
+
+	if (n < 1)
+		return n < 0 ? n : blame(why, -EBADMSG, "ca_pem", "a text");
+	n = o->crl_pem ? trust_text(store, o->crl_pem) : 1;
+	if (n < 1)
+		return n < 0 ? n : blame(why, -EBADMSG, "crl_pem", "a text");
+	return 0;
+}
+
+static int load_trust(SSL_CTX *ctx, const struct health_tls_opts *given, const struct why *why)
 {
 	X509_STORE *store = SSL_CTX_get_cert_store(ctx);
+	struct health_tls_opts own = *given, *o = &own;
 	X509_LOOKUP *lookup;
 	int r;
 
 	if (!(o->flags & HEALTH_TLS_VERIFY))
 		return 0;
+	if (o->ca_pem)
+		o->ca_file = o->ca_dir = NULL;
+	if (o->crl_pem)
+		o->crl_file = NULL;
+	r = load_texts(store, o, why);
+	if (r < 0)
+		return r;
 	if (o->ca_file && SSL_CTX_load_verify_file(ctx, o->ca_file) != 1)
 		return blame(why, file_error(o->ca_file), "ca_file", o->ca_file);
 	r = o->ca_dir ? load_folder(ctx, o->ca_dir) : 0;
 	if (r < 0)
 		return blame(why, r, "ca_dir", o->ca_dir);
-	if (!o->ca_file && !o->ca_dir && SSL_CTX_set_default_verify_paths(ctx) != 1)
+	if (!o->ca_pem && !o->ca_file && !o->ca_dir && SSL_CTX_set_default_verify_paths(ctx) != 1)
 		return blame(why, -ENOENT, "ca_file", "the system's");
 	if (o->crl_file) {
 		lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file());
 		if (!lookup || X509_load_crl_file(lookup, o->crl_file, X509_FILETYPE_PEM) < 1)
 			return blame(why, file_error(o->crl_file), "crl_file", o->crl_file);
-		X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
 	}
+	if (o->crl_file || o->crl_pem)
+		X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_verify_depth(ctx, VERIFY_DEPTH);
 	return 0;
@@ -536,19 +577,6 @@ static int set_alpn(SSL_CTX *ctx, const char *text, const struct why *why)
 	return SSL_CTX_set_alpn_protos(ctx, wire, (unsigned int)n) ? -ENOMEM : 0;
 }
 
-static int set_own_certificate(SSL_CTX *ctx, const struct health_tls_opts *o, const struct why *why)
-{
-	const char *key = o->key_file ? o->key_file : o->cert_file;
-
-	if (!o->cert_file)
-		return o->key_file ? blame(why, -EINVAL, "key_file without cert_file", key) : 0;
-	if (SSL_CTX_use_certificate_chain_file(ctx, o->cert_file) != 1)
-		return blame(why, file_error(o->cert_file), "cert_file", o->cert_file);
-	if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
-		return blame(why, file_error(key), "key_file", key);
-	return 0;
-}
-
 /* Without one, nobody is there to type it, and OpenSSL would ask the terminal. */
 static int give_password(char *buf, int size, int writing, void *userdata)
 {
@@ -560,6 +588,44 @@ static int give_password(char *buf, int size, int writing, void *userdata)
 		return -1;
 	memcpy(buf, password, len);
 	return (int)len;
+}
+
+/* The leaf, its chain and its key, in any order but that the leaf is the first certificate. */
+static int set_own_text(SSL_CTX *ctx, const struct health_tls_opts *o, const struct why *why)
+{
+	BIO *certs = BIO_new_mem_buf(o->cert_pem, -1), *keys = BIO_new_mem_buf(o->cert_pem, -1);
+	X509 *x = certs ? PEM_read_bio_X509(certs, NULL, NULL, NULL) : NULL;
+	EVP_PKEY *key = keys ? PEM_read_bio_PrivateKey(keys, NULL, give_password, (void *)(uintptr_t)o->key_password) : NULL;
+	bool ok = x && key && SSL_CTX_use_certificate(ctx, x) == 1 && SSL_CTX_use_PrivateKey(ctx, key) == 1;
+
+	X509_free(x);
+	while (ok && (x = PEM_read_bio_X509(certs, NULL, NULL, NULL))) {
+		ok = SSL_CTX_add0_chain_cert(ctx, x) == 1;
+		if (!ok)
+			X509_free(x);
+	}
+	EVP_PKEY_free(key);
+	BIO_free(certs);
+	BIO_free(keys);
+	if (!ok)
+		return blame(why, -EBADMSG, "cert_pem", "a text");
+	ERR_clear_error(); /* the end of the text was one */
+	return 0;
+}
+
+static int set_own_certificate(SSL_CTX *ctx, const struct health_tls_opts *o, const struct why *why)
+{
+	const char *key = o->key_file ? o->key_file : o->cert_file;
+
+	if (o->cert_pem)
+		return set_own_text(ctx, o, why);
+	if (!o->cert_file)
+		return o->key_file ? blame(why, -EINVAL, "key_file without cert_file", key) : 0;
+	if (SSL_CTX_use_certificate_chain_file(ctx, o->cert_file) != 1)
+		return blame(why, file_error(o->cert_file), "cert_file", o->cert_file);
+	if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
+		return blame(why, file_error(key), "key_file", key);
+	return 0;
 }
 
 /*

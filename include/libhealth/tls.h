@@ -78,6 +78,8 @@ struct health_tls_opts {
 	 * with the day as its text; 0: no warning. An expired one fails the check only with HEALTH_TLS_VERIFY. */
 	uint64_t expiry_warn_s;
 	const char *key_password; /* opens the key; NULL: it has none */
+	/* In place of ca_file (and ca_dir), crl_file, cert_file with its key: what would be in it. NULL: the file. */
+	const char *ca_pem, *crl_pem, *cert_pem;
 };
 
 /*

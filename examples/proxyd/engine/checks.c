@@ -278,8 +278,16 @@ static bool is_folder(const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+/* As the traffic has it, set at run time perhaps. NULL: what is in the file is read. To be freed. */
+static char *stored(const struct tls_store *store, enum tls_kind kind, const char *file)
+{
+	const struct tls_item *item = file ? tls_store_find(store, kind, file) : NULL;
+
+	return item ? tls_item_pem(item) : NULL;
+}
+
 /* Its check speaks TLS as the traffic does, but for the name and the protocol. 0 or -errno. */
-static int use_tls(struct server *s, const struct cfg_server *c, const struct cfg_check_connect *how)
+static int use_tls(struct server *s, const struct cfg_server *c, const struct cfg_check_connect *how, const struct tls_store *store)
 {
 	const struct cfg_tls *t = c->tls_words;
 	bool verify = t->set.verify == TLS_VERIFY_REQUIRED;
@@ -294,6 +302,8 @@ static int use_tls(struct server *s, const struct cfg_server *c, const struct cf
 	    .ciphers = t->set.ciphers,
 	    .ciphersuites = t->set.ciphersuites,
 	};
+	char *own = stored(store, TLS_CERT, t->crt_file), *ca = stored(store, TLS_CA, t->set.ca_file),
+	     *crl = stored(store, TLS_CRL, t->set.crl_file);
 	uint16_t min, max;
 	char why[256];
 	int e;
@@ -303,9 +313,17 @@ static int use_tls(struct server *s, const struct cfg_server *c, const struct cf
 	o.max_version = max;
 	if (verify && t->set.ca_file && strcmp(t->set.ca_file, "@system-ca") != 0)
 		*(is_folder(t->set.ca_file) ? &o.ca_dir : &o.ca_file) = t->set.ca_file;
+	o.ca_pem = o.ca_file || o.ca_dir ? ca : NULL;
+	o.crl_pem = crl;
+	o.cert_pem = own;
 	e = health_tls_new(&o, why, sizeof(why), &s->check_tls);
 	if (e < 0)
 		log_err("server %s/%s: TLS of its check: %s", s->pool->name, s->name, why);
+	if (own)
+		explicit_bzero(own, strlen(own)); /* a key is in it */
+	free(own);
+	free(ca);
+	free(crl);
 	return e;
 }
 
@@ -399,7 +417,7 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *conf
 	if (s->admin.maint || s->admin.no_checks)
 		o.flags |= HEALTH_CHECK_PAUSED;
 	if (c->check_tls) {
-		r = use_tls(s, c, &p->set.check.connect);
+		r = use_tls(s, c, &p->set.check.connect, b->set->cfg->tls_store);
 		if (r < 0)
 			return r;
 		o.transport = health_tls_transport(s->check_tls);

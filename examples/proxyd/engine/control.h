@@ -117,7 +117,15 @@ int resolve_rename(struct engine *e, struct server *s, const char *name);
 const char *resolve_name(const struct server *s);
 const char *resolve_srv(const struct server *s);
 
-/* ---- marked.c: on-marked-down, on-marked-up ---- */
+/* ---- marked.c: sessions that are ended ---- */
+
+/*
+ * hard-stop-after: the sessions of all sets of another configuration than `by` end when theirs is over. That makes
+ * UINT64_MAX no deadline, and sets_tick does it.
+ */
+void sets_superseded(struct engine *e, const struct cfg *by, uint64_t now_ns);
+uint64_t sets_deadline(const struct engine *e);
+void sets_tick(struct engine *e, uint64_t now_ns);
 
 /* It was published that `s` serves, or no more: ends the sessions that are to end then. */
 void server_marked(struct engine *e, struct server *s);

@@ -223,6 +223,7 @@ int engine_apply(struct engine *e, struct cfg *cfg, unsigned maxconn, char *ret_
 		frontend_admin_read(f, f->maxconn ? f->maxconn : maxconn);
 	}
 	run_set(e, set);
+	sets_superseded(e, cfg, loop_clock_ns());
 	return 0;
 }
 
@@ -360,14 +361,16 @@ int engine_health_fd(const struct engine *e)
 
 uint64_t engine_health_deadline(const struct engine *e)
 {
-	uint64_t health = health_engine_deadline(e->health), slow = pools_deadline(e);
+	uint64_t first = health_engine_deadline(e->health), slow = pools_deadline(e), end = sets_deadline(e);
 
-	return slow < health ? slow : health;
+	first = slow < first ? slow : first;
+	return end < first ? end : first;
 }
 
 int engine_health_dispatch(struct engine *e, uint64_t now_ns)
 {
 	pools_tick(e, now_ns);
+	sets_tick(e, now_ns);
 	return health_engine_dispatch(e->health, now_ns);
 }
 

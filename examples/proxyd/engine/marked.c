@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * on-marked-down shutdown-sessions, on-marked-up shutdown-backup-sessions: the control thread tells the workers,
+ * Sessions that are ended at once: on-marked-down shutdown-sessions, on-marked-up shutdown-backup-sessions, and
+ * hard-stop-after for those of a configuration that a reload took the place of. The control thread tells the workers,
  * each ends its own. A session that was given the server just before sees that nothing is there, as ever.
  */
 #include "control.h"
@@ -58,6 +59,68 @@ static void tell_workers(struct engine *e, struct server *s, void (*fn)(struct w
 		if (worker_post(e->worker[i], fn, s) < 0)
 			log_err("worker %u keeps sessions of %s/%s: out of memory", i, s->pool->name, s->name);
 }
+
+/* ---- hard-stop-after ---- */
+
+/* Who rests between two requests is in the new set already: see http_adopt(). `number`: of the set, as a pointer. */
+static void end_set(struct worker *w, void *number)
+{
+	const uint32_t set = (uint32_t)(uintptr_t)number;
+	struct session *s, *next_session;
+	struct client *c, *next_client;
+
+	for (s = LIST_FIRST(&w->sessions); s; s = next_session) {
+		next_session = LIST_NEXT(s, entry);
+		if (s->frontend->set->number != set)
+			continue;
+		conn_end(&s->conn, 'K', 'D');
+		session_close(w, s);
+	}
+	for (c = w->http ? LIST_FIRST(&w->http->clients) : NULL; c; c = next_client) {
+		next_client = LIST_NEXT(c, entry);
+		if (c->frontend->set->number != set)
+			continue;
+		if (c->exchange)
+			exchange_fail(w, c->exchange, 0, 'K', 'D');
+		client_close(w, c);
+	}
+}
+
+void sets_superseded(struct engine *e, const struct cfg *by, uint64_t now_ns)
+{
+	struct set *s;
+
+	STAILQ_FOREACH (s, &e->sets, entry)
+		if (s->cfg != by && s->end_ns == UINT64_MAX && s->cfg->global.hard_stop_ns)
+			s->end_ns = now_ns + s->cfg->global.hard_stop_ns;
+}
+
+uint64_t sets_deadline(const struct engine *e)
+{
+	uint64_t first = UINT64_MAX;
+	const struct set *s;
+
+	STAILQ_FOREACH (s, &e->sets, entry)
+		first = s->end_ns < first ? s->end_ns : first;
+	return first;
+}
+
+void sets_tick(struct engine *e, uint64_t now_ns)
+{
+	struct set *s;
+
+	STAILQ_FOREACH (s, &e->sets, entry) {
+		if (s->end_ns > now_ns)
+			continue;
+		s->end_ns = UINT64_MAX; /* when a worker cannot be told, its sessions end by themselves */
+		log_warn("hard-stop-after: connections of an older configuration are closed");
+		for (unsigned i = 0; i < e->n_workers; i++)
+			if (worker_post(e->worker[i], end_set, (void *)(uintptr_t)s->number) < 0)
+				log_err("worker %u keeps them: out of memory", i);
+	}
+}
+
+/* ---- on-marked-down, on-marked-up ---- */
 
 void server_marked(struct engine *e, struct server *s)
 {

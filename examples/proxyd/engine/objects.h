@@ -413,6 +413,8 @@ struct set_worker {
 
 struct set {
 	STAILQ_ENTRY(set) entry; /* oldest first */
+	uint32_t number;	 /* in the order of their making */
+	uint64_t end_ns; /* a reload took its place: when the sessions it still has are ended, UINT64_MAX: never */
 	struct engine *engine;
 	struct cfg *cfg;
 	struct backend *backend;
@@ -581,6 +583,7 @@ struct engine {
 	struct tally *compressed; /* bytes a second: before it as connections, after it as sessions */
 	uint64_t started_ns;
 	unsigned n_applied; /* configurations so far */
+	uint32_t n_sets;    /* made so far */
 	unsigned maxconn; /* of the process, as configured */
 	struct engine_limits {
 		_Atomic uint32_t connection_rate, session_rate, tls_rate; /* of a second; 0: any number */

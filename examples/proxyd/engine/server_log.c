@@ -80,7 +80,7 @@ static void mail(const struct server *s, int level, const char *text)
 {
 	const struct backend *b = s->admin.backend;
 
-	if (b)
+	if (b && b->proxy->set.email)
 		mails_send(b->set->engine->mails, b->proxy->set.email, level, text, loop_clock_ns());
 }
 

@@ -373,6 +373,8 @@ struct set *set_new(struct engine *e, struct cfg *cfg, const struct set_edit *ed
 	if (!s)
 		return NULL;
 	s->engine = e;
+	s->number = ++e->n_sets;
+	s->end_ns = UINT64_MAX;
 	s->cfg = cfg;
 	ok = take_edits(s, edit, n_edits);
 	n_binds = count(cfg, s);

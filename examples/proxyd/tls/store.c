@@ -131,6 +131,44 @@ struct tls_item *tls_item_add(const struct tls_item *before, const char *text, c
 	return item;
 }
 
+static bool write_certs(BIO *b, const STACK_OF(X509) * certs)
+{
+	for (int i = 0; certs && i < sk_X509_num(certs); i++)
+		if (!PEM_write_bio_X509(b, sk_X509_value(certs, i)))
+			return false;
+	return true;
+}
+
+static bool write_pair(BIO *b, const struct tls_pair *p)
+{
+	return (!p->leaf || PEM_write_bio_X509(b, p->leaf)) && write_certs(b, p->chain) &&
+	       (!p->key || PEM_write_bio_PrivateKey(b, p->key, NULL, NULL, 0, NULL, NULL));
+}
+
+static bool write_trusted(BIO *b, const struct tls_trusted *t)
+{
+	for (int i = 0; i < sk_X509_CRL_num(t->crl); i++)
+		if (!PEM_write_bio_X509_CRL(b, sk_X509_CRL_value(t->crl, i)))
+			return false;
+	return write_certs(b, t->ca);
+}
+
+char *tls_item_pem(const struct tls_item *item)
+{
+	BIO *b = BIO_new(BIO_s_mem());
+	bool ok = b && (item->what == TLS_CERT ? write_pair(b, (const struct tls_pair *)item)
+					       : write_trusted(b, (const struct tls_trusted *)item));
+	char *text, *copy = NULL;
+	long len = ok ? BIO_get_mem_data(b, &text) : 0;
+
+	if (ok && (copy = malloc((size_t)len + 1))) {
+		memcpy(copy, text, (size_t)len);
+		copy[len] = '\0';
+	}
+	BIO_free(b);
+	return copy;
+}
+
 bool tls_item_is_whole(const struct tls_item *item, char *why, size_t cap)
 {
 	if (item->what == TLS_CERT)

@@ -123,6 +123,9 @@ bool tls_item_is_whole(const struct tls_item *item, char *why, size_t cap);
 int tls_item_with_ocsp(const struct tls_item *item, const void *der, size_t len, struct tls_item **ret, char *why,
 		       size_t cap);
 
+/* What its file would be: PEM, to be freed. NULL: no memory. */
+char *tls_item_pem(const struct tls_item *item);
+
 /* Base64 with line ends anywhere. Its length, 0: it is none; *ret is to be freed in any case. */
 size_t tls_base64(const char *text, unsigned char **ret);
 

@@ -410,6 +410,48 @@ def test_what_servers_see_and_must_show_changes(binary):
         other.close()
 
 
+def test_checks_take_them_at_once(binary):
+    a, other = AUTHORITY, Authority("another authority")
+    mine, trusted, stranger = copy("mine.pem", ONE), copy("checks.crt", a.ca), other.make("stranger", ["two.example"])
+
+    def serve(server, c):
+        ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        ctx.maximum_version = ssl.TLSVersion.TLSv1_2  # whose handshake ends with the server's word
+        ctx.load_cert_chain(ONE)
+        ctx.load_verify_locations(a.ca)
+        ctx.verify_mode = ssl.CERT_REQUIRED
+        try:
+            with ctx.wrap_socket(c, server_side=True):
+                pass
+        except OSError:
+            pass
+
+    server = Server(serve)
+    folder = tempfile.mkdtemp(prefix="proxyd-certs.")
+    text = BACK.replace("{server}", str(server.port)).replace("{ca}", trusted).replace("{crt}", mine)
+    text = text.replace(" ssl verify", " check inter 200ms fall 1 rise 1 ssl no-ssl-reuse verify")
+    text = text.replace("defaults", "defaults\n    timeout check 5s")
+    try:
+        with Proxy(binary, text.replace("{socket}", folder + "/socket")) as p:
+            p.path = folder + "/socket"
+
+            def status():
+                return next(row.split(",")[17] for row in Certified.ask(p, "show stat") if row.startswith("f,s,"))
+
+            until("it is up", lambda: status() == "UP")
+            for kind, file, pem, then in (("ca-file", trusted, other.ca, "DOWN"), ("ca-file", trusted, a.ca, "UP"),
+                                          ("cert", mine, stranger, "DOWN"), ("cert", mine, ONE, "UP")):
+                if kind == "cert" and "haproxy" in os.path.basename(binary):
+                    break  # its check goes on with the session it has, for half a minute
+                assert "reated for" in Certified.ask(p, f"set ssl {kind} {file}", pem)[0]
+                assert Certified.ask(p, f"commit ssl {kind} {file}")[-1] == "Success!"
+                until(f"with {pem} it is {then}", lambda: status() == then)
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+        other.close()
+
+
 def test_traffic_does_not_notice(binary):
     """Handshakes all the while: each gets one of the two."""
     site, new = copy("busy.pem", ONE), AUTHORITY.make("new4", ["one.example"])

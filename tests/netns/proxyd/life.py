@@ -303,6 +303,32 @@ def test_hard_stop_after(binary):
         assert read_all(c) == b""
 
 
+def mute(server, c):
+    while c.recv(4096):
+        pass
+
+
+def test_hard_stop_after_a_reload(binary):
+    """What an older configuration still has ends, what came since does not."""
+    s, silent, web = Server(echo), Server(mute), free_port()
+    body = ("global\n    hard-stop-after 1s\nlisten l\n    bind 127.0.0.1:{port}\n    server s 127.0.0.1:%d\n"
+            "listen h\n    mode http\n    bind 127.0.0.1:%d\n    server s 127.0.0.1:%d\n") % (s.port, web, silent.port)
+    with Proxy(binary, config(body, threads=2)) as p, p.connect() as old, p.connect(web) as asks:
+        old.sendall(b"a")
+        assert read_n(old, 1) == b"a"
+        asks.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        until("it was asked", lambda: silent.open == 1)
+        reload(p, config(body + "    # changed\n", threads=2))
+        with p.connect() as new:
+            new.sendall(b"b")
+            assert read_n(new, 1) == b"b"
+            assert read_all(old) == b""
+            assert read_all(asks) == b""
+            until("it is told", lambda: "connections of an older configuration are closed" in p.text())
+            new.sendall(b"c")
+            assert read_n(new, 1) == b"c"
+
+
 def test_no_descriptor_is_left_behind(binary):
     servers = farm(2)
     dead = free_port()

@@ -66,6 +66,17 @@ struct tls_rig {
 	struct health_check *check;
 };
 
+static const char *text_of(const char *path)
+{
+	static char text[16384];
+	FILE *f = fopen(path, "r");
+
+	assert_non_null(f);
+	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+	fclose(f);
+	return text;
+}
+
 /* A check of `script`'s server, with `probe` (NULL: the handshake alone), not yet run. */
 static void open_rig(struct tls_rig *t, const struct tls_peer_script *script,
 		     struct health_tls_opts o, struct health_probe *probe, uint32_t flags)
@@ -77,6 +88,8 @@ static void open_rig(struct tls_rig *t, const struct tls_peer_script *script,
 	tls_peer_open(&t->peer, script);
 	if (o.ca_file)
 		o.ca_file = t->peer.ca_file;
+	if (o.ca_pem)
+		o.ca_pem = text_of(t->peer.ca_file);
 	t->tls = tls_of(&o);
 	c = rig_opts(&t->rig);
 	c.destination = (const struct sockaddr *)&t->peer.address;
@@ -309,6 +322,18 @@ static void a_certificate_is_judged_when_asked(void **state)
 	}
 }
 
+static void authorities_may_be_a_text(void **state)
+{
+	struct tls_rig t;
+
+	(void)state;
+	open_rig(&t, &(struct tls_peer_script){0},
+		 (struct health_tls_opts){.flags = HEALTH_TLS_VERIFY, .ca_pem = TRUSTED, .sni = "check.test"}, NULL, 0);
+	run_again(&t);
+	assert_int_equal(t.rig.result.verdict, HEALTH_OK);
+	close_rig(&t);
+}
+
 static void a_certificate_about_to_expire_is_told(void **state)
 {
 	static const enum health_verdict as[] = {HEALTH_NEUTRAL, HEALTH_OK, HEALTH_FAIL};
@@ -520,6 +545,9 @@ static void options_are_checked_and_the_reason_is_told(void **state)
 	    {{.flags = HEALTH_TLS_VERIFY, .ca_file = "/no/ca"}, -ENOENT, "ca_file \"/no/ca\""},
 	    {{.flags = HEALTH_TLS_VERIFY, .ca_file = "/dev/null"}, -EBADMSG, "ca_file"},
 	    {{.cert_file = "/no/cert"}, -ENOENT, "cert_file"},
+	    {{.flags = HEALTH_TLS_VERIFY, .ca_pem = "nothing"}, -EBADMSG, "ca_pem"},
+	    {{.flags = HEALTH_TLS_VERIFY, .ca_file = "/dev/null", .crl_pem = "nothing"}, -EBADMSG, "crl_pem"},
+	    {{.cert_pem = "nothing"}, -EBADMSG, "cert_pem"},
 	    {{.key_file = "/no/key"}, -EINVAL, "key_file without cert_file"},
 	};
 	struct health_tls *tls = NULL;
@@ -563,6 +591,13 @@ static void a_key_with_a_password_is_opened_by_it_alone(void **state)
 	o.key_password = "open sesame";
 	assert_int_equal(health_tls_new(&o, NULL, 0, &tls), 0);
 	health_tls_free(tls);
+	o.cert_file = NULL;
+	o.cert_pem = text_of(path);
+	assert_int_equal(health_tls_new(&o, NULL, 0, &tls), 0);
+	health_tls_free(tls);
+	tls = NULL;
+	o.key_password = NULL;
+	assert_int_equal(health_tls_new(&o, NULL, 0, &tls), -EBADMSG);
 	unlink(path);
 }
 
@@ -589,6 +624,7 @@ int main(void)
 	    cmocka_unit_test(https_is_http_over_it),
 	    cmocka_unit_test(an_answer_longer_than_a_record_is_read_whole),
 	    cmocka_unit_test(a_certificate_is_judged_when_asked),
+	    cmocka_unit_test(authorities_may_be_a_text),
 	    cmocka_unit_test(a_certificate_about_to_expire_is_told),
 	    cmocka_unit_test(alpn_is_chosen_or_refused),
 	    cmocka_unit_test(servers_that_do_not_shake_hands_fail_with_what_they_did),
