@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Two hello/vrrp elect each other on a veth pair; one is ended, the other takes over. $1: hello_vrrp.
+# One hello/vrrp on a veth pair becomes Active, another is its backup; the first is ended, the other takes over. $1: hello_vrrp.
 set -u
 skip() { echo "skipped: $*"; exit 77; }
 [ "$(id -u)" = 0 ] || skip "needs root: VRRP uses raw sockets"
@@ -31,8 +31,8 @@ wait_for() { # FILE LINE
 }
 
 nsenter --net="/run/netns/$a" "$1" eth0 51 10.9.0.100 200 10 >"$dir/a" & first=$!
+wait_for a "active: no advert heard" # alone: of two that start at once, either may be the first on a loaded machine
 nsenter --net="/run/netns/$b" "$1" eth0 51 10.9.0.100 100 10 >"$dir/b" &
-wait_for a "active: no advert heard"
 wait_for b "backup: started"
 kill $first
 wait_for b "active: the active resigned"
