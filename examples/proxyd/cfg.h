@@ -556,6 +556,25 @@ struct cfg_log {
 
 STAILQ_HEAD(cfg_logs, cfg_log);
 
+/* A section `log-forward`. */
+struct cfg_forward_bind {
+	STAILQ_ENTRY(cfg_forward_bind) next;
+	struct diag_place at;
+	struct cfg_addr addr;
+	bool is_stream; /* TCP; else UDP */
+};
+
+struct cfg_forward {
+	STAILQ_ENTRY(cfg_forward) next;
+	struct diag_place at;
+	const char *name;
+	unsigned maxconn, backlog;
+	uint64_t client_ns; /* 0: none */
+	struct cfg_logs logs;
+	const struct cfg_logs *global_logs; /* log global; NULL: not */
+	STAILQ_HEAD(, cfg_forward_bind) binds;
+};
+
 enum cfg_state_from { /* load-server-state-from-file */
 	CFG_STATE_NONE,
 	CFG_STATE_LOCAL,
@@ -705,6 +724,7 @@ struct cfg {
 	struct cfg_resolvers_list resolvers;
 	STAILQ_HEAD(, cfg_mailers) mailers;
 	STAILQ_HEAD(, cfg_ring) rings;
+	STAILQ_HEAD(, cfg_forward) forwards;
 	unsigned n_proxies;
 	const char *file[CFG_FILES_MAX];
 	size_t n_files;

@@ -353,6 +353,9 @@ static void drop_logs(struct reader *r)
 {
 	if (r->section == SECTION_GLOBAL) {
 		STAILQ_INIT(&r->cfg->global.logs);
+	} else if (r->section == SECTION_OTHER) {
+		STAILQ_INIT(&r->forward->logs);
+		r->forward->global_logs = NULL;
 	} else {
 		r->proxy->set.logs = NULL;
 		r->proxy->set.log_global = false;
@@ -369,8 +372,13 @@ void kw_log(struct reader *r, size_t first, const void *data)
 		drop_logs(r);
 		return;
 	}
-	if (r->section == SECTION_PROXY && !strcmp(word_at(r, first), "global")) {
-		r->proxy->set.log_global = true;
+	if (r->section == SECTION_OTHER && !r->forward)
+		return;
+	if (r->section != SECTION_GLOBAL && !strcmp(word_at(r, first), "global")) {
+		if (r->section == SECTION_PROXY)
+			r->proxy->set.log_global = true;
+		else
+			r->forward->global_logs = &r->cfg->global.logs;
 		return;
 	}
 	log = keep(r, sizeof(*log));
@@ -392,8 +400,8 @@ void kw_log(struct reader *r, size_t first, const void *data)
 		cfg_log_level(r, i + 2, &log->least);
 	if (log->kind == CFG_LOG_SOCKET && !log->addr.len)
 		return; /* -dr: the name did not resolve */
-	if (r->section == SECTION_GLOBAL) {
-		STAILQ_INSERT_TAIL(&r->cfg->global.logs, log, next);
+	if (r->section != SECTION_PROXY) {
+		STAILQ_INSERT_TAIL(r->section == SECTION_GLOBAL ? &r->cfg->global.logs : &r->forward->logs, log, next);
 		return;
 	}
 	if (!r->proxy->set.logs) {

@@ -62,6 +62,7 @@ struct reader {
 	struct cfg_resolvers *resolvers;	    /* the section at hand */
 	struct cfg_mailers *mailers;		    /* the section at hand */
 	struct cfg_ring *ring;			    /* the section at hand */
+	struct cfg_forward *forward;		    /* the same; NULL: another one, or no memory */
 	const struct section_kind *other;	    /* SECTION_OTHER */
 	struct cfg_errors *errors;	  /* of the section http-errors at hand */
 	struct reader_if conditions[READER_IF_MAX]; /* .if, open ones */
@@ -220,6 +221,10 @@ keyword_fn kw_email_alert, kw_mail_timeout, kw_mailer;
 void begin_mailers(struct reader *r);
 /* Once all sections are read: which mailers an email-alert means. */
 void cfg_mailers_check(struct reader *r);
+
+/* cfg_log_forward.c */
+void begin_log_forward(struct reader *r);
+keyword_fn kw_forward_bind, kw_forward_number, kw_forward_timeout;
 
 /* cfg_ring.c */
 keyword_fn kw_ring_bytes, kw_ring_format, kw_ring_server, kw_ring_text, kw_ring_timeout;

@@ -149,6 +149,7 @@ static void find_rings(struct reader *r, struct cfg_logs *logs)
 
 void cfg_rings_check(struct reader *r)
 {
+	struct cfg_forward *forward;
 	struct cfg_ring *ring;
 	struct cfg_proxy *p;
 
@@ -159,6 +160,11 @@ void cfg_rings_check(struct reader *r)
 			ring->maxlen = (unsigned)ring->size;
 		}
 	find_rings(r, &r->cfg->global.logs);
+	STAILQ_FOREACH (forward, &r->cfg->forwards, next) {
+		find_rings(r, &forward->logs);
+		if (STAILQ_EMPTY(&forward->logs) && !forward->global_logs)
+			diag_add(r->diag, DIAG_WARNING, &forward->at, "log-forward \"%s\" has no log line: what it receives goes nowhere", forward->name);
+	}
 	STAILQ_FOREACH (p, &r->cfg->proxies, next)
 		find_rings(r, p->set.logs);
 }

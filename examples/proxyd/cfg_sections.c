@@ -42,6 +42,17 @@ static const struct keyword http_errors_words[] = {
     {NULL, 0, 0, 0, NULL, NULL, NULL},
 };
 
+static const struct keyword log_forward_words[] = {
+    {"backlog", 0, 1, 1, kw_forward_number, "", "NUMBER"},
+    {"bind", 0, 1, READER_ANY, kw_forward_bind, "", "ADDRESS:PORT"},
+    {"description", 0, 1, READER_ANY, NULL, NULL, "TEXT"},
+    {"dgram-bind", 0, 1, READER_ANY, kw_forward_bind, NULL, "ADDRESS:PORT"},
+    {"log", 0, 0, READER_ANY, kw_log, NULL, "global, or ADDRESS FACILITY [LEVEL]"},
+    {"maxconn", 0, 1, 1, kw_forward_number, NULL, "NUMBER"},
+    {"timeout client", 0, 1, 1, kw_forward_timeout, NULL, "TIME"},
+    {NULL, 0, 0, 0, NULL, NULL, NULL},
+};
+
 static const struct keyword mailers_words[] = {
     {"mailer", 0, 2, 2, kw_mailer, NULL, "NAME ADDRESS:PORT"},
     {"timeout mail", 0, 1, 1, kw_mail_timeout, NULL, "TIME"},
@@ -108,6 +119,7 @@ static const struct section_kind kinds[] = {
     {"cache", DIAG_WARNING, "answers are not cached by this version", true, cache_words, NULL},
     {"fcgi-app", DIAG_WARNING, "this version speaks no FastCGI", true, fcgi_words, NULL},
     {"http-errors", DIAG_WARNING, NULL, true, http_errors_words, begin_errors},
+    {"log-forward", DIAG_WARNING, NULL, true, log_forward_words, begin_log_forward},
     {"mailers", DIAG_WARNING, NULL, true, mailers_words, begin_mailers},
     {"peers", DIAG_WARNING, "this version shares no tables with others: each counts alone", true,
      peers_words, NULL},

@@ -126,7 +126,6 @@ const struct cfg_word cfg_words_section[] = {
 	{"healthcheck", 0, 0},
 	{"http-errors", 0, 0},
 	{"listen", 0, 0},
-	{"log-forward", 0, 0},
 	{"log-profile", 0, 0},
 	{"mailers", 0, 0},
 	{"peers", 0, 0},

@@ -86,6 +86,8 @@ static size_t count_listeners(const struct cfg *cfg)
 {
 	const struct cfg_proxy *p;
 	const struct cfg_stats_socket *s;
+	const struct cfg_forward_bind *lines;
+	const struct cfg_forward *f;
 	const struct cfg_bind *b;
 	size_t n = 0;
 
@@ -95,6 +97,9 @@ static size_t count_listeners(const struct cfg *cfg)
 				n++;
 	STAILQ_FOREACH (s, &cfg->global.stats_sockets, next)
 		n++; /* HAProxy, too, starts for a socket of the runtime API alone */
+	STAILQ_FOREACH (f, &cfg->forwards, next)
+		STAILQ_FOREACH (lines, &f->binds, next)
+			n++;
 	return n;
 }
 
@@ -307,6 +312,16 @@ static uint64_t rings_due(const void *object)
 	return engine_rings_deadline(object);
 }
 
+static int forwards_turn(void *object, uint64_t now_ns)
+{
+	return engine_forwards_dispatch(object, now_ns);
+}
+
+static uint64_t forwards_due(const void *object)
+{
+	return engine_forwards_deadline(object);
+}
+
 static int mails_turn(void *object, uint64_t now_ns)
 {
 	return engine_mails_dispatch(object, now_ns);
@@ -346,6 +361,13 @@ static int join_loop(struct daemon *d)
 	    .dispatch = rings_turn,
 	    .object = d->engine,
 	};
+	const struct loop_object forwards = {
+	    .name = "log-forward",
+	    .fd = engine_forwards_fd(d->engine),
+	    .deadline = forwards_due,
+	    .dispatch = forwards_turn,
+	    .object = d->engine,
+	};
 	const struct loop_object mails = {
 	    .name = "mails",
 	    .fd = engine_mails_fd(d->engine),
@@ -377,6 +399,8 @@ static int join_loop(struct daemon *d)
 		e = loop_add_object(d->loop, &names, NULL);
 	if (!e)
 		e = loop_add_object(d->loop, &rings, NULL);
+	if (!e)
+		e = loop_add_object(d->loop, &forwards, NULL);
 	if (!e)
 		e = loop_add_object(d->loop, &mails, NULL);
 	if (!e)

@@ -14,6 +14,7 @@
 #include "log.h"
 #include "loop.h"
 #include "mail.h"
+#include "log_forward.h"
 #include "ring.h"
 #include "worker.h"
 
@@ -50,6 +51,8 @@ int engine_new(const struct engine_opts *o, struct engine **ret)
 		r = checks_new(e);
 	if (!r)
 		r = rings_new(&e->rings);
+	if (!r)
+		r = forwards_new(&e->forwards);
 	if (!r)
 		r = mails_new(&e->mails);
 	if (!r)
@@ -205,6 +208,10 @@ int engine_apply(struct engine *e, struct cfg *cfg, unsigned maxconn, char *ret_
 	set = set_new(e, cfg, NULL, 0, maxconn, ret_error, cap);
 	if (!set)
 		return -EINVAL;
+	if (!forwards_sync(e->forwards, cfg, ret_error, cap)) {
+		set_free(set, false);
+		return -EINVAL;
+	}
 	if (rings_sync(e->rings, cfg, loop_clock_ns()) < 0)
 		log_err("rings: out of memory: some log lines go nowhere");
 	e->spread_checks = cfg->global.spread_checks;
@@ -309,6 +316,7 @@ void engine_free(struct engine *e)
 	}
 	health_engine_free(e->health);
 	resolve_free(e);
+	forwards_free(e->forwards);
 	rings_free(e->rings);
 	mails_free(e->mails);
 	if (e->wake_fd >= 0)
@@ -387,6 +395,21 @@ uint64_t engine_rings_deadline(const struct engine *e)
 int engine_rings_dispatch(struct engine *e, uint64_t now_ns)
 {
 	return rings_dispatch(e->rings, now_ns);
+}
+
+int engine_forwards_fd(const struct engine *e)
+{
+	return forwards_fd(e->forwards);
+}
+
+uint64_t engine_forwards_deadline(const struct engine *e)
+{
+	return forwards_deadline(e->forwards);
+}
+
+int engine_forwards_dispatch(struct engine *e, uint64_t now_ns)
+{
+	return forwards_dispatch(e->forwards, now_ns);
 }
 
 int engine_mails_fd(const struct engine *e)

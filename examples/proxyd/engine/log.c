@@ -2,6 +2,7 @@
 /* Log lines on their way out: to consoles, descriptors, UDP and unix sockets. */
 #include "control.h"
 #include "ring.h"
+#include "syslog_line.h"
 #include "rules/sample.h"
 #include "worker.h"
 
@@ -127,20 +128,14 @@ static bool is_sampled(const struct cfg_log *log)
 	return log->sampled[n / 64] >> n % 64 & 1;
 }
 
-static void write_to(int fds[3], const struct cfg_log *log, const struct log_message *m)
+/* `head` has room for `cap` bytes, and `n` of them were to be written. */
+static void deliver(int fds[3], const struct cfg_log *log, char *head, size_t cap, int n, struct text text)
 {
-	int level = m->level < log->least ? log->least : m->level, n;
-	char head[1024];
 	char newline = '\n';
 	struct iovec v[3] = {
-	    {head, 0}, {(char *)(uintptr_t)m->line.at, m->line.len}, {&newline, 1}};
+	    {head, n < 0 ? 0 : (size_t)n < cap ? (size_t)n : cap - 1}, {(char *)(uintptr_t)text.at, text.len}, {&newline, 1}};
 	struct msghdr out = {.msg_iov = v, .msg_iovlen = 2};
 
-	if (m->level > log->level || !is_sampled(log))
-		return;
-	n = header(log, level, m->tag, m->hostname, m->sd.len ? m->sd : text_of("-", 1), head,
-		   sizeof(head));
-	v[0].iov_len = n < 0 ? 0 : (size_t)n < sizeof(head) ? (size_t)n : sizeof(head) - 1;
 	if (v[0].iov_len + v[1].iov_len >= log->len) /* one is its line end */
 		v[1].iov_len = log->len - 1 > v[0].iov_len ? log->len - 1 - v[0].iov_len : 0;
 	if (log->kind == CFG_LOG_RING) {
@@ -156,6 +151,116 @@ static void write_to(int fds[3], const struct cfg_log *log, const struct log_mes
 			return;
 	} else if (writev(log->fd, v, 3) < 0) {
 		return;
+	}
+}
+
+static void write_to(int fds[3], const struct cfg_log *log, const struct log_message *m)
+{
+	int level = m->level < log->least ? log->least : m->level;
+	char head[1024];
+
+	if (m->level <= log->level && is_sampled(log))
+		deliver(fds, log, head, sizeof(head),
+			header(log, level, m->tag, m->hostname, m->sd.len ? m->sd : text_of("-", 1), head, sizeof(head)), m->line);
+}
+
+/* ---- Lines of others ---- */
+
+static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+
+/* As RFC 3164 has it: "Oct  3 10:11:12"; without a date now. */
+static void short_date(const struct syslog_line *l, char *buf, size_t cap)
+{
+	unsigned month, day, hour, minute, second;
+	time_t now = time(NULL);
+	struct tm tm;
+
+	if (l->date.len && !l->is_5424)
+		snprintf(buf, cap, "%.*s", (int)l->date.len, l->date.at);
+	else if (l->date.len >= 19 && sscanf(l->date.at, "%*4d-%2u-%2uT%2u:%2u:%2u", &month, &day, &hour, &minute, &second) == 5 &&
+		 month >= 1 && month <= 12)
+		snprintf(buf, cap, "%s %2u %02u:%02u:%02u", months[month - 1], day, hour, minute, second);
+	else if (!localtime_r(&now, &tm) || !strftime(buf, cap, "%b %e %H:%M:%S", &tm))
+		*buf = '\0';
+}
+
+/* As RFC 5424 has it; RFC 3164 tells neither year nor zone: this year's, and "-00:00", as HAProxy. */
+static void long_date(const struct syslog_line *l, char *buf, size_t cap)
+{
+	unsigned month = 0, day, hour, minute, second;
+	time_t now = time(NULL);
+	struct tm tm;
+
+	if (l->date.len && l->is_5424) {
+		snprintf(buf, cap, "%.*s", (int)l->date.len, l->date.at);
+		return;
+	}
+	while (l->date.len && month < 12 && memcmp(l->date.at, months[month], 3) != 0)
+		month++;
+	if (l->date.len && month < 12 && localtime_r(&now, &tm) &&
+	    sscanf(l->date.at + 4, "%2u %2u:%2u:%2u", &day, &hour, &minute, &second) == 4)
+		snprintf(buf, cap, "%04d-%02u-%02uT%02u:%02u:%02u-00:00", tm.tm_year + 1900, month + 1, day, hour, minute, second);
+	else
+		iso_date(buf, cap);
+}
+
+/* "tag[pid]: ", as much of it as there is */
+static void tag_of(const struct syslog_line *l, char *buf, size_t cap)
+{
+	*buf = '\0';
+	if (l->tag.len)
+		snprintf(buf, cap, "%.*s%s%.*s%s: ", (int)l->tag.len, l->tag.at, l->pid.len ? "[" : "", (int)l->pid.len, l->pid.at,
+			 l->pid.len ? "]" : "");
+}
+
+#define FIELD(t, none) (int)((t).len ? (t).len : strlen(none)), (t).len ? (t).at : (none)
+
+static int head_of_other(const struct cfg_log *log, int level, const struct syslog_line *l, char *buf, size_t cap)
+{
+	int priority = (l->facility < 0 ? log->facility : l->facility) | level;
+	char date[64], recent[64], tag[256];
+
+	short_date(l, date, sizeof(date));
+	long_date(l, recent, sizeof(recent));
+	tag_of(l, tag, sizeof(tag));
+	switch (log->format) {
+	case CFG_LOG_LOCAL:
+		return snprintf(buf, cap, "<%d>%s %s", priority, date, tag);
+	case CFG_LOG_RFC3164:
+		return snprintf(buf, cap, "<%d>%s %.*s %s", priority, date, FIELD(l->host, "localhost"), tag);
+	case CFG_LOG_RFC5424:
+		return snprintf(buf, cap, "<%d>1 %s %.*s %.*s %.*s %.*s %.*s ", priority, recent, FIELD(l->host, "-"), FIELD(l->tag, "-"),
+				FIELD(l->pid, "-"), FIELD(l->msgid, "-"), FIELD(l->sd, "-"));
+	case CFG_LOG_PRIORITY:
+		return snprintf(buf, cap, "<%d>", priority);
+	case CFG_LOG_SHORT:
+		return snprintf(buf, cap, "<%d>", level);
+	case CFG_LOG_TIMED:
+		return snprintf(buf, cap, "<%d>%s ", level, recent);
+	case CFG_LOG_ISO:
+		return snprintf(buf, cap, "%s ", recent);
+	case CFG_LOG_RAW:
+		break;
+	}
+	return 0;
+}
+
+void log_pass_on(int fds[3], const struct cfg_logs *logs, const struct syslog_line *l, struct text whole)
+{
+	const struct cfg_log *log;
+	char head[2048];
+
+	while (whole.len && strchr("\r\n", whole.at[whole.len - 1])) /* or a zero */
+		whole.len--;
+	STAILQ_FOREACH (log, logs, next) {
+		int level = l->level < log->least ? log->least : l->level;
+
+		if (l->level > log->level || !is_sampled(log))
+			continue;
+		if (!log->format_given && log->kind != CFG_LOG_RING) /* as it came */
+			deliver(fds, log, head, sizeof(head), 0, whole);
+		else
+			deliver(fds, log, head, sizeof(head), head_of_other(log, level, l, head, sizeof(head)), l->text);
 	}
 }
 

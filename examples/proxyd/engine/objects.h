@@ -46,6 +46,7 @@ struct rule_store;
 struct dns;
 struct mails;
 struct rings;
+struct forwards;
 struct server_name;
 
 /* Of a timer. */
@@ -605,6 +606,7 @@ struct engine {
 	uint64_t n_refused; /* ever */
 	int log_fd[3];		 /* as a worker's */
 	struct rings *rings;
+	struct forwards *forwards;
 	struct mails *mails;
 	bool ending;		 /* no worker is left */
 	bool started, draining, idle_told;

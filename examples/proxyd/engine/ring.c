@@ -451,6 +451,7 @@ int rings_sync(struct rings *rs, struct cfg *cfg, uint64_t now_ns)
 	const struct cfg_ring_server *s;
 	const struct cfg_ring *c;
 	struct target *t, *next;
+	struct cfg_forward *forward;
 	struct cfg_proxy *p;
 	struct ring *r;
 	bool ok = true;
@@ -477,6 +478,8 @@ int rings_sync(struct rings *rs, struct cfg *cfg, uint64_t now_ns)
 		atomic_store(&r->has_targets, !STAILQ_EMPTY(&r->targets));
 	}
 	link_logs(rs, &cfg->global.logs);
+	STAILQ_FOREACH (forward, &cfg->forwards, next)
+		link_logs(rs, &forward->logs);
 	STAILQ_FOREACH (p, &cfg->proxies, next)
 		link_logs(rs, p->set.logs);
 	return ok ? 0 : -ENOMEM;

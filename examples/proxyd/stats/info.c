@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "engine/log_forward.h"
 #include "engine/objects.h"
 #include "tls/tls.h"
 #include "version.h"
@@ -204,6 +205,7 @@ void info_read(const struct engine *e, uint64_t now_ns, struct info *ret)
 	read_counters(e, now_ns, ret);
 	read_tls(e, now_ns, ret);
 	read_compression(e, now_ns, ret);
+	ret->n[INFO_CUM_RECV_LOGS] = forwards_count(e->forwards);
 	ret->n[INFO_JOBS] = ret->n[INFO_LISTENERS] + ret->n[INFO_CURR_CONNS];
 	ret->n[INFO_TASKS] = ret->n[INFO_CURR_CONNS];
 }

@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Log lines of others, received and passed on by proxyd and HAProxy alike:   log_forward_twin.py BINARY"""
+import datetime
+import re
+import signal
+import socket
+import time
+
+from support import Asked, Proxy, Server, config, free_port, main, until
+
+FORMATS = ("", "rfc3164", "rfc5424", "local", "raw", "iso", "timed", "short", "priority")
+NOW = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00"
+SHORT_NOW = r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d"
+YEAR = str(datetime.datetime.now().year)
+
+# A line, and what each format makes of it (as expressions); None: as it came.
+OLD = YEAR + "-10-03T10:11:12-00:00"
+CASES = [
+    ("<13>Oct  3 10:11:12 myhost tag[123]: hello world", {
+        "rfc3164": "<13>Oct  3 10:11:12 myhost tag[123]: hello world", "rfc5424": f"<13>1 {OLD} myhost tag 123 - - hello world",
+        "local": "<13>Oct  3 10:11:12 tag[123]: hello world", "raw": "hello world", "iso": OLD + " hello world",
+        "timed": f"<5>{OLD} hello world", "short": "<5>hello world", "priority": "<13>hello world"}),
+    ('<165>1 2003-10-11T22:14:15.003Z h.example evntslog 77 ID47 [a@1 iut="3"] An event', {
+        "rfc3164": "<165>Oct 11 22:14:15 h.example evntslog[77]: An event",
+        "rfc5424": '<165>1 2003-10-11T22:14:15.003Z h.example evntslog 77 ID47 [a@1 iut="3"] An event',
+        "local": "<165>Oct 11 22:14:15 evntslog[77]: An event", "raw": "An event", "iso": "2003-10-11T22:14:15.003Z An event",
+        "timed": "<5>2003-10-11T22:14:15.003Z An event", "short": "<5>An event", "priority": "<165>An event"}),
+    ("<14>Oct  3 10:11:12 host only words", {
+        "rfc3164": "<14>Oct  3 10:11:12 host only words", "rfc5424": f"<14>1 {OLD} host - - - - only words",
+        "local": "<14>Oct  3 10:11:12 only words", "raw": "only words"}),
+    ("<14>no date here", {
+        "rfc3164": f"<14>(?:{SHORT_NOW}) localhost no date here", "rfc5424": f"<14>1 (?:{NOW}) - - - - - no date here",
+        "iso": f"(?:{NOW}) no date here", "raw": "no date here", "priority": "<14>no date here"}),
+    ("plain text", {"raw": "plain text", "priority": "<152>plain text", "short": "<0>plain text", "local": f"<152>(?:{SHORT_NOW}) plain text"}),
+    ("<15>Oct  3 10:11:12 h t: too detailed", {f: None for f in FORMATS}),
+]
+
+
+# What costs HAProxy 2.6 a byte of the message.
+ODD = [('<14>1 2003-10-11T22:14:15Z h t - - [a@1 iut="3\\"]"][b@2] An event', {"raw": "An event", "local": "<14>Oct 11 22:14:15 t: An event"})]
+
+
+def wanted_of(text):
+    """An expression; only what stands in (?:…) is one."""
+    return "".join(part if part.startswith("(?:") else re.escape(part) for part in re.split(r"(\(\?:.*?\))", text)) + "\n?"
+
+
+class Datagrams:
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.socket.settimeout(20)
+
+    def next(self):
+        return self.socket.recv(65536).decode()
+
+
+def send(port, line):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.sendto(line.encode(), ("127.0.0.1", port))
+
+
+def section(udp, logs, more=""):
+    return f"\nlog-forward lf\n    dgram-bind 127.0.0.1:{udp}\n    bind 127.0.0.1:{{port}}\n    timeout client 20s\n{more}" + "".join(
+        f"    log {log}\n" for log in logs)
+
+
+def test_each_format_is_told_from_the_others(binary):
+    udp, targets = free_port(), [(f, Datagrams()) for f in FORMATS]
+    logs = [f"127.0.0.1:{t.port}{' format ' + f if f else ''} local3 info" for f, t in targets]
+    cases = CASES + ([] if "haproxy" in binary else ODD)
+    with Proxy(binary, config(section(udp, logs))):
+        for line, _ in cases:
+            send(udp, line)
+        send(udp, "<14>Oct  3 10:11:12 h t: end")
+        for f, t in targets:
+            for line, wanted in cases:
+                want = wanted.get(f, line if not f else "")
+                if want is None:
+                    continue
+                got = t.next()
+                assert not want or re.fullmatch(wanted_of(want), got), (f, line, got)
+            assert t.next().rstrip("\n").endswith("end"), "and nothing more"
+
+
+def test_lines_come_over_tcp_and_leave_by_a_ring(binary):
+    got, udp, plain = [], free_port(), Datagrams()
+
+    def take(server, c):
+        while data := c.recv(65536):
+            got.append(data)
+
+    ring = Server(take)
+    text = config(section(udp, ["ring@r local0", f"127.0.0.1:{plain.port} local0"])) + f"""
+ring r
+    format rfc5424
+    size 65536
+    timeout connect 5s
+    timeout server 5s
+    server s 127.0.0.1:{ring.port} log-proto octet-count
+"""
+    with Asked(binary, text) as p:
+        with p.proxy.connect() as c:
+            first = "<14>Oct  3 10:11:12 host tag: counted"
+            c.sendall(f"{len(first)} {first}<14>Oct  3 10:".encode())
+            time.sleep(0.05)
+            c.sendall(b"11:12 host tag: not counted\n<14>Oct  3 10:11:12 host tag: the last\n")
+            lines = [plain.next().rstrip("\n") for _ in range(3)]
+            assert lines == [f"<14>Oct  3 10:11:12 host tag: {t}" for t in ("counted", "not counted", "the last")], lines
+        wanted = "".join(f"{len(l)} {l}" for l in (f"<14>1 {OLD} host tag - - - {t}" for t in ("counted", "not counted", "the last")))
+        until("the ring has sent them", lambda: b"".join(got).decode() == wanted)
+        assert "CumRecvLogs: 3" in p.ask("show info")
+        with p.proxy.connect() as c:  # what is no syslog ends its connection, and no other
+            c.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            assert c.recv(1) == b""
+        send(udp, "<14>Oct  3 10:11:12 h t: still here")
+        assert plain.next().rstrip("\n").endswith("still here")
+
+
+def test_a_reload_changes_where_lines_go(binary):
+    if "haproxy" in binary:  # another process
+        return
+    udp, one, two = free_port(), Datagrams(), Datagrams()
+    text = config(section(udp, [f"127.0.0.1:{one.port} local0"], "    maxconn 2\n"))
+    with Proxy(binary, text) as p:
+        with p.connect() as c:
+            c.sendall(b"<14>Oct  3 10:11:12 h t: 1\n")
+            assert "t: 1" in one.next()
+            p.write(text.replace(str(one.port), str(two.port)))
+            p.signal(signal.SIGUSR2)
+            until("it is read again", lambda: "read again" in p.text() or "reload" in p.text().lower())
+            c.sendall(b"<14>Oct  3 10:11:12 h t: 2\n")
+            assert "t: 2" in two.next()
+            send(udp, "<14>Oct  3 10:11:12 h t: 3")
+            assert "t: 3" in two.next()
+            with p.connect() as second, p.connect() as third:  # the third waits until there is room
+                second.sendall(b"<14>Oct  3 10:11:12 h t: 4\n")
+                assert "t: 4" in two.next()
+                third.sendall(b"<14>Oct  3 10:11:12 h t: 5\n")
+                second.close()
+                assert "t: 5" in two.next()
+
+
+if __name__ == "__main__":
+    main(globals())
