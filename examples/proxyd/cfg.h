@@ -496,12 +496,15 @@ struct cfg_ring_server {
 	STAILQ_ENTRY(cfg_ring_server) next;
 	struct cfg_addr addr;
 	bool octet_count; /* log-proto (RFC 6587, section 3.4.1); else a line end stands behind each */
+	struct cfg_tls *tls; /* NULL: none */
+	struct diag_place at;
 };
 
 struct cfg_ring {
 	STAILQ_ENTRY(cfg_ring) next;
 	struct diag_place at;
 	const char *name, *description;
+	const char *file; /* backing-file; NULL: none */
 	enum cfg_log_format format; /* of lines that name none */
 	unsigned maxlen;
 	size_t size; /* bytes */

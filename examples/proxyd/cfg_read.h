@@ -222,12 +222,17 @@ void begin_mailers(struct reader *r);
 /* Once all sections are read: which mailers an email-alert means. */
 void cfg_mailers_check(struct reader *r);
 
+/* cfg_tls.c: of a ring's server */
+void cfg_tls_of_ring(struct reader *r, struct cfg_ring_server *s);
+/* cfg_server.c: the word at *i is one of TLS: it is read, with its value. */
+bool cfg_server_tls_word(struct reader *r, size_t *i, struct cfg_server *s);
+
 /* cfg_log_forward.c */
 void begin_log_forward(struct reader *r);
 keyword_fn kw_forward_bind, kw_forward_number, kw_forward_timeout;
 
 /* cfg_ring.c */
-keyword_fn kw_ring_bytes, kw_ring_format, kw_ring_server, kw_ring_text, kw_ring_timeout;
+keyword_fn kw_ring_bytes, kw_ring_file, kw_ring_format, kw_ring_server, kw_ring_text, kw_ring_timeout;
 void begin_ring(struct reader *r);
 /* The name of the ring that sends to this address, of word i. NULL: told. */
 const char *cfg_ring_of_address(struct reader *r, size_t i, const char *text);

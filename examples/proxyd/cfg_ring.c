@@ -49,6 +49,13 @@ void kw_ring_text(struct reader *r, size_t first, const void *data)
 		r->ring->description = keep_rest(r, first);
 }
 
+void kw_ring_file(struct reader *r, size_t first, const void *data)
+{
+	(void)data;
+	if (r->ring)
+		r->ring->file = cfg_path(r->cfg, place_at(r, first).file, keep_word(r, first));
+}
+
 void kw_ring_format(struct reader *r, size_t first, const void *data)
 {
 	(void)data;
@@ -98,15 +105,19 @@ static bool add_server(struct reader *r, struct cfg_ring *ring, size_t i, const 
 
 void kw_ring_server(struct reader *r, size_t first, const void *data)
 {
+	struct cfg_server like = {0}; /* whose words of TLS they are */
 	struct cfg_ring_server *s;
 
 	(void)data;
 	if (!r->ring || !add_server(r, r->ring, first + 1, word_at(r, first + 1), &s))
 		return;
+	s->at = place_at(r, first);
 	for (size_t i = first + 2; i < r->line->n; i++)
-		if (strcmp(word_at(r, i), "log-proto") != 0) {
-			say(r, DIAG_ERROR, i,
-			    "behind a server of a ring stands log-proto legacy|octet-count in this version: it is sent as it is, without TLS");
+		if (cfg_server_tls_word(r, &i, &like)) {
+			s->tls = like.tls_words;
+		} else if (strcmp(word_at(r, i), "log-proto") != 0) {
+			say(r, DIAG_ERROR, i, "\"%s\" is unknown here, or not supported by this version: behind a server of a ring stand log-proto and words of TLS",
+			    word_at(r, i));
 			return;
 		} else if (!strcmp(word_at(r, ++i), "octet-count")) {
 			s->octet_count = true;
@@ -150,9 +161,13 @@ static void find_rings(struct reader *r, struct cfg_logs *logs)
 void cfg_rings_check(struct reader *r)
 {
 	struct cfg_forward *forward;
+	struct cfg_ring_server *s;
 	struct cfg_ring *ring;
 	struct cfg_proxy *p;
 
+	STAILQ_FOREACH (ring, &r->cfg->rings, next)
+		STAILQ_FOREACH (s, &ring->servers, next)
+			cfg_tls_of_ring(r, s);
 	STAILQ_FOREACH (ring, &r->cfg->rings, next)
 		if (ring->maxlen > ring->size) {
 			diag_add(r->diag, DIAG_WARNING, &ring->at, "ring \"%s\": maxlen is more than its size, %zu is taken", ring->name,

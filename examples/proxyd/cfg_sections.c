@@ -91,12 +91,6 @@ static const struct keyword resolvers_words[] = {
     {NULL, 0, 0, 0, NULL, NULL, NULL},
 };
 
-static void kw_ring_file(struct reader *r, size_t first, const void *data)
-{
-	(void)data;
-	say(r, DIAG_WARNING, first - 1, "the lines of this ring stay in memory in this version: no file has them");
-}
-
 static const struct keyword ring_words[] = {
     {"backing-file", 0, 1, 1, kw_ring_file, NULL, "FILE"},
     {"description", 0, 1, READER_ANY, kw_ring_text, NULL, "TEXT"},

@@ -645,6 +645,19 @@ static const struct parameter server_parameters[] = {
     {NULL, 0, NULL},
 };
 
+bool cfg_server_tls_word(struct reader *r, size_t *i, struct cfg_server *s)
+{
+	const struct parameter *p = server_parameters;
+
+	while (p->name && (p->fn != server_tls || strcmp(p->name, word_at(r, *i)) != 0))
+		p++;
+	if (!p->name || *i + p->arguments >= r->line->n)
+		return false;
+	p->fn(r, *i, s);
+	*i += p->arguments;
+	return true;
+}
+
 const struct cfg_server cfg_server_default = {.max_reuse = -1, .pool_max = -1, .weight = 1, .rise = 2, .fall = 3, .error_limit = 10};
 
 /* A line adds to those before it, and to what a defaults section says; the sections that share it keep what they have. */

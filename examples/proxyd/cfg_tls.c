@@ -748,25 +748,50 @@ static bool read_sni(struct reader *r, const struct cfg_proxy *p, struct cfg_tls
 	return t->sni_name;
 }
 
+/* What the words of a server's line do not say. False: told. */
+static bool complete(struct reader *r, struct cfg_tls *t, const char *file, const struct diag_place *at, const char *name)
+{
+	const struct cfg_tls_global *g = &r->cfg->global.tls;
+
+	inherit(&t->set, &g->server);
+	place_files(r->cfg, file, &t->set);
+	if (t->set.verify == TLS_VERIFY_UNSET)
+		t->set.verify = g->servers_unverified ? TLS_VERIFY_NONE : TLS_VERIFY_REQUIRED;
+	if (t->set.verify != TLS_VERIFY_REQUIRED || t->set.ca_file)
+		return true;
+	diag_add(r->diag, DIAG_ERROR, at,
+		 "server \"%s\": its certificate is to be verified, and no authority is "
+		 "named: write ca-file FILE "
+		 "or ca-file @system-ca, or in a network you trust verify none",
+		 name);
+	return false;
+}
+
+void cfg_tls_of_ring(struct reader *r, struct cfg_ring_server *s)
+{
+	static const struct cfg_proxy plain = {.set = {.mode = CFG_MODE_TCP}};
+	struct cfg_tls *t = s->tls;
+
+	if (!t || !t->on) {
+		s->tls = NULL;
+		return;
+	}
+	if (!complete(r, t, s->at.file, &s->at, "of a ring"))
+		return;
+	t->crt_file = with_base(r->cfg, r->cfg->global.tls.crt_base, s->at.file, t->crt);
+	if (t->sni && read_sni(r, &plain, t) && !t->sni_name)
+		diag_add(r->diag, DIAG_ERROR, &s->at, "the sni of a ring's server is a constant: write str(NAME)");
+}
+
 static void make_back(struct reader *r, const struct cfg_proxy *p, struct cfg_server *s,
 		      struct cfg_tls *t)
 {
 	struct cfg_tls_global *g = &r->cfg->global.tls;
 	struct tls_back_opts o;
 
-	inherit(&t->set, &g->server);
-	place_files(r->cfg, s->at.file, &t->set);
-	without_h2(r, p, &t->set, &t->at);
-	if (t->set.verify == TLS_VERIFY_UNSET)
-		t->set.verify = g->servers_unverified ? TLS_VERIFY_NONE : TLS_VERIFY_REQUIRED;
-	if (t->set.verify == TLS_VERIFY_REQUIRED && !t->set.ca_file) {
-		diag_add(r->diag, DIAG_ERROR, &s->at,
-			 "server \"%s\": its certificate is to be verified, and no authority is "
-			 "named: write ca-file FILE "
-			 "or ca-file @system-ca, or in a network you trust verify none",
-			 s->name);
+	if (!complete(r, t, s->at.file, &s->at, s->name))
 		return;
-	}
+	without_h2(r, p, &t->set, &t->at);
 	if ((t->sni && !read_sni(r, p, t)) || !t->on)
 		return;
 	o = (struct tls_back_opts){

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include <libhealth/tls.h>
@@ -17,6 +16,7 @@
 #include "log.h"
 #include "loop.h"
 #include "proxy_protocol.h"
+#include "tls_client.h"
 
 /* Checks due within it start together: one wake-up for all. HAProxy's clock has steps of 1 ms. */
 #define CHECK_SLACK_NS 20000000u
@@ -271,59 +271,16 @@ static bool goes_via(const struct cfg_server *c, const struct cfg_check_connect 
 	return c->socks && (how->via_socks || (c->check_via_socks && (!how->given || how->usual)));
 }
 
-static bool is_folder(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
-/* As the traffic has it, set at run time perhaps. NULL: what is in the file is read. To be freed. */
-static char *stored(const struct tls_store *store, enum tls_kind kind, const char *file)
-{
-	const struct tls_item *item = file ? tls_store_find(store, kind, file) : NULL;
-
-	return item ? tls_item_pem(item) : NULL;
-}
-
 /* Its check speaks TLS as the traffic does, but for the name and the protocol. 0 or -errno. */
 static int use_tls(struct server *s, const struct cfg_server *c, const struct cfg_check_connect *how, const struct tls_store *store)
 {
 	const struct cfg_tls *t = c->tls_words;
-	bool verify = t->set.verify == TLS_VERIFY_REQUIRED;
-	struct health_tls_opts o = {
-	    .size = sizeof(o),
-	    .flags = (verify ? HEALTH_TLS_VERIFY : 0) | (t->no_reuse ? HEALTH_TLS_NO_RESUMPTION : 0),
-	    .sni = how->sni ? how->sni : t->check_sni,
-	    .verify_name = verify ? t->verify_host : NULL,
-	    .alpn = how->alpn ? how->alpn : t->check_alpn,
-	    .crl_file = t->set.crl_file,
-	    .cert_file = t->crt_file,
-	    .ciphers = t->set.ciphers,
-	    .ciphersuites = t->set.ciphersuites,
-	};
-	char *own = stored(store, TLS_CERT, t->crt_file), *ca = stored(store, TLS_CA, t->set.ca_file),
-	     *crl = stored(store, TLS_CRL, t->set.crl_file);
-	uint16_t min, max;
 	char why[256];
-	int e;
+	int e = tls_client_new(t, store, how->sni ? how->sni : t->check_sni, how->alpn ? how->alpn : t->check_alpn, why, sizeof(why),
+			       &s->check_tls);
 
-	tls_versions(&t->set, &min, &max);
-	o.min_version = min;
-	o.max_version = max;
-	if (verify && t->set.ca_file && strcmp(t->set.ca_file, "@system-ca") != 0)
-		*(is_folder(t->set.ca_file) ? &o.ca_dir : &o.ca_file) = t->set.ca_file;
-	o.ca_pem = o.ca_file || o.ca_dir ? ca : NULL;
-	o.crl_pem = crl;
-	o.cert_pem = own;
-	e = health_tls_new(&o, why, sizeof(why), &s->check_tls);
 	if (e < 0)
 		log_err("server %s/%s: TLS of its check: %s", s->pool->name, s->name, why);
-	if (own)
-		explicit_bzero(own, strlen(own)); /* a key is in it */
-	free(own);
-	free(ca);
-	free(crl);
 	return e;
 }
 

@@ -2,6 +2,7 @@
 #include "ring.h"
 
 #include <errno.h>
+#include <libhealth/tls.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -14,6 +15,8 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "ring_memory.h"
+#include "tls_client.h"
 
 #define BATCH 16384u /* bytes that are sent at once, at least one line */
 #define RETRY_NS UINT64_C(1000000000)
@@ -26,6 +29,11 @@ struct target {
 	struct cfg_addr addr;
 	bool octet_count, wanted, connected, told;
 	int fd;
+	/* TLS; NULL: none */
+	struct health_tls *tls;
+	const struct health_transport_ops *ops;
+	void *server, *channel; /* what is remembered of it; the connection's */
+	bool shaking;
 	uint64_t at;	    /* the line to be sent next */
 	uint64_t batch_at;  /* the first one of `out`: sent again when the connection breaks */
 	uint64_t deadline_ns; /* to be connected, to have taken something; or the next attempt */
@@ -39,7 +47,8 @@ struct ring {
 	struct rings *rings;
 	char *name, *description;
 	pthread_mutex_t lock;
-	char *bytes;
+	char *file; /* backing-file; NULL: none */
+	struct ring_memory memory;
 	size_t size;
 	unsigned maxlen;
 	uint64_t begin, end;
@@ -61,16 +70,16 @@ static void put(struct ring *r, uint64_t at, const void *data, size_t len)
 {
 	size_t to = (size_t)(at % r->size), first = len < r->size - to ? len : r->size - to;
 
-	memcpy(r->bytes + to, data, first);
-	memcpy(r->bytes, (const char *)data + first, len - first);
+	memcpy(r->memory.bytes + to, data, first);
+	memcpy(r->memory.bytes, (const char *)data + first, len - first);
 }
 
 static void get(const struct ring *r, uint64_t at, void *data, size_t len)
 {
 	size_t from = (size_t)(at % r->size), first = len < r->size - from ? len : r->size - from;
 
-	memcpy(data, r->bytes + from, first);
-	memcpy((char *)data + first, r->bytes, len - first);
+	memcpy(data, r->memory.bytes + from, first);
+	memcpy((char *)data + first, r->memory.bytes, len - first);
 }
 
 static uint32_t length_at(const struct ring *r, uint64_t at)
@@ -108,6 +117,10 @@ void ring_write(struct ring *r, const struct iovec *v, int n)
 		left -= part;
 	}
 	r->end = at;
+	if (r->memory.head) {
+		r->memory.head->begin = r->begin;
+		r->memory.head->end = r->end;
+	}
 	pthread_mutex_unlock(&r->lock);
 	if (atomic_load(&r->has_targets) && !atomic_exchange(&r->rings->woken, true) &&
 	    write(r->rings->wake_fd, &(uint64_t){1}, sizeof(uint64_t)) < 0)
@@ -174,6 +187,10 @@ static void watch(const struct target *t, int op, uint32_t events)
 
 static void disconnect(struct target *t, uint64_t now_ns, const char *why)
 {
+	if (t->channel)
+		t->ops->end(t->channel, true);
+	t->channel = NULL;
+	t->shaking = false;
 	if (t->fd >= 0)
 		close(t->fd);
 	if (!t->told)
@@ -184,6 +201,46 @@ static void disconnect(struct target *t, uint64_t now_ns, const char *why)
 	t->at = t->batch_at;
 	t->len = t->sent = 0;
 	t->deadline_ns = now_ns + RETRY_NS;
+}
+
+/* As send() and recv(). */
+static ssize_t put_bytes(struct target *t, const void *data, size_t len)
+{
+	ssize_t n;
+
+	if (!t->channel)
+		return send(t->fd, data, len, MSG_NOSIGNAL);
+	n = t->ops->send(t->channel, data, len);
+	errno = n < 0 ? (int)-n : errno;
+	return n;
+}
+
+static ssize_t take_bytes(struct target *t, void *data, size_t len)
+{
+	ssize_t n;
+
+	if (!t->channel)
+		return recv(t->fd, data, len, 0);
+	n = t->ops->receive(t->channel, data, len);
+	errno = n < 0 ? (int)-n : errno;
+	return n;
+}
+
+/* False: not yet, or it is no good. */
+static bool shake(struct target *t, uint64_t now_ns)
+{
+	struct health_transport_report report = {0};
+	int e = t->channel ? 0 : t->ops->begin(t->server, t->fd, &t->channel);
+
+	t->shaking = true;
+	if (!e)
+		e = t->ops->handshake(t->channel, &report);
+	if (e && e != HEALTH_TRANSPORT_AGAIN)
+		disconnect(t, now_ns, *report.text ? report.text : strerror(-e));
+	t->shaking = t->shaking && e;
+	if (e == HEALTH_TRANSPORT_AGAIN) /* what is asked for once only is not missed: the socket is watched for what it wants */
+		watch(t, EPOLL_CTL_MOD, EPOLLIN | EPOLLRDHUP);
+	return !e;
 }
 
 static void begin_connect(struct target *t, uint64_t now_ns)
@@ -239,7 +296,7 @@ static void send_on(struct target *t, uint64_t now_ns)
 				return;
 			}
 		}
-		n = send(t->fd, t->out + t->sent, t->len - t->sent, MSG_NOSIGNAL);
+		n = put_bytes(t, t->out + t->sent, t->len - t->sent);
 		if (n < 0 && errno != EAGAIN && errno != EINTR) {
 			disconnect(t, now_ns, strerror(errno));
 			return;
@@ -257,23 +314,25 @@ static void send_on(struct target *t, uint64_t now_ns)
 
 static void on_event(struct target *t, uint32_t events, uint64_t now_ns)
 {
-	char ignored[512];
+	char ignored[16384]; /* as a transport wants it */
 	ssize_t n = 1;
 	int e = 0;
 
 	if (!t->connected) {
 		getsockopt(t->fd, SOL_SOCKET, SO_ERROR, &e, &(socklen_t){sizeof(e)});
-		if (e || !(events & EPOLLOUT)) {
+		if (e || (!t->shaking && !(events & EPOLLOUT))) {
 			disconnect(t, now_ns, strerror(e ? e : ECONNREFUSED));
 			return;
 		}
+		if (t->tls && !shake(t, now_ns))
+			return;
 		t->connected = true;
 		if (t->told)
 			log_notice("ring %s: a server takes its lines again", t->ring->name);
 		t->told = false;
 	}
 	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) /* it has nothing to say */
-		n = recv(t->fd, ignored, sizeof(ignored), 0);
+		n = take_bytes(t, ignored, sizeof(ignored));
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 		disconnect(t, now_ns, n ? strerror(errno) : "it closed the connection");
 	else
@@ -325,6 +384,11 @@ uint64_t rings_deadline(const struct rings *rs)
 static void target_free(struct target *t)
 {
 	STAILQ_REMOVE(&t->ring->targets, t, target, next);
+	if (t->channel)
+		t->ops->end(t->channel, true);
+	if (t->server)
+		t->ops->target_free(t->server);
+	health_tls_free(t->tls);
 	if (t->fd >= 0)
 		close(t->fd);
 	free(t->out);
@@ -336,7 +400,8 @@ static void ring_free(struct ring *r)
 	while (!STAILQ_EMPTY(&r->targets))
 		target_free(STAILQ_FIRST(&r->targets));
 	pthread_mutex_destroy(&r->lock);
-	free(r->bytes);
+	ring_memory_free(&r->memory);
+	free(r->file);
 	free(r->description);
 	free(r->name);
 	free(r);
@@ -352,6 +417,18 @@ static struct ring *find(const struct rings *rs, const char *name)
 	return NULL;
 }
 
+/* A file that cannot be had is no reason to have no log. False: no memory. */
+static bool get_memory(const char *name, const char *file, size_t size, struct ring_memory *ret)
+{
+	int e = ring_memory_new(file, size, ret);
+
+	if (e < 0 && file) {
+		log_err("ring %s: %s: %s: its lines stay in memory", name, file, strerror(-e));
+		e = ring_memory_new(NULL, size, ret);
+	}
+	return e == 0;
+}
+
 static struct ring *make(struct rings *rs, const struct cfg_ring *c)
 {
 	struct ring *r = calloc(1, sizeof(*r));
@@ -361,11 +438,11 @@ static struct ring *make(struct rings *rs, const struct cfg_ring *c)
 	r->rings = rs;
 	r->name = strdup(c->name);
 	r->description = strdup(c->description);
-	r->bytes = malloc(c->size);
+	r->file = c->file ? strdup(c->file) : NULL;
 	r->size = c->size;
 	pthread_mutex_init(&r->lock, NULL);
 	STAILQ_INIT(&r->targets);
-	if (!r->name || !r->description || !r->bytes) {
+	if (!r->name || !r->description || (c->file && !r->file) || !get_memory(r->name, r->file, r->size, &r->memory)) {
 		ring_free(r);
 		return NULL;
 	}
@@ -373,25 +450,29 @@ static struct ring *make(struct rings *rs, const struct cfg_ring *c)
 	return r;
 }
 
-/* Another size begins empty. False: no memory. */
+/* Another size, or another file, begins empty. False: no memory. */
 static bool take_settings(struct ring *r, const struct cfg_ring *c)
 {
-	char *bytes = c->size != r->size ? malloc(c->size) : NULL, *description = strdup(c->description);
+	bool anew = c->size != r->size || (c->file && r->file ? strcmp(c->file, r->file) != 0 : c->file != r->file);
+	char *file = c->file ? strdup(c->file) : NULL, *description = strdup(c->description);
+	struct ring_memory memory = {0};
 
-	if ((c->size != r->size && !bytes) || !description) {
-		free(bytes);
+	if ((c->file && !file) || !description || (anew && !get_memory(c->name, file, c->size, &memory))) {
+		free(file);
 		free(description);
 		return false;
 	}
+	free(r->file);
+	r->file = file;
 	free(r->description);
 	r->description = description;
 	r->connect_ns = c->connect_ns;
 	r->server_ns = c->server_ns;
 	pthread_mutex_lock(&r->lock);
 	r->maxlen = c->maxlen;
-	if (bytes) {
-		free(r->bytes);
-		r->bytes = bytes;
+	if (anew) {
+		ring_memory_free(&r->memory);
+		r->memory = memory;
 		r->size = c->size;
 		r->begin = r->end;
 	}
@@ -402,18 +483,51 @@ static bool take_settings(struct ring *r, const struct cfg_ring *c)
 static bool same_target(const struct target *t, const struct cfg_ring_server *s)
 {
 	return t->addr.len == s->addr.len && !memcmp(&t->addr.storage, &s->addr.storage, s->addr.len) &&
-	       t->octet_count == s->octet_count;
+	       t->octet_count == s->octet_count && !t->tls == !s->tls;
+}
+
+/* As the line says now: for the connections from here on. False: no memory, or it cannot be. */
+static bool take_tls(struct target *t, const struct cfg_tls *c, const struct tls_store *store)
+{
+	const struct health_transport *transport;
+	struct health_tls *tls;
+	void *server;
+	char why[256];
+	int e = tls_client_new(c, store, c->sni_name, c->set.alpn, why, sizeof(why), &tls);
+
+	if (e < 0) {
+		log_err("ring %s: TLS to a server: %s", t->ring->name, why);
+		return e != -ENOMEM && t->tls;
+	}
+	transport = health_tls_transport(tls);
+	if (transport->ops->target_new(transport->config, &server) < 0) {
+		health_tls_free(tls);
+		return false;
+	}
+	if (t->server)
+		t->ops->target_free(t->server);
+	health_tls_free(t->tls);
+	t->tls = tls;
+	t->ops = transport->ops;
+	t->server = server;
+	return true;
 }
 
 /* False: no memory. */
-static bool take_server(struct ring *r, const struct cfg_ring_server *s, uint64_t now_ns)
+static bool take_server(struct ring *r, const struct cfg_ring_server *s, const struct tls_store *store, uint64_t now_ns)
 {
 	struct target *t;
 
 	STAILQ_FOREACH (t, &r->targets, next)
 		if (same_target(t, s) && t->cap >= r->maxlen + 16u) {
 			t->wanted = true;
-			return true;
+			if (t->channel) { /* another one goes on where it was, with what the line says now */
+				t->told = true;
+				disconnect(t, now_ns, "");
+				t->told = false;
+				t->deadline_ns = now_ns;
+			}
+			return !s->tls || take_tls(t, s->tls, store);
 		}
 	t = calloc(1, sizeof(*t));
 	if (t)
@@ -428,6 +542,11 @@ static bool take_server(struct ring *r, const struct cfg_ring_server *s, uint64_
 	t->octet_count = s->octet_count;
 	t->cap = BATCH + r->maxlen + 16;
 	t->wanted = true;
+	if (s->tls && !take_tls(t, s->tls, store)) {
+		free(t->out);
+		free(t);
+		return false;
+	}
 	pthread_mutex_lock(&r->lock);
 	t->at = t->batch_at = r->begin; /* what the ring has, it gets */
 	pthread_mutex_unlock(&r->lock);
@@ -467,7 +586,7 @@ int rings_sync(struct rings *rs, struct cfg *cfg, uint64_t now_ns)
 			return -ENOMEM;
 		ok &= take_settings(r, c);
 		STAILQ_FOREACH (s, &c->servers, next)
-			ok &= take_server(r, s, now_ns);
+			ok &= take_server(r, s, cfg->tls_store, now_ns);
 	}
 	LIST_FOREACH (r, &rs->list, entry) {
 		for (t = STAILQ_FIRST(&r->targets); t; t = next) {

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/syslog_line.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 #include <syslog.h>
 
 #define PRIORITY_DIGITS 3 /* RFC 5424, section 6.2.1 */
 #define DATE_3164 15	  /* "Oct 11 22:14:15" */
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
 
 /* Up to the space, which is taken; all that is left without one. */
 static struct text take_word(struct text *rest)
@@ -38,7 +42,7 @@ static bool take_priority(struct text *rest, struct syslog_line *ret)
 
 	if (rest->len < 3 || *rest->at != '<')
 		return false;
-	while (n <= PRIORITY_DIGITS && n < rest->len && isdigit((unsigned char)rest->at[n]))
+	while (n <= PRIORITY_DIGITS && n < rest->len && is_digit(rest->at[n]))
 		value = value * 10 + (unsigned)(rest->at[n++] - '0');
 	if (n == 1 || n >= rest->len || rest->at[n] != '>' || value > (LOG_FACMASK | LOG_PRIMASK))
 		return false;
@@ -100,10 +104,13 @@ static bool is_date(const char *at)
 	static const char form[DATE_3164 + 1] = "Aaa d0 00:00:00"; /* d: a digit or a space */
 
 	for (size_t i = 0; i < DATE_3164; i++) {
-		unsigned char c = (unsigned char)at[i];
-		bool digit = isdigit(c) || (form[i] == 'd' && c == ' ');
+		char c = at[i], f = form[i];
+		bool fits = f == 'A' || f == 'a' ? (c | 32) >= 'a' && (c | 32) <= 'z'
+			    : f == 'd'		 ? is_digit(c) || c == ' '
+			    : f == '0'		 ? is_digit(c)
+						 : c == f;
 
-		if (isalpha((unsigned char)form[i]) && form[i] != 'd' ? !isalpha(c) : form[i] == '0' || form[i] == 'd' ? !digit : form[i] != (char)c)
+		if (!fits)
 			return false;
 	}
 	return true;
@@ -171,7 +178,7 @@ ssize_t syslog_frame(const char *at, size_t len, size_t max, struct text *ret)
 		*ret = text_of(at, (size_t)(end - at));
 		return ret->len > max ? -EMSGSIZE : end + 1 - at;
 	}
-	for (; digits < len && isdigit((unsigned char)at[digits]); digits++) {
+	for (; digits < len && is_digit(at[digits]); digits++) {
 		n = n * 10 + (size_t)(at[digits] - '0');
 		if (n > max)
 			return -EMSGSIZE;

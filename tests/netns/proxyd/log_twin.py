@@ -7,12 +7,15 @@ Times, ports and process ids are numbers of the moment and are named by what the
 import contextlib
 import os
 import re
+import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
 
 from support import Proxy, Server, ask_api, free_port, main, read_all, read_head, unix_connect, until
+from tls_support import Authority
 
 HEAD = """
 global
@@ -385,6 +388,70 @@ ring r
             for c in counted.server, plain.server, third.server:
                 c.start()
             until("all have that one, too", lambda: all(any("/away" in x for x in c.lines) for c in (counted, plain, third)), 30)
+
+
+def test_a_ring_has_a_file(binary):
+    """Its lines are there when the process has died; the next one puts them aside."""
+    server = Server(web)
+    with tempfile.TemporaryDirectory() as folder:
+        file = os.path.join(folder, "ring")
+        text = config("    option httplog\n", server, log="ring@r") + f"\nring r\n    format raw\n    size 32768\n    maxlen 1000\n    backing-file {file}\n"
+        with open(file, "w") as f:
+            f.write("what was there")
+        with Proxy(binary, text) as p:
+            for i in range(3):
+                ask(p, f"GET /line{i} HTTP/1.1")
+            until("all are there", lambda: all(b"/line%d" % i in open(file, "rb").read() for i in range(3)))
+            assert os.stat(file).st_mode & 0o777 == 0o600
+            p.process.kill()
+            p.process.wait()
+        with open(file + ".bak") as f:
+            assert f.read() == "what was there"
+        with Proxy(binary, text) as p:
+            with open(file + ".bak", "rb") as f:
+                assert f.read().count(b" fe ") == 3
+            assert b" fe " not in open(file, "rb").read()
+
+
+def test_rings_send_over_tls(binary):
+    """To whom they trust, and to nobody else; a reload sends no line again."""
+    ca, other, server = Authority(), Authority("another authority"), Server(web)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(ca.make("collector.pem", ["collector.example"]))
+    lines, names = [], []
+    context.sni_callback = lambda s, name, c: names.append(name)
+
+    def collect(counted):
+        def serve(s, c):
+            with context.wrap_socket(c, server_side=True) as t:
+                while data := t.recv(65536):
+                    lines.append(data)
+        return serve
+
+    trusted, foreign = Server(collect(True)), Server(collect(False))
+    rings = "".join(f"""
+ring {name}
+    format raw
+    size 32768
+    timeout connect 2s
+    timeout server 5s
+    server one 127.0.0.1:{s.port} log-proto octet-count ssl verify required ca-file {a.ca} sni str(collector.example)
+""" for name, s, a in (("r", trusted, ca), ("no", foreign, other)))
+    try:
+        with Proxy(binary, config("    option httplog\n    log ring@no local0\n", server, log="ring@r") + rings) as p:
+            for i in range(3):
+                ask(p, f"GET /{i} HTTP/1.1")
+            until("all are there", lambda: b"".join(lines).count(b" fe ") == 3)
+            assert set(names) == {"collector.example"} and re.match(rb"\d+ ", lines[0]), (names, lines)
+            if "haproxy" not in binary:  # there it is another process
+                p.signal(signal.SIGUSR2)
+                until("it is read again", lambda: "reload" in p.text().lower() or "read again" in p.text())
+                ask(p, "GET /after HTTP/1.1")
+                until("that one, too", lambda: b"/after" in b"".join(lines))
+                assert b"".join(lines).count(b" fe ") == 4, lines
+    finally:
+        ca.close()
+        other.close()
 
 
 ERRORS = """
