@@ -39,6 +39,7 @@ archive() {
 
 layers() { "$root/tools/check-layers" --root "$tmp/tree" "$@"; }
 symbols() { "$root/tools/check-symbols" --root "$tmp/tree" "libsched=$build/libsched/libsched.so"; }
+links() { "$root/tests/gates/doc_links.py" "$tmp/tree"; }
 pc() { "$root/tools/check-pc" --root "$root" --pc-dir "$tmp" "libha=$build/libha/libha.so"; }
 
 fresh
@@ -71,5 +72,14 @@ sed 's/^Requires.private:.*/& cmocka/' "$build/pkgconfig/libha.pc" >"$tmp/libha.
 expect "a package that nothing links" "is not linked with" pc
 sed 's/^Version:.*/Version: 9.9.9/' "$build/pkgconfig/libha.pc" >"$tmp/libha.pc"
 expect "a wrong version" "Version is not" pc
+
+(cd "$root" && cp -r docs tests README.md "$tmp/tree")
+echo '[map](docs/no-map.md)' >>"$tmp/tree/README.md"
+expect "a link to no file" "leads to docs/no-map.md" links
+echo '[map](docs/architecture.md#no-such-heading)' >"$tmp/tree/README.md"
+expect "a link to no heading" "has no such heading" links
+# shellcheck disable=SC2016 # a name in a document, no command
+echo 'See `base/no-such-file.h`.' >"$tmp/tree/README.md"
+expect "a path that is not there" "names base/no-such-file.h" links
 
 exit $failed
