@@ -14,6 +14,7 @@
 #include <libha/nft.h>
 #include <libha/service.h>
 
+#include "conf_pairs.h"
 #include "kernel.h"
 #include "log.h"
 #include "model.h"
@@ -35,15 +36,18 @@ struct services {
 	struct loop_source *drain_timer;
 	struct leaver *leaver;
 	size_t n_leavers;
-	bool leavers_known; /* the first dump was looked at */
+	bool leavers_known; /* it was looked who they are */
 	const struct options *options;
 	struct ha_ipvs *ipvs;
 	struct ha_nft *nft;
 	struct weights *weights;
-	int32_t *weight;	       /* weights->held: what is in use of which virtual server */
-	int32_t *room;		       /* for one of them */
-	struct ha_service_table *last; /* what was wanted before: these services are ours */
-	bool known;	     /* IPVS has what `last` says, unless somebody changed it since */
+	int32_t *weight; /* weights->held: what is in use of which virtual server */
+	int32_t *room;	 /* for one of them */
+	/* The configuration of what was put there last: its services are ours. NULL: nothing was. */
+	const struct conf *had;
+	const int32_t *had_weight; /* likewise */
+	const size_t *pair;	   /* conf_pairs.virtual, from `conf` to `had` when they are two */
+	bool known;	     /* IPVS has what these say, unless somebody changed it since */
 	bool refused_said;   /* what a backend cannot do is said once */
 	bool committed;	     /* health has spoken */
 	bool flush;	     /* lvs_flush, the first time */
@@ -140,7 +144,18 @@ static int add_service(const struct services *s, const struct conf_virtual *v,
 	return r;
 }
 
-/* `weight`: of each real server and sorry server in turn (weights.h). */
+/* `weight`: of each of its real servers in turn, then of its sorry server (weights.h). */
+static int add_virtual(const struct services *s, const struct conf_virtual *v,
+		       const int32_t *weight, struct ha_service_table *t)
+{
+	int r = 0;
+
+	for (size_t l = 0; l < v->n_listen && r >= 0; l++)
+		r = add_service(s, v, &v->listen[l], weight, t);
+	return r;
+}
+
+/* All virtual servers. `weight`: of one after the other. */
 static int build(const struct services *s, const struct conf *c, const int32_t *weight,
 		 struct ha_service_table **ret)
 {
@@ -150,8 +165,7 @@ static int build(const struct services *s, const struct conf *c, const int32_t *
 	if (r < 0)
 		return r;
 	for (const struct conf_virtual *v = c->virtuals; v && r >= 0; v = v->next) {
-		for (size_t l = 0; l < v->n_listen && r >= 0; l++)
-			r = add_service(s, v, &v->listen[l], weight, t);
+		r = add_virtual(s, v, weight, t);
 		weight += v->n_reals + 1;
 	}
 	if (r < 0) {
@@ -188,9 +202,11 @@ static int add_leaver(struct services *s, const struct ha_service *from, const s
 	return 0;
 }
 
-/* All real servers of the configuration, whether they are in use or not. */
-static int build_configured(const struct services *s, struct ha_service_table **ret)
+/* All real servers of the services in `have`, whether they are in use or not. */
+static int build_configured(const struct services *s, const struct ha_service_table *have,
+			    struct ha_service_table **ret)
 {
+	struct ha_service_opts key;
 	int32_t *weight = NULL;
 	int r = ha_service_table_new(ret);
 
@@ -199,8 +215,11 @@ static int build_configured(const struct services *s, struct ha_service_table **
 		weight = calloc(v->n_reals + 1, sizeof(*weight));
 		if (!weight)
 			r = -ENOMEM;
-		for (size_t l = 0; l < v->n_listen && r >= 0; l++)
-			r = add_service(s, v, &v->listen[l], weight, *ret);
+		for (size_t l = 0; l < v->n_listen && r >= 0; l++) {
+			model_service(v, &v->listen[l], &key);
+			if (ha_service_find(have, &key))
+				r = add_service(s, v, &v->listen[l], weight, *ret);
+		}
 	}
 	free(weight);
 	return r;
@@ -215,7 +234,7 @@ static int find_leavers(struct services *s, const struct ha_service_table *have)
 	struct ha_service_table *configured = NULL;
 	struct ha_service_opts key = {.size = sizeof(key)};
 	struct ha_dest_opts dest = {.size = sizeof(dest)};
-	int r = build_configured(s, &configured);
+	int r = build_configured(s, have, &configured);
 
 	for (struct ha_service *v = ha_service_next(have, NULL); v && r >= 0;
 	     v = ha_service_next(have, v)) {
@@ -233,6 +252,7 @@ static int find_leavers(struct services *s, const struct ha_service_table *have)
 		}
 	}
 	ha_service_table_free(configured);
+	s->leavers_known |= r >= 0;
 	return r;
 }
 
@@ -279,13 +299,17 @@ static int keep_leavers(struct services *s, struct ha_service_table *want,
 	return r;
 }
 
-/* The services of the configuration before a reload: ours to remove. */
-static int build_old(const struct conf *old, struct ha_service_table **ret)
+/* The services that are ours to remove. */
+static int build_ours(const struct services *s, struct ha_service_table **ret)
 {
 	struct ha_service_opts o;
-	int r = ha_service_table_new(ret);
+	int r;
 
-	for (const struct conf_virtual *v = old && r >= 0 ? old->virtuals : NULL; v; v = v->next) {
+	if (s->had == s->conf)
+		return build(s, s->conf, s->weight, ret); /* without what is refused */
+	r = ha_service_table_new(ret);
+	for (const struct conf_virtual *v = s->had && r >= 0 ? s->had->virtuals : NULL; v;
+	     v = v->next) {
 		for (size_t l = 0; l < v->n_listen; l++) {
 			model_service(v, &v->listen[l], &o);
 			ha_service_add(*ret, &o, NULL);
@@ -314,36 +338,35 @@ static void on_done(void *userdata, const struct ha_service_step *step, int erro
 /* What the kernel has, of which what is ours may be removed. */
 static int read_table(struct services *s, struct ha_service_table **ret)
 {
-	int r = dump(s, ret);
+	struct ha_service_table *ours = NULL;
+	int r = s->flush ? 0 : build_ours(s, &ours);
 
-	if (r < 0)
-		return r;
-	s->audited_ns = loop_clock_ns();
-	return ha_service_claim(*ret, s->flush ? NULL : s->last);
+	if (r >= 0)
+		r = dump(s, ret);
+	if (r >= 0) {
+		s->audited_ns = loop_clock_ns();
+		r = ha_service_claim(*ret, ours);
+	}
+	ha_service_table_free(ours);
+	return r;
 }
 
-/*
- * From what the kernel has to what is wanted. *ret_steps: how much there was to do. What IPVS has is not asked for each
- * server that fails or comes back: thousands may at once; nor at a reload, when a predecessor said it. services_audit asks, and who
- * waits for connections to end.
- */
-static int bring(struct services *s, struct ha_service_table *want, size_t *ret_steps)
+/* From `have`, or from what the kernel says when that is NULL, to `want`. *ret_steps: how much there was to do. */
+static int bring(struct services *s, struct ha_service_table *have, struct ha_service_table *want,
+		 size_t *ret_steps)
 {
 	const struct ha_service_apply_ops ops = {.size = sizeof(ops), .done = on_done};
 	struct ha_service_table *dumped = NULL;
 	struct ha_service_plan *plan = NULL;
-	int r = s->known && !s->n_leavers ? 0 : read_table(s, &dumped);
+	int r = have ? 0 : read_table(s, &dumped);
 
 	*ret_steps = 0;
-	if (r >= 0 && s->conf->globals.drain_ms && !s->leavers_known)
-		r = find_leavers(s, dumped ? dumped : s->last);
-	if (r >= 0 && s->n_leavers && !dumped)
-		r = read_table(s, &dumped);
+	if (r >= 0 && dumped && s->conf->globals.drain_ms && !s->leavers_known)
+		r = find_leavers(s, dumped);
 	if (r >= 0 && s->n_leavers)
 		r = keep_leavers(s, want, dumped);
-	s->leavers_known |= r >= 0;
 	if (r >= 0)
-		r = ha_service_plan(want, dumped ? dumped : s->last, &plan);
+		r = ha_service_plan(want, have ? have : dumped, &plan);
 	if (r >= 0) {
 		*ret_steps = ha_service_plan_count(plan);
 		r = apply(s, plan, &ops);
@@ -354,66 +377,164 @@ static int bring(struct services *s, struct ha_service_table *want, size_t *ret_
 	return r;
 }
 
-static void update(struct services *s, const char *what_for)
-{
-	struct ha_service_table *want;
-	size_t steps = 0;
-	bool known;
-	int r;
+/* ---- What changed ---- */
 
-	if (!s->ipvs && !s->nft)
-		return;
-	r = build(s, s->conf, s->weight, &want);
-	if (r < 0) {
-		log_err("virtual servers: %s", strerror(-r));
-		return;
-	}
-	s->refused_said = true;
-	known = s->known;
-	r = bring(s, want, &steps);
-	if (r > 0 || (r < 0 && known)) /* the kernel was not as it was thought to be: once more */
-		r = bring(s, want, &steps);
-	if (r < 0)
-		log_err("virtual servers, %s: %s", what_for, strerror(-r));
-	else if (steps)
-		log_info("virtual servers, %s: %zu changes by %s", what_for, steps,
-			 backend_name(s));
-	s->flush = false;
-	ha_service_table_free(s->last);
-	s->last = want;
-	if (s->weights->n >= LARGE_TABLE)
-		malloc_trim(0); /* the one before, the plan, what was read: as large as the table */
+/* What is not equal to what it was goes into the two tables; of a table of 40,000 servers that is mostly one virtual server. */
+struct change {
+	struct ha_service_table *have, *want;
+};
+
+static int change_new(struct change *ret)
+{
+	int r = ha_service_table_new(&ret->have);
+
+	return r < 0 ? r : ha_service_table_new(&ret->want);
 }
 
-/* ---- Verbs ---- */
-
-/* True: something is wanted to be otherwise. */
-static bool take_wanted(struct services *s)
+static void change_fini(struct change *c)
 {
-	bool changed = false;
-	size_t index = 0, first = 0;
+	ha_service_table_free(c->have);
+	ha_service_table_free(c->want);
+	*c = (struct change){0};
+}
 
-	for (const struct conf_virtual *v = s->conf->virtuals; v; v = v->next, index++) {
+/* What health wants is what we want. `c` NULL: nobody asks what it was before. */
+static int take_wanted(struct services *s, struct change *c)
+{
+	size_t index = 0, first = 0;
+	int err = 0;
+
+	for (const struct conf_virtual *v = s->conf->virtuals; v && err >= 0; v = v->next, index++) {
 		size_t n = v->n_reals + 1, size = n * sizeof(*s->room);
 		int r = weights_read(s->weights, index, first, s->room, n);
 
 		if (r < 0) {
 			log_warn("health asks for a weight that there is not");
 		} else if (r && memcmp(&s->weight[first], s->room, size) != 0) {
+			err = c ? add_virtual(s, v, &s->weight[first], c->have) : 0;
 			memcpy(&s->weight[first], s->room, size);
-			changed = true;
+			if (c && err >= 0)
+				err = add_virtual(s, v, &s->weight[first], c->want);
 		}
 		first += n;
 	}
-	return changed;
+	return err;
 }
+
+/* A virtual server of the configuration before, and whether it goes on as it was. */
+struct before {
+	const struct conf_virtual *virtual;
+	const int32_t *weight;
+	bool same;
+};
+
+static struct before *list_before(const struct services *s)
+{
+	struct before *b = calloc(s->had->n_virtuals + 1, sizeof(*b)), *to = b;
+	const int32_t *weight = s->had_weight;
+
+	for (const struct conf_virtual *v = b ? s->had->virtuals : NULL; v; v = v->next) {
+		*to++ = (struct before){.virtual = v, .weight = weight};
+		weight += v->n_reals + 1;
+	}
+	return b;
+}
+
+static bool goes_on(const struct before *b, const struct conf_virtual *v, const int32_t *weight)
+{
+	return model_same(b->virtual, v) &&
+	       !memcmp(b->weight, weight, (v->n_reals + 1) * sizeof(*weight));
+}
+
+/* After a reload. */
+static int compare(struct services *s, struct change *c)
+{
+	struct before *before = list_before(s);
+	const int32_t *weight = s->weight;
+	const size_t *pair = s->pair;
+	int r = before ? 0 : -ENOMEM;
+
+	for (const struct conf_virtual *v = s->conf->virtuals; v && r >= 0; v = v->next, pair++) {
+		struct before *b = *pair == CONF_NO_PAIR ? NULL : &before[*pair];
+
+		if (b && goes_on(b, v, weight))
+			b->same = true;
+		else
+			r = add_virtual(s, v, weight, c->want);
+		weight += v->n_reals + 1;
+	}
+	s->refused_said = true; /* of the old ones it was */
+	for (size_t i = 0; i < s->had->n_virtuals && r >= 0; i++)
+		if (!before[i].same)
+			r = add_virtual(s, before[i].virtual, before[i].weight, c->have);
+	free(before);
+	return r;
+}
+
+/*
+ * By what is known of IPVS. It is not asked for each server that fails or comes back: thousands may at once; nor at a reload, when a
+ * predecessor said what it has. services_audit asks, and who waits for connections to end. True: what changed is there.
+ */
+static bool bring_changes(struct services *s, size_t *ret_steps)
+{
+	struct change c = {0};
+	int r = change_new(&c);
+
+	if (r >= 0)
+		r = take_wanted(s, s->had == s->conf ? &c : NULL);
+	if (r >= 0 && s->had != s->conf)
+		r = compare(s, &c);
+	if (r >= 0 && s->conf->globals.drain_ms && !s->leavers_known)
+		r = find_leavers(s, c.have);
+	if (r >= 0 && !s->n_leavers)
+		r = bring(s, c.have, c.want, ret_steps);
+	change_fini(&c);
+	return !r && !s->n_leavers;
+}
+
+static int bring_all(struct services *s, size_t *ret_steps)
+{
+	struct ha_service_table *want;
+	int r = take_wanted(s, NULL);
+
+	if (r >= 0)
+		r = build(s, s->conf, s->weight, &want);
+	if (r < 0)
+		return r;
+	s->refused_said = true;
+	r = bring(s, NULL, want, ret_steps);
+	if (r > 0) /* somebody else was at it meanwhile: once more */
+		r = bring(s, NULL, want, ret_steps);
+	ha_service_table_free(want);
+	if (s->weights->n >= LARGE_TABLE)
+		malloc_trim(0); /* the tables, the plan, what was read */
+	return r;
+}
+
+static void update(struct services *s, const char *what_for)
+{
+	size_t steps = 0;
+	int r = 0;
+
+	if (!s->ipvs && !s->nft)
+		return;
+	if (!s->known || s->n_leavers || !bring_changes(s, &steps))
+		r = bring_all(s, &steps);
+	if (r < 0)
+		log_err("virtual servers, %s: %s", what_for, strerror(-r));
+	else if (steps)
+		log_info("virtual servers, %s: %zu changes by %s", what_for, steps,
+			 backend_name(s));
+	s->flush = false;
+	s->had = s->conf;
+	s->had_weight = s->weight;
+}
+
+/* ---- Verbs ---- */
 
 void services_commit(struct services *s)
 {
-	bool changed = take_wanted(s);
-
-	if (changed || !s->known || !s->committed)
-		update(s, s->committed ? "after checks" : "at start");
+	update(s, s->committed ? "after checks" : "at start");
 	s->committed = true;
 }
 
@@ -490,9 +611,8 @@ void services_release(struct services *s)
 	if (r < 0)
 		return;
 	s->flush = s->conf->globals.flush_on_stop;
-	s->known = false;
 	s->n_leavers = 0;
-	r = bring(s, none, &steps);
+	r = bring(s, NULL, none, &steps);
 	if (r < 0)
 		log_err("virtual servers, at stop: %s", strerror(-r));
 	ha_service_table_free(none);
@@ -569,7 +689,8 @@ static void open_backend(struct kernel *k, struct services *s)
 /* forwarding_backend changed by a reload: what the other one serves for us goes. */
 static void leave_other_backend(const struct services *s, const struct conf *old)
 {
-	struct services other = {.conf = s->conf, .options = s->options, .leavers_known = true};
+	struct services other = {
+	    .conf = s->conf, .had = old, .options = s->options, .leavers_known = true};
 	struct ha_service_table *none = NULL;
 	size_t steps;
 	int r;
@@ -581,15 +702,12 @@ static void leave_other_backend(const struct services *s, const struct conf *old
 		: ha_ipvs_open(NULL, &other.ipvs);
 	if (r < 0)
 		return; /* it is not there: so are its services */
-	r = build_old(old, &other.last);
+	r = ha_service_table_new(&none);
 	if (r >= 0)
-		r = ha_service_table_new(&none);
-	if (r >= 0)
-		r = bring(&other, none, &steps);
+		r = bring(&other, NULL, none, &steps);
 	if (r < 0)
 		log_err("virtual servers of %s: %s", backend_name(&other), strerror(-r));
 	ha_service_table_free(none);
-	ha_service_table_free(other.last);
 	ha_ipvs_close(other.ipvs);
 	ha_nft_close(other.nft);
 }
@@ -598,16 +716,17 @@ static void leave_other_backend(const struct services *s, const struct conf *old
  * What a predecessor left in the kernel. One that ended in order said what that is; of any other one only what is ours is known, and the
  * kernel is asked for the rest.
  */
-static int build_last(struct services *s, const struct birth *b)
+static void take_over(struct services *s, const struct birth *b)
 {
 	const struct weights_held *held = b->old_weights ? b->old_weights->held : NULL;
 
-	if (!b->old || !held || !held->whole || !s->ipvs)
-		return build_old(b->old, &s->last);
-	s->refused_said = true; /* of the old ones it was */
+	s->had = b->old;
+	if (!b->old || !held || !held->whole || !s->ipvs || !b->pair)
+		return;
+	s->had_weight = held->weight;
+	s->pair = b->pair;
 	s->known = true;
 	s->audited_ns = held->audited_ns;
-	return build(s, b->old, held->weight, &s->last);
 }
 
 int services_new(struct kernel *k, struct services **ret)
@@ -631,9 +750,7 @@ int services_new(struct kernel *k, struct services **ret)
 		return -ENOMEM;
 	open_backend(k, s);
 	leave_other_backend(s, k->birth->old);
-	if (build_last(s, k->birth) < 0)
-		return -ENOMEM;
-	s->refused_said = false;
+	take_over(s, k->birth);
 	tell.value = s->ipvs ? BACKEND_IPVS : s->nft ? BACKEND_NFT : BACKEND_NONE;
 	msg_send(k->birth->ends.control, &tell, -1);
 	if (!s->options->ipvs_name_space)

@@ -98,3 +98,47 @@ void model_dest(const struct conf_real *r, uint32_t weight, struct ha_dest_opts 
 	    .lower_threshold = (uint32_t)r->lower,
 	};
 }
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+static bool same_listen(const struct conf_listen *a, const struct conf_listen *b)
+{
+	return !ha_ip_compare(&a->ip, &b->ip) && a->port == b->port && a->fwmark == b->fwmark;
+}
+
+static bool same_forward(const struct conf_forward *a, const struct conf_forward *b)
+{
+	return a->method == b->method && a->tunnel == b->tunnel &&
+	       a->tunnel_port == b->tunnel_port && a->tunnel_flags == b->tunnel_flags;
+}
+
+/* NULL: a sorry server that there is not. */
+static bool same_real(const struct conf_real *a, const struct conf_real *b)
+{
+	if (!a || !b)
+		return a == b;
+	return !ha_ip_compare(&a->ip, &b->ip) && a->port == b->port && a->upper == b->upper &&
+	       a->lower == b->lower && same_forward(&a->forward, &b->forward);
+}
+
+bool model_same(const struct conf_virtual *a, const struct conf_virtual *b)
+{
+	const struct conf_real *r = a->reals, *q = b->reals;
+
+	if (a->n_listen != b->n_listen || a->n_reals != b->n_reals || a->protocol != b->protocol ||
+	    a->flags != b->flags || a->persistence_s != b->persistence_s ||
+	    a->persistence_prefix != b->persistence_prefix ||
+	    !same_text(a->scheduler, b->scheduler) ||
+	    !same_text(a->persistence_engine, b->persistence_engine) ||
+	    !same_real(a->sorry, b->sorry))
+		return false;
+	for (size_t l = 0; l < a->n_listen; l++)
+		if (!same_listen(&a->listen[l], &b->listen[l]))
+			return false;
+	for (; r && same_real(r, q); r = r->next)
+		q = q->next;
+	return !r;
+}

@@ -19,5 +19,7 @@ void model_vrrp(const struct conf_instance *i, struct model_vrrp *ret);
 void model_service(const struct conf_virtual *v, const struct conf_listen *l,
 		   struct ha_service_opts *ret);
 void model_dest(const struct conf_real *r, uint32_t weight, struct ha_dest_opts *ret);
+/* True: services and destinations of the two are the same, weights apart. */
+bool model_same(const struct conf_virtual *a, const struct conf_virtual *b);
 
 #endif

@@ -42,6 +42,7 @@ static _Noreturn void become(struct supervisor *s, enum role role)
 				.live = s->live,
 				.weights = s->weights,
 				.old_weights = s->old_weights,
+				.pair = s->pair,
 				.orders = s->orders,
 				.tracks = trackers_states(s->trackers),
 				.exits = trackers_exits(s->trackers),

@@ -163,6 +163,8 @@ static void take_next(struct supervisor *s)
 
 	if (r >= 0) {
 		r = make_parts(s, &pairs, &next);
+		s->pair = pairs.virtual;
+		pairs.virtual = NULL;
 		conf_pairs_fini(&pairs);
 	}
 	if (r < 0) {
@@ -220,6 +222,8 @@ static void finish_reload(struct supervisor *s)
 	s->old = NULL;
 	weights_free(s->old_weights);
 	s->old_weights = NULL;
+	free(s->pair);
+	s->pair = NULL;
 	if (s->conf != old) {
 		conf_free(old);
 		log_notice("reloaded %s", s->options->file);

@@ -62,7 +62,9 @@ struct supervisor {
 	struct conf *conf, *old, *next;
 	struct shared *shared;
 	struct live *live;
-	struct weights *weights, *old_weights; /* the old ones only while a reload starts the next processes */
+	struct weights *weights;
+	struct weights *old_weights; /* only while a reload starts the next processes */
+	size_t *pair;		     /* likewise: conf_pairs.virtual */
 	struct orders *orders;
 	struct events events;
 	struct control *control_socket; /* NULL: none */
