@@ -5,7 +5,8 @@ one; its clock is that of a slow machine, so only ratios mean anything).
 
 start: from exec until all destinations are in the kernel's table. reload: from SIGHUP until a changed weight is there, and the processor's
 time that all processes of the daemon took for it. memory: PSS of all processes of the daemon after the start. Checks come once an hour: they
-are not what is measured. The largest table is for the reload; it runs once.
+are not what is measured. The largest table is for the reload; it runs once. Each start has a network namespace of its own: IPVS
+remembers what was removed for minutes, in a list that it searches for each server that is added.
 """
 import ctypes
 import math
@@ -22,14 +23,14 @@ import time
 
 PATIENCE_S = 240
 LARGE = 10000  # real servers: one round
-IP_VS_SO_GET_INFO, IP_VS_SO_GET_DESTS = 64 + 1024 + 64 + 1, 64 + 1024 + 64 + 4  # linux/ip_vs.h
+IP_VS_SO_GET_DESTS = 64 + 1024 + 64 + 4  # linux/ip_vs.h
 
 
 def conf(services, servers, weight):
     lines = ["global_defs {", "    router_id bench", "}"]
     for s in range(services):
-        lines += [f"virtual_server 10.{200 + s // 60000}.{s // 250 % 250}.{s % 250 + 1} 80 {{", "    lb_algo wrr", "    lb_kind DR",
-                  "    protocol TCP", "    delay_loop 3600"]
+        lines += [f"virtual_server {service_address(s)} 80 {{", "    lb_algo wrr", "    lb_kind DR", "    protocol TCP",
+                  "    delay_loop 3600"]
         for r in range(servers):
             n = s * servers + r
             lines += [f"    real_server 10.{100 + n // 60000}.{n // 250 % 240}.{n % 250 + 1} 80 {{",
@@ -38,26 +39,35 @@ def conf(services, servers, weight):
     return "\n".join(lines) + "\n"
 
 
+CLONE_NEWNET = 0x40000000
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def fresh_namespace():
+    if libc.unshare(CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "unshare")
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+
+
+def service_address(s):
+    return f"10.{200 + s // 60000}.{s // 250 % 250}.{s % 250 + 1}"
+
+
 def table():
     return pathlib.Path("/proc/net/ip_vs").read_text()
 
 
-def n_services():
-    """One small request: reading the table again and again would be most of what is measured, and of who fills it slowly more."""
-    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as s:
-        return struct.unpack("III", s.getsockopt(socket.IPPROTO_IP, IP_VS_SO_GET_INFO, 12))[2]
-
-
-def first_weights():
-    """Of the real servers of the first service. To read the table of all of them again and again would be most of what is measured."""
+def weights(service):
+    """Of its real servers. To read the table of all again and again would be most of what is measured, and of who fills it slowly more."""
     head, entry, servers = 24, 96, 32  # struct ip_vs_get_dests, ip_vs_dest_entry
-    ask = ctypes.create_string_buffer(struct.pack("=H2x4sH2xII", socket.IPPROTO_TCP, socket.inet_aton("10.200.0.1"), socket.htons(80), 0, servers),
-                                      head + servers * entry)
+    ask = ctypes.create_string_buffer(struct.pack("=H2x4sH2xII", socket.IPPROTO_TCP, socket.inet_aton(service_address(service)),
+                                                  socket.htons(80), 0, servers), head + servers * entry)
     size = ctypes.c_uint32(len(ask))
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as s:
-        if ctypes.CDLL(None).getsockopt(s.fileno(), socket.IPPROTO_IP, IP_VS_SO_GET_DESTS, ask, ctypes.byref(size)):
+        if libc.getsockopt(s.fileno(), socket.IPPROTO_IP, IP_VS_SO_GET_DESTS, ask, ctypes.byref(size)):
             return []
-    return [struct.unpack_from("i", ask, head + entry * i + 12)[0] for i in range(servers)]
+    entries = [struct.unpack_from("4s8xi", ask, head + entry * i) for i in range(servers)]  # their number is not told
+    return [weight for address, weight in entries if any(address)]
 
 
 def wait_for(what, condition, pause_s=0.01):
@@ -90,20 +100,22 @@ def one_round(program, services, servers, folder):
     """(seconds of the start, kB, seconds of a reload with one change, of them the processor's)"""
     path = folder / "conf"
     path.write_text(conf(services, servers, 1))
+    fresh_namespace()
     began = time.monotonic()
     with (folder / "log").open("w") as log:
         daemon = subprocess.Popen([program, "-n", "-l", "-f", path, "-p", folder / "p", "-r", folder / "r", "-c", folder / "c"],
                                   stdout=log, stderr=log)
     try:
-        wait_for("the last service", lambda: n_services() == services)
-        wait_for("the start", lambda: table().count("->") - 1 >= services * servers * 0.98)  # the first checks may have failed
+        wait_for("the last service", lambda: len(weights(services - 1)) == servers)
         start = time.monotonic() - began
+        if table().count("->") - 1 < services * servers * 0.98:  # the first checks may have failed
+            raise RuntimeError("the last service came before others")
         time.sleep(2)
         memory = pss_kb(daemon.pid)
         path.write_text(conf(services, servers, 77))
         cpu, began = cpu_s(daemon.pid), time.monotonic()
         daemon.send_signal(signal.SIGHUP)
-        wait_for("the reload", lambda: 77 in first_weights())
+        wait_for("the reload", lambda: 77 in weights(0))
         took = time.monotonic() - began
         time.sleep(1)
         return start, memory, took, cpu_s(daemon.pid) - cpu
@@ -113,12 +125,11 @@ def one_round(program, services, servers, folder):
     finally:
         daemon.terminate()
         daemon.wait()
-        subprocess.run(["ipvsadm", "-C"], check=True)
 
 
 def main():
     ours, peer, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
-    subprocess.run(["modprobe", "ip_vs"], check=True)
+    subprocess.run(["modprobe", "-a", "ip_vs", "ip_vs_wrr"], check=True)
     print(f"{'services x servers':20} {'what':12} {'vipd':>12} {os.path.basename(peer):>12} ratio")
     for services, servers in ((1000, 4), (500, 10), (1000, 5), (2000, 20)):
         seen = {ours: [], peer: []}
