@@ -63,7 +63,7 @@ void *conf_index_add(struct conf_memory *m, struct conf_index *ix, const void *k
 {
 	struct conf_index_entry *e;
 
-	if (2 * ix->n >= ix->size)
+	if (4 * ix->n >= 3 * ix->size)
 		grow(m, ix);
 	e = slot(ix, key, len);
 	if (e->key)

@@ -15,6 +15,7 @@
 
 #include "conf_pairs.h"
 #include "log.h"
+#include "model.h"
 #include "schedule.h"
 
 /* Checks due within it start together: one wake-up for all. */
@@ -321,11 +322,6 @@ static int make_virtual(struct health *h, const struct conf_virtual *c)
 	    .health = h,
 	    .conf = c,
 	    .index = (uint32_t)h->n_virtuals,
-	    .quorum = {.quorum = c->quorum,
-		       .hysteresis = c->hysteresis,
-		       .has_sorry = c->sorry,
-		       .sorry_inhibit = c->sorry_inhibit == 1,
-		       .sorry_weight = c->sorry ? c->sorry->weight : 0},
 	    .real = calloc(c->n_reals + 1, sizeof(*v->real)),
 	    .state = calloc(c->n_reals + 1, sizeof(*v->state)),
 	    .slot = &h->birth->shared->virtual[h->n_virtuals],
@@ -334,6 +330,7 @@ static int make_virtual(struct health *h, const struct conf_virtual *c)
 	};
 	if (!v->real || !v->state)
 		return -ENOMEM;
+	model_quorum(c, &v->quorum);
 	h->n_virtuals++;
 	h->n_reals += c->n_reals;
 	for (const struct conf_real *real = c->reals; real; real = real->next, n++) {

@@ -370,8 +370,11 @@ int kernel_main(const struct birth *b)
 	addresses_remove_old(&k);
 	addresses_set_fixed(&k);
 	addresses_audit(&k); /* makes the macvlans and the filter before anybody needs them */
-	if (k.services && !b->conf->n_virtuals)
-		services_commit(k.services); /* the last ones were removed by a reload */
+	/* At the very first it is known what health will say, and a reload may have removed the last ones. */
+	if (k.services && (b->first || !b->conf->n_virtuals))
+		services_commit(k.services);
+	if (b->first)
+		msg_send(b->ends.control, &(struct msg){.type = MSG_SERVED}, -1);
 	/* Reloads that follow each other do not put it off. */
 	loop_arm(k.audit, (k.services ? services_audited_ns(k.services) : loop_clock_ns()) + AUDIT_NS);
 	return loop_run(k.loop) < 0 ? EXIT_FATAL : 0;

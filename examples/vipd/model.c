@@ -99,6 +99,17 @@ void model_dest(const struct conf_real *r, uint32_t weight, struct ha_dest_opts 
 	};
 }
 
+void model_quorum(const struct conf_virtual *v, struct quorum *ret)
+{
+	*ret = (struct quorum){
+	    .quorum = v->quorum,
+	    .hysteresis = v->hysteresis,
+	    .has_sorry = v->sorry,
+	    .sorry_inhibit = v->sorry_inhibit == 1,
+	    .sorry_weight = v->sorry ? v->sorry->weight : 0,
+	};
+}
+
 static bool same_text(const char *a, const char *b)
 {
 	return a == b || (a && b && !strcmp(a, b));

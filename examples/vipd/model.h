@@ -7,6 +7,7 @@
 #include <libha/vrrp.h>
 
 #include "conf.h"
+#include "quorum.h"
 
 /* Options and what they point to. */
 struct model_vrrp {
@@ -19,6 +20,8 @@ void model_vrrp(const struct conf_instance *i, struct model_vrrp *ret);
 void model_service(const struct conf_virtual *v, const struct conf_listen *l,
 		   struct ha_service_opts *ret);
 void model_dest(const struct conf_real *r, uint32_t weight, struct ha_dest_opts *ret);
+/* When nothing is known of its real servers. */
+void model_quorum(const struct conf_virtual *v, struct quorum *ret);
 /* True: services and destinations of the two are the same, weights apart. */
 bool model_same(const struct conf_virtual *a, const struct conf_virtual *b);
 

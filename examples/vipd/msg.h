@@ -66,6 +66,7 @@ enum msg_type {
 
 	/* kernel to supervisor */
 	MSG_BACKEND, /* virtual servers are served by `value`, enum msg_backend */
+	MSG_SERVED,  /* at the very first: what weights_begin wants is there, or cannot be */
 };
 
 enum msg_stop {

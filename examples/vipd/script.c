@@ -39,8 +39,14 @@ struct scripts {
 	TAILQ_HEAD(jobs, job) jobs;
 	size_t n;
 	char *user, *group; /* default; NULL: as we are */
+	bool looked;	    /* for a user of keepalived's name */
 	mode_t umask;	    /* as it was found; scripts inherit ours */
 };
+
+static char *copy(const char *s)
+{
+	return s ? strdup(s) : NULL;
+}
 
 /* ---- A child's way to exec ---- */
 
@@ -110,9 +116,18 @@ static pid_t start(const char *user, const char *group, char *const *argv)
 	return pid < 0 ? -errno : pid;
 }
 
+/* Not before there is a script: name services take longer than all else of a start. */
+static const char *default_user(struct scripts *s)
+{
+	if (!s->user && !s->looked && getpwnam("keepalived_script"))
+		s->user = copy("keepalived_script");
+	s->looked = true;
+	return s->user;
+}
+
 pid_t scripts_spawn(struct scripts *s, const struct conf_script *c)
 {
-	return start(c->user ? c->user : s->user, c->user ? c->group : s->group,
+	return start(c->user ? c->user : default_user(s), c->user ? c->group : s->group,
 		     (char *const *)(uintptr_t)c->argv);
 }
 
@@ -184,11 +199,6 @@ static void on_patience(struct loop *l, void *userdata)
 	run_ready(s);
 }
 
-static char *copy(const char *s)
-{
-	return s ? strdup(s) : NULL;
-}
-
 /* A shell's command is one text: what follows it becomes its arguments, and these its last words. */
 static size_t let_shell_append(char **argv)
 {
@@ -212,7 +222,7 @@ static struct job *make_job(struct scripts *s, uint64_t object, const struct con
 		return NULL;
 	j->scripts = s;
 	j->object = object;
-	j->user = copy(c->user ? c->user : s->user);
+	j->user = copy(c->user ? c->user : default_user(s));
 	j->group = copy(c->user ? c->group : s->group);
 	j->argv = calloc(CONF_ARGS_MAX + SCRIPT_EXTRA_MAX + 2, sizeof(*j->argv));
 	for (; j->argv && c->argv[n]; n++)
@@ -324,14 +334,11 @@ size_t scripts_waiting(const struct scripts *s)
 
 void scripts_configure(struct scripts *s, const struct conf *c)
 {
-	const char *user = c->globals.script_user;
-
-	if (!user && getpwnam("keepalived_script"))
-		user = "keepalived_script";
 	umask(c->globals.umask == CONF_UNSET ? s->umask : (mode_t)c->globals.umask);
 	free(s->user);
 	free(s->group);
-	s->user = copy(user);
+	s->user = copy(c->globals.script_user);
+	s->looked = false;
 	s->group = copy(c->globals.script_group);
 }
 

@@ -134,6 +134,8 @@ static void take_message(struct supervisor *s, enum role from, const struct msg 
 		hear_bfd(s, m);
 	else if (from == ROLE_KERNEL && m->type == MSG_BACKEND)
 		s->backend = (enum msg_backend)m->value;
+	else if (from == ROLE_KERNEL && m->type == MSG_SERVED)
+		children_served(s);
 	else if (from == ROLE_HEALTH && m->type == MSG_REAL)
 		notify_real(s, m);
 	else if (from == ROLE_HEALTH && m->type == MSG_QUORUM)
@@ -412,7 +414,8 @@ static int run(struct supervisor *s, const json_t *state)
 	s->ran = true;
 	s->old = NULL;
 	leftover_free(left);
-	sd_notify_send("READY=1");
+	if (!s->child[ROLE_HEALTH].wanted || s->child[ROLE_HEALTH].pid)
+		sd_notify_send("READY=1"); /* else when virtual servers are in place */
 	r = loop_run(s->loop);
 	scripts_run_and_wait(s->scripts, &s->conf->globals.shutdown.script,
 			     s->conf->globals.shutdown.timeout_ms);

@@ -7,9 +7,11 @@
 
 #include "log.h"
 #include "pidfile.h"
+#include "sd_notify.h"
 #include "supervisor_state.h"
 
 #define SECOND_NS UINT64_C(1000000000)
+#define SERVED_PATIENCE_NS (2 * SECOND_NS)
 #define STABLE_NS (60 * SECOND_NS) /* who lived so long is started again at once */
 #define BACKOFF_MAX_S 60u
 
@@ -119,18 +121,35 @@ static void take_bfd_as_up(struct supervisor *s)
 			watches_told(s->watches, w->index, 1);
 }
 
+/*
+ * At the very first, checks begin when virtual servers are in place: nothing else takes the processor's time until then, and nobody
+ * is told that we are ready.
+ */
+static bool waits_for_services(const struct supervisor *s)
+{
+	return !s->ran && s->child[ROLE_HEALTH].wanted && !weights_begin(s->weights, s->conf);
+}
+
+void children_served(struct supervisor *s)
+{
+	loop_arm(s->child[ROLE_HEALTH].timer, loop_clock_ns());
+}
+
 void children_start(struct supervisor *s)
 {
-	bool bfd = has_bfd_check(s->conf);
+	bool bfd = has_bfd_check(s->conf), wait;
 
 	s->child[ROLE_VRRP].wanted = s->options->vrrp && (s->conf->n_instances || bfd);
 	if (bfd && !s->options->vrrp)
 		take_bfd_as_up(s);
 	s->child[ROLE_HEALTH].wanted = s->options->check && s->conf->n_virtuals;
 	s->child[ROLE_KERNEL].wanted = true;
+	wait = waits_for_services(s);
 	for (int r = 0; r < N_ROLES; r++) {
 		s->child[r].backoff_s = 0;
-		if (s->child[r].wanted)
+		if (r == ROLE_HEALTH && wait)
+			loop_arm(s->child[r].timer, loop_clock_ns() + SERVED_PATIENCE_NS);
+		else if (s->child[r].wanted)
 			child_start(s, (enum role)r);
 	}
 }
@@ -189,6 +208,8 @@ void child_on_timer(struct loop *l, void *userdata)
 	if (c->role == ROLE_KERNEL) {
 		child_tell(c->supervisor, ROLE_VRRP, MSG_RESYNC, 0);
 		child_tell(c->supervisor, ROLE_HEALTH, MSG_RESYNC, 0);
+	} else if (c->role == ROLE_HEALTH) {
+		sd_notify_send("READY=1"); /* said before unless it is the first one */
 	}
 }
 

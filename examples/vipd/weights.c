@@ -7,6 +7,8 @@
 
 #include <libha/service.h>
 
+#include "model.h"
+
 static size_t wanted_size(const struct weights *w)
 {
 	return (w->n_virtuals + w->n + 1) * sizeof(*w->wanted);
@@ -108,4 +110,52 @@ int weights_read(const struct weights *w, size_t index, size_t first, int32_t *r
 		if (ret[i] < QUORUM_ABSENT || ret[i] > HA_WEIGHT_MAX)
 			return -EBADMSG;
 	return 1;
+}
+
+/* ---- At the very first ---- */
+
+/* False: it depends on more than the configuration. */
+static bool begin_real(const struct conf_real *r, struct quorum_real *ret)
+{
+	*ret = (struct quorum_real){.weight = r->weight,
+				    .alive = r->checks || r->common.alpha != 1,
+				    .inhibit = r->inhibit == 1};
+	for (const struct conf_check *c = r->checks; c; c = c->next) {
+		if (c->kind == CONF_CHECK_FILE || c->kind == CONF_CHECK_BFD)
+			return false;
+		ret->alive &= c->common.alpha != 1;
+	}
+	return true;
+}
+
+static bool begin_virtual(const struct conf_virtual *v, struct quorum_real *room, int32_t *ret)
+{
+	struct quorum q;
+	size_t n = 0;
+
+	for (const struct conf_real *r = v->reals; r; r = r->next)
+		if (!begin_real(r, &room[n++]))
+			return false;
+	model_quorum(v, &q);
+	q.up = true;
+	quorum_update(&q, room, n);
+	quorum_weights(&q, room, n, ret);
+	return true;
+}
+
+int weights_begin(struct weights *w, const struct conf *c)
+{
+	size_t places = weights_places_max(c), index = 0, first = 0;
+	struct quorum_real *room = calloc(places, sizeof(*room));
+	int32_t *weight = calloc(places, sizeof(*weight));
+
+	for (const struct conf_virtual *v = room && weight ? c->virtuals : NULL; v; v = v->next) {
+		if (begin_virtual(v, room, weight))
+			weights_want(w, index, first, weight, v->n_reals + 1);
+		first += v->n_reals + 1;
+		index++;
+	}
+	free(room);
+	free(weight);
+	return room && weight ? 0 : -ENOMEM;
 }

@@ -44,6 +44,12 @@ size_t weights_places_max(const struct conf *c);
 void weights_want(struct weights *w, size_t index, size_t first, const int32_t *weight, size_t n);
 
 /*
+ * What health will want when it begins, all being taken for true that a check has to refute: the kernel process need not wait for it. Of
+ * virtual servers with FILE_CHECK or BFD_CHECK nothing is said: for these something is known. 0 or -ENOMEM.
+ */
+int weights_begin(struct weights *w, const struct conf *c);
+
+/*
  * What is wanted of it now: 1. 0: nobody said anything, or it is just being written, and a commit will follow. -EBADMSG: weights that
  * there are not.
  */

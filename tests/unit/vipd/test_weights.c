@@ -81,6 +81,44 @@ static void weights_that_there_are_not_are_refused(void **state)
 	weights_free(w);
 }
 
+/* With what a check has to refute taken for true: keepalived adds such servers at once. */
+static void the_beginning_is_what_health_will_say(void **state)
+{
+	struct conf_check up[] = {{.kind = CONF_CHECK_TCP}, {.kind = CONF_CHECK_MISC}};
+	struct conf_check proves = {.kind = CONF_CHECK_TCP, .common = {.alpha = 1}};
+	struct conf_check told = {.kind = CONF_CHECK_FILE};
+	struct conf_real sorry = {.weight = 9};
+	struct conf_real real[] = {
+	    {.weight = 5, .checks = &up[0]},		    /* of the first, */
+	    {.weight = 6, .checks = &proves},		    /* which begins with one */
+	    {.weight = 7, .checks = &proves, .inhibit = 1}, /* of the second, which begins without */
+	    {.weight = 8, .checks = &told},		    /* of the third */
+	};
+	struct conf_virtual v[] = {
+	    {.next = &v[1], .n_reals = 2, .reals = &real[0], .quorum = 1},
+	    {.next = &v[2], .n_reals = 1, .reals = &real[2], .quorum = 1, .sorry = &sorry},
+	    {.n_reals = 1, .reals = &real[3], .quorum = 1},
+	};
+	const struct conf c = {.virtuals = v, .n_virtuals = 3};
+	struct weights *w;
+	int32_t got[3];
+
+	(void)state;
+	up[0].next = &up[1];
+	real[0].next = &real[1];
+	assert_int_equal(weights_new(&c, &w), 0);
+	assert_int_equal(weights_begin(w, &c), 0);
+	assert_int_equal(weights_read(w, 0, 0, got, 3), 1);
+	assert_int_equal(got[0], 5);
+	assert_int_equal(got[1], QUORUM_ABSENT);
+	assert_int_equal(got[2], QUORUM_ABSENT);
+	assert_int_equal(weights_read(w, 1, 3, got, 2), 1);
+	assert_int_equal(got[0], 0);
+	assert_int_equal(got[1], 9);
+	assert_int_equal(weights_read(w, 2, 5, got, 2), 0);
+	weights_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -88,6 +126,7 @@ int main(void)
 	    cmocka_unit_test(what_is_wanted_is_read),
 	    cmocka_unit_test(what_is_being_written_is_not_read),
 	    cmocka_unit_test(weights_that_there_are_not_are_refused),
+	    cmocka_unit_test(the_beginning_is_what_health_will_say),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
