@@ -47,7 +47,7 @@ struct services {
 	const struct conf *had;
 	const int32_t *had_weight; /* likewise */
 	const size_t *pair;	   /* conf_pairs.virtual, from `conf` to `had` when they are two */
-	bool known;	     /* IPVS has what these say, unless somebody changed it since */
+	bool known;		   /* IPVS has what these say, unless somebody changed it since */
 	bool refused_said;   /* what a backend cannot do is said once */
 	bool committed;	     /* health has spoken */
 	bool flush;	     /* lvs_flush, the first time */
@@ -404,7 +404,8 @@ static int take_wanted(struct services *s, struct change *c)
 	size_t index = 0, first = 0;
 	int err = 0;
 
-	for (const struct conf_virtual *v = s->conf->virtuals; v && err >= 0; v = v->next, index++) {
+	for (const struct conf_virtual *v = s->conf->virtuals; v && err >= 0;
+	     v = v->next, index++) {
 		size_t n = v->n_reals + 1, size = n * sizeof(*s->room);
 		int r = weights_read(s->weights, index, first, s->room, n);
 

@@ -38,7 +38,7 @@ struct birth {
 	struct live *live;
 	struct weights *weights;
 	const struct weights *old_weights; /* kernel: with `old`, or NULL */
-	const size_t *pair; /* kernel: with both, conf_pairs.virtual; or NULL */
+	const size_t *pair;		   /* kernel: with both, conf_pairs.virtual; or NULL */
 	const struct orders *orders;
 	const uint8_t *tracks;	/* of each vrrp_script, then each MISC_CHECK: enum track_state */
 	const uint8_t *exits;	/* of the same: the last exit code */

@@ -109,7 +109,7 @@ void child_start(struct supervisor *s, enum role role);
 void child_on_timer(struct loop *l, void *userdata);
 void child_tell(const struct supervisor *s, enum role role, enum msg_type type, int32_t value);
 void children_start(struct supervisor *s);
-void children_served(struct supervisor *s); /* kernel has put virtual servers in place, at the very first */
+void children_served(struct supervisor *s); /* virtual servers are in place: MSG_SERVED */
 void children_reap(struct supervisor *s);
 void pair_drain(int fd); /* what nobody took any more is not for the next one */
 
