@@ -16,16 +16,6 @@
 #endif
 
 enum { FOR_LATENESS = 200, FOR_SEND_ERROR };
-enum {
-	NODE_DIES,
-	NODE_BOOTS,
-	NODE_STALLS,
-	NODE_WAKES,
-	NODE_CRASHES,
-	NODE_UPGRADED,
-	NODE_STOPS,
-	NODE_STARTS
-};
 
 /* ---- clocks ---- */
 
@@ -95,7 +85,7 @@ static void before(struct router *r, enum cause cause)
 	w->allocations = allocations;
 }
 
-static void arm(struct router *r)
+void host_arm(struct router *r)
 {
 	struct world *w = r->node->w;
 	uint64_t deadline = ha_vrrp_deadline(r->v), late = 0, due;
@@ -128,7 +118,7 @@ void host_punctual(struct world *w)
 				w->node[i].router[v].last_sent_ns =
 				    local_ns(&w->node[i], w->now_ns);
 				w->node[i].router[v].was_late_ns = 0;
-				arm(&w->node[i].router[v]);
+				host_arm(&w->node[i].router[v]);
 			}
 }
 
@@ -156,7 +146,7 @@ static void after(struct router *r, const struct packet *p)
 		lockstep(m, target ? w->cause : CAUSE_GROUP, p);
 		invariants_after(m);
 		keep(m);
-		arm(m);
+		host_arm(m);
 	}
 	w->target = NULL;
 }
@@ -396,7 +386,7 @@ static void make_router(struct router *r)
 }
 
 /* The process: its objects, without a word on the wire. */
-static void make_process(struct node *n)
+void host_make(struct node *n)
 {
 	struct world *w = n->w;
 
@@ -437,7 +427,7 @@ void host_boot(struct node *n)
 		memset(r->weight, 0, sizeof(r->weight));
 		forget(r);
 	}
-	make_process(n);
+	host_make(n);
 	for (unsigned i = 0; i < w->plan.n_vrs; i++)
 		if (n->router[i].v) {
 			n->router[i].kept_len = 0;
@@ -683,14 +673,6 @@ void host_track(struct node *n, unsigned group, unsigned vr, unsigned tracker, i
 	}
 }
 
-/* What a thawed router does not know: told before, as the header asks for. */
-static void tell_trackers(struct router *r, uint64_t now)
-{
-	for (unsigned i = 0; i < SIM_TRACKERS; i++)
-		if (r->weight[i])
-			ha_vrrp_track(r->v, now, i, r->weight[i], r->weight[i] > 0);
-}
-
 /* ---- receiving ---- */
 
 static uint64_t counted(const struct ha_vrrp *v)
@@ -802,7 +784,7 @@ void host_hears(struct packet *p)
 	packet_free(w, p);
 }
 
-/* ---- stalls and upgrades ---- */
+/* ---- stalls ---- */
 
 void host_stall(struct node *n, uint64_t length_ns, bool suspended)
 {
@@ -853,94 +835,4 @@ void host_wake(struct node *n)
 		if (n->router[i].v)
 			host_serve(&n->router[i]);
 	read_all(n);
-}
-
-/* Before the thaw; a new configuration may find its link up again, or another one down. */
-static void tell_faults(struct router *r, uint32_t faults, uint64_t now, bool reconfigured)
-{
-	if (reconfigured && r->node->w->chaos)
-		faults = faults ? 0 : r->part.more && !r->part.no_preempt;
-	if (faults)
-		ha_vrrp_set_fault(r->v, now, faults, true);
-}
-
-/* From what was kept, for a successor that may be one after a crash; the same configuration. */
-static int thaw_kept(struct router *r, uint64_t now)
-{
-	uint64_t alive_ns = planted == PLANT_STALE ? 0 : r->served_ns;
-
-	return ha_vrrp_thaw(r->v, now, alive_ns, r->kept, (size_t)r->kept_len);
-}
-
-static bool is_frozen_as(const struct ha_vrrp *v, const uint8_t *cold, ssize_t len)
-{
-	uint8_t again[HA_VRRP_FREEZE_SIZE];
-
-	return ha_vrrp_freeze(v, again, sizeof(again)) == len && !memcmp(again, cold, (size_t)len);
-}
-
-/* The next process takes over the frozen state, perhaps with another configuration (I11). */
-void host_upgrade(struct node *n, bool reconfigured)
-{
-	struct world *w = n->w;
-	uint8_t cold[SIM_VRS][HA_VRRP_FREEZE_SIZE];
-	ssize_t len[SIM_VRS];
-	uint64_t now = local_ns(n, w->now_ns);
-	struct ha_vrrp_status was[SIM_VRS];
-	uint64_t deadline[SIM_VRS];
-
-	note(w, NOTE_NODE, NULL, n->id, NODE_UPGRADED);
-	for (unsigned i = 0; i < w->plan.n_vrs; i++) {
-		const struct ha_vrrp *v = n->router[i].v;
-
-		if (!v)
-			continue;
-		was[i].size = sizeof(was[i]);
-		ha_vrrp_status(v, &was[i]);
-		deadline[i] = ha_vrrp_deadline(v);
-		len[i] = ha_vrrp_freeze(v, cold[i], sizeof(cold[i]));
-	}
-	host_free(n);
-	make_process(n);
-	for (unsigned i = 0; i < w->plan.n_vrs; i++)
-		if (n->router[i].v)
-			tell_faults(&n->router[i], was[i].faults & ~HA_VRRP_FAULT_GROUP, now,
-				    reconfigured);
-	for (unsigned i = 0; i < w->plan.n_vrs; i++)
-		if (n->router[i].v)
-			tell_trackers(&n->router[i], now);
-	for (unsigned i = 0; i < w->plan.n_vrs; i++) {
-		struct router *r = &n->router[i];
-		uint64_t own = r->part.interval_cs * NS_PER_CS;
-		int got;
-
-		if (!r->v)
-			continue;
-		if (planted == PLANT_FORGETS)
-			got = ha_vrrp_start(r->v, now);
-		else if (!reconfigured && r->kept_len > 0)
-			got = thaw_kept(r, now);
-		else
-			got = len[i] < 0 ? -1 : ha_vrrp_thaw(r->v, now, 0, cold[i], (size_t)len[i]);
-		w->actives[i] += ha_vrrp_state(r->v) == HA_VRRP_ACTIVE;
-		if (got < 0 || ha_vrrp_state(r->v) != was[i].state)
-			broken(w, I11, "node %u vr %u noticed its upgrade", n->id, i);
-		else if (!reconfigured && !was[i].faults && ha_vrrp_deadline(r->v) != deadline[i])
-			broken(w, I11, "node %u vr %u: an upgrade moved a timer", n->id, i);
-		else if (was[i].state == HA_VRRP_ACTIVE && ha_vrrp_deadline(r->v) > now + own)
-			broken(w, I11, "node %u vr %u: an upgrade made an advert late", n->id, i);
-		else if (!reconfigured && !was[i].faults && !is_frozen_as(r->v, cold[i], len[i]))
-			broken(w, I11, "node %u vr %u: what was kept is not what was", n->id, i);
-		r->kept_len = 0;
-		coverage_stay(r, was[i].state, CAUSE_THAW);
-		if (reconfigured) {
-			r->model.on = false;
-			r->reconfigured = true;
-			r->last_sent_ns = now; /* the beat is another one */
-		}
-		arm(r);
-	}
-	for (unsigned i = 0; reconfigured && i < w->plan.n_vrs; i++)
-		if (n->router[i].v) /* what the new configuration found is due at once */
-			host_serve(&n->router[i]);
 }

@@ -17,6 +17,7 @@
  *	network.c links, clients        faults.c, hostile.c evil       invariants.c I1 .. I13
  *	model.c the naive model         lockstep.c beside the engine   coverage.c what was met
  *	shrink.c small failures         plant.c mistakes to be found   alloc.c counts allocations
+ *	upgrade.c the next process
  */
 #include "world.h"
 

@@ -333,16 +333,28 @@ enum note {
 	NOTE_NODE,
 	NOTE_ACT,
 };
+/* NOTE_NODE tells one of these. */
+enum {
+	NODE_DIES,
+	NODE_BOOTS,
+	NODE_STALLS,
+	NODE_WAKES,
+	NODE_CRASHES,
+	NODE_UPGRADED,
+	NODE_STOPS,
+	NODE_STARTS
+};
 void note(struct world *w, enum note what, const struct router *r, uint64_t a, uint64_t b);
 
 /* host.c */
+void host_arm(struct router *r); /* its timer, as the engine asks */
+void host_make(struct node *n);	 /* the process: its objects, without a word on the wire */
 void host_boot(struct node *n);
 void host_free(struct node *n);
 void host_power_off(struct node *n);
 void host_crash(struct node *n);
 void host_start(struct node *n);
 void host_stop(struct node *n);
-void host_upgrade(struct node *n, bool reconfigured);
 void host_stall(struct node *n, uint64_t length_ns, bool suspended);
 void host_wake(struct node *n);
 void host_serve(struct router *r);
@@ -362,6 +374,9 @@ void host_track(struct node *n, unsigned group, unsigned vr, unsigned tracker, i
 uint64_t local_ns(const struct node *n, uint64_t true_ns);
 struct ha_ip host_source(const struct plan *p, unsigned vr, unsigned node);
 struct ha_ip host_address(const struct plan *p, unsigned vr, unsigned i);
+
+/* upgrade.c */
+void host_upgrade(struct node *n, bool reconfigured);
 
 /* network.c */
 void network_init(struct world *w);
