@@ -766,6 +766,9 @@ void cfg_free(struct cfg *c);
 /* It lives until cfg_free() was called once more. One thread at a time. */
 struct cfg *cfg_hold(struct cfg *c);
 
+/* `copy`, of another, has nothing that is its own yet: neither memory nor ends nor holders. */
+void cfg_memory_apart(struct cfg *copy);
+
 /* Memory of the configuration: zeroed, freed with it. NULL when there is none. */
 void *cfg_alloc(struct cfg *c, size_t size);
 const char *cfg_strdup(struct cfg *c, const char *text);

@@ -104,10 +104,7 @@ int cfg_read_dynamic(const struct cfg *c, const struct cfg_proxy *p, const char 
 		return -ENOMEM;
 	/* it looks up what is there, and what it makes is its own */
 	*own = *c;
-	own->refs = 0;
-	own->memory = NULL;
-	own->memory_used = 0;
-	own->ends = NULL;
+	cfg_memory_apart(own);
 	own->names = NULL;
 	if (bad_character(word[0]))
 		snprintf(error, cap, "character '%c' is not permitted in server name '%s'.", bad_character(word[0]), word[0]);

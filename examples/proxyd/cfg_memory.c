@@ -81,6 +81,15 @@ void *cfg_alloc(struct cfg *c, size_t size)
 	return b ? b->data : NULL;
 }
 
+void cfg_memory_apart(struct cfg *copy)
+{
+	copy->refs = 0;
+	copy->memory = NULL;
+	copy->memory_free = NULL;
+	copy->memory_left = copy->memory_used = 0;
+	copy->ends = NULL;
+}
+
 const char *cfg_strdup(struct cfg *c, const char *text)
 {
 	size_t size = strlen(text) + 1;

@@ -185,10 +185,7 @@ bool cfg_set_proc_var(const struct cfg *c, unsigned number, const char *text, bo
 	if (!own)
 		return rule_fail(e, "out of memory");
 	*own = *c;
-	own->refs = 0;
-	own->memory = NULL;
-	own->memory_used = 0;
-	own->ends = NULL;
+	cfg_memory_apart(own);
 	own->vars = &names;
 	ok = memory_of(&r, &m) && set_proc_var(&own->shared->proc, &m, number, text, is_format, e);
 	c->shared->tables = tables;
