@@ -266,8 +266,9 @@ def compare(one, two):
         for kind in ("any", "own", "fifo"):
             # keepalived's run at the same time, in any order; vipd_life.sh looks at the order of ours.
             got, want = sorted(set(vipd.told(kind))), sorted(set(keepalived.told(kind)))
-            if kind == "fifo":  # keepalived ends the reader before it has read the last ones
-                got, want = ([line for line in lines if " STOP " not in line] for lines in (got, want))
+            # Left out are what keepalived's reader is ended before, and what is told only when b was late to hear of a.
+            by_chance = (" STOP " if kind == "fifo" else None, "RX_LOWER_PRI" if one.story is not rare else None)
+            got, want = ([line for line in lines if not any(word and word in line for word in by_chance)] for lines in (got, want))
             assert got == want, f"{who}: scripts were told by vipd\n  {got}\nand by keepalived\n  {want}\n{vipd.log()}{keepalived.log()}"
         assert want, f"{who}: no script ran"
         assert vipd.held == keepalived.held, f"{who}: vipd held\n  {vipd.held}\nand keepalived\n  {keepalived.held}"
