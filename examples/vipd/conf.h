@@ -72,6 +72,7 @@ struct conf_address {
 	uint32_t flags;	     /* IFA_F_... that were asked for */
 	int64_t preferred_s; /* CONF_UNSET: for ever, but 0 of an IPv6 /128; or CONF_FOREVER */
 	bool advertised;     /* false: virtual_ipaddress_excluded */
+	const char *track_group; /* of a static one; NULL: none */
 	bool use_vmac;
 	const struct conf_vmac *vmac; /* that it is on; NULL: on `dev` itself */
 	bool no_track;
@@ -94,6 +95,7 @@ struct conf_route {
 	size_t n_hops;
 	enum conf_route_how how; /* among routes to the same destination */
 	bool no_track;		 /* whoever removes it has removed it */
+	const char *track_group; /* of a static one; NULL: none */
 	uint32_t index;		 /* of all routes and rules of the file */
 	const char *text;	 /* as it was written */
 	struct diag_place at;
@@ -596,12 +598,15 @@ struct conf {
 	 * instances. NULL: none. */
 	struct conf_instance *fixed;
 	struct conf_group *groups;
+	struct conf_group
+	    *track_groups; /* of static addresses and routes: names and members only */
 	struct conf_vrrp_script *scripts, *misc; /* vrrp_script; those of MISC_CHECKs */
 	struct conf_virtual_group *virtual_groups;
 	struct conf_virtual *virtuals;
 	struct conf_garp_group *garp_groups;
 	struct conf_link_delay *link_delays;
 	struct conf_watch *watches; /* track_file, vrrp_track_process, bfd_instance */
+	size_t n_track_groups;
 	size_t n_instances, n_groups, n_scripts, n_misc, n_virtuals, n_watches;
 	uint32_t n_lines;	   /* routes and rules */
 	struct conf_chunk *memory; /* all of the above, in conf_memory.c */

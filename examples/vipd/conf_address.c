@@ -156,7 +156,7 @@ static size_t read_address_option(struct conf_parse *p, const struct conf_word *
 	else if (n > 1 && !strcmp(w->text, "preferred_lft"))
 		read_preferred(p, &w[1], a);
 	else if (n > 1 && !strcmp(w->text, "track_group"))
-		return 2; /* has no effect, as its block says */
+		a->track_group = w[1].text;
 	else {
 		conf_warn(p, &w->at,
 			  "\"%s\" is no option of an address, or lacks its value: skipped",

@@ -54,6 +54,7 @@ void conf_check(struct conf_parse *p)
 	conf_check_scripts(p);
 	conf_check_instances(p);
 	complete_fixed(p->conf);
+	conf_check_track_groups(p);
 	for (struct conf_group *g = p->conf->groups; g; g = g->next)
 		conf_check_group(p, g);
 	conf_check_virtuals(p);

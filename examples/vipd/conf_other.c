@@ -119,17 +119,7 @@ void conf_set_link_delays(struct conf_parse *p, const struct conf_node *n,
 		add_delay(p, c);
 }
 
-/* ---- Known, and not acted on ---- */
-
-#define WHY "the block has no effect"
-
-static const struct conf_keyword track_group_words[] = {
-    {CONF_NOTED("group", "{ INSTANCE ... }", "The instances.",
-		"static addresses, routes and rules come back when somebody removes them"),
-     .block = &conf_list},
-    {0}};
-const struct conf_block conf_block_track_group = {.name = "track_group",
-						  .keyword = track_group_words};
+/* ---- SSL ---- */
 
 static const struct conf_keyword ssl_words[] = {
     {"password", conf_set_string, offsetof(struct conf, globals.ssl_password), .form = "STRING",

@@ -201,12 +201,15 @@ static bool ttl_propagate(struct line *l)
 }
 
 /* Of both: true when it was one of them. */
-static bool common_option(struct line *l, bool *no_track)
+static bool common_option(struct line *l, bool *no_track, const char **track_group)
 {
+	const struct conf_word *w;
+
 	if (take(l, "no_track"))
 		return *no_track = true;
 	if (take(l, "track_group")) {
-		value(l); /* track_group has no effect, as its block says */
+		w = value(l);
+		*track_group = w ? w->text : NULL;
 		return true;
 	}
 	return false;
@@ -517,7 +520,8 @@ void conf_route_line(struct conf_parse *p, const struct conf_node *n, struct con
 	route_type(&l, &r.route.type);
 	while (word(&l) && !l.failed) {
 		if (!destination(&l, &r, &has) && !route_way(&l, &r) && !route_kind(&l, &r) &&
-		    !metric(&l, &r.route) && !ttl_propagate(&l) && !common_option(&l, &r.no_track))
+		    !metric(&l, &r.route) && !ttl_propagate(&l) &&
+		    !common_option(&l, &r.no_track, &r.track_group))
 			unknown(&l, "route");
 	}
 	if (l.failed)
@@ -691,13 +695,17 @@ void conf_rule_line(struct conf_parse *p, const struct conf_node *n, struct conf
 {
 	struct line l = {.p = p, .n = n};
 	struct conf_rule r = {.rule = {.size = sizeof(r.rule)}, .at = n->word->at};
+	const char *track_group = NULL;
 
 	while (word(&l) && !l.failed)
 		if (!rule_condition(&l, &r.rule) && !rule_result(&l, &r.rule) &&
-		    !common_option(&l, &r.no_track))
+		    !common_option(&l, &r.no_track, &track_group))
 			unknown(&l, "rule");
 	if (l.failed)
 		return;
+	if (track_group)
+		conf_note(p, &r.at,
+			  "a rule has no interface that could fail: track_group changes nothing");
 	if (!r.rule.family && !r.rule.from.family && !r.rule.to.family)
 		r.rule.family = AF_INET;
 	if (!r.rule.priority)

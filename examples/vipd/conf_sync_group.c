@@ -5,8 +5,8 @@
 #define GROUP(member) offsetof(struct conf_group, member)
 
 /* One name a line, or several. */
-static void set_members(struct conf_parse *p, const struct conf_node *n,
-			const struct conf_keyword *k, void *target)
+void conf_set_members(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
+		      void *target)
 {
 	struct conf_group *g = target;
 
@@ -42,7 +42,7 @@ static void set_group_scripts(struct conf_parse *p, const struct conf_node *n,
 }
 
 static const struct conf_keyword group_words[] = {
-    {"group", set_members, .block = &conf_list, .form = "{ INSTANCE ... }",
+    {"group", conf_set_members, .block = &conf_list, .form = "{ INSTANCE ... }",
      .doc = "Its instances."},
     CONF_NOTIFY_WORDS(GROUP),
     {"track_interface", set_group_interfaces, .block = &conf_list,

@@ -57,10 +57,11 @@ static const struct conf_keyword root_words[] = {
      .doc = "Routes that are there while vipd runs."},
     {"static_rules", conf_static_rules, .block = &conf_list, .form = "{ as virtual_rules }",
      .doc = "Routing rules that are there while vipd runs."},
-    {CONF_NOTED("track_group", "NAME { group { INSTANCE ... } }",
-		"Instances that need static addresses.",
-		"static addresses, routes and rules come back when somebody removes them"),
-     .block = &conf_block_track_group},
+    {"track_group", conf_track_group_new, .block = &conf_block_track_group,
+     .form = "NAME { group { INSTANCE ... } }",
+     .doc =
+	 "Instances that are in FAULT while the interface of a static address or route with this "
+	 "track_group is down."},
     {CONF_NOTED("linkbeat_interfaces", "{ INTERFACE [mii|ethtool|ioctl] ... }",
 		"How the state of links is asked for.", "the kernel tells it"),
      .block = &conf_list},

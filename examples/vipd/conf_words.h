@@ -119,6 +119,8 @@ extern const struct conf_block conf_block_virtual, conf_block_virtual_group;
 extern const struct conf_block conf_block_track_file, conf_block_track_process, conf_block_bfd,
     conf_block_garp_group, conf_block_track_group, conf_block_ssl;
 conf_fn conf_set_globals;
+conf_fn conf_set_members; /* of a struct conf_group */
+conf_fn conf_track_group_new;
 conf_fn conf_instance_new, conf_group_new, conf_vrrp_script_new;
 conf_fn conf_virtual_new, conf_virtual_group_new;
 conf_fn conf_set_recipients, conf_set_sender, conf_set_smtp_server, conf_set_helo;
@@ -149,6 +151,7 @@ void conf_check(struct conf_parse *p);
 void conf_check_scripts(struct conf_parse *p);
 void conf_check_instances(struct conf_parse *p);
 void conf_check_vmacs(struct conf_parse *p);
+void conf_check_track_groups(struct conf_parse *p); /* conf_track_group.c */
 void conf_check_group(struct conf_parse *p, struct conf_group *g);
 void conf_check_virtuals(struct conf_parse *p);
 void conf_collect_misc(struct conf *c); /* the scripts of those checks that are left */

@@ -4,7 +4,7 @@
 same file, each in a namespace; this one is on the other end of both wires.
 
 The same must be: promote_secondaries and disable_local_igmp while it runs and when it has stopped; the receive buffers of adverts and of netlink; that
-a late process rises; the bytes of an advert with old_unicast_checksum. Words that 2.2.7 does not know stand in vipd's file only.
+a late process rises; that an instance follows the link of a static address in its track_group; the bytes of an advert with old_unicast_checksum. Words that 2.2.7 does not know stand in vipd's file only.
 """
 import contextlib
 import ctypes
@@ -54,6 +54,26 @@ vrrp_instance VI_2 {
     kernel_rx_buf_size 7000
     virtual_ipaddress {
         10.9.0.102/24
+    }
+}
+track_group NEEDS {
+    group {
+        VI_8
+    }
+}
+static_ipaddress {
+    10.8.0.1/24 dev sta0 track_group NEEDS
+}
+static_routes {
+    192.0.2.0/24 via 10.8.0.9 dev sta0 track_group NEEDS
+}
+vrrp_instance VI_8 {
+    version 3
+    interface eth0
+    virtual_router_id 58
+    advert_int 0.5
+    virtual_ipaddress {
+        10.9.0.108/24
     }
 }
 vrrp_instance VI_3 {
@@ -148,7 +168,9 @@ class Router:
         self.dir.mkdir()
         sh(f"ip netns add {self.ns}")
         link = f"word{'v' if self.is_vipd else 'k'}"
-        sh(f"ip -n {self.ns} link set lo up")
+        sh(f"ip -n {self.ns} link add sta0 type veth peer name sta1")
+        for link_up in ("lo", "sta0", "sta1"):
+            sh(f"ip -n {self.ns} link set {link_up} up")
         for i in (0, 1):
             for line in (f"ip link add {link}{i} type veth peer name eth{i} netns {self.ns}", f"ip link set {link}{i} up", f"ip -n {self.ns} addr add 10.9.{i}.1/24 dev eth{i}",
                          f"ip -n {self.ns} link set eth{i} up", f"ip -n {self.ns} neigh add 10.9.{i}.2 lladdr 02:00:00:00:00:09 dev eth{i}"):
@@ -240,6 +262,18 @@ def owner_is_deaf(router):
     assert wire.count[54] == before[54], "an owner with owner_ignore_adverts answered"
 
 
+def follows_track_group(router):
+    """VI_8 is in FAULT while the link of the static address is down; then address and route are there again."""
+    held = lambda *words: all(word in sh(f"ip -n {router.ns} -o addr") + sh(f"ip -n {router.ns} route") for word in words)
+    router.wait_for("VI_8", lambda: held("10.9.0.108/24", "10.8.0.1/24", "192.0.2.0/24"))
+    sh(f"ip -n {router.ns} link set sta0 down")
+    router.wait_for("VI_8 in FAULT", lambda: not held("10.9.0.108/24"))
+    assert held("10.9.0.101/24"), "an instance that is in no track_group gave way"
+    sh(f"ip -n {router.ns} link set sta0 up")
+    router.wait_for("VI_8 again", lambda: held("10.9.0.108/24", "10.8.0.1/24", "192.0.2.0/24"))
+    return True
+
+
 def saved(router):
     """The files of config_save_dir, without the numbers of processes; each belongs to root alone."""
     router.process.send_signal(signal.SIGHUP)
@@ -256,6 +290,7 @@ def play(router, results):
         if router.is_vipd:
             owner_is_deaf(router)
             router.wait_for("VI_6", lambda: 56 in router.wire1.last)
+        seen["track_group"] = follows_track_group(router)
         seen["config_save_dir"] = saved(router)
         seen["rises"] = rises_when_late(router)
         if router.is_vipd:
