@@ -207,7 +207,8 @@ static void channel_end(void *channel, bool polite)
 	struct channel *ch = channel;
 
 	/* OpenSSL takes a session for broken whose connection was not shut down; a RST is our way to. */
-	SSL_set_quiet_shutdown(ch->ssl, !polite);
+	SSL_set_quiet_shutdown(ch->ssl,
+			       !polite && !(ch->target->tls->o.flags & HEALTH_TLS_CLOSE_NOTIFY));
 	if (SSL_is_init_finished(ch->ssl))
 		SSL_shutdown(ch->ssl);
 	SSL_free(ch->ssl);
@@ -499,12 +500,14 @@ static int load_trust(SSL_CTX *ctx, const struct health_tls_opts *given, const s
 	X509_LOOKUP *lookup;
 	int r;
 
-	if (!(o->flags & HEALTH_TLS_VERIFY))
+	if (!(o->flags & HEALTH_TLS_VERIFY) && !o->cert_file && !o->cert_pem)
 		return 0;
 	if (o->ca_pem)
 		o->ca_file = o->ca_dir = NULL;
 	if (o->crl_pem)
 		o->crl_file = NULL;
+	if (!(o->flags & HEALTH_TLS_VERIFY)) /* OpenSSL completes our own chain from there */
+		o->crl_file = o->crl_pem = NULL;
 	r = load_texts(store, o, why);
 	if (r < 0)
 		return r;
@@ -513,6 +516,8 @@ static int load_trust(SSL_CTX *ctx, const struct health_tls_opts *given, const s
 	r = o->ca_dir ? load_folder(ctx, o->ca_dir) : 0;
 	if (r < 0)
 		return blame(why, r, "ca_dir", o->ca_dir);
+	if (!(o->flags & HEALTH_TLS_VERIFY))
+		return 0;
 	if (!o->ca_pem && !o->ca_file && !o->ca_dir && SSL_CTX_set_default_verify_paths(ctx) != 1)
 		return blame(why, -ENOENT, "ca_file", "the system's");
 	if (o->crl_file) {
@@ -718,7 +723,7 @@ int health_tls_new(const struct health_tls_opts *opts, char *ret_why, size_t why
 	r = sized_in(&o, sizeof(o), opts ? opts : &defaults);
 	if (r < 0)
 		return r;
-	if (o.flags & ~(HEALTH_TLS_VERIFY | HEALTH_TLS_NO_RESUMPTION) ||
+	if (o.flags & ~(HEALTH_TLS_VERIFY | HEALTH_TLS_NO_RESUMPTION | HEALTH_TLS_CLOSE_NOTIFY) ||
 	    (unsigned int)o.expiry_verdict > HEALTH_FAIL_NOW || o.expiry_warn_s > INT32_MAX)
 		return blame(&why, -EINVAL, "flags, expiry_verdict or expiry_warn_s", "");
 	tls = mem_zalloc(sizeof(*tls));

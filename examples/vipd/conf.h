@@ -325,6 +325,7 @@ struct conf_url {
 	const char *regex; /* as regex.h takes it: options and pattern in one */
 	int regex_min, regex_max;
 	bool regex_no_match;
+	bool close_notify; /* of the check, too */
 	const struct conf_status *status;
 	size_t n_status; /* at most CONF_STATUS_MAX */
 };
@@ -334,6 +335,7 @@ struct conf_http {
 	unsigned n_urls;
 	const char *host, *sni_name;
 	bool version_1_1, tls, sni;
+	bool close_notify; /* tls_compliant */
 };
 
 struct conf_dns {
@@ -588,6 +590,7 @@ struct conf_globals {
 	bool log_all_failures;
 	bool init_notifies; /* real servers that are up at the start are told as such */
 	const char *ssl_certificate, *ssl_key, *ssl_password; /* that SSL_GET shows; NULL: none */
+	const char *ssl_ca;				      /* completes its chain; NULL: none */
 	int64_t drain_ms; /* drain_timeout; 0: real servers that a reload removes go at once */
 };
 

@@ -127,8 +127,8 @@ static const struct conf_keyword url_words[] = {
      .doc = "Byte at which it must have begun."},
     {CONF_NOTED("regex_stack", "BYTES BYTES", "Memory for it.",
 		"memory and steps have limits of their own")},
-    {CONF_NOTED("tls_compliant", "", "Wants an end in order.",
-		"a server that just hangs up is well")},
+    {"tls_compliant", conf_set_flag, URL(close_notify), .form = "",
+     .doc = "SSL_GET: as tls_compliant of the check."},
     {0}};
 static const struct conf_block url_block = {.name = "url", .keyword = url_words};
 
@@ -219,15 +219,14 @@ static void set_http_protocol(struct conf_parse *p, const struct conf_node *n,
 	     .doc = "Version of HTTP."},                                                      \
 	    {"url", add_url, .block = &url_block,                                             \
 	     .doc = "What is asked for; one or several, in turn."},                           \
-	    {CONF_NOTED("fast_recovery", "[on|off]", "Asks for all urls without a pause.",    \
-			"they always are")},                                                  \
 	{                                                                                     \
-		CONF_NOTED("tls_compliant", "", "Wants an end in order.",                     \
-			   "a server that just hangs up is well")                             \
+		CONF_NOTED("fast_recovery", "[on|off]", "Asks for all urls without a pause.", \
+			   "they always are")                                                 \
 	}
 
 static const struct conf_keyword http_words[] = {
     HTTP_WORDS,
+    {CONF_NOTED("tls_compliant", "", "Ends TLS by its rules.", "there is no TLS in HTTP_GET")},
     {CONF_NOTED("enable_sni", "[on|off]", "Names the host in TLS.", "there is no TLS in HTTP_GET")},
     {CONF_NOTED("sni_name", "NAME", "Names this host in TLS.", "there is no TLS in HTTP_GET")},
     {0}};
@@ -235,6 +234,8 @@ const struct conf_block conf_block_http = {.name = "HTTP_GET", .keyword = http_w
 
 static const struct conf_keyword https_words[] = {
     HTTP_WORDS,
+    {"tls_compliant", conf_set_flag, CHECKER(http.close_notify), .form = "",
+     .doc = "Ends each connection with close_notify, not without a word (RFC 8446 section 6.1)."},
     {"enable_sni", conf_set_flag, CHECKER(http.sni),
      .doc = "Names the virtualhost in the TLS handshake."},
     {"sni_name", conf_set_sent, CHECKER(http.sni_name), 0, HEALTH_HTTP_HOST_MAX, .form = "NAME",
@@ -252,6 +253,8 @@ bool conf_http_complete(struct conf_parse *p, const struct conf_node *n, struct 
 		return false;
 	}
 #endif
+	for (const struct conf_url *u = c->http.urls; u; u = u->next)
+		c->http.close_notify |= u->close_notify;
 	if (c->http.urls)
 		return true;
 	conf_warn(p, &n->word->at,

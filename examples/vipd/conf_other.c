@@ -124,8 +124,10 @@ void conf_set_link_delays(struct conf_parse *p, const struct conf_node *n,
 static const struct conf_keyword ssl_words[] = {
     {"password", conf_set_string, offsetof(struct conf, globals.ssl_password), .form = "STRING",
      .doc = "Password of the key. Who reads this file needs no password any more: better none."},
-    {CONF_NOTED("ca", "FILE", "Who is trusted.",
-		"a check asks whether a server works, not whether clients trust it")},
+    {"ca", conf_set_string, offsetof(struct conf, globals.ssl_ca), .form = "FILE",
+     .doc = "Certificates that complete the chain of certificate. Servers are not judged by it, as "
+	    "with "
+	    "keepalived: a check asks whether they work."},
     {"certificate", conf_set_string, offsetof(struct conf, globals.ssl_certificate), .form = "FILE",
      .doc = "What SSL_GET shows to servers that ask for a certificate."},
     {"key", conf_set_string, offsetof(struct conf, globals.ssl_key), .form = "FILE",

@@ -59,7 +59,8 @@ static bool same_http(const struct conf_http *a, const struct conf_real *at,
 	const struct conf_url *u = a->urls, *w = b->urls;
 
 	if (a->n_urls != b->n_urls || a->version_1_1 != b->version_1_1 || a->tls != b->tls ||
-	    a->sni != b->sni || !same_text(a->sni_name, b->sni_name) ||
+	    a->sni != b->sni || a->close_notify != b->close_notify ||
+	    !same_text(a->sni_name, b->sni_name) ||
 	    !same_text(a->host ? a->host : at->host, b->host ? b->host : bt->host))
 		return false;
 	for (; u && same_url(u, w); u = u->next)

@@ -83,6 +83,7 @@ struct tls_contexts {
 	struct tls_context {
 		struct tls_context *next;
 		char *sni; /* NULL: none is sent */
+		bool close_notify;
 		struct health_tls *tls;
 	} * first;
 };
@@ -115,7 +116,8 @@ static struct tls_context *tls_find(const struct tls_contexts *t, const struct c
 	bool named = sni_of(c, r, sni);
 
 	for (struct tls_context *x = t->first; x; x = x->next)
-		if (named ? x->sni && !strcmp(x->sni, sni) : !x->sni)
+		if (x->close_notify == c->http->close_notify &&
+		    (named ? x->sni && !strcmp(x->sni, sni) : !x->sni))
 			return x;
 	return NULL;
 }
@@ -126,7 +128,9 @@ static int tls_add(struct tls_contexts *t, const struct conf *conf, const struct
 	char sni[HEALTH_HTTP_HOST_MAX + 1], why[200] = "";
 	bool named = sni_of(c, r, sni);
 	struct health_tls_opts o = {.size = sizeof(o),
+				    .flags = c->http->close_notify ? HEALTH_TLS_CLOSE_NOTIFY : 0,
 				    .sni = named ? sni : NULL,
+				    .ca_file = conf->globals.ssl_ca,
 				    .cert_file = conf->globals.ssl_certificate,
 				    .key_file = conf->globals.ssl_key,
 				    .key_password = conf->globals.ssl_password};
@@ -137,6 +141,7 @@ static int tls_add(struct tls_contexts *t, const struct conf *conf, const struct
 		return -ENOMEM;
 	x->next = t->first;
 	t->first = x;
+	x->close_notify = c->http->close_notify;
 	x->sni = named ? strdup(sni) : NULL;
 	if (named && !x->sni)
 		return -ENOMEM;

@@ -46,6 +46,8 @@ struct health_tls;
 /* Bits of health_tls_opts.flags. */
 #define HEALTH_TLS_VERIFY 1u	    /* the chain has to lead to a trusted certificate */
 #define HEALTH_TLS_NO_RESUMPTION 2u /* a full handshake each time */
+/* Each connection ends with close_notify (RFC 8446 §6.1), also where it is closed without a word by default. */
+#define HEALTH_TLS_CLOSE_NOTIFY 4u
 
 /*
  * All is copied, files are read once. Zero: no verification, as HAProxy's `verify none` and keepalived: a check
@@ -66,7 +68,7 @@ struct health_tls_opts {
 	const char *verify_name;
 	/* Protocols in order of preference, "h2,http/1.1" (RFC 7301); NULL: no ALPN. */
 	const char *alpn;
-	/* PEM; NULL, both: the system's. A folder: its files that end with .pem, .crt or .cer, or hashed by c_rehash(1). */
+	/* PEM; NULL, both: the system's. Without HEALTH_TLS_VERIFY they only complete the chain of cert_file. A folder: its files that end with .pem, .crt or .cer, or hashed by c_rehash(1). */
 	const char *ca_file, *ca_dir;
 	const char *crl_file;	      /* PEM; checked for the whole chain. NULL: none */
 	const char *cert_file;	      /* our own, with its chain, PEM; NULL: none */

@@ -13,6 +13,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -39,6 +40,11 @@ http {
 """
 CONF = """
 global_defs { checker_log_all_failures }
+SSL {
+    certificate FOLDER/leaf
+    key FOLDER/leafkey
+    ca FOLDER/inter
+}
 track_file sick { file FOLDER/sick }
 virtual_server 10.255.0.1 80 {
     lb_algo wrr
@@ -58,6 +64,13 @@ virtual_server 10.255.0.1 80 {
             url { path /state
                 status_code 200 }
         }
+    }
+    real_server 127.0.0.1 8444 {
+        SSL_GET { url { path /quiet } }
+    }
+    real_server 127.0.0.2 8444 {
+        SSL_GET { tls_compliant
+            url { path /polite } }
     }
     real_server 127.0.0.1 8080 {
         HTTP_GET { url { path /page
@@ -115,8 +128,8 @@ good = threading.Event()
 shared = []
 
 
-def stream(port, talk):
-    with socket.create_server(("127.0.0.1", port)) as listener:
+def stream(port, talk, address="127.0.0.1"):
+    with socket.create_server((address, port)) as listener:
         while True:
             peer, _ = listener.accept()
             with peer:
@@ -130,6 +143,29 @@ def http(peer):
     peer.recv(4096)
     shared.append(time.monotonic())
     peer.sendall(b"HTTP/1.0 %s\r\n\r\n" % (b"200 OK" if good.is_set() else b"500 Sick"))
+
+
+ends = {}
+
+
+def https(folder):
+    """Wants a certificate whose chain ends with ours, and notes for each path whether the connection ended with close_notify."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert", folder / "key")
+    context.load_verify_locations(folder / "cert")
+    context.verify_mode = ssl.CERT_REQUIRED
+
+    def talk(peer):
+        peer.settimeout(5)
+        with context.wrap_socket(peer, server_side=True, suppress_ragged_eofs=False) as s:
+            path = s.recv(4096).split()[1].decode()
+            s.sendall(b"HTTP/1.0 %s\r\nContent-Length: 0\r\n\r\n" % (b"200 OK" if good.is_set() else b"500 Sick"))
+            try:
+                ends[path] = not s.recv(1)
+            except OSError:
+                ends[path] = False
+
+    return talk
 
 
 def smtp(peer):
@@ -201,12 +237,13 @@ def talk(vipd, daemon, folder, log):
     def states():
         return {name: real["state"] for name, real in reals(vipd, folder).items()}
 
-    wait_for("vipd answers", lambda: len(states()) == 11)
+    wait_for("vipd answers", lambda: len(states()) == 13)
     for well in (False, True, False):
         if well != good.is_set():
             set_all(folder, well)
         want = "up" if well else "down"
         wait_for(f"all are {want}", lambda: set(states().values()) == {want}, lambda: f"{states()}\n{log.read_text()}")
+    wait_for("tls_compliant ends with close_notify, others do not", lambda: ends == {"/quiet": False, "/polite": True}, lambda: ends)
     status = ask(vipd, folder, "status").stdout
     assert re.search(r"^  127.0.0.1:8003 +down +MISC_CHECK exit status 1, \d+ s ago$.*^  127.0.0.1:8004 +down +SMTP_CHECK L7STS, 421 busy, \d+ s ago$", status, re.M | re.S), status
     set_all(folder, True)
@@ -249,12 +286,16 @@ def main(vipd):
         (folder / "weigh").chmod(0o755)
         run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=other.example", "-keyout", folder / "key",
             "-out", folder / "cert", "-days", "1")
+        for what, by, more in (("inter", "", "critical,CA:TRUE"), ("leaf", "inter", "CA:FALSE")):
+            run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={what}.example", "-keyout", folder / f"{what}key",
+                "-out", folder / what, "-days", "1", "-CA", folder / (by or "cert"), "-CAkey", folder / f"{by}key", "-addext", f"basicConstraints={more}")
         (folder / "nginx.conf").write_text(NGINX.replace("FOLDER", name))
         digest = hashlib.md5(PAGE).hexdigest()
         (folder / "conf").write_text(CONF.replace("FOLDER", name).replace("DIGEST", digest))
         for port, serve in ((8005, http), (8007, lambda peer: None), (8025, smtp), (8026, sick_smtp)):
             threading.Thread(target=stream, args=(port, serve), daemon=True).start()
         threading.Thread(target=udp, daemon=True).start()
+        threading.Thread(target=stream, args=(8444, https(folder), ""), daemon=True).start()
         nginx = subprocess.Popen(["nginx", "-c", folder / "nginx.conf"], stderr=subprocess.DEVNULL)
         log = folder / "log"
         with log.open("w") as out:
