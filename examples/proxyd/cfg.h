@@ -238,6 +238,7 @@ enum cfg_mode {
 };
 
 struct cfg_timeouts {
+	uint64_t client_hs_ns; /* of TLS handshakes; 0: client_ns */
 	uint64_t connect_ns, client_ns, server_ns, check_ns, queue_ns, tunnel_ns, client_fin_ns,
 	    server_fin_ns, http_request_ns, http_keep_alive_ns, tarpit_ns;
 };
@@ -611,6 +612,7 @@ struct cfg_settings {
 	struct diag_place log_format_at, log_format_sd_at, error_log_format_at, unique_id_at;
 	const char *unique_id_header, *log_tag;
 	bool log_separate_errors, dontlog_normal, logasap;
+	bool independent; /* option independent-streams */
 	bool contstats, transparent, no_smart_accept, socket_stats, tcplog, dontlognull, log_health_checks, allbackups, log_global,
 	    disabled;
 	struct cfg_logs *logs; /* own `log` lines, shared until a section adds one; may be NULL */
@@ -687,6 +689,7 @@ struct cfg_global {
 	unsigned maxconn;  /* 0: not written */
 	unsigned nbthread; /* 0: as many as CPUs */
 	unsigned ulimit_n, fd_limit; /* 0: not written */
+	uint64_t close_spread_ns; /* close-spread-time; 0: all at once, UINT64_MAX: none is closed */
 	unsigned maxcomprate; /* KiB a second; 0: any number */
 	unsigned maxconnrate, maxsessrate, maxsslrate, maxsslconn; /* 0: any number */
 	bool daemon, external_check;

@@ -124,6 +124,15 @@ static void kw_hard_stop(struct reader *r, size_t first, const void *data)
 	read_time(r, first, "hard-stop-after", &r->cfg->global.hard_stop_ns);
 }
 
+static void kw_close_spread(struct reader *r, size_t first, const void *data)
+{
+	(void)data;
+	if (!strcmp(word_at(r, first), "infinite"))
+		r->cfg->global.close_spread_ns = UINT64_MAX;
+	else
+		read_time(r, first, "close-spread-time", &r->cfg->global.close_spread_ns);
+}
+
 static void kw_accepted(struct reader *r, size_t first, const void *data)
 {
 	(void)r;
@@ -428,6 +437,7 @@ const struct keyword cfg_keywords_global[] = {
     {"busy-polling", 0, 0, 0, kw_global_flag, OFFSET(busy_polling), ""},
     {"ca-base", 0, 1, 1, kw_tls_base, NULL, "FOLDER"},
     {"chroot", 0, 1, 1, kw_chroot, NULL, "DIRECTORY"},
+    {"close-spread-time", 0, 1, 1, kw_close_spread, NULL, "TIME|infinite"},
     {"cpu-map", 0, 2, READER_ANY, kw_cpu_map, NULL, "[auto:]1/THREADS CPUS"},
     {"crt-base", 0, 1, 1, kw_tls_base, NULL, "FOLDER"},
     {"daemon", 0, 0, 0, kw_daemon, NULL, ""},

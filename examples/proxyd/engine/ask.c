@@ -17,7 +17,7 @@ void exchange_answer(struct worker *w, struct exchange *x, unsigned status, cons
 		     size_t len)
 {
 	struct client *c = x->client;
-	bool goes_on = x->client_keeps && x->up.done && !c->eof && !w->draining;
+	bool goes_on = x->client_keeps && x->up.done && !c->eof && !client_leaves(w, c);
 	bool body = x->method != HTTP_METHOD_HEAD && len;
 	char head[HEAD_MAX];
 	int n = snprintf(head, sizeof(head), "HTTP/1.1 %u %s\r\nCache-Control: no-cache\r\nContent-Length: %zu\r\n%s%s\r\n",

@@ -29,7 +29,7 @@ void conn_set_state(struct conn *c, enum conn_state state, uint64_t now_ns)
 		/* a new socket: what the last one had seen does not count */
 		uint32_t pending = server->pending;
 
-		*server = (struct conn_side){.pending = pending, .active_ns = now_ns};
+		*server = (struct conn_side){.pending = pending, .active_ns = now_ns, .independent = server->independent};
 	} else if (state == CONN_OPEN) {
 		c->side[CONN_CLIENT].active_ns = server->active_ns = now_ns;
 	}
@@ -111,9 +111,9 @@ void conn_did_send(struct conn *c, enum conn_end end, size_t n, size_t pending, 
 	if (s->pending && !pending)
 		c->side[other(end)].active_ns = now_ns; /* it is read again, its time begins */
 	c->sooner |= s->pending || pending;		/* who is waited for changes */
-	s->pending = (uint32_t)pending;
-	if (n)
+	if (n && (!s->independent || s->pending || pending))
 		s->active_ns = now_ns;
+	s->pending = (uint32_t)pending;
 	if (would_block)
 		s->writable = false;
 }
@@ -220,6 +220,22 @@ uint64_t conn_deadline(const struct conn *c, const struct conn_timeouts *t)
 		break;
 	}
 	return CONN_NEVER;
+}
+
+bool conn_expire_half(struct conn *c, const struct conn_timeouts *t)
+{
+	enum conn_end end = CONN_CLIENT;
+	struct conn_side *s;
+
+	if (c->state != CONN_OPEN || (t->tunnel_ns && !c->side[CONN_CLIENT].eof && !c->side[CONN_SERVER].eof))
+		return false;
+	open_deadline(c, t, &end);
+	s = &c->side[end];
+	if (!s->independent || s->eof || s->pending)
+		return false;
+	set_cause(c, end == CONN_CLIENT ? 'c' : 's', 'D');
+	conn_saw_eof(c, end);
+	return true;
 }
 
 bool conn_expire(struct conn *c, const struct conn_timeouts *t, uint64_t now_ns)

@@ -45,6 +45,7 @@ struct conn_side {
 	bool fin : 1;			 /* and no reset: behind a short read lies nothing else */
 	bool eof : 1;			 /* no more bytes come from it */
 	bool shut : 1;			 /* it got our FIN, or cannot be written to any more */
+	bool independent : 1; /* option independent-streams: what it is sent does not put its timeout off */
 	bool broken : 1;    /* reset, or a failed write: what is meant for it is dropped */
 	uint32_t pending;   /* bytes that wait to go to it */
 	uint64_t active_ns; /* when bytes last moved at this end */
@@ -75,6 +76,9 @@ struct conn_timeouts {
 	uint64_t client_ns, server_ns, connect_ns, queue_ns, tunnel_ns, client_fin_ns,
 	    server_fin_ns; /* 0: never */
 };
+
+/* An end that is independent has said nothing in its time: it says no more, and may hear on. False: another thing has expired. */
+bool conn_expire_half(struct conn *c, const struct conn_timeouts *t);
 
 /* What to do next. */
 enum conn_action {

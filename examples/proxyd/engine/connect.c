@@ -301,6 +301,8 @@ void session_dispatch(struct worker *w, struct session *s, const char *early, si
 	struct server *own = NULL;
 	int e;
 
+	s->conn.side[CONN_CLIENT].independent = s->frontend->proxy->set.independent;
+	s->conn.side[CONN_SERVER].independent = s->seeker.backend->proxy->set.independent;
 	if (s->seeker.backend->hashes_source)
 		s->seeker.key = balance_hash_source(&s->seeker.backend->proxy->set.hash_type, s->client.addr);
 	if (s->seeker.backend->hash || s->seeker.backend->persist)

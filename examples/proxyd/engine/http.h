@@ -195,7 +195,26 @@ struct http_worker {
 void http_begin(struct worker *w, struct http_msg *m, uint32_t at);
 void http_begin_request(struct worker *w, const struct client *c);
 
+/* When a client is to leave a worker that drains: at once, or at its time of close-spread-time. */
+static inline uint64_t client_leave_ns(const struct worker *w, const struct client *c)
+{
+	uint64_t spread_ns = w->set->cfg->global.close_spread_ns;
+
+	if (!spread_ns || spread_ns == UINT64_MAX)
+		return spread_ns;
+	return w->drain_ns + ((uint64_t)(uintptr_t)c * UINT64_C(0x9e3779b97f4a7c15) >> 11) % spread_ns; /* by its place in memory */
+}
+
+/* Its next answer is the last one. */
+static inline bool client_leaves(const struct worker *w, const struct client *c)
+{
+	return w->draining && w->now_ns >= client_leave_ns(w, c);
+}
+
 /* ---- http_client.c ---- */
+/* The deadline may have come nearer. */
+void client_arm(struct worker *w, struct client *c);
+
 
 /* Takes the accepted socket over. False: no memory. */
 bool client_accept(struct worker *w, struct socket_handle *l, int fd,

@@ -137,7 +137,7 @@ void exchange_take_answer(struct worker *w, struct exchange *x, uint32_t at, uin
 			x->seeker.backend->http->closing == CFG_KEEP_ALIVE &&
 			x->client->frontend->http->closing == CFG_KEEP_ALIVE;
 	x->client_keeps = x->client_keeps && m->framing != HTTP_BODY_CLOSE && (!x->dechunk || x->deflater) &&
-			  !x->client->eof && !w->draining;
+			  !x->client->eof && !client_leaves(w, x->client);
 	if (edit_answer(x, m) < 0) {
 		exchange_fail(w, x, 502, 'P', 'H');
 		return;

@@ -461,12 +461,17 @@ static bool waits_for_server(const struct client *c)
 	return x && !c->out && (x->up.done || x->state < EXCHANGE_ASKED || chunk_left(x->request) || exchange_is_held(x));
 }
 
-static uint64_t deadline_of(const struct client *c)
+static bool is_idle(const struct client *c)
+{
+	return !c->exchange && !c->in && !c->out && !c->closing && !c->lingering && handle_is_ready(&c->h);
+}
+
+static uint64_t deadline_of(const struct worker *w, const struct client *c)
 {
 	const struct frontend *f = c->frontend;
 	uint64_t request_ns = f->request_ns ? f->request_ns : f->client_ns;
 	uint64_t between_ns = f->keep_alive_ns ? f->keep_alive_ns : request_ns;
-	uint64_t t = f->client_ns;
+	uint64_t t = f->client_ns, deadline;
 
 	if (c->exchange && exchange_is_paced(c->exchange))
 		return pace_until(c->exchange->pace);
@@ -474,15 +479,20 @@ static uint64_t deadline_of(const struct client *c)
 		t = HTTP_LINGER_NS;
 	else if (waits_for_server(c))
 		return exchange_deadline(c->exchange);
+	else if (f->shake_ns && !handle_is_ready(&c->h) && !c->greeting)
+		t = f->shake_ns;
 	else if (!c->exchange && !c->out && !c->greeting)
 		t = c->not_first && !c->in ? between_ns : request_ns;
-	return t ? c->since_ns + t : TIMER_NEVER;
+	deadline = t ? c->since_ns + t : TIMER_NEVER;
+	if (w->draining && is_idle(c) && client_leave_ns(w, c) < deadline)
+		deadline = client_leave_ns(w, c);
+	return deadline;
 }
 
 /* The deadline moves with every byte; the timer only when it must fire earlier. */
-static void arm(struct worker *w, struct client *c)
+void client_arm(struct worker *w, struct client *c)
 {
-	uint64_t deadline = deadline_of(c);
+	uint64_t deadline = deadline_of(w, c);
 
 	if (!c->timer.place || deadline < c->timer.deadline_ns)
 		timer_arm(&w->timers, &c->timer, deadline);
@@ -514,10 +524,10 @@ void client_run(struct worker *w, struct client *c)
 			client_close(w, c);
 			return;
 		}
-		arm(w, c);
+		client_arm(w, c);
 		return;
 	}
-	arm(w, c);
+	client_arm(w, c);
 	if (c->on == CLIENT_ON_NONE)
 		set_list(w, c, CLIENT_ON_AGAIN);
 }
@@ -567,7 +577,7 @@ void client_event(struct worker *w, struct client *c, uint32_t events)
 
 void client_expired(struct worker *w, struct client *c)
 {
-	uint64_t deadline = deadline_of(c);
+	uint64_t deadline = deadline_of(w, c);
 	struct exchange *x = c->exchange;
 
 	timer_disarm(&w->timers, &c->timer);
@@ -593,7 +603,7 @@ void client_expired(struct worker *w, struct client *c)
 	} else if (c->greeting) {
 		greeting_failed(w, &ENDS(c));
 		client_close(w, c);
-	} else if (c->out || c->lingering || (!c->in && (c->not_first || c->frontend->http->ignores_probes))) {
+	} else if (c->out || c->lingering || (w->draining && is_idle(c)) || (!c->in && (c->not_first || c->frontend->http->ignores_probes))) {
 		client_close(w, c);
 	} else {
 		refuse(w, c, 408, H1_FAULT_NONE, 'c');

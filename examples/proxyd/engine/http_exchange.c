@@ -106,7 +106,7 @@ static bool give_page(struct worker *w, struct exchange *x, unsigned status)
 	struct own_end end = {
 	    .minor = x->minor,
 	    .headless = x->method == HTTP_METHOD_HEAD,
-	    .keeps = x->client_keeps && x->up.done && !x->up.fault && !c->eof && !w->draining,
+	    .keeps = x->client_keeps && x->up.done && !x->up.fault && !c->eof && !client_leaves(w, c),
 	};
 	size_t len = http_error(c->frontend, x->seeker.backend, status, end.keeps, h->written, sizeof(h->written));
 
@@ -153,7 +153,7 @@ void exchange_finish(struct worker *w, struct exchange *x)
 {
 	struct client *c = x->client;
 	bool asked = exchange_is_asked(x);
-	bool go_on = x->client_keeps && asked && !c->eof && !w->draining;
+	bool go_on = x->client_keeps && asked && !c->eof && !client_leaves(w, c);
 
 	c->linger = !x->up.done;
 	if (c->gone)

@@ -265,7 +265,7 @@ static void reply(struct worker *w, struct exchange *x, const struct verdict *v,
 	struct own_end end = {
 	    .minor = x->minor,
 	    .headless = x->method == HTTP_METHOD_HEAD,
-	    .keeps = x->client_keeps && x->up.done && !c->eof && !w->draining,
+	    .keeps = x->client_keeps && x->up.done && !c->eof && !client_leaves(w, c),
 	};
 	struct reply to = {.at = w->http->written, .cap = sizeof(w->http->written)};
 	bool is_page = v->answer && v->answer->kind != ANSWER_COMPOSED;

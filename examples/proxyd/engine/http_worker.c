@@ -119,7 +119,10 @@ static bool may_ask_once_more(struct worker *w, struct client *c)
 {
 	int unread = 0;
 
-	(void)w;
+	if (!client_leaves(w, c)) { /* it has its time */
+		client_arm(w, c);
+		return true;
+	}
 	return !c->not_first || c->frontend->http->stays_when_stopping || (!ioctl(c->h.fd, FIONREAD, &unread) && unread > 0);
 }
 

@@ -358,6 +358,7 @@ struct frontend {
 	struct gate *gate;
 	struct conn_timeouts timeout; /* the client's, and those of `backend` */
 	uint64_t client_ns, client_fin_ns, request_ns, keep_alive_ns; /* 0: never */
+	uint64_t shake_ns; /* timeout client-hs; 0: client_ns, or request_ns */
 	const struct cfg_http *http;				      /* NULL: mode tcp */
 	bool tcplog, httplog, dontlognull;
 	bool connectlog; /* it has logs and no format: a line as a connection or a request begins */
@@ -525,6 +526,7 @@ struct worker {
 	unsigned index;
 	pthread_t thread;
 	bool started, quit, draining;
+	uint64_t drain_ns; /* since when it is draining */
 	int epoll_fd;
 	struct handle wake, alarm;
 	uint64_t alarm_ns; /* when it rings; TIMER_NEVER: not set */

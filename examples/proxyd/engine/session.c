@@ -40,8 +40,12 @@ static uint64_t deadline_of(const struct session *s)
 		deadline = pace_until(s->pace);
 	else if (s->phase == SESSION_SERVED && !s->shaking)
 		deadline = conn_deadline(&s->conn, t);
-	else
-		deadline = t->client_ns ? s->conn.side[CONN_CLIENT].active_ns + t->client_ns : CONN_NEVER;
+	else {
+		bool shakes = s->frontend->shake_ns && s->shaking && s->phase != SESSION_GREETED;
+		uint64_t client_ns = shakes ? s->frontend->shake_ns : t->client_ns;
+
+		deadline = client_ns ? s->conn.side[CONN_CLIENT].active_ns + client_ns : CONN_NEVER;
+	}
 	return inspected < deadline ? inspected : deadline;
 }
 
@@ -107,6 +111,10 @@ void session_expired(struct worker *w, struct session *s)
 		greeting_failed(w, &ends);
 	if (s->phase != SESSION_SERVED || s->shaking)
 		conn_end(&s->conn, 'c', s->phase == SESSION_INSPECTED ? 'R' : 'C');
+	if (conn_expire_half(&s->conn, timeouts(s, &space))) {
+		session_run(w, s);
+		return;
+	}
 	if (conn_expire(&s->conn, timeouts(s, &space), w->now_ns))
 		session_close(w, s);
 	else

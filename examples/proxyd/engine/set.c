@@ -264,6 +264,7 @@ static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy
 	    .gate = gate_get(e, p->name),
 	    .client_ns = p->set.timeout.client_ns,
 	    .client_fin_ns = p->set.timeout.client_fin_ns,
+	    .shake_ns = p->set.timeout.client_hs_ns,
 	    .request_ns = p->set.timeout.http_request_ns,
 	    .keep_alive_ns = p->set.timeout.http_keep_alive_ns,
 	    .http = p->set.mode == CFG_MODE_HTTP ? &p->set.http : NULL,

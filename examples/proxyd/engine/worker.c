@@ -217,6 +217,7 @@ void worker_drain(struct worker *w, void *unused)
 			listener_retire(w, h);
 	}
 	w->draining = true;
+	w->drain_ns = w->now_ns;
 	if (w->http)
 		http_drain(w);
 	tell_drained(w);

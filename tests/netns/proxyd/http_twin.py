@@ -7,6 +7,7 @@ case: HAProxy writes them in small letters, proxyd as they came.
 """
 import os
 import re
+import signal
 import shutil
 import socket
 import tempfile
@@ -784,6 +785,39 @@ def test_smuggling_is_refused(binary):
         # what came later than the head.
         assert all("transfer-encoding" in h for h in web.requests), web.requests
         assert ask(p, get("/"))[0].status == 200
+
+
+def test_a_stop_spreads_the_end_of_connections(binary):
+    """close-spread-time: who has asked before may go on for a while, or for ever; without it, or when it is over, he may not."""
+    web = Web()
+
+    def answer(f):
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            line = f.readline()
+            if not line:
+                return head
+            head += line
+        length = re.search(rb"(?i)content-length: (\d+)", head)
+        f.read(int(length.group(1)))
+        return head
+
+    for word, stays in (("1h", True), ("infinite", True), ("1s", False), ("", False)):
+        text = listen(web).replace("global\n", "global\n" + (f"    close-spread-time {word}\n" if word else ""), 1)
+        assert "global" in text
+        with Proxy(binary, text) as p, p.connect() as s, s.makefile("rb") as f:
+            s.sendall(get("/"))
+            assert b" 200 " in answer(f)
+            p.signal(signal.SIGUSR1)
+            until("it stops listening", lambda: not any(l.split()[1].endswith(":%04X" % p.port) and l.split()[3] == "0A"
+                                                        for l in open("/proc/net/tcp").readlines()[1:]))
+            if not stays:
+                assert s.recv(1) == b""
+                continue
+            for _ in range(2):
+                s.sendall(get("/"))
+                head = answer(f)
+                assert b" 200 " in head and b"close" not in head.lower(), (word, head)
 
 
 if __name__ == "__main__":

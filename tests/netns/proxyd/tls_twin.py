@@ -708,6 +708,22 @@ def test_hello_and_secrets_are_told(binary):
         assert got[12] == keys["EXPORTER_SECRET"] and got[13] == "", (got, keys)
 
 
+def test_handshakes_have_a_time_of_their_own(binary):
+    if "haproxy" in os.path.basename(binary):  # since 3.1
+        return
+    for mode in ("tcp", "http"):
+        text = config(f"listen l\n    mode {mode}\n    bind 127.0.0.1:{{port}} ssl crt {AUTHORITY.default}\n    timeout client 1h\n"
+                      f"    timeout client-hs 300ms\n    server s 127.0.0.1:{Server(echo).port}\n")
+        with Proxy(binary, text) as p, p.connect() as silent, connect(p.port) as done:
+            assert silent.recv(1) == b"", mode
+            time.sleep(0.2)
+            done.setblocking(False)
+            try:
+                assert done.recv(1), "whose handshake is over is not sent away"
+            except ssl.SSLWantReadError:
+                pass
+
+
 def test_an_ocsp_answer_is_stapled(binary):
     a = AUTHORITY
     cert = a.make("st.pem", ["staple.example"])

@@ -435,5 +435,32 @@ def test_2000_connections_at_once(binary):
 # What costs most and says least about HAProxy.
 PROXYD_ONLY = [test_100_MB_both_ways_at_once, test_2000_connections_at_once, test_source_chooses_by_address_as_haproxy_does]
 
+def test_directions_may_be_independent(binary):
+    """option independent-streams: who says nothing in time has said all he had to say, and is told on."""
+    ends = []
+
+    def drip(server, c):
+        c.recv(1)
+        c.settimeout(0.1)
+        began = time.monotonic()
+        for _ in range(20):
+            c.sendall(b"x")
+            try:
+                if not c.recv(1):
+                    ends.append(time.monotonic() - began)
+                    break
+            except TimeoutError:
+                pass
+        c.sendall(b"end")
+
+    s = Server(drip)
+    for option in ("option independent-streams", ""):
+        body = "listen l\n    bind 127.0.0.1:{port}\n    timeout client 1s\n    %s\n    server s 127.0.0.1:%d\n" % (option, s.port)
+        with Proxy(binary, config(body)) as p, p.connect() as c:
+            c.sendall(b"a")
+            got = read_all(c)
+            assert got.endswith(b"xend") and len(ends) == 1 and (not option or ends[0] > 0.8), (option, got, ends)
+
+
 if __name__ == "__main__":
     main(globals(), leave_out=PROXYD_ONLY if sys.argv[1].endswith("haproxy") else ())
