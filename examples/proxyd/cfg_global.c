@@ -377,12 +377,12 @@ void kw_log(struct reader *r, size_t first, const void *data)
 	size_t i;
 
 	(void)data;
+	if (r->section == SECTION_OTHER && !r->forward)
+		return;
 	if (r->no) {
 		drop_logs(r);
 		return;
 	}
-	if (r->section == SECTION_OTHER && !r->forward)
-		return;
 	if (r->section != SECTION_GLOBAL && !strcmp(word_at(r, first), "global")) {
 		if (r->section == SECTION_PROXY)
 			r->proxy->set.log_global = true;

@@ -103,20 +103,26 @@ static void receive_datagrams(struct forwards *fs, struct source *s)
 
 /* ---- TCP ---- */
 
-static void peer_free(struct forwards *fs, struct peer *p)
+static void accept_again(struct forwards *fs, struct forward *f)
 {
-	struct forward *f = p->forward;
 	struct source *s;
 
-	LIST_REMOVE(p, entry);
-	close(p->fd);
-	free(p);
-	f->n_peers--;
 	LIST_FOREACH (s, &f->sources, entry)
 		if (s->paused) {
 			s->paused = false;
 			watch(fs, s->fd, &s->watched, EPOLL_CTL_MOD, EPOLLIN);
 		}
+}
+
+static void peer_free(struct forwards *fs, struct peer *p)
+{
+	struct forward *f = p->forward;
+
+	LIST_REMOVE(p, entry);
+	close(p->fd);
+	free(p);
+	f->n_peers--;
+	accept_again(fs, f);
 }
 
 static void accept_peers(struct forwards *fs, struct source *s, uint64_t now_ns)
@@ -389,6 +395,7 @@ bool forwards_sync(struct forwards *fs, const struct cfg *cfg, char *error, size
 		if (!f)
 			continue; /* it has no address, and there is no memory */
 		f->cfg = c;
+		accept_again(fs, f); /* maxconn may be another */
 		STAILQ_FOREACH (b, &c->binds, next)
 			if ((s = find_source(f, b)))
 				s->wanted = true;

@@ -327,7 +327,10 @@ static void on_conn(struct loop *l, int fd, uint32_t events, void *userdata)
 
 	(void)l;
 	if (c->follow.more && events & ~(uint32_t)EPOLLOUT) {
-		stop_following(c);
+		if (c->follow.until_ns) /* it has gone: what it wanted to be done later is not done now */
+			conn_free(c);
+		else
+			stop_following(c);
 		return;
 	}
 	if (!(events & ~(uint32_t)EPOLLOUT) && c->out.len) {

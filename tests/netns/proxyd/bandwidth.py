@@ -93,6 +93,22 @@ def test_uploads(binary):
         assert time.monotonic() - began > 0.9
 
 
+def test_uploads_that_rest_first(binary):
+    """A rule waits for the body, or for a time, before or behind the one that limits: all of it comes, and no faster than it may."""
+    for rules in (("wait-for-body time 5s at-least 4000", "set-bandwidth-limit up"), ("set-bandwidth-limit up", "wait-for-body time 5s at-least 4000"),
+                  ("set-bandwidth-limit up", "pause 300ms"), ("pause 300ms", "wait-for-body time 5s", "set-bandwidth-limit up", "pause 200ms")):
+        lines = ("filter bwlim-in up default-limit 150000 default-period 500ms", *("http-request " + r for r in rules))
+        with Proxy(binary, listen(Server(upload), "http", *lines)) as p, p.connect(timeout=60) as c:
+            began = time.monotonic()
+            c.sendall(b"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % SIZE)
+            for at in range(0, SIZE, 50_000):
+                c.sendall(BODY[at:at + 50_000])
+                time.sleep(0.01)
+            answer = read_all(c)
+            assert answer.endswith(b"good"), (rules, answer)
+            assert time.monotonic() - began > 0.4, rules
+
+
 def test_mode_tcp(binary):
     lines = (f"filter bwlim-in up {EACH}", f"filter bwlim-out down {EACH}", "timeout client 700ms", "timeout server 700ms",
              "tcp-request content set-bandwidth-limit up", "tcp-response content set-bandwidth-limit down")

@@ -394,14 +394,17 @@ def test_commands_wait(binary):
         assert time.monotonic() - began > 0.29 and re.fullmatch(r"admin\n\nDone.\n\n\d.*\n\n", said), said
         for line in ("wait", "wait soon", "wait 1s be-removable be", "wait 1s srv-removable be/none", "wait 99d"):
             assert box.cli(line).strip() and "Done" not in box.cli(line), line
-        with unix_connect(f"{box.folder}/admin") as gone:
-            gone.sendall(b"wait 1h\n")
+        with unix_connect(f"{box.folder}/admin") as gone:  # what was to be done later is not done then
+            gone.sendall(b"show cli level; wait 1h; set weight be/one 99\n")
+            while b"admin" not in gone.recv(99):
+                pass
         with unix_connect(f"{box.folder}/admin") as stays:  # whom an end does not wait for
             stays.sendall(b"prompt i\nwait 200ms\nshow cli level\nwait 1h\n")
             said = b""
             while b"admin" not in said:
                 said += stays.recv(99)
             assert said.index(b"Done.") < said.index(b"admin"), said
+        assert not box.cli("get weight be/one").startswith("99")
 
 
 def test_an_agent_is_commanded(binary):
