@@ -222,7 +222,7 @@ struct conf_instance {
 	struct conf_garp garp;
 	int down_timer_adverts;
 	bool no_accept, any_addresses, no_reply, last_advert, dont_track_primary, deaf_owner;
-	bool promote_secondaries;
+	bool promote_secondaries, track_source;
 	int rival_priority;  /* timer_expired_backup; 0: not */
 	int old_checksum;    /* old_unicast_checksum: 0 never, 1; CONF_UNSET: as the peer does */
 	int rx_buffer_bytes; /* kernel_rx_buf_size; 0: vrrp_rx_bufs_policy */

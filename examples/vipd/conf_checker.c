@@ -294,7 +294,7 @@ static const struct conf_keyword file_words[] = {
      .initial = "that of the track_file",
      .doc = "What that number is multiplied with, and added to the server's weight. 0: any number "
 	    "but 0 is a failure."},
-    {CONF_NOTED("dynamic", "", "Lets the number move the weight.", "it always does"),
+    {CONF_ALWAYS("dynamic", "", "Lets the number move the weight.", "it always does"),
      .extra = true},
     {0}};
 const struct conf_block conf_block_file = {.name = "FILE_CHECK", .keyword = file_words};

@@ -126,7 +126,7 @@ static const struct conf_keyword url_words[] = {
     {"regex_max_offset", conf_set_int, URL(regex_max), 0, INT_MAX,
      .doc = "Byte at which it must have begun."},
     {CONF_NOTED("regex_stack", "BYTES BYTES", "Memory for it.",
-		"memory and steps have limits of their own")},
+		"PCRE2 runs without its compiler here, whose stack this is")},
     {"tls_compliant", conf_set_flag, URL(close_notify), .form = "",
      .doc = "SSL_GET: as tls_compliant of the check."},
     {0}};
@@ -220,8 +220,8 @@ static void set_http_protocol(struct conf_parse *p, const struct conf_node *n,
 	    {"url", add_url, .block = &url_block,                                             \
 	     .doc = "What is asked for; one or several, in turn."},                           \
 	{                                                                                     \
-		CONF_NOTED("fast_recovery", "[on|off]", "Asks for all urls without a pause.", \
-			   "they always are")                                                 \
+		CONF_ALWAYS("fast_recovery", "[on|off]", "Asks for all urls without a pause.", \
+			   "one check always asks for all")                                                 \
 	}
 
 static const struct conf_keyword http_words[] = {

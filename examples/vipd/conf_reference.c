@@ -8,7 +8,7 @@
 #define BLOCKS_MAX 64
 #define FORM_MAX 64
 
-enum fate { WORKS, NOTED, REFUSED, N_FATES };
+enum fate { WORKS, ALWAYS, NOTED, REFUSED, N_FATES };
 
 /* Each block once, with where it stands. */
 struct place {
@@ -54,7 +54,7 @@ static enum fate fate_of(const struct place *p, const struct conf_keyword *k)
 {
 	if (p->why || (k->why && k->refused))
 		return REFUSED;
-	return k->why ? NOTED : WORKS;
+	return !k->why ? WORKS : k->always ? ALWAYS : NOTED;
 }
 
 static const char *why_of(const struct place *p, const struct conf_keyword *k)
@@ -86,7 +86,8 @@ static void put_heading(const struct place *p, const char *marks, FILE *to)
 
 static void put_keyword(const struct place *p, const struct conf_keyword *k, FILE *to)
 {
-	static const char *const mark[N_FATES] = {"", "Changes nothing: ", "**Has no effect**: "};
+	static const char *const mark[N_FATES] = {"", "Always so: ", "Changes nothing: ",
+						   "**Has no effect**: "};
 	enum fate f = fate_of(p, k);
 	char room[FORM_MAX];
 	const char *form = conf_form(k, room, sizeof(room));
@@ -136,7 +137,7 @@ static void put_works(const struct place *p, FILE *to)
 /* Those of one reason stand in one line. */
 static void put_others(const struct place *p, FILE *to)
 {
-	static const char *const text[N_FATES] = {"", "nothing to do", "no effect"};
+	static const char *const text[N_FATES] = {"", "always so", "nothing to do", "no effect"};
 	bool any = false;
 
 	for (const struct conf_keyword *k = p->block->keyword; k->word; k++) {
@@ -168,11 +169,11 @@ static void put_count(const struct places *p, FILE *to)
 			if (!k->extra)
 				n[fate_of(&p->place[i], k)]++;
 	fprintf(to,
-		"Of %u keywords, each counted in each block, %u work, %u ask for what is so anyhow "
-		"or has "
-		"no meaning here (a notice), and %u have no effect (a warning, and what to do "
-		"instead).\n\n",
-		n[WORKS] + n[NOTED] + n[REFUSED], n[WORKS], n[NOTED], n[REFUSED]);
+		"Of %u keywords, each counted in each block, %u work, %u ask for what is always so "
+		"and %u have no meaning here (a notice), and %u have no effect (a warning, and "
+		"what to do instead).\n\n",
+		n[WORKS] + n[ALWAYS] + n[NOTED] + n[REFUSED], n[WORKS], n[ALWAYS], n[NOTED],
+		n[REFUSED]);
 }
 
 void conf_reference_migration(FILE *to)
@@ -191,7 +192,8 @@ void conf_reference_migration(FILE *to)
 
 static void explain_one(const struct place *p, const struct conf_keyword *k, FILE *to)
 {
-	static const char *const mark[N_FATES] = {"", "Changes nothing: ", "Has no effect: "};
+	static const char *const mark[N_FATES] = {"", "Always so: ", "Changes nothing: ",
+						   "Has no effect: "};
 	enum fate f = fate_of(p, k);
 	char room[FORM_MAX];
 	const char *form = conf_form(k, room, sizeof(room));

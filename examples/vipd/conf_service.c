@@ -361,7 +361,7 @@ static const struct conf_keyword virtual_words[] = {
     {"persistence_engine", conf_set_string, VIRTUAL(persistence_engine), .form = "NAME",
      .doc = "As sip."},
     {"ops", set_service_flag, .min = HA_SERVICE_ONE_PACKET, .doc = "Each datagram for itself."},
-    {CONF_NOTED("hashed", "", "Flag of IPVS.", WHY_HASHED)},
+    {CONF_ALWAYS("hashed", "", "Flag of IPVS.", WHY_HASHED)},
     {"sh-port", set_service_flag, .min = HA_SERVICE_SCHED_PORT,
      .doc = "sh looks at the port, too."},
     {"mh-port", set_service_flag, .min = HA_SERVICE_SCHED_PORT,

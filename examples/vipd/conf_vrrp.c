@@ -524,8 +524,8 @@ static const struct conf_keyword instance_words[] = {
      .doc = "A bfd_instance whose loss is a fault, or moves the priority."},
     {"dont_track_primary", conf_set_flag, INSTANCE(dont_track_primary),
      .doc = "Goes on when its interface is down."},
-    {CONF_NOTED("track_src_ip", "", "Is in FAULT without mcast_src_ip or unicast_src_ip.",
-		"adverts leave from the address that was written, or the instance is in FAULT")},
+    {"track_src_ip", conf_set_flag, INSTANCE(track_source), .form = "",
+     .doc = "Is in FAULT while mcast_src_ip or unicast_src_ip is not on its interface."},
     {"unicast_src_ip", conf_set_ip, INSTANCE(source), .initial = "the interface's first address",
      .doc = "Address that unicast adverts leave from."},
     {"mcast_src_ip", conf_set_ip, INSTANCE(source), .initial = "the interface's first address",
@@ -541,8 +541,8 @@ static const struct conf_keyword instance_words[] = {
      .doc = "TTL or hop limit of unicast adverts."},
     {"unicast_fault_no_peer", conf_set_flag, INSTANCE(fault_no_peer),
      .doc = "Is in FAULT while unicast_peer is empty, instead of using multicast."},
-    {CONF_NOTED("check_unicast_src", "[on|off]", "Hears unicast_peer only.",
-		"vipd never hears anybody else")},
+    {CONF_ALWAYS("check_unicast_src", "[on|off]", "Hears unicast_peer only.",
+		"nobody but unicast_peer is ever heard")},
     {"old_unicast_checksum", set_old_checksum, .form = "[never]",
      .initial = "each unicast_peer gets the form that it sends",
      .doc = "Version 3 over IPv4 with unicast_peer: sends the checksum as keepalived up to 1.3.6; "
@@ -615,7 +615,7 @@ static const struct conf_keyword instance_words[] = {
 	    "link-local one); "
 	    "the addresses are held on the interface."},
     {CONF_NOTED("vrf", "INTERFACE", "VRF of unicast without an interface.",
-		"interface says where, also in a VRF; keepalived 2.2 ends without one")},
+		"an instance is on one interface, which may be in a VRF: write that")},
     {"lvs_sync_daemon_interface", set_sync_interface, .form = "INTERFACE",
      .doc = "Old word for lvs_sync_daemon with this instance."},
     {"native_ipv6", conf_set_flag, INSTANCE(native_ipv6),
@@ -628,8 +628,8 @@ static const struct conf_keyword instance_words[] = {
      .doc = "While vipd runs, the other addresses of a subnet stay on the interface when the first "
 	    "one goes."},
     {CONF_NOTED("linkbeat_use_polling", "", "Asks for the state of the link.",
-		"the kernel tells it")},
-    {CONF_NOTED("debug", "0..4", "Logs more.", "write log-detail (-D)")},
+		"the kernel tells of a link at once: no driver of today has to be asked")},
+    {CONF_NOTED("debug", "0..4", "Logs more.", "there are no levels: write log-detail (-D)")},
     {"timer_expired_backup", set_rival, .form = "[1..254]",
      .doc = "With nopreempt: a Master that did not run for so long that a node of this priority "
 	    "(254) has taken over "

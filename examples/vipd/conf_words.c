@@ -63,9 +63,9 @@ static const struct conf_keyword root_words[] = {
 	 "Instances that are in FAULT while the interface of a static address or route with this "
 	 "track_group is down."},
     {CONF_NOTED("linkbeat_interfaces", "{ INTERFACE [mii|ethtool|ioctl] ... }",
-		"How the state of links is asked for.", "the kernel tells it"),
+		"How the state of links is asked for.", "the kernel tells of a link at once: no driver of today has to be asked"),
      .block = &conf_list},
-    {CONF_NOTED("linkbeat_use_polling", "", "Asks for the state of links.", "the kernel tells it")},
+    {CONF_NOTED("linkbeat_use_polling", "", "Asks for the state of links.", "the kernel tells of a link at once: no driver of today has to be asked")},
     {"interface_up_down_delays", conf_set_link_delays, .block = &conf_list,
      .form = "{ INTERFACE DOWN [UP] ... }",
      .doc = "How many seconds a link must be down, or up, before it counts; without UP as DOWN."},

@@ -51,11 +51,14 @@ struct conf_keyword {
 	const char *doc;		/* what it does, a sentence */
 	const char *why; /* NULL: it works. Else why it has no effect, or what to do instead */
 	bool refused;	 /* somebody may miss it: a warning, not a notice */
+	bool always;	 /* what it asks for is so without it, too */
 	bool extra;	 /* not a word of keepalived's: an old one, or the manual's mistake */
 };
 
-/* A word that changes nothing: what it asks for is so anyhow, or has no meaning here. */
+/* A word that changes nothing: it has no meaning here. */
 #define CONF_NOTED(w, f, d, y) .word = (w), .form = (f), .doc = (d), .why = (y)
+/* Likewise: what it asks for is always so. */
+#define CONF_ALWAYS(w, f, d, y) CONF_NOTED(w, f, d, y), .always = true
 /* A word that asks for something which is not done. */
 #define CONF_REFUSED(w, f, d, y) CONF_NOTED(w, f, d, y), .refused = true
 

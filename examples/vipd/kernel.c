@@ -77,8 +77,7 @@ static void on_vrrp(struct loop *l, int fd, uint32_t events, void *userdata)
 		else if (m.type == MSG_OPEN)
 			open_socket(k, &m);
 		else if (m.type == MSG_RESYNC)
-			for (size_t w = 0; w < k->n_watched; w++)
-				k->watched[w].was_told = false;
+			addresses_tell_again(k);
 		else
 			log_warn("vrrp asks for something that is not allowed (%u)", m.type);
 	}

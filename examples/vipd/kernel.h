@@ -48,6 +48,7 @@ struct kernel {
 	struct watched *watched;
 	size_t n_watched;
 	uint8_t *held; /* enum held, of each instance */
+	uint8_t *source_told; /* likewise, what vrrp knows of its track_src_ip: 0 nothing, 1 not there, 2 there */
 	struct ha_ip *vips;
 	size_t n_vips;
 	int *
@@ -71,6 +72,7 @@ void addresses_remove_old(struct kernel *k);
 /* Those that do not move, when the kernel's view is there. */
 void addresses_set_fixed(struct kernel *k);
 void addresses_hold(struct kernel *k, uint32_t index, bool up);
+void addresses_tell_again(struct kernel *k); /* vrrp is new: at the next addresses_settle */
 /* After changes of links and addresses: tells vrrp, restores what others removed. */
 void addresses_settle(struct kernel *k);
 /* At the end: takes back what is held. */

@@ -69,8 +69,9 @@ int addresses_init(struct kernel *k)
 	k->watched = calloc(names + 1, sizeof(*k->watched));
 	k->vips = calloc(names + 1, sizeof(*k->vips));
 	k->held = calloc(k->conf->n_instances + 1, 1);
+	k->source_told = calloc(k->conf->n_instances + 1, 1);
 	k->line_error = calloc(k->conf->n_lines + 1, sizeof(*k->line_error));
-	if (!k->watched || !k->vips || !k->held || !k->line_error)
+	if (!k->watched || !k->vips || !k->held || !k->line_error || !k->source_told)
 		return -ENOMEM;
 	watch_all(k, k->conf);
 	watch_all(k, k->birth->old);
@@ -109,6 +110,21 @@ static void tell_link(struct kernel *k, struct watched *w)
 	}
 	w->told = m.link;
 	w->was_told = true;
+}
+
+/* track_src_ip */
+static void tell_source(struct kernel *k, const struct conf_instance *i, uint32_t index)
+{
+	struct ha_net_address there = {.size = sizeof(there)};
+	const struct watched *w = i->track_source ? watched_find(k, i->interface) : NULL;
+	struct msg m = {.type = MSG_SOURCE, .index = index};
+
+	if (!w || !i->source.family)
+		return;
+	m.value = w->link.ifindex &&
+		  !ha_net_monitor_address(k->monitor, w->link.ifindex, &i->source, &there);
+	if (k->source_told[index] != 1 + m.value && msg_send(k->birth->ends.vrrp, &m, -1) >= 0)
+		k->source_told[index] = (uint8_t)(1 + m.value);
 }
 
 /* ---- Addresses ---- */
@@ -360,6 +376,13 @@ void addresses_audit(struct kernel *k)
 	filter_settle(k, true);
 }
 
+void addresses_tell_again(struct kernel *k)
+{
+	for (size_t w = 0; w < k->n_watched; w++)
+		k->watched[w].was_told = false;
+	memset(k->source_told, 0, k->conf->n_instances);
+}
+
 void addresses_settle(struct kernel *k)
 {
 	uint32_t index = 0;
@@ -371,8 +394,11 @@ void addresses_settle(struct kernel *k)
 		ipvlan_settle(k, i);
 	if (k->birth->options->vrrp)
 		settings_settle(k);
+	for (const struct conf_instance *i = k->conf->instances; i; i = i->next)
+		tell_source(k, i, index++); /* before the link: an instance on it may begin then */
 	for (size_t i = 0; i < k->n_watched; i++)
 		tell_link(k, &k->watched[i]);
+	index = 0;
 	filter_settle(k, false);
 	if (k->conf->fixed && k->birth->options->vrrp)
 		restore(k, k->conf->fixed, UINT32_MAX);

@@ -44,6 +44,7 @@ enum msg_type {
 		     they are not. For MSG_HOLD with value 1, and whenever they cannot be kept */
 	MSG_SOCKET, /* for MSG_OPEN: index, index2 = kind, extra: 0 with a descriptor, or -errno */
 	MSG_LINK,   /* `link` is so now */
+	MSG_SOURCE, /* of instance `index`, with track_src_ip: the address is there (value 1), or not */
 
 	/* health to kernel */
 	MSG_COMMIT, /* real servers are wanted as weights.h says now */

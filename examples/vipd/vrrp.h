@@ -58,6 +58,7 @@ struct router {
 	unsigned tries;
 	bool state_waits;	    /* MSG_STATE likewise */
 	struct why why;		    /* of the last change */
+	bool no_source;		    /* track_src_ip is not on the interface */
 	bool hold_waits;	    /* it hands over, and is held when somebody came */
 	struct live_counters *base; /* of predecessors; NULL: there is nothing */
 	uint64_t quiet_until_ns[HA_VRRP_N_REMARKS]; /* of log lines that repeat */
@@ -101,6 +102,7 @@ struct vrrp {
 /* vrrp_link.c: interfaces and sockets */
 int speakers_init(struct vrrp *v);
 void speakers_on_link(struct vrrp *v, const struct msg_link *l);
+void routers_on_source(struct vrrp *v, const struct msg *m); /* track_src_ip */
 void speakers_on_socket(struct vrrp *v, const struct msg *m, int fd);
 const struct device *device_find(const struct vrrp *v, const char *name);
 

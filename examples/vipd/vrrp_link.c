@@ -312,8 +312,20 @@ static void update_router(struct router *r, const struct msg_link *l)
 	const struct ha_ip *source = i->source.family ? &i->source : source_of(l, i->family);
 
 	ha_vrrp_set_source(r->engine, source);
-	ha_vrrp_set_fault(r->engine, now, FAULT_SOURCE, !source->family);
+	ha_vrrp_set_fault(r->engine, now, FAULT_SOURCE, !source->family || r->no_source);
 	ha_vrrp_set_fault(r->engine, now, FAULT_INTERFACE, down);
+}
+
+void routers_on_source(struct vrrp *v, const struct msg *m)
+{
+	struct router *r = m->index < v->n_routers ? &v->routers[m->index] : NULL;
+	const struct device *d = r ? device_find(v, r->conf->interface) : NULL;
+
+	if (!r)
+		return;
+	r->no_source = m->value != 1;
+	if (d && d->link.name[0]) /* else it is looked at when the link is known */
+		update_router(r, &d->link);
 }
 
 static void take_link(struct device *d, const struct msg_link *l)

@@ -40,6 +40,8 @@ static void on_kernel(struct loop *l, int fd, uint32_t events, void *userdata)
 			close(passed);
 		if (m.type == MSG_LINK)
 			speakers_on_link(v, &m.link);
+		else if (m.type == MSG_SOURCE)
+			routers_on_source(v, &m);
 		else if (m.type == MSG_HELD)
 			routers_on_held(v, &m);
 	}

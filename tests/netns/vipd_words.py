@@ -120,7 +120,21 @@ vrrp_instance VI_6 {
     }
 }
 """
-ONLY_VIPD = OWNER % (4, 54, "owner_ignore_adverts", 104) + OWNER % (5, 55, "", 105) + POLITE
+SOURCE = """
+vrrp_instance VI_7 {
+    version 3
+    interface eth1
+    virtual_router_id 57
+    advert_int 0.5
+    kernel_rx_buf_size 1000
+    mcast_src_ip 10.9.1.77
+    track_src_ip
+    virtual_ipaddress {
+        10.9.1.107/24
+    }
+}
+"""
+ONLY_VIPD = OWNER % (4, 54, "owner_ignore_adverts", 104) + OWNER % (5, 55, "", 105) + POLITE + SOURCE
 SETTINGS = ("net.ipv4.conf.eth0.promote_secondaries", "net.ipv4.igmp_link_local_mcast_reports")
 ASLEEP_S = 3  # longer than a rival of VI_6 waits: 3 adverts, and half of one
 
@@ -262,6 +276,16 @@ def owner_is_deaf(router):
     assert wire.count[54] == before[54], "an owner with owner_ignore_adverts answered"
 
 
+def follows_its_source(router):
+    """VI_7 is MASTER while the address to send from is there; 2.2.7 is, whether it is there or not."""
+    held = lambda: "10.9.1.107/24" in sh(f"ip -n {router.ns} -o addr")
+    assert not held() and "VI_7: STOP -> FAULT" in router.log.read_text(), router.log.read_text()
+    sh(f"ip -n {router.ns} addr add 10.9.1.77/24 dev eth1")
+    router.wait_for("VI_7", held)
+    sh(f"ip -n {router.ns} addr del 10.9.1.77/24 dev eth1")
+    router.wait_for("VI_7 in FAULT", lambda: not held())
+
+
 def follows_track_group(router):
     """VI_8 is in FAULT while the link of the static address is down; then address and route are there again."""
     held = lambda *words: all(word in sh(f"ip -n {router.ns} -o addr") + sh(f"ip -n {router.ns} route") for word in words)
@@ -289,6 +313,7 @@ def play(router, results):
         seen = {"settings": router.settings(), "buffers": router.buffers(), "old_unicast_checksum": router.wire.last[53].hex()}
         if router.is_vipd:
             owner_is_deaf(router)
+            follows_its_source(router)
             router.wait_for("VI_6", lambda: 56 in router.wire1.last)
         seen["track_group"] = follows_track_group(router)
         seen["config_save_dir"] = saved(router)
