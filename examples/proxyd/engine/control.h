@@ -70,7 +70,9 @@ const char *check_code_text(enum health_code code);
 /* ", reason: …, check duration: 0ms" of the last check; "" without one. */
 void check_reason(const struct server *s, char *buf, size_t cap);
 
-/* "Server B/S …", to the daemon's log and the section's. */
+/* To the daemon's log and the section's. */
+__attribute__((format(printf, 3, 4))) void server_note(const struct server *s, int level, const char *format, ...);
+/* The same of "Server B/S …". */
 __attribute__((format(printf, 3, 4))) void server_tell(const struct server *s, int level, const char *format, ...);
 /* The same with what servers are left, and whether that is none. Once it is published. */
 enum server_change {

@@ -274,6 +274,14 @@ void exchange_facts(const void *of, struct log_facts *f)
 	f->user = f->active;
 	f->total = f->active + f->idle;
 	f->own = x->own;
+	if (x->own) { /* as HAProxy tells of them: a server of its own that is there at once */
+		f->server_name = text_c("<STATS>");
+		f->queue = f->connect = 0;
+		f->response = x->status == 401 || x->status == 403 ? -1 : 0; /* refused before it was asked */
+		f->data = f->active;
+	} else if (!x->seeker.backend && x->cause.who == 'S') { /* nowhere to go: it counts as not asked */
+		f->request = -1;
+	}
 	f->status = x->status ? (int)x->status : -1;
 	f->bytes = v->bytes;
 	f->uploaded = x->bytes_in;

@@ -176,7 +176,7 @@ static bool move_to(struct server_name *n, const struct dns_answer *a, const cha
 	if (r < 0)
 		log_err("server %s/%s cannot move to %s: %s", s->pool->name, s->name, new, strerror(-r));
 	else
-		log_msg(LOG_NOTICE, "%s/%s changed its IP from %s to %s by %s.", s->pool->name, s->name, old, new, by);
+		server_note(s, LOG_NOTICE, "%s/%s changed its IP from %s to %s by %s.", s->pool->name, s->name, old, new, by);
 	return r >= 0;
 }
 

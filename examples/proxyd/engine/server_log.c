@@ -52,6 +52,8 @@ void check_reason(const struct server *s, char *buf, size_t cap)
 	if (c.code == HEALTH_CODE_L7OK || c.code == HEALTH_CODE_L7OKC || c.code == HEALTH_CODE_L7STS)
 		n += (size_t)snprintf(buf + n, cap - n, ", code: %u", c.status);
 	info = *c.text ? c.text : c.error ? strerror(c.error) : "";
+	if (c.code == HEALTH_CODE_L7STS && !strncmp(info, "HTTP/", 5) && strlen(info) > 13) /* the status is told already */
+		info += 13;
 	if (*info && c.verdict != HEALTH_OK && c.verdict != HEALTH_OK_DRAIN)
 		n += (size_t)snprintf(buf + n, cap - n, ", info: \"%.300s\"", info);
 	if (n < cap)
@@ -73,6 +75,17 @@ static void say(const struct backend *b, int level, const char *text)
 			session_log_prepare(logs[i]);
 	log_to_all(b->set->engine->log_fd, b->proxy, b->set->cfg, logs,
 		   &(struct log_message){.level = level, .line = text_of(text, strlen(text))});
+}
+
+void server_note(const struct server *s, int level, const char *format, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	say(s->admin.backend, level, text);
 }
 
 /* email-alert */

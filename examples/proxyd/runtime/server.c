@@ -91,7 +91,7 @@ static void set_weight(struct call *c, struct server *s, const char *word)
 		n = n * s->admin.cfg_weight / 100;
 	if (n > CFG_WEIGHT_MAX) {
 		if (!relative) {
-			call_say(c, "A weight is at most %d.\n", CFG_WEIGHT_MAX);
+			call_say(c, "Absolute weight can only be between 0 and %d inclusive.\n", CFG_WEIGHT_MAX);
 			return;
 		}
 		n = CFG_WEIGHT_MAX;
@@ -150,6 +150,35 @@ static bool read_port(struct call *c, const char *word, unsigned *ret)
 	return read_number(c, word, 65535, ret);
 }
 
+static void write_ip(const struct cfg_addr *a, char buf[INET6_ADDRSTRLEN])
+{
+	const struct sockaddr_in *in = (const struct sockaddr_in *)&a->storage;
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&a->storage;
+
+	if (!a->len || !inet_ntop(a->sa.sa_family, a->sa.sa_family == AF_INET6 ? (const void *)&in6->sin6_addr : (const void *)&in->sin_addr, buf, INET6_ADDRSTRLEN))
+		strcpy(buf, "(none)");
+}
+
+/* In HAProxy's words. `ports`: one was given. */
+static void tell_move(struct call *c, const struct cfg_addr *from, const struct cfg_addr *to, in_port_t old_port, bool ports)
+{
+	char was[INET6_ADDRSTRLEN], is[INET6_ADDRSTRLEN], addr[128], port[64] = "";
+	in_port_t new_port;
+
+	memcpy(&new_port, (const char *)&to->storage + offsetof(struct sockaddr_in, sin_port), sizeof(new_port));
+	write_ip(from, was);
+	write_ip(to, is);
+	if (strcmp(was, is) != 0)
+		snprintf(addr, sizeof(addr), "IP changed from '%s' to '%s'", was, is);
+	else
+		snprintf(addr, sizeof(addr), "no need to change the addr");
+	if (ports && old_port != new_port)
+		snprintf(port, sizeof(port), ", port changed from '%u' to '%u'", ntohs(old_port), ntohs(new_port));
+	else if (ports)
+		snprintf(port, sizeof(port), ", no need to change the port");
+	call_note(c, LOG_WARNING, "%s%s by 'stats socket command'\n", addr, port);
+}
+
 /* "addr IP [port N]" */
 static void set_addr(struct call *c, struct server *s)
 {
@@ -158,13 +187,15 @@ static void set_addr(struct call *c, struct server *s)
 	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
 	const char *ip = call_word(c, 2);
 	struct cfg_addr a = {0};
-	in_port_t port = 0;
+	in_port_t port = 0, old_port;
+	bool ports = !strcmp(call_word(c, 3), "port");
 	unsigned n;
 
 	/* the port lies at the same place in both families */
 	if (old->len && old->sa.sa_family != AF_UNIX)
 		memcpy(&port, (const char *)&old->storage + offsetof(struct sockaddr_in, sin_port), sizeof(port));
-	if (!strcmp(call_word(c, 3), "port")) {
+	old_port = port;
+	if (ports) {
 		if (!read_port(c, call_word(c, 4), &n))
 			return;
 		port = htons((in_port_t)n);
@@ -180,13 +211,9 @@ static void set_addr(struct call *c, struct server *s)
 		call_say(c, "\"%s\" is no address: write set server BACKEND/SERVER addr IP [port N].\n", ip);
 		return;
 	}
-	if (a.len == old->len && !memcmp(&a.storage, &old->storage, a.len)) {
-		call_note(c, LOG_WARNING, "no need to change the addr, by 'stats socket command'\n");
-		return;
-	}
-	say_result(c, admin_set_addr(c->e, s, &a));
-	if (server_addr(s)->len == a.len && !memcmp(&server_addr(s)->storage, &a.storage, a.len))
-		call_note(c, LOG_WARNING, "IP changed to '%s', port to '%u', by 'stats socket command'\n", ip, ntohs(port));
+	tell_move(c, old, &a, old_port, ports);
+	if (a.len != old->len || memcmp(&a.storage, &old->storage, a.len) != 0)
+		say_result(c, admin_set_addr(c->e, s, &a));
 }
 
 static void set_name(struct call *c, struct server *s, const char *name)

@@ -67,7 +67,11 @@ static const char *tcp_state_name(const struct session *s)
 
 static const char *http_state_name(const struct client *c)
 {
-	static const char *const name[] = {"tarpit", "queued", "connecting", "retry", "asked", "answer"};
+	static const char *const name[] = {
+	    [EXCHANGE_TARPIT] = "tarpit",	  [EXCHANGE_BODY] = "body",   [EXCHANGE_PAUSED] = "paused", [EXCHANGE_OWN] = "own",
+	    [EXCHANGE_QUEUED] = "queued",	  [EXCHANGE_CONNECTING] = "connecting", [EXCHANGE_RETRY] = "retry", [EXCHANGE_ASKED] = "asked",
+	    [EXCHANGE_ANSWER_BODY] = "answer-body", [EXCHANGE_ANSWER_PAUSED] = "answer-paused", [EXCHANGE_ANSWER] = "answer",
+	};
 
 	return !c->exchange ? c->closing ? "closing" : "idle" : name[c->exchange->state];
 }
@@ -200,7 +204,7 @@ static void ask(struct worker *w, void *arg)
 
 static void gathered(void *arg)
 {
-	static const char not_found[] = "No such session (use 'show sess').\n";
+	const char *not_found = ((struct gather *)arg)->what == LIST_ONE ? "Session not found.\n" : "No such session (use 'show sess').\n";
 	struct gather *g = arg;
 	struct out all = {0};
 

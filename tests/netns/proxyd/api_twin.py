@@ -283,7 +283,7 @@ frontend f
     bind 127.0.0.1:{port}
     default_backend b
 backend b
-    server s 127.0.0.1:1
+    server s 127.0.0.1:80
 """
 
 
@@ -314,6 +314,12 @@ def test_messages_tell_how_serious_they_are(binary):
                 assert said("disable server b/s") == "\n"
                 changed = said(f"set server b/s addr 127.0.0.{2 + (word == 'string')}")
                 assert changed.startswith(warning + "IP changed"), changed
+            for words, then in (("addr 127.0.0.9", "IP changed from '127.0.0.3' to '127.0.0.9'"), ("addr 127.0.0.9", "no need to change the addr"),
+                                ("addr 127.0.0.8 port 81", "IP changed from '127.0.0.9' to '127.0.0.8', port changed from '80' to '81'"),
+                                ("addr 127.0.0.8 port 81", "no need to change the addr, no need to change the port")):  # fmt: skip
+                assert ask(f"set server b/s {words}") == then + " by 'stats socket command'\n\n", ask(f"set server b/s {words}")
+            assert ask("set server b/s weight 257") == "Absolute weight can only be between 0 and 256 inclusive.\n\n"
+            assert ask("show sess 0x1") == "Session not found.\n\n"
             assert ask("set severity-output loud") == "one of 'none', 'number', 'string' is a required argument\n\n"
 
 

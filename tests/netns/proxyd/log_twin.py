@@ -118,6 +118,19 @@ def test_httplog(binary):
     ])
 
 
+def test_what_no_server_answers(binary):
+    """Statistics are a server's that is there at once; who has nowhere to go never asked."""
+    text = config("    stats uri /stats\n    stats auth a:b\n    option httplog", Server(web)).replace("    default_backend be\n", "")
+    with Proxy(binary, text) as p:
+        ask(p, "GET /stats HTTP/1.1")
+        ask(p, "GET /stats HTTP/1.1", "Authorization: Basic YTpi")
+        ask(p, "GET /none HTTP/1.1")
+        until("all are told", lambda: len(lines(p)) >= 3)
+        told = [re.search(r"fe/\S+ (-?)\d+/(-?)\d+/(-?)\d+/(-?)\d+/", line) for line in lines(p)]
+        assert [m[0].split()[0] for m in told] == ["fe/<STATS>", "fe/<STATS>", "fe/<NOSRV>"], lines(p)
+        assert [m.groups() for m in told] == [("", "", "", "-"), ("",) * 4, ("-",) * 4], lines(p)
+
+
 def test_clf(binary):
     logged(binary, "    option httplog clf\n    capture request header Referer len 20\n", [("GET /a HTTP/1.1", "Referer: there")], [
         r'127.0.0.1 - - \[DATE\] "GET /a HTTP/1.1" 200 \d+ "" "" \d+ \d+ "fe" "be" "s1" \d+ \d+ \d+ \d+ \d+ ---- 1 1 0 0 0 0 0 "" "" "there"\s*',
