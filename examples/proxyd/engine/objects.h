@@ -254,6 +254,7 @@ struct seeker_more {
 	TAILQ_ENTRY(seeker_more) link;	/* of the queue of its pool */
 	int64_t turn;			/* there, lowest first */
 	struct server *bound;		/* the one it waits for; NULL: any */
+	struct server *failed;		/* it left this one, and has no other yet; NULL: it did not */
 	uint64_t queued_ns;		/* how long it was there; means nothing while it is */
 	bool keyless; /* what its algorithm hashes is not there: the servers take turns */
 	uint8_t n_exclude;

@@ -32,6 +32,18 @@ static void give_back(struct worker *w, struct pool *p, struct server *s, const 
 	atomic_fetch_sub_explicit(&s->n_sessions, 1, memory_order_relaxed);
 }
 
+/* As HAProxy counts: who left a server and was given the same again has only tried once more. */
+static void count_redispatch(struct worker *w, struct seeker *k)
+{
+	struct server *failed = k->more->failed;
+	const enum counted what = failed == k->server ? COUNT_RETRIES : COUNT_REDISPATCHES;
+
+	k->more->failed = NULL;
+	k->attempts.redispatched |= what == COUNT_REDISPATCHES;
+	counter_inc(counters_of(failed->tally, w->index), what);
+	counter_inc(counters_of(k->backend->pool->tally, w->index), what);
+}
+
 /* 0: k->server is counted; -EAGAIN: all are full; -ENOSR: there is none. `flags`: libsched's. */
 static int pick(struct worker *w, struct seeker *k, const struct server *prefer, unsigned flags)
 {
@@ -71,6 +83,8 @@ static int pick(struct worker *w, struct seeker *k, const struct server *prefer,
 	if (e < 0)
 		return r.exclude == passed ? -EAGAIN : e;
 	k->server = s;
+	if (__builtin_expect(k->more && k->more->failed, 0))
+		count_redispatch(w, k);
 	count_pick(w, k, 1 + n_sessions,
 		   1 + atomic_fetch_add_explicit(&p->n_sessions, 1, memory_order_relaxed), k->server != prefer);
 	return 0;
@@ -97,8 +111,17 @@ static int redispatch_after(const struct backend *b)
 	return b->redispatch && b->rotates && b->pool->n_up > 1 ? 1 : b->redispatch;
 }
 
+/* NULL: no memory. */
+static struct seeker_more *more_of(struct seeker *k)
+{
+	if (!k->more)
+		k->more = calloc(1, sizeof(*k->more));
+	return k->more;
+}
+
 enum conn_retry seeker_failed(struct worker *w, struct seeker *k, unsigned how)
 {
+	const bool before = k->attempts.redispatched;
 	enum conn_retry next;
 
 	if (how == CFG_RETRY_CONNECT)
@@ -106,17 +129,13 @@ enum conn_retry seeker_failed(struct worker *w, struct seeker *k, unsigned how)
 	if (!(k->backend->retry_on & how))
 		return CONN_GIVE_UP;
 	next = conn_connect_failed(&k->attempts, k->backend->retries, redispatch_after(k->backend));
-	if (next != CONN_GIVE_UP)
+	if (next == CONN_REDISPATCH && more_of(k)) {
+		k->more->failed = k->server; /* what it is will be seen: see count_redispatch() */
+		k->attempts.redispatched = before;
+	} else if (next != CONN_GIVE_UP) {
 		count_both(w, k, next == CONN_REDISPATCH ? COUNT_REDISPATCHES : COUNT_RETRIES);
+	}
 	return next;
-}
-
-/* NULL: no memory. */
-static struct seeker_more *more_of(struct seeker *k)
-{
-	if (!k->more)
-		k->more = calloc(1, sizeof(*k->more));
-	return k->more;
 }
 
 void seeker_without_key(struct seeker *k)

@@ -120,6 +120,15 @@ def test_a_connection_that_fails(binary):
         assert (got[0], got[3], got[4]) == (503, "SC", retries), (lines, got)
 
 
+def test_redispatch_without_another_server(binary):
+    """Who is given the same one again has only tried once more."""
+    for lines in (["option redispatch"], ["option redispatch 1"]):
+        web = Web()
+        web.stop()
+        got = outcome(binary, lines, web)
+        assert (got[0], got[3], got[4]) == (503, "SC", "2"), (lines, got)
+
+
 def test_redispatch_asks_another_server(binary):
     """When, and that the cookie then names the server that answered."""
     sticky = ["Cookie: S=bad"]
