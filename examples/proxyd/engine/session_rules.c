@@ -238,10 +238,12 @@ enum inspection session_inspect(struct worker *w, struct session *s)
 		if (front)
 			i = inspect(w, s, &front->of[RULES_CONTENT], front->inspect_ns,
 				    &s->store->inspected_ns[0], &r, ended);
-		if (s->store->to_http)
-			s->seeker.backend = NULL; /* its first request chooses */
-		if (i != INSPECT_DONE || s->store->to_http)
+		if (i != INSPECT_DONE) /* over: the session has no store any more */
 			return i;
+		if (s->store->to_http) {
+			s->seeker.backend = NULL; /* its first request chooses */
+			return i;
+		}
 		r.ended = true;
 		s->seeker.backend = frontend_switch(s->frontend, &r);
 		s->store->switched = true;
