@@ -379,6 +379,7 @@ struct cfg_check_connect {
 
 struct cfg_check {
 	enum cfg_check_kind kind;
+	bool is_tcp_check; /* option tcp-check, with steps or without: then it is a CONNECT */
 	struct cfg_check_connect connect;
 	const char *user; /* mysql, pgsql; NULL: none */
 	const char *helo; /* smtp */

@@ -387,7 +387,8 @@ void cfg_probe_check(struct reader *r, struct cfg_proxy *p)
 	if (c->kind == CFG_CHECK_EXTERNAL)
 		check_external(r, p);
 	check_ports(r, p);
-	if (c->kind == CFG_CHECK_SCRIPT && !c->n_steps)
+	c->is_tcp_check = c->kind == CFG_CHECK_SCRIPT;
+	if (c->is_tcp_check && !c->n_steps)
 		c->kind = CFG_CHECK_CONNECT;
 	if (c->kind == CFG_CHECK_HTTP)
 		cfg_httpchk_describe(r, p);

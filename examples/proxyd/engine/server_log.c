@@ -39,10 +39,30 @@ const char *check_code_text(enum health_code code)
 	return code < sizeof(text) / sizeof(text[0]) && text[code] ? text[code] : "";
 }
 
+/* HAProxy's words for where in a tcp-check a connection failed; with several of them it may be any. */
+static const char *failed_step(const struct server *s, enum health_code code)
+{
+	const struct cfg_check *c = s->admin.backend ? &s->admin.backend->proxy->set.check : NULL;
+	unsigned n_connects = 0;
+
+	if (!c || !c->is_tcp_check || (code != HEALTH_CODE_L4CON && code != HEALTH_CODE_L4TOUT))
+		return "";
+	for (unsigned i = 0; i < c->n_steps; i++)
+		n_connects += c->step[i].action == CFG_STEP_CONNECT;
+	if (c->n_steps && c->step[0].action == CFG_STEP_CONNECT)
+		return n_connects == 1 ? " at step 1 of tcp-check (connect)" : "";
+	return n_connects ? "" : " at initial connection step of tcp-check";
+}
+
+static bool is_timeout(enum health_code code)
+{
+	return code == HEALTH_CODE_L4TOUT || code == HEALTH_CODE_L6TOUT || code == HEALTH_CODE_L7TOUT;
+}
+
 void check_reason(const struct server *s, char *buf, size_t cap)
 {
 	struct health_check_status c = {.size = sizeof(c)};
-	const char *info;
+	const char *info, *step;
 	size_t n;
 
 	*buf = '\0';
@@ -54,8 +74,11 @@ void check_reason(const struct server *s, char *buf, size_t cap)
 	info = *c.text ? c.text : c.error ? strerror(c.error) : "";
 	if (c.code == HEALTH_CODE_L7STS && !strncmp(info, "HTTP/", 5) && strlen(info) > 13) /* the status is told already */
 		info += 13;
-	if (*info && c.verdict != HEALTH_OK && c.verdict != HEALTH_OK_DRAIN)
-		n += (size_t)snprintf(buf + n, cap - n, ", info: \"%.300s\"", info);
+	if (is_timeout(c.code)) /* that is all there is to tell */
+		info = "";
+	step = failed_step(s, c.code);
+	if ((*info || *step) && c.verdict != HEALTH_OK && c.verdict != HEALTH_OK_DRAIN)
+		n += (size_t)snprintf(buf + n, cap - n, ", info: \"%.300s%s\"", info, step);
 	if (n < cap)
 		snprintf(buf + n, cap - n, ", check duration: %llums", (unsigned long long)(c.last_total_ns / CFG_MS));
 }

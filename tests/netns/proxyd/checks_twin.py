@@ -343,6 +343,18 @@ def test_a_script_is_played_over_two_connections(binary):
         assert second.count > 0
 
 
+def test_where_a_check_failed_is_told(binary):
+    for lines, told in (
+        ("option tcp-check", "Connection refused at initial connection step of tcp-check"),
+        ("option tcp-check\n    tcp-check connect\n    tcp-check send X", "Connection refused at step 1 of tcp-check (connect)"),
+        ("option tcp-check\n    tcp-check expect string X", "Connection refused at initial connection step of tcp-check"),
+        ("balance roundrobin", "Connection refused"),
+    ):
+        with Proxy(binary, listen(f"    {lines}\n    server s 127.0.0.1:{free_port()} check\n")) as p:
+            until("it is down", lambda: "l/s is DOWN" in p.text())
+            assert f'info: "{told}", check duration' in p.text(), (lines, p.text())
+
+
 def test_a_program_decides(binary):
     web = Server(named("web"))
     with Proxy(binary, listen("    server s 127.0.0.1:%d\n" % web.port)) as p:
