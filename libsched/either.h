@@ -13,10 +13,10 @@ static inline __attribute__((always_inline)) uint64_t either(bool second, uint64
 	return __builtin_expect_with_probability(second, 1, 0.5) ? b : a;
 }
 
-/* To choose by `&`, where a value would be the same but for what is chosen. The compiler cannot make a branch of it. */
-static inline __attribute__((always_inline)) uint64_t all_ones_if(bool second)
+/* To choose by `&`. The compiler cannot make a branch of it. */
+static inline __attribute__((always_inline)) uint64_t all_ones_if_below_0(int64_t n)
 {
-	uint64_t mask = -(uint64_t)second;
+	uint64_t mask = -((uint64_t)n >> 63);
 
 	__asm__("" : "+r"(mask));
 	return mask;

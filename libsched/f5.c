@@ -140,15 +140,15 @@ static uint64_t least_sessions(const struct lb_snapshot *s, size_t place, struct
 	return snap_count(s, place, LB_COUNTER_SESSIONS);
 }
 
-#define LEAST(FIGURE, NAME)                       \
-	IN_TURN_HOOKS(FIGURE, FIGURE, false)      \
-	const struct lb_algo algo_f5_##FIGURE = { \
+#define LEAST(FIGURE, SHARES, NAME)                  \
+	IN_TURN_HOOKS(FIGURE, FIGURE, false, SHARES) \
+	const struct lb_algo algo_f5_##FIGURE = {    \
 	    .size = sizeof(algo_f5_##FIGURE), .name = NAME, IN_TURN_OPS(FIGURE)}
 
-LEAST(least_member, "least-connections-member");
-LEAST(least_node, "least-connections-node");
-LEAST(ratio_least_member, "ratio-least-connections-member");
-LEAST(ratio_least_node, "ratio-least-connections-node");
-LEAST(weighted_least_member, "weighted-least-connections-member");
-LEAST(weighted_least_node, "weighted-least-connections-node");
-LEAST(least_sessions, "least-sessions");
+LEAST(least_member, false, "least-connections-member");
+LEAST(least_node, true, "least-connections-node");
+LEAST(ratio_least_member, false, "ratio-least-connections-member");
+LEAST(ratio_least_node, true, "ratio-least-connections-node");
+LEAST(weighted_least_member, false, "weighted-least-connections-member");
+LEAST(weighted_least_node, true, "weighted-least-connections-node");
+LEAST(least_sessions, true, "least-sessions");

@@ -53,7 +53,7 @@ static inline uint64_t in_turn_key(const struct least *t, size_t place, uint64_t
 /* Who stays keeps its turn, unless it was out of service. */
 static inline void in_turn_adopt(struct least *t, const struct lb_snapshot *s,
 				 const struct least *old_t, const struct lb_snapshot *old,
-				 least_key *key)
+				 const struct least_by *by)
 {
 	struct in_turn *turn;
 
@@ -68,55 +68,59 @@ static inline void in_turn_adopt(struct least *t, const struct lb_snapshot *s,
 			turn->at[place] = in_turn_of(old_t)->at[i];
 	}
 	turn->moment = old ? in_turn_of(old_t)->moment : 0;
-	least_adopt(t, s, key);
+	least_adopt(t, s, by);
 }
 
-static inline void in_turn_start_anew(struct least *t, const struct lb_snapshot *s, least_key *key)
+static inline void in_turn_start_anew(struct least *t, const struct lb_snapshot *s,
+				      const struct least_by *by)
 {
 	struct in_turn *turn = in_turn_of(t);
 
 	for (size_t i = 0; i < s->n; i++)
 		turn->at[i].since = 0;
 	turn->moment = 0;
-	least_adopt(t, s, key);
+	least_adopt(t, s, by);
 }
 
-static inline ssize_t in_turn_pick(struct least *t, const struct lb_query *q, least_key *key)
+static inline ssize_t in_turn_pick(struct least *t, const struct lb_query *q,
+				   const struct least_by *by)
 {
 	struct in_turn *turn = in_turn_of(t);
 	ssize_t place;
 
 	if (turn->moment >= IN_TURN_MOMENT_MAX)
-		in_turn_start_anew(t, q->snap, key);
+		in_turn_start_anew(t, q->snap, by);
 	if (turn->chosen) {
 		turn->at[turn->chosen - 1].load = IN_TURN_LOAD_NONE;
-		least_refresh(t, q->snap, turn->chosen - 1, key);
+		least_refresh(t, q->snap, turn->chosen - 1, by);
 	}
-	place = least_pick(t, q, key);
+	place = least_pick(t, q, by);
 	turn->chosen = (uint32_t)(place + 1);
 	return place;
 }
 
 /*
- * IN_TURN_HOOKS(leastconn, leastconn_load, true) makes the hooks of an algorithm that is nothing but a load.
+ * IN_TURN_HOOKS(leastconn, leastconn_load, true, true) makes the hooks of an algorithm that is nothing but a load.
  * stays: one that was counted while its load did not change remains before its equals, as in HAProxy's tree.
+ * shares: the load is not of active connections alone.
  */
-#define IN_TURN_HOOKS(name, load_of, stays)                                                  \
+#define IN_TURN_HOOKS(name, load_of, stays, shares)                                          \
 	static uint64_t name##_key(const struct lb_snapshot *s, size_t place,                \
 				   const struct least *t, struct least_seen seen)            \
 	{                                                                                    \
 		return in_turn_key(t, place, load_of(s, place, seen));                       \
 	}                                                                                    \
+	static const struct least_by name##_by = {.key = name##_key, .shared = shares};      \
 	static void name##_adopt(const struct lb_snapshot *s, void *cursor,                  \
 				 const struct lb_snapshot *old, const void *old_cursor)      \
 	{                                                                                    \
-		in_turn_adopt(cursor, s, old_cursor, old, name##_key);                       \
+		in_turn_adopt(cursor, s, old_cursor, old, &name##_by);                       \
 	}                                                                                    \
 	static ssize_t name##_pick(const struct lb_snapshot *s, void *cursor,                \
 				   const struct lb_query *q)                                 \
 	{                                                                                    \
 		(void)s;                                                                     \
-		return in_turn_pick(cursor, q, name##_key);                                  \
+		return in_turn_pick(cursor, q, &name##_by);                                  \
 	}                                                                                    \
 	static void name##_on_start(const struct lb_snapshot *s, void *cursor, size_t place, \
 				    const struct lb_request *r)                              \
@@ -124,7 +128,7 @@ static inline ssize_t in_turn_pick(struct least *t, const struct lb_query *q, le
 		const uint32_t moment = in_turn_of(cursor)->moment;                          \
                                                                                              \
 		(void)r;                                                                     \
-		least_counted(cursor, s, place, 1, 0, name##_key);                           \
+		least_counted(cursor, s, place, 1, 0, &name##_by);                           \
 		if (stays || in_turn_of(cursor)->moment != moment) /* behind its equals */   \
 			in_turn_of(cursor)->chosen = 0;                                      \
 	}                                                                                    \
@@ -132,17 +136,17 @@ static inline ssize_t in_turn_pick(struct least *t, const struct lb_query *q, le
 				   const struct lb_outcome *o)                               \
 	{                                                                                    \
 		least_counted(cursor, s, place, o->inactive ? 0 : -1, o->inactive ? -1 : 0,  \
-			      name##_key);                                                   \
+			      &name##_by);                                                   \
 	}                                                                                    \
 	static void name##_on_count(const struct lb_snapshot *s, void *cursor, size_t place, \
 				    enum lb_counter c)                                       \
 	{                                                                                    \
 		(void)c;                                                                     \
-		least_refresh(cursor, s, place, name##_key);                                 \
+		least_refresh(cursor, s, place, &name##_by);                                 \
 	}                                                                                    \
 	static void name##_on_full(const struct lb_snapshot *s, void *cursor, size_t place)  \
 	{                                                                                    \
-		least_refresh(cursor, s, place, name##_key);                                 \
+		least_refresh(cursor, s, place, &name##_by);                                 \
 	}                                                                                    \
 	static bool name##_score(const struct lb_snapshot *s, const void *cursor,            \
 				 const struct lb_query *q, size_t place, double *ret)        \

@@ -83,6 +83,9 @@ static uint64_t room_key(const struct lb_snapshot *s, size_t place, const struct
 	return (uint64_t)seen.active * 2 + (s->max_weight - s->at[place].weight);
 }
 
+static const struct least_by load_by = {.key = load_key, .inactive = true};
+static const struct least_by room_by = {.key = room_key};
+
 struct trees {
 	struct least *load, *room;
 };
@@ -115,8 +118,8 @@ static bool is_overloaded(const struct lb_snapshot *s, const struct trees *t, si
 static ssize_t choose_least(const struct lb_query *q, const struct trees *t)
 {
 	if (ledger_rows(q->snap->ledger) > 1)
-		least_pick(t->room, q, room_key); /* for what it learns of other pickers */
-	return least_pick(t->load, q, load_key);
+		least_pick(t->room, q, &room_by); /* for what it learns of other pickers */
+	return least_pick(t->load, q, &load_by);
 }
 
 /* ---- The cache ---- */
@@ -325,8 +328,8 @@ static void count_both(const struct lb_snapshot *s, void *cursor, size_t cache_b
 {
 	const struct trees t = trees_of(s, cursor, cache_bytes);
 
-	least_counted(t.load, s, place, active, inactive, load_key);
-	least_counted(t.room, s, place, active, inactive, room_key);
+	least_counted(t.load, s, place, active, inactive, &load_by);
+	least_counted(t.room, s, place, active, inactive, &room_by);
 }
 
 static void refresh_both(const struct lb_snapshot *s, void *cursor, size_t cache_bytes,
@@ -334,8 +337,8 @@ static void refresh_both(const struct lb_snapshot *s, void *cursor, size_t cache
 {
 	const struct trees t = trees_of(s, cursor, cache_bytes);
 
-	least_refresh(t.load, s, place, load_key);
-	least_refresh(t.room, s, place, room_key);
+	least_refresh(t.load, s, place, &load_by);
+	least_refresh(t.room, s, place, &room_by);
 }
 
 static void adopt_both(const struct lb_snapshot *s, void *cursor, size_t cache_bytes,
@@ -345,8 +348,8 @@ static void adopt_both(const struct lb_snapshot *s, void *cursor, size_t cache_b
 
 	if (old_cursor)
 		memcpy(cursor, old_cursor, cache_bytes);
-	least_adopt(t.load, s, load_key);
-	least_adopt(t.room, s, room_key);
+	least_adopt(t.load, s, &load_by);
+	least_adopt(t.room, s, &room_by);
 }
 
 #define LBLC_HOOKS(name, cache_bytes)                                                              \

@@ -9,7 +9,7 @@
  * (sweep.h): that is what lets two threads pick without waiting for each other's cache lines. Before a pick
  * fails for want of a server, all is read anew.
  *
- * The functions are inline so that `key`, a constant, is no call.
+ * The functions are inline so that `by`, a constant, is no call: HOT where the compiler would not see to it.
  */
 #ifndef LIBSCHED_LEAST_H
 #define LIBSCHED_LEAST_H
@@ -17,6 +17,7 @@
 #include "libsched/sweep.h"
 #include "libsched/usual.h"
 
+#define HOT static inline __attribute__((always_inline)) /* what a pick is made of */
 #define LEAST_NEVER (UINT64_MAX >> 4) /* the key of who may not be chosen */
 
 struct least_seen {
@@ -34,9 +35,13 @@ struct least {
 	_Alignas(LINE_BYTES) uint64_t key[];
 };
 
-/* What a key is made of: the place's settings in the snapshot, and these counters. */
-typedef uint64_t least_key(const struct lb_snapshot *s, size_t place, const struct least *t,
-			   struct least_seen seen);
+/* What is least: a key, made of the place's settings in the snapshot and of these counters. */
+struct least_by {
+	uint64_t (*key)(const struct lb_snapshot *s, size_t place, const struct least *t,
+			struct least_seen seen);
+	bool inactive; /* connections count as well, not only active ones */
+	bool shared;   /* as do counters that are not in least_seen */
+};
 
 /* ---- Where things are ---- */
 
@@ -101,29 +106,30 @@ static inline void least_set(struct least *t, size_t place, uint64_t key)
 
 /* ---- Keys ---- */
 
-static inline struct least_seen least_look(const struct lb_snapshot *s, size_t place)
+HOT struct least_seen least_look(const struct lb_snapshot *s, size_t place,
+				 const struct least_by *by)
 {
 	return (struct least_seen){snap_count(s, place, LB_COUNTER_ACTIVE),
-				   snap_count(s, place, LB_COUNTER_INACTIVE)};
+				   by->inactive ? snap_count(s, place, LB_COUNTER_INACTIVE) : 0};
 }
 
-static inline uint64_t least_key_of(const struct lb_snapshot *s, size_t place,
-				    const struct least *t, struct least_seen seen, least_key *key)
+HOT uint64_t least_key_of(const struct lb_snapshot *s, size_t place, const struct least *t,
+			  struct least_seen seen, const struct least_by *by)
 {
 	const struct snap_server *e = &s->at[place];
 
 	if (!e->weight || snap_full_with(s, e, seen.active))
 		return LEAST_NEVER;
-	return key(s, place, t, seen);
+	return by->key(s, place, t, seen);
 }
 
 static inline void least_refresh(struct least *t, const struct lb_snapshot *s, size_t place,
-				 least_key *key)
+				 const struct least_by *by)
 {
-	const struct least_seen seen = least_look(s, place);
+	const struct least_seen seen = least_look(s, place, by);
 
 	least_seen(t)[place] = seen;
-	least_set(t, place, least_key_of(s, place, t, seen, key));
+	least_set(t, place, least_key_of(s, place, t, seen, by));
 }
 
 /*
@@ -158,7 +164,8 @@ static inline uint32_t least_shift(const struct lb_snapshot *s)
 
 /* ---- The hooks of an algorithm ---- */
 
-static inline void least_adopt(struct least *t, const struct lb_snapshot *s, least_key *key)
+static inline void least_adopt(struct least *t, const struct lb_snapshot *s,
+			       const struct least_by *by)
 {
 	uint32_t *winner;
 
@@ -167,8 +174,8 @@ static inline void least_adopt(struct least *t, const struct lb_snapshot *s, lea
 	t->sweep = (struct sweep){0};
 	winner = least_winner(t);
 	for (uint32_t i = 0; i < t->n; i++) {
-		least_seen(t)[i] = least_look(s, i);
-		t->key[t->n + i] = least_key_of(s, i, t, least_seen(t)[i], key);
+		least_seen(t)[i] = least_look(s, i, by);
+		t->key[t->n + i] = least_key_of(s, i, t, least_seen(t)[i], by);
 		winner[t->n + i] = i;
 	}
 	for (uint32_t i = t->n; i-- > 1;) {
@@ -187,35 +194,47 @@ static inline uint32_t least_moved(uint32_t count, int by)
 }
 
 /* This picker counted `active` and `inactive` more on the place. */
-static inline void least_counted(struct least *t, const struct lb_snapshot *s, size_t place,
-				 int active, int inactive, least_key *key)
+HOT void least_counted(struct least *t, const struct lb_snapshot *s, size_t place, int active,
+		       int inactive, const struct least_by *by)
 {
 	struct least_seen *seen = &least_seen(t)[place];
 
 	if (ledger_rows(s->ledger) == 1) {
 		seen->active = snap_count(s, place, LB_COUNTER_ACTIVE);
-		if (inactive)
+		if (by->inactive && inactive)
 			seen->inactive = snap_count(s, place, LB_COUNTER_INACTIVE);
 	} else {
 		seen->active = least_moved(seen->active, active);
-		seen->inactive = least_moved(seen->inactive, inactive);
+		if (by->inactive)
+			seen->inactive = least_moved(seen->inactive, inactive);
 	}
-	least_set(t, place, least_key_of(s, place, t, *seen, key));
+	least_set(t, place, least_key_of(s, place, t, *seen, by));
 }
 
-static inline void least_sweep(struct least *t, const struct lb_snapshot *s, least_key *key)
+/* What other pickers counted. Where nothing but connections counts, most are found as they were. */
+HOT void least_sweep(struct least *t, const struct lb_snapshot *s, const struct least_by *by)
 {
+	const uint32_t more = UINT32_MAX << LB_COUNTER_QUEUED;
+	const bool same = !s->has_limits && !(by->shared && ledger_has(s->ledger, more));
 	uint32_t due = sweep_due(&t->sweep, s);
 
 	if (!due)
 		return;
-	while (due--)
-		least_refresh(t, s, sweep_next(&t->sweep, s), key);
+	while (due--) {
+		const uint32_t place = sweep_next(&t->sweep, s);
+		const struct least_seen was = least_seen(t)[place], is = least_look(s, place, by);
+
+		if (same && was.active == is.active && was.inactive == is.inactive)
+			continue;
+		least_seen(t)[place] = is;
+		least_set(t, place, least_key_of(s, place, t, is, by));
+	}
 	sweep_prefetch(&t->sweep, s);
 }
 
 /* The winner, past those the request excludes; LEAST_NEVER for these, for as long. */
-static inline ssize_t least_first(struct least *t, const struct lb_query *q, least_key *key)
+static inline ssize_t least_first(struct least *t, const struct lb_query *q,
+				  const struct least_by *by)
 {
 	size_t skipped[LB_EXCLUDE_MAX], n = 0;
 	ssize_t found = -1;
@@ -235,65 +254,65 @@ static inline ssize_t least_first(struct least *t, const struct lb_query *q, lea
 	while (n) {
 		const size_t place = skipped[--n];
 
-		least_set(t, place, least_key_of(q->snap, place, t, least_seen(t)[place], key));
+		least_set(t, place, least_key_of(q->snap, place, t, least_seen(t)[place], by));
 	}
 	return found;
 }
 
-static inline ssize_t least_pick(struct least *t, const struct lb_query *q, least_key *key)
+HOT ssize_t least_pick(struct least *t, const struct lb_query *q, const struct least_by *by)
 {
 	const struct lb_snapshot *s = q->snap;
 	const uint32_t rows = ledger_rows(s->ledger);
 	ssize_t place;
 
 	if (rows > 1)
-		least_sweep(t, s, key);
-	place = least_first(t, q, key);
+		least_sweep(t, s, by);
+	place = least_first(t, q, by);
 	if (place >= 0 || rows == 1)
 		return place;
 	for (size_t i = 0; i < s->n; i++) /* others may have made room */
-		least_refresh(t, s, i, key);
-	return least_first(t, q, key);
+		least_refresh(t, s, i, by);
+	return least_first(t, q, by);
 }
 
 /*
- * The hooks of an algorithm that is nothing but a key: LEAST_HOOKS(wlc, wlc_key) makes them, LEAST_OPS(wlc)
+ * The hooks of an algorithm that is nothing but a key: LEAST_HOOKS(wlc, wlc_by) makes them, LEAST_OPS(wlc)
  * names them in its struct lb_algo.
  */
-#define LEAST_HOOKS(name, key)                                                                    \
+#define LEAST_HOOKS(name, by)                                                                     \
 	static void name##_adopt(const struct lb_snapshot *s, void *cursor,                       \
 				 const struct lb_snapshot *old, const void *old_cursor)           \
 	{                                                                                         \
 		(void)old;                                                                        \
 		(void)old_cursor;                                                                 \
-		least_adopt(cursor, s, key);                                                      \
+		least_adopt(cursor, s, &by);                                                      \
 	}                                                                                         \
 	static ssize_t name##_pick(const struct lb_snapshot *s, void *cursor,                     \
 				   const struct lb_query *q)                                      \
 	{                                                                                         \
 		(void)s;                                                                          \
-		return least_pick(cursor, q, key);                                                \
+		return least_pick(cursor, q, &by);                                                \
 	}                                                                                         \
 	static void name##_on_start(const struct lb_snapshot *s, void *cursor, size_t place,      \
 				    const struct lb_request *r)                                   \
 	{                                                                                         \
 		(void)r;                                                                          \
-		least_counted(cursor, s, place, 1, 0, key);                                       \
+		least_counted(cursor, s, place, 1, 0, &by);                                       \
 	}                                                                                         \
 	static void name##_on_done(const struct lb_snapshot *s, void *cursor, size_t place,       \
 				   const struct lb_outcome *o)                                    \
 	{                                                                                         \
-		least_counted(cursor, s, place, o->inactive ? 0 : -1, o->inactive ? -1 : 0, key); \
+		least_counted(cursor, s, place, o->inactive ? 0 : -1, o->inactive ? -1 : 0, &by); \
 	}                                                                                         \
 	static void name##_on_count(const struct lb_snapshot *s, void *cursor, size_t place,      \
 				    enum lb_counter c)                                            \
 	{                                                                                         \
 		(void)c;                                                                          \
-		least_refresh(cursor, s, place, key);                                             \
+		least_refresh(cursor, s, place, &by);                                             \
 	}                                                                                         \
 	static void name##_on_full(const struct lb_snapshot *s, void *cursor, size_t place)       \
 	{                                                                                         \
-		least_refresh(cursor, s, place, key);                                             \
+		least_refresh(cursor, s, place, &by);                                             \
 	}                                                                                         \
 	USUAL_PICK(name, name##_pick, name##_on_start)
 

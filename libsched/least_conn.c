@@ -17,7 +17,6 @@
 #include "libsched/mul.h"
 
 #define NONE UINT32_MAX
-#define HOT static inline __attribute__((always_inline)) /* what a pick is made of */
 
 typedef uint128 rank_t; /* what a match is about: rank_of() */
 

@@ -21,7 +21,7 @@ static uint64_t leastconn_load(const struct lb_snapshot *s, size_t place, struct
 	return busy ? (busy + 1) * scale / s->at[place].weight : 0;
 }
 
-IN_TURN_HOOKS(leastconn, leastconn_load, true)
+IN_TURN_HOOKS(leastconn, leastconn_load, true, true)
 
 const struct lb_algo algo_leastconn = {
     .size = sizeof(algo_leastconn),

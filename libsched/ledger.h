@@ -30,7 +30,8 @@ struct cell {
 	_Atomic uint64_t word;
 };
 
-#define CELL_STARTED (UINT64_C(1) << 32 | 1) /* a pick and an active connection; not on one below 0 */
+#define CELL_STARTED \
+	(UINT64_C(1) << 32 | 1) /* a pick and an active connection; not on one below 0 */
 
 struct tally {
 	_Atomic uint64_t done[LEDGER_RESULTS];
@@ -42,13 +43,19 @@ typedef struct ledger_row *ledger_row_ptr; /* _Atomic() of a plain name */
 
 struct ledger_row {
 	_Atomic(ledger_row_ptr) next;	/* published when it is whole */
-	struct cell *cell[SLOT_CHUNKS]; /* before them, backwards, the tallies; behind, inactive ones */
+	struct cell
+	    *cell[SLOT_CHUNKS]; /* before them, backwards, the tallies; behind, inactive ones */
 	_Alignas(LINE_BYTES) _Atomic int64_t active; /* of all servers, as counted here */
 };
 
 struct ledger {
 	struct ledger_row *first; /* there before the first picker is, and for good */
 	_Atomic uint32_t n_rows;
+	/*
+	 * Bit c: enum lb_counter c was counted, of any server, once. Most groups know nothing but active connections, and
+	 * then nobody looks for others.
+	 */
+	_Atomic uint32_t kinds;
 
 	struct ledger_row *last; /* the editor's */
 };
@@ -96,6 +103,17 @@ static inline int32_t word_active(uint64_t word)
 static inline uint32_t ledger_rows(const struct ledger *l)
 {
 	return atomic_load_explicit(&l->n_rows, memory_order_acquire);
+}
+
+static inline bool ledger_has(const struct ledger *l, uint32_t kinds)
+{
+	return atomic_load_explicit(&l->kinds, RELAXED) & kinds;
+}
+
+static inline void ledger_note_kind(struct ledger *l, enum lb_counter c)
+{
+	if (!ledger_has(l, UINT32_C(1) << c))
+		atomic_fetch_or_explicit(&l->kinds, UINT32_C(1) << c, RELAXED);
 }
 
 static inline struct ledger_row *row_next(const struct ledger_row *r)

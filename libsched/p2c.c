@@ -17,7 +17,7 @@
 struct p2c {
 	struct sweep sweep;
 	bool looked; /* at every place, at least once */
-	_Alignas(LINE_BYTES) int32_t others[]; /* active connections of each place that are in no row of ours */
+	_Alignas(LINE_BYTES) int32_t others[]; /* of each place: active, but not in our row */
 };
 
 /* Two places, by weight: whoever has none is never drawn. */
@@ -30,8 +30,8 @@ static size_t p2c_cursor_size(const struct lb_snapshot *s)
 	return sizeof(struct p2c) + s->n * sizeof(int32_t);
 }
 
-static inline void refresh(struct p2c *c, const struct lb_snapshot *s, const struct ledger_row *own,
-			   size_t place)
+static inline int32_t count_of_others(const struct lb_snapshot *s, const struct ledger_row *own,
+				      size_t place)
 {
 	const uint32_t slot = s->at[place].slot;
 	int64_t sum = 0;
@@ -39,21 +39,35 @@ static inline void refresh(struct p2c *c, const struct lb_snapshot *s, const str
 	ledger_for_each_row (row, s->ledger)
 		if (row != own)
 			sum += row_active_of(row, slot);
-	c->others[place] = (int32_t)sum;
+	return (int32_t)sum;
 }
 
-/* What other pickers counted, a few servers at a time. */
+/* What other pickers counted. */
+static __attribute__((noinline)) void look_at(struct p2c *c, const struct lb_snapshot *s,
+					      const struct ledger_row *own, uint32_t n)
+{
+	while (n--) {
+		const uint32_t place = sweep_next(&c->sweep, s);
+
+		c->others[place] = count_of_others(s, own, place);
+	}
+	c->looked = true;
+	sweep_prefetch(&c->sweep, s);
+}
+
+/* At how many it is time to look: a few servers every few picks. */
+static inline uint32_t look_due(struct p2c *c, const struct lb_snapshot *s)
+{
+	return c->looked ? sweep_due(&c->sweep, s) : (uint32_t)s->n;
+}
+
 static inline void look_around(struct p2c *c, const struct lb_snapshot *s,
 			       const struct ledger_row *own)
 {
-	uint32_t due = c->looked ? sweep_due(&c->sweep, s) : (uint32_t)s->n;
+	const uint32_t due = look_due(c, s);
 
-	if (!due)
-		return;
-	while (due--)
-		refresh(c, s, own, sweep_next(&c->sweep, s));
-	c->looked = true;
-	sweep_prefetch(&c->sweep, s);
+	if (due)
+		look_at(c, s, own, due);
 }
 
 /* ---- Any pick ---- */
@@ -65,28 +79,21 @@ static inline struct pair draw_two(const struct lb_snapshot *s, uint64_t *random
 	return (struct pair){draw_with(s, (uint32_t)(bits >> 32)), draw_with(s, (uint32_t)bits)};
 }
 
-/* With one more connection; in whatever rows they are counted. */
-static inline uint64_t load_of(int32_t own, int32_t others)
-{
-	const int64_t sum = (int64_t)own + others;
-
-	return sum > 0 ? (uint64_t)sum + 1 : 1;
-}
-
-static uint64_t load_at(const struct p2c *c, const struct lb_query *q, size_t place)
+/* With one more connection. Below 1 while others ended what began here and that is not yet seen. */
+static int64_t load_at(const struct p2c *c, const struct lb_query *q, size_t place)
 {
 	const struct snap_server *e = &q->snap->at[place];
 
 	if (e->limited) /* counted in common */
-		return (uint64_t)snap_active_of(q->snap, e) + 1;
-	return load_of((int32_t)row_active_of(q->row, e->slot), c->others[place]);
+		return (int64_t)snap_active_of(q->snap, e) + 1;
+	return row_active_of(q->row, e->slot) + c->others[place] + 1;
 }
 
 static inline size_t less_loaded(const struct p2c *c, const struct lb_query *q, size_t a, size_t b)
 {
 	const struct snap_server *at = q->snap->at;
-	const uint64_t second = all_ones_if(load_at(c, q, b) * at[a].set_weight <
-					    load_at(c, q, a) * at[b].set_weight);
+	const uint64_t second = all_ones_if_below_0(load_at(c, q, b) * at[a].set_weight -
+						    load_at(c, q, a) * at[b].set_weight);
 
 	return a ^ ((a ^ b) & second);
 }
@@ -110,13 +117,21 @@ static ssize_t p2c_pick(const struct lb_snapshot *s, void *cursor, const struct 
 
 /* ---- The usual pick ---- */
 
-/* Where a count is below 0, or at its end. */
+/* Where a count of ours is below 0, or at its end. */
 static __attribute__((noinline)) int start_any(struct lb_picker *p, const struct lb_request *r,
 					       size_t place_a, size_t place_b, uint64_t *ret_id)
 {
 	const struct lb_query q = usual_query(p, r);
 
 	return usual_end(p, r, (ssize_t)less_loaded(p->cursor, &q, place_a, place_b), NULL, ret_id);
+}
+
+/* Where the only picker counted beyond the end. */
+static __attribute__((noinline)) void stand_still(struct ledger_row *row, uint32_t slot_a,
+						  uint32_t slot_b)
+{
+	row_stand_still(row, slot_a);
+	row_stand_still(row, slot_b);
 }
 
 /*
@@ -126,45 +141,53 @@ static __attribute__((noinline)) int start_any(struct lb_picker *p, const struct
 static inline __attribute__((always_inline)) int start_less_loaded(struct lb_picker *p,
 								   const struct lb_request *r,
 								   size_t place_a, size_t place_b,
-								   bool alone,
-								   uint64_t *ret_id)
+								   bool alone, uint64_t *ret_id)
 {
-	const struct snap_server *a = &p->snap->at[place_a], *b = &p->snap->at[place_b];
+	const struct snap_server *a = &p->snap->at[place_a], *b = &p->snap->at[place_b], *e;
 	struct ledger_row *row = p->counting.row;
 	struct cell *cell_a = row_cell(row, a->slot), *cell_b = row_cell(row, b->slot);
-	uint64_t load_a = (uint64_t)(uint32_t)cell_word(cell_a) + 1;
-	uint64_t load_b = (uint64_t)(uint32_t)cell_word(cell_b) + 1, second;
+	int64_t load_a = (int64_t)(uint32_t)cell_word(cell_a) + 1;
+	int64_t load_b = (int64_t)(uint32_t)cell_word(cell_b) + 1;
+	uint64_t second;
 
 	if (!alone) {
 		const struct p2c *c = p->cursor;
 
 		if (__builtin_expect((load_a | load_b) > INT32_MAX, 0))
 			return start_any(p, r, place_a, place_b, ret_id);
-		load_a = load_of((int32_t)load_a - 1, c->others[place_a]);
-		load_b = load_of((int32_t)load_b - 1, c->others[place_b]);
+		load_a += c->others[place_a];
+		load_b += c->others[place_b];
 	}
-	second = all_ones_if(load_b * a->set_weight < load_a * b->set_weight);
-	if (__builtin_expect(!(r->flags & LB_REQUEST_UNCOUNTED), 1)) {
-		uint64_t either = cell_add(cell_a, CELL_STARTED & ~second);
+	second = all_ones_if_below_0(load_b * a->set_weight - load_a * b->set_weight);
+	if (!(r->flags & LB_REQUEST_UNCOUNTED)) {
+		uint64_t counted = cell_add(cell_a, CELL_STARTED & ~second);
 
-		either |= cell_add(cell_b, CELL_STARTED & second);
-		if (__builtin_expect(word_active(either) < 0, 0)) {
-			row_stand_still(row, a->slot);
-			row_stand_still(row, b->slot);
-		}
+		counted |= cell_add(cell_b, CELL_STARTED & second);
+		if (alone && __builtin_expect(word_active(counted) < 0, 0))
+			stand_still(row, a->slot, b->slot);
 		row_add_active(row, 1);
 	}
-	a = (const struct snap_server *)((uintptr_t)a ^ (((uintptr_t)a ^ (uintptr_t)b) & second));
-	*ret_id = a->id;
+	e = (const struct snap_server *)((uintptr_t)a ^ (((uintptr_t)a ^ (uintptr_t)b) & second));
+	*ret_id = e->id;
 	return 0;
 }
 
-static __attribute__((noinline)) int usual_among_pickers(struct lb_picker *p,
-							 const struct lb_request *r,
-							 size_t place_a, size_t place_b,
-							 uint64_t *ret_id)
+static __attribute__((noinline)) int look_and_start(struct lb_picker *p, const struct lb_request *r,
+						    size_t place_a, size_t place_b, uint32_t due,
+						    uint64_t *ret_id)
 {
-	look_around(p->cursor, p->snap, p->counting.row);
+	look_at(p->cursor, p->snap, p->counting.row, due);
+	return start_less_loaded(p, r, place_a, place_b, false, ret_id);
+}
+
+static __attribute__((noinline)) int usual_among_pickers(struct lb_picker *p,
+							 const struct lb_request *r, size_t place_a,
+							 size_t place_b, uint64_t *ret_id)
+{
+	const uint32_t due = look_due(p->cursor, p->snap);
+
+	if (due)
+		return look_and_start(p, r, place_a, place_b, due, ret_id);
 	return start_less_loaded(p, r, place_a, place_b, false, ret_id);
 }
 

@@ -30,8 +30,8 @@ static int32_t add_own(const struct counting *by, struct lb_server *s, enum lb_c
 	struct cell *cell = row_cell(by->row, s->slot);
 	_Atomic int32_t *inactive = row_inactive(by->row, s->slot);
 	const uint64_t word = cell_word(cell);
-	const int32_t have = c == LB_COUNTER_ACTIVE ? word_active(word)
-						    : atomic_load_explicit(inactive, RELAXED);
+	const int32_t have =
+	    c == LB_COUNTER_ACTIVE ? word_active(word) : atomic_load_explicit(inactive, RELAXED);
 
 	if (delta != -1 || have <= 0)
 		delta = within(server_count(by->ledger, s, c), delta, INT32_MAX);
@@ -49,6 +49,8 @@ static int32_t add_own(const struct counting *by, struct lb_server *s, enum lb_c
 
 void server_add(const struct counting *by, struct lb_server *s, enum lb_counter c, int64_t delta)
 {
+	if (c != LB_COUNTER_ACTIVE)
+		ledger_note_kind(by->ledger, c);
 	if (c >= LB_COUNTER_QUEUED)
 		add_shared(&s->shared[c - LB_COUNTER_QUEUED], delta);
 	else if (c == LB_COUNTER_ACTIVE)
@@ -136,7 +138,7 @@ static int32_t moved(int32_t count, int32_t by)
 int server_carry(struct server_pool *pool, struct lb_server *s, const uint32_t *count,
 		 const struct ledger_sums *sums)
 {
-	const struct ledger *l = &pool->ledger;
+	struct ledger *l = &pool->ledger;
 	_Atomic int32_t *inactive;
 	struct cell *cell;
 	struct tally *tally;
@@ -151,14 +153,16 @@ int server_carry(struct server_pool *pool, struct lb_server *s, const uint32_t *
 	inactive = row_inactive(pool->carried, s->slot);
 	active = (int32_t)(count[LB_COUNTER_ACTIVE] - (ledger_active(l, s->slot) +
 						       atomic_load_explicit(&s->limited, RELAXED)));
-	cell_set(cell, sums->picks << 32 |
-			   (uint32_t)moved(word_active(cell_word(cell)), active));
+	cell_set(cell, sums->picks << 32 | (uint32_t)moved(word_active(cell_word(cell)), active));
 	row_add_active(pool->carried, active);
-	atomic_store_explicit(inactive,
-			      moved(atomic_load_explicit(inactive, RELAXED),
-				    (int32_t)(count[LB_COUNTER_INACTIVE] -
-					      ledger_inactive(l, s->slot))),
-			      RELAXED);
+	atomic_store_explicit(
+	    inactive,
+	    moved(atomic_load_explicit(inactive, RELAXED),
+		  (int32_t)(count[LB_COUNTER_INACTIVE] - ledger_inactive(l, s->slot))),
+	    RELAXED);
+	for (enum lb_counter c = LB_COUNTER_INACTIVE; c < SERVER_COUNTERS; c++)
+		if (count[c])
+			ledger_note_kind(l, c);
 	for (size_t c = LB_COUNTER_QUEUED; c < SERVER_COUNTERS; c++)
 		atomic_store_explicit(&s->shared[c - LB_COUNTER_QUEUED], count[c], RELAXED);
 	atomic_store_explicit(&tally->picks_halves, sums->picks >> 31, RELAXED);

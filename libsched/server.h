@@ -84,6 +84,8 @@ static inline uint32_t server_count(const struct ledger *l, const struct lb_serv
 {
 	int64_t sum;
 
+	if (c != LB_COUNTER_ACTIVE && !ledger_has(l, UINT32_C(1) << c))
+		return 0;
 	if (c >= LB_COUNTER_QUEUED)
 		return atomic_load_explicit(&s->shared[c - LB_COUNTER_QUEUED], RELAXED);
 	if (c == LB_COUNTER_INACTIVE)
@@ -101,7 +103,7 @@ static inline bool server_idle(const struct ledger *l, const struct lb_server *s
 
 /* What a picker counts by: whose row, of which ledger. */
 struct counting {
-	const struct ledger *ledger;
+	struct ledger *ledger;
 	struct ledger_row *row;
 };
 
