@@ -271,11 +271,11 @@ def test_a_server_moves(binary):
     with Box(binary, servers=1) as box:
         box.get(2)
         there = box.two.port
-        assert "IP changed" in box.cli(f"set server be/one addr 127.0.0.1 port {there}") or not ours(binary)
+        assert box.cli(f"set server be/one addr 127.0.0.1 port {there}").startswith("no need to change the addr, port changed from")
         box.get(3)
         assert box.one.count == 2 and box.two.count == 3, (box.one.count, box.two.count)
         assert box.row("be", "one", "addr") == f"127.0.0.1:{there}"
-        box.cli(f"set server be/one addr 127.0.0.2 port {there}")
+        assert box.cli(f"set server be/one addr 127.0.0.2 port {there}").startswith("IP changed from '127.0.0.1' to '127.0.0.2'")
         assert box.row("be", "one", "addr") == f"127.0.0.2:{there}"
         assert "no need" in box.cli(f"set server be/one addr 127.0.0.2 port {there}")
         for wrong in ("addr", "addr nowhere", "addr 1.2.3") + (("addr 127.0.0.1 port x",) if ours(binary) else ()):
@@ -373,14 +373,16 @@ def test_servers_come_and_go(binary):
         with box.proxy.connect(box.tcp) as c:  # and nobody takes it away from a session
             c.sendall(b"GET / HTTP/1.1\r\n\r\n")
             assert b" 200 " in c.recv(999)
-            assert box.cli("wait 1ms srv-removable lt/t") == "Only servers in maintenance mode can be deleted.\n\n"
+            if ours(binary):  # since 3.0
+                assert box.cli("wait 1ms srv-removable lt/t") == "Only servers in maintenance mode can be deleted.\n\n"
             box.cli("set server lt/t state maint")
             assert "still has connections" in box.cli("del server lt/t")
-            assert "Wait delay expired. Server still has" in box.cli("wait 50ms srv-removable lt/t")
-            threading.Timer(0.3, c.close).start()
-            said = box.cli("wait 20s srv-removable lt/t; del server lt/t").split("\n")
-            assert said[0] == "Done." and "Server deleted." in said, said
-            assert "No such server." in box.cli("wait 1s srv-removable lt/t")
+            if ours(binary):
+                assert "Wait delay expired. Server still has" in box.cli("wait 50ms srv-removable lt/t")
+                threading.Timer(0.3, c.close).start()
+                said = box.cli("wait 20s srv-removable lt/t; del server lt/t").split("\n")
+                assert said[0] == "Done." and "Server deleted." in said, said
+                assert "No such server." in box.cli("wait 1s srv-removable lt/t")
 
 
 def test_commands_wait(binary):
