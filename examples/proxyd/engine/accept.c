@@ -383,7 +383,7 @@ static bool accept_one(struct worker *w, struct socket_handle *l)
 		gate_leave(e, &e->gate);
 		return false;
 	}
-	fd = accept4(l->h.fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	fd = call_accept(l->h.fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0) {
 		int error = errno;
 

@@ -56,8 +56,8 @@ static bool flows(const struct conn *c)
 {
 	const struct conn_side *client = &c->side[CONN_CLIENT], *server = &c->side[CONN_SERVER];
 
-	return c->state == CONN_OPEN && !(client->pending | server->pending) &&
-	       !(client->eof | client->broken | server->eof | server->broken);
+	return c->state == CONN_OPEN && !(client->pending | server->pending) && !(client->eof || client->broken) &&
+	       !(server->eof || server->broken);
 }
 
 struct conn_step conn_next(const struct conn *c)

@@ -119,7 +119,7 @@ static int connect_once(struct server *to, const struct cfg_source *source, cons
 		if (!e && source)
 			e = source_bind(fd, a.sa.sa_family, to, source, from);
 	}
-	if (!e && connect(fd, &a.sa, a.len) < 0 && errno != EINPROGRESS)
+	if (!e && call_connect(fd, &a.sa, a.len) < 0 && errno != EINPROGRESS)
 		e = -errno;
 	if (!e)
 		return fd;
@@ -218,7 +218,7 @@ static int attempt(struct worker *w, struct session *s, const char *early, size_
 		e = 0;
 	}
 	if (!e && len && !server_has_beginning(s->seeker.server)) {
-		n = send(s->handle[CONN_SERVER].fd, early, len, MSG_NOSIGNAL);
+		n = call_send(s->handle[CONN_SERVER].fd, early, len, MSG_NOSIGNAL);
 		if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ENOTCONN && errno != EINPROGRESS)
 			e = -errno;
 	}

@@ -165,7 +165,7 @@ int link_open(struct worker *w, struct exchange *x, const char *early, size_t le
 	e = worker_watch(w, &l->h, SESSION_EVENTS);
 	/* On a short way the connection stands when connect() returns. */
 	if (!e && len && !server_has_beginning(l->server)) {
-		n = send(fd, early, len, MSG_NOSIGNAL);
+		n = call_send(fd, early, len, MSG_NOSIGNAL);
 		if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ENOTCONN && errno != EINPROGRESS)
 			e = -errno;
 	}

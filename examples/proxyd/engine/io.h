@@ -3,29 +3,28 @@
 #ifndef PROXYD_ENGINE_IO_H
 #define PROXYD_ENGINE_IO_H
 
-#include <sys/epoll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
+#include "calls.h"
 #include "objects.h"
 #include "tls/conn.h"
 
 static inline ssize_t handle_recv(const struct handle *h, void *buf, size_t cap)
 {
-	return h->tls ? tls_recv(h->tls, buf, cap) : recv(h->fd, buf, cap, 0);
+	return h->tls ? tls_recv(h->tls, buf, cap) : call_recv(h->fd, buf, cap, 0);
 }
 
 /* What is there stays there. Of TLS only the first record is seen. */
 static inline ssize_t handle_peek(const struct handle *h, void *buf, size_t cap)
 {
-	return h->tls ? tls_peek(h->tls, buf, cap) : recv(h->fd, buf, cap, MSG_PEEK);
+	return h->tls ? tls_peek(h->tls, buf, cap) : call_recv(h->fd, buf, cap, MSG_PEEK);
 }
 
 /* `flags`: MSG_MORE. */
 static inline ssize_t handle_send(const struct handle *h, const void *data, size_t len, int flags)
 {
 	return h->tls ? tls_send(h->tls, data, len, flags)
-		      : send(h->fd, data, len, MSG_NOSIGNAL | flags);
+		      : call_send(h->fd, data, len, MSG_NOSIGNAL | flags);
 }
 
 /* A read of `n` bytes of `cap` took all that had come: only an event brings more. */
@@ -48,7 +47,7 @@ static inline void handle_close(struct handle *h)
 	tls_free(h->tls);
 	h->tls = NULL;
 	if (h->fd >= 0)
-		close(h->fd);
+		call_close(h->fd);
 	h->fd = -1;
 }
 

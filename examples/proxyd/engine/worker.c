@@ -282,10 +282,10 @@ static void session_event(struct worker *w, struct session *s, enum conn_end end
 		side->writable = true;
 	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR) && !side->eof)
 		side->readable = true;
-	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
 		side->hup = true;
-	if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) == EPOLLRDHUP)
-		side->fin = true;
+		side->fin |= (events & (EPOLLHUP | EPOLLERR)) == 0;
+	}
 	if (end == CONN_CLIENT && client_gave_up(s))
 		conn_end(&s->conn, 'C', s->conn.state == CONN_QUEUED ? 'Q' : 'C');
 	session_run(w, s);
@@ -396,6 +396,8 @@ static void count_rate(struct worker *w, unsigned n)
 {
 	uint64_t passed = w->now_ns - w->rate_since_ns;
 
+	if (w->n_sessions < NAP_SESSIONS)
+		return;
 	w->last_batch = n;
 	if (w->now_ns - w->last_turn_ns > BURST_GAP_NS) {
 		w->burst_since_ns = w->now_ns;
@@ -429,10 +431,13 @@ static bool in_burst(const struct worker *w)
 /* 0: none. */
 static int nap_us(const struct worker *w)
 {
-	int wanted = w->engine->opts.nap_us;
 	unsigned many = w->n_sessions < EVENTS_PER_TURN ? w->n_sessions : EVENTS_PER_TURN;
+	int wanted;
 
-	if (!wanted || w->n_sessions < NAP_SESSIONS || w->last_batch * 2 >= many || has_more(w))
+	if (w->n_sessions < NAP_SESSIONS || w->last_batch * 2 >= many || has_more(w))
+		return 0;
+	wanted = w->engine->opts.nap_us;
+	if (!wanted)
 		return 0;
 	if (w->rate < NAP_RATE && !in_burst(w))
 		return 0;
@@ -454,15 +459,16 @@ static void maybe_nap(const struct worker *w)
 static uint64_t next_deadline(const struct worker *w)
 {
 	const struct timer *first = timers_first(&w->timers);
-	uint64_t at = first ? first->deadline_ns : TIMER_NEVER;
+	uint64_t at = http_deadline(w);
+
+	if (first && first->deadline_ns < at)
+		at = first->deadline_ns;
 
 	if (w->accept_retry_ns < at)
 		at = w->accept_retry_ns;
 	if (w->defer_check_ns < at)
 		at = w->defer_check_ns;
-	if (w->count_ns < at)
-		at = w->count_ns;
-	return http_deadline(w) < at ? http_deadline(w) : at;
+	return w->count_ns < at ? w->count_ns : at;
 }
 
 /*
@@ -471,21 +477,19 @@ static uint64_t next_deadline(const struct worker *w)
  */
 static void set_alarm(struct worker *w, uint64_t at)
 {
-	const struct itimerspec t = {
-	    .it_value = {(time_t)(at / SECOND_NS), (long)(at % SECOND_NS)}};
+	struct itimerspec t = {.it_interval = {0, 0}};
 
 	if (at >= w->alarm_ns)
 		return;
+	t.it_value = (struct timespec){(time_t)(at / SECOND_NS), (long)(at % SECOND_NS)};
 	/* with a valid time it does not fail */
 	timerfd_settime(w->alarm.fd, TFD_TIMER_ABSTIME, &t, NULL);
 	w->alarm_ns = at;
 }
 
-/* As epoll_wait wants it, in ms. */
-static int timeout(struct worker *w)
+/* As epoll_wait wants it, in ms. `at`: the next deadline. */
+static int timeout(struct worker *w, uint64_t at)
 {
-	uint64_t at = next_deadline(w);
-
 	if (has_more(w) || at <= w->now_ns || atomic_load(&w->poke) || w->engine->opts.busy)
 		return 0;
 	set_alarm(w, at);
@@ -504,18 +508,21 @@ static void *loop(void *arg)
 	prctl(PR_SET_TIMERSLACK, 1UL); /* a nap of 100 us shall not last 150 */
 	w->now_ns = w->rate_since_ns = clock_ns();
 	while (!w->quit) {
+		uint64_t due;
 		int n;
 
 		if (atomic_load_explicit(&w->poke, memory_order_relaxed))
 			handle_pokes(w);
 		maybe_nap(w);
-		n = epoll_wait(w->epoll_fd, events, EVENTS_PER_TURN, timeout(w));
+		due = next_deadline(w);
+		n = call_epoll_wait(w->epoll_fd, events, EVENTS_PER_TURN, timeout(w, due));
 		w->now_ns = clock_ns();
 		for (int i = 0; i < n; i++)
 			dispatch(w, &events[i]);
 		count_rate(w, n > 0 ? (unsigned)n : 0);
 		run_again(w);
-		run_timers(w);
+		if (due <= w->now_ns)
+			run_timers(w);
 		free_dead(w);
 	}
 	return NULL;
