@@ -128,16 +128,17 @@ static struct session *session_new(struct worker *w, const struct socket_handle 
 
 	if (timers_reserve(&w->timers, w->n_sessions + 1) < 0)
 		return NULL;
-	s = calloc(1, sizeof(*s));
+	s = malloc(sizeof(*s));
 	if (!s)
 		return NULL;
+	*s = (struct session){
+	    .handle = {[CONN_CLIENT] = {HANDLE_CLIENT, fd, NULL}, [CONN_SERVER] = {HANDLE_SERVER, -1, NULL}},
+	    .frontend = f,
+	    .seeker.backend = f->backend,
+	    .accepted_ns = w->now_ns,
+	    .client = client_of(l, from),
+	};
 	conn_begin(&s->conn, w->now_ns);
-	s->handle[CONN_CLIENT] = (struct handle){HANDLE_CLIENT, fd, NULL};
-	s->handle[CONN_SERVER] = (struct handle){HANDLE_SERVER, -1, NULL};
-	s->frontend = f;
-	s->seeker.backend = f->backend;
-	s->accepted_ns = w->now_ns;
-	s->client = client_of(l, from);
 	LIST_INSERT_HEAD(&w->sessions, s, entry);
 	w->n_sessions++;
 	f->set->worker[w->index].sessions++;

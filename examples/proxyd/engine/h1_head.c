@@ -95,7 +95,7 @@ static bool take(struct head *h, char c, enum h1_fault otherwise)
 }
 
 /* RFC 9112, section 2.2: old servers end lines with LF alone. A request that does may mean to be read in two ways. */
-static bool take_odd_line_end(struct head *h, enum h1_fault otherwise)
+static __attribute__((cold)) bool take_odd_line_end(struct head *h, enum h1_fault otherwise)
 {
 	if (h->p == h->end)
 		return need_more(h);
@@ -113,8 +113,10 @@ static bool take_odd_line_end(struct head *h, enum h1_fault otherwise)
 /* Takes CR LF; `otherwise` if there is neither. */
 static inline bool take_line_end(struct head *h, enum h1_fault otherwise)
 {
-	if (h->end - h->p >= 2 && !memcmp(h->p, "\r\n", 2)) {
-		h->p += 2;
+	const char *p = h->p;
+
+	if (h->end - p >= 2 && !memcmp(p, "\r\n", 2)) {
+		h->p = p + 2;
 		return true;
 	}
 	return take_odd_line_end(h, otherwise);
@@ -263,11 +265,11 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-static struct http_span trimmed(const struct head *h, const char *from, const char *to)
+static struct http_span trimmed(const char *base, const char *from, const char *to)
 {
 	while (to > from && is_blank(to[-1]))
 		to--;
-	return span(h, from, to);
+	return (struct http_span){(uint32_t)(from - base), (uint32_t)(to - from)};
 }
 
 static bool same_value(const struct http_msg *m, const struct http_field *a, const struct http_field *b)
@@ -302,7 +304,7 @@ static bool note(struct head *h, const struct http_field *f)
  * A line that continues the one before: an answer has it in one, the line end as blanks (RFC 9112, section 5.2). Not so in
  * a request, nor behind a field that was left out.
  */
-static bool unfold(struct head *h)
+static __attribute__((cold)) bool unfold(struct head *h)
 {
 	struct http_msg *m = h->m;
 	struct http_field *f;
@@ -319,7 +321,7 @@ static bool unfold(struct head *h)
 		return false;
 	for (char *c = base + (line - base); c[-1] == '\r' || c[-1] == '\n';)
 		*--c = ' ';
-	f->value = trimmed(h, f->value.len ? base + f->value.at : text, text_end);
+	f->value = trimmed(base, f->value.len ? base + f->value.at : text, text_end);
 	f->received = false;
 	m->edited = true;
 	return true;
@@ -329,7 +331,7 @@ static bool unfold(struct head *h)
  * Behind the token that begins a line, where no colon is. option accept-invalid-http-… lets other visible bytes be in a
  * name; an answer's may have blanks before its colon, which go behind it (RFC 9112, section 5.1). The colon, or NULL.
  */
-static const char *odd_name(struct head *h, const char *from, const char *p)
+static __attribute__((cold)) const char *odd_name(struct head *h, const char *from, const char *p)
 {
 	const char *colon;
 	char *base = h->m->base;
@@ -347,22 +349,20 @@ static const char *odd_name(struct head *h, const char *from, const char *p)
 	return p;
 }
 
-static bool take_field(struct head *h)
+/* `p`: behind the token that begins the line, if it does with one. */
+static bool take_field(struct head *h, const char *p)
 {
 	struct http_msg *m = h->m;
 	struct http_field *f = &m->field[m->n_fields];
-	const char *const end = h->end, *from = h->p, *p = h1_skip_token(from, end);
+	const char *const base = m->base, *const end = h->end, *const from = h->p, *value;
 
 	if (m->n_fields == HTTP_FIELDS_MAX)
 		return fail(h, H1_FAULT_TOO_MANY);
-	if (p == end)
-		return need_more(h);
 	if (p == from && is_blank(*p))
 		return unfold(h);
 	if ((p == from || *p != ':') && !(p = odd_name(h, from, p)))
 		return false;
-	f->name = span(h, from, p);
-	f->id = http_id_of(from, (size_t)(p - from));
+	f->name = (struct http_span){(uint32_t)(from - base), (uint32_t)(p - from)};
 	f->received = true;
 	p++;
 	if (end - p >= 2 && p[0] == ' ' && p[1] > ' ') /* as nearly always */
@@ -370,24 +370,30 @@ static bool take_field(struct head *h)
 	else
 		for (; p < end && is_blank(*p); p++)
 			;
-	h->p = h1_skip_value(p, end);
-	f->value = trimmed(h, p, h->p);
+	value = p;
+	h->p = p = h1_skip_value(p, end);
+	f->value = trimmed(base, value, p);
 	if (!take_line_end(h, H1_FAULT_FIELD_VALUE))
 		return false;
-	m->seen |= (uint8_t)(1u << f->id);
 	m->n_fields++;
-	return !f->id || note(h, f);
+	f->id = http_id_of(from, f->name.len);
+	if (f->id == HTTP_ID_OTHER)
+		return true;
+	m->seen |= (uint8_t)(1u << f->id);
+	return note(h, f);
 }
 
 /* All up to the empty line. */
 static bool take_fields(struct head *h)
 {
 	for (;;) {
-		if (h->p == h->end)
+		const char *p = h1_skip_token(h->p, h->end);
+
+		if (p == h->end)
 			return need_more(h);
-		if (*h->p == '\r' || *h->p == '\n')
+		if (p == h->p && (*p == '\r' || *p == '\n'))
 			return take_line_end(h, H1_FAULT_LINE_END);
-		if (!take_field(h))
+		if (!take_field(h, p))
 			return false;
 	}
 }

@@ -38,6 +38,10 @@ typedef __m128i h1_vector;
 #define h1_mask(v) ((uint32_t)_mm_movemask_epi8(v))
 #define H1_ALL_BITS 0xffffu
 #endif
+#ifdef H1_VECTOR
+/* The first of these bits, H1_VECTOR if there is none. */
+#define h1_first(mask) __builtin_ctzll((uint64_t)(mask) | UINT64_C(1) << H1_VECTOR)
+#endif
 
 /* RFC 9110, section 5.6.2 */
 static inline bool h1_is_token(unsigned char c)
@@ -72,10 +76,10 @@ static inline const char *h1_skip_token(const char *p, const char *end)
 				       h1_equal(v, h1_all('-')));
 		uint32_t bad = ~h1_mask(good) & H1_ALL_BITS;
 
-		p += bad ? __builtin_ctz(bad) : H1_VECTOR;
+		p += h1_first(bad);
 	}
 #endif
-	while (p < end && h1_is_token((unsigned char)*p))
+	while (p < end && *p != ':' && h1_is_token((unsigned char)*p))
 		p++;
 	return p;
 }

@@ -16,6 +16,8 @@
 #ifndef PROXYD_ENGINE_HTTP_H
 #define PROXYD_ENGINE_HTTP_H
 
+#include <stdlib.h>
+
 #include "h1.h"
 #include "http_edit.h"
 #include "pace.h"
@@ -547,7 +549,14 @@ void exchange_log(struct worker *w, struct exchange *x, bool early);
 
 /* Behind what is there already. False: no memory. */
 bool chunk_append(struct chunk **c, const char *data, size_t len);
-void chunk_free(struct chunk **c);
+
+static inline void chunk_free(struct chunk **c)
+{
+	if (!*c)
+		return;
+	free(*c);
+	*c = NULL;
+}
 
 static inline size_t chunk_left(const struct chunk *c)
 {

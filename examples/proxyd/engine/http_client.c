@@ -35,12 +35,6 @@ bool chunk_append(struct chunk **c, const char *data, size_t len)
 	return true;
 }
 
-void chunk_free(struct chunk **c)
-{
-	free(*c);
-	*c = NULL;
-}
-
 /* ---- Beginning and end ---- */
 
 static void count_in(struct worker *w, struct frontend *f)
@@ -75,17 +69,22 @@ bool client_accept(struct worker *w, struct socket_handle *l, int fd,
 		w->http = http_worker_new();
 	if (!w->http || timers_reserve(&w->timers, w->n_sessions + 1) < 0)
 		return false;
-	c = calloc(1, sizeof(*c));
+	c = malloc(sizeof(*c));
 	if (!c)
 		return false;
-	c->h = (struct handle){HANDLE_HTTP_CLIENT, fd, NULL};
-	c->readable = c->writable = true; /* to look is cheaper than to ask */
-	c->timer.owner = TIMER_CLIENT;
-	c->frontend = l->frontend;
-	c->listener = l->tally;
-	c->bind = l->number;
-	c->accepted_ns = c->since_ns = c->idle_ns = w->now_ns;
-	c->from = client_of(l, from);
+	*c = (struct client){
+	    .h = {HANDLE_HTTP_CLIENT, fd, NULL},
+	    .readable = true, /* to look is cheaper than to ask */
+	    .writable = true,
+	    .timer.owner = TIMER_CLIENT,
+	    .frontend = l->frontend,
+	    .listener = l->tally,
+	    .bind = l->number,
+	    .accepted_ns = w->now_ns,
+	    .since_ns = w->now_ns,
+	    .idle_ns = w->now_ns,
+	    .from = client_of(l, from),
+	};
 	LIST_INSERT_HEAD(&w->http->clients, c, entry);
 	count_in(w, c->frontend);
 	c->greeting = l->accept_proxy;
