@@ -155,7 +155,7 @@ static void end_session(struct worker *w, struct session *s, char who, char phas
 
 static bool watch_client(struct worker *w, struct session *s)
 {
-	if (worker_watch(w, &s->handle[CONN_CLIENT], SESSION_EVENTS) == 0)
+	if (session_watch(w, s, CONN_CLIENT) == 0)
 		return true;
 	end_session(w, s, 'R', 'C');
 	return false;

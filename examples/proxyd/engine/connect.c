@@ -232,7 +232,7 @@ static int attempt(struct worker *w, struct session *s, const char *early, size_
 	if (len && !session_give(w, s, CONN_SERVER, early, len, 0))
 		return 0; /* no memory: it is over, the caller sees */
 	if (!e)
-		e = worker_watch(w, &s->handle[CONN_SERVER], SESSION_EVENTS);
+		e = session_watch(w, s, CONN_SERVER);
 	if (e && s->conn.state == CONN_OPEN) { /* the bytes are gone: no second attempt */
 		conn_end(&s->conn, 'R', 'C');
 		return 0;

@@ -509,7 +509,6 @@ static size_t without_default_port(const struct http_msg *m, const char *host, s
 /* RFC 9112, section 3.2.2: the target's authority is what counts; two that differ are a trap. */
 static bool check_host(struct head *h)
 {
-	static const char never[] = " \t,/?#@\\\"<>";
 	struct http_msg *m = h->m;
 	bool named = m->absolute_form || m->method == HTTP_METHOD_CONNECT;
 	struct http_span name = authority(m);
@@ -523,7 +522,7 @@ static bool check_host(struct head *h)
 		return true;
 	b = http_text(m, h->host->value);
 	for (uint32_t i = 0; i < h->host->value.len; i++)
-		if (strchr(never, b[i])) /* NUL is in no value */
+		if (!h1_is_host((unsigned char)b[i]))
 			return fail(h, H1_FAULT_HOST);
 	b_len = without_default_port(m, b, h->host->value.len);
 	return !named || http_same_name(a, a_len, b, b_len) || fail(h, H1_FAULT_HOST);

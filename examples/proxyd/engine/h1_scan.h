@@ -58,6 +58,14 @@ static inline bool h1_is_value(unsigned char c)
 	return c >= 0x20 ? c != 0x7f : c == '\t';
 }
 
+/* A value of Host without what ends a host, or hides one: HTAB SP " # , / < > ? @ \ */
+static inline bool h1_is_host(unsigned char c)
+{
+	static const uint32_t never[8] = {0x00000200u, 0xd000900du, 0x10000001u};
+
+	return !(never[c >> 5] >> (c & 31) & 1);
+}
+
 static inline bool h1_is_target(unsigned char c)
 {
 	return c > 0x20 && c < 0x7f && c != '#';

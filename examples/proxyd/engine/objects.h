@@ -497,6 +497,7 @@ struct session {
 	uint8_t on;		 /* enum session_list */
 	bool bulk;		 /* full reads in a row: use the large buffer */
 	uint8_t full_reads;
+	bool asks_room[2];	  /* epoll tells when that end takes more */
 	bool shaking;		  /* the client's TLS handshake is not done */
 	uint8_t socks;		  /* of server_socks() */
 	bool logged;		  /* option logasap: its line is written */

@@ -225,7 +225,7 @@ void session_run(struct worker *w, struct session *s)
 
 		switch (step.action) {
 		case CONN_WAIT:
-			session_arm(w, s);
+			session_wait(w, s);
 			return;
 		case CONN_READ:
 			if (may_read(w, s, step.end))

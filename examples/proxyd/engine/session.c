@@ -62,6 +62,36 @@ void session_arm(struct worker *w, struct session *s)
 		timer_arm(&w->timers, &s->timer, deadline);
 }
 
+/*
+ * A fresh socket that is connected takes what it gets. That it would is an event, at once and for nothing, so it is asked
+ * for when there is something that waits to go. TLS may wait for room when it reads.
+ */
+int session_watch(struct worker *w, struct session *s, enum conn_end end)
+{
+	struct handle *h = &s->handle[end];
+
+	s->asks_room[end] = h->tls || (end == CONN_SERVER && s->conn.state == CONN_CONNECTING);
+	return worker_watch(w, h, s->asks_room[end] ? SESSION_EVENTS : SESSION_EVENTS & ~(uint32_t)EPOLLOUT);
+}
+
+static bool ask_room(struct worker *w, struct session *s, enum conn_end end)
+{
+	if (!s->conn.side[end].pending || s->asks_room[end])
+		return true;
+	s->asks_room[end] = true;
+	return worker_rewatch(w, &s->handle[end], true) == 0;
+}
+
+void session_wait(struct worker *w, struct session *s)
+{
+	if (s->conn.state == CONN_OPEN && (!ask_room(w, s, CONN_CLIENT) || !ask_room(w, s, CONN_SERVER))) {
+		conn_end(&s->conn, 'R', 'D');
+		session_close(w, s);
+		return;
+	}
+	session_arm(w, s);
+}
+
 /* What has come until now must do for the rules. */
 static void inspected_long_enough(struct worker *w, struct session *s)
 {

@@ -343,6 +343,12 @@ void pipe_close(struct worker *w);
 
 /* ---- session.c ---- */
 
+/* Puts the socket of that end into epoll. 0 or -errno. */
+int session_watch(struct worker *w, struct session *s, enum conn_end end);
+
+/* Nothing is left to do now: epoll, or the clock, tells when there is. */
+void session_wait(struct worker *w, struct session *s);
+
 void session_arm(struct worker *w, struct session *s);
 void session_expired(struct worker *w, struct session *s);
 void session_close(struct worker *w, struct session *s);
