@@ -178,8 +178,9 @@ def main(vipd):
 
         # All of it dies at once; the next one removes or adopts what lies about.
         children = [int(p) for p in pathlib.Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children").read_text().split()]
-        for pid in (daemon.pid, *children):
-            os.kill(pid, signal.SIGKILL)
+        for number in (signal.SIGSTOP, signal.SIGKILL):  # so that none sees another one's end
+            for pid in (daemon.pid, *children):
+                os.kill(pid, number)
         daemon.wait()
         wait_for("their end", lambda: not any(pathlib.Path(f"/proc/{p}/exe").exists() for p in children))
         assert len(addresses()) == 4
