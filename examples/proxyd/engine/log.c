@@ -168,16 +168,26 @@ static void write_to(int fds[3], const struct cfg_log *log, const struct log_mes
 
 static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
+#define DATE_LEN 19 /* "2003-10-11T22:14:15" */
+
+/* With an end, which sscanf() needs: behind it lie others' bytes. */
+static void date_of(const struct syslog_line *l, char buf[DATE_LEN + 1])
+{
+	snprintf(buf, DATE_LEN + 1, "%.*s", (int)l->date.len, l->date.at);
+}
+
 /* As RFC 3164 has it: "Oct  3 10:11:12"; without a date now. */
 static void short_date(const struct syslog_line *l, char *buf, size_t cap)
 {
 	unsigned month, day, hour, minute, second;
 	time_t now = time(NULL);
+	char date[DATE_LEN + 1];
 	struct tm tm;
 
+	date_of(l, date);
 	if (l->date.len && !l->is_5424)
 		snprintf(buf, cap, "%.*s", (int)l->date.len, l->date.at);
-	else if (l->date.len >= 19 && sscanf(l->date.at, "%*4d-%2u-%2uT%2u:%2u:%2u", &month, &day, &hour, &minute, &second) == 5 &&
+	else if (l->date.len >= DATE_LEN && sscanf(date, "%*4d-%2u-%2uT%2u:%2u:%2u", &month, &day, &hour, &minute, &second) == 5 &&
 		 month >= 1 && month <= 12)
 		snprintf(buf, cap, "%s %2u %02u:%02u:%02u", months[month - 1], day, hour, minute, second);
 	else if (!localtime_r(&now, &tm) || !strftime(buf, cap, "%b %e %H:%M:%S", &tm))
@@ -189,16 +199,18 @@ static void long_date(const struct syslog_line *l, char *buf, size_t cap)
 {
 	unsigned month = 0, day, hour, minute, second;
 	time_t now = time(NULL);
+	char date[DATE_LEN + 1];
 	struct tm tm;
 
+	date_of(l, date);
 	if (l->date.len && l->is_5424) {
 		snprintf(buf, cap, "%.*s", (int)l->date.len, l->date.at);
 		return;
 	}
-	while (l->date.len && month < 12 && memcmp(l->date.at, months[month], 3) != 0)
+	while (l->date.len && month < 12 && memcmp(date, months[month], 3) != 0)
 		month++;
 	if (l->date.len && month < 12 && localtime_r(&now, &tm) &&
-	    sscanf(l->date.at + 4, "%2u %2u:%2u:%2u", &day, &hour, &minute, &second) == 4)
+	    sscanf(date + 4, "%2u %2u:%2u:%2u", &day, &hour, &minute, &second) == 4)
 		snprintf(buf, cap, "%04d-%02u-%02uT%02u:%02u:%02u-00:00", tm.tm_year + 1900, month + 1, day, hour, minute, second);
 	else
 		iso_date(buf, cap);
