@@ -17,6 +17,7 @@
 
 #define LINE_MAX_BYTES 16384u
 #define PER_TURN 64 /* datagrams, or connections, of one socket */
+#define FD_RETRY_NS UINT64_C(100000000) /* after EMFILE */
 #define NEVER UINT64_MAX
 
 struct source;
@@ -36,6 +37,8 @@ struct forward {
 	LIST_HEAD(, source) sources;
 	LIST_HEAD(, peer) peers;
 	unsigned n_peers;
+	uint64_t again_ns; /* there was no descriptor: when it is tried again; NEVER: there was */
+	bool told;	   /* that there was none */
 };
 
 /* A socket of dgram-bind or bind. */
@@ -125,6 +128,26 @@ static void peer_free(struct forwards *fs, struct peer *p)
 	accept_again(fs, f);
 }
 
+/* The others wait in the queue. */
+static void pause_source(struct forwards *fs, struct source *s)
+{
+	s->paused = true;
+	watch(fs, s->fd, &s->watched, EPOLL_CTL_MOD, 0);
+}
+
+static void not_accepted(struct forwards *fs, struct source *s, int error, uint64_t now_ns)
+{
+	struct forward *f = s->forward;
+
+	if (error != EMFILE && error != ENFILE && error != ENOBUFS && error != ENOMEM)
+		return;
+	if (!f->told)
+		log_warn("log-forward %s: clients wait: %s", f->name, strerror(error));
+	f->told = true;
+	f->again_ns = now_ns + FD_RETRY_NS;
+	pause_source(fs, s);
+}
+
 static void accept_peers(struct forwards *fs, struct source *s, uint64_t now_ns)
 {
 	struct forward *f = s->forward;
@@ -133,8 +156,11 @@ static void accept_peers(struct forwards *fs, struct source *s, uint64_t now_ns)
 		int fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		struct peer *p = fd >= 0 ? calloc(1, sizeof(*p)) : NULL;
 
-		if (fd < 0)
+		if (fd < 0) {
+			not_accepted(fs, s, errno, now_ns);
 			return;
+		}
+		f->told = false;
 		if (p) {
 			p->watched.peer = p;
 			p->forward = f;
@@ -149,24 +175,28 @@ static void accept_peers(struct forwards *fs, struct source *s, uint64_t now_ns)
 		LIST_INSERT_HEAD(&f->peers, p, entry);
 		f->n_peers++;
 	}
-	if (f->n_peers < f->cfg->maxconn)
-		return;
-	s->paused = true; /* the others wait in the queue until one has ended */
-	watch(fs, s->fd, &s->watched, EPOLL_CTL_MOD, 0);
+	if (f->n_peers >= f->cfg->maxconn)
+		pause_source(fs, s); /* until one has ended */
+}
+
+/* Some send line ends behind what they have counted, which may come later than that. */
+static size_t skip_ends(const struct peer *p, size_t at)
+{
+	while (at < p->len && p->in[at] == '\n')
+		at++;
+	return at;
 }
 
 /* False: what comes is no syslog. */
 static bool take_lines(struct forwards *fs, struct peer *p)
 {
-	size_t at = 0;
+	size_t at = skip_ends(p, 0);
 	struct text line;
 	ssize_t n;
 
 	while ((n = syslog_frame(p->in + at, p->len - at, LINE_MAX_BYTES, &line)) > 0) {
 		take_line(fs, p->forward, line.at, line.len);
-		at += (size_t)n;
-		while (at < p->len && p->in[at] == '\n') /* some send one behind what they have counted */
-			at++;
+		at = skip_ends(p, at + (size_t)n);
 	}
 	memmove(p->in, p->in + at, p->len - at);
 	p->len -= at;
@@ -204,10 +234,12 @@ uint64_t forwards_deadline(const struct forwards *fs)
 	const struct peer *p;
 	uint64_t first = NEVER;
 
-	LIST_FOREACH (f, &fs->list, entry)
+	LIST_FOREACH (f, &fs->list, entry) {
+		first = f->again_ns < first ? f->again_ns : first;
 		LIST_FOREACH (p, &f->peers, entry)
 			if (deadline_of(p) < first)
 				first = deadline_of(p);
+	}
 	return first;
 }
 
@@ -228,12 +260,17 @@ int forwards_dispatch(struct forwards *fs, uint64_t now_ns)
 		else
 			receive_datagrams(fs, w->source);
 	}
-	LIST_FOREACH (f, &fs->list, entry)
+	LIST_FOREACH (f, &fs->list, entry) {
 		for (p = LIST_FIRST(&f->peers); p; p = next) {
 			next = LIST_NEXT(p, entry);
 			if (deadline_of(p) <= now_ns)
 				peer_free(fs, p);
 		}
+		if (f->again_ns <= now_ns) {
+			f->again_ns = NEVER;
+			accept_again(fs, f);
+		}
+	}
 	return 0;
 }
 
@@ -333,6 +370,7 @@ static struct forward *get_forward(struct forwards *fs, const char *name)
 		free(f);
 		return NULL;
 	}
+	f->again_ns = NEVER;
 	LIST_INSERT_HEAD(&fs->list, f, entry);
 	return f;
 }

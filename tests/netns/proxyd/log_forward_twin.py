@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: MIT
 """Log lines of others, received and passed on by proxyd and HAProxy alike:   log_forward_twin.py BINARY"""
 import datetime
+import os
 import re
+import resource
 import signal
 import socket
 import time
@@ -117,6 +119,35 @@ ring r
             assert c.recv(1) == b""
         send(udp, "<14>Oct  3 10:11:12 h t: still here")
         assert plain.next().rstrip("\n").endswith("still here")
+
+
+def test_a_line_end_behind_what_is_counted_may_come_late(binary):
+    if "haproxy" in binary:  # it takes none there
+        return
+    plain, line = Datagrams(), "<14>Oct  3 10:11:12 host tag: counted"
+    with Proxy(binary, config(section(free_port(), [f"127.0.0.1:{plain.port} local0"]))) as p, p.connect() as c:
+        for _ in range(3):  # what came is taken before the next comes
+            c.sendall(f"{len(line)} {line}".encode())
+            assert plain.next().rstrip("\n") == line
+            c.sendall(b"\n")
+
+
+def test_clients_wait_for_a_descriptor(binary):
+    if "haproxy" in binary:  # it takes its limit from the file
+        return
+    plain = Datagrams()
+    with Proxy(binary, config(section(free_port(), [f"127.0.0.1:{plain.port} local0"]))) as p:
+        pid = p.process.pid
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        used = {int(fd) for fd in os.listdir(f"/proc/{pid}/fd")}
+        none = next(fd for fd in range(len(used) + 1) if fd not in used)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (none, before[1]))
+        with p.connect() as c:
+            c.sendall(b"<14>Oct  3 10:11:12 h t: patient\n")
+            until("it says so", lambda: "clients wait" in p.text())
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+            assert "t: patient" in plain.next()
+        assert p.text().count("clients wait") == 1
 
 
 def test_a_reload_changes_where_lines_go(binary):
