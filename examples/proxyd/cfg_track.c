@@ -6,12 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
-/* False: told. */
 static bool drains_404(const struct cfg_proxy *p)
 {
 	return p->set.httpchk && p->set.httpchk->drain_404;
 }
 
+/* False: told. */
 static bool find_tracked(struct reader *r, const struct cfg_proxy *p, struct cfg_server *s)
 {
 	const char *slash = strrchr(s->track, '/'), *name = slash ? slash + 1 : s->track;
