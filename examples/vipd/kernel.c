@@ -369,8 +369,8 @@ int kernel_main(const struct birth *b)
 	addresses_remove_old(&k);
 	addresses_set_fixed(&k);
 	addresses_audit(&k); /* makes the macvlans and the filter before anybody needs them */
-	/* At the very first it is known what health will say, and a reload may have removed the last ones. */
-	if (k.services && (b->first || !b->conf->n_virtuals))
+	/* At the very first it may be known what health will say, and a reload may have removed the last ones. */
+	if (k.services && ((b->first && weights_are_said(b->weights)) || !b->conf->n_virtuals))
 		services_commit(k.services);
 	if (b->first)
 		msg_send(b->ends.control, &(struct msg){.type = MSG_SERVED}, -1);

@@ -127,7 +127,8 @@ static void take_bfd_as_up(struct supervisor *s)
  */
 static bool waits_for_services(const struct supervisor *s)
 {
-	return !s->ran && s->child[ROLE_HEALTH].wanted && !weights_begin(s->weights, s->conf);
+	return !s->ran && s->child[ROLE_HEALTH].wanted && !weights_begin(s->weights, s->conf) &&
+	       weights_are_said(s->weights);
 }
 
 void children_served(struct supervisor *s)

@@ -103,6 +103,8 @@ struct vrrp {
 int speakers_init(struct vrrp *v);
 void speakers_on_link(struct vrrp *v, const struct msg_link *l);
 void routers_on_source(struct vrrp *v, const struct msg *m); /* track_src_ip */
+/* For sockets that have not come: the kernel process is new. */
+void speakers_ask_again(struct vrrp *v);
 void speakers_on_socket(struct vrrp *v, const struct msg *m, int fd);
 const struct device *device_find(const struct vrrp *v, const char *name);
 

@@ -187,6 +187,16 @@ static void ask(struct speaker *s, uint32_t ifindex)
 		s->ifindex = ifindex;
 }
 
+void speakers_ask_again(struct vrrp *v)
+{
+	for (size_t i = 0; i < v->n_speakers; i++) {
+		struct speaker *s = &v->speakers[i];
+
+		if (s->ifindex && !s->link)
+			ask(s, s->ifindex);
+	}
+}
+
 /* What ha_vrrp_link_new asks for has come already. */
 static int take_socket(const struct ha_vrrp_socket *want, void *userdata)
 {

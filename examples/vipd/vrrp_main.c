@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <link.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@
 #define REST_NS UINT64_C(500000) /* a burst of adverts shares a wake-up; far below a skew time */
 #define SLACK_NS UINT64_C(100000) /* likewise of adverts that are due */
 #define PATIENCE_NS UINT64_C(20000000000) /* for the kernel process, on a machine that is overrun */
+#define CALLED_NS UINT64_C(3000000000) /* when the supervisor speaks; below child_wait_time's 5 s */
 
 static void on_kernel(struct loop *l, int fd, uint32_t events, void *userdata)
 {
@@ -124,6 +126,7 @@ static void on_order(struct vrrp *v, const struct msg *m)
 		end(v, (enum msg_stop)m->value);
 		break;
 	case MSG_RESYNC:
+		speakers_ask_again(v);
 		routers_tell_kernel(v, true);
 		break;
 	case MSG_TRACK:
@@ -266,20 +269,30 @@ static bool is_answered(const struct router *r)
 	return r->linked || r->speaker->refused || (d && d->link.name[0] && !d->link.ifindex);
 }
 
+/* To stop, perhaps; or the kernel process is another one, and an answer was lost with its predecessor. */
+static bool is_called(const struct vrrp *v)
+{
+	struct pollfd p = {.fd = v->birth->ends.control, .events = POLLIN};
+
+	return poll(&p, 1, 0) > 0;
+}
+
 /*
  * Interfaces and sockets first: a router that goes on as Active must be able to speak at once, and one
  * that begins is in FAULT when its interface is, not when we do not know it yet.
  */
 static void wait_for_sockets(struct vrrp *v)
 {
-	uint64_t until = loop_clock_ns() + PATIENCE_NS;
+	const uint64_t began = loop_clock_ns();
 	size_t answered = 0;
 
 	for (;;) {
+		uint64_t patience = is_called(v) ? CALLED_NS : PATIENCE_NS;
+
 		on_kernel(v->loop, v->birth->ends.kernel, 0, v);
 		while (answered < v->n_routers && is_answered(&v->routers[answered]))
 			answered++;
-		if (answered == v->n_routers || loop_clock_ns() > until)
+		if (answered == v->n_routers || loop_clock_ns() - began > patience)
 			return;
 		usleep(500);
 	}

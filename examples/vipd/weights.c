@@ -96,6 +96,14 @@ void weights_want(struct weights *w, size_t index, size_t first, const int32_t *
 	atomic_store(&w->turn[index], turn ? turn : 2);
 }
 
+bool weights_are_said(const struct weights *w)
+{
+	for (size_t i = 0; i < w->n_virtuals; i++)
+		if (!atomic_load(&w->turn[i]))
+			return false;
+	return true;
+}
+
 int weights_read(const struct weights *w, size_t index, size_t first, int32_t *ret, size_t n)
 {
 	uint32_t turn = atomic_load(&w->turn[index]);

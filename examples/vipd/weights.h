@@ -10,6 +10,7 @@
 #define VIPD_WEIGHTS_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "conf.h"
@@ -45,9 +46,12 @@ void weights_want(struct weights *w, size_t index, size_t first, const int32_t *
 
 /*
  * What health will want when it begins, all being taken for true that a check has to refute: the kernel process need not wait for it. Of
- * virtual servers with FILE_CHECK or BFD_CHECK nothing is said: for these something is known. 0 or -ENOMEM.
+ * virtual servers with FILE_CHECK or BFD_CHECK nothing is said: their state is known elsewhere. 0 or -ENOMEM.
  */
 int weights_begin(struct weights *w, const struct conf *c);
+
+/* Something was said of every virtual server: of one of which nothing was, the kernel process would take all real servers away. */
+bool weights_are_said(const struct weights *w);
 
 /*
  * What is wanted of it now: 1. 0: nobody said anything, or it is just being written, and a commit will follow. -EBADMSG: weights that

@@ -116,6 +116,9 @@ static void the_beginning_is_what_health_will_say(void **state)
 	assert_int_equal(got[0], 0);
 	assert_int_equal(got[1], 9);
 	assert_int_equal(weights_read(w, 2, 5, got, 2), 0);
+	assert_false(weights_are_said(w)); /* of the third */
+	weights_want(w, 2, 5, (int32_t[]){8, QUORUM_ABSENT}, 2);
+	assert_true(weights_are_said(w));
 	weights_free(w);
 }
 
