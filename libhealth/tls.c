@@ -286,7 +286,7 @@ static int handshake_failed(struct channel *ch, int r, int error,
 	ch->target->tls->stats.failed++;
 	/* Whatever the server did not like, the session may have been it. */
 	forget_session(ch->target);
-	if (verified != X509_V_OK)
+	if (verified != X509_V_OK && ch->target->tls->o.flags & HEALTH_TLS_VERIFY) /* else it was no reason */
 		say(ret->text, "certificate", X509_verify_cert_error_string(verified));
 	else if (why == 0)
 		say(ret->text, "", "closed in the handshake");

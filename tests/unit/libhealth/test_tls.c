@@ -322,6 +322,18 @@ static void a_certificate_is_judged_when_asked(void **state)
 	}
 }
 
+static void a_certificate_that_nobody_judges_is_no_reason(void **state)
+{
+	struct tls_rig t;
+
+	(void)state;
+	open_rig(&t, &(struct tls_peer_script){.version = TLS1_2_VERSION, .wants_certificate = true}, (struct health_tls_opts){0}, NULL, 0);
+	run_again(&t); /* it has none to show */
+	assert_int_equal(t.rig.result.code, HEALTH_CODE_L6RSP);
+	assert_memory_equal(t.rig.text, "TLS: ", 5);
+	close_rig(&t);
+}
+
 static void authorities_may_be_a_text(void **state)
 {
 	struct tls_rig t;
@@ -624,6 +636,7 @@ int main(void)
 	    cmocka_unit_test(https_is_http_over_it),
 	    cmocka_unit_test(an_answer_longer_than_a_record_is_read_whole),
 	    cmocka_unit_test(a_certificate_is_judged_when_asked),
+	    cmocka_unit_test(a_certificate_that_nobody_judges_is_no_reason),
 	    cmocka_unit_test(authorities_may_be_a_text),
 	    cmocka_unit_test(a_certificate_about_to_expire_is_told),
 	    cmocka_unit_test(alpn_is_chosen_or_refused),
