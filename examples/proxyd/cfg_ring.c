@@ -158,6 +158,22 @@ static void find_rings(struct reader *r, struct cfg_logs *logs)
 		}
 }
 
+/* Each would take it from the other. */
+static void check_file(struct reader *r, struct cfg_ring *ring)
+{
+	const struct cfg_ring *other;
+
+	STAILQ_FOREACH (other, &r->cfg->rings, next) {
+		if (other == ring)
+			return;
+		if (!ring->file || !other->file || strcmp(ring->file, other->file) != 0)
+			continue;
+		diag_add(r->diag, DIAG_WARNING, &ring->at, "ring \"%s\": ring \"%s\" has this backing-file: give each its own; its lines stay in memory",
+			 ring->name, other->name);
+		ring->file = NULL;
+	}
+}
+
 void cfg_rings_check(struct reader *r)
 {
 	struct cfg_forward *forward;
@@ -168,12 +184,14 @@ void cfg_rings_check(struct reader *r)
 	STAILQ_FOREACH (ring, &r->cfg->rings, next)
 		STAILQ_FOREACH (s, &ring->servers, next)
 			cfg_tls_of_ring(r, s);
-	STAILQ_FOREACH (ring, &r->cfg->rings, next)
+	STAILQ_FOREACH (ring, &r->cfg->rings, next) {
+		check_file(r, ring);
 		if (ring->maxlen > ring->size) {
 			diag_add(r->diag, DIAG_WARNING, &ring->at, "ring \"%s\": maxlen is more than its size, %zu is taken", ring->name,
 				 ring->size);
 			ring->maxlen = (unsigned)ring->size;
 		}
+	}
 	find_rings(r, &r->cfg->global.logs);
 	STAILQ_FOREACH (forward, &r->cfg->forwards, next) {
 		find_rings(r, &forward->logs);
