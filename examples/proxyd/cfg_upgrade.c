@@ -126,7 +126,7 @@ static void httpchk_headers(struct upgrade *u, const struct lex_line *line, size
 			    const char *data)
 {
 	const struct lex_word *at = &line->word[4];
-	const char *p = at->text;
+	const char *p = text_of(line, 4);
 
 	(void)words;
 	(void)data;
