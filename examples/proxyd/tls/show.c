@@ -21,7 +21,8 @@ static char *take(BIO *b)
 	if (len >= 0)
 		text = malloc((size_t)len + 1);
 	if (text) {
-		memcpy(text, data, (size_t)len);
+		if (len > 0) /* of nothing there is no data */
+			memcpy(text, data, (size_t)len);
 		text[len] = '\0';
 	}
 	BIO_free(b);
