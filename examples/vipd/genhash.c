@@ -235,7 +235,7 @@ static int add_transport(const struct question *q, struct health_check_opts *o)
 {
 #ifdef HAVE_HEALTH_TLS
 	const struct health_tls_opts tls = {.size = sizeof(tls), .sni = q->sni ? q->host : NULL};
-	struct health_tls *context;
+	static struct health_tls *context; /* for the life of the program */
 	int r;
 
 	if (!q->tls)
@@ -244,8 +244,7 @@ static int add_transport(const struct question *q, struct health_check_opts *o)
 		return -EOPNOTSUPP;
 	r = openssl_module()->tls_new(&tls, answer.why, sizeof(answer.why), &context);
 	if (r >= 0)
-		o->transport =
-		    openssl_module()->tls_transport(context); /* for the life of the program */
+		o->transport = openssl_module()->tls_transport(context);
 	return r;
 #else
 	(void)o;
