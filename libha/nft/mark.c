@@ -3,14 +3,13 @@
 #include <libha/nft_mark.h>
 
 #include <errno.h>
-#include <linux/netlink.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/sized.h"
-#include "nft/ask.h"
 #include "nft/expr.h"
 #include "nft/shown.h"
+#include "nft/whole.h"
 
 #define TABLE "hawser-marks"
 #define COMMENT "marks by destination" /* the table is ours */
@@ -20,9 +19,7 @@
 #define KEY_MAX 24
 
 struct ha_nft_marks {
-	struct nl_channel channel;
-	struct nl_batch batch;
-	char table[NFT_TABLE_NAME_SIZE];
+	struct nft_whole whole;
 	int32_t priority;
 	bool counters;
 };
@@ -38,26 +35,14 @@ int ha_nft_marks_open(const struct ha_nft_marks_opts *o, struct ha_nft_marks **r
 	r = o ? sized_in(&own, sizeof(own), o) : 0;
 	if (r < 0)
 		return r;
-	if (!own.table)
-		own.table = TABLE;
-	if (!nft_table_name_ok(own.table))
-		return -EINVAL;
 	m = mem_zalloc(sizeof(*m));
 	if (!m)
 		return -ENOMEM;
-	memcpy(m->table, own.table, strlen(own.table));
 	m->priority = own.priority ? own.priority : PRIORITY;
 	m->counters = own.counters;
-	r = nl_channel_open(&m->channel, NETLINK_NETFILTER, own.transport, 0);
+	r = nft_whole_open(&m->whole, own.table ? own.table : TABLE, COMMENT, own.transport);
 	if (r < 0) {
 		mem_free(m);
-		return r == -EPROTONOSUPPORT ? -EOPNOTSUPP : r;
-	}
-	r = nft_probe(&m->channel, &m->batch);
-	if (r < 0) {
-		if (own.transport)
-			m->channel.ops.close = NULL; /* still the caller's */
-		ha_nft_marks_close(m);
 		return r;
 	}
 	*ret = m;
@@ -68,8 +53,7 @@ void ha_nft_marks_close(struct ha_nft_marks *m)
 {
 	if (!m)
 		return;
-	nl_batch_fini(&m->batch);
-	nl_channel_close(&m->channel);
+	nft_whole_close(&m->whole);
 	mem_free(m);
 }
 
@@ -156,48 +140,30 @@ static void put_rule(struct nft_ruleset *r, const char *chain, enum kind kind, b
 	nft_end_rule(r, w, list);
 }
 
-static void put_table(const struct ha_nft_marks *m, struct nft_ruleset *r,
-		      const struct ha_nft_mark *marks, size_t n)
+struct wanted {
+	const struct ha_nft_marks *m;
+	const struct ha_nft_mark *marks;
+	size_t n;
+};
+
+static void put_table(struct nft_ruleset *r, const char *comment, const void *userdata)
 {
-	nft_put_table(r, COMMENT);
+	const struct wanted *want = userdata;
+	const struct ha_nft_marks *m = want->m;
+
+	nft_put_table(r, comment);
 	nft_put_base_chain(r, "prerouting", "filter", NF_INET_PRE_ROUTING, m->priority);
 	nft_put_base_chain(r, "output", "filter", NF_INET_LOCAL_OUT, m->priority);
 	for (int kind = 0; kind < N_KINDS; kind++) {
-		put_map(r, (enum kind)kind, marks, n);
+		put_map(r, (enum kind)kind, want->marks, want->n);
 		put_rule(r, "prerouting", (enum kind)kind, m->counters);
 		put_rule(r, "output", (enum kind)kind, m->counters);
 	}
 }
 
-static void keep_error(void *userdata, size_t index, int error, const char *text)
-{
-	int *ret = userdata;
-
-	(void)index, (void)text;
-	if (!*ret)
-		*ret = error;
-}
-
-static int apply(struct ha_nft_marks *m, bool there, const struct ha_nft_mark *marks, size_t n)
-{
-	struct nft_ruleset r = {.batch = &m->batch, .table = m->table};
-	int error = 0, result;
-
-	nl_batch_reset(&m->batch);
-	nft_put_begin(&r);
-	if (there)
-		nft_put_delete_table(&r);
-	if (n)
-		put_table(m, &r, marks, n);
-	nft_put_end(&r);
-	result = nl_transaction(&m->channel, &m->batch, keep_error, &error);
-	return result > 0 ? error : result;
-}
-
 int ha_nft_marks_set(struct ha_nft_marks *m, const struct ha_nft_mark *marks, size_t n)
 {
-	char comment[NFT_COMMENT_SIZE];
-	int there;
+	const struct wanted want = {m, marks, n};
 
 	if (!m || (n && !marks))
 		return -EINVAL;
@@ -206,10 +172,5 @@ int ha_nft_marks_set(struct ha_nft_marks *m, const struct ha_nft_mark *marks, si
 	for (size_t i = 0; i < n; i++)
 		if (!ha_ip_len(&marks[i].ip) || !marks[i].protocol)
 			return -EINVAL;
-	there = nft_ask_table(&m->channel, &m->batch, NFPROTO_INET, m->table, comment);
-	if (there < 0 || (!there && !n))
-		return there;
-	if (there && strcmp(comment, COMMENT) != 0)
-		return n ? -EEXIST : 0;
-	return apply(m, there, marks, n);
+	return nft_whole_set(&m->whole, n ? put_table : NULL, &want);
 }

@@ -3,14 +3,13 @@
 #include <libha/vrrp_accept.h>
 
 #include <errno.h>
-#include <linux/netlink.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/sized.h"
-#include "nft/ask.h"
 #include "nft/expr.h"
+#include "nft/whole.h"
 
 #define TABLE "hawser-vrrp"
 #define COMMENT "virtual addresses that accept nothing" /* the mark: the table is ours */
@@ -21,9 +20,7 @@
 #define KEY_MAX 20 /* IPv6 address and interface */
 
 struct ha_vrrp_accept {
-	struct nl_channel channel;
-	struct nl_batch batch;
-	char table[NFT_TABLE_NAME_SIZE];
+	struct nft_whole whole;
 	int32_t priority;
 	bool counters;
 };
@@ -39,26 +36,14 @@ int ha_vrrp_accept_open(const struct ha_vrrp_accept_opts *o, struct ha_vrrp_acce
 	r = o ? sized_in(&own, sizeof(own), o) : 0;
 	if (r < 0)
 		return r;
-	if (!own.table)
-		own.table = TABLE;
-	if (!nft_table_name_ok(own.table))
-		return -EINVAL;
 	a = mem_zalloc(sizeof(*a));
 	if (!a)
 		return -ENOMEM;
-	memcpy(a->table, own.table, strlen(own.table));
 	a->priority = own.set_priority ? own.priority : PRIORITY;
 	a->counters = own.counters;
-	r = nl_channel_open(&a->channel, NETLINK_NETFILTER, own.transport, 0);
+	r = nft_whole_open(&a->whole, own.table ? own.table : TABLE, COMMENT, own.transport);
 	if (r < 0) {
 		mem_free(a);
-		return r == -EPROTONOSUPPORT ? -EOPNOTSUPP : r;
-	}
-	r = nft_probe(&a->channel, &a->batch);
-	if (r < 0) {
-		if (own.transport)
-			a->channel.ops.close = NULL; /* still the caller's */
-		ha_vrrp_accept_close(a);
 		return r;
 	}
 	*ret = a;
@@ -69,8 +54,7 @@ void ha_vrrp_accept_close(struct ha_vrrp_accept *a)
 {
 	if (!a)
 		return;
-	nl_batch_fini(&a->batch);
-	nl_channel_close(&a->channel);
+	nft_whole_close(&a->whole);
 	mem_free(a);
 }
 
@@ -179,49 +163,31 @@ static void put_kind(struct nft_ruleset *r, enum kind kind, bool counts)
 	nft_end_rule(r, w, list);
 }
 
-static void put_table(const struct ha_vrrp_accept *a, struct nft_ruleset *r,
-		      const struct ha_vrrp_refused *f, size_t n)
+struct wanted {
+	const struct ha_vrrp_accept *a;
+	const struct ha_vrrp_refused *sorted;
+	size_t n;
+};
+
+static void put_table(struct nft_ruleset *r, const char *comment, const void *userdata)
 {
-	nft_put_table(r, COMMENT);
+	const struct wanted *want = userdata;
+	const struct ha_vrrp_accept *a = want->a;
+
+	nft_put_table(r, comment);
 	nft_put_base_chain(r, "input", "filter", NF_INET_LOCAL_IN, a->priority);
 	put_neighbour_discovery(r, 135);
 	put_neighbour_discovery(r, 136);
 	for (int kind = 0; kind < N_KINDS; kind++) {
 		put_kind(r, (enum kind)kind, a->counters);
-		put_elements(r, (enum kind)kind, f, n);
+		put_elements(r, (enum kind)kind, want->sorted, want->n);
 	}
-}
-
-static void keep_error(void *userdata, size_t index, int error, const char *text)
-{
-	int *ret = userdata;
-
-	(void)index, (void)text;
-	if (!*ret)
-		*ret = error;
-}
-
-static int apply(struct ha_vrrp_accept *a, bool there, const struct ha_vrrp_refused *f, size_t n)
-{
-	struct nft_ruleset r = {.batch = &a->batch, .table = a->table};
-	int error = 0, result;
-
-	nl_batch_reset(&a->batch);
-	nft_put_begin(&r);
-	if (there)
-		nft_put_delete_table(&r);
-	if (n)
-		put_table(a, &r, f, n);
-	nft_put_end(&r);
-	result = nl_transaction(&a->channel, &a->batch, keep_error, &error);
-	return result > 0 ? error : result;
 }
 
 int ha_vrrp_accept_set(struct ha_vrrp_accept *a, const struct ha_vrrp_refused *refused, size_t n)
 {
-	char comment[NFT_COMMENT_SIZE];
 	struct ha_vrrp_refused *sorted;
-	int there;
+	int r;
 
 	if (!a || (n && !refused))
 		return -EINVAL;
@@ -231,15 +197,10 @@ int ha_vrrp_accept_set(struct ha_vrrp_accept *a, const struct ha_vrrp_refused *r
 		if (!ha_ip_len(&refused[i].ip) ||
 		    (kind_of(&refused[i]) == LINK_LOCAL && !refused[i].ifindex))
 			return -EINVAL;
-	there = nft_ask_table(&a->channel, &a->batch, NFPROTO_INET, a->table, comment);
-	if (there < 0 || (!there && !n))
-		return there;
-	if (there && strcmp(comment, COMMENT) != 0)
-		return n ? -EEXIST : 0;
 	sorted = sort(refused, n);
 	if (!sorted)
 		return -ENOMEM;
-	there = apply(a, there, sorted, n);
+	r = nft_whole_set(&a->whole, n ? put_table : NULL, &(struct wanted){a, sorted, n});
 	mem_free(sorted);
-	return there;
+	return r;
 }

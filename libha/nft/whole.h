@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* A small table that is made anew as a whole at each change, and tells by its comment that it is ours. */
+#ifndef LIBHA_NFT_WHOLE_H
+#define LIBHA_NFT_WHOLE_H
+
+#include <libha/nl_transport.h>
+
+#include "nft/names.h"
+#include "nft/put.h"
+
+struct nft_whole {
+	struct nl_channel channel;
+	struct nl_batch batch;
+	char table[NFT_TABLE_NAME_SIZE];
+	const char *comment; /* static */
+};
+
+/* Changes nothing yet. 0 or -errno; when it fails, `transport` is left alone, and there is nothing to close. */
+int nft_whole_open(struct nft_whole *w, const char *table, const char *comment,
+		   const struct ha_nl_transport *transport);
+void nft_whole_close(struct nft_whole *w);
+
+/* What is in the table, with nft_put_table() first. */
+typedef void nft_whole_put(struct nft_ruleset *r, const char *comment, const void *userdata);
+
+/*
+ * In one transaction what is there goes and what `put` puts comes; put == NULL: it only goes. A table of this name that is not ours is left
+ * alone: -EEXIST, or 0 when there is nothing to put. 0 or -errno.
+ */
+int nft_whole_set(struct nft_whole *w, nft_whole_put *put, const void *userdata);
+
+#endif
