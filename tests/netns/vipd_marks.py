@@ -59,6 +59,15 @@ WORDS = """nftables_ipvs marks
     nftables dropped
     nftables_priority 5
     nftables_counters"""
+BY_FILE = """
+track_file sick { file "FOLDER/sick" }
+virtual_server 10.8.0.100 81 {
+    lb_algo rr
+    lb_kind NAT
+    protocol TCP
+    real_server 10.8.0.13 81 { FILE_CHECK { track_file sick } }
+}
+"""
 PLACES = ("10.8.0.100", "10.8.0.101", "10.8.0.102", "10.8.0.103")
 SERVERS = ("10.8.0.11", "10.8.0.12")
 CLIENT = """
@@ -123,6 +132,36 @@ def talk(daemon, ask, client):
     wait_for("each line is served", lambda: all(ask("10.8.0.2", place) in SERVERS for place in PLACES))
 
 
+def start(vipd):
+    with open("log", "a") as out:
+        return subprocess.Popen([vipd, "-n", "-l", "-D", "-G", "-f", "conf", "-p", "p", "-r", "r", "-c", "c", "--control=control"], stdout=out, stderr=out)
+
+
+def let_a_file_decide(daemon):
+    conf = pathlib.Path("conf")
+    pathlib.Path("sick").write_text("0\n")
+    conf.write_text(conf.read_text() + BY_FILE.replace("FOLDER", os.getcwd()))
+    daemon.send_signal(signal.SIGHUP)
+    wait_for("the file's server is served", lambda: "10.8.0.13" in table("hawser"))
+
+
+def kill_all(daemon):
+    """Nobody may tidy up."""
+    pids = [daemon.pid, *map(int, subprocess.run(["pgrep", "-P", str(daemon.pid)], capture_output=True, text=True, check=True).stdout.split())]
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in pids:
+            os.kill(pid, number)
+    daemon.wait(30)
+
+
+def expect_untouched():
+    """What a killed vipd left stays as it is until health has spoken."""
+    pathlib.Path("sick").write_text("-255\n")
+    wait_for("the file's server gets nothing more", lambda: "destination 10.8.0.13:81 NAT weight 0" in pathlib.Path("log").read_text())
+    log = pathlib.Path("log").read_text()
+    assert "remove destination" not in log, log
+
+
 def main(vipd):
     client = subprocess.Popen(["unshare", "-n", sys.executable, "-c", CLIENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
 
@@ -142,10 +181,14 @@ def main(vipd):
     with tempfile.TemporaryDirectory() as name:
         os.chdir(name)
         pathlib.Path("conf").write_text(CONF.replace("WORDS", WORDS))
-        with open("log", "w") as out:
-            daemon = subprocess.Popen([vipd, "-n", "-l", "-D", "-G", "-f", "conf", "-p", "p", "-r", "r", "-c", "c", "--control=control"], stdout=out, stderr=out)
+        daemon = start(vipd)
         try:
             talk(daemon, ask, client.pid)
+            let_a_file_decide(daemon)
+            kill_all(daemon)
+            pathlib.Path("log").unlink()
+            daemon = start(vipd)
+            expect_untouched()
             daemon.terminate()
             daemon.wait(30)
             assert not table("marks") and not table("hawser-vrrp"), "a table stays behind"
