@@ -288,6 +288,7 @@ void engine_drain(struct engine *e)
 	if (e->draining)
 		return;
 	e->draining = true;
+	forwards_drain(e->forwards, loop_clock_ns());
 	for (unsigned i = 0; i < e->n_workers; i++)
 		if (worker_post(e->worker[i], worker_drain, NULL) < 0)
 			log_err("worker %u cannot be told to finish: out of memory", i);

@@ -442,6 +442,22 @@ bool forwards_sync(struct forwards *fs, const struct cfg *cfg, char *error, size
 	return true;
 }
 
+void forwards_drain(struct forwards *fs, uint64_t now_ns)
+{
+	struct forward *f;
+
+	LIST_FOREACH (f, &fs->list, entry)
+		while (!LIST_EMPTY(&f->sources)) {
+			struct source *s = LIST_FIRST(&f->sources);
+
+			if (s->is_stream)
+				accept_peers(fs, s, now_ns);
+			else
+				receive_datagrams(fs, s);
+			source_free(s);
+		}
+}
+
 int forwards_new(struct forwards **ret)
 {
 	struct forwards *fs = calloc(1, sizeof(*fs));

@@ -17,6 +17,9 @@ void forwards_free(struct forwards *fs);
 /* Opens what the configuration says and is not open yet, and closes what it does not. False: *error; the rest is as it was. */
 bool forwards_sync(struct forwards *fs, const struct cfg *cfg, char *error, size_t cap);
 
+/* Takes what waits at its addresses and leaves them to a successor; connections that stand go on. */
+void forwards_drain(struct forwards *fs, uint64_t now_ns);
+
 int forwards_fd(const struct forwards *fs);
 uint64_t forwards_deadline(const struct forwards *fs);
 int forwards_dispatch(struct forwards *fs, uint64_t now_ns);

@@ -132,6 +132,31 @@ def test_a_line_end_behind_what_is_counted_may_come_late(binary):
             c.sendall(b"\n")
 
 
+def test_a_soft_stop_leaves_the_addresses_to_another(binary):
+    udp, plain, front = free_port(), Datagrams(), free_port()
+    origin = Server(lambda server, c: c.sendall(b"x") or c.recv(1))
+    text = config(section(udp, [f"127.0.0.1:{plain.port} local0"]) + f"\nlisten l\n    bind 127.0.0.1:{front}\n    server s 127.0.0.1:{origin.port}\n")
+    with Proxy(binary, text) as p, p.connect(front) as keeps, p.connect() as stays:
+        assert keeps.recv(1) == b"x"
+        stays.sendall(b"<14>Oct  3 10:11:12 h t: before\n")
+        assert "before" in plain.next()
+        p.signal(signal.SIGUSR1)
+
+        def are_free():
+            with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
+                tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    tcp.bind(("127.0.0.1", p.port))
+                    datagrams.bind(("127.0.0.1", udp))
+                except OSError:
+                    return False
+                return True
+
+        until("the addresses are free", are_free)
+        stays.sendall(b"<14>Oct  3 10:11:12 h t: after\n")
+        assert "after" in plain.next()
+
+
 def test_clients_wait_for_a_descriptor(binary):
     if "haproxy" in binary:  # it takes its limit from the file
         return
