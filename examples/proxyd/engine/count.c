@@ -46,6 +46,14 @@ static void count_front(struct worker *w, struct counters *front, struct tally *
 		counter_inc(counters_of(listener, w->index), what);
 }
 
+void count_given(struct worker *w, const struct backend *b)
+{
+	struct counters *c = counters_of(b->pool->tally, w->index);
+
+	counter_inc(c, COUNT_SESSIONS);
+	count_rate_at(&c->sessions, w->now_ns / SECOND_NS);
+}
+
 void count_pick(struct worker *w, const struct seeker *k, uint32_t now_server, uint32_t now_pool, bool balanced)
 {
 	struct counters *c[2] = {counters_of(k->server->tally, w->index),
@@ -54,13 +62,12 @@ void count_pick(struct worker *w, const struct seeker *k, uint32_t now_server, u
 
 	counter_max(&c[0]->sessions_max, now_server);
 	counter_max(&c[1]->sessions_max, now_pool);
-	/* a server's are its attempts, a backend's those it was given: counted at their end */
+	/* a server's are its attempts, a backend's those it was given: count_given() */
 	counter_inc(c[0], COUNT_SESSIONS);
+	count_rate_at(&c[0]->sessions, second);
 	for (unsigned i = 0; i < 2; i++) {
 		if (balanced)
 			counter_inc(c[i], COUNT_PICKED);
-		if (!i || !k->attempts.failures) /* a backend has it once */
-			count_rate_at(&c[i]->sessions, second);
 		atomic_store_explicit(&c[i]->last_ns, w->now_ns, memory_order_relaxed);
 	}
 }
@@ -152,7 +159,6 @@ void count_exchange(struct worker *w, const struct frontend *f, struct tally *li
 	if (!k->backend)
 		return;
 	back = counters_of(k->backend->pool->tally, w->index);
-	counter_inc(back, COUNT_SESSIONS);
 	counter_inc(back, COUNT_REQUESTS);
 	counter_inc(back, class_of(x->status));
 	add_bytes(back, in, out);
@@ -234,7 +240,6 @@ void count_session(struct worker *w, const struct session *s)
 	if (!k->backend)
 		return;
 	back = counters_of(k->backend->pool->tally, w->index);
-	counter_inc(back, COUNT_SESSIONS);
 	add_bytes(back, in, out);
 	if (!k->server)
 		return;

@@ -43,6 +43,9 @@ void count_session(struct worker *w, const struct session *s);
 /* option contstats: what moved since the last time, of all that goes on. */
 void count_continuously(struct worker *w);
 
+/* A backend was chosen for a TCP session or a request: once of each, before a server is looked for. */
+void count_given(struct worker *w, const struct backend *b);
+
 /* A server was chosen; `balanced`: by the algorithm. Counts it among those of this second. */
 void count_pick(struct worker *w, const struct seeker *k, uint32_t now_server, uint32_t now_pool, bool balanced);
 

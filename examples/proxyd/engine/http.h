@@ -267,6 +267,9 @@ void client_hurry(const struct client *c);
 /* The request at the beginning of what the worker's buffer holds is w->http->request. */
 void exchange_begin(struct worker *w, struct client *c, uint32_t head_len, uint32_t total);
 
+/* A backend is chosen, or none: who calls it again changes nothing. */
+void exchange_routed(struct worker *w, struct exchange *x);
+
 /* Its head and `n` bytes of its body stand in the worker's buffer: rules, then a server. */
 void exchange_route(struct worker *w, struct exchange *x, uint32_t head_len, size_t n);
 

@@ -284,6 +284,13 @@ void exchange_begin(struct worker *w, struct client *c, uint32_t head_len, uint3
 	exchange_route(w, x, head_len, n);
 }
 
+void exchange_routed(struct worker *w, struct exchange *x)
+{
+	if (!x->routed && x->seeker.backend)
+		count_given(w, x->seeker.backend);
+	x->routed = true;
+}
+
 void exchange_route(struct worker *w, struct exchange *x, uint32_t head_len, size_t n)
 {
 	struct http_msg *m = &w->http->request;
@@ -294,7 +301,7 @@ void exchange_route(struct worker *w, struct exchange *x, uint32_t head_len, siz
 	w->http->early_len = n;
 	if (!http_request_rules(w, x, m))
 		return;
-	x->routed = true;
+	exchange_routed(w, x);
 	if (!x->seeker.backend) {
 		exchange_fail(w, x, 503, 'S', 'C');
 		return;

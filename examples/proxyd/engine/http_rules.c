@@ -567,7 +567,7 @@ static bool choose_backend(struct worker *w, struct exchange *x, struct http_msg
 		return false;
 	if (front)
 		x->seeker.backend = chosen ? chosen : frontend_switch(f, r);
-	x->routed = true;
+	exchange_routed(w, x);
 	x->stage = STAGE_BACK_BODY;
 	if (x->seeker.backend && !x->seeker.backend->http) { /* of mode tcp, and this connection is one of HTTP now */
 		exchange_fail(w, x, 0, 'I', 'R');

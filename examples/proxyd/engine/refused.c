@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "refused.h"
+#include "rule_run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,9 +52,12 @@ void refused_keep(struct worker *w, const struct client *c, const struct exchang
 	if (k) {
 		k->is_answer = b;
 		name(k->proxy, proxy);
+		name(k->frontend, c->frontend->name);
 		name(k->backend, b ? b->proxy->name : "");
 		name(k->server, x && x->seeker.server ? x->seeker.server->name : "");
 		k->proxy_id = b ? b->number : c->frontend->number;
+		k->frontend_id = c->frontend->number;
+		k->server_id = k->server[0] ? backend_server_id(b, x->seeker.server) : 0;
 		k->backend_id = b ? b->number : 0;
 		k->from = c->from;
 		clock_gettime(CLOCK_REALTIME, &k->when);

@@ -14,7 +14,8 @@ struct refused {
 	TAILQ_ENTRY(refused) entry; /* latest first */
 	bool is_answer;
 	char proxy[CFG_NAME_MAX + 1], backend[CFG_NAME_MAX + 1], server[CFG_NAME_MAX + 1]; /* "": none */
-	unsigned proxy_id, backend_id;
+	char frontend[CFG_NAME_MAX + 1];
+	unsigned proxy_id, frontend_id, backend_id, server_id; /* of none: 0 */
 	struct endpoint from;
 	struct timespec when;
 	uint64_t event; /* how many came before, of all proxies */

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "cfg_rules.h"
+#include "count.h"
 #include "http.h"
 #include "io.h"
 #include "log_facts.h"
@@ -247,6 +248,8 @@ enum inspection session_inspect(struct worker *w, struct session *s)
 		r.ended = true;
 		s->seeker.backend = frontend_switch(s->frontend, &r);
 		s->store->switched = true;
+		if (s->seeker.backend && !s->seeker.backend->http)
+			count_given(w, s->seeker.backend);
 	}
 	back = rules_of(s->seeker.backend);
 	if (!back || s->seeker.backend->http) /* that one's are for each request */

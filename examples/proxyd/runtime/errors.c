@@ -54,6 +54,14 @@ static void write_bytes(const struct refused *c, struct out *o)
 		out_text(o, "\n");
 }
 
+static void write_party(struct out *o, const char *what, const char *name, unsigned id)
+{
+	if (*name)
+		out_printf(o, " %s %s (#%u),", what, name, id);
+	else
+		out_printf(o, " %s <NONE> (#-1),", what);
+}
+
 static void write_refused(void *userdata, const struct refused *c)
 {
 	struct query *q = userdata;
@@ -69,8 +77,11 @@ static void write_refused(void *userdata, const struct refused *c)
 	out_printf(o, " %s %s (#%u): invalid %s: %s\n", c->is_answer ? "backend" : "frontend", c->proxy, c->proxy_id,
 		   c->is_answer ? "response" : "request", h1_fault_text(c->fault));
 	log_client(&c->from, from, sizeof(from));
-	out_printf(o, "  backend %s, server %s, event #%llu, src %s\n  len %zu%s\n\n", *c->backend ? c->backend : "<NONE>",
-		   *c->server ? c->server : "<NONE>", (unsigned long long)c->event, from, c->whole,
+	out_text(o, " ");
+	write_party(o, c->is_answer ? "frontend" : "backend", c->is_answer ? c->frontend : c->backend,
+		    c->is_answer ? c->frontend_id : c->backend_id);
+	write_party(o, "server", c->server, c->server_id);
+	out_printf(o, " event #%llu, src %s\n  len %zu%s\n\n", (unsigned long long)c->event, from, c->whole,
 		   c->whole > c->len ? ", cut" : "");
 	write_bytes(c, o);
 }

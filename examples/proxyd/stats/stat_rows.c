@@ -412,7 +412,7 @@ static void sum_servers(const struct backend *b, struct backend_sum *sum)
 	}
 }
 
-static void backend_row(const struct backend *b, const struct cfg_proxy *p, uint64_t now_ns, bool legends,
+static void backend_row(const struct backend *b, const struct cfg_proxy *p, uint64_t now_ns, const struct stat_filter *f,
 			struct stat_row *r)
 {
 	const struct pool *pool = b->pool;
@@ -436,7 +436,12 @@ static void backend_row(const struct backend *b, const struct cfg_proxy *p, uint
 	set_shared(r, &s);
 	r->up = weight || !sum.any;
 	r->no_maint = true;
-	set_text(r, STAT_STATUS, r->up ? "UP" : "DOWN");
+	if (f->up) /* the servers that are not shown are at least counted */
+		snprintf(r->status, sizeof(r->status), "%s (%u/%zu)", r->up ? "UP" : "DOWN", sum.active + sum.backup,
+			 b->n_servers);
+	else
+		snprintf(r->status, sizeof(r->status), "%s", r->up ? "UP" : "DOWN");
+	set_text(r, STAT_STATUS, r->status);
 	set(r, STAT_QCUR, pool_queue(pool));
 	set(r, STAT_SCUR, atomic_load_explicit(&pool->n_sessions, memory_order_relaxed));
 	set(r, STAT_SLIM, b->fullconn);
@@ -459,7 +464,7 @@ static void backend_row(const struct backend *b, const struct cfg_proxy *p, uint
 	}
 	set_tls(r, &s);
 	set_modules(r, b->http, &s, s.n[COUNT_CONNECTS], 0);
-	if (!legends)
+	if (!f->legends)
 		return;
 	set_text(r, STAT_ALGO, p->set.balance);
 	set_text(r, STAT_COOKIE, p->set.http.cookie ? p->set.http.cookie->name : NULL);
@@ -526,7 +531,7 @@ static void walk_backend(struct walk *w, const struct backend *b, const struct c
 		}
 	}
 	if (wanted(w, STAT_BACKEND, 0)) {
-		backend_row(b, p, w->now_ns, w->f->legends, &w->row);
+		backend_row(b, p, w->now_ns, w->f, &w->row);
 		tell(w);
 	}
 }

@@ -217,13 +217,60 @@ def test_refused_messages_are_shown(binary):
             s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nBad\x01 name: \\x\r\n\r\n")
             assert b" 400 " in read_all(s)
         said = box.cli("show errors")
+        assert "  backend <NONE> (#-1), server <NONE> (#-1), event #0, src 127.0.0.1:" in said, said
         assert re.search(r"frontend fe \(#2\): invalid request", said) and "Bad\\x01 name: \\\\x\\r\\n\n" in said, said
         box.one.serve = box.two.serve = lambda server, c: c.recv(999) and c.sendall(b"HTTP/9 what\r\n\r\n")
         assert " 502 " in box.http("GET /")
         said = box.cli("show errors be response")
         assert re.search(r"backend be \(#3\): invalid response", said) and "HTTP/9 what" in said, said
+        assert re.search(r"  frontend fe \(#2\), server (one \(#1|two \(#2)\), event #1, src 127.0.0.1:", said), said
         assert "invalid request" not in said, said
         assert box.row("be", "BACKEND", "eresp") == "1"
+
+
+def test_a_backend_counts_a_session_when_it_begins(binary):
+    """Not when it ends, which may be days later; and one that waits in a queue was given to its backend, too."""
+
+    def hold(server, c):
+        c.recv(999)
+        c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc")
+        c.recv(999)
+
+    held, port, ruled = Server(hold), free_port(), free_port()
+    line = f" server s 127.0.0.1:{held.port}"
+    extra = f"{line} maxconn 1\nfrontend f\n bind 127.0.0.1:{port}\n default_backend empty\n"
+    extra += f"listen ruled\n mode tcp\n bind 127.0.0.1:{ruled}\n tcp-request content accept\n{line}\n"
+    with Box(binary, extra=extra) as box:
+
+        def counts(proxy):
+            rows = {r["svname"]: r["stot"] for r in box.rows() if r["pxname"] == proxy}
+            return [n for name, n in rows.items() if name != "FRONTEND"]
+
+        box.one.serve = hold
+        for proxy, to in (("empty", port), ("lt", box.tcp), ("ruled", ruled)):
+            before = int(counts(proxy)[1])
+            with box.proxy.connect(to) as s, box.proxy.connect(to) as queued:
+                s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                assert s.recv(999), "the server has it"
+                until(f"{proxy} counts it", lambda: counts(proxy)[1] != str(before))
+                if proxy == "empty":
+                    queued.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                    until("it counts one that waits", lambda: counts(proxy) == ["1", "2"])
+            until(f"{proxy} is free", lambda: box.row(proxy, "BACKEND", "scur") == "0")
+            assert counts(proxy)[1] == "2", (proxy, counts(proxy))
+    held.stop()
+
+
+def test_show_stat_up_tells_how_many_servers_are(binary):
+    extra = " server a 127.0.0.1:1\n server b 127.0.0.1:1 disabled\nbackend off\n server c 127.0.0.1:1 disabled\nbackend none\n"
+    with Box(binary, extra=extra) as box:
+
+        def backends(how):
+            rows = csv.DictReader(io.StringIO(box.cli("show stat" + how)[2:]))
+            return {r["pxname"]: r["status"] for r in rows if r["svname"] == "BACKEND" and r["pxname"] not in ("be", "lt")}
+
+        assert backends("") == {"empty": "UP", "off": "DOWN", "none": "UP"}
+        assert backends(" up") == {"empty": "UP (1/2)", "off": "DOWN (0/1)", "none": "UP (0/0)"}
 
 
 def test_counters_are_cleared(binary):
