@@ -614,6 +614,7 @@ struct cfg_settings {
 	const char *unique_id_header, *log_tag;
 	bool log_separate_errors, dontlog_normal, logasap;
 	bool independent; /* option independent-streams */
+	bool became_http; /* written as mode tcp, before an HTTP backend: statistics show it as written */
 	bool contstats, transparent, no_smart_accept, socket_stats, tcplog, dontlognull, log_health_checks, allbackups, log_global,
 	    disabled;
 	struct cfg_logs *logs; /* own `log` lines, shared until a section adds one; may be NULL */

@@ -252,6 +252,7 @@ static void become_http(struct reader *r, struct cfg_proxy *p)
 		 "\"%s\" runs mode tcp and its backend \"%s\" mode http: taken as mode http",
 		 p->name, to->name);
 	p->set.mode = CFG_MODE_HTTP;
+	p->set.became_http = true;
 	p->set.http.log |= p->set.tcplog;
 }
 

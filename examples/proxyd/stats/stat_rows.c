@@ -50,7 +50,7 @@ static void begin(struct stat_row *r, enum stat_kind kind, const struct cfg_prox
 	set(r, STAT_IID, p->id);
 	set(r, STAT_SID, sid);
 	set(r, STAT_TYPE, kind);
-	set_text(r, STAT_MODE, mode_name(p->set.mode));
+	set_text(r, STAT_MODE, mode_name(p->set.became_http ? CFG_MODE_TCP : p->set.mode));
 	SET_ZERO(r, STAT_WREW, STAT_SSL_SESS, STAT_SSL_REUSED_SESS, STAT_SSL_FAILED_HANDSHAKE);
 }
 
@@ -159,7 +159,7 @@ static void frontend_row(const struct frontend *f, const struct cfg_proxy *p, ui
 	set_compression(r, &s);
 	set(r, STAT_DCON, s.n[COUNT_DENIED_CONNECTIONS]);
 	set(r, STAT_DSES, s.n[COUNT_DENIED_SESSIONS]);
-	if (f->http) {
+	if (f->http && !p->set.became_http) {
 		set_statuses(r, &s);
 		set(r, STAT_INTERCEPTED, s.n[COUNT_INTERCEPTED]);
 		SET_ZERO(r, STAT_CACHE_LOOKUPS, STAT_CACHE_HITS);

@@ -238,7 +238,8 @@ def test_a_backend_counts_a_session_when_it_begins(binary):
 
     held, port, ruled = Server(hold), free_port(), free_port()
     line = f" server s 127.0.0.1:{held.port}"
-    extra = f"{line} maxconn 1\nfrontend f\n bind 127.0.0.1:{port}\n default_backend empty\n"
+    extra = f"{line} maxconn 1\n timeout queue 1m\n timeout server 1m\n"
+    extra += f"frontend f\n bind 127.0.0.1:{port}\n timeout client 1m\n default_backend empty\n"
     extra += f"listen ruled\n mode tcp\n bind 127.0.0.1:{ruled}\n tcp-request content accept\n{line}\n"
     with Box(binary, extra=extra) as box:
 
@@ -259,6 +260,18 @@ def test_a_backend_counts_a_session_when_it_begins(binary):
             until(f"{proxy} is free", lambda: box.row(proxy, "BACKEND", "scur") == "0")
             assert counts(proxy)[1] == "2", (proxy, counts(proxy))
     held.stop()
+
+
+def test_a_tcp_frontend_of_an_http_backend_is_shown_as_written(binary):
+    port = free_port()
+    with Box(binary, extra=f"frontend f\n mode tcp\n bind 127.0.0.1:{port}\n default_backend be\n") as box:
+        with box.proxy.connect(port) as s:
+            s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            assert b" 200 " in read_all(s)
+        until("it is counted", lambda: box.row("be", "BACKEND", "hrsp_2xx") == "1")
+        row = [box.row("f", "FRONTEND", field) for field in ("mode", "stot", "req_tot", "hrsp_2xx", "intercepted")]
+        assert row == ["tcp", "1", "1", "", ""], row
+        assert box.row("be", "BACKEND", "mode") == box.row("fe", "FRONTEND", "mode") == "http"
 
 
 def test_show_stat_up_tells_how_many_servers_are(binary):
