@@ -42,8 +42,8 @@ static int open_table(const struct conf_globals *g, struct ha_nft_marks **ret)
 	const struct conf_nft *t = &g->nft_marks;
 	const struct ha_nft_marks_opts o = {.size = sizeof(o),
 					    .table = t->name,
-					    .priority =
-						t->priority == CONF_NFT_PRIORITY ? 0 : t->priority,
+					    .priority = t->priority,
+					    .set_priority = t->priority != CONF_NFT_PRIORITY,
 					    .counters = g->nft_counters};
 
 	return ha_nft_marks_open(&o, ret);

@@ -34,10 +34,11 @@ struct ha_nft_marks_opts {
 	const char *table;
 	/* NETLINK_NETFILTER, owned by the object from then on; NULL: an own socket. */
 	const struct ha_nl_transport *transport;
-	/* Of both chains, as `priority` of nft(8): lower ones come first, NAT of destinations is -100. 0: -150. */
+	/* Of both chains, as `priority` of nft(8), when set_priority; else -150: lower ones come first, NAT of destinations is -100. */
 	int32_t priority;
+	bool set_priority;
 	bool counters;	     /* the rule counts the packets that it looks at */
-	uint8_t reserved[3]; /* 0 */
+	uint8_t reserved[2]; /* 0 */
 };
 
 /* What goes to this address, protocol (IPPROTO_TCP, ...) and port (0: any) gets this mark. */

@@ -38,7 +38,7 @@ int ha_nft_marks_open(const struct ha_nft_marks_opts *o, struct ha_nft_marks **r
 	m = mem_zalloc(sizeof(*m));
 	if (!m)
 		return -ENOMEM;
-	m->priority = own.priority ? own.priority : PRIORITY;
+	m->priority = own.set_priority ? own.priority : PRIORITY;
 	m->counters = own.counters;
 	r = nft_whole_open(&m->whole, own.table ? own.table : TABLE, COMMENT, own.transport);
 	if (r < 0) {

@@ -123,8 +123,11 @@ static void the_next_ones_replace_them_and_none_removes_the_table(void **state)
 
 static void name_priority_and_counters_are_as_asked_for(void **state)
 {
-	const struct ha_nft_marks_opts o = {
-	    .size = sizeof(o), .table = "other", .priority = -7, .counters = true};
+	const struct ha_nft_marks_opts o = {.size = sizeof(o),
+					    .table = "other",
+					    .priority = -7,
+					    .set_priority = true,
+					    .counters = true};
 	const struct ha_nft_mark one = mark_of("10.9.0.1", 5000, 8);
 	struct ha_nft_marks *m;
 
