@@ -84,30 +84,16 @@ static void set_reload_file(struct conf_parse *p, const struct conf_node *n,
 		((struct conf_globals *)target)->reload_file = path;
 }
 
-static void set_save_dir(struct conf_parse *p, const struct conf_node *n,
-			 const struct conf_keyword *k, void *target)
+static void set_whole_path(struct conf_parse *p, const struct conf_node *n,
+			   const struct conf_keyword *k, void *target)
 {
 	const struct conf_word *w = conf_argument(p, n);
 
-	(void)k;
 	if (w && *w->text != '/')
 		conf_warn(p, &w->at, "\"%s\" is not a whole path: begin it with /. Skipped",
 			  w->text);
 	else if (w)
-		((struct conf_globals *)target)->save_dir = w->text;
-}
-
-static void set_reload_time_file(struct conf_parse *p, const struct conf_node *n,
-				 const struct conf_keyword *k, void *target)
-{
-	const struct conf_word *w = conf_argument(p, n);
-
-	(void)k;
-	if (w && *w->text != '/')
-		conf_warn(p, &w->at, "\"%s\" is not a whole path: begin it with /. Skipped",
-			  w->text);
-	else if (w)
-		((struct conf_globals *)target)->reload_time_file = w->text;
+		*(const char **)(void *)((char *)target + k->offset) = w->text;
 }
 
 /* The keyword's offset is that of the flag; VS: services only, whose servers go with them. */
@@ -435,7 +421,7 @@ static const struct conf_keyword global_words[] = {
     {"vrrp_mcast_group6", conf_set_ip, GLOBAL(group6), 6, .initial = "ff02::12",
      .doc = "Multicast group of IPv6."},
     {CONF_ALWAYS("vrrp_check_unicast_src", "", "Takes adverts of unicast_peer only.",
-		"nobody but unicast_peer is ever heard")},
+		 "nobody but unicast_peer is ever heard")},
     {"vrrp_lower_prio_no_advert", conf_set_flag, GLOBAL(no_reply),
      .doc = "A Master does not answer an advert of lower priority at once."},
     {"vrrp_higher_prio_send_advert", conf_set_flag, GLOBAL(last_advert),
@@ -445,7 +431,7 @@ static const struct conf_keyword global_words[] = {
     {"v3_checksum_as_v2", conf_set_flag, GLOBAL(bare_checksum),
      .doc = "Version 3 over IPv4: checksum without the pseudo-header."},
     {CONF_ALWAYS("dynamic_interfaces", "[allow_if_changes]", "Interfaces may come and go.",
-		"interfaces may come and go; without one an instance is in FAULT")},
+		 "interfaces may come and go; without one an instance is in FAULT")},
     {"vrrp_startup_delay", conf_set_seconds, GLOBAL(startup_delay_ms), 0, 3600, .initial = "0",
      .doc = "How long no instance begins after vipd was started; not at a reload."},
     {"vrrp_delay_after_boot", conf_set_seconds, GLOBAL(boot_delay_ms), 0, 365 * DAY, .initial = "0",
@@ -498,7 +484,8 @@ static const struct conf_keyword global_words[] = {
      .form = "MICROSECONDS", .doc = "Old word for checker_rlimit_rttime."},
     {CONF_NOTED("bfd_rlimit_rttime", "MICROSECONDS", "The same of BFD.", WHY_BFD)},
     {CONF_NOTED("bfd_rlimit_rtime", "MICROSECONDS", "Old word for bfd_rlimit_rttime.", WHY_BFD)},
-    {CONF_ALWAYS("vrrp_no_swap", "", "Keeps the VRRP process in memory.", "the VRRP process is always locked in memory")},
+    {CONF_ALWAYS("vrrp_no_swap", "", "Keeps the VRRP process in memory.",
+		 "the VRRP process is always locked in memory")},
     {"checker_no_swap", conf_set_flag, GLOBAL(checker.no_swap),
      .doc = "Keeps the process that checks servers in memory."},
     {CONF_NOTED("bfd_no_swap", "", "Keeps BFD in memory.", WHY_BFD)},
@@ -528,10 +515,11 @@ static const struct conf_keyword global_words[] = {
      .doc = "Makes ${_RANDOM} repeatable; write it before the first one."},
 
     /* Scripts and FIFOs. */
-    {CONF_ALWAYS("use_symlink_paths", "[on|off]", "Runs a script by the path that was written.",
-		"a script always runs by the path that was written; what that leads to is checked")},
+    {CONF_ALWAYS(
+	"use_symlink_paths", "[on|off]", "Runs a script by the path that was written.",
+	"a script always runs by the path that was written; what that leads to is checked")},
     {CONF_ALWAYS("set_supplementary_groups", "", "Gives scripts all groups of their user.",
-		"scripts always have all groups of their user")},
+		 "scripts always have all groups of their user")},
     {"startup_script", conf_set_script, GLOBAL(startup.script), .form = "COMMAND [USER [GROUP]]",
      .doc = "Runs once, before all else."},
     {"startup_script_timeout", conf_set_seconds, GLOBAL(startup.timeout_ms), 1, 1000,
@@ -571,7 +559,8 @@ static const struct conf_keyword global_words[] = {
      .doc = "Priority of its chain."},
     {"nftables_counters", conf_set_flag, GLOBAL(nft_counters), .form = "",
      .doc = "Rules of vipd's tables count what they drop or mark."},
-    {CONF_ALWAYS("nftables_ifindex", "", "Names interfaces by number.", "link-local addresses always stand with the number of their interface")},
+    {CONF_ALWAYS("nftables_ifindex", "", "Names interfaces by number.",
+		 "link-local addresses always stand with the number of their interface")},
     {"nftables_ipvs", set_nft, GLOBAL(nft_marks), .form = "[TABLE]",
      .initial = "each line of a group is a service; without TABLE: keepalived_ipvs",
      .doc = "Gives what goes to any address and port of a virtual_server_group one firewall mark, "
@@ -652,8 +641,8 @@ static const struct conf_keyword global_words[] = {
 
     /* Reload and files. */
     {CONF_ALWAYS("reload_check_config", "[FILE]", "Checks a file before it is taken.",
-		"a file that cannot run is always refused as a whole")},
-    {"reload_time_file", set_reload_time_file, .form = "PATH",
+		 "a file that cannot run is always refused as a whole")},
+    {"reload_time_file", set_whole_path, GLOBAL(reload_time_file), .form = "PATH",
      .doc = "When this file is there, vipd reloads at the time in its first line: HH:MM:SS, or "
 	    "YYYY-MM-DD HH:MM:SS, with a Z behind it: UTC. Then the file is removed."},
     {"reload_repeat", conf_set_flag, GLOBAL(reload_repeat), .form = "",
@@ -662,8 +651,8 @@ static const struct conf_keyword global_words[] = {
      .doc = "Is made, or emptied, before a reload reads files, and removed when they are read; "
 	    "without FILE /run/keepalived.reload."},
     {CONF_ALWAYS("include_check", "[readable|match|wildcard_match|brace_match]",
-		"Checks of includes.", "an include that finds or reads nothing is always said")},
-    {"config_save_dir", set_save_dir, .form = "FOLDER",
+		 "Checks of includes.", "an include that finds or reads nothing is always said")},
+    {"config_save_dir", set_whole_path, GLOBAL(save_dir), .form = "FOLDER",
      .doc = "Keeps what was read at the start and at each reload there, as keepalived.conf.PID.N, "
 	    "and what was known before and after a reload, as keepalived_vrrp.PID.N.pre and .post; "
 	    "passwords are in it."},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The process that speaks VRRP. It has no capability: its sockets come from the kernel process, which
- * also holds the addresses for it. It never waits for anybody.
+ * also holds the addresses for it. Once it has begun it never waits for anybody.
  */
 #include <errno.h>
 #include <link.h>
@@ -22,7 +22,7 @@
 
 #define MESSAGES_PER_TURN 1024
 #define PUBLISHED_PER_TURN 64
-#define REST_NS UINT64_C(500000) /* a burst of adverts shares a wake-up; far below a skew time */
+#define REST_NS UINT64_C(500000)  /* a burst of adverts shares a wake-up; far below a skew time */
 #define SLACK_NS UINT64_C(100000) /* likewise of adverts that are due */
 #define PATIENCE_NS UINT64_C(20000000000) /* for the kernel process, on a machine that is overrun */
 #define CALLED_NS UINT64_C(3000000000) /* when the supervisor speaks; below child_wait_time's 5 s */
@@ -110,7 +110,6 @@ static void on_publish(struct loop *l, void *userdata)
 static void on_late(void *userdata, uint64_t late_ns)
 {
 	struct vrrp *v = userdata;
-
 	const struct msg m = {.type = MSG_LATE, .value = (int32_t)(late_ns / 1000000)};
 
 	live_add_late(v->birth->live->late, late_ns);
