@@ -7,7 +7,7 @@
 
 #include <libha/vrrp.h>
 
-#include "conf.h"
+#include "conf/conf.h"
 
 /* Whether this vipd was built with OpenSSL. */
 bool auth_is_built(void);

@@ -7,7 +7,7 @@
 
 #include <jansson.h>
 
-#include "conf.h"
+#include "conf/conf.h"
 #include "diag_source.h"
 
 static int test_code(const struct diag *d, bool insecure, const struct conf *c)

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "conf.h"
+#include "conf/conf.h"
 #include "loop.h"
 #include "script.h"
 

@@ -6,7 +6,7 @@
 #ifndef VIPD_LEFTOVER_H
 #define VIPD_LEFTOVER_H
 
-#include "conf.h"
+#include "conf/conf.h"
 
 /* For `pid_file`; said when it cannot be written. */
 void leftover_write(const char *pid_file, const struct conf *c);

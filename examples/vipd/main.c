@@ -4,7 +4,7 @@
 #include "config_test.h"
 #include "genhash.h"
 #include "options.h"
-#include "supervisor.h"
+#include "supervisor/supervisor.h"
 #include "upgrade.h"
 
 #define LARGE 65536 /* bytes; the C library's own threshold grows with what is freed */

@@ -6,8 +6,8 @@
 #include <libha/service.h>
 #include <libha/vrrp.h>
 
-#include "conf.h"
-#include "quorum.h"
+#include "conf/conf.h"
+#include "health/quorum.h"
 
 /* Options and what they point to. */
 struct model_vrrp {

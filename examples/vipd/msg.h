@@ -17,7 +17,7 @@
 #include <libha/ip.h>
 #include <libha/vrrp_link.h>
 
-#include "why.h"
+#include "control/why.h"
 
 enum msg_type {
 	/* supervisor to the others */
@@ -29,7 +29,7 @@ enum msg_type {
 	MSG_WATCH, /* to vrrp and health: the track_file or vrrp_track_process `index` of conf.watches
 		      is `value` */
 	MSG_STATS, /* to vrrp and kernel: write down where each instance stands and what services
-		      count (live.h), then answer with MSG_STATS */
+		      count (control/live.h), then answer with MSG_STATS */
 	MSG_ORDER, /* an administrator's. To vrrp: for instance `index`, value: enum msg_order. To health:
 		      real server `index2` of virtual server `index` is in use as value (enum
 		      order_admin) says, extra: its weight or ORDER_NO_WEIGHT */
@@ -47,7 +47,7 @@ enum msg_type {
 	MSG_SOURCE, /* of instance `index`, with track_src_ip: the address is there (value 1), or not */
 
 	/* health to kernel */
-	MSG_COMMIT, /* real servers are wanted as weights.h says now */
+	MSG_COMMIT, /* real servers are wanted as health/weights.h says now */
 
 	/* vrrp and health to supervisor */
 	MSG_STATE, /* instance `index` is in state `value` (enum ha_vrrp_state), extra: priority, why */

@@ -5,7 +5,7 @@
 
 #include <libha/nl_transport.h>
 
-#include "conf.h"
+#include "conf/conf.h"
 
 /* What is refused is said and left. `word`: what the keyword begins with. */
 void netlink_set_buffer(int fd, const struct conf_netlink_buffer *b, const char *word);

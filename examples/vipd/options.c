@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <syslog.h>
 
-#include "conf_reference.h"
+#include "conf/reference.h"
 
 #define VERSION "vipd " VIPD_VERSION
 

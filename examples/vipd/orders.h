@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "conf.h"
+#include "conf/conf.h"
 
 enum order_admin {
 	ORDER_READY,

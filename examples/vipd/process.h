@@ -7,12 +7,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "conf.h"
-#include "live.h"
+#include "conf/conf.h"
+#include "control/live.h"
 #include "options.h"
 #include "orders.h"
 #include "shared.h"
-#include "weights.h"
+#include "health/weights.h"
 
 enum role {
 	ROLE_KERNEL, /* changes the kernel: CAP_NET_ADMIN, CAP_NET_RAW */
@@ -42,7 +42,7 @@ struct birth {
 	const struct orders *orders;
 	const uint8_t *tracks;	/* of each vrrp_script, then each MISC_CHECK: enum track_state */
 	const uint8_t *exits;	/* of the same: the last exit code */
-	const int32_t *watches; /* conf.watches: watch.h */
+	const int32_t *watches; /* conf.watches: watch/watch.h */
 	uint64_t begin_ns;	/* no instance begins before; 0: at once */
 	bool fresh;		/* what shared says is of this moment: a reload, not a crash */
 	struct ends ends;

@@ -2,7 +2,7 @@
 /* Writes the parts of the documentation that the keyword tables make: tools/keyword-docs. */
 #include <string.h>
 
-#include "conf_reference.h"
+#include "conf/reference.h"
 
 int main(int argc, char **argv)
 {

@@ -5,7 +5,7 @@
 
 #include <sys/types.h>
 
-#include "conf.h"
+#include "conf/conf.h"
 
 /* Before privileges are dropped. What is not allowed is said and left. */
 void schedule_apply(const struct conf_schedule *s, const char *what);

@@ -9,7 +9,7 @@
 
 #include <sys/types.h>
 
-#include "conf.h"
+#include "conf/conf.h"
 #include "loop.h"
 
 #define SCRIPT_QUEUE_MAX 4096 /* waiting; more are refused */

@@ -14,7 +14,7 @@
 #include <libha/vrrp.h>
 #include <libhealth/health.h>
 
-#include "conf_pairs.h"
+#include "conf/pairs.h"
 
 #define SHARED_KEY_SIZE 128
 #define SHARED_ROUTER_KEY_SIZE 32 /* interface, number, family */

@@ -3,7 +3,7 @@
 #ifndef VIPD_TRACKER_H
 #define VIPD_TRACKER_H
 
-#include "conf.h"
+#include "conf/conf.h"
 #include "loop.h"
 #include "process.h"
 #include "script.h"

@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "control.h"
+#include "control/control.h"
 #include "log.h"
 #include "tracker.h"
 

@@ -7,7 +7,7 @@
 #ifndef VIPD_UPGRADE_H
 #define VIPD_UPGRADE_H
 
-#include "supervisor_state.h"
+#include "supervisor/state.h"
 
 /* When vrrp, health and kernel have ended: becomes s->upgrade. Returns only when that fails: -errno, said. */
 int upgrade_exec(struct supervisor *s);

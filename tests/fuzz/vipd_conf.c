@@ -9,7 +9,7 @@
 #include <libha/service.h>
 #include <libha/vrrp.h>
 
-#include "conf.h"
+#include "conf/conf.h"
 #include "findings.h"
 #include "model.h"
 

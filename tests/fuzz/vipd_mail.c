@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "log.h"
-#include "mail.h"
+#include "mail/mail.h"
 
 #define MAILS 3
 #define ANSWERS_MAX 65536 /* what a socket takes without a reader */

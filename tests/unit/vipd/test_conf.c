@@ -14,8 +14,8 @@
 
 #include <libha/service.h>
 
-#include "conf.h"
-#include "conf_tree.h"
+#include "conf/conf.h"
+#include "conf/tree.h"
 #include "model.h"
 #include "regex.h"
 

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "events.h"
+#include "control/events.h"
 
 static int told;
 

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <cmocka.h>
 
-#include "live.h"
+#include "control/live.h"
 
 static int no_send(struct ha_vrrp *v, const struct ha_ip *to, const void *advert, size_t len,
 		   void *u)

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "conf_read.h"
+#include "conf/read.h"
 
 #define ANSWER_MAX 4096
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "conf.h"
+#include "conf/conf.h"
 
 #define ENOUGH 100000
 

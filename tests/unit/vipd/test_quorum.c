@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "quorum.h"
+#include "health/quorum.h"
 
 static struct quorum_real farm[] = {{.weight = 10}, {.weight = 20}, {.weight = 30}};
 

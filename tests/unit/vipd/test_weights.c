@@ -8,7 +8,7 @@
 
 #include <libha/service.h>
 
-#include "weights.h"
+#include "health/weights.h"
 
 /* Two virtual servers, of two real servers and of one. */
 static struct weights *two(void)

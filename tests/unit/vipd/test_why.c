@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "why.h"
+#include "control/why.h"
 
 static const char *text_of(const struct why *w)
 {

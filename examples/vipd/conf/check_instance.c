@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+/* A vrrp_instance when all is read: defaults, what excludes each other, and whether the library takes it. */
+#include <libha/vrrp.h>
+
+#include "auth.h"
+#include "conf/words.h"
+#include "model.h"
+
+static bool has_address(const struct conf_address *a, size_t n, const struct ha_ip *ip)
+{
+	while (n--)
+		if (!ha_ip_compare(&a[n].ip, ip))
+			return true;
+	return false;
+}
+
+/* The first advertised address says which family; others of another family are not advertised. */
+static void sort_addresses(struct conf_parse *p, struct conf_instance *i)
+{
+	struct conf_address *sorted = conf_alloc(p->memory, (i->n_addresses + 1) * sizeof(*sorted));
+	size_t n = 0;
+
+	for (size_t a = 0; a < i->n_addresses; a++) {
+		struct conf_address *at = &i->addresses[a];
+
+		if (!at->advertised)
+			continue;
+		if (!i->family)
+			i->family = at->ip.family;
+		if (at->ip.family != i->family) {
+			conf_warn(p, &at->at,
+				  "an instance advertises addresses of one family: this one is "
+				  "taken as virtual_ipaddress_excluded");
+			at->advertised = false;
+			continue;
+		}
+		/* More than the library takes are its to refuse. */
+		if (n <= HA_VRRP_MAX_ADDRESSES && has_address(sorted, n, &at->ip))
+			conf_warn(p, &at->at, "this address is there already: skipped");
+		else
+			sorted[n++] = *at;
+	}
+	i->n_advertised = n;
+	for (size_t a = 0; a < i->n_addresses; a++)
+		if (!i->addresses[a].advertised)
+			sorted[n++] = i->addresses[a];
+	i->addresses = sorted;
+	i->n_addresses = n;
+}
+
+static void complete_version(struct conf_parse *p, struct conf_instance *i)
+{
+	bool said = i->version != CONF_UNSET;
+
+	conf_default_int(&i->version, p->conf->globals.version, i->family == AF_INET6 ? 3 : 2);
+	if (i->version == 2 && i->family == AF_INET6) {
+		if (said)
+			conf_warn(p, &i->at, "vrrp_instance \"%s\": IPv6 needs version 3: taken",
+				  i->name);
+		i->version = 3;
+	}
+	if (i->version == 3 && i->auth_pass) {
+		conf_note(p, &i->at,
+			  "vrrp_instance \"%s\": version 3 has no authentication: left out",
+			  i->name);
+		i->auth_pass = NULL;
+	}
+}
+
+static void complete_advert(struct conf_parse *p, struct conf_instance *i)
+{
+	int64_t said, unit = i->version == 2 ? 1000 : 10, max = i->version == 2 ? 255000 : 40950;
+
+	conf_default_ms(&i->advert_ms, CONF_UNSET, 1000);
+	said = i->advert_ms;
+	i->advert_ms = (said + unit / 2) / unit * unit;
+	if (i->advert_ms < unit)
+		i->advert_ms = unit;
+	if (i->advert_ms > max)
+		i->advert_ms = max;
+	if (i->advert_ms != said)
+		conf_warn(p, &i->at, "vrrp_instance \"%s\": advert_int %g is rounded to %g%s",
+			  i->name, (double)said / 1000, (double)i->advert_ms / 1000,
+			  i->version == 2 ? ", version 2 knows whole seconds: use version 3 for "
+					    "less"
+					  : ", version 3 knows 0.01 to 40.95");
+}
+
+static void complete_garp(const struct conf_garp *global, struct conf_garp *own)
+{
+	conf_default_ms(&own->delay_ms, global->delay_ms, 5000);
+	conf_default_ms(&own->refresh_ms, global->refresh_ms, 0);
+	conf_default_ms(&own->extra_ms, global->extra_ms, 0);
+	conf_default_int(&own->extra_all, global->extra_all, 0);
+	conf_default_int(&own->repeat, global->repeat, 5);
+	conf_default_int(&own->refresh_repeat, global->refresh_repeat, 1);
+	conf_default_int(&own->lower_repeat, global->lower_repeat, own->repeat);
+	conf_default_ms(&own->lower_delay_ms, global->lower_delay_ms, own->delay_ms);
+}
+
+/* Where the first weight of its trackers stands; NULL: they have none. */
+static const struct diag_place *first_weight(const struct conf_instance *i)
+{
+	for (size_t t = 0; t < i->n_scripts; t++)
+		if (i->scripts[t].weight != CONF_NO_WEIGHT)
+			return &i->scripts[t].at;
+	for (size_t t = 0; t < i->watches.n; t++)
+		if (i->watches.at[t].weight)
+			return &i->watches.at[t].at;
+	for (size_t t = 0; t < i->n_interfaces; t++)
+		if (i->interfaces[t].weight != CONF_NO_WEIGHT)
+			return &i->at;
+	return NULL;
+}
+
+static void complete_preempt(struct conf_parse *p, struct conf_instance *i)
+{
+	const struct diag_place *weighted;
+
+	conf_default_ms(&i->preempt_delay_ms, CONF_UNSET, 0);
+	if (i->no_preempt && i->master) {
+		conf_warn(p, &i->at,
+			  "vrrp_instance \"%s\": nopreempt has no effect with state MASTER: write "
+			  "state BACKUP",
+			  i->name);
+		i->no_preempt = false;
+	}
+	if (i->no_preempt && i->preempt_delay_ms) {
+		conf_note(p, &i->at,
+			  "vrrp_instance \"%s\": preempt_delay has no meaning with nopreempt",
+			  i->name);
+		i->preempt_delay_ms = 0;
+	}
+	weighted = first_weight(i);
+	if (weighted && i->priority == HA_VRRP_PRIORITY_OWNER)
+		conf_note(
+		    p, weighted,
+		    "vrrp_instance \"%s\": a weight moves nothing with priority 255: an owner is "
+		    "always MASTER. Write a lower priority",
+		    i->name);
+	else if (weighted && i->no_preempt)
+		conf_note(p, weighted,
+			  "vrrp_instance \"%s\": a weight moves nothing with nopreempt: the other "
+			  "node does not take over from a lower priority. Without a weight a "
+			  "failure is a fault, which does",
+			  i->name);
+}
+
+/* As keepalived has it: what the RFC does not know is taken out, or keeps the instance from running. */
+static bool complete_strict(struct conf_parse *p, struct conf_instance *i)
+{
+	conf_default_int(&i->strict, p->conf->globals.strict, 0);
+	conf_default_int(&i->accept, CONF_UNSET,
+			 !i->strict || i->priority == HA_VRRP_PRIORITY_OWNER);
+	i->no_accept = !i->accept;
+	if (!i->strict)
+		return true;
+	if (i->n_peers) {
+		conf_warn(
+		    p, &i->at,
+		    "vrrp_instance \"%s\": strict mode knows no unicast: leave vrrp_strict or "
+		    "unicast_peer out. Skipped",
+		    i->name);
+		return false;
+	}
+	if (i->master && i->priority != HA_VRRP_PRIORITY_OWNER) {
+		conf_warn(p, &i->at,
+			  "vrrp_instance \"%s\": in strict mode state MASTER is the owner of the "
+			  "addresses: priority 255 is taken. Write state BACKUP",
+			  i->name);
+		i->priority = HA_VRRP_PRIORITY_OWNER;
+		i->no_accept = false;
+	}
+	if (i->auth_pass) {
+		conf_warn(p, &i->at,
+			  "vrrp_instance \"%s\": strict mode knows no authentication: left out",
+			  i->name);
+		i->auth_pass = NULL;
+	}
+	i->no_reply = i->deaf_owner = true;
+	if (i->no_accept)
+		conf_note(
+		    p, &i->at,
+		    "vrrp_instance \"%s\": in strict mode packets to the addresses are dropped, "
+		    "pings too: write accept, or leave vrrp_strict out",
+		    i->name);
+	return true;
+}
+
+static uint8_t family_of_none(const struct conf_instance *i)
+{
+	if (i->native_ipv6)
+		return AF_INET6;
+	return i->source.family ? i->source.family : i->n_peers ? i->peers[0].family : AF_INET;
+}
+
+/* As in keepalived: version 3 wants to be told. */
+static bool may_have_no_address(struct conf_parse *p, const struct conf_instance *i)
+{
+	if (i->n_advertised || i->no_addresses)
+		return true;
+	if (i->version == 3 || i->strict == 1 || (i->strict != 0 && p->conf->globals.strict)) {
+		conf_warn(p, &i->at,
+			  "vrrp_instance \"%s\" has no address to hold: write virtual_ipaddress { "
+			  "ADDRESS }, or no_virtual_ipaddress when that is meant. Skipped",
+			  i->name);
+		return false;
+	}
+	conf_note(
+	    p, &i->at,
+	    "vrrp_instance \"%s\" has no address to hold: write no_virtual_ipaddress when that "
+	    "is meant",
+	    i->name);
+	return true;
+}
+
+static bool complete_instance(struct conf_parse *p, struct conf_instance *i)
+{
+	const struct conf_globals *g = &p->conf->globals;
+
+	if (!i->interface)
+		i->interface = g->default_interface;
+	if (!i->interface) {
+		conf_warn(p, &i->at, "vrrp_instance \"%s\" lacks \"interface NAME\": skipped",
+			  i->name);
+		return false;
+	}
+	if (i->vrid == CONF_UNSET) {
+		conf_warn(p, &i->at,
+			  "vrrp_instance \"%s\" lacks \"virtual_router_id 1..255\": skipped",
+			  i->name);
+		return false;
+	}
+	sort_addresses(p, i);
+	if (!i->family)
+		i->family = family_of_none(i);
+	conf_default_int(&i->priority, CONF_UNSET, 100);
+	conf_default_int(&i->down_timer_adverts, g->down_timer_adverts, 3);
+	complete_version(p, i);
+	if (!may_have_no_address(p, i))
+		return false;
+	complete_advert(p, i);
+	complete_garp(&g->garp, &i->garp);
+	i->n_scripts = conf_find_scripts(p, i->scripts, i->n_scripts);
+	conf_find_watches(p, &i->watches);
+	if (!complete_strict(p, i))
+		return false;
+	complete_preempt(p, i);
+	conf_default_int(&i->bare_checksum, g->bare_checksum, 0);
+	conf_default_int(&i->priority_changes, g->priority_changes, 0);
+	i->any_addresses |= g->any_addresses;
+	i->no_reply |= g->no_reply;
+	i->last_advert |= g->last_advert;
+	i->deaf_owner |= g->deaf_owner;
+	if (!i->group_address.family)
+		i->group_address = i->family == AF_INET ? g->group4 : g->group6;
+	return true;
+}
+
+/* The same virtual router twice on one link would talk to itself. */
+static bool is_double(struct conf_parse *p, struct conf_instance *i)
+{
+	const struct conf_instance *o = conf_index_add_name(
+	    p->scratch, &p->routers,
+	    conf_printf(p->scratch, "%s/%d/%d", i->interface, i->family, i->vrid), i);
+
+	if (o)
+		conf_warn(
+		    p, &i->at,
+		    "vrrp_instance \"%s\" has the interface and virtual_router_id of \"%s\" in "
+		    "line %u: give it another id. Skipped",
+		    i->name, o->name, o->at.line);
+	return o;
+}
+
+static bool library_takes(struct conf_parse *p, const struct conf_instance *i)
+{
+	struct model_vrrp room;
+	const char *why;
+
+	model_vrrp(i, &room);
+	why = ha_vrrp_check(&room.opts);
+	if (room.opts.auth && !auth_is_built())
+		why = "auth_type AH needs OpenSSL, and this vipd was built without";
+	if (why)
+		conf_warn(p, &i->at, "vrrp_instance \"%s\": %s. Skipped", i->name, why);
+	return !why;
+}
+
+void conf_check_instances(struct conf_parse *p)
+{
+	struct conf_instance **at = &p->conf->instances;
+
+	while (*at) {
+		struct conf_instance *i = *at;
+
+		i->usable = complete_instance(p, i) && !is_double(p, i) && library_takes(p, i);
+		if (i->usable) {
+			at = &i->next;
+		} else {
+			*at = i->next;
+			p->conf->n_instances--;
+		}
+	}
+	conf_check_vmacs(p);
+}

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Virtual addresses and the interfaces they need. Only what the configuration names is ever touched:
+ * vrrp says which instance, never which address.
+ */
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <libha/vrrp.h>
+
+#include "kernel/kernel.h"
+#include "log.h"
+
+#define SECOND_NS UINT64_C(1000000000)
+#define READY_PATIENCE_NS UINT64_C(20000000)
+
+/* ---- Interfaces ---- */
+
+struct watched *watched_find(struct kernel *k, const char *name)
+{
+	for (size_t i = 0; i < k->n_watched; i++)
+		if (!strcmp(k->watched[i].name, name))
+			return &k->watched[i];
+	return NULL;
+}
+
+static void watch(struct kernel *k, const char *name)
+{
+	if (name && !watched_find(k, name))
+		k->watched[k->n_watched++] = (struct watched){.name = name};
+}
+
+static size_t count_names(const struct conf *c)
+{
+	size_t n = 0;
+
+	for (const struct conf_instance *i = c ? conf_holders(c) : NULL; i; i = i->next)
+		n += 3 + 2 * i->n_addresses + i->n_interfaces;
+	return n;
+}
+
+static void watch_all(struct kernel *k, const struct conf *c)
+{
+	for (const struct conf_instance *i = c ? conf_holders(c) : NULL; i; i = i->next) {
+		watch(k, i->interface);
+		if (i->ipvlan) {
+			watch(k, i->ipvlan->parent);
+			watch(k, i->ipvlan->name);
+		}
+		for (const struct conf_vmac *m = i->vmacs; m; m = m->next) {
+			watch(k, m->name);
+			watched_find(k, m->name)->is_vmac = true;
+		}
+		for (size_t a = 0; a < i->n_addresses; a++)
+			watch(k, i->addresses[a].dev);
+		for (size_t t = 0; t < i->n_interfaces; t++)
+			watch(k, i->interfaces[t].name);
+	}
+}
+
+int addresses_init(struct kernel *k)
+{
+	size_t names = count_names(k->conf) + count_names(k->birth->old), n = 0;
+
+	k->watched = calloc(names + 1, sizeof(*k->watched));
+	k->vips = calloc(names + 1, sizeof(*k->vips));
+	k->held = calloc(k->conf->n_instances + 1, 1);
+	k->source_told = calloc(k->conf->n_instances + 1, 1);
+	k->line_error = calloc(k->conf->n_lines + 1, sizeof(*k->line_error));
+	if (!k->watched || !k->vips || !k->held || !k->line_error || !k->source_told)
+		return -ENOMEM;
+	watch_all(k, k->conf);
+	watch_all(k, k->birth->old);
+	/* An owner's addresses are the node's own: adverts may leave from them. */
+	for (const struct conf_instance *i = k->conf->instances; i; i = i->next)
+		for (size_t a = 0; a < i->n_addresses && i->priority != HA_VRRP_PRIORITY_OWNER; a++)
+			k->vips[n++] = i->addresses[a].ip;
+	k->n_vips = n;
+	return 0;
+}
+
+static void tell_link(struct kernel *k, struct watched *w)
+{
+	struct msg m = {.type = MSG_LINK};
+	const struct ha_net_link *l = &w->link;
+
+	strncpy(m.link.name, w->name, sizeof(m.link.name) - 1);
+	m.link.ifindex = l->ifindex;
+	m.link.mtu = l->mtu;
+	m.link.running = (l->flags & IFF_UP) && (l->flags & IFF_RUNNING);
+	if (l->ifindex) {
+		if (ha_vrrp_link_source(l->ifindex, AF_INET, k->vips, k->n_vips, &m.link.source4) <
+		    0)
+			m.link.source4 = (struct ha_ip){0};
+		if (ha_vrrp_link_source(l->ifindex, AF_INET6, k->vips, k->n_vips, &m.link.source6) <
+		    0)
+			m.link.source6 = (struct ha_ip){0};
+	}
+	if (w->is_vmac)
+		return;
+	if (w->was_told && !memcmp(&w->told, &m.link, sizeof(m.link)))
+		return;
+	if (msg_send(k->birth->ends.vrrp, &m, -1) < 0) {
+		loop_arm(k->settle, loop_now_ns(k->loop) + SECOND_NS);
+		return;
+	}
+	w->told = m.link;
+	w->was_told = true;
+}
+
+/* track_src_ip */
+static void tell_source(struct kernel *k, const struct conf_instance *i, uint32_t index)
+{
+	struct ha_net_address there = {.size = sizeof(there)};
+	const struct watched *w = i->track_source ? watched_find(k, i->interface) : NULL;
+	struct msg m = {.type = MSG_SOURCE, .index = index};
+
+	if (!w || !i->source.family)
+		return;
+	m.value = w->link.ifindex &&
+		  !ha_net_monitor_address(k->monitor, w->link.ifindex, &i->source, &there);
+	if (k->source_told[index] != 1 + m.value && msg_send(k->birth->ends.vrrp, &m, -1) >= 0)
+		k->source_told[index] = (uint8_t)(1 + m.value);
+}
+
+/* ---- Addresses ---- */
+
+static bool to_address(struct kernel *k, const struct conf_instance *i,
+		       const struct conf_address *from, struct ha_net_address *ret)
+{
+	const struct watched *w = watched_find(k, conf_address_device(i, from));
+
+	if (!w || !w->link.ifindex)
+		return false;
+	*ret = (struct ha_net_address){
+	    .size = sizeof(*ret),
+	    .ifindex = w->link.ifindex,
+	    .ip = from->ip,
+	    .broadcast = from->broadcast,
+	    .prefix_len = from->prefix,
+	    .scope = from->scope,
+	    .proto = HA_NET_PROTO_VIP,
+	};
+	ret->peer = from->peer;
+	ret->flags = from->flags & ~IFA_F_NODAD;
+	if (from->preferred_s > 0)
+		ret->preferred_lft_s = (uint32_t)from->preferred_s;
+	if (from->ip.family == AF_INET6) {
+		ret->flags |= IFA_F_NODAD;
+		ret->broadcast = (struct ha_ip){0};
+	}
+	/* keepalived's default of an IPv6 host address: it is no source of connections. */
+	if (from->preferred_s == 0 || (from->preferred_s == CONF_UNSET && from->prefix == 128))
+		ret->flags |= IFA_F_DEPRECATED;
+	if (from->label)
+		strncpy(ret->label, from->label, sizeof(ret->label) - 1);
+	return true;
+}
+
+static bool is_there(struct kernel *k, const struct ha_net_address *a, struct ha_net_address *ret)
+{
+	ret->size = sizeof(*ret);
+	return !ha_net_monitor_address(k->monitor, a->ifindex, &a->ip, ret);
+}
+
+static void say_failure(const struct conf_instance *i, const struct ha_net_address *a,
+			const char *what, int error, const char *detail)
+{
+	char ip[HA_IP_TEXT_SIZE] = "";
+
+	ha_ip_format(&a->ip, ip, sizeof(ip));
+	log_err("%s: cannot %s %s/%u: %s%s%s", i->name, what, ip, a->prefix_len, strerror(-error),
+		*detail ? ": " : "", detail);
+}
+
+/* An owner's address is the node's own: it is there before and stays behind. */
+static bool is_ours(const struct conf_instance *i, const struct conf_address *from,
+		    const struct ha_net_address *there)
+{
+	return i->priority != HA_VRRP_PRIORITY_OWNER ||
+	       ha_net_address_is_marked(there, HA_NET_PROTO_VIP, from->label);
+}
+
+/*
+ * An IPv6 address takes packets a moment after it was added: nobody shall be told of it before. A link
+ * without carrier never finishes, so there is an end.
+ */
+static void wait_until_ready(struct kernel *k, const struct ha_net_address *a, size_t n)
+{
+	uint64_t until = loop_clock_ns() + READY_PATIENCE_NS;
+
+	for (size_t i = 0; i < n; i++)
+		while (!ha_net_address_is_ready(k->net, &a[i]) && loop_clock_ns() < until)
+			usleep(200);
+}
+
+/*
+ * Adds all of an instance, or removes them: as few system calls as can be. 0 or the first error;
+ * *ret_changed (may be NULL): how many were not so before.
+ */
+static int change(struct kernel *k, const struct conf_instance *i, bool up, uint32_t *ret_changed)
+{
+	struct ha_net_address *a = calloc(i->n_addresses + 1, sizeof(*a)), there;
+	int *status = calloc(i->n_addresses + 1, sizeof(*status)), r = -ENOMEM;
+	size_t n = 0;
+
+	if (!a || !status)
+		goto out;
+	for (size_t from = 0; from < i->n_addresses; from++) {
+		const struct conf_address *c = &i->addresses[from];
+
+		if (!to_address(k, i, c, &a[n]))
+			continue;
+		if (!up && is_there(k, &a[n], &there) && !is_ours(i, c, &there))
+			continue;
+		n++;
+	}
+	r = up ? ha_net_address_add(k->net, a, n, status)
+	       : ha_net_address_remove(k->net, a, n, status);
+	for (size_t j = 0; j < n; j++) {
+		if (status[j] < 0)
+			say_failure(i, &a[j], up ? "add" : "remove", status[j],
+				    ha_net_error_text(k->net));
+		else if (!status[j] && ret_changed)
+			++*ret_changed;
+	}
+	if (up)
+		wait_until_ready(k, a, n);
+out:
+	free(a);
+	free(status);
+	return r;
+}
+
+static const struct conf_instance *instance_at(const struct kernel *k, uint32_t index)
+{
+	const struct conf_instance *i = k->conf->instances;
+
+	while (i && index--)
+		i = i->next;
+	return i;
+}
+
+/* 0, or why not all addresses are there; how many were set just now. */
+static void tell_held(struct kernel *k, uint32_t index, int error, uint32_t changed)
+{
+	const struct msg m = {.type = MSG_HELD, .index = index, .index2 = changed, .extra = error};
+
+	if (msg_send(k->birth->ends.vrrp, &m, -1) < 0)
+		log_debug("instance %u: vrrp does not listen", index);
+}
+
+/*
+ * On the way up the macvlan first, since the addresses need it; on the way down, too: from then on
+ * nothing leaves from its MAC address, not even that the groups of its addresses are left.
+ */
+static int hold(struct kernel *k, const struct conf_instance *i, bool up, uint32_t *ret_changed)
+{
+	int r, e;
+
+	if (!up)
+		routes_set(k, i, false);
+	r = vmac_set(k, i, up);
+	e = change(k, i, up, ret_changed);
+	if (up)
+		routes_set(k, i, true);
+	return r < 0 ? r : e;
+}
+
+void addresses_hold(struct kernel *k, uint32_t index, bool up)
+{
+	const struct conf_instance *i = instance_at(k, index);
+	uint32_t changed = 0;
+	int e;
+
+	if (!i)
+		return;
+	k->held[index] = up ? HELD_UP : HELD_DOWN;
+	e = hold(k, i, up, &changed);
+	sync_follow(k, index, up);
+	if (up)
+		tell_held(k, index, e, changed);
+}
+
+/* Held, but gone: somebody else removed it, or the interface came back. */
+static void restore(struct kernel *k, const struct conf_instance *i, uint32_t index)
+{
+	struct ha_net_address a, there;
+	int r = vmac_is_up(k, i) ? 0 : vmac_set(k, i, true);
+
+	if (r < 0)
+		tell_held(k, index, r, 0);
+	for (size_t n = 0; n < i->n_addresses; n++) {
+		char ip[HA_IP_TEXT_SIZE] = "";
+		int status = 0;
+
+		if (i->addresses[n].no_track || !to_address(k, i, &i->addresses[n], &a) ||
+		    is_there(k, &a, &there))
+			continue;
+		/* The view may lag behind our own change: the kernel knows. */
+		if (ha_net_address_add(k->net, &a, 1, &status) < 0) {
+			say_failure(i, &a, "add", status, ha_net_error_text(k->net));
+			tell_held(k, index, status, 0);
+		} else if (!status) {
+			ha_ip_format(&a.ip, ip, sizeof(ip));
+			log_warn("%s: address %s was removed by somebody else: added again",
+				 i->name, ip);
+		}
+	}
+	routes_restore(k, i);
+}
+
+static bool is_same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+/* The kernel changes no scope, label or broadcast of an address that is there: it is another one. */
+static bool is_same(const struct conf_address *a, const struct conf_address *b)
+{
+	return !ha_ip_compare(&a->ip, &b->ip) && a->prefix == b->prefix && a->scope == b->scope &&
+	       a->flags == b->flags && a->preferred_s == b->preferred_s &&
+	       !ha_ip_compare(&a->broadcast, &b->broadcast) && !ha_ip_compare(&a->peer, &b->peer) &&
+	       is_same_text(a->label, b->label);
+}
+
+static bool is_configured(const struct conf *c, const char *device, const struct conf_address *a)
+{
+	for (const struct conf_instance *i = conf_holders(c); i; i = i->next)
+		for (size_t n = 0; n < i->n_addresses; n++)
+			if (is_same(&i->addresses[n], a) &&
+			    !strcmp(conf_address_device(i, &i->addresses[n]), device))
+				return true;
+	return false;
+}
+
+void addresses_remove_old(struct kernel *k)
+{
+	const struct conf *old = k->birth->old;
+	struct ha_net_address a, there;
+
+	for (const struct conf_instance *i = old ? conf_holders(old) : NULL; i; i = i->next) {
+		routes_remove_old(k, i);
+		for (size_t n = 0; n < i->n_addresses; n++) {
+			const struct conf_address *from = &i->addresses[n];
+			int status = 0;
+
+			if (is_configured(k->conf, conf_address_device(i, from), from) ||
+			    !to_address(k, i, from, &a) || !is_there(k, &a, &there) ||
+			    !ha_net_address_is_marked(&there, HA_NET_PROTO_VIP, from->label))
+				continue;
+			if (ha_net_address_remove(k->net, &a, 1, &status) < 0)
+				say_failure(i, &a, "remove", status, ha_net_error_text(k->net));
+		}
+		vmac_remove_old(k, i);
+		ipvlan_remove_old(k, i);
+	}
+}
+
+void addresses_set_fixed(struct kernel *k)
+{
+	if (k->conf->fixed && k->birth->options->vrrp)
+		hold(k, k->conf->fixed, true, NULL);
+}
+
+void addresses_audit(struct kernel *k)
+{
+	if (!k->birth->options->vrrp)
+		return; /* -C: they are another vipd's */
+	for (const struct conf_instance *i = k->conf->instances; i; i = i->next)
+		vmac_audit(k, i);
+	filter_settle(k, true);
+}
+
+void addresses_tell_again(struct kernel *k)
+{
+	for (size_t w = 0; w < k->n_watched; w++)
+		k->watched[w].was_told = false;
+	memset(k->source_told, 0, k->conf->n_instances);
+}
+
+void addresses_settle(struct kernel *k)
+{
+	uint32_t index = 0;
+
+	if (!ha_net_monitor_is_synced(k->monitor))
+		return;
+	for (const struct conf_instance *i = k->conf->instances; i && k->birth->options->vrrp;
+	     i = i->next)
+		ipvlan_settle(k, i);
+	if (k->birth->options->vrrp)
+		settings_settle(k);
+	for (const struct conf_instance *i = k->conf->instances; i; i = i->next)
+		tell_source(k, i, index++); /* before the link: an instance on it may begin then */
+	for (size_t i = 0; i < k->n_watched; i++)
+		tell_link(k, &k->watched[i]);
+	index = 0;
+	filter_settle(k, false);
+	if (k->conf->fixed && k->birth->options->vrrp)
+		restore(k, k->conf->fixed, UINT32_MAX);
+	for (const struct conf_instance *i = k->conf->instances; i; i = i->next, index++)
+		if (k->held[index] == HELD_UP)
+			restore(k, i, index);
+}
+
+void addresses_release(struct kernel *k)
+{
+	uint32_t index = 0;
+
+	if (!k->birth->options->vrrp)
+		return; /* -C: they are another vipd's */
+	/* Unknown: held by a predecessor, perhaps. */
+	for (const struct conf_instance *i = k->conf->instances; i; i = i->next) {
+		if (k->held[index++] != HELD_DOWN)
+			hold(k, i, false, NULL);
+		vmac_remove(k, i);
+		ipvlan_remove(k, i);
+	}
+	if (k->conf->fixed)
+		hold(k, k->conf->fixed, false, NULL);
+	filter_release(k);
+}

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The process with the capabilities: it listens to vrrp and health, knows a closed list of verbs and
+ * checks each against the configuration it was born with. No file, no packet, no text from outside.
+ */
+#include "kernel/kernel.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <linux/netlink.h>
+#include <net/if.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "netlink_buffer.h"
+
+#define SECOND_NS UINT64_C(1000000000)
+#define AUDIT_NS (60 * SECOND_NS)
+#define MESSAGES_PER_TURN 1024
+#define VIEW_PATIENCE_NS (5 * SECOND_NS)
+
+/* ---- Verbs of vrrp ---- */
+
+static bool is_instances_interface(const struct kernel *k, uint32_t ifindex)
+{
+	for (size_t i = 0; i < k->n_watched; i++)
+		if (k->watched[i].link.ifindex == ifindex)
+			return ifindex != 0;
+	return false;
+}
+
+static bool is_configured_group(const struct kernel *k, const struct ha_vrrp_socket *s)
+{
+	struct ha_ip standard;
+
+	if (!s->group.family)
+		return true;
+	ha_ip_parse(s->family == AF_INET ? "224.0.0.18" : "ff02::12", &standard);
+	if (!ha_ip_compare(&s->group, &standard))
+		return true;
+	for (const struct conf_instance *i = k->conf->instances; i; i = i->next)
+		if (!ha_ip_compare(&s->group, &i->group_address))
+			return true;
+	return false;
+}
+
+static void open_socket(struct kernel *k, const struct msg *ask)
+{
+	struct msg m = {.type = MSG_SOCKET, .index = ask->index, .index2 = ask->socket.kind};
+	int fd = -EPERM;
+
+	if (is_instances_interface(k, ask->socket.ifindex) &&
+	    is_configured_group(k, &ask->socket) && (!ask->socket.ttl || ask->socket.ttl == 255))
+		fd = ha_vrrp_link_open_socket(&ask->socket);
+	if (fd < 0)
+		m.extra = fd;
+	if (msg_send(k->birth->ends.vrrp, &m, fd) < 0)
+		log_warn("vrrp does not listen");
+	if (fd >= 0)
+		close(fd);
+}
+
+static void on_vrrp(struct loop *l, int fd, uint32_t events, void *userdata)
+{
+	struct kernel *k = userdata;
+	struct msg m;
+
+	(void)l;
+	(void)events;
+	for (int i = 0; i < MESSAGES_PER_TURN && msg_receive(fd, &m, NULL) > 0; i++) {
+		if (m.type == MSG_HOLD && m.index < k->conf->n_instances)
+			addresses_hold(k, m.index, m.value == 1);
+		else if (m.type == MSG_OPEN)
+			open_socket(k, &m);
+		else if (m.type == MSG_RESYNC)
+			addresses_tell_again(k);
+		else
+			log_warn("vrrp asks for something that is not allowed (%u)", m.type);
+	}
+	loop_arm(k->settle, loop_now_ns(k->loop));
+}
+
+/* ---- Verbs of health ---- */
+
+/*
+ * Of a table with tens of thousands of servers a change takes a second, and they may fail one after the other:
+ * what came meanwhile goes in with the next one, and half of the time is for addresses.
+ */
+static void on_commit(struct loop *l, void *userdata)
+{
+	struct kernel *k = userdata;
+	uint64_t begin_ns = loop_clock_ns();
+
+	(void)l;
+	k->commit_waits = false;
+	services_commit(k->services);
+	k->commit_after_ns = loop_clock_ns() + (loop_clock_ns() - begin_ns);
+}
+
+static void commit_soon(struct kernel *k)
+{
+	uint64_t now = loop_now_ns(k->loop);
+
+	if (!k->commit_waits)
+		loop_arm(k->commit, now > k->commit_after_ns ? now : k->commit_after_ns);
+	k->commit_waits = true;
+}
+
+static void on_health(struct loop *l, int fd, uint32_t events, void *userdata)
+{
+	struct kernel *k = userdata;
+	struct msg m;
+
+	(void)l;
+	(void)events;
+	for (int i = 0; i < MESSAGES_PER_TURN && msg_receive(fd, &m, NULL) > 0; i++) {
+		if (m.type == MSG_OPEN) {
+			probe_open_socket(k, &m);
+			continue;
+		}
+		if (!k->services)
+			continue;
+		if (m.type == MSG_COMMIT)
+			commit_soon(k);
+		else
+			log_warn("health asks for something that is not allowed (%u)", m.type);
+	}
+}
+
+/* ---- The kernel's events ---- */
+
+static void soon(struct kernel *k)
+{
+	loop_arm(k->settle, loop_now_ns(k->loop));
+}
+
+static void on_link(void *userdata, const struct ha_net_link *now, const struct ha_net_link *before)
+{
+	struct kernel *k = userdata;
+
+	for (size_t i = 0; i < k->n_watched; i++) {
+		struct watched *w = &k->watched[i];
+
+		if (!strcmp(w->name, now->name))
+			w->link = *now;
+		else if (before && w->link.ifindex == now->ifindex)
+			w->link = (struct ha_net_link){0}; /* it has another name now */
+	}
+	soon(k);
+}
+
+static void on_link_removed(void *userdata, const struct ha_net_link *l)
+{
+	struct kernel *k = userdata;
+
+	for (size_t i = 0; i < k->n_watched; i++)
+		if (k->watched[i].link.ifindex == l->ifindex)
+			k->watched[i].link = (struct ha_net_link){0};
+	soon(k);
+}
+
+static void on_address(void *userdata, const struct ha_net_address *a)
+{
+	(void)a;
+	soon(userdata);
+}
+
+static void on_resynced(void *userdata)
+{
+	soon(userdata);
+}
+
+static int open_net(struct kernel *k)
+{
+	struct ha_net_opts o = {.size = sizeof(o)};
+	struct ha_nl_transport t;
+	int r = netlink_open(&k->conf->globals.vrrp_command, NETLINK_ROUTE, "vrrp_netlink_cmd", &t,
+			     &o.transport);
+
+	return r < 0 ? r : ha_net_new(&o, &k->net);
+}
+
+static int watch_kernel(struct kernel *k)
+{
+	struct ha_net_monitor_opts m = {.size = sizeof(m)};
+	struct ha_nl_transport t;
+	const struct ha_net_monitor_ops ops = {
+	    .size = sizeof(ops),
+	    .link_changed = on_link,
+	    .link_removed = on_link_removed,
+	    .address_added = on_address,
+	    .address_removed = on_address,
+	    .resynced = on_resynced,
+	};
+	struct loop_object o = {
+	    .name = "links and addresses",
+	    .deadline = (uint64_t(*)(const void *))(void (*)(void))ha_net_monitor_deadline,
+	    .dispatch = (int (*)(void *, uint64_t))(void (*)(void))ha_net_monitor_dispatch,
+	};
+	int r = netlink_open(&k->conf->globals.vrrp_monitor, NETLINK_ROUTE, "vrrp_netlink_monitor",
+			     &t, &m.transport);
+
+	if (r >= 0)
+		r = ha_net_monitor_new(&m, &ops, k, &k->monitor);
+	if (r < 0)
+		return r;
+	o.fd = ha_net_monitor_fd(k->monitor);
+	o.object = k->monitor;
+	return loop_add_object(k->loop, &o, NULL);
+}
+
+static void on_settle(struct loop *l, void *userdata)
+{
+	(void)l;
+	addresses_settle(userdata);
+}
+
+/* Others change things, too, and IPVS tells nobody. */
+static void on_audit(struct loop *l, void *userdata)
+{
+	struct kernel *k = userdata;
+
+	ha_net_monitor_resync(k->monitor);
+	addresses_audit(k);
+	marks_settle(k);
+	if (k->services)
+		services_audit(k->services);
+	loop_arm(k->audit, loop_now_ns(l) + AUDIT_NS);
+}
+
+/* ---- Life ---- */
+
+/* The last wishes of the others are worked off first: they wait in the pairs. */
+static void end(struct kernel *k, enum msg_stop how)
+{
+	on_vrrp(k->loop, k->birth->ends.vrrp, 0, k);
+	on_health(k->loop, k->birth->ends.health, 0, k);
+	if (how != MSG_STOP_RELOAD && !k->birth->options->keep_addresses)
+		addresses_release(k);
+	settings_release(k);
+	if (how != MSG_STOP_RELOAD && !k->birth->options->keep_services && k->services) {
+		marks_release(k);
+		services_release(k->services);
+	}
+	if (how == MSG_STOP_RELOAD && k->services)
+		services_hand_over(k->services);
+	if (how != MSG_STOP_RELOAD)
+		sync_release(k);
+	loop_stop(k->loop, 0);
+}
+
+static void count(struct kernel *k)
+{
+	const struct msg done = {.type = MSG_STATS};
+
+	if (k->services)
+		services_count(k->services, k->birth->live);
+	msg_send(k->birth->ends.control, &done, -1);
+}
+
+static void on_control(struct loop *l, int fd, uint32_t events, void *userdata)
+{
+	struct kernel *k = userdata;
+	struct msg m;
+	int r;
+
+	(void)l;
+	(void)events;
+	while ((r = msg_receive(fd, &m, NULL)) > 0) {
+		if (m.type == MSG_STOP) {
+			end(k, (enum msg_stop)m.value);
+			return;
+		}
+		if (m.type == MSG_HOLD && m.index < k->conf->n_instances)
+			addresses_hold(k, m.index, m.value == 1);
+		if (m.type == MSG_STATS)
+			count(k);
+	}
+	if (r < 0) {
+		/* The supervisor was killed. vrrp resigns now: let it speak first. */
+		usleep(200000);
+		end(k, MSG_STOP_RELEASE);
+	}
+}
+
+static int set_up(struct kernel *k)
+{
+	const struct ends *e = &k->birth->ends;
+	int r = addresses_init(k);
+
+	if (r >= 0)
+		r = loop_new(&k->loop);
+	if (r >= 0)
+		r = open_net(k);
+	if (r >= 0)
+		r = filter_new(k);
+	if (r >= 0)
+		r = loop_add_timer(k->loop, on_settle, k, &k->settle);
+	if (r >= 0)
+		r = loop_add_timer(k->loop, on_audit, k, &k->audit);
+	if (r >= 0)
+		r = loop_add_timer(k->loop, on_commit, k, &k->commit);
+	if (r >= 0)
+		r = watch_kernel(k);
+	if (r >= 0 && k->birth->options->check &&
+	    (k->conf->n_virtuals || (k->birth->old && k->birth->old->n_virtuals)))
+		r = services_new(k, &k->services);
+	if (r >= 0 && k->services)
+		r = marks_new(k);
+	if (r >= 0)
+		r = sync_new(k);
+	if (r >= 0)
+		r = loop_add_fd(k->loop, e->control, EPOLLIN, on_control, k, NULL);
+	if (r >= 0)
+		r = loop_add_fd(k->loop, e->vrrp, EPOLLIN, on_vrrp, k, NULL);
+	if (r >= 0)
+		r = loop_add_fd(k->loop, e->health, EPOLLIN, on_health, k, NULL);
+	return r;
+}
+
+/*
+ * Before the first order: one to give an address back, carried out on interfaces that are not known
+ * yet, would do nothing, and the address would stay.
+ */
+static void wait_for_view(struct kernel *k)
+{
+	uint64_t until = loop_clock_ns() + VIEW_PATIENCE_NS;
+	struct pollfd p = {.fd = ha_net_monitor_fd(k->monitor), .events = POLLIN};
+
+	for (;;) {
+		ha_net_monitor_dispatch(k->monitor, loop_clock_ns());
+		if (ha_net_monitor_is_synced(k->monitor))
+			return;
+		if (loop_clock_ns() > until) {
+			log_err("the kernel does not tell its links and addresses");
+			return;
+		}
+		poll(&p, 1, 100);
+	}
+}
+
+int kernel_main(const struct birth *b)
+{
+	struct kernel k = {.birth = b, .conf = b->conf};
+	int r;
+
+	shared_leave_routers(b->shared);
+	shared_leave_checks(b->shared);
+	live_leave_routers(b->live);
+	live_leave_checks(b->live);
+	weights_seal_wanted(b->weights);
+	r = ipvs_prepare(&k);
+	/* Not the user of vrrp or health: they must not be able to signal it. */
+	if (r >= 0)
+		r = process_drop(1u << CAP_NET_ADMIN | 1u << CAP_NET_RAW, "bin");
+	if (r >= 0)
+		r = set_up(&k);
+	if (r < 0) {
+		log_err("cannot start: %s", strerror(-r));
+		return EXIT_FATAL;
+	}
+	wait_for_view(&k);
+	if (b->options->vrrp)
+		settings_settle(&k); /* the last of a subnet may go now */
+	addresses_remove_old(&k);
+	addresses_set_fixed(&k);
+	addresses_audit(&k); /* makes the macvlans and the filter before anybody needs them */
+	/* At the very first it may be known what health will say, and a reload may have removed the last ones. */
+	if (k.services && ((b->first && weights_are_said(b->weights)) || !b->conf->n_virtuals))
+		services_commit(k.services);
+	if (b->first)
+		msg_send(b->ends.control, &(struct msg){.type = MSG_SERVED}, -1);
+	/* Reloads that follow each other do not put it off. */
+	loop_arm(k.audit,
+		 (k.services ? services_audited_ns(k.services) : loop_clock_ns()) + AUDIT_NS);
+	return loop_run(k.loop) < 0 ? EXIT_FATAL : 0;
+}

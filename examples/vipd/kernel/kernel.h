@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside the process that changes the kernel. */
+#ifndef VIPD_KERNEL_H
+#define VIPD_KERNEL_H
+
+#include <libha/net.h>
+#include <libha/nl_transport.h>
+
+#include "loop.h"
+#include "msg.h"
+#include "process.h"
+
+/* An interface that the configuration names. */
+struct watched {
+	const char *name;
+	struct ha_net_link link; /* ifindex 0: not there */
+	struct msg_link told;	 /* what vrrp knows */
+	bool was_told;
+	bool is_vmac;		   /* our own: vrrp need not know it */
+	bool failed;		   /* of an ipvlan: it was said */
+	uint32_t right_ifindex;	   /* of a macvlan, when it was looked at last and right */
+	uint32_t promoted_ifindex; /* promote_secondaries was looked at */
+	char promotion_was;	   /* what it was before; 0: it was so already */
+};
+
+enum held { HELD_UNKNOWN, HELD_UP, HELD_DOWN };
+
+struct services;
+struct filter;
+struct marks;
+struct sync;
+
+#define KERNEL_IPVS_SOCKETS 2 /* for services, for lvs_sync_daemon and lvs_timeouts */
+
+struct ha_ipvs;
+
+struct kernel {
+	const struct birth *birth;
+	const struct conf *conf;
+	struct loop *loop;
+	struct ha_net *net;
+	struct ha_net_monitor *monitor;
+	struct loop_source *settle; /* timer: look at links and addresses when a burst is over */
+	struct loop_source *commit; /* timer: what health said goes into the table */
+	bool commit_waits;
+	uint64_t commit_after_ns;  /* not before: others shall have their turn */
+	struct loop_source *audit; /* timer: compare with the kernel from time to time */
+	struct watched *watched;
+	size_t n_watched;
+	uint8_t *held; /* enum held, of each instance */
+	uint8_t *
+	    source_told; /* likewise, what vrrp knows of its track_src_ip: 0 nothing, 1 not there, 2 there */
+	struct ha_ip *vips;
+	size_t n_vips;
+	int *
+	    line_error; /* of each route and rule: why the kernel refused it, as was said; 0: it did not */
+	struct services *services; /* NULL: none are configured */
+	struct filter *filter;
+	struct marks *marks; /* NULL: no group has one */
+	struct ha_nl_transport
+	    ipvs[KERNEL_IPVS_SOCKETS]; /* of net_namespace_ipvs, not yet used: n_ipvs */
+	size_t n_ipvs;
+	int no_ipvs; /* 0, or why there is none in that namespace */
+	bool igmp_was_asked;
+	char igmp_was;	   /* igmp_link_local_mcast_reports; 0: it was off already, or stays */
+	struct sync *sync; /* NULL: neither lvs_sync_daemon nor lvs_timeouts */
+};
+
+/* kernel/address.c */
+int addresses_init(struct kernel *k);
+/* After a reload: what the old configuration held and this one does not know. */
+void addresses_remove_old(struct kernel *k);
+/* Those that do not move, when the kernel's view is there. */
+void addresses_set_fixed(struct kernel *k);
+void addresses_hold(struct kernel *k, uint32_t index, bool up);
+void addresses_tell_again(struct kernel *k); /* vrrp is new: at the next addresses_settle */
+/* After changes of links and addresses: tells vrrp, restores what others removed. */
+void addresses_settle(struct kernel *k);
+/* At the end: takes back what is held. */
+void addresses_release(struct kernel *k);
+/* From time to time: are the macvlans and their settings as they should be? */
+void addresses_audit(struct kernel *k);
+struct watched *watched_find(struct kernel *k, const char *name);
+
+/*
+ * kernel/vmac.c: the macvlans of an instance. All say what fails; 0 or -errno, and 0 for an instance
+ * without.
+ */
+int vmac_set(struct kernel *k, const struct conf_instance *i, bool up);
+int vmac_audit(struct kernel *k, const struct conf_instance *i);
+/* Are they there and up? True for an instance without. */
+bool vmac_is_up(struct kernel *k, const struct conf_instance *i);
+void vmac_remove(struct kernel *k, const struct conf_instance *i);
+/* After a reload: those of an old instance that are in none of the new configuration. */
+void vmac_remove_old(struct kernel *k, const struct conf_instance *old);
+
+/* kernel/ipvlan.c: use_ipvlan. Makes what is not there and puts right what is; says what fails, once */
+void ipvlan_settle(struct kernel *k, const struct conf_instance *i);
+void ipvlan_remove(struct kernel *k, const struct conf_instance *i);
+/* After a reload: that of an old instance which is in none of the new configuration. */
+void ipvlan_remove_old(struct kernel *k, const struct conf_instance *old);
+
+/* kernel/accept.c: the packet filter of no_accept; `always`: also when nothing changed that we know of */
+int filter_new(struct kernel *k);
+void filter_settle(struct kernel *k, bool always);
+void filter_release(struct kernel *k);
+
+/* kernel/setting.c: disable_local_igmp and promote_secondaries, also of an interface that has come */
+int setting_put(const char *path, char value); /* below /proc/sys; 0 or -errno */
+void settings_settle(struct kernel *k);
+void settings_release(struct kernel *k);
+
+/* kernel/route.c: routes and rules of an instance; what fails is said */
+void routes_set(struct kernel *k, const struct conf_instance *i, bool up);
+void routes_restore(struct kernel *k, const struct conf_instance *i);
+/* After a reload: those of an old instance that are in none of the new configuration. */
+void routes_remove_old(struct kernel *k, const struct conf_instance *old);
+
+/* kernel/sync.c: what IPVS does besides services; `up`: the instance holds its addresses */
+int sync_new(struct kernel *k);
+void sync_follow(struct kernel *k, uint32_t index, bool up);
+void sync_release(struct kernel *k);
+
+/* kernel/ipvs.c: before privileges go; 0, or -errno: this process must not go on. Then IPVS, where it is to be */
+int ipvs_prepare(struct kernel *k);
+int ipvs_open(struct kernel *k, struct ha_ipvs **ret);
+
+/* kernel/probe.c: opens a socket for a check, if one of the configuration needs it */
+void probe_open_socket(struct kernel *k, const struct msg *ask);
+
+/* kernel/mark.c: nftables_ipvs */
+int marks_new(struct kernel *k);
+void marks_settle(struct kernel *k); /* puts right what somebody else changed */
+void marks_release(struct kernel *k);
+
+/* kernel/service.c: virtual servers, over IPVS or nftables */
+int services_new(struct kernel *k, struct services **ret);
+void services_commit(struct services *s); /* what health wants now (health/weights.h) */
+void services_audit(struct services *s);
+uint64_t services_audited_ns(
+    const struct services *s); /* when it was audited last, by a predecessor perhaps */
+void services_hand_over(struct services *s); /* before the end: a successor comes */
+/* For those who look: what the kernel counted. */
+void services_count(struct services *s, struct live *to);
+void services_release(struct services *s);
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * nftables_ipvs: what goes to the addresses of a virtual_server_group gets a firewall mark, for which the backend has
+ * the service.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libha/nft_mark.h>
+
+#include "kernel/kernel.h"
+#include "log.h"
+
+struct marks {
+	struct ha_nft_marks *table; /* NULL: it could not be opened */
+	struct ha_nft_mark *mark;
+	size_t n;
+	int error; /* as was said */
+};
+
+static size_t collect(const struct conf *c, struct ha_nft_mark *ret)
+{
+	size_t n = 0;
+
+	for (const struct conf_virtual *v = c->virtuals; v; v = v->next) {
+		for (size_t i = 0; i < v->n_marked; i++, n++) {
+			const struct conf_listen *l = &v->marked[i];
+
+			if (ret)
+				ret[n] = (struct ha_nft_mark){.ip = l->ip,
+							      .mark = l->fwmark,
+							      .port = l->port,
+							      .protocol = (uint8_t)v->protocol};
+		}
+	}
+	return n;
+}
+
+static int open_table(const struct conf_globals *g, struct ha_nft_marks **ret)
+{
+	const struct conf_nft *t = &g->nft_marks;
+	const struct ha_nft_marks_opts o = {.size = sizeof(o),
+					    .table = t->name,
+					    .priority = t->priority,
+					    .set_priority = t->priority != CONF_NFT_PRIORITY,
+					    .counters = g->nft_counters};
+
+	return ha_nft_marks_open(&o, ret);
+}
+
+static void say(struct marks *m, int error)
+{
+	if (error < 0 && error != m->error)
+		log_err("nftables_ipvs: groups are not served: nftables: %s%s", strerror(-error),
+			error == -EEXIST ? ": somebody else has a table inet of this name" : "");
+	m->error = error;
+}
+
+/* Another name, or none any more. */
+static void remove_old(const struct conf *old, const struct conf *now, size_t n)
+{
+	struct ha_nft_marks *table;
+
+	if (!old || !collect(old, NULL) ||
+	    (n && !strcmp(old->globals.nft_marks.name, now->globals.nft_marks.name)))
+		return;
+	if (open_table(&old->globals, &table) < 0)
+		return;
+	ha_nft_marks_set(table, NULL, 0);
+	ha_nft_marks_close(table);
+}
+
+int marks_new(struct kernel *k)
+{
+	size_t n = collect(k->conf, NULL);
+	struct marks *m;
+
+	remove_old(k->birth->old, k->conf, n);
+	if (!n)
+		return 0;
+	m = calloc(1, sizeof(*m));
+	if (!m)
+		return -ENOMEM;
+	k->marks = m;
+	m->n = n;
+	m->mark = calloc(n, sizeof(*m->mark));
+	if (!m->mark)
+		return -ENOMEM; /* the process ends */
+	collect(k->conf, m->mark);
+	say(m, open_table(&k->conf->globals, &m->table));
+	marks_settle(k);
+	return 0;
+}
+
+void marks_settle(struct kernel *k)
+{
+	if (k->marks && k->marks->table)
+		say(k->marks, ha_nft_marks_set(k->marks->table, k->marks->mark, k->marks->n));
+}
+
+void marks_release(struct kernel *k)
+{
+	if (k->marks && k->marks->table)
+		ha_nft_marks_set(k->marks->table, NULL, 0);
+}

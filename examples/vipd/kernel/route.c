@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/* Routes and routing rules of instances, and those that are always there. */
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libha/route.h>
+
+#include "kernel/kernel.h"
+#include "log.h"
+
+/* The number of an interface; 0, said: there is none. NULL is none, too, and no reason to say so. */
+static bool index_of(struct kernel *k, const char *name, uint32_t *ret)
+{
+	struct ha_net_link link = {.size = sizeof(link)};
+
+	*ret = 0;
+	if (!name)
+		return true;
+	if (ha_net_link_by_name(k->net, name, &link) < 0)
+		return false;
+	*ret = link.ifindex;
+	return true;
+}
+
+/* The table of a VRF; false: there is none of this name. NULL changes nothing. */
+static bool table_of(struct kernel *k, const char *vrf, uint32_t *ret)
+{
+	struct ha_net_link link = {.size = sizeof(link)};
+
+	if (!vrf)
+		return true;
+	if (ha_net_link_by_name(k->net, vrf, &link) < 0 || !link.vrf_table)
+		return false;
+	*ret = link.vrf_table;
+	return true;
+}
+
+/* The library's route, with the numbers that the interfaces have now. `hop` has room for all hops. */
+static bool to_route(struct kernel *k, const struct conf_instance *i, const struct conf_route *from,
+		     struct ha_net_nexthop *hop, struct ha_net_route *ret)
+{
+	const char *dev = from->dev;
+
+	*ret = from->route;
+	if (!table_of(k, from->vrf, &ret->table))
+		return false;
+	for (size_t h = 0; h < from->n_hops; h++) {
+		hop[h] = from->hops[h].hop;
+		if (!index_of(k, from->hops[h].dev ? from->hops[h].dev : dev, &hop[h].ifindex))
+			return false;
+	}
+	if (from->n_hops) {
+		ret->nexthops = hop;
+		ret->n_nexthops = from->n_hops;
+		return true;
+	}
+	/* A destination on the link is on the instance's link, when no other is named. */
+	if (!dev && !from->route.via.family &&
+	    (!from->route.type || from->route.type == RTN_UNICAST))
+		dev = i->vmac ? i->vmac->name : i->ipvlan ? i->ipvlan->parent : i->interface;
+	return index_of(k, dev, &ret->ifindex);
+}
+
+static int change_route(struct kernel *k, const struct conf_route *c, const struct ha_net_route *r,
+			bool up)
+{
+	int status = 0;
+
+	if (!up)
+		ha_net_route_remove(k->net, r, 1, &status);
+	else if (c->how == CONF_ROUTE_ADD)
+		ha_net_route_add(k->net, r, 1, &status);
+	else if (c->how == CONF_ROUTE_APPEND)
+		ha_net_route_append(k->net, r, 1, &status);
+	else
+		ha_net_route_prepend(k->net, r, 1, &status);
+	return status;
+}
+
+static void say_failure(struct kernel *k, const struct conf_instance *i, const char *what,
+			const char *text, int status)
+{
+	const char *detail = ha_net_error_text(k->net);
+
+	log_err("%s: cannot %s %s: %s%s%s", i->name, what, text, strerror(-status),
+		*detail ? ": " : "", detail);
+}
+
+/* It is asked for again at each change of a link or address: the same refusal is said once. */
+static void note(struct kernel *k, const struct conf_instance *i, const char *what,
+		 const char *text, uint32_t index, int status)
+{
+	int *said = &k->line_error[index];
+
+	if (status < 0 && status != *said)
+		say_failure(k, i, what, text, status);
+	*said = status < 0 ? status : 0;
+}
+
+static int try_route(struct kernel *k, const struct conf_instance *i, const struct conf_route *c,
+		     bool up)
+{
+	struct ha_net_nexthop *hop = calloc(c->n_hops + 1, sizeof(*hop));
+	struct ha_net_route r;
+	int status = -ENOMEM;
+
+	if (hop)
+		status = to_route(k, i, c, hop, &r) ? change_route(k, c, &r, up) : -ENODEV;
+	free(hop);
+	return status;
+}
+
+static void add_route(struct kernel *k, const struct conf_instance *i, const struct conf_route *c)
+{
+	note(k, i, "add route", c->text, c->index, try_route(k, i, c, true));
+}
+
+/* Without its link it is gone; and a kernel that cannot have it has none. */
+static void remove_route(struct kernel *k, const struct conf_instance *i,
+			 const struct conf_route *c)
+{
+	int status = try_route(k, i, c, false);
+
+	if (status < 0 && status != -ENODEV && status != -EOPNOTSUPP)
+		say_failure(k, i, "remove route", c->text, status);
+}
+
+static void add_rule(struct kernel *k, const struct conf_instance *i, const struct conf_rule *c)
+{
+	int status = 0;
+
+	ha_net_rule_add(k->net, &c->rule, 1, &status);
+	note(k, i, "add rule", c->text, c->index, status);
+}
+
+static void remove_rule(struct kernel *k, const struct conf_instance *i, const struct conf_rule *c)
+{
+	int status = 0;
+
+	ha_net_rule_remove(k->net, &c->rule, 1, &status);
+	if (status < 0)
+		say_failure(k, i, "remove rule", c->text, status);
+}
+
+static void add_all(struct kernel *k, const struct conf_instance *i)
+{
+	for (size_t n = 0; n < i->n_routes; n++)
+		add_route(k, i, &i->routes[n]);
+	for (size_t n = 0; n < i->n_rules; n++)
+		add_rule(k, i, &i->rules[n]);
+}
+
+/* The next time that they are wanted, a refusal is said again. */
+static void remove_all(struct kernel *k, const struct conf_instance *i)
+{
+	for (size_t n = i->n_rules; n-- > 0;) {
+		remove_rule(k, i, &i->rules[n]);
+		k->line_error[i->rules[n].index] = 0;
+	}
+	for (size_t n = 0; n < i->n_routes; n++) {
+		remove_route(k, i, &i->routes[n]);
+		k->line_error[i->routes[n].index] = 0;
+	}
+}
+
+void routes_set(struct kernel *k, const struct conf_instance *i, bool up)
+{
+	if (up)
+		add_all(k, i);
+	else
+		remove_all(k, i);
+}
+
+/* What is there stays as it is: the kernel says so. */
+void routes_restore(struct kernel *k, const struct conf_instance *i)
+{
+	for (size_t n = 0; n < i->n_routes; n++)
+		if (!i->routes[n].no_track)
+			add_route(k, i, &i->routes[n]);
+	for (size_t n = 0; n < i->n_rules; n++)
+		if (!i->rules[n].no_track)
+			add_rule(k, i, &i->rules[n]);
+}
+
+static bool has_route(const struct conf *c, const char *text)
+{
+	for (const struct conf_instance *i = conf_holders(c); i; i = i->next)
+		for (size_t n = 0; n < i->n_routes; n++)
+			if (!strcmp(i->routes[n].text, text))
+				return true;
+	return false;
+}
+
+static bool has_rule(const struct conf *c, const char *text)
+{
+	for (const struct conf_instance *i = conf_holders(c); i; i = i->next)
+		for (size_t n = 0; n < i->n_rules; n++)
+			if (!strcmp(i->rules[n].text, text))
+				return true;
+	return false;
+}
+
+void routes_remove_old(struct kernel *k, const struct conf_instance *old)
+{
+	for (size_t n = 0; n < old->n_rules; n++)
+		if (!has_rule(k->conf, old->rules[n].text))
+			remove_rule(k, old, &old->rules[n]);
+	for (size_t n = 0; n < old->n_routes; n++)
+		if (!has_route(k->conf, old->routes[n].text))
+			remove_route(k, old, &old->routes[n]);
+}

@@ -1,0 +1,761 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Virtual servers: health says which real servers are in use, the configuration says what they are,
+ * and a backend puts it into the kernel: IPVS where there is one, else nftables.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <libha/ipvs.h>
+#include <libha/nft.h>
+#include <libha/service.h>
+
+#include "conf/pairs.h"
+#include "kernel/kernel.h"
+#include "log.h"
+#include "model.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+#define COUNT_GAP_NS (1000 * NS_PER_MS)	  /* who asks more often gets what was read last */
+#define LARGE_TABLE 1000		  /* places of real servers */
+#define DRAIN_ROUND_NS (1000 * NS_PER_MS) /* from one look at those that drain to the next */
+
+/* A real server that the configuration no longer has, while its connections end. */
+struct leaver {
+	struct ha_service_opts service; /* its key */
+	struct ha_dest_opts dest;
+	uint64_t deadline_ns;
+};
+
+struct services {
+	const struct conf *conf;
+	struct loop_source *drain_timer;
+	struct leaver *leaver;
+	size_t n_leavers;
+	bool leavers_known; /* it was looked who they are */
+	const struct options *options;
+	struct ha_ipvs *ipvs;
+	struct ha_nft *nft;
+	struct weights *weights;
+	int32_t *weight; /* weights->held: what is in use of which virtual server */
+	int32_t *room;	 /* for one of them */
+	/* The configuration of what was put there last: its services are ours. NULL: nothing was. */
+	const struct conf *had;
+	const int32_t *had_weight; /* likewise */
+	const size_t *pair;	   /* conf_pairs.virtual, from `conf` to `had` when they are two */
+	bool known;		   /* IPVS has what these say, unless somebody changed it since */
+	bool refused_said;	   /* what a backend cannot do is said once */
+	bool committed;		   /* health has spoken */
+	bool flush;		   /* lvs_flush, the first time */
+	uint64_t counted_ns;	   /* when what the kernel counts was read last */
+	uint64_t audited_ns;	   /* when its table was compared last */
+};
+
+static const char *backend_name(const struct services *s)
+{
+	return s->ipvs ? "IPVS" : "nftables";
+}
+
+static int check(const struct services *s, const struct ha_service_opts *o,
+		 const struct ha_dest_opts *d, const char **why)
+{
+	return s->ipvs ? ha_ipvs_check(o, d, why) : ha_nft_check(o, d, why);
+}
+
+static int dump(struct services *s, struct ha_service_table **ret)
+{
+	return s->ipvs ? ha_ipvs_dump(s->ipvs, ret) : ha_nft_dump(s->nft, ret);
+}
+
+static int apply(struct services *s, const struct ha_service_plan *p,
+		 const struct ha_service_apply_ops *ops)
+{
+	return s->ipvs ? ha_ipvs_apply(s->ipvs, p, ops, s) : ha_nft_apply(s->nft, p, ops, s);
+}
+
+/* ---- The wanted table ---- */
+
+/* Of nftables_ipvs, with nftables: there a mark keeps the client's port, which must be the real server's. */
+static void dest_of(const struct services *s, const struct conf_virtual *v,
+		    const struct conf_real *r, int32_t weight, struct ha_dest_opts *ret)
+{
+	bool same = v->n_marked && !s->ipvs;
+
+	model_dest(r, (uint32_t)weight, ret);
+	for (size_t i = 0; i < v->n_marked && same; i++)
+		same = v->marked[i].port == r->port;
+	if (same)
+		ret->port = 0;
+}
+
+/* What a backend cannot do it refuses for the whole service: half of it would be something else. */
+static bool is_refused(const struct services *s, const struct conf_virtual *v,
+		       const struct ha_service_opts *o)
+{
+	const char *why = "";
+	struct ha_dest_opts d;
+	int r = check(s, o, NULL, &why);
+
+	for (const struct conf_real *real = v->reals; real && r >= 0; real = real->next) {
+		dest_of(s, v, real, real->weight, &d);
+		r = check(s, o, &d, &why);
+	}
+	if (v->sorry && r >= 0) {
+		dest_of(s, v, v->sorry, v->sorry->weight, &d);
+		r = check(s, o, &d, &why);
+	}
+	if (r < 0 && !s->refused_said)
+		log_err("virtual server %s is not served: %s", v->name, why);
+	return r < 0;
+}
+
+static int add_dest(const struct services *s, const struct conf_virtual *v, struct ha_service *to,
+		    const struct conf_real *r, int32_t weight)
+{
+	struct ha_dest_opts d;
+
+	if (weight == QUORUM_ABSENT)
+		return 0;
+	dest_of(s, v, r, weight, &d);
+	return ha_dest_set(to, &d, NULL);
+}
+
+static int add_service(const struct services *s, const struct conf_virtual *v,
+		       const struct conf_listen *l, const int32_t *weight,
+		       struct ha_service_table *t)
+{
+	struct ha_service_opts o;
+	struct ha_service *to;
+	size_t n = 0;
+	int r;
+
+	model_service(v, l, &o);
+	if (is_refused(s, v, &o))
+		return 0;
+	r = ha_service_add(t, &o, &to);
+	for (const struct conf_real *real = v->reals; real && r >= 0; real = real->next)
+		r = add_dest(s, v, to, real, weight[n++]);
+	if (v->sorry && r >= 0)
+		r = add_dest(s, v, to, v->sorry, weight[v->n_reals]);
+	return r;
+}
+
+/* `weight`: of each of its real servers in turn, then of its sorry server (health/weights.h). */
+static int add_virtual(const struct services *s, const struct conf_virtual *v,
+		       const int32_t *weight, struct ha_service_table *t)
+{
+	int r = 0;
+
+	for (size_t l = 0; l < v->n_listen && r >= 0; l++)
+		r = add_service(s, v, &v->listen[l], weight, t);
+	return r;
+}
+
+/* All virtual servers. `weight`: of one after the other. */
+static int build(const struct services *s, const struct conf *c, const int32_t *weight,
+		 struct ha_service_table **ret)
+{
+	struct ha_service_table *t;
+	int r = ha_service_table_new(&t);
+
+	if (r < 0)
+		return r;
+	for (const struct conf_virtual *v = c->virtuals; v && r >= 0; v = v->next) {
+		r = add_virtual(s, v, weight, t);
+		weight += v->n_reals + 1;
+	}
+	if (r < 0) {
+		ha_service_table_free(t);
+		return r;
+	}
+	*ret = t;
+	return 0;
+}
+
+/* ---- Leaving ---- */
+
+static int add_leaver(struct services *s, const struct ha_service *from, const struct ha_dest *d)
+{
+	struct leaver *l = realloc(s->leaver, (s->n_leavers + 1) * sizeof(*l));
+	int r;
+
+	if (!l)
+		return -ENOMEM;
+	s->leaver = l;
+	l += s->n_leavers;
+	*l = (struct leaver){.service = {.size = sizeof(l->service)},
+			     .dest = {.size = sizeof(l->dest)},
+			     .deadline_ns =
+				 loop_clock_ns() + (uint64_t)s->conf->globals.drain_ms * NS_PER_MS};
+	r = ha_service_get(from, &l->service);
+	if (r >= 0)
+		r = ha_dest_get(d, &l->dest);
+	if (r < 0)
+		return r;
+	l->service.scheduler = l->service.persistence_engine = NULL; /* the dump's */
+	l->dest.weight = 0;
+	s->n_leavers++;
+	return 0;
+}
+
+/* All real servers of the services in `have`, whether they are in use or not. */
+static int build_configured(const struct services *s, const struct ha_service_table *have,
+			    struct ha_service_table **ret)
+{
+	struct ha_service_opts key;
+	int32_t *weight = NULL;
+	int r = ha_service_table_new(ret);
+
+	for (const struct conf_virtual *v = s->conf->virtuals; v && r >= 0; v = v->next) {
+		free(weight);
+		weight = calloc(v->n_reals + 1, sizeof(*weight));
+		if (!weight)
+			r = -ENOMEM;
+		for (size_t l = 0; l < v->n_listen && r >= 0; l++) {
+			model_service(v, &v->listen[l], &key);
+			if (ha_service_find(have, &key))
+				r = add_service(s, v, &v->listen[l], weight, *ret);
+		}
+	}
+	free(weight);
+	return r;
+}
+
+/*
+ * After a start or reload: what our services have in the kernel and the configuration has not. Somebody
+ * removed it, or it was on its way out already.
+ */
+static int find_leavers(struct services *s, const struct ha_service_table *have)
+{
+	struct ha_service_table *configured = NULL;
+	struct ha_service_opts key = {.size = sizeof(key)};
+	struct ha_dest_opts dest = {.size = sizeof(dest)};
+	int r = build_configured(s, have, &configured);
+
+	for (struct ha_service *v = ha_service_next(have, NULL); v && r >= 0;
+	     v = ha_service_next(have, v)) {
+		struct ha_service *same;
+
+		r = ha_service_get(v, &key);
+		same = r < 0 ? NULL : ha_service_find(configured, &key);
+		if (!same)
+			continue;
+		for (struct ha_dest *d = ha_dest_next(v, NULL); d && r >= 0;
+		     d = ha_dest_next(v, d)) {
+			r = ha_dest_get(d, &dest);
+			if (r >= 0 && !ha_dest_find(same, &dest))
+				r = add_leaver(s, v, d);
+		}
+	}
+	ha_service_table_free(configured);
+	s->leavers_known |= r >= 0;
+	return r;
+}
+
+static void on_drained(void *userdata, const struct ha_dest *d, uint32_t left)
+{
+	char text[HA_SERVICE_TEXT_SIZE] = "";
+
+	(void)userdata;
+	ha_dest_format(d, text, sizeof(text));
+	log_notice("drained: %s%s", text, left ? ", cut off by drain_timeout" : "");
+}
+
+/* They stay in what is wanted until their connections have ended, or drain_timeout has passed. */
+static int keep_leavers(struct services *s, struct ha_service_table *want,
+			const struct ha_service_table *have)
+{
+	const struct ha_service_drain_ops ops = {.size = sizeof(ops), .drained = on_drained};
+	size_t left = 0, n = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < s->n_leavers && r >= 0; i++) {
+		struct leaver *l = &s->leaver[i];
+		struct ha_service *v = ha_service_find(want, &l->service);
+		struct ha_dest *d;
+
+		if (!v || ha_dest_find(v, &l->dest))
+			continue; /* its service went, too; or it came back */
+		r = ha_dest_set(v, &l->dest, &d);
+		if (r >= 0)
+			r = ha_dest_drain(d, l->deadline_ns);
+	}
+	if (r >= 0)
+		r = ha_service_drain(want, have, loop_clock_ns(), &ops, s, &left);
+	for (size_t i = 0; i < s->n_leavers && r >= 0; i++) {
+		const struct ha_service *v = ha_service_find(want, &s->leaver[i].service);
+
+		if (v && ha_dest_is_draining(ha_dest_find(v, &s->leaver[i].dest)))
+			s->leaver[n++] = s->leaver[i];
+	}
+	if (r >= 0)
+		s->n_leavers = n;
+	if (left)
+		loop_arm(s->drain_timer, loop_clock_ns() + DRAIN_ROUND_NS);
+	return r;
+}
+
+/* The services that are ours to remove. */
+static int build_ours(const struct services *s, struct ha_service_table **ret)
+{
+	struct ha_service_opts o;
+	int r;
+
+	if (s->had == s->conf)
+		return build(s, s->conf, s->weight, ret); /* without what is refused */
+	r = ha_service_table_new(ret);
+	for (const struct conf_virtual *v = s->had && r >= 0 ? s->had->virtuals : NULL; v;
+	     v = v->next) {
+		for (size_t l = 0; l < v->n_listen; l++) {
+			model_service(v, &v->listen[l], &o);
+			ha_service_add(*ret, &o, NULL);
+		}
+	}
+	return r;
+}
+
+/* ---- To the kernel ---- */
+
+static void on_done(void *userdata, const struct ha_service_step *step, int error)
+{
+	const struct services *s = userdata;
+	char text[HA_SERVICE_TEXT_SIZE] = "";
+
+	ha_service_step_format(step, text, sizeof(text));
+	if (!error)
+		log_debug("%s: %s", backend_name(s), text);
+	else if (error != -ECANCELED)
+		log_err("%s: %s: %s%s", backend_name(s), text, strerror(-error),
+			error == -ENOENT && s->ipvs ? ": perhaps the kernel lacks the scheduler "
+						      "(modprobe ip_vs_NAME)"
+						    : "");
+}
+
+/* What the kernel has, of which what is ours may be removed. */
+static int read_table(struct services *s, struct ha_service_table **ret)
+{
+	struct ha_service_table *ours = NULL;
+	int r = s->flush ? 0 : build_ours(s, &ours);
+
+	if (r >= 0)
+		r = dump(s, ret);
+	if (r >= 0) {
+		s->audited_ns = loop_clock_ns();
+		r = ha_service_claim(*ret, ours);
+	}
+	ha_service_table_free(ours);
+	return r;
+}
+
+/* From `have`, or from what the kernel says when that is NULL, to `want`. *ret_steps: how much there was to do. */
+static int bring(struct services *s, struct ha_service_table *have, struct ha_service_table *want,
+		 size_t *ret_steps)
+{
+	const struct ha_service_apply_ops ops = {.size = sizeof(ops), .done = on_done};
+	struct ha_service_table *dumped = NULL;
+	struct ha_service_plan *plan = NULL;
+	int r = have ? 0 : read_table(s, &dumped);
+
+	*ret_steps = 0;
+	if (r >= 0 && dumped && s->conf->globals.drain_ms && !s->leavers_known)
+		r = find_leavers(s, dumped);
+	if (r >= 0 && s->n_leavers)
+		r = keep_leavers(s, want, dumped);
+	if (r >= 0)
+		r = ha_service_plan(want, have ? have : dumped, &plan);
+	if (r >= 0) {
+		*ret_steps = ha_service_plan_count(plan);
+		r = apply(s, plan, &ops);
+	}
+	s->known = !r && s->ipvs;
+	ha_service_plan_free(plan);
+	ha_service_table_free(dumped);
+	return r;
+}
+
+/* ---- What changed ---- */
+
+/* What is not equal to what it was goes into the two tables; of a table of 40,000 servers that is mostly one virtual server. */
+struct change {
+	struct ha_service_table *have, *want;
+};
+
+static int change_new(struct change *ret)
+{
+	int r = ha_service_table_new(&ret->have);
+
+	return r < 0 ? r : ha_service_table_new(&ret->want);
+}
+
+static void change_fini(struct change *c)
+{
+	ha_service_table_free(c->have);
+	ha_service_table_free(c->want);
+	*c = (struct change){0};
+}
+
+/* What health wants is what we want. `c` NULL: nobody asks what it was before. */
+static int take_wanted(struct services *s, struct change *c)
+{
+	size_t index = 0, first = 0;
+	int err = 0;
+
+	for (const struct conf_virtual *v = s->conf->virtuals; v && err >= 0;
+	     v = v->next, index++) {
+		size_t n = v->n_reals + 1, size = n * sizeof(*s->room);
+		int r = weights_read(s->weights, index, first, s->room, n);
+
+		if (r < 0) {
+			log_warn("health asks for a weight that there is not");
+		} else if (r && memcmp(&s->weight[first], s->room, size) != 0) {
+			err = c ? add_virtual(s, v, &s->weight[first], c->have) : 0;
+			memcpy(&s->weight[first], s->room, size);
+			if (c && err >= 0)
+				err = add_virtual(s, v, &s->weight[first], c->want);
+		}
+		first += n;
+	}
+	return err;
+}
+
+/* A virtual server of the configuration before, and whether it goes on as it was. */
+struct before {
+	const struct conf_virtual *virtual;
+	const int32_t *weight;
+	bool same;
+};
+
+static struct before *list_before(const struct services *s)
+{
+	struct before *b = calloc(s->had->n_virtuals + 1, sizeof(*b)), *to = b;
+	const int32_t *weight = s->had_weight;
+
+	for (const struct conf_virtual *v = b ? s->had->virtuals : NULL; v; v = v->next) {
+		*to++ = (struct before){.virtual = v, .weight = weight};
+		weight += v->n_reals + 1;
+	}
+	return b;
+}
+
+static bool goes_on(const struct before *b, const struct conf_virtual *v, const int32_t *weight)
+{
+	return model_same(b->virtual, v) &&
+	       !memcmp(b->weight, weight, (v->n_reals + 1) * sizeof(*weight));
+}
+
+/* After a reload. */
+static int compare(struct services *s, struct change *c)
+{
+	struct before *before = list_before(s);
+	const int32_t *weight = s->weight;
+	const size_t *pair = s->pair;
+	int r = before ? 0 : -ENOMEM;
+
+	for (const struct conf_virtual *v = s->conf->virtuals; v && r >= 0; v = v->next, pair++) {
+		struct before *b = *pair == CONF_NO_PAIR ? NULL : &before[*pair];
+
+		if (b && goes_on(b, v, weight))
+			b->same = true;
+		else
+			r = add_virtual(s, v, weight, c->want);
+		weight += v->n_reals + 1;
+	}
+	s->refused_said = true; /* of the old ones it was */
+	for (size_t i = 0; i < s->had->n_virtuals && r >= 0; i++)
+		if (!before[i].same)
+			r = add_virtual(s, before[i].virtual, before[i].weight, c->have);
+	free(before);
+	return r;
+}
+
+/*
+ * By what is known of IPVS. It is not asked for each server that fails or comes back: thousands may at once; nor at a reload, when a
+ * predecessor said what it has. services_audit asks, and who waits for connections to end. True: what changed is there.
+ */
+static bool bring_changes(struct services *s, size_t *ret_steps)
+{
+	struct change c = {0};
+	int r = change_new(&c);
+
+	if (r >= 0)
+		r = take_wanted(s, s->had == s->conf ? &c : NULL);
+	if (r >= 0 && s->had != s->conf)
+		r = compare(s, &c);
+	if (r >= 0 && s->conf->globals.drain_ms && !s->leavers_known)
+		r = find_leavers(s, c.have);
+	if (r >= 0 && !s->n_leavers)
+		r = bring(s, c.have, c.want, ret_steps);
+	change_fini(&c);
+	return !r && !s->n_leavers;
+}
+
+static int bring_all(struct services *s, size_t *ret_steps)
+{
+	struct ha_service_table *want;
+	int r = take_wanted(s, NULL);
+
+	if (r >= 0)
+		r = build(s, s->conf, s->weight, &want);
+	if (r < 0)
+		return r;
+	s->refused_said = true;
+	r = bring(s, NULL, want, ret_steps);
+	if (r > 0) /* somebody else was at it meanwhile: once more */
+		r = bring(s, NULL, want, ret_steps);
+	ha_service_table_free(want);
+	if (s->weights->n >= LARGE_TABLE)
+		malloc_trim(0); /* the tables, the plan, what was read */
+	return r;
+}
+
+static void update(struct services *s, const char *what_for)
+{
+	size_t steps = 0;
+	int r = 0;
+
+	if (!s->ipvs && !s->nft)
+		return;
+	if (!s->known || s->n_leavers || !bring_changes(s, &steps))
+		r = bring_all(s, &steps);
+	if (r < 0)
+		log_err("virtual servers, %s: %s", what_for, strerror(-r));
+	else if (steps)
+		log_info("virtual servers, %s: %zu changes by %s", what_for, steps,
+			 backend_name(s));
+	s->flush = false;
+	s->had = s->conf;
+	s->had_weight = s->weight;
+}
+
+/* ---- Verbs ---- */
+
+void services_commit(struct services *s)
+{
+	update(s, s->committed ? "after checks" : "at start");
+	s->committed = true;
+}
+
+uint64_t services_audited_ns(const struct services *s)
+{
+	return s->audited_ns;
+}
+
+void services_hand_over(struct services *s)
+{
+	s->weights->held->audited_ns = s->audited_ns;
+	s->weights->held->whole = s->known && s->committed && !s->n_leavers;
+}
+
+void services_audit(struct services *s)
+{
+	s->known = false;
+	if (s->committed)
+		update(s, "changed by somebody else");
+}
+
+static void count_dests(const struct services *s, const struct ha_service *have,
+			const struct conf_virtual *v, struct live_traffic *to)
+{
+	struct ha_service_stats stats = {.size = sizeof(stats)};
+	struct ha_dest_opts key;
+
+	for (const struct conf_real *r = v->reals; r; r = r->next, to++) {
+		const struct ha_dest *d;
+
+		dest_of(s, v, r, 0, &key);
+		d = ha_dest_find(have, &key);
+		if (d && ha_dest_stats(d, &stats) >= 0)
+			live_add_traffic(to, &stats);
+	}
+}
+
+void services_count(struct services *s, struct live *to)
+{
+	struct ha_service_stats stats = {.size = sizeof(stats)};
+	struct ha_service_table *have = NULL;
+	struct ha_service_opts key;
+	size_t service = 0, dest = 0;
+
+	if ((!s->ipvs && !s->nft) || loop_clock_ns() - s->counted_ns < COUNT_GAP_NS ||
+	    dump(s, &have) < 0)
+		return;
+	s->counted_ns = loop_clock_ns();
+	live_clear_traffic(to);
+	for (const struct conf_virtual *v = s->conf->virtuals; v; dest += v->n_reals, v = v->next) {
+		for (size_t l = 0; l < v->n_listen; l++, service++) {
+			const struct ha_service *found;
+
+			model_service(v, &v->listen[l], &key);
+			found = ha_service_find(have, &key);
+			if (!found || ha_service_stats(found, &stats) < 0)
+				continue;
+			live_add_traffic(&to->service[service], &stats);
+			count_dests(s, found, v, &to->dest[dest]);
+		}
+	}
+	ha_service_table_free(have);
+}
+
+void services_release(struct services *s)
+{
+	struct ha_service_table *none;
+	size_t steps;
+	int r;
+
+	if (!s->ipvs && !s->nft)
+		return;
+	r = ha_service_table_new(&none);
+	if (r < 0)
+		return;
+	s->flush = s->conf->globals.flush_on_stop;
+	s->n_leavers = 0;
+	r = bring(s, NULL, none, &steps);
+	if (r < 0)
+		log_err("virtual servers, at stop: %s", strerror(-r));
+	ha_service_table_free(none);
+}
+
+static void on_drain_timer(struct loop *l, void *userdata)
+{
+	(void)l;
+	update(userdata, "drained");
+}
+
+/* ---- Start ---- */
+
+static bool forwards(const char *file)
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	char c = '1';
+
+	if (fd >= 0) {
+		if (read(fd, &c, 1) != 1)
+			c = '1';
+		close(fd);
+	}
+	return c != '0';
+}
+
+static void hint_forwarding(const struct conf *c)
+{
+	for (const struct conf_virtual *v = c->virtuals; v; v = v->next) {
+		bool nat = v->forward.method == HA_FORWARD_NAT || v->forward.method == CONF_UNSET;
+
+		if (nat && v->n_listen && v->listen[0].ip.family == AF_INET &&
+		    !forwards("/proc/sys/net/ipv4/ip_forward")) {
+			log_warn(
+			    "virtual server %s uses NAT, but this host does not forward: sysctl "
+			    "net.ipv4.ip_forward=1",
+			    v->name);
+			return;
+		}
+	}
+}
+
+static void open_backend(struct kernel *k, struct services *s)
+{
+	/* nftables serves this namespace only. */
+	enum conf_backend only =
+	    s->options->ipvs_name_space ? CONF_BACKEND_IPVS : s->conf->globals.backend;
+	int no_ipvs = only == CONF_BACKEND_NFT ? -ECANCELED : ipvs_open(k, &s->ipvs);
+	int no_nft = only == CONF_BACKEND_IPVS ? -ECANCELED : 0;
+
+	if (no_ipvs < 0 && !no_nft)
+		no_nft = ha_nft_open(NULL, &s->nft);
+	if (!no_ipvs)
+		log_info("virtual servers are served by IPVS");
+	else if (only == CONF_BACKEND_IPVS)
+		log_err("virtual servers are not served: no IPVS (%s; modprobe ip_vs), and "
+			"forwarding_backend or net_namespace_ipvs asks for it. VRRP goes on",
+			strerror(-no_ipvs));
+	else if (no_nft < 0 && only == CONF_BACKEND_NFT)
+		log_err("virtual servers are not served: no nftables (%s), and forwarding_backend "
+			"asks for it. VRRP goes on",
+			strerror(-no_nft));
+	else if (no_nft < 0)
+		log_err("virtual servers are not served: no IPVS (%s; modprobe ip_vs) and no "
+			"nftables (%s). VRRP goes on",
+			strerror(-no_ipvs), strerror(-no_nft));
+	else if (only == CONF_BACKEND_NFT)
+		log_info("virtual servers are served by nftables");
+	else
+		log_notice("virtual servers are served by nftables: no IPVS here (%s)",
+			   strerror(-no_ipvs));
+}
+
+/* forwarding_backend changed by a reload: what the other one serves for us goes. */
+static void leave_other_backend(const struct services *s, const struct conf *old)
+{
+	struct services other = {
+	    .conf = s->conf, .had = old, .options = s->options, .leavers_known = true};
+	struct ha_service_table *none = NULL;
+	size_t steps;
+	int r;
+
+	if (!old || old->globals.backend == s->conf->globals.backend || s->options->ipvs_name_space)
+		return;
+	r = s->ipvs || s->conf->globals.backend == CONF_BACKEND_IPVS
+		? ha_nft_open(NULL, &other.nft)
+		: ha_ipvs_open(NULL, &other.ipvs);
+	if (r < 0)
+		return; /* it is not there: so are its services */
+	r = ha_service_table_new(&none);
+	if (r >= 0)
+		r = bring(&other, NULL, none, &steps);
+	if (r < 0)
+		log_err("virtual servers of %s: %s", backend_name(&other), strerror(-r));
+	ha_service_table_free(none);
+	ha_ipvs_close(other.ipvs);
+	ha_nft_close(other.nft);
+}
+
+/*
+ * What a predecessor left in the kernel. One that ended in order said what that is; of any other one only what is ours is known, and the
+ * kernel is asked for the rest.
+ */
+static void take_over(struct services *s, const struct birth *b)
+{
+	const struct weights_held *held = b->old_weights ? b->old_weights->held : NULL;
+
+	s->had = b->old;
+	if (!b->old || !held || !held->whole || !s->ipvs || !b->pair)
+		return;
+	s->had_weight = held->weight;
+	s->pair = b->pair;
+	s->known = true;
+	s->audited_ns = held->audited_ns;
+}
+
+int services_new(struct kernel *k, struct services **ret)
+{
+	struct services *s = calloc(1, sizeof(*s));
+	struct msg tell = {.type = MSG_BACKEND};
+
+	if (!s)
+		return -ENOMEM;
+	s->conf = k->conf;
+	s->options = k->birth->options;
+	s->flush = k->conf->globals.flush && k->birth->first;
+	s->audited_ns = loop_clock_ns();
+	s->weights = k->birth->weights;
+	s->weights->held->whole = 0;
+	s->weight = s->weights->held->weight;
+	for (size_t i = 0; i < s->weights->n; i++)
+		s->weight[i] = QUORUM_ABSENT;
+	s->room = calloc(weights_places_max(k->conf), sizeof(*s->room));
+	if (!s->room || loop_add_timer(k->loop, on_drain_timer, s, &s->drain_timer) < 0)
+		return -ENOMEM;
+	open_backend(k, s);
+	leave_other_backend(s, k->birth->old);
+	take_over(s, k->birth);
+	tell.value = s->ipvs ? BACKEND_IPVS : s->nft ? BACKEND_NFT : BACKEND_NONE;
+	msg_send(k->birth->ends.control, &tell, -1);
+	if (!s->options->ipvs_name_space)
+		hint_forwarding(k->conf);
+	*ret = s;
+	return 0;
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Virtual MAC addresses: the macvlans that addresses of an instance are on, which are up while it is
+ * MASTER only.
+ */
+#include <errno.h>
+#include <net/if.h>
+#include <string.h>
+
+#include <libha/vrrp_vmac.h>
+
+#include "kernel/kernel.h"
+#include "log.h"
+
+static struct ha_vrrp_vmac_opts opts_of(struct kernel *k, const struct conf_instance *i,
+					const struct conf_vmac *m)
+{
+	const struct watched *parent = watched_find(k, m->parent);
+	struct ha_vrrp_vmac_opts o = {.size = sizeof(o),
+				      .parent = parent ? parent->link.ifindex : 0,
+				      .family = m->family,
+				      .vrid = (uint8_t)i->vrid};
+
+	memcpy(o.mac, m->mac, sizeof(o.mac));
+	strncpy(o.name, m->name, sizeof(o.name) - 1);
+	return o;
+}
+
+static int say_failure(struct kernel *k, const struct conf_instance *i, const struct conf_vmac *m,
+		       const char *what, int error)
+{
+	const char *detail = ha_net_error_text(k->net);
+
+	log_err("%s: cannot %s the virtual MAC address (%s): %s%s%s", i->name, what, m->name,
+		strerror(-error), *detail ? ": " : "", detail);
+	return error;
+}
+
+/* The view of all links follows a moment later: what the kernel said now counts until then. */
+static int audit_one(struct kernel *k, const struct conf_instance *i, const struct conf_vmac *m)
+{
+	struct ha_net_link l = {.size = sizeof(l)};
+	const struct ha_vrrp_vmac_opts o = opts_of(k, i, m);
+	struct watched *w;
+	int r;
+
+	if (!o.parent)
+		return 0; /* its interface is not there: vrrp is in FAULT */
+	r = ha_vrrp_vmac_ensure(k->net, &o, &l);
+	if (r < 0)
+		return say_failure(k, i, m, "make", r);
+	w = watched_find(k, m->name);
+	w->link = l;
+	w->right_ifindex = l.ifindex;
+	return 0;
+}
+
+int vmac_audit(struct kernel *k, const struct conf_instance *i)
+{
+	int first = 0;
+
+	for (const struct conf_vmac *m = i->vmacs; m; m = m->next) {
+		int r = audit_one(k, i, m);
+
+		if (!first)
+			first = r;
+	}
+	return first;
+}
+
+static int set_one(struct kernel *k, const struct conf_instance *i, const struct conf_vmac *m,
+		   bool up)
+{
+	struct watched *w = watched_find(k, m->name);
+	int r = 0;
+
+	if (!w)
+		return 0;
+	/* A takeover does not look at twenty settings again. */
+	if (!w->link.ifindex || w->link.ifindex != w->right_ifindex)
+		r = audit_one(k, i, m);
+	if (r < 0)
+		return r;
+	if (!w->link.ifindex)
+		return up ? -ENODEV : 0;
+	r = ha_net_link_set_up(k->net, w->link.ifindex, up);
+	if (r < 0)
+		return say_failure(k, i, m, up ? "use" : "leave", r);
+	w->link.flags = up ? w->link.flags | IFF_UP : w->link.flags & ~(uint32_t)IFF_UP;
+	return 0;
+}
+
+int vmac_set(struct kernel *k, const struct conf_instance *i, bool up)
+{
+	int first = 0;
+
+	for (const struct conf_vmac *m = i->vmacs; m; m = m->next) {
+		int r = set_one(k, i, m, up);
+
+		if (!first)
+			first = r;
+	}
+	return first;
+}
+
+bool vmac_is_up(struct kernel *k, const struct conf_instance *i)
+{
+	for (const struct conf_vmac *m = i->vmacs; m; m = m->next) {
+		const struct watched *w = watched_find(k, m->name);
+
+		if (!w->link.ifindex || !(w->link.flags & IFF_UP))
+			return false;
+	}
+	return true;
+}
+
+static void remove_one(struct kernel *k, const struct conf_instance *i, const struct conf_vmac *m)
+{
+	const struct ha_vrrp_vmac_opts o = opts_of(k, i, m);
+	int r = o.parent ? ha_vrrp_vmac_remove(k->net, &o) : 0;
+
+	if (r < 0)
+		say_failure(k, i, m, "remove", r);
+}
+
+void vmac_remove(struct kernel *k, const struct conf_instance *i)
+{
+	for (const struct conf_vmac *m = i->vmacs; m; m = m->next)
+		remove_one(k, i, m);
+}
+
+static bool is_configured(const struct conf *c, const struct conf_instance *old,
+			  const struct conf_vmac *o)
+{
+	for (const struct conf_instance *i = c->instances; i; i = i->next)
+		for (const struct conf_vmac *m = i->vmacs; m; m = m->next)
+			if (!strcmp(m->name, o->name) && !strcmp(m->parent, o->parent) &&
+			    m->family == o->family && i->vrid == old->vrid &&
+			    !memcmp(m->mac, o->mac, sizeof(m->mac)))
+				return true;
+	return false;
+}
+
+void vmac_remove_old(struct kernel *k, const struct conf_instance *old)
+{
+	for (const struct conf_vmac *m = old->vmacs; m; m = m->next)
+		if (!is_configured(k->conf, old, m))
+			remove_one(k, old, m);
+}
