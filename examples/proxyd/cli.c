@@ -16,8 +16,8 @@
 #include <libhealth/version.h>
 #include <libsched/version.h>
 
-#include "cfg_if.h"
-#include "cfg_read.h"
+#include "cfg/if.h"
+#include "cfg/read.h"
 #include "diag_source.h"
 
 

@@ -12,7 +12,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "cfg.h"
+#include "cfg/cfg.h"
 #include "cli.h"
 #include "engine/engine.h"
 #include "log.h"

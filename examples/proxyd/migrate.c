@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
-#include "cfg_upgrade.h"
+#include "cfg/upgrade.h"
 
 /* Lines first to last of a file, and what stands for them. */
 struct change {

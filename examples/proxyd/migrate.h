@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "cfg.h"
+#include "cfg/cfg.h"
 
 struct migrate;
 

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "cfg.h"
+#include "cfg/cfg.h"
 
 /*
  * How many connections fit (two descriptors each), and raises the limit of descriptors for them as

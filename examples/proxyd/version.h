@@ -3,7 +3,7 @@
 #ifndef PROXYD_VERSION_H
 #define PROXYD_VERSION_H
 
-#include "cfg_if.h"
+#include "cfg/if.h"
 
 #define PROXYD_VERSION "0.1.0"
 #define PROXYD_VERSION_AS_HAPROXY CFG_CLAIMED_VERSION "-proxyd-" PROXYD_VERSION

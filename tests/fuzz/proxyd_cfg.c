@@ -3,7 +3,7 @@
 #include <netdb.h>
 #include <stddef.h>
 
-#include "cfg.h"
+#include "cfg/cfg.h"
 #include "findings.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -3,7 +3,7 @@
 #ifndef PROXYD_ENGINE_BALANCE_KEY_H
 #define PROXYD_ENGINE_BALANCE_KEY_H
 
-#include "../cfg.h"
+#include "cfg/cfg.h"
 #include "http_msg.h"
 
 /* The key of a text, as hash-type says. */

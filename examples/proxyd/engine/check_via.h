@@ -8,7 +8,7 @@
 
 #include <libhealth/transport.h>
 
-#include "../cfg.h"
+#include "cfg/cfg.h"
 
 struct check_via;
 

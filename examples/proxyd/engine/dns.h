@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "../cfg_resolvers.h"
+#include "cfg/resolvers.h"
 #include "timer.h"
 
 #define DNS_ANSWERS_MAX 1024 /* addresses, or servers, of one name */

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cfg_dynamic.h"
-#include "cfg_rules.h"
+#include "cfg/dynamic.h"
+#include "cfg/rules.h"
 #include "control.h"
 #include "log.h"
 

@@ -20,7 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../cfg.h"
+#include "cfg/cfg.h"
 
 struct engine;
 struct ask;
@@ -48,7 +48,7 @@ int engine_new(const struct engine_opts *o, struct engine **ret);
 int engine_apply(struct engine *e, struct cfg *cfg, unsigned maxconn, char *ret_error, size_t cap);
 
 /*
- * Takes up what was made anew of the running configuration's fronts and backs (cfg_tls.h): new connections get it, those that are there
+ * Takes up what was made anew of the running configuration's fronts and backs (cfg/tls.h): new connections get it, those that are there
  * keep what they began with. 0; or -errno and *ret_error, and everything is as before.
  */
 int engine_renew(struct engine *e, char *ret_error, size_t cap);

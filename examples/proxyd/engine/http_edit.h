@@ -3,7 +3,7 @@
 #ifndef PROXYD_ENGINE_HTTP_EDIT_H
 #define PROXYD_ENGINE_HTTP_EDIT_H
 
-#include "../cfg.h"
+#include "cfg/cfg.h"
 #include "http_msg.h"
 
 /*

@@ -17,7 +17,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "cfg_rules.h"
+#include "cfg/rules.h"
 #include "http_reason.h"
 #include "rule_store.h"
 

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <syslog.h>
 
-#include "cfg_rules.h"
+#include "cfg/rules.h"
 #include "compress.h"
 #include "http.h"
 #include "rule_run.h"

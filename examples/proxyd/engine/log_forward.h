@@ -6,7 +6,7 @@
 #ifndef PROXYD_ENGINE_LOG_FORWARD_H
 #define PROXYD_ENGINE_LOG_FORWARD_H
 
-#include "../cfg.h"
+#include "cfg/cfg.h"
 
 struct forwards;
 

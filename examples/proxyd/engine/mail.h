@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#include "../cfg.h"
+#include "cfg/cfg.h"
 
 #define MAIL_QUEUE_MAX 256u /* that wait for one mailer; more are not sent, and the log says so */
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#include "cfg.h"
+#include "cfg/cfg.h"
 
 int netns_socket(const struct cfg_netns *there, int domain, int type, int protocol)
 {

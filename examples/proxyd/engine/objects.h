@@ -25,7 +25,7 @@
 #include <libhealth/health.h>
 #include <libsched/lb.h>
 
-#include "../cfg.h"
+#include "cfg/cfg.h"
 #include "conn.h"
 #include "counters.h"
 #include "engine.h"

@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-#include "../cfg.h"
+#include "cfg/cfg.h"
 
 struct ring;
 struct rings;

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "cfg_rules.h"
+#include "cfg/rules.h"
 #include "rule_store.h"
 #include "tls/info.h"
 

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "cfg_rules.h"
+#include "cfg/rules.h"
 #include "count.h"
 #include "http.h"
 #include "io.h"

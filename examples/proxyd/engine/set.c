@@ -2,7 +2,7 @@
 /* A configuration as the workers see it. */
 #include "control.h"
 
-#include "cfg_rules.h"
+#include "cfg/rules.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -8,7 +8,7 @@
 
 #include <libhealth/probe.h>
 
-#include "../cfg.h"
+#include "cfg/cfg.h"
 
 /* What health_probe_new takes with it; copied. */
 struct tcp_check_opts {

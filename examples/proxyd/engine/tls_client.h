@@ -5,7 +5,7 @@
 
 #include <libhealth/tls.h>
 
-#include "../cfg_tls.h"
+#include "cfg/tls.h"
 
 /* As the words of a line say, with files as the store has them; `sni` and `alpn` NULL: none. 0 or -errno, and why. */
 int tls_client_new(const struct cfg_tls *t, const struct tls_store *store, const char *sni, const char *alpn, char *why, size_t cap,

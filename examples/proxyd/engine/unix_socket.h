@@ -5,7 +5,7 @@
 
 #include <sys/types.h>
 
-#include "cfg.h"
+#include "cfg/cfg.h"
 
 /*
  * A descriptor that does not block, or -errno. Who finds the path can connect: it is made beside it, and replaces

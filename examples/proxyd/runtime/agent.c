@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cfg_read.h"
+#include "cfg/read.h"
 #include "engine/admin.h"
 
 static void say_agent(struct call *c, int e)

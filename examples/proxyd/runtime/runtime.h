@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "cfg.h"
+#include "cfg/cfg.h"
 #include "engine/engine.h"
 #include "line.h"
 #include "loop.h"

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cfg_rules.h"
+#include "cfg/rules.h"
 #include "engine/objects.h"
 #include "rules/map.h"
 #include "runtime.h"

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "cfg.h"
+#include "cfg/cfg.h"
 #include "out.h"
 
 enum stat_field {

@@ -8,7 +8,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
-#include "cfg.h"
+#include "cfg/cfg.h"
 #include "engine/proxy_protocol.h"
 #include "rules/tls_names.h"
 #include "tls/conn.h"

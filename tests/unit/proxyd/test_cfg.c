@@ -11,8 +11,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "cfg.h"
-#include "cfg_if.h"
+#include "cfg/cfg.h"
+#include "cfg/if.h"
 
 #define SECOND (UINT64_C(1000) * CFG_MS)
 

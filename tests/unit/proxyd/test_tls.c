@@ -13,7 +13,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
-#include "cfg.h"
+#include "cfg/cfg.h"
 #include "tls/tls.h"
 
 static char folder[] = "/tmp/proxyd-tls.XXXXXX";

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: MIT */
+/* How servers are checked: tcp-check, external-check and the options that name a protocol. */
+#include "cfg/read.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "rules/regex.h"
+
+/* ---- option …-check ---- */
+
+/* HAProxy: the server's user without a password; how old it is may be said and means nothing now. */
+static void read_user(struct reader *r, size_t i, struct cfg_check *c)
+{
+	if (i == r->line->n && c->kind == CFG_CHECK_MYSQL)
+		return;
+	if (strcmp(word_at(r, i), "user") != 0 || i + 1 >= r->line->n)
+		say(r, DIAG_ERROR, i < r->line->n ? i : i - 1,
+		    "this check needs a user: write user NAME");
+	else
+		c->user = keep_word(r, i + 1);
+}
+
+static void read_helo(struct reader *r, size_t i, struct cfg_check *c)
+{
+	if (i == r->line->n)
+		return;
+	c->ehlo = !strcmp(word_at(r, i), "EHLO");
+	if (i + 2 != r->line->n || (!c->ehlo && strcmp(word_at(r, i), "HELO") != 0))
+		say(r, DIAG_WARNING, i,
+		    "option smtpchk takes HELO NAME or EHLO NAME: taken as HELO localhost");
+	else
+		c->helo = keep_word(r, i + 1);
+}
+
+/* The last of these lines counts. */
+void kw_check_kind(struct reader *r, size_t first, const void *data)
+{
+	struct cfg_check *c = &r->proxy->set.check;
+	enum cfg_check_kind kind = *(const enum cfg_check_kind *)data;
+
+	if (r->no) {
+		if (c->kind == kind)
+			c->kind = CFG_CHECK_CONNECT;
+		return;
+	}
+	c->kind = kind;
+	c->user = c->helo = NULL;
+	if (kind == CFG_CHECK_MYSQL || kind == CFG_CHECK_PGSQL)
+		read_user(r, first, c);
+	else if (kind == CFG_CHECK_SMTP)
+		read_helo(r, first, c);
+	else if (!strcmp(word_at(r, first - 1), "spop-check"))
+		say(r, DIAG_WARNING, first - 1, "option spop-check: %s",
+		    cfg_word_reason("option spop-check"));
+}
+
+void kw_external_check(struct reader *r, size_t first, const void *data)
+{
+	bool is_command = *(const bool *)data;
+	const char *text = keep_word(r, first);
+
+	if (is_command)
+		r->proxy->set.check.command = text;
+	else
+		r->proxy->set.check.path = text;
+}
+
+/* ---- tcp-check ---- */
+
+static struct cfg_step *add_step(struct reader *r)
+{
+	struct cfg_check *c = &r->proxy->set.check;
+	unsigned n = c->steps_of == r->proxy ? c->n_steps : 0;
+	struct cfg_step *steps;
+
+	if (n == CFG_STEPS_MAX) {
+		say(r, DIAG_ERROR, 0, "a check has at most %d steps", CFG_STEPS_MAX);
+		return NULL;
+	}
+	/* A copy each time: sections that took them from their defaults keep what they have. */
+	steps = keep(r, (n + 1) * sizeof(*steps));
+	if (!steps)
+		return NULL;
+	if (n)
+		memcpy(steps, c->step, n * sizeof(*steps));
+	c->step = steps;
+	c->n_steps = n + 1;
+	c->steps_of = r->proxy;
+	return &steps[n];
+}
+
+static int hex(char c)
+{
+	return isdigit((unsigned char)c)    ? c - '0'
+	       : isxdigit((unsigned char)c) ? (c | 32) - 'a' + 10
+					    : -1;
+}
+
+/* The bytes of word i, as they are or in hexadecimal digits. */
+static bool read_bytes(struct reader *r, size_t i, bool binary, struct cfg_step *s)
+{
+	const char *text = word_at(r, i);
+	size_t n = strlen(text);
+	char *out = keep(r, n + 1);
+
+	if (!out)
+		return false;
+	s->data = out;
+	s->len = binary ? n / 2 : n;
+	if (!n || s->len > CFG_STEP_BYTES_MAX) {
+		say(r, DIAG_ERROR, i, "a step of a check has 1 to %d bytes", CFG_STEP_BYTES_MAX);
+		return false;
+	}
+	if (!binary) {
+		memcpy(out, text, n);
+		return true;
+	}
+	for (size_t k = 0; k < n; k++) {
+		int digit = hex(text[k]);
+
+		if (digit < 0 || n % 2) {
+			say(r, DIAG_ERROR, i,
+			    "\"%s\" is no row of bytes: write two hexadecimal digits for each",
+			    text);
+			return false;
+		}
+		out[k / 2] = (char)(k % 2 ? out[k / 2] | digit : digit << 4);
+	}
+	return true;
+}
+
+bool cfg_read_connect(struct reader *r, size_t *i, struct cfg_check_connect *c)
+{
+	const char *word = word_at(r, *i);
+	bool valued = !strcmp(word, "sni") || !strcmp(word, "alpn");
+
+	if (valued && *i + 1 < r->line->n)
+		*(*word == 's' ? &c->sni : &c->alpn) = keep_word(r, ++*i);
+	else if (!strcmp(word, "default"))
+		c->usual = true;
+	else if (!strcmp(word, "ssl"))
+		c->tls = true;
+	else if (!strcmp(word, "send-proxy"))
+		c->send_proxy = true;
+	else if (!strcmp(word, "via-socks4"))
+		c->via_socks = true;
+	else
+		return !strcmp(word, "linger");
+	return true;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+/* All connections of a script are made alike. */
+static void take_connect(struct reader *r, size_t i, const struct cfg_check_connect *c)
+{
+	struct cfg_check_connect *first = &r->proxy->set.check.connect;
+
+	if (!first->given)
+		*first = *c;
+	else if (first->usual != c->usual || first->tls != c->tls || first->send_proxy != c->send_proxy || first->via_socks != c->via_socks ||
+		 !same_text(first->sni, c->sni) || !same_text(first->alpn, c->alpn))
+		say(r, DIAG_ERROR, i,
+		    "this tcp-check connect differs from the first in ssl, sni, alpn, send-proxy, via-socks4 or default, "
+		    "which is known to HAProxy, not supported by this version");
+}
+
+static void read_connect(struct reader *r, size_t i)
+{
+	struct cfg_check_connect c = {.given = true};
+	size_t first = i;
+	struct cfg_step *s = add_step(r);
+
+	if (!s)
+		return;
+	s->action = CFG_STEP_CONNECT;
+	for (; i < r->line->n; i++) {
+		const char *word = word_at(r, i);
+
+		if (!strcmp(word, "comment")) {
+			break;
+		} else if (!strcmp(word, "port") && i + 1 < r->line->n) {
+			if (!read_number(r, ++i, "port", 1, 65535, &s->port))
+				return;
+		} else if (!cfg_read_connect(r, &i, &c)) {
+			say(r, DIAG_ERROR, i,
+			    "\"%s\" of tcp-check connect is unknown, or not supported by this version: write "
+			    "port NUMBER, default, ssl, sni NAME, alpn LIST, send-proxy, via-socks4, linger or comment TEXT",
+			    word);
+			return;
+		}
+	}
+	take_connect(r, first - 1, &c);
+}
+
+static void read_send(struct reader *r, size_t i)
+{
+	const char *word = word_at(r, i - 1);
+	size_t len = strlen(word);
+	bool format = len > 3 && !strcmp(word + len - 3, "-lf");
+	struct cfg_step *s;
+
+	if (i == r->line->n) {
+		say(r, DIAG_ERROR, i - 1, "tcp-check %s needs what to send", word);
+		return;
+	}
+	if (format && strchr(word_at(r, i), '%')) {
+		say(r, DIAG_ERROR, i,
+		    "formats in checks are known to HAProxy, not supported by this version: write "
+		    "the text");
+		return;
+	}
+	s = add_step(r);
+	if (!s || !read_bytes(r, i, strstr(word, "binary") != NULL, s))
+		return;
+	s->action = CFG_STEP_SEND;
+	if (i + 1 < r->line->n && strcmp(word_at(r, i + 1), "comment") != 0)
+		say(r, DIAG_ERROR, i + 1, "\"%s\" is too much here: put the text in quotes",
+		    word_at(r, i + 1));
+}
+
+/* Words before what is expected that have a value; false: `word` is none of them. */
+static bool read_expect_option(struct reader *r, size_t i, struct cfg_step *s)
+{
+	static const char *const told[] = {"ok-status",	 "error-status", "tout-status",
+					   "on-success", "status-code",	 "comment"};
+	const char *word = word_at(r, i);
+
+	if (!strcmp(word, "min-recv")) {
+		read_number(r, i + 1, "min-recv", 0, 16384, &s->min_bytes);
+		return true;
+	}
+	if (!strcmp(word, "on-error")) {
+		s->on_failure = keep_word(r, i + 1);
+		return true;
+	}
+	for (size_t k = 0; k < sizeof(told) / sizeof(told[0]); k++) {
+		if (strcmp(word, told[k]) != 0)
+			continue;
+		if (k < 5)
+			say(r, DIAG_WARNING, i, "\"%s\" has no effect: the log tells its own codes",
+			    word);
+		return true;
+	}
+	return false;
+}
+
+static bool expects(const char *word, struct cfg_step *s, bool *ret_binary)
+{
+	s->is_regex = *word == 'r';
+	word += s->is_regex;
+	*ret_binary = !strcmp(word, "binary");
+	return *ret_binary || !strcmp(word, "string");
+}
+
+static void read_expect(struct reader *r, size_t i)
+{
+	struct cfg_step *s = add_step(r);
+	struct rule_error e = {""};
+	struct regex *re;
+	bool binary;
+
+	if (!s)
+		return;
+	s->action = CFG_STEP_EXPECT;
+	while (i + 1 < r->line->n && read_expect_option(r, i, s))
+		i += 2;
+	if (!strcmp(word_at(r, i), "!")) {
+		s->not = true;
+		i++;
+	}
+	if (!expects(word_at(r, i), s, &binary)) {
+		say(r, DIAG_ERROR, i,
+		    "\"%s\" is unknown here, or not supported by this version: write [!] string, "
+		    "rstring or binary, "
+		    "and what is expected",
+		    word_at(r, i));
+		return;
+	}
+	if (!read_bytes(r, i + 1, binary && !s->is_regex, s) || !s->is_regex)
+		return;
+	re = regex_new(s->data, false, &e);
+	if (!re)
+		say(r, DIAG_ERROR, i + 1, "%s", e.text);
+	regex_free(re);
+}
+
+void kw_tcp_check(struct reader *r, size_t first, const void *data)
+{
+	const char *word = word_at(r, first);
+
+	(void)data;
+	if (!strcmp(word, "connect"))
+		read_connect(r, first + 1);
+	else if (!strcmp(word, "send") || !strcmp(word, "send-lf") ||
+		 !strcmp(word, "send-binary") || !strcmp(word, "send-binary-lf"))
+		read_send(r, first + 1);
+	else if (!strcmp(word, "expect"))
+		read_expect(r, first + 1);
+	else if (!strncmp(word, "set-var", 7) || !strncmp(word, "unset-var", 9))
+		say(r, DIAG_WARNING, first, "checks have no variables in this version: ignored");
+	else if (strcmp(word, "comment") != 0)
+		say(r, DIAG_ERROR, first,
+		    "\"%s\" is no step of a check: write connect, send, send-binary, expect or "
+		    "comment",
+		    word);
+}
+
+/* ---- At the end ---- */
+
+static uint64_t mix(uint64_t hash, const void *bytes, size_t len)
+{
+	const unsigned char *p = bytes;
+
+	for (size_t i = 0; i < len; i++) /* FNV-1a */
+		hash = (hash ^ p[i]) * UINT64_C(0x100000001b3);
+	return (hash ^ len) * UINT64_C(0x100000001b3);
+}
+
+static void describe(struct reader *r, struct cfg_check *c)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+	char text[1024];
+
+	for (unsigned i = 0; i < c->n_steps; i++) {
+		const struct cfg_step *s = &c->step[i];
+		const unsigned number[] = {s->action, s->is_regex, s->not, s->min_bytes, s->port};
+
+		hash = mix(hash, number, sizeof(number));
+		hash = mix(hash, s->data ? s->data : "", s->len);
+	}
+	snprintf(text, sizeof(text), "%u %s %s %d %s %s %llx", (unsigned)c->kind,
+		 c->user ? c->user : "", c->helo ? c->helo : "", c->ehlo,
+		 c->command ? c->command : "", c->path ? c->path : "", (unsigned long long)hash);
+	c->text = keep_text(r, text);
+}
+
+static void check_external(struct reader *r, const struct cfg_proxy *p)
+{
+	const struct cfg_check *c = &p->set.check;
+
+	if (!r->cfg->global.external_check)
+		diag_add(r->diag, DIAG_ERROR, &p->at,
+			 "\"%s\" has option external-check: write external-check in the global "
+			 "section, too",
+			 p->name);
+	if (!c->command)
+		diag_add(r->diag, DIAG_ERROR, &p->at,
+			 "\"%s\" has option external-check: write external-check command FILE",
+			 p->name);
+	else if (*c->command != '/' || access(c->command, X_OK) < 0)
+		diag_add(r->diag, DIAG_WARNING, &p->at,
+			 "the checks of \"%s\" will fail: \"%s\" cannot be executed", p->name,
+			 c->command);
+}
+
+/* A check needs a port: the server's, its own, or that of the first step. */
+static void check_ports(struct reader *r, const struct cfg_proxy *p)
+{
+	const struct cfg_check *c = &p->set.check;
+	const struct cfg_server *s;
+
+	if (c->kind == CFG_CHECK_EXTERNAL ||
+	    (c->kind == CFG_CHECK_SCRIPT && c->n_steps && c->step[0].action == CFG_STEP_CONNECT &&
+	     c->step[0].port))
+		return;
+	STAILQ_FOREACH (s, &p->servers, next)
+		if (s->check && s->client_port && !s->check_port && s->addr.len)
+			diag_add(r->diag, DIAG_ERROR, &s->at,
+				 "server \"%s\" is checked, but no port is written: write one "
+				 "behind the "
+				 "address or \"port N\"",
+				 s->name);
+}
+
+void cfg_probe_check(struct reader *r, struct cfg_proxy *p)
+{
+	struct cfg_check *c = &p->set.check;
+
+	if (c->kind == CFG_CHECK_EXTERNAL)
+		check_external(r, p);
+	check_ports(r, p);
+	c->is_tcp_check = c->kind == CFG_CHECK_SCRIPT;
+	if (c->is_tcp_check && !c->n_steps)
+		c->kind = CFG_CHECK_CONNECT;
+	if (c->kind == CFG_CHECK_HTTP)
+		cfg_httpchk_describe(r, p);
+	else if (c->kind != CFG_CHECK_CONNECT)
+		describe(r, c);
+}
