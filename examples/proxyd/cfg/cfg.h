@@ -33,6 +33,8 @@
 #define CFG_MS UINT64_C(1000000)
 
 struct expr; /* rules/expr.h */
+struct format; /* rules/format.h */
+struct rule; /* rules/rule.h */
 struct cfg_addr {
 	union {
 		struct sockaddr sa;
@@ -324,9 +326,21 @@ struct cfg_error {
 #define CFG_STATUS_RANGES 32
 #define CFG_FIELDS_MAX 8
 
+#define CFG_HTTPCHK_HEADERS_MAX 24
+#define CFG_HTTPCHK_ROUNDS_MAX 16 /* connections of a check */
+
 struct cfg_httpchk {
-	const char *method, *uri, *host, *headers, *body; /* NULL: OPTIONS, "/", none … */
-	bool version_1_1, drain_404;
+	const struct cfg_httpchk *before; /* what is asked over the connection before; NULL: nothing */
+	const char *method, *uri, *body;  /* NULL: OPTIONS, "/", none */
+	const struct format *uri_format, *body_format; /* NULL: as it is written */
+	struct cfg_httpchk_header {
+		const char *name, *text; /* text: the value as it is written */
+		const struct format *value;
+	} header[CFG_HTTPCHK_HEADERS_MAX];
+	unsigned n_headers;
+	const struct rule *set, *set_after; /* set-var and its like before it and behind it; NULL: none */
+	bool sends, expects;		    /* there is such a line */
+	bool version_1_1, drain_404, send_state;
 	struct {
 		uint16_t first, last;
 	} status[CFG_STATUS_RANGES];
@@ -361,9 +375,12 @@ enum cfg_check_kind {
 
 /* A line of tcp-check. */
 struct cfg_step {
-	enum cfg_step_action { CFG_STEP_CONNECT, CFG_STEP_SEND, CFG_STEP_EXPECT } action;
+	enum cfg_step_action { CFG_STEP_CONNECT, CFG_STEP_SEND, CFG_STEP_EXPECT, CFG_STEP_SET } action;
 	const char *data; /* to send, or to expect; a regular expression ends with NUL */
 	size_t len;
+	const struct format *format; /* what is written by it in place of `data`; NULL: nothing */
+	bool is_hex;		     /* the digits of the bytes */
+	const struct rule *set;	     /* set-var and its like */
 	bool is_regex, not ; /* expect: `data` must not be there */
 	unsigned min_bytes;  /* expect: judged with so many; 0: when it is found, or the end is */
 	unsigned port;	     /* connect; 0: the check's */
@@ -379,6 +396,7 @@ struct cfg_check_connect {
 
 struct cfg_check {
 	enum cfg_check_kind kind;
+	bool is_live; /* what is sent is found out in each run, or there are several connections of HTTP */
 	bool is_tcp_check; /* option tcp-check, with steps or without: then it is a CONNECT */
 	struct cfg_check_connect connect;
 	const char *user; /* mysql, pgsql; NULL: none */
@@ -391,6 +409,16 @@ struct cfg_check {
 	    *steps_of;	  /* whose they are: a section's own stand for its defaults' */
 	const char *text; /* says all of it: equal text is the same check */
 };
+
+/* The first step that is about a connection; NULL: there is none. */
+static inline const struct cfg_step *cfg_first_step(const struct cfg_check *c)
+{
+	unsigned i = 0;
+
+	while (i < c->n_steps && c->step[i].action == CFG_STEP_SET)
+		i++;
+	return i < c->n_steps ? &c->step[i] : NULL;
+}
 
 enum cfg_cookie_mode {
 	CFG_COOKIE_PASSIVE, /* the server sets it by itself */

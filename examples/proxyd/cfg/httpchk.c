@@ -2,11 +2,13 @@
 /* option httpchk and http-check: what is asked of a server, and which answer is a good one. */
 #include "cfg/read.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "rules/format.h"
 #include "rules/regex.h"
 
 #define HEADERS_MAX 2000
@@ -42,24 +44,29 @@ static void set_uri(struct reader *r, size_t i, struct cfg_httpchk *c)
 	c->uri = keep_word(r, i);
 }
 
-/* One more field of the request. */
-static void add_header(struct reader *r, size_t i, const char *name, size_t name_len, const char *value,
-		       struct cfg_httpchk *c)
+/* One more field of the request; of Host there is one. */
+static void add_header(struct reader *r, size_t i, struct cfg_httpchk *c)
 {
-	char text[HEADERS_MAX];
-	int n;
+	const char *name = word_at(r, i), *value = word_at(r, i + 1);
+	struct cfg_httpchk_header h = {keep_text(r, name), keep_text(r, value), cfg_check_format(r, i + 1, value)};
+	unsigned at = c->n_headers;
 
-	if (name_len == 4 && !strncasecmp(name, "host", 4)) {
-		c->host = keep_text(r, value);
+	if (!strcasecmp(name, "host"))
+		for (at = 0; at < c->n_headers && strcasecmp(c->header[at].name, "host") != 0;)
+			at++;
+	if (at == CFG_HTTPCHK_HEADERS_MAX || strlen(name) + strlen(value) > HEADERS_MAX || strpbrk(value, "\r\n")) {
+		say(r, DIAG_ERROR, i, "the headers of the check are too many or too long, or one has a line end");
 		return;
 	}
-	n = snprintf(text, sizeof(text), "%s%.*s: %s\r\n", c->headers ? c->headers : "",
-		     (int)name_len, name, value);
-	if (n >= (int)sizeof(text) || strpbrk(value, "\r\n"))
-		say(r, DIAG_ERROR, i,
-		    "the headers of the check are too long, or one has a line end");
-	else
-		c->headers = keep_text(r, text);
+	c->header[at] = h;
+	c->n_headers += at == c->n_headers;
+}
+
+/* uri-lf, body-lf */
+static void set_format(struct reader *r, size_t i, const char **ret_text, const struct format **ret)
+{
+	*ret_text = keep_word(r, i);
+	*ret = cfg_check_format(r, i, *ret_text);
 }
 
 static void set_version(struct reader *r, size_t i, struct cfg_httpchk *c)
@@ -103,6 +110,8 @@ void kw_http_check_send(struct reader *r, size_t first, const void *data)
 	struct cfg_httpchk *c = own_httpchk(r);
 
 	(void)data;
+	if (c)
+		c->sends = true;
 	for (size_t i = first; c && i < r->line->n; i += 2) {
 		const char *word = word_at(r, i);
 
@@ -114,18 +123,24 @@ void kw_http_check_send(struct reader *r, size_t first, const void *data)
 			set_method(r, i + 1, word_at(r, i + 1), c);
 		} else if (!strcmp(word, "uri")) {
 			set_uri(r, i + 1, c);
+			c->uri_format = NULL;
+		} else if (!strcmp(word, "uri-lf")) {
+			set_format(r, i + 1, &c->uri, &c->uri_format);
 		} else if (!strcmp(word, "ver")) {
 			set_version(r, i + 1, c);
 		} else if (!strcmp(word, "body")) {
 			c->body = keep_word(r, i + 1);
+			c->body_format = NULL;
+		} else if (!strcmp(word, "body-lf")) {
+			set_format(r, i + 1, &c->body, &c->body_format);
 		} else if (!strcmp(word, "hdr") && i + 2 < r->line->n) {
-			add_header(r, i + 1, word_at(r, i + 1), strlen(word_at(r, i + 1)),
-				   word_at(r, i + 2), c);
+			add_header(r, i + 1, c);
 			i++;
+		} else if (!strcmp(word, "comment")) {
+			return;
 		} else {
 			say(r, DIAG_ERROR, i,
-			    "\"%s\" is unknown here, or not supported by this version: write meth, "
-			    "uri, ver, hdr NAME VALUE or body",
+			    "\"%s\" is unknown here: write meth, uri, uri-lf, ver, hdr NAME VALUE, body, body-lf or comment",
 			    word);
 			return;
 		}
@@ -306,6 +321,7 @@ void kw_http_check_expect(struct reader *r, size_t first, const void *data)
 	(void)data;
 	if (!c)
 		return;
+	c->expects = true;
 	while (i + 2 < r->line->n && says_more(r, i))
 		i += 2;
 	not = !strcmp(word_at(r, i), "!");
@@ -331,23 +347,45 @@ void kw_http_check_expect(struct reader *r, size_t first, const void *data)
 	}
 }
 
-/* One connection is all: a second one, or what is asked over it, cannot be said. */
+/* What is asked over another connection, behind the answer of the one before. */
+static struct cfg_httpchk *begin_round(struct reader *r, const struct cfg_httpchk *before)
+{
+	struct cfg_httpchk *c = keep(r, sizeof(*c));
+	unsigned n = 1;
+
+	for (const struct cfg_httpchk *b = before; b; b = b->before)
+		n++;
+	if (n > CFG_HTTPCHK_ROUNDS_MAX)
+		say(r, DIAG_ERROR, 1, "a check has at most %d connections", CFG_HTTPCHK_ROUNDS_MAX);
+	if (!c || n > CFG_HTTPCHK_ROUNDS_MAX)
+		return NULL;
+	c->before = before;
+	c->drain_404 = before->drain_404;
+	c->send_state = before->send_state;
+	r->proxy->set.httpchk = c;
+	return c;
+}
+
 void kw_http_check_connect(struct reader *r, size_t first, const void *data)
 {
 	struct cfg_httpchk *c = own_httpchk(r);
-	struct cfg_check_connect *how = &r->proxy->set.check.connect;
+	struct cfg_check_connect *how = &r->proxy->set.check.connect, own = {.given = true};
 
 	(void)data;
-	*how = (struct cfg_check_connect){.given = true};
-	for (size_t i = first; c && i < r->line->n; i++) {
+	if (c && (c->sends || c->expects))
+		c = begin_round(r, c);
+	if (!c)
+		return;
+	c->port = 0;
+	for (size_t i = first; i < r->line->n; i++) {
 		const char *word = word_at(r, i);
 
 		if (!strcmp(word, "comment")) {
-			return;
+			break;
 		} else if (!strcmp(word, "port") && i + 1 < r->line->n) {
 			if (!read_number(r, ++i, "port", 1, 65535, &c->port))
 				return;
-		} else if (!cfg_read_connect(r, &i, how)) {
+		} else if (!cfg_read_connect(r, &i, &own)) {
 			say(r, DIAG_ERROR, i,
 			    "\"%s\" of http-check connect is unknown, or not supported by this "
 			    "version: write port NUMBER, default, ssl, sni NAME, alpn LIST, send-proxy or linger",
@@ -355,6 +393,30 @@ void kw_http_check_connect(struct reader *r, size_t first, const void *data)
 			return;
 		}
 	}
+	if (!c->before)
+		*how = own;
+	else
+		cfg_take_connect(r, first - 1, &own);
+}
+
+/* http-check set-var(check.NAME) EXPRESSION and its like */
+void kw_http_check_set(struct reader *r, size_t first, const void *data)
+{
+	struct cfg_httpchk *c = own_httpchk(r);
+
+	(void)data;
+	if (c)
+		cfg_add_check_rule(r, first - 1, c->sends || c->expects ? &c->set_after : &c->set);
+}
+
+void kw_http_check_state(struct reader *r, size_t first, const void *data)
+{
+	struct cfg_httpchk *c = own_httpchk(r);
+
+	(void)first;
+	(void)data;
+	if (c)
+		c->send_state = !r->no;
 }
 
 void kw_http_check_404(struct reader *r, size_t first, const void *data)
@@ -372,36 +434,72 @@ static const char *or_none(const char *text)
 	return text ? text : "";
 }
 
+/* Of what one connection is about. */
+struct description {
+	char text[3 * HEADERS_MAX];
+	size_t len;
+};
+
+__attribute__((format(printf, 2, 3))) static void put(struct description *d, const char *format, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(d->text + d->len, sizeof(d->text) - d->len, format, args);
+	va_end(args);
+	if (n > 0 && (size_t)n < sizeof(d->text) - d->len)
+		d->len += (size_t)n;
+}
+
+static void describe_round(struct description *d, const struct cfg_httpchk *c)
+{
+	put(d, "%s %s %d|%s|%d%d%s|%d|%u", or_none(c->method), or_none(c->uri), c->version_1_1, or_none(c->body), c->not_string,
+	    c->is_regex, or_none(c->string), c->drain_404, c->port);
+	for (unsigned i = 0; i < c->n_headers; i++)
+		put(d, "|%s:%s", c->header[i].name, c->header[i].text);
+	for (unsigned i = 0; i < c->n_fields; i++)
+		put(d, "|%s%u%s", c->field[i].name, c->field[i].match, or_none(c->field[i].value));
+	for (unsigned i = 0; i < c->n_status; i++)
+		put(d, ",%u-%u", c->status[i].first, c->status[i].last);
+	put(d, "\n");
+}
+
+static bool is_constant(const struct format *f)
+{
+	return !f || format_is_constant(f);
+}
+
+/* Each run says the same of each server. */
+static bool is_static(const struct cfg_httpchk *c)
+{
+	for (unsigned i = 0; i < c->n_headers; i++)
+		if (!is_constant(c->header[i].value))
+			return false;
+	return !c->send_state && !c->set && !c->set_after && is_constant(c->uri_format) && is_constant(c->body_format);
+}
+
+static void check_round(struct reader *r, const struct cfg_proxy *p, const struct cfg_httpchk *c)
+{
+	const char *method = or_none(c->method);
+
+	if (c->body && strcmp(method, "POST") != 0 && strcmp(method, "PUT") != 0)
+		diag_add(r->diag, DIAG_ERROR, &p->at, "the check of \"%s\" has a body: write meth POST or PUT", p->name);
+	else if (c->string && !strcmp(method, "HEAD"))
+		diag_add(r->diag, DIAG_ERROR, &p->at,
+			 "the check of \"%s\" asks with HEAD, whose answers have no body: write meth GET", p->name);
+}
+
 void cfg_httpchk_describe(struct reader *r, struct cfg_proxy *p)
 {
 	const struct cfg_httpchk *c = p->set.httpchk;
-	char text[3 * HEADERS_MAX];
-	int n;
+	struct description d = {.len = 0};
 
-	if (p->set.check.kind != CFG_CHECK_HTTP)
-		return;
-	if (c->body && (!c->method || (strcmp(c->method, "POST") && strcmp(c->method, "PUT")))) {
-		diag_add(r->diag, DIAG_ERROR, &p->at,
-			 "the check of \"%s\" has a body: write meth POST or PUT", p->name);
-		return;
+	p->set.check.is_live = c->before;
+	for (; c; c = c->before) {
+		check_round(r, p, c);
+		describe_round(&d, c);
+		p->set.check.is_live |= !is_static(c);
 	}
-	if (c->string && c->method && !strcmp(c->method, "HEAD")) {
-		diag_add(
-		    r->diag, DIAG_ERROR, &p->at,
-		    "the check of \"%s\" asks with HEAD, whose answers have no body: write meth "
-		    "GET",
-		    p->name);
-		return;
-	}
-	n = snprintf(text, sizeof(text), "%s %s %d|%s|%s|%s|%d%d%s|%d|%u", or_none(c->method),
-		     or_none(c->uri), c->version_1_1, or_none(c->host), or_none(c->headers),
-		     or_none(c->body), c->not_string, c->is_regex, or_none(c->string), c->drain_404,
-		     c->port);
-	for (unsigned i = 0; i < c->n_fields && n > 0 && n < (int)sizeof(text); i++)
-		n += snprintf(text + n, sizeof(text) - (size_t)n, "|%s%u%s", c->field[i].name,
-			      c->field[i].match, or_none(c->field[i].value));
-	for (unsigned i = 0; i < c->n_status && n > 0 && n < (int)sizeof(text); i++)
-		n += snprintf(text + n, sizeof(text) - (size_t)n, ",%u-%u", c->status[i].first,
-			      c->status[i].last);
-	p->set.check.text = keep_text(r, text);
+	p->set.check.text = keep_text(r, d.text);
 }

@@ -159,7 +159,7 @@ static bool same_text(const char *a, const char *b)
 }
 
 /* All connections of a script are made alike. */
-static void take_connect(struct reader *r, size_t i, const struct cfg_check_connect *c)
+void cfg_take_connect(struct reader *r, size_t i, const struct cfg_check_connect *c)
 {
 	struct cfg_check_connect *first = &r->proxy->set.check.connect;
 
@@ -168,7 +168,7 @@ static void take_connect(struct reader *r, size_t i, const struct cfg_check_conn
 	else if (first->usual != c->usual || first->tls != c->tls || first->send_proxy != c->send_proxy || first->via_socks != c->via_socks ||
 		 !same_text(first->sni, c->sni) || !same_text(first->alpn, c->alpn))
 		say(r, DIAG_ERROR, i,
-		    "this tcp-check connect differs from the first in ssl, sni, alpn, send-proxy, via-socks4 or default, "
+		    "this connect differs from the first in ssl, sni, alpn, send-proxy, via-socks4 or default, "
 		    "which is known to HAProxy, not supported by this version");
 }
 
@@ -197,30 +197,34 @@ static void read_connect(struct reader *r, size_t i)
 			return;
 		}
 	}
-	take_connect(r, first - 1, &c);
+	cfg_take_connect(r, first - 1, &c);
+}
+
+/* What is sent, or expected, is known when the check runs. */
+static void read_format(struct reader *r, size_t i, bool binary, struct cfg_step *s)
+{
+	s->format = cfg_check_format(r, i, word_at(r, i));
+	s->is_hex = binary;
+	r->proxy->set.check.is_live = true;
 }
 
 static void read_send(struct reader *r, size_t i)
 {
 	const char *word = word_at(r, i - 1);
 	size_t len = strlen(word);
-	bool format = len > 3 && !strcmp(word + len - 3, "-lf");
+	bool format = len > 3 && !strcmp(word + len - 3, "-lf"), binary = strstr(word, "binary");
 	struct cfg_step *s;
 
 	if (i == r->line->n) {
 		say(r, DIAG_ERROR, i - 1, "tcp-check %s needs what to send", word);
 		return;
 	}
-	if (format && strchr(word_at(r, i), '%')) {
-		say(r, DIAG_ERROR, i,
-		    "formats in checks are known to HAProxy, not supported by this version: write "
-		    "the text");
-		return;
-	}
 	s = add_step(r);
-	if (!s || !read_bytes(r, i, strstr(word, "binary") != NULL, s))
+	if (!s || !read_bytes(r, i, binary && !format, s))
 		return;
 	s->action = CFG_STEP_SEND;
+	if (format)
+		read_format(r, i, binary, s);
 	if (i + 1 < r->line->n && strcmp(word_at(r, i + 1), "comment") != 0)
 		say(r, DIAG_ERROR, i + 1, "\"%s\" is too much here: put the text in quotes",
 		    word_at(r, i + 1));
@@ -252,12 +256,14 @@ static bool read_expect_option(struct reader *r, size_t i, struct cfg_step *s)
 	return false;
 }
 
-static bool expects(const char *word, struct cfg_step *s, bool *ret_binary)
+static bool expects(const char *word, struct cfg_step *s, bool *ret_binary, bool *ret_format)
 {
 	s->is_regex = *word == 'r';
 	word += s->is_regex;
-	*ret_binary = !strcmp(word, "binary");
-	return *ret_binary || !strcmp(word, "string");
+	*ret_binary = !strncmp(word, "binary", 6);
+	word += *ret_binary || !strncmp(word, "string", 6) ? 6 : 0;
+	*ret_format = !strcmp(word, "-lf") && !s->is_regex;
+	return *ret_format || !*word;
 }
 
 static void read_expect(struct reader *r, size_t i)
@@ -265,7 +271,7 @@ static void read_expect(struct reader *r, size_t i)
 	struct cfg_step *s = add_step(r);
 	struct rule_error e = {""};
 	struct regex *re;
-	bool binary;
+	bool binary, format;
 
 	if (!s)
 		return;
@@ -276,20 +282,34 @@ static void read_expect(struct reader *r, size_t i)
 		s->not = true;
 		i++;
 	}
-	if (!expects(word_at(r, i), s, &binary)) {
+	if (!expects(word_at(r, i), s, &binary, &format)) {
 		say(r, DIAG_ERROR, i,
-		    "\"%s\" is unknown here, or not supported by this version: write [!] string, "
-		    "rstring or binary, "
-		    "and what is expected",
+		    "\"%s\" is unknown here, or not supported by this version: write [!] string, string-lf, "
+		    "rstring, binary or binary-lf, and what is expected",
 		    word_at(r, i));
 		return;
 	}
-	if (!read_bytes(r, i + 1, binary && !s->is_regex, s) || !s->is_regex)
+	if (!read_bytes(r, i + 1, binary && !s->is_regex && !format, s))
+		return;
+	if (format)
+		read_format(r, i + 1, binary, s);
+	if (!s->is_regex)
 		return;
 	re = regex_new(s->data, false, &e);
 	if (!re)
 		say(r, DIAG_ERROR, i + 1, "%s", e.text);
 	regex_free(re);
+}
+
+static void read_set(struct reader *r, size_t i)
+{
+	struct cfg_step *s = add_step(r);
+
+	if (!s)
+		return;
+	s->action = CFG_STEP_SET;
+	cfg_add_check_rule(r, i, &s->set);
+	r->proxy->set.check.is_live = true;
 }
 
 void kw_tcp_check(struct reader *r, size_t first, const void *data)
@@ -304,11 +324,11 @@ void kw_tcp_check(struct reader *r, size_t first, const void *data)
 		read_send(r, first + 1);
 	else if (!strcmp(word, "expect"))
 		read_expect(r, first + 1);
-	else if (!strncmp(word, "set-var", 7) || !strncmp(word, "unset-var", 9))
-		say(r, DIAG_WARNING, first, "checks have no variables in this version: ignored");
+	else if (cfg_is_check_rule(word))
+		read_set(r, first);
 	else if (strcmp(word, "comment") != 0)
 		say(r, DIAG_ERROR, first,
-		    "\"%s\" is no step of a check: write connect, send, send-binary, expect or "
+		    "\"%s\" is no step of a check: write connect, send, send-binary, send-lf, expect, set-var(check.NAME) or "
 		    "comment",
 		    word);
 }
@@ -365,11 +385,10 @@ static void check_external(struct reader *r, const struct cfg_proxy *p)
 static void check_ports(struct reader *r, const struct cfg_proxy *p)
 {
 	const struct cfg_check *c = &p->set.check;
+	const struct cfg_step *first = cfg_first_step(c);
 	const struct cfg_server *s;
 
-	if (c->kind == CFG_CHECK_EXTERNAL ||
-	    (c->kind == CFG_CHECK_SCRIPT && c->n_steps && c->step[0].action == CFG_STEP_CONNECT &&
-	     c->step[0].port))
+	if (c->kind == CFG_CHECK_EXTERNAL || (c->kind == CFG_CHECK_SCRIPT && first && first->action == CFG_STEP_CONNECT && first->port))
 		return;
 	STAILQ_FOREACH (s, &p->servers, next)
 		if (s->check && s->client_port && !s->check_port && s->addr.len)
@@ -380,6 +399,17 @@ static void check_ports(struct reader *r, const struct cfg_proxy *p)
 				 s->name);
 }
 
+/* A connection to a port of its own is followed by one to the server's, which each server has. */
+static bool returns_to_server(const struct cfg_check *c)
+{
+	const struct cfg_step *first = cfg_first_step(c);
+	bool returns = false;
+
+	for (unsigned i = 0; i < c->n_steps; i++)
+		returns |= &c->step[i] != first && c->step[i].action == CFG_STEP_CONNECT && !c->step[i].port;
+	return returns && first->port;
+}
+
 void cfg_probe_check(struct reader *r, struct cfg_proxy *p)
 {
 	struct cfg_check *c = &p->set.check;
@@ -387,9 +417,12 @@ void cfg_probe_check(struct reader *r, struct cfg_proxy *p)
 	if (c->kind == CFG_CHECK_EXTERNAL)
 		check_external(r, p);
 	check_ports(r, p);
+	c->is_live |= returns_to_server(c);
 	c->is_tcp_check = c->kind == CFG_CHECK_SCRIPT;
 	if (c->is_tcp_check && !c->n_steps)
 		c->kind = CFG_CHECK_CONNECT;
+	if (c->kind != CFG_CHECK_SCRIPT)
+		c->is_live = false;
 	if (c->kind == CFG_CHECK_HTTP)
 		cfg_httpchk_describe(r, p);
 	else if (c->kind != CFG_CHECK_CONNECT)

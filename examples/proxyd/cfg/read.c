@@ -156,13 +156,15 @@ static bool two_words(const struct reader *r, size_t i, char *buf, size_t cap)
 	return (size_t)snprintf(buf, cap, "%s %s", word_at(r, i), word_at(r, i + 1)) < cap;
 }
 
-/* Is `name` the words at i and i + 1? */
-static bool is_both(const struct reader *r, size_t i, const char *name)
+/* Is it the words at i and i + 1? Behind some names stands a parenthesis: "set-var(check.x)". */
+static bool is_both(const struct reader *r, size_t i, const struct keyword *k)
 {
-	const char *word = word_at(r, i);
+	const char *word = word_at(r, i), *name = k->name, *second = word_at(r, i + 1);
 	const size_t len = strlen(word);
+	size_t stem = *k->usage == '(' ? strcspn(second, "(") : strlen(second);
 
-	return !strncmp(name, word, len) && name[len] == ' ' && i + 1 < r->line->n && !strcmp(name + len + 1, word_at(r, i + 1));
+	return !strncmp(name, word, len) && name[len] == ' ' && i + 1 < r->line->n && !strncmp(name + len + 1, second, stem) &&
+	       !name[len + 1 + stem];
 }
 
 const struct keyword *find_keyword(const struct reader *r, const struct keyword *table, size_t i,
@@ -175,7 +177,7 @@ const struct keyword *find_keyword(const struct reader *r, const struct keyword 
 		k = r->letters.first[(unsigned char)*word];
 	while (k && k->name) {
 		if (begins_alike(k->name, word)) {
-			if (is_both(r, i, k->name)) {
+			if (is_both(r, i, k)) {
 				*ret_words = 2;
 				return k;
 			}

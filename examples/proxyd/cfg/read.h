@@ -299,14 +299,24 @@ void kw_httpchk(struct reader *r, size_t first, const void *data);
 void kw_http_check_send(struct reader *r, size_t first, const void *data);
 void kw_http_check_expect(struct reader *r, size_t first, const void *data);
 void kw_http_check_connect(struct reader *r, size_t first, const void *data);
-void kw_http_check_404(struct reader *r, size_t first, const void *data);
+keyword_fn kw_http_check_404, kw_http_check_set, kw_http_check_state;
 void cfg_httpchk_describe(struct reader *r, struct cfg_proxy *p);
+
+/* cfg/check_rules.c */
+
+/* What `text`, of word i, is when a check sends it. NULL: told. */
+const struct format *cfg_check_format(struct reader *r, size_t i, const char *text);
+bool cfg_is_check_rule(const char *word);
+/* The words from i on, "set-var(check.x) EXPRESSION", are one more rule. False: told. */
+bool cfg_add_check_rule(struct reader *r, size_t i, const struct rule **to);
 
 /* cfg/probe.c */
 void kw_check_kind(struct reader *r, size_t first, const void *data);
 void kw_external_check(struct reader *r, size_t first, const void *data);
 void kw_tcp_check(struct reader *r, size_t first, const void *data);
 void cfg_probe_check(struct reader *r, struct cfg_proxy *p);
+/* One more connection of a check; word i made it. */
+void cfg_take_connect(struct reader *r, size_t i, const struct cfg_check_connect *c);
 
 void kw_compression_algo(struct reader *r, size_t first, const void *data);
 keyword_fn kw_compression_minsize, kw_compression_direction;

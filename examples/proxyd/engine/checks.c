@@ -222,11 +222,14 @@ static unsigned first_port(const struct cfg_proxy *p)
 {
 	const struct cfg_check *c = &p->set.check;
 
-	if (c->kind == CFG_CHECK_HTTP)
-		return p->set.httpchk->port;
-	return c->kind == CFG_CHECK_SCRIPT && c->step[0].action == CFG_STEP_CONNECT
-		   ? c->step[0].port
-		   : 0;
+	if (c->kind == CFG_CHECK_HTTP) {
+		const struct cfg_httpchk *first = p->set.httpchk;
+
+		while (first->before)
+			first = first->before;
+		return first->port;
+	}
+	return c->kind == CFG_CHECK_SCRIPT && cfg_first_step(c) && cfg_first_step(c)->action == CFG_STEP_CONNECT ? cfg_first_step(c)->port : 0;
 }
 
 static struct cfg_addr target_of(const struct cfg_server *c, const struct cfg_proxy *p)
@@ -358,8 +361,8 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *conf
 	o.preamble_len = introduction(c, p, header);
 	s->engine = e;
 	s->log_checks = p->set.log_health_checks;
-	/* with TLS it is made anew: certificates may be others now */
-	if (s->check && wanted && !s->check_tls && !c->check_tls && check_made_is(s->checked, &o, c->netns, via, text))
+	/* with TLS it is made anew: certificates may be others now; and what is live looks into the older set */
+	if (s->check && wanted && !s->check_tls && !c->check_tls && !p->set.check.is_live && check_made_is(s->checked, &o, c->netns, via, text))
 		return 0;
 	check_end(s);
 	if (!wanted && !c->tracked) {
@@ -384,7 +387,7 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *conf
 		if (r < 0)
 			return r;
 	}
-	r = check_probe_of_server(p, c, &target, &own);
+	r = check_probe_of_server(b, s, c, &target, &own);
 	if (r < 0)
 		return r;
 	if (own)

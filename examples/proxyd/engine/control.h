@@ -194,7 +194,7 @@ void agent_end(struct server *s);
 int check_probe(const struct cfg_proxy *p, struct health_probe **ret);
 
 /* The one of this server alone, which is to be freed; *ret stays when it has none. 0 or -errno. */
-int check_probe_of_server(const struct cfg_proxy *p, const struct cfg_server *s,
+int check_probe_of_server(const struct backend *b, const struct server *s, const struct cfg_server *c,
 			  const struct cfg_addr *target, struct health_probe **ret);
 
 #endif

@@ -49,6 +49,8 @@ static const char *failed_step(const struct server *s, enum health_code code)
 		return "";
 	for (unsigned i = 0; i < c->n_steps; i++)
 		n_connects += c->step[i].action == CFG_STEP_CONNECT;
+	if (c->n_steps && c->step[0].action != CFG_STEP_CONNECT && cfg_first_step(c) != c->step)
+		return ""; /* variables come first: HAProxy counts them */
 	if (c->n_steps && c->step[0].action == CFG_STEP_CONNECT)
 		return n_connects == 1 ? " at step 1 of tcp-check (connect)" : "";
 	return n_connects ? "" : " at initial connection step of tcp-check";

@@ -8,12 +8,13 @@
 
 #include <libhealth/probe.h>
 
-#include "cfg/cfg.h"
+#include "check_run.h"
 
 /* What health_probe_new takes with it; copied. */
 struct tcp_check_opts {
 	const struct cfg_step *step;
 	unsigned n;
+	struct check_of of; /* server NULL: no step has variables or formats */
 };
 
 const struct health_probe_ops *tcp_check_ops(void);

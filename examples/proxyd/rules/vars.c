@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const char *const scopes[VAR_N_SCOPES] = {
-    [VAR_SESS] = "sess.", [VAR_TXN] = "txn.", [VAR_REQ] = "req.", [VAR_RES] = "res."};
+    [VAR_SESS] = "sess.", [VAR_TXN] = "txn.", [VAR_REQ] = "req.", [VAR_RES] = "res.", [VAR_CHECK] = "check."};
 static const char proc[] = "proc.";
 
 static bool begins(struct text name, const char *scope)
@@ -35,7 +35,7 @@ int var_number(struct text name, const struct rule_memory *m, struct rule_error 
 
 	if (!is_name(name)) {
 		rule_fail(e,
-			  "\"%.*s\" is no variable: write proc., sess., txn., req. or res. and letters, "
+			  "\"%.*s\" is no variable: write proc., sess., txn., req., res. or check. and letters, "
 			  "digits, \"_\" or \".\"",
 			  (int)(name.len > 64 ? 64 : name.len), name.at);
 		return -1;

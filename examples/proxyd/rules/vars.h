@@ -20,6 +20,7 @@ enum var_scope {
 	VAR_TXN,  /* a request and its response */
 	VAR_REQ,  /* until the response begins */
 	VAR_RES,  /* from then on */
+	VAR_CHECK, /* one run of a check */
 	VAR_N_SCOPES,
 };
 

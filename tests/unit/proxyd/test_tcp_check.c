@@ -27,7 +27,7 @@ struct talk {
 static void begin(struct talk *t, const struct cfg_step *step, unsigned n)
 {
 	const struct health_probe_ops *ops = tcp_check_ops();
-	const struct tcp_check_opts o = {step, n};
+	const struct tcp_check_opts o = {.step = step, .n = n};
 
 	*t = (struct talk){.state = calloc(1, ops->state_size)};
 	assert_non_null(t->state);

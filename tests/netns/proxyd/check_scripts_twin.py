@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What checks say that is found out in each run, as HAProxy says it:   check_scripts_twin.py BINARY
+
+Variables, formats, the state of the server, and several connections of one check."""
+import re
+
+from support import Asked, Server, config, free_port, main, until
+
+WELL = b"HTTP/1.1 200 ok\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"
+
+
+class Web(Server):
+    """Keeps what it was asked: lines in small letters, but for the first and values."""
+
+    def __init__(self, answer=WELL, port=0):
+        self.asked, self.answer = [], answer
+        super().__init__(self.serve_one, port)
+
+    def serve_one(self, server, c):
+        data = c.recv(9999)
+        if data:
+            head, _, body = data.partition(b"\r\n\r\n")
+            first, *fields = head.decode().split("\r\n")
+            self.asked.append((first, dict((f.split(": ", 1)[0].lower(), f.split(": ", 1)[1]) for f in fields), body))
+            c.sendall(self.answer)
+
+
+def backend(name, lines, server):
+    return f"backend {name}\n    mode http\n    default-server inter 100 rise 2 fall 3\n{lines}    server {server}\n"
+
+
+def text(*backends, more=""):
+    return config("frontend f\n    bind 127.0.0.1:{port}\n" + "".join(backends)).replace("global\n", "global\n    node box\n" + more)
+
+
+def test_servers_are_told_their_state(binary):
+    web, port = Web(), free_port()
+    lines = "    option httpchk\n    http-check send-state\n    server other 127.0.0.1:1 weight 7\n"
+    with Asked(binary, text(backend("b", lines, f"s 127.0.0.1:{port} check weight 5"))) as p:
+        until("it is down", lambda: p.status("b/s") == "DOWN")
+        web = Web(port=port)
+        rest = rf"; address=127\.0\.0\.1; port={port}; name=b/s; node=box; weight=5/%d; scur=0/0; qcur=0"
+        until("all states were told", lambda: len(web.asked) > 2)
+        states = [fields["x-haproxy-server-state"] for _, fields, _ in web.asked[:3]]
+        for state, word in zip(states, ("DOWN", "DOWN 1/2", "UP")):
+            assert re.fullmatch(word + rest % (12 if word == "UP" else 7), state), states
+
+
+def test_requests_have_variables_and_formats(binary):
+    web = Web()
+    lines = """    option httpchk
+    http-check set-var(check.path) str(/hello)
+    http-check set-var-fmt(check.who) %[srv_name]/%[be_name]
+    http-check set-var(check.gone) str(x)
+    http-check unset-var(check.gone)
+    http-check send meth POST uri-lf %[var(check.path)]?%[var(check.who)] ver HTTP/1.1 hdr Host %[srv_name].%b hdr X-Var "a%[var(check.gone)]b %[var(proc.p)] 100%%" body-lf body=%[var(check.path)]
+"""
+    with Asked(binary, text(backend("b", lines, f"s 127.0.0.1:{web.port} check"), more="    set-var proc.p int(9)\n")) as p:
+        until("it was asked", lambda: web.asked)
+        first, fields, body = web.asked[0]
+        assert first == "POST /hello?s/b HTTP/1.1", first
+        assert (fields["host"], fields["x-var"], fields["content-length"], body) == ("s.b", "ab 9 100%", "11", b"body=/hello")
+        until("it is up", lambda: p.row("b/s", "status", "check_status") == ["UP", "L7OK"])
+
+
+def test_one_check_asks_over_several_connections(binary):
+    one, two, own = Web(), Web(WELL.replace(b"hello", b"howdy")), Web()
+    lines = f"""    option httpchk HEAD /first
+    http-check set-var(check.n) int(1)
+    http-check connect port {one.port}
+    http-check send hdr X-N %[var(check.n)]
+    http-check expect status 200
+    http-check set-var(check.n) int(2)
+    http-check connect port {two.port}
+    http-check send meth GET uri /second hdr X-N %[var(check.n)]
+    http-check expect string how
+    http-check connect
+    http-check send meth GET uri /own
+"""
+    with Asked(binary, text(backend("b", lines, f"s 127.0.0.1:{own.port} check"))) as p:
+        until("all were asked, and it is up", lambda: own.asked and p.row("b/s", "status", "check_status") == ["UP", "L7OK"])
+        assert [(web.asked[0][0], web.asked[0][1].get("x-n")) for web in (one, two, own)] == [
+            ("HEAD /first HTTP/1.0", "1"), ("GET /second HTTP/1.0", "2"), ("GET /own HTTP/1.0", None)]  # fmt: skip
+        two.answer = WELL
+        until("what the second says counts", lambda: p.row("b/s", "status", "check_status") == ["DOWN", "L7RSP"])
+        before = len(own.asked)
+        asked = len(two.asked)
+        until("it is asked again", lambda: len(two.asked) > asked + 2)
+        assert len(own.asked) == before
+
+
+def test_scripts_have_variables_and_formats(binary):
+    said = [b"name=s\r\n"]
+    heard = []
+
+    def serve(server, c):
+        data = b""
+        while not data.endswith(b"\n"):
+            part = c.recv(99)
+            if not part:
+                return
+            data += part
+        heard.append(data)
+        c.sendall(said[0])
+
+    web = Server(serve)
+    lines = r"""    option tcp-check
+    tcp-check set-var(check.word) str(ping)
+    tcp-check set-var-fmt(check.hex) %[str(ab),hex]
+    tcp-check connect
+    tcp-check send-lf %[var(check.word)]\ %[srv_name]
+    tcp-check send -
+    tcp-check send-binary-lf %[var(check.hex)]0d0a
+    tcp-check expect string-lf name=%[srv_name]
+"""
+    with Asked(binary, text(backend("b", lines.replace("\n    tcp", "\n    tcp"), f"s 127.0.0.1:{web.port} check").replace("mode http", "mode tcp"))) as p:
+        until("it is up", lambda: p.row("b/s", "status", "check_status") == ["UP", "L7OK"])
+        assert heard[0] == b"ping s-ab\r\n", heard[0]
+        said[0] = b"name=t\r\n"
+        until("another name takes it down", lambda: p.status("b/s") == "DOWN")
+
+
+if __name__ == "__main__":
+    main(globals())
