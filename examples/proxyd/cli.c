@@ -71,7 +71,7 @@ static const char help[] =
     "Signals: HUP or USR2 read the files again (a broken file changes nothing), USR1 finishes\n"
     "the open connections and goes, TERM and INT go at once.\n"
     "\n"
-    "Manual: docs/man/proxyd.md. Coming from HAProxy: docs/migration-haproxy.md.\n";
+    "Manual: proxyd(8). Coming from HAProxy: docs/migration-haproxy.md.\n";
 
 static const char *tag(int level)
 {

@@ -104,7 +104,7 @@ static const char help[] =
     "  -p, --pid=FILE              default /run/keepalived.pid\n"
     "  -r, --vrrp_pid=FILE         default /run/vrrp.pid\n"
     "  -c, --checkers_pid=FILE     default /run/checkers.pid\n"
-    "      --control=FILE          socket for lbctl(8); default: as -p, with .sock for .pid\n"
+    "      --control=FILE          socket for lbctl(1); default: as -p, with .sock for .pid\n"
     "      --upgrade               the running vipd becomes this program, and nobody notices\n"
     "  -u, --umask=MASK            of scripts, in octal\n"
     "      --metrics=WHERE         serve /metrics for Prometheus at 127.0.0.1:9650, or at a\n"
