@@ -44,7 +44,7 @@ enum msg_type {
 		     they are not. For MSG_HOLD with value 1, and whenever they cannot be kept */
 	MSG_SOCKET, /* for MSG_OPEN: index, index2 = kind, extra: 0 with a descriptor, or -errno */
 	MSG_LINK,   /* `link` is so now */
-	MSG_SOURCE, /* of instance `index`, with track_src_ip: the address is there (value 1), or not */
+	MSG_SOURCE, /* of instance `index`, with track_src_ip or unicast: its source is there (value 1), or not */
 
 	/* health to kernel */
 	MSG_COMMIT, /* real servers are wanted as health/weights.h says now */
@@ -84,11 +84,13 @@ enum msg_order {
 	ORDER_CLEAR,	/* counters begin at 0 */
 };
 
+#define MSG_LINK_BY_ROUTE UINT32_MAX
+
 enum msg_backend { BACKEND_NONE, BACKEND_IPVS, BACKEND_NFT };
 
 struct msg_link {
 	char name[16];
-	uint32_t ifindex; /* 0: there is none of this name */
+	uint32_t ifindex; /* 0: there is none of this name; CONF_BY_ROUTE: MSG_LINK_BY_ROUTE */
 	uint32_t mtu;
 	bool running;
 	struct ha_ip source4, source6; /* where adverts leave from, or none */

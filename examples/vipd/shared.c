@@ -11,7 +11,15 @@
 
 static void router_key(const struct conf_instance *i, char *key)
 {
-	snprintf(key, SHARED_ROUTER_KEY_SIZE, "%s %d %d", i->interface, i->vrid, (int)i->family);
+	uint32_t hash = 2166136261; /* FNV-1a */
+	int n = snprintf(key, SHARED_ROUTER_KEY_SIZE, "%s %d %d", i->interface, i->vrid,
+			 (int)i->family);
+
+	if (!i->is_second)
+		return;
+	for (const char *c = i->name; *c; c++)
+		hash = (hash ^ (uint8_t)*c) * 16777619;
+	snprintf(key + n, SHARED_ROUTER_KEY_SIZE - (size_t)n, " %08x", hash);
 }
 
 static void bfd_key(const struct conf_watch *w, char *key)

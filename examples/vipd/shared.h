@@ -17,7 +17,7 @@
 #include "conf/pairs.h"
 
 #define SHARED_KEY_SIZE 128
-#define SHARED_ROUTER_KEY_SIZE 32 /* interface, number, family */
+#define SHARED_ROUTER_KEY_SIZE 32 /* interface, number, family; of a second one its name, too */
 
 /* Two copies, of which `whole` says which one is finished: a crash in the middle harms neither. */
 struct shared_router {

@@ -45,7 +45,8 @@ struct ha_vrrp_socket {
 	size_t size;
 	uint32_t kind;		       /* enum ha_vrrp_socket_kind */
 	uint32_t family;	       /* AF_INET or AF_INET6; not used by ANNOUNCE */
-	uint32_t ifindex;	       /* all but ANNOUNCE are bound to this interface */
+	uint32_t ifindex;	       /* all but ANNOUNCE are bound to this interface; 0: to none,
+					  ADVERT and AH without a group only */
 	struct ha_ip group;	       /* ADVERT and AH join it; none: unicast only */
 	uint8_t ttl;		       /* of what ADVERT sends; 0: 255 */
 	uint32_t receive_buffer_bytes; /* of ADVERT and AH; 0: the system's default */
@@ -61,7 +62,11 @@ LIBHA_API int ha_vrrp_link_open_socket(const struct ha_vrrp_socket *want);
 
 struct ha_vrrp_link_opts {
 	size_t size;
-	uint32_t ifindex; /* of the interface, > 0 */
+	/*
+	 * Of the interface; a VRF's with unicast_only. 0 with unicast_only: adverts leave as routing has it and
+	 * come in anywhere, and there is no sight.
+	 */
+	uint32_t ifindex;
 	uint8_t family;	  /* AF_INET or AF_INET6 */
 
 	/* Default 224.0.0.18 or ff02::12: the one of the routers. */
@@ -102,6 +107,13 @@ struct ha_vrrp_link_opts {
 	 * ha_vrrp_link_dispatch, as often as somebody sends: log it seldom. NULL: it is only counted.
 	 */
 	void (*unknown_vrid)(uint8_t vrid, const struct ha_ip *source, void *userdata);
+
+	/*
+	 * Other links of this interface and family have routers of the same VRIDs: what is not addressed to a
+	 * router of this one, which is its group, or its source by one of its peers, is no business of it and
+	 * counted in stats.elsewhere only.
+	 */
+	bool shares_vrids;
 };
 
 /* -EINVAL, -E2BIG, -ENOMEM, -EPERM without CAP_NET_RAW, or what the sockets said. */
@@ -154,7 +166,7 @@ LIBHA_API int ha_vrrp_link_send_frame(struct ha_vrrp_link *l, const void *frame,
 struct ha_vrrp_announcement {
 	size_t size;
 	struct ha_ip address; /* of either family, whatever the link's */
-	uint32_t ifindex;     /* where; 0: on the link's interface */
+	uint32_t ifindex;     /* where; 0: on the link's interface, if it has one */
 	uint8_t mac[6];	 /* that answers for it: ha_vrrp_mac, or all zero: the interface's own */
 	uint8_t repeat;	 /* frames; 0: one */
 	bool not_router; /* NA: R flag 0. The RFC wants 1 */
@@ -192,6 +204,7 @@ struct ha_vrrp_link_stats {
 	uint64_t
 	    unknown_vrid; /* for none of our routers (vrrpv3RouterVrIdErrors); see opts.no_filter */
 	uint64_t no_meta; /* cut, or without TTL or destination: dropped (PacketLengthErrors) */
+	uint64_t elsewhere; /* of another link's router, see opts.shares_vrids */
 };
 LIBHA_API int ha_vrrp_link_stats(const struct ha_vrrp_link *l, struct ha_vrrp_link_stats *ret);
 

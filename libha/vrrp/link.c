@@ -169,7 +169,8 @@ int ha_vrrp_link_new(const struct ha_vrrp_link_opts *opts, struct ha_vrrp_link *
 
 	if (r < 0)
 		return r;
-	if (!ret || !o.ifindex || (o.family != AF_INET && o.family != AF_INET6) ||
+	if (!ret || (!o.ifindex && (!o.unicast_only || o.sight)) ||
+	    (o.family != AF_INET && o.family != AF_INET6) ||
 	    (o.group.family && o.group.family != o.family))
 		return -EINVAL;
 	l = mem_zalloc(sizeof(*l));
@@ -179,6 +180,7 @@ int ha_vrrp_link_new(const struct ha_vrrp_link_opts *opts, struct ha_vrrp_link *
 	l->ifindex = o.ifindex;
 	l->fd = l->ah_fd = l->announce_fd = l->sight_fd = l->poll_fd = -1;
 	l->no_filter = o.no_filter;
+	l->shares_vrids = o.shares_vrids;
 	l->unknown_vrid = o.unknown_vrid;
 	l->userdata = o.userdata;
 	vrrp_clock_init(&l->clock);
@@ -319,6 +321,19 @@ static void count_unknown(struct ha_vrrp_link *l, uint8_t vrid, const struct ha_
 		l->unknown_vrid(vrid, source, l->userdata);
 }
 
+/* Addressed to this router, not to another link's of the same VRID. */
+static bool is_for(const struct ha_vrrp *v, const struct ha_vrrp_meta *m)
+{
+	const struct ha_vrrp_opts *o = &v->opts;
+
+	if (!o->n_peers)
+		return ip_equal(&m->destination, &o->group);
+	for (size_t i = 0; i < o->n_peers; i++)
+		if (ip_equal(&m->source, &o->peers[i]))
+			return ip_equal(&m->destination, &o->source);
+	return false;
+}
+
 static void deliver(struct ha_vrrp_link *l, uint64_t now_ns, bool ah, unsigned i)
 {
 	struct mmsghdr *mm = &l->message[i];
@@ -345,7 +360,9 @@ static void deliver(struct ha_vrrp_link *l, uint64_t now_ns, bool ah, unsigned i
 		return;
 	}
 	v = l->by_vrid[vrid];
-	if (v)
+	if (v && l->shares_vrids && !is_for(v, &meta))
+		l->stats.elsewhere++;
+	else if (v)
 		ha_vrrp_receive(v, now_ns, &meta, r.at, reader_left(&r));
 	else
 		count_unknown(l, vrid, &meta.source);
@@ -554,7 +571,8 @@ int ha_vrrp_link_send_from(struct ha_vrrp_link *l, const struct ha_vrrp *v, cons
 	ssize_t n;
 	int r;
 
-	if (!l || !v || !mac || !destination || destination->family != l->family || !advert)
+	if (!l || !l->ifindex || !v || !mac || !destination || destination->family != l->family ||
+	    !advert)
 		return -EINVAL;
 	if (ah)
 		vrrp_ah_ip_header(&v->opts.source, destination, advert, len, header);
@@ -567,7 +585,7 @@ int ha_vrrp_link_send_from(struct ha_vrrp_link *l, const struct ha_vrrp *v, cons
 
 int ha_vrrp_link_send_frame(struct ha_vrrp_link *l, const void *frame, size_t len)
 {
-	if (!l || !frame || len < 14 || len > VRRP_FRAME_SIZE)
+	if (!l || !l->ifindex || !frame || len < 14 || len > VRRP_FRAME_SIZE)
 		return -EINVAL;
 	return link_send_frame(l, l->ifindex, frame, len);
 }

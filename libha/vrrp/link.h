@@ -46,7 +46,7 @@ struct ha_vrrp_link {
 	bool busy, skipped;		      /* skipped: this turn read nothing */
 	struct ha_vrrp *by_vrid[256];
 	struct vrrp_clock clock; /* what ha_vrrp_deadline says of each router */
-	bool no_filter;
+	bool no_filter, shares_vrids;
 	void (*unknown_vrid)(uint8_t vrid, const struct ha_ip *source, void *userdata);
 	void *userdata;		    /* for it */
 	bool filter_stale;	    /* lets in more than there are routers */

@@ -195,6 +195,8 @@ int ha_vrrp_link_announce(struct ha_vrrp_link *l, const struct ha_vrrp_announcem
 		return -EINVAL;
 	if (!a.ifindex)
 		a.ifindex = l->ifindex;
+	if (!a.ifindex)
+		return -EINVAL;
 	if (!memcmp(a.mac, none, sizeof(none)))
 		r = link_interface_mac(l->fd, a.ifindex, a.mac);
 	if (r < 0)

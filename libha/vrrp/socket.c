@@ -29,6 +29,8 @@ static int bind_to_device(int fd, uint32_t ifindex)
 {
 	char name[IF_NAMESIZE];
 
+	if (!ifindex)
+		return 0;
 	if (!if_indextoname(ifindex, name))
 		return -errno;
 	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, (socklen_t)strlen(name) + 1) < 0)
@@ -177,10 +179,11 @@ static bool is_sound(const struct ha_vrrp_socket *want)
 {
 	if (want->kind == HA_VRRP_SOCKET_ANNOUNCE)
 		return true;
+	if (!want->ifindex && (want->group.family || want->kind == HA_VRRP_SOCKET_SIGHT))
+		return false;
 	return (want->kind == HA_VRRP_SOCKET_ADVERT || want->kind == HA_VRRP_SOCKET_SIGHT ||
 		(want->kind == HA_VRRP_SOCKET_AH && want->family == AF_INET)) &&
-	       want->ifindex && want->ifindex <= INT32_MAX &&
-	       want->receive_buffer_bytes <= INT32_MAX &&
+	       want->ifindex <= INT32_MAX && want->receive_buffer_bytes <= INT32_MAX &&
 	       (want->family == AF_INET || want->family == AF_INET6) &&
 	       (!want->group.family || want->group.family == want->family);
 }

@@ -3,7 +3,8 @@
 """ipvlan.py KEEPALIVED VIPD, in the guest: use_ipvlan, routes of a VRF and use_vmac in one.
 
 keepalived and vipd run one after the other with the same file: the same ipvlans with the same addresses, the same addresses and routes
-elsewhere, and adverts from the same source. Then two vipds fail over through their ipvlans, and nothing stays behind.
+elsewhere, and adverts from the same source. Then two vipds fail over through their ipvlans, and nothing stays behind; and vipd, with vrf and without an interface, which Debian's
+keepalived refuses, speaks to a keepalived with one.
 """
 import os
 import pathlib
@@ -65,6 +66,24 @@ vrrp_instance BASE {
     }
 }
 """
+UNICAST = """global_defs {
+    default_interface eth2
+}
+vrrp_instance ROUTED {
+    PLACE
+    virtual_router_id 55
+    version 3
+    advert_int 0.2
+    priority PRIO
+    unicast_src_ip 10.2.0.OWN
+    unicast_peer {
+        10.2.0.PEER
+    }
+    virtual_ipaddress {
+        10.2.0.120/24
+    }
+}
+"""
 out = pathlib.Path(os.environ["OUTDIR"])
 
 
@@ -87,11 +106,11 @@ def make(ns, own):
 
 
 class Daemon:
-    def __init__(self, ns, program, own, prio):
+    def __init__(self, ns, program, own, prio, conf=CONF):
         self.ns, self.dir = ns, out / f"{ns}-{own}-{os.path.basename(program)}"
         shutil.rmtree(self.dir, ignore_errors=True)
         self.dir.mkdir()
-        (self.dir / "conf").write_text(CONF.replace("PRIO", str(prio)).replace("10.0.0.5", f"10.0.0.{own}"))
+        (self.dir / "conf").write_text(conf.replace("PRIO", str(prio)).replace("10.0.0.5", f"10.0.0.{own}"))
         self.process = subprocess.Popen(["ip", "netns", "exec", ns, program, "-P", "-n", "-l", "-D", "-f", "conf", "-p", "p.pid", "-r", "r.pid"],
                                         cwd=self.dir, env={**os.environ, "TMPDIR": str(self.dir)},
                                         stdout=(self.dir / "log").open("w"), stderr=subprocess.STDOUT)
@@ -183,6 +202,17 @@ def main():
     wait("a is MASTER again", lambda: a.has_all() and not any("10.0.0.100/" in line for line in b.held()), [a, b])
     sh("ip -n a link del six")
     wait("what others remove comes back", lambda: any(line.startswith("link six") for line in a.held()), [a, b])
+    a.stop()
+    b.stop()
+    conf = [UNICAST.replace("PLACE", p).replace("OWN", o).replace("PEER", e) for p, o, e in (("vrf blue", "1", "2"), ("interface eth2", "2", "1"))]
+    b = Daemon("b", programs[0], 8, 100, conf[1])
+    wait("keepalived is MASTER", lambda: any("10.2.0.120/" in line for line in b.held()), [b])
+    a = Daemon("a", programs[1], 9, 200, conf[0])
+    wait("vipd takes over in its VRF", lambda: any("10.2.0.120/" in line for line in a.held()) and not any("10.2.0.120/" in line for line in b.held()),
+         [a, b])
+    sh("ip -n a link set blue down")
+    wait("a VRF that is down is a fault", lambda: any("10.2.0.120/" in line for line in b.held()) and not any("10.2.0.120/" in line for line in a.held()),
+         [a, b])
     a.stop()
     b.stop()
     print("ok")

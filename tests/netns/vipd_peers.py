@@ -87,7 +87,7 @@ class Case:
     def conf(self, node):
         own, peer = ("1", "2") if node.name == "a" else ("2", "1")
         return self.template.replace("PRIORITY", "200" if node.name == "a" else "100").replace("OWN", own).replace(
-            "PEER", peer).replace("DIR", str(node.dir)).replace("TELL", f"{self.dir}/tell {node.dir}/own")
+            "PEER", peer).replace("BOUND", "" if "vipd" in node.program else "interface eth0").replace("DIR", str(node.dir)).replace("TELL", f"{self.dir}/tell {node.dir}/own")
 
     def clone(self, folder, tag):
         copy = Case(self.name + tag, self.template, self.story, self.vips, self.links)
@@ -159,6 +159,29 @@ def takeover(case, a, b):
     case.master(a)
     a.stop()
     case.master(b)
+
+
+def twice(case, a, b):
+    """Two instances of one virtual_router_id, whose peers tell them apart."""
+    for n, own in ((a, 1), (b, 2)):
+        n.ip(f"addr add 10.0.0.1{own}/24 dev eth0")
+    takeover(case, a, b)
+
+
+def no_source(case, a, b):
+    """Without the address that its adverts leave from, which peers send to, it would be a second MASTER."""
+    b.start()
+    case.master(b)
+    a.ip("addr del 10.0.0.1/24 dev eth0")
+    a.start()
+    case.wait("a is in FAULT", lambda: any("FAULT" in line for line in a.told("any")))
+    time.sleep(2)
+    if a.addresses():
+        case.fail("a has no source")
+    a.stop()
+    a.ip("addr add 10.0.0.1/24 dev eth0")
+    a.start()
+    case.master(a)
 
 
 def no_preempt(case, a, b):
@@ -240,6 +263,12 @@ def rare(case, a, b):
 
 CASES = [
     Case("uni", INSTANCE % f"{FAST}\n    unicast_src_ip 10.0.0.OWN\n    unicast_peer {{\n        10.0.0.PEER\n    }}", takeover, VIPS),
+    # Debian's keepalived refuses unicast without an interface, which later ones take: it has one.
+    Case("route", INSTANCE.replace("interface eth0", "BOUND") % f"{FAST}\n    unicast_src_ip 10.0.0.OWN\n    unicast_peer {{\n        10.0.0.PEER\n    }}", takeover, VIPS),
+    Case("src", INSTANCE % f"{FAST}\n    unicast_src_ip 10.0.0.OWN\n    unicast_peer {{\n        10.0.0.PEER\n    }}", no_source, VIPS),
+    Case("two", INSTANCE % f"{FAST}\n    unicast_src_ip 10.0.0.OWN\n    unicast_peer {{\n        10.0.0.PEER\n    }}"
+         + (INSTANCE % f"{FAST}\n    unicast_src_ip 10.0.0.1OWN\n    unicast_peer {{\n        10.0.0.1PEER\n    }}").replace("VI_1", "VI_2").replace(
+        "10.0.0.100/24 dev eth0 label eth0:vip", "10.0.0.110").replace("10.0.0.101", "10.0.0.111"), twice, VIPS + ["10.0.0.110", "10.0.0.111"]),
     Case("pass", INSTANCE % "authentication {\n        auth_type PASS\n        auth_pass longer-than-eight\n    }", takeover, VIPS),
     Case("nopre", INSTANCE % f"{FAST}\n    state BACKUP\n    nopreempt", no_preempt, VIPS),
     Case("delay", INSTANCE % f"{FAST}\n    state BACKUP\n    preempt_delay 2", preempt_delay, VIPS),

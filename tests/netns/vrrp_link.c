@@ -457,6 +457,127 @@ static void it_knows_the_deadlines_of_a_group(void **state)
 #undef SAME
 }
 
+/* ---- unicast without an interface, and VRIDs that are there twice ---- */
+
+static int send_to(struct ha_vrrp *v, const struct ha_ip *to, const void *advert, size_t len,
+		   void *userdata)
+{
+	return ha_vrrp_link_send(userdata, v, to, advert, len);
+}
+
+/* A unicast router of VRID 51 on a link of its own, which are freed by the caller. */
+static void unicast(struct ha_vrrp_link_opts lo, const char *source, const char *peer,
+		    uint8_t priority, struct ha_vrrp_link **ret_link, struct ha_vrrp **ret)
+{
+	struct ha_vrrp_opts o = rig_opts();
+	const struct ha_vrrp_ops ops = {.size = sizeof(ops), .send = send_to};
+	const struct ha_ip peers[] = {ip(peer)};
+
+	lo.size = sizeof(lo);
+	lo.family = AF_INET;
+	lo.unicast_only = true;
+	assert_int_equal(ha_vrrp_link_new(&lo, ret_link), 0);
+	o.source = ip(source);
+	o.peers = peers;
+	o.n_peers = 1;
+	o.priority = priority;
+	assert_int_equal(ha_vrrp_new(&o, &ops, *ret_link, ret), 0);
+	assert_int_equal(ha_vrrp_link_add(*ret_link, *ret), 0);
+	assert_int_equal(ha_vrrp_start(*ret, T0), 0);
+}
+
+/* From 10.9.0.2 to 10.9.0.1, as unicast peers send. */
+static void put_unicast(int fd)
+{
+	uint8_t f[128];
+	const struct ha_ip here = ip("10.9.0.1");
+	uint16_t sum;
+	size_t n = make_frame(f, 255, 51, 0, 0, 12);
+	static const uint8_t mac[6] = {0x02, 0, 0, 0, 0, 0x0a};
+
+	memcpy(f, mac, 6);
+	memcpy(f + 30, here.bytes, 4);
+	f[24] = f[25] = f[40] = f[41] = 0;
+	sum = slow_csum(f + 14, 20, 0);
+	f[24] = (uint8_t)(sum >> 8);
+	f[25] = (uint8_t)sum;
+	sum = slow_csum(f + 34, 12, 0); /* the form of RFC 9568 over IPv4: without the addresses */
+	f[40] = (uint8_t)(sum >> 8);
+	f[41] = (uint8_t)sum;
+	assert_int_equal(send(fd, f, n, 0), n);
+}
+
+static void without_an_interface_adverts_go_and_come_as_routing_has_it(void **state)
+{
+	struct ha_vrrp_link_opts lo = {0};
+	struct ha_vrrp_announcement a = {.size = sizeof(a), .address = ip("10.9.0.100")};
+	struct ha_vrrp_link_stats s = {.size = sizeof(s)};
+	struct ha_vrrp_link *far;
+	struct ha_vrrp *v;
+	struct pollfd p;
+	uint8_t f[128];
+
+	(void)state;
+	lo = (struct ha_vrrp_link_opts){.size = sizeof(lo), .family = AF_INET};
+	assert_int_equal(ha_vrrp_link_new(&lo, &far), -EINVAL); /* a group is on an interface */
+	lo.unicast_only = lo.sight = true;
+	assert_int_equal(ha_vrrp_link_new(&lo, &far), -EINVAL);
+	lo.sight = false;
+	wire_fd = wire(THERE);
+	beyond_fd = wire(BEYOND);
+	run("ip neigh replace 10.9.0.2 lladdr 02:00:00:00:00:0b dev " HERE);
+	unicast(lo, "10.9.0.1", "10.9.0.2", 255, &far, &v);
+	assert_int_equal(next_frame(0x0800, 112, f, sizeof(f)), 14 + 20 + 12);
+	assert_memory_equal(f + 14 + 12, ip("10.9.0.1").bytes, 4);
+	assert_memory_equal(f + 14 + 16, ip("10.9.0.2").bytes, 4);
+	put_unicast(wire_fd);
+	p = (struct pollfd){.fd = ha_vrrp_link_fd(far), .events = POLLIN};
+	assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
+	assert_int_equal(ha_vrrp_link_dispatch(far, T0 + 1), 0);
+	ha_vrrp_link_stats(far, &s);
+	assert_int_equal(s.received, 1);
+	assert_int_equal(ha_vrrp_link_announce(far, &a), -EINVAL); /* where? */
+	a.ifindex = if_nametoindex(HERE);
+	assert_int_equal(ha_vrrp_link_announce(far, &a), 0);
+	assert_int_equal(ha_vrrp_link_remove(far, v), 0);
+	ha_vrrp_free(v);
+	ha_vrrp_link_free(far);
+}
+
+/* Two routers of VRID 51, told apart by their peers: each hears its own. */
+static void links_that_share_vrids_hear_what_is_addressed_to_them(void **state)
+{
+	const struct ha_vrrp_link_opts lo = {.ifindex = if_nametoindex(HERE), .shares_vrids = true};
+	struct ha_vrrp_link *link[3];
+	struct ha_vrrp *v[3];
+
+	(void)state;
+	wire_fd = wire(THERE);
+	beyond_fd = wire(BEYOND);
+	run("ip addr replace 10.9.0.11/24 dev " HERE);
+	unicast(lo, "10.9.0.1", "10.9.0.2", 100, &link[0], &v[0]);
+	unicast(lo, "10.9.0.1", "10.9.0.3", 100, &link[1], &v[1]);
+	unicast(lo, "10.9.0.11", "10.9.0.2", 100, &link[2], &v[2]);
+	put_unicast(wire_fd);
+	for (int i = 0; i < 3; i++) {
+		struct pollfd p = {.fd = ha_vrrp_link_fd(link[i]), .events = POLLIN};
+		struct ha_vrrp_link_stats s = {.size = sizeof(s)};
+		struct ha_vrrp_stats vs = {.size = sizeof(vs)};
+
+		assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
+		assert_int_equal(ha_vrrp_link_dispatch(link[i], T0 + 1), 0);
+		ha_vrrp_link_stats(link[i], &s);
+		ha_vrrp_stats(v[i], &vs);
+		assert_int_equal(s.received, 1);
+		assert_int_equal(s.elsewhere, i != 0);
+		assert_int_equal(vs.adverts_received, i == 0);
+		assert_int_equal(ha_vrrp_link_remove(link[i], v[i]), 0);
+		ha_vrrp_free(v[i]);
+		ha_vrrp_link_free(link[i]);
+	}
+	run("ip addr del 10.9.0.11/24 dev " HERE);
+}
+
 /* ---- the rest ---- */
 
 static void the_source_is_the_first_address_that_is_not_virtual(void **state)
@@ -501,7 +622,9 @@ static void only_these_sockets_can_be_asked_for(void **state)
 	assert_int_equal(ha_vrrp_link_open_socket(&s), -EINVAL);
 	s = good, s.kind = HA_VRRP_SOCKET_AH, s.family = AF_INET6;
 	assert_int_equal(ha_vrrp_link_open_socket(&s), -EINVAL);
-	s = good, s.ifindex = 0;
+	s = good, s.ifindex = 0, s.group = ip("224.0.0.18");
+	assert_int_equal(ha_vrrp_link_open_socket(&s), -EINVAL);
+	s = good, s.ifindex = 0, s.kind = HA_VRRP_SOCKET_SIGHT;
 	assert_int_equal(ha_vrrp_link_open_socket(&s), -EINVAL);
 	s = good, s.group = ip("ff02::12");
 	assert_int_equal(ha_vrrp_link_open_socket(&s), -EINVAL);
@@ -580,6 +703,8 @@ int main(void)
 	    T(serves_timers_of_all_routers),
 	    T(it_knows_each_deadline_whoever_moved_it),
 	    T(it_knows_the_deadlines_of_a_group),
+	    T(without_an_interface_adverts_go_and_come_as_routing_has_it),
+	    T(links_that_share_vrids_hear_what_is_addressed_to_them),
 	    cmocka_unit_test(the_source_is_the_first_address_that_is_not_virtual),
 	    cmocka_unit_test(a_labelled_address_is_a_source_too),
 	    cmocka_unit_test(only_these_sockets_can_be_asked_for),

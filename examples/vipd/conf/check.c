@@ -34,7 +34,8 @@ static void find_bfd_interfaces(struct conf *c)
 {
 	for (const struct conf_instance *i = c->instances; i; i = i->next)
 		for (size_t t = 0; t < i->watches.n; t++)
-			if (!i->watches.at[t].watch->bfd.interface)
+			if (!i->watches.at[t].watch->bfd.interface &&
+			    strcmp(i->interface, CONF_BY_ROUTE) != 0)
 				i->watches.at[t].watch->bfd.interface = i->interface;
 }
 
@@ -44,6 +45,7 @@ static void complete_fixed(struct conf *c)
 	if (!c->fixed)
 		return;
 	c->fixed->interface = c->globals.default_interface ? c->globals.default_interface : "eth0";
+	c->fixed->home = c->fixed->interface;
 	c->fixed->next = c->instances;
 	/* Like an owner's: what was there before vipd stays behind. */
 	c->fixed->priority = HA_VRRP_PRIORITY_OWNER;

@@ -214,17 +214,74 @@ static bool may_have_no_address(struct conf_parse *p, const struct conf_instance
 	return true;
 }
 
+static bool has_link_local(const struct conf_instance *i)
+{
+	bool any = conf_is_link_local(&i->source);
+
+	for (size_t n = 0; n < i->n_peers; n++)
+		any |= conf_is_link_local(&i->peers[n]);
+	return any;
+}
+
+/* Unicast without an interface: routing says where adverts leave, that of a VRF perhaps, which is an interface to a socket. */
+static bool complete_by_route(struct conf_parse *p, struct conf_instance *i)
+{
+	const char *fallback = p->conf->globals.default_interface;
+
+	if (!i->source.family) {
+		conf_warn(p, &i->at,
+			  "vrrp_instance \"%s\": unicast without an interface needs "
+			  "unicast_src_ip ADDRESS, which adverts leave from. Skipped",
+			  i->name);
+		return false;
+	}
+	if (has_link_local(i)) {
+		conf_warn(p, &i->at,
+			  "vrrp_instance \"%s\": link-local peers are on a link: write interface "
+			  "NAME. Skipped",
+			  i->name);
+		return false;
+	}
+	if (i->vmac || i->vmac_addresses || i->ipvlan)
+		conf_warn(
+		    p, &i->at,
+		    "vrrp_instance \"%s\": use_vmac and use_ipvlan need an interface to be on: "
+		    "left out",
+		    i->name);
+	i->vmac = NULL;
+	i->ipvlan = NULL;
+	i->vmac_addresses = false;
+	i->interface = i->vrf ? i->vrf : CONF_BY_ROUTE;
+	i->home = fallback ? fallback : "eth0";
+	return true;
+}
+
+/* Where adverts leave, and where addresses are. */
+static bool complete_place(struct conf_parse *p, struct conf_instance *i)
+{
+	if (i->vrf && (i->interface || !i->n_peers))
+		conf_warn(
+		    p, &i->at,
+		    "vrrp_instance \"%s\": vrf is for unicast without an interface: left out. An "
+		    "interface is in the VRF that it belongs to",
+		    i->name);
+	if (!i->interface && i->n_peers)
+		return complete_by_route(p, i);
+	if (!i->interface)
+		i->interface = p->conf->globals.default_interface;
+	if (!i->interface)
+		conf_warn(p, &i->at, "vrrp_instance \"%s\" lacks \"interface NAME\": skipped",
+			  i->name);
+	i->home = i->interface;
+	return i->interface;
+}
+
 static bool complete_instance(struct conf_parse *p, struct conf_instance *i)
 {
 	const struct conf_globals *g = &p->conf->globals;
 
-	if (!i->interface)
-		i->interface = g->default_interface;
-	if (!i->interface) {
-		conf_warn(p, &i->at, "vrrp_instance \"%s\" lacks \"interface NAME\": skipped",
-			  i->name);
+	if (!complete_place(p, i))
 		return false;
-	}
 	if (i->vrid == CONF_UNSET) {
 		conf_warn(p, &i->at,
 			  "vrrp_instance \"%s\" lacks \"virtual_router_id 1..255\": skipped",
@@ -257,20 +314,45 @@ static bool complete_instance(struct conf_parse *p, struct conf_instance *i)
 	return true;
 }
 
-/* The same virtual router twice on one link would talk to itself. */
+/* What tells apart the virtual routers of an interface, a family and an id: the group, or source and peer `n`. */
+static const char *place_of(struct conf_parse *p, const struct conf_instance *i, size_t n)
+{
+	char source[HA_IP_TEXT_SIZE] = "", peer[HA_IP_TEXT_SIZE] = "";
+
+	if (i->source.family && i->n_peers)
+		ha_ip_format(&i->source, source, sizeof(source));
+	if (i->n_peers)
+		ha_ip_format(&i->peers[n], peer, sizeof(peer));
+	else if (i->group_address.family)
+		ha_ip_format(&i->group_address, peer, sizeof(peer));
+	return conf_printf(p->scratch, "%s/%d/%d/%s/%s", i->interface, i->family, i->vrid, source,
+			   peer);
+}
+
+/* The same virtual router twice on one link would talk to itself. As keepalived: another group or other peers make another one. */
 static bool is_double(struct conf_parse *p, struct conf_instance *i)
 {
-	const struct conf_instance *o = conf_index_add_name(
-	    p->scratch, &p->routers,
-	    conf_printf(p->scratch, "%s/%d/%d", i->interface, i->family, i->vrid), i);
+	const char *link = conf_printf(p->scratch, "%s/%d/%d", i->interface, i->family, i->vrid);
+	size_t places = i->n_peers ? i->n_peers : 1;
+	struct conf_instance *first;
+	const struct conf_instance *o = NULL;
 
-	if (o)
+	for (size_t n = 0; n < places && !o; n++)
+		o = conf_index_find_name(&p->places, place_of(p, i, n));
+	if (o) {
 		conf_warn(
 		    p, &i->at,
-		    "vrrp_instance \"%s\" has the interface and virtual_router_id of \"%s\" in "
+		    "vrrp_instance \"%s\" has the interface%s and virtual_router_id of \"%s\" in "
 		    "line %u: give it another id. Skipped",
-		    i->name, o->name, o->at.line);
-	return o;
+		    i->name, i->n_peers ? ", a unicast_peer" : "", o->name, o->at.line);
+		return true;
+	}
+	for (size_t n = 0; n < places; n++)
+		conf_index_add_name(p->scratch, &p->places, place_of(p, i, n), i);
+	first = conf_index_add_name(p->scratch, &p->routers, link, i);
+	if (first)
+		first->shares_vrid = i->shares_vrid = i->is_second = true;
+	return false;
 }
 
 static bool library_takes(struct conf_parse *p, const struct conf_instance *i)

@@ -122,8 +122,8 @@ static struct conf_vmac *add(struct conf_parse *p, struct conf_instance *i,
 
 static void place(struct conf_parse *p, struct conf_instance *i, struct conf_address *a)
 {
-	const char *parent = a->dev ? a->dev : i->interface;
-	bool at_home = !strcmp(parent, i->interface) && a->ip.family == i->family;
+	const char *parent = a->dev ? a->dev : i->home;
+	bool at_home = !strcmp(parent, i->home) && a->ip.family == i->family;
 	struct conf_vmac *m;
 
 	if (at_home && i->vmac) {
@@ -165,8 +165,7 @@ static void complete_ipvlan(struct conf_parse *p, struct conf_instance *i)
 		    i->name);
 		v->ip = (struct ha_ip){0};
 	}
-	if (v->ip.family == AF_INET6 && !i->n_peers &&
-	    (v->ip.bytes[0] != 0xfe || (v->ip.bytes[1] & 0xc0) != 0x80)) {
+	if (v->ip.family == AF_INET6 && !i->n_peers && !conf_is_link_local(&v->ip)) {
 		conf_warn(
 		    p, &i->at,
 		    "vrrp_instance \"%s\": IPv6 adverts leave from a link-local address: that of "
@@ -181,9 +180,6 @@ static void complete_ipvlan(struct conf_parse *p, struct conf_instance *i)
 			  i->name);
 	if (v->ip.family)
 		i->source = v->ip;
-	for (size_t a = 0; a < i->n_addresses; a++)
-		if (!i->addresses[a].dev)
-			i->addresses[a].dev = v->parent;
 	if (i->vmac_xmit_base)
 		return;
 	i->interface = v->name;

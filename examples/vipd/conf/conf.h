@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <libha/ip.h>
 #include <libha/route.h>
@@ -208,11 +209,18 @@ struct conf_garp {
 
 struct conf_group;
 
+/* The interface of unicast that has none: no interface has a name with a space. */
+#define CONF_BY_ROUTE "by route"
+
 struct conf_instance {
 	struct conf_instance *next;
 	const char *name;
 	bool master; /* `state MASTER`: only a wish, priority decides */
-	const char *interface;
+	const char *interface; /* of adverts: an interface, a VRF or CONF_BY_ROUTE */
+	const char *home;      /* the interface of addresses that name none */
+	const char *vrf;       /* as written; NULL: none */
+	bool shares_vrid;      /* another one on `interface` has the same vrid and family ... */
+	bool is_second;	       /* ... and stands before it */
 	int vrid, priority, version;
 	int64_t advert_ms;
 	const char *auth_pass; /* NULL: none. At most 8 characters */
@@ -636,11 +644,30 @@ static inline const struct conf_instance *conf_holders(const struct conf *c)
 	return c->fixed ? c->fixed : c->instances;
 }
 
+static inline bool conf_is_link_local(const struct ha_ip *ip)
+{
+	return ip->family == AF_INET6 && ip->bytes[0] == 0xfe && (ip->bytes[1] & 0xc0) == 0x80;
+}
+
 /* The name of the device that an address of an instance is on. */
 static inline const char *conf_address_device(const struct conf_instance *i,
 					      const struct conf_address *a)
 {
-	return a->vmac ? a->vmac->name : a->dev ? a->dev : i->interface;
+	return a->vmac ? a->vmac->name : a->dev ? a->dev : i->home;
+}
+
+/* The device of its addresses that name none. */
+static inline const char *conf_home_device(const struct conf_instance *i)
+{
+	return i->vmac ? i->vmac->name : i->home;
+}
+
+/* After a reload: is it the same virtual router? */
+static inline bool conf_same_instance(const struct conf_instance *a, const struct conf_instance *b)
+{
+	return a->vrid == b->vrid && a->family == b->family &&
+	       !strcmp(a->interface, b->interface) && a->is_second == b->is_second &&
+	       (!a->is_second || !strcmp(a->name, b->name));
 }
 
 /* Between two gratuitous ARPs and two NAs on an interface: of its garp_group, else the global ones. */

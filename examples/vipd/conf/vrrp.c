@@ -475,7 +475,8 @@ static const struct conf_block hmac_block = {.name = "auth_hmac", .keyword = hma
 static const struct conf_keyword instance_words[] = {
     {"state", set_state, .form = "MASTER|BACKUP", .initial = "BACKUP",
      .doc = "The state to begin with; MASTER counts with priority 255 only."},
-    {"interface", conf_set_name, INSTANCE(interface), .initial = "default_interface",
+    {"interface", conf_set_name, INSTANCE(interface),
+     .initial = "default_interface; unicast: as routing has it",
      .doc = "Where adverts are sent and heard, and addresses are held."},
     {"virtual_router_id", conf_set_int, INSTANCE(vrid), 1, 255,
      .doc = "Number of the virtual router, the same on all its nodes. Must be written."},
@@ -614,8 +615,8 @@ static const struct conf_keyword instance_words[] = {
      .doc = "Adverts leave from an ipvlan on the interface, with this address (IPv6: its "
 	    "link-local one); "
 	    "the addresses are held on the interface."},
-    {CONF_NOTED("vrf", "INTERFACE", "VRF of unicast without an interface.",
-		"an instance is on one interface, which may be in a VRF: write that")},
+    {"vrf", conf_set_name, INSTANCE(vrf), .form = "INTERFACE",
+     .doc = "The VRF whose routing unicast without an interface has."},
     {"lvs_sync_daemon_interface", set_sync_interface, .form = "INTERFACE",
      .doc = "Old word for lvs_sync_daemon with this instance."},
     {"native_ipv6", conf_set_flag, INSTANCE(native_ipv6),

@@ -29,6 +29,7 @@ struct conf_parse {
 	struct conf_index reals;      /* likewise; by address and port */
 	struct conf_index instances, scripts, virtual_groups; /* by name */
 	struct conf_index routers, vmacs; /* by interface, family and id; by interface */
+	struct conf_index places;	  /* likewise, with the group, or source and peer */
 	struct conf_index vmac_places;	  /* by interface and MAC address */
 	struct conf_garp_group **garp_groups_end;
 	size_t n_listen;		   /* of all groups; at most HA_SERVICES_MAX */

@@ -82,6 +82,7 @@ static void say_fault(const struct supervisor *s, const struct conf_instance *i,
 		      uint32_t faults, const char *why, json_t *list)
 {
 	const char *text[WHY_FAULTS];
+	char source[HA_IP_TEXT_SIZE];
 	size_t n = why_faults(faults, text);
 
 	for (size_t f = 0; f < n; f++)
@@ -89,7 +90,12 @@ static void say_fault(const struct supervisor *s, const struct conf_instance *i,
 			say(list, "It is in FAULT because %s.", text[f]);
 	if (s->orders->hold[index])
 		say(list, "To let it take part again: lbctl release %s.", i->name);
-	if (faults & (FAULT_INTERFACE | FAULT_SOURCE))
+	if (i->source.family && faults & FAULT_SOURCE &&
+	    ha_ip_format(&i->source, source, sizeof(source)) > 0)
+		say(list, "Its adverts are to leave from %s.", source);
+	if (!strcmp(i->interface, CONF_BY_ROUTE) && faults & FAULT_SOURCE)
+		say(list, "Look at: ip address show.");
+	else if (faults & (FAULT_INTERFACE | FAULT_SOURCE))
 		say(list, "Look at: ip address show dev %s.", i->interface);
 }
 

@@ -18,7 +18,7 @@ size_t why_faults(uint32_t faults, const char *ret[WHY_FAULTS])
 	} known[WHY_FAULTS] = {
 	    {FAULT_ADMIN, "an administrator holds it"},
 	    {FAULT_INTERFACE, "its interface is missing or down"},
-	    {FAULT_SOURCE, "the address to send from is not on its interface"},
+	    {FAULT_SOURCE, "the address that adverts leave from is not there"},
 	    {FAULT_SOCKET, "it has no sockets"},
 	    {FAULT_TRACK, "a tracked interface is down"},
 	    {FAULT_SCRIPT, "a tracked script failed"},

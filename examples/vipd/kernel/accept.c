@@ -97,8 +97,7 @@ static size_t collect_instance(struct kernel *k, const struct conf_instance *i,
 	for (size_t a = 0; a < i->n_addresses; a++) {
 		const struct ha_ip *ip = &i->addresses[a].ip;
 		const struct watched *w = watched_find(k, conf_address_device(i, &i->addresses[a]));
-		bool link_local =
-		    ip->family == AF_INET6 && ip->bytes[0] == 0xfe && (ip->bytes[1] & 0xc0) == 0x80;
+		bool link_local = conf_is_link_local(ip);
 
 		/* One whose interface is not there is nobody's. */
 		if (!link_local || (w && w->link.ifindex))

@@ -8,6 +8,7 @@
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <libha/vrrp.h>
@@ -39,7 +40,7 @@ static size_t count_names(const struct conf *c)
 	size_t n = 0;
 
 	for (const struct conf_instance *i = c ? conf_holders(c) : NULL; i; i = i->next)
-		n += 3 + 2 * i->n_addresses + i->n_interfaces;
+		n += 4 + 2 * i->n_addresses + i->n_interfaces;
 	return n;
 }
 
@@ -47,10 +48,9 @@ static void watch_all(struct kernel *k, const struct conf *c)
 {
 	for (const struct conf_instance *i = c ? conf_holders(c) : NULL; i; i = i->next) {
 		watch(k, i->interface);
-		if (i->ipvlan) {
-			watch(k, i->ipvlan->parent);
+		watch(k, i->home);
+		if (i->ipvlan)
 			watch(k, i->ipvlan->name);
-		}
 		for (const struct conf_vmac *m = i->vmacs; m; m = m->next) {
 			watch(k, m->name);
 			watched_find(k, m->name)->is_vmac = true;
@@ -83,22 +83,30 @@ int addresses_init(struct kernel *k)
 	return 0;
 }
 
+static void fill_link(const struct kernel *k, const struct ha_net_link *l, struct msg_link *ret)
+{
+	ret->ifindex = l->ifindex;
+	ret->mtu = l->mtu;
+	ret->running = (l->flags & IFF_UP) && (l->flags & IFF_RUNNING);
+	if (!l->ifindex)
+		return;
+	if (ha_vrrp_link_source(l->ifindex, AF_INET, k->vips, k->n_vips, &ret->source4) < 0)
+		ret->source4 = (struct ha_ip){0};
+	if (ha_vrrp_link_source(l->ifindex, AF_INET6, k->vips, k->n_vips, &ret->source6) < 0)
+		ret->source6 = (struct ha_ip){0};
+}
+
 static void tell_link(struct kernel *k, struct watched *w)
 {
 	struct msg m = {.type = MSG_LINK};
 	const struct ha_net_link *l = &w->link;
 
 	strncpy(m.link.name, w->name, sizeof(m.link.name) - 1);
-	m.link.ifindex = l->ifindex;
-	m.link.mtu = l->mtu;
-	m.link.running = (l->flags & IFF_UP) && (l->flags & IFF_RUNNING);
-	if (l->ifindex) {
-		if (ha_vrrp_link_source(l->ifindex, AF_INET, k->vips, k->n_vips, &m.link.source4) <
-		    0)
-			m.link.source4 = (struct ha_ip){0};
-		if (ha_vrrp_link_source(l->ifindex, AF_INET6, k->vips, k->n_vips, &m.link.source6) <
-		    0)
-			m.link.source6 = (struct ha_ip){0};
+	if (!strcmp(w->name, CONF_BY_ROUTE)) {
+		m.link.ifindex = MSG_LINK_BY_ROUTE;
+		m.link.running = true;
+	} else {
+		fill_link(k, l, &m.link);
 	}
 	if (w->is_vmac)
 		return;
@@ -112,17 +120,47 @@ static void tell_link(struct kernel *k, struct watched *w)
 	w->was_told = true;
 }
 
-/* track_src_ip */
-static void tell_source(struct kernel *k, const struct conf_instance *i, uint32_t index)
+/*
+ * Whether a socket of this host can have the address, as one of keepalived must. It may be on any interface, be another
+ * address of the host by a route of type local, or be in a VRF.
+ */
+static bool can_send_from(const struct ha_ip *source, const char *vrf)
+{
+	struct sockaddr_storage at;
+	ssize_t len = ha_ip_to_sockaddr(source, 0, 0, &at);
+	int fd = len < 0 ? -1 : socket(source->family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool can;
+
+	if (fd < 0)
+		return true; /* nobody knows: sending will show it */
+	if (vrf)
+		setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, vrf, (socklen_t)strlen(vrf) + 1);
+	can = !bind(fd, (struct sockaddr *)&at, (socklen_t)len) || errno != EADDRNOTAVAIL;
+	close(fd);
+	return can;
+}
+
+static bool has_source(struct kernel *k, const struct conf_instance *i)
 {
 	struct ha_net_address there = {.size = sizeof(there)};
-	const struct watched *w = i->track_source ? watched_find(k, i->interface) : NULL;
+	const struct watched *w = watched_find(k, i->interface);
+
+	if (!strcmp(i->interface, CONF_BY_ROUTE))
+		return can_send_from(&i->source, NULL);
+	if (!i->track_source || i->vrf)
+		return can_send_from(&i->source, i->interface);
+	return w && w->link.ifindex &&
+	       !ha_net_monitor_address(k->monitor, w->link.ifindex, &i->source, &there);
+}
+
+/* track_src_ip; unicast likewise, which would hear nobody without it, and be a second MASTER. */
+static void tell_source(struct kernel *k, const struct conf_instance *i, uint32_t index)
+{
 	struct msg m = {.type = MSG_SOURCE, .index = index};
 
-	if (!w || !i->source.family)
+	if (!i->source.family || (!i->track_source && !i->n_peers))
 		return;
-	m.value = w->link.ifindex &&
-		  !ha_net_monitor_address(k->monitor, w->link.ifindex, &i->source, &there);
+	m.value = has_source(k, i);
 	if (k->source_told[index] != 1 + m.value && msg_send(k->birth->ends.vrrp, &m, -1) >= 0)
 		k->source_told[index] = (uint8_t)(1 + m.value);
 }

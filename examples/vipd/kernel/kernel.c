@@ -25,11 +25,14 @@
 
 /* ---- Verbs of vrrp ---- */
 
-static bool is_instances_interface(const struct kernel *k, uint32_t ifindex)
+/* Unicast without an interface needs none. */
+static bool may_be_bound_to(struct kernel *k, uint32_t ifindex, bool multicast)
 {
+	if (!ifindex)
+		return !multicast && watched_find(k, CONF_BY_ROUTE);
 	for (size_t i = 0; i < k->n_watched; i++)
 		if (k->watched[i].link.ifindex == ifindex)
-			return ifindex != 0;
+			return true;
 	return false;
 }
 
@@ -53,7 +56,7 @@ static void open_socket(struct kernel *k, const struct msg *ask)
 	struct msg m = {.type = MSG_SOCKET, .index = ask->index, .index2 = ask->socket.kind};
 	int fd = -EPERM;
 
-	if (is_instances_interface(k, ask->socket.ifindex) &&
+	if (may_be_bound_to(k, ask->socket.ifindex, ask->socket.group.family) &&
 	    is_configured_group(k, &ask->socket) && (!ask->socket.ttl || ask->socket.ttl == 255))
 		fd = ha_vrrp_link_open_socket(&ask->socket);
 	if (fd < 0)

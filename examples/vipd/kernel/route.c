@@ -59,7 +59,7 @@ static bool to_route(struct kernel *k, const struct conf_instance *i, const stru
 	/* A destination on the link is on the instance's link, when no other is named. */
 	if (!dev && !from->route.via.family &&
 	    (!from->route.type || from->route.type == RTN_UNICAST))
-		dev = i->vmac ? i->vmac->name : i->ipvlan ? i->ipvlan->parent : i->interface;
+		dev = conf_home_device(i);
 	return index_of(k, dev, &ret->ifindex);
 }
 

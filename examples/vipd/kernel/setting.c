@@ -60,14 +60,6 @@ static void path_of_promotion(const struct watched *w, char path[PATH_SIZE])
 	snprintf(path, PATH_SIZE, "/proc/sys/net/ipv4/conf/%s/promote_secondaries", w->name);
 }
 
-/* Where the instance's addresses are, but for those with an interface of their own. */
-static struct watched *home_of(struct kernel *k, const struct conf_instance *i)
-{
-	return watched_find(k, i->vmac	   ? i->vmac->name
-			       : i->ipvlan ? i->ipvlan->parent
-					   : i->interface);
-}
-
 void settings_settle(struct kernel *k)
 {
 	char path[PATH_SIZE];
@@ -77,7 +69,8 @@ void settings_settle(struct kernel *k)
 		change(IGMP, '0', &k->igmp_was, "disable_local_igmp");
 	}
 	for (const struct conf_instance *i = k->conf->instances; i; i = i->next) {
-		struct watched *w = i->promote_secondaries ? home_of(k, i) : NULL;
+		struct watched *w =
+		    i->promote_secondaries ? watched_find(k, conf_home_device(i)) : NULL;
 
 		if (!w || !w->link.ifindex || w->promoted_ifindex == w->link.ifindex)
 			continue;

@@ -71,8 +71,7 @@ static struct heard heard_of_instance(const struct supervisor *s, const struct c
 	size_t n = 0;
 
 	for (const struct conf_instance *old = s->conf->instances; old; old = old->next, n++)
-		if (old->vrid == i->vrid && old->family == i->family &&
-		    !strcmp(old->interface, i->interface))
+		if (conf_same_instance(old, i))
 			return s->instance[n];
 	return (struct heard){0};
 }

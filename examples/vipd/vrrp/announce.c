@@ -27,7 +27,7 @@ bool sends_from_vmac(const struct conf_instance *i)
 static void announce_one(struct router *r, const struct conf_address *a, unsigned repeat)
 {
 	const struct conf_instance *i = r->conf;
-	const struct device *d = device_find(r->vrrp, a->dev ? a->dev : i->interface);
+	const struct device *d = device_find(r->vrrp, a->dev ? a->dev : i->home);
 	struct ha_vrrp_announcement what = {
 	    .size = sizeof(what),
 	    .address = a->ip,
@@ -37,6 +37,8 @@ static void announce_one(struct router *r, const struct conf_address *a, unsigne
 	};
 	int e;
 
+	if (!what.ifindex)
+		return; /* it is not there */
 	/* The frame leaves on the interface below the macvlan. */
 	if (a->vmac)
 		vmac_of(i, a->vmac, what.mac);
@@ -58,7 +60,7 @@ static bool needs_extra(const struct conf_instance *i, const struct conf_address
 {
 	if (a->vmac)
 		return a->vmac != i->vmac || !sends_from_vmac(i);
-	return i->garp.extra_all && (i->vmac || (a->dev && strcmp(a->dev, i->interface) != 0));
+	return i->garp.extra_all && (i->vmac || (a->dev && strcmp(a->dev, i->home) != 0));
 }
 
 /* Is it the first address of its device? */

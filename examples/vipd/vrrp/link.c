@@ -55,8 +55,8 @@ static struct speaker *speaker_for(struct vrrp *v, const struct conf_instance *i
 
 	for (size_t n = 0; n < v->n_speakers; n++) {
 		s = &v->speakers[n];
-		if (!strcmp(s->interface, i->interface) && s->family == i->family &&
-		    !ha_ip_compare(&s->group, &group))
+		if (!s->sole && !i->is_second && !strcmp(s->interface, i->interface) &&
+		    s->family == i->family && !ha_ip_compare(&s->group, &group))
 			return s;
 	}
 	s = &v->speakers[v->n_speakers];
@@ -64,6 +64,7 @@ static struct speaker *speaker_for(struct vrrp *v, const struct conf_instance *i
 			      .interface = i->interface,
 			      .family = i->family,
 			      .group = group,
+			      .sole = i->is_second,
 			      .index = (uint32_t)v->n_speakers++};
 	memset(s->fd, -1, sizeof(s->fd));
 	return s;
@@ -75,7 +76,7 @@ int speakers_init(struct vrrp *v)
 	size_t names = 1;
 
 	for (const struct conf_instance *i = c->instances; i; i = i->next)
-		names += 1 + i->n_addresses + i->n_interfaces;
+		names += 2 + i->n_addresses + i->n_interfaces;
 	v->devices = calloc(names, sizeof(*v->devices));
 	v->speakers = calloc(c->n_instances + 1, sizeof(*v->speakers));
 	if (!v->devices || !v->speakers)
@@ -84,12 +85,14 @@ int speakers_init(struct vrrp *v)
 		const struct conf_instance *i = v->routers[r].conf;
 
 		add_device(v, i->interface);
+		add_device(v, i->home);
 		for (size_t a = 0; a < i->n_addresses; a++)
 			add_device(v, i->addresses[a].dev);
 		for (size_t t = 0; t < i->n_interfaces; t++)
 			add_device(v, i->interfaces[t].name);
 		v->routers[r].speaker = speaker_for(v, i);
 		v->routers[r].speaker->ah |= i->auth_ah && i->auth_pass;
+		v->routers[r].speaker->shares_vrids |= i->shares_vrid;
 	}
 	return 0;
 }
@@ -116,6 +119,12 @@ static void silence(struct speaker *s)
 	s->link = NULL;
 	s->ifindex = 0;
 	close_waiting(s);
+}
+
+/* As the library has it. */
+static uint32_t ifindex_of(uint32_t ifindex)
+{
+	return ifindex == MSG_LINK_BY_ROUTE ? 0 : ifindex;
 }
 
 static bool needs(const struct speaker *s, int kind)
@@ -170,7 +179,7 @@ static void ask(struct speaker *s, uint32_t ifindex)
 			.index = s->index,
 			.socket = {.size = sizeof(m.socket),
 				   .family = s->family,
-				   .ifindex = ifindex,
+				   .ifindex = ifindex_of(ifindex),
 				   .group = s->group,
 				   .receive_buffer_bytes = receive_buffer(s)}};
 	int r = 0;
@@ -246,7 +255,7 @@ static int speak(struct speaker *s)
 	int64_t garp_ms, gna_ms;
 	struct ha_vrrp_link_opts o = {
 	    .size = sizeof(o),
-	    .ifindex = s->ifindex,
+	    .ifindex = ifindex_of(s->ifindex),
 	    .family = s->family,
 	    .group = s->group,
 	    .unicast_only = !s->group.family,
@@ -255,6 +264,7 @@ static int speak(struct speaker *s)
 	    .userdata = s,
 	    .no_filter = s->vrrp->birth->conf->globals.log_unknown_vrids,
 	    .unknown_vrid = on_unknown_vrid,
+	    .shares_vrids = s->shares_vrids,
 	};
 	struct loop_object object = {
 	    .name = s->interface,
@@ -342,7 +352,8 @@ static void take_link(struct device *d, const struct msg_link *l)
 {
 	struct vrrp *v = d->vrrp;
 
-	if (l->ifindex != d->link.ifindex || l->running != d->link.running)
+	if (l->ifindex != MSG_LINK_BY_ROUTE &&
+	    (l->ifindex != d->link.ifindex || l->running != d->link.running))
 		log_info("interface %s: %s", d->name,
 			 !l->ifindex  ? "is not there"
 			 : l->running ? "up"

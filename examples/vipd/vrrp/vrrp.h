@@ -31,8 +31,11 @@ struct speaker {
 	uint8_t family;
 	struct ha_ip group; /* none: unicast only */
 	uint32_t index;
-	uint32_t ifindex;	   /* for which sockets were asked or are open; 0: none */
+	uint32_t
+	    ifindex; /* for which sockets were asked or are open; 0: none; or MSG_LINK_BY_ROUTE */
 	bool ah;		   /* a router of it has auth_type AH */
+	bool sole;		   /* for one router, whose vrid another speaker has, too */
+	bool shares_vrids;	   /* with another speaker */
 	bool refused;		   /* it was asked for sockets, and cannot have them */
 	int fd[HA_VRRP_SOCKET_AH]; /* arrived, not yet used, by kind - 1 */
 	struct ha_vrrp_link *link;
