@@ -211,7 +211,7 @@ struct cfg_server {
 	const char *agent_send;	 /* NULL: nothing */
 	const struct cfg_addr *agent_addr; /* NULL: the server's */
 	struct cfg_tls *tls_words; /* NULL: none */
-	bool check_tls;
+	bool check_tls, check_tls_usual; /* a connection of its check speaks TLS; does so unless the steps say otherwise */
 	bool check_proxy, no_check_proxy; /* check-send-proxy, or its opposite */
 	enum cfg_observe observe;
 	enum cfg_on_error on_error;
@@ -321,6 +321,13 @@ struct cfg_error {
 	struct diag_place at;
 };
 
+/* What http-check connect and tcp-check connect say. */
+struct cfg_check_connect {
+	bool given, usual; /* usual: "default": as the server's line says */
+	bool tls, send_proxy, via_socks;
+	const char *sni, *alpn; /* NULL: none */
+};
+
 /* option httpchk and http-check. */
 #define CFG_COOKIE_KEY_MAX 255 /* bytes of dynamic-cookie-key */
 #define CFG_STATUS_RANGES 32
@@ -352,6 +359,7 @@ struct cfg_httpchk {
 		unsigned match;		  /* libhealth's enum health_http_match */
 	} field[CFG_FIELDS_MAX];
 	unsigned n_fields;
+	struct cfg_check_connect connect;
 	unsigned port; /* of http-check connect; 0: the check's */
 };
 
@@ -381,24 +389,19 @@ struct cfg_step {
 	const struct format *format; /* what is written by it in place of `data`; NULL: nothing */
 	bool is_hex;		     /* the digits of the bytes */
 	const struct rule *set;	     /* set-var and its like */
+	const struct cfg_check_connect *connect;
 	bool is_regex, not ; /* expect: `data` must not be there */
 	unsigned min_bytes;  /* expect: judged with so many; 0: when it is found, or the end is */
 	unsigned port;	     /* connect; 0: the check's */
 	const char *on_failure; /* what is told then; NULL: what was expected */
 };
 
-/* What http-check connect and tcp-check connect say; of several lines the same. */
-struct cfg_check_connect {
-	bool given, usual; /* usual: "default": as the server's line says */
-	bool tls, send_proxy, via_socks;
-	const char *sni, *alpn; /* NULL: none */
-};
-
 struct cfg_check {
 	enum cfg_check_kind kind;
 	bool is_live; /* what is sent is found out in each run, or there are several connections of HTTP */
 	bool is_tcp_check; /* option tcp-check, with steps or without: then it is a CONNECT */
-	struct cfg_check_connect connect;
+	struct cfg_check_connect connect; /* the first connection */
+	bool mixed;			  /* another one speaks TLS or PROXY in another way */
 	const char *user; /* mysql, pgsql; NULL: none */
 	const char *helo; /* smtp */
 	bool ehlo;
@@ -653,6 +656,12 @@ struct cfg_settings {
 	struct cfg_tcp tcp_client, tcp_server; /* keep-alive and close */
 	const struct cfg_server *server; /* default-server: of the section it came from until one has its own line */
 };
+
+/* Does this connection of the server's check speak TLS? */
+bool cfg_hop_speaks_tls(const struct cfg_server *s, const struct cfg_check_connect *how);
+
+/* What the connection number n, from 0 on, of a section's checks is like; NULL: there are not so many. */
+const struct cfg_check_connect *cfg_check_hop(const struct cfg_settings *set, unsigned n);
 
 #define CFG_FRONTEND 1u
 #define CFG_BACKEND 2u

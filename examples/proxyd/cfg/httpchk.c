@@ -393,6 +393,7 @@ void kw_http_check_connect(struct reader *r, size_t first, const void *data)
 			return;
 		}
 	}
+	c->connect = own;
 	if (!c->before)
 		*how = own;
 	else
@@ -462,7 +463,7 @@ static void describe_round(struct description *d, const struct cfg_httpchk *c)
 		put(d, "|%s%u%s", c->field[i].name, c->field[i].match, or_none(c->field[i].value));
 	for (unsigned i = 0; i < c->n_status; i++)
 		put(d, ",%u-%u", c->status[i].first, c->status[i].last);
-	put(d, "\n");
+	put(d, "|%d%d%d%s/%s\n", c->connect.usual, c->connect.tls, c->connect.send_proxy, or_none(c->connect.sni), or_none(c->connect.alpn));
 }
 
 static bool is_constant(const struct format *f)

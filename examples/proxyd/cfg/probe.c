@@ -158,18 +158,42 @@ static bool same_text(const char *a, const char *b)
 	return a == b || (a && b && !strcmp(a, b));
 }
 
-/* All connections of a script are made alike. */
 void cfg_take_connect(struct reader *r, size_t i, const struct cfg_check_connect *c)
 {
-	struct cfg_check_connect *first = &r->proxy->set.check.connect;
+	struct cfg_check *check = &r->proxy->set.check;
+	struct cfg_check_connect *first = &check->connect;
 
 	if (!first->given)
 		*first = *c;
-	else if (first->usual != c->usual || first->tls != c->tls || first->send_proxy != c->send_proxy || first->via_socks != c->via_socks ||
-		 !same_text(first->sni, c->sni) || !same_text(first->alpn, c->alpn))
-		say(r, DIAG_ERROR, i,
-		    "this connect differs from the first in ssl, sni, alpn, send-proxy, via-socks4 or default, "
-		    "which is known to HAProxy, not supported by this version");
+	else if (first->via_socks != c->via_socks)
+		say(r, DIAG_ERROR, i, "this connect differs from the first in via-socks4, which is known to HAProxy, not supported by this version");
+	else if (first->usual != c->usual || first->tls != c->tls || first->send_proxy != c->send_proxy || !same_text(first->sni, c->sni) ||
+		 !same_text(first->alpn, c->alpn))
+		check->mixed = check->is_live = true;
+}
+
+const struct cfg_check_connect *cfg_check_hop(const struct cfg_settings *set, unsigned n)
+{
+	static const struct cfg_check_connect as_the_server = {.given = false};
+	const struct cfg_check *c = &set->check;
+	const struct cfg_httpchk *round = set->httpchk;
+	const struct cfg_step *first = cfg_first_step(c);
+	unsigned rounds = 0;
+
+	if (c->kind == CFG_CHECK_HTTP) {
+		for (const struct cfg_httpchk *at = round; at; at = at->before)
+			rounds++;
+		for (unsigned back = rounds; round && --back != n;)
+			round = round->before;
+		return round ? &round->connect : NULL;
+	}
+	if (!first || first->action != CFG_STEP_CONNECT)
+		if (n-- == 0)
+			return &as_the_server;
+	for (unsigned i = 0; i < c->n_steps; i++)
+		if (c->step[i].action == CFG_STEP_CONNECT && n-- == 0)
+			return c->step[i].connect;
+	return NULL;
 }
 
 static void read_connect(struct reader *r, size_t i)
@@ -197,6 +221,7 @@ static void read_connect(struct reader *r, size_t i)
 			return;
 		}
 	}
+	s->connect = keep_copy(r, &c, sizeof(c));
 	cfg_take_connect(r, first - 1, &c);
 }
 
@@ -399,15 +424,15 @@ static void check_ports(struct reader *r, const struct cfg_proxy *p)
 				 s->name);
 }
 
-/* A connection to a port of its own is followed by one to the server's, which each server has. */
-static bool returns_to_server(const struct cfg_check *c)
+/* A connection behind another: where it goes, and how, each server says. */
+static bool connects_twice(const struct cfg_check *c)
 {
 	const struct cfg_step *first = cfg_first_step(c);
-	bool returns = false;
+	unsigned n = first && first->action != CFG_STEP_CONNECT; /* it was there before the steps */
 
 	for (unsigned i = 0; i < c->n_steps; i++)
-		returns |= &c->step[i] != first && c->step[i].action == CFG_STEP_CONNECT && !c->step[i].port;
-	return returns && first->port;
+		n += c->step[i].action == CFG_STEP_CONNECT;
+	return n > 1;
 }
 
 void cfg_probe_check(struct reader *r, struct cfg_proxy *p)
@@ -417,10 +442,12 @@ void cfg_probe_check(struct reader *r, struct cfg_proxy *p)
 	if (c->kind == CFG_CHECK_EXTERNAL)
 		check_external(r, p);
 	check_ports(r, p);
-	c->is_live |= returns_to_server(c);
+	c->is_live |= connects_twice(c);
 	c->is_tcp_check = c->kind == CFG_CHECK_SCRIPT;
 	if (c->is_tcp_check && !c->n_steps)
 		c->kind = CFG_CHECK_CONNECT;
+	if (c->kind != CFG_CHECK_SCRIPT && c->kind != CFG_CHECK_HTTP)
+		c->mixed = false;
 	if (c->kind != CFG_CHECK_SCRIPT)
 		c->is_live = false;
 	if (c->kind == CFG_CHECK_HTTP)

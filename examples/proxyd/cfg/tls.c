@@ -813,22 +813,33 @@ static void make_back(struct reader *r, const struct cfg_proxy *p, struct cfg_se
 	}
 }
 
+bool cfg_hop_speaks_tls(const struct cfg_server *s, const struct cfg_check_connect *how)
+{
+	return how->given && !how->usual ? how->tls : s->check_tls_usual || how->tls;
+}
+
+/* One of the connections of its check does. */
+static bool check_speaks_tls(const struct cfg_proxy *p, const struct cfg_server *s)
+{
+	const struct cfg_check_connect *how;
+
+	for (unsigned n = 0; (how = p->set.check.mixed ? cfg_check_hop(&p->set, n) : n ? NULL : &p->set.check.connect); n++)
+		if (cfg_hop_speaks_tls(s, how))
+			return true;
+	return false;
+}
+
 static void check_server(struct reader *r, struct cfg_proxy *p, struct cfg_server *s)
 {
-	const struct cfg_check_connect *how = &p->set.check.connect;
 	struct cfg_tls *t = s->tls_words;
 
-	if (!t && s->check && how->tls) /* only the check speaks it */
+	if (!t && s->check && check_speaks_tls(p, s)) /* only the check speaks it */
 		t = s->tls_words = keep(r, sizeof(*t));
 	if (!t)
 		return;
 	/* without an address of its own a check goes where the traffic goes */
-	s->check_tls = s->check && !t->check_off &&
-		       (t->check_on || (t->on && !s->check_port && !s->check_addr));
-	if (s->check && how->given && !how->usual)
-		s->check_tls = how->tls;
-	else if (s->check && how->tls)
-		s->check_tls = true;
+	s->check_tls_usual = s->check && !t->check_off && (t->check_on || (t->on && !s->check_port && !s->check_addr));
+	s->check_tls = s->check && check_speaks_tls(p, s);
 	if (!t->on && !s->check_tls)
 		return;
 	/* each has its own copy by now, but for those that only a default-server speaks for */

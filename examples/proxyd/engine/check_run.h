@@ -3,6 +3,7 @@
 #ifndef PROXYD_ENGINE_CHECK_RUN_H
 #define PROXYD_ENGINE_CHECK_RUN_H
 
+#include "check_via.h"
 #include "objects.h"
 #include "rules/run.h"
 

@@ -31,6 +31,7 @@ static void on_result(struct health_check *check, const struct health_result *r,
 		agent_result(s, r);
 		return;
 	}
+	check_via_next(s->check_via, 0, 0);
 	if (!health_check_filter_status(check, &f)) {
 		unsigned level = health_state_is_up(f.checked) ? f.rise + f.left - 1 : f.rise - f.left;
 
@@ -255,10 +256,9 @@ static struct cfg_addr target_of(const struct cfg_server *c, const struct cfg_pr
 }
 
 /* The PROXY header of its check, which tells of nobody (its specification, section 2). The length; 0: none. */
-static size_t introduction(const struct cfg_server *c, const struct cfg_proxy *p, char buf[PROXY_HEADER_MAX])
+static size_t introduction(const struct cfg_server *c, const struct cfg_check_connect *how, char buf[PROXY_HEADER_MAX])
 {
 	static const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
-	const struct cfg_check_connect *how = &p->set.check.connect;
 	/* without an address of its own a check goes where the traffic goes */
 	bool usual = c->check_proxy ||
 		     (c->send_proxy && !c->no_check_proxy && !c->check_port && !c->check_addr);
@@ -275,12 +275,13 @@ static bool goes_via(const struct cfg_server *c, const struct cfg_check_connect 
 }
 
 /* Its check speaks TLS as the traffic does, but for the name and the protocol. 0 or -errno. */
-static int use_tls(struct server *s, const struct cfg_server *c, const struct cfg_check_connect *how, const struct tls_store *store)
+static int use_tls(const struct server *s, const struct cfg_server *c, const struct cfg_check_connect *how, const struct tls_store *store,
+		   struct health_tls **ret)
 {
 	const struct cfg_tls *t = c->tls_words;
 	char why[256];
 	int e = tls_client_new(t, store, how->sni ? how->sni : t->check_sni, how->alpn ? how->alpn : t->check_alpn, why, sizeof(why),
-			       &s->check_tls);
+			       ret);
 
 	if (e < 0)
 		log_err("server %s/%s: TLS of its check: %s", s->pool->name, s->name, why);
@@ -308,14 +309,34 @@ static void set_source(const struct cfg_server *c, const struct cfg_addr *target
 	o->source_len = source->len;
 }
 
-/* Through the server's SOCKS proxy. 0 or -ENOMEM. */
-static int go_via(struct server *s, const struct cfg_server *c, const struct cfg_addr *target, struct health_check_opts *o)
+/*
+ * Through the server's SOCKS proxy, or not each connection in the same way. `header` is that of all connections, if it is.
+ * 0 or -errno.
+ */
+static int go_via(struct server *s, const struct cfg_server *c, const struct backend *b, bool socks, const struct cfg_addr *target,
+		  struct health_check_opts *o)
 {
-	s->check_via = check_via_new(target, o->preamble, o->preamble_len, o->transport);
+	const struct cfg_settings *set = &b->proxy->set;
+	const struct cfg_check_connect *how;
+
+	s->check_via = check_via_new(socks ? target : NULL);
 	if (!s->check_via)
 		return -ENOMEM;
-	o->destination = &c->socks->sa;
-	o->destination_len = c->socks->len;
+	for (unsigned n = 0; (how = set->check.mixed ? cfg_check_hop(set, n) : n ? NULL : &set->check.connect); n++) {
+		struct health_tls *tls = NULL;
+		char header[PROXY_HEADER_MAX];
+		size_t len = introduction(c, how, header);
+		int e = cfg_hop_speaks_tls(c, how) && c->tls_words ? use_tls(s, c, how, b->set->cfg->tls_store, &tls) : 0;
+
+		if (!e)
+			e = check_via_add(s->check_via, header, len, tls);
+		if (e < 0)
+			return e;
+	}
+	if (socks) {
+		o->destination = &c->socks->sa;
+		o->destination_len = c->socks->len;
+	}
 	o->preamble_len = 0;
 	o->transport = check_via_transport(s->check_via);
 	return 0;
@@ -358,7 +379,7 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *conf
 
 	set_source(c, &target, &source, &o);
 	o.preamble = header;
-	o.preamble_len = introduction(c, p, header);
+	o.preamble_len = introduction(c, &p->set.check.connect, header);
 	s->engine = e;
 	s->log_checks = p->set.log_health_checks;
 	/* with TLS it is made anew: certificates may be others now; and what is live looks into the older set */
@@ -376,17 +397,15 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *conf
 		return r;
 	if (s->admin.maint || s->admin.no_checks)
 		o.flags |= HEALTH_CHECK_PAUSED;
-	if (c->check_tls) {
-		r = use_tls(s, c, &p->set.check.connect, b->set->cfg->tls_store);
-		if (r < 0)
-			return r;
-		o.transport = health_tls_transport(s->check_tls);
+	if (via || p->set.check.mixed) {
+		r = go_via(s, c, b, via, &target, &o);
+	} else if (c->check_tls) {
+		r = use_tls(s, c, &p->set.check.connect, b->set->cfg->tls_store, &s->check_tls);
+		if (!r)
+			o.transport = health_tls_transport(s->check_tls);
 	}
-	if (via) {
-		r = go_via(s, c, &target, &o);
-		if (r < 0)
-			return r;
-	}
+	if (r < 0)
+		return r;
 	r = check_probe_of_server(b, s, c, &target, &own);
 	if (r < 0)
 		return r;

@@ -309,7 +309,7 @@ static enum health_step go_on(struct state *st, const struct http_check *c, enum
 	health_probe_http()->end(st->answer, round->answer);
 	memset(st->answer, 0, health_probe_http()->state_size);
 	st->at++;
-	io->port = c->round[st->at].is->port ? (uint16_t)c->round[st->at].is->port : check_run_port(&c->of);
+	io->port = check_via_next(c->of.server->check_via, st->at, c->round[st->at].is->port ? (uint16_t)c->round[st->at].is->port : check_run_port(&c->of));
 	return HEALTH_STEP_RECONNECT;
 }
 

@@ -25,7 +25,8 @@ struct script {
 
 struct state {
 	unsigned at;    /* the step to be done next */
-	bool connected; /* a connection was asked for, or used */
+	unsigned hop;   /* the connection */
+	bool connected; /* it was asked for, or used */
 	bool talked;    /* anything but a connection was asked for */
 	struct vars vars;
 	char *out; /* what was sent, when it is not one step's bytes */
@@ -281,6 +282,8 @@ static enum health_step go_on(struct state *st, const struct script *s, const ch
 				continue;
 			}
 			io->port = step->is.port ? (uint16_t)step->is.port : check_run_port(&s->of);
+			if (s->of.server)
+				io->port = check_via_next(s->of.server->check_via, ++st->hop, io->port);
 			io->consumed = len;
 			st->at++;
 			return HEALTH_STEP_RECONNECT;

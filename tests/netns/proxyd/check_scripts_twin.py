@@ -4,8 +4,10 @@
 
 Variables, formats, the state of the server, and several connections of one check."""
 import re
+import ssl
 
 from support import Asked, Server, config, free_port, main, until
+from tls_support import Authority
 
 WELL = b"HTTP/1.1 200 ok\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"
 
@@ -88,6 +90,67 @@ def test_one_check_asks_over_several_connections(binary):
         asked = len(two.asked)
         until("it is asked again", lambda: len(two.asked) > asked + 2)
         assert len(own.asked) == before
+
+
+class Https(Web):
+    """Web over TLS; keeps the name it was asked for, too. With `proxy`, a PROXY header of version 1 comes first."""
+
+    def __init__(self, cert, proxy=False):
+        self.names, self.proxy = [], proxy
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(cert)
+        self.context.sni_callback = lambda s, name, c: self.names.append(name)
+        super().__init__()
+
+    def serve_one(self, server, c):
+        if self.proxy:
+            line = b""
+            while not line.endswith(b"\r\n"):
+                line += c.recv(1)
+            assert line.startswith(b"PROXY "), line
+        try:
+            with self.context.wrap_socket(c, server_side=True) as s:
+                super().serve_one(server, s)
+        except (ssl.SSLError, OSError):  # its client is gone
+            pass
+
+
+def test_each_connection_is_made_in_its_own_way(binary):
+    authority = Authority()
+    cert = authority.make("web.pem", ["web"])
+    plain, tls, behind, usual = Web(), Https(cert), Https(cert, True), Https(cert)
+    script, secret = Web(), Https(cert)
+    lines = f"""    option httpchk
+    http-check connect port {plain.port}
+    http-check send meth GET uri /plain
+    http-check expect status 200
+    http-check connect port {tls.port} ssl sni one.example
+    http-check send meth GET uri /tls
+    http-check expect status 200
+    http-check connect port {behind.port} ssl sni two.example send-proxy
+    http-check send meth GET uri /behind
+    http-check expect status 200
+    http-check connect default
+    http-check send meth GET uri /usual
+"""
+    steps = f"""    option tcp-check
+    tcp-check connect port {script.port}
+    tcp-check send GET\\ /a\\ HTTP/1.0\\r\\n\\r\\n
+    tcp-check expect string hello
+    tcp-check connect port {secret.port} ssl
+    tcp-check send GET\\ /b\\ HTTP/1.0\\r\\n\\r\\n
+    tcp-check expect string hello
+"""
+    with Asked(binary, text(backend("b", lines, f"s 127.0.0.1:{usual.port} check ssl verify none"),
+                            backend("c", steps, "s 127.0.0.1:1 check verify none").replace("mode http", "mode tcp"))) as p:  # fmt: skip
+        until("all are up", lambda: usual.asked and secret.asked and p.row("b/s", "status", "check_status") == ["UP", "L7OK"] == p.row("c/s", "status", "check_status"))
+        assert [web.asked[0][0].split()[1] for web in (plain, tls, behind, usual, script, secret)] == ["/plain", "/tls", "/behind", "/usual", "/a", "/b"]
+        assert (tls.names[0], behind.names[0], secret.names[0]) == ("one.example", "two.example", None)
+        tls.stop()
+        until("one that cannot be had takes it down", lambda: p.row("b/s", "status", "check_status") == ["DOWN", "L4CON"])
+        asked = len(plain.asked)
+        until("it begins in the first way again", lambda: len(plain.asked) > asked + 1)
+    authority.close()
 
 
 def test_scripts_have_variables_and_formats(binary):
