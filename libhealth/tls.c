@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <arpa/inet.h>
 #include <openssl/err.h>
@@ -448,12 +449,14 @@ static int load_folder(SSL_CTX *ctx, const char *path)
 {
 	struct dirent **entry = NULL;
 	char file[PATH_MAX];
+	struct stat st;
 	int n = scandir(path, &entry, is_certificate, alphasort);
 
 	if (n < 0)
 		return -errno;
 	for (int i = 0; i < n; i++) {
-		if ((size_t)snprintf(file, sizeof(file), "%s/%s", path, entry[i]->d_name) < sizeof(file))
+		/* a FIFO would be waited for */
+		if ((size_t)snprintf(file, sizeof(file), "%s/%s", path, entry[i]->d_name) < sizeof(file) && stat(file, &st) == 0 && S_ISREG(st.st_mode))
 			SSL_CTX_load_verify_file(ctx, file);
 		free(entry[i]);
 	}

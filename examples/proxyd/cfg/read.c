@@ -692,8 +692,9 @@ static void read_path(struct reader *r, const char *path)
 	for (int i = 0; i < n; i++) {
 		char file[4096];
 
-		if ((size_t)snprintf(file, sizeof(file), "%s/%s", path, entry[i]->d_name) <
-		    sizeof(file))
+		/* files alone, as HAProxy: a FIFO would be waited for */
+		if ((size_t)snprintf(file, sizeof(file), "%s/%s", path, entry[i]->d_name) < sizeof(file) && stat(file, &st) == 0 &&
+		    S_ISREG(st.st_mode))
 			read_file(r, file);
 		free(entry[i]);
 	}

@@ -486,8 +486,8 @@ static bool same_target(const struct target *t, const struct cfg_ring_server *s)
 	       t->octet_count == s->octet_count && !t->tls == !s->tls;
 }
 
-/* As the line says now: for the connections from here on. False: no memory, or it cannot be. */
-static bool take_tls(struct target *t, const struct cfg_tls *c, const struct tls_store *store)
+/* As the line says now: for the connections from here on. 0; -ENOMEM; another -errno: it cannot be, and was told. */
+static int take_tls(struct target *t, const struct cfg_tls *c, const struct tls_store *store)
 {
 	const struct health_transport *transport;
 	struct health_tls *tls;
@@ -497,12 +497,12 @@ static bool take_tls(struct target *t, const struct cfg_tls *c, const struct tls
 
 	if (e < 0) {
 		log_err("ring %s: TLS to a server: %s", t->ring->name, why);
-		return e != -ENOMEM && t->tls;
+		return e != -ENOMEM && t->tls ? 0 : e; /* it goes on as it was */
 	}
 	transport = health_tls_transport(tls);
 	if (transport->ops->target_new(transport->config, &server) < 0) {
 		health_tls_free(tls);
-		return false;
+		return -ENOMEM;
 	}
 	if (t->server)
 		t->ops->target_free(t->server);
@@ -510,13 +510,14 @@ static bool take_tls(struct target *t, const struct cfg_tls *c, const struct tls
 	t->tls = tls;
 	t->ops = transport->ops;
 	t->server = server;
-	return true;
+	return 0;
 }
 
-/* False: no memory. */
-static bool take_server(struct ring *r, const struct cfg_ring_server *s, const struct tls_store *store, uint64_t now_ns)
+/* 0; -ENOMEM; another -errno: it gets no lines, and was told. */
+static int take_server(struct ring *r, const struct cfg_ring_server *s, const struct tls_store *store, uint64_t now_ns)
 {
 	struct target *t;
+	int e;
 
 	STAILQ_FOREACH (t, &r->targets, next)
 		if (same_target(t, s) && t->cap >= r->maxlen + 16u) {
@@ -527,14 +528,14 @@ static bool take_server(struct ring *r, const struct cfg_ring_server *s, const s
 				t->told = false;
 				t->deadline_ns = now_ns;
 			}
-			return !s->tls || take_tls(t, s->tls, store);
+			return s->tls ? take_tls(t, s->tls, store) : 0;
 		}
 	t = calloc(1, sizeof(*t));
 	if (t)
 		t->out = malloc(BATCH + r->maxlen + 16);
 	if (!t || !t->out) {
 		free(t);
-		return false;
+		return -ENOMEM;
 	}
 	t->ring = r;
 	t->fd = -1;
@@ -542,17 +543,18 @@ static bool take_server(struct ring *r, const struct cfg_ring_server *s, const s
 	t->octet_count = s->octet_count;
 	t->cap = BATCH + r->maxlen + 16;
 	t->wanted = true;
-	if (s->tls && !take_tls(t, s->tls, store)) {
+	e = s->tls ? take_tls(t, s->tls, store) : 0;
+	if (e < 0) {
 		free(t->out);
 		free(t);
-		return false;
+		return e;
 	}
 	pthread_mutex_lock(&r->lock);
 	t->at = t->batch_at = r->begin; /* what the ring has, it gets */
 	pthread_mutex_unlock(&r->lock);
 	t->deadline_ns = now_ns; /* at once */
 	STAILQ_INSERT_TAIL(&r->targets, t, next);
-	return true;
+	return 0;
 }
 
 static void link_logs(const struct rings *rs, struct cfg_logs *logs)
@@ -586,7 +588,7 @@ int rings_sync(struct rings *rs, struct cfg *cfg, uint64_t now_ns)
 			return -ENOMEM;
 		ok &= take_settings(r, c);
 		STAILQ_FOREACH (s, &c->servers, next)
-			ok &= take_server(r, s, cfg->tls_store, now_ns);
+			ok &= take_server(r, s, cfg->tls_store, now_ns) != -ENOMEM;
 	}
 	LIST_FOREACH (r, &rs->list, entry) {
 		for (t = STAILQ_FIRST(&r->targets); t; t = next) {

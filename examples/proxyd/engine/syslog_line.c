@@ -7,6 +7,7 @@
 
 #define PRIORITY_DIGITS 3 /* RFC 5424, section 6.2.1 */
 #define DATE_3164 15	  /* "Oct 11 22:14:15" */
+#define DATE_5424 19	  /* "2003-10-11T22:14:15" */
 
 static bool is_digit(char c)
 {
@@ -82,6 +83,20 @@ static bool take_structured(struct text *rest, struct text *ret)
 	return true;
 }
 
+/* "2003-10-11T22:14:15", and more of it; "-" is none. As HAProxy, which looks at no digit. */
+static bool begins_5424(struct text rest)
+{
+	static const char form[DATE_5424 + 1] = "    -  -  T  :  :  ";
+	struct text date = take_word(&rest);
+
+	if (date.len == 1 && *date.at == '-')
+		return true;
+	for (size_t i = 0; date.len >= DATE_5424 && i < DATE_5424; i++)
+		if (form[i] != ' ' && form[i] != date.at[i])
+			return false;
+	return date.len >= DATE_5424;
+}
+
 static void read_5424(struct text rest, struct syslog_line *ret)
 {
 	ret->is_5424 = true;
@@ -99,6 +114,16 @@ static void read_5424(struct text rest, struct syslog_line *ret)
 	ret->text = rest;
 }
 
+static bool is_month(const char *at)
+{
+	static const char all[] = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec";
+
+	for (size_t i = 0; i < sizeof(all) - 1; i += 4)
+		if (!memcmp(at, all + i, 3))
+			return true;
+	return false;
+}
+
 static bool is_date(const char *at)
 {
 	static const char form[DATE_3164 + 1] = "Aaa d0 00:00:00"; /* d: a digit or a space */
@@ -113,7 +138,7 @@ static bool is_date(const char *at)
 		if (!fits)
 			return false;
 	}
-	return true;
+	return is_month(at);
 }
 
 /* "tag[pid]:", and a space */
@@ -158,7 +183,7 @@ void syslog_parse(const char *at, size_t len, struct syslog_line *ret)
 		ret->text = rest;
 		return;
 	}
-	if (rest.len > 2 && rest.at[0] == '1' && rest.at[1] == ' ')
+	if (rest.len > 2 && rest.at[0] == '1' && rest.at[1] == ' ' && begins_5424((struct text){rest.at + 2, rest.len - 2}))
 		read_5424((struct text){rest.at + 2, rest.len - 2}, ret);
 	else
 		read_3164(rest, ret);

@@ -188,8 +188,10 @@ static struct tls_trusted *read_folder(enum tls_kind kind, const char *path, str
 	for (int i = 0; ok && i < n && sk_X509_num(t->ca) < CAS_MAX; i++) {
 		char file[PATH_MAX];
 		struct tls_trusted *one = NULL;
+		struct stat st;
 
-		if ((size_t)snprintf(file, sizeof(file), "%s/%s", path, entry[i]->d_name) < sizeof(file))
+		/* a FIFO would be waited for */
+		if ((size_t)snprintf(file, sizeof(file), "%s/%s", path, entry[i]->d_name) < sizeof(file) && stat(file, &st) == 0 && S_ISREG(st.st_mode))
 			one = read_file(kind, file, ret_why);
 		ok = !one || add_all(t->ca, t->crl, one);
 		if (one)

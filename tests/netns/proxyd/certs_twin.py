@@ -242,13 +242,15 @@ listen l
 
 
 def test_authorities_may_be_a_folder(binary):
-    """Of clients and of servers; what is no certificate is left out."""
+    """Of clients and of servers; what is no certificate is left out, and nobody waits for a FIFO."""
     other = Authority("another authority")
     stranger = Authority("a stranger")
     folder = AUTHORITY.path("authorities")
     os.mkdir(folder)
     for name, what in (("a.pem", AUTHORITY.ca), ("b.cer", other.ca), (".c.pem", stranger.ca), ("d.txt", stranger.ca)):
         shutil.copy(what, os.path.join(folder, name))
+    if "haproxy" not in binary:  # 2.6 waits
+        os.mkfifo(os.path.join(folder, "b.pem"))
     clients = [a.make(f"folder{i}", [f"client{i}"]) for i, a in enumerate((AUTHORITY, other, stranger))]
     try:
         with Certified(binary, f"crt {ONE} verify required ca-file {folder}") as p:

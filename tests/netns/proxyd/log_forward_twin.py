@@ -34,13 +34,17 @@ CASES = [
     ("<14>no date here", {
         "rfc3164": f"<14>(?:{SHORT_NOW}) localhost no date here", "rfc5424": f"<14>1 (?:{NOW}) - - - - - no date here",
         "iso": f"(?:{NOW}) no date here", "raw": "no date here", "priority": "<14>no date here"}),
+    ("<14>Xyz  3 10:11:12 h t: no month", {"rfc3164": f"<14>(?:{SHORT_NOW}) localhost Xyz  3 10:11:12 h t: no month", "raw": "Xyz  3 10:11:12 h t: no month"}),
     ("plain text", {"raw": "plain text", "priority": "<152>plain text", "short": "<0>plain text", "local": f"<152>(?:{SHORT_NOW}) plain text"}),
     ("<15>Oct  3 10:11:12 h t: too detailed", {f: None for f in FORMATS}),
 ]
 
 
 # What costs HAProxy 2.6 a byte of the message.
-ODD = [('<14>1 2003-10-11T22:14:15Z h t - - [a@1 iut="3\\"]"][b@2] An event', {"raw": "An event", "local": "<14>Oct 11 22:14:15 t: An event"})]
+ODD = [('<14>1 2003-10-11T22:14:15Z h t - - [a@1 iut="3\\"]"][b@2] An event', {"raw": "An event", "local": "<14>Oct 11 22:14:15 t: An event"}),
+    ("<14>1 2003-10-11 h a p m - no time", {
+        "rfc3164": f"<14>(?:{SHORT_NOW}) localhost 1 2003-10-11 h a p m - no time",
+        "rfc5424": f"<14>1 (?:{NOW}) - - - - - 1 2003-10-11 h a p m - no time", "raw": "1 2003-10-11 h a p m - no time"})]
 
 
 def wanted_of(text):
