@@ -469,21 +469,6 @@ bool lex_next(struct lex *lx, struct lex_line *ret_line)
 	return false;
 }
 
-bool lex_raw(struct lex *lx, const char **ret_text, size_t *ret_len, unsigned *ret_line)
-{
-	const size_t start = lx->at;
-
-	if (start >= lx->len)
-		return false;
-	while (!at_line_end(lx))
-		lx->at++;
-	*ret_text = lx->text + start;
-	*ret_len = lx->at - start;
-	*ret_line = lx->line;
-	next_line(lx);
-	return true;
-}
-
 bool lex_words(struct lex *lx, const char *text, size_t len, unsigned line,
 	       struct lex_line *ret_line)
 {

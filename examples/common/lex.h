@@ -64,11 +64,9 @@ void lex_free(struct lex *lx);
 bool lex_next(struct lex *lx, struct lex_line *ret_line);
 
 /*
- * For a language with macros. lex_raw: the next line as it stands, without its end, borrowed from the
- * lexer; false at the end. lex_words: the words of any text, which stands for line `line` and is one
- * line; false when it has none or cannot be read, which is then said.
+ * For a language with macros: the words of any text, which stands for line `line` and is one line. False when
+ * it has none or cannot be read, which is then said.
  */
-bool lex_raw(struct lex *lx, const char **ret_text, size_t *ret_len, unsigned *ret_line);
 bool lex_words(struct lex *lx, const char *text, size_t len, unsigned line,
 	       struct lex_line *ret_line);
 

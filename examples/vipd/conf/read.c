@@ -2,6 +2,7 @@
 #include "conf/read.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +16,8 @@
 #include "conf/variable.h"
 #include "lex.h"
 
+#define FILE_BUFFER_SIZE 32768
+
 static const struct lex_dialect dialect = {
     .comment = "#!", .comment_in_word = true, .braces = true, .c_escapes = true};
 
@@ -25,10 +28,14 @@ static const struct lex_dialect command_dialect = {.comment = "#!",
 						   .single_quotes = true,
 						   .c_escapes = true};
 
-/* A file that is being read. */
+/* A file that is being read, line by line: memory is that of a line. */
 struct open_file {
 	const char *name;
-	struct lex *lex;
+	FILE *stream;
+	char *buffer; /* of `stream` */
+	char *line;   /* the last one */
+	size_t room, bytes;
+	unsigned number; /* of the line */
 	glob_t found; /* what its include names; zero: nothing */
 };
 
@@ -454,13 +461,59 @@ static void process(struct reader *r, struct conf_text t, unsigned macros)
 
 /* ---- Files ---- */
 
-static bool next_text(struct reader *r, struct open_file *f, struct conf_text *ret)
+static int open_file(struct open_file *f, const char *name)
 {
-	*ret = (struct conf_text){.at = {.file = f->name, .column = 1}};
-	if (!lex_raw(f->lex, &ret->text, &ret->len, &ret->at.line))
-		return false;
+	bool is_stdin = !strcmp(name, "-");
+	int fd = is_stdin ? dup(STDIN_FILENO) : open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	struct stat st;
+
+	*f = (struct open_file){.name = name};
+	if (fd < 0)
+		return -errno;
+	if (!fstat(fd, &st) && (S_ISBLK(st.st_mode) || (S_ISCHR(st.st_mode) && !is_stdin))) {
+		close(fd);
+		return -EINVAL; /* an endless device is no configuration */
+	}
+	f->buffer = malloc(FILE_BUFFER_SIZE);
+	f->stream = f->buffer ? fdopen(fd, "r") : NULL;
+	if (!f->stream) {
+		free(f->buffer);
+		close(fd);
+		return -ENOMEM;
+	}
+	setvbuf(f->stream, f->buffer, _IOFBF, FILE_BUFFER_SIZE);
+	return 0;
+}
+
+static void close_file(struct open_file *f)
+{
+	fclose(f->stream);
+	free(f->buffer);
+	free(f->line);
+	globfree(&f->found);
+	*f = (struct open_file){0};
+}
+
+/* The next line without its end. 0: there is none; -errno. */
+static int next_text(struct reader *r, struct open_file *f, struct conf_text *ret)
+{
+	ssize_t len;
+
+	errno = 0;
+	len = getline(&f->line, &f->room, f->stream);
+	if (len < 0)
+		return feof(f->stream) ? 0 : errno ? -errno : -EIO;
+	f->bytes += (size_t)len;
+	if (f->bytes > LEX_FILE_MAX)
+		return -EFBIG;
+	if (f->line[len - 1] == '\n')
+		len--;
+	if (len && f->line[len - 1] == '\r')
+		len--;
+	*ret = (struct conf_text){
+	    f->line, (size_t)len, {.file = f->name, .line = ++f->number, .column = 1}};
 	r->kept->at = ret->at;
-	return true;
+	return 1;
 }
 
 static bool ends_with_backslash(struct conf_text *t)
@@ -480,8 +533,9 @@ static bool ends_with_backslash(struct conf_text *t)
 static bool define_lines(struct reader *r, struct open_file *f, struct conf_text t)
 {
 	struct conf_text *line = NULL, one = t;
+	const char *name;
+	size_t n = 0, len;
 	bool ours;
-	size_t n = 0, name;
 
 	conf_text_skip(&one, blanks(one.text, one.len));
 	while (one.len && *one.text == '@') { /* to the definition, whoever it is for */
@@ -490,13 +544,13 @@ static bool define_lines(struct reader *r, struct open_file *f, struct conf_text
 		conf_text_skip(&one, blank ? (size_t)(blank - one.text) : one.len);
 		conf_text_skip(&one, blanks(one.text, one.len));
 	}
-	name = defined_name(&one);
-	if (!name || !ends_with_backslash(&one))
+	len = defined_name(&one);
+	if (!len || !ends_with_backslash(&one))
 		return false;
 	conf_text_skip(&t, blanks(t.text, t.len));
 	ours = for_this_node(r, &t);
-	t = one;
-	conf_text_skip(&one, name + 2);
+	name = conf_strndup(r->memory, one.text + 1, len);
+	conf_text_skip(&one, len + 2);
 	conf_text_skip(&one, blanks(one.text, one.len));
 	for (bool more = true; more;) {
 		if (one.len) {
@@ -504,7 +558,7 @@ static bool define_lines(struct reader *r, struct open_file *f, struct conf_text
 			line = conf_grow(r->memory, line, n, sizeof(*line));
 			line[n++] = one;
 		}
-		more = next_text(r, f, &one);
+		more = next_text(r, f, &one) > 0;
 		if (more && !ends_with_backslash(&one)) {
 			line = conf_grow(r->memory, line, n, sizeof(*line));
 			one.text = conf_strndup(r->memory, one.text, one.len);
@@ -513,9 +567,9 @@ static bool define_lines(struct reader *r, struct open_file *f, struct conf_text
 		}
 	}
 	if (ours && n == 1)
-		conf_variable_set(&r->variables, t.text + 1, name, &line[0]);
+		conf_variable_set(&r->variables, name, len, &line[0]);
 	else if (ours && n)
-		conf_variable_set_lines(&r->variables, t.text + 1, name, line, n);
+		conf_variable_set_lines(&r->variables, name, len, line, n);
 	return true;
 }
 
@@ -536,27 +590,23 @@ static int read_file(struct reader *r, const char *name)
 
 	if (r->files++ == CONF_FILES_MAX)
 		return -EMFILE;
-	*f = (struct open_file){.name = name};
-	e = lex_open(name, &dialect, &r->findings, &f->lex);
+	e = open_file(f, name);
 	if (e < 0)
 		return e;
 	r->depth++;
 	count_file(r, name);
-	while (!r->stopped && next_text(r, f, &t))
+	while (!r->stopped && (e = next_text(r, f, &t)) > 0)
 		if (!define_lines(r, f, t))
 			process(r, t, 0);
 	r->depth--;
-	lex_free(f->lex);
-	f->lex = NULL;
-	return 0;
+	close_file(f);
+	return e < 0 ? e : 0;
 }
 
 static void close_all(struct reader *r)
 {
-	while (r->depth--) {
-		lex_free(r->file[r->depth].lex);
-		globfree(&r->file[r->depth].found);
-	}
+	while (r->depth--)
+		close_file(&r->file[r->depth]);
 	for (size_t i = 0; i < CONF_MACROS_MAX; i++)
 		free(r->expansion[i]);
 	lex_free(r->words_of);

@@ -22,6 +22,7 @@
 #define NS_PER_MS UINT64_C(1000000)
 #define COUNT_GAP_NS (1000 * NS_PER_MS)	  /* who asks more often gets what was read last */
 #define LARGE_TABLE 1000		  /* places of real servers */
+#define SLICE_PLACES 400 /* likewise: with their services about what goes to IPVS at once */
 #define DRAIN_ROUND_NS (1000 * NS_PER_MS) /* from one look at those that drain to the next */
 
 /* A real server that the configuration no longer has, while its connections end. */
@@ -155,18 +156,23 @@ static int add_virtual(const struct services *s, const struct conf_virtual *v,
 	return r;
 }
 
-/* All virtual servers. `weight`: of one after the other. */
-static int build(const struct services *s, const struct conf *c, const int32_t *weight,
-		 struct ha_service_table **ret)
+/*
+ * Virtual servers from *v on, with the weights of one after the other at *weight, until there are so many places of real servers; both
+ * are moved behind them.
+ */
+static int build_some(const struct services *s, const struct conf_virtual **v,
+		      const int32_t **weight, size_t places, struct ha_service_table **ret)
 {
 	struct ha_service_table *t;
+	size_t n = 0;
 	int r = ha_service_table_new(&t);
 
 	if (r < 0)
 		return r;
-	for (const struct conf_virtual *v = c->virtuals; v && r >= 0; v = v->next) {
-		r = add_virtual(s, v, weight, t);
-		weight += v->n_reals + 1;
+	for (; *v && n < places && r >= 0; *v = (*v)->next) {
+		r = add_virtual(s, *v, *weight, t);
+		*weight += (*v)->n_reals + 1;
+		n += (*v)->n_listen * ((*v)->n_reals + 1);
 	}
 	if (r < 0) {
 		ha_service_table_free(t);
@@ -174,6 +180,14 @@ static int build(const struct services *s, const struct conf *c, const int32_t *
 	}
 	*ret = t;
 	return 0;
+}
+
+static int build(const struct services *s, const struct conf *c, const int32_t *weight,
+		 struct ha_service_table **ret)
+{
+	const struct conf_virtual *v = c->virtuals;
+
+	return build_some(s, &v, &weight, SIZE_MAX, ret);
 }
 
 /* ---- Leaving ---- */
@@ -351,29 +365,36 @@ static int read_table(struct services *s, struct ha_service_table **ret)
 	return r;
 }
 
-/* From `have`, or from what the kernel says when that is NULL, to `want`. *ret_steps: how much there was to do. */
+/* *ret_steps: how much there was to do. */
 static int bring(struct services *s, struct ha_service_table *have, struct ha_service_table *want,
 		 size_t *ret_steps)
 {
 	const struct ha_service_apply_ops ops = {.size = sizeof(ops), .done = on_done};
-	struct ha_service_table *dumped = NULL;
 	struct ha_service_plan *plan = NULL;
-	int r = have ? 0 : read_table(s, &dumped);
+	int r = ha_service_plan(want, have, &plan);
 
 	*ret_steps = 0;
-	if (r >= 0 && dumped && s->conf->globals.drain_ms && !s->leavers_known)
-		r = find_leavers(s, dumped);
-	if (r >= 0 && s->n_leavers)
-		r = keep_leavers(s, want, dumped);
-	if (r >= 0)
-		r = ha_service_plan(want, have ? have : dumped, &plan);
 	if (r >= 0) {
 		*ret_steps = ha_service_plan_count(plan);
 		r = apply(s, plan, &ops);
 	}
 	s->known = !r && s->ipvs;
 	ha_service_plan_free(plan);
-	ha_service_table_free(dumped);
+	return r;
+}
+
+static int bring_none(struct services *s)
+{
+	struct ha_service_table *have = NULL, *none = NULL;
+	size_t steps;
+	int r = ha_service_table_new(&none);
+
+	if (r >= 0)
+		r = read_table(s, &have);
+	if (r >= 0)
+		r = bring(s, have, none, &steps);
+	ha_service_table_free(have);
+	ha_service_table_free(none);
 	return r;
 }
 
@@ -493,20 +514,73 @@ static bool bring_changes(struct services *s, size_t *ret_steps)
 	return !r && !s->n_leavers;
 }
 
-static int bring_all(struct services *s, size_t *ret_steps)
+/* All that is wanted, to where `have` was read just now. */
+static int bring_whole(struct services *s, struct ha_service_table *have, size_t *ret_steps)
 {
 	struct ha_service_table *want;
-	int r = take_wanted(s, NULL);
+	int r = build(s, s->conf, s->weight, &want);
 
-	if (r >= 0)
-		r = build(s, s->conf, s->weight, &want);
 	if (r < 0)
 		return r;
 	s->refused_said = true;
-	r = bring(s, NULL, want, ret_steps);
-	if (r > 0) /* somebody else was at it meanwhile: once more */
-		r = bring(s, NULL, want, ret_steps);
+	if (s->conf->globals.drain_ms && !s->leavers_known)
+		r = find_leavers(s, have);
+	if (r >= 0 && s->n_leavers)
+		r = keep_leavers(s, want, have);
+	if (r >= 0)
+		r = bring(s, have, want, ret_steps);
 	ha_service_table_free(want);
+	return r;
+}
+
+/*
+ * Likewise, where IPVS has nothing yet: a few virtual servers after the other, since most of the time goes into memory that is touched
+ * for the first time. A step that fails stops none of those behind it.
+ */
+static int fill(struct services *s, struct ha_service_table *nothing, size_t *ret_steps)
+{
+	const struct conf_virtual *v = s->conf->virtuals;
+	const int32_t *weight = s->weight;
+	int result = 0;
+
+	*ret_steps = 0;
+	while (v) {
+		struct ha_service_table *some;
+		size_t steps;
+		int r = build_some(s, &v, &weight, SLICE_PLACES, &some);
+
+		if (r < 0)
+			return r;
+		r = bring(s, nothing, some, &steps);
+		if (r && result >= 0)
+			result = r;
+		*ret_steps += steps;
+		ha_service_table_free(some);
+	}
+	s->refused_said = s->leavers_known = true;
+	s->known = !result;
+	return result;
+}
+
+static int bring_all(struct services *s, size_t *ret_steps)
+{
+	int r = take_wanted(s, NULL);
+
+	s->known = false;
+	*ret_steps = 0;
+	for (int tries = 0; r >= 0 && tries < 2; tries++) {
+		struct ha_service_table *have;
+
+		r = read_table(s, &have);
+		if (r < 0)
+			break;
+		r = s->ipvs && !s->n_leavers && !ha_service_table_count(have)
+			? fill(s, have, ret_steps)
+			: bring_whole(s, have, ret_steps);
+		ha_service_table_free(have);
+		if (!r)
+			break; /* else somebody else was at it meanwhile: once more */
+	}
 	if (s->weights->n >= LARGE_TABLE)
 		malloc_trim(0); /* the tables, the plan, what was read */
 	return r;
@@ -602,21 +676,14 @@ void services_count(struct services *s, struct live *to)
 
 void services_release(struct services *s)
 {
-	struct ha_service_table *none;
-	size_t steps;
 	int r;
 
 	if (!s->ipvs && !s->nft)
 		return;
-	r = ha_service_table_new(&none);
-	if (r < 0)
-		return;
 	s->flush = s->conf->globals.flush_on_stop;
-	s->n_leavers = 0;
-	r = bring(s, NULL, none, &steps);
+	r = bring_none(s);
 	if (r < 0)
 		log_err("virtual servers, at stop: %s", strerror(-r));
-	ha_service_table_free(none);
 }
 
 static void on_drain_timer(struct loop *l, void *userdata)
@@ -692,8 +759,6 @@ static void leave_other_backend(const struct services *s, const struct conf *old
 {
 	struct services other = {
 	    .conf = s->conf, .had = old, .options = s->options, .leavers_known = true};
-	struct ha_service_table *none = NULL;
-	size_t steps;
 	int r;
 
 	if (!old || old->globals.backend == s->conf->globals.backend || s->options->ipvs_name_space)
@@ -703,12 +768,9 @@ static void leave_other_backend(const struct services *s, const struct conf *old
 		: ha_ipvs_open(NULL, &other.ipvs);
 	if (r < 0)
 		return; /* it is not there: so are its services */
-	r = ha_service_table_new(&none);
-	if (r >= 0)
-		r = bring(&other, NULL, none, &steps);
+	r = bring_none(&other);
 	if (r < 0)
 		log_err("virtual servers of %s: %s", backend_name(&other), strerror(-r));
-	ha_service_table_free(none);
 	ha_ipvs_close(other.ipvs);
 	ha_nft_close(other.nft);
 }
