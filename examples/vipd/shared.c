@@ -193,10 +193,28 @@ int shared_new(const struct conf *c, const struct shared *old, const struct conf
 		take_over_routers(s, old);
 		take_over_bfd(s, old);
 		shared_alive(s, atomic_load(old->alive_ns));
-		take_over_health(s, old, pairs);
+		if (!pairs->in_place)
+			take_over_health(s, old, pairs);
 	}
 	*ret = s;
 	return 0;
+}
+
+void shared_keep_health(struct shared *s, struct shared *old, const struct conf_pairs *pairs)
+{
+	const struct shared empty = *s;
+
+	s->virtual = old->virtual;
+	s->check = old->check;
+	s->frozen_ns = old->frozen_ns;
+	s->frozen = old->frozen;
+	old->virtual = empty.virtual;
+	old->check = empty.check;
+	old->frozen_ns = empty.frozen_ns;
+	old->frozen = empty.frozen;
+	for (size_t i = 0; i < s->n_checks; i++)
+		if (!pairs->unchanged[i])
+			s->frozen[i].len = 0;
 }
 
 void shared_note_next(struct shared *s, const struct conf *next)

@@ -76,6 +76,11 @@ struct shared {
 int shared_new(const struct conf *c, const struct shared *old, const struct conf_pairs *pairs,
 	       struct shared **ret);
 void shared_free(struct shared *s);
+/*
+ * When pairs->in_place, for shared_new left it out: what `old` knows of virtual servers and checks becomes that of `s`, as it stands, and
+ * `old` is only good to be freed.
+ */
+void shared_keep_health(struct shared *s, struct shared *old, const struct conf_pairs *pairs);
 /* In a child: the memory of others goes. */
 void shared_leave_routers(struct shared *s);
 void shared_leave_checks(struct shared *s);

@@ -102,13 +102,17 @@ static void take_old(void *userdata, const struct item *i)
 struct search {
 	struct table *old;
 	struct conf_pairs *ret;
+	size_t n; /* looked up so far */
 };
 
 static void look_up(void *userdata, const struct item *i)
 {
-	const struct search *s = userdata;
+	struct search *s = userdata;
 	const struct item *old = find(s->old, i);
 	size_t index = old ? old->index : CONF_NO_PAIR;
+
+	s->ret->in_place &= old && (size_t)(old - s->old->item) == s->n;
+	s->n++;
 
 	if (!i->check) {
 		s->ret->virtual[i->index] = index;
@@ -148,6 +152,15 @@ size_t conf_count_checks(const struct conf *c)
 	return n;
 }
 
+static size_t count_reals(const struct conf *c)
+{
+	size_t n = 0;
+
+	for (const struct conf_virtual *v = c->virtuals; v; v = v->next)
+		n += v->n_reals;
+	return n;
+}
+
 static int make_table(const struct conf *c, struct table *ret)
 {
 	size_t n = c ? c->n_virtuals + conf_count_checks(c) : 0;
@@ -172,13 +185,15 @@ int conf_pairs(const struct conf *old, const struct conf *c, struct conf_pairs *
 
 	*ret = (struct conf_pairs){.virtual = calloc(c->n_virtuals + 1, sizeof(*ret->virtual)),
 				   .check = calloc(n + 1, sizeof(*ret->check)),
-				   .unchanged = calloc(n + 1, sizeof(*ret->unchanged))};
+				   .unchanged = calloc(n + 1, sizeof(*ret->unchanged)),
+				   .in_place = r >= 0 && t.n == c->n_virtuals + n &&
+					       count_reals(old) == count_reals(c)};
 	if (!ret->virtual || !ret->check || !ret->unchanged)
 		r = -ENOMEM;
 	if (r < 0)
 		conf_pairs_fini(ret);
 	else
-		walk(c, look_up, &(struct search){&t, ret});
+		walk(c, look_up, &(struct search){.old = &t, .ret = ret});
 	free(t.item);
 	free(t.slot);
 	return r;

@@ -26,6 +26,7 @@ struct conf_pairs {
 	    *virtual; /* of each virtual server in order: its index in the old one, or CONF_NO_PAIR */
 	size_t *check;	 /* of each check likewise, counted over all */
 	bool *unchanged; /* of each check: it is the old one word for word */
+	bool in_place;	 /* there are as many of all, each where it was: what is known of them need not move */
 };
 
 /* `old` NULL: nothing matches. 0 or -ENOMEM. */

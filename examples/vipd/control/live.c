@@ -161,10 +161,28 @@ int live_new(const struct conf *c, const struct shared *keys, const struct live 
 	l->text = (void *)(l->real + l->n_reals + 1);
 	if (old) {
 		take_over_routers(l, keys, old, old_keys);
-		take_over_checks(l, old, pairs);
+		if (!pairs->in_place)
+			take_over_checks(l, old, pairs);
 	}
 	*ret = l;
 	return 0;
+}
+
+void live_keep_checks(struct live *l, struct live *old, const struct conf_pairs *pairs)
+{
+	const struct live empty = *l;
+
+	l->virtual = old->virtual;
+	l->real = old->real;
+	l->check = old->check;
+	l->text = old->text;
+	old->virtual = empty.virtual;
+	old->real = empty.real;
+	old->check = empty.check;
+	old->text = empty.text;
+	for (size_t i = 0; i < l->n_checks; i++)
+		if (!pairs->unchanged[i])
+			atomic_store(&l->check[i].turn, 0);
 }
 
 /* ---- Writing ---- */

@@ -102,6 +102,8 @@ struct live {
 int live_new(const struct conf *c, const struct shared *keys, const struct live *old,
 	     const struct shared *old_keys, const struct conf_pairs *pairs, struct live **ret);
 void live_free(struct live *l);
+/* As shared_keep_health. */
+void live_keep_checks(struct live *l, struct live *old, const struct conf_pairs *pairs);
 /* In a child: what is not its own goes. */
 void live_leave_routers(struct live *l);
 void live_leave_checks(struct live *l);

@@ -160,18 +160,20 @@ static void take_next(struct supervisor *s)
 	struct conf_pairs pairs;
 	int r = conf_pairs(s->conf, s->next, &pairs);
 
-	if (r >= 0) {
+	if (r >= 0)
 		r = make_parts(s, &pairs, &next);
-		s->pair = pairs.virtual;
-		pairs.virtual = NULL;
-		conf_pairs_fini(&pairs);
-	}
 	if (r < 0) {
 		log_err("out of memory: the old configuration goes on");
 		free_parts(&next);
 		conf_free(s->next);
 	} else {
-		s->old_weights = s->weights; /* kernel's successor looks into them */
+		if (pairs.in_place) {
+			shared_keep_health(next.shared, s->shared, &pairs);
+			live_keep_checks(next.live, s->live, &pairs);
+		}
+		s->pair = pairs.virtual;     /* kernel's successor looks into both */
+		s->old_weights = s->weights;
+		pairs.virtual = NULL;
 		s->shared = next.shared;
 		s->trackers = next.trackers;
 		s->watches = next.watches;
@@ -187,6 +189,7 @@ static void take_next(struct supervisor *s)
 		reload_timer_new(s);
 	}
 	s->next = NULL;
+	conf_pairs_fini(&pairs);
 }
 
 static void tell_reload(struct supervisor *s, bool taken)

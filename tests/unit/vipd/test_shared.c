@@ -273,6 +273,56 @@ static void a_check_that_did_not_change_is_due_when_it_was(void **state)
 	conf_free(after);
 }
 
+/* As `services`, but for the path that one check asks for. */
+static const char services_in_place[] =
+    "virtual_server 10.0.0.1 80 { protocol TCP\n lb_algo rr\n lb_kind NAT\n delay_loop 7\n"
+    " real_server 10.1.0.1 80 { TCP_CHECK { }\n HTTP_GET { url { path /else } } }\n"
+    " real_server 10.1.0.2 80 { weight 3\n TCP_CHECK { } } }\n"
+    "virtual_server 10.0.0.2 80 { protocol UDP\n lb_algo rr\n lb_kind NAT\n"
+    " real_server 10.1.0.1 80 { TCP_CHECK { } } }\n";
+
+static void what_is_in_place_does_not_move(void **state)
+{
+	struct conf *before = conf_of(services), *after = conf_of(services_in_place),
+		    *moved = conf_of(other_services);
+	struct conf_pairs pairs;
+	struct health_engine *e;
+	struct shared *old, *new;
+	struct health_check *c;
+	const void *memory;
+
+	(void)state;
+	assert_int_equal(health_engine_new(NULL, &e), 0);
+	c = check_of(e);
+	assert_int_equal(shared_new(before, NULL, NULL, &old), 0);
+	for (size_t i = 0; i < old->n_checks; i++)
+		shared_freeze_check(old, i, c, SECOND);
+	atomic_store(&old->virtual[1].quorum, SHARED_ALIVE_DOWN);
+	memory = old->check;
+	assert_int_equal(conf_pairs(before, moved, &pairs), 0);
+	assert_false(pairs.in_place);
+	conf_pairs_fini(&pairs);
+	assert_int_equal(conf_pairs(NULL, after, &pairs), 0);
+	assert_false(pairs.in_place);
+	conf_pairs_fini(&pairs);
+	assert_int_equal(conf_pairs(before, after, &pairs), 0);
+	assert_true(pairs.in_place);
+	assert_int_equal(shared_new(after, old, &pairs, &new), 0);
+	shared_keep_health(new, old, &pairs);
+	shared_free(old);
+	assert_ptr_equal(new->check, memory);
+	assert_int_equal(atomic_load(&new->virtual[1].quorum), SHARED_ALIVE_DOWN);
+	assert_true(shared_has_frozen(new, 0));
+	assert_false(shared_has_frozen(new, 1)); /* it asks for something else */
+	assert_true(shared_has_frozen(new, 3));
+	shared_free(new);
+	health_engine_free(e);
+	conf_pairs_fini(&pairs);
+	conf_free(before);
+	conf_free(after);
+	conf_free(moved);
+}
+
 static void rubbish_in_the_memory_is_refused(void **state)
 {
 	struct conf *c = conf_of(two);
@@ -304,6 +354,7 @@ int main(void)
 	    cmocka_unit_test(a_reload_finds_its_objects_by_what_they_are),
 	    cmocka_unit_test(checks_are_paired_wherever_they_stand),
 	    cmocka_unit_test(a_check_that_did_not_change_is_due_when_it_was),
+	    cmocka_unit_test(what_is_in_place_does_not_move),
 	    cmocka_unit_test(rubbish_in_the_memory_is_refused),
 	};
 
