@@ -112,9 +112,12 @@ STACK_OF(X509) * tls_certs_read(const char *path, const char **ret_why)
 	return b ? certs_of(b, ret_why) : NULL;
 }
 
+/* A certificate may have a public key that OpenSSL makes nothing of: then no private key is found to be its. */
 static enum tls_key_kind kind_of(X509 *leaf)
 {
-	switch (EVP_PKEY_get_base_id(X509_get0_pubkey(leaf))) {
+	const EVP_PKEY *key = X509_get0_pubkey(leaf);
+
+	switch (key ? EVP_PKEY_get_base_id(key) : EVP_PKEY_NONE) {
 	case EVP_PKEY_RSA:
 	case EVP_PKEY_RSA_PSS:
 		return TLS_KEY_RSA;

@@ -10,8 +10,9 @@ import subprocess
 import tempfile
 import threading
 
+from http_twin import is_haproxy
 from support import Asked, Proxy, Server, ask_api, config, main, own_network, until
-from tls_support import Authority, connect, context, get, openssl, serial, serial_of
+from tls_support import Authority, connect, context, get, openssl, serial, serial_of, with_a_strange_key
 
 CONFIG = """
 global
@@ -136,11 +137,14 @@ def test_what_is_wrong_changes_nothing(binary):
         assert p.ask("del ssl cert /none.pem")[0].endswith("doesn't exist!"), p.ask("del ssl cert /none.pem")
         assert p.ask(f"del ssl cert {site}")[0].endswith("in use, can't be deleted!")
         assert p.ask(f"new ssl cert {site}") == [f"Certificate '{site}' already exists!"]
-        p.ask(f"set ssl cert {site}", cert)
-        p.ask(f"set ssl cert {site}.key", key)
-        assert p.ask(f"commit ssl cert {site}") == [
-            f"inconsistencies between private key and certificate loaded '{site}'.", f"Can't commit {site}!"]
-        assert p.ask(f"abort ssl cert {site}") == [f"Transaction aborted for certificate '{site}'!"]
+        wrong = [(site + ".key", key)]
+        if not is_haproxy(binary):  # 2.6 ends with a segmentation fault
+            wrong.append((site, with_a_strange_key(cert)))
+        for path, text in wrong:
+            p.ask(f"set ssl cert {path}", text)
+            assert p.ask(f"commit ssl cert {site}") == [
+                f"inconsistencies between private key and certificate loaded '{site}'.", f"Can't commit {site}!"]
+            assert p.ask(f"abort ssl cert {site}") == [f"Transaction aborted for certificate '{site}'!"]
         assert p.shows() == serial_of(ONE)
 
 

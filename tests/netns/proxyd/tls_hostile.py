@@ -10,7 +10,7 @@ import subprocess
 import time
 
 from support import Proxy, Server, main, own_network, until
-from tls_support import Authority, connect, context, get, serial, serial_of, show_headers
+from tls_support import Authority, connect, context, get, serial, serial_of, show_headers, with_a_strange_key
 from tls_twin import http
 
 LOGGED = """
@@ -213,6 +213,7 @@ def test_what_is_wrong_with_files_is_said(binary):
         "mixed": (cert + other[other.index("-----BEGIN PRIVATE"):], "the private key is not that of the first certificate"),
         "nothing": ("", "cannot read this certificate: there is no certificate in it"),
         "locked": (cert + locked, "the private key has a passphrase"),
+        "strange": (with_a_strange_key(cert) + key, "the private key is not that of the first certificate"),
     }
     for name, (text, says) in files.items():
         with open(f"{folder}/{name}.pem", "w") as f:

@@ -44,6 +44,14 @@ class Authority:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def with_a_strange_key(pem):
+    """The certificate, its key (EC) named by an algorithm that there is not."""
+    der = ssl.PEM_cert_to_DER_cert(pem)
+    ours, strange = bytes.fromhex("06072a8648ce3d0201"), bytes.fromhex("06072a8648ce3d027f")
+    assert der.count(ours) == 1
+    return ssl.DER_cert_to_PEM_cert(der.replace(ours, strange))
+
+
 def context(ca=None, cert=None, alpn=None, low=None, high=None):
     c = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     c.check_hostname = False
