@@ -83,9 +83,7 @@ static void answer(void *arg)
 	}
 	if (e->opts.answer)
 		e->opts.answer(e->opts.userdata, a);
-	/* without memory for the way back the client waits for its own timeout */
-	if (worker_post(a->worker, finish, a) < 0)
-		log_err("worker %u: a request for statistics is lost: out of memory", a->worker->index);
+	worker_post_own(a->worker, &a->way_back, finish, a);
 }
 
 /* All of the request is there. */
@@ -202,13 +200,8 @@ bool exchange_ask_upload(struct worker *w, struct exchange *x)
 	c->since_ns = w->now_ns;
 	taken = h1_body_feed(&x->up, w->scratch, (size_t)n, NULL);
 	x->bytes_in += taken;
-	if (taken < (size_t)n) { /* the next request */
-		c->unparsed = true;
-		if (!chunk_append(&c->in, w->scratch + taken, (size_t)n - taken)) {
-			exchange_fail(w, x, 500, 'R', 'R');
-			return true;
-		}
-	}
+	if (taken < (size_t)n && !exchange_keep_next(w, x, w->scratch + taken, (size_t)n - taken, 'R'))
+		return true;
 	if (take(w, x, w->scratch, taken) && x->up.done)
 		hand_over(w, x);
 	return true;

@@ -35,6 +35,7 @@ struct ask {
 	char *fields; /* lines of the head, each with its end; NULL: none */
 	char *text;
 	size_t text_len;
+	struct command way_back;
 };
 
 /*

@@ -67,24 +67,34 @@ int engine_new(const struct engine_opts *o, struct engine **ret)
 	return 0;
 }
 
+static void post(struct engine *e, struct message *m)
+{
+	pthread_mutex_lock(&e->lock);
+	STAILQ_INSERT_TAIL(&e->messages, m, link);
+	pthread_mutex_unlock(&e->lock);
+	engine_wake(e);
+}
+
 bool engine_post(struct engine *e, void (*fn)(void *arg), void *arg)
 {
 	struct message *m = malloc(sizeof(*m));
 
 	if (!m)
 		return false;
-	m->fn = fn;
-	m->arg = arg;
-	pthread_mutex_lock(&e->lock);
-	STAILQ_INSERT_TAIL(&e->messages, m, link);
-	pthread_mutex_unlock(&e->lock);
-	engine_wake(e);
+	*m = (struct message){.fn = fn, .arg = arg};
+	post(e, m);
 	return true;
+}
+
+void engine_post_own(struct engine *e, struct message *m, void (*fn)(void *arg), void *arg)
+{
+	*m = (struct message){.fn = fn, .arg = arg, .borrowed = true};
+	post(e, m);
 }
 
 static void read_messages(struct engine *e)
 {
-	struct message *m;
+	struct message *m, now;
 
 	for (;;) {
 		pthread_mutex_lock(&e->lock);
@@ -94,8 +104,10 @@ static void read_messages(struct engine *e)
 		pthread_mutex_unlock(&e->lock);
 		if (!m)
 			return;
-		m->fn(m->arg);
-		free(m);
+		now = *m;
+		if (!now.borrowed)
+			free(m);
+		now.fn(now.arg);
 	}
 }
 
@@ -184,8 +196,7 @@ static void run_set(struct engine *e, struct set *set)
 	tracks_sync(e, set);
 	STAILQ_INSERT_TAIL(&e->sets, set, entry);
 	for (unsigned i = 0; i < e->n_workers; i++)
-		if (worker_post(e->worker[i], worker_adopt, set) < 0)
-			log_err("worker %u goes on with the old configuration: out of memory", i);
+		worker_post_own(e->worker[i], &set->worker[i].adopt, worker_adopt, set);
 }
 
 static void set_limits(struct engine_limits *m, const struct cfg_global *g)
@@ -290,8 +301,7 @@ void engine_drain(struct engine *e)
 	e->draining = true;
 	forwards_drain(e->forwards, loop_clock_ns());
 	for (unsigned i = 0; i < e->n_workers; i++)
-		if (worker_post(e->worker[i], worker_drain, NULL) < 0)
-			log_err("worker %u cannot be told to finish: out of memory", i);
+		worker_post_own(e->worker[i], &e->worker[i]->drain, worker_drain, NULL);
 }
 
 void engine_free(struct engine *e)
@@ -302,7 +312,7 @@ void engine_free(struct engine *e)
 		return;
 	for (unsigned i = 0; i < e->n_workers; i++)
 		if (e->worker[i]->started)
-			worker_post(e->worker[i], worker_quit, NULL);
+			worker_post_own(e->worker[i], &e->worker[i]->leave, worker_quit, NULL);
 	for (unsigned i = 0; i < e->n_workers; i++)
 		worker_join(e->worker[i]);
 	for (unsigned i = 0; i < e->n_workers; i++)

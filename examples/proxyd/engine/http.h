@@ -318,6 +318,9 @@ void exchange_send(struct worker *w, struct exchange *x, const char *data, size_
 /* Keeps bytes for the server, behind those that are. False: no memory, it is over. */
 bool exchange_keep(struct worker *w, struct exchange *x, const char *data, size_t len);
 
+/* The same for what came behind the request, which the client's next one begins with. `phase`: of the log, if there is no memory. */
+bool exchange_keep_next(struct worker *w, struct exchange *x, const char *data, size_t len, char phase);
+
 /* Of what is kept for the server, `sent` more bytes are sent. */
 void exchange_sent(struct worker *w, struct exchange *x, size_t sent);
 

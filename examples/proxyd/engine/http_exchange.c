@@ -143,6 +143,16 @@ void exchange_fail(struct worker *w, struct exchange *x, unsigned status, char w
 		c->closing = true;
 }
 
+bool exchange_keep_next(struct worker *w, struct exchange *x, const char *data, size_t len, char phase)
+{
+	x->client->unparsed = chunk_append(&x->client->in, data, len);
+	if (x->client->unparsed)
+		return true;
+	x->client_keeps = false; /* what is lost may end within a request: what comes then would pass for one */
+	exchange_fail(w, x, 500, 'R', phase);
+	return false;
+}
+
 void exchange_tarpit(struct worker *w, struct exchange *x, unsigned status)
 {
 	x->status = status;
@@ -267,13 +277,8 @@ void exchange_begin(struct worker *w, struct client *c, uint32_t head_len, uint3
 	h1_body_begin(&x->up, m);
 	n = h1_body_feed(&x->up, body, total - head_len, NULL);
 	x->bytes_in = head_len + n;
-	if (!x->up.fault && n < total - head_len) {
-		c->unparsed = true;
-		if (!chunk_append(&c->in, body + n, total - head_len - n)) {
-			exchange_fail(w, x, 500, 'R', 'R');
-			return;
-		}
-	}
+	if (!x->up.fault && n < total - head_len && !exchange_keep_next(w, x, body + n, total - head_len - n, 'R'))
+		return;
 	if (x->up.fault) {
 		x->fault = x->up.fault;
 		exchange_fail(w, x, 400, 'P', 'R');

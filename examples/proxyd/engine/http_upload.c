@@ -35,7 +35,6 @@ static void flush_request(struct worker *w, struct exchange *x)
 /* Bytes of the client, of which some may be those of its next request. */
 static void take_body(struct worker *w, struct exchange *x, const char *data, size_t len)
 {
-	struct client *c = x->client;
 	size_t n = h1_body_feed(&x->up, data, len, NULL);
 	ssize_t sent = 0;
 
@@ -45,13 +44,8 @@ static void take_body(struct worker *w, struct exchange *x, const char *data, si
 		exchange_fail(w, x, 400, 'P', x->state == EXCHANGE_ANSWER ? 'D' : 'H');
 		return;
 	}
-	if (n < len) {
-		c->unparsed = true;
-		if (!chunk_append(&c->in, data + n, len - n)) {
-			exchange_fail(w, x, 500, 'R', 'D');
-			return;
-		}
-	}
+	if (n < len && !exchange_keep_next(w, x, data + n, len - n, 'D'))
+		return;
 	if (x->link->broken) { /* the answer goes on, nobody wants the rest */
 		if (exchange_is_over(x))
 			exchange_finish(w, x);

@@ -99,11 +99,9 @@ static void resume(struct worker *w, struct exchange *x, size_t have, size_t res
 	ssize_t head;
 
 	chunk_free(&c->in);
-	if (rest && !chunk_append(&c->in, h->buffer + HTTP_ROOM + have, rest)) {
-		exchange_fail(w, x, 500, 'R', 'R');
+	c->unparsed = false;
+	if (rest && !exchange_keep_next(w, x, h->buffer + HTTP_ROOM + have, rest, 'R'))
 		return;
-	}
-	c->unparsed = rest;
 	http_begin_request(w, x->client);
 	head = h1_request(&h->request, HTTP_ROOM, (uint32_t)have);
 	if (head != (ssize_t)x->head_len) { /* what rules made of it is no request */

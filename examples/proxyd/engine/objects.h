@@ -409,9 +409,19 @@ struct set_edit {
 	struct cfg *memory; /* of `line`, which came; NULL: it is of the file, and went */
 };
 
+/* From any thread to a worker. */
+struct command {
+	STAILQ_ENTRY(command) link;
+	void (*fn)(struct worker *w, void *arg);
+	void *arg;
+	bool borrowed; /* it is part of what `arg` points to */
+};
+
+
 struct set_worker {
 	_Alignas(CACHE_LINE) uint64_t sessions; /* of this set in this worker */
 	bool left;				/* the worker has adopted a later one */
+	struct command adopt;
 };
 
 struct set {
@@ -516,13 +526,6 @@ struct session {
 #define POKE_GATE 1u
 #define POKE_QUEUE 2u
 
-struct command {
-	STAILQ_ENTRY(command) link;
-	void (*fn)(struct worker *w, void *arg);
-	void *arg;
-	bool borrowed; /* it is part of what `arg` points to */
-};
-
 struct worker {
 	struct engine *engine;
 	unsigned index;
@@ -560,6 +563,7 @@ struct worker {
 	_Alignas(CACHE_LINE) _Atomic unsigned poke;
 	pthread_mutex_t lock;
 	STAILQ_HEAD(, command) commands;
+	struct command drain, leave; /* they must reach it, memory or not */
 	char scratch[WORKER_SCRATCH];
 };
 
@@ -568,6 +572,7 @@ struct message {
 	STAILQ_ENTRY(message) link;
 	void (*fn)(void *arg);
 	void *arg;
+	bool borrowed; /* it is part of what `arg` points to */
 };
 
 #define POOL_BUCKETS 16384u

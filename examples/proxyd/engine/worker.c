@@ -606,7 +606,8 @@ void worker_free(struct worker *w)
 	}
 	http_worker_free(w);
 	while ((c = next_command(w)))
-		free(c);
+		if (!c->borrowed)
+			free(c);
 	for (size_t i = 0; i < sizeof(w->log_fd) / sizeof(w->log_fd[0]); i++)
 		if (w->log_fd[i] >= 0)
 			close(w->log_fd[i]);

@@ -37,6 +37,8 @@ void worker_quit(struct worker *w, void *unused);
 
 /* Any thread: runs fn(arg) in the control thread. False: no memory. */
 bool engine_post(struct engine *e, void (*fn)(void *arg), void *arg);
+/* The same with memory of the caller's, which is fn's to free. Never fails. */
+void engine_post_own(struct engine *e, struct message *m, void (*fn)(void *arg), void *arg);
 
 /* Tells the control thread to look at its lists. */
 void engine_wake(struct engine *e);

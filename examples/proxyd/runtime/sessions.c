@@ -32,7 +32,11 @@ struct gather {
 	const struct server *server;
 	_Atomic unsigned left; /* workers that have not answered */
 	_Atomic unsigned hits;
-	struct out part[CFG_THREADS_MAX];
+	struct {
+		struct out out;
+		struct command question;
+	} part[CFG_THREADS_MAX]; /* of each worker */
+	struct message answer;
 };
 
 /* ---- In the worker ---- */
@@ -78,7 +82,7 @@ static const char *http_state_name(const struct client *c)
 
 static void put(struct gather *g, const struct worker *w, const struct seen *s)
 {
-	struct out *o = &g->part[w->index];
+	struct out *o = &g->part[w->index].out;
 	const struct seeker *k = s->seeker;
 	const char *back = k && k->backend ? k->backend->proxy->name : "<NONE>",
 		   *server = k && k->server ? k->server->name : "<none>";
@@ -197,7 +201,7 @@ static void ask(struct worker *w, void *arg)
 	look_at_sessions(w, g);
 	look_at_clients(w, g);
 	if (atomic_fetch_sub(&g->left, 1) == 1)
-		engine_post(g->e, gathered, g);
+		engine_post_own(g->e, &g->answer, gathered, g);
 }
 
 /* ---- In the control thread ---- */
@@ -209,9 +213,11 @@ static void gathered(void *arg)
 	struct out all = {0};
 
 	for (unsigned i = 0; i < g->e->n_workers; i++) {
-		out_put(&all, g->part[i].at, g->part[i].len);
-		all.failed |= g->part[i].failed;
-		out_free(&g->part[i]);
+		struct out *part = &g->part[i].out;
+
+		out_put(&all, part->at, part->len);
+		all.failed |= part->failed;
+		out_free(part);
 	}
 	if ((g->what == LIST_ONE || g->what == END_ONE) && !atomic_load(&g->hits))
 		out_text(&all, not_found);
@@ -238,8 +244,7 @@ static void begin(struct call *c, struct gather question)
 	atomic_store(&g->left, c->e->n_workers);
 	call_wait(c);
 	for (unsigned i = 0; i < c->e->n_workers; i++)
-		if (worker_post(c->e->worker[i], ask, g) < 0 && atomic_fetch_sub(&g->left, 1) == 1)
-			engine_post(c->e, gathered, g);
+		worker_post_own(c->e->worker[i], &g->part[i].question, ask, g);
 }
 
 /* Of a session, as "show sess" prints it. False: told. */

@@ -1,0 +1,176 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Allocations that fail, one by one, while proxyd works: who asked is told or left, all others are served.
+
+    memory.py BINARY FAIL_MALLOC.SO
+"""
+import mmap
+import os
+import signal
+import socket
+import struct
+import sys
+import tempfile
+import time
+
+from http_twin import Web
+from support import WAIT, Proxy, ask_api, main, read_all, until
+
+NEVER = 2**63
+PATIENCE = 5.0  # seconds: nobody waits that long for an answer, or for the end of a connection
+
+TEXT = """
+global
+    nbthread 2
+    stats socket {socket} level admin
+defaults
+    mode http
+    timeout connect 2s
+    timeout client 60s
+    timeout server 60s
+listen l
+    bind 127.0.0.1:{port}
+    http-response set-header X-Version {version}
+    stats enable
+    stats uri /stats
+    server s 127.0.0.1:%d
+"""
+
+
+class Starved:
+    """A proxy whose allocations are counted, and fail when told so."""
+
+    def __init__(self, binary, web):
+        self.folder = tempfile.TemporaryDirectory(prefix="proxyd-memory.")
+        self.socket = os.path.join(self.folder.name, "socket")
+        self.text = (TEXT % web.port).replace("{socket}", self.socket)
+        name = os.path.join(self.folder.name, "shared")
+        with open(name, "w+b") as f:
+            f.write(struct.pack("3Q", 0, NEVER, NEVER))
+            f.flush()
+            self.shared = mmap.mmap(f.fileno(), 24)
+        os.environ.update(LD_PRELOAD=os.path.realpath(sys.argv[2]), FAIL_MALLOC=name)
+        try:
+            self.proxy = Proxy(binary, self.text.replace("{version}", "0"))
+        finally:
+            del os.environ["LD_PRELOAD"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *what):
+        self.fail(NEVER, NEVER)
+        self.proxy.__exit__(*what)
+        self.folder.cleanup()
+
+    def count(self):
+        return struct.unpack_from("Q", self.shared)[0]
+
+    def fail(self, first, end):
+        struct.pack_into("2Q", self.shared, 8, first, end)
+
+    def each(self, do, last=NEVER):
+        """Does it again and again: each time another one of the allocations that it makes fails."""
+        do()
+        before = self.count()
+        do()
+        n = self.count() - before + 3  # what the process does beside may make some, too
+        for i in range(max(0, n - last), n):
+            now = self.count()
+            self.fail(now + i, now + i + 1)
+            do()
+            self.fail(NEVER, NEVER)
+            assert self.proxy.process.poll() is None, "it ended"
+
+    def said(self, data):
+        """To the end of the connection."""
+        with self.proxy.connect(timeout=PATIENCE) as s:
+            try:
+                s.sendall(data)
+                return read_all(s)
+            except ConnectionError:  # not even accepted
+                return b""
+
+    def nobody_is_left(self):
+        until("all connections are gone", lambda: "\nCurrConns: 0\n" in ask_api(self.socket, "show info"))
+
+
+def get(path, last=True):
+    return b"GET " + path + b" HTTP/1.1\r\nHost: a\r\n" + (b"Connection: close\r\n" if last else b"") + b"\r\n"
+
+
+def test_requests(binary):
+    with Starved(binary, Web()) as p:
+        wrong = []
+
+        def one_behind_the_other():
+            answer = p.said(get(b"/", last=False) * 2 + get(b"/"))
+            if b"\r\n\r\nok" not in answer and b" 500 " not in answer and answer:
+                wrong.append(answer)
+
+        p.each(one_behind_the_other)
+        p.each(lambda: p.said(get(b"/stats")))
+        assert not wrong
+        p.nobody_is_left()
+        assert p.said(get(b"/")).endswith(b"ok")
+
+
+def test_runtime_api(binary):
+    with Starved(binary, Web()) as p:
+
+        def list_sessions():
+            with socket.socket(socket.AF_UNIX) as s:
+                s.settimeout(PATIENCE)
+                s.connect(p.socket)
+                try:
+                    s.sendall(b"show sess all\n")
+                    read_all(s)
+                except ConnectionError:
+                    pass
+
+        with p.proxy.connect() as idle:
+            idle.sendall(b"GET")
+            p.each(list_sessions)
+            assert "src=127.0.0.1" in ask_api(p.socket, "show sess")
+
+
+def test_a_reload_is_of_all_threads_or_of_none(binary):
+    with Starved(binary, Web()) as p:
+        version = 0
+
+        def reloaded():
+            nonlocal version
+            version += 1
+            before = p.proxy.text().count("reloaded:") + p.proxy.text().count("reload refused:")
+            p.proxy.write(p.text.replace("{version}", str(version)))
+            p.proxy.signal(signal.SIGHUP)
+            until("it has reloaded, or not", lambda: p.proxy.text().count("reloaded:") + p.proxy.text().count("reload refused:") > before)
+            p.fail(NEVER, NEVER)
+            new = p.proxy.text().rindex("reload") == p.proxy.text().rindex("reloaded:")
+
+            def all_as_said():
+                shown = {b"X-Version: %d\r\n" % version in p.said(get(b"/")) for _ in range(8)}
+                return shown == {new}
+
+            until("each thread has it, or none", all_as_said, PATIENCE)
+
+        p.each(reloaded, last=80)
+
+
+def test_it_ends_without_any(binary):
+    for number in signal.SIGTERM, signal.SIGUSR1:
+        with Starved(binary, Web()) as p:
+            assert p.said(get(b"/")).endswith(b"ok")
+            p.fail(0, NEVER)
+            p.proxy.signal(number)
+            assert p.proxy.wait_end(WAIT) == 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        with open(os.path.realpath(sys.argv[1]), "rb") as f:
+            program = f.read()
+        if b"__asan_init" in program or b"__tsan_init" in program:
+            print("skipped: a sanitizer has an allocator of its own")
+            sys.exit(77)
+    main(globals())
