@@ -183,7 +183,6 @@ static enum health_step agent_open(void *state, const void *config, struct healt
 {
 	const struct agent_config *c = config;
 
-	(void)state;
 	return reply_send(io, c->send, c->len);
 }
 
@@ -193,7 +192,6 @@ static enum health_step agent_received(void *state, const void *config, const vo
 	struct reader r = reader_of(data, len);
 	struct agent_state *s = state;
 
-	(void)config;
 	while (reader_left(&r)) {
 		uint8_t c = read_u8(&r);
 
@@ -214,7 +212,6 @@ static enum health_step agent_closed(void *state, const void *config, int error,
 {
 	struct agent_state *s = state;
 
-	(void)config;
 	if (!error && s->len) {
 		agent_judge(s->line, io);
 		return HEALTH_STEP_DONE;
@@ -224,7 +221,6 @@ static enum health_step agent_closed(void *state, const void *config, int error,
 
 static enum health_step agent_timeout(void *state, const void *config, struct health_probe_io *io)
 {
-	(void)state, (void)config;
 	return reply_over(io, HEALTH_NEUTRAL, HEALTH_CODE_L7TOUT, 0, "no word in time");
 }
 

@@ -213,7 +213,6 @@ static enum health_step amqp_open(void *state, const void *config, struct health
 {
 	static const uint8_t header[HEADER_BYTES] = {'A', 'M', 'Q', 'P', 0, 0, 9, 1};
 
-	(void)state, (void)config;
 	return reply_send(io, header, sizeof(header));
 }
 

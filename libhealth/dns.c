@@ -351,7 +351,6 @@ static enum health_step dns_timeout(void *state, const void *config, struct heal
 {
 	const struct dns_state *s = state;
 
-	(void)config;
 	if (!s->strangers)
 		return HEALTH_STEP_MORE;
 	answer_set(io, HEALTH_FAIL, HEALTH_CODE_L7TOUT, "datagrams came, none of them the answer");

@@ -244,7 +244,6 @@ static void exec_event(struct health_check *c, uint32_t events, uint64_t now_ns)
 	bool exited;
 	int r;
 
-	(void)events;
 	if (!p)
 		return;
 	r = reap(p, &info);
@@ -303,7 +302,6 @@ static void orphan_event(struct watch *w, uint32_t events, uint64_t now_ns)
 	struct process *p = container_of(w, struct process, watch);
 	siginfo_t info;
 
-	(void)events, (void)now_ns;
 	kill(-p->pid, SIGKILL); /* the rest of its group, while its number is still its own */
 	if (reap(p, &info) != 0)
 		bury(p);

@@ -198,7 +198,6 @@ static void note(struct expect_state *s, const struct reader *r)
 
 static enum health_step expect_open(void *state, const void *config, struct health_probe_io *io)
 {
-	(void)state;
 	send_step(config, 0, io);
 	return HEALTH_STEP_MORE;
 }
@@ -293,7 +292,6 @@ static enum health_step expect_closed(void *state, const void *config, int error
 
 static enum health_step expect_timeout(void *state, const void *config, struct health_probe_io *io)
 {
-	(void)config;
 	return answer(state, HEALTH_FAIL, HEALTH_CODE_L7TOUT, "no answer in time", io);
 }
 

@@ -188,7 +188,6 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 	struct h2_state *s = userdata;
 	struct reader text = reader_of(value, value_len);
 
-	(void)session, (void)flags;
 	s->head_bytes += name_len + value_len;
 	if (s->head_bytes > HEAD_MAX)
 		return NGHTTP2_ERR_CALLBACK_FAILURE;
@@ -208,7 +207,6 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 {
 	struct h2_state *s = userdata;
 
-	(void)session;
 	if (frame->hd.type == NGHTTP2_HEADERS && frame->hd.stream_id == s->stream &&
 	    !s->config->is_grpc && s->status >= 200)
 		s->done = true;
@@ -221,7 +219,6 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, cons
 	struct h2_state *s = userdata;
 	size_t room = sizeof(s->message) - s->message_len;
 
-	(void)session, (void)flags;
 	if (stream != s->stream)
 		return 0;
 	if (len > room)
@@ -235,7 +232,6 @@ static int on_close(nghttp2_session *session, int32_t stream, uint32_t error, vo
 {
 	struct h2_state *s = userdata;
 
-	(void)session;
 	if (stream != s->stream || s->done)
 		return 0;
 	s->done = true;
@@ -250,7 +246,6 @@ static ssize_t read_body(nghttp2_session *session, int32_t stream, uint8_t *buf,
 	struct h2_state *s = userdata;
 	size_t left = s->config->body_len - s->body_sent;
 
-	(void)session, (void)stream, (void)source;
 	if (len > left)
 		len = left;
 	memcpy(buf, s->config->body + s->body_sent, len);
@@ -451,7 +446,6 @@ static enum health_step h2_received(void *state, const void *config, const void 
 	size_t size = (size_t)read_u8(&r) << 16;
 	ssize_t n;
 
-	(void)config;
 	size = (size | read_be16(&r)) + FRAME_HEAD;
 	s->out_len = 0;
 	if (!r.bad && size > HEALTH_PROBE_UNREAD_MAX)
@@ -479,7 +473,6 @@ static void h2_end(void *state, const void *config)
 {
 	struct h2_state *s = state;
 
-	(void)config;
 	nghttp2_session_del(s->session);
 	mem_free(s->out);
 }

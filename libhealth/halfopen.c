@@ -41,7 +41,6 @@ static enum health_step halfopen_open(void *state, const void *config, struct he
 	struct writer w = writer_of(h->segment, sizeof(h->segment));
 	uint64_t sum;
 
-	(void)config;
 	if (!io->local || !io->remote) { /* a dialogue without its engine */
 		answer_set(io, HEALTH_NEUTRAL, HEALTH_CODE_SOCKERR, "no raw socket");
 		return HEALTH_STEP_DONE;
@@ -77,7 +76,6 @@ static enum health_step halfopen_received(void *state, const void *config, const
 	uint32_t ack;
 	uint8_t flags;
 
-	(void)config;
 	if (io->family == AF_INET && reader_left(&r)) /* raw IPv4 comes with its header */
 		read_bytes(&r, (size_t)(*r.at & 0xf) * 4);
 	from = read_be16(&r);
@@ -100,7 +98,6 @@ static enum health_step halfopen_received(void *state, const void *config, const
 static enum health_step halfopen_timeout(void *state, const void *config,
 					 struct health_probe_io *io)
 {
-	(void)state, (void)config;
 	answer_set(io, HEALTH_FAIL, HEALTH_CODE_L4TOUT, "no answer to SYN in time");
 	return HEALTH_STEP_DONE;
 }

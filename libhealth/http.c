@@ -321,7 +321,6 @@ static enum health_step http_received(void *state, const void *config, const voi
 	struct http_run run = {.s = s, .c = s->at, .r = reader_of(data, len), .io = io};
 	enum http_next next;
 
-	(void)config;
 	do /* each ON took a byte or came further, so this ends */
 		next = read_on(&run);
 	while (next == ON);
@@ -336,7 +335,6 @@ static enum health_step http_closed(void *state, const void *config, int error,
 	struct http_state *s = state;
 	struct http_run run = {.s = s, .c = s->at, .io = io};
 
-	(void)config;
 	io->status = s->status;
 	if (error || s->place != OPEN_BODY)
 		return HEALTH_STEP_MORE;
@@ -347,7 +345,6 @@ static void http_end(void *state, const void *config)
 {
 	struct http_state *s = state;
 
-	(void)config;
 	mem_free(s->kept);
 }
 

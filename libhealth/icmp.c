@@ -94,7 +94,6 @@ static enum health_step icmp_received(void *state, const void *config, const voi
 	const uint8_t *token;
 	uint8_t type;
 
-	(void)config;
 	if (io->family != AF_INET6)
 		skip_ip_header(&r);
 	type = read_u8(&r);
@@ -109,7 +108,6 @@ static enum health_step icmp_received(void *state, const void *config, const voi
 
 static enum health_step icmp_timeout(void *state, const void *config, struct health_probe_io *io)
 {
-	(void)state, (void)config;
 	answer_set(io, HEALTH_FAIL, HEALTH_CODE_L4TOUT, "no echo in time");
 	return HEALTH_STEP_DONE;
 }

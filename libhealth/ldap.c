@@ -255,7 +255,6 @@ static enum health_step ldap_open(void *state, const void *config, struct health
 	const struct ldap_config *c = config;
 	const struct message *first = wants_tls(c, io) ? &c->starttls : &c->bind;
 
-	(void)state;
 	return reply_send(io, first->bytes, first->len);
 }
 

@@ -103,7 +103,6 @@ static enum verdict_of_line ftp_judge(struct commands_state *s, uint8_t kind, co
 	uint8_t after = reader_left(&line) ? read_u8(&line) : ' ';
 	bool is_status = !line.bad && status >= 100 && (after == ' ' || after == '-');
 
-	(void)config;
 	if (s->has_more && (!is_status || status != s->status || after == '-'))
 		return LINE_FURTHER;
 	if (!is_status)
@@ -167,7 +166,6 @@ static int pop3_setup(const void *opts, void **ret_config)
 static enum verdict_of_line pop3_judge(struct commands_state *s, uint8_t kind, const void *config,
 				       struct reader line)
 {
-	(void)s, (void)kind, (void)config;
 	if (commands_take(&line, "+OK"))
 		return LINE_YES;
 	return commands_take(&line, "-ERR") ? LINE_NO : LINE_ALIEN;
@@ -241,7 +239,6 @@ static int imap_setup(const void *opts, void **ret_config)
 static enum verdict_of_line imap_judge(struct commands_state *s, uint8_t kind, const void *config,
 				       struct reader line)
 {
-	(void)s, (void)config;
 	if (commands_take(&line, "* BYE"))
 		return LINE_NO;
 	if (kind == GREETING)

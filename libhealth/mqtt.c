@@ -116,7 +116,6 @@ static enum health_step mqtt_received(void *state, const void *config, const voi
 	struct reader r = reader_of(data, len);
 	uint8_t type = read_u8(&r), size = reader_left(&r) ? read_u8(&r) : 2, code;
 
-	(void)state, (void)config;
 	if (type != CONNACK || size != 2)
 		return reply_broken(io, 0, "not MQTT");
 	if (len < CONNACK_BYTES) {
@@ -135,7 +134,6 @@ static enum health_step mqtt_received(void *state, const void *config, const voi
 /* The packet holds the password. */
 static void mqtt_end(void *state, const void *config)
 {
-	(void)config;
 	explicit_bzero(state, sizeof(struct mqtt_state));
 }
 

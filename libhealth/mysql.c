@@ -368,7 +368,6 @@ static enum health_step mysql_open(void *state, const void *config, struct healt
 /* It may hold the password, which went out over TLS. */
 static void mysql_end(void *state, const void *config)
 {
-	(void)config;
 	explicit_bzero(state, sizeof(struct mysql_state));
 }
 

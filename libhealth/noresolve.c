@@ -11,18 +11,15 @@ bool health_has_names(void)
 
 int resolver_use(struct health_engine *e, const char *host, int family, struct name **ret)
 {
-	(void)e, (void)host, (void)family, (void)ret;
 	return -EOPNOTSUPP;
 }
 
 void resolver_drop(struct name *n)
 {
-	(void)n;
 }
 
 void resolver_free(struct resolver *r)
 {
-	(void)r;
 }
 
 void resolver_ask(struct health_check *c, uint64_t now_ns)
@@ -32,11 +29,9 @@ void resolver_ask(struct health_check *c, uint64_t now_ns)
 
 uint64_t resolver_deadline(const struct resolver *r)
 {
-	(void)r;
 	return HEAP_NEVER;
 }
 
 void resolver_ring(struct resolver *r, uint64_t now_ns)
 {
-	(void)r, (void)now_ns;
 }

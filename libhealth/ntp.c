@@ -49,7 +49,6 @@ static enum health_step ntp_open(void *state, const void *config, struct health_
 	struct ntp_state *s = state;
 	struct writer w = writer_of(s->out, sizeof(s->out));
 
-	(void)config;
 	s->cookie = io->nonce ^ io->now_ns;
 	write_u8(&w, VERSION_4_CLIENT);
 	write_zero(&w, PACKET_BYTES - 9); /* a client has nothing else to say: RFC 9109 */

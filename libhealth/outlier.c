@@ -230,7 +230,6 @@ static void take_back(struct health_outlier_host *h)
 
 void health_outlier_pass(struct health_outlier_host *h, uint64_t now_ns)
 {
-	(void)now_ns;
 	if (!h)
 		return;
 	h->in_a_row = h->gateway_in_a_row = h->local_in_a_row = 0;

@@ -319,7 +319,6 @@ static enum health_step pgsql_received(void *state, const void *config, const vo
 /* It may hold the password, which a server without encryption asked for. */
 static void pgsql_end(void *state, const void *config)
 {
-	(void)config;
 	explicit_bzero(state, sizeof(struct pgsql_state));
 }
 

@@ -289,7 +289,6 @@ static enum health_step radius_timeout(void *state, const void *config, struct h
 {
 	const struct radius_state *s = state;
 
-	(void)config;
 	if (!s->strangers)
 		return HEALTH_STEP_MORE;
 	return reply_over(io, HEALTH_FAIL, HEALTH_CODE_L7TOUT, 0,

@@ -55,27 +55,23 @@ bool health_has_names(void)
 
 static ares_socket_t make_socket(int domain, int type, int protocol, void *userdata)
 {
-	(void)userdata;
 	return socket(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
 }
 
 static int close_socket(ares_socket_t fd, void *userdata)
 {
-	(void)userdata;
 	return close(fd);
 }
 
 static int connect_socket(ares_socket_t fd, const struct sockaddr *sa, ares_socklen_t len,
 			  void *userdata)
 {
-	(void)userdata;
 	return connect(fd, sa, len);
 }
 
 static ares_ssize_t receive_from(ares_socket_t fd, void *data, size_t len, int flags,
 				 struct sockaddr *from, ares_socklen_t *from_len, void *userdata)
 {
-	(void)userdata;
 	return recvfrom(fd, data, len, flags, from, from_len);
 }
 
@@ -85,7 +81,6 @@ static ares_ssize_t send_vector(ares_socket_t fd, const struct iovec *vec, int n
 	const struct msghdr m = {.msg_iov = (struct iovec *)(uintptr_t)vec,
 				 .msg_iovlen = (size_t)n};
 
-	(void)userdata;
 	return sendmsg(fd, &m, MSG_NOSIGNAL);
 }
 
@@ -290,7 +285,6 @@ static void answered(void *userdata, int status, int timeouts, struct ares_addri
 	const struct ares_addrinfo_node *first = found ? found->nodes : NULL;
 	uint64_t ttl_ns = HEALTH_NAME_TTL_MIN_NS;
 
-	(void)timeouts;
 	n->asked = false;
 	r->asked--;
 	if (status == ARES_SUCCESS && first && first->ai_addrlen <= sizeof(n->address)) {

@@ -62,7 +62,6 @@ static enum verdict_of_line judge(struct commands_state *s, uint8_t kind, const 
 	uint16_t status = read_status(&line);
 	uint8_t after = reader_left(&line) ? read_u8(&line) : ' ';
 
-	(void)config;
 	if (line.bad || status < 100 || (after != ' ' && after != '-') ||
 	    (s->lines && status != s->status))
 		return LINE_ALIEN;

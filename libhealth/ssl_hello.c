@@ -24,7 +24,6 @@ static enum health_step hello_open(void *state, const void *config, struct healt
 	struct hello_state *s = state;
 	struct writer w = writer_of(s->out, sizeof(s->out));
 
-	(void)config;
 	write_u8(&w, HANDSHAKE);
 	write_be16(&w, 0x0300);
 	write_be16(&w, (uint16_t)(sizeof(s->out) - RECORD_HEAD));
@@ -51,7 +50,6 @@ static enum health_step hello_received(void *state, const void *config, const vo
 	struct reader r = reader_of(data, len);
 	uint8_t type = read_u8(&r), major = reader_left(&r) ? read_u8(&r) : 3;
 
-	(void)state, (void)config;
 	if ((type != ALERT && type != HANDSHAKE) || major != 3)
 		return reply_broken(io, 0, "not TLS");
 	if (len < RECORD_HEAD) {

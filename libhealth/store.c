@@ -165,7 +165,6 @@ static enum health_step memcached_open(void *state, const void *config, struct h
 {
 	static const char version[] = "version\r\n";
 
-	(void)state, (void)config;
 	return reply_send(io, version, sizeof(version) - 1);
 }
 
@@ -175,7 +174,6 @@ static enum health_step memcached_received(void *state, const void *config, cons
 	struct reader r = reader_of(data, len), line;
 	char text[HEALTH_TEXT_MAX];
 
-	(void)state, (void)config;
 	switch (line_take(&r, COMMANDS_LINE_MAX, &line)) {
 	case LINE_NONE:
 		io->consumed = 0;

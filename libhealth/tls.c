@@ -80,7 +80,6 @@ static int bio_read(BIO *b, char *data, int len)
 
 static long bio_ctrl(BIO *b, int command, long number, void *pointer)
 {
-	(void)number, (void)pointer;
 	switch (command) {
 	case BIO_CTRL_FLUSH:
 		return 1;
@@ -591,7 +590,6 @@ static int give_password(char *buf, int size, int writing, void *userdata)
 	const char *password = userdata;
 	size_t len = password ? strlen(password) : 0;
 
-	(void)writing;
 	if (!password || size < 0 || len > (size_t)size)
 		return -1;
 	memcpy(buf, password, len);

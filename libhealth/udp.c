@@ -83,7 +83,6 @@ static enum health_step udp_open(void *state, const void *config, struct health_
 {
 	const struct udp_config *c = config;
 
-	(void)state;
 	return reply_send(io, c->send, c->send_len);
 }
 
@@ -94,7 +93,6 @@ static enum health_step udp_received(void *state, const void *config, const void
 	struct reader r = reader_of(data, len);
 	char text[HEALTH_TEXT_MAX];
 
-	(void)state;
 	line_excerpt(&r, text, sizeof(text));
 	if (len < c->reply_min || len > c->reply_max)
 		return reply_broken(io, 0, "answer of another length");
@@ -105,7 +103,6 @@ static enum health_step udp_timeout(void *state, const void *config, struct heal
 {
 	const struct udp_config *c = config;
 
-	(void)state;
 	if (!(c->flags & HEALTH_UDP_SILENCE_OK))
 		return HEALTH_STEP_MORE;
 	return reply_over(io, HEALTH_OK, HEALTH_CODE_L4OK, 0, "nothing refused it");

@@ -22,13 +22,11 @@
 
 static int make_tcp(struct url_parts *u, struct health_probe **ret)
 {
-	(void)u;
 	return health_probe_new(health_probe_tcp(), NULL, ret);
 }
 
 static int make_half_open(struct url_parts *u, struct health_probe **ret)
 {
-	(void)u;
 	return health_probe_new(health_probe_half_open(), NULL, ret);
 }
 
@@ -87,13 +85,11 @@ static int make_file(struct url_parts *u, struct health_probe **ret)
 
 static int make_ssl_hello(struct url_parts *u, struct health_probe **ret)
 {
-	(void)u;
 	return health_probe_new(health_probe_ssl_hello(), NULL, ret);
 }
 
 static int make_memcached(struct url_parts *u, struct health_probe **ret)
 {
-	(void)u;
 	return health_probe_new(health_probe_memcached(), NULL, ret);
 }
 

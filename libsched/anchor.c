@@ -137,7 +137,6 @@ static ssize_t anchor_pick(const struct lb_snapshot *s, void *cursor, const stru
 	uint64_t h = members_hash(s, q->request->key64);
 	uint32_t place = 0;
 
-	(void)cursor;
 	for (int i = 0; i < TRIES_MAX; i++, h = members_hash(s, h)) {
 		place = a->b[bucket_of(a, h)].place;
 		if (query_eligible(q, place))

@@ -57,6 +57,5 @@ int draw_table_build_for(const struct lb_snapshot *s, size_t favoured, void *tab
 
 int draw_table_build(const struct lb_snapshot *s, const struct lb_snapshot *old, void *table)
 {
-	(void)old;
 	return draw_table_build_for(s, s->n, table);
 }

@@ -80,7 +80,6 @@ static ssize_t dx_pick(const struct lb_snapshot *s, void *cursor, const struct l
 	const struct dx *d = s->table;
 	uint64_t h = members_hash(s, q->request->key64);
 
-	(void)cursor;
 	for (uint32_t i = 0; i < TRIES_PER_SLOT * d->capacity; i++) {
 		uint32_t slot = d->slot[scale(hmap_mix(h + i), d->capacity)];
 

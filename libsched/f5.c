@@ -136,7 +136,6 @@ static uint64_t weighted_least_node(const struct lb_snapshot *s, size_t place,
 
 static uint64_t least_sessions(const struct lb_snapshot *s, size_t place, struct least_seen seen)
 {
-	(void)seen;
 	return snap_count(s, place, LB_COUNTER_SESSIONS);
 }
 

@@ -8,7 +8,6 @@
 
 static ssize_t first_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
 {
-	(void)cursor;
 	for (size_t i = 0; i < s->n; i++) {
 		bool awaited = s->at[i].maxconn && snap_count(s, i, LB_COUNTER_QUEUED);
 

@@ -14,8 +14,6 @@
 static uint64_t fo_key(const struct lb_snapshot *s, size_t place, const struct least *t,
 		       struct least_seen seen)
 {
-	(void)t;
-	(void)seen;
 	return s->max_weight - s->at[place].weight;
 }
 
@@ -29,8 +27,6 @@ static uint64_t ovf_key(const struct lb_snapshot *s, size_t place, const struct 
 static void fo_note(const struct lb_snapshot *s, const void *cursor, const struct lb_query *q,
 		    size_t place, ssize_t chosen, char *buf, size_t cap)
 {
-	(void)cursor;
-	(void)q;
 	if ((ssize_t)place == chosen)
 		snprintf(buf, cap, "no usable weight is above its %" PRIu32, s->at[place].weight);
 	else if (chosen >= 0 && s->at[place].weight < s->at[chosen].weight)

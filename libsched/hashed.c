@@ -147,7 +147,6 @@ static size_t hash_table_size(const struct lb_snapshot *s)
 
 static int hash_build(const struct lb_snapshot *s, const struct lb_snapshot *old, void *table)
 {
-	(void)old;
 	return is_consistent(s) ? ring_table_build(s, &haproxy_rule, table) : map_build(s, table);
 }
 
@@ -205,7 +204,6 @@ static ssize_t hash_pick(const struct lb_snapshot *s, void *cursor, const struct
 
 static size_t walk_size(const struct lb_snapshot *s)
 {
-	(void)s;
 	return sizeof(struct map_walk);
 }
 
@@ -258,7 +256,6 @@ static size_t bounded_table_size(const struct lb_snapshot *s)
 
 static int bounded_build(const struct lb_snapshot *s, const struct lb_snapshot *old, void *table)
 {
-	(void)old;
 	return ring_table_build(s, &bounded_rule, table);
 }
 
@@ -270,7 +267,6 @@ static ssize_t bounded_pick(const struct lb_snapshot *s, void *cursor, const str
 	uint32_t i =
 	    ring_after(r, (uint32_t)(hmap_mix(q->request->key64 + s->setup.opts.seed) >> 32));
 
-	(void)cursor;
 	i = within_from(q, i, factor, false);
 	return i < r->n ? (ssize_t)r->at[i].place : -1;
 }

@@ -82,7 +82,6 @@ static ssize_t jiq_pick(const struct lb_snapshot *s, void *cursor, const struct 
 static void jiq_on_done(const struct lb_snapshot *s, void *cursor, size_t place,
 			const struct lb_outcome *o)
 {
-	(void)o;
 	if (is_idle(s, place))
 		queue(s, cursor, (uint32_t)place);
 }

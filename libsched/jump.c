@@ -78,7 +78,6 @@ static ssize_t jump_pick(const struct lb_snapshot *s, void *cursor, const struct
 	uint64_t h = members_hash(s, q->request->key64);
 	uint32_t place = 0;
 
-	(void)cursor;
 	for (int i = 0; i < TRIES_MAX; i++, h = members_hash(s, h)) {
 		place = row->place[bucket_of(h, row->n)];
 		if (query_eligible(q, place))

@@ -79,7 +79,6 @@ static uint64_t load_key(const struct lb_snapshot *s, size_t place, const struct
 static uint64_t room_key(const struct lb_snapshot *s, size_t place, const struct least *t,
 			 struct least_seen seen)
 {
-	(void)t;
 	return (uint64_t)seen.active * 2 + (s->max_weight - s->at[place].weight);
 }
 

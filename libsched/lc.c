@@ -11,8 +11,6 @@
 static uint64_t lc_key(const struct lb_snapshot *s, size_t place, const struct least *t,
 		       struct least_seen seen)
 {
-	(void)place;
-	(void)t;
 	return ipvs_overhead_of(s, seen.active, seen.inactive);
 }
 
@@ -27,7 +25,6 @@ static bool lc_score(const struct lb_snapshot *s, const void *cursor, const stru
 {
 	const struct least_seen seen = least_seen(cursor)[place];
 
-	(void)q;
 	*ret = (double)ipvs_overhead_of(s, seen.active, seen.inactive);
 	return true;
 }

@@ -135,7 +135,6 @@ static int lineup_build(const struct lb_snapshot *s, const struct lb_snapshot *o
 	struct lineup *l = table;
 	uint32_t first = 0;
 
-	(void)old;
 	classes_build_in(s, &l->classes, (uint32_t *)(l + 1));
 	l->size = l->classes.of + s->n;
 	l->first = l->size + s->n;
@@ -519,7 +518,6 @@ static ssize_t least_conn_pick(const struct lb_snapshot *s, void *cursor, const 
 static void least_conn_on_start(const struct lb_snapshot *s, void *cursor, size_t place,
 				const struct lb_request *r)
 {
-	(void)r;
 	counted(cursor, s, place, 1);
 }
 
@@ -532,7 +530,6 @@ static void least_conn_on_done(const struct lb_snapshot *s, void *cursor, size_t
 static void least_conn_on_count(const struct lb_snapshot *s, void *cursor, size_t place,
 				enum lb_counter c)
 {
-	(void)c;
 	refresh(cursor, s, place);
 }
 
@@ -544,7 +541,6 @@ static void least_conn_on_full(const struct lb_snapshot *s, void *cursor, size_t
 static bool least_conn_score(const struct lb_snapshot *s, const void *cursor,
 			     const struct lb_query *q, size_t place, double *ret)
 {
-	(void)q;
 	*ret = (double)member_of(cursor)[place].active / s->at[place].weight;
 	return true;
 }
@@ -558,7 +554,6 @@ static void count_and_play(const struct lb_snapshot *s, void *cursor, size_t pla
 	struct least_conn *c = cursor;
 	struct member *m = &member_of(c)[place];
 
-	(void)r;
 	leave_pool(c, s, (uint32_t)place);
 	m->active = ledger_rows(s->ledger) == 1 ? snap_active_of(s, &s->at[place])
 						: least_moved(m->active, 1);

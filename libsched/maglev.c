@@ -124,7 +124,6 @@ static void fill(struct wish *wish, size_t n, uint32_t price, uint16_t *table)
 
 static size_t maglev_table_size(const struct lb_snapshot *s)
 {
-	(void)s;
 	return SLOTS * sizeof(uint16_t);
 }
 
@@ -135,7 +134,6 @@ static int maglev_build(const struct lb_snapshot *s, const struct lb_snapshot *o
 	uint32_t *first;
 	size_t n = s->n_usable;
 
-	(void)old;
 	if (!n)
 		return 0;
 	member = mem_array(n, 2 * sizeof(*member) + sizeof(*wish) + 2 * sizeof(*first));
@@ -188,7 +186,6 @@ static inline ssize_t maglev_pick(const struct lb_snapshot *s, void *cursor,
 	const uint64_t h = key_hash(s->salt, q->request->key64);
 	const size_t place = place_of(s->table, h);
 
-	(void)cursor;
 	return q->plain || query_eligible(q, place) ? (ssize_t)place : hash_on(q, h);
 }
 
@@ -199,8 +196,6 @@ static void maglev_pick_many(const struct lb_snapshot *s, void *cursor, const st
 	const uint16_t *table = s->table;
 	const uint64_t salt = s->salt; /* read once, whatever ret_places may point to */
 
-	(void)cursor;
-	(void)q;
 #pragma GCC unroll 4
 	for (size_t i = 0; i < n; i++)
 		ret_places[i] = place_of(table, key_hash(salt, key64[i]));

@@ -120,7 +120,6 @@ static void fill(const struct lb_snapshot *s, struct wish *wish, uint32_t *table
 
 static size_t mh_table_size(const struct lb_snapshot *s)
 {
-	(void)s;
 	return SLOTS * sizeof(uint32_t);
 }
 
@@ -128,7 +127,6 @@ static int mh_build(const struct lb_snapshot *s, const struct lb_snapshot *old, 
 {
 	struct wish *wish = mem_array(s->n + 1, sizeof(*wish));
 
-	(void)old;
 	if (!wish)
 		return -ENOMEM;
 	if (make_wishes(s, wish))
@@ -139,14 +137,12 @@ static int mh_build(const struct lb_snapshot *s, const struct lb_snapshot *old, 
 
 static ssize_t mh_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
 {
-	(void)cursor;
 	return keyed_pick(q, s->table, SLOTS, slot_of);
 }
 
 static void mh_note(const struct lb_snapshot *s, const void *cursor, const struct lb_query *q,
 		    size_t place, ssize_t chosen, char *buf, size_t cap)
 {
-	(void)cursor;
 	keyed_note(q, s->table, slot_of, place, chosen, buf, cap);
 }
 

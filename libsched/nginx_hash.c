@@ -24,7 +24,6 @@ static int sums_build(const struct lb_snapshot *s, const struct lb_snapshot *old
 {
 	uint64_t *upto = table, sum = 0;
 
-	(void)old;
 	for (size_t i = 0; i < s->n; i++)
 		upto[i] = sum += s->at[i].set_weight;
 	return 0;
@@ -149,7 +148,6 @@ static size_t ketama_size(const struct lb_snapshot *s)
 
 static int ketama_build(const struct lb_snapshot *s, const struct lb_snapshot *old, void *table)
 {
-	(void)old;
 	ring_build(s, &ketama_rule, table);
 	return 0;
 }

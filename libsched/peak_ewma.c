@@ -27,8 +27,6 @@ static ssize_t peak_ewma_pick(const struct lb_snapshot *s, void *cursor, const s
 {
 	ssize_t a = draw_eligible(q), b;
 
-	(void)s;
-	(void)cursor;
 	if (a < 0)
 		return -1;
 	b = draw_eligible(q);
@@ -43,7 +41,6 @@ static void peak_ewma_on_done(const struct lb_snapshot *s, void *cursor, size_t 
 	struct ewma *e = snap_server_state(s, place);
 	double cost = ewma_cost(e), seen = (double)o->latency_ns, w;
 
-	(void)cursor;
 	if (!ewma_counts(o, cost))
 		return;
 	if (seen < cost) {
@@ -56,8 +53,6 @@ static void peak_ewma_on_done(const struct lb_snapshot *s, void *cursor, size_t 
 static bool peak_ewma_score(const struct lb_snapshot *s, const void *cursor,
 			    const struct lb_query *q, size_t place, double *ret)
 {
-	(void)s;
-	(void)cursor;
 	*ret = load_of(q, place);
 	return true;
 }

@@ -26,7 +26,6 @@ struct seen {
 
 static size_t pool_size(const struct lb_snapshot *s)
 {
-	(void)s;
 	return sizeof(struct pool);
 }
 
@@ -142,7 +141,6 @@ static void prequal_on_done(const struct lb_snapshot *s, void *cursor, size_t pl
 	struct ewma *e = snap_server_state(s, place);
 	double cost = ewma_cost(e), seen = (double)o->latency_ns, w;
 
-	(void)cursor;
 	if (!ewma_counts(o, cost))
 		return;
 	w = cost > 0 ? ewma_weight_at(e, o->now_ns, s->setup.opts.decay_ns) : 0;
@@ -152,8 +150,6 @@ static void prequal_on_done(const struct lb_snapshot *s, void *cursor, size_t pl
 static bool prequal_score(const struct lb_snapshot *s, const void *cursor, const struct lb_query *q,
 			  size_t place, double *ret)
 {
-	(void)cursor;
-	(void)q;
 	*ret = in_flight_of(s, place);
 	return true;
 }

@@ -39,15 +39,12 @@ static uint64_t active(const struct lb_snapshot *s, size_t place)
 
 static ssize_t random_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
 {
-	(void)cursor;
 	return best_of(q, s->setup.opts.draws, active);
 }
 
 static bool random_score(const struct lb_snapshot *s, const void *cursor, const struct lb_query *q,
 			 size_t place, double *ret)
 {
-	(void)cursor;
-	(void)q;
 	*ret = (double)active(s, place) / s->at[place].weight;
 	return true;
 }
@@ -60,7 +57,6 @@ static int twos_build(const struct lb_snapshot *s, const struct lb_snapshot *old
 {
 	size_t first = 0;
 
-	(void)old;
 	while (first < s->n && !s->at[first].weight)
 		first++;
 	return draw_table_build_for(s, first, table);
@@ -68,16 +64,12 @@ static int twos_build(const struct lb_snapshot *s, const struct lb_snapshot *old
 
 static ssize_t twos_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
 {
-	(void)s;
-	(void)cursor;
 	return best_of(q, 2, ipvs_overhead);
 }
 
 static bool twos_score(const struct lb_snapshot *s, const void *cursor, const struct lb_query *q,
 		       size_t place, double *ret)
 {
-	(void)cursor;
-	(void)q;
 	*ret = (double)ipvs_overhead(s, place) / s->at[place].weight;
 	return true;
 }

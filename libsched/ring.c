@@ -51,7 +51,6 @@ static void count_point(struct ring *r, uint32_t hash, uint32_t place)
 {
 	uint32_t *first = (uint32_t *)(r->at + r->n);
 
-	(void)place;
 	first[(hash >> r->shift) + 1]++;
 }
 

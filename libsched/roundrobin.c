@@ -104,7 +104,6 @@ static int roundrobin_build(const struct lb_snapshot *s, const struct lb_snapsho
 {
 	struct rr_table *t = table;
 
-	(void)old;
 	t->step = (struct rr_step *)(t + 1);
 	classes_build_in(s, &t->classes, (uint32_t *)(t->step + s->n));
 	for (uint32_t k = 0; k < t->classes.n; k++) {

@@ -14,7 +14,6 @@
 
 static size_t rr_cursor_size(const struct lb_snapshot *s)
 {
-	(void)s;
 	return sizeof(struct turn);
 }
 
@@ -47,7 +46,6 @@ static void rr_note(const struct lb_snapshot *s, const void *cursor, const struc
 	const struct turn *t = cursor;
 	const size_t next = t->next < s->n ? t->next : 0;
 
-	(void)q;
 	if ((ssize_t)place == chosen)
 		snprintf(buf, cap, "it is next in turn");
 	else

@@ -24,7 +24,6 @@ static uint64_t nq_key(const struct lb_snapshot *s, size_t place, const struct l
 static bool sed_score(const struct lb_snapshot *s, const void *cursor, const struct lb_query *q,
 		      size_t place, double *ret)
 {
-	(void)q;
 	*ret = ((double)least_seen(cursor)[place].active + 1) / s->at[place].weight;
 	return true;
 }

@@ -19,7 +19,6 @@ static uint32_t slot_of(uint32_t key, uint32_t offset)
 
 static size_t table_size(const struct lb_snapshot *s)
 {
-	(void)s;
 	return SLOTS * sizeof(uint32_t);
 }
 
@@ -63,26 +62,22 @@ static int deal(const struct lb_snapshot *s, uint32_t *table, bool weighted)
 
 static int sh_build(const struct lb_snapshot *s, const struct lb_snapshot *old, void *table)
 {
-	(void)old;
 	return deal(s, table, true);
 }
 
 static int dh_build(const struct lb_snapshot *s, const struct lb_snapshot *old, void *table)
 {
-	(void)old;
 	return deal(s, table, false);
 }
 
 static ssize_t hash_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
 {
-	(void)cursor;
 	return keyed_pick(q, s->table, SLOTS, slot_of);
 }
 
 static void hash_note(const struct lb_snapshot *s, const void *cursor, const struct lb_query *q,
 		      size_t place, ssize_t chosen, char *buf, size_t cap)
 {
-	(void)cursor;
 	keyed_note(q, s->table, slot_of, place, chosen, buf, cap);
 }
 

@@ -134,7 +134,6 @@ static size_t smooth_wrr_size(const struct lb_snapshot *s)
 
 static int smooth_wrr_build(const struct lb_snapshot *s, const struct lb_snapshot *old, void *table)
 {
-	(void)old;
 	classes_build(s, table);
 	return 0;
 }

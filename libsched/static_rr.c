@@ -152,13 +152,11 @@ ssize_t map_step(const struct map *map, struct map_walk *w, const struct lb_quer
 
 static int static_rr_build(const struct lb_snapshot *s, const struct lb_snapshot *old, void *table)
 {
-	(void)old;
 	return map_build(s, table);
 }
 
 static size_t walk_size(const struct lb_snapshot *s)
 {
-	(void)s;
 	return sizeof(struct map_walk);
 }
 
@@ -166,7 +164,6 @@ static size_t walk_size(const struct lb_snapshot *s)
 static void walk_adopt(const struct lb_snapshot *s, void *cursor, const struct lb_snapshot *old,
 		       const void *old_cursor)
 {
-	(void)s;
 	if (old)
 		*(struct map_walk *)cursor = *(const struct map_walk *)old_cursor;
 }

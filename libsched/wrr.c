@@ -138,7 +138,6 @@ static int wrr_build(const struct lb_snapshot *s, const struct lb_snapshot *old,
 
 static size_t wrr_cursor_size(const struct lb_snapshot *s)
 {
-	(void)s;
 	return sizeof(struct wrr_cursor);
 }
 
@@ -223,7 +222,6 @@ static void wrr_note(const struct lb_snapshot *s, const void *cursor, const stru
 {
 	const struct wrr_cursor *c = cursor;
 
-	(void)q;
 	if ((ssize_t)place == chosen)
 		snprintf(buf, cap, "the next of at least the weight in turn");
 	else if (s->at[place].weight < c->level)

@@ -189,7 +189,6 @@ static void reload(struct daemon *d)
 
 static void on_hard_stop(struct loop *l, void *userdata)
 {
-	(void)userdata;
 	log_warn("hard-stop-after: the connections that are left are closed");
 	loop_stop(l, 0);
 }
@@ -225,7 +224,6 @@ static void on_leave(struct loop *l, void *userdata)
 {
 	struct daemon *d = userdata;
 
-	(void)l;
 	if (d->grace_ns)
 		drain(d);
 	else
@@ -237,7 +235,6 @@ static void on_arrived(struct loop *l, void *userdata)
 {
 	struct daemon *d = userdata;
 
-	(void)l;
 	engine_steer_back(d->engine);
 }
 

@@ -60,7 +60,6 @@ static void on_again(struct loop *l, void *userdata)
 {
 	struct fifo *f = userdata;
 
-	(void)l;
 	if (!f->pid && f->path)
 		start_script(f);
 }

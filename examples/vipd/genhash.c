@@ -194,7 +194,6 @@ static int look_at_verbosely(enum health_hash hash, const void *data, size_t len
 
 static void on_result(struct health_check *check, const struct health_result *r, void *userdata)
 {
-	(void)check, (void)userdata;
 	answer.over = true;
 	answer.took_ns = r->total_ns;
 	snprintf(answer.why, sizeof(answer.why), "%s%s%s", health_code_name(r->code),
@@ -247,7 +246,6 @@ static int add_transport(const struct question *q, struct health_check_opts *o)
 		o->transport = openssl_module()->tls_transport(context);
 	return r;
 #else
-	(void)o;
 	return q->tls ? -EOPNOTSUPP : 0;
 #endif
 }
@@ -317,7 +315,6 @@ static int run(const struct question *q)
 
 static int run(const struct question *q)
 {
-	(void)q;
 	fputs("genhash: this vipd was built without OpenSSL\n", stderr);
 	return 1;
 }

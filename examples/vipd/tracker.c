@@ -100,7 +100,6 @@ static void on_timer(struct loop *l, void *userdata)
 {
 	struct tracker *t = userdata;
 
-	(void)l;
 	if (!t->pid) {
 		if (!t->paused)
 			run(t);

@@ -14,7 +14,6 @@
 
 static void note_failure(void *userdata, size_t index, int error, const char *text)
 {
-	(void)index, (void)text;
 	*(int *)userdata = error;
 }
 

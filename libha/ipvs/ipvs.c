@@ -252,7 +252,6 @@ static void note_failure(void *userdata, size_t index, int error, const char *te
 {
 	struct round *r = userdata;
 
-	(void)text;
 	if (r->step_of[index] != NO_STEP)
 		r->error[r->step_of[index]] = error;
 }

@@ -80,7 +80,6 @@ int ha_net_link_by_index(struct ha_net *n, uint32_t ifindex, struct ha_net_link 
 
 static int ignore(void *userdata, const struct nl_msg *msg)
 {
-	(void)userdata, (void)msg;
 	return 0;
 }
 

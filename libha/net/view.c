@@ -116,7 +116,6 @@ static bool rule_same_key(const void *a, const void *b)
 
 static bool rule_same(const void *a, const void *b)
 {
-	(void)a, (void)b;
 	return true;
 }
 

@@ -21,8 +21,6 @@ static bool take_flow(const struct nl_msg *msg, struct flow *ret)
 
 static int ignore(void *userdata, const struct nl_msg *msg)
 {
-	(void)userdata;
-	(void)msg;
 	return 0;
 }
 
@@ -148,8 +146,6 @@ static void note_failure(void *userdata, size_t index, int error, const char *te
 {
 	struct cut *c = userdata;
 
-	(void)index;
-	(void)text;
 	if (error != -ENOENT && !c->error) /* else it went by itself */
 		c->error = error;
 }

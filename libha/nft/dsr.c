@@ -213,8 +213,6 @@ static void note_error(void *userdata, size_t index, int error, const char *text
 {
 	int *first = userdata;
 
-	(void)index;
-	(void)text;
 	if (!*first)
 		*first = error;
 }

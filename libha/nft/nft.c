@@ -154,7 +154,6 @@ static void note_failure(void *userdata, size_t index, int error, const char *te
 {
 	struct apply *a = userdata;
 
-	(void)text;
 	if (a->error)
 		return; /* the first is the cause */
 	a->error = error;

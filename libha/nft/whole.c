@@ -38,7 +38,6 @@ static void keep_error(void *userdata, size_t index, int error, const char *text
 {
 	int *ret = userdata;
 
-	(void)index, (void)text;
 	if (!*ret)
 		*ret = error;
 }

@@ -131,7 +131,6 @@ static size_t plain_p2c(uint64_t key)
 {
 	size_t a, b;
 
-	(void)key;
 	chance += 0x9e3779b97f4a7c15u;
 	a = (size_t)((mix(chance) >> 32) * n_servers >> 32);
 	chance += 0x9e3779b97f4a7c15u;
@@ -144,7 +143,6 @@ static size_t plain_smooth(uint64_t key)
 	int64_t total = 0;
 	size_t best = 0;
 
-	(void)key;
 	for (size_t i = 0; i < n_servers; i++) {
 		server[i].gained += server[i].weight;
 		total += server[i].weight;
@@ -159,7 +157,6 @@ static size_t plain_least(uint64_t key)
 {
 	size_t best = 0;
 
-	(void)key;
 	for (size_t i = 1; i < n_servers; i++)
 		if ((uint64_t)server[i].active * server[best].weight <
 		    (uint64_t)server[best].active * server[i].weight)

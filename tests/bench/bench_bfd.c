@@ -76,7 +76,6 @@ static void on_changed(struct ha_bfd *s, const struct ha_bfd_change *c, void *us
 {
 	struct end *e = ((struct session *)userdata)->e;
 
-	(void)s;
 	if (c->to == HA_BFD_UP)
 		e->n_up++;
 	if (c->from != HA_BFD_UP)

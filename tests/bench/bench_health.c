@@ -55,7 +55,6 @@ static void on_result(struct health_check *c, const struct health_result *r, voi
 {
 	uint64_t start = r->start_ns - began_ns, planned = start - r->late_ns;
 
-	(void)c, (void)userdata;
 	if (burst && start / SLOT < sizeof(slot) / sizeof(*slot))
 		slot[start / SLOT]++;
 	delivered += burst && planned >= BURST_AFTER && planned < BURST_AFTER + BURST_SECONDS * S;

@@ -134,18 +134,15 @@ static void nl_end(struct counting *c)
 #else
 static void nl_open(struct counting *c)
 {
-	(void)c;
 }
 
 static int each_nl(struct counting *c, void *request, size_t len)
 {
-	(void)c, (void)request, (void)len;
 	return -ENOSYS;
 }
 
 static void nl_end(struct counting *c)
 {
-	(void)c;
 }
 #endif
 

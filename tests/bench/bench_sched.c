@@ -151,7 +151,6 @@ static size_t two_choices(size_t n)
 /* What is in every line of the peers: the loop, a number that changes, a count. */
 static size_t loop_alone(size_t n)
 {
-	(void)n;
 	return ++plain_random & 7; /* there are ten servers at least */
 }
 
@@ -160,7 +159,6 @@ static size_t bare_table(size_t n)
 {
 	uint64_t h = ++plain_random * 0xa0761d6478bd642fu;
 
-	(void)n;
 	h = (h ^ h >> 32) * 0xe7037ed1a0b428dbu;
 	return slot[(h >> 32) * SLOTS >> 32];
 }

@@ -42,7 +42,6 @@ static int on_send(struct ha_bfd *s, const void *pkt, size_t len, void *userdata
 {
 	const uint8_t *p = pkt;
 
-	(void)s, (void)userdata;
 	hold(len == 24 && p[0] >> 5 == 1 && p[3] == 24 && p[2]);
 	hold((p[1] & 0x30) != 0x30 && !(p[1] & 7)); /* P with F; A, D, M */
 	return 0;

@@ -137,7 +137,6 @@ static void read_datagram(const uint8_t *data, size_t len)
 
 static int input_send(void *u, const void *buf, size_t len)
 {
-	(void)u, (void)buf, (void)len;
 	return 0;
 }
 
@@ -157,19 +156,16 @@ static ssize_t input_recv(void *u, void *buf, size_t cap)
 
 static int input_fd(void *u)
 {
-	(void)u;
 	return 0;
 }
 
 static uint32_t input_port(void *u)
 {
-	(void)u;
 	return PORT;
 }
 
 static int input_join(void *u, uint32_t group)
 {
-	(void)u, (void)group;
 	return 0;
 }
 

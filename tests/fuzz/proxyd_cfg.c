@@ -12,10 +12,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
 		struct addrinfo **ret)
 {
-	(void)node;
-	(void)service;
-	(void)hints;
-	(void)ret;
 	return EAI_NONAME;
 }
 

@@ -20,7 +20,6 @@ static bool read_lines(void *userdata, const char *path,
 {
 	char *rest = userdata, *line;
 
-	(void)path;
 	while ((line = strsep(&rest, "\n"))) {
 		line += strspn(line, " \t\r"); /* as the daemon's reader does */
 		if (!rest || !*line || *line == '#')
@@ -35,8 +34,6 @@ static bool count(void *userdata, uint64_t id, const char *key, const char *valu
 {
 	size_t *n = userdata;
 
-	(void)id;
-	(void)value;
 	assert(*key);
 	++*n;
 	return true;

@@ -57,8 +57,6 @@ static bool no_file(void *userdata, const char *path,
 		    bool (*add)(void *to, const char *line, struct rule_error *e), void *to,
 		    struct rule_error *e)
 {
-	(void)userdata;
-	(void)path;
 	return add(to, "key value", e) && add(to, "/a \\1", e) && add(to, "10.0.0.0/8 1", e);
 }
 
@@ -97,7 +95,6 @@ static void evaluate(const struct format *f, struct text rest, const struct rule
 	    .scratch = {scratch, 0, sizeof(scratch)},
 	};
 
-	(void)shared;
 	assert(base && copy);
 	memcpy(base + ROOM, rest.at, rest.len);
 	memcpy(copy, rest.at, rest.len);

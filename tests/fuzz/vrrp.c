@@ -47,7 +47,6 @@ static void hold(bool truth)
 static int on_send(struct ha_vrrp *v, const struct ha_ip *to, const void *advert, size_t len,
 		   void *userdata)
 {
-	(void)v, (void)to, (void)advert, (void)userdata;
 	hold(len <= HA_VRRP_MAX_ADVERT);
 	return 0;
 }
@@ -64,7 +63,6 @@ static struct ha_ip make_ip(bool six, uint8_t last)
 static int on_hmac(enum ha_vrrp_hash hash, const void *key, size_t key_len, const void *data,
 		   size_t len, uint8_t *ret, void *userdata)
 {
-	(void)hash, (void)key, (void)key_len, (void)data, (void)userdata;
 	hold(len <= 2 * HA_VRRP_MAX_ADVERT);
 	memset(ret, 0, HA_VRRP_HASH_MAX);
 	return 0;

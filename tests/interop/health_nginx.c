@@ -126,7 +126,6 @@ static int set_up(void **state)
 {
 	char path[64];
 
-	(void)state;
 	assert_non_null(mkdtemp(folder));
 	write_files(free_port(&address), free_port(&tls_address));
 	snprintf(path, sizeof(path), "%s/nginx.conf", folder);
@@ -146,7 +145,6 @@ static int tear_down(void **state)
 {
 	char command[64];
 
-	(void)state;
 	kill(nginx, SIGTERM);
 	waitpid(nginx, NULL, 0);
 	snprintf(command, sizeof(command), "rm -r %s", folder);
@@ -230,7 +228,6 @@ static void the_name_chooses_the_certificate_and_sessions_are_taken_up(void **st
 	const struct health_http_opts second = {
 	    .size = sizeof(second), .host = "two.example", .body = "second house"};
 
-	(void)state;
 	expect_tls("one.example", "one.example", 0, NULL, HEALTH_CODE_L7OK);
 	expect_tls("two.example", "two.example", HEALTH_TLS_1_2, &second, HEALTH_CODE_L7OK);
 	expect_tls("two.example", "one.example", 0, &second, HEALTH_CODE_L6RSP);
@@ -244,7 +241,6 @@ static void a_long_body_comes_whole_over_tls(void **state)
 					   .body = "the very end",
 					   .body_max_bytes = 1 << 20};
 
-	(void)state;
 	expect_tls("one.example", "one.example", 0, &o, HEALTH_CODE_L7OK);
 }
 
@@ -254,7 +250,6 @@ static void every_method_and_version_is_understood(void **state)
 {
 	struct health_http_opts o = {.size = sizeof(o)};
 
-	(void)state;
 	expect(NULL, HEALTH_CODE_L7OK, 200);
 	o.method = HEALTH_HTTP_HEAD;
 	expect(&o, HEALTH_CODE_L7OK, 200);
@@ -271,7 +266,6 @@ static void the_status_decides(void **state)
 	static const struct health_http_range haproxy = {200, 399};
 	struct health_http_opts o = {.size = sizeof(o), .path = "/busy"};
 
-	(void)state;
 	expect(&o, HEALTH_CODE_L7STS, 503);
 	o.path = "/missing";
 	expect(&o, HEALTH_CODE_L7STS, 404);
@@ -289,7 +283,6 @@ static void the_host_chooses_the_house(void **state)
 	struct health_http_opts o = {
 	    .size = sizeof(o), .host = "two.example", .body = "second house"};
 
-	(void)state;
 	expect(&o, HEALTH_CODE_L7OK, 200);
 	o.host = "one.example";
 	expect(&o, HEALTH_CODE_L7RSP, 200);
@@ -304,7 +297,6 @@ static void a_text_is_found_at_the_end_of_a_long_body(void **state)
 				     .body = "the very end",
 				     .body_max_bytes = 1 << 20};
 
-	(void)state;
 	for (int version = HEALTH_HTTP_1_0; version <= HEALTH_HTTP_1_1; version++) {
 		o.version = (enum health_http_version)version;
 		o.path = "/page.html"; /* a length */

@@ -98,7 +98,6 @@ static uint64_t now_ns(void)
 
 static void drained(void *userdata, const struct ha_dest *d, uint32_t left)
 {
-	(void)userdata, (void)d;
 	printf("drained, %u left\n", left);
 }
 

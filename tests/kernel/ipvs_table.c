@@ -152,7 +152,6 @@ static void say(void *userdata, const struct ha_service_step *step, int error)
 {
 	char text[HA_SERVICE_TEXT_SIZE];
 
-	(void)userdata;
 	if (ha_service_step_format(step, text, sizeof(text)) > 0)
 		printf("%s%s%s\n", text, error ? ": " : "", error ? strerror(-error) : "");
 }

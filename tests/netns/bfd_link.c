@@ -91,7 +91,6 @@ static struct ha_bfd_opts opts6(void)
 
 static int down(void **state)
 {
-	(void)state;
 	ha_bfd_link_free(l);
 	l = NULL;
 	rig_down(&r);
@@ -110,7 +109,6 @@ static void a_packet_leaves_as_rfc_5881_says(void **state)
 	uint16_t port = 0;
 	uint8_t p[128];
 
-	(void)state;
 	open_link(AF_INET, false);
 	add(&r, &o);
 	assert_int_equal(ha_bfd_start(r.s, T0), 0);
@@ -140,7 +138,6 @@ static void the_source_port_of_the_old_process_can_be_had(void **state)
 	struct ha_bfd_opts o = rig_opts();
 	uint16_t port = 0;
 
-	(void)state;
 	o.source_port = 50123;
 	open_link(AF_INET, false);
 	add(&r, &o);
@@ -153,7 +150,6 @@ static void an_ipv6_packet_leaves_from_and_to_link_local_addresses(void **state)
 	struct ha_bfd_opts o = opts6();
 	uint8_t p[128];
 
-	(void)state;
 	open_link(AF_INET6, false);
 	add(&r, &o);
 	assert_int_equal(ha_bfd_start(r.s, T0), 0);
@@ -171,7 +167,6 @@ static void several_hops_have_another_port(void **state)
 	struct ha_bfd_opts o = rig_opts();
 	uint8_t p[128];
 
-	(void)state;
 	o.multihop = true;
 	open_link(AF_INET, true);
 	add(&r, &o);
@@ -248,7 +243,6 @@ static void the_ttl_is_looked_at(void **state)
 	const struct ha_bfd_opts o = rig_opts();
 	const struct peer p = peer_make(HA_BFD_DOWN, 0, 0);
 
-	(void)state;
 	open_link(AF_INET, false);
 	add(&r, &o);
 	ha_bfd_start(r.s, T0);
@@ -266,7 +260,6 @@ static void the_session_is_found_by_discriminator_or_by_address(void **state)
 	struct peer p = peer_make(HA_BFD_DOWN, 0, 0);
 	struct ha_bfd_link_stats s;
 
-	(void)state;
 	o2.discriminator = OURS + 1;
 	o2.peer = ip("10.9.0.3");
 	open_link(AF_INET, false);
@@ -304,7 +297,6 @@ static void several_hops_are_told_apart_by_both_addresses(void **state)
 	struct ha_bfd_opts o = rig_opts(), o2 = rig_opts();
 	const struct peer p = peer_make(HA_BFD_DOWN, 0, 0);
 
-	(void)state;
 	o.multihop = o2.multihop = true;
 	o2.discriminator = OURS + 1;
 	o2.local = ip("10.9.0.11");
@@ -328,7 +320,6 @@ static void a_point_to_point_session_takes_what_comes(void **state)
 	const struct peer p = peer_make(HA_BFD_DOWN, 0, 0);
 	struct ha_bfd *second;
 
-	(void)state;
 	o.point_to_point = true;
 	open_link(AF_INET, false);
 	add(&r, &o);
@@ -349,7 +340,6 @@ static void one_dispatch_reads_a_bounded_number(void **state)
 	struct ha_bfd_link_stats s = {.size = sizeof(s)};
 	struct peer p = peer_make(HA_BFD_UP, 0, OURS + 5);
 
-	(void)state;
 	open_link(AF_INET, false);
 	add(&r, &o);
 	for (int i = 0; i < HA_BFD_LINK_BATCH + 10; i++)
@@ -368,7 +358,6 @@ static void a_packet_that_waits_is_heard_before_the_detection_timer(void **state
 	struct peer p = peer_make(HA_BFD_INIT, 0, OURS);
 	struct pollfd waits;
 
-	(void)state;
 	open_link(AF_INET, false);
 	add(&r, &o);
 	ha_bfd_start(r.s, T0);
@@ -391,7 +380,6 @@ static void a_session_changed_from_outside_moves_the_deadline(void **state)
 	const struct ha_bfd_opts o = rig_opts();
 	const struct ha_bfd_timers t = {.size = sizeof(t), .desired_min_tx_us = 5000000};
 
-	(void)state;
 	open_link(AF_INET, false);
 	add(&r, &o);
 	assert_true(ha_bfd_link_deadline(l) == HA_BFD_NEVER);
@@ -414,7 +402,6 @@ static void what_does_not_belong_into_the_link_is_refused(void **state)
 	struct ha_bfd_link *second = NULL;
 	struct ha_bfd *s;
 
-	(void)state;
 	open_link(AF_INET, false);
 	add(&r, &o);
 	assert_int_equal(ha_bfd_link_add(l, r.s), -EALREADY);
@@ -452,7 +439,6 @@ static void what_is_drawn_is_new(void **state)
 	const struct ha_bfd_opts o = rig_opts();
 	struct ha_bfd_opts a = {.size = sizeof(a)}, b = a, c = {.discriminator = 5, .seed = 6};
 
-	(void)state;
 	open_link(AF_INET, false);
 	add(&r, &o);
 	assert_int_equal(ha_bfd_link_draw(l, &a), 0);
@@ -470,7 +456,6 @@ static void only_the_two_sockets_can_be_asked_for(void **state)
 					      .ifindex = 1};
 	struct ha_bfd_socket send = receive, s;
 
-	(void)state;
 	send.kind = HA_BFD_SOCKET_SEND;
 	send.peer = ip("127.0.0.1");
 	s = receive, s.kind = 3;
@@ -493,7 +478,6 @@ static void only_the_two_sockets_can_be_asked_for(void **state)
 
 static int refuse(const struct ha_bfd_socket *want, void *userdata)
 {
-	(void)userdata;
 	assert_int_equal(want->kind, HA_BFD_SOCKET_RECEIVE);
 	return -EPERM;
 }
@@ -504,7 +488,6 @@ static void a_refused_socket_is_told(void **state)
 	    .size = sizeof(lo), .family = AF_INET, .ifindex = 1, .open_socket = refuse};
 	struct ha_bfd_link *none = NULL;
 
-	(void)state;
 	assert_int_equal(ha_bfd_link_new(&lo, &none), -EPERM);
 	assert_null(none);
 }
@@ -513,7 +496,6 @@ static unsigned asked[3];
 
 static int open_there(const struct ha_bfd_socket *want, void *userdata)
 {
-	(void)userdata;
 	assert_in_range(want->kind, HA_BFD_SOCKET_RECEIVE, HA_BFD_SOCKET_SEND);
 	asked[want->kind]++;
 	return ha_bfd_link_open_socket(want);
@@ -526,7 +508,6 @@ static void both_kinds_of_sockets_can_come_from_elsewhere(void **state)
 	const struct ha_bfd_opts o = rig_opts();
 	struct ha_bfd *s;
 
-	(void)state;
 	lo.ifindex = if_nametoindex(HERE);
 	assert_int_equal(ha_bfd_link_new(&lo, &l), 0);
 	assert_int_equal(ha_bfd_new(&o, &rig_ops, &r, &s), 0);
@@ -544,7 +525,6 @@ static void no_privilege_is_needed(void **state)
 	int status = 1;
 	pid_t child;
 
-	(void)state;
 	lo.ifindex = if_nametoindex(HERE);
 	child = fork();
 	assert_true(child >= 0);
@@ -569,7 +549,6 @@ static void a_thawed_session_goes_on_from_its_port(void **state)
 	uint16_t port = 0;
 	ssize_t n;
 
-	(void)state;
 	open_link(AF_INET, false);
 	add(&r, &o);
 	ha_bfd_start(r.s, T0);
@@ -597,7 +576,6 @@ static void it_survives_its_interface_going_down(void **state)
 	const struct ha_bfd_opts o = rig_opts();
 	uint8_t p[128];
 
-	(void)state;
 	open_link(AF_INET, false);
 	add(&r, &o);
 	ha_bfd_start(r.s, T0);
@@ -624,7 +602,6 @@ static void it_survives_its_interface_going_down(void **state)
 
 static int make_place(void **state)
 {
-	(void)state;
 	run("ip link set lo up");
 	run("ip link add " HERE " address 02:00:00:00:00:0a type veth peer name " THERE);
 	run("ip link set " HERE " addrgenmode none");

@@ -26,19 +26,16 @@ static void fail(const char *what, int error)
 static void on_neighbour(void *u, const struct ha_net_neighbour *now,
 			 const struct ha_net_neighbour *before)
 {
-	(void)u, (void)now, (void)before;
 	changed = true;
 }
 
 static void on_neighbour_removed(void *u, const struct ha_net_neighbour *a)
 {
-	(void)u, (void)a;
 	changed = true;
 }
 
 static void on_link(void *u, const struct ha_net_link *now, const struct ha_net_link *before)
 {
-	(void)u, (void)now, (void)before;
 	changed = true;
 }
 

@@ -122,7 +122,6 @@ static void labels_of_mpls(void **state)
 {
 	struct ha_net_route r = {.via = ip("192.0.2.254"), .dst = ip("203.0.113.0"), .dst_len = 24};
 
-	(void)state;
 	r.encap = (struct ha_net_encap){
 	    .type = LWTUNNEL_ENCAP_MPLS, .n_labels = 2, .u.labels = {100, 1048575}};
 	as_iproute2("203.0.113.0/24 encap mpls 100/1048575 via 192.0.2.254", &r);
@@ -135,7 +134,6 @@ static void tunnels_of_ip(void **state)
 {
 	struct ha_net_route r = {.ifindex = if_nametoindex("enc-a")};
 
-	(void)state;
 	r.dst = ip("203.0.113.0");
 	r.dst_len = 24;
 	r.encap = (struct ha_net_encap){.type = LWTUNNEL_ENCAP_IP, .ttl = 7, .tos = 4};
@@ -157,7 +155,6 @@ static void locators_of_ila(void **state)
 {
 	struct ha_net_route r = {.via = ip("2001:db8:1::9")};
 
-	(void)state;
 	r.dst = ip("2001:db8:99:0:2000::1");
 	r.encap = (struct ha_net_encap){.type = LWTUNNEL_ENCAP_ILA};
 	r.encap.u.ila.locator = UINT64_C(0x20010db800000007);
@@ -181,7 +178,6 @@ static void each_way_has_its_own(void **state)
 	struct ha_net_route r = {
 	    .dst = ip("203.0.113.0"), .dst_len = 24, .nexthops = nh, .n_nexthops = 2};
 
-	(void)state;
 	nh[0].encap =
 	    (struct ha_net_encap){.type = LWTUNNEL_ENCAP_MPLS, .n_labels = 1, .u.labels = {100}};
 	as_iproute2("203.0.113.0/24 nexthop encap mpls 100 via 192.0.2.254 nexthop via 192.0.2.253 "
@@ -197,7 +193,6 @@ static void the_prepended_route_is_taken(void **state)
 	struct ha_net *n;
 	char *text;
 
-	(void)state;
 	assert_int_equal(ha_net_new(NULL, &n), 0);
 	assert_int_equal(ha_net_route_add(n, &r, 1, NULL), 0);
 	r.via = ip("192.0.2.253");
@@ -219,7 +214,6 @@ static void a_vrf_tells_its_table(void **state)
 	struct ha_net_link l = {.size = sizeof(l)};
 	struct ha_net *n;
 
-	(void)state;
 	if (system("ip link add enc-vrf type vrf table 77 2>/dev/null")) {
 		assert_false(all);
 		skip();

@@ -33,7 +33,6 @@ static void run(const char *command)
 /* 198.51.100.0/24 lies behind hole-a, whose other end swallows all. 203.0.113.0/24 has no route. */
 static int set_up(void **state)
 {
-	(void)state;
 	run("ip link set hole-a up && ip link set hole-b up");
 	run("ip addr add 198.51.100.1/24 dev hole-a");
 	run("ip neigh add 198.51.100.7 lladdr 02:00:00:00:00:07 dev hole-a");
@@ -56,7 +55,6 @@ static void a_black_hole_times_out(void **state)
 	struct health_check_opts o;
 	struct rig r;
 
-	(void)state;
 	rig_open(&r, NULL, NULL);
 	o = rig_opts(&r);
 	o.destination = (const struct sockaddr *)&to;
@@ -81,7 +79,6 @@ static void an_unreachable_target_fails_at_once(void **state)
 	    {"192.0.2.200", EINVAL},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < 3; i++) {
 		const struct sockaddr_in to = address(want[i].to);
 		struct health_check_opts o;
@@ -106,7 +103,6 @@ static void the_mark_chooses_the_route(void **state)
 	struct health_check_opts o;
 	struct rig r;
 
-	(void)state;
 	run("ip rule add fwmark 77 lookup 77");
 	run("ip route add 203.0.113.0/24 dev hole-a table 77");
 	rig_open(&r, NULL, NULL);
@@ -130,7 +126,6 @@ static void the_device_chooses_the_way_out(void **state)
 	struct health_check_opts o;
 	struct rig r;
 
-	(void)state;
 	rig_open(&r, NULL, &(struct peer_script){0});
 	o = rig_opts(&r);
 	o.device = "hole-a"; /* 127.0.0.1 is not to be found there */
@@ -197,7 +192,6 @@ static void echoes_come_back_or_not(void **state)
 	struct sockaddr_in here = address("127.0.0.1"), hole = address("198.51.100.7");
 	struct sockaddr_in6 here6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
 
-	(void)state;
 	here.sin_port = hole.sin_port = 0;
 	for (int raw = 0; raw < 2; raw++) {
 		char command[96];
@@ -229,7 +223,6 @@ static void half_open_tells_open_from_closed_and_wakes_nobody(void **state)
 	struct rig r;
 	int fd;
 
-	(void)state;
 	peer_open(&peer, &listens);
 	ask(&r, made(health_probe_half_open()), &peer.address, sizeof(peer.address));
 	assert_int_equal(r.result.verdict, HEALTH_OK);
@@ -267,7 +260,6 @@ static void a_check_asks_from_another_namespace(void **state)
 	struct peer peer;
 	struct rig r;
 
-	(void)state;
 	assert_true(home >= 0);
 	assert_int_equal(unshare(CLONE_NEWNET), 0);
 	run("ip link set lo up");
@@ -297,7 +289,6 @@ static void checks_leave_no_time_wait_and_wake_no_accept(void **state)
 	struct health_check_opts o;
 	struct rig r;
 
-	(void)state;
 	rig_open(&r, NULL, &(struct peer_script){.hold = UINT32_MAX});
 	o = rig_opts(&r);
 	o.filter = &f;

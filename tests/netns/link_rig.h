@@ -106,7 +106,6 @@ static inline void up(uint8_t family, uint8_t priority)
 
 static inline int down(void **state)
 {
-	(void)state;
 	ha_vrrp_link_free(l);
 	l = NULL;
 	next_link = (struct ha_vrrp_link_opts){0};
@@ -118,7 +117,6 @@ static inline int down(void **state)
 
 static inline int make_place(void **state)
 {
-	(void)state;
 	run("ip link set lo up");
 	run("ip link add " HERE " address 02:00:00:00:00:0a type veth peer name " THERE);
 	run("ip link add " ELSEWHERE " type veth peer name " BEYOND);

@@ -29,14 +29,12 @@ static void neighbour_changed(void *userdata, const struct ha_net_neighbour *now
 {
 	struct heard *h = userdata;
 
-	(void)before;
 	h->changed++;
 	h->last = *now;
 }
 
 static void neighbour_removed(void *userdata, const struct ha_net_neighbour *a)
 {
-	(void)a;
 	((struct heard *)userdata)->removed++;
 }
 

@@ -433,7 +433,6 @@ static void a_family_of_generic_netlink_is_resolved(void **state)
 	struct nl_channel c;
 	uint16_t type = 0;
 
-	(void)state;
 	assert_int_equal(nl_channel_open(&c, NETLINK_GENERIC, NULL, 0), 0);
 	assert_int_equal(nl_genl_resolve(&c, "nlctrl", &type), 0);
 	assert_int_equal(type, 16); /* GENL_ID_CTRL */
@@ -464,7 +463,6 @@ struct failure {
 
 static void failed(void *userdata, size_t index, int error, const char *text)
 {
-	(void)text;
 	*(struct failure *)userdata =
 	    (struct failure){index, ((struct failure *)userdata)->n + 1, error};
 }
@@ -476,7 +474,6 @@ static void a_transaction_is_done_as_a_whole_or_not_at_all(void **state)
 	struct failure f = {0};
 	int r;
 
-	(void)state;
 	assert_int_equal(nl_channel_open(&c, NETLINK_NETFILTER, NULL, 1000), 0);
 	bracket(&b, NFNL_MSG_BATCH_BEGIN);
 	command(&b, NFT_MSG_NEWTABLE, "kept");
@@ -513,26 +510,22 @@ static void a_transaction_is_done_as_a_whole_or_not_at_all(void **state)
 
 static void link_changed(void *u, const struct ha_net_link *now, const struct ha_net_link *before)
 {
-	(void)now, (void)before;
 	((struct place *)u)->links_changed++;
 }
 
 static void link_removed(void *u, const struct ha_net_link *l)
 {
-	(void)l;
 	((struct place *)u)->links_removed++;
 }
 
 static void address_added(void *u, const struct ha_net_address *a)
 {
-	(void)a;
 	((struct place *)u)->added++;
 }
 
 static void address_changed(void *u, const struct ha_net_address *now,
 			    const struct ha_net_address *before)
 {
-	(void)now, (void)before;
 	((struct place *)u)->changed++;
 }
 

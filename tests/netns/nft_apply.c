@@ -155,7 +155,6 @@ static void say(void *userdata, const struct ha_service_step *step, int error)
 {
 	char text[HA_SERVICE_TEXT_SIZE];
 
-	(void)userdata;
 	if (ha_service_step_format(step, text, sizeof(text)) > 0)
 		printf("%s: %s\n", text, error ? strerror(-error) : "done");
 }
@@ -212,7 +211,6 @@ static void say_left(void *userdata, const struct ha_dest *d, uint32_t left)
 {
 	uint32_t *last = userdata;
 
-	(void)d;
 	if (left != *last)
 		printf("left %u\n", left);
 	fflush(stdout);
@@ -221,8 +219,6 @@ static void say_left(void *userdata, const struct ha_dest *d, uint32_t left)
 
 static void say_drained(void *userdata, const struct ha_dest *d, uint32_t left)
 {
-	(void)userdata;
-	(void)d;
 	printf("drained with %u\n", left);
 }
 

@@ -73,7 +73,6 @@ static uint32_t arrives(const char *address, uint16_t port)
 
 static int enter(void **state)
 {
-	(void)state;
 	if (unshare(CLONE_NEWNET) < 0)
 		return -1;
 	run("ip link set lo up && ip addr add 10.9.0.1/32 dev lo && ip addr add 2001:db8::1/128 "
@@ -83,7 +82,6 @@ static int enter(void **state)
 
 static int leave(void **state)
 {
-	(void)state;
 	ha_nft_marks_close(marks);
 	return 0;
 }
@@ -94,7 +92,6 @@ static void each_destination_has_its_mark_and_others_have_none(void **state)
 	    mark_of("10.9.0.1", 5000, 7), mark_of("10.9.0.1", 5001, 0x80000001),
 	    mark_of("127.0.0.1", 0, 9), mark_of("2001:db8::1", 5000, 11), mark_of("::1", 0, 12)};
 
-	(void)state;
 	assert_int_equal(ha_nft_marks_set(marks, all, 5), 0);
 	assert_int_equal(arrives("10.9.0.1", 5000), 7);
 	assert_int_equal(arrives("10.9.0.1", 5001), 0x80000001);
@@ -109,7 +106,6 @@ static void the_next_ones_replace_them_and_none_removes_the_table(void **state)
 {
 	const struct ha_nft_mark one = mark_of("10.9.0.1", 5002, 8);
 
-	(void)state;
 	assert_int_equal(ha_nft_marks_set(marks, &one, 1), 0);
 	assert_int_equal(arrives("10.9.0.1", 5000), 0);
 	assert_int_equal(arrives("10.9.0.1", 5002), 8);
@@ -131,7 +127,6 @@ static void name_priority_and_counters_are_as_asked_for(void **state)
 	const struct ha_nft_mark one = mark_of("10.9.0.1", 5000, 8);
 	struct ha_nft_marks *m;
 
-	(void)state;
 	assert_int_equal(ha_nft_marks_open(&o, &m), 0);
 	assert_int_equal(ha_nft_marks_set(m, &one, 1), 0);
 	assert_int_equal(arrives("10.9.0.1", 5000), 8);
@@ -145,7 +140,6 @@ static void a_table_of_somebody_else_is_left_alone(void **state)
 {
 	const struct ha_nft_mark one = mark_of("10.9.0.1", 5000, 8);
 
-	(void)state;
 	run("nft add table inet hawser-marks");
 	assert_int_equal(ha_nft_marks_set(marks, &one, 1), -EEXIST);
 	assert_int_equal(ha_nft_marks_set(marks, NULL, 0), 0);
@@ -160,7 +154,6 @@ static void what_makes_no_sense_is_refused_and_changes_nothing(void **state)
 	struct ha_nft_mark bad = good;
 	struct ha_nft_marks *m;
 
-	(void)state;
 	assert_int_equal(ha_nft_marks_set(marks, &good, 1), 0);
 	assert_int_equal(ha_nft_marks_set(marks, twice, 2), -EEXIST);
 	bad.protocol = 0;

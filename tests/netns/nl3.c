@@ -35,7 +35,6 @@ static struct nl_sock *new_socket(struct ha_nl_transport *ret)
 
 static int count(void *userdata, const struct ha_net_address *a)
 {
-	(void)a;
 	++*(size_t *)userdata;
 	return 0;
 }
@@ -51,7 +50,6 @@ static void many_addresses_are_one_plan(void **state)
 	struct ha_net *n;
 	size_t before = 0, after = 0;
 
-	(void)state;
 	assert_int_equal(ha_net_new(&o, &n), 0);
 	assert_int_equal(ha_net_address_list(n, 1, AF_INET, count, &before), 0);
 	for (uint32_t i = 0; i < MANY; i++)
@@ -88,7 +86,6 @@ static void a_monitor_hears_over_it(void **state)
 	uint8_t heard = 0;
 	uint64_t now = 0; /* of no consequence: nothing here waits for a timer */
 
-	(void)state;
 	assert_int_equal(ha_net_monitor_new(&o, &ops, &heard, &m), 0);
 	for (int i = 0; i < 100 && !ha_net_monitor_is_synced(m); i++)
 		assert_int_equal(ha_net_monitor_dispatch(m, now), 0);

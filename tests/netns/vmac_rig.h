@@ -300,7 +300,6 @@ static inline int read_setting(const char *family, const char *interface, const 
 
 static inline int make_wire(void **state)
 {
-	(void)state;
 	run("ip link add " HERE " address 02:00:00:00:00:0a type veth peer name " THERE);
 	run("ip link add " ELSEWHERE " type veth peer name " BEYOND);
 	run("for i in a b c d; do ip link set vm-$i addrgenmode none up; done");
@@ -314,7 +313,6 @@ static inline int make_wire(void **state)
 
 static inline int cut_wire(void **state)
 {
-	(void)state;
 	close(wire_fd);
 	close(beyond_fd);
 	ha_net_free(net);

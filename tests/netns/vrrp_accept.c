@@ -65,7 +65,6 @@ static void R67_packets_to_a_refused_address_are_dropped(void **state)
 	const struct ha_vrrp_refused all[] = {refused("10.9.0.100", 0), refused("2001:db8::100", 0),
 					      refused("fe80::100", six.ifindex)};
 
-	(void)state;
 	assert_true(answers4("10.9.0.100")); /* R66 */
 	assert_true(answers6("fe80::9", "fe80::100"));
 	assert_true(answers6("2001:db8::9", "2001:db8::100"));
@@ -85,7 +84,6 @@ static void R68_neighbour_discovery_and_arp_are_not_dropped(void **state)
 	uint8_t ns[32] = {135, [24] = 1, [25] = 1}, na[32] = {136, [4] = 0x60, [24] = 2, [25] = 1};
 	struct frame f;
 
-	(void)state;
 	assert_true(answers6("fe80::9", "fe80::100"));
 	assert_int_equal(ha_vrrp_accept_set(accept_mode, all, 2), 0);
 	forget();
@@ -119,7 +117,6 @@ static void R85_packets_to_the_address_are_not_forwarded(void **state)
 	const struct ha_ip address = ip("10.9.0.100");
 	struct frame f;
 
-	(void)state;
 	run("echo 1 >/proc/sys/net/ipv4/ip_forward");
 	assert_int_equal(ha_vrrp_accept_set(accept_mode, all, 1), 0);
 	forget();
@@ -135,7 +132,6 @@ static void a_link_local_address_is_refused_where_it_is(void **state)
 	const struct ha_vrrp_refused elsewhere[] = {
 	    refused("fe80::100", if_nametoindex(ELSEWHERE))};
 
-	(void)state;
 	assert_int_equal(ha_vrrp_accept_set(accept_mode, elsewhere, 1), 0);
 	assert_true(answers6("fe80::9", "fe80::100"));
 }
@@ -145,7 +141,6 @@ static void a_new_list_replaces_the_old_one_and_none_removes_the_table(void **st
 	const struct ha_vrrp_refused one[] = {refused("10.9.0.100", 0), refused("10.9.0.100", 7)},
 				     other[] = {refused("10.9.0.101", 0)};
 
-	(void)state;
 	assert_int_equal(ha_vrrp_accept_set(accept_mode, one, 2), 0); /* twice the same: once */
 	assert_int_equal(ha_vrrp_accept_set(accept_mode, one, 2), 0);
 	assert_false(answers4("10.9.0.100"));
@@ -162,7 +157,6 @@ static void a_predecessors_table_is_adopted(void **state)
 	const struct ha_vrrp_refused one[] = {refused("10.9.0.100", 0)};
 	struct ha_vrrp_accept *successor;
 
-	(void)state;
 	assert_int_equal(ha_vrrp_accept_set(accept_mode, one, 1), 0);
 	run("nft flush chain inet hawser-vrrp input");
 	assert_true(answers4("10.9.0.100"));
@@ -178,7 +172,6 @@ static void a_strangers_table_is_refused_and_left_alone(void **state)
 {
 	const struct ha_vrrp_refused one[] = {refused("10.9.0.100", 0)};
 
-	(void)state;
 	run("nft add table inet hawser-vrrp");
 	assert_int_equal(ha_vrrp_accept_set(accept_mode, one, 1), -EEXIST);
 	assert_int_equal(ha_vrrp_accept_set(accept_mode, NULL, 0), 0);
@@ -190,7 +183,6 @@ static void a_thousand_addresses_are_one_transaction(void **state)
 {
 	struct ha_vrrp_refused all[2000];
 
-	(void)state;
 	for (size_t i = 0; i < 2000; i++) {
 		all[i] = refused(i < 1000 ? "10.200.0.0" : "2001:db8:9::", 0);
 		all[i].ip.bytes[i < 1000 ? 2 : 14] = (uint8_t)(i % 1000 >> 8);
@@ -208,7 +200,6 @@ static void wrong_addresses_are_refused(void **state)
 	const struct ha_vrrp_accept_opts wrong = {.size = sizeof(wrong), .table = "a table"};
 	struct ha_vrrp_accept *never = NULL;
 
-	(void)state;
 	assert_int_equal(ha_vrrp_accept_set(accept_mode, none, 1), -EINVAL);
 	assert_int_equal(ha_vrrp_accept_set(accept_mode, nowhere, 1), -EINVAL);
 	assert_int_equal(ha_vrrp_accept_set(accept_mode, NULL, 1), -EINVAL);

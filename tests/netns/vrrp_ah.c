@@ -64,7 +64,6 @@ static void what_leaves_is_proven_by_another_engine(void **state)
 	uint8_t f[128];
 	size_t n;
 
-	(void)state;
 	ah_up(255);
 	make(&other, &o, &rig_ops);
 	ha_vrrp_start(other.v, T0);
@@ -83,7 +82,6 @@ static int send_from_virtual_mac(struct ha_vrrp *v, const struct ha_ip *to, cons
 {
 	uint8_t mac[6];
 
-	(void)userdata;
 	ha_vrrp_mac(AF_INET, 51, mac);
 	return ha_vrrp_link_send_from(l, v, mac, to, advert, len);
 }
@@ -97,7 +95,6 @@ static void what_leaves_from_the_virtual_mac_is_proven_too(void **state)
 	uint8_t f[128];
 	size_t n;
 
-	(void)state;
 	lo.ifindex = if_nametoindex(HERE);
 	assert_int_equal(ha_vrrp_link_new(&lo, &l), 0);
 	ops.send = send_from_virtual_mac;
@@ -124,7 +121,6 @@ static int put_frame(struct ha_vrrp *v, const struct ha_ip *to, const void *adve
 	uint8_t f[256];
 	uint16_t sum;
 
-	(void)userdata;
 	memcpy(f, ether, 14);
 	vrrp_ah_ip_header(&ha_vrrp_opts(v)->source, to, advert, len, f + 14);
 	sum = slow_csum(f + 14, 20, 0);
@@ -143,7 +139,6 @@ static void what_arrives_is_proven_with_the_header_it_came_with(void **state)
 	struct ha_vrrp_ops ops = rig_ops;
 	struct pollfd p;
 
-	(void)state;
 	ah_up(100);
 	ops.send = put_frame;
 	make(&other, &o, &ops);
@@ -162,7 +157,6 @@ static void without_its_socket_there_is_no_ah(void **state)
 {
 	struct ha_vrrp_opts o = ah_opts("10.9.0.2", 100);
 
-	(void)state;
 	up(AF_INET, 100);
 	make(&other, &o, &rig_ops);
 	assert_int_equal(ha_vrrp_link_add(l, other.v), -EINVAL);

@@ -24,7 +24,6 @@ static uint64_t announced(void)
 
 static void without_a_pace_all_leave_at_once(void **state)
 {
-	(void)state;
 	up(AF_INET, 255);
 	announce("10.9.0.100", 5, r.v);
 	assert_int_equal(announced(), 5);
@@ -36,7 +35,6 @@ static void with_a_pace_one_leaves_each_interval(void **state)
 	static const uint8_t order[] = {100, 101, 100, 101};
 	uint8_t f[128];
 
-	(void)state;
 	next_link.garp_interval_ns = 10 * MS;
 	up(AF_INET, 255);
 	announce("10.9.0.100", 2, r.v);
@@ -59,7 +57,6 @@ static void with_a_pace_one_leaves_each_interval(void **state)
 
 static void arp_and_na_have_a_pace_each(void **state)
 {
-	(void)state;
 	next_link.gna_interval_ns = 10 * MS;
 	up(AF_INET, 255);
 	announce("10.9.0.100", 2, r.v);
@@ -73,7 +70,6 @@ static void arp_and_na_have_a_pace_each(void **state)
 /* A frame that waited must not take the address back from the next Active. */
 static void what_waits_of_a_router_that_stopped_is_dropped(void **state)
 {
-	(void)state;
 	next_link.garp_interval_ns = 10 * MS;
 	up(AF_INET, 255);
 	announce("10.9.0.100", 3, r.v);
@@ -86,7 +82,6 @@ static void what_waits_of_a_router_that_stopped_is_dropped(void **state)
 
 static void what_waits_of_a_router_that_left_is_dropped(void **state)
 {
-	(void)state;
 	next_link.garp_interval_ns = 10 * MS;
 	up(AF_INET, 255);
 	announce("10.9.0.100", 3, r.v);
@@ -101,7 +96,6 @@ static void the_queue_has_an_end(void **state)
 {
 	struct ha_vrrp_announcement a = {.size = sizeof(a), .address = ip("10.0.0.0")};
 
-	(void)state;
 	next_link.garp_interval_ns = 10 * MS;
 	up(AF_INET, 255);
 	for (unsigned i = 0; i < HA_VRRP_LINK_WAITING; i++) {
@@ -131,7 +125,6 @@ static bool is_member(const char *group)
 /* R48, R62: also when the kernel has not joined yet, here because it does not have the address at all. */
 static void R48_the_group_is_joined_before_the_na_leaves(void **state)
 {
-	(void)state;
 	up(AF_INET6, 255);
 	assert_false(is_member("ff0200000000000000000001ff123456"));
 	announce("2001:db8::12:3456", 1, r.v);
@@ -144,7 +137,6 @@ static void R48_the_group_is_joined_before_the_na_leaves(void **state)
 
 static void the_kernels_own_membership_outlives_ours(void **state)
 {
-	(void)state;
 	up(AF_INET6, 255);
 	announce("2001:db8::65:4321", 1, r.v);
 	run("ip addr add 2001:db8::65:4321/128 dev " HERE " nodad");
@@ -186,7 +178,6 @@ static void a_stranger_with_our_address_is_told(void **state)
 {
 	static const uint8_t stranger[6] = {2, 0, 0, 0, 0, 0x99}, here[6] = {2, 0, 0, 0, 0, 0x0a};
 
-	(void)state;
 	next_link.sight = true;
 	up(AF_INET, 255);
 	r.log[0] = 0;
@@ -201,7 +192,6 @@ static void a_backup_is_not_told(void **state)
 {
 	static const uint8_t stranger[6] = {2, 0, 0, 0, 0, 0x99};
 
-	(void)state;
 	next_link.sight = true;
 	up(AF_INET, 100);
 	r.log[0] = 0;
@@ -217,7 +207,6 @@ static void an_na_of_a_stranger_is_told(void **state)
 	struct ha_vrrp_announcement a = {
 	    .size = sizeof(a), .address = ip("fe80::100"), .repeat = 1};
 
-	(void)state;
 	next_link.sight = true;
 	up(AF_INET6, 255);
 	r.log[0] = 0;
@@ -242,7 +231,6 @@ static void adverts_are_heard_beside_sightings(void **state)
 	struct rig sender;
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	next_link.sight = true;
 	up(AF_INET, 100);
 	o.source = ip("10.9.0.2");

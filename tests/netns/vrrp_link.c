@@ -9,7 +9,6 @@ static void R1_R9_R10_an_advert_leaves_as_the_rfc_says(void **state)
 	static const uint8_t group_mac[6] = {0x01, 0x00, 0x5e, 0x00, 0x00, 0x12};
 	uint8_t f[128];
 
-	(void)state;
 	up(AF_INET, 255);
 	assert_int_equal(next_frame(0x0800, 112, f, sizeof(f)), 14 + 20 + 12);
 	assert_memory_equal(f, group_mac, 6);
@@ -25,7 +24,6 @@ static void R2_R8_an_ipv6_advert_leaves_as_the_rfc_says(void **state)
 	static const uint8_t group_mac[6] = {0x33, 0x33, 0x00, 0x00, 0x00, 0x12};
 	uint8_t f[128];
 
-	(void)state;
 	up(AF_INET6, 255);
 	assert_int_equal(next_frame(0x86dd, 112, f, sizeof(f)), 14 + 40 + 24);
 	assert_memory_equal(f, group_mac, 6);
@@ -41,7 +39,6 @@ static void announcements_leave_from_the_mac_that_answers(void **state)
 	struct ha_vrrp_announcement a = {.size = sizeof(a), .repeat = 2};
 	uint8_t f[128], mac[6];
 
-	(void)state;
 	up(AF_INET, 100);
 	ha_vrrp_mac(AF_INET, 51, mac);
 	a.address = ip("10.9.0.100");
@@ -122,7 +119,6 @@ static struct ha_vrrp_link_stats hear_until(uint64_t received)
 
 static void R3_the_ttl_of_the_packet_is_looked_at(void **state)
 {
-	(void)state;
 	up(AF_INET, 100);
 	put(wire_fd, 254, 51, 0, 0, 12);
 	hear_until(1);
@@ -139,7 +135,6 @@ static void an_advert_that_waits_is_heard_before_the_down_timer(void **state)
 	const uint64_t due_ns = T0 + 3 * S + 609375000;
 	struct pollfd p;
 
-	(void)state;
 	up(AF_INET, 100);
 	put(wire_fd, 255, 51, 0, 0, 12);
 	p = (struct pollfd){.fd = ha_vrrp_link_fd(l), .events = POLLIN};
@@ -157,7 +152,6 @@ static void a_stalled_active_hears_who_took_over_before_it_speaks(void **state)
 	const uint64_t became_ns = T0 + 3 * S + 609375000;
 	struct pollfd p;
 
-	(void)state;
 	up(AF_INET, 100);
 	assert_int_equal(ha_vrrp_link_dispatch(l, became_ns), 0);
 	put(wire_fd, 255, 51, 0, 0, 12);
@@ -172,7 +166,6 @@ static void ip_options_are_skipped(void **state)
 {
 	struct ha_vrrp_stats s = {.size = sizeof(s)};
 
-	(void)state;
 	up(AF_INET, 100);
 	put(wire_fd, 255, 51, 0, 4, 12); /* 58 */
 	hear_until(1);
@@ -184,7 +177,6 @@ static void a_fragment_and_a_stub_never_arrive_as_an_advert(void **state)
 {
 	struct ha_vrrp_link_stats s;
 
-	(void)state;
 	next_link.no_filter = true; /* which would drop the stub, too */
 	up(AF_INET, 100);
 	put(wire_fd, 255, 51, 0x2000, 0, 8); /* 59: more to come, that never does */
@@ -198,7 +190,6 @@ static void R14_R15_other_vrids_and_other_interfaces_are_not_ours(void **state)
 {
 	struct ha_vrrp_link_stats s;
 
-	(void)state;
 	next_link.no_filter = true;
 	up(AF_INET, 100);
 	put(beyond_fd, 255, 51, 0, 0, 12); /* arrives on another interface */
@@ -212,7 +203,6 @@ static void our_own_adverts_are_not_heard(void **state)
 {
 	struct ha_vrrp_link_stats s;
 
-	(void)state;
 	next_link.no_filter = true;
 	up(AF_INET, 255);
 	put(wire_fd, 255, 52, 0, 0, 12);
@@ -225,7 +215,6 @@ static void one_dispatch_reads_a_bounded_number(void **state)
 {
 	struct ha_vrrp_link_stats s = {.size = sizeof(s)};
 
-	(void)state;
 	up(AF_INET, 100);
 	for (int i = 0; i < HA_VRRP_LINK_BATCH + 10; i++)
 		put(wire_fd, 255, 51, 0, 0, 12);
@@ -241,7 +230,6 @@ static void foreign_vrids_never_leave_the_kernel(void **state)
 {
 	struct pollfd p;
 
-	(void)state;
 	up(AF_INET, 100);
 	p = (struct pollfd){.fd = ha_vrrp_link_fd(l), .events = POLLIN};
 	for (int i = 0; i < 10000; i++)
@@ -260,7 +248,6 @@ static void the_kernel_knows_which_vrids_are_of_use(void **state)
 	struct ha_vrrp_opts o = rig_opts();
 	uint64_t heard = 1 + sizeof(vrid);
 
-	(void)state;
 	up(AF_INET, 100);
 	for (size_t i = 0; i < sizeof(vrid); i++) {
 		o.vrid = vrid[i];
@@ -290,7 +277,6 @@ static void the_filter_knows_ipv6(void **state)
 	int fd = socket(AF_INET6, SOCK_RAW, HA_VRRP_PROTOCOL), hops = 255;
 	struct sockaddr_storage to;
 
-	(void)state;
 	up(AF_INET6, 100);
 	setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &hops, sizeof(hops));
 	run("ip addr replace fe80::2/64 dev " THERE " nodad");
@@ -314,7 +300,6 @@ static void a_storm_of_input_delays_no_advert(void **state)
 	struct ha_vrrp_link_stats ls = {.size = sizeof(ls)};
 	uint64_t before;
 
-	(void)state;
 	up(AF_INET, 255);
 	ha_vrrp_stats(r.v, &s);
 	before = s.adverts_sent;
@@ -337,7 +322,6 @@ static void it_survives_its_interface_going_down(void **state)
 	struct ha_vrrp_link_stats s = {.size = sizeof(s)};
 	int first;
 
-	(void)state;
 	up(AF_INET, 255);
 	run("ip link set " HERE " down");
 	first = ha_vrrp_link_dispatch(l, T0);
@@ -366,7 +350,6 @@ static void only_an_active_on_time_speaks_before_it_listens(void **state)
 	struct rig other;
 	struct pollfd p;
 
-	(void)state;
 	up(AF_INET, 100);
 	memset(&other, 0, sizeof(other));
 	o.vrid = 52;
@@ -392,7 +375,6 @@ static void only_an_active_on_time_speaks_before_it_listens(void **state)
 
 static void serves_timers_of_all_routers(void **state)
 {
-	(void)state;
 	up(AF_INET, 100);
 	r.log[0] = 0;
 	assert_true(ha_vrrp_link_deadline(l) == T0 + 3 * S + 609375000);
@@ -409,7 +391,6 @@ static void it_knows_each_deadline_whoever_moved_it(void **state)
 	uint8_t frozen[HA_VRRP_FREEZE_SIZE];
 	ssize_t len;
 
-	(void)state;
 	up(AF_INET, 100);
 #define SAME() assert_true(ha_vrrp_link_deadline(l) == ha_vrrp_deadline(r.v))
 	ha_vrrp_set_priority(r.v, T0 + 1, 254);
@@ -434,7 +415,6 @@ static void it_knows_the_deadlines_of_a_group(void **state)
 	struct ha_vrrp_opts o = rig_opts();
 	struct ha_vrrp *second;
 
-	(void)state;
 	up(AF_INET, 100);
 	ha_vrrp_stop(r.v, T0 + 1);
 	o.vrid = 52;
@@ -586,7 +566,6 @@ static void the_source_is_the_first_address_that_is_not_virtual(void **state)
 	struct ha_ip found;
 	uint32_t ifindex = if_nametoindex(HERE);
 
-	(void)state;
 	assert_int_equal(ha_vrrp_link_source(ifindex, AF_INET, NULL, 0, &found), 0);
 	assert_int_equal(ha_ip_compare(&found, &mine), 0);
 	assert_int_equal(ha_vrrp_link_source(ifindex, AF_INET, &mine, 1, &found), -EADDRNOTAVAIL);
@@ -601,7 +580,6 @@ static void a_labelled_address_is_a_source_too(void **state)
 	const struct ha_ip mine = ip("10.7.0.1");
 	struct ha_ip found;
 
-	(void)state;
 	run("ip link add vl-e type veth peer name vl-f && ip addr add 10.7.0.1/24 dev vl-e label "
 	    "vl-e:mgmt");
 	assert_int_equal(ha_vrrp_link_source(if_nametoindex("vl-e"), AF_INET, NULL, 0, &found), 0);
@@ -615,7 +593,6 @@ static void only_these_sockets_can_be_asked_for(void **state)
 	    sizeof(good), HA_VRRP_SOCKET_ADVERT, AF_INET, 1, {0}, 0, 0};
 	struct ha_vrrp_socket s;
 
-	(void)state;
 	s = good, s.kind = HA_VRRP_SOCKET_SIGHT + 1;
 	assert_int_equal(ha_vrrp_link_open_socket(&s), -EINVAL);
 	s = good, s.family = AF_UNIX;
@@ -646,7 +623,6 @@ static void who_gets_the_announce_socket_cannot_listen_with_it(void **state)
 	int there = socket(AF_PACKET, SOCK_RAW, 0);
 	uint8_t frame[64] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
-	(void)state;
 	assert_true(fd >= 0 && there >= 0);
 	assert_int_equal(bind(fd, (const struct sockaddr *)&all, sizeof(all)), 0);
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &off, sizeof(off)), -1);
@@ -661,7 +637,6 @@ static void who_gets_the_announce_socket_cannot_listen_with_it(void **state)
 
 static int refuse(const struct ha_vrrp_socket *want, void *userdata)
 {
-	(void)want, (void)userdata;
 	return -EPERM;
 }
 
@@ -671,7 +646,6 @@ static void a_refused_socket_is_told(void **state)
 	    .size = sizeof(lo), .family = AF_INET, .ifindex = 1, .open_socket = refuse};
 	struct ha_vrrp_link *none = NULL;
 
-	(void)state;
 	assert_int_equal(ha_vrrp_link_new(&lo, &none), -EPERM);
 	assert_null(none);
 	lo.ifindex = 0;

@@ -122,21 +122,18 @@ static void on_announce(struct ha_vrrp *v, unsigned repeat, void *link)
 
 static void on_change(struct ha_vrrp *v, const struct ha_vrrp_change *c, void *link)
 {
-	(void)v, (void)link;
 	printf("%s: %s\n", ha_vrrp_state_name(c->to), ha_vrrp_reason_name(c->reason));
 }
 
 static void on_drop(struct ha_vrrp *v, enum ha_vrrp_drop drop, const struct ha_vrrp_meta *m,
 		    void *link)
 {
-	(void)v, (void)m, (void)link;
 	printf("dropped: %s\n", ha_vrrp_drop_name(drop));
 }
 
 static void on_remark(struct ha_vrrp *v, enum ha_vrrp_remark what, const struct ha_vrrp_meta *m,
 		      void *link)
 {
-	(void)v, (void)m, (void)link;
 	printf("remark: %s\n", ha_vrrp_remark_name(what));
 }
 

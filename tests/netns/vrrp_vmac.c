@@ -12,7 +12,6 @@ static void it_is_made_as_keepalived_names_it_and_down(void **state)
 	static const uint8_t mac4[6] = {0, 0, 0x5e, 0, 1, 51}, mac6[6] = {0, 0, 0x5e, 0, 2, 52};
 	struct ha_net_link l = ensure(&four);
 
-	(void)state;
 	assert_string_equal(l.name, "vrrp.51");
 	assert_string_equal(l.kind, "macvlan");
 	assert_int_equal(l.macvlan_mode, MACVLAN_MODE_BRIDGE);
@@ -29,7 +28,6 @@ static void it_takes_a_name_and_a_mac(void **state)
 	struct ha_vrrp_vmac_opts o = vmac_opts(AF_INET, 51);
 	static const uint8_t mac[6] = {2, 1, 2, 3, 4, 5};
 
-	(void)state;
 	memcpy(o.mac, mac, 6);
 	memcpy(o.name, "gate", 5);
 	assert_memory_equal(ensure(&o).mac, mac, 6);
@@ -43,7 +41,6 @@ static void one_that_is_there_is_taken_as_it_is(void **state)
 	uint32_t ifindex = ensure(&o).ifindex;
 	struct ha_net_link l;
 
-	(void)state;
 	assert_int_equal(ha_net_link_set_up(net, ifindex, true), 0);
 	l = ensure(&o);
 	assert_int_equal(l.ifindex, ifindex);
@@ -55,7 +52,6 @@ static void a_strangers_device_is_refused_and_left_alone(void **state)
 	const struct ha_vrrp_vmac_opts o = vmac_opts(AF_INET, 51);
 	struct ha_net_link l = {.size = sizeof(l)};
 
-	(void)state;
 	run("ip link add vrrp.51 type veth peer name vm-z");
 	assert_int_equal(ha_vrrp_vmac_ensure(net, &o, &l), -EEXIST);
 	assert_non_null(strstr(ha_net_error_text(net), "vrrp.51"));
@@ -75,7 +71,6 @@ static void a_right_one_of_somebody_else_is_used_and_stays(void **state)
 	const struct ha_vrrp_vmac_opts o = vmac_opts(AF_INET, 51);
 	struct ha_net_link l = {.size = sizeof(l)};
 
-	(void)state;
 	run("ip link add vrrp.51 link " HERE " address 00:00:5e:00:01:33 type macvlan mode bridge");
 	l = ensure(&o);
 	assert_int_equal(read_setting("ipv4", "vrrp.51", "arp_ignore"), 1);
@@ -89,7 +84,6 @@ static void the_interfaces_settings_come_back_with_the_last_one(void **state)
 {
 	const struct ha_vrrp_vmac_opts one = vmac_opts(AF_INET, 51), two = vmac_opts(AF_INET, 52);
 
-	(void)state;
 	run("echo 1 >/proc/sys/net/ipv4/conf/" HERE "/arp_announce");
 	ensure(&one);
 	ensure(&two);
@@ -108,7 +102,6 @@ static void a_stronger_setting_of_the_administrator_stays(void **state)
 {
 	const struct ha_vrrp_vmac_opts o = vmac_opts(AF_INET, 51);
 
-	(void)state;
 	run("echo 2 >/proc/sys/net/ipv4/conf/" HERE "/arp_ignore");
 	ensure(&o);
 	assert_int_equal(read_setting("ipv4", HERE, "arp_ignore"), 2);
@@ -121,7 +114,6 @@ static void wrong_options_are_refused(void **state)
 	struct ha_vrrp_vmac_opts o = vmac_opts(AF_INET, 51);
 	struct ha_net_link l = {.size = sizeof(l)};
 
-	(void)state;
 	o.vrid = 0;
 	assert_int_equal(ha_vrrp_vmac_ensure(net, &o, &l), -EINVAL);
 	o = vmac_opts(AF_UNIX, 51);
@@ -143,7 +135,6 @@ static void R49_a_backup_answers_no_arp_on_either_mac(void **state)
 	struct ha_net_link l = ensure(&o);
 	struct frame f;
 
-	(void)state;
 	for (int round = 0; round < 2; round++) {
 		forget();
 		put_arp_request(everybody, &address);
@@ -162,7 +153,6 @@ static void R60_R61_an_active_answers_arp_with_the_virtual_mac_only(void **state
 	struct ha_net_link l = ensure(&o);
 	struct frame f;
 
-	(void)state;
 	become_active(l.ifindex, "10.9.0.100", 24);
 	forget();
 	put_arp_request(everybody, &address);
@@ -181,7 +171,6 @@ static void R61_nor_with_the_mac_of_another_virtual_router(void **state)
 	struct ha_net_link l = ensure(&four), other = ensure(&six);
 	struct frame f;
 
-	(void)state;
 	become_active(l.ifindex, "10.9.0.100", 24);
 	become_active(other.ifindex, "fe80::100", 64);
 	forget();
@@ -204,7 +193,6 @@ static void the_weak_host_model_would_break_R61(void **state)
 	struct ha_net_link l = ensure(&o);
 	struct frame f;
 
-	(void)state;
 	become_active(l.ifindex, "10.9.0.100", 24);
 	run("echo 0 >/proc/sys/net/ipv4/conf/" HERE "/arp_ignore");
 	forget();
@@ -223,7 +211,6 @@ static void R79_no_arp_with_the_physical_mac_names_the_address(void **state)
 	struct ha_net_link l = ensure(&o);
 	struct frame f;
 
-	(void)state;
 	become_active(l.ifindex, "10.9.0.100", 32);
 	forget();
 	put_ping(l.mac, &address);
@@ -241,7 +228,6 @@ static void R81_a_proxy_on_the_macvlan_answers_with_the_virtual_mac(void **state
 	struct ha_net_link l = ensure(&o);
 	struct frame f;
 
-	(void)state;
 	run("echo 1 >/proc/sys/net/ipv4/ip_forward");
 	become_active(l.ifindex, "10.9.0.100", 32);
 	run("echo 1 >/proc/sys/net/ipv4/conf/vrrp.51/proxy_arp");
@@ -265,7 +251,6 @@ static void R52_R53_a_backup_takes_nothing_for_the_mac_or_the_address(void **sta
 	struct ha_net_link l = ensure(&o);
 	struct frame f;
 
-	(void)state;
 	run("ip neigh replace 10.9.0.9 lladdr 02:00:00:00:00:99 dev " HERE);
 	become_active(l.ifindex, "10.9.0.100", 32);
 	become_backup(l.ifindex, "10.9.0.100", 32);
@@ -285,7 +270,6 @@ static void R66_an_active_takes_packets_for_the_address(void **state)
 	struct ha_net_link l = ensure(&o);
 	struct frame f;
 
-	(void)state;
 	run("ip neigh replace 10.9.0.9 lladdr 02:00:00:00:00:99 dev " HERE);
 	become_active(l.ifindex, "10.9.0.100", 32);
 	forget();
@@ -305,7 +289,6 @@ static void R65_frames_to_the_virtual_mac_are_forwarded_by_the_active(void **sta
 	struct ha_net_link l = ensure(&o);
 	struct frame f;
 
-	(void)state;
 	run("echo 1 >/proc/sys/net/ipv4/ip_forward");
 	run("echo 1 >/proc/sys/net/ipv4/conf/all/rp_filter"); /* strict everywhere but here */
 	ensure(&o);
@@ -329,7 +312,6 @@ static void R84_no_redirect_tells_another_address_than_the_virtual_one(void **st
 	struct ha_net_link l = ensure(&o);
 	struct frame f;
 
-	(void)state;
 	run("echo 1 >/proc/sys/net/ipv4/ip_forward");
 	run("ip neigh replace 10.9.0.77 lladdr 02:00:00:00:00:77 dev " HERE);
 	run("ip neigh replace 10.9.0.9 lladdr 02:00:00:00:00:99 dev " HERE);
@@ -349,7 +331,6 @@ static void R50_a_backup_answers_no_solicitation(void **state)
 	struct ha_net_link l = ensure(&o);
 	struct frame f;
 
-	(void)state;
 	for (int round = 0; round < 2; round++) {
 		forget();
 		put_ns(&client, &address);
@@ -366,7 +347,6 @@ static void R62_R63_an_active_answers_with_R_and_the_virtual_mac(void **state)
 	struct ha_net_link l = ensure(&o);
 	struct frame f;
 
-	(void)state;
 	become_active(l.ifindex, "fe80::100", 64);
 	forget();
 	put_ns(&client, &address); /* to the group: whoever answers is a member */
@@ -386,7 +366,6 @@ static void R48_the_solicited_node_group_is_joined_when_the_address_is_ready(voi
 	struct ha_net_link l = ensure(&o);
 	struct ha_net_address a = vip(l.ifindex, "fe80::100", 64);
 
-	(void)state;
 	assert_int_equal(ha_net_address_is_ready(net, &a), 0);
 	for (int round = 0; round < 10; round++) {
 		assert_int_not_equal(
@@ -405,7 +384,6 @@ static void R80_solicitations_of_the_active_carry_the_virtual_mac(void **state)
 	struct ha_net_link l = ensure(&o);
 	struct frame f;
 
-	(void)state;
 	become_active(l.ifindex, "2001:db8::100", 64);
 	forget();
 	put_ping6(l.mac, &client, &address);
@@ -425,7 +403,6 @@ static void R83_no_address_is_ever_made_of_the_virtual_mac(void **state)
 			  [17] = 4, [18] = 64, [19] = 0xc0, [22] = 1, [26] = 1};
 	struct ha_net_link l = ensure(&o);
 
-	(void)state;
 	memcpy(ra + 32, prefix.bytes, 16);
 	become_active(l.ifindex, "fe80::100", 64);
 	put_icmp6((const uint8_t[]){0x33, 0x33, 0, 0, 0, 1}, &router, &all, ra, sizeof(ra));
@@ -441,7 +418,6 @@ static void R86_an_unsolicited_advertisement_is_believed(void **state)
 	const struct ha_ip other = ip("fe80::77"), all = ip("ff02::1");
 	uint8_t na[32] = {136, [4] = 0x20, [24] = 2, [25] = 1, [26] = 2, [31] = 0x78};
 
-	(void)state;
 	memcpy(na + 8, other.bytes, 16);
 	ensure(&o);
 	run("ip -6 neigh replace fe80::77 lladdr 02:00:00:00:00:77 nud stale dev " HERE);
@@ -469,7 +445,6 @@ static void no_frame_of_a_backup_has_the_virtual_mac(void **state)
 	struct ha_net_link l4, l6;
 	struct frame f;
 
-	(void)state;
 	forget();
 	l4 = ensure(&four);
 	l6 = ensure(&six);
@@ -519,7 +494,6 @@ static void free_router(void)
 
 static bool is_advert(const struct frame *f, const void *unused)
 {
-	(void)unused;
 	return (type_of(f) == 0x0800 && f->b[23] == 112) ||
 	       (type_of(f) == 0x86dd && f->b[20] == 112);
 }
@@ -545,7 +519,6 @@ static void R6_an_ipv4_advert_leaves_from_the_virtual_mac(void **state)
 	const struct ha_ip address = ip("10.9.0.100"), group = ip("224.0.0.18");
 	struct frame kernels, ours;
 
-	(void)state;
 	make_router(AF_INET, 51, &address);
 	send_both_ways(&group, mac, &kernels, &ours);
 	assert_int_equal(sum_of(ours.b + 14, 20, 0), 0);
@@ -564,7 +537,6 @@ static void R6_an_ipv6_advert_leaves_from_the_virtual_mac(void **state)
 	const struct ha_ip address = ip("fe80::100"), group = ip("ff02::12");
 	struct frame kernels, ours;
 
-	(void)state;
 	make_router(AF_INET6, 52, &address);
 	send_both_ways(&group, mac, &kernels, &ours);
 	kernels.b[15] &= 0xf0, kernels.b[16] = kernels.b[17] = 0; /* the flow label */
@@ -583,7 +555,6 @@ static void R64_a_host_takes_the_virtual_router_from_the_advertisement(void **st
 	struct frame f;
 	ssize_t len;
 
-	(void)state;
 	run("echo 1 >/proc/sys/net/ipv6/conf/" THERE "/accept_ra");
 	make_router(AF_INET6, 52, &address);
 	assert_int_equal(ha_vrrp_ra_new(&o, &ra), 0);
@@ -616,7 +587,6 @@ static void another_active_with_the_same_mac_is_heard(void **state)
 	struct pollfd readable;
 	uint16_t sum;
 
-	(void)state;
 	become_active(device.ifindex, "10.9.0.100", 24);
 	make_router(AF_INET, 51, &address);
 	memcpy(f.b, (const uint8_t[]){1, 0, 0x5e, 0, 0, 0x12}, 6);

@@ -218,7 +218,6 @@ static int on_send(struct ha_bfd *s, const void *pkt, size_t len, void *userdata
 	struct world *w = e->w;
 	struct said now;
 
-	(void)s;
 	HOLD(w, len == 24, "B4: length");
 	now = read_said(pkt);
 	say(w, "%u sends %s%s%s, %u us, takes %u us", e->id, ha_bfd_state_name(now.state),
@@ -264,7 +263,6 @@ static void on_changed(struct ha_bfd *s, const struct ha_bfd_change *c, void *us
 {
 	struct end *e = userdata;
 
-	(void)s;
 	say(e->w, "%u is %s: %s", e->id, ha_bfd_state_name(c->to), ha_bfd_reason_name(c->reason));
 	e->changes++;
 	if (e->has_sent && e->sent_ns == e->w->now_ns && e->sent.state == c->to)

@@ -26,13 +26,11 @@ void coverage_pause(bool pause)
 
 void coverage_change(const struct router *r, const struct ha_vrrp_change *c, enum cause cause)
 {
-	(void)r;
 	changes[c->from][cause][c->reason] += !paused;
 }
 
 void coverage_stay(const struct router *r, enum ha_vrrp_state state, enum cause cause)
 {
-	(void)r;
 	changes[state][cause][STAYS] += !paused;
 }
 

@@ -222,7 +222,6 @@ static void on_addresses(struct ha_vrrp *v, bool up, bool accept, void *userdata
 {
 	struct router *r = userdata;
 
-	(void)v, (void)accept;
 	note(r->node->w, NOTE_ADDRESSES, r, up, 0);
 	*(up ? &r->up_at : &r->down_at) = ++r->calls;
 	if (r->lost && up) {
@@ -239,7 +238,6 @@ static void on_announce(struct ha_vrrp *v, unsigned repeat, void *userdata)
 {
 	struct router *r = userdata;
 
-	(void)v;
 	note(r->node->w, NOTE_ANNOUNCE, r, repeat, 0);
 	r->announced_at = ++r->calls;
 	if (planted == PLANT_SILENT)
@@ -253,7 +251,6 @@ static void on_changed(struct ha_vrrp *v, const struct ha_vrrp_change *c, void *
 	struct router *r = userdata;
 	struct world *w = r->node->w;
 
-	(void)v;
 	note(w, NOTE_CHANGE, r, c->to, c->reason);
 	r->changed_at = ++r->calls;
 	coverage_change(r, c, !w->target || w->target == r ? w->cause : CAUSE_GROUP);
@@ -265,7 +262,6 @@ static void on_dropped(struct ha_vrrp *v, enum ha_vrrp_drop drop, const struct h
 {
 	struct router *r = userdata;
 
-	(void)m;
 	note(r->node->w, NOTE_DROP, r, drop, 0);
 	coverage_drop(ha_vrrp_state(v), drop);
 }
@@ -275,7 +271,6 @@ static void on_remark(struct ha_vrrp *v, enum ha_vrrp_remark what, const struct 
 {
 	struct router *r = userdata;
 
-	(void)m, (void)v;
 	coverage_remark(r->state_before, what);
 	if (what == HA_VRRP_REMARK_NO_HEIR) {
 		r->handing = false;

@@ -111,7 +111,6 @@ static void fly(struct router *from, struct router *to, const struct ha_vrrp_met
 		broken(w, I_SIMULATOR, "no room for a packet");
 		return;
 	}
-	(void)from;
 	p->to = to;
 	p->meta = *meta;
 	p->len = len;

@@ -139,7 +139,6 @@ void kw_bind(struct reader *r, size_t first, const void *data)
 	struct cfg_bind template = {.inherited_fd = -1, .access = r->cfg->global.unix_bind};
 	char list[1024], *save = NULL;
 
-	(void)data;
 	if ((size_t)snprintf(list, sizeof(list), "%s", word_at(r, first)) >= sizeof(list)) {
 		say(r, DIAG_ERROR, first, "this list of addresses is too long");
 		return;

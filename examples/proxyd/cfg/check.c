@@ -313,7 +313,6 @@ static int by_id(const void *a, const void *b)
 
 static void keep_proxy(void *proxy)
 {
-	(void)proxy;
 }
 
 /* Those that are written, each once; the others have what they leave. */

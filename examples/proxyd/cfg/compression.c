@@ -46,7 +46,6 @@ void kw_compression_algo(struct reader *r, size_t first, const void *data)
 	static const char *const names[CFG_ENCODINGS + 1] = {"identity", "gzip", "deflate", "raw-deflate", NULL};
 	struct cfg_compression *c = is_off(r) ? NULL : own(r);
 
-	(void)data;
 	for (size_t i = first; c && i < r->line->n; i++) {
 		unsigned k = 0;
 
@@ -63,7 +62,6 @@ void kw_compression_type(struct reader *r, size_t first, const void *data)
 {
 	struct cfg_compression *c = is_off(r) ? NULL : own(r);
 
-	(void)data;
 	for (size_t i = first; c && i < r->line->n; i++) {
 		if (c->n_types == CFG_COMPRESSION_TYPES_MAX) {
 			say(r, DIAG_ERROR, i, "there are more than %d types", CFG_COMPRESSION_TYPES_MAX);
@@ -77,8 +75,6 @@ void kw_compression_offload(struct reader *r, size_t first, const void *data)
 {
 	struct cfg_compression *c = is_off(r) ? NULL : own(r);
 
-	(void)first;
-	(void)data;
 	if (c)
 		c->offload = true;
 }
@@ -90,7 +86,6 @@ void kw_compression_minsize(struct reader *r, size_t first, const void *data)
 	struct cfg_compression *c = is_off(r) ? NULL : own(r);
 	unsigned bytes;
 
-	(void)data;
 	if (c && read_size(r, first, word, 0, INT32_MAX, &bytes) && !strcmp(word, "minsize-res"))
 		c->min_bytes = bytes;
 }
@@ -99,7 +94,6 @@ void kw_compression_direction(struct reader *r, size_t first, const void *data)
 {
 	const char *word = word_at(r, first);
 
-	(void)data;
 	if (!strcmp(word, "request") || !strcmp(word, "both"))
 		say(r, DIAG_WARNING, first, "answers are compressed, requests pass as clients send them%s",
 		    *word == 'r' ? ": this line has no effect" : "");
@@ -109,7 +103,5 @@ void kw_compression_direction(struct reader *r, size_t first, const void *data)
 
 void kw_filter_compression(struct reader *r, size_t first, const void *data)
 {
-	(void)r;
-	(void)first;
 	(void)data; /* there is one place for it: behind the rules, as without the line */
 }

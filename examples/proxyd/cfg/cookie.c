@@ -136,7 +136,6 @@ void kw_cookie(struct reader *r, size_t first, const void *data)
 	struct cfg_cookie *c = keep(r, sizeof(*c));
 	struct attributes a = {"", ""};
 
-	(void)data;
 	if (!c)
 		return;
 	if (r->no) {
@@ -168,7 +167,6 @@ void kw_cookie(struct reader *r, size_t first, const void *data)
 
 void kw_dynamic_cookie_key(struct reader *r, size_t first, const void *data)
 {
-	(void)data;
 	if (strlen(word_at(r, first)) > CFG_COOKIE_KEY_MAX)
 		say(r, DIAG_ERROR, first, "this key has more than %d characters", CFG_COOKIE_KEY_MAX);
 	else

@@ -10,7 +10,6 @@
 
 static const char *variable(const char *name, void *userdata)
 {
-	(void)userdata;
 	return getenv(name);
 }
 

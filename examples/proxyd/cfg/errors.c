@@ -96,7 +96,6 @@ void kw_errorfile(struct reader *r, size_t first, const void *data)
 	char *text;
 	size_t len;
 
-	(void)data;
 	if (!read_status(r, first, &status))
 		return;
 	text = read_answer(r, first + 1, &len);
@@ -182,7 +181,6 @@ void kw_http_error(struct reader *r, size_t first, const void *data)
 	unsigned status;
 	int n;
 
-	(void)data;
 	if (!read_status(r, first, &status))
 		return;
 	if (!strcmp(what, "errorfile") || !strcmp(what, "errorfiles")) {
@@ -231,7 +229,6 @@ void begin_errors(struct reader *r)
 /* "errorfiles NAME [CODES]": the section may stand further down. */
 void kw_errorfiles(struct reader *r, size_t first, const void *data)
 {
-	(void)data;
 	for (size_t i = first + 1; i < r->line->n || i == first + 1; i++) {
 		unsigned status = 0;
 		struct cfg_error *e;

@@ -121,7 +121,6 @@ void kw_forwarded(struct reader *r, size_t first, const void *data)
 	struct cfg_http *h = &r->proxy->set.http;
 	struct cfg_forwarded *f = NULL;
 
-	(void)data;
 	if (!r->no) {
 		f = keep(r, sizeof(*f));
 		if (!f)
@@ -146,7 +145,6 @@ void kw_header_names(struct reader *r, size_t first, const void *data)
 	struct cfg_http *h = &r->proxy->set.http;
 	unsigned how = CFG_NAMES_PRESERVE;
 
-	(void)data;
 	while (!r->no && how < 3 && strcmp(word_at(r, first), list[how]) != 0)
 		how++;
 	if (how < 3) {
@@ -162,7 +160,6 @@ void kw_adjust_case(struct reader *r, size_t first, const void *data)
 {
 	struct cfg_http *h = &r->proxy->set.http;
 
-	(void)first;
 	*(*(const bool *)data ? &h->adjusts_request : &h->adjusts_answer) = !r->no;
 	count_late_edits(h);
 }
@@ -192,7 +189,6 @@ static bool add_case(struct reader *r, size_t i, const char *from, const char *t
 
 void kw_case(struct reader *r, size_t first, const void *data)
 {
-	(void)data;
 	add_case(r, first, word_at(r, first), word_at(r, first + 1));
 }
 
@@ -204,7 +200,6 @@ void kw_case_file(struct reader *r, size_t first, const void *data)
 	unsigned n = 0;
 	FILE *f = fopen(path, "re");
 
-	(void)data;
 	if (!f) {
 		say(r, DIAG_ERROR, first, "cannot read %s: %s", path, strerror(errno));
 		return;

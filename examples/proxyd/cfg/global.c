@@ -76,7 +76,6 @@ static void kw_owner(struct reader *r, size_t first, const void *data)
 
 static void kw_chroot(struct reader *r, size_t first, const void *data)
 {
-	(void)data;
 	say(r, DIAG_NOTICE, first - 1,
 	    "\"chroot\" is accepted and not done: a reload reads the files again; use systemd's "
 	    "ProtectSystem= and RootDirectory=");
@@ -87,7 +86,6 @@ static void kw_unix_bind(struct reader *r, size_t first, const void *data)
 {
 	static const char *const words[] = {"prefix", "mode", "user", "group", "uid", "gid", NULL};
 
-	(void)data;
 	for (size_t i = first; i < r->line->n; i += 2) {
 		const char *word = word_at(r, i);
 
@@ -104,14 +102,11 @@ static void kw_unix_bind(struct reader *r, size_t first, const void *data)
 
 static void kw_daemon(struct reader *r, size_t first, const void *data)
 {
-	(void)first;
-	(void)data;
 	r->cfg->global.daemon = !r->no;
 }
 
 static void kw_external(struct reader *r, size_t first, const void *data)
 {
-	(void)data;
 	r->cfg->global.external_check = !r->no;
 	if (*word_at(r, first) && strcmp(word_at(r, first), "preserve-env") != 0)
 		say(r, DIAG_ERROR, first, "\"%s\" is too much here: write external-check preserve-env",
@@ -120,13 +115,11 @@ static void kw_external(struct reader *r, size_t first, const void *data)
 
 static void kw_hard_stop(struct reader *r, size_t first, const void *data)
 {
-	(void)data;
 	read_time(r, first, "hard-stop-after", &r->cfg->global.hard_stop_ns);
 }
 
 static void kw_close_spread(struct reader *r, size_t first, const void *data)
 {
-	(void)data;
 	if (!strcmp(word_at(r, first), "infinite"))
 		r->cfg->global.close_spread_ns = UINT64_MAX;
 	else
@@ -135,20 +128,15 @@ static void kw_close_spread(struct reader *r, size_t first, const void *data)
 
 static void kw_accepted(struct reader *r, size_t first, const void *data)
 {
-	(void)r;
-	(void)first;
-	(void)data;
 }
 
 static void kw_description(struct reader *r, size_t first, const void *data)
 {
-	(void)data;
 	r->cfg->global.description = keep_rest(r, first);
 }
 
 static void kw_stats_timeout(struct reader *r, size_t first, const void *data)
 {
-	(void)data;
 	read_time(r, first, "stats timeout", &r->cfg->global.stats_timeout_ns);
 }
 
@@ -156,7 +144,6 @@ static void kw_coalesce(struct reader *r, size_t first, const void *data)
 {
 	unsigned us;
 
-	(void)data;
 	if (!strcmp(word_at(r, first), "auto"))
 		r->cfg->global.nap_us = -1;
 	else if (!strcmp(word_at(r, first), "off"))
@@ -168,14 +155,11 @@ static void kw_coalesce(struct reader *r, size_t first, const void *data)
 
 static void kw_compression_level(struct reader *r, size_t first, const void *data)
 {
-	(void)data;
 	read_number(r, first, "tune.comp.maxlevel", 1, 9, &r->cfg->global.compression_level);
 }
 
 static void kw_nosplice(struct reader *r, size_t first, const void *data)
 {
-	(void)first;
-	(void)data;
 	r->cfg->global.no_splice = true;
 }
 
@@ -184,7 +168,6 @@ static void kw_resetenv(struct reader *r, size_t first, const void *data)
 {
 	char **var = environ;
 
-	(void)data;
 	while (*var) {
 		size_t len = strcspn(*var, "="), i = first;
 		char name[256];
@@ -203,7 +186,6 @@ static void kw_env(struct reader *r, size_t first, const void *data)
 {
 	const char *word = word_at(r, first - 1);
 
-	(void)data;
 	if (!strcmp(word, "unsetenv")) {
 		for (size_t i = first; i < r->line->n; i++)
 			unsetenv(word_at(r, i));
@@ -376,7 +358,6 @@ void kw_log(struct reader *r, size_t first, const void *data)
 	struct cfg_log *log;
 	size_t i;
 
-	(void)data;
 	if (r->section == SECTION_OTHER && !r->forward)
 		return;
 	if (r->no) {
@@ -426,7 +407,6 @@ static void kw_log_hostname(struct reader *r, size_t first, const void *data)
 {
 	char own[65] = "";
 
-	(void)data;
 	gethostname(own, sizeof(own) - 1);
 	r->cfg->global.log_hostname = *word_at(r, first) ? keep_word(r, first) : keep_text(r, own);
 }

@@ -76,7 +76,6 @@ void kw_closing(struct reader *r, size_t first, const void *data)
 {
 	enum cfg_closing closing = *(const enum cfg_closing *)data;
 
-	(void)first;
 	if (!r->no)
 		r->proxy->set.http.closing = closing;
 	else if (r->proxy->set.http.closing == closing)
@@ -87,7 +86,6 @@ void kw_http_reuse(struct reader *r, size_t first, const void *data)
 {
 	static const char *const name[] = {"safe", "never", "aggressive", "always", NULL};
 
-	(void)data;
 	for (unsigned i = 0; name[i]; i++)
 		if (!strcmp(word_at(r, first), name[i])) {
 			r->proxy->set.http.reuse = (enum cfg_reuse)i;
@@ -125,7 +123,6 @@ void kw_retry_on(struct reader *r, size_t first, const void *data)
 {
 	unsigned on = 0;
 
-	(void)data;
 	for (size_t i = first; i < r->line->n; i++) {
 		unsigned one = retry_of(word_at(r, i));
 
@@ -150,6 +147,5 @@ void kw_retry_on(struct reader *r, size_t first, const void *data)
 
 void kw_monitor_uri(struct reader *r, size_t first, const void *data)
 {
-	(void)data;
 	r->proxy->set.http.monitor_uri = r->no ? NULL : keep_word(r, first);
 }

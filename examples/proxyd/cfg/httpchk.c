@@ -83,7 +83,6 @@ void kw_httpchk(struct reader *r, size_t first, const void *data)
 	size_t n = r->line->n - first;
 	struct cfg_httpchk *c;
 
-	(void)data;
 	if (r->no) {
 		r->proxy->set.httpchk = NULL;
 		r->proxy->set.check.kind = CFG_CHECK_CONNECT;
@@ -109,7 +108,6 @@ void kw_http_check_send(struct reader *r, size_t first, const void *data)
 {
 	struct cfg_httpchk *c = own_httpchk(r);
 
-	(void)data;
 	if (c)
 		c->sends = true;
 	for (size_t i = first; c && i < r->line->n; i += 2) {
@@ -318,7 +316,6 @@ void kw_http_check_expect(struct reader *r, size_t first, const void *data)
 	const char *word;
 	bool not ;
 
-	(void)data;
 	if (!c)
 		return;
 	c->expects = true;
@@ -371,7 +368,6 @@ void kw_http_check_connect(struct reader *r, size_t first, const void *data)
 	struct cfg_httpchk *c = own_httpchk(r);
 	struct cfg_check_connect *how = &r->proxy->set.check.connect, own = {.given = true};
 
-	(void)data;
 	if (c && (c->sends || c->expects))
 		c = begin_round(r, c);
 	if (!c)
@@ -405,7 +401,6 @@ void kw_http_check_set(struct reader *r, size_t first, const void *data)
 {
 	struct cfg_httpchk *c = own_httpchk(r);
 
-	(void)data;
 	if (c)
 		cfg_add_check_rule(r, first - 1, c->sends || c->expects ? &c->set_after : &c->set);
 }
@@ -414,8 +409,6 @@ void kw_http_check_state(struct reader *r, size_t first, const void *data)
 {
 	struct cfg_httpchk *c = own_httpchk(r);
 
-	(void)first;
-	(void)data;
 	if (c)
 		c->send_state = !r->no;
 }
@@ -424,8 +417,6 @@ void kw_http_check_404(struct reader *r, size_t first, const void *data)
 {
 	struct cfg_httpchk *c = own_httpchk(r);
 
-	(void)first;
-	(void)data;
 	if (c)
 		c->drain_404 = !r->no;
 }

@@ -70,7 +70,6 @@ void kw_forward_number(struct reader *r, size_t first, const void *data)
 
 void kw_forward_timeout(struct reader *r, size_t first, const void *data)
 {
-	(void)data;
 	if (r->forward)
 		read_time(r, first, "timeout client", &r->forward->client_ns);
 }

@@ -39,7 +39,6 @@ void kw_mailer(struct reader *r, size_t first, const void *data)
 	struct cfg_mailer *m = r->mailers ? keep(r, sizeof(*m)) : NULL;
 	struct address a;
 
-	(void)data;
 	if (!m || !read_address(r, first + 1, word_at(r, first + 1), ADDR_PORT | (r->opts->ignore_unresolved ? ADDR_UNRESOLVED : 0), &a))
 		return;
 	m->name = keep_word(r, first);
@@ -50,7 +49,6 @@ void kw_mailer(struct reader *r, size_t first, const void *data)
 
 void kw_mail_timeout(struct reader *r, size_t first, const void *data)
 {
-	(void)data;
 	if (r->mailers)
 		read_time(r, first, "timeout mail", &r->mailers->timeout_ns);
 }
@@ -60,7 +58,6 @@ void kw_email_alert(struct reader *r, size_t first, const void *data)
 	struct cfg_email *e = keep_copy(r, r->proxy->set.email, sizeof(*e));
 	const char *what = word_at(r, first - 1);
 
-	(void)data;
 	if (!e)
 		return;
 	r->proxy->set.email = e;

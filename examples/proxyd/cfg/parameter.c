@@ -69,7 +69,6 @@ void parameter_accepted(struct reader *r, size_t i, void *target)
 {
 	const char *word = word_at(r, i), *value = word_at(r, i + 1);
 
-	(void)target;
 	if ((!strcmp(word, "proto") || !strcmp(word, "check-proto") || !strcmp(word, "ws")) && strcmp(value, "h1") != 0 &&
 	    (*word != 'w' || strcmp(value, "auto") != 0))
 		say(r, DIAG_ERROR, i + 1, "%s %s is known to HAProxy, not supported by this version: write %s h1", word, value, word);

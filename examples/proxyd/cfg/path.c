@@ -12,7 +12,6 @@ void kw_default_path(struct reader *r, size_t first, const void *data)
 	struct cfg_global *g = &r->cfg->global;
 	size_t k = 0;
 
-	(void)data;
 	while (k < 4 && strcmp(word_at(r, first), mode[k]) != 0)
 		k++;
 	if (k == 4 || (k == CFG_PATHS_ORIGIN) != (r->line->n == first + 2)) {

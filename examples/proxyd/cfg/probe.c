@@ -341,7 +341,6 @@ void kw_tcp_check(struct reader *r, size_t first, const void *data)
 {
 	const char *word = word_at(r, first);
 
-	(void)data;
 	if (!strcmp(word, "connect"))
 		read_connect(r, first + 1);
 	else if (!strcmp(word, "send") || !strcmp(word, "send-lf") ||

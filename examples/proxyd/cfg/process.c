@@ -75,7 +75,6 @@ void kw_cpu_map(struct reader *r, size_t first, const void *data)
 	char text[128], *slash;
 	cpu_set_t processes, threads, cpus;
 
-	(void)data;
 	CPU_ZERO(&processes);
 	CPU_ZERO(&threads);
 	CPU_ZERO(&cpus);
@@ -117,7 +116,6 @@ void kw_cpu_map(struct reader *r, size_t first, const void *data)
 
 void kw_grace(struct reader *r, size_t first, const void *data)
 {
-	(void)data;
 	read_time(r, first, "grace", &r->cfg->global.grace_ns);
 }
 

@@ -19,7 +19,6 @@ static void kw_mode(struct reader *r, size_t first, const void *data)
 {
 	const char *mode = word_at(r, first);
 
-	(void)data;
 	r->proxy->set.mode_at = place_at(r, first);
 	if (!strcmp(mode, "tcp"))
 		r->proxy->set.mode = CFG_MODE_TCP;
@@ -71,7 +70,6 @@ static void kw_persist(struct reader *r, size_t first, const void *data)
 {
 	static const char *const known[] = {"rdp-cookie", NULL};
 
-	(void)data;
 	if (strncmp(word_at(r, first), "rdp-cookie", 10) != 0 ||
 	    (word_at(r, first)[10] && word_at(r, first)[10] != '('))
 		say_unknown(r, first, "persistence", known, NULL);
@@ -89,7 +87,6 @@ static void kw_hash_type(struct reader *r, size_t first, const void *data)
 	struct cfg_hash_type t = {.consistent = !strcmp(method, "consistent")};
 	int known = *function ? -1 : CFG_HASH_SDBM;
 
-	(void)data;
 	if (!t.consistent && strcmp(method, "map-based") != 0)
 		say(r, DIAG_ERROR, first, "\"%s\" is no type of hash: write map-based or consistent", method);
 	/* without a function the points of a ring are looked for with a better mixed key */
@@ -113,7 +110,6 @@ static void kw_balance(struct reader *r, size_t first, const void *data)
 	const char *known[N_BALANCES + 1] = {NULL};
 	char name[64];
 
-	(void)data;
 	if (first == r->line->n) {
 		say(r, DIAG_WARNING, 0, "\"balance\" without an algorithm is balance roundrobin");
 		r->proxy->set.balance = "roundrobin";
@@ -170,7 +166,6 @@ static void kw_balance_factor(struct reader *r, size_t first, const void *data)
 {
 	unsigned percent;
 
-	(void)data;
 	if (!read_number(r, first, "hash-balance-factor", 0, 65535, &percent))
 		return;
 	if (percent && percent <= 100)
@@ -181,36 +176,29 @@ static void kw_balance_factor(struct reader *r, size_t first, const void *data)
 
 static void kw_option(struct reader *r, size_t first, const void *data)
 {
-	(void)first;
 	*(bool *)setting(r, data) = !r->no;
 }
 
 /* One that is on unless there is a `no` before it. */
 static void kw_option_off(struct reader *r, size_t first, const void *data)
 {
-	(void)first;
 	*(bool *)setting(r, data) = r->no;
 }
 
 static void kw_option_tcpka(struct reader *r, size_t first, const void *data)
 {
-	(void)first;
-	(void)data;
 	r->proxy->set.tcp_client.keepalive = r->proxy->set.tcp_server.keepalive = !r->no;
 }
 
 /* On close the peer gets a reset, and what was not sent is dropped. */
 static void kw_option_nolinger(struct reader *r, size_t first, const void *data)
 {
-	(void)first;
-	(void)data;
 	r->proxy->set.tcp_client.resets = r->proxy->set.tcp_server.resets = !r->no;
 }
 
 /* Of statistics, fetches and the runtime API. */
 static void kw_proxy_id(struct reader *r, size_t first, const void *data)
 {
-	(void)data;
 	r->proxy->id_given = read_number(r, first, "id", 1, INT32_MAX, &r->proxy->id);
 }
 
@@ -218,7 +206,6 @@ static void kw_keep_alive_queue(struct reader *r, size_t first, const void *data
 {
 	struct cfg_http *h = &r->proxy->set.http;
 
-	(void)data;
 	h->limits_last = strcmp(word_at(r, first), "-1") != 0 &&
 			 read_number(r, first, "max-keep-alive-queue", 0, MAXCONN_MAX, &h->last_queue_max);
 }
@@ -229,7 +216,6 @@ static void kw_option_redispatch(struct reader *r, size_t first, const void *dat
 	int n = -1;
 	char rest;
 
-	(void)data;
 	if (*text && (sscanf(text, "%d%c", &n, &rest) != 1 || n == 0 || n > 100 || n < -100)) {
 		say(r, DIAG_ERROR, first,
 		    "option redispatch takes a number other than 0: N means at every N-th retry, "
@@ -242,20 +228,15 @@ static void kw_option_redispatch(struct reader *r, size_t first, const void *dat
 
 static void kw_accepted(struct reader *r, size_t first, const void *data)
 {
-	(void)r;
-	(void)first;
-	(void)data;
 }
 
 static void kw_flag(struct reader *r, size_t first, const void *data)
 {
-	(void)data;
 	r->proxy->set.disabled = !strcmp(word_at(r, first - 1), "disabled");
 }
 
 static void kw_default_backend(struct reader *r, size_t first, const void *data)
 {
-	(void)data;
 	r->proxy->set.default_backend = r->no ? NULL : keep_word(r, first);
 	r->proxy->set.default_backend_at = place_at(r, first);
 }
@@ -276,13 +257,11 @@ static void kw_log_format(struct reader *r, size_t first, const void *data)
 
 static void kw_log_tag(struct reader *r, size_t first, const void *data)
 {
-	(void)data;
 	r->proxy->set.log_tag = keep_word(r, first);
 }
 
 static void kw_unique_id_header(struct reader *r, size_t first, const void *data)
 {
-	(void)data;
 	r->proxy->set.unique_id_header = keep_word(r, first);
 }
 

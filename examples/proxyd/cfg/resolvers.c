@@ -88,7 +88,6 @@ void kw_nameserver(struct reader *r, size_t first, const void *data)
 	const char *text = word_at(r, first + 1);
 	struct address a;
 
-	(void)data;
 	if (!n)
 		return;
 	n->tcp = !strncmp(text, "tcp@", 4) || !strncmp(text, "tcp4@", 5) || !strncmp(text, "tcp6@", 5);
@@ -131,15 +130,12 @@ static void add_system(struct reader *r, struct cfg_resolvers *s)
 
 void kw_parse_resolv_conf(struct reader *r, size_t first, const void *data)
 {
-	(void)first;
-	(void)data;
 	if (r->resolvers)
 		add_system(r, r->resolvers);
 }
 
 void kw_hold(struct reader *r, size_t first, const void *data)
 {
-	(void)data;
 	for (unsigned i = 0; r->resolvers && i < CFG_HOLDS; i++)
 		if (!strcmp(word_at(r, first), holds[i])) {
 			read_time(r, first + 1, "hold", &r->resolvers->hold_ns[i]);
@@ -154,7 +150,6 @@ void kw_resolvers_timeout(struct reader *r, size_t first, const void *data)
 	const char *name = word_at(r, first);
 	uint64_t ns;
 
-	(void)data;
 	if (!r->resolvers)
 		return;
 	if (strcmp(name, "resolve") != 0 && strcmp(name, "retry") != 0)

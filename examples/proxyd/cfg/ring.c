@@ -44,21 +44,18 @@ void begin_ring(struct reader *r)
 
 void kw_ring_text(struct reader *r, size_t first, const void *data)
 {
-	(void)data;
 	if (r->ring)
 		r->ring->description = keep_rest(r, first);
 }
 
 void kw_ring_file(struct reader *r, size_t first, const void *data)
 {
-	(void)data;
 	if (r->ring)
 		r->ring->file = cfg_path(r->cfg, place_at(r, first).file, keep_word(r, first));
 }
 
 void kw_ring_format(struct reader *r, size_t first, const void *data)
 {
-	(void)data;
 	if (r->ring)
 		cfg_log_format(r, first, &r->ring->format);
 }
@@ -79,7 +76,6 @@ void kw_ring_timeout(struct reader *r, size_t first, const void *data)
 {
 	bool connect = !strcmp(word_at(r, first), "connect");
 
-	(void)data;
 	if (!connect && strcmp(word_at(r, first), "server") != 0)
 		say(r, DIAG_ERROR, first, "\"%s\" is no timeout of a ring: write connect or server", word_at(r, first));
 	else if (r->ring)
@@ -108,7 +104,6 @@ void kw_ring_server(struct reader *r, size_t first, const void *data)
 	struct cfg_server like = {0}; /* whose words of TLS they are */
 	struct cfg_ring_server *s;
 
-	(void)data;
 	if (!r->ring || !add_server(r, r->ring, first + 1, word_at(r, first + 1), &s))
 		return;
 	s->at = place_at(r, first);

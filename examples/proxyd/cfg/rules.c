@@ -296,7 +296,6 @@ void kw_acl(struct reader *r, size_t first, const void *data)
 	struct section s;
 	size_t wrong;
 
-	(void)data;
 	if (!begin(r, first, &s))
 		return;
 	if (acl_parse(&s.reader, s.word, s.n, &wrong, &e))
@@ -409,7 +408,6 @@ void kw_monitor_fail(struct reader *r, size_t first, const void *data)
 	struct diag_place at = place_at(r, first);
 	struct section s;
 
-	(void)data;
 	if (!begin(r, first, &s) || s.n + 3 > WORDS_MAX)
 		return;
 	memcpy(word + 3, s.word, s.n * sizeof(word[0]));
@@ -441,7 +439,6 @@ void kw_redirect(struct reader *r, size_t first, const void *data)
 {
 	struct section s;
 
-	(void)data;
 	if (begin(r, first - 1, &s))
 		add(r, &s, RULES_REQUEST, first - 1);
 }
@@ -541,7 +538,6 @@ void kw_capture_cookie(struct reader *r, size_t first, const void *data)
 {
 	struct section s;
 
-	(void)data;
 	if (!begin(r, first, &s) || !read_len(r, first + 1, &r->proxy->slots->cookie_len))
 		return;
 	r->proxy->slots->cookie = keep_word(r, first);
@@ -672,7 +668,6 @@ void kw_use_server(struct reader *r, size_t first, const void *data)
 	struct section s;
 	bool ok;
 
-	(void)data;
 	if (!use || !begin(r, first, &s))
 		return;
 	use->at = place_at(r, first);
@@ -692,7 +687,6 @@ void kw_use_backend(struct reader *r, size_t first, const void *data)
 	struct section s;
 	bool ok;
 
-	(void)data;
 	if (!sw || !begin(r, first, &s))
 		return;
 	sw->at = place_at(r, first);

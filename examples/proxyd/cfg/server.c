@@ -423,7 +423,6 @@ void kw_default_server(struct reader *r, size_t first, const void *data)
 {
 	struct cfg_server *s = keep_copy(r, r->proxy->set.server, sizeof(*s));
 
-	(void)data;
 	if (!s)
 		return;
 	r->proxy->set.server = s;
@@ -561,7 +560,6 @@ void kw_dispatch(struct reader *r, size_t first, const void *data)
 	struct cfg_server *s = nameless(r, &at);
 	struct address a;
 
-	(void)data;
 	if (!s || !read_address(r, first, word_at(r, first), ADDR_PORT, &a))
 		return;
 	s->host = a.host;
@@ -640,7 +638,6 @@ void cfg_server_ids(struct reader *r, struct cfg_proxy *p)
 
 void kw_server(struct reader *r, size_t first, const void *data)
 {
-	(void)data;
 	add_server(r, first, keep_word(r, first), 0);
 }
 
@@ -654,7 +651,6 @@ void kw_server_template(struct reader *r, size_t first, const void *data)
 	unsigned low = 1, high;
 	char end, name[CFG_NAME_MAX + 16];
 
-	(void)data;
 	if (sscanf(range, "%u-%u%c", &low, &high, &end) != 2) {
 		low = 1;
 		if (sscanf(range, "%u%c", &high, &end) != 1)

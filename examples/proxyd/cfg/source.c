@@ -68,7 +68,6 @@ void kw_source(struct reader *r, size_t first, const void *data)
 {
 	struct cfg_source *s = read_source(r, first, false);
 
-	(void)data;
 	r->proxy->set.source = s;
 	for (size_t i = first + 1; s && i < r->line->n; i += 2)
 		if (i + 1 == r->line->n || (strcmp(word_at(r, i), "usesrc") != 0 && strcmp(word_at(r, i), "interface") != 0)) {

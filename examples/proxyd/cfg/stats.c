@@ -69,7 +69,6 @@ void kw_stats_socket(struct reader *r, size_t first, const void *data)
 	struct cfg_stats_socket *s = keep(r, sizeof(*s));
 	struct address a;
 
-	(void)data;
 	if (!s || !read_address(r, first, word_at(r, first), ADDR_LISTEN, &a))
 		return;
 	s->at = place_at(r, first);
@@ -92,7 +91,6 @@ void kw_state_from(struct reader *r, size_t first, const void *data)
 {
 	static const char *const from[] = {"none", "local", "global", NULL};
 
-	(void)data;
 	for (unsigned k = 0; from[k]; k++)
 		if (!strcmp(word_at(r, first), from[k])) {
 			r->proxy->set.state_from = (enum cfg_state_from)k;
@@ -105,7 +103,6 @@ void kw_state_file(struct reader *r, size_t first, const void *data)
 {
 	bool own = first == r->line->n || !strcmp(word_at(r, first), "use-backend-name");
 
-	(void)data;
 	r->proxy->set.state_file = own ? NULL : keep_word(r, first);
 }
 
@@ -200,7 +197,6 @@ void kw_stats(struct reader *r, size_t first, const void *data)
 	const char *word = word_at(r, first - 1), *text;
 	bool more = first < r->line->n;
 
-	(void)data;
 	if (r->no) {
 		say(r, DIAG_ERROR, first - 1, "\"no\" before \"stats %s\" means nothing: remove the line", word);
 		return;

@@ -170,7 +170,6 @@ void kw_stick_table(struct reader *r, size_t first, const void *data)
 	struct table_ref *ref = m ? table_ref(m, r->proxy->name) : NULL;
 	struct table_def def;
 
-	(void)data;
 	memset(&def, 0, sizeof(def)); /* definitions are compared as bytes */
 	if (!ref || !read_table(r, first, &def))
 		return;

@@ -205,7 +205,6 @@ void bind_tls_refused(struct reader *r, size_t i, void *target)
 {
 	const char *word = word_at(r, i);
 
-	(void)target;
 	if (!strcmp(word, "npn"))
 		say(r, DIAG_NOTICE, i,
 		    "\"npn\" was removed from TLS: clients ask by ALPN; write alpn instead");

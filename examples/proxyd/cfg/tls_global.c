@@ -8,7 +8,6 @@ void kw_tls_base(struct reader *r, size_t first, const void *data)
 {
 	struct cfg_tls_global *g = &r->cfg->global.tls;
 
-	(void)data;
 	*(word_at(r, first - 1)[1] == 'a' ? &g->ca_base : &g->crt_base) = keep_word(r, first);
 }
 
@@ -21,7 +20,6 @@ void kw_tls_default(struct reader *r, size_t first, const void *data)
 	    *word == 'b' ? &r->cfg->global.tls.bind : &r->cfg->global.tls.server;
 	size_t i = first;
 
-	(void)data;
 	if (strcmp(what, "options") != 0) {
 		tls_set_word(r, s, what, first);
 		return;
@@ -36,7 +34,6 @@ void kw_tls_number(struct reader *r, size_t first, const void *data)
 	const char *word = word_at(r, first - 1);
 	uint64_t ns;
 
-	(void)data;
 	if (!strcmp(word, "tune.ssl.cachesize"))
 		read_number(r, first, word, 0, 10000000, &g->cache_size);
 	else if (!strcmp(word, "tune.ssl.capture-buffer-size") || !strcmp(word, "tune.ssl.capture-cipherlist-size"))
@@ -65,7 +62,6 @@ void kw_tls_keylog(struct reader *r, size_t first, const void *data)
 {
 	bool on = !strcmp(word_at(r, first), "on");
 
-	(void)data;
 	r->cfg->global.tls.all.keeps_secrets = on;
 	if (!on && strcmp(word_at(r, first), "off") != 0)
 		say(r, DIAG_ERROR, first, "write on or off");
@@ -73,7 +69,6 @@ void kw_tls_keylog(struct reader *r, size_t first, const void *data)
 
 void kw_tls_dh(struct reader *r, size_t first, const void *data)
 {
-	(void)data;
 	r->cfg->global.tls.all.dh_file = keep_word(r, first);
 }
 
@@ -81,7 +76,6 @@ void kw_tls_server_verify(struct reader *r, size_t first, const void *data)
 {
 	bool none = !strcmp(word_at(r, first), "none");
 
-	(void)data;
 	r->cfg->global.tls.servers_unverified = none;
 	if (!none && strcmp(word_at(r, first), "required") != 0)
 		say(r, DIAG_ERROR, first, "write none or required");

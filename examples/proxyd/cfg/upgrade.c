@@ -87,8 +87,6 @@ static void rename_words(struct upgrade *u, const struct lex_line *line, size_t 
 /* Nothing can stand for it: `data` says what to do. */
 static void refuse(struct upgrade *u, const struct lex_line *line, size_t words, const char *data)
 {
-	(void)line;
-	(void)words;
 	snprintf(u->why_not, sizeof(u->why_not), "%s", data);
 }
 
@@ -96,8 +94,6 @@ static void refuse(struct upgrade *u, const struct lex_line *line, size_t words,
 static void section_address(struct upgrade *u, const struct lex_line *line, size_t words,
 			    const char *data)
 {
-	(void)words;
-	(void)data;
 	begin_line(u);
 	put(u, &line->word[0], "%s", text_of(line, 0));
 	put(u, &line->word[1], "%s", text_of(line, 1));
@@ -110,8 +106,6 @@ static void section_address(struct upgrade *u, const struct lex_line *line, size
 static void bind_process(struct upgrade *u, const struct lex_line *line, size_t words,
 			 const char *data)
 {
-	(void)words;
-	(void)data;
 	begin_line(u);
 	for (size_t i = 0; i < line->n; i++) {
 		if (i > 1 && is(line, i, "process"))
@@ -128,8 +122,6 @@ static void httpchk_headers(struct upgrade *u, const struct lex_line *line, size
 	const struct lex_word *at = &line->word[4];
 	const char *p = text_of(line, 4);
 
-	(void)words;
-	(void)data;
 	begin_line(u);
 	for (size_t i = 0; i < 4; i++)
 		put(u, &line->word[i], "%s", text_of(line, i));

@@ -64,7 +64,6 @@ void kw_group(struct reader *r, size_t first, const void *data)
 	char buf[USER_NAME_MAX + 1];
 	int group;
 
-	(void)data;
 	if (!r->userlist)
 		return;
 	if (first + 1 < r->line->n && strcmp(word_at(r, first + 1), "users") != 0) {
@@ -85,7 +84,6 @@ void kw_user(struct reader *r, size_t first, const void *data)
 	struct user *u = r->userlist ? get_user(r, word_at(r, first)) : NULL;
 	char buf[USER_NAME_MAX + 1];
 
-	(void)data;
 	if (strlen(word_at(r, first)) > USER_NAME_MAX) {
 		say(r, DIAG_ERROR, first, "the name of a user has at most %d characters",
 		    USER_NAME_MAX);

@@ -35,7 +35,6 @@ static int source_build(const struct lb_snapshot *s, const struct lb_snapshot *o
 	size_t n = lb_snapshot_count(s);
 	int64_t *score = calloc(n + 1, sizeof(*score)), total;
 
-	(void)old;
 	if (!score)
 		return -ENOMEM;
 	map->total = total_weight(s);
@@ -70,7 +69,6 @@ static ssize_t source_pick(const struct lb_snapshot *s, void *cursor, const stru
 	const struct source_map *map = lb_snapshot_table(s);
 	uint64_t at;
 
-	(void)cursor;
 	if (!map->total)
 		return -1;
 	at = lb_query_request(q)->key64 % map->total;

@@ -242,7 +242,6 @@ bool conn_expire(struct conn *c, const struct conn_timeouts *t, uint64_t now_ns)
 {
 	enum conn_end end = CONN_CLIENT;
 
-	(void)now_ns;
 	switch (c->state) {
 	case CONN_QUEUED:
 		conn_end(c, 's', 'Q');

@@ -228,7 +228,6 @@ static void on_answer(void *userdata, int status, int timeouts, unsigned char *a
 	bool changed = false;
 	enum dns_counter what;
 
-	(void)timeouts;
 	if (q)
 		LIST_REMOVE(a, entry);
 	free(a);

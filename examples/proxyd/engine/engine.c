@@ -355,7 +355,6 @@ int engine_dispatch(struct engine *e, uint64_t now_ns)
 	struct set *s;
 	uint64_t n;
 
-	(void)now_ns;
 	if (read(e->wake_fd, &n, sizeof(n)) < 0 && errno != EAGAIN)
 		return -errno;
 	read_messages(e);

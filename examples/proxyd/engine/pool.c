@@ -141,7 +141,6 @@ struct pool *pool_get(struct engine *e, const struct cfg_proxy *proxy)
 
 void pool_put(struct engine *e, struct pool *p)
 {
-	(void)e;
 	if (--p->refs)
 		return;
 	LIST_REMOVE(p, entry);

@@ -351,7 +351,6 @@ static void srv_answered(struct dns_question *q, uint64_t now_ns)
 
 static void on_answered(void *userdata, struct dns_question *q, uint64_t now_ns)
 {
-	(void)userdata;
 	if (q->is_srv)
 		srv_answered(q, now_ns);
 	else
@@ -436,7 +435,6 @@ int resolve_rename(struct engine *e, struct server *s, const char *name)
 	struct server_name *n = s->named;
 	int r;
 
-	(void)e;
 	if (!n || n->srv.question)
 		return -ENOENT;
 	log_msg(LOG_NOTICE, "%s/%s changed its FQDN from %s to %s by 'stats socket command'", s->pool->name, s->name,

@@ -316,7 +316,6 @@ static enum health_step on_received(void *state, const void *config, const void 
 static enum health_step on_closed(void *state, const void *config, int error,
 				  struct health_probe_io *io)
 {
-	(void)error;
 	return go_on(state, config, NULL, 0, true, io);
 }
 
@@ -324,7 +323,6 @@ static void on_end(void *state, const void *config)
 {
 	struct state *st = state;
 
-	(void)config;
 	vars_clear(&st->vars);
 	free(st->out);
 }

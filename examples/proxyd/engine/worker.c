@@ -209,7 +209,6 @@ void worker_adopt(struct worker *w, void *arg)
 
 void worker_drain(struct worker *w, void *unused)
 {
-	(void)unused;
 	for (size_t i = 0; w->set && i < w->set->n_listeners; i++) {
 		struct socket_handle *h = &w->set->listener[i].listener->socket[w->index];
 
@@ -225,7 +224,6 @@ void worker_drain(struct worker *w, void *unused)
 
 void worker_quit(struct worker *w, void *unused)
 {
-	(void)unused;
 	w->quit = true;
 }
 

@@ -541,8 +541,6 @@ static bool named(const struct fetch *f, const struct expr_arg *arg, unsigned n_
 {
 	enum cond_result all = COND_TRUE;
 
-	(void)f;
-	(void)step;
 	for (unsigned i = 0; i < n_args && all != COND_FALSE; i++) {
 		enum cond_result one = acl_eval(arg[i].object, r);
 

@@ -88,8 +88,6 @@ bool rule_read_expr(struct words *w, struct expr *ret)
 
 bool rule_read_nothing(struct words *w, struct rule *rule)
 {
-	(void)w;
-	(void)rule;
 	return true;
 }
 
@@ -112,7 +110,6 @@ static bool read_service(struct words *w, struct rule *rule)
 {
 	const char *name = rule_need_word(w, "the name of a service");
 
-	(void)rule;
 	if (name && strcmp(name, "prometheus-exporter") != 0)
 		return rule_fail(w->e, "there is no service \"%.100s\": write prometheus-exporter",
 				 name);
@@ -122,15 +119,10 @@ static bool read_service(struct words *w, struct rule *rule)
 /* Words of which nothing is done: caching, and what is so anyway. */
 static void run_nothing(const struct rule *rule, struct run *r, struct verdict *v)
 {
-	(void)rule;
-	(void)r;
-	(void)v;
 }
 
 static void run_no_retry(const struct rule *rule, struct run *r, struct verdict *v)
 {
-	(void)rule;
-	(void)r;
 	v->no_retry = true;
 }
 

@@ -14,7 +14,6 @@
 
 void run_verdict(const struct rule *rule, struct run *r, struct verdict *v)
 {
-	(void)r;
 	v->kind = (enum verdict_kind)rule->data;
 	v->status = rule->number;
 	v->answer = rule->answer;

@@ -15,7 +15,6 @@ void run_capture(const struct rule *rule, struct run *r, struct verdict *v)
 {
 	struct text t;
 
-	(void)v;
 	if (r->captures && r->slots && expr_eval_text(&rule->expr, r, &t))
 		capture_set(r->captures, r->slots, side_of(rule), rule->number, t);
 }

@@ -26,7 +26,6 @@ void run_change_map(const struct rule *rule, struct run *r, struct verdict *v)
 	char key[KEY_MAX], value[KEY_MAX];
 	struct rule_error e;
 
-	(void)v;
 	if (!write_key(&rule->format, r, key) ||
 	    (rule->data == CHANGE_SET && !write_key(&rule->value, r, value)))
 		return;

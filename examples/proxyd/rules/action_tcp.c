@@ -7,15 +7,12 @@
 
 void run_expect_proxy(const struct rule *rule, struct run *r, struct verdict *v)
 {
-	(void)rule;
-	(void)r;
 	v->expect_proxy = true;
 }
 
 /* "expect-proxy layer4" */
 bool read_expect_proxy(struct words *w, struct rule *rule)
 {
-	(void)rule;
 	return rule_take_word(w, "layer4") ||
 	       rule_fail(w->e, "write expect-proxy layer4: there is no other layer");
 }
@@ -23,8 +20,6 @@ bool read_expect_proxy(struct words *w, struct rule *rule)
 /* In mode http it is so already: as accept, as in HAProxy. */
 void run_switch(const struct rule *rule, struct run *r, struct verdict *v)
 {
-	(void)rule;
-	(void)r;
 	v->kind = VERDICT_ALLOW;
 	v->to_http = true;
 }
@@ -32,7 +27,6 @@ void run_switch(const struct rule *rule, struct run *r, struct verdict *v)
 /* "switch-mode http [proto h1]" */
 bool read_switch(struct words *w, struct rule *rule)
 {
-	(void)rule;
 	if (!rule_take_word(w, "http"))
 		return rule_fail(w->e, "write switch-mode http: there is no other mode to go to");
 	if (!rule_take_word(w, "proto") || rule_take_word(w, "h1"))
@@ -46,7 +40,6 @@ void run_set_end(const struct rule *rule, struct run *r, struct verdict *v)
 	struct run_end *end = rule->data & SET_DESTINATION ? &r->destination : &r->source;
 	struct sample s;
 
-	(void)v;
 	if (!expr_eval(&rule->expr, r, NULL, &s))
 		return; /* as HAProxy: it stays what it was */
 	if (rule->data & SET_PORT) {
@@ -69,7 +62,6 @@ bool read_set_end(struct words *w, struct rule *rule)
 /* set-mark, set-tos, set-nice: a number, which may be hexadecimal */
 void run_packet(const struct rule *rule, struct run *r, struct verdict *v)
 {
-	(void)r;
 	if (rule->data == PACKET_MARK)
 		v->mark = rule->number, v->has_mark = true;
 	else if (rule->data == PACKET_TOS)

@@ -80,7 +80,6 @@ void run_count(const struct rule *rule, struct run *r, struct verdict *v)
 {
 	const struct track *t = r->track ? &r->track[rule->number] : NULL;
 
-	(void)v;
 	if (t && t->entry)
 		table_count(t->table, t->entry, place_of(rule), 1, r->now_ns);
 }
@@ -95,7 +94,6 @@ void run_tag(const struct rule *rule, struct run *r, struct verdict *v)
 	const struct track *t = r->track ? &r->track[rule->number] : NULL;
 	struct sample s;
 
-	(void)v;
 	if (t && t->entry && expr_eval(&rule->expr, r, NULL, &s) &&
 	    sample_cast(&s, SAMPLE_INT, &r->scratch))
 		table_set(t->table, t->entry, place_of(rule), (uint64_t)s.number);
@@ -106,7 +104,6 @@ void run_add(const struct rule *rule, struct run *r, struct verdict *v)
 	const struct track *t = r->track ? &r->track[rule->number] : NULL;
 	struct sample s;
 
-	(void)v;
 	if (t && t->entry && expr_eval(&rule->expr, r, NULL, &s) &&
 	    sample_cast(&s, SAMPLE_INT, &r->scratch) && s.number > 0 && s.number <= UINT32_MAX)
 		table_count(t->table, t->entry, place_of(rule), s.number, r->now_ns);

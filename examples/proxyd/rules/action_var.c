@@ -13,7 +13,6 @@ void run_set_var(const struct rule *rule, struct run *r, struct verdict *v)
 	struct sample s;
 	struct text t;
 
-	(void)v;
 	if (rule->data) { /* set-var-fmt */
 		if (!format_write(&rule->format, r, &t))
 			return;
@@ -27,7 +26,6 @@ void run_set_var(const struct rule *rule, struct run *r, struct verdict *v)
 
 void run_unset_var(const struct rule *rule, struct run *r, struct verdict *v)
 {
-	(void)v;
 	run_var_unset(r, rule->number);
 }
 
@@ -106,7 +104,6 @@ bool read_priority(struct words *w, struct rule *rule)
 
 void run_log_level(const struct rule *rule, struct run *r, struct verdict *v)
 {
-	(void)r;
 	v->log_level = rule->data;
 }
 

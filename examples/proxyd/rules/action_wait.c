@@ -72,7 +72,6 @@ bool read_wait_body(struct words *w, struct rule *rule)
 
 void run_wait_body(const struct rule *rule, struct run *r, struct verdict *v)
 {
-	(void)r;
 	v->kind = VERDICT_WAIT_BODY;
 	v->wait_ns = rule->ns;
 	v->wait_bytes = rule->bytes;

@@ -51,7 +51,6 @@ static bool chunks(const struct conv *c, const struct expr_arg *arg, unsigned n_
 static bool check_chunks(struct expr_arg *arg, unsigned n, const struct rule_memory *m,
 			 struct rule_error *e)
 {
-	(void)m;
 	if (n > 1 && (arg[1].number < 0 || arg[1].number > 8192))
 		return rule_fail(e, "a chunk has 1 to 8192 bytes");
 	return n < 3 || arg[2].number == 0 || arg[2].number == 1 ||
@@ -73,9 +72,6 @@ static bool network_order(const struct conv *c, const struct expr_arg *arg, unsi
 	uint32_t n = htonl((uint32_t)s->number);
 	char *p = scratch_take(&r->scratch, sizeof(n));
 
-	(void)c;
-	(void)arg;
-	(void)n_args;
 	if (!p)
 		return false;
 	memcpy(p, &n, sizeof(n));
@@ -101,8 +97,6 @@ static bool crc32c(const struct conv *c, const struct expr_arg *arg, unsigned n_
 {
 	uint32_t hash = crc32c_of(s->text);
 
-	(void)c;
-	(void)r;
 	*s = sample_int(n_args && arg[0].number ? lb_hash_avalanche(hash) : hash);
 	return true;
 }
@@ -111,8 +105,6 @@ static bool crc32c(const struct conv *c, const struct expr_arg *arg, unsigned n_
 static bool xxh64(const struct conv *c, const struct expr_arg *arg, unsigned n_args, struct run *r,
 		  struct sample *s)
 {
-	(void)c;
-	(void)r;
 	*s = sample_int((int64_t)lb_hash_bytes(s->text.at, s->text.len,
 					       n_args ? (uint64_t)arg[0].number : 0));
 	return true;
@@ -124,7 +116,6 @@ static bool xxh(const struct conv *c, const struct expr_arg *arg, unsigned n_arg
 {
 	uint64_t seed = n_args ? (uint64_t)arg[0].number : 0;
 
-	(void)r;
 	*s = sample_int(c->data == 32 ? (int64_t)XXH32(s->text.at, s->text.len, (uint32_t)seed)
 				      : (int64_t)XXH3_64bits_withSeed(s->text.at, s->text.len, seed));
 	return true;

@@ -23,8 +23,6 @@ static bool digest_of(const EVP_MD *md, struct run *r, struct sample *s)
 static bool named(const struct conv *c, const struct expr_arg *arg, unsigned n_args, struct run *r,
 		  struct sample *s)
 {
-	(void)arg;
-	(void)n_args;
 	return digest_of(EVP_get_digestbyname(c->name), r, s);
 }
 
@@ -32,16 +30,12 @@ static bool named(const struct conv *c, const struct expr_arg *arg, unsigned n_a
 static bool chosen(const struct conv *c, const struct expr_arg *arg, unsigned n_args, struct run *r,
 		   struct sample *s)
 {
-	(void)c;
-	(void)n_args;
 	return digest_of(arg[0].object, r, s);
 }
 
 static bool check_digest(struct expr_arg *arg, unsigned n, const struct rule_memory *m,
 			 struct rule_error *e)
 {
-	(void)n;
-	(void)m;
 	arg[0].object = EVP_get_digestbyname(arg[0].text.at);
 	return arg[0].object ||
 	       rule_fail(e, "OpenSSL has no digest \"%.60s\": write sha256 and the like", arg[0].text.at);
@@ -50,7 +44,6 @@ static bool check_digest(struct expr_arg *arg, unsigned n, const struct rule_mem
 static bool check_bits(struct expr_arg *arg, unsigned n, const struct rule_memory *m,
 		       struct rule_error *e)
 {
-	(void)m;
 	arg[0].object = !n || !arg[0].text.len || arg[0].number == 256 ? EVP_sha256()
 			: arg[0].number == 224			       ? EVP_sha224()
 			: arg[0].number == 384			       ? EVP_sha384()
@@ -109,8 +102,6 @@ static bool hmac(const struct conv *c, const struct expr_arg *arg, unsigned n_ar
 	unsigned len;
 	char *p;
 
-	(void)c;
-	(void)n_args;
 	p = scratch_take(&r->scratch, EVP_MAX_MD_SIZE);
 	if (!p || !key_of(&arg[1], r, &key) ||
 	    !HMAC(arg[0].object, key.at, (int)key.len, (const unsigned char *)s->text.at, s->text.len,
@@ -131,7 +122,6 @@ static const EVP_CIPHER *cipher_of(int64_t bits)
 
 static bool check_cipher(struct expr_arg *arg, unsigned n, const struct rule_memory *m, struct rule_error *e)
 {
-	(void)n;
 	arg[0].object = cipher_of(arg[0].number);
 	if (!arg[0].object)
 		return rule_fail(e, "\"%.20s\" is no length of a key of AES: write 128, 192 or 256", arg[0].text.at);
@@ -185,7 +175,6 @@ static bool aes_gcm(const struct conv *c, const struct expr_arg *arg, unsigned n
 	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
 	bool ok = ctx && run_cipher(ctx, arg, c->data, r, s);
 
-	(void)n_args;
 	EVP_CIPHER_CTX_free(ctx);
 	return ok;
 }
@@ -296,10 +285,6 @@ static const struct {
 
 static bool error_name(const struct conv *c, const struct expr_arg *arg, unsigned n_args, struct run *r, struct sample *s)
 {
-	(void)c;
-	(void)arg;
-	(void)n_args;
-	(void)r;
 	for (size_t i = 0; i < sizeof(error_names) / sizeof(error_names[0]); i++)
 		if (error_names[i].code == s->number) {
 			*s = sample_text(SAMPLE_STR, error_names[i].name, strlen(error_names[i].name));

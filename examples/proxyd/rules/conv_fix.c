@@ -45,9 +45,6 @@ static bool tag_value(const struct conv *c, const struct expr_arg *arg, unsigned
 	struct text t = s->text;
 	struct field f;
 
-	(void)c;
-	(void)n_args;
-	(void)r;
 	while (read_field(&t, &f)) {
 		if (f.tag == arg->number) {
 			*s = sample_text(SAMPLE_BIN, f.value.at, f.value.len);
@@ -65,8 +62,6 @@ static bool check_tag(struct expr_arg *arg, unsigned n, const struct rule_memory
 	} names[] = {{"BeginString", TAG_BEGIN_STRING}, {"BodyLength", TAG_BODY_LENGTH}, {"CheckSum", TAG_CHECK_SUM},
 		     {"MsgType", TAG_MSG_TYPE},		{"SenderCompID", 49},		 {"TargetCompID", 56}};
 
-	(void)n;
-	(void)m;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (!strcmp(names[i].name, arg->text.at)) {
 			arg->number = names[i].tag;
@@ -133,10 +128,6 @@ static bool is_valid(const struct conv *c, const struct expr_arg *arg, unsigned 
 {
 	int found = is_message(s->text);
 
-	(void)c;
-	(void)arg;
-	(void)n_args;
-	(void)r;
 	*s = sample_bool(found > 0);
 	return found >= 0;
 }

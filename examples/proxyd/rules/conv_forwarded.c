@@ -145,10 +145,6 @@ static bool is_valid(const struct conv *c, const struct expr_arg *arg, unsigned 
 	size_t at = 0;
 	int seen = 0;
 
-	(void)c;
-	(void)arg;
-	(void)n_args;
-	(void)r;
 	while (ok && at < t.len) {
 		struct pair p;
 		int bit;
@@ -171,9 +167,6 @@ static bool field(const struct conv *c, const struct expr_arg *arg, unsigned n_a
 	struct pair p;
 	size_t at = 0;
 
-	(void)c;
-	(void)n_args;
-	(void)r;
 	while (at < t.len && next_pair(t, &at, &p))
 		if (text_same(p.name, arg->text, true)) {
 			*s = sample_text(SAMPLE_STR, p.value.at, p.value.len);
@@ -184,8 +177,6 @@ static bool field(const struct conv *c, const struct expr_arg *arg, unsigned n_a
 
 static bool check_field(struct expr_arg *arg, unsigned n, const struct rule_memory *m, struct rule_error *e)
 {
-	(void)n;
-	(void)m;
 	return pair_of(arg->text) || rule_fail(e, "\"%.30s\" is no field of Forwarded: write for, by, host or proto", arg->text.at);
 }
 
@@ -194,10 +185,6 @@ static bool node_name(const struct conv *c, const struct expr_arg *arg, unsigned
 {
 	struct text name, port;
 
-	(void)c;
-	(void)arg;
-	(void)n_args;
-	(void)r;
 	if (!is_node(s->text) || !split_node(s->text, &name, &port))
 		return false;
 	if (!text_to_ip(name, s))
@@ -211,10 +198,6 @@ static bool node_port(const struct conv *c, const struct expr_arg *arg, unsigned
 	struct text name, port;
 	int64_t n;
 
-	(void)c;
-	(void)arg;
-	(void)n_args;
-	(void)r;
 	if (!is_node(s->text) || !split_node(s->text, &name, &port) || !port.at)
 		return false;
 	*s = *port.at != '_' && text_to_int(port, &n) ? sample_int(n) : sample_text(SAMPLE_STR, port.at, port.len);

@@ -248,7 +248,6 @@ bool json_value(struct text t, bool is_int, struct scratch *scratch, struct samp
 
 bool json_check(struct expr_arg *arg, unsigned n, const struct rule_memory *m, struct rule_error *e)
 {
-	(void)m;
 	if (n && arg[0].text.len && *arg[0].text.at != '$')
 		return rule_fail(e, "\"%.60s\" is no path: it begins with $, such as $.user.name", arg[0].text.at);
 	return n < 2 || !arg[1].text.len || !strcmp(arg[1].text.at, "int") ||
@@ -264,7 +263,6 @@ static bool query(const struct conv *c, const struct expr_arg *arg, unsigned n_a
 {
 	struct text value;
 
-	(void)c;
 	return json_find(s->text, arg[0].text, &value) &&
 	       json_value(value, n_args > 1 && arg[1].text.len, &r->scratch, s);
 }

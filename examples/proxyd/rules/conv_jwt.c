@@ -118,7 +118,6 @@ static bool check_verify(struct expr_arg *arg, unsigned n, const struct rule_mem
 	const struct algorithm *a = find_algorithm(arg[0].text);
 	EVP_PKEY *key;
 
-	(void)n;
 	if (!check_variable(&arg[0], m, e) || !check_variable(&arg[1], m, e))
 		return false;
 	if (!a && arg[0].number < 0)
@@ -217,8 +216,6 @@ static bool verify(const struct conv *c, const struct expr_arg *arg, unsigned n_
 {
 	struct text word[2];
 
-	(void)c;
-	(void)n_args;
 	for (unsigned i = 0; i < 2; i++) {
 		struct sample value;
 

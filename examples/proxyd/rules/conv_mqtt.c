@@ -184,10 +184,6 @@ static bool is_valid(const struct conv *c, const struct expr_arg *arg, unsigned 
 	struct packet p;
 	int found = read_packet(s->text, &p);
 
-	(void)c;
-	(void)arg;
-	(void)n_args;
-	(void)r;
 	*s = sample_bool(found > 0);
 	return found >= 0;
 }
@@ -226,8 +222,6 @@ static bool field_value(const struct conv *c, const struct expr_arg *arg, unsign
 	struct text t = {NULL, 0};
 	unsigned id;
 
-	(void)c;
-	(void)n_args;
 	if (read_packet(s->text, &p) <= 0 || p.type != arg[0].number)
 		return false;
 	switch ((enum name)arg[1].number) {
@@ -283,8 +277,6 @@ static bool check_names(struct expr_arg *arg, unsigned n, const struct rule_memo
 	bool is_connect = !strcasecmp(packet, "connect") || !strcmp(packet, "1");
 	int64_t id;
 
-	(void)n;
-	(void)m;
 	if (!is_connect && strcasecmp(packet, "connack") != 0 && strcmp(packet, "2") != 0)
 		return rule_fail(e, "\"%.30s\" is no packet that comes first: write connect or connack", packet);
 	arg[0].number = is_connect ? PACKET_CONNECT : PACKET_CONNACK;

@@ -203,7 +203,6 @@ static bool format_time(const struct conv *c, const struct expr_arg *arg, unsign
 
 static bool check_unit(struct expr_arg *arg, unsigned n, const struct rule_memory *m, struct rule_error *e)
 {
-	(void)m;
 	if (n < 2)
 		return true;
 	arg[1].number = !strcmp(arg[1].text.at, "s") ? 1 : !strcmp(arg[1].text.at, "ms") ? 1000 : !strcmp(arg[1].text.at, "us") ? 1000000 : 0;
@@ -255,7 +254,6 @@ static bool hash(const struct conv *c, const struct expr_arg *arg, unsigned n_ar
 	};
 	uint32_t value = functions[c->data](s->text.at, s->text.len);
 
-	(void)r;
 	*s = sample_int(n_args && arg->number ? lb_hash_avalanche(value) : value);
 	return true;
 }
@@ -276,7 +274,6 @@ static bool mask_address(const struct conv *c, const struct expr_arg *arg, unsig
 {
 	int64_t bits;
 
-	(void)c;
 	/* text may be of either family; an IPv6 address without a mask of its own must be one of IPv4, mapped */
 	if (s->type == SAMPLE_STR && !text_to_ip(s->text, s))
 		return false;
@@ -293,7 +290,6 @@ static bool check_mask(struct expr_arg *arg, unsigned n, const struct rule_memor
 {
 	struct sample dotted;
 
-	(void)m;
 	if (memchr(arg[0].text.at, '.', arg[0].text.len) && text_to_ip(arg[0].text, &dotted)) {
 		uint32_t mask = (uint32_t)dotted.ip[0] << 24 | (uint32_t)dotted.ip[1] << 16 |
 				(uint32_t)dotted.ip[2] << 8 | dotted.ip[3];

@@ -166,8 +166,6 @@ static bool find(struct input in, const struct path *path, const struct pb_type 
 
 static bool protobuf(const struct conv *c, const struct expr_arg *arg, unsigned n_args, struct run *r, struct sample *s)
 {
-	(void)c;
-	(void)r;
 	return find(input_of(s->text), arg[0].object, n_args > 1 ? arg[1].object : NULL, s);
 }
 
@@ -176,8 +174,6 @@ static bool ungrpc(const struct conv *c, const struct expr_arg *arg, unsigned n_
 {
 	struct input in = input_of(s->text);
 
-	(void)c;
-	(void)r;
 	while (input_left(&in) > 5) {
 		bool compressed = take_number(&in, 1);
 		struct input message = take_vector(&in, 4);

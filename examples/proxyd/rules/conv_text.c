@@ -21,8 +21,6 @@ static bool change_case(const struct conv *c, const struct expr_arg *arg, unsign
 {
 	char *p = scratch_take(&r->scratch, s->text.len);
 
-	(void)arg;
-	(void)n_args;
 	if (!p)
 		return false;
 	for (size_t i = 0; i < s->text.len; i++) {
@@ -36,10 +34,6 @@ static bool change_case(const struct conv *c, const struct expr_arg *arg, unsign
 static bool length(const struct conv *c, const struct expr_arg *arg, unsigned n_args, struct run *r,
 		   struct sample *s)
 {
-	(void)c;
-	(void)arg;
-	(void)n_args;
-	(void)r;
 	*s = sample_int((int64_t)s->text.len);
 	return true;
 }
@@ -50,8 +44,6 @@ static bool bytes(const struct conv *c, const struct expr_arg *arg, unsigned n_a
 {
 	size_t from = arg[0].number < 0 ? 0 : (size_t)arg[0].number;
 
-	(void)c;
-	(void)r;
 	if (from > s->text.len)
 		from = s->text.len;
 	s->text.at += from;
@@ -66,10 +58,6 @@ static bool cut_line(const struct conv *c, const struct expr_arg *arg, unsigned 
 {
 	size_t n = 0;
 
-	(void)c;
-	(void)arg;
-	(void)n_args;
-	(void)r;
 	while (n < s->text.len && s->text.at[n] != '\r' && s->text.at[n] != '\n')
 		n++;
 	s->text.len = n;
@@ -84,8 +72,6 @@ static bool is_one_of(char c, struct text set)
 static bool trim(const struct conv *c, const struct expr_arg *arg, unsigned n_args, struct run *r,
 		 struct sample *s)
 {
-	(void)n_args;
-	(void)r;
 	if (c->data)
 		while (s->text.len && is_one_of(s->text.at[s->text.len - 1], arg->text))
 			s->text.len--;
@@ -136,7 +122,6 @@ static bool pieces(const struct conv *c, const struct expr_arg *arg, unsigned n_
 	struct text piece, begin = {NULL, 0};
 	struct pieces p = all;
 
-	(void)r;
 	while (next_piece(&p, &piece))
 		n++;
 	if (count < 0 || !arg[0].number)
@@ -168,7 +153,6 @@ static bool concat(const struct conv *c, const struct expr_arg *arg, unsigned n_
 	size_t len = 0, at = 0;
 	char *p;
 
-	(void)c;
 	if (n_args > 0)
 		part[1] = arg[0].text;
 	if (n_args > 1 && arg[1].number >= 0 && run_var_get(r, (unsigned)arg[1].number, &value) &&
@@ -208,7 +192,6 @@ static bool regsub(const struct conv *c, const struct expr_arg *arg, unsigned n_
 {
 	bool all = n_args > 2 && memchr(arg[2].text.at, 'g', arg[2].text.len);
 
-	(void)c;
 	return regex_replace(arg[0].object, s->text, arg[1].text, all, &r->scratch, &s->text);
 }
 
@@ -245,7 +228,6 @@ static bool url_decode(const struct conv *c, const struct expr_arg *arg, unsigne
 	bool form = n_args && arg->number;
 	size_t n = 0;
 
-	(void)c;
 	if (!p)
 		return false;
 	for (size_t i = 0; i < s->text.len; i++) {
@@ -276,9 +258,6 @@ static bool url_encode(const struct conv *c, const struct expr_arg *arg, unsigne
 	char *p = scratch_take(&r->scratch, s->text.len * 3);
 	size_t n = 0;
 
-	(void)c;
-	(void)arg;
-	(void)n_args;
 	if (!p)
 		return false;
 	for (size_t i = 0; i < s->text.len; i++) {
@@ -309,8 +288,6 @@ static bool base64_encode(const struct conv *c, const struct expr_arg *arg, unsi
 	char *p = scratch_take(&r->scratch, (s->text.len + 2) / 3 * 4);
 	size_t n = 0;
 
-	(void)arg;
-	(void)n_args;
 	if (!p)
 		return false;
 	for (size_t i = 0; i < s->text.len; i += 3) {
@@ -362,8 +339,6 @@ static bool base64_decode(const struct conv *c, const struct expr_arg *arg, unsi
 {
 	struct text t;
 
-	(void)arg;
-	(void)n_args;
 	if (!base64_bytes(s->text, c->data, &r->scratch, &t))
 		return false;
 	*s = sample_text(SAMPLE_BIN, t.at, t.len);
@@ -388,9 +363,6 @@ static bool write_hex(struct sample *s, struct scratch *scratch)
 static bool to_hex(const struct conv *c, const struct expr_arg *arg, unsigned n_args, struct run *r,
 		   struct sample *s)
 {
-	(void)c;
-	(void)arg;
-	(void)n_args;
 	return write_hex(s, &r->scratch);
 }
 
@@ -399,10 +371,6 @@ static bool hex_number(const struct conv *c, const struct expr_arg *arg, unsigne
 {
 	uint64_t value = 0;
 
-	(void)c;
-	(void)arg;
-	(void)n_args;
-	(void)r;
 	for (size_t i = 0; i < s->text.len; i++) {
 		int digit = nibble(s->text.at[i]);
 
@@ -421,9 +389,6 @@ static bool json_string(const struct conv *c, const struct expr_arg *arg, unsign
 	size_t cap = s->text.len * 6 + 1, n = 0;
 	char *p = scratch_take(&r->scratch, cap);
 
-	(void)c;
-	(void)arg;
-	(void)n_args;
 	if (!p)
 		return false;
 	for (size_t i = 0; i < s->text.len; i++) {
@@ -449,9 +414,6 @@ static bool choose(const struct conv *c, const struct expr_arg *arg, unsigned n_
 {
 	struct text t = arg[s->number ? 0 : 1].text;
 
-	(void)c;
-	(void)n_args;
-	(void)r;
 	return give(s, t.at, t.len);
 }
 
@@ -462,7 +424,6 @@ static bool compare(const struct conv *c, const struct expr_arg *arg, unsigned n
 	size_t n;
 	int order;
 
-	(void)n_args;
 	if (!run_var_get(r, (unsigned)arg->number, &other) ||
 	    !sample_cast(&other, SAMPLE_STR, &r->scratch))
 		return false;
@@ -485,7 +446,6 @@ static bool compare(const struct conv *c, const struct expr_arg *arg, unsigned n
 static bool check_variable(struct expr_arg *arg, unsigned n, const struct rule_memory *m,
 			   struct rule_error *e)
 {
-	(void)n;
 	arg->number = var_number(arg->text, m, e);
 	return arg->number >= 0;
 }
@@ -522,9 +482,6 @@ static bool host_or_port(const struct conv *c, const struct expr_arg *arg, unsig
 	size_t host = s->text.len;
 	int64_t number = 0;
 
-	(void)arg;
-	(void)n_args;
-	(void)r;
 	for (size_t i = s->text.len; i-- > 0 && s->text.at[i] != ']';)
 		if (s->text.at[i] == ':')
 			host = i;
@@ -545,8 +502,6 @@ static bool param(const struct conv *c, const struct expr_arg *arg, unsigned n_a
 	char delimiter = n_args > 1 && arg[1].text.len ? *arg[1].text.at : '&';
 	struct text t = s->text, name = arg[0].text;
 
-	(void)c;
-	(void)r;
 	while (t.len) {
 		const char *end = memchr(t.at, delimiter, t.len);
 		size_t len = end ? (size_t)(end - t.at) : t.len;
@@ -581,7 +536,6 @@ static bool add_item(const struct conv *c, const struct expr_arg *arg, unsigned 
 	struct sample value;
 	size_t from;
 
-	(void)c;
 	if (arg[0].number >= 0 && run_var_get(r, (unsigned)arg[0].number, &value) &&
 	    sample_cast(&value, SAMPLE_STR, &r->scratch))
 		item = value.text;
@@ -644,8 +598,6 @@ static bool language(const struct conv *c, const struct expr_arg *arg, unsigned 
 	struct text all = s->text, best = {NULL, 0};
 	int best_weight = 0;
 
-	(void)c;
-	(void)r;
 	while (all.len) {
 		const char *comma = memchr(all.at, ',', all.len);
 		struct text item = text_of(all.at, comma ? (size_t)(comma - all.at) : all.len);
@@ -672,19 +624,11 @@ static bool language(const struct conv *c, const struct expr_arg *arg, unsigned 
 /* debug([PREFIX[,DESTINATION]]): the value passes; not wrong, the words of `e` are a warning. */
 static bool pass(const struct conv *c, const struct expr_arg *arg, unsigned n_args, struct run *r, struct sample *s)
 {
-	(void)c;
-	(void)arg;
-	(void)n_args;
-	(void)r;
-	(void)s;
 	return true;
 }
 
 static bool check_debug(struct expr_arg *arg, unsigned n, const struct rule_memory *m, struct rule_error *e)
 {
-	(void)arg;
-	(void)n;
-	(void)m;
 	rule_fail(e, "debug writes nothing in this version: set a variable, and write it with log-format");
 	return true;
 }

@@ -19,7 +19,6 @@ static const char *const names[WHEN_COUNT_] = {"error", "forwarded", "normal", "
 
 static bool check_condition(struct expr_arg *arg, unsigned n, const struct rule_memory *m, struct rule_error *e)
 {
-	(void)m;
 	if (n > 1)
 		return rule_fail(e, "\"%.20s\" takes nothing behind it", arg->text.at);
 	for (int i = 0; i < WHEN_COUNT_; i++)
@@ -41,9 +40,6 @@ static bool when(const struct conv *c, const struct expr_arg *arg, unsigned n_ar
 {
 	struct log_facts facts;
 
-	(void)c;
-	(void)n_args;
-	(void)s;
 	run_facts(r, true, &facts);
 	switch ((enum condition)arg->number) {
 	case WHEN_ERROR:

@@ -48,9 +48,6 @@ static bool body(const struct fetch *f, const struct expr_arg *arg, unsigned n_a
 {
 	struct text t;
 
-	(void)arg;
-	(void)n_args;
-	(void)step;
 	if (!body_of(message(f, r), r, &t))
 		return false;
 	*ret = f->out == SAMPLE_INT ? sample_int((int64_t)t.len) : sample_text(SAMPLE_BIN, t.at, t.len);
@@ -130,9 +127,6 @@ static bool head(const struct fetch *f, const struct expr_arg *arg, unsigned n_a
 	size_t cap = 2;
 	char *p, *to;
 
-	(void)arg;
-	(void)n_args;
-	(void)step;
 	for (uint32_t i = 0; i < m->n_fields; i++)
 		cap += m->field[i].name.len + m->field[i].value.len + 10;
 	p = to = scratch_take(&r->scratch, cap);

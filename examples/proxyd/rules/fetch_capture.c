@@ -10,8 +10,6 @@ static bool captured(const struct fetch *f, const struct expr_arg *arg, unsigned
 {
 	const char *t;
 
-	(void)n_args;
-	(void)step;
 	if (!r->captures || arg[0].number < 0 || arg[0].number >= CAPTURES_MAX)
 		return false;
 	t = r->captures->at[f->data][arg[0].number];
@@ -27,9 +25,6 @@ static bool word(const struct fetch *f, const struct expr_arg *arg, unsigned n_a
 {
 	const char *at = r->request_line.at, *end = at ? at + r->request_line.len : NULL, *stop;
 
-	(void)arg;
-	(void)n_args;
-	(void)step;
 	for (int i = 0; at && i < f->data; i++) {
 		at = memchr(at, ' ', (size_t)(end - at));
 		at = at ? at + 1 : NULL;
@@ -44,10 +39,6 @@ static bool word(const struct fetch *f, const struct expr_arg *arg, unsigned n_a
 static bool unique_id(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
 		      struct run *r, struct fetch_step *step, struct sample *ret)
 {
-	(void)f;
-	(void)arg;
-	(void)n_args;
-	(void)step;
 	*ret = sample_text(SAMPLE_STR, r->unique_id.at, r->unique_id.len);
 	return r->unique_id.at;
 }
@@ -55,7 +46,6 @@ static bool unique_id(const struct fetch *f, const struct expr_arg *arg, unsigne
 static bool capture(const struct conv *c, const struct expr_arg *arg, unsigned n_args,
 		    struct run *r, struct sample *s)
 {
-	(void)n_args;
 	if (r->captures && r->slots && arg[0].number >= 0)
 		capture_set(r->captures, r->slots, (enum capture_side)c->data,
 			    (unsigned)arg[0].number, s->text);

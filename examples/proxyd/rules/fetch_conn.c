@@ -19,9 +19,6 @@ static bool address(const struct fetch *f, const struct expr_arg *arg, unsigned 
 {
 	const struct run_end *end = end_of(r, f->data);
 
-	(void)arg;
-	(void)n_args;
-	(void)step;
 	if (end->address.type != SAMPLE_IPV4 && end->address.type != SAMPLE_IPV6)
 		return false;
 	*ret = end->address;
@@ -33,9 +30,6 @@ static bool is_local(const struct fetch *f, const struct expr_arg *arg, unsigned
 {
 	const struct run_end *end = end_of(r, f->data);
 
-	(void)arg;
-	(void)n_args;
-	(void)step;
 	if (!r->is_own || (end->address.type != SAMPLE_IPV4 && end->address.type != SAMPLE_IPV6))
 		return false;
 	*ret = sample_bool(r->is_own(end));
@@ -45,9 +39,6 @@ static bool is_local(const struct fetch *f, const struct expr_arg *arg, unsigned
 static bool port(const struct fetch *f, const struct expr_arg *arg, unsigned n_args, struct run *r,
 		 struct fetch_step *step, struct sample *ret)
 {
-	(void)arg;
-	(void)n_args;
-	(void)step;
 	*ret = sample_int(end_of(r, f->data)->port);
 	return true;
 }
@@ -65,9 +56,6 @@ static bool proxy(const struct fetch *f, const struct expr_arg *arg, unsigned n_
 				    : f->data == PROXY_SERVER ? &r->server
 							      : &r->backend;
 
-	(void)arg;
-	(void)n_args;
-	(void)step;
 	if (!p->name)
 		return false;
 	*ret = f->out == SAMPLE_INT ? sample_int(p->id)
@@ -78,10 +66,6 @@ static bool proxy(const struct fetch *f, const struct expr_arg *arg, unsigned n_
 static bool default_backend(const struct fetch *f, const struct expr_arg *arg, unsigned n_args, struct run *r,
 			    struct fetch_step *step, struct sample *ret)
 {
-	(void)f;
-	(void)arg;
-	(void)n_args;
-	(void)step;
 	if (!r->default_backend)
 		return false;
 	*ret = sample_text(SAMPLE_STR, r->default_backend, strlen(r->default_backend));
@@ -108,7 +92,6 @@ static bool count(const struct fetch *f, const struct expr_arg *arg, unsigned n_
 	struct text proxy, server = {NULL, 0};
 	int64_t value;
 
-	(void)step;
 	if (run_asks_frontend((enum run_count)f->data))
 		own = r->frontend.name;
 	proxy = text_of(own, own ? strlen(own) : 0);
@@ -144,7 +127,6 @@ static bool round_trip(const struct fetch *f, const struct expr_arg *arg, unsign
 	struct run_end unused;
 	int64_t us;
 
-	(void)step;
 	if (!ask(f, r, &unused, &us))
 		return false;
 	*ret = sample_int(n_args && arg->text.len == 2 && *arg->text.at == 'u' ? us : us / 1000);
@@ -158,9 +140,6 @@ static bool segments(const struct fetch *f, const struct expr_arg *arg, unsigned
 	struct run_end unused;
 	int64_t n;
 
-	(void)arg;
-	(void)n_args;
-	(void)step;
 	if (!ask(f, r, &unused, &n))
 		return false;
 	*ret = sample_int(n);
@@ -170,7 +149,6 @@ static bool segments(const struct fetch *f, const struct expr_arg *arg, unsigned
 static bool check_unit(struct expr_arg *arg, unsigned n_args, const struct rule_memory *m,
 		       struct rule_error *e)
 {
-	(void)m;
 	return !n_args || !arg->text.len || !strcmp(arg->text.at, "ms") || !strcmp(arg->text.at, "us") ||
 	       rule_fail(e, "\"%s\" is no unit: write ms or us", arg->text.at);
 }
@@ -181,9 +159,6 @@ static bool socket_end(const struct fetch *f, const struct expr_arg *arg, unsign
 	struct run_end end;
 	int64_t unused;
 
-	(void)arg;
-	(void)n_args;
-	(void)step;
 	if (!ask(f, r, &end, &unused))
 		return false;
 	*ret = f->data & PORT ? sample_int(end.port) : end.address;
@@ -203,9 +178,6 @@ static bool greeting(const struct fetch *f, const struct expr_arg *arg, unsigned
 {
 	struct text t = f->data == GREETING_AUTHORITY ? r->pp_authority : r->pp_unique_id;
 
-	(void)arg;
-	(void)n_args;
-	(void)step;
 	if (f->data == GREETING_CAME)
 		*ret = sample_bool(r->greeted);
 	else if (t.at)
@@ -217,11 +189,6 @@ static bool greeting(const struct fetch *f, const struct expr_arg *arg, unsigned
 static bool version(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
 		    struct run *r, struct fetch_step *step, struct sample *ret)
 {
-	(void)f;
-	(void)arg;
-	(void)n_args;
-	(void)r;
-	(void)step;
 	*ret = sample_int(1);
 	return true;
 }
@@ -232,9 +199,6 @@ static bool error(const struct fetch *f, const struct expr_arg *arg, unsigned n_
 {
 	const char *words = r->client_error ? r->client_error_text : "Success";
 
-	(void)arg;
-	(void)n_args;
-	(void)step;
 	*ret = f->out == SAMPLE_INT ? sample_int(r->client_error) : sample_text(SAMPLE_STR, words, strlen(words));
 	return true;
 }
@@ -243,10 +207,6 @@ static bool error(const struct fetch *f, const struct expr_arg *arg, unsigned n_
 static bool no_error(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
 		     struct run *r, struct fetch_step *step, struct sample *ret)
 {
-	(void)arg;
-	(void)n_args;
-	(void)r;
-	(void)step;
 	*ret = f->out == SAMPLE_INT ? sample_int(0) : sample_text(SAMPLE_STR, "Success", 7);
 	return true;
 }
@@ -256,9 +216,6 @@ static bool no_error(const struct fetch *f, const struct expr_arg *arg, unsigned
 static bool thread(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
 		   struct run *r, struct fetch_step *step, struct sample *ret)
 {
-	(void)arg;
-	(void)n_args;
-	(void)step;
 	*ret = sample_int(f->data ? f->data : (int64_t)r->thread);
 	return true;
 }
@@ -266,11 +223,6 @@ static bool thread(const struct fetch *f, const struct expr_arg *arg, unsigned n
 static bool zero(const struct fetch *f, const struct expr_arg *arg, unsigned n_args, struct run *r,
 		 struct fetch_step *step, struct sample *ret)
 {
-	(void)f;
-	(void)arg;
-	(void)n_args;
-	(void)r;
-	(void)step;
 	*ret = sample_int(0);
 	return true;
 }
@@ -279,9 +231,6 @@ static bool zero(const struct fetch *f, const struct expr_arg *arg, unsigned n_a
 static bool check_unmeasured(struct expr_arg *arg, unsigned n_args, const struct rule_memory *m,
 			     struct rule_error *e)
 {
-	(void)arg;
-	(void)n_args;
-	(void)m;
 	rule_fail(e, "cpu_… and lat_… are always 0: this version does not measure single requests; "
 		     "option httplog and its times tell where a request waits");
 	return true;
@@ -373,8 +322,6 @@ static bool count_named(const struct conv *c, const struct expr_arg *arg, unsign
 	const char *own = r->backend.name;
 	int64_t value;
 
-	(void)arg;
-	(void)n_args;
 	if (c->data == RUN_SRV_QUEUE) {
 		proxy = text_of(own, own ? strlen(own) : 0);
 		split(s->text, &proxy, &server);

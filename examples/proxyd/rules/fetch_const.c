@@ -11,10 +11,6 @@
 static bool constant(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
 		     struct run *r, struct fetch_step *step, struct sample *ret)
 {
-	(void)arg;
-	(void)n_args;
-	(void)r;
-	(void)step;
 	*ret = sample_bool(f->data);
 	return true;
 }
@@ -22,9 +18,6 @@ static bool constant(const struct fetch *f, const struct expr_arg *arg, unsigned
 static bool given(const struct fetch *f, const struct expr_arg *arg, unsigned n_args, struct run *r,
 		  struct fetch_step *step, struct sample *ret)
 {
-	(void)n_args;
-	(void)r;
-	(void)step;
 	if (f->out == SAMPLE_INT)
 		*ret = sample_int(arg->number);
 	else if (f->out == SAMPLE_BOOL)
@@ -41,8 +34,6 @@ static bool check_bool(struct expr_arg *arg, unsigned n, const struct rule_memor
 {
 	static const char *const yes[] = {"true", "1"}, *const no[] = {"false", "0"};
 
-	(void)n;
-	(void)m;
 	for (size_t i = 0; i < 2; i++) {
 		if (!strcmp(arg->text.at, yes[i]) || !strcmp(arg->text.at, no[i])) {
 			arg->number = !strcmp(arg->text.at, yes[i]);
@@ -57,7 +48,6 @@ static bool check_hex(struct expr_arg *arg, unsigned n, const struct rule_memory
 {
 	char *out = m->alloc(m->owner, arg->text.len / 2 + 1);
 
-	(void)n;
 	if (!out)
 		return rule_fail(e, "%s", "");
 	for (size_t i = 0; i < arg->text.len / 2; i++) {
@@ -79,8 +69,6 @@ static bool check_ip(struct expr_arg *arg, unsigned n, const struct rule_memory 
 {
 	struct sample s;
 
-	(void)n;
-	(void)m;
 	return text_to_ip(arg->text, &s) || rule_fail(e, "\"%s\" is no address", arg->text.at);
 }
 
@@ -90,7 +78,6 @@ static bool date(const struct fetch *f, const struct expr_arg *arg, unsigned n_a
 {
 	int64_t value = r->wall.tv_sec;
 
-	(void)step;
 	if (n_args > 1 && !strcmp(arg[1].text.at, "ms"))
 		value = value * 1000 + r->wall.tv_nsec / 1000000;
 	else if (n_args > 1 && !strcmp(arg[1].text.at, "us"))
@@ -115,8 +102,6 @@ static bool dice(const struct fetch *f, const struct expr_arg *arg, unsigned n_a
 {
 	uint64_t range = n_args && arg->number > 0 ? (uint64_t)arg->number : UINT64_C(1) << 32;
 
-	(void)f;
-	(void)step;
 	*ret = sample_int((int64_t)(next_random(r) % range));
 	return true;
 }
@@ -128,10 +113,6 @@ static bool uuid(const struct fetch *f, const struct expr_arg *arg, unsigned n_a
 	uint64_t a = next_random(r), b = next_random(r);
 	char *p = scratch_take(&r->scratch, 37);
 
-	(void)f;
-	(void)arg;
-	(void)n_args;
-	(void)step;
 	if (!p)
 		return false;
 	snprintf(p, 37, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(a >> 32),
@@ -144,10 +125,6 @@ static bool uuid(const struct fetch *f, const struct expr_arg *arg, unsigned n_a
 static bool environment(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
 			struct run *r, struct fetch_step *step, struct sample *ret)
 {
-	(void)f;
-	(void)n_args;
-	(void)r;
-	(void)step;
 	*ret = sample_text(SAMPLE_STR, arg->object, strlen(arg->object));
 	return true;
 }
@@ -159,7 +136,6 @@ static bool check_environment(struct expr_arg *arg, unsigned n, const struct rul
 	const char *value = getenv(arg->text.at);
 	char *copy;
 
-	(void)n;
 	value = value ? value : "";
 	copy = m->alloc(m->owner, strlen(value) + 1);
 	if (!copy)
@@ -173,10 +149,6 @@ static bool hostname(const struct fetch *f, const struct expr_arg *arg, unsigned
 {
 	char *p = scratch_take(&r->scratch, 256);
 
-	(void)f;
-	(void)arg;
-	(void)n_args;
-	(void)step;
 	if (!p || gethostname(p, 256) < 0)
 		return false;
 	p[255] = '\0';
@@ -187,8 +159,6 @@ static bool hostname(const struct fetch *f, const struct expr_arg *arg, unsigned
 static bool variable(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
 		     struct run *r, struct fetch_step *step, struct sample *ret)
 {
-	(void)f;
-	(void)step;
 	if (run_var_get(r, (unsigned)arg->number, ret))
 		return true;
 	if (n_args < 2)
@@ -202,7 +172,6 @@ static bool check_variable(struct expr_arg *arg, unsigned n, const struct rule_m
 {
 	int number = var_number(arg->text, m, e);
 
-	(void)n;
 	arg->number = number;
 	return number >= 0;
 }
@@ -210,10 +179,6 @@ static bool check_variable(struct expr_arg *arg, unsigned n, const struct rule_m
 static bool is_over(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
 		    struct run *r, struct fetch_step *step, struct sample *ret)
 {
-	(void)f;
-	(void)arg;
-	(void)n_args;
-	(void)step;
 	r->may_change = !r->ended;
 	*ret = sample_bool(r->ended);
 	return true;

@@ -71,7 +71,6 @@ static bool fact(const struct fetch *f, const struct expr_arg *arg, unsigned n_a
 	const struct verdict *so_far = r->so_far ? r->so_far : &nothing;
 	struct log_facts facts;
 
-	(void)step;
 	run_facts(r, true, &facts);
 	switch ((enum fact)f->data) {
 	case FACT_ACCEPT_DATE:
@@ -143,10 +142,6 @@ static bool ending(const struct fetch *f, const struct expr_arg *arg, unsigned n
 	struct log_facts facts;
 	struct text t;
 
-	(void)f;
-	(void)arg;
-	(void)n_args;
-	(void)step;
 	run_facts(r, true, &facts);
 	t = text_of(r->scratch.at + r->scratch.used, 2);
 	*ret = sample_text(SAMPLE_STR, t.at, t.len);
@@ -157,17 +152,12 @@ static bool ending(const struct fetch *f, const struct expr_arg *arg, unsigned n
 static bool cache(const struct fetch *f, const struct expr_arg *arg, unsigned n_args, struct run *r, struct fetch_step *step,
 		  struct sample *ret)
 {
-	(void)arg;
-	(void)n_args;
-	(void)r;
-	(void)step;
 	*ret = sample_bool(false);
 	return f->out == SAMPLE_BOOL;
 }
 
 static bool check_unit(struct expr_arg *arg, unsigned n, const struct rule_memory *m, struct rule_error *e)
 {
-	(void)m;
 	return !n || !strcmp(arg->text.at, "s") || !strcmp(arg->text.at, "ms") || !strcmp(arg->text.at, "us") ||
 	       rule_fail(e, "\"%.20s\" is no unit: write s, ms or us", arg->text.at);
 }

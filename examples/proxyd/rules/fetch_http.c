@@ -143,7 +143,6 @@ static bool header_count(const struct fetch *f, const struct expr_arg *arg, unsi
 	struct text t;
 	int64_t n = 0;
 
-	(void)step;
 	if (!n_args) {
 		*ret = sample_int(m->n_fields);
 		return true;
@@ -162,7 +161,6 @@ static bool header_names(const struct fetch *f, const struct expr_arg *arg, unsi
 	size_t len = 0;
 	char *p;
 
-	(void)step;
 	for (unsigned i = 0; i < m->n_fields; i++)
 		len += m->field[i].name.len + 1;
 	p = scratch_take(&r->scratch, len);
@@ -286,7 +284,6 @@ static bool cookie_count(const struct fetch *f, const struct expr_arg *arg, unsi
 	struct text t;
 	int64_t n = 0;
 
-	(void)step;
 	while (cookie_text(f, arg, n_args, r, &each, &t))
 		n++;
 	*ret = sample_int(n);
@@ -328,7 +325,6 @@ static bool parameter(const struct fetch *f, const struct expr_arg *arg, unsigne
 {
 	struct text t;
 
-	(void)f;
 	return parameter_text(query_of(r, arg, n_args), arg, n_args, step, &t) &&
 	       give(ret, SAMPLE_STR, t);
 }
@@ -339,7 +335,6 @@ static bool parameter_number(const struct fetch *f, const struct expr_arg *arg, 
 	struct text t;
 	int64_t value;
 
-	(void)f;
 	if (!parameter_text(query_of(r, arg, n_args), arg, n_args, step, &t) ||
 	    !text_to_int(t, &value))
 		return false;
@@ -436,9 +431,6 @@ static bool line(const struct fetch *f, const struct expr_arg *arg, unsigned n_a
 	struct http_msg *m = message(f, r);
 	struct text t;
 
-	(void)arg;
-	(void)n_args;
-	(void)step;
 	switch (f->data) {
 	case LINE_METHOD:
 		return give(ret, SAMPLE_STR, span_text(m, m->method_text));
@@ -476,9 +468,6 @@ static bool line(const struct fetch *f, const struct expr_arg *arg, unsigned n_a
 static bool is_first(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
 		     struct run *r, struct fetch_step *step, struct sample *ret)
 {
-	(void)arg;
-	(void)n_args;
-	(void)step;
 	*ret = sample_bool(f->data || r->first_request);
 	return true;
 }
@@ -536,9 +525,6 @@ static bool authorization(const struct fetch *f, const struct expr_arg *arg, uns
 	struct text t, scheme;
 	size_t n = 0;
 
-	(void)arg;
-	(void)n_args;
-	(void)step;
 	if (!field)
 		return false;
 	t = span_text(r->request, field->value);
@@ -584,7 +570,6 @@ static bool authorized(const struct fetch *f, const struct expr_arg *arg, unsign
 static bool check_userlist(struct expr_arg *arg, unsigned n_args, const struct rule_memory *m,
 			   struct rule_error *e)
 {
-	(void)n_args;
 	if (!m->shared)
 		return rule_fail(e, "there are no userlists here");
 	arg[0].object = userlist_get(m->shared, m, arg[0].text.at);
@@ -602,9 +587,6 @@ static bool url_end(const struct fetch *f, const struct expr_arg *arg, unsigned 
 	size_t host = 0, end = 0;
 	int64_t port = 80;
 
-	(void)arg;
-	(void)n_args;
-	(void)step;
 	if (!scheme)
 		return false;
 	t = text_of(scheme + 3, t.len - (size_t)(scheme + 3 - t.at));

@@ -31,9 +31,6 @@ static bool length(const struct fetch *f, const struct expr_arg *arg, unsigned n
 {
 	const struct text *t = payload(f, r);
 
-	(void)arg;
-	(void)n_args;
-	(void)step;
 	if (!t)
 		return false;
 	wait_for_more(r);
@@ -48,8 +45,6 @@ static bool bytes(const struct fetch *f, const struct expr_arg *arg, unsigned n_
 	const struct text *t = payload(f, r);
 	uint64_t at = (uint64_t)arg[0].number, len = (uint64_t)arg[1].number;
 
-	(void)n_args;
-	(void)step;
 	if (!t)
 		return false;
 	if (at > t->len || len > t->len - at || (!len && at == t->len))
@@ -63,8 +58,6 @@ static bool bytes(const struct fetch *f, const struct expr_arg *arg, unsigned n_
 static bool check_bytes(struct expr_arg *arg, unsigned n_args, const struct rule_memory *m,
 			struct rule_error *e)
 {
-	(void)n_args;
-	(void)m;
 	return (arg[0].number >= 0 && arg[1].number >= 0) ||
 	       rule_fail(e, "an offset or a length is never negative");
 }
@@ -77,7 +70,6 @@ static bool counted(const struct fetch *f, const struct expr_arg *arg, unsigned 
 	int64_t at = arg[0].number + arg[1].number;
 	uint64_t len = 0;
 
-	(void)step;
 	if (!t)
 		return false;
 	if (at > (int64_t)t->len)
@@ -100,7 +92,6 @@ static bool counted(const struct fetch *f, const struct expr_arg *arg, unsigned 
 static bool check_counted(struct expr_arg *arg, unsigned n_args, const struct rule_memory *m,
 			  struct rule_error *e)
 {
-	(void)m;
 	if (arg[0].number < 0 || arg[0].number > INT32_MAX || arg[1].number < 1 ||
 	    arg[1].number > 4)
 		return rule_fail(e, "the length has an offset and 1 to 4 bytes");
@@ -125,9 +116,6 @@ static bool hello(const struct fetch *f, const struct expr_arg *arg, unsigned n_
 	const struct text *t = payload(f, r);
 	struct tls_hello h;
 
-	(void)arg;
-	(void)n_args;
-	(void)step;
 	if (!t)
 		return false;
 	switch (tls_hello_read(*t, f->data & OF_SERVER ? HELLO_SERVER : HELLO_CLIENT, &h)) {
@@ -172,7 +160,6 @@ static bool rdp_cookie(const struct fetch *f, const struct expr_arg *arg, unsign
 	struct text name = n_args ? arg[0].text : text_of("", 0), line;
 	const char *end, *equals;
 
-	(void)step;
 	if (!t)
 		return false;
 	if (t->len <= RDP_HEAD)
@@ -212,7 +199,6 @@ static bool distcc(const struct fetch *f, const struct expr_arg *arg, unsigned n
 	const struct text *t = payload(f, r);
 	size_t at = 0;
 
-	(void)step;
 	while (t && t->len - at >= 12) {
 		const char *token = t->at + at;
 		uint64_t number = 0, len;
@@ -246,8 +232,6 @@ static bool distcc(const struct fetch *f, const struct expr_arg *arg, unsigned n
 
 static bool check_token(struct expr_arg *arg, unsigned n, const struct rule_memory *m, struct rule_error *e)
 {
-	(void)n;
-	(void)m;
 	return arg[0].text.len == 4 || rule_fail(e, "\"%.30s\" is no token: write four letters, such as DOTI", arg[0].text.at);
 }
 

@@ -65,7 +65,6 @@ static bool tracked(const struct fetch *f, const struct expr_arg *arg, unsigned 
 	const struct track *t;
 	struct sample key;
 
-	(void)step;
 	slot = slot ? slot - 1 : (unsigned)arg[first].number;
 	t = r->track && slot < TRACK_MAX ? &r->track[slot] : NULL;
 	if (!t || !t->entry)
@@ -83,8 +82,6 @@ static bool is_tracked(const struct fetch *f, const struct expr_arg *arg, unsign
 {
 	unsigned slot = f->data ? (unsigned)f->data - 1 : (unsigned)arg[0].number;
 
-	(void)n_args;
-	(void)step;
 	*ret = sample_bool(r->track && slot < TRACK_MAX && r->track[slot].entry);
 	return true;
 }
@@ -95,8 +92,6 @@ static bool trackers(const struct fetch *f, const struct expr_arg *arg, unsigned
 	unsigned slot = f->data ? (unsigned)f->data - 1 : (unsigned)arg[0].number;
 	const struct track *t = r->track && slot < TRACK_MAX ? &r->track[slot] : NULL;
 
-	(void)n_args;
-	(void)step;
 	if (!t || !t->entry)
 		return false;
 	*ret = sample_int(table_holders(t->table, t->entry));
@@ -110,8 +105,6 @@ static bool of_source(const struct fetch *f, const struct expr_arg *arg, unsigne
 	const struct table_ref *ref = arg[f->data & ELEMENT ? 1 : 0].object;
 	struct sample key = r->source.address;
 
-	(void)n_args;
-	(void)step;
 	if (!ref->table || (key.type != SAMPLE_IPV4 && key.type != SAMPLE_IPV6))
 		return false;
 	return give_of_key(ref->table, &key, f->data, place_of(f->data, arg), r, ret);
@@ -122,9 +115,6 @@ static bool fill(const struct fetch *f, const struct expr_arg *arg, unsigned n_a
 {
 	const struct table_ref *ref = arg[0].object;
 
-	(void)n_args;
-	(void)r;
-	(void)step;
 	if (!ref->table)
 		return false;
 	*ret = sample_int(f->data ? table_def(ref->table)->size - table_used(ref->table)
@@ -198,7 +188,6 @@ static bool of_key(const struct conv *c, const struct expr_arg *arg, unsigned n_
 	const struct table_ref *ref = arg[c->data & ELEMENT ? 1 : 0].object;
 	struct sample key = *s;
 
-	(void)n_args;
 	return ref->table && give_of_key(ref->table, &key, c->data, place_of(c->data, arg), r, s);
 }
 
@@ -208,7 +197,6 @@ static bool in_table(const struct conv *c, const struct expr_arg *arg, unsigned 
 	const struct table_ref *ref = arg[0].object;
 	struct table_entry *e;
 
-	(void)n_args;
 	if (!ref->table)
 		return false;
 	e = table_hold(ref->table, s, false, r->now_ns, &r->scratch);

@@ -11,9 +11,6 @@ static const struct tls *connection(const struct fetch *f, const struct run *r)
 static bool is_tls(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
 		   struct run *r, struct fetch_step *step, struct sample *ret)
 {
-	(void)arg;
-	(void)n_args;
-	(void)step;
 	*ret = sample_bool(connection(f, r) != NULL);
 	return true;
 }
@@ -23,13 +20,11 @@ static bool value(const struct fetch *f, const struct expr_arg *arg, unsigned n_
 {
 	const struct tls *t = connection(f, r);
 
-	(void)step;
 	return t && r->tls_info && r->tls_info(t, f->data, arg, n_args, &r->scratch, ret);
 }
 
 static bool check_filter(struct expr_arg *arg, unsigned n, const struct rule_memory *m, struct rule_error *e)
 {
-	(void)m;
 	return !n || arg->number == 0 || arg->number == 1 || rule_fail(e, "write 0, or 1 to leave GREASE out (RFC 8701)");
 }
 

@@ -290,7 +290,6 @@ static int list_lib(struct dl_phdr_info *info, size_t size, void *userdata)
 	char self[512] = "";
 	ssize_t n;
 
-	(void)size;
 	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
 		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
 

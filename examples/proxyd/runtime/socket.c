@@ -325,7 +325,6 @@ static void on_conn(struct loop *l, int fd, uint32_t events, void *userdata)
 	struct runtime_conn *c = userdata;
 	ssize_t n;
 
-	(void)l;
 	if (c->follow.more && events & ~(uint32_t)EPOLLOUT) {
 		if (c->follow.until_ns) /* it has gone: what it wanted to be done later is not done now */
 			conn_free(c);
@@ -353,7 +352,6 @@ static void on_timeout(struct loop *l, void *userdata)
 {
 	struct runtime_conn *c = userdata;
 
-	(void)l;
 	if (!c->follow.more)
 		conn_free(c);
 	else if (c->out.len - c->sent < UNSENT_MAX && !c->follow.more(c->follow.arg, &c->out))
@@ -524,7 +522,6 @@ static void on_accept(struct loop *l, int fd, uint32_t events, void *userdata)
 	struct runtime_conn *c;
 	int client;
 
-	(void)events;
 	if (r->n_conns >= r->max_conns) { /* the others wait in the queue until one has ended */
 		s->accepting = false;
 		loop_set_events(s->source, 0);

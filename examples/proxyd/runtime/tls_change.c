@@ -73,7 +73,6 @@ static bool each(const struct call *c, bool (*fn)(void *arg, const struct cfg_pr
 
 static bool is_concerned(void *arg, const struct cfg_proxy *p, struct cfg_tls *t)
 {
-	(void)p;
 	return concerns(arg, t);
 }
 

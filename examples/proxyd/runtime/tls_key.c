@@ -62,7 +62,6 @@ static bool look(void *arg, unsigned id, const char *file, const struct tls_fron
 {
 	struct wanted *w = arg;
 
-	(void)f;
 	if (is_meant(w->word, id, file))
 		w->file = file;
 	return w->file;
@@ -70,7 +69,6 @@ static bool look(void *arg, unsigned id, const char *file, const struct tls_fron
 
 static bool put_file(void *arg, unsigned id, const char *file, const struct tls_front *f)
 {
-	(void)f;
 	out_printf(((struct call *)arg)->out, "%u (%s)\n", id, file);
 	return false;
 }

@@ -226,7 +226,6 @@ static bool take_out(void *arg, const struct cfg_proxy *p, const struct cfg_tls 
 	const struct removal *r = arg;
 	unsigned i = 0;
 
-	(void)p;
 	while (i < *n && !is_meant(r, &source[i]))
 		i++;
 	if (i == *n)

@@ -52,9 +52,6 @@ BIO *tls_file(const char *path, const char **ret_why)
 /* There is nobody to ask. */
 static int no_passphrase(char *buf, int size, int writing, void *asked)
 {
-	(void)buf;
-	(void)size;
-	(void)writing;
 	*(bool *)asked = true;
 	return -1;
 }

@@ -74,8 +74,6 @@ static int socket_write(BIO *b, const char *data, int len)
 
 static long socket_control(BIO *b, int cmd, long arg, void *ptr)
 {
-	(void)arg;
-	(void)ptr;
 	switch (cmd) {
 	case BIO_CTRL_FLUSH:
 	case BIO_CTRL_DUP:

@@ -57,7 +57,6 @@ static int give_pass(char *buf, int size, int writing, void *arg)
 	struct asking *a = arg;
 	size_t n = a->pass ? strlen(a->pass) : 0;
 
-	(void)writing;
 	a->asked = true;
 	if (!n || n > (size_t)size)
 		return -1;

@@ -265,9 +265,6 @@ static int on_hello(SSL *ssl, int *alert, void *arg)
 /* So that the name becomes part of the session. */
 static int on_name(SSL *ssl, int *alert, void *arg)
 {
-	(void)ssl;
-	(void)alert;
-	(void)arg;
 	return SSL_TLSEXT_ERR_OK;
 }
 
@@ -276,7 +273,6 @@ static int on_alpn(SSL *ssl, const unsigned char **ret, unsigned char *ret_len,
 {
 	const struct terms *t = arg;
 
-	(void)ssl;
 	/* Without a common protocol the handshake goes on without one, as in HAProxy. */
 	return SSL_select_next_proto((unsigned char **)(uintptr_t)ret, ret_len, t->alpn,
 				     (unsigned)t->alpn_len, offered, len) == OPENSSL_NPN_NEGOTIATED

@@ -324,7 +324,6 @@ static SSL_SESSION *on_get(SSL *ssl, const unsigned char *id, int len, int *ret_
 	struct cached *at = lock_places(id, (unsigned)len, &p);
 	SSL_SESSION *s = NULL;
 
-	(void)ssl;
 	*ret_keep = 0;
 	for (int i = 0; at && i < WAYS; i++)
 		if (is_it(&at[i], id, (unsigned)len)) {
@@ -354,7 +353,6 @@ static void on_remove(SSL_CTX *ctx, SSL_SESSION *s)
 	struct part *p;
 	struct cached *at = lock_places(id, len, &p);
 
-	(void)ctx;
 	for (int i = 0; at && i < WAYS; i++)
 		if (is_it(&at[i], id, len)) {
 			free(at[i].der);

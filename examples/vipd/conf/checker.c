@@ -52,7 +52,6 @@ static const struct conf_block host_block = {.name = "host", .keyword = tcp_word
 static void host_later(struct conf_parse *p, const struct conf_node *n,
 		       const struct conf_keyword *k, void *target)
 {
-	(void)p, (void)n, (void)k, (void)target;
 }
 
 static const struct conf_keyword smtp_words[] = {
@@ -96,7 +95,6 @@ static void set_dns_name(struct conf_parse *p, const struct conf_node *n,
 {
 	const struct conf_word *w = conf_argument(p, n);
 
-	(void)k;
 	if (w && is_dns_name(w->text))
 		((struct checker *)target)->dns.name = w->text;
 	else if (w)
@@ -122,7 +120,6 @@ static void set_dns_type(struct conf_parse *p, const struct conf_node *n,
 {
 	const struct conf_word *w = conf_argument(p, n);
 
-	(void)k;
 	for (size_t i = 0; w && i < sizeof(dns_types) / sizeof(*dns_types); i++) {
 		if (!strcmp(w->text, dns_types[i].name)) {
 			((struct checker *)target)->dns.type = dns_types[i].type;
@@ -208,7 +205,6 @@ static void set_payload(struct conf_parse *p, const struct conf_node *n,
 	struct conf_udp *u = &((struct checker *)target)->udp;
 	uint8_t bytes[HEALTH_UDP_BYTES_MAX];
 
-	(void)k;
 	if (conf_argument(p, n) && read_hex(p, n, bytes, NULL, &u->payload_len))
 		u->payload = keep(p, bytes, u->payload_len);
 }
@@ -219,7 +215,6 @@ static void set_require_reply(struct conf_parse *p, const struct conf_node *n,
 	struct conf_udp *u = &((struct checker *)target)->udp;
 	uint8_t bytes[HEALTH_UDP_BYTES_MAX], mask[HEALTH_UDP_BYTES_MAX];
 
-	(void)k;
 	u->require_reply = true;
 	if (!read_hex(p, n, bytes, mask, &u->reply_len))
 		return;
@@ -249,7 +244,6 @@ static void set_misc_user(struct conf_parse *p, const struct conf_node *n,
 	struct checker *c = target;
 	const struct conf_word *w = conf_argument(p, n);
 
-	(void)k;
 	if (!w)
 		return;
 	c->misc_user = w->text;

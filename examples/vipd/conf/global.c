@@ -28,7 +28,6 @@ static void set_script_user(struct conf_parse *p, const struct conf_node *n,
 {
 	struct conf_globals *g = target;
 
-	(void)k;
 	if (!conf_argument(p, n))
 		return;
 	g->script_user = n->word[1].text;
@@ -41,7 +40,6 @@ static void set_backend(struct conf_parse *p, const struct conf_node *n,
 	static const char *const name[] = {"auto", "ipvs", "nft"};
 	const struct conf_word *w = conf_argument(p, n);
 
-	(void)k;
 	for (int i = 0; w && i < 3; i++) {
 		if (!strcmp(w->text, name[i])) {
 			((struct conf_globals *)target)->backend = (enum conf_backend)i;
@@ -76,7 +74,6 @@ static void set_reload_file(struct conf_parse *p, const struct conf_node *n,
 {
 	const char *path = n->n > 1 ? n->word[1].text : "/run/keepalived.reload";
 
-	(void)k;
 	if (*path != '/')
 		conf_warn(p, &n->word[1].at, "\"%s\" is not a whole path: begin it with /. Skipped",
 			  path);
@@ -100,7 +97,6 @@ static void set_whole_path(struct conf_parse *p, const struct conf_node *n,
 static void set_flush(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
 		      void *target)
 {
-	(void)p, (void)n;
 	*(bool *)(void *)((char *)target + k->offset) = true;
 }
 
@@ -111,7 +107,6 @@ static void set_timeouts(struct conf_parse *p, const struct conf_node *n,
 	struct conf_globals *g = target;
 	double v;
 
-	(void)k;
 	conf_argument(p, n);
 	for (size_t i = 1; i + 1 < n->n; i += 2) {
 		const char *what = n->word[i].text;
@@ -177,7 +172,6 @@ static void set_min_garp(struct conf_parse *p, const struct conf_node *n,
 	struct conf_globals *g = target;
 	bool on = false;
 
-	(void)k;
 	if (!conf_read_flag(p, n, &on) || !on)
 		return;
 	g->garp.repeat = 1;
@@ -232,7 +226,6 @@ static void set_first_mark(struct conf_parse *p, const struct conf_node *n,
 	const struct conf_word *w = conf_argument(p, n);
 	double v;
 
-	(void)k;
 	if (w && conf_number(p, w, 1, INT32_MAX, true, &v))
 		((struct conf_globals *)target)->first_mark = (uint32_t)v;
 }
@@ -244,7 +237,6 @@ static void set_rx_policy(struct conf_parse *p, const struct conf_node *n,
 	const struct conf_word *w = conf_argument(p, n);
 	double v;
 
-	(void)k;
 	if (!w)
 		return;
 	if (!strcasecmp(w->text, "MTU")) {
@@ -263,7 +255,6 @@ static void set_auto_priority(struct conf_parse *p, const struct conf_node *n,
 	struct conf_globals *g = target;
 	double v = 99;
 
-	(void)k;
 	if (n->n > 1 && !conf_number(p, &n->word[1], -1, 99, true, &v))
 		return;
 	g->vrrp.auto_priority = g->checker.auto_priority = v < 0 ? 0 : (int)v;
@@ -276,7 +267,6 @@ static void set_auto_delay(struct conf_parse *p, const struct conf_node *n,
 	const struct conf_word *w = conf_argument(p, n);
 	double v;
 
-	(void)k;
 	if (w && conf_number(p, w, 1, 10000000, true, &v))
 		g->vrrp.auto_delay_us = g->checker.auto_delay_us = (int)v;
 }
@@ -286,7 +276,6 @@ static void set_names(struct conf_parse *p, const struct conf_node *n, const str
 {
 	struct conf_names *names = &((struct conf_globals *)target)->names;
 
-	(void)p, (void)n, (void)k;
 	*names = (struct conf_names){"keepalived", "keepalived_kernel", "keepalived_vrrp",
 				     "keepalived_ipvs"};
 }
@@ -329,7 +318,6 @@ static void set_umask(struct conf_parse *p, const struct conf_node *n, const str
 	char *end;
 	long mask;
 
-	(void)k;
 	if (!w)
 		return;
 	mask = strtol(w->text, &end, 0);
@@ -346,7 +334,6 @@ static void set_umask(struct conf_parse *p, const struct conf_node *n, const str
 static void seed_was_taken(struct conf_parse *p, const struct conf_node *n,
 			   const struct conf_keyword *k, void *target)
 {
-	(void)k, (void)target;
 	conf_argument(p, n);
 }
 

@@ -28,7 +28,6 @@ static void set_status(struct conf_parse *p, const struct conf_node *n,
 	struct conf_url *u = &((struct url *)target)->url;
 	struct conf_status *status = conf_alloc(p->memory, (n->n - 1) * sizeof(*status));
 
-	(void)k;
 	if (!conf_argument(p, n))
 		return;
 	u->status = status;
@@ -60,7 +59,6 @@ static void set_digest(struct conf_parse *p, const struct conf_node *n,
 	const struct conf_word *w = conf_argument(p, n);
 	size_t len = 0;
 
-	(void)k;
 	if (!w)
 		return;
 	while (isxdigit((unsigned char)w->text[len]))
@@ -76,7 +74,6 @@ static void set_digest(struct conf_parse *p, const struct conf_node *n,
 #else
 	else
 		conf_warn(p, &w->at, "this vipd was built without OpenSSL: skipped");
-	(void)target;
 #endif
 }
 
@@ -85,7 +82,6 @@ static void set_regex(struct conf_parse *p, const struct conf_node *n, const str
 {
 	const struct conf_word *w = conf_argument(p, n);
 
-	(void)k;
 	if (w && !regex_available())
 		conf_warn(p, &w->at, "this vipd was built without PCRE2: skipped");
 	else if (w && (!*w->text || strlen(w->text) + REGEX_OPTIONS_LEN > HEALTH_REGEX_MAX))
@@ -98,7 +94,6 @@ static void set_regex(struct conf_parse *p, const struct conf_node *n, const str
 static void set_regex_options(struct conf_parse *p, const struct conf_node *n,
 			      const struct conf_keyword *k, void *target)
 {
-	(void)k;
 	conf_argument(p, n);
 	for (size_t i = 1; i < n->n; i++)
 		if (!regex_option(n->word[i].text, &((struct url *)target)->regex_options))
@@ -190,7 +185,6 @@ static void set_http_protocol(struct conf_parse *p, const struct conf_node *n,
 {
 	const struct conf_word *w = conf_argument(p, n);
 
-	(void)k;
 	if (!w)
 		return;
 	if (!strcmp(w->text, "1.1"))

@@ -54,7 +54,6 @@ void conf_set_recipients(struct conf_parse *p, const struct conf_node *n,
 {
 	struct conf_mail *m = &((struct conf_globals *)target)->mail;
 
-	(void)k;
 	for (const struct conf_node *c = n->child; c; c = c->next) {
 		for (size_t i = 0; i < c->n; i++) {
 			const char *mailbox;
@@ -79,7 +78,6 @@ void conf_set_sender(struct conf_parse *p, const struct conf_node *n, const stru
 	const struct conf_word *w = conf_argument(p, n);
 	const char *mailbox = w ? mailbox_of(p, w) : NULL;
 
-	(void)k;
 	if (mailbox)
 		((struct conf_globals *)target)->mail.from = mailbox;
 }
@@ -90,7 +88,6 @@ void conf_set_smtp_server(struct conf_parse *p, const struct conf_node *n,
 	struct conf_mail *m = &((struct conf_globals *)target)->mail;
 	const struct conf_word *w = conf_argument(p, n);
 
-	(void)k;
 	if (!w)
 		return;
 	m->server = w->text;
@@ -105,7 +102,6 @@ void conf_set_helo(struct conf_parse *p, const struct conf_node *n, const struct
 {
 	const struct conf_word *w = conf_argument(p, n);
 
-	(void)k;
 	if (w && is_mailbox(w->text))
 		((struct conf_globals *)target)->mail.helo = w->text;
 	else if (w)

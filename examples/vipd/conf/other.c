@@ -27,7 +27,6 @@ static void set_interface(struct conf_parse *p, const struct conf_node *n,
 {
 	const struct conf_word *w = conf_argument(p, n);
 
-	(void)k;
 	if (w)
 		add_interface(p, target, w);
 }
@@ -35,7 +34,6 @@ static void set_interface(struct conf_parse *p, const struct conf_node *n,
 static void set_interfaces(struct conf_parse *p, const struct conf_node *n,
 			   const struct conf_keyword *k, void *target)
 {
-	(void)k;
 	for (const struct conf_node *c = n->child; c; c = c->next)
 		for (size_t i = 0; i < c->n; i++)
 			add_interface(p, target, &c->word[i]);
@@ -58,7 +56,6 @@ void conf_garp_group_new(struct conf_parse *p, const struct conf_node *n,
 {
 	struct conf_garp_group *g = conf_alloc(p->memory, sizeof(*g));
 
-	(void)target;
 	*g =
 	    (struct conf_garp_group){.garp_interval_ms = CONF_UNSET, .gna_interval_ms = CONF_UNSET};
 	conf_walk(p, n->child, k->block, g);
@@ -114,7 +111,6 @@ static void add_delay(struct conf_parse *p, const struct conf_node *n)
 void conf_set_link_delays(struct conf_parse *p, const struct conf_node *n,
 			  const struct conf_keyword *k, void *target)
 {
-	(void)k, (void)target;
 	for (const struct conf_node *c = n->child; c; c = c->next)
 		add_delay(p, c);
 }

@@ -69,7 +69,6 @@ static void set_scheduler(struct conf_parse *p, const struct conf_node *n,
 	struct conf_virtual *v = target;
 	const struct conf_word *w = conf_argument(p, n);
 
-	(void)k;
 	for (size_t i = 0; w && i < sizeof(known) / sizeof(*known); i++) {
 		if (!strcmp(w->text, known[i])) {
 			v->scheduler = known[i];
@@ -147,7 +146,6 @@ static void set_protocol(struct conf_parse *p, const struct conf_node *n,
 	struct conf_virtual *v = target;
 	const struct conf_word *w = conf_argument(p, n);
 
-	(void)k;
 	if (!w)
 		return;
 	if (!strcmp(w->text, "TCP"))
@@ -166,7 +164,6 @@ static void set_persistence(struct conf_parse *p, const struct conf_node *n,
 	struct conf_virtual *v = target;
 	double s = 360;
 
-	(void)k;
 	if (n->n > 1 && !strcmp(n->word[1].text, "0")) {
 		conf_warn(p, &n->word[1].at,
 			  "persistence_timeout 0: without persistence. Leave the line out");
@@ -190,7 +187,6 @@ static void set_granularity(struct conf_parse *p, const struct conf_node *n,
 	uint32_t bits = 0;
 	double length;
 
-	(void)k;
 	if (!w)
 		return;
 	if (ha_ip_parse(w->text, &mask) < 0 || mask.family != AF_INET) {
@@ -213,8 +209,6 @@ static void set_granularity(struct conf_parse *p, const struct conf_node *n,
 static void set_service_flag(struct conf_parse *p, const struct conf_node *n,
 			     const struct conf_keyword *k, void *target)
 {
-	(void)p;
-	(void)n;
 	((struct conf_virtual *)target)->flags |= (uint32_t)k->min;
 }
 
@@ -319,7 +313,6 @@ static void add_real(struct conf_parse *p, const struct conf_node *n, const stru
 static void set_sorry(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
 		      void *target)
 {
-	(void)k;
 	((struct conf_virtual *)target)->sorry = real_new(p, n);
 }
 
@@ -330,7 +323,6 @@ static void set_family(struct conf_parse *p, const struct conf_node *n,
 {
 	const struct conf_word *w = conf_argument(p, n);
 
-	(void)k;
 	if (!w)
 		return;
 	if (!strcmp(w->text, "inet6"))
@@ -575,7 +567,6 @@ void conf_virtual_group_new(struct conf_parse *p, const struct conf_node *n,
 {
 	struct conf_virtual_group *g;
 
-	(void)k, (void)target;
 	if (n->n < 2) {
 		conf_warn(p, &n->word->at, "virtual_server_group needs a name: skipped");
 		return;

@@ -10,7 +10,6 @@ void conf_set_members(struct conf_parse *p, const struct conf_node *n, const str
 {
 	struct conf_group *g = target;
 
-	(void)k;
 	for (const struct conf_node *c = n->child; c; c = c->next) {
 		for (size_t i = 0; i < c->n; i++) {
 			g->members =
@@ -28,7 +27,6 @@ static void set_group_interfaces(struct conf_parse *p, const struct conf_node *n
 {
 	struct conf_group *g = target;
 
-	(void)k;
 	conf_read_interfaces(p, n, &g->interfaces, &g->n_interfaces);
 }
 
@@ -37,7 +35,6 @@ static void set_group_scripts(struct conf_parse *p, const struct conf_node *n,
 {
 	struct conf_group *g = target;
 
-	(void)k;
 	conf_read_scripts(p, n, &g->scripts, &g->n_scripts);
 }
 

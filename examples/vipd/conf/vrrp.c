@@ -44,7 +44,6 @@ static void set_state(struct conf_parse *p, const struct conf_node *n, const str
 	struct conf_instance *i = target;
 	const struct conf_word *w = conf_argument(p, n);
 
-	(void)k;
 	if (!w)
 		return;
 	i->master = !strcmp(w->text, "MASTER");
@@ -68,7 +67,6 @@ static void set_auth_type(struct conf_parse *p, const struct conf_node *n,
 {
 	const struct conf_word *w = conf_argument(p, n);
 
-	(void)k;
 	if (!w)
 		return;
 	((struct conf_instance *)target)->auth_ah = !strcmp(w->text, "AH");
@@ -82,7 +80,6 @@ static void set_auth_pass(struct conf_parse *p, const struct conf_node *n,
 	struct conf_instance *i = target;
 	const struct conf_word *w = conf_argument(p, n);
 
-	(void)k;
 	if (!w)
 		return;
 	if (strlen(w->text) > 8)
@@ -134,7 +131,6 @@ static void set_unicast_ttl(struct conf_parse *p, const struct conf_node *n,
 	const struct conf_word *w = conf_argument(p, n);
 	double v;
 
-	(void)k;
 	if (w && conf_number(p, w, 1, 255, true, &v))
 		((struct conf_instance *)target)->unicast_ttl = (uint8_t)v;
 }
@@ -159,7 +155,6 @@ static void add_peer(struct conf_parse *p, struct conf_instance *i, const struct
 static void set_peers(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
 		      void *target)
 {
-	(void)k;
 	for (const struct conf_node *c = n->child; c; c = c->next)
 		add_peer(p, target, c);
 }
@@ -178,7 +173,6 @@ static void set_addresses(struct conf_parse *p, const struct conf_node *n,
 static void set_routes(struct conf_parse *p, const struct conf_node *n,
 		       const struct conf_keyword *k, void *target)
 {
-	(void)k;
 	for (const struct conf_node *c = n->child; c; c = c->next)
 		conf_route_line(p, c, target);
 }
@@ -186,7 +180,6 @@ static void set_routes(struct conf_parse *p, const struct conf_node *n,
 static void set_rules(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
 		      void *target)
 {
-	(void)k;
 	for (const struct conf_node *c = n->child; c; c = c->next)
 		conf_rule_line(p, c, target);
 }
@@ -205,7 +198,6 @@ static struct conf_instance *fixed(struct conf_parse *p)
 void conf_static_addresses(struct conf_parse *p, const struct conf_node *n,
 			   const struct conf_keyword *k, void *target)
 {
-	(void)k, (void)target;
 	for (const struct conf_node *c = n->child; c; c = c->next)
 		conf_address_line(p, c, fixed(p), false);
 }
@@ -213,14 +205,12 @@ void conf_static_addresses(struct conf_parse *p, const struct conf_node *n,
 void conf_static_routes(struct conf_parse *p, const struct conf_node *n,
 			const struct conf_keyword *k, void *target)
 {
-	(void)target;
 	set_routes(p, n, k, fixed(p));
 }
 
 void conf_static_rules(struct conf_parse *p, const struct conf_node *n,
 		       const struct conf_keyword *k, void *target)
 {
-	(void)target;
 	set_rules(p, n, k, fixed(p));
 }
 
@@ -285,7 +275,6 @@ static void set_track_interface(struct conf_parse *p, const struct conf_node *n,
 {
 	struct conf_instance *i = target;
 
-	(void)k;
 	conf_read_interfaces(p, n, &i->interfaces, &i->n_interfaces);
 }
 
@@ -294,7 +283,6 @@ static void set_track_script(struct conf_parse *p, const struct conf_node *n,
 {
 	struct conf_instance *i = target;
 
-	(void)k;
 	conf_read_scripts(p, n, &i->scripts, &i->n_scripts);
 }
 
@@ -334,7 +322,6 @@ static void set_vmac(struct conf_parse *p, const struct conf_node *n, const stru
 {
 	struct conf_instance *i = target;
 
-	(void)k;
 	if (!i->vmac)
 		i->vmac = conf_alloc(p->memory, sizeof(*i->vmac));
 	for (size_t w = 1; w < n->n; w++) {
@@ -365,7 +352,6 @@ static void set_ipvlan(struct conf_parse *p, const struct conf_node *n,
 	struct conf_ipvlan *v = conf_alloc(p->memory, sizeof(*v));
 	struct ha_ip ip;
 
-	(void)k;
 	i->ipvlan = v;
 	for (size_t w = 1; w < n->n; w++) {
 		const char *text = n->word[w].text;
@@ -399,7 +385,6 @@ static void set_deleted(struct conf_parse *p, const struct conf_node *n,
 {
 	struct conf_instance *i = target;
 
-	(void)k;
 	i->tell_deleted = true;
 	if (n->n > 1)
 		i->notify.deleted = rare_script(p, n);
@@ -408,7 +393,6 @@ static void set_deleted(struct conf_parse *p, const struct conf_node *n,
 static void set_rx_lower(struct conf_parse *p, const struct conf_node *n,
 			 const struct conf_keyword *k, void *target)
 {
-	(void)k;
 	if (conf_argument(p, n))
 		((struct conf_instance *)target)->notify.rx_lower = rare_script(p, n);
 }
@@ -418,7 +402,6 @@ static void set_old_checksum(struct conf_parse *p, const struct conf_node *n,
 {
 	bool never = n->n > 1 && !strcmp(n->word[1].text, "never");
 
-	(void)k;
 	if (n->n > 1 && !never)
 		conf_warn(p, &n->word[1].at, "\"%s\" is not never: skipped", n->word[1].text);
 	else
@@ -430,7 +413,6 @@ static void set_rival(struct conf_parse *p, const struct conf_node *n, const str
 {
 	double v = HA_VRRP_PRIORITY_OWNER - 1;
 
-	(void)k;
 	if (n->n < 2 || conf_number(p, &n->word[1], 1, v, true, &v))
 		((struct conf_instance *)target)->rival_priority = (int)v;
 }

@@ -15,7 +15,6 @@ static void set_script_weight(struct conf_parse *p, const struct conf_node *n,
 	const struct conf_word *w = conf_argument(p, n);
 	double v;
 
-	(void)k;
 	if (!w || !conf_number(p, w, -253, 253, true, &v))
 		return;
 	s->weight = v != 0 ? (int32_t)v : CONF_NO_WEIGHT;
@@ -27,7 +26,6 @@ static void set_user(struct conf_parse *p, const struct conf_node *n, const stru
 {
 	struct conf_vrrp_script *s = target;
 
-	(void)k;
 	if (!conf_argument(p, n))
 		return;
 	s->script.user = n->word[1].text;

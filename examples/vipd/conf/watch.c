@@ -32,7 +32,6 @@ static void set_init(struct conf_parse *p, const struct conf_node *n, const stru
 	struct conf_watch *w = target;
 	double v;
 
-	(void)k;
 	w->file.init = true;
 	for (size_t i = 1; i < n->n; i++) {
 		if (!strcmp(n->word[i].text, "overwrite"))
@@ -47,7 +46,6 @@ static void set_path(struct conf_parse *p, const struct conf_node *n, const stru
 {
 	const struct conf_word *word = conf_argument(p, n);
 
-	(void)k;
 	if (word && *word->text != '/')
 		conf_warn(p, &word->at, "\"%s\" is not a whole path: begin it with /. Skipped",
 			  word->text);
@@ -61,7 +59,6 @@ static void set_process(struct conf_parse *p, const struct conf_node *n,
 {
 	struct conf_watch *w = target;
 
-	(void)k;
 	if (!conf_argument(p, n))
 		return;
 	w->process.argv = conf_alloc(p->memory, (CONF_ARGS_MAX + 1) * sizeof(*w->process.argv));
@@ -85,7 +82,6 @@ static void set_match(struct conf_parse *p, const struct conf_node *n, const str
 	struct conf_watch *w = target;
 	const struct conf_word *word = conf_argument(p, n);
 
-	(void)k;
 	if (!word)
 		return;
 	if (!strcmp(word->text, "initial"))
@@ -245,21 +241,18 @@ static void add(struct conf_parse *p, const struct conf_node *n, const struct co
 void conf_track_file_new(struct conf_parse *p, const struct conf_node *n,
 			 const struct conf_keyword *k, void *target)
 {
-	(void)target;
 	add(p, n, k, CONF_WATCH_FILE);
 }
 
 void conf_track_process_new(struct conf_parse *p, const struct conf_node *n,
 			    const struct conf_keyword *k, void *target)
 {
-	(void)target;
 	add(p, n, k, CONF_WATCH_PROCESS);
 }
 
 void conf_bfd_new(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
 		  void *target)
 {
-	(void)target;
 	add(p, n, k, CONF_WATCH_BFD);
 }
 

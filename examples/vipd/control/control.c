@@ -180,7 +180,6 @@ static void call(struct client *c, const struct control_method *m, const json_t 
 
 static void on_fresh(struct supervisor *s, void *userdata)
 {
-	(void)s;
 	work(userdata);
 }
 
@@ -253,7 +252,6 @@ static void on_client(struct loop *l, int fd, uint32_t events, void *userdata)
 	struct client *c = userdata;
 	ssize_t n = 0;
 
-	(void)l;
 	if (!(events & (EPOLLHUP | EPOLLERR))) {
 		if (c->waits)
 			return;
@@ -289,7 +287,6 @@ static void on_connect(struct loop *l, int fd, uint32_t events, void *userdata)
 	struct control *control = userdata;
 	struct client *c;
 
-	(void)events;
 	if (client < 0)
 		return;
 	c = control->n < CONTROL_CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;

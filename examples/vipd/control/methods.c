@@ -355,7 +355,6 @@ static void check_found(struct control_call *c, const struct found *f, void *use
 {
 	struct msg m = f->at;
 
-	(void)userdata;
 	m.type = MSG_CHECK;
 	if (c->error || !send_to(c, ROLE_HEALTH, &m))
 		return;

@@ -127,7 +127,6 @@ typedef double instance_fn(const struct look *l, const struct conf_instance *i, 
 
 static double garp_delay(const struct look *l, const struct conf_instance *i, size_t n)
 {
-	(void)l, (void)n;
 	return (double)i->garp.delay_ms / 1000;
 }
 
@@ -138,13 +137,11 @@ static double priority(const struct look *l, const struct conf_instance *i, size
 
 static double since(const struct look *l, const struct conf_instance *i, size_t n)
 {
-	(void)i;
 	return l->s->instance[n].since;
 }
 
 static double held(const struct look *l, const struct conf_instance *i, size_t n)
 {
-	(void)i;
 	return l->s->orders->hold[n];
 }
 
@@ -320,25 +317,21 @@ typedef double virtual_fn(const struct conf_virtual *v, const struct live_virtua
 
 static double virtual_up(const struct conf_virtual *v, const struct live_virtual *now)
 {
-	(void)v;
 	return atomic_load(&now->up) != 0;
 }
 
 static double virtual_weight(const struct conf_virtual *v, const struct live_virtual *now)
 {
-	(void)v;
 	return (double)atomic_load(&now->live_weight);
 }
 
 static double virtual_quorum(const struct conf_virtual *v, const struct live_virtual *now)
 {
-	(void)now;
 	return v->quorum;
 }
 
 static double virtual_sorry(const struct conf_virtual *v, const struct live_virtual *now)
 {
-	(void)v;
 	return atomic_load(&now->sorry_weight) >= 0;
 }
 

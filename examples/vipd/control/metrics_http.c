@@ -101,7 +101,6 @@ static void respond(struct client *c, const char *status, const char *text)
 
 static void on_fresh(struct supervisor *s, void *userdata)
 {
-	(void)s;
 	respond(userdata, "200 OK", NULL);
 }
 
@@ -127,7 +126,6 @@ static void on_client(struct loop *l, int fd, uint32_t events, void *userdata)
 	struct client *c = userdata;
 	ssize_t n;
 
-	(void)l;
 	if (c->out) {
 		flush(c);
 		return;
@@ -153,7 +151,6 @@ static void on_client(struct loop *l, int fd, uint32_t events, void *userdata)
 
 static void on_timer(struct loop *l, void *userdata)
 {
-	(void)l;
 	drop(userdata);
 }
 
@@ -163,7 +160,6 @@ static void on_connect(struct loop *l, int fd, uint32_t events, void *userdata)
 	struct metrics_server *m = userdata;
 	struct client *c;
 
-	(void)events;
 	if (client < 0)
 		return;
 	c = m->n < CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;

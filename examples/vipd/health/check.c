@@ -190,14 +190,12 @@ static int transport_of(const struct health *h, const struct probe *p,
 
 static int make_contexts(struct tls_contexts *t, const struct conf *conf)
 {
-	(void)t, (void)conf;
 	return 0;
 }
 
 static int transport_of(const struct health *h, const struct probe *p,
 			const struct health_transport **ret)
 {
-	(void)h, (void)p;
 	*ret = NULL;
 	return 0;
 }

@@ -528,7 +528,6 @@ static void on_control(struct loop *l, int fd, uint32_t events, void *userdata)
 	struct msg m;
 	int r;
 
-	(void)events;
 	while ((r = msg_receive(fd, &m, NULL)) > 0) {
 		if (m.type == MSG_STOP && m.value == MSG_STOP_RELOAD)
 			freeze(h);

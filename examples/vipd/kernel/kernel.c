@@ -72,8 +72,6 @@ static void on_vrrp(struct loop *l, int fd, uint32_t events, void *userdata)
 	struct kernel *k = userdata;
 	struct msg m;
 
-	(void)l;
-	(void)events;
 	for (int i = 0; i < MESSAGES_PER_TURN && msg_receive(fd, &m, NULL) > 0; i++) {
 		if (m.type == MSG_HOLD && m.index < k->conf->n_instances)
 			addresses_hold(k, m.index, m.value == 1);
@@ -98,7 +96,6 @@ static void on_commit(struct loop *l, void *userdata)
 	struct kernel *k = userdata;
 	uint64_t begin_ns = loop_clock_ns();
 
-	(void)l;
 	k->commit_waits = false;
 	services_commit(k->services);
 	k->commit_after_ns = loop_clock_ns() + (loop_clock_ns() - begin_ns);
@@ -118,8 +115,6 @@ static void on_health(struct loop *l, int fd, uint32_t events, void *userdata)
 	struct kernel *k = userdata;
 	struct msg m;
 
-	(void)l;
-	(void)events;
 	for (int i = 0; i < MESSAGES_PER_TURN && msg_receive(fd, &m, NULL) > 0; i++) {
 		if (m.type == MSG_OPEN) {
 			probe_open_socket(k, &m);
@@ -168,7 +163,6 @@ static void on_link_removed(void *userdata, const struct ha_net_link *l)
 
 static void on_address(void *userdata, const struct ha_net_address *a)
 {
-	(void)a;
 	soon(userdata);
 }
 
@@ -218,7 +212,6 @@ static int watch_kernel(struct kernel *k)
 
 static void on_settle(struct loop *l, void *userdata)
 {
-	(void)l;
 	addresses_settle(userdata);
 }
 
@@ -271,8 +264,6 @@ static void on_control(struct loop *l, int fd, uint32_t events, void *userdata)
 	struct msg m;
 	int r;
 
-	(void)l;
-	(void)events;
 	while ((r = msg_receive(fd, &m, NULL)) > 0) {
 		if (m.type == MSG_STOP) {
 			end(k, (enum msg_stop)m.value);

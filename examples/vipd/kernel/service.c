@@ -274,7 +274,6 @@ static void on_drained(void *userdata, const struct ha_dest *d, uint32_t left)
 {
 	char text[HA_SERVICE_TEXT_SIZE] = "";
 
-	(void)userdata;
 	ha_dest_format(d, text, sizeof(text));
 	log_notice("drained: %s%s", text, left ? ", cut off by drain_timeout" : "");
 }
@@ -688,7 +687,6 @@ void services_release(struct services *s)
 
 static void on_drain_timer(struct loop *l, void *userdata)
 {
-	(void)l;
 	update(userdata, "drained");
 }
 

@@ -101,7 +101,6 @@ static void start(struct mails *m)
 
 static void on_again(struct loop *l, void *userdata)
 {
-	(void)l;
 	start(userdata);
 }
 

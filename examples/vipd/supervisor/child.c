@@ -202,7 +202,6 @@ void child_on_timer(struct loop *l, void *userdata)
 {
 	struct child *c = userdata;
 
-	(void)l;
 	if (c->supervisor->phase != PHASE_RUN || c->pid || !c->wanted)
 		return;
 	child_start(c->supervisor, c->role);

@@ -286,7 +286,6 @@ void dump_data(struct supervisor *s, void *userdata)
 	bool bfd = false;
 	FILE *f;
 
-	(void)userdata;
 	dump_data_name(s, "keepalived", name, sizeof(name));
 	f = dump_open(s->conf->globals.state_dump, name, path, sizeof(path));
 	if (!f)
@@ -311,7 +310,6 @@ void dump_stats(struct supervisor *s, void *userdata)
 	struct live_router r;
 	size_t n = 0;
 
-	(void)userdata;
 	if (!f)
 		return;
 	for (const struct conf_instance *i = s->conf->instances; i; i = i->next) {

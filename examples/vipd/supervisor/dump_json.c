@@ -229,7 +229,6 @@ void dump_json(struct supervisor *s, void *userdata)
 	struct live_router r;
 	size_t n = 0;
 
-	(void)userdata;
 	if (!f)
 		return;
 	fputs(whole ? "{\"vrrp\":[" : "[", f);

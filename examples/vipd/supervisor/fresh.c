@@ -21,7 +21,6 @@ static void serve(struct supervisor *s)
 
 static void on_timer(struct loop *l, void *userdata)
 {
-	(void)l;
 	log_debug("a process did not say what it knows: what was known before is shown");
 	serve(userdata);
 }

@@ -39,7 +39,6 @@ void phase_on_deadline(struct loop *l, void *userdata)
 {
 	struct supervisor *s = userdata;
 
-	(void)l;
 	if (s->phase == PHASE_SCRIPTS)
 		loop_stop(s->loop, s->result);
 	else

@@ -85,7 +85,6 @@ static void on_folder(struct loop *l, int fd, uint32_t events, void *userdata)
 	const char *name = strrchr(t->path, '/') + 1;
 	bool ours = false;
 
-	(void)l, (void)events;
 	for (int turn = 0; turn < EVENTS_PER_TURN; turn++) {
 		ssize_t len = read(fd, buf, sizeof(buf));
 
@@ -109,7 +108,6 @@ static void on_time(struct loop *l, int fd, uint32_t events, void *userdata)
 	struct supervisor *s = t->s;
 	uint64_t times;
 
-	(void)l, (void)events;
 	if (read(fd, &times, sizeof(times)) < 0) {
 		look(t); /* ECANCELED: the clock was set */
 		return;

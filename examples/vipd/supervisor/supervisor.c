@@ -163,9 +163,6 @@ static void on_message(struct loop *l, int fd, uint32_t events, void *userdata)
 {
 	struct child *c = userdata;
 
-	(void)l;
-	(void)fd;
-	(void)events;
 	supervisor_read(c->supervisor, c->role);
 }
 
@@ -210,7 +207,6 @@ static void on_signal(struct loop *l, const struct signalfd_siginfo *info, void 
 	struct supervisor *s = userdata;
 	int number = (int)info->ssi_signo;
 
-	(void)l;
 	switch (number) {
 	case SIGCHLD:
 		children_reap(s);

@@ -85,7 +85,6 @@ static void on_extra(struct loop *l, void *userdata)
 	struct router *r = userdata;
 	const struct conf_instance *i = r->conf;
 
-	(void)l;
 	if (ha_vrrp_state(r->engine) != HA_VRRP_ACTIVE)
 		return;
 	for (size_t a = 0; r->linked && !r->awaits && a < i->n_addresses; a++)

@@ -71,7 +71,6 @@ static void on_changed(struct ha_bfd *e, const struct ha_bfd_change *c, void *us
 {
 	struct bfd_session *s = userdata;
 
-	(void)e;
 	log_notice("bfd_instance %s: %s: %s", s->conf->name, ha_bfd_state_name(c->to),
 		   ha_bfd_reason_name(c->reason));
 	set(s, c->to == HA_BFD_UP);
@@ -291,7 +290,6 @@ static void open_all(struct bfds *b)
 
 static void on_again(struct loop *l, void *userdata)
 {
-	(void)l;
 	open_all(userdata);
 }
 

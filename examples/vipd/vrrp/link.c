@@ -380,7 +380,6 @@ static void on_lasted(struct loop *l, void *userdata)
 {
 	struct device *d = userdata;
 
-	(void)l;
 	d->waits = false;
 	take_link(d, &d->next);
 }

@@ -33,8 +33,6 @@ static void on_kernel(struct loop *l, int fd, uint32_t events, void *userdata)
 	struct msg m;
 	int passed;
 
-	(void)l;
-	(void)events;
 	for (int i = 0; i < MESSAGES_PER_TURN && msg_receive(fd, &m, &passed) > 0; i++) {
 		if (m.type == MSG_SOCKET)
 			speakers_on_socket(v, &m, passed);
@@ -159,8 +157,6 @@ static void on_control(struct loop *l, int fd, uint32_t events, void *userdata)
 	struct msg m;
 	int r;
 
-	(void)l;
-	(void)events;
 	while ((r = msg_receive(fd, &m, NULL)) > 0 && !v->ending)
 		on_order(v, &m);
 	if (r < 0 && !v->ending) {
@@ -178,13 +174,11 @@ static void on_turn_end(struct loop *l, void *userdata)
 
 static void on_begin(struct loop *l, void *userdata)
 {
-	(void)l;
 	routers_start_waiting(userdata);
 }
 
 static void on_retry(struct loop *l, void *userdata)
 {
-	(void)l;
 	routers_tell_kernel(userdata, false);
 }
 
@@ -210,7 +204,6 @@ static int populate(struct dl_phdr_info *info, size_t size, void *userdata)
 {
 	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;
 
-	(void)size;
 	if (!runs_vrrp(info->dlpi_name, userdata))
 		return 0;
 	for (int i = 0; i < info->dlpi_phnum; i++) {

@@ -58,8 +58,6 @@ static void on_addresses(struct ha_vrrp *e, bool up, bool accept, void *userdata
 {
 	struct router *r = userdata;
 
-	(void)e;
-	(void)accept;
 	r->up = up;
 	r->awaits = up;
 	r->announce = 0;
@@ -72,7 +70,6 @@ static void on_announce(struct ha_vrrp *e, unsigned repeat, void *userdata)
 {
 	struct router *r = userdata;
 
-	(void)e;
 	if (r->awaits)
 		r->announce = repeat;
 	else
@@ -146,7 +143,6 @@ static void on_changed(struct ha_vrrp *e, const struct ha_vrrp_change *c, void *
 	struct router *r = userdata;
 	char text[256] = "";
 
-	(void)e;
 	r->why = why_of(r, c);
 	why_text(&r->why, text, sizeof(text));
 	log_notice("%s: %s -> %s: %s", r->conf->name, why_state(c->from), why_state(c->to), text);
@@ -227,7 +223,6 @@ static void on_dropped(struct ha_vrrp *e, enum ha_vrrp_drop reason, const struct
 	struct router *r = userdata;
 	char from[HA_IP_TEXT_SIZE] = "?";
 
-	(void)e;
 	if (reason == HA_VRRP_DROP_NOT_RUNNING || is_quiet(r, &r->dropped_quiet_until_ns))
 		return;
 	ha_ip_format(&m->source, from, sizeof(from));
@@ -262,7 +257,6 @@ static void on_remark(struct ha_vrrp *e, enum ha_vrrp_remark what, const struct 
 
 	const struct msg tell = {.type = MSG_REMARK, .index = r->index, .value = (int32_t)what};
 
-	(void)e;
 	if (what == HA_VRRP_REMARK_LATE)
 		freeze(r); /* it may listen first, and sends nothing */
 	if (what == HA_VRRP_REMARK_NO_HEIR)
@@ -330,7 +324,6 @@ static void on_group_changed(struct ha_vrrp_group *e, enum ha_vrrp_state from,
 {
 	struct sync_group *g = userdata;
 
-	(void)e;
 	g->is_no_news = g->goes_on && from == HA_VRRP_INITIALIZE;
 	log_msg(g->is_no_news ? LOG_DEBUG : LOG_NOTICE, "group %s: %s -> %s", g->conf->name,
 		why_state(from), why_state(to));

@@ -123,7 +123,6 @@ static void on_readable(struct loop *l, int fd, uint32_t events, void *userdata)
 {
 	_Alignas(struct inotify_event) char buf[4096];
 
-	(void)l, (void)events;
 	for (int turn = 0; turn < EVENTS_PER_TURN; turn++) {
 		ssize_t len = read(fd, buf, sizeof(buf));
 

@@ -141,7 +141,6 @@ static void settle(struct tracked_process *t)
 
 static void on_delay(struct loop *l, void *userdata)
 {
-	(void)l;
 	settle(userdata);
 }
 
@@ -275,7 +274,6 @@ static bool take_event(struct watch_processes *p)
 
 static void on_readable(struct loop *l, int fd, uint32_t events, void *userdata)
 {
-	(void)l, (void)fd, (void)events;
 	for (int i = 0; i < EVENTS_PER_TURN && take_event(userdata); i++)
 		;
 	reconsider_all(userdata);

@@ -31,7 +31,6 @@ const int32_t *watches_values(const struct watches *w)
 
 static void quiet(void *userdata, uint32_t index, int32_t value)
 {
-	(void)userdata, (void)index, (void)value;
 }
 
 int watches_new(struct loop *l, const struct conf *c, const struct watches *old, watch_fn *fn,

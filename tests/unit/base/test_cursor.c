@@ -13,7 +13,6 @@ static void reads_what_was_written(void **state)
 	struct writer w = writer_of(buf, sizeof(buf));
 	struct reader r;
 
-	(void)state;
 	write_u8(&w, 0x12);
 	write_be16(&w, 0x3456);
 	write_be32(&w, 0x789abcde);
@@ -37,7 +36,6 @@ static void a_read_past_the_end_makes_it_bad_for_good(void **state)
 	const uint8_t two[2] = {1, 2};
 	struct reader r = reader_of(two, sizeof(two));
 
-	(void)state;
 	assert_int_equal(read_be32(&r), 0);
 	assert_true(r.bad);
 	assert_int_equal(read_u8(&r), 0); /* although a byte is there */
@@ -50,7 +48,6 @@ static void a_length_near_the_top_of_size_t_does_not_wrap(void **state)
 	struct reader r = reader_of(buf, sizeof(buf));
 	struct writer w = writer_of(buf, sizeof(buf));
 
-	(void)state;
 	assert_null(read_bytes(&r, SIZE_MAX));
 	assert_null(write_room(&w, SIZE_MAX));
 	assert_true(r.bad && w.bad);
@@ -61,7 +58,6 @@ static void a_part_ends_where_it_was_cut(void **state)
 	const uint8_t data[4] = {1, 2, 3, 4};
 	struct reader r = reader_of(data, sizeof(data)), part = read_part(&r, 2);
 
-	(void)state;
 	assert_int_equal(read_be16(&part), 0x0102);
 	assert_int_equal(read_u8(&part), 0);
 	assert_true(part.bad);
@@ -76,7 +72,6 @@ static void a_full_writer_writes_nothing_more(void **state)
 	uint8_t buf[3] = {9, 9, 9};
 	struct writer w = writer_of(buf, 2);
 
-	(void)state;
 	write_be32(&w, 0x01020304);
 	write_u8(&w, 5);
 	assert_true(w.bad);
@@ -89,7 +84,6 @@ static void an_empty_buffer_may_be_null(void **state)
 	struct reader r = reader_of(NULL, 0);
 	struct writer w = writer_of(NULL, 0);
 
-	(void)state;
 	read_copy(&r, NULL, 0);
 	write_bytes(&w, NULL, 0);
 	assert_false(r.bad || w.bad);

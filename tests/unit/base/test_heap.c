@@ -25,7 +25,6 @@ static void leaves_in_the_order_of_deadlines(void **state)
 	uint64_t last = 0;
 	size_t n = 0;
 
-	(void)state;
 	heap_init(&h);
 	for (size_t i = 0; i < N; i++)
 		assert_int_equal(heap_arm(&h, &node[i], next(&seed) % 97), 0);
@@ -48,7 +47,6 @@ static void equal_deadlines_leave_in_the_order_of_arming(void **state)
 	struct heap_node node[9] = {0};
 	struct heap h;
 
-	(void)state;
 	heap_init(&h);
 	for (size_t i = 0; i < 9; i++)
 		assert_int_equal(heap_arm(&h, &node[i], 7), 0);
@@ -68,7 +66,6 @@ static void any_order_of_calls_gives_what_a_plain_list_would(void **state)
 	struct heap h;
 	uint32_t seed = 7;
 
-	(void)state;
 	heap_init(&h);
 	for (uint64_t call = 1; call <= 20000; call++) {
 		size_t i = next(&seed) % NODES, first = NODES;
@@ -104,7 +101,6 @@ static void nothing_is_due_before_its_time(void **state)
 	struct heap_node node = {0};
 	struct heap h;
 
-	(void)state;
 	heap_init(&h);
 	assert_true(heap_deadline(&h) == HEAP_NEVER);
 	assert_int_equal(heap_arm(&h, &node, 10), 0);
@@ -121,7 +117,6 @@ static void a_reserved_heap_does_not_allocate(void **state)
 	struct heap h;
 	struct heap_entry *at;
 
-	(void)state;
 	heap_init(&h);
 	assert_int_equal(heap_reserve(&h, 64), 0);
 	at = h.at;

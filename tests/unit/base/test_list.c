@@ -19,7 +19,6 @@ static void keeps_the_order_of_adding(void **state)
 	struct list *i;
 	int want = 1;
 
-	(void)state;
 	list_add_tail(&head, &b.node);
 	list_add_tail(&head, &c.node);
 	list_add_head(&head, &a.node);
@@ -33,7 +32,6 @@ static void removing_twice_is_harmless(void **state)
 	struct list head = LIST_INIT(head);
 	struct item a = {.value = 1}, b = {.value = 2};
 
-	(void)state;
 	list_add_tail(&head, &a.node);
 	list_add_tail(&head, &b.node);
 	list_remove(&a.node);
@@ -49,7 +47,6 @@ static void the_current_element_may_be_removed_in_a_safe_loop(void **state)
 	struct item item[4] = {0};
 	struct list *i, *tmp;
 
-	(void)state;
 	for (int k = 0; k < 4; k++)
 		list_add_tail(&head, &item[k].node);
 	list_for_each_safe(i, tmp, &head)

@@ -30,7 +30,6 @@ static void an_older_caller_gets_the_default_of_what_is_new(void **state)
 	struct v1 given = {.size = sizeof(given), .a = 5};
 	struct v2 own = {.b = 9};
 
-	(void)state;
 	assert_int_equal(sized_in(&own, sizeof(own), over_the_border(&given)), 0);
 	assert_int_equal(own.size, sizeof(own));
 	assert_int_equal(own.a, 5);
@@ -42,7 +41,6 @@ static void a_newer_caller_is_served_while_he_asks_for_nothing_new(void **state)
 	struct v2 given = {.size = sizeof(given), .a = 5};
 	struct v1 own = {0};
 
-	(void)state;
 	assert_int_equal(sized_in(&own, sizeof(own), over_the_border(&given)), 0);
 	assert_int_equal(own.a, 5);
 	given.b = 1;
@@ -53,7 +51,6 @@ static void no_struct_and_no_size_are_refused(void **state)
 {
 	struct v1 given = {.size = sizeof(size_t) - 1}, own = {0};
 
-	(void)state;
 	assert_int_equal(sized_in(&own, sizeof(own), NULL), -EINVAL);
 	assert_int_equal(sized_in(&own, sizeof(own), over_the_border(&given)), -EINVAL);
 	assert_int_equal(sized_out(NULL, &own, sizeof(own)), -EINVAL);
@@ -65,7 +62,6 @@ static void output_is_filled_up_to_the_callers_size(void **state)
 	struct v2 own = {.size = sizeof(own), .a = 1, .b = 2}, big = {.size = sizeof(big), .b = 7};
 	struct v1 small = {.size = sizeof(small)}, v1 = {.size = sizeof(v1), .a = 3};
 
-	(void)state;
 	assert_int_equal(sized_out(&small, &own, sizeof(own)), 0);
 	assert_int_equal(small.a, 1);
 	assert_int_equal(small.size, sizeof(small));

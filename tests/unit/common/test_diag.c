@@ -22,7 +22,6 @@ static const char *nearest(const char *word)
 
 static void a_slip_of_the_finger_finds_its_word(void **state)
 {
-	(void)state;
 	assert_string_equal(nearest("virtual_routerid"), "virtual_router_id");
 	assert_string_equal(nearest("prioriyt"), "priority");
 	assert_string_equal(nearest("State"), "state");
@@ -31,7 +30,6 @@ static void a_slip_of_the_finger_finds_its_word(void **state)
 
 static void a_foreign_word_finds_none(void **state)
 {
-	(void)state;
 	assert_null(nearest("zebra"));
 	assert_null(nearest(""));
 	assert_null(nearest("a_word_that_is_longer_than_any_keyword_could_ever_be_in_here"));
@@ -42,7 +40,6 @@ static void a_place_is_printed_as_far_as_it_is_known(void **state)
 	struct diag d = {0};
 	char line[256];
 
-	(void)state;
 	diag_add(&d, DIAG_ERROR, &(struct diag_place){"a.conf", 3, 7}, "no %s", "good");
 	diag_add(&d, DIAG_WARNING, &(struct diag_place){"a.conf", 3, 0}, "w");
 	diag_add(&d, DIAG_NOTICE, NULL, "n");
@@ -60,7 +57,6 @@ static void findings_past_the_limit_are_counted(void **state)
 {
 	struct diag d = {0};
 
-	(void)state;
 	for (int i = 0; i < DIAG_MAX + 5; i++)
 		diag_add(&d, DIAG_ERROR, NULL, "%d", i);
 	assert_int_equal(d.n, DIAG_MAX);
@@ -75,7 +71,6 @@ static void findings_are_sorted_by_their_place(void **state)
 	static const char *const want[] = {"4", "2", "0", "5", "1", "3"};
 	struct diag d = {0};
 
-	(void)state;
 	for (int i = 0; i < 6; i++)
 		diag_add(&d, DIAG_WARNING, &place[i], "%d", i);
 	diag_sort(&d);
@@ -89,7 +84,6 @@ static void the_same_finding_twice_is_said_once(void **state)
 	const struct diag_place place = {"a", 1, 1}, other = {"a", 1, 2};
 	struct diag d = {0};
 
-	(void)state;
 	diag_add(&d, DIAG_WARNING, &place, "x");
 	diag_add(&d, DIAG_WARNING, &place, "x");
 	diag_add(&d, DIAG_WARNING, &other, "x");
@@ -121,7 +115,6 @@ static const char *shown(const char *text, unsigned line, unsigned column)
 
 static void the_word_is_marked(void **state)
 {
-	(void)state;
 	assert_string_equal(shown("a\n\tb cde f\n", 2, 4), "    2 |  b cde f\n      |    ^~~\n");
 	assert_string_equal(shown("\xc3\xa4 \xc3\xb6x", 1, 3),
 			    "    1 | \xc3\xa4 \xc3\xb6x\n      |   ^~\n");
@@ -129,7 +122,6 @@ static void the_word_is_marked(void **state)
 
 static void a_terminal_gets_no_control_characters(void **state)
 {
-	(void)state;
 	assert_string_equal(shown("a\033[2Jb", 1, 1), "    1 | a?[2Jb\n      | ^~~~~~\n");
 }
 
@@ -137,7 +129,6 @@ static void a_long_line_is_cut(void **state)
 {
 	char text[1001];
 
-	(void)state;
 	memset(text, 'a', sizeof(text) - 1);
 	text[1000] = '\0';
 	text[499] = ' ';
@@ -146,7 +137,6 @@ static void a_long_line_is_cut(void **state)
 
 static void secrets_are_not_shown(void **state)
 {
-	(void)state;
 	assert_string_equal(shown("auth_pass abc\n", 1, 11), "");
 }
 

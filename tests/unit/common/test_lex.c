@@ -11,7 +11,6 @@
 
 static const char *variable(const char *name, void *userdata)
 {
-	(void)userdata;
 	return strcmp(name, "PORT") ? NULL : "80";
 }
 
@@ -66,7 +65,6 @@ static void expect_error(const char *text, size_t len, const struct lex_dialect 
 
 static void braces_are_words_also_when_glued(void **state)
 {
-	(void)state;
 	expect("virtual_server 10.0.0.1 80{ #farm\n\tdelay_loop 10 }\n", &keepalived,
 	       "virtual_server 10.0.0.1 80 {|delay_loop 10 }");
 	expect("a \"{\" b", &keepalived, "a <{> b");
@@ -74,21 +72,18 @@ static void braces_are_words_also_when_glued(void **state)
 
 static void comments_begin_where_the_dialect_says(void **state)
 {
-	(void)state;
 	expect("a b#c\n!d\n e !f\n", &keepalived, "a b|e");
 	expect("a b#c # d\n#e\n", &haproxy, "a b#c");
 }
 
 static void quotes_and_escapes_follow_haproxy(void **state)
 {
-	(void)state;
 	expect("a\\ b 'c \"d' \"e\\\"f\" \"$PORT\" '$PORT' $PORT \"x${PORT}y\"", &haproxy,
 	       "a b <c \"d> <e\"f> <80> <$PORT> $PORT <x80y>");
 }
 
 static void a_backslash_joins_lines(void **state)
 {
-	(void)state;
 	expect("a \\\n  b\\\n c\nd", &haproxy, "a b c|d");
 	expect("a \\", &haproxy, "a"); /* there is nothing to join */
 	expect("a b\\", &haproxy, "a b");
@@ -101,7 +96,6 @@ static void words_know_their_place(void **state)
 	struct lex_line line;
 	const char *text = "\n\t\xc3\xa4 b\n";
 
-	(void)state;
 	assert_int_equal(lex_open_text("t", text, strlen(text), &haproxy, &d, &lx), 0);
 	assert_true(lex_next(lx, &line));
 	assert_int_equal(line.word[0].line, 2);
@@ -114,7 +108,6 @@ static void words_know_their_place(void **state)
 
 static void line_ends_of_every_kind(void **state)
 {
-	(void)state;
 	expect("a\r\nb\nc", &keepalived, "a|b|c");
 	expect("\n\n", &keepalived, "");
 	expect("", &keepalived, "");
@@ -122,7 +115,6 @@ static void line_ends_of_every_kind(void **state)
 
 static void what_cannot_be_read_is_said_with_its_place(void **state)
 {
-	(void)state;
 	expect_error("a\nb 'c\nd", 8, &haproxy, 2, 5);
 	expect_error("a b\0c", 5, &haproxy, 1, 4);
 	expect_error("a \"${PORT\"", 10, &haproxy, 1, 10);
@@ -135,7 +127,6 @@ static void too_many_words_and_bytes_are_refused(void **state)
 	size_t len = 2 * LEX_LINE_MAX;
 	char *text = malloc(len);
 
-	(void)state;
 	assert_non_null(text);
 	memset(text, 'x', len);
 	lexed(text, len, &keepalived, &d);
@@ -152,7 +143,6 @@ static void a_file_that_is_none_is_an_errno(void **state)
 	struct diag d = {0};
 	struct lex *lx;
 
-	(void)state;
 	assert_true(lex_open("/nonexistent/x", &haproxy, &d, &lx) < 0);
 	assert_true(lex_open("/", &haproxy, &d, &lx) < 0);
 	assert_true(lex_open("/dev/zero", &haproxy, &d, &lx) < 0);

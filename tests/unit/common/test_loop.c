@@ -23,7 +23,6 @@ static void note(struct trace *t, char c)
 
 static void on_timer(struct loop *l, void *userdata)
 {
-	(void)l;
 	note(userdata, 't');
 }
 
@@ -43,7 +42,6 @@ static void a_due_timer_runs_before_a_ready_descriptor(void **state)
 	struct loop *l;
 	int fd = eventfd(1, EFD_NONBLOCK);
 
-	(void)state;
 	assert_int_equal(loop_new(&l), 0);
 	assert_int_equal(loop_add_fd(l, fd, EPOLLIN, on_fd, &t, NULL), 0);
 	assert_int_equal(loop_add_timer(l, on_timer, &t, &t.timer), 0);
@@ -56,7 +54,6 @@ static void a_due_timer_runs_before_a_ready_descriptor(void **state)
 
 static uint64_t object_deadline(const void *object)
 {
-	(void)object;
 	return 0;
 }
 
@@ -87,7 +84,6 @@ static void an_object_is_dispatched_by_its_deadline_and_may_remove_itself(void *
 				 .dispatch = object_dispatch,
 				 .object = &o};
 
-	(void)state;
 	assert_int_equal(loop_new(&o.loop), 0);
 	assert_int_equal(loop_add_object(o.loop, &lo, &o.source), 0);
 	assert_int_equal(loop_run(o.loop), 0);
@@ -107,7 +103,6 @@ static void a_signal_arrives_as_an_event(void **state)
 	sigset_t set;
 	uint32_t got = 0;
 
-	(void)state;
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);
 	assert_int_equal(loop_new(&l), 0);

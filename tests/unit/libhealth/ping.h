@@ -17,7 +17,6 @@ struct ping_state {
 
 static enum health_step ping_open(void *state, const void *config, struct health_probe_io *io)
 {
-	(void)state, (void)config;
 	io->send = "ping\r\n";
 	io->send_len = 6;
 	return HEALTH_STEP_MORE;
@@ -29,7 +28,6 @@ static enum health_step ping_received(void *state, const void *config, const voi
 	struct ping_state *s = state;
 	const char *line = data, *end = memchr(data, '\n', len);
 
-	(void)config;
 	io->consumed = 0;
 	if (!end)
 		return HEALTH_STEP_MORE;

@@ -27,7 +27,6 @@ static void on_transition(struct health_check *c, const struct health_transition
 {
 	struct rig *r = userdata;
 
-	(void)c;
 	r->transitions++;
 	r->transition = *t;
 }

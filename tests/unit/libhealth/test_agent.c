@@ -25,7 +25,6 @@ static void up_and_down_are_verdicts(void **state)
 {
 	struct talk t;
 
-	(void)state;
 	says("up\n", HEALTH_OK, HEALTH_CODE_L7OK);
 	says("UP\r\n", HEALTH_OK, HEALTH_CODE_L7OK);
 	says("up", HEALTH_OK, HEALTH_CODE_L7OK); /* the end of the connection ends the line */
@@ -40,7 +39,6 @@ static void the_rest_is_advice(void **state)
 {
 	struct talk t = says("75%\n", HEALTH_NEUTRAL, HEALTH_CODE_L7OK);
 
-	(void)state;
 	assert_int_equal(t.io.advice.weight_kind, HEALTH_WEIGHT_PERCENT);
 	assert_int_equal(t.io.advice.weight, 75);
 	t = says("up ready,weight:30 maxconn:100\n", HEALTH_OK, HEALTH_CODE_L7OK);
@@ -66,7 +64,6 @@ static void an_unknown_word_is_named_and_the_others_count(void **state)
 	};
 	struct talk t = says("up hello there\n", HEALTH_OK, HEALTH_CODE_L7OK);
 
-	(void)state;
 	assert_string_equal(t.io.text, "unknown word 'hello'");
 	t = says("down tired\n", HEALTH_FAIL, HEALTH_CODE_L7STS);
 	assert_string_equal(t.io.text, "unknown word 'tired'");
@@ -79,7 +76,6 @@ static void an_agent_that_is_away_says_nothing_about_the_server(void **state)
 	struct health_probe *p = served_probe(health_probe_agent(), NULL);
 	static char line[HEALTH_AGENT_LINE_MAX + 2];
 
-	(void)state;
 	says("", HEALTH_NEUTRAL, HEALTH_CODE_L7RSP);
 	served_pieces(p, "up", 2, TALK_SILENCE, HEALTH_NEUTRAL, HEALTH_CODE_L7TOUT, 0);
 	served_pieces(p, "up", 2, TALK_RESETS, HEALTH_NEUTRAL, HEALTH_CODE_L7RSP, 0);
@@ -94,7 +90,6 @@ static void what_to_send_is_sent(void **state)
 	struct health_probe *p = served_probe(health_probe_agent(), &o);
 	static struct talk t;
 
-	(void)state;
 	talk(&t, p, BYTES("up\n"), 0, TALK_SILENCE);
 	assert_string_equal(t.sent, "web1\n");
 	health_probe_free(p);
@@ -105,7 +100,6 @@ static void a_tls_server_answers_a_hello(void **state)
 	struct health_probe *p = served_probe(health_probe_ssl_hello(), NULL);
 	static struct talk t;
 
-	(void)state;
 	served_as(p, BYTES("\x15\x03\x00\x00\x02"), HEALTH_CODE_L6OK, 0);
 	served_as(p, BYTES("\x16\x03\x03\x00\x40"), HEALTH_CODE_L6OK, 0);
 	served_no(p, BYTES("\x16\x02\x00\x00\x02"), TALK_CLOSES, HEALTH_CODE_L7RSP, 0);

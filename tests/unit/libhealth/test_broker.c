@@ -24,7 +24,6 @@ static void mqtt_says_who_it_is(void **state)
 	struct health_probe *p = served_probe(health_probe_mqtt(), NULL);
 	static struct talk t;
 
-	(void)state;
 	talk(&t, p, BYTES("\x20\2\0\0"), 0, TALK_SILENCE);
 	assert_int_equal(t.sent_len, 2 + 10 + 2 + 17 + 2);
 	assert_memory_equal(t.sent, "\x10\x1d\0\4MQTT\4\2\0\x3c\0\x11h0000000000000001\xe0\0", 33);
@@ -40,7 +39,6 @@ static void mqtt_refusals_are_told(void **state)
 	struct health_probe *p = served_probe(health_probe_mqtt(), &who);
 	static struct talk t;
 
-	(void)state;
 	served_no(p, BYTES("\x20\2\0\4"), TALK_CLOSES, HEALTH_CODE_L7STS, 4);
 	talk(&t, p, BYTES("\x20\2\0\4"), 0, TALK_CLOSES);
 	assert_string_equal(t.io.text, "bad user or password");
@@ -55,7 +53,6 @@ static void amqp_logs_in_and_opens_the_host(void **state)
 	struct health_probe *p = served_probe(health_probe_amqp(), &who);
 	static struct talk t;
 
-	(void)state;
 	served_ok(p, BYTES(START TUNE OPEN_OK), 0);
 	talk(&t, p, BYTES(START TUNE OPEN_OK), 0, TALK_SILENCE);
 	assert_memory_equal(t.sent, "AMQP\0\0\x09\1", 8);
@@ -75,7 +72,6 @@ static void what_is_no_amqp_is_a_failure(void **state)
 {
 	struct health_probe *p = served_probe(health_probe_amqp(), NULL);
 
-	(void)state;
 	served_no(p, BYTES("AMQP\0\1\0\0"), TALK_CLOSES, HEALTH_CODE_L7STS, 0);
 	served_no(p, BYTES("HTTP/1.1 400 Bad\r\n"), TALK_CLOSES, HEALTH_CODE_L7RSP, 0);
 	served_no(p, BYTES("\1\0\0\0\0\0\4\0\x0a\0\x0a\xcd"), TALK_CLOSES, HEALTH_CODE_L7RSP, 0);
@@ -92,7 +88,6 @@ static void options_out_of_range_are_refused(void **state)
 	struct health_probe *p = NULL;
 	static struct talk t;
 
-	(void)state;
 	assert_int_equal(health_probe_new(health_probe_mqtt(), &o, &p), -EINVAL);
 	assert_int_equal(health_probe_new(health_probe_amqp(), &o, &p), -EINVAL);
 	o.user = "u";

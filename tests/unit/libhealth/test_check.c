@@ -39,7 +39,6 @@ static void user_result(struct health_check *c, const struct health_result *resu
 static void user_transition(struct health_check *c, const struct health_transition *t,
 			    void *userdata)
 {
-	(void)c, (void)t;
 	((struct user *)userdata)->transitions++;
 }
 
@@ -54,7 +53,6 @@ static void many_users_share_one_check_on_the_wire(void **state)
 	struct health_check *c;
 	struct rig r;
 
-	(void)state;
 	rig_open(&r, NULL, &listens);
 	o = rig_opts(&r);
 	o.filter = &f;
@@ -81,7 +79,6 @@ static void watchers_may_go_in_their_callbacks(void **state)
 	struct health_check *c;
 	struct rig r;
 
-	(void)state;
 	rig_open(&r, NULL, &listens);
 	o = rig_opts(&r);
 	c = rig_add(&r, &o);
@@ -112,7 +109,6 @@ static void the_last_results_are_remembered(void **state)
 	struct health_check *c;
 	struct rig r;
 
-	(void)state;
 	rig_open(&r, NULL, &listens);
 	o = rig_opts(&r);
 	o.flags |= HEALTH_CHECK_FED;
@@ -149,7 +145,6 @@ static void a_fed_check_asks_nobody_and_ages(void **state)
 	struct health_check *c;
 	struct rig r;
 
-	(void)state;
 	rig_open(&r, NULL, NULL);
 	c = rig_add(&r, &o);
 	rig_dispatch(&r);
@@ -187,7 +182,6 @@ static void a_successor_goes_on_where_the_check_stood(void **state)
 	struct rig r, next;
 	ssize_t len;
 
-	(void)state;
 	rig_open(&r, NULL, &deaf);
 	o = rig_opts(&r);
 	o.filter = &f;
@@ -245,7 +239,6 @@ static void an_override_is_told_and_the_check_goes_on(void **state)
 	struct health_check *c;
 	struct rig r;
 
-	(void)state;
 	rig_open(&r, NULL, &listens);
 	o = rig_opts(&r);
 	c = rig_add(&r, &o);
@@ -280,7 +273,6 @@ static void the_first_byte_has_its_own_limit(void **state)
 	    {.listen_for = 6, .reply = "wait\n", .reply_len = 5},
 	};
 
-	(void)state;
 	for (int answers = 0; answers < 2; answers++) {
 		struct health_check_opts o;
 		struct rig r;
@@ -306,7 +298,6 @@ static void the_first_byte_has_its_own_limit(void **state)
 
 static enum health_step flood_open(void *state, const void *config, struct health_probe_io *io)
 {
-	(void)state;
 	io->send = config;
 	io->send_len = 32 << 20;
 	return HEALTH_STEP_MORE;
@@ -314,7 +305,6 @@ static enum health_step flood_open(void *state, const void *config, struct healt
 
 static int flood_setup(const void *opts, void **ret_config)
 {
-	(void)opts;
 	*ret_config = calloc(32, 1 << 20);
 	return *ret_config ? 0 : -ENOMEM;
 }
@@ -329,7 +319,6 @@ static void sending_has_its_own_limit(void **state)
 	struct health_check_opts o;
 	struct rig r;
 
-	(void)state;
 	rig_open(&r, NULL, &(struct peer_script){.hold = UINT32_MAX}); /* never reads */
 	o = rig_opts(&r);
 	assert_int_equal(health_probe_new(&ops, NULL, &o.probe), 0);
@@ -356,7 +345,6 @@ static void a_preamble_comes_before_all_else(void **state)
 	struct health_check_opts o;
 	struct rig r;
 
-	(void)state;
 	rig_open(&r, NULL, &script);
 	o = rig_opts(&r);
 	o.probe = ping();
@@ -376,7 +364,6 @@ static void new_options_are_checked(void **state)
 	struct health_check *c;
 	struct rig r;
 
-	(void)state;
 	rig_open(&r, NULL, &listens);
 	good = rig_opts(&r);
 #define REFUSED(field, value) \
@@ -424,7 +411,6 @@ static void an_answer_much_slower_than_usual_is_a_failure(void **state)
 	struct health_check *c;
 	struct rig r;
 
-	(void)state;
 	rig_open(&r, NULL, &listens);
 	o = rig_opts(&r);
 	o.flags = 0;
@@ -465,7 +451,6 @@ static void limits_of_time_are_checked(void **state)
 	struct health_check *c;
 	struct rig r;
 
-	(void)state;
 	rig_open(&r, NULL, &listens);
 	o = rig_opts(&r);
 	o.adaptive = &a;

@@ -33,7 +33,6 @@ static void all_of_is_as_good_as_the_worst(void **state)
 {
 	struct health_compose c = made(HEALTH_RULE_ALL, 0, 0, false);
 
-	(void)state;
 	assert_int_equal(health_compose_state(&c), UNKNOWN);
 	assert_true(health_compose_add(&c, UP, 1));
 	assert_true(health_compose_add(&c, UNKNOWN, 1));
@@ -57,7 +56,6 @@ static void min_of_counts_the_best(void **state)
 {
 	struct health_compose c = made(HEALTH_RULE_MIN, 2, 0, false);
 
-	(void)state;
 	assert_true(health_compose_add(&c, UP, 0)); /* one alone: down */
 	assert_int_equal(health_compose_state(&c), DOWN);
 	assert_true(health_compose_add(&c, UNKNOWN, 0));
@@ -78,7 +76,6 @@ static void the_quorum_has_keepaliveds_hysteresis(void **state)
 	struct health_compose c = made(HEALTH_RULE_WEIGHT, 10, 3, true);
 	struct health_compose_status s = {.size = sizeof(s)};
 
-	(void)state;
 	assert_int_equal(health_compose_state(&c), UP);
 	assert_false(health_compose_add(&c, UP, 7)); /* 7 is not below 7 */
 	assert_false(health_compose_add(&c, UP, 6));
@@ -129,7 +126,6 @@ static void it_is_what_a_plain_reckoning_says(void **state)
 {
 	uint64_t seed = 3;
 
-	(void)state;
 	for (int run = 0; run < 500; run++) {
 		enum health_rule rule = (enum health_rule)(chance(&seed) % 3);
 		uint64_t need = rule == HEALTH_RULE_ALL ? 0 : 1 + chance(&seed) % 8;
@@ -175,7 +171,6 @@ static void wrong_words_do_nothing(void **state)
 	};
 	struct health_compose c = made(HEALTH_RULE_MIN, 1, 0, false);
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
 		assert_int_equal(health_compose_init(&c, &bad[i]), -EINVAL);
 	assert_false(health_compose_remove(&c, UP, 0)); /* never came */

@@ -50,7 +50,6 @@ static void a_listener_is_ok(void **state)
 	struct rig r;
 	struct health_check_opts o;
 
-	(void)state;
 	rig_open(&r, NULL, &listens);
 	o = rig_opts(&r);
 	rig_add(&r, &o);
@@ -75,7 +74,6 @@ static void a_listener_over_ipv6_and_unix_is_ok(void **state)
 	struct sockaddr *address[] = {(struct sockaddr *)&in6, (struct sockaddr *)&un};
 	socklen_t len[] = {sizeof(in6), 0};
 
-	(void)state;
 	len[1] = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 +
 			     (size_t)snprintf(un.sun_path + 1, sizeof(un.sun_path) - 1, "health-%d",
 					      (int)getpid()));
@@ -110,7 +108,6 @@ static void a_closed_port_is_refused(void **state)
 	struct rig r;
 	struct health_check_opts o;
 
-	(void)state;
 	for (int flagged = 0; flagged < 2; flagged++) {
 		rig_open(&r, NULL, &listens);
 		close(r.peer.listener);
@@ -133,7 +130,6 @@ static void accepting_and_closing_is_a_connection(void **state)
 	const struct peer_script closes = {.end = PEER_CLOSES}, resets = {.end = PEER_RESETS};
 	const struct peer_script *script[] = {&closes, &resets};
 
-	(void)state;
 	for (size_t i = 0; i < 2; i++) {
 		struct rig r;
 		struct health_check_opts o;
@@ -152,7 +148,6 @@ static void a_full_backlog_times_out_and_not_before(void **state)
 	struct rig r;
 	struct health_check_opts o;
 
-	(void)state;
 	rig_open(&r, NULL, &deaf);
 	o = rig_opts(&r);
 	o.timeout_ns = 2 * S;
@@ -175,7 +170,6 @@ static void who_answered_in_time_is_not_timed_out_by_a_late_host(void **state)
 	struct health_check_opts o;
 	struct pollfd p;
 
-	(void)state;
 	rig_open(&r, NULL, &listens);
 	o = rig_opts(&r);
 	o.timeout_ns = 100 * MS;
@@ -199,7 +193,6 @@ static void nor_by_a_host_that_cannot_keep_up(void **state)
 	struct health_check_opts o;
 	struct rig r;
 
-	(void)state;
 	rig_open(&r, &eo, &script);
 	o = rig_opts(&r);
 	o.timeout_ns = 100 * MS;
@@ -226,7 +219,6 @@ static void a_dialogue_comes_to_its_answer_in_any_pieces(void **state)
 	static const char reply[] = "wait\r\nwait\r\npong\r\n";
 	struct rig r;
 
-	(void)state;
 	for (size_t chunk = 0; chunk < sizeof(reply); chunk++) {
 		const struct peer_script script = {
 		    .listen_for = 6,
@@ -265,7 +257,6 @@ static void a_send_that_blocks_goes_on_and_then_the_rest_is_read(void **state)
 	struct health_check_opts o;
 	struct rig r;
 
-	(void)state;
 	ops.received = floods;
 	rig_open(&r, NULL, &script);
 	o = rig_opts(&r);
@@ -285,7 +276,6 @@ static void a_slow_accept_is_only_slow(void **state)
 	    .hold = 10, .listen_for = 6, .reply = "pong\n", .reply_len = 5};
 	struct rig r;
 
-	(void)state;
 	ping_once(&r, &script);
 	assert_result(&r, HEALTH_OK, HEALTH_CODE_L7OK, HEALTH_PHASE_TALK);
 	assert_memory_equal(r.peer.received, "ping\r\n", 6);
@@ -300,7 +290,6 @@ static void a_server_that_hangs_up_fails_with_what_it_did(void **state)
 	    .listen_for = 6, .reply = "pon", .reply_len = 3, .end = PEER_RESETS};
 	struct rig r;
 
-	(void)state;
 	ping_once(&r, &closes);
 	assert_result(&r, HEALTH_FAIL, HEALTH_CODE_L7RSP, HEALTH_PHASE_TALK);
 	assert_int_equal(r.result.error, 0);
@@ -321,7 +310,6 @@ static void an_end_that_came_with_the_answer_is_heard(void **state)
 	    {.listen_for = 6, .reply = "wait", .reply_len = 4, .end = PEER_RESETS},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < 3; i++) {
 		struct health_check_opts o;
 		struct rig r;
@@ -350,7 +338,6 @@ static void a_server_that_answers_and_resets_has_answered(void **state)
 	    .listen_for = 6, .reply = "pong\n", .reply_len = 5, .end = PEER_CLOSES};
 	struct rig r;
 
-	(void)state;
 	ping_once(&r, &script);
 	assert_result(&r, HEALTH_OK, HEALTH_CODE_L7OK, HEALTH_PHASE_TALK);
 	rig_close(&r);
@@ -363,7 +350,6 @@ static void silence_and_dripping_end_at_the_timeout(void **state)
 	const struct peer_script dripping = {.reply = drip, .reply_len = sizeof(drip), .chunk = 1};
 	const struct peer_script *script[] = {&silent, &dripping};
 
-	(void)state;
 	for (size_t i = 0; i < 2; i++) {
 		struct rig r;
 		struct health_check_opts o;
@@ -393,7 +379,6 @@ static void silence_and_dripping_end_at_the_timeout(void **state)
 
 static enum health_step silence_is_fine(void *state, const void *config, struct health_probe_io *io)
 {
-	(void)state, (void)config;
 	io->verdict = HEALTH_OK;
 	return HEALTH_STEP_DONE;
 }
@@ -409,7 +394,6 @@ static void datagrams_are_answered_refused_or_ignored(void **state)
 	char got[16];
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	(void)state;
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, len), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
 	ops.flags = HEALTH_PROBE_DATAGRAM;
@@ -445,7 +429,6 @@ static void datagrams_are_answered_refused_or_ignored(void **state)
 /* Asks once on each of three connections; the server's close is where it goes on. */
 static enum health_step thrice_open(void *state, const void *config, struct health_probe_io *io)
 {
-	(void)config;
 	++*(unsigned int *)state;
 	io->send = "x";
 	io->send_len = 1;
@@ -455,7 +438,6 @@ static enum health_step thrice_open(void *state, const void *config, struct heal
 static enum health_step thrice_closed(void *state, const void *config, int error,
 				      struct health_probe_io *io)
 {
-	(void)config;
 	io->status = *(unsigned int *)state;
 	if (*(unsigned int *)state < *(const unsigned int *)config)
 		return HEALTH_STEP_RECONNECT;
@@ -485,7 +467,6 @@ static void a_probe_may_connect_again_but_not_for_ever(void **state)
 	struct health_check_opts o;
 	struct rig r;
 
-	(void)state;
 	for (size_t i = 0; i < 2; i++) {
 		rig_open(&r, NULL, &script);
 		o = rig_opts(&r);
@@ -510,7 +491,6 @@ static void the_source_address_is_used(void **state)
 	struct health_check_opts o;
 	struct rig r;
 
-	(void)state;
 	source.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
 	rig_open(&r, NULL, &script);
 	o = rig_opts(&r);
@@ -533,7 +513,6 @@ static void the_checkers_own_trouble_blames_nobody(void **state)
 	struct health_check *c;
 	struct rig r;
 
-	(void)state;
 	source.sin_addr.s_addr = htonl(0xcb007101); /* 203.0.113.1: documentation, not ours */
 	rig_open(&r, NULL, &listens);
 	o = rig_opts(&r);
@@ -585,7 +564,6 @@ static void the_host_may_open_the_sockets(void **state)
 	struct health_check_opts o;
 	struct rig r;
 
-	(void)state;
 	rig_open(&r, &eo, &listens);
 	o = rig_opts(&r);
 	o.fwmark = 77; /* would need CAP_NET_ADMIN if the engine did it */
@@ -610,7 +588,6 @@ static void a_check_bound_to_a_device_reaches_only_through_it(void **state)
 	struct health_check_opts o;
 	struct rig r;
 
-	(void)state;
 	rig_open(&r, NULL, &listens);
 	o = rig_opts(&r);
 	o.device = "lo";
@@ -634,7 +611,6 @@ static void a_thousand_checks_cancelled_in_flight_leak_no_fd(void **state)
 	size_t before = rig_open_fds();
 	struct rig r;
 
-	(void)state;
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	if (limit.rlim_max < N + 100)
 		skip();

@@ -14,7 +14,6 @@
 
 static void it_halves_with_every_half_life(void **state)
 {
-	(void)state;
 	assert_int_equal(decay(1000, 0, HALF), 1000);
 	assert_int_equal(decay(1000, HALF, HALF), 500);
 	assert_int_equal(decay(1000, 3 * HALF, HALF), 125);
@@ -24,7 +23,6 @@ static void it_halves_with_every_half_life(void **state)
 
 static void it_is_what_the_math_library_says(void **state)
 {
-	(void)state;
 	for (uint64_t age = 0; age < 8 * HALF; age += 7 * S + 13) {
 		double want = 100000 * exp2(-(double)age / (double)HALF);
 
@@ -36,7 +34,6 @@ static void the_goal_is_reached_at_that_time_and_not_before(void **state)
 {
 	static const uint32_t goal[] = {2999, 750, 100, 1};
 
-	(void)state;
 	for (int i = 0; i < 4; i++) {
 		uint64_t at = decay_until(3000, goal[i], HALF);
 		double want = log2(3000.0 / (goal[i] + 1.0)) * (double)HALF;

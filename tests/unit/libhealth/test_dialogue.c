@@ -24,7 +24,6 @@ static void the_answer_is_the_same_split_at_every_byte(void **state)
 	const size_t len = sizeof(reply) - 1;
 	struct health_probe *p = ping();
 
-	(void)state;
 	for (size_t chunk = 1; chunk <= len; chunk++) {
 		struct health_probe_io io;
 		struct ping_state room;
@@ -59,7 +58,6 @@ static void a_reply_without_end_is_too_long(void **state)
 	struct dialogue d;
 	size_t sent = 0;
 
-	(void)state;
 	dialogue_init(&d, p, &room);
 	while (dialogue_received(&d, flood, sizeof(flood), 1, &io) == HEALTH_STEP_MORE)
 		sent += sizeof(flood);
@@ -87,7 +85,6 @@ static void codes_follow_the_verdict_when_the_probe_names_none(void **state)
 	struct ping_state room;
 	struct dialogue d;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(want) / sizeof(*want); i++) {
 		dialogue_init(&d, p, &room);
 		assert_int_equal(dialogue_received(&d, want[i].line, strlen(want[i].line), 1, &io),
@@ -107,7 +104,6 @@ static void closing_and_silence_are_failures_unless_the_probe_says_otherwise(voi
 	struct ping_state room;
 	struct dialogue d;
 
-	(void)state;
 	dialogue_init(&d, p, &room);
 	dialogue_closed(&d, 0, "closed before an answer", 1, &io);
 	assert_int_equal(io.code, HEALTH_CODE_L7RSP);
@@ -147,7 +143,6 @@ static void a_probe_lives_until_its_last_user_is_gone(void **state)
 	struct health_probe *p = NULL;
 	const int seven = 7;
 
-	(void)state;
 	ops.setup = double_it;
 	ops.teardown = tear_down;
 	assert_int_equal(health_probe_new(&ops, NULL, &p), -EINVAL); /* setup's word */
@@ -172,7 +167,6 @@ static void probe_ops_are_checked(void **state)
 		void *later;
 	} grown = {.ops = ping_ops};
 
-	(void)state;
 	assert_int_equal(health_probe_new(NULL, NULL, &p), -EINVAL);
 	assert_int_equal(health_probe_new(&ping_ops, NULL, NULL), -EINVAL);
 	assert_int_equal(health_probe_new(&ping_ops, "options", &p), -EINVAL);
@@ -209,7 +203,6 @@ static enum health_step hop_open(void *state, const void *config, struct health_
 {
 	struct hopper *h = state;
 
-	(void)config;
 	if (!h->held) {
 		h->held = malloc(16);
 		held++;
@@ -224,7 +217,6 @@ static enum health_step hop_open(void *state, const void *config, struct health_
 static enum health_step hop_received(void *state, const void *config, const void *data, size_t len,
 				     struct health_probe_io *io)
 {
-	(void)state, (void)config, (void)len;
 	io->consumed = 1;
 	if (*(const char *)data == 's')
 		return HEALTH_STEP_TLS;
@@ -235,7 +227,6 @@ static enum health_step hop_received(void *state, const void *config, const void
 static enum health_step hop_closed(void *state, const void *config, int error,
 				   struct health_probe_io *io)
 {
-	(void)config, (void)error;
 	if (((struct hopper *)state)->opened < 3)
 		return HEALTH_STEP_RECONNECT;
 	io->verdict = HEALTH_OK;
@@ -244,7 +235,6 @@ static enum health_step hop_closed(void *state, const void *config, int error,
 
 static void hop_end(void *state, const void *config)
 {
-	(void)config;
 	free(((struct hopper *)state)->held);
 	held--;
 }
@@ -266,7 +256,6 @@ static void a_new_channel_opens_the_same_state_again(void **state)
 	struct hopper room;
 	struct dialogue d;
 
-	(void)state;
 	assert_int_equal(health_probe_new(&hop_ops, NULL, &p), 0);
 	dialogue_init(&d, p, &room);
 	dialogue_fini(&d); /* not one call: nothing to end */
@@ -306,7 +295,6 @@ static void bytes_before_the_handshake_fail(void **state)
 	struct hopper room;
 	struct dialogue d;
 
-	(void)state;
 	assert_int_equal(health_probe_new(&hop_ops, NULL, &p), 0);
 	dialogue_init(&d, p, &room);
 	dialogue_open(&d, 1, &io);
@@ -320,7 +308,6 @@ static void bytes_before_the_handshake_fail(void **state)
 
 static void codes_have_haproxys_names(void **state)
 {
-	(void)state;
 	assert_string_equal(health_code_name(HEALTH_CODE_L4TOUT), "L4TOUT");
 	assert_string_equal(health_code_name(HEALTH_CODE_L7OKC), "L7OKC");
 	for (unsigned int i = 0; i <= HEALTH_CODE_HANA; i++)

@@ -51,7 +51,6 @@ static void the_question_is_what_was_asked_for(void **state)
 	struct health_probe *p = probe(NULL);
 	static struct talk t;
 
-	(void)state;
 	talk(&t, p, "", 0, 0, TALK_SILENCE);
 	assert_int_equal(t.sent_len, 2 + sizeof(root));
 	assert_memory_equal(t.sent + 2, root, sizeof(root));
@@ -70,7 +69,6 @@ static void an_answer_of_any_length_from_a_header_on_is_a_success(void **state)
 	struct health_probe *p = probe(NULL);
 	static struct talk t;
 
-	(void)state;
 	ask(p, datagram);
 	health_probe_free(p);
 	for (size_t len = 0; len <= sizeof(datagram); len++) {
@@ -89,7 +87,6 @@ static void an_error_of_the_server_is_a_failure(void **state)
 	struct health_probe *p = probe(NULL);
 	static struct talk t;
 
-	(void)state;
 	ask(p, datagram);
 	health_probe_free(p);
 	for (uint8_t rcode = 1; rcode < 16; rcode++) {
@@ -112,7 +109,6 @@ static void a_stranger_is_passed_over_and_the_answer_still_counts(void **state)
 	struct dialogue d;
 	static struct talk t;
 
-	(void)state;
 	ask(p, good);
 	memcpy(other_id, good, sizeof(good));
 	other_id[1] ^= 1;
@@ -139,7 +135,6 @@ static void names_are_checked(void **state)
 	static const char *const bad[] = {"", "..", ".a", "a..b", "a.b..", "a\\.b"};
 	struct health_probe *p = NULL;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		o.name = bad[i];
 		assert_int_equal(health_probe_new(health_probe_dns(), &o, &p), -EINVAL);
@@ -207,7 +202,6 @@ static void ask_socket(int rcode, bool closed, enum health_code code)
 
 static void a_real_socket_ends_as_the_array_did(void **state)
 {
-	(void)state;
 	ask_socket(0, false, HEALTH_CODE_L7OK);
 	ask_socket(5, false, HEALTH_CODE_L7STS);
 	ask_socket(-1, false, HEALTH_CODE_L7TOUT);
@@ -256,7 +250,6 @@ static void record(uint8_t type, const char *wanted, const void *data, uint8_t l
 
 static void an_expected_record_must_be_there(void **state)
 {
-	(void)state;
 	record(28, NULL, "0123456789abcdef", 16, HEALTH_CODE_L7OK);
 	record(28, "3031:3233:3435:3637:3839:6162:6364:6566", "0123456789abcdef", 16,
 	       HEALTH_CODE_L7OK);
@@ -275,7 +268,6 @@ static void an_expected_record_must_be_there(void **state)
 
 static void a_name_that_points_to_itself_ends(void **state)
 {
-	(void)state;
 	record(12, "x", "\xc0\x34", 2, HEALTH_CODE_L7RSP);
 	record(12, "x", "\1x\xc0\x34", 4, HEALTH_CODE_L7RSP);
 	record(12, "x", "\xff\xff", 2, HEALTH_CODE_L7RSP);
@@ -289,7 +281,6 @@ static void every_rcode_is_a_sign_of_life_if_told_so(void **state)
 	uint8_t datagram[12] = {0, 0, 0x81, 0x83};
 	static struct talk t;
 
-	(void)state;
 	ask(p, datagram);
 	talk(&t, p, datagram, sizeof(datagram), 0, TALK_SILENCE);
 	assert_int_equal(t.io.code, HEALTH_CODE_L7OK);
@@ -307,7 +298,6 @@ static void every_rcode_is_a_sign_of_life_if_told_so(void **state)
 
 static void types_have_names(void **state)
 {
-	(void)state;
 	assert_int_equal(health_dns_type("a"), 1);
 	assert_int_equal(health_dns_type("AAAA"), 28);
 	assert_int_equal(health_dns_type("TYPE65"), 65);

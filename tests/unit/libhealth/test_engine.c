@@ -47,7 +47,6 @@ static void a_thousand_starts_are_spread_evenly(void **state)
 	struct rig r;
 	size_t first = 0;
 
-	(void)state;
 	rig_open(
 	    &r, &(struct health_engine_opts){.size = sizeof(struct health_engine_opts), .seed = 42},
 	    &listens);
@@ -82,7 +81,6 @@ static void starts_wait_for_one_another_within_the_slack(void **state)
 	unsigned int planned = 0;
 	struct rig r;
 
-	(void)state;
 	rig_open(&r, &eo, &listens);
 	o = rig_opts(&r);
 	o.flags = 0;
@@ -115,7 +113,6 @@ static void the_same_seed_gives_the_same_plan(void **state)
 {
 	uint64_t next[3];
 
-	(void)state;
 	for (size_t i = 0; i < 3; i++) {
 		const struct health_engine_opts eo = {.size = sizeof(eo), .seed = i < 2 ? 1 : 2};
 		struct health_check_opts o;
@@ -141,7 +138,6 @@ static void starts_keep_their_distance_from_the_plan(void **state)
 	struct health_check *c;
 	struct rig r;
 
-	(void)state;
 	rig_open(&r, NULL, &listens);
 	o = rig_opts(&r);
 	o.filter = &f;
@@ -165,7 +161,6 @@ static void from_end_counts_from_the_end(void **state)
 	struct health_check *c;
 	struct rig r;
 
-	(void)state;
 	rig_open(&r, NULL, &listens);
 	o = rig_opts(&r);
 	o.filter = &f;
@@ -195,7 +190,6 @@ static void retries_wait_from_the_end_of_the_failure(void **state)
 	struct health_check *c;
 	struct rig r;
 
-	(void)state;
 	assert_int_equal(health_filter_preset(HEALTH_SCHOOL_KEEPALIVED, &f), 0);
 	f.interval_ns = f.down_ns = 10 * S;
 	f.fall = 3;
@@ -234,7 +228,6 @@ static void jitter_moves_each_start_within_its_bounds(void **state)
 	struct rig r;
 	uint64_t before = RIG_T0, seen[3];
 
-	(void)state;
 	rig_open(&r, NULL, &listens);
 	o = rig_opts(&r);
 	o.filter = &f;
@@ -258,7 +251,6 @@ static void a_host_that_slept_is_told_what_it_missed(void **state)
 	struct health_check *c;
 	struct rig r;
 
-	(void)state;
 	rig_open(&r, NULL, &listens);
 	o = rig_opts(&r);
 	o.filter = &f;
@@ -283,7 +275,6 @@ static void a_run_longer_than_the_interval_skips_slots(void **state)
 	struct health_check *c;
 	struct rig r;
 
-	(void)state;
 	rig_open(&r, NULL, &deaf);
 	o = rig_opts(&r);
 	o.filter = &f;
@@ -307,7 +298,6 @@ static void max_in_flight_makes_the_others_wait(void **state)
 	struct health_check_opts o;
 	struct rig r;
 
-	(void)state;
 	rig_open(&r, &eo, &deaf);
 	o = rig_opts(&r);
 	o.filter = &f;
@@ -338,7 +328,6 @@ static void the_rate_is_kept_and_the_deadline_says_when(void **state)
 	struct health_check_opts o;
 	struct rig r;
 
-	(void)state;
 	rig_open(&r, &eo, &deaf);
 	o = rig_opts(&r);
 	o.filter = &f;
@@ -384,7 +373,6 @@ static void without_a_limit_the_starts_follow_what_is_asked(void **state)
 	struct health_probe *p;
 	struct rig r;
 
-	(void)state;
 	assert_int_equal(health_probe_new(health_probe_file(), &file, &p), 0); /* done when begun */
 	for (int at_once = 0; at_once < 2; at_once++) {
 		rig_open(&r, NULL, NULL);
@@ -412,7 +400,6 @@ static void one_dispatch_does_a_batch_and_asks_for_another(void **state)
 	struct health_check_opts o;
 	struct rig r;
 
-	(void)state;
 	rig_open(&r, &eo, &deaf);
 	o = rig_opts(&r);
 	for (int i = 0; i < 10; i++)
@@ -435,7 +422,6 @@ static void silence_takes_down_without_a_result(void **state)
 	struct health_check *c;
 	struct rig r;
 
-	(void)state;
 	assert_int_equal(health_filter_preset(HEALTH_SCHOOL_F5, &f), 0);
 	rig_open(&r, NULL, &deaf);
 	o = rig_opts(&r);
@@ -460,7 +446,6 @@ static void a_pause_ends_the_run_and_forgives_the_silence(void **state)
 	struct health_check *c;
 	struct rig r;
 
-	(void)state;
 	assert_int_equal(health_filter_preset(HEALTH_SCHOOL_F5, &f), 0);
 	rig_open(&r, NULL, &deaf);
 	o = rig_opts(&r);
@@ -494,7 +479,6 @@ static void traffic_counts_like_a_check_and_hastens_the_next(void **state)
 	struct health_check *c;
 	struct rig r;
 
-	(void)state;
 	f.fast_ns = S; /* HAProxy: observe, on-error fastinter */
 	f.fall = 2;
 	rig_open(&r, NULL, &listens);
@@ -527,7 +511,6 @@ static void the_operator_sets_and_resumes(void **state)
 	struct health_check *c;
 	struct rig r;
 
-	(void)state;
 	f.manual_resume = 1;
 	f.rise = 1;
 	f.down_ns = 60 * S;
@@ -564,7 +547,6 @@ static void run_now_is_outside_the_plan(void **state)
 	struct health_check *c;
 	struct rig r;
 
-	(void)state;
 	rig_open(&r, NULL, &listens);
 	o = rig_opts(&r);
 	o.filter = &f;
@@ -590,7 +572,6 @@ static struct health_check *other;
 
 static void removes_itself_and_another(struct rig *r, struct health_check *c)
 {
-	(void)r;
 	health_check_remove(c);
 	health_check_remove(other);
 	health_check_remove(other); /* twice is harmless inside the callback */
@@ -601,7 +582,6 @@ static void checks_may_be_removed_in_a_callback(void **state)
 	struct health_check_opts o;
 	struct rig r;
 
-	(void)state;
 	rig_open(&r, NULL, &listens);
 	close(
 	    r.peer.listener); /* refused: a result and a transition, which must not come any more */
@@ -624,7 +604,6 @@ static void adds_another(struct rig *r, struct health_check *c)
 {
 	struct health_check_opts o = rig_opts(r);
 
-	(void)c;
 	if (r->results < 5)
 		rig_add(r, &o);
 }
@@ -634,7 +613,6 @@ static void checks_may_be_added_in_a_callback(void **state)
 	struct health_check_opts o;
 	struct rig r;
 
-	(void)state;
 	rig_open(&r, NULL, &listens);
 	o = rig_opts(&r);
 	r.on_result = adds_another;
@@ -649,7 +627,6 @@ static int dispatched;
 
 static void dispatches(struct rig *r, struct health_check *c)
 {
-	(void)c;
 	dispatched = health_engine_dispatch(r->engine, r->now_ns);
 }
 
@@ -659,7 +636,6 @@ static void dispatch_in_a_callback_is_busy(void **state)
 	struct health_check *c;
 	struct rig r;
 
-	(void)state;
 	rig_open(&r, NULL, &listens);
 	o = rig_opts(&r);
 	r.on_result = dispatches;
@@ -675,7 +651,6 @@ static void dispatch_in_a_callback_is_busy(void **state)
 
 static void frees(struct rig *r, struct health_check *c)
 {
-	(void)c;
 	health_engine_free(r->engine);
 }
 
@@ -687,7 +662,6 @@ static void free_in_a_callback_asserts(void **state)
 	int status = 0;
 	pid_t child;
 
-	(void)state;
 	rig_open(&r, NULL, &listens);
 	o = rig_opts(&r);
 	rig_add(&r, &o);
@@ -718,7 +692,6 @@ static void engine_options_are_checked(void **state)
 		uint64_t later;
 	} grown = {.o = {.size = sizeof(grown)}, .later = 1};
 
-	(void)state;
 	assert_int_equal(health_engine_new(NULL, NULL), -EINVAL);
 	assert_int_equal(health_engine_new(&grown.o, &e), -E2BIG);
 	o = (struct health_engine_opts){.size = sizeof(o), .rate = UINT32_MAX};
@@ -748,7 +721,6 @@ static void check_options_are_checked(void **state)
 	struct health_check *c = NULL;
 	struct rig r;
 
-	(void)state;
 	rig_open(&r, NULL, &listens);
 	assert_int_equal(health_check_add(r.engine, NULL, NULL, &c), -EINVAL);
 	o = rig_opts(&r);
@@ -844,7 +816,6 @@ static void every_allocation_may_fail(void **state)
 	unsigned int n;
 	int e = -ENOMEM;
 
-	(void)state;
 	for (n = 1; e == -ENOMEM; n++) {
 		struct rig r = {.now_ns = RIG_T0, .has_peer = true};
 		size_t fds = rig_open_fds();

@@ -99,7 +99,6 @@ static void each_school_reads_the_exit_status_its_own_way(void **state)
 	};
 	struct rig r;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(want) / sizeof(*want); i++) {
 		run(&r, want[i].school, want[i].command);
 		if (r.result.verdict != want[i].verdict)
@@ -116,7 +115,6 @@ static void a_dynamic_script_sets_the_weight(void **state)
 {
 	struct rig r;
 
-	(void)state;
 	run(&r, HEALTH_EXEC_KEEPALIVED_DYNAMIC, "exit 52");
 	assert_int_equal(r.result.verdict, HEALTH_OK);
 	assert_int_equal(r.result.advice.weight_kind, HEALTH_WEIGHT_ABSOLUTE);
@@ -155,7 +153,6 @@ static void haproxys_program_gets_haproxys_arguments_and_environment(void **stat
 	int fd = mkstemp(path);
 	struct rig r;
 
-	(void)state;
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, script, sizeof(script) - 1), sizeof(script) - 1);
 	assert_int_equal(fchmod(fd, 0700), 0);
@@ -176,7 +173,6 @@ static void a_program_that_is_not_there_has_failed(void **state)
 	static const char *const argv[] = {"/no/such/program", NULL};
 	struct rig r;
 
-	(void)state;
 	rig_open(&r, NULL, NULL);
 	add(&r, &(struct health_exec_opts){.argv = argv});
 	rig_dispatch(&r);
@@ -237,7 +233,6 @@ static void a_timeout_ends_the_whole_group(void **state)
 	struct health_check *c;
 	struct rig r;
 
-	(void)state;
 	rig_open(&r, NULL, NULL);
 	c = add(&r, &(struct health_exec_opts){.argv = stubborn});
 	rig_dispatch(&r);
@@ -270,7 +265,6 @@ static void removing_and_freeing_kill_at_once(void **state)
 {
 	size_t fds = rig_open_fds();
 
-	(void)state;
 	for (int removed = 0; removed < 2; removed++) {
 		int fifo = open_fifo();
 		struct health_check *c;
@@ -295,7 +289,6 @@ static void a_flood_of_output_is_cut_to_its_first_line(void **state)
 {
 	struct rig r;
 
-	(void)state;
 	run(&r, HEALTH_EXEC_HAPROXY,
 	    "echo first; i=0; while [ $i -lt 3000 ]; do echo "
 	    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa; i=$((i+1)); done");
@@ -311,7 +304,6 @@ static void a_program_starts_clean(void **state)
 	char last[16] = "";
 	struct rig r;
 
-	(void)state;
 	sigemptyset(&block);
 	sigaddset(&block, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &block, &before);
@@ -336,7 +328,6 @@ static int spawn_for_the_engine(const struct health_process_want *want, void *us
 {
 	pid_t pid = fork();
 
-	(void)userdata;
 	spawned++;
 	if (pid == 0) {
 		setpgid(0, 0);
@@ -358,7 +349,6 @@ static void the_host_may_start_the_programs(void **state)
 	struct health_engine_opts o = {.size = sizeof(o), .ops = &ops};
 	struct rig r;
 
-	(void)state;
 	rig_open(&r, &o, NULL);
 	add(&r, &(struct health_exec_opts){.argv = argv, .envp = envp});
 	rig_dispatch(&r);
@@ -385,7 +375,6 @@ static void options_are_checked(void **state)
 	struct health_probe_ops ops = *health_probe_exec();
 	struct health_probe *p = NULL;
 
-	(void)state;
 	for (size_t i = 0; i <= HEALTH_EXEC_WORDS_MAX; i++)
 		many[i] = "/a";
 	many[HEALTH_EXEC_WORDS_MAX + 1] = NULL;
@@ -428,7 +417,6 @@ static void a_file_speaks_in_numbers_or_words(void **state)
 	char path[] = "/tmp/health-file-XXXXXX";
 	int made = mkstemp(path);
 
-	(void)state;
 	close(made);
 	for (size_t i = 0; i < sizeof(want) / sizeof(*want); i++) {
 		const struct health_file_opts o = {.size = sizeof(o),
@@ -466,7 +454,6 @@ static void a_pipe_is_no_file(void **state)
 	struct health_check_opts c = {.size = sizeof(c), .flags = HEALTH_CHECK_AT_ONCE};
 	struct rig r;
 
-	(void)state;
 	unlink(o.path);
 	assert_int_equal(mkfifo(o.path, 0600), 0);
 	rig_open(&r, NULL, NULL);

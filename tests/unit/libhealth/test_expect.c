@@ -58,7 +58,6 @@ static void the_steps_come_in_order(void **state)
 	struct health_probe *p = probe(talk_of_three, 5, 0);
 	static struct talk t;
 
-	(void)state;
 	expect(p, answer, sizeof(answer) - 1, TALK_SILENCE, HEALTH_CODE_L7OK, 3);
 	talk(&t, p, answer, sizeof(answer) - 1, 1, TALK_SILENCE);
 	assert_int_equal(t.sent_len, sizeof(sent) - 1);
@@ -71,7 +70,6 @@ static void an_answer_that_differs_is_a_failure_of_its_step(void **state)
 	struct health_probe *p = probe(talk_of_three, 5, 0);
 	static struct talk t;
 
-	(void)state;
 	expect(p, "-ERR", 4, TALK_CLOSES, HEALTH_CODE_L7RSP, 1);
 	expect(p, "-ERR", 4, TALK_SILENCE, HEALTH_CODE_L7TOUT, 1);
 	expect(p, "+OK\r\n-ERR no user", 17, TALK_CLOSES, HEALTH_CODE_L7RSP, 2);
@@ -90,7 +88,6 @@ static void a_text_is_not_used_twice(void **state)
 	static const struct health_expect_step twice[] = {{EXPECT("aa")}, {EXPECT("aa")}};
 	struct health_probe *p = probe(twice, 2, 0);
 
-	(void)state;
 	expect(p, "aaa", 3, TALK_CLOSES, HEALTH_CODE_L7RSP, 2);
 	expect(p, "aaaa", 4, TALK_CLOSES, HEALTH_CODE_L7OK, 2);
 	health_probe_free(p);
@@ -101,7 +98,6 @@ static void a_flood_ends_at_the_limit(void **state)
 	static char flood[70000];
 	struct health_probe *p = probe(redis, 1, 20);
 
-	(void)state;
 	memset(flood, 'x', sizeof(flood));
 	memcpy(flood + 13, "+PONG\r\n", 7);
 	expect(p, flood, 100, TALK_SILENCE, HEALTH_CODE_L7OK, 1);
@@ -136,7 +132,6 @@ static void options_out_of_range_are_refused(void **state)
 	struct health_expect_opts o = {.size = sizeof(o), .n_steps = 1};
 	struct health_probe *p = NULL;
 
-	(void)state;
 	assert_int_equal(health_probe_new(health_probe_expect(), NULL, &p), -EINVAL);
 	assert_int_equal(health_probe_new(health_probe_expect(), &o, &p), -EINVAL);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
@@ -160,7 +155,6 @@ static void the_most_steps_are_taken(void **state)
 	static const char answer[] = "aaaaaaaaaaaaaaaa";
 	struct health_probe *p;
 
-	(void)state;
 	for (size_t i = 0; i < HEALTH_EXPECT_STEPS_MAX; i++)
 		steps[i] = (struct health_expect_step){SEND("b"), EXPECT("a")};
 	p = probe(steps, HEALTH_EXPECT_STEPS_MAX, 0);
@@ -188,7 +182,6 @@ static void a_real_connection_ends_as_the_array_did(void **state)
 	    {{.deaf = true}, HEALTH_CODE_L4TOUT},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct health_check_opts check;
 		struct rig r;
@@ -219,7 +212,6 @@ static void expressions_are_sought_in_what_came_since_the_step_began(void **stat
 	struct health_probe *p;
 	static struct talk t;
 
-	(void)state;
 	if (!o.regex)
 		skip();
 	p = served_probe(health_probe_expect(), &o);
@@ -243,7 +235,6 @@ static void expressions_out_of_range_are_refused(void **state)
 	    .size = sizeof(o), .steps = &step, .n_steps = 1, .regex = health_foreign.regex};
 	struct health_probe *p = NULL;
 
-	(void)state;
 	assert_int_equal(health_probe_new(health_probe_expect(), &o, &p), -EINVAL);
 	step.expect_regex = "(";
 	assert_int_equal(health_probe_new(health_probe_expect(), &o, &p), -EINVAL);
@@ -269,7 +260,6 @@ static void what_must_not_come_fails_when_it_does(void **state)
 	    {EXPECT("error"), .flags = HEALTH_EXPECT_ABSENT, .min_bytes = 10}, {EXPECT("fine")}};
 	struct health_probe *p = probe(until_closed, 1, 16);
 
-	(void)state;
 	served_no(p, BYTES("an error"), TALK_SILENCE, HEALTH_CODE_L7RSP, 1);
 	served_pieces(p, BYTES("all well"), TALK_CLOSES, HEALTH_OK, HEALTH_CODE_L7OK, 1);
 	served_pieces(p, BYTES("sixteen bytes ok"), TALK_SILENCE, HEALTH_OK, HEALTH_CODE_L7OK, 1);
@@ -293,7 +283,6 @@ static void a_text_drains_if_it_comes_first(void **state)
 	    .size = sizeof(o), .steps = up, .n_steps = 1, .drain = "leaving", .drain_len = 7};
 	struct health_probe *p = served_probe(health_probe_expect(), &o);
 
-	(void)state;
 	served_pieces(p, BYTES("I am leaving"), TALK_SILENCE, HEALTH_OK_DRAIN, HEALTH_CODE_L7OKC,
 		      1);
 	served_pieces(p, BYTES("leaving, but up"), TALK_SILENCE, HEALTH_OK_DRAIN, HEALTH_CODE_L7OKC,

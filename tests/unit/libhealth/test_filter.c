@@ -106,7 +106,6 @@ static void haproxy_starts_up_and_the_first_failure_drops_it(void **state)
 	const struct health_filter_opts o = haproxy();
 	struct health_filter f = filter(&o);
 
-	(void)state;
 	assert_int_equal(health_filter_state(&f), UP);
 	assert_int_equal(health_filter_interval(&f), HEALTH_INTERVAL_FAST); /* unchecked */
 	RUN(&f, {0, 'f', DOWN, 10});
@@ -117,7 +116,6 @@ static void haproxy_counts_rise_and_fall(void **state)
 	const struct health_filter_opts o = haproxy();
 	struct health_filter f = filter(&o);
 
-	(void)state;
 	RUN(&f, {0, 'o', UP, 2}, {2, 'f', UP, 1}, {3, 'f', UP, 1}, {4, 'o', UP, 2}, /* refilled */
 	    {6, 'f', UP, 1}, {7, 'f', UP, 1}, {8, 'f', DOWN, 10}, {18, 'f', DOWN, 10},
 	    {28, 'o', DOWN, 1}, {29, 'f', DOWN, 10}, /* one success is forgotten */
@@ -130,7 +128,6 @@ static void haproxy_init_states(void **state)
 	struct health_filter_opts o = haproxy();
 	struct health_filter f;
 
-	(void)state;
 	o.start = HEALTH_START_FULLY_UP;
 	f = filter(&o);
 	RUN(&f, {0, 'f', UP, 1}, {1, 'f', UP, 1}, {2, 'f', DOWN, 10});
@@ -147,7 +144,6 @@ static void haproxy_drains_on_404_only_while_up(void **state)
 	const struct health_filter_opts o = haproxy();
 	struct health_filter f = filter(&o);
 
-	(void)state;
 	RUN(&f, {0, 'o', UP, 2}, {2, 'f', UP, 1}, {3, 'd', DRAIN, 2}, {5, 'd', DRAIN, 2},
 	    {7, 'o', UP, 2}, {9, 'd', DRAIN, 2}, {11, 'f', DRAIN, 1}, {12, 'f', DRAIN, 1},
 	    {13, 'f', DOWN, 10}, {23, 'o', DOWN, 1}, {24, 'd', DOWN, 10}, {34, 'o', DOWN, 1},
@@ -159,7 +155,6 @@ static void haproxy_sudden_death_leaves_one_failure(void **state)
 	const struct health_filter_opts o = haproxy();
 	struct health_filter f = filter(&o);
 
-	(void)state;
 	RUN(&f, {0, 'o', UP, 2});
 	assert_false(health_filter_set(&f, HEALTH_START_UP, T0 + S));
 	assert_int_equal(health_filter_interval(&f), HEALTH_INTERVAL_FAST);
@@ -181,7 +176,6 @@ static void keepalived_retries_only_while_up(void **state)
 	const struct health_filter_opts o = keepalived();
 	struct health_filter f = filter(&o);
 
-	(void)state;
 	RUN(&f, {0, 'o', UP, 60}, {60, 'f', UP, 3});
 	assert_int_equal(health_filter_interval(&f), HEALTH_INTERVAL_RETRY);
 	RUN(&f, {63, 'f', UP, 3}, {66, 'f', DOWN, 60}, {126, 'f', DOWN, 60},
@@ -195,7 +189,6 @@ static void keepalived_before_the_first_success_one_failure_is_enough(void **sta
 	const struct health_filter_opts o = keepalived();
 	struct health_filter f = filter(&o);
 
-	(void)state;
 	RUN(&f, {0, 'f', DOWN, 60}, {60, 'o', UP, 60}, {120, 'f', UP, 3});
 }
 
@@ -204,7 +197,6 @@ static void keepalived_alpha_starts_down_and_its_first_failure_is_no_transition(
 	struct health_filter_opts o = keepalived();
 	struct health_filter f;
 
-	(void)state;
 	o.start = HEALTH_START_DOWN;
 	f = filter(&o);
 	assert_int_equal(health_filter_state(&f), DOWN);
@@ -216,7 +208,6 @@ static void f5_goes_by_the_time_since_the_last_success(void **state)
 	const struct health_filter_opts o = preset(HEALTH_SCHOOL_F5);
 	struct health_filter f = filter(&o);
 
-	(void)state;
 	assert_int_equal(health_filter_state(&f), UNKNOWN);
 	RUN(&f, {0, 'o', UP, 5}, {5, 'f', UP, 5}, {10, 'f', UP, 5}, {15, 'f', UP, 5});
 	assert_int_equal(health_filter_deadline(&f), T0 + 16 * S);
@@ -233,7 +224,6 @@ static void f5_never_up_goes_down_after_the_timeout(void **state)
 	const struct health_filter_opts o = preset(HEALTH_SCHOOL_F5);
 	struct health_filter f = filter(&o);
 
-	(void)state;
 	RUN(&f, {1, 'f', UNKNOWN, 5}, {6, 'f', UNKNOWN, 5}, {15, '.', UNKNOWN, 5},
 	    {16, '.', DOWN, 5});
 }
@@ -244,7 +234,6 @@ static void f5_a_reset_is_down_at_once(void **state)
 	struct health_filter f = filter(&o);
 	struct health_filter_status s = {.size = sizeof(s)};
 
-	(void)state;
 	RUN(&f, {0, 'o', UP, 5}, {5, 'X', DOWN, 5});
 	assert_int_equal(health_filter_status(&f, &s), 0);
 	assert_int_equal(s.reason, HEALTH_REASON_FAIL_NOW);
@@ -256,7 +245,6 @@ static void f5_time_until_up_wants_no_failure_meanwhile(void **state)
 	struct health_filter f;
 	struct health_filter_status s = {.size = sizeof(s)};
 
-	(void)state;
 	o.settle_ns = 12 * S;
 	f = filter(&o);
 	RUN(&f, {0, 'X', DOWN, 5}, {5, 'o', DOWN, 5}, {10, 'o', DOWN, 5}, {15, 'f', DOWN, 5});
@@ -276,7 +264,6 @@ static void f5_manual_resume_holds_until_the_operator(void **state)
 	struct health_filter_opts o = preset(HEALTH_SCHOOL_F5);
 	struct health_filter f;
 
-	(void)state;
 	o.manual_resume = 1;
 	f = filter(&o);
 	RUN(&f, {0, 'o', UP, 5}, {5, 'X', DOWN, 5}, {10, 'o', DOWN, 5}, {15, 'o', DOWN, 5});
@@ -293,7 +280,6 @@ static void envoy_decides_by_the_first_check_and_then_by_thresholds(void **state
 	struct health_filter_opts o = preset(HEALTH_SCHOOL_ENVOY);
 	struct health_filter f;
 
-	(void)state;
 	o.down_ns = 20 * S;	 /* unhealthy_interval */
 	o.up_edge_ns = 2 * S;	 /* healthy_edge_interval */
 	o.down_edge_ns = 10 * S; /* unhealthy_edge_interval */
@@ -310,7 +296,6 @@ static void envoy_degraded_is_a_way_of_being_up(void **state)
 	const struct health_filter_opts o = preset(HEALTH_SCHOOL_ENVOY);
 	struct health_filter f = filter(&o);
 
-	(void)state;
 	RUN(&f, {0, 'g', DEGRADED, 5}, {5, 'o', UP, 5}, {10, 'g', DEGRADED, 5},
 	    {15, 'f', DEGRADED, 5}, {20, 'g', DEGRADED, 5}, {25, 'd', DRAIN, 5});
 	assert_true(health_state_is_up(health_filter_state(&f)));
@@ -321,7 +306,6 @@ static void neutral_changes_nothing(void **state)
 	const struct health_filter_opts o = haproxy();
 	struct health_filter f = filter(&o), before;
 
-	(void)state;
 	RUN(&f, {0, 'o', UP, 2}, {2, 'f', UP, 1});
 	before = f;
 	assert_false(health_filter_feed(&f, HEALTH_NEUTRAL, T0 + 3 * S));
@@ -335,7 +319,6 @@ static void status_counts_what_haproxy_shows(void **state)
 	struct health_filter f = filter(&o);
 	struct health_filter_status s = {.size = sizeof(s)};
 
-	(void)state;
 	RUN(&f, {0, 'o', UP, 2}, {2, 'f', UP, 1}); /* "UP 2/3" */
 	assert_int_equal(health_filter_status(&f, &s), 0);
 	assert_int_equal(s.left, 2);
@@ -358,7 +341,6 @@ static void rebase_forgives_a_pause(void **state)
 	struct health_filter_opts o = preset(HEALTH_SCHOOL_F5);
 	struct health_filter f = filter(&o);
 
-	(void)state;
 	RUN(&f, {0, 'o', UP, 5});
 	health_filter_rebase(&f, T0 + 100 * S);
 	RUN(&f, {101, '.', UP, 5}, {115, 'f', UP, 5}, {116, '.', DOWN, 5});
@@ -370,7 +352,6 @@ static void set_is_an_operators_word(void **state)
 	struct health_filter f = filter(&o);
 	struct health_filter_status s = {.size = sizeof(s)};
 
-	(void)state;
 	assert_true(health_filter_set(&f, HEALTH_START_FULLY_DOWN, T0 + S));
 	assert_int_equal(health_filter_status(&f, &s), 0);
 	assert_int_equal(s.state, DOWN);
@@ -410,7 +391,6 @@ static void a_third_fall_in_a_short_time_is_held_down(void **state)
 	struct health_filter f = damped_filter(0);
 	uint64_t now = T0, until;
 
-	(void)state;
 	flap(&f, &now);
 	flap(&f, &now); /* 1000 twice, less what has decayed: below 2000 */
 	assert_int_equal(health_filter_state(&f), HEALTH_STATE_UP);
@@ -438,7 +418,6 @@ static void damping_ends_at_its_most_and_by_an_operator(void **state)
 	struct health_filter f = damped_filter(60 * S);
 	uint64_t now = T0;
 
-	(void)state;
 	for (int i = 0; i < 3; i++)
 		flap(&f, &now);
 	assert_int_equal(health_filter_state(&f), HEALTH_STATE_DOWN);
@@ -453,7 +432,6 @@ static void a_damped_target_that_fails_begins_anew(void **state)
 	struct health_filter f = damped_filter(0);
 	uint64_t now = T0, until;
 
-	(void)state;
 	for (int i = 0; i < 3; i++)
 		flap(&f, &now);
 	until = health_filter_deadline(&f);
@@ -470,7 +448,6 @@ static void an_override_covers_what_goes_on_underneath(void **state)
 	const struct health_filter_opts o = {.size = sizeof(o), .rise = 1, .fall = 1};
 	struct health_filter f;
 
-	(void)state;
 	assert_int_equal(health_filter_init(&f, &o, T0), 0);
 	assert_true(health_filter_override(&f, HEALTH_OVERRIDE_DOWN, T0 + S));
 	assert_false(health_filter_override(&f, HEALTH_OVERRIDE_DOWN, T0 + S));
@@ -520,7 +497,6 @@ static void properties_hold_for_verdicts_by_chance(void **state)
 {
 	uint64_t seed = 7;
 
-	(void)state;
 	for (int run = 0; run < 2000; run++) {
 		struct health_filter_opts o = some_opts(&seed);
 		uint8_t frozen[HEALTH_FILTER_FREEZE_MAX];
@@ -574,7 +550,6 @@ static void a_thaw_takes_nothing_for_granted(void **state)
 	struct health_filter f, g, before;
 	ssize_t len;
 
-	(void)state;
 	assert_int_equal(health_filter_init(&f, NULL, T0), 0);
 	health_filter_feed(&f, HEALTH_FAIL, T0 + S);
 	len = health_filter_freeze(&f, T0 + 2 * S, frozen, sizeof(frozen));
@@ -608,7 +583,6 @@ static void options_are_checked(void **state)
 	struct health_filter_opts o;
 	struct health_filter f;
 
-	(void)state;
 	assert_int_equal(health_filter_init(NULL, NULL, 0), -EINVAL);
 	assert_int_equal(health_filter_init(&f, NULL, 0), 0);
 	assert_int_equal(health_filter_interval_ns(&f), HEALTH_INTERVAL_DEFAULT_NS);
@@ -636,7 +610,6 @@ static void options_are_checked(void **state)
 
 static void names_are_there(void **state)
 {
-	(void)state;
 	assert_string_equal(health_verdict_name(HEALTH_FAIL_NOW), "fail-now");
 	assert_string_equal(health_state_name(HEALTH_STATE_DEGRADED), "DEGRADED");
 	assert_string_equal(health_reason_name(HEALTH_REASON_OPERATOR), "operator");

@@ -26,7 +26,6 @@ static void a_status_is_judged(void **state)
 	struct health_probe *p = served_probe(health_probe_h2(), NULL);
 	static struct talk t;
 
-	(void)state;
 	served_ok(p, BYTES(SETTINGS HEAD), 200); /* the body is not waited for */
 	served_ok(p, BYTES(SETTINGS END("\x88")), 200);
 	served_no(p, BYTES(SETTINGS END("\x8d")), TALK_CLOSES, HEALTH_CODE_L7STS, 404);
@@ -45,7 +44,6 @@ static void a_reset_stream_and_another_protocol_are_failures(void **state)
 {
 	struct health_probe *p = served_probe(health_probe_h2(), NULL);
 
-	(void)state;
 	served_no(p, BYTES(SETTINGS "\0\0\4\3\0\0\0\0\1\0\0\0\7"), TALK_CLOSES, HEALTH_CODE_L7RSP,
 		  0);
 	served_no(p, BYTES(SETTINGS "\0\0\x08\7\0\0\0\0\0\0\0\0\0\0\0\0\1"), TALK_CLOSES,
@@ -62,7 +60,6 @@ static void a_service_says_how_it_is(void **state)
 	struct health_probe *p = served_probe(health_probe_grpc(), &o);
 	static struct talk t;
 
-	(void)state;
 	served_ok(p, BYTES(SETTINGS HEAD DATA("\x08\1") TRAILER("0")), 0);
 	talk(&t, p, BYTES(SETTINGS HEAD DATA("\x08\1") TRAILER("0")), 0, TALK_SILENCE);
 	assert_non_null(memmem(t.sent, t.sent_len, BYTES("\0\0\0\0\x0b\x0a\x09shop.Cart")));
@@ -88,7 +85,6 @@ static void options_out_of_range_are_refused(void **state)
 	struct health_probe *p = NULL;
 	static struct talk t;
 
-	(void)state;
 	assert_int_equal(health_probe_new(health_probe_h2(), &o, &p), -EINVAL);
 	o.path = "/a b";
 	assert_int_equal(health_probe_new(health_probe_h2(), &o, &p), -EINVAL);

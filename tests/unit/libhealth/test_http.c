@@ -66,7 +66,6 @@ static void the_request_is_what_was_asked_for(void **state)
 	struct health_probe *p = probe(&o);
 	static struct talk t;
 
-	(void)state;
 	talk(&t, p, "", 0, 0, TALK_SILENCE);
 	assert_string_equal(t.sent, "OPTIONS /health?x=1 HTTP/1.1\r\nHost: www.example.com:8080\r\n"
 				    "User-Agent: libhealth\r\nConnection: close\r\n\r\n");
@@ -91,7 +90,6 @@ static void the_longest_path_and_host_fit(void **state)
 	static struct talk t;
 	struct health_probe *p;
 
-	(void)state;
 	memset(path, '/', sizeof(path));
 	memset(host, 'h', sizeof(host));
 	path[HEALTH_HTTP_PATH_MAX] = host[HEALTH_HTTP_HOST_MAX] = '\0';
@@ -109,7 +107,6 @@ static void the_status_decides(void **state)
 	static const struct health_http_range ranges[] = {{200, 399}, {401, 401}};
 	struct health_http_opts o = {.size = sizeof(o), .status = ranges, .n_status = 2};
 
-	(void)state;
 	passes(NULL, HEAD "\r\n", 200);
 	passes(NULL, "HTTP/1.0 299\n\n", 299); /* no reason, bare LF */
 	passes(NULL, "HTTP/1.0 204 \r\nX: y\r\n\r\n", 204);
@@ -136,7 +133,6 @@ static void an_odd_status_line_is_no_http(void **state)
 	    "HTTP/1.1\t200 OK\r\n\r\n",
 	};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(odd) / sizeof(*odd); i++)
 		is_no_http(NULL, odd[i], 0);
 }
@@ -146,7 +142,6 @@ static void a_status_line_of_any_length_is_bounded(void **state)
 {
 	static char answer[70000];
 
-	(void)state;
 	for (size_t digits = 4; digits <= 65536; digits *= 16) {
 		memcpy(answer, "HTTP/1.1 ", 9);
 		memset(answer + 9, '2', digits);
@@ -164,7 +159,6 @@ static void a_head_without_end_is_bounded(void **state)
 	static struct talk t;
 	size_t len = strlen(strcpy(answer, HEAD));
 
-	(void)state;
 	while (len < HEALTH_HTTP_HEAD_MAX + 1000)
 		len += strlen(strcpy(answer + len, "X-Filler: 0123456789012345678901234567\r\n"));
 	talk(&t, p, answer, len, 1400, TALK_SILENCE);
@@ -178,7 +172,6 @@ static void a_head_without_end_is_bounded(void **state)
 
 static void half_an_answer_is_a_failure(void **state)
 {
-	(void)state;
 	expect(NULL, "", TALK_SILENCE, HEALTH_FAIL, HEALTH_CODE_L7TOUT, 0);
 	expect(NULL, HEAD "X: y\r\n", TALK_SILENCE, HEALTH_FAIL, HEALTH_CODE_L7TOUT, 0);
 	expect(NULL, HEAD "X: y\r\n", TALK_CLOSES, HEALTH_FAIL, HEALTH_CODE_L7RSP, 200);
@@ -191,7 +184,6 @@ static void interim_answers_are_skipped(void **state)
 	struct health_http_opts o = {.size = sizeof(o), .body = "yes"};
 	char many[600] = "";
 
-	(void)state;
 	passes(NULL, "HTTP/1.1 100 Continue\r\n\r\n" HEAD "\r\n", 200);
 	passes(&o,
 	       "HTTP/1.1 103 Early\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n" HEAD
@@ -208,7 +200,6 @@ static void a_text_in_the_body_is_found(void **state)
 {
 	struct health_http_opts o = {.size = sizeof(o), .body = "aab"};
 
-	(void)state;
 	passes(&o, HEAD "\r\nx aaab", 200); /* the end of the connection is the end of it */
 	passes(&o, HEAD "content-length:6 \r\n\r\nxaaaab", 200);
 	passes(&o, CHUNKED "2\r\nxa\r\n1;ext=1\r\na\r\n0A\r\nbyyyyyyyyy\r\n0\r\n\r\n", 200);
@@ -220,7 +211,6 @@ static void a_body_without_the_text_fails(void **state)
 {
 	struct health_http_opts o = {.size = sizeof(o), .body = "aab"};
 
-	(void)state;
 	is_no_http(&o, HEAD "Content-Length: 5\r\n\r\nababaaab", 200); /* the rest is not of it */
 	is_no_http(&o, HEAD "Content-Length: 0\r\n\r\naab", 200);
 	is_no_http(&o, CHUNKED "2\r\naa\r\n0\r\n\r\naab", 200);
@@ -236,7 +226,6 @@ static void bad_lengths_and_chunks_are_no_http(void **state)
 {
 	struct health_http_opts o = {.size = sizeof(o), .body = "aab"};
 
-	(void)state;
 	is_no_http(&o, HEAD "Content-Length: -1\r\n\r\naab", 200);
 	is_no_http(&o, HEAD "Content-Length: \r\n\r\naab", 200);
 	is_no_http(&o, HEAD "Content-Length: 9999999999999999999\r\n\r\naab", 200);
@@ -254,7 +243,6 @@ static void a_body_is_read_up_to_its_limit(void **state)
 {
 	struct health_http_opts o = {.size = sizeof(o), .body = "end", .body_max_bytes = 10};
 
-	(void)state;
 	passes(&o, HEAD "\r\n1234567end", 200);
 	is_no_http(&o, HEAD "\r\n12345678end", 200);
 	is_no_http(&o, CHUNKED "1;0123456789\r\n", 200); /* chunk sizes count */
@@ -272,7 +260,6 @@ static void options_out_of_range_are_refused(void **state)
 		void *later;
 	} grown = {.o = {.size = sizeof(grown)}, .later = &p};
 
-	(void)state;
 #define REFUSED(field, value) \
 	o = plain;            \
 	o.field = (value);    \
@@ -311,7 +298,6 @@ static void a_text_is_found_wherever_it_overlaps_itself(void **state)
 	static const char letters[] = "ab";
 	char text[7] = "", stream[13] = "";
 
-	(void)state;
 	/* Every text of 1 to 6 letters in every 12th stream of 12: as strstr finds it. */
 	for (unsigned int n = 1; n <= 6; n++)
 		for (unsigned int t = 0; t < 1u << n; t++)
@@ -355,7 +341,6 @@ static void a_real_connection_ends_as_the_array_did(void **state)
 	    {{.deaf = true}, HEALTH_CODE_L4TOUT},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct health_http_opts o = {.size = sizeof(o), .body = "ok"};
 		struct health_check_opts check;

@@ -53,7 +53,6 @@ static void the_request_carries_headers_and_a_body(void **state)
 	struct health_probe *p = served_probe(health_probe_http(), &o);
 	static struct talk t;
 
-	(void)state;
 	talk(&t, p, "", 0, 0, TALK_SILENCE);
 	assert_string_equal(t.sent,
 			    "POST / HTTP/1.0\r\nUser-Agent: libhealth\r\nConnection: close\r\n"
@@ -82,7 +81,6 @@ static void a_field_must_be_there(void **state)
 	struct health_http_opts o = {.size = sizeof(o), .fields = f, .n_fields = 2};
 	struct health_probe *p;
 
-	(void)state;
 	passes(&o, OK "Server: nginx\r\nx-state:\r\n\r\n");
 	passes(&o, OK "Server: a\r\nX-STATE: b\r\nServer: sing\r\n\r\n");
 	fails(&o, OK "Server: nginx\r\n\r\n");
@@ -108,7 +106,6 @@ static void a_field_is_compared_in_many_ways(void **state)
 #endif
 	};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
 		const struct health_http_field f = {"X", ways[i].value, ways[i].match};
 		const struct health_http_opts o = {.size = sizeof(o),
@@ -129,7 +126,6 @@ static void draining_and_degraded_are_successes_of_their_own(void **state)
 {
 	struct health_http_opts o = {.size = sizeof(o), .flags = HEALTH_HTTP_404_DRAINS};
 
-	(void)state;
 	is(&o, "HTTP/1.1 404 Gone\r\n\r\n", HEALTH_OK_DRAIN, HEALTH_CODE_L7OKC);
 	is(&o, "HTTP/1.1 500 No\r\n\r\n", HEALTH_FAIL, HEALTH_CODE_L7STS);
 	passes(&o, OK "\r\n");
@@ -152,7 +148,6 @@ static void a_body_without_a_text_can_be_wanted(void **state)
 	const struct health_http_opts o = {
 	    .size = sizeof(o), .body = "error", .flags = HEALTH_HTTP_NOT_BODY};
 
-	(void)state;
 	passes(&o, HELLO);
 	passes(&o, CHUNKS);
 	passes(&o, OK "\r\n");
@@ -166,7 +161,6 @@ static void a_digest_is_of_the_whole_body(void **state)
 				     .digest = "5D41402abc4b2a76b9719d911017c592",
 				     .crypto = health_foreign.crypto};
 
-	(void)state;
 	if (!o.crypto)
 		skip();
 	passes(&o, HELLO);
@@ -196,7 +190,6 @@ static void an_expression_is_sought_in_the_body(void **state)
 	struct health_http_opts o = {
 	    .size = sizeof(o), .regex = "(?<=e)l+o$", .regex_ops = health_foreign.regex};
 
-	(void)state;
 	if (!o.regex_ops)
 		skip();
 	passes(&o, HELLO);
@@ -239,7 +232,6 @@ static void requests_go_out_in_turn(void **state)
 	struct health_probe *p = served_probe(health_probe_http(), &first);
 	static struct talk t;
 
-	(void)state;
 	talk(&t, p, BYTES("HTTP/1.1 404 Gone\r\n\r\n" HELLO OK "\r\n"), 1, TALK_SILENCE);
 	served_is(&t, "three", 3, HEALTH_OK_DRAIN, HEALTH_CODE_L7OKC, 200); /* the worst counts */
 	assert_non_null(strstr(t.sent, "GET /a "));
@@ -261,7 +253,6 @@ static void requests_are_counted(void **state)
 	struct health_http_opts o[HEALTH_HTTP_REQUESTS_MAX + 1] = {0};
 	struct health_probe *p;
 
-	(void)state;
 	for (size_t i = 0; i <= HEALTH_HTTP_REQUESTS_MAX; i++)
 		o[i] = (struct health_http_opts){.size = sizeof(*o), .next = &o[i + 1]};
 	o[HEALTH_HTTP_REQUESTS_MAX].next = NULL;

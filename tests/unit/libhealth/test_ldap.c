@@ -24,7 +24,6 @@ static void an_anonymous_bind_is_answered(void **state)
 	struct health_probe *p = served_probe(health_probe_ldap(), NULL);
 	static struct talk t;
 
-	(void)state;
 	served_ok(p, BYTES(BOUND), 0);
 	/* lengths in the long form are as good: Active Directory writes them so */
 	served_ok(
@@ -43,7 +42,6 @@ static void a_base_must_be_there(void **state)
 	struct health_probe *p = served_probe(health_probe_ldap(), &whole);
 	static struct talk t;
 
-	(void)state;
 	served_ok(p, BYTES(BOUND ENTRY DONE), 0);
 	talk(&t, p, BYTES(BOUND ENTRY DONE), 0, TALK_SILENCE);
 	assert_non_null(memmem(t.sent, t.sent_len,
@@ -65,7 +63,6 @@ static void a_refusal_is_told_in_words(void **state)
 	struct health_probe *p = served_probe(health_probe_ldap(), NULL);
 	static struct talk t;
 
-	(void)state;
 #define REFUSED                                                    \
 	"\x30\x0f\x02\x01\x01\x61\x0a\x0a\x01\x31\x04\x00\x04\x03" \
 	"bad"
@@ -82,7 +79,6 @@ static void what_is_no_ldap_is_a_failure(void **state)
 {
 	struct health_probe *p = served_probe(health_probe_ldap(), NULL);
 
-	(void)state;
 	served_no(p, BYTES("220 smtp\r\n"), TALK_CLOSES, HEALTH_CODE_L7RSP, 0);
 	served_no(p, BYTES("\x30\x85"), TALK_CLOSES, HEALTH_CODE_L7RSP, 0);
 	served_no(p, BYTES("\x30\x80"), TALK_CLOSES, HEALTH_CODE_L7RSP, 0);
@@ -103,7 +99,6 @@ static void options_out_of_range_are_refused(void **state)
 	struct health_probe *p = NULL;
 	static struct talk t;
 
-	(void)state;
 	assert_int_equal(health_probe_new(health_probe_ldap(), &o, &p), -EINVAL);
 	o.password = "";
 	assert_int_equal(health_probe_new(health_probe_ldap(), &o, &p), -EINVAL);

@@ -49,7 +49,6 @@ static void ftp_logs_in_and_finds_the_file(void **state)
 	const char *all = "220-hello\r\n 220 not yet\r\n220 there\r\n331 password\r\n230 in\r\n"
 			  "200 binary\r\n213 42\r\n";
 
-	(void)state;
 	good(health_probe_ftp(), NULL, "220 hello\r\n", 220);
 	good(health_probe_ftp(), &who, all, 213);
 	says(health_probe_ftp(), &who, all, "USER u\r\nPASS p w\r\nTYPE I\r\nSIZE f\r\nQUIT\r\n");
@@ -62,7 +61,6 @@ static void ftp_refused_is_a_failure(void **state)
 {
 	const struct health_probe_ops *ftp = health_probe_ftp();
 
-	(void)state;
 	bad(ftp, NULL, "421 too many users\r\n", HEALTH_CODE_L7STS, 421);
 	bad(ftp, NULL, "120 in a minute\r\n", HEALTH_CODE_L7STS, 120);
 	bad(ftp, &who, "220 x\r\n331 x\r\n530 wrong\r\n", HEALTH_CODE_L7STS, 530);
@@ -75,7 +73,6 @@ static void pop3_logs_in(void **state)
 {
 	const struct health_probe_ops *pop3 = health_probe_pop3();
 
-	(void)state;
 	good(pop3, NULL, "+OK\r\n", 0);
 	good(pop3, &mail, "+OK hello\r\n+OK\r\n+OK in\r\n", 0);
 	says(pop3, &mail, "+OK hello\r\n+OK\r\n+OK in\r\n", "USER u\r\nPASS p\r\nQUIT\r\n");
@@ -93,7 +90,6 @@ static void imap_logs_in_and_opens_the_mailbox(void **state)
 	const char *all = "* OK [CAPABILITY IMAP4rev1] hi\r\n* CAPABILITY X\r\nh OK in\r\n"
 			  "* 3 EXISTS\r\n* FLAGS ()\r\nh OK [READ-ONLY] x\r\n";
 
-	(void)state;
 	good(imap, NULL, "* OK hello\r\n", 0);
 	good(imap, NULL, "* PREAUTH hello\r\n", 0);
 	good(imap, &who, all, 0);
@@ -112,7 +108,6 @@ static void lmtp_is_greeted_by_its_own_word(void **state)
 	const struct health_smtp_opts ehlo = {.size = sizeof(ehlo), .ehlo = 1};
 	const struct health_probe_ops *lmtp = health_probe_lmtp();
 
-	(void)state;
 	good(lmtp, NULL, "220 x LMTP\r\n250-x\r\n250 PIPELINING\r\n", 250);
 	says(lmtp, NULL, "220 x\r\n250 x\r\n", "LHLO localhost\r\nQUIT\r\n");
 	bad(lmtp, NULL, "220 x\r\n500 what\r\n", HEALTH_CODE_L7STS, 500);
@@ -126,7 +121,6 @@ static void options_out_of_range_are_refused(void **state)
 	static char longest[HEALTH_LOGIN_WORD_MAX + 2];
 	struct health_probe *p = NULL;
 
-	(void)state;
 	for (size_t i = 0; i < 3; i++) {
 		struct health_login_opts o = {.size = sizeof(o), .password = "p"};
 

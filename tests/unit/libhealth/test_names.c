@@ -117,7 +117,6 @@ static void a_name_is_looked_up_once_for_all_its_checks(void **state)
 	struct dns d;
 	struct rig r;
 
-	(void)state;
 	open_rig(&r, &d);
 	o = named(&r, "server.test");
 	for (int i = 0; i < 3; i++)
@@ -144,7 +143,6 @@ static void an_address_in_text_asks_nobody(void **state)
 	struct dns d;
 	struct rig r;
 
-	(void)state;
 	open_rig(&r, &d);
 	o = named(&r, "127.0.0.1");
 	rig_add(&r, &o);
@@ -162,7 +160,6 @@ static void no_such_name_is_a_failure_and_no_server_is_none(void **state)
 	struct dns d;
 	struct rig r;
 
-	(void)state;
 	open_rig(&r, &d);
 	d.rcode = 3;
 	o = named(&r, "nothing.test");
@@ -198,7 +195,6 @@ static void the_last_address_goes_on_when_the_name_server_fails(void **state)
 	struct dns d;
 	struct rig r;
 
-	(void)state;
 	open_rig(&r, &d);
 	o = named(&r, "server.test");
 	rig_add(&r, &o);
@@ -221,7 +217,6 @@ static void a_check_removed_while_its_name_is_looked_up_leaves_nothing(void **st
 	struct dns d;
 	struct rig r;
 
-	(void)state;
 	for (int answered = 0; answered < 2; answered++) {
 		open_rig(&r, &d);
 		o = named(&r, "server.test");
@@ -244,7 +239,6 @@ static void names_are_checked(void **state)
 	struct health_check *c;
 	struct rig r;
 
-	(void)state;
 	memset(long_name, 'a', sizeof(long_name) - 1);
 	long_name[sizeof(long_name) - 1] = '\0';
 	rig_open(&r, NULL, NULL);

@@ -93,7 +93,6 @@ static void five_failures_in_a_row_are_out_for_half_a_minute(void **state)
 {
 	struct pool p;
 
-	(void)state;
 	open_pool(&p, NULL, HOSTS);
 	report(&p, 0, HEALTH_OUTCOME_SERVER, 4);
 	report(&p, 0, HEALTH_OUTCOME_OK, 1);
@@ -122,7 +121,6 @@ static void the_time_out_grows_to_a_ceiling_and_is_forgotten_by_and_by(void **st
 	struct health_outlier_status s = {.size = sizeof(s)};
 	struct pool p;
 
-	(void)state;
 	open_pool(&p, NULL, HOSTS);
 	for (size_t i = 0; i < sizeof(seconds) / sizeof(*seconds); i++) {
 		report(&p, 3, HEALTH_OUTCOME_LOCAL, 5);
@@ -147,7 +145,6 @@ static void not_more_than_a_tenth_is_out_but_one_always_may(void **state)
 	struct health_outlier_status s = {.size = sizeof(s)};
 	struct pool p;
 
-	(void)state;
 	open_pool(&p, NULL, HOSTS);
 	for (size_t i = 0; i < 5; i++)
 		report(&p, i, HEALTH_OUTCOME_SERVER, 5);
@@ -166,7 +163,6 @@ static void gateway_and_local_failures_have_counters_of_their_own(void **state)
 {
 	struct pool p;
 
-	(void)state;
 	open_pool(&p,
 		  &(struct health_outlier_opts){.flags = HEALTH_OUTLIER_NO_CONSECUTIVE |
 							 HEALTH_OUTLIER_GATEWAY},
@@ -216,7 +212,6 @@ static void a_host_far_below_the_mean_is_out(void **state)
 	struct health_outlier_status s = {.size = sizeof(s)};
 	struct pool p;
 
-	(void)state;
 	open_pool(&p, NULL, 10);
 	interval(&p, 100, 2, 2);
 	assert_int_equal(p.ejected, 0);
@@ -250,7 +245,6 @@ static void a_share_of_failures_is_enough_when_asked(void **state)
 						 HEALTH_OUTLIER_FAILURE_PERCENTAGE};
 	struct pool p;
 
-	(void)state;
 	open_pool(&p, &o, 10);
 	for (size_t i = 0; i < 10; i++)
 		report(&p, i, HEALTH_OUTCOME_OK, 50);
@@ -270,7 +264,6 @@ static void hosts_may_be_removed_in_their_callbacks(void **state)
 {
 	struct pool p;
 
-	(void)state;
 	open_pool(&p,
 		  &(struct health_outlier_opts){.max_ejection_percent = 100,
 						.flags = HEALTH_OUTLIER_NO_CONSECUTIVE |
@@ -288,7 +281,6 @@ static void hosts_may_be_removed_in_their_callbacks(void **state)
 
 static void panic_is_below_half(void **state)
 {
-	(void)state;
 	assert_true(health_panic(4, 9, HEALTH_PANIC_DEFAULT_PERCENT));
 	assert_false(health_panic(5, 10, HEALTH_PANIC_DEFAULT_PERCENT));
 	assert_false(health_panic(0, 10, 0));
@@ -304,7 +296,6 @@ static void options_are_checked(void **state)
 	};
 	struct health_outlier *p = NULL;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		struct health_outlier_opts o = bad[i];
 

@@ -94,7 +94,6 @@ static struct peer_script whole(size_t i)
 
 static void the_answer_byte_by_byte_is_a_success(void **state)
 {
-	(void)state;
 	for (size_t i = 0; i < ANSWERS; i++) {
 		struct peer_script s;
 		struct outcome o;
@@ -113,7 +112,6 @@ static void the_answer_byte_by_byte_is_a_success(void **state)
 
 static void a_server_may_close_after_its_answer(void **state)
 {
-	(void)state;
 	for (size_t i = 0; i < ANSWERS; i++) {
 		struct peer_script s;
 
@@ -127,7 +125,6 @@ static void a_server_may_close_after_its_answer(void **state)
 
 static void a_reset_is_a_failure_wherever_it_comes(void **state)
 {
-	(void)state;
 	for (size_t i = 0; i < ANSWERS; i++) {
 		struct peer_script s;
 		struct outcome o;
@@ -146,7 +143,6 @@ static void a_reset_is_a_failure_wherever_it_comes(void **state)
 
 static void silence_is_a_failure_wherever_it_begins(void **state)
 {
-	(void)state;
 	for (size_t i = 0; i < ANSWERS; i++) {
 		struct peer_script s;
 
@@ -163,7 +159,6 @@ static void silence_is_a_failure_wherever_it_begins(void **state)
 /* Each byte comes in time for itself, the whole does not: the check's timeout is for all of it. */
 static void a_slow_drip_does_not_hold_a_check(void **state)
 {
-	(void)state;
 	for (size_t i = 0; i < ANSWERS; i++) {
 		struct peer_script s;
 		struct rig r;
@@ -186,7 +181,6 @@ static void a_slow_drip_does_not_hold_a_check(void **state)
 
 static void a_closed_port_and_a_black_hole_are_no_connection(void **state)
 {
-	(void)state;
 	for (size_t i = 0; i < ANSWERS; i++) {
 		struct peer_script s = {.deaf = true};
 		struct rig r;
@@ -209,7 +203,6 @@ static void another_protocol_and_a_flood_are_told_apart(void **state)
 {
 	static char flood[FLOOD];
 
-	(void)state;
 	memset(flood, 'A', sizeof(flood));
 	for (size_t i = 0; i < ANSWERS; i++) {
 		struct peer_script s = {
@@ -271,7 +264,6 @@ static void a_datagram_probe_fails_as_it_should(void **state)
 {
 	static char oversize[60000];
 
-	(void)state;
 	memset(oversize, 'A', sizeof(oversize));
 	for (size_t i = 0; i < ANSWERS; i++) {
 		struct outcome o;

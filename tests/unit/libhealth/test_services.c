@@ -33,7 +33,6 @@ static void a_clock_must_be_synchronized_and_near(void **state)
 	struct health_probe *p = served_probe(health_probe_ntp(), &o);
 	struct talk t;
 
-	(void)state;
 	answered(p, BYTES(NTP("\x24", "\3", "\x7f\x7f\1\1", "\1")), HEALTH_CODE_L7OK, 3);
 	answered(p, BYTES(NTP("\x24", "\4", "\x7f\x7f\1\1", "\1")), HEALTH_CODE_L7STS, 4);
 	answered(p, BYTES(NTP("\x24", "\x10", "\x7f\x7f\1\1", "\1")), HEALTH_CODE_L7STS, 16);
@@ -60,7 +59,6 @@ static void a_variable_has_a_value(void **state)
 	struct health_probe *p = served_probe(health_probe_snmp(), NULL);
 	struct talk t;
 
-	(void)state;
 	t = answered(p, BYTES(SNMP("\1", "\0", "\x43\1\x07")), HEALTH_CODE_L7OK, 0);
 	assert_string_equal(t.io.text, "7");
 	assert_memory_equal(t.sent + 4, "\2\1\1\4\6public\xa0\x82", 13);
@@ -92,7 +90,6 @@ static void object_names_are_checked(void **state)
 	struct health_probe *p = NULL;
 	static struct talk t;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		o.oid = bad[i];
 		assert_int_equal(health_probe_new(health_probe_snmp(), &o, &p), -EINVAL);
@@ -138,7 +135,6 @@ static void an_answer_must_be_authentic(void **state)
 	struct health_probe *p;
 	struct talk t;
 
-	(void)state;
 	if (!o.crypto)
 		skip();
 	p = served_probe(health_probe_radius(), &o);
@@ -183,7 +179,6 @@ static void sip_waits_for_the_final_answer(void **state)
 	struct health_probe *p = served_probe(health_probe_sip(), NULL);
 	static struct talk t;
 
-	(void)state;
 	served_ok(p,
 		  BYTES("\r\nSIP/2.0 100 Trying\r\n\r\nSIP/2.0 302 Moved\r\ncall-id :1\r\n" OURS),
 		  302);
@@ -211,7 +206,6 @@ static void sip_options_out_of_range_are_refused(void **state)
 	static const char *const bad[] = {"", "h", "tel:1", "sip:a b", "sip:<a>", "sip:a\r\nX: y"};
 	struct health_probe *p = NULL;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		struct health_sip_opts o = {.size = sizeof(o), .uri = bad[i]};
 

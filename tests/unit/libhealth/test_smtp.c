@@ -42,7 +42,6 @@ static void expect(const char *answer, enum talk_end end, enum health_code code,
 
 static void a_greeting_and_a_word_back_are_a_success(void **state)
 {
-	(void)state;
 	expect(GOOD, TALK_SILENCE, HEALTH_CODE_L7OK, 250);
 	expect("220\n250\n", TALK_SILENCE, HEALTH_CODE_L7OK,
 	       250); /* RFC 5321 §4.2: text may lack */
@@ -56,7 +55,6 @@ static void what_is_said_is_what_was_asked_for(void **state)
 	struct health_probe *p = probe(NULL);
 	static struct talk t;
 
-	(void)state;
 	talk(&t, p, GOOD, strlen(GOOD), 0, TALK_SILENCE);
 	assert_string_equal(t.sent, "HELO localhost\r\nQUIT\r\n");
 	assert_string_equal(t.io.text, "250 mail.example.com");
@@ -71,7 +69,6 @@ static void what_is_said_is_what_was_asked_for(void **state)
 
 static void another_code_is_a_failure(void **state)
 {
-	(void)state;
 	expect("554 no service\r\n", TALK_CLOSES, HEALTH_CODE_L7STS, 554);
 	expect("421-busy\r\n421 come later\r\n", TALK_CLOSES, HEALTH_CODE_L7STS, 421);
 	expect("250 hello\r\n", TALK_SILENCE, HEALTH_CODE_L7STS, 250);
@@ -86,7 +83,6 @@ static void what_is_no_answer_is_a_failure(void **state)
 	    "099 x\r\n", "220x\r\n", "HTTP/1.1 400 No\r\n",
 	};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(odd) / sizeof(*odd); i++)
 		expect(odd[i], TALK_SILENCE, HEALTH_CODE_L7RSP, 0);
 	expect("220-x\r\n221 x\r\n", TALK_SILENCE, HEALTH_CODE_L7RSP, 220);
@@ -102,7 +98,6 @@ static void a_banner_without_end_is_bounded(void **state)
 	static char banner[65536 + 1];
 	size_t len = 0;
 
-	(void)state;
 	memset(banner, '2', 65536);
 	memcpy(banner, "220 ", 4);
 	expect(banner, TALK_SILENCE, HEALTH_CODE_L7RSP, 0); /* no line end */
@@ -118,7 +113,6 @@ static void options_out_of_range_are_refused(void **state)
 	struct health_probe *p = NULL;
 	static struct talk t;
 
-	(void)state;
 	assert_int_equal(health_probe_new(health_probe_smtp(), &o, &p), -EINVAL);
 	o.helo = "a b";
 	assert_int_equal(health_probe_new(health_probe_smtp(), &o, &p), -EINVAL);
@@ -147,7 +141,6 @@ static void a_real_connection_ends_as_the_array_did(void **state)
 	    {{.end = PEER_CLOSES}, HEALTH_CODE_L7RSP},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct health_check_opts check;
 		struct rig r;

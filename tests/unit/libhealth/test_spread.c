@@ -38,7 +38,6 @@ static void no_window_holds_twice_the_mean(void **state)
 {
 	static uint64_t at[N_MAX];
 
-	(void)state;
 	for (uint64_t seed = 0; seed < 5; seed++) {
 		for (size_t n = 1000; n <= N_MAX; n *= 10) {
 			for (size_t i = 0; i < n; i++)
@@ -50,7 +49,6 @@ static void no_window_holds_twice_the_mean(void **state)
 
 static void offsets_stay_inside_and_follow_the_seed(void **state)
 {
-	(void)state;
 	assert_int_equal(spread_offset(1, 1, 1), 0);
 	for (uint64_t id = 0; id < 1000; id++) {
 		assert_true(spread_offset(7, id, 3 * S) < 3 * S);
@@ -63,7 +61,6 @@ static void jitter_stays_inside_and_centres(void **state)
 {
 	uint64_t sum = 0, min = UINT64_MAX, max = 0;
 
-	(void)state;
 	assert_int_equal(spread_jitter(1, 2, 3, S, 0), S);
 	for (uint64_t run = 0; run < 10000; run++) {
 		uint64_t ns = spread_jitter(1, 2, run, S, 20);
@@ -84,7 +81,6 @@ static void bucket_gives_the_burst_and_then_the_rate(void **state)
 	struct bucket b = {0};
 	uint64_t now = 100 * S;
 
-	(void)state;
 	bucket_set(&b, 10, 3);
 	for (int i = 0; i < 3; i++)
 		assert_true(bucket_take(&b, now));
@@ -104,7 +100,6 @@ static void the_rate_follows_the_demand(void **state)
 {
 	const uint64_t per_second = UINT64_C(1000000000);
 
-	(void)state;
 	assert_int_equal(spread_rate(0, 5000), 5000);
 	assert_int_equal(spread_rate(10000 * per_second, 5000), 12500);
 	assert_int_equal(spread_burst(12500, 32), 68);

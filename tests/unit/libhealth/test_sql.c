@@ -49,7 +49,6 @@ static void mysql_greets(void **state)
 	struct health_probe *p = served_probe(health_probe_mysql(), NULL);
 	static struct talk t;
 
-	(void)state;
 	served_ok(p, BYTES(GREETING), 0);
 	talk(&t, p, BYTES(GREETING), 0, TALK_SILENCE);
 	assert_string_equal(t.io.text, "10.11.6-MariaDB");
@@ -73,7 +72,6 @@ static void mysql_takes_a_user_without_a_password(void **state)
 	struct health_probe *p = served_probe(health_probe_mysql(), &nobody);
 	static struct talk t;
 
-	(void)state;
 	served_ok(p, BYTES(GREETING OK_PACKET("\2")), 0);
 	talk(&t, p, BYTES(GREETING OK_PACKET("\2")), 0, TALK_SILENCE);
 	assert_true(sent(&t, BYTES("haproxy\0\0mysql_native_password\0")));
@@ -95,7 +93,6 @@ static void mysql_passwords_are_hashed_as_the_plugin_wants(void **state)
 	struct health_probe *p = served_probe(health_probe_mysql(), &someone);
 	static struct talk t;
 
-	(void)state;
 	served_ok(p, BYTES(GREETING OK_PACKET("\2")), 0);
 	talk(&t, p, BYTES(GREETING OK_PACKET("\2")), 0, TALK_SILENCE);
 	assert_true(sent(&t, native, sizeof(native)));
@@ -134,7 +131,6 @@ static void pgsql_asks_for_an_authentication(void **state)
 	struct health_probe *p = served_probe(health_probe_pgsql(), &nobody);
 	static struct talk t;
 
-	(void)state;
 	served_ok(p, BYTES(AUTH("\5")), 0);
 	served_ok(p, BYTES(AUTH("\0")), 0);
 	served_ok(p, BYTES(SCRAM), 0);
@@ -158,7 +154,6 @@ static void pgsql_logs_in(void **state)
 	struct health_probe *p = served_probe(health_probe_pgsql(), &pencil);
 	static struct talk t;
 
-	(void)state;
 	served_ok(p, BYTES(AUTH("\0") READY), 0);
 	served_ok(p, BYTES(AUTH("\3") AUTH("\0") READY), 0);
 	talk(&t, p, BYTES(AUTH("\3")), 0, TALK_SILENCE);
@@ -176,7 +171,6 @@ static void pgsql_proves_by_scram_and_wants_proof(void **state)
 	struct health_probe *p = served_probe(health_probe_pgsql(), &pencil);
 	static struct talk t;
 
-	(void)state;
 	talk(&t, p, BYTES(SCRAM CHALLENGE PROVEN AUTH("\0") READY), 0, TALK_SILENCE);
 	assert_true(sent(&t, BYTES("SCRAM-SHA-256\0\0\0\0\x28n,,n=,r=" NONCE)));
 	assert_true(sent(&t, BYTES(PROOF)));
@@ -203,7 +197,6 @@ static void options_out_of_range_are_refused(void **state)
 	struct health_sql_opts o = {.size = sizeof(o), .password = "p", .crypto = &health_openssl};
 	struct health_probe *p = NULL;
 
-	(void)state;
 	assert_int_equal(health_probe_new(health_probe_mysql(), &o, &p), -EINVAL); /* no user */
 	o.user = "u";
 	o.crypto = NULL;

@@ -113,7 +113,6 @@ static void tls_begins_in_its_place_however_the_answer_is_cut(void **state)
 {
 	static struct talk t;
 
-	(void)state;
 	for (size_t i = 0; i < SERVED; i++)
 		for (size_t at = 0; at <= served[i].clear_len; at++)
 			for (size_t hidden = 0; hidden <= served[i].hidden_len; hidden++) {
@@ -133,7 +132,6 @@ static void less_is_no_success(void **state)
 {
 	static struct talk t;
 
-	(void)state;
 	for (size_t i = 0; i < SERVED; i++)
 		for (size_t len = 0; len < served[i].clear_len + served[i].hidden_len; len++) {
 			play(&t, i, 0, 0, len, TALK_SILENCE);
@@ -151,7 +149,6 @@ static void nothing_is_slipped_in_before_the_handshake(void **state)
 	static struct talk t;
 	char all[256];
 
-	(void)state;
 	for (size_t i = 0; i < SERVED; i++) {
 		struct health_probe *p = probe_of(i);
 
@@ -169,7 +166,6 @@ static void a_server_without_tls_fails_and_hears_no_password(void **state)
 {
 	static struct talk t;
 
-	(void)state;
 	for (size_t i = 0; i < SERVED; i++) {
 		struct health_probe *p = probe_of(i);
 

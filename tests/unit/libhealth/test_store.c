@@ -31,7 +31,6 @@ static void redis_answers_a_ping(void **state)
 	struct health_probe *p = served_probe(health_probe_redis(), NULL);
 	static struct talk t;
 
-	(void)state;
 	served_ok(p, BYTES("+PONG\r\n"), 0);
 	talk(&t, p, BYTES("+PONG\r\n"), 0, TALK_SILENCE);
 	assert_string_equal(t.sent, "*1\r\n$4\r\nPING\r\n");
@@ -48,7 +47,6 @@ static void redis_is_asked_all_that_was_told(void **state)
 	const char *answer = "+OK\r\n+PONG\r\n:0\r\n*3\r\n$6\r\nmaster\r\n";
 	static struct talk t;
 
-	(void)state;
 	served_ok(p, answer, strlen(answer), 0);
 	talk(&t, p, answer, strlen(answer), 0, TALK_SILENCE);
 	assert_string_equal(t.sent, "*3\r\n$4\r\nAUTH\r\n$5\r\nprobe\r\n$11\r\nsecret word\r\n"
@@ -68,7 +66,6 @@ static void redis_options_out_of_range_are_refused(void **state)
 	struct health_redis_opts o = {.size = sizeof(o), .role = "king"};
 	struct health_probe *p = NULL;
 
-	(void)state;
 	assert_int_equal(health_probe_new(health_probe_redis(), &o, &p), -EINVAL);
 	o = (struct health_redis_opts){.size = sizeof(o), .user = "u"};
 	assert_int_equal(health_probe_new(health_probe_redis(), &o, &p), -EINVAL);
@@ -81,7 +78,6 @@ static void memcached_tells_its_version(void **state)
 	struct health_probe *p = served_probe(health_probe_memcached(), NULL);
 	static struct talk t;
 
-	(void)state;
 	served_ok(p, BYTES("VERSION 1.6.18\r\n"), 0);
 	talk(&t, p, BYTES("VERSION 1.6.18\r\n"), 0, TALK_SILENCE);
 	assert_string_equal(t.sent, "version\r\n");

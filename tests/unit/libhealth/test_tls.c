@@ -133,7 +133,6 @@ static void a_handshake_is_a_success_and_its_session_is_taken_up_again(void **st
 {
 	static const int version[] = {0, TLS1_2_VERSION};
 
-	(void)state;
 	for (size_t i = 0; i < 2; i++) {
 		struct tls_peer_script script = {.version = version[i]};
 		struct health_tls_stats s = {.size = sizeof(s)};
@@ -175,7 +174,6 @@ static void a_forgotten_session_is_replaced_by_the_next(void **state)
 	static const int version[] = {0, TLS1_2_VERSION};
 	static const bool resumed[] = {false, true, false, true, false, true};
 
-	(void)state;
 	for (size_t i = 0; i < 2; i++) {
 		struct tls_peer_script script = {.version = version[i]};
 		struct tls_rig t;
@@ -203,7 +201,6 @@ static void a_certificate_that_matters_is_shown_again_by_and_by(void **state)
 		bool again;
 	} cases[] = {{HEALTH_TLS_VERIFY, 0, true}, {0, 86400, true}, {0, 0, false}};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct tls_peer_script script = {0};
 		struct tls_rig t;
@@ -236,7 +233,6 @@ static void a_server_without_tickets_is_waited_for_once(void **state)
 	struct tls_peer_script script = {.no_tickets = true};
 	struct tls_rig t;
 
-	(void)state;
 	open_rig(&t, &script, (struct health_tls_opts){0}, NULL, 0);
 	settle(&t.rig, &t.peer, 1);
 	assert_int_equal(t.rig.results, 0); /* lingers */
@@ -255,7 +251,6 @@ static void https_is_http_over_it(void **state)
 	struct tls_peer_script script = {.reply = "HTTP/1.1 204 No Content\r\n\r\n", .rude = true};
 	struct tls_rig t;
 
-	(void)state;
 	open_rig(&t, &script, (struct health_tls_opts){0}, http_probe(), 0);
 	for (int run = 0; run < 3; run++) {
 		run_again(&t);
@@ -277,7 +272,6 @@ static void an_answer_longer_than_a_record_is_read_whole(void **state)
 	struct tls_rig t;
 	int head;
 
-	(void)state;
 	assert_non_null(reply);
 	head = snprintf(reply, 60000, "HTTP/1.1 200 OK\r\nContent-Length: 50007\r\n\r\n");
 	memset(reply + head, 'x', 50000);
@@ -301,7 +295,6 @@ static void a_certificate_is_judged_when_asked(void **state)
 	    {{.valid_days = -2}, TRUSTED, "check.test", "certificate: certificate has expired"},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(want) / sizeof(*want); i++) {
 		for (int verify = 0; verify < 2; verify++) {
 			struct tls_rig t;
@@ -326,7 +319,6 @@ static void a_certificate_that_nobody_judges_is_no_reason(void **state)
 {
 	struct tls_rig t;
 
-	(void)state;
 	open_rig(&t, &(struct tls_peer_script){.version = TLS1_2_VERSION, .wants_certificate = true}, (struct health_tls_opts){0}, NULL, 0);
 	run_again(&t); /* it has none to show */
 	assert_int_equal(t.rig.result.code, HEALTH_CODE_L6RSP);
@@ -338,7 +330,6 @@ static void authorities_may_be_a_text(void **state)
 {
 	struct tls_rig t;
 
-	(void)state;
 	open_rig(&t, &(struct tls_peer_script){0},
 		 (struct health_tls_opts){.flags = HEALTH_TLS_VERIFY, .ca_pem = TRUSTED, .sni = "check.test"}, NULL, 0);
 	run_again(&t);
@@ -352,7 +343,6 @@ static void a_certificate_about_to_expire_is_told(void **state)
 	static const enum health_verdict want[] = {HEALTH_DEGRADED, HEALTH_OK, HEALTH_FAIL};
 	const struct tls_peer_script script = {.valid_days = 3};
 
-	(void)state;
 	for (size_t i = 0; i < 3; i++) {
 		struct tls_rig t;
 
@@ -375,7 +365,6 @@ static void alpn_is_chosen_or_refused(void **state)
 	const struct tls_peer_script script = {.alpn = "h2"};
 	struct tls_rig t;
 
-	(void)state;
 	open_rig(&t, &script, (struct health_tls_opts){.alpn = "http/1.1,h2"}, NULL, 0);
 	run_again(&t);
 	assert_int_equal(t.rig.result.code, HEALTH_CODE_L6OK);
@@ -416,7 +405,6 @@ static void run_against(const struct peer_script *script, enum health_code code,
 
 static void servers_that_do_not_shake_hands_fail_with_what_they_did(void **state)
 {
-	(void)state;
 	run_against(&(struct peer_script){0}, HEALTH_CODE_L6TOUT, "no handshake in time");
 	run_against(&(struct peer_script){.listen_for = 1, .end = PEER_CLOSES}, HEALTH_CODE_L6RSP,
 		    "closed in the handshake");
@@ -437,7 +425,6 @@ static void servers_that_do_not_shake_hands_fail_with_what_they_did(void **state
 
 static enum health_step upgrade_open(void *state, const void *config, struct health_probe_io *io)
 {
-	(void)state, (void)config;
 	if (!io->tls)
 		return HEALTH_STEP_MORE; /* the server greets */
 	io->send = "over TLS\r\n";
@@ -448,7 +435,6 @@ static enum health_step upgrade_open(void *state, const void *config, struct hea
 static enum health_step upgrade_received(void *state, const void *config, const void *data,
 					 size_t len, struct health_probe_io *io)
 {
-	(void)state, (void)config, (void)len;
 	if (io->tls) {
 		io->verdict = HEALTH_OK;
 		return HEALTH_STEP_DONE;
@@ -475,7 +461,6 @@ static void a_probe_begins_tls_where_it_wants(void **state)
 	struct health_probe *p = NULL;
 	struct tls_rig t;
 
-	(void)state;
 	assert_int_equal(health_probe_new(&upgrade_ops, NULL, &p), 0);
 	open_rig(&t, &script, (struct health_tls_opts){0}, p, HEALTH_CHECK_STARTTLS);
 	settle(&t.rig, &t.peer, 1);
@@ -504,7 +489,6 @@ static void a_certificate_is_told_behind_starttls_too(void **state)
 	struct health_probe *p = NULL;
 	struct tls_rig t;
 
-	(void)state;
 	assert_int_equal(health_probe_new(health_probe_imap(), &imap, &p), 0);
 	open_rig(&t, &script, (struct health_tls_opts){.expiry_warn_s = 7 * 86400}, p,
 		 HEALTH_CHECK_STARTTLS);
@@ -522,7 +506,6 @@ static void tls_where_there_is_none_is_the_checkers_own_trouble(void **state)
 	struct health_check_opts o;
 	struct rig r;
 
-	(void)state;
 	rig_open(&r, NULL, &script);
 	o = rig_opts(&r);
 	assert_int_equal(health_probe_new(&upgrade_ops, NULL, &o.probe), 0);
@@ -565,7 +548,6 @@ static void options_are_checked_and_the_reason_is_told(void **state)
 	struct health_tls *tls = NULL;
 	char why[256];
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(want) / sizeof(*want); i++) {
 		struct health_tls_opts o = want[i].o;
 
@@ -588,7 +570,6 @@ static void a_key_with_a_password_is_opened_by_it_alone(void **state)
 	struct health_tls *tls = NULL;
 	FILE *f = fdopen(mkstemp(path), "w");
 
-	(void)state;
 	assert_non_null(f);
 	tls_peer_open(&peer, &(struct tls_peer_script){0});
 	assert_int_equal(PEM_write_X509(f, peer.authority), 1);
@@ -619,7 +600,6 @@ static void many_contexts_live_side_by_side(void **state)
 	struct health_tls *tls[300];
 	const struct health_tls_opts o = {.size = sizeof(o), .sni = "check.test"};
 
-	(void)state;
 	for (size_t i = 0; i < 300; i++)
 		tls[i] = tls_of(&o);
 	for (size_t i = 0; i < 300; i++)

@@ -24,7 +24,6 @@ static void any_answer_will_do(void **state)
 	struct health_probe *p = served_probe(health_probe_udp(), NULL);
 	static struct talk t;
 
-	(void)state;
 	is(NULL, "x", 1, HEALTH_OK, HEALTH_CODE_L7OK);
 	talk(&t, p, "", 0, 0, TALK_SILENCE);
 	assert_int_equal(t.io.code, HEALTH_CODE_L7TOUT);
@@ -43,7 +42,6 @@ static void silence_is_a_success_if_told_so(void **state)
 	struct health_probe *p = served_probe(health_probe_udp(), &o);
 	static struct talk t;
 
-	(void)state;
 	talk(&t, p, "", 0, 0, TALK_SILENCE);
 	assert_int_equal(t.io.verdict, HEALTH_OK);
 	assert_int_equal(t.io.code, HEALTH_CODE_L4OK);
@@ -56,7 +54,6 @@ static void an_answer_is_compared_from_its_start(void **state)
 {
 	struct health_udp_opts o = {.size = sizeof(o), .expect = "\x81\x80", .expect_len = 2};
 
-	(void)state;
 	is(&o, BYTES("\x81\x80more"), HEALTH_OK, HEALTH_CODE_L7OK);
 	is(&o, BYTES("\x81\x83more"), HEALTH_FAIL, HEALTH_CODE_L7RSP);
 	is(&o, BYTES("\x81"), HEALTH_FAIL, HEALTH_CODE_L7RSP);
@@ -74,7 +71,6 @@ static void an_answer_has_a_length(void **state)
 {
 	const struct health_udp_opts o = {.size = sizeof(o), .reply_min = 2, .reply_max = 3};
 
-	(void)state;
 	is(&o, "x", 1, HEALTH_FAIL, HEALTH_CODE_L7RSP);
 	is(&o, "xx", 2, HEALTH_OK, HEALTH_CODE_L7OK);
 	is(&o, "xxx", 3, HEALTH_OK, HEALTH_CODE_L7OK);
@@ -95,7 +91,6 @@ static void options_out_of_range_are_refused(void **state)
 	};
 	struct health_probe *p = NULL;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
 		assert_int_equal(health_probe_new(health_probe_udp(), &bad[i], &p), -EINVAL);
 }

@@ -51,7 +51,6 @@ static void a_url_has_its_parts(void **state)
 {
 	struct health_url u = parse("redis://u:p%20w@[2001:db8::1]:7000#role=master");
 
-	(void)state;
 	assert_string_equal(u.host, "2001:db8::1");
 	assert_int_equal(u.port, 7000);
 	assert_int_equal(u.tls, 0);
@@ -95,7 +94,6 @@ static void a_url_has_its_parts(void **state)
 
 static void http_has_the_most_options(void **state)
 {
-	(void)state;
 	sends("http://h:81/a?b=%20#version=1.0&header=A:%20b", "", 0,
 	      "GET /a?b=%20 HTTP/1.0\r\nHost: h:81\r\n");
 	sends("http://[::1]", "", 0, "GET / HTTP/1.1\r\nHost: [::1]\r\n");
@@ -114,7 +112,6 @@ static void http_has_the_most_options(void **state)
 
 static void steps_come_in_their_order(void **state)
 {
-	(void)state;
 	sends("expect://h:1#send=a&expect=b&send=c%00d&expect=e", "b", 1, "ac");
 	sends("expect://h:1#expect=b&send=c", "b", 1, "c");
 	sends("expect://h:1#send=a&absent=bad&min=3&send=c&expect=d", "yes", 3, "ac");
@@ -130,7 +127,6 @@ static void what_is_wrong_is_told(void **state)
 {
 	static char longest[HEALTH_URL_MAX + 2];
 
-	(void)state;
 	wrong("", "scheme://");
 	wrong("192.0.2.1:80", "scheme://");
 	wrong("://h", "scheme://");
@@ -164,7 +160,6 @@ static void misuse_is_refused(void **state)
 {
 	struct health_url u = {.size = sizeof(u)};
 
-	(void)state;
 	assert_int_equal(health_url_parse(NULL, NULL, &u, NULL), -EINVAL);
 	assert_int_equal(health_url_parse("tcp://h:1", NULL, NULL, NULL), -EINVAL);
 	assert_int_equal(health_url_parse("nonsense", NULL, &u, NULL), -EINVAL);
@@ -178,7 +173,6 @@ static void every_scheme_has_an_answer(void **state)
 {
 	const char *name;
 
-	(void)state;
 	for (size_t i = 0; (name = health_url_scheme(i)); i++) {
 		bool found = false;
 
@@ -195,7 +189,6 @@ static void every_scheme_has_an_answer(void **state)
 
 static void every_probe_bears_every_case(void **state)
 {
-	(void)state;
 	for (size_t i = 0; i < ANSWERS; i++) {
 		struct health_url u = parse(answers[i].url);
 

@@ -22,7 +22,6 @@ static int pick_one(struct lb_picker *p)
 
 static void an_empty_group_is_enosr(void **state)
 {
-	(void)state;
 	FOR_EACH_ALGO(algo)
 	{
 		struct lb_group *g = group_new(algo);
@@ -42,7 +41,6 @@ static void an_empty_group_is_enosr(void **state)
 
 static void nobody_to_choose_is_enosr(void **state)
 {
-	(void)state;
 	FOR_EACH_ALGO(algo)
 	{
 		struct lb_group *g = GROUP(algo, 1, 2, 3);
@@ -74,7 +72,6 @@ static void all_full_is_eagain_and_all_excluded_enosr(void **state)
 	const uint64_t all[] = {1, 2, 3, 3, 2, 1, 7};
 	const struct lb_request r = {.size = sizeof(r), .exclude = all, .n_exclude = 7};
 
-	(void)state;
 	FOR_EACH_ALGO(algo)
 	{
 		struct lb_group *g = GROUP(algo, 1, 2, 3);
@@ -97,7 +94,6 @@ static void all_full_is_eagain_and_all_excluded_enosr(void **state)
 
 static void the_greatest_weights_work(void **state)
 {
-	(void)state;
 	FOR_EACH_ALGO(algo)
 	{
 		struct lb_group *g = group_new(algo);
@@ -114,7 +110,6 @@ static void the_greatest_weights_work(void **state)
 
 static void counters_do_not_overflow(void **state)
 {
-	(void)state;
 	FOR_EACH_ALGO(algo)
 	{
 		struct lb_group *g = GROUP(algo, LB_WEIGHT_MAX, 1, LB_WEIGHT_MAX);
@@ -146,7 +141,6 @@ static void active_connections_stand_still_at_their_end(void **state)
 {
 	static const char *const algos[] = {"p2c", "rr"};
 
-	(void)state;
 	for (size_t a = 0; a < 2; a++) {
 		struct lb_group *g = GROUP(algos[a], 1, 1);
 		struct lb_picker *p = picker_of(g);
@@ -167,7 +161,6 @@ static void active_connections_stand_still_at_their_end(void **state)
 
 static void too_many_ends_are_no_credit(void **state)
 {
-	(void)state;
 	FOR_EACH_ALGO(algo)
 	{
 		struct lb_group *g = GROUP(algo, 1);
@@ -193,7 +186,6 @@ static void too_many_ends_are_no_credit(void **state)
 /* A limit set, lifted and set again while connections last counts all of them. */
 static void a_limit_that_comes_late_counts_what_is_there(void **state)
 {
-	(void)state;
 	FOR_EACH_ALGO(algo)
 	{
 		struct lb_group *g = GROUP(algo, 100);
@@ -221,14 +213,11 @@ static void a_limit_that_comes_late_counts_what_is_there(void **state)
 
 static int no_row(const struct lb_explanation *e, void *userdata)
 {
-	(void)e;
-	(void)userdata;
 	return 0;
 }
 
 static void a_picker_without_its_group_is_eshutdown(void **state)
 {
-	(void)state;
 	FOR_EACH_ALGO(algo)
 	{
 		struct lb_group *g = GROUP(algo, 1, 2);
@@ -266,7 +255,6 @@ static int find_chosen(const struct lb_explanation *e, void *userdata)
 
 static void the_same_seed_gives_the_same_choices(void **state)
 {
-	(void)state;
 	FOR_EACH_ALGO(algo)
 	{
 		struct lb_group *g = GROUP(algo, 5, 1, 3, 2), *h = GROUP(algo, 5, 1, 3, 2);

@@ -31,7 +31,6 @@ static void idle_servers_share_by_weight(void **state)
 {
 	static const char *const algos[] = {"p2c", "random"};
 
-	(void)state;
 	for (size_t a = 0; a < 2; a++) {
 		struct lb_group_opts o = {
 		    .size = sizeof(o), .algo = algos[a], .seed = 3, .draws = 1};
@@ -58,7 +57,6 @@ static void what_stays_is_spread_by_weight(void **state)
 {
 	static const char *const algos[] = {"p2c", "jiq", "peak-ewma"};
 
-	(void)state;
 	for (size_t a = 0; a < 3; a += 2) {
 		struct lb_group *g = GROUP(algos[a], 1, 2, 3, 4);
 		struct lb_picker *p = picker_of(g);
@@ -75,7 +73,6 @@ static void the_same_seed_is_the_same_sequence(void **state)
 {
 	static const char *const algos[] = {"p2c", "jiq", "peak-ewma", "prequal"};
 
-	(void)state;
 	for (size_t a = 0; a < 4; a++) {
 		struct lb_group *g = GROUP(algos[a], 3, 2, 4, 1), *h = GROUP(algos[a], 3, 2, 4, 1);
 		struct lb_picker *p = picker_of(g), *q = picker_of(h);
@@ -102,7 +99,6 @@ static void two_choices_avoid_the_busiest(void **state)
 	struct lb_group *g = group_new("p2c");
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	for (uint64_t id = 1; id <= 1000; id++)
 		add(g, id, 1);
 	commit(g);
@@ -121,7 +117,6 @@ static void jiq_takes_an_idle_one_while_there_is_one(void **state)
 	struct lb_picker *p = picker_of(g);
 	uint32_t x = 1;
 
-	(void)state;
 	for (uint64_t id = 1; id <= 20; id++)
 		add(g, id, 1 + (uint32_t)id % 3);
 	commit(g);
@@ -155,7 +150,6 @@ static void the_slow_one_gets_little(void **state)
 	struct lb_picker *p = picker_of(g);
 	size_t slow = 0;
 
-	(void)state;
 	for (uint64_t i = 1; i <= 1000; i++) {
 		uint64_t id = begin(p, i * MS);
 
@@ -170,7 +164,6 @@ static double score_2;
 
 static int note_score(const struct lb_explanation *e, void *userdata)
 {
-	(void)userdata;
 	if (e->id == 2)
 		score_2 = e->score_valid ? e->score : -1;
 	return 0;
@@ -193,7 +186,6 @@ static void a_peak_counts_at_once_and_sinks_by_the_clock(void **state)
 	struct lb_picker *p;
 	uint64_t id, now = 1000 * (uint64_t)MS;
 
-	(void)state;
 	assert_int_equal(lb_group_new(&o, &g), 0);
 	add(g, 1, 1);
 	add(g, 2, 1);
@@ -226,7 +218,6 @@ static void failing_fast_is_not_fast(void **state)
 	const struct lb_request to_2 = {.size = sizeof(to_2), .prefer = 2};
 	uint64_t id, now = 5000 * (uint64_t)MS;
 
-	(void)state;
 	lb_pick(p, &to_2, &id);
 	end(p, 2, now, 20 * MS, LB_RESULT_OK);
 	lb_pick(p, &to_2, &id);
@@ -250,7 +241,6 @@ static void an_unknown_busy_one_waits_for_its_first_answer(void **state)
 	uint64_t id;
 	size_t second = 0;
 
-	(void)state;
 	lb_pick(p, &to_1, &id);
 	end(p, 1, MS, 800 * MS, LB_RESULT_OK);
 	lb_pick(p, &to_2, &id); /* and no answer yet */
@@ -268,7 +258,6 @@ static void the_fast_cold_ones_are_taken_the_hot_are_not(void **state)
 	struct lb_picker *p = picker_of(g);
 	size_t of[11] = {0};
 
-	(void)state;
 	for (uint64_t id = 1; id <= 10; id++)
 		add(g, id, 1);
 	commit(g);
@@ -303,7 +292,6 @@ static void without_latencies_prequal_goes_by_what_is_in_flight(void **state)
 	struct lb_group *g = GROUP("prequal", 1, 1, 2, 1, 1);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	for (int i = 0; i < 600; i++)
 		begin(p, 0);
 	for (uint32_t id = 1; id <= 5; id++)

@@ -44,7 +44,6 @@ static const char *const algos[] = {"anchor", "dx", "jump"};
 /* 500 keys each on average; five standard deviations. */
 static void shares_are_even(void **state)
 {
-	(void)state;
 	for (size_t a = 0; a < 3; a++) {
 		struct lb_group *g = group_many(algos[a], 0);
 		size_t of[MANY + 1] = {0};
@@ -61,7 +60,6 @@ static void shares_are_even(void **state)
 /* Any one at random goes down or comes back, often several at once being down. */
 static void up_and_down_move_no_key_without_need(void **state)
 {
-	(void)state;
 	for (size_t a = 0; a < 3; a++) {
 		struct lb_group *g = group_many(algos[a], 0);
 		struct lb_picker *p = picker_of(g);
@@ -84,7 +82,6 @@ static void up_and_down_move_no_key_without_need(void **state)
 /* With room for all there will be. */
 static void added_and_removed_ones_move_no_other_keys(void **state)
 {
-	(void)state;
 	for (size_t a = 0; a < 2; a++) {
 		struct lb_group *g = group_many(algos[a], 200);
 		struct lb_picker *p = picker_of(g);
@@ -115,7 +112,6 @@ static void jump_loses_twice_the_share_at_worst(void **state)
 	struct lb_group *g = group_many("jump", 0);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	look(p);
 	add(g, MANY + 1, 1);
 	commit(g);
@@ -131,7 +127,6 @@ static void jump_loses_twice_the_share_at_worst(void **state)
 
 static void who_comes_back_alone_has_his_keys_again(void **state)
 {
-	(void)state;
 	for (size_t a = 0; a < 3; a++) {
 		struct lb_group *g = group_many(algos[a], 0);
 		struct lb_picker *p = picker_of(g);
@@ -153,7 +148,6 @@ static void who_comes_back_alone_has_his_keys_again(void **state)
 /* The order comes from the keys: nodes that begin with the same members agree. */
 static void the_order_of_adding_does_not_matter(void **state)
 {
-	(void)state;
 	for (size_t a = 0; a < 3; a++) {
 		struct lb_group *g = group_many(algos[a], 0), *h;
 		struct lb_group_opts o = {.size = sizeof(o), .algo = algos[a], .seed = 5};
@@ -173,7 +167,6 @@ static void the_order_of_adding_does_not_matter(void **state)
 
 static void the_keys_of_a_full_server_go_to_all_the_others(void **state)
 {
-	(void)state;
 	for (size_t a = 0; a < 3; a++) {
 		struct lb_group *g = group_many(algos[a], 0);
 		struct lb_picker *p = picker_of(g);
@@ -199,7 +192,6 @@ static void the_keys_of_a_full_server_go_to_all_the_others(void **state)
 /* One of very many is left: tries end, and the list is walked. */
 static void the_last_one_is_found(void **state)
 {
-	(void)state;
 	for (size_t a = 0; a < 3; a++) {
 		struct lb_group *g = group_new(algos[a]);
 		struct lb_picker *p = picker_of(g);

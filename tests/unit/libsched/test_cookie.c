@@ -24,7 +24,6 @@ static const struct {
 
 static void f5_cookies_go_both_ways(void **state)
 {
-	(void)state;
 	for (size_t i = 0; i < sizeof(f5) / sizeof(f5[0]); i++) {
 		struct lb_cookie_f5 c;
 		char text[INET6_ADDRSTRLEN], value[64];
@@ -68,7 +67,6 @@ static void what_is_no_f5_cookie_is_ebadmsg(void **state)
 	};
 	struct lb_cookie_f5 c = {.addr_len = 7};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_int_equal(lb_cookie_f5_read(bad[i], strlen(bad[i]), &c), -EBADMSG);
 	for (size_t i = 0; i < sizeof(f5) / sizeof(f5[0]); i++) /* cut off, at the end of memory */
@@ -101,7 +99,6 @@ static void haproxy_cookies_go_both_ways(void **state)
 	char value[300];
 	ssize_t n;
 
-	(void)state;
 	assert_int_equal(write_haproxy("s1", 0, 0, value), 2);
 	assert_string_equal(value, "s1");
 	assert_int_equal(lb_cookie_haproxy_read(value, 2, &c), 0);
@@ -124,7 +121,6 @@ static void dates_that_cannot_be_read_are_none(void **state)
 	static const char *const bad[] = {"s1|", "s1|AAAA", "s1|AA AB", "s1|\xff\xff\xff\xff\xff"};
 	struct lb_cookie_haproxy c;
 
-	(void)state;
 	for (size_t i = 0; i < 4; i++) {
 		assert_int_equal(lb_cookie_haproxy_read(bad[i], strlen(bad[i]), &c), 0);
 		assert_int_equal(c.word_len, 2);
@@ -140,7 +136,6 @@ static void what_is_no_word_is_refused(void **state)
 	char value[300], longest[LB_COOKIE_MAX + 2];
 	struct lb_cookie_haproxy c;
 
-	(void)state;
 	memset(longest, 'a', sizeof(longest));
 	longest[LB_COOKIE_MAX + 1] = '\0';
 	assert_int_equal(write_haproxy("", 0, 0, value), -EINVAL);

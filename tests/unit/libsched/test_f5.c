@@ -7,7 +7,6 @@ static void round_robin_ignores_the_ratio(void **state)
 {
 	struct lb_group *g = GROUP("round-robin", 5, 1, 0, 3);
 
-	(void)state;
 	assert_picks(picker_of(g), 7, "1 2 4 1 2 4 1");
 	lb_group_free(g);
 }
@@ -18,7 +17,6 @@ static void ratios_are_kept_in_each_cycle(void **state)
 	static const char *const algos[] = {"ratio-member", "ratio-node", "ratio-session",
 					    "dynamic-ratio-member", "dynamic-ratio-node"};
 
-	(void)state;
 	for (size_t a = 0; a < 5; a++) {
 		struct lb_group *g = GROUP(algos[a], 3, 2, 1, 1, 1);
 		struct tally t = tally_of(picker_of(g), 80);
@@ -36,7 +34,6 @@ static void least_connections_ignores_the_ratio_and_takes_turns(void **state)
 	struct lb_group *g = GROUP("least-connections-member", 5, 1, 1);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	lb_count(p, 1, LB_COUNTER_ACTIVE, 1);
 	assert_picks_that_stay(p, 8, "2 3 1 2 3 1 2 3");
 	lb_group_free(g);
@@ -47,7 +44,6 @@ static void the_ratio_divides_the_connections(void **state)
 	struct lb_group *g = GROUP("ratio-least-connections-member", 3, 2, 1);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	picks(p, 60, false);
 	assert_int_equal(stats_of(g, 1).active, 30);
 	assert_int_equal(stats_of(g, 2).active, 20);
@@ -60,7 +56,6 @@ static void weighted_fills_the_limits_alike(void **state)
 	struct lb_group *g = GROUP("weighted-least-connections-member", 1, 1, 1);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	lb_server_set_maxconn(g, 1, 100);
 	lb_server_set_maxconn(g, 2, 50);
 	lb_server_set_maxconn(g, 3, 10);
@@ -80,7 +75,6 @@ static void a_node_counts_what_it_does_elsewhere(void **state)
 					    "ratio-least-connections-node",
 					    "weighted-least-connections-node", "fastest-node"};
 
-	(void)state;
 	for (size_t a = 0; a < 4; a++) {
 		struct lb_group *g = GROUP(algos[a], 1, 1);
 		struct lb_picker *p = picker_of(g);
@@ -102,7 +96,6 @@ static void what_is_elsewhere_is_no_connection_of_this_server(void **state)
 	struct lb_group *g = GROUP("least-connections-member", 1, 1);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	lb_count(p, 1, LB_COUNTER_ELSEWHERE, 3);
 	assert_picks_that_stay(p, 2, "1 2");
 	lb_group_free(g);
@@ -113,7 +106,6 @@ static void least_sessions_goes_by_the_records(void **state)
 	struct lb_group *g = GROUP("least-sessions", 1, 1, 1);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	lb_count(p, 1, LB_COUNTER_SESSIONS, 2);
 	lb_count(p, 2, LB_COUNTER_SESSIONS, 1);
 	assert_picks_that_stay(p, 2, "3 3");
@@ -141,7 +133,6 @@ static void observed_rates_by_the_average(void **state)
 {
 	static const char *const algos[] = {"observed-member", "observed-node"};
 
-	(void)state;
 	for (size_t a = 0; a < 2; a++) {
 		struct lb_group *g = GROUP(algos[a], 1, 1, 1, 1);
 		struct lb_picker *p = picker_of(g);
@@ -170,7 +161,6 @@ static void predictive_rates_by_the_trend(void **state)
 {
 	static const char *const algos[] = {"predictive-member", "predictive-node"};
 
-	(void)state;
 	for (size_t a = 0; a < 2; a++) {
 		struct lb_group *g = GROUP(algos[a], 1, 1, 1);
 		struct lb_picker *p = picker_of(g);
@@ -224,7 +214,6 @@ static void a_ramp_inflates_the_count(void **state)
 	static const char *const algos[] = {"least-connections-member", "least-connections-node",
 					    "ratio-least-connections-member"};
 
-	(void)state;
 	for (size_t a = 0; a < 3; a++) {
 		struct lb_group *g = half_ramped(algos[a]);
 
@@ -240,7 +229,6 @@ static void round_robin_passes_over_turns_in_a_ramp(void **state)
 	struct lb_group *g = half_ramped("round-robin");
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	picks(p, 500, false);
 	assert_in_range(stats_of(g, 3).active, 96, 104);
 	assert_in_range(stats_of(g, 1).active, 197, 203);

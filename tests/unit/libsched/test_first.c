@@ -6,7 +6,6 @@ static void the_first_with_room_takes_all(void **state)
 	struct lb_group *g = GROUP("first", 1, 9, 1);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	lb_server_set_maxconn(g, 1, 2);
 	lb_server_set_maxconn(g, 2, 1);
 	commit(g);
@@ -21,7 +20,6 @@ static void who_has_a_queue_is_not_given_more(void **state)
 	struct lb_group *g = GROUP("first", 1, 1);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	lb_server_set_maxconn(g, 1, 2);
 	commit(g);
 	lb_count(p, 1, LB_COUNTER_QUEUED, 1);

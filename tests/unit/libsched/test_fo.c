@@ -6,7 +6,6 @@ static void fo_gives_all_to_the_heaviest_and_fails_over(void **state)
 	struct lb_group *g = GROUP("fo", 2, 5, 5, 1);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	assert_picks_that_stay(p, 3, "3 3 3"); /* of equals the newer */
 	lb_server_set_up(g, 3, false);
 	commit(g);
@@ -22,7 +21,6 @@ static void ovf_flows_over_at_weight_plus_one(void **state)
 	struct lb_group *g = GROUP("ovf", 2, 1);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	assert_picks_that_stay(p, 6, "1 1 1 2 2 -EAGAIN");
 	lb_done(p, 1, NULL);
 	assert_picks_that_stay(p, 2, "1 -EAGAIN");
@@ -34,7 +32,6 @@ static void a_full_server_is_passed_over(void **state)
 	struct lb_group *g = GROUP("fo", 1, 9);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	lb_server_set_maxconn(g, 2, 2);
 	commit(g);
 	assert_picks_that_stay(p, 4, "2 2 1 1");

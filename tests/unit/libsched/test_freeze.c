@@ -38,7 +38,6 @@ static void a_group_comes_back_with_settings_and_counters(void **state)
 	size_t n = freeze(g);
 	struct lb_picker *p;
 
-	(void)state;
 	assert_int_equal(lb_group_thaw(h, buf, n, LB_THAW_COUNTERS), 0);
 	commit(h);
 	for (uint64_t id = 1; id <= 3; id++) {
@@ -62,7 +61,6 @@ static void a_limit_counts_the_connections_that_came_along(void **state)
 	struct lb_group *g = GROUP("lc", 1), *h = group_new("lc");
 	size_t n;
 
-	(void)state;
 	lb_server_set_maxconn(g, 1, 3);
 	commit(g);
 	picks(picker_of(g), 2, false);
@@ -78,7 +76,6 @@ static void a_peer_gets_settings_without_counters(void **state)
 {
 	struct lb_group *g = busy_group("wrr"), *h = group_new("wrr");
 
-	(void)state;
 	assert_int_equal(lb_group_thaw(h, buf, freeze(g), 0), 0);
 	commit(h);
 	assert_int_equal(stats_of(h, 1).maxconn, 100);
@@ -93,7 +90,6 @@ static void the_configuration_may_decide_who_is_a_member(void **state)
 	struct lb_group *g = busy_group("wrr"), *h = GROUP("wrr", 9);
 	uint64_t ids[4];
 
-	(void)state;
 	assert_int_equal(lb_group_thaw(h, buf, freeze(g), LB_THAW_MEMBERS), 0);
 	assert_int_equal(lb_group_servers(h, ids, 4), 1);
 	assert_int_equal(stats_of(h, 1).weight, 4);
@@ -106,7 +102,6 @@ static void ids_the_library_chooses_stay_fresh(void **state)
 	struct lb_group *g = group_new("rr"), *h = group_new("rr");
 	uint64_t id;
 
-	(void)state;
 	for (int i = 0; i < 5; i++)
 		lb_server_add(g, NULL, &id);
 	lb_server_remove(g, 5);
@@ -121,7 +116,6 @@ static void a_rotation_goes_on(void **state)
 {
 	static const char *const algos[] = {"rr", "wrr"};
 
-	(void)state;
 	for (size_t a = 0; a < 2; a++) {
 		for (size_t before = 0; before < 20; before++) {
 			struct lb_group *g = GROUP(algos[a], 4, 2, 3),
@@ -149,7 +143,6 @@ static void chance_goes_on(void **state)
 	char expected[200];
 	ssize_t n;
 
-	(void)state;
 	picks(p, 17, true);
 	n = lb_picker_freeze(p, buf, sizeof(buf));
 	snprintf(expected, sizeof(expected), "%s", picks(p, 30, true));
@@ -160,7 +153,6 @@ static void chance_goes_on(void **state)
 
 static void every_algorithm_freezes(void **state)
 {
-	(void)state;
 	for (size_t a = 0; lb_algo_name(a); a++) {
 		struct lb_group *g = GROUP(lb_algo_name(a), 4, 2, 3);
 		struct lb_picker *p = picker_of(g);
@@ -181,7 +173,6 @@ static void a_short_buffer_is_told_the_size(void **state)
 	struct lb_picker *p = picker_of(g);
 	ssize_t n = lb_group_freeze(g, NULL, 0);
 
-	(void)state;
 	memset(buf, 0x55, sizeof(buf));
 	assert_int_equal(lb_group_freeze(g, buf, (size_t)n - 1), n);
 	assert_int_equal(buf[0], 0x55);
@@ -196,7 +187,6 @@ static void no_byte_is_believed(void **state)
 	struct lb_group *g = busy_group("wrr");
 	size_t n = freeze(g);
 
-	(void)state;
 	for (size_t i = 0; i < 2 * n; i++) {
 		struct lb_group *h = GROUP("wrr", 1);
 		struct lb_group_stats s = {.size = sizeof(s)};
@@ -225,7 +215,6 @@ static void another_algorithms_picker_is_refused(void **state)
 	struct lb_group *g = GROUP("rr", 1, 1), *h = GROUP("wrr", 1, 1);
 	ssize_t n = lb_picker_freeze(picker_of(g), buf, sizeof(buf));
 
-	(void)state;
 	assert_int_equal(lb_picker_thaw(picker_of(h), buf, (size_t)n), -ENOENT);
 	assert_int_equal(lb_picker_thaw(picker_of(g), buf, (size_t)n - 1), -EBADMSG);
 	assert_int_equal(lb_picker_thaw(NULL, buf, (size_t)n), -EINVAL);

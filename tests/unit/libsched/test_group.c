@@ -15,7 +15,6 @@ static void an_unknown_algorithm_is_enoent(void **state)
 	struct lb_group_opts o = {.size = sizeof(o), .algo = "fastest"};
 	struct lb_group *g;
 
-	(void)state;
 	assert_int_equal(lb_group_new(&o, &g), -ENOENT);
 }
 
@@ -23,7 +22,6 @@ static void every_named_algorithm_exists_and_picks(void **state)
 {
 	size_t n = 0;
 
-	(void)state;
 	for (; lb_algo_name(n); n++) {
 		struct lb_group *g = GROUP(lb_algo_name(n), 2, 1);
 
@@ -39,7 +37,6 @@ static void the_default_algorithm_is_roundrobin(void **state)
 	struct lb_group_opts o = {.size = sizeof(o)};
 	struct lb_group *g;
 
-	(void)state;
 	assert_int_equal(lb_group_new(&o, &g), 0);
 	assert_string_equal(group_stats(g).algo, "roundrobin");
 	lb_group_free(g);
@@ -50,7 +47,6 @@ static void what_is_staged_shows_after_the_commit(void **state)
 	struct lb_group *g = group_new("rr");
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	add(g, 1, 1);
 	assert_int_equal(group_stats(g).staged, 1);
 	assert_int_equal(group_stats(g).servers, 0);
@@ -67,7 +63,6 @@ static void nothing_staged_is_nothing_published(void **state)
 	struct lb_group *g = GROUP("rr", 1);
 	uint64_t generation = group_stats(g).generation;
 
-	(void)state;
 	lb_server_set_weight(g, 1, 1); /* as it is */
 	commit(g);
 	assert_int_equal(group_stats(g).generation, generation);
@@ -82,7 +77,6 @@ static void the_library_chooses_ids_that_are_free(void **state)
 	struct lb_group *g = group_new("rr");
 	uint64_t id, other;
 
-	(void)state;
 	add(g, 2, 1);
 	assert_int_equal(lb_server_add(g, NULL, &id), 0);
 	assert_int_equal(lb_server_add(g, NULL, &other), 0);
@@ -96,7 +90,6 @@ static void ids_are_listed_in_the_order_of_adding(void **state)
 	struct lb_group *g = group_new("rr");
 	uint64_t id[3] = {0};
 
-	(void)state;
 	add(g, 7, 1);
 	add(g, 5, 1);
 	add(g, 9, 1);
@@ -117,7 +110,6 @@ static void values_out_of_range_are_einval(void **state)
 	struct lb_server_opts s = {.size = sizeof(s), .weight = LB_WEIGHT_MAX + 1};
 	struct lb_group_opts o = {.size = sizeof(o), .overhead_mul = 1025};
 
-	(void)state;
 	assert_int_equal(lb_server_add(g, &s, NULL), -EINVAL);
 	s = (struct lb_server_opts){.size = sizeof(s), .priority = LB_PRIORITY_MAX + 1};
 	assert_int_equal(lb_server_add(g, &s, NULL), -EINVAL);
@@ -138,7 +130,6 @@ static void null_is_einval_and_freeing_it_is_fine(void **state)
 	struct lb_group *g = group_new("rr");
 	struct lb_group_opts o = {.size = sizeof(o)};
 
-	(void)state;
 	assert_int_equal(lb_group_new(NULL, &g), -EINVAL);
 	assert_int_equal(lb_group_new(&o, NULL), -EINVAL);
 	assert_int_equal(lb_group_commit(NULL), -EINVAL);
@@ -157,7 +148,6 @@ static void who_is_no_member_is_enoent(void **state)
 	struct lb_group *g = GROUP("rr", 1);
 	struct lb_server_stats s = {.size = sizeof(s)};
 
-	(void)state;
 	assert_int_equal(lb_server_set_weight(g, 2, 1), -ENOENT);
 	assert_int_equal(lb_server_set_up(g, 2, false), -ENOENT);
 	assert_int_equal(lb_server_remove(g, 2), -ENOENT);
@@ -170,7 +160,6 @@ static void an_id_is_taken_once(void **state)
 	struct lb_group *g = GROUP("rr", 1);
 	struct lb_server_opts s = {.size = sizeof(s), .id = 1};
 
-	(void)state;
 	assert_int_equal(lb_server_add(g, &s, NULL), -EEXIST);
 	lb_group_free(g);
 }
@@ -183,7 +172,6 @@ static void a_shorter_struct_means_defaults_and_an_unknown_tail_is_e2big(void **
 	} s = {.o = {.size = sizeof(s), .id = 1, .weight = 7}};
 	struct lb_group *g = group_new("rr");
 
-	(void)state;
 	assert_int_equal(lb_server_add(g, &s.o, NULL), 0); /* zero beyond: fine */
 	s.o.id = 2;
 	s.beyond = 1;
@@ -203,7 +191,6 @@ static void counters_survive_edits_and_another_algorithm(void **state)
 	struct lb_picker *p = picker_of(g);
 	struct lb_group_opts o = {.size = sizeof(o), .algo = "leastconn"};
 
-	(void)state;
 	assert_picks_that_stay(p, 3, "2 1 2");
 	lb_server_set_weight(g, 2, 5);
 	add(g, 3, 1);
@@ -225,7 +212,6 @@ static void the_same_options_again_keep_the_rotation(void **state)
 	struct lb_group_opts o = {
 	    .size = sizeof(o), .algo = "rr", .seed = 1, .flags = LB_GROUP_FALLBACK};
 
-	(void)state;
 	assert_picks(p, 1, "3");
 	assert_int_equal(lb_group_configure(g, &o), 0);
 	assert_int_equal(group_stats(g).staged, 0);
@@ -243,7 +229,6 @@ static void a_removed_server_is_known_until_its_last_connection_is_done(void **s
 	struct lb_picker *p = picker_of(g);
 	struct lb_server_stats s = {.size = sizeof(s)};
 
-	(void)state;
 	assert_picks_that_stay(p, 2, "2 1");
 	lb_server_remove(g, 1);
 	commit(g);
@@ -268,7 +253,6 @@ static void a_removed_server_comes_back_with_its_counters(void **state)
 	struct lb_group *g = GROUP("rr", 1, 1);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	assert_picks_that_stay(p, 2, "2 1");
 	lb_server_remove(g, 1);
 	commit(g);
@@ -287,7 +271,6 @@ static void a_server_another_picker_may_still_choose_is_not_forgotten(void **sta
 	struct lb_group *g = GROUP("rr", 1);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	lb_server_remove(g, 1);
 	commit(g); /* p has not moved yet: it could be in the middle of choosing 1 */
 	assert_int_equal(lb_group_reclaim(g), 1);
@@ -302,7 +285,6 @@ static void an_idle_picker_keeps_only_the_servers_it_knows(void **state)
 {
 	struct lb_group *g = GROUP("rr", 1, 1);
 
-	(void)state;
 	picker_of(g); /* never picks again */
 	for (uint64_t id = 10; id < 1000; id++) {
 		add(g, id, 1);
@@ -321,7 +303,6 @@ static void removing_what_was_never_published_leaves_nothing(void **state)
 {
 	struct lb_group *g = group_new("rr");
 
-	(void)state;
 	add(g, 1, 1);
 	assert_int_equal(lb_server_remove(g, 1), 0);
 	assert_int_equal(lb_group_servers(g, NULL, 0), 0);
@@ -336,7 +317,6 @@ static void snapshots_live_while_held_one_for_each_idle_picker(void **state)
 	struct lb_group *g = GROUP("rr", 1);
 	struct lb_picker *idle = picker_of(g), *busy = picker_of(g);
 
-	(void)state;
 	for (uint32_t i = 2; i < 50; i++) {
 		lb_server_set_weight(g, 1, i);
 		commit(g);
@@ -363,7 +343,6 @@ static void pickers_and_servers_have_a_limit(void **state)
 	struct lb_group *g = GROUP("rr", 1);
 	struct lb_picker *p[LB_PICKERS_MAX + 1];
 
-	(void)state;
 	for (size_t i = 0; i < LB_PICKERS_MAX; i++)
 		p[i] = picker_of(g);
 	assert_int_equal(lb_picker_new(g, &p[LB_PICKERS_MAX]), -ENOSPC);
@@ -381,7 +360,6 @@ static void outcomes_are_counted_by_result(void **state)
 	struct lb_picker *p = picker_of(g);
 	struct lb_outcome o = {.size = sizeof(o), .latency_ns = 5, .bytes = 10};
 
-	(void)state;
 	assert_picks_that_stay(p, 4, "1 1 1 1");
 	for (o.result = 0; o.result < 4; o.result++)
 		assert_int_equal(lb_done(p, 1, &o), 0);
@@ -399,7 +377,6 @@ static void counters_stay_within_their_range(void **state)
 	struct lb_group *g = GROUP("rr", 1);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	assert_int_equal(lb_done(p, 1, NULL), 0); /* one done too many */
 	assert_int_equal(stats_of(g, 1).active, 0);
 	lb_count(p, 1, LB_COUNTER_QUEUED, INT64_MAX);
@@ -419,7 +396,6 @@ static void a_priority_group_opens_when_those_before_are_too_few(void **state)
 	struct lb_group *g;
 	struct lb_picker *p;
 
-	(void)state;
 	assert_int_equal(lb_group_new(&o, &g), 0);
 	for (uint64_t id = 1; id <= 4; id++)
 		add(g, id, 1);

@@ -9,7 +9,6 @@ static void an_ipv4_address_counts_in_host_order_plus_the_port(void **state)
 	const uint8_t addr[] = {192, 0, 2, 1};
 	uint64_t key = 0;
 
-	(void)state;
 	assert_int_equal(lb_hash_ipvs(addr, 4, 0, &key), 0);
 	assert_int_equal(key, 0xc0000201);
 	assert_int_equal(lb_hash_ipvs(addr, 4, 443, &key), 0);
@@ -21,7 +20,6 @@ static void an_ipv6_address_is_folded_by_words(void **state)
 	const uint8_t addr[16] = {0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 1, 0, 0, 0, 0, 0x10, 0, 0, 7};
 	uint64_t key = 0;
 
-	(void)state;
 	assert_int_equal(lb_hash_ipvs(addr, 16, 0, &key), 0);
 	assert_int_equal(key, 0x20010db8 ^ 1 ^ 0x10000007);
 }
@@ -31,7 +29,6 @@ static void the_sum_wraps_at_32_bits(void **state)
 	const uint8_t addr[] = {255, 255, 255, 255};
 	uint64_t key = 0;
 
-	(void)state;
 	assert_int_equal(lb_hash_ipvs(addr, 4, 3, &key), 0);
 	assert_int_equal(key, 2);
 }
@@ -41,7 +38,6 @@ static void other_lengths_are_refused(void **state)
 	const uint8_t addr[16] = {0};
 	uint64_t key = 5;
 
-	(void)state;
 	assert_int_equal(lb_hash_ipvs(addr, 8, 0, &key), -EINVAL);
 	assert_int_equal(lb_hash_ipvs(NULL, 4, 0, &key), -EINVAL);
 	assert_int_equal(lb_hash_ipvs(addr, 4, 0, NULL), -EINVAL);
@@ -51,7 +47,6 @@ static void other_lengths_are_refused(void **state)
 /* XXH64's own check: lengths around each block size, bytes of its generator, with and without a seed. */
 static void xxh64_is_the_published_one(void **state)
 {
-	(void)state;
 	assert_int_equal(lb_hash_bytes(NULL, 0, 0), 0xef46db3751d8e999);
 	assert_int_equal(lb_hash_bytes("a", 1, 0), 0xd24ec4f1a98c6e5b);
 	assert_int_equal(lb_hash_bytes("abc", 3, 0), 0x44bc2cf5ad770999);
@@ -65,7 +60,6 @@ static void crc32_is_zlibs(void **state)
 {
 	const char text[] = "123456789";
 
-	(void)state;
 	assert_int_equal(lb_hash_crc32(text, 9), 0xcbf43926);
 	assert_int_equal(lb_hash_crc32(NULL, 0), 0);
 	for (uint32_t i = 0; i <= 9; i++)
@@ -80,7 +74,6 @@ static void sdbm_and_djb2_are_the_textbooks(void **state)
 	const char text[] = "/index.html?\xff";
 	uint32_t sdbm = 0, djb2 = 5381;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(text) - 1; i++) {
 		uint8_t c = (uint8_t)text[i];
 
@@ -98,7 +91,6 @@ static void avalanche_spreads_neighbours(void **state)
 	static uint8_t seen[1 << 16];
 	size_t most = 0;
 
-	(void)state;
 	for (uint32_t i = 0; i < 1 << 20; i++) { /* 16 a slot, were it chance */
 		uint8_t *slot = &seen[lb_hash_avalanche(i) >> 16];
 
@@ -116,7 +108,6 @@ static void an_address_for_ip_hash_is_one_step(void **state)
 	const uint8_t addr[16] = {0x20, 0x01, 0x0d, 0xb8, 9,	8, 7, 1,
 				  255,	254,  3,    0,	  0x10, 0, 0, 7};
 
-	(void)state;
 	for (size_t len = 4; len <= 16; len += 12) {
 		uint32_t theirs = 89, mine = 89;
 		uint64_t key = 0;
@@ -135,7 +126,6 @@ static void an_address_for_ip_hash_is_one_step(void **state)
 
 static void a_server_of_ketama_is_host_nul_port(void **state)
 {
-	(void)state;
 	assert_int_equal(lb_hash_ketama_server("192.0.2.1:80"),
 			 lb_hash_crc32("192.0.2.1\00080", 12));
 	assert_int_equal(lb_hash_ketama_server("www"), lb_hash_crc32("www", 4));

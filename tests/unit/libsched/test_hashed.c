@@ -33,7 +33,6 @@ static void map_based_is_the_map_of_static_rr(void **state)
 	struct lb_picker *p = picker_of(g);
 	const uint64_t map[] = {1, 1, 2, 1, 2, 3};
 
-	(void)state;
 	for (uint64_t key = 0; key < 600; key++)
 		assert_int_equal(key_pick(p, key), map[key % 6]);
 	lb_group_free(g);
@@ -44,7 +43,6 @@ static void the_map_keeps_its_length_when_a_divisor_goes_down(void **state)
 	struct lb_group *g = GROUP("static-rr", 4, 2, 1);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	lb_server_set_up(g, 3, false);
 	commit(g);
 	assert_int_equal(tally_of(p, 600).of[1], 400);
@@ -81,7 +79,6 @@ static void consistent_is_the_nearest_point(void **state)
 	struct lb_picker *p = picker_of(g);
 	uint32_t x = 1;
 
-	(void)state;
 	for (int i = 0; i < 3000; i++) {
 		uint32_t key = lb_hash_avalanche(draw(&x, 1 << 24) + (uint32_t)i);
 
@@ -103,7 +100,6 @@ static void a_full_server_is_waited_for_unless_falling_back(void **state)
 		struct lb_picker *p = picker_of(g);
 		uint64_t id, other;
 
-		(void)state;
 		assert_int_equal(pick_counted(p, 12345, &id), 0);
 		lb_server_set_maxconn(g, id, 1);
 		commit(g);
@@ -125,7 +121,6 @@ static void an_excluded_server_is_left(void **state)
 		struct lb_request r = {.size = sizeof(r), .key64 = 777};
 		uint64_t id, other;
 
-		(void)state;
 		assert_int_equal(lb_pick(p, &r, &id), 0);
 		r.exclude = &id;
 		r.n_exclude = 1;
@@ -146,7 +141,6 @@ static void without_a_key_they_go_round(void **state)
 		size_t points = flags ? 16 : 1, total = 0, of[SERVERS + 1] = {0};
 		uint64_t id;
 
-		(void)state;
 		for (uint32_t i = 1; i <= SERVERS; i++)
 			total += points * (1 + i % 4);
 		for (size_t i = 0; i < total; i++) {
@@ -164,7 +158,6 @@ static void the_bound_is_never_exceeded(void **state)
 {
 	static const char *const algos[] = {"bounded", "hash"};
 
-	(void)state;
 	for (size_t a = 0; a < 2; a++) {
 		for (uint32_t factor = 101; factor <= 301; factor += 50) {
 			struct lb_group *g = group_with(algos[a], LB_GROUP_CONSISTENT, factor);
@@ -202,7 +195,6 @@ static void without_load_bounded_is_a_plain_ring(void **state)
 	static uint64_t before[KEYS];
 	size_t of[SERVERS + 1] = {0}, weights = 0;
 
-	(void)state;
 	for (uint64_t key = 0; key < KEYS; key++)
 		of[before[key] = key_pick(p, key)]++;
 	for (size_t i = 1; i <= SERVERS; i++)
@@ -225,7 +217,6 @@ static void great_keys_and_weights_are_scaled(void **state)
 	struct lb_picker *p;
 	size_t of[5] = {0};
 
-	(void)state;
 	assert_int_equal(lb_group_new(&o, &g), 0);
 	for (uint64_t i = 1; i <= 4; i++)
 		add(g, i << 40, i == 4 ? 65535 : 65535 / 2);
@@ -243,7 +234,6 @@ static void a_bound_at_or_below_the_share_is_refused(void **state)
 	struct lb_group_opts o = {.size = sizeof(o), .algo = "bounded", .balance_factor = 100};
 	struct lb_group *g;
 
-	(void)state;
 	assert_int_equal(lb_group_new(&o, &g), -EINVAL);
 	o.balance_factor = 65536;
 	assert_int_equal(lb_group_new(&o, &g), -EINVAL);

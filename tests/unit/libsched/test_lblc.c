@@ -15,7 +15,6 @@ static void a_destination_keeps_its_server(void **state)
 {
 	static const char *const algos[] = {"lblc", "lblcr"};
 
-	(void)state;
 	for (size_t a = 0; a < 2; a++) {
 		struct lb_group *g = GROUP(algos[a], 20, 20, 20);
 		struct lb_picker *p = picker_of(g);
@@ -43,7 +42,6 @@ static void an_overloaded_server_hands_on(void **state)
 	struct lb_group *g = GROUP("lblc", 4, 4);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(pick_key(p, 7, 0), 2);
 	assert_int_equal(pick_key(p, 7, 0), 1); /* and stays there */
@@ -59,7 +57,6 @@ static void a_set_grows_and_shrinks_after_a_day(void **state)
 	struct lb_group *g = GROUP("lblcr", 4, 4);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(pick_key(p, 7, 1), 2);
 	assert_int_equal(pick_key(p, 7, 2), 1);
@@ -80,7 +77,6 @@ static void a_removed_server_is_forgotten(void **state)
 	struct lb_group *g = GROUP("lblc", 4, 4);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	assert_int_equal(pick_key(p, 7, 0), 2);
 	lb_server_remove(g, 2);
 	commit(g);
@@ -95,7 +91,6 @@ static void memory_is_bounded(void **state)
 	struct lb_picker *p = picker_of(g);
 	uint64_t last = 0;
 
-	(void)state;
 	for (uint64_t key = 0; key < 200000; key++) {
 		last = pick_key(p, key, key);
 		lb_done(p, last, NULL);
@@ -112,7 +107,6 @@ static void removed_servers_take_no_room_in_a_set(void **state)
 	struct lb_picker *p = picker_of(g);
 	uint64_t last;
 
-	(void)state;
 	assert_picks_that_stay(p, 1, "1");
 	for (last = 1; last < 12;
 	     last++) { /* the old one is overloaded, the new one joins the set */
@@ -160,7 +154,6 @@ static void a_set_has_no_limit(void **state)
 	struct lb_group *g = group_new("lblcr");
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	grow_sets(g, p, 1);
 	add(g, 100, 1000);
 	commit(g);
@@ -175,7 +168,6 @@ static void sets_beyond_all_room_begin_anew(void **state)
 	struct lb_group *g = group_new("lblcr");
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	grow_sets(g, p, 1000);
 	lb_count(p, 7, LB_COUNTER_ACTIVE, -20);
 	for (uint64_t key = 0; key < 1000; key++)

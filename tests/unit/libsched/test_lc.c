@@ -6,7 +6,6 @@ static void lc_fills_evenly_newest_first(void **state)
 	struct lb_group *g = GROUP("lc", 5, 1, 1);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	assert_picks_that_stay(p, 6, "3 2 1 3 2 1");
 	lb_done(p, 1, NULL);
 	assert_picks_that_stay(p, 2, "1 3");
@@ -19,7 +18,6 @@ static void wlc_divides_by_the_weight(void **state)
 	struct lb_group *g = GROUP("wlc", 3, 2, 1);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	assert_picks_that_stay(p, 3, "3 2 1");
 	assert_picks_that_stay(p, 3, "1 2 1");
 	assert_int_equal(stats_of(g, 1).active, 3);
@@ -32,7 +30,6 @@ static void a_weight_of_zero_is_never_chosen(void **state)
 {
 	struct lb_group *g = GROUP("wlc", 0, 1, 0);
 
-	(void)state;
 	assert_picks_that_stay(picker_of(g), 3, "2 2 2");
 	lb_group_free(g);
 }
@@ -57,7 +54,6 @@ static void inactive_connections_weigh_one_in_256_or_257(void **state)
 		uint64_t chosen;
 	} c[] = {{0, 255, 1}, {0, 256, 2}, {256, 256, 2}, {257, 256, 1}, {257, 257, 2}};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(c) / sizeof(c[0]); i++) {
 		struct lb_group *g = overhead_group(c[i].mul);
 		struct lb_picker *p = picker_of(g);
@@ -77,7 +73,6 @@ static void an_inactive_connection_ends_as_such(void **state)
 	struct lb_picker *p = picker_of(g);
 	struct lb_outcome o = {.size = sizeof(o), .inactive = 1};
 
-	(void)state;
 	assert_picks_that_stay(p, 2, "1 1");
 	lb_count(p, 1, LB_COUNTER_ACTIVE, -1);
 	lb_count(p, 1, LB_COUNTER_INACTIVE, 1);

@@ -5,7 +5,6 @@ static void idle_servers_take_turns(void **state)
 {
 	struct lb_group *g = GROUP("leastconn", 3, 2, 1); /* as HAProxy 2.6.12 did */
 
-	(void)state;
 	assert_picks(picker_of(g), 12, "1 2 3 1 2 3 1 2 3 1 2 3");
 	lb_group_free(g);
 }
@@ -16,7 +15,6 @@ static void the_busy_fill_by_weight(void **state)
 	struct lb_group *g = GROUP("leastconn", 3, 2, 1);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	assert_picks_that_stay(p, 4, "1 2 3 1");
 	assert_picks_that_stay(p, 2, "2 1");
 	for (int i = 0; i < 594; i++)
@@ -32,7 +30,6 @@ static void queued_requests_count_too(void **state)
 	struct lb_group *g = GROUP("leastconn", 1, 1);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	assert_int_equal(lb_count(p, 1, LB_COUNTER_QUEUED, 3), 0);
 	assert_picks_that_stay(p, 4, "2 2 2 1");
 	assert_int_equal(lb_count(p, 1, LB_COUNTER_QUEUED, -3), 0);
@@ -45,7 +42,6 @@ static void weights_above_haproxys_still_differ(void **state)
 	struct lb_group *g = GROUP("leastconn", 60000, 30000);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	for (int i = 0; i < 300; i++)
 		picks(p, 1, false);
 	assert_in_range(stats_of(g, 1).active, 199, 201);
@@ -140,7 +136,6 @@ static void same_as_the_model(uint32_t seed)
 
 static void the_order_among_equals_is_haproxys(void **state)
 {
-	(void)state;
 	for (uint32_t seed = 1; seed <= 5; seed++)
 		same_as_the_model(seed);
 }
@@ -150,7 +145,6 @@ static void picks_that_are_not_counted_take_turns_too(void **state)
 	struct lb_group *g = GROUP("leastconn", 1, 1, 1);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	for (uint64_t i = 0; i < 9; i++)
 		assert_int_equal(key_pick(p, 0), 1 + i % 3);
 	lb_group_free(g);

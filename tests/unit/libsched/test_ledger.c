@@ -34,7 +34,6 @@ static void picks_go_on_past_32_bits(void **state)
 	struct ledger_row *row = row_new(&l);
 	struct counting by = {&l, row};
 
-	(void)state;
 	for (size_t i = 0; i < 4; i++) {
 		uint64_t picks = edge[i] - 2;
 
@@ -59,7 +58,6 @@ static void a_pick_after_ends_of_others_counts_once(void **state)
 	struct ledger_row *row = row_new(&l);
 	struct counting by = {&l, row};
 
-	(void)state;
 	cell_set(row_cell(row, 0), word_with_active(UINT64_C(7) << 32, -2));
 	for (int32_t active = -1; active < 3; active++) {
 		server_start(&by, 0);

@@ -17,7 +17,6 @@ static void shares_follow_the_weights(void **state)
 	struct lb_group *g = GROUP("maglev", 3, 1, 2, 0);
 	struct tally t = shares(picker_of(g));
 
-	(void)state;
 	assert_in_range(t.of[1], KEYS * 49 / 100, KEYS * 51 / 100);
 	assert_in_range(t.of[2], KEYS * 16 / 100, KEYS * 18 / 100);
 	assert_in_range(t.of[3], KEYS * 32 / 100, KEYS * 35 / 100);
@@ -31,7 +30,6 @@ static void few_of_the_others_keys_move(void **state)
 	static uint64_t before[KEYS];
 	size_t moved = 0;
 
-	(void)state;
 	for (uint64_t key = 0; key < KEYS; key++)
 		before[key] = key_pick(p, key);
 	lb_server_set_up(g, 3, false);
@@ -51,7 +49,6 @@ static void the_order_of_adding_does_not_matter(void **state)
 	struct lb_group *g = group_new("maglev"), *h = group_new("maglev");
 	struct lb_picker *p = picker_of(g), *q = picker_of(h);
 
-	(void)state;
 	for (uint64_t id = 1; id <= 9; id++) {
 		add(g, id, 1 + (uint32_t)id % 3);
 		add(h, 10 - id, 1 + (uint32_t)(10 - id) % 3);
@@ -70,7 +67,6 @@ static void the_keys_of_a_full_server_go_to_all_the_others(void **state)
 	struct lb_picker *p = picker_of(g);
 	struct tally t;
 
-	(void)state;
 	lb_server_set_maxconn(g, 2, 1);
 	commit(g);
 	lb_count(p, 2, LB_COUNTER_ACTIVE, 1);
@@ -90,7 +86,6 @@ static void another_seed_is_another_table(void **state)
 	static uint64_t was[100];
 	size_t moved = 0;
 
-	(void)state;
 	assert_true(before.of[1] && before.of[2]);
 	for (uint64_t key = 0; key < 100; key++)
 		was[key] = key_pick(p, key);

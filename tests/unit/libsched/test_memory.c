@@ -26,8 +26,6 @@ void *__wrap_reallocarray(void *p, size_t n, size_t size)
 
 static int no_row(const struct lb_explanation *e, void *userdata)
 {
-	(void)e;
-	(void)userdata;
 	return 0;
 }
 
@@ -64,7 +62,6 @@ static int scenario(const char *algo)
 
 static void each_allocation_may_fail(void **state)
 {
-	(void)state;
 	for (size_t a = 0; lb_algo_name(a); a++) {
 		long n = 0;
 		int r;
@@ -81,7 +78,6 @@ static void each_allocation_may_fail(void **state)
 
 static void a_commit_that_failed_changes_nothing_and_may_be_repeated(void **state)
 {
-	(void)state;
 	for (size_t a = 0; lb_algo_name(a); a++) {
 		struct lb_group *g = GROUP(lb_algo_name(a), 1, 1);
 		struct lb_picker *p = picker_of(g);
@@ -108,7 +104,6 @@ static void a_commit_that_failed_changes_nothing_and_may_be_repeated(void **stat
 
 static void picking_allocates_nothing_even_over_commits(void **state)
 {
-	(void)state;
 	for (size_t a = 0; lb_algo_name(a); a++) {
 		struct lb_group *g = GROUP(lb_algo_name(a), 5, 3, 1);
 		struct lb_picker *p = picker_of(g);
@@ -136,7 +131,6 @@ static void a_group_of_one_server_takes_a_page_at_most(void **state)
 {
 	struct lb_group *g;
 
-	(void)state;
 	bytes = 0;
 	g = GROUP("roundrobin", 1);
 	assert_true(bytes <= 4096);
@@ -155,7 +149,6 @@ static void each_of_very_many_servers_has_counters_of_its_own(void **state)
 	struct lb_picker *p = picker_of(g);
 	uint64_t id;
 
-	(void)state;
 	for (uint64_t i = 2; i <= LB_SERVERS_MAX; i++)
 		assert_int_equal(lb_server_add(g, NULL, NULL), 0);
 	commit(g);

@@ -25,7 +25,6 @@ static void shares_follow_the_weights(void **state)
 	struct lb_group *g = GROUP("mh", 6, 2, 2);
 	struct tally t = shares(picker_of(g));
 
-	(void)state;
 	assert_in_range(t.of[1], KEYS * 57 / 100, KEYS * 63 / 100);
 	assert_in_range(t.of[2], KEYS * 18 / 100, KEYS * 22 / 100);
 	lb_group_free(g);
@@ -38,7 +37,6 @@ static void few_of_the_others_keys_move_when_one_leaves(void **state)
 	static uint64_t before[KEYS];
 	size_t moved = 0;
 
-	(void)state;
 	for (uint64_t key = 0; key < KEYS; key++)
 		before[key] = pick_of(p, key);
 	lb_server_set_up(g, 3, false);
@@ -57,7 +55,6 @@ static void at_weight_0_the_last_weight_keeps_the_table(void **state)
 	struct lb_picker *p;
 	struct lb_group *g;
 
-	(void)state;
 	assert_int_equal(lb_group_new(&o, &g), 0);
 	p = picker_of(g);
 	add(g, 1, 5);
@@ -84,7 +81,6 @@ static void the_table_comes_from_the_keys(void **state)
 	struct lb_group *g = group_new("mh"), *h = group_new("mh");
 	struct lb_picker *p = picker_of(g), *q = picker_of(h);
 
-	(void)state;
 	for (uint64_t i = 1; i <= 3; i++) {
 		struct lb_server_opts s = {.size = sizeof(s), .id = i, .key64 = 100 + i};
 
@@ -105,7 +101,6 @@ static void great_weights_are_cut_to_six_bits(void **state)
 	struct lb_group *g = GROUP("mh", 65535, 1);
 	struct tally t = shares(picker_of(g));
 
-	(void)state;
 	assert_in_range(t.of[2], 1, KEYS * 3 / 100); /* 1 of 64 */
 	lb_group_free(g);
 }

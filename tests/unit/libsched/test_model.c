@@ -296,28 +296,24 @@ static void same_as_the_model(const char *algo, uint32_t seed)
 
 static void rr_is_the_kernels(void **state)
 {
-	(void)state;
 	for (uint32_t seed = 1; seed <= 5; seed++)
 		same_as_the_model("rr", seed);
 }
 
 static void wrr_is_the_kernels(void **state)
 {
-	(void)state;
 	for (uint32_t seed = 1; seed <= 5; seed++)
 		same_as_the_model("wrr", seed);
 }
 
 static void lc_is_the_kernels(void **state)
 {
-	(void)state;
 	for (uint32_t seed = 1; seed <= 5; seed++)
 		same_as_the_model("lc", seed);
 }
 
 static void wlc_is_the_kernels(void **state)
 {
-	(void)state;
 	for (uint32_t seed = 1; seed <= 5; seed++)
 		same_as_the_model("wlc", seed);
 }
@@ -326,7 +322,6 @@ static void sed_nq_fo_and_ovf_are_the_kernels(void **state)
 {
 	static const char *const algos[] = {"sed", "nq", "fo", "ovf"};
 
-	(void)state;
 	for (size_t i = 0; i < 4; i++)
 		for (uint32_t seed = 1; seed <= 3; seed++)
 			same_as_the_model(algos[i], seed);

@@ -149,21 +149,18 @@ static void same_as_the_model(const char *algo, bool with_one_down)
 
 static void ip_hash_is_the_models(void **state)
 {
-	(void)state;
 	same_as_the_model("ip_hash", false);
 	same_as_the_model("ip_hash", true);
 }
 
 static void nginx_hash_is_the_models(void **state)
 {
-	(void)state;
 	same_as_the_model("nginx-hash", false);
 	same_as_the_model("nginx-hash", true);
 }
 
 static void ketama_is_the_models(void **state)
 {
-	(void)state;
 	same_as_the_model("ketama", false);
 	same_as_the_model("ketama", true);
 }
@@ -173,7 +170,6 @@ static void without_a_key_they_are_smooth_wrr(void **state)
 	static const char *const algos[] = {"ip_hash", "nginx-hash", "ketama"};
 	const struct lb_request r = {.size = sizeof(r), .flags = LB_REQUEST_KEYLESS};
 
-	(void)state;
 	for (size_t a = 0; a < 3; a++) {
 		struct lb_group *g = GROUP(algos[a], 5, 1, 1);
 		struct lb_picker *p = picker_of(g);
@@ -194,7 +190,6 @@ static void the_rotation_helps_where_all_tries_miss(void **state)
 {
 	static const char *const algos[] = {"ip_hash", "nginx-hash", "ketama"};
 
-	(void)state;
 	for (size_t a = 0; a < 3; a++) {
 		struct lb_group *g = GROUP(algos[a], 1, 65535);
 		struct lb_picker *p = picker_of(g);

@@ -33,7 +33,6 @@ static void one_that_is_full_waits_until_it_is_below_the_lower_threshold(void **
 	struct lb_group *g = group_with("rr", 4, 2);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	for (int i = 0; i < 4; i++)
 		pick_from(p, 1, 0);
 	for (int left = 3; left >= 2; left--) {
@@ -51,7 +50,6 @@ static void without_a_lower_threshold_it_is_three_quarters(void **state)
 	struct lb_group *g = group_with("rr", 5, 0);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	for (int i = 0; i < 5; i++)
 		pick_from(p, 1, 0);
 	lb_done(p, 1, NULL); /* 4 of 5: 16 is not below 15 */
@@ -67,7 +65,6 @@ static void inactive_connections_count_and_a_higher_threshold_frees(void **state
 	struct lb_picker *p = picker_of(g);
 	const struct lb_outcome gone = {.size = sizeof(gone), .inactive = 1};
 
-	(void)state;
 	for (int i = 0; i < 3; i++)
 		pick_from(p, 1, 0);
 	for (int i = 0; i < 3; i++) { /* closing, but there */
@@ -130,7 +127,6 @@ static void wlc_agrees_with_the_model(void **state)
 	struct model m[SERVERS + 1] = {{0}};
 	uint32_t x = 3, refused = 0;
 
-	(void)state;
 	for (uint64_t id = 1; id <= SERVERS; id++)
 		m[id] = (struct model){.upper = 9, .lower = 5};
 	for (int step = 0; step < 20000; step++) {
@@ -162,7 +158,6 @@ static void explain_and_priorities_see_it_too(void **state)
 	struct lb_group *g = group_with("rr", 2, 1);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	for (uint64_t id = 2; id <= SERVERS; id++)
 		assert_int_equal(lb_server_set_priority(g, id, 1), 0);
 	commit(g);
@@ -187,7 +182,6 @@ static void the_next_process_goes_on_where_this_one_was(void **state)
 	uint8_t buf[2048];
 	ssize_t n;
 
-	(void)state;
 	for (int i = 0; i < 4; i++)
 		pick_from(p, 1, 0);
 	lb_done(p, 1, NULL);

@@ -15,7 +15,6 @@ struct own_table {
 
 static size_t own_table_size(const struct lb_snapshot *s)
 {
-	(void)s;
 	return sizeof(struct own_table);
 }
 
@@ -46,7 +45,6 @@ static void own_adopt(const struct lb_snapshot *s, void *cursor, const struct lb
 {
 	struct own_cursor *c = cursor;
 
-	(void)s;
 	assert_int_equal((uintptr_t)cursor % 64, 0);
 	if (old)
 		*c = *(const struct own_cursor *)old_cursor;
@@ -57,7 +55,6 @@ static ssize_t own_pick(const struct lb_snapshot *s, void *cursor, const struct 
 {
 	size_t n = lb_snapshot_count(s);
 
-	(void)cursor;
 	for (size_t i = 0; i < n; i++) {
 		size_t place = (size_t)(lb_query_request(q)->key64 + i) % n;
 
@@ -70,7 +67,6 @@ static ssize_t own_pick(const struct lb_snapshot *s, void *cursor, const struct 
 static void own_start(const struct lb_snapshot *s, void *cursor, size_t place,
 		      const struct lb_request *r)
 {
-	(void)r;
 	assert_in_range(lb_snapshot_counter(s, place, LB_COUNTER_ACTIVE), 1, 100);
 	((struct own_cursor *)cursor)->starts++;
 }
@@ -87,7 +83,6 @@ static bool own_score(const struct lb_snapshot *s, const void *cursor, const str
 {
 	const struct own_cursor *c = cursor;
 
-	(void)q;
 	*ret = 1000 * c->starts + 10 * c->done + (double)lb_snapshot_id(s, place);
 	return place != 0;
 }
@@ -134,7 +129,6 @@ static void it_chooses_by_the_key_and_its_hooks_are_called(void **state)
 	double score[4] = {0};
 	uint64_t id;
 
-	(void)state;
 	assert_int_equal(lb_picker_new(g, &p), 0);
 	assert_int_equal(lb_pick(p, &r, &id), 0);
 	assert_int_equal(id, 2);
@@ -158,7 +152,6 @@ static void its_build_may_refuse_a_commit(void **state)
 	struct lb_group *g = own_group(&own, &fails);
 	struct lb_group_stats s = {.size = sizeof(s)};
 
-	(void)state;
 	fails = -EDOM;
 	lb_server_set_weight(g, 1, 9);
 	assert_int_equal(lb_group_commit(g), -EDOM);
@@ -172,16 +165,11 @@ static void its_build_may_refuse_a_commit(void **state)
 static ssize_t pick_past_the_end(const struct lb_snapshot *s, void *cursor,
 				 const struct lb_query *q)
 {
-	(void)cursor;
-	(void)q;
 	return (ssize_t)lb_snapshot_count(s);
 }
 
 static ssize_t pick_the_first(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
 {
-	(void)s;
-	(void)cursor;
-	(void)q;
 	return 0;
 }
 
@@ -195,7 +183,6 @@ static void a_place_that_may_not_be_chosen_is_eproto(void **state)
 	struct lb_picker *p;
 	uint64_t id;
 
-	(void)state;
 	assert_int_equal(lb_picker_new(g, &p), 0);
 	assert_int_equal(lb_pick(p, NULL, &id), -EPROTO);
 	lb_group_free(g);
@@ -219,7 +206,6 @@ static void it_has_a_name_a_pick_and_no_unknown_flag(void **state)
 	struct lb_group_opts o = {.size = sizeof(o), .own_algo = &a};
 	struct lb_group *g;
 
-	(void)state;
 	a.name = "a name that is longer than the library keeps";
 	assert_int_equal(lb_group_new(&o, &g), -EINVAL);
 	a.name = "";
@@ -252,7 +238,6 @@ static void who_keeps_no_cursor_has_no_rotation_to_start(void **state)
 	struct lb_picker *p = NULL;
 	uint64_t id;
 
-	(void)state;
 	for (size_t i = 0; i < 20; i++)
 		p = picker_of(g);
 	assert_int_equal(picks_asked, 0);
@@ -263,7 +248,6 @@ static void who_keeps_no_cursor_has_no_rotation_to_start(void **state)
 
 static ssize_t pick_randomly(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
 {
-	(void)cursor;
 	return (ssize_t)(lb_query_random(q) % lb_snapshot_count(s));
 }
 
@@ -274,7 +258,6 @@ static void its_random_numbers_depend_on_the_seed_and_the_picker(void **state)
 	char first[300], second[300];
 	struct lb_picker *p;
 
-	(void)state;
 	assert_int_equal(lb_picker_new(g, &p), 0);
 	snprintf(first, sizeof(first), "%s", picks(p, 60, true));
 	assert_int_equal(lb_picker_new(g, &p), 0);
@@ -293,7 +276,6 @@ static void a_seed_of_the_request_decides_alone(void **state)
 	struct lb_picker *p = picker_of(g), *other = picker_of(g);
 	uint64_t id, same;
 
-	(void)state;
 	for (uint64_t seed = 1; seed <= 100; seed++) {
 		struct lb_request r = {.size = sizeof(r), .seed = seed};
 
@@ -316,8 +298,6 @@ static void shared_start(const struct lb_snapshot *s, void *cursor, size_t place
 	struct shared_count *group = lb_snapshot_group_state(s);
 	struct shared_count *server = lb_snapshot_server_state(s, place);
 
-	(void)cursor;
-	(void)r;
 	assert_int_equal((uintptr_t)server % 64, 0);
 	group->starts++;
 	server->starts++;
@@ -326,14 +306,12 @@ static void shared_start(const struct lb_snapshot *s, void *cursor, size_t place
 static void shared_on_count(const struct lb_snapshot *s, void *cursor, size_t place,
 			    enum lb_counter c)
 {
-	(void)cursor;
 	assert_int_equal(c, LB_COUNTER_QUEUED);
 	((struct shared_count *)lb_snapshot_server_state(s, place))->counts++;
 }
 
 static void shared_on_full(const struct lb_snapshot *s, void *cursor, size_t place)
 {
-	(void)cursor;
 	((struct shared_count *)lb_snapshot_server_state(s, place))->full++;
 }
 
@@ -343,8 +321,6 @@ static bool shared_score(const struct lb_snapshot *s, const void *cursor, const 
 	const struct shared_count *group = lb_snapshot_group_state(s);
 	const struct shared_count *server = lb_snapshot_server_state(s, place);
 
-	(void)cursor;
-	(void)q;
 	*ret = server->starts + 10 * server->counts + 100 * group->starts + 1000.0 * server->full;
 	return true;
 }
@@ -376,7 +352,6 @@ static void its_states_outlive_commits_and_are_everyones(void **state)
 	double score[5] = {0};
 	uint64_t id;
 
-	(void)state;
 	assert_int_equal(lb_pick(p, &r, &id), 0);
 	assert_int_equal(lb_pick(other, &r, &id), 0);
 	lb_count(other, id, LB_COUNTER_QUEUED, 1);
@@ -400,7 +375,6 @@ static void it_judges_its_options(void **state)
 	struct lb_algo greedy = shared_algo;
 	struct lb_group *g;
 
-	(void)state;
 	assert_int_equal(lb_group_new(&o, &g), -EINVAL);
 	greedy.server_bytes = LB_ALGO_STATE_MAX + 1;
 	o = (struct lb_group_opts){.size = sizeof(o), .own_algo = &greedy};
@@ -410,8 +384,6 @@ static void it_judges_its_options(void **state)
 static ssize_t pick_the_first_full_or_not(const struct lb_snapshot *s, void *cursor,
 					  const struct lb_query *q)
 {
-	(void)cursor;
-	(void)q;
 	return (ssize_t)(((struct shared_count *)lb_snapshot_server_state(s, 0))->full ? 1 : 0);
 }
 
@@ -422,7 +394,6 @@ static void it_learns_that_its_choice_is_full(void **state)
 	struct lb_picker *p;
 	uint64_t id;
 
-	(void)state;
 	algo.pick = pick_the_first_full_or_not;
 	g = own_group(&algo, NULL);
 	lb_server_set_maxconn(g, 1, 1);
@@ -438,9 +409,6 @@ static void it_learns_that_its_choice_is_full(void **state)
 static void say_the_place(const struct lb_snapshot *s, const void *cursor, const struct lb_query *q,
 			  size_t place, ssize_t chosen, char *buf, size_t cap)
 {
-	(void)s;
-	(void)cursor;
-	(void)q;
 	snprintf(buf, cap, place == 0 ? "" : "place %zu, not %zd", place, chosen);
 }
 
@@ -460,7 +428,6 @@ static void it_says_why(void **state)
 	struct lb_group *g;
 	char note[4][64];
 
-	(void)state;
 	algo.note = say_the_place;
 	g = own_group(&algo, NULL);
 	lb_server_set_up(g, 3, false);

@@ -45,7 +45,6 @@ static void a_key_finds_its_server(void **state)
 {
 	struct lb_persist *t = table(4, 0);
 
-	(void)state;
 	assert_int_equal(get(t, 5, 0), 0);
 	assert_int_equal(lb_persist_put(t, 5, 1, 0), 0);
 	assert_int_equal(get(t, 5, 0), 1);
@@ -64,7 +63,6 @@ static void use_keeps_an_entry_and_time_ends_it(void **state)
 	struct lb_persist *t = table(4, 100);
 	struct lb_persist_stats s = {.size = sizeof(s)};
 
-	(void)state;
 	lb_persist_put(t, 5, 1, 1000);
 	assert_int_equal(get(t, 5, 1099), 1);
 	assert_int_equal(get(t, 5, 1198), 1);
@@ -81,7 +79,6 @@ static void the_default_is_three_minutes(void **state)
 {
 	struct lb_persist *t = table(1, 0);
 
-	(void)state;
 	lb_persist_put(t, 5, 1, 1);
 	assert_int_equal(get(t, 5, UINT64_C(180000000000)), 1);
 	assert_int_equal(get(t, 5, UINT64_C(360000000001)), 0);
@@ -93,7 +90,6 @@ static void the_one_not_used_for_longest_gives_way(void **state)
 	struct lb_persist *t = table(3, 0);
 	struct lb_persist_stats s = {.size = sizeof(s)};
 
-	(void)state;
 	for (uint64_t key = 1; key <= 3; key++)
 		lb_persist_put(t, key, key, key);
 	assert_int_equal(get(t, 1, 4), 1);
@@ -113,7 +109,6 @@ static void a_server_is_forgotten_with_all_its_keys(void **state)
 {
 	struct lb_persist *t = table(100, 0);
 
-	(void)state;
 	for (uint64_t key = 0; key < 100; key++)
 		lb_persist_put(t, key, 1 + key % 3, 0);
 	assert_int_equal(sessions[2], 33);
@@ -154,7 +149,6 @@ static void it_is_the_slow_model(void **state)
 	uint32_t random = 1;
 	uint64_t now = 0;
 
-	(void)state;
 	for (uint64_t turn = 1; turn < 50000; turn++) {
 		uint64_t key = draw(&random, MODEL_KEYS), id = 1 + draw(&random, 7);
 
@@ -192,7 +186,6 @@ static void addresses_are_masked(void **state)
 	const uint8_t six[16] = {192, 0, 2, 1};
 	uint64_t ka, kb, kc, k6;
 
-	(void)state;
 	assert_int_equal(lb_persist_key(a, 4, 24, &ka), 0);
 	assert_int_equal(lb_persist_key(b, 4, 24, &kb), 0);
 	assert_int_equal(lb_persist_key(c, 4, 24, &kc), 0);
@@ -220,7 +213,6 @@ static void misuse_is_einval(void **state)
 	struct lb_persist *t;
 	uint64_t id;
 
-	(void)state;
 	assert_int_equal(lb_persist_new(&o, &t), -EINVAL);
 	o.entries = LB_PERSIST_ENTRIES_MAX + 1;
 	assert_int_equal(lb_persist_new(&o, &t), -EINVAL);

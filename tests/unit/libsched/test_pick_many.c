@@ -57,7 +57,6 @@ static void many_are_as_many_single_ones(void **state)
 	const uint64_t exclude[] = {2, 5};
 	struct lb_request r = {.size = sizeof(r)};
 
-	(void)state;
 	for (size_t a = 0; lb_algo_name(a); a++) {
 		const char *algo = lb_algo_name(a);
 
@@ -83,7 +82,6 @@ static void keys_and_ids_may_share_their_memory(void **state)
 	struct lb_request r = {.size = sizeof(r), .flags = LB_REQUEST_UNCOUNTED};
 	uint64_t both[BURST];
 
-	(void)state;
 	for (size_t i = 0; i < BURST; i++)
 		both[i] = i * i;
 	assert_int_equal(lb_pick_many(p, &r, both, BURST, both), BURST);
@@ -96,18 +94,12 @@ static void keys_and_ids_may_share_their_memory(void **state)
 static void beyond_the_end(const struct lb_snapshot *s, void *cursor, const struct lb_query *q,
 			   const uint64_t *key64, size_t n, uint32_t *ret_places)
 {
-	(void)cursor;
-	(void)q;
-	(void)key64;
 	for (size_t i = 0; i < n; i++)
 		ret_places[i] = i ? (uint32_t)lb_snapshot_count(s) + (uint32_t)i : 0;
 }
 
 static ssize_t the_first(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
 {
-	(void)s;
-	(void)cursor;
-	(void)q;
 	return 0;
 }
 
@@ -119,7 +111,6 @@ static void an_own_algorithm_cannot_choose_what_is_not_there(void **state)
 	uint64_t key[3] = {1, 2, 3}, id[3];
 	struct lb_group *g;
 
-	(void)state;
 	assert_int_equal(lb_group_new(&o, &g), 0);
 	add(g, 5, 1);
 	commit(g);
@@ -137,7 +128,6 @@ static void wrong_arguments_choose_nothing(void **state)
 	struct lb_request r = {.size = sizeof(r), .flags = 1u << 31};
 	uint64_t key[2] = {1, 2}, id[2] = {77, 77};
 
-	(void)state;
 	assert_int_equal(lb_pick_many(NULL, NULL, key, 2, id), -EINVAL);
 	assert_int_equal(lb_pick_many(p, NULL, key, 2, NULL), -EINVAL);
 	assert_int_equal(lb_pick_many(p, NULL, key, SIZE_MAX, id), -EINVAL);
@@ -162,7 +152,6 @@ static void slots_show_each_server_its_share(void **state)
 	} expected[] = {{"maglev", 65537}, {"mh", 4093}, {"sh", 256}, {"dh", 256}};
 	uint64_t *id = calloc(65537, sizeof(*id));
 
-	(void)state;
 	for (size_t k = 0; k < 4; k++) {
 		struct lb_group *g = GROUP(expected[k].algo, 1, 2, 3);
 		size_t of[4] = {0};
@@ -188,7 +177,6 @@ static void slots_are_where_maglev_looks(void **state)
 	uint64_t *before = calloc(65537, sizeof(*before)), *after = calloc(65537, sizeof(*after));
 	size_t moved = 0;
 
-	(void)state;
 	lb_group_slots(g, before, 65537);
 	lb_server_set_up(g, 4, false);
 	lb_group_slots(g, after, 65537);
@@ -210,7 +198,6 @@ static void groups_without_slots_say_so(void **state)
 	struct lb_group *g = GROUP("rr", 1), *none = group_new("maglev");
 	uint64_t id[2] = {9, 9};
 
-	(void)state;
 	assert_int_equal(lb_group_slots(g, id, 2), -EOPNOTSUPP);
 	assert_int_equal(lb_group_slots(NULL, id, 2), -EINVAL);
 	assert_int_equal(lb_group_slots(none, NULL, 2), -EINVAL);

@@ -35,7 +35,6 @@ static void check_nobody(struct lb_group *g, struct lb_picker *p)
 
 static void nobody_up_is_enosr(void **state)
 {
-	(void)state;
 	for_each_algo(check_nobody);
 }
 
@@ -57,7 +56,6 @@ static void check_states(struct lb_group *g, struct lb_picker *p)
 
 static void who_is_not_enabled_gets_nothing_new(void **state)
 {
-	(void)state;
 	for_each_algo(check_states);
 }
 
@@ -67,7 +65,6 @@ static void check_exclude(struct lb_group *g, struct lb_picker *p)
 	struct lb_request r = {.exclude = not, .n_exclude = 2};
 	uint64_t id;
 
-	(void)g;
 	for (int i = 0; i < 5; i++) {
 		assert_int_equal(pick(p, r, &id), 0);
 		assert_int_equal(id, 2);
@@ -87,7 +84,6 @@ static void check_exclude(struct lb_group *g, struct lb_picker *p)
 
 static void the_excluded_are_not_chosen(void **state)
 {
-	(void)state;
 	for_each_algo(check_exclude);
 }
 
@@ -108,7 +104,6 @@ static void check_maxconn(struct lb_group *g, struct lb_picker *p)
 
 static void all_full_is_eagain_and_maxconn_holds(void **state)
 {
-	(void)state;
 	for_each_algo(check_maxconn);
 }
 
@@ -139,7 +134,6 @@ static void check_prefer(struct lb_group *g, struct lb_picker *p)
 
 static void the_preferred_is_used_while_it_may_be(void **state)
 {
-	(void)state;
 	for_each_algo(check_prefer);
 }
 
@@ -149,7 +143,6 @@ static void a_preferred_standby_is_used(void **state)
 	struct lb_picker *p = picker_of(g);
 	uint64_t id;
 
-	(void)state;
 	lb_server_set_priority(g, 2, 1);
 	commit(g);
 	assert_picks(p, 2, "1 1");
@@ -165,7 +158,6 @@ static void a_preferred_full_one_is_left_or_waited_for(void **state)
 	struct lb_request r = {.prefer = 2};
 	uint64_t id;
 
-	(void)state;
 	lb_server_set_maxconn(g, 2, 1);
 	commit(g);
 	assert_int_equal(pick(p, r, &id), 0);
@@ -186,7 +178,6 @@ static void waiting_helps_when_only_the_preferred_is_left_and_full(void **state)
 	struct lb_request r = {.prefer = 2};
 	uint64_t id;
 
-	(void)state;
 	lb_server_set_up(g, 1, false);
 	lb_server_set_state(g, 2, LB_STATE_DISABLED);
 	lb_server_set_maxconn(g, 2, 1);
@@ -204,7 +195,6 @@ static void an_uncounted_pick_counts_nothing(void **state)
 	struct lb_picker *p = picker_of(g);
 	uint64_t id;
 
-	(void)state;
 	assert_int_equal(pick(p, (struct lb_request){.flags = LB_REQUEST_UNCOUNTED}, &id), 0);
 	assert_int_equal(stats_of(g, 1).active, 0);
 	assert_int_equal(stats_of(g, 1).picks, 0);
@@ -222,7 +212,6 @@ static void a_request_asks_for_what_is_known_or_is_refused(void **state)
 	struct lb_outcome o = {.size = sizeof(o), .inactive = 2};
 	uint64_t id;
 
-	(void)state;
 	assert_int_equal(lb_pick(p, &r.r, &id), 0);
 	r.beyond = 1;
 	assert_int_equal(lb_pick(p, &r.r, &id), -E2BIG);
@@ -242,7 +231,6 @@ static void a_request_asks_for_what_is_known_or_is_refused(void **state)
 
 static void the_same_seed_and_calls_give_the_same_picks(void **state)
 {
-	(void)state;
 	for (size_t i = 0; lb_algo_name(i); i++) {
 		struct lb_group *g = GROUP(lb_algo_name(i), 5, 3, 1),
 				*h = GROUP(lb_algo_name(i), 5, 3, 1);
@@ -263,7 +251,6 @@ static void both_ways_of_a_pick_choose_alike(void **state)
 {
 	const uint64_t nobody = 999;
 
-	(void)state;
 	for (size_t i = 0; lb_algo_name(i); i++) {
 		struct lb_group *g = GROUP(lb_algo_name(i), 5, 3, 1, 3, 2, 9),
 				*h = GROUP(lb_algo_name(i), 5, 3, 1, 3, 2, 9);
@@ -348,7 +335,6 @@ static enum lb_verdict verdict_of(const struct told *t, uint64_t id)
 
 static void explain_agrees_with_the_pick_and_moves_nothing(void **state)
 {
-	(void)state;
 	for (size_t a = 0; lb_algo_name(a); a++) {
 		struct lb_group *g = GROUP(lb_algo_name(a), 7, 5, 3, 0, 1);
 		struct lb_picker *p = picker_of(g);
@@ -375,7 +361,6 @@ static void the_chosen_has_the_least_score(void **state)
 {
 	static const char *const scored[] = {"lc", "wlc", "leastconn", "sed", "nq"};
 
-	(void)state;
 	for (size_t a = 0; a < sizeof(scored) / sizeof(scored[0]); a++) {
 		struct lb_group *g = GROUP(scored[a], 7, 5, 3, 2, 1);
 		struct lb_picker *p = picker_of(g);
@@ -406,7 +391,6 @@ static void each_who_is_passed_over_has_its_reason(void **state)
 	struct told t;
 	uint64_t id;
 
-	(void)state;
 	lb_server_set_state(g, 2, LB_STATE_OFFLINE);
 	lb_server_set_state(g, 3, LB_STATE_DRAINING);
 	lb_server_set_up(g, 4, false);
@@ -452,7 +436,6 @@ static void a_row_may_stop_the_telling(void **state)
 	struct lb_group *g = GROUP("roundrobin", 1, 1, 1);
 	int n = 0;
 
-	(void)state;
 	assert_int_equal(lb_explain(picker_of(g), NULL, stop, &n), 42);
 	assert_int_equal(n, 2);
 	lb_group_free(g);
@@ -463,7 +446,6 @@ static void picking_inside_a_row_is_fine(void **state)
 	struct lb_group *g = GROUP("roundrobin", 1, 1, 1);
 	struct told t = {.picker = picker_of(g)};
 
-	(void)state;
 	assert_int_equal(lb_explain(t.picker, NULL, keep_row, &t), 0);
 	assert_int_equal(t.n, 3);
 	assert_int_equal(chosen_of(&t), 1);

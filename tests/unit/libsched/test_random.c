@@ -22,7 +22,6 @@ static void one_draw_shares_by_weight(void **state)
 	struct lb_group *g = random_group(1, 7);
 	struct tally t = tally_of(picker_of(g), PICKS);
 
-	(void)state;
 	for (uint32_t id = 1; id <= 4; id++)
 		assert_in_range(t.of[id], PICKS * id / 10 - 245, PICKS * id / 10 + 245);
 	lb_group_free(g);
@@ -51,7 +50,6 @@ static uint32_t busiest(uint32_t draws)
 
 static void two_draws_avoid_the_busiest_and_two_is_the_default(void **state)
 {
-	(void)state;
 	assert_true(busiest(1) > 15);
 	assert_in_range(busiest(2), 11, 13);
 	assert_int_equal(busiest(0), busiest(2));
@@ -63,7 +61,6 @@ static void the_seed_decides(void **state)
 	struct lb_group *g = random_group(2, 7), *h = random_group(2, 7), *i = random_group(2, 8);
 	char one[256];
 
-	(void)state;
 	snprintf(one, sizeof(one), "%s", picks(picker_of(g), 50, true));
 	assert_picks(picker_of(h), 50, one);
 	assert_string_not_equal(picks(picker_of(i), 50, true), one);
@@ -77,7 +74,6 @@ static void too_many_draws_are_refused(void **state)
 	struct lb_group_opts o = {.size = sizeof(o), .algo = "random", .draws = LB_DRAWS_MAX + 1};
 	struct lb_group *g;
 
-	(void)state;
 	assert_int_equal(lb_group_new(&o, &g), -EINVAL);
 }
 
@@ -87,7 +83,6 @@ static void twos_weighs_inactive_connections_too(void **state)
 	struct lb_group *twos = GROUP("twos", 1, 1), *random = GROUP("random", 1, 1);
 	struct lb_picker *p = picker_of(twos), *q = picker_of(random);
 
-	(void)state;
 	lb_count(p, 1, LB_COUNTER_INACTIVE, 100);
 	lb_count(q, 1, LB_COUNTER_INACTIVE, 100);
 	assert_in_range(tally_of(p, PICKS).of[1], PICKS * 9 / 100, PICKS * 13 / 100); /* 1/3 * 1/3 */
@@ -131,7 +126,6 @@ static void twos_has_the_kernels_odds(void **state)
 	uint32_t cases[TWOS + 1] = {0}, n_cases = 0;
 	struct tally t;
 
-	(void)state;
 	for (uint32_t first = 0; first <= twos_sum; first++)
 		for (uint32_t second = 0; second <= twos_sum; second++, n_cases++)
 			cases[twos_choice(first, second)]++;
@@ -154,7 +148,6 @@ static void when_nearly_all_are_full_the_free_one_is_found(void **state)
 	struct lb_group *g = group_new("random");
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	for (uint64_t id = 1; id <= 9; id++) {
 		add(g, id, id == 5 ? 1 : 60000);
 		if (id != 5) {

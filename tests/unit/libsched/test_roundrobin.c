@@ -22,7 +22,6 @@ static void the_order_is_haproxys(void **state)
 	    {{256, 1, 100}, 3, "1 1 1 3 1 1 3 1 1 1 3 1 1 3 1 1 1 3 1 1 1 3"},
 	};
 
-	(void)state;
 	for (size_t k = 0; k < sizeof(seen) / sizeof(seen[0]); k++) {
 		struct lb_group *g = group_of("roundrobin", seen[k].weight, seen[k].n);
 		size_t picks_seen = 1;
@@ -38,7 +37,6 @@ static void a_window_gives_each_its_weight_exactly(void **state)
 {
 	static const uint32_t weights[][4] = {{4, 2, 2, 6}, {100, 50, 10, 7}, {256, 1, 0, 99}};
 
-	(void)state;
 	for (size_t k = 0; k < sizeof(weights) / sizeof(weights[0]); k++) {
 		struct lb_group *g = group_of("roundrobin", weights[k], 4);
 		struct lb_picker *p = picker_of(g);
@@ -62,7 +60,6 @@ static void edits_before_the_first_pick_leave_no_trace(void **state)
 	struct lb_picker *early = picker_of(g);
 	char expected[512];
 
-	(void)state;
 	for (uint64_t id = 1; id <= 3; id++) {
 		add(g, id, id == 1 ? 5 : 1);
 		commit(g);
@@ -79,7 +76,6 @@ static void an_unrelated_edit_keeps_the_rotation(void **state)
 	struct lb_group *g = GROUP("roundrobin", 3, 2, 1);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	assert_picks(p, 3, "1 2 1");
 	for (uint32_t i = 1; i < 40; i++) { /* the order of 3,2,1 goes on under commits */
 		static const char *const next[] = {"3", "1", "2", "1", "2", "1"};
@@ -97,7 +93,6 @@ static void who_comes_back_is_served_within_a_round(void **state)
 	struct lb_picker *p = picker_of(g);
 	struct tally t;
 
-	(void)state;
 	tally_of(p, 100);
 	lb_server_set_up(g, 3, false);
 	commit(g);
@@ -119,7 +114,6 @@ static void a_weight_that_grows_counts_at_once(void **state)
 	struct lb_picker *p = picker_of(g);
 	struct tally t;
 
-	(void)state;
 	tally_of(p, 150);
 	lb_server_set_weight(g, 2, 100);
 	commit(g);
@@ -134,7 +128,6 @@ static void a_full_server_is_passed_over_and_comes_back(void **state)
 	struct lb_server_opts s = {.size = sizeof(s), .id = 1, .weight = 2, .maxconn = 1};
 	struct lb_picker *p;
 
-	(void)state;
 	lb_server_add(g, &s, NULL);
 	add(g, 2, 1);
 	commit(g);

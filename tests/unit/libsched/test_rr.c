@@ -5,7 +5,6 @@ static void goes_round_newest_first(void **state)
 {
 	struct lb_group *g = GROUP("rr", 1, 1, 1);
 
-	(void)state;
 	assert_picks(picker_of(g), 7, "3 2 1 3 2 1 3");
 	lb_group_free(g);
 }
@@ -14,7 +13,6 @@ static void weights_count_only_as_zero_or_not(void **state)
 {
 	struct lb_group *g = GROUP("rr", 9, 0, 1, 5);
 
-	(void)state;
 	assert_picks(picker_of(g), 6, "4 3 1 4 3 1");
 	lb_group_free(g);
 }
@@ -24,7 +22,6 @@ static void a_server_that_comes_does_not_move_the_cursor(void **state)
 	struct lb_group *g = GROUP("rr", 1, 1, 1);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	assert_picks(p, 2, "3 2");
 	add(g, 4, 1);
 	commit(g);
@@ -37,7 +34,6 @@ static void when_the_cursor_leaves_its_successor_is_next(void **state)
 	struct lb_group *g = GROUP("rr", 1, 1, 1, 1);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	assert_picks(p, 2, "4 3");
 	lb_server_remove(g, 3);
 	commit(g);
@@ -53,7 +49,6 @@ static void the_kth_picker_starts_k_picks_in(void **state)
 {
 	struct lb_group *g = GROUP("rr", 1, 1, 1);
 
-	(void)state;
 	assert_picks(picker_of(g), 3, "3 2 1");
 	assert_picks(picker_of(g), 3, "2 1 3");
 	assert_picks(picker_of(g), 3, "1 3 2");

@@ -6,7 +6,6 @@ static void sed_prefers_a_heavy_server_to_an_idle_light_one(void **state)
 {
 	struct lb_group *g = GROUP("sed", 4, 2, 1);
 
-	(void)state;
 	assert_picks_that_stay(picker_of(g), 7, "1 2 1 1 3 2 1");
 	lb_group_free(g);
 }
@@ -16,7 +15,6 @@ static void nq_takes_the_idle_first_newest_first(void **state)
 	struct lb_group *g = GROUP("nq", 4, 2, 1);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	assert_picks_that_stay(p, 5, "3 2 1 1 1");
 	lb_done(p, 2, NULL);
 	assert_picks_that_stay(p, 1, "2");
@@ -28,7 +26,6 @@ static void inactive_connections_do_not_count(void **state)
 	struct lb_group *g = GROUP("sed", 1, 1);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	assert_int_equal(lb_count(p, 2, LB_COUNTER_INACTIVE, 1000), 0);
 	assert_picks(p, 2, "2 2");
 	lb_group_free(g);
@@ -49,7 +46,6 @@ static void explain_shows_what_is_compared(void **state)
 	struct lb_picker *p = picker_of(sed);
 	double score[3];
 
-	(void)state;
 	picks(p, 1, false);
 	assert_int_equal(lb_explain(p, NULL, note_score, score), 0);
 	assert_true(score[1] == 0.5 && score[2] == 1);

@@ -26,7 +26,6 @@ static void one_key_one_server(void **state)
 	struct lb_group *g = GROUP("sh", 1, 1, 1);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	assert_int_equal(pick_of(p, 0), 3);
 	for (uint64_t key = 0; key < 100; key++)
 		assert_int_equal(pick_of(p, key), pick_of(p, key));
@@ -46,7 +45,6 @@ static void sh_shares_by_weight_and_dh_does_not(void **state)
 {
 	struct lb_group *sh = GROUP("sh", 3, 1), *dh = GROUP("dh", 3, 1);
 
-	(void)state;
 	assert_in_range(share_of(picker_of(sh), 1), KEYS * 70 / 100, KEYS * 80 / 100);
 	assert_in_range(share_of(picker_of(dh), 1), KEYS * 45 / 100, KEYS * 55 / 100);
 	lb_group_free(sh);
@@ -85,7 +83,6 @@ static void check_fallback(const char *algo, bool weight_0)
 
 static void without_fallback_the_keys_of_a_closed_server_are_refused(void **state)
 {
-	(void)state;
 	check_fallback("sh", true);
 	check_fallback("sh", false);
 	check_fallback("dh", true);
@@ -97,7 +94,6 @@ static void who_is_down_is_out_of_the_table(void **state)
 	struct lb_group *g = without_fallback("sh");
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	for (uint64_t id = 1; id <= 3; id++)
 		add(g, id, 1);
 	lb_server_set_up(g, 2, false);

@@ -6,7 +6,6 @@ static void the_sequences_are_nginxs(void **state)
 {
 	struct lb_group *g = GROUP("smooth-wrr", 5, 1, 1);
 
-	(void)state;
 	assert_picks(picker_of(g), 14, "1 1 2 1 3 1 1 1 1 2 1 3 1 1");
 	lb_group_free(g);
 	g = GROUP("smooth-wrr", 3, 2, 1);
@@ -22,7 +21,6 @@ static void in_a_cycle_each_has_exactly_its_weight(void **state)
 	struct lb_group *g = GROUP("smooth-wrr", 13, 0, 7, 65, 1, 7);
 	struct tally t = tally_of(picker_of(g), 93 * 3);
 
-	(void)state;
 	assert_int_equal(t.of[1], 13 * 3);
 	assert_int_equal(t.of[2], 0);
 	assert_int_equal(t.of[3], 7 * 3);
@@ -137,7 +135,6 @@ static void same_as_the_model(const char *algo, uint32_t seed, uint32_t limit, u
 
 static void smooth_wrr_is_the_models(void **state)
 {
-	(void)state;
 	for (uint32_t seed = 1; seed <= 5; seed++)
 		for (uint32_t limit = 0; limit <= 6; limit += 6)
 			same_as_the_model("smooth-wrr", seed, limit, 1);
@@ -145,14 +142,12 @@ static void smooth_wrr_is_the_models(void **state)
 
 static void smooth_wrr_is_the_models_when_it_repeats_itself(void **state)
 {
-	(void)state;
 	for (uint32_t seed = 1; seed <= 10; seed++)
 		same_as_the_model("smooth-wrr", seed, 0, 15);
 }
 
 static void least_conn_is_the_models(void **state)
 {
-	(void)state;
 	for (uint32_t seed = 1; seed <= 5; seed++)
 		for (uint32_t limit = 0; limit <= 6; limit += 3)
 			same_as_the_model("least_conn", seed, limit, 1);

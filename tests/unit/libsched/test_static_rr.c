@@ -5,7 +5,6 @@ static void heavy_ones_are_spread_as_haproxy_does(void **state)
 {
 	struct lb_group *g = GROUP("static-rr", 3, 2, 1);
 
-	(void)state;
 	assert_picks(picker_of(g), 12, "1 1 2 1 2 3 1 1 2 1 2 3"); /* as HAProxy 2.6.12 did */
 	lb_group_free(g);
 }
@@ -14,7 +13,6 @@ static void common_divisors_do_not_matter(void **state)
 {
 	struct lb_group *g = GROUP("static-rr", 3000, 2000, 1000);
 
-	(void)state;
 	assert_picks(picker_of(g), 6, "1 1 2 1 2 3");
 	lb_group_free(g);
 }
@@ -24,7 +22,6 @@ static void who_may_not_be_chosen_is_passed_over(void **state)
 	struct lb_group *g = GROUP("static-rr", 1, 0, 1, 1);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	lb_server_set_up(g, 3, false);
 	lb_server_set_maxconn(g, 1, 1);
 	commit(g);
@@ -38,7 +35,6 @@ static void a_map_too_great_is_scaled_down(void **state)
 	struct lb_group *g = group_new("static-rr");
 	struct lb_picker *p;
 
-	(void)state;
 	for (uint64_t id = 1; id <= 8; id++)
 		add(g, id, id <= 7 ? 65535 - (uint32_t)id : 1);
 	commit(g);
@@ -52,7 +48,6 @@ static void an_edit_goes_on_at_the_same_entry(void **state)
 	struct lb_group *g = GROUP("static-rr", 1, 1, 1);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	assert_picks(p, 2, "1 2");
 	add(g, 4, 1);
 	commit(g);
@@ -65,7 +60,6 @@ static void the_map_is_that_of_the_rule(void **state)
 {
 	uint32_t x = 1;
 
-	(void)state;
 	for (int run = 0; run < 60; run++) {
 		uint32_t weight[30], n = 1 + draw(&x, 30);
 		int64_t score[30] = {0}, total = 0;

@@ -132,7 +132,6 @@ static void run(const char *algo)
 
 static void edits_and_picks_do_not_meet(void **state)
 {
-	(void)state;
 	for (size_t i = 0; lb_algo_name(i); i++)
 		run(lb_algo_name(i));
 }
@@ -157,7 +156,6 @@ static void *never_sent_away(void *arg)
 
 static void a_race_for_the_full_ones_leaves_the_free_one(void **state)
 {
-	(void)state;
 	for (size_t a = 0; lb_algo_name(a); a++) {
 		struct lb_group *g = group_new(lb_algo_name(a));
 		pthread_t thread[PICKERS];

@@ -49,7 +49,6 @@ static void of_two_choices_one_in_slow_start_has_its_small_share(void **state)
 {
 	static const char *const algos[] = {"p2c", "peak-ewma"};
 
-	(void)state;
 	for (size_t i = 0; i < 2; i++) {
 		struct lb_group *g = second_comes_late(algos[i]);
 		size_t early, half;
@@ -68,7 +67,6 @@ static void a_share_grows_with_the_time_in_service(void **state)
 {
 	struct lb_group *g = second_comes_late("wrr");
 
-	(void)state;
 	assert_int_equal(lb_group_deadline(g), 0);
 	assert_in_range(of_the_second(g), 50, 70); /* 1 of 17 */
 	tick(g, 100 * SECOND);
@@ -87,7 +85,6 @@ static void an_enabled_server_starts_slowly_too(void **state)
 {
 	struct lb_group *g = second_comes_late("wrr");
 
-	(void)state;
 	tick(g, 100 * SECOND);
 	tick(g, 110 * SECOND);
 	lb_server_set_state(g, 2, LB_STATE_DRAINING);
@@ -102,7 +99,6 @@ static void a_clock_that_goes_back_is_not_followed(void **state)
 {
 	struct lb_group *g = second_comes_late("wrr");
 
-	(void)state;
 	tick(g, 100 * SECOND);
 	tick(g, 105 * SECOND);
 	tick(g, 3 * SECOND);
@@ -115,7 +111,6 @@ static void weights_that_are_capacities_stay(void **state)
 	struct lb_group *g = second_comes_late("ovf");
 	struct lb_server_stats s = {.size = sizeof(s)};
 
-	(void)state;
 	tick(g, 100 * SECOND);
 	assert_int_equal(lb_group_deadline(g), UINT64_MAX);
 	assert_picks_that_stay(picker_of(g), 5, "2 2 1 1 -EAGAIN");
@@ -128,7 +123,6 @@ static void the_greatest_weights_have_room_for_it(void **state)
 {
 	struct lb_group *g = slow_group("wrr", 10 * SECOND);
 
-	(void)state;
 	add(g, 1, LB_WEIGHT_MAX);
 	add(g, 2, LB_WEIGHT_MAX);
 	tick(g, 1 * SECOND);
@@ -143,7 +137,6 @@ static void a_priority_group_opens_when_those_before_are_full(void **state)
 	struct lb_group *g;
 	struct lb_picker *p;
 
-	(void)state;
 	assert_int_equal(lb_group_new(&o, &g), 0);
 	for (uint64_t id = 1; id <= 3; id++)
 		add(g, id, 1);
@@ -168,7 +161,6 @@ static void a_priority_group_opens_when_those_before_are_full(void **state)
 
 static void null_is_refused(void **state)
 {
-	(void)state;
 	assert_int_equal(lb_group_tick(NULL, 1), -EINVAL);
 	assert_int_equal(lb_group_deadline(NULL), UINT64_MAX);
 }

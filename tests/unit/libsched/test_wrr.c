@@ -6,7 +6,6 @@ static void the_first_cycle_starts_low(void **state)
 {
 	struct lb_group *g = GROUP("wrr", 4, 2, 2);
 
-	(void)state;
 	assert_picks(picker_of(g), 9, "3 2 1 1 3 2 1 1 3");
 	lb_group_free(g);
 }
@@ -16,7 +15,6 @@ static void one_commit_of_all_starts_at_the_top(void **state)
 	struct lb_group *g = group_new("wrr");
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	add(g, 1, 4);
 	add(g, 2, 2);
 	add(g, 3, 2);
@@ -30,7 +28,6 @@ static void a_picker_that_missed_the_edits_replays_them(void **state)
 	struct lb_group *g = group_new("wrr");
 	struct lb_picker *p = picker_of(g); /* there before the servers, and never moved */
 
-	(void)state;
 	add(g, 1, 4);
 	commit(g);
 	add(g, 2, 2);
@@ -47,7 +44,6 @@ static void heavy_servers_come_in_bursts(void **state)
 	struct lb_picker *p = picker_of(g);
 	size_t burst = 0, longest = 0;
 
-	(void)state;
 	for (size_t i = 0; i < 2 * 167; i++) {
 		uint64_t id;
 
@@ -65,7 +61,6 @@ static void a_cycle_gives_each_its_weight_exactly(void **state)
 	static const uint32_t weights[][4] = {{4, 2, 2, 6}, {100, 50, 10, 7}, {1, 1, 1, 1},
 					      {7, 5, 3, 2}, {9, 6, 3, 12},    {65535, 1, 2, 0}};
 
-	(void)state;
 	for (size_t k = 0; k < sizeof(weights) / sizeof(weights[0]); k++) {
 		struct lb_group *g = group_of("wrr", weights[k], 4);
 		struct lb_picker *p = picker_of(g);
@@ -88,7 +83,6 @@ static void an_edit_puts_the_threshold_on_the_new_ladder(void **state)
 	struct lb_group *g = GROUP("wrr", 1, 3);
 	struct lb_picker *p = picker_of(g);
 
-	(void)state;
 	assert_picks(p, 5, "2 1 2 2 2"); /* levels 1; 3, 2, 1 */
 	lb_server_set_weight(g, 1, 5);
 	commit(g); /* the level stays at 1: both, then from the top at 5 */
@@ -107,7 +101,6 @@ static void a_full_heavy_server_costs_no_search_of_its_levels(void **state)
 	    .size = sizeof(heavy), .id = 1, .weight = 65535, .maxconn = 1};
 	struct lb_picker *p;
 
-	(void)state;
 	assert_int_equal(lb_server_add(g, &heavy, NULL), 0);
 	add(g, 2, 1);
 	commit(g);

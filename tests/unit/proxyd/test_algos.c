@@ -44,7 +44,6 @@ static void source_gives_each_weight_its_share(void **state)
 	struct lb_group *g;
 	struct lb_picker *p = group("source", weight, 3, 0, &g);
 
-	(void)state;
 	for (uint64_t key = 0; key < 600; key++)
 		n[pick(p, key)]++;
 	assert_int_equal(n[1], 200);
@@ -60,7 +59,6 @@ static void source_stays(void **state)
 	struct lb_picker *p = group("source", weight, 3, 0, &g);
 	uint64_t id = pick(p, 12345);
 
-	(void)state;
 	for (int i = 0; i < 10; i++)
 		assert_int_equal(pick(p, 12345), id);
 	lb_group_free(g);
@@ -72,7 +70,6 @@ static void source_hands_on_what_a_full_server_cannot_take(void **state)
 	struct lb_group *g;
 	struct lb_picker *p = group("source", weight, 2, 1, &g);
 
-	(void)state;
 	assert_int_equal(pick(p, 0), 1);
 	assert_int_equal(pick(p, 0), 2);
 	assert_int_equal(pick(p, 0), 1000 + EAGAIN);
@@ -84,7 +81,6 @@ static void without_servers_there_is_no_choice(void **state)
 	struct lb_group *g;
 	struct lb_picker *p = group("source", NULL, 0, 0, &g);
 
-	(void)state;
 	assert_int_equal(pick(p, 5), 1000 + ENOSR);
 	lb_group_free(g);
 }

@@ -65,7 +65,6 @@ static int evaluate(const char *text)
 
 static void a_condition_binds_not_before_and_before_or(void **state)
 {
-	(void)state;
 	assert_int_equal(evaluate(""), 0);
 	assert_int_equal(evaluate("12"), 1);
 	assert_int_equal(evaluate("1 || 0 && 0"), 1);
@@ -78,7 +77,6 @@ static void a_condition_binds_not_before_and_before_or(void **state)
 
 static void a_predicate_says_what_it_is_asked(void **state)
 {
-	(void)state;
 	assert_int_equal(evaluate("streq(\"a, b\",\"a, b\")"), 1);
 	assert_int_equal(evaluate("strneq(a,a)"), 0);
 	assert_int_equal(evaluate("strstr(abc,bc)"), 1);
@@ -107,7 +105,6 @@ static void a_section_takes_its_defaults(void **state)
 	struct cfg_proxy *a = first(l), *b = STAILQ_NEXT(a, next);
 	struct cfg_server *s = STAILQ_FIRST(&a->servers);
 
-	(void)state;
 	assert_int_equal(l->diag.count[DIAG_ERROR], 0);
 	assert_int_equal(a->set.timeout.client_ns, 5 * SECOND);
 	assert_int_equal(a->set.retries, 7);
@@ -126,7 +123,6 @@ static void named_defaults_are_chosen(void **state)
 				"defaults y\n timeout client 2s\n"
 				"listen a from x\n bind :1\n");
 
-	(void)state;
 	assert_int_equal(first(l)->set.timeout.client_ns, SECOND);
 	unload(l);
 }
@@ -137,7 +133,6 @@ static void times_have_units(void **state)
 				" timeout connect 250us\n timeout check 3m\n timeout queue 1h\n");
 	const struct cfg_timeouts *t = &first(l)->set.timeout;
 
-	(void)state;
 	assert_int_equal(t->client_ns, 1500 * CFG_MS);
 	assert_int_equal(t->server_ns, 172800 * SECOND);
 	assert_int_equal(t->connect_ns, 250000);
@@ -154,7 +149,6 @@ static void bind_knows_lists_and_ranges(void **state)
 	struct cfg_bind *b;
 	size_t i = 0;
 
-	(void)state;
 	STAILQ_FOREACH (b, &first(l)->binds, next) {
 		assert_true(i < 5);
 		assert_string_equal(b->text, expected[i++]);
@@ -168,7 +162,6 @@ static void addresses_know_the_environment(void **state)
 	struct loaded *l;
 	struct cfg_server *s;
 
-	(void)state;
 	setenv("PROXYD_TEST_HOST", "127.0.0.9", 1);
 	l = load("listen a\n mode tcp\n server s ${PROXYD_TEST_HOST}:77\n"
 		 " server t \"$PROXYD_TEST_HOST\":78\n");
@@ -187,7 +180,6 @@ static void setenv_is_seen_by_the_lines_below(void **state)
 	    load("global\n setenv PROXYD_TEST_PORT 4711\n presetenv PROXYD_TEST_PORT 1\n"
 		 "listen a\n mode tcp\n bind \":$PROXYD_TEST_PORT\"\n");
 
-	(void)state;
 	assert_string_equal(STAILQ_FIRST(&first(l)->binds)->text, "0.0.0.0:4711");
 	unload(l);
 }
@@ -202,7 +194,6 @@ static void a_listen_section_is_its_own_backend(void **state)
 	struct cfg_proxy *a = first(l), *b = STAILQ_NEXT(a, next), *f = STAILQ_NEXT(b, next),
 			 *c = STAILQ_NEXT(f, next);
 
-	(void)state;
 	assert_ptr_equal(a->backend, a);
 	assert_ptr_equal(b->backend, c);
 	assert_ptr_equal(f->backend, a);
@@ -214,7 +205,6 @@ static void a_long_second_word_is_no_second_word(void **state)
 	char text[400] = "global\n issuers-chain-path ";
 	struct loaded *l;
 
-	(void)state;
 	memset(text + strlen(text), 'A', 300);
 	l = load(text);
 	assert_int_equal(l->diag.count[DIAG_ERROR], 0);
@@ -230,7 +220,6 @@ static void no_takes_back(void **state)
 				"listen b\n");
 	struct cfg_proxy *a = first(l), *b = STAILQ_NEXT(a, next);
 
-	(void)state;
 	assert_false(a->set.tcplog);
 	assert_null(a->set.logs);
 	assert_int_equal(a->set.redispatch, 0);
@@ -289,7 +278,6 @@ static void no_input_breaks_the_reader(void **state)
 	};
 	uint64_t x = 1;
 
-	(void)state;
 	for (int round = 0; round < 300; round++) {
 		char text[1500] = "";
 		size_t len = 0;

@@ -40,7 +40,6 @@ static void reads_what_is_readable(void **state)
 {
 	struct conn c = opened();
 
-	(void)state;
 	assert_step(&c, CONN_WAIT, 0);
 	c.side[CONN_SERVER].readable = true;
 	assert_step(&c, CONN_READ, CONN_SERVER);
@@ -53,7 +52,6 @@ static void pending_bytes_stop_their_source(void **state)
 {
 	struct conn c = opened();
 
-	(void)state;
 	c.side[CONN_CLIENT].readable = true;
 	conn_did_send(&c, CONN_SERVER, 0, 500, true, 1);
 	assert_step(&c, CONN_WAIT, 0);
@@ -67,7 +65,6 @@ static void the_other_direction_goes_on_meanwhile(void **state)
 {
 	struct conn c = opened();
 
-	(void)state;
 	conn_did_send(&c, CONN_SERVER, 0, 500, true, 1);
 	c.side[CONN_SERVER].readable = true;
 	assert_step(&c, CONN_READ, CONN_SERVER);
@@ -77,7 +74,6 @@ static void a_fin_is_passed_on_behind_the_last_byte(void **state)
 {
 	struct conn c = opened();
 
-	(void)state;
 	conn_did_send(&c, CONN_SERVER, 0, 500, true, 1);
 	conn_saw_eof(&c, CONN_CLIENT);
 	assert_step(&c, CONN_WAIT, 0);
@@ -93,7 +89,6 @@ static void both_fins_close_without_shutdown(void **state)
 {
 	struct conn c = opened();
 
-	(void)state;
 	conn_saw_eof(&c, CONN_CLIENT);
 	conn_saw_eof(&c, CONN_SERVER);
 	assert_step(&c, CONN_CLOSE, 0);
@@ -104,7 +99,6 @@ static void both_fins_wait_for_the_last_byte(void **state)
 {
 	struct conn c = opened();
 
-	(void)state;
 	conn_did_send(&c, CONN_CLIENT, 0, 9, true, 1);
 	conn_saw_eof(&c, CONN_SERVER);
 	conn_saw_eof(&c, CONN_CLIENT);
@@ -121,7 +115,6 @@ static void a_reset_server_lets_the_client_have_the_rest(void **state)
 {
 	struct conn c = opened();
 
-	(void)state;
 	conn_did_send(&c, CONN_CLIENT, 0, 9, true, 1);
 	conn_saw_error(&c, CONN_SERVER);
 	conn_saw_eof(&c, CONN_SERVER);
@@ -138,7 +131,6 @@ static void a_failed_write_still_reads_the_answer(void **state)
 {
 	struct conn c = opened();
 
-	(void)state;
 	conn_saw_error(&c, CONN_SERVER); /* EPIPE */
 	assert_step(&c, CONN_READ, CONN_SERVER);
 }
@@ -147,7 +139,6 @@ static void before_the_server_one_buffer_of_the_client_is_read(void **state)
 {
 	struct conn c;
 
-	(void)state;
 	conn_begin(&c, 0);
 	c.side[CONN_CLIENT].readable = true;
 	assert_step(&c, CONN_READ, CONN_CLIENT);
@@ -166,7 +157,6 @@ static void a_client_that_resets_needs_no_server(void **state)
 {
 	struct conn c;
 
-	(void)state;
 	conn_begin(&c, 0);
 	conn_set_state(&c, CONN_CONNECTING, 0);
 	conn_saw_error(&c, CONN_CLIENT);
@@ -179,7 +169,6 @@ static void bytes_move_the_deadline(void **state)
 {
 	struct conn c = opened();
 
-	(void)state;
 	assert_int_equal(conn_deadline(&c, &timeouts), 30 * MS);
 	conn_did_read(&c, CONN_CLIENT, 1, true, 20 * MS);
 	conn_did_send(&c, CONN_SERVER, 1, 0, false, 20 * MS);
@@ -193,7 +182,6 @@ static void a_client_that_has_spoken_is_not_waited_for(void **state)
 {
 	struct conn c = opened();
 
-	(void)state;
 	conn_saw_eof(&c, CONN_CLIENT);
 	assert_int_equal(conn_deadline(&c, &timeouts), 50 * MS);
 	assert_true(conn_expire(&c, &timeouts, 50 * MS));
@@ -205,7 +193,6 @@ static void an_end_that_is_not_read_is_not_waited_for(void **state)
 	struct conn_timeouts t = timeouts;
 	struct conn c = opened();
 
-	(void)state;
 	t.server_ns = 10 * MS;
 	conn_did_send(&c, CONN_CLIENT, 1, 500, true, 1 * MS);
 	assert_int_equal(conn_deadline(&c, &t), 31 * MS); /* the client's */
@@ -218,7 +205,6 @@ static void half_closed_has_its_own_timeouts(void **state)
 	struct conn_timeouts t = timeouts;
 	struct conn c = opened();
 
-	(void)state;
 	t.server_fin_ns = 3 * MS;
 	conn_saw_eof(&c, CONN_CLIENT);
 	assert_int_equal(conn_deadline(&c, &t), 3 * MS);
@@ -229,7 +215,6 @@ static void a_tunnel_has_one_timeout(void **state)
 	struct conn_timeouts t = timeouts;
 	struct conn c = opened();
 
-	(void)state;
 	t.tunnel_ns = 100 * MS;
 	conn_did_read(&c, CONN_SERVER, 1, true, 7 * MS);
 	assert_int_equal(conn_deadline(&c, &t), 107 * MS);
@@ -240,7 +225,6 @@ static void waiting_has_its_timeouts(void **state)
 	struct conn_timeouts t = timeouts;
 	struct conn c;
 
-	(void)state;
 	conn_begin(&c, 1 * MS);
 	assert_int_equal(conn_deadline(&c, &t), 6 * MS); /* timeout connect stands in */
 	t.queue_ns = 9 * MS;
@@ -259,7 +243,6 @@ static void retries_rest_a_second_at_most(void **state)
 {
 	struct conn c = opened();
 
-	(void)state;
 	conn_set_state(&c, CONN_RETRY, 0);
 	assert_int_equal(conn_deadline(&c, &timeouts), 5 * MS);
 	assert_int_equal(conn_deadline(&c, &(struct conn_timeouts){.connect_ns = 3000 * MS}),
@@ -285,7 +268,6 @@ static void assert_retries(unsigned retries, int redispatch, const char *expecte
 
 static void retries_are_counted_as_haproxy_does(void **state)
 {
-	(void)state;
 	assert_retries(3, 0, "sssx");
 	assert_retries(3, -1, "ssrx"); /* option redispatch: the last one */
 	assert_retries(3, -2, "srsx");
@@ -301,7 +283,6 @@ static void what_brings_the_deadline_nearer_says_so(void **state)
 	    .client_ns = 300 * MS, .server_ns = 50 * MS, .client_fin_ns = 20 * MS};
 	uint32_t seed = 1;
 
-	(void)state;
 	for (unsigned round = 0; round < 300; round++) {
 		struct conn c = opened();
 		uint64_t now_ns = 0, armed_ns = conn_deadline(&c, &t);

@@ -14,7 +14,6 @@ static void sums_are_of_all_workers(void **state)
 	struct tally *t = tally_new(3);
 	struct tally_sum s;
 
-	(void)state;
 	assert_non_null(t);
 	counter_inc(counters_of(t, 0), COUNT_REQUESTS);
 	counter_add(&counters_of(t, 2)->n[COUNT_BYTES_IN], 70);
@@ -33,7 +32,6 @@ static void a_clear_counts_from_there_on(void **state)
 	struct tally *t = tally_new(2);
 	struct tally_sum s;
 
-	(void)state;
 	for (unsigned i = 0; i < 5; i++)
 		counter_inc(counters_of(t, 1), COUNT_SESSIONS);
 	counter_max(&counters_of(t, 1)->queue_max, 3);
@@ -57,7 +55,6 @@ static void a_rate_slides_over_a_second(void **state)
 	struct counters *c = counters_of(t, 0);
 	struct tally_sum s;
 
-	(void)state;
 	for (unsigned i = 0; i < 10; i++)
 		count_rate_at(&c->sessions, 7);
 	tally_read(t, 7 * SECOND + SECOND / 2, &s);
@@ -81,7 +78,6 @@ static void times_are_averaged(void **state)
 	struct tally *t = tally_new(1);
 	struct tally_sum s;
 
-	(void)state;
 	for (unsigned i = 0; i < 10; i++)
 		count_times(counters_of(t, 0), (const uint64_t[]){0, i < 5 ? 10 : 20, 7, 100});
 	tally_read(t, 0, &s);

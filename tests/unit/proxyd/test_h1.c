@@ -185,7 +185,6 @@ static const struct refused requests[] = {
 
 static void refuses_what_two_parsers_may_read_in_two_ways(void **state)
 {
-	(void)state;
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
 		struct rig r;
 		ssize_t n = ask(&r, requests[i].text, requests[i].len);
@@ -242,7 +241,6 @@ static const struct {
 
 static void puts_old_servers_right(void **state)
 {
-	(void)state;
 	for (size_t i = 0; i < sizeof(old_servers) / sizeof(old_servers[0]); i++) {
 		const char *text = old_servers[i].came;
 		size_t len = strlen(text);
@@ -273,7 +271,6 @@ static const struct refused lenient_requests[] = {
 
 static void lenient_is_not_ambiguous(void **state)
 {
-	(void)state;
 	for (size_t i = 0; i < sizeof(lenient_requests) / sizeof(lenient_requests[0]); i++) {
 		struct rig r;
 		ssize_t n;
@@ -289,7 +286,6 @@ static void lenient_is_not_ambiguous(void **state)
 
 static void refuses_what_a_lying_server_sends(void **state)
 {
-	(void)state;
 	for (size_t i = 0; i < sizeof(responses) / sizeof(responses[0]); i++) {
 		struct rig r;
 		ssize_t n = answer(&r, responses[i].text, responses[i].len, HTTP_METHOD_GET);
@@ -310,7 +306,6 @@ static void tells_the_parts_of_a_request(void **state)
 	struct rig r;
 	struct http_msg *m = &r.m;
 
-	(void)state;
 	assert_int_equal(ask(&r, TEXT(text)), sizeof(text) - 1 - 5);
 	assert_int_equal(m->method, HTTP_METHOD_POST);
 	assert_span(m, m->method_text, "POST");
@@ -340,7 +335,6 @@ static void tells_the_parts_of_an_absolute_target(void **state)
 	    {"coap+tcp://a:5/", "a:5", "/", ""},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
 		char text[256];
 		struct rig r;
@@ -385,7 +379,6 @@ static void knows_who_goes_on(void **state)
 	     false, true},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
 		struct rig r;
 
@@ -428,7 +421,6 @@ static void decides_where_an_answer_ends(void **state)
 	     HTTP_BODY_LENGTH, 7},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
 		struct rig r;
 
@@ -445,7 +437,6 @@ static void opens_a_tunnel_only_when_asked(void **state)
 	static const char text[] = "HTTP/1.1 101 Go" CRLF CRLF;
 	struct rig r;
 
-	(void)state;
 	put(&r, TEXT(text));
 	assert_int_equal(h1_response(&r.m, ROOM, sizeof(text) - 1, HTTP_METHOD_GET, true),
 			 sizeof(text) - 1);
@@ -458,7 +449,6 @@ static void wants_more_until_the_head_is_whole(void **state)
 	static const char text[] = "GET /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa HTTP/1.1" CRLF HOST
 				   "Accept: text/html, application/xhtml+xml, */*" CRLF CRLF;
 
-	(void)state;
 	for (size_t n = 0; n < sizeof(text) - 1; n++) {
 		struct rig r;
 
@@ -470,7 +460,6 @@ static void wants_more_until_the_head_is_whole(void **state)
 /* A fault is never taken back: what a part shows is what the whole shows. */
 static void finds_the_same_fault_at_every_split(void **state)
 {
-	(void)state;
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
 		for (size_t n = 0; n < requests[i].len; n++) {
 			struct rig r;
@@ -487,7 +476,6 @@ static void bounds_the_head(void **state)
 	struct rig r;
 	size_t n;
 
-	(void)state;
 	assert_non_null(text);
 	n = (size_t)sprintf(text, "GET / HTTP/1.1" CRLF);
 	for (int i = 0; i <= HTTP_FIELDS_MAX; i++)
@@ -518,7 +506,6 @@ static void writes_what_it_read(void **state)
 	static const char text[] = "GET /x HTTP/1.1" CRLF HOST "X-A: 1" CRLF CRLF;
 	struct rig r;
 
-	(void)state;
 	assert_true(ask(&r, TEXT(text)) > 0);
 	assert_written(&r.m, text);
 	free(r.base);
@@ -538,7 +525,6 @@ static void knows_its_fields_by_every_byte_of_their_name(void **state)
 	    {"transfer-encoding", HTTP_ID_TRANSFER_ENCODING},
 	};
 
-	(void)state;
 	for (size_t k = 0; k < sizeof(known) / sizeof(known[0]); k++) {
 		size_t len = strlen(known[k].name);
 		char *name = malloc(len); /* valgrind and asan see a byte too many */
@@ -566,7 +552,6 @@ static void changes_requests(void **state)
 	struct rig r;
 	struct http_msg *m = &r.m;
 
-	(void)state;
 	assert_true(ask(&r, TEXT(text)) > 0);
 	assert_int_equal(http_set(m, TEXT("X"), TEXT("new")), 0);
 	assert_int_equal(http_add(m, TEXT("Connection"), TEXT("close")), 0);
@@ -591,7 +576,6 @@ static void changes_responses(void **state)
 	static const char text[] = "HTTP/1.0 200 OK" CRLF "A: b" CRLF CRLF;
 	struct rig r;
 
-	(void)state;
 	assert_true(answer(&r, TEXT(text), HTTP_METHOD_GET) > 0);
 	r.m.minor = 1;
 	assert_int_equal(http_set_status(&r.m, 404, NULL), 0);
@@ -606,7 +590,6 @@ static void leaves_all_as_it_was_when_the_room_is_full(void **state)
 	struct rig r;
 	char out[8];
 
-	(void)state;
 	memset(big, 'b', sizeof(big));
 	assert_true(ask(&r, TEXT(text)) > 0);
 	assert_int_equal(http_add(&r.m, TEXT("X"), big, sizeof(big)), -ENOSPC);
@@ -629,7 +612,6 @@ static void steps_through_lists(void **state)
 	struct rig r;
 	size_t n = 0;
 
-	(void)state;
 	assert_true(ask(&r, TEXT(text)) > 0);
 	while (http_next_element(&r.m, r.m.field[0].value, &at, &element)) {
 		assert_true(n < 3);
@@ -678,7 +660,6 @@ static const struct refused chunks[] = {
 /* Whole, and in two pieces split at every byte. */
 static void decodes_chunks_in_any_pieces(void **state)
 {
-	(void)state;
 	for (size_t i = 0; i < sizeof(chunks) / sizeof(chunks[0]); i++)
 		for (size_t split = 0; split <= chunks[i].len; split++) {
 			struct h1_body b;
@@ -703,7 +684,6 @@ static void tells_payload_from_framing(void **state)
 	char out[16];
 	size_t at = 0, len = 0;
 
-	(void)state;
 	h1_body_begin(&b, &chunked);
 	while (!b.done && at < sizeof(text) - 1) {
 		struct http_span piece;
@@ -724,7 +704,6 @@ static void bounds_extensions_and_trailers(void **state)
 	char text[16384];
 	struct h1_body b;
 
-	(void)state;
 	memset(text, 'a', sizeof(text));
 	text[1] = ';';
 	h1_body_begin(&b, &chunked);
@@ -746,7 +725,6 @@ static void counts_lengths(void **state)
 	struct http_msg m = {.framing = HTTP_BODY_LENGTH, .length = 5};
 	struct h1_body b;
 
-	(void)state;
 	h1_body_begin(&b, &m);
 	assert_int_equal(h1_body_feed(&b, "abc", 3, NULL), 3);
 	assert_false(b.done);
@@ -767,7 +745,6 @@ static void skips_what_needs_no_look(void **state)
 	struct http_msg m = {.framing = HTTP_BODY_LENGTH, .length = 5};
 	struct h1_body b;
 
-	(void)state;
 	h1_body_begin(&b, &m);
 	assert_int_equal(h1_body_ahead(&b), 5);
 	h1_body_skip(&b, 3);

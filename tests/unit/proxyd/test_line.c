@@ -32,7 +32,6 @@ static const char *parsed(const char *text)
 
 static void words_stand_between_blanks(void **state)
 {
-	(void)state;
 	assert_string_equal(parsed("show stat"), "show|stat");
 	assert_string_equal(parsed("  show \t stat  \r"), "show|stat");
 	assert_string_equal(parsed(""), "");
@@ -40,14 +39,12 @@ static void words_stand_between_blanks(void **state)
 
 static void a_semicolon_begins_another_command(void **state)
 {
-	(void)state;
 	assert_string_equal(parsed("a b;c"), "a|b/c");
 	assert_string_equal(parsed("a;;b;"), "a//b/");
 }
 
 static void a_backslash_takes_what_follows_for_itself(void **state)
 {
-	(void)state;
 	assert_string_equal(parsed("a\\ b c"), "a b|c");
 	assert_string_equal(parsed("a\\;b\\\\"), "a;b\\");
 	assert_string_equal(parsed("^\\d\\"), "^\\d\\");
@@ -59,7 +56,6 @@ static void too_many_words_are_told(void **state)
 	char line[3 * LINE_WORDS_MAX], *rest = line;
 	struct line_command c;
 
-	(void)state;
 	*line = '\0';
 	for (unsigned i = 0; i <= LINE_WORDS_MAX; i++)
 		strcat(line, "a ");
@@ -72,7 +68,6 @@ static void a_payload_is_announced_by_the_last_word(void **state)
 	char yes[] = "add map x <<", spaces[] = "add <<  ", no[] = "add x<<", middle[] = "a << b", alone[] = "<<";
 	char named[] = "add map x <<%EOF%", longest[] = "a <<1234567", longer[] = "a <<12345678", end[LINE_PATTERN_MAX + 1];
 
-	(void)state;
 	assert_true(line_has_payload(yes, end));
 	assert_string_equal(end, "");
 	assert_string_equal(parsed(yes), "add|map|x");

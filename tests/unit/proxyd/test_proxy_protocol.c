@@ -43,7 +43,6 @@ static void version_1_is_a_line(void **state)
 	static const char four[] = "PROXY TCP4 192.0.2.1 198.51.100.7 56324 443\r\n",
 			  six[] = "PROXY TCP6 2001:db8::1 2001:db8::2 65535 1\r\n";
 
-	(void)state;
 	assert_header(1, &a, &b, four, sizeof(four) - 1);
 	assert_header(1, &c, &d, six, sizeof(six) - 1);
 }
@@ -59,7 +58,6 @@ static void version_2_is_binary(void **state)
 				  "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01"
 				  "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x02\xff\xff\0\x01";
 
-	(void)state;
 	assert_header(2, &a, &b, four, sizeof(four) - 1);
 	assert_header(2, &c, &d, six, sizeof(six) - 1);
 }
@@ -71,7 +69,6 @@ static void other_families_are_unknown(void **state)
 	struct sockaddr none = {.sa_family = AF_UNIX};
 	static const char one[] = "PROXY UNKNOWN\r\n", two[] = "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
 
-	(void)state;
 	assert_header(1, &a, &b, one, sizeof(one) - 1);
 	assert_header(1, &none, &none, one, sizeof(one) - 1);
 	assert_header(2, &none, &a, two, 16);
@@ -82,7 +79,6 @@ static void the_longest_line_fits(void **state)
 	struct sockaddr_in6 a = v6("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 65535);
 	char buf[PROXY_HEADER_MAX];
 
-	(void)state;
 	assert_true(proxy_header(buf, 1, (void *)&a, (void *)&a) < sizeof(buf));
 }
 
@@ -93,7 +89,6 @@ static void reads_what_it_writes(void **state)
 	struct proxy_ends ends;
 	char buf[PROXY_HEADER_MAX];
 
-	(void)state;
 	for (unsigned version = 1; version <= 2; version++) {
 		size_t len = proxy_header(buf, version, (void *)&a, (void *)&b);
 
@@ -124,7 +119,6 @@ static void tells_more(void **state)
 	struct proxy_ends ends;
 	size_t len = proxy_header_extra(buf, proxy_header(buf, 2, (void *)&a, (void *)&b), &extra);
 
-	(void)state;
 	assert_int_equal(proxy_parse(buf, len, &ends), len); /* the sum is right, too */
 	assert_int_equal(ends.authority_len, 9);
 	assert_memory_equal(ends.authority, "a.example", 9);
@@ -163,7 +157,6 @@ static void refuses_what_is_no_header(void **state)
 	char v2[16 + 12] = "\r\n\r\n\0\r\nQUIT\n\x31\x11\0\x0c";
 	struct proxy_ends ends;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		assert_int_equal(proxy_parse(wrong[i], strlen(wrong[i]), &ends), -EPROTO);
 	assert_int_equal(proxy_parse(v2, sizeof(v2), &ends), -EPROTO); /* version 3 */
@@ -181,7 +174,6 @@ static void extras_have_an_end(void **state)
 	char data[64] = "\r\n\r\n\0\r\nQUIT\n\x21\x11";
 	struct proxy_ends ends;
 
-	(void)state;
 	data[15] = 12 + 7 + 5;
 	memcpy(data + 28, "\x02\0\4host", 7);
 	memcpy(data + 35, "\x05\0\2id", 5);

@@ -63,7 +63,6 @@ static void a_table_has_its_size_and_no_more(void **state)
 {
 	struct table *t = table(100, false), *full = table(3, true);
 
-	(void)state;
 	for (int i = 0; i < 1000; i++)
 		count(t, i, SECOND);
 	assert_int_equal(table_used(t), 100);
@@ -83,7 +82,6 @@ static void who_is_held_makes_no_room(void **state)
 	struct table *t = table(2, false);
 	struct table_entry *e = hold(t, 1, true, SECOND);
 
-	(void)state;
 	for (int i = 2; i < 50; i++)
 		count(t, i, SECOND);
 	table_count(t, e, table_at(TABLE_GPC0), 5, SECOND);
@@ -97,7 +95,6 @@ static void a_rate_slides(void **state)
 {
 	struct table *t = table(10, false);
 
-	(void)state;
 	for (int i = 0; i < 20; i++)
 		count(t, 1, 100 * SECOND);
 	assert_int_equal(read_of(t, 1, TABLE_GPC0_RATE, 101 * SECOND), 20);
@@ -113,7 +110,6 @@ static void an_equal_definition_is_the_same_table(void **state)
 {
 	struct table *a = table(10, false), *b, *c;
 
-	(void)state;
 	count(a, 1, SECOND);
 	b = table(10, false);
 	c = table(11, false);
@@ -129,8 +125,6 @@ static bool read_lines(void *userdata, const char *path,
 		       bool (*add)(void *to, const char *line, struct rule_error *e), void *to,
 		       struct rule_error *e)
 {
-	(void)userdata;
-	(void)path;
 	return add(to, "/a one", e) && add(to, "/a/b two", e) && add(to, "/c  three four", e);
 }
 
@@ -154,7 +148,6 @@ static void every_view_sees_a_change(void **state)
 	struct rule_error e;
 	char buf[256];
 
-	(void)state;
 	assert_true(map_load(m, &shared, true, &e));
 	str = map_view(m, MATCH_STR, false, &e);
 	beg = map_view(m, MATCH_BEG, false, &e);
@@ -190,7 +183,6 @@ static void a_view_may_be_younger_than_a_draft(void **state)
 	unsigned version;
 	char buf[256];
 
-	(void)state;
 	assert_true(map_load(m, &shared, true, &e));
 	str = map_view(m, MATCH_STR, false, &e);
 	version = map_prepare(m);

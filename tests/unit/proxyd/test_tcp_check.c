@@ -69,7 +69,6 @@ static void sends_in_a_row_leave_together(void **state)
 	const struct cfg_step step[] = {SEND("AUTH x\r\n"), SEND("PING\r\n"), EXPECT("+PONG")};
 	struct talk t;
 
-	(void)state;
 	begin(&t, step, 3);
 	assert_int_equal(opened(&t), HEALTH_STEP_MORE);
 	assert_sent(&t, "AUTH x\r\nPING\r\n");
@@ -86,7 +85,6 @@ static void what_came_before_a_send_is_not_looked_at_again(void **state)
 	const struct cfg_step step[] = {EXPECT("220"), SEND("QUIT\r\n"), EXPECT("2")};
 	struct talk t;
 
-	(void)state;
 	begin(&t, step, 3);
 	assert_int_equal(opened(&t), HEALTH_STEP_MORE);
 	assert_int_equal(received(&t, "220 hello\r\n"), HEALTH_STEP_MORE);
@@ -103,7 +101,6 @@ static void what_must_not_come_is_waited_for_until_the_end(void **state)
 	struct cfg_step step[] = {EXPECT("-ERR")};
 	struct talk t;
 
-	(void)state;
 	step[0].not = true;
 	begin(&t, step, 1);
 	assert_int_equal(opened(&t), HEALTH_STEP_MORE);
@@ -122,7 +119,6 @@ static void enough_bytes_are_judged_without_more(void **state)
 	struct cfg_step step[] = {EXPECT("bad")};
 	struct talk t;
 
-	(void)state;
 	step[0].not = true;
 	step[0].min_bytes = 3;
 	begin(&t, step, 1);
@@ -140,7 +136,6 @@ static void a_second_connection_goes_where_it_is_told(void **state)
 				  EXPECT("^b$")};
 	struct talk t;
 
-	(void)state;
 	step[3].is_regex = true;
 	begin(&t, step, 4);
 	assert_int_equal(opened(&t), HEALTH_STEP_MORE);
@@ -159,7 +154,6 @@ static void connections_alone_are_no_protocol(void **state)
 					{.action = CFG_STEP_CONNECT, .port = 2}};
 	struct talk t;
 
-	(void)state;
 	begin(&t, step, 2);
 	assert_int_equal(opened(&t), HEALTH_STEP_RECONNECT);
 	assert_int_equal(opened(&t), HEALTH_STEP_DONE);

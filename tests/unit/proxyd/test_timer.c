@@ -22,7 +22,6 @@ static void first_is_the_earliest(void **state)
 	struct timer timer[N] = {{0}};
 	uint64_t x = 7;
 
-	(void)state;
 	assert_int_equal(timers_reserve(&t, N), 0);
 	for (unsigned step = 0; step < 20000; step++) {
 		struct timer *one = &timer[next(&x) % N];
@@ -50,7 +49,6 @@ static void drains_in_order(void **state)
 	uint64_t x = 11, last = 0;
 	size_t n = 0;
 
-	(void)state;
 	assert_int_equal(timers_reserve(&t, N), 0);
 	for (size_t i = 0; i < N; i++)
 		timer_arm(&t, &timer[i], next(&x));
@@ -68,7 +66,6 @@ static void never_disarms(void **state)
 	struct timers t = {0};
 	struct timer timer = {0};
 
-	(void)state;
 	assert_int_equal(timers_reserve(&t, 1), 0);
 	timer_arm(&t, &timer, 5);
 	timer_arm(&t, &timer, TIMER_NEVER);

@@ -101,7 +101,6 @@ static void a_name_gets_its_certificate(void **state)
 	    load(&d, "listen a\n bind :1 ssl crt %s crt %s crt %s\n", one, wild, exact);
 	const struct tls_front *f = cfg_bind_front(STAILQ_FIRST(&STAILQ_FIRST(&cfg->proxies)->binds));
 
-	(void)state;
 	assert_non_null(f);
 	assert_gets(f, "one.example", one);
 	assert_gets(f, "www.one.example", one);
@@ -121,7 +120,6 @@ static void strict_sni_has_no_default(void **state)
 	struct cfg *cfg = load(&d, "listen a\n bind :1 ssl crt %s strict-sni\n", one);
 	const struct tls_front *f = cfg_bind_front(STAILQ_FIRST(&STAILQ_FIRST(&cfg->proxies)->binds));
 
-	(void)state;
 	assert_gets(f, "one.example", one);
 	assert_gets(f, "other.example", NULL);
 	end(&d, cfg);
@@ -136,7 +134,6 @@ static void a_list_has_names_of_its_own_and_excludes_some(void **state)
 	const struct tls_front *f;
 	FILE *out;
 
-	(void)state;
 	snprintf(list, sizeof(list), "%s/list", folder);
 	out = fopen(list, "w");
 	fprintf(
@@ -162,7 +159,6 @@ static void a_list_that_is_wrong_is_told_by_its_lines(void **state)
 	struct cfg *cfg;
 	FILE *out;
 
-	(void)state;
 	snprintf(list, sizeof(list), "%s/list", folder);
 	out = fopen(list, "w");
 	fprintf(out,
@@ -186,7 +182,6 @@ static void a_range_of_ports_has_one_front(void **state)
 	struct cfg *cfg = load(&d, "listen a\n bind :1-3 ssl crt %s\n bind :9\n", one);
 	const struct cfg_bind *b = STAILQ_FIRST(&STAILQ_FIRST(&cfg->proxies)->binds);
 
-	(void)state;
 	assert_non_null(cfg_bind_front(b));
 	assert_ptr_equal(cfg_bind_front(b), cfg_bind_front(STAILQ_NEXT(b, next)));
 	assert_null(cfg_bind_front(STAILQ_NEXT(STAILQ_NEXT(STAILQ_NEXT(b, next), next), next)));
@@ -206,7 +201,6 @@ static void servers_inherit_and_differ(void **state)
 	const bool tls[] = {true, false, true, true, false},
 		   check[] = {true, false, false, true, true};
 
-	(void)state;
 	assert_int_equal(d.count[DIAG_ERROR], 0);
 	for (int i = 0; i < 5; i++, s = STAILQ_NEXT(s, next)) {
 		assert_int_equal(cfg_server_back(s) != NULL, tls[i]);
@@ -220,7 +214,6 @@ static void a_server_is_verified_unless_one_says_otherwise(void **state)
 	struct diag d;
 	struct cfg *cfg = load(&d, "backend b\n server a 127.0.0.1:1 ssl\n");
 
-	(void)state;
 	assert_int_equal(d.count[DIAG_ERROR], 1);
 	end(&d, cfg);
 	cfg = load(&d, "global\n ssl-server-verify none\nbackend b\n server a 127.0.0.1:1 ssl\n");
@@ -243,7 +236,6 @@ static void versions_are_what_is_left(void **state)
 	};
 	uint16_t min, max;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		tls_versions(&cases[i].s, &min, &max);
 		assert_int_equal(min, cases[i].min);

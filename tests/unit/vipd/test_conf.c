@@ -54,7 +54,6 @@ static void defaults_are_those_of_keepalived(void **state)
 	struct conf *c = read_conf(INSTANCE(""));
 	const struct conf_instance *i = c->instances;
 
-	(void)state;
 	assert_int_equal(i->priority, 100);
 	assert_int_equal(i->advert_ms, 1000);
 	assert_int_equal(i->version, 2);
@@ -70,7 +69,6 @@ static void ipv6_addresses_make_version_3(void **state)
 	struct conf *c = read_conf("vrrp_instance A {\n interface eth0\n virtual_router_id 5\n"
 				   " virtual_ipaddress {\n fe80::1\n }\n}\n");
 
-	(void)state;
 	assert_int_equal(c->instances->version, 3);
 	assert_int_equal(c->instances->family, AF_INET6);
 	assert_int_equal(c->instances->addresses[0].prefix, 128);
@@ -81,7 +79,6 @@ static void version_2_knows_whole_seconds_and_3_hundredths(void **state)
 {
 	struct conf *c = read_conf(INSTANCE("advert_int 1.6"));
 
-	(void)state;
 	assert_int_equal(c->instances->advert_ms, 2000);
 	assert_int_equal(d->count[DIAG_WARNING], 1);
 	end(c);
@@ -96,7 +93,6 @@ static void globals_count_wherever_they_stand(void **state)
 	struct conf *c = read_conf(INSTANCE("") "global_defs {\n vrrp_garp_master_repeat 9\n"
 						" vrrp_version 3\n}\n");
 
-	(void)state;
 	assert_int_equal(c->instances->garp.repeat, 9);
 	assert_int_equal(c->instances->version, 3);
 	end(c);
@@ -107,7 +103,6 @@ static void a_password_is_cut_to_8_characters(void **state)
 	struct conf *c =
 	    read_conf(INSTANCE("authentication {\n auth_type PASS\n auth_pass 123456789\n}"));
 
-	(void)state;
 	assert_string_equal(c->instances->auth_pass, "12345678");
 	end(c);
 }
@@ -120,7 +115,6 @@ static void a_check_inherits_from_its_servers(void **state)
 				   " connect_timeout 1\n }\n }\n}\n");
 	const struct conf_check *k = c->virtuals->reals->checks;
 
-	(void)state;
 	assert_int_equal(k->common.delay_loop_ms, 7000);
 	assert_int_equal(k->common.retry, 3);
 	assert_int_equal(k->common.connect_timeout_ms, 1000);
@@ -137,7 +131,6 @@ static void a_group_is_many_services_of_one_virtual_server(void **state)
 	const struct conf_virtual *v = c->virtuals;
 	struct ha_service_opts s;
 
-	(void)state;
 	assert_int_equal(v->n_listen, 4);
 	assert_int_equal(v->listen[2].ip.bytes[3], 3);
 	model_service(v, &v->listen[3], &s);
@@ -165,7 +158,6 @@ static void a_range_goes_from_its_first_to_its_last_address(void **state)
 	    {"10.0.0.0/33", NULL, NULL, 0},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(ranges) / sizeof(*ranges); i++) {
 		char text[200], address[HA_IP_TEXT_SIZE];
 		const struct conf_virtual_group *g;
@@ -200,7 +192,6 @@ static void each_url_is_a_request_of_its_check(void **state)
 	    " url {\n path /b\n virtualhost w\n regex x\n regex_options utf\n }\n }\n }\n}\n");
 	const struct conf_check *k = c->virtuals->reals->checks;
 
-	(void)state;
 	assert_null(k->next);
 	assert_int_equal(k->kind, CONF_CHECK_HTTP);
 	assert_ptr_equal(k->way, &conf_way_default);
@@ -225,7 +216,6 @@ static void hexadecimal_bytes_may_stand_in_any_pieces(void **state)
 	static const uint8_t payload[] = {0xab, 0x12, 0x0f, 0x03, 0x45, 0x06};
 	static const uint8_t reply[] = {0x01, 0x20, 0x00, 0x04}, mask[] = {0x0f, 0xf0, 0xf0, 0xff};
 
-	(void)state;
 	assert_int_equal(u->payload_len, sizeof(payload));
 	assert_memory_equal(u->payload, payload, sizeof(payload));
 	assert_int_equal(u->reply_len, sizeof(reply));
@@ -244,7 +234,6 @@ static void each_host_of_smtp_is_a_check(void **state)
 	    " retry 9\n }\n }\n }\n}\n");
 	const struct conf_check *k = c->virtuals->reals->checks;
 
-	(void)state;
 	assert_int_equal(k->way->connect_port, 26);
 	assert_string_equal(k->helo, "h");
 	assert_int_equal(k->next->common.retry, 9);
@@ -260,7 +249,6 @@ static void nobody_waits_for_a_script_that_security_keeps_from_running(void **st
 	int fd = mkstemp(path);
 	struct conf *c;
 
-	(void)state;
 	assert_true(fd >= 0 && !fchmod(fd, 0722));
 	close(fd);
 	snprintf(text, sizeof(text),
@@ -292,7 +280,6 @@ static void a_script_is_split_or_given_to_a_shell(void **state)
 		      "vrrp_script b {\n script \"pidof x || exit 1\"\n user nobody\n}\n");
 	const struct conf_vrrp_script *a = c->scripts, *b = a->next;
 
-	(void)state;
 	assert_string_equal(a->script.argv[0], "/bin/x");
 	assert_string_equal(a->script.argv[2], "z");
 	assert_null(a->script.argv[3]);
@@ -308,7 +295,6 @@ static void broadcast_plus_and_minus_are_computed(void **state)
 				   " virtual_ipaddress {\n 10.0.0.1/26 brd +\n 10.0.0.70/26 brd -\n"
 				   " }\n}\n");
 
-	(void)state;
 	assert_int_equal(c->instances->addresses[0].broadcast.bytes[3], 63);
 	assert_int_equal(c->instances->addresses[1].broadcast.bytes[3], 64);
 	end(c);
@@ -322,7 +308,6 @@ static void missing_braces_are_found_again(void **state)
 				   " authentication {\n auth_type PASS\n auth_pass x\n"
 				   " virtual_ipaddress {\n 10.0.0.2\n");
 
-	(void)state;
 	assert_int_equal(c->n_instances, 2);
 	assert_int_equal(c->instances->n_addresses, 1);
 	assert_string_equal(c->instances->next->auth_pass, "x");
@@ -335,7 +320,6 @@ static void a_misplaced_block_in_a_paired_file_is_skipped(void **state)
 	struct conf *c = read_conf(
 	    INSTANCE("authentication {\n virtual_server 10.0.0.1 80 {\n }\n}\npriority 7"));
 
-	(void)state;
 	assert_int_equal(c->n_virtuals, 0);
 	assert_int_equal(c->instances->priority, 7);
 	end(c);
@@ -346,7 +330,6 @@ static void blocks_deeper_than_the_limit_are_skipped(void **state)
 	char text[4096] = "";
 	struct conf *c;
 
-	(void)state;
 	for (int i = 0; i < CONF_DEPTH_MAX + 10; i++)
 		strcat(text, "a {\n");
 	for (int i = 0; i < CONF_DEPTH_MAX + 10; i++)
@@ -364,7 +347,6 @@ static void a_file_that_includes_itself_ends(void **state)
 	int fd = mkstemp(name);
 	struct conf *c;
 
-	(void)state;
 	snprintf(text, sizeof(text), "include %s\n", name);
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 	close(fd);
@@ -383,7 +365,6 @@ static void a_file_that_includes_itself_twice_ends_soon(void **state)
 	int fd = mkstemp(name);
 	struct conf *c;
 
-	(void)state;
 	snprintf(text, sizeof(text), "include %s\ninclude %s\n", name, name);
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 	close(fd);
@@ -429,7 +410,6 @@ static void a_copy_says_what_was_read_and_its_copy_says_the_same(void **state)
 	    " virtual_ipaddress {\n 10.0.0.1 label \"\"\n }\n"; /* a brace is missing */
 	char *one = copy_of(text), *two = copy_of(one);
 
-	(void)state;
 	assert_string_equal(one, two);
 	assert_null(strstr(one, "comment"));
 	assert_null(strstr(one, "other"));

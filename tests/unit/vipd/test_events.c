@@ -11,7 +11,6 @@ static int told;
 
 static void count(void *userdata, const char *line)
 {
-	(void)userdata, (void)line;
 	told++;
 }
 
@@ -25,7 +24,6 @@ static void the_last_are_kept_in_order(void **state)
 	struct events e = {.fn = count};
 	json_t *list;
 
-	(void)state;
 	told = 0;
 	for (int i = 0; i < EVENTS_MAX + 10; i++)
 		events_add(&e, json_pack("{s:s, s:i}", "type", i % 2 ? "odd" : "even", "i", i));
@@ -48,7 +46,6 @@ static void none_is_an_empty_list(void **state)
 	struct events e = {0};
 	json_t *list = events_last(&e, NULL, NULL, 10);
 
-	(void)state;
 	assert_int_equal(json_array_size(list), 0);
 	json_decref(list);
 	events_add(&e, NULL); /* no memory: nothing happened */

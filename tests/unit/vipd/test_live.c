@@ -12,7 +12,6 @@
 static int no_send(struct ha_vrrp *v, const struct ha_ip *to, const void *advert, size_t len,
 		   void *u)
 {
-	(void)v, (void)to, (void)advert, (void)len, (void)u;
 	return 0;
 }
 
@@ -42,7 +41,6 @@ static void what_was_written_is_read(void **state)
 	struct live_router slot = {0}, got;
 	struct ha_vrrp *v = owner();
 
-	(void)state;
 	assert_false(live_read_router(&slot, &got)); /* nothing yet */
 	live_write_router(&slot, v, &base);
 	assert_true(live_read_router(&slot, &got));
@@ -57,7 +55,6 @@ static void a_successor_counts_on_and_clearing_begins_at_0(void **state)
 	struct live_counters base;
 	struct ha_vrrp *v = owner();
 
-	(void)state;
 	assert_false(live_base(&slot, &base));
 	live_write_router(&slot, v, NULL);
 	assert_true(live_base(&slot, &base));
@@ -76,7 +73,6 @@ static void what_a_crash_left_half_written_is_not_read_and_then_written_anew(voi
 	struct live_router slot = {0}, got;
 	struct ha_vrrp *v = owner();
 
-	(void)state;
 	live_write_router(&slot, v, &base);
 	atomic_fetch_add(&slot.turn, 1); /* it died in the middle */
 	assert_false(live_read_router(&slot, &got));
@@ -94,7 +90,6 @@ static void a_writer_that_lies_harms_nobody(void **state)
 	const struct live l = {.n_checks = 1, .check = &check, .text = text};
 	struct health_check_status status;
 
-	(void)state;
 	atomic_store(&slot.turn, 2);
 	slot.n_senders = UINT32_MAX;
 	assert_true(live_read_router(&slot, &got));
@@ -110,7 +105,6 @@ static void lateness_is_counted_by_its_bounds(void **state)
 {
 	struct live_late late = {0};
 
-	(void)state;
 	live_add_late(&late, 0);
 	live_add_late(&late, live_late_bound_ns[0]);
 	live_add_late(&late, live_late_bound_ns[0] + 1);
@@ -133,7 +127,6 @@ static void counters_come_along_by_key(void **state)
 	struct live_counters got;
 	struct ha_vrrp *v = owner();
 
-	(void)state;
 	assert_int_equal(live_new(&one, &keys, NULL, NULL, NULL, &old), 0);
 	live_write_router(&old->router[1], v, &base);
 	assert_int_equal(live_new(&two, &new_keys, old, &keys, &(struct conf_pairs){0}, &l), 0);

@@ -29,7 +29,6 @@ static void add(const char *text)
 
 static void keep_line(void *userdata, const struct conf_line *l)
 {
-	(void)userdata;
 	add(*answer ? "|" : "");
 	for (size_t i = 0; i < l->n; i++) {
 		add(i ? " " : "");
@@ -99,43 +98,36 @@ static void ends_with_an_error(const char *text, unsigned line, const char *word
 
 static void a_value_is_looked_at_when_it_is_used(void **state)
 {
-	(void)state;
 	becomes("$A=10.2.${B}\n$B=0\n${A}.1\n$B=10\n${A}.1\n", "10.2.0.1|10.2.10.1");
 }
 
 static void a_name_without_braces_ends_with_a_blank(void **state)
 {
-	(void)state;
 	becomes("$A=5\n$A $A/24 ${A}/24 x$A\n", "5 $A/24 5/24 x5");
 }
 
 static void a_variable_that_is_not_set_stays_as_it_is(void **state)
 {
-	(void)state;
 	becomes("a $B \"${B}\"\n", "a $B ${B}");
 }
 
 static void a_value_is_put_into_quotes_but_not_into_comments(void **state)
 {
-	(void)state;
 	becomes("$A=x\n\"${A} y\" # $A\n$L= \\\nb \\\nc\n# $L\nd ! ${L}\n", "x y|d");
 }
 
 static void a_value_may_be_empty_or_have_a_comment(void **state)
 {
-	(void)state;
 	becomes("$A=\n$B=1 # one\na${A}b${B}c\n", "ab1c");
 }
 
 static void a_condition_may_come_from_a_value(void **state)
 {
-	(void)state;
 	becomes("$ME=@me\n$YOU=@you\n$ME a\n$YOU b\n@^you c\n@^me d\n", "a|c");
 }
 
 static void the_built_in_ones_are_there(void **state)
 {
-	(void)state;
 	setenv("VIPD_TEST", "home", 1);
 	becomes("${_INSTANCE} ${_PWD} ${_ENV VIPD_TEST} a${_HASH}b ${_RANDOM 4 4}\n",
 		"me /tmp home a#b 4");
@@ -145,7 +137,6 @@ static void the_built_in_ones_are_there(void **state)
 
 static void escapes_are_those_of_a_shell(void **state)
 {
-	(void)state;
 	becomes("\"\\x41\\102\\t\\e\\\"\" it's 'a b'\nnotify 'a b' \"c\"\n",
 		"AB\te\" it's 'a b'|notify a b c");
 }
@@ -154,7 +145,6 @@ static void escapes_are_those_of_a_shell(void **state)
 
 static void several_lines_are_read_one_by_one(void **state)
 {
-	(void)state;
 	becomes(
 	    "$L= \\\n a ${N} { \\\n $M=x${N} \\\n @you no \\\n b $M \\\n }\n$N=1\n$L\n$N=2\n$L\n",
 	    "a 1 {|b x1|}|a 2 {|b x2|}");
@@ -162,13 +152,11 @@ static void several_lines_are_read_one_by_one(void **state)
 
 static void what_stands_around_several_lines_joins_the_outer_ones(void **state)
 {
-	(void)state;
 	becomes("$L= \\\na \\\nb \\\nc\nx $L y\n", "x a|b|c y");
 }
 
 static void a_definition_for_another_node_is_no_text(void **state)
 {
-	(void)state;
 	becomes("@you $L= \\\na \\\nb\nc $L\n", "c $L");
 }
 
@@ -176,7 +164,6 @@ static void a_definition_for_another_node_is_no_text(void **state)
 
 static void a_sequence_counts_up_down_and_in_hex(void **state)
 {
-	(void)state;
 	becomes("~SEQ(i, 0, 2) a${i}\n", "a0|a1|a2");
 	becomes("~SEQ(i, 3) a${i}\n~SEQ(j, -2) ${j}\n", "a1|a2|a3|-1|-2");
 	becomes("~SEQ(i, 9, -4, 0) ${i}\n~SEQ(k, 1, 1, 0) ${k}\n", "9|5|1");
@@ -185,7 +172,6 @@ static void a_sequence_counts_up_down_and_in_hex(void **state)
 
 static void lists_and_sequences_may_stand_in_each_other(void **state)
 {
-	(void)state;
 	becomes("~LST({a, b}, {1,x}, {2,y}) ~SEQ(i, 2) ${a}${b}${i}\n", "1x1|1x2|2y1|2y2");
 	becomes("$N=2\n ~LST(a, p,q) ~SEQ(i, ${N}) $a $i\n", "p 1|p 2|q 1|q 2");
 }
@@ -194,7 +180,6 @@ static void lists_and_sequences_may_stand_in_each_other(void **state)
 
 static void variables_that_name_each_other_are_an_error_with_a_line(void **state)
 {
-	(void)state;
 	ends_with_an_error("$A=${B}\n$B=${A}\nx ${A}\n", 3, "itself");
 	ends_with_an_error("$A= \\\na \\\n$A \\\nb\n\n$A\n", 2, "in each other");
 }
@@ -203,7 +188,6 @@ static void doubling_is_an_error_with_a_line(void **state)
 {
 	char text[1024] = "$A0=0123456789012345678901234567890123456789\n";
 
-	(void)state;
 	for (int i = 1; i < 15; i++)
 		sprintf(text + strlen(text), "$A%d=${A%d}${A%d}\n", i, i - 1, i - 1);
 	strcat(text, "${A14}\n");
@@ -212,13 +196,11 @@ static void doubling_is_an_error_with_a_line(void **state)
 
 static void a_sequence_that_makes_nothing_ends(void **state)
 {
-	(void)state;
 	ends_with_an_error("\n~SEQ(a, 100000) ~SEQ(b, 100000) @you x\n", 2, "MiB");
 }
 
 static void a_sequence_that_makes_too_much_ends(void **state)
 {
-	(void)state;
 	if (read_text("\n~SEQ(a, 100000) ~SEQ(b, 100000) x ${a} ${b} y\n"))
 		assert_int_equal(errors, 1);
 	assert_int_equal(first_line, 2);

@@ -55,7 +55,6 @@ static void each_allocation_may_fail(void **state)
 	static struct diag d;
 	int failures = 0, r = -1;
 
-	(void)state;
 	for (long n = 0; n < ENOUGH; n++) {
 		struct conf *c;
 		bool reached;

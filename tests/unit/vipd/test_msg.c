@@ -16,13 +16,11 @@ static int pair[2];
 
 static int set_up(void **state)
 {
-	(void)state;
 	return msg_pair(pair);
 }
 
 static int tear_down(void **state)
 {
-	(void)state;
 	close(pair[0]);
 	close(pair[1]);
 	return 0;
@@ -33,7 +31,6 @@ static void a_message_arrives_as_it_was_sent(void **state)
 	const struct msg sent = {.type = MSG_REAL, .index = 3, .index2 = 4, .value = -1};
 	struct msg got;
 
-	(void)state;
 	assert_int_equal(msg_receive(pair[1], &got, NULL), 0);
 	assert_int_equal(msg_send(pair[0], &sent, -1), 0);
 	assert_int_equal(msg_receive(pair[1], &got, NULL), 1);
@@ -46,7 +43,6 @@ static void a_descriptor_is_passed_along(void **state)
 	int null = open("/dev/null", O_RDONLY), passed = -1;
 	struct msg got;
 
-	(void)state;
 	assert_int_equal(msg_send(pair[0], &sent, null), 0);
 	assert_int_equal(msg_receive(pair[1], &got, &passed), 1);
 	assert_true(passed >= 0 && passed != null);
@@ -62,7 +58,6 @@ static void a_descriptor_nobody_expects_is_closed(void **state)
 	struct msg got;
 	char byte;
 
-	(void)state;
 	assert_int_equal(pipe(ends), 0);
 	assert_int_equal(msg_send(pair[0], &sent, ends[1]), 0);
 	close(ends[1]);
@@ -77,7 +72,6 @@ static void what_has_not_the_right_length_is_skipped(void **state)
 	char longer[sizeof(struct msg) + 1] = {0};
 	struct msg got;
 
-	(void)state;
 	assert_int_equal(send(pair[0], "short", 5, 0), 5);
 	assert_int_equal(send(pair[0], longer, sizeof(longer), 0), sizeof(longer));
 	assert_int_equal(msg_send(pair[0], &sent, -1), 0);
@@ -90,7 +84,6 @@ static void a_full_queue_is_said_and_never_waited_for(void **state)
 	const struct msg m = {.type = MSG_HOLD};
 	int r = 0, n = 0;
 
-	(void)state;
 	while (n < 1000000 && (r = msg_send(pair[0], &m, -1)) == 0)
 		n++;
 	assert_int_equal(r, -EAGAIN);
@@ -101,7 +94,6 @@ static void the_other_side_going_is_told(void **state)
 {
 	struct msg got;
 
-	(void)state;
 	close(pair[0]);
 	assert_int_equal(msg_receive(pair[1], &got, NULL), -EPIPE);
 	pair[0] = -1;

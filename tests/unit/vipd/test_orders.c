@@ -41,7 +41,6 @@ static void a_new_one_orders_nothing(void **state)
 	struct orders *o;
 	struct farm f;
 
-	(void)state;
 	set_up(&f);
 	assert_int_equal(orders_new(&f.conf, NULL, NULL, &o), 0);
 	assert_int_equal(o->n_reals, 3);
@@ -58,7 +57,6 @@ static void orders_follow_their_objects_to_another_place(void **state)
 	struct orders *old, *o;
 	struct farm f, g;
 
-	(void)state;
 	set_up(&f);
 	set_up(&g);
 	assert_int_equal(orders_new(&f.conf, NULL, NULL, &old), 0);
@@ -87,7 +85,6 @@ static void names_are_as_people_write_them(void **state)
 	struct conf_real r = {.port = 80};
 	char name[CONF_REAL_NAME_SIZE];
 
-	(void)state;
 	ha_ip_parse("2001:db8::1", &r.ip);
 	conf_real_name(&r, name, sizeof(name));
 	assert_string_equal(name, "[2001:db8::1]:80");

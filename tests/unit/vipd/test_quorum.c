@@ -31,7 +31,6 @@ static void expect_weights(const struct quorum *q, int32_t a, int32_t b, int32_t
 
 static void live_weight_is_the_sum_of_those_that_live(void **state)
 {
-	(void)state;
 	live(true, false, true);
 	assert_int_equal(quorum_live_weight(farm, 3), 40);
 	assert_int_equal(quorum_live_weight(farm, 0), 0);
@@ -42,7 +41,6 @@ static void a_sum_of_large_weights_does_not_overflow(void **state)
 	struct quorum_real two[] = {{.weight = INT32_MAX, .alive = true},
 				    {.weight = INT32_MAX, .alive = true}};
 
-	(void)state;
 	assert_true(quorum_live_weight(two, 2) == 2 * (int64_t)INT32_MAX);
 }
 
@@ -50,7 +48,6 @@ static void quorum_is_lost_below_it_and_gained_at_it(void **state)
 {
 	struct quorum q = {.quorum = 30, .up = true};
 
-	(void)state;
 	live(false, false, true);
 	assert_false(quorum_update(&q, farm, 3));
 	live(false, true, false);
@@ -65,7 +62,6 @@ static void hysteresis_keeps_it_where_it_is(void **state)
 {
 	struct quorum q = {.quorum = 30, .hysteresis = 10, .up = true};
 
-	(void)state;
 	live(false, true, false); /* 20 = quorum - hysteresis: still there */
 	assert_false(quorum_update(&q, farm, 3));
 	live(true, false, false); /* 10 */
@@ -80,7 +76,6 @@ static void nobody_alive_is_no_quorum_whatever_the_hysteresis(void **state)
 {
 	struct quorum q = {.quorum = 1, .hysteresis = 100, .up = true};
 
-	(void)state;
 	live(false, false, false);
 	assert_true(quorum_update(&q, farm, 3));
 	assert_false(q.up);
@@ -90,7 +85,6 @@ static void the_dead_are_absent_or_inhibited(void **state)
 {
 	struct quorum q = {.quorum = 1, .up = true};
 
-	(void)state;
 	live(true, false, false);
 	farm[2].inhibit = true;
 	expect_weights(&q, 10, QUORUM_ABSENT, 0, QUORUM_ABSENT);
@@ -100,7 +94,6 @@ static void without_quorum_the_sorry_server_is_alone(void **state)
 {
 	struct quorum q = {.quorum = 50, .has_sorry = true, .sorry_weight = 7, .up = false};
 
-	(void)state;
 	live(true, true, false);
 	expect_weights(&q, QUORUM_ABSENT, QUORUM_ABSENT, QUORUM_ABSENT, 7);
 	farm[1].inhibit = true;
@@ -113,7 +106,6 @@ static void a_sorry_server_with_inhibit_waits_with_weight_0(void **state)
 	struct quorum q = {
 	    .quorum = 1, .has_sorry = true, .sorry_inhibit = true, .sorry_weight = 7, .up = true};
 
-	(void)state;
 	live(true, false, false);
 	expect_weights(&q, 10, QUORUM_ABSENT, QUORUM_ABSENT, 0);
 	q.up = false;
@@ -124,7 +116,6 @@ static void without_quorum_and_sorry_server_the_living_go_on(void **state)
 {
 	struct quorum q = {.quorum = 50, .up = false};
 
-	(void)state;
 	live(true, true, false);
 	expect_weights(&q, 10, 20, QUORUM_ABSENT, QUORUM_ABSENT);
 }
@@ -133,7 +124,6 @@ static void who_is_ordered_out_has_no_weight(void **state)
 {
 	struct quorum q = {.quorum = 1, .up = true, .has_sorry = true, .sorry_weight = 1};
 
-	(void)state;
 	live(true, true, true);
 	farm[0].admin = ORDER_DRAIN;
 	farm[1].admin = ORDER_DISABLED;

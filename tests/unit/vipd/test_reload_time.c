@@ -20,7 +20,6 @@ static time_t at(const char *line)
 
 static void each_form_is_read(void **state)
 {
-	(void)state;
 	assert_int_equal(at("00:00:01Z"), NOW + 1);
 	assert_int_equal(at("26-11-29 12:00:00Z"), NOW + 12 * 3600);
 	assert_int_equal(at("2026-11-29 12:00:00Z\n"), NOW + 12 * 3600);
@@ -31,7 +30,6 @@ static void each_form_is_read(void **state)
 
 static void a_time_of_day_that_has_gone_by_is_tomorrows(void **state)
 {
-	(void)state;
 	assert_int_equal(at("00:00:00Z"), NOW + 86400);
 	assert_int_equal(at("00:59:59"), NOW + 86400 - 1);
 	assert_int_equal(at("23:59:59Z"), NOW + 86399);
@@ -59,7 +57,6 @@ static void nothing_else_is_a_time(void **state)
 					    "2026-11-29T00:00:00Z",
 					    "01:00:0\xff"};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++)
 		assert_int_equal(at(lines[i]), -1);
 }
@@ -68,7 +65,6 @@ static void it_ends_where_the_bytes_end(void **state)
 {
 	time_t t;
 
-	(void)state;
 	assert_true(reload_time_read("12:00:00Z", 9, NOW, &t));
 	assert_false(reload_time_read("12:00:00Z", 7, NOW, &t));
 	assert_false(reload_time_read("12:00:00Z", 0, NOW, &t));

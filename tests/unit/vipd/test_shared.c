@@ -54,7 +54,6 @@ static struct conf *conf_of(const char *text)
 static int sends(struct ha_vrrp *v, const struct ha_ip *to, const void *advert, size_t len,
 		 void *userdata)
 {
-	(void)v, (void)to, (void)advert, (void)len;
 	++*(int *)userdata;
 	return 0;
 }
@@ -79,7 +78,6 @@ static void an_active_router_goes_on_after_a_crash(void **state)
 	uint32_t kept = 0;
 	struct ha_vrrp *old = router_of(c->instances, &sent), *new = router_of(c->instances, &sent);
 
-	(void)state;
 	assert_int_equal(shared_new(c, NULL, NULL, &s), 0);
 	assert_int_equal(shared_thaw(s, 0, new, 5 * SECOND, false), -ENODATA);
 	ha_vrrp_start(old, SECOND);
@@ -108,7 +106,6 @@ static void adverts_on_time_are_not_frozen(void **state)
 	uint64_t t = 5 * SECOND;
 	uint32_t whole;
 
-	(void)state;
 	assert_int_equal(shared_new(c, NULL, NULL, &s), 0);
 	ha_vrrp_start(old, SECOND);
 	for (; t < 12 * SECOND; t = ha_vrrp_deadline(old)) { /* the second burst is news */
@@ -143,7 +140,6 @@ static void a_backup_goes_on_only_after_a_reload(void **state)
 	uint32_t kept = 0;
 	struct ha_vrrp *old = router_of(c->instances, &sent), *new = router_of(c->instances, &sent);
 
-	(void)state;
 	assert_int_equal(shared_new(c, NULL, NULL, &s), 0);
 	ha_vrrp_start(old, SECOND);
 	shared_freeze(s, 0, old, &kept);
@@ -163,7 +159,6 @@ static void a_reload_finds_its_objects_by_what_they_are(void **state)
 	struct conf_pairs pairs;
 	struct shared *old, *new;
 
-	(void)state;
 	assert_int_equal(shared_new(before, NULL, NULL, &old), 0);
 	atomic_store(&old->router[1].whole, 2);
 	atomic_store(&old->check[0].alive, SHARED_ALIVE_DOWN);
@@ -202,7 +197,6 @@ static void checks_are_paired_wherever_they_stand(void **state)
 	struct conf *before = conf_of(services), *after = conf_of(other_services);
 	struct conf_pairs pairs;
 
-	(void)state;
 	assert_int_equal(conf_pairs(before, after, &pairs), 0);
 	assert_int_equal(pairs.virtual[0], CONF_NO_PAIR);
 	assert_int_equal(pairs.virtual[1], 0);
@@ -242,7 +236,6 @@ static void a_check_that_did_not_change_is_due_when_it_was(void **state)
 	struct shared *old, *new;
 	struct health_check *c;
 
-	(void)state;
 	assert_int_equal(health_engine_new(NULL, &e), 0);
 	c = check_of(e);
 	health_engine_dispatch(e, SECOND);
@@ -330,7 +323,6 @@ static void rubbish_in_the_memory_is_refused(void **state)
 	int sent = 0;
 	struct ha_vrrp *v = router_of(c->instances, &sent);
 
-	(void)state;
 	assert_int_equal(shared_new(c, NULL, NULL, &s), 0);
 	memset(s->router[0].copy, 0xff, sizeof(s->router[0].copy));
 	atomic_store(&s->router[0].whole, 1);

@@ -28,7 +28,6 @@ static void what_nobody_said_is_not_zero(void **state)
 	struct weights *w = two();
 	int32_t got[3];
 
-	(void)state;
 	assert_int_equal(weights_read(w, 0, 0, got, 3), 0);
 	weights_free(w);
 }
@@ -38,7 +37,6 @@ static void what_is_wanted_is_read(void **state)
 	struct weights *w = two();
 	int32_t got[3];
 
-	(void)state;
 	weights_want(w, 0, 0, (int32_t[]){5, 0, QUORUM_ABSENT}, 3);
 	weights_want(w, 1, 3, (int32_t[]){HA_WEIGHT_MAX, 1}, 2);
 	assert_int_equal(weights_read(w, 0, 0, got, 3), 1);
@@ -56,7 +54,6 @@ static void what_is_being_written_is_not_read(void **state)
 	struct weights *w = two();
 	int32_t got[2];
 
-	(void)state;
 	atomic_store(&w->turn[1], 7); /* its writer died in the middle */
 	assert_int_equal(weights_read(w, 1, 3, got, 2), 0);
 	weights_want(w, 1, 3, (int32_t[]){3, QUORUM_ABSENT}, 2);
@@ -73,7 +70,6 @@ static void weights_that_there_are_not_are_refused(void **state)
 	struct weights *w = two();
 	int32_t got[3];
 
-	(void)state;
 	weights_want(w, 0, 0, (int32_t[]){1, QUORUM_ABSENT - 1, 1}, 3);
 	assert_int_equal(weights_read(w, 0, 0, got, 3), -EBADMSG);
 	weights_want(w, 0, 0, (int32_t[]){1, 1, HA_WEIGHT_MAX + 1}, 3);
@@ -103,7 +99,6 @@ static void the_beginning_is_what_health_will_say(void **state)
 	struct weights *w;
 	int32_t got[3];
 
-	(void)state;
 	up[0].next = &up[1];
 	real[0].next = &real[1];
 	assert_int_equal(weights_new(&c, &w), 0);

@@ -19,7 +19,6 @@ static void a_fault_names_each_cause(void **state)
 {
 	const struct why w = {.to = HA_VRRP_FAULT, .faults = FAULT_INTERFACE | FAULT_SCRIPT};
 
-	(void)state;
 	assert_string_equal(text_of(&w),
 			    "its interface is missing or down, a tracked script failed");
 }
@@ -29,7 +28,6 @@ static void the_cause_of_a_groups_fault_does_not_blame_another_member(void **sta
 	const struct why own = {.to = HA_VRRP_FAULT, .faults = FAULT_ADMIN | HA_VRRP_FAULT_GROUP};
 	const struct why others = {.to = HA_VRRP_FAULT, .faults = HA_VRRP_FAULT_GROUP};
 
-	(void)state;
 	assert_string_equal(text_of(&own), "an administrator holds it");
 	assert_string_equal(text_of(&others), "another member of its group is in FAULT");
 }
@@ -41,7 +39,6 @@ static void a_change_names_the_other_router(void **state)
 			.priority = 100,
 			.peer_priority = 200};
 
-	(void)state;
 	ha_ip_parse("10.0.0.2", &w.peer);
 	assert_string_equal(text_of(&w), "10.0.0.2 has priority 200, ours is 100");
 	w.reason = HA_VRRP_RESIGNED;
@@ -55,7 +52,6 @@ static void numbers_out_of_range_are_no_crash(void **state)
 {
 	const struct why w = {.to = UINT32_MAX, .reason = UINT32_MAX, .faults = UINT32_MAX};
 
-	(void)state;
 	assert_string_equal(why_state(UINT32_MAX), "?");
 	assert_string_equal(text_of(&w), "?");
 	assert_null(why_remark(UINT32_MAX));

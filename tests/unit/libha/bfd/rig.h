@@ -69,7 +69,6 @@ static inline int rig_send(struct ha_bfd *s, const void *pkt, size_t len, void *
 {
 	struct rig *r = userdata;
 
-	(void)s;
 	assert_int_equal(len, 24);
 	memcpy(r->sent, pkt, len);
 	r->sent_len = len;
@@ -83,7 +82,6 @@ static inline void rig_changed(struct ha_bfd *s, const struct ha_bfd_change *cha
 {
 	struct rig *r = userdata;
 
-	(void)s;
 	r->change = *change;
 	rig_note(r, "=%s", rig_state[change->to]);
 }
@@ -91,14 +89,12 @@ static inline void rig_changed(struct ha_bfd *s, const struct ha_bfd_change *cha
 static inline void rig_dropped(struct ha_bfd *s, enum ha_bfd_drop reason,
 			       const struct ha_bfd_meta *m, void *userdata)
 {
-	(void)s;
 	assert_non_null(m);
 	rig_note(userdata, "drop(%s)", ha_bfd_drop_name(reason));
 }
 
 static inline void rig_remark(struct ha_bfd *s, enum ha_bfd_remark what, void *userdata)
 {
-	(void)s;
 	rig_note(userdata, "remark(%s)", ha_bfd_remark_name(what));
 }
 

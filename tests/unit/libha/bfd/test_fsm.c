@@ -6,7 +6,6 @@ static struct rig r;
 
 static int down(void **state)
 {
-	(void)state;
 	rig_down(&r);
 	return 0;
 }
@@ -58,7 +57,6 @@ static void s6_8_6_every_state_hears_every_state(void **state)
 	    {HA_BFD_UP, HA_BFD_UP, HA_BFD_UP, 0, 0},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(row) / sizeof(*row); i++) {
 		bring(row[i].from);
 		r.n_sent = 0;
@@ -85,7 +83,6 @@ static void s6_8_6_admin_down_notes_values_and_stays(void **state)
 {
 	struct peer p = peer_make(HA_BFD_UP, P, OURS);
 
-	(void)state;
 	for (enum ha_bfd_state heard = HA_BFD_ADMIN_DOWN; heard <= HA_BFD_UP; heard++) {
 		bring(HA_BFD_ADMIN_DOWN);
 		p.pkt[1] = (uint8_t)(heard << 6 | P);
@@ -104,7 +101,6 @@ static void s6_2_three_ways_to_up(void **state)
 	const struct ha_bfd_opts o = rig_opts();
 	struct peer p = peer_make(HA_BFD_DOWN, 0, 0);
 
-	(void)state;
 	rig_up(&r, &o);
 	assert_int_equal(ha_bfd_start(r.s, T0), 0);
 	assert_said(&r, "tx:down =down");
@@ -125,7 +121,6 @@ static void s6_8_4_detection_is_neither_early_nor_late(void **state)
 	const struct ha_bfd_opts o = rig_opts();
 	struct peer p = peer_make(HA_BFD_UP, 0, OURS);
 
-	(void)state;
 	rig_established(&r, &o);
 	p.pkt[2] = 4;			   /* the neighbour's multiplier, not ours */
 	peer_intervals(&p, 50000, 100000); /* it would be faster than we can take */
@@ -150,7 +145,6 @@ static void s6_8_4_detection_is_neither_early_nor_late(void **state)
 
 static void s6_8_4_init_ends_by_silence_too(void **state)
 {
-	(void)state;
 	bring(HA_BFD_INIT);
 	rig_run(&r, T0 + 300 * MS - 1);
 	assert_int_equal(ha_bfd_state(r.s), HA_BFD_INIT);
@@ -164,7 +158,6 @@ static void s6_8_4_a_dropped_packet_is_no_sign_of_life(void **state)
 	const struct ha_bfd_opts o = rig_opts();
 	struct peer p = peer_make(HA_BFD_UP, 0, OURS);
 
-	(void)state;
 	rig_established(&r, &o);
 	p.meta.ttl = 254;
 	assert_int_equal(peer_send(&r, T0 + 299 * MS, &p), HA_BFD_DROP_TTL);
@@ -174,7 +167,6 @@ static void s6_8_4_a_dropped_packet_is_no_sign_of_life(void **state)
 
 static void s6_8_1_a_silent_neighbour_is_forgotten_in_every_state(void **state)
 {
-	(void)state;
 	bring(HA_BFD_UP);
 	rig_run(&r, T0 + 300 * MS);
 	assert_int_equal(rig_status(&r).remote_discriminator, 0);
@@ -202,7 +194,6 @@ static void a_neighbour_that_started_anew_is_found_again(void **state)
 	const struct ha_bfd_opts o = rig_opts();
 	struct peer p = peer_make(HA_BFD_DOWN, 0, 0);
 
-	(void)state;
 	rig_established(&r, &o);
 	be32_put(p.pkt + 4, THEIRS + 1);
 	assert_int_equal(peer_send(&r, T0 + 10 * MS, &p), 0);
@@ -217,7 +208,6 @@ static void the_diagnostic_stays_until_up(void **state)
 {
 	struct peer p = peer_make(HA_BFD_DOWN, 0, 0);
 
-	(void)state;
 	bring(HA_BFD_UP);
 	rig_run(&r, T0 + 300 * MS);
 	assert_int_equal(peer_send(&r, T0 + 400 * MS, &p), 0);
@@ -231,7 +221,6 @@ static void the_diagnostic_stays_until_up(void **state)
 
 static void s6_8_16_admin_down_is_told_and_told_again(void **state)
 {
-	(void)state;
 	bring(HA_BFD_UP);
 	assert_int_equal(ha_bfd_set_admin_down(r.s, T0 + MS, true, 0), 0);
 	assert_said(&r, "tx:admin+P =admin");
@@ -250,7 +239,6 @@ static void s6_8_16_admin_down_is_told_and_told_again(void **state)
 
 static void s6_8_17_a_path_behind_us_is_told_by_its_diagnostic(void **state)
 {
-	(void)state;
 	bring(HA_BFD_UP);
 	assert_int_equal(ha_bfd_set_admin_down(r.s, T0, true, HA_BFD_DIAG_CONCATENATED_PATH_DOWN),
 			 0);
@@ -266,7 +254,6 @@ static void admin_down_before_start_is_remembered(void **state)
 {
 	const struct ha_bfd_opts o = rig_opts();
 
-	(void)state;
 	rig_up(&r, &o);
 	assert_int_equal(ha_bfd_set_admin_down(r.s, T0, true, 0), 0);
 	assert_said(&r, "");
@@ -276,7 +263,6 @@ static void admin_down_before_start_is_remembered(void **state)
 
 static void s6_8_15_a_reset_forwarding_plane_ends_up(void **state)
 {
-	(void)state;
 	bring(HA_BFD_UP);
 	assert_int_equal(ha_bfd_reset(r.s, T0), 0);
 	assert_int_equal(ha_bfd_state(r.s), HA_BFD_DOWN);
@@ -288,7 +274,6 @@ static void s6_8_15_a_reset_forwarding_plane_ends_up(void **state)
 
 static void stop_says_admin_down_once_and_is_silent(void **state)
 {
-	(void)state;
 	bring(HA_BFD_UP);
 	assert_int_equal(ha_bfd_stop(r.s, T0), 0);
 	assert_said(&r, "tx:admin =admin");
@@ -307,7 +292,6 @@ static void s6_8_7_a_passive_session_waits_for_the_neighbour(void **state)
 	struct ha_bfd_opts o = rig_opts();
 	struct peer p = peer_make(HA_BFD_DOWN, 0, 0);
 
-	(void)state;
 	o.multihop = o.passive = true;
 	rig_up(&r, &o);
 	assert_int_equal(ha_bfd_start(r.s, T0), 0);

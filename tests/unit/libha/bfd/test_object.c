@@ -26,7 +26,6 @@ void *__wrap_reallocarray(void *p, size_t n, size_t size)
 
 static int down(void **state)
 {
-	(void)state;
 	rig_down(&r);
 	return 0;
 }
@@ -57,7 +56,6 @@ static void wrong_options_are_refused_by_name(void **state)
 	const struct ha_ip six = ip("2001:db8::1"), multicast = ip("224.0.0.1"),
 			   none = ip("0.0.0.0");
 
-	(void)state;
 	REFUSED("size", o.size = 3);
 	REFUSED("family", o.family = 77);
 	REFUSED("discriminator", o.discriminator = 0); /* 6.8.1 */
@@ -85,7 +83,6 @@ static void an_unknown_tail_is_refused(void **state)
 	} newer = {rig_opts(), 0};
 	struct ha_bfd *s;
 
-	(void)state;
 	newer.o.size = sizeof(newer);
 	assert_int_equal(ha_bfd_new(&newer.o, &rig_ops, NULL, &s), 0);
 	ha_bfd_free(s);
@@ -97,7 +94,6 @@ static void zero_is_the_default(void **state)
 {
 	const struct ha_bfd_opts o = rig_opts();
 
-	(void)state;
 	rig_up(&r, &o);
 	assert_int_equal(ha_bfd_opts(r.s)->detect_mult, 3);
 	assert_int_equal(ha_bfd_opts(r.s)->min_ttl, 255);
@@ -116,7 +112,6 @@ static void misuse_is_refused(void **state)
 	struct peer p = peer_make(HA_BFD_DOWN, 0, 0);
 	uint8_t buf[HA_BFD_FREEZE_SIZE];
 
-	(void)state;
 	ops.send = NULL;
 	assert_int_equal(ha_bfd_new(&o, &ops, NULL, &r.s), -EINVAL);
 	assert_int_equal(ha_bfd_new(&o, &rig_ops, NULL, NULL), -EINVAL);
@@ -141,7 +136,6 @@ static void a_failed_send_is_told_and_the_next_one_leaves_when_due(void **state)
 {
 	const struct ha_bfd_opts o = rig_opts();
 
-	(void)state;
 	rig_established(&r, &o);
 	r.send_result = -ENETDOWN;
 	rig_run(&r, T0 + 100 * MS);
@@ -154,7 +148,6 @@ static void time_does_not_run_backwards(void **state)
 {
 	const struct ha_bfd_opts o = rig_opts();
 
-	(void)state;
 	rig_established(&r, &o);
 	hear(&r, T0 + 50 * MS, HA_BFD_UP, 0);
 	hear(&r, T0, HA_BFD_UP, 0);
@@ -183,7 +176,6 @@ static void inside_a_callback_all_but_time_and_packets_may_be_called(void **stat
 	const struct ha_bfd_opts o = rig_opts();
 	struct peer p = peer_make(HA_BFD_INIT, 0, OURS);
 
-	(void)state;
 	rig_up(&r, &o);
 	ha_bfd_start(r.s, T0);
 	r.log[0] = 0;
@@ -199,7 +191,6 @@ static int refusals;
 
 static void for_ever(struct rig *rig, const char *what)
 {
-	(void)what;
 	if (!rig_status(rig).running)
 		refusals += ha_bfd_start(rig->s, 0) == -EBUSY;
 	else
@@ -210,7 +201,6 @@ static void a_loop_of_callbacks_ends(void **state)
 {
 	const struct ha_bfd_opts o = rig_opts();
 
-	(void)state;
 	rig_up(&r, &o);
 	refusals = 0;
 	r.in_callback = for_ever;
@@ -222,7 +212,6 @@ static void a_loop_of_callbacks_ends(void **state)
 
 static void free_inside(struct rig *rig, const char *what)
 {
-	(void)what;
 	ha_bfd_free(rig->s);
 }
 
@@ -232,7 +221,6 @@ static void freeing_inside_a_callback_asserts(void **state)
 	int status = 0;
 	pid_t child = fork();
 
-	(void)state;
 	assert_true(child >= 0);
 	if (!child) {
 		signal(SIGABRT, SIG_DFL);
@@ -253,7 +241,6 @@ static void a_failed_allocation_is_enomem(void **state)
 	const struct ha_bfd_opts o = rig_opts();
 	struct ha_bfd *s = NULL;
 
-	(void)state;
 	allocations = 0;
 	fail_at = 1;
 	assert_int_equal(ha_bfd_new(&o, &rig_ops, NULL, &s), -ENOMEM);
@@ -268,7 +255,6 @@ static void nothing_is_allocated_after_start(void **state)
 	uint8_t buf[HA_BFD_FREEZE_SIZE];
 	int before;
 
-	(void)state;
 	bad.pkt[0] = 0;
 	rig_established(&r, &o);
 	before = allocations;
@@ -303,7 +289,6 @@ static void a_thawed_session_misses_no_beat(void **state)
 	struct ha_bfd_status before, after;
 	uint64_t due, next;
 
-	(void)state;
 	rig_established(&r, &o);
 	rig_run(&r, T0 + 90 * MS);
 	hear(&r, T0 + 95 * MS, HA_BFD_UP, 0);
@@ -335,7 +320,6 @@ static void new_timers_are_polled_after_a_thaw(void **state)
 {
 	struct ha_bfd_opts o = rig_opts();
 
-	(void)state;
 	rig_established(&r, &o);
 	freeze();
 	o.desired_min_tx_us = 400000;
@@ -355,7 +339,6 @@ static void a_poll_and_an_owed_answer_survive(void **state)
 	const struct ha_bfd_opts o = rig_opts();
 	const struct ha_bfd_timers t = {.size = sizeof(t), .desired_min_tx_us = 200000};
 
-	(void)state;
 	rig_established(&r, &o);
 	ha_bfd_set_timers(r.s, T0, &t);
 	rig_run(&r, T0 + 100 * MS);
@@ -376,7 +359,6 @@ static void admin_down_survives(void **state)
 {
 	const struct ha_bfd_opts o = rig_opts();
 
-	(void)state;
 	rig_established(&r, &o);
 	ha_bfd_set_admin_down(r.s, T0, true, HA_BFD_DIAG_PATH_DOWN);
 	freeze();
@@ -391,7 +373,6 @@ static void another_session_is_not_thawed(void **state)
 {
 	struct ha_bfd_opts o = rig_opts();
 
-	(void)state;
 	rig_established(&r, &o);
 	freeze();
 	o.discriminator++;
@@ -414,7 +395,6 @@ static void a_damaged_buffer_is_refused_whole(void **state)
 	const struct ha_bfd_opts o = rig_opts();
 	uint8_t copy[HA_BFD_FREEZE_SIZE];
 
-	(void)state;
 	rig_established(&r, &o);
 	assert_int_equal(ha_bfd_freeze(r.s, copy, 10), -ENOSPC);
 	freeze();
@@ -486,7 +466,6 @@ static void a_state_that_no_session_is_in_is_refused(void **state)
 	const struct ha_bfd_opts o = rig_opts();
 	uint8_t whole[HA_BFD_FREEZE_SIZE];
 
-	(void)state;
 	rig_established(&r, &o);
 	freeze();
 	memcpy(whole, cold, cold_len);

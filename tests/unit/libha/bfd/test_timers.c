@@ -6,7 +6,6 @@ static struct rig r;
 
 static int down(void **state)
 {
-	(void)state;
 	rig_down(&r);
 	return 0;
 }
@@ -58,7 +57,6 @@ static void s6_8_7_jitter_is_within_75_and_100_percent(void **state)
 	const struct ha_bfd_opts o = rig_opts();
 	uint64_t shortest, longest;
 
-	(void)state;
 	rig_established(&r, &o);
 	distances(5000, &shortest, &longest);
 	assert_in_range(shortest, 75 * MS, 76 * MS); /* the whole range is used */
@@ -70,7 +68,6 @@ static void s6_8_7_with_a_multiplier_of_one_at_most_90_percent(void **state)
 	struct ha_bfd_opts o = rig_opts();
 	uint64_t shortest, longest;
 
-	(void)state;
 	o.detect_mult = 1;
 	rig_established(&r, &o);
 	distances(5000, &shortest, &longest);
@@ -83,7 +80,6 @@ static void jitter_follows_the_seed(void **state)
 	struct ha_bfd_opts o = rig_opts();
 	uint64_t due[3];
 
-	(void)state;
 	for (unsigned i = 0; i < 3; i++) {
 		o.seed = i ? 1 : 2;
 		rig_established(&r, &o);
@@ -98,7 +94,6 @@ static void s6_8_7_the_slower_of_the_two_sets_the_beat(void **state)
 {
 	const struct ha_bfd_opts o = rig_opts();
 
-	(void)state;
 	rig_established(&r, &o);
 	assert_true(rig_status(&r).tx_interval_ns == 100 * MS);
 	hear_intervals(T0, 0, 100000, 250000);
@@ -113,7 +108,6 @@ static void s6_8_3_once_a_second_while_not_up(void **state)
 	const struct ha_bfd_opts o = rig_opts();
 	struct peer p = peer_make(HA_BFD_DOWN, 0, 0);
 
-	(void)state;
 	rig_up(&r, &o);
 	ha_bfd_start(r.s, T0);
 	assert_int_equal(be32_at(r.sent + 12), 1000000);
@@ -133,7 +127,6 @@ static void s6_8_3_a_slower_wish_than_a_second_holds_while_down_too(void **state
 {
 	struct ha_bfd_opts o = rig_opts();
 
-	(void)state;
 	o.desired_min_tx_us = 5000000;
 	rig_up(&r, &o);
 	ha_bfd_start(r.s, T0);
@@ -144,7 +137,6 @@ static void s6_8_7_a_neighbour_that_takes_nothing_gets_nothing_regular(void **st
 {
 	const struct ha_bfd_opts o = rig_opts();
 
-	(void)state;
 	rig_established(&r, &o);
 	hear_intervals(T0, 0, 100000, 0);
 	assert_true(rig_status(&r).tx_interval_ns == 0);
@@ -162,7 +154,6 @@ static void s6_8_3_a_reduced_wish_of_the_neighbour_is_honoured_at_once(void **st
 {
 	const struct ha_bfd_opts o = rig_opts();
 
-	(void)state;
 	rig_established(&r, &o);
 	hear_intervals(T0, 0, 100000, 2000000);
 	hear_intervals(T0 + 50 * MS, 0, 100000, 100000);
@@ -179,7 +170,6 @@ static void s6_8_3_a_slower_beat_waits_for_the_end_of_the_poll(void **state)
 {
 	const struct ha_bfd_opts o = rig_opts();
 
-	(void)state;
 	rig_established(&r, &o);
 	set(T0, 400000, 0, 0);
 	assert_true(rig_status(&r).polling);
@@ -205,7 +195,6 @@ static void s6_8_3_a_faster_beat_begins_at_once(void **state)
 {
 	const struct ha_bfd_opts o = rig_opts();
 
-	(void)state;
 	rig_established(&r, &o);
 	hear_intervals(T0, 0, 100000, 10000);
 	r.log[0] = 0;
@@ -219,7 +208,6 @@ static void s6_8_3_a_shorter_detection_waits_for_the_end_of_the_poll(void **stat
 {
 	const struct ha_bfd_opts o = rig_opts();
 
-	(void)state;
 	rig_established(&r, &o);
 	hear_intervals(T0, 0, 20000, 100000); /* it can do 20 ms */
 	set(T0, 0, 50000, 0);
@@ -234,7 +222,6 @@ static void s6_8_3_a_longer_detection_begins_at_once(void **state)
 {
 	const struct ha_bfd_opts o = rig_opts();
 
-	(void)state;
 	rig_established(&r, &o);
 	set(T0, 0, 200000, 0);
 	assert_true(rig_status(&r).detect_ns == 600 * MS);
@@ -245,7 +232,6 @@ static void s6_8_3_a_second_change_waits_until_an_f_bit_can_only_be_its_own(void
 {
 	const struct ha_bfd_opts o = rig_opts();
 
-	(void)state;
 	rig_established(&r, &o);
 	set(T0, 200000, 0, 0);
 	rig_run(&r, T0 + 200 * MS); /* two packets with P: a round trip longer than the beat */
@@ -272,7 +258,6 @@ static void s6_8_3_or_until_a_packet_without_an_f_bit_was_heard(void **state)
 {
 	const struct ha_bfd_opts o = rig_opts();
 
-	(void)state;
 	rig_established(&r, &o);
 	set(T0, 200000, 0, 0);
 	rig_run(&r, T0 + 200 * MS);
@@ -289,7 +274,6 @@ static void a_long_absence_does_not_keep_the_slow_beat(void **state)
 	const struct ha_bfd_opts o = rig_opts();
 	struct peer p = peer_make(HA_BFD_DOWN, 0, 0);
 
-	(void)state;
 	rig_established(&r, &o);
 	rig_run(&r, T0 + 60 * S);
 	assert_true(rig_status(&r).polling);
@@ -303,7 +287,6 @@ static void a_final_that_nobody_asked_for_ends_nothing(void **state)
 {
 	const struct ha_bfd_opts o = rig_opts();
 
-	(void)state;
 	rig_established(&r, &o);
 	set(T0, 400000, 0, 0);
 	hear(&r, T0 + 1, HA_BFD_UP, F); /* no P has left yet */
@@ -316,7 +299,6 @@ static void s6_8_7_a_poll_is_answered_at_once_in_every_state(void **state)
 	const struct ha_bfd_opts o = rig_opts();
 	struct peer p = peer_make(HA_BFD_UP, P, OURS);
 
-	(void)state;
 	rig_up(&r, &o);
 	ha_bfd_start(r.s, T0);
 	r.log[0] = 0;
@@ -334,7 +316,6 @@ static void s6_8_7_an_answer_does_not_shift_the_beat(void **state)
 	const struct ha_bfd_opts o = rig_opts();
 	uint64_t due;
 
-	(void)state;
 	rig_established(&r, &o);
 	due = ha_bfd_deadline(r.s);
 	hear(&r, T0 + 10 * MS, HA_BFD_UP, P);
@@ -347,7 +328,6 @@ static void a_storm_of_polls_is_answered_in_measure(void **state)
 {
 	const struct ha_bfd_opts o = rig_opts();
 
-	(void)state;
 	rig_established(&r, &o);
 	for (unsigned i = 0; i < 1000; i++)
 		hear(&r, T0 + 1 * S + i, HA_BFD_UP, P);
@@ -365,7 +345,6 @@ static void s6_6_demand_of_the_neighbour_ends_regular_packets_but_not_polls(void
 {
 	const struct ha_bfd_opts o = rig_opts();
 
-	(void)state;
 	rig_established(&r, &o);
 	hear(&r, T0, HA_BFD_UP, D);
 	assert_true(rig_status(&r).remote_demand);
@@ -391,7 +370,6 @@ static void s6_8_12_a_new_multiplier_needs_no_poll(void **state)
 {
 	const struct ha_bfd_opts o = rig_opts();
 
-	(void)state;
 	rig_established(&r, &o);
 	set(T0, 0, 0, 9);
 	assert_false(rig_status(&r).polling);
@@ -405,7 +383,6 @@ static void wrong_timers_are_refused(void **state)
 	const struct ha_bfd_opts o = rig_opts();
 	struct ha_bfd_timers t = {.size = sizeof(t), .desired_min_tx_us = 999};
 
-	(void)state;
 	rig_established(&r, &o);
 	assert_int_equal(ha_bfd_set_timers(r.s, T0, &t), -EINVAL);
 	t.desired_min_tx_us = 60000001;
@@ -419,7 +396,6 @@ static void late_service_is_measured(void **state)
 	const struct ha_bfd_opts o = rig_opts();
 	uint64_t due;
 
-	(void)state;
 	rig_established(&r, &o);
 	due = ha_bfd_deadline(r.s);
 	ha_bfd_tick(r.s, due + 3 * MS);

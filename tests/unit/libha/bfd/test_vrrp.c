@@ -46,14 +46,12 @@ static void fly(struct node *from, bool is_bfd, const void *bytes, size_t len)
 static int on_advert(struct ha_vrrp *v, const struct ha_ip *to, const void *advert, size_t len,
 		     void *userdata)
 {
-	(void)v, (void)to;
 	fly(userdata, false, advert, len);
 	return 0;
 }
 
 static int on_packet(struct ha_bfd *s, const void *pkt, size_t len, void *userdata)
 {
-	(void)s;
 	fly(userdata, true, pkt, len);
 	return 0;
 }
@@ -151,7 +149,6 @@ static void run_until(uint64_t until_ns)
 /* Node 0 is Active, node 1 its Backup, and the session between them is Up. */
 static int up(void **state)
 {
-	(void)state;
 	memset(node, 0, sizeof(node));
 	n_flying = 0;
 	now_ns = T0;
@@ -170,7 +167,6 @@ static int up(void **state)
 
 static int down(void **state)
 {
-	(void)state;
 	for (unsigned i = 0; i < 2; i++) {
 		ha_vrrp_free(node[i].v);
 		ha_bfd_free(node[i].s);
@@ -182,7 +178,6 @@ static void a_dead_active_is_replaced_after_detection_and_skew(void **state)
 {
 	uint64_t takeover_ns;
 
-	(void)state;
 	node[0].alive = false;
 	run_until(now_ns + 2 * DELAY);
 	takeover_ns = node[1].heard_ns + DETECT + SKEW;
@@ -196,7 +191,6 @@ static void without_it_active_down_interval_has_to_pass(void **state)
 {
 	uint64_t killed_ns = now_ns;
 
-	(void)state;
 	node[0].alive = false;
 	node[1].ignores_bfd = true;
 	run_until(killed_ns + 2 * S); /* less than three adverts */
@@ -209,7 +203,6 @@ static void without_it_active_down_interval_has_to_pass(void **state)
 /* RFC 5882 section 3.2: it says nothing about the path. */
 static void a_session_that_was_switched_off_takes_nothing_over(void **state)
 {
-	(void)state;
 	assert_int_equal(ha_bfd_set_admin_down(node[0].s, now_ns, true, 0), 0);
 	run_until(now_ns + 10 * S);
 	assert_int_equal(ha_bfd_state(node[1].s), HA_BFD_DOWN);
@@ -220,7 +213,6 @@ static void a_session_that_was_switched_off_takes_nothing_over(void **state)
 /* BFD alone failed, VRRP's adverts still come: the Active goes on. */
 static void adverts_outvote_a_session_that_failed(void **state)
 {
-	(void)state;
 	ha_bfd_stop(node[0].s, now_ns);
 	n_flying = 0; /* its goodbye is lost */
 	run_until(now_ns + 10 * S);

@@ -8,7 +8,6 @@ static struct rig r;
 
 static int down(void **state)
 {
-	(void)state;
 	rig_down(&r);
 	return 0;
 }
@@ -24,7 +23,6 @@ static void s4_1_the_first_packet_byte_by_byte(void **state)
 	};
 	const struct ha_bfd_opts o = rig_opts();
 
-	(void)state;
 	rig_up(&r, &o);
 	assert_int_equal(ha_bfd_start(r.s, T0), 0);
 	assert_said(&r, "tx:down =down");
@@ -36,7 +34,6 @@ static void s6_8_7_an_up_packet_says_what_it_must(void **state)
 {
 	struct ha_bfd_opts o = rig_opts();
 
-	(void)state;
 	o.independent = true;
 	o.detect_mult = 5;
 	o.desired_min_tx_us = 20000;
@@ -84,7 +81,6 @@ static void s6_8_6_each_discard_rule_in_an_up_session(void **state)
 {
 	const struct ha_bfd_opts o = rig_opts();
 
-	(void)state;
 	rig_established(&r, &o);
 	DROPPED(HA_BFD_DROP_TTL, p.meta.ttl = 254); /* RFC 5881 section 5 */
 	DROPPED(HA_BFD_DROP_VERSION, p.pkt[0] = 0);
@@ -114,7 +110,6 @@ static void a_session_that_is_not_started_hears_nothing(void **state)
 {
 	const struct ha_bfd_opts o = rig_opts();
 
-	(void)state;
 	rig_up(&r, &o);
 	DROPPED(HA_BFD_DROP_NOT_RUNNING, (void)0);
 }
@@ -124,7 +119,6 @@ static void bytes_behind_the_length_are_nobodys(void **state)
 	const struct ha_bfd_opts o = rig_opts();
 	struct peer p = peer_make(HA_BFD_UP, 0, OURS);
 
-	(void)state;
 	rig_established(&r, &o);
 	p.len = 40;
 	assert_int_equal(peer_send(&r, T0 + 1, &p), HA_BFD_DROP_NONE);
@@ -136,7 +130,6 @@ static void s6_3_the_discriminator_alone_tells_whose_packet_it_is(void **state)
 	const struct ha_bfd_opts o = rig_opts();
 	struct peer p = peer_make(HA_BFD_UP, 0, OURS);
 
-	(void)state;
 	rig_established(&r, &o);
 	p.meta.source = ip("10.9.0.77");
 	assert_int_equal(peer_send(&r, T0 + 1, &p), HA_BFD_DROP_NONE);
@@ -151,7 +144,6 @@ static void a_point_to_point_neighbour_may_have_any_address(void **state)
 	struct ha_bfd_opts o = rig_opts();
 	struct peer p = peer_make(HA_BFD_DOWN, 0, 0);
 
-	(void)state;
 	o.point_to_point = true;
 	rig_up(&r, &o);
 	ha_bfd_start(r.s, T0);
@@ -166,7 +158,6 @@ static void several_hops_take_any_ttl_down_to_the_least_and_look_at_both_address
 	struct ha_bfd_opts o = rig_opts();
 	struct peer p = peer_make(HA_BFD_DOWN, 0, 0);
 
-	(void)state;
 	o.multihop = true;
 	rig_up(&r, &o);
 	ha_bfd_start(r.s, T0);
@@ -187,7 +178,6 @@ static void several_hops_take_any_ttl_down_to_the_least_and_look_at_both_address
 
 static void names_are_words(void **state)
 {
-	(void)state;
 	assert_string_equal(ha_bfd_state_name(HA_BFD_UP), "up");
 	assert_string_equal(ha_bfd_diag_name(8), "reverse concatenated path down");
 	assert_string_equal(ha_bfd_diag_name(9), "?");

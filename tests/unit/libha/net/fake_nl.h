@@ -128,7 +128,6 @@ static inline int fake_fd(void *u)
 
 static inline uint32_t fake_port(void *u)
 {
-	(void)u;
 	return FAKE_PORT;
 }
 

@@ -158,7 +158,6 @@ static inline void answer_dump(struct fake_nl *f, const void *buf, size_t len)
 	struct nl_msg ask = fake_sent(f, 0);
 	uint16_t flags = NLM_F_MULTI;
 
-	(void)buf, (void)len;
 	assert_int_equal(ask.flags, NLM_F_REQUEST | NLM_F_DUMP);
 	if (k->silent > 0 && k->silent--)
 		return;
@@ -259,7 +258,6 @@ static inline void neighbour_changed(void *u, const struct ha_net_neighbour *now
 	struct place *p = u;
 	struct ha_net_neighbour a = {.size = sizeof(a)};
 
-	(void)before;
 	p->neighbours_changed++;
 	assert_int_equal(ha_net_monitor_neighbour(p->m, 1, &now->ip, &a), 0);
 	assert_int_equal(a.mac[5], now->mac[5]);

@@ -111,8 +111,6 @@ static void answer_in_disorder(struct fake_nl *f, const void *buf, size_t len)
 {
 	uint32_t seq = fake_sent(f, 0).seq;
 
-	(void)buf;
-	(void)len;
 	fake_push_error(f, NLMSG_ERROR, seq + 2, -EACCES, 0, NULL);
 	fake_push_error(f, NLMSG_ERROR, seq + 1, -EPERM, 0, NULL);
 	fake_push_error(f, NLMSG_ERROR, seq + 3, 0, 0, NULL);
@@ -212,7 +210,6 @@ static void misuse_is_refused(void **state)
 
 static int count(void *userdata, const struct ha_net_address *a)
 {
-	(void)a;
 	++*(int *)userdata;
 	return 0;
 }
@@ -222,7 +219,6 @@ static void two_addresses(struct fake_nl *f, const void *buf, size_t len)
 {
 	uint32_t seq = fake_sent(f, 0).seq;
 
-	(void)buf, (void)len;
 	for (uint8_t i = 1; i <= 2; i++) {
 		uint8_t room[64];
 		struct writer w = writer_of(room, sizeof(room));
@@ -256,7 +252,6 @@ static void any_allocation_may_fail(void **state)
 	struct ha_net_address a[4];
 	bool done = false;
 
-	(void)state;
 	four(a);
 	for (long nth = 0; !done; nth++) {
 		struct fake_nl *f = fake_new();

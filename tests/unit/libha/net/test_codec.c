@@ -39,7 +39,6 @@ static void an_address_has_these_bytes(void **state)
 	uint8_t buf[256];
 	struct writer w = writer_of(buf, sizeof(buf));
 
-	(void)state;
 	a.prefix_len = 24;
 	a.scope = RT_SCOPE_LINK;
 	a.proto = HA_NET_PROTO_VIP;
@@ -68,7 +67,6 @@ static void a_removal_names_the_address_only(void **state)
 	uint8_t buf[256];
 	struct writer w = writer_of(buf, sizeof(buf));
 
-	(void)state;
 	a.proto = HA_NET_PROTO_VIP;
 	a.flags = IFA_F_NODAD;
 	ha_ip_parse("2001:db8::2", &a.peer);
@@ -106,7 +104,6 @@ static void a_macvlan_has_these_bytes(void **state)
 	uint8_t buf[256];
 	struct writer w = writer_of(buf, sizeof(buf));
 
-	(void)state;
 	net_codec_put_macvlan(&w, &m);
 	assert_int_equal(writer_len(&w), sizeof(golden));
 	assert_memory_equal(buf, golden, sizeof(golden));
@@ -121,7 +118,6 @@ static void a_master_has_these_bytes(void **state)
 	uint8_t buf[64];
 	struct writer w = writer_of(buf, sizeof(buf));
 
-	(void)state;
 	net_codec_put_link_master(&w, 7, 9);
 	assert_int_equal(writer_len(&w), sizeof(golden));
 	assert_memory_equal(buf, golden, sizeof(golden));
@@ -136,7 +132,6 @@ static void a_mode_of_addresses_has_these_bytes(void **state)
 	uint8_t buf[64];
 	struct writer w = writer_of(buf, sizeof(buf));
 
-	(void)state;
 	net_codec_put_link_addr_gen(&w, 7, IN6_ADDR_GEN_MODE_NONE);
 	assert_int_equal(writer_len(&w), sizeof(golden));
 	assert_memory_equal(buf, golden, sizeof(golden));
@@ -158,7 +153,6 @@ static void an_ipvlan_has_these_bytes(void **state)
 	uint8_t buf[256];
 	struct writer w = writer_of(buf, sizeof(buf));
 
-	(void)state;
 	net_codec_put_ipvlan(&w, &v);
 	assert_int_equal(writer_len(&w), sizeof(golden));
 	assert_memory_equal(buf, golden, sizeof(golden));
@@ -177,7 +171,6 @@ static void an_ipvlan_is_read_back(void **state)
 	struct ha_net_link l, other;
 	struct nl_msg msg = {.type = RTM_NEWLINK};
 
-	(void)state;
 	net_codec_put_ipvlan(&w, &v);
 	buf[4] = 7; /* the index the kernel chose */
 	msg.body = reader_of(buf, writer_len(&w));
@@ -198,7 +191,6 @@ static void an_address_is_ready_when_its_route_ends_here(void **state)
 	struct writer w = writer_of(buf, sizeof(buf));
 	struct nl_msg msg = {.type = RTM_NEWROUTE};
 
-	(void)state;
 	net_codec_put_address_route(&w, &a);
 	assert_int_equal(writer_len(&w), 12 + 20 + 8); /* rtmsg, RTA_DST, RTA_OIF */
 	assert_int_equal(buf[0], 10);		       /* AF_INET6 */
@@ -225,7 +217,6 @@ static void a_macvlan_is_read_back(void **state)
 	struct ha_net_link l;
 	struct nl_msg msg = {.type = RTM_NEWLINK};
 
-	(void)state;
 	net_codec_put_macvlan(&w, &m);
 	nl_attr_put(&w, IFLA_IFALIAS, note, strlen(note)); /* without a NUL, as the kernel has it */
 	buf[4] = 7;					   /* the index the kernel chose */
@@ -245,7 +236,6 @@ static void what_was_asked_for_is_read_back(void **state)
 	static const char *const peers[] = {"192.0.2.2", "2001:db8::2"};
 	uint8_t buf[256];
 
-	(void)state;
 	for (int i = 0; i < 4; i++) {
 		struct ha_net_address a = address(texts[i % 2]), back;
 		struct writer w = writer_of(buf, sizeof(buf));
@@ -278,7 +268,6 @@ static void a_deprecated_address_has_no_preferred_lifetime(void **state)
 	struct nl_msg msg;
 	struct nl_attr attr;
 
-	(void)state;
 	a.flags = IFA_F_DEPRECATED;
 	nl_msg_begin(&w, RTM_NEWADDR, 0);
 	net_codec_put_address(&w, &a);
@@ -299,7 +288,6 @@ static void an_address_in_its_last_second_is_not_there_for_ever(void **state)
 	struct writer w = writer_of(buf, sizeof(buf));
 	struct nl_msg msg;
 
-	(void)state;
 	nl_msg_begin(&w, RTM_NEWADDR, 0);
 	net_codec_put_address(&w, &a);
 	nl_attr_put(&w, IFA_CACHEINFO, &info, sizeof(info));
@@ -312,7 +300,6 @@ static void what_the_kernel_could_not_be_asked_for_is_refused(void **state)
 {
 	struct ha_net_address v4 = address("192.0.2.1"), v6 = address("2001:db8::1"), a;
 
-	(void)state;
 	assert_int_equal(net_codec_check(&v4) | net_codec_check(&v6), 0);
 	a = v4, a.ifindex = 0;
 	assert_int_equal(net_codec_check(&a), -EINVAL);
@@ -346,7 +333,6 @@ static void an_attribute_of_an_address_with_a_wrong_length_is_malformed(void **s
 	static const uint8_t zero[64];
 	uint8_t buf[256];
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(attrs) / sizeof(attrs[0]); i++) {
 		for (size_t len = 0; len <= sizeof(zero); len++) {
 			struct writer w = writer_of(buf, sizeof(buf));
@@ -372,7 +358,6 @@ static void a_message_cut_anywhere_is_not_overrun(void **state)
 	struct ha_net_link l;
 	size_t len;
 
-	(void)state;
 	a.proto = 1;
 	net_codec_put_address(&w, &a);
 	len = writer_len(&w);
@@ -431,7 +416,6 @@ static void a_link_is_read(void **state)
 {
 	struct ha_net_link l;
 
-	(void)state;
 	assert_int_equal(read_link(AF_UNSPEC, 6, 0, &l), 0);
 	assert_int_equal(l.ifindex, 7);
 	assert_int_equal(l.flags, 0x10043);
@@ -449,7 +433,6 @@ static void a_parent_in_another_namespace_is_none_of_ours(void **state)
 {
 	struct ha_net_link l;
 
-	(void)state;
 	assert_int_equal(read_link(AF_UNSPEC, 6, IFLA_LINK_NETNSID, &l), 0);
 	assert_int_equal(l.parent, 0);
 	assert_int_equal(l.master, 4);
@@ -459,7 +442,6 @@ static void a_link_layer_address_of_any_length_stays_in_its_room(void **state)
 {
 	struct ha_net_link l;
 
-	(void)state;
 	for (size_t len = 0; len <= 128; len++) {
 		int r = read_link(AF_UNSPEC, len, 0, &l);
 
@@ -473,7 +455,6 @@ static void what_only_looks_like_link_news_is_ignored(void **state)
 {
 	struct ha_net_link l;
 
-	(void)state;
 	assert_int_equal(read_link(AF_BRIDGE, 6, 0, &l), -ENOMSG);
 	assert_int_equal(read_link(AF_UNSPEC, 6, IFLA_WIRELESS, &l), -ENOMSG);
 }
@@ -482,7 +463,6 @@ static void the_mark_counts_before_the_label(void **state)
 {
 	struct ha_net_address a = {.proto = 112, .label = "eth0:vip"};
 
-	(void)state;
 	assert_true(ha_net_address_is_marked(&a, 112, NULL));
 	assert_false(ha_net_address_is_marked(&a, 113, "eth0:vip"));
 	a.proto = 0; /* a kernel that keeps no marks */

@@ -24,7 +24,6 @@ static void text_survives_the_way_there_and_back(void **state)
 					    "::",      "fe80::1",   "2001:db8::a:0:0:1"};
 	char buf[HA_IP_TEXT_SIZE];
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		struct ha_ip ip = ip_of(texts[i]);
 
@@ -39,7 +38,6 @@ static void what_is_no_address_is_refused_and_leaves_the_output_alone(void **sta
 					    "fe80::1%lo", "1.2.3.4 ", "::1::"};
 	struct ha_ip ip = {.family = 77};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		assert_int_equal(ha_ip_parse(texts[i], &ip), -EINVAL);
 	assert_int_equal(ha_ip_parse(NULL, &ip), -EINVAL);
@@ -51,7 +49,6 @@ static void a_short_buffer_is_told_and_not_overrun(void **state)
 	struct ha_ip ip = ip_of("192.0.2.1"), none = {0};
 	char buf[10] = "xxxxxxxxx";
 
-	(void)state;
 	assert_int_equal(ha_ip_format(&ip, buf, 9), -ENOSPC);
 	assert_string_equal(buf, "xxxxxxxxx");
 	assert_int_equal(ha_ip_format(&ip, buf, 10), 9);
@@ -62,7 +59,6 @@ static void order_is_family_then_unsigned_value(void **state)
 {
 	struct ha_ip a = ip_of("10.0.0.1"), b = ip_of("200.0.0.1"), c = ip_of("::");
 
-	(void)state;
 	assert_true(ha_ip_compare(&a, &b) < 0);
 	assert_true(ha_ip_compare(&b, &a) > 0);
 	assert_int_equal(ha_ip_compare(&a, &a), 0);
@@ -75,7 +71,6 @@ static void a_sockaddr_carries_the_same_address(void **state)
 	struct sockaddr_storage ss;
 	struct sockaddr_in6 in6;
 
-	(void)state;
 	for (size_t i = 0; i < 2; i++) {
 		struct ha_ip ip = ip_of(texts[i]), back;
 		ssize_t len = ha_ip_to_sockaddr(&ip, 112, 3, &ss);

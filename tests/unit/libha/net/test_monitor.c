@@ -153,7 +153,6 @@ static int dispatch_inside_walk(void *userdata, const struct ha_net_link *l)
 {
 	struct place *p = userdata;
 
-	(void)l;
 	return ha_net_monitor_dispatch(p->m, p->now);
 }
 
@@ -161,7 +160,6 @@ static int dispatch_inside_address_walk(void *userdata, const struct ha_net_addr
 {
 	struct place *p = userdata;
 
-	(void)a;
 	return ha_net_monitor_dispatch(p->m, p->now);
 }
 
@@ -231,7 +229,6 @@ static void any_allocation_may_fail_and_the_view_recovers(void **state)
 {
 	bool done = false;
 
-	(void)state;
 	for (long nth = 0; !done; nth++) {
 		struct place *p = new_place();
 		int r;

@@ -186,13 +186,11 @@ static void answers_of_others_are_not_taken_for_ours(void **state)
 
 static void lost_answers(struct fake_nl *f, const void *buf, size_t len)
 {
-	(void)buf, (void)len;
 	fake_push(f, NULL, 0, -ENOBUFS);
 }
 
 static void garbage(struct fake_nl *f, const void *buf, size_t len)
 {
-	(void)buf, (void)len;
 	fake_push(f, "12345678901", 11, 0);
 }
 
@@ -227,7 +225,6 @@ static void a_message_that_does_not_fit_spoils_the_batch(void **state)
 
 static void fourth_and_end_fail(struct fake_nl *f, const void *buf, size_t len)
 {
-	(void)buf, (void)len;
 	assert_int_equal(fake_sent(f, 5).flags, NLM_F_REQUEST);
 	assert_true(fake_sent(f, 4).flags & NLM_F_ACK);
 	fake_push_error(f, NLMSG_ERROR, fake_sent(f, 3).seq, -ENOENT, 0, "no table");
@@ -236,7 +233,6 @@ static void fourth_and_end_fail(struct fake_nl *f, const void *buf, size_t len)
 
 static void refused_as_a_whole(struct fake_nl *f, const void *buf, size_t len)
 {
-	(void)buf, (void)len;
 	fake_push_error(f, NLMSG_ERROR, fake_sent(f, 0).seq, -EPERM, 0, NULL);
 }
 
@@ -309,7 +305,6 @@ static void dump(struct fake_nl *f, const void *buf, size_t len)
 	uint32_t seq = fake_sent(f, 0).seq;
 	bool bad = *bad_dumps > 0, at_end = *bad_dumps % 2;
 
-	(void)buf, (void)len;
 	assert_int_equal(fake_sent(f, 0).flags, NLM_F_REQUEST | NLM_F_DUMP);
 	--*bad_dumps;
 	push_item(f, seq - 1, 0); /* of the dump before */
@@ -393,13 +388,11 @@ static void a_dump_with_lost_messages_begins_again(void **state)
 
 static void refuse(struct fake_nl *f, const void *buf, size_t len)
 {
-	(void)buf, (void)len;
 	fake_push_error(f, NLMSG_ERROR, fake_sent(f, 0).seq, -EOPNOTSUPP, 0, "not here");
 }
 
 static void fail_at_end(struct fake_nl *f, const void *buf, size_t len)
 {
-	(void)buf, (void)len;
 	push_item(f, fake_sent(f, 0).seq, 0);
 	fake_push_error(f, NLMSG_DONE, fake_sent(f, 0).seq, -ESRCH, 0, "gone");
 }
@@ -424,7 +417,6 @@ static void family(struct fake_nl *f, const void *buf, size_t len)
 	struct writer w = writer_of(room, sizeof(room));
 	size_t m = nl_msg_begin(&w, 16, 0);
 
-	(void)buf, (void)len;
 	assert_int_equal(fake_sent(f, 0).flags, NLM_F_REQUEST | NLM_F_ACK);
 	nl_genl_put(&w, 1, 2);
 	nl_attr_put_str(&w, 2, "IPVS");
@@ -464,7 +456,6 @@ static volatile sig_atomic_t n_signals;
 
 static void count_signal(int number)
 {
-	(void)number;
 	n_signals++;
 }
 

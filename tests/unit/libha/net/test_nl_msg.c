@@ -27,7 +27,6 @@ static void a_message_has_these_bytes(void **state)
 	struct writer w = writer_of(buf, sizeof(buf));
 	size_t m = nl_msg_begin(&w, 16, NLM_F_REQUEST | NLM_F_ACK | NLM_F_DUMP), n;
 
-	(void)state;
 	nl_genl_put(&w, 3, 1);
 	nl_attr_put_u8(&w, 1, 0x7f);
 	n = nl_nest_begin(&w, 2);
@@ -53,7 +52,6 @@ static void every_number_survives(void **state)
 	struct nl_attr a;
 	int seen = 0;
 
-	(void)state;
 	nl_attr_put_u8(&w, 1, 0xab);
 	nl_attr_put_u16(&w, 2, 0xabcd);
 	nl_attr_put_u32(&w, 3, 0xabcdef01);
@@ -118,7 +116,6 @@ static void a_message_cut_at_any_byte_is_bad_and_not_overrun(void **state)
 	uint8_t buf[64];
 	size_t len = sample(buf, sizeof(buf));
 
-	(void)state;
 	for (size_t cut = 0; cut < len; cut++) {
 		uint8_t *exact = malloc(cut ? cut : 1);
 		struct reader r;
@@ -138,7 +135,6 @@ static void an_attribute_of_any_wrong_length_stays_inside(void **state)
 	uint8_t buf[64], copy[64];
 	size_t len = sample(buf, sizeof(buf));
 
-	(void)state;
 	for (uint32_t lie = 0; lie <= UINT16_MAX; lie++) {
 		uint16_t l = (uint16_t)lie;
 
@@ -158,7 +154,6 @@ static void an_attribute_shorter_than_its_header_ends_the_walk(void **state)
 	struct reader r = reader_of(bad, sizeof(bad));
 	struct nl_attr a;
 
-	(void)state;
 	assert_false(nl_attr_next(&r, &a));
 	assert_true(r.bad);
 }
@@ -168,7 +163,6 @@ static void a_builder_without_room_is_bad_at_any_size(void **state)
 	uint8_t buf[64];
 	size_t len = sample(buf, sizeof(buf));
 
-	(void)state;
 	for (size_t cap = 0; cap < len; cap++) {
 		uint8_t *exact = malloc(cap ? cap : 1);
 
@@ -184,7 +178,6 @@ static void what_no_length_field_can_say_is_refused(void **state)
 	struct writer w = writer_of(buf, sizeof(buf));
 	size_t n;
 
-	(void)state;
 	nl_attr_put(&w, 1, big, 65531);
 	assert_false(w.bad);
 	w = writer_of(buf, sizeof(buf));
@@ -213,7 +206,6 @@ static void an_error_gives_its_text_with_and_without_the_request(void **state)
 {
 	uint8_t buf[1024];
 
-	(void)state;
 	for (int capped = 0; capped < 2; capped++) {
 		struct writer w = writer_of(buf, sizeof(buf));
 		struct nl_error e;
@@ -242,7 +234,6 @@ static void a_text_longer_than_its_room_is_cut(void **state)
 	struct nl_msg msg;
 	char longer[NL_TEXT_SIZE + 100];
 
-	(void)state;
 	memset(longer, 'x', sizeof(longer));
 	nl_msg_begin(&w, NLMSG_DONE, NLM_F_ACK_TLVS);
 	write_host32(&w, 0);
@@ -258,7 +249,6 @@ static void what_is_no_errno_is_no_error_message(void **state)
 	uint8_t buf[64];
 	struct nl_error e;
 
-	(void)state;
 	for (size_t i = 0; i < 3; i++) {
 		struct writer w = writer_of(buf, sizeof(buf));
 		struct nl_msg msg;
@@ -276,7 +266,6 @@ static void a_string_must_fit_with_its_nul(void **state)
 			     nul = {.data = reader_of("ab\0d", 4)};
 	char text[5] = "....";
 
-	(void)state;
 	assert_false(nl_attr_str(&a, text, 4));
 	assert_string_equal(text, "....");
 	assert_true(nl_attr_str(&a, text, 5));

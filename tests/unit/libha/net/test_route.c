@@ -70,7 +70,6 @@ static void a_route_has_these_bytes(void **state)
 	uint8_t buf[256];
 	struct writer w = writer_of(buf, sizeof(buf));
 
-	(void)state;
 	assert_int_equal(route_codec_check(&r), 0);
 	route_codec_put(&w, &r);
 	assert_int_equal(writer_len(&w), sizeof(golden));
@@ -98,7 +97,6 @@ static void a_rule_has_these_bytes(void **state)
 	uint8_t buf[256];
 	struct writer w = writer_of(buf, sizeof(buf));
 
-	(void)state;
 	rule_codec_put(&w, &r);
 	assert_int_equal(writer_len(&w), sizeof(golden));
 	assert_memory_equal(buf, golden, sizeof(golden));
@@ -120,7 +118,6 @@ static void a_neighbour_has_these_bytes(void **state)
 	uint8_t buf[256];
 	struct writer w = writer_of(buf, sizeof(buf));
 
-	(void)state;
 	neighbour_codec_put(&w, &a);
 	assert_int_equal(writer_len(&w), sizeof(golden));
 	assert_memory_equal(buf, golden, sizeof(golden));
@@ -180,7 +177,6 @@ static void a_route_is_read_back(void **state)
 {
 	uint8_t buf[512];
 
-	(void)state;
 	for (int i = 0; i < 4; i++) {
 		struct ha_net_nexthop nh[2];
 		struct ha_net_route r = full(i & 1, i & 2 ? nh : NULL), back;
@@ -235,7 +231,6 @@ static void a_rule_is_read_back(void **state)
 	struct writer w = writer_of(buf, sizeof(buf));
 	struct nl_msg msg;
 
-	(void)state;
 	assert_int_equal(rule_codec_check(&r), 0);
 	nl_msg_begin(&w, RTM_NEWRULE, 0);
 	rule_codec_put(&w, &r);
@@ -271,7 +266,6 @@ static void an_encapsulation_is_read_back(void **state)
 {
 	uint8_t buf[1024];
 
-	(void)state;
 	for (size_t i = 0; i < 2 * N_ENCAPS; i++) {
 		struct ha_net_nexthop nh[2];
 		struct ha_net_route r = full(false, i < N_ENCAPS ? NULL : nh), back;
@@ -304,7 +298,6 @@ static void an_encapsulation_has_these_bytes(void **state)
 	uint8_t buf[64];
 	struct writer w = writer_of(buf, sizeof(buf));
 
-	(void)state;
 	encap_codec_put(&w, &e);
 	assert_int_equal(writer_len(&w), sizeof(golden));
 	assert_memory_equal(buf, golden, sizeof(golden));
@@ -315,7 +308,6 @@ static void an_encapsulation_that_makes_no_sense_is_refused(void **state)
 {
 	struct ha_net_route good = full(false, NULL), r;
 
-	(void)state;
 	REFUSED(r.encap.type = LWTUNNEL_ENCAP_SEG6);
 	REFUSED(r.encap.ttl = 1); /* of none */
 	REFUSED(r.encap = encaps[0]; r.encap.n_labels = 0);
@@ -331,7 +323,6 @@ static void hostile_encapsulations_are_refused(void **state)
 	struct ha_net_route back;
 	uint8_t buf[256];
 
-	(void)state;
 	for (int i = 0; i < 4; i++) {
 		struct writer w = writer_of(buf, sizeof(buf));
 		struct nl_msg msg;
@@ -372,7 +363,6 @@ static void a_default_route_and_a_host_route_differ(void **state)
 		    {"10.0.0.0", 8, 8}};
 	uint8_t buf[256];
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct ha_net_route r = {.size = sizeof(r),
 					 .dst = ip(rows[i].dst),
@@ -391,7 +381,6 @@ static void a_route_that_makes_no_sense_is_refused(void **state)
 	struct ha_net_nexthop nh[2];
 	struct ha_net_route good = full(true, NULL), r;
 
-	(void)state;
 	REFUSED(r = (struct ha_net_route){.size = sizeof(r), .ifindex = 1}); /* no family */
 	REFUSED(r.family = 44);
 	REFUSED(r.dst = ip("2001:db8::"));
@@ -422,7 +411,6 @@ static void a_rule_that_makes_no_sense_is_refused(void **state)
 	const struct ha_net_rule good = {.size = sizeof(good), .family = AF_INET};
 	struct ha_net_rule r;
 
-	(void)state;
 	assert_int_equal(rule_codec_check(&good), 0);
 #undef REFUSED
 #define REFUSED(...)                                             \
@@ -452,7 +440,6 @@ static void nothing_is_read_past_the_end(void **state)
 	struct writer w = writer_of(buf, sizeof(buf));
 	struct nl_msg msg;
 
-	(void)state;
 	route_codec_put(&w, &r);
 	for (size_t len = 0; len < writer_len(&w); len++) {
 		uint8_t *exact = malloc(len + 1);
@@ -477,7 +464,6 @@ static void hostile_next_hops_are_refused(void **state)
 	uint8_t buf[8192];
 	struct ha_net_route back;
 
-	(void)state;
 	for (size_t i = 0; i <= sizeof(lengths); i++) {
 		struct writer w = writer_of(buf, sizeof(buf));
 		bool too_many = i == sizeof(lengths);
@@ -506,7 +492,6 @@ static void what_is_no_neighbour_is_passed_over(void **state)
 	struct writer w = writer_of(buf, sizeof(buf));
 	struct nl_msg msg;
 
-	(void)state;
 	a.mac_len = HA_NET_MAC_BYTES;
 	memset(a.mac, 7, sizeof(a.mac));
 	a.state = NUD_STALE;
@@ -622,7 +607,6 @@ static void two_routes(struct fake_nl *f, const void *buf, size_t len)
 {
 	uint32_t seq = fake_sent(f, 0).seq;
 
-	(void)buf, (void)len;
 	for (int i = 0; i < 2; i++) {
 		struct ha_net_nexthop nh[2];
 		struct ha_net_route r = full(i, nh);

@@ -70,7 +70,6 @@ static void it_stays_until_the_last_connection_is_gone(void **state)
 {
 	struct place p;
 
-	(void)state;
 	begin(&p, WEB);
 	assert_int_equal(ha_service_drain_deadline(p.want), UINT64_MAX);
 	assert_int_equal(step(&p, 0), 0); /* nothing drains */
@@ -97,7 +96,6 @@ static void it_goes_at_the_deadline_and_what_was_left_is_told(void **state)
 {
 	struct place p;
 
-	(void)state;
 	begin(&p, WEB);
 	ha_dest_drain(p.d, DEADLINE);
 	p.twin->stats.active_conns = 5;
@@ -112,7 +110,6 @@ static void what_the_kernel_lost_is_drained(void **state)
 {
 	struct place p;
 
-	(void)state;
 	begin(&p, WEB);
 	ha_dest_drain(p.d, UINT64_MAX);
 	ha_service_remove(ha_service_next(p.have, NULL)); /* ipvsadm -C */
@@ -126,7 +123,6 @@ static void udp_has_inactive_connections_only(void **state)
 	struct place p;
 	uint32_t n = 77;
 
-	(void)state;
 	begin(&p, DNS);
 	ha_dest_drain(p.d, DEADLINE);
 	p.twin->o.weight = 0;
@@ -144,7 +140,6 @@ static void setting_it_again_takes_it_back(void **state)
 	struct ha_service_table *copy;
 	struct place p;
 
-	(void)state;
 	begin(&p, WEB);
 	ha_dest_drain(p.d, DEADLINE);
 	assert_int_equal(ha_service_table_copy(p.want, &copy), 0);
@@ -163,7 +158,6 @@ static void misuse_is_refused(void **state)
 	struct place p;
 	uint32_t n;
 
-	(void)state;
 	begin(&p, WEB);
 	assert_int_equal(ha_dest_drain(NULL, 0), -EINVAL);
 	assert_int_equal(ha_dest_connections(NULL, &n), -EINVAL);

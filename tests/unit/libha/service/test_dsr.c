@@ -65,7 +65,6 @@ static void a_slot_of_an_unknown_server_goes_to_the_next_known(void **state)
 	};
 	struct ha_service_table *t = table(slots, 5);
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct nl_batch b = {0};
 		struct nft_ruleset r = {.batch = &b, .table = "t", .family = NFPROTO_NETDEV};
@@ -99,7 +98,6 @@ static void what_needs_a_memory_is_refused_with_a_reason(void **state)
 	    {"tcp 192.0.2.1 80 sh", "10.0.0.1 81 DR 1", -EOPNOTSUPP},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct ha_service_opts s = service_of(rows[i].service);
 		struct ha_dest_opts d = dest_of(rows[i].dest);
@@ -118,7 +116,6 @@ static void senseless_options_are_refused(void **state)
 	struct ha_net_monitor *m;
 	struct ha_dsr *d;
 
-	(void)state;
 	assert_int_equal(ha_dsr_open(NULL, &d), -EINVAL);
 	assert_int_equal(ha_net_monitor_new(NULL, &ops, NULL, &m), 0);
 	o.links = links;
@@ -151,7 +148,6 @@ static void memory_failure_is_an_error(void **state)
 	long n = 0;
 	int r;
 
-	(void)state;
 	do {
 		struct nl_batch b = {0};
 		struct nft_ruleset ruleset = {.batch = &b, .table = "t", .family = NFPROTO_NETDEV};

@@ -42,7 +42,6 @@ static void a_flow_is_active_as_ipvs_counts(void **state)
 	uint8_t buf[512];
 	struct flow f;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		flow_of(rows[i].flow, buf, sizeof(buf), &f);
 		assert_int_equal(f.active, rows[i].active);
@@ -55,7 +54,6 @@ static void a_flow_tells_what_was_asked_for_and_who_answers(void **state)
 	char text[HA_IP_TEXT_SIZE];
 	struct flow f;
 
-	(void)state;
 	flow_of("udp 2001:db8::1 53 fd00::7 5353 -1", buf, sizeof(buf), &f);
 	assert_int_equal(f.family, AF_INET6);
 	assert_int_equal(f.protocol, IPPROTO_UDP);
@@ -76,7 +74,6 @@ static void what_is_cut_short_is_refused_at_every_length(void **state)
 	struct flow f;
 	size_t len = flow_of("tcp 192.0.2.1 80 10.0.0.1 8080 3", buf, sizeof(buf), &f), whole = 0;
 
-	(void)state;
 	for (size_t n = 0; n < len; n++) {
 		/* The ends of attributes are ends; both tuples are needed. */
 		if (flow_read(reader_of(buf, n), &f))
@@ -91,7 +88,6 @@ static void a_flow_without_addresses_is_none(void **state)
 	struct writer w = writer_of(buf, sizeof(buf));
 	struct flow f;
 
-	(void)state;
 	nl_nfgen_put(&w, AF_INET, 0);
 	nl_attr_put_be32(&w, CTA_ID, 1);
 	assert_false(flow_read(reader_of(buf, writer_len(&w)), &f));
@@ -109,7 +105,6 @@ static void a_flow_is_forgotten_by_its_tuple_and_id(void **state)
 	uint32_t id = 0;
 	size_t tuple = 0;
 
-	(void)state;
 	flow_of("udp 192.0.2.1 53 10.0.0.1 53 -1", buf, sizeof(buf), &f);
 	flow_put_delete(&b, &f);
 	assert_int_equal(b.error, 0);
@@ -173,7 +168,6 @@ static void a_flow_belongs_to_its_service_by_address_then_to_marks(void **state)
 	struct flow_index index;
 	char text[256];
 
-	(void)state;
 	assert_int_equal(flow_index_init(&index, t), 0);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		dests_text(&index, rows[i].flow, text, sizeof(text));

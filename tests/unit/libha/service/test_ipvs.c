@@ -171,7 +171,6 @@ static int far_fd(void *userdata)
 
 static uint32_t far_port(void *userdata)
 {
-	(void)userdata;
 	return PORT;
 }
 

@@ -33,7 +33,6 @@ static void a_service_has_the_kernels_bytes(void **state)
 	uint8_t buf[256];
 	struct writer w = writer_of(buf, sizeof(buf));
 
-	(void)state;
 	service_normalize(&o);
 	ipvs_codec_put_service(&w, IPVS_CMD_NEW_SERVICE, &o);
 	assert_false(w.bad);
@@ -65,7 +64,6 @@ static void a_destination_has_the_kernels_bytes(void **state)
 	uint8_t buf[256];
 	struct writer w = writer_of(buf, sizeof(buf));
 
-	(void)state;
 	d.tunnel = HA_TUNNEL_GUE;
 	d.tunnel_port = 6080;
 	d.tunnel_flags = HA_TUNNEL_CSUM;
@@ -84,7 +82,6 @@ static void services_come_back_as_they_were_written(void **state)
 	    "fwmark 4294967295 rr",    "tcp 192.0.2.1 0 rr 2678400/32",
 	};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
 		for (uint32_t flags = 0; flags < 0x10; flags++) {
 			struct ha_service_opts o = service_of(texts[i]);
@@ -113,7 +110,6 @@ static void destinations_come_back_as_they_were_written(void **state)
 	static const char *const texts[] = {"10.0.0.1 80 NAT 0", "10.0.0.1 81 DR 65535",
 					    "2001:db8::1 80 TUN 1"};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
 		struct ha_dest_opts d = dest_of(texts[i]);
 		uint8_t buf[512];
@@ -160,7 +156,6 @@ static void wide_counters_win_over_narrow_ones(void **state)
 {
 	struct ha_service_opts s = service_of("tcp 192.0.2.1 80 wrr");
 
-	(void)state;
 	for (int wide_first = 0; wide_first < 2; wide_first++) {
 		struct ipvs_dest got;
 		uint8_t buf[256];
@@ -182,7 +177,6 @@ static void what_is_cut_short_is_refused_at_every_length(void **state)
 	struct writer w = writer_of(buf, sizeof(buf));
 	size_t len;
 
-	(void)state;
 	service_normalize(&s);
 	ipvs_codec_put_service(&w, IPVS_CMD_NEW_SERVICE, &s);
 	for (size_t n = 0; n < writer_len(&w); n++) {
@@ -202,7 +196,6 @@ static void attributes_of_a_wrong_length_are_refused(void **state)
 	struct ha_service_opts s = service_of("tcp 192.0.2.1 80 wrr");
 	uint8_t buf[512];
 
-	(void)state;
 	for (uint16_t type = IPVS_DEST_ATTR_ADDR; type <= IPVS_DEST_ATTR_PERSIST_CONNS; type++) {
 		struct writer w = writer_of(buf, sizeof(buf));
 		struct ipvs_dest got;
@@ -224,7 +217,6 @@ static void a_netmask_that_is_no_prefix_is_odd(void **state)
 	uint8_t buf[256];
 	struct writer w = writer_of(buf, sizeof(buf));
 
-	(void)state;
 	ipvs_codec_put_service(&w, IPVS_CMD_NEW_SERVICE, &o);
 	buf[writer_len(&w) - 3] = 0; /* 255.0.255.0 */
 	assert_true(ipvs_codec_read_service(reader_of(buf, writer_len(&w)), &got));
@@ -236,7 +228,6 @@ static void masquerading_is_refused_with_a_reason(void **state)
 	struct ha_service_opts o = service_of("tcp 192.0.2.1 80 wlc");
 	const char *reason = NULL;
 
-	(void)state;
 	assert_int_equal(ha_ipvs_check(&o, NULL, &reason), 0);
 	assert_null(reason);
 	o.flags = HA_SERVICE_MASQUERADE;
@@ -263,7 +254,6 @@ static void a_sync_daemon_is_read_back(void **state)
 {
 	static const char *const groups[] = {"224.0.0.99", "ff02::99", NULL};
 
-	(void)state;
 	for (int i = 0; i < 3; i++) {
 		struct ha_ipvs_sync s = sync_daemon(groups[i]), got;
 		uint8_t buf[256];
@@ -282,7 +272,6 @@ static void a_sync_daemon_that_makes_no_sense_is_refused(void **state)
 {
 	struct ha_ipvs_sync s = sync_daemon("192.0.2.1");
 
-	(void)state;
 	assert_int_equal(ipvs_codec_check_sync(&s), -EINVAL); /* no multicast group */
 	s = sync_daemon("2001:db8::1");
 	assert_int_equal(ipvs_codec_check_sync(&s), -EINVAL);
@@ -302,7 +291,6 @@ static void timeouts_of_zero_are_not_sent(void **state)
 	uint8_t buf[64];
 	struct writer w = writer_of(buf, sizeof(buf));
 
-	(void)state;
 	ipvs_codec_put_timeouts(&w, &t);
 	assert_int_equal(writer_len(&w), 4 + 8 + 8);
 	assert_true(ipvs_codec_read_timeouts(reader_of(buf, writer_len(&w)), &got));

@@ -17,7 +17,6 @@ static void services_come_back_in_the_order_they_were_added(void **state)
 	struct ha_service *s = ha_service_next(t, NULL);
 	char text[HA_SERVICE_TEXT_SIZE];
 
-	(void)state;
 	assert_int_equal(ha_service_table_count(t), 3);
 	assert_true(ha_service_format(s, text, sizeof(text)) > 0);
 	assert_string_equal(text, "tcp 192.0.2.2:80 rr");
@@ -37,7 +36,6 @@ static void a_key_is_there_once(void **state)
 	struct ha_service_opts same = service_of("tcp 192.0.2.1 80 wlc");
 	struct ha_service_opts udp = service_of("udp 192.0.2.1 80 wlc");
 
-	(void)state;
 	assert_int_equal(ha_service_add(t, &same, NULL), -EEXIST);
 	assert_int_equal(ha_service_add(t, &udp, NULL), 0);
 	assert_non_null(ha_service_find(t, &same));
@@ -56,7 +54,6 @@ static void a_destination_with_the_same_key_is_changed(void **state)
 	struct ha_dest_opts got = {.size = sizeof(got)};
 	struct ha_dest *ret;
 
-	(void)state;
 	assert_int_equal(ha_dest_set(s, &d, &ret), 0);
 	assert_int_equal(ha_dest_count(s), 2);
 	assert_ptr_equal(ret, ha_dest_next(s, NULL));
@@ -77,7 +74,6 @@ static void defaults_are_filled_in(void **state)
 	struct ha_service *s;
 	struct ha_dest *dest;
 
-	(void)state;
 	o.scheduler = NULL;
 	assert_int_equal(ha_service_table_new(&t), 0);
 	assert_int_equal(ha_service_add(t, &o, &s), 0);
@@ -98,7 +94,6 @@ static void setting_keeps_key_and_destinations(void **state)
 			       got = {.size = sizeof(got)};
 	struct ha_service_opts other = service_of("tcp 192.0.2.1 81 wrr");
 
-	(void)state;
 	assert_int_equal(ha_service_set(s, &other), -EINVAL);
 	assert_int_equal(ha_service_set(s, &o), 0);
 	assert_int_equal(ha_service_get(s, &got), 0);
@@ -117,7 +112,6 @@ static void a_copy_is_deep(void **state)
 	struct ha_service_opts key = service_of("tcp 192.0.2.1 80 x");
 	char text[HA_SERVICE_TEXT_SIZE];
 
-	(void)state;
 	assert_int_equal(ha_service_table_copy(t, &copy), 0);
 	ha_service_table_free(t);
 	assert_int_equal(ha_service_table_count(copy), 2);
@@ -174,7 +168,6 @@ static void senseless_services_are_refused_with_a_reason(void **state)
 	};
 	struct ha_service_table *t;
 
-	(void)state;
 	assert_int_equal(ha_service_table_new(&t), 0);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		const char *reason = NULL;
@@ -204,7 +197,6 @@ static void senseless_destinations_are_refused_with_a_reason(void **state)
 	};
 	static const struct ha_dest_opts mixed = DEST(.address = V6, .forward = HA_FORWARD_TUN);
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		const char *reason = NULL;
 
@@ -222,7 +214,6 @@ static void options_of_the_future_are_refused(void **state)
 	} o = {SERVICE(TCP80), 0};
 	const char *reason = NULL;
 
-	(void)state;
 	o.o.size = sizeof(o);
 	assert_int_equal(ha_service_check(&o.o, NULL, &reason), 0);
 	o.news = 1;
@@ -237,7 +228,6 @@ static void texts_say_when_they_do_not_fit(void **state)
 	struct ha_service_table *t = table_of("tcp 192.0.2.1 80 rr");
 	char text[20];
 
-	(void)state;
 	assert_int_equal(ha_service_format(ha_service_next(t, NULL), text, 19), -ENOSPC);
 	assert_int_equal(ha_service_format(ha_service_next(t, NULL), text, 20), 19);
 	ha_service_table_free(t);
@@ -248,7 +238,6 @@ static void every_failed_allocation_is_an_error_and_leaks_nothing(void **state)
 	long n = 0;
 	int r;
 
-	(void)state;
 	do {
 		struct ha_service_table *t = NULL, *copy = NULL;
 

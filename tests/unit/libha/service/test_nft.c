@@ -56,7 +56,6 @@ static void slots_follow_the_weights_evenly(void **state)
 	     "CABC"},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		char text[64];
 
@@ -69,7 +68,6 @@ static void failover_is_the_first_of_the_greatest_weight(void **state)
 {
 	char text[64];
 
-	(void)state;
 	slots_text(
 	    "tcp 192.0.2.1 80 fo\n 10.0.0.1 80 NAT 1\n 10.0.0.2 80 NAT 3\n 10.0.0.3 80 NAT 3",
 	    text);
@@ -104,7 +102,6 @@ static void the_callers_slots_are_taken_and_described(void **state)
 	struct ha_service_opts o;
 	uint32_t n;
 
-	(void)state;
 	assert_int_equal(nft_slots(s, &slots, &n), 0);
 	assert_int_equal(n, 3);
 	assert_ptr_equal(slots[1], ha_dest_next(s, NULL));
@@ -127,7 +124,6 @@ static void too_many_slots_are_rounded(void **state)
 	const struct ha_dest **slots;
 	uint32_t n, firsts = 0, lasts = 0;
 
-	(void)state;
 	assert_int_equal(nft_slots(s, &slots, &n), 0);
 	assert_true(n <= NFT_SLOTS_EXACT + 3);
 	for (uint32_t i = 0; i < n; i++) {
@@ -153,7 +149,6 @@ static void services_describe_themselves(void **state)
 	    {"fwmark 7 sh", "mark-ipv4-7", "service mark ipv4 7 sh 0x0 0/0"},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct ha_service_opts o = service_of(rows[i].service), again;
 		struct service_slots slots = {0};
@@ -179,7 +174,6 @@ static void the_longest_names_fit(void **state)
 	struct ha_dest_opts d = dest_of("2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff 65535 NAT 65535");
 	char name[NFT_NAME_SIZE];
 
-	(void)state;
 	s.protocol = IPPROTO_SCTP;
 	nft_name_clients(&s, &d, name);
 	assert_string_equal(name, "clients-sctp-2001_db8_1111_2222_3333_4444_5555_6666-65535"
@@ -217,7 +211,6 @@ static void foreign_comments_are_not_taken_for_ours(void **state)
 	struct ha_service_opts s;
 	uint32_t n;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(service) / sizeof(*service); i++)
 		assert_false(nft_comment_read_service(service[i], &s, scheduler, &slots));
 	for (size_t i = 0; i < sizeof(weight) / sizeof(*weight); i++)
@@ -231,7 +224,6 @@ static void comments_travel_as_user_data(void **state)
 	static const uint8_t cut[] = {0, 9, 'h', 0};
 	char comment[NFT_COMMENT_SIZE];
 
-	(void)state;
 	assert_true(nft_comment_take(reader_of(other_first, sizeof(other_first)), comment));
 	assert_string_equal(comment, "hi");
 	assert_false(nft_comment_take(reader_of(unended, sizeof(unended)), comment));
@@ -255,7 +247,6 @@ static void expressions_have_the_kernels_bytes(void **state)
 	uint8_t buf[128];
 	struct writer w = writer_of(buf, sizeof(buf));
 
-	(void)state;
 	nft_expr_payload(&w, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, 1);
 	assert_false(w.bad);
 	assert_int_equal(writer_len(&w), sizeof(golden));
@@ -268,7 +259,6 @@ static void keys_are_padded_like_registers(void **state)
 	struct ha_service_opts o = service_of("tcp 192.0.2.1 80 rr"), again;
 	struct nft_element e = {0};
 
-	(void)state;
 	e.key_len = nft_key(&o, e.key);
 	assert_int_equal(e.key_len, sizeof(golden));
 	assert_memory_equal(e.key, golden, sizeof(golden));
@@ -316,7 +306,6 @@ static void a_service_is_these_messages(void **state)
 	struct nft_ruleset r = ruleset_of(&b);
 	char types[256];
 
-	(void)state;
 	assert_int_equal(nft_put_add(&r, ha_service_next(t, NULL)), 0);
 	batch_types(&b, types, sizeof(types));
 	assert_string_equal(types, "+chain "		      /* of the service */
@@ -344,7 +333,6 @@ static void a_change_touches_what_changed(void **state)
 	struct ha_service_plan *p;
 	char types[256];
 
-	(void)state;
 	assert_int_equal(ha_service_plan(want, have, &p), 0);
 	assert_int_equal(p->n, 3);
 	assert_int_equal(nft_put_change(&r, s, old, p->steps, p->n), 0);
@@ -370,7 +358,6 @@ static void as_many_slots_leave_the_rules_alone(void **state)
 	struct ha_service_plan *p;
 	char types[256];
 
-	(void)state;
 	assert_int_equal(ha_service_plan(want, have, &p), 0);
 	assert_int_equal(nft_put_change(&r, ha_service_next(want, NULL),
 					ha_service_next(have, NULL), p->steps, p->n),
@@ -390,7 +377,6 @@ static void memory_failure_is_an_error_everywhere(void **state)
 	long n = 0;
 	int r;
 
-	(void)state;
 	do {
 		struct nl_batch b = {0};
 		struct nft_ruleset ruleset = ruleset_of(&b);
@@ -420,7 +406,6 @@ static void what_is_cut_short_is_refused_at_every_length(void **state)
 	struct reader r;
 	size_t rules = 0, elements = 0;
 
-	(void)state;
 	assert_int_equal(nft_put_add(&ruleset, ha_service_next(t, NULL)), 0);
 	r = reader_of(b.buf, b.len);
 	while (nl_msg_next(&r, &msg)) {
@@ -470,7 +455,6 @@ static void what_needs_ipvs_is_refused_with_a_reason(void **state)
 	    {"tcp 192.0.2.1 0 rr", "10.0.0.1 80 NAT 1", -EINVAL},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct ha_service_opts s = service_of(rows[i].service);
 		struct ha_dest_opts d = dest_of(rows[i].dest);
@@ -486,7 +470,6 @@ static void the_default_scheduler_is_refused_too(void **state)
 	struct ha_service_opts s = service_of("tcp 192.0.2.1 80 rr");
 	const char *reason = NULL;
 
-	(void)state;
 	s.scheduler = NULL;
 	assert_int_equal(ha_nft_check(&s, NULL, &reason), -EOPNOTSUPP);
 	assert_non_null(strstr(reason, "rr, wrr, random or sh"));

@@ -144,7 +144,6 @@ static int open_far(struct ha_nft **ret)
 
 static int setup(void **state)
 {
-	(void)state;
 	far = (struct behaviour){0};
 	fake = fake_new();
 	fake->on_send = on_send;
@@ -153,7 +152,6 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	(void)state;
 	fake_free(fake);
 	return 0;
 }
@@ -206,7 +204,6 @@ static void a_kernel_without_nf_tables_is_not_supported(void **state)
 {
 	struct ha_nft *n;
 
-	(void)state;
 	far.no_nf_tables = -EINVAL; /* nfnetlink knows no such subsystem */
 	assert_int_equal(open_far(&n), -EOPNOTSUPP);
 	far.no_nf_tables = -EPERM;
@@ -218,7 +215,6 @@ static void a_plan_is_one_transaction(void **state)
 {
 	struct ha_nft *n;
 
-	(void)state;
 	assert_int_equal(open_far(&n), 0);
 	assert_int_equal(apply_two(n), 0);
 	assert_told(0, 0, 0, 0);
@@ -232,7 +228,6 @@ static void the_first_error_is_told_for_its_service_the_others_are_cancelled(voi
 {
 	struct ha_nft *n;
 
-	(void)state;
 	assert_int_equal(open_far(&n), 0);
 	far.refuse_type = NFT(NFT_MSG_NEWSETELEM); /* of both services */
 	far.refuse_error = -EEXIST;
@@ -247,7 +242,6 @@ static void what_belongs_to_no_service_is_told_for_all_steps(void **state)
 {
 	struct ha_nft *n;
 
-	(void)state;
 	assert_int_equal(open_far(&n), 0);
 	far.refuse_type = NFT(NFT_MSG_NEWTABLE);
 	far.refuse_error = -ENOSPC;
@@ -264,7 +258,6 @@ static void a_lost_answer_leaves_every_step_unknown(void **state)
 {
 	struct ha_nft *n;
 
-	(void)state;
 	assert_int_equal(open_far(&n), 0);
 	far.loses = true;
 	assert_int_equal(apply_two(n), -ENOBUFS);
@@ -283,7 +276,6 @@ static void a_table_of_somebody_else_is_replaced(void **state)
 	char delete_table[8];
 	struct ha_nft *n;
 
-	(void)state;
 	snprintf(delete_table, sizeof(delete_table), "%d", NFT_MSG_DELTABLE);
 	assert_int_equal(open_far(&n), 0);
 	far.table = "virtual services of hawser, format 1";
@@ -305,7 +297,6 @@ static void a_dump_that_never_ends_whole_is_given_up(void **state)
 	struct ha_service_table *t = NULL;
 	struct ha_nft *n;
 
-	(void)state;
 	assert_int_equal(open_far(&n), 0);
 	far.table = NFT_TABLE_COMMENT;
 	far.interrupted = true;
@@ -322,7 +313,6 @@ static void memory_failure_changes_nothing(void **state)
 	long at = 0;
 	int r;
 
-	(void)state;
 	want = table_of("tcp 192.0.2.1 80 rr 60\n 10.0.0.1 80 NAT 1");
 	assert_int_equal(ha_service_plan(want, none, &p), 0);
 	do {
@@ -360,7 +350,6 @@ static void a_table_that_went_since_the_dump_is_not_half_made(void **state)
 {
 	struct ha_nft *n;
 
-	(void)state;
 	assert_int_equal(open_far(&n), 0);
 	assert_int_equal(bring(n, "tcp 192.0.2.1 80 rr\n 10.0.0.1 80 NAT 1",
 			       "tcp 192.0.2.1 80 rr\n 10.0.0.1 80 NAT 1\n"
@@ -376,7 +365,6 @@ static void only_what_must_not_stay_is_forgotten(void **state)
 	struct ha_nft_opts o = {.size = sizeof(o), .transport = &t};
 	struct ha_nft *n, *cuts;
 
-	(void)state;
 	far.table = NFT_TABLE_COMMENT;
 	far.flows[0] = "udp 192.0.2.1 53 10.0.0.1 53 -1";
 	far.flows[1] = "udp 192.0.2.1 53 10.0.0.2 53 -1";
@@ -407,7 +395,6 @@ static void what_could_not_be_forgotten_is_an_error_after_the_steps(void **state
 {
 	struct ha_nft *n;
 
-	(void)state;
 	far.flows[0] = "udp 192.0.2.1 53 10.0.0.1 53 -1";
 	assert_int_equal(open_far(&n), 0);
 	far.no_delete = -ENOENT; /* it went by itself */
@@ -423,7 +410,6 @@ static void a_kernel_without_ctnetlink_balances_all_the_same(void **state)
 {
 	struct ha_nft *n;
 
-	(void)state;
 	assert_int_equal(open_far(&n), 0);
 	assert_true(ha_nft_caps(n) & HA_CAP_ACTIVE_CONNS);
 	ha_nft_close(n);

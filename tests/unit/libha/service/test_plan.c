@@ -60,7 +60,6 @@ static void steps_text(const struct ha_service_plan *p, char *ret, size_t cap)
 
 static void a_plan_is_the_difference(void **state)
 {
-	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct ha_service_table *want = table_of(rows[i].want),
 					*have = table_of(rows[i].have);
@@ -105,7 +104,6 @@ static void what_was_not_claimed_is_not_removed(void **state)
 	struct ha_service_table *want = table_of(""), *have = strangers();
 	struct ha_service_table *previous = table_of("tcp 192.0.2.1 80 rr");
 
-	(void)state;
 	assert_int_equal(count_steps(want, have), 0);
 	assert_int_equal(ha_service_claim(have, previous), 0);
 	assert_int_equal(count_steps(want, have), 1);
@@ -120,7 +118,6 @@ static void a_strangers_service_that_is_wanted_is_adopted(void **state)
 {
 	struct ha_service_table *want = table_of("tcp 192.0.2.1 80 wrr"), *have = strangers();
 
-	(void)state;
 	assert_int_equal(count_steps(want, have), 0);
 	ha_service_table_free(want);
 	want = table_of("tcp 192.0.2.1 80 rr");
@@ -134,7 +131,6 @@ static void an_odd_netmask_is_put_right(void **state)
 	struct ha_service_opts o = service_of("tcp 192.0.2.1 80 wrr 300/24");
 	struct ha_service_table *want = table_of("tcp 192.0.2.1 80 wrr 300/24"), *have;
 
-	(void)state;
 	o.persistence_prefix = SERVICE_PREFIX_ODD;
 	assert_int_equal(ha_service_table_new(&have), 0);
 	assert_int_equal(service_add_unchecked(have, &o, false, NULL), 0);
@@ -149,7 +145,6 @@ static void steps_beyond_the_plan_do_not_exist(void **state)
 	struct ha_service_step step = {.size = sizeof(step)};
 	struct ha_service_plan *p;
 
-	(void)state;
 	assert_int_equal(ha_service_plan(want, have, &p), 0);
 	assert_int_equal(ha_service_plan_step(p, 2, &step), 0);
 	assert_int_equal(ha_service_plan_step(p, 3, &step), -EINVAL);
@@ -165,7 +160,6 @@ static void memory_failure_is_an_error(void **state)
 	struct ha_service_table *want = table_of(WEB), *have = table_of("");
 	struct ha_service_plan *p;
 
-	(void)state;
 	for (long n = 0; n < 2; n++) { /* the plan, its steps */
 		fail_in = n;
 		assert_int_equal(ha_service_plan(want, have, &p), -ENOMEM);

@@ -51,7 +51,6 @@ static size_t steps_between(const uint16_t *want, const char *first, const char 
 
 static void another_table_is_an_edit(void **state)
 {
-	(void)state;
 	assert_int_equal(steps_between(aab, A, B, aab), 0);
 	assert_int_equal(steps_between(abb, A, B, aab), 1);
 	assert_int_equal(steps_between(bba, B, A, aab), 0); /* the same under other numbers */
@@ -65,7 +64,6 @@ static void other_destinations_forget_the_table(void **state)
 			    same = dest_of("10.0.0.2 80 NAT 9");
 	struct ha_service_opts o;
 
-	(void)state;
 	assert_int_equal(ha_dest_set(s, &same, NULL), 0);
 	assert_int_equal(s->slots.n, 3); /* a weight is not another destination */
 	assert_int_equal(ha_dest_set(s, &more, NULL), 0);
@@ -89,7 +87,6 @@ static void senseless_tables_are_refused(void **state)
 	struct ha_service_table *t = table_of("");
 	struct ha_service *s = service_with(t, A, B, aab, 3);
 
-	(void)state;
 	assert_int_equal(ha_service_set_slots(s, beyond, 2), -EINVAL);
 	assert_int_equal(ha_service_set_slots(s, aab, 0), -EINVAL);
 	assert_int_equal(ha_service_set_slots(s, NULL, 3), -EINVAL);
@@ -107,7 +104,6 @@ static void a_copy_has_the_table_too(void **state)
 	long n = 0;
 	int r;
 
-	(void)state;
 	do {
 		fail_in = n++;
 		r = ha_service_table_copy(t, &copy);

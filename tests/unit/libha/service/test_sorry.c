@@ -59,7 +59,6 @@ static void it_comes_when_nobody_else_is_there(void **state)
 	struct place p;
 	size_t n;
 
-	(void)state;
 	begin(&p, 0, 0);
 	assert_false(round_of(&p, 0, 0, 1, &n));
 	assert_int_equal(n, 3);
@@ -75,7 +74,6 @@ static void quorum_and_hysteresis_are_keepaliveds(void **state)
 	struct place p;
 	size_t n;
 
-	(void)state;
 	begin(&p, 5, 2);
 	assert_false(round_of(&p, 1, 1, 1, &n)); /* 3 = 5 - 2: still */
 	assert_true(round_of(&p, 1, 1, 0, &n));
@@ -94,7 +92,6 @@ static void others_may_keep_their_connections(void **state)
 	struct place p;
 	size_t n;
 
-	(void)state;
 	begin(&p, 4, 0);
 	p.o.keep = true;
 	assert_true(round_of(&p, 1, 1, 1, &n));
@@ -108,7 +105,6 @@ static void who_drains_is_left_alone(void **state)
 {
 	struct place p;
 
-	(void)state;
 	begin(&p, 2, 0);
 	p.o.dest = &p.sorry;
 	weigh(&p, 1, 1, 0);
@@ -124,7 +120,6 @@ static void it_does_not_count_itself(void **state)
 {
 	struct place p;
 
-	(void)state;
 	begin(&p, 1, 0);
 	p.o.dest = &p.sorry;
 	weigh(&p, 0, 0, 0);
@@ -140,7 +135,6 @@ static void misuse_is_refused_and_changes_nothing(void **state)
 {
 	struct place p;
 
-	(void)state;
 	begin(&p, 0, 0);
 	weigh(&p, 0, 0, 0);
 	assert_int_equal(ha_service_sorry(p.s, &p.o, &p.in_use), -EINVAL); /* no dest */

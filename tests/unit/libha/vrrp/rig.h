@@ -72,7 +72,6 @@ static inline int rig_send(struct ha_vrrp *v, const struct ha_ip *destination, c
 {
 	struct rig *r = userdata;
 
-	(void)v;
 	assert_true(len <= sizeof(r->sent));
 	memcpy(r->sent, advert, len);
 	r->sent_len = len;
@@ -83,13 +82,11 @@ static inline int rig_send(struct ha_vrrp *v, const struct ha_ip *destination, c
 
 static inline void rig_addresses(struct ha_vrrp *v, bool up, bool accept, void *userdata)
 {
-	(void)v;
 	rig_note(userdata, "%s%s", up ? "up" : "down", accept ? "" : "-noaccept");
 }
 
 static inline void rig_announce(struct ha_vrrp *v, unsigned repeat, void *userdata)
 {
-	(void)v;
 	rig_note(userdata, "announce%u", repeat);
 }
 
@@ -98,7 +95,6 @@ static inline void rig_changed(struct ha_vrrp *v, const struct ha_vrrp_change *c
 {
 	struct rig *r = userdata;
 
-	(void)v;
 	r->change = *change;
 	rig_note(r, "%s", ha_vrrp_state_name(change->to));
 }
@@ -106,7 +102,6 @@ static inline void rig_changed(struct ha_vrrp *v, const struct ha_vrrp_change *c
 static inline void rig_dropped(struct ha_vrrp *v, enum ha_vrrp_drop reason,
 			       const struct ha_vrrp_meta *m, void *userdata)
 {
-	(void)v;
 	assert_non_null(m);
 	rig_note(userdata, "drop(%s)", ha_vrrp_drop_name(reason));
 }
@@ -114,8 +109,6 @@ static inline void rig_dropped(struct ha_vrrp *v, enum ha_vrrp_drop reason,
 static inline void rig_remark(struct ha_vrrp *v, enum ha_vrrp_remark what,
 			      const struct ha_vrrp_meta *m, void *userdata)
 {
-	(void)v;
-	(void)m;
 	rig_note(userdata, "remark(%s)", ha_vrrp_remark_name(what));
 }
 

@@ -105,7 +105,6 @@ static void on_send(struct fake_nl *f, const void *buf, size_t len)
 
 static int setup(void **state)
 {
-	(void)state;
 	far = (struct behaviour){0};
 	fake = fake_new();
 	fake->on_send = on_send;
@@ -114,7 +113,6 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	(void)state;
 	fake_free(fake);
 	return 0;
 }
@@ -139,7 +137,6 @@ static void a_kernel_without_nf_tables_is_told_from_one_that_forbids(void **stat
 {
 	struct ha_vrrp_accept *a = NULL;
 
-	(void)state;
 	far.no_nf_tables = -EINVAL;
 	assert_int_equal(open_far(&a), -EOPNOTSUPP);
 	far.no_nf_tables = -EPERM;
@@ -156,7 +153,6 @@ static void each_address_stands_in_the_table_once(void **state)
 					      refused("2001:db8::1", 9)};
 	struct ha_vrrp_accept *a;
 
-	(void)state;
 	assert_int_equal(open_far(&a), 0);
 	assert_int_equal(ha_vrrp_accept_set(a, all, 7), 0);
 	assert_int_equal(far.n_elements, 4); /* link-local: one on each of two interfaces */
@@ -170,7 +166,6 @@ static void our_table_is_replaced_in_one_transaction(void **state)
 	const struct ha_vrrp_refused one = refused("10.9.0.1", 0);
 	struct ha_vrrp_accept *a;
 
-	(void)state;
 	far.table = "virtual addresses that accept nothing";
 	assert_int_equal(open_far(&a), 0);
 	assert_int_equal(ha_vrrp_accept_set(a, &one, 1), 0);
@@ -188,7 +183,6 @@ static void errors_of_the_kernel_are_told(void **state)
 	const struct ha_vrrp_refused one = refused("10.9.0.1", 0);
 	struct ha_vrrp_accept *a;
 
-	(void)state;
 	assert_int_equal(open_far(&a), 0);
 	far.refuse_error = -EOPNOTSUPP;
 	assert_int_equal(ha_vrrp_accept_set(a, &one, 1), -EOPNOTSUPP);
@@ -206,7 +200,6 @@ static void no_memory_is_an_error_and_leaves_nothing(void **state)
 	const struct ha_vrrp_refused one = refused("10.9.0.1", 0);
 	bool whole = false;
 
-	(void)state;
 	for (long nth = 0; nth < 20 && !whole; nth++) {
 		struct ha_vrrp_accept *a = NULL;
 		int r;

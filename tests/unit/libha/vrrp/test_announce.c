@@ -18,7 +18,6 @@ static void R46_gratuitous_arp_names_the_address_twice(void **state)
 	struct ha_ip address = ip("10.9.0.100");
 	uint8_t frame[VRRP_ANNOUNCE_FRAME_SIZE];
 
-	(void)state;
 	assert_int_equal(vrrp_announce_frame(&address, mac, true, frame, sizeof(frame)), 42);
 	assert_memory_equal(frame, golden, 42);
 }
@@ -43,7 +42,6 @@ static void R47_unsolicited_na_has_r_1_s_0_o_1(void **state)
 	uint32_t pseudo = slow_pseudo(&address, &all, 32) - HA_VRRP_PROTOCOL + 58;
 	uint16_t sum;
 
-	(void)state;
 	assert_int_equal(vrrp_announce_frame(&address, mac, true, frame, sizeof(frame)), 86);
 	sum = (uint16_t)(frame[56] << 8 | frame[57]);
 	frame[56] = frame[57] = 0;
@@ -58,7 +56,6 @@ static void a_short_buffer_and_no_address_are_refused(void **state)
 	struct ha_ip address = ip("10.9.0.100"), none = {0};
 	uint8_t frame[VRRP_ANNOUNCE_FRAME_SIZE];
 
-	(void)state;
 	assert_int_equal(vrrp_announce_frame(&address, mac, true, frame, 41), -ENOSPC);
 	address = ip("fe80::100");
 	for (size_t cap = 0; cap < 86; cap++)
@@ -72,7 +69,6 @@ static void what_is_written_is_read_again(void **state)
 	struct ha_vrrp_sighting s = {.size = sizeof(s)};
 	uint8_t frame[VRRP_ANNOUNCE_FRAME_SIZE];
 
-	(void)state;
 	for (size_t i = 0; i < 2; i++) {
 		struct ha_ip address = ip(text[i]);
 		ssize_t len = vrrp_announce_frame(&address, mac, true, frame, sizeof(frame));

@@ -33,7 +33,6 @@ static struct rig r, sender;
 
 static int down(void **state)
 {
-	(void)state;
 	rig_down(&r);
 	rig_down(&sender);
 	return 0;
@@ -98,14 +97,12 @@ static void send_one(uint64_t now_ns)
 
 static void ah_of_keepalived_is_accepted(void **state)
 {
-	(void)state;
 	make(&r, "10.9.0.9", 100, HA_VRRP_AUTH_AH, &ah_key, 1);
 	assert_int_equal(take_ah(ah_packet, T0 + S), HA_VRRP_DROP_NONE);
 }
 
 static void ah_is_sent_as_keepalived_sends_it(void **state)
 {
-	(void)state;
 	make(&r, "10.9.0.1", 150, HA_VRRP_AUTH_AH, &ah_key, 1);
 	rig_run(&r, T0 + DOWN_150);
 	assert_int_equal(r.sent_len, sizeof(ah_packet));
@@ -116,7 +113,6 @@ static void ah_with_any_bit_flipped_is_not(void **state)
 {
 	uint8_t packet[sizeof(ah_packet)];
 
-	(void)state;
 	make(&r, "10.9.0.9", 100, HA_VRRP_AUTH_AH, &ah_key, 1);
 	for (size_t bit = 0; bit < sizeof(packet) * 8; bit++) {
 		memcpy(packet, ah_packet, sizeof(packet));
@@ -135,7 +131,6 @@ static void ah_of_another_ip_header_is_not(void **state)
 	struct ha_vrrp_meta m = meta("10.9.0.1", true);
 	uint8_t header[20];
 
-	(void)state;
 	make(&r, "10.9.0.9", 100, HA_VRRP_AUTH_AH, &ah_key, 1);
 	memcpy(header, ah_header, sizeof(header));
 	header[5] ^= 1; /* the id is covered */
@@ -155,7 +150,6 @@ static void ah_replayed_or_of_another_kind_is_dropped(void **state)
 	struct ha_vrrp_meta plain = meta("10.9.0.1", false);
 	uint8_t packet[sizeof(ah_packet)];
 
-	(void)state;
 	make(&r, "10.9.0.9", 100, HA_VRRP_AUTH_AH, &ah_key, 1);
 	assert_int_equal(take_ah(ah_packet, T0 + S), HA_VRRP_DROP_NONE);
 	assert_int_equal(take_ah(ah_packet, T0 + 2 * S), HA_VRRP_DROP_REPLAY);
@@ -177,7 +171,6 @@ static void a_router_without_ah_takes_none(void **state)
 	struct ha_vrrp_meta m = meta("10.9.0.1", true);
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	o.version = 2;
 	o.source = ip("10.9.0.9");
 	rig_up(&r, &o);
@@ -188,7 +181,6 @@ static void a_router_without_ah_takes_none(void **state)
 
 static void ah_counts_on_from_what_it_heard(void **state)
 {
-	(void)state;
 	make(&r, "10.9.0.9", 100, HA_VRRP_AUTH_AH, &ah_key, 1);
 	take_ah(ah_packet, T0 + S);
 	rig_run(&r, T0 + 6 * S);
@@ -202,7 +194,6 @@ static void a_trailer_made_elsewhere_is_accepted(void **state)
 	struct ha_vrrp_ops ops = rig_ops;
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	ops.hmac = hmac_openssl;
 	o.source = ip("10.9.0.9");
 	o.auth = HA_VRRP_AUTH_HMAC;
@@ -217,7 +208,6 @@ static void a_trailer_made_elsewhere_is_accepted(void **state)
 
 static void a_trailer_is_understood_by_its_like(void **state)
 {
-	(void)state;
 	make(&sender, "10.9.0.1", 150, HA_VRRP_AUTH_HMAC, &trailer_key, 1);
 	make(&r, "10.9.0.9", 100, HA_VRRP_AUTH_HMAC, &trailer_key, 1);
 	for (uint64_t t = T0 + 4 * S; t < T0 + 9 * S; t += S) {
@@ -229,7 +219,6 @@ static void a_trailer_is_understood_by_its_like(void **state)
 
 static void a_trailer_with_any_bit_flipped_is_not(void **state)
 {
-	(void)state;
 	make(&sender, "10.9.0.1", 150, HA_VRRP_AUTH_HMAC, &trailer_key, 1);
 	make(&r, "10.9.0.9", 100, HA_VRRP_AUTH_HMAC, &trailer_key, 1);
 	send_one(T0 + 4 * S);
@@ -244,7 +233,6 @@ static void a_trailer_with_any_bit_flipped_is_not(void **state)
 static void a_trailer_from_another_address_is_not(void **state)
 {
 	struct ha_vrrp_meta m = meta("10.9.0.3", false);
-	(void)state;
 	make(&sender, "10.9.0.1", 150, HA_VRRP_AUTH_HMAC, &trailer_key, 1);
 	make(&r, "10.9.0.9", 100, HA_VRRP_AUTH_HMAC, &trailer_key, 1);
 	send_one(T0 + 4 * S);
@@ -256,7 +244,6 @@ static void a_recorded_resignation_does_not_work_later(void **state)
 	uint8_t recorded[HA_VRRP_MAX_ADVERT];
 	size_t len;
 
-	(void)state;
 	make(&sender, "10.9.0.1", 150, HA_VRRP_AUTH_HMAC, &trailer_key, 1);
 	make(&r, "10.9.0.9", 100, HA_VRRP_AUTH_HMAC, &trailer_key, 1);
 	send_one(T0 + 4 * S);
@@ -273,7 +260,6 @@ static void a_recorded_resignation_does_not_work_later(void **state)
 
 static void an_unknown_sender_must_be_of_our_time(void **state)
 {
-	(void)state;
 	make(&sender, "10.9.0.1", 150, HA_VRRP_AUTH_HMAC, &trailer_key, 1);
 	make(&r, "10.9.0.9", 100, HA_VRRP_AUTH_HMAC, &trailer_key, 1);
 	send_one(T0 + 4 * S);
@@ -288,7 +274,6 @@ static void keys_rotate(void **state)
 	const struct ha_vrrp_key both[] = {trailer_key, other_key},
 				 turned[] = {other_key, trailer_key};
 
-	(void)state;
 	make(&sender, "10.9.0.1", 150, HA_VRRP_AUTH_HMAC, turned, 2);
 	make(&r, "10.9.0.9", 100, HA_VRRP_AUTH_HMAC, both, 2);
 	send_one(T0 + 4 * S);
@@ -304,7 +289,6 @@ static void no_trailer_or_an_unwanted_one_is_dropped(void **state)
 	struct ha_vrrp_opts o = rig_opts();
 	struct peer p = peer_make(3, 150, "10.9.0.1", 100);
 
-	(void)state;
 	make(&sender, "10.9.0.1", 150, HA_VRRP_AUTH_HMAC, &trailer_key, 1);
 	make(&r, "10.9.0.9", 100, HA_VRRP_AUTH_HMAC, &trailer_key, 1);
 	assert_int_equal(peer_send(&r, T0 + S, &p), HA_VRRP_DROP_AUTH_MISMATCH);
@@ -321,7 +305,6 @@ static void a_thawed_router_takes_no_replay(void **state)
 	uint8_t cold[HA_VRRP_FREEZE_SIZE];
 	ssize_t len;
 
-	(void)state;
 	make(&sender, "10.9.0.1", 150, HA_VRRP_AUTH_HMAC, &trailer_key, 1);
 	make(&r, "10.9.0.9", 100, HA_VRRP_AUTH_HMAC, &trailer_key, 1);
 	send_one(T0 + 4 * S);
@@ -343,7 +326,6 @@ static void wrong_options_are_refused(void **state)
 	struct ha_vrrp_opts o = rig_opts();
 	struct ha_vrrp *v;
 
-	(void)state;
 	o.auth = HA_VRRP_AUTH_HMAC;
 	assert_non_null(strstr(ha_vrrp_check(&o), "1 to 8 keys"));
 	o.keys = &empty;

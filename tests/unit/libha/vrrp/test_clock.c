@@ -11,7 +11,6 @@ static void nothing_is_due_on_an_empty_clock(void **state)
 {
 	struct vrrp_clock c;
 
-	(void)state;
 	vrrp_clock_init(&c);
 	assert_true(vrrp_clock_first_ns(&c) == VRRP_CLOCK_NEVER);
 	assert_int_equal(vrrp_clock_first(&c), 0);
@@ -21,7 +20,6 @@ static void each_vrid_can_be_the_first(void **state)
 {
 	struct vrrp_clock c;
 
-	(void)state;
 	for (unsigned vrid = 1; vrid < 256; vrid++) {
 		vrrp_clock_init(&c);
 		for (unsigned other = 1; other < 256; other++)
@@ -36,7 +34,6 @@ static void of_equal_ones_the_lowest_vrid_is_first(void **state)
 {
 	struct vrrp_clock c;
 
-	(void)state;
 	vrrp_clock_init(&c);
 	c.at_ns[200] = c.at_ns[9] = c.at_ns[255] = 5;
 	assert_int_equal(vrrp_clock_first(&c), 9);

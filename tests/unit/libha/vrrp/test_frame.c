@@ -18,7 +18,6 @@ static void R6_an_ipv4_frame_comes_from_the_virtual_mac(void **state)
 	const struct ha_ip source = ip("10.9.0.1"), group = ip("224.0.0.18");
 	uint8_t frame[VRRP_FRAME_SIZE];
 
-	(void)state;
 	assert_int_equal(slow_csum(golden + 14, 20, 0), 0);
 	assert_int_equal(vrrp_frame(mac, &source, &group, NULL, message, 4, frame, sizeof(frame)),
 			 38);
@@ -36,7 +35,6 @@ static void R6_an_ipv6_frame_comes_from_the_virtual_mac(void **state)
 	const struct ha_ip source = ip("fe80::1"), group = ip("ff02::12");
 	uint8_t frame[VRRP_FRAME_SIZE];
 
-	(void)state;
 	assert_int_equal(vrrp_frame(mac, &source, &group, NULL, message, 4, frame, sizeof(frame)),
 			 58);
 	assert_memory_equal(frame, golden, 58);
@@ -49,7 +47,6 @@ static void the_24th_bit_of_a_group_is_left_out(void **state)
 	static const uint8_t to[6] = {0x01, 0x00, 0x5e, 0x01, 0x02, 0x03};
 	uint8_t frame[VRRP_FRAME_SIZE];
 
-	(void)state;
 	assert_int_equal(vrrp_frame(mac, &source, &group, NULL, message, 4, frame, sizeof(frame)),
 			 38);
 	assert_memory_equal(frame, to, 6);
@@ -61,7 +58,6 @@ static void what_is_no_frame_is_refused(void **state)
 			   none = {0};
 	uint8_t frame[VRRP_FRAME_SIZE], big[1500] = {0};
 
-	(void)state;
 	for (size_t cap = 0; cap < 38; cap++)
 		assert_int_equal(vrrp_frame(mac, &four, &group, NULL, message, 4, frame, cap),
 				 -ENOSPC);
@@ -88,7 +84,6 @@ static void a_given_ip_header_is_used(void **state)
 			   from6 = ip("fe80::1");
 	uint8_t frame[VRRP_FRAME_SIZE];
 
-	(void)state;
 	assert_int_equal(vrrp_frame(mac, &source, &group, header, message, 4, frame, sizeof(frame)),
 			 38);
 	assert_memory_equal(frame + 14, header, 10);

@@ -28,14 +28,12 @@ static uint64_t start_active(void)
 
 static int down(void **state)
 {
-	(void)state;
 	rig_down(&r);
 	return 0;
 }
 
 static void R17_R44_an_owner_starts_as_active_with_255(void **state)
 {
-	(void)state;
 	start(255);
 	assert_said(&r, "send255 up announce5 active");
 	assert_int_equal(r.change.reason, HA_VRRP_OWNER);
@@ -44,7 +42,6 @@ static void R17_R44_an_owner_starts_as_active_with_255(void **state)
 
 static void R45_another_router_starts_as_backup(void **state)
 {
-	(void)state;
 	start(100);
 	assert_said(&r, "backup");
 	assert_int_equal(r.change.from, HA_VRRP_INITIALIZE);
@@ -53,7 +50,6 @@ static void R45_another_router_starts_as_backup(void **state)
 
 static void R54_a_stopped_backup_says_nothing(void **state)
 {
-	(void)state;
 	start(100);
 	assert_said(&r, "backup");
 	assert_int_equal(ha_vrrp_stop(r.v, T0 + S), 0);
@@ -63,7 +59,6 @@ static void R54_a_stopped_backup_says_nothing(void **state)
 
 static void R55_the_down_timer_makes_it_active_advert_first(void **state)
 {
-	(void)state;
 	start(100);
 	r.log[0] = 0;
 	ha_vrrp_tick(r.v, T0 + DOWN_100 - 1);
@@ -75,7 +70,6 @@ static void R55_the_down_timer_makes_it_active_advert_first(void **state)
 
 static void R56_priority_zero_leaves_the_skew_time(void **state)
 {
-	(void)state;
 	start(100);
 	hear(&r, T0 + S, 200);
 	hear(&r, T0 + 2 * S, 0);
@@ -88,7 +82,6 @@ static void R56_priority_zero_leaves_the_skew_time(void **state)
 
 static void R56_a_flood_of_priority_zero_does_not_hold_the_timer(void **state)
 {
-	(void)state;
 	start(100);
 	for (unsigned i = 0; i < 100; i++)
 		hear(&r, T0 + i * MS, 0);
@@ -97,7 +90,6 @@ static void R56_a_flood_of_priority_zero_does_not_hold_the_timer(void **state)
 
 static void R57_an_advert_of_a_higher_one_restarts_the_timer(void **state)
 {
-	(void)state;
 	start(100);
 	hear(&r, T0 + 2 * S, 101);
 	assert_true(ha_vrrp_deadline(r.v) == T0 + 2 * S + DOWN_100);
@@ -105,7 +97,6 @@ static void R57_an_advert_of_a_higher_one_restarts_the_timer(void **state)
 
 static void R57_an_advert_of_an_equal_one_restarts_the_timer(void **state)
 {
-	(void)state;
 	start(100);
 	hear(&r, T0 + 2 * S, 100);
 	assert_true(ha_vrrp_deadline(r.v) == T0 + 2 * S + DOWN_100);
@@ -116,7 +107,6 @@ static void R57_the_interval_of_the_active_is_learned(void **state)
 {
 	struct peer p = peer_make(3, 200, "10.9.0.2", 50);
 
-	(void)state;
 	start(100);
 	assert_int_equal(peer_send(&r, T0 + S, &p), 0);
 	assert_true(ha_vrrp_deadline(r.v) == T0 + S + DOWN_100 / 2);
@@ -127,7 +117,6 @@ static void R57_no_preempt_follows_a_lower_one(void **state)
 {
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	o.no_preempt = true;
 	rig_up(&r, &o);
 	ha_vrrp_start(r.v, T0);
@@ -137,7 +126,6 @@ static void R57_no_preempt_follows_a_lower_one(void **state)
 
 static void R58_a_lower_one_does_not_touch_the_timer(void **state)
 {
-	(void)state;
 	start(100);
 	hear(&r, T0 + 2 * S, 99);
 	assert_true(ha_vrrp_deadline(r.v) == T0 + DOWN_100);
@@ -149,7 +137,6 @@ static void R59_no_preempt_never_holds_an_owner(void **state)
 {
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	o.no_preempt = true;
 	o.priority = 255;
 	rig_up(&r, &o);
@@ -163,7 +150,6 @@ static void R69_a_stopped_active_drops_the_addresses_and_resigns(void **state)
 {
 	uint64_t t = start_active();
 
-	(void)state;
 	ha_vrrp_stop(r.v, t + MS);
 	assert_said(&r, "down send0 initialize"); /* R70: addresses first */
 	assert_true(ha_vrrp_deadline(r.v) == HA_VRRP_NEVER);
@@ -173,7 +159,6 @@ static void R71_the_advert_timer_keeps_its_beat(void **state)
 {
 	uint64_t t = start_active();
 
-	(void)state;
 	for (unsigned i = 1; i < 4; i++) {
 		assert_true(ha_vrrp_deadline(r.v) == t + i * S);
 		ha_vrrp_tick(r.v, t + i * S + 3 * MS); /* served late: the next is not */
@@ -185,7 +170,6 @@ static void R72_an_active_answers_priority_zero_and_rearms(void **state)
 {
 	uint64_t t = start_active();
 
-	(void)state;
 	hear(&r, t + 300 * MS, 0);
 	assert_said(&r, "send100 announce5"); /* it may have announced after us */
 	assert_true(ha_vrrp_deadline(r.v) == t + 1300 * MS);
@@ -198,7 +182,6 @@ static void R73_a_higher_priority_makes_it_backup(void **state)
 	uint64_t t = start_active();
 	struct peer p = peer_make(3, 101, "10.9.0.2", 200);
 
-	(void)state;
 	peer_send(&r, t + MS, &p);
 	assert_said(&r, "remark(advert interval differs) down backup");
 	assert_int_equal(r.change.reason, HA_VRRP_HIGHER_PRIORITY);
@@ -211,7 +194,6 @@ static void R74_the_higher_address_breaks_the_tie(void **state)
 {
 	uint64_t t = start_active();
 
-	(void)state;
 	hear(&r, t + MS, 100);
 	assert_said(&r, "remark(equal priority) down backup");
 	assert_int_equal(r.change.reason, HA_VRRP_HIGHER_ADDRESS);
@@ -222,7 +204,6 @@ static void R74_addresses_compare_unsigned_in_network_order(void **state)
 	struct ha_vrrp_opts o = rig_opts();
 	struct peer p = peer_make(3, 100, "10.9.0.200", 100);
 
-	(void)state;
 	o.source = ip("10.9.0.127");
 	rig_up(&r, &o);
 	ha_vrrp_start(r.v, T0);
@@ -236,7 +217,6 @@ static void R75_the_lower_address_loses_the_tie(void **state)
 	uint64_t t = start_active();
 	struct peer p = peer_make(3, 100, "10.9.0.0", 100);
 
-	(void)state;
 	peer_send(&r, t + MS, &p);
 	assert_said(&r, "remark(equal priority) remark(losing advert heard) send100 announce5");
 	assert_int_equal(ha_vrrp_state(r.v), HA_VRRP_ACTIVE);
@@ -247,7 +227,6 @@ static void a_losing_advert_is_answered_a_second_time_when_asked_for(void **stat
 	struct ha_vrrp_opts o = rig_opts();
 	uint64_t t = T0 + DOWN_100;
 
-	(void)state;
 	o.garp_delay_ns = HA_VRRP_NEVER;
 	o.garp_lower_repeat = 2;
 	o.garp_lower_delay_ns = 1500 * MS;
@@ -268,7 +247,6 @@ static void R76_a_losing_advert_is_answered_at_once(void **state)
 {
 	uint64_t t = start_active();
 
-	(void)state;
 	hear(&r, t + 300 * MS, 50);
 	assert_said(&r, "remark(losing advert heard) send100 announce5");
 	assert_true(ha_vrrp_deadline(r.v) == t + S); /* the beat goes on */
@@ -279,7 +257,6 @@ static void R76_answers_are_limited_to_one_in_ten_milliseconds(void **state)
 	uint64_t t = start_active();
 	struct ha_vrrp_stats s = {.size = sizeof(s)};
 
-	(void)state;
 	for (unsigned i = 0; i < 100; i++)
 		hear(&r, t + i * MS, i % 2 ? 50 : 0);
 	ha_vrrp_stats(r.v, &s);
@@ -291,7 +268,6 @@ static void R76_announcements_after_losing_adverts_come_once_a_second(void **sta
 {
 	uint64_t t = start_active();
 
-	(void)state;
 	hear(&r, t + 100 * MS, 50);
 	r.log[0] = 0;
 	hear(&r, t + 200 * MS, 50);
@@ -307,7 +283,6 @@ static void R76_no_reply_can_be_asked_for(void **state)
 {
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	o.no_reply = true;
 	o.priority = 255;
 	rig_up(&r, &o);
@@ -321,7 +296,6 @@ static void R77_as_active_it_uses_its_own_interval(void **state)
 {
 	struct peer p = peer_make(3, 200, "10.9.0.2", 50);
 
-	(void)state;
 	start(100);
 	peer_send(&r, T0, &p);
 	rig_run(&r, T0 + DOWN_100 / 2);
@@ -332,7 +306,6 @@ static void R77_as_active_it_uses_its_own_interval(void **state)
 
 static void R93_an_owner_elects_normally_and_says_so(void **state)
 {
-	(void)state;
 	start(255);
 	r.log[0] = 0;
 	hear(&r, T0 + MS, 255); /* from a higher address: erratum 8298 */
@@ -345,7 +318,6 @@ static void R8_without_a_source_it_sends_nothing(void **state)
 	struct ha_ip source = o.source;
 	struct ha_vrrp_stats s = {.size = sizeof(s)};
 
-	(void)state;
 	o.priority = 255;
 	memset(&o.source, 0, sizeof(o.source));
 	rig_up(&r, &o);
@@ -361,7 +333,6 @@ static void R8_without_a_source_it_sends_nothing(void **state)
 
 static void the_priority_zero_of_a_lower_one_counts_too(void **state)
 {
-	(void)state;
 	start(100);
 	hear(&r, T0 + S, 50);
 	hear(&r, T0 + S + MS, 0);
@@ -372,7 +343,6 @@ static void a_fault_resigns_and_its_end_makes_a_backup(void **state)
 {
 	uint64_t t = start_active();
 
-	(void)state;
 	assert_int_equal(ha_vrrp_set_fault(r.v, t + MS, 1, true), 0);
 	assert_said(&r, "down send0 fault");
 	ha_vrrp_set_fault(r.v, t + MS, 4, true);
@@ -390,7 +360,6 @@ static void a_router_with_a_fault_starts_in_fault(void **state)
 	struct ha_vrrp_opts o = rig_opts();
 	struct peer p = peer_make(3, 1, "10.9.0.2", 100);
 
-	(void)state;
 	o.priority = 255;
 	rig_up(&r, &o);
 	assert_int_equal(ha_vrrp_set_fault(r.v, T0, 2, true), 0);
@@ -407,7 +376,6 @@ static void preempt_delay_leaves_a_lower_active_in_peace(void **state)
 {
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	o.preempt_delay_ns = 60 * S;
 	rig_up(&r, &o);
 	ha_vrrp_start(r.v, T0);
@@ -427,7 +395,6 @@ static void preempt_delay_does_not_delay_a_failover(void **state)
 {
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	o.preempt_delay_ns = 60 * S;
 	rig_up(&r, &o);
 	ha_vrrp_start(r.v, T0);
@@ -440,7 +407,6 @@ static void a_late_down_timer_listens_once_more(void **state)
 {
 	uint64_t t = T0 + DOWN_100 + 20 * S;
 
-	(void)state;
 	start(100);
 	ha_vrrp_tick(r.v, t); /* the process stood still for 20 s */
 	assert_said(&r, "backup remark(timer served late)");
@@ -456,7 +422,6 @@ static void a_new_priority_does_not_end_the_listening(void **state)
 {
 	uint64_t t = T0 + 20 * S;
 
-	(void)state;
 	start(100);
 	hear(&r, T0 + S, 0);
 	ha_vrrp_tick(r.v, t); /* far behind Skew_Time, too */
@@ -469,7 +434,6 @@ static void an_active_that_slept_listens_before_it_asserts(void **state)
 {
 	uint64_t t = start_active();
 
-	(void)state;
 	ha_vrrp_tick(r.v, t + 4 * S); /* its last advert is 4 s old: others may have taken over */
 	assert_said(&r, "remark(timer served late)");
 	assert_true(ha_vrrp_deadline(r.v) == t + 5 * S);
@@ -482,7 +446,6 @@ static void an_active_that_slept_yields_to_a_winner_without_a_word(void **state)
 {
 	uint64_t t = start_active();
 
-	(void)state;
 	ha_vrrp_tick(r.v, t + 4 * S);
 	hear(&r, t + 4 * S + 1, 200);
 	assert_said(&r, "remark(timer served late) down backup");
@@ -492,7 +455,6 @@ static void an_active_that_slept_asserts_against_a_loser_at_once(void **state)
 {
 	uint64_t t = start_active();
 
-	(void)state;
 	ha_vrrp_tick(r.v, t + 4 * S);
 	hear(&r, t + 4 * S + 1, 50);
 	assert_said(&r, "remark(timer served late) remark(losing advert heard) send100 announce5");
@@ -502,7 +464,6 @@ static void an_active_that_is_a_little_late_keeps_its_beat(void **state)
 {
 	uint64_t t = start_active();
 
-	(void)state;
 	ha_vrrp_tick(r.v, t + 3 * S); /* two beats late: nobody has taken over yet */
 	assert_said(&r, "remark(timer served late) send100");
 	assert_true(ha_vrrp_deadline(r.v) == t + 4 * S);
@@ -526,7 +487,6 @@ static void an_active_that_may_not_preempt_gives_way_when_a_rival_has_taken_over
 {
 	uint64_t t = start_polite(128);
 
-	(void)state;
 	ha_vrrp_tick(r.v, t + 3 * S + S / 2 + 1); /* the rival's Active_Down_Interval */
 	assert_said(&r, "remark(timer served late) down backup");
 	assert_int_equal(r.change.reason, HA_VRRP_OVERSLEPT);
@@ -537,7 +497,6 @@ static void and_follows_the_rival_that_it_hears_before_its_timer(void **state)
 {
 	uint64_t t = start_polite(254);
 
-	(void)state;
 	hear(&r, t + 5 * S, 50);
 	assert_said(&r, "remark(timer served late) down backup");
 	hear(&r, t + 6 * S, 50);
@@ -550,7 +509,6 @@ static void before_that_it_goes_on_and_an_owner_always_does(void **state)
 	struct ha_vrrp_opts o = rig_opts();
 	uint64_t t = start_polite(128);
 
-	(void)state;
 	ha_vrrp_tick(r.v, t + 3 * S + S / 2);
 	assert_int_equal(ha_vrrp_state(r.v), HA_VRRP_ACTIVE);
 	rig_down(&r);
@@ -568,7 +526,6 @@ static void a_deaf_owner_answers_nobody_until_it_is_none(void **state)
 	struct peer loser = peer_make(3, 50, "10.9.0.2", 100);
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	o.deaf_owner = true;
 	o.priority = 255;
 	rig_up(&r, &o);
@@ -589,7 +546,6 @@ static void a_dead_peer_shortens_the_timer_of_its_backup(void **state)
 {
 	const struct ha_ip active = ip("10.9.0.2"), other = ip("10.9.0.3");
 
-	(void)state;
 	start(100);
 	hear(&r, T0 + S, 200);
 	assert_int_equal(ha_vrrp_peer_down(r.v, T0 + 2 * S, &other), 0);
@@ -604,7 +560,6 @@ static void an_advert_undoes_a_dead_peer(void **state)
 {
 	const struct ha_ip active = ip("10.9.0.2");
 
-	(void)state;
 	start(100);
 	hear(&r, T0 + S, 200);
 	ha_vrrp_peer_down(r.v, T0 + 2 * S, &active);
@@ -617,7 +572,6 @@ static void a_dead_peer_is_nothing_to_an_active(void **state)
 	const struct ha_ip peer = ip("10.9.0.2");
 	uint64_t t = start_active();
 
-	(void)state;
 	assert_int_equal(ha_vrrp_peer_down(r.v, t + 1, &peer), 0);
 	assert_int_equal(ha_vrrp_peer_down(r.v, t + 1, NULL), -EINVAL);
 	assert_said(&r, "");
@@ -628,7 +582,6 @@ static void a_new_priority_moves_the_running_timer(void **state)
 {
 	struct ha_vrrp_status s = {.size = sizeof(s)};
 
-	(void)state;
 	start(100);
 	assert_int_equal(ha_vrrp_set_priority(r.v, T0 + S, 228), 0);
 	assert_true(ha_vrrp_deadline(r.v) == T0 + 3 * S + 28 * S / 256);
@@ -643,7 +596,6 @@ static void a_new_priority_moves_the_running_timer(void **state)
 
 static void an_owner_keeps_its_priority(void **state)
 {
-	(void)state;
 	start(255);
 	assert_int_equal(ha_vrrp_set_priority(r.v, T0, 100), -EINVAL);
 	rig_down(&r);
@@ -656,7 +608,6 @@ static void the_last_advert_tells_the_winner_of_the_split(void **state)
 {
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	o.last_advert = true;
 	rig_up(&r, &o);
 	ha_vrrp_start(r.v, T0);
@@ -670,7 +621,6 @@ static void announcements_follow_the_schedule(void **state)
 {
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	o.priority = 255;
 	o.advert_interval_cs = 4000;
 	o.garp_repeat = 3;
@@ -696,7 +646,6 @@ static void the_second_burst_can_be_left_out(void **state)
 {
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	o.priority = 255;
 	o.garp_delay_ns = HA_VRRP_NEVER;
 	rig_up(&r, &o);
@@ -710,7 +659,6 @@ static void a_failed_send_is_counted_and_changes_nothing(void **state)
 {
 	struct ha_vrrp_stats s = {.size = sizeof(s)};
 
-	(void)state;
 	start(100);
 	r.send_result = -ENETDOWN;
 	rig_run(&r, T0 + DOWN_100);
@@ -723,7 +671,6 @@ static void accept_mode_is_passed_on(void **state)
 {
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	o.no_accept = true;
 	rig_up(&r, &o);
 	ha_vrrp_start(r.v, T0);
@@ -738,7 +685,6 @@ static void accept_mode_is_passed_on(void **state)
 
 static void starting_and_stopping_twice_is_refused(void **state)
 {
-	(void)state;
 	start(100);
 	assert_int_equal(ha_vrrp_start(r.v, T0), -EALREADY);
 	assert_int_equal(ha_vrrp_stop(r.v, T0), 0);
@@ -749,7 +695,6 @@ static void starting_and_stopping_twice_is_refused(void **state)
 
 static void time_that_goes_back_stands_still(void **state)
 {
-	(void)state;
 	start(100);
 	hear(&r, T0 + 2 * S, 200);
 	hear(&r, T0 + S, 200);

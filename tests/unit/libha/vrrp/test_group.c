@@ -67,7 +67,6 @@ static void make_active(void)
 
 static int down(void **state)
 {
-	(void)state;
 	ha_vrrp_group_free(g);
 	g = NULL;
 	rig_down(&a);
@@ -79,7 +78,6 @@ static void it_becomes_active_as_one(void **state)
 {
 	struct ha_vrrp_status s = {.size = sizeof(s)};
 
-	(void)state;
 	make(200, 100);
 	assert_int_equal(ha_vrrp_group_start(g, T0), 0);
 	assert_int_equal(ha_vrrp_group_start(g, T0), -EALREADY);
@@ -116,7 +114,6 @@ static void make_crossed(void)
 
 static void a_tie_is_decided_on_the_first_link(void **state)
 {
-	(void)state;
 	make_crossed();
 	hear(&b, T0 + DOWN_100 + MS, 100); /* from a higher address than ours */
 	assert_int_equal(ha_vrrp_group_state(g), HA_VRRP_ACTIVE);
@@ -132,7 +129,6 @@ static void a_tie_the_first_link_does_not_decide_is_decided_where_it_is(void **s
 {
 	uint64_t began = T0 + DOWN_100 + MS;
 
-	(void)state;
 	make_crossed();
 	for (uint64_t at = began; at < began + DOWN_100; at += S) {
 		both_run(at);
@@ -145,7 +141,6 @@ static void a_tie_the_first_link_does_not_decide_is_decided_where_it_is(void **s
 
 static void one_that_hears_a_better_one_holds_all(void **state)
 {
-	(void)state;
 	make(100, 100);
 	ha_vrrp_group_start(g, T0);
 	for (unsigned i = 1; i < 10; i++) {
@@ -162,7 +157,6 @@ static void one_that_loses_drags_all(void **state)
 {
 	uint64_t t = T0 + DOWN_100 + MS;
 
-	(void)state;
 	make_active();
 	hear(&a, t, 200);
 	assert_said(&a, "down backup"); /* beaten: it need not resign */
@@ -176,7 +170,6 @@ static void one_fault_is_the_fault_of_all(void **state)
 	uint64_t t = T0 + DOWN_100 + MS;
 	struct ha_vrrp_status s = {.size = sizeof(s)};
 
-	(void)state;
 	make_active();
 	ha_vrrp_set_fault(b.v, t, 2, true);
 	assert_said(&a, "down send0 fault");
@@ -197,7 +190,6 @@ static void one_fault_is_the_fault_of_all(void **state)
 
 static void stopping_it_is_one_step(void **state)
 {
-	(void)state;
 	make_active();
 	assert_int_equal(ha_vrrp_group_stop(g, T0 + DOWN_100 + S), 0);
 	assert_said(&a, "down send0 initialize");
@@ -208,7 +200,6 @@ static void stopping_it_is_one_step(void **state)
 
 static void an_owner_waits_for_the_others(void **state)
 {
-	(void)state;
 	make(255, 100);
 	ha_vrrp_group_start(g, T0);
 	assert_said(&a, "backup");
@@ -218,7 +209,6 @@ static void an_owner_waits_for_the_others(void **state)
 
 static void a_member_that_does_not_run_holds_all(void **state)
 {
-	(void)state;
 	make(100, 100);
 	ha_vrrp_start(a.v, T0);
 	both_run(T0 + 100 * S);
@@ -231,7 +221,6 @@ static void a_member_that_does_not_run_holds_all(void **state)
 
 static void a_group_of_one_is_a_router(void **state)
 {
-	(void)state;
 	make(100, 100);
 	assert_int_equal(ha_vrrp_group_remove(g, b.v), 0);
 	assert_int_equal(ha_vrrp_group_remove(g, b.v), -ENOENT);
@@ -245,7 +234,6 @@ static void a_group_of_one_is_a_router(void **state)
 
 static void who_waited_for_a_member_that_left_goes_on(void **state)
 {
-	(void)state;
 	make(100, 100);
 	ha_vrrp_start(a.v, T0);
 	both_run(T0 + 10 * S);
@@ -259,7 +247,6 @@ static void without_its_group_a_fault_by_the_group_ends(void **state)
 {
 	uint64_t t = T0 + DOWN_100 + S;
 
-	(void)state;
 	make_active();
 	ha_vrrp_set_fault(b.v, t, 2, true);
 	a.log[0] = 0;
@@ -276,7 +263,6 @@ static void only_a_router_that_rests_can_join(void **state)
 {
 	struct ha_vrrp_group *other;
 
-	(void)state;
 	make(100, 100);
 	assert_int_equal(ha_vrrp_group_new(NULL, NULL, &other), 0);
 	assert_int_equal(ha_vrrp_group_start(other, T0), -EINVAL);
@@ -298,7 +284,6 @@ static void stop_in_callback(struct rig *r, const char *what)
 
 static void a_callback_may_bring_the_group_down(void **state)
 {
-	(void)state;
 	make(100, 100);
 	a.in_callback = stop_in_callback;
 	ha_vrrp_group_start(g, T0);
@@ -314,7 +299,6 @@ static void thawed_members_stay_active(void **state)
 	uint8_t cold_a[HA_VRRP_FREEZE_SIZE], cold_b[HA_VRRP_FREEZE_SIZE];
 	ssize_t n_a, n_b;
 
-	(void)state;
 	make_active();
 	n_a = ha_vrrp_freeze(a.v, cold_a, sizeof(cold_a));
 	n_b = ha_vrrp_freeze(b.v, cold_b, sizeof(cold_b));
@@ -331,7 +315,6 @@ static void a_handover_moves_the_whole_group(void **state)
 {
 	uint64_t t = T0 + DOWN_100;
 
-	(void)state;
 	make_active();
 	assert_int_equal(ha_vrrp_group_hand_over(g, t + 1), 0);
 	assert_int_equal(ha_vrrp_group_hand_over(g, t + 2), -EALREADY);
@@ -351,7 +334,6 @@ static void a_handover_moves_the_whole_group(void **state)
 
 static void only_an_active_group_hands_over(void **state)
 {
-	(void)state;
 	make(100, 100);
 	assert_int_equal(ha_vrrp_group_hand_over(g, T0), -EALREADY);
 	assert_int_equal(ha_vrrp_group_hand_over(NULL, T0), -EINVAL);

@@ -11,7 +11,6 @@ static int up(void **state)
 {
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	rig_up(&r, &o);
 	ha_vrrp_start(r.v, T0);
 	t = T0 + DOWN_100;
@@ -22,14 +21,12 @@ static int up(void **state)
 
 static int down(void **state)
 {
-	(void)state;
 	rig_down(&r);
 	return 0;
 }
 
 static void the_addresses_stay_until_the_heir_is_heard(void **state)
 {
-	(void)state;
 	assert_int_equal(ha_vrrp_hand_over(r.v, t + 1), 0);
 	assert_said(&r, "send0");
 	assert_int_equal(ha_vrrp_state(r.v), HA_VRRP_ACTIVE);
@@ -41,7 +38,6 @@ static void the_addresses_stay_until_the_heir_is_heard(void **state)
 
 static void it_does_not_take_them_back_from_the_heir(void **state)
 {
-	(void)state;
 	ha_vrrp_hand_over(r.v, t + 1);
 	for (int i = 1; i < 20; i++)
 		hear(&r, t + (unsigned)i * S, 50);
@@ -50,7 +46,6 @@ static void it_does_not_take_them_back_from_the_heir(void **state)
 
 static void it_succeeds_an_heir_that_fails(void **state)
 {
-	(void)state;
 	ha_vrrp_hand_over(r.v, t + 1);
 	hear(&r, t + S, 50);
 	rig_run(&r, t + S + DOWN_100);
@@ -61,7 +56,6 @@ static void it_succeeds_an_heir_that_fails(void **state)
 
 static void priority_0_is_repeated_and_answers_nobody(void **state)
 {
-	(void)state;
 	ha_vrrp_hand_over(r.v, t + 1);
 	rig_run(&r, t + 1 + S);
 	assert_said(&r, "send0 send0");
@@ -72,7 +66,6 @@ static void priority_0_is_repeated_and_answers_nobody(void **state)
 
 static void without_an_heir_it_goes_on(void **state)
 {
-	(void)state;
 	ha_vrrp_hand_over(r.v, t + 1);
 	assert_int_equal(ha_vrrp_hand_over(r.v, t + 2), -EALREADY);
 	rig_run(&r, t + 1 + 4 * S);
@@ -85,7 +78,6 @@ static void of_two_that_hand_over_the_higher_address_goes_on(void **state)
 {
 	struct peer p = peer_make(3, 0, "10.9.0.0", 100);
 
-	(void)state;
 	ha_vrrp_hand_over(r.v, t + 1);
 	assert_int_equal(peer_send(&r, t + 2, &p), HA_VRRP_DROP_NONE);
 	assert_said(&r, "send0 remark(nobody took over) send100");
@@ -95,7 +87,6 @@ static void of_two_that_hand_over_the_higher_address_goes_on(void **state)
 
 static void without_an_heir_and_without_addresses_it_is_silent(void **state)
 {
-	(void)state;
 	ha_vrrp_hand_over(r.v, t + 1);
 	rig_run(&r, t + 3590 * MS);
 	ha_vrrp_set_held(r.v, t + 3600 * MS, false);
@@ -107,7 +98,6 @@ static void without_an_heir_and_without_addresses_it_is_silent(void **state)
 
 static void only_an_active_hands_over(void **state)
 {
-	(void)state;
 	ha_vrrp_stop(r.v, t + 1);
 	assert_int_equal(ha_vrrp_hand_over(r.v, t + 2), -EALREADY);
 	assert_int_equal(ha_vrrp_hand_over(NULL, t + 2), -EINVAL);
@@ -119,7 +109,6 @@ static void a_handover_is_thawed(void **state)
 	uint8_t cold[HA_VRRP_FREEZE_SIZE];
 	ssize_t len;
 
-	(void)state;
 	ha_vrrp_hand_over(r.v, t + 1);
 	len = ha_vrrp_freeze(r.v, cold, sizeof(cold));
 	assert_true(len > 0);
@@ -133,7 +122,6 @@ static void a_handover_is_thawed(void **state)
 
 static void lost_addresses_are_asked_for_and_no_advert_leaves(void **state)
 {
-	(void)state;
 	assert_int_equal(ha_vrrp_set_held(r.v, t + 960 * MS, false), 0);
 	assert_said(&r, "remark(addresses lost) up");
 	assert_true(ha_vrrp_deadline(r.v) == t + S);
@@ -147,7 +135,6 @@ static void lost_addresses_are_asked_for_and_no_advert_leaves(void **state)
 
 static void without_heir_and_addresses_no_advert_leaves(void **state)
 {
-	(void)state;
 	ha_vrrp_hand_over(r.v, t + 1);
 	rig_run(&r, t + 1 + 3 * S);
 	r.log[0] = 0;
@@ -162,7 +149,6 @@ static void addresses_that_do_not_come_back_are_a_fault_within_100_ms(void **sta
 {
 	struct ha_vrrp_status s = {.size = sizeof(s)};
 
-	(void)state;
 	ha_vrrp_set_held(r.v, t + 1, false);
 	rig_run(&r, t + 100 * MS);
 	assert_said(&r, "remark(addresses lost) up down send0 fault");
@@ -175,7 +161,6 @@ static void addresses_that_do_not_come_back_are_a_fault_within_100_ms(void **sta
 
 static void a_loss_is_told_once_and_only_to_an_active(void **state)
 {
-	(void)state;
 	ha_vrrp_set_held(r.v, t + 1, false);
 	ha_vrrp_set_held(r.v, t + 2, false);
 	assert_said(&r, "remark(addresses lost) up");

@@ -47,7 +47,6 @@ static void elects(uint8_t version, size_t bytes)
 
 static void it_takes_over_and_gives_way_in_both_versions(void **state)
 {
-	(void)state;
 	elects(2, 16);
 	elects(3, 8);
 }
@@ -56,7 +55,6 @@ static void addresses_of_another_router_are_said(void **state)
 {
 	struct ha_vrrp_opts o = opts_of(3);
 
-	(void)state;
 	rig_up(&r, &o);
 	ha_vrrp_start(r.v, T0);
 	hear(&r, T0 + S, 200);
@@ -69,7 +67,6 @@ static void a_router_with_addresses_takes_no_empty_advert(void **state)
 	struct ha_vrrp_opts o = rig_opts();
 	struct peer p = empty(3, 200);
 
-	(void)state;
 	o.no_addresses = true;
 	rig_up(&r, &o);
 	ha_vrrp_start(r.v, T0);
@@ -82,7 +79,6 @@ static void an_empty_advert_that_is_longer_is_refused(void **state)
 	struct ha_vrrp_opts o = opts_of(3);
 	struct peer p = empty(3, 200);
 
-	(void)state;
 	p.len += 4;
 	peer_sum(&p);
 	rig_up(&r, &o);
@@ -95,7 +91,6 @@ static void it_must_be_asked_for(void **state)
 {
 	struct ha_vrrp_opts o = opts_of(3);
 
-	(void)state;
 	o.no_addresses = false;
 	assert_non_null(strstr(ha_vrrp_check(&o), "at least one"));
 }

@@ -28,7 +28,6 @@ void *__wrap_reallocarray(void *p, size_t n, size_t size)
 
 static int down(void **state)
 {
-	(void)state;
 	rig_down(&r);
 	return 0;
 }
@@ -54,7 +53,6 @@ static void timers(uint8_t version, uint8_t priority, uint16_t cs, uint64_t skew
 
 static void timers_are_exact(void **state)
 {
-	(void)state;
 	timers(3, 254, 100, 7812500, 3 * S + 7812500);
 	timers(3, 100, 100, 609375000, 3 * S + 609375000);
 	timers(3, 1, 100, 996093750, 3 * S + 996093750);
@@ -71,7 +69,6 @@ static void down_timer_adverts_counts_intervals(void **state)
 {
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	o.down_timer_adverts = 5;
 	rig_up(&r, &o);
 	ha_vrrp_start(r.v, T0);
@@ -84,7 +81,6 @@ static void what_is_learned_stays_within_bounds(void **state)
 	struct peer fast = peer_make(3, 200, "10.9.0.2", 1),
 		    slow = peer_make(3, 200, "10.9.0.2", 4095);
 
-	(void)state;
 	o.learn_min_cs = 50;
 	o.learn_max_cs = 200;
 	rig_up(&r, &o);
@@ -123,7 +119,6 @@ static void wrong_options_are_refused_by_name(void **state)
 	const struct ha_ip six = ip("2001:db8::1"), multicast = ip("224.0.0.1"),
 			   none = ip("0.0.0.0");
 
-	(void)state;
 	for (unsigned i = 0; i < 256; i++) {
 		many[i] = ip("10.9.1.0");
 		many[i].bytes[3] = (uint8_t)i;
@@ -166,7 +161,6 @@ static void an_unknown_tail_is_refused(void **state)
 	} newer = {rig_opts(), 0};
 	struct ha_vrrp *v;
 
-	(void)state;
 	newer.o.size = sizeof(newer);
 	assert_int_equal(ha_vrrp_new(&newer.o, &rig_ops, NULL, &v), 0);
 	ha_vrrp_free(v);
@@ -179,7 +173,6 @@ static void the_longest_adverts_fit(void **state)
 	static struct ha_ip many[255];
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	for (unsigned i = 0; i < 255; i++) {
 		many[i] = ip("10.9.1.0");
 		many[i].bytes[3] = (uint8_t)i;
@@ -212,7 +205,6 @@ static void misuse_is_refused(void **state)
 	struct ha_ip six = ip("fe80::1");
 	struct peer p = peer_make(3, 200, "10.9.0.2", 100);
 
-	(void)state;
 	ops.send = NULL;
 	assert_int_equal(ha_vrrp_new(&o, &ops, NULL, &r.v), -EINVAL);
 	rig_up(&r, &o);
@@ -230,7 +222,6 @@ static void the_mac_is_that_of_the_family(void **state)
 	static const uint8_t four[6] = {0, 0, 0x5e, 0, 1, 51}, six[6] = {0, 0, 0x5e, 0, 2, 51};
 	uint8_t mac[6];
 
-	(void)state;
 	ha_vrrp_mac(AF_INET, 51, mac); /* R6 */
 	assert_memory_equal(mac, four, 6);
 	ha_vrrp_mac(AF_INET6, 51, mac);
@@ -239,7 +230,6 @@ static void the_mac_is_that_of_the_family(void **state)
 
 static void every_value_has_a_name(void **state)
 {
-	(void)state;
 	for (int i = 0; i < HA_VRRP_N_REASONS; i++)
 		assert_true(ha_vrrp_reason_name(i) && *ha_vrrp_reason_name(i) != '?');
 	for (int i = 0; i < HA_VRRP_N_DROPS; i++)
@@ -272,7 +262,6 @@ static void inside_a_callback_all_but_time_and_packets_may_be_called(void **stat
 {
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	rig_up(&r, &o);
 	r.in_callback = inside;
 	ha_vrrp_start(r.v, T0);
@@ -285,7 +274,6 @@ static int refusals;
 
 static void for_ever(struct rig *rig, const char *what)
 {
-	(void)what;
 	if (ha_vrrp_state(rig->v) == HA_VRRP_INITIALIZE)
 		refusals += ha_vrrp_start(rig->v, 0) == -EBUSY;
 	else
@@ -296,7 +284,6 @@ static void a_loop_of_callbacks_ends(void **state)
 {
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	o.priority = 255;
 	rig_up(&r, &o);
 	refusals = 0;
@@ -309,7 +296,6 @@ static void a_loop_of_callbacks_ends(void **state)
 
 static void free_inside(struct rig *rig, const char *what)
 {
-	(void)what;
 	ha_vrrp_free(rig->v);
 }
 
@@ -319,7 +305,6 @@ static void freeing_inside_a_callback_asserts(void **state)
 	int status = 0;
 	pid_t child = fork();
 
-	(void)state;
 	assert_true(child >= 0);
 	if (!child) {
 		signal(SIGABRT, SIG_DFL);
@@ -359,7 +344,6 @@ static void each_failed_allocation_is_enomem(void **state)
 {
 	int n;
 
-	(void)state;
 	fail_at = 0;
 	allocations = 0;
 	assert_int_equal(build_all(), 0);
@@ -379,7 +363,6 @@ static void nothing_is_allocated_after_start(void **state)
 	struct peer good = peer_make(3, 50, "10.9.0.2", 100), bad = good;
 	int before;
 
-	(void)state;
 	bad.pkt[6]++;
 	rig_up(&r, &o);
 	ha_vrrp_start(r.v, T0);
@@ -422,7 +405,6 @@ static void a_thawed_active_misses_no_beat(void **state)
 {
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	make_active();
 	ha_vrrp_set_priority(r.v, T0 + DOWN_100, 120);
 	freeze();
@@ -446,7 +428,6 @@ static void a_beat_goes_on_without_a_new_freezing(void **state)
 	uint64_t calm = T0 + DOWN_100 + 6 * S, alive = calm + 10 * S;
 	uint32_t revision;
 
-	(void)state;
 	make_active();
 	rig_run(&r, calm);
 	revision = ha_vrrp_revision(r.v);
@@ -467,7 +448,6 @@ static void a_beat_that_ended_is_late(void **state)
 	struct ha_vrrp_opts o = rig_opts();
 	uint64_t calm = T0 + DOWN_100 + 6 * S;
 
-	(void)state;
 	make_active();
 	rig_run(&r, calm);
 	freeze();
@@ -485,7 +465,6 @@ static void a_revision_tells_what_is_news(void **state)
 	struct peer loser = peer_make(3, 50, "10.9.0.2", 100), broken = loser;
 	uint32_t revision;
 
-	(void)state;
 	make_active();
 	rig_run(&r, T0 + DOWN_100 + 6 * S);
 	revision = ha_vrrp_revision(r.v);
@@ -508,7 +487,6 @@ static void a_thawed_backup_keeps_what_it_learned(void **state)
 	struct peer p = peer_make(3, 200, "10.9.0.2", 200);
 	struct ha_vrrp_status s = {.size = sizeof(s)};
 
-	(void)state;
 	rig_up(&r, &o);
 	ha_vrrp_start(r.v, T0);
 	peer_send(&r, T0 + S, &p);
@@ -526,7 +504,6 @@ static void new_options_are_in_force_after_a_thaw(void **state)
 {
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	make_active();
 	freeze();
 	o.priority = 42;
@@ -542,7 +519,6 @@ static void a_thawed_backup_waits_as_the_new_options_say(void **state)
 {
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	rig_up(&r, &o);
 	ha_vrrp_start(r.v, T0);
 	freeze();
@@ -556,7 +532,6 @@ static void a_fault_known_before_the_thaw_is_acted_on(void **state)
 {
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	make_active();
 	freeze();
 	rig_up(&r, &o);
@@ -570,7 +545,6 @@ static void another_router_is_not_thawed(void **state)
 {
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	make_active();
 	freeze();
 	o.vrid = 52;
@@ -588,7 +562,6 @@ static void a_damaged_buffer_is_refused_whole(void **state)
 	struct ha_vrrp_opts o = rig_opts();
 	uint8_t copy[HA_VRRP_FREEZE_SIZE];
 
-	(void)state;
 	make_active();
 	assert_int_equal(ha_vrrp_freeze(r.v, copy, 10), -ENOSPC);
 	freeze();
@@ -634,7 +607,6 @@ static void a_state_that_no_router_is_in_is_refused(void **state)
 	struct ha_vrrp_opts o = rig_opts();
 	uint8_t whole[HA_VRRP_FREEZE_SIZE];
 
-	(void)state;
 	make_active();
 	freeze();
 	memcpy(whole, cold, cold_len);
@@ -666,7 +638,6 @@ static void R16_routers_of_two_families_with_one_vrid_are_independent(void **sta
 	uint8_t mac4[6], mac6[6];
 	uint64_t due;
 
-	(void)state;
 	six.family = AF_INET6;
 	six.addresses = &vip6;
 	six.source = ip("fe80::1");

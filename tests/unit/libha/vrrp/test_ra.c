@@ -23,7 +23,6 @@ static void make(const struct ha_vrrp_ra_opts *o)
 
 static int unmake(void **state)
 {
-	(void)state;
 	ha_vrrp_ra_free(ra);
 	ra = NULL;
 	return 0;
@@ -62,7 +61,6 @@ static void R64_an_advertisement_has_these_bytes(void **state)
 	const struct ha_ip all = ip("ff02::1");
 	uint16_t sum;
 
-	(void)state;
 	o.managed = o.other = true;
 	o.reachable_ms = 30000;
 	o.retrans_ms = 1000;
@@ -86,7 +84,6 @@ static void R82_two_routers_with_equal_options_say_the_same(void **state)
 	struct ha_vrrp_ra_opts o = ra_opts();
 	ssize_t len;
 
-	(void)state;
 	make(&o);
 	ha_vrrp_ra_start(ra, T0);
 	len = ha_vrrp_ra_tick(ra, T0, first, sizeof(first));
@@ -103,7 +100,6 @@ static void R51_a_backup_sends_none_and_answers_none(void **state)
 	const struct ha_ip host = ip("fe80::9");
 	struct ha_vrrp_ra_opts o = ra_opts();
 
-	(void)state;
 	make(&o);
 	for (int round = 0; round < 2; round++) {
 		assert_true(ha_vrrp_ra_deadline(ra) == HA_VRRP_NEVER);
@@ -121,7 +117,6 @@ static void the_first_three_come_fast_and_then_in_their_interval(void **state)
 	struct ha_vrrp_ra_opts o = ra_opts();
 	uint64_t last, least = UINT64_MAX, most = 0;
 
-	(void)state;
 	o.max_interval_s = 60;
 	make(&o);
 	ha_vrrp_ra_start(ra, T0);
@@ -148,7 +143,6 @@ static void a_solicitation_is_answered_soon_but_not_too_often(void **state)
 	struct ha_vrrp_ra_opts o = ra_opts();
 	uint64_t last;
 
-	(void)state;
 	make(&o);
 	ha_vrrp_ra_start(ra, T0);
 	for (int i = 0; i < 3; i++)
@@ -174,7 +168,6 @@ static void a_malformed_solicitation_is_not_answered(void **state)
 	const struct ha_ip host = ip("fe80::9"), nobody = ip("::"), four = ip("10.9.0.9");
 	struct ha_vrrp_ra_opts o = ra_opts();
 
-	(void)state;
 	make(&o);
 	ha_vrrp_ra_start(ra, T0);
 	assert_false(ha_vrrp_ra_solicited(ra, T0, &host, 254, rs, 8));
@@ -194,7 +187,6 @@ static void a_short_buffer_loses_nothing(void **state)
 {
 	struct ha_vrrp_ra_opts o = ra_opts();
 
-	(void)state;
 	make(&o);
 	ha_vrrp_ra_start(ra, T0);
 	assert_int_equal(ha_vrrp_ra_tick(ra, T0, frame, 14 + 40 + 24 - 1), -ENOSPC);
@@ -207,7 +199,6 @@ static void wrong_options_are_refused(void **state)
 	const struct ha_vrrp_ra_opts good = ra_opts();
 	struct ha_vrrp_ra_opts o;
 
-	(void)state;
 	for (size_t i = 0; i < HA_VRRP_RA_MAX_PREFIXES + 1; i++)
 		many[i] = (struct ha_vrrp_ra_prefix){.prefix = ip("2001:db8::")};
 #define REFUSED(change)                                     \

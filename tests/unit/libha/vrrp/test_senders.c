@@ -8,7 +8,6 @@ static struct rig r;
 
 static int down(void **state)
 {
-	(void)state;
 	rig_down(&r);
 	return 0;
 }
@@ -25,7 +24,6 @@ static void an_accepted_sender_is_known(void **state)
 	struct ha_vrrp_sender s = {.size = sizeof(s)};
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	start(&o);
 	assert_int_equal(ha_vrrp_sender(r.v, 0, &s), -ENOENT);
 	hear(&r, T0 + S, 200);
@@ -48,7 +46,6 @@ static void a_rejected_one_is_not(void **state)
 	struct ha_vrrp_sender s = {.size = sizeof(s)};
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	start(&o);
 	p.pkt[6] ^= 1;
 	assert_int_equal(peer_send(&r, T0 + S, &p), HA_VRRP_DROP_CHECKSUM);
@@ -61,7 +58,6 @@ static void the_one_heard_longest_ago_makes_room(void **state)
 	struct ha_vrrp_opts o = rig_opts();
 	unsigned n = 0;
 
-	(void)state;
 	start(&o);
 	for (unsigned i = 2; i < 2 + HA_VRRP_MAX_SENDERS + 1; i++) {
 		struct peer p;
@@ -81,7 +77,6 @@ static void R92_missed_adverts_are_counted_and_told(void **state)
 	struct ha_vrrp_sender s = {.size = sizeof(s)};
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	start(&o);
 	hear(&r, T0 + S, 200);
 	hear(&r, T0 + 3 * S, 200); /* one: ordinary loss */
@@ -100,7 +95,6 @@ static void the_pause_before_another_active_is_no_miss(void **state)
 	struct ha_vrrp_sender s = {.size = sizeof(s)};
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	start(&o);
 	hear(&r, T0 + S, 200);
 	peer_send(&r, T0 + 4 * S, &p);
@@ -132,7 +126,6 @@ static void the_group_is_spoken_to_in_the_form_of_the_last_active(void **state)
 	struct peer p = of_message_form("10.9.0.2");
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	o.learn_checksum = true;
 	start(&o);
 	assert_int_equal(peer_send(&r, T0 + S, &p), HA_VRRP_DROP_NONE);
@@ -146,7 +139,6 @@ static void by_default_the_form_is_the_configured_one(void **state)
 	struct peer p = of_message_form("10.9.0.2");
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	start(&o);
 	peer_send(&r, T0 + S, &p);
 	assert_said(&r, "remark(checksum form differs)");
@@ -160,7 +152,6 @@ static void each_unicast_peer_is_spoken_to_in_its_own_form(void **state)
 	struct peer p = of_message_form("10.9.0.2");
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	o.learn_checksum = true;
 	o.peers = peers;
 	o.n_peers = 2;
@@ -181,7 +172,6 @@ static void an_address_claimed_by_another_machine_is_told(void **state)
 	struct ha_vrrp_opts o = rig_opts();
 	uint64_t t = T0 + DOWN_100;
 
-	(void)state;
 	start(&o);
 	assert_int_equal(ha_vrrp_saw(r.v, T0 + S, &s), 0); /* the Active, of course */
 	assert_said(&r, "");
@@ -199,7 +189,6 @@ static void its_own_frames_are_no_evidence(void **state)
 	    .size = sizeof(s), .address = ip("10.9.0.100"), .own_mac = {2, 0, 0, 0, 0, 1}};
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	start(&o);
 	rig_run(&r, T0 + DOWN_100);
 	r.log[0] = 0;

@@ -8,14 +8,12 @@ static int up(void **state)
 {
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	rig_up(&r, &o);
 	return 0;
 }
 
 static int down(void **state)
 {
-	(void)state;
 	rig_down(&r);
 	return 0;
 }
@@ -30,7 +28,6 @@ static int priority(void)
 
 static void a_positive_weight_counts_while_up(void **state)
 {
-	(void)state;
 	assert_int_equal(ha_vrrp_track(r.v, T0, 0, 20, true), 0);
 	assert_int_equal(priority(), 120);
 	ha_vrrp_track(r.v, T0, 0, 20, false);
@@ -39,7 +36,6 @@ static void a_positive_weight_counts_while_up(void **state)
 
 static void a_negative_weight_counts_while_down(void **state)
 {
-	(void)state;
 	ha_vrrp_track(r.v, T0, 7, -30, true);
 	assert_int_equal(priority(), 100);
 	ha_vrrp_track(r.v, T0, 7, -30, false);
@@ -48,7 +44,6 @@ static void a_negative_weight_counts_while_down(void **state)
 
 static void trackers_add_up_and_are_bounded(void **state)
 {
-	(void)state;
 	ha_vrrp_track(r.v, T0, 0, 200, true);
 	assert_int_equal(priority(), 254);
 	ha_vrrp_track(r.v, T0, 1, -100, false);
@@ -63,7 +58,6 @@ static void wrong_calls_are_refused(void **state)
 {
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	assert_int_equal(ha_vrrp_track(NULL, T0, 0, 1, true), -EINVAL);
 	assert_int_equal(ha_vrrp_track(r.v, T0, HA_VRRP_MAX_TRACKERS, 1, true), -EINVAL);
 	assert_int_equal(ha_vrrp_track(r.v, T0, 0, 255, true), -EINVAL);

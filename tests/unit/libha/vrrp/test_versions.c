@@ -13,7 +13,6 @@ static int on_send(struct ha_vrrp *v, const struct ha_ip *destination, const voi
 {
 	const uint8_t *p = advert;
 
-	(void)v, (void)destination, (void)userdata;
 	assert_true(p[0] == 0x21 || p[0] == 0x31);
 	sent[p[0] >> 4]++;
 	if (p[0] == 0x21) {
@@ -29,7 +28,6 @@ static int up(void **state)
 	struct ha_vrrp_ops ops = rig_ops;
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	memset(&r, 0, sizeof(r));
 	memset(sent, 0, sizeof(sent));
 	ops.send = on_send;
@@ -43,7 +41,6 @@ static int up(void **state)
 
 static int down(void **state)
 {
-	(void)state;
 	rig_down(&r);
 	return 0;
 }
@@ -59,7 +56,6 @@ static uint64_t hear_version(uint8_t version, uint64_t t, uint8_t priority, uint
 
 static void R89_an_active_sends_both_at_its_rate(void **state)
 {
-	(void)state;
 	rig_run(&r, T0 + DOWN_100 + 4 * S);
 	assert_int_equal(ha_vrrp_state(r.v), HA_VRRP_ACTIVE);
 	assert_int_equal(sent[3], 5);
@@ -69,7 +65,6 @@ static void R89_an_active_sends_both_at_its_rate(void **state)
 
 static void R90_a_backup_times_out_by_the_rate_of_a_version_2_active(void **state)
 {
-	(void)state;
 	/* 3 * 2 s and 156/256 of 2 s */
 	assert_true(hear_version(2, T0 + S, 200, 200, HA_VRRP_DROP_NONE) ==
 		    T0 + S + 6 * S + 2 * 609375000);
@@ -79,14 +74,12 @@ static void R91_version_2_of_a_router_that_sends_3_is_ignored(void **state)
 {
 	uint64_t due = hear_version(3, T0 + S, 200, 100, HA_VRRP_DROP_NONE);
 
-	(void)state;
 	assert_true(hear_version(2, T0 + 2 * S, 200, 100, HA_VRRP_DROP_OTHER_VERSION) == due);
 	assert_said(&r, "drop(its version 3 is heard)");
 }
 
 static void version_2_counts_again_when_3_is_gone(void **state)
 {
-	(void)state;
 	hear_version(3, T0 + S, 200, 100, HA_VRRP_DROP_NONE);
 	assert_true(hear_version(2, T0 + 4 * S + 1, 200, 100, HA_VRRP_DROP_NONE) ==
 		    T0 + 4 * S + 1 + DOWN_100);
@@ -96,7 +89,6 @@ static void an_active_of_version_2_wins_and_loses_as_any_other(void **state)
 {
 	uint64_t t = T0 + DOWN_100;
 
-	(void)state;
 	rig_run(&r, t);
 	r.log[0] = 0;
 	hear_version(2, t + 1, 50, 100, HA_VRRP_DROP_NONE);
@@ -110,7 +102,6 @@ static void wrong_options_are_refused(void **state)
 {
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	o.v2_too = true;
 	o.advert_interval_cs = 150;
 	assert_non_null(strstr(ha_vrrp_check(&o), "whole seconds"));

@@ -11,7 +11,6 @@ static struct rig r;
 
 static int down(void **state)
 {
-	(void)state;
 	rig_down(&r);
 	return 0;
 }
@@ -34,7 +33,6 @@ static void R11_version_2_is_as_rfc_3768_draws_it(void **state)
 	};			    /* R39: authentication data zero */
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	/* 2133 + 6401 + 0001 + 0a09 + 0064 = 8fa2 */
 	assert_int_equal(golden[6] << 8 | golden[7], 0xffff - 0x8fa2);
 	o.version = 2;
@@ -49,7 +47,6 @@ static void R30_the_checksum_of_version_2_covers_the_password(void **state)
 					   0x00, 0x64, '1',  '2',  '3',	 '4',  0, 0, 0,	   0};
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	o.version = 2;
 	o.auth_pass = "1234";
 	first_advert(&o);
@@ -71,7 +68,6 @@ static void R33_version_3_sends_the_pseudo_header_form(void **state)
 	const uint16_t sum = 0xffff - 0x8a9e;
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	first_advert(&o);
 	assert_int_equal(r.sent_len, sizeof(golden));
 	assert_memory_equal(r.sent, golden, 6);
@@ -84,7 +80,6 @@ static void R32_version_3_can_send_the_message_form(void **state)
 {
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	o.checksum = HA_VRRP_CHECKSUM_MESSAGE;
 	first_advert(&o);
 	assert_int_equal(r.sent[6] << 8 | r.sent[7], 0xffff - 0xa005);
@@ -97,7 +92,6 @@ static void R31_the_checksum_of_ipv6_covers_the_pseudo_header(void **state)
 	struct ha_ip group = ip("ff02::12");
 	uint8_t copy[40];
 
-	(void)state;
 	o.family = AF_INET6;
 	o.source = ip("fe80::1");
 	o.addresses = address;
@@ -117,7 +111,6 @@ static void R21_reserved_bits_are_sent_as_zero(void **state)
 {
 	struct ha_vrrp_opts o = rig_opts();
 
-	(void)state;
 	o.advert_interval_cs = 4095;
 	first_advert(&o);
 	assert_int_equal(r.sent[4], 0x0f);
@@ -129,7 +122,6 @@ static void unicast_goes_to_every_peer_with_its_own_checksum(void **state)
 	struct ha_vrrp_opts o = rig_opts();
 	const struct ha_ip peer[2] = {ip("10.9.0.2"), ip("10.9.0.3")};
 
-	(void)state;
 	o.peers = peer;
 	o.n_peers = 2;
 	first_advert(&o);
@@ -248,7 +240,6 @@ static void check_bad(const struct bad *b)
 
 static void R94_every_bad_packet_moves_one_counter_and_nothing_else(void **state)
 {
-	(void)state;
 	for (size_t i = 0; i < sizeof(catalogue) / sizeof(*catalogue); i++)
 		check_bad(&catalogue[i]);
 }
@@ -269,7 +260,6 @@ static void message_sum(struct ha_vrrp_opts *o, struct peer *p)
 {
 	uint16_t sum;
 
-	(void)o;
 	p->pkt[6] = p->pkt[7] = 0;
 	sum = slow_csum(p->pkt, p->len, 0);
 	p->pkt[6] = (uint8_t)(sum >> 8);
@@ -307,7 +297,6 @@ static void version_2_with_a_pseudo_header(struct ha_vrrp_opts *o, struct peer *
 
 static void another_address(struct ha_vrrp_opts *o, struct peer *p)
 {
-	(void)o;
 	p->pkt[11] = 101;
 	peer_sum(p);
 }
@@ -323,38 +312,32 @@ static void longer_list(struct peer *p, uint8_t byte)
 
 static void one_more_address(struct ha_vrrp_opts *o, struct peer *p)
 {
-	(void)o;
 	longer_list(p, 9);
 }
 
 static void address_zero(struct ha_vrrp_opts *o, struct peer *p)
 {
-	(void)o;
 	longer_list(p, 0);
 }
 
 static void address_ones(struct ha_vrrp_opts *o, struct peer *p)
 {
-	(void)o;
 	longer_list(p, 0xff);
 }
 
 static void address_multicast(struct ha_vrrp_opts *o, struct peer *p)
 {
-	(void)o;
 	longer_list(p, 0xe0);
 }
 
 static void reserved_bits(struct ha_vrrp_opts *o, struct peer *p)
 {
-	(void)o;
 	p->pkt[4] |= 0xf0;
 	peer_sum(p);
 }
 
 static void another_interval(struct ha_vrrp_opts *o, struct peer *p)
 {
-	(void)o;
 	*p = peer_make(3, 200, "10.9.0.2", 200);
 }
 
@@ -374,26 +357,22 @@ static void data_without_authentication(struct ha_vrrp_opts *o, struct peer *p)
 
 static void an_authentication_header(struct ha_vrrp_opts *o, struct peer *p)
 {
-	(void)o;
 	p->meta.protocol = 51;
 }
 
 static void a_physical_mac(struct ha_vrrp_opts *o, struct peer *p)
 {
-	(void)o;
 	memcpy(p->meta.mac, "\2\0\0\0\0\2", 6);
 }
 
 static void a_foreign_vrid_with_a_wrong_sum(struct ha_vrrp_opts *o, struct peer *p)
 {
-	(void)o;
 	p->pkt[1] = 52;
 	p->pkt[6] ^= 1;
 }
 
 static void longer_than_any_advert(struct ha_vrrp_opts *o, struct peer *p)
 {
-	(void)o;
 	memset(p->pkt + p->len, 0, sizeof(p->pkt) - p->len);
 	p->len = sizeof(p->pkt);
 }
@@ -456,7 +435,6 @@ static void check_odd(const struct odd *row)
 
 static void odd_packets_are_taken_or_dropped_as_the_catalogue_says(void **state)
 {
-	(void)state;
 	for (size_t i = 0; i < sizeof(oddities) / sizeof(*oddities); i++)
 		check_odd(&oddities[i]);
 }
@@ -480,7 +458,6 @@ static void every_row_of_the_catalogue_has_its_place(void **state)
 {
 	bool has[67] = {false};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(catalogue) / sizeof(*catalogue); i++)
 		has[strtoul(catalogue[i].what, NULL, 10) % 67] = true;
 	for (size_t i = 0; i < sizeof(oddities) / sizeof(*oddities); i++)
@@ -517,7 +494,6 @@ static void R32_the_message_form_is_accepted(void **state)
 	struct ha_vrrp_stats s = {.size = sizeof(s)};
 	uint16_t sum;
 
-	(void)state;
 	p.pkt[6] = p.pkt[7] = 0;
 	sum = slow_csum(p.pkt, p.len, 0);
 	p.pkt[6] = (uint8_t)(sum >> 8);
@@ -535,7 +511,6 @@ static void the_old_unicast_form_is_accepted(void **state)
 	struct peer p = peer_make(3, 200, "10.9.0.2", 100); /* summed for the group */
 	struct ha_vrrp_stats s = {.size = sizeof(s)};
 
-	(void)state;
 	o.peers = &other;
 	o.n_peers = 1;
 	rig_up(&r, &o);
@@ -554,7 +529,6 @@ static void a_form_that_is_ours_too_is_not_remarked(void **state)
 	struct ha_vrrp_opts o = rig_opts();
 	struct peer p = peer_make(3, 200, "10.9.0.2", 100);
 
-	(void)state;
 	o.checksum = HA_VRRP_CHECKSUM_PSEUDO_GROUP;
 	rig_up(&r, &o);
 	ha_vrrp_start(r.v, T0);
@@ -570,7 +544,6 @@ static void each_peer_has_ttls_of_its_own(void **state)
 	const struct ha_vrrp_ttls empty[] = {{.least = 254}, {.least = 65, .most = 64}};
 	struct peer p = peer_make(3, 200, "10.9.0.3", 100);
 
-	(void)state;
 	o.peers = peers;
 	o.n_peers = 2;
 	o.min_ttl = 100; /* peer_ttls count instead */
@@ -600,7 +573,6 @@ static void a_stranger_to_the_peers_is_not_heard(void **state)
 	const struct ha_ip other = ip("10.9.0.2");
 	struct peer p = peer_make(3, 200, "10.9.0.3", 100);
 
-	(void)state;
 	o.peers = &other;
 	o.n_peers = 1;
 	o.min_ttl = 254;
@@ -624,7 +596,6 @@ static void R22_reserved_bits_do_not_touch_the_interval(void **state)
 {
 	struct peer p = peer_make(3, 200, "10.9.0.2", 100);
 
-	(void)state;
 	p.pkt[4] |= 0xf0;
 	peer_sum(&p);
 	up(3);
@@ -636,7 +607,6 @@ static void R39_data_beside_authentication_none_is_ignored(void **state)
 {
 	struct peer p = peer_make(2, 200, "10.9.0.2", 100);
 
-	(void)state;
 	memset(p.pkt + 12, 0xaa, 8);
 	peer_sum(&p);
 	up(2);
@@ -648,7 +618,6 @@ static void R38_the_password_must_be_the_same(void **state)
 	struct ha_vrrp_opts o = rig_opts();
 	struct peer p = peer_make(2, 200, "10.9.0.2", 100);
 
-	(void)state;
 	o.version = 2;
 	o.auth_pass = "12345678";
 	rig_up(&r, &o);
@@ -668,7 +637,6 @@ static void R42_another_list_is_kept_and_told_in_version_3(void **state)
 {
 	struct peer p = peer_make(3, 200, "10.9.0.2", 100);
 
-	(void)state;
 	p.pkt[11] = 101;
 	peer_sum(&p);
 	up(3);
@@ -683,7 +651,6 @@ static void R43_the_owner_may_have_another_list_in_version_2(void **state)
 {
 	struct peer p = peer_make(2, 255, "10.9.0.2", 100);
 
-	(void)state;
 	p.pkt[11] = 101;
 	peer_sum(&p);
 	up(2);
@@ -696,7 +663,6 @@ static void the_order_of_addresses_does_not_matter(void **state)
 	const struct ha_ip address[2] = {ip("10.9.0.100"), ip("10.9.0.101")};
 	struct peer p = peer_make(2, 200, "10.9.0.2", 100);
 
-	(void)state;
 	o.version = 2;
 	o.addresses = address;
 	o.n_addresses = 2;
@@ -719,7 +685,6 @@ static void an_owner_sends_from_a_virtual_address(void **state)
 {
 	struct peer p = peer_make(3, 255, "10.9.0.100", 100);
 
-	(void)state;
 	up(3);
 	accepts(&p, "");
 }
@@ -755,7 +720,6 @@ static void an_ipv6_advert_is_accepted(void **state)
 {
 	struct peer p = peer6("fe80::2", "fe80::100");
 
-	(void)state;
 	up6();
 	accepts(&p, "");
 	p.pkt[23]++; /* R31: no form but the pseudo-header's is right */
@@ -766,7 +730,6 @@ static void R26_the_first_ipv6_address_must_be_link_local(void **state)
 {
 	struct peer p = peer6("fe80::2", "2001:db8::100");
 
-	(void)state;
 	up6();
 	assert_int_equal(peer_send(&r, T0, &p), HA_VRRP_DROP_ADDRESS_LIST);
 }
@@ -775,7 +738,6 @@ static void R4_an_ipv6_advert_has_hop_limit_255(void **state)
 {
 	struct peer p = peer6("fe80::2", "fe80::100");
 
-	(void)state;
 	p.meta.ttl = 254;
 	up6();
 	assert_int_equal(peer_send(&r, T0, &p), HA_VRRP_DROP_TTL);
@@ -785,7 +747,6 @@ static void a_global_ipv6_source_is_refused(void **state)
 {
 	struct peer p = peer6("2001:db8::2", "fe80::100"); /* 56 */
 
-	(void)state;
 	up6();
 	assert_int_equal(peer_send(&r, T0, &p), HA_VRRP_DROP_SOURCE);
 	p = peer6("::", "fe80::100");
