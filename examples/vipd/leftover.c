@@ -54,7 +54,7 @@ void leftover_remove(const char *pid_file)
 }
 
 struct leftover {
-	struct conf conf;
+	struct conf conf; /* the first member, without memory: conf_free frees the whole */
 	struct conf_instance instance;
 	struct conf_address address[ADDRESSES_MAX];
 	char dev[ADDRESSES_MAX][DEV_MAX + 1];
@@ -105,9 +105,4 @@ struct conf *leftover_read(const char *pid_file)
 	else
 		close(fd);
 	return l ? &l->conf : NULL;
-}
-
-void leftover_free(struct conf *c)
-{
-	free(c); /* the first member of the whole */
 }

@@ -12,8 +12,7 @@
 void leftover_write(const char *pid_file, const struct conf *c);
 void leftover_remove(const char *pid_file);
 
-/* As a configuration that had them; NULL: nothing was left. To be freed by leftover_free. */
+/* As a configuration that had them, to be freed by conf_free; NULL: nothing was left. */
 struct conf *leftover_read(const char *pid_file);
-void leftover_free(struct conf *c);
 
 #endif

@@ -67,7 +67,8 @@ enum msg_type {
 
 	/* kernel to supervisor */
 	MSG_BACKEND, /* virtual servers are served by `value`, enum msg_backend */
-	MSG_SERVED,  /* at the very first: what weights_begin wants is there, or cannot be */
+	MSG_SERVED, /* what was before it is dealt with: virtual servers are as health wants them, or at the very
+			first as weights_begin does, or cannot be */
 };
 
 enum msg_stop {

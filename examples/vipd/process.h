@@ -32,13 +32,15 @@ struct ends {
 struct birth {
 	const struct options *options;
 	const struct conf *conf;
-	const struct conf *old; /* kernel: the configuration before a reload, or NULL */
+	/* kernel: what the configuration was before, until that is dealt with: then it is to be freed, if it is another one. Or NULL */
+	struct conf *old;
 	bool first;		/* vipd starts: nothing of it ran before */
 	struct shared *shared;
 	struct live *live;
 	struct weights *weights;
-	const struct weights *old_weights; /* kernel: with `old`, or NULL */
+	struct weights *old_weights;	   /* kernel: with `old`, or NULL */
 	const size_t *pair;		   /* kernel: with both, conf_pairs.virtual; or NULL */
+	struct settings_before *before;	   /* kernel: kernel/setting.h */
 	const struct orders *orders;
 	const uint8_t *tracks;	/* of each vrrp_script, then each MISC_CHECK: enum track_state */
 	const uint8_t *exits;	/* of the same: the last exit code */

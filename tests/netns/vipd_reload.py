@@ -3,6 +3,7 @@
 """vipd_reload.py VIPD: another program takes a running vipd over, and addresses move between instances in one reload: the kernel
 sees no change, no advert is missing, no script runs. Everything is in a network namespace of its own.
 """
+import contextlib
 import json
 import os
 import pathlib
@@ -33,7 +34,11 @@ vrrp_instance {name} {{
     notify "{os.getcwd()}/tell"
 }}
 """
-    pathlib.Path("conf").write_text(text + """
+    pathlib.Path("conf").write_text(text + SERVICE)
+
+
+NFT = "global_defs {\n    forwarding_backend nft\n}\n"
+SERVICE = """
 virtual_server 10.9.0.100 80 {
     delay_loop 0.2
     lb_algo rr
@@ -42,7 +47,7 @@ virtual_server 10.9.0.100 80 {
     real_server 10.9.0.1 8001 { TCP_CHECK { connect_timeout 1 } }
     real_server 10.9.0.1 8002 { TCP_CHECK { connect_timeout 1 } }
 }
-""")
+"""
 
 
 def call(method, **params):
@@ -111,6 +116,34 @@ def quietly(what, action, monitor_log, wire):
     assert wire.zero == 0, f"{what}: it resigned"
     assert wire.longest < 3 * ADVERT_S, f"{what}: {wire.longest:.3f} s between two adverts"
     return wire.longest
+
+
+def kernels(pid):
+    found = []
+    for p in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        with contextlib.suppress(OSError):
+            if pathlib.Path(f"/proc/{p}/comm").read_text() == "vipd_kernel\n":
+                found.append(int(p))
+    return found
+
+
+def killed_in_the_middle(pid):
+    """The kernel process of a reload is killed as soon as it is there: its successor removes all the same what is in the file no more."""
+    gone = SERVICE.replace("10.9.0.100", "10.9.0.111")
+    removed = lambda: "10.9.0.111" not in subprocess.run(["nft", "list", "ruleset"], check=True, capture_output=True, text=True).stdout and \
+        "10.9.0.104/24" not in addresses()
+    for _ in range(3):
+        configure(["10.9.0.101/24"], ["10.9.0.102/24", "10.9.0.104/24"], NFT + gone)
+        call("reload")
+        wait_for("a service and an address", lambda: not removed() and "10.9.0.104/24" in addresses())
+        before = kernels(pid)
+        configure(["10.9.0.101/24"], ["10.9.0.102/24"], NFT)
+        os.kill(pid, signal.SIGHUP)
+        while not (new := [p for p in kernels(pid) if p not in before]):
+            pass
+        os.kill(new[0], signal.SIGKILL)
+        wait_for("what a successor removes", removed)
+        assert "vipd_kernel was killed by signal 9" in pathlib.Path("log").read_text()
 
 
 def main(vipd):
@@ -190,6 +223,7 @@ def main(vipd):
         wait_for("what lay about goes", lambda: addresses() == ["10.9.0.1/24", "10.9.0.103/24"])
         wait_for("MASTER", lambda: states() == ["MASTER", "MASTER"])
         wait_for("its own", lambda: addresses() == ["10.9.0.1/24", "10.9.0.101/24", "10.9.0.102/24", "10.9.0.103/24"])
+        killed_in_the_middle(daemon.pid)
     finally:
         for process in (daemon, monitor):
             process.terminate()

@@ -257,10 +257,18 @@ def priority(pid):
 def rises_when_late(router):
     """Its VRRP process gets a higher real-time priority than it began with; on a busy machine it may have one already."""
     pid = router.vrrp()
-    os.kill(pid, signal.SIGSTOP)
-    time.sleep(ASLEEP_S)
-    os.kill(pid, signal.SIGCONT)
-    router.wait_for("a higher priority", lambda: priority(pid) > (1 if router.is_vipd else 0))
+
+    def has_risen():
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(ASLEEP_S)
+        os.kill(pid, signal.SIGCONT)
+        for _ in range(50):
+            if priority(pid) > (1 if router.is_vipd else 0):
+                return True
+            time.sleep(0.1)
+        return False  # its reload was not over, perhaps
+
+    router.wait_for("a higher priority", has_risen)
     return True
 
 
@@ -297,6 +305,21 @@ def follows_track_group(router):
     return True
 
 
+def kernel_dies(router):
+    """Who comes after it knows what was set before, and puts it back at the end."""
+    def kernel():
+        found = []
+        for pid in router.pids():
+            with contextlib.suppress(OSError):  # it has ended
+                if pathlib.Path(f"/proc/{pid}/comm").read_text() == "vipd_kernel\n":
+                    found.append(pid)
+        return found
+
+    before = kernel()
+    os.kill(before[0], signal.SIGKILL)
+    router.wait_for("another kernel process", lambda: kernel() and kernel() != before)
+
+
 def saved(router):
     """The files of config_save_dir, without the numbers of processes; each belongs to root alone."""
     router.process.send_signal(signal.SIGHUP)
@@ -316,6 +339,8 @@ def play(router, results):
             router.wait_for("VI_6", lambda: 56 in router.wire1.last)
         seen["track_group"] = follows_track_group(router)
         seen["config_save_dir"] = saved(router)
+        if router.is_vipd:
+            kernel_dies(router)
         seen["rises"] = rises_when_late(router)
         if router.is_vipd:
             router.wait_for("VI_6 gives way", lambda: "VI_6: MASTER -> BACKUP: was away for too long" in router.log.read_text())

@@ -31,8 +31,13 @@ struct watched *watched_find(struct kernel *k, const char *name)
 
 static void watch(struct kernel *k, const char *name)
 {
-	if (name && !watched_find(k, name))
-		k->watched[k->n_watched++] = (struct watched){.name = name};
+	struct watched *w = &k->watched[k->n_watched];
+
+	if (!name || watched_find(k, name))
+		return;
+	*w = (struct watched){0};
+	strncpy(w->name, name, sizeof(w->name) - 1);
+	k->n_watched++;
 }
 
 static size_t count_names(const struct conf *c)
@@ -101,7 +106,7 @@ static void tell_link(struct kernel *k, struct watched *w)
 	struct msg m = {.type = MSG_LINK};
 	const struct ha_net_link *l = &w->link;
 
-	strncpy(m.link.name, w->name, sizeof(m.link.name) - 1);
+	memcpy(m.link.name, w->name, sizeof(m.link.name));
 	if (!strcmp(w->name, CONF_BY_ROUTE)) {
 		m.link.ifindex = MSG_LINK_BY_ROUTE;
 		m.link.running = true;

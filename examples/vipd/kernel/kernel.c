@@ -87,6 +87,20 @@ static void on_vrrp(struct loop *l, int fd, uint32_t events, void *userdata)
 
 /* ---- Verbs of health ---- */
 
+/* What was before is dealt with: neither this process nor the supervisor, for a successor, needs to know it any more. */
+static void say_served(struct kernel *k)
+{
+	const struct birth *b = k->birth;
+
+	if (k->old_is_gone)
+		return;
+	k->old_is_gone = true;
+	if (b->old != b->conf)
+		conf_free(b->old);
+	weights_free(b->old_weights);
+	msg_send(b->ends.control, &(struct msg){.type = MSG_SERVED}, -1);
+}
+
 /*
  * Of a table with tens of thousands of servers a change takes a second, and they may fail one after the other:
  * what came meanwhile goes in with the next one, and half of the time is for addresses.
@@ -98,6 +112,7 @@ static void on_commit(struct loop *l, void *userdata)
 
 	k->commit_waits = false;
 	services_commit(k->services);
+	say_served(k);
 	k->commit_after_ns = loop_clock_ns() + (loop_clock_ns() - begin_ns);
 }
 
@@ -340,6 +355,7 @@ static void wait_for_view(struct kernel *k)
 int kernel_main(const struct birth *b)
 {
 	struct kernel k = {.birth = b, .conf = b->conf};
+	bool commits;
 	int r;
 
 	shared_leave_routers(b->shared);
@@ -364,10 +380,12 @@ int kernel_main(const struct birth *b)
 	addresses_set_fixed(&k);
 	addresses_audit(&k); /* makes the macvlans and the filter before anybody needs them */
 	/* At the very first it may be known what health will say, and a reload may have removed the last ones. */
-	if (k.services && ((b->first && weights_are_said(b->weights)) || !b->conf->n_virtuals))
+	commits =
+	    k.services && ((b->first && weights_are_said(b->weights)) || !b->conf->n_virtuals);
+	if (commits)
 		services_commit(k.services);
-	if (b->first)
-		msg_send(b->ends.control, &(struct msg){.type = MSG_SERVED}, -1);
+	if (commits || !k.services)
+		say_served(&k);
 	/* Reloads that follow each other do not put it off. */
 	loop_arm(k.audit,
 		 (k.services ? services_audited_ns(k.services) : loop_clock_ns()) + AUDIT_NS);

@@ -3,6 +3,8 @@
 #ifndef VIPD_KERNEL_H
 #define VIPD_KERNEL_H
 
+#include <net/if.h>
+
 #include <libha/net.h>
 #include <libha/nl_transport.h>
 
@@ -12,7 +14,7 @@
 
 /* An interface that the configuration names. */
 struct watched {
-	const char *name;
+	char name[IF_NAMESIZE];
 	struct ha_net_link link; /* ifindex 0: not there */
 	struct msg_link told;	 /* what vrrp knows */
 	bool was_told;
@@ -20,7 +22,6 @@ struct watched {
 	bool failed;		   /* of an ipvlan: it was said */
 	uint32_t right_ifindex;	   /* of a macvlan, when it was looked at last and right */
 	uint32_t promoted_ifindex; /* promote_secondaries was looked at */
-	char promotion_was;	   /* what it was before; 0: it was so already */
 };
 
 enum held { HELD_UNKNOWN, HELD_UP, HELD_DOWN };
@@ -62,7 +63,7 @@ struct kernel {
 	size_t n_ipvs;
 	int no_ipvs; /* 0, or why there is none in that namespace */
 	bool igmp_was_asked;
-	char igmp_was;	   /* igmp_link_local_mcast_reports; 0: it was off already, or stays */
+	bool old_is_gone;  /* what was before is dealt with, and birth->old freed */
 	struct sync *sync; /* NULL: neither lvs_sync_daemon nor lvs_timeouts */
 };
 

@@ -7,9 +7,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "kernel/kernel.h"
+#include "kernel/setting.h"
 #include "log.h"
 
 #define PATH_SIZE 128
@@ -40,7 +42,24 @@ int setting_put(const char *path, char value)
 	return r;
 }
 
-/* What it was is kept in *was, unless it is so already. */
+int settings_new(struct settings_before **ret)
+{
+	void *p =
+	    mmap(NULL, sizeof(**ret), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return -ENOMEM;
+	*ret = p;
+	return 0;
+}
+
+void settings_leave(struct settings_before *b)
+{
+	if (b)
+		munmap(b, sizeof(*b));
+}
+
+/* What it was is kept in *was, unless it is so already: before it is changed, since a crash may come at any time. */
 static void change(const char *path, char to, char *was, const char *word)
 {
 	char now = get(path);
@@ -48,25 +67,55 @@ static void change(const char *path, char to, char *was, const char *word)
 
 	if (now == to)
 		return;
+	*was = now;
 	r = now ? setting_put(path, to) : -ENOENT;
-	if (r < 0)
+	if (r < 0) {
 		log_err("%s has no effect: %s: %s", word, path, strerror(-r));
-	else
-		*was = now;
+		*was = 0;
+	}
 }
 
-static void path_of_promotion(const struct watched *w, char path[PATH_SIZE])
+static void path_of_promotion(const char *link, char path[PATH_SIZE])
 {
-	snprintf(path, PATH_SIZE, "/proc/sys/net/ipv4/conf/%s/promote_secondaries", w->name);
+	snprintf(path, PATH_SIZE, "/proc/sys/net/ipv4/conf/%s/promote_secondaries", link);
+}
+
+/* Of an interface that came back under its name it is another one's. NULL: there are too many. */
+static struct settings_link *link_of(struct settings_before *b, const struct watched *w)
+{
+	struct settings_link *l = b->link;
+
+	while (l < &b->link[b->n] && strcmp(l->name, w->name) != 0)
+		l++;
+	if (l == &b->link[SETTINGS_LINKS])
+		return NULL;
+	if (l < &b->link[b->n] && l->ifindex == w->link.ifindex)
+		return l;
+	*l = (struct settings_link){.ifindex = w->link.ifindex};
+	memcpy(l->name, w->name, sizeof(l->name));
+	b->n += l == &b->link[b->n];
+	return l;
+}
+
+static void promote(struct settings_before *b, const struct watched *w)
+{
+	struct settings_link *l = link_of(b, w);
+	char path[PATH_SIZE], lost = 0;
+
+	path_of_promotion(w->name, path);
+	change(path, '1', l ? &l->promotion : &lost, "promote_secondaries");
+	if (lost)
+		log_warn("%s stays as it is now when vipd ends: it was changed for %d others", path,
+			 SETTINGS_LINKS);
 }
 
 void settings_settle(struct kernel *k)
 {
-	char path[PATH_SIZE];
+	struct settings_before *b = k->birth->before;
 
 	if (k->conf->globals.no_local_igmp && !k->igmp_was_asked) {
 		k->igmp_was_asked = true;
-		change(IGMP, '0', &k->igmp_was, "disable_local_igmp");
+		change(IGMP, '0', &b->igmp, "disable_local_igmp");
 	}
 	for (const struct conf_instance *i = k->conf->instances; i; i = i->next) {
 		struct watched *w =
@@ -75,25 +124,24 @@ void settings_settle(struct kernel *k)
 		if (!w || !w->link.ifindex || w->promoted_ifindex == w->link.ifindex)
 			continue;
 		w->promoted_ifindex = w->link.ifindex;
-		path_of_promotion(w, path);
-		change(path, '1', &w->promotion_was, "promote_secondaries");
+		promote(b, w);
 	}
 }
 
 void settings_release(struct kernel *k)
 {
+	struct settings_before *b = k->birth->before;
 	char path[PATH_SIZE];
 
-	if (k->igmp_was)
-		setting_put(IGMP, k->igmp_was);
-	k->igmp_was = 0;
-	for (size_t i = 0; i < k->n_watched; i++) {
-		struct watched *w = &k->watched[i];
+	if (b->igmp)
+		setting_put(IGMP, b->igmp);
+	b->igmp = 0;
+	for (; b->n; b->n--) {
+		const struct settings_link *l = &b->link[b->n - 1];
 
-		if (!w->promotion_was || w->promoted_ifindex != w->link.ifindex)
-			continue;
-		path_of_promotion(w, path);
-		setting_put(path, w->promotion_was);
-		w->promotion_was = 0;
+		if (!l->promotion || if_nametoindex(l->name) != l->ifindex)
+			continue; /* it was so already, or another one has its name */
+		path_of_promotion(l->name, path);
+		setting_put(path, l->promotion);
 	}
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The other processes: they are forked, told, and started again when they die. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "kernel/setting.h"
 #include "log.h"
 #include "pidfile.h"
 #include "sd_notify.h"
@@ -36,9 +38,11 @@ static const char *name_of(const struct conf_names *n, enum role role)
 static _Noreturn void become(struct supervisor *s, enum role role)
 {
 	static int (*const main_of[])(const struct birth *) = {kernel_main, vrrp_main, health_main};
+	bool is_kernel = role == ROLE_KERNEL;
 	const struct birth b = {.options = s->options,
 				.conf = s->conf,
-				.old = s->old,
+				.old = is_kernel ? s->old : NULL,
+				.before = is_kernel ? s->before : NULL,
 				.first = !s->ran,
 				.shared = s->shared,
 				.live = s->live,
@@ -53,6 +57,11 @@ static _Noreturn void become(struct supervisor *s, enum role role)
 				.fresh = s->fresh,
 				.ends = ends_of(s, role)};
 
+	if (!is_kernel) {
+		settings_leave(s->before);
+		if (s->old != s->conf)
+			conf_free(s->old);
+	}
 	process_become(role, &b.ends);
 	process_rename(name_of(&s->conf->globals.names, role));
 	_exit(main_of[role](&b));
@@ -131,8 +140,25 @@ static bool waits_for_services(const struct supervisor *s)
 	       weights_are_said(s->weights);
 }
 
+static void forget_old_weights(struct supervisor *s)
+{
+	weights_free(s->old_weights);
+	s->old_weights = NULL;
+	free(s->pair);
+	s->pair = NULL;
+}
+
+void children_forget_old(struct supervisor *s)
+{
+	forget_old_weights(s);
+	if (s->old != s->conf)
+		conf_free(s->old);
+	s->old = NULL;
+}
+
 void children_served(struct supervisor *s)
 {
+	children_forget_old(s);
 	loop_arm(s->child[ROLE_HEALTH].timer, loop_clock_ns());
 }
 
@@ -235,9 +261,12 @@ static void on_child_end(struct supervisor *s, struct child *c, int status)
 		phase_stop(s, EXIT_FATAL);
 		return;
 	}
-	/* The kernel process claims what its predecessor put there. */
-	if (c->role == ROLE_KERNEL)
-		s->old = s->conf;
+	if (c->role == ROLE_KERNEL) {
+		/* Its successor claims what it put there, or what is still there from before. */
+		if (!s->old)
+			s->old = s->conf;
+		forget_old_weights(s); /* it may have changed some of that */
+	}
 	start_again(s, c);
 }
 

@@ -206,6 +206,7 @@ static void finish_reload(struct supervisor *s)
 
 	notify_removed(s, s->next);
 	save_state(s, ".pre");
+	children_forget_old(s);
 	take_next(s);
 	for (int i = 0; i < 2; i++) {
 		pair_drain(s->vrrp_kernel[i]); /* numbers of the old configuration */
@@ -218,15 +219,9 @@ static void finish_reload(struct supervisor *s)
 	}
 	s->phase = PHASE_RUN;
 	loop_arm(s->deadline, LOOP_NEVER);
-	s->old = old;
+	s->old = old; /* until MSG_SERVED */
 	children_start(s);
-	s->old = NULL;
-	weights_free(s->old_weights);
-	s->old_weights = NULL;
-	free(s->pair);
-	s->pair = NULL;
 	if (s->conf != old) {
-		conf_free(old);
 		log_notice("reloaded %s", s->options->file);
 		if (s->options->vrrp)
 			leftover_write(s->options->pid_file, s->conf);

@@ -63,8 +63,9 @@ struct supervisor {
 	struct shared *shared;
 	struct live *live;
 	struct weights *weights;
-	struct weights *old_weights; /* only while a reload starts the next processes */
+	struct weights *old_weights; /* until the kernel process has dealt with `old` */
 	size_t *pair;		     /* likewise: conf_pairs.virtual */
+	struct settings_before *before;
 	struct orders *orders;
 	struct events events;
 	struct control *control_socket; /* NULL: none */
@@ -109,7 +110,8 @@ void child_start(struct supervisor *s, enum role role);
 void child_on_timer(struct loop *l, void *userdata);
 void child_tell(const struct supervisor *s, enum role role, enum msg_type type, int32_t value);
 void children_start(struct supervisor *s);
-void children_served(struct supervisor *s); /* virtual servers are in place: MSG_SERVED */
+void children_served(struct supervisor *s); /* MSG_SERVED */
+void children_forget_old(struct supervisor *s);
 void children_reap(struct supervisor *s);
 void pair_drain(int fd); /* what nobody took any more is not for the next one */
 

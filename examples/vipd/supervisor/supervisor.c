@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "control/control.h"
+#include "kernel/setting.h"
 #include "leftover.h"
 #include "log.h"
 #include "control/metrics.h"
@@ -287,6 +288,8 @@ static int set_up(struct supervisor *s)
 	if (r >= 0)
 		r = orders_new(s->conf, NULL, NULL, &s->orders);
 	if (r >= 0)
+		r = settings_new(&s->before);
+	if (r >= 0)
 		r = fresh_init(s);
 	if (r >= 0)
 		r = phase_make_heard(s, s->conf);
@@ -322,6 +325,7 @@ static void clean_up(struct supervisor *s)
 	live_free(s->live);
 	weights_free(s->weights);
 	orders_free(s->orders);
+	settings_leave(s->before);
 	events_fini(&s->events);
 	free(s->instance);
 	free(s->group);
@@ -332,6 +336,7 @@ static void clean_up(struct supervisor *s)
 		pidfile_remove(s->options->vrrp_pid_file);
 		pidfile_remove(s->options->check_pid_file);
 	}
+	children_forget_old(s);
 	conf_free(s->conf);
 }
 
@@ -364,7 +369,6 @@ static uint64_t begin_of(const struct conf_globals *g)
 /* `state`: a predecessor's in this process, or NULL. */
 static int run(struct supervisor *s, const json_t *state)
 {
-	struct conf *left = NULL;
 	int r = set_up(s);
 
 	s->started = s->loaded = supervisor_now();
@@ -397,8 +401,7 @@ static int run(struct supervisor *s, const json_t *state)
 			   json_pack("{s:s, s:s}", "type", "upgrade", "version", VIPD_VERSION));
 	}
 	if (!state && s->options->vrrp) { /* -C: they are another vipd's */
-		left = leftover_read(s->options->pid_file);
-		s->old = left;
+		s->old = leftover_read(s->options->pid_file);
 	}
 	if (!state)
 		s->begin_ns = begin_of(&s->conf->globals);
@@ -408,8 +411,6 @@ static int run(struct supervisor *s, const json_t *state)
 	save_configuration(s, s->conf);
 	children_start(s);
 	s->ran = true;
-	s->old = NULL;
-	leftover_free(left);
 	if (!s->child[ROLE_HEALTH].wanted || s->child[ROLE_HEALTH].pid)
 		sd_notify_send("READY=1"); /* else when virtual servers are in place */
 	r = loop_run(s->loop);
