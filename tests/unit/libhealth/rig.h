@@ -28,6 +28,17 @@ struct rig {
 			  struct health_check *c); /* a test's own, inside the callback */
 };
 
+/* Servers that say nothing; the second takes no connection either. */
+static const struct peer_script rig_listens = {0}, rig_deaf = {.deaf = true};
+
+static inline struct health_filter_opts rig_filter(uint64_t interval_ns)
+{
+	return (struct health_filter_opts){
+	    .size = sizeof(struct health_filter_opts),
+	    .interval_ns = interval_ns,
+	};
+}
+
 /* `o` and `script` may be NULL: defaults, no server. The rig's pointer is every check's userdata. */
 void rig_open(struct rig *r, const struct health_engine_opts *o, const struct peer_script *script);
 void rig_close(struct rig *r);

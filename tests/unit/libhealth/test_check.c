@@ -14,7 +14,6 @@
 #include "ping.h"
 #include "rig.h"
 
-static const struct peer_script listens = {0}, deaf = {.deaf = true};
 
 /* ---- watchers ---- */
 
@@ -53,7 +52,7 @@ static void many_users_share_one_check_on_the_wire(void **state)
 	struct health_check *c;
 	struct rig r;
 
-	rig_open(&r, NULL, &listens);
+	rig_open(&r, NULL, &rig_listens);
 	o = rig_opts(&r);
 	o.filter = &f;
 	c = rig_add(&r, &o);
@@ -79,7 +78,7 @@ static void watchers_may_go_in_their_callbacks(void **state)
 	struct health_check *c;
 	struct rig r;
 
-	rig_open(&r, NULL, &listens);
+	rig_open(&r, NULL, &rig_listens);
 	o = rig_opts(&r);
 	c = rig_add(&r, &o);
 	for (int i = 0; i < 3; i++)
@@ -109,7 +108,7 @@ static void the_last_results_are_remembered(void **state)
 	struct health_check *c;
 	struct rig r;
 
-	rig_open(&r, NULL, &listens);
+	rig_open(&r, NULL, &rig_listens);
 	o = rig_opts(&r);
 	o.flags |= HEALTH_CHECK_FED;
 	o.history = 3;
@@ -182,7 +181,7 @@ static void a_successor_goes_on_where_the_check_stood(void **state)
 	struct rig r, next;
 	ssize_t len;
 
-	rig_open(&r, NULL, &deaf);
+	rig_open(&r, NULL, &rig_deaf);
 	o = rig_opts(&r);
 	o.filter = &f;
 	o.timeout_ns = S;
@@ -239,7 +238,7 @@ static void an_override_is_told_and_the_check_goes_on(void **state)
 	struct health_check *c;
 	struct rig r;
 
-	rig_open(&r, NULL, &listens);
+	rig_open(&r, NULL, &rig_listens);
 	o = rig_opts(&r);
 	c = rig_add(&r, &o);
 	rig_settle(&r, 1);
@@ -364,7 +363,7 @@ static void new_options_are_checked(void **state)
 	struct health_check *c;
 	struct rig r;
 
-	rig_open(&r, NULL, &listens);
+	rig_open(&r, NULL, &rig_listens);
 	good = rig_opts(&r);
 #define REFUSED(field, value) \
 	o = good;             \
@@ -411,7 +410,7 @@ static void an_answer_much_slower_than_usual_is_a_failure(void **state)
 	struct health_check *c;
 	struct rig r;
 
-	rig_open(&r, NULL, &listens);
+	rig_open(&r, NULL, &rig_listens);
 	o = rig_opts(&r);
 	o.flags = 0;
 	o.filter = &f;
@@ -451,7 +450,7 @@ static void limits_of_time_are_checked(void **state)
 	struct health_check *c;
 	struct rig r;
 
-	rig_open(&r, NULL, &listens);
+	rig_open(&r, NULL, &rig_listens);
 	o = rig_opts(&r);
 	o.adaptive = &a;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {

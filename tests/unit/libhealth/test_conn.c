@@ -18,9 +18,6 @@
 #include "ping.h"
 #include "rig.h"
 
-static const struct peer_script listens = {0};
-static const struct peer_script deaf = {.deaf = true};
-
 static void assert_result(const struct rig *r, enum health_verdict verdict, enum health_code code,
 			  enum health_phase phase)
 {
@@ -50,7 +47,7 @@ static void a_listener_is_ok(void **state)
 	struct rig r;
 	struct health_check_opts o;
 
-	rig_open(&r, NULL, &listens);
+	rig_open(&r, NULL, &rig_listens);
 	o = rig_opts(&r);
 	rig_add(&r, &o);
 	rig_dispatch(&r); /* starts */
@@ -109,7 +106,7 @@ static void a_closed_port_is_refused(void **state)
 	struct health_check_opts o;
 
 	for (int flagged = 0; flagged < 2; flagged++) {
-		rig_open(&r, NULL, &listens);
+		rig_open(&r, NULL, &rig_listens);
 		close(r.peer.listener);
 		r.has_peer = false;
 		o = rig_opts(&r);
@@ -148,7 +145,7 @@ static void a_full_backlog_times_out_and_not_before(void **state)
 	struct rig r;
 	struct health_check_opts o;
 
-	rig_open(&r, NULL, &deaf);
+	rig_open(&r, NULL, &rig_deaf);
 	o = rig_opts(&r);
 	o.timeout_ns = 2 * S;
 	o.connect_timeout_ns = 500 * MS;
@@ -170,7 +167,7 @@ static void who_answered_in_time_is_not_timed_out_by_a_late_host(void **state)
 	struct health_check_opts o;
 	struct pollfd p;
 
-	rig_open(&r, NULL, &listens);
+	rig_open(&r, NULL, &rig_listens);
 	o = rig_opts(&r);
 	o.timeout_ns = 100 * MS;
 	rig_add(&r, &o);
@@ -514,7 +511,7 @@ static void the_checkers_own_trouble_blames_nobody(void **state)
 	struct rig r;
 
 	source.sin_addr.s_addr = htonl(0xcb007101); /* 203.0.113.1: documentation, not ours */
-	rig_open(&r, NULL, &listens);
+	rig_open(&r, NULL, &rig_listens);
 	o = rig_opts(&r);
 	o.source = (struct sockaddr *)&source;
 	o.source_len = sizeof(source);
@@ -564,7 +561,7 @@ static void the_host_may_open_the_sockets(void **state)
 	struct health_check_opts o;
 	struct rig r;
 
-	rig_open(&r, &eo, &listens);
+	rig_open(&r, &eo, &rig_listens);
 	o = rig_opts(&r);
 	o.fwmark = 77; /* would need CAP_NET_ADMIN if the engine did it */
 	o.device = "lo";
@@ -588,7 +585,7 @@ static void a_check_bound_to_a_device_reaches_only_through_it(void **state)
 	struct health_check_opts o;
 	struct rig r;
 
-	rig_open(&r, NULL, &listens);
+	rig_open(&r, NULL, &rig_listens);
 	o = rig_opts(&r);
 	o.device = "lo";
 	rig_add(&r, &o);
@@ -616,7 +613,7 @@ static void a_thousand_checks_cancelled_in_flight_leak_no_fd(void **state)
 		skip();
 	limit.rlim_cur = limit.rlim_max < 4096 ? limit.rlim_max : 4096;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-	rig_open(&r, &eo, &deaf);
+	rig_open(&r, &eo, &rig_deaf);
 	o = rig_opts(&r);
 	for (size_t i = 0; i < N; i++)
 		c[i] = rig_add(&r, &o);

@@ -92,11 +92,10 @@ static void settle(struct rig *r, struct dns *d, unsigned int results)
 static void open_rig(struct rig *r, struct dns *d)
 {
 	struct health_engine_opts o = {.size = sizeof(o)};
-	static const struct peer_script listens = {0};
 
 	dns_open(d);
 	o.name_servers = d->address;
-	rig_open(r, &o, &listens);
+	rig_open(r, &o, &rig_listens);
 }
 
 static struct health_check_opts named(const struct rig *r, const char *host)
