@@ -40,7 +40,8 @@ struct lex_word {
 };
 
 struct lex_line {
-	const struct lex_word *word; /* borrowed until the next lex_next */
+	/* Borrowed until the next lex_next. Their texts stand one behind the other, each with its NUL. */
+	const struct lex_word *word;
 	size_t n;		     /* at least 1 */
 };
 

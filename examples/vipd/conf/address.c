@@ -33,7 +33,7 @@ static bool read_address(struct conf_parse *p, const struct conf_word *w, struct
 {
 	const char *slash = strchr(w->text, '/');
 	const char *ip =
-	    slash ? conf_strndup(p->memory, w->text, (size_t)(slash - w->text)) : w->text;
+	    slash ? conf_strndup(p->scratch, w->text, (size_t)(slash - w->text)) : w->text;
 
 	a->at = w->at;
 	if (ha_ip_parse(ip, &a->ip) < 0) {
@@ -144,9 +144,9 @@ static size_t read_address_option(struct conf_parse *p, const struct conf_word *
 	if (read_address_flag(w, a))
 		return 1;
 	if (n > 1 && !strcmp(w->text, "dev"))
-		a->dev = w[1].text;
+		a->dev = conf_keep(p, w[1].text);
 	else if (n > 1 && !strcmp(w->text, "label"))
-		a->label = w[1].text;
+		a->label = conf_keep(p, w[1].text);
 	else if (n > 1 && !strcmp(w->text, "scope"))
 		read_scope(p, &w[1], a);
 	else if (n > 1 && (!strcmp(w->text, "brd") || !strcmp(w->text, "broadcast")))
@@ -156,7 +156,7 @@ static size_t read_address_option(struct conf_parse *p, const struct conf_word *
 	else if (n > 1 && !strcmp(w->text, "preferred_lft"))
 		read_preferred(p, &w[1], a);
 	else if (n > 1 && !strcmp(w->text, "track_group"))
-		a->track_group = w[1].text;
+		a->track_group = conf_keep(p, w[1].text);
 	else {
 		conf_warn(p, &w->at,
 			  "\"%s\" is no option of an address, or lacks its value: skipped",

@@ -23,7 +23,7 @@ void conf_set_sent(struct conf_parse *p, const struct conf_node *n, const struct
 	for (const char *s = w ? w->text : ""; *s; s++)
 		good = good && *s > ' ' && *s <= '~';
 	if (good)
-		*(const char **)(void *)((char *)target + k->offset) = w->text;
+		*(const char **)(void *)((char *)target + k->offset) = conf_keep(p, w->text);
 	else if (w)
 		conf_warn(p, &w->at,
 			  "\"%s\" cannot be sent as %s: 1 to %d visible characters%s. Skipped",
@@ -96,7 +96,7 @@ static void set_dns_name(struct conf_parse *p, const struct conf_node *n,
 	const struct conf_word *w = conf_argument(p, n);
 
 	if (w && is_dns_name(w->text))
-		((struct checker *)target)->dns.name = w->text;
+		((struct checker *)target)->dns.name = conf_keep(p, w->text);
 	else if (w)
 		conf_warn(p, &w->at, "\"%s\" is no domain name: skipped", w->text);
 }
@@ -246,8 +246,8 @@ static void set_misc_user(struct conf_parse *p, const struct conf_node *n,
 
 	if (!w)
 		return;
-	c->misc_user = w->text;
-	c->misc_group = n->n > 2 ? n->word[2].text : NULL;
+	c->misc_user = conf_keep(p, w->text);
+	c->misc_group = conf_keep_word(p, n, 2);
 }
 
 static const struct conf_keyword misc_words[] = {

@@ -36,6 +36,11 @@ struct conf_script {
 	struct diag_place at;
 };
 
+/* Of something that few have. */
+struct conf_up_down {
+	struct conf_script up, down;
+};
+
 struct conf_notify {
 	struct conf_script master, backup, fault, stop;
 	struct conf_script any; /* gets type, name, state and priority as arguments */
@@ -403,7 +408,7 @@ struct conf_real {
 	int upper, lower;
 	struct conf_check_common common;
 	struct conf_check *checks;
-	struct conf_script notify_up, notify_down;
+	struct conf_up_down *notify; /* notify_up, notify_down; NULL: neither */
 	int smtp_alert;
 	struct diag_place at;
 };
@@ -451,7 +456,7 @@ struct conf_virtual {
 	size_t n_reals;
 	struct conf_real *sorry; /* NULL: none */
 	int sorry_inhibit;
-	struct conf_script quorum_up, quorum_down;
+	struct conf_up_down *quorum_notify; /* quorum_up, quorum_down; NULL: neither */
 	int smtp_alert; /* of the quorum, and the default of its real servers */
 	struct diag_place at;
 };

@@ -30,8 +30,8 @@ static void set_script_user(struct conf_parse *p, const struct conf_node *n,
 
 	if (!conf_argument(p, n))
 		return;
-	g->script_user = n->word[1].text;
-	g->script_group = n->n > 2 ? n->word[2].text : NULL;
+	g->script_user = conf_keep_word(p, n, 1);
+	g->script_group = conf_keep_word(p, n, 2);
 }
 
 static void set_backend(struct conf_parse *p, const struct conf_node *n,
@@ -64,9 +64,9 @@ static void set_fifo(struct conf_parse *p, const struct conf_node *n, const stru
 			  n->word[1].text);
 		return;
 	}
-	f->path = n->word[1].text;
-	f->user = n->n > 2 ? n->word[2].text : NULL;
-	f->group = n->n > 3 ? n->word[3].text : NULL;
+	f->path = conf_keep_word(p, n, 1);
+	f->user = conf_keep_word(p, n, 2);
+	f->group = conf_keep_word(p, n, 3);
 }
 
 static void set_reload_file(struct conf_parse *p, const struct conf_node *n,
@@ -78,7 +78,7 @@ static void set_reload_file(struct conf_parse *p, const struct conf_node *n,
 		conf_warn(p, &n->word[1].at, "\"%s\" is not a whole path: begin it with /. Skipped",
 			  path);
 	else
-		((struct conf_globals *)target)->reload_file = path;
+		((struct conf_globals *)target)->reload_file = conf_keep(p, path);
 }
 
 static void set_whole_path(struct conf_parse *p, const struct conf_node *n,
@@ -90,7 +90,7 @@ static void set_whole_path(struct conf_parse *p, const struct conf_node *n,
 		conf_warn(p, &w->at, "\"%s\" is not a whole path: begin it with /. Skipped",
 			  w->text);
 	else if (w)
-		*(const char **)(void *)((char *)target + k->offset) = w->text;
+		*(const char **)(void *)((char *)target + k->offset) = conf_keep(p, w->text);
 }
 
 /* The keyword's offset is that of the flag; VS: services only, whose servers go with them. */
@@ -141,7 +141,7 @@ static void set_sync(struct conf_parse *p, const struct conf_node *n, const stru
 		const struct conf_word *w = &n->word[i], *next = i + 1 < n->n ? w + 1 : NULL;
 
 		if (next && !strcmp(w->text, "inst")) {
-			s->instance = next->text;
+			s->instance = conf_keep(p, next->text);
 		} else if (next && !strcmp(w->text, "id")) {
 			if (conf_number(p, next, 0, 255, true, &v))
 				s->id = (int)v;
@@ -158,7 +158,7 @@ static void set_sync(struct conf_parse *p, const struct conf_node *n, const stru
 				conf_warn(p, &next->at, "\"%s\" is not an address: skipped",
 					  next->text);
 		} else {
-			s->instance = w->text;
+			s->instance = conf_keep(p, w->text);
 			continue;
 		}
 		i++;
@@ -189,7 +189,7 @@ static void set_name(struct conf_parse *p, const struct conf_node *n, const stru
 			  "\"%s\" is longer than 15 characters: some tools show the first 15",
 			  w->text);
 	if (w)
-		*(const char **)(void *)((char *)target + k->offset) = w->text;
+		*(const char **)(void *)((char *)target + k->offset) = conf_keep(p, w->text);
 }
 
 /* As libha takes it. */
@@ -212,7 +212,7 @@ static void set_nft(struct conf_parse *p, const struct conf_node *n, const struc
 	    n->n > 1 ? n->word[1].text : (t == &g->nft ? "keepalived" : "keepalived_ipvs");
 
 	if (is_table_name(name))
-		*t = (struct conf_nft){true, name, t->priority};
+		*t = (struct conf_nft){true, conf_keep(p, name), t->priority};
 	else
 		conf_warn(p, &n->word[1].at,
 			  "\"%s\" is no name of a table: at most 31 letters, digits, _ - and ., a "

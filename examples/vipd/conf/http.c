@@ -70,7 +70,7 @@ static void set_digest(struct conf_parse *p, const struct conf_node *n,
 			  w->text);
 #ifdef HAVE_LIBCRYPTO
 	else
-		((struct url *)target)->url.digest = w->text;
+		((struct url *)target)->url.digest = conf_keep(p, w->text);
 #else
 	else
 		conf_warn(p, &w->at, "this vipd was built without OpenSSL: skipped");

@@ -28,9 +28,9 @@ static const char *mailbox_of(struct conf_parse *p, const struct conf_word *w)
 	const char *mailbox = w->text;
 
 	if (open && w->text[len - 1] == '>')
-		mailbox = conf_strndup(p->memory, open + 1, len - (size_t)(open - w->text) - 2);
+		mailbox = conf_strndup(p->scratch, open + 1, len - (size_t)(open - w->text) - 2);
 	if (is_mailbox(mailbox))
-		return mailbox;
+		return conf_keep(p, mailbox);
 	conf_warn(
 	    p, &w->at,
 	    "\"%s\" is no address of mail: write NAME@HOST, of at most %d characters. Skipped",
@@ -90,7 +90,7 @@ void conf_set_smtp_server(struct conf_parse *p, const struct conf_node *n,
 
 	if (!w)
 		return;
-	m->server = w->text;
+	m->server = conf_keep(p, w->text);
 	m->port = SMTP_PORT;
 	if (n->n > 2)
 		conf_read_port(p, &n->word[2], &m->port);
@@ -103,7 +103,7 @@ void conf_set_helo(struct conf_parse *p, const struct conf_node *n, const struct
 	const struct conf_word *w = conf_argument(p, n);
 
 	if (w && is_mailbox(w->text))
-		((struct conf_globals *)target)->mail.helo = w->text;
+		((struct conf_globals *)target)->mail.helo = conf_keep(p, w->text);
 	else if (w)
 		conf_warn(p, &w->at, "\"%s\" is not the name of a host: skipped", w->text);
 }

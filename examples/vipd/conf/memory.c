@@ -8,6 +8,13 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#ifdef __SANITIZE_ADDRESS__ /* tells of what was rewound and is read all the same */
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+#endif
+
 #define CHUNK_SIZE 32768u /* whole pages, with its head */
 #define ALIGNMENT 8u	  /* enough for pointers, 64 bits and double */
 
@@ -66,6 +73,7 @@ void *conf_alloc(struct conf_memory *m, size_t size)
 		c = add_chunk(m, size);
 	p = c->bytes + c->used;
 	c->used += size;
+	ASAN_UNPOISON_MEMORY_REGION(p, size);
 	return p;
 }
 
@@ -114,6 +122,7 @@ void conf_memory_rewind(struct conf_memory *m)
 	conf_chunks_free(c->next);
 	c->next = NULL;
 	memset(c->bytes, 0, c->used);
+	ASAN_POISON_MEMORY_REGION(c->bytes, c->used);
 	c->used = 0;
 }
 
@@ -122,6 +131,7 @@ void conf_chunks_free(struct conf_chunk *chunks)
 	while (chunks) {
 		struct conf_chunk *next = chunks->next;
 
+		ASAN_UNPOISON_MEMORY_REGION(chunks->bytes, chunks->size);
 		munmap(chunks, sizeof(*chunks) + chunks->size);
 		chunks = next;
 	}

@@ -102,7 +102,7 @@ static void add_delay(struct conf_parse *p, const struct conf_node *n)
 		return;
 	d = conf_alloc(p->memory, sizeof(*d));
 	*d = (struct conf_link_delay){.next = p->conf->link_delays,
-				      .interface = n->word->text,
+				      .interface = conf_keep(p, n->word->text),
 				      .down_ms = (int64_t)(down * 1000 + 0.5),
 				      .up_ms = (int64_t)(up * 1000 + 0.5)};
 	p->conf->link_delays = d;

@@ -52,7 +52,6 @@ struct reader {
 	const char *config_id;
 	char host[256];
 	struct conf_variables variables;
-	struct conf_index texts; /* of words */
 	struct conf_index names; /* of files */
 	struct conf_expansion *expansion[CONF_MACROS_MAX];
 	struct lex *words_of, *command_of; /* read one line at a time, with the two dialects */
@@ -93,29 +92,21 @@ static void take_findings(struct reader *r, const struct conf_text *from)
 	diag_fini(&r->findings);
 }
 
-/* Configurations say the same words again and again: each is kept once. */
-static const char *keep_text(struct reader *r, const char *text)
-{
-	size_t len = strlen(text);
-	const char *known = conf_index_find(&r->texts, text, len);
-
-	if (!known) {
-		known = conf_strndup(r->kept, text, len);
-		conf_index_add(r->memory, &r->texts, known, len, (void *)(uintptr_t)known);
-	}
-	return known;
-}
-
 static void take_words(struct reader *r, const struct conf_text *from, const struct lex_line *line)
 {
+	const struct lex_word *last = &line->word[line->n - 1];
+	const char *start = line->word[0].text;
+	size_t len = (size_t)(last->text - start) + strlen(last->text) + 1;
 	struct conf_line *l = conf_alloc(r->lines, sizeof(*l));
+	char *text = conf_alloc(r->lines, len);
 
+	memcpy(text, start, len);
 	l->n = line->n;
 	l->word = conf_alloc(r->lines, l->n * sizeof(*l->word));
 	for (size_t i = 0; i < l->n; i++) {
 		const struct lex_word *w = &line->word[i];
 
-		l->word[i].text = keep_text(r, w->text);
+		l->word[i].text = text + (w->text - start);
 		l->word[i].quoted = w->quoted;
 		l->word[i].at = from->at;
 		if (from->column)
@@ -130,15 +121,13 @@ static void take_words(struct reader *r, const struct conf_text *from, const str
 
 static int read_file(struct reader *r, const char *name);
 
+/* include, and with one of five letters behind it, which say how much it matters that the file is there. */
 static bool is_include(const struct lex_line *l)
 {
-	static const char *const form[] = {"include",  "includer", "includem",
-					   "includew", "includeb", "includea"};
+	const char *w = l->word[0].text;
 
-	for (size_t i = 0; i < sizeof(form) / sizeof(*form); i++)
-		if (!l->word[0].quoted && !strcmp(l->word[0].text, form[i]))
-			return true;
-	return false;
+	return !l->word[0].quoted && !strncmp(w, "include", 7) &&
+	       (!w[7] || (strchr("rmwba", w[7]) && !w[8]));
 }
 
 static void include_one(struct reader *r, const struct diag_place *at, const char *path)
@@ -239,7 +228,8 @@ static void take_seed(struct reader *r, const struct lex_line *l)
 /* A line that macros have nothing to do with any more. */
 static void take(struct reader *r, const struct conf_text *t)
 {
-	struct lex *lx = precedes_command(t->text, t->len) ? r->command_of : r->words_of;
+	bool raw = memchr(t->text, '\'', t->len) && precedes_command(t->text, t->len);
+	struct lex *lx = raw ? r->command_of : r->words_of;
 	struct lex_line line;
 
 	if (!lex_words(lx, t->text, t->len, t->at.line, &line)) {
@@ -537,6 +527,8 @@ static bool define_lines(struct reader *r, struct open_file *f, struct conf_text
 	size_t n = 0, len;
 	bool ours;
 
+	if (!memchr(t.text, '\\', t.len))
+		return false; /* as nearly all lines */
 	conf_text_skip(&one, blanks(one.text, one.len));
 	while (one.len && *one.text == '@') { /* to the definition, whoever it is for */
 		const char *blank = memchr(one.text, ' ', one.len);

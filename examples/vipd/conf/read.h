@@ -30,8 +30,8 @@ struct conf_line {
 typedef void conf_line_fn(void *userdata, const struct conf_line *l);
 
 /*
- * The file and what it includes: `fn` gets each line, which lies in `lines` until the caller rewinds them. The texts of words and
- * the names of files are in `kept`, which is the parent of the other two or the same. 0, or -errno when the first file cannot be read.
+ * The file and what it includes: `fn` gets each line, which lies in `lines` with the texts of its words until the caller rewinds them.
+ * The names of files are in `kept`, which is the parent of the other two or the same. 0, or -errno when the first file cannot be read.
  */
 int conf_read(struct conf_memory *kept, struct conf_memory *scratch, struct conf_memory *lines,
 	      const struct conf_source *source, struct diag *d, conf_line_fn *fn, void *userdata);

@@ -138,7 +138,7 @@ static void device(struct line *l, const char **ret)
 	if (w && (!*w->text || strlen(w->text) >= IFNAMSIZ || strchr(w->text, '/')))
 		fail(l, w, "interface");
 	else if (w)
-		*ret = w->text;
+		*ret = conf_keep(l->p, w->text);
 }
 
 /* A/B or B: of realms, the first is the source's. */
@@ -209,7 +209,7 @@ static bool common_option(struct line *l, bool *no_track, const char **track_gro
 		return *no_track = true;
 	if (take(l, "track_group")) {
 		w = value(l);
-		*track_group = w ? w->text : NULL;
+		*track_group = w ? conf_keep(l->p, w->text) : NULL;
 		return true;
 	}
 	return false;

@@ -110,6 +110,16 @@ static void uncheck(struct conf_real *r)
 	}
 }
 
+static bool check_up_down(const struct conf *c, struct conf_up_down *s, struct diag *d)
+{
+	bool found;
+
+	if (!s)
+		return false;
+	found = check_one(c, &s->up, d);
+	return check_one(c, &s->down, d) || found;
+}
+
 bool conf_scripts_insecure(struct conf *c, struct diag *d)
 {
 	bool found = check_globals(c, d);
@@ -123,11 +133,9 @@ bool conf_scripts_insecure(struct conf *c, struct diag *d)
 	for (struct conf_group *g = c->groups; g; g = g->next)
 		found |= check_notify(c, &g->notify, d);
 	for (struct conf_virtual *v = c->virtuals; v; v = v->next) {
-		found |= check_one(c, &v->quorum_up, d);
-		found |= check_one(c, &v->quorum_down, d);
+		found |= check_up_down(c, v->quorum_notify, d);
 		for (struct conf_real *r = v->reals; r; r = r->next) {
-			found |= check_one(c, &r->notify_up, d);
-			found |= check_one(c, &r->notify_down, d);
+			found |= check_up_down(c, r->notify, d);
 			uncheck(r);
 		}
 	}

@@ -212,6 +212,22 @@ static void set_service_flag(struct conf_parse *p, const struct conf_node *n,
 	((struct conf_virtual *)target)->flags |= (uint32_t)k->min;
 }
 
+/* The keyword's offset is that of a struct conf_up_down *; `min` 1: the latter. */
+static void set_up_down(struct conf_parse *p, const struct conf_node *n,
+			const struct conf_keyword *k, void *target)
+{
+	struct conf_up_down **at = (void *)((char *)target + k->offset);
+	const struct conf_word *w = conf_argument(p, n);
+
+	if (!w)
+		return;
+	if (!*at)
+		*at = conf_alloc(p->memory, sizeof(**at));
+	conf_script_of(p, w, n->n - 1, k->min ? &(*at)->down : &(*at)->up);
+}
+
+#define UP_DOWN(what, is_down) set_up_down, what, is_down, .form = "COMMAND [USER [GROUP]]"
+
 /* ---- real_server ---- */
 
 #define WHY_SNMP "there is no SNMP"
@@ -227,8 +243,8 @@ static const struct conf_keyword real_words[] = {
     {"uthreshold", conf_set_int, REAL(upper), 0, INT_MAX,
      .doc = "No new connections from so many on."},
     {"lthreshold", conf_set_int, REAL(lower), 0, INT_MAX, .doc = "New ones again below so many."},
-    {"notify_up", conf_set_script, REAL(notify_up), .doc = "Runs when it came up."},
-    {"notify_down", conf_set_script, REAL(notify_down), .doc = "Runs when it went down."},
+    {"notify_up", UP_DOWN(REAL(notify), 0), .doc = "Runs when it came up."},
+    {"notify_down", UP_DOWN(REAL(notify), 1), .doc = "Runs when it went down."},
     {"virtualhost", conf_set_sent, REAL(host), 0, 255, .form = "NAME",
      .initial = "that of the virtual server", .doc = "Host that HTTP_GET asks."},
     {"smtp_alert", conf_set_tristate, REAL(smtp_alert), .initial = "smtp_alert_checker; on",
@@ -371,8 +387,8 @@ static const struct conf_keyword virtual_words[] = {
      .doc = "Weight that must be alive."},
     {"hysteresis", conf_set_int, VIRTUAL(hysteresis), 0, INT_MAX, .initial = "0",
      .doc = "How far it may sink below, and must rise above."},
-    {"quorum_up", conf_set_script, VIRTUAL(quorum_up), .doc = "Runs when the quorum is reached."},
-    {"quorum_down", conf_set_script, VIRTUAL(quorum_down), .doc = "Runs when it is lost."},
+    {"quorum_up", UP_DOWN(VIRTUAL(quorum_notify), 0), .doc = "Runs when the quorum is reached."},
+    {"quorum_down", UP_DOWN(VIRTUAL(quorum_notify), 1), .doc = "Runs when it is lost."},
     {"inhibit_on_failure", conf_set_tristate, VIRTUAL(inhibit), .initial = "off",
      .doc = "A failed server gets weight 0 instead of being removed: its connections go on."},
     {"omega", conf_set_flag, VIRTUAL(omega),
@@ -406,7 +422,7 @@ static bool read_where(struct conf_parse *p, const struct conf_node *n, struct c
 	struct conf_listen l = {.at = n->word->at};
 
 	if (n->n > 2 && !strcmp(n->word[1].text, "group")) {
-		v->group_name = n->word[2].text;
+		v->group_name = conf_keep_word(p, n, 2);
 		v->name = conf_printf(p->memory, "group %s", v->group_name);
 		return true;
 	}
@@ -572,7 +588,7 @@ void conf_virtual_group_new(struct conf_parse *p, const struct conf_node *n,
 		return;
 	}
 	g = conf_alloc(p->memory, sizeof(*g));
-	g->name = n->word[1].text;
+	g->name = conf_keep_word(p, n, 1);
 	g->at = n->word->at;
 	*p->groups_of_services_end = g;
 	p->groups_of_services_end = &g->next;

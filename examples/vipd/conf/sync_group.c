@@ -16,7 +16,7 @@ void conf_set_members(struct conf_parse *p, const struct conf_node *n, const str
 			    conf_grow(p->memory, g->members, g->n_members, sizeof(*g->members));
 			g->member_at =
 			    conf_grow(p->memory, g->member_at, g->n_members, sizeof(*g->member_at));
-			g->members[g->n_members] = c->word[i].text;
+			g->members[g->n_members] = conf_keep_word(p, c, i);
 			g->member_at[g->n_members++] = c->word[i].at;
 		}
 	}

@@ -15,6 +15,24 @@ static void *member(void *target, const struct conf_keyword *k)
 	return (char *)target + k->offset;
 }
 
+/* Configurations say the same again and again: it is kept once. */
+const char *conf_keep(struct conf_parse *p, const char *text)
+{
+	size_t len = strlen(text);
+	const char *known = conf_index_find(&p->texts, text, len);
+
+	if (!known) {
+		known = conf_strndup(p->memory, text, len);
+		conf_index_add(p->scratch, &p->texts, known, len, (void *)(uintptr_t)known);
+	}
+	return known;
+}
+
+const char *conf_keep_word(struct conf_parse *p, const struct conf_node *n, size_t i)
+{
+	return i < n->n ? conf_keep(p, n->word[i].text) : NULL;
+}
+
 const struct conf_word *conf_argument(struct conf_parse *p, const struct conf_node *n)
 {
 	if (n->n > 1)
@@ -154,7 +172,7 @@ void conf_set_string(struct conf_parse *p, const struct conf_node *n, const stru
 	const struct conf_word *w = conf_argument(p, n);
 
 	if (w)
-		*(const char **)member(target, k) = w->text;
+		*(const char **)member(target, k) = conf_keep(p, w->text);
 }
 
 void conf_set_name(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
@@ -167,7 +185,7 @@ void conf_set_name(struct conf_parse *p, const struct conf_node *n, const struct
 	if (!*w->text || strlen(w->text) > 15 || strpbrk(w->text, "/ \t"))
 		conf_warn(p, &w->at, "\"%s\" is not the name of an interface: skipped", w->text);
 	else
-		*(const char **)member(target, k) = w->text;
+		*(const char **)member(target, k) = conf_keep(p, w->text);
 }
 
 void conf_set_file_part(struct conf_parse *p, const struct conf_node *n,
@@ -183,7 +201,7 @@ void conf_set_file_part(struct conf_parse *p, const struct conf_node *n,
 			  "without / and no dot in front. Skipped",
 			  w->text, CONF_NAME_MAX);
 	else
-		*(const char **)member(target, k) = w->text;
+		*(const char **)member(target, k) = conf_keep(p, w->text);
 }
 
 /* `min` is the IP version that is wanted, 0: any. */
@@ -228,7 +246,7 @@ static const char *const *shell_argv(struct conf_parse *p, const char *text)
 
 	argv[0] = "/bin/sh";
 	argv[1] = "-c";
-	argv[2] = text;
+	argv[2] = conf_keep(p, text);
 	return argv;
 }
 
@@ -259,8 +277,8 @@ void conf_script_of(struct conf_parse *p, const struct conf_word *w, size_t n,
 {
 	*ret = (struct conf_script){.at = w->at};
 	ret->argv = strpbrk(w->text, SHELL_CHARACTERS) ? shell_argv(p, w->text) : split_argv(p, w);
-	ret->user = n > 1 ? w[1].text : NULL;
-	ret->group = n > 2 ? w[2].text : NULL;
+	ret->user = n > 1 ? conf_keep(p, w[1].text) : NULL;
+	ret->group = n > 2 ? conf_keep(p, w[2].text) : NULL;
 }
 
 void conf_set_script(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,

@@ -33,7 +33,7 @@ const char *conf_block_name(struct conf_parse *p, const struct conf_node *n, siz
 			  w->text, CONF_NAME_MAX);
 		return NULL;
 	}
-	return w->text;
+	return conf_keep(p, w->text);
 }
 
 /* ---- Values of an instance ---- */
@@ -242,7 +242,7 @@ void conf_read_interfaces(struct conf_parse *p, const struct conf_node *n,
 			  struct conf_track_interface **list, size_t *count)
 {
 	for (const struct conf_node *c = n->child; c; c = c->next) {
-		struct conf_track_interface t = {.name = c->word->text, .weight = CONF_NO_WEIGHT};
+		struct conf_track_interface t = {.name = conf_keep_word(p, c, 0), .weight = CONF_NO_WEIGHT};
 
 		if (strlen(t.name) >= IFNAMSIZ) {
 			conf_warn(p, &c->word->at,
@@ -262,7 +262,7 @@ void conf_read_scripts(struct conf_parse *p, const struct conf_node *n,
 {
 	for (const struct conf_node *c = n->child; c; c = c->next) {
 		struct conf_track_script t = {
-		    .name = c->word->text, .weight = INT32_MAX, .at = c->word->at};
+		    .name = conf_keep_word(p, c, 0), .weight = INT32_MAX, .at = c->word->at};
 
 		conf_read_weight(p, c, 253, &t.weight, &t.reverse);
 		*list = conf_grow(p->memory, *list, *count, sizeof(t));
@@ -339,7 +339,7 @@ static void set_vmac(struct conf_parse *p, const struct conf_node *n, const stru
 			conf_warn(p, &n->word[w].at,
 				  "\"%s\" is not the name of an interface: skipped", text);
 		} else {
-			i->vmac->name = text;
+			i->vmac->name = conf_keep(p, text);
 		}
 	}
 }
@@ -367,7 +367,7 @@ static void set_ipvlan(struct conf_parse *p, const struct conf_node *n,
 			conf_warn(p, &n->word[w].at,
 				  "\"%s\" is not the name of an interface: skipped", text);
 		else
-			v->name = text;
+			v->name = conf_keep(p, text);
 	}
 }
 

@@ -28,8 +28,8 @@ static void set_user(struct conf_parse *p, const struct conf_node *n, const stru
 
 	if (!conf_argument(p, n))
 		return;
-	s->script.user = n->word[1].text;
-	s->script.group = n->n > 2 ? n->word[2].text : NULL;
+	s->script.user = conf_keep_word(p, n, 1);
+	s->script.group = conf_keep_word(p, n, 2);
 }
 
 /* The user may stand before the script. */

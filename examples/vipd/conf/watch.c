@@ -50,7 +50,7 @@ static void set_path(struct conf_parse *p, const struct conf_node *n, const stru
 		conf_warn(p, &word->at, "\"%s\" is not a whole path: begin it with /. Skipped",
 			  word->text);
 	else if (word)
-		((struct conf_watch *)target)->file.path = word->text;
+		((struct conf_watch *)target)->file.path = conf_keep(p, word->text);
 }
 
 /* The words of a command line: one quoted word may hold them all. */
@@ -218,7 +218,7 @@ static void add(struct conf_parse *p, const struct conf_node *n, const struct co
 	w = conf_alloc(p->memory, sizeof(*w));
 	*w = initial[kind];
 	w->kind = kind;
-	w->name = n->word[1].text;
+	w->name = conf_keep_word(p, n, 1);
 	w->at = n->word->at;
 	conf_walk(p, n->child, k->block, w);
 	if (lack(w)) {
@@ -263,7 +263,7 @@ static void read_tracks(struct conf_parse *p, const struct conf_node *n, enum co
 {
 	for (const struct conf_node *c = n->child; c; c = c->next) {
 		struct conf_track_watch t = {.kind = kind,
-					     .name = c->word->text,
+					     .name = conf_keep_word(p, c, 0),
 					     .weight = CONF_TRACK_DEFAULT,
 					     .at = c->word->at};
 

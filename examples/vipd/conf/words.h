@@ -22,6 +22,7 @@ struct conf_parse {
 	struct conf_group **groups_end;
 	struct conf_vrrp_script **scripts_end;
 	struct conf_watch **watches_end;
+	struct conf_index texts;   /* that were kept */
 	struct conf_index watches; /* by kind and name */
 	struct conf_virtual **virtuals_end;
 	struct conf_virtual_group **groups_of_services_end;
@@ -112,6 +113,13 @@ bool conf_number(struct conf_parse *p, const struct conf_word *w, double min, do
 bool conf_read_port(struct conf_parse *p, const struct conf_word *w, uint16_t *ret);
 void conf_script_of(struct conf_parse *p, const struct conf_word *w, size_t n,
 		    struct conf_script *ret);
+
+/*
+ * A word lasts as long as its statement: what a handler keeps of it is a copy. _word: the i-th word of the statement, NULL when
+ * there are fewer.
+ */
+const char *conf_keep(struct conf_parse *p, const char *text);
+const char *conf_keep_word(struct conf_parse *p, const struct conf_node *n, size_t i);
 
 /* The word after the keyword, or NULL, said, when there is none. */
 const struct conf_word *conf_argument(struct conf_parse *p, const struct conf_node *n);

@@ -416,7 +416,7 @@ static bool somebody_hears(const struct virtual_state *v)
 {
 	const struct conf_globals *g = &v->health->birth->conf->globals;
 
-	return v->conf->quorum_up.argv || g->fifo.path || g->lvs_fifo.path;
+	return v->conf->quorum_notify || g->fifo.path || g->lvs_fifo.path;
 }
 
 /*

@@ -227,8 +227,10 @@ static void dump_virtual(FILE *f, const struct conf_virtual *v, const struct liv
 	dump_common(f, &v->common);
 	fprintf(f, "   Inhibit on failure is %s\n   quorum = %d, hysteresis = %d\n",
 		on_off(v->inhibit == 1), v->quorum, v->hysteresis);
-	dump_script(f, "   Quorum up", &v->quorum_up);
-	dump_script(f, "   Quorum down", &v->quorum_down);
+	if (v->quorum_notify) {
+		dump_script(f, "   Quorum up", &v->quorum_notify->up);
+		dump_script(f, "   Quorum down", &v->quorum_notify->down);
+	}
 	if (v->ha_suspend)
 		fprintf(f, "   Using HA suspend\n");
 	fprintf(f, "   Using smtp notification = %s\n", v->smtp_alert == 1 ? "yes" : "no");
@@ -278,8 +280,10 @@ static void dump_real(FILE *f, const struct supervisor *s, const struct conf_vir
 		seconds(r->common.delay_loop_ms, 60));
 	dump_common(f, &r->common);
 	fprintf(f, "   Inhibit on failure is %s\n", on_off(r->inhibit == 1));
-	dump_script(f, "     RS up", &r->notify_up);
-	dump_script(f, "     RS down", &r->notify_down);
+	if (r->notify) {
+		dump_script(f, "     RS up", &r->notify->up);
+		dump_script(f, "     RS down", &r->notify->down);
+	}
 	if (r->host)
 		fprintf(f, "    VirtualHost = '%s'\n", r->host);
 	fprintf(f, "   Using smtp notification = %s\n", r->smtp_alert == 1 ? "yes" : "no");

@@ -265,6 +265,14 @@ static void mail_quorum(struct supervisor *s, const struct conf_virtual *v, bool
 	mails_send(s->mails, body, "", "Virtualserver %s - %s", in, up ? "UP" : "DOWN");
 }
 
+static void run_up_down(struct supervisor *s, uint32_t index, const struct conf_up_down *script,
+			bool up)
+{
+	if (script)
+		scripts_run(s->scripts, object(OBJECT_VIRTUAL, index),
+			    up ? &script->up : &script->down, NULL);
+}
+
 void notify_real(struct supervisor *s, const struct msg *m)
 {
 	const struct conf_virtual *v = virtual_at(s, m->index);
@@ -286,8 +294,7 @@ void notify_real(struct supervisor *s, const struct msg *m)
 		    (unsigned)r->port, in, up ? "UP" : "DOWN");
 	if (r->smtp_alert == 1 && !m->extra)
 		mail_real(s, v, r, up);
-	scripts_run(s->scripts, object(OBJECT_VIRTUAL, m->index),
-		    up ? &r->notify_up : &r->notify_down, NULL);
+	run_up_down(s, m->index, r->notify, up);
 }
 
 void notify_quorum(struct supervisor *s, const struct msg *m)
@@ -306,6 +313,5 @@ void notify_quorum(struct supervisor *s, const struct msg *m)
 				     "to", up ? "gained" : "lost"));
 	if (v->smtp_alert == 1 && !first)
 		mail_quorum(s, v, up, m->extra);
-	scripts_run(s->scripts, object(OBJECT_VIRTUAL, m->index),
-		    up ? &v->quorum_up : &v->quorum_down, NULL);
+	run_up_down(s, m->index, v->quorum_notify, up);
 }
