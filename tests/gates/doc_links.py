@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Every relative link of the documents leads to a file and a heading, and every path they name exists.   doc_links.py ROOT"""
+"""Every relative link of the documents leads to a file and a heading, every path they name exists, and tables are whole.   doc_links.py ROOT"""
 import os
 import pathlib
 import re
@@ -37,8 +37,16 @@ def wrong(page):
             yield f"names {path}, which is not there"
 
 
+def torn(page):
+    """A blank line in a table ends it: what follows is shown as text."""
+    lines = re.sub(r"^```.*?^```", lambda code: "\n" * code[0].count("\n"), page.read_text(), flags=re.M | re.S).split("\n")
+    for before, line, after in zip([""] + lines, lines, lines[1:] + [""]):
+        if line.startswith("|") and not before.startswith("|") and not re.fullmatch(r"\|[-:| ]+\|", after):
+            yield f"has rows without a head: {line[:60]}"
+
+
 pages = list(root.glob("*.md")) + [page for tree in TREES for page in (root / tree).rglob("*.md")]
 assert len(pages) > 20, f"only {len(pages)} documents"
-found = [f"{page.relative_to(root)} {what}" for page in sorted(pages) for what in wrong(page)]
+found = [f"{page.relative_to(root)} {what}" for page in sorted(pages) for what in (*wrong(page), *torn(page))]
 print(*found, sep="\n")
 sys.exit(bool(found))
