@@ -215,6 +215,7 @@ struct ha_bfd_ops {
 	void (*dropped)(struct ha_bfd *s, enum ha_bfd_drop reason, const struct ha_bfd_meta *m,
 			void *userdata);
 
+	/* What an administrator should know. Limit the rate here, too. */
 	void (*remark)(struct ha_bfd *s, enum ha_bfd_remark what, void *userdata);
 };
 
@@ -299,6 +300,7 @@ LIBHA_API int ha_bfd_set_admin_down(struct ha_bfd *s, uint64_t now_ns, bool down
  */
 LIBHA_API int ha_bfd_reset(struct ha_bfd *s, uint64_t now_ns);
 
+/* The state it is in, and the userdata of ha_bfd_new. `s` is not NULL. */
 LIBHA_API enum ha_bfd_state ha_bfd_state(const struct ha_bfd *s);
 LIBHA_API void *ha_bfd_userdata(const struct ha_bfd *s);
 

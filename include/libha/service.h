@@ -89,7 +89,7 @@ enum ha_forward {
 	HA_FORWARD_LOCAL = 1,  /* the load balancer itself; seen in dumps */
 	HA_FORWARD_TUN = 2,    /* encapsulate; the destination answers the client itself */
 	HA_FORWARD_DR = 3,     /* rewrite the Ethernet address only; likewise; same link and port */
-	HA_FORWARD_BYPASS = 4, /* seen in dumps */
+	HA_FORWARD_BYPASS = 4, /* past all destinations, straight on (a cache's cluster); seen in dumps */
 };
 
 /* The encapsulation of HA_FORWARD_TUN (IP_VS_CONN_F_TUNNEL_TYPE_…). */

@@ -319,8 +319,9 @@ struct ha_vrrp_opts {
 	const struct ha_vrrp_ttls *peer_ttls;
 
 	/*
-	 * With no_preempt: an Active whose last advert lies so far back that a Backup of this priority (1..254) has
-	 * taken over becomes a Backup, instead of displacing it. 0: it listens for one interval, then goes on.
+	 * With no_preempt, for an Active that did not run for a while (a suspended machine): when its last advert lies so
+	 * far back that a Backup of this priority (1..254) has taken over by now, it becomes a Backup instead of displacing
+	 * that one. 0: it listens for one interval, then goes on.
 	 */
 	uint8_t rival_priority;
 
@@ -328,7 +329,7 @@ struct ha_vrrp_opts {
 	bool deaf_owner;
 };
 
-/* What is known of a received message beside its bytes. All of it is needed. */
+/* What is known of a received message beside its bytes. All of it is needed, unless it says otherwise. */
 struct ha_vrrp_meta {
 	size_t size;
 	struct ha_ip source, destination;
@@ -505,17 +506,18 @@ struct ha_vrrp_sighting {
 LIBHA_API int ha_vrrp_saw(struct ha_vrrp *v, uint64_t now_ns, const struct ha_vrrp_sighting *s);
 
 /*
- * The source address became another; AF_UNSPEC: there is none, and nothing is sent. -EINVAL:
- * another family, or IPv6, not link-local and no peers.
+ * The source address has changed; AF_UNSPEC: there is none, and nothing is sent. -EINVAL: it is of the
+ * other family, or an IPv6 address that is not link-local, without peers.
  */
 LIBHA_API int ha_vrrp_set_source(struct ha_vrrp *v, const struct ha_ip *source);
 
-/* opts.realtime_offset_ns became another. Own sequence numbers grow all the same. -EINVAL. */
+/* opts.realtime_offset_ns has changed. Own sequence numbers go on growing, even if it went back. -EINVAL: v is NULL. */
 LIBHA_API int ha_vrrp_set_realtime_offset(struct ha_vrrp *v, uint64_t offset_ns);
 
 /* Announces the addresses now, garp_repeat times, when Active; else nothing. -EBUSY. */
 LIBHA_API int ha_vrrp_announce(struct ha_vrrp *v, uint64_t now_ns);
 
+/* The state it is in, and the userdata of ha_vrrp_new. `v` is not NULL. */
 LIBHA_API enum ha_vrrp_state ha_vrrp_state(const struct ha_vrrp *v);
 LIBHA_API void *ha_vrrp_userdata(const struct ha_vrrp *v);
 
@@ -609,10 +611,10 @@ LIBHA_API uint32_t ha_vrrp_revision(const struct ha_vrrp *v);
  * Sync group: virtual routers of this node that are Active together or not at all. It becomes
  * Active when each member is or could be; when one falls to Backup all do (and resign with priority
  * 0), and while one is in Fault all are. It has no timer and no I/O: its members are served as ever.
- * Ties of priority between two Actives are decided by the source addresses of one link for all: that of
- * the member whose first virtual address is the lowest; on another link only when the first has not
- * decided within Active_Down_Interval. Else addresses in another order there made both nodes lose, again
- * and again.
+ * Ties of priority between two Actives are decided by the source addresses of one link for all members: that of
+ * the member whose first virtual address is the lowest; another link decides only when that one has not within
+ * Active_Down_Interval. If each link decided by itself, node A could lose on one and node B on the other: both
+ * would give up everything, again and again.
  * Inside a callback of one member its group counts as one object: see the top.
  */
 struct ha_vrrp_group_ops {

@@ -123,10 +123,9 @@ LIBHA_API int ha_vrrp_link_new(const struct ha_vrrp_link_opts *opts, struct ha_v
 LIBHA_API void ha_vrrp_link_free(struct ha_vrrp_link *l);
 
 /*
- * From now on the router gets its packets and its ticks. -EINVAL: another family, or AH without
- * opts.ah; -EEXIST: the link
- * has a router of this VRID, or another link has this router; -ENOMEM. Take it out before it is freed.
- * In callbacks, too.
+ * From now on the router gets its packets and its ticks; take it out before it is freed. Both calls are allowed in
+ * callbacks. -EINVAL: another family, or AH without opts.ah; -EEXIST: the link has a router of this VRID, or another
+ * link has this router; -ENOMEM.
  */
 LIBHA_API int ha_vrrp_link_add(struct ha_vrrp_link *l, struct ha_vrrp *v);
 LIBHA_API int ha_vrrp_link_remove(struct ha_vrrp_link *l, struct ha_vrrp *v); /* -ENOENT */
@@ -206,6 +205,7 @@ struct ha_vrrp_link_stats {
 	uint64_t no_meta; /* cut, or without TTL or destination: dropped (PacketLengthErrors) */
 	uint64_t elsewhere; /* of another link's router, see opts.shares_vrids */
 };
+/* Copies out, since ha_vrrp_link_new. -EINVAL: ret->size is not set. */
 LIBHA_API int ha_vrrp_link_stats(const struct ha_vrrp_link *l, struct ha_vrrp_link_stats *ret);
 
 #ifdef __cplusplus

@@ -173,8 +173,8 @@ struct health_filter {
 /*
  * Makes a filter in the caller's memory; nothing to free. `o` NULL: HAProxy's defaults. `now_ns`
  * starts the clock of `silence_ns`. 0; -EINVAL: f is NULL, a count above HEALTH_COUNT_MAX, a penalty
- * above HEALTH_DAMP_PENALTY_MAX or damp_reuse not below damp_suppress, an interval between 0 and HEALTH_INTERVAL_MIN_NS, a time above HEALTH_TIME_MAX_NS, an unknown start;
- * -E2BIG: `o` has a field this library does not know.
+ * above HEALTH_DAMP_PENALTY_MAX or damp_reuse not below damp_suppress, an interval that is not 0 and
+ * below HEALTH_INTERVAL_MIN_NS, a time above HEALTH_TIME_MAX_NS, an unknown start; -E2BIG: `o` has a field this library does not know.
  */
 LIBHEALTH_API int health_filter_init(struct health_filter *f, const struct health_filter_opts *o,
 				     uint64_t now_ns);

@@ -153,7 +153,7 @@ struct health_probe_io {
 	uint32_t tls;	  /* not 0: TLS stands below */
 	const char *alpn; /* what ALPN chose ("h2"); "" when nothing; never NULL */
 	uint64_t nonce; /* another one in each check, from the engine's seed: for ids; no secret */
-	/* The two ends, when a raw socket opens; else NULL. For the library\'s own half-open probe. */
+	/* The two ends, when a raw socket opens; else NULL. For the library's own half-open probe. */
 	const struct sockaddr *local, *remote;
 };
 
