@@ -28,7 +28,8 @@ __attribute__((constructor)) static void begin(void)
 {
 	const char *file = getenv("FAIL_MALLOC");
 	int fd = file ? open(file, O_RDWR | O_CLOEXEC) : -1;
-	void *p = fd < 0 ? MAP_FAILED : mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *p = fd < 0 ? MAP_FAILED
+			 : mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	if (fd >= 0)
 		close(fd);

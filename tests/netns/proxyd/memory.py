@@ -69,13 +69,13 @@ class Starved:
     def fail(self, first, end):
         struct.pack_into("2Q", self.shared, 8, first, end)
 
-    def each(self, do, last=NEVER):
-        """Does it again and again: each time another one of the allocations that it makes fails."""
+    def each(self, do, last=NEVER, end=0):
+        """Does it again and again: each time another one of the allocations that it makes fails, or of its last ones but `end`."""
         do()
         before = self.count()
         do()
         n = self.count() - before + 3  # what the process does beside may make some, too
-        for i in range(max(0, n - last), n):
+        for i in range(max(0, n - last), n - end):
             now = self.count()
             self.fail(now + i, now + i + 1)
             do()
@@ -154,7 +154,7 @@ def test_a_reload_is_of_all_threads_or_of_none(binary):
 
             until("each thread has it, or none", all_as_said, PATIENCE)
 
-        p.each(reloaded, last=80)
+        p.each(reloaded, last=64, end=40)  # near the end of a reload the threads are told
 
 
 def test_it_ends_without_any(binary):
