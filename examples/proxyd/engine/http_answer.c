@@ -218,6 +218,7 @@ static void parse(struct worker *w, struct exchange *x, uint32_t len)
 		}
 		if (head == 0)
 			break;
+		x->since_ns = w->now_ns; /* a part of a head is no sign of life: line by line it would never end */
 		if (m->status / 100 != 1 || m->status == 101) {
 			if (exchange_retry(w, x, cfg_retry_status(m->status)))
 				return;
@@ -276,7 +277,6 @@ static void read_head(struct worker *w, struct exchange *x)
 	if (n > 0) {
 		if (have)
 			memcpy(at, x->part->data, have);
-		x->since_ns = w->now_ns;
 		x->repeatable = false;
 		if (!x->retryable)
 			exchange_answered(x);
