@@ -13,125 +13,193 @@
 #include "libsched/sweep.h"
 #include "libsched/usual.h"
 
+/* All a pick needs of a place, its slot of the table included, in half a cache line. */
+struct candidate {
+	struct cell *cell; /* what this picker counts */
+	uint64_t id;
+	uint32_t threshold, other; /* as in struct draw_slot, but bytes: see candidate_at() */
+	int32_t beside;		   /* the others' active connections, and the one to come */
+	uint16_t weight, place;
+};
+
+_Static_assert(sizeof(struct candidate) == 32, "two to a cache line");
+_Static_assert(LB_SERVERS_MAX <= UINT16_MAX + 1, "a place is 16 bits");
+
+/* Two that were drawn. */
+struct pair {
+	const struct candidate *a, *b;
+};
+
 /* The cursor. */
 struct p2c {
 	struct sweep sweep;
-	bool looked; /* at every place, at least once */
-	_Alignas(LINE_BYTES) int32_t others[]; /* of each place: active, but not in our row */
+	uint32_t ready;	  /* 1 when all of this is filled in, which the first pick does */
+	bool even;	  /* all have the same weight */
+	struct pair next; /* drawn one pick ahead, so that their lines are there by then */
+	_Alignas(LINE_BYTES) struct candidate at[]; /* of each place; one more: see draw_two() */
 };
 
-/* Two places, by weight: whoever has none is never drawn. */
-struct pair {
-	size_t a, b;
-};
+/* More than this of our own are counted by those who mind the end of the range. */
+#define OWN_MAX (UINT32_C(1) << 30)
 
 static size_t p2c_cursor_size(const struct lb_snapshot *s)
 {
-	return sizeof(struct p2c) + s->n * sizeof(int32_t);
+	return sizeof(struct p2c) + (s->n + 1) * sizeof(struct candidate);
 }
 
-static inline int32_t count_of_others(const struct lb_snapshot *s, const struct ledger_row *own,
-				      size_t place)
+/* Who stands so many bytes behind the first: spares a multiplication, and a branch where it is a choice. */
+static inline const struct candidate *candidate_at(const struct p2c *c, size_t bytes)
 {
-	const uint32_t slot = s->at[place].slot;
-	int64_t sum = 0;
-
-	ledger_for_each_row (row, s->ledger)
-		if (row != own)
-			sum += row_active_of(row, slot);
-	return (int32_t)sum;
+	return (const struct candidate *)((const char *)c->at + bytes);
 }
 
-/* What other pickers counted. */
-static __attribute__((noinline)) void look_at(struct p2c *c, const struct lb_snapshot *s,
-					      const struct ledger_row *own, uint32_t n)
-{
-	while (n--) {
-		const uint32_t place = sweep_next(&c->sweep, s);
+/* ---- Drawing ---- */
 
-		c->others[place] = count_of_others(s, own, place);
+/* Whose the slot of this place is, by what is left of the random number that chose it. */
+static inline const struct candidate *in_slot(const struct p2c *c, uint64_t place, uint32_t rest)
+{
+	const uint64_t own = place * sizeof(struct candidate);
+	const struct candidate *slot = candidate_at(c, own);
+
+	return candidate_at(c, either(rest >= slot->threshold, own, slot->other));
+}
+
+/*
+ * Of two slots, by weight: whoever has none is never drawn. It may be the same one twice, if it has a share in both; of
+ * one server it is, as the slot behind the last is of the first.
+ */
+static inline struct pair draw_two(const struct p2c *c, size_t n, uint64_t *random)
+{
+	const uint64_t bits = picker_random(random); /* enough for both */
+	const uint64_t high = (bits >> 32) * n, low = (uint64_t)(uint32_t)bits * (n - 1);
+	const uint64_t a = high >> 32;
+	uint64_t b = low >> 32;
+
+	b += b >= a;
+	if (c->even)
+		return (struct pair){&c->at[a], &c->at[b]};
+	return (struct pair){in_slot(c, a, (uint32_t)high), in_slot(c, b, (uint32_t)low)};
+}
+
+static inline struct pair next_two(struct p2c *c, size_t n, uint64_t *random)
+{
+	struct pair two = {c->next.a, c->next.b};
+
+	__asm__("" : "+r"(two.a), "+r"(two.b)); /* one load for both would wait for both stores */
+	c->next = draw_two(c, n, random);
+	__builtin_prefetch(c->next.a->cell, 1);
+	__builtin_prefetch(c->next.b->cell, 1);
+	return two;
+}
+
+/* ---- What others counted ---- */
+
+/* Of so many places, those that are next; at most SWEEP_TOGETHER. */
+static void look_at(struct p2c *c, const struct lb_snapshot *s, const struct ledger_row *own,
+		    uint32_t n)
+{
+	uint32_t place[SWEEP_TOGETHER], slot[SWEEP_TOGETHER];
+	int32_t beside[SWEEP_TOGETHER];
+
+	for (uint32_t i = 0; i < n; i++) {
+		place[i] = sweep_next(&c->sweep, s);
+		slot[i] = s->at[place[i]].slot;
+		beside[i] = 1;
 	}
-	c->looked = true;
+	ledger_for_each_row (row, s->ledger)
+		for (uint32_t i = 0; i < n && row != own; i++)
+			beside[i] += (int32_t)row_active_of(row, slot[i]);
+	for (uint32_t i = 0; i < n; i++)
+		c->at[place[i]].beside = beside[i];
 	sweep_prefetch(&c->sweep, s);
 }
 
-/* At how many it is time to look: a few servers every few picks. */
-static inline uint32_t look_due(struct p2c *c, const struct lb_snapshot *s)
-{
-	return c->looked ? sweep_due(&c->sweep, s) : (uint32_t)s->n;
-}
-
+/* A few servers every few picks. */
 static inline void look_around(struct p2c *c, const struct lb_snapshot *s,
 			       const struct ledger_row *own)
 {
-	const uint32_t due = look_due(c, s);
+	const uint32_t due = ledger_rows(s->ledger) > 1 ? sweep_due(&c->sweep, s) : 0;
 
 	if (due)
 		look_at(c, s, own, due);
 }
 
-/* ---- Any pick ---- */
-
-static inline struct pair draw_two(const struct lb_snapshot *s, uint64_t *random)
+static __attribute__((noinline)) void get_ready(struct p2c *c, const struct lb_query *q)
 {
-	const uint64_t bits = picker_random(random); /* enough for both */
+	const struct lb_snapshot *s = q->snap;
+	const struct draw_table *t = s->table;
+	uint32_t some;
 
-	return (struct pair){draw_with(s, (uint32_t)(bits >> 32)), draw_with(s, (uint32_t)bits)};
+	for (size_t i = 0; i < s->n; i++)
+		c->at[i] = (struct candidate){
+		    .cell = row_cell(q->row, s->at[i].slot),
+		    .id = s->at[i].id,
+		    .threshold = t->slot[i].threshold,
+		    .other = t->slot[i].other * (uint32_t)sizeof(struct candidate),
+		    .weight = s->at[i].set_weight,
+		    .place = (uint16_t)i,
+		};
+	for (size_t i = 0; i < s->n; i += some) {
+		some = s->n - i < SWEEP_TOGETHER ? (uint32_t)(s->n - i) : SWEEP_TOGETHER;
+		look_at(c, s, q->row, some);
+	}
+	c->even = t->even && s->n > 1;
+	c->next = draw_two(c, s->n, q->random);
+	c->ready = 1;
 }
+
+/* ---- Any pick ---- */
 
 /* With one more connection. Below 1 while others ended what began here and that is not yet seen. */
 static int64_t load_at(const struct p2c *c, const struct lb_query *q, size_t place)
 {
 	const struct snap_server *e = &q->snap->at[place];
 
-	if (e->limited) /* counted in common */
+	if (e->limited || !c->ready) /* counted in common */
 		return (int64_t)snap_active_of(q->snap, e) + 1;
-	return row_active_of(q->row, e->slot) + c->others[place] + 1;
+	return row_active_of(q->row, e->slot) + c->at[place].beside;
 }
 
-static inline size_t less_loaded(const struct p2c *c, const struct lb_query *q, size_t a, size_t b)
+static size_t less_loaded(const struct p2c *c, const struct lb_query *q, size_t a, size_t b)
 {
 	const struct snap_server *at = q->snap->at;
-	const uint64_t second = all_ones_if_below_0(load_at(c, q, b) * at[a].set_weight -
-						    load_at(c, q, a) * at[b].set_weight);
 
-	return a ^ ((a ^ b) & second);
+	return load_at(c, q, b) * at[a].set_weight < load_at(c, q, a) * at[b].set_weight ? b : a;
 }
 
 static ssize_t p2c_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
 {
-	const struct pair two = draw_two(s, q->random);
-	ssize_t a = (ssize_t)two.a, b = (ssize_t)two.b;
+	struct p2c *c = cursor;
+	struct pair two;
+	ssize_t a, b;
 
-	if (ledger_rows(s->ledger) > 1)
-		look_around(cursor, s, q->row);
-	if (!query_eligible(q, two.a))
+	if (!c->ready)
+		get_ready(c, q);
+	look_around(c, s, q->row);
+	/* A seed is all that counts. */
+	two = q->request->seed ? draw_two(c, s->n, q->random) : next_two(c, s->n, q->random);
+	a = two.a->place;
+	b = two.b->place;
+	if (!query_eligible(q, (size_t)a))
 		a = draw_eligible(q);
 	if (a < 0)
 		return -1;
 	/* One that is drawn twice has no rival: draw once more. */
 	if (a == b || !query_eligible(q, (size_t)b))
 		b = draw_eligible(q);
-	return (ssize_t)less_loaded(cursor, q, (size_t)a, (size_t)b);
+	return (ssize_t)less_loaded(c, q, (size_t)a, (size_t)b);
 }
 
 /* ---- The usual pick ---- */
 
-/* Where a count of ours is below 0, or at its end. */
+/* Where a count of ours is below 0, or near its end. */
 static __attribute__((noinline)) int start_any(struct lb_picker *p, const struct lb_request *r,
-					       size_t place_a, size_t place_b, uint64_t *ret_id)
+					       struct pair two, uint64_t *ret_id)
 {
 	const struct lb_query q = usual_query(p, r);
 
-	return usual_end(p, r, (ssize_t)less_loaded(p->cursor, &q, place_a, place_b), NULL, ret_id);
-}
-
-/* Where the only picker counted beyond the end. */
-static __attribute__((noinline)) void stand_still(struct ledger_row *row, uint32_t slot_a,
-						  uint32_t slot_b)
-{
-	row_stand_still(row, slot_a);
-	row_stand_still(row, slot_b);
+	return usual_end(p, r, (ssize_t)less_loaded(p->cursor, &q, two.a->place, two.b->place),
+			 NULL, ret_id);
 }
 
 /*
@@ -140,66 +208,71 @@ static __attribute__((noinline)) void stand_still(struct ledger_row *row, uint32
  */
 static inline __attribute__((always_inline)) int start_less_loaded(struct lb_picker *p,
 								   const struct lb_request *r,
-								   size_t place_a, size_t place_b,
-								   bool alone, uint64_t *ret_id)
+								   struct pair two,
+								   uint64_t *ret_id)
 {
-	const struct snap_server *a = &p->snap->at[place_a], *b = &p->snap->at[place_b], *e;
-	struct ledger_row *row = p->counting.row;
-	struct cell *cell_a = row_cell(row, a->slot), *cell_b = row_cell(row, b->slot);
-	int64_t load_a = (int64_t)(uint32_t)cell_word(cell_a) + 1;
-	int64_t load_b = (int64_t)(uint32_t)cell_word(cell_b) + 1;
+	const struct candidate *a = two.a, *b = two.b, *less;
+	const uint64_t word_a = cell_word(a->cell), word_b = cell_word(b->cell);
+	const uint32_t own_a = (uint32_t)word_a, own_b = (uint32_t)word_b;
 	uint64_t second;
 
-	if (!alone) {
-		const struct p2c *c = p->cursor;
-
-		if (__builtin_expect((load_a | load_b) > INT32_MAX, 0))
-			return start_any(p, r, place_a, place_b, ret_id);
-		load_a += c->others[place_a];
-		load_b += c->others[place_b];
-	}
-	second = all_ones_if_below_0(load_b * a->set_weight - load_a * b->set_weight);
+	if (__builtin_expect((own_a | own_b) >= OWN_MAX, 0))
+		return start_any(p, r, two, ret_id);
+	second = all_ones_if_below_0(((int64_t)own_b + b->beside) * a->weight -
+				     ((int64_t)own_a + a->beside) * b->weight);
 	if (!(r->flags & LB_REQUEST_UNCOUNTED)) {
-		uint64_t counted = cell_add(cell_a, CELL_STARTED & ~second);
+		const uint64_t to_b = CELL_STARTED & second;
 
-		counted |= cell_add(cell_b, CELL_STARTED & second);
-		if (alone && __builtin_expect(word_active(counted) < 0, 0))
-			stand_still(row, a->slot, b->slot);
-		row_add_active(row, 1);
+		cell_set(b->cell, word_b + to_b);
+		cell_set(a->cell, word_a + (CELL_STARTED - to_b)); /* the last, if both are one */
+		row_add_active(p->counting.row, 1);
 	}
-	e = (const struct snap_server *)((uintptr_t)a ^ (((uintptr_t)a ^ (uintptr_t)b) & second));
-	*ret_id = e->id;
+	less = (const struct candidate *)((uintptr_t)a ^ (((uintptr_t)a ^ (uintptr_t)b) & second));
+	*ret_id = less->id;
 	return 0;
 }
 
-static __attribute__((noinline)) int look_and_start(struct lb_picker *p, const struct lb_request *r,
-						    size_t place_a, size_t place_b, uint32_t due,
-						    uint64_t *ret_id)
+static __attribute__((noinline)) int start_with_rival(struct lb_picker *p,
+						      const struct lb_request *r, struct pair two,
+						      uint64_t *ret_id)
 {
-	look_at(p->cursor, p->snap, p->counting.row, due);
-	return start_less_loaded(p, r, place_a, place_b, false, ret_id);
+	const struct lb_query q = usual_query(p, r);
+
+	two.b = &((struct p2c *)p->cursor)->at[draw_eligible(&q)];
+	return start_less_loaded(p, r, two, ret_id);
 }
 
-static __attribute__((noinline)) int usual_among_pickers(struct lb_picker *p,
-							 const struct lb_request *r, size_t place_a,
-							 size_t place_b, uint64_t *ret_id)
+static inline __attribute__((always_inline)) int
+usual_of_next(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
 {
-	const uint32_t due = look_due(p->cursor, p->snap);
-
-	if (due)
-		return look_and_start(p, r, place_a, place_b, due, ret_id);
-	return start_less_loaded(p, r, place_a, place_b, false, ret_id);
-}
-
-int p2c_usual(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
-{
-	struct pair two = draw_two(p->snap, &p->random);
+	const struct pair two = next_two(p->cursor, p->snap->n, &p->random);
 
 	if (__builtin_expect(two.a == two.b, 0))
-		two.b = draw_with(p->snap, (uint32_t)(picker_random(&p->random) >> 32));
-	if (ledger_rows(p->counting.ledger) > 1)
-		return usual_among_pickers(p, r, two.a, two.b, ret_id);
-	return start_less_loaded(p, r, two.a, two.b, true, ret_id);
+		return start_with_rival(p, r, two, ret_id);
+	return start_less_loaded(p, r, two, ret_id);
+}
+
+/* The first of a snapshot, or among several pickers. */
+static __attribute__((noinline)) int usual_with_care(struct lb_picker *p,
+						     const struct lb_request *r, uint64_t *ret_id)
+{
+	struct p2c *c = p->cursor;
+	const struct lb_query q = usual_query(p, r);
+
+	if (!c->ready)
+		get_ready(c, &q);
+	look_around(c, p->snap, p->counting.row);
+	return usual_of_next(p, r, ret_id);
+}
+
+/* What is rare is left to other functions altogether, which spares this one the saving of registers. */
+int p2c_usual(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
+{
+	const struct p2c *c = p->cursor;
+
+	if (c->ready == ledger_rows(p->counting.ledger)) /* one: we are alone */
+		return usual_of_next(p, r, ret_id);
+	return usual_with_care(p, r, ret_id);
 }
 
 static bool p2c_score(const struct lb_snapshot *s, const void *cursor, const struct lb_query *q,
