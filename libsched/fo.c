@@ -48,10 +48,8 @@ static void ovf_note(const struct lb_snapshot *s, const void *cursor, const stru
 		fo_note(s, cursor, q, place, chosen, buf, cap);
 }
 
-static const struct least_by fo_by = {.key = fo_key}, ovf_by = {.key = ovf_key};
-
-LEAST_HOOKS(fo, fo_by)
-LEAST_HOOKS(ovf, ovf_by)
+LEAST_HOOKS(fo, false)
+LEAST_HOOKS(ovf, false)
 
 const struct lb_algo algo_fo = {
     .size = sizeof(algo_fo),

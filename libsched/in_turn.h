@@ -110,7 +110,7 @@ static inline ssize_t in_turn_pick(struct least *t, const struct lb_query *q,
 	{                                                                                    \
 		return in_turn_key(t, place, load_of(s, place, seen));                       \
 	}                                                                                    \
-	static const struct least_by name##_by = {.key = name##_key, .shared = shares};      \
+	LEAST_BY(name, false, shares)                                                        \
 	static void name##_adopt(const struct lb_snapshot *s, void *cursor,                  \
 				 const struct lb_snapshot *old, const void *old_cursor)      \
 	{                                                                                    \

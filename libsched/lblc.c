@@ -82,8 +82,8 @@ static uint64_t room_key(const struct lb_snapshot *s, size_t place, const struct
 	return (uint64_t)seen.active * 2 + (s->max_weight - s->at[place].weight);
 }
 
-static const struct least_by load_by = {.key = load_key, .inactive = true};
-static const struct least_by room_by = {.key = room_key};
+LEAST_BY(load, true, false)
+LEAST_BY(room, false, false)
 
 struct trees {
 	struct least *load, *room;

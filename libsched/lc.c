@@ -37,11 +37,8 @@ static bool wlc_score(const struct lb_snapshot *s, const void *cursor, const str
 	return true;
 }
 
-static const struct least_by lc_by = {.key = lc_key, .inactive = true};
-static const struct least_by wlc_by = {.key = wlc_key, .inactive = true};
-
-LEAST_HOOKS(lc, lc_by)
-LEAST_HOOKS(wlc, wlc_by)
+LEAST_HOOKS(lc, true)
+LEAST_HOOKS(wlc, true)
 
 const struct lb_algo algo_lc = {
     .size = sizeof(algo_lc),

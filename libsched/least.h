@@ -18,7 +18,7 @@
 #include "libsched/usual.h"
 
 #define HOT static inline __attribute__((always_inline)) /* what a pick is made of */
-#define LEAST_NEVER (UINT64_MAX >> 4) /* the key of who may not be chosen */
+#define LEAST_NEVER (UINT64_MAX >> 4)			 /* the key of who may not be chosen */
 
 struct least_seen {
 	uint32_t active, inactive;
@@ -41,6 +41,8 @@ struct least_by {
 			struct least_seen seen);
 	bool inactive; /* connections count as well, not only active ones */
 	bool shared;   /* as do counters that are not in least_seen */
+	/* least_look_around(), which few picks call for: apart, so that it costs the others nothing. */
+	void (*look)(struct least *t, const struct lb_snapshot *s);
 };
 
 /* ---- Where things are ---- */
@@ -212,24 +214,29 @@ HOT void least_counted(struct least *t, const struct lb_snapshot *s, size_t plac
 }
 
 /* What other pickers counted. Where nothing but connections counts, most are found as they were. */
-HOT void least_sweep(struct least *t, const struct lb_snapshot *s, const struct least_by *by)
+HOT void least_look_around(struct least *t, const struct lb_snapshot *s, const struct least_by *by)
 {
 	const uint32_t more = UINT32_MAX << LB_COUNTER_QUEUED;
-	const bool same = !s->has_limits && !(by->shared && ledger_has(s->ledger, more));
-	uint32_t due = sweep_due(&t->sweep, s);
+	const bool inactive = by->inactive && ledger_has(s->ledger, 1 << LB_COUNTER_INACTIVE);
+	int64_t active[SWEEP_TOGETHER];
+	const struct swath some = sweep_next(&t->sweep, s);
 
-	if (!due)
+	if (s->has_limits || (by->shared && ledger_has(s->ledger, more)) || inactive) {
+		for (uint32_t i = 0; i < some.n; i++)
+			least_refresh(t, s, some.from + i, by);
 		return;
-	while (due--) {
-		const uint32_t place = sweep_next(&t->sweep, s);
-		const struct least_seen was = least_seen(t)[place], is = least_look(s, place, by);
-
-		if (same && was.active == is.active && was.inactive == is.inactive)
-			continue;
-		least_seen(t)[place] = is;
-		least_set(t, place, least_key_of(s, place, t, is, by));
 	}
-	sweep_prefetch(&t->sweep, s);
+	sweep_read(s, some, NULL, active);
+	for (uint32_t i = 0; i < some.n; i++) {
+		const uint32_t place = some.from + i;
+		struct least_seen *seen = &least_seen(t)[place];
+		const uint32_t is = active[i] > 0 ? (uint32_t)active[i] : 0;
+
+		if (seen->active == is)
+			continue;
+		seen->active = is;
+		least_set(t, place, least_key_of(s, place, t, *seen, by));
+	}
 }
 
 /* The winner, past those the request excludes; LEAST_NEVER for these, for as long. */
@@ -265,8 +272,8 @@ HOT ssize_t least_pick(struct least *t, const struct lb_query *q, const struct l
 	const uint32_t rows = ledger_rows(s->ledger);
 	ssize_t place;
 
-	if (rows > 1)
-		least_sweep(t, s, by);
+	if (rows > 1 && !sweep_rests(&t->sweep))
+		by->look(t, s);
 	place = least_first(t, q, by);
 	if (place >= 0 || rows == 1)
 		return place;
@@ -275,45 +282,58 @@ HOT ssize_t least_pick(struct least *t, const struct lb_query *q, const struct l
 	return least_first(t, q, by);
 }
 
+/* Makes name_by of name_key(); the others are fields of struct least_by. */
+#define LEAST_BY(name, is_inactive, is_shared)                                                     \
+	static void name##_look(struct least *t, const struct lb_snapshot *s);                     \
+	static const struct least_by name##_by = {                                                 \
+	    .key = name##_key, .inactive = is_inactive, .shared = is_shared, .look = name##_look}; \
+	static __attribute__((noinline)) void name##_look(struct least *t,                         \
+							  const struct lb_snapshot *s)             \
+	{                                                                                          \
+		least_look_around(t, s, &name##_by);                                               \
+	}
+
 /*
- * The hooks of an algorithm that is nothing but a key: LEAST_HOOKS(wlc, wlc_by) makes them, LEAST_OPS(wlc)
- * names them in its struct lb_algo.
+ * The hooks of an algorithm that is nothing but a key: LEAST_HOOKS(wlc, true) makes them of wlc_key(), LEAST_OPS(wlc)
+ * names them in its struct lb_algo. is_inactive: struct least_by.
  */
-#define LEAST_HOOKS(name, by)                                                                     \
-	static void name##_adopt(const struct lb_snapshot *s, void *cursor,                       \
-				 const struct lb_snapshot *old, const void *old_cursor)           \
-	{                                                                                         \
-		(void)old;                                                                        \
-		(void)old_cursor;                                                                 \
-		least_adopt(cursor, s, &by);                                                      \
-	}                                                                                         \
-	static ssize_t name##_pick(const struct lb_snapshot *s, void *cursor,                     \
-				   const struct lb_query *q)                                      \
-	{                                                                                         \
-		(void)s;                                                                          \
-		return least_pick(cursor, q, &by);                                                \
-	}                                                                                         \
-	static void name##_on_start(const struct lb_snapshot *s, void *cursor, size_t place,      \
-				    const struct lb_request *r)                                   \
-	{                                                                                         \
-		(void)r;                                                                          \
-		least_counted(cursor, s, place, 1, 0, &by);                                       \
-	}                                                                                         \
-	static void name##_on_done(const struct lb_snapshot *s, void *cursor, size_t place,       \
-				   const struct lb_outcome *o)                                    \
-	{                                                                                         \
-		least_counted(cursor, s, place, o->inactive ? 0 : -1, o->inactive ? -1 : 0, &by); \
-	}                                                                                         \
-	static void name##_on_count(const struct lb_snapshot *s, void *cursor, size_t place,      \
-				    enum lb_counter c)                                            \
-	{                                                                                         \
-		(void)c;                                                                          \
-		least_refresh(cursor, s, place, &by);                                             \
-	}                                                                                         \
-	static void name##_on_full(const struct lb_snapshot *s, void *cursor, size_t place)       \
-	{                                                                                         \
-		least_refresh(cursor, s, place, &by);                                             \
-	}                                                                                         \
+#define LEAST_HOOKS(name, is_inactive)                                                       \
+	LEAST_BY(name, is_inactive, false)                                                   \
+	static void name##_adopt(const struct lb_snapshot *s, void *cursor,                  \
+				 const struct lb_snapshot *old, const void *old_cursor)      \
+	{                                                                                    \
+		(void)old;                                                                   \
+		(void)old_cursor;                                                            \
+		least_adopt(cursor, s, &name##_by);                                          \
+	}                                                                                    \
+	static ssize_t name##_pick(const struct lb_snapshot *s, void *cursor,                \
+				   const struct lb_query *q)                                 \
+	{                                                                                    \
+		(void)s;                                                                     \
+		return least_pick(cursor, q, &name##_by);                                    \
+	}                                                                                    \
+	static void name##_on_start(const struct lb_snapshot *s, void *cursor, size_t place, \
+				    const struct lb_request *r)                              \
+	{                                                                                    \
+		(void)r;                                                                     \
+		least_counted(cursor, s, place, 1, 0, &name##_by);                           \
+	}                                                                                    \
+	static void name##_on_done(const struct lb_snapshot *s, void *cursor, size_t place,  \
+				   const struct lb_outcome *o)                               \
+	{                                                                                    \
+		least_counted(cursor, s, place, o->inactive ? 0 : -1, o->inactive ? -1 : 0,  \
+			      &name##_by);                                                   \
+	}                                                                                    \
+	static void name##_on_count(const struct lb_snapshot *s, void *cursor, size_t place, \
+				    enum lb_counter c)                                       \
+	{                                                                                    \
+		(void)c;                                                                     \
+		least_refresh(cursor, s, place, &name##_by);                                 \
+	}                                                                                    \
+	static void name##_on_full(const struct lb_snapshot *s, void *cursor, size_t place)  \
+	{                                                                                    \
+		least_refresh(cursor, s, place, &name##_by);                                 \
+	}                                                                                    \
 	USUAL_PICK(name, name##_pick, name##_on_start)
 
 #define LEAST_OPS(name)                                                                      \

@@ -492,13 +492,13 @@ static ssize_t step_without(struct least_conn *c, const struct lb_query *q)
 /* Reads what other pickers counted, a few servers at a time. */
 HOT void sweep(struct least_conn *c, const struct lb_snapshot *s)
 {
-	uint32_t due = ledger_rows(s->ledger) > 1 ? sweep_due(&c->sweep, s) : 0;
+	struct swath some;
 
-	if (!due)
+	if (ledger_rows(s->ledger) == 1 || sweep_rests(&c->sweep))
 		return;
-	while (due--)
-		refresh(c, s, sweep_next(&c->sweep, s));
-	sweep_prefetch(&c->sweep, s);
+	some = sweep_next(&c->sweep, s);
+	for (uint32_t i = 0; i < some.n; i++)
+		refresh(c, s, some.from + i);
 }
 
 static ssize_t least_conn_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)

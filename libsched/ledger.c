@@ -92,16 +92,6 @@ void row_start_any(struct ledger_row *r, uint32_t slot)
 	row_count_pick(r, slot);
 }
 
-void row_stand_still(struct ledger_row *r, uint32_t slot)
-{
-	struct cell *c = row_cell(r, slot);
-	const uint64_t word = cell_word(c);
-
-	if (word_active(word) < 0)
-		cell_set(c, word_with_active(word, INT32_MAX));
-	tally_note_picks(row_tally(r, slot), word);
-}
-
 /* All of them: the changes of the highest bit first, so that those after this moment are seen in the bit itself. */
 static uint64_t picks_of(const struct ledger_row *r, uint32_t slot)
 {

@@ -183,8 +183,6 @@ static inline bool row_start(struct ledger_row *r, uint32_t slot)
 
 /* Likewise, where there are less than none, or as many as there can be: they stand still then. */
 void row_start_any(struct ledger_row *r, uint32_t slot);
-/* CELL_STARTED was added to one that was at its end, maybe. */
-void row_stand_still(struct ledger_row *r, uint32_t slot);
 /* One that is counted elsewhere, but for the pick. */
 void row_count_pick(struct ledger_row *r, uint32_t slot);
 

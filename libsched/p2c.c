@@ -30,11 +30,14 @@ struct pair {
 	const struct candidate *a, *b;
 };
 
+/* Picks until an only picker looks whether it still is. */
+#define ALONE_REST 63
+
 /* The cursor. */
 struct p2c {
 	struct sweep sweep;
-	uint32_t ready;	  /* 1 when all of this is filled in, which the first pick does */
-	bool even;	  /* all have the same weight */
+	bool ready;	  /* filled in, which the first pick does */
+	bool even;	  /* all have the same weight, and there are two at least */
 	struct pair next; /* drawn one pick ahead, so that their lines are there by then */
 	_Alignas(LINE_BYTES) struct candidate at[]; /* of each place; one more: see draw_two() */
 };
@@ -94,41 +97,21 @@ static inline struct pair next_two(struct p2c *c, size_t n, uint64_t *random)
 
 /* ---- What others counted ---- */
 
-/* Of so many places, those that are next; at most SWEEP_TOGETHER. */
-static void look_at(struct p2c *c, const struct lb_snapshot *s, const struct ledger_row *own,
-		    uint32_t n)
+static void look_at_next(struct p2c *c, const struct lb_snapshot *s, const struct ledger_row *own)
 {
-	uint32_t place[SWEEP_TOGETHER], slot[SWEEP_TOGETHER];
-	int32_t beside[SWEEP_TOGETHER];
+	const struct swath some = sweep_next(&c->sweep, s);
+	int64_t others[SWEEP_TOGETHER];
 
-	for (uint32_t i = 0; i < n; i++) {
-		place[i] = sweep_next(&c->sweep, s);
-		slot[i] = s->at[place[i]].slot;
-		beside[i] = 1;
-	}
-	ledger_for_each_row (row, s->ledger)
-		for (uint32_t i = 0; i < n && row != own; i++)
-			beside[i] += (int32_t)row_active_of(row, slot[i]);
-	for (uint32_t i = 0; i < n; i++)
-		c->at[place[i]].beside = beside[i];
-	sweep_prefetch(&c->sweep, s);
+	sweep_read(s, some, own, others);
+#pragma GCC unroll 8
+	for (uint32_t i = 0; i < some.n; i++)
+		c->at[some.from + i].beside = (int32_t)(others[i] + 1);
 }
 
-/* A few servers every few picks. */
-static inline void look_around(struct p2c *c, const struct lb_snapshot *s,
-			       const struct ledger_row *own)
-{
-	const uint32_t due = ledger_rows(s->ledger) > 1 ? sweep_due(&c->sweep, s) : 0;
-
-	if (due)
-		look_at(c, s, own, due);
-}
-
-static __attribute__((noinline)) void get_ready(struct p2c *c, const struct lb_query *q)
+static void get_ready(struct p2c *c, const struct lb_query *q)
 {
 	const struct lb_snapshot *s = q->snap;
 	const struct draw_table *t = s->table;
-	uint32_t some;
 
 	for (size_t i = 0; i < s->n; i++)
 		c->at[i] = (struct candidate){
@@ -139,13 +122,23 @@ static __attribute__((noinline)) void get_ready(struct p2c *c, const struct lb_q
 		    .weight = s->at[i].set_weight,
 		    .place = (uint16_t)i,
 		};
-	for (size_t i = 0; i < s->n; i += some) {
-		some = s->n - i < SWEEP_TOGETHER ? (uint32_t)(s->n - i) : SWEEP_TOGETHER;
-		look_at(c, s, q->row, some);
-	}
+	do
+		look_at_next(c, s, q->row);
+	while (c->sweep.at);
 	c->even = t->even && s->n > 1;
 	c->next = draw_two(c, s->n, q->random);
-	c->ready = 1;
+	c->ready = true;
+}
+
+/* Every few picks, the first one included: a look at a few servers; at whether there are others, while there are none. */
+static __attribute__((noinline)) void look_around(struct p2c *c, const struct lb_query *q)
+{
+	if (!c->ready)
+		get_ready(c, q);
+	else if (ledger_rows(q->snap->ledger) > 1)
+		look_at_next(c, q->snap, q->row);
+	else
+		c->sweep.rest = ALONE_REST;
 }
 
 /* ---- Any pick ---- */
@@ -173,9 +166,8 @@ static ssize_t p2c_pick(const struct lb_snapshot *s, void *cursor, const struct 
 	struct pair two;
 	ssize_t a, b;
 
-	if (!c->ready)
-		get_ready(c, q);
-	look_around(c, s, q->row);
+	if (!sweep_rests(&c->sweep))
+		look_around(c, q);
 	/* A seed is all that counts. */
 	two = q->request->seed ? draw_two(c, s->n, q->random) : next_two(c, s->n, q->random);
 	a = two.a->place;
@@ -232,9 +224,8 @@ static inline __attribute__((always_inline)) int start_less_loaded(struct lb_pic
 	return 0;
 }
 
-static __attribute__((noinline)) int start_with_rival(struct lb_picker *p,
-						      const struct lb_request *r, struct pair two,
-						      uint64_t *ret_id)
+static __attribute__((noinline)) int
+start_with_rival(struct lb_picker *p, const struct lb_request *r, struct pair two, uint64_t *ret_id)
 {
 	const struct lb_query q = usual_query(p, r);
 
@@ -242,37 +233,29 @@ static __attribute__((noinline)) int start_with_rival(struct lb_picker *p,
 	return start_less_loaded(p, r, two, ret_id);
 }
 
-static inline __attribute__((always_inline)) int
-usual_of_next(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
+static __attribute__((noinline)) int look_and_pick(struct lb_picker *p, const struct lb_request *r,
+						   uint64_t *ret_id)
 {
-	const struct pair two = next_two(p->cursor, p->snap->n, &p->random);
-
-	if (__builtin_expect(two.a == two.b, 0))
-		return start_with_rival(p, r, two, ret_id);
-	return start_less_loaded(p, r, two, ret_id);
-}
-
-/* The first of a snapshot, or among several pickers. */
-static __attribute__((noinline)) int usual_with_care(struct lb_picker *p,
-						     const struct lb_request *r, uint64_t *ret_id)
-{
-	struct p2c *c = p->cursor;
 	const struct lb_query q = usual_query(p, r);
+	struct p2c *c = p->cursor;
 
-	if (!c->ready)
-		get_ready(c, &q);
-	look_around(c, p->snap, p->counting.row);
-	return usual_of_next(p, r, ret_id);
+	look_around(c, &q);
+	c->sweep.rest++; /* for this pick */
+	return p2c_usual(p, r, ret_id);
 }
 
 /* What is rare is left to other functions altogether, which spares this one the saving of registers. */
 int p2c_usual(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
 {
-	const struct p2c *c = p->cursor;
+	struct p2c *c = p->cursor;
+	struct pair two;
 
-	if (c->ready == ledger_rows(p->counting.ledger)) /* one: we are alone */
-		return usual_of_next(p, r, ret_id);
-	return usual_with_care(p, r, ret_id);
+	if (__builtin_expect(!sweep_rests(&c->sweep), 0))
+		return look_and_pick(p, r, ret_id);
+	two = next_two(c, p->snap->n, &p->random);
+	if (__builtin_expect(two.a == two.b, 0))
+		return start_with_rival(p, r, two, ret_id);
+	return start_less_loaded(p, r, two, ret_id);
 }
 
 static bool p2c_score(const struct lb_snapshot *s, const void *cursor, const struct lb_query *q,

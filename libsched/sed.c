@@ -37,10 +37,8 @@ static bool nq_score(const struct lb_snapshot *s, const void *cursor, const stru
 	return true;
 }
 
-static const struct least_by sed_by = {.key = sed_key}, nq_by = {.key = nq_key};
-
-LEAST_HOOKS(sed, sed_by)
-LEAST_HOOKS(nq, nq_by)
+LEAST_HOOKS(sed, false)
+LEAST_HOOKS(nq, false)
 
 const struct lb_algo algo_sed = {
     .size = sizeof(algo_sed),

@@ -12,34 +12,74 @@
 #define SWEEP_TOGETHER (LINE_BYTES / sizeof(struct cell))
 
 struct sweep {
-	uint32_t at;	 /* who is next */
-	uint32_t rested; /* picks since some were read */
+	uint32_t at;   /* who is next */
+	uint32_t rest; /* picks until they are read */
 };
 
-/* How many are to be read at this pick, each by sweep_next(). */
-static inline uint32_t sweep_due(struct sweep *w, const struct lb_snapshot *s)
-{
-	const uint32_t due = ++w->rested;
+/* Places in a row. */
+struct swath {
+	uint32_t from, n; /* n: 1..SWEEP_TOGETHER */
+};
 
-	if (due < SWEEP_TOGETHER && due < s->n)
+/* At each pick: is there nothing to read? */
+static inline bool sweep_rests(struct sweep *w)
+{
+	if (!w->rest)
+		return false;
+	w->rest--;
+	return true;
+}
+
+/* Those to be read now. */
+static inline struct swath sweep_next(struct sweep *w, const struct lb_snapshot *s)
+{
+	const uint32_t left = (uint32_t)s->n - w->at;
+	const struct swath some = {w->at, left < SWEEP_TOGETHER ? left : SWEEP_TOGETHER};
+
+	w->at = some.n < left ? w->at + some.n : 0;
+	w->rest = some.n - 1;
+	return some;
+}
+
+/* Which way they go where counts are neighbours, as of servers that were added one after the other: 1 or -1. Else 0. */
+static inline ptrdiff_t sweep_in_a_row(const struct snap_server *e, uint32_t n)
+{
+	uint32_t step, differ = 0;
+
+	if (n < SWEEP_TOGETHER)
 		return 0;
-	w->rested = 0;
-	return due;
+	step = e[1].slot - e[0].slot;
+	if (step != 1 && step != UINT32_MAX)
+		return 0;
+#pragma GCC unroll 8
+	for (uint32_t i = 2; i < SWEEP_TOGETHER; i++)
+		differ |= e[i].slot ^ (e[i - 1].slot + step);
+	return differ ? 0 : (int32_t)step;
 }
 
-static inline uint32_t sweep_next(struct sweep *w, const struct lb_snapshot *s)
+/* Their active connections, as all pickers counted them but that of the row `but`. */
+static inline void sweep_read(const struct lb_snapshot *s, struct swath some,
+			      const struct ledger_row *but, int64_t ret[SWEEP_TOGETHER])
 {
-	const uint32_t place = w->at;
+	const struct snap_server *e = &s->at[some.from];
+	const ptrdiff_t step = sweep_in_a_row(e, some.n);
 
-	w->at = place + 1 < s->n ? place + 1 : 0;
-	return place;
-}
+	for (uint32_t i = 0; i < SWEEP_TOGETHER; i++)
+		ret[i] = 0;
+	ledger_for_each_row (row, s->ledger) {
+		const struct cell *cell = row_cell(row, e->slot);
 
-/* Calls for those that come next. */
-static inline void sweep_prefetch(const struct sweep *w, const struct lb_snapshot *s)
-{
-	ledger_for_each_row (r, s->ledger)
-		__builtin_prefetch(row_cell(r, s->at[w->at].slot));
+		if (row == but)
+			continue;
+		for (uint32_t i = 0; i < some.n && !step; i++)
+			ret[i] += row_active_of(row, e[i].slot);
+		if (!step)
+			continue;
+#pragma GCC unroll 8
+		for (uint32_t i = 0; i < SWEEP_TOGETHER; i++, cell += step)
+			ret[i] += word_active(cell_word(cell));
+		__builtin_prefetch(cell); /* likely the next */
+	}
 }
 
 #endif
