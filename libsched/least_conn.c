@@ -295,18 +295,28 @@ HOT bool play_from(rank_t *node, uint32_t i, rank_t best, bool to_the_end)
 	return true;
 }
 
-/* This place's matches are played anew. */
-HOT void play(struct least_conn *c, const struct lb_snapshot *s, uint32_t place)
+/* This place's matches are played anew; `ahead`, a constant: it was ahead of all of its class. */
+HOT void play_ahead(struct least_conn *c, const struct lb_snapshot *s, uint32_t place, bool ahead)
 {
 	const struct lineup *l = s->table;
 	const uint32_t k = l->classes.of[place];
 	rank_t *node = node_of(c) + 2 * l->first[k];
 	const rank_t rank = rank_of(&member_of(c)[place], place);
-	const bool was_ahead = (uint32_t)node[1] == place;
 
-	if (was_ahead ? play_from(node, l->leaf[place], rank, true)
-		      : play_from(node, l->leaf[place], rank, false))
+	if (play_from(node, l->leaf[place], rank, ahead))
 		set_head(c, k, node[1]);
+}
+
+/* Likewise, of anyone. */
+HOT void play(struct least_conn *c, const struct lb_snapshot *s, uint32_t place)
+{
+	const struct lineup *l = s->table;
+	const rank_t *node = node_of(c) + 2 * l->first[l->classes.of[place]];
+
+	if ((uint32_t)node[1] == place)
+		play_ahead(c, s, place, true);
+	else
+		play_ahead(c, s, place, false);
 }
 
 static void play_all(struct least_conn *c, const struct lb_snapshot *s)
@@ -548,7 +558,7 @@ static bool least_conn_score(const struct lb_snapshot *s, const void *cursor,
 /* ---- The usual pick ---- */
 
 /* The step and the connection are played as one. No server has a limit. */
-static void count_and_play(const struct lb_snapshot *s, void *cursor, size_t place,
+HOT void count_and_play(const struct lb_snapshot *s, void *cursor, size_t place,
 			   const struct lb_request *r)
 {
 	struct least_conn *c = cursor;
@@ -558,7 +568,7 @@ static void count_and_play(const struct lb_snapshot *s, void *cursor, size_t pla
 	m->active = ledger_rows(s->ledger) == 1 ? snap_active_of(s, &s->at[place])
 						: least_moved(m->active, 1);
 	join_pool(c, s, (uint32_t)place);
-	play(c, s, (uint32_t)place);
+	play_ahead(c, s, (uint32_t)place, true);
 }
 
 int least_conn_usual(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)

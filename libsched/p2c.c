@@ -36,9 +36,10 @@ struct pair {
 /* The cursor. */
 struct p2c {
 	struct sweep sweep;
-	bool ready;	  /* filled in, which the first pick does */
-	bool even;	  /* all have the same weight, and there are two at least */
-	struct pair next; /* drawn one pick ahead, so that their lines are there by then */
+	bool ready; /* filled in, which the first pick does */
+	bool even;  /* all have the same weight, and there are two at least */
+	/* Drawn one pick ahead, so that their lines are there by then. A copy (lb_explain()) reads no more than the place. */
+	struct pair next;
 	_Alignas(LINE_BYTES) struct candidate at[]; /* of each place; one more: see draw_two() */
 };
 

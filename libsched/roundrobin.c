@@ -38,12 +38,25 @@ enum where { HERE, UNSEEN, NEXT, QUEUES };
 #define HEAVIEST (UINT64_C(1) << 20) /* above all weights: a carry of a whole one is a bit */
 #define KEY_NONE UINT64_MAX
 
+/* Of each number. */
 struct rr_server {
 	uint64_t key;
 	uint64_t order;	 /* when it joined its queue, above CLASS_BITS */
 	uint64_t last;	 /* the key it had at its last turn */
 	uint32_t passed; /* the one passed over before it, in this pick */
 };
+
+/*
+ * Servers have numbers, by class and then by place: so those that follow each other in a queue are neighbours in
+ * memory, however many there are.
+ */
+struct rr_member {
+	uint64_t id;
+	uint32_t slot;
+	uint16_t place, of_class;
+};
+
+_Static_assert(LB_SERVERS_MAX <= UINT16_MAX + 1, "places and classes are 16 bits");
 
 /*
  * What the tournament compares: the key, who joined first, and then the class, so that the least says whose it is and
@@ -74,18 +87,22 @@ struct rr_step {
 struct rr_table {
 	struct classes classes;
 	struct rr_step *step;
+	struct rr_member *member;  /* of each number */
+	uint32_t *number;	   /* of each place */
 	size_t server_at, link_at; /* in the cursor, bytes */
 };
 
 /* A cursor and its table, with what follows them. */
 struct rr {
 	struct rr_cursor *c;
-	struct rr_server *server; /* of each place */
+	struct rr_server *server; /* of each number */
 	struct queue_link *link;  /* likewise; and behind them of the queues: see queue_of() */
-	uint32_t n;		  /* of places */
+	uint32_t n;		  /* of servers */
 	rr_rank *node; /* i is the lesser of 2i and 2i + 1; the root is 1, the head of class k n + k */
 	const struct classes *classes;
 	const struct rr_step *step;
+	const struct rr_member *member;
+	const uint32_t *number;
 };
 
 /* ---- The table ---- */
@@ -97,15 +114,43 @@ static uint64_t total_of(const struct lb_snapshot *s)
 
 static size_t roundrobin_table_size(const struct lb_snapshot *s)
 {
-	return sizeof(struct rr_table) + s->n * sizeof(struct rr_step) + classes_size(s);
+	return sizeof(struct rr_table) + classes_size(s) +
+	       s->n * (sizeof(struct rr_member) + sizeof(struct rr_step) + sizeof(uint32_t));
+}
+
+/* Those without a weight, who are in no class, come last. In between the steps count. */
+static void number_members(const struct lb_snapshot *s, struct rr_table *t)
+{
+	uint32_t next = 0;
+
+	for (size_t i = 0; i < s->n; i++)
+		if (s->at[i].weight)
+			t->step[t->classes.of[i]].most++;
+	for (uint32_t k = 0; k < t->classes.n; k++) {
+		const uint32_t first = next;
+
+		next += (uint32_t)t->step[k].most;
+		t->step[k].most = first;
+	}
+	for (size_t i = 0; i < s->n; i++) {
+		const struct snap_server *e = &s->at[i];
+		const uint32_t k = t->classes.of[i];
+
+		t->number[i] = e->weight ? (uint32_t)t->step[k].most++ : next++;
+		t->member[t->number[i]] = (struct rr_member){
+		    .id = e->id, .slot = e->slot, .place = (uint16_t)i, .of_class = (uint16_t)k};
+	}
 }
 
 static int roundrobin_build(const struct lb_snapshot *s, const struct lb_snapshot *old, void *table)
 {
 	struct rr_table *t = table;
 
-	t->step = (struct rr_step *)(t + 1);
+	t->member = (struct rr_member *)(t + 1);
+	t->step = (struct rr_step *)(t->member + s->n);
 	classes_build_in(s, &t->classes, (uint32_t *)(t->step + s->n));
+	t->number = t->classes.of + s->n;
+	number_members(s, t);
 	for (uint32_t k = 0; k < t->classes.n; k++) {
 		const uint64_t weight = t->classes.weight[k] * WEIGHT_UNIT;
 
@@ -127,7 +172,11 @@ static size_t roundrobin_cursor_size(const struct lb_snapshot *s)
 HOT struct rr rr_of(const struct lb_snapshot *s, void *cursor)
 {
 	const struct rr_table *t = s->table;
-	struct rr rr = {.c = cursor, .classes = &t->classes, .step = t->step};
+	struct rr rr = {.c = cursor,
+			.classes = &t->classes,
+			.step = t->step,
+			.member = t->member,
+			.number = t->number};
 
 	rr.node = (rr_rank *)(rr.c + 1);
 	rr.server = (struct rr_server *)((char *)cursor + t->server_at);
@@ -249,14 +298,14 @@ static void play_all(struct rr *rr)
 HOT uint32_t take_unseen(struct rr *rr, uint32_t *ret_class)
 {
 	struct rr_cursor *c = rr->c;
-	uint32_t place;
+	uint32_t i;
 
 	while (queue_empty(rr->link, queue_of(rr, c->heaviest_unseen, UNSEEN)))
 		c->heaviest_unseen--;
 	*ret_class = c->heaviest_unseen;
-	place = leave(rr, *ret_class, UNSEEN);
-	rr->server[place].key = key_of(c->now, 0, &rr->step[*ret_class]);
-	return place;
+	i = leave(rr, *ret_class, UNSEEN);
+	rr->server[i].key = key_of(c->now, 0, &rr->step[*ret_class]);
+	return i;
 }
 
 /* Is it the turn of the first of those HERE? */
@@ -286,9 +335,9 @@ HOT uint64_t next_key(const struct rr_server *server, const struct rr_step *step
 	return either(key & HEAVIEST, key, key + step->over);
 }
 
-HOT void advance(const struct rr *rr, uint32_t place, uint64_t key)
+HOT void advance(const struct rr *rr, uint32_t i, uint64_t key)
 {
-	struct rr_server *server = &rr->server[place];
+	struct rr_server *server = &rr->server[i];
 
 	server->last = server->key;
 	server->key = key;
@@ -303,13 +352,13 @@ HOT uint64_t next_order(struct rr_cursor *c)
 }
 
 /* Back in a queue after its turn. */
-HOT void put_back(struct rr *rr, uint32_t place, uint32_t k)
+HOT void put_back(struct rr *rr, uint32_t i, uint32_t k)
 {
-	rr->server[place].order = next_order(rr->c);
-	if (rr->server[place].key < rr->c->end) {
-		queue_join(rr->link, queue_of(rr, k, HERE), place, due_before, rr);
+	rr->server[i].order = next_order(rr->c);
+	if (rr->server[i].key < rr->c->end) {
+		queue_join(rr->link, queue_of(rr, k, HERE), i, due_before, rr);
 	} else {
-		queue_append(rr->link, queue_of(rr, k, NEXT), place);
+		queue_append(rr->link, queue_of(rr, k, NEXT), i);
 		rr->c->n_next++;
 	}
 	play(rr, k, head_of(rr, k));
@@ -336,28 +385,28 @@ static __attribute__((noinline)) void next_window(const struct lb_snapshot *s, v
 static ssize_t roundrobin_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
 {
 	struct rr rr = rr_of(s, cursor);
-	uint32_t place, k, taken = NOBODY;
+	uint32_t i, k, taken = NOBODY;
 	bool swapped = false;
 
 	for (;;) { /* each server is taken once at most */
-		place = take(&rr, &k);
-		if (place == NOBODY && !swapped) {
+		i = take(&rr, &k);
+		if (i == NOBODY && !swapped) {
 			next_window(s, cursor);
 			swapped = true;
 			continue;
 		}
-		if (place == NOBODY)
+		if (i == NOBODY)
 			break;
-		advance(&rr, place, next_key(&rr.server[place], &rr.step[k]));
-		rr.server[place].passed = taken;
-		taken = place;
-		if (query_eligible(q, place))
+		advance(&rr, i, next_key(&rr.server[i], &rr.step[k]));
+		rr.server[i].passed = taken;
+		taken = i;
+		if (query_eligible(q, rr.member[i].place))
 			break;
 		play(&rr, k, head_of(&rr, k));
 	}
 	for (; taken != NOBODY; taken = rr.server[taken].passed)
-		put_back(&rr, taken, rr.classes->of[taken]);
-	return place == NOBODY ? -1 : (ssize_t)place;
+		put_back(&rr, taken, rr.member[taken].of_class);
+	return i == NOBODY ? -1 : rr.member[i].place;
 }
 
 /* ---- The usual pick ---- */
@@ -371,21 +420,23 @@ int roundrobin_usual(struct lb_picker *p, const struct lb_request *r, uint64_t *
 	const struct rr rr = rr_of(p->snap, p->cursor);
 	const rr_rank first = rr.node[1];
 	const uint32_t k = class_in(first), queue = queue_of(&rr, k, HERE);
-	uint32_t place;
+	const struct rr_member *m;
+	uint32_t i;
 	uint64_t key;
 
 	if (__builtin_expect(!is_due(&rr, first), 0))
 		return picker_usual(p, r, ret_id);
-	place = queue_first(rr.link, queue);
-	key = next_key(&rr.server[place], &rr.step[k]);
+	i = queue_first(rr.link, queue);
+	key = next_key(&rr.server[i], &rr.step[k]);
 	if (__builtin_expect(key >= rr.c->end, 0))
 		return picker_usual(p, r, ret_id);
 	if (__builtin_expect(key <= rr.server[queue_last(rr.link, queue)].key, 0))
 		return picker_usual(p, r, ret_id);
-	advance(&rr, place, key);
-	rr.server[place].order = next_order(rr.c);
+	advance(&rr, i, key);
+	rr.server[i].order = next_order(rr.c);
 	queue_rotate(rr.link, queue);
-	usual_end(p, r, place, NULL, ret_id);
+	m = &rr.member[i];
+	usual_start(p, r, m->slot, m->id, m->place, NULL, ret_id);
 	play(&rr, k, rank_of(&rr.server[queue_first(rr.link, queue)], k));
 	return 0;
 }
@@ -393,10 +444,10 @@ int roundrobin_usual(struct lb_picker *p, const struct lb_request *r, uint64_t *
 /* ---- Coming over to a snapshot ---- */
 
 /* One who was in the old snapshot: the same place, or an earlier one when the weight grew. */
-static void carry_over(struct rr *rr, uint32_t place, const struct rr_server *was, uint64_t carry,
+static void carry_over(struct rr *rr, uint32_t i, const struct rr_server *was, uint64_t carry,
 		       enum where w)
 {
-	const uint32_t k = rr->classes->of[place];
+	const uint32_t k = rr->member[i].of_class;
 	const struct rr_step *step = &rr->step[k];
 	const uint64_t now = rr->c->now, sooner = due_of(was->last) + due_of(step->most);
 	uint64_t due = due_of(was->key);
@@ -405,16 +456,15 @@ static void carry_over(struct rr *rr, uint32_t place, const struct rr_server *wa
 		due = sooner > now ? sooner : now;
 	if (w != HERE || carry >= weight_of(step))
 		carry = 0;
-	rr->server[place] = *was;
-	rr->server[place].key = key_of(due, carry, step);
-	queue_append(rr->link, queue_of(rr, k, w), place);
+	rr->server[i] = *was;
+	rr->server[i].key = key_of(due, carry, step);
+	queue_append(rr->link, queue_of(rr, k, w), i);
 	rr->c->n_unseen += w == UNSEEN;
 	rr->c->n_next += w == NEXT;
 }
 
 /* Everyone who was in one of the old queues goes into one of the same kind here. */
-static void carry_over_all(const struct lb_snapshot *s, struct rr *rr,
-			   const struct lb_snapshot *old, const struct rr *was)
+static void carry_over_all(const struct lb_snapshot *s, struct rr *rr, const struct rr *was)
 {
 	for (enum where w = HERE; w < QUEUES; w++) {
 		for (uint32_t k = 0; k < was->classes->n; k++) {
@@ -422,10 +472,10 @@ static void carry_over_all(const struct lb_snapshot *s, struct rr *rr,
 			uint32_t i = queue_first(was->link, queue);
 
 			for (; i != queue; i = queue_next(was->link, queue, i)) {
-				ssize_t place = lb_snapshot_find(s, old->at[i].id);
+				ssize_t place = lb_snapshot_find(s, was->member[i].id);
 
 				if (place >= 0 && s->at[place].weight)
-					carry_over(rr, (uint32_t)place, &was->server[i],
+					carry_over(rr, rr->number[place], &was->server[i],
 						   carry_of(was->server[i].key, &was->step[k]), w);
 			}
 		}
@@ -454,7 +504,7 @@ static void roundrobin_adopt(const struct lb_snapshot *s, void *cursor,
 		c->now = was.c->now;
 		c->window = was.c->window;
 		c->order = was.c->order;
-		carry_over_all(s, &rr, old, &was);
+		carry_over_all(s, &rr, &was);
 	}
 	if (c->now == c->window) /* nothing picked yet: the window starts with these weights */
 		c->window = c->now = total_of(s);
@@ -462,8 +512,8 @@ static void roundrobin_adopt(const struct lb_snapshot *s, void *cursor,
 	for (uint32_t i = 0; i < s->n; i++) {
 		if (!s->at[i].weight || was_there(old, s->at[i].id))
 			continue;
-		rr.server[i].order = next_order(c);
-		queue_append(rr.link, queue_of(&rr, rr.classes->of[i], UNSEEN), i);
+		rr.server[rr.number[i]].order = next_order(c);
+		queue_append(rr.link, queue_of(&rr, rr.classes->of[i], UNSEEN), rr.number[i]);
 		c->n_unseen++;
 	}
 	if (!rr.classes->n)

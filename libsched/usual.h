@@ -19,28 +19,34 @@ static inline struct lb_query usual_query(struct lb_picker *p, const struct lb_r
 }
 
 /* Counts what was chosen, and says who it is. `started`, a constant, is no call; NULL: nothing. */
+static inline __attribute__((always_inline)) int
+usual_start(struct lb_picker *p, const struct lb_request *r, uint32_t slot, uint64_t id,
+	    size_t place, usual_started *started, uint64_t *ret_id)
+{
+	if (!(r->flags & LB_REQUEST_UNCOUNTED)) {
+		struct ledger_row *row = p->counting.row; /* nothing written here changes it */
+
+		if (!row_start(row, slot))
+			return picker_start_any(p, r, place, started, ret_id);
+		row_add_active(row, 1);
+		if (started)
+			started(p->snap, p->cursor, place, r);
+	}
+	*ret_id = id;
+	return 0;
+}
+
+/* Likewise, of a place, or of nobody. */
 static inline __attribute__((always_inline)) int usual_end(struct lb_picker *p,
 							   const struct lb_request *r,
 							   ssize_t place, usual_started *started,
 							   uint64_t *ret_id)
 {
-	const struct lb_snapshot *s = p->snap;
-	const struct snap_server *e;
+	const struct snap_server *e = &p->snap->at[place];
 
 	if (__builtin_expect(place < 0, 0))
-		return picker_nobody(s, r);
-	e = &s->at[place];
-	if (!(r->flags & LB_REQUEST_UNCOUNTED)) {
-		struct ledger_row *row = p->counting.row; /* nothing written here changes it */
-
-		if (!row_start(row, e->slot))
-			return picker_start_any(p, r, (size_t)place, started, ret_id);
-		row_add_active(row, 1);
-		if (started)
-			started(s, p->cursor, (size_t)place, r);
-	}
-	*ret_id = e->id;
-	return 0;
+		return picker_nobody(p->snap, r);
+	return usual_start(p, r, e->slot, e->id, (size_t)place, started, ret_id);
 }
 
 /* Makes NAME_usual(), for algos.h and algos.c. */
