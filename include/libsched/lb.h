@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Choosing a server for each request or connection.
+ * Choosing a server for each request or connection. examples/hello/sched.c is a whole program.
  *
  * A group (struct lb_group) is a pool of servers and the algorithm that chooses among them. It has
  * one editor: edits are staged, and lb_group_commit() builds a new immutable snapshot beside the
@@ -24,9 +24,16 @@
  * is done; when its id is added again before that, it comes back with its counters (as IPVS revives
  * a destination).
  *
+ * Structs that begin with `size` grow at their end. Set it to sizeof the struct and what you do not
+ * mean to 0: `struct lb_group_opts o = {.size = sizeof(o)};`. Fields that a caller's older struct does
+ * not reach count as 0; what the library fills in ends where the caller's struct does. All that is
+ * passed in is borrowed during the call, names and buffers too.
+ *
  * Errors are 0 or -errno. Besides those named at each call: -EINVAL for NULL where an object is
  * needed and for values out of their range, -E2BIG for an option struct that asks for what this
- * library does not know, -ENOMEM, and -ESHUTDOWN from a picker whose group was closed.
+ * library does not know, -ENOMEM, and -ESHUTDOWN from a picker whose group was closed. After an
+ * error nothing was staged or counted, and nothing written through a pointer, unless the call says
+ * otherwise.
  */
 #ifndef LIBSCHED_LB_H
 #define LIBSCHED_LB_H
@@ -108,7 +115,7 @@ struct lb_group_opts {
 	 *   least-sessions   F5's load-balancing-mode
 	 */
 	const char *algo;
-	/* Your own algorithm instead of a name (then `algo` is NULL); copied. */
+	/* Your own algorithm instead of a name (then `algo` is NULL); copied, its functions must stay. */
 	const struct lb_algo *own_algo;
 	void *own_userdata; /* for own_algo; never touched by the library */
 	/* Random draws and hash tables: same seed, edits and picks give the same choices. */
@@ -165,13 +172,13 @@ struct lb_group_opts {
 
 /*
  * Makes an empty group; its first picks fail with -ENOSR. -ENOENT: no algorithm of that name. The
- * caller owns the group and frees it with lb_group_free().
+ * caller owns the group and frees it with lb_group_free(). Any thread; groups know nothing of each other.
  */
 LIBSCHED_API int lb_group_new(const struct lb_group_opts *o, struct lb_group **ret);
 
 /*
- * [editor] Stages other options, the algorithm too: servers and counters stay, the pickers start
- * the rotation anew. Errors as lb_group_new(); on error nothing is staged.
+ * [editor] Stages other options, all of them, the algorithm too: servers and counters stay, the pickers
+ * start the rotation anew. Errors as lb_group_new().
  */
 LIBSCHED_API int lb_group_configure(struct lb_group *g, const struct lb_group_opts *o);
 
@@ -310,8 +317,10 @@ LIBSCHED_API int lb_server_add(struct lb_group *g, const struct lb_server_opts *
 LIBSCHED_API int lb_server_remove(struct lb_group *g, uint64_t id);
 
 /*
- * [editor] Stage one change each; -ENOENT: no such member. Weights count relative to each other,
- * 0..LB_WEIGHT_MAX; weight 0 leaves the server to requests that prefer it.
+ * [editor] Stage one change each, for the next commit; ranges and meaning as in struct lb_server_opts.
+ * -ENOENT: no such member; -EINVAL: out of range. Weights count relative to each other,
+ * 0..LB_WEIGHT_MAX; weight 0 leaves the server to requests that prefer it. `up`: whether it answers, as
+ * a health check knows it; what runs on it is the host's to end.
  */
 LIBSCHED_API int lb_server_set_weight(struct lb_group *g, uint64_t id, uint32_t weight);
 LIBSCHED_API int lb_server_set_maxconn(struct lb_group *g, uint64_t id, uint32_t maxconn);
@@ -363,7 +372,8 @@ enum lb_thaw_flag {
 /*
  * [editor] Writes the servers as they are staged: settings, state, up or down, slow start, counters, the
  * removed ones with connections too. Returns the bytes it takes; if that is more than cap, nothing is
- * written. The format has a version; it holds no name, address or secret. -EINVAL.
+ * written (buf may be NULL when cap is 0). The format has a version and is the same on every machine;
+ * it holds no name, address or secret. -EINVAL.
  */
 LIBSCHED_API ssize_t lb_group_freeze(const struct lb_group *g, void *buf, size_t cap);
 
@@ -434,6 +444,8 @@ struct lb_request {
  *
  * maxconn holds across all pickers: of two that race for the last connection one gets it.
  *
+ * `r` NULL: every default. *ret_id is written on success alone.
+ *
  * - -EAGAIN: those that could be chosen are full, or have no room left in the algorithm's eyes
  *   (ovf), or are not those of the key (sh, dh, mh without LB_GROUP_FALLBACK). Queue the request, or
  *   try later.
@@ -448,9 +460,10 @@ LIBSCHED_API int lb_pick(struct lb_picker *p, const struct lb_request *r, uint64
 /*
  * [picker] Chooses for n requests at once, as n calls of lb_pick() in this order would: each is `r` (NULL: every
  * default) with key64[i] for its key (key64 NULL: all have r->key64). One look at the newest snapshot serves
- * all, and maglev without limits goes through the keys in one go. ret_ids[i] is the server, or 0 where
- * lb_pick() would have failed: ask it for that one to learn why, or try later. Returns how many got one, or
- * a negative error with nothing chosen. key64 and ret_ids may be the same memory.
+ * all, and maglev without limits goes through the keys in one go. ret_ids[i] is the server, to be ended by
+ * lb_done(), or 0 where lb_pick() would have failed: ask it for that one to learn why, or try later. Returns
+ * how many got one (n may be 0), or a negative error with nothing chosen. key64 and ret_ids may be the same
+ * memory.
  */
 LIBSCHED_API ssize_t lb_pick_many(struct lb_picker *p, const struct lb_request *r,
 				  const uint64_t *key64, size_t n, uint64_t *ret_ids);
@@ -468,14 +481,15 @@ struct lb_outcome {
 	size_t size;	     /* sizeof(struct lb_outcome) */
 	uint64_t now_ns;     /* as in struct lb_request */
 	uint64_t latency_ns; /* request to first byte, or what the caller compares. 0: unknown */
-	uint64_t bytes;
+	uint64_t bytes;	     /* sent, received or both: added up for lb_server_stats(), no more */
 	uint32_t result;   /* enum lb_result */
 	uint32_t inactive; /* 1: it was counted inactive when it ended (IPVS), not active */
 };
 
 /*
  * [picker] Ends what lb_pick() began, through any picker of the group: the thread that finishes
- * need not be the one that picked. -ENOENT: unknown id. A count never goes below 0.
+ * need not be the one that picked. `o` may be NULL. -ENOENT: unknown id. A count never goes below 0. O(1),
+ * and what the algorithm has to do.
  */
 LIBSCHED_API int lb_done(struct lb_picker *p, uint64_t id, const struct lb_outcome *o);
 
@@ -507,7 +521,7 @@ LIBSCHED_API int lb_picker_refresh(struct lb_picker *p);
  * [picker] Where it is in its rotation and its random numbers, as bytes; lb_picker_freeze() returns as
  * lb_group_freeze() does. Thaw it into a picker of a group with the same servers, after their commit:
  * servers that are not there are passed over. What cannot be carried (rotations that keep a place for
- * each server) starts anew. -EBADMSG, -EPROTONOSUPPORT as above; -ENOENT: of another algorithm.
+ * each server) starts anew. -EBADMSG, -EPROTONOSUPPORT as lb_group_thaw(); -ENOENT: of another algorithm.
  */
 LIBSCHED_API ssize_t lb_picker_freeze(struct lb_picker *p, void *buf, size_t cap);
 LIBSCHED_API int lb_picker_thaw(struct lb_picker *p, const void *buf, size_t len);
@@ -566,7 +580,7 @@ LIBSCHED_API int lb_explain(struct lb_picker *p, const struct lb_request *r,
 			    int (*row)(const struct lb_explanation *e, void *userdata),
 			    void *userdata);
 
-/* "chosen", "down", "at its maxconn", …; "unknown" for other numbers. Static; any thread. */
+/* In words: "chosen", "down", "at its maxconn", …; "unknown" for other numbers. Static; any thread. */
 LIBSCHED_API const char *lb_verdict_string(enum lb_verdict v);
 
 #ifdef __cplusplus

@@ -129,11 +129,17 @@ struct lb_algo {
 	ssize_t (*slot)(const struct lb_snapshot *s, size_t i);
 };
 
+/*
+ * What follows is for the functions above, on the snapshot and the query they are called with, in the thread that
+ * calls them. It is made for the pick and checks nothing: a place is below lb_snapshot_count(), pointers are not NULL.
+ * What is returned by pointer lives as long as the snapshot.
+ */
+
 /* Members: places are 0..lb_snapshot_count()-1. */
 LIBSCHED_API size_t lb_snapshot_count(const struct lb_snapshot *s);
 /* Counts the snapshots of the group. */
 LIBSCHED_API uint64_t lb_snapshot_generation(const struct lb_snapshot *s);
-/* The id of a place; the place must be one of s. */
+/* The id of a place. */
 LIBSCHED_API uint64_t lb_snapshot_id(const struct lb_snapshot *s, size_t place);
 /* The place of an id, or -1. O(1). */
 LIBSCHED_API ssize_t lb_snapshot_find(const struct lb_snapshot *s, uint64_t id);
@@ -143,7 +149,7 @@ LIBSCHED_API uint32_t lb_snapshot_weight(const struct lb_snapshot *s, size_t pla
 LIBSCHED_API uint32_t lb_snapshot_configured_weight(const struct lb_snapshot *s, size_t place);
 /* [editor] The key the server was added with, else its id; inside build() only. */
 LIBSCHED_API uint64_t lb_snapshot_key(const struct lb_snapshot *s, size_t place);
-/* A counter of this moment. */
+/* A counter of this moment, of what all pickers counted. O(pickers). */
 LIBSCHED_API uint32_t lb_snapshot_counter(const struct lb_snapshot *s, size_t place,
 					  enum lb_counter c);
 /*
@@ -157,6 +163,7 @@ LIBSCHED_API void *lb_snapshot_server_state(const struct lb_snapshot *s, size_t 
 LIBSCHED_API const void *lb_snapshot_table(const struct lb_snapshot *s);
 /* The options of the group, defaults filled in; `algo` and `own_algo` are NULL. */
 LIBSCHED_API const struct lb_group_opts *lb_snapshot_opts(const struct lb_snapshot *s);
+/* lb_group_opts.seed and lb_group_opts.own_userdata. */
 LIBSCHED_API uint64_t lb_snapshot_seed(const struct lb_snapshot *s);
 LIBSCHED_API void *lb_snapshot_userdata(const struct lb_snapshot *s);
 

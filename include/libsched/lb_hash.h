@@ -66,7 +66,8 @@ LIBSCHED_API uint64_t lb_hash_nginx(const void *key, size_t len);
 
 /*
  * The key of a server for ketama: its name as it stands in nginx's configuration, "192.0.2.1:80", "host",
- * "unix:/path"; nginx adds no port where none is written. Requests have lb_hash_crc32() of their key.
+ * "unix:/path"; nginx adds no port where none is written. NUL-terminated, not NULL. Requests have
+ * lb_hash_crc32() of their key.
  */
 LIBSCHED_API uint64_t lb_hash_ketama_server(const char *name);
 

@@ -5,7 +5,8 @@
  *
  * Three ways: a table of keys (source address, or any hash of what identifies a client), a cookie as
  * HAProxy inserts it, a cookie as F5 BIG-IP inserts it (BIGipServer<pool>), which needs no table at all.
- * Nothing here reads a clock or allocates but lb_persist_new(). Errors as in <libsched/lb.h>.
+ * Nothing here reads a clock, and lb_persist_new() alone allocates. Cookies and keys are pure functions; any
+ * thread. Structs and errors as in <libsched/lb.h>.
  */
 #ifndef LIBSCHED_LB_PERSIST_H
 #define LIBSCHED_LB_PERSIST_H
@@ -48,7 +49,9 @@ struct lb_persist_opts {
 	void *userdata;
 };
 
-/* The caller owns the table and frees it; on_change is not called for what it held then. */
+/*
+ * The caller owns the table and frees it (NULL is fine); on_change is not called for what it held then.
+ */
 LIBSCHED_API int lb_persist_new(const struct lb_persist_opts *o, struct lb_persist **ret);
 LIBSCHED_API void lb_persist_free(struct lb_persist *t);
 
@@ -72,8 +75,11 @@ struct lb_persist_stats {
 	size_t size;	  /* set by the caller */
 	uint32_t entries; /* there is room for */
 	uint32_t used;	  /* those whose time ran out, but nobody asked for, included */
+	/* Ever: found; not found; gave way, for want of room; found to have run out, each a miss too. */
 	uint64_t hits, misses, evicted, expired;
 };
+
+/* Copies out how the table stands. */
 LIBSCHED_API int lb_persist_stats(const struct lb_persist *t, struct lb_persist_stats *ret);
 
 /*
