@@ -346,7 +346,7 @@ void cfg_check(struct reader *r)
 	struct cfg_proxy *p;
 
 	number_proxies(r);
-
+	cfg_tls_extra(r); /* before certificates are read */
 	STAILQ_FOREACH (p, &r->cfg->proxies, next) {
 		if (p->set.disabled)
 			continue;

@@ -272,6 +272,9 @@ bool tls_set_word(struct reader *r, struct tls_settings *s, const char *word, si
 void kw_tls_base(struct reader *r, size_t first, const void *data);
 void kw_tls_default(struct reader *r, size_t first, const void *data);
 void kw_tls_keylog(struct reader *r, size_t first, const void *data);
+keyword_fn kw_tls_extra, kw_tls_extra_files, kw_tls_issuers, kw_tls_provider;
+/* What is read beside certificates. */
+void cfg_tls_extra(struct reader *r);
 void kw_tls_dh(struct reader *r, size_t first, const void *data);
 void kw_tls_number(struct reader *r, size_t first, const void *data);
 void kw_tls_server_verify(struct reader *r, size_t first, const void *data);

@@ -51,6 +51,8 @@ struct cfg_tls_global {
 	const char *ca_base, *crt_base;
 	unsigned cache_size;
 	bool servers_unverified; /* ssl-server-verify none */
+	struct tls_extra_words extra;
+	struct diag_place issuers_at;
 };
 
 struct cfg;

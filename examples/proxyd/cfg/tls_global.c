@@ -41,7 +41,7 @@ void kw_tls_number(struct reader *r, size_t first, const void *data)
 	else if (!strcmp(word, "tune.ssl.ssl-ctx-cache-size")) {
 		if (read_number(r, first, word, 0, 1000000, &g->all.forged_max) && !g->all.forged_max)
 			g->all.forged_max = 1; /* 0 is the default */
-	} else if (!strcmp(word, "tune.ssl.maxrecord"))
+	} else if (!strcmp(word, "tune.ssl.maxrecord") || !strcmp(word, "tune.ssl.hard-maxrecord"))
 		read_number(r, first, word, 0, 16384, &g->all.max_record);
 	else if (!strcmp(word, "tune.ssl.lifetime")) {
 		const char *text = word_at(r, first);
@@ -56,6 +56,71 @@ void kw_tls_number(struct reader *r, size_t first, const void *data)
 		    "fewer than 2048 bits are not safe (and OpenSSL refuses them): 2048 are used");
 		g->all.dh_bits = 2048;
 	}
+}
+
+/* ssl-load-extra-files: those that are not named are not looked for. */
+void kw_tls_extra_files(struct reader *r, size_t first, const void *data)
+{
+	static const struct {
+		const char *name;
+		unsigned what;
+	} known[] = {{"all", TLS_EXTRA_ALL}, {"bundle", TLS_EXTRA_BUNDLE}, {"issuer", TLS_EXTRA_ISSUER}, {"key", TLS_EXTRA_KEY},
+		     {"none", 0},	      {"ocsp", TLS_EXTRA_OCSP},	      {"sctl", 0}};
+	unsigned wanted = 0;
+
+	(void)data;
+	for (size_t i = first; i < r->line->n; i++) {
+		size_t k = 0;
+
+		while (k < sizeof(known) / sizeof(known[0]) && strcmp(known[k].name, word_at(r, i)) != 0)
+			k++;
+		if (k == sizeof(known) / sizeof(known[0])) {
+			say(r, DIAG_ERROR, i, "\"%s\" is no kind of file: write all, none, or any of bundle, issuer, key, ocsp, sctl", word_at(r, i));
+			return;
+		}
+		if (!strcmp(known[k].name, "sctl"))
+			say(r, DIAG_WARNING, i, "FILE.sctl is not read: certificates have their timestamps (RFC 6962) in themselves");
+		wanted |= known[k].what;
+	}
+	r->cfg->global.tls.extra.without = TLS_EXTRA_ALL & ~wanted;
+}
+
+/* ssl-load-extra-del-ext, ssl-skip-self-issued-ca */
+void kw_tls_extra(struct reader *r, size_t first, const void *data)
+{
+	struct tls_extra_words *x = &r->cfg->global.tls.extra;
+
+	(void)data;
+	*(!strcmp(word_at(r, first - 1), "ssl-load-extra-del-ext") ? &x->del_ext : &x->skip_self_issued) = !r->no;
+}
+
+void kw_tls_issuers(struct reader *r, size_t first, const void *data)
+{
+	(void)data;
+	r->cfg->global.tls.extra.issuers_path = keep_word(r, first);
+	r->cfg->global.tls.issuers_at = place_at(r, first);
+}
+
+/* ssl-provider, ssl-provider-path, ssl-propquery */
+void kw_tls_provider(struct reader *r, size_t first, const void *data)
+{
+	const char *word = word_at(r, first - 1), *value = word_at(r, first);
+	bool ok = !strcmp(word, "ssl-provider")	       ? tls_provider_load(value)
+		  : !strcmp(word, "ssl-provider-path") ? tls_provider_path(value)
+						       : tls_provider_query(value);
+
+	(void)data;
+	if (!ok)
+		say(r, DIAG_ERROR, first, "OpenSSL does not take this for %s: see openssl list -providers, and provider(7)", word);
+}
+
+void cfg_tls_extra(struct reader *r)
+{
+	struct cfg_tls_global *g = &r->cfg->global.tls;
+	const struct tls_extra_words *x = &g->extra;
+
+	if (x->without || x->del_ext || x->skip_self_issued || x->issuers_path)
+		r->no_memory |= !tls_store_set_extra(r->cfg->tls_store, x, r->diag, &g->issuers_at);
 }
 
 void kw_tls_keylog(struct reader *r, size_t first, const void *data)

@@ -161,12 +161,12 @@ static bool take_key(struct tls_pair *p, struct diag *d, const struct diag_place
 	size_t len = strlen(p->item.file);
 
 	p->key = read_key(p->item.file, &locked);
-	if (!p->key && !locked) {
-		snprintf(beside, sizeof(beside), "%s.key", p->item.file);
+	if (!p->key && !locked && tls_extra_wants(p->extra, TLS_EXTRA_KEY)) {
+		tls_extra_name(p->extra, p->item.file, ".key", beside, sizeof(beside));
 		p->key = read_key(beside, &locked);
 	}
-	if (!p->key && !locked && len > 4 &&
-	    !strcmp(p->item.file + len - 4, ".crt")) { /* ssl-load-extra-del-ext */
+	/* both names at once do no harm */
+	if (!p->key && !locked && tls_extra_wants(p->extra, TLS_EXTRA_KEY) && len > 4 && !strcmp(p->item.file + len - 4, ".crt")) {
 		snprintf(beside, sizeof(beside), "%.*s.key", (int)len - 4, p->item.file);
 		p->key = read_key(beside, &locked);
 	}
@@ -198,7 +198,9 @@ static void take_issuer(struct tls_pair *p)
 	STACK_OF(X509) * issuer;
 	const char *why;
 
-	snprintf(beside, sizeof(beside), "%s.issuer", p->item.file);
+	if (!tls_extra_wants(p->extra, TLS_EXTRA_ISSUER))
+		return;
+	tls_extra_name(p->extra, p->item.file, ".issuer", beside, sizeof(beside));
 	issuer = access(beside, R_OK) == 0 ? tls_certs_read(beside, &why) : NULL;
 	p->issuer = issuer ? sk_X509_shift(issuer) : NULL;
 	sk_X509_pop_free(issuer, X509_free);
@@ -225,8 +227,8 @@ static void take_ocsp(struct tls_pair *p, struct diag *d, const struct diag_plac
 	char *data;
 	long len;
 
-	snprintf(beside, sizeof(beside), "%s.ocsp", p->item.file);
-	if (access(beside, F_OK) != 0)
+	tls_extra_name(p->extra, p->item.file, ".ocsp", beside, sizeof(beside));
+	if (!tls_extra_wants(p->extra, TLS_EXTRA_OCSP) || access(beside, F_OK) != 0)
 		return;
 	b = tls_file(beside, &why);
 	if (!b) {
@@ -246,7 +248,7 @@ static void take_ocsp(struct tls_pair *p, struct diag *d, const struct diag_plac
 	BIO_free(b);
 }
 
-struct tls_pair *tls_pair_read(const char *file, struct diag *d, const struct diag_place *at)
+struct tls_pair *tls_pair_read(const char *file, struct tls_extra *extra, struct diag *d, const struct diag_place *at)
 {
 	struct tls_pair *p = (struct tls_pair *)tls_item_new(TLS_CERT, file);
 	STACK_OF(X509) *chain = NULL;
@@ -261,6 +263,7 @@ struct tls_pair *tls_pair_read(const char *file, struct diag *d, const struct di
 	}
 	p->leaf = sk_X509_shift(chain);
 	p->chain = chain;
+	p->extra = tls_extra_hold(extra);
 	p->kind = kind_of(p->leaf);
 	if (!take_key(p, d, at)) {
 		tls_item_free(&p->item);
@@ -281,6 +284,7 @@ static struct tls_pair *copy_of(const struct tls_pair *p)
 	if (!copy)
 		return NULL;
 	copy->kind = p->kind;
+	copy->extra = tls_extra_hold(p->extra);
 	copy->leaf = p->leaf;
 	copy->issuer = p->issuer;
 	copy->key = p->key;
@@ -450,17 +454,18 @@ bool tls_pair_is_whole(const struct tls_pair *p, char *why, size_t cap)
 /* Is it about this certificate? Its issuer is the first of the chain, the one of FILE.issuer, or itself. */
 static bool is_about(const struct tls_pair *p, OCSP_CERTID *id)
 {
-	X509 *issuer = sk_X509_num(p->chain) > 0 ? sk_X509_value(p->chain, 0) : p->issuer ? p->issuer : p->leaf;
+	STACK_OF(X509) *chain = tls_pair_chain(p);
+	X509 *issuer = sk_X509_num(p->chain) > 0 || !p->issuer ? sk_X509_num(chain) > 0 ? sk_X509_value(chain, 0) : p->leaf : p->issuer;
 	ASN1_OBJECT *digest = NULL;
 	const EVP_MD *md;
-	OCSP_CERTID *own;
+	OCSP_CERTID *own = NULL;
 	bool same;
 
-	if (!p->leaf || !OCSP_id_get0_info(NULL, &digest, NULL, NULL, id) || !(md = EVP_get_digestbyobj(digest)))
-		return false;
-	own = OCSP_cert_to_id(md, p->leaf, issuer);
+	if (p->leaf && OCSP_id_get0_info(NULL, &digest, NULL, NULL, id) && (md = EVP_get_digestbyobj(digest)))
+		own = OCSP_cert_to_id(md, p->leaf, issuer);
 	same = own && OCSP_id_cmp(own, id) == 0;
 	OCSP_CERTID_free(own);
+	sk_X509_pop_free(chain, X509_free);
 	return same;
 }
 
@@ -530,6 +535,7 @@ void tls_pair_clear(struct tls_pair *p)
 {
 	X509_free(p->leaf);
 	sk_X509_pop_free(p->chain, X509_free);
+	tls_extra_free(p->extra);
 	X509_free(p->issuer);
 	EVP_PKEY_free(p->key);
 	free(p->ocsp);
@@ -538,8 +544,10 @@ void tls_pair_clear(struct tls_pair *p)
 bool tls_pair_use(const struct tls_pair *p, SSL_CTX *ctx)
 {
 	EVP_PKEY *key = EVP_PKEY_dup(p->key);
-	bool ok = key && SSL_CTX_use_cert_and_key(ctx, p->leaf, key, p->chain, 1) == 1;
+	STACK_OF(X509) *chain = tls_pair_shown_chain(p);
+	bool ok = key && SSL_CTX_use_cert_and_key(ctx, p->leaf, key, chain, 1) == 1;
 
+	sk_X509_pop_free(chain, X509_free);
 	EVP_PKEY_free(key);
 	return ok;
 }

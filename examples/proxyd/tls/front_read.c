@@ -204,7 +204,7 @@ static bool is_there(const struct tls_front *f, const char *file)
 static void read_site(struct tls_front *f, const char *file, const struct tls_source *s,
 		      struct terms *t, struct diag *d)
 {
-	bool any = false, is_bundle = !is_there(f, file);
+	bool any = false, is_bundle = !is_there(f, file) && tls_extra_wants(tls_store_extra(f->store), TLS_EXTRA_BUNDLE);
 
 	if (f->n_sites == TLS_CERTS_MAX) {
 		diag_add(d, DIAG_ERROR, &s->at, "too many certificates: more than %d",

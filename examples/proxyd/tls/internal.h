@@ -35,6 +35,7 @@ struct tls_pair {
 	bool tried; /* OpenSSL takes it */
 	X509 *leaf; /* NULL: nothing was set yet */
 	STACK_OF(X509) * chain;
+	struct tls_extra *extra; /* where it was read; NULL: as by default */
 	X509 *issuer;  /* of `file`.issuer: whose OCSP answers count; clients are told the chain alone */
 	EVP_PKEY *key; /* nobody works with it: each worker has a copy */
 	unsigned char *ocsp;
@@ -52,7 +53,7 @@ struct tls_trusted {
  * Certificate, chain and key of one PEM file; a key that is not there is looked for in `file`.key, an OCSP
  * answer in `file`.ocsp, the issuer in `file`.issuer. What is wrong goes to `d`. NULL: it is of no use.
  */
-struct tls_pair *tls_pair_read(const char *file, struct diag *d, const struct diag_place *at);
+struct tls_pair *tls_pair_read(const char *file, struct tls_extra *extra, struct diag *d, const struct diag_place *at);
 /* What the item has beside its head. */
 void tls_pair_clear(struct tls_pair *p);
 
@@ -73,6 +74,26 @@ struct tls_trusted *tls_store_trusted(struct tls_store *s, enum tls_kind kind, c
 struct tls_trusted *tls_trusted_parse(enum tls_kind kind, const char *file, BIO *b, const char **ret_why);
 /* The same of a file, or of the files of a folder that end with .pem, .crt, .cer or .crl and do not begin with a dot. */
 struct tls_trusted *tls_trusted_read(enum tls_kind kind, const char *path, const char **ret_why);
+
+/* ---- extra.c ---- */
+
+struct tls_extra;
+
+/* NULL: no memory. */
+struct tls_extra *tls_extra_new(const struct tls_extra_words *words, struct diag *d, const struct diag_place *at);
+struct tls_extra *tls_extra_hold(struct tls_extra *x); /* NULL is fine, here and below */
+void tls_extra_free(struct tls_extra *x);
+bool tls_extra_wants(const struct tls_extra *x, unsigned what);
+/* The file beside `file`. */
+void tls_extra_name(const struct tls_extra *x, const char *file, const char *suffix, char *buf, size_t cap);
+const struct tls_extra *tls_store_extra(const struct tls_store *s);
+
+/* Its own chain, or that of its issuer in issuers-chain-path; to be freed. NULL: none. */
+STACK_OF(X509) * tls_pair_chain(const struct tls_pair *p);
+/* What clients are told of it. */
+STACK_OF(X509) * tls_pair_shown_chain(const struct tls_pair *p);
+/* Where its chain came from, when that is not its own file; else NULL. */
+const char *tls_pair_issuer_file(const struct tls_pair *p);
 
 /* Into a context, with a copy of its own of the key. */
 bool tls_pair_use(const struct tls_pair *p, SSL_CTX *ctx);

@@ -218,12 +218,18 @@ static void put_revocations(BIO *b, X509_CRL *crl)
 
 static void put_pair(BIO *b, const struct tls_pair *p)
 {
+	STACK_OF(X509) *chain = tls_pair_chain(p);
+	const char *from = tls_pair_issuer_file(p);
+
 	if (p->leaf)
 		put_certificate(b, p->leaf);
-	for (int i = 0; i < sk_X509_num(p->chain); i++) {
-		put_name(b, "Chain Subject", X509_get_subject_name(sk_X509_value(p->chain, i)));
-		put_name(b, "Chain Issuer", X509_get_issuer_name(sk_X509_value(p->chain, i)));
+	if (from)
+		BIO_printf(b, "Chain Filename: %s\n", from);
+	for (int i = 0; i < sk_X509_num(chain); i++) {
+		put_name(b, "Chain Subject", X509_get_subject_name(sk_X509_value(chain, i)));
+		put_name(b, "Chain Issuer", X509_get_issuer_name(sk_X509_value(chain, i)));
 	}
+	sk_X509_pop_free(chain, X509_free);
 	BIO_printf(b, "OCSP Response Key: ");
 	put_id(b, p);
 	BIO_printf(b, "\n");

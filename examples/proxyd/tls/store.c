@@ -13,6 +13,7 @@
 struct tls_store {
 	void *tree[TLS_KINDS]; /* of struct tls_item, by name; see tsearch(3) */
 	struct tls_item *open[TLS_KINDS];
+	struct tls_extra *extra; /* NULL: as by default */
 };
 
 /* ---- Items ---- */
@@ -195,7 +196,21 @@ void tls_store_free(struct tls_store *s)
 		tdestroy(s->tree[kind], free_node);
 		tls_item_free(s->open[kind]);
 	}
+	if (s)
+		tls_extra_free(s->extra);
 	free(s);
+}
+
+bool tls_store_set_extra(struct tls_store *s, const struct tls_extra_words *words, struct diag *d, const struct diag_place *at)
+{
+	tls_extra_free(s->extra);
+	s->extra = tls_extra_new(words, d, at);
+	return s->extra;
+}
+
+const struct tls_extra *tls_store_extra(const struct tls_store *s)
+{
+	return s->extra;
 }
 
 static int by_file(const void *a, const void *b)
@@ -289,7 +304,7 @@ struct tls_pair *tls_store_pair(struct tls_store *s, const char *file, bool agai
 		diag_add(d, DIAG_ERROR, at, "%s: nothing was set for this certificate yet", file);
 		return NULL;
 	}
-	p = tls_pair_read(file, d, at);
+	p = tls_pair_read(file, s->extra, d, at);
 	return keep(s, p ? &p->item : NULL, d, at);
 }
 

@@ -88,6 +88,27 @@ struct tls_item; /* one file; it never changes, but is replaced by another of it
 struct tls_store *tls_store_new(void);
 void tls_store_free(struct tls_store *s);
 
+/* What is looked for beside a certificate: bits. */
+#define TLS_EXTRA_BUNDLE 1u /* FILE.rsa, FILE.ecdsa, FILE.dsa */
+#define TLS_EXTRA_OCSP 2u
+#define TLS_EXTRA_ISSUER 4u
+#define TLS_EXTRA_KEY 8u
+#define TLS_EXTRA_ALL 15u
+
+struct tls_extra_words {
+	unsigned without; /* TLS_EXTRA_… that are not looked for */
+	bool del_ext;	  /* "a.key" beside "a.crt", not "a.crt.key" */
+	bool skip_self_issued; /* roots of chains are not told */
+	const char *issuers_path; /* chains for certificates without one; NULL: none */
+};
+/* Before the first certificate is read. False: no memory. */
+bool tls_store_set_extra(struct tls_store *s, const struct tls_extra_words *words, struct diag *d, const struct diag_place *at);
+
+/* ssl-provider, ssl-provider-path, ssl-propquery: of the process, from now on. False: OpenSSL does not want it. */
+bool tls_provider_load(const char *name);
+bool tls_provider_path(const char *folder);
+bool tls_provider_query(const char *properties);
+
 /* NULL: there is none of this name. */
 struct tls_item *tls_store_find(const struct tls_store *s, enum tls_kind kind, const char *file);
 /* In the place of that of its name, if there is one. 0 or -ENOMEM. It takes one more reference. */
