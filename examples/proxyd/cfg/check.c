@@ -253,7 +253,6 @@ static void become_http(struct reader *r, struct cfg_proxy *p)
 		 p->name, to->name);
 	p->set.mode = CFG_MODE_HTTP;
 	p->set.became_http = true;
-	p->set.http.log |= p->set.tcplog;
 }
 
 static void check_observe(struct reader *r, struct cfg_proxy *p)

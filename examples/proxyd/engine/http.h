@@ -217,7 +217,8 @@ static inline bool client_leaves(const struct worker *w, const struct client *c)
 /* The deadline may have come nearer. */
 void client_arm(struct worker *w, struct client *c);
 
-
+/* "Connect from …" stands in the log for its first request already: mode tcp, as written, tells of connections. */
+bool client_was_told(const struct client *c);
 /* Takes the accepted socket over. False: no memory. */
 bool client_accept(struct worker *w, struct socket_handle *l, int fd,
 		   const struct sockaddr_storage *from);

@@ -60,6 +60,21 @@ static void set_list(struct worker *w, struct client *c, enum client_list on)
 		TAILQ_INSERT_TAIL(&w->http->dead, c, link);
 }
 
+bool client_was_told(const struct client *c)
+{
+	return !c->not_first && !c->h.tls && frontend_is_written_tcp(c->frontend);
+}
+
+/* It is known where it is from. False: rules do not want it. */
+static bool client_known(struct worker *w, struct client *c)
+{
+	if (!connection_known(w, &ENDS(c)))
+		return false;
+	if (c->frontend->connectlog && client_was_told(c))
+		log_connect(w, c->frontend, &c->from, &c->to, c->h.fd);
+	return true;
+}
+
 bool client_accept(struct worker *w, struct socket_handle *l, int fd,
 		   const struct sockaddr_storage *from)
 {
@@ -91,7 +106,7 @@ bool client_accept(struct worker *w, struct socket_handle *l, int fd,
 	if (l->tls && !(c->h.tls = shake_begin(w, l->tls, fd)))
 		c->closing = true;
 	if (!connection_admit(w, &ENDS(c), &c->greeting) ||
-	    (!c->greeting && !connection_known(w, &ENDS(c))))
+	    (!c->greeting && !client_known(w, c)))
 		client_close(w, c);
 	else if (client_begins_tls(c))
 		set_list(w, c, CLIENT_ON_AGAIN);
@@ -380,7 +395,7 @@ static void greet(struct worker *w, struct client *c)
 	switch (read_greeting(w, &ENDS(c))) {
 	case GREETING_READ:
 		c->greeting = false;
-		if (!connection_known(w, &ENDS(c)))
+		if (!client_known(w, c))
 			client_close(w, c);
 		break;
 	case GREETING_PART:

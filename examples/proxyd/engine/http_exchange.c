@@ -272,7 +272,7 @@ void exchange_begin(struct worker *w, struct client *c, uint32_t head_len, uint3
 	}
 	count_request(w, c->frontend);
 	remember(w, x, m);
-	if (c->frontend->connectlog)
+	if (c->frontend->connectlog && !client_was_told(c))
 		log_connect(w, c->frontend, &c->from, &c->to, c->h.fd);
 	h1_body_begin(&x->up, m);
 	n = h1_body_feed(&x->up, body, total - head_len, NULL);

@@ -316,7 +316,7 @@ void log_connect(struct worker *w, const struct frontend *f, const struct endpoi
 		 int fd)
 {
 	const struct endpoint at = to && to->family ? *to : own_address(fd);
-	const char *mode = f->http ? "HTTP" : "TCP";
+	const char *mode = frontend_is_written_tcp(f) ? "TCP" : "HTTP";
 	char client[64], here[64], line[512];
 
 	log_client(from, client, sizeof(client));

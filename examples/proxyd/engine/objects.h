@@ -377,6 +377,12 @@ struct frontend {
 	struct frontend *as_http; /* mode tcp: for those who go to a backend of mode http; NULL: none does */
 };
 
+/* Its lines say "mode tcp": its log has their form, also when all of its clients speak HTTP. */
+static inline bool frontend_is_written_tcp(const struct frontend *f)
+{
+	return f->proxy->set.mode == CFG_MODE_TCP || f->proxy->set.became_http;
+}
+
 /* One worker's socket of one listener. */
 struct socket_handle {
 	struct handle h;

@@ -241,7 +241,7 @@ static bool add_as_http(struct frontend *f)
 	*f->as_http = *f;
 	f->as_http->http = &f->proxy->set.http;
 	f->as_http->httplog = f->tcplog;
-	f->as_http->tcplog = f->as_http->connectlog = false;
+	f->as_http->tcplog = false;
 	f->as_http->stats = NULL;
 	f->as_http->as_http = NULL;
 	return true;

@@ -279,6 +279,50 @@ listen words
     server s 127.0.0.1:{port}
 """
 
+BEFORE_HTTP = """
+global
+    log stdout format raw daemon
+defaults
+    log global
+    timeout connect 1s
+    timeout client 5s
+    timeout server 5s
+frontend plain
+    mode tcp
+    bind 127.0.0.1:{port}
+    default_backend web
+frontend told
+    mode tcp
+    bind 127.0.0.1:{told}
+    option tcplog
+    default_backend web
+backend web
+    mode http
+    http-request return status 200
+"""
+
+
+def test_mode_tcp_before_an_http_backend_is_logged_as_mode_tcp(binary):
+    get, told = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", free_port()
+    with Proxy(binary, BEFORE_HTTP.replace("{told}", str(told))) as p:
+        with p.connect() as c:
+            for n in (1, 2):  # the connection, then each request behind the first
+                c.sendall(get)
+                assert c.recv(4096)
+                line = f"Connect from 127.0.0.1:{c.getsockname()[1]} to 127.0.0.1:{p.port} (plain/TCP)"
+                until("it is told", lambda: p.text().splitlines().count(line) == n)
+        with p.connect() as c:
+            c.sendall(b"\1\2\r\n\r\n")
+            assert b" 400 " in read_all(c)
+            line = f"Connect from 127.0.0.1:{c.getsockname()[1]} to 127.0.0.1:{p.port} (plain/TCP)"
+            until("a connection that asks for nothing is told", lambda: p.text().splitlines().count(line) == 1)
+        for data, wanted in ((get, r"told web/<NOSRV> \S+ \d+ PR|told web/<NOSRV> \S+ \d+ LR"), (b"\1\2\r\n\r\n", r"told told/<NOSRV> -1/-1/\d+ 0 PR")):
+            with p.connect(told) as c:
+                c.sendall(data)
+                assert c.recv(4096)
+                head = rf"127.0.0.1:{c.getsockname()[1]} \[[^]]*\] "
+            until("it is told in the form of tcplog", lambda: re.search(rf"(?m)^{head}(?:{wanted}) \d+/\d+/\d+/\d+/\d+ 0/0$", p.text()))
+
 
 def test_without_a_format_each_beginning_is_logged(binary):
     """Of a connection in mode tcp, of a request in mode http."""
