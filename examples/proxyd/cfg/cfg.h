@@ -405,6 +405,7 @@ struct cfg_check {
 	const char *user; /* mysql, pgsql; NULL: none */
 	const char *helo; /* smtp */
 	bool ehlo;
+	const struct cfg_proxy *httpchk_of; /* whose the lines of http-check are: see steps_of */
 	const char *command, *path; /* external-check; path NULL: /usr/bin:/bin */
 	const struct cfg_step *step;
 	unsigned n_steps;

@@ -23,6 +23,31 @@ static struct cfg_httpchk *own_httpchk(struct reader *r)
 	return c;
 }
 
+/*
+ * The same for a line of the script. As in HAProxy a section's first one takes the place of all that its defaults say;
+ * a section that only expects something asks as they do, where HAProxy 2.6 would not ask at all.
+ */
+static struct cfg_httpchk *own_script(struct reader *r, bool expects)
+{
+	struct cfg_check *check = &r->proxy->set.check;
+	struct cfg_httpchk *c = own_httpchk(r);
+	bool first = check->httpchk_of != r->proxy;
+
+	check->httpchk_of = r->proxy;
+	if (!c || !first)
+		return c;
+	if (!expects) {
+		*c = (struct cfg_httpchk){.drain_404 = c->drain_404, .send_state = c->send_state};
+		check->connect = (struct cfg_check_connect){.given = false};
+		check->mixed = false;
+		return c;
+	}
+	c->expects = c->is_regex = c->not_string = false;
+	c->n_status = c->n_fields = 0;
+	c->string = NULL;
+	return c;
+}
+
 static void set_method(struct reader *r, size_t i, const char *method, struct cfg_httpchk *c)
 {
 	static const char *const known[] = {"OPTIONS", "GET", "HEAD", "POST", "PUT"};
@@ -88,7 +113,7 @@ void kw_httpchk(struct reader *r, size_t first, const void *data)
 		r->proxy->set.check.kind = CFG_CHECK_CONNECT;
 		return;
 	}
-	c = own_httpchk(r);
+	c = own_script(r, false);
 	if (!c)
 		return;
 	r->proxy->set.check.kind = CFG_CHECK_HTTP;
@@ -106,7 +131,7 @@ void kw_httpchk(struct reader *r, size_t first, const void *data)
 
 void kw_http_check_send(struct reader *r, size_t first, const void *data)
 {
-	struct cfg_httpchk *c = own_httpchk(r);
+	struct cfg_httpchk *c = own_script(r, false);
 
 	if (c)
 		c->sends = true;
@@ -172,6 +197,27 @@ static bool read_status(struct reader *r, size_t i, struct cfg_httpchk *c)
 static int by_first(const void *a, const void *b)
 {
 	return (int)*(const uint16_t *)a - (int)*(const uint16_t *)b;
+}
+
+/* The codes that both have: each line of several has to hold. */
+static void intersect(struct reader *r, size_t i, struct cfg_httpchk *c, const struct cfg_httpchk *before)
+{
+	struct cfg_httpchk both = {.n_status = 0};
+
+	for (unsigned a = 0; a < before->n_status; a++)
+		for (unsigned b = 0; b < c->n_status && both.n_status < CFG_STATUS_RANGES; b++) {
+			uint16_t first = c->status[b].first > before->status[a].first ? c->status[b].first : before->status[a].first;
+			uint16_t last = c->status[b].last < before->status[a].last ? c->status[b].last : before->status[a].last;
+
+			if (first <= last) {
+				both.status[both.n_status].first = first;
+				both.status[both.n_status++].last = last;
+			}
+		}
+	if (!both.n_status)
+		say(r, DIAG_ERROR, i, "no code is expected by this line and by those above it: no check would ever pass");
+	memcpy(c->status, both.status, sizeof(c->status));
+	c->n_status = both.n_status;
 }
 
 /* All the codes that the list has not. */
@@ -281,15 +327,54 @@ static void read_field(struct reader *r, size_t i, struct cfg_httpchk *c)
 		say(r, DIAG_ERROR, name + 1, "\"value\" needs a text");
 }
 
+/* `text` as an expression that matches it, behind `p`. */
+static char *put_quoted(char *p, const char *text)
+{
+	p = stpcpy(p, "\\Q");
+	for (; *text; text++) {
+		*p++ = *text;
+		if (text[0] == '\\' && text[1] == 'E') /* would end the quotation */
+			p = stpcpy(p, "\\E\\Q");
+	}
+	return stpcpy(p, "\\E");
+}
+
+/* What the check looks for already, and this as well: one expression that says both. */
+static const char *join(struct reader *r, const struct cfg_httpchk *c, const char *text, bool is_regex, bool not)
+{
+	char *all = keep(r, 8 * (strlen(c->string) + strlen(text)) + 64), *p = all;
+	const struct {
+		const char *text;
+		bool is_regex, not ;
+	} part[] = {{c->string, c->is_regex, c->not_string}, {text, is_regex, not }};
+
+	if (!all)
+		return c->string;
+	p = stpcpy(p, "\\A");
+	for (size_t i = 0; i < 2; i++) {
+		p = stpcpy(p, part[i].not ? "(?!(?s:.*?)(?:" : "(?=(?s:.*?)(?:");
+		p = part[i].is_regex ? stpcpy(p, part[i].text) : put_quoted(p, part[i].text);
+		p = stpcpy(p, "))");
+	}
+	return all;
+}
+
 static void read_body(struct reader *r, size_t i, bool is_regex, bool not, struct cfg_httpchk *c)
 {
 	struct rule_error e = {""};
-	struct regex *re = is_regex ? regex_new(word_at(r, i), false, &e) : NULL;
+	const char *text = word_at(r, i);
+	struct regex *re;
 
+	if (c->string) {
+		text = join(r, c, text, is_regex, not );
+		is_regex = true;
+		not = false;
+	}
+	re = is_regex ? regex_new(text, false, &e) : NULL;
 	if (is_regex && !re)
 		say(r, DIAG_ERROR, i, "%s", e.text);
 	regex_free(re);
-	c->string = keep_word(r, i);
+	c->string = keep_text(r, text);
 	c->is_regex = is_regex;
 	c->not_string = not ;
 }
@@ -311,7 +396,8 @@ static bool says_more(struct reader *r, size_t i)
 
 void kw_http_check_expect(struct reader *r, size_t first, const void *data)
 {
-	struct cfg_httpchk *c = own_httpchk(r);
+	struct cfg_httpchk *c = own_script(r, true);
+	struct cfg_httpchk before;
 	size_t i = first;
 	const char *word;
 	bool not ;
@@ -324,13 +410,16 @@ void kw_http_check_expect(struct reader *r, size_t first, const void *data)
 	not = !strcmp(word_at(r, i), "!");
 	i += not ;
 	word = word_at(r, i);
-	if (!strcmp(word, "status") && r->line->n == i + 2) {
-		if (read_status(r, i + 1, c) && not )
-			complement(c);
-	} else if (!strcmp(word, "rstatus") && r->line->n == i + 2) {
-		read_rstatus(r, i + 1, c);
+	before = *c;
+	if ((!strcmp(word, "status") || !strcmp(word, "rstatus")) && r->line->n == i + 2) {
+		if (*word == 'r')
+			read_rstatus(r, i + 1, c);
+		else if (!read_status(r, i + 1, c))
+			return;
 		if (not )
 			complement(c);
+		if (before.n_status)
+			intersect(r, i + 1, c, &before);
 	} else if ((!strcmp(word, "string") || !strcmp(word, "rstring")) && r->line->n == i + 2) {
 		read_body(r, i + 1, *word == 'r', not, c);
 	} else if ((!strcmp(word, "hdr") || !strcmp(word, "fhdr")) && !not ) {
@@ -365,7 +454,7 @@ static struct cfg_httpchk *begin_round(struct reader *r, const struct cfg_httpch
 
 void kw_http_check_connect(struct reader *r, size_t first, const void *data)
 {
-	struct cfg_httpchk *c = own_httpchk(r);
+	struct cfg_httpchk *c = own_script(r, false);
 	struct cfg_check_connect *how = &r->proxy->set.check.connect, own = {.given = true};
 
 	if (c && (c->sends || c->expects))
@@ -399,7 +488,7 @@ void kw_http_check_connect(struct reader *r, size_t first, const void *data)
 /* http-check set-var(check.NAME) EXPRESSION and its like */
 void kw_http_check_set(struct reader *r, size_t first, const void *data)
 {
-	struct cfg_httpchk *c = own_httpchk(r);
+	struct cfg_httpchk *c = own_script(r, false);
 
 	if (c)
 		cfg_add_check_rule(r, first - 1, c->sends || c->expects ? &c->set_after : &c->set);

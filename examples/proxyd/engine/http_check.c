@@ -64,7 +64,8 @@ static enum health_http_method method_of(const char *name)
 
 bool http_check_describe(const struct cfg_httpchk *c, struct http_check_texts *t, struct health_http_opts *ret)
 {
-	static const struct health_http_range good = {200, 399};
+	static const struct health_http_range good = {200, 399}, any = {100, 999};
+	bool expects_other = c->string || c->n_fields; /* then the code does not count, unless a line says so */
 	size_t len = 0;
 
 	snprintf(t->host, sizeof(t->host), "%s", c->version_1_1 ? "localhost" : "");
@@ -89,7 +90,7 @@ bool http_check_describe(const struct cfg_httpchk *c, struct http_check_texts *t
 	    .version = c->version_1_1 ? HEALTH_HTTP_1_1 : HEALTH_HTTP_1_0,
 	    .path = c->uri,
 	    .host = *t->host ? t->host : NULL,
-	    .status = c->n_status ? t->status : &good,
+	    .status = c->n_status ? t->status : expects_other ? &any : &good,
 	    .n_status = c->n_status ? c->n_status : 1,
 	    .body = c->is_regex ? NULL : c->string,
 	    .regex = c->is_regex ? c->string : NULL,

@@ -92,6 +92,73 @@ def test_one_check_asks_over_several_connections(binary):
         assert len(own.asked) == before
 
 
+# What is expected, and whether 404 with the body "hello \E there" is that.
+EXPECTED = [
+    ("", False),
+    ("status 404", True),
+    ("! status 500", True),
+    ("string hello", True),
+    ("string hullo", False),
+    ("status 400-499 | ! status 405", True),
+    ("status 400-499 | ! status 404", False),
+    ("status 200,404 | rstatus ^2", False),
+    ("string hello | string there", True),
+    ("string hello | string here.", False),
+    ("string hello | ! string there", False),
+    ("! string hullo | rstring ^hel+o.+re$", True),
+    (r"string 'o \E t' | ! rstring ^there | status 404", True),
+    ("string hello | status 200", False),
+    ("hdr name x-a value 1 | string hello", True),
+    ("hdr name x-a value 2 | string hello", False),
+    ("hdr name x-a value 1 | hdr name x-b value 2", True),
+]
+
+
+def test_all_that_is_expected_has_to_be(binary):
+    web = Web(b"HTTP/1.1 404 no\r\nContent-Length: 14\r\nX-A: 1\r\nX-B: 2\r\nConnection: close\r\n\r\nhello \\E there")
+    lines = [f"    option httpchk GET /{n}\n" + "".join(f"    http-check expect {e}\n" for e in what.split(" | ") if e) for n, (what, _) in enumerate(EXPECTED)]
+    backends = [backend(f"b{n}", l, f"s 127.0.0.1:{web.port} check") for n, l in enumerate(lines)]
+    with Asked(binary, text(*backends)) as p:
+        for n, (what, well) in enumerate(EXPECTED):
+            until(f"{what} is judged", lambda: p.row(f"b{n}/s", "status", "check_status")[1] in ("L7OK", "L7STS", "L7RSP"))
+            until(f"{what} is {well}", lambda: p.status(f"b{n}/s") == ("UP" if well else "DOWN"))
+
+
+INHERITED = """defaults
+    mode http
+    timeout connect 5s
+    timeout server 5s
+    option httpchk GET /usual HTTP/1.1
+    http-check send hdr X d
+    http-check expect status 404
+    default-server inter 100 rise 1 fall 1
+backend as_usual
+    server s 127.0.0.1:{web} check
+backend asks
+    http-check send hdr Y b
+    server s 127.0.0.1:{web} check
+backend anew
+    option httpchk GET /anew
+    server s 127.0.0.1:{web} check
+backend both
+    option httpchk HEAD /both HTTP/1.1
+    http-check send hdr Y e
+    http-check expect status 200
+    server s 127.0.0.1:{web} check
+"""
+
+
+def test_own_lines_take_the_place_of_those_of_the_defaults(binary):
+    web = Web()
+    with Asked(binary, text() + INHERITED.replace("{web}", str(web.port))) as p:
+        for name, status in (("as_usual", "DOWN"), ("asks", "UP"), ("anew", "UP"), ("both", "UP")):
+            until(f"{name} is judged", lambda: p.row(name + "/s", "check_status") in (["L7OK"], ["L7STS"]))
+            until(f"{name} is {status}", lambda: p.status(name + "/s") == status)
+        asked = {(first, fields.get("x"), fields.get("y")) for first, fields, _ in web.asked}
+        assert asked == {("GET /usual HTTP/1.1", "d", None), ("OPTIONS / HTTP/1.0", None, "b"), ("GET /anew HTTP/1.0", None, None),
+                         ("HEAD /both HTTP/1.1", None, "e")}, asked  # fmt: skip
+
+
 class Https(Web):
     """Web over TLS; keeps the name it was asked for, too. With `proxy`, a PROXY header of version 1 comes first."""
 
