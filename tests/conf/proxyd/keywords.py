@@ -13,6 +13,7 @@ tried alone, in a section made for its family.
 import collections
 import json
 import pathlib
+import os
 import re
 import shutil
 import subprocess
@@ -97,6 +98,8 @@ class Files(dict):
         both = open(cert).read() + open(key).read()
         self.put("pem", both)
         self["ca"] = cert
+        os.mkdir(folder + "/issuers")
+        self["issuers"] = os.path.dirname(self.write("issuers/one.pem", open(cert).read()))
         open(folder + "/index", "w").close()
         ca = self.put("ca_cnf", f"[ca]\ndefault_ca=c\n[c]\ndatabase={folder}/index\ndefault_md=sha256\ndefault_crl_days=9\n")
         subprocess.run(["openssl", "ca", "-config", ca, "-gencrl", "-keyfile", key, "-cert", cert, "-out", folder + "/crl"],

@@ -202,7 +202,7 @@ static void a_listen_section_is_its_own_backend(void **state)
 
 static void a_long_second_word_is_no_second_word(void **state)
 {
-	char text[400] = "global\n issuers-chain-path ";
+	char text[400] = "global\n lua-prepend-path ";
 	struct loaded *l;
 
 	memset(text + strlen(text), 'A', 300);
