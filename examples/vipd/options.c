@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -301,6 +302,39 @@ static int name_file(const char **file, const char *folder, const char *base, co
 	return 0;
 }
 
+static uint32_t hash(const char *text)
+{
+	uint32_t h = 2166136261; /* FNV-1a */
+
+	for (; *text; text++)
+		h = (h ^ (uint8_t)*text) * 16777619;
+	return h ? h : 1;
+}
+
+/* The same however the folder is written, and for a program that takes over. */
+static uint32_t hash_of_file(const char *path)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	char folder[PATH_MAX], *whole = NULL, *real;
+	uint32_t h;
+
+	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) + 1 : 1,
+		 slash ? path : ".");
+	real = realpath(folder, NULL);
+	h = hash(real && asprintf(&whole, "%s/%s", real, name) > 0 ? whole : path);
+	free(real);
+	free(whole);
+	return h;
+}
+
+const char *options_table(const struct options *o, const char *name, char buf[OPTIONS_TABLE_SIZE])
+{
+	if (!o->tables)
+		return name;
+	snprintf(buf, OPTIONS_TABLE_SIZE, "%.22s-%08x", name, o->tables);
+	return buf;
+}
+
 int options_name_files(struct options *o, const struct options_naming *how)
 {
 	const char *space = o->name_space ? o->name_space : how->name_space;
@@ -315,6 +349,10 @@ int options_name_files(struct options *o, const struct options_naming *how)
 		snprintf(folder, sizeof(folder), "/run/keepalived/%s", space);
 		mkdir(folder, 0755);
 	}
+	if (o->pid_file && strcmp(o->pid_file, "/run/keepalived.pid") != 0)
+		o->tables = hash_of_file(o->pid_file);
+	else if (how->instance)
+		o->tables = hash(how->instance);
 	r = name_file(&o->pid_file, folder, "keepalived", how->instance);
 	if (r >= 0)
 		r = name_file(&o->vrrp_pid_file, folder, "vrrp", how->instance);

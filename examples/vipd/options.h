@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Exit codes, those of keepalived. */
 enum {
@@ -32,6 +33,7 @@ struct options {
 	const char *name_space; /* network namespace; NULL: that of the configuration */
 	const char *ipvs_name_space; /* net_namespace_ipvs; NULL: the same, "": that of init */
 	const char *pid_file, *vrrp_pid_file, *check_pid_file; /* NULL: not named yet */
+	uint32_t tables; /* tells apart the tables of nftables of several vipds: options_table */
 	const char *control; /* socket; NULL: beside pid_file; "none" */
 	const char *metrics; /* ADDRESS:PORT or path; NULL: none */
 	bool upgrade; /* the running one becomes this program */
@@ -52,6 +54,13 @@ struct options_naming {
  * as long as the program. 0 or -ENOMEM.
  */
 int options_name_files(struct options *o, const struct options_naming *how);
+
+/*
+ * The name of a table of nftables: that of the only vipd of a host is `name`; with an `instance`, or a pid file that -p
+ * names, a number follows, so that two do not make each other's table anew.
+ */
+#define OPTIONS_TABLE_SIZE 32
+const char *options_table(const struct options *o, const char *name, char buf[OPTIONS_TABLE_SIZE]);
 
 /* Where the control socket is; "" for none. */
 void options_control_path(const struct options *o, char *buf, size_t cap);

@@ -60,7 +60,8 @@ LIBHA_API void ha_nft_marks_close(struct ha_nft_marks *m);
 
 /*
  * These `n` marks, and no others, are set from now on: the table is made anew in one transaction, whatever a
- * predecessor left of it; with n = 0 it is removed. One with a port goes before one without.
+ * predecessor left of it; with n = 0 it is removed. One with a port goes before one without. A table that is as this
+ * call left it last time, and is to stay so, is left alone: its counters go on.
  *
  * 0 or -errno, and nothing was changed: -EEXIST (a table of this name that is not ours, or the same destination
  * twice), -EINVAL (no address, or no protocol), -E2BIG (above HA_NFT_MARKS_MAX), -ENOENT (the kernel lacks a part of

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "nft/ask.h"
+#include "nft/digest.h"
 
 int nft_whole_open(struct nft_whole *w, const char *table, const char *comment,
 		   const struct ha_nl_transport *transport)
@@ -42,10 +43,9 @@ static void keep_error(void *userdata, size_t index, int error, const char *text
 		*ret = error;
 }
 
-static int replace(struct nft_whole *w, bool there, nft_whole_put *put, const void *userdata)
+static void build(struct nft_whole *w, bool there, nft_whole_put *put, const void *userdata)
 {
 	struct nft_ruleset r = {.batch = &w->batch, .table = w->table};
-	int error = 0, result;
 
 	nl_batch_reset(&w->batch);
 	nft_put_begin(&r);
@@ -54,18 +54,72 @@ static int replace(struct nft_whole *w, bool there, nft_whole_put *put, const vo
 	if (put)
 		put(&r, w->comment, userdata);
 	nft_put_end(&r);
+}
+
+static int replace(struct nft_whole *w, bool there, nft_whole_put *put, const void *userdata)
+{
+	int error = 0, result;
+
+	build(w, there, put, userdata);
 	result = nl_transaction(&w->channel, &w->batch, keep_error, &error);
 	return result > 0 ? error : result;
+}
+
+static uint64_t digest_of(struct nft_whole *w, nft_whole_put *put, const void *userdata)
+{
+	build(w, false, put, userdata);
+	return nft_digest_bytes(NFT_DIGEST_BEGIN, w->batch.buf, w->batch.len);
+}
+
+/* Nobody changed anything of nf_tables, or not this table. */
+static bool is_untouched(struct nft_whole *w)
+{
+	uint32_t generation;
+	uint64_t shown;
+
+	if (nft_ask_generation(&w->channel, &w->batch, &generation) < 0)
+		return false;
+	if (generation == w->generation)
+		return true;
+	if (nft_digest_table(&w->channel, &w->batch, NFPROTO_INET, w->table, &shown) < 0 ||
+	    shown != w->shown)
+		return false;
+	w->generation =
+	    generation; /* of before the look: a change meanwhile is seen by the next one */
+	return true;
+}
+
+/* `before`: the generation then. Somebody may have come between: then it is not known, and made anew the next time. */
+static void look(struct nft_whole *w, uint64_t put, uint32_t before)
+{
+	uint32_t after;
+
+	w->put = put;
+	w->known = !nft_digest_table(&w->channel, &w->batch, NFPROTO_INET, w->table, &w->shown) &&
+		   !nft_ask_generation(&w->channel, &w->batch, &after) && after == before + 1;
+	w->generation = before + 1;
 }
 
 int nft_whole_set(struct nft_whole *w, nft_whole_put *put, const void *userdata)
 {
 	char comment[NFT_COMMENT_SIZE];
-	int there = nft_ask_table(&w->channel, &w->batch, NFPROTO_INET, w->table, comment);
+	int there = nft_ask_table(&w->channel, &w->batch, NFPROTO_INET, w->table, comment), r;
+	uint64_t want = put ? digest_of(w, put, userdata) : 0;
+	uint32_t before;
+	bool counted;
 
 	if (there < 0 || (!there && !put))
 		return there;
+	if (w->batch.error)
+		return w->batch.error;
 	if (there && strcmp(comment, w->comment) != 0)
 		return put ? -EEXIST : 0;
-	return replace(w, there, put, userdata);
+	if (there && put && w->known && w->put == want && is_untouched(w))
+		return 0;
+	w->known = false;
+	counted = put && !nft_ask_generation(&w->channel, &w->batch, &before);
+	r = replace(w, there, put, userdata);
+	if (!r && counted)
+		look(w, want, before);
+	return r;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A small table that is made anew as a whole at each change, and tells by its comment that it is ours. */
+/*
+ * A small table that is made anew as a whole at each change, and tells by its comment that it is ours. While nothing is to be
+ * changed, by us or because somebody else did, it is left alone: what it counts goes on.
+ */
 #ifndef LIBHA_NFT_WHOLE_H
 #define LIBHA_NFT_WHOLE_H
 
@@ -13,6 +16,10 @@ struct nft_whole {
 	struct nl_batch batch;
 	char table[NFT_TABLE_NAME_SIZE];
 	const char *comment; /* static */
+	bool known;	     /* the rest is; else the next nft_whole_set() makes the table anew */
+	uint64_t put,
+	    shown; /* digests: of what was put there, and of what the kernel showed then */
+	uint32_t generation; /* then, and at each look since */
 };
 
 /* Changes nothing yet. 0 or -errno; when it fails, `transport` is left alone, and there is nothing to close. */
@@ -24,7 +31,7 @@ void nft_whole_close(struct nft_whole *w);
 typedef void nft_whole_put(struct nft_ruleset *r, const char *comment, const void *userdata);
 
 /*
- * In one transaction what is there goes and what `put` puts comes; put == NULL: it only goes. A table of this name that is not ours is left
+ * Unless it is as wanted: in one transaction what is there goes and what `put` puts comes; put == NULL: it only goes. A table of this name that is not ours is left
  * alone: -EEXIST, or 0 when there is nothing to put. 0 or -errno.
  */
 int nft_whole_set(struct nft_whole *w, nft_whole_put *put, const void *userdata);

@@ -199,14 +199,14 @@ def backend(client):
         wait_for(name, lambda: client.result("status")["forwarding_backend"] in ((name,) if name == "nft" else ("ipvs", "none")))
 
     def tables():
-        return subprocess.run(["nft", "list", "tables"], check=True, capture_output=True, text=True).stdout.splitlines()
+        return subprocess.run(["nft", "list", "tables"], check=True, capture_output=True, text=True).stdout
 
     change_to("nft")
-    wait_for("the table", lambda: "table inet hawser" in tables())
+    wait_for("the table", lambda: "table inet hawser-" in tables())
     change_to("ipvs")
-    wait_for("no table", lambda: "table inet hawser" not in tables())
+    wait_for("no table", lambda: "table inet hawser-" not in tables())
     change_to("nft")
-    wait_for("the table again", lambda: "table inet hawser" in tables())
+    wait_for("the table again", lambda: "table inet hawser-" in tables())
 
 
 def nonsense():

@@ -99,8 +99,10 @@ def wait_for(what, true):
 
 
 def table(name):
-    """As nft(8) shows it; empty: it is not there."""
-    return subprocess.run(["nft", "list", "table", "inet", name], capture_output=True, text=True).stdout
+    """As nft(8) shows it, with a number behind its name or without; empty: it is not there."""
+    names = subprocess.run(["nft", "list", "tables", "inet"], capture_output=True, text=True, check=True).stdout.split()
+    return "".join(subprocess.run(["nft", "list", "table", "inet", n], capture_output=True, text=True).stdout
+                   for n in names if n == name or n[:-9] == name)
 
 
 def talk(daemon, ask, client):

@@ -137,13 +137,57 @@ def inside(program, name):
         process.kill()
 
 
+TOGETHER = """
+%s
+vrrp_instance VI_%d {
+    interface eth0
+    virtual_router_id %d
+    no_accept
+    virtual_ipaddress {
+        10.0.0.%d/24
+    }
+}
+"""
+
+
+def together(vipd):
+    """Three vipds in one namespace do not meet: each has its own table of nftables, which goes with it."""
+    run("mount", "--make-rprivate", "/")
+    run("mount", "-t", "tmpfs", "tmpfs", "/run")
+    run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "eth1")
+    for link in ("lo", "eth0", "eth1"):
+        run("ip", "link", "set", link, "up")
+    run("ip", "addr", "add", "10.0.0.1/24", "dev", "eth0")
+    tables = lambda: {t: run("nft", "list", "table", "inet", t) for t in run("nft", "list", "tables", "inet").split() if t.startswith("hawser-vrrp")}
+    processes = []
+    try:
+        with open("/run/log", "w") as log:
+            for i, (outer, words) in enumerate((("", []), ("instance foo", []), ("", ["-p", "given.pid", "-r", "given_vrrp.pid"])), 1):
+                pathlib.Path(f"/run/{i}.conf").write_text(TOGETHER % (outer, i, i, 100 + i))
+                processes.append(subprocess.Popen([vipd, "-P", "-n", "-l", "-f", f"/run/{i}.conf", *words], stdout=log, stderr=log, cwd="/run"))
+        wait_for("three tables", lambda: len(tables()) == 3)
+        wait_for("their addresses", lambda: sorted(i for i in (1, 2, 3) for t in tables().values() if f"10.0.0.10{i}" in t) == [1, 2, 3])
+        assert "10.0.0.101" in tables()["hawser-vrrp"]
+        for i, process in enumerate(processes):
+            process.terminate()
+            process.wait(20)
+            assert len(tables()) == 2 - i, tables()
+    finally:
+        for process in processes:
+            process.kill()
+
+
 def main():
+    if sys.argv[1] == "together":
+        return together(sys.argv[2])
     if sys.argv[1] == "inside":
         return inside(*sys.argv[2:])
     vipd, keepalived = os.path.abspath(sys.argv[1]), shutil.which("keepalived")
     if os.geteuid() != 0 or not keepalived:
         print("skipped: needs root and keepalived")
         return 77
+    if shutil.which("nft") and not subprocess.run(["nft", "list", "tables"], capture_output=True, check=False).returncode:
+        subprocess.run(["unshare", "-mn", sys.executable, __file__, "together", vipd], check=True)
     seen = {}
 
     def one(program, name):

@@ -168,6 +168,44 @@ static void a_predecessors_table_is_adopted(void **state)
 	ha_vrrp_accept_close(successor);
 }
 
+/* What it counts goes on while nothing changes, whoever changes other tables; what somebody changes in it is put right. */
+static void a_table_as_wanted_is_left_alone(void **state)
+{
+	const struct ha_vrrp_accept_opts counting = {
+	    .size = sizeof(counting), .table = "counting", .counters = true};
+	const struct ha_vrrp_refused both[] = {refused("10.9.0.100", 0),
+					       refused("fe80::100", if_nametoindex(ELSEWHERE))};
+	struct ha_vrrp_accept *a;
+
+	assert_int_equal(ha_vrrp_accept_open(&counting, &a), 0);
+	assert_int_equal(ha_vrrp_accept_set(a, both, 2), 0);
+	assert_false(answers4("10.9.0.100"));
+#define COUNTED \
+	"nft list table inet counting | grep -Eq 'counter packets [1-9][0-9]* bytes [0-9]+ drop'"
+	run(COUNTED);
+	assert_int_equal(ha_vrrp_accept_set(a, both, 2), 0);
+	run(COUNTED);
+	run("nft add table inet other && nft delete table inet other");
+	assert_int_equal(ha_vrrp_accept_set(a, both, 2), 0);
+	run(COUNTED);
+	run("nft delete element inet counting ipv4 '{ 10.9.0.100 }'");
+	assert_int_equal(ha_vrrp_accept_set(a, both, 2), 0);
+	run("! " COUNTED);
+	assert_false(answers4("10.9.0.100"));
+	run("nft insert rule inet counting input ip daddr 10.9.0.100 accept");
+	assert_true(answers4("10.9.0.100"));
+	assert_int_equal(ha_vrrp_accept_set(a, both, 2), 0);
+	assert_false(answers4("10.9.0.100"));
+	run("nft chain inet counting input '{ policy drop; }'");
+	assert_int_equal(ha_vrrp_accept_set(a, both, 2), 0);
+	run("nft list table inet counting | grep -q 'policy accept'");
+	assert_int_equal(ha_vrrp_accept_set(a, both, 1), 0);
+	run("! nft list table inet counting | grep -q fe80::100");
+	assert_int_equal(ha_vrrp_accept_set(a, NULL, 0), 0);
+	ha_vrrp_accept_close(a);
+#undef COUNTED
+}
+
 static void a_strangers_table_is_refused_and_left_alone(void **state)
 {
 	const struct ha_vrrp_refused one[] = {refused("10.9.0.100", 0)};
@@ -220,6 +258,7 @@ int main(void)
 	    T(a_link_local_address_is_refused_where_it_is),
 	    T(a_new_list_replaces_the_old_one_and_none_removes_the_table),
 	    T(a_predecessors_table_is_adopted),
+	    T(a_table_as_wanted_is_left_alone),
 	    T(a_strangers_table_is_refused_and_left_alone),
 	    T(a_thousand_addresses_are_one_transaction),
 	    T(wrong_addresses_are_refused),

@@ -550,6 +550,7 @@ struct conf_netlink_buffer {
 /* A table of nftables. */
 struct conf_nft {
 	bool wanted;	  /* nftables_ipvs was written; of no_accept: without a meaning */
+	bool named;	  /* TABLE was written: the name is that one, whoever else is there */
 	const char *name; /* NULL: the library's */
 	int priority;	  /* of its chains; CONF_NFT_PRIORITY: the library's */
 };

@@ -42,10 +42,12 @@ static bool has_instances(const struct birth *b)
 	return b->conf->n_instances || (b->old && b->old->n_instances);
 }
 
-static int open_table(const struct conf_globals *g, struct ha_vrrp_accept **ret)
+static int open_table(const struct birth *b, const struct conf_globals *g,
+		      struct ha_vrrp_accept **ret)
 {
+	char name[OPTIONS_TABLE_SIZE];
 	const struct ha_vrrp_accept_opts o = {.size = sizeof(o),
-					      .table = g->nft.name,
+					      .table = table_name(b, &g->nft, "hawser-vrrp", name),
 					      .priority = g->nft.priority,
 					      .set_priority = g->nft.priority != CONF_NFT_PRIORITY,
 					      .counters = g->nft_counters};
@@ -54,12 +56,15 @@ static int open_table(const struct conf_globals *g, struct ha_vrrp_accept **ret)
 }
 
 /* It had another name. */
-static void remove_old(const struct conf *old, const struct conf *now)
+static void remove_old(const struct birth *b)
 {
-	const char *a = old ? old->globals.nft.name : NULL, *b = now->globals.nft.name;
+	char was[OPTIONS_TABLE_SIZE], is[OPTIONS_TABLE_SIZE];
 	struct ha_vrrp_accept *table;
 
-	if (!old || a == b || (a && b && !strcmp(a, b)) || open_table(&old->globals, &table) < 0)
+	if (!b->old || !strcmp(table_name(b, &b->old->globals.nft, "hawser-vrrp", was),
+			       table_name(b, &b->conf->globals.nft, "hawser-vrrp", is)))
+		return;
+	if (open_table(b, &b->old->globals, &table) < 0)
 		return;
 	ha_vrrp_accept_set(table, NULL, 0);
 	ha_vrrp_accept_close(table);
@@ -80,8 +85,8 @@ int filter_new(struct kernel *k)
 		return -ENOMEM;
 	if (!k->birth->options->vrrp || !has_instances(k->birth))
 		return 0;
-	remove_old(k->birth->old, k->conf);
-	r = open_table(&k->conf->globals, &f->accept);
+	remove_old(k->birth);
+	r = open_table(k->birth, &k->conf->globals, &f->accept);
 	if (r < 0 && n > 1)
 		log_err("no_accept has no effect, packets to the addresses are accepted: nftables: "
 			"%s",
@@ -137,7 +142,10 @@ void filter_settle(struct kernel *k, bool always)
 	if (r < 0 && !f->failed)
 		log_err("no_accept: packets to the addresses are accepted: nftables: %s%s",
 			strerror(-r),
-			r == -EEXIST ? ": somebody else has a table inet of this name" : "");
+			r == -EEXIST
+			    ? ": somebody else has a table inet of this name. Write another one: "
+			      "nftables TABLE"
+			    : "");
 	f->failed = r < 0;
 	f->refused = f->next;
 	f->next = old;

@@ -129,6 +129,13 @@ int ipvs_open(struct kernel *k, struct ha_ipvs **ret);
 /* kernel/probe.c: opens a socket for a check, if one of the configuration needs it */
 void probe_open_socket(struct kernel *k, const struct msg *ask);
 
+/* The name of a table that the configuration may name; `base`: when it does not. */
+static inline const char *table_name(const struct birth *b, const struct conf_nft *t,
+				     const char *base, char buf[OPTIONS_TABLE_SIZE])
+{
+	return t->named ? t->name : options_table(b->options, t->name ? t->name : base, buf);
+}
+
 /* kernel/mark.c: nftables_ipvs */
 int marks_new(struct kernel *k);
 void marks_settle(struct kernel *k); /* puts right what somebody else changed */

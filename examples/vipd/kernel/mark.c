@@ -37,11 +37,13 @@ static size_t collect(const struct conf *c, struct ha_nft_mark *ret)
 	return n;
 }
 
-static int open_table(const struct conf_globals *g, struct ha_nft_marks **ret)
+static int open_table(const struct birth *b, const struct conf_globals *g,
+		      struct ha_nft_marks **ret)
 {
 	const struct conf_nft *t = &g->nft_marks;
+	char name[OPTIONS_TABLE_SIZE];
 	const struct ha_nft_marks_opts o = {.size = sizeof(o),
-					    .table = t->name,
+					    .table = table_name(b, t, NULL, name),
 					    .priority = t->priority,
 					    .set_priority = t->priority != CONF_NFT_PRIORITY,
 					    .counters = g->nft_counters};
@@ -53,19 +55,24 @@ static void say(struct marks *m, int error)
 {
 	if (error < 0 && error != m->error)
 		log_err("nftables_ipvs: groups are not served: nftables: %s%s", strerror(-error),
-			error == -EEXIST ? ": somebody else has a table inet of this name" : "");
+			error == -EEXIST
+			    ? ": somebody else has a table inet of this name. Write another "
+			      "one: nftables_ipvs TABLE"
+			    : "");
 	m->error = error;
 }
 
 /* Another name, or none any more. */
-static void remove_old(const struct conf *old, const struct conf *now, size_t n)
+static void remove_old(const struct birth *b, size_t n)
 {
+	char was[OPTIONS_TABLE_SIZE], is[OPTIONS_TABLE_SIZE];
 	struct ha_nft_marks *table;
 
-	if (!old || !collect(old, NULL) ||
-	    (n && !strcmp(old->globals.nft_marks.name, now->globals.nft_marks.name)))
+	if (!b->old || !collect(b->old, NULL) ||
+	    (n && !strcmp(table_name(b, &b->old->globals.nft_marks, NULL, was),
+			  table_name(b, &b->conf->globals.nft_marks, NULL, is))))
 		return;
-	if (open_table(&old->globals, &table) < 0)
+	if (open_table(b, &b->old->globals, &table) < 0)
 		return;
 	ha_nft_marks_set(table, NULL, 0);
 	ha_nft_marks_close(table);
@@ -76,7 +83,7 @@ int marks_new(struct kernel *k)
 	size_t n = collect(k->conf, NULL);
 	struct marks *m;
 
-	remove_old(k->birth->old, k->conf, n);
+	remove_old(k->birth, n);
 	if (!n)
 		return 0;
 	m = calloc(1, sizeof(*m));
@@ -88,7 +95,7 @@ int marks_new(struct kernel *k)
 	if (!m->mark)
 		return -ENOMEM; /* the process ends */
 	collect(k->conf, m->mark);
-	say(m, open_table(&k->conf->globals, &m->table));
+	say(m, open_table(k->birth, &k->conf->globals, &m->table));
 	marks_settle(k);
 	return 0;
 }

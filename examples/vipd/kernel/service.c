@@ -721,6 +721,15 @@ static void hint_forwarding(const struct conf *c)
 	}
 }
 
+static int open_nft(const struct options *options, struct ha_nft **ret)
+{
+	char name[OPTIONS_TABLE_SIZE];
+	const struct ha_nft_opts o = {.size = sizeof(o),
+				      .table = options_table(options, "hawser", name)};
+
+	return ha_nft_open(&o, ret);
+}
+
 static void open_backend(struct kernel *k, struct services *s)
 {
 	/* nftables serves this namespace only. */
@@ -730,7 +739,7 @@ static void open_backend(struct kernel *k, struct services *s)
 	int no_nft = only == CONF_BACKEND_IPVS ? -ECANCELED : 0;
 
 	if (no_ipvs < 0 && !no_nft)
-		no_nft = ha_nft_open(NULL, &s->nft);
+		no_nft = open_nft(s->options, &s->nft);
 	if (!no_ipvs)
 		log_info("virtual servers are served by IPVS");
 	else if (only == CONF_BACKEND_IPVS)
@@ -762,7 +771,7 @@ static void leave_other_backend(const struct services *s, const struct conf *old
 	if (!old || old->globals.backend == s->conf->globals.backend || s->options->ipvs_name_space)
 		return;
 	r = s->ipvs || s->conf->globals.backend == CONF_BACKEND_IPVS
-		? ha_nft_open(NULL, &other.nft)
+		? open_nft(s->options, &other.nft)
 		: ha_ipvs_open(NULL, &other.ipvs);
 	if (r < 0)
 		return; /* it is not there: so are its services */
