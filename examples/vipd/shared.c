@@ -175,7 +175,7 @@ int shared_new(const struct conf *c, const struct shared *old, const struct conf
 		return -ENOMEM;
 	s->n_routers = c->n_instances;
 	s->n_watches = c->n_watches;
-	s->n_checks = conf_count_checks(c);
+	s->n_checks = c->n_checks;
 	s->n_virtuals = c->n_virtuals;
 	s->alive_ns = map(routers_size(s));
 	s->virtual = map(health_size(s));

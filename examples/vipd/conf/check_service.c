@@ -380,14 +380,16 @@ static void note_unchecked(struct conf_parse *p)
 			  n - UNCHECKED_NAMED - 1);
 }
 
-void conf_collect_misc(struct conf *c)
+void conf_collect_checks(struct conf *c)
 {
 	struct conf_vrrp_script **end = &c->misc;
 
-	c->n_misc = 0;
+	c->n_misc = c->n_reals = c->n_checks = 0;
 	for (const struct conf_virtual *v = c->virtuals; v; v = v->next) {
 		for (const struct conf_real *r = v->reals; r; r = r->next) {
+			c->n_reals++;
 			for (const struct conf_check *k = r->checks; k; k = k->next) {
+				c->n_checks++;
 				if (!k->misc)
 					continue;
 				k->misc->index = (unsigned)(c->n_scripts + c->n_misc++);
@@ -414,5 +416,5 @@ void conf_check_virtuals(struct conf_parse *p)
 	for (struct conf_virtual *v = p->conf->virtuals; v; v = v->next)
 		mark_group(p, v); /* when all other marks are known */
 	note_unchecked(p);
-	conf_collect_misc(p->conf);
+	conf_collect_checks(p->conf);
 }

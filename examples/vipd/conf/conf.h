@@ -624,6 +624,7 @@ struct conf {
 	struct conf_link_delay *link_delays;
 	struct conf_watch *watches; /* track_file, vrrp_track_process, bfd_instance */
 	size_t n_track_groups;
+	size_t n_reals, n_checks; /* of all virtual servers */
 	size_t n_instances, n_groups, n_scripts, n_misc, n_virtuals, n_watches;
 	uint32_t n_lines;	   /* routes and rules */
 	struct conf_chunk *memory; /* all of the above, in conf/memory.c */

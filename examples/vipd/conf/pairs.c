@@ -141,29 +141,9 @@ static void walk(const struct conf *c, void (*fn)(void *, const struct item *), 
 	}
 }
 
-size_t conf_count_checks(const struct conf *c)
-{
-	size_t n = 0;
-
-	for (const struct conf_virtual *v = c->virtuals; v; v = v->next)
-		for (const struct conf_real *r = v->reals; r; r = r->next)
-			for (const struct conf_check *k = r->checks; k; k = k->next)
-				n++;
-	return n;
-}
-
-static size_t count_reals(const struct conf *c)
-{
-	size_t n = 0;
-
-	for (const struct conf_virtual *v = c->virtuals; v; v = v->next)
-		n += v->n_reals;
-	return n;
-}
-
 static int make_table(const struct conf *c, struct table *ret)
 {
-	size_t n = c ? c->n_virtuals + conf_count_checks(c) : 0;
+	size_t n = c ? c->n_virtuals + c->n_checks : 0;
 
 	*ret = (struct table){.size = 16};
 	while (ret->size <= 2 * n)
@@ -179,15 +159,15 @@ static int make_table(const struct conf *c, struct table *ret)
 
 int conf_pairs(const struct conf *old, const struct conf *c, struct conf_pairs *ret)
 {
-	size_t n = conf_count_checks(c);
+	size_t n = c->n_checks;
 	struct table t;
 	int r = make_table(old, &t);
 
 	*ret = (struct conf_pairs){.virtual = calloc(c->n_virtuals + 1, sizeof(*ret->virtual)),
 				   .check = calloc(n + 1, sizeof(*ret->check)),
 				   .unchanged = calloc(n + 1, sizeof(*ret->unchanged)),
-				   .in_place = r >= 0 && t.n == c->n_virtuals + n &&
-					       count_reals(old) == count_reals(c)};
+				   .in_place = old && t.n == c->n_virtuals + n &&
+					       old->n_reals == c->n_reals};
 	if (!ret->virtual || !ret->check || !ret->unchanged)
 		r = -ENOMEM;
 	if (r < 0)

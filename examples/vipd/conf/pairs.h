@@ -33,8 +33,6 @@ struct conf_pairs {
 int conf_pairs(const struct conf *old, const struct conf *c, struct conf_pairs *ret);
 void conf_pairs_fini(struct conf_pairs *m);
 
-size_t conf_count_checks(const struct conf *c);
-
 /* For other programs (upgrade.h): names of the same. */
 #define CONF_KEY_SIZE 128
 void conf_virtual_key(const struct conf_virtual *v, char key[CONF_KEY_SIZE]);

@@ -139,6 +139,6 @@ bool conf_scripts_insecure(struct conf *c, struct diag *d)
 			uncheck(r);
 		}
 	}
-	conf_collect_misc(c);
+	conf_collect_checks(c);
 	return found;
 }

@@ -166,7 +166,7 @@ void conf_check_vmacs(struct conf_parse *p);
 void conf_check_track_groups(struct conf_parse *p); /* conf/track_group.c */
 void conf_check_group(struct conf_parse *p, struct conf_group *g);
 void conf_check_virtuals(struct conf_parse *p);
-void conf_collect_misc(struct conf *c);	       /* the scripts of those checks that are left */
+void conf_collect_checks(struct conf *c); /* how many are left, and the scripts of MISC_CHECKs */
 void conf_complete_mail(struct conf_parse *p); /* conf/mail.c */
 
 /* Trackers that name nothing are left out: conf/watch.c. */

@@ -77,12 +77,11 @@ static void count(const struct conf *c, struct live *l)
 {
 	l->n_routers = c->n_instances;
 	l->n_watches = c->n_watches;
-	for (const struct conf_virtual *v = c->virtuals; v; v = v->next, l->n_virtuals++) {
+	l->n_virtuals = c->n_virtuals;
+	l->n_reals = c->n_reals;
+	l->n_checks = c->n_checks;
+	for (const struct conf_virtual *v = c->virtuals; v; v = v->next)
 		l->n_services += v->n_listen;
-		for (const struct conf_real *r = v->reals; r; r = r->next, l->n_reals++)
-			for (const struct conf_check *k = r->checks; k; k = k->next)
-				l->n_checks++;
-	}
 }
 
 static void begin(_Atomic uint32_t *turn)

@@ -448,7 +448,7 @@ static int make_all(struct health *h)
 	int r = 0;
 
 	h->virtuals = calloc(c->n_virtuals + 1, sizeof(*h->virtuals));
-	h->probes = calloc(conf_count_checks(c) + 1, sizeof(*h->probes));
+	h->probes = calloc(c->n_checks + 1, sizeof(*h->probes));
 	h->misc = calloc(c->n_misc + 1, sizeof(*h->misc));
 	h->weight = calloc(weights_places_max(c), sizeof(*h->weight));
 	if (!h->virtuals || !h->probes || !h->misc || !h->weight)
