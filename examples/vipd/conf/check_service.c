@@ -13,20 +13,20 @@
 
 static void inherit(struct conf_check_common *own, const struct conf_check_common *from)
 {
-	conf_default_ms(&own->delay_loop_ms, from->delay_loop_ms, CONF_UNSET);
-	conf_default_ms(&own->connect_timeout_ms, from->connect_timeout_ms, CONF_UNSET);
-	conf_default_ms(&own->delay_before_retry_ms, from->delay_before_retry_ms, CONF_UNSET);
-	conf_default_ms(&own->warmup_ms, from->warmup_ms, CONF_UNSET);
+	conf_default_int(&own->delay_loop_ms, from->delay_loop_ms, CONF_UNSET);
+	conf_default_int(&own->connect_timeout_ms, from->connect_timeout_ms, CONF_UNSET);
+	conf_default_int(&own->delay_before_retry_ms, from->delay_before_retry_ms, CONF_UNSET);
+	conf_default_int(&own->warmup_ms, from->warmup_ms, CONF_UNSET);
 	conf_default_int(&own->retry, from->retry, CONF_UNSET);
 	conf_default_int(&own->alpha, from->alpha, CONF_UNSET);
 }
 
 static void complete_common(struct conf_check_common *c)
 {
-	conf_default_ms(&c->delay_loop_ms, CONF_UNSET, 60000);
-	conf_default_ms(&c->connect_timeout_ms, CONF_UNSET, 5000);
-	conf_default_ms(&c->delay_before_retry_ms, CONF_UNSET, 1000);
-	conf_default_ms(&c->warmup_ms, CONF_UNSET, c->delay_loop_ms);
+	conf_default_int(&c->delay_loop_ms, CONF_UNSET, 60000);
+	conf_default_int(&c->connect_timeout_ms, CONF_UNSET, 5000);
+	conf_default_int(&c->delay_before_retry_ms, CONF_UNSET, 1000);
+	conf_default_int(&c->warmup_ms, CONF_UNSET, c->delay_loop_ms);
 	conf_default_int(&c->retry, CONF_UNSET, 1);
 	conf_default_int(&c->alpha, CONF_UNSET, 0);
 }
@@ -35,14 +35,14 @@ static void complete_common(struct conf_check_common *c)
 static void complete_kind(struct conf_check *c)
 {
 	if (c->kind == CONF_CHECK_HTTP)
-		conf_default_ms(&c->common.delay_before_retry_ms, CONF_UNSET, 3000);
+		conf_default_int(&c->common.delay_before_retry_ms, CONF_UNSET, 3000);
 	if (c->kind == CONF_CHECK_MISC)
 		conf_default_int(&c->common.retry, CONF_UNSET, 0);
 	if (c->kind != CONF_CHECK_DNS)
 		return;
 	conf_default_int(&c->common.retry, CONF_UNSET, 3);
-	conf_default_ms(&c->common.delay_loop_ms, CONF_UNSET, 60000);
-	conf_default_ms(&c->common.delay_before_retry_ms, CONF_UNSET, c->common.delay_loop_ms);
+	conf_default_int(&c->common.delay_loop_ms, CONF_UNSET, 60000);
+	conf_default_int(&c->common.delay_before_retry_ms, CONF_UNSET, c->common.delay_loop_ms);
 }
 
 /* A script beside those of vrrp_script, with a check's times. */

@@ -34,21 +34,21 @@ struct checker {
 /* What virtual servers, real servers and checks have in common; `o` is where it lies in each. */
 #define COMMON_WORDS(o, from)                                                                      \
 	{"delay_loop",                                                                             \
-	 conf_set_seconds,                                                                         \
+	 conf_set_check_seconds,                                                                         \
 	 (o) + offsetof(struct conf_check_common, delay_loop_ms),                                  \
 	 0.001,                                                                                    \
 	 24 * HOUR,                                                                                \
 	 .initial = from("60"),                                                                    \
 	 .doc = "From one check to the next."},                                                    \
 	    {"delay_before_retry",                                                                 \
-	     conf_set_seconds,                                                                     \
+	     conf_set_check_seconds,                                                                     \
 	     (o) + offsetof(struct conf_check_common, delay_before_retry_ms),                      \
 	     0,                                                                                    \
 	     HOUR,                                                                                 \
 	     .initial = from("1; 3 with HTTP_GET and SSL_GET, delay_loop with DNS_CHECK"),         \
 	     .doc = "From a failure to the next check."},                                          \
 	    {"warmup",                                                                             \
-	     conf_set_seconds,                                                                     \
+	     conf_set_check_seconds,                                                                     \
 	     (o) + offsetof(struct conf_check_common, warmup_ms),                                  \
 	     0,                                                                                    \
 	     HOUR,                                                                                 \
@@ -67,7 +67,7 @@ struct checker {
 	}
 #define CONNECT_TIMEOUT(o, from)                                                               \
 	{                                                                                      \
-		"connect_timeout", conf_set_seconds,                                           \
+		"connect_timeout", conf_set_check_seconds,                                           \
 		    (o) + offsetof(struct conf_check_common, connect_timeout_ms), 0.001, HOUR, \
 		    .initial = from("5"), .doc = "How long a check may take."                  \
 	}

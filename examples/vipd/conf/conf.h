@@ -296,7 +296,7 @@ struct conf_group {
 
 /* Of checks: a real server inherits from its virtual server, a check from its real server. */
 struct conf_check_common {
-	int64_t delay_loop_ms, connect_timeout_ms, delay_before_retry_ms, warmup_ms;
+	int delay_loop_ms, connect_timeout_ms, delay_before_retry_ms, warmup_ms; /* at most a day */
 	int retry;
 	int alpha; /* 0, 1, CONF_UNSET */
 };

@@ -84,9 +84,13 @@ static int read_once(const struct conf_source *source, bool repair, struct diag 
 		     struct conf **ret, bool *ret_lacks)
 {
 	struct conf *c = calloc(1, sizeof(*c));
-	struct conf_memory memory = {0}, scratch = {.parent = &memory};
-	struct conf_parse p = {
-	    .memory = &memory, .scratch = &scratch, .conf = c, .diag = d, .copy = source->copy};
+	struct conf_memory memory = {0}, scratch = {.parent = &memory}, passing = scratch;
+	struct conf_parse p = {.memory = &memory,
+			       .scratch = &scratch,
+			       .passing = &passing,
+			       .conf = c,
+			       .diag = d,
+			       .copy = source->copy};
 	jmp_buf failed;
 	int e;
 
@@ -104,6 +108,7 @@ static int read_once(const struct conf_source *source, bool repair, struct diag 
 	if (ha_service_table_new(&p.services) < 0 || setjmp(failed)) {
 		c->memory = memory.chunks;
 		conf_chunks_free(scratch.chunks);
+		conf_chunks_free(passing.chunks);
 		ha_service_table_free(p.services);
 		return say_no_memory(source, &memory, d);
 	}
@@ -112,6 +117,7 @@ static int read_once(const struct conf_source *source, bool repair, struct diag 
 	e = load(&p, source, repair, ret_lacks);
 	c->memory = memory.chunks;
 	conf_chunks_free(scratch.chunks);
+	conf_chunks_free(passing.chunks);
 	ha_service_table_free(p.services);
 	return e;
 }

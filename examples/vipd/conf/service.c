@@ -312,7 +312,7 @@ static void add_real(struct conf_parse *p, const struct conf_node *n, const stru
 		conf_warn(p, &n->word->at, "more than %d real servers: skipped", HA_DESTS_MAX);
 		return;
 	}
-	key = conf_alloc(p->scratch, sizeof(*key));
+	key = conf_alloc(p->passing, sizeof(*key));
 	*key = (struct where){.ip = r->ip, .port = r->port};
 	same = conf_index_add(p->scratch, &p->reals, key, sizeof(*key), r);
 	if (same) {
@@ -462,6 +462,7 @@ void conf_virtual_new(struct conf_parse *p, const struct conf_node *n, const str
 	p->virtuals_end = &v->next;
 	c->n_virtuals++;
 	conf_index_clear(&p->reals);
+	conf_memory_rewind(p->passing);
 	p->reals_end = &v->reals;
 	conf_walk(p, n->child, k->block, v);
 }

@@ -150,6 +150,16 @@ void conf_set_seconds(struct conf_parse *p, const struct conf_node *n, const str
 		*(int64_t *)member(target, k) = (int64_t)(v * 1000 + 0.5);
 }
 
+void conf_set_check_seconds(struct conf_parse *p, const struct conf_node *n,
+			    const struct conf_keyword *k, void *target)
+{
+	const struct conf_word *w = conf_argument(p, n);
+	double v;
+
+	if (w && conf_number(p, w, k->min, k->max, false, &v))
+		*(int *)member(target, k) = (int)(v * 1000 + 0.5);
+}
+
 void conf_set_garp_extra(struct conf_parse *p, const struct conf_node *n,
 			 const struct conf_keyword *k, void *target)
 {

@@ -156,6 +156,7 @@ const char *conf_form(const struct conf_keyword *k, char *buf, size_t cap)
 	    {conf_set_tristate, "[on|off]"},
 	    {conf_clear_tristate, "[on|off]"},
 	    {conf_set_seconds, "SECONDS"},
+	    {conf_set_check_seconds, "SECONDS"},
 	    {conf_set_string, "STRING"},
 	    {conf_set_name, "INTERFACE"},
 	    {conf_set_ip, "ADDRESS"},

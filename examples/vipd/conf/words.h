@@ -15,6 +15,7 @@
 struct conf_parse {
 	struct conf_memory *memory;
 	struct conf_memory *scratch; /* given back when all is read */
+	struct conf_memory *passing; /* when the next virtual server begins */
 	struct conf *conf;
 	struct diag *diag;
 	FILE *copy; /* of the source */
@@ -96,6 +97,7 @@ conf_fn conf_clear_tristate; /* int: the contrary */
 conf_fn conf_set_tristate;   /* int: as a flag, but knows "not said" */
 conf_fn conf_set_int;	     /* int in min..max */
 conf_fn conf_set_seconds;    /* int64_t ms, from seconds with fractions, min..max seconds */
+conf_fn conf_set_check_seconds; /* int ms, likewise: there are many checks */
 conf_fn conf_set_garp_extra; /* struct conf_garp: [all] SECONDS */
 conf_fn conf_set_string;     /* const char * */
 conf_fn conf_set_name;	     /* const char *, an interface: at most 15 characters */

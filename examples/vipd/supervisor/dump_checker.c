@@ -153,10 +153,10 @@ static void dump_rhythm(FILE *f, const struct conf_check *check)
 	if (check->kind == CONF_CHECK_BFD)
 		return;
 	fprintf(f, "   Delay loop = %" PRId64 " us\n   Warmup = %" PRId64 " us\n   Retries = %d\n",
-		c->delay_loop_ms * 1000, c->warmup_ms * 1000, c->retry);
+		(int64_t)c->delay_loop_ms * 1000, (int64_t)c->warmup_ms * 1000, c->retry);
 	if (c->retry)
 		fprintf(f, "   Delay before retry = %" PRId64 " us\n",
-			c->delay_before_retry_ms * 1000);
+			(int64_t)c->delay_before_retry_ms * 1000);
 }
 
 /* Beyond keepalived: how it went last. */
