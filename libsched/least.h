@@ -17,7 +17,6 @@
 #include "libsched/sweep.h"
 #include "libsched/usual.h"
 
-#define HOT static inline __attribute__((always_inline)) /* what a pick is made of */
 #define LEAST_NEVER (UINT64_MAX >> 4)			 /* the key of who may not be chosen */
 
 struct least_seen {
@@ -306,7 +305,7 @@ HOT ssize_t least_pick(struct least *t, const struct lb_query *q, const struct l
 		(void)old_cursor;                                                            \
 		least_adopt(cursor, s, &name##_by);                                          \
 	}                                                                                    \
-	static ssize_t name##_pick(const struct lb_snapshot *s, void *cursor,                \
+	HOT ssize_t name##_pick(const struct lb_snapshot *s, void *cursor,                \
 				   const struct lb_query *q)                                 \
 	{                                                                                    \
 		(void)s;                                                                     \

@@ -24,7 +24,6 @@
 
 #define WEIGHT_UNIT 16
 #define NOBODY UINT32_MAX
-#define HOT static inline __attribute__((always_inline)) /* what a pick is made of */
 
 /* Which queue of its class a server is in. HERE: it has a place in this window. UNSEEN and NEXT swap names. */
 enum where { HERE, UNSEEN, NEXT, QUEUES };

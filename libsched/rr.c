@@ -24,7 +24,7 @@ static void rr_adopt(const struct lb_snapshot *s, void *cursor, const struct lb_
 		turn_adopt(cursor, s, old_cursor, old);
 }
 
-static ssize_t rr_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
+HOT ssize_t rr_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
 {
 	struct turn *t = cursor;
 	size_t i = t->next;

@@ -9,6 +9,8 @@
 
 #include "libsched/picker.h"
 
+#define HOT static inline __attribute__((always_inline)) /* what a pick is made of */
+
 static inline struct lb_query usual_query(struct lb_picker *p, const struct lb_request *r)
 {
 	return (struct lb_query){.snap = p->snap,

@@ -196,7 +196,7 @@ static uint32_t level_below(const struct wrr_edit *e, uint32_t level, uint32_t g
 	return level;
 }
 
-static ssize_t wrr_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
+HOT ssize_t wrr_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
 {
 	const struct wrr_edit *e = in_force(s->table);
 	struct wrr_cursor *c = cursor;
