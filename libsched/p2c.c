@@ -113,6 +113,7 @@ static void get_ready(struct p2c *c, const struct lb_query *q)
 {
 	const struct lb_snapshot *s = q->snap;
 	const struct draw_table *t = s->table;
+	uint64_t seed = *q->random; /* of this request: it is to draw as after this */
 
 	for (size_t i = 0; i < s->n; i++)
 		c->at[i] = (struct candidate){
@@ -127,7 +128,7 @@ static void get_ready(struct p2c *c, const struct lb_query *q)
 		look_at_next(c, s, q->row);
 	while (c->sweep.at);
 	c->even = t->even && s->n > 1;
-	c->next = draw_two(c, s->n, q->random);
+	c->next = draw_two(c, s->n, q->request->seed ? &seed : q->random);
 	c->ready = true;
 }
 

@@ -93,6 +93,29 @@ static void the_same_seed_is_the_same_sequence(void **state)
 
 /* ---- p2c ---- */
 
+/* Whatever the picker drew before, or ahead: the first pick after a commit as any other. */
+static void a_seed_alone_says_who_is_drawn(void **state)
+{
+	struct lb_group *g = GROUP("p2c", 1, 1, 1, 1, 1, 1, 1, 1);
+	struct lb_picker *p = picker_of(g);
+
+	for (uint32_t i = 1; i <= 100; i++) {
+		struct lb_request r = {.size = sizeof(r), .flags = LB_REQUEST_UNCOUNTED};
+		uint64_t first, another, second;
+
+		assert_int_equal(lb_server_set_weight(g, 8, 1 + i % 2), 0);
+		commit(g);
+		r.seed = i;
+		assert_int_equal(lb_pick(p, &r, &first), 0);
+		r.seed = 0;
+		assert_int_equal(lb_pick(p, &r, &another), 0);
+		r.seed = i;
+		assert_int_equal(lb_pick(p, &r, &second), 0);
+		assert_int_equal(first, second);
+	}
+	lb_group_free(g);
+}
+
 /* With n requests held on n servers, one choice leaves ln n / ln ln n on the fullest; two far less. */
 static void two_choices_avoid_the_busiest(void **state)
 {
@@ -305,6 +328,7 @@ int main(void)
 	    cmocka_unit_test(idle_servers_share_by_weight),
 	    cmocka_unit_test(what_stays_is_spread_by_weight),
 	    cmocka_unit_test(the_same_seed_is_the_same_sequence),
+	    cmocka_unit_test(a_seed_alone_says_who_is_drawn),
 	    cmocka_unit_test(two_choices_avoid_the_busiest),
 	    cmocka_unit_test(jiq_takes_an_idle_one_while_there_is_one),
 	    cmocka_unit_test(the_slow_one_gets_little),
