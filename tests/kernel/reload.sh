@@ -13,7 +13,7 @@ done
 modprobe ip_vs || exit 77
 work=$(mktemp -d /tmp/reload.XXXXXX)
 failed=0
-services=20
+services=200 # more than go to IPVS at once
 
 conf() { # WEIGHT of the first real server
     local i w=$1
@@ -76,10 +76,9 @@ check "which needs few requests, not one for each service" few_requests
 ipvsadm -d -t 10.9.0.1:80 -r 10.8.0.1:80
 ipvsadm -D -t 10.9.0.9:80
 check "a reload that meets a stranger's changes repairs all of them" reload 8
-conf 8 | sed 's/10.9.0.20 /10.9.0.61 /' >"$work/conf"
+conf 8 | sed 's/10.9.0.20 /10.9.1.61 /' >"$work/conf"
 kill -HUP "$(cat "$work/pid")"
-services=19
-gone() { ! table | grep -q 10.9.0.20: && table | grep -q -- '-A -t 10.9.0.61:80'; }
+gone() { ! table | grep -q 10.9.0.20: && table | grep -q -- '-A -t 10.9.1.61:80'; }
 for _ in {1..100}; do gone && break || sleep 0.1; done
 check "a virtual server that moved is at its new place only" gone
 kill -KILL "$(pgrep -n vipd_kernel)"
