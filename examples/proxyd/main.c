@@ -331,46 +331,16 @@ static uint64_t mails_due(const void *object)
 
 static int join_loop(struct daemon *d)
 {
-	const struct loop_object engine = {
-	    .name = "engine",
-	    .fd = engine_fd(d->engine),
-	    .dispatch = engine_turn,
-	    .object = d->engine,
-	};
-	const struct loop_object health = {
-	    .name = "health",
-	    .fd = engine_health_fd(d->engine),
-	    .deadline = health_deadline,
-	    .dispatch = health_turn,
-	    .object = d->engine,
-	};
-	const struct loop_object names = {
-	    .name = "resolvers",
-	    .fd = engine_names_fd(d->engine),
-	    .deadline = names_deadline,
-	    .dispatch = names_turn,
-	    .object = d->engine,
-	};
-	const struct loop_object rings = {
-	    .name = "rings",
-	    .fd = engine_rings_fd(d->engine),
-	    .deadline = rings_due,
-	    .dispatch = rings_turn,
-	    .object = d->engine,
-	};
-	const struct loop_object forwards = {
-	    .name = "log-forward",
-	    .fd = engine_forwards_fd(d->engine),
-	    .deadline = forwards_due,
-	    .dispatch = forwards_turn,
-	    .object = d->engine,
-	};
-	const struct loop_object mails = {
-	    .name = "mails",
-	    .fd = engine_mails_fd(d->engine),
-	    .deadline = mails_due,
-	    .dispatch = mails_turn,
-	    .object = d->engine,
+	static const int heard[] = {SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP,
+				    /* HAProxy's: listeners rest, go on, memory is told of */
+				    SIGTTOU, SIGTTIN, SIGQUIT};
+	const struct loop_object joins[] = {
+	    {.name = "engine", .fd = engine_fd(d->engine), .dispatch = engine_turn, .object = d->engine},
+	    {.name = "health", .fd = engine_health_fd(d->engine), .deadline = health_deadline, .dispatch = health_turn, .object = d->engine},
+	    {.name = "resolvers", .fd = engine_names_fd(d->engine), .deadline = names_deadline, .dispatch = names_turn, .object = d->engine},
+	    {.name = "rings", .fd = engine_rings_fd(d->engine), .deadline = rings_due, .dispatch = rings_turn, .object = d->engine},
+	    {.name = "log-forward", .fd = engine_forwards_fd(d->engine), .deadline = forwards_due, .dispatch = forwards_turn, .object = d->engine},
+	    {.name = "mails", .fd = engine_mails_fd(d->engine), .deadline = mails_due, .dispatch = mails_turn, .object = d->engine},
 	};
 	sigset_t set;
 	int e = loop_new(&d->loop);
@@ -378,28 +348,11 @@ static int join_loop(struct daemon *d)
 	if (e < 0)
 		return e;
 	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGUSR1);
-	sigaddset(&set, SIGUSR2);
-	sigaddset(&set, SIGHUP);
-	/* of HAProxy's: listeners rest, go on, memory is told of */
-	sigaddset(&set, SIGTTOU);
-	sigaddset(&set, SIGTTIN);
-	sigaddset(&set, SIGQUIT);
+	for (size_t i = 0; i < sizeof(heard) / sizeof(heard[0]); i++)
+		sigaddset(&set, heard[i]);
 	e = loop_add_signals(d->loop, &set, on_signal, d);
-	if (!e)
-		e = loop_add_object(d->loop, &engine, NULL);
-	if (!e)
-		e = loop_add_object(d->loop, &health, NULL);
-	if (!e)
-		e = loop_add_object(d->loop, &names, NULL);
-	if (!e)
-		e = loop_add_object(d->loop, &rings, NULL);
-	if (!e)
-		e = loop_add_object(d->loop, &forwards, NULL);
-	if (!e)
-		e = loop_add_object(d->loop, &mails, NULL);
+	for (size_t i = 0; !e && i < sizeof(joins) / sizeof(joins[0]); i++)
+		e = loop_add_object(d->loop, &joins[i], NULL);
 	if (!e)
 		e = loop_add_timer(d->loop, on_hard_stop, d, &d->hard_stop);
 	if (!e)

@@ -5,6 +5,7 @@
 #include <getopt.h>
 #include <limits.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -193,61 +194,55 @@ static int refuse(const char *what)
 	return EXIT_FATAL;
 }
 
+/* Options that set one member: a text, or a switch. */
+static const struct {
+	int option;
+	size_t at;
+} texts[] = {
+    {'f', offsetof(struct options, file)},
+    {'p', offsetof(struct options, pid_file)},
+    {'r', offsetof(struct options, vrrp_pid_file)},
+    {'c', offsetof(struct options, check_pid_file)},
+    {'i', offsetof(struct options, config_id)},
+    {OPT_CONTROL, offsetof(struct options, control)},
+    {OPT_METRICS, offsetof(struct options, metrics)},
+    {'s', offsetof(struct options, name_space)},
+}, switches[] = {
+    {'P', offsetof(struct options, vrrp)},
+    {'C', offsetof(struct options, check)},
+    {'l', offsetof(struct options, console)},
+    {'D', offsetof(struct options, detail)},
+    {'G', offsetof(struct options, no_syslog)},
+    {'V', offsetof(struct options, keep_addresses)},
+    {'I', offsetof(struct options, keep_services)},
+    {'R', offsetof(struct options, dont_respawn)},
+    {'n', offsetof(struct options, dont_fork)},
+    {'d', offsetof(struct options, dump_conf)},
+    {OPT_JSON, offsetof(struct options, json)},
+    {OPT_UPGRADE, offsetof(struct options, upgrade)},
+};
+
+/* -1: go on; else the exit code. */
 static int take(int option, const char *name, struct options *o)
 {
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (texts[i].option == option) {
+			*(const char **)((char *)o + texts[i].at) = optarg;
+			return -1;
+		}
+	for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++)
+		if (switches[i].option == option) {
+			*(bool *)((char *)o + switches[i].at) = true;
+			return -1;
+		}
 	switch (option) {
-	case 'f':
-		o->file = optarg;
-		return -1;
-	case 'P':
-		o->vrrp = true;
-		return -1;
-	case 'C':
-		o->check = true;
-		return -1;
 	case OPT_ALL:
 		o->vrrp = o->check = true;
-		return -1;
-	case 'l':
-		o->console = true;
-		return -1;
-	case 'D':
-		o->detail = true;
 		return -1;
 	case 'S':
 		return read_facility(optarg, &o->facility);
 	case 'u':
 		return read_umask(optarg, &o->umask);
-	case 'G':
-		o->no_syslog = true;
-		return -1;
-	case 'V':
-		o->keep_addresses = true;
-		return -1;
-	case 'I':
-		o->keep_services = true;
-		return -1;
-	case 'R':
-		o->dont_respawn = true;
-		return -1;
-	case 'n':
-		o->dont_fork = true;
-		return -1;
-	case 'd':
-		o->dump_conf = true;
-		return -1;
-	case 'p':
-		o->pid_file = optarg;
-		return -1;
-	case 'r':
-		o->vrrp_pid_file = optarg;
-		return -1;
-	case 'c':
-		o->check_pid_file = optarg;
-		return -1;
-	case 'i':
-		o->config_id = optarg;
-		return -1;
 	case 't':
 		o->test = true;
 		o->test_file = optarg;
@@ -258,25 +253,10 @@ static int take(int option, const char *name, struct options *o)
 	case 'h':
 		fputs(help, stdout);
 		return 0;
-	case OPT_CONTROL:
-		o->control = optarg;
-		return -1;
-	case OPT_METRICS:
-		o->metrics = optarg;
-		return -1;
-	case OPT_JSON:
-		o->json = true;
-		return -1;
 	case OPT_KEYWORD:
 		return explain_keyword(optarg);
-	case OPT_UPGRADE:
-		o->upgrade = true;
-		return -1;
 	case OPT_SIGNUM:
 		return print_signal(optarg);
-	case 's':
-		o->name_space = optarg;
-		return -1;
 	case 'T':
 		return refuse("-T (genhash) as other than the first option");
 	case '?':

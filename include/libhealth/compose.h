@@ -66,6 +66,7 @@ LIBHEALTH_API bool health_compose_change(struct health_compose *c, enum health_s
 LIBHEALTH_API bool health_compose_remove(struct health_compose *c, enum health_state state,
 					 uint32_t weight);
 
+/* The state of all together. */
 LIBHEALTH_API enum health_state health_compose_state(const struct health_compose *c);
 
 /* What it is made of. */

@@ -242,6 +242,7 @@ LIBHEALTH_API ssize_t health_filter_freeze(const struct health_filter *f, uint64
 LIBHEALTH_API int health_filter_thaw(struct health_filter *f, uint64_t now_ns, const void *buf,
 				     size_t len);
 
+/* The state, an override applied. */
 LIBHEALTH_API enum health_state health_filter_state(const struct health_filter *f);
 
 /*

@@ -116,6 +116,7 @@ LIBHEALTH_API uint64_t health_outlier_deadline(const struct health_outlier *p);
 /* Does what is due. 0; -EBUSY inside a callback; -EINVAL. */
 LIBHEALTH_API int health_outlier_tick(struct health_outlier *p, uint64_t now_ns);
 
+/* Is it out now? */
 LIBHEALTH_API bool health_outlier_is_ejected(const struct health_outlier_host *h);
 
 /* All there is to show of one host. */
