@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/queue.h>
 #include <syslog.h>
@@ -20,6 +21,7 @@
 #define BACKLOG 16
 #define STOP_READS_MAX 16 /* of who sends to stop; what comes behind them is commands */
 #define FOLLOW_NS UINT64_C(100000000)
+#define RETRY_NS UINT64_C(100000000) /* after EMFILE */
 #define UNSENT_MAX (1u << 20) /* bytes: a client that takes nothing is sent nothing more */
 
 struct socket {
@@ -72,6 +74,8 @@ struct runtime {
 	LIST_HEAD(, runtime_conn) conns;
 	unsigned n_sockets, n_conns, max_conns;
 	uint64_t timeout_ns, last_id;
+	int spare_fd; /* given up when no other is left, so that an operator gets in; -1: in use */
+	struct loop_source *retry;
 };
 
 /* ---- Sending ---- */
@@ -97,10 +101,33 @@ static void end_follow(struct runtime_conn *c)
 	c->follow.until_ns = 0;
 }
 
+static void keep_spare(struct runtime *r)
+{
+	if (r->spare_fd < 0)
+		r->spare_fd = eventfd(0, EFD_CLOEXEC);
+}
+
+/* Who comes waits in the queue. */
+static void pause_accepting(struct socket *s)
+{
+	s->accepting = false;
+	loop_set_events(s->source, 0);
+}
+
+static void resume_accepting(struct runtime *r)
+{
+	struct socket *s;
+
+	LIST_FOREACH (s, &r->sockets, entry)
+		if (s->source && !s->accepting) {
+			s->accepting = true;
+			loop_set_events(s->source, EPOLLIN);
+		}
+}
+
 static void conn_free(struct runtime_conn *c)
 {
 	struct runtime *r = c->runtime;
-	struct socket *s;
 
 	end_follow(c);
 	LIST_REMOVE(c, entry);
@@ -112,11 +139,8 @@ static void conn_free(struct runtime_conn *c)
 	explicit_bzero(c->in, sizeof(c->in));
 	out_free(&c->out);
 	free(c);
-	LIST_FOREACH (s, &r->sockets, entry)
-		if (s->source && !s->accepting) {
-			s->accepting = true;
-			loop_set_events(s->source, EPOLLIN);
-		}
+	keep_spare(r);
+	resume_accepting(r);
 }
 
 /* Sends what there is. False: the connection is gone. */
@@ -515,6 +539,29 @@ void runtime_list_sockets(const struct runtime *r, struct out *o)
 
 /* ---- Sockets ---- */
 
+static bool is_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+static int accept_client(struct runtime *r, int fd)
+{
+	int client = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (client >= 0 || !is_shortage(errno) || r->spare_fd < 0)
+		return client;
+	close(r->spare_fd);
+	r->spare_fd = -1;
+	return accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+static void on_retry(struct loop *l, void *userdata)
+{
+	(void)l;
+	keep_spare(userdata);
+	resume_accepting(userdata);
+}
+
 static void on_accept(struct loop *l, int fd, uint32_t events, void *userdata)
 {
 	struct socket *s = userdata;
@@ -522,14 +569,18 @@ static void on_accept(struct loop *l, int fd, uint32_t events, void *userdata)
 	struct runtime_conn *c;
 	int client;
 
-	if (r->n_conns >= r->max_conns) { /* the others wait in the queue until one has ended */
-		s->accepting = false;
-		loop_set_events(s->source, 0);
+	if (r->n_conns >= r->max_conns) { /* until one has ended */
+		pause_accepting(s);
 		return;
 	}
-	client = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (client < 0)
+	client = accept_client(r, fd);
+	if (client < 0) {
+		if (is_shortage(errno)) {
+			pause_accepting(s);
+			loop_arm(r->retry, loop_now_ns(l) + RETRY_NS);
+		}
 		return;
+	}
 	c = calloc(1, sizeof(*c));
 	if (!c) {
 		close(client);
@@ -711,9 +762,11 @@ bool runtime_apply(struct runtime *r, const struct cfg *cfg, char *ret_error, si
 int runtime_join(struct runtime *r, struct loop *l)
 {
 	struct socket *s;
-	int e = 0;
+	int e;
 
 	r->loop = l;
+	keep_spare(r);
+	e = loop_add_timer(l, on_retry, r, &r->retry);
 	LIST_FOREACH (s, &r->sockets, entry)
 		if (!e)
 			e = join(r, s);
@@ -734,6 +787,7 @@ int runtime_new(const struct runtime_opts *o, struct runtime **ret)
 	r->opts = *o;
 	r->max_conns = RUNTIME_CONNECTIONS;
 	r->timeout_ns = RUNTIME_TIMEOUT_NS;
+	r->spare_fd = -1;
 	LIST_INIT(&r->sockets);
 	LIST_INIT(&r->conns);
 	*ret = r;
@@ -748,5 +802,7 @@ void runtime_free(struct runtime *r)
 		conn_free(LIST_FIRST(&r->conns));
 	while (!LIST_EMPTY(&r->sockets))
 		socket_free(LIST_FIRST(&r->sockets));
+	if (r->spare_fd >= 0)
+		close(r->spare_fd);
 	free(r);
 }

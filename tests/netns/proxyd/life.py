@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 
-from support import WAIT, Proxy, Server, ask_api, config, echo, free_port, main, named, read_all, read_head, read_n, until
+from support import WAIT, Proxy, Server, ask_api, config, echo, free_port, main, named, read_all, read_head, read_n, unix_connect, until
 
 F_SETPIPE_SZ = 1031  # of fcntl, Linux
 
@@ -366,6 +366,44 @@ def test_out_of_descriptors_waits_without_spinning(binary):
         with p.connect() as c:
             c.sendall(b"again")
             assert read_n(c, 5) == b"again"
+
+
+def gets_in(path):
+    """The only one who does. Nobody, if a worker was faster and took the descriptor that was kept back."""
+    first = unix_connect(path)
+    first.settimeout(2)
+    try:
+        first.sendall(b"prompt\n")
+        return first if first.recv(16) else None
+    except TimeoutError:
+        first.close()
+        return None
+
+
+def test_out_of_descriptors_the_operator_gets_in(binary):
+    s = Server(echo)
+    body = "listen l\n    bind 127.0.0.1:{port}\n    server s 127.0.0.1:%d\n" % s.port
+    for attempt in range(3):
+        with tempfile.TemporaryDirectory() as folder:
+            path = folder + "/api"
+            with Proxy(binary, config(body, maxconn=500).replace("global\n", f"global\n    stats socket {path}\n"), limit=120) as p:
+                clients = [p.connect() for _ in range(120)]
+                until("it is told", lambda: "cannot accept" in p.text())
+                first = gets_in(path)
+                if not first:
+                    continue
+                others = [unix_connect(path) for _ in range(3)]
+                cpu = p.cpu_seconds()
+                time.sleep(1.0)
+                assert p.cpu_seconds() - cpu < 0.3, p.cpu_seconds() - cpu
+                first.close()
+                for c in clients:
+                    c.close()
+                for c in others:
+                    c.sendall(b"show info\n")
+                    assert b"CurrConns" in read_all(c)
+                return
+    raise AssertionError("nobody gets in")
 
 
 def test_full_frontend_waits_without_spinning(binary):
