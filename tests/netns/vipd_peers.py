@@ -275,8 +275,8 @@ CASES = [
     Case("track", "global_defs {\n    vrrp_notify_priority_changes on\n}\nvrrp_script well {\n    script \"/usr/bin/test -e DIR/well\"\n    interval 1\n    timeout 20\n    weight -150\n    fall 1\n    rise 1\n}\n"
          + INSTANCE % f"{FAST}\n    track_script {{\n        well\n    }}", track_script, VIPS),
     Case("fault", INSTANCE % FAST, fault, VIPS),
-    Case("rare", "vrrp_script unsafe {\n    script DIR/../unsafe\n}\n"
-         + INSTANCE % f"{FAST}\n    track_script {{\n        unsafe\n    }}\n    notify_master_rx_lower_pri \"TELL lower\"" + (INSTANCE % FAST).replace("VI_1", "GONE").replace(
+    Case("rare", "vrrp_script unsafe {\n    script DIR/../unsafe\n}\nvrrp_script missing {\n    script DIR/missing\n}\nvrrp_script dull {\n    script DIR/conf\n}\n"
+         + INSTANCE % f"{FAST}\n    track_script {{\n        unsafe\n        missing\n        dull\n    }}\n    notify_master_rx_lower_pri \"TELL lower\"" + (INSTANCE % FAST).replace("VI_1", "GONE").replace(
         "51", "52").replace("10.0.0.100/24 dev eth0 label eth0:vip", "10.0.0.110").replace("10.0.0.101", "10.0.0.111").replace(
         "NOTIFY", "NOTIFY\n    notify_deleted \"TELL deleted\""), rare, VIPS),
     Case("six", INSTANCE.replace("10.0.0.100/24 dev eth0 label eth0:vip", "fe80::100/64").replace("10.0.0.101", "fd00::100/64") % FAST,

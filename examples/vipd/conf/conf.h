@@ -135,7 +135,7 @@ struct conf_vrrp_script {
 	bool reverse;
 	int rise, fall;
 	bool init_fail;
-	bool insecure;	/* conf/secure.c: nobody may run it */
+	bool off;	/* conf/secure.c: it cannot be run, or nobody may */
 	unsigned index; /* in the order of the file; MISC_CHECKs are counted on behind */
 	struct diag_place at;
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Scripts that run with privileges must not be changeable by others: each part of the path. */
+/* Scripts before they run: are they there, and may others change them? */
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -8,6 +8,40 @@
 
 #include "conf/words.h"
 
+/* ---- Is it there? ---- */
+
+static const char *why_not_run(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return errno == ENOENT || errno == ENOTDIR ? "is not there" : strerror(errno);
+	if (!S_ISREG(st.st_mode))
+		return "is no program";
+	return st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH) ? NULL : "may not be executed: chmod +x";
+}
+
+/* As execvp() looks for it. NULL: it can be run, by somebody at least. */
+static const char *why_missing(const char *program)
+{
+	const char *folders = getenv("PATH");
+	char path[PATH_MAX];
+
+	if (strchr(program, '/'))
+		return why_not_run(program);
+	if (!folders)
+		folders = "/bin:/usr/bin";
+	for (size_t len; *folders; folders += len + (folders[len] == ':')) {
+		len = strcspn(folders, ":");
+		snprintf(path, sizeof(path), "%.*s/%s", (int)len, folders, program);
+		if (!why_not_run(path))
+			return NULL;
+	}
+	return "is in no folder of PATH: write the whole path";
+}
+
+/* ---- May others change it? ---- */
+
 /* Fills `why` when a part of the path belongs to somebody else or may be written by others. */
 static bool path_is_unsafe(const char *path, char *why, size_t cap)
 {
@@ -15,7 +49,7 @@ static bool path_is_unsafe(const char *path, char *why, size_t cap)
 	struct stat st;
 
 	if (!realpath(path, part))
-		return false; /* not there: running it will say so */
+		return false; /* not there */
 	for (;;) {
 		char *slash = strrchr(part, '/');
 
@@ -36,8 +70,11 @@ static bool path_is_unsafe(const char *path, char *why, size_t cap)
 static bool check_one(const struct conf *c, struct conf_script *s, struct diag *d)
 {
 	bool off = c->globals.script_security;
+	const char *missing = s && s->argv ? why_missing(s->argv[0]) : NULL;
 	char why[PATH_MAX + 64];
 
+	if (missing)
+		diag_add(d, DIAG_WARNING, &s->at, "script %s %s", s->argv[0], missing);
 	if (!s || !s->argv || s->argv[0][0] != '/' || !path_is_unsafe(s->argv[0], why, sizeof(why)))
 		return false;
 	diag_add(
@@ -73,15 +110,30 @@ static bool check_globals(struct conf *c, struct diag *d)
 	return found;
 }
 
-/* Those that are run again and again: `insecure` is set of those that are not. */
+/* As in keepalived nobody waits for what cannot run: an instance would be in FAULT for ever. */
+static bool is_missing(const struct conf_script *s, struct diag *d)
+{
+	const char *missing = s->argv ? why_missing(s->argv[0]) : NULL;
+
+	if (missing)
+		diag_add(d, DIAG_WARNING, &s->at,
+			 "script %s %s. It is not run: what tracks or checks by it does without, "
+			 "until a "
+			 "reload finds it",
+			 s->argv[0], missing);
+	return missing;
+}
+
+/* Those that are run again and again: `off` is set of those that are not. */
 static bool check_repeated(const struct conf *c, struct conf_vrrp_script *list, struct diag *d)
 {
 	bool any = false;
 
 	for (struct conf_vrrp_script *s = list; s; s = s->next) {
-		bool found = check_one(c, &s->script, d);
+		bool missing = is_missing(&s->script, d),
+		     found = !missing && check_one(c, &s->script, d);
 
-		s->insecure = found && c->globals.script_security;
+		s->off = missing || (found && c->globals.script_security);
 		any |= found;
 	}
 	return any;
@@ -93,7 +145,7 @@ static void untrack(struct conf_instance *i)
 	size_t n = 0;
 
 	for (size_t t = 0; t < i->n_scripts; t++)
-		if (!i->scripts[t].script->insecure)
+		if (!i->scripts[t].script->off)
 			i->scripts[n++] = i->scripts[t];
 	i->n_scripts = n;
 }
@@ -103,7 +155,7 @@ static void uncheck(struct conf_real *r)
 	struct conf_check **at = &r->checks;
 
 	while (*at) {
-		if ((*at)->misc && (*at)->misc->insecure)
+		if ((*at)->misc && (*at)->misc->off)
 			*at = (*at)->next;
 		else
 			at = &(*at)->next;

@@ -73,7 +73,7 @@ static void dump_script(FILE *f, const struct supervisor *s, const struct conf_v
 		(double)t->interval_ms / 1000, (double)t->timeout_ms / 1000, weight_of(t->weight),
 		t->reverse ? " reverse" : "");
 	fprintf(f, "   Rise = %d\n   Fall = %d\n   Insecure = %s\n   Status = %s\n", t->rise,
-		t->fall, t->insecure ? "yes" : "no", state < 3 ? status[state] : "?");
+		t->fall, t->off ? "yes" : "no", state < 3 ? status[state] : "?");
 	dump_script_users(f, s, t);
 	fprintf(f, "   State = %s\n", trackers_runs(s->trackers, t->index) ? "running" : "idle");
 }

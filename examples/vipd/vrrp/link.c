@@ -353,7 +353,7 @@ static void take_link(struct device *d, const struct msg_link *l)
 	struct vrrp *v = d->vrrp;
 
 	if (l->ifindex != MSG_LINK_BY_ROUTE &&
-	    (l->ifindex != d->link.ifindex || l->running != d->link.running))
+	    (!d->link.name[0] || l->ifindex != d->link.ifindex || l->running != d->link.running))
 		log_info("interface %s: %s", d->name,
 			 !l->ifindex  ? "is not there"
 			 : l->running ? "up"
