@@ -241,6 +241,7 @@ good "nothing stays behind"
 
 # Statistics that are asked for while vrrp is being replaced come from its successor.
 configure r1 200 $vip/24
+sed -i '1i child_wait_time 3' "$LAB_DIR/r1/keepalived.conf"
 mkdir "$LAB_DIR/dumps"
 TMPDIR=$LAB_DIR/dumps vipd_start r1
 wait_for 10 "r1 is MASTER" has_address r1 $vip || fail "r1 is MASTER" "$(tail -n 3 "$LAB_DIR/r1/vipd.log")"
@@ -250,7 +251,15 @@ sleep 0.03
 kill -USR2 "${vipd_pid[r1]}"
 wait_for 5 "the statistics" test -s "$stats" || fail "statistics after a reload" "no $stats"
 good "statistics asked for during a reload are written"
+
+# Who does not end is killed after child_wait_time; the kernel process takes back what it held all the same.
+wait_for 10 "r1 has its address" has_address r1 $vip || fail "r1 has its address" "$(tail -n 3 "$LAB_DIR/r1/vipd.log")"
+wait_for 10 "r1 speaks VRRP" child r1 vipd_vrrp || fail "r1 speaks VRRP" "$(tail -n 3 "$LAB_DIR/r1/vipd.log")"
+kill -STOP "$(child r1 vipd_vrrp)"
 vipd_stop r1
+says r1 "vipd_vrrp does not end: killed" || fail "a stuck process is killed" "$(tail -n 3 "$LAB_DIR/r1/vipd.log")"
+! has_address r1 $vip || fail "the address goes without vrrp" "$(lab_ip r1 -o addr show dev eth0)"
+good "a stop with a stuck process takes the address back"
 
 # The owner of an address: it is the interface's own and only one.
 configure r1 255 10.9.0.1/24

@@ -19,10 +19,13 @@
 #define SCRIPTS_PATIENCE_NS SECOND_NS /* keepalived's, for STOP scripts */
 #define SCRIPTS_WAITED_FOR 10
 
+/* Not the kernel process while it waits for the others: it is told to end after them, and takes back what they held. */
 static void kill_late(struct supervisor *s)
 {
+	bool kernel_waits = s->phase == PHASE_STOP || s->phase == PHASE_RELOAD;
+
 	for (int r = 0; r < N_ROLES; r++) {
-		if (!s->child[r].pid)
+		if (!s->child[r].pid || (r == ROLE_KERNEL && kernel_waits))
 			continue;
 		log_err("%s does not end: killed", role_name((enum role)r));
 		kill(s->child[r].pid, SIGKILL);
