@@ -89,6 +89,7 @@ static void no_descriptor(struct worker *w, struct socket_handle *l, int error)
 		    l->frontend->name, strerror(error));
 		w->fd_warned_ns = w->now_ns;
 	}
+	spent_drop(w);
 	stop_listening(w, l);
 	w->accept_retry_ns = w->now_ns + FD_RETRY_NS;
 }
@@ -125,13 +126,21 @@ static struct session *session_new(struct worker *w, const struct socket_handle 
 {
 	struct frontend *f = l->frontend;
 	struct session *s;
+	int spent = -1;
+	uint8_t family = 0;
 
 	if (timers_reserve(&w->timers, w->n_sessions + 1) < 0)
 		return NULL;
-	s = malloc(sizeof(*s));
-	if (!s)
+	s = spent_take(w);
+	if (s) {
+		spent = s->spent;
+		family = s->spent_family;
+	} else if (!(s = malloc(sizeof(*s)))) {
 		return NULL;
+	}
 	*s = (struct session){
+	    .spent = spent,
+	    .spent_family = family,
 	    .handle = {[CONN_CLIENT] = {HANDLE_CLIENT, fd, NULL}, [CONN_SERVER] = {HANDLE_SERVER, -1, NULL}},
 	    .frontend = f,
 	    .seeker.backend = f->backend,

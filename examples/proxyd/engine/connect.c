@@ -99,6 +99,14 @@ static int tell_socket(int fd, int family, const struct cfg_tcp *t, bool has_dat
 	return tcp_tune(fd, family, t);
 }
 
+/* With data at hand, `rides`, the last ACK of the handshake goes with it. 0 or -errno. */
+static int begin(int fd, const struct cfg_addr *to, bool rides)
+{
+	if (rides && to->sa.sa_family != AF_UNIX)
+		setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &(int){0}, sizeof(int));
+	return call_connect(fd, &to->sa, to->len) < 0 && errno != EINPROGRESS ? -errno : 0;
+}
+
 static int connect_once(struct server *to, const struct cfg_source *source, const struct connect_from *from, bool has_data)
 {
 	const struct cfg_tcp *tcp = atomic_load_explicit(&to->tcp, memory_order_acquire);
@@ -111,16 +119,13 @@ static int connect_once(struct server *to, const struct cfg_source *source, cons
 		return fd;
 	if (a.sa.sa_family != AF_UNIX) {
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-		/* With data at hand the last ACK of the handshake rides on it. */
-		if (has_data)
-			setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &(int){0}, sizeof(int));
 		if (tcp)
 			e = tell_socket(fd, a.sa.sa_family, tcp, has_data);
 		if (!e && source)
 			e = source_bind(fd, a.sa.sa_family, to, source, from);
 	}
-	if (!e && call_connect(fd, &a.sa, a.len) < 0 && errno != EINPROGRESS)
-		e = -errno;
+	if (!e)
+		e = begin(fd, &a, has_data);
 	if (!e)
 		return fd;
 	close(fd);
@@ -138,6 +143,57 @@ int server_connect(struct server *to, const struct connect_from *from, bool has_
 		fd = connect_once(to, source, from, has_data);
 	while ((fd == -EADDRINUSE || fd == -EADDRNOTAVAIL) && --tries); /* that port is taken */
 	return fd;
+}
+
+/* Sockets to this server are as those to any other of this family: none of its settings is the socket's. 0: they are not. */
+static sa_family_t plain_family(const struct server *to)
+{
+	sa_family_t family = server_addr(to)->sa.sa_family;
+
+	if (family == AF_UNIX || server_follows_client(to) || atomic_load_explicit(&to->tcp, memory_order_acquire) ||
+	    atomic_load_explicit(&to->source, memory_order_acquire) || atomic_load_explicit(&to->netns, memory_order_acquire) ||
+	    atomic_load_explicit(&to->socks, memory_order_acquire))
+		return 0;
+	return family;
+}
+
+/*
+ * Where clients speak first, the last ACK of the handshake can wait for them. Where servers do that would cost 200 ms, so
+ * one of them is enough to forget it.
+ */
+#define CLIENTS_SPEAK 64u /* sessions in a row */
+#define SERVERS_SPEAK UINT8_MAX
+
+void session_heard(struct worker *w, struct session *s, enum conn_end end)
+{
+	uint8_t *first = &s->seeker.backend->pool->worker[w->index].clients_first;
+
+	s->silent = false;
+	if (end == CONN_SERVER)
+		*first = SERVERS_SPEAK;
+	else if (*first < CLIENTS_SPEAK)
+		++*first;
+}
+
+/* As server_connect, by the socket of an earlier session if there is one. */
+static int session_connect(struct worker *w, struct session *s, const struct connect_from *from, bool has_data)
+{
+	struct server *to = s->seeker.server;
+	sa_family_t family = plain_family(to);
+	int fd = spent_renew(s, family), e;
+
+	s->renewed = fd >= 0;
+	s->spent_family = (uint8_t)family;
+	s->silent = family && !s->conn.side[CONN_CLIENT].bytes;
+	if (s->silent && s->seeker.backend->pool->worker[w->index].clients_first == CLIENTS_SPEAK)
+		has_data = true;
+	if (fd < 0)
+		return server_connect(to, from, has_data);
+	e = begin(fd, server_addr(to), has_data);
+	if (!e)
+		return fd;
+	close(fd);
+	return e;
 }
 
 /* What of the client's connection a header of version 2 tells this server. The length then. */
@@ -212,7 +268,7 @@ static int attempt(struct worker *w, struct session *s, const char *early, size_
 	s->socks = 0;
 	conn_set_state(&s->conn, CONN_CONNECTING, w->now_ns);
 	count_both(w, &s->seeker, COUNT_CONNECTS);
-	e = server_connect(s->seeker.server, &from, len > 0);
+	e = session_connect(w, s, &from, len > 0);
 	if (e >= 0) {
 		s->handle[CONN_SERVER].fd = e;
 		e = 0;

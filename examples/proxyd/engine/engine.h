@@ -99,6 +99,8 @@ void engine_count(const struct engine *e, uint64_t *ret_open, uint64_t *ret_tota
 
 unsigned engine_threads(const struct engine *e);
 
+#define ENGINE_SPENT_MAX 64u /* sockets that a thread keeps a moment for its next sessions: spent.c */
+
 /* The configuration that runs; NULL before the first engine_apply. */
 struct set;
 const struct set *engine_set(const struct engine *e);

@@ -45,6 +45,7 @@ void exchange_tunnel(struct worker *w, struct exchange *x)
 	s->connected_ns = x->connected_ns;
 	s->timer.owner = TIMER_SESSION;
 	s->tunnel = x;
+	s->spent = -1;
 	s->asks_room[CONN_CLIENT] = s->asks_room[CONN_SERVER] = true;
 	if (x->pace)
 		pace_restart(x->pace, (const uint64_t[]){x->bytes_in, x->bytes}, w->now_ns);

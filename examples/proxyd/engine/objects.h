@@ -284,6 +284,7 @@ struct pool_worker {
 	_Alignas(CACHE_LINE) struct seeker_queue queue; /* who waits for a server */
 	struct lb_picker *picker; /* NULL until it picks: see pool_picker() */
 	struct pool *pool;
+	uint8_t clients_first; /* see session_heard() */
 	LIST_ENTRY(pool_worker) entry; /* of its worker, while the queue is not empty */
 };
 
@@ -479,6 +480,8 @@ enum session_list {
 	SESSION_ON_NONE,
 	SESSION_ON_AGAIN, /* its turn was long: go on after the others */
 	SESSION_ON_DEAD,  /* closed in this turn; events may still point to it */
+	SESSION_ON_SPENT, /* has left a socket: see spent.c */
+	SESSION_ON_FADING, /* the same, but the kernel is not done with that */
 };
 
 enum session_phase {
@@ -519,6 +522,10 @@ struct session {
 	bool logged;		  /* option logasap: its line is written */
 	uint8_t phase;		  /* enum session_phase */
 	bool inspects_answer;	  /* tcp-response rules have not let it pass yet */
+	bool silent;		  /* connected, and neither end has said anything */
+	bool renewed;		  /* its server's socket was `spent`: it is in epoll already */
+	uint8_t spent_family;	  /* of its server's socket, if another session may have that; else 0 */
+	int spent;		  /* the socket of an earlier session, or the one it leaves, see spent.c; -1: none */
 	struct rule_store *store; /* NULL: no rules */
 	struct counted_bytes *counted; /* NULL: nothing is counted before its end */
 	struct pace *pace;	       /* NULL: no bandwidth limit */
@@ -544,17 +551,18 @@ struct worker {
 	uint64_t now_ns;
 	struct timers timers;
 	struct set *set; /* adopted last */
-	struct session_queue again, dead;
+	struct session_queue again, dead, spent, fading;
 	LIST_HEAD(, session) sessions;
 	struct http_worker *http; /* NULL: no HTTP yet */
 	LIST_HEAD(, socket_handle) paused, deferring;
 	LIST_HEAD(, pool_worker) waiting;
 	uint64_t accept_retry_ns; /* descriptors ran out: try again then; TIMER_NEVER: not so */
 	uint64_t defer_check_ns;  /* TIMER_NEVER: none defers */
+	uint64_t spent_drop_ns;   /* TIMER_NEVER: no session has left a socket */
 	uint64_t count_ns;	  /* option contstats: when bytes are counted next; TIMER_NEVER: not before the end */
 	uint64_t fd_warned_ns, tls_warned_ns;
 	uint64_t dice; /* how often rules were run: for their random numbers */
-	unsigned n_sessions;
+	unsigned n_sessions, n_spent;
 	/* naps */
 	unsigned last_batch;
 	uint64_t rate_since_ns, rate_events, rate; /* events per second */

@@ -71,6 +71,8 @@ int session_watch(struct worker *w, struct session *s, enum conn_end end)
 	struct handle *h = &s->handle[end];
 
 	s->asks_room[end] = h->tls || (end == CONN_SERVER && s->conn.state == CONN_CONNECTING);
+	if (end == CONN_SERVER && s->renewed)
+		return s->asks_room[end] ? worker_rewatch(w, h, true) : 0;
 	return worker_watch(w, h, s->asks_room[end] ? SESSION_EVENTS : SESSION_EVENTS & ~(uint32_t)EPOLLOUT);
 }
 
@@ -232,6 +234,7 @@ void session_close(struct worker *w, struct session *s)
 		(void)!recv(s->handle[CONN_CLIENT].fd, w->scratch, sizeof(w->scratch), MSG_DONTWAIT);
 	seeker_leave_queue(w, &s->seeker);
 	close_end(s, CONN_CLIENT);
+	spent_leave(s);
 	close_end(s, CONN_SERVER);
 	seeker_drop_server(w, &s->seeker,
 			   s->conn.cause.who == 'S' || s->conn.cause.who == 's' ? LB_RESULT_CONNECT

@@ -216,6 +216,7 @@ void worker_drain(struct worker *w, void *unused)
 			listener_retire(w, h);
 	}
 	w->draining = true;
+	spent_drop(w);
 	w->drain_ns = w->now_ns;
 	if (w->http)
 		http_drain(w);
@@ -248,8 +249,10 @@ static void session_event(struct worker *w, struct session *s, enum conn_end end
 {
 	struct conn_side *side = &s->conn.side[end];
 
-	if (s->on == SESSION_ON_DEAD)
+	if (s->on >= SESSION_ON_DEAD || (end == CONN_SERVER && s->handle[end].fd < 0)) { /* it may be spent, or about to be anew */
+		spent_event(w, s);
 		return;
+	}
 	if (events & EPOLLPRI)
 		side->urgent = true;
 	if (s->phase != SESSION_SERVED) {
@@ -343,6 +346,8 @@ static void run_timers(struct worker *w)
 		listeners_resume(w);
 	if (w->defer_check_ns <= w->now_ns)
 		defer_check(w);
+	if (w->spent_drop_ns <= w->now_ns)
+		spent_drop(w);
 	if (w->count_ns <= w->now_ns) {
 		count_continuously(w);
 		w->count_ns = w->now_ns + COUNT_NS;
@@ -377,13 +382,21 @@ static void run_again(struct worker *w)
 		http_run_again(w);
 }
 
+static void free_session(struct session *s)
+{
+	if (s->spent >= 0)
+		call_close(s->spent);
+	free(s);
+}
+
 static void free_dead(struct worker *w)
 {
 	struct session *s;
 
 	while ((s = TAILQ_FIRST(&w->dead))) {
 		TAILQ_REMOVE(&w->dead, s, link);
-		free(s);
+		if (!spent_keep(w, s))
+			free_session(s);
 	}
 	if (w->http && !(TAILQ_EMPTY(&w->http->dead) && TAILQ_EMPTY(&w->http->dead_links)))
 		http_free_dead(w);
@@ -466,6 +479,8 @@ static uint64_t next_deadline(const struct worker *w)
 		at = w->accept_retry_ns;
 	if (w->defer_check_ns < at)
 		at = w->defer_check_ns;
+	if (w->spent_drop_ns < at)
+		at = w->spent_drop_ns;
 	return w->count_ns < at ? w->count_ns : at;
 }
 
@@ -538,11 +553,13 @@ int worker_new(struct engine *e, unsigned index, struct worker **ret)
 	memset(w, 0, offsetof(struct worker, scratch));
 	w->engine = e;
 	w->index = index;
-	w->accept_retry_ns = w->defer_check_ns = w->count_ns = w->alarm_ns = TIMER_NEVER;
+	w->accept_retry_ns = w->defer_check_ns = w->spent_drop_ns = w->count_ns = w->alarm_ns = TIMER_NEVER;
 	w->pipe[0] = w->pipe[1] = -1;
 	w->log_fd[0] = w->log_fd[1] = w->log_fd[2] = -1;
 	TAILQ_INIT(&w->again);
 	TAILQ_INIT(&w->dead);
+	TAILQ_INIT(&w->spent);
+	TAILQ_INIT(&w->fading);
 	LIST_INIT(&w->sessions);
 	LIST_INIT(&w->paused);
 	LIST_INIT(&w->deferring);
@@ -598,9 +615,10 @@ void worker_free(struct worker *w)
 
 	if (!w)
 		return;
+	spent_drop(w);
 	while ((s = TAILQ_FIRST(&w->dead))) {
 		TAILQ_REMOVE(&w->dead, s, link);
-		free(s);
+		free_session(s);
 	}
 	http_worker_free(w);
 	while ((c = next_command(w)))

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A worker's work, in the order a connection meets it: accept.c takes it, connect.c finds it a
- * server, relay.c carries bytes (large transfers by pipe.c), session.c ends it, worker.c is the loop around.
+ * server, relay.c carries bytes (large transfers by pipe.c), session.c ends it, spent.c keeps what the next one can use, worker.c
+ * is the loop around.
  */
 #ifndef PROXYD_ENGINE_WORKER_H
 #define PROXYD_ENGINE_WORKER_H
@@ -217,11 +218,31 @@ struct connect_from {
 /* What a client connected to: as PROXY or rules told, else the near end of its socket. */
 struct endpoint client_target(const struct endpoint *told, int fd);
 
-/* A socket that connects to the server. It, or -errno. */
+/* A socket that connects to the server. It, or -errno. has_data: we speak first, so the last ACK of the handshake may wait. */
 int server_connect(struct server *to, const struct connect_from *from, bool has_data);
 
 /* Where it is for this client. */
 struct cfg_addr server_target(const struct server *to, const struct connect_from *from);
+
+/* ---- spent.c ---- */
+
+/* It is over: leaves its server's socket, if that may serve another one. */
+void spent_leave(struct session *s);
+
+/* At the end of the turn that closed it. False: it has left none, or there are enough. */
+bool spent_keep(struct worker *w, struct session *s);
+
+/* An event of such a socket. */
+void spent_event(struct worker *w, struct session *s);
+
+/* A session to be written anew, but for `spent` and `spent_family`; NULL: there is none. */
+struct session *spent_take(struct worker *w);
+
+/* Its socket, as if new, and in epoll; -1: there is none of this family. */
+int spent_renew(struct session *s, sa_family_t family);
+
+/* Closes all that were left. */
+void spent_drop(struct worker *w);
 
 /* ---- socks.c ---- */
 
@@ -260,6 +281,9 @@ bool server_introduce(int fd, const struct server *server, const struct handle *
 
 /* The server's socket became writable or failed, while connecting, as these events say. */
 void session_connect_event(struct worker *w, struct session *s, uint32_t events);
+
+/* That end said the first bytes of a session that was connected without any. */
+void session_heard(struct worker *w, struct session *s, enum conn_end end);
 
 /* CONNECTING, RETRY or QUEUED ran out of time. */
 void session_connect_expired(struct worker *w, struct session *s);

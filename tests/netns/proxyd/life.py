@@ -348,7 +348,7 @@ def test_no_descriptor_is_left_behind(binary):
         assert done > 100 and not failed, (done, failed[:3])
         for i in range(3):
             reload(p, config(body.replace("check inter 100", "") + f"    # {i}\n", threads=2))
-        until("all descriptors are back", lambda: p.descriptors() == before)
+        until("all descriptors are back", lambda: p.descriptors() <= before)
 
 
 def test_out_of_descriptors_waits_without_spinning(binary):

@@ -141,6 +141,82 @@ def test_server_that_has_spoken_still_listens(binary):
         assert got[0] == data
 
 
+def test_connections_follow_each_other_on_servers(binary):
+    """Short ones, in every order of closing; proxyd connects sockets once more that earlier sessions have left."""
+    ends = []
+
+    def answer(server, c):
+        """A line, then one's own FIN, then the client's; or the other way round for "wait"."""
+        data = c.recv(100)
+        waits = data.startswith(b"wait")
+        if waits:
+            data += read_all(c)
+        c.sendall(b"%d " % server.port + data)
+        c.shutdown(socket.SHUT_WR)
+        ends.append(waits or c.recv(1) == b"")
+
+    def greet(server, c):
+        c.sendall(b"220 ready")
+        ends.append(c.recv(100) == b"quit")
+
+    def ask(p, text):
+        with p.connect() as c:
+            c.sendall(text)
+            if text.startswith(b"wait"):
+                c.shutdown(socket.SHUT_WR)
+            return read_all(c).decode().split(" ", 1)
+
+    a, b, first = Server(answer), Server(answer), Server(greet)
+    body = (
+        "listen l\n    bind 127.0.0.1:{port}\n    server a 127.0.0.1:%d\n    server b 127.0.0.1:%d source 127.0.0.1\n"
+        "listen first\n    bind 127.0.0.1:{other}\n    server s 127.0.0.1:%d\n" % (a.port, b.port, first.port)
+    )
+    other = free_port()
+    with Proxy(binary, config(body, other=other)) as p:
+        for i in range(60):
+            text = ("wait %d" if i % 3 else "go %d") % i
+            assert ask(p, text.encode()) == [str((a, b)[i % 2].port), text], i
+            if i % 10:
+                continue
+            with p.connect(other) as c:
+                assert read_n(c, 9) == b"220 ready"
+                c.sendall(b"quit")
+                assert read_all(c) == b""
+        for _ in range(15):  # all at once: many sockets are left, and taken, in one turn
+            held = [p.connect() for _ in range(20)]
+            for n, c in enumerate(held):
+                c.sendall(b"go %d" % n)
+            for n, c in enumerate(held):
+                assert read_all(c).endswith(b" %d" % n)
+                c.close()
+        until("the servers saw each end", lambda: len(ends) == 60 + 6 + 300)
+        assert all(ends)
+
+
+def test_server_may_speak_first_after_clients_did(binary):
+    """Where many clients spoke first, who waits for the server is not forgotten."""
+
+    def serve(server, c):
+        c.settimeout(0.3)
+        try:
+            c.sendall(b"you said " + c.recv(100))
+        except TimeoutError:
+            c.sendall(b"220 ready")
+
+    s = Server(serve)
+    body = "listen l\n    bind 127.0.0.1:{port}\n    server s 127.0.0.1:%d\n" % s.port
+    with Proxy(binary, config(body)) as p:
+        for _ in range(65):
+            with p.connect() as c:
+                until("it has a server", lambda: s.open)
+                c.sendall(b"hi")
+                assert read_all(c) == b"you said hi"
+            until("it is gone", lambda: not s.open)
+        for _ in range(3):
+            with p.connect() as c:
+                assert read_all(c) == b"220 ready"
+
+
 def test_server_may_speak_first(binary):
     def serve(server, c):
         c.sendall(b"220 ready\r\n")
