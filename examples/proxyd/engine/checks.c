@@ -377,7 +377,7 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *conf
 		s->up = begins_up(c);
 	filter.start = !s->checked ? start_of(c) : s->up ? HEALTH_START_UP : HEALTH_START_DOWN;
 
-	set_source(c, &target, &source, &o);
+	set_source(c, via ? via : &target, &source, &o);
 	o.preamble = header;
 	o.preamble_len = introduction(c, &p->set.check.connect, header);
 	s->engine = e;

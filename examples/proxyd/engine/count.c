@@ -168,10 +168,14 @@ void count_exchange(struct worker *w, const struct frontend *f, struct tally *li
 	if (x->connected_ns)
 		count_times(server, times);
 	add_bytes(server, in, out);
-	if (!x->answered_ns)
-		return;
+}
+
+void count_answer(struct worker *w, const struct server *s, unsigned status)
+{
+	struct counters *server = counters_of(s->tally, w->index);
+
 	counter_inc(server, COUNT_REQUESTS);
-	counter_inc(server, class_of(x->status));
+	counter_inc(server, class_of(status));
 }
 
 void count_refused(struct worker *w, const struct frontend *f, struct tally *listener, unsigned status)

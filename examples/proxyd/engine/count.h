@@ -20,6 +20,8 @@ static inline void count_request(struct worker *w, const struct frontend *f)
 /* And it was closed. `listener` here and below: its counters; NULL: without option socket-stats. */
 void count_closed(struct worker *w, struct tally *listener);
 
+/* A server's answer begins. As HAProxy: before rules make another one of it, and before its body. */
+void count_answer(struct worker *w, const struct server *s, unsigned status);
 /* It is over: bytes, status, times, and whose fault it was if it failed. `to` NULL: no server had it. */
 void count_exchange(struct worker *w, const struct frontend *f, struct tally *listener, const struct exchange *x);
 

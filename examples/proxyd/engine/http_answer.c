@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The answer on its way to the client. */
 #include "compress.h"
+#include "count.h"
 #include "refused.h"
 #include "io.h"
 
@@ -223,6 +224,7 @@ static void parse(struct worker *w, struct exchange *x, uint32_t len)
 			if (exchange_retry(w, x, cfg_retry_status(m->status)))
 				return;
 			exchange_answered(x);
+			count_answer(w, x->seeker.server, m->status);
 			exchange_take_answer(w, x, at, (uint32_t)head, len);
 			return;
 		}

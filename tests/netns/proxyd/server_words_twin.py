@@ -404,6 +404,26 @@ def test_checks_go_through_a_socks_proxy(binary):
         ca.close()
 
 
+class Socks6(Socks):
+    def start(self):
+        self.socket = socket.socket(socket.AF_INET6)
+        self.socket.bind(("::1", self.port))
+        self.port = self.socket.getsockname()[1]
+        self.socket.listen(9)
+        threading.Thread(target=self._accept, args=(self.socket,), daemon=True).start()
+
+
+def test_checks_find_an_ipv6_proxy_in_spite_of_an_ipv4_source(binary):
+    """The source is not of that family: the system's choice. HAProxy 2.6 fails."""
+    if "haproxy" in binary:
+        return
+    http, socks = Server(lambda s, c: read_head(c) and c.sendall(b"HTTP/1.0 200 OK\r\n\r\n")), Socks6()
+    text = config("listen l\n bind 127.0.0.1:{port}\n mode http\n option httpchk GET /\n"
+                  f" server s 127.0.0.1:{http.port} socks4 ::1:{socks.port} source 127.0.0.3 check check-via-socks4 inter 200ms\n")  # fmt: skip
+    with Asked(binary, text) as p:
+        until("it was asked", lambda: socks.asked and p.row("l/s", "status", "check_status") == ["UP", "L7OK"])
+
+
 def test_who_speaks_first_behind_a_socks_proxy(binary):
     there, socks = Server(lambda s, c: c.sendall(b"welcome\n")), Socks()
     with Proxy(binary, config(SOCKS, mode="tcp", there=there.port, socks=socks.port, words="")) as p:

@@ -255,6 +255,9 @@ def test_a_backend_counts_a_session_when_it_begins(binary):
                 assert s.recv(999), "the server has it"
                 until(f"{proxy} counts it", lambda: counts(proxy)[1] != str(before))
                 if proxy == "empty":
+                    told = lambda name: [box.row("empty", name, f) or "0" for f in ("req_tot", "hrsp_2xx")]
+                    until("its server's answer counts", lambda: told("s") == ["1", "1"])
+                    assert told("BACKEND") == ["0", "0"], "the backend's when it is over"
                     queued.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
                     until("it counts one that waits", lambda: counts(proxy) == ["1", "2"])
             until(f"{proxy} has counted both", lambda: counts(proxy)[1] == "2")
