@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/h1.h"
+#include "engine/http/h1.h"
 
 #define ROOM 512u
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/h1.h"
+#include "engine/http/h1.h"
 #include "rules/capture.h"
 #include "rules/format.h"
 #include "rules/map.h"

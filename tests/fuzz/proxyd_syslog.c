@@ -6,7 +6,7 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "engine/syslog_line.h"
+#include "engine/log/syslog_line.h"
 
 #define LINE_MAX 64
 

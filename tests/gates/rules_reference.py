@@ -9,10 +9,10 @@ root = pathlib.Path(sys.argv[1])
 page = (root / "docs/proxyd-rules.md").read_text()
 folder = root / "examples/proxyd/rules"
 names = set()
-for file in folder.glob("*.c"):
+for file in folder.rglob("*.c"):
     names.update(re.findall(r'^\s*\{"([^"]+)", "[a-zA-Z*]*",\s*SAMPLE', file.read_text(), re.M))
-names.update(re.findall(r'(?:CLIENT|SERVER)\("([^"]+)"', (folder / "fetch_tls.c").read_text()))
-names.update(re.findall(r'^\s*\{"([^"]+)", IN_', (folder / "action.c").read_text(), re.M))
+names.update(re.findall(r'(?:CLIENT|SERVER)\("([^"]+)"', (folder / "fetch/tls.c").read_text()))
+names.update(re.findall(r'^\s*\{"([^"]+)", IN_', (folder / "action/action.c").read_text(), re.M))
 assert len(names) > 100, f"only {len(names)} names were found in the tables"
 # "sc0_conn_cnt" and its like stand there as prefix and rest
 prefix = re.compile(r"^(sc[012]?|src|table)_")

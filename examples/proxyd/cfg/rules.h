@@ -4,7 +4,7 @@
 #define PROXYD_CFG_RULES_H
 
 #include "cfg/cfg.h"
-#include "rules/action.h"
+#include "rules/action/action.h"
 #include "rules/capture.h"
 #include "rules/vars.h"
 

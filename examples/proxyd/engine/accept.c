@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Listening sockets of a worker: taking connections, and not taking them when there is no room. */
 #include "count.h"
-#include "http.h"
+#include "engine/http/http.h"
 #include "io.h"
 
 #include <errno.h>

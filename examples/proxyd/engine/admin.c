@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "control.h"
-#include "http.h"
+#include "engine/http/http.h"
 #include "log.h"
 #include "loop.h"
 

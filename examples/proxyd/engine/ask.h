@@ -6,7 +6,7 @@
 #ifndef PROXYD_ENGINE_ASK_H
 #define PROXYD_ENGINE_ASK_H
 
-#include "http.h"
+#include "engine/http/http.h"
 
 #define ASK_BODY_MAX 16384u /* bytes of a form */
 #define ASKS_MAX 64u	    /* at once; more: 503 */
@@ -55,7 +55,7 @@ void exchange_ask_end(struct worker *w, struct exchange *x);
 void exchange_answer(struct worker *w, struct exchange *x, unsigned status, const char *fields, const char *text,
 		     size_t len);
 
-/* ---- http_stats.c ---- */
+/* ---- http/stats.c ---- */
 
 struct run;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "balance_key.h"
 
-#include "http_edit.h"
+#include "engine/http/edit.h"
 
 #include <libsched/lb_hash.h>
 

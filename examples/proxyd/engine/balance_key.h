@@ -4,7 +4,7 @@
 #define PROXYD_ENGINE_BALANCE_KEY_H
 
 #include "cfg/cfg.h"
-#include "http_msg.h"
+#include "engine/http/msg.h"
 
 /* The key of a text, as hash-type says. */
 uint32_t balance_hash(const struct cfg_hash_type *t, const char *text, size_t len);

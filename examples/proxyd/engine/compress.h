@@ -6,7 +6,7 @@
 #ifndef PROXYD_ENGINE_COMPRESS_H
 #define PROXYD_ENGINE_COMPRESS_H
 
-#include "http.h"
+#include "engine/http/http.h"
 
 /* Of a request: which coding its answer may have; with `offload` its server is not asked for one. */
 void compress_choose(struct exchange *x, struct http_msg *m);

@@ -63,7 +63,7 @@ void server_set_up(struct engine *e, struct server *s, bool up, bool draining, c
 /* What the group is to know of the server now, for all to see. */
 int server_publish(struct engine *e, struct server *s);
 
-/* ---- server_log.c ---- */
+/* ---- log/server.c ---- */
 
 /* HAProxy's words, of the field check_desc, too. */
 const char *check_code_text(enum health_code code);
@@ -188,7 +188,7 @@ int agent_sync(struct engine *e, struct server *s, const struct cfg_server *c);
 void agent_result(struct server *s, const struct health_result *r);
 void agent_end(struct server *s);
 
-/* ---- check_probe.c ---- */
+/* ---- check/probe.c ---- */
 
 /* The dialogue of its checks; *ret stays when a connection is enough. 0 or -errno. */
 int check_probe(const struct cfg_proxy *p, struct health_probe **ret);

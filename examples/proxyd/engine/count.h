@@ -3,7 +3,7 @@
 #ifndef PROXYD_ENGINE_COUNT_H
 #define PROXYD_ENGINE_COUNT_H
 
-#include "http.h"
+#include "engine/http/http.h"
 
 /* A connection was accepted. */
 void count_accepted(struct worker *w, const struct socket_handle *l, const struct frontend *f);

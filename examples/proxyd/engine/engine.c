@@ -13,9 +13,9 @@
 #include "dns.h"
 #include "log.h"
 #include "loop.h"
-#include "mail.h"
-#include "log_forward.h"
-#include "ring.h"
+#include "engine/log/mail.h"
+#include "engine/log/forward.h"
+#include "engine/log/ring.h"
 #include "worker.h"
 
 int engine_new(const struct engine_opts *o, struct engine **ret)

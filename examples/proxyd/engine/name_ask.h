@@ -6,7 +6,7 @@
 #ifndef PROXYD_ENGINE_NAME_ASK_H
 #define PROXYD_ENGINE_NAME_ASK_H
 
-#include "http.h"
+#include "engine/http/http.h"
 
 #define NAME_ASKS_MAX 1024u /* at once, of all workers; more find no address */
 

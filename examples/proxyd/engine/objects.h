@@ -104,7 +104,7 @@ struct gate {
 TAILQ_HEAD(link_list, link);
 TAILQ_HEAD(purge_list, server_worker);
 
-/* What a worker keeps of a server of an HTTP backend; it alone writes it (see http_idle.c). */
+/* What a worker keeps of a server of an HTTP backend; it alone writes it (see http/idle.c). */
 struct server_worker {
 	_Alignas(CACHE_LINE) struct link_list idle; /* connections, used last is first */
 	TAILQ_ENTRY(server_worker) purge;	    /* of its http_worker */

@@ -5,7 +5,7 @@
 
 #include <time.h>
 
-#include "http.h"
+#include "engine/http/http.h"
 
 #define REFUSED_BYTES_MAX 4096u /* of a message */
 #define REFUSED_MAX 256u	/* proxies' messages; more: the oldest goes */

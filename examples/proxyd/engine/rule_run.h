@@ -3,7 +3,7 @@
 #ifndef PROXYD_ENGINE_RULE_RUN_H
 #define PROXYD_ENGINE_RULE_RUN_H
 
-#include "rules/action.h"
+#include "rules/action/action.h"
 #include "worker.h"
 
 struct run_end run_end_of(const struct endpoint *e);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Choosing a server, waiting for one, and giving it back; alike for TCP sessions and HTTP exchanges. */
 #include "count.h"
-#include "rules/action.h"
+#include "rules/action/action.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A session's clock, its lists and its end. */
 #include "count.h"
-#include "http.h"
+#include "engine/http/http.h"
 #include "io.h"
 #include "name_ask.h"
 #include "pace.h"

@@ -10,9 +10,9 @@
 
 #include "cfg/rules.h"
 #include "count.h"
-#include "http.h"
+#include "engine/http/http.h"
 #include "io.h"
-#include "log_facts.h"
+#include "engine/log/facts.h"
 #include "name_ask.h"
 #include "rule_run.h"
 #include "rule_store.h"

@@ -230,7 +230,7 @@ static bool may_lead_to_http(const struct frontend *f)
 	return false;
 }
 
-/* What clients have who are found to speak HTTP (see http_upgrade.c): it shares all but its mode. */
+/* What clients have who are found to speak HTTP (see http/upgrade.c): it shares all but its mode. */
 static bool add_as_http(struct frontend *f)
 {
 	if (f->http || !may_lead_to_http(f))

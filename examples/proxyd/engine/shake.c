@@ -10,7 +10,7 @@
 
 #include "count.h"
 #include "log.h"
-#include "log_facts.h"
+#include "engine/log/facts.h"
 #include "proxy_protocol.h"
 #include "tls/tls.h"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "http.h"
+#include "engine/http/http.h"
 #include "worker.h"
 
 #define HEADER_ADDRESSES_MAX 32

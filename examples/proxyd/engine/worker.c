@@ -10,7 +10,7 @@
  * though little comes on the whole: many small batches take those who sent it from their work.
  */
 #include "count.h"
-#include "http.h"
+#include "engine/http/http.h"
 #include "io.h"
 
 #include <errno.h>

@@ -390,7 +390,7 @@ void set_let_go(struct worker *w, struct set *set);
 void session_unlist(struct worker *w, struct session *s);
 void session_list(struct worker *w, struct session *s, enum session_list on);
 
-/* ---- log_facts.c ---- */
+/* ---- log/facts.c ---- */
 
 /* One line for a session; early: option logasap, it goes on. */
 void session_log(struct worker *w, struct session *s, bool early);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/http_msg.h"
+#include "engine/http/msg.h"
 
 int capture_declare(struct capture_slots *s, enum capture_side side, unsigned len)
 {

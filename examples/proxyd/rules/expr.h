@@ -122,7 +122,7 @@ const char *conv_name(unsigned index);
 /* names.c: HAProxy has it, this build not. */
 bool conv_is_known(struct text name);
 
-/* conv_text.c: what base64 (RFC 4648; for_url: section 5) stands for. False: another character, or no room. */
+/* conv/text.c: what base64 (RFC 4648; for_url: section 5) stands for. False: another character, or no room. */
 bool base64_bytes(struct text t, bool for_url, struct scratch *scratch, struct text *ret);
 
 /* The tables, one for each topic; they end with a NULL name. */

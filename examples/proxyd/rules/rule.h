@@ -3,7 +3,7 @@
 #ifndef PROXYD_RULES_RULE_H
 #define PROXYD_RULES_RULE_H
 
-#include "rules/action.h"
+#include "rules/action/action.h"
 #include "rules/regex.h"
 #include "rules/table.h"
 #include "rules/vars.h"
@@ -71,7 +71,7 @@ void fail_rule(struct verdict *v);
 
 typedef bool read_fn(struct words *w, struct rule *rule);
 
-/* ---- action_http.c ---- */
+/* ---- action/http.c ---- */
 
 #define HEADER_ADD 2
 #define HEADER_SET 4
@@ -93,27 +93,27 @@ bool change_target(struct run *r, int part, struct text new);
 read_fn read_header, read_replace_header, read_start_line, read_replace_part, read_status;
 run_fn run_header, run_replace_header, run_start_line, run_replace_part, run_status;
 
-/* ---- action_answer.c ---- */
+/* ---- action/answer.c ---- */
 
 read_fn read_answer, read_auth, read_redirect;
 run_fn run_verdict, run_redirect;
 
-/* ---- action_bandwidth.c ---- */
+/* ---- action/bandwidth.c ---- */
 
 read_fn read_bandwidth;
 run_fn run_bandwidth;
 
-/* ---- action_var.c ---- */
+/* ---- action/var.c ---- */
 
 read_fn read_set_var, read_unset_var, read_log_level, read_priority;
 run_fn run_set_var, run_unset_var, run_log_level, run_priority;
 
-/* ---- action_capture.c ---- */
+/* ---- action/capture.c ---- */
 
 read_fn read_capture;
 run_fn run_capture;
 
-/* ---- action_map.c ---- */
+/* ---- action/map.c ---- */
 
 enum {
 	CHANGE_SET,
@@ -124,27 +124,27 @@ enum {
 read_fn read_change_map;
 run_fn run_change_map;
 
-/* ---- action_track.c ---- */
+/* ---- action/track.c ---- */
 
 read_fn read_track, read_count, read_tag;
 run_fn run_track, run_add, run_count, run_tag;
 
-/* ---- action_wait.c ---- */
+/* ---- action/wait.c ---- */
 
 read_fn read_wait_body, read_action_timeout, read_pause;
 run_fn run_wait_body, run_action_timeout, run_pause;
 
-/* ---- action_name.c ---- */
+/* ---- action/name.c ---- */
 
 read_fn read_resolve, read_hint;
 run_fn run_resolve, run_hint;
 
-/* ---- action_uri.c ---- */
+/* ---- action/uri.c ---- */
 
 read_fn read_normalize;
 run_fn run_normalize;
 
-/* ---- action_tcp.c ---- */
+/* ---- action/tcp.c ---- */
 
 #define SET_DESTINATION 1 /* else the source */
 #define SET_PORT 2	  /* else the address */

@@ -8,7 +8,7 @@
 
 #include <time.h>
 
-#include "engine/http_msg.h"
+#include "engine/http/msg.h"
 #include "rules/sample.h"
 
 #define RUN_SCRATCH 32768 /* bytes: values of one evaluation */

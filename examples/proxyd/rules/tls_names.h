@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Values of a TLS connection that rules ask for (fetch_tls.c); the host finds them. */
+/* Values of a TLS connection that rules ask for (fetch/tls.c); the host finds them. */
 #ifndef PROXYD_RULES_TLS_NAMES_H
 #define PROXYD_RULES_TLS_NAMES_H
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "engine/objects.h"
-#include "engine/ring.h"
+#include "engine/log/ring.h"
 
 static void list(struct call *c)
 {

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "engine/admin.h"
-#include "engine/http.h"
+#include "engine/http/http.h"
 
 #define SECOND_NS UINT64_C(1000000000)
 

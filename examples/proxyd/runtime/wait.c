@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "engine/admin.h"
-#include "rules/action.h"
+#include "rules/action/action.h"
 
 #define WAIT_MAX_NS UINT64_C(86400000000000)
 

@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "engine/log_forward.h"
+#include "engine/log/forward.h"
 #include "engine/objects.h"
 #include "tls/tls.h"
 #include "version.h"

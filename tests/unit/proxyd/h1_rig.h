@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "engine/h1.h"
+#include "engine/http/h1.h"
 
 #define ROOM 4096u
 #define CRLF "\r\n"

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/h1.h"
-#include "rules/action.h"
+#include "engine/http/h1.h"
+#include "rules/action/action.h"
 #include "rules/vars.h"
 
 #define RIG_ROOM 8192

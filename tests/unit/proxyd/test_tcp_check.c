@@ -8,7 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "engine/tcp_check.h"
+#include "engine/check/tcp.h"
 
 #define SEND(text)                                                             \
 	{                                                                      \

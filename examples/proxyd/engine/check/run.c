@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+#include "run.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cfg/rules.h"
+#include "engine/rule_run.h"
+#include "rules/map.h"
+#include "rules/rule.h"
+
+void check_run_prepare(const struct check_of *of, struct vars *vars, uint64_t now_ns, struct scratch scratch, struct run *r)
+{
+	const struct backend *b = of->backend;
+
+	*r = (struct run){
+	    .frontend = {"CHECKS-FE", 0}, /* HAProxy's name of what is behind them */
+	    .backend = {b->proxy->name, b->number},
+	    .server = {of->server->name, backend_server_id(b, of->server)},
+	    .random_state = now_ns ^ (uint64_t)(uintptr_t)of->server,
+	    .count = run_ask_count,
+	    .is_own = run_is_own,
+	    .client_fd = -1,
+	    .server_fd = -1,
+	    .userdata = b->set,
+	    .vars = vars,
+	    .proc = b->set->cfg->shared ? &b->set->cfg->shared->proc : NULL,
+	    .now_ns = now_ns,
+	    .ended = true,
+	    .scratch = scratch,
+	};
+	clock_gettime(CLOCK_REALTIME, &r->wall);
+}
+
+void check_run_rules(const struct rule *first, struct run *r)
+{
+	for (const struct rule *rule = first; rule; rule = rule->next) {
+		r->scratch.used = 0;
+		rule->run(rule, r, NULL);
+	}
+}
+
+uint16_t check_run_port(const struct check_of *of)
+{
+	const struct server_admin *a = of->server ? &of->server->admin : NULL;
+	const struct cfg_addr *addr = of->server ? server_addr(of->server) : NULL;
+	unsigned written = a && a->cfg ? a->cfg->check_port : 0;
+
+	if (!a || addr->sa.sa_family == AF_UNIX)
+		return 0;
+	if (a->check_port || written)
+		return (uint16_t)(a->check_port ? a->check_port : written);
+	return ntohs(((const struct sockaddr_in *)(const void *)&addr->storage)->sin_port);
+}
+
+/* "UP 2/3": so many more failures take it down; "DOWN 1/2": so many of the successes it needs are there. */
+static void write_health(const struct server *s, char *buf, size_t cap)
+{
+	struct health_filter_status f = {.size = sizeof(f)};
+	const char *word = !s->up ? "DOWN" : s->draining ? "NOLB" : "UP";
+	unsigned of, level;
+
+	if (health_check_filter_status(s->check, &f) < 0) {
+		snprintf(buf, cap, "%s", word);
+		return;
+	}
+	of = s->up ? f.fall : f.rise;
+	level = s->up ? f.left : f.rise - f.left;
+	if (s->up ? level == of : !level)
+		snprintf(buf, cap, "%s", word);
+	else
+		snprintf(buf, cap, "%s %u/%u", word, level, of);
+}
+
+static void write_address(const struct cfg_addr *a, char *buf, size_t cap)
+{
+	char host[INET6_ADDRSTRLEN];
+	bool six = a->sa.sa_family == AF_INET6;
+	const void *in = six ? (const void *)&((const struct sockaddr_in6 *)(const void *)&a->storage)->sin6_addr
+			     : &((const struct sockaddr_in *)(const void *)&a->storage)->sin_addr;
+
+	if (a->sa.sa_family == AF_UNIX || !inet_ntop(a->sa.sa_family, in, host, sizeof(host)))
+		snprintf(buf, cap, "unix; port=");
+	else
+		snprintf(buf, cap, "%s; port=%u", host, ntohs(((const struct sockaddr_in *)(const void *)&a->storage)->sin_port));
+}
+
+/* Of those that get traffic now: the backup servers, when they are in use. */
+static unsigned total_weight(const struct backend *b)
+{
+	unsigned sum[2] = {0, 0};
+
+	for (size_t i = 0; i < b->n_servers; i++)
+		if (atomic_load(&b->servers[i]->serves))
+			sum[b->servers[i]->backup] += atomic_load(&b->servers[i]->admin.weight);
+	return sum[0] ? sum[0] : sum[1];
+}
+
+size_t check_run_state(const struct check_of *of, char *buf, size_t cap)
+{
+	const struct server *s = of->server;
+	const struct backend *b = of->backend;
+	const char *node = b->set->cfg->global.node;
+	char health[32], address[INET6_ADDRSTRLEN + 16], host[256] = "";
+	int n;
+
+	if (!node && !gethostname(host, sizeof(host) - 1))
+		node = host;
+	write_health(s, health, sizeof(health));
+	write_address(server_addr(s), address, sizeof(address));
+	n = snprintf(buf, cap, "%s; address=%s; name=%s/%s; node=%s; weight=%u/%u; scur=%u/%u; qcur=%u", health, address, b->proxy->name, s->name,
+		     node ? node : "", (unsigned)atomic_load(&s->admin.weight), total_weight(b), (unsigned)atomic_load(&s->n_sessions),
+		     (unsigned)atomic_load(&b->pool->n_sessions), (unsigned)atomic_load(&s->n_queued));
+	return n < 0 ? 0 : (size_t)n < cap ? (size_t)n : cap - 1;
+}

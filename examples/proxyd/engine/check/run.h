@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* What the rules and formats of a check see: its server and backend, its own variables, no client. Control thread. */
+#ifndef PROXYD_ENGINE_CHECK_RUN_H
+#define PROXYD_ENGINE_CHECK_RUN_H
+
+#include "via.h"
+#include "engine/objects.h"
+#include "rules/run.h"
+
+/* Whose check it is; both live longer than the check. */
+struct check_of {
+	const struct server *server;
+	const struct backend *backend;
+};
+
+/* `vars` are those of this run of the check; `scratch` is what is written into. */
+void check_run_prepare(const struct check_of *of, struct vars *vars, uint64_t now_ns, struct scratch scratch, struct run *r);
+/* set-var and its like, up to the end; NULL: there are none. */
+void check_run_rules(const struct rule *first, struct run *r);
+/* Where a connection goes whose step says no port; 0: the check's own. */
+uint16_t check_run_port(const struct check_of *of);
+/* The value of X-Haproxy-Server-State. Its length. */
+size_t check_run_state(const struct check_of *of, char *buf, size_t cap);
+
+#endif

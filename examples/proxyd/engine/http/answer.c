@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: MIT */
+/* The answer on its way to the client. */
+#include "engine/compress.h"
+#include "engine/count.h"
+#include "engine/refused.h"
+#include "engine/io.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* ---- Its head ---- */
+
+static const char *wanted_connection(const struct exchange *x, const struct http_msg *m)
+{
+	if (x->client_keeps)
+		return x->minor ? NULL : "keep-alive";
+	return m->minor ? "close" : NULL;
+}
+
+/* 0 or -ENOSPC. */
+static int edit_answer(const struct exchange *x, struct http_msg *m)
+{
+	int e;
+
+	if (m->framing == HTTP_BODY_TUNNEL)
+		return 0; /* its Connection field is between the ends */
+	if (m->status == 204) { /* never has them (RFC 9110, 8.6; RFC 9112, 6.1): some would wait for the body */
+		http_remove_id(m, HTTP_ID_CONTENT_LENGTH);
+		http_remove_id(m, HTTP_ID_TRANSFER_ENCODING);
+	}
+	e = http_say_connection(m, wanted_connection(x, m));
+	if (!e && x->dechunk && !x->deflater)
+		http_remove_id(m, HTTP_ID_TRANSFER_ENCODING);
+	if (!e && x->client->frontend->http->adjusts_answer)
+		e = http_adjust_case(m, x->client->frontend->set->cfg->global.cases);
+	return e;
+}
+
+/* Takes the framing of chunks out, in place. Returns how many bytes are left. */
+static size_t dechunk(struct h1_body *b, char *data, size_t len, size_t *ret_taken)
+{
+	size_t at = 0, out = 0;
+
+	while (at < len && !b->done && !b->fault) {
+		struct http_span piece;
+		size_t n = h1_body_feed(b, data + at, len - at, &piece);
+
+		memmove(data + out, data + at + piece.at, piece.len);
+		out += piece.len;
+		at += n;
+	}
+	*ret_taken = at;
+	return out;
+}
+
+/* Body bytes as the client gets them; `ret_taken` of `len` are the body's. */
+static size_t take_body(struct exchange *x, char *data, size_t len, size_t *ret_taken)
+{
+	if (x->dechunk)
+		return dechunk(&x->down, data, len, ret_taken);
+	*ret_taken = h1_body_feed(&x->down, data, len, NULL);
+	return *ret_taken;
+}
+
+#define SHORT_BODY 16384u
+
+/*
+ * Servers write a head and its short body one after the other. Whoever is fast enough to come between them would wake
+ * its client for the head alone, and that takes the server's CPU, or the client's, from the body. The kernel sends
+ * what is kept back after 200 ms at the latest (tcp(7), TCP_CORK).
+ */
+static bool waits_for_body(const struct exchange *x)
+{
+	uint64_t ahead = h1_body_ahead(&x->down);
+
+	return x->down.framing == HTTP_BODY_LENGTH && ahead && ahead <= SHORT_BODY &&
+	       !x->seeker.backend->http->no_delay && !x->client->frontend->http->no_delay;
+}
+
+/* `more`: MSG_MORE, or 0. */
+static void give(struct worker *w, struct exchange *x, const char *data, size_t len, int more)
+{
+	struct client *c = x->client;
+
+	/* The FIN that follows at once rides on this segment. */
+	if (x->down.done && !x->client_keeps && exchange_is_asked(x))
+		more = MSG_MORE;
+	x->bytes += len;
+	if (!client_give(w, c, data, len, more))
+		exchange_fail(w, x, 0, 'R', 'D');
+	else if (exchange_is_over(x))
+		exchange_finish(w, x);
+}
+
+/* A piece of a body that is made smaller, behind a head of `head_len` bytes if it is the first. */
+static void give_compressed(struct worker *w, struct exchange *x, const char *head, size_t head_len, const char *data,
+			    size_t len)
+{
+	x->bytes += head_len;
+	if ((head_len && !client_give(w, x->client, head, head_len, len || x->down.done ? MSG_MORE : 0)) ||
+	    !compress_give(w, x, data, len))
+		exchange_fail(w, x, 0, 'R', 'D');
+	else if (exchange_is_over(x))
+		exchange_finish(w, x);
+}
+
+void exchange_take_answer(struct worker *w, struct exchange *x, uint32_t at, uint32_t head_len, uint32_t total)
+{
+	struct http_worker *h = w->http;
+	struct http_msg *m = &h->answer;
+	char *body = h->buffer + at + head_len, *head = h->buffer + at;
+	size_t rest = total - head_len, taken, len;
+	ssize_t written;
+
+	x->answer_version = 1 + m->minor;
+	h->early = body;
+	h->early_len = rest;
+	if (!http_response_rules(w, x, m))
+		return;
+	if (http_cookie_give(x, m) < 0) {
+		exchange_fail(w, x, 502, 'P', 'H');
+		return;
+	}
+	if (x->compresses && compress_begin(w, x, m) < 0) {
+		exchange_fail(w, x, 502, 'P', 'H');
+		return;
+	}
+	h1_body_begin(&x->down, m);
+	x->dechunk = m->framing == HTTP_BODY_CHUNKED && (!x->minor || x->deflater);
+	len = take_body(x, body, rest, &taken);
+	if (x->down.fault) {
+		x->fault = x->down.fault;
+		exchange_fail(w, x, 502, 'P', 'H');
+		return;
+	}
+	x->link_keeps = m->keep_alive && m->framing != HTTP_BODY_CLOSE && taken == rest &&
+			x->seeker.backend->http->closing == CFG_KEEP_ALIVE &&
+			x->client->frontend->http->closing == CFG_KEEP_ALIVE;
+	x->client_keeps = x->client_keeps && m->framing != HTTP_BODY_CLOSE && (!x->dechunk || x->deflater) &&
+			  !x->client->eof && !client_leaves(w, x->client);
+	if (edit_answer(x, m) < 0) {
+		exchange_fail(w, x, 502, 'P', 'H');
+		return;
+	}
+	x->status = m->status;
+	if (!x->answered_ns) /* it was not held */
+		x->answered_ns = w->now_ns;
+	/* 501 and 505 are the client's doing */
+	observe(w, x->seeker.server, m->status < 500 || m->status == 501 || m->status == 505 ? OBSERVED_ANSWER
+											      : OBSERVED_BAD_ANSWER);
+	if (x->client->frontend->proxy->set.logasap)
+		exchange_log(w, x, true);
+	x->state = EXCHANGE_ANSWER;
+	if (m->edited) {
+		written = http_write(m, h->written, sizeof(h->written));
+		if (written < 0 || written > body - h->buffer) {
+			x->state = EXCHANGE_ASKED;
+			exchange_fail(w, x, 502, 'P', 'H');
+			return;
+		}
+		head = memcpy(body - written, h->written, (size_t)written);
+	}
+	if (x->deflater) {
+		give_compressed(w, x, head, (size_t)(body - head), body, len);
+		return;
+	}
+	if (m->framing != HTTP_BODY_TUNNEL) {
+		give(w, x, head, (size_t)(body - head) + len,
+		     !len && waits_for_body(x) ? MSG_MORE : 0);
+		return;
+	}
+	if (client_give(w, x->client, head, (size_t)(body - head) + rest, 0))
+		exchange_tunnel(w, x);
+	else
+		exchange_fail(w, x, 0, 'R', 'D');
+}
+
+/* An answer before the answer (RFC 9110, section 15.2): HTTP/1.0 knows none. False: it is over. */
+static bool interim(struct worker *w, struct exchange *x, uint32_t at, uint32_t len)
+{
+	struct http_worker *h = w->http;
+	const char *head = h->buffer + at;
+	ssize_t n = len;
+
+	if (h->answer.edited) {
+		n = http_write(&h->answer, h->written, sizeof(h->written));
+		head = h->written;
+	}
+	if (++x->n_interim > HTTP_INTERIM_MAX) {
+		x->fault = H1_FAULT_INTERIM;
+		exchange_fail(w, x, 502, 'P', 'H');
+		return false;
+	}
+	if (!x->minor || (n > 0 && client_give(w, x->client, head, (size_t)n, 0)))
+		return true;
+	exchange_fail(w, x, 0, 'R', 'H');
+	return false;
+}
+
+/* What came, from `at` in the worker's buffer on. */
+static void parse(struct worker *w, struct exchange *x, uint32_t len)
+{
+	struct http_msg *m = &w->http->answer;
+	uint32_t at = HTTP_ROOM;
+	ssize_t head;
+
+	for (;;) {
+		http_begin(w, m, at);
+		m->lenient = x->seeker.backend->proxy->set.http.lenient_response;
+		head = h1_response(m, at, len, x->method, x->asked_upgrade);
+		if (head < 0) {
+			if (exchange_retry(w, x, CFG_RETRY_JUNK))
+				return;
+			x->fault = (enum h1_fault) - head;
+			refused_keep(w, x->client, x, x->fault, w->http->buffer + at, len);
+			exchange_fail(w, x, 502, 'P', 'H');
+			return;
+		}
+		if (head == 0)
+			break;
+		x->since_ns = w->now_ns; /* a part of a head is no sign of life: line by line it would never end */
+		if (m->status / 100 != 1 || m->status == 101) {
+			if (exchange_retry(w, x, cfg_retry_status(m->status)))
+				return;
+			exchange_answered(x);
+			count_answer(w, x->seeker.server, m->status);
+			exchange_take_answer(w, x, at, (uint32_t)head, len);
+			return;
+		}
+		if (!interim(w, x, at, (uint32_t)head))
+			return;
+		at += (uint32_t)head;
+		len -= (uint32_t)head;
+	}
+	if (len && !chunk_append(&x->part, w->http->buffer + at, len))
+		exchange_fail(w, x, 502, 'R', 'H');
+}
+
+/* The connection ended before there was an answer. */
+static void no_answer(struct worker *w, struct exchange *x)
+{
+	bool reused = x->link->used;
+
+	/* Of half a head HAProxy's manual says junk, and its 2.6 asks again on the other word. */
+	if (exchange_retry(w, x, CFG_RETRY_EMPTY | (x->part ? CFG_RETRY_JUNK : 0)))
+		return;
+	if (!x->part && exchange_repeat(w, x))
+		return;
+	/* It ended while it was idle, and the request crossed that. A client that was answered here
+	 * before knows this from any server and asks again; an error would be taken for an answer. */
+	if (reused && !x->part && x->client->not_first)
+		exchange_fail(w, x, 0, 'S', 'H');
+	else
+		exchange_fail(w, x, 502, 'S', 'H');
+}
+
+static ssize_t receive(struct exchange *x, char *buf, size_t cap)
+{
+	struct link *l = x->link;
+	ssize_t n = handle_recv(&l->h, buf, cap);
+
+	if (n > 0) {
+		/* A short read has emptied the socket, unless its FIN was announced with it. */
+		if (handle_is_emptied(&l->h, (size_t)n, cap) && !l->hup)
+			l->readable = false;
+	} else if (n < 0 && errno == EAGAIN) {
+		l->readable = false;
+	}
+	return n;
+}
+
+static void read_head(struct worker *w, struct exchange *x)
+{
+	uint32_t have = (uint32_t)chunk_left(x->part);
+	char *at = w->http->buffer + HTTP_ROOM;
+	ssize_t n = receive(x, at + have, HTTP_RECEIVE);
+
+	if (n > 0) {
+		if (have)
+			memcpy(at, x->part->data, have);
+		x->repeatable = false;
+		if (!x->retryable)
+			exchange_answered(x);
+		/* only the end of a line can make a head whole, or show that it is none */
+		if (have && have + n < w->head_max && !memchr(at + have, '\n', (size_t)n)) {
+			if (!chunk_append(&x->part, at + have, (size_t)n))
+				exchange_fail(w, x, 502, 'R', 'H');
+			return;
+		}
+		chunk_free(&x->part);
+		parse(w, x, have + (uint32_t)n);
+	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+		no_answer(w, x);
+	}
+}
+
+/* ---- Its body ---- */
+
+static void body_ended(struct worker *w, struct exchange *x)
+{
+	if (!h1_body_ended(&x->down)) {
+		exchange_fail(w, x, 0, 'S', 'D');
+		return;
+	}
+	x->down.done = true;
+	exchange_finish(w, x);
+}
+
+/* As give(), of a body whose next bytes are not looked at. */
+static void pass_body(struct worker *w, struct exchange *x)
+{
+	struct link *l = x->link;
+	ssize_t n = pipe_fill(w, l->h.fd, h1_body_ahead(&x->down));
+	char byte;
+
+	if (n > 0) {
+		x->since_ns = w->now_ns;
+		x->bytes += (uint64_t)n;
+		h1_body_skip(&x->down, (uint64_t)n);
+		/* Nothing may be left behind it in a connection that is used again. */
+		if (x->down.done && handle_peek(&l->h, &byte, 1) < 0 && errno == EAGAIN)
+			l->readable = false;
+		if (!client_pass(w, x->client, (size_t)n))
+			exchange_fail(w, x, 0, 'R', 'D');
+		else if (exchange_is_over(x))
+			exchange_finish(w, x);
+	} else if (n == 0) {
+		body_ended(w, x);
+	} else if (errno == EAGAIN) {
+		l->readable = false;
+	} else if (errno != EINTR) {
+		exchange_fail(w, x, 0, 'S', 'D');
+	}
+}
+
+static bool may_pass(struct worker *w, const struct exchange *x)
+{
+	const struct client *c = x->client;
+
+	return c->writable && !c->out && !x->deflater && !x->pace && pipe_suits(w, &x->link->h, &c->h, h1_body_ahead(&x->down));
+}
+
+/* `room`: at most so much. */
+static void read_body(struct worker *w, struct exchange *x, size_t room)
+{
+	size_t cap = WORKER_SCRATCH, len, taken;
+	char *buf = x->down.left > WORKER_SCRATCH || x->bytes > 2 * (uint64_t)WORKER_SCRATCH
+			? worker_bulk(w, &cap)
+			: w->scratch;
+	ssize_t n = receive(x, buf, cap < room ? cap : room);
+
+	if (n > 0) {
+		x->since_ns = w->now_ns;
+		len = take_body(x, buf, (size_t)n, &taken);
+		if (x->down.fault) {
+			x->fault = x->down.fault;
+			exchange_fail(w, x, 0, 'P', 'D');
+			return;
+		}
+		if (taken < (size_t)n)
+			x->link_keeps = false; /* it says more than it was asked */
+		if (x->deflater)
+			give_compressed(w, x, NULL, 0, buf, len);
+		else if (len || x->down.done)
+			give(w, x, buf, len, 0);
+	} else if (n == 0) {
+		body_ended(w, x);
+	} else if (errno != EAGAIN && errno != EINTR) {
+		exchange_fail(w, x, 0, 'S', 'D');
+	}
+}
+
+/* Rules wait for it. */
+static void gather_body(struct worker *w, struct exchange *x)
+{
+	size_t room = HTTP_RECEIVE - (chunk_left(x->part) - x->head_len);
+	ssize_t n = receive(x, w->http->buffer, room);
+
+	if (n > 0) {
+		x->since_ns = w->now_ns;
+		exchange_hold_more(w, x, (size_t)n);
+	} else if (n == 0) { /* who reads on sees that, too */
+		exchange_release(w, x);
+	} else if (errno != EAGAIN && errno != EINTR) {
+		exchange_fail(w, x, 502, 'S', 'H');
+	}
+}
+
+/* The answer is whole, the request is not, and the server is gone. */
+static void watch_for_end(struct worker *w, struct exchange *x)
+{
+	char byte;
+	ssize_t n = receive(x, &byte, 1);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	x->link_keeps = x->client_keeps = false;
+	exchange_finish(w, x);
+}
+
+bool exchange_download(struct worker *w, struct exchange *x)
+{
+	size_t room = SIZE_MAX;
+
+	if (x->state < EXCHANGE_ASKED || x->state == EXCHANGE_ANSWER_PAUSED || !x->link || !x->link->readable)
+		return false;
+	if (x->state == EXCHANGE_ASKED)
+		read_head(w, x);
+	else if (x->state == EXCHANGE_ANSWER_BODY)
+		gather_body(w, x);
+	else if (x->down.done)
+		watch_for_end(w, x);
+	else if (x->pace && !(room = pace_room(x->pace, CONN_SERVER, x->bytes, w->now_ns)))
+		return false;
+	else if (may_pass(w, x))
+		pass_body(w, x);
+	else
+		read_body(w, x, room);
+	return true;
+}

@@ -1,0 +1,573 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mode http, the workers' side. In the order a request meets it: client.c reads it from the
+ * client's connection, exchange.c takes its head, send.c finds it a server, link.c has
+ * the connections to servers, idle.c says how many of them wait, upload.c passes its body on and
+ * answer.c the answer.
+ * edit.c (pure) changes heads on the way.
+ *
+ *	client ──┬── exchange ── link ── server
+ *	         │      while a request is answered
+ *	         └── idle: no exchange, no buffer     link idle: on its server's list, of this worker
+ *
+ * A head is parsed where it was received, in the worker's one buffer. What must wait (for the rest,
+ * for room in a socket, for a server) is copied to memory of its owner; so who is idle has none.
+ */
+#ifndef PROXYD_ENGINE_HTTP_HTTP_H
+#define PROXYD_ENGINE_HTTP_HTTP_H
+
+#include <stdlib.h>
+
+#include "h1.h"
+#include "edit.h"
+#include "engine/pace.h"
+#include "rules/vars.h"
+#include "engine/worker.h"
+
+#define HTTP_ROOM 16384u /* in front of what is received: text that is added */
+#define HTTP_RECEIVE 16384u
+#define HTTP_BUFFER (HTTP_ROOM + HTTP_HEAD_MAX + HTTP_RECEIVE)
+#define HTTP_INTERIM_MAX 16		       /* 1xx answers to one request */
+#define HTTP_LINGER_NS UINT64_C(2000000000)    /* for a client that still sends when all is said */
+#define HTTP_LINGER_BYTES 1048576u
+
+/* ---- A connection to a server ---- */
+
+struct link {
+	struct handle h;
+	struct server *server;
+	struct exchange *exchange; /* NULL: idle */
+	struct client *owner;	   /* idle, and for this client only */
+	bool readable, writable, hup;
+	bool broken;	/* cannot be written to any more */
+	bool connected; /* HTTP may be sent */
+	uint8_t socks;	/* of server_socks() */
+	unsigned used;	/* requests it has answered */
+	char *sni;	/* that was asked for by an expression; NULL: none */
+	struct endpoint target; /* of its first client, when server_follows_client(); else no family */
+	TAILQ_ENTRY(link) of_server, of_worker; /* while idle; dead */
+};
+
+/* ---- A client's connection ---- */
+
+enum client_list {
+	CLIENT_ON_NONE,
+	CLIENT_ON_AGAIN,
+	CLIENT_ON_DEAD,
+};
+
+struct client {
+	struct handle h;
+	bool watched; /* in epoll; not before it must be waited for */
+	bool readable, writable, hup, eof;
+	bool greeting; /* accept-proxy: its header has not come yet */
+	bool unparsed; /* `in` has not been looked at since bytes came */
+	bool closing;  /* when `out` is sent, that is all */
+	bool gone : 1; /* left before its answer was all given */
+	bool lingering : 1;
+	bool linger : 1; /* it may still be sending: read on before the close */
+	bool not_first : 1; /* a request was answered here */
+	uint8_t on;	 /* enum client_list */
+	uint16_t bind;	 /* number of its line */
+	uint32_t lingered; /* bytes */
+	struct timer timer;
+	struct frontend *frontend;
+	struct tally *listener;	   /* of its gate; NULL: without option socket-stats */
+	struct exchange *exchange; /* NULL: between requests */
+	struct chunk *in;  /* received, not taken yet: part of a head, or the next request */
+	struct chunk *out; /* waits for room in its socket */
+	struct link *own;  /* http-reuse never: its connection to a server */
+	LIST_ENTRY(client) entry;
+	TAILQ_ENTRY(client) link; /* of the list it is on */
+	uint64_t accepted_ns;
+	uint64_t since_ns; /* waits for a request; its first byte came; bytes last moved */
+	uint64_t idle_ns;  /* since when it has no request */
+	struct endpoint from, to;
+	struct rule_store *store; /* of its rules; NULL: none yet */
+};
+
+_Static_assert(sizeof(void *) != 8 || sizeof(struct client) <= 200, "what an idle connection takes: malloc gives 208 or 224 bytes");
+
+/* ---- A request and its answer ---- */
+
+struct ask;
+struct exchange_view; /* log_facts.h */
+struct name_ask;
+
+enum exchange_state {
+	EXCHANGE_TARPIT, /* is denied, later */
+	EXCHANGE_BODY,	 /* waits for its body, see wait.c */
+	EXCHANGE_PAUSED, /* for a time, or for an address: the same */
+	EXCHANGE_OWN,	 /* the control thread answers it, see ask.h */
+	EXCHANGE_QUEUED,
+	EXCHANGE_CONNECTING,
+	EXCHANGE_RETRY,	 /* rests before the same server again */
+	EXCHANGE_ASKED,	 /* the server has it, or is getting it */
+	EXCHANGE_ANSWER_BODY,	/* the answer's rules wait for its body, see wait.c */
+	EXCHANGE_ANSWER_PAUSED, /* or for a time */
+	EXCHANGE_ANSWER, /* the head of the answer was passed on */
+};
+
+struct exchange {
+	enum exchange_state state;
+	struct client *client;
+	struct seeker seeker;
+	struct link *link;
+	struct ask *ask;   /* NULL: a server answers */
+	struct name_ask *name_ask; /* PAUSED: what is asked for; NULL: a time */
+	uint64_t since_ns; /* when this state began; ASKED, ANSWER: when the server last moved */
+	/* request */
+	enum http_method method;
+	uint8_t minor;
+	bool keep_alive, asked_upgrade;
+	struct h1_body up;
+	struct chunk
+	    *request;	 /* for the server: from `at` on not sent; before it kept for another try */
+	bool routed;	 /* its backend is chosen, and counts it */
+	bool repeatable; /* may be sent again on another connection */
+	bool retryable;	 /* may be sent again as retry-on says: no answer has begun */
+	bool no_retry;	 /* a rule says: never */
+	bool own;	 /* the control thread answers it, or did */
+	/* rules, when they wait */
+	uint8_t stage;		    /* of rules.c: where they go on */
+	const struct rule *resume;  /* behind that one; NULL: at the stage's first */
+	uint64_t wait_ns, wait_bytes; /* how long, and for how much of it; 0: all */
+	uint32_t head_len;	    /* of what is kept in client->in, or of the answer in part */
+	uint64_t held_until_ns;	    /* ANSWER_BODY, ANSWER_PAUSED */
+	uint64_t server_ns, tunnel_ns; /* set-timeout; 0: as configured */
+	/* answer */
+	unsigned status; /* 0: none yet */
+	struct h1_body down;
+	struct chunk *part; /* of its head; while its rules wait: head and body so far */
+	bool dechunk;	    /* the client knows no chunks */
+	uint8_t answer_version; /* 1: HTTP/1.0, 2: HTTP/1.1; 0: the server has said none */
+	bool link_keeps;    /* the server goes on, as it says */
+	bool client_keeps;
+	uint8_t n_interim;
+	struct server *wanted;	    /* by a rule, a table or its cookie; NULL: any */
+	struct endpoint source;	    /* usesrc hdr_ip: as its servers are to see it; no family: not so */
+	uint8_t persistence;	    /* enum persistence */
+	bool compresses;	    /* its answer may have the coding `encoding`, an enum cfg_encoding */
+	uint8_t encoding;
+	struct pace *pace;	    /* of its bodies; NULL: no bandwidth limit */
+	struct deflater *deflater;  /* compress.c; NULL: the body passes as it is */
+	bool wanted_by_rule;	    /* `wanted`, by use-server: no cookie is asked */
+	uint32_t cookie_last_s, cookie_first_s; /* dates of its cookie, seconds since 1970; 0: none */
+	char *sni;		    /* what its servers are to be asked for; NULL: none */
+	char cookie_in, cookie_out; /* for the log, HAProxy's letters */
+	int8_t log_level;	    /* of set-log-level; -1: as configured, 8: silent */
+	/* for the log */
+	struct conn_end_cause cause;
+	enum h1_fault fault; /* what was wrong with a refused message */
+	uint64_t began_ns, asked_ns, connected_ns, answered_ns;
+	uint64_t bytes, bytes_in; /* given to the client; come from it */
+	struct counted_bytes counted;
+	uint32_t count;		  /* number of the request in the process, more or less */
+	bool logged;		  /* option logasap: its line is written */
+	char *line;		  /* the request line, when it is to be logged */
+	char server_name[64];
+	TAILQ_ENTRY(exchange) spare;
+};
+
+TAILQ_HEAD(client_list_head, client);
+TAILQ_HEAD(exchange_list, exchange);
+
+/* What a worker has for HTTP. */
+struct http_worker {
+	LIST_HEAD(, client) clients;
+	struct client_list_head again, dead;
+	struct link_list dead_links;
+	struct purge_list purge; /* servers with idle connections, and some without; next is first */
+	struct exchange_list spares;
+	unsigned n_spares;
+	const char *early; /* what came of a body with its head: the request's; the answer's, while its rules run */
+	size_t early_len;
+	uint64_t refused[2][H1_FAULT_COUNT_]; /* requests, answers: by what was wrong */
+	uint64_t refused_told_ns;
+	struct http_msg request, answer;
+	char written[2 * HTTP_HEAD_MAX];
+	char hints[2048]; /* of early-hint */
+	char scratch[RUN_SCRATCH]; /* of rules */
+	char buffer[HTTP_BUFFER];
+};
+
+/* ---- worker.c ---- */
+
+/* Begins a message that stands from `at` on in the worker's buffer. */
+void http_begin(struct worker *w, struct http_msg *m, uint32_t at);
+void http_begin_request(struct worker *w, const struct client *c);
+
+/* When a client is to leave a worker that drains: at once, or at its time of close-spread-time. */
+static inline uint64_t client_leave_ns(const struct worker *w, const struct client *c)
+{
+	uint64_t spread_ns = w->set->cfg->global.close_spread_ns;
+
+	if (!spread_ns || spread_ns == UINT64_MAX)
+		return spread_ns;
+	return w->drain_ns + ((uint64_t)(uintptr_t)c * UINT64_C(0x9e3779b97f4a7c15) >> 11) % spread_ns; /* by its place in memory */
+}
+
+/* Its next answer is the last one. */
+static inline bool client_leaves(const struct worker *w, const struct client *c)
+{
+	return w->draining && w->now_ns >= client_leave_ns(w, c);
+}
+
+/* ---- client.c ---- */
+/* The deadline may have come nearer. */
+void client_arm(struct worker *w, struct client *c);
+
+/* "Connect from …" stands in the log for its first request already: mode tcp, as written, tells of connections. */
+bool client_was_told(const struct client *c);
+/* Takes the accepted socket over. False: no memory. */
+bool client_accept(struct worker *w, struct socket_handle *l, int fd,
+		   const struct sockaddr_storage *from);
+void client_event(struct worker *w, struct client *c, uint32_t events);
+void client_expired(struct worker *w, struct client *c);
+
+/* Does what can be done until it must wait; may close it. */
+void client_run(struct worker *w, struct client *c);
+
+/* Gives bytes to the client, keeps what it does not take. False: no memory. */
+bool client_give(struct worker *w, struct client *c, const char *data, size_t len, int flags);
+
+/* As that, with what is in the worker's pipe, to a client that can be written to and has nothing waiting. */
+bool client_pass(struct worker *w, struct client *c, size_t len);
+
+/* An error page to who has no exchange, then the end of the connection. The frontend counts its bytes. */
+void client_reply(struct worker *w, struct client *c, const struct backend *b, unsigned status);
+
+/* Gives what stands in the worker's `written`. */
+void client_page(struct worker *w, struct client *c, size_t len);
+
+/* Closes it now. */
+void client_close(struct worker *w, struct client *c);
+
+/* Frees it; its socket and its place in the counts are another's now. */
+void client_forget(struct worker *w, struct client *c);
+
+bool client_watch(struct worker *w, struct client *c);
+
+/*
+ * Its next step is the long one of a handshake, some 300 us. Such clients are run one in each turn,
+ * behind all others: those who wait for an answer do not wait for them, too.
+ */
+static inline bool client_begins_tls(const struct client *c)
+{
+	return c->h.tls && !c->h.tls->heard && c->readable;
+}
+
+/*
+ * Not all of its first request has come: what has is acknowledged at once (see defer.c), for a client
+ * that waits for that (Nagle's algorithm).
+ */
+void client_hurry(const struct client *c);
+
+/* ---- exchange.c ---- */
+
+/* The request at the beginning of what the worker's buffer holds is w->http->request. */
+void exchange_begin(struct worker *w, struct client *c, uint32_t head_len, uint32_t total);
+
+/* A backend is chosen, or none: who calls it again changes nothing. */
+void exchange_routed(struct worker *w, struct exchange *x);
+
+/* Its head and `n` bytes of its body stand in the worker's buffer: rules, then a server. */
+void exchange_route(struct worker *w, struct exchange *x, uint32_t head_len, size_t n);
+
+/* Denied with this status when the time of the tarpit is over. */
+void exchange_tarpit(struct worker *w, struct exchange *x, unsigned status);
+
+/*
+ * It cannot be answered: an own answer of this status if none was begun, and the end of the client's
+ * connection. Status 0: no answer.
+ */
+void exchange_fail(struct worker *w, struct exchange *x, unsigned status, char who, char phase);
+
+static inline void exchange_set_state(struct worker *w, struct exchange *x, enum exchange_state state)
+{
+	x->state = state;
+	x->since_ns = w->now_ns;
+}
+
+/* All of the request is sent. */
+static inline bool exchange_is_asked(const struct exchange *x)
+{
+	return x->up.done && (!x->request || x->request->at == x->request->len);
+}
+
+/* A bandwidth limit lets nothing pass now. */
+static inline bool exchange_is_paced(const struct exchange *x)
+{
+	return x->pace && (x->state == EXCHANGE_ASKED || x->state == EXCHANGE_ANSWER) && pace_until(x->pace) != UINT64_MAX;
+}
+
+/* The answer is through, and the request as far as anybody wants it. */
+static inline bool exchange_is_over(const struct exchange *x)
+{
+	return x->down.done && (exchange_is_asked(x) || !x->link_keeps || !x->client_keeps);
+}
+
+/* Request and answer are through: the client's next one. */
+void exchange_finish(struct worker *w, struct exchange *x);
+void exchange_free(struct worker *w, struct exchange *x);
+
+/* ---- send.c ---- */
+
+/* Finds it a server and sends it `data`, the head and what came behind it. */
+void exchange_send(struct worker *w, struct exchange *x, const char *data, size_t len);
+
+/* Keeps bytes for the server, behind those that are. False: no memory, it is over. */
+bool exchange_keep(struct worker *w, struct exchange *x, const char *data, size_t len);
+
+/* The same for what came behind the request, which the client's next one begins with. `phase`: of the log, if there is no memory. */
+bool exchange_keep_next(struct worker *w, struct exchange *x, const char *data, size_t len, char phase);
+
+/* Of what is kept for the server, `sent` more bytes are sent. */
+void exchange_sent(struct worker *w, struct exchange *x, size_t sent);
+
+/* A connecting socket has news; the state's time is over; the queue has a server. */
+void exchange_connect_event(struct worker *w, struct exchange *x);
+void exchange_expired(struct worker *w, struct exchange *x);
+void exchange_turn(struct worker *w, struct exchange *x);
+uint64_t exchange_deadline(const struct exchange *x);
+
+/* Sends the request anew after its connection broke. False: it may not be. */
+bool exchange_repeat(struct worker *w, struct exchange *x);
+
+/*
+ * The server failed it like that (enum cfg_retry): asks again if retry-on says so and retries are left. False: it
+ * stands as it is.
+ */
+bool exchange_retry(struct worker *w, struct exchange *x, unsigned how);
+
+/* An answer has come that is passed on: nothing is sent again. */
+void exchange_answered(struct exchange *x);
+
+/* ---- wait.c ---- */
+
+/* Is there more of the body to come that there is room for? */
+bool exchange_can_wait(const struct worker *w, const struct exchange *x);
+
+/* Keeps head and body until more has come; then exchange_route() is called again. */
+void exchange_wait(struct worker *w, struct exchange *x, struct http_msg *m);
+
+/* It rests where its rules stand, as exchange_wait, until exchange_go_on or wait_ns. */
+void exchange_pause(struct worker *w, struct exchange *x, struct http_msg *m);
+void exchange_go_on(struct worker *w, struct exchange *x);
+
+/* Reads more of it. False: nothing to do now. */
+bool exchange_gather(struct worker *w, struct exchange *x);
+
+/* As those, of an answer. What is held goes on with exchange_take_answer(). */
+bool exchange_can_hold(const struct worker *w, const struct exchange *x, const struct http_msg *m);
+void exchange_hold(struct worker *w, struct exchange *x, struct http_msg *m, enum exchange_state state);
+void exchange_release(struct worker *w, struct exchange *x);
+
+/* The `n` bytes in the worker's buffer are behind what is held of the body. */
+void exchange_hold_more(struct worker *w, struct exchange *x, size_t n);
+
+static inline bool exchange_is_held(const struct exchange *x)
+{
+	return x->state == EXCHANGE_ANSWER_BODY || x->state == EXCHANGE_ANSWER_PAUSED;
+}
+
+/* ---- upload.c ---- */
+
+/* Its body, or what was kept of it, to the server. False: nothing to do now. */
+bool exchange_upload(struct worker *w, struct exchange *x);
+
+/* ---- tunnel.c ---- */
+
+/* The answer opened a tunnel: from here on it is a TCP session. */
+void exchange_tunnel(struct worker *w, struct exchange *x);
+
+/* That session is about to end: for the log. */
+void tunnel_closed(struct worker *w, struct session *s);
+
+/* ---- upgrade.c ---- */
+
+/* A session of mode tcp, of which nothing was read, goes to a backend of mode http: it is a client from here on. */
+void session_upgrade(struct worker *w, struct session *s, bool watched);
+
+/* ---- answer.c ---- */
+
+/*
+ * The answer's head, as w->http->answer, and what came behind it, `total` bytes in all, stand from `at` on in the
+ * worker's buffer: rules, then the client.
+ */
+void exchange_take_answer(struct worker *w, struct exchange *x, uint32_t at, uint32_t head_len, uint32_t total);
+
+/* Reads from the server. False: nothing to read now. */
+bool exchange_download(struct worker *w, struct exchange *x);
+
+/* ---- link.c ---- */
+
+/* An idle connection that this exchange may use; NULL: there is none. */
+struct link *link_reuse(struct worker *w, struct exchange *x);
+
+/* A new connection to its server, with `early` sent if it stands at once. 0 or -errno. */
+int link_open(struct worker *w, struct exchange *x, const char *early, size_t len,
+	      size_t *ret_sent);
+void link_event(struct worker *w, struct link *l, uint32_t events);
+
+/* The exchange needs it no more: idle if it may be used again, else closed. */
+void link_release(struct worker *w, struct exchange *x, bool keep);
+void link_close(struct worker *w, struct link *l);
+
+/* ---- idle.c ---- */
+
+/* As many as never since the last purge are used now. */
+void idle_used_most(struct server_worker *m);
+
+/* It begins to work for an exchange, or has ended to. */
+static inline void idle_used(struct worker *w, struct link *l)
+{
+	struct server_worker *m = &l->server->worker[w->index];
+
+	if (++m->n_used > m->max_used)
+		idle_used_most(m);
+}
+
+static inline void idle_unused(struct worker *w, struct link *l)
+{
+	l->server->worker[w->index].n_used--;
+}
+
+/* Is it to be kept when its exchange, which is still counted, is over? Shared: for whoever comes next. */
+bool idle_may_wait(const struct worker *w, const struct link *l, bool is_shared);
+void idle_join(struct worker *w, struct link *l);
+void idle_leave(struct worker *w, struct link *l);
+
+/* Closes half of those above the need of the servers whose turn it is. */
+void links_purge(struct worker *w);
+void links_close_idle(struct worker *w);
+void links_close_of(struct worker *w, struct server *s);
+
+/* The one unused for longest, of a server whose turn comes soon. False: there is none. */
+bool links_close_one(struct worker *w);
+
+/* ---- rules.c ---- */
+
+/*
+ * Runs the rules of frontend and backend over a message, and chooses the backend. False: the exchange
+ * is over, or waits.
+ */
+bool http_request_rules(struct worker *w, struct exchange *x, struct http_msg *m);
+bool http_response_rules(struct worker *w, struct exchange *x, struct http_msg *m);
+
+/* source.c: finds x->source. */
+void http_source(struct exchange *x, const struct http_msg *m);
+
+/* Finds x->sni. False: no memory. */
+bool http_sni(struct worker *w, struct exchange *x, struct http_msg *m);
+
+/* What expressions of this exchange are evaluated with; `v` lives as long as *r. False: no memory. */
+bool http_prepare_run(struct worker *w, struct exchange *x, struct exchange_view *v, struct run *r);
+
+/* option http-restrict-req-hdr-names, once the rules have seen them. False: the request is denied. */
+bool http_restrict_names(struct worker *w, struct exchange *x, struct http_msg *m, enum cfg_header_names how);
+
+/* ---- ends.c ---- */
+
+/* What is changed when the backend is chosen: see cfg_http.late_edits. 0 or -ENOSPC, -ENOMEM. */
+int http_edit_late(struct worker *w, struct exchange *x, struct http_msg *m);
+
+/* What an error page, which has a head for everybody, is told of its client. */
+struct own_end {
+	uint8_t minor; /* of the request's version */
+	bool headless; /* HEAD: the page goes without its body */
+	bool keeps;    /* the connection is to go on; false afterwards: the page's end is the connection's */
+};
+
+/* What an own answer of version 1.1 says about its connection: a line, or nothing. */
+static inline const char *connection_field(bool keeps, unsigned asked_minor)
+{
+	if (!keeps)
+		return "Connection: close\r\n";
+	return asked_minor ? "" : "Connection: keep-alive\r\n";
+}
+
+/*
+ * http-after-response rules on an answer of our own, whole in `text`; `end` NULL: its Connection field is right.
+ * Its new length; what cannot be changed stays as it was.
+ */
+size_t http_after_own(struct worker *w, struct client *c, const struct backend *b, char *text,
+		      size_t len, size_t cap, struct own_end *end);
+
+/* balance hash: finds x->seeker.key. False: the request has none. */
+bool http_hash_key(struct worker *w, struct exchange *x, struct http_msg *m);
+
+/* unique-id-header. 0 or -ENOSPC. */
+int http_add_unique_id(const struct exchange *x, struct http_msg *m);
+
+/* The variables of an exchange; all of a client's. */
+void http_rules_end(struct worker *w, struct client *c, const struct exchange *x);
+void http_rules_forget(struct client *c);
+
+/* ---- cookie.c ---- */
+
+/* Finds x->wanted; on the way back tells the client its server. 0 or -ENOSPC. */
+int http_cookie_take(struct exchange *x, struct http_msg *m);
+int http_cookie_give(struct exchange *x, struct http_msg *m);
+
+/* ---- reply.c ---- */
+
+/* A whole answer: the errorfile as it is, or an own page. Its length; 0: nothing is to be said. */
+size_t http_error(const struct frontend *f, const struct backend *b, unsigned status, bool keeps,
+		  char *buf, size_t cap);
+
+/* A message was refused: counts why, and says so now and then. `b` NULL: a request. */
+void http_count_refused(struct worker *w, const struct client *c, const struct backend *b,
+			enum h1_fault fault);
+
+/* ---- worker.c ---- */
+
+struct http_worker *http_worker_new(void);
+void http_worker_free(struct worker *w);
+
+/* At the end of a turn. */
+void http_free_dead(struct worker *w);
+void http_run_again(struct worker *w);
+
+/* When a server's idle connections are looked at; TIMER_NEVER: there are none. */
+static inline uint64_t http_deadline(const struct worker *w)
+{
+	const struct server_worker *next = w->http ? TAILQ_FIRST(&w->http->purge) : NULL;
+
+	return next ? next->purge_ns : TIMER_NEVER;
+}
+
+/* A new set: clients between requests go over to it, the others after their answer. */
+void http_adopt(struct worker *w);
+
+/* No new requests: clients between requests are closed, the others after their answer. */
+void http_drain(struct worker *w);
+void http_close_all(struct worker *w);
+
+/* The frontend of the running set that took this one's place; false: there is none. */
+bool client_migrate(struct worker *w, struct client *c);
+
+/* ---- rules.c, log/facts.c ---- */
+
+/* What the client was given so far, as one line; early: option logasap, it goes on. */
+void exchange_log(struct worker *w, struct exchange *x, bool early);
+
+/* ---- Bytes that wait ---- */
+
+/* Behind what is there already. False: no memory. */
+bool chunk_append(struct chunk **c, const char *data, size_t len);
+
+static inline void chunk_free(struct chunk **c)
+{
+	if (!*c)
+		return;
+	free(*c);
+	*c = NULL;
+}
+
+static inline size_t chunk_left(const struct chunk *c)
+{
+	return c ? c->len - c->at : 0;
+}
+
+#endif

@@ -1,0 +1,705 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where rules meet requests and answers, in HAProxy's order: the frontend's rules, the choice of a
+ * backend, its rules; on the way back the backend's, then the frontend's.
+ */
+#include "engine/ask.h"
+#include "errorfile.h"
+#include "engine/name_ask.h"
+#include "engine/log/facts.h"
+#include "engine/rule_run.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "cfg/rules.h"
+#include "http_reason.h"
+#include "engine/rule_store.h"
+
+#define ANSWER_MAX (2 * HTTP_HEAD_MAX)
+
+bool http_prepare_run(struct worker *w, struct exchange *x, struct exchange_view *v, struct run *r)
+{
+	struct client *c = x->client;
+	struct http_worker *h = w->http;
+
+	if (!rule_store_get(&c->store))
+		return false;
+	*v = (struct exchange_view){
+	    w, x, c->frontend, c->store, c->h.tls, c->idle_ns, x->bytes, false,
+	};
+	if (c->frontend->proxy->slots)
+		rule_store_captures(c->store, c->frontend->proxy->slots);
+	exchange_run_facts(v, &c->from, &c->to, c->h.fd, r,
+			   (struct scratch){h->scratch, 0, sizeof(h->scratch)});
+	r->hints = (struct scratch){h->hints, 0, sizeof(h->hints) - 2};
+	r->first_request = !c->not_first;
+	r->client_tls = c->h.tls;
+	r->server_tls = x->link ? x->link->h.tls : NULL;
+	return true;
+}
+
+/* unique-id-format, once for a request. */
+static bool number(struct exchange *x, struct run *r)
+{
+	const struct cfg_formats *formats = x->client->frontend->proxy->formats;
+	struct text t;
+
+	if (!formats || !formats->has_id || x->client->store->unique_id)
+		return true;
+	r->scratch.used = 0;
+	if (!format_write(&formats->id, r, &t))
+		return false;
+	x->client->store->unique_id = strndup(t.at, t.len);
+	r->unique_id = text_of(x->client->store->unique_id, t.len);
+	return r->unique_id.at;
+}
+
+int http_add_unique_id(const struct exchange *x, struct http_msg *m)
+{
+	const char *name = x->client->frontend->proxy->set.unique_id_header;
+	const char *id = x->client->store ? x->client->store->unique_id : NULL;
+
+	return name && id ? http_add(m, name, strlen(name), id, strlen(id)) : 0;
+}
+
+/* ---- Answers of our own ---- */
+
+struct reply {
+	char *at;
+	size_t len, cap;
+	bool full;
+};
+
+static void put(struct reply *r, const char *at, size_t len)
+{
+	if (len > r->cap - r->len) {
+		r->full = true;
+		return;
+	}
+	if (len)
+		memcpy(r->at + r->len, at, len);
+	r->len += len;
+}
+
+static void put_text(struct reply *r, const char *text)
+{
+	put(r, text, strlen(text));
+}
+
+static void put_field(struct reply *r, const char *name, struct text value)
+{
+	if (!value.len || memchr(value.at, '\r', value.len) || memchr(value.at, '\n', value.len))
+		return;
+	put_text(r, name);
+	put_text(r, ": ");
+	put(r, value.at, value.len);
+	put_text(r, "\r\n");
+}
+
+static void put_answer_fields(struct reply *to, const struct answer *a, struct run *r)
+{
+	for (unsigned i = 0; a && i < a->n_headers; i++) {
+		struct text value;
+
+		if (format_write(&a->header[i].value, r, &value))
+			put_field(to, a->header[i].name, value);
+	}
+	if (a && a->content_type)
+		put_field(to, "Content-Type", text_of(a->content_type, strlen(a->content_type)));
+}
+
+/* Whole, with its body. */
+static void compose(struct reply *to, const struct verdict *v, struct run *r, const struct own_end *end)
+{
+	struct text content = {"", 0};
+	char line[96];
+
+	if (v->answer && v->answer->content.n && !format_write(&v->answer->content, r, &content))
+		to->full = true;
+	snprintf(line, sizeof(line), "HTTP/1.1 %u %s\r\nContent-Length: %zu\r\n", v->status,
+		 http_reason(v->status), content.len);
+	put_text(to, line);
+	if (v->kind == VERDICT_REDIRECT) {
+		put_field(to, "Location", v->location);
+		if (v->status != 301 && v->status != 308) /* those are for good, and may be remembered */
+			put_text(to, "Cache-Control: no-cache\r\n");
+		put_field(to, "Set-Cookie", v->cookie);
+	}
+	put_answer_fields(to, v->answer, r);
+	put_text(to, connection_field(end->keeps, end->minor));
+	put_text(to, "\r\n");
+	if (!end->headless)
+		put(to, content.at, content.len);
+}
+
+/* An error page, and at the end of its head the fields of the rule. */
+static void put_page(struct reply *to, struct text page, const struct answer *a, struct run *r)
+{
+	const char *end = memmem(page.at, page.len, "\r\n\r\n", 4);
+	size_t head_len = end ? (size_t)(end + 2 - page.at) : 0;
+	char text[1024]; /* the fields are made where the page may stand */
+	struct reply fields = {.at = text, .cap = sizeof(text)};
+
+	put(to, page.at, page.len);
+	if (!end || !a->n_headers)
+		return;
+	put_answer_fields(&fields, a, r);
+	to->full |= fields.full || fields.len > to->cap - to->len;
+	if (to->full)
+		return;
+	memmove(to->at + head_len + fields.len, to->at + head_len, to->len - head_len);
+	memcpy(to->at + head_len, text, fields.len);
+	to->len += fields.len;
+}
+
+static bool has_after_rules(const struct cfg_rules *rules)
+{
+	return rules && rules->of[RULES_AFTER_RESPONSE].first;
+}
+
+/* A page may be of an older version than its client, and may want the connection closed. */
+static int say_end(struct http_msg *m, size_t body_len, struct own_end *end)
+{
+	end->keeps &= !(m->options & HTTP_OPTION_CLOSE) && body_len == (m->framing == HTTP_BODY_LENGTH ? m->length : 0) &&
+		      (m->framing == HTTP_BODY_LENGTH || m->framing == HTTP_BODY_NONE);
+	if (end->keeps)
+		return http_say_connection(m, end->minor && m->minor ? NULL : "keep-alive");
+	return http_say_connection(m, m->minor ? "close" : NULL);
+}
+
+static bool run_after_rules(struct worker *w, struct client *c, const struct backend *b, struct http_msg *m)
+{
+	const struct cfg_rules *rules[2] = {b ? b->proxy->rules : NULL, c->frontend->rules};
+	struct http_worker *h = w->http;
+	struct verdict v = {.log_level = -1};
+	struct exchange_view view;
+	struct run r;
+
+	if (!has_after_rules(rules[0]) && !has_after_rules(rules[1]))
+		return true;
+	if (!rule_store_get(&c->store))
+		return false;
+	run_prepare(w, c->frontend, b, &r, (struct scratch){h->scratch, 0, sizeof(h->scratch)});
+	r.source = run_end_of(&c->from);
+	r.destination = run_destination(&c->to, c->h.fd);
+	r.client_tls = c->h.tls;
+	r.vars = &c->store->vars;
+	r.track = c->store->track;
+	r.ended = true;
+	r.response = m;
+	if (c->exchange) {
+		view = (struct exchange_view){w, c->exchange, c->frontend, c->store, c->h.tls, c->idle_ns, 0, false};
+		r.facts = exchange_facts;
+		r.facts_of = &view;
+	}
+	for (int i = rules[0] == rules[1]; i < 2; i++)
+		if (has_after_rules(rules[i]))
+			rules_run(&rules[i]->of[RULES_AFTER_RESPONSE], &r, &v);
+	return v.kind != VERDICT_ERROR;
+}
+
+/* The head in the worker's buffer, as rules and the client's end make it. Its length in h->scratch, or -1. */
+static ssize_t finish_head(struct worker *w, struct client *c, const struct backend *b, uint32_t head_len,
+			   size_t body_len, struct own_end *end)
+{
+	struct http_worker *h = w->http;
+	struct http_msg *m = &h->answer;
+
+	http_begin(w, m, HTTP_ROOM);
+	if (h1_response(m, HTTP_ROOM, head_len, HTTP_METHOD_GET, false) <= 0 ||
+	    (end && say_end(m, body_len, end) < 0) || !run_after_rules(w, c, b, m))
+		return -1;
+	return http_write(m, h->scratch, sizeof(h->scratch));
+}
+
+size_t http_after_own(struct worker *w, struct client *c, const struct backend *b, char *text,
+		      size_t len, size_t cap, struct own_end *end)
+{
+	const char *body = memmem(text, len, "\r\n\r\n", 4);
+	size_t head_len = body ? (size_t)(body + 4 - text) : 0, body_len = len - head_len;
+	ssize_t new_len = -1;
+
+	if (!end && !has_after_rules(b ? b->proxy->rules : NULL) && !has_after_rules(c->frontend->rules))
+		return len;
+	if (head_len && head_len <= w->head_max) {
+		memcpy(w->http->buffer + HTTP_ROOM, text, head_len);
+		new_len = finish_head(w, c, b, (uint32_t)head_len, body_len, end);
+	}
+	if (end && end->headless)
+		body_len = 0;
+	if (new_len < 0 || (size_t)new_len + body_len > cap) {
+		if (end)
+			end->keeps = false;
+		return head_len + body_len;
+	}
+	memmove(text + new_len, text + head_len, body_len);
+	memcpy(text, w->http->scratch, (size_t)new_len);
+	return (size_t)new_len + body_len;
+}
+
+/* The status in the log is that of the page. */
+static struct text page_of(struct worker *w, struct exchange *x, const struct answer *a)
+{
+	struct text page = a->page;
+
+	if (a->kind == ANSWER_STANDARD) {
+		page.at = w->http->scratch;
+		page.len = http_error(x->client->frontend, x->seeker.backend, a->status, true, w->http->scratch,
+				      sizeof(w->http->scratch));
+	}
+	if (errorfile_is_answer(page.at, page.len))
+		x->status = (unsigned)(100 * (page.at[9] - '0') + 10 * (page.at[10] - '0') + page.at[11] - '0');
+	return page;
+}
+
+/* Answers, and lets the client go on if its request is whole. */
+static void reply(struct worker *w, struct exchange *x, const struct verdict *v, struct run *r)
+{
+	struct client *c = x->client;
+	struct own_end end = {
+	    .minor = x->minor,
+	    .headless = x->method == HTTP_METHOD_HEAD,
+	    .keeps = x->client_keeps && x->up.done && !c->eof && !client_leaves(w, c),
+	};
+	struct reply to = {.at = w->http->written, .cap = sizeof(w->http->written)};
+	bool is_page = v->answer && v->answer->kind != ANSWER_COMPOSED;
+
+	x->status = v->status;
+	if (is_page) {
+		put_page(&to, page_of(w, x, v->answer), v->answer, r);
+	} else {
+		compose(&to, v, r, &end);
+	}
+	if (to.full) {
+		exchange_fail(w, x, 500, 'P', 'R');
+		return;
+	}
+	x->cause = (struct conn_end_cause){v->kind == VERDICT_DENY ? 'P' : 'L', r->response ? 'H' : 'R'};
+	x->link_keeps = false;
+	to.len = http_after_own(w, c, x->seeker.backend, to.at, to.len, to.cap, is_page ? &end : NULL);
+	x->client_keeps = end.keeps;
+	x->bytes += to.len;
+	x->down.done = true;
+	x->answered_ns = 0;
+	if (client_give(w, c, to.at, to.len, 0))
+		exchange_finish(w, x);
+	else
+		exchange_fail(w, x, 0, 'R', 'D');
+}
+
+/* True: the message goes on. */
+static bool obey(struct worker *w, struct exchange *x, const struct verdict *v, struct run *r,
+		 char phase)
+{
+	if (v->log_level >= 0)
+		x->log_level = (int8_t)v->log_level;
+	x->no_retry |= v->no_retry;
+	if (v->server_ns)
+		x->server_ns = v->server_ns;
+	if (v->tunnel_ns)
+		x->tunnel_ns = v->tunnel_ns;
+	seeker_prioritize(&x->seeker, v);
+	if (v->kind != VERDICT_GO_ON && x->client->store)
+		x->client->store->last_rule = v->rule;
+	switch (v->kind) {
+	case VERDICT_GO_ON:
+	case VERDICT_ALLOW:
+		return true;
+	case VERDICT_DENY:
+		if (v->answer)
+			reply(w, x, v, r);
+		else
+			exchange_fail(w, x, v->status, 'P', phase);
+		return false;
+	case VERDICT_TARPIT:
+		exchange_tarpit(w, x, v->status);
+		return false;
+	case VERDICT_SILENT_DROP:
+		run_hide_end(x->client->h.fd);
+		exchange_fail(w, x, 0, 'P', phase);
+		return false;
+	case VERDICT_REJECT:
+		exchange_fail(w, x, 0, 'P', phase);
+		return false;
+	case VERDICT_REDIRECT:
+	case VERDICT_RETURN:
+		reply(w, x, v, r);
+		return false;
+	case VERDICT_METRICS:
+		exchange_ask(w, x, r->request, NULL, x->client->frontend->name, false);
+		return false;
+	case VERDICT_WAIT_BODY: /* see run_stage() */
+	case VERDICT_PAUSE:
+	case VERDICT_RESOLVE:
+	case VERDICT_WAIT: /* all of a head is there */
+	case VERDICT_ERROR:
+		break;
+	}
+	exchange_fail(w, x, phase == 'R' ? 500 : 502, 'P', phase);
+	return false;
+}
+
+/* ---- The way there ---- */
+
+/* What follows once rules have changed what they see of the connection. */
+static void follow(struct exchange *x, const struct run *r, struct verdict *v)
+{
+	pace_set(&x->pace, v->bandwidth, (const uint64_t[]){x->bytes_in, x->bytes}, r->now_ns);
+	if (r->moved) {
+		x->client->from = run_endpoint(&r->source);
+		x->client->to = run_endpoint(&r->destination);
+	}
+	run_mark_socket(x->client->h.fd, v);
+}
+
+static bool run_rules(struct worker *w, struct exchange *x, const struct rules *rules,
+		      struct run *r, char phase)
+{
+	struct verdict v = {.log_level = -1};
+
+	if (!rules->first)
+		return true;
+	r->scratch.used = 0;
+	rules_run(rules, r, &v);
+	follow(x, r, &v);
+	return obey(w, x, &v, r, phase);
+}
+
+/* In the order of a request and its answer; what waited for its body goes on where it stood. */
+enum stage {
+	STAGE_FRONT_BODY,
+	STAGE_FRONT_CONTENT,
+	STAGE_FRONT,
+	STAGE_SWITCH,
+	STAGE_BACK_BODY,
+	STAGE_BACK_CONTENT,
+	STAGE_BACK,
+	STAGE_ANSWER_BACK,
+	STAGE_ANSWER_FRONT,
+};
+
+/* The phase of the log's state. */
+static char phase_of(enum stage stage)
+{
+	return stage < STAGE_ANSWER_BACK ? 'R' : 'H';
+}
+
+/* Waits for all of the body, once. True: it is there, or as much as there is room for. */
+static bool have_body(struct worker *w, struct exchange *x, struct http_msg *m, enum stage stage,
+		      uint64_t wait_ns)
+{
+	if (x->stage >= stage + 1)
+		return true;
+	x->stage = (uint8_t)(stage + 1);
+	x->wait_ns = wait_ns;
+	x->wait_bytes = 0;
+	if (!exchange_can_wait(w, x))
+		return true;
+	exchange_wait(w, x, m);
+	return false;
+}
+
+/* The hints of rules, in one answer that is not the last (RFC 8297); a client of HTTP/1.0 knows none. */
+static bool give_hints(struct worker *w, struct exchange *x, struct run *r)
+{
+	static const char line[] = "HTTP/1.1 103 Early Hints\r\n";
+	size_t len = r->hints.used;
+
+	r->hints.used = 0;
+	if (!len || !x->minor)
+		return true;
+	memcpy(r->hints.at + len, "\r\n", 2); /* there is room for it: see prepare_http() */
+	if (client_give(w, x->client, line, sizeof(line) - 1, MSG_MORE) && client_give(w, x->client, r->hints.at, len + 2, 0))
+		return true;
+	exchange_fail(w, x, 500, 'R', 'R');
+	return false;
+}
+
+/* A rule of the answer wants to wait; true: there is nothing to wait for. */
+static bool rest_answer(struct worker *w, struct exchange *x, enum verdict_kind kind, struct http_msg *m)
+{
+	if (kind == VERDICT_WAIT_BODY && !exchange_can_hold(w, x, m))
+		return true;
+	exchange_hold(w, x, m, kind == VERDICT_WAIT_BODY ? EXCHANGE_ANSWER_BODY : EXCHANGE_ANSWER_PAUSED);
+	return false;
+}
+
+/* A rule wants to wait; true: there is nothing to wait for. */
+static bool rest(struct worker *w, struct exchange *x, struct verdict *v, struct run *r, char phase)
+{
+	enum verdict_kind kind = v->kind;
+
+	x->resume = v->rule;
+	x->wait_ns = v->wait_ns;
+	x->wait_bytes = v->wait_bytes;
+	v->kind = VERDICT_GO_ON;
+	obey(w, x, v, r, phase);
+	if (phase == 'H')
+		return rest_answer(w, x, kind, r->response);
+	if (kind == VERDICT_WAIT_BODY ? !exchange_can_wait(w, x) : kind == VERDICT_RESOLVE && !exchange_ask_name(w, x, v))
+		return true;
+	if (kind == VERDICT_WAIT_BODY)
+		exchange_wait(w, x, r->request);
+	else
+		exchange_pause(w, x, r->request);
+	return false;
+}
+
+static bool run_stage(struct worker *w, struct exchange *x, enum stage stage, const struct rules *rules,
+		      struct run *r)
+{
+	struct verdict v = {.log_level = -1};
+
+	if (x->stage > stage || !rules->first)
+		return true;
+	x->stage = (uint8_t)stage;
+	for (;;) {
+		r->scratch.used = 0;
+		if (x->resume)
+			rules_run_on(x->resume, r, &v);
+		else
+			rules_run(rules, r, &v);
+		follow(x, r, &v);
+		if (!give_hints(w, x, r))
+			return false;
+		if (v.kind != VERDICT_WAIT_BODY && v.kind != VERDICT_PAUSE && v.kind != VERDICT_RESOLVE) {
+			x->resume = NULL;
+			x->stage = (uint8_t)(stage + 1);
+			return obey(w, x, &v, r, phase_of(stage));
+		}
+		if (!rest(w, x, &v, r, phase_of(stage)))
+			return false;
+	}
+}
+
+bool http_sni(struct worker *w, struct exchange *x, struct http_msg *m)
+{
+	const struct backend *b = x->seeker.backend;
+	struct text value;
+	struct exchange_view view;
+	struct run r;
+
+	if (!b->proxy->sni)
+		return true;
+	if (!http_prepare_run(w, x, &view, &r))
+		return false;
+	r.request = m;
+	if (!expr_eval_text(b->proxy->sni, &r, &value) || value.len >= TLS_NAME_SIZE)
+		return true; /* no name is asked for */
+	x->sni = strndup(value.at, value.len);
+	return x->sni;
+}
+
+bool http_hash_key(struct worker *w, struct exchange *x, struct http_msg *m)
+{
+	struct exchange_view view;
+	struct run r;
+
+	if (!http_prepare_run(w, x, &view, &r))
+		return false;
+	r.request = m;
+	r.body = text_of(w->http->early, w->http->early_len);
+	return run_hash_key(x->seeker.backend, &r, &x->seeker.key);
+}
+
+static bool is_monitor(const struct frontend *f, const struct http_msg *m)
+{
+	const char *uri = f->http->monitor_uri;
+	struct http_span target = m->target;
+
+	return uri && target.len == strlen(uri) && !memcmp(m->base + target.at, uri, target.len);
+}
+
+/* How long a backend's option http-buffer-request waits. */
+static uint64_t body_ns(const struct exchange *x)
+{
+	const struct cfg_timeouts *t = &x->seeker.backend->proxy->set.timeout;
+
+	return t->http_request_ns ? t->http_request_ns : x->client->frontend->client_ns;
+}
+
+/* In mode tcp the frontend's rules have led here. */
+static struct backend *chosen_before(struct exchange *x)
+{
+	struct rule_store *store = x->client->store;
+	struct backend *b = store ? store->chosen : NULL;
+
+	if (b)
+		store->chosen = NULL;
+	return b;
+}
+
+/* The frontend's rules, its page of statistics, use_backend. False: the exchange is over, or waits. */
+static bool choose_backend(struct worker *w, struct exchange *x, struct http_msg *m, struct run *r)
+{
+	const struct frontend *f = x->client->frontend;
+	const struct cfg_rules *front = f->rules;
+	const struct cfg_proxy *p = f->proxy;
+	struct backend *chosen = chosen_before(x);
+	struct rule_store *store = x->client->store;
+	bool again = x->stage > STAGE_FRONT_CONTENT || x->resume;
+	bool passed = chosen || (store && store->to_http); /* mode tcp's rules have seen it */
+
+	if (passed && store)
+		store->to_http = false;
+
+	if (front) /* none is chosen */
+		x->seeker.backend = NULL;
+	if (p->slots && r->captures && !again)
+		capture_message(r->captures, p->slots, CAPTURE_REQUEST, m);
+	if (is_monitor(f, m)) { /* its rules end with an answer */
+		run_rules(w, x, &front->monitor, r, 'R');
+		return false;
+	}
+	if (front && !passed && !run_stage(w, x, STAGE_FRONT_CONTENT, &front->of[RULES_CONTENT], r))
+		return false;
+	if (!again)
+		track_count(r->track, TABLE_HTTP_REQ_CNT, 1, w->now_ns);
+	if (front && !run_stage(w, x, STAGE_FRONT, &front->of[RULES_REQUEST], r))
+		return false;
+	if (f->stats && http_stats(w, x, m, f->stats, f->name, r))
+		return false;
+	if (front)
+		x->seeker.backend = chosen ? chosen : frontend_switch(f, r);
+	exchange_routed(w, x);
+	x->stage = STAGE_BACK_BODY;
+	if (x->seeker.backend && !x->seeker.backend->http) { /* of mode tcp, and this connection is one of HTTP now */
+		exchange_fail(w, x, 0, 'I', 'R');
+		return false;
+	}
+	return true;
+}
+
+bool http_restrict_names(struct worker *w, struct exchange *x, struct http_msg *m, enum cfg_header_names how)
+{
+	for (unsigned i = 0; how && (i = http_find_odd_name(m, i)) < m->n_fields;) {
+		if (how == CFG_NAMES_REJECT) {
+			exchange_fail(w, x, 403, 'P', 'R');
+			return false;
+		}
+		http_remove_at(m, i);
+	}
+	return true;
+}
+
+bool http_request_rules(struct worker *w, struct exchange *x, struct http_msg *m)
+{
+	const struct frontend *f = x->client->frontend;
+	const struct cfg_rules *front = f->rules, *back;
+	const struct cfg_proxy *p = f->proxy;
+	struct exchange_view view;
+	struct run r;
+
+	if (f->http->buffers_request &&
+	    !have_body(w, x, m, STAGE_FRONT_BODY, f->request_ns ? f->request_ns : f->client_ns))
+		return false;
+	if (!front && !p->slots && !(p->formats && p->formats->has_id) && !f->stats && !f->http->names &&
+	    !(x->seeker.backend && (x->seeker.backend->proxy->rules || x->seeker.backend->stats ||
+				    x->seeker.backend->http->buffers_request)))
+		return true;
+	if (!http_prepare_run(w, x, &view, &r) || !number(x, &r)) {
+		exchange_fail(w, x, 500, 'R', 'R');
+		return false;
+	}
+	r.request = m;
+	r.body = text_of(w->http->early, w->http->early_len);
+	if (x->stage <= STAGE_SWITCH && !choose_backend(w, x, m, &r))
+		return false;
+	if (!http_restrict_names(w, x, m, f->http->names))
+		return false;
+	back = x->seeker.backend ? x->seeker.backend->proxy->rules : NULL;
+	if (!x->seeker.backend)
+		return true;
+	if (x->seeker.backend->http->buffers_request && !f->http->buffers_request &&
+	    !have_body(w, x, m, STAGE_BACK_BODY, body_ns(x)))
+		return false;
+	x->persistence = x->seeker.backend->proxy->set.persists ? PERSISTENCE_FORCED : PERSISTENCE_USUAL;
+	if (!back && !x->seeker.backend->stats)
+		return true;
+	r.backend = (struct run_proxy){x->seeker.backend->proxy->name, x->seeker.backend->number};
+	if (back && back != front && /* a listen section has its rules once */
+	    (!run_stage(w, x, STAGE_BACK_CONTENT, &back->of[RULES_CONTENT], &r) ||
+	     !run_stage(w, x, STAGE_BACK, &back->of[RULES_REQUEST], &r)))
+		return false;
+	if (x->seeker.backend->stats && x->seeker.backend->stats != f->stats &&
+	    http_stats(w, x, m, x->seeker.backend->stats, x->seeker.backend->proxy->name, &r))
+		return false;
+	x->persistence = (uint8_t)backend_persistence(x->seeker.backend, &r);
+	x->wanted = back ? backend_wanted(x->seeker.backend, &r) : NULL;
+	x->wanted_by_rule = x->wanted;
+	if (back && !x->wanted && x->persistence != PERSISTENCE_IGNORED)
+		x->wanted = backend_stick(x->seeker.backend, &r, x->client->store);
+	return true;
+}
+
+/* ---- The way back ---- */
+
+/* What is done with an answer once, before its rules. */
+static void begin_answer(struct exchange *x, struct http_msg *m, struct run *r)
+{
+	const struct frontend *f = x->client->frontend;
+
+	rule_store_stick(x->client->store, backend_stick_id(x->seeker.backend, x->seeker.server));
+	backend_stick_response(x->seeker.backend, r, x->seeker.server);
+	if (f->proxy->slots && r->captures)
+		capture_message(r->captures, f->proxy->slots, CAPTURE_RESPONSE, m);
+	if (r->vars && f->set->cfg->vars)
+		vars_end(r->vars, f->set->cfg->vars, VAR_REQ);
+}
+
+bool http_response_rules(struct worker *w, struct exchange *x, struct http_msg *m)
+{
+	const struct cfg_rules *front = x->client->frontend->rules,
+			       *back = x->seeker.backend->proxy->rules;
+	const struct capture_slots *slots = x->client->frontend->proxy->slots;
+	struct exchange_view view;
+	struct run r;
+
+	if (!front && !back && !slots)
+		return true;
+	if (!http_prepare_run(w, x, &view, &r)) {
+		exchange_fail(w, x, 502, 'R', 'H');
+		return false;
+	}
+	r.response = m;
+	r.body = text_of(w->http->early, w->http->early_len);
+	if (!x->resume)
+		begin_answer(x, m, &r);
+	if (back && !run_stage(w, x, STAGE_ANSWER_BACK, &back->of[RULES_RESPONSE], &r))
+		return false;
+	if (front && front != back && !run_stage(w, x, STAGE_ANSWER_FRONT, &front->of[RULES_RESPONSE], &r))
+		return false;
+	if (back && !run_rules(w, x, &back->of[RULES_AFTER_RESPONSE], &r, 'H'))
+		return false;
+	return !front || front == back ||
+	       run_rules(w, x, &front->of[RULES_AFTER_RESPONSE], &r, 'H');
+}
+
+/* Variables live as long as what they are of. */
+void http_rules_end(struct worker *w, struct client *c, const struct exchange *x)
+{
+	struct track *track = c->store ? c->store->track : NULL;
+
+	if (track) {
+		track_count(track, TABLE_BYTES_IN_CNT, (int64_t)x->bytes_in, w->now_ns);
+		track_count(track, TABLE_BYTES_OUT_CNT, (int64_t)x->bytes, w->now_ns);
+		if (x->status >= 400 && x->status < 500)
+			track_count(track, TABLE_HTTP_ERR_CNT, 1, w->now_ns);
+		else if (x->status >= 500 && x->status != 501 && x->status != 505)
+			track_count(track, TABLE_HTTP_FAIL_CNT, 1, w->now_ns);
+	}
+	if (c->store)
+		rule_store_end(c->store, c->frontend->set->cfg->vars);
+}
+
+void http_rules_forget(struct client *c)
+{
+	rule_store_free(c->store);
+	c->store = NULL;
+}

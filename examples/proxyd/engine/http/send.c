@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: MIT */
+/* A request on its way to a server: which one, over which connection, and what if that fails. */
+#include "engine/ask.h"
+#include "http.h"
+#include "engine/io.h"
+#include "engine/rule_run.h"
+#include "engine/rule_store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+bool exchange_keep(struct worker *w, struct exchange *x, const char *data, size_t len)
+{
+	if (!len || chunk_append(&x->request, data, len))
+		return true;
+	exchange_fail(w, x, 500, 'R', 'C');
+	return false;
+}
+
+static void enqueue(struct worker *w, struct exchange *x)
+{
+	exchange_set_state(w, x, EXCHANGE_QUEUED);
+	if (!seeker_enqueue(w, &x->seeker))
+		exchange_fail(w, x, 500, 'R', 'Q');
+}
+
+/* To its server again, or to another one. True: it is set, and to be tried at once. */
+static bool move_on(struct worker *w, struct exchange *x, enum conn_retry next)
+{
+	const struct server *last = x->seeker.server;
+	int e;
+
+	if (next == CONN_RETRY_SAME) {
+		seeker_drop_server(w, &x->seeker, LB_RESULT_CONNECT, 0);
+		e = seeker_pick(w, &x->seeker, last);
+	} else {
+		seeker_exclude(w, &x->seeker);
+		e = seeker_pick_other(w, &x->seeker);
+	}
+	if (e == -EAGAIN)
+		enqueue(w, x);
+	else if (e < 0)
+		exchange_fail(w, x, 503, 'S', 'C');
+	return e == 0;
+}
+
+/* The attempt failed. True: its server is set and to be tried at once. */
+static bool try_another(struct worker *w, struct exchange *x, char who)
+{
+	enum conn_retry next = seeker_failed(w, &x->seeker, CFG_RETRY_CONNECT);
+
+	if (next == CONN_GIVE_UP) {
+		exchange_fail(w, x, 503, who, 'C');
+		return false;
+	}
+	if (next == CONN_RETRY_SAME && who != 's') { /* a timeout was rest enough */
+		exchange_set_state(w, x, EXCHANGE_RETRY);
+		return false;
+	}
+	return move_on(w, x, next);
+}
+
+/* Does it keep what it has sent? */
+static bool keeps_request(const struct exchange *x)
+{
+	return (x->repeatable || x->retryable) && x->state == EXCHANGE_ASKED;
+}
+
+void exchange_sent(struct worker *w, struct exchange *x, size_t sent)
+{
+	x->since_ns = w->now_ns;
+	if (!x->request)
+		return;
+	x->request->at += (uint32_t)sent;
+	if (!chunk_left(x->request) && !keeps_request(x))
+		chunk_free(&x->request);
+}
+
+/* `sent` bytes of `data` are: the rest is kept, or all of it. False: no memory, it is over. */
+static bool keep_rest(struct worker *w, struct exchange *x, const char *data, size_t len,
+		      size_t sent)
+{
+	size_t from = keeps_request(x) ? 0 : sent;
+
+	if (x->request) {
+		exchange_sent(w, x, sent);
+		return true;
+	}
+	if (!exchange_keep(w, x, data + from, len - from))
+		return false;
+	if (x->request)
+		x->request->at = (uint32_t)(sent - from);
+	return true;
+}
+
+static void connected(struct worker *w, struct exchange *x)
+{
+	x->link->connected = true;
+	observe(w, x->seeker.server, OBSERVED_CONNECTED);
+	x->connected_ns = w->now_ns;
+	x->repeatable = false; /* a fresh connection that fails has a reason */
+	exchange_set_state(w, x, EXCHANGE_ASKED);
+}
+
+/* Over a connection that stands. False: it does not take it, another one may. */
+static bool send_reused(struct worker *w, struct exchange *x, const char *data, size_t len)
+{
+	struct link *l = x->link;
+	ssize_t n = handle_send(&l->h, data, len, 0);
+
+	if (n < 0 && errno != EAGAIN && errno != EINTR) {
+		link_close(w, l);
+		return false;
+	}
+	l->writable = n == (ssize_t)len;
+	n = n < 0 ? 0 : n;
+	x->connected_ns = w->now_ns;
+	exchange_set_state(w, x, EXCHANGE_ASKED);
+	if (x->request)
+		x->request->at = 0; /* it is what `data` is */
+	keep_rest(w, x, data, len, (size_t)n);
+	return true;
+}
+
+/* Over a new connection. 0 or -errno; the request is kept in either case. */
+static int send_fresh(struct worker *w, struct exchange *x, const char *data, size_t len)
+{
+	size_t sent = 0;
+	int e;
+
+	exchange_set_state(w, x, EXCHANGE_CONNECTING);
+	e = link_open(w, x, data, len, &sent);
+	if (!e && x->link->connected)
+		connected(w, x);
+	return keep_rest(w, x, data, len, sent) ? e : 0;
+}
+
+/* "redir" of its server; NULL: none. */
+static const char *redir_of(const struct exchange *x)
+{
+	const struct backend *b = x->seeker.backend;
+
+	for (size_t i = 0; b->redirects && i < b->n_servers; i++)
+		if (b->servers[i] == x->seeker.server)
+			return b->lines[i]->redir;
+	return NULL;
+}
+
+/* A server with "redir": who only reads is sent there. True: it is answered. */
+static bool redirected(struct worker *w, struct exchange *x, const char *data, size_t len)
+{
+	const char *prefix = redir_of(x), *from, *to;
+	char fields[HTTP_HEAD_MAX];
+	int n;
+
+	if (!prefix || (x->method != HTTP_METHOD_GET && x->method != HTTP_METHOD_HEAD))
+		return false;
+	from = memchr(data, ' ', len);
+	to = from ? memchr(from + 1, ' ', len - (size_t)(from + 1 - data)) : NULL;
+	if (to && from[1] != '/') { /* an absolute target: its path */
+		const char *scheme = memmem(from, (size_t)(to - from), "://", 3);
+
+		from = scheme ? memchr(scheme + 3, '/', (size_t)(to - scheme - 3)) : NULL;
+		from = from ? from - 1 : to - 1; /* a host alone has none */
+	}
+	n = to ? snprintf(fields, sizeof(fields), "Location: %s%.*s\r\n", prefix, (int)(to - from - 1), from + 1)
+	       : -1;
+	if (n < 0 || (size_t)n >= sizeof(fields))
+		exchange_fail(w, x, 500, 'P', 'R');
+	else
+		exchange_answer(w, x, 302, fields, NULL, 0);
+	return true;
+}
+
+/* Its server is set: until it is asked, connecting, resting, queued or over. `data`: not sent yet. */
+static void start(struct worker *w, struct exchange *x, const char *data, size_t len)
+{
+	if (redirected(w, x, data, len))
+		return;
+	for (;;) {
+		struct client *c = x->client;
+
+		while (link_reuse(w, x))
+			if (send_reused(w, x, data, len))
+				return;
+		if (send_fresh(w, x, data, len) == 0)
+			return;
+		if (!try_another(w, x, 'S') || c->exchange != x)
+			return;
+		data = x->request->data;
+		len = x->request->len;
+	}
+}
+
+static void start_kept(struct worker *w, struct exchange *x)
+{
+	x->request->at = 0;
+	start(w, x, x->request->data, x->request->len);
+}
+
+/* option prefer-last-server: the one that a connection is kept to for this client; NULL: any. */
+static struct server *last_server(const struct exchange *x)
+{
+	const struct backend *b = x->seeker.backend;
+	struct server *s = x->client->own ? x->client->own->server : NULL;
+
+	if (!s || s->pool != b->pool || b->hash || b->hashes_source || b->hashes_request || !s->serves)
+		return NULL;
+	if (b->http->limits_last && atomic_load_explicit(&s->n_queued, memory_order_relaxed) >= b->http->last_queue_max &&
+	    server_is_full(s))
+		return NULL;
+	return s;
+}
+
+void exchange_send(struct worker *w, struct exchange *x, const char *data, size_t len)
+{
+	struct server *to = !x->wanted && x->seeker.backend->http->prefers_last ? last_server(x) : x->wanted;
+	int e = seeker_pick_first(w, &x->seeker, to, x->persistence == PERSISTENCE_FORCED);
+
+	if (e == 0) {
+		start(w, x, data, len);
+	} else if (e == -EAGAIN) {
+		if (exchange_keep(w, x, data, len))
+			enqueue(w, x);
+	} else {
+		exchange_fail(w, x, 503, 'S', e == -ENOBUFS ? 'Q' : 'C');
+	}
+}
+
+bool exchange_repeat(struct worker *w, struct exchange *x)
+{
+	if (!x->repeatable || !x->request || !x->link->used)
+		return false;
+	link_close(w, x->link);
+	start_kept(w, x);
+	return true;
+}
+
+bool exchange_retry(struct worker *w, struct exchange *x, unsigned how)
+{
+	enum conn_retry next;
+
+	if (!x->retryable || !(x->seeker.backend->retry_on & how))
+		return false;
+	next = seeker_failed(w, &x->seeker, how);
+	if (next == CONN_GIVE_UP)
+		return false;
+	link_close(w, x->link);
+	chunk_free(&x->part);
+	if (move_on(w, x, next))
+		start_kept(w, x);
+	return true;
+}
+
+void exchange_answered(struct exchange *x)
+{
+	x->retryable = false;
+	if (!chunk_left(x->request) || x->link->broken)
+		chunk_free(&x->request);
+}
+
+/* ---- What happens meanwhile ---- */
+
+void exchange_turn(struct worker *w, struct exchange *x)
+{
+	start_kept(w, x);
+	client_run(w, x->client);
+}
+
+/* The socket is connected: introduces the client. 0, an errno of either sign, or -EAGAIN. */
+static int introduce(struct exchange *x)
+{
+	const struct client *c = x->client;
+	const struct connect_from from = {c->h.fd, &c->from, &x->source, &c->to};
+	struct link *l = x->link;
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (getsockopt(l->h.fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		return errno;
+	if (!error && l->server->socks)
+		error = server_socks(l->h.fd, l->server, &from, &l->socks);
+	if (!error && l->server->send_proxy &&
+	    !server_introduce(l->h.fd, l->server, &c->h, &c->from, &c->to, c->store ? c->store->unique_id : NULL, true))
+		return EPIPE;
+	return error;
+}
+
+void exchange_connect_event(struct worker *w, struct exchange *x)
+{
+	struct client *c = x->client;
+	struct link *l = x->link;
+	int error = l->h.tls ? 0 : introduce(x);
+
+	if (!error && l->server->tls)
+		error = shake_server(w, &l->h, l->server, x->sni);
+	if (error == -EAGAIN)
+		return;
+	if (!error) {
+		connected(w, x);
+		l->writable = true;
+	} else {
+		link_close(w, l);
+		if (try_another(w, x, 'S'))
+			start_kept(w, x);
+	}
+	client_run(w, c);
+}
+
+uint64_t exchange_deadline(const struct exchange *x)
+{
+	const struct conn_timeouts *t;
+	uint64_t queue_ns, server_ns, deadline, rest = CONN_RETRY_NS;
+
+	if (x->state == EXCHANGE_TARPIT)
+		return x->since_ns + x->client->frontend->tarpit_ns;
+	if (x->state == EXCHANGE_PAUSED) /* names have their own timeouts */
+		return x->name_ask ? CONN_NEVER : x->since_ns + x->wait_ns;
+	if (x->state == EXCHANGE_BODY)
+		return x->wait_ns ? x->since_ns + x->wait_ns : CONN_NEVER;
+	if (x->state == EXCHANGE_OWN)
+		return x->up.done || !x->client->frontend->client_ns
+			   ? CONN_NEVER
+			   : x->client->since_ns + x->client->frontend->client_ns;
+	if (x->state == EXCHANGE_ANSWER_PAUSED)
+		return x->held_until_ns;
+	t = &x->seeker.backend->timeout;
+	queue_ns = t->queue_ns ? t->queue_ns : t->connect_ns;
+	switch (x->state) {
+	case EXCHANGE_QUEUED:
+		return queue_ns ? x->since_ns + queue_ns : CONN_NEVER;
+	case EXCHANGE_CONNECTING:
+		return t->connect_ns ? x->since_ns + t->connect_ns : CONN_NEVER;
+	case EXCHANGE_RETRY:
+		if (t->connect_ns && t->connect_ns < rest)
+			rest = t->connect_ns;
+		return x->since_ns + rest;
+	case EXCHANGE_TARPIT:
+	case EXCHANGE_BODY:
+	case EXCHANGE_PAUSED:
+	case EXCHANGE_OWN:
+	case EXCHANGE_ASKED:
+	case EXCHANGE_ANSWER_BODY:
+	case EXCHANGE_ANSWER_PAUSED:
+	case EXCHANGE_ANSWER:
+		break;
+	}
+	server_ns = x->server_ns ? x->server_ns : t->server_ns;
+	deadline = server_ns ? x->since_ns + server_ns : CONN_NEVER;
+	if (x->state == EXCHANGE_ANSWER_BODY && x->wait_ns && x->held_until_ns < deadline)
+		return x->held_until_ns;
+	return deadline;
+}
+
+void exchange_expired(struct worker *w, struct exchange *x)
+{
+	switch (x->state) {
+	case EXCHANGE_TARPIT:
+		exchange_fail(w, x, x->status, 'P', 'T');
+		break;
+	case EXCHANGE_BODY:
+		x->asked_ns = 0; /* it is no whole request, for the log */
+		exchange_fail(w, x, 408, 'c', 'R');
+		break;
+	case EXCHANGE_PAUSED:
+		exchange_go_on(w, x);
+		break;
+	case EXCHANGE_OWN: /* its form does not come */
+		exchange_fail(w, x, 408, 'c', 'R');
+		break;
+	case EXCHANGE_QUEUED:
+		exchange_fail(w, x, 503, 's', 'Q');
+		break;
+	case EXCHANGE_CONNECTING:
+		link_close(w, x->link);
+		if (try_another(w, x, 's'))
+			start_kept(w, x);
+		break;
+	case EXCHANGE_RETRY:
+		if (move_on(w, x, CONN_RETRY_SAME))
+			start_kept(w, x);
+		break;
+	case EXCHANGE_ASKED:
+		if (!exchange_retry(w, x, CFG_RETRY_TIMEOUT))
+			exchange_fail(w, x, 504, 's', 'H');
+		break;
+	case EXCHANGE_ANSWER_BODY:
+		exchange_fail(w, x, 504, 's', 'R'); /* the phase is HAProxy's */
+		break;
+	case EXCHANGE_ANSWER_PAUSED:
+		exchange_release(w, x);
+		break;
+	case EXCHANGE_ANSWER:
+		exchange_fail(w, x, 0, 's', 'D');
+	}
+}

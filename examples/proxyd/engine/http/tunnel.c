@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* After 101 or an answered CONNECT: both sockets become a TCP session. */
+#include "engine/count.h"
+#include "http.h"
+#include "engine/log/facts.h"
+
+#include <stdlib.h>
+#include <sys/epoll.h>
+
+void exchange_tunnel(struct worker *w, struct exchange *x)
+{
+	struct client *c = x->client;
+	struct link *l = x->link;
+	struct session *s = calloc(1, sizeof(*s));
+	struct conn_side *client, *server;
+
+	if (!s) {
+		exchange_fail(w, x, 0, 'R', 'D');
+		return;
+	}
+	conn_begin(&s->conn, w->now_ns);
+	conn_set_state(&s->conn, CONN_OPEN, w->now_ns);
+	client = &s->conn.side[CONN_CLIENT];
+	server = &s->conn.side[CONN_SERVER];
+	s->handle[CONN_CLIENT] = (struct handle){HANDLE_CLIENT, c->h.fd, c->h.tls};
+	s->handle[CONN_SERVER] = (struct handle){HANDLE_SERVER, l->h.fd, l->h.tls};
+	/* what an edge has told already is not told again: look once */
+	client->readable = server->readable = true;
+	client->writable = c->writable;
+	server->writable = l->writable;
+	client->hup = c->hup;
+	server->hup = l->hup;
+	s->chunk[CONN_CLIENT] = c->out;
+	s->chunk[CONN_SERVER] = c->in; /* sent right behind the request */
+	client->pending = (uint32_t)chunk_left(c->out);
+	server->pending = (uint32_t)chunk_left(c->in);
+	c->in = c->out = NULL;
+	s->frontend = c->frontend;
+	s->listener = c->listener;
+	s->seeker = x->seeker;
+	s->client = c->from;
+	s->accepted_ns = c->accepted_ns;
+	s->store = c->store;
+	c->store = NULL;
+	s->connected_ns = x->connected_ns;
+	s->timer.owner = TIMER_SESSION;
+	s->tunnel = x;
+	s->spent = -1;
+	s->asks_room[CONN_CLIENT] = s->asks_room[CONN_SERVER] = true;
+	if (x->pace)
+		pace_restart(x->pace, (const uint64_t[]){x->bytes_in, x->bytes}, w->now_ns);
+	s->pace = x->pace;
+	x->pace = NULL;
+	LIST_INSERT_HEAD(&w->sessions, s, entry);
+	l->h.fd = -1;
+	l->h.tls = NULL;
+	link_close(w, l);
+	x->seeker.server = NULL; /* counted by the session now */
+	s->seeker.more = NULL;	 /* the request's, for its log */
+	x->client = NULL;
+	if (worker_rewatch(w, &s->handle[CONN_CLIENT], c->watched) < 0 ||
+	    worker_rewatch(w, &s->handle[CONN_SERVER], true) < 0)
+		conn_end(&s->conn, 'R', 'D');
+	client_forget(w, c);
+	session_run(w, s);
+}
+
+void tunnel_closed(struct worker *w, struct session *s)
+{
+	struct exchange *x = s->tunnel;
+
+	s->tunnel = NULL;
+	x->cause = s->conn.cause;
+	x->seeker.server = s->seeker.server; /* to be named */
+	x->bytes += s->conn.side[CONN_SERVER].bytes;
+	x->bytes_in += s->conn.side[CONN_CLIENT].bytes;
+	count_exchange(w, s->frontend, s->listener, x);
+	if (s->frontend->httplog && !x->logged) {
+		const struct exchange_view v = {
+		    w,
+		    x,
+		    s->frontend,
+		    s->store,
+		    s->handle[CONN_CLIENT].tls,
+		    s->accepted_ns,
+		    x->bytes,
+		    false,
+		};
+
+		http_log(&v, &s->client, s->target, s->handle[CONN_CLIENT].fd);
+	}
+	x->seeker.server = NULL;
+	exchange_free(w, x);
+}

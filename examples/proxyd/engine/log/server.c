@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What happens to servers, in HAProxy's words, which people search their logs for and alarms are made of: to the log of
+ * the daemon, to the `log` lines of the section, and by mail. The control thread.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/control.h"
+#include "log.h"
+#include "loop.h"
+#include "mail.h"
+#include "engine/worker.h"
+
+const char *check_code_text(enum health_code code)
+{
+	static const char *const text[] = {
+	    [HEALTH_CODE_UNK] = "Unknown",
+	    [HEALTH_CODE_INI] = "Initializing",
+	    [HEALTH_CODE_SOCKERR] = "Socket error",
+	    [HEALTH_CODE_L4OK] = "Layer4 check passed",
+	    [HEALTH_CODE_L4TOUT] = "Layer4 timeout",
+	    [HEALTH_CODE_L4CON] = "Layer4 connection problem",
+	    [HEALTH_CODE_L6OK] = "Layer6 check passed",
+	    [HEALTH_CODE_L6TOUT] = "Layer6 timeout",
+	    [HEALTH_CODE_L6RSP] = "Layer6 invalid response",
+	    [HEALTH_CODE_L7OK] = "Layer7 check passed",
+	    [HEALTH_CODE_L7OKC] = "Layer7 check conditionally passed",
+	    [HEALTH_CODE_L7TOUT] = "Layer7 timeout",
+	    [HEALTH_CODE_L7RSP] = "Layer7 invalid response",
+	    [HEALTH_CODE_L7STS] = "Layer7 wrong status",
+	    [HEALTH_CODE_PROCERR] = "External check error",
+	    [HEALTH_CODE_PROCTOUT] = "External check timeout",
+	    [HEALTH_CODE_PROCOK] = "External check passed",
+	    [HEALTH_CODE_HANA] = "Health analyze",
+	};
+
+	return code < sizeof(text) / sizeof(text[0]) && text[code] ? text[code] : "";
+}
+
+/* HAProxy's words for where in a tcp-check a connection failed; with several of them it may be any. */
+static const char *failed_step(const struct server *s, enum health_code code)
+{
+	const struct cfg_check *c = s->admin.backend ? &s->admin.backend->proxy->set.check : NULL;
+	unsigned n_connects = 0;
+
+	if (!c || !c->is_tcp_check || (code != HEALTH_CODE_L4CON && code != HEALTH_CODE_L4TOUT))
+		return "";
+	for (unsigned i = 0; i < c->n_steps; i++)
+		n_connects += c->step[i].action == CFG_STEP_CONNECT;
+	if (c->n_steps && c->step[0].action != CFG_STEP_CONNECT && cfg_first_step(c) != c->step)
+		return ""; /* variables come first: HAProxy counts them */
+	if (c->n_steps && c->step[0].action == CFG_STEP_CONNECT)
+		return n_connects == 1 ? " at step 1 of tcp-check (connect)" : "";
+	return n_connects ? "" : " at initial connection step of tcp-check";
+}
+
+static bool is_timeout(enum health_code code)
+{
+	return code == HEALTH_CODE_L4TOUT || code == HEALTH_CODE_L6TOUT || code == HEALTH_CODE_L7TOUT;
+}
+
+void check_reason(const struct server *s, char *buf, size_t cap)
+{
+	struct health_check_status c = {.size = sizeof(c)};
+	const char *info, *step;
+	size_t n;
+
+	*buf = '\0';
+	if (!s->check || health_check_status(s->check, &c) < 0)
+		return;
+	n = (size_t)snprintf(buf, cap, ", reason: %s", check_code_text(c.code));
+	if (c.code == HEALTH_CODE_L7OK || c.code == HEALTH_CODE_L7OKC || c.code == HEALTH_CODE_L7STS)
+		n += (size_t)snprintf(buf + n, cap - n, ", code: %u", c.status);
+	info = *c.text ? c.text : c.error ? strerror(c.error) : "";
+	if (c.code == HEALTH_CODE_L7STS && !strncmp(info, "HTTP/", 5) && strlen(info) > 13) /* the status is told already */
+		info += 13;
+	if (is_timeout(c.code)) /* that is all there is to tell */
+		info = "";
+	step = failed_step(s, c.code);
+	if ((*info || *step) && c.verdict != HEALTH_OK && c.verdict != HEALTH_OK_DRAIN)
+		n += (size_t)snprintf(buf + n, cap - n, ", info: \"%.300s%s\"", info, step);
+	if (n < cap)
+		snprintf(buf + n, cap - n, ", check duration: %llums", (unsigned long long)(c.last_total_ns / CFG_MS));
+}
+
+/* To the daemon's log, and to those of the section. */
+static void say(const struct backend *b, int level, const char *text)
+{
+	const struct cfg_logs *logs[2] = {NULL, NULL};
+
+	log_msg(level, "%s", text);
+	if (!b)
+		return;
+	logs[0] = b->proxy->set.logs;
+	logs[1] = b->proxy->set.log_global ? &b->set->cfg->global.logs : NULL;
+	for (size_t i = 0; i < 2; i++)
+		if (logs[i])
+			session_log_prepare(logs[i]);
+	log_to_all(b->set->engine->log_fd, b->proxy, b->set->cfg, logs,
+		   &(struct log_message){.level = level, .line = text_of(text, strlen(text))});
+}
+
+void server_note(const struct server *s, int level, const char *format, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	say(s->admin.backend, level, text);
+}
+
+/* email-alert */
+static void mail(const struct server *s, int level, const char *text)
+{
+	const struct backend *b = s->admin.backend;
+
+	if (b && b->proxy->set.email)
+		mails_send(b->set->engine->mails, b->proxy->set.email, level, text, loop_clock_ns());
+}
+
+__attribute__((format(printf, 3, 0))) static void write_text(const struct server *s, char text[1024], const char *format,
+							      va_list args)
+{
+	int n = snprintf(text, 1024, "%sServer %s/%s ", s->backup ? "Backup " : "", s->pool->name, s->name);
+
+	vsnprintf(text + n, 1024 - (size_t)n, format, args);
+}
+
+void server_tell(const struct server *s, int level, const char *format, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, format);
+	write_text(s, text, format, args);
+	va_end(args);
+	say(s->admin.backend, level, text);
+}
+
+__attribute__((format(printf, 4, 5))) static void tell_and_mail(const struct server *s, int level, bool mails,
+								 const char *format, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, format);
+	write_text(s, text, format, args);
+	va_end(args);
+	say(s->admin.backend, level, text);
+	if (mails)
+		mail(s, level, text);
+}
+
+void server_tell_check(const struct server *s, bool well, bool conditionally)
+{
+	struct health_filter_status f = {.size = sizeof(f)};
+	char text[1024], reason[512];
+	unsigned health;
+	bool up;
+
+	if (health_check_filter_status(s->check, &f) < 0)
+		return;
+	up = health_state_is_up(f.checked); /* s->up follows */
+	check_reason(s, reason, sizeof(reason));
+	health = up ? f.left : f.rise - f.left;
+	snprintf(text, sizeof(text), "Health check for %sserver %s/%s %s%s, status: %u/%u %s.", s->backup ? "backup " : "",
+		 s->pool->name, s->name, well ? conditionally ? "conditionally succeeded" : "succeeded" : "failed", reason,
+		 health, up ? f.fall : f.rise, up ? "UP" : "DOWN");
+	say(s->admin.backend, LOG_NOTICE, text);
+	mail(s, LOG_INFO, text);
+}
+
+/* Those that new connections go to. */
+static void count_usable(const struct pool *p, unsigned *ret_active, unsigned *ret_backup)
+{
+	const struct server *s;
+
+	*ret_active = *ret_backup = 0;
+	LIST_FOREACH (s, &p->servers, entry)
+		if (s->member && s->up && !s->draining && !server_in_maint(s) && !server_in_drain(s)) {
+			*ret_active += !s->backup;
+			*ret_backup += s->backup;
+		}
+}
+
+void server_tell_left(const struct server *s, enum server_change change, const char *what)
+{
+	unsigned queued = atomic_load(&s->n_queued), active, backup;
+	const char *on_backup;
+	char text[1024];
+
+	count_usable(s->pool, &active, &backup);
+	on_backup = !active && backup ? " Running on backup." : "";
+	if (change == SERVER_DOWN || change == SERVER_LEAVES)
+		tell_and_mail(s, LOG_ALERT, change == SERVER_DOWN,
+			      "%s. %u active and %u backup servers left.%s %u sessions active, %u requeued, 0 remaining in queue.",
+			      what, active, backup, on_backup, atomic_load(&s->n_sessions), queued);
+	else
+		tell_and_mail(s, LOG_NOTICE, change != SERVER_STOPS,
+			      "%s. %u active and %u backup servers online.%s 0 sessions requeued, %u total in queue.", what, active,
+			      backup, on_backup, queued);
+	if (change != SERVER_UP && !active && !backup) {
+		snprintf(text, sizeof(text), "%s %s has no server available!",
+			 s->admin.backend && s->admin.backend->proxy->kind == CFG_LISTEN ? "proxy" : "backend", s->pool->name);
+		say(s->admin.backend, LOG_EMERG, text);
+	}
+}
