@@ -326,7 +326,7 @@ void health_check_set_paused(struct health_check *c, bool paused)
 {
 	if (!c || c->removed || paused == (c->condition == PAUSED))
 		return;
-	c->thawed = false; /* its times are of before the pause */
+	c->thawed = c->delayed = false; /* its times are of before the pause */
 	if (paused) {
 		check_halt(c);
 		check_demand(c, 0);

@@ -245,7 +245,7 @@ static uint64_t first_interval(const struct health_check *c)
 {
 	uint64_t interval = health_filter_interval_ns(&c->filter);
 
-	if (c->at_once || c->thawed || c->start_within_ns > interval)
+	if (c->at_once || c->thawed || c->delayed || c->start_within_ns > interval)
 		return interval;
 	return c->start_within_ns > HEALTH_INTERVAL_MIN_NS ? c->start_within_ns
 							   : HEALTH_INTERVAL_MIN_NS;
@@ -270,12 +270,14 @@ static void place_fresh(struct health_engine *e, uint64_t now_ns)
 		} else {
 			list_remove(&c->queue);
 			c->condition = IDLE;
-			if (!c->thawed)
+			if (c->delayed)
+				c->planned_ns += now_ns;
+			else if (!c->thawed)
 				c->planned_ns =
 				    now_ns + spread_offset(e->seed, c->id, c->start_within_ns);
 			check_arm_start(c);
 		}
-		c->thawed = false;
+		c->thawed = c->delayed = false;
 		check_arm_filter(c);
 	}
 }

@@ -156,6 +156,7 @@ struct health_check {
 	bool removed;
 	bool at_once; /* FRESH: not spread */
 	bool thawed;  /* FRESH: has its time already */
+	bool delayed; /* FRESH: planned_ns counts from the next dispatch */
 	struct list watchers;
 
 	/* what it is */

@@ -95,6 +95,7 @@ int health_check_thaw(struct health_check *c, uint64_t now_ns, const void *buf, 
 	c->filter = filter;
 	c->planned_ns = now_ns + next;
 	c->thawed = true;
+	c->delayed = false;
 	c->runs = runs;
 	c->failures = failures;
 	c->late = late;

@@ -89,7 +89,7 @@ static bool times_valid(const struct health_check_opts *o)
 {
 	const uint64_t time[] = {o->timeout_ns,		  o->connect_timeout_ns, o->start_within_ns,
 				 o->name_timeout_ns,	  o->tls_timeout_ns,	 o->send_timeout_ns,
-				 o->first_byte_timeout_ns};
+				 o->first_byte_timeout_ns, o->first_after_ns};
 
 	for (size_t i = 0; i < sizeof(time) / sizeof(*time); i++)
 		if (time[i] > HEALTH_TIME_MAX_NS)
@@ -155,6 +155,9 @@ static int fill_times(struct health_check *c, const struct health_check_opts *o)
 	if (o->connect_timeout_ns && o->connect_timeout_ns < c->timeout_ns)
 		c->connect_timeout_ns = o->connect_timeout_ns;
 	c->start_within_ns = o->start_within_ns ? o->start_within_ns : interval;
+	c->delayed = o->first_after_ns && !(o->flags & HEALTH_CHECK_PAUSED);
+	if (c->delayed)
+		c->planned_ns = o->first_after_ns;
 	if (!o->name_timeout_ns && !o->tls_timeout_ns && !o->send_timeout_ns &&
 	    !o->first_byte_timeout_ns)
 		return 0;

@@ -219,7 +219,7 @@ struct health_adaptive_opts {
  * One check. All is copied; the probe is shared (see health_probe_free).
  *
  * Its plan: the first start lies in [0, start_within_ns) after the next dispatch, spread evenly
- * over the engine's checks from (seed, id); then one start per health_filter_interval_ns after the
+ * over the engine's checks from (seed, id), or at first_after_ns; then one start per health_filter_interval_ns after the
  * last, whether the engine was late or not. A slot that comes while the check still runs is skipped
  * and counted.
  */
@@ -267,6 +267,12 @@ struct health_check_opts {
 	uint64_t send_timeout_ns;	/* handing over what the probe sends */
 	uint64_t first_byte_timeout_ns; /* from then to the first byte of an answer */
 	const struct health_adaptive_opts *adaptive; /* NULL: any time within timeout_ns is good */
+	/*
+	 * For hosts that spread first starts themselves (HAProxy: by place in the configuration): the first one comes so
+	 * long after the next dispatch. Every later beginning, as after a pause, lies within start_within_ns.
+	 * 0: so does the first; at once is HEALTH_CHECK_AT_ONCE, which goes before.
+	 */
+	uint64_t first_after_ns;
 };
 
 #define HEALTH_NAME_TTL_MIN_NS UINT64_C(1000000000) /* an answer is good for 1 s at least */

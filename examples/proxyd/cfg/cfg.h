@@ -755,6 +755,7 @@ struct cfg_global {
 	unsigned compression_level; /* tune.comp.maxlevel; 0: 1 */
 	int nap_us;		/* tune.coalesce-us: -1 automatic, 0 off, else the longest nap */
 	unsigned spread_checks; /* percent */
+	uint64_t max_spread_ns; /* max-spread-checks; 0: none */
 	const struct cfg_case *cases; /* h1-case-adjust; the last one first */
 	unsigned n_cases;
 	struct cfg_logs logs;

@@ -118,6 +118,11 @@ static void kw_hard_stop(struct reader *r, size_t first, const void *data)
 	read_time(r, first, "hard-stop-after", &r->cfg->global.hard_stop_ns);
 }
 
+static void kw_max_spread(struct reader *r, size_t first, const void *data)
+{
+	read_time(r, first, "max-spread-checks", &r->cfg->global.max_spread_ns);
+}
+
 static void kw_close_spread(struct reader *r, size_t first, const void *data)
 {
 	if (!strcmp(word_at(r, first), "infinite"))
@@ -436,6 +441,7 @@ const struct keyword cfg_keywords_global[] = {
     {"log-send-hostname", 0, 0, 1, kw_log_hostname, NULL, "[NAME]"},
     {"log-tag", 0, 1, 1, kw_text, OFFSET(log_tag), "NAME"},
     {"master-worker", 0, 0, 1, kw_accepted, NULL, ""},
+    {"max-spread-checks", 0, 1, 1, kw_max_spread, NULL, "TIME"},
     {"maxcomprate", 0, 1, 1, kw_number, OFFSET(maxcomprate), "NUMBER"},
     {"maxconn", 0, 1, 1, kw_number, OFFSET(maxconn), "NUMBER"},
     {"maxconnrate", 0, 1, 1, kw_number, OFFSET(maxconnrate), "NUMBER"},

@@ -519,6 +519,7 @@ const struct cfg_word cfg_words_global[] = {
 	{"lua-load-per-thread", WORD_HARMLESS, 0},
 	{"lua-prepend-path", WORD_HARMLESS, 0},
 	{"master-worker", WORD_HARMLESS, 0},
+	{"max-spread-checks", 0, 0},
 	{"maxconn", 0, 0},
 	{"maxconnrate", WORD_HARMLESS, 0},
 	{"maxpipes", WORD_HARMLESS, 0},

@@ -181,6 +181,13 @@ void check_end(struct server *s);
 void check_start_up(struct server *s); /* as HAProxy: up at once, and the first failure takes it down; silently */
 void check_rest(struct server *s);
 
+/* ---- check/first.c ---- */
+
+/* Between them each new check of `set` gets its place; at other times one begins soon. */
+void first_checks_begin(struct engine *e, const struct set *set);
+void first_checks_end(struct engine *e);
+void first_check_plan(struct engine *e, bool is_new, struct health_check_opts *o);
+
 /* ---- agent.c ---- */
 
 /* Starts, changes or ends the server's agent-check. 0 or -errno. */

@@ -187,10 +187,12 @@ static void run_set(struct engine *e, struct set *set)
 {
 	mark(set);
 	e->n_slow = 0;
+	first_checks_begin(e, set);
 	for (size_t i = 0; i < set->n_backends; i++) {
 		sync_backend(e, set, &set->backend[i]);
 		e->n_slow += set->backend[i].pool->slow_ns != 0;
 	}
+	first_checks_end(e);
 	end_orphans(e, set);
 	resolve_sync(e, set);
 	tracks_sync(e, set);

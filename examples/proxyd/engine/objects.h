@@ -617,6 +617,10 @@ struct engine {
 	struct health_engine *health;
 	struct dns *dns; /* names of servers; resolve.c */
 	unsigned spread_checks; /* percent */
+	struct first_checks {
+		uint64_t least_ns, most_ns; /* the shortest interval; max-spread-checks, 0: none */
+		unsigned n, next;
+	} first; /* of a configuration that begins; check/first.c */
 	unsigned n_slow;	/* pools with a slowstart */
 	int wake_fd;
 	pthread_mutex_t lock; /* of what workers hand to the control thread */

@@ -109,6 +109,28 @@ def test_the_log_says_what_happens_to_servers(binary):
         assert f"133Server l/s is UP, {passed}. 1 active and 0 backup servers online. {on}" in got, got
 
 
+def test_first_checks_come_in_the_order_of_the_configuration(binary):
+    """The first one at once; with an interval of a minute the limit alone tells how far the others may lie apart."""
+    came, dead = [], free_port()
+
+    def notes(name):
+        def serve(server, c):
+            came.append(name)
+            c.recv(1000)
+            c.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
+
+        return Server(serve).port
+
+    text = config("backend a\n    option httpchk\n    default-server check inter 60s\n    server dead 127.0.0.1:%d\n"
+                  "    server a1 127.0.0.1:%d agent-check agent-port %d agent-inter 60s\n    server a2 127.0.0.1:%d disabled\n"
+                  "listen l\n    bind 127.0.0.1:{port}\n    option httpchk\n    server b1 127.0.0.1:%d check inter 50s\n"
+                  % (dead, notes("a1"), notes("agent"), notes("a2"), notes("b1")))  # fmt: skip
+    with Asked(binary, text.replace("global\n", "global\n    max-spread-checks 2s\n")) as p:
+        until("the dead one is found", lambda: p.status("a/dead") == "DOWN")
+        until("all were asked", lambda: len(came) == 3)
+        assert came == ["a1", "agent", "b1"], came
+
+
 def silent(server, c):
     """Answers half of it when asked for half."""
     if b"/half" in c.recv(999):

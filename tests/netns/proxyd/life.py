@@ -106,6 +106,21 @@ def test_reload_keeps_connections_and_health(binary):
                 pass
 
 
+def test_reload_asks_only_who_is_new(binary):
+    """The others keep their rhythm, here of a minute, also those whose certificates were read again."""
+    old, new, tls = Server(echo), free_port(), Server(lambda server, c: server.counted())
+    head = "global\n    max-spread-checks 100\nlisten l\n    bind 127.0.0.1:{port}\n    option httpchk\n    default-server check inter 60s\n"
+    was = f"    server old 127.0.0.1:{old.port}\n    server tls 127.0.0.1:{tls.port} check-ssl verify none inter 900\n"
+    with Proxy(binary, config(head + was)) as p:
+        until("both are asked", lambda: "l/tls is DOWN" in p.text() and old.count == 1)
+        reload(p, config(head + was.replace("inter 900", "inter 60s")))
+        until("another rhythm begins soon", lambda: tls.count > 1)
+        asked = tls.count
+        reload(p, config(head + was + f"    server new 127.0.0.1:{new}\n"))
+        until("the new one is found dead", lambda: "l/new is DOWN" in p.text())
+        assert (old.count, tls.count) == (1, asked)
+
+
 def test_reload_refuses_a_broken_file(binary):
     servers = farm(1)
     with Proxy(binary, config(listen(servers))) as p:

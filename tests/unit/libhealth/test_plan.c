@@ -53,6 +53,35 @@ static void a_thousand_starts_are_spread_evenly(void **state)
 	rig_close(&r);
 }
 
+static void a_first_start_comes_when_the_host_says(void **state)
+{
+	struct health_check_opts o;
+	struct health_check *c, *rests;
+	struct rig r;
+	uint64_t next;
+
+	rig_open(&r, NULL, &rig_listens);
+	o = rig_opts(&r);
+	o.flags = 0;
+	o.first_after_ns = 1500 * MS;
+	o.start_within_ns = 10 * MS;
+	c = rig_add(&r, &o);
+	o.flags = HEALTH_CHECK_PAUSED;
+	rests = rig_add(&r, &o);
+	rig_dispatch(&r);
+	assert_int_equal(rig_status(c).next_ns, RIG_T0 + 1500 * MS);
+	health_check_set_paused(c, true); /* it was for the first time only */
+	health_check_set_paused(c, false);
+	health_check_set_paused(rests, false);
+	rig_dispatch(&r);
+	next = rig_status(c).next_ns;
+	assert_true(next >= RIG_T0 && next < RIG_T0 + 11 * MS);
+	assert_true(rig_status(rests).next_ns < RIG_T0 + 11 * MS);
+	o.first_after_ns = UINT64_MAX;
+	assert_int_equal(health_check_add(r.engine, &o, NULL, &c), -EINVAL);
+	rig_close(&r);
+}
+
 static void starts_wait_for_one_another_within_the_slack(void **state)
 {
 	enum { N = 500 };
@@ -400,6 +429,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_thousand_starts_are_spread_evenly),
+	    cmocka_unit_test(a_first_start_comes_when_the_host_says),
 	    cmocka_unit_test(starts_wait_for_one_another_within_the_slack),
 	    cmocka_unit_test(the_same_seed_gives_the_same_plan),
 	    cmocka_unit_test(starts_keep_their_distance_from_the_plan),

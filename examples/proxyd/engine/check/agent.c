@@ -134,6 +134,7 @@ int agent_sync(struct engine *e, struct server *s, const struct cfg_server *c)
 	    .netns_fd = c->netns ? c->netns->fd : 0,
 	    .flags = a->no_agent ? HEALTH_CHECK_PAUSED : 0,
 	};
+	bool is_new;
 	int r;
 
 	s->engine = e;
@@ -141,9 +142,11 @@ int agent_sync(struct engine *e, struct server *s, const struct cfg_server *c)
 		memcpy((char *)&target.storage + offsetof(struct sockaddr_in, sin_port), &port, sizeof(port));
 	if (s->agent && c->agent_check && check_made_is(s->agent_made, &o, c->netns, NULL, send))
 		return 0;
+	is_new = !s->agent;
 	agent_end(s);
 	if (!c->agent_check || !target.len || target.sa.sa_family == AF_UNIX)
 		return 0;
+	first_check_plan(e, is_new, &o);
 	r = check_made_set(&s->agent_made, &o, c->netns, NULL, send);
 	if (r < 0)
 		return r;

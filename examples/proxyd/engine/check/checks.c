@@ -342,6 +342,36 @@ static int go_via(struct server *s, const struct cfg_server *c, const struct bac
 	return 0;
 }
 
+/* 0 or -errno. */
+static int check_begin(struct server *s, const struct cfg_server *c, const struct backend *b,
+		       const struct cfg_addr *via, const struct cfg_addr *target,
+		       struct health_check_opts *o)
+{
+	const struct cfg_check *check = &b->proxy->set.check;
+	struct health_probe *own = NULL;
+	int r = 0;
+
+	if (s->admin.maint || s->admin.no_checks)
+		o->flags |= HEALTH_CHECK_PAUSED;
+	if (via || check->mixed) {
+		r = go_via(s, c, b, via, target, o);
+	} else if (c->check_tls) {
+		r = use_tls(s, c, &check->connect, b->set->cfg->tls_store, &s->check_tls);
+		if (!r)
+			o->transport = health_tls_transport(s->check_tls);
+	}
+	if (r < 0)
+		return r;
+	r = check_probe_of_server(b, s, c, target, &own);
+	if (r < 0)
+		return r;
+	if (own)
+		o->probe = own;
+	r = health_check_add(s->engine->health, o, s, &s->check);
+	health_probe_free(own); /* the check keeps it */
+	return r;
+}
+
 int check_sync(struct engine *e, struct server *s, const struct cfg_server *configured,
 	       const struct backend *b)
 {
@@ -350,7 +380,6 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *conf
 	const char *text = p->set.check.text;
 	const struct cfg_addr *via = goes_via(c, &p->set.check.connect) ? c->socks : NULL;
 	bool wanted = c->check && c->addr.len; /* resolve.c comes back when it has one */
-	struct health_probe *own = NULL;
 	struct cfg_addr target = target_of(c, p), source;
 	struct health_filter_opts filter = {
 	    .size = sizeof(filter),
@@ -370,7 +399,9 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *conf
 	    .jitter_percent = e->spread_checks,
 	    .netns_fd = c->netns ? c->netns->fd : 0,
 	};
-	char header[PROXY_HEADER_MAX];
+	char header[PROXY_HEADER_MAX], past[HEALTH_FREEZE_MAX];
+	ssize_t past_len = 0;
+	bool is_new;
 	int r;
 
 	if (!s->checked && c->check)
@@ -382,9 +413,13 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *conf
 	o.preamble_len = introduction(c, &p->set.check.connect, header);
 	s->engine = e;
 	s->log_checks = p->set.log_health_checks;
-	/* with TLS it is made anew: certificates may be others now; and what is live looks into the older set */
-	if (s->check && wanted && !s->check_tls && !c->check_tls && !p->set.check.is_live && check_made_is(s->checked, &o, c->netns, via, text))
-		return 0;
+	if (s->check && wanted && check_made_is(s->checked, &o, c->netns, via, text)) {
+		/* with TLS it is made anew: certificates may be others now; and what is live looks into the older set */
+		if (!s->check_tls && !c->check_tls && !p->set.check.is_live)
+			return 0;
+		past_len = health_check_freeze(s->check, loop_clock_ns(), past, sizeof(past));
+	}
+	is_new = !s->check;
 	check_end(s);
 	if (!wanted && !c->tracked) {
 		s->up = true; /* nobody says otherwise */
@@ -392,26 +427,11 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *conf
 	}
 	if (!wanted)
 		return 0;
+	first_check_plan(e, is_new, &o);
 	r = check_made_set(&s->checked, &o, c->netns, via, text);
-	if (r < 0)
-		return r;
-	if (s->admin.maint || s->admin.no_checks)
-		o.flags |= HEALTH_CHECK_PAUSED;
-	if (via || p->set.check.mixed) {
-		r = go_via(s, c, b, via, &target, &o);
-	} else if (c->check_tls) {
-		r = use_tls(s, c, &p->set.check.connect, b->set->cfg->tls_store, &s->check_tls);
-		if (!r)
-			o.transport = health_tls_transport(s->check_tls);
-	}
-	if (r < 0)
-		return r;
-	r = check_probe_of_server(b, s, c, &target, &own);
-	if (r < 0)
-		return r;
-	if (own)
-		o.probe = own;
-	r = health_check_add(e->health, &o, s, &s->check);
-	health_probe_free(own); /* the check keeps it */
+	if (!r)
+		r = check_begin(s, c, b, via, &target, &o);
+	if (!r && past_len > 0) /* it stays what it was: so do its rhythm and what it knows */
+		health_check_thaw(s->check, loop_clock_ns(), past, (size_t)past_len);
 	return r;
 }
