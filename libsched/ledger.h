@@ -33,10 +33,11 @@ struct cell {
 #define CELL_STARTED \
 	(UINT64_C(1) << 32 | 1) /* a pick and an active connection; not on one below 0 */
 
+/* What most ends add to stands together, that of LB_RESULT_OK last: a line spared of two. */
 struct tally {
-	_Atomic uint64_t done[LEDGER_RESULTS];
 	_Atomic uint64_t bytes, latency_sum_ns;
 	_Atomic uint64_t picks_halves;
+	_Atomic uint64_t done[LEDGER_RESULTS];
 };
 
 typedef struct ledger_row *ledger_row_ptr; /* _Atomic() of a plain name */
