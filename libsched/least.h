@@ -212,12 +212,17 @@ HOT void least_counted(struct least *t, const struct lb_snapshot *s, size_t plac
 	least_set(t, place, least_key_of(s, place, t, *seen, by));
 }
 
+static inline void least_add_active(void *sums, uint32_t i, int32_t active)
+{
+	((int64_t *)sums)[i] += active;
+}
+
 /* What other pickers counted. Where nothing but connections counts, most are found as they were. */
 HOT void least_look_around(struct least *t, const struct lb_snapshot *s, const struct least_by *by)
 {
 	const uint32_t more = UINT32_MAX << LB_COUNTER_QUEUED;
 	const bool inactive = by->inactive && ledger_has(s->ledger, 1 << LB_COUNTER_INACTIVE);
-	int64_t active[SWEEP_TOGETHER];
+	int64_t active[SWEEP_TOGETHER] = {0};
 	const struct swath some = sweep_next(&t->sweep, s);
 
 	if (s->has_limits || (by->shared && ledger_has(s->ledger, more)) || inactive) {
@@ -225,7 +230,8 @@ HOT void least_look_around(struct least *t, const struct lb_snapshot *s, const s
 			least_refresh(t, s, some.from + i, by);
 		return;
 	}
-	sweep_read(s, some, NULL, active);
+	sweep_read(s, some, sweep_in_a_row(&s->at[some.from], some.n), NULL, least_add_active,
+		   active);
 	for (uint32_t i = 0; i < some.n; i++) {
 		const uint32_t place = some.from + i;
 		struct least_seen *seen = &least_seen(t)[place];

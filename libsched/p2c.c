@@ -40,7 +40,8 @@ struct p2c {
 	bool even;  /* all have the same weight, and there are two at least */
 	/* Drawn one pick ahead, so that their lines are there by then. A copy (lb_explain()) reads no more than the place. */
 	struct pair next;
-	_Alignas(LINE_BYTES) struct candidate at[]; /* of each place; one more: see draw_two() */
+	/* Of each place; some more: see draw_two() and look_at_next(). Then the steps. */
+	_Alignas(LINE_BYTES) struct candidate at[];
 };
 
 /* More than this of our own are counted by those who mind the end of the range. */
@@ -48,7 +49,14 @@ struct p2c {
 
 static size_t p2c_cursor_size(const struct lb_snapshot *s)
 {
-	return sizeof(struct p2c) + (s->n + 1) * sizeof(struct candidate);
+	return sizeof(struct p2c) + (s->n + SWEEP_TOGETHER) * sizeof(struct candidate) +
+	       (s->n / SWEEP_TOGETHER + 1) * sizeof(int8_t);
+}
+
+/* What sweep_in_a_row() says of those that are looked at together, this place first. */
+static inline int8_t *step_at(struct p2c *c, const struct lb_snapshot *s, size_t place)
+{
+	return (int8_t *)&c->at[s->n + SWEEP_TOGETHER] + place / SWEEP_TOGETHER;
 }
 
 /* Who stands so many bytes behind the first: spares a multiplication, and a branch where it is a choice. */
@@ -98,47 +106,58 @@ static inline struct pair next_two(struct p2c *c, size_t n, uint64_t *random)
 
 /* ---- What others counted ---- */
 
-static void look_at_next(struct p2c *c, const struct lb_snapshot *s, const struct ledger_row *own)
+static inline void add_beside(void *at, uint32_t i, int32_t active)
 {
-	const struct swath some = sweep_next(&c->sweep, s);
-	int64_t others[SWEEP_TOGETHER];
+	int32_t *sum = &((struct candidate *)at)[i].beside;
 
-	sweep_read(s, some, own, others);
-#pragma GCC unroll 8
-	for (uint32_t i = 0; i < some.n; i++)
-		c->at[some.from + i].beside = (int32_t)(others[i] + 1);
+	if (__builtin_expect(__builtin_add_overflow(*sum, active, sum), 0))
+		*sum = INT32_MAX;
 }
 
-static void get_ready(struct p2c *c, const struct lb_query *q)
+static inline void look_at_next(struct p2c *c, const struct lb_snapshot *s,
+				const struct ledger_row *own)
 {
-	const struct lb_snapshot *s = q->snap;
+	const struct swath some = sweep_next(&c->sweep, s);
+	struct candidate *at = &c->at[some.from];
+
+#pragma GCC unroll 8
+	for (uint32_t i = 0; i < SWEEP_TOGETHER; i++) /* those past the end are nobody's */
+		at[i].beside = 1;
+	sweep_read(s, some, *step_at(c, s, some.from), own, add_beside, at);
+}
+
+static __attribute__((noinline)) void get_ready(struct p2c *c, const struct lb_snapshot *s,
+						const struct ledger_row *own, uint64_t *random)
+{
 	const struct draw_table *t = s->table;
-	uint64_t seed = *q->random; /* of this request: it is to draw as after this */
 
 	for (size_t i = 0; i < s->n; i++)
 		c->at[i] = (struct candidate){
-		    .cell = row_cell(q->row, s->at[i].slot),
+		    .cell = row_cell(own, s->at[i].slot),
 		    .id = s->at[i].id,
 		    .threshold = t->slot[i].threshold,
 		    .other = t->slot[i].other * (uint32_t)sizeof(struct candidate),
 		    .weight = s->at[i].set_weight,
 		    .place = (uint16_t)i,
 		};
+	for (size_t i = 0; i < s->n; i += SWEEP_TOGETHER)
+		*step_at(c, s, i) = (int8_t)sweep_in_a_row(&s->at[i], (uint32_t)(s->n - i));
 	do
-		look_at_next(c, s, q->row);
+		look_at_next(c, s, own);
 	while (c->sweep.at);
 	c->even = t->even && s->n > 1;
-	c->next = draw_two(c, s->n, q->request->seed ? &seed : q->random);
+	c->next = draw_two(c, s->n, random);
 	c->ready = true;
 }
 
 /* Every few picks, the first one included: a look at a few servers; at whether there are others, while there are none. */
-static __attribute__((noinline)) void look_around(struct p2c *c, const struct lb_query *q)
+static inline void look_around(struct p2c *c, const struct lb_snapshot *s,
+			       const struct ledger_row *own, uint64_t *random)
 {
 	if (!c->ready)
-		get_ready(c, q);
-	else if (ledger_rows(q->snap->ledger) > 1)
-		look_at_next(c, q->snap, q->row);
+		get_ready(c, s, own, random);
+	else if (ledger_rows(s->ledger) > 1)
+		look_at_next(c, s, own);
 	else
 		c->sweep.rest = ALONE_REST;
 }
@@ -164,14 +183,15 @@ static size_t less_loaded(const struct p2c *c, const struct lb_query *q, size_t 
 
 static ssize_t p2c_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
 {
+	const bool seeded = q->request->seed; /* which is all that counts */
+	uint64_t seed = *q->random;
 	struct p2c *c = cursor;
 	struct pair two;
 	ssize_t a, b;
 
 	if (!sweep_rests(&c->sweep))
-		look_around(c, q);
-	/* A seed is all that counts. */
-	two = q->request->seed ? draw_two(c, s->n, q->random) : next_two(c, s->n, q->random);
+		look_around(c, s, q->row, seeded ? &seed : q->random);
+	two = seeded ? draw_two(c, s->n, q->random) : next_two(c, s->n, q->random);
 	a = two.a->place;
 	b = two.b->place;
 	if (!query_eligible(q, (size_t)a))
@@ -238,10 +258,9 @@ start_with_rival(struct lb_picker *p, const struct lb_request *r, struct pair tw
 static __attribute__((noinline)) int look_and_pick(struct lb_picker *p, const struct lb_request *r,
 						   uint64_t *ret_id)
 {
-	const struct lb_query q = usual_query(p, r);
 	struct p2c *c = p->cursor;
 
-	look_around(c, &q);
+	look_around(c, p->snap, p->counting.row, &p->random);
 	c->sweep.rest++; /* for this pick */
 	return p2c_usual(p, r, ret_id);
 }

@@ -57,27 +57,29 @@ static inline ptrdiff_t sweep_in_a_row(const struct snap_server *e, uint32_t n)
 	return differ ? 0 : (int32_t)step;
 }
 
-/* Their active connections, as all pickers counted them but that of the row `but`. */
-static inline void sweep_read(const struct lb_snapshot *s, struct swath some,
-			      const struct ledger_row *but, int64_t ret[SWEEP_TOGETHER])
+/* So many more active connections of the i-th. A constant: no call. */
+typedef void sweep_add(void *sums, uint32_t i, int32_t active);
+
+/* Adds up what every picker counted but that of the row `but`. `step`: of sweep_in_a_row(). */
+static inline __attribute__((always_inline)) void sweep_read(const struct lb_snapshot *s,
+							     struct swath some, ptrdiff_t step,
+							     const struct ledger_row *but,
+							     sweep_add *add, void *sums)
 {
 	const struct snap_server *e = &s->at[some.from];
-	const ptrdiff_t step = sweep_in_a_row(e, some.n);
 
-	for (uint32_t i = 0; i < SWEEP_TOGETHER; i++)
-		ret[i] = 0;
 	ledger_for_each_row (row, s->ledger) {
 		const struct cell *cell = row_cell(row, e->slot);
 
 		if (row == but)
 			continue;
 		for (uint32_t i = 0; i < some.n && !step; i++)
-			ret[i] += row_active_of(row, e[i].slot);
+			add(sums, i, word_active(cell_word(row_cell(row, e[i].slot))));
 		if (!step)
 			continue;
 #pragma GCC unroll 8
 		for (uint32_t i = 0; i < SWEEP_TOGETHER; i++, cell += step)
-			ret[i] += word_active(cell_word(cell));
+			add(sums, i, word_active(cell_word(cell)));
 		__builtin_prefetch(cell); /* likely the next */
 	}
 }

@@ -159,6 +159,18 @@ static void active_connections_stand_still_at_their_end(void **state)
 	}
 }
 
+/* p2c adds up by itself what others counted. */
+static void as_many_as_there_can_be_with_others_are_not_few(void **state)
+{
+	struct lb_group *g = GROUP("p2c", 1, 1);
+	struct lb_picker *p = picker_of(g), *other = picker_of(g);
+
+	assert_int_equal(lb_count(other, 1, LB_COUNTER_ACTIVE, INT64_MAX), 0);
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(key_pick(p, 0), 2);
+	lb_group_free(g);
+}
+
 static void too_many_ends_are_no_credit(void **state)
 {
 	FOR_EACH_ALGO(algo)
@@ -298,6 +310,7 @@ int main(void)
 	    cmocka_unit_test(the_greatest_weights_work),
 	    cmocka_unit_test(counters_do_not_overflow),
 	    cmocka_unit_test(active_connections_stand_still_at_their_end),
+	    cmocka_unit_test(as_many_as_there_can_be_with_others_are_not_few),
 	    cmocka_unit_test(too_many_ends_are_no_credit),
 	    cmocka_unit_test(a_limit_that_comes_late_counts_what_is_there),
 	    cmocka_unit_test(a_picker_without_its_group_is_eshutdown),
