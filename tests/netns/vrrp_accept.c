@@ -199,6 +199,10 @@ static void a_table_as_wanted_is_left_alone(void **state)
 	run("nft chain inet counting input '{ policy drop; }'");
 	assert_int_equal(ha_vrrp_accept_set(a, both, 2), 0);
 	run("nft list table inet counting | grep -q 'policy accept'");
+	run("nft add table inet counting '{ flags dormant; }'");
+	assert_true(answers4("10.9.0.100"));
+	assert_int_equal(ha_vrrp_accept_set(a, both, 2), 0);
+	assert_false(answers4("10.9.0.100"));
 	assert_int_equal(ha_vrrp_accept_set(a, both, 1), 0);
 	run("! nft list table inet counting | grep -q fe80::100");
 	assert_int_equal(ha_vrrp_accept_set(a, NULL, 0), 0);
