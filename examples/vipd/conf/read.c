@@ -31,10 +31,12 @@ static const struct lex_dialect command_dialect = {.comment = "#!",
 /* A file that is being read, line by line: memory is that of a line. */
 struct open_file {
 	const char *name;
-	FILE *stream;
+	int fd;
+	FILE *stream; /* reads `fd` */
 	char *buffer; /* of `stream` */
+	size_t bytes; /* from `fd` */
 	char *line;   /* the last one */
-	size_t room, bytes;
+	size_t room;
 	unsigned number; /* of the line */
 	glob_t found; /* what its include names; zero: nothing */
 };
@@ -451,13 +453,28 @@ static void process(struct reader *r, struct conf_text t, unsigned macros)
 
 /* ---- Files ---- */
 
+/* At most one byte more than a file may have, so that no line is longer, either. */
+static ssize_t read_some(void *cookie, char *to, size_t size)
+{
+	struct open_file *f = cookie;
+	size_t left = LEX_FILE_MAX + 1 - f->bytes;
+	ssize_t n;
+
+	do
+		n = read(f->fd, to, size < left ? size : left);
+	while (n < 0 && errno == EINTR);
+	f->bytes += n > 0 ? (size_t)n : 0;
+	return n;
+}
+
 static int open_file(struct open_file *f, const char *name)
 {
+	const cookie_io_functions_t io = {.read = read_some};
 	bool is_stdin = !strcmp(name, "-");
 	int fd = is_stdin ? dup(STDIN_FILENO) : open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	struct stat st;
 
-	*f = (struct open_file){.name = name};
+	*f = (struct open_file){.name = name, .fd = fd};
 	if (fd < 0)
 		return -errno;
 	if (!fstat(fd, &st) && (S_ISBLK(st.st_mode) || (S_ISCHR(st.st_mode) && !is_stdin))) {
@@ -465,7 +482,7 @@ static int open_file(struct open_file *f, const char *name)
 		return -EINVAL; /* an endless device is no configuration */
 	}
 	f->buffer = malloc(FILE_BUFFER_SIZE);
-	f->stream = f->buffer ? fdopen(fd, "r") : NULL;
+	f->stream = f->buffer ? fopencookie(f, "r", io) : NULL;
 	if (!f->stream) {
 		free(f->buffer);
 		close(fd);
@@ -478,6 +495,7 @@ static int open_file(struct open_file *f, const char *name)
 static void close_file(struct open_file *f)
 {
 	fclose(f->stream);
+	close(f->fd);
 	free(f->buffer);
 	free(f->line);
 	globfree(&f->found);
@@ -493,7 +511,6 @@ static int next_text(struct reader *r, struct open_file *f, struct conf_text *re
 	len = getline(&f->line, &f->room, f->stream);
 	if (len < 0)
 		return feof(f->stream) ? 0 : errno ? -errno : -EIO;
-	f->bytes += (size_t)len;
 	if (f->bytes > LEX_FILE_MAX)
 		return -EFBIG;
 	if (f->line[len - 1] == '\n')

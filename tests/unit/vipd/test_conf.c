@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a configuration becomes. What is said about it is in tests/conf/vipd. */
+#include <errno.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -375,6 +377,27 @@ static void a_file_that_includes_itself_twice_ends_soon(void **state)
 	end(c);
 }
 
+/* A log of 256 MiB without a line, say: it is not read to its end, and memory is not filled with it. */
+static void a_file_that_is_no_configuration_is_refused_before_it_is_read(void **state)
+{
+	char name[] = "/tmp/vipd-test-XXXXXX";
+	const struct conf_source source = {.file = name, .config_id = "test"};
+	int fd = mkstemp(name);
+	struct rusage before, after;
+	struct conf *c = NULL;
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, 256 << 20), 0);
+	close(fd);
+	d = calloc(1, sizeof(*d));
+	getrusage(RUSAGE_SELF, &before);
+	assert_int_equal(conf_load(&source, d, &c), -EFBIG);
+	getrusage(RUSAGE_SELF, &after);
+	unlink(name);
+	assert_true(after.ru_maxrss - before.ru_maxrss < 128 << 10); /* KiB */
+	end(c);
+}
+
 /* What was read of `text`, as a file of one's own. */
 static char *copy_of(const char *text)
 {
@@ -442,6 +465,7 @@ int main(void)
 	    cmocka_unit_test(blocks_deeper_than_the_limit_are_skipped),
 	    cmocka_unit_test(a_file_that_includes_itself_ends),
 	    cmocka_unit_test(a_file_that_includes_itself_twice_ends_soon),
+	    cmocka_unit_test(a_file_that_is_no_configuration_is_refused_before_it_is_read),
 	    cmocka_unit_test(a_copy_says_what_was_read_and_its_copy_says_the_same),
 	};
 
