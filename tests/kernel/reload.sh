@@ -81,6 +81,16 @@ kill -HUP "$(cat "$work/pid")"
 gone() { ! table | grep -q 10.9.0.20: && table | grep -q -- '-A -t 10.9.1.61:80'; }
 for _ in {1..100}; do gone && break || sleep 0.1; done
 check "a virtual server that moved is at its new place only" gone
+# Two reloads, of which the second comes before anybody has come to what the first one changed.
+health=$(pgrep -n vipd_health)
+kill -STOP "$health"
+conf 7 >"$work/conf"
+kill -HUP "$(cat "$work/pid")"
+sleep 1 # it was read
+conf 8 >"$work/conf"
+kill -HUP "$(cat "$work/pid")"
+kill -CONT "$health"
+check "a reload on the heels of another one removes what that was to remove" becomes 8
 kill -KILL "$(pgrep -n vipd_kernel)"
 ipvsadm -d -t 10.9.0.2:80 -r 10.8.0.2:80
 back() { table | grep -q -- '-a -t 10.9.0.2:80 -r 10.8.0.2:80'; }

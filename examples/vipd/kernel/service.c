@@ -312,23 +312,31 @@ static int keep_leavers(struct services *s, struct ha_service_table *want,
 	return r;
 }
 
-/* The services that are ours to remove. */
-static int build_ours(const struct services *s, struct ha_service_table **ret)
+/* The services of a configuration, which NULL has none of, without those in `but`. */
+static int list(const struct conf *c, const struct ha_service_table *but,
+		struct ha_service_table **ret)
 {
 	struct ha_service_opts o;
-	int r;
+	int r = ha_service_table_new(ret);
 
-	if (s->had == s->conf)
-		return build(s, s->conf, s->weight, ret); /* without what is refused */
-	r = ha_service_table_new(ret);
-	for (const struct conf_virtual *v = s->had && r >= 0 ? s->had->virtuals : NULL; v;
-	     v = v->next) {
-		for (size_t l = 0; l < v->n_listen; l++) {
+	for (const struct conf_virtual *v = c ? c->virtuals : NULL; v && r >= 0; v = v->next) {
+		for (size_t l = 0; l < v->n_listen && r >= 0; l++) {
 			model_service(v, &v->listen[l], &o);
-			ha_service_add(*ret, &o, NULL);
+			if (!but || !ha_service_find(but, &o))
+				r = ha_service_add(*ret, &o, NULL);
+			if (r != -ENOMEM)
+				r = 0; /* what the library refuses is not there, either */
 		}
 	}
 	return r;
+}
+
+/* The services that are ours to remove. */
+static int build_ours(const struct services *s, struct ha_service_table **ret)
+{
+	if (s->had == s->conf)
+		return build(s, s->conf, s->weight, ret); /* without what is refused */
+	return list(s->had, NULL, ret);
 }
 
 /* ---- To the kernel ---- */
@@ -348,18 +356,25 @@ static void on_done(void *userdata, const struct ha_service_step *step, int erro
 						    : "");
 }
 
-/* What the kernel has, of which what is ours may be removed. */
+/* What the kernel has, of which `ours` may be removed; NULL: all. */
+static int read_claimed(struct services *s, const struct ha_service_table *ours,
+			struct ha_service_table **ret)
+{
+	int r = dump(s, ret);
+
+	if (r < 0)
+		return r;
+	s->audited_ns = loop_clock_ns();
+	return ha_service_claim(*ret, ours);
+}
+
 static int read_table(struct services *s, struct ha_service_table **ret)
 {
 	struct ha_service_table *ours = NULL;
 	int r = s->flush ? 0 : build_ours(s, &ours);
 
 	if (r >= 0)
-		r = dump(s, ret);
-	if (r >= 0) {
-		s->audited_ns = loop_clock_ns();
-		r = ha_service_claim(*ret, ours);
-	}
+		r = read_claimed(s, ours, ret);
 	ha_service_table_free(ours);
 	return r;
 }
@@ -382,14 +397,15 @@ static int bring(struct services *s, struct ha_service_table *have, struct ha_se
 	return r;
 }
 
-static int bring_none(struct services *s)
+/* Removes what is in `these` and in the kernel; NULL: all that is ours. */
+static int bring_none(struct services *s, const struct ha_service_table *these)
 {
 	struct ha_service_table *have = NULL, *none = NULL;
 	size_t steps;
 	int r = ha_service_table_new(&none);
 
 	if (r >= 0)
-		r = read_table(s, &have);
+		r = these ? read_claimed(s, these, &have) : read_table(s, &have);
 	if (r >= 0)
 		r = bring(s, have, none, &steps);
 	ha_service_table_free(have);
@@ -548,8 +564,10 @@ static int fill(struct services *s, struct ha_service_table *nothing, size_t *re
 		size_t steps;
 		int r = build_some(s, &v, &weight, SLICE_PLACES, &some);
 
-		if (r < 0)
+		if (r < 0) {
+			s->known = false; /* of the rest nothing is there */
 			return r;
+		}
 		r = bring(s, nothing, some, &steps);
 		if (r && result >= 0)
 			result = r;
@@ -617,8 +635,29 @@ uint64_t services_audited_ns(const struct services *s)
 	return s->audited_ns;
 }
 
+/*
+ * A reload came before the first commit after another one. The successor is told of this configuration only: what the one before had
+ * beside it goes now.
+ */
+static void leave_before(struct services *s)
+{
+	struct ha_service_table *now = NULL, *gone = NULL;
+	int r = list(s->conf, NULL, &now);
+
+	if (r >= 0)
+		r = list(s->had, now, &gone);
+	if (r >= 0 && ha_service_table_count(gone))
+		r = bring_none(s, gone);
+	if (r < 0)
+		log_err("virtual servers of the configuration before: %s", strerror(-r));
+	ha_service_table_free(now);
+	ha_service_table_free(gone);
+}
+
 void services_hand_over(struct services *s)
 {
+	if (s->ipvs && s->had && s->had != s->conf)
+		leave_before(s); /* all of the table of nftables is ours, whoever made it */
 	s->weights->held->audited_ns = s->audited_ns;
 	s->weights->held->whole = s->known && s->committed && !s->n_leavers;
 }
@@ -680,7 +719,7 @@ void services_release(struct services *s)
 	if (!s->ipvs && !s->nft)
 		return;
 	s->flush = s->conf->globals.flush_on_stop;
-	r = bring_none(s);
+	r = bring_none(s, NULL);
 	if (r < 0)
 		log_err("virtual servers, at stop: %s", strerror(-r));
 }
@@ -775,7 +814,7 @@ static void leave_other_backend(const struct services *s, const struct conf *old
 		: ha_ipvs_open(NULL, &other.ipvs);
 	if (r < 0)
 		return; /* it is not there: so are its services */
-	r = bring_none(&other);
+	r = bring_none(&other, NULL);
 	if (r < 0)
 		log_err("virtual servers of %s: %s", backend_name(&other), strerror(-r));
 	ha_ipvs_close(other.ipvs);
