@@ -74,14 +74,14 @@ static int take_table(void *userdata, const struct nl_msg *msg)
 }
 
 int nft_ask_table(struct nl_channel *c, struct nl_batch *b, uint8_t family, const char *table,
-		  char ret_comment[NFT_COMMENT_SIZE])
+		  struct nft_table *ret)
 {
 	static const struct nl_query_ops ops = {.message = take_table};
 	int r;
 
-	*ret_comment = '\0';
+	*ret = (struct nft_table){0};
 	nl_attr_put_str(nft_question(b, NFT_MSG_GETTABLE, 0, family), NFTA_TABLE_NAME, table);
-	r = nft_ask(c, b, &ops, ret_comment);
+	r = nft_ask(c, b, &ops, ret);
 	if (r == -ENOENT)
 		return 0;
 	return r < 0 ? r : 1;

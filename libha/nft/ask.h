@@ -5,6 +5,7 @@
 
 #include "nft/names.h"
 #include "nft/put.h"
+#include "nft/read.h"
 
 /* At most 31 of [A-Za-z0-9_.-], a letter first. */
 bool nft_table_name_ok(const char *name);
@@ -21,8 +22,8 @@ int nft_ask_generation(struct nl_channel *c, struct nl_batch *b, uint32_t *ret);
 /* Whether there is an nf_tables and we may use it: 0, -EOPNOTSUPP, -EPERM, ... */
 int nft_probe(struct nl_channel *c, struct nl_batch *b);
 
-/* The table's comment, "" without one. 1: it is there; 0: it is not; -errno. */
+/* 1: it is there; 0: it is not, and *ret is empty; -errno. */
 int nft_ask_table(struct nl_channel *c, struct nl_batch *b, uint8_t family, const char *table,
-		  char ret_comment[NFT_COMMENT_SIZE]);
+		  struct nft_table *ret);
 
 #endif

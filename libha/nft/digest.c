@@ -65,7 +65,7 @@ static bool is_of(const struct digest *d, const struct nl_attr *a)
 	return nl_attr_str(a, table, sizeof(table)) && !strcmp(table, d->table);
 }
 
-/* NFTA_TABLE_NAME, NFTA_CHAIN_TABLE, NFTA_SET_TABLE and NFTA_RULE_TABLE are all 1. */
+/* NFTA_CHAIN_TABLE, NFTA_SET_TABLE and NFTA_RULE_TABLE are all 1. */
 static bool take_body(struct digest *d, struct reader body, uint16_t left_out, uint16_t expressions,
 		      uint64_t *ret)
 {
@@ -84,17 +84,6 @@ static bool take_body(struct digest *d, struct reader body, uint16_t left_out, u
 			*ret = add(*ret, &a);
 	}
 	return ours;
-}
-
-/* It may be dormant: then nothing in it has an effect. */
-static int take_table(void *userdata, const struct nl_msg *msg)
-{
-	struct digest *d = userdata;
-	uint64_t h;
-
-	if (take_body(d, msg->body, 0, 0, &h))
-		d->sum += h;
-	return 0;
 }
 
 static int take_chain(void *userdata, const struct nl_msg *msg)
@@ -189,8 +178,7 @@ int nft_digest_table(struct nl_channel *c, struct nl_batch *b, uint8_t family, c
 	static const struct {
 		enum nf_tables_msg_types type;
 		struct nl_query_ops ops;
-	} question[] = {{NFT_MSG_GETTABLE, {take_table, count_again}},
-			{NFT_MSG_GETCHAIN, {take_chain, count_again}},
+	} question[] = {{NFT_MSG_GETCHAIN, {take_chain, count_again}},
 			{NFT_MSG_GETRULE, {take_rule, count_again}},
 			{NFT_MSG_GETSET, {take_set, forget_sets}}};
 	struct digest d = {.table = table};
@@ -198,7 +186,7 @@ int nft_digest_table(struct nl_channel *c, struct nl_batch *b, uint8_t family, c
 
 	for (size_t i = 0; !r && i < sizeof(question) / sizeof(*question); i++) {
 		d.before = d.sum;
-		/* The kernel leaves out other tables where it can: not with tables and chains. */
+		/* The kernel leaves out other tables where it can: not with chains. */
 		nl_attr_put_str(nft_question(b, question[i].type, NLM_F_DUMP, family),
 				NFTA_RULE_TABLE, table);
 		r = nft_ask(c, b, &question[i].ops, &d);

@@ -220,9 +220,9 @@ static void note_error(void *userdata, size_t index, int error, const char *text
 static int replace(struct ha_dsr *d, const struct dsr_hop *hops)
 {
 	struct nft_ruleset r = {.batch = &d->batch, .table = d->table, .family = NFPROTO_NETDEV};
-	char comment[NFT_COMMENT_SIZE];
+	struct nft_table table;
 	bool wanted = ha_service_table_count(d->want) > 0;
-	int there = nft_ask_table(&d->channel, &d->batch, NFPROTO_NETDEV, d->table, comment);
+	int there = nft_ask_table(&d->channel, &d->batch, NFPROTO_NETDEV, d->table, &table);
 	int result = 0, error = 0;
 
 	if (there < 0 || (!there && !wanted))

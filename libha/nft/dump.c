@@ -343,15 +343,15 @@ static int audit(struct ha_nft *n, struct dump *d, uint32_t generation)
 
 static int read_all(struct ha_nft *n, struct dump *d)
 {
-	char comment[NFT_COMMENT_SIZE];
+	struct nft_table table;
 	uint32_t generation;
 	int r = nft_ask_generation(&n->channel, &n->batch, &generation);
 
 	if (!r)
-		r = nft_ask_table(&n->channel, &n->batch, NFPROTO_INET, n->table, comment);
+		r = nft_ask_table(&n->channel, &n->batch, NFPROTO_INET, n->table, &table);
 	if (r <= 0)
 		return r;
-	d->damaged = strcmp(comment, NFT_TABLE_COMMENT) != 0;
+	d->damaged = table.dormant || strcmp(table.comment, NFT_TABLE_COMMENT) != 0;
 	if (d->damaged)
 		return 0;
 	r = ask_rules(n, d);

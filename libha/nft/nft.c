@@ -217,7 +217,7 @@ static void note_change(struct ha_nft *n, bool anew, uint32_t generation)
 
 static int apply(struct ha_nft *n, struct apply *a)
 {
-	char comment[NFT_COMMENT_SIZE];
+	struct nft_table table;
 	uint32_t generation;
 	bool anew;
 	int r = check_steps(a);
@@ -225,7 +225,7 @@ static int apply(struct ha_nft *n, struct apply *a)
 	if (!r)
 		r = nft_ask_generation(&n->channel, &n->batch, &generation);
 	if (!r)
-		r = nft_ask_table(&n->channel, &n->batch, NFPROTO_INET, n->table, comment);
+		r = nft_ask_table(&n->channel, &n->batch, NFPROTO_INET, n->table, &table);
 	if (r < 0)
 		return r;
 	/* Gone since the dump: a plan of differences would make it without what did not differ. */

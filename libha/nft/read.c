@@ -38,16 +38,21 @@ bool nft_read_generation(struct reader body, uint32_t *ret)
 	return ok && !body.bad;
 }
 
-bool nft_read_table(struct reader body, char ret_comment[NFT_COMMENT_SIZE])
+bool nft_read_table(struct reader body, struct nft_table *ret)
 {
 	struct nl_attr a;
+	uint32_t flags = 0;
 
-	*ret_comment = '\0';
+	*ret = (struct nft_table){0};
 	if (!skip_header(&body))
 		return false;
-	while (nl_attr_next(&body, &a))
+	while (nl_attr_next(&body, &a)) {
 		if (a.type == NFTA_TABLE_USERDATA)
-			take_comment(&a, ret_comment);
+			take_comment(&a, ret->comment);
+		else if (a.type == NFTA_TABLE_FLAGS && !nl_attr_be32(&a, &flags))
+			return false;
+	}
+	ret->dormant = flags & NFT_TABLE_F_DORMANT;
 	return !body.bad;
 }
 

@@ -11,8 +11,11 @@
 /* The ruleset's generation. */
 bool nft_read_generation(struct reader body, uint32_t *ret);
 
-/* The table's comment, "" without one. */
-bool nft_read_table(struct reader body, char ret_comment[NFT_COMMENT_SIZE]);
+struct nft_table {
+	char comment[NFT_COMMENT_SIZE]; /* "" without one */
+	bool dormant;			/* nothing in it has an effect */
+};
+bool nft_read_table(struct reader body, struct nft_table *ret);
 
 /* A rule's chain and comment, "" without one; "" too for a chain with a name longer than ours. */
 bool nft_read_rule(struct reader body, char ret_chain[NFT_NAME_SIZE],

@@ -102,8 +102,8 @@ static void look(struct nft_whole *w, uint64_t put, uint32_t before)
 
 int nft_whole_set(struct nft_whole *w, nft_whole_put *put, const void *userdata)
 {
-	char comment[NFT_COMMENT_SIZE];
-	int there = nft_ask_table(&w->channel, &w->batch, NFPROTO_INET, w->table, comment), r;
+	struct nft_table table;
+	int there = nft_ask_table(&w->channel, &w->batch, NFPROTO_INET, w->table, &table), r;
 	uint64_t want = put ? digest_of(w, put, userdata) : 0;
 	uint32_t before;
 	bool counted;
@@ -112,9 +112,9 @@ int nft_whole_set(struct nft_whole *w, nft_whole_put *put, const void *userdata)
 		return there;
 	if (w->batch.error)
 		return w->batch.error;
-	if (there && strcmp(comment, w->comment) != 0)
+	if (there && strcmp(table.comment, w->comment) != 0)
 		return put ? -EEXIST : 0;
-	if (there && put && w->known && w->put == want && is_untouched(w))
+	if (there && put && !table.dormant && w->known && w->put == want && is_untouched(w))
 		return 0;
 	w->known = false;
 	counted = put && !nft_ask_generation(&w->channel, &w->batch, &before);

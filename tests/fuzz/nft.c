@@ -69,10 +69,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct reader body = reader_of(data, size);
 	char name[NFT_NAME_SIZE], comment[NFT_COMMENT_SIZE];
+	struct nft_table table;
 	struct flow f;
 
-	if (nft_read_table(body, comment))
-		comment_survives(comment);
+	if (nft_read_table(body, &table))
+		comment_survives(table.comment);
 	if (nft_read_rule(body, name, comment))
 		comment_survives(comment);
 	walk_elements(body);

@@ -297,6 +297,10 @@ in_ns lb nft flush chain inet hawser dispatch
 check "damage is seen" "$(in_ns lb "$apply" dump)" ""
 apply_table "$web rr" "$one 1" "$two 1"
 check "and repaired" "$(ask 192.0.2.1 80 10)" "* web1=5 web2=5"
+in_ns lb nft add table inet hawser '{ flags dormant; }'
+check "a table that was switched off serves nobody" "$(ask 192.0.2.1 80 1)" "* ConnectionRefusedError=1"
+apply_table "$web rr" "$one 1" "$two 1"
+check "and is switched on again" "$(ask 192.0.2.1 80 10)" "* web1=5 web2=5"
 in_ns lb nft delete element inet hawser port-ipv4 '{ 192.0.2.1 . tcp . 80 }'
 apply_table "$web rr" "$one 1" "$two 1"
 check "also where a service was cut off" "$(ask 192.0.2.1 80 10)" "* web1=5 web2=5"
