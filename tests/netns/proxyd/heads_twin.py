@@ -143,19 +143,25 @@ frontend f
 
 
 def test_who_says_nothing(binary):
-    for option in ("", "option http-ignore-probes"):
+    for option in ("", "option dontlognull", "option http-ignore-probes"):
+        ignored = option == "option http-ignore-probes"
         with Proxy(binary, config_of(PROBES, option=option)) as p:
             p.connect().close()
             with p.connect() as c:
                 answer = read_all(c)
-            assert answer.startswith(b"HTTP/1.1 408 ") if not option else answer == b"", answer
+            assert answer.startswith(b"HTTP/1.1 408 ") if not ignored else answer == b"", answer
+            with p.connect() as c:
+                c.shutdown(socket.SHUT_WR)
+                answer = read_all(c)
+            assert answer.startswith(b"HTTP/1.1 400 ") if not ignored else answer == b"", answer
             with p.connect() as c:  # that one has said something
                 c.sendall(b"GET")
                 assert read_all(c).startswith(b"HTTP/1.1 408 ")
             assert " 200 " in ask(p)
             until("all is logged", lambda: '"GET' in p.text())
             time.sleep(0.1)
-            assert p.text().count("BADREQ") == (1 if option else 3), p.text()
+            assert p.text().count('408 0 - - cR-- 1/1/0/0/0 0/0 "<BADREQ>"') == (1 if option else 2), p.text()
+            assert p.text().count('400 0 - - CR-- 1/1/0/0/0 0/0 "<BADREQ>"') == (0 if option else 2), p.text()
 
 
 # HAProxy has it since 2.8: what its manual says.

@@ -297,15 +297,13 @@ static void refuse(struct worker *w, struct client *c, unsigned status, enum h1_
 	c->closing = true;
 }
 
-/* The client sends no more: between requests that is fine. */
+/* The client sends no more. Between requests that is fine; without any, as HAProxy, only for who ignores probes. */
 static void no_more(struct worker *w, struct client *c)
 {
 	c->eof = true;
 	c->readable = false;
-	if (c->in)
+	if (c->in || (!c->not_first && !c->frontend->http->ignores_probes))
 		refuse(w, c, 400, H1_FAULT_NONE, 'C');
-	else if (!c->not_first && !c->frontend->dontlognull && !c->frontend->http->ignores_probes)
-		refuse(w, c, 0, H1_FAULT_NONE, 'C');
 	c->closing = true;
 }
 
@@ -357,6 +355,7 @@ static bool take_request(struct worker *w, struct client *c)
 {
 	struct http_worker *h = w->http;
 	uint32_t have = (uint32_t)chunk_left(c->in), n = 0;
+	enum h1_fault fault;
 	ssize_t head;
 
 	if (!c->unparsed && !c->readable)
@@ -379,11 +378,10 @@ static bool take_request(struct worker *w, struct client *c)
 	if (head == 0)
 		return save(w, c, have);
 	chunk_free(&c->in);
-	if (head < 0) {
-		refused_keep(w, c, NULL, (enum h1_fault) - head, h->buffer + HTTP_ROOM, have);
-		refuse(w, c, h1_fault_status((enum h1_fault) - head), (enum h1_fault) - head, 'P');
-	} else {
-		exchange_begin(w, c, (uint32_t)head, have);
+	fault = head < 0 ? (enum h1_fault) - head : exchange_begin(w, c, (uint32_t)head, have);
+	if (fault) {
+		refused_keep(w, c, NULL, fault, h->buffer + HTTP_ROOM, have);
+		refuse(w, c, h1_fault_status(fault), fault, 'P');
 	}
 	return true;
 }

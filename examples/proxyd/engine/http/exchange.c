@@ -259,7 +259,7 @@ static bool is_idempotent(enum http_method m)
 	       m == HTTP_METHOD_DELETE || m == HTTP_METHOD_OPTIONS || m == HTTP_METHOD_TRACE;
 }
 
-void exchange_begin(struct worker *w, struct client *c, uint32_t head_len, uint32_t total)
+enum h1_fault exchange_begin(struct worker *w, struct client *c, uint32_t head_len, uint32_t total)
 {
 	struct http_msg *m = &w->http->request;
 	char *body = w->http->buffer + HTTP_ROOM + head_len;
@@ -268,25 +268,28 @@ void exchange_begin(struct worker *w, struct client *c, uint32_t head_len, uint3
 
 	if (!x) {
 		client_reply(w, c, NULL, 500);
-		return;
+		return H1_FAULT_NONE;
+	}
+	h1_body_begin(&x->up, m);
+	n = h1_body_feed(&x->up, body, total - head_len, NULL);
+	if (x->up.fault) {
+		enum h1_fault fault = x->up.fault;
+
+		c->exchange = NULL;
+		exchange_free(w, x);
+		return fault;
 	}
 	count_request(w, c->frontend);
 	remember(w, x, m);
 	if (c->frontend->connectlog && !client_was_told(c))
 		log_connect(w, c->frontend, &c->from, &c->to, c->h.fd);
-	h1_body_begin(&x->up, m);
-	n = h1_body_feed(&x->up, body, total - head_len, NULL);
 	x->bytes_in = head_len + n;
-	if (!x->up.fault && n < total - head_len && !exchange_keep_next(w, x, body + n, total - head_len - n, 'R'))
-		return;
-	if (x->up.fault) {
-		x->fault = x->up.fault;
-		exchange_fail(w, x, 400, 'P', 'R');
-		return;
-	}
+	if (n < total - head_len && !exchange_keep_next(w, x, body + n, total - head_len - n, 'R'))
+		return H1_FAULT_NONE;
 	if (!x->up.done)
 		client_hurry(c);
 	exchange_route(w, x, head_len, n);
+	return H1_FAULT_NONE;
 }
 
 void exchange_routed(struct worker *w, struct exchange *x)

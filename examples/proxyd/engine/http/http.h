@@ -265,8 +265,11 @@ void client_hurry(const struct client *c);
 
 /* ---- exchange.c ---- */
 
-/* The request at the beginning of what the worker's buffer holds is w->http->request. */
-void exchange_begin(struct worker *w, struct client *c, uint32_t head_len, uint32_t total);
+/*
+ * The request at the beginning of what the worker's buffer holds is w->http->request. A fault in what is there of its
+ * body: nothing was begun.
+ */
+enum h1_fault exchange_begin(struct worker *w, struct client *c, uint32_t head_len, uint32_t total);
 
 /* A backend is chosen, or none: who calls it again changes nothing. */
 void exchange_routed(struct worker *w, struct exchange *x);

@@ -274,7 +274,10 @@ void exchange_facts(const void *of, struct log_facts *f)
 	f->user = f->active;
 	f->total = f->active + f->idle;
 	f->own = x->own;
-	if (x->own) { /* as HAProxy tells of them: a server of its own that is there at once */
+	if (x->cause.phase == 'T') { /* a tarpit is, as in HAProxy, no request, and all its time a queue's */
+		f->request = -1;
+		f->queue = f->total + 1;
+	} else if (x->own) { /* as HAProxy tells of them: a server of its own that is there at once */
 		f->server_name = text_c("<STATS>");
 		f->queue = f->connect = 0;
 		f->response = x->status == 401 || x->status == 403 ? -1 : 0; /* refused before it was asked */
