@@ -13,6 +13,15 @@ static inline __attribute__((always_inline)) uint64_t either(bool second, uint64
 	return __builtin_expect_with_probability(second, 1, 0.5) ? b : a;
 }
 
+/* Likewise, to choose several by `&`. */
+static inline __attribute__((always_inline)) uint64_t all_ones_if(bool yes)
+{
+	uint64_t mask = -(uint64_t)yes;
+
+	__asm__("" : "+r"(mask));
+	return mask;
+}
+
 /* To choose by `&`. The compiler cannot make a branch of it. */
 static inline __attribute__((always_inline)) uint64_t all_ones_if_below_0(int64_t n)
 {

@@ -22,13 +22,20 @@ typedef uint128 rank_t; /* what a match is about: rank_of() */
 
 #define RANK_NONE (~(rank_t)0) /* may not be chosen */
 
-/* The table: classes of weights, and where the places of each stand in its tournament. */
+/* Where a place stands in the tournament of its class. */
+struct seat {
+	uint32_t weight, class;
+	uint32_t nodes; /* of the class begin here */
+	uint32_t leaf;	/* among these */
+};
+
+/* The table: classes of weights, and seats. */
 struct lineup {
 	struct classes classes;
 	/* Behind those of classes_size(). */
-	uint32_t *size;	 /* of each class */
-	uint32_t *first; /* its nodes begin at 2 * first */
-	uint32_t *leaf;	 /* of each place, among the nodes of its class */
+	struct seat *seat; /* of each place */
+	uint32_t *size;	   /* of each class */
+	uint32_t *nodes;   /* likewise, see struct seat */
 };
 
 struct member {
@@ -50,6 +57,7 @@ struct head {
 	uint64_t ratio; /* LEAST_NEVER: nobody may be chosen */
 	int64_t gained; /* as the member's */
 	uint32_t place, pool;
+	uint64_t weight; /* of the class */
 };
 
 /* Where the last of a class went that joined a pool. */
@@ -114,6 +122,11 @@ HOT uint32_t *chain_of(const struct least_conn *c, uint64_t ratio)
 	return chains_of(c) + (ratio * 0x9e3779b97f4a7c15u >> 32 & (c->n_chains - 1));
 }
 
+HOT const struct seat *seat_of(const struct lb_snapshot *s, uint32_t place)
+{
+	return ((const struct lineup *)s->table)->seat + place;
+}
+
 static uint32_t chains_for(size_t n)
 {
 	uint32_t chains = 1;
@@ -127,7 +140,8 @@ static uint32_t chains_for(size_t n)
 
 static size_t lineup_size(const struct lb_snapshot *s)
 {
-	return sizeof(struct lineup) + classes_size(s) + 3 * s->n * sizeof(uint32_t);
+	return sizeof(struct lineup) + classes_size(s) +
+	       s->n * (sizeof(struct seat) + 2 * sizeof(uint32_t));
 }
 
 static int lineup_build(const struct lb_snapshot *s, const struct lb_snapshot *old, void *table)
@@ -136,19 +150,25 @@ static int lineup_build(const struct lb_snapshot *s, const struct lb_snapshot *o
 	uint32_t first = 0;
 
 	classes_build_in(s, &l->classes, (uint32_t *)(l + 1));
-	l->size = l->classes.of + s->n;
-	l->first = l->size + s->n;
-	l->leaf = l->first + s->n;
+	l->seat = (struct seat *)(l->classes.of + s->n);
+	l->size = (uint32_t *)(l->seat + s->n);
+	l->nodes = l->size + s->n;
 	for (size_t i = 0; i < s->n; i++)
 		if (s->at[i].weight)
-			l->leaf[i] = l->size[l->classes.of[i]]++;
+			l->seat[i].leaf = l->size[l->classes.of[i]]++;
 	for (uint32_t k = 0; k < l->classes.n; k++) {
-		l->first[k] = first;
+		l->nodes[k] = 2 * first;
 		first += l->size[k];
 	}
-	for (size_t i = 0; i < s->n; i++)
+	for (size_t i = 0; i < s->n; i++) {
+		const uint32_t k = l->classes.of[i];
+
 		if (s->at[i].weight)
-			l->leaf[i] += l->size[l->classes.of[i]];
+			l->seat[i] = (struct seat){.weight = s->at[i].weight,
+						   .class = k,
+						   .nodes = l->nodes[k],
+						   .leaf = l->seat[i].leaf + l->size[k]};
+	}
 	return 0;
 }
 
@@ -200,10 +220,10 @@ HOT uint32_t find_pool(struct least_conn *c, uint64_t ratio)
 /* Those of one weight often go where the one before went. */
 HOT void join_pool(struct least_conn *c, const struct lb_snapshot *s, uint32_t place)
 {
-	const struct classes *classes = s->table;
+	const struct seat *seat = seat_of(s, place);
 	struct member *m = &member_of(c)[place];
-	const uint32_t weight = s->at[place].weight;
-	struct joined *last = &joined_of(c)[classes->of[place]];
+	const uint32_t weight = seat->weight;
+	struct joined *last = &joined_of(c)[seat->class];
 	struct pool *pool = &pool_of(c)[last->pool];
 
 	if (last->active != m->active || pool->ratio != last->ratio || !pool->members) {
@@ -221,7 +241,7 @@ HOT void join_pool(struct least_conn *c, const struct lb_snapshot *s, uint32_t p
 HOT void leave_pool(struct least_conn *c, const struct lb_snapshot *s, uint32_t place)
 {
 	struct member *m = &member_of(c)[place];
-	const uint32_t weight = s->at[place].weight, i = m->pool;
+	const uint32_t weight = seat_of(s, place)->weight, i = m->pool;
 	struct pool *pool = pool_of(c);
 	uint32_t *link;
 
@@ -272,23 +292,30 @@ HOT void set_head(struct least_conn *c, uint32_t k, rank_t best)
 	if (best != RANK_NONE) {
 		const struct member *m = &member_of(c)[place];
 
-		*head = (struct head){.ratio = pool_of(c)[m->pool].ratio,
-				      .gained = m->gained,
-				      .place = place,
-				      .pool = m->pool};
+		head->ratio = pool_of(c)[m->pool].ratio;
+		head->gained = m->gained;
+		head->place = place;
+		head->pool = m->pool;
 	}
 	head_moved(c, k, was, head->ratio);
 }
 
-/* The way up from node i: until nothing changes, or, of who was ahead of all, to the end. */
+/*
+ * The way up from node i: until nothing changes, or, of who was ahead of all, to the end. The latter now loses on any
+ * level, which no branch is guessed by; the former is soon told.
+ */
 HOT bool play_from(rank_t *node, uint32_t i, rank_t best, bool to_the_end)
 {
 	for (node[i] = best; i > 1; node[i /= 2] = best) {
 		const rank_t other = node[i ^ 1];
-		const bool lost = other < best;
 
-		best = (rank_t)either(lost, (uint64_t)(best >> 64), (uint64_t)(other >> 64)) << 64 |
-		       either(lost, (uint64_t)best, (uint64_t)other);
+		if (to_the_end) {
+			const uint64_t lost = all_ones_if(other < best);
+
+			best ^= (best ^ other) & ((rank_t)lost << 64 | lost);
+		} else if (other < best) {
+			best = other;
+		}
 		if (!to_the_end && node[i / 2] == best)
 			return false;
 	}
@@ -298,20 +325,18 @@ HOT bool play_from(rank_t *node, uint32_t i, rank_t best, bool to_the_end)
 /* This place's matches are played anew; `ahead`, a constant: it was ahead of all of its class. */
 HOT void play_ahead(struct least_conn *c, const struct lb_snapshot *s, uint32_t place, bool ahead)
 {
-	const struct lineup *l = s->table;
-	const uint32_t k = l->classes.of[place];
-	rank_t *node = node_of(c) + 2 * l->first[k];
+	const struct seat *seat = seat_of(s, place);
+	rank_t *node = node_of(c) + seat->nodes;
 	const rank_t rank = rank_of(&member_of(c)[place], place);
 
-	if (play_from(node, l->leaf[place], rank, ahead))
-		set_head(c, k, node[1]);
+	if (play_from(node, seat->leaf, rank, ahead))
+		set_head(c, seat->class, node[1]);
 }
 
 /* Likewise, of anyone. */
 HOT void play(struct least_conn *c, const struct lb_snapshot *s, uint32_t place)
 {
-	const struct lineup *l = s->table;
-	const rank_t *node = node_of(c) + 2 * l->first[l->classes.of[place]];
+	const rank_t *node = node_of(c) + seat_of(s, place)->nodes;
 
 	if ((uint32_t)node[1] == place)
 		play_ahead(c, s, place, true);
@@ -325,13 +350,14 @@ static void play_all(struct least_conn *c, const struct lb_snapshot *s)
 
 	for (uint32_t i = 0; i < s->n; i++)
 		if (s->at[i].weight)
-			node_of(c)[2 * l->first[l->classes.of[i]] + l->leaf[i]] =
+			node_of(c)[l->seat[i].nodes + l->seat[i].leaf] =
 			    rank_of(&member_of(c)[i], i);
 	for (uint32_t k = 0; k < l->classes.n; k++) {
-		rank_t *node = node_of(c) + 2 * l->first[k];
+		rank_t *node = node_of(c) + l->nodes[k];
 
 		for (uint32_t i = l->size[k]; i-- > 1;)
 			node[i] = node[2 * i] < node[2 * i + 1] ? node[2 * i] : node[2 * i + 1];
+		head_of(c)[k].weight = l->classes.weight[k];
 		set_head(c, k, node[1]);
 	}
 }
@@ -438,7 +464,7 @@ HOT void find_tied(struct least_conn *c, const struct lb_snapshot *s)
 }
 
 /* Who is ahead among the tied, which are all of one pool, after so many steps of it. */
-HOT uint32_t best_tied(const struct least_conn *c, const struct classes *classes, int64_t steps)
+HOT uint32_t best_tied(const struct least_conn *c, int64_t steps)
 {
 	const uint32_t *tied = tied_of(c);
 	int64_t most = INT64_MIN;
@@ -446,7 +472,7 @@ HOT uint32_t best_tied(const struct least_conn *c, const struct classes *classes
 
 	for (uint32_t i = 0; i < c->n_tied; i++) {
 		const struct head *h = &head_of(c)[tied[i]];
-		const int64_t gained = h->gained + steps * classes->weight[tied[i]];
+		const int64_t gained = h->gained + steps * (int64_t)h->weight;
 
 		if (gained > most || (gained == most && h->place < first)) {
 			most = gained;
@@ -471,7 +497,7 @@ HOT ssize_t step(struct least_conn *c, const struct lb_snapshot *s)
 	if (!c->n_tied)
 		return -1;
 	pool = &pool_of(c)[head_of(c)[*tied_of(c)].pool];
-	c->chosen = best_tied(c, s->table, ++pool->steps);
+	c->chosen = best_tied(c, ++pool->steps);
 	head = &head_of(c)[tied_of(c)[c->chosen]];
 	member_of(c)[head->place].gained -= (int64_t)pool->weight;
 	return head->place;

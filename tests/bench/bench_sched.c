@@ -286,7 +286,7 @@ static struct cost time_way(const struct way *w, size_t n)
 {
 	struct lb_group *g = w->algo ? group_of(w->algo, n) : NULL;
 	struct lb_picker *p = NULL;
-	struct cost best;
+	struct cost best = {1e18, 1e18}, first;
 	size_t picks;
 
 	if (w->algo && (!g || lb_picker_new(g, &p) < 0))
@@ -295,8 +295,9 @@ static struct cost time_way(const struct way *w, size_t n)
 		make_busy(p, n);
 	else
 		plain_fill(n);
-	best = pick_by(w, p, n, BATCH);
-	picks = (size_t)(ROUND_NS / (best.pick + best.done));
+	/* Not among the best: all loads are equal still, which makes it easy for least_conn. */
+	first = pick_by(w, p, n, BATCH);
+	picks = (size_t)(ROUND_NS / (first.pick + first.done));
 	picks = (picks + BATCH) / BATCH * BATCH;
 	for (int i = 0; i < ROUNDS; i++)
 		best = better(best, pick_by(w, p, n, picks));
