@@ -27,7 +27,7 @@ class Machine:
         self.ns = f"{PREFIX}{number}{self.name[0]}"
         self.dir = pathlib.Path(folder, self.ns)
         self.dir.mkdir()
-        self.process, self.text = None, ""
+        self.process, self.text, self.reloads = None, "", 0
 
     def ip(self, *lines):
         out = ""
@@ -57,10 +57,19 @@ class Machine:
             ["ip", "netns", "exec", self.ns, self.program, "-P", "-n", "-l", "-D", "-f", "conf", "-p", "p.pid", "-r", "r.pid", "-c", "c.pid", "-b", "b.pid"],
             cwd=self.dir, env={**os.environ, "TMPDIR": str(self.dir)}, stdout=(self.dir / "log").open("a"), stderr=subprocess.STDOUT)
 
+    def reload(self):
+        self.reloads += 1
+        self.process.send_signal(signal.SIGHUP)
+
+    def has_reloaded(self):
+        """As often as it was asked to: keepalived that is asked a second time before ends the scripts of the first, and its reader."""
+        said = "reloaded conf" if self.name == "vipd" else "Reload complete"
+        return not self.reloads or (self.dir / "log").read_text().count(said) >= self.reloads
+
     def stop(self):
         if self.process:
             self.process.terminate()
-            self.process.wait(30)
+            self.process.wait(60)
             self.process = None
 
     def held(self):
@@ -150,7 +159,7 @@ def reload(change):
         text = change(m.text) if callable(change) else change
         assert text != m.text, "the reload changes nothing"
         m.write(text)
-        m.process.send_signal(signal.SIGHUP)
+        m.reload()
     return do
 
 
@@ -176,15 +185,15 @@ def heard(*words):
 
 def settle(machines, step):
     """What both hold and were told, when `until` is true, they are alike, and it has been the same for a second; and who never got there."""
-    end = time.monotonic() + 40
+    end = time.monotonic() + 60
     last, same = None, 0
     while same < 5 and time.monotonic() < end:
         time.sleep(0.2)
         state = [(m.held(), m.lines()) for m in machines]
-        there = all(step.until(m) for m in machines[step.better:]) and not differences(step, *state)
+        there = all(m.has_reloaded() for m in machines) and all(step.until(m) for m in machines[step.better:]) and not differences(step, *state)
         same = same + 1 if there and state == last else 0
         last = state
-    return last, [m.name for m in machines[step.better:] if not step.until(m)]
+    return last, [m.name for m in machines if not m.has_reloaded()] + [m.name for m in machines[step.better:] if not step.until(m)]
 
 
 def is_lost(of, theirs, ours):
