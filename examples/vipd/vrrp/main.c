@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <link.h>
-#include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "auth.h"
@@ -261,12 +261,18 @@ static bool is_answered(const struct router *r)
 	return r->linked || r->speaker->refused || (d && d->link.name[0] && !d->link.ifindex);
 }
 
-/* To stop, perhaps; or the kernel process is another one, and an answer was lost with its predecessor. */
+/*
+ * To stop, perhaps; or the kernel process is another one, and an answer was lost with its predecessor. What a
+ * tracker found, which comes right after the start, is no call: it counts when all have begun.
+ */
 static bool is_called(const struct vrrp *v)
 {
-	struct pollfd p = {.fd = v->birth->ends.control, .events = POLLIN};
+	struct msg m;
+	ssize_t n = recv(v->birth->ends.control, &m, sizeof(m), MSG_PEEK | MSG_DONTWAIT);
 
-	return poll(&p, 1, 0) > 0;
+	if (n == (ssize_t)sizeof(m))
+		return m.type != MSG_TRACK && m.type != MSG_WATCH;
+	return n >= 0 || errno != EAGAIN;
 }
 
 /*
