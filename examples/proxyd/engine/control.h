@@ -195,6 +195,9 @@ int agent_sync(struct engine *e, struct server *s, const struct cfg_server *c);
 void agent_result(struct server *s, const struct health_result *r);
 void agent_end(struct server *s);
 
+/* HAProxy's words for a verdict and libhealth's text of it. */
+void agent_tell(bool down, const char *text, char *buf, size_t cap);
+
 /* ---- check/probe.c ---- */
 
 /* The dialogue of its checks; *ret stays when a connection is enough. 0 or -errno. */

@@ -372,6 +372,18 @@ static void put_known_end(struct log_writer *w, const struct run_end *e, bool ad
 		put_number(w, e->port, flags, "4");
 }
 
+/* Without an address it is a unix socket. A check has none of its own. */
+static void put_client_end(struct log_writer *w, const struct log_facts *f, const struct run_end *e,
+			   bool address, unsigned flags)
+{
+	if (f->is_check)
+		return;
+	if (address)
+		put_address(w, e, flags);
+	else
+		put_number(w, e->port, flags, "4");
+}
+
 static void put_backend_end(struct log_writer *w, const struct log_facts *f, bool address,
 			    unsigned flags)
 {
@@ -419,12 +431,12 @@ bool log_put_var(struct log_writer *w, int var, unsigned flags, const struct log
 	case V_bi: put_backend_end(w, f, true, flags); break;
 	case V_bp: put_backend_end(w, f, false, flags); break;
 	case V_bq: put_number(w, f->backend_queue, flags, NULL); break;
-	case V_ci: put_address(w, &f->client, flags); break;
-	case V_cp: put_number(w, f->client.port, flags, "4"); break;
+	case V_ci: put_client_end(w, f, &f->client, true, flags); break;
+	case V_cp: put_client_end(w, f, &f->client, false, flags); break;
 	case V_f: put_name(w, f, false, flags); break;
 	case V_fc: put_number(w, f->feconn, flags, NULL); break;
-	case V_fi: put_address(w, &f->frontend, flags); break;
-	case V_fp: put_number(w, f->frontend.port, flags, "4"); break;
+	case V_fi: put_client_end(w, f, &f->frontend, true, flags); break;
+	case V_fp: put_client_end(w, f, &f->frontend, false, flags); break;
 	case V_ft: put_name(w, f, true, flags); break;
 	case V_hr: return put_captures(w, 0, flags, f);
 	case V_hrl: return put_capture_list(w, 0, flags, f);

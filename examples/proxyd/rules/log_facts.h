@@ -11,6 +11,7 @@
 #include "rules/run.h"
 
 struct log_facts {
+	bool is_check; /* nobody is in front of it */
 	struct run_end client, frontend, server;
 	/* our end of the connection to the server; NULL: there is none */
 	void (*own_end)(int fd, struct run_end *ret);

@@ -237,6 +237,8 @@ static void write_status(const struct server *s, const struct health_seen *h, ch
 		snprintf(buf, cap, "MAINT (via %s/%s)", s->tracked->pool->name, s->tracked->name);
 	else if (!s->usable)
 		snprintf(buf, cap, "MAINT (resolution)");
+	else if (!s->up && s->agent_down)
+		snprintf(buf, cap, "DOWN (agent)");
 	else if (!s->up && h->checked && f->left < f->rise)
 		snprintf(buf, cap, "DOWN %u/%u", f->rise - f->left, f->rise);
 	else if (!s->up)
@@ -257,7 +259,7 @@ static void set_check(const struct server *s, const struct health_seen *h, struc
 		return;
 	snprintf(r->check_status, sizeof(r->check_status), "%s%s", c->running ? "* " : "", health_code_name(c->code));
 	set_text(r, STAT_CHECK_STATUS, r->check_status);
-	if (c->runs && c->code >= HEALTH_CODE_L7OK && c->code <= HEALTH_CODE_L7STS)
+	if (c->runs && (c->code == HEALTH_CODE_L7OK || c->code == HEALTH_CODE_L7OKC || c->code == HEALTH_CODE_L7STS))
 		set(r, STAT_CHECK_CODE, c->status);
 	if (c->runs)
 		set(r, STAT_CHECK_DURATION, c->last_total_ns / MS);
@@ -270,6 +272,40 @@ static void set_check(const struct server *s, const struct health_seen *h, struc
 	set(r, STAT_CHECK_RISE, h->filter.rise);
 	set(r, STAT_CHECK_FALL, h->filter.fall);
 	set(r, STAT_CHECK_HEALTH, health_number(s, h));
+}
+
+/* What an agent said: of up and down, or why it said nothing of them. */
+static void write_agent(const struct health_check_status *c, bool judged, char *buf, size_t cap)
+{
+	if (judged)
+		agent_tell(c->verdict != HEALTH_OK, c->text, buf, cap);
+	else if (c->verdict == HEALTH_NEUTRAL && c->code == HEALTH_CODE_L7OK)
+		*buf = '\0';
+	else
+		snprintf(buf, cap, "%s", *c->text ? c->text : c->error ? strerror(c->error) : "");
+}
+
+static void set_agent(const struct server *s, struct stat_row *r)
+{
+	struct health_check_status c = {.size = sizeof(c)};
+	struct health_filter_status f = {.size = sizeof(f)};
+	bool judged, silent;
+
+	if (!s->agent || s->admin.no_agent || health_check_status(s->agent, &c) < 0 || health_check_filter_status(s->agent, &f) < 0)
+		return;
+	judged = c.verdict != HEALTH_NEUTRAL && (c.code == HEALTH_CODE_L7OK || c.code == HEALTH_CODE_L7STS);
+	silent = c.runs && c.verdict == HEALTH_NEUTRAL && c.code == HEALTH_CODE_L7OK; /* of weights or the like it may have spoken */
+	snprintf(r->agent_status, sizeof(r->agent_status), "%s%s", c.running ? "* " : "", silent ? "CHECKED" : health_code_name(c.code));
+	write_agent(&c, judged, r->last_agent, sizeof(r->last_agent));
+	set_text(r, STAT_AGENT_STATUS, r->agent_status);
+	set_text(r, STAT_AGENT_DESC, silent ? "No status change" : check_code_text(c.code));
+	set_text(r, STAT_LAST_AGT, r->last_agent);
+	if (judged)
+		set(r, STAT_AGENT_CODE, 0);
+	set(r, STAT_AGENT_DURATION, c.last_total_ns / MS);
+	set(r, STAT_AGENT_RISE, f.rise);
+	set(r, STAT_AGENT_FALL, f.fall);
+	set(r, STAT_AGENT_HEALTH, !s->agent_down);
 }
 
 static uint64_t age_s(uint64_t since_ns, uint64_t now_ns)
@@ -371,6 +407,7 @@ static void server_row(const struct server *sv, const struct cfg_proxy *p, unsig
 	set_last(r, &s, now_ns);
 	set_tls(r, &s);
 	set_check(sv, &h, r);
+	set_agent(sv, r);
 	SET_ZERO(r, STAT_IDLE_CONN_CUR, STAT_NEED_CONN_EST);
 	set(r, STAT_SRV_ICUR, idle_of(sv));
 	set(r, STAT_SAFE_CONN_CUR, idle_of(sv));

@@ -330,6 +330,30 @@ def test_an_agent_takes_its_server_down_and_brings_it_back(binary):
         until("it is ready", lambda: served_by(p) == "web")
 
 
+def test_what_an_agent_said_is_shown(binary):
+    web, said = Server(named("web")), [b""]
+    agent = Server(lambda server, c: c.sendall(said[0]))
+    fields = ("status", "agent_status", "agent_code", "agent_desc", "last_agt", "agent_rise", "agent_fall", "agent_health")
+    lines = "    server s 127.0.0.1:%d agent-check agent-port %d agent-inter 100\n    server other 127.0.0.1:%d\n"
+    with Asked(binary, listen(lines % (web.port, agent.port, web.port))) as p:
+
+        def shows(*wanted):
+            row = p.row("l/s", *fields)
+            return [row[0], row[1].removeprefix("* "), *row[2:]] == [*wanted[:-1], "1", "1", wanted[-1]]
+
+        for word, *wanted in (
+            (b"up\n", "no check", "L7OK", "0", "Layer7 check passed", "via agent : up", "1"),
+            (b"50%\n", "no check", "CHECKED", "", "No status change", "", "1"),
+            (b"down # too hot\n", "DOWN (agent)", "L7STS", "0", "Layer7 wrong status", "via agent : down (too hot)", "0"),
+            (b"ready up\n", "no check", "L7OK", "0", "Layer7 check passed", "via agent : up", "1"),
+        ):
+            said[0] = word
+            until(f"{word} is shown", lambda: shows(*wanted))
+        assert p.row("l/other", *fields[1:]) == [""] * 7
+        agent.stop()
+        until("nobody is there", lambda: shows("no check", "L4CON", "", "Layer4 connection problem", "Connection refused", "1"))
+
+
 def test_a_script_is_played_over_two_connections(binary):
     web = Server(named("web"))
     role = [b"role:slave\r\n"]

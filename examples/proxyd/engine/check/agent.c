@@ -3,11 +3,13 @@
  * agent-check: a program beside the server says how it feels; what it says of weight, maxconn and state is
  * taken as an operator's word. An agent that is silent says nothing. What it took down only it brings back.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <libhealth/probe_agent.h>
 
@@ -93,18 +95,38 @@ int admin_set_agent(struct engine *e, struct server *s, const struct cfg_addr *a
 	return agent_sync(e, s, a->cfg);
 }
 
+/* libhealth's text is the reason, or else all that was said. */
+static bool is_reason(const char *text)
+{
+	static const char *const words[] = {"up", "down", "fail", "stopped", "ready", "drain", "maint"};
+	size_t len = strcspn(text, " \t,");
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (len == strlen(words[i]) && !strncasecmp(text, words[i], len))
+			return false;
+	return *text && !isdigit((unsigned char)*text); /* a weight */
+}
+
+void agent_tell(bool down, const char *text, char *buf, size_t cap)
+{
+	bool has_reason = is_reason(text);
+
+	text += strspn(text, " ");
+	snprintf(buf, cap, has_reason ? "via agent : %s (%.95s)" : "via agent : %s", down ? "down" : "up", text);
+}
+
 void agent_result(struct server *s, const struct health_result *r)
 {
 	bool down = r->verdict == HEALTH_FAIL || r->verdict == HEALTH_FAIL_NOW;
-	char why[512];
+	char why[512], told[160];
 
 	take_weight(s, &r->advice);
 	if (r->advice.has_maxconn && r->advice.maxconn != s->admin.maxconn)
 		admin_set_maxconn(s->engine, s, r->advice.maxconn);
 	take_state(s, r->advice.admin);
-	snprintf(why, sizeof(why), ", reason: %s, code: 0, info: \"via agent : %s%s%.300s%s\", check duration: %llums",
-		 check_code_text(down ? HEALTH_CODE_L7STS : HEALTH_CODE_L7OK), down ? "down" : "up", *r->text ? " (" : "", r->text,
-		 *r->text ? ")" : "", (unsigned long long)(r->total_ns / CFG_MS));
+	agent_tell(down, r->text, told, sizeof(told));
+	snprintf(why, sizeof(why), ", reason: %s, code: 0, info: \"%s\", check duration: %llums",
+		 check_code_text(down ? HEALTH_CODE_L7STS : HEALTH_CODE_L7OK), told, (unsigned long long)(r->total_ns / CFG_MS));
 	take_verdict(s, r->verdict, why);
 }
 

@@ -8,8 +8,15 @@
 
 #include "cfg/rules.h"
 #include "engine/rule_run.h"
+#include "rules/log_facts.h"
 #include "rules/map.h"
 #include "rules/rule.h"
+
+/* Nobody is in front of a check. */
+static void check_facts(const void *of, struct log_facts *f)
+{
+	f->is_check = true;
+}
 
 void check_run_prepare(const struct check_of *of, struct vars *vars, uint64_t now_ns, struct scratch scratch, struct run *r)
 {
@@ -25,6 +32,7 @@ void check_run_prepare(const struct check_of *of, struct vars *vars, uint64_t no
 	    .client_fd = -1,
 	    .server_fd = -1,
 	    .userdata = b->set,
+	    .facts = check_facts,
 	    .vars = vars,
 	    .proc = b->set->cfg->shared ? &b->set->cfg->shared->proc : NULL,
 	    .now_ns = now_ns,
