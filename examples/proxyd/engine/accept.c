@@ -126,21 +126,21 @@ static struct session *session_new(struct worker *w, const struct socket_handle 
 {
 	struct frontend *f = l->frontend;
 	struct session *s;
+	struct endpoint spent_to = {0};
 	int spent = -1;
-	uint8_t family = 0;
 
 	if (timers_reserve(&w->timers, w->n_sessions + 1) < 0)
 		return NULL;
 	s = spent_take(w);
 	if (s) {
 		spent = s->spent;
-		family = s->spent_family;
+		spent_to = s->spent_to;
 	} else if (!(s = malloc(sizeof(*s)))) {
 		return NULL;
 	}
 	*s = (struct session){
 	    .spent = spent,
-	    .spent_family = family,
+	    .spent_to = spent_to,
 	    .handle = {[CONN_CLIENT] = {HANDLE_CLIENT, fd, NULL}, [CONN_SERVER] = {HANDLE_SERVER, -1, NULL}},
 	    .frontend = f,
 	    .seeker.backend = f->backend,

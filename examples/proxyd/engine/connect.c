@@ -145,51 +145,69 @@ int server_connect(struct server *to, const struct connect_from *from, bool has_
 	return fd;
 }
 
-/* Sockets to this server are as those to any other of this family: none of its settings is the socket's. 0: they are not. */
-static sa_family_t plain_family(const struct server *to)
+/* The host of a server whose sockets are as those to any other there: none of its settings is the socket's. Family 0: they are not. */
+static struct endpoint plain_host(const struct server *to, const struct cfg_addr *a)
 {
-	sa_family_t family = server_addr(to)->sa.sa_family;
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&a->storage;
+	struct endpoint host = endpoint_of(&a->storage);
 
-	if (family == AF_UNIX || server_follows_client(to) || atomic_load_explicit(&to->tcp, memory_order_acquire) ||
-	    atomic_load_explicit(&to->source, memory_order_acquire) || atomic_load_explicit(&to->netns, memory_order_acquire) ||
-	    atomic_load_explicit(&to->socks, memory_order_acquire))
-		return 0;
-	return family;
+	if (host.family == AF_UNIX || (host.family == AF_INET6 && in6->sin6_scope_id) || server_follows_client(to) ||
+	    atomic_load_explicit(&to->tcp, memory_order_acquire) || atomic_load_explicit(&to->source, memory_order_acquire) ||
+	    atomic_load_explicit(&to->netns, memory_order_acquire) || atomic_load_explicit(&to->socks, memory_order_acquire))
+		return (struct endpoint){0};
+	host.port = 0;
+	return host;
 }
 
 /*
- * Where clients speak first, the last ACK of the handshake can wait for them. Where servers do that would cost 200 ms, so
- * one of them is enough to forget it.
+ * Where clients speak first, the last ACK of the handshake can wait for them; without them the kernel sends it after 200 ms.
+ * So long would wait whose server speaks first, and who speaks only when its server is seen, by other ways, to have accepted
+ * it (uploads of FTP). The first of either is the last: it is not done again.
  */
 #define CLIENTS_SPEAK 64u /* sessions in a row */
-#define SERVERS_SPEAK UINT8_MAX
+#define ACK_WAITED_NS UINT64_C(150000000) /* who speaks before has not waited for the ACK */
 
-void session_heard(struct worker *w, struct session *s, enum conn_end end)
+void session_heard(struct worker *w, struct session *s, enum conn_end end, size_t n)
 {
-	uint8_t *first = &s->seeker.backend->pool->worker[w->index].clients_first;
+	struct pool *pool = s->seeker.backend->pool;
+	uint8_t *first = &pool->worker[w->index].clients_first;
 
-	s->silent = false;
-	if (end == CONN_SERVER)
-		*first = SERVERS_SPEAK;
-	else if (*first < CLIENTS_SPEAK)
+	if ((end == CONN_SERVER && n) || (s->ack_waits && w->now_ns - s->silent_ns >= ACK_WAITED_NS))
+		atomic_store_explicit(&pool->servers_first, true, memory_order_relaxed);
+	else if (n && *first < CLIENTS_SPEAK)
 		++*first;
+	s->silent_ns = 0;
+}
+
+static bool ack_may_wait(struct worker *w, const struct session *s)
+{
+	struct pool *pool = s->seeker.backend->pool;
+
+	return pool->worker[w->index].clients_first == CLIENTS_SPEAK &&
+	       !atomic_load_explicit(&pool->servers_first, memory_order_relaxed);
 }
 
 /* As server_connect, by the socket of an earlier session if there is one. */
 static int session_connect(struct worker *w, struct session *s, const struct connect_from *from, bool has_data)
 {
 	struct server *to = s->seeker.server;
-	sa_family_t family = plain_family(to);
-	int fd = spent_renew(s, family), e;
+	const struct cfg_addr *a = server_addr(to);
+	struct endpoint host = plain_host(to, a), after;
+	int fd = spent_renew(s, &host), e;
 
 	s->renewed = fd >= 0;
-	s->spent_family = (uint8_t)family;
-	s->silent = family && !s->conn.side[CONN_CLIENT].bytes;
-	if (s->silent && s->seeker.backend->pool->worker[w->index].clients_first == CLIENTS_SPEAK)
-		has_data = true;
-	if (fd < 0)
-		return server_connect(to, from, has_data);
-	e = begin(fd, server_addr(to), has_data);
+	s->spent_to = w->last_host = host;
+	s->silent_ns = host.family && !s->conn.side[CONN_CLIENT].bytes ? w->now_ns : 0;
+	s->ack_waits = s->silent_ns && ack_may_wait(w, s);
+	has_data |= s->ack_waits;
+	if (fd < 0) {
+		fd = server_connect(to, from, has_data);
+		after = plain_host(to, server_addr(to)); /* both may change meanwhile, by other threads */
+		if (memcmp(&after, &host, sizeof(host)) != 0)
+			s->spent_to.family = 0;
+		return fd;
+	}
+	e = begin(fd, a, has_data);
 	if (!e)
 		return fd;
 	close(fd);

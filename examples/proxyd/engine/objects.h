@@ -308,6 +308,7 @@ struct pool {
 	struct tally *tally;
 	uint64_t changed_ns, down_ns; /* since when it is as it is; how long it was down before */
 	uint64_t n_down;
+	_Atomic bool servers_first; /* one was: see session_heard() */
 	struct pool_worker *worker; /* an array */
 	struct { /* an operator's word, until the next configuration */
 		enum { COOKIE_AS_CONFIGURED, COOKIE_DYNAMIC, COOKIE_NOT_DYNAMIC } dynamic;
@@ -522,10 +523,11 @@ struct session {
 	bool logged;		  /* option logasap: its line is written */
 	uint8_t phase;		  /* enum session_phase */
 	bool inspects_answer;	  /* tcp-response rules have not let it pass yet */
-	bool silent;		  /* connected, and neither end has said anything */
+	bool ack_waits;		  /* `silent_ns` is not 0, and the server learns of us with the client's first bytes */
 	bool renewed;		  /* its server's socket was `spent`: it is in epoll already */
-	uint8_t spent_family;	  /* of its server's socket, if another session may have that; else 0 */
 	int spent;		  /* the socket of an earlier session, or the one it leaves, see spent.c; -1: none */
+	struct endpoint spent_to; /* the host its server's socket is for, if another session may have that; else of family 0 */
+	uint64_t silent_ns;	  /* when it began to connect, if neither end has said anything yet; else 0 */
 	struct rule_store *store; /* NULL: no rules */
 	struct counted_bytes *counted; /* NULL: nothing is counted before its end */
 	struct pace *pace;	       /* NULL: no bandwidth limit */
@@ -563,6 +565,7 @@ struct worker {
 	uint64_t fd_warned_ns, tls_warned_ns;
 	uint64_t dice; /* how often rules were run: for their random numbers */
 	unsigned n_sessions, n_spent;
+	struct endpoint last_host; /* see spent_leave() */
 	/* naps */
 	unsigned last_batch;
 	uint64_t rate_since_ns, rate_events, rate; /* events per second */

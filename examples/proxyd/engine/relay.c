@@ -182,8 +182,8 @@ static void relay_read(struct worker *w, struct session *s, enum conn_end end)
 		return;
 	n = may_pass(w, s, end) ? relay_pass(w, s, end) : relay_copy(w, s, end, room);
 	if (n > 0) {
-		if (s->silent)
-			session_heard(w, s, end);
+		if (s->silent_ns)
+			session_heard(w, s, end, (size_t)n);
 		return;
 	}
 	if (n == 0) {

@@ -232,9 +232,11 @@ void session_close(struct worker *w, struct session *s)
 	}
 	if (s->store && !s->conn.side[CONN_CLIENT].bytes) /* was looked at only: a close with bytes unread is a reset */
 		(void)!recv(s->handle[CONN_CLIENT].fd, w->scratch, sizeof(w->scratch), MSG_DONTWAIT);
+	if (s->silent_ns)
+		session_heard(w, s, CONN_CLIENT, 0);
 	seeker_leave_queue(w, &s->seeker);
 	close_end(s, CONN_CLIENT);
-	spent_leave(s);
+	spent_leave(w, s);
 	close_end(s, CONN_SERVER);
 	seeker_drop_server(w, &s->seeker,
 			   s->conn.cause.who == 'S' || s->conn.cause.who == 's' ? LB_RESULT_CONNECT

@@ -3,7 +3,10 @@
  * Sessions that are over and leave the socket of their server to a later one. A TCP socket whose connection has ended is
  * as good as new once connect() to AF_UNSPEC has dissolved its association, connect(2): the next session needs no new file
  * for it, no place in epoll and no options. Both ends must have closed in order, and the kernel must be done with it: our
- * FIN is acknowledged. Sessions move as a whole, as epoll points into them.
+ * FIN is acknowledged. It must go to the same host: to another one the kernel keeps what it should not, as the way through
+ * IPv4 of ::ffff:a.b.c.d, the congestion control of a route, and, without timestamps, the sequence numbers, which one host
+ * shall not know of another's (RFC 6528, section 3). Sessions move as a whole, as epoll points into them; what it has to
+ * tell of the old connection it tells before anything of the next session, which has no server yet.
  */
 #include "engine.h"
 #include "io.h"
@@ -12,6 +15,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define KEEP_NS \
 	UINT64_C(100000000) /* then all are closed: who comes fast has filled it again at once */
@@ -25,13 +29,19 @@ static bool is_closed(int fd)
 	       info.tcpi_state == TCP_CLOSE;
 }
 
-void spent_leave(struct session *s)
+static bool is_same(const struct endpoint *a, const struct endpoint *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+/* The next session's server is taken for the last one's: with many hosts in turn few sockets would find their use. */
+void spent_leave(struct worker *w, struct session *s)
 {
 	struct handle *h = &s->handle[CONN_SERVER];
 	const struct conn_side *side = &s->conn.side[CONN_SERVER];
 
-	if (!s->spent_family || s->spent >= 0 || h->fd < 0 || h->tls || !side->eof ||
-	    side->broken || s->conn.cause.who != '-')
+	if (!s->spent_to.family || s->spent >= 0 || h->fd < 0 || h->tls || !side->eof ||
+	    side->broken || s->conn.cause.who != '-' || !is_same(&s->spent_to, &w->last_host))
 		return;
 	if (!side->shut)
 		handle_shutdown(h);
@@ -99,13 +109,13 @@ struct session *spent_take(struct worker *w)
 	return s;
 }
 
-int spent_renew(struct session *s, sa_family_t family)
+int spent_renew(struct session *s, const struct endpoint *host)
 {
 	const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
 	int fd = s->spent;
 
 	s->spent = -1;
-	if (fd < 0 || (family == s->spent_family && !call_connect(fd, &nowhere, sizeof(nowhere))))
+	if (fd < 0 || (host->family && is_same(host, &s->spent_to) && !call_connect(fd, &nowhere, sizeof(nowhere))))
 		return fd;
 	call_close(fd);
 	return -1;

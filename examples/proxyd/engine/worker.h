@@ -227,7 +227,7 @@ struct cfg_addr server_target(const struct server *to, const struct connect_from
 /* ---- spent.c ---- */
 
 /* It is over: leaves its server's socket, if that may serve another one. */
-void spent_leave(struct session *s);
+void spent_leave(struct worker *w, struct session *s);
 
 /* At the end of the turn that closed it. False: it has left none, or there are enough. */
 bool spent_keep(struct worker *w, struct session *s);
@@ -235,11 +235,11 @@ bool spent_keep(struct worker *w, struct session *s);
 /* An event of such a socket. */
 void spent_event(struct worker *w, struct session *s);
 
-/* A session to be written anew, but for `spent` and `spent_family`; NULL: there is none. */
+/* A session to be written anew, but for `spent` and `spent_to`; NULL: there is none. */
 struct session *spent_take(struct worker *w);
 
-/* Its socket, as if new, and in epoll; -1: there is none of this family. */
-int spent_renew(struct session *s, sa_family_t family);
+/* Its socket, as if new, and in epoll; -1: there is none for this host. */
+int spent_renew(struct session *s, const struct endpoint *host);
 
 /* Closes all that were left. */
 void spent_drop(struct worker *w);
@@ -282,8 +282,8 @@ bool server_introduce(int fd, const struct server *server, const struct handle *
 /* The server's socket became writable or failed, while connecting, as these events say. */
 void session_connect_event(struct worker *w, struct session *s, uint32_t events);
 
-/* That end said the first bytes of a session that was connected without any. */
-void session_heard(struct worker *w, struct session *s, enum conn_end end);
+/* That end said the first bytes, `n`, of a session that was connected without any; 0: it is over without. */
+void session_heard(struct worker *w, struct session *s, enum conn_end end, size_t n);
 
 /* CONNECTING, RETRY or QUEUED ran out of time. */
 void session_connect_expired(struct worker *w, struct session *s);

@@ -217,6 +217,60 @@ def test_server_may_speak_first_after_clients_did(binary):
                 assert read_all(c) == b"220 ready"
 
 
+def test_clients_may_wait_for_the_server_to_accept(binary):
+    """Uploads of FTP: who sends first has heard on another connection that this one is accepted. The kernel's ACK of its own comes after 200 ms."""
+    accepted = []
+
+    def serve(server, c):
+        accepted.append(time.monotonic())
+        c.sendall(b"you said " + c.recv(100))
+
+    s = Server(serve)
+    body = "listen l\n    bind 127.0.0.1:{port}\n    server s 127.0.0.1:%d\n" % s.port
+
+    def upload():
+        """How long the server took to accept it."""
+        n, begin = len(accepted), time.monotonic()
+        with p.connect() as c:
+            until("the server has accepted it", lambda: len(accepted) > n)
+            c.sendall(b"hi")
+            assert read_all(c) == b"you said hi"
+        return accepted[n] - begin
+
+    with Proxy(binary, config(body)) as p:
+        for _ in range(70):  # the first ones are learned from, and may be slow once
+            upload()
+        until("one is accepted at once", lambda: upload() < 0.15)
+
+
+def test_hosts_of_one_family_may_be_of_two(binary):
+    """A socket that went to an IPv4 address by IPv6 is none that goes to ::1."""
+
+    class Server6(Server):
+        def start(self):
+            self.socket = socket.create_server(("::1", 0), family=socket.AF_INET6)
+            self.port = self.socket.getsockname()[1]
+            threading.Thread(target=self._accept, args=(self.socket,), daemon=True).start()
+
+    def answer(name):
+        def serve(server, c):
+            c.sendall(name + c.recv(100))
+            c.shutdown(socket.SHUT_WR)
+            c.recv(1)
+
+        return serve
+
+    a, b = Server(answer(b"a")), Server6(answer(b"b"))
+    body = (
+        "listen l\n    bind 127.0.0.1:{port}\n    retries 0\n"
+        "    server a ipv6@[::ffff:127.0.0.1]:%d\n    server b ipv6@[::1]:%d\n" % (a.port, b.port)
+    )
+    with Proxy(binary, config(body)) as p:
+        for i in range(20):
+            assert p.ask(b"%d" % i) == "ab"[i % 2] + str(i)
+            until("its server is free", lambda: not a.open and not b.open)
+
+
 def test_server_may_speak_first(binary):
     def serve(server, c):
         c.sendall(b"220 ready\r\n")
