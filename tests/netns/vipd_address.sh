@@ -1,6 +1,7 @@
 #!/bin/bash
 # vipd_address.sh: a MASTER and its address. It never advertises without it: what vanished is set again, also when the kernel's
-# events about it were lost; what cannot be set again makes it resign.
+# events about it were lost; what cannot be set again makes it resign. And IPv6
+# unicast waits for its source.
 set -u
 lab_root=$(dirname "$(dirname "$(dirname "$(realpath "$0")")")")
 # shellcheck source=tests/netns/netns.sh
@@ -80,3 +81,26 @@ good "when it can be held again, r1 is MASTER again"
 vipd_stop r1
 vipd_stop r2
 lab_stop "$capture_pid"
+
+# As at boot: the address that adverts leave from is tentative when vipd starts.
+lab_sysctl r1 net.ipv6.conf.eth0.accept_dad=1 net.ipv6.conf.eth0.dad_transmits=2
+cat >"$LAB_DIR/r1/keepalived.conf" <<CONF
+vrrp_instance VI_1 {
+    version 3
+    interface eth0
+    virtual_router_id 51
+    advert_int 0.1
+    unicast_src_ip fd00:9::9
+    unicast_peer {
+        fd00:9::8
+    }
+    virtual_ipaddress {
+        $vip6/64
+    }
+}
+CONF
+lab_ip r1 addr add fd00:9::9/64 dev eth0
+vipd_start r1
+wait_for 20 "r1 sends from it" has_address r1 $vip6 || fail "r1 is MASTER" "$(tail -n 5 "$LAB_DIR/r1/vipd.log")"
+good "IPv6 unicast begins when its source is no longer tentative"
+vipd_stop r1

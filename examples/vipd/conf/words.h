@@ -160,7 +160,7 @@ const char *conf_block_name(struct conf_parse *p, const struct conf_node *n, siz
 		"notify_stop", conf_set_script, o(notify.stop), .doc = "Runs when vipd stops." \
 	}
 
-/* What can only be judged when all is read: conf/check.c, which asks conf_check_*.c. */
+/* What can only be judged when all is read: conf/check.c, which asks conf/check_*.c. */
 void conf_check(struct conf_parse *p);
 void conf_check_scripts(struct conf_parse *p);
 void conf_check_instances(struct conf_parse *p);

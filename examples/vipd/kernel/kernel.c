@@ -181,6 +181,13 @@ static void on_address(void *userdata, const struct ha_net_address *a)
 	soon(userdata);
 }
 
+/* An IPv6 address that was tentative is one to send from now. */
+static void on_address_changed(void *userdata, const struct ha_net_address *now,
+			       const struct ha_net_address *before)
+{
+	soon(userdata);
+}
+
 static void on_resynced(void *userdata)
 {
 	soon(userdata);
@@ -205,6 +212,7 @@ static int watch_kernel(struct kernel *k)
 	    .link_changed = on_link,
 	    .link_removed = on_link_removed,
 	    .address_added = on_address,
+	    .address_changed = on_address_changed,
 	    .address_removed = on_address,
 	    .resynced = on_resynced,
 	};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * keepalived.data and .stats in the temporary directory (the others: supervisor_dump_*.c), in keepalived's headings and fields: exporters and scripts read them. Passwords are left
+ * keepalived.data and .stats in the temporary directory (the others: supervisor/dump_*.c), in keepalived's headings and fields: exporters and scripts read them. Passwords are left
  * out.
  */
 #include <errno.h>
