@@ -163,12 +163,12 @@ def test_own_lines_take_the_place_of_those_of_the_defaults(binary):
 class Https(Web):
     """Web over TLS; keeps the name it was asked for, too. With `proxy`, a PROXY header of version 1 comes first."""
 
-    def __init__(self, cert, proxy=False):
+    def __init__(self, cert, proxy=False, port=0):
         self.names, self.proxy = [], proxy
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(cert)
         self.context.sni_callback = lambda s, name, c: self.names.append(name)
-        super().__init__()
+        super().__init__(port=port)
 
     def serve_one(self, server, c):
         if self.proxy:
@@ -218,6 +218,33 @@ def test_each_connection_is_made_in_its_own_way(binary):
         until("one that cannot be had takes it down", lambda: p.row("b/s", "status", "check_status") == ["DOWN", "L4CON"])
         asked = len(plain.asked)
         until("it begins in the first way again", lambda: len(plain.asked) > asked + 1)
+    authority.close()
+
+
+def test_a_check_that_was_stopped_begins_in_the_first_way_again(binary):
+    authority = Authority()
+    cert = authority.make("web.pem", ["web"])
+    heard = []
+    first = Server(lambda s, c: (heard.append(c.recv(99)), c.sendall(b"hello")))
+    mute = Server(lambda s, c: c.recv(9999) and c.recv(9999))
+    steps = f"""    option tcp-check
+    tcp-check connect port {first.port}
+    tcp-check send hi
+    tcp-check expect string hello
+    tcp-check connect port {mute.port} ssl
+    timeout check 20s
+"""
+    with Asked(binary, text(backend("c", steps, "s 127.0.0.1:1 check verify none").replace("mode http", "mode tcp"))) as p:
+        until("its second connection hangs", lambda: mute.open)
+        p.ask("disable health c/s")
+        mute.stop()
+        for c in list(mute.live):
+            c.close()
+        there = Https(cert, port=mute.port)
+        n = len(heard)
+        p.ask("enable health c/s")
+        until("it begins", lambda: len(heard) > n and there.names)
+        assert set(heard) == {b"hi"}, heard
     authority.close()
 
 

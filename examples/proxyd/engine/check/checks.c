@@ -94,8 +94,13 @@ void check_end(struct server *s)
 
 void check_rest(struct server *s)
 {
-	if (s->check)
-		health_check_set_paused(s->check, s->admin.maint || s->admin.no_checks || !s->usable);
+	bool rests = s->admin.maint || s->admin.no_checks || !s->usable;
+
+	if (!s->check)
+		return;
+	health_check_set_paused(s->check, rests);
+	if (rests) /* on_result() is not told of a run that was cut off */
+		check_via_next(s->check_via, 0, 0);
 }
 
 /* init-state */
