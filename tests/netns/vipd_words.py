@@ -208,8 +208,8 @@ class Router:
         self.stop()
         sh(f"ip netns del {self.ns}")
 
-    def wait_for(self, what, true):
-        end = time.monotonic() + 40
+    def wait_for(self, what, true, seconds=40):
+        end = time.monotonic() + seconds
         while not true():
             if time.monotonic() > end:
                 raise AssertionError(f"{self.program}: does not come: {what}\n{self.log.read_text()}")
@@ -262,13 +262,13 @@ def rises_when_late(router):
         os.kill(pid, signal.SIGSTOP)
         time.sleep(ASLEEP_S)
         os.kill(pid, signal.SIGCONT)
-        for _ in range(50):
+        for _ in range(20):
             if priority(pid) > (1 if router.is_vipd else 0):
                 return True
             time.sleep(0.1)
         return False  # its reload was not over, perhaps
 
-    router.wait_for("a higher priority", has_risen)
+    router.wait_for("a higher priority", has_risen, 80)
     return True
 
 

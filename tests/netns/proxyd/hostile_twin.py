@@ -370,7 +370,7 @@ PLAYS = {
     "a head without an end": ([GET], [HEAD] + [b"X: y\r\n" * 1000] * 10, [502], BROKEN % (502, "PH--")),
     "101 that nobody asked for": ([GET], [b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nabc"], [502], BROKEN % (502, "PH--")),
     "interim answers": ([GET], [b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n" + OK], [103, 200], ANSWERED % "----"),
-    "an interim answer in time": ([GET], [0.4, b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n", 0.4, OK], [103, 200], ANSWERED % "----"),
+    "an interim answer in time": ([GET], [0.35, b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n", 0.35, OK], [103, 200], ANSWERED % "----"),
     "a head behind the close": (
         [GET, 0.05, GET], [HEAD + b"Connection: close\r\nContent-Length: 2\r\n\r\nok", 0.02, b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad"],
         [200, 200], ANSWERED % "----"),

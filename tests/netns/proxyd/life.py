@@ -386,7 +386,7 @@ def test_out_of_descriptors_waits_without_spinning(binary):
 def gets_in(path):
     """The only one who does. Nobody, if a worker was faster and took the descriptor that was kept back."""
     first = unix_connect(path)
-    first.settimeout(2)
+    first.settimeout(8)
     try:
         first.sendall(b"prompt\n")
         return first if first.recv(16) else None

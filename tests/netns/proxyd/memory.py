@@ -17,7 +17,7 @@ from http_twin import Web
 from support import WAIT, Proxy, ask_api, main, read_all, until
 
 NEVER = 2**63
-PATIENCE = 5.0  # seconds: nobody waits that long for an answer, or for the end of a connection
+PATIENCE = 20.0  # seconds: nobody waits that long for an answer, or for the end of a connection
 
 TEXT = """
 global

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 
-from support import Proxy, Server, config, echo, free_port, main, named, read_all, read_n, until
+from support import WAIT, Proxy, Server, config, echo, free_port, main, named, read_all, read_n, until
 
 
 def test_roundrobin_is_exact(binary):
@@ -195,9 +195,10 @@ def test_connections_follow_each_other_on_servers(binary):
 
 def test_server_may_speak_first_after_clients_did(binary):
     """Where many clients spoke first, who waits for the server is not forgotten."""
+    patience = [WAIT]
 
     def serve(server, c):
-        c.settimeout(0.3)
+        c.settimeout(patience[0])
         try:
             c.sendall(b"you said " + c.recv(100))
         except TimeoutError:
@@ -212,6 +213,7 @@ def test_server_may_speak_first_after_clients_did(binary):
                 c.sendall(b"hi")
                 assert read_all(c) == b"you said hi"
             until("it is gone", lambda: not s.open)
+        patience[0] = 0.3  # from now on clients say nothing
         for _ in range(3):
             with p.connect() as c:
                 assert read_all(c) == b"220 ready"
