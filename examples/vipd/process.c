@@ -84,7 +84,7 @@ void process_become(enum role r, const struct ends *keep)
 	 * A terminal's SIGINT, a service manager's SIGTERM go to all processes: only the supervisor
 	 * decides, or nobody would resign and give the addresses back.
 	 */
-	for (int s = 1; s < NSIG; s++)
+	for (int s = 1; s < SIGRTMIN; s++)
 		signal(s, s == SIGINT || s == SIGTERM || s == SIGHUP || s == SIGPIPE ? SIG_IGN
 										     : SIG_DFL);
 	sigemptyset(&none);
@@ -164,8 +164,8 @@ int process_drop(uint64_t keep, const char *user)
 
 	get_capabilities(have);
 	for (int c = 0; c <= LAST_CAPABILITY; c++)
-		if (!(keep >> c & 1))
-			prctl(PR_CAPBSET_DROP, c, 0, 0, 0);
+		if (!(keep >> c & 1) && prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0)
+			break; /* the kernel has no more of them, or lets us drop none */
 	prctl(PR_SET_KEEPCAPS, keep != 0, 0, 0, 0);
 	r = geteuid() ? 0 : become_user(user);
 	if (r >= 0)

@@ -231,23 +231,46 @@ static bool service_makes_sense(struct conf_parse *p, struct conf_virtual *v)
 	return true;
 }
 
-/* Each address, port and protocol belongs to one virtual server. */
-static bool is_double_service(struct conf_parse *p, const struct conf_virtual *v)
+/* What IPVS tells services apart by. Of a mark all but the mark and the family is 0. */
+struct service_key {
+	uint8_t address[16];
+	uint32_t fwmark;
+	uint16_t port;
+	uint8_t protocol, family;
+};
+
+static int take_key(struct conf_parse *p, struct conf_virtual *v, const struct conf_listen *l)
 {
-	struct ha_service_opts o;
+	struct service_key *k;
+
+	if (p->services.n >= HA_SERVICES_MAX)
+		return -E2BIG;
+	k = conf_alloc(p->scratch, sizeof(*k));
+	k->family = l->ip.family == AF_INET6 ? AF_INET6 : AF_INET;
+	k->fwmark = l->fwmark;
+	if (!l->fwmark) {
+		memcpy(k->address, l->ip.bytes, sizeof(k->address));
+		k->port = l->port;
+		k->protocol = (uint8_t)v->protocol;
+	}
+	return conf_index_add(p->scratch, &p->services, k, sizeof(*k), v) ? -EEXIST : 0;
+}
+
+/* Each address, port and protocol belongs to one virtual server. */
+static bool is_double_service(struct conf_parse *p, struct conf_virtual *v)
+{
 	int r = 0;
 
-	for (size_t i = 0; i < v->n_listen && r >= 0; i++) {
-		model_service(v, &v->listen[i], &o);
-		r = ha_service_add(p->services, &o, NULL);
-	}
+	for (size_t i = 0; i < v->n_listen && r >= 0; i++)
+		r = take_key(p, v, &v->listen[i]);
 	if (r == -EEXIST)
 		conf_warn(p, &v->at,
 			  "virtual_server %s has an address, port and protocol that another one "
 			  "has already: skipped",
 			  v->name);
 	else if (r < 0)
-		conf_warn(p, &v->at, "virtual_server %s: %s: skipped", v->name, strerror(-r));
+		conf_warn(p, &v->at, "virtual_server %s: there are %d services already: skipped",
+			  v->name, HA_SERVICES_MAX);
 	return r < 0;
 }
 
@@ -287,16 +310,14 @@ static bool complete_virtual(struct conf_parse *p, struct conf_virtual *v)
 }
 
 /* The next mark that no virtual server has. 0: there is none left. */
-static uint32_t next_mark(struct conf_parse *p, const struct conf_virtual *v, uint8_t family)
+static uint32_t next_mark(struct conf_parse *p, struct conf_virtual *v, uint8_t family)
 {
 	struct conf_listen l = {.ip = {.family = family}};
-	struct ha_service_opts o;
 	int r;
 
 	do {
 		l.fwmark = p->conf->globals.first_mark++;
-		model_service(v, &l, &o);
-		r = ha_service_add(p->services, &o, NULL);
+		r = take_key(p, v, &l);
 	} while (r == -EEXIST && l.fwmark < INT32_MAX);
 	return r < 0 ? 0 : l.fwmark;
 }

@@ -5,8 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <libha/service.h>
-
 #include "conf/conf.h"
 #include "conf/memory.h"
 #include "conf/tree.h"
@@ -105,11 +103,10 @@ static int read_once(const struct conf_source *source, bool repair, struct diag 
 	p.virtuals_end = &c->virtuals;
 	p.groups_of_services_end = &c->virtual_groups;
 	p.garp_groups_end = &c->garp_groups;
-	if (ha_service_table_new(&p.services) < 0 || setjmp(failed)) {
+	if (setjmp(failed)) {
 		c->memory = memory.chunks;
 		conf_chunks_free(scratch.chunks);
 		conf_chunks_free(passing.chunks);
-		ha_service_table_free(p.services);
 		return say_no_memory(source, &memory, d);
 	}
 	memory.on_failure = &failed;
@@ -118,7 +115,6 @@ static int read_once(const struct conf_source *source, bool repair, struct diag 
 	c->memory = memory.chunks;
 	conf_chunks_free(scratch.chunks);
 	conf_chunks_free(passing.chunks);
-	ha_service_table_free(p.services);
 	return e;
 }
 

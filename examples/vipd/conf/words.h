@@ -34,8 +34,8 @@ struct conf_parse {
 	struct conf_index places;	  /* likewise, with the group, or source and peer */
 	struct conf_index vmac_places;	  /* by interface and MAC address */
 	struct conf_garp_group **garp_groups_end;
-	size_t n_listen;		   /* of all groups; at most HA_SERVICES_MAX */
-	struct ha_service_table *services; /* all keys so far: finds the doubles */
+	size_t n_listen;	    /* of all groups; at most HA_SERVICES_MAX */
+	struct conf_index services; /* of all virtual servers, by what IPVS tells them apart by */
 };
 
 struct conf_keyword;
