@@ -27,6 +27,7 @@
 #define CFG_PORTS_MAX 4096	   /* ports of one range */
 #define CFG_MEMORY_MAX (256u << 20) /* bytes that a configuration may need */
 #define CFG_BUFSIZE_MAX 65536u /* tune.bufsize; HTTP_HEAD_MAX is as much */
+#define CFG_FIELDS_OF_HEAD_MAX 1024u /* tune.http.maxhdr; HTTP_FIELDS_MAX is as much */
 #define CFG_THREADS_MAX 64
 #define CFG_WEIGHT_MAX 256 /* HAProxy's */
 #define CFG_RETRIES_DEFAULT 3
@@ -750,6 +751,7 @@ struct cfg_global {
 	unsigned stats_maxconn;	   /* 0: 10 */
 	long uid, gid;		   /* also of `user` and `group`; -1: not written */
 	uint64_t hard_stop_ns, grace_ns;
+	unsigned maxhdr; /* fields of an HTTP head, up to CFG_FIELDS_OF_HEAD_MAX; 101 when not written */
 	unsigned bufsize, maxrewrite; /* bytes, up to CFG_BUFSIZE_MAX: an HTTP head may have the one less the other */
 	bool no_splice;		/* nosplice */
 	unsigned compression_level; /* tune.comp.maxlevel; 0: 1 */

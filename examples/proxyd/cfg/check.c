@@ -295,6 +295,8 @@ static void check_mode(struct reader *r, struct cfg_proxy *p)
 /* HAProxy's defaults, and its limit for the one by the other. */
 static void check_buffers(struct cfg_global *g)
 {
+	if (!g->maxhdr)
+		g->maxhdr = 101; /* HAProxy's */
 	if (!g->bufsize)
 		g->bufsize = 16384;
 	if (!g->maxrewrite)

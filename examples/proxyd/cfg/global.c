@@ -37,6 +37,16 @@ static void kw_bytes(struct reader *r, size_t first, const void *data)
 	*bytes = CFG_BUFSIZE_MAX;
 }
 
+static void kw_maxhdr(struct reader *r, size_t first, const void *data)
+{
+	unsigned *max = &r->cfg->global.maxhdr;
+
+	if (!read_number(r, first, "tune.http.maxhdr", 1, 32767, max) || *max <= CFG_FIELDS_OF_HEAD_MAX)
+		return;
+	say(r, DIAG_WARNING, first, "tune.http.maxhdr is at most %u here, and taken as that", CFG_FIELDS_OF_HEAD_MAX);
+	*max = CFG_FIELDS_OF_HEAD_MAX;
+}
+
 static void kw_text(struct reader *r, size_t first, const void *data)
 {
 	const size_t *offset = data;
@@ -486,6 +496,7 @@ const struct keyword cfg_keywords_global[] = {
     {"tune.bufsize", 0, 1, 1, kw_bytes, OFFSET(bufsize), "BYTES"},
     {"tune.coalesce-us", 0, 1, 1, kw_coalesce, NULL, "auto|off|MICROSECONDS"},
     {"tune.comp.maxlevel", 0, 1, 1, kw_compression_level, NULL, "LEVEL"},
+    {"tune.http.maxhdr", 0, 1, 1, kw_maxhdr, NULL, "NUMBER"},
     {"tune.maxrewrite", 0, 1, 1, kw_bytes, OFFSET(maxrewrite), "BYTES"},
     {"tune.pipesize", 0, 1, 1, kw_tcp_buffer, OFFSET(pipe_size), "BYTES"},
     {"tune.rcvbuf.client", 0, 1, 1, kw_tcp_buffer, OFFSET(tcp_client.receive_buffer), "BYTES"},

@@ -67,7 +67,6 @@ static const struct {
 	{"tune.h2.initial-window-size", "this version speaks no HTTP/2"},
 	{"tune.h2.max-concurrent-streams", "this version speaks no HTTP/2"},
 	{"tune.h2.max-frame-size", "this version speaks no HTTP/2"},
-	{"tune.http.maxhdr", "a message may have 101 fields"},
 	{"tune.idle-pool.maxidle", "it is about how HAProxy works inside"},
 	{"tune.idle-pool.shared", "it is about how HAProxy works inside"},
 	{"tune.listener.multi-queue", "it is about how HAProxy works inside"},

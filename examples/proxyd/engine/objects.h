@@ -572,7 +572,7 @@ struct worker {
 	uint64_t last_turn_ns, burst_since_ns, burst_events;
 	int log_fd[3]; /* datagram sockets for IPv4, IPv6, unix; -1: not opened yet */
 	char *bulk;    /* WORKER_SCRATCH_BULK, when first needed */
-	uint32_t head_max; /* bytes of an HTTP head, of the last set */
+	uint32_t head_max, fields_max; /* bytes and fields of an HTTP head, of the last set */
 	int pipe[2];   /* see pipe.c; -1: not opened yet */
 	_Alignas(CACHE_LINE) _Atomic uint64_t n_open;
 	_Atomic uint64_t n_total;

@@ -164,6 +164,20 @@ def test_who_says_nothing(binary):
             assert p.text().count('400 0 - - CR-- 1/1/0/0/0 0/0 "<BADREQ>"') == (0 if option else 2), p.text()
 
 
+def test_a_message_has_so_many_fields(binary):
+    def answers(server, c):
+        if read_head(c):
+            c.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n" + b"X: y\r\n" * (fields - 1) + b"\r\n")
+
+    s = Server(answers)
+    for limit in (20, 200):
+        text = "global\n    tune.http.maxhdr %d\n" % limit + HTTP
+        text += "frontend f\n    bind 127.0.0.1:{port}\n    default_backend b\nbackend b\n    server s 127.0.0.1:%d\n" % s.port
+        with Proxy(binary, text) as p:
+            for asked, fields, status in ((limit // 2, 1, 200), (limit + 2, 1, 400), (2, limit - 5, 200), (2, limit + 2, 502)):
+                assert ask(p, "X: y\r\n" * (asked - 2)).startswith(f"HTTP/1.1 {status} "), (limit, asked, fields)
+
+
 # HAProxy has it since 2.8: what its manual says.
 FORWARDED = """
 frontend f

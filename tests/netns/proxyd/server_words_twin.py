@@ -361,7 +361,10 @@ def test_through_a_socks_proxy(binary):
             with Proxy(binary, config(SOCKS, mode=mode, there=there.port, socks=no.port, words="")) as p:
                 with p.connect() as c:
                     c.sendall(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
-                    answer = read_all(c)
+                    try:
+                        answer = read_all(c)
+                    except ConnectionResetError:  # in mode tcp the request was not read before the end
+                        answer = b""
                 assert answer.startswith(b"HTTP/1.1 503") if mode == "http" else not answer, answer
                 assert no.asked == [wanted], no.asked
         first = Server(lambda s, c: c.sendall(read_head(c).split(b"\r\n")[0]))  # a PROXY header goes to the server

@@ -64,6 +64,7 @@ void h1_begin(struct http_msg *m, char *base, uint32_t room_at, uint32_t room_en
 	m->room_at = room_at;
 	m->room_end = room_end;
 	m->head_max = HTTP_HEAD_DEFAULT;
+	m->fields_max = HTTP_FIELDS_DEFAULT;
 }
 
 static bool fail(struct head *h, enum h1_fault fault)
@@ -356,7 +357,7 @@ static bool take_field(struct head *h, const char *p)
 	struct http_field *f = &m->field[m->n_fields];
 	const char *const base = m->base, *const end = h->end, *const from = h->p, *value;
 
-	if (m->n_fields == HTTP_FIELDS_MAX)
+	if (m->n_fields >= m->fields_max)
 		return fail(h, H1_FAULT_TOO_MANY);
 	if (p == from && is_blank(*p))
 		return unfold(h);

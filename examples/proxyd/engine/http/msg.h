@@ -17,7 +17,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define HTTP_FIELDS_MAX 101	 /* HAProxy's tune.http.maxhdr */
+#define HTTP_FIELDS_MAX 1024	 /* received, at most; */
+#define HTTP_FIELDS_DEFAULT 101	 /* without tune.http.maxhdr, as HAProxy */
 #define HTTP_FIELDS_ADDED_MAX 64 /* more that rules may add */
 #define HTTP_HEAD_MAX 65536	 /* bytes, at most; */
 #define HTTP_HEAD_DEFAULT 15360	 /* without tune.bufsize and tune.maxrewrite, as HAProxy */
@@ -74,7 +75,8 @@ enum http_framing {
 struct http_msg {
 	char *base;
 	uint32_t room_at, room_end;
-	uint32_t head_max; /* bytes; h1_begin() makes it the default */
+	uint32_t head_max; /* bytes; h1_begin() makes it the default, */
+	uint32_t fields_max; /* and this */
 	bool is_response;
 	bool edited;  /* what was received is not what http_write would write */
 	bool lenient; /* set behind h1_begin(): option accept-invalid-http-request or -response */

@@ -151,11 +151,13 @@ void http_close_all(struct worker *w)
 }
 
 _Static_assert(CFG_BUFSIZE_MAX <= HTTP_HEAD_MAX, "a head as long as allowed has its place");
+_Static_assert(CFG_FIELDS_OF_HEAD_MAX <= HTTP_FIELDS_MAX, "and so have its fields");
 
 void http_begin(struct worker *w, struct http_msg *m, uint32_t at)
 {
 	h1_begin(m, w->http->buffer, 0, at);
 	m->head_max = w->head_max;
+	m->fields_max = w->fields_max;
 }
 
 void http_begin_request(struct worker *w, const struct client *c)
