@@ -29,7 +29,7 @@ class Web(Server):
 
 
 def backend(name, lines, server):
-    return f"backend {name}\n    mode http\n    default-server inter 100 rise 2 fall 3\n{lines}    server {server}\n"
+    return f"backend {name}\n    mode http\n    timeout check 20s\n    default-server inter 100 rise 2 fall 3\n{lines}    server {server}\n"
 
 
 def text(*backends, more=""):
@@ -232,7 +232,6 @@ def test_a_check_that_was_stopped_begins_in_the_first_way_again(binary):
     tcp-check send hi
     tcp-check expect string hello
     tcp-check connect port {mute.port} ssl
-    timeout check 20s
 """
     with Asked(binary, text(backend("c", steps, "s 127.0.0.1:1 check verify none").replace("mode http", "mode tcp"))) as p:
         until("its second connection hangs", lambda: mute.open)
