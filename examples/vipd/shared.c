@@ -9,17 +9,20 @@
 
 #define ROUTERS_AT 64 /* bytes of the mapping before the first: a cache line */
 
-static void router_key(const struct conf_instance *i, char *key)
+static struct shared_router_id router_id(const struct conf_instance *i)
 {
-	uint32_t hash = 2166136261; /* FNV-1a */
-	int n = snprintf(key, SHARED_ROUTER_KEY_SIZE, "%s %d %d", i->interface, i->vrid,
-			 (int)i->family);
+	struct shared_router_id id = {.name = 2166136261, .shares = i->shares_vrid}; /* FNV-1a */
 
-	if (!i->is_second)
-		return;
+	snprintf(id.place, sizeof(id.place), "%s %d %d", i->interface, i->vrid, (int)i->family);
 	for (const char *c = i->name; *c; c++)
-		hash = (hash ^ (uint8_t)*c) * 16777619;
-	snprintf(key + n, SHARED_ROUTER_KEY_SIZE - (size_t)n, " %08x", hash);
+		id.name = (id.name ^ (uint8_t)*c) * 16777619;
+	return id;
+}
+
+bool shared_same_router(const struct shared_router_id *a, const struct shared_router_id *b)
+{
+	return !strncmp(a->place, b->place, sizeof(a->place)) &&
+	       ((!a->shares && !b->shares) || a->name == b->name);
 }
 
 static void bfd_key(const struct conf_watch *w, char *key)
@@ -38,7 +41,7 @@ static void fill_keys(const struct conf *c, struct shared *s)
 	size_t router = 0;
 
 	for (const struct conf_instance *i = c->instances; i; i = i->next)
-		router_key(i, s->router[router++].key);
+		s->router[router++].id = router_id(i);
 	for (const struct conf_watch *w = c->watches; w; w = w->next)
 		if (w->kind == CONF_WATCH_BFD)
 			bfd_key(w, s->bfd[w->index].key);
@@ -59,16 +62,33 @@ static void *find(void *array, size_t n, size_t size, const char *key, size_t *f
 	return NULL;
 }
 
+static struct shared_router *find_router(const struct shared *s, const struct shared_router_id *id,
+					 size_t *from)
+{
+	for (size_t i = 0; i < s->n_routers; i++) {
+		size_t at = (*from + i) % s->n_routers;
+
+		if (shared_same_router(&s->router[at].id, id)) {
+			*from = at + 1;
+			return &s->router[at];
+		}
+	}
+	return NULL;
+}
+
 static void take_over_routers(struct shared *s, const struct shared *old)
 {
 	size_t from = 0;
 
 	for (size_t o = 0; o < old->n_routers; o++) {
-		struct shared_router *to =
-		    find(s->router, s->n_routers, sizeof(*to), old->router[o].key, &from);
+		struct shared_router *to = find_router(s, &old->router[o].id, &from);
+		struct shared_router_id id;
 
-		if (to)
-			memcpy(to, &old->router[o], sizeof(*to));
+		if (!to)
+			continue;
+		id = to->id; /* others may have its place now, or no longer */
+		memcpy(to, &old->router[o], sizeof(*to));
+		to->id = id;
 	}
 }
 
@@ -225,10 +245,9 @@ void shared_note_next(struct shared *s, const struct conf *next)
 	for (size_t i = 0; i < s->n_routers; i++)
 		s->router[i].goes_on = 0;
 	for (const struct conf_instance *i = next->instances; i; i = i->next) {
-		struct shared_router *r;
+		struct shared_router_id id = router_id(i);
+		struct shared_router *r = find_router(s, &id, &from);
 
-		router_key(i, key);
-		r = find(s->router, s->n_routers, sizeof(*r), key, &from);
 		if (r)
 			r->goes_on = 1;
 	}

@@ -17,11 +17,20 @@
 #include "conf/pairs.h"
 
 #define SHARED_KEY_SIZE 128
-#define SHARED_ROUTER_KEY_SIZE 32 /* interface, number, family; of a second one its name, too */
+#define SHARED_PLACE_SIZE 24 /* interface, number, family */
+
+/* Which virtual router: its name may change as long as no other one has its place. */
+struct shared_router_id {
+	char place[SHARED_PLACE_SIZE];
+	uint32_t name;	 /* hash of it */
+	uint32_t shares; /* 1: others have the place, too */
+};
+
+bool shared_same_router(const struct shared_router_id *a, const struct shared_router_id *b);
 
 /* Two copies, of which `whole` says which one is finished: a crash in the middle harms neither. */
 struct shared_router {
-	char key[SHARED_ROUTER_KEY_SIZE];
+	struct shared_router_id id;
 	_Atomic uint32_t whole; /* 0: none; 1, 2: copy 0 or 1 */
 	uint32_t goes_on;	/* at a reload: the next configuration has it, too */
 	struct {

@@ -64,8 +64,9 @@ static json_t *routers_json(const struct supervisor *s)
 		live_read_router(&s->live->router[i], &live);
 		json_array_append_new(
 		    list,
-		    json_pack("{s:s, s:i, s:o, s:i, s:i, s:f, s:i, s:i, s:o, s:b}", "key", r->key,
-			      "state", whole ? (int)r->copy[whole - 1].state : 0, "frozen",
+		    json_pack("{s:s, s:I, s:b, s:i, s:o, s:i, s:i, s:f, s:i, s:i, s:o, s:b}",
+			      "key", r->id.place, "name", (json_int_t)r->id.name, "shares",
+			      (int)r->id.shares, "state", whole ? (int)r->copy[whole - 1].state : 0, "frozen",
 			      whole ? hex_of(r->copy[whole - 1].bytes, r->copy[whole - 1].len)
 				    : json_null(),
 			      "told", h->state, "priority", h->priority, "since", h->since,
@@ -286,9 +287,13 @@ static void take_routers(struct supervisor *s, const json_t *list)
 	json_array_foreach(list, i, from)
 	{
 		const char *key = json_string_value(json_object_get(from, "key"));
+		struct shared_router_id id = {
+		    .name = (uint32_t)number(from, "name"),
+		    .shares = json_is_true(json_object_get(from, "shares"))};
 
+		snprintf(id.place, sizeof(id.place), "%s", key ? key : "");
 		for (size_t tries = 0; key && tries < n; tries++, at++) {
-			if (!strcmp(s->shared->router[at % n].key, key)) {
+			if (shared_same_router(&s->shared->router[at % n].id, &id)) {
 				take_router(s, at++ % n, from);
 				break;
 			}

@@ -673,8 +673,8 @@ static inline const char *conf_home_device(const struct conf_instance *i)
 static inline bool conf_same_instance(const struct conf_instance *a, const struct conf_instance *b)
 {
 	return a->vrid == b->vrid && a->family == b->family &&
-	       !strcmp(a->interface, b->interface) && a->is_second == b->is_second &&
-	       (!a->is_second || !strcmp(a->name, b->name));
+	       !strcmp(a->interface, b->interface) &&
+	       ((!a->shares_vrid && !b->shares_vrid) || !strcmp(a->name, b->name));
 }
 
 /* Between two gratuitous ARPs and two NAs on an interface: of its garp_group, else the global ones. */

@@ -119,7 +119,7 @@ static void take_over_routers(struct live *l, const struct shared *keys, const s
 		for (size_t tries = 0; tries < old->n_routers; tries++, at++) {
 			const struct shared_router *o = &old_keys->router[at % old->n_routers];
 
-			if (!strncmp(o->key, keys->router[i].key, SHARED_ROUTER_KEY_SIZE)) {
+			if (shared_same_router(&o->id, &keys->router[i].id)) {
 				live_read_router(&old->router[at++ % old->n_routers],
 						 &l->router[i]);
 				break;

@@ -119,7 +119,7 @@ static void counters_come_along_by_key(void **state)
 	struct conf_instance i[2] = {{.next = &i[1]}, {0}}, j = {0};
 	struct conf one = {.instances = i, .n_instances = 2},
 		    two = {.instances = &j, .n_instances = 1};
-	struct shared_router key[2] = {{.key = "a"}, {.key = "b"}}, new_key[1] = {{.key = "b"}};
+	struct shared_router key[2] = {{.id = {"a"}}, {.id = {"b"}}}, new_key[1] = {{.id = {"b"}}};
 	struct shared keys = {.n_routers = 2, .router = key};
 	struct shared new_keys = {.n_routers = 1, .router = new_key};
 	const struct live_counters base = {.adverts_received = 7};

@@ -178,6 +178,56 @@ static void a_reload_finds_its_objects_by_what_they_are(void **state)
 	conf_free(after);
 }
 
+#define SHARED_A                                                                             \
+	"vrrp_instance A { interface eth0\n virtual_router_id 1\n unicast_src_ip 10.9.0.1\n" \
+	" unicast_peer { 10.9.0.2 }\n virtual_ipaddress { 10.0.0.1 } }\n"
+#define SHARED_B                                                                             \
+	"vrrp_instance B { interface eth0\n virtual_router_id 1\n unicast_src_ip 10.9.0.1\n" \
+	" unicast_peer { 10.9.0.3 }\n virtual_ipaddress { 10.0.0.2 } }\n"
+
+/* Of two with the same interface and id the one that stays goes on as itself, wherever it stands. */
+static void routers_with_one_id_are_told_apart_by_name(void **state)
+{
+	static const char *const text[] = {SHARED_A SHARED_B, SHARED_B, SHARED_B SHARED_A,
+					   SHARED_A};
+	static const unsigned whole[][2] = {{1, 2}, {2, 0}, {2, 0}, {0, 0}};
+	struct shared *s = NULL;
+	struct conf *c = NULL;
+
+	for (size_t i = 0; i < 4; i++) {
+		struct conf *after = conf_of(text[i]);
+		struct conf_pairs pairs = {0};
+		struct shared *next;
+
+		if (c) {
+			assert_int_equal(conf_pairs(c, after, &pairs), 0);
+			shared_note_next(s, after);
+		}
+		assert_int_equal(shared_new(after, s, c ? &pairs : NULL, &next), 0);
+		if (!c) {
+			atomic_store(&next->router[0].whole, 1);
+			atomic_store(&next->router[1].whole, 2);
+		}
+		for (size_t r = 0; r < after->n_instances; r++)
+			assert_int_equal(atomic_load(&next->router[r].whole), whole[i][r]);
+		if (i == 1) {
+			assert_int_equal(s->router[0].goes_on, 0);
+			assert_int_equal(s->router[1].goes_on, 1);
+			assert_false(conf_same_instance(c->instances, after->instances));
+			assert_true(conf_same_instance(c->instances->next, after->instances));
+		}
+		if (c) {
+			conf_pairs_fini(&pairs);
+			shared_free(s);
+			conf_free(c);
+		}
+		s = next;
+		c = after;
+	}
+	shared_free(s);
+	conf_free(c);
+}
+
 static const char services[] =
     "virtual_server 10.0.0.1 80 { protocol TCP\n lb_algo rr\n lb_kind NAT\n delay_loop 7\n"
     " real_server 10.1.0.1 80 { TCP_CHECK { }\n HTTP_GET { url { path / } } }\n"
@@ -344,6 +394,7 @@ int main(void)
 	    cmocka_unit_test(adverts_on_time_are_not_frozen),
 	    cmocka_unit_test(a_backup_goes_on_only_after_a_reload),
 	    cmocka_unit_test(a_reload_finds_its_objects_by_what_they_are),
+	    cmocka_unit_test(routers_with_one_id_are_told_apart_by_name),
 	    cmocka_unit_test(checks_are_paired_wherever_they_stand),
 	    cmocka_unit_test(a_check_that_did_not_change_is_due_when_it_was),
 	    cmocka_unit_test(what_is_in_place_does_not_move),
