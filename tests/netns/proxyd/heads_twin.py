@@ -160,8 +160,9 @@ def test_who_says_nothing(binary):
             assert " 200 " in ask(p)
             until("all is logged", lambda: '"GET' in p.text())
             time.sleep(0.1)
-            assert p.text().count('408 0 - - cR-- 1/1/0/0/0 0/0 "<BADREQ>"') == (1 if option else 2), p.text()
-            assert p.text().count('400 0 - - CR-- 1/1/0/0/0 0/0 "<BADREQ>"') == (0 if option else 2), p.text()
+            # a connection may be there when the next one is accepted
+            assert len(re.findall('408 0 - - cR-- [12]/[12]/0/0/0 0/0 "<BADREQ>"', p.text())) == (1 if option else 2), p.text()
+            assert len(re.findall('400 0 - - CR-- [12]/[12]/0/0/0 0/0 "<BADREQ>"', p.text())) == (0 if option else 2), p.text()
 
 
 def test_a_message_has_so_many_fields(binary):
