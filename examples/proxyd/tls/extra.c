@@ -165,12 +165,31 @@ STACK_OF(X509) * tls_pair_shown_chain(const struct tls_pair *p)
 
 /* ---- Where OpenSSL gets its algorithms from, in this process ---- */
 
+#define PROVIDERS_MAX 32
+static OSSL_PROVIDER *provider[PROVIDERS_MAX]; /* they stay over reloads, as what uses them may */
+static size_t n_providers;
+
+static void unload_providers(void)
+{
+	while (n_providers)
+		OSSL_PROVIDER_unload(provider[--n_providers]);
+}
+
 bool tls_provider_load(const char *name)
 {
-	bool ok = OSSL_PROVIDER_load(NULL, name);
+	OSSL_PROVIDER *one;
 
+	for (size_t i = 0; i < n_providers; i++)
+		if (!strcmp(OSSL_PROVIDER_get0_name(provider[i]), name))
+			return true;
+	one = n_providers < PROVIDERS_MAX ? OSSL_PROVIDER_load(NULL, name) : NULL;
 	ERR_clear_error();
-	return ok;
+	if (!one)
+		return false;
+	if (!n_providers)
+		atexit(unload_providers);
+	provider[n_providers++] = one;
+	return true;
 }
 
 bool tls_provider_path(const char *folder)
