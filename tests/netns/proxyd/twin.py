@@ -353,7 +353,11 @@ def test_all_servers_down_closes_at_once(binary):
 
     def closed_at_once():
         began = time.monotonic()
-        return p.ask() == "" and time.monotonic() - began < 2.0
+        try:
+            said = p.ask()
+        except ConnectionResetError:  # it had closed when the client's bytes came
+            said = ""
+        return said == "" and time.monotonic() - began < 2.0
 
     with Proxy(binary, config(body)) as p:
         until("connections are closed at once", closed_at_once)
