@@ -20,8 +20,6 @@
 #include "cfg/read.h"
 #include "diag_source.h"
 
-
-
 static const char help[] =
     "Usage: proxyd -f FILE [-f FILE|FOLDER ...] [options]\n"
     "\n"

@@ -13,6 +13,7 @@
 #include <syslog.h>
 
 #include "conf/reference.h"
+#include "fnv1a.h"
 
 #define VERSION "vipd " VIPD_VERSION
 
@@ -284,10 +285,8 @@ static int name_file(const char **file, const char *folder, const char *base, co
 
 static uint32_t hash(const char *text)
 {
-	uint32_t h = 2166136261; /* FNV-1a */
+	uint32_t h = fnv1a_text(text);
 
-	for (; *text; text++)
-		h = (h ^ (uint8_t)*text) * 16777619;
 	return h ? h : 1;
 }
 

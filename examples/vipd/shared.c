@@ -7,15 +7,15 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "fnv1a.h"
+
 #define ROUTERS_AT 64 /* bytes of the mapping before the first: a cache line */
 
 static struct shared_router_id router_id(const struct conf_instance *i)
 {
-	struct shared_router_id id = {.name = 2166136261, .shares = i->shares_vrid}; /* FNV-1a */
+	struct shared_router_id id = {.name = fnv1a_text(i->name), .shares = i->shares_vrid};
 
 	snprintf(id.place, sizeof(id.place), "%s %d %d", i->interface, i->vrid, (int)i->family);
-	for (const char *c = i->name; *c; c++)
-		id.name = (id.name ^ (uint8_t)*c) * 16777619;
 	return id;
 }
 

@@ -425,7 +425,6 @@ struct command {
 	bool borrowed; /* it is part of what `arg` points to */
 };
 
-
 struct set_worker {
 	_Alignas(CACHE_LINE) uint64_t sessions; /* of this set in this worker */
 	bool left;				/* the worker has adopted a later one */

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "loop.h"
 #include "worker.h"
+#include "fnv1a.h"
 
 static uint64_t id_of(const struct server *s)
 {
@@ -113,10 +114,8 @@ struct lb_picker *pool_picker(struct pool *p, unsigned worker)
 
 static unsigned bucket_of(const char *name)
 {
-	uint32_t hash = 2166136261u;
+	uint32_t hash = fnv1a_text(name);
 
-	for (; *name; name++) /* FNV-1a */
-		hash = (hash ^ (unsigned char)*name) * 16777619u;
 	return (hash ^ hash >> 16) % POOL_BUCKETS;
 }
 

@@ -16,6 +16,7 @@
 #include <openssl/rand.h>
 
 #include "tls/internal.h"
+#include "fnv1a.h"
 
 /* ---- Tickets (RFC 5077, section 4) ---- */
 
@@ -252,19 +253,10 @@ void tls_session_cache(unsigned sessions)
 	pthread_once(&cache_once, make_cache);
 }
 
-static uint32_t hash(const unsigned char *id, unsigned len)
-{
-	uint32_t h = 2166136261u;
-
-	for (unsigned i = 0; i < len; i++)
-		h = (h ^ id[i]) * 16777619u;
-	return h;
-}
-
 /* The places of this id, with their lock held. NULL: there is no memory for a cache. */
 static struct cached *lock_places(const unsigned char *id, unsigned len, struct part **ret)
 {
-	uint32_t h = hash(id, len);
+	uint32_t h = fnv1a(id, len);
 	struct part *p = &part[h % PARTS];
 
 	*ret = p;

@@ -26,7 +26,6 @@
 #define TLS_NAMES_MAX 1000	 /* of one certificate */
 #define TLS_ALPN_MAX 255	 /* bytes on the wire */
 
-
 /* Versions as they stand on the wire. */
 #define TLS_V_SSL3 0x0300u
 #define TLS_V_10 0x0301u
