@@ -126,7 +126,7 @@ static struct session *session_new(struct worker *w, const struct socket_handle 
 {
 	struct frontend *f = l->frontend;
 	struct session *s;
-	struct endpoint spent_to = {0};
+	uint32_t host_turn = 0;
 	int spent = -1;
 
 	if (timers_reserve(&w->timers, w->n_sessions + 1) < 0)
@@ -134,14 +134,15 @@ static struct session *session_new(struct worker *w, const struct socket_handle 
 	s = spent_take(w);
 	if (s) {
 		spent = s->spent;
-		spent_to = s->spent_to;
+		host_turn = s->host_turn;
 	} else if (!(s = malloc(sizeof(*s)))) {
 		return NULL;
 	}
 	*s = (struct session){
 	    .spent = spent,
-	    .spent_to = spent_to,
-	    .handle = {[CONN_CLIENT] = {HANDLE_CLIENT, fd, NULL}, [CONN_SERVER] = {HANDLE_SERVER, -1, NULL}},
+	    .host_turn = host_turn,
+	    .handle = {[CONN_CLIENT] = {HANDLE_CLIENT, fd, NULL},
+		       [CONN_SERVER] = {HANDLE_SERVER, -1, NULL}},
 	    .frontend = f,
 	    .seeker.backend = f->backend,
 	    .accepted_ns = w->now_ns,
@@ -200,7 +201,8 @@ static void serve(struct worker *w, struct session *s, bool watched)
 static void look(struct worker *w, struct session *s, bool watched)
 {
 	if (s->frontend->connectlog && s->phase != SESSION_INSPECTED)
-		log_connect(w, s->frontend, &s->client, s->target, s->handle[CONN_CLIENT].fd);
+		log_connect(w, s->frontend, &s->client, session_target(s),
+			    s->handle[CONN_CLIENT].fd);
 	switch (session_inspect(w, s)) {
 	case INSPECT_DONE:
 		s->phase = SESSION_SERVED;
@@ -230,7 +232,7 @@ void session_first_look(struct worker *w, struct session *s)
 void session_shake(struct worker *w, struct session *s)
 {
 	struct tls *tls = s->handle[CONN_CLIENT].tls;
-	struct endpoint to = s->target ? *s->target : (struct endpoint){0};
+	struct endpoint to = *session_target(s);
 	const struct connection_ends ends = {s->frontend, s->handle[CONN_CLIENT].fd, &s->client, &to, &s->store, s->bind};
 
 	switch (tls_handshake(tls)) {
@@ -284,17 +286,6 @@ enum greeting read_greeting(struct worker *w, const struct connection_ends *c)
 	return GREETING_READ;
 }
 
-static bool set_target(struct session *s, const struct endpoint *to)
-{
-	if (!to->family)
-		return true;
-	if (!s->target)
-		s->target = malloc(sizeof(*s->target));
-	if (s->target)
-		*s->target = *to;
-	return s->target;
-}
-
 static void refuse(struct worker *w, struct session *s)
 {
 	s->phase = SESSION_REFUSED;
@@ -304,12 +295,12 @@ static void refuse(struct worker *w, struct session *s)
 /* The rules of a connection, before and behind its PROXY header; false: it is refused. */
 static bool admit(struct worker *w, struct session *s, bool *greeting)
 {
-	struct endpoint to = s->target ? *s->target : (struct endpoint){0};
+	struct endpoint to = *session_target(s);
 	const struct connection_ends ends = {s->frontend, s->handle[CONN_CLIENT].fd, &s->client,
 					     &to, &s->store, s->bind};
 
 	if ((s->phase != SESSION_GREETED && !connection_admit(w, &ends, greeting)) ||
-	    (!*greeting && !connection_known(w, &ends)) || !set_target(s, &to)) {
+	    (!*greeting && !connection_known(w, &ends)) || !session_set_target(s, &to)) {
 		refuse(w, s);
 		return false;
 	}
@@ -333,7 +324,7 @@ void session_greet(struct worker *w, struct session *s, uint32_t events)
 	}
 	switch (read_greeting(w, &ends)) {
 	case GREETING_READ:
-		if (!set_target(s, &to)) {
+		if (!session_set_target(s, &to)) {
 			end_session(w, s, 'R', 'C');
 			return;
 		}

@@ -32,6 +32,7 @@ void conn_set_state(struct conn *c, enum conn_state state, uint64_t now_ns)
 		*server = (struct conn_side){.pending = pending, .active_ns = now_ns, .independent = server->independent};
 	} else if (state == CONN_OPEN) {
 		c->side[CONN_CLIENT].active_ns = server->active_ns = now_ns;
+		c->opened = true;
 	}
 	c->state = state;
 	c->since_ns = now_ns;

@@ -68,6 +68,7 @@ struct conn {
 	enum conn_state state;
 	struct conn_end_cause cause;
 	bool sooner; /* the deadline may have come nearer; bytes only put it off */
+	bool opened; /* it has been OPEN, since `since_ns` */
 	struct conn_side side[2];
 	uint64_t since_ns; /* when this state began */
 };

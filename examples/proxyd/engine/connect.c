@@ -172,11 +172,12 @@ void session_heard(struct worker *w, struct session *s, enum conn_end end, size_
 	struct pool *pool = s->seeker.backend->pool;
 	uint8_t *first = &pool->worker[w->index].clients_first;
 
-	if ((end == CONN_SERVER && n) || (s->ack_waits && w->now_ns - s->silent_ns >= ACK_WAITED_NS))
+	if ((end == CONN_SERVER && n) ||
+	    (s->ack_waits && s->conn.opened && w->now_ns - s->conn.since_ns >= ACK_WAITED_NS))
 		atomic_store_explicit(&pool->servers_first, true, memory_order_relaxed);
 	else if (n && *first < CLIENTS_SPEAK)
 		++*first;
-	s->silent_ns = 0;
+	s->silent = false;
 }
 
 static bool ack_may_wait(struct worker *w, const struct session *s)
@@ -193,18 +194,17 @@ static int session_connect(struct worker *w, struct session *s, const struct con
 	struct server *to = s->seeker.server;
 	const struct cfg_addr *a = server_addr(to);
 	struct endpoint host = plain_host(to, a), after;
-	int fd = spent_renew(s, &host), e;
+	int fd = spent_renew(w, s, &host), e;
 
 	s->renewed = fd >= 0;
-	s->spent_to = w->last_host = host;
-	s->silent_ns = host.family && !s->conn.side[CONN_CLIENT].bytes ? w->now_ns : 0;
-	s->ack_waits = s->silent_ns && ack_may_wait(w, s);
+	s->silent = host.family && !s->conn.side[CONN_CLIENT].bytes;
+	s->ack_waits = s->silent && ack_may_wait(w, s);
 	has_data |= s->ack_waits;
 	if (fd < 0) {
 		fd = server_connect(to, from, has_data);
 		after = plain_host(to, server_addr(to)); /* both may change meanwhile, by other threads */
 		if (memcmp(&after, &host, sizeof(host)) != 0)
-			s->spent_to.family = 0;
+			s->host_turn = 0;
 		return fd;
 	}
 	e = begin(fd, a, has_data);
@@ -253,12 +253,12 @@ bool server_introduce(int fd, const struct server *server, const struct handle *
 
 static struct connect_from from_client(const struct session *s)
 {
-	return (struct connect_from){s->handle[CONN_CLIENT].fd, &s->client, NULL, s->target};
+	return (struct connect_from){s->handle[CONN_CLIENT].fd, &s->client, NULL,
+				     session_target(s)};
 }
 
 static void connected(struct worker *w, struct session *s)
 {
-	s->connected_ns = w->now_ns;
 	observe(w, s->seeker.server, OBSERVED_CONNECTED);
 	conn_set_state(&s->conn, CONN_OPEN, w->now_ns);
 	s->conn.side[CONN_SERVER].writable = true;
@@ -411,7 +411,8 @@ static int introduce(struct session *s, bool failed)
 	if (!error && to->socks)
 		error = server_socks(fd, to, &from, &s->socks);
 	if (!error && to->send_proxy &&
-	    !server_introduce(fd, to, &s->handle[CONN_CLIENT], &s->client, s->target, s->store ? s->store->unique_id : NULL,
+	    !server_introduce(fd, to, &s->handle[CONN_CLIENT], &s->client, session_target(s),
+			      s->store ? s->store->unique_id : NULL,
 			      s->chunk[CONN_SERVER] || to->tls))
 		return EPIPE;
 	return error;

@@ -229,11 +229,13 @@ void count_session(struct worker *w, const struct session *s)
 	bool refused = s->conn.cause.who == 'P' && s->conn.cause.phase == 'R';
 	const struct seeker *k = refused ? &nowhere : &s->seeker;
 	struct counters *front = of_frontend(w, s->frontend), *back, *server;
-	const struct counted_bytes counted = s->counted ? *s->counted : (struct counted_bytes){0, 0};
+	const struct counted_bytes counted =
+	    s->more ? s->more->counted : (struct counted_bytes){0, 0};
 	uint64_t in = s->conn.side[CONN_CLIENT].bytes - counted.in, out = s->conn.side[CONN_SERVER].bytes - counted.out;
 	uint64_t queued_ns = seeker_queued_ns(k);
-	const uint64_t times[TIME_COUNT_] = {queued_ns / MS, ms(s->accepted_ns + queued_ns, s->connected_ns), 0,
-					     ms(s->accepted_ns, w->now_ns)};
+	const uint64_t times[TIME_COUNT_] = {
+	    queued_ns / MS, ms(s->accepted_ns + queued_ns, session_connected_ns(s)), 0,
+	    ms(s->accepted_ns, w->now_ns)};
 
 	if (s->phase == SESSION_REFUSED || s->phase == SESSION_GREETED) /* counted where it was */
 		return;
@@ -248,7 +250,7 @@ void count_session(struct worker *w, const struct session *s)
 	if (!k->server)
 		return;
 	server = counters_of(k->server->tally, w->index);
-	if (s->connected_ns)
+	if (session_connected_ns(s))
 		count_times(server, times);
 	add_bytes(server, in, out);
 }
@@ -287,14 +289,14 @@ static void count_moved(struct worker *w, const struct frontend *f, struct tally
 static void count_session_now(struct worker *w, struct session *s)
 {
 	uint64_t in = s->conn.side[CONN_CLIENT].bytes, out = s->conn.side[CONN_SERVER].bytes;
-	struct exchange *x = s->tunnel;
+	struct exchange *x = session_tunnel(s);
 
-	if (!x && !s->counted && !(s->counted = calloc(1, sizeof(*s->counted))))
+	if (!session_more(s))
 		return;
 	if (x)
 		count_moved(w, s->frontend, s->listener, &s->seeker, x->bytes_in + in, x->bytes + out, &x->counted);
 	else
-		count_moved(w, s->frontend, s->listener, &s->seeker, in, out, s->counted);
+		count_moved(w, s->frontend, s->listener, &s->seeker, in, out, &s->more->counted);
 }
 
 void count_continuously(struct worker *w)

@@ -497,6 +497,14 @@ struct counted_bytes {
 	uint64_t in, out;
 };
 
+/* What few sessions have. */
+struct session_more {
+	struct exchange *tunnel; /* of the HTTP request that made it; NULL: a TCP session */
+	struct pace *pace;	 /* NULL: no bandwidth limit */
+	struct endpoint target;	 /* where the client wanted to go; of family 0: ask the socket */
+	struct counted_bytes counted;
+};
+
 /* What is idle is many: each byte here is one for every connection. */
 struct session {
 	struct conn conn;
@@ -508,29 +516,52 @@ struct session {
 	struct seeker seeker;
 	LIST_ENTRY(session) entry;
 	TAILQ_ENTRY(session) link;	    /* of the list it is on */
-	uint64_t accepted_ns, connected_ns; /* connected: 0 while not */
-	struct exchange *tunnel; /* of the HTTP request that made it; NULL: a TCP session */
-	struct endpoint *target; /* where the client wanted to go; NULL: ask the socket */
-	struct endpoint client;	 /* both as a PROXY header says, if there was one */
-	uint16_t bind;		 /* number of its line */
-	uint8_t on;		 /* enum session_list */
-	bool bulk;		 /* full reads in a row: use the large buffer */
+	uint64_t accepted_ns;
+	struct rule_store *store;  /* NULL: no rules */
+	struct session_more *more; /* NULL: nothing of that */
+	struct endpoint client;	   /* as a PROXY header says, if there was one */
+	uint16_t bind;		   /* number of its line */
+	uint8_t on;		   /* enum session_list */
+	uint8_t phase;		   /* enum session_phase */
 	uint8_t full_reads;
-	bool asks_room[2];	  /* epoll tells when that end takes more */
-	bool shaking;		  /* the client's TLS handshake is not done */
 	uint8_t socks;		  /* of server_socks() */
-	bool logged;		  /* option logasap: its line is written */
-	uint8_t phase;		  /* enum session_phase */
-	bool inspects_answer;	  /* tcp-response rules have not let it pass yet */
-	bool ack_waits;		  /* `silent_ns` is not 0, and the server learns of us with the client's first bytes */
-	bool renewed;		  /* its server's socket was `spent`: it is in epoll already */
+	bool asks_room[2];	  /* epoll tells when that end takes more */
+	bool bulk : 1;		  /* full reads in a row: use the large buffer */
+	bool shaking : 1;	  /* the client's TLS handshake is not done */
+	bool logged : 1;	  /* option logasap: its line is written */
+	bool inspects_answer : 1; /* tcp-response rules have not let it pass yet */
+	bool silent : 1;	  /* connected before either end had said anything, and neither has yet */
+	bool ack_waits : 1;	  /* and the server learns of us with the client's first bytes */
+	bool renewed : 1;	  /* its server's socket was `spent`: it is in epoll already */
 	int spent;		  /* the socket of an earlier session, or the one it leaves, see spent.c; -1: none */
-	struct endpoint spent_to; /* the host its server's socket is for, if another session may have that; else of family 0 */
-	uint64_t silent_ns;	  /* when it began to connect, if neither end has said anything yet; else 0 */
-	struct rule_store *store; /* NULL: no rules */
-	struct counted_bytes *counted; /* NULL: nothing is counted before its end */
-	struct pace *pace;	       /* NULL: no bandwidth limit */
+	uint32_t host_turn;	  /* worker's, when it connected; 0: no other session may have its server's socket */
 };
+
+_Static_assert(sizeof(void *) != 8 || sizeof(struct session) <= 280,
+	       "what an idle connection takes: malloc gives 288 or 304 bytes");
+
+static inline struct exchange *session_tunnel(const struct session *s)
+{
+	return s->more ? s->more->tunnel : NULL;
+}
+
+static inline struct pace *session_pace(const struct session *s)
+{
+	return s->more ? s->more->pace : NULL;
+}
+
+static inline const struct endpoint *session_target(const struct session *s)
+{
+	static const struct endpoint untold;
+
+	return s->more ? &s->more->target : &untold;
+}
+
+/* 0: it never was. */
+static inline uint64_t session_connected_ns(const struct session *s)
+{
+	return s->conn.opened ? s->conn.since_ns : 0;
+}
 
 /* ---- A worker ---- */
 
@@ -564,7 +595,8 @@ struct worker {
 	uint64_t fd_warned_ns, tls_warned_ns;
 	uint64_t dice; /* how often rules were run: for their random numbers */
 	unsigned n_sessions, n_spent;
-	struct endpoint last_host; /* see spent_leave() */
+	struct endpoint last_host; /* a session went to; see spent_leave() */
+	uint32_t host_turn;	   /* how often that was another one; never 0 */
 	/* naps */
 	unsigned last_batch;
 	uint64_t rate_since_ns, rate_events, rate; /* events per second */

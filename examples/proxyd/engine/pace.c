@@ -58,10 +58,10 @@ void pace_set(struct pace **p, struct bandwidth_order order[2], const uint64_t m
 {
 	if (!order[0].filter && !order[1].filter)
 		return;
-	if (!*p)
+	if (p && !*p)
 		*p = calloc(1, sizeof(**p));
 	for (int i = 0; i < 2; i++) {
-		if (*p && order[i].filter)
+		if (p && *p && order[i].filter)
 			set(&(*p)->way[i], &order[i], moved[i], now_ns);
 		else if (order[i].entry)
 			table_release(order[i].filter->table->table, order[i].entry);

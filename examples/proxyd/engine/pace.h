@@ -30,7 +30,7 @@ struct pace {
 
 /*
  * What rules ask for; `moved` bytes until now. What is asked for already goes on as it is. Takes the entries of the
- * orders. Without memory there is no limit.
+ * orders. Without memory, or with p NULL, there is no limit.
  */
 void pace_set(struct pace **p, struct bandwidth_order order[2], const uint64_t moved[2],
 	      uint64_t now_ns);

@@ -95,7 +95,7 @@ static bool may_read(struct worker *w, struct session *s, enum conn_end end)
 /* How much of it may be read now; 0: a bandwidth limit holds it. */
 static size_t room_of(struct worker *w, struct session *s, enum conn_end end)
 {
-	size_t n = pace_room(s->pace, end, s->conn.side[end].bytes, w->now_ns);
+	size_t n = pace_room(session_pace(s), end, s->conn.side[end].bytes, w->now_ns);
 
 	if (!n) {
 		s->conn.side[end].readable = false;
@@ -109,8 +109,8 @@ static bool may_pass(struct worker *w, const struct session *s, enum conn_end en
 {
 	const struct conn_side *from = &s->conn.side[end], *to = &s->conn.side[other(end)];
 
-	return s->bulk && !s->pace && !from->urgent && !from->hup && s->conn.state == CONN_OPEN &&
-	       to->writable && !to->pending && !to->broken &&
+	return s->bulk && !session_pace(s) && !from->urgent && !from->hup &&
+	       s->conn.state == CONN_OPEN && to->writable && !to->pending && !to->broken &&
 	       pipe_suits(w, &s->handle[end], &s->handle[other(end)], UINT64_MAX);
 }
 
@@ -175,14 +175,14 @@ static ssize_t relay_copy(struct worker *w, struct session *s, enum conn_end end
 
 static void relay_read(struct worker *w, struct session *s, enum conn_end end)
 {
-	size_t room = s->pace ? room_of(w, s, end) : SIZE_MAX;
+	size_t room = session_pace(s) ? room_of(w, s, end) : SIZE_MAX;
 	ssize_t n;
 
 	if (!room)
 		return;
 	n = may_pass(w, s, end) ? relay_pass(w, s, end) : relay_copy(w, s, end, room);
 	if (n > 0) {
-		if (s->silent_ns)
+		if (s->silent)
 			session_heard(w, s, end, (size_t)n);
 		return;
 	}

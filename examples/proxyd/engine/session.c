@@ -11,13 +11,30 @@
 #include <string.h>
 #include <unistd.h>
 
+struct session_more *session_more(struct session *s)
+{
+	if (!s->more)
+		s->more = calloc(1, sizeof(*s->more));
+	return s->more;
+}
+
+bool session_set_target(struct session *s, const struct endpoint *to)
+{
+	if (!to->family)
+		return true;
+	if (!session_more(s))
+		return false;
+	s->more->target = *to;
+	return true;
+}
+
 /* The client's are the frontend's, the others the backend's; put together in `space` if they must. */
 static const struct conn_timeouts *timeouts(const struct session *s, struct conn_timeouts *space)
 {
 	const struct backend *b = s->seeker.backend;
 	const struct frontend *f = s->frontend;
 
-	uint64_t tunnel_ns = s->tunnel ? s->tunnel->tunnel_ns : 0; /* set-timeout */
+	uint64_t tunnel_ns = session_tunnel(s) ? session_tunnel(s)->tunnel_ns : 0; /* set-timeout */
 
 	if (!b || (b == f->backend && !tunnel_ns))
 		return &f->timeout;
@@ -33,11 +50,12 @@ static uint64_t deadline_of(const struct session *s)
 {
 	struct conn_timeouts space;
 	const struct conn_timeouts *t = timeouts(s, &space);
+	const struct pace *pace = session_pace(s);
 	uint64_t inspected = s->store ? session_inspect_deadline(s) : CONN_NEVER;
 	uint64_t deadline;
 
-	if (s->pace && pace_until(s->pace) != UINT64_MAX)
-		deadline = pace_until(s->pace);
+	if (pace && pace_until(pace) != UINT64_MAX)
+		deadline = pace_until(pace);
 	else if (s->phase == SESSION_SERVED && !s->shaking)
 		deadline = conn_deadline(&s->conn, t);
 	else {
@@ -119,7 +137,7 @@ static void read_on(struct worker *w, struct session *s)
 
 void session_expired(struct worker *w, struct session *s)
 {
-	struct endpoint to = s->target ? *s->target : (struct endpoint){0};
+	struct endpoint to = *session_target(s);
 	const struct connection_ends ends = {s->frontend, s->handle[CONN_CLIENT].fd, &s->client, &to, &s->store, s->bind};
 	struct conn_timeouts space;
 	uint64_t deadline = deadline_of(s);
@@ -133,7 +151,7 @@ void session_expired(struct worker *w, struct session *s)
 		inspected_long_enough(w, s);
 		return;
 	}
-	if (s->pace && pace_wake(s->pace, w->now_ns)) {
+	if (session_pace(s) && pace_wake(session_pace(s), w->now_ns)) {
 		read_on(w, s);
 		return;
 	}
@@ -208,9 +226,12 @@ void session_forget(struct worker *w, struct session *s)
 	close_end(s, CONN_SERVER);
 	seeker_fini(&s->seeker);
 	session_ask_name_end(s);
-	free(s->target);
-	free(s->counted);
-	pace_free(&s->pace, (const uint64_t[]){s->conn.side[CONN_CLIENT].bytes, s->conn.side[CONN_SERVER].bytes}, w->now_ns);
+	if (s->more)
+		pace_free(&s->more->pace,
+			  (const uint64_t[]){s->conn.side[CONN_CLIENT].bytes,
+					     s->conn.side[CONN_SERVER].bytes},
+			  w->now_ns);
+	free(s->more);
 	rule_store_free(s->store);
 	LIST_REMOVE(s, entry);
 	session_list(w, s, SESSION_ON_DEAD);
@@ -222,7 +243,7 @@ void session_close(struct worker *w, struct session *s)
 
 	if (s->on == SESSION_ON_DEAD)
 		return;
-	if (s->tunnel) {
+	if (session_tunnel(s)) {
 		tunnel_closed(w, s);
 	} else {
 		count_session(w, s);
@@ -232,7 +253,7 @@ void session_close(struct worker *w, struct session *s)
 	}
 	if (s->store && !s->conn.side[CONN_CLIENT].bytes) /* was looked at only: a close with bytes unread is a reset */
 		(void)!recv(s->handle[CONN_CLIENT].fd, w->scratch, sizeof(w->scratch), MSG_DONTWAIT);
-	if (s->silent_ns)
+	if (s->silent)
 		session_heard(w, s, CONN_CLIENT, 0);
 	seeker_leave_queue(w, &s->seeker);
 	close_end(s, CONN_CLIENT);

@@ -75,7 +75,7 @@ static void prepare(struct worker *w, struct session *s, struct session_view *v,
 	*v = (struct session_view){w, s, false};
 	run_prepare(w, s->frontend, s->seeker.backend, r, scratch);
 	r->source = run_end_of(&s->client);
-	r->destination = run_destination(s->target, s->handle[CONN_CLIENT].fd);
+	r->destination = run_destination(session_target(s), s->handle[CONN_CLIENT].fd);
 	r->client_tls = s->handle[CONN_CLIENT].tls;
 	r->server_tls = s->handle[CONN_SERVER].tls;
 	run_know_client(r, s->store);
@@ -91,15 +91,6 @@ static void prepare(struct worker *w, struct session *s, struct session_view *v,
 		r->server.name = s->seeker.server->name;
 }
 
-static bool keep_target(struct session *s, const struct endpoint *to)
-{
-	if (!s->target)
-		s->target = malloc(sizeof(*s->target));
-	if (s->target)
-		*s->target = *to;
-	return s->target;
-}
-
 static bool keep_ends(struct session *s, const struct run *r)
 {
 	struct endpoint to = run_endpoint(&r->destination);
@@ -107,7 +98,7 @@ static bool keep_ends(struct session *s, const struct run *r)
 	if (!r->moved)
 		return true;
 	s->client = run_endpoint(&r->source);
-	return keep_target(s, &to);
+	return session_set_target(s, &to);
 }
 
 static enum inspection over(struct worker *w, struct session *s, char who, char phase)
@@ -115,6 +106,16 @@ static enum inspection over(struct worker *w, struct session *s, char who, char 
 	conn_end(&s->conn, who, phase);
 	session_close(w, s);
 	return INSPECT_OVER;
+}
+
+static void limit(struct worker *w, struct session *s, struct verdict *v)
+{
+	struct session_more *more = session_more(s);
+
+	pace_set(
+	    more ? &more->pace : NULL, v->bandwidth,
+	    (const uint64_t[]){s->conn.side[CONN_CLIENT].bytes, s->conn.side[CONN_SERVER].bytes},
+	    w->now_ns);
 }
 
 /* Runs them, from behind a do-resolve that is done, and does what they say but for the verdict itself. */
@@ -125,7 +126,8 @@ static void run_rules(struct worker *w, struct session *s, const struct rules *r
 		rules_run_on(s->store->resolved, r, v);
 	else
 		rules_run(rules, r, v);
-	pace_set(&s->pace, v->bandwidth, (const uint64_t[]){s->conn.side[CONN_CLIENT].bytes, s->conn.side[CONN_SERVER].bytes}, w->now_ns);
+	if (v->bandwidth[0].filter || v->bandwidth[1].filter)
+		limit(w, s, v);
 	seeker_prioritize(&s->seeker, v);
 	if (v->log_level >= 0)
 		s->store->log_level = (int8_t)(v->log_level + 1);

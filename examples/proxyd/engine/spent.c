@@ -40,8 +40,8 @@ void spent_leave(struct worker *w, struct session *s)
 	struct handle *h = &s->handle[CONN_SERVER];
 	const struct conn_side *side = &s->conn.side[CONN_SERVER];
 
-	if (!s->spent_to.family || s->spent >= 0 || h->fd < 0 || h->tls || !side->eof ||
-	    side->broken || s->conn.cause.who != '-' || !is_same(&s->spent_to, &w->last_host))
+	if (s->host_turn != w->host_turn || s->spent >= 0 || h->fd < 0 || h->tls || !side->eof ||
+	    side->broken || s->conn.cause.who != '-')
 		return;
 	if (!side->shut)
 		handle_shutdown(h);
@@ -109,13 +109,29 @@ struct session *spent_take(struct worker *w)
 	return s;
 }
 
-int spent_renew(struct session *s, const struct endpoint *host)
+/* Which turn it is of the hosts, counted from 1: with another host begins another. 0: of none. */
+static uint32_t turn_of(struct worker *w, const struct endpoint *host)
+{
+	if (!host->family)
+		return 0;
+	if (!is_same(host, &w->last_host)) {
+		w->last_host = *host;
+		if (++w->host_turn == 0)
+			w->host_turn = 1;
+	}
+	return w->host_turn;
+}
+
+int spent_renew(struct worker *w, struct session *s, const struct endpoint *host)
 {
 	const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+	uint32_t before = s->host_turn;
 	int fd = s->spent;
 
 	s->spent = -1;
-	if (fd < 0 || (host->family && is_same(host, &s->spent_to) && !call_connect(fd, &nowhere, sizeof(nowhere))))
+	s->host_turn = turn_of(w, host);
+	if (fd < 0 || (s->host_turn && s->host_turn == before &&
+		       !call_connect(fd, &nowhere, sizeof(nowhere))))
 		return fd;
 	call_close(fd);
 	return -1;

@@ -554,6 +554,7 @@ int worker_new(struct engine *e, unsigned index, struct worker **ret)
 	memset(w, 0, offsetof(struct worker, scratch));
 	w->engine = e;
 	w->index = index;
+	w->host_turn = 1;
 	w->accept_retry_ns = w->defer_check_ns = w->spent_drop_ns = w->count_ns = w->alarm_ns = TIMER_NEVER;
 	w->pipe[0] = w->pipe[1] = -1;
 	w->log_fd[0] = w->log_fd[1] = w->log_fd[2] = -1;

@@ -235,11 +235,14 @@ bool spent_keep(struct worker *w, struct session *s);
 /* An event of such a socket. */
 void spent_event(struct worker *w, struct session *s);
 
-/* A session to be written anew, but for `spent` and `spent_to`; NULL: there is none. */
+/* A session to be written anew, but for `spent` and `host_turn`; NULL: there is none. */
 struct session *spent_take(struct worker *w);
 
-/* Its socket, as if new, and in epoll; -1: there is none for this host. */
-int spent_renew(struct session *s, const struct endpoint *host);
+/*
+ * It is about to connect to that host; of family 0: by a socket with settings of its own. A socket that was left, as if new,
+ * and in epoll; -1: there is none for it.
+ */
+int spent_renew(struct worker *w, struct session *s, const struct endpoint *host);
 
 /* Closes all that were left. */
 void spent_drop(struct worker *w);
@@ -374,6 +377,11 @@ int session_watch(struct worker *w, struct session *s, enum conn_end end);
 
 /* Nothing is left to do now: epoll, or the clock, tells when there is. */
 void session_wait(struct worker *w, struct session *s);
+
+/* NULL: no memory. */
+struct session_more *session_more(struct session *s);
+/* False: no memory. */
+bool session_set_target(struct session *s, const struct endpoint *to);
 
 void session_arm(struct worker *w, struct session *s);
 void session_expired(struct worker *w, struct session *s);

@@ -108,7 +108,7 @@ static struct seen see_session(const struct session *s)
 	    .frontend = s->frontend,
 	    .seeker = &s->seeker,
 	    .began_ns = s->accepted_ns,
-	    .proto = s->tunnel ? "tunnel" : "tcp",
+	    .proto = session_tunnel(s) ? "tunnel" : "tcp",
 	    .state = tcp_state_name(s),
 	    .in = s->conn.side[CONN_CLIENT].bytes,
 	    .out = s->conn.side[CONN_SERVER].bytes,

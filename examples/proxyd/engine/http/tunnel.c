@@ -12,9 +12,11 @@ void exchange_tunnel(struct worker *w, struct exchange *x)
 	struct client *c = x->client;
 	struct link *l = x->link;
 	struct session *s = calloc(1, sizeof(*s));
+	struct session_more *more = s ? session_more(s) : NULL;
 	struct conn_side *client, *server;
 
-	if (!s) {
+	if (!more) {
+		free(s);
 		exchange_fail(w, x, 0, 'R', 'D');
 		return;
 	}
@@ -42,14 +44,13 @@ void exchange_tunnel(struct worker *w, struct exchange *x)
 	s->accepted_ns = c->accepted_ns;
 	s->store = c->store;
 	c->store = NULL;
-	s->connected_ns = x->connected_ns;
 	s->timer.owner = TIMER_SESSION;
-	s->tunnel = x;
+	more->tunnel = x;
 	s->spent = -1;
 	s->asks_room[CONN_CLIENT] = s->asks_room[CONN_SERVER] = true;
 	if (x->pace)
 		pace_restart(x->pace, (const uint64_t[]){x->bytes_in, x->bytes}, w->now_ns);
-	s->pace = x->pace;
+	more->pace = x->pace;
 	x->pace = NULL;
 	LIST_INSERT_HEAD(&w->sessions, s, entry);
 	l->h.fd = -1;
@@ -67,9 +68,9 @@ void exchange_tunnel(struct worker *w, struct exchange *x)
 
 void tunnel_closed(struct worker *w, struct session *s)
 {
-	struct exchange *x = s->tunnel;
+	struct exchange *x = s->more->tunnel;
 
-	s->tunnel = NULL;
+	s->more->tunnel = NULL;
 	x->cause = s->conn.cause;
 	x->seeker.server = s->seeker.server; /* to be named */
 	x->bytes += s->conn.side[CONN_SERVER].bytes;
@@ -87,7 +88,7 @@ void tunnel_closed(struct worker *w, struct session *s)
 		    false,
 		};
 
-		http_log(&v, &s->client, s->target, s->handle[CONN_CLIENT].fd);
+		http_log(&v, &s->client, session_target(s), s->handle[CONN_CLIENT].fd);
 	}
 	x->seeker.server = NULL;
 	exchange_free(w, x);

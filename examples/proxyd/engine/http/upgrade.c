@@ -47,8 +47,7 @@ void session_upgrade(struct worker *w, struct session *s, bool watched)
 	c->accepted_ns = c->idle_ns = s->accepted_ns;
 	c->since_ns = w->now_ns;
 	c->from = s->client;
-	if (s->target)
-		c->to = *s->target;
+	c->to = *session_target(s);
 	hand_over(s, c);
 	LIST_INSERT_HEAD(&w->http->clients, c, entry);
 	session_forget(w, s);

@@ -184,7 +184,8 @@ void session_facts(const void *of, struct log_facts *f)
 	const struct session_view *v = of;
 	const struct session *s = v->s;
 	struct worker *w = v->w;
-	uint64_t queued_at = s->accepted_ns + seeker_queued_ns(&s->seeker);
+	uint64_t queued_at = s->accepted_ns + seeker_queued_ns(&s->seeker),
+		 connected_ns = session_connected_ns(s);
 
 	counts(w, s->frontend, &s->seeker, v->early, f);
 	of_store(s->store, f);
@@ -192,15 +193,16 @@ void session_facts(const void *of, struct log_facts *f)
 	of_rules(w, s->frontend, s->bind, s->store, &s->seeker, f);
 	if (f->asks_rare && s->seeker.backend) {
 		f->server_timeout = timeout(s->seeker.backend->timeout.server_ns);
-		f->tunnel_timeout = or_else(s->tunnel ? s->tunnel->tunnel_ns : 0, s->seeker.backend->timeout.tunnel_ns);
+		f->tunnel_timeout = or_else(session_tunnel(s) ? session_tunnel(s)->tunnel_ns : 0,
+					    s->seeker.backend->timeout.tunnel_ns);
 	}
 	f->accepted = f->began = ago(&f->accepted, w->now_ns - s->accepted_ns);
 	f->early = v->early;
 	f->handshake = f->idle = 0;
 	f->request = f->response = -1;
 	f->queue = s->seeker.server || seeker_queued_ns(&s->seeker) ? ms(s->accepted_ns, queued_at) : -1;
-	f->connect = s->connected_ns ? ms(queued_at, s->connected_ns) : -1;
-	f->data = s->connected_ns ? ms(s->connected_ns, w->now_ns) : -1;
+	f->connect = connected_ns ? ms(queued_at, connected_ns) : -1;
+	f->data = connected_ns ? ms(connected_ns, w->now_ns) : -1;
 	f->total = f->active = f->user = ms(s->accepted_ns, w->now_ns);
 	f->bytes = s->conn.side[CONN_SERVER].bytes;
 	f->uploaded = s->conn.side[CONN_CLIENT].bytes;
@@ -218,7 +220,7 @@ static void session_run_facts(struct worker *w, struct session *s, bool early,
 	run_prepare(w, s->frontend, s->seeker.backend, r, scratch);
 	r->source = run_end_of(&s->client);
 	if (asks_destination(s->frontend)) /* it costs a call */
-		r->destination = run_destination(s->target, s->handle[CONN_CLIENT].fd);
+		r->destination = run_destination(session_target(s), s->handle[CONN_CLIENT].fd);
 	r->ended = true;
 	run_know_client(r, s->store);
 	r->client_fd = s->handle[CONN_CLIENT].fd;
