@@ -69,10 +69,10 @@ int main(int argc, char **argv)
 	ha_vrrp_link_add(link, v);
 	for (ha_vrrp_start(v, now()); !ended; ha_vrrp_link_dispatch(link, now())) {
 		struct pollfd p = {.fd = ha_vrrp_link_fd(link), .events = POLLIN};
-		uint64_t t = now(), due = ha_vrrp_link_deadline(link), ns = due > t ? due - t : 0;
-		struct timespec wait = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+		uint64_t t = now(), due = ha_vrrp_link_deadline(link);
+		uint64_t ms = due > t ? (due - t) / 1000000 + 1 : 0;
 
-		ppoll(&p, 1, &wait, NULL);
+		poll(&p, 1, ms < 1000 ? (int)ms : 1000);
 	}
 	ha_vrrp_stop(v, now());
 	ha_vrrp_link_free(link);

@@ -64,11 +64,14 @@ for header in "$tmp"/prefix/include/lib*/*.h; do
 done
 echo "each public header alone: C11 and C++17"
 
+# As README says it: no -std, no macro. What a program does not ask for, it does not get.
 for source in "$root"/examples/hello/*.c; do
     mapfile -t packages < <(grep -oE '^#include <lib(ha|sched|health)/' "$source" | grep -oE 'lib[a-z]+' | sort -u)
     read -ra cflags < <(flags --cflags "${packages[@]}")
     read -ra libs < <(flags --libs "${packages[@]}")
-    cc -std=c11 -D_GNU_SOURCE "${strict[@]}" "${cflags[@]}" -o hello "$source" "${libs[@]}"
+    cc "${strict[@]}" "${cflags[@]}" -o hello "$source" "${libs[@]}"
+    others=$(readelf -d hello | grep NEEDED | grep -vE "\[(libc|${packages[0]})\.so\." || true)
+    [ -z "$others" ] || { echo "${source##*/} needs more than ${packages[*]}: $others" && exit 1; }
     lines=$(wc -l <"$source")
     [ "$lines" -le 80 ] || { echo "${source##*/}: $lines lines, 80 is the limit of a hello program" && exit 1; }
     echo "examples/hello/${source##*/}: builds outside the tree, $lines lines"
