@@ -7,11 +7,11 @@
  *	I4  the members of a group are Active together
  *	I5  addresses are held exactly while Active
  *	I6  to Active: advert, addresses, announcement; away from it: addresses first
- *	I7  a rejected packet changes one counter and nothing else (host.c)
+ *	I7  a rejected packet changes one counter and nothing else (hear.c)
  *	I8  adverts keep their beat, whatever is received, and answers to it are few
- *	I9  nothing is allocated while it runs (host.c)
+ *	I9  nothing is allocated while it runs (call.c)
  *	I10 a client's packets reach the Active
- *	I11 an upgrade is not noticed (host.c)
+ *	I11 an upgrade is not noticed (upgrade.c)
  *	I12 nobody is displaced before preempt_delay
  *	I13 without preemption nobody is displaced but by an owner
  * I9 says "bounded work", too: HA_VRRP_MAX_ROUND and the queue assert it inside the engine.

@@ -13,11 +13,12 @@
  * A failure names the invariant (invariants.c lists them), is made small (shrink.c), and prints its trace and the
  * command that replays it. The same command is the same run, byte for byte.
  *
- *	plan.c what a seed decides      world.c clock, acts            host.c a node: process, kernel, clock
- *	network.c links, clients        faults.c, hostile.c evil       invariants.c I1 .. I13
- *	model.c the naive model         lockstep.c beside the engine   coverage.c what was met
- *	shrink.c small failures         plant.c mistakes to be found   alloc.c counts allocations
- *	upgrade.c the next process
+ *	plan.c what a seed decides      world.c time, acts             host.c a node and its process
+ *	clock.c a node's clocks         call.c into the engine         callback.c and out of it
+ *	hear.c packets that arrive      network.c links, clients       faults.c, hostile.c evil
+ *	invariants.c I1 .. I13          model.c the naive model        lockstep.c beside the engine
+ *	coverage.c what was met         shrink.c small failures        plant.c mistakes to be found
+ *	alloc.c counts allocations      upgrade.c the next process
  */
 #include "world.h"
 

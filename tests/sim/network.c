@@ -12,8 +12,6 @@
 #include "base/cursor.h"
 #include "vrrp/auth.h"
 
-enum { FOR_RATE = 300, FOR_PACKET, FOR_ANNOUNCE };
-
 /* ---- packets ---- */
 
 struct packet *packet_new(struct world *w)

@@ -58,7 +58,7 @@ static uint64_t mix(uint64_t x) /* the end of SplitMix64 */
 	return x ^ x >> 31;
 }
 
-struct dice dice_for(uint64_t seed, uint64_t purpose, uint64_t index)
+struct dice dice_for(uint64_t seed, enum purpose purpose, uint64_t index)
 {
 	return (struct dice){mix(mix(mix(seed) + purpose) + index)};
 }
@@ -81,8 +81,6 @@ bool dice_of_1000(struct dice *d, unsigned n)
 }
 
 /* ---- drawing ---- */
-
-enum { FOR_SHAPE, FOR_VR, FOR_STEP };
 
 bool plan_has(const struct plan *p, enum evil e)
 {

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FOR_FINALE = 100, FOR_LATE };
-
 bool world_has_node(const struct world *w, unsigned node)
 {
 	return node < w->plan.n_nodes && (w->plan.nodes >> node & 1);

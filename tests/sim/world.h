@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The world of a run, as its files share it: plan.c (what a seed decides), world.c (clock, events, the
- * acts), host.c (nodes and what they do for their routers), network.c (links, switches, clients), faults.c
- * (what goes wrong), hostile.c (bad packets), invariants.c, model.c, coverage.c, shrink.c, plant.c.
+ * acts), host.c (nodes; more of them in host.h), network.c (links, switches, clients), faults.c (what goes
+ * wrong), hostile.c (bad packets), invariants.c, model.c, coverage.c, shrink.c, plant.c.
  */
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H
@@ -35,8 +35,21 @@ struct dice {
 	uint64_t state;
 };
 
-/* Dice for one purpose: what is left out of a run does not change how the rest falls. */
-struct dice dice_for(uint64_t seed, uint64_t purpose, uint64_t index);
+/*
+ * Dice for one purpose: what is left out of a run does not change how the rest falls. The numbers are part of
+ * what a seed means.
+ */
+enum purpose {
+	FOR_SHAPE,
+	FOR_VR,
+	FOR_FINALE = 100,
+	FOR_LATENESS = 200,
+	FOR_SEND_ERROR,
+	FOR_RATE = 300,
+	FOR_PACKET,
+	FOR_ANNOUNCE,
+};
+struct dice dice_for(uint64_t seed, enum purpose purpose, uint64_t index);
 uint64_t dice_throw(struct dice *d);
 uint64_t dice_below(struct dice *d, uint64_t n); /* 0..n-1; 0 when n is 0 */
 bool dice_of_1000(struct dice *d, unsigned n);
@@ -346,9 +359,8 @@ enum {
 };
 void note(struct world *w, enum note what, const struct router *r, uint64_t a, uint64_t b);
 
-/* host.c */
-void host_arm(struct router *r); /* its timer, as the engine asks */
-void host_make(struct node *n);	 /* the process: its objects, without a word on the wire */
+/* host.c: the node and its process */
+void host_make(struct node *n); /* its objects, without a word on the wire */
 void host_boot(struct node *n);
 void host_free(struct node *n);
 void host_power_off(struct node *n);
@@ -357,10 +369,16 @@ void host_start(struct node *n);
 void host_stop(struct node *n);
 void host_stall(struct node *n, uint64_t length_ns, bool suspended);
 void host_wake(struct node *n);
-void host_serve(struct router *r);
+struct ha_ip host_source(const struct plan *p, unsigned vr, unsigned node);
+struct ha_ip host_address(const struct plan *p, unsigned vr, unsigned i);
+
+/* clock.c */
+uint64_t local_ns(const struct node *n, uint64_t true_ns);
+
+/* call.c: what the process tells the engine */
+void host_arm(struct router *r); /* its timer, as the engine asks */
 void host_punctual(struct world *w);
-void host_hears(struct packet *p);
-int host_receive(struct router *r, const struct packet *p);
+void host_serve(struct router *r);
 void host_set_fault(struct router *r, uint32_t bit, bool on);
 void host_set_priority(struct node *n, unsigned group, unsigned vr, unsigned priority);
 void host_set_source(struct router *r, const struct ha_ip *source);
@@ -371,9 +389,10 @@ void host_resync(struct node *n);
 void host_peer_down(struct router *r, const struct ha_ip *peer);
 void host_saw(struct router *r, const struct ha_vrrp_sighting *s);
 void host_track(struct node *n, unsigned group, unsigned vr, unsigned tracker, int weight, bool up);
-uint64_t local_ns(const struct node *n, uint64_t true_ns);
-struct ha_ip host_source(const struct plan *p, unsigned vr, unsigned node);
-struct ha_ip host_address(const struct plan *p, unsigned vr, unsigned i);
+
+/* hear.c */
+void host_hears(struct packet *p);
+int host_receive(struct router *r, const struct packet *p);
 
 /* upgrade.c */
 void host_upgrade(struct node *n, bool reconfigured);
@@ -409,7 +428,7 @@ void hostile_packet(struct world *w, struct router *r, struct dice *d);
 void lockstep_init(struct router *r);
 void lockstep(struct router *r, enum cause cause, const struct packet *p);
 
-/* invariants.c: hooks of host.c, and what holds in an act of world.c */
+/* invariants.c: hooks of call.c, callback.c and hear.c, and what holds in an act of world.c */
 void invariants_after(struct router *r);
 void invariants_sent(struct router *r, uint8_t priority);
 void invariants_changed(struct router *r, const struct ha_vrrp_change *c);
