@@ -2,27 +2,7 @@
 /* Allocations: each one may fail, and picking makes none. */
 #include "support.h"
 
-static long fail_in = -1; /* so many succeed, then one fails; below 0: all succeed */
-static size_t allocations, bytes;
-
-void *__real_calloc(size_t n, size_t size);
-void *__real_reallocarray(void *p, size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_reallocarray(void *p, size_t n, size_t size);
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	allocations++;
-	bytes += n * size;
-	return fail_in >= 0 && fail_in-- == 0 ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_reallocarray(void *p, size_t n, size_t size)
-{
-	allocations++;
-	bytes += n * size;
-	return fail_in >= 0 && fail_in-- == 0 ? NULL : __real_reallocarray(p, n, size);
-}
+#include "tests/support/fail_memory.h"
 
 static int no_row(const struct lb_explanation *e, void *userdata)
 {
@@ -131,12 +111,12 @@ static void a_group_of_one_server_takes_a_page_at_most(void **state)
 {
 	struct lb_group *g;
 
-	bytes = 0;
+	allocated_bytes = 0;
 	g = GROUP("roundrobin", 1);
-	assert_true(bytes <= 4096);
-	bytes = 0;
+	assert_true(allocated_bytes <= 4096);
+	allocated_bytes = 0;
 	picker_of(g);
-	assert_true(bytes <= 4096);
+	assert_true(allocated_bytes <= 4096);
 	lb_group_free(g);
 }
 

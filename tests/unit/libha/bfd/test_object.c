@@ -6,23 +6,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-void *__real_calloc(size_t n, size_t size);
-void *__real_reallocarray(void *p, size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_reallocarray(void *p, size_t n, size_t size);
+#include "tests/support/fail_memory.h"
 
-static int allocations, fail_at;
 static struct rig r;
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return ++allocations == fail_at ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_reallocarray(void *p, size_t n, size_t size)
-{
-	return ++allocations == fail_at ? NULL : __real_reallocarray(p, n, size);
-}
 
 static int down(void **state)
 {
@@ -241,11 +227,10 @@ static void a_failed_allocation_is_enomem(void **state)
 	const struct ha_bfd_opts o = rig_opts();
 	struct ha_bfd *s = NULL;
 
-	allocations = 0;
-	fail_at = 1;
+	fail_in = 0;
 	assert_int_equal(ha_bfd_new(&o, &rig_ops, NULL, &s), -ENOMEM);
 	assert_null(s);
-	fail_at = 0;
+	fail_in = -1;
 }
 
 static void nothing_is_allocated_after_start(void **state)
@@ -253,7 +238,7 @@ static void nothing_is_allocated_after_start(void **state)
 	const struct ha_bfd_opts o = rig_opts();
 	struct peer good = peer_make(HA_BFD_UP, P, OURS), bad = good;
 	uint8_t buf[HA_BFD_FREEZE_SIZE];
-	int before;
+	size_t before;
 
 	bad.pkt[0] = 0;
 	rig_established(&r, &o);

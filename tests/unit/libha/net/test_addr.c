@@ -12,7 +12,7 @@
 #include "fake_nl.h"
 #include "nl/call.h"
 
-#include "../service/fail.h"
+#include "tests/support/fail_memory.h"
 
 struct place {
 	struct fake_nl *f;

@@ -6,7 +6,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#include "../service/fail.h"
+#include "tests/support/fail_memory.h"
 
 static void the_start_tells_everything_once(void **state)
 {

@@ -18,7 +18,7 @@
 
 #include "fake_nl.h"
 
-#include "../service/fail.h"
+#include "tests/support/fail_memory.h"
 
 static struct ha_ip ip(const char *text)
 {

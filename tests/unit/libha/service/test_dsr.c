@@ -11,7 +11,7 @@
 
 #include <libha/dsr.h>
 
-#include "fail.h"
+#include "tests/support/fail_memory.h"
 #include "nft/dsr_ruleset.h"
 #include "nft/read.h"
 #include "words.h"

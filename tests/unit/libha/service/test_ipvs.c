@@ -16,7 +16,7 @@
 
 #include <libha/ipvs.h>
 
-#include "fail.h"
+#include "tests/support/fail_memory.h"
 #include "ipvs/codec.h"
 #include "ipvs/config_codec.h"
 #include "words.h"

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "fail.h"
+#include "tests/support/fail_memory.h"
 #include "service/model.h"
 #include "words.h"
 

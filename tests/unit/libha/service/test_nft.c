@@ -10,7 +10,7 @@
 
 #include <libha/nft.h>
 
-#include "fail.h"
+#include "tests/support/fail_memory.h"
 #include "nft/expr.h"
 #include "nft/read.h"
 #include "nft/ruleset.h"

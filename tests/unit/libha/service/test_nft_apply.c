@@ -15,7 +15,7 @@
 #include <libha/nft.h>
 
 #include "../net/fake_nl.h"
-#include "fail.h"
+#include "tests/support/fail_memory.h"
 #include "flows.h"
 #include "nft/names.h"
 #include "words.h"

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "fail.h"
+#include "tests/support/fail_memory.h"
 #include "service/plan.h"
 #include "words.h"
 

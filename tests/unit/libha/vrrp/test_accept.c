@@ -16,7 +16,7 @@
 #include <libha/vrrp_accept.h>
 
 #include "../net/fake_nl.h"
-#include "../service/fail.h"
+#include "tests/support/fail_memory.h"
 #include "nft/names.h"
 
 #define NFT(type) (NFNL_SUBSYS_NFTABLES << 8 | (type))

@@ -6,25 +6,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/support/fail_memory.h"
+
 #define DOWN_100 (3 * S + 609375000)
 
-void *__real_calloc(size_t n, size_t size);
-void *__real_reallocarray(void *p, size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_reallocarray(void *p, size_t n, size_t size);
-
-static int allocations, fail_at;
 static struct rig r;
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return ++allocations == fail_at ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_reallocarray(void *p, size_t n, size_t size)
-{
-	return ++allocations == fail_at ? NULL : __real_reallocarray(p, n, size);
-}
 
 static int down(void **state)
 {
@@ -342,26 +328,24 @@ static int build_all(void)
 
 static void each_failed_allocation_is_enomem(void **state)
 {
-	int n;
+	size_t before = allocations;
+	long n;
 
-	fail_at = 0;
-	allocations = 0;
 	assert_int_equal(build_all(), 0);
-	n = allocations;
+	n = (long)(allocations - before);
 	assert_true(n >= 5);
-	for (int i = 1; i <= n; i++) {
-		allocations = 0;
-		fail_at = i;
+	for (long i = 0; i < n; i++) {
+		fail_in = i;
 		assert_int_equal(build_all(), -ENOMEM);
 	}
-	fail_at = 0;
+	fail_in = -1;
 }
 
 static void nothing_is_allocated_after_start(void **state)
 {
 	struct ha_vrrp_opts o = rig_opts();
 	struct peer good = peer_make(3, 50, "10.9.0.2", 100), bad = good;
-	int before;
+	size_t before;
 
 	bad.pkt[6]++;
 	rig_up(&r, &o);
