@@ -35,6 +35,30 @@ static int read_opts(const void *opts, bool with_path, struct health_login_opts 
 	return 0;
 }
 
+/* The options, and a dialogue that begins with the server's greeting. */
+static int begin(const void *opts, bool with_path, struct health_login_opts *ret,
+		 struct commands **ret_c)
+{
+	int r = read_opts(opts, with_path, ret);
+
+	if (r < 0)
+		return r;
+	*ret_c = mem_zalloc(sizeof(**ret_c));
+	if (!*ret_c)
+		return -ENOMEM;
+	commands_add(*ret_c, GREETING, NULL);
+	return 0;
+}
+
+/* As FTP and POP3 have it. */
+static void add_user(struct commands *c, const struct health_login_opts *o)
+{
+	if (!o->user)
+		return;
+	commands_add(c, USER, "USER ", o->user, "\r\n", NULL);
+	commands_add(c, PASS, "PASS ", o->password, "\r\n", NULL);
+}
+
 /* TLS, and a word over it when no login would show that the server hears what comes through. */
 static void add_starttls(struct commands *c, const struct health_login_opts *o, const char *command,
 			 const char *bye)
@@ -69,20 +93,13 @@ static int finish(struct commands *c, void **ret_config)
 static int ftp_setup(const void *opts, void **ret_config)
 {
 	struct health_login_opts o;
-	int r = read_opts(opts, true, &o);
 	struct commands *c;
+	int r = begin(opts, true, &o, &c);
 
 	if (r < 0)
 		return r;
-	c = mem_zalloc(sizeof(*c));
-	if (!c)
-		return -ENOMEM;
-	commands_add(c, GREETING, NULL);
 	add_starttls(c, &o, "AUTH TLS\r\n", "QUIT\r\n"); /* RFC 4217 §4 */
-	if (o.user) {
-		commands_add(c, USER, "USER ", o.user, "\r\n", NULL);
-		commands_add(c, PASS, "PASS ", o.password, "\r\n", NULL);
-	}
+	add_user(c, &o);
 	if (o.path) { /* servers refuse SIZE of a text, whose size depends on the line ends */
 		commands_add(c, TYPE, "TYPE I\r\n", NULL);
 		commands_add(c, FIND, "SIZE ", o.path, "\r\n", NULL);
@@ -145,20 +162,13 @@ const struct health_probe_ops *health_probe_ftp(void)
 static int pop3_setup(const void *opts, void **ret_config)
 {
 	struct health_login_opts o;
-	int r = read_opts(opts, false, &o);
 	struct commands *c;
+	int r = begin(opts, false, &o, &c);
 
 	if (r < 0)
 		return r;
-	c = mem_zalloc(sizeof(*c));
-	if (!c)
-		return -ENOMEM;
-	commands_add(c, GREETING, NULL);
 	add_starttls(c, &o, "STLS\r\n", "QUIT\r\n"); /* RFC 2595 §4 */
-	if (o.user) {
-		commands_add(c, USER, "USER ", o.user, "\r\n", NULL);
-		commands_add(c, PASS, "PASS ", o.password, "\r\n", NULL);
-	}
+	add_user(c, &o);
 	commands_farewell(c, "QUIT\r\n");
 	return finish(c, ret_config);
 }
@@ -215,15 +225,11 @@ static int imap_setup(const void *opts, void **ret_config)
 {
 	char user[2 * COMMANDS_WORD_MAX + 3], password[sizeof(user)];
 	struct health_login_opts o;
-	int r = read_opts(opts, true, &o);
 	struct commands *c;
+	int r = begin(opts, true, &o, &c);
 
 	if (r < 0)
 		return r;
-	c = mem_zalloc(sizeof(*c));
-	if (!c)
-		return -ENOMEM;
-	commands_add(c, GREETING, NULL);
 	add_starttls(c, &o, "h STARTTLS\r\n", "h NOOP\r\n"); /* RFC 3501 §6.2.1 */
 	if (o.user)
 		commands_add(c, LOGIN, "h LOGIN ", quoted(o.user, user), " ",

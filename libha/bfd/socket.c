@@ -8,37 +8,18 @@
 
 #include <errno.h>
 #include <linux/filter.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <stdint.h>
-#include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/sized.h"
+#include "net/sockopt.h"
 
 #define BFD_TOS 0xc0 /* internetwork control */
 #define BFD_TTL 255  /* RFC 5881 section 5 */
 #define N_PORTS (HA_BFD_SOURCE_PORT_MAX - HA_BFD_SOURCE_PORT_MIN + 1)
-
-static int set_int(int fd, int level, int name, int value)
-{
-	return setsockopt(fd, level, name, &value, sizeof(value)) < 0 ? -errno : 0;
-}
-
-static int bind_to_device(int fd, uint32_t ifindex)
-{
-	char name[IF_NAMESIZE];
-
-	if (!ifindex)
-		return 0;
-	if (!if_indextoname(ifindex, name))
-		return -errno;
-	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, (socklen_t)strlen(name) + 1) < 0)
-		return -errno;
-	return 0;
-}
 
 static uint16_t port_of(const struct ha_bfd_socket *want)
 {
@@ -67,16 +48,16 @@ static int configure_receive(int fd, const struct ha_bfd_socket *want)
 	int r = 0;
 
 	if (want->receive_buffer_bytes)
-		r = set_int(fd, SOL_SOCKET, SO_RCVBUF, (int)want->receive_buffer_bytes);
+		r = sockopt_int(fd, SOL_SOCKET, SO_RCVBUF, (int)want->receive_buffer_bytes);
 	if (!r && six)
-		r = set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+		r = sockopt_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 	if (!r)
-		r = six ? set_int(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1)
-			: set_int(fd, IPPROTO_IP, IP_RECVTTL, 1);
+		r = six ? sockopt_int(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1)
+			: sockopt_int(fd, IPPROTO_IP, IP_RECVTTL, 1);
 	/* Which of our addresses is meant tells sessions apart over several hops only. */
 	if (!r && want->multihop)
-		r = six ? set_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
-			: set_int(fd, IPPROTO_IP, IP_PKTINFO, 1);
+		r = six ? sockopt_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
+			: sockopt_int(fd, IPPROTO_IP, IP_PKTINFO, 1);
 	return r ? r : bind_to(fd, want, &any, port_of(want));
 }
 
@@ -90,7 +71,7 @@ static int refuse_all(int fd)
 
 	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
 		return -errno;
-	return set_int(fd, SOL_SOCKET, SO_LOCK_FILTER, 1);
+	return sockopt_int(fd, SOL_SOCKET, SO_LOCK_FILTER, 1);
 }
 
 static int bind_source(int fd, const struct ha_bfd_socket *want)
@@ -116,14 +97,14 @@ static int configure_send(int fd, const struct ha_bfd_socket *want)
 	int r = refuse_all(fd);
 
 	if (!r)
-		r = six ? set_int(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, BFD_TTL)
-			: set_int(fd, IPPROTO_IP, IP_TTL, BFD_TTL);
+		r = six ? sockopt_int(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, BFD_TTL)
+			: sockopt_int(fd, IPPROTO_IP, IP_TTL, BFD_TTL);
 	if (!r)
-		r = six ? set_int(fd, IPPROTO_IPV6, IPV6_TCLASS, BFD_TOS)
-			: set_int(fd, IPPROTO_IP, IP_TOS, BFD_TOS);
+		r = six ? sockopt_int(fd, IPPROTO_IPV6, IPV6_TCLASS, BFD_TOS)
+			: sockopt_int(fd, IPPROTO_IP, IP_TOS, BFD_TOS);
 	/* They must leave before everything else that waits in the queue of the interface. */
 	if (!r)
-		r = set_int(fd, SOL_SOCKET, SO_PRIORITY, 6 /* interactive control */);
+		r = sockopt_int(fd, SOL_SOCKET, SO_PRIORITY, 6 /* interactive control */);
 	if (!r)
 		r = bind_source(fd, want);
 	if (r < 0)
@@ -160,7 +141,7 @@ int ha_bfd_link_open_socket(const struct ha_bfd_socket *want)
 	fd = socket((int)own.family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
 	if (fd < 0)
 		return -errno;
-	r = bind_to_device(fd, own.ifindex);
+	r = sockopt_bind_to_device(fd, own.ifindex);
 	if (!r)
 		r = own.kind == HA_BFD_SOCKET_SEND ? configure_send(fd, &own)
 						   : configure_receive(fd, &own);

@@ -41,8 +41,7 @@ int ha_ipvs_open(const struct ha_ipvs_opts *o, struct ha_ipvs **ret)
 	if (!r)
 		r = ha_ipvs_info(v, &version, &size); /* asks for CAP_NET_ADMIN */
 	if (r < 0) {
-		if (own.transport)
-			v->channel.ops.close = NULL; /* still the caller's */
+		nl_channel_give_back(&v->channel);
 		ha_ipvs_close(v);
 		return r == -ENOENT ? -EOPNOTSUPP : r;
 	}

@@ -53,19 +53,6 @@ enum nft_kind nft_kind_of(const struct ha_service_opts *s)
 	return v6 ? NFT_KIND_ANY6 : NFT_KIND_ANY4;
 }
 
-/* Fields start at words, as in registers. */
-static void put_padded(struct writer *w, const void *field, size_t len)
-{
-	write_bytes(w, field, len);
-	write_zero(w, (4 - len % 4) % 4);
-}
-
-static void put_port(struct writer *w, uint16_t port)
-{
-	write_be16(w, port);
-	write_zero(w, 2);
-}
-
 size_t nft_key(const struct ha_service_opts *s, uint8_t ret[NFT_KEY_MAX])
 {
 	struct writer w = writer_of(ret, NFT_KEY_MAX);
@@ -75,9 +62,9 @@ size_t nft_key(const struct ha_service_opts *s, uint8_t ret[NFT_KEY_MAX])
 		return writer_len(&w);
 	}
 	write_bytes(&w, s->address.bytes, ha_ip_len(&s->address));
-	put_padded(&w, &s->protocol, 1);
+	nft_key_field(&w, &s->protocol, 1);
 	if (s->port)
-		put_port(&w, s->port);
+		nft_key_port(&w, s->port);
 	return writer_len(&w);
 }
 

@@ -56,8 +56,8 @@ static int open_with(struct ha_dsr *d, const struct ha_dsr_opts *o)
 	if (r < 0)
 		return r == -EPROTONOSUPPORT ? -EOPNOTSUPP : r;
 	r = nft_probe(&d->channel, &d->batch);
-	if (r < 0 && o->transport)
-		d->channel.ops.close = NULL; /* still the caller's */
+	if (r < 0)
+		nl_channel_give_back(&d->channel);
 	return r;
 }
 

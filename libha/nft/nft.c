@@ -62,8 +62,7 @@ int ha_nft_open(const struct ha_nft_opts *o, struct ha_nft **ret)
 	if (!r)
 		r = probe_conntrack(n);
 	if (r < 0) {
-		if (own.transport)
-			n->channel.ops.close = NULL; /* still the caller's */
+		nl_channel_give_back(&n->channel);
 		ha_nft_close(n);
 		return r;
 	}

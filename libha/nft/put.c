@@ -205,6 +205,18 @@ void nft_put_flush_set(struct nft_ruleset *r, const char *name)
 
 /* ---- Elements ---- */
 
+void nft_key_field(struct writer *w, const void *field, size_t len)
+{
+	write_bytes(w, field, len);
+	write_zero(w, (4 - len % 4) % 4);
+}
+
+void nft_key_port(struct writer *w, uint16_t port)
+{
+	write_be16(w, port);
+	write_zero(w, 2);
+}
+
 void nft_end_elements(struct nft_elements *e)
 {
 	if (e->n) {

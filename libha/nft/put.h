@@ -57,6 +57,10 @@ struct writer *nft_begin_rule(struct nft_ruleset *r, const char *chain, const ch
 			      size_t *ret_list);
 void nft_end_rule(struct nft_ruleset *r, struct writer *w, size_t list);
 
+/* Fields of a key start at words, as in registers. */
+void nft_key_field(struct writer *w, const void *field, size_t len);
+void nft_key_port(struct writer *w, uint16_t port);
+
 /* A set or map; its size, data or objects are put after, then nft_end(). */
 struct writer *nft_begin_set(struct nft_ruleset *r, const char *name, uint32_t flags,
 			     uint32_t key_type, size_t key_len);

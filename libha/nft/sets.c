@@ -72,19 +72,6 @@ static size_t address_len(const struct group *g)
 
 /* ---- Keys ---- */
 
-/* Fields start at words, as in registers. */
-static void put_padded(struct writer *w, const void *field, size_t len)
-{
-	write_bytes(w, field, len);
-	write_zero(w, (4 - len % 4) % 4);
-}
-
-static void put_port(struct writer *w, uint16_t port)
-{
-	write_be16(w, port);
-	write_zero(w, 2);
-}
-
 static void put_service_key(struct writer *w, const struct group *g,
 			    const struct ha_service_opts *s)
 {
@@ -94,16 +81,16 @@ static void put_service_key(struct writer *w, const struct group *g,
 	}
 	write_bytes(w, s->address.bytes, ha_ip_len(&s->address));
 	if (g->shape == PORT)
-		put_port(w, s->port);
+		nft_key_port(w, s->port);
 	else
-		put_padded(w, &s->protocol, sizeof(s->protocol));
+		nft_key_field(w, &s->protocol, sizeof(s->protocol));
 }
 
 static void put_server_key(struct writer *w, const struct group *g, const struct ha_dest_opts *d)
 {
 	write_bytes(w, d->address.bytes, ha_ip_len(&d->address));
 	if (g->shape == PORT)
-		put_port(w, d->port);
+		nft_key_port(w, d->port);
 }
 
 static size_t service_key_len(const struct group *g)

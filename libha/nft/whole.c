@@ -22,8 +22,7 @@ int nft_whole_open(struct nft_whole *w, const char *table, const char *comment,
 		return r == -EPROTONOSUPPORT ? -EOPNOTSUPP : r;
 	r = nft_probe(&w->channel, &w->batch);
 	if (r < 0) {
-		if (transport)
-			w->channel.ops.close = NULL; /* still the caller's */
+		nl_channel_give_back(&w->channel);
 		nft_whole_close(w);
 	}
 	return r;

@@ -22,6 +22,7 @@ int nl_channel_open(struct nl_channel *c, int protocol, const struct ha_nl_trans
 		    unsigned int timeout_ms)
 {
 	struct nl_channel own = {.next_seq = 1,
+				 .is_given = given != NULL,
 				 .timeout_ms = timeout_ms > INT_MAX ? INT_MAX : (int)timeout_ms};
 	struct ha_nl_transport t;
 	int r;
@@ -46,6 +47,12 @@ int nl_channel_open(struct nl_channel *c, int protocol, const struct ha_nl_trans
 	}
 	*c = own;
 	return 0;
+}
+
+void nl_channel_give_back(struct nl_channel *c)
+{
+	if (c->is_given)
+		c->ops.close = NULL;
 }
 
 void nl_channel_close(struct nl_channel *c)

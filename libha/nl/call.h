@@ -86,11 +86,11 @@ void nl_batch_fini(struct nl_batch *b);
 struct nl_channel {
 	struct ha_nl_transport_ops ops;
 	void *transport;
+	bool is_given; /* by the host, not opened here */
 	uint8_t *buf; /* NL_RECEIVE_BYTES */
 	uint32_t next_seq;
 	int timeout_ms;
-	char text[NL_TEXT_SIZE]; /* the kernel's words on the first failure of the last call, or ""
-				  */
+	char text[NL_TEXT_SIZE]; /* the kernel's on the first failure of the last call, or "" */
 };
 
 /*
@@ -102,6 +102,8 @@ struct nl_channel {
 int nl_channel_open(struct nl_channel *c, int protocol, const struct ha_nl_transport *given,
 		    unsigned int timeout_ms);
 void nl_channel_close(struct nl_channel *c);
+/* Before closing, where an opening fails after all: a transport that was given stays its giver's. */
+void nl_channel_give_back(struct nl_channel *c);
 
 /* -- asking -------------------------------------------------------------------------------------- */
 

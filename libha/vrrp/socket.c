@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/if_ether.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <netpacket/packet.h>
 #include <stdint.h>
@@ -17,26 +16,9 @@
 #include <unistd.h>
 
 #include "base/sized.h"
+#include "net/sockopt.h"
 
 #define VRRP_TOS 0xc0 /* internetwork control, as keepalived sends */
-
-static int set_int(int fd, int level, int name, int value)
-{
-	return setsockopt(fd, level, name, &value, sizeof(value)) < 0 ? -errno : 0;
-}
-
-static int bind_to_device(int fd, uint32_t ifindex)
-{
-	char name[IF_NAMESIZE];
-
-	if (!ifindex)
-		return 0;
-	if (!if_indextoname(ifindex, name))
-		return -errno;
-	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, (socklen_t)strlen(name) + 1) < 0)
-		return -errno;
-	return 0;
-}
 
 struct option {
 	int level, name, value;
@@ -45,7 +27,7 @@ struct option {
 static int set_options(int fd, const struct option *option, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		int r = set_int(fd, option[i].level, option[i].name, option[i].value);
+		int r = sockopt_int(fd, option[i].level, option[i].name, option[i].value);
 
 		if (r < 0)
 			return r;
@@ -104,15 +86,15 @@ static int configure6(int fd, const struct ha_vrrp_socket *want, int hops)
 /* Beyond the system's limit where that may be: 255 routers may all speak at the same moment. */
 static int set_receive_buffer(int fd, int bytes)
 {
-	if (!set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, bytes))
+	if (!sockopt_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, bytes))
 		return 0;
-	return set_int(fd, SOL_SOCKET, SO_RCVBUF, bytes);
+	return sockopt_int(fd, SOL_SOCKET, SO_RCVBUF, bytes);
 }
 
 static int configure(int fd, const struct ha_vrrp_socket *want)
 {
 	int ttl = want->ttl ? want->ttl : 255;
-	int r = bind_to_device(fd, want->ifindex);
+	int r = sockopt_bind_to_device(fd, want->ifindex);
 
 	if (r < 0)
 		return r;
@@ -120,7 +102,7 @@ static int configure(int fd, const struct ha_vrrp_socket *want)
 		r = set_receive_buffer(fd, (int)want->receive_buffer_bytes);
 	/* Adverts must leave before everything else that waits in the queue of the interface. */
 	if (!r)
-		r = set_int(fd, SOL_SOCKET, SO_PRIORITY, 6 /* interactive control */);
+		r = sockopt_int(fd, SOL_SOCKET, SO_PRIORITY, 6 /* interactive control */);
 	if (r < 0)
 		return r;
 	return want->family == AF_INET6 ? configure6(fd, want, ttl) : configure4(fd, want, ttl);
@@ -145,7 +127,7 @@ static int open_announce(void)
 		return -errno;
 	r = let_nothing_in(fd);
 	if (!r)
-		r = set_int(fd, SOL_SOCKET, SO_LOCK_FILTER, 1);
+		r = sockopt_int(fd, SOL_SOCKET, SO_LOCK_FILTER, 1);
 	if (r < 0) {
 		close(fd);
 		return r;
@@ -209,7 +191,7 @@ int ha_vrrp_link_open_socket(const struct ha_vrrp_socket *want)
 	if (!r)
 		r = configure(fd, &own);
 	if (!r && own.kind == HA_VRRP_SOCKET_AH)
-		r = set_int(fd, IPPROTO_IP, IP_HDRINCL, 1);
+		r = sockopt_int(fd, IPPROTO_IP, IP_HDRINCL, 1);
 	if (r < 0) {
 		close(fd);
 		return r;
