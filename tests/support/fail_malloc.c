@@ -2,6 +2,7 @@
 /*
  * Loaded in front of libc, fails allocations of a running program: those whose number is in [from, to). Both, and how
  * many there have been, are three 64-bit numbers in the file that FAIL_MALLOC names, for a test to read and to write.
+ * What epoll needs for a descriptor, the kernel allocates: it is one of them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +10,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* glibc's own: dlsym() would allocate */
@@ -84,4 +87,9 @@ int posix_memalign(void **ret, size_t align, size_t size)
 		return ENOMEM;
 	*ret = p;
 	return 0;
+}
+
+int epoll_ctl(int epoll, int op, int fd, struct epoll_event *e)
+{
+	return op == EPOLL_CTL_ADD && fails() ? -1 : (int)syscall(SYS_epoll_ctl, epoll, op, fd, e);
 }

@@ -20,8 +20,34 @@
 
 #define ACCEPTS_PER_EVENT 64
 #define ACCEPTS_AT_END 65536		 /* more than a backlog holds */
-#define FD_RETRY_NS UINT64_C(100000000)	 /* after EMFILE */
+#define FD_RETRY_NS UINT64_C(100000000)	 /* after EMFILE and its like */
 #define FD_WARN_NS UINT64_C(60000000000) /* say so at most once a minute */
+
+static void pause_listener(struct worker *w, struct socket_handle *l)
+{
+	l->paused = true;
+	LIST_INSERT_HEAD(&w->paused, l, paused_entry);
+}
+
+static void retry_after(struct worker *w, uint64_t wait_ns)
+{
+	if (w->accept_retry_ns > w->now_ns + wait_ns)
+		w->accept_retry_ns = w->now_ns + wait_ns;
+}
+
+/* What accepting needs is used up: it is tried again. */
+static void run_short(struct worker *w, struct socket_handle *l, int error)
+{
+	if (!w->fd_warned_ns || w->now_ns - w->fd_warned_ns > FD_WARN_NS) {
+		log_warn(
+		    "frontend %s: cannot accept: %s; connections wait (raise ulimit-n or lower "
+		    "maxconn)",
+		    l->frontend->name, strerror(error));
+		w->fd_warned_ns = w->now_ns;
+	}
+	spent_drop(w);
+	retry_after(w, FD_RETRY_NS);
+}
 
 void listener_add(struct worker *w, struct socket_handle *l)
 {
@@ -30,8 +56,10 @@ void listener_add(struct worker *w, struct socket_handle *l)
 	int r = worker_watch(w, &l->h, EPOLLIN | (l->shared ? (uint32_t)EPOLLEXCLUSIVE : 0));
 
 	l->added = true;
-	if (r < 0)
-		log_err("cannot watch a listening socket: %s", strerror(-r));
+	if (r == 0)
+		return;
+	pause_listener(w, l);
+	run_short(w, l, -r);
 }
 
 static void stop_listening(struct worker *w, struct socket_handle *l)
@@ -39,17 +67,17 @@ static void stop_listening(struct worker *w, struct socket_handle *l)
 	if (l->paused)
 		return;
 	worker_unwatch(w, &l->h);
-	l->paused = true;
-	LIST_INSERT_HEAD(&w->paused, l, paused_entry);
+	pause_listener(w, l);
 }
 
 void listeners_resume(struct worker *w)
 {
-	struct socket_handle *l;
+	struct socket_handle *l = LIST_FIRST(&w->paused), *next;
 
 	w->accept_retry_ns = TIMER_NEVER;
-	while ((l = LIST_FIRST(&w->paused))) {
-		LIST_REMOVE(l, paused_entry);
+	LIST_INIT(&w->paused);
+	for (; l; l = next) { /* some may be paused again */
+		next = LIST_NEXT(l, paused_entry);
 		l->paused = false;
 		listener_add(w, l);
 	}
@@ -75,23 +103,8 @@ static bool may_come(struct worker *w, struct socket_handle *l)
 	if (!wait)
 		return true;
 	stop_listening(w, l);
-	if (w->accept_retry_ns > w->now_ns + wait)
-		w->accept_retry_ns = w->now_ns + wait;
+	retry_after(w, wait);
 	return false;
-}
-
-static void no_descriptor(struct worker *w, struct socket_handle *l, int error)
-{
-	if (!w->fd_warned_ns || w->now_ns - w->fd_warned_ns > FD_WARN_NS) {
-		log_warn(
-		    "frontend %s: cannot accept: %s; connections wait (raise ulimit-n or lower "
-		    "maxconn)",
-		    l->frontend->name, strerror(error));
-		w->fd_warned_ns = w->now_ns;
-	}
-	spent_drop(w);
-	stop_listening(w, l);
-	w->accept_retry_ns = w->now_ns + FD_RETRY_NS;
 }
 
 struct endpoint endpoint_of(const struct sockaddr_storage *a)
@@ -390,8 +403,10 @@ static bool accept_one(struct worker *w, struct socket_handle *l)
 
 		gate_leave(e, f->gate);
 		gate_leave(e, &e->gate);
-		if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM)
-			no_descriptor(w, l, error);
+		if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM) {
+			stop_listening(w, l);
+			run_short(w, l, error);
+		}
 		/* the others are of that one connection: ECONNABORTED, EPROTO, ENETDOWN … */
 		return error != EAGAIN && error != EINVAL && error != EBADF && !l->paused;
 	}

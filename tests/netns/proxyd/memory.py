@@ -30,6 +30,7 @@ defaults
     timeout server 60s
 listen l
     bind 127.0.0.1:{port}
+    {more}
     http-response set-header X-Version {version}
     stats enable
     stats uri /stats
@@ -40,10 +41,10 @@ listen l
 class Starved:
     """A proxy whose allocations are counted, and fail when told so."""
 
-    def __init__(self, binary, web):
+    def __init__(self, binary, web, more=""):
         self.folder = tempfile.TemporaryDirectory(prefix="proxyd-memory.")
         self.socket = os.path.join(self.folder.name, "socket")
-        self.text = (TEXT % web.port).replace("{socket}", self.socket)
+        self.text = (TEXT % web.port).replace("{socket}", self.socket).replace("{more}", more)
         name = os.path.join(self.folder.name, "shared")
         with open(name, "w+b") as f:
             f.write(struct.pack("3Q", 0, NEVER, NEVER))
@@ -112,6 +113,25 @@ def test_requests(binary):
         p.each(lambda: p.said(get(b"/stats")))
         assert not wrong
         p.nobody_is_left()
+        assert p.said(get(b"/")).endswith(b"ok")
+
+
+def test_who_waits_for_a_place_gets_it(binary):
+    with Starved(binary, Web(), "maxconn 1") as p:
+
+        def first_and_second():
+            with p.proxy.connect(timeout=PATIENCE) as first:
+                try:
+                    first.sendall(get(b"/", last=False))
+                    first.recv(1000)
+                    with p.proxy.connect(timeout=PATIENCE) as second:
+                        second.sendall(get(b"/"))
+                        first.close()
+                        read_all(second)
+                except ConnectionError:
+                    pass
+
+        p.each(first_and_second)
         assert p.said(get(b"/")).endswith(b"ok")
 
 

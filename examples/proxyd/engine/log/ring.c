@@ -178,11 +178,11 @@ struct ring *rings_find(const struct rings *rs, const char *name)
 
 /* ---- Sending ---- */
 
-static void watch(const struct target *t, int op, uint32_t events)
+static int watch(const struct target *t, int op, uint32_t events)
 {
 	struct epoll_event e = {.events = events, .data.ptr = (void *)(uintptr_t)t};
 
-	epoll_ctl(t->ring->rings->epoll_fd, op, t->fd, &e);
+	return epoll_ctl(t->ring->rings->epoll_fd, op, t->fd, &e);
 }
 
 static void disconnect(struct target *t, uint64_t now_ns, const char *why)
@@ -246,11 +246,11 @@ static bool shake(struct target *t, uint64_t now_ns)
 static void begin_connect(struct target *t, uint64_t now_ns)
 {
 	t->fd = socket(t->addr.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (t->fd < 0 || (connect(t->fd, &t->addr.sa, t->addr.len) < 0 && errno != EINPROGRESS)) {
+	if (t->fd < 0 || (connect(t->fd, &t->addr.sa, t->addr.len) < 0 && errno != EINPROGRESS) ||
+	    watch(t, EPOLL_CTL_ADD, EPOLLIN | EPOLLOUT | EPOLLRDHUP) < 0) {
 		disconnect(t, now_ns, strerror(errno));
 		return;
 	}
-	watch(t, EPOLL_CTL_ADD, EPOLLIN | EPOLLOUT | EPOLLRDHUP);
 	t->deadline_ns = t->ring->connect_ns ? now_ns + t->ring->connect_ns : NEVER;
 }
 
