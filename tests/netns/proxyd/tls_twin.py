@@ -509,6 +509,7 @@ def test_servers_are_asked_over_tls(binary):
         "nohost": f"{at} verify required ca-file {a.ca} verifyhost other.test",
         "fixed": f"{at} verify none sni str(fixed.test)",
         "header": f"http-response set-header X-B %[ssl_bc],%[ssl_bc_protocol]\n    {at} verify none sni req.hdr(host)",
+        "maybe": f"{at} verify none sni req.hdr(x-name)",
         "badname": f"{at} verify required ca-file {a.ca} sni str(other.test)",
         "cert": f"server s 127.0.0.1:{asks.port} ssl verify none crt {a.client}",
         "nocert": f"server s 127.0.0.1:{asks.port} ssl verify none",
@@ -525,6 +526,11 @@ def test_servers_are_asked_over_tls(binary):
             for host in ("h1.test", "h1.test", "h2.test", "h1.test"):
                 assert get(s, "/header", host)[0] == 200
         assert names[0] == "fixed.test" and set(names[1:]) == {"h1.test", "h2.test"}, names
+        del names[:]
+        with p.connect() as s:
+            for more in ("X-Name: h1.test\r\n", "", "X-Name: h1.test\r\n"):
+                assert get(s, "/maybe", "a", more)[0] == 200
+        assert None in names and "h1.test" in names, names  # who asks for no name does not use what another one asked for
         with p.connect() as s:
             assert get(s, "/nocert")[0] in (502, 503, None)
 

@@ -45,7 +45,7 @@ static bool may_share(const struct exchange *x, const struct link *l)
 /* The server may choose by the name that was asked for, so a request of another one goes elsewhere. */
 static bool same_sni(const struct exchange *x, const struct link *l)
 {
-	return !x->sni || !l->h.tls || (l->sni && !strcmp(x->sni, l->sni));
+	return !l->h.tls || !strcmp(x->sni ? x->sni : "", l->sni ? l->sni : "");
 }
 
 /* Where this client wants to go, as far as that decides where the server is. */
@@ -142,9 +142,27 @@ static int connect_socket(struct worker *w, struct exchange *x, bool has_data)
 	return server_connect(x->seeker.server, &from, has_data);
 }
 
-int link_open(struct worker *w, struct exchange *x, const char *early, size_t len, size_t *ret_sent)
+static struct link *link_new(const struct exchange *x)
 {
 	struct link *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return NULL;
+	l->server = x->seeker.server;
+	l->target = target_of(x);
+	if (!x->sni || !l->server->tls)
+		return l;
+	l->sni = strdup(x->sni);
+	if (!l->sni) {
+		free(l);
+		return NULL;
+	}
+	return l;
+}
+
+int link_open(struct worker *w, struct exchange *x, const char *early, size_t len, size_t *ret_sent)
+{
+	struct link *l = link_new(x);
 	ssize_t n = -1;
 	int fd, e;
 
@@ -154,13 +172,11 @@ int link_open(struct worker *w, struct exchange *x, const char *early, size_t le
 	count_both(w, &x->seeker, COUNT_CONNECTS);
 	fd = connect_socket(w, x, len > 0);
 	if (fd < 0) {
+		free(l->sni);
 		free(l);
 		return fd;
 	}
 	l->h = (struct handle){HANDLE_LINK, fd, NULL};
-	l->server = x->seeker.server;
-	l->target = target_of(x);
-	l->sni = x->sni && l->server->tls ? strdup(x->sni) : NULL;
 	take(w, x, l);
 	e = worker_watch(w, &l->h, SESSION_EVENTS);
 	/* On a short way the connection stands when connect() returns. */
