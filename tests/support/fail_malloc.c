@@ -2,10 +2,12 @@
 /*
  * Loaded in front of libc, fails allocations of a running program: those whose number is in [from, to). Both, and how
  * many there have been, are three 64-bit numbers in the file that FAIL_MALLOC names, for a test to read and to write.
- * What epoll needs for a descriptor, the kernel allocates: it is one of them.
+ * What epoll needs for a descriptor and send() for its bytes, the kernel allocates: they are of them.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,6 +28,7 @@ struct shared {
 };
 
 static struct shared none, *shared = &none;
+static long (*libc_syscall)(long number, ...);
 
 __attribute__((constructor)) static void begin(void)
 {
@@ -92,4 +95,18 @@ int posix_memalign(void **ret, size_t align, size_t size)
 int epoll_ctl(int epoll, int op, int fd, struct epoll_event *e)
 {
 	return op == EPOLL_CTL_ADD && fails() ? -1 : (int)syscall(SYS_epoll_ctl, epoll, op, fd, e);
+}
+
+long syscall(long number, ...)
+{
+	va_list list;
+	long a[6];
+
+	if (!libc_syscall)
+		*(void **)&libc_syscall = dlsym(RTLD_NEXT, "syscall");
+	va_start(list, number);
+	for (size_t i = 0; i < sizeof(a) / sizeof(a[0]); i++)
+		a[i] = va_arg(list, long);
+	va_end(list);
+	return number == SYS_sendto && fails() ? -1 : libc_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }

@@ -3,6 +3,7 @@
 #ifndef PROXYD_ENGINE_IO_H
 #define PROXYD_ENGINE_IO_H
 
+#include <errno.h>
 #include <sys/socket.h>
 
 #include "calls.h"
@@ -20,11 +21,30 @@ static inline ssize_t handle_peek(const struct handle *h, void *buf, size_t cap)
 	return h->tls ? tls_peek(h->tls, buf, cap) : call_recv(h->fd, buf, cap, MSG_PEEK);
 }
 
+/*
+ * Sending failed. Where the kernel had no memory the connection still stands, and no event would ever tell that it is of no more
+ * use: this is what makes one. errno stays.
+ */
+static inline void end_if_short(int fd)
+{
+	int error = errno;
+
+	if (error == ENOBUFS || error == ENOMEM)
+		shutdown(fd, SHUT_RDWR);
+	errno = error;
+}
+
 /* `flags`: MSG_MORE. */
 static inline ssize_t handle_send(const struct handle *h, const void *data, size_t len, int flags)
 {
-	return h->tls ? tls_send(h->tls, data, len, flags)
-		      : call_send(h->fd, data, len, MSG_NOSIGNAL | flags);
+	ssize_t n;
+
+	if (h->tls)
+		return tls_send(h->tls, data, len, flags);
+	n = call_send(h->fd, data, len, MSG_NOSIGNAL | flags);
+	if (n < 0)
+		end_if_short(h->fd);
+	return n;
 }
 
 /* A read of `n` bytes of `cap` took all that had come: only an event brings more. */

@@ -4,6 +4,7 @@
  * is one per worker, and it is empty between two turns: what the other end does not take now is read out of it into
  * memory, as relay.c and client_give() do with theirs.
  */
+#include "io.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -66,6 +67,8 @@ ssize_t pipe_send(struct worker *w, int to, size_t len)
 
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0)
+			end_if_short(to);
 		if (n <= 0)
 			return sent || (n < 0 && errno == EAGAIN) ? (ssize_t)sent : -1;
 		sent += (size_t)n;

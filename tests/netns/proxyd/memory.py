@@ -14,7 +14,7 @@ import tempfile
 import time
 
 from http_twin import Web
-from support import WAIT, Proxy, ask_api, main, read_all, until
+from support import WAIT, Proxy, Server, ask_api, echo, free_port, main, read_all, until
 
 NEVER = 2**63
 PATIENCE = 20.0  # seconds: nobody waits that long for an answer, or for the end of a connection
@@ -34,7 +34,11 @@ listen l
     http-response set-header X-Version {version}
     stats enable
     stats uri /stats
-    server s 127.0.0.1:%d
+    server s 127.0.0.1:{server}
+listen t
+    bind 127.0.0.1:{tcp}
+    mode tcp
+    server s 127.0.0.1:{server}
 """
 
 
@@ -44,7 +48,10 @@ class Starved:
     def __init__(self, binary, web, more=""):
         self.folder = tempfile.TemporaryDirectory(prefix="proxyd-memory.")
         self.socket = os.path.join(self.folder.name, "socket")
-        self.text = (TEXT % web.port).replace("{socket}", self.socket).replace("{more}", more)
+        self.tcp = free_port()
+        self.text = TEXT
+        for name, value in {"socket": self.socket, "more": more, "server": web.port, "tcp": self.tcp}.items():
+            self.text = self.text.replace("{" + name + "}", str(value))
         name = os.path.join(self.folder.name, "shared")
         with open(name, "w+b") as f:
             f.write(struct.pack("3Q", 0, NEVER, NEVER))
@@ -114,6 +121,22 @@ def test_requests(binary):
         assert not wrong
         p.nobody_is_left()
         assert p.said(get(b"/")).endswith(b"ok")
+
+
+def test_sessions(binary):
+    with Starved(binary, Server(echo)) as p:
+
+        def one_line_after_the_other():
+            with p.proxy.connect(p.tcp, timeout=PATIENCE) as s:
+                try:
+                    for _ in range(3):
+                        s.sendall(b"hello")
+                        s.recv(5)
+                except ConnectionError:
+                    pass
+
+        p.each(one_line_after_the_other)
+        p.nobody_is_left()
 
 
 def test_who_waits_for_a_place_gets_it(binary):
