@@ -89,13 +89,13 @@ void model_dest(const struct conf_real *r, uint32_t weight, struct ha_dest_opts 
 	    .size = sizeof(*ret),
 	    .address = r->ip,
 	    .port = r->port,
-	    .forward = (enum ha_forward)r->forward.method,
-	    .tunnel = (enum ha_tunnel)r->forward.tunnel,
-	    .tunnel_port = r->forward.tunnel_port,
-	    .tunnel_flags = r->forward.tunnel_flags,
+	    .forward = (enum ha_forward)r->opts->forward.method,
+	    .tunnel = (enum ha_tunnel)r->opts->forward.tunnel,
+	    .tunnel_port = r->opts->forward.tunnel_port,
+	    .tunnel_flags = r->opts->forward.tunnel_flags,
 	    .weight = weight,
-	    .upper_threshold = (uint32_t)r->upper,
-	    .lower_threshold = (uint32_t)r->lower,
+	    .upper_threshold = (uint32_t)r->opts->upper,
+	    .lower_threshold = (uint32_t)r->opts->lower,
 	};
 }
 
@@ -129,10 +129,14 @@ static bool same_forward(const struct conf_forward *a, const struct conf_forward
 /* NULL: a sorry server that there is not. */
 static bool same_real(const struct conf_real *a, const struct conf_real *b)
 {
+	const struct conf_real_opts *o, *p;
+
 	if (!a || !b)
 		return a == b;
-	return !ha_ip_compare(&a->ip, &b->ip) && a->port == b->port && a->upper == b->upper &&
-	       a->lower == b->lower && same_forward(&a->forward, &b->forward);
+	o = a->opts;
+	p = b->opts;
+	return !ha_ip_compare(&a->ip, &b->ip) && a->port == b->port && o->upper == p->upper &&
+	       o->lower == p->lower && same_forward(&o->forward, &p->forward);
 }
 
 bool model_same(const struct conf_virtual *a, const struct conf_virtual *b)

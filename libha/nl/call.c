@@ -37,7 +37,8 @@ int nl_channel_open(struct nl_channel *c, int protocol, const struct ha_nl_trans
 	if (!r && !(own.ops.send && own.ops.recv && own.ops.fd && own.ops.port))
 		r = -EINVAL;
 	own.transport = t.userdata;
-	own.buf = r ? NULL : mem_zalloc(NL_RECEIVE_BYTES);
+	own.buf =
+	    r ? NULL : mem_regrow(NULL, NL_RECEIVE_BYTES, 1); /* mostly little of it is touched */
 	if (!r && !own.buf)
 		r = -ENOMEM;
 	if (r) {

@@ -11,40 +11,6 @@
 
 #define UNCHECKED_NAMED 3 /* real servers without a check; the others are counted */
 
-static void inherit(struct conf_check_common *own, const struct conf_check_common *from)
-{
-	conf_default_int(&own->delay_loop_ms, from->delay_loop_ms, CONF_UNSET);
-	conf_default_int(&own->connect_timeout_ms, from->connect_timeout_ms, CONF_UNSET);
-	conf_default_int(&own->delay_before_retry_ms, from->delay_before_retry_ms, CONF_UNSET);
-	conf_default_int(&own->warmup_ms, from->warmup_ms, CONF_UNSET);
-	conf_default_int(&own->retry, from->retry, CONF_UNSET);
-	conf_default_int(&own->alpha, from->alpha, CONF_UNSET);
-}
-
-static void complete_common(struct conf_check_common *c)
-{
-	conf_default_int(&c->delay_loop_ms, CONF_UNSET, 60000);
-	conf_default_int(&c->connect_timeout_ms, CONF_UNSET, 5000);
-	conf_default_int(&c->delay_before_retry_ms, CONF_UNSET, 1000);
-	conf_default_int(&c->warmup_ms, CONF_UNSET, c->delay_loop_ms);
-	conf_default_int(&c->retry, CONF_UNSET, 1);
-	conf_default_int(&c->alpha, CONF_UNSET, 0);
-}
-
-/* keepalived's defaults of one kind of check. */
-static void complete_kind(struct conf_check *c)
-{
-	if (c->kind == CONF_CHECK_HTTP)
-		conf_default_int(&c->common.delay_before_retry_ms, CONF_UNSET, 3000);
-	if (c->kind == CONF_CHECK_MISC)
-		conf_default_int(&c->common.retry, CONF_UNSET, 0);
-	if (c->kind != CONF_CHECK_DNS)
-		return;
-	conf_default_int(&c->common.retry, CONF_UNSET, 3);
-	conf_default_int(&c->common.delay_loop_ms, CONF_UNSET, 60000);
-	conf_default_int(&c->common.delay_before_retry_ms, CONF_UNSET, c->common.delay_loop_ms);
-}
-
 /* A script beside those of vrrp_script, with a check's times. */
 static void complete_misc(struct conf_parse *p, const struct conf_virtual *v,
 			  const struct conf_real *r, struct conf_check *c, unsigned place)
@@ -95,26 +61,14 @@ static void complete_real(struct conf_parse *p, const struct conf_virtual *v, st
 {
 	unsigned place = 0;
 
-	conf_default_int(&r->weight, CONF_UNSET, v->weight);
-	conf_default_int(&r->inhibit, v->inhibit, 0);
-	if (r->forward.method == CONF_UNSET)
-		r->forward = v->forward;
-	conf_default_int(&r->forward.method, CONF_UNSET, HA_FORWARD_NAT);
-	inherit(&r->common, &v->common);
-	if (!r->host)
-		r->host = v->host;
 	drop_lost_checks(p, r);
 	for (struct conf_check *c = r->checks; c; c = c->next) {
-		inherit(&c->common, &r->common);
 		conf_default_int(&c->log_all_failures, CONF_UNSET,
 				 p->conf->globals.log_all_failures);
-		complete_kind(c);
-		complete_common(&c->common);
 		if (c->misc)
 			complete_misc(p, v, r, c, place);
 		place++;
 	}
-	complete_common(&r->common);
 }
 
 static bool find_group(struct conf_parse *p, struct conf_virtual *v)
@@ -144,15 +98,11 @@ static void complete_family(struct conf_virtual *v)
 }
 
 /* What is not said is said, as keepalived does: it is seldom what was meant. */
-static void complete_forwarding(struct conf_parse *p, struct conf_virtual *v)
+static void warn_of_defaults(struct conf_parse *p, const struct conf_virtual *v)
 {
-	bool all = true;
-
-	for (const struct conf_real *r = v->reals; r; r = r->next)
-		all &= r->forward.method != CONF_UNSET;
 	if (!v->scheduler)
 		conf_warn(p, &v->at, "virtual_server %s has no lb_algo: wlc is taken", v->name);
-	if (v->forward.method == CONF_UNSET && !all)
+	if (v->nat_is_taken)
 		conf_warn(p, &v->at, "virtual_server %s has no lb_kind: NAT is taken", v->name);
 }
 
@@ -190,7 +140,7 @@ static void check_ports(struct conf_parse *p, const struct conf_virtual *v,
 			    r->port, l->fwmark);
 			return;
 		}
-		if (r->forward.method != HA_FORWARD_NAT && !l->fwmark && l->port && r->port &&
+		if (r->opts->forward.method != HA_FORWARD_NAT && !l->fwmark && l->port && r->port &&
 		    l->port != r->port) {
 			conf_warn(p, &r->at,
 				  "port %u is not used: only NAT translates ports, the server gets "
@@ -295,14 +245,10 @@ static bool complete_virtual(struct conf_parse *p, struct conf_virtual *v)
 	check_suspend(p, v);
 	complete_family(v);
 	complete_protocol(p, v);
-	complete_forwarding(p, v);
+	warn_of_defaults(p, v);
 	for (struct conf_real *r = v->reals; r; r = r->next) {
 		complete_real(p, v, r);
 		check_ports(p, v, r);
-	}
-	if (v->sorry) {
-		v->sorry->forward = v->sorry_forward;
-		complete_real(p, v, v->sorry);
 	}
 	if (!v->n_reals && !v->sorry)
 		conf_warn(p, &v->at, "virtual_server %s has no real_server", v->name);
@@ -426,6 +372,7 @@ void conf_check_virtuals(struct conf_parse *p)
 {
 	struct conf_virtual **at = &p->conf->virtuals;
 
+	conf_index_reserve(p->scratch, &p->services, p->conf->n_virtuals + p->n_listen);
 	while (*at) {
 		if (complete_virtual(p, *at)) {
 			at = &(*at)->next;

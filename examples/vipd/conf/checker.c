@@ -349,8 +349,9 @@ static void keep_kind(struct conf_parse *p, const struct checker *from, struct c
 
 static void keep_check(struct conf_parse *p, struct conf_real *r, const struct checker *from)
 {
-	struct conf_check *c = copy(p, &from->check, sizeof(*c)), **end = &r->checks;
+	struct conf_check *c = conf_alloc(p->passing, sizeof(*c)), **end = &r->checks;
 
+	*c = from->check;
 	c->way =
 	    is_default_way(&from->way) ? &conf_way_default : copy(p, &from->way, sizeof(from->way));
 	keep_kind(p, from, c);
@@ -381,6 +382,7 @@ static bool add_hosts(struct conf_parse *p, const struct conf_node *n, const str
 void conf_add_check(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
 		    void *target)
 {
+	struct reading_real *to = target;
 	struct checker c = {
 	    .check = {.kind = (enum conf_check_kind)k->min,
 		      .log_all_failures = CONF_UNSET,
@@ -399,9 +401,9 @@ void conf_add_check(struct conf_parse *p, const struct conf_node *n, const struc
 			  k->block->keyword->word);
 		return;
 	}
-	if (c.check.kind == CONF_CHECK_SMTP && add_hosts(p, n, &c, target))
+	if (c.check.kind == CONF_CHECK_SMTP && add_hosts(p, n, &c, &to->real))
 		return;
 	if (c.check.kind == CONF_CHECK_HTTP && !conf_http_complete(p, n, &c))
 		c.check.kind = CONF_CHECK_TCP;
-	keep_check(p, target, &c);
+	keep_check(p, &to->real, &c);
 }

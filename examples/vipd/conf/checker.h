@@ -34,21 +34,21 @@ struct checker {
 /* What virtual servers, real servers and checks have in common; `o` is where it lies in each. */
 #define COMMON_WORDS(o, from)                                                                      \
 	{"delay_loop",                                                                             \
-	 conf_set_check_seconds,                                                                         \
+	 conf_set_check_seconds,                                                                   \
 	 (o) + offsetof(struct conf_check_common, delay_loop_ms),                                  \
 	 0.001,                                                                                    \
 	 24 * HOUR,                                                                                \
 	 .initial = from("60"),                                                                    \
 	 .doc = "From one check to the next."},                                                    \
 	    {"delay_before_retry",                                                                 \
-	     conf_set_check_seconds,                                                                     \
+	     conf_set_check_seconds,                                                               \
 	     (o) + offsetof(struct conf_check_common, delay_before_retry_ms),                      \
 	     0,                                                                                    \
 	     HOUR,                                                                                 \
 	     .initial = from("1; 3 with HTTP_GET and SSL_GET, delay_loop with DNS_CHECK"),         \
 	     .doc = "From a failure to the next check."},                                          \
 	    {"warmup",                                                                             \
-	     conf_set_check_seconds,                                                                     \
+	     conf_set_check_seconds,                                                               \
 	     (o) + offsetof(struct conf_check_common, warmup_ms),                                  \
 	     0,                                                                                    \
 	     HOUR,                                                                                 \
@@ -67,7 +67,7 @@ struct checker {
 	}
 #define CONNECT_TIMEOUT(o, from)                                                               \
 	{                                                                                      \
-		"connect_timeout", conf_set_check_seconds,                                           \
+		"connect_timeout", conf_set_check_seconds,                                     \
 		    (o) + offsetof(struct conf_check_common, connect_timeout_ms), 0.001, HOUR, \
 		    .initial = from("5"), .doc = "How long a check may take."                  \
 	}
@@ -108,11 +108,23 @@ struct checker {
 	     .doc = "Mark of the packets of checks."},                                           \
 	    LOG_ALL_FAILURES
 
+/* A real server while it is read: the target of its table. conf_keep_reals() makes what is kept. */
+struct reading_real {
+	struct conf_real real;
+	struct conf_real_opts opts;
+};
+
+/*
+ * What the real servers of a virtual server that was read get from it, and their checks from them. They are kept: in `passing` is nothing
+ * more of them.
+ */
+void conf_keep_reals(struct conf_parse *p, struct conf_virtual *v);
+
 /* A word that goes out as it stands; `min` is what it begins with, 0: anything; `max` its length. */
 conf_fn conf_set_sent;
 conf_fn conf_set_mark; /* uint32_t */
 
-/* Reads a check; keyword `min` is its kind. Its target is a struct conf_real. */
+/* Reads a check; keyword `min` is its kind. Its target is a struct reading_real. */
 conf_fn conf_add_check;
 
 /* Checks with a block, in real_server: conf/checker.c, conf/http.c */

@@ -365,6 +365,7 @@ struct conf_udp {
 	bool require_reply;
 };
 
+/* Real servers may share it. */
 struct conf_check {
 	struct conf_check *next;
 	enum conf_check_kind kind;
@@ -379,7 +380,7 @@ struct conf_check {
 		struct conf_track_watch *track; /* a track_file, a bfd_instance */
 	};
 	struct conf_vrrp_script *misc; /* MISC_CHECK; NULL: another kind */
-	struct diag_place at;
+	struct diag_place at;	       /* of the first of those that share it */
 };
 
 /* No packet is sent for it: the supervisor says how it stands. */
@@ -397,19 +398,24 @@ struct conf_forward {
 	uint32_t tunnel_flags;
 };
 
+/* What thousands of real servers have in common: it is there once for all that are equal in it. */
+struct conf_real_opts {
+	struct conf_forward forward;
+	struct conf_check_common common;
+	const char *host;	     /* virtualhost of its HTTP checks */
+	struct conf_up_down *notify; /* notify_up, notify_down; NULL: neither */
+	int upper, lower;
+	int inhibit; /* inhibit_on_failure: 0, 1 */
+	int smtp_alert;
+};
+
 struct conf_real {
 	struct conf_real *next;
 	struct ha_ip ip;
 	uint16_t port;
 	int weight;
-	int inhibit; /* inhibit_on_failure: 0, 1, CONF_UNSET */
-	struct conf_forward forward;
-	const char *host; /* virtualhost of its HTTP checks */
-	int upper, lower;
-	struct conf_check_common common;
-	struct conf_check *checks;
-	struct conf_up_down *notify; /* notify_up, notify_down; NULL: neither */
-	int smtp_alert;
+	struct conf_real_opts *opts;
+	struct conf_check *checks; /* there once for all that have equal ones */
 	struct diag_place at;
 };
 
@@ -450,7 +456,8 @@ struct conf_virtual {
 	int quorum, hysteresis;
 	int inhibit;
 	bool omega, ha_suspend;
-	int weight; /* default of the real servers */
+	bool nat_is_taken; /* by a real server, because nobody said how packets get to it */
+	int weight;	   /* default of the real servers */
 	struct conf_check_common common;
 	struct conf_real *reals;
 	size_t n_reals;

@@ -58,6 +58,15 @@ static void grow(struct conf_memory *m, struct conf_index *ix)
 	*ix = bigger;
 }
 
+void conf_index_reserve(struct conf_memory *m, struct conf_index *ix, size_t n)
+{
+	size_t size = FIRST_SIZE;
+
+	while (3 * size < 4 * n)
+		size *= 2;
+	*ix = (struct conf_index){.size = size, .entry = conf_alloc(m, size * sizeof(*ix->entry))};
+}
+
 void *conf_index_add(struct conf_memory *m, struct conf_index *ix, const void *key, size_t len,
 		     void *value)
 {
@@ -84,4 +93,17 @@ void conf_index_set_name(struct conf_memory *m, struct conf_index *ix, const cha
 {
 	if (conf_index_add_name(m, ix, name, value))
 		slot(ix, name, strlen(name))->value = value;
+}
+
+void *conf_keep_once(struct conf_memory *memory, struct conf_memory *scratch, struct conf_known *k,
+		     const void *what, size_t size, size_t compared)
+{
+	if (k->last && !memcmp(k->last, what, compared))
+		return k->last;
+	k->last = conf_index_find(&k->index, what, compared);
+	if (!k->last) {
+		k->last = memcpy(conf_alloc(memory, size), what, size);
+		conf_index_add(scratch, &k->index, k->last, compared, k->last);
+	}
+	return k->last;
 }

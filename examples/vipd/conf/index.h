@@ -19,6 +19,9 @@ struct conf_index {
 	size_t n, size; /* size: a power of two */
 };
 
+/* Room for so many, of an empty one: it need not grow again and again. */
+void conf_index_reserve(struct conf_memory *m, struct conf_index *ix, size_t n);
+
 /* Empties it; it keeps its room. */
 void conf_index_clear(struct conf_index *ix);
 
@@ -35,5 +38,15 @@ void *conf_index_add_name(struct conf_memory *m, struct conf_index *ix, const ch
 /* Puts it in, in place of one of the same name. */
 void conf_index_set_name(struct conf_memory *m, struct conf_index *ix, const char *name,
 			 void *value);
+
+/* Bytes that are kept, those that are equal once. */
+struct conf_known {
+	struct conf_index index;
+	void *last; /* mostly it is that one again */
+};
+
+/* `what`, or what was kept before and has the same bytes as far as `compared`. The index is in `scratch`. */
+void *conf_keep_once(struct conf_memory *memory, struct conf_memory *scratch, struct conf_known *k,
+		     const void *what, size_t size, size_t compared);
 
 #endif

@@ -143,13 +143,20 @@ static bool spread_alerts(struct conf *c, const struct conf_mail *m)
 		asked |= v->smtp_alert == 1;
 		v->smtp_alert =
 		    m->no_checker ? 0 : first_said(v->smtp_alert, m->checker, m->all, 0);
-		for (struct conf_real *r = v->reals; r; r = r->next) {
-			asked |= r->smtp_alert == 1;
-			r->smtp_alert =
-			    m->no_checker ? 0 : first_said(r->smtp_alert, m->checker, m->all, 1);
-		}
+		for (const struct conf_real *r = v->reals; r; r = r->next)
+			asked |= r->opts->smtp_alert == 1;
 	}
 	return asked;
+}
+
+/* When all were asked: real servers share it. */
+static void spread_alerts_of_reals(struct conf *c, const struct conf_mail *m)
+{
+	for (struct conf_virtual *v = c->virtuals; v; v = v->next)
+		for (struct conf_real *r = v->reals; r; r = r->next)
+			r->opts->smtp_alert =
+			    m->no_checker ? 0
+					  : first_said(r->opts->smtp_alert, m->checker, m->all, 1);
 }
 
 void conf_complete_mail(struct conf_parse *p)
@@ -157,6 +164,7 @@ void conf_complete_mail(struct conf_parse *p)
 	struct conf_mail *m = &p->conf->globals.mail;
 	bool asked = spread_alerts(p->conf, m);
 
+	spread_alerts_of_reals(p->conf, m);
 	if (!m->server && !m->n_to && !asked)
 		return;
 	if (!m->server || !m->n_to) {

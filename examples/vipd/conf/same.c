@@ -61,7 +61,7 @@ static bool same_http(const struct conf_http *a, const struct conf_real *at,
 	if (a->n_urls != b->n_urls || a->version_1_1 != b->version_1_1 || a->tls != b->tls ||
 	    a->sni != b->sni || a->close_notify != b->close_notify ||
 	    !same_text(a->sni_name, b->sni_name) ||
-	    !same_text(a->host ? a->host : at->host, b->host ? b->host : bt->host))
+	    !same_text(a->host ? a->host : at->opts->host, b->host ? b->host : bt->opts->host))
 		return false;
 	for (; u && same_url(u, w); u = u->next)
 		w = w->next;

@@ -187,7 +187,7 @@ bool conf_scripts_insecure(struct conf *c, struct diag *d)
 	for (struct conf_virtual *v = c->virtuals; v; v = v->next) {
 		found |= check_up_down(c, v->quorum_notify, d);
 		for (struct conf_real *r = v->reals; r; r = r->next) {
-			found |= check_up_down(c, r->notify, d);
+			found |= check_up_down(c, r->opts->notify, d);
 			uncheck(r);
 		}
 	}

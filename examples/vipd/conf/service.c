@@ -11,7 +11,7 @@
 #include "conf/checker.h"
 
 #define VIRTUAL(member) offsetof(struct conf_virtual, member)
-#define REAL(member) offsetof(struct conf_real, member)
+#define REAL(member) offsetof(struct reading_real, member)
 
 /* ---- Addresses with ports ---- */
 
@@ -233,25 +233,25 @@ static void set_up_down(struct conf_parse *p, const struct conf_node *n,
 #define WHY_SNMP "there is no SNMP"
 
 static const struct conf_keyword real_words[] = {
-    {"weight", conf_set_int, REAL(weight), 0, HA_WEIGHT_MAX,
+    {"weight", conf_set_int, REAL(real.weight), 0, HA_WEIGHT_MAX,
      .initial = "weight of the virtual server", .doc = "Share of the connections."},
-    {"inhibit_on_failure", conf_set_tristate, REAL(inhibit),
+    {"inhibit_on_failure", conf_set_tristate, REAL(opts.inhibit),
      .initial = "that of the virtual server",
      .doc = "A failed server gets weight 0 instead of being removed: its connections go on."},
-    {"lvs_method", set_forward, REAL(forward), .form = "NAT|DR|TUN ...",
+    {"lvs_method", set_forward, REAL(opts.forward), .form = "NAT|DR|TUN ...",
      .initial = "that of the virtual server", .doc = "How packets get to it."},
-    {"uthreshold", conf_set_int, REAL(upper), 0, INT_MAX,
+    {"uthreshold", conf_set_int, REAL(opts.upper), 0, INT_MAX,
      .doc = "No new connections from so many on."},
-    {"lthreshold", conf_set_int, REAL(lower), 0, INT_MAX, .doc = "New ones again below so many."},
-    {"notify_up", UP_DOWN(REAL(notify), 0), .doc = "Runs when it came up."},
-    {"notify_down", UP_DOWN(REAL(notify), 1), .doc = "Runs when it went down."},
-    {"virtualhost", conf_set_sent, REAL(host), 0, 255, .form = "NAME",
+    {"lthreshold", conf_set_int, REAL(opts.lower), 0, INT_MAX, .doc = "New ones again below so many."},
+    {"notify_up", UP_DOWN(REAL(opts.notify), 0), .doc = "Runs when it came up."},
+    {"notify_down", UP_DOWN(REAL(opts.notify), 1), .doc = "Runs when it went down."},
+    {"virtualhost", conf_set_sent, REAL(opts.host), 0, 255, .form = "NAME",
      .initial = "that of the virtual server", .doc = "Host that HTTP_GET asks."},
-    {"smtp_alert", conf_set_tristate, REAL(smtp_alert), .initial = "smtp_alert_checker; on",
+    {"smtp_alert", conf_set_tristate, REAL(opts.smtp_alert), .initial = "smtp_alert_checker; on",
      .doc = "Mail at each change."},
     {CONF_NOTED("snmp_name", "NAME", "Name in SNMP.", WHY_SNMP)},
-    COMMON_WORDS(REAL(common), OF_VIRTUAL),
-    CONNECT_TIMEOUT(REAL(common), OF_VIRTUAL),
+    COMMON_WORDS(REAL(opts.common), OF_VIRTUAL),
+    CONNECT_TIMEOUT(REAL(opts.common), OF_VIRTUAL),
     {"TCP_CHECK", conf_add_check, .min = CONF_CHECK_TCP, .block = &conf_block_tcp,
      .doc = "It must take a connection."},
     {"HTTP_GET", conf_add_check, .min = CONF_CHECK_HTTP, .block = &conf_block_http,
@@ -275,19 +275,16 @@ static const struct conf_keyword real_words[] = {
     {0}};
 static const struct conf_block real_block = {.name = "real_server", .keyword = real_words};
 
-static struct conf_real *real_new(struct conf_parse *p, const struct conf_node *n)
+static struct reading_real *real_new(struct conf_parse *p, const struct conf_node *n)
 {
-	struct conf_real *r = conf_alloc(p->memory, sizeof(*r));
+	struct reading_real *r = conf_alloc(p->passing, sizeof(*r));
 
-	*r = (struct conf_real){.weight = CONF_UNSET,
-				.inhibit = CONF_UNSET,
-				.smtp_alert = CONF_UNSET,
-				.forward = {.method = CONF_UNSET},
-				.common = CHECK_COMMON_UNSET,
-				.at = n->word->at};
-	if (!read_endpoint(p, n, &r->ip, &r->port))
-		return NULL;
-	return r;
+	r->real = (struct conf_real){.weight = CONF_UNSET, .opts = &r->opts, .at = n->word->at};
+	r->opts = (struct conf_real_opts){.inhibit = CONF_UNSET,
+					  .smtp_alert = CONF_UNSET,
+					  .forward = {.method = CONF_UNSET},
+					  .common = CHECK_COMMON_UNSET};
+	return read_endpoint(p, n, &r->real.ip, &r->real.port) ? r : NULL;
 }
 
 /* A real server as a key, without holes that nobody wrote. */
@@ -303,7 +300,8 @@ static void add_real(struct conf_parse *p, const struct conf_node *n, const stru
 		     void *target)
 {
 	struct conf_virtual *v = target;
-	struct conf_real *r = real_new(p, n), *same;
+	struct reading_real *r = real_new(p, n);
+	const struct conf_real *same;
 	struct where *key;
 
 	if (!r)
@@ -313,15 +311,15 @@ static void add_real(struct conf_parse *p, const struct conf_node *n, const stru
 		return;
 	}
 	key = conf_alloc(p->passing, sizeof(*key));
-	*key = (struct where){.ip = r->ip, .port = r->port};
-	same = conf_index_add(p->scratch, &p->reals, key, sizeof(*key), r);
+	*key = (struct where){.ip = r->real.ip, .port = r->real.port};
+	same = conf_index_add(p->scratch, &p->reals, key, sizeof(*key), &r->real);
 	if (same) {
 		conf_warn(p, &n->word->at, "this real_server is there already, in line %u: skipped",
 			  same->at.line);
 		return;
 	}
-	*p->reals_end = r;
-	p->reals_end = &r->next;
+	*p->reals_end = &r->real;
+	p->reals_end = &r->real.next;
 	v->n_reals++;
 	conf_walk(p, n->child, k->block, r);
 }
@@ -329,7 +327,9 @@ static void add_real(struct conf_parse *p, const struct conf_node *n, const stru
 static void set_sorry(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
 		      void *target)
 {
-	((struct conf_virtual *)target)->sorry = real_new(p, n);
+	struct reading_real *r = real_new(p, n);
+
+	((struct conf_virtual *)target)->sorry = r ? &r->real : NULL;
 }
 
 /* ---- virtual_server ---- */
@@ -465,6 +465,7 @@ void conf_virtual_new(struct conf_parse *p, const struct conf_node *n, const str
 	conf_memory_rewind(p->passing);
 	p->reals_end = &v->reals;
 	conf_walk(p, n->child, k->block, v);
+	conf_keep_reals(p, v);
 }
 
 /* ---- virtual_server_group ---- */

@@ -23,7 +23,8 @@ struct conf_parse {
 	struct conf_group **groups_end;
 	struct conf_vrrp_script **scripts_end;
 	struct conf_watch **watches_end;
-	struct conf_index texts;   /* that were kept */
+	struct conf_index texts;	    /* that were kept */
+	struct conf_known reals_opts, checks; /* likewise, of real servers */
 	struct conf_index watches; /* by kind and name */
 	struct conf_virtual **virtuals_end;
 	struct conf_virtual_group **groups_of_services_end;

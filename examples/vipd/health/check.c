@@ -24,7 +24,7 @@
 static const char *host_of(const struct conf_http *c, const struct conf_url *u,
 			   const struct conf_real *r)
 {
-	return u->host ? u->host : c->host ? c->host : r->host;
+	return u->host ? u->host : c->host ? c->host : r->opts->host;
 }
 
 /* One request; `status` is room for its ranges. */

@@ -388,8 +388,8 @@ static void begin_reals(struct virtual_state *v)
 		v->real[n] = (struct quorum_real){
 		    .weight = weight_of(s),
 		    .admin = s->order.admin,
-		    .alive = s->passing == s->checks && (s->checks || s->conf->common.alpha != 1),
-		    .inhibit = s->conf->inhibit == 1,
+		    .alive = s->passing == s->checks && (s->checks || s->conf->opts->common.alpha != 1),
+		    .inhibit = s->conf->opts->inhibit == 1,
 		};
 	}
 }

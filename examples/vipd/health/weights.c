@@ -126,8 +126,8 @@ int weights_read(const struct weights *w, size_t index, size_t first, int32_t *r
 static bool begin_real(const struct conf_real *r, struct quorum_real *ret)
 {
 	*ret = (struct quorum_real){.weight = r->weight,
-				    .alive = r->checks || r->common.alpha != 1,
-				    .inhibit = r->inhibit == 1};
+				    .alive = r->checks || r->opts->common.alpha != 1,
+				    .inhibit = r->opts->inhibit == 1};
 	for (const struct conf_check *c = r->checks; c; c = c->next) {
 		if (c->kind == CONF_CHECK_FILE || c->kind == CONF_CHECK_BFD)
 			return false;

@@ -273,20 +273,20 @@ static void dump_real(FILE *f, const struct supervisor *s, const struct conf_vir
 		"   ------< Real server >------\n   RIP = %s, RPORT = %u, WEIGHT = %d EFF WEIGHT = "
 		"%d\n",
 		ip, port_of(v, r), r->weight, weight);
-	put_method(f, "   forwarding method", &r->forward);
-	fprintf(f, "   Alpha is %s\n   connection timeout = %f\n", on_off(r->common.alpha == 1),
-		seconds(r->common.connect_timeout_ms, 5));
-	fprintf(f, "   connection limit range = %d -> %d\n   Delay loop = %f\n", r->lower, r->upper,
-		seconds(r->common.delay_loop_ms, 60));
-	dump_common(f, &r->common);
-	fprintf(f, "   Inhibit on failure is %s\n", on_off(r->inhibit == 1));
-	if (r->notify) {
-		dump_script(f, "     RS up", &r->notify->up);
-		dump_script(f, "     RS down", &r->notify->down);
+	put_method(f, "   forwarding method", &r->opts->forward);
+	fprintf(f, "   Alpha is %s\n   connection timeout = %f\n", on_off(r->opts->common.alpha == 1),
+		seconds(r->opts->common.connect_timeout_ms, 5));
+	fprintf(f, "   connection limit range = %d -> %d\n   Delay loop = %f\n", r->opts->lower, r->opts->upper,
+		seconds(r->opts->common.delay_loop_ms, 60));
+	dump_common(f, &r->opts->common);
+	fprintf(f, "   Inhibit on failure is %s\n", on_off(r->opts->inhibit == 1));
+	if (r->opts->notify) {
+		dump_script(f, "     RS up", &r->opts->notify->up);
+		dump_script(f, "     RS down", &r->opts->notify->down);
 	}
-	if (r->host)
-		fprintf(f, "    VirtualHost = '%s'\n", r->host);
-	fprintf(f, "   Using smtp notification = %s\n", r->smtp_alert == 1 ? "yes" : "no");
+	if (r->opts->host)
+		fprintf(f, "    VirtualHost = '%s'\n", r->opts->host);
+	fprintf(f, "   Using smtp notification = %s\n", r->opts->smtp_alert == 1 ? "yes" : "no");
 	fprintf(f,
 		"   initial weight = %d\n   effective weight = %d\n   alive = %d\n"
 		"   num failed checkers = %u\n   RS set = %d\n",

@@ -292,9 +292,9 @@ void notify_real(struct supervisor *s, const struct msg *m)
 	ha_ip_format(&r->ip, ip, sizeof(ip));
 	fifos_write(s->fifos, FIFO_LVS, "RS [%s]:%s:%u %s %s\n", ip, protocol_name(v),
 		    (unsigned)r->port, in, up ? "UP" : "DOWN");
-	if (r->smtp_alert == 1 && !m->extra)
+	if (r->opts->smtp_alert == 1 && !m->extra)
 		mail_real(s, v, r, up);
-	run_up_down(s, m->index, r->notify, up);
+	run_up_down(s, m->index, r->opts->notify, up);
 }
 
 void notify_quorum(struct supervisor *s, const struct msg *m)

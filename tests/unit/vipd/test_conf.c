@@ -205,7 +205,7 @@ static void each_url_is_a_request_of_its_check(void **state)
 	assert_string_equal(k->http->urls->next->host, "w");
 	if (regex_available())
 		assert_string_equal(k->http->urls->next->regex, "00080000x");
-	assert_string_equal(c->virtuals->reals->host, "v");
+	assert_string_equal(c->virtuals->reals->opts->host, "v");
 	end(c);
 }
 

@@ -83,12 +83,16 @@ static void the_beginning_is_what_health_will_say(void **state)
 	struct conf_check up[] = {{.kind = CONF_CHECK_TCP}, {.kind = CONF_CHECK_MISC}};
 	struct conf_check proves = {.kind = CONF_CHECK_TCP, .common = {.alpha = 1}};
 	struct conf_check told = {.kind = CONF_CHECK_FILE};
-	struct conf_real sorry = {.weight = 9};
+	struct conf_real_opts plain = {.inhibit = 0}, inhibits = {.inhibit = 1};
+	struct conf_real sorry = {.weight = 9, .opts = &plain};
 	struct conf_real real[] = {
-	    {.weight = 5, .checks = &up[0]},		    /* of the first, */
-	    {.weight = 6, .checks = &proves},		    /* which begins with one */
-	    {.weight = 7, .checks = &proves, .inhibit = 1}, /* of the second, which begins without */
-	    {.weight = 8, .checks = &told},		    /* of the third */
+	    /* of the first, which begins with one */
+	    {.weight = 5, .checks = &up[0], .opts = &plain},
+	    {.weight = 6, .checks = &proves, .opts = &plain},
+	    /* of the second, which begins without */
+	    {.weight = 7, .checks = &proves, .opts = &inhibits},
+	    /* of the third */
+	    {.weight = 8, .checks = &told, .opts = &plain},
 	};
 	struct conf_virtual v[] = {
 	    {.next = &v[1], .n_reals = 2, .reals = &real[0], .quorum = 1},
