@@ -31,6 +31,13 @@ const char *role_name(enum role r)
 	return name[r];
 }
 
+const char *role_user(enum role r)
+{
+	static const char *const user[] = {"bin", "nobody", "daemon"};
+
+	return user[r];
+}
+
 void process_title_init(int argc, char **argv)
 {
 	char *end = argv[0];
@@ -78,15 +85,16 @@ static void close_others(const struct ends *keep)
 
 void process_become(enum role r, const struct ends *keep)
 {
+	/* The supervisor has no handlers that would be left here. */
+	static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
 	sigset_t none;
 
 	/*
 	 * A terminal's SIGINT, a service manager's SIGTERM go to all processes: only the supervisor
 	 * decides, or nobody would resign and give the addresses back.
 	 */
-	for (int s = 1; s < SIGRTMIN; s++)
-		signal(s, s == SIGINT || s == SIGTERM || s == SIGHUP || s == SIGPIPE ? SIG_IGN
-										     : SIG_DFL);
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
+		signal(ignored[i], SIG_IGN);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	close_others(keep);
@@ -146,18 +154,24 @@ bool process_has_capabilities(uint64_t set)
 	return ((data[0].effective | (uint64_t)data[1].effective << 32) & set) == set;
 }
 
-static int become_user(const char *user)
+struct process_user process_user_find(const char *name)
 {
-	const struct passwd *p = getpwnam(user);
-	uid_t uid = p ? p->pw_uid : OVERFLOW_ID; /* a container may have no users */
-	gid_t gid = p ? p->pw_gid : OVERFLOW_ID;
+	const struct passwd *p = getpwnam(name);
 
-	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+	/* A container may have no users. */
+	return p ? (struct process_user){p->pw_uid, p->pw_gid}
+		 : (struct process_user){OVERFLOW_ID, OVERFLOW_ID};
+}
+
+static int become_user(struct process_user u)
+{
+	if (setgroups(0, NULL) < 0 || setresgid(u.gid, u.gid, u.gid) < 0 ||
+	    setresuid(u.uid, u.uid, u.uid) < 0)
 		return -errno;
 	return 0;
 }
 
-int process_drop(uint64_t keep, const char *user)
+int process_drop(uint64_t keep, struct process_user user)
 {
 	struct __user_cap_data_struct have[2] = {0};
 	int r;

@@ -28,9 +28,16 @@ struct ends {
 	int vrrp, health; /* kernel: to these */
 };
 
+/* Whom a process runs as. */
+struct process_user {
+	uid_t uid;
+	gid_t gid;
+};
+
 /* What a process is born with. All of it is inherited memory. */
 struct birth {
 	const struct options *options;
+	struct process_user user;
 	const struct conf *conf;
 	/* kernel: what the configuration was before, until that is dealt with: then it is to be freed, if it is another one. Or NULL */
 	struct conf *old;
@@ -58,6 +65,10 @@ int vrrp_main(const struct birth *b);
 int health_main(const struct birth *b);
 
 const char *role_name(enum role r); /* "vipd_kernel" … */
+const char *role_user(enum role r); /* each another one: none can signal another */
+
+/* Of this name; nobody, where there is none. */
+struct process_user process_user_find(const char *name);
 
 /* In the child: other names, other signals, no descriptors but its ends. */
 void process_become(enum role r, const struct ends *keep);
@@ -67,9 +78,9 @@ void process_rename(const char *name);
 
 /*
  * Gives up privileges: `capabilities` is a bit set of CAP_… that stays (0: none), `user` whom to run
- * as. From then on system calls are filtered (sandbox.h). Says what fails and returns -errno.
+ * as: looked up before, since a fork would touch all of the C library's pages for it anew. From then on system calls are filtered (sandbox.h). Says what fails and returns -errno.
  */
-int process_drop(uint64_t capabilities, const char *user);
+int process_drop(uint64_t capabilities, struct process_user user);
 
 /* Enters a network namespace of ip-netns(8). Says what fails and returns -errno. */
 int process_enter_namespace(const char *name);

@@ -41,15 +41,30 @@ const struct conf_word *conf_argument(struct conf_parse *p, const struct conf_no
 	return NULL;
 }
 
+/* Nearly all are a few digits, for which strtod is a long way. */
+static bool read_number(const char *text, double *ret)
+{
+	uint32_t whole = 0;
+	size_t n = 0;
+	char *end;
+
+	for (; n < 9 && text[n] >= '0' && text[n] <= '9'; n++)
+		whole = 10 * whole + (uint32_t)(text[n] - '0');
+	if (n && !text[n]) {
+		*ret = whole;
+		return true;
+	}
+	errno = 0;
+	*ret = strtod(text, &end);
+	return end != text && !*end && !errno && !strpbrk(text, "xXnNpP");
+}
+
 bool conf_number(struct conf_parse *p, const struct conf_word *w, double min, double max,
 		 bool whole, double *ret)
 {
-	char *end;
 	double v;
 
-	errno = 0;
-	v = strtod(w->text, &end);
-	if (end == w->text || *end || errno || strpbrk(w->text, "xXnNpP")) {
+	if (!read_number(w->text, &v)) {
 		conf_warn(p, &w->at, "\"%s\" is not a number: skipped", w->text);
 		return false;
 	}

@@ -637,7 +637,7 @@ int health_main(const struct birth *b)
 	if (r >= 0)
 		r = health_suspend_prepare(&h);
 	if (r >= 0)
-		r = process_drop(0, "daemon"); /* not the user of vrrp */
+		r = process_drop(0, b->user);
 	if (r >= 0)
 		r = set_up(&h);
 	if (r < 0) {

@@ -372,9 +372,8 @@ int kernel_main(const struct birth *b)
 	live_leave_checks(b->live);
 	weights_seal_wanted(b->weights);
 	r = ipvs_prepare(&k);
-	/* Not the user of vrrp or health: they must not be able to signal it. */
 	if (r >= 0)
-		r = process_drop(1u << CAP_NET_ADMIN | 1u << CAP_NET_RAW, "bin");
+		r = process_drop(1u << CAP_NET_ADMIN | 1u << CAP_NET_RAW, b->user);
 	if (r >= 0)
 		r = set_up(&k);
 	if (r < 0) {

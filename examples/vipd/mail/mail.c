@@ -79,7 +79,7 @@ static _Noreturn void child(struct mails *m)
 	alarm(CHILD_MAX_S);
 	for (size_t i = 0; i < n; i++)
 		list[i] = *at(m, i);
-	if (process_drop(0, CHILD_USER) < 0)
+	if (process_drop(0, process_user_find(CHILD_USER)) < 0)
 		_exit(1);
 	_exit(mail_deliver(m->conf, list, n, m->delivered) < 0);
 }

@@ -40,6 +40,7 @@ static _Noreturn void become(struct supervisor *s, enum role role)
 	static int (*const main_of[])(const struct birth *) = {kernel_main, vrrp_main, health_main};
 	bool is_kernel = role == ROLE_KERNEL;
 	const struct birth b = {.options = s->options,
+				.user = s->child[role].user,
 				.conf = s->conf,
 				.old = is_kernel ? s->old : NULL,
 				.before = is_kernel ? s->before : NULL,
@@ -96,6 +97,8 @@ void child_start(struct supervisor *s, enum role role)
 	struct child *c = &s->child[role];
 	pid_t pid;
 
+	if (!c->user.uid)
+		c->user = process_user_find(role_user(role));
 	pair_drain(s->control[role][1]);
 	pid = fork();
 	if (!pid)

@@ -19,7 +19,8 @@
 struct child {
 	struct supervisor *supervisor;
 	enum role role;
-	pid_t pid; /* 0: does not run */
+	pid_t pid;		  /* 0: does not run */
+	struct process_user user; /* uid 0: not looked up yet */
 	bool wanted;
 	uint64_t started_ns;
 	unsigned backoff_s, deaths;

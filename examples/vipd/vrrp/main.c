@@ -352,7 +352,7 @@ int vrrp_main(const struct birth *b)
 	r = set_up(&v);
 	lock_rest(raised);
 	if (r >= 0)
-		r = process_drop(0, "nobody");
+		r = process_drop(0, b->user);
 	if (r < 0) {
 		log_err("cannot start: %s", strerror(-r));
 		return EXIT_FATAL;
