@@ -5,9 +5,9 @@
  * what all gained. nginx looks at everyone twice.
  *
  * Here those of one ratio form a pool, which counts its steps: a gain is what a server brought along, and its weight
- * for each step since. Of one weight all in a pool gain alike, so that among them the one ahead stays ahead: they
- * stand in a tournament, fewest connections first, then who gained most, then the order of the list. A pick compares
- * those winners, one for each different weight, that have the least ratio; who they are is known from one pick to the
+ * for each step since. Of one weight, a class, all in a pool gain alike, so that among them the one ahead stays ahead:
+ * they stand in a tournament, fewest connections first, then who gained most, then the order of the list. A pick
+ * compares those winners, one of each class, that have the least ratio; who they are is known from one pick to the
  * next, until the last of them has another. O(log n) when a server changes its pool.
  */
 #include "libsched/algos.h"
@@ -22,48 +22,55 @@ typedef uint128 rank_t; /* what a match is about: rank_of() */
 
 #define RANK_NONE (~(rank_t)0) /* may not be chosen */
 
-/* Where a place stands in the tournament of its class. */
-struct seat {
-	uint32_t weight, class;
-	uint32_t nodes; /* of the class begin here */
-	uint32_t leaf;	/* among these */
-};
-
-/* The table: classes of weights, and seats. */
+/* The table. */
 struct lineup {
 	struct classes classes;
 	/* Behind those of classes_size(). */
-	struct seat *seat; /* of each place */
-	uint32_t *size;	   /* of each class */
-	uint32_t *nodes;   /* likewise, see struct seat */
+	uint32_t *size;	  /* of each class */
+	uint32_t *nth;	  /* of each place: in its class, from 0 */
+	uint32_t n_nodes; /* of all tournaments */
 };
 
+/* Of each place, all that a pick needs to know. */
 struct member {
 	int64_t gained; /* apart from the steps of its pool */
+	uint64_t id;
+	uint32_t slot;
 	uint32_t active;
-	uint32_t pool; /* NONE: may not be chosen */
+	uint32_t pool;	     /* NONE: may not be chosen */
+	uint16_t class, nth; /* as in the table */
 };
+
+_Static_assert(sizeof(struct member) == 32, "two to a cache line");
+_Static_assert(LB_SERVERS_MAX <= UINT16_MAX + 1, "classes and places are 16 bits");
 
 /* Those of one ratio, while there are any. */
 struct pool {
 	uint64_t ratio;
 	int64_t steps;
-	uint64_t weight; /* of all of them */
-	uint32_t members, next;
+	uint64_t weight; /* of all of them; 0: not in use */
+	uint32_t next;
 };
 
-/* Who won in a class: a pick looks at no more than these. */
-struct head {
-	uint64_t ratio; /* LEAST_NEVER: nobody may be chosen */
-	int64_t gained; /* as the member's */
-	uint32_t place, pool;
-	uint64_t weight; /* of the class */
+/* Those of one weight. */
+struct weight_class {
+	/* Of who is ahead. */
+	_Alignas(LINE_BYTES) uint64_t ratio; /* LEAST_NEVER: nobody may be chosen */
+	int64_t gained;
+	uint32_t ahead; /* its place; NONE */
+	uint32_t pool;
+
+	uint32_t weight;
+	uint32_t nodes, leaf; /* where its tournament begins, and in that its members */
+	/* Where the last one went that joined a pool. */
+	uint32_t joined_active, joined_pool;
+	uint64_t joined_ratio;
 };
 
-/* Where the last of a class went that joined a pool. */
-struct joined {
-	uint32_t active, pool;
-	uint64_t ratio;
+/* Who is ahead in a class, if that is the least ratio: what a pick compares. */
+struct tied {
+	int64_t gained;
+	uint32_t weight, ahead, class;
 };
 
 /* The cursor, followed by its parts. */
@@ -73,14 +80,19 @@ struct least_conn {
 	uint32_t free;	   /* the first pool not in use, on by `next` */
 	uint32_t n_chains; /* a power of two */
 	/* Where the parts are, from here: a cursor may be copied. */
-	size_t node_at; /* two for each place: see struct lineup */
-	size_t member_at, pool_at, head_at, joined_at;
-	size_t tied_at;	 /* the heads that have the least ratio */
+	size_t node_at, member_at, pool_at;
 	size_t chain_at; /* the first pool of each, or NONE */
-	uint32_t n_tied; /* 0: to be found anew */
-	uint32_t chosen; /* which of them was the last pick */
-	uint64_t least;
+	size_t tied_at;
+	uint32_t n_tied;     /* 0: to be found anew */
+	uint32_t chosen;     /* which of them was the last pick */
+	uint64_t least;	     /* the ratio they have */
+	uint32_t least_pool; /* and their pool */
 };
+
+HOT struct weight_class *class_of(const struct least_conn *c)
+{
+	return (struct weight_class *)(c + 1);
+}
 
 HOT rank_t *node_of(const struct least_conn *c)
 {
@@ -97,19 +109,9 @@ HOT struct pool *pool_of(const struct least_conn *c)
 	return (struct pool *)((char *)c + c->pool_at);
 }
 
-HOT struct head *head_of(const struct least_conn *c)
+HOT struct tied *tied_of(const struct least_conn *c)
 {
-	return (struct head *)((char *)c + c->head_at);
-}
-
-HOT struct joined *joined_of(const struct least_conn *c)
-{
-	return (struct joined *)((char *)c + c->joined_at);
-}
-
-HOT uint32_t *tied_of(const struct least_conn *c)
-{
-	return (uint32_t *)((char *)c + c->tied_at);
+	return (struct tied *)((char *)c + c->tied_at);
 }
 
 HOT uint32_t *chains_of(const struct least_conn *c)
@@ -120,11 +122,6 @@ HOT uint32_t *chains_of(const struct least_conn *c)
 HOT uint32_t *chain_of(const struct least_conn *c, uint64_t ratio)
 {
 	return chains_of(c) + (ratio * 0x9e3779b97f4a7c15u >> 32 & (c->n_chains - 1));
-}
-
-HOT const struct seat *seat_of(const struct lb_snapshot *s, uint32_t place)
-{
-	return ((const struct lineup *)s->table)->seat + place;
 }
 
 static uint32_t chains_for(size_t n)
@@ -138,37 +135,32 @@ static uint32_t chains_for(size_t n)
 
 /* ---- The table ---- */
 
+/*
+ * A tournament is played in groups of four. The winner of group g stands in node g - 1, the leaves behind all winners;
+ * who wins group 0 is ahead of the class. So many groups for so many members:
+ */
+static uint32_t groups_for(uint32_t members)
+{
+	return members > 4 ? (members + 1) / 3 : 1;
+}
+
 static size_t lineup_size(const struct lb_snapshot *s)
 {
-	return sizeof(struct lineup) + classes_size(s) +
-	       s->n * (sizeof(struct seat) + 2 * sizeof(uint32_t));
+	return sizeof(struct lineup) + classes_size(s) + 2 * s->n * sizeof(uint32_t);
 }
 
 static int lineup_build(const struct lb_snapshot *s, const struct lb_snapshot *old, void *table)
 {
 	struct lineup *l = table;
-	uint32_t first = 0;
 
 	classes_build_in(s, &l->classes, (uint32_t *)(l + 1));
-	l->seat = (struct seat *)(l->classes.of + s->n);
-	l->size = (uint32_t *)(l->seat + s->n);
-	l->nodes = l->size + s->n;
+	l->size = l->classes.of + s->n;
+	l->nth = l->size + s->n;
 	for (size_t i = 0; i < s->n; i++)
 		if (s->at[i].weight)
-			l->seat[i].leaf = l->size[l->classes.of[i]]++;
-	for (uint32_t k = 0; k < l->classes.n; k++) {
-		l->nodes[k] = 2 * first;
-		first += l->size[k];
-	}
-	for (size_t i = 0; i < s->n; i++) {
-		const uint32_t k = l->classes.of[i];
-
-		if (s->at[i].weight)
-			l->seat[i] = (struct seat){.weight = s->at[i].weight,
-						   .class = k,
-						   .nodes = l->nodes[k],
-						   .leaf = l->seat[i].leaf + l->size[k]};
-	}
+			l->nth[i] = l->size[l->classes.of[i]]++;
+	for (uint32_t k = 0; k < l->classes.n; k++)
+		l->n_nodes += 4 * groups_for(l->size[k]);
 	return 0;
 }
 
@@ -178,9 +170,9 @@ static size_t least_conn_size(const struct lb_snapshot *s)
 {
 	const struct lineup *l = s->table;
 
-	return sizeof(struct least_conn) +
-	       s->n * (2 * sizeof(rank_t) + sizeof(struct member) + sizeof(struct pool)) +
-	       l->classes.n * (sizeof(struct head) + sizeof(struct joined) + sizeof(uint32_t)) +
+	return sizeof(struct least_conn) + l->n_nodes * sizeof(rank_t) +
+	       s->n * (sizeof(struct member) + sizeof(struct pool)) +
+	       l->classes.n * (sizeof(struct weight_class) + sizeof(struct tied)) +
 	       chains_for(s->n) * sizeof(uint32_t);
 }
 
@@ -189,13 +181,38 @@ static void lay_out(struct least_conn *c, const struct lb_snapshot *s)
 	const struct lineup *l = s->table;
 
 	*c = (struct least_conn){.shift = least_shift(s), .n_chains = chains_for(s->n)};
-	c->node_at = sizeof(*c);
-	c->member_at = c->node_at + 2 * s->n * sizeof(rank_t);
+	c->node_at = sizeof(*c) + l->classes.n * sizeof(struct weight_class);
+	c->member_at = c->node_at + l->n_nodes * sizeof(rank_t);
 	c->pool_at = c->member_at + s->n * sizeof(struct member);
-	c->head_at = c->pool_at + s->n * sizeof(struct pool);
-	c->joined_at = c->head_at + l->classes.n * sizeof(struct head);
-	c->tied_at = c->joined_at + l->classes.n * sizeof(struct joined);
-	c->chain_at = c->tied_at + l->classes.n * sizeof(uint32_t);
+	c->tied_at = c->pool_at + s->n * sizeof(struct pool);
+	c->chain_at = c->tied_at + l->classes.n * sizeof(struct tied);
+}
+
+/* Nobody is in a pool yet. */
+static void fill_in(struct least_conn *c, const struct lb_snapshot *s)
+{
+	const struct lineup *l = s->table;
+	uint32_t nodes = 0;
+
+	for (uint32_t i = 0; i < c->n_chains; i++)
+		chains_of(c)[i] = NONE;
+	for (uint32_t k = 0; k < l->classes.n; k++) {
+		class_of(c)[k] = (struct weight_class){.weight = l->classes.weight[k],
+						       .nodes = nodes,
+						       .leaf = groups_for(l->size[k]) - 1};
+		nodes += 4 * groups_for(l->size[k]);
+	}
+	for (uint32_t i = 0; i < s->n; i++) {
+		const struct snap_server *e = &s->at[i];
+
+		pool_of(c)[i].next = i + 1;
+		member_of(c)[i] = (struct member){.id = e->id,
+						  .slot = e->slot,
+						  .active = snap_active_of(s, e),
+						  .pool = NONE,
+						  .class = (uint16_t)l->classes.of[i],
+						  .nth = (uint16_t)l->nth[i]};
+	}
 }
 
 /* ---- Pools ---- */
@@ -218,43 +235,40 @@ HOT uint32_t find_pool(struct least_conn *c, uint64_t ratio)
 }
 
 /* Those of one weight often go where the one before went. */
-HOT void join_pool(struct least_conn *c, const struct lb_snapshot *s, uint32_t place)
+HOT void join_pool(struct least_conn *c, struct member *m, int64_t gained)
 {
-	const struct seat *seat = seat_of(s, place);
-	struct member *m = &member_of(c)[place];
-	const uint32_t weight = seat->weight;
-	struct joined *last = &joined_of(c)[seat->class];
-	struct pool *pool = &pool_of(c)[last->pool];
+	struct weight_class *k = &class_of(c)[m->class];
+	struct pool *pool = &pool_of(c)[k->joined_pool];
 
-	if (last->active != m->active || pool->ratio != last->ratio || !pool->members) {
-		last->active = m->active;
-		last->ratio = ratio_of_load(c->shift, m->active, weight);
-		last->pool = find_pool(c, last->ratio);
-		pool = &pool_of(c)[last->pool];
+	if (k->joined_active != m->active || pool->ratio != k->joined_ratio || !pool->weight) {
+		k->joined_active = m->active;
+		k->joined_ratio = ratio_of_load(c->shift, m->active, k->weight);
+		k->joined_pool = find_pool(c, k->joined_ratio);
+		pool = &pool_of(c)[k->joined_pool];
 	}
-	pool->members++;
-	pool->weight += weight;
-	m->gained -= pool->steps * weight;
-	m->pool = last->pool;
+	pool->weight += k->weight;
+	m->gained = gained - pool->steps * k->weight;
+	m->pool = k->joined_pool;
 }
 
-HOT void leave_pool(struct least_conn *c, const struct lb_snapshot *s, uint32_t place)
+/* Returns what it has gained altogether. */
+HOT int64_t leave_pool(struct least_conn *c, struct member *m)
 {
-	struct member *m = &member_of(c)[place];
-	const uint32_t weight = seat_of(s, place)->weight, i = m->pool;
+	const uint32_t weight = class_of(c)[m->class].weight, i = m->pool;
 	struct pool *pool = pool_of(c);
+	const int64_t gained = m->gained + pool[i].steps * weight;
 	uint32_t *link;
 
-	m->gained += pool[i].steps * weight;
 	m->pool = NONE;
 	pool[i].weight -= weight;
-	if (--pool[i].members)
-		return;
+	if (pool[i].weight)
+		return gained;
 	for (link = chain_of(c, pool[i].ratio); *link != i; link = &pool[*link].next)
 		;
 	*link = pool[i].next;
 	pool[i].next = c->free;
 	c->free = i;
+	return gained;
 }
 
 /* ---- Tournaments ---- */
@@ -269,108 +283,141 @@ HOT rank_t rank_of(const struct member *m, uint32_t place)
 	return (rank_t)((uint64_t)m->active << 32 | behind >> 32) << 64 | (behind << 32 | place);
 }
 
-/* The ratio of a head was another. */
-HOT void head_moved(struct least_conn *c, uint32_t k, uint64_t was, uint64_t is)
+HOT struct tied tied_for(const struct least_conn *c, uint32_t k)
 {
-	uint32_t *tied = tied_of(c);
+	const struct weight_class *class = &class_of(c)[k];
 
-	if (was == is || !c->n_tied)
-		return;
-	if (was == c->least && is > c->least && tied[c->chosen] == k)
-		tied[c->chosen] = tied[--c->n_tied];
-	else if (was == c->least || is <= c->least)
-		c->n_tied = 0;
+	return (struct tied){class->gained, class->weight, class->ahead, k};
 }
 
-HOT void set_head(struct least_conn *c, uint32_t k, rank_t best)
+/* Another is ahead in a class, or the same one otherwise; the ratio of who was. */
+HOT void ahead_moved(struct least_conn *c, uint32_t k, uint64_t was)
 {
-	const uint32_t place = (uint32_t)best;
-	struct head *head = &head_of(c)[k];
-	const uint64_t was = head->ratio;
+	struct tied *tied = tied_of(c), *chosen = &tied[c->chosen];
+	const uint64_t is = class_of(c)[k].ratio;
 
-	head->ratio = LEAST_NEVER;
-	if (best != RANK_NONE) {
-		const struct member *m = &member_of(c)[place];
-
-		head->ratio = pool_of(c)[m->pool].ratio;
-		head->gained = m->gained;
-		head->place = place;
-		head->pool = m->pool;
+	if (!c->n_tied)
+		return;
+	if (chosen->class != k || is < c->least) {
+		if (was == c->least || is <= c->least)
+			c->n_tied = 0;
+	} else if (is == c->least) {
+		*chosen = tied_for(c, k);
+	} else {
+		*chosen = tied[--c->n_tied];
+		tied[c->n_tied].class = NONE; /* `chosen` may still mean it */
 	}
-	head_moved(c, k, was, head->ratio);
+}
+
+HOT void set_ahead(struct least_conn *c, uint32_t k, rank_t best)
+{
+	struct weight_class *class = &class_of(c)[k];
+	const uint64_t was = class->ratio;
+
+	class->ratio = LEAST_NEVER;
+	class->ahead = (uint32_t)best;
+	if (best != RANK_NONE) {
+		const struct member *m = &member_of(c)[class->ahead];
+
+		class->ratio = pool_of(c)[m->pool].ratio;
+		class->gained = m->gained;
+		class->pool = m->pool;
+	}
+	ahead_moved(c, k, was);
+}
+
+HOT rank_t lesser(rank_t a, rank_t b)
+{
+	return b < a ? b : a;
+}
+
+HOT rank_t *node_in(rank_t *node, size_t bytes)
+{
+	return (rank_t *)((char *)node + bytes);
 }
 
 /*
- * The way up from node i: until nothing changes, or, of who was ahead of all, to the end. The latter now loses on any
- * level, which no branch is guessed by; the former is soon told.
+ * From a leaf, which now has this rank, until nothing changes: false; or, `to_the_end`, a constant, all the way: who was
+ * ahead of all loses anywhere, which no branch is guessed by. Counting in bytes spares shifts.
  */
-HOT bool play_from(rank_t *node, uint32_t i, rank_t best, bool to_the_end)
+HOT bool play_from(rank_t *node, uint32_t leaf, rank_t rank, bool to_the_end, rank_t *ret_best)
 {
-	for (node[i] = best; i > 1; node[i /= 2] = best) {
-		const rank_t other = node[i ^ 1];
+	const size_t one = sizeof(rank_t);
 
-		if (to_the_end) {
-			const uint64_t lost = all_ones_if(other < best);
+	for (size_t i = leaf * one;;) {
+		const rank_t a = *node_in(node, i ^ one), b = *node_in(node, i ^ 2 * one),
+			     c = *node_in(node, i ^ 3 * one);
 
-			best ^= (best ^ other) & ((rank_t)lost << 64 | lost);
-		} else if (other < best) {
-			best = other;
-		}
-		if (!to_the_end && node[i / 2] == best)
+		*node_in(node, i) = rank;
+		rank = lesser(rank, lesser(lesser(a, b), c));
+		if (i < 4 * one)
+			break;
+		i = (i / 4 & -one) - one;
+		if (!to_the_end && *node_in(node, i) == rank)
 			return false;
 	}
+	*ret_best = rank;
 	return true;
 }
 
-/* This place's matches are played anew; `ahead`, a constant: it was ahead of all of its class. */
-HOT void play_ahead(struct least_conn *c, const struct lb_snapshot *s, uint32_t place, bool ahead)
+/* This place's matches are played anew; `was_ahead`, a constant: of all of its class. */
+HOT void play_as(struct least_conn *c, uint32_t place, bool was_ahead)
 {
-	const struct seat *seat = seat_of(s, place);
-	rank_t *node = node_of(c) + seat->nodes;
-	const rank_t rank = rank_of(&member_of(c)[place], place);
+	const struct member *m = &member_of(c)[place];
+	const struct weight_class *class = &class_of(c)[m->class];
+	rank_t best;
 
-	if (play_from(node, seat->leaf, rank, ahead))
-		set_head(c, seat->class, node[1]);
+	if (play_from(node_of(c) + class->nodes, class->leaf + m->nth, rank_of(m, place), was_ahead,
+		      &best) &&
+	    (was_ahead || (uint32_t)best != class->ahead))
+		set_ahead(c, m->class, best);
 }
 
-/* Likewise, of anyone. */
-HOT void play(struct least_conn *c, const struct lb_snapshot *s, uint32_t place)
+HOT void play(struct least_conn *c, uint32_t place)
 {
-	const rank_t *node = node_of(c) + seat_of(s, place)->nodes;
-
-	if ((uint32_t)node[1] == place)
-		play_ahead(c, s, place, true);
+	if (class_of(c)[member_of(c)[place].class].ahead == place)
+		play_as(c, place, true);
 	else
-		play_ahead(c, s, place, false);
+		play_as(c, place, false);
 }
 
 static void play_all(struct least_conn *c, const struct lb_snapshot *s)
 {
 	const struct lineup *l = s->table;
 
-	for (uint32_t i = 0; i < s->n; i++)
-		if (s->at[i].weight)
-			node_of(c)[l->seat[i].nodes + l->seat[i].leaf] =
-			    rank_of(&member_of(c)[i], i);
-	for (uint32_t k = 0; k < l->classes.n; k++) {
-		rank_t *node = node_of(c) + l->nodes[k];
+	for (uint32_t i = 0; i < l->n_nodes; i++)
+		node_of(c)[i] = RANK_NONE;
+	for (uint32_t i = 0; i < s->n; i++) {
+		const struct member *m = &member_of(c)[i];
+		const struct weight_class *class = &class_of(c)[m->class];
 
-		for (uint32_t i = l->size[k]; i-- > 1;)
-			node[i] = node[2 * i] < node[2 * i + 1] ? node[2 * i] : node[2 * i + 1];
-		head_of(c)[k].weight = l->classes.weight[k];
-		set_head(c, k, node[1]);
+		if (s->at[i].weight)
+			node_of(c)[class->nodes + class->leaf + m->nth] = rank_of(m, i);
+	}
+	for (uint32_t k = 0; k < l->classes.n; k++) {
+		rank_t *node = node_of(c) + class_of(c)[k].nodes, best = RANK_NONE;
+
+		for (uint32_t g = groups_for(l->size[k]); g-- > 0;) {
+			best = lesser(lesser(node[4 * g], node[4 * g + 1]),
+				      lesser(node[4 * g + 2], node[4 * g + 3]));
+			if (g)
+				node[g - 1] = best;
+		}
+		set_ahead(c, k, best);
 	}
 }
 
 /* ---- Changes ---- */
 
-HOT void put(struct least_conn *c, const struct lb_snapshot *s, uint32_t place, bool in_service)
+HOT void put(struct least_conn *c, uint32_t place, bool in_service)
 {
-	if (member_of(c)[place].pool != NONE)
-		leave_pool(c, s, place);
+	struct member *m = &member_of(c)[place];
+
+	if (m->pool != NONE)
+		m->gained = leave_pool(c, m);
 	if (in_service)
-		join_pool(c, s, place);
-	play(c, s, place);
+		join_pool(c, m, m->gained);
+	play(c, place);
 }
 
 HOT bool may_serve(const struct least_conn *c, const struct lb_snapshot *s, uint32_t place)
@@ -392,7 +439,7 @@ HOT bool set_active(struct least_conn *c, const struct lb_snapshot *s, size_t pl
 	serves = may_serve(c, s, (uint32_t)place);
 	if (same && serves == served)
 		return false;
-	put(c, s, (uint32_t)place, serves);
+	put(c, (uint32_t)place, serves);
 	return true;
 }
 
@@ -419,16 +466,11 @@ static void least_conn_adopt(const struct lb_snapshot *s, void *cursor,
 	struct member *m;
 
 	lay_out(c, s);
+	fill_in(c, s);
 	m = member_of(c);
-	for (uint32_t i = 0; i < c->n_chains; i++)
-		chains_of(c)[i] = NONE;
-	for (uint32_t i = 0; i < s->n; i++) {
-		pool_of(c)[i].next = i + 1;
-		m[i] = (struct member){.active = snap_active_of(s, &s->at[i]), .pool = NONE};
-	}
 	for (size_t i = 0; old && i < old->n; i++) { /* who stays keeps what it gained */
 		const struct member *from = &member_of(was)[i];
-		ssize_t place = lb_snapshot_find(s, old->at[i].id);
+		const ssize_t place = lb_snapshot_find(s, from->id);
 
 		if (place < 0)
 			continue;
@@ -438,7 +480,7 @@ static void least_conn_adopt(const struct lb_snapshot *s, void *cursor,
 	}
 	for (uint32_t i = 0; i < s->n; i++)
 		if (s->at[i].weight && may_serve(c, s, i))
-			join_pool(c, s, i);
+			join_pool(c, &m[i], m[i].gained);
 	play_all(c, s);
 }
 
@@ -446,37 +488,40 @@ static void least_conn_adopt(const struct lb_snapshot *s, void *cursor,
 HOT void find_tied(struct least_conn *c, const struct lb_snapshot *s)
 {
 	const struct classes *classes = s->table;
-	const struct head *head = head_of(c);
-	uint32_t *tied = tied_of(c), n = 0;
+	const struct weight_class *class = class_of(c);
+	struct tied *tied = tied_of(c);
+	uint32_t n = 0;
 	uint64_t least = LEAST_NEVER;
 
 	for (uint32_t k = classes->n; k-- > 0;) {
-		if (head[k].ratio > least)
+		if (class[k].ratio > least)
 			continue;
-		if (head[k].ratio < least) {
-			least = head[k].ratio;
+		if (class[k].ratio < least) {
+			least = class[k].ratio;
 			n = 0;
 		}
-		tied[n++] = k;
+		tied[n++] = tied_for(c, k);
 	}
 	c->least = least;
 	c->n_tied = least == LEAST_NEVER ? 0 : n;
+	if (c->n_tied)
+		c->least_pool = class[tied->class].pool;
 }
 
 /* Who is ahead among the tied, which are all of one pool, after so many steps of it. */
 HOT uint32_t best_tied(const struct least_conn *c, int64_t steps)
 {
-	const uint32_t *tied = tied_of(c);
+	const struct tied *tied = tied_of(c);
+	const uint32_t n = c->n_tied;
 	int64_t most = INT64_MIN;
 	uint32_t first = NONE, best = 0;
 
-	for (uint32_t i = 0; i < c->n_tied; i++) {
-		const struct head *h = &head_of(c)[tied[i]];
-		const int64_t gained = h->gained + steps * (int64_t)h->weight;
+	for (uint32_t i = 0; i < n; i++) {
+		const int64_t gained = tied[i].gained + steps * (int64_t)tied[i].weight;
 
-		if (gained > most || (gained == most && h->place < first)) {
+		if (gained > most || (gained == most && tied[i].ahead < first)) {
 			most = gained;
-			first = h->place;
+			first = tied[i].ahead;
 			best = i;
 		}
 	}
@@ -484,45 +529,45 @@ HOT uint32_t best_tied(const struct least_conn *c, int64_t steps)
 }
 
 /*
- * The first of the best, one step of the rotation of its pool later; or -1. play() is to follow. nginx gives no step
- * to one that is alone with its ratio: it would pay what it gains.
+ * The place of the first of the best, one step of the rotation of its pool later; or NONE. play() is to follow. nginx
+ * gives no step to one that is alone with its ratio: it would pay what it gains.
  */
-HOT ssize_t step(struct least_conn *c, const struct lb_snapshot *s)
+HOT uint32_t step(struct least_conn *c, const struct lb_snapshot *s)
 {
-	const struct head *head;
 	struct pool *pool;
+	uint32_t place;
 
 	if (!c->n_tied)
 		find_tied(c, s);
 	if (!c->n_tied)
-		return -1;
-	pool = &pool_of(c)[head_of(c)[*tied_of(c)].pool];
+		return NONE;
+	pool = &pool_of(c)[c->least_pool];
 	c->chosen = best_tied(c, ++pool->steps);
-	head = &head_of(c)[tied_of(c)[c->chosen]];
-	member_of(c)[head->place].gained -= (int64_t)pool->weight;
-	return head->place;
+	place = tied_of(c)[c->chosen].ahead;
+	member_of(c)[place].gained -= (int64_t)pool->weight;
+	return place;
 }
 
 /* Those the request excludes stand aside meanwhile. */
 static ssize_t step_without(struct least_conn *c, const struct lb_query *q)
 {
 	const struct lb_snapshot *s = q->snap;
-	uint32_t aside[LB_EXCLUDE_MAX], n = 0;
-	ssize_t place;
+	uint32_t aside[LB_EXCLUDE_MAX], n = 0, place;
 
 	for (size_t i = 0; i < q->request->n_exclude; i++) {
-		place = lb_snapshot_find(s, q->request->exclude[i]);
-		if (place < 0 || member_of(c)[place].pool == NONE)
+		const ssize_t found = lb_snapshot_find(s, q->request->exclude[i]);
+
+		if (found < 0 || member_of(c)[found].pool == NONE)
 			continue;
-		aside[n++] = (uint32_t)place;
-		put(c, s, (uint32_t)place, false);
+		aside[n++] = (uint32_t)found;
+		put(c, (uint32_t)found, false);
 	}
 	place = step(c, s);
-	if (place >= 0)
-		play(c, s, (uint32_t)place);
+	if (place != NONE)
+		play(c, place);
 	while (n)
-		put(c, s, aside[--n], true);
-	return place;
+		put(c, aside[--n], true);
+	return place == NONE ? -1 : (ssize_t)place;
 }
 
 /* Reads what other pickers counted, a few servers at a time. */
@@ -584,30 +629,39 @@ static bool least_conn_score(const struct lb_snapshot *s, const void *cursor,
 /* ---- The usual pick ---- */
 
 /* The step and the connection are played as one. No server has a limit. */
-HOT void count_and_play(const struct lb_snapshot *s, void *cursor, size_t place,
-			   const struct lb_request *r)
+HOT void count_and_play(struct least_conn *c, const struct lb_snapshot *s, uint32_t place)
 {
-	struct least_conn *c = cursor;
 	struct member *m = &member_of(c)[place];
+	const int64_t gained = leave_pool(c, m);
 
-	leave_pool(c, s, (uint32_t)place);
-	m->active = ledger_rows(s->ledger) == 1 ? snap_active_of(s, &s->at[place])
-						: least_moved(m->active, 1);
-	join_pool(c, s, (uint32_t)place);
-	play_ahead(c, s, (uint32_t)place, true);
+	m->active = least_moved(m->active, 1);
+	if (ledger_rows(s->ledger) == 1) {
+		const int64_t active = row_active_of(s->ledger->first, m->slot);
+
+		m->active = active > 0 ? (uint32_t)active : 0;
+	}
+	join_pool(c, m, gained);
+	play_as(c, place, true);
 }
 
 int least_conn_usual(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
 {
 	const struct lb_snapshot *s = p->snap;
 	struct least_conn *c = p->cursor;
-	ssize_t place;
+	const struct member *m;
+	uint32_t place;
 
 	sweep(c, s);
 	place = step(c, s);
-	if (place >= 0 && r->flags & LB_REQUEST_UNCOUNTED)
-		play(c, s, (uint32_t)place);
-	return usual_end(p, r, place, count_and_play, ret_id);
+	if (__builtin_expect(place == NONE, 0))
+		return picker_nobody(s, r);
+	m = &member_of(c)[place];
+	usual_start(p, r, m->slot, m->id, place, NULL, ret_id);
+	if (r->flags & LB_REQUEST_UNCOUNTED)
+		play(c, place);
+	else
+		count_and_play(c, s, place);
+	return 0;
 }
 
 const struct lb_algo algo_least_conn = {
