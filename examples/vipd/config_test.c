@@ -107,8 +107,11 @@ int config_test(const struct options *o)
 			strerror(errno));
 		return EXIT_FATAL;
 	}
-	if (!conf_load(&source, &d, &c))
+	if (!conf_load(&source, &d, &c)) {
 		insecure = conf_scripts_insecure(c, &d);
+		if (!o->name_space && !c->globals.name_space)
+			conf_note_interfaces(c, &d);
+	}
 	code = c ? test_code(&d, insecure, c) : EXIT_NO_MEMORY;
 	diag_sort(&d);
 	(o->json ? print_json : print_text)(o, &d, code, to);

@@ -43,9 +43,11 @@ static void set_state(struct tracker *t, enum track_state s, const char *why)
 	if (*state == s)
 		return;
 	*state = (uint8_t)s;
-	/* What follows from a MISC_CHECK is said by health. */
-	log_msg(t->conf->index < t->all->conf->n_scripts ? LOG_NOTICE : LOG_DEBUG,
-		"script %s: %s: %s", t->conf->name, s == TRACK_OK ? "succeeded" : "failed", why);
+	if (t->conf->index < t->all->conf->n_scripts) /* keepalived's line */
+		log_notice("VRRP_Script(%s) %s: %s", t->conf->name,
+			   s == TRACK_OK ? "succeeded" : "failed", why);
+	else /* what follows from a MISC_CHECK is said by health */
+		log_debug("%s %s: %s", t->conf->name, s == TRACK_OK ? "succeeded" : "failed", why);
 	t->all->fn(t->all->userdata, t->conf->index, s == TRACK_OK,
 		   t->all->exit_code[t->conf->index]);
 }

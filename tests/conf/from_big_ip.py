@@ -42,6 +42,7 @@ with tempfile.TemporaryDirectory() as name:
         accepted("haproxy", "-c", "-f", str(folder / "haproxy.cfg"))
     for node in ("lb1", "lb2"):
         said = accepted(vipd, "-t", "-i", node, "-f", str(folder / "keepalived.conf"))
+        said = re.sub(r".*: notice: there is no interface .*\n.*\n.*\n", "", said)  # it depends on the machine
         if said.count("\n") != 1 or not said.endswith(": runs\n"):
             failed.append(f"vipd has remarks on {node}:\n{said}")
 

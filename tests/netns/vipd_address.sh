@@ -61,12 +61,12 @@ only_on $vip r1 r2 || fail "r1 alone holds $vip" "$(holders $vip r1 r2)"
 good "8,000 events were lost with the one that mattered: the address is back"
 
 # An address that cannot be set again: IPv6 is switched off under it. r1 resigns, r2 is told by priority 0.
-masters=$(grep -c "BACKUP -> MASTER" "$LAB_DIR/r2/vipd.log")
+masters=$(grep -c "Entering MASTER STATE" "$LAB_DIR/r2/vipd.log")
 since=$EPOCHREALTIME
 lab_sysctl r1 net.ipv6.conf.eth0.disable_ipv6=1
-taken() { [ "$(grep -c "BACKUP -> MASTER" "$LAB_DIR/r2/vipd.log")" -gt "$masters" ]; }
+taken() { [ "$(grep -c "Entering MASTER STATE" "$LAB_DIR/r2/vipd.log")" -gt "$masters" ]; }
 wait_for 5 "r2 takes over" taken || fail "r1 resigns when $vip6 cannot be held" "$(tail -n 5 "$LAB_DIR/r1/vipd.log")"
-says r1 "MASTER -> FAULT: its virtual addresses cannot be set" || fail "r1 says why" "$(tail -n 5 "$LAB_DIR/r1/vipd.log")"
+says r1 "Entering FAULT STATE, was MASTER: its virtual addresses cannot be set" || fail "r1 says why" "$(tail -n 5 "$LAB_DIR/r1/vipd.log")"
 wait_for 5 "r1 gives all of them up" only_on $vip r2 r1 || fail "r1 gives up $vip, too" "$(holders $vip r1 r2)"
 sleep 0.3
 zero=$(tshark -n -r "$capture" -Y "vrrp.prio == 0 && frame.time_epoch > $since" -T fields -e frame.time_epoch 2>/dev/null | head -n 1)

@@ -65,20 +65,20 @@ def main(vipd):
         try:
             director = start("director", DIRECTOR)
             said('there is no bfd_instance "nobody"')
-            said("10.7.0.2:80 is down: a check of it is known to fail")  # until the neighbour is heard, as with keepalived
+            said("Removing service [10.7.0.2]:tcp:80 from VS [10.7.0.100]:tcp:80: a check of it is known to fail")  # until the neighbour is heard, as with keepalived
             neighbour = start("neighbour", NEIGHBOUR, inside)
             said("bfd_instance to: up")
-            said("10.7.0.2:80 is up: BFD is up")
+            said("to VS [10.7.0.100]:tcp:80: BFD is up")
             neighbour.send_signal(signal.SIGTERM)
             neighbour.wait(30)
-            said("real server 10.7.0.2:80 is down: BFD is down")
+            said("from VS [10.7.0.100]:tcp:80: BFD is down")
             start("neighbour", NEIGHBOUR, inside)
-            said("real server 10.7.0.2:80 is up: BFD is up", 2)
+            said("to VS [10.7.0.100]:tcp:80: BFD is up", 2)
             # A reload: the neighbour notices nothing, and the server stays.
             director.send_signal(signal.SIGHUP)
             time.sleep(1)
             log = pathlib.Path("director/log").read_text()
-            assert log.count("10.7.0.2:80 is down") == 2 and director.poll() is None, log
+            assert log.count("Removing service [10.7.0.2]:tcp:80") == 2 and director.poll() is None, log
         finally:
             for process in (*running, holder):
                 process.terminate()

@@ -197,11 +197,11 @@ def check_changes():
 def check_bad_servers():
     SERVER.mode = "silent"
     daemon = start(VIPD, VRRP)
-    wait_for("MASTER", lambda: "VI_1: BACKUP -> MASTER" in log())
+    wait_for("MASTER", lambda: "(VI_1) Entering MASTER STATE" in log())
     link("down")
-    wait_for("FAULT", lambda: "VI_1: MASTER -> FAULT" in log())
+    wait_for("FAULT", lambda: "(VI_1) Entering FAULT STATE" in log())
     link("up")
-    wait_for("MASTER while mail waits", lambda: log().count("VI_1: BACKUP -> MASTER") == 2)
+    wait_for("MASTER while mail waits", lambda: log().count("(VI_1) Entering MASTER STATE") == 2)
     wait_for("patience ends", lambda: "mails wait; the next attempt is in 10 s" in log())
     for mode, message in (("junk", "does not speak SMTP"), ("busy", "says: 451 later")):
         SERVER.mode = mode
@@ -227,7 +227,7 @@ def check_bad_servers():
 def check_servers():
     listeners = [socket.create_server(("127.0.0.1", port)) for port in (8001, 8002)]
     daemon = start(VIPD, SERVERS)
-    wait_for("a check", lambda: "8003 is down" in log())
+    wait_for("a check", lambda: ":8003 from VS" in log())
     listeners[0].close()
     expected = [("Subject: [NODE1] Realserver [127.0.0.1]:tcp:8001 of virtual server [10.255.0.1]:tcp:80 - DOWN",
                  "=> TCP CHECK failed on service <="),

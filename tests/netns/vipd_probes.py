@@ -106,12 +106,12 @@ def main(vipd):
                 if len(heard) >= 5:
                     break
                 time.sleep(0.1)
-            assert "is down" not in log.read_text(), log.read_text()
+            assert "Removing" not in log.read_text(), log.read_text()
             good.clear()
-            wait_for(log, ["8001 is down", "L7STS, HTTP/1.1 503 Busy", "8002 is down", "L7STS, 421 busy",
-                           "8003 is down", "L7STS, SERVFAIL"])
+            wait_for(log, [":8001 from VS", "L7STS, HTTP/1.1 503 Busy", ":8002 from VS", "L7STS, 421 busy",
+                           ":8003 from VS", "L7STS, SERVFAIL"])
             good.set()
-            wait_for(log, ["8001 is up", "8002 is up", "8003 is up"])
+            wait_for(log, [":8001 to VS", ":8002 to VS", ":8003 to VS"])
         finally:
             daemon.terminate()
             daemon.wait(30)

@@ -209,7 +209,7 @@ bfd_instance near {
         said = peer.communicate()[0].decode().splitlines()
         assert [line.split(":")[0] for line in said if line[0] in "ud"] in (["up"], ["down", "up"]), said
         wait_for("its loss", lambda: states(daemon, folder)["VI_1"][0] == "FAULT", folder)
-        assert "MASTER -> FAULT: BFD does not hear a tracked neighbour" in log.read_text(), log.read_text()
+        assert "Entering FAULT STATE, was MASTER: BFD does not hear a tracked neighbour" in log.read_text(), log.read_text()
         assert states(daemon, folder)["VI_13"] == ("MASTER", 100)
     finally:
         peer.kill()

@@ -286,7 +286,7 @@ def owner_is_deaf(router):
 def follows_its_source(router):
     """VI_7 is MASTER while the address to send from is there; 2.2.7 is, whether it is there or not."""
     held = lambda: "10.9.1.107/24" in sh(f"ip -n {router.ns} -o addr")
-    assert not held() and "VI_7: STOP -> FAULT" in router.log.read_text(), router.log.read_text()
+    assert not held() and "(VI_7) Entering FAULT STATE, was STOP" in router.log.read_text(), router.log.read_text()
     sh(f"ip -n {router.ns} addr add 10.9.1.77/24 dev eth1")
     router.wait_for("VI_7", held)
     sh(f"ip -n {router.ns} addr del 10.9.1.77/24 dev eth1")
@@ -343,7 +343,7 @@ def play(router, results):
             kernel_dies(router)
         seen["rises"] = rises_when_late(router)
         if router.is_vipd:
-            router.wait_for("VI_6 gives way", lambda: "VI_6: MASTER -> BACKUP: was away for too long" in router.log.read_text())
+            router.wait_for("VI_6 gives way", lambda: "(VI_6) Entering BACKUP STATE, was MASTER: was away for too long" in router.log.read_text())
         router.stop()
         seen["settings then"] = router.settings()
         results[router.program] = seen

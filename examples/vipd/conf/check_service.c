@@ -237,6 +237,33 @@ static void check_suspend(struct conf_parse *p, struct conf_virtual *v)
 	v->ha_suspend = false;
 }
 
+/* A quorum that all real servers together do not reach, or a hysteresis that is all of it, is made smaller: as keepalived does. */
+static void complete_quorum(struct conf_parse *p, struct conf_virtual *v)
+{
+	int64_t all = 0;
+
+	for (const struct conf_real *r = v->reals; r; r = r->next)
+		all += r->weight;
+	if (v->quorum > all && all) {
+		conf_warn(p, &v->at,
+			  "virtual_server %s: quorum %d is more than its real servers weigh "
+			  "together: %d is taken",
+			  v->name, v->quorum, (int)all);
+		v->quorum = (int)all;
+	}
+	if (v->hysteresis >= v->quorum) {
+		conf_warn(p, &v->at,
+			  "virtual_server %s: hysteresis %d is not below quorum %d: %d is taken",
+			  v->name, v->hysteresis, v->quorum, v->quorum - 1);
+		v->hysteresis = v->quorum - 1;
+	}
+	if (all && (int64_t)v->quorum + v->hysteresis > all)
+		conf_note(p, &v->at,
+			  "virtual_server %s: a quorum once lost does not come back: that takes "
+			  "quorum %d and hysteresis %d, and its real servers weigh %d together",
+			  v->name, v->quorum, v->hysteresis, (int)all);
+}
+
 static bool complete_virtual(struct conf_parse *p, struct conf_virtual *v)
 {
 	if (!find_group(p, v))
@@ -252,7 +279,10 @@ static bool complete_virtual(struct conf_parse *p, struct conf_virtual *v)
 	}
 	if (!v->n_reals && !v->sorry)
 		conf_warn(p, &v->at, "virtual_server %s has no real_server", v->name);
-	return service_makes_sense(p, v) && !is_double_service(p, v);
+	if (!service_makes_sense(p, v) || is_double_service(p, v))
+		return false;
+	complete_quorum(p, v);
+	return true;
 }
 
 /* The next mark that no virtual server has. 0: there is none left. */

@@ -694,4 +694,7 @@ void conf_garp_intervals(const struct conf *c, const char *interface, int64_t *r
  */
 bool conf_scripts_insecure(struct conf *c, struct diag *d);
 
+/* Notes in `d` which interfaces it names that this host, here and now, does not have: each once, and the first 20. */
+void conf_note_interfaces(const struct conf *c, struct diag *d);
+
 #endif

@@ -69,7 +69,7 @@ bool conf_number(struct conf_parse *p, const struct conf_word *w, double min, do
 		return false;
 	}
 	if (v < min || v > max || (whole && v != (double)(int64_t)v)) {
-		conf_warn(p, &w->at, "\"%s\" is not %s from %g to %g: skipped", w->text,
+		conf_warn(p, &w->at, "\"%s\" is not %s from %.10g to %.10g: skipped", w->text,
 			  whole ? "a whole number" : "a number", min, max);
 		return false;
 	}

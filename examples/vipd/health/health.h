@@ -17,7 +17,7 @@ struct tls_contexts;
 struct real_state {
 	const struct conf_real *conf;
 	unsigned checks, passing;
-	bool lost; /* new, and known as dead by a check that it shares or by BFD: to be told */
+	bool lost, found;      /* a check was known to fail, or pass, when health began: news */
 	int32_t weight_change; /* sum of its probes' */
 	struct order_real order;
 };

@@ -17,6 +17,7 @@
 #include "log.h"
 #include "model.h"
 #include "schedule.h"
+#include "service_name.h"
 
 /* Checks due within it start together: one wake-up for all. */
 #define CHECK_SLACK_NS 20000000u
@@ -88,15 +89,27 @@ static void send_quorum(struct virtual_state *v, bool first)
 	msg_send_wait(v->health->birth->ends.control, &m);
 }
 
+/* keepalived's lines, which monitoring looks for. `first`: nothing was said before. */
+static void log_quorum(const struct virtual_state *v, bool first)
+{
+	const struct conf_virtual *c = v->conf;
+	int64_t live = quorum_live_weight(v->real, c->n_reals);
+	bool up = v->quorum.up;
+	char name[SERVICE_NAME_SIZE];
+	const char *what = up	   ? "Gained quorum"
+			   : first ? "Starting with quorum down"
+				   : "Lost quorum";
+	const char *sorry = up ? ": the sorry server goes" : ": the sorry server serves";
+
+	log_notice("%s %d%c%d=%lld %s %lld for VS %s%s", what, c->quorum, up ? '+' : '-',
+		   c->hysteresis, (long long)c->quorum + (up ? c->hysteresis : -c->hysteresis),
+		   up ? "<=" : ">", (long long)live, service_virtual_name(c, name),
+		   c->sorry ? sorry : "");
+}
+
 static void tell_quorum(struct virtual_state *v)
 {
-	int64_t live = quorum_live_weight(v->real, v->conf->n_reals);
-
-	log_notice("virtual server %s: quorum %s: live weight %lld, quorum %d%s", v->conf->name,
-		   v->quorum.up ? "gained" : "lost", (long long)live, v->conf->quorum,
-		   v->conf->sorry
-		       ? v->quorum.up ? ": the sorry server goes" : ": the sorry server takes over"
-		       : "");
+	log_quorum(v, false);
 	send_quorum(v, false);
 }
 
@@ -113,12 +126,25 @@ static void tell_real(const struct virtual_state *v, uint32_t index, const char 
 {
 	const struct msg m = {
 	    .type = MSG_REAL, .index = v->index, .index2 = index, .value = v->real[index].alive};
-	char name[CONF_REAL_NAME_SIZE];
+	static const char *const word[2][2][2] = {{{"Removing", "from"}, {"Adding", "to"}},
+						  {{"Disabling", "of"}, {"Enabling", "of"}}};
+	const struct quorum_real *r = &v->real[index];
+	const char *const *what = word[r->inhibit][r->alive];
+	char name[SERVICE_NAME_SIZE], in[SERVICE_NAME_SIZE];
 
-	conf_real_name(v->state[index].conf, name, sizeof(name));
-	log_notice("virtual server %s: real server %s is %s: %s", v->conf->name, name,
-		   v->real[index].alive ? "up" : "down", why);
+	log_notice("%s service %s %s VS %s: %s", what[0],
+		   service_real_name(v->conf, v->state[index].conf, name), what[1],
+		   service_virtual_name(v->conf, in), why);
 	msg_send_wait(v->health->birth->ends.control, &m);
+}
+
+/* As keepalived tells it: a server that has to prove itself (alpha) was down, and now a check of it is known to fail. */
+static void tell_first_failure(struct probe *p, const char *why)
+{
+	if (p->conf->common.alpha != 1 || atomic_load(&p->slot->alive) != SHARED_ALIVE_UNKNOWN)
+		return;
+	atomic_store(&p->slot->alive, SHARED_ALIVE_DOWN);
+	tell_real(p->virtual, p->real, why);
 }
 
 static void on_real_changed(struct virtual_state *v, uint32_t index, const char *why)
@@ -138,11 +164,11 @@ static void write_live(const struct probe *p, const struct health_check *c)
 
 static void say_failure(const struct probe *p, const char *why)
 {
-	char name[CONF_REAL_NAME_SIZE];
+	const struct conf_virtual *v = p->virtual->conf;
+	char name[SERVICE_NAME_SIZE], in[SERVICE_NAME_SIZE];
 
-	conf_real_name(probe_real(p), name, sizeof(name));
-	log_notice("virtual server %s: real server %s: a check failed: %s", p->virtual->conf->name,
-		   name, why);
+	log_notice("a check of service %s of VS %s failed: %s",
+		   service_real_name(v, probe_real(p), name), service_virtual_name(v, in), why);
 }
 
 static void on_result(struct health_check *check, const struct health_result *res, void *userdata)
@@ -160,6 +186,8 @@ static void on_result(struct health_check *check, const struct health_result *re
 		write_live(p, check);
 		if (failed && p->conf->log_all_failures)
 			say_failure(p, h->text);
+		if (failed)
+			tell_first_failure(p, h->text);
 	}
 }
 
@@ -276,17 +304,26 @@ static void on_misc(struct probe *p, bool passes, int exit_code)
 		recount(v);
 	}
 	snprintf(why, sizeof(why), "its script %s", passes ? "succeeded" : "failed");
+	if (!passes)
+		tell_first_failure(p, why);
 	set_passes(p, passes, why);
 }
 
 /* ---- Start ---- */
 
-/* Up until a check says otherwise (keepalived), unless it is to prove itself first (alpha, and any neighbour of BFD). */
-static bool passes_at_first(const struct health *h, const struct probe *leader)
+/* Up until a check says otherwise (keepalived), unless it is to prove itself first (alpha). */
+static bool is_up_unless_known(const struct conf_check *c)
+{
+	return c->common.alpha != 1;
+}
+
+/* *ret_known: by a script that has run, a predecessor, a check that asks the same, or BFD. */
+static bool passes_at_first(const struct health *h, const struct probe *leader, bool *ret_known)
 {
 	uint8_t track =
 	    leader->conf->misc ? h->birth->tracks[leader->conf->misc->index] : TRACK_INIT;
 
+	*ret_known = true;
 	if (track != TRACK_INIT)
 		return track == TRACK_OK;
 	for (const struct probe *p = leader; p; p = p->next) {
@@ -297,7 +334,8 @@ static bool passes_at_first(const struct health *h, const struct probe *leader)
 	}
 	if (leader->conf->kind == CONF_CHECK_BFD)
 		return h->birth->watches[leader->conf->track->watch->index];
-	return leader->conf->common.alpha != 1;
+	*ret_known = false;
+	return is_up_unless_known(leader->conf);
 }
 
 static void make_probe(struct health *h, struct virtual_state *v, uint32_t real,
@@ -343,25 +381,41 @@ static int make_virtual(struct health *h, const struct conf_virtual *c)
 	return 0;
 }
 
+/*
+ * Nothing was said of this probe's check yet, and its state is news. Of the number in a file that is there at the start none is made, nor of
+ * BFD that does not hear a neighbour for which an alpha server waits.
+ */
+static void note_news(struct probe *p, bool up)
+{
+	const struct conf_check *c = p->conf;
+	struct real_state *r = &p->virtual->state[p->real];
+
+	if (atomic_load(&p->slot->alive) != SHARED_ALIVE_UNKNOWN || c->kind == CONF_CHECK_FILE)
+		return;
+	if (up)
+		r->found |= !is_up_unless_known(c);
+	else
+		r->lost |= is_up_unless_known(c) || c->kind != CONF_CHECK_BFD;
+}
+
 /* What is taken for true until a check says otherwise. */
 static void judge_first(struct health *h, struct probe *leader)
 {
 	const struct conf_check *c = leader->conf;
+	bool known = true;
 	bool up = c->kind == CONF_CHECK_FILE
 		      ? judge_number(leader, h->birth->watches[c->track->watch->index])
-		      : passes_at_first(h, leader);
+		      : passes_at_first(h, leader, &known);
 
 	for (struct probe *p = leader; p; p = p->next) {
 		p->passes = up;
 		p->virtual->state[p->real].passing += up;
-		if (!up && (leader->next || c->kind == CONF_CHECK_BFD) && c->common.alpha != 1 &&
-		    atomic_load(&p->slot->alive) == SHARED_ALIVE_UNKNOWN)
-			p->virtual->state[p->real].lost = true;
-		if (leader->next) /* one word for all: an old one must not come back at a reload */
-			atomic_store(&p->slot->alive, up ? SHARED_ALIVE_UP : SHARED_ALIVE_DOWN);
+		if (!known)
+			continue;
+		note_news(p, up);
+		/* One word for all who share it: an old one must not come back at a reload. */
+		atomic_store(&p->slot->alive, up ? SHARED_ALIVE_UP : SHARED_ALIVE_DOWN);
 	}
-	if (c->kind == CONF_CHECK_FILE || c->kind == CONF_CHECK_BFD)
-		atomic_store(&leader->slot->alive, up ? SHARED_ALIVE_UP : SHARED_ALIVE_DOWN);
 	if (c->misc)
 		take_exit(leader, h->birth->exits[c->misc->index]);
 }
@@ -380,6 +434,27 @@ static int start_probe(struct health *h, struct probe *leader)
 	return r == -ENOMEM ? r : 0;
 }
 
+/* Without anything that is known of its checks. */
+static bool begins_alive(const struct real_state *s)
+{
+	if (!s->checks)
+		return s->conf->opts->common.alpha != 1;
+	for (const struct conf_check *c = s->conf->checks; c; c = c->next)
+		if (!is_up_unless_known(c))
+			return false;
+	return true;
+}
+
+static bool is_alive(const struct real_state *s)
+{
+	return s->checks ? s->passing == s->checks : begins_alive(s);
+}
+
+static bool has_news(const struct real_state *s)
+{
+	return is_alive(s) ? s->found : s->lost;
+}
+
 static void begin_reals(struct virtual_state *v)
 {
 	for (uint32_t n = 0; n < v->conf->n_reals; n++) {
@@ -388,17 +463,22 @@ static void begin_reals(struct virtual_state *v)
 		v->real[n] = (struct quorum_real){
 		    .weight = weight_of(s),
 		    .admin = s->order.admin,
-		    .alive = s->passing == s->checks && (s->checks || s->conf->opts->common.alpha != 1),
+		    .alive = is_alive(s),
 		    .inhibit = s->conf->opts->inhibit == 1,
 		};
 	}
 }
 
-static void tell_lost(const struct virtual_state *v)
+static void tell_news(struct virtual_state *v)
 {
-	for (uint32_t n = 0; n < v->conf->n_reals; n++)
-		if (v->state[n].lost)
-			tell_real(v, n, "a check of it is known to fail");
+	for (uint32_t n = 0; n < v->conf->n_reals; n++) {
+		if (!has_news(&v->state[n]))
+			continue;
+		v->real[n].alive = is_alive(&v->state[n]);
+		tell_real(v, n,
+			  v->real[n].alive ? "its checks are known to pass"
+					   : "a check of it is known to fail");
+	}
 }
 
 /* rs_init_notifies */
@@ -420,8 +500,8 @@ static bool somebody_hears(const struct virtual_state *v)
 }
 
 /*
- * What a predecessor said is not said again. At the very first a quorum that is there is told, so that quorum_up runs, and
- * one that is not is no news: it was not there before either, as in keepalived.
+ * What a predecessor said is not said again. At the very first a quorum that is there is told, so that quorum_up runs, and one that is
+ * not is no news, for it was not there before either, unless the sorry server serves: as in keepalived.
  */
 static void begin_quorum(struct virtual_state *v)
 {
@@ -435,11 +515,34 @@ static void begin_quorum(struct virtual_state *v)
 	if (before != SHARED_ALIVE_UNKNOWN) {
 		if (changed)
 			tell_quorum(v);
-	} else if (v->quorum.up && somebody_hears(v)) {
-		send_quorum(v, true);
-	} else {
-		keep_quorum(v);
+		return;
 	}
+	if (!v->quorum.up && v->conf->sorry)
+		log_quorum(v, true);
+	if ((v->quorum.up || v->conf->sorry) && somebody_hears(v))
+		send_quorum(v, true);
+	else
+		keep_quorum(v);
+}
+
+/* At the very first as if news came just after: quorum_up, notify_down, quorum_down run as they do when a check takes its time. */
+static void begin_virtual(struct virtual_state *v)
+{
+	bool first = atomic_load(&v->slot->quorum) == SHARED_ALIVE_UNKNOWN;
+
+	begin_reals(v);
+	if (!first) {
+		tell_news(v);
+		begin_quorum(v);
+		return;
+	}
+	for (uint32_t n = 0; n < v->conf->n_reals; n++)
+		if (has_news(&v->state[n]))
+			v->real[n].alive = begins_alive(&v->state[n]);
+	begin_quorum(v);
+	tell_news(v);
+	if (quorum_update(&v->quorum, v->real, v->conf->n_reals))
+		tell_quorum(v);
 }
 
 static int make_all(struct health *h)
@@ -460,11 +563,8 @@ static int make_all(struct health *h)
 	for (size_t i = 0; i < h->n_probes && r >= 0; i++)
 		if (h->probes[i].leader == &h->probes[i])
 			judge_first(h, &h->probes[i]);
-	for (size_t i = 0; i < h->n_virtuals && r >= 0; i++) {
-		begin_reals(&h->virtuals[i]);
-		tell_lost(&h->virtuals[i]);
-		begin_quorum(&h->virtuals[i]);
-	}
+	for (size_t i = 0; i < h->n_virtuals && r >= 0; i++)
+		begin_virtual(&h->virtuals[i]);
 	return r;
 }
 

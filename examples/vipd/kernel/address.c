@@ -216,7 +216,7 @@ static void say_failure(const struct conf_instance *i, const struct ha_net_addre
 	char ip[HA_IP_TEXT_SIZE] = "";
 
 	ha_ip_format(&a->ip, ip, sizeof(ip));
-	log_err("%s: cannot %s %s/%u: %s%s%s", i->name, what, ip, a->prefix_len, strerror(-error),
+	log_err("(%s) cannot %s %s/%u: %s%s%s", i->name, what, ip, a->prefix_len, strerror(-error),
 		*detail ? ": " : "", detail);
 }
 
@@ -350,7 +350,7 @@ static void restore(struct kernel *k, const struct conf_instance *i, uint32_t in
 			tell_held(k, index, status, 0);
 		} else if (!status) {
 			ha_ip_format(&a.ip, ip, sizeof(ip));
-			log_warn("%s: address %s was removed by somebody else: added again",
+			log_warn("(%s) address %s was removed by somebody else: added again",
 				 i->name, ip);
 		}
 	}

@@ -114,7 +114,7 @@ void ipvlan_settle(struct kernel *k, const struct conf_instance *i)
 	detail = r == -EEXIST ? "another link has this name: remove it or choose another"
 			      : ha_net_error_text(k->net);
 	if (r < 0 && !w->failed)
-		log_err("%s: cannot make ipvlan %s on %s: %s%s%s", i->name, i->ipvlan->name,
+		log_err("(%s) cannot make ipvlan %s on %s: %s%s%s", i->name, i->ipvlan->name,
 			i->ipvlan->parent, strerror(-r), *detail ? ": " : "", detail);
 	w->failed = r < 0;
 }
@@ -127,7 +127,7 @@ void ipvlan_remove(struct kernel *k, const struct conf_instance *i)
 	if (r >= 0 && !strcmp(l.alias, MARK))
 		r = ha_net_link_remove(k->net, l.ifindex);
 	if (r < 0 && r != -ENODEV)
-		log_err("%s: cannot remove ipvlan %s: %s", i->name, i->ipvlan->name, strerror(-r));
+		log_err("(%s) cannot remove ipvlan %s: %s", i->name, i->ipvlan->name, strerror(-r));
 }
 
 void ipvlan_remove_old(struct kernel *k, const struct conf_instance *old)

@@ -84,7 +84,7 @@ static void say_failure(struct kernel *k, const struct conf_instance *i, const c
 {
 	const char *detail = ha_net_error_text(k->net);
 
-	log_err("%s: cannot %s %s: %s%s%s", i->name, what, text, strerror(-status),
+	log_err("(%s) cannot %s %s: %s%s%s", i->name, what, text, strerror(-status),
 		*detail ? ": " : "", detail);
 }
 

@@ -31,7 +31,7 @@ static int say_failure(struct kernel *k, const struct conf_instance *i, const st
 {
 	const char *detail = ha_net_error_text(k->net);
 
-	log_err("%s: cannot %s the virtual MAC address (%s): %s%s%s", i->name, what, m->name,
+	log_err("(%s) cannot %s the virtual MAC address (%s): %s%s%s", i->name, what, m->name,
 		strerror(-error), *detail ? ": " : "", detail);
 	return error;
 }

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "service_name.h"
 #include "supervisor/state.h"
 
 static const char *on_off(bool on)
@@ -17,54 +18,15 @@ static const char *enabled(bool on)
 	return on ? "enabled" : "disabled";
 }
 
-/* Services of a mark have neither protocol nor port. */
-static bool is_marked(const struct conf_virtual *v)
+/* In capitals, unlike in a server's name. */
+static const char *protocol_title(const struct conf_virtual *v)
 {
-	return v->n_listen && v->listen[0].fwmark && !v->group_name;
-}
+	const char *name = service_protocol(v);
 
-static unsigned port_of(const struct conf_virtual *v, const struct conf_real *r)
-{
-	return is_marked(v) ? 0 : r->port;
-}
-
-static const char *protocol_name(const struct conf_virtual *v, bool small)
-{
-	static const char *const name[][2] = {
-	    {"none", "none"}, {"TCP", "tcp"}, {"UDP", "udp"}, {"SCTP", "sctp"}};
-	int n = is_marked(v)		      ? 0
-		: v->protocol == IPPROTO_TCP  ? 1
-		: v->protocol == IPPROTO_SCTP ? 3
-					      : 2;
-
-	return name[n][small];
-}
-
-const char *dump_virtual_name(const struct conf_virtual *v, char buf[DUMP_NAME_SIZE])
-{
-	const struct conf_listen *l = v->n_listen ? v->listen : NULL;
-	char ip[HA_IP_TEXT_SIZE] = "";
-
-	if (v->group_name)
-		snprintf(buf, DUMP_NAME_SIZE, "[%s]:0", v->group_name);
-	else if (l && l->fwmark)
-		snprintf(buf, DUMP_NAME_SIZE, "FWM %u", l->fwmark);
-	else if (l && ha_ip_format(&l->ip, ip, sizeof(ip)) > 0)
-		snprintf(buf, DUMP_NAME_SIZE, "[%s]:%s:%u", ip, protocol_name(v, true),
-			 (unsigned)l->port);
-	else
-		snprintf(buf, DUMP_NAME_SIZE, "%s", v->name);
-	return buf;
-}
-
-const char *dump_real_name(const struct conf_virtual *v, const struct conf_real *r,
-			   char buf[DUMP_NAME_SIZE])
-{
-	char ip[HA_IP_TEXT_SIZE] = "";
-
-	ha_ip_format(&r->ip, ip, sizeof(ip));
-	snprintf(buf, DUMP_NAME_SIZE, "[%s]:%s:%u", ip, protocol_name(v, true), port_of(v, r));
-	return buf;
+	return !strcmp(name, "tcp")    ? "TCP"
+	       : !strcmp(name, "udp")  ? "UDP"
+	       : !strcmp(name, "sctp") ? "SCTP"
+				       : name;
 }
 
 /* ---- Groups ---- */
@@ -210,7 +172,7 @@ static double seconds(int64_t ms, double otherwise)
 static void dump_virtual(FILE *f, const struct conf_virtual *v, const struct live_virtual *now)
 {
 	bool six = v->n_listen && v->listen[0].ip.family == AF_INET6;
-	char name[DUMP_NAME_SIZE];
+	char name[SERVICE_NAME_SIZE];
 
 	fprintf(f, " ------< Virtual server >------\n");
 	dump_listen(f, v);
@@ -222,7 +184,7 @@ static void dump_virtual(FILE *f, const struct conf_virtual *v, const struct liv
 	fprintf(f, "   lvs_sched = %s\n", v->scheduler ? v->scheduler : "wlc");
 	dump_flags(f, v);
 	dump_persistence(f, v, six);
-	fprintf(f, "   protocol = %s\n   alpha is %s\n   omega is %s\n", protocol_name(v, false),
+	fprintf(f, "   protocol = %s\n   alpha is %s\n   omega is %s\n", protocol_title(v),
 		on_off(v->common.alpha == 1), on_off(v->omega));
 	dump_common(f, &v->common);
 	fprintf(f, "   Inhibit on failure is %s\n   quorum = %d, hysteresis = %d\n",
@@ -236,7 +198,7 @@ static void dump_virtual(FILE *f, const struct conf_virtual *v, const struct liv
 	fprintf(f, "   Using smtp notification = %s\n", v->smtp_alert == 1 ? "yes" : "no");
 	put_method(f, "   default forwarding method", &v->forward);
 	if (v->sorry) {
-		fprintf(f, "   sorry server = %s\n", dump_real_name(v, v->sorry, name));
+		fprintf(f, "   sorry server = %s\n", service_real_name(v, v->sorry, name));
 		put_method(f, "     forwarding method", &v->sorry_forward);
 		fprintf(f, "     Inhibit on failure is %s\n     In use = %s\n",
 			on_off(v->sorry_inhibit == 1),
@@ -272,7 +234,7 @@ static void dump_real(FILE *f, const struct supervisor *s, const struct conf_vir
 	fprintf(f,
 		"   ------< Real server >------\n   RIP = %s, RPORT = %u, WEIGHT = %d EFF WEIGHT = "
 		"%d\n",
-		ip, port_of(v, r), r->weight, weight);
+		ip, service_port(v, r), r->weight, weight);
 	put_method(f, "   forwarding method", &r->opts->forward);
 	fprintf(f, "   Alpha is %s\n   connection timeout = %f\n", on_off(r->opts->common.alpha == 1),
 		seconds(r->opts->common.connect_timeout_ms, 5));

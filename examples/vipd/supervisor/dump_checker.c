@@ -5,6 +5,7 @@
 
 #include "regex.h"
 #include "control/report.h"
+#include "service_name.h"
 #include "supervisor/state.h"
 
 static const char *yes_no(bool on)
@@ -219,7 +220,7 @@ void dump_tracked_by_real(FILE *f, const struct conf_real *r)
 /* The checks by this file or session. */
 static void dump_users(FILE *f, const struct supervisor *s, const struct conf_watch *w)
 {
-	char from[DUMP_NAME_SIZE], to[DUMP_NAME_SIZE];
+	char from[SERVICE_NAME_SIZE], to[SERVICE_NAME_SIZE];
 
 	for (const struct conf_virtual *v = s->conf->virtuals; v; v = v->next)
 		for (const struct conf_real *r = v->reals; r; r = r->next)
@@ -228,11 +229,11 @@ static void dump_users(FILE *f, const struct supervisor *s, const struct conf_wa
 				    c->track->watch != w)
 					continue;
 				if (c->kind == CONF_CHECK_BFD)
-					fprintf(f, "   %s\n", dump_real_name(v, r, to));
+					fprintf(f, "   %s\n", service_real_name(v, r, to));
 				else
 					fprintf(f, "     %s -> %s, weight %d\n",
-						dump_virtual_name(v, from),
-						dump_real_name(v, r, to), c->track->weight);
+						service_virtual_name(v, from),
+						service_real_name(v, r, to), c->track->weight);
 			}
 }
 
@@ -272,15 +273,15 @@ static void dump_watches(FILE *f, const struct supervisor *s, enum conf_watch_ki
 
 void dump_checkers(FILE *f, const struct supervisor *s)
 {
-	char from[DUMP_NAME_SIZE], to[DUMP_NAME_SIZE];
+	char from[SERVICE_NAME_SIZE], to[SERVICE_NAME_SIZE];
 	size_t index = 0;
 
 	fprintf(f, "------< Health checkers >------\n");
 	for (const struct conf_virtual *v = s->conf->virtuals; v; v = v->next)
 		for (const struct conf_real *r = v->reals; r; r = r->next)
 			for (const struct conf_check *c = r->checks; c; c = c->next) {
-				fprintf(f, " %s -> %s\n", dump_virtual_name(v, from),
-					dump_real_name(v, r, to));
+				fprintf(f, " %s -> %s\n", service_virtual_name(v, from),
+					service_real_name(v, r, to));
 				dump_check(f, s, r, c, index++);
 			}
 	dump_watches(f, s, CONF_WATCH_FILE, "files");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include <netinet/in.h>
 #include <stdio.h>
 
+#include "service_name.h"
 #include "supervisor/state.h"
 
 /* Objects of the script queue: what happens to one of them keeps its order. */
@@ -213,13 +213,6 @@ void notify_group(struct supervisor *s, const struct msg *m)
 		 (const char *[SCRIPT_EXTRA_MAX]){"GROUP", g->name, why_state(state), "0"});
 }
 
-static const char *protocol_name(const struct conf_virtual *v)
-{
-	if (!v->group_name && v->n_listen && v->listen[0].fwmark)
-		return "none";
-	return v->protocol == IPPROTO_TCP ? "tcp" : v->protocol == IPPROTO_SCTP ? "sctp" : "udp";
-}
-
 static const struct conf_virtual *virtual_at(const struct supervisor *s, uint32_t index)
 {
 	const struct conf_virtual *v = s->conf->virtuals;
@@ -229,40 +222,25 @@ static const struct conf_virtual *virtual_at(const struct supervisor *s, uint32_
 	return v;
 }
 
-/* keepalived's names: "[10.0.0.1]:tcp:80", "FWM 7", or "[GROUP]:0". */
-static void virtual_name(const struct conf_virtual *v, char *buf, size_t cap)
-{
-	char ip[HA_IP_TEXT_SIZE] = "";
-
-	if (v->group_name || !v->n_listen)
-		snprintf(buf, cap, "[%s]:0", v->group_name ? v->group_name : v->name);
-	else if (v->listen[0].fwmark)
-		snprintf(buf, cap, "FWM %u", v->listen[0].fwmark);
-	else if (ha_ip_format(&v->listen[0].ip, ip, sizeof(ip)) > 0)
-		snprintf(buf, cap, "[%s]:%s:%u", ip, protocol_name(v), (unsigned)v->listen[0].port);
-}
-
 static void mail_real(struct supervisor *s, const struct conf_virtual *v, const struct conf_real *r,
 		      bool up)
 {
-	char in[256] = "", ip[HA_IP_TEXT_SIZE] = "", body[64];
+	char name[SERVICE_NAME_SIZE], in[SERVICE_NAME_SIZE], body[64];
 
-	virtual_name(v, in, sizeof(in));
-	ha_ip_format(&r->ip, ip, sizeof(ip));
 	snprintf(body, sizeof(body), "=> %s %s on service <=", check_name(r),
 		 up ? "succeed" : "failed");
-	mails_send(s->mails, body, "", "Realserver [%s]:%s:%u of virtual server %s - %s", ip,
-		   protocol_name(v), (unsigned)r->port, in, up ? "UP" : "DOWN");
+	mails_send(s->mails, body, "", "Realserver %s of virtual server %s - %s",
+		   service_real_name(v, r, name), service_virtual_name(v, in), up ? "UP" : "DOWN");
 }
 
 static void mail_quorum(struct supervisor *s, const struct conf_virtual *v, bool up, int32_t live)
 {
-	char in[256] = "", body[128];
+	char in[SERVICE_NAME_SIZE], body[128];
 
-	virtual_name(v, in, sizeof(in));
 	snprintf(body, sizeof(body), "=> %s quorum %d+%d=%d <= %d <=", up ? "Gained" : "Lost",
 		 v->quorum, v->hysteresis, v->quorum + v->hysteresis, (int)live);
-	mails_send(s->mails, body, "", "Virtualserver %s - %s", in, up ? "UP" : "DOWN");
+	mails_send(s->mails, body, "", "Virtualserver %s - %s", service_virtual_name(v, in),
+		   up ? "UP" : "DOWN");
 }
 
 static void run_up_down(struct supervisor *s, uint32_t index, const struct conf_up_down *script,
@@ -278,20 +256,18 @@ void notify_real(struct supervisor *s, const struct msg *m)
 	const struct conf_virtual *v = virtual_at(s, m->index);
 	const struct conf_real *r = v ? v->reals : NULL;
 	bool up = m->value == 1;
-	char name[CONF_REAL_NAME_SIZE], in[256] = "", ip[HA_IP_TEXT_SIZE] = "";
+	char own[CONF_REAL_NAME_SIZE], name[SERVICE_NAME_SIZE], in[SERVICE_NAME_SIZE];
 
 	for (uint32_t n = 0; r && n < m->index2; n++)
 		r = r->next;
 	if (!r)
 		return;
-	conf_real_name(r, name, sizeof(name));
+	conf_real_name(r, own, sizeof(own));
 	events_add(&s->events,
 		   json_pack("{s:s, s:s, s:s, s:s}", "type", "real_server", "virtual_server",
-			     v->name, "real_server", name, "to", up ? "up" : "down"));
-	virtual_name(v, in, sizeof(in));
-	ha_ip_format(&r->ip, ip, sizeof(ip));
-	fifos_write(s->fifos, FIFO_LVS, "RS [%s]:%s:%u %s %s\n", ip, protocol_name(v),
-		    (unsigned)r->port, in, up ? "UP" : "DOWN");
+			     v->name, "real_server", own, "to", up ? "up" : "down"));
+	fifos_write(s->fifos, FIFO_LVS, "RS %s %s %s\n", service_real_name(v, r, name),
+		    service_virtual_name(v, in), up ? "UP" : "DOWN");
 	if (r->opts->smtp_alert == 1 && !m->extra)
 		mail_real(s, v, r, up);
 	run_up_down(s, m->index, r->opts->notify, up);
@@ -301,12 +277,12 @@ void notify_quorum(struct supervisor *s, const struct msg *m)
 {
 	const struct conf_virtual *v = virtual_at(s, m->index);
 	bool up = m->value == 1, first = m->index2 == 1;
-	char name[256] = "";
+	char name[SERVICE_NAME_SIZE];
 
 	if (!v)
 		return;
-	virtual_name(v, name, sizeof(name));
-	fifos_write(s->fifos, FIFO_LVS, "VS %s %s\n", name, up ? "UP" : "DOWN");
+	fifos_write(s->fifos, FIFO_LVS, "VS %s %s\n", service_virtual_name(v, name),
+		    up ? "UP" : "DOWN");
 	if (!first)
 		events_add(&s->events,
 			   json_pack("{s:s, s:s, s:s}", "type", "quorum", "virtual_server", v->name,

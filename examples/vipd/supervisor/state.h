@@ -183,10 +183,6 @@ void dump_command(FILE *f,
 FILE *dump_open(const char *said, const char *name, char *path, size_t cap);
 void dump_close(FILE *f, const char *path);
 #define DUMP_NAME_SIZE 256
-/* As keepalived names servers: [ADDRESS]:PROTOCOL:PORT, FWM N, [GROUP]:0 */
-const char *dump_virtual_name(const struct conf_virtual *v, char buf[DUMP_NAME_SIZE]);
-const char *dump_real_name(const struct conf_virtual *v, const struct conf_real *r,
-			   char buf[DUMP_NAME_SIZE]);
 void dump_data_name(const struct supervisor *s, const char *base, char *buf, size_t cap);
 void dump_address_text(const struct conf_instance *i, const struct conf_address *a, bool set,
 		       char *buf, size_t cap);

@@ -44,7 +44,7 @@ static void announce_one(struct router *r, const struct conf_address *a, unsigne
 		vmac_of(i, a->vmac, what.mac);
 	e = ha_vrrp_link_announce(r->speaker->link, &what);
 	if (e < 0 && e != -ENETDOWN)
-		log_warn("%s: cannot announce an address: %s", i->name, strerror(-e));
+		log_warn("(%s) cannot announce an address: %s", i->name, strerror(-e));
 }
 
 void router_announce(struct router *r, unsigned repeat)

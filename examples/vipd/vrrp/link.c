@@ -345,7 +345,7 @@ void routers_on_source(struct vrrp *v, const struct msg *m)
 	if (!r)
 		return;
 	if (!r->no_source && m->value != 1 && ha_ip_format(&r->conf->source, ip, sizeof(ip)) > 0)
-		log_warn("%s: %s is not there, which its adverts are to leave from", r->conf->name,
+		log_warn("(%s) %s is not there, which its adverts are to leave from", r->conf->name,
 			 ip);
 	r->no_source = m->value != 1;
 	if (d && d->link.name[0]) /* else it is looked at when the link is known */

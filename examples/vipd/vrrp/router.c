@@ -88,7 +88,7 @@ static void tell_state(struct router *r)
 	m.why = r->why;
 	r->state_waits = false;
 	if (msg_send(r->vrrp->birth->ends.control, &m, -1) < 0)
-		log_err("%s: the supervisor does not listen: a script is lost", r->conf->name);
+		log_err("(%s) the supervisor does not listen: a script is lost", r->conf->name);
 }
 
 static struct why why_of(const struct router *r, const struct ha_vrrp_change *c)
@@ -145,7 +145,9 @@ static void on_changed(struct ha_vrrp *e, const struct ha_vrrp_change *c, void *
 
 	r->why = why_of(r, c);
 	why_text(&r->why, text, sizeof(text));
-	log_notice("%s: %s -> %s: %s", r->conf->name, why_state(c->from), why_state(c->to), text);
+	/* keepalived's line, which monitoring looks for, and the reason. */
+	log_notice("(%s) Entering %s STATE, was %s: %s", r->conf->name, why_state(c->to),
+		   why_state(c->from), text);
 	freeze(r);
 	router_publish(r);
 	if (r->hold_waits && c->from == HA_VRRP_ACTIVE)
@@ -226,7 +228,7 @@ static void on_dropped(struct ha_vrrp *e, enum ha_vrrp_drop reason, const struct
 	if (reason == HA_VRRP_DROP_NOT_RUNNING || is_quiet(r, &r->dropped_quiet_until_ns))
 		return;
 	ha_ip_format(&m->source, from, sizeof(from));
-	log_warn("%s: dropped an advert of %s: %s (said once a minute)", r->conf->name, from,
+	log_warn("(%s) dropped an advert of %s: %s (said once a minute)", r->conf->name, from,
 		 ha_vrrp_drop_name(reason));
 }
 
@@ -268,7 +270,7 @@ static void on_remark(struct ha_vrrp *e, enum ha_vrrp_remark what, const struct 
 	msg_send(r->vrrp->birth->ends.control, &tell, -1);
 	if (m)
 		ha_ip_format(&m->source, from, sizeof(from));
-	log_warn("%s: %s%s%s%s", r->conf->name, from, *from ? ": " : "", text,
+	log_warn("(%s) %s%s%s%s", r->conf->name, from, *from ? ": " : "", text,
 		 what == HA_VRRP_REMARK_NO_HEIR ? "" : " (said once a minute)");
 }
 
@@ -306,7 +308,7 @@ static int make_router(struct vrrp *v, const struct conf_instance *i)
 	model_vrrp(i, &m);
 	e = ha_vrrp_new(&m.opts, &ops, r, &r->engine);
 	if (e < 0) {
-		log_err("%s: %s", i->name, strerror(-e));
+		log_err("(%s) %s", i->name, strerror(-e));
 		return e;
 	}
 	v->n_routers++;
@@ -325,8 +327,11 @@ static void on_group_changed(struct ha_vrrp_group *e, enum ha_vrrp_state from,
 	struct sync_group *g = userdata;
 
 	g->is_no_news = g->goes_on && from == HA_VRRP_INITIALIZE;
-	log_msg(g->is_no_news ? LOG_DEBUG : LOG_NOTICE, "group %s: %s -> %s", g->conf->name,
-		why_state(from), why_state(to));
+	if (g->is_no_news)
+		log_info("VRRP_Group(%s) goes on as %s", g->conf->name, why_state(to));
+	else /* as keepalived says it */
+		log_notice("VRRP_Group(%s) Syncing instances to %s state, was %s", g->conf->name,
+			   why_state(to), why_state(from));
 	g->state = to;
 	g->state_waits = true;
 	tell_group(g);
@@ -377,7 +382,7 @@ void router_join(struct router *r)
 	int e = ha_vrrp_link_add(r->speaker->link, r->engine);
 
 	if (e < 0) {
-		log_err("%s: %s", r->conf->name, strerror(-e));
+		log_err("(%s) %s", r->conf->name, strerror(-e));
 		return;
 	}
 	r->linked = true;
@@ -398,9 +403,9 @@ static void thaw(struct router *r, uint64_t now)
 	    shared_thaw(r->vrrp->birth->shared, r->index, r->engine, now, r->vrrp->birth->fresh);
 
 	if (e >= 0)
-		log_info("%s: goes on as %s", r->conf->name, why_state(ha_vrrp_state(r->engine)));
+		log_info("(%s) goes on as %s", r->conf->name, why_state(ha_vrrp_state(r->engine)));
 	else if (e != -ENODATA)
-		log_warn("%s: cannot go on where it was: %s", r->conf->name, strerror(-e));
+		log_warn("(%s) cannot go on where it was: %s", r->conf->name, strerror(-e));
 }
 
 static void start(struct router *r, uint64_t now)
@@ -531,7 +536,7 @@ void routers_on_order(struct vrrp *v, const struct msg *m)
 	case ORDER_CLEAR:
 		live_clear(r->engine, &base);
 		if (!set_base(r, &base))
-			log_err("%s: out of memory: its counters go on", r->conf->name);
+			log_err("(%s) out of memory: its counters go on", r->conf->name);
 		break;
 	default:
 		break;

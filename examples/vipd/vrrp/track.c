@@ -102,7 +102,7 @@ static void tell_priority(const struct router *r, int priority)
 			      .extra = (int32_t)ha_vrrp_state(r->engine)};
 
 	if (r->conf->priority_changes && msg_send(r->vrrp->birth->ends.control, &m, -1) < 0)
-		log_err("%s: the supervisor does not listen: a line of FIFOs is lost",
+		log_err("(%s) the supervisor does not listen: a line of FIFOs is lost",
 			r->conf->name);
 }
 
@@ -127,8 +127,8 @@ void tracks_apply(struct vrrp *v)
 		ha_vrrp_status(r->engine, &s);
 		if (s.priority == before)
 			continue;
-		log_info("%s: priority %d, was %d: trackers add %d to %d", i->name, s.priority,
-			 before, j.weight, i->priority);
+		log_info("(%s) Changing effective priority from %d to %d: trackers add %d to %d",
+			 i->name, before, s.priority, j.weight, i->priority);
 		tell_priority(r, s.priority);
 	}
 }
