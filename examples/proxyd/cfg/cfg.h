@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "cfg/probe.h"
 #include "cfg/stats.h"
 #include "cfg/tls.h"
 #include "diag.h"
@@ -35,7 +36,6 @@
 
 struct expr; /* rules/expr.h */
 struct format; /* rules/format.h */
-struct rule; /* rules/rule.h */
 struct cfg_addr {
 	union {
 		struct sockaddr sa;
@@ -322,108 +322,7 @@ struct cfg_error {
 	struct diag_place at;
 };
 
-/* What http-check connect and tcp-check connect say. */
-struct cfg_check_connect {
-	bool given, usual; /* usual: "default": as the server's line says */
-	bool tls, send_proxy, via_socks;
-	const char *sni, *alpn; /* NULL: none */
-};
-
-/* option httpchk and http-check. */
 #define CFG_COOKIE_KEY_MAX 255 /* bytes of dynamic-cookie-key */
-#define CFG_STATUS_RANGES 32
-#define CFG_FIELDS_MAX 8
-
-#define CFG_HTTPCHK_HEADERS_MAX 24
-#define CFG_HTTPCHK_ROUNDS_MAX 16 /* connections of a check */
-
-struct cfg_httpchk {
-	const struct cfg_httpchk *before; /* what is asked over the connection before; NULL: nothing */
-	const char *method, *uri, *body;  /* NULL: OPTIONS, "/", none */
-	const struct format *uri_format, *body_format; /* NULL: as it is written */
-	struct cfg_httpchk_header {
-		const char *name, *text; /* text: the value as it is written */
-		const struct format *value;
-	} header[CFG_HTTPCHK_HEADERS_MAX];
-	unsigned n_headers;
-	const struct rule *set, *set_after; /* set-var and its like before it and behind it; NULL: none */
-	bool sends, expects;		    /* there is such a line */
-	bool version_1_1, drain_404, send_state;
-	struct {
-		uint16_t first, last;
-	} status[CFG_STATUS_RANGES];
-	unsigned n_status;  /* 0: 200-399 */
-	const char *string; /* that must be in the body, or must not; NULL: any */
-	bool not_string, is_regex;
-	struct cfg_httpchk_field {
-		const char *name, *value; /* value NULL: any */
-		unsigned match;		  /* libhealth's enum health_http_match */
-	} field[CFG_FIELDS_MAX];
-	unsigned n_fields;
-	struct cfg_check_connect connect;
-	unsigned port; /* of http-check connect; 0: the check's */
-};
-
-/* ---- Checks of servers ---- */
-
-enum cfg_check_kind {
-	CFG_CHECK_CONNECT, /* a connection is enough */
-	CFG_CHECK_EXTERNAL,
-	CFG_CHECK_HTTP, /* struct cfg_httpchk */
-	CFG_CHECK_LDAP,
-	CFG_CHECK_MYSQL,
-	CFG_CHECK_PGSQL,
-	CFG_CHECK_REDIS,
-	CFG_CHECK_SCRIPT, /* tcp-check */
-	CFG_CHECK_SMTP,
-	CFG_CHECK_SSL_HELLO,
-};
-
-#define CFG_STEPS_MAX 64
-#define CFG_STEP_BYTES_MAX 4096
-
-/* A line of tcp-check. */
-struct cfg_step {
-	enum cfg_step_action { CFG_STEP_CONNECT, CFG_STEP_SEND, CFG_STEP_EXPECT, CFG_STEP_SET } action;
-	const char *data; /* to send, or to expect; a regular expression ends with NUL */
-	size_t len;
-	const struct format *format; /* what is written by it in place of `data`; NULL: nothing */
-	bool is_hex;		     /* the digits of the bytes */
-	const struct rule *set;	     /* set-var and its like */
-	const struct cfg_check_connect *connect;
-	bool is_regex, not ; /* expect: `data` must not be there */
-	unsigned min_bytes;  /* expect: judged with so many; 0: when it is found, or the end is */
-	unsigned port;	     /* connect; 0: the check's */
-	const char *on_failure; /* what is told then; NULL: what was expected */
-};
-
-struct cfg_check {
-	enum cfg_check_kind kind;
-	bool is_live; /* what is sent is found out in each run, or there are several connections of HTTP */
-	bool is_tcp_check; /* option tcp-check, with steps or without: then it is a CONNECT */
-	struct cfg_check_connect connect; /* the first connection */
-	bool mixed;			  /* another one speaks TLS or PROXY in another way */
-	const char *user; /* mysql, pgsql; NULL: none */
-	const char *helo; /* smtp */
-	bool ehlo;
-	const struct cfg_proxy *httpchk_of; /* whose the lines of http-check are: see steps_of */
-	const char *command, *path; /* external-check; path NULL: /usr/bin:/bin */
-	const struct cfg_step *step;
-	unsigned n_steps;
-	const struct cfg_proxy
-	    *steps_of;	  /* whose they are: a section's own stand for its defaults' */
-	const char *text; /* says all of it: equal text is the same check */
-};
-
-/* The first step that is about a connection; NULL: there is none. */
-static inline const struct cfg_step *cfg_first_step(const struct cfg_check *c)
-{
-	unsigned i = 0;
-
-	while (i < c->n_steps && c->step[i].action == CFG_STEP_SET)
-		i++;
-	return i < c->n_steps ? &c->step[i] : NULL;
-}
 
 enum cfg_cookie_mode {
 	CFG_COOKIE_PASSIVE, /* the server sets it by itself */

@@ -8,15 +8,35 @@
 
 #include "rules/rule.h"
 
-/* A check has no client and no messages of HTTP. */
-static bool can_be(struct reader *r, size_t i, unsigned needs)
+/* A check has no client, and no message of HTTP but the answer that it judges. */
+static bool can_be(struct reader *r, size_t i, unsigned needs, unsigned sees)
 {
-	if (needs & (EXPR_REQUEST | EXPR_RESPONSE))
+	if (!(needs & (EXPR_REQUEST | EXPR_RESPONSE) & ~sees))
+		return true;
+	if (sees)
+		say(r, DIAG_ERROR, i, "this asks a request of HTTP for something: a check has its answer alone to be asked");
+	else
 		say(r, DIAG_ERROR, i, "this asks a request or response of HTTP for something: a check has none to be asked");
-	return !(needs & (EXPR_REQUEST | EXPR_RESPONSE));
+	return false;
 }
 
-const struct format *cfg_check_format(struct reader *r, size_t i, const char *text)
+const struct expr *cfg_check_expression(struct reader *r, size_t i, unsigned sees)
+{
+	const struct rule_memory *m = cfg_rule_memory(r);
+	struct expr *x = keep(r, sizeof(*x));
+	struct rule_error e = {""};
+	const char *rest = "";
+
+	if (!m || !x)
+		return NULL;
+	if (!expr_parse(word_at(r, i), m, x, &rest, &e) || *rest) {
+		say(r, DIAG_ERROR, i, "%s", *e.text ? e.text : "this is no expression");
+		return NULL;
+	}
+	return can_be(r, i, x->needs, sees) ? x : NULL;
+}
+
+const struct format *cfg_check_format(struct reader *r, size_t i, const char *text, unsigned sees)
 {
 	const struct rule_memory *m = cfg_rule_memory(r);
 	struct format *f = keep(r, sizeof(*f));
@@ -28,7 +48,7 @@ const struct format *cfg_check_format(struct reader *r, size_t i, const char *te
 		say(r, DIAG_ERROR, i, "%s", e.text);
 		return NULL;
 	}
-	return can_be(r, i, f->needs) ? f : NULL;
+	return can_be(r, i, f->needs, sees) ? f : NULL;
 }
 
 bool cfg_is_check_rule(const char *word)
@@ -39,7 +59,7 @@ bool cfg_is_check_rule(const char *word)
 	       (len == 9 && !strncmp(word, "unset-var", len));
 }
 
-static struct rule *read_rule(struct reader *r, size_t i)
+static struct rule *read_rule(struct reader *r, size_t i, unsigned sees)
 {
 	const struct rule_memory *m = cfg_rule_memory(r);
 	struct rule *rule = keep(r, sizeof(*rule));
@@ -60,14 +80,14 @@ static struct rule *read_rule(struct reader *r, size_t i)
 		say(r, DIAG_ERROR, i, "%s", e.text);
 	else if (w.i < w.n && strcmp(word[w.i], "comment") != 0)
 		say(r, DIAG_ERROR, i + w.i, "\"%s\" is too much here: a check's variables have no condition", word[w.i]);
-	else if (can_be(r, i, rule->expr.needs | rule->format.needs))
+	else if (can_be(r, i, rule->expr.needs | rule->format.needs, sees))
 		return rule;
 	return NULL;
 }
 
-bool cfg_add_check_rule(struct reader *r, size_t i, const struct rule **to)
+bool cfg_add_check_rule(struct reader *r, size_t i, unsigned sees, const struct rule **to)
 {
-	struct rule *rule = read_rule(r, i), *copy, *first = NULL, **end = &first;
+	struct rule *rule = read_rule(r, i, sees), *copy, *first = NULL, **end = &first;
 
 	/* A copy each time: sections that took them from their defaults keep what they have. */
 	for (const struct rule *old = *to; rule && old; old = old->next, end = &copy->next) {

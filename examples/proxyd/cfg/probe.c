@@ -87,57 +87,28 @@ static struct cfg_step *add_step(struct reader *r)
 		return NULL;
 	if (n)
 		memcpy(steps, c->step, n * sizeof(*steps));
+	if (c->steps_of != r->proxy)
+		c->n_lines = 0;
 	c->step = steps;
 	c->n_steps = n + 1;
 	c->steps_of = r->proxy;
+	steps[n].number = ++c->n_lines;
+	c->comment = NULL;
 	return &steps[n];
-}
-
-static int hex(char c)
-{
-	return isdigit((unsigned char)c)    ? c - '0'
-	       : isxdigit((unsigned char)c) ? (c | 32) - 'a' + 10
-					    : -1;
-}
-
-/* The bytes of word i, as they are or in hexadecimal digits. */
-static bool read_bytes(struct reader *r, size_t i, bool binary, struct cfg_step *s)
-{
-	const char *text = word_at(r, i);
-	size_t n = strlen(text);
-	char *out = keep(r, n + 1);
-
-	if (!out)
-		return false;
-	s->data = out;
-	s->len = binary ? n / 2 : n;
-	if (!n || s->len > CFG_STEP_BYTES_MAX) {
-		say(r, DIAG_ERROR, i, "a step of a check has 1 to %d bytes", CFG_STEP_BYTES_MAX);
-		return false;
-	}
-	if (!binary) {
-		memcpy(out, text, n);
-		return true;
-	}
-	for (size_t k = 0; k < n; k++) {
-		int digit = hex(text[k]);
-
-		if (digit < 0 || n % 2) {
-			say(r, DIAG_ERROR, i,
-			    "\"%s\" is no row of bytes: write two hexadecimal digits for each",
-			    text);
-			return false;
-		}
-		out[k / 2] = (char)(k % 2 ? out[k / 2] | digit : digit << 4);
-	}
-	return true;
 }
 
 bool cfg_read_connect(struct reader *r, size_t *i, struct cfg_check_connect *c)
 {
 	const char *word = word_at(r, *i);
 	bool valued = !strcmp(word, "sni") || !strcmp(word, "alpn");
+	struct address a;
 
+	if (!strcmp(word, "addr") && *i + 1 < r->line->n) {
+		++*i;
+		if (read_address(r, *i, word_at(r, *i), 0, &a))
+			c->addr = keep_copy(r, &a.addr, sizeof(a.addr));
+		return true;
+	}
 	if (valued && *i + 1 < r->line->n)
 		*(*word == 's' ? &c->sni : &c->alpn) = keep_word(r, ++*i);
 	else if (!strcmp(word, "default"))
@@ -158,6 +129,11 @@ static bool same_text(const char *a, const char *b)
 	return a == b || (a && b && !strcmp(a, b));
 }
 
+static bool same_addr(const struct cfg_addr *a, const struct cfg_addr *b)
+{
+	return a == b || (a && b && a->len == b->len && !memcmp(&a->storage, &b->storage, a->len));
+}
+
 void cfg_take_connect(struct reader *r, size_t i, const struct cfg_check_connect *c)
 {
 	struct cfg_check *check = &r->proxy->set.check;
@@ -165,11 +141,13 @@ void cfg_take_connect(struct reader *r, size_t i, const struct cfg_check_connect
 
 	if (!first->given)
 		*first = *c;
+	else if (!same_addr(first->addr, c->addr))
+		say(r, DIAG_ERROR, i, "this connect goes to another address than the first, which this version cannot: write the same addr in all of them");
 	else if (first->via_socks != c->via_socks)
 		say(r, DIAG_ERROR, i, "this connect differs from the first in via-socks4, which is known to HAProxy, not supported by this version");
 	else if (first->usual != c->usual || first->tls != c->tls || first->send_proxy != c->send_proxy || !same_text(first->sni, c->sni) ||
 		 !same_text(first->alpn, c->alpn))
-		check->mixed = check->is_live = true;
+		check->mixed = true;
 }
 
 const struct cfg_check_connect *cfg_check_hop(const struct cfg_settings *set, unsigned n)
@@ -216,21 +194,13 @@ static void read_connect(struct reader *r, size_t i)
 		} else if (!cfg_read_connect(r, &i, &c)) {
 			say(r, DIAG_ERROR, i,
 			    "\"%s\" of tcp-check connect is unknown, or not supported by this version: write "
-			    "port NUMBER, default, ssl, sni NAME, alpn LIST, send-proxy, via-socks4, linger or comment TEXT",
+			    "port NUMBER, addr ADDRESS, default, ssl, sni NAME, alpn LIST, send-proxy, via-socks4, linger or comment TEXT",
 			    word);
 			return;
 		}
 	}
 	s->connect = keep_copy(r, &c, sizeof(c));
 	cfg_take_connect(r, first - 1, &c);
-}
-
-/* What is sent, or expected, is known when the check runs. */
-static void read_format(struct reader *r, size_t i, bool binary, struct cfg_step *s)
-{
-	s->format = cfg_check_format(r, i, word_at(r, i));
-	s->is_hex = binary;
-	r->proxy->set.check.is_live = true;
 }
 
 static void read_send(struct reader *r, size_t i)
@@ -245,85 +215,39 @@ static void read_send(struct reader *r, size_t i)
 		return;
 	}
 	s = add_step(r);
-	if (!s || !read_bytes(r, i, binary && !format, s))
+	if (!s || !cfg_read_bytes(r, i, binary && !format, &s->data, &s->len))
 		return;
 	s->action = CFG_STEP_SEND;
 	if (format)
-		read_format(r, i, binary, s);
+		s->format = cfg_check_format(r, i, word_at(r, i), CFG_CHECK_SEES_NOTHING);
+	s->is_hex = binary;
 	if (i + 1 < r->line->n && strcmp(word_at(r, i + 1), "comment") != 0)
 		say(r, DIAG_ERROR, i + 1, "\"%s\" is too much here: put the text in quotes",
 		    word_at(r, i + 1));
 }
 
-/* Words before what is expected that have a value; false: `word` is none of them. */
-static bool read_expect_option(struct reader *r, size_t i, struct cfg_step *s)
+/* It is told with the next step. */
+static void read_comment(struct reader *r, size_t i)
 {
-	static const char *const told[] = {"ok-status",	 "error-status", "tout-status",
-					   "on-success", "status-code",	 "comment"};
-	const char *word = word_at(r, i);
+	struct cfg_check *c = &r->proxy->set.check;
 
-	if (!strcmp(word, "min-recv")) {
-		read_number(r, i + 1, "min-recv", 0, 16384, &s->min_bytes);
-		return true;
+	if (c->steps_of != r->proxy) {
+		c->steps_of = r->proxy;
+		c->n_steps = c->n_lines = 0;
 	}
-	if (!strcmp(word, "on-error")) {
-		s->on_failure = keep_word(r, i + 1);
-		return true;
-	}
-	for (size_t k = 0; k < sizeof(told) / sizeof(told[0]); k++) {
-		if (strcmp(word, told[k]) != 0)
-			continue;
-		if (k < 5)
-			say(r, DIAG_WARNING, i, "\"%s\" has no effect: the log tells its own codes",
-			    word);
-		return true;
-	}
-	return false;
-}
-
-static bool expects(const char *word, struct cfg_step *s, bool *ret_binary, bool *ret_format)
-{
-	s->is_regex = *word == 'r';
-	word += s->is_regex;
-	*ret_binary = !strncmp(word, "binary", 6);
-	word += *ret_binary || !strncmp(word, "string", 6) ? 6 : 0;
-	*ret_format = !strcmp(word, "-lf") && !s->is_regex;
-	return *ret_format || !*word;
+	c->n_lines++;
+	c->comment = keep_word(r, i);
 }
 
 static void read_expect(struct reader *r, size_t i)
 {
+	const struct cfg_expect *x = cfg_read_expect(r, i, false, r->proxy->set.check.comment);
 	struct cfg_step *s = add_step(r);
-	struct rule_error e = {""};
-	struct regex *re;
-	bool binary, format;
 
-	if (!s)
+	if (!x || !s)
 		return;
 	s->action = CFG_STEP_EXPECT;
-	while (i + 1 < r->line->n && read_expect_option(r, i, s))
-		i += 2;
-	if (!strcmp(word_at(r, i), "!")) {
-		s->not = true;
-		i++;
-	}
-	if (!expects(word_at(r, i), s, &binary, &format)) {
-		say(r, DIAG_ERROR, i,
-		    "\"%s\" is unknown here, or not supported by this version: write [!] string, string-lf, "
-		    "rstring, binary or binary-lf, and what is expected",
-		    word_at(r, i));
-		return;
-	}
-	if (!read_bytes(r, i + 1, binary && !s->is_regex && !format, s))
-		return;
-	if (format)
-		read_format(r, i + 1, binary, s);
-	if (!s->is_regex)
-		return;
-	re = regex_new(s->data, false, &e);
-	if (!re)
-		say(r, DIAG_ERROR, i + 1, "%s", e.text);
-	regex_free(re);
+	s->expect = x;
 }
 
 static void read_set(struct reader *r, size_t i)
@@ -333,8 +257,7 @@ static void read_set(struct reader *r, size_t i)
 	if (!s)
 		return;
 	s->action = CFG_STEP_SET;
-	cfg_add_check_rule(r, i, &s->set);
-	r->proxy->set.check.is_live = true;
+	cfg_add_check_rule(r, i, CFG_CHECK_SEES_NOTHING, &s->set);
 }
 
 void kw_tcp_check(struct reader *r, size_t first, const void *data)
@@ -350,7 +273,9 @@ void kw_tcp_check(struct reader *r, size_t first, const void *data)
 		read_expect(r, first + 1);
 	else if (cfg_is_check_rule(word))
 		read_set(r, first);
-	else if (strcmp(word, "comment") != 0)
+	else if (!strcmp(word, "comment"))
+		read_comment(r, first + 1);
+	else
 		say(r, DIAG_ERROR, first,
 		    "\"%s\" is no step of a check: write connect, send, send-binary, send-lf, expect, set-var(check.NAME) or "
 		    "comment",
@@ -375,10 +300,12 @@ static void describe(struct reader *r, struct cfg_check *c)
 
 	for (unsigned i = 0; i < c->n_steps; i++) {
 		const struct cfg_step *s = &c->step[i];
-		const unsigned number[] = {s->action, s->is_regex, s->not, s->min_bytes, s->port};
+		const char *expected = s->expect ? s->expect->text : "";
+		const unsigned number[] = {s->action, s->port};
 
 		hash = mix(hash, number, sizeof(number));
 		hash = mix(hash, s->data ? s->data : "", s->len);
+		hash = mix(hash, expected, strlen(expected));
 	}
 	snprintf(text, sizeof(text), "%u %s %s %d %s %s %llx", (unsigned)c->kind,
 		 c->user ? c->user : "", c->helo ? c->helo : "", c->ehlo,
@@ -423,17 +350,6 @@ static void check_ports(struct reader *r, const struct cfg_proxy *p)
 				 s->name);
 }
 
-/* A connection behind another: where it goes, and how, each server says. */
-static bool connects_twice(const struct cfg_check *c)
-{
-	const struct cfg_step *first = cfg_first_step(c);
-	unsigned n = first && first->action != CFG_STEP_CONNECT; /* it was there before the steps */
-
-	for (unsigned i = 0; i < c->n_steps; i++)
-		n += c->step[i].action == CFG_STEP_CONNECT;
-	return n > 1;
-}
-
 void cfg_probe_check(struct reader *r, struct cfg_proxy *p)
 {
 	struct cfg_check *c = &p->set.check;
@@ -441,14 +357,12 @@ void cfg_probe_check(struct reader *r, struct cfg_proxy *p)
 	if (c->kind == CFG_CHECK_EXTERNAL)
 		check_external(r, p);
 	check_ports(r, p);
-	c->is_live |= connects_twice(c);
 	c->is_tcp_check = c->kind == CFG_CHECK_SCRIPT;
 	if (c->is_tcp_check && !c->n_steps)
 		c->kind = CFG_CHECK_CONNECT;
 	if (c->kind != CFG_CHECK_SCRIPT && c->kind != CFG_CHECK_HTTP)
 		c->mixed = false;
-	if (c->kind != CFG_CHECK_SCRIPT)
-		c->is_live = false;
+	c->is_live = c->kind == CFG_CHECK_SCRIPT; /* each server's own: it points into the configuration */
 	if (c->kind == CFG_CHECK_HTTP)
 		cfg_httpchk_describe(r, p);
 	else if (c->kind != CFG_CHECK_CONNECT)

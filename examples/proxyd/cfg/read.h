@@ -307,11 +307,23 @@ void cfg_httpchk_describe(struct reader *r, struct cfg_proxy *p);
 
 /* cfg/check_rules.c */
 
-/* What `text`, of word i, is when a check sends it. NULL: told. */
-const struct format *cfg_check_format(struct reader *r, size_t i, const char *text);
+/* What of HTTP an expression of a check can ask: bits of expr.h */
+#define CFG_CHECK_SEES_NOTHING 0u
+#define CFG_CHECK_SEES_ANSWER EXPR_RESPONSE
+
+/* What `text`, of word i, is when a check writes it; an expression. NULL: told. */
+const struct format *cfg_check_format(struct reader *r, size_t i, const char *text, unsigned sees);
+const struct expr *cfg_check_expression(struct reader *r, size_t i, unsigned sees);
 bool cfg_is_check_rule(const char *word);
 /* The words from i on, "set-var(check.x) EXPRESSION", are one more rule. False: told. */
-bool cfg_add_check_rule(struct reader *r, size_t i, const struct rule **to);
+bool cfg_add_check_rule(struct reader *r, size_t i, unsigned sees, const struct rule **to);
+
+/* cfg/expect.c */
+
+/* The words from `first` on, behind "expect"; `comment` is that of the line before, NULL: none. NULL: told. */
+const struct cfg_expect *cfg_read_expect(struct reader *r, size_t first, bool http, const char *comment);
+/* The bytes of word i, as they are or in hexadecimal digits. False: told. */
+bool cfg_read_bytes(struct reader *r, size_t i, bool binary, const char **ret, size_t *ret_len);
 
 /* cfg/probe.c */
 void kw_check_kind(struct reader *r, size_t first, const void *data);

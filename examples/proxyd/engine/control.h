@@ -69,6 +69,8 @@ int server_publish(struct engine *e, struct server *s);
 const char *check_code_text(enum health_code code);
 /* ", reason: …, check duration: 0ms" of the last check; "" without one. */
 void check_reason(const struct server *s, char *buf, size_t cap);
+/* What is told of how the last check went, without its code; "": no more. Lives as long as `c`, or is static. */
+const char *check_info(const struct server *s, const struct health_check_status *c);
 
 /* To the daemon's log and the section's. */
 __attribute__((format(printf, 3, 4))) void server_note(const struct server *s, int level, const char *format, ...);

@@ -149,7 +149,7 @@ struct check_made {
 	const struct cfg_netns *netns;
 	size_t preamble_len;
 	unsigned rise, fall;
-	uint64_t interval_ns, fast_ns, down_ns, timeout_ns;
+	uint64_t interval_ns, fast_ns, down_ns, timeout_ns, first_byte_timeout_ns;
 	char *text; /* of cfg_check, or what the agent is sent; NULL: nothing */
 };
 

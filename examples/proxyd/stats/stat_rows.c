@@ -264,9 +264,7 @@ static void set_check(const struct server *s, const struct health_seen *h, struc
 	if (c->runs)
 		set(r, STAT_CHECK_DURATION, c->last_total_ns / MS);
 	set_text(r, STAT_CHECK_DESC, check_code_text(c->code));
-	/* HAProxy has nothing to say of one that went well */
-	snprintf(r->last_check, sizeof(r->last_check), "%s",
-		 c->verdict == HEALTH_OK || c->verdict == HEALTH_OK_DRAIN ? "" : *c->text ? c->text : c->error ? strerror(c->error) : "");
+	snprintf(r->last_check, sizeof(r->last_check), "%s", check_info(s, c));
 	set_text(r, STAT_LAST_CHK, r->last_check);
 	r->set[STAT_LAST_CHK] = true; /* HAProxy has it empty, too */
 	set(r, STAT_CHECK_RISE, h->filter.rise);

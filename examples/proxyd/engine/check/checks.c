@@ -187,6 +187,7 @@ int check_made_set(struct check_made **made, const struct health_check_opts *o, 
 	m->fast_ns = o->filter->fast_ns;
 	m->down_ns = o->filter->down_ns;
 	m->timeout_ns = o->timeout_ns;
+	m->first_byte_timeout_ns = o->first_byte_timeout_ns;
 	m->text = text ? strdup(text) : NULL;
 	check_made_free(*made);
 	*made = m;
@@ -211,16 +212,27 @@ bool check_made_is(const struct check_made *m, const struct health_check_opts *o
 	       same_addr(&m->via, via ? &via->sa : NULL, via ? via->len : 0) &&
 	       !m->bound && !o->device && m->netns == netns && /* a reload opens it again */
 	       m->preamble_len == o->preamble_len && m->rise == f->rise && m->fall == f->fall && m->interval_ns == f->interval_ns &&
-	       m->fast_ns == f->fast_ns && m->down_ns == f->down_ns && m->timeout_ns == o->timeout_ns && same_text(m->text, text);
+	       m->fast_ns == f->fast_ns && m->down_ns == f->down_ns && m->timeout_ns == o->timeout_ns &&
+	       m->first_byte_timeout_ns == o->first_byte_timeout_ns && same_text(m->text, text);
 }
 
-/* HAProxy: with "timeout check", the connection has the shorter of inter and timeout connect. */
-static uint64_t timeout_of(const struct cfg_server *c, const struct cfg_proxy *p)
+/*
+ * As HAProxy: a check may take its interval; with "timeout check" so long from the connection on, which has the shorter
+ * of the interval and "timeout connect". An answer that comes bit by bit has what the connection left over, too.
+ */
+static void set_timeouts(const struct cfg_server *c, const struct cfg_proxy *p, struct health_check_opts *o)
 {
 	uint64_t inter = c->inter_ns ? c->inter_ns : HEALTH_INTERVAL_DEFAULT_NS;
 	const struct cfg_timeouts *t = &p->set.timeout;
 
-	return t->check_ns && t->connect_ns && t->connect_ns < inter ? t->connect_ns : inter;
+	o->timeout_ns = inter;
+	if (!t->check_ns)
+		return;
+	o->connect_timeout_ns = t->connect_ns && t->connect_ns < inter ? t->connect_ns : inter;
+	o->first_byte_timeout_ns = t->check_ns;
+	o->timeout_ns = o->connect_timeout_ns + t->check_ns;
+	if (o->timeout_ns > HEALTH_TIME_MAX_NS)
+		o->timeout_ns = HEALTH_TIME_MAX_NS;
 }
 
 /* The port that the steps of the check begin with; 0: none. */
@@ -241,12 +253,13 @@ static unsigned first_port(const struct cfg_proxy *p)
 static struct cfg_addr target_of(const struct cfg_server *c, const struct cfg_proxy *p)
 {
 	unsigned of_steps = first_port(p);
-	struct cfg_addr a = c->check_addr ? *c->check_addr : c->addr;
+	const struct cfg_addr *own = p->set.check.connect.addr ? p->set.check.connect.addr : c->check_addr;
+	struct cfg_addr a = own ? *own : c->addr;
 	in_port_t port = 0;
 
 	if (a.sa.sa_family == AF_UNIX)
 		return a;
-	if (c->check_addr) /* the server's port, unless the check has its own */
+	if (own) /* the server's port, unless the check has its own */
 		memcpy(&port,
 		       (const char *)&c->addr.storage + offsetof(struct sockaddr_in, sin_port),
 		       sizeof(port));
@@ -400,7 +413,6 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *conf
 	    .destination_len = target.len,
 	    .filter = &filter,
 	    .probe = b->probe,
-	    .timeout_ns = timeout_of(c, p),
 	    .jitter_percent = e->spread_checks,
 	    .netns_fd = c->netns ? c->netns->fd : 0,
 	};
@@ -413,6 +425,7 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *conf
 		s->up = begins_up(c);
 	filter.start = !s->checked ? start_of(c) : s->up ? HEALTH_START_UP : HEALTH_START_DOWN;
 
+	set_timeouts(c, p, &o);
 	set_source(c, via ? via : &target, &source, &o);
 	o.preamble = header;
 	o.preamble_len = introduction(c, &p->set.check.connect, header);

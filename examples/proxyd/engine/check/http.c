@@ -8,47 +8,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "engine/http/h1.h"
+#include "expect.h"
 #include "rules/format.h"
-#include "rules/regex.h"
 #include "rules/vars.h"
-
-/* ---- Regular expressions for libhealth ---- */
-
-static int compile(const char *pattern, void **ret)
-{
-	struct rule_error e = {""};
-	struct regex *re = regex_new(pattern, false, &e);
-
-	if (!re)
-		return *e.text ? -EINVAL : -ENOMEM;
-	*ret = re;
-	return 0;
-}
-
-static int search(const void *re, const void *data, size_t len, size_t start, size_t *ret_from,
-		  size_t *ret_to)
-{
-	const char *from = (const char *)data + start;
-	struct text group[REGEX_GROUPS];
-
-	if (!regex_match(re, text_of(from, len - start), group))
-		return 0;
-	*ret_from = (size_t)(group[0].at - (const char *)data);
-	*ret_to = *ret_from + group[0].len;
-	return 1;
-}
-
-static void free_regex(void *re)
-{
-	regex_free(re);
-}
-
-static const struct health_regex regex_ops = {
-    .size = sizeof(regex_ops),
-    .compile = compile,
-    .search = search,
-    .free = free_regex,
-};
 
 /* ---- A request, as libhealth takes it ---- */
 
@@ -64,8 +27,8 @@ static enum health_http_method method_of(const char *name)
 
 bool http_check_describe(const struct cfg_httpchk *c, struct http_check_texts *t, struct health_http_opts *ret)
 {
-	static const struct health_http_range good = {200, 399}, any = {100, 999};
-	bool expects_other = c->string || c->n_fields; /* then the code does not count, unless a line says so */
+	static const struct health_http_range good = {200, 399};
+	const struct cfg_expect *x = c->n_expects ? c->expect[0] : NULL; /* of the status; else the check is live */
 	size_t len = 0;
 
 	snprintf(t->host, sizeof(t->host), "%s", c->version_1_1 ? "localhost" : "");
@@ -80,95 +43,84 @@ bool http_check_describe(const struct cfg_httpchk *c, struct http_check_texts *t
 			return false;
 		len += host ? 0 : (size_t)n;
 	}
-	for (unsigned i = 0; i < c->n_status; i++)
-		t->status[i] = (struct health_http_range){c->status[i].first, c->status[i].last};
-	for (unsigned i = 0; i < c->n_fields; i++)
-		t->field[i] = (struct health_http_field){c->field[i].name, c->field[i].value, (enum health_http_match)c->field[i].match};
+	for (unsigned i = 0; x && i < x->n_status; i++)
+		t->status[i] = (struct health_http_range){x->status[i].first, x->status[i].last};
 	*ret = (struct health_http_opts){
 	    .size = sizeof(*ret),
 	    .method = method_of(c->method),
 	    .version = c->version_1_1 ? HEALTH_HTTP_1_1 : HEALTH_HTTP_1_0,
 	    .path = c->uri,
 	    .host = *t->host ? t->host : NULL,
-	    .status = c->n_status ? t->status : expects_other ? &any : &good,
-	    .n_status = c->n_status ? c->n_status : 1,
-	    .body = c->is_regex ? NULL : c->string,
-	    .regex = c->is_regex ? c->string : NULL,
-	    .regex_ops = &regex_ops,
-	    .fields = c->n_fields ? t->field : NULL,
-	    .n_fields = c->n_fields,
+	    .status = x ? t->status : &good,
+	    .n_status = x ? x->n_status : 1,
 	    .headers = len ? t->headers : NULL,
 	    .content = c->body,
 	    .content_len = c->body ? strlen(c->body) : 0,
-	    .flags = (c->drain_404 ? HEALTH_HTTP_404_DRAINS : 0) | (c->not_string ? HEALTH_HTTP_NOT_BODY : 0),
+	    .flags = c->drain_404 ? HEALTH_HTTP_404_DRAINS : 0,
 	};
 	return true;
 }
 
-/* ---- Requests that are written in each run ---- */
+/* ---- Requests that are written, and answers that are judged, in each run ---- */
 
-struct round {
-	const struct cfg_httpchk *is;
-	void *answer; /* libhealth's probe, which reads what comes */
+#define ANSWER_MAX 65536 /* bytes that are looked at */
+
+/* What came over this connection. */
+struct reply {
+	struct http_msg msg; /* once its head is whole; of `bytes` */
+	char *bytes;
+	size_t len, cap;
+	size_t head; /* its bytes; 0: not whole yet */
+	struct h1_body body;
+	size_t fed; /* bytes of the body's that were read */
+	char *payload; /* of chunks, without their framing; else NULL */
+	size_t payload_len;
 };
 
 struct http_check {
 	struct check_of of;
 	unsigned n;
-	struct round round[CFG_HTTPCHK_ROUNDS_MAX];
+	const struct cfg_httpchk *round[CFG_HTTPCHK_ROUNDS_MAX];
 };
 
 struct state {
 	struct vars vars;
-	unsigned at;   /* the round */
-	char *request; /* as it was sent */
-	_Alignas(max_align_t) char answer[];
+	unsigned at;	 /* the round */
+	unsigned expect; /* the line of it that is waited for */
+	char *request;	 /* as it was sent */
+	struct reply *reply;
 };
-
-static void teardown(void *config)
-{
-	struct http_check *c = config;
-
-	for (unsigned i = 0; i < c->n; i++) /* without memory some are NULL */
-		health_probe_http()->teardown(c->round[i].answer);
-	free(c);
-}
-
-/* The answer's probe sends nothing itself: it has a request of the same method. */
-static int begin_round(struct round *round, const struct cfg_httpchk *is)
-{
-	struct cfg_httpchk plain = *is;
-	struct http_check_texts texts;
-	struct health_http_opts o;
-
-	plain.uri = NULL;
-	plain.n_headers = 0;
-	if (!http_check_describe(&plain, &texts, &o))
-		return -EINVAL;
-	round->is = is;
-	return health_probe_http()->setup(&o, &round->answer);
-}
 
 static int setup(const void *opts, void **ret)
 {
 	const struct http_check_opts *o = opts;
 	struct http_check *c = calloc(1, sizeof(*c));
-	unsigned n = 0;
-	int e = c ? 0 : -ENOMEM;
+	unsigned n;
 
+	if (!c)
+		return -ENOMEM;
+	c->of = o->of;
 	for (const struct cfg_httpchk *is = o->last; is; is = is->before)
-		n++;
-	if (!e) {
-		c->of = o->of;
-		c->n = n;
-	}
-	for (const struct cfg_httpchk *is = o->last; !e && is; is = is->before)
-		e = begin_round(&c->round[--n], is);
-	if (!e)
-		*ret = c;
-	else if (c)
-		teardown(c);
-	return e;
+		c->n++;
+	n = c->n;
+	for (const struct cfg_httpchk *is = o->last; is; is = is->before)
+		c->round[--n] = is;
+	*ret = c;
+	return 0;
+}
+
+static void teardown(void *config)
+{
+	free(config);
+}
+
+static void reply_free(struct reply *a)
+{
+	if (!a)
+		return;
+	free(a->bytes);
+	free(a->payload);
+	free(a);
 }
 
 #define REQUEST_MAX 12288 /* bytes */
@@ -261,81 +213,264 @@ static void write_request(struct request *q, const struct http_check *c, const s
 		put(q, t);
 }
 
+static enum health_step out_of_memory(struct health_probe_io *io)
+{
+	io->verdict = HEALTH_NEUTRAL;
+	io->code = HEALTH_CODE_SOCKERR;
+	snprintf(io->text, sizeof(io->text), "out of memory");
+	return HEALTH_STEP_DONE;
+}
+
+static enum health_step broken(struct health_probe_io *io, const char *text)
+{
+	io->verdict = HEALTH_FAIL;
+	io->code = HEALTH_CODE_L7RSP;
+	snprintf(io->text, sizeof(io->text), "%s", text);
+	return HEALTH_STEP_DONE;
+}
+
 static enum health_step on_open(void *state, const void *config, struct health_probe_io *io)
 {
 	struct state *st = state;
 	const struct http_check *c = config;
-	const struct round *round = &c->round[st->at];
+	const struct cfg_httpchk *round = c->round[st->at];
 	struct request q = {.at = malloc(REQUEST_MAX)};
 	char scratch[RUN_SCRATCH];
 	struct run run;
 
 	free(st->request);
+	reply_free(st->reply);
 	st->request = q.at;
-	if (!q.at) {
-		io->verdict = HEALTH_NEUTRAL;
-		io->code = HEALTH_CODE_SOCKERR;
-		return HEALTH_STEP_DONE;
-	}
+	st->reply = calloc(1, sizeof(*st->reply));
+	st->expect = 0;
+	if (!q.at || !st->reply)
+		return out_of_memory(io);
 	check_run_prepare(&c->of, &st->vars, io->now_ns, (struct scratch){scratch, 0, sizeof(scratch)}, &run);
-	check_run_rules(round->is->set, &run);
-	write_request(&q, c, round->is, &run);
-	if (q.bad) {
-		io->verdict = HEALTH_FAIL;
-		io->code = HEALTH_CODE_L7RSP;
-		snprintf(io->text, sizeof(io->text), "what http-check send writes is no request");
-		return HEALTH_STEP_DONE;
-	}
-	health_probe_http()->open(st->answer, round->answer, io);
+	check_run_rules(round->set, &run);
+	write_request(&q, c, round, &run);
+	if (q.bad)
+		return broken(io, "what http-check send writes is no request");
 	io->send = st->request;
 	io->send_len = q.len;
 	return HEALTH_STEP_MORE;
 }
 
-/* What the answer was worth: it is the verdict, or the next round begins. */
-static enum health_step go_on(struct state *st, const struct http_check *c, enum health_step step, struct health_probe_io *io)
-{
-	const struct round *round = &c->round[st->at];
-	char scratch[RUN_SCRATCH];
-	struct run run;
+/* ---- Reading the answer ---- */
 
-	if (step != HEALTH_STEP_DONE || (io->verdict != HEALTH_OK && io->verdict != HEALTH_OK_DRAIN))
-		return step;
-	if (round->is->set_after) {
-		check_run_prepare(&c->of, &st->vars, io->now_ns, (struct scratch){scratch, 0, sizeof(scratch)}, &run);
-		check_run_rules(round->is->set_after, &run);
+static bool keep_bytes(struct reply *a, const void *data, size_t len)
+{
+	size_t room = ANSWER_MAX - a->len, take = len < room ? len : room, cap = a->cap ? a->cap : 2048;
+
+	while (cap < a->len + take)
+		cap *= 2;
+	if (cap > a->cap) {
+		char *bytes = realloc(a->bytes, cap);
+
+		if (!bytes)
+			return false;
+		a->msg.base = a->bytes = bytes;
+		a->cap = cap;
 	}
-	if (st->at + 1 == c->n || io->verdict != HEALTH_OK)
-		return step;
-	health_probe_http()->end(st->answer, round->answer);
-	memset(st->answer, 0, health_probe_http()->state_size);
+	memcpy(a->bytes + a->len, data, take);
+	a->len += take;
+	return true;
+}
+
+/* The head, without interim answers before it. A fault is negative. */
+static ssize_t read_head(struct reply *a, const struct cfg_httpchk *round)
+{
+	const char *method = round->method ? round->method : "OPTIONS";
+	ssize_t n;
+
+	for (;;) {
+		h1_begin(&a->msg, a->bytes, 0, 0);
+		a->msg.head_max = HTTP_HEAD_MAX;
+		a->msg.fields_max = HTTP_FIELDS_MAX;
+		a->msg.lenient = true;
+		n = h1_response(&a->msg, 0, (uint32_t)a->len, http_method_of(method, strlen(method)), false);
+		if (n <= 0 || a->msg.status >= 200 || a->msg.status == 101)
+			break;
+		a->len -= (size_t)n;
+		memmove(a->bytes, a->bytes + n, a->len);
+	}
+	if (n > 0) {
+		a->head = (size_t)n;
+		h1_body_begin(&a->body, &a->msg);
+	}
+	return n;
+}
+
+/* False: no memory, or what came is no body; the fault tells. */
+static bool read_body(struct reply *a)
+{
+	const char *from = a->bytes + a->head;
+	size_t len = a->len - a->head;
+
+	if (a->msg.framing == HTTP_BODY_CHUNKED && !a->payload)
+		a->payload = malloc(ANSWER_MAX);
+	if (a->msg.framing == HTTP_BODY_CHUNKED && !a->payload)
+		return false;
+	while (a->fed < len && !a->body.done) {
+		struct http_span piece = {0, 0};
+		size_t fed = h1_body_feed(&a->body, from + a->fed, len - a->fed, &piece);
+
+		if (a->payload && piece.len)
+			memcpy(a->payload + a->payload_len, from + a->fed + piece.at, piece.len);
+		a->payload_len += piece.len;
+		a->fed += fed;
+		if (a->body.fault)
+			return false;
+		if (!fed)
+			break;
+	}
+	return true;
+}
+
+static struct text payload_of(const struct reply *a)
+{
+	return text_of(a->payload ? a->payload : a->bytes + a->head, a->payload_len);
+}
+
+/* ---- Judging it ---- */
+
+/* One call of the dialogue, once there is a head. */
+struct turn {
+	struct state *st;
+	const struct http_check *c;
+	bool last; /* no more of the body comes */
+	struct health_probe_io *io;
+	struct run run;
+};
+
+static void begin_turn(struct turn *t, char scratch[RUN_SCRATCH])
+{
+	struct reply *a = t->st->reply;
+
+	check_run_prepare(&t->c->of, &t->st->vars, t->io->now_ns, (struct scratch){scratch, 0, RUN_SCRATCH}, &t->run);
+	if (!a->head)
+		return;
+	t->run.response = &a->msg;
+	t->run.body = text_of(a->bytes + a->head, a->len - a->head);
+	t->io->status = a->msg.status;
+}
+
+static enum answer judge(struct turn *t, const struct cfg_expect *x)
+{
+	struct reply *a = t->st->reply;
+	const char *text = x->not ? "HTTP check matched unwanted content" : "HTTP content check did not match";
+	char reason[HEALTH_TEXT_MAX];
+	enum answer answer;
+
+	if (x->what != CFG_EXPECT_BYTES) {
+		answer = expect_of_head(x, &t->run);
+		snprintf(reason, sizeof(reason), "%.*s", (int)(a->msg.reason.len < sizeof(reason) ? a->msg.reason.len : sizeof(reason) - 1),
+			 http_text(&a->msg, a->msg.reason));
+		if (answer == ANSWER_FAIL)
+			expect_failed(x, &t->run, HEALTH_CODE_L7STS, reason, t->io);
+		return answer;
+	}
+	answer = expect_in(x, &t->run, payload_of(a), t->last);
+	if (answer == ANSWER_FAIL)
+		expect_failed(x, &t->run, HEALTH_CODE_L7RSP, a->payload_len ? text : "HTTP content check could not find a response body", t->io);
+	return answer;
+}
+
+/* All of it is well: that is the verdict, or the next round begins. */
+static enum health_step go_on(struct turn *t)
+{
+	struct state *st = t->st;
+	const struct http_check *c = t->c;
+	const struct cfg_httpchk *round = c->round[st->at];
+
+	check_run_rules(round->set_after, &t->run);
+	if (st->at + 1 == c->n) {
+		expect_passed(round->n_expects ? round->expect[round->n_expects - 1] : NULL, &t->run, HEALTH_CODE_L7OK, "", t->io);
+		return HEALTH_STEP_DONE;
+	}
 	st->at++;
-	io->port = check_via_next(c->of.server->check_via, st->at, c->round[st->at].is->port ? (uint16_t)c->round[st->at].is->port : check_run_port(&c->of));
+	t->io->port = check_via_next(c->of.server->check_via, st->at, c->round[st->at]->port ? (uint16_t)c->round[st->at]->port : check_run_port(&c->of));
 	return HEALTH_STEP_RECONNECT;
+}
+
+static enum health_step judge_all(struct turn *t)
+{
+	static const struct cfg_expect usual = {.what = CFG_EXPECT_STATUS, .status = {{200, 399}}, .n_status = 1};
+	const struct cfg_httpchk *round = t->c->round[t->st->at];
+
+	if (round->drain_404 && t->run.response->status == 404) {
+		t->io->verdict = HEALTH_OK_DRAIN;
+		t->io->code = HEALTH_CODE_L7OKC;
+		return HEALTH_STEP_DONE;
+	}
+	if (!round->n_expects && judge(t, &usual) == ANSWER_FAIL)
+		return HEALTH_STEP_DONE;
+	for (; t->st->expect < round->n_expects; t->st->expect++) {
+		enum answer answer = judge(t, round->expect[t->st->expect]);
+
+		if (answer != ANSWER_NEXT)
+			return answer == ANSWER_WAIT ? HEALTH_STEP_MORE : HEALTH_STEP_DONE;
+	}
+	return go_on(t);
 }
 
 static enum health_step on_received(void *state, const void *config, const void *data, size_t len, struct health_probe_io *io)
 {
 	struct state *st = state;
 	const struct http_check *c = config;
+	struct reply *a = st->reply;
+	struct turn t = {.st = st, .c = c, .io = io};
+	char scratch[RUN_SCRATCH];
+	ssize_t n;
 
-	return go_on(st, c, health_probe_http()->received(st->answer, c->round[st->at].answer, data, len, io), io);
+	if (!keep_bytes(a, data, len))
+		return out_of_memory(io);
+	n = a->head ? 1 : read_head(a, c->round[st->at]);
+	if (n < 0)
+		return broken(io, h1_fault_text((enum h1_fault)-n));
+	if (!n)
+		return a->len == ANSWER_MAX ? broken(io, "head of the answer too long") : HEALTH_STEP_MORE;
+	if (!read_body(a))
+		return a->body.fault ? broken(io, h1_fault_text(a->body.fault)) : out_of_memory(io);
+	t.last = a->body.done || a->len == ANSWER_MAX;
+	begin_turn(&t, scratch);
+	return judge_all(&t);
 }
 
+/* Without a length the end of the connection is the end of the body (RFC 9112, section 6.3). */
 static enum health_step on_closed(void *state, const void *config, int error, struct health_probe_io *io)
 {
 	struct state *st = state;
 	const struct http_check *c = config;
+	const struct cfg_httpchk *round = c->round[st->at];
+	struct turn t = {.st = st, .c = c, .last = true, .io = io};
+	char scratch[RUN_SCRATCH];
 
-	return go_on(st, c, health_probe_http()->closed(st->answer, c->round[st->at].answer, error, io), io);
+	if (error || (st->reply->head && !h1_body_ended(&st->reply->body)))
+		return HEALTH_STEP_MORE;
+	begin_turn(&t, scratch);
+	if (st->reply->head)
+		return judge_all(&t);
+	if (!round->n_expects)
+		return broken(io, "");
+	expect_failed(round->expect[0], &t.run, HEALTH_CODE_L7RSP, "", io);
+	return HEALTH_STEP_DONE;
+}
+
+static enum health_step on_timeout(void *state, const void *config, struct health_probe_io *io)
+{
+	const struct state *st = state;
+	const struct http_check *c = config;
+	const struct cfg_httpchk *round = c->round[st->at];
+
+	expect_late(st->expect < round->n_expects ? round->expect[st->expect] : NULL, "", io);
+	return HEALTH_STEP_DONE;
 }
 
 static void on_end(void *state, const void *config)
 {
 	struct state *st = state;
-	const struct http_check *c = config;
 
-	health_probe_http()->end(st->answer, c->round[st->at].answer);
+	reply_free(st->reply);
 	vars_clear(&st->vars);
 	free(st->request);
 }
@@ -346,12 +481,13 @@ struct health_probe_ops http_check_ops(void)
 	    .size = sizeof(struct health_probe_ops),
 	    .name = "http-check",
 	    .flags = HEALTH_PROBE_FIRST,
-	    .state_size = sizeof(struct state) + health_probe_http()->state_size,
+	    .state_size = sizeof(struct state),
 	    .setup = setup,
 	    .teardown = teardown,
 	    .open = on_open,
 	    .received = on_received,
 	    .closed = on_closed,
+	    .timeout = on_timeout,
 	    .end = on_end,
 	};
 }

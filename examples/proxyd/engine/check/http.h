@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The http-check lines of a section whose requests are found out in each run (send-state, variables, formats), or
- * that ask over several connections. What answers are worth libhealth's HTTP probe says.
+ * The http-check lines of a section whose requests are found out in each run (send-state, variables, formats), that
+ * ask over several connections, or expect more than a status. The others are libhealth's HTTP probe.
  */
 #ifndef PROXYD_ENGINE_CHECK_HTTP_H
 #define PROXYD_ENGINE_CHECK_HTTP_H
@@ -22,7 +22,6 @@ struct health_probe_ops http_check_ops(void);
 /* The probe's options for one of its requests, with what is written in it; `texts` holds what they point to. */
 struct http_check_texts {
 	struct health_http_range status[CFG_STATUS_RANGES];
-	struct health_http_field field[CFG_FIELDS_MAX];
 	char host[HEALTH_HTTP_HOST_MAX + 1];
 	char headers[HEALTH_HTTP_HEADERS_MAX + 1];
 };

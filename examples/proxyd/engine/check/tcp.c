@@ -6,148 +6,55 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "expect.h"
 #include "rules/format.h"
-#include "rules/regex.h"
 #include "rules/vars.h"
 
-/* Sends in a row are one. */
-struct step {
-	struct cfg_step is;
-	char *bytes; /* is.data */
-	struct regex *regex;
-};
+#define INPUT_MAX 16384 /* bytes that an expect looks at: HAProxy's buffer */
 
 struct script {
 	struct check_of of;
 	unsigned n;
-	struct step step[];
+	const struct cfg_step *step;
 };
 
 struct state {
-	unsigned at;    /* the step to be done next */
-	unsigned hop;   /* the connection */
+	unsigned at;	/* the step to be done next */
+	unsigned hop;	/* the connection */
 	bool connected; /* it was asked for, or used */
-	bool talked;    /* anything but a connection was asked for */
+	bool talked;	/* anything but a connection was asked for */
 	struct vars vars;
+	char *in; /* what came since the last send */
+	size_t in_len, in_cap;
 	char *out; /* what was sent, when it is not one step's bytes */
 	size_t out_cap;
 };
 
-static void teardown(void *config)
-{
-	struct script *s = config;
-
-	for (unsigned i = 0; s && i < s->n; i++) {
-		regex_free(s->step[i].regex);
-		free(s->step[i].bytes);
-	}
-	free(s);
-}
-
-static bool append(struct step *to, const struct cfg_step *from)
-{
-	char *bytes = realloc(to->bytes, to->is.len + from->len + 1);
-
-	if (!bytes)
-		return false;
-	if (from->len)
-		memcpy(bytes + to->is.len, from->data, from->len);
-	to->bytes = bytes;
-	to->is.len += from->len;
-	bytes[to->is.len] = '\0';
-	return true;
-}
-
-static int add_step(struct script *s, const struct cfg_step *from)
-{
-	struct step *last = s->n ? &s->step[s->n - 1] : NULL;
-	struct rule_error e = {""};
-
-	if (last && last->is.action == CFG_STEP_SEND && from->action == CFG_STEP_SEND && !last->is.format && !from->format)
-		return append(last, from) ? 0 : -ENOMEM;
-	last = &s->step[s->n++];
-	last->is = *from;
-	last->is.len = 0;
-	if (!append(last, from))
-		return -ENOMEM;
-	if (from->is_regex)
-		last->regex = regex_new(last->bytes, false, &e);
-	return from->is_regex && !last->regex ? -EINVAL : 0;
-}
-
 static int setup(const void *opts, void **ret)
 {
 	const struct tcp_check_opts *o = opts;
-	struct script *s = calloc(1, sizeof(*s) + o->n * sizeof(s->step[0]));
-	int e = s ? 0 : -ENOMEM;
+	struct script *s = malloc(sizeof(*s));
 
-	if (s)
-		s->of = o->of;
-	for (unsigned i = 0; !e && i < o->n; i++)
-		e = add_step(s, &o->step[i]);
-	if (e)
-		teardown(s);
-	else
-		*ret = s;
-	return e;
+	if (!s)
+		return -ENOMEM;
+	*s = (struct script){.of = o->of, .n = o->n, .step = o->step};
+	*ret = s;
+	return 0;
 }
 
-/* ---- Variables and formats ---- */
-
-/* What an evaluation needs; on the stack of a step. */
-struct evaluation {
-	struct run run;
-	char scratch[RUN_SCRATCH];
-};
-
-/* `data` is what the server has sent, for res.payload. */
-static void begin_evaluation(struct evaluation *v, const struct script *s, struct state *st, struct text data, uint64_t now_ns)
+static void teardown(void *config)
 {
-	check_run_prepare(&s->of, &st->vars, now_ns, (struct scratch){v->scratch, 0, sizeof(v->scratch)}, &v->run);
-	v->run.payload[1] = data;
+	free(config);
 }
 
-static int hex(char c)
+/* ---- Buffers ---- */
+
+static bool out_of_memory(struct health_probe_io *io)
 {
-	return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
-}
-
-/* Two digits are a byte; in place. False: they are none. */
-static bool from_hex(struct text *t)
-{
-	char *to = (char *)(uintptr_t)t->at; /* in our scratch */
-
-	if (t->len % 2)
-		return false;
-	for (size_t i = 0; i < t->len; i += 2) {
-		int high = hex(t->at[i]), low = hex(t->at[i + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		to[i / 2] = (char)(high << 4 | low);
-	}
-	t->len /= 2;
-	return true;
-}
-
-/* The bytes of the step. False: its format has none. */
-static bool bytes_of(const struct step *step, struct evaluation *v, struct text *ret)
-{
-	*ret = text_of(step->bytes, step->is.len);
-	if (!step->is.format)
-		return true;
-	if (!format_write(step->is.format, &v->run, ret) || !ret->len || ret->len > 2 * CFG_STEP_BYTES_MAX)
-		return false;
-	if (!step->is.is_hex)
-		return true;
-	if (v->run.scratch.used == 0) { /* a constant: not ours to change */
-		char *copy = scratch_take(&v->run.scratch, ret->len);
-
-		if (!copy)
-			return false;
-		ret->at = memcpy(copy, ret->at, ret->len);
-	}
-	return from_hex(ret);
+	io->verdict = HEALTH_NEUTRAL;
+	io->code = HEALTH_CODE_SOCKERR;
+	snprintf(io->text, sizeof(io->text), "out of memory");
+	return false;
 }
 
 /* Behind what this call sends already. False: no memory. */
@@ -158,7 +65,7 @@ static bool send_also(struct state *st, struct health_probe_io *io, struct text 
 	if (io->send_len + t.len > st->out_cap) {
 		out = malloc(io->send_len + t.len);
 		if (!out)
-			return false;
+			return out_of_memory(io);
 	}
 	if (io->send_len && io->send != out)
 		memcpy(out, io->send, io->send_len);
@@ -174,121 +81,145 @@ static bool send_also(struct state *st, struct health_probe_io *io, struct text 
 	return true;
 }
 
-static bool found(const struct step *s, struct text wanted, const char *data, size_t len)
+/* What does not fit is not looked at. False: no memory. */
+static bool keep_input(struct state *st, struct health_probe_io *io, const void *data, size_t len)
 {
-	if (s->regex)
-		return regex_match(s->regex, text_of(data, len), NULL);
-	return memmem(data, len, wanted.at, wanted.len) != NULL;
+	size_t room = INPUT_MAX - st->in_len, cap = st->in_len + (len < room ? len : room);
+
+	if (cap > st->in_cap) {
+		char *in = realloc(st->in, cap);
+
+		if (!in)
+			return out_of_memory(io);
+		st->in = in;
+		st->in_cap = cap;
+	}
+	if (cap > st->in_len)
+		memcpy(st->in + st->in_len, data, cap - st->in_len);
+	st->in_len = cap;
+	return true;
 }
 
-static void fail(const struct step *s, unsigned number, struct health_probe_io *io)
-{
-	io->verdict = HEALTH_FAIL;
-	io->code = HEALTH_CODE_L7RSP;
-	if (s->is.on_failure)
-		snprintf(io->text, sizeof(io->text), "%s", s->is.on_failure);
-	else
-		snprintf(io->text, sizeof(io->text), "step %u: %s%.60s", number + 1,
-			 s->is.not ? "there is what must not be: " : "there is not: ", s->bytes);
-}
-
-enum answer { ANSWER_WAIT, ANSWER_NEXT, ANSWER_FAIL };
-
-static enum answer judge(const struct step *s, struct text wanted, const char *data, size_t len, bool last)
-{
-	if (!last && len < s->is.min_bytes)
-		return ANSWER_WAIT;
-	if (len && found(s, wanted, data, len))
-		return s->is.not ? ANSWER_FAIL : ANSWER_NEXT;
-	if (!last && !s->is.min_bytes)
-		return ANSWER_WAIT; /* it may still come */
-	return s->is.not ? ANSWER_NEXT : ANSWER_FAIL;
-}
+/* ---- Steps ---- */
 
 /* One call of the dialogue. `last`: no more bytes come. */
 struct turn {
 	struct state *st;
 	const struct script *s;
-	const char *data; /* not consumed yet */
-	size_t len;
 	bool last;
 	struct health_probe_io *io;
+	struct run run;
+	char *scratch; /* RUN_SCRATCH bytes */
 };
 
-/* What goes out leaves when a step has to wait, so that one call sends at most once. */
-static enum answer do_send(struct turn *t, const struct step *step, struct text bytes)
+static struct run *begin_run(struct turn *t)
 {
-	if (t->len) { /* what is expected from now on comes behind it */
-		t->io->consumed = t->len;
-		t->len = 0;
-	}
-	if (!t->io->send_len && !step->is.format) {
-		t->io->send = bytes.at;
-		t->io->send_len = bytes.len;
-		return ANSWER_NEXT;
-	}
-	if (send_also(t->st, t->io, bytes))
-		return ANSWER_NEXT;
-	t->io->verdict = HEALTH_NEUTRAL;
-	t->io->code = HEALTH_CODE_SOCKERR;
-	snprintf(t->io->text, sizeof(t->io->text), "out of memory");
-	return ANSWER_FAIL;
+	if (t->s->of.server)
+		check_run_prepare(&t->s->of, &t->st->vars, t->io->now_ns, (struct scratch){t->scratch, 0, RUN_SCRATCH}, &t->run);
+	t->run.payload[1] = text_of(t->st->in, t->st->in_len);
+	return &t->run;
 }
 
-static enum answer do_step(struct turn *t, const struct step *step, struct text bytes)
+/* What is looked for, in HAProxy's words: they differ a little when it did not come in time. */
+static void describe(const struct cfg_expect *x, bool late, char *buf, size_t cap)
 {
-	enum answer answer;
+	const struct cfg_pattern *p = &x->pattern;
 
-	t->st->connected = t->st->talked = true;
-	if (step->is.action == CFG_STEP_SEND)
-		return do_send(t, step, bytes);
-	answer = judge(step, bytes, t->data, t->len, t->last);
+	if (p->regex)
+		snprintf(buf, cap, "%sregex", x->is_binary ? "binary " : "");
+	else if (p->format)
+		snprintf(buf, cap, "log-format %s", x->is_binary ? "binary" : "string");
+	else if (late)
+		snprintf(buf, cap, "%s '%.*s'", x->is_binary ? "binary" : "string", (int)p->len, p->data);
+	else if (x->is_binary)
+		snprintf(buf, cap, "binary");
+	else
+		snprintf(buf, cap, "'%.*s'", (int)p->len, p->data);
+}
+
+static void fail(struct turn *t, const struct cfg_step *step)
+{
+	struct cfg_expect usual = *step->expect;
+	const struct cfg_expect *x = step->expect;
+	char wanted[HEALTH_TEXT_MAX], text[2 * HEALTH_TEXT_MAX];
+
+	usual.on_error = NULL;
+	if (!t->st->in_len) /* HAProxy: on-error is not about that */
+		x = &usual;
+	describe(x, false, wanted, sizeof(wanted));
+	if (!t->st->in_len)
+		snprintf(text, sizeof(text), "TCPCHK got an empty response at step %u", step->number);
+	else
+		snprintf(text, sizeof(text), *wanted == '\'' ? "TCPCHK %s %s at step %u" : "TCPCHK %s (%s) at step %u",
+			 x->not ? "matched unwanted content" : "did not match content", wanted, step->number);
+	expect_failed(x, begin_run(t), HEALTH_CODE_L7RSP, text, t->io);
+}
+
+/* What goes out leaves when a step has to wait, so that one call sends at most once. */
+static enum answer do_send(struct turn *t, const struct cfg_step *step)
+{
+	struct text bytes = {step->data, step->len};
+
+	t->st->in_len = 0; /* what is expected from now on comes behind it */
+	if (step->format && !expect_bytes(step->format, bytes, step->is_hex, begin_run(t), &bytes)) {
+		t->io->verdict = HEALTH_FAIL;
+		t->io->code = HEALTH_CODE_L7RSP;
+		snprintf(t->io->text, sizeof(t->io->text), "step %u: what it writes is nothing, too long or no bytes", step->number);
+		return ANSWER_FAIL;
+	}
+	if (t->io->send_len || step->format)
+		return send_also(t->st, t->io, bytes) ? ANSWER_NEXT : ANSWER_FAIL;
+	t->io->send = bytes.at;
+	t->io->send_len = bytes.len;
+	return ANSWER_NEXT;
+}
+
+static enum answer do_expect(struct turn *t, const struct cfg_step *step)
+{
+	struct text in = {t->st->in, t->st->in_len};
+	enum answer answer = expect_in(step->expect, begin_run(t), in, t->last || in.len == INPUT_MAX);
+
 	if (answer == ANSWER_FAIL)
-		fail(step, t->st->at, t->io);
+		fail(t, step);
 	return answer;
 }
 
-/* With variables or formats. */
-static enum answer do_live_step(struct turn *t, const struct step *step)
+static enum answer do_step(struct turn *t, const struct cfg_step *step)
 {
-	struct evaluation v;
-	struct text bytes;
-
-	begin_evaluation(&v, t->s, t->st, text_of(t->data, t->len), t->io->now_ns);
-	if (step->is.action == CFG_STEP_SET) {
-		check_run_rules(step->is.set, &v.run);
+	if (step->action == CFG_STEP_SET) {
+		check_run_rules(step->set, begin_run(t));
 		return ANSWER_NEXT;
 	}
-	if (bytes_of(step, &v, &bytes))
-		return do_step(t, step, bytes);
-	fail(step, t->st->at, t->io);
-	snprintf(t->io->text, sizeof(t->io->text), "step %u: what it writes is nothing, too long or no bytes", t->st->at + 1);
-	return ANSWER_FAIL;
+	t->st->connected = t->st->talked = true;
+	return step->action == CFG_STEP_SEND ? do_send(t, step) : do_expect(t, step);
+}
+
+static enum health_step connect_again(struct turn *t, const struct cfg_step *step)
+{
+	const struct check_of *of = &t->s->of;
+
+	t->io->port = step->port ? (uint16_t)step->port : check_run_port(of);
+	if (of->server)
+		t->io->port = check_via_next(of->server->check_via, ++t->st->hop, t->io->port);
+	t->st->in_len = 0;
+	t->st->at++;
+	return HEALTH_STEP_RECONNECT;
 }
 
 /* All steps that can be done now. */
-static enum health_step go_on(struct state *st, const struct script *s, const char *data,
-			      size_t len, bool last, struct health_probe_io *io)
+static enum health_step go_on(struct state *st, const struct script *s, bool last, struct health_probe_io *io)
 {
-	struct turn t = {st, s, data, len, last, io};
+	char scratch[RUN_SCRATCH];
+	struct turn t = {.st = st, .s = s, .last = last, .io = io, .scratch = scratch};
+	const struct cfg_expect *x;
 
-	io->consumed = 0;
 	for (; st->at < s->n; st->at++) {
-		const struct step *step = &s->step[st->at];
+		const struct cfg_step *step = &s->step[st->at];
 
-		if (step->is.action == CFG_STEP_CONNECT) {
-			if (!st->connected) {
-				st->connected = true;
-				continue;
-			}
-			io->port = step->is.port ? (uint16_t)step->is.port : check_run_port(&s->of);
-			if (s->of.server)
-				io->port = check_via_next(s->of.server->check_via, ++st->hop, io->port);
-			io->consumed = len;
-			st->at++;
-			return HEALTH_STEP_RECONNECT;
-		}
-		switch (step->is.format || step->is.set ? do_live_step(&t, step) : do_step(&t, step, text_of(step->bytes, step->is.len))) {
+		if (step->action == CFG_STEP_CONNECT && st->connected)
+			return connect_again(&t, step);
+		st->connected |= step->action == CFG_STEP_CONNECT;
+		switch (step->action == CFG_STEP_CONNECT ? ANSWER_NEXT : do_step(&t, step)) {
 		case ANSWER_WAIT:
 			return HEALTH_STEP_MORE;
 		case ANSWER_FAIL:
@@ -297,26 +228,39 @@ static enum health_step go_on(struct state *st, const struct script *s, const ch
 			break;
 		}
 	}
-	io->verdict = HEALTH_OK;
-	io->code = st->talked ? HEALTH_CODE_L7OK : HEALTH_CODE_L4OK;
+	x = s->n ? s->step[s->n - 1].expect : NULL;
+	expect_passed(x, begin_run(&t), st->talked ? HEALTH_CODE_L7OK : HEALTH_CODE_L4OK, "(tcp-check)", io);
 	return HEALTH_STEP_DONE;
 }
 
 static enum health_step on_open(void *state, const void *config, struct health_probe_io *io)
 {
-	return go_on(state, config, NULL, 0, false, io);
+	return go_on(state, config, false, io);
 }
 
-static enum health_step on_received(void *state, const void *config, const void *data, size_t len,
-				    struct health_probe_io *io)
+static enum health_step on_received(void *state, const void *config, const void *data, size_t len, struct health_probe_io *io)
 {
-	return go_on(state, config, data, len, false, io);
+	return keep_input(state, io, data, len) ? go_on(state, config, false, io) : HEALTH_STEP_DONE;
 }
 
-static enum health_step on_closed(void *state, const void *config, int error,
-				  struct health_probe_io *io)
+static enum health_step on_closed(void *state, const void *config, int error, struct health_probe_io *io)
 {
-	return go_on(state, config, NULL, 0, true, io);
+	return go_on(state, config, true, io);
+}
+
+static enum health_step on_timeout(void *state, const void *config, struct health_probe_io *io)
+{
+	const struct state *st = state;
+	const struct script *s = config;
+	const struct cfg_step *step = st->at < s->n ? &s->step[st->at] : NULL;
+	char wanted[HEALTH_TEXT_MAX], text[2 * HEALTH_TEXT_MAX] = "";
+
+	if (step && step->expect) {
+		describe(step->expect, true, wanted, sizeof(wanted));
+		snprintf(text, sizeof(text), " at step %u of tcp-check (expect %s)", step->number, wanted);
+	}
+	expect_late(step ? step->expect : NULL, text, io);
+	return HEALTH_STEP_DONE;
 }
 
 static void on_end(void *state, const void *config)
@@ -324,6 +268,7 @@ static void on_end(void *state, const void *config)
 	struct state *st = state;
 
 	vars_clear(&st->vars);
+	free(st->in);
 	free(st->out);
 }
 
@@ -336,6 +281,7 @@ static const struct health_probe_ops ops = {
     .open = on_open,
     .received = on_received,
     .closed = on_closed,
+    .timeout = on_timeout,
     .end = on_end,
 };
 

@@ -61,6 +61,20 @@ static bool is_timeout(enum health_code code)
 	return code == HEALTH_CODE_L4TOUT || code == HEALTH_CODE_L6TOUT || code == HEALTH_CODE_L7TOUT;
 }
 
+const char *check_info(const struct server *s, const struct health_check_status *c)
+{
+	const struct backend *b = s->admin.backend;
+	bool well = c->verdict == HEALTH_OK || c->verdict == HEALTH_OK_DRAIN;
+
+	if (b && b->proxy->set.check.is_live) /* scripts say what there is to tell, also of success */
+		return *c->text || well || is_timeout(c->code) || !c->error ? c->text : strerror(c->error);
+	if (well || is_timeout(c->code))
+		return "";
+	if (c->code == HEALTH_CODE_L7STS && !strncmp(c->text, "HTTP/", 5) && strlen(c->text) > 13) /* the status is told already */
+		return c->text + 13;
+	return *c->text ? c->text : c->error ? strerror(c->error) : "";
+}
+
 void check_reason(const struct server *s, char *buf, size_t cap)
 {
 	struct health_check_status c = {.size = sizeof(c)};
@@ -73,13 +87,9 @@ void check_reason(const struct server *s, char *buf, size_t cap)
 	n = (size_t)snprintf(buf, cap, ", reason: %s", check_code_text(c.code));
 	if (c.code == HEALTH_CODE_L7OK || c.code == HEALTH_CODE_L7OKC || c.code == HEALTH_CODE_L7STS)
 		n += (size_t)snprintf(buf + n, cap - n, ", code: %u", c.status);
-	info = *c.text ? c.text : c.error ? strerror(c.error) : "";
-	if (c.code == HEALTH_CODE_L7STS && !strncmp(info, "HTTP/", 5) && strlen(info) > 13) /* the status is told already */
-		info += 13;
-	if (is_timeout(c.code)) /* that is all there is to tell */
-		info = "";
-	step = failed_step(s, c.code);
-	if ((*info || *step) && c.verdict != HEALTH_OK && c.verdict != HEALTH_OK_DRAIN)
+	info = check_info(s, &c);
+	step = c.verdict == HEALTH_OK || c.verdict == HEALTH_OK_DRAIN ? "" : failed_step(s, c.code);
+	if (*info || *step)
 		n += (size_t)snprintf(buf + n, cap - n, ", info: \"%.300s%s\"", info, step);
 	if (n < cap)
 		snprintf(buf + n, cap - n, ", check duration: %llums", (unsigned long long)(c.last_total_ns / CFG_MS));
