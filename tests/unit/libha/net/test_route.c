@@ -584,6 +584,46 @@ static void what_is_there_or_gone_is_no_error(void **state)
 	assert_int_equal(status, -ENOENT);
 }
 
+/* The first message of the last call has the body that the codec makes. */
+#define assert_sent(p, put, item)                                       \
+	do {                                                            \
+		uint8_t want_[256];                                     \
+		struct writer w_ = writer_of(want_, sizeof(want_));     \
+		struct reader body_ = fake_sent((p)->f, 0).body;        \
+		put(&w_, (item));                                       \
+		assert_int_equal(reader_left(&body_), writer_len(&w_)); \
+		assert_memory_equal(body_.at, want_, writer_len(&w_));  \
+	} while (0)
+
+static void what_is_asked_for_is_what_is_sent(void **state)
+{
+	struct place *p = *state;
+	struct ha_net_route route = {
+	    .size = sizeof(route), .dst = ip("203.0.113.0"), .dst_len = 24, .ifindex = 5};
+	struct ha_net_rule rule = {
+	    .size = sizeof(rule), .from = ip("10.1.0.0"), .from_len = 16, .table = 7};
+	struct ha_net_neighbour a = {.size = sizeof(a), .ifindex = 3, .ip = ip("192.0.2.9")};
+
+	a.mac_len = 6;
+	a.mac[5] = 7;
+	assert_int_equal(ha_net_route_add(p->n, &route, 1, NULL), 0);
+	assert_sent(p, route_codec_put, &route);
+	assert_int_equal(ha_net_route_replace(p->n, &route, 1, NULL), 0);
+	assert_int_equal(fake_sent(p->f, 0).flags & NLM_F_EXCL, 0);
+	assert_sent(p, route_codec_put, &route);
+	assert_int_equal(ha_net_route_remove(p->n, &route, 1, NULL), 0);
+	assert_sent(p, route_codec_put_name, &route);
+	assert_int_equal(ha_net_rule_add(p->n, &rule, 1, NULL), 0);
+	assert_sent(p, rule_codec_put, &rule);
+	assert_int_equal(ha_net_neighbour_add(p->n, &a, 1, NULL), 0);
+	assert_sent(p, neighbour_codec_put, &a);
+	assert_int_equal(ha_net_neighbour_set(p->n, &a, 1, NULL), 0);
+	assert_int_equal(fake_sent(p->f, 0).flags & NLM_F_REPLACE, NLM_F_REPLACE);
+	assert_sent(p, neighbour_codec_put, &a);
+	assert_int_equal(ha_net_neighbour_remove(p->n, &a, 1, NULL), 0);
+	assert_sent(p, neighbour_codec_put_name, &a);
+}
+
 static void misuse_is_refused(void **state)
 {
 	struct place *p = *state;
@@ -697,6 +737,7 @@ int main(void)
 		cmocka_unit_test(hostile_next_hops_are_refused),
 		cmocka_unit_test(what_is_no_neighbour_is_passed_over),
 		T(what_is_there_or_gone_is_no_error),
+		T(what_is_asked_for_is_what_is_sent),
 		T(misuse_is_refused),
 		T(each_route_is_given_with_its_ways),
 		T(any_allocation_may_fail),

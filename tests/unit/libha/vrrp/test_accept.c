@@ -27,6 +27,8 @@ static struct behaviour {
 	const char *table; /* the comment of a table that is there */
 	int refuse_error;  /* of each set */
 	bool loses;	   /* the answer to a transaction */
+	uint32_t generation;
+	const char *chain; /* of the table; NULL: it has none */
 	int n_transactions, n_elements;
 	uint16_t first; /* message of the transaction, after its begin */
 } far;
@@ -45,10 +47,39 @@ static void push_table(struct fake_nl *f, uint32_t seq)
 	fake_push_msg(f, &w, seq, FAKE_PORT);
 }
 
+static void push_generation(struct fake_nl *f, uint32_t seq)
+{
+	uint8_t buf[64];
+	struct writer w = writer_of(buf, sizeof(buf));
+	size_t m = nl_msg_begin(&w, NFT(NFT_MSG_NEWGEN), 0);
+
+	nl_nfgen_put(&w, 0, 0);
+	nl_attr_put_be32(&w, NFTA_GEN_ID, far.generation);
+	nl_msg_end(&w, m);
+	fake_push_msg(f, &w, seq, FAKE_PORT);
+}
+
+static void push_chain(struct fake_nl *f, uint32_t seq)
+{
+	uint8_t buf[128];
+	struct writer w = writer_of(buf, sizeof(buf));
+	size_t m = nl_msg_begin(&w, NFT(NFT_MSG_NEWCHAIN), NLM_F_MULTI);
+
+	nl_nfgen_put(&w, 1, 0);
+	nl_attr_put_str(&w, NFTA_CHAIN_TABLE, "hawser-vrrp");
+	nl_attr_put_str(&w, NFTA_CHAIN_NAME, far.chain);
+	nl_msg_end(&w, m);
+	fake_push_msg(f, &w, seq, FAKE_PORT);
+}
+
 static void answer_question(struct fake_nl *f, const struct nl_msg *msg)
 {
 	int error = msg->type == NFT(NFT_MSG_GETGEN) ? far.no_nf_tables : 0;
 
+	if (msg->type == NFT(NFT_MSG_GETGEN) && !error)
+		push_generation(f, msg->seq);
+	if (msg->type == NFT(NFT_MSG_GETCHAIN) && far.chain)
+		push_chain(f, msg->seq);
 	if (msg->type == NFT(NFT_MSG_GETTABLE) && far.table)
 		push_table(f, msg->seq);
 	else if (msg->type == NFT(NFT_MSG_GETTABLE))
@@ -74,6 +105,7 @@ static void answer_transaction(struct fake_nl *f, struct reader r)
 	struct nl_msg msg;
 
 	far.n_transactions++;
+	far.generation++;
 	if (far.loses) {
 		fake_push(f, NULL, 0, -ENOBUFS);
 		return;
@@ -178,6 +210,44 @@ static void our_table_is_replaced_in_one_transaction(void **state)
 	ha_vrrp_accept_close(a);
 }
 
+/* What it counted stays: it is made anew only when it is not as wanted, or somebody changed it. */
+static void a_table_that_is_as_wanted_is_left_alone(void **state)
+{
+	const struct ha_vrrp_refused one = refused("10.9.0.1", 0), other = refused("10.9.0.2", 0);
+	struct ha_vrrp_accept *a;
+
+	assert_int_equal(open_far(&a), 0);
+	far.chain = "input";
+	assert_int_equal(ha_vrrp_accept_set(a, &one, 1), 0);
+	far.table = "virtual addresses that accept nothing";
+	assert_int_equal(far.n_transactions, 1);
+	assert_int_equal(ha_vrrp_accept_set(a, &one, 1), 0);
+	far.generation++; /* somebody changed another table */
+	assert_int_equal(ha_vrrp_accept_set(a, &one, 1), 0);
+	assert_int_equal(far.n_transactions, 1);
+	far.generation++; /* and now ours */
+	far.chain = "output";
+	assert_int_equal(ha_vrrp_accept_set(a, &one, 1), 0);
+	assert_int_equal(far.n_transactions, 2);
+	assert_int_equal(ha_vrrp_accept_set(a, &other, 1), 0);
+	assert_int_equal(far.n_transactions, 3);
+	ha_vrrp_accept_close(a);
+}
+
+static void misuse_is_refused(void **state)
+{
+	const struct ha_vrrp_refused odd = {.ip.family = 77};
+	struct ha_vrrp_accept *a;
+
+	assert_int_equal(ha_vrrp_accept_open(NULL, NULL), -EINVAL);
+	assert_int_equal(ha_vrrp_accept_set(NULL, NULL, 0), -EINVAL);
+	assert_int_equal(open_far(&a), 0);
+	assert_int_equal(ha_vrrp_accept_set(a, NULL, 1), -EINVAL);
+	assert_int_equal(ha_vrrp_accept_set(a, &odd, 1), -EINVAL);
+	assert_int_equal(far.n_transactions, 0);
+	ha_vrrp_accept_close(a);
+}
+
 static void errors_of_the_kernel_are_told(void **state)
 {
 	const struct ha_vrrp_refused one = refused("10.9.0.1", 0);
@@ -225,6 +295,8 @@ int main(void)
 	    T(a_kernel_without_nf_tables_is_told_from_one_that_forbids),
 	    T(each_address_stands_in_the_table_once),
 	    T(our_table_is_replaced_in_one_transaction),
+	    T(a_table_that_is_as_wanted_is_left_alone),
+	    T(misuse_is_refused),
 	    T(errors_of_the_kernel_are_told),
 	    T(no_memory_is_an_error_and_leaves_nothing),
 	};
