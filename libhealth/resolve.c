@@ -123,10 +123,10 @@ static void socket_state(void *userdata, ares_socket_t fd, int readable, int wri
 	};
 
 	if (!ev.events) {
-		if (s)
+		if (s) {
 			epoll_ctl(epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-		if (s)
 			s->fd = -1;
+		}
 		return;
 	}
 	if (s) {

@@ -37,7 +37,7 @@ struct ha_nft_marks_opts {
 	/* Of both chains, as `priority` of nft(8), when set_priority; else -150: lower ones come first, NAT of destinations is -100. */
 	int32_t priority;
 	bool set_priority;
-	bool counters;	     /* the rule counts the packets that it looks at */
+	bool counters;	     /* the rules count packets and bytes that they mark */
 	uint8_t reserved[2]; /* 0 */
 };
 

@@ -158,7 +158,10 @@ LIBHA_API int ha_vrrp_link_send_from(struct ha_vrrp_link *l, const struct ha_vrr
 				     const uint8_t mac[6], const struct ha_ip *destination,
 				     const void *advert, size_t len);
 
-/* Sends a whole Ethernet frame, such as a router advertisement, on the link's interface. 0 or -errno. */
+/*
+ * Sends a whole Ethernet frame, such as a router advertisement, on the link's interface. 0 or -errno; -EINVAL:
+ * shorter than its header (14 bytes) or longer than 1514 bytes, or a link without an interface.
+ */
 LIBHA_API int ha_vrrp_link_send_frame(struct ha_vrrp_link *l, const void *frame, size_t len);
 
 /* An address to be announced by gratuitous ARP or unsolicited NA (RFC 9568 section 6.4.1). */
@@ -176,8 +179,8 @@ struct ha_vrrp_announcement {
 
 /*
  * Before an NA the link joins the address's solicited-node group, until the kernel, which does so when it
- * has the address, is a member for sure. 0, or the first -errno: -EAFNOSUPPORT on an interface that is
- * not Ethernet, -ENOBUFS: HA_VRRP_LINK_WAITING, -EINVAL.
+ * has the address, is a member for sure. 0, or the first -errno: -EAFNOSUPPORT: the interface's own MAC is
+ * wanted, and it is not Ethernet; -ENOBUFS: HA_VRRP_LINK_WAITING; -EINVAL: no family or no interface.
  */
 LIBHA_API int ha_vrrp_link_announce(struct ha_vrrp_link *l, const struct ha_vrrp_announcement *a);
 

@@ -521,8 +521,7 @@ static int open_channel(struct ha_net_monitor *m, const struct ha_net_monitor_op
 		return r;
 	r = join_groups(m);
 	if (r < 0) {
-		if (o->transport)
-			m->c.ops.close = NULL; /* stays the caller's */
+		nl_channel_give_back(&m->c);
 		nl_channel_close(&m->c);
 	}
 	return r;

@@ -11,7 +11,7 @@ static bool name_ok(const char *name)
 {
 	size_t n = 0;
 
-	for (; name[n] && n < HA_SERVICE_NAME_SIZE; n++) {
+	for (; n < HA_SERVICE_NAME_SIZE && name[n]; n++) {
 		char c = name[n];
 
 		if ((c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' && c != '-')

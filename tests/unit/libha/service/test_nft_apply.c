@@ -421,12 +421,50 @@ static void a_kernel_without_ctnetlink_balances_all_the_same(void **state)
 	ha_nft_close(n);
 }
 
+/* What nft(8) takes without quotes. */
+static void the_name_of_the_table_has_a_form(void **state)
+{
+	static const struct {
+		const char *name;
+		int result;
+	} rows[] = {
+	    {"a", 0},
+	    {"Zz", 0},
+	    {"a_b.c-9", 0},
+	    {"", -EINVAL},
+	    {"9a", -EINVAL},
+	    {"-a", -EINVAL},
+	    {"a b", -EINVAL},
+	    {"a;b", -EINVAL},
+	    {"\xc3\xa4", -EINVAL},
+	    {"a/b", -EINVAL},
+	    {"a:", -EINVAL},
+	    {"a@", -EINVAL},
+	    {"a`", -EINVAL},
+	    {"a{", -EINVAL},
+	    {"a[", -EINVAL},
+	    {"abcdefghijabcdefghijabcdefghija", 0}, /* 31 */
+	    {"abcdefghijabcdefghijabcdefghijab", -EINVAL},
+	};
+	const struct ha_nl_transport t = fake_transport(fake);
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const struct ha_nft_opts o = {
+		    .size = sizeof(o), .transport = &t, .table = rows[i].name};
+		struct ha_nft *n = NULL;
+
+		assert_int_equal(ha_nft_open(&o, &n), rows[i].result);
+		ha_nft_close(n);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(a_kernel_without_nf_tables_is_not_supported),
+	    TEST(the_name_of_the_table_has_a_form),
 	    TEST(a_plan_is_one_transaction),
 	    TEST(the_first_error_is_told_for_its_service_the_others_are_cancelled),
 	    TEST(what_belongs_to_no_service_is_told_for_all_steps),
