@@ -496,6 +496,17 @@ static int run(struct daemon *d, struct cfg *cfg)
 	return loop_run(d->loop);
 }
 
+/* Who asks for a reload while the first files are read gets one when they are; by default the signal would end us. */
+static void hold_reloads(void)
+{
+	sigset_t reloads;
+
+	sigemptyset(&reloads);
+	sigaddset(&reloads, SIGHUP);
+	sigaddset(&reloads, SIGUSR2);
+	sigprocmask(SIG_BLOCK, &reloads, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	struct daemon d = {0};
@@ -512,6 +523,7 @@ int main(int argc, char **argv)
 		return print_only(&d.cli);
 	if (d.cli.check)
 		return check_only(&d.cli);
+	hold_reloads();
 	cfg = load(&d.cli, !d.cli.quiet);
 	if (!cfg)
 		return 1;

@@ -140,6 +140,29 @@ def test_reload_refuses_a_broken_file(binary):
         assert p.ask() == "s0"
 
 
+def test_a_reload_asked_for_while_it_starts_comes_after(binary):
+    """Its file comes from standard input, so that it waits for it."""
+    port = free_port()
+    p = subprocess.Popen([binary, "-db", "-f", "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def is_held():
+        with open(f"/proc/{p.pid}/status") as f:
+            held = next(int(line.split()[1], 16) for line in f if line.startswith("SigBlk:"))
+        return held & 1 << signal.SIGUSR2 - 1
+
+    try:
+        until("the signal is held back", is_held)
+        p.send_signal(signal.SIGUSR2)
+        p.stdin.write(config(listen(farm(1))).replace("{port}", str(port)).encode())
+        p.stdin.close()
+        while b"reload" not in (line := p.stderr.readline()):
+            assert line, "it ended"
+    finally:
+        p.kill()
+        p.wait()
+        p.stderr.close()
+
+
 def test_second_process_takes_over(binary):
     servers = farm(2)
     with Proxy(binary, config(listen(servers), threads=2)) as old:
