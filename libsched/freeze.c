@@ -134,8 +134,10 @@ ssize_t lb_group_freeze(const struct lb_group *g, void *buf, size_t cap)
 	write_be64(&w, g->next_id);
 	write_be64(&w, g->now_ns);
 	write_be32(&w, (uint32_t)(g->n_members + g->n_removed));
-	server_for_each(s, &g->pool, &g->members) write_server(&w, g, s);
-	server_for_each(s, &g->pool, &g->removed) write_server(&w, g, s);
+	server_for_each (s, &g->pool, &g->members)
+		write_server(&w, g, s);
+	server_for_each (s, &g->pool, &g->removed)
+		write_server(&w, g, s);
 	assert(!w.bad && writer_len(&w) == size);
 	return (ssize_t)size;
 }
@@ -148,7 +150,7 @@ static int read_group(struct reader *r, uint64_t *ret_next_id, uint32_t *ret_n)
 	if (e < 0)
 		return e;
 	*ret_next_id = read_be64(r);
-	read_be64(r);
+	read_be64(r); /* its clock: that of who thaws goes on */
 	*ret_n = read_be32(r);
 	if (r->bad || *ret_n > LB_SERVERS_MAX || reader_left(r) != (size_t)*ret_n * SERVER_BYTES)
 		return -EBADMSG;

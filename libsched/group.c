@@ -605,8 +605,7 @@ ssize_t lb_group_servers(const struct lb_group *g, uint64_t *ret_ids, size_t cap
 
 	if (!g || (cap && !ret_ids))
 		return -EINVAL;
-	server_for_each(s, &g->pool, &g->members)
-	{
+	server_for_each (s, &g->pool, &g->members) {
 		if (n < cap)
 			ret_ids[n] = s->id;
 		n++;

@@ -119,7 +119,6 @@ static inline ssize_t in_turn_pick(struct least *t, const struct lb_query *q,
 	static ssize_t name##_pick(const struct lb_snapshot *s, void *cursor,                \
 				   const struct lb_query *q)                                 \
 	{                                                                                    \
-		(void)s;                                                                     \
 		return in_turn_pick(cursor, q, &name##_by);                                  \
 	}                                                                                    \
 	static void name##_on_start(const struct lb_snapshot *s, void *cursor, size_t place, \
@@ -127,7 +126,6 @@ static inline ssize_t in_turn_pick(struct least *t, const struct lb_query *q,
 	{                                                                                    \
 		const uint32_t moment = in_turn_of(cursor)->moment;                          \
                                                                                              \
-		(void)r;                                                                     \
 		least_counted(cursor, s, place, 1, 0, &name##_by);                           \
 		if (stays || in_turn_of(cursor)->moment != moment) /* behind its equals */   \
 			in_turn_of(cursor)->chosen = 0;                                      \
@@ -141,7 +139,6 @@ static inline ssize_t in_turn_pick(struct least *t, const struct lb_query *q,
 	static void name##_on_count(const struct lb_snapshot *s, void *cursor, size_t place, \
 				    enum lb_counter c)                                       \
 	{                                                                                    \
-		(void)c;                                                                     \
 		least_refresh(cursor, s, place, &name##_by);                                 \
 	}                                                                                    \
 	static void name##_on_full(const struct lb_snapshot *s, void *cursor, size_t place)  \
@@ -151,8 +148,6 @@ static inline ssize_t in_turn_pick(struct least *t, const struct lb_query *q,
 	static bool name##_score(const struct lb_snapshot *s, const void *cursor,            \
 				 const struct lb_query *q, size_t place, double *ret)        \
 	{                                                                                    \
-		(void)s;                                                                     \
-		(void)q;                                                                     \
 		*ret = in_turn_of(cursor)->at[place].load;                                   \
 		return true;                                                                 \
 	}                                                                                    \

@@ -15,9 +15,10 @@
 #include "libsched/least.h"
 #include "libsched/overhead.h"
 
-#define DAY_NS (UINT64_C(24) * 3600 * 1000000000) /* the kernel's lblc_expiration, lblcr_expiration */
-#define WAYS 4				   /* places a destination may have in the cache */
-#define LBLC_SETS 4096			   /* 16,384 destinations, as the kernel's */
+/* The kernel's lblc_expiration, lblcr_expiration. */
+#define DAY_NS (UINT64_C(24) * 3600 * 1000000000)
+#define WAYS 4	       /* places a destination may have in the cache */
+#define LBLC_SETS 4096 /* 16,384 destinations, as the kernel's */
 #define LBLCR_SETS 1024
 #define REPLICAS 16384 /* of all destinations together */
 
@@ -359,13 +360,11 @@ static void adopt_both(const struct lb_snapshot *s, void *cursor, size_t cache_b
 	static void name##_adopt(const struct lb_snapshot *s, void *cursor,                        \
 				 const struct lb_snapshot *old, const void *old_cursor)            \
 	{                                                                                          \
-		(void)old;                                                                         \
 		adopt_both(s, cursor, cache_bytes, old_cursor);                                    \
 	}                                                                                          \
 	static void name##_on_start(const struct lb_snapshot *s, void *cursor, size_t place,       \
 				    const struct lb_request *r)                                    \
 	{                                                                                          \
-		(void)r;                                                                           \
 		count_both(s, cursor, cache_bytes, place, 1, 0);                                   \
 	}                                                                                          \
 	static void name##_on_done(const struct lb_snapshot *s, void *cursor, size_t place,        \
@@ -377,7 +376,6 @@ static void adopt_both(const struct lb_snapshot *s, void *cursor, size_t cache_b
 	static void name##_on_count(const struct lb_snapshot *s, void *cursor, size_t place,       \
 				    enum lb_counter c)                                             \
 	{                                                                                          \
-		(void)c;                                                                           \
 		refresh_both(s, cursor, cache_bytes, place);                                       \
 	}                                                                                          \
 	static void name##_on_full(const struct lb_snapshot *s, void *cursor, size_t place)        \
@@ -390,7 +388,6 @@ static void adopt_both(const struct lb_snapshot *s, void *cursor, size_t cache_b
 		const struct least_seen seen =                                                     \
 		    least_seen(trees_of(s, cursor, cache_bytes).load)[place];                      \
                                                                                                    \
-		(void)q;                                                                           \
 		*ret =                                                                             \
 		    (double)ipvs_overhead_of(s, seen.active, seen.inactive) / s->at[place].weight; \
 		return true;                                                                       \

@@ -17,7 +17,7 @@
 #include "libsched/sweep.h"
 #include "libsched/usual.h"
 
-#define LEAST_NEVER (UINT64_MAX >> 4)			 /* the key of who may not be chosen */
+#define LEAST_NEVER (UINT64_MAX >> 4) /* the key of who may not be chosen */
 
 struct least_seen {
 	uint32_t active, inactive;
@@ -307,20 +307,16 @@ HOT ssize_t least_pick(struct least *t, const struct lb_query *q, const struct l
 	static void name##_adopt(const struct lb_snapshot *s, void *cursor,                  \
 				 const struct lb_snapshot *old, const void *old_cursor)      \
 	{                                                                                    \
-		(void)old;                                                                   \
-		(void)old_cursor;                                                            \
 		least_adopt(cursor, s, &name##_by);                                          \
 	}                                                                                    \
-	HOT ssize_t name##_pick(const struct lb_snapshot *s, void *cursor,                \
-				   const struct lb_query *q)                                 \
+	HOT ssize_t name##_pick(const struct lb_snapshot *s, void *cursor,                   \
+				const struct lb_query *q)                                    \
 	{                                                                                    \
-		(void)s;                                                                     \
 		return least_pick(cursor, q, &name##_by);                                    \
 	}                                                                                    \
 	static void name##_on_start(const struct lb_snapshot *s, void *cursor, size_t place, \
 				    const struct lb_request *r)                              \
 	{                                                                                    \
-		(void)r;                                                                     \
 		least_counted(cursor, s, place, 1, 0, &name##_by);                           \
 	}                                                                                    \
 	static void name##_on_done(const struct lb_snapshot *s, void *cursor, size_t place,  \
@@ -332,7 +328,6 @@ HOT ssize_t least_pick(struct least *t, const struct lb_query *q, const struct l
 	static void name##_on_count(const struct lb_snapshot *s, void *cursor, size_t place, \
 				    enum lb_counter c)                                       \
 	{                                                                                    \
-		(void)c;                                                                     \
 		least_refresh(cursor, s, place, &name##_by);                                 \
 	}                                                                                    \
 	static void name##_on_full(const struct lb_snapshot *s, void *cursor, size_t place)  \

@@ -43,9 +43,9 @@ struct tally {
 typedef struct ledger_row *ledger_row_ptr; /* _Atomic() of a plain name */
 
 struct ledger_row {
-	_Atomic(ledger_row_ptr) next;	/* published when it is whole */
-	struct cell
-	    *cell[SLOT_CHUNKS]; /* before them, backwards, the tallies; behind, inactive ones */
+	_Atomic(ledger_row_ptr) next; /* published when it is whole */
+	/* Of each chunk of slots: before its cells, backwards, the tallies, behind them the inactive connections. */
+	struct cell *cell[SLOT_CHUNKS];
 	_Alignas(LINE_BYTES) _Atomic int64_t active; /* of all servers, as counted here */
 };
 

@@ -9,8 +9,8 @@
 #include <errno.h>
 
 #include "libsched/algos.h"
-#include "libsched/usual.h"
 #include "libsched/snapshot.h"
+#include "libsched/usual.h"
 
 #define SLOTS 65537  /* a prime: a server's walk sees every slot */
 _Static_assert(LB_SERVERS_MAX <= UINT16_MAX + 1,

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * prequal: the rule of Prequal (Wydrowski et al., "Load is not what you should balance", NSDI 2024): each request
- * looks at a few more servers; of the last 16 looked at those with more requests in flight than the others are
- * hot; the fastest of the cold ones takes it. The paper
- * asks the servers; here counters and outcomes of this balancer say it, so what was looked at is never old,
- * and who was chosen is looked at anew only when drawn again.
+ * looks at a few more servers; of the last 16 looked at those with more requests in flight than the others are hot;
+ * the fastest of the cold ones takes it. The paper asks the servers; here counters and outcomes of this balancer say it,
+ * so what was looked at is never old, and who was chosen is looked at anew only when drawn again.
  */
 #include "libsched/algos.h"
 #include "libsched/draw.h"

@@ -17,10 +17,10 @@
  * among those not yet seen.
  */
 #include "libsched/algos.h"
-#include "libsched/usual.h"
 #include "libsched/classes.h"
 #include "libsched/either.h"
 #include "libsched/queue.h"
+#include "libsched/usual.h"
 
 #define WEIGHT_UNIT 16
 #define NOBODY UINT32_MAX
@@ -97,7 +97,8 @@ struct rr {
 	struct rr_server *server; /* of each number */
 	struct queue_link *link;  /* likewise; and behind them of the queues: see queue_of() */
 	uint32_t n;		  /* of servers */
-	rr_rank *node; /* i is the lesser of 2i and 2i + 1; the root is 1, the head of class k n + k */
+	/* Node i is the lesser of 2i and 2i + 1; the root is 1, the head of class k is n + k. */
+	rr_rank *node;
 	const struct classes *classes;
 	const struct rr_step *step;
 	const struct rr_member *member;

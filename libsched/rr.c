@@ -9,8 +9,8 @@
 #include <stdio.h>
 
 #include "libsched/algos.h"
-#include "libsched/usual.h"
 #include "libsched/turn.h"
+#include "libsched/usual.h"
 
 static size_t rr_cursor_size(const struct lb_snapshot *s)
 {

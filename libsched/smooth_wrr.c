@@ -7,10 +7,10 @@
  * chooses; from the second cycle on it reads.
  */
 #include "libsched/algos.h"
-#include "libsched/usual.h"
 #include "libsched/classes.h"
 #include "libsched/queue.h"
 #include "libsched/smooth.h"
+#include "libsched/usual.h"
 
 size_t smooth_size(const struct lb_snapshot *s)
 {
@@ -85,7 +85,8 @@ struct heads {
 
 #define PLACE_BITS 16
 #define PLACE_MAX (LB_SERVERS_MAX - 1)
-#define GAINED_MAX (INT64_C(1) << 45) /* more counts as that: the rest of 64 bits is for the place */
+/* More counts as that: the rest of 64 bits is for the place. */
+#define GAINED_MAX (INT64_C(1) << 45)
 
 _Static_assert(LB_SERVERS_MAX == 1 << PLACE_BITS, "a key holds a place");
 

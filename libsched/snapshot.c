@@ -58,8 +58,9 @@ uint32_t snapshot_open_priority(const struct snapshot_source *from)
 
 	if (!from->n_members && from->setup->opts.min_active)
 		return LB_PRIORITY_MAX;
-	server_for_each(server, from->pool, from->members) if (counts_as_active(from, server))
-	    usable[server->priority]++;
+	server_for_each (server, from->pool, from->members)
+		if (counts_as_active(from, server))
+			usable[server->priority]++;
 	for (p = 0; p < LB_PRIORITY_MAX; p++) {
 		n += usable[p];
 		if (n >= from->setup->opts.min_active)
@@ -96,8 +97,8 @@ static struct ramp_clock clock_of(const struct lb_snapshot *s, const struct snap
 	uint32_t max = 0;
 
 	if (slow_start_ns)
-		server_for_each(server, from->pool, from->members) max =
-		    server->weight > max ? server->weight : max;
+		server_for_each (server, from->pool, from->members)
+			max = server->weight > max ? server->weight : max;
 	return (struct ramp_clock){
 	    .now_ns = from->now_ns,
 	    .slow_start_ns = slow_start_ns,
@@ -114,8 +115,7 @@ static void show_members(struct lb_snapshot *s, const struct snapshot_source *fr
 
 	s->open_priority = open;
 	s->weight_scale = clock.scale;
-	server_for_each(server, from->pool, from->members)
-	{
+	server_for_each (server, from->pool, from->members) {
 		enum lb_verdict why = server_verdict(server);
 		size_t place = newest_first ? s->n - 1 - k : k;
 
@@ -139,8 +139,8 @@ static void show_removed(struct lb_snapshot *s, const struct snapshot_source *fr
 {
 	size_t place = s->n;
 
-	server_for_each(server, from->pool, from->removed)
-	    show(s, place++, server, LB_VERDICT_OFFLINE, NULL);
+	server_for_each (server, from->pool, from->removed)
+		show(s, place++, server, LB_VERDICT_OFFLINE, NULL);
 }
 
 /* The states the algorithm asked for, shared with the snapshot before. 0 or -ENOMEM. */

@@ -34,7 +34,8 @@ int lb_group_tick(struct lb_group *g, uint64_t now_ns)
 		g->now_ns = now_ns;
 	slow_start_ns = slow_start_of(g);
 	g->n_waiting = g->n_ramping = 0;
-	server_for_each(s, &g->pool, &g->members) tick_server(g, s, slow_start_ns);
+	server_for_each (s, &g->pool, &g->members)
+		tick_server(g, s, slow_start_ns);
 	if (!g->staged && group_open_priority(g) != group_shown_priority(g))
 		g->staged = true;
 	return g->staged;

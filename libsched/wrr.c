@@ -14,8 +14,8 @@
 #include <stdio.h>
 
 #include "libsched/algos.h"
-#include "libsched/usual.h"
 #include "libsched/turn.h"
+#include "libsched/usual.h"
 
 #define WRR_EDITS_MAX 32
 
