@@ -108,6 +108,8 @@ int config_test(const struct options *o)
 		return EXIT_FATAL;
 	}
 	if (!conf_load(&source, &d, &c)) {
+		if (conf_is_empty(c))
+			diag_add(&d, DIAG_WARNING, NULL, CONF_EMPTY_TEXT);
 		insecure = conf_scripts_insecure(c, &d);
 		if (!o->name_space && !c->globals.name_space)
 			conf_note_interfaces(c, &d);

@@ -306,12 +306,16 @@ static uint32_t hash_of_file(const char *path)
 	return h;
 }
 
-const char *options_table(const struct options *o, const char *name, char buf[OPTIONS_TABLE_SIZE])
+const char *options_numbered_table(const struct options *o, const char *name,
+				   char buf[OPTIONS_TABLE_SIZE])
 {
-	if (!o->tables)
-		return name;
 	snprintf(buf, OPTIONS_TABLE_SIZE, "%.22s-%08x", name, o->tables);
 	return buf;
+}
+
+const char *options_table(const struct options *o, const char *name, char buf[OPTIONS_TABLE_SIZE])
+{
+	return o->tables ? options_numbered_table(o, name, buf) : name;
 }
 
 int options_name_files(struct options *o, const struct options_naming *how)

@@ -61,6 +61,9 @@ int options_name_files(struct options *o, const struct options_naming *how);
  */
 #define OPTIONS_TABLE_SIZE 32
 const char *options_table(const struct options *o, const char *name, char buf[OPTIONS_TABLE_SIZE]);
+/* With its number in any case, which may be 0. */
+const char *options_numbered_table(const struct options *o, const char *name,
+				   char buf[OPTIONS_TABLE_SIZE]);
 
 /* Where the control socket is; "" for none. */
 void options_control_path(const struct options *o, char *buf, size_t cap);

@@ -148,9 +148,13 @@ good "a file that cannot run is refused as a whole"
 
 : >"$LAB_DIR/r1/keepalived.conf"
 kill -HUP "${vipd_pid[r1]}"
-wait_for 30 "the refusal" says r1 "to give up all of them, stop vipd" || fail "an empty file is refused" "$(tail -n 3 "$LAB_DIR/r1/vipd.log")"
+wait_for 30 "the refusal" says r1 "To give up all of them, stop vipd" || fail "an empty file is refused" "$(tail -n 3 "$LAB_DIR/r1/vipd.log")"
 [ ! -s "$LAB_DIR/r1/monitor.log" ] || fail "no address changes" "$(cat "$LAB_DIR/r1/monitor.log")"
-good "a file with nothing left in it is refused: it was cut short"
+mv "$LAB_DIR/r1/keepalived.conf" "$LAB_DIR/r1/away.conf"
+kill -HUP "${vipd_pid[r1]}"
+wait_for 30 "the second refusal" says r1 "keepalived.conf cannot be read: No such file or directory: the old configuration goes on" || fail "a missing file is refused" "$(tail -n 3 "$LAB_DIR/r1/vipd.log")"
+[ "$(sed -n '/To give up all/,$p' "$LAB_DIR/r1/vipd.log" | grep -c .)" = 2 ] || fail "each has one line" "$(tail -n 5 "$LAB_DIR/r1/vipd.log")"
+good "a file with nothing left in it, or none, is refused with one line: it was cut short"
 
 advert=0.2
 configure r1 200 $vip/24 10.9.0.101/24

@@ -151,27 +151,32 @@ vrrp_instance VI_%d {
 
 
 def together(vipd):
-    """Three vipds in one namespace do not meet: each has its own table of nftables, which goes with it."""
+    """Five vipds in one namespace do not meet: each has its own table of nftables, which goes with it, also when two files name the same."""
     run("mount", "--make-rprivate", "/")
     run("mount", "-t", "tmpfs", "tmpfs", "/run")
     run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "eth1")
     for link in ("lo", "eth0", "eth1"):
         run("ip", "link", "set", link, "up")
     run("ip", "addr", "add", "10.0.0.1/24", "dev", "eth0")
-    tables = lambda: {t: run("nft", "list", "table", "inet", t) for t in run("nft", "list", "tables", "inet").split() if t.startswith("hawser-vrrp")}
+    tables = lambda: {t: run("nft", "list", "table", "inet", t) for t in run("nft", "list", "tables", "inet").split() if t.startswith(("hawser-vrrp", "mine"))}
+    log_text = lambda: pathlib.Path("/run/log").read_text()
     processes = []
     try:
         with open("/run/log", "w") as log:
-            for i, (outer, words) in enumerate((("", []), ("instance foo", []), ("", ["-p", "given.pid", "-r", "given_vrrp.pid"])), 1):
+            given = lambda name: ["-p", f"{name}.pid", "-r", f"{name}_vrrp.pid"]
+            for i, (outer, words) in enumerate((("", []), ("instance foo", []), ("", given("given")), ("global_defs { nftables mine }", given("first")),
+                                                ("global_defs { nftables mine }", given("second"))), 1):
                 pathlib.Path(f"/run/{i}.conf").write_text(TOGETHER % (outer, i, i, 100 + i))
                 processes.append(subprocess.Popen([vipd, "-P", "-n", "-l", "-f", f"/run/{i}.conf", *words], stdout=log, stderr=log, cwd="/run"))
-        wait_for("three tables", lambda: len(tables()) == 3)
-        wait_for("their addresses", lambda: sorted(i for i in (1, 2, 3) for t in tables().values() if f"10.0.0.10{i}" in t) == [1, 2, 3])
-        assert "10.0.0.101" in tables()["hawser-vrrp"]
+                wait_for(f"vipd {i}", lambda: log_text().count("starts: 1 instances") == i)  # the first to name a table has it
+        wait_for("five tables", lambda: len(tables()) == 5)
+        wait_for("their addresses", lambda: sorted(i for i in range(1, 6) for t in tables().values() if f"10.0.0.10{i}" in t) == [1, 2, 3, 4, 5])
+        assert "10.0.0.101" in tables()["hawser-vrrp"] and "10.0.0.104" in tables()["mine"], tables()
+        assert log_text().count("another vipd has the table of this name") == 1, log_text()
         for i, process in enumerate(processes):
             process.terminate()
             process.wait(20)
-            assert len(tables()) == 2 - i, tables()
+            assert len(tables()) == 4 - i, tables()
     finally:
         for process in processes:
             process.kill()

@@ -51,8 +51,24 @@ static void complete_fixed(struct conf *c)
 	c->fixed->priority = HA_VRRP_PRIORITY_OWNER;
 }
 
+/* One table each: the one would take the rules of the other away. */
+static void check_tables(struct conf_parse *p)
+{
+	struct conf_nft *own = &p->conf->globals.nft, *marks = &p->conf->globals.nft_marks;
+
+	if (!own->name || !marks->name || strcmp(own->name, marks->name) != 0)
+		return;
+	conf_warn(p, NULL,
+		  "nftables and nftables_ipvs name the same table \"%s\": \"keepalived_ipvs\" is "
+		  "taken for the latter",
+		  own->name);
+	marks->named = false;
+	marks->name = "keepalived_ipvs";
+}
+
 void conf_check(struct conf_parse *p)
 {
+	check_tables(p);
 	conf_check_scripts(p);
 	conf_check_instances(p);
 	complete_fixed(p->conf);
@@ -63,8 +79,4 @@ void conf_check(struct conf_parse *p)
 	find_bfd_interfaces(p->conf);
 	conf_complete_mail(p);
 	find_sync_instance(p);
-	if (!p->conf->n_instances && !p->conf->n_virtuals)
-		conf_warn(p, NULL,
-			  "there is nothing to do: no usable vrrp_instance and no usable "
-			  "virtual_server");
 }

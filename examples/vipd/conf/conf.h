@@ -557,7 +557,8 @@ struct conf_netlink_buffer {
 /* A table of nftables. */
 struct conf_nft {
 	bool wanted;	  /* nftables_ipvs was written; of no_accept: without a meaning */
-	bool named;	  /* TABLE was written: the name is that one, whoever else is there */
+	bool named;	  /* TABLE was written: the name is that one ... */
+	bool taken;	  /* ... unless another vipd on this host has it: supervisor/tables.c */
 	const char *name; /* NULL: the library's */
 	int priority;	  /* of its chains; CONF_NFT_PRIORITY: the library's */
 };
@@ -693,6 +694,14 @@ void conf_garp_intervals(const struct conf *c, const char *interface, int64_t *r
  * is taken out, with all that tracks or checks by it.
  */
 bool conf_scripts_insecure(struct conf *c, struct diag *d);
+
+/* No instance and no virtual server that can be used is in it. */
+static inline bool conf_is_empty(const struct conf *c)
+{
+	return !c->n_instances && !c->n_virtuals;
+}
+#define CONF_EMPTY_TEXT \
+	"there is nothing to do: no usable vrrp_instance and no usable virtual_server"
 
 /* Notes in `d` which interfaces it names that this host, here and now, does not have: each once, and the first 20. */
 void conf_note_interfaces(const struct conf *c, struct diag *d);

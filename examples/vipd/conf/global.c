@@ -212,7 +212,10 @@ static void set_nft(struct conf_parse *p, const struct conf_node *n, const struc
 	    n->n > 1 ? n->word[1].text : (t == &g->nft ? "keepalived" : "keepalived_ipvs");
 
 	if (is_table_name(name))
-		*t = (struct conf_nft){true, n->n > 1, conf_keep(p, name), t->priority};
+		*t = (struct conf_nft){.wanted = true,
+				       .named = n->n > 1,
+				       .name = conf_keep(p, name),
+				       .priority = t->priority};
 	else
 		conf_warn(p, &n->word[1].at,
 			  "\"%s\" is no name of a table: at most 31 letters, digits, _ - and ., a "

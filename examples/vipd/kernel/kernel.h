@@ -133,6 +133,8 @@ void probe_open_socket(struct kernel *k, const struct msg *ask);
 static inline const char *table_name(const struct birth *b, const struct conf_nft *t,
 				     const char *base, char buf[OPTIONS_TABLE_SIZE])
 {
+	if (t->taken)
+		return options_numbered_table(b->options, t->name, buf);
 	return t->named ? t->name : options_table(b->options, t->name ? t->name : base, buf);
 }
 

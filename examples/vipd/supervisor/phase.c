@@ -317,14 +317,22 @@ static struct conf *load_marked(const struct supervisor *s)
  */
 static struct conf *load_next(const struct supervisor *s)
 {
-	struct conf *next = load_marked(s);
+	static const char goes_on[] = "the old configuration goes on";
+	const char *file = s->options->file;
+	struct conf *next;
 
-	if (!next || next->n_instances || next->n_virtuals ||
-	    !(s->conf->n_instances + s->conf->n_virtuals))
+	if (access(file, R_OK) < 0) {
+		log_err("%s cannot be read: %s: %s", file, strerror(errno), goes_on);
+		return NULL;
+	}
+	next = load_marked(s);
+	if (!next)
+		log_err("%s is not taken: %s", file, goes_on);
+	if (!next || !conf_is_empty(next) || conf_is_empty(s->conf))
 		return next;
-	log_err(
-	    "%s has no vrrp_instance and no virtual_server left: to give up all of them, stop vipd",
-	    s->options->file);
+	log_err("%s has no vrrp_instance and no virtual_server left: %s. To give up all of them, "
+		"stop vipd",
+		file, goes_on);
 	conf_free(next);
 	return NULL;
 }
@@ -340,13 +348,13 @@ void phase_reload(struct supervisor *s)
 	if (s->next && !s->conf->n_virtuals)
 		supervisor_load_ipvs(s->next);
 	if (!s->next) {
-		log_err("%s is not taken: the old configuration goes on", s->options->file);
 		free(s->upgrade);
 		s->upgrade = NULL;
 		tell_reload(s, false);
 		sd_notify_send("READY=1");
 		return;
 	}
+	tables_claim(s, s->next);
 	s->saves++;
 	save_configuration(s, s->next);
 	shared_note_next(s->shared, s->next); /* vrrp stops what does not go on */

@@ -57,6 +57,12 @@ enum phase {
 	PHASE_SCRIPTS,	/* the last scripts run */
 };
 
+/* A name of a table of nftables that no other vipd may have meanwhile. */
+struct table_claim {
+	char name[OPTIONS_TABLE_SIZE]; /* "": none */
+	int fd;
+};
+
 struct supervisor {
 	const struct options *options;
 	struct loop *loop;
@@ -92,6 +98,7 @@ struct supervisor {
 	bool reload_again, stop_again; /* asked for during a reload */
 	unsigned saves; /* of config_save_dir: 0 at the start, one more with each reload */
 	struct reload_timer *reload_timer; /* reload_time_file; NULL: none */
+	struct table_claim table, table_of_marks; /* that the configuration names */
 	bool fresh;			   /* the routers' memory is of this moment */
 	struct loop_source *deadline;
 	int pid_fd;
@@ -148,6 +155,9 @@ void notify_remark(struct supervisor *s, uint32_t index, uint32_t remark);
 void notify_group(struct supervisor *s, const struct msg *m);
 void notify_real(struct supervisor *s, const struct msg *m);   /* MSG_REAL */
 void notify_quorum(struct supervisor *s, const struct msg *m); /* MSG_QUORUM */
+/* supervisor/tables.c: marks tables that the configuration names and another vipd has, and says so */
+void tables_claim(struct supervisor *s, struct conf *c);
+
 /* supervisor/removed.c: of servers that `next` has no longer; at the end of those with omega */
 void notify_removed(struct supervisor *s, const struct conf *next);
 void notify_omega(struct supervisor *s);

@@ -377,6 +377,7 @@ static int run(struct supervisor *s, const json_t *state)
 		return r == -ENOMEM ? EXIT_NO_MEMORY : EXIT_FATAL;
 	}
 	process_rename(s->conf->globals.names.parent);
+	tables_claim(s, s->conf);
 	log_notice("vipd " VIPD_VERSION " %s: %zu instances, %zu virtual servers, from %s",
 		   state ? "takes over" : "starts", s->conf->n_instances, s->conf->n_virtuals,
 		   s->options->file);
@@ -484,6 +485,8 @@ int supervisor_run(struct options *o, int argc, char **argv)
 		log_err("%s cannot run: vipd -t -f %s says why", o->file, o->file);
 		return EXIT_CONFIG;
 	}
+	if (conf_is_empty(s.conf))
+		log_warn("%s: " CONF_EMPTY_TEXT, o->file);
 	r = find_place(o, s.conf, state);
 	if (r) {
 		conf_free(s.conf);
