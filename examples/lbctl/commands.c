@@ -43,6 +43,107 @@ static int call(const struct request *r, const char *method, json_t *params,
 	return result ? show_result(r, result, print) : fail(text);
 }
 
+/* ---- Names ---- */
+
+struct namer {
+	const char *kind, *method, *list, *inner;
+};
+
+static const struct namer namers[] = {{"instances", "show", "instances", NULL},
+				      {"groups", "status", "groups", NULL},
+				      {"virtual_servers", "show", "virtual_servers", NULL},
+				      {"real_servers", "show", "virtual_servers", "real_servers"},
+				      {"scripts", "show", "scripts", NULL}};
+#define N_NAMERS (sizeof(namers) / sizeof(*namers))
+
+static void take_names(const json_t *list, json_t *to)
+{
+	const json_t *o;
+	size_t i;
+
+	json_array_foreach(list, i, o)
+	{
+		json_t *name = json_object_get(o, "name");
+
+		if (json_is_string(name))
+			json_array_append(to, name);
+	}
+}
+
+/* Of a kind, or with NULL of all; NULL: vipd does not answer, `text` says why. */
+static json_t *all_names(const struct request *r, const char *kind, char text[256])
+{
+	json_t *names = json_array();
+
+	for (size_t i = 0; i < N_NAMERS; i++) {
+		const struct namer *n = &namers[i];
+		const json_t *o;
+		json_t *answer;
+		size_t k;
+		int code;
+
+		if (kind && strcmp(kind, n->kind) != 0)
+			continue;
+		answer = client_call(r->client, n->method, NULL, &code, text);
+		if (!answer) {
+			json_decref(names);
+			return NULL;
+		}
+		if (!n->inner)
+			take_names(json_object_get(answer, n->list), names);
+		else
+			json_array_foreach(json_object_get(answer, n->list), k, o)
+			    take_names(json_object_get(o, n->inner), names);
+		json_decref(answer);
+	}
+	return names;
+}
+
+/* With the nearest name that there is. */
+static int no_such_name(const struct request *r)
+{
+	char text[256];
+	json_t *names = all_names(r, NULL, text), *o;
+	const char **known = calloc(json_array_size(names) + 1, sizeof(*known)), *nearest = NULL;
+	size_t i;
+
+	json_array_foreach(names, i, o) if (known) known[i] = json_string_value(o);
+	if (known)
+		nearest = diag_nearest(r->argv[0], known, json_array_size(names));
+	if (nearest)
+		fprintf(stderr, "lbctl: there is no \"%s\": did you mean %s?\n", r->argv[0],
+			nearest);
+	else
+		fprintf(stderr, "lbctl: there is no \"%s\": lbctl names lists what there is\n",
+			r->argv[0]);
+	free(known);
+	json_decref(names);
+	return LBCTL_FAILED;
+}
+
+static int do_names(const struct request *r)
+{
+	const char *kind = r->argc ? r->argv[0] : NULL;
+	char text[256];
+	bool any = !kind;
+	json_t *names, *o;
+	size_t i;
+
+	for (size_t n = 0; n < N_NAMERS; n++)
+		any = any || !strcmp(namers[n].kind, kind);
+	if (!any)
+		return fail("names of what? Write instances, groups, virtual_servers, real_servers "
+			    "or scripts");
+	names = all_names(r, kind, text);
+	if (!names)
+		return fail(text);
+	if (r->json)
+		return show_result(r, names, NULL);
+	json_array_foreach(names, i, o) puts(json_string_value(o));
+	json_decref(names);
+	return LBCTL_OK;
+}
+
 /* ---- Looking ---- */
 
 #define TOLD_MAX 20 /* virtual servers of which status tells what is down */
@@ -110,19 +211,71 @@ static int call_named(const struct request *r, const char *method, const char *c
 		if (result)
 			return show_result(r, result, print);
 	}
-	if (code != NOT_FOUND)
-		return fail(text);
-	fprintf(stderr, "lbctl: there is no \"%s\": lbctl show lists the names\n", r->argv[0]);
-	return LBCTL_FAILED;
+	return code == NOT_FOUND ? no_such_name(r) : fail(text);
+}
+
+/* Of a list those that are called so. Steals nothing. */
+static json_t *named(const json_t *list, const char *name)
+{
+	json_t *o, *found = json_array();
+	size_t i;
+
+	json_array_foreach(list, i, o)
+	{
+		const char *own = json_string_value(json_object_get(o, "name"));
+
+		if (own && !strcmp(own, name))
+			json_array_append(found, o);
+	}
+	return found;
+}
+
+/* A script, or a real server in each virtual server that has it; of all that `show` tells. NULL: there is none. */
+static json_t *show_part(const json_t *all, const char *name)
+{
+	json_t *virtuals = json_array(), *scripts = named(json_object_get(all, "scripts"), name);
+	const json_t *o;
+	size_t i, n;
+
+	json_array_foreach(json_object_get(all, "virtual_servers"), i, o)
+	{
+		json_t *reals = named(json_object_get(o, "real_servers"), name);
+
+		if (json_array_size(reals))
+			json_array_append_new(virtuals, json_pack("{s:O, s:O}", "name",
+								  json_object_get(o, "name"),
+								  "real_servers", reals));
+		json_decref(reals);
+	}
+	n = json_array_size(virtuals) + json_array_size(scripts);
+	if (n)
+		return json_pack("{s:[], s:o, s:o}", "instances", "virtual_servers", virtuals,
+				 "scripts", scripts);
+	json_decref(virtuals);
+	json_decref(scripts);
+	return NULL;
 }
 
 static int do_show(const struct request *r)
 {
 	static const char *const kinds[] = {"instance", "virtual_server", NULL};
+	char text[256];
+	json_t *result = NULL, *all;
+	int code = NOT_FOUND;
 
 	if (!r->argc)
 		return call(r, "show", NULL, print_show);
-	return call_named(r, "show", kinds, print_show);
+	for (size_t i = 0; kinds[i] && !result && code == NOT_FOUND; i++)
+		result = client_call(r->client, "show", json_pack("{s:s}", kinds[i], r->argv[0]),
+				     &code, text);
+	if (!result && code == NOT_FOUND) {
+		all = client_call(r->client, "show", NULL, &code, text);
+		result = all ? show_part(all, r->argv[0]) : NULL;
+		json_decref(all);
+		if (all && !result)
+			return no_such_name(r);
+	}
+	return result ? show_result(r, result, print_show) : fail(text);
 }
 
 static void print_explanation(const json_t *result)
@@ -132,7 +285,8 @@ static void print_explanation(const json_t *result)
 
 static int do_explain(const struct request *r)
 {
-	static const char *const kinds[] = {"instance", "virtual_server", "real_server", NULL};
+	static const char *const kinds[] = {"instance",	   "group",  "virtual_server",
+					    "real_server", "script", NULL};
 
 	return call_named(r, "explain", kinds, print_explanation);
 }
@@ -293,64 +447,13 @@ static int do_call(const struct request *r)
 	json_t *params = r->argc > 1 ? json_loads(r->argv[1], 0, &e) : NULL;
 	struct request as_json = *r;
 
-	if (r->argc > 1 && !params)
-		return fail(e.text);
+	if (r->argc > 1 && !params) {
+		fprintf(stderr, "lbctl: %s is no JSON, in column %d: %s\n", r->argv[1], e.column,
+			e.text);
+		return LBCTL_USAGE;
+	}
 	as_json.json = true;
 	return call(&as_json, r->argv[0], params, NULL);
-}
-
-/* ---- Names, for scripts and completion ---- */
-
-struct namer {
-	const char *kind, *list, *inner;
-};
-
-static void put_name(const json_t *o)
-{
-	const char *name = json_string_value(json_object_get(o, "name"));
-
-	if (name)
-		puts(name);
-}
-
-static void put_names(const json_t *answer, const struct namer *n)
-{
-	const json_t *o, *part;
-	size_t i, k;
-
-	json_array_foreach(json_object_get(answer, n->list), i, o)
-	{
-		if (!n->inner)
-			put_name(o);
-		json_array_foreach(json_object_get(o, n->inner), k, part)
-		    put_name(part);
-	}
-}
-
-static int do_names(const struct request *r)
-{
-	static const struct namer known[] = {{"instances", "instances", NULL},
-					     {"virtual_servers", "virtual_servers", NULL},
-					     {"real_servers", "virtual_servers", "real_servers"},
-					     {"scripts", "scripts", NULL}};
-	char text[256];
-	int code;
-	bool any = false;
-	json_t *show;
-
-	for (size_t i = 0; r->argc && i < sizeof(known) / sizeof(*known); i++)
-		any = any || !strcmp(known[i].kind, r->argv[0]);
-	if (r->argc && !any)
-		return fail("names of what? Write instances, virtual_servers, real_servers or "
-			    "scripts");
-	show = client_call(r->client, "show", NULL, &code, text);
-	if (!show)
-		return fail(text);
-	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
-		if (!r->argc || !strcmp(known[i].kind, r->argv[0]))
-			put_names(show, &known[i]);
-	json_decref(show);
-	return LBCTL_OK;
 }
 
 /* ---- The table ---- */
@@ -366,18 +469,21 @@ static const struct command commands[] = {
      "all in short: who is MASTER, which servers are down",
      "Real servers that are not in use are listed with the reason.\n", "lbctl status"},
     {"show", do_show, 0, 1, "[NAME]", LBCTL_LOOKING, "all that is known, of one or of all",
-     "NAME is a VRRP instance or a virtual server: timers, trackers, peers and their lost\n"
-     "adverts, counters, the last transitions; real servers and their checks.\n",
+     "NAME is a VRRP instance, a virtual server, a real server or a vrrp_script: timers,\n"
+     "trackers, peers and their lost adverts, counters, the last transitions; real servers and\n"
+     "their checks.\n",
      "lbctl show VI_1"},
     {"explain", do_explain, 1, 1, "NAME", LBCTL_LOOKING,
      "in sentences: why it is so, and what to do",
-     "NAME is a VRRP instance, a virtual server or a real server.\n", "lbctl explain 10.0.0.5:80"},
+     "NAME is a VRRP instance, a vrrp_sync_group, a virtual server, a real server or a\n"
+     "vrrp_script.\n",
+     "lbctl explain 10.0.0.5:80"},
     {"events", do_events, 0, 0, "[-f] [-n N]", LBCTL_LOOKING,
      "the last N (20) events; -f: and those that follow",
      "512 are kept. With --json each is a line of JSON.\n", "lbctl events -f"},
     {"names", do_names, 0, 1, "[KIND]", LBCTL_LOOKING,
      "names a line each, for scripts and completion",
-     "KIND is instances, virtual_servers, real_servers or scripts; without it, all.\n",
+     "KIND is instances, groups, virtual_servers, real_servers or scripts; without it, all.\n",
      "for i in $(lbctl names instances); do lbctl explain $i; done"},
 
     {"failover", do_failover, 1, 1, "INSTANCE [--wait S]", LBCTL_VRRP, "hand over to another node",
@@ -436,6 +542,8 @@ const struct command *command_named(const char *name)
 		if (!strcmp(c->name, name))
 			return c;
 	nearest = diag_nearest(name, names, n);
+	for (size_t i = 0; !nearest && *name && i < n; i++) /* its beginning */
+		nearest = strncmp(names[i], name, strlen(name)) ? NULL : names[i];
 	if (nearest)
 		fprintf(stderr, "lbctl: there is no command \"%s\": did you mean %s?\n", name,
 			nearest);
@@ -450,8 +558,8 @@ const struct command *command_find(const struct request *r)
 	const struct command *c = command_named(r->command);
 
 	if (c && (r->argc < c->least || r->argc > c->most)) {
-		fprintf(stderr, "lbctl: write lbctl %s %s\nlbctl %s --help tells more\n", c->name,
-			c->words, c->name);
+		fprintf(stderr, "lbctl: write lbctl %s%s%s\nlbctl %s --help tells more\n", c->name,
+			*c->words ? " " : "", c->words, c->name);
 		return NULL;
 	}
 	return c;

@@ -26,12 +26,11 @@ _lbctl() {
     else
         case $command in
         '' | help) words="help $(lbctl --json help | sed -n 's/.*"command": "\(.*\)".*/\1/p')" ;;
-        show) words=$(lbctl "${socket[@]}" names instances 2>/dev/null && lbctl "${socket[@]}" names virtual_servers 2>/dev/null) ;;
-        explain) words=$(lbctl "${socket[@]}" names 2>/dev/null) ;;
+        show | explain) words=$(lbctl "${socket[@]}" names 2>/dev/null) ;;
         failover | hold | release | announce) words=$(lbctl "${socket[@]}" names instances 2>/dev/null) ;;
         drain | disable | enable | weight) words=$(lbctl "${socket[@]}" names real_servers 2>/dev/null) ;;
         check) words=$(lbctl "${socket[@]}" names scripts 2>/dev/null && lbctl "${socket[@]}" names real_servers 2>/dev/null) ;;
-        names) words='instances virtual_servers real_servers scripts' ;;
+        names) words='instances groups virtual_servers real_servers scripts' ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

@@ -92,6 +92,7 @@ int main(int argc, char **argv)
 	const char *socket = LBCTL_SOCKET;
 	int option, end;
 
+	argv[0] = (char[]){"lbctl"}; /* which getopt names */
 	while ((option = getopt_long(argc, argv, "s:jfn:hv", long_options, NULL)) != -1) {
 		end = take(option, &r, &socket);
 		if (end >= 0)

@@ -75,9 +75,18 @@ static void put_safe(const char *s)
 		putchar((unsigned char)*s < 0x20 || *s == 0x7f ? '?' : *s);
 }
 
+/* With its parts: what was a moment ago must not seem to come. */
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
 static const char *ago(double when, char buf[32])
 {
-	double s = (double)time(NULL) - when;
+	double s = now() - when;
 
 	if (when <= 0)
 		return "-";
@@ -290,7 +299,7 @@ static bool is_moment(const char *key, const json_t *v)
 
 static void print_moment(double when)
 {
-	double left = when - (double)time(NULL);
+	double left = when - now();
 	char date[32], when_ago[32];
 
 	if (left > 0)

@@ -87,6 +87,8 @@ if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
 fi
 expect 2 'there is no command "bogus": lbctl --help lists them' "$lbctl" bogus
 expect 2 'there is no command "stats": did you mean status?' "$lbctl" stats
+expect 2 'there is no command "sta": did you mean status?' "$lbctl" sta
+expect 2 "lbctl: invalid option -- 'x'" "$lbctl" -x
 expect 0 'Usage: lbctl [OPTION]... drain ADDRESS:PORT [--in NAME]' "$lbctl" drain --help
 expect 2 'write lbctl drain ADDRESS:PORT' "$lbctl" -s none drain
 expect 1 'cannot connect to none: No such file or directory. Does vipd run?' "$lbctl" -s none status

@@ -130,6 +130,12 @@ def reads(client):
     assert "is down" in text and "Connection refused" in text, text
     text = " ".join(client.result("explain", virtual_server="10.9.0.100:80")["sentences"])
     assert "has its quorum" in text, text
+    text = " ".join(client.result("explain", group="G")["sentences"])
+    assert "The group G is MASTER" in text and "VI_1 is MASTER" in text, text
+    text = " ".join(client.result("explain", script="yes")["sentences"])
+    assert "The script yes is up: exit status 0" in text and "VI_1 tracks it" in text, text
+    for kind in ("group", "script", "virtual_server", "instance"):
+        assert client.error("explain", **{kind: "nobody"})["code"] == 1
     kinds = {e["type"] for e in client.result("events", limit=500)["events"]}
     assert {"transition", "group_transition", "real_server"} <= kinds, kinds
     assert len(client.result("events", limit=2)["events"]) == 2

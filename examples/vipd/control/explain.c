@@ -215,6 +215,67 @@ json_t *explain_instance(const struct supervisor *s, const struct conf_instance 
 	return list;
 }
 
+json_t *explain_group(const struct supervisor *s, const struct conf_group *g, size_t index)
+{
+	const struct heard *h = &s->group[index];
+	json_t *list = json_array();
+	size_t n = 0;
+	char when[32];
+
+	if (h->since > 0)
+		say(list, "The group %s is %s for %s. All its members go together.", g->name,
+		    why_state((uint32_t)h->state), duration(supervisor_now() - h->since, when));
+	else
+		say(list, "The group %s has not begun yet.", g->name);
+	for (const struct conf_instance *i = s->conf->instances; i; i = i->next, n++) {
+		json_t *member = i->group == g ? explain_instance(s, i, n) : NULL;
+
+		json_array_extend(list, member);
+		json_decref(member);
+	}
+	return list;
+}
+
+static const struct conf_track_script *tracked_by(const struct conf_instance *i,
+						  const struct conf_vrrp_script *t)
+{
+	for (size_t n = 0; n < i->n_scripts; n++)
+		if (i->scripts[n].script == t)
+			return &i->scripts[n];
+	return NULL;
+}
+
+json_t *explain_script(const struct supervisor *s, const struct conf_vrrp_script *t)
+{
+	uint64_t last_ns;
+	const char *result = trackers_result(s->trackers, t->index, &last_ns);
+	json_t *list = json_array();
+	bool any = false;
+	char when[32];
+
+	if (!*result)
+		say(list, "The script %s has not ended yet.", t->name);
+	else
+		say(list, "The script %s is %s: %s, %s ago. It runs every %g s.", t->name,
+		    report_track(s, t->index), result,
+		    duration(supervisor_now() - report_time(last_ns), when),
+		    (double)t->interval_ms / 1000);
+	for (const struct conf_instance *i = s->conf->instances; i; i = i->next) {
+		const struct conf_track_script *k = tracked_by(i, t);
+
+		any |= k != NULL;
+		if (k && k->weight == CONF_NO_WEIGHT)
+			say(list, "%s tracks it%s without a weight: there a failure is a fault.",
+			    i->name, k->reverse ? ", reversed," : "");
+		else if (k)
+			say(list, "%s tracks it with weight %d%s.", i->name, k->weight,
+			    k->reverse ? ", reversed" : "");
+	}
+	if (!any)
+		say(list, "No instance tracks it: write track_script.");
+	return list;
+}
+
 /* ---- Virtual and real servers ---- */
 
 static void say_check(const struct supervisor *s, const struct conf_check *k, size_t index,

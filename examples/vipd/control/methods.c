@@ -167,9 +167,30 @@ static json_t *explain_virtual_named(struct control_call *c, const char *name)
 	return NULL;
 }
 
+static json_t *explain_group_named(struct control_call *c, const char *name)
+{
+	size_t n = 0;
+
+	for (const struct conf_group *g = c->s->conf->groups; g; g = g->next, n++)
+		if (!strcmp(g->name, name))
+			return explain_group(c->s, g, n);
+	control_fail(c, CONTROL_NOT_FOUND, "there is no group \"%.60s\"", name);
+	return NULL;
+}
+
+static json_t *explain_script_named(struct control_call *c, const char *name)
+{
+	for (const struct conf_vrrp_script *t = c->s->conf->scripts; t; t = t->next)
+		if (!strcmp(t->name, name))
+			return explain_script(c->s, t);
+	control_fail(c, CONTROL_NOT_FOUND, "there is no vrrp_script \"%.60s\"", name);
+	return NULL;
+}
+
 static void do_explain(struct control_call *c)
 {
-	const char *virtual = text_param(c, "virtual_server");
+	const char *virtual = text_param(c, "virtual_server"), *group = text_param(c, "group"),
+		   *script = text_param(c, "script");
 	const struct conf_instance *i;
 	json_t *list = NULL;
 	size_t index;
@@ -179,6 +200,10 @@ static void do_explain(struct control_call *c)
 		each_real(c, explain_found, list);
 	} else if (virtual) {
 		list = explain_virtual_named(c, virtual);
+	} else if (group) {
+		list = explain_group_named(c, group);
+	} else if (script) {
+		list = explain_script_named(c, script);
 	} else if ((i = find_instance(c, &index))) {
 		list = explain_instance(c->s, i, index);
 	}
@@ -458,7 +483,7 @@ static const struct control_method methods[] = {
     {"explain",
      do_explain,
      true,
-     {"instance", "real_server", "virtual_server", NULL},
+     {"instance", "group", "script", "real_server", "virtual_server", NULL},
      "in sentences: why it is in its state, and what to do"},
     {"events", do_events, false, {"limit", NULL}, "the last things that happened"},
     {"subscribe", do_subscribe, false, {NULL}, "hear each event as it happens, as notifications"},
