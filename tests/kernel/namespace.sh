@@ -7,8 +7,11 @@ command -v ipvsadm >/dev/null || {
     echo "skipped: needs ipvsadm"
     exit 77
 }
-modprobe ip_vs || exit 77
-ip netns add far && ip -n far link set lo up || exit 77
+modprobe ip_vs || {
+    echo "skipped: this kernel has no ip_vs"
+    exit 77
+}
+ip netns add far && ip -n far link set lo up || exit 1
 work=$(mktemp -d /tmp/namespace.XXXXXX)
 failed=0
 
