@@ -142,4 +142,5 @@ def main():
             print(f"{services:>6} x {servers:<11} {what:12} {mine:12.3f} {theirs:12.3f} {mine / theirs:.2f}", flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -18,7 +18,7 @@
 
 struct weights_held {
 	uint64_t audited_ns; /* when the kernel's table was read last */
-	uint32_t whole;	     /* said at the end: it has these weights, and nothing else of ours */
+	uint32_t backend;    /* said at the end: that one (msg.h) has these weights, and nothing else of ours; 0: not known */
 	int32_t weight[];
 };
 

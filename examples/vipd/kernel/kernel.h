@@ -143,6 +143,13 @@ int marks_new(struct kernel *k);
 void marks_settle(struct kernel *k); /* puts right what somebody else changed */
 void marks_release(struct kernel *k);
 
+/*
+ * kernel/nft_watch.c: calls `changed` soon after somebody, but the netlink socket `port`, changed our table of nftables; not more often than
+ * once a second. While the loop runs.
+ */
+typedef void nft_changed_fn(void *userdata);
+int nft_watch_new(struct loop *l, uint32_t port, const char *table, nft_changed_fn *changed, void *userdata);
+
 /* kernel/service.c: virtual servers, over IPVS or nftables */
 int services_new(struct kernel *k, struct services **ret);
 void services_commit(struct services *s); /* what health wants now (health/weights.h) */

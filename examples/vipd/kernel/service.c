@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,8 +21,8 @@
 #include "model.h"
 
 #define NS_PER_MS UINT64_C(1000000)
-#define COUNT_GAP_NS (1000 * NS_PER_MS)	  /* who asks more often gets what was read last */
-#define LARGE_TABLE 1000		  /* places of real servers */
+#define COUNT_GAP_NS (1000 * NS_PER_MS) /* who asks more often gets what was read last */
+#define LARGE_TABLE 1000		/* places of real servers */
 #define SLICE_PLACES 400 /* likewise: with their services about what goes to IPVS at once */
 #define DRAIN_ROUND_NS (1000 * NS_PER_MS) /* from one look at those that drain to the next */
 
@@ -48,17 +49,23 @@ struct services {
 	const struct conf *had;
 	const int32_t *had_weight; /* likewise */
 	const size_t *pair;	   /* conf_pairs.virtual, from `conf` to `had` when they are two */
-	bool known;		   /* IPVS has what these say, unless somebody changed it since */
-	bool refused_said;	   /* what a backend cannot do is said once */
-	bool committed;		   /* health has spoken */
-	bool flush;		   /* lvs_flush, the first time */
-	uint64_t counted_ns;	   /* when what the kernel counts was read last */
-	uint64_t audited_ns;	   /* when its table was compared last */
+	bool known;	     /* the kernel has what these say, unless somebody changed it since */
+	bool refused_said;   /* what a backend cannot do is said once */
+	bool tries;	     /* nothing is said of a failure: nothing was done, all will be tried */
+	bool committed;	     /* health has spoken */
+	bool flush;	     /* lvs_flush, the first time */
+	uint64_t counted_ns; /* when what the kernel counts was read last */
+	uint64_t audited_ns; /* when its table was compared last */
 };
 
 static const char *backend_name(const struct services *s)
 {
 	return s->ipvs ? "IPVS" : "nftables";
+}
+
+static enum msg_backend backend_of(const struct services *s)
+{
+	return s->ipvs ? BACKEND_IPVS : s->nft ? BACKEND_NFT : BACKEND_NONE;
 }
 
 static int check(const struct services *s, const struct ha_service_opts *o,
@@ -349,7 +356,7 @@ static void on_done(void *userdata, const struct ha_service_step *step, int erro
 	ha_service_step_format(step, text, sizeof(text));
 	if (!error)
 		log_debug("%s: %s", backend_name(s), text);
-	else if (error != -ECANCELED)
+	else if (error != -ECANCELED && !s->tries)
 		log_err("%s: %s: %s%s", backend_name(s), text, strerror(-error),
 			error == -ENOENT && s->ipvs ? ": perhaps the kernel lacks the scheduler "
 						      "(modprobe ip_vs_NAME)"
@@ -392,7 +399,7 @@ static int bring(struct services *s, struct ha_service_table *have, struct ha_se
 		*ret_steps = ha_service_plan_count(plan);
 		r = apply(s, plan, &ops);
 	}
-	s->known = !r && s->ipvs;
+	s->known = !r;
 	ha_service_plan_free(plan);
 	return r;
 }
@@ -418,6 +425,7 @@ static int bring_none(struct services *s, const struct ha_service_table *these)
 /* What is not equal to what it was goes into the two tables; of a table of 40,000 servers that is mostly one virtual server. */
 struct change {
 	struct ha_service_table *have, *want;
+	bool marked; /* a virtual server by firewall mark is among them */
 };
 
 static int change_new(struct change *ret)
@@ -427,11 +435,31 @@ static int change_new(struct change *ret)
 	return r < 0 ? r : ha_service_table_new(&ret->want);
 }
 
+/*
+ * nftables takes a change as a part only when neither table is empty, which would be a table that is made or removed; and whose flow is
+ * whose it cannot say of marks without all services.
+ */
+static bool is_too_small(const struct services *s, const struct change *c)
+{
+	size_t have = ha_service_table_count(c->have), want = ha_service_table_count(c->want);
+
+	return s->nft && (have || want) && (!have || !want || c->marked);
+}
+
 static void change_fini(struct change *c)
 {
 	ha_service_table_free(c->have);
 	ha_service_table_free(c->want);
 	*c = (struct change){0};
+}
+
+/* As it was, and as it is to be; one of the two may be NULL. */
+static int add_change(const struct services *s, struct change *c, const struct conf_virtual *v,
+		      const int32_t *weight, struct ha_service_table *t)
+{
+	for (size_t i = 0; i < v->n_listen; i++)
+		c->marked |= v->listen[i].fwmark != 0;
+	return add_virtual(s, v, weight, t);
 }
 
 /* What health wants is what we want. `c` NULL: nobody asks what it was before. */
@@ -448,10 +476,10 @@ static int take_wanted(struct services *s, struct change *c)
 		if (r < 0) {
 			log_warn("health asks for a weight that there is not");
 		} else if (r && memcmp(&s->weight[first], s->room, size) != 0) {
-			err = c ? add_virtual(s, v, &s->weight[first], c->have) : 0;
+			err = c ? add_change(s, c, v, &s->weight[first], c->have) : 0;
 			memcpy(&s->weight[first], s->room, size);
 			if (c && err >= 0)
-				err = add_virtual(s, v, &s->weight[first], c->want);
+				err = add_change(s, c, v, &s->weight[first], c->want);
 		}
 		first += n;
 	}
@@ -483,9 +511,20 @@ static bool goes_on(const struct before *b, const struct conf_virtual *v, const 
 	       !memcmp(b->weight, weight, (v->n_reals + 1) * sizeof(*weight));
 }
 
+/* One that does not change, beside those that do: see is_too_small(). */
+static int add_witness(const struct services *s, struct change *c, const struct conf_virtual *v,
+		       const int32_t *weight)
+{
+	int r = v && s->nft ? add_change(s, c, v, weight, c->have) : 0;
+
+	return v && s->nft && r >= 0 ? add_change(s, c, v, weight, c->want) : r;
+}
+
 /* After a reload. */
 static int compare(struct services *s, struct change *c)
 {
+	const struct conf_virtual *witness = NULL;
+	const int32_t *of_witness = NULL;
 	struct before *before = list_before(s);
 	const int32_t *weight = s->weight;
 	const size_t *pair = s->pair;
@@ -494,23 +533,26 @@ static int compare(struct services *s, struct change *c)
 	for (const struct conf_virtual *v = s->conf->virtuals; v && r >= 0; v = v->next, pair++) {
 		struct before *b = *pair == CONF_NO_PAIR ? NULL : &before[*pair];
 
-		if (b && goes_on(b, v, weight))
+		if (b && goes_on(b, v, weight)) {
 			b->same = true;
-		else
-			r = add_virtual(s, v, weight, c->want);
+			witness = v;
+			of_witness = weight;
+		} else {
+			r = add_change(s, c, v, weight, c->want);
+		}
 		weight += v->n_reals + 1;
 	}
 	s->refused_said = true; /* of the old ones it was */
 	for (size_t i = 0; i < s->had->n_virtuals && r >= 0; i++)
 		if (!before[i].same)
-			r = add_virtual(s, before[i].virtual, before[i].weight, c->have);
+			r = add_change(s, c, before[i].virtual, before[i].weight, c->have);
 	free(before);
-	return r;
+	return r < 0 ? r : add_witness(s, c, witness, of_witness);
 }
 
 /*
- * By what is known of IPVS. It is not asked for each server that fails or comes back: thousands may at once; nor at a reload, when a
- * predecessor said what it has. services_audit asks, and who waits for connections to end. True: what changed is there.
+ * By what is known of the kernel. It is not asked for each server that fails or comes back: thousands may at once; nor at a reload, when
+ * a predecessor said what it has. services_audit asks, and who waits for connections to end. True: what changed is there.
  */
 static bool bring_changes(struct services *s, size_t *ret_steps)
 {
@@ -523,8 +565,12 @@ static bool bring_changes(struct services *s, size_t *ret_steps)
 		r = compare(s, &c);
 	if (r >= 0 && s->conf->globals.drain_ms && !s->leavers_known)
 		r = find_leavers(s, c.have);
+	if (r >= 0 && is_too_small(s, &c))
+		r = -EAGAIN;
+	s->tries = s->nft != NULL;
 	if (r >= 0 && !s->n_leavers)
 		r = bring(s, c.have, c.want, ret_steps);
+	s->tries = false;
 	change_fini(&c);
 	return !r && !s->n_leavers;
 }
@@ -659,7 +705,7 @@ void services_hand_over(struct services *s)
 	if (s->ipvs && s->had && s->had != s->conf)
 		leave_before(s); /* all of the table of nftables is ours, whoever made it */
 	s->weights->held->audited_ns = s->audited_ns;
-	s->weights->held->whole = s->known && s->committed && !s->n_leavers;
+	s->weights->held->backend = s->known && s->committed && !s->n_leavers ? backend_of(s) : 0;
 }
 
 void services_audit(struct services *s)
@@ -769,6 +815,36 @@ static int open_nft(const struct options *options, struct ha_nft **ret)
 	return ha_nft_open(&o, ret);
 }
 
+/* Like the audit, but at once. */
+static void on_nft_changed(void *userdata)
+{
+	services_audit(userdata);
+}
+
+/* With what others change there, as long as this process lives. */
+static int open_watched_nft(struct kernel *k, struct services *s)
+{
+	char name[OPTIONS_TABLE_SIZE];
+	struct ha_nl_transport socket;
+	struct ha_nft_opts o = {.size = sizeof(o),
+				.table = options_table(s->options, "hawser", name),
+				.transport = &socket};
+	int r = ha_nl_mnl_open(NETLINK_NETFILTER, NULL, &socket);
+
+	if (r < 0)
+		return r;
+	r = ha_nft_open(&o, &s->nft);
+	if (r < 0) {
+		socket.ops->close(socket.userdata);
+		return r;
+	}
+	r = nft_watch_new(k->loop, socket.ops->port(socket.userdata), name, on_nft_changed, s);
+	if (r < 0)
+		log_warn("nftables does not tell of changes: they are found once a minute (%s)",
+			 strerror(-r));
+	return 0;
+}
+
 static void open_backend(struct kernel *k, struct services *s)
 {
 	/* nftables serves this namespace only. */
@@ -778,7 +854,7 @@ static void open_backend(struct kernel *k, struct services *s)
 	int no_nft = only == CONF_BACKEND_IPVS ? -ECANCELED : 0;
 
 	if (no_ipvs < 0 && !no_nft)
-		no_nft = open_nft(s->options, &s->nft);
+		no_nft = open_watched_nft(k, s);
 	if (!no_ipvs)
 		log_info("virtual servers are served by IPVS");
 	else if (only == CONF_BACKEND_IPVS)
@@ -830,7 +906,7 @@ static void take_over(struct services *s, const struct birth *b)
 	const struct weights_held *held = b->old_weights ? b->old_weights->held : NULL;
 
 	s->had = b->old;
-	if (!b->old || !held || !held->whole || !s->ipvs || !b->pair)
+	if (!b->old || !held || !held->backend || held->backend != backend_of(s) || !b->pair)
 		return;
 	s->had_weight = held->weight;
 	s->pair = b->pair;
@@ -850,7 +926,7 @@ int services_new(struct kernel *k, struct services **ret)
 	s->flush = k->conf->globals.flush && k->birth->first;
 	s->audited_ns = loop_clock_ns();
 	s->weights = k->birth->weights;
-	s->weights->held->whole = 0;
+	s->weights->held->backend = 0;
 	s->weight = s->weights->held->weight;
 	for (size_t i = 0; i < s->weights->n; i++)
 		s->weight[i] = QUORUM_ABSENT;
@@ -860,7 +936,7 @@ int services_new(struct kernel *k, struct services **ret)
 	open_backend(k, s);
 	leave_other_backend(s, k->birth->old);
 	take_over(s, k->birth);
-	tell.value = s->ipvs ? BACKEND_IPVS : s->nft ? BACKEND_NFT : BACKEND_NONE;
+	tell.value = backend_of(s);
 	msg_send(k->birth->ends.control, &tell, -1);
 	if (!s->options->ipvs_name_space)
 		hint_forwarding(k->conf);
