@@ -64,6 +64,7 @@ enum msg_type {
 	MSG_REMARK, /* instance `index`: value is an enum ha_vrrp_remark; said once a minute */
 
 	MSG_LATE, /* of health, too: a timer was served `value` ms late: max_auto_priority */
+	MSG_LEFT, /* of health, too: after MSG_STOP_RELOAD all is written down, and nothing will be done any more but to exit */
 
 	/* kernel to supervisor */
 	MSG_BACKEND, /* virtual servers are served by `value`, enum msg_backend */

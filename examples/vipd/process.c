@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "msg.h"
 #include "sandbox.h"
 
 #define LAST_CAPABILITY 63
@@ -58,6 +59,11 @@ void process_rename(const char *name)
 		return;
 	memset(title, 0, title_size);
 	strncpy(title, name, title_size - 1);
+}
+
+void process_say_left(const struct birth *b)
+{
+	msg_send(b->ends.control, &(struct msg){.type = MSG_LEFT}, -1);
 }
 
 static bool is_kept(int fd, const struct ends *keep)

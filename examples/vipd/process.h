@@ -41,13 +41,13 @@ struct birth {
 	const struct conf *conf;
 	/* kernel: what the configuration was before, until that is dealt with: then it is to be freed, if it is another one. Or NULL */
 	struct conf *old;
-	bool first;		/* vipd starts: nothing of it ran before */
+	bool first; /* vipd starts: nothing of it ran before */
 	struct shared *shared;
 	struct live *live;
 	struct weights *weights;
-	struct weights *old_weights;	   /* kernel: with `old`, or NULL */
-	const size_t *pair;		   /* kernel: with both, conf_pairs.virtual; or NULL */
-	struct settings_before *before;	   /* kernel: kernel/setting.h */
+	struct weights *old_weights;	/* kernel: with `old`, or NULL */
+	const size_t *pair;		/* kernel: with both, conf_pairs.virtual; or NULL */
+	struct settings_before *before; /* kernel: kernel/setting.h */
 	const struct orders *orders;
 	const uint8_t *tracks;	/* of each vrrp_script, then each MISC_CHECK: enum track_state */
 	const uint8_t *exits;	/* of the same: the last exit code */
@@ -72,6 +72,12 @@ struct process_user process_user_find(const char *name);
 
 /* In the child: other names, other signals, no descriptors but its ends. */
 void process_become(enum role r, const struct ends *keep);
+
+/*
+ * The last word of a process that ends for a reload: its successor need not wait until the kernel has taken it apart, which for sockets that
+ * adverts leave from takes a while of its own (RCU), longest on a busy machine.
+ */
+void process_say_left(const struct birth *b);
 
 /* What "ps" shows; NULL: nothing changes. */
 void process_rename(const char *name);

@@ -744,5 +744,8 @@ int health_main(const struct birth *b)
 		log_err("cannot start: %s", strerror(-r));
 		return EXIT_FATAL;
 	}
-	return loop_run(h.loop) < 0 ? EXIT_FATAL : 0;
+	r = loop_run(h.loop);
+	if (r >= 0)
+		process_say_left(b);
+	return r < 0 ? EXIT_FATAL : 0;
 }

@@ -242,6 +242,18 @@ void child_on_timer(struct loop *l, void *userdata)
 	}
 }
 
+void child_left(struct supervisor *s, enum role role)
+{
+	struct child *c = &s->child[role];
+
+	if (s->phase != PHASE_RELOAD || !c->pid)
+		return; /* its end says the same */
+	c->left = c->pid;
+	c->pid = 0;
+	if (role == ROLE_VRRP)
+		s->fresh = true;
+}
+
 static void on_child_end(struct supervisor *s, struct child *c, int status)
 {
 	c->pid = 0;
@@ -282,9 +294,13 @@ void children_reap(struct supervisor *s)
 		bool known = false;
 
 		for (int r = 0; r < N_ROLES && !known; r++) {
-			known = s->child[r].pid == pid;
-			if (known)
-				on_child_end(s, &s->child[r], status);
+			struct child *c = &s->child[r];
+
+			known = c->pid == pid || c->left == pid;
+			if (c->pid == pid)
+				on_child_end(s, c, status);
+			else if (c->left == pid)
+				c->left = 0;
 		}
 		if (!known && !scripts_reap(s->scripts, pid, status) &&
 		    !fifos_reap(s->fifos, pid, status) && !mails_reap(s->mails, pid, status))

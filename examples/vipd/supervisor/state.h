@@ -20,6 +20,7 @@ struct child {
 	struct supervisor *supervisor;
 	enum role role;
 	pid_t pid;		  /* 0: does not run */
+	pid_t left;		  /* one that has said MSG_LEFT, and ends; 0: none */
 	struct process_user user; /* uid 0: not looked up yet */
 	bool wanted;
 	uint64_t started_ns;
@@ -121,6 +122,7 @@ void children_start(struct supervisor *s);
 void children_served(struct supervisor *s); /* MSG_SERVED */
 void children_forget_old(struct supervisor *s);
 void children_reap(struct supervisor *s);
+void child_left(struct supervisor *s, enum role role); /* MSG_LEFT; then phase_advance */
 void pair_drain(int fd); /* what nobody took any more is not for the next one */
 
 /* supervisor/phase.c: reload and stop */

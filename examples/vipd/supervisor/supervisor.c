@@ -143,6 +143,8 @@ static void take_message(struct supervisor *s, enum role from, const struct msg 
 		notify_quorum(s, m);
 	else if (from == ROLE_HEALTH && m->type == MSG_PAUSE && m->index >= s->conf->n_scripts)
 		trackers_pause(s->trackers, m->index, m->value == 1);
+	else if (from != ROLE_KERNEL && m->type == MSG_LEFT)
+		child_left(s, from);
 	else if (from != ROLE_KERNEL && m->type == MSG_LATE)
 		schedule_raise(from == ROLE_VRRP ? &s->conf->globals.vrrp
 						 : &s->conf->globals.checker,
@@ -165,6 +167,8 @@ static void on_message(struct loop *l, int fd, uint32_t events, void *userdata)
 	struct child *c = userdata;
 
 	supervisor_read(c->supervisor, c->role);
+	if (c->left && !c->pid)
+		phase_advance(c->supervisor);
 }
 
 void supervisor_on_track(void *userdata, uint32_t index, bool ok, uint8_t exit_code)

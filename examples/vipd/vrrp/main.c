@@ -361,5 +361,8 @@ int vrrp_main(const struct birth *b)
 	tracks_apply(&v);
 	routers_start(&v);
 	tracks_apply(&v); /* a predecessor's priority may be of yesterday */
-	return loop_run(v.loop) < 0 ? EXIT_FATAL : 0;
+	r = loop_run(v.loop);
+	if (r >= 0 && v.ending && !v.bfds) /* BFD's ports are free when this process is gone */
+		process_say_left(b);
+	return r < 0 ? EXIT_FATAL : 0;
 }
