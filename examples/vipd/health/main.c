@@ -423,11 +423,12 @@ static void judge_first(struct health *h, struct probe *leader)
 /* A check that cannot be run says nothing: its server stays as it is taken at first. */
 static int start_probe(struct health *h, struct probe *leader)
 {
-	const struct conf_check *c = leader->conf;
+	const struct conf_check *c = leader->conf; /* others may share it: */
+	const struct diag_place *at = &leader->virtual->state[leader->real].conf->at;
 	int r = conf_check_is_told(c) ? 0 : health_start_check(h, leader, leader->passes);
 
 	if (r < 0)
-		log_err("%s:%u: cannot make the check: %s", c->at.file, c->at.line, strerror(-r));
+		log_err("%s:%u: cannot make a check: %s", at->file, at->line, strerror(-r));
 	for (struct probe *p = leader; p && leader->check; p = p->next)
 		if (live_check_is_new(h->birth->live, (size_t)(p - h->probes)))
 			write_live(p, leader->check);
