@@ -742,6 +742,8 @@ void services_count(struct services *s, struct live *to)
 	    dump(s, &have) < 0)
 		return;
 	s->counted_ns = loop_clock_ns();
+	/* Nothing there may be one that is damaged, which the library makes anew with the next change: then with all. */
+	s->known &= ha_service_table_count(have) > 0;
 	live_clear_traffic(to);
 	for (const struct conf_virtual *v = s->conf->virtuals; v; dest += v->n_reals, v = v->next) {
 		for (size_t l = 0; l < v->n_listen; l++, service++) {
