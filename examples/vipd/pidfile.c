@@ -28,18 +28,43 @@ static int open_file(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
+/* It locks no file: without this both would hold the same addresses, and the one that ends would take them from the other. */
+static bool is_keepalived(const char *pid)
+{
+	char link[64], program[256], *name;
+	ssize_t n;
+
+	if (!*pid || strspn(pid, "0123456789") != strlen(pid))
+		return false;
+	snprintf(link, sizeof(link), "/proc/%s/exe", pid);
+	n = readlink(link, program, sizeof(program) - 1);
+	program[n > 0 ? n : 0] = '\0';
+	name = strrchr(program, '/');
+	return name && !strncmp(name + 1, "keepalived", strlen("keepalived"));
+}
+
 int pidfile_lock(const char *path)
 {
 	int fd = open_file(path);
 	char other[32] = "";
+	bool locked;
 	ssize_t n;
 
-	if (fd < 0 || !flock(fd, LOCK_EX | LOCK_NB))
+	if (fd < 0)
 		return fd;
-	n = read(fd, other, sizeof(other) - 1);
+	locked = !flock(fd, LOCK_EX | LOCK_NB);
+	n = pread(fd, other, sizeof(other) - 1, 0);
 	other[n > 0 ? strcspn(other, "\n") : 0] = '\0';
-	log_err("already running: process %s holds %s. Stop it, or name another file with -p",
-		*other ? other : "?", path);
+	if (locked && !is_keepalived(other))
+		return fd;
+	if (locked)
+		log_err("keepalived is running: process %s, by %s. Stop it first (systemctl stop "
+			"keepalived), or name another file with -p",
+			other, path);
+	else
+		log_err(
+		    "already running: process %s holds %s. Stop it, or name another file with -p",
+		    *other ? other : "?", path);
 	close(fd);
 	return -EEXIST;
 }

@@ -6,8 +6,8 @@
 #include <sys/types.h>
 
 /*
- * Opens and locks; the descriptor stays open. -EEXIST, said, when a daemon holds it; other errors
- * are said, too, and are no reason not to run.
+ * Opens and locks; the descriptor stays open. -EEXIST, said, when a daemon holds it, or its pid is that of a
+ * keepalived; other errors are said, too, and are no reason not to run.
  */
 int pidfile_lock(const char *path);
 /* Writes the pid into a locked file, or (fd -1) makes one. What fails is said. */

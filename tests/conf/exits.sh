@@ -82,6 +82,17 @@ expect 0 'Configuration file is valid' "$proxyd" -c -f socket.cfg
 expect 1 'cannot change to none: No such file or directory' "$proxyd" -C none -f one.cfg
 if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
     printf 'vrrp_instance A {\n interface lo\n virtual_router_id 1\n virtual_ipaddress { 10.0.0.1 }\n}\n' >one.conf
+    # keepalived locks no file; beside it vipd would take its addresses away.
+    cp "$(command -v sleep)" keepalived
+    ./keepalived 60 &
+    echo $! >beside.pid
+    for _ in $(seq 300); do
+        case $(readlink /proc/$!/exe) in */keepalived) break ;; esac
+        sleep 0.1
+    done
+    expect 1 "keepalived is running: process $!, by beside.pid. Stop it first" "$vipd" -n -l -G -f one.conf -p beside.pid -r r -c c
+    [ "$(cat beside.pid)" = $! ] || failed=1
+    kill $!
     expect 4 'run as root, or with CAP_NET_ADMIN and CAP_NET_RAW' \
         setpriv --bounding-set -all --inh-caps -all "$vipd" -n -l -G -f one.conf -p p -r r -c c
 fi
