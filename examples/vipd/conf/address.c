@@ -9,7 +9,8 @@
 #include "conf/route.h"
 #include "conf/words.h"
 
-static bool read_prefix(struct conf_parse *p, const struct conf_word *w, const char *slash,
+/* Like keepalived it takes an address with a bad one, as that of a host: better than to go without it. */
+static void read_prefix(struct conf_parse *p, const struct conf_word *w, const char *slash,
 			struct conf_address *a)
 {
 	unsigned max = a->ip.family == AF_INET ? 32 : 128;
@@ -18,15 +19,13 @@ static bool read_prefix(struct conf_parse *p, const struct conf_word *w, const c
 
 	a->prefix = (uint8_t)max;
 	if (!slash)
-		return true;
+		return;
 	v = strtoul(slash + 1, &end, 10);
-	if (end == slash + 1 || *end || v > max) {
-		conf_warn(p, &w->at, "\"%s\" is no prefix length from 0 to %u: skipped", slash,
-			  max);
-		return false;
-	}
-	a->prefix = (uint8_t)v;
-	return true;
+	if (end == slash + 1 || *end || v > max)
+		conf_warn(p, &w->at, "\"%s\" is no prefix length from 0 to %u: %u is taken", slash,
+			  max, max);
+	else
+		a->prefix = (uint8_t)v;
 }
 
 static bool read_address(struct conf_parse *p, const struct conf_word *w, struct conf_address *a)
@@ -41,7 +40,8 @@ static bool read_address(struct conf_parse *p, const struct conf_word *w, struct
 			  w->text);
 		return false;
 	}
-	return read_prefix(p, w, slash, a);
+	read_prefix(p, w, slash, a);
+	return true;
 }
 
 static void read_scope(struct conf_parse *p, const struct conf_word *w, struct conf_address *a)
