@@ -245,6 +245,30 @@ virtual_server 10.9.0.95 80 {
         }
     }
 }
+virtual_server 10.9.0.93 0 {
+    delay_loop 1
+    lb_algo rr
+    lb_kind NAT
+    protocol tcp
+    RS 2 0 "" 80
+}
+virtual_server 10.9.0.92 80 {
+    delay_loop 1
+    lb_algo rr
+    lb_kind NAT
+    protocol TCP
+    ops
+    persistence_engine sip
+    RS 2 80 ""
+}
+virtual_server 10.9.0.91 80 {
+    delay_loop 1
+    lb_algo rr
+    lb_kind NAT
+    protocol Tcp
+    persistence_granularity 255.255.0.0
+    RS 2 80 ""
+}
 virtual_server 10.9.0.94 80 {
     delay_loop 20
     warmup 0

@@ -125,6 +125,46 @@ static void complete_protocol(struct conf_parse *p, struct conf_virtual *v)
 	conf_default_int(&v->protocol, CONF_UNSET, IPPROTO_UDP);
 }
 
+static bool has_every_port(const struct conf_virtual *v)
+{
+	for (size_t i = 0; i < v->n_listen; i++)
+		if (!v->listen[i].fwmark && !v->listen[i].port)
+			return true;
+	return false;
+}
+
+/* What the kernel would refuse is put right as keepalived does it: a service less would be worse. */
+static void complete_flags(struct conf_parse *p, struct conf_virtual *v)
+{
+	if (v->flags & HA_SERVICE_ONE_PACKET && v->protocol != IPPROTO_UDP) {
+		conf_warn(p, &v->at, "virtual_server %s: ops is for UDP only: it has no effect",
+			  v->name);
+		v->flags &= ~HA_SERVICE_ONE_PACKET;
+	}
+	if (!v->persistence_s && has_every_port(v)) {
+		conf_warn(p, &v->at,
+			  "virtual_server %s: port 0 (every port) needs persistence, which keeps a "
+			  "client's ports together: persistence_timeout %d is taken",
+			  v->name, CONF_PERSISTENCE_S);
+		v->persistence_s = CONF_PERSISTENCE_S;
+	}
+	if (!v->persistence_s && v->persistence_prefix) {
+		conf_note(p, &v->at,
+			  "virtual_server %s: persistence_granularity without persistence_timeout: "
+			  "%d seconds are taken",
+			  v->name, CONF_PERSISTENCE_S);
+		v->persistence_s = CONF_PERSISTENCE_S;
+	}
+	if (!v->persistence_s && v->persistence_engine) {
+		conf_warn(
+		    p, &v->at,
+		    "virtual_server %s: persistence_engine needs persistence_timeout: it has no "
+		    "effect",
+		    v->name);
+		v->persistence_engine = NULL;
+	}
+}
+
 /* DR sends the packet as it is. */
 static void check_ports(struct conf_parse *p, const struct conf_virtual *v,
 			const struct conf_real *r)
@@ -272,6 +312,7 @@ static bool complete_virtual(struct conf_parse *p, struct conf_virtual *v)
 	check_suspend(p, v);
 	complete_family(v);
 	complete_protocol(p, v);
+	complete_flags(p, v);
 	warn_of_defaults(p, v);
 	for (struct conf_real *r = v->reals; r; r = r->next) {
 		complete_real(p, v, r);

@@ -450,7 +450,8 @@ struct conf_virtual {
 	int protocol;	  /* CONF_UNSET, or IPPROTO_… */
 	uint8_t family;	  /* ip_family, of a fwmark; 0: not said */
 	const char *host; /* virtualhost of HTTP checks */
-	int64_t persistence_s;
+	int64_t persistence_s; /* 0: none */
+#define CONF_PERSISTENCE_S 360 /* without a value of its own */
 	int persistence_prefix;
 	const char *persistence_engine;
 	int quorum, hysteresis;

@@ -148,11 +148,11 @@ static void set_protocol(struct conf_parse *p, const struct conf_node *n,
 
 	if (!w)
 		return;
-	if (!strcmp(w->text, "TCP"))
+	if (!strcasecmp(w->text, "TCP"))
 		v->protocol = IPPROTO_TCP;
-	else if (!strcmp(w->text, "UDP"))
+	else if (!strcasecmp(w->text, "UDP"))
 		v->protocol = IPPROTO_UDP;
-	else if (!strcmp(w->text, "SCTP"))
+	else if (!strcasecmp(w->text, "SCTP"))
 		v->protocol = IPPROTO_SCTP;
 	else
 		conf_warn(p, &w->at, "unknown protocol \"%s\": write TCP, UDP or SCTP", w->text);
@@ -162,7 +162,7 @@ static void set_persistence(struct conf_parse *p, const struct conf_node *n,
 			    const struct conf_keyword *k, void *target)
 {
 	struct conf_virtual *v = target;
-	double s = 360;
+	double s = CONF_PERSISTENCE_S;
 
 	if (n->n > 1 && !strcmp(n->word[1].text, "0")) {
 		conf_warn(p, &n->word[1].at,
