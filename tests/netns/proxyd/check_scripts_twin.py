@@ -56,7 +56,7 @@ def test_requests_have_variables_and_formats(binary):
     http-check set-var-fmt(check.who) %[srv_name]/%[be_name]
     http-check set-var(check.gone) str(x)
     http-check unset-var(check.gone)
-    http-check send meth POST uri-lf %[var(check.path)]?%[var(check.who)] ver HTTP/1.1 hdr Host %[srv_name].%b hdr X-Nobody (%ci%cp%fi%fp) hdr X-Var "a%[var(check.gone)]b %[var(proc.p)] 100%%" body-lf body=%[var(check.path)]
+    http-check send meth POST uri-lf %[var(check.path)]?%[var(check.who)] ver HTTP/1.1 hdr Host %[srv_name].%b hdr X-Nobody (%ci%cp%fi%fp) hdr X-To %si:%sp hdr X-Var "a%[var(check.gone)]b %[var(proc.p)] 100%%" body-lf body=%[var(check.path)]
 """
     with Asked(binary, text(backend("b", lines, f"s 127.0.0.1:{web.port} check"), more="    set-var proc.p int(9)\n")) as p:
         until("it was asked", lambda: web.asked)
@@ -64,6 +64,7 @@ def test_requests_have_variables_and_formats(binary):
         assert first == "POST /hello?s/b HTTP/1.1", first
         assert (fields["host"], fields["x-var"], fields["content-length"], body) == ("s.b", "ab 9 100%", "11", b"body=/hello")
         assert fields["x-nobody"] == "()", fields
+        assert fields["x-to"] == f"127.0.0.1:{web.port}", fields
         until("it is up", lambda: p.row("b/s", "status", "check_status") == ["UP", "L7OK"])
 
 

@@ -12,10 +12,22 @@
 #include "rules/map.h"
 #include "rules/rule.h"
 
+/* Where the check goes to; of a unix socket nothing. */
+static struct run_end target_end(const struct server *s)
+{
+	const struct cfg_addr *a = s->checked ? &s->checked->target : server_addr(s);
+	struct endpoint e = endpoint_of(&a->storage);
+
+	return run_end_of(&e);
+}
+
 /* Nobody is in front of a check. */
 static void check_facts(const void *of, struct log_facts *f)
 {
+	const struct check_of *check = of;
+
 	f->is_check = true;
+	f->server = target_end(check->server);
 }
 
 void check_run_prepare(const struct check_of *of, struct vars *vars, uint64_t now_ns, struct scratch scratch, struct run *r)
@@ -33,6 +45,7 @@ void check_run_prepare(const struct check_of *of, struct vars *vars, uint64_t no
 	    .server_fd = -1,
 	    .userdata = b->set,
 	    .facts = check_facts,
+	    .facts_of = of,
 	    .vars = vars,
 	    .proc = b->set->cfg->shared ? &b->set->cfg->shared->proc : NULL,
 	    .now_ns = now_ns,
