@@ -650,6 +650,7 @@ struct cfg_global {
 	unsigned stats_maxconn;	   /* 0: 10 */
 	long uid, gid;		   /* also of `user` and `group`; -1: not written */
 	uint64_t hard_stop_ns, grace_ns;
+	unsigned line_max; /* tune.http.logurilen: bytes of a request line in the log; 1023 when not written */
 	unsigned maxhdr; /* fields of an HTTP head, up to CFG_FIELDS_OF_HEAD_MAX; 101 when not written */
 	unsigned bufsize, maxrewrite; /* bytes, up to CFG_BUFSIZE_MAX: an HTTP head may have the one less the other */
 	bool no_splice;		/* nosplice */

@@ -297,6 +297,8 @@ static void check_buffers(struct cfg_global *g)
 {
 	if (!g->maxhdr)
 		g->maxhdr = 101; /* HAProxy's */
+	if (!g->line_max)
+		g->line_max = 1023;
 	if (!g->bufsize)
 		g->bufsize = 16384;
 	if (!g->maxrewrite)

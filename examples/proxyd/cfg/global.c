@@ -47,6 +47,11 @@ static void kw_maxhdr(struct reader *r, size_t first, const void *data)
 	*max = CFG_FIELDS_OF_HEAD_MAX;
 }
 
+static void kw_line_max(struct reader *r, size_t first, const void *data)
+{
+	read_number(r, first, "tune.http.logurilen", 1, CFG_BUFSIZE_MAX, &r->cfg->global.line_max);
+}
+
 static void kw_text(struct reader *r, size_t first, const void *data)
 {
 	const size_t *offset = data;
@@ -496,6 +501,7 @@ const struct keyword cfg_keywords_global[] = {
     {"tune.bufsize", 0, 1, 1, kw_bytes, OFFSET(bufsize), "BYTES"},
     {"tune.coalesce-us", 0, 1, 1, kw_coalesce, NULL, "auto|off|MICROSECONDS"},
     {"tune.comp.maxlevel", 0, 1, 1, kw_compression_level, NULL, "LEVEL"},
+    {"tune.http.logurilen", 0, 1, 1, kw_line_max, NULL, "BYTES"},
     {"tune.http.maxhdr", 0, 1, 1, kw_maxhdr, NULL, "NUMBER"},
     {"tune.maxrewrite", 0, 1, 1, kw_bytes, OFFSET(maxrewrite), "BYTES"},
     {"tune.pipesize", 0, 1, 1, kw_tcp_buffer, OFFSET(pipe_size), "BYTES"},

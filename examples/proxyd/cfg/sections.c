@@ -110,13 +110,13 @@ static const struct keyword userlist_words[] = {
 };
 
 static const struct section_kind kinds[] = {
-    {"cache", DIAG_WARNING, "answers are not cached by this version", true, cache_words, NULL},
+    {"cache", DIAG_WARNING, "answers are not cached by this version: each request goes to a server", true, cache_words, NULL},
     {"fcgi-app", DIAG_WARNING, "this version speaks no FastCGI", true, fcgi_words, NULL},
     {"http-errors", DIAG_WARNING, NULL, true, http_errors_words, begin_errors},
     {"log-forward", DIAG_WARNING, NULL, true, log_forward_words, begin_log_forward},
     {"mailers", DIAG_WARNING, NULL, true, mailers_words, begin_mailers},
-    {"peers", DIAG_WARNING, "this version shares no tables with others: each counts alone", true,
-     peers_words, NULL},
+    {"peers", DIAG_WARNING, "this version shares no tables with others: limits hold for each balancer by itself, and after a failover tables begin empty",
+     true, peers_words, NULL},
     {"program", DIAG_WARNING, "no program is started: write a unit of systemd", true, program_words,
      NULL},
     {"resolvers", DIAG_WARNING, NULL, true, resolvers_words, begin_resolvers},

@@ -141,7 +141,7 @@ static bool read_table(struct reader *r, size_t i, struct table_def *def)
 			ok = read_store(r, i, def);
 		else if (!strcmp(word, "peers"))
 			say(r, DIAG_WARNING, i,
-			    "tables are not shared with peers in this version: each counts alone");
+			    "tables are not shared with peers in this version: limits hold for each balancer by itself, and after a failover tables begin empty");
 		else if (!strcmp(word, "srvkey") || !strcmp(word, "write-to"))
 			say(r, DIAG_WARNING, i - 1,
 			    "\"%s\" speaks to peers, with which tables are not shared in this "

@@ -604,6 +604,7 @@ struct worker {
 	int log_fd[3]; /* datagram sockets for IPv4, IPv6, unix; -1: not opened yet */
 	char *bulk;    /* WORKER_SCRATCH_BULK, when first needed */
 	uint32_t head_max, fields_max; /* bytes and fields of an HTTP head, of the last set */
+	uint32_t line_max; /* bytes of a request line in the log, of the last set */
 	int pipe[2];   /* see pipe.c; -1: not opened yet */
 	_Alignas(CACHE_LINE) _Atomic uint64_t n_open;
 	_Atomic uint64_t n_total;

@@ -184,6 +184,7 @@ void worker_adopt(struct worker *w, void *arg)
 			w->count_ns = w->now_ns + COUNT_NS;
 	w->head_max = set->cfg->global.bufsize - set->cfg->global.maxrewrite;
 	w->fields_max = set->cfg->global.maxhdr;
+	w->line_max = set->cfg->global.line_max;
 	for (size_t i = 0; i < set->n_listeners; i++) {
 		struct socket_handle *h = &set->listener[i].listener->socket[w->index];
 

@@ -135,6 +135,15 @@ def test_what_no_server_answers(binary):
         assert [m.groups() for m in told] == [("", "", "", "-"), ("",) * 4, ("-",) * 4], lines(p)
 
 
+def test_long_request_lines_are_cut(binary):
+    for more, n in (("", 1023), ("    tune.http.logurilen 40\n", 40)):
+        text = config('    log-format "LOG %r"', Server(web), log="stdout len 4096 format raw").replace("\nglobal\n", "\nglobal\n" + more)
+        with Proxy(binary, text) as p:
+            ask(p, f"GET /{'a' * 1500} HTTP/1.1")
+            until("it is logged", lambda: lines(p))
+            assert lines(p)[0].split("LOG ", 1)[1] == ("GET /" + "a" * 1500)[:n], lines(p)
+
+
 def test_clf(binary):
     logged(binary, "    option httplog clf\n    capture request header Referer len 20\n", [("GET /a HTTP/1.1", "Referer: there")], [
         r'127.0.0.1 - - \[DATE\] "GET /a HTTP/1.1" 200 \d+ "" "" \d+ \d+ "fe" "be" "s1" \d+ \d+ \d+ \d+ \d+ ---- 1 1 0 0 0 0 0 "" "" "there"\s*',

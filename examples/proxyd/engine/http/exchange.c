@@ -13,7 +13,6 @@
 #include <string.h>
 
 #define SPARES_MAX 1024
-#define LOG_LINE_MAX 1024 /* bytes of a request line in the log, as HAProxy's */
 
 /* ---- Life ---- */
 
@@ -215,6 +214,21 @@ static char *place_head(struct worker *w, const struct http_msg *m, char *body)
 	return memcpy(body - len, h->written, (size_t)len);
 }
 
+/* As it is logged, at most `max` bytes of it. NULL: no memory. */
+static char *request_line(const struct http_msg *m, uint32_t max)
+{
+	uint32_t target = m->target.len > max ? max : m->target.len;
+	char *line;
+	int len = asprintf(&line, "%.*s %.*s HTTP/1.%u", (int)m->method_text.len, http_text(m, m->method_text), (int)target,
+			   http_text(m, m->target), m->minor);
+
+	if (len < 0)
+		return NULL;
+	if ((uint32_t)len > max)
+		line[max] = '\0';
+	return line;
+}
+
 static void remember(struct worker *w, struct exchange *x, const struct http_msg *m)
 {
 	const struct frontend *f = x->client->frontend;
@@ -224,12 +238,8 @@ static void remember(struct worker *w, struct exchange *x, const struct http_msg
 	x->keep_alive = m->keep_alive;
 	x->client_keeps = m->keep_alive && f->http->closing != CFG_CLOSE;
 	x->count = (uint32_t)((w->dice += 1) * w->engine->n_workers + w->index);
-	if ((f->httplog || f->rules || f->proxy->formats) &&
-	    asprintf(&x->line, "%.*s %.*s HTTP/1.%u", (int)m->method_text.len,
-		     http_text(m, m->method_text),
-		     m->target.len > LOG_LINE_MAX ? LOG_LINE_MAX : (int)m->target.len,
-		     http_text(m, m->target), m->minor) < 0)
-		x->line = NULL;
+	if (f->httplog || f->rules || f->proxy->formats)
+		x->line = request_line(m, w->line_max);
 }
 
 /* What hashes needs a key; without one it is the turn of the next. */

@@ -204,6 +204,9 @@ static const struct action {
     {"set-dst", IN_REQUEST | IN_TCP_REQUEST, read_set_end, run_set_end, SET_DESTINATION, 0},
     {"set-dst-port", IN_REQUEST | IN_TCP_REQUEST, read_set_end, run_set_end,
      SET_DESTINATION | SET_PORT, 0},
+    /* HAProxy 3.0's names of set-mark and set-tos */
+    {"set-fc-mark", IN_REQUEST | IN_RESPONSE | IN_TCP, read_packet, run_packet, PACKET_MARK, 0},
+    {"set-fc-tos", IN_REQUEST | IN_RESPONSE | IN_TCP, read_packet, run_packet, PACKET_TOS, 0},
     {"set-header", IN_HTTP, read_header, run_header, HEADER_SET, 0},
     {"set-log-level", IN_REQUEST | IN_RESPONSE | IN_CONTENT | IN_ANSWER, read_log_level,
      run_log_level, 0, 0},
