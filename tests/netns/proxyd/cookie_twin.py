@@ -10,7 +10,7 @@ import struct
 import time
 from base64 import b64encode
 
-from support import Proxy, Server, config, main, read_all, read_head, until
+from support import Proxy, Server, config, free_port, main, read_all, read_head, until
 
 HEAD = """
 defaults
@@ -249,6 +249,32 @@ backend b
     server c 127.0.0.1:{c} cookie c
     server d 127.0.0.1:{c}
 """
+
+
+def test_letters_without_an_answer(binary):
+    """A server that was asked and says nothing has sent no cookie."""
+    mute, dead = Server(lambda s, c: c.recv(9999)), free_port()
+    text = HEAD + """
+frontend f
+    bind 127.0.0.1:{port}
+    option httplog
+    log stdout format raw local0
+    use_backend dead if { path /dead }
+    default_backend b
+backend b
+    cookie S insert
+    server a 127.0.0.1:{mute} cookie a
+backend dead
+    cookie S insert
+    retries 0
+    server a 127.0.0.1:{dead} cookie a
+"""
+    with Proxy(binary, config(text, mute=mute.port, dead=dead)) as p:
+        for path, letters in (("/", "SHNN"), ("/dead", "SCNN")):
+            with p.connect() as c:
+                c.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+                assert read_all(c).startswith(b"HTTP/1.1 50"), path
+            until(f"{letters} is logged", lambda: f" {letters} " in p.text())
 
 
 def test_who_is_asked_first(binary):

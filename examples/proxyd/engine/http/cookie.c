@@ -265,7 +265,7 @@ int http_cookie_take(struct exchange *x, struct http_msg *m)
 
 	if (!c)
 		return 0;
-	x->cookie_in = 'N';
+	x->cookie_in = x->cookie_out = 'N';
 	while (!e && find(m, "cookie", c->name, &at, &f)) {
 		text = http_text(m, f.value);
 		len = f.value.len;

@@ -284,7 +284,7 @@ static bool read_redirect_cookie(struct words *w, struct rule *rule, bool clear)
 
 	if (!text)
 		return false;
-	if ((size_t)snprintf(buf, sizeof(buf), clear ? "%s; path=/; Max-Age=0" : "%s; path=/;",
+	if ((size_t)snprintf(buf, sizeof(buf), clear ? "%s; path=/; Max-Age=0;" : "%s; path=/;",
 			     text) >= sizeof(buf))
 		return rule_fail(w->e, "the cookie is too long");
 	if (strpbrk(buf, "\r\n"))

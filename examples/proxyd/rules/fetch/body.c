@@ -105,6 +105,13 @@ static struct text span_text(const struct http_msg *m, struct http_span s)
 	return text_of(http_text(m, s), s.len);
 }
 
+/* HAProxy has names in small letters, and rules compare with that. */
+static void put_name(char **to, struct text t)
+{
+	for (size_t i = 0; i < t.len; i++)
+		*(*to)++ = (char)(t.at[i] >= 'A' && t.at[i] <= 'Z' ? t.at[i] | 32 : t.at[i]);
+}
+
 /* A length as SPOE writes integers: below 240 one byte, else groups of bits, lowest first. */
 static void put_length(char **to, size_t n)
 {
@@ -137,7 +144,7 @@ static bool head(const struct fetch *f, const struct expr_arg *arg, unsigned n_a
 
 		if (f->data)
 			put_length(&to, name.len);
-		put(&to, name);
+		put_name(&to, name);
 		if (f->data)
 			put_length(&to, value.len);
 		else

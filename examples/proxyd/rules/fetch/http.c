@@ -172,8 +172,8 @@ static bool header_names(const struct fetch *f, const struct expr_arg *arg, unsi
 
 		if (i)
 			p[len++] = delimiter;
-		memcpy(p + len, name.at, name.len);
-		len += name.len;
+		for (size_t k = 0; k < name.len; k++) /* as HAProxy has them: what compares them means that */
+			p[len++] = (char)(name.at[k] >= 'A' && name.at[k] <= 'Z' ? name.at[k] | 32 : name.at[k]);
 	}
 	return give(ret, SAMPLE_STR, text_of(p, len));
 }
