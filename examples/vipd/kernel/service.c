@@ -17,6 +17,7 @@
 
 #include "conf/pairs.h"
 #include "kernel/kernel.h"
+#include "kernel/service.h"
 #include "log.h"
 #include "model.h"
 
@@ -24,39 +25,6 @@
 #define COUNT_GAP_NS (1000 * NS_PER_MS) /* who asks more often gets what was read last */
 #define LARGE_TABLE 1000		/* places of real servers */
 #define SLICE_PLACES 400 /* likewise: with their services about what goes to IPVS at once */
-#define DRAIN_ROUND_NS (1000 * NS_PER_MS) /* from one look at those that drain to the next */
-
-/* A real server that the configuration no longer has, while its connections end. */
-struct leaver {
-	struct ha_service_opts service; /* its key */
-	struct ha_dest_opts dest;
-	uint64_t deadline_ns;
-};
-
-struct services {
-	const struct conf *conf;
-	struct loop_source *drain_timer;
-	struct leaver *leaver;
-	size_t n_leavers;
-	bool leavers_known; /* it was looked who they are */
-	const struct options *options;
-	struct ha_ipvs *ipvs;
-	struct ha_nft *nft;
-	struct weights *weights;
-	int32_t *weight; /* weights->held: what is in use of which virtual server */
-	int32_t *room;	 /* for one of them */
-	/* The configuration of what was put there last: its services are ours. NULL: nothing was. */
-	const struct conf *had;
-	const int32_t *had_weight; /* likewise */
-	const size_t *pair;	   /* conf_pairs.virtual, from `conf` to `had` when they are two */
-	bool known;	     /* the kernel has what these say, unless somebody changed it since */
-	bool refused_said;   /* what a backend cannot do is said once */
-	bool tries;	     /* nothing is said of a failure: nothing was done, all will be tried */
-	bool committed;	     /* health has spoken */
-	bool flush;	     /* lvs_flush, the first time */
-	uint64_t counted_ns; /* when what the kernel counts was read last */
-	uint64_t audited_ns; /* when its table was compared last */
-};
 
 static const char *backend_name(const struct services *s)
 {
@@ -66,12 +34,6 @@ static const char *backend_name(const struct services *s)
 static enum msg_backend backend_of(const struct services *s)
 {
 	return s->ipvs ? BACKEND_IPVS : s->nft ? BACKEND_NFT : BACKEND_NONE;
-}
-
-static int check(const struct services *s, const struct ha_service_opts *o,
-		 const struct ha_dest_opts *d, const char **why)
-{
-	return s->ipvs ? ha_ipvs_check(o, d, why) : ha_nft_check(o, d, why);
 }
 
 static int dump(struct services *s, struct ha_service_table **ret)
@@ -85,265 +47,12 @@ static int apply(struct services *s, const struct ha_service_plan *p,
 	return s->ipvs ? ha_ipvs_apply(s->ipvs, p, ops, s) : ha_nft_apply(s->nft, p, ops, s);
 }
 
-/* ---- The wanted table ---- */
-
-/* Of nftables_ipvs, with nftables: there a mark keeps the client's port, which must be the real server's. */
-static void dest_of(const struct services *s, const struct conf_virtual *v,
-		    const struct conf_real *r, int32_t weight, struct ha_dest_opts *ret)
-{
-	bool same = v->n_marked && !s->ipvs;
-
-	model_dest(r, (uint32_t)weight, ret);
-	for (size_t i = 0; i < v->n_marked && same; i++)
-		same = v->marked[i].port == r->port;
-	if (same)
-		ret->port = 0;
-}
-
-/* What a backend cannot do it refuses for the whole service: half of it would be something else. */
-static bool is_refused(const struct services *s, const struct conf_virtual *v,
-		       const struct ha_service_opts *o)
-{
-	const char *why = "";
-	struct ha_dest_opts d;
-	int r = check(s, o, NULL, &why);
-
-	for (const struct conf_real *real = v->reals; real && r >= 0; real = real->next) {
-		dest_of(s, v, real, real->weight, &d);
-		r = check(s, o, &d, &why);
-	}
-	if (v->sorry && r >= 0) {
-		dest_of(s, v, v->sorry, v->sorry->weight, &d);
-		r = check(s, o, &d, &why);
-	}
-	if (r < 0 && !s->refused_said)
-		log_err("virtual server %s is not served: %s", v->name, why);
-	return r < 0;
-}
-
-static int add_dest(const struct services *s, const struct conf_virtual *v, struct ha_service *to,
-		    const struct conf_real *r, int32_t weight)
-{
-	struct ha_dest_opts d;
-
-	if (weight == QUORUM_ABSENT)
-		return 0;
-	dest_of(s, v, r, weight, &d);
-	return ha_dest_set(to, &d, NULL);
-}
-
-static int add_service(const struct services *s, const struct conf_virtual *v,
-		       const struct conf_listen *l, const int32_t *weight,
-		       struct ha_service_table *t)
-{
-	struct ha_service_opts o;
-	struct ha_service *to;
-	size_t n = 0;
-	int r;
-
-	model_service(v, l, &o);
-	if (is_refused(s, v, &o))
-		return 0;
-	r = ha_service_add(t, &o, &to);
-	for (const struct conf_real *real = v->reals; real && r >= 0; real = real->next)
-		r = add_dest(s, v, to, real, weight[n++]);
-	if (v->sorry && r >= 0)
-		r = add_dest(s, v, to, v->sorry, weight[v->n_reals]);
-	return r;
-}
-
-/* `weight`: of each of its real servers in turn, then of its sorry server (health/weights.h). */
-static int add_virtual(const struct services *s, const struct conf_virtual *v,
-		       const int32_t *weight, struct ha_service_table *t)
-{
-	int r = 0;
-
-	for (size_t l = 0; l < v->n_listen && r >= 0; l++)
-		r = add_service(s, v, &v->listen[l], weight, t);
-	return r;
-}
-
-/*
- * Virtual servers from *v on, with the weights of one after the other at *weight, until there are so many places of real servers; both
- * are moved behind them.
- */
-static int build_some(const struct services *s, const struct conf_virtual **v,
-		      const int32_t **weight, size_t places, struct ha_service_table **ret)
-{
-	struct ha_service_table *t;
-	size_t n = 0;
-	int r = ha_service_table_new(&t);
-
-	if (r < 0)
-		return r;
-	for (; *v && n < places && r >= 0; *v = (*v)->next) {
-		r = add_virtual(s, *v, *weight, t);
-		*weight += (*v)->n_reals + 1;
-		n += (*v)->n_listen * ((*v)->n_reals + 1);
-	}
-	if (r < 0) {
-		ha_service_table_free(t);
-		return r;
-	}
-	*ret = t;
-	return 0;
-}
-
-static int build(const struct services *s, const struct conf *c, const int32_t *weight,
-		 struct ha_service_table **ret)
-{
-	const struct conf_virtual *v = c->virtuals;
-
-	return build_some(s, &v, &weight, SIZE_MAX, ret);
-}
-
-/* ---- Leaving ---- */
-
-static int add_leaver(struct services *s, const struct ha_service *from, const struct ha_dest *d)
-{
-	struct leaver *l = realloc(s->leaver, (s->n_leavers + 1) * sizeof(*l));
-	int r;
-
-	if (!l)
-		return -ENOMEM;
-	s->leaver = l;
-	l += s->n_leavers;
-	*l = (struct leaver){.service = {.size = sizeof(l->service)},
-			     .dest = {.size = sizeof(l->dest)},
-			     .deadline_ns =
-				 loop_clock_ns() + (uint64_t)s->conf->globals.drain_ms * NS_PER_MS};
-	r = ha_service_get(from, &l->service);
-	if (r >= 0)
-		r = ha_dest_get(d, &l->dest);
-	if (r < 0)
-		return r;
-	l->service.scheduler = l->service.persistence_engine = NULL; /* the dump's */
-	l->dest.weight = 0;
-	s->n_leavers++;
-	return 0;
-}
-
-/* All real servers of the services in `have`, whether they are in use or not. */
-static int build_configured(const struct services *s, const struct ha_service_table *have,
-			    struct ha_service_table **ret)
-{
-	struct ha_service_opts key;
-	int32_t *weight = NULL;
-	int r = ha_service_table_new(ret);
-
-	for (const struct conf_virtual *v = s->conf->virtuals; v && r >= 0; v = v->next) {
-		free(weight);
-		weight = calloc(v->n_reals + 1, sizeof(*weight));
-		if (!weight)
-			r = -ENOMEM;
-		for (size_t l = 0; l < v->n_listen && r >= 0; l++) {
-			model_service(v, &v->listen[l], &key);
-			if (ha_service_find(have, &key))
-				r = add_service(s, v, &v->listen[l], weight, *ret);
-		}
-	}
-	free(weight);
-	return r;
-}
-
-/*
- * After a start or reload: what our services have in the kernel and the configuration has not. Somebody
- * removed it, or it was on its way out already.
- */
-static int find_leavers(struct services *s, const struct ha_service_table *have)
-{
-	struct ha_service_table *configured = NULL;
-	struct ha_service_opts key = {.size = sizeof(key)};
-	struct ha_dest_opts dest = {.size = sizeof(dest)};
-	int r = build_configured(s, have, &configured);
-
-	for (struct ha_service *v = ha_service_next(have, NULL); v && r >= 0;
-	     v = ha_service_next(have, v)) {
-		struct ha_service *same;
-
-		r = ha_service_get(v, &key);
-		same = r < 0 ? NULL : ha_service_find(configured, &key);
-		if (!same)
-			continue;
-		for (struct ha_dest *d = ha_dest_next(v, NULL); d && r >= 0;
-		     d = ha_dest_next(v, d)) {
-			r = ha_dest_get(d, &dest);
-			if (r >= 0 && !ha_dest_find(same, &dest))
-				r = add_leaver(s, v, d);
-		}
-	}
-	ha_service_table_free(configured);
-	s->leavers_known |= r >= 0;
-	return r;
-}
-
-static void on_drained(void *userdata, const struct ha_dest *d, uint32_t left)
-{
-	char text[HA_SERVICE_TEXT_SIZE] = "";
-
-	ha_dest_format(d, text, sizeof(text));
-	log_notice("drained: %s%s", text, left ? ", cut off by drain_timeout" : "");
-}
-
-/* They stay in what is wanted until their connections have ended, or drain_timeout has passed. */
-static int keep_leavers(struct services *s, struct ha_service_table *want,
-			const struct ha_service_table *have)
-{
-	const struct ha_service_drain_ops ops = {.size = sizeof(ops), .drained = on_drained};
-	size_t left = 0, n = 0;
-	int r = 0;
-
-	for (size_t i = 0; i < s->n_leavers && r >= 0; i++) {
-		struct leaver *l = &s->leaver[i];
-		struct ha_service *v = ha_service_find(want, &l->service);
-		struct ha_dest *d;
-
-		if (!v || ha_dest_find(v, &l->dest))
-			continue; /* its service went, too; or it came back */
-		r = ha_dest_set(v, &l->dest, &d);
-		if (r >= 0)
-			r = ha_dest_drain(d, l->deadline_ns);
-	}
-	if (r >= 0)
-		r = ha_service_drain(want, have, loop_clock_ns(), &ops, s, &left);
-	for (size_t i = 0; i < s->n_leavers && r >= 0; i++) {
-		const struct ha_service *v = ha_service_find(want, &s->leaver[i].service);
-
-		if (v && ha_dest_is_draining(ha_dest_find(v, &s->leaver[i].dest)))
-			s->leaver[n++] = s->leaver[i];
-	}
-	if (r >= 0)
-		s->n_leavers = n;
-	if (left)
-		loop_arm(s->drain_timer, loop_clock_ns() + DRAIN_ROUND_NS);
-	return r;
-}
-
-/* The services of a configuration, which NULL has none of, without those in `but`. */
-static int list(const struct conf *c, const struct ha_service_table *but,
-		struct ha_service_table **ret)
-{
-	struct ha_service_opts o;
-	int r = ha_service_table_new(ret);
-
-	for (const struct conf_virtual *v = c ? c->virtuals : NULL; v && r >= 0; v = v->next) {
-		for (size_t l = 0; l < v->n_listen && r >= 0; l++) {
-			model_service(v, &v->listen[l], &o);
-			if (!but || !ha_service_find(but, &o))
-				r = ha_service_add(*ret, &o, NULL);
-			if (r != -ENOMEM)
-				r = 0; /* what the library refuses is not there, either */
-		}
-	}
-	return r;
-}
-
 /* The services that are ours to remove. */
 static int build_ours(const struct services *s, struct ha_service_table **ret)
 {
 	if (s->had == s->conf)
-		return build(s, s->conf, s->weight, ret); /* without what is refused */
-	return list(s->had, NULL, ret);
+		return services_build(s, s->conf, s->weight, ret); /* without what is refused */
+	return services_list(s->had, NULL, ret);
 }
 
 /* ---- To the kernel ---- */
@@ -459,7 +168,7 @@ static int add_change(const struct services *s, struct change *c, const struct c
 {
 	for (size_t i = 0; i < v->n_listen; i++)
 		c->marked |= v->listen[i].fwmark != 0;
-	return add_virtual(s, v, weight, t);
+	return services_add_virtual(s, v, weight, t);
 }
 
 /* What health wants is what we want. `c` NULL: nobody asks what it was before. */
@@ -564,7 +273,7 @@ static bool bring_changes(struct services *s, size_t *ret_steps)
 	if (r >= 0 && s->had != s->conf)
 		r = compare(s, &c);
 	if (r >= 0 && s->conf->globals.drain_ms && !s->leavers_known)
-		r = find_leavers(s, c.have);
+		r = services_find_leavers(s, c.have);
 	if (r >= 0 && is_too_small(s, &c))
 		r = -EAGAIN;
 	s->tries = s->nft != NULL;
@@ -579,15 +288,15 @@ static bool bring_changes(struct services *s, size_t *ret_steps)
 static int bring_whole(struct services *s, struct ha_service_table *have, size_t *ret_steps)
 {
 	struct ha_service_table *want;
-	int r = build(s, s->conf, s->weight, &want);
+	int r = services_build(s, s->conf, s->weight, &want);
 
 	if (r < 0)
 		return r;
 	s->refused_said = true;
 	if (s->conf->globals.drain_ms && !s->leavers_known)
-		r = find_leavers(s, have);
+		r = services_find_leavers(s, have);
 	if (r >= 0 && s->n_leavers)
-		r = keep_leavers(s, want, have);
+		r = services_keep_leavers(s, want, have);
 	if (r >= 0)
 		r = bring(s, have, want, ret_steps);
 	ha_service_table_free(want);
@@ -608,7 +317,7 @@ static int fill(struct services *s, struct ha_service_table *nothing, size_t *re
 	while (v) {
 		struct ha_service_table *some;
 		size_t steps;
-		int r = build_some(s, &v, &weight, SLICE_PLACES, &some);
+		int r = services_build_some(s, &v, &weight, SLICE_PLACES, &some);
 
 		if (r < 0) {
 			s->known = false; /* of the rest nothing is there */
@@ -688,10 +397,10 @@ uint64_t services_audited_ns(const struct services *s)
 static void leave_before(struct services *s)
 {
 	struct ha_service_table *now = NULL, *gone = NULL;
-	int r = list(s->conf, NULL, &now);
+	int r = services_list(s->conf, NULL, &now);
 
 	if (r >= 0)
-		r = list(s->had, now, &gone);
+		r = services_list(s->had, now, &gone);
 	if (r >= 0 && ha_service_table_count(gone))
 		r = bring_none(s, gone);
 	if (r < 0)
@@ -724,7 +433,7 @@ static void count_dests(const struct services *s, const struct ha_service *have,
 	for (const struct conf_real *r = v->reals; r; r = r->next, to++) {
 		const struct ha_dest *d;
 
-		dest_of(s, v, r, 0, &key);
+		services_dest(s, v, r, 0, &key);
 		d = ha_dest_find(have, &key);
 		if (d && ha_dest_stats(d, &stats) >= 0)
 			live_add_traffic(to, &stats);
