@@ -18,6 +18,8 @@
 
 #define SECOND_NS UINT64_C(1000000000)
 #define READY_PATIENCE_NS UINT64_C(20000000)
+#define REST_US 1000 /* doubled from try to try */
+#define REST_MAX_US 256000
 
 /* ---- Interfaces ---- */
 
@@ -241,11 +243,14 @@ static void wait_until_ready(struct kernel *k, const struct ha_net_address *a, s
 			usleep(200);
 }
 
-/*
- * Adds all of an instance, or removes them: as few system calls as can be. 0 or the first error;
- * *ret_changed (may be NULL): how many were not so before.
- */
-static int change(struct kernel *k, const struct conf_instance *i, bool up, uint32_t *ret_changed)
+/* Of ours or of the kernel's: there may be some in a moment. */
+static bool is_short_of_memory(int error)
+{
+	return error == -ENOMEM || error == -ENOBUFS;
+}
+
+/* `last`: it is not tried again. */
+static int try_change(struct kernel *k, const struct conf_instance *i, bool up, uint32_t *ret_changed, bool last)
 {
 	struct ha_net_address *a = calloc(i->n_addresses + 1, sizeof(*a)), there;
 	int *status = calloc(i->n_addresses + 1, sizeof(*status)), r = -ENOMEM;
@@ -265,7 +270,7 @@ static int change(struct kernel *k, const struct conf_instance *i, bool up, uint
 	r = up ? ha_net_address_add(k->net, a, n, status)
 	       : ha_net_address_remove(k->net, a, n, status);
 	for (size_t j = 0; j < n; j++) {
-		if (status[j] < 0)
+		if (status[j] < 0 && (last || !is_short_of_memory(status[j])))
 			say_failure(i, &a[j], up ? "add" : "remove", status[j],
 				    ha_net_error_text(k->net));
 		else if (!status[j] && ret_changed)
@@ -274,9 +279,28 @@ static int change(struct kernel *k, const struct conf_instance *i, bool up, uint
 	if (up)
 		wait_until_ready(k, a, n);
 out:
+	if (last && (!a || !status))
+		log_err("(%s) cannot %s its addresses: out of memory", i->name, up ? "add" : "remove");
 	free(a);
 	free(status);
 	return r;
+}
+
+/*
+ * Adds all of an instance, or removes them: as few system calls as can be. 0 or the first error;
+ * *ret_changed (may be NULL): how many were not so before. An address that stays where it should go is two nodes' at once, so
+ * a want of memory is waited for.
+ */
+static int change(struct kernel *k, const struct conf_instance *i, bool up, uint32_t *ret_changed)
+{
+	for (unsigned rest_us = REST_US;; rest_us *= 2) {
+		bool last = rest_us > REST_MAX_US;
+		int r = try_change(k, i, up, ret_changed, last);
+
+		if (last || !is_short_of_memory(r))
+			return r;
+		usleep(rest_us);
+	}
 }
 
 static const struct conf_instance *instance_at(const struct kernel *k, uint32_t index)
@@ -381,6 +405,17 @@ static bool is_configured(const struct conf *c, const char *device, const struct
 	return false;
 }
 
+static int remove_patiently(struct kernel *k, const struct ha_net_address *a, int *status)
+{
+	int r = ha_net_address_remove(k->net, a, 1, status);
+
+	for (unsigned rest_us = REST_US; is_short_of_memory(r) && rest_us <= REST_MAX_US; rest_us *= 2) {
+		usleep(rest_us);
+		r = ha_net_address_remove(k->net, a, 1, status);
+	}
+	return r;
+}
+
 void addresses_remove_old(struct kernel *k)
 {
 	const struct conf *old = k->birth->old;
@@ -396,7 +431,7 @@ void addresses_remove_old(struct kernel *k)
 			    !to_address(k, i, from, &a) || !is_there(k, &a, &there) ||
 			    !ha_net_address_is_marked(&there, HA_NET_PROTO_VIP, from->label))
 				continue;
-			if (ha_net_address_remove(k->net, &a, 1, &status) < 0)
+			if (remove_patiently(k, &a, &status) < 0)
 				say_failure(i, &a, "remove", status, ha_net_error_text(k->net));
 		}
 		vmac_remove_old(k, i);
