@@ -92,9 +92,8 @@ static struct pool *pool_new(struct engine *e, const struct cfg_proxy *proxy)
 		return NULL;
 	}
 	for (unsigned i = 0; i < e->n_workers; i++) {
+		p->worker[i] = (struct pool_worker){.pool = p};
 		TAILQ_INIT(&p->worker[i].queue);
-		p->worker[i].pool = p;
-		p->worker[i].picker = NULL;
 	}
 	p->changed_ns = loop_clock_ns();
 	LIST_INIT(&p->servers);
