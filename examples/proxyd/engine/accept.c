@@ -139,21 +139,14 @@ static struct session *session_new(struct worker *w, const struct socket_handle 
 {
 	struct frontend *f = l->frontend;
 	struct session *s;
-	uint32_t host_turn = 0;
-	int spent = -1;
 
 	if (timers_reserve(&w->timers, w->n_sessions + 1) < 0)
 		return NULL;
-	s = spent_take(w);
-	if (s) {
-		spent = s->spent;
-		host_turn = s->host_turn;
-	} else if (!(s = malloc(sizeof(*s)))) {
+	s = malloc(sizeof(*s));
+	if (!s)
 		return NULL;
-	}
 	*s = (struct session){
-	    .spent = spent,
-	    .host_turn = host_turn,
+	    .spent = -1,
 	    .handle = {[CONN_CLIENT] = {HANDLE_CLIENT, fd, NULL},
 		       [CONN_SERVER] = {HANDLE_SERVER, -1, NULL}},
 	    .frontend = f,

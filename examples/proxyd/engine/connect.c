@@ -194,7 +194,7 @@ static int session_connect(struct worker *w, struct session *s, const struct con
 	struct server *to = s->seeker.server;
 	const struct cfg_addr *a = server_addr(to);
 	struct endpoint host = plain_host(to, a), after;
-	int fd = spent_renew(w, s, &host), e;
+	int fd = spent_take(w, s, &host), e;
 
 	s->renewed = fd >= 0;
 	s->silent = host.family && !s->conn.side[CONN_CLIENT].bytes;

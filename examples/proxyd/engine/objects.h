@@ -478,9 +478,9 @@ struct endpoint {
 
 enum session_list {
 	SESSION_ON_NONE,
-	SESSION_ON_AGAIN, /* its turn was long: go on after the others */
-	SESSION_ON_DEAD,  /* closed in this turn; events may still point to it */
-	SESSION_ON_SPENT, /* has left a socket: see spent.c */
+	SESSION_ON_AGAIN,  /* its turn was long: go on after the others */
+	SESSION_ON_DEAD,   /* closed in this turn; events may still point to it */
+	SESSION_ON_SPENT,  /* has left a socket, and is its host's: see spent.c */
 	SESSION_ON_FADING, /* the same, but the kernel is not done with that */
 };
 
@@ -532,9 +532,10 @@ struct session {
 	bool inspects_answer : 1; /* tcp-response rules have not let it pass yet */
 	bool silent : 1;	  /* connected before either end had said anything, and neither has yet */
 	bool ack_waits : 1;	  /* and the server learns of us with the client's first bytes */
-	bool renewed : 1;	  /* its server's socket was `spent`: it is in epoll already */
-	int spent;		  /* the socket of an earlier session, or the one it leaves, see spent.c; -1: none */
-	uint32_t host_turn;	  /* worker's, when it connected; 0: no other session may have its server's socket */
+	bool renewed : 1;   /* its server's socket is one that was left: it is in epoll already */
+	uint8_t host;	    /* of worker's, whom its server's socket is for */
+	int spent;	    /* the socket that it has left, see spent.c; -1: none */
+	uint32_t host_turn; /* that one's, when it connected; 0: nobody else may have it */
 };
 
 _Static_assert(sizeof(void *) != 8 || sizeof(struct session) <= 280,
@@ -571,6 +572,8 @@ static inline uint64_t session_connected_ns(const struct session *s)
 #define POKE_GATE 1u
 #define POKE_QUEUE 2u
 
+#define SPENT_HOSTS 32u /* see spent.c */
+
 struct worker {
 	struct engine *engine;
 	unsigned index;
@@ -583,7 +586,7 @@ struct worker {
 	uint64_t now_ns;
 	struct timers timers;
 	struct set *set; /* adopted last */
-	struct session_queue again, dead, spent, fading;
+	struct session_queue again, dead, fading;
 	LIST_HEAD(, session) sessions;
 	struct http_worker *http; /* NULL: no HTTP yet */
 	LIST_HEAD(, socket_handle) paused, deferring;
@@ -595,8 +598,13 @@ struct worker {
 	uint64_t fd_warned_ns, tls_warned_ns;
 	uint64_t dice; /* how often rules were run: for their random numbers */
 	unsigned n_sessions, n_spent;
-	struct endpoint last_host; /* a session went to; see spent_leave() */
-	uint32_t host_turn;	   /* how often that was another one; never 0 */
+	/* Hosts that sessions went to, the oldest gives way. */
+	struct spent_host {
+		struct endpoint at;	    /* without a port */
+		uint32_t turn;		    /* of `host_turns`, when it came; 0: nobody's place */
+		struct session_queue spent; /* sessions that have left a socket */
+	} host[SPENT_HOSTS];
+	uint32_t host_turns;
 	/* naps */
 	unsigned last_batch;
 	uint64_t rate_since_ns, rate_events, rate; /* events per second */

@@ -87,11 +87,13 @@ void session_arm(struct worker *w, struct session *s)
 int session_watch(struct worker *w, struct session *s, enum conn_end end)
 {
 	struct handle *h = &s->handle[end];
+	uint32_t events = SESSION_EVENTS;
 
 	s->asks_room[end] = h->tls || (end == CONN_SERVER && s->conn.state == CONN_CONNECTING);
-	if (end == CONN_SERVER && s->renewed)
-		return s->asks_room[end] ? worker_rewatch(w, h, true) : 0;
-	return worker_watch(w, h, s->asks_room[end] ? SESSION_EVENTS : SESSION_EVENTS & ~(uint32_t)EPOLLOUT);
+	if (!s->asks_room[end])
+		events &= ~(uint32_t)EPOLLOUT;
+	return end == CONN_SERVER && s->renewed ? worker_rewatch(w, h, events)
+						: worker_watch(w, h, events);
 }
 
 static bool ask_room(struct worker *w, struct session *s, enum conn_end end)
@@ -99,7 +101,7 @@ static bool ask_room(struct worker *w, struct session *s, enum conn_end end)
 	if (!s->conn.side[end].pending || s->asks_room[end])
 		return true;
 	s->asks_room[end] = true;
-	return worker_rewatch(w, &s->handle[end], true) == 0;
+	return worker_rewatch(w, &s->handle[end], SESSION_EVENTS) == 0;
 }
 
 void session_wait(struct worker *w, struct session *s)

@@ -5,8 +5,8 @@
  * for it, no place in epoll and no options. Both ends must have closed in order, and the kernel must be done with it: our
  * FIN is acknowledged. It must go to the same host: to another one the kernel keeps what it should not, as the way through
  * IPv4 of ::ffff:a.b.c.d, the congestion control of a route, and, without timestamps, the sequence numbers, which one host
- * shall not know of another's (RFC 6528, section 3). Sessions move as a whole, as epoll points into them; what it has to
- * tell of the old connection it tells before anything of the next session, which has no server yet.
+ * shall not know of another's (RFC 6528, section 3). The session stays with its socket, as epoll points to it, until another
+ * one takes that, and is freed then.
  */
 #include "engine.h"
 #include "io.h"
@@ -34,14 +34,21 @@ static bool is_same(const struct endpoint *a, const struct endpoint *b)
 	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
-/* The next session's server is taken for the last one's: with many hosts in turn few sockets would find their use. */
+/* Of its server's socket; NULL: that is none for others, or too many came since. */
+static struct spent_host *host_of(struct worker *w, const struct session *s)
+{
+	struct spent_host *h = &w->host[s->host];
+
+	return s->host_turn && s->host_turn == h->turn ? h : NULL;
+}
+
 void spent_leave(struct worker *w, struct session *s)
 {
 	struct handle *h = &s->handle[CONN_SERVER];
 	const struct conn_side *side = &s->conn.side[CONN_SERVER];
 
-	if (s->host_turn != w->host_turn || s->spent >= 0 || h->fd < 0 || h->tls || !side->eof ||
-	    side->broken || s->conn.cause.who != '-')
+	if (!host_of(w, s) || h->fd < 0 || h->tls || !side->eof || side->broken ||
+	    s->conn.cause.who != '-')
 		return;
 	if (!side->shut)
 		handle_shutdown(h);
@@ -51,12 +58,14 @@ void spent_leave(struct worker *w, struct session *s)
 
 static void move(struct worker *w, struct session *s, enum session_list on)
 {
+	struct session_queue *spent = &w->host[s->host].spent;
+
 	if (s->on == SESSION_ON_SPENT)
-		TAILQ_REMOVE(&w->spent, s, link);
+		TAILQ_REMOVE(spent, s, link);
 	else if (s->on == SESSION_ON_FADING)
 		TAILQ_REMOVE(&w->fading, s, link);
 	if (on == SESSION_ON_SPENT)
-		TAILQ_INSERT_HEAD(&w->spent, s, link); /* the last one is still in caches */
+		TAILQ_INSERT_HEAD(spent, s, link); /* the last one is still in caches */
 	else if (on == SESSION_ON_FADING)
 		TAILQ_INSERT_TAIL(&w->fading, s, link);
 	else if (on == SESSION_ON_DEAD)
@@ -78,7 +87,7 @@ bool spent_keep(struct worker *w, struct session *s)
 	const struct conn_side *side = &s->conn.side[CONN_SERVER];
 	bool sent_fin = side->eof && !side->shut; /* by spent_leave(): an event will tell */
 
-	if (s->spent < 0 || w->draining)
+	if (s->spent < 0 || w->draining || !host_of(w, s))
 		return false;
 	if (w->n_spent == ENGINE_SPENT_MAX &&
 	    !TAILQ_EMPTY(&w->fading)) /* its server does not answer our FIN */
@@ -94,54 +103,74 @@ bool spent_keep(struct worker *w, struct session *s)
 
 void spent_event(struct worker *w, struct session *s)
 {
-	if (s->on == SESSION_ON_FADING && is_closed(s->spent))
+	if (s->on != SESSION_ON_FADING || !is_closed(s->spent))
+		return;
+	if (host_of(w, s))
 		move(w, s, SESSION_ON_SPENT);
+	else
+		drop(w, s);
 }
 
-struct session *spent_take(struct worker *w)
+static void drop_all(struct worker *w, struct session_queue *q)
 {
-	struct session *s = TAILQ_FIRST(&w->spent);
+	struct session *s;
 
-	if (!s)
-		return NULL;
-	move(w, s, SESSION_ON_NONE);
-	w->n_spent--;
-	return s;
+	while ((s = TAILQ_FIRST(q)))
+		drop(w, s);
 }
 
-/* Which turn it is of the hosts, counted from 1: with another host begins another. 0: of none. */
-static uint32_t turn_of(struct worker *w, const struct endpoint *host)
+/* Its number; it has a place from now on. */
+static uint8_t find_host(struct worker *w, const struct endpoint *at)
 {
-	if (!host->family)
-		return 0;
-	if (!is_same(host, &w->last_host)) {
-		w->last_host = *host;
-		if (++w->host_turn == 0)
-			w->host_turn = 1;
-	}
-	return w->host_turn;
+	uint8_t i;
+
+	for (i = 0; i < SPENT_HOSTS && w->host[i].turn; i++)
+		if (is_same(&w->host[i].at, at))
+			return i;
+	if (++w->host_turns == 0)
+		w->host_turns = 1;
+	i = (uint8_t)((w->host_turns - 1) % SPENT_HOSTS);
+	drop_all(w, &w->host[i].spent);
+	w->host[i].at = *at;
+	w->host[i].turn = w->host_turns;
+	return i;
 }
 
-int spent_renew(struct worker *w, struct session *s, const struct endpoint *host)
+int spent_take(struct worker *w, struct session *s, const struct endpoint *host)
 {
 	const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
-	uint32_t before = s->host_turn;
-	int fd = s->spent;
+	struct session *left;
+	int fd;
 
-	s->spent = -1;
-	s->host_turn = turn_of(w, host);
-	if (fd < 0 || (s->host_turn && s->host_turn == before &&
-		       !call_connect(fd, &nowhere, sizeof(nowhere))))
+	s->host_turn = 0;
+	if (!host->family)
+		return -1;
+	s->host = find_host(w, host);
+	s->host_turn = w->host[s->host].turn;
+	left = TAILQ_FIRST(&w->host[s->host].spent);
+	if (!left)
+		return -1;
+	fd = left->spent;
+	left->spent = -1;
+	w->n_spent--;
+	move(w, left, SESSION_ON_DEAD); /* events of this turn may still point to it */
+	if (!call_connect(fd, &nowhere, sizeof(nowhere)))
 		return fd;
 	call_close(fd);
 	return -1;
 }
 
+void spent_init(struct worker *w)
+{
+	TAILQ_INIT(&w->fading);
+	for (unsigned i = 0; i < SPENT_HOSTS; i++)
+		TAILQ_INIT(&w->host[i].spent);
+}
+
 void spent_drop(struct worker *w)
 {
-	struct session *s;
-
-	while ((s = TAILQ_FIRST(&w->spent)) || (s = TAILQ_FIRST(&w->fading)))
-		drop(w, s);
+	for (unsigned i = 0; i < SPENT_HOSTS; i++)
+		drop_all(w, &w->host[i].spent);
+	drop_all(w, &w->fading);
 	w->spent_drop_ns = TIMER_NEVER;
 }

@@ -56,11 +56,11 @@ int worker_watch(struct worker *w, struct handle *h, uint32_t events)
 	return epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, h->fd, &e) < 0 ? -errno : 0;
 }
 
-int worker_rewatch(struct worker *w, struct handle *h, bool watched)
+int worker_rewatch(struct worker *w, struct handle *h, uint32_t events)
 {
-	struct epoll_event e = {.events = SESSION_EVENTS, .data.ptr = h};
+	struct epoll_event e = {.events = events, .data.ptr = h};
 
-	return epoll_ctl(w->epoll_fd, watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, h->fd, &e) < 0 ? -errno : 0;
+	return epoll_ctl(w->epoll_fd, EPOLL_CTL_MOD, h->fd, &e) < 0 ? -errno : 0;
 }
 
 void worker_unwatch(struct worker *w, struct handle *h)
@@ -251,7 +251,8 @@ static void session_event(struct worker *w, struct session *s, enum conn_end end
 {
 	struct conn_side *side = &s->conn.side[end];
 
-	if (s->on >= SESSION_ON_DEAD || (end == CONN_SERVER && s->handle[end].fd < 0)) { /* it may be spent, or about to be anew */
+	if (s->on >= SESSION_ON_DEAD ||
+	    (end == CONN_SERVER && s->handle[end].fd < 0)) { /* it may be spent */
 		spent_event(w, s);
 		return;
 	}
@@ -555,14 +556,12 @@ int worker_new(struct engine *e, unsigned index, struct worker **ret)
 	memset(w, 0, offsetof(struct worker, scratch));
 	w->engine = e;
 	w->index = index;
-	w->host_turn = 1;
 	w->accept_retry_ns = w->defer_check_ns = w->spent_drop_ns = w->count_ns = w->alarm_ns = TIMER_NEVER;
 	w->pipe[0] = w->pipe[1] = -1;
 	w->log_fd[0] = w->log_fd[1] = w->log_fd[2] = -1;
 	TAILQ_INIT(&w->again);
 	TAILQ_INIT(&w->dead);
-	TAILQ_INIT(&w->spent);
-	TAILQ_INIT(&w->fading);
+	spent_init(w);
 	LIST_INIT(&w->sessions);
 	LIST_INIT(&w->paused);
 	LIST_INIT(&w->deferring);

@@ -49,8 +49,8 @@ void engine_wake(struct engine *e);
 
 int worker_watch(struct worker *w, struct handle *h, uint32_t events);
 
-/* The socket has another owner, whose events are SESSION_EVENTS. Watched: it is in epoll already. 0 or -errno. */
-int worker_rewatch(struct worker *w, struct handle *h, bool watched);
+/* It is in epoll already, but with another owner, or for other events. 0 or -errno. */
+int worker_rewatch(struct worker *w, struct handle *h, uint32_t events);
 void worker_unwatch(struct worker *w, struct handle *h);
 
 /* ---- rate.c ---- */
@@ -235,15 +235,13 @@ bool spent_keep(struct worker *w, struct session *s);
 /* An event of such a socket. */
 void spent_event(struct worker *w, struct session *s);
 
-/* A session to be written anew, but for `spent` and `host_turn`; NULL: there is none. */
-struct session *spent_take(struct worker *w);
-
 /*
- * It is about to connect to that host; of family 0: by a socket with settings of its own. A socket that was left, as if new,
- * and in epoll; -1: there is none for it.
+ * It is about to connect to that host; of family 0: by a socket with settings of its own. A socket that another session
+ * left, as if new, and in epoll as that one's; -1: there is none.
  */
-int spent_renew(struct worker *w, struct session *s, const struct endpoint *host);
+int spent_take(struct worker *w, struct session *s, const struct endpoint *host);
 
+void spent_init(struct worker *w);
 /* Closes all that were left. */
 void spent_drop(struct worker *w);
 

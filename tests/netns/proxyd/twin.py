@@ -273,6 +273,36 @@ def test_hosts_of_one_family_may_be_of_two(binary):
             until("its server is free", lambda: not a.open and not b.open)
 
 
+def test_hosts_are_told_apart(binary):
+    """More of them than a thread keeps sockets for, one after the other and many at a time."""
+
+    class Everywhere(Server):
+        def start(self):
+            self.socket = socket.create_server(("", 0), backlog=self.backlog)
+            self.port = self.socket.getsockname()[1]
+            threading.Thread(target=self._accept, args=(self.socket,), daemon=True).start()
+
+    def serve(server, c):
+        c.sendall(c.getsockname()[0].encode() + b" " + c.recv(100))
+        c.shutdown(socket.SHUT_WR)
+        c.recv(1)
+
+    hosts = [f"127.0.0.{i}" for i in range(1, 41)]
+    s = Everywhere(serve)
+    lines = ["listen l", "bind 127.0.0.1:{port}", "retries 0", *(f"server s{h[8:]} {h}:{s.port}" for h in hosts)]
+    with Proxy(binary, config("\n    ".join(lines) + "\n")) as p:
+        answers = [p.ask(b"%d" % i).split() for i in range(120)]
+        assert answers == [[hosts[i % 40], str(i)] for i in range(120)]
+        clients = [p.connect() for _ in range(120)]
+        for i, c in enumerate(clients):
+            c.sendall(b"%d" % i)
+        answers = [read_all(c).decode().split() for c in clients]
+        for c in clients:
+            c.close()
+        assert [i for _, i in answers] == [str(i) for i in range(120)]
+        assert sorted(h for h, _ in answers) == sorted(hosts * 3), answers
+
+
 def test_server_may_speak_first(binary):
     def serve(server, c):
         c.sendall(b"220 ready\r\n")

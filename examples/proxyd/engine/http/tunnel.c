@@ -59,8 +59,9 @@ void exchange_tunnel(struct worker *w, struct exchange *x)
 	x->seeker.server = NULL; /* counted by the session now */
 	s->seeker.more = NULL;	 /* the request's, for its log */
 	x->client = NULL;
-	if (worker_rewatch(w, &s->handle[CONN_CLIENT], c->watched) < 0 ||
-	    worker_rewatch(w, &s->handle[CONN_SERVER], true) < 0)
+	if ((c->watched ? worker_rewatch : worker_watch)(w, &s->handle[CONN_CLIENT],
+							 SESSION_EVENTS) < 0 ||
+	    worker_rewatch(w, &s->handle[CONN_SERVER], SESSION_EVENTS) < 0)
 		conn_end(&s->conn, 'R', 'D');
 	client_forget(w, c);
 	session_run(w, s);

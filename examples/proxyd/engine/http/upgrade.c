@@ -8,6 +8,7 @@
 #include "engine/rule_store.h"
 
 #include <stdlib.h>
+#include <sys/epoll.h>
 
 static void end(struct worker *w, struct session *s)
 {
@@ -51,7 +52,7 @@ void session_upgrade(struct worker *w, struct session *s, bool watched)
 	hand_over(s, c);
 	LIST_INSERT_HEAD(&w->http->clients, c, entry);
 	session_forget(w, s);
-	if (watched && worker_rewatch(w, &c->h, true) < 0)
+	if (watched && worker_rewatch(w, &c->h, SESSION_EVENTS) < 0)
 		client_close(w, c);
 	else
 		client_run(w, c);
