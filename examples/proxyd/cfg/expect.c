@@ -88,7 +88,13 @@ static bool read_status(struct reader *r, size_t i, struct cfg_expect *x)
 			return true;
 		p = end;
 	}
-	say(r, DIAG_ERROR, i, "\"%s\" is no list of codes: write such as 200,204,300-399", word_at(r, i));
+	if (x->n_status == CFG_STATUS_RANGES)
+		say(r, DIAG_ERROR, i,
+		    "more than %d codes: write those in a row as one, such as 300-399",
+		    CFG_STATUS_RANGES);
+	else
+		say(r, DIAG_ERROR, i, "\"%s\" is no list of codes: write such as 200,204,300-399",
+		    word_at(r, i));
 	return false;
 }
 
@@ -196,7 +202,7 @@ static bool read_min_recv(struct reader *r, size_t i, struct cfg_expect *x)
 	return true;
 }
 
-/* The value of `word`, a word before what is expected. 0: it is none; -1: told. */
+/* A word that may stand before and behind what is expected, and its value. 0: it is none; -1: told. */
 static int read_option(struct reader *r, size_t i, unsigned sees, struct cfg_expect *x)
 {
 	static const enum health_code ok[] = {HEALTH_CODE_L7OK, HEALTH_CODE_L7OKC, HEALTH_CODE_L6OK, HEALTH_CODE_L4OK, 0},
@@ -247,6 +253,11 @@ static size_t read_what(struct reader *r, size_t i, bool http, struct cfg_expect
 	static const char *const texts[] = {"string", "rstring", "string-lf", "binary", "rbinary", "binary-lf"};
 	const char *word = word_at(r, i);
 
+	while (*word == '!') { /* a word of its own, or the next one's begin */
+		x->not = !x->not ;
+		if (!*++word)
+			word = word_at(r, ++i);
+	}
 	for (size_t k = 0; k < (http ? 3 : 6); k++)
 		if (!strcmp(word, texts[k]))
 			return read_text(r, i + 1, word, http ? CFG_CHECK_SEES_ANSWER : CFG_CHECK_SEES_NOTHING, x);
@@ -269,25 +280,41 @@ static size_t read_what(struct reader *r, size_t i, bool http, struct cfg_expect
 	return 0;
 }
 
-const struct cfg_expect *cfg_read_expect(struct reader *r, size_t first, bool http, const char *comment)
+static bool read_words(struct reader *r, size_t i, bool http, struct cfg_expect *x)
 {
 	unsigned sees = http ? CFG_CHECK_SEES_ANSWER : CFG_CHECK_SEES_NOTHING;
+	bool has_what = false;
+
+	while (i < r->line->n || !has_what) {
+		int taken = i + 1 < r->line->n ? read_option(r, i, sees, x) : 0;
+
+		if (taken > 0) {
+			i += 2;
+		} else if (taken < 0) {
+			return false;
+		} else if (has_what) {
+			say(r, DIAG_ERROR, i, "\"%s\" is too much here: put the text in quotes",
+			    word_at(r, i));
+			return false;
+		} else {
+			i = read_what(r, i, http, x);
+			if (!i)
+				return false;
+			has_what = true;
+		}
+	}
+	return true;
+}
+
+const struct cfg_expect *cfg_read_expect(struct reader *r, size_t first, bool http,
+					 const char *comment)
+{
 	struct cfg_expect *x = keep(r, sizeof(*x));
-	size_t i = first;
-	int taken = 0;
 
 	if (!x)
 		return NULL;
 	x->min_bytes = -1;
 	x->comment = comment;
-	for (; i + 1 < r->line->n && (taken = read_option(r, i, sees, x)) > 0; i += 2)
-		;
-	if (taken < 0)
-		return NULL;
-	x->not = !strcmp(word_at(r, i), "!");
-	i = read_what(r, i + x->not, http, x);
-	if (i && i < r->line->n)
-		say(r, DIAG_ERROR, i, "\"%s\" is too much here: put the text in quotes", word_at(r, i));
 	x->text = keep_rest(r, first);
-	return i && x->text ? x : NULL;
+	return x->text && read_words(r, first, http, x) ? x : NULL;
 }

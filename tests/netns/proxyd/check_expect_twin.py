@@ -10,6 +10,7 @@ from support import Asked, Server, main, read_all, until
 
 ANSWER = b"HTTP/1.1 404 no\r\nContent-Length: 14\r\nX-A: 1\r\nX-B: 2\r\nX-L: one, two\r\nConnection: close\r\n\r\nhello \\E there"
 UP, DOWN, NOLB = ["UP", "L7OK", "404", ""], ["DOWN", "L7STS", "404", "no"], ["NOLB", "L7OKC", "404", ""]
+NO_TEXT = ["DOWN", "L7RSP", "", "log-format string evaluated to an empty string"]
 MISMATCH = ["DOWN", "L7RSP", "", "HTTP content check did not match"]
 
 # http-check expect …; several of them with " | " between
@@ -55,6 +56,15 @@ HTTP = {
     "status-code res.hdr(x-a),add(7) status 200": ["DOWN", "L7STS", "8", "no"],
     "comment foo status 200": ["DOWN", "L7STS", "404", "no comment: foo"],
     "comment foo string hullo": MISMATCH[:3] + [MISMATCH[3] + " comment: foo"],
+    "!status 404": DOWN,
+    "!! status 404": UP,
+    "! !string hullo": MISMATCH,
+    "status 200 comment foo": ["DOWN", "L7STS", "404", "no comment: foo"],
+    "string hullo on-error bad comment foo": ["DOWN", "L7RSP", "", "bad comment: foo"],
+    "hdr name x-a value 1 ok-status L7OKC": NOLB,
+    "! string-lf %[var(check.none)]": NO_TEXT,
+    "! hdr name x-a value-lf %[var(check.none)]": NO_TEXT,
+    "! hdr name-lf %[var(check.none)]": NO_TEXT,
     "min-recv 100 string hello": UP,
     "min-recv 3 string hullo": MISMATCH,
     "min-recv 100 string hullo": MISMATCH,
@@ -122,6 +132,8 @@ TCP = {
     "expect string-lf hel%[str(lo)]": WELL,
     "expect string-lf hel%[str(la)]": wrong("did not match content (log-format string) at step 2"),
     "expect binary-lf %[str(hello),hex]": WELL,
+    "expect ! string-lf %[var(check.none)]": NO_TEXT,
+    "expect !string hullo comment foo": WELL,
     "expect ok-status L7OKC string hello": ["NOLB", "L7OKC", "0", "(tcp-check)"],
     "expect ok-status L6OK string hello": ["UP", "L6OK", "", "(tcp-check)"],
     "expect error-status L7OKC string hullo": ["NOLB", "L7OKC", "0", "TCPCHK " + HULLO + "2"],

@@ -63,25 +63,28 @@ static bool regex_in_hex(const struct regex *re, struct text data)
 	return found;
 }
 
-static bool found_in(const struct cfg_expect *x, struct run *r, struct text data)
+static bool found_in(const struct cfg_expect *x, struct text wanted, struct text data)
 {
-	const struct cfg_pattern *p = &x->pattern;
-	struct text wanted;
+	const struct regex *re = x->pattern.regex;
 
-	if (p->regex)
-		return x->is_binary ? regex_in_hex(p->regex, data) : regex_match(p->regex, data, NULL);
-	return expect_bytes(p->format, text_of(p->data, p->len), p->is_hex, r, &wanted) && memmem(data.at, data.len, wanted.at, wanted.len);
+	if (re)
+		return x->is_binary ? regex_in_hex(re, data) : regex_match(re, data, NULL);
+	return memmem(data.at, data.len, wanted.at, wanted.len);
 }
 
 enum answer expect_in(const struct cfg_expect *x, struct run *r, struct text data, bool last)
 {
-	bool is_plain = !x->pattern.regex && !x->pattern.format, found;
+	const struct cfg_pattern *p = &x->pattern;
+	bool is_plain = !p->regex && !p->format, found;
+	struct text wanted;
 
 	if (!data.len)
 		return last ? ANSWER_FAIL : ANSWER_WAIT; /* also for what must not be there */
-	if (!last && ((is_plain && data.len < x->pattern.len) || (int64_t)data.len < x->min_bytes))
+	if (!last && ((is_plain && data.len < p->len) || (int64_t)data.len < x->min_bytes))
 		return ANSWER_WAIT;
-	found = found_in(x, r, data);
+	if (!expect_bytes(p->format, text_of(p->data, p->len), p->is_hex, r, &wanted))
+		return ANSWER_NO_TEXT;
+	found = found_in(x, wanted, data);
 	if (!found && !last && x->min_bytes < 0)
 		return ANSWER_WAIT; /* it may still come */
 	return found == !x->not ? ANSWER_NEXT : ANSWER_FAIL;
@@ -145,25 +148,25 @@ static struct text small(struct text name, char *buf, size_t cap)
 	return text_of(buf, len);
 }
 
-static bool has_field(const struct cfg_expect *x, struct run *r)
+static enum answer has_field(const struct cfg_expect *x, struct run *r)
 {
 	const struct http_msg *m = r->response;
 	char name_buf[CFG_STEP_BYTES_MAX], buf[256];
 	struct text name, value;
 
 	if (!expect_bytes(x->name.format, text_of(x->name.data, x->name.len), false, r, &name) || name.len > sizeof(name_buf))
-		return false;
+		return ANSWER_NO_TEXT;
 	memcpy(name_buf, name.at, name.len); /* the value is written there, too */
 	if (!expect_bytes(x->pattern.format, text_of(x->pattern.data, x->pattern.len), false, r, &value))
-		return false;
+		return ANSWER_NO_TEXT;
 	for (unsigned i = 0; i < m->n_fields; i++) {
 		struct text t = text_of(http_text(m, m->field[i].name), m->field[i].name.len);
 
 		t = small(t, buf, sizeof(buf));
 		if (matches(x->name_match, x->name.regex, text_of(name_buf, name.len), t, true) && value_is(x, m, m->field[i].value, value))
-			return true;
+			return ANSWER_NEXT;
 	}
-	return false;
+	return ANSWER_FAIL;
 }
 
 static bool status_is(const struct cfg_expect *x, unsigned status)
@@ -180,9 +183,13 @@ static bool status_is(const struct cfg_expect *x, unsigned status)
 
 enum answer expect_of_head(const struct cfg_expect *x, struct run *r)
 {
-	bool found = x->what == CFG_EXPECT_FIELD ? has_field(x, r) : status_is(x, r->response->status);
+	enum answer found = x->what == CFG_EXPECT_FIELD		? has_field(x, r)
+			    : status_is(x, r->response->status) ? ANSWER_NEXT
+								: ANSWER_FAIL;
 
-	return found == !x->not ? ANSWER_NEXT : ANSWER_FAIL;
+	if (found == ANSWER_NO_TEXT)
+		return found;
+	return (found == ANSWER_NEXT) == !x->not ? ANSWER_NEXT : ANSWER_FAIL;
 }
 
 /* ---- What is told ---- */

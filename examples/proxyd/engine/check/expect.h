@@ -8,7 +8,10 @@
 #include "cfg/cfg.h"
 #include "rules/run.h"
 
-enum answer { ANSWER_WAIT, ANSWER_NEXT, ANSWER_FAIL };
+/* NO_TEXT: a format wrote nothing that could be looked for, and so it fails, whether or not it must be there. */
+enum answer { ANSWER_WAIT, ANSWER_NEXT, ANSWER_FAIL, ANSWER_NO_TEXT };
+
+#define EXPECT_NO_TEXT "log-format string evaluated to an empty string"
 
 /* CFG_EXPECT_BYTES; `last`: no more of it comes. */
 enum answer expect_in(const struct cfg_expect *x, struct run *r, struct text data, bool last);

@@ -361,17 +361,20 @@ static enum answer judge(struct turn *t, const struct cfg_expect *x)
 	char reason[HEALTH_TEXT_MAX];
 	enum answer answer;
 
-	if (x->what != CFG_EXPECT_BYTES) {
-		answer = expect_of_head(x, &t->run);
+	answer = x->what == CFG_EXPECT_BYTES ? expect_in(x, &t->run, payload_of(a), t->last)
+					     : expect_of_head(x, &t->run);
+	if (answer == ANSWER_NO_TEXT) {
+		expect_failed(x, &t->run, HEALTH_CODE_L7RSP, EXPECT_NO_TEXT, t->io);
+	} else if (answer == ANSWER_FAIL && x->what == CFG_EXPECT_BYTES) {
+		expect_failed(x, &t->run, HEALTH_CODE_L7RSP,
+			      a->payload_len ? text
+					     : "HTTP content check could not find a response body",
+			      t->io);
+	} else if (answer == ANSWER_FAIL) {
 		snprintf(reason, sizeof(reason), "%.*s", (int)(a->msg.reason.len < sizeof(reason) ? a->msg.reason.len : sizeof(reason) - 1),
 			 http_text(&a->msg, a->msg.reason));
-		if (answer == ANSWER_FAIL)
-			expect_failed(x, &t->run, HEALTH_CODE_L7STS, reason, t->io);
-		return answer;
+		expect_failed(x, &t->run, HEALTH_CODE_L7STS, reason, t->io);
 	}
-	answer = expect_in(x, &t->run, payload_of(a), t->last);
-	if (answer == ANSWER_FAIL)
-		expect_failed(x, &t->run, HEALTH_CODE_L7RSP, a->payload_len ? text : "HTTP content check could not find a response body", t->io);
 	return answer;
 }
 

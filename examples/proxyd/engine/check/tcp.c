@@ -179,7 +179,9 @@ static enum answer do_expect(struct turn *t, const struct cfg_step *step)
 	struct text in = {t->st->in, t->st->in_len};
 	enum answer answer = expect_in(step->expect, begin_run(t), in, t->last || in.len == INPUT_MAX);
 
-	if (answer == ANSWER_FAIL)
+	if (answer == ANSWER_NO_TEXT)
+		expect_failed(step->expect, begin_run(t), HEALTH_CODE_L7RSP, EXPECT_NO_TEXT, t->io);
+	else if (answer == ANSWER_FAIL)
 		fail(t, step);
 	return answer;
 }
@@ -223,6 +225,7 @@ static enum health_step go_on(struct state *st, const struct script *s, bool las
 		case ANSWER_WAIT:
 			return HEALTH_STEP_MORE;
 		case ANSWER_FAIL:
+		case ANSWER_NO_TEXT:
 			return HEALTH_STEP_DONE;
 		case ANSWER_NEXT:
 			break;
