@@ -290,7 +290,7 @@ HOT struct tied tied_for(const struct least_conn *c, uint32_t k)
 	return (struct tied){class->gained, class->weight, class->ahead, k};
 }
 
-/* Another is ahead in a class, or the same one otherwise; the ratio of who was. */
+/* Somebody else is ahead in a class, or the same one with another gain; `was`: the ratio before. */
 HOT void ahead_moved(struct least_conn *c, uint32_t k, uint64_t was)
 {
 	struct tied *tied = tied_of(c), *chosen = &tied[c->chosen];

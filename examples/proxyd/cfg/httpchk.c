@@ -47,15 +47,12 @@ static struct cfg_httpchk *own_script(struct reader *r, bool expects)
 
 static void set_method(struct reader *r, size_t i, const char *method, struct cfg_httpchk *c)
 {
-	static const char *const known[] = {"OPTIONS", "GET", "HEAD", "POST", "PUT"};
+	static const char token[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"; /* RFC 9110 5.6.2 */
 
-	for (size_t k = 0; k < sizeof(known) / sizeof(known[0]); k++)
-		if (!strcmp(method, known[k])) {
-			c->method = known[k];
-			return;
-		}
-	say(r, DIAG_ERROR, i,
-	    "a check cannot ask with \"%s\": write OPTIONS, GET, HEAD, POST or PUT", method);
+	if (!*method || method[strspn(method, token)])
+		say(r, DIAG_ERROR, i, "\"%s\" is no method: write such as OPTIONS, GET or HEAD", method);
+	else
+		c->method = keep_text(r, method);
 }
 
 static void set_uri(struct reader *r, size_t i, struct cfg_httpchk *c)
@@ -298,11 +295,28 @@ static bool is_constant(const struct format *f)
 	return !f || format_is_constant(f);
 }
 
+/* libhealth's HTTP probe asks so. */
+static bool is_plain_request(const struct cfg_httpchk *c)
+{
+	static const char *const plain[] = {"OPTIONS", "GET", "HEAD"}, *const with_body[] = {"POST", "PUT"};
+	const char *method = c->method ? c->method : "OPTIONS";
+
+	for (size_t i = 0; i < sizeof(with_body) / sizeof(with_body[0]); i++)
+		if (!strcmp(method, with_body[i]))
+			return true;
+	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
+		if (!strcmp(method, plain[i]))
+			return !c->body;
+	return false;
+}
+
 /* Each run says the same of each server, and the answer's status alone counts. */
 static bool is_static(const struct cfg_httpchk *c)
 {
 	const struct cfg_expect *x = c->n_expects ? c->expect[0] : NULL;
 
+	if (!is_plain_request(c))
+		return false;
 	if (c->n_expects > 1 || (x && (x->what != CFG_EXPECT_STATUS || x->not || x->comment || cfg_expect_tells(x))))
 		return false;
 	for (unsigned i = 0; i < c->n_headers; i++)
@@ -321,11 +335,7 @@ static bool asks_for_body(const struct cfg_httpchk *c)
 
 static void check_round(struct reader *r, const struct cfg_proxy *p, const struct cfg_httpchk *c)
 {
-	const char *method = or_none(c->method);
-
-	if (c->body && strcmp(method, "POST") != 0 && strcmp(method, "PUT") != 0)
-		diag_add(r->diag, DIAG_ERROR, &p->at, "the check of \"%s\" has a body: write meth POST or PUT", p->name);
-	else if (asks_for_body(c) && !strcmp(method, "HEAD"))
+	if (asks_for_body(c) && !strcmp(or_none(c->method), "HEAD"))
 		diag_add(r->diag, DIAG_ERROR, &p->at,
 			 "the check of \"%s\" asks with HEAD, whose answers have no body: write meth GET", p->name);
 }

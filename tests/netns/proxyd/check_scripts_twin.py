@@ -279,5 +279,16 @@ def test_scripts_have_variables_and_formats(binary):
         until("another name takes it down", lambda: p.status("b/s") == "DOWN")
 
 
+def test_any_method_asks_and_any_may_have_a_body(binary):
+    for method, body in (("SEARCH", "where am i"), ("GET", "hello"), ("PROPFIND", "")):
+        web = Web(b"HTTP/1.1 207 well\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        send = f"    option httpchk\n    http-check send meth {method} uri /x" + (f" body '{body}'" if body else "") + "\n"
+        with Asked(binary, text(backend("b", send, f"s 127.0.0.1:{web.port} check"))):
+            until("it was asked", lambda: web.asked)
+        first, fields, got = web.asked[0]
+        assert first.startswith(f"{method} /x HTTP/1.0"), first
+        assert (fields.get("content-length", "0"), got) == (str(len(body)), body.encode()), (fields, got)
+
+
 if __name__ == "__main__":
     main(globals())
