@@ -152,6 +152,11 @@ static bool read_patterns(const struct acl_reader *r, struct acl_test *t, const 
 
 	if (!read_flags(t, word, n, i, file, &n_files, e))
 		return false;
+	if (t->patterns.match == MATCH_N)
+		return rule_fail(e,
+				 "\"%s\" may be of any type: write how it is matched, as with -m "
+				 "str, before the patterns",
+				 word[0]);
 	for (size_t f = 0; f < n_files; f++)
 		if (!read_pattern_file(r, t, file[f], &to, e))
 			return false;
@@ -166,6 +171,12 @@ static bool read_patterns(const struct acl_reader *r, struct acl_test *t, const 
 			return false;
 	}
 	return patterns_finish(&t->patterns, r->memory, e);
+}
+
+/* HAProxy knows no usual match for it. */
+static bool is_of_any_type(const struct expr *x)
+{
+	return !x->n_convs && !strcmp(x->fetch->name, "var");
 }
 
 /* A criterion with its patterns: what is behind the name of an ACL, or between braces. */
@@ -194,7 +205,9 @@ static struct acl_test *read_test(const struct acl_reader *r, const char *const 
 		rule_fail(e, "\"%s\" is too much behind the expression", rest);
 		return NULL;
 	}
-	t->patterns.match = match != MATCH_N ? match : match_for(t->expr.out);
+	if (match == MATCH_N && !is_of_any_type(&t->expr))
+		match = match_for(t->expr.out);
+	t->patterns.match = match;
 	t->patterns.versions =
 	    t->expr.fetch->check == NULL && strstr(t->expr.fetch->name, "ssl_ver");
 	*ret_word = i;

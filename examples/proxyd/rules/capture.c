@@ -57,11 +57,9 @@ static bool find_cookie(struct text field, const char *wanted, bool only_first, 
 	return false;
 }
 
-void capture_message(struct captures *c, const struct capture_slots *s, enum capture_side side,
-		     const struct http_msg *m)
+void capture_fields(struct captures *c, const struct capture_slots *s, enum capture_side side,
+		    const struct http_msg *m)
 {
-	const char *field = side == CAPTURE_REQUEST ? "cookie" : "set-cookie";
-
 	for (unsigned i = 0; i < s->n[side]; i++) {
 		const char *name = s->slot[side][i].header;
 
@@ -70,6 +68,13 @@ void capture_message(struct captures *c, const struct capture_slots *s, enum cap
 					   name, strlen(name)))
 				capture_set(c, s, side, i, value_of(m, &m->field[k]));
 	}
+}
+
+void capture_cookie(struct captures *c, const struct capture_slots *s, enum capture_side side,
+		    const struct http_msg *m)
+{
+	const char *field = side == CAPTURE_REQUEST ? "cookie" : "set-cookie";
+
 	for (unsigned k = 0; s->cookie && k < m->n_fields; k++) {
 		struct text t;
 

@@ -39,9 +39,12 @@ void capture_set(struct captures *c, const struct capture_slots *s, enum capture
 		 unsigned slot, struct text t);
 
 struct http_msg;
-/* The fields and the cookie that are captured by themselves. */
-void capture_message(struct captures *c, const struct capture_slots *s, enum capture_side side,
-		     const struct http_msg *m);
+/* What is captured by itself: fields, */
+void capture_fields(struct captures *c, const struct capture_slots *s, enum capture_side side,
+		    const struct http_msg *m);
+/* and the cookie. */
+void capture_cookie(struct captures *c, const struct capture_slots *s, enum capture_side side,
+		    const struct http_msg *m);
 void captures_clear(struct captures *c);
 
 #endif

@@ -63,9 +63,9 @@ def test_downloads(binary):
     """The server's timeout is shorter than a period: nobody waits for it meanwhile."""
     lines = (f"filter bwlim-out down {EACH} min-size 1000", "timeout server 700ms", "timeout client 700ms",
              "http-request set-var(txn.path) path",
-             "http-response set-bandwidth-limit down if { var(txn.path) /x }",
+             "http-response set-bandwidth-limit down if { var(txn.path) -m str /x }",
              "http-request set-bandwidth-limit down limit 50k period 300ms if { path /chunks }",
-             "http-response set-bandwidth-limit down limit int(70000) period int(500) if { var(txn.path) /fetched }")
+             "http-response set-bandwidth-limit down limit int(70000) period int(500) if { var(txn.path) -m str /fetched }")
     with Proxy(binary, listen(Server(download), "http", *lines)) as p:
         for path in "/x", "/fetched":
             cpu = p.cpu_seconds()

@@ -98,24 +98,27 @@ def test_httplog(binary):
     capture cookie SID= len 20
     http-request deny if { path /no }
     http-request redirect location /x if { path /go }
+    http-request reject if { path /gone }
     http-request tarpit if { path /tar }
     timeout tarpit 10ms
     use_backend down if { path /down }
 """, [
         ("GET /a?b HTTP/1.1", "User-Agent: abcdef", "Cookie: a=b; SID=12"),
         ('GET /x"y HTTP/1.1',),
-        ("GET /no HTTP/1.1",),
-        ("GET /go HTTP/1.1",),
-        ("GET /tar HTTP/1.1",),
+        ("GET /no HTTP/1.1", "Cookie: SID=12"),
+        ("GET /go HTTP/1.1", "Cookie: SID=12"),
+        ("GET /gone HTTP/1.1", "Cookie: SID=12"),
+        ("GET /tar HTTP/1.1", "Cookie: SID=12"),
         ("GET /oops HTTP/1.1",),
         ("GET /down HTTP/1.1",),
         ("nonsense",),
     ], [
         'CLIENT [DATE] fe be/s1 T/T/T/T/T 200 BYTES SID=12 SID=xyz ---- 1/1/0/0/0 0/0 {abcd|} {a#7Cb} "GET /a?b HTTP/1.1"',
         'CLIENT [DATE] fe be/s1 T/T/T/T/T 200 BYTES - SID=xyz ---- 1/1/0/0/0 0/0 {|} {a#7Cb} "GET /x#22y HTTP/1.1"',
-        r'CLIENT \[DATE\] fe fe/<NOSRV> T/-1/-1/-1/T 403 BYTES - - PR-- 1/1/0/0/0 0/0 \{\|\} \{\} "GET /no HTTP/1.1"',
+        r'CLIENT \[DATE\] fe fe/<NOSRV> T/-1/-1/-1/T 403 BYTES SID=12 - PR-- 1/1/0/0/0 0/0 \{\|\} \{\} "GET /no HTTP/1.1"',
         r'CLIENT \[DATE\] fe fe/<NOSRV> T/-1/-1/-1/T 302 BYTES - - LR-- 1/1/0/0/0 0/0 \{\|\} \{\} "GET /go HTTP/1.1"',
-        r'CLIENT \[DATE\] fe fe/<NOSRV> -1/T/-1/-1/T 500 BYTES - - PT-- 1/1/0/0/0 0/0 \{\|\} \{\} "GET /tar HTTP/1.1"',
+        r'CLIENT \[DATE\] fe fe/<NOSRV> -1/-1/-1/-1/T -1 0 - - PR-- 1/1/0/0/0 0/0 \{\|\} \{\} "GET /gone HTTP/1.1"',
+        r'CLIENT \[DATE\] fe fe/<NOSRV> -1/T/-1/-1/T 500 BYTES SID=12 - PT-- 1/1/0/0/0 0/0 \{\|\} \{\} "GET /tar HTTP/1.1"',
         'CLIENT [DATE] fe be/s1 T/T/T/T/T 500 BYTES - SID=xyz ---- 1/1/0/0/0 0/0 {|} {a#7Cb} "GET /oops HTTP/1.1"',
         r'CLIENT \[DATE\] fe down/d T/T/-1/-1/T 503 BYTES - - SC-- 1/1/0/0/1 0/0 \{\|\} \{\} "GET /down HTTP/1.1"',
         r'CLIENT \[DATE\] fe fe/<NOSRV> -1/-1/-1/-1/T 400 BYTES - - PR-- 1/1/0/0/0 0/0 "<BADREQ>"',

@@ -396,6 +396,8 @@ static const struct {
     {"if { dst_port http }", 3, "neither a number nor a range"},
     {"if { dst_port 10:1 }", 3, "wrong way round"},
     {"if { path -m nonsense x }", 4, "is no match"},
+    {"if { var(txn.a) x }", 3, "of any type"},
+    {"if { var(txn.a) -i }", 3, "of any type"},
     {"if { path -x y }", 3, "is no flag"},
     {"if { path -f /etc/none }", 4, "no files"},
     {"if { path_reg ( }", 3, "regular expression"},

@@ -293,6 +293,15 @@ static void reply(struct worker *w, struct exchange *x, const struct verdict *v,
 		exchange_fail(w, x, 0, 'R', 'D');
 }
 
+/* As HAProxy: of what goes on or is denied, not of what a rule answers in another way. */
+static void keep_cookie(struct exchange *x, struct run *r)
+{
+	const struct capture_slots *slots = x->client->frontend->proxy->slots;
+
+	if (slots && r->captures)
+		capture_cookie(r->captures, slots, CAPTURE_REQUEST, r->request);
+}
+
 /* True: the message goes on. */
 static bool obey(struct worker *w, struct exchange *x, const struct verdict *v, struct run *r,
 		 char phase)
@@ -312,12 +321,15 @@ static bool obey(struct worker *w, struct exchange *x, const struct verdict *v, 
 	case VERDICT_ALLOW:
 		return true;
 	case VERDICT_DENY:
+		if (phase == 'R')
+			keep_cookie(x, r);
 		if (v->answer)
 			reply(w, x, v, r);
 		else
 			exchange_fail(w, x, v->status, 'P', phase);
 		return false;
 	case VERDICT_TARPIT:
+		keep_cookie(x, r);
 		exchange_tarpit(w, x, v->status);
 		return false;
 	case VERDICT_SILENT_DROP:
@@ -552,7 +564,7 @@ static bool choose_backend(struct worker *w, struct exchange *x, struct http_msg
 	if (front) /* none is chosen */
 		x->seeker.backend = NULL;
 	if (p->slots && r->captures && !again)
-		capture_message(r->captures, p->slots, CAPTURE_REQUEST, m);
+		capture_fields(r->captures, p->slots, CAPTURE_REQUEST, m);
 	if (is_monitor(f, m)) { /* its rules end with an answer */
 		run_rules(w, x, &front->monitor, r, 'R');
 		return false;
@@ -588,10 +600,37 @@ bool http_restrict_names(struct worker *w, struct exchange *x, struct http_msg *
 	return true;
 }
 
+/* Those of the backend, and where it goes in there. */
+static bool backend_rules(struct worker *w, struct exchange *x, struct http_msg *m, struct run *r)
+{
+	const struct frontend *f = x->client->frontend;
+	struct backend *b = x->seeker.backend;
+	const struct cfg_rules *front = f->rules, *back = b->proxy->rules;
+
+	if (b->http->buffers_request && !f->http->buffers_request &&
+	    !have_body(w, x, m, STAGE_BACK_BODY, body_ns(x)))
+		return false;
+	x->persistence = b->proxy->set.persists ? PERSISTENCE_FORCED : PERSISTENCE_USUAL;
+	if (!back && !b->stats)
+		return true;
+	r->backend = (struct run_proxy){b->proxy->name, b->number};
+	if (back && back != front && /* a listen section has its rules once */
+	    (!run_stage(w, x, STAGE_BACK_CONTENT, &back->of[RULES_CONTENT], r) ||
+	     !run_stage(w, x, STAGE_BACK, &back->of[RULES_REQUEST], r)))
+		return false;
+	if (b->stats && b->stats != f->stats && http_stats(w, x, m, b->stats, b->proxy->name, r))
+		return false;
+	x->persistence = (uint8_t)backend_persistence(b, r);
+	x->wanted = back ? backend_wanted(b, r) : NULL;
+	x->wanted_by_rule = x->wanted;
+	if (back && !x->wanted && x->persistence != PERSISTENCE_IGNORED)
+		x->wanted = backend_stick(b, r, x->client->store);
+	return true;
+}
+
 bool http_request_rules(struct worker *w, struct exchange *x, struct http_msg *m)
 {
 	const struct frontend *f = x->client->frontend;
-	const struct cfg_rules *front = f->rules, *back;
 	const struct cfg_proxy *p = f->proxy;
 	struct exchange_view view;
 	struct run r;
@@ -599,7 +638,8 @@ bool http_request_rules(struct worker *w, struct exchange *x, struct http_msg *m
 	if (f->http->buffers_request &&
 	    !have_body(w, x, m, STAGE_FRONT_BODY, f->request_ns ? f->request_ns : f->client_ns))
 		return false;
-	if (!front && !p->slots && !(p->formats && p->formats->has_id) && !f->stats && !f->http->names &&
+	if (!f->rules && !p->slots && !(p->formats && p->formats->has_id) && !f->stats &&
+	    !f->http->names &&
 	    !(x->seeker.backend && (x->seeker.backend->proxy->rules || x->seeker.backend->stats ||
 				    x->seeker.backend->http->buffers_request)))
 		return true;
@@ -613,28 +653,11 @@ bool http_request_rules(struct worker *w, struct exchange *x, struct http_msg *m
 		return false;
 	if (!http_restrict_names(w, x, m, f->http->names))
 		return false;
-	back = x->seeker.backend ? x->seeker.backend->proxy->rules : NULL;
-	if (!x->seeker.backend)
-		return true;
-	if (x->seeker.backend->http->buffers_request && !f->http->buffers_request &&
-	    !have_body(w, x, m, STAGE_BACK_BODY, body_ns(x)))
+	if (x->seeker.backend && !backend_rules(w, x, m, &r))
 		return false;
-	x->persistence = x->seeker.backend->proxy->set.persists ? PERSISTENCE_FORCED : PERSISTENCE_USUAL;
-	if (!back && !x->seeker.backend->stats)
-		return true;
-	r.backend = (struct run_proxy){x->seeker.backend->proxy->name, x->seeker.backend->number};
-	if (back && back != front && /* a listen section has its rules once */
-	    (!run_stage(w, x, STAGE_BACK_CONTENT, &back->of[RULES_CONTENT], &r) ||
-	     !run_stage(w, x, STAGE_BACK, &back->of[RULES_REQUEST], &r)))
-		return false;
-	if (x->seeker.backend->stats && x->seeker.backend->stats != f->stats &&
-	    http_stats(w, x, m, x->seeker.backend->stats, x->seeker.backend->proxy->name, &r))
-		return false;
-	x->persistence = (uint8_t)backend_persistence(x->seeker.backend, &r);
-	x->wanted = back ? backend_wanted(x->seeker.backend, &r) : NULL;
-	x->wanted_by_rule = x->wanted;
-	if (back && !x->wanted && x->persistence != PERSISTENCE_IGNORED)
-		x->wanted = backend_stick(x->seeker.backend, &r, x->client->store);
+	if (p->slots &&
+	    r.captures) /* as HAProxy: of what goes on, not of what a rule has answered */
+		capture_cookie(r.captures, p->slots, CAPTURE_REQUEST, m);
 	return true;
 }
 
@@ -647,8 +670,10 @@ static void begin_answer(struct exchange *x, struct http_msg *m, struct run *r)
 
 	rule_store_stick(x->client->store, backend_stick_id(x->seeker.backend, x->seeker.server));
 	backend_stick_response(x->seeker.backend, r, x->seeker.server);
-	if (f->proxy->slots && r->captures)
-		capture_message(r->captures, f->proxy->slots, CAPTURE_RESPONSE, m);
+	if (f->proxy->slots && r->captures) {
+		capture_fields(r->captures, f->proxy->slots, CAPTURE_RESPONSE, m);
+		capture_cookie(r->captures, f->proxy->slots, CAPTURE_RESPONSE, m);
+	}
 	if (r->vars && f->set->cfg->vars)
 		vars_end(r->vars, f->set->cfg->vars, VAR_REQ);
 }

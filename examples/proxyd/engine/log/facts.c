@@ -286,6 +286,9 @@ void exchange_facts(const void *of, struct log_facts *f)
 		f->data = f->active;
 	} else if (!x->seeker.backend && x->cause.who == 'S') { /* nowhere to go: it counts as not asked */
 		f->request = -1;
+	} else if (!x->status && x->cause.who == 'P' &&
+		   x->cause.phase == 'R') { /* reject: the same */
+		f->request = -1;
 	}
 	f->status = x->status ? (int)x->status : -1;
 	f->bytes = v->bytes;
