@@ -75,7 +75,7 @@ static void not_read(struct worker *w, struct exchange *x, ssize_t n)
 	if (n == 0) {
 		c->eof = true;
 		c->readable = false;
-		exchange_fail(w, x, 400, 'C', 'D');
+		exchange_fail(w, x, 0, 'C', 'D'); /* as HAProxy: without an answer */
 	} else if (errno == EAGAIN) {
 		c->readable = false;
 	} else if (errno != EINTR) {
