@@ -336,7 +336,7 @@ def told(prober, begin):
     for number, target in prober.targets.items():
         lines = target.warnings()
         for vrid in ROUTERS:
-            n = sum(f"{vrid}: dropped an advert of " in line for line in lines)
+            n = sum(f"({vrid}) dropped an advert of " in line for line in lines)
             if not 1 <= n <= minutes:
                 raise Failed(f"{prober.machines[number].name}, VRID {vrid}: {n} lines about dropped adverts in {minutes} min")
     print(f"R35: dropped adverts were told, at most {minutes} times for each router")
