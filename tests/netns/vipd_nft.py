@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """vipd_nft.py VIPD: with nftables a reload changes what differs, without reading the table, and what is there afterwards is what a
-start would have made; what somebody else did to the table is mended at once. Everything is in a network namespace of its own.
+start would have made; what somebody else did to the table is mended at once. Everything is in namespaces of its own.
 """
 import os
 import pathlib
@@ -67,8 +67,8 @@ def main(vipd):
 
     services = {1: [1, 2], 2: [3, 4], 3: [5]}
     pathlib.Path("conf").write_text(conf(services))
-    daemon = subprocess.Popen([vipd, "-n", "-l", "-f", "conf", "-p", "p.pid", "-r", "r.pid", "-c", "c.pid"], stdout=open("log", "w"),
-                              stderr=subprocess.STDOUT)
+    # Without -p: as it is on nearly all hosts, where the table's name is the plain one.
+    daemon = subprocess.Popen([vipd, "-n", "-l", "-f", "conf"], stdout=open("log", "w"), stderr=subprocess.STDOUT)
     try:
         wait_for("the start", lambda: is_as(services))
         reload("another weight", {1: [1, 2], 2: [3, 9], 3: [5]})
@@ -101,8 +101,9 @@ if os.geteuid() != 0:
     print("skipped: needs root to make a network namespace")
     sys.exit(77)
 if len(sys.argv) == 2:
-    os.execvp("unshare", ["unshare", "-n", sys.executable, os.path.abspath(__file__), os.path.abspath(sys.argv[1]), "inside"])
+    os.execvp("unshare", ["unshare", "-nm", sys.executable, os.path.abspath(__file__), os.path.abspath(sys.argv[1]), "inside"])
 subprocess.run("ip link set lo up".split(), check=True)
+subprocess.run("mount -t tmpfs none /run".split(), check=True)
 with tempfile.TemporaryDirectory() as folder:
     os.chdir(folder)
     main(sys.argv[1])
