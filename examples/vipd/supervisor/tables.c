@@ -31,10 +31,11 @@ static int take(const char *name)
 	return r;
 }
 
-static void leave(struct table_claim *c)
+static void leave_if_other(struct table_claim *c, const struct conf_nft *t)
 {
-	if (c->name[0])
-		close(c->fd);
+	if (!c->name[0] || (t->named && !strcmp(c->name, t->name)))
+		return;
+	close(c->fd);
 	c->name[0] = '\0';
 }
 
@@ -44,8 +45,6 @@ static void claim(const struct options *o, struct table_claim *c, struct conf_nf
 	char instead[OPTIONS_TABLE_SIZE];
 	int fd;
 
-	if (!t->named || strcmp(c->name, t->name) != 0)
-		leave(c);
 	if (!t->named || c->name[0])
 		return;
 	fd = take(t->name);
@@ -63,6 +62,9 @@ static void claim(const struct options *o, struct table_claim *c, struct conf_nf
 
 void tables_claim(struct supervisor *s, struct conf *c)
 {
+	/* First what is left: the two may have changed places. */
+	leave_if_other(&s->table, &c->globals.nft);
+	leave_if_other(&s->table_of_marks, &c->globals.nft_marks);
 	claim(s->options, &s->table, &c->globals.nft, "nftables");
 	claim(s->options, &s->table_of_marks, &c->globals.nft_marks, "nftables_ipvs");
 }
