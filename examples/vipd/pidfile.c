@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -35,6 +36,9 @@ static bool is_keepalived(const char *pid)
 	ssize_t n;
 
 	if (!*pid || strspn(pid, "0123456789") != strlen(pid))
+		return false;
+	/* A container starts again with the old file and the old numbers, and this may be called keepalived there. */
+	if (strtol(pid, NULL, 10) == getpid())
 		return false;
 	snprintf(link, sizeof(link), "/proc/%s/exe", pid);
 	n = readlink(link, program, sizeof(program) - 1);
