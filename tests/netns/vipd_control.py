@@ -306,7 +306,7 @@ def main(vipd):
 if os.geteuid() != 0:
     print("skipped: needs root to make a network namespace")
     sys.exit(77)
-if len(sys.argv) == 3:
+if sys.argv[-1] != "inside":
     os.execvp("unshare", ["unshare", "-n", sys.executable, os.path.abspath(__file__), os.path.abspath(sys.argv[1]),
                           os.path.abspath(sys.argv[2]), "inside"])
 schema = json.loads(pathlib.Path(sys.argv[2]).read_text())

@@ -97,6 +97,6 @@ def main(vipd):
 if os.geteuid() != 0 or not all(map(shutil.which, ("nginx", "openssl"))):
     print("skipped: needs root, nginx and openssl")
     sys.exit(77)
-if len(sys.argv) == 2:
+if sys.argv[-1] != "inside":
     os.execvp("unshare", ["unshare", "-n", sys.executable, os.path.abspath(__file__), os.path.abspath(sys.argv[1]), "inside"])
 main(sys.argv[1])

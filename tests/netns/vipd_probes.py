@@ -124,7 +124,7 @@ def main(vipd):
 if os.geteuid() != 0:
     print("skipped: needs root to make a network namespace")
     sys.exit(77)
-if len(sys.argv) == 2:
+if sys.argv[-1] != "inside":
     os.execvp("unshare", ["unshare", "-n", sys.executable, os.path.abspath(__file__), os.path.abspath(sys.argv[1]), "inside"])
 subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 main(sys.argv[1])

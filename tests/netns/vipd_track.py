@@ -221,7 +221,7 @@ if os.geteuid() != 0:
     sys.exit(77)
 VIPD, HELLO_BFD = (os.path.abspath(a) for a in sys.argv[1:3])
 PEER = f"hwtrack{os.getpid()}"
-if len(sys.argv) == 3:
+if sys.argv[-1] != "inside":
     os.execvp("unshare", ["unshare", "-n", sys.executable, os.path.abspath(__file__), VIPD, HELLO_BFD, "inside"])
 try:
     for command in ("link set lo up", f"netns add {PEER}", f"link add v0 type veth peer name v1 netns {PEER}", "link set v0 up",
