@@ -511,7 +511,7 @@ static const struct command commands[] = {
     {"enable", order_server, 1, 1, SERVER, LBCTL_SERVERS, "undo drain and disable", ABOUT_SERVERS,
      "lbctl enable 10.0.0.5:80"},
     {"weight", do_weight, 2, 2, "ADDRESS:PORT N|default [--in NAME]", LBCTL_SERVERS,
-     "another weight", "N is 0 to 65535; default: that of the configuration.\n" ABOUT_SERVERS,
+     "another weight", "N is 0 to 2147483647; default: that of the configuration.\n" ABOUT_SERVERS,
      "lbctl weight 10.0.0.5:80 20"},
     {"check", do_check, 1, 1, "SCRIPT|ADDRESS:PORT", LBCTL_SERVERS,
      "run its checks, or a vrrp_script, now",

@@ -33,7 +33,7 @@ extern "C" {
 /* Limits. -E2BIG when a table would pass one. */
 #define HA_SERVICES_MAX 65536	     /* services of a table */
 #define HA_DESTS_MAX 8192	     /* destinations of a service */
-#define HA_WEIGHT_MAX 65535	     /* as ipvsadm and keepalived */
+#define HA_WEIGHT_MAX 2147483647     /* as IPVS and keepalived; ipvsadm sets up to 65535 */
 #define HA_SLOTS_MAX 65537	     /* slots of a service's own table */
 #define HA_PERSISTENCE_MAX_S 2678400 /* 31 days, as ipvsadm and keepalived */
 /* Of the names of scheduler and persistence engine, with the NUL (linux/ip_vs.h). */

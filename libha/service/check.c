@@ -121,7 +121,7 @@ static const char *dest_fault(const struct ha_service_opts *s, const struct ha_d
 	if (d->address.family != family && d->forward != HA_FORWARD_TUN)
 		return "only a tunnel (TUN) reaches a destination of the other IP version";
 	if (d->weight > HA_WEIGHT_MAX)
-		return "a weight is 0 to 65535";
+		return "a weight is 0 to 2147483647";
 	if (d->lower_threshold > d->upper_threshold)
 		return "the lower threshold must not be above the upper one";
 	return tunnel_fault(d);

@@ -452,7 +452,7 @@ def changed(text):
                      ('RS 1 80 "weight 3 ', 'RS 1 80 "weight 7 '),
                      ("    flag-1\n", ""),
                      (f'    RS 2 80 "inhibit_on_failure | weight 4 | notify_down {RUN}/say/104-2-down"\n', ""),
-                     ('RS 2 81 ""', 'RS 2 81 ""\n    RS 3 80 "weight 6"'),
+                     ('RS 2 81 ""', 'RS 2 81 ""\n    RS 3 80 "weight 80000"'),
                      ("    rs_init_notifies\n", ""),
                      ("virtual_server fwmark 9", "virtual_server fwmark 10"),
                      ("quorum 2", "quorum 1")):

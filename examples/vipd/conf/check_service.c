@@ -300,8 +300,8 @@ static void complete_quorum(struct conf_parse *p, struct conf_virtual *v)
 	if (all && (int64_t)v->quorum + v->hysteresis > all)
 		conf_note(p, &v->at,
 			  "virtual_server %s: a quorum once lost does not come back: that takes "
-			  "quorum %d and hysteresis %d, and its real servers weigh %d together",
-			  v->name, v->quorum, v->hysteresis, (int)all);
+			  "quorum %d and hysteresis %d, and its real servers weigh %lld together",
+			  v->name, v->quorum, v->hysteresis, (long long)all);
 }
 
 static bool complete_virtual(struct conf_parse *p, struct conf_virtual *v)

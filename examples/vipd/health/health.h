@@ -18,7 +18,7 @@ struct real_state {
 	const struct conf_real *conf;
 	unsigned checks, passing;
 	bool lost, found;      /* a check was known to fail, or pass, when health began: news */
-	int32_t weight_change; /* sum of its probes' */
+	int64_t weight_change; /* sum of its probes' */
 	struct order_real order;
 };
 

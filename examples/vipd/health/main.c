@@ -231,9 +231,8 @@ static void on_transition(struct health_check *check, const struct health_transi
 /* With what checks add to it: misc_dynamic, FILE_CHECK. */
 static int32_t weight_of(const struct real_state *r)
 {
-	int64_t w = r->order.weight != ORDER_NO_WEIGHT
-			? r->order.weight
-			: (int64_t)r->conf->weight + r->weight_change;
+	int64_t w = r->order.weight != ORDER_NO_WEIGHT ? r->order.weight
+						       : r->conf->weight + r->weight_change;
 
 	return w < 0 ? 0 : w > HA_WEIGHT_MAX ? HA_WEIGHT_MAX : (int32_t)w;
 }
@@ -246,7 +245,7 @@ static bool take_exit(struct probe *p, int exit_code)
 	    p->conf->misc->dynamic && exit_code >= 2 ? exit_code - 2 - r->conf->weight : 0;
 	bool changed = change != p->weight_change;
 
-	r->weight_change += change - p->weight_change;
+	r->weight_change += (int64_t)change - p->weight_change;
 	p->weight_change = change;
 	return changed;
 }
@@ -261,7 +260,7 @@ static bool judge_number(struct probe *p, int32_t number)
 
 	if (change < -HA_WEIGHT_MAX || change > HA_WEIGHT_MAX)
 		change = change < 0 ? -HA_WEIGHT_MAX : HA_WEIGHT_MAX;
-	r->weight_change += (int32_t)change - p->weight_change;
+	r->weight_change += change - p->weight_change;
 	p->weight_change = (int32_t)change;
 	return well;
 }

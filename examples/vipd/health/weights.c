@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include <libha/service.h>
 
 #include "model.h"
 
@@ -115,7 +114,7 @@ int weights_read(const struct weights *w, size_t index, size_t first, int32_t *r
 	if (atomic_load(&w->turn[index]) != turn)
 		return 0;
 	for (size_t i = 0; i < n; i++)
-		if (ret[i] < QUORUM_ABSENT || ret[i] > HA_WEIGHT_MAX)
+		if (ret[i] < QUORUM_ABSENT)
 			return -EBADMSG;
 	return 1;
 }

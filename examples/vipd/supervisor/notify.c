@@ -237,8 +237,8 @@ static void mail_quorum(struct supervisor *s, const struct conf_virtual *v, bool
 {
 	char in[SERVICE_NAME_SIZE], body[128];
 
-	snprintf(body, sizeof(body), "=> %s quorum %d+%d=%d <= %d <=", up ? "Gained" : "Lost",
-		 v->quorum, v->hysteresis, v->quorum + v->hysteresis, (int)live);
+	snprintf(body, sizeof(body), "=> %s quorum %d+%d=%lld <= %d <=", up ? "Gained" : "Lost",
+		 v->quorum, v->hysteresis, (long long)v->quorum + v->hysteresis, (int)live);
 	mails_send(s->mails, body, "", "Virtualserver %s - %s", service_virtual_name(v, in),
 		   up ? "UP" : "DOWN");
 }

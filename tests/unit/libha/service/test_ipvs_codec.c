@@ -107,7 +107,7 @@ static void services_come_back_as_they_were_written(void **state)
 static void destinations_come_back_as_they_were_written(void **state)
 {
 	struct ha_service_opts s = service_of("tcp 192.0.2.1 80 wrr");
-	static const char *const texts[] = {"10.0.0.1 80 NAT 0", "10.0.0.1 81 DR 65535",
+	static const char *const texts[] = {"10.0.0.1 80 NAT 0", "10.0.0.1 81 DR 2147483647",
 					    "2001:db8::1 80 TUN 1"};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {

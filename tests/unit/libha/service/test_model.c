@@ -186,7 +186,7 @@ static void senseless_destinations_are_refused_with_a_reason(void **state)
 	static const struct ha_dest_opts bad[] = {
 	    DEST(.weight = 1),
 	    DEST(.address = V6),
-	    DEST(.address = V4, .weight = HA_WEIGHT_MAX + 1),
+	    DEST(.address = V4, .weight = (uint32_t)HA_WEIGHT_MAX + 1),
 	    DEST(.address = V4, .forward = HA_FORWARD_LOCAL),
 	    DEST(.address = V4, .upper_threshold = 5, .lower_threshold = 6),
 	    DEST(.address = V4, .tunnel = HA_TUNNEL_GRE),

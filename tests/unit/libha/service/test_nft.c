@@ -116,7 +116,7 @@ static void the_callers_slots_are_taken_and_described(void **state)
 static void too_many_slots_are_rounded(void **state)
 {
 	struct ha_service_table *t =
-	    table_of("tcp 192.0.2.1 80 wrr\n 10.0.0.1 80 NAT 65535\n 10.0.0.2 80 NAT 65534\n"
+	    table_of("tcp 192.0.2.1 80 wrr\n 10.0.0.1 80 NAT 2147483647\n 10.0.0.2 80 NAT 2147483646\n"
 		     " 10.0.0.3 80 NAT 1");
 	const struct ha_service *s = ha_service_next(t, NULL);
 	const struct ha_dest *first = ha_dest_next(s, NULL),
@@ -203,7 +203,7 @@ static void foreign_comments_are_not_taken_for_ours(void **state)
 	    "service tcp 192.0.2.1 80 mh 0x0 0/0 slots 251 0123456789abcdef",
 	};
 	static const char *const weight[] = {
-	    "",		 "weight",     "weight ", "weight 03", "weight 65536",
+	    "",		 "weight",     "weight ", "weight 03", "weight 2147483648",
 	    "weight -1", "weight 3 x", "wait 3",
 	};
 	char scheduler[HA_SERVICE_NAME_SIZE];
