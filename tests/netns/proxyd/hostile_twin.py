@@ -28,9 +28,9 @@ defaults
     option http-server-close
     retries 0
     timeout connect 1s
-    timeout client 500ms
+    timeout client 1s
     timeout server 600ms
-    timeout http-request 300ms
+    timeout http-request 800ms
     timeout http-keep-alive 100ms
 frontend other
     bind 127.0.0.1:{other}
