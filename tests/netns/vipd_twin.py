@@ -156,10 +156,11 @@ def has_dumped(m):
 
 class Step:
     """`do` on both machines; over when `until` is true of both and nothing has changed for a while. `better`: keepalived loses what it
-    held, or stops and begins anew; vipd must hold it, and tell of nothing. `calm`: of these keepalived tells sometimes, vipd must not."""
+    held, or stops and begins anew; vipd must hold it, and tell of nothing. `calm`: of these keepalived tells sometimes, vipd must not.
+    `goes`: of these, which the reload removes, keepalived on a busy machine does not come to tell; vipd does."""
 
-    def __init__(self, name, do, until, better=False, calm=(), compare=None):
-        self.name, self.do, self.until, self.better, self.calm, self.compare = name, do, until, better, calm, compare
+    def __init__(self, name, do, until, better=False, calm=(), goes=(), compare=None):
+        self.name, self.do, self.until, self.better, self.calm, self.goes, self.compare = name, do, until, better, calm, goes, compare
 
 
 def reload(change):
@@ -218,6 +219,8 @@ def differences(step, theirs, ours):
     for of in sorted(theirs[1].keys() | ours[1].keys()):
         if of.split()[-1] in step.calm:
             found += [f"vipd tells of {of}: {ours[1][of]}"] if of in ours[1] else []
+        elif of.split()[-1] in step.goes and of not in theirs[1]:
+            continue
         elif theirs[1].get(of) != ours[1].get(of) and not is_lost(of, theirs[1], ours[1]):
             found.append(f"{of}: - {theirs[1].get(of)} + {ours[1].get(of)}")
     return found
@@ -353,9 +356,9 @@ vrrp_sync_group G {
 """) + instance("VI_2", 52, vips="10.0.0.110", more="use_vmac")
 
 CASES = [
-    Case("removed", ONE + TWO, has("10.0.0.100/24", "10.0.0.111/32"), Step("one goes", reload(ONE), lacks("10.0.0.11")),
+    Case("removed", ONE + TWO, has("10.0.0.100/24", "10.0.0.111/32"), Step("one goes", reload(ONE), lacks("10.0.0.11"), goes=("VI_2",)),
          Step("it comes back", reload(ONE + TWO), has("10.0.0.111/32"))),
-    Case("deleted", ONE + instance("VI_2", 52, vips="10.0.0.110/24", more="notify_deleted"), has("10.0.0.100/24", "10.0.0.110/24"), Step("one goes", reload(ONE), lacks("10.0.0.11"))),
+    Case("deleted", ONE + instance("VI_2", 52, vips="10.0.0.110/24", more="notify_deleted"), has("10.0.0.100/24", "10.0.0.110/24"), Step("one goes", reload(ONE), lacks("10.0.0.11"), goes=("VI_2",))),
     Case("moved", ONE + TWO, has("10.0.0.100/24", "10.0.0.111/32"),
          Step("an address moves", reload(instance(vips="10.0.0.100/24|10.0.0.111/32") + instance("VI_2", 52, vips="10.0.0.110/24")), has("10.0.0.111/32", "10.0.0.110/24"), better=True)),
     Case("renamed", ONE, has("10.0.0.100/24"), Step("other name", reload(instance("OTHER")), has("10.0.0.100/24"))),
@@ -366,7 +369,7 @@ CASES = [
     Case("groups", ONE + TWO + group("G", "VI_1", "VI_2"), has("10.0.0.100/24", "10.0.0.111/32"),
          Step("a member leaves", reload(ONE + TWO + instance("VI_3", 53, vips="10.0.0.120/24") + group("G", "VI_1", "VI_3")), has("10.0.0.111/32", "10.0.0.120/24")),
          Step("other name", reload(ONE + TWO + instance("VI_3", 53, vips="10.0.0.120/24") + group("H", "VI_1", "VI_3")), has("10.0.0.111/32", "10.0.0.120/24")),
-         Step("no group", reload(ONE + TWO), has("10.0.0.111/32"), calm=("VI_1", "VI_2"))),
+         Step("no group", reload(ONE + TWO), both(has("10.0.0.111/32"), lacks("10.0.0.120")), calm=("VI_1", "VI_2"), goes=("VI_3", "H"))),
     Case("vmac", ONE, has("10.0.0.100/24"), Step("with", reload(instance(more="use_vmac vr51")), both(has("link vr51"), has("10.0.0.100/24")), better=True),
          Step("without", reload(ONE), both(lacks("link vr51"), has("10.0.0.100/24")), better=True)),
     Case("vmacs", "global_defs {\n    vmac_addr_prefix va\n}\n" + instance(more="use_vmac vr51 02:00:00:00:01\n    use_vmac_addr", vips="10.0.0.100/24|10.1.0.100/24 dev eth1",
