@@ -159,35 +159,6 @@ static struct endpoint plain_host(const struct server *to, const struct cfg_addr
 	return host;
 }
 
-/*
- * Where clients speak first, the last ACK of the handshake can wait for them; without them the kernel sends it after 200 ms.
- * So long would wait whose server speaks first, and who speaks only when its server is seen, by other ways, to have accepted
- * it (uploads of FTP). The first of either is the last: it is not done again.
- */
-#define CLIENTS_SPEAK 64u /* sessions in a row */
-#define ACK_WAITED_NS UINT64_C(150000000) /* who speaks before has not waited for the ACK */
-
-void session_heard(struct worker *w, struct session *s, enum conn_end end, size_t n)
-{
-	struct pool *pool = s->seeker.backend->pool;
-	uint8_t *first = &pool->worker[w->index].clients_first;
-
-	if ((end == CONN_SERVER && n) ||
-	    (s->ack_waits && s->conn.opened && w->now_ns - s->conn.since_ns >= ACK_WAITED_NS))
-		atomic_store_explicit(&pool->servers_first, true, memory_order_relaxed);
-	else if (n && *first < CLIENTS_SPEAK)
-		++*first;
-	s->silent = false;
-}
-
-static bool ack_may_wait(struct worker *w, const struct session *s)
-{
-	struct pool *pool = s->seeker.backend->pool;
-
-	return pool->worker[w->index].clients_first == CLIENTS_SPEAK &&
-	       !atomic_load_explicit(&pool->servers_first, memory_order_relaxed);
-}
-
 /* As server_connect, by the socket of an earlier session if there is one. */
 static int session_connect(struct worker *w, struct session *s, const struct connect_from *from, bool has_data)
 {
@@ -197,9 +168,6 @@ static int session_connect(struct worker *w, struct session *s, const struct con
 	int fd = spent_take(w, s, &host), e;
 
 	s->renewed = fd >= 0;
-	s->silent = host.family && !s->conn.side[CONN_CLIENT].bytes;
-	s->ack_waits = s->silent && ack_may_wait(w, s);
-	has_data |= s->ack_waits;
 	if (fd < 0) {
 		fd = server_connect(to, from, has_data);
 		after = plain_host(to, server_addr(to)); /* both may change meanwhile, by other threads */

@@ -284,7 +284,6 @@ struct pool_worker {
 	_Alignas(CACHE_LINE) struct seeker_queue queue; /* who waits for a server */
 	struct lb_picker *picker; /* NULL until it picks: see pool_picker() */
 	struct pool *pool;
-	uint8_t clients_first; /* see session_heard() */
 	LIST_ENTRY(pool_worker) entry; /* of its worker, while the queue is not empty */
 };
 
@@ -308,7 +307,6 @@ struct pool {
 	struct tally *tally;
 	uint64_t changed_ns, down_ns; /* since when it is as it is; how long it was down before */
 	uint64_t n_down;
-	_Atomic bool servers_first; /* one was: see session_heard() */
 	struct pool_worker *worker; /* an array */
 	struct { /* an operator's word, until the next configuration */
 		enum { COOKIE_AS_CONFIGURED, COOKIE_DYNAMIC, COOKIE_NOT_DYNAMIC } dynamic;
@@ -530,8 +528,6 @@ struct session {
 	bool shaking : 1;	  /* the client's TLS handshake is not done */
 	bool logged : 1;	  /* option logasap: its line is written */
 	bool inspects_answer : 1; /* tcp-response rules have not let it pass yet */
-	bool silent : 1;	  /* connected before either end had said anything, and neither has yet */
-	bool ack_waits : 1;	  /* and the server learns of us with the client's first bytes */
 	bool renewed : 1;   /* its server's socket is one that was left: it is in epoll already */
 	uint8_t host;	    /* of worker's, whom its server's socket is for */
 	int spent;	    /* the socket that it has left, see spent.c; -1: none */

@@ -181,11 +181,8 @@ static void relay_read(struct worker *w, struct session *s, enum conn_end end)
 	if (!room)
 		return;
 	n = may_pass(w, s, end) ? relay_pass(w, s, end) : relay_copy(w, s, end, room);
-	if (n > 0) {
-		if (s->silent)
-			session_heard(w, s, end, (size_t)n);
+	if (n > 0)
 		return;
-	}
 	if (n == 0) {
 		conn_saw_eof(&s->conn, end);
 	} else if (errno == EAGAIN) {

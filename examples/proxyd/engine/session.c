@@ -255,8 +255,6 @@ void session_close(struct worker *w, struct session *s)
 	}
 	if (s->store && !s->conn.side[CONN_CLIENT].bytes) /* was looked at only: a close with bytes unread is a reset */
 		(void)!recv(s->handle[CONN_CLIENT].fd, w->scratch, sizeof(w->scratch), MSG_DONTWAIT);
-	if (s->silent)
-		session_heard(w, s, CONN_CLIENT, 0);
 	seeker_leave_queue(w, &s->seeker);
 	close_end(s, CONN_CLIENT);
 	spent_leave(w, s);

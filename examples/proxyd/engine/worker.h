@@ -283,9 +283,6 @@ bool server_introduce(int fd, const struct server *server, const struct handle *
 /* The server's socket became writable or failed, while connecting, as these events say. */
 void session_connect_event(struct worker *w, struct session *s, uint32_t events);
 
-/* That end said the first bytes, `n`, of a session that was connected without any; 0: it is over without. */
-void session_heard(struct worker *w, struct session *s, enum conn_end end, size_t n);
-
 /* CONNECTING, RETRY or QUEUED ran out of time. */
 void session_connect_expired(struct worker *w, struct session *s);
 
