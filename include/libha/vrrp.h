@@ -238,8 +238,8 @@ struct ha_vrrp_opts {
 
 	/*
 	 * The virtual addresses, as they stand in adverts: 1..HA_VRRP_MAX_ADDRESSES (0: see no_addresses) of `family`,
-	 * all different; in IPv6 at most HA_VRRP_MAX_ADDRESSES_IPV6, the first one link-local
-	 * (keepalived does not insist and so, with any_first_address, neither does this).
+	 * in IPv6 at most HA_VRRP_MAX_ADDRESSES_IPV6, the first one link-local (keepalived does not insist and so,
+	 * with any_first_address, neither does this). One may stand there twice: a peer must have it as often.
 	 */
 	const struct ha_ip *addresses;
 	size_t n_addresses;

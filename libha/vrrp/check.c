@@ -61,23 +61,37 @@ static enum ha_vrrp_drop check_meta(const struct ha_vrrp *v, const struct ha_vrr
 	return takes_ttl(o, m) ? HA_VRRP_DROP_NONE : HA_VRRP_DROP_TTL;
 }
 
-static bool holds_address(const struct vrrp_advert *adv, const struct ha_ip *ip)
+static size_t times_in_advert(const struct vrrp_advert *adv, const struct ha_ip *ip)
 {
-	size_t len = ha_ip_len(ip);
+	size_t len = ha_ip_len(ip), n = 0;
 
 	for (size_t i = 0; i < adv->n_addresses; i++)
-		if (!memcmp(adv->addresses + i * len, ip->bytes, len))
-			return true;
-	return false;
+		n += !memcmp(adv->addresses + i * len, ip->bytes, len);
+	return n;
 }
 
-/* In any order. Ours are all different, so with equal counts one direction suffices. */
+static size_t times_in_list(const struct ha_ip *ip, const struct ha_ip *list, size_t n)
+{
+	size_t times = 0;
+
+	while (n--)
+		times += ip_equal(ip, &list[n]);
+	return times;
+}
+
+/* In any order, each as often as it stands in ours. */
 bool vrrp_check_same_addresses(const struct ha_vrrp *v, const struct vrrp_advert *adv)
 {
-	if (adv->n_addresses != v->opts.n_addresses)
+	const struct ha_ip *own = v->opts.addresses;
+	size_t n = v->opts.n_addresses, len, same = 0;
+
+	if (adv->n_addresses != n)
 		return false;
-	for (size_t i = 0; i < v->opts.n_addresses; i++)
-		if (!holds_address(adv, &v->opts.addresses[i]))
+	len = n ? ha_ip_len(own) : 0;
+	while (same < n && !memcmp(adv->addresses + same * len, own[same].bytes, len))
+		same++; /* mostly all */
+	for (size_t i = same; i < n; i++)
+		if (times_in_advert(adv, &own[i]) != times_in_list(&own[i], own, n))
 			return false;
 	return true;
 }

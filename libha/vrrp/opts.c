@@ -89,9 +89,6 @@ static const char *check_addresses(const struct ha_vrrp_opts *o)
 			       "router for the other one";
 		if (ip_equal(a, &none) || vrrp_ip_is_multicast(a))
 			return "addresses: a virtual address is a unicast address";
-		for (size_t j = 0; j < i; j++)
-			if (ip_equal(a, &o->addresses[j]))
-				return "addresses: one stands there twice";
 	}
 	if (o->family == AF_INET6 && !o->any_first_address &&
 	    !vrrp_ip_is_link_local(&o->addresses[0]))

@@ -39,7 +39,10 @@ vrrp_instance VI_1 {
     virtual_router_id 51
     version 3
     advert_int 0.1
-    virtual_ipaddress { 10.9.0.100/24 }
+    virtual_ipaddress {
+        10.9.0.100/24
+        10.9.0.100/24 dev lo
+    }
     track_script { yes }
 }
 virtual_server 10.9.0.100 80 {
@@ -123,6 +126,7 @@ def reads(client):
     show = client.result("show")
     assert [i["name"] for i in show["instances"]] == ["VI_1"] and show["instances"][0]["trackers"], show
     assert show["instances"][0]["counters"]["adverts_sent"] > 0, show
+    assert show["instances"][0]["addresses"] == ["10.9.0.100/24", "10.9.0.100/24 dev lo"], show
     assert show["scripts"][0]["state"] == "up", show
     text = " ".join(client.result("explain", instance="VI_1")["sentences"])
     assert "VI_1 is MASTER" in text and "no adverts were heard" in text, text

@@ -32,7 +32,10 @@ vrrp_instance "VI \\"1\\"" {
     virtual_router_id 51
     version 3
     advert_int 0.1
-    virtual_ipaddress { 10.9.0.100/24 }
+    virtual_ipaddress {
+        10.9.0.100/24
+        10.9.0.100/24 dev lo
+    }
     virtual_ipaddress_excluded { 10.9.0.101/24 }
     track_script { "odd name" }
 }
@@ -81,7 +84,9 @@ def scrape():
 
 
 def samples(text):
-    return {(s.name, frozenset(s.labels.items())): s.value for f in text_string_to_metric_families(text) for s in f.samples}
+    found = [((s.name, frozenset(s.labels.items())), s.value) for f in text_string_to_metric_families(text) for s in f.samples]
+    assert len(dict(found)) == len(found), "a series is there twice, which Prometheus refuses"
+    return dict(found)
 
 
 def value(text, metric, **labels):

@@ -263,6 +263,8 @@ def rare(case, a, b):
 
 
 CASES = [
+    # With another list of addresses than its peer's either would be MASTER: in version 2 such adverts are dropped.
+    Case("same", INSTANCE.replace("10.0.0.101\n", "10.0.0.100/24 dev eth1\n        10.0.0.101\n        10.0.0.101\n") % "version 2", takeover, VIPS, links=2),
     Case("uni", INSTANCE % f"{FAST}\n    unicast_src_ip 10.0.0.OWN\n    unicast_peer {{\n        10.0.0.PEER\n    }}", takeover, VIPS),
     # Debian's keepalived refuses unicast without an interface, which later ones take: it has one.
     Case("route", INSTANCE.replace("interface eth0", "BOUND") % f"{FAST}\n    unicast_src_ip 10.0.0.OWN\n    unicast_peer {{\n        10.0.0.PEER\n    }}", takeover, VIPS),

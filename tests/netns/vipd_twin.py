@@ -389,6 +389,9 @@ CASES = [
          has("10.0.0.100/24", "fd00:1::100"),
          Step("others", reload(instance(vips="10.0.0.100/25 label eth0:a|10.0.0.101/32 scope host|10.1.0.101/24 dev eth1|10.0.0.105",
                                         block="    virtual_ipaddress_excluded {\n        fd00:1::100 dev eth0\n    }\n")), both(has("10.0.0.105"), lacks("fd00:0::100/64")))),
+    Case("doubled", instance(vips="10.0.0.100/24|10.0.0.100/24 dev eth1|10.0.0.100/24"), has("eth0 inet 10.0.0.100/24", "eth1 inet 10.0.0.100/24"),
+         Step("one of two goes", reload(instance(vips="10.0.0.100/24 dev eth1|10.0.0.101")), both(has("eth1 inet 10.0.0.100/24", "10.0.0.101"), lacks("eth0 inet 10.0.0.100"))),
+         Step("it comes back", reload(instance(vips="10.0.0.100/24 dev eth1|10.0.0.100/24")), both(has("eth1 inet 10.0.0.100/24", "eth0 inet 10.0.0.100/24"), lacks("10.0.0.101")))),
     Case("track", "vrrp_script well {\n    script \"/usr/bin/test ! -e DIR/ill\"\n    interval 1\n    timeout 20\n    fall 1\n    rise 1\n}\n" + instance(block="    track_script {\n        well\n    }\n    track_interface {\n        eth1\n    }\n")
          , has("10.0.0.100/24"),
          Step("script fails", lambda m: (m.dir / "ill").touch(), both(lacks("10.0.0.100"), heard("FAULT"))),

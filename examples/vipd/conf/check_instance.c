@@ -6,12 +6,18 @@
 #include "conf/words.h"
 #include "model.h"
 
-static bool has_address(const struct conf_address *a, size_t n, const struct ha_ip *ip)
+/* One address may be on several interfaces; but twice on one is a slip of the pen. A peer has the same file, so it stays. */
+static void note_double(struct conf_parse *p, const struct conf_address *list, size_t n,
+			const struct conf_address *a)
 {
-	while (n--)
-		if (!ha_ip_compare(&a[n].ip, ip))
-			return true;
-	return false;
+	for (size_t i = 0; i < n; i++) {
+		const char *one = list[i].dev ? list[i].dev : "", *other = a->dev ? a->dev : "";
+
+		if (ha_ip_compare(&list[i].ip, &a->ip) || list[i].prefix != a->prefix || strcmp(one, other) != 0)
+			continue;
+		conf_note(p, &a->at, "this address is in line %u, too: adverts name it twice", list[i].at.line);
+		return;
+	}
 }
 
 /* The first advertised address says which family; others of another family are not advertised. */
@@ -35,10 +41,9 @@ static void sort_addresses(struct conf_parse *p, struct conf_instance *i)
 			continue;
 		}
 		/* More than the library takes are its to refuse. */
-		if (n <= HA_VRRP_MAX_ADDRESSES && has_address(sorted, n, &at->ip))
-			conf_warn(p, &at->at, "this address is there already: skipped");
-		else
-			sorted[n++] = *at;
+		if (n <= HA_VRRP_MAX_ADDRESSES)
+			note_double(p, sorted, n, at);
+		sorted[n++] = *at;
 	}
 	i->n_advertised = n;
 	for (size_t a = 0; a < i->n_addresses; a++)

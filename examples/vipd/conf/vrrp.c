@@ -475,7 +475,7 @@ static const struct conf_keyword instance_words[] = {
     {"virtual_ipaddress", set_addresses, .min = 0, .block = &conf_list,
      .form = "{ ADDRESS[/PREFIX] [brd ADDRESS|+|-] [dev INTERFACE] [scope SCOPE] [label LABEL] "
 	     "[use_vmac] [no_track] ... }",
-     .doc = "The addresses that are held, and stand in adverts."},
+     .doc = "The addresses that are held, and stand in adverts. One may be on several interfaces; adverts name it as often as it is written, as keepalived's do."},
     {"virtual_ipaddress_excluded", set_addresses, .min = 1, .block = &conf_list,
      .form = "{ as virtual_ipaddress }", .doc = "Addresses that are held, but stand in no advert."},
     {"virtual_routes", set_routes, .block = &conf_list,

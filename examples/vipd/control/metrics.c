@@ -54,6 +54,18 @@ static void instance_labels(const struct look *l, const char *name, const struct
 	fprintf(l->to, ",vrid=\"%d\"", i->vrid);
 }
 
+/* A series of this name is there already: an address on two interfaces. */
+static bool is_said(const struct conf_instance *i, size_t a)
+{
+	const struct conf_address *list = i->addresses;
+
+	for (size_t n = 0; n < a; n++)
+		if (!ha_ip_compare(&list[n].ip, &list[a].ip) && list[n].prefix == list[a].prefix &&
+		    list[n].advertised == list[a].advertised)
+			return true;
+	return false;
+}
+
 static void states(const struct look *l, const char *name, const char *help, bool advertised)
 {
 	size_t n = 0;
@@ -63,7 +75,7 @@ static void states(const struct look *l, const char *name, const char *help, boo
 		for (size_t a = 0; a < i->n_addresses; a++) {
 			char ip[HA_IP_TEXT_SIZE] = "";
 
-			if (i->addresses[a].advertised != advertised)
+			if (i->addresses[a].advertised != advertised || is_said(i, a))
 				continue;
 			ha_ip_format(&i->addresses[a].ip, ip, sizeof(ip));
 			instance_labels(l, name, i);

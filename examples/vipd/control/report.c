@@ -35,15 +35,19 @@ static json_t *seconds_json(uint64_t ns)
 
 /* ---- Instances ---- */
 
+/* With its device where that is another one than the instance's. */
 static json_t *addresses_of(const struct conf_instance *i)
 {
 	json_t *list = json_array();
 
 	for (size_t a = 0; a < i->n_addresses; a++) {
+		const char *device = conf_address_device(i, &i->addresses[a]);
+		bool elsewhere = strcmp(device, conf_home_device(i)) != 0;
 		char ip[HA_IP_TEXT_SIZE] = "";
 
 		ha_ip_format(&i->addresses[a].ip, ip, sizeof(ip));
-		json_array_append_new(list, json_sprintf("%s/%u", ip, i->addresses[a].prefix));
+		json_array_append_new(list, json_sprintf("%s/%u%s%s", ip, i->addresses[a].prefix,
+							 elsewhere ? " dev " : "", elsewhere ? device : ""));
 	}
 	return list;
 }

@@ -681,6 +681,40 @@ static void the_order_of_addresses_does_not_matter(void **state)
 	assert_int_equal(peer_send(&r, T0, &p), HA_VRRP_DROP_ADDRESS_LIST);
 }
 
+/* It may be on two interfaces. A peer must say it as often. */
+static void an_address_may_stand_there_twice(void **state)
+{
+	struct ha_vrrp_opts o = rig_opts();
+	const struct ha_ip address[3] = {ip("10.9.0.100"), ip("10.9.0.100"), ip("10.9.0.101")};
+	struct peer p = peer_make(2, 200, "10.9.0.2", 100);
+
+	o.version = 2;
+	o.addresses = address;
+	o.n_addresses = 3;
+	rig_up(&r, &o);
+	ha_vrrp_start(r.v, T0);
+	r.log[0] = 0;
+	memset(p.pkt + 8, 0, sizeof(p.pkt) - 8);
+	for (unsigned i = 0; i < 3; i++)
+		memcpy(p.pkt + 8 + 4 * i, address[i].bytes, 4);
+	p.pkt[3] = 3;
+	p.len += 8;
+	peer_sum(&p);
+	accepts(&p, "");
+	memcpy(p.pkt + 8, address[2].bytes, 4); /* 101, 100, 101 */
+	peer_sum(&p);
+	assert_int_equal(peer_send(&r, T0, &p), HA_VRRP_DROP_ADDRESS_LIST);
+	memcpy(p.pkt + 16, address[0].bytes, 4); /* 101, 100, 100 */
+	peer_sum(&p);
+	r.log[0] = 0;
+	accepts(&p, "");
+	p.pkt[3] = 2;
+	p.len -= 4; /* 101, 100 */
+	memset(p.pkt + 16, 0, 8);
+	peer_sum(&p);
+	assert_int_equal(peer_send(&r, T0, &p), HA_VRRP_DROP_ADDRESS_LIST);
+}
+
 static void an_owner_sends_from_a_virtual_address(void **state)
 {
 	struct peer p = peer_make(3, 255, "10.9.0.100", 100);
@@ -779,6 +813,7 @@ int main(void)
 	    T(R42_another_list_is_kept_and_told_in_version_3),
 	    T(R43_the_owner_may_have_another_list_in_version_2),
 	    T(the_order_of_addresses_does_not_matter),
+	    T(an_address_may_stand_there_twice),
 	    T(an_owner_sends_from_a_virtual_address),
 	    T(an_ipv6_advert_is_accepted),
 	    T(R26_the_first_ipv6_address_must_be_link_local),
