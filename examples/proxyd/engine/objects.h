@@ -192,6 +192,7 @@ struct server {
 	bool member;			/* of the group now */
 	unsigned ring_key;		/* as a member: its place in the section when it became one, from 1 */
 	_Atomic bool serves;		/* up, and nobody's word against it: as last published */
+	_Atomic bool balanced;		/* and not only for those bound to it: neither drained nor of weight 0 */
 	bool up;			/* as the checks say; true without a check */
 	const char *change_why;		/* an operator's word is what changes it now; "": that is told by itself */
 	bool gone;			/* an operator removed it: nobody comes back to it */

@@ -268,6 +268,11 @@ static bool server_serves(const struct server *s)
 	return s->up && !server_in_maint(s);
 }
 
+static bool server_balanced(const struct server *s)
+{
+	return server_serves(s) && !s->draining && !server_in_drain(s) && s->admin.weight;
+}
+
 struct server *server_find(const struct engine *e, const struct set *set, const struct cfg_proxy *proxy,
 			   const struct cfg_server *c)
 {
@@ -288,7 +293,7 @@ static int stage(struct server *s)
 	if (!e)
 		e = lb_server_set_state(s->pool->group, id,
 					server_in_maint(s)			    ? LB_STATE_OFFLINE
-					: s->draining || server_in_drain(s) ? LB_STATE_DRAINING
+					: s->draining || server_in_drain(s) ? LB_STATE_DISABLED
 									    : LB_STATE_ENABLED);
 	return e ? e : lb_server_set_up(s->pool->group, id, s->up);
 }
@@ -329,6 +334,7 @@ static int sync_server(struct pool *p, struct server *s, const struct cfg_server
 	atomic_store(&s->maxqueue, c->maxqueue);
 	atomic_store(&s->maxconn, s->admin.maxconn);
 	s->serves = server_serves(s);
+	s->balanced = server_balanced(s);
 	pthread_mutex_lock(&p->editing);
 	e = stage_anew(p, s, c->weight, priority, c->id);
 	pthread_mutex_unlock(&p->editing);
@@ -455,6 +461,7 @@ int server_publish(struct engine *e, struct server *s)
 	pthread_mutex_unlock(&p->editing);
 	if (r < 0)
 		log_err("backend %s: cannot publish the state of %s: %s", p->name, s->name, strerror(-r));
+	s->balanced = server_balanced(s);
 	if (s->serves != server_serves(s)) {
 		s->serves = !s->serves;
 		server_marked(e, s);

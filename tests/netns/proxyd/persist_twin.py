@@ -243,6 +243,83 @@ def test_rules_of_persistence(binary):
         assert letters == ["--VN"] * 3 + ["--UN"] * 4 + ["--DI", "--DN", "--DN"], letters
 
 
+DRAINED = """
+global
+defaults
+    mode http
+    timeout connect 500ms
+    timeout client 5s
+    timeout server 5s
+frontend f
+    bind 127.0.0.1:{port}
+    use_backend %[path,field(2,/)]
+backend cookie
+    cookie S insert
+    server a 127.0.0.1:{a} cookie a
+    server b 127.0.0.1:{b} cookie b
+backend table
+    stick-table type string size 1k
+    stick on req.hdr(x-key)
+    server a 127.0.0.1:{a}
+    server b 127.0.0.1:{b}
+backend rule
+    use-server a if { req.hdr(x-key) a }
+    server a 127.0.0.1:{a}
+    server b 127.0.0.1:{b}
+backend notfound
+    option httpchk
+    http-check disable-on-404
+    cookie S insert
+    server a 127.0.0.1:{a} cookie a check inter 100 port {check}
+    server b 127.0.0.1:{b} cookie b
+backend last
+    http-reuse never
+    option prefer-last-server
+    server a 127.0.0.1:{a}
+    server b 127.0.0.1:{b}
+"""
+
+
+def named_on(s):
+    """The server's answer on a connection that stays."""
+    s.sendall(b"GET /last/ HTTP/1.1\r\nHost: h\r\n\r\n")
+    return re.search(rb"(?i)x-name: (\w+)", read_head(s)).group(1).decode()
+
+
+def keeps(name):
+    def serve(server, c):
+        while read_head(c):
+            c.sendall(b"HTTP/1.1 200 OK\r\nX-Name: %s\r\nContent-Length: 0\r\n\r\n" % name.encode())
+
+    return serve
+
+
+def answers_404(server, c):
+    if read_head(c):
+        c.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+
+def test_a_drained_server_keeps_those_bound_to_it(binary):
+    servers = {n: Server(keeps(n)) for n in "ab"} | {"check": Server(answers_404)}
+    with Asked(binary, config(DRAINED, **{n: s.port for n, s in servers.items()})) as p:
+        bound = {"cookie": ("Cookie: S=a",), "table": ("X-Key: a",), "rule": ("X-Key: a",), "notfound": ("Cookie: S=a",)}
+        until("404 is seen", lambda: p.status("notfound/a") == "NOLB")
+        assert get(p.proxy, "/table/", *bound["table"]) == "a"
+        with p.proxy.connect() as s:
+            assert [named_on(s) for _ in range(2)] == ["a", "a"]
+            for backend, fields in bound.items():
+                if backend != "notfound":
+                    p.ask(f"set server {backend}/a state drain")
+                assert [get(p.proxy, f"/{backend}/", *fields) for _ in range(3)] == ["a"] * 3, backend
+                assert [get(p.proxy, f"/{backend}/") for _ in range(3)] == ["b"] * 3, backend
+            for order in ("state drain", "weight 0"):
+                p.ask("set server last/a " + order)
+                assert [named_on(s) for _ in range(2)] == ["b", "b"], order
+                p.ask("set server last/a state ready; set server last/a weight 1; set server last/b state maint")
+                assert named_on(s) == "a"
+                p.ask("set server last/b state ready")
+
+
 def test_a_server_that_redirects(binary):
     servers = {n: Server(http_named(n)) for n in "ab"}
     with Proxy(binary, config(DOWN, **{n: s.port for n, s in servers.items()})) as p:
