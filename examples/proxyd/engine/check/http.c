@@ -478,19 +478,21 @@ static void on_end(void *state, const void *config)
 	free(st->request);
 }
 
-struct health_probe_ops http_check_ops(void)
+static const struct health_probe_ops ops = {
+    .size = sizeof(ops),
+    .name = "http-check",
+    .flags = HEALTH_PROBE_FIRST,
+    .state_size = sizeof(struct state),
+    .setup = setup,
+    .teardown = teardown,
+    .open = on_open,
+    .received = on_received,
+    .closed = on_closed,
+    .timeout = on_timeout,
+    .end = on_end,
+};
+
+const struct health_probe_ops *http_check_ops(void)
 {
-	return (struct health_probe_ops){
-	    .size = sizeof(struct health_probe_ops),
-	    .name = "http-check",
-	    .flags = HEALTH_PROBE_FIRST,
-	    .state_size = sizeof(struct state),
-	    .setup = setup,
-	    .teardown = teardown,
-	    .open = on_open,
-	    .received = on_received,
-	    .closed = on_closed,
-	    .timeout = on_timeout,
-	    .end = on_end,
-	};
+	return &ops;
 }

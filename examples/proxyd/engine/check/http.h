@@ -16,8 +16,7 @@ struct http_check_opts {
 	const struct cfg_httpchk *last; /* the others are before it */
 };
 
-/* Ops are copied by health_probe_new. */
-struct health_probe_ops http_check_ops(void);
+const struct health_probe_ops *http_check_ops(void);
 
 /* The probe's options for one of its requests, with what is written in it; `texts` holds what they point to. */
 struct http_check_texts {

@@ -114,10 +114,9 @@ static int live_probe(const struct server *s, const struct backend *b, struct he
 	const struct check_of of = {s, b};
 	const struct tcp_check_opts script = {.step = set->check.step, .n = set->check.n_steps, .of = of};
 	const struct http_check_opts http = {of, set->httpchk};
-	const struct health_probe_ops ops = http_check_ops();
 
 	if (set->check.kind == CFG_CHECK_HTTP)
-		return health_probe_new(&ops, &http, ret);
+		return health_probe_new(http_check_ops(), &http, ret);
 	return health_probe_new(tcp_check_ops(), &script, ret);
 }
 
