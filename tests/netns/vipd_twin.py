@@ -293,6 +293,27 @@ ROUTES = """    virtual_routes {
         from all table 105 priority 505 suppress_prefixlength 0
     }
 """
+SLIPS = """    virtual_routes {
+        10.4.0.0/33 via 10.0.0.2 dev eth0 table 101
+        10.4.0/24 via 10.0.0.2 dev eth0 table 102
+        10.4.0.0/24 via 10.0.0.300 dev eth0 table 103
+        10.4.0.0/0 via 10.0.0.2 dev eth0 table 104
+        10.4.0.0/16 src 2001:db8::1 dev eth0 table 105
+        2001:db8:4::/129 via fd00:0::9 dev eth0 table 106
+        2001:db8:4::/0 via fd00:0::9 dev eth0 table 107
+    }
+    virtual_rules {
+        from 10.4.0.0/33 table 101 priority 501
+        from 10.4.0/24 table 102 priority 502
+        from 10.4.0.0/16 to 10.5.0.300 table 103 priority 503
+        from 10.4.0.0/16 to 2001:db8::/32 table 104 priority 504
+        from 10.4.0.0/16 priority 505
+        from 10.4.0.0/0 table 106 priority 506
+        from 10.4.0.0/16 table 107
+        from all table 108
+        from 2001:db8:4::/48 table 109
+    }
+"""
 STATIC = """static_ipaddress {
     10.8.0.1/32 dev eth1
     fd00:8::1/64 dev eth1
@@ -384,6 +405,9 @@ CASES = [
          Step("some change", reload(STATIC.replace("metric 7", "metric 8").replace("    from 10.8.0.2 blackhole priority 901\n", "").replace("fd00:8::1", "fd00:8::2")
                                     + instance(block=ROUTES.replace("metric 20", "metric 30").replace("priority 501", "priority 511").replace("        blackhole 203.0.113.128/25\n", ""))),
               has("metric 30", "metric 8"))),
+    Case("slips", "static_rules {\n    from 10.8.0.0/16 table 110\n}\n" + instance(block=SLIPS), has("10.0.0.100/24", "lookup 106", "lookup 108", "table 107"),
+         Step("an address comes", ip("addr add 10.1.0.7/24 dev eth1"), has("10.1.0.7")),
+         Step("other preferences", reload(instance(block=SLIPS)), both(has("lookup 108"), lacks("lookup 110")))),
     Case("addresses", instance(vips="10.0.0.100/24 label eth0:a|10.0.0.101/32 scope link|10.1.0.100/24 dev eth1 brd +|10.0.0.102/24 brd 10.0.0.7",
                                block="    virtual_ipaddress_excluded {\n        fd00:0::100/64\n        fd00:1::100 dev eth1\n        10.0.0.130/25\n    }\n"),
          has("10.0.0.100/24", "fd00:1::100"),

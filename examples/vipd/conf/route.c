@@ -100,11 +100,6 @@ static void address(struct line *l, struct ha_ip *ret)
 static bool prefix(struct line *l, struct ha_ip *ret, uint8_t *ret_len)
 {
 	const struct conf_word *w = value(l);
-	const char *slash;
-	struct ha_ip ip;
-	unsigned max;
-	char *end;
-	unsigned long v;
 
 	if (!w)
 		return false;
@@ -113,22 +108,34 @@ static bool prefix(struct line *l, struct ha_ip *ret, uint8_t *ret_len)
 		*ret_len = 0;
 		return true;
 	}
-	slash = strchr(w->text, '/');
-	if (ha_ip_parse(slash ? conf_strndup(l->p->scratch, w->text, (size_t)(slash - w->text))
-			      : w->text,
-			&ip) < 0) {
-		fail(l, w, "ADDRESS/PREFIX");
+	l->failed |= !conf_read_address(l->p, w, ret, ret_len);
+	return !l->failed;
+}
+
+static bool is_zero(const struct ha_ip *ip)
+{
+	static const uint8_t none[sizeof(ip->bytes)];
+
+	return !memcmp(ip->bytes, none, sizeof(none));
+}
+
+/* All addresses are the same prefix whatever stands before /0; but the kernel has no such IPv4 route. */
+static bool route_prefix(struct line *l, struct ha_ip *ret, uint8_t *ret_len)
+{
+	if (!prefix(l, ret, ret_len))
 		return false;
-	}
-	max = ip.family == AF_INET ? 32 : 128;
-	v = slash ? strtoul(slash + 1, &end, 10) : max;
-	if (slash && (end == slash + 1 || *end || v > max)) {
-		fail(l, w, "ADDRESS/PREFIX");
-		return false;
-	}
-	*ret = ip;
-	*ret_len = (uint8_t)v;
-	return true;
+	if (*ret_len || is_zero(ret))
+		return true;
+	if (ret->family == AF_INET)
+		fail(l, &l->n->word[l->at - 1], "destination: write 0.0.0.0/0");
+	memset(ret->bytes, 0, sizeof(ret->bytes));
+	return !l->failed;
+}
+
+static void rule_prefix(struct line *l, struct ha_ip *ret, uint8_t *ret_len)
+{
+	if (prefix(l, ret, ret_len) && !*ret_len)
+		memset(ret->bytes, 0, sizeof(ret->bytes));
 }
 
 static void device(struct line *l, const char **ret)
@@ -445,7 +452,7 @@ static bool route_way(struct line *l, struct conf_route *r)
 	else if (take(l, "src"))
 		address(l, &n->prefsrc);
 	else if (take(l, "from"))
-		prefix(l, &n->src, &n->src_len);
+		route_prefix(l, &n->src, &n->src_len);
 	else if (take(l, "nexthop"))
 		hop(l, r);
 	else if (take(l, "encap"))
@@ -459,7 +466,7 @@ static bool route_way(struct line *l, struct conf_route *r)
 	else if (take(l, "table"))
 		named(l, "rt_tables", UINT32_MAX, &n->table);
 	else if (take(l, "to"))
-		prefix(l, &n->dst, &n->dst_len);
+		route_prefix(l, &n->dst, &n->dst_len);
 	else
 		return false;
 	return true;
@@ -507,8 +514,21 @@ static bool destination(struct line *l, struct conf_route *r, bool *has)
 
 	if (*has || (!strchr(text, '.') && !strchr(text, ':') && strcmp(text, "default") != 0))
 		return false;
-	*has = prefix(l, &r->route.dst, &r->route.dst_len);
+	*has = route_prefix(l, &r->route.dst, &r->route.dst_len);
 	return true;
+}
+
+/* Only the gateway of an IPv4 route may be of the other family. */
+static bool is_mixed(const struct ha_net_route *r)
+{
+	const struct ha_ip *one[] = {&r->dst, &r->src, &r->prefsrc};
+	bool v4 = r->family == AF_INET, v6 = r->family == AF_INET6;
+
+	for (size_t i = 0; i < sizeof(one) / sizeof(*one); i++) {
+		v4 |= one[i]->family == AF_INET;
+		v6 |= one[i]->family == AF_INET6;
+	}
+	return v6 && (v4 || r->via.family == AF_INET);
 }
 
 void conf_route_line(struct conf_parse *p, const struct conf_node *n, struct conf_instance *i)
@@ -524,6 +544,8 @@ void conf_route_line(struct conf_parse *p, const struct conf_node *n, struct con
 		    !common_option(&l, &r.no_track, &r.track_group))
 			unknown(&l, "route");
 	}
+	if (!l.failed && is_mixed(&r.route))
+		fail(&l, n->word, "route: it mixes IPv4 and IPv6");
 	if (l.failed)
 		return;
 	if (!r.route.family && !r.route.dst.family && !r.route.via.family && !r.n_hops)
@@ -632,9 +654,9 @@ static bool rule_condition(struct line *l, struct ha_net_rule *r)
 	uint32_t v = 0, mask;
 
 	if (take(l, "from"))
-		prefix(l, &r->from, &r->from_len);
+		rule_prefix(l, &r->from, &r->from_len);
 	else if (take(l, "to"))
-		prefix(l, &r->to, &r->to_len);
+		rule_prefix(l, &r->to, &r->to_len);
 	else if (take(l, "iif") || take(l, "dev"))
 		rule_device(l, r->iif);
 	else if (take(l, "oif"))
@@ -664,6 +686,13 @@ static bool rule_condition(struct line *l, struct ha_net_rule *r)
 	return true;
 }
 
+/* The library takes 0 for none; between the kernel's own rule, which is 0, and 1 there is none. */
+static void preference_of_rule(struct line *l, uint32_t *ret)
+{
+	if (number(l, UINT32_MAX, ret) && !*ret)
+		*ret = 1;
+}
+
 /* What is done, and when it is asked. */
 static bool rule_result(struct line *l, struct ha_net_rule *r)
 {
@@ -673,7 +702,7 @@ static bool rule_result(struct line *l, struct ha_net_rule *r)
 		named(l, "rt_tables", UINT32_MAX, &r->table);
 	else if (take(l, "preference") || take(l, "priority") || take(l, "order") ||
 		 take(l, "pref"))
-		number(l, UINT32_MAX, &r->priority);
+		preference_of_rule(l, &r->priority);
 	else if (take(l, "realms"))
 		realms(l, &r->realms);
 	else if (take(l, "l3mdev"))
@@ -691,6 +720,35 @@ static bool rule_result(struct line *l, struct ha_net_rule *r)
 	return true;
 }
 
+/* The kernel's own choice would be another one each time. As keepalived: from 16384 down, in each family. */
+static uint32_t next_preference(struct conf_parse *p, const struct conf_rule *r)
+{
+	uint32_t *last = &p->last_preference[r->rule.family == AF_INET6];
+
+	*last = *last ? *last - 1 : 16384;
+	conf_note(p, &r->at, "a rule without preference: %u is taken. Write preference NUMBER", *last);
+	return *last;
+}
+
+static uint8_t rule_family(const struct ha_net_rule *r)
+{
+	if (r->family)
+		return r->family;
+	if (r->from.family)
+		return r->from.family;
+	return r->to.family ? r->to.family : AF_INET;
+}
+
+static bool is_mixed_rule(const struct ha_net_rule *r)
+{
+	return (r->from.family && r->from.family != r->family) || (r->to.family && r->to.family != r->family);
+}
+
+static bool leads_nowhere(const struct ha_net_rule *r)
+{
+	return !r->action && !r->table && !r->l3mdev;
+}
+
 void conf_rule_line(struct conf_parse *p, const struct conf_node *n, struct conf_instance *i)
 {
 	struct line l = {.p = p, .n = n};
@@ -701,18 +759,18 @@ void conf_rule_line(struct conf_parse *p, const struct conf_node *n, struct conf
 		if (!rule_condition(&l, &r.rule) && !rule_result(&l, &r.rule) &&
 		    !common_option(&l, &r.no_track, &track_group))
 			unknown(&l, "rule");
+	r.rule.family = rule_family(&r.rule);
+	if (!l.failed && is_mixed_rule(&r.rule))
+		fail(&l, n->word, "rule: it mixes IPv4 and IPv6");
+	if (!l.failed && leads_nowhere(&r.rule))
+		fail(&l, n->word, "rule: write what is done, as table TABLE");
 	if (l.failed)
 		return;
 	if (track_group)
 		conf_note(p, &r.at,
 			  "a rule has no interface that could fail: track_group changes nothing");
-	if (!r.rule.family && !r.rule.from.family && !r.rule.to.family)
-		r.rule.family = AF_INET;
 	if (!r.rule.priority)
-		conf_note(
-		    p, &r.at,
-		    "a rule without preference is asked before all that are there then: write "
-		    "preference NUMBER");
+		r.rule.priority = next_preference(p, &r);
 	r.text = joined(&l);
 	r.index = p->conf->n_lines++;
 	i->rules = conf_grow(p->memory, i->rules, i->n_rules, sizeof(r));

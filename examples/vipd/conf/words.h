@@ -35,6 +35,7 @@ struct conf_parse {
 	struct conf_index places;	  /* likewise, with the group, or source and peer */
 	struct conf_index vmac_places;	  /* by interface and MAC address */
 	struct conf_garp_group **garp_groups_end;
+	uint32_t last_preference[2]; /* of rules without one: of IPv4, IPv6; 0: there was none */
 	size_t n_listen;	    /* of all groups; at most HA_SERVICES_MAX */
 	struct conf_index services; /* of all virtual servers, by what IPVS tells them apart by */
 };

@@ -193,11 +193,12 @@ static bool has_route(const struct conf *c, const char *text)
 	return false;
 }
 
-static bool has_rule(const struct conf *c, const char *text)
+/* Without a preference of its own it may have another one now. */
+static bool has_rule(const struct conf *c, const struct conf_rule *rule)
 {
 	for (const struct conf_instance *i = conf_holders(c); i; i = i->next)
 		for (size_t n = 0; n < i->n_rules; n++)
-			if (!strcmp(i->rules[n].text, text))
+			if (!strcmp(i->rules[n].text, rule->text) && i->rules[n].rule.priority == rule->rule.priority)
 				return true;
 	return false;
 }
@@ -205,7 +206,7 @@ static bool has_rule(const struct conf *c, const char *text)
 void routes_remove_old(struct kernel *k, const struct conf_instance *old)
 {
 	for (size_t n = 0; n < old->n_rules; n++)
-		if (!has_rule(k->conf, old->rules[n].text))
+		if (!has_rule(k->conf, &old->rules[n]))
 			remove_rule(k, old, &old->rules[n]);
 	for (size_t n = 0; n < old->n_routes; n++)
 		if (!has_route(k->conf, old->routes[n].text))
