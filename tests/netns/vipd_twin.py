@@ -117,9 +117,9 @@ class Machine:
 
 def fields(m, file):
     """Of a dump by section the names of its fields, but for those of internals, and of what vipd does without."""
-    skipped = re.compile(r"[fr]d_|fd_in|[a-z_]+_rcv_bufs|nftables|libnftnl|SNMP|DBus|BFD |.*don't swap|.*realtime limit|M(ax|in) auto|umask|rx_bufs|Number of|Num |Read timeout"
-                         r"|Flags|Promote|Check unicast|Result|Init state|Script uid|Default script|(Terminate|Fork) delay timer|Bfd is|Tracking VRRP|VRRP instances|Password|Default interface|.* weight \d|.*preferred_lft"
-                         r"|thread_|sands_|send error|!?poll|last_seen|Rx buf|Seen up|Delayed state|(Up|Down) debounce|NIC netlink|Reset |Original |MAC broadcast|VMAC type|I/f created|No test config|Disable local|.*secondary VMAC|VRRP check|Use VMAC|Using|Network namespace ipvs|Unicast checksum|.*(proto 18|protocol 18)")
+    skipped = re.compile(r"[fr]d_|fd_in|nftables|libnftnl|SNMP|DBus|BFD |.*don't swap|.*realtime limit|M(ax|in) auto|umask|Number of|Num |Read timeout"
+                         r"|Flags|Promote|Check unicast|Result|Init state|Script uid|Default script|(Terminate|Fork) delay timer|Bfd is|Tracking VRRP|VRRP instances|Password|Not IPv6 forwarding|.* weight \d|.*preferred_lft"
+                         r"|thread_|sands_|send error|!?poll|last_seen|Rx buf|Seen up|Delayed state|(Up|Down) debounce|NIC netlink|Reset |Original |MAC broadcast|VMAC type|I/f created|No test config|Disable local|VRRP check|Use VMAC|Using|Unicast checksum|.*(proto 18|protocol 18)")
     found, section = {}, ""
     for line in (m.dir / file).read_text().splitlines():
         if line.startswith("---"):
@@ -374,7 +374,7 @@ vrrp_sync_group G {
     track_bfd {
         beside
     }
-""") + instance("VI_2", 52, vips="10.0.0.110", more="use_vmac")
+""") + instance("VI_2", 52, vips="10.0.0.110", more="use_vmac") + instance("VI_3", 53, vips="10.0.0.120").replace(*V2) + instance("VI_4", 54, vips="fe80::7/64")
 
 CASES = [
     Case("removed", ONE + TWO, has("10.0.0.100/24", "10.0.0.111/32"), Step("one goes", reload(ONE), lacks("10.0.0.11"), goes=("VI_2",)),

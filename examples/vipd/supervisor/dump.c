@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -165,13 +166,15 @@ static void dump_way(FILE *f, const struct conf_instance *i)
 		fprintf(f, "   Interface = %s\n", i->interface);
 	if (i->source.family && ha_ip_format(&i->source, ip, sizeof(ip)) > 0)
 		fprintf(f, "   Using src_ip = %s (from configuration)\n", ip);
-	if (!i->n_peers)
-		fprintf(f, "   Multicast address %s\n",
-			i->group_address.family &&
-				ha_ip_format(&i->group_address, ip, sizeof(ip)) > 0
-			    ? ip
-			: i->family == AF_INET ? "224.0.0.18"
-					       : "ff02::12");
+	if (i->n_peers)
+		return;
+	fprintf(f, "   Multicast address %s",
+		i->group_address.family && ha_ip_format(&i->group_address, ip, sizeof(ip)) > 0 ? ip
+		: i->family == AF_INET							       ? "224.0.0.18"
+												 : "ff02::12");
+	if (i->family == AF_INET6)
+		fprintf(f, ", ifindex %u", if_nametoindex(i->interface));
+	fputc('\n', f);
 }
 
 static void dump_peers(FILE *f, const struct conf_instance *i)
@@ -188,6 +191,24 @@ static void dump_peers(FILE *f, const struct conf_instance *i)
 				i->peer_ttls[p].most ? i->peer_ttls[p].most : 255u);
 }
 
+/* All zero: nobody was heard yet. */
+static void dump_master(FILE *f, const struct conf_instance *i, const struct ha_vrrp_status *s)
+{
+	struct ha_ip master = s->active;
+	char ip[HA_IP_TEXT_SIZE] = "";
+
+	master.family = i->family;
+	ha_ip_format(&master, ip, sizeof(ip));
+	fprintf(f, "   Master router = %s\n   Master priority = %u\n", ip, s->active_priority);
+}
+
+static const char *authentication(const struct conf_instance *i)
+{
+	if (!i->auth_pass)
+		return "none";
+	return i->auth_ah ? "IPSEC_AH" : "SIMPLE_PASSWORD";
+}
+
 static void dump_instance(FILE *f, const struct conf_instance *i, const struct heard *h,
 			  const struct live_router *r)
 {
@@ -195,7 +216,11 @@ static void dump_instance(FILE *f, const struct conf_instance *i, const struct h
 	fprintf(f, "   VRRP Version = %d\n", i->version);
 	if (i->group)
 		fprintf(f, "   Sync group = %s\n", i->group->name);
+	if (i->family == AF_INET6)
+		fprintf(f, "   Using Native IPv6\n");
 	fprintf(f, "   State = %s\n", instance_state(h));
+	if (h->state == HA_VRRP_BACKUP)
+		dump_master(f, i, &r->status);
 	fprintf(f, "   Wantstate = %s\n", instance_state(h));
 	dump_time(f, "Last transition", h->since);
 	fprintf(f, "   Master down timer = %" PRIu64 " usecs\n", r->status.down_ns / 1000);
@@ -226,9 +251,8 @@ static void dump_instance(FILE *f, const struct conf_instance *i, const struct h
 	fprintf(f, "   Preempt = %s\n", i->no_preempt ? "disabled" : "enabled");
 	if (i->preempt_delay_ms)
 		fprintf(f, "   Preempt delay = %g secs\n", (double)i->preempt_delay_ms / 1000);
-	if (i->auth_pass)
-		fprintf(f, "   Authentication type = %s\n",
-			i->auth_ah ? "IPSEC_AH" : "SIMPLE_PASSWORD");
+	if (i->version == 2)
+		fprintf(f, "   Authentication type = %s\n", authentication(i));
 	dump_addresses(f, i, h->state == HA_VRRP_ACTIVE);
 	dump_peers(f, i);
 	dump_routing(f, i);

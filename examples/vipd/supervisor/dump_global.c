@@ -75,6 +75,8 @@ static void dump_announcements(FILE *f, const struct conf_globals *g)
 		" Num adverts before down = %d\n",
 		seconds(g->garp.lower_delay_ms, delay), number(g->garp.lower_repeat, repeat),
 		number(g->down_timer_adverts, 3));
+	fprintf(f, " Gratuitous ARP for each secondary %s = %gs\n",
+		g->garp.extra_all == 1 ? "i/f" : "VMAC", seconds(g->garp.extra_ms, 0));
 	fprintf(f,
 		" Send advert after receive lower priority advert = %s\n"
 		" Send advert after receive higher priority advert = %s\n",
@@ -94,6 +96,40 @@ static void dump_process(FILE *f, const char *what, const struct conf_schedule *
 		fprintf(f, " %s realtime limit = %d\n", what, p->rttime_us);
 }
 
+static void dump_netlink_buffers(FILE *f, const struct conf_globals *g)
+{
+	const struct {
+		const char *name;
+		const struct conf_netlink_buffer *buffer;
+	} all[] = {{"vrrp_netlink_cmd", &g->vrrp_command},
+		   {"vrrp_netlink_monitor", &g->vrrp_monitor},
+		   {"process_monitor", &g->processes},
+		   {"lvs_netlink_cmd", &g->lvs_command},
+		   {"lvs_netlink_monitor", &g->lvs_monitor}};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		fprintf(f, " %s_rcv_bufs = %d\n %s_rcv_bufs_force = %d\n", all[i].name,
+			all[i].buffer->bytes, all[i].name, all[i].buffer->force);
+}
+
+static void dump_advert_buffers(FILE *f, const struct conf_globals *g)
+{
+	if (g->rx_policy == CONF_RX_MTU)
+		fprintf(f, " rx_bufs_policy = MTU\n");
+	if (g->rx_policy == CONF_RX_ADVERT)
+		fprintf(f, " rx_bufs_policy = ADVERT\n");
+	if (g->rx_policy == CONF_RX_BYTES)
+		fprintf(f, " rx_bufs_size = %d\n", g->rx_bytes);
+	fprintf(f, " rx_bufs_multiples = %d\n", g->rx_multiplier);
+}
+
+static const char *ipvs_name_space(const char *name)
+{
+	if (!name)
+		return "(main namespace)";
+	return *name ? name : "(default)";
+}
+
 void dump_globals(FILE *f, const struct supervisor *s)
 {
 	const struct conf_globals *g = &s->conf->globals;
@@ -102,14 +138,14 @@ void dump_globals(FILE *f, const struct supervisor *s)
 	gethostname(host, sizeof(host) - 1);
 	fprintf(f, "------< Global definitions >------\n Network namespace = %s\n",
 		s->options->name_space ? s->options->name_space : "(default)");
+	fprintf(f, " Network namespace ipvs = %s\n", ipvs_name_space(g->ipvs_name_space));
 	if (g->instance)
 		fprintf(f, " Instance = %s\n", g->instance);
 	fprintf(f, " Router ID = %s\n", g->router_id ? g->router_id : host);
 	dump_mail(f, &g->mail);
 	fprintf(f, " Checkers log all failures = %s\n Dynamic interfaces = true\n",
 		true_false(g->log_all_failures));
-	if (g->default_interface)
-		fprintf(f, " Default interface = %s\n", g->default_interface);
+	fprintf(f, " Default interface = %s\n", g->default_interface ? g->default_interface : "eth0");
 	fprintf(f, " LVS flush = %s\n LVS flush on stop = %s\n", true_false(g->flush),
 		g->flush_on_stop ? "full" : "disabled");
 	dump_fifo(f, "Global", &g->fifo);
@@ -129,6 +165,8 @@ void dump_globals(FILE *f, const struct supervisor *s)
 	fprintf(f, " rs_init_notifies = %d\n no_checker_emails = %d\n", g->init_notifies,
 		g->mail.no_checker);
 	fprintf(f, " Script security %s\n", g->script_security ? "enabled" : "disabled");
+	dump_netlink_buffers(f, g);
+	dump_advert_buffers(f, g);
 	if (g->umask != CONF_UNSET)
 		fprintf(f, " umask = 0%o\n", (unsigned)g->umask);
 }
