@@ -33,16 +33,6 @@ static int show_result(const struct request *r, json_t *result, void (*print)(co
 	return LBCTL_OK;
 }
 
-static int call(const struct request *r, const char *method, json_t *params,
-		void (*print)(const json_t *))
-{
-	char text[256];
-	int code;
-	json_t *result = client_call(r->client, method, params, &code, text);
-
-	return result ? show_result(r, result, print) : fail(text);
-}
-
 /* ---- Names ---- */
 
 struct namer {
@@ -100,10 +90,10 @@ static json_t *all_names(const struct request *r, const char *kind, char text[25
 }
 
 /* With the nearest name that there is. */
-static int no_such_name(const struct request *r)
+static int no_such_name(const struct request *r, const char *kind)
 {
 	char text[256];
-	json_t *names = all_names(r, NULL, text), *o;
+	json_t *names = all_names(r, kind, text), *o;
 	const char **known = calloc(json_array_size(names) + 1, sizeof(*known)), *nearest = NULL;
 	size_t i;
 
@@ -114,11 +104,33 @@ static int no_such_name(const struct request *r)
 		fprintf(stderr, "lbctl: there is no \"%s\": did you mean %s?\n", r->argv[0],
 			nearest);
 	else
-		fprintf(stderr, "lbctl: there is no \"%s\": lbctl names lists what there is\n",
-			r->argv[0]);
+		fprintf(stderr, "lbctl: there is no \"%s\": lbctl names%s%s lists what there is\n",
+			r->argv[0], kind ? " " : "", kind ? kind : "");
 	free(known);
 	json_decref(names);
 	return LBCTL_FAILED;
+}
+
+static int call(const struct request *r, const char *method, json_t *params,
+		void (*print)(const json_t *))
+{
+	char text[256];
+	int code;
+	json_t *result = client_call(r->client, method, params, &code, text);
+
+	return result ? show_result(r, result, print) : fail(text);
+}
+
+/* `params` name one of `kind`. */
+static int order(const struct request *r, const char *kind, json_t *params)
+{
+	char text[256];
+	int code;
+	json_t *result = client_call(r->client, r->command, params, &code, text);
+
+	if (result)
+		return show_result(r, result, NULL);
+	return code == NOT_FOUND && !r->in ? no_such_name(r, kind) : fail(text);
 }
 
 static int do_names(const struct request *r)
@@ -211,7 +223,7 @@ static int call_named(const struct request *r, const char *method, const char *c
 		if (result)
 			return show_result(r, result, print);
 	}
-	return code == NOT_FOUND ? no_such_name(r) : fail(text);
+	return code == NOT_FOUND ? no_such_name(r, NULL) : fail(text);
 }
 
 /* Of a list those that are called so. Steals nothing. */
@@ -273,7 +285,7 @@ static int do_show(const struct request *r)
 		result = all ? show_part(all, r->argv[0]) : NULL;
 		json_decref(all);
 		if (all && !result)
-			return no_such_name(r);
+			return no_such_name(r, NULL);
 	}
 	return result ? show_result(r, result, print_show) : fail(text);
 }
@@ -361,7 +373,7 @@ static int order_and_wait(const struct request *r, json_t *params)
 	json_decref(client_call(r->client, "subscribe", NULL, &code, text));
 	json_decref(client_call(r->client, r->command, params, &code, text));
 	if (code)
-		return fail(text);
+		return code == NOT_FOUND ? no_such_name(r, "instances") : fail(text);
 	while (!end && (event = client_event(r->client, r->wait_s * 1000, &ended))) {
 		end = is_the_end(event, r->argv[0]);
 		if (end)
@@ -392,12 +404,12 @@ static int do_hold(const struct request *r)
 	bool master = state && !strcmp(state, "MASTER");
 
 	json_decref(show);
-	return master ? order_and_wait(r, params) : call(r, "hold", params, NULL);
+	return master ? order_and_wait(r, params) : order(r, "instances", params);
 }
 
 static int order_instance(const struct request *r)
 {
-	return call(r, r->command, json_pack("{s:s}", "instance", r->argv[0]), NULL);
+	return order(r, "instances", json_pack("{s:s}", "instance", r->argv[0]));
 }
 
 static json_t *server_params(const struct request *r)
@@ -411,22 +423,23 @@ static json_t *server_params(const struct request *r)
 
 static int order_server(const struct request *r)
 {
-	return call(r, r->command, server_params(r), NULL);
+	return order(r, "real_servers", server_params(r));
 }
 
 static int do_weight(const struct request *r)
 {
-	json_t *params = server_params(r);
+	bool as_configured = !strcmp(r->argv[1], "default");
+	json_t *params;
 	char *end;
 	long weight = strtol(r->argv[1], &end, 10);
 
-	if (!strcmp(r->argv[1], "default"))
-		json_object_set_new(params, "weight", json_null());
-	else if (*r->argv[1] && !*end)
-		json_object_set_new(params, "weight", json_integer(weight));
-	else
-		json_object_set_new(params, "weight", json_string(r->argv[1]));
-	return call(r, "weight", params, NULL);
+	if (!as_configured && (end == r->argv[1] || *end)) {
+		fprintf(stderr, "lbctl: a weight is a number, or default\n");
+		return LBCTL_USAGE;
+	}
+	params = server_params(r);
+	json_object_set_new(params, "weight", as_configured ? json_null() : json_integer(weight));
+	return order(r, "real_servers", params);
 }
 
 static int do_check(const struct request *r)

@@ -134,6 +134,12 @@ def talk(daemon, ask):
     assert not asked, asked
     explained = subprocess.run([LBCTL, "-s", "control", "explain", "10.8.0.1:9003"], capture_output=True, text=True, check=True)
     assert "HTTP_GET rests, for ha_suspend" in explained.stdout, explained
+    for words, said_by in ((["drain", "10.8.0.1:901"], 'there is no "10.8.0.1:901": did you mean 10.8.0.1:9001?'),
+                           (["drain", "nobody"], 'there is no "nobody": lbctl names real_servers lists what there is'),
+                           (["failover", "10.8.0.1:9001"], "lbctl names instances lists what there is"),
+                           (["weight", "10.8.0.1:9001", "heavy"], "a weight is a number, or default")):
+        refused = subprocess.run([LBCTL, "-s", "control", *words], capture_output=True, text=True)
+        assert refused.returncode and said_by in refused.stderr, (words, refused)
     subprocess.run("ip addr add 10.8.0.101/32 dev v0".split(), check=True)
     wait_for("checks begin", lambda: len(asked) > 2)
     subprocess.run("ip addr del 10.8.0.101/32 dev v0".split(), check=True)
