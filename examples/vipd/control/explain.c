@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "control/explain.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -315,7 +316,7 @@ static void say_check(const struct supervisor *s, const struct conf_check *k, si
 		say(list, "%s has not run yet.", kind);
 		return;
 	}
-	if (c.error && strcmp(c.text, strerror(c.error)) != 0)
+	if (c.error && c.error != ETIMEDOUT && strcmp(c.text, strerror(c.error)) != 0)
 		error = strerror(c.error);
 	say(list, "%s is %s: %s%s%s%s%s, %s ago; %llu of %llu runs failed.", kind,
 	    health_state_is_up(c.state) ? "up" : "down", health_code_name(c.code),
