@@ -62,7 +62,7 @@ struct health_result {
 	enum health_verdict verdict;
 	enum health_code code;
 	enum health_phase phase; /* how far it came */
-	int error;		 /* errno of the system call that ended it; 0: none did */
+	int error;		 /* errno that ended it; ETIMEDOUT: the system's, or a time limit; 0: none */
 	uint32_t status;	 /* the protocol's own number (HTTP status, DNS rcode); 0: none */
 	uint64_t start_ns;	 /* absolute */
 	uint64_t late_ns;	 /* how far behind its plan it started */
