@@ -73,13 +73,30 @@ void ledger_fini(struct ledger *l)
 	}
 }
 
-void row_count_pick(struct ledger_row *r, uint32_t slot)
+static _Atomic uint64_t *spilt_of(const struct ledger_row *r, uint32_t slot, uint64_t one)
+{
+	struct tally *t = row_tally(r, slot);
+
+	return one == CELL_PICK ? &t->picks_spilt : &t->ok_spilt;
+}
+
+/* For a moment the bit is counted in the tally and still stands in the cell. An odd number tells those who read both. */
+static void spill(struct cell *c, uint64_t bit, _Atomic uint64_t *spilt)
+{
+	const uint64_t more = atomic_load_explicit(spilt, RELAXED) + 2;
+
+	atomic_store_explicit(spilt, more + 1, RELAXED);
+	atomic_store_explicit(&c->word, cell_word(c) & ~bit, memory_order_release);
+	atomic_store_explicit(spilt, more, memory_order_release);
+}
+
+void row_count(struct ledger_row *r, uint32_t slot, uint64_t one)
 {
 	struct cell *c = row_cell(r, slot);
-	const uint64_t word = cell_word(c) + (UINT64_C(1) << 32);
 
-	cell_set(c, word);
-	tally_note_picks(row_tally(r, slot), word);
+	if (cell_word(c) & CELL_SPILLS(one))
+		spill(c, CELL_SPILLS(one), spilt_of(r, slot, one));
+	cell_set(c, cell_word(c) + one);
 }
 
 void row_start_any(struct ledger_row *r, uint32_t slot)
@@ -89,17 +106,24 @@ void row_start_any(struct ledger_row *r, uint32_t slot)
 
 	if (word_active(word) < INT32_MAX)
 		cell_set(c, word_with_active(word, word_active(word) + 1));
-	row_count_pick(r, slot);
+	row_count(r, slot, CELL_PICK);
 }
 
-/* All of them: the changes of the highest bit first, so that those after this moment are seen in the bit itself. */
-static uint64_t picks_of(const struct ledger_row *r, uint32_t slot)
+/* All of them. What was spilt meanwhile may have been in the cell or not: then both are read again. */
+static uint64_t count_of(const struct ledger_row *r, uint32_t slot, uint64_t one)
 {
-	const uint64_t halves =
-	    atomic_load_explicit(&row_tally(r, slot)->picks_halves, memory_order_acquire);
-	const uint64_t word = cell_word(row_cell(r, slot)), unnoted = (halves ^ word >> 63) & 1;
+	const _Atomic uint64_t *spilt = spilt_of(r, slot, one);
+	const struct cell *c = row_cell(r, slot);
+	uint64_t word, before, after = atomic_load_explicit(spilt, memory_order_acquire);
 
-	return (halves + unnoted) << 31 | (word >> 32 & INT32_MAX);
+	do {
+		before = after;
+		word = atomic_load_explicit(&c->word, memory_order_acquire);
+		after = atomic_load_explicit(spilt, memory_order_acquire);
+	} while (before != after);
+	if (before & 1)
+		word &= ~CELL_SPILLS(one);
+	return (before / 2 << CELL_LOW_BITS) + (word / one & UINT16_MAX);
 }
 
 struct ledger_sums ledger_sum(const struct ledger *l, uint32_t slot)
@@ -109,11 +133,33 @@ struct ledger_sums ledger_sum(const struct ledger *l, uint32_t slot)
 	ledger_for_each_row (r, l) {
 		const struct tally *t = row_tally(r, slot);
 
-		sum.picks += picks_of(r, slot);
-		for (size_t k = 0; k < LEDGER_RESULTS; k++)
-			sum.done[k] += atomic_load_explicit(&t->done[k], RELAXED);
+		sum.picks += count_of(r, slot, CELL_PICK);
+		sum.done[LB_RESULT_OK] += count_of(r, slot, CELL_OK);
+		for (size_t k = 1; k < LEDGER_RESULTS; k++)
+			sum.done[k] += atomic_load_explicit(&t->failed[k - 1], RELAXED);
 		sum.bytes += atomic_load_explicit(&t->bytes, RELAXED);
 		sum.latency_sum_ns += atomic_load_explicit(&t->latency_sum_ns, RELAXED);
 	}
 	return sum;
+}
+
+static void set_count(struct ledger_row *r, uint32_t slot, uint64_t one, uint64_t count)
+{
+	struct cell *c = row_cell(r, slot);
+	const uint64_t low = count & ((1 << CELL_LOW_BITS) - 1);
+
+	cell_set(c, (cell_word(c) & ~(UINT16_MAX * one)) | low * one);
+	atomic_store_explicit(spilt_of(r, slot, one), count >> CELL_LOW_BITS << 1, RELAXED);
+}
+
+void row_set_counts(struct ledger_row *r, uint32_t slot, const struct ledger_sums *sums)
+{
+	struct tally *t = row_tally(r, slot);
+
+	set_count(r, slot, CELL_PICK, sums->picks);
+	set_count(r, slot, CELL_OK, sums->done[LB_RESULT_OK]);
+	for (size_t k = 1; k < LEDGER_RESULTS; k++)
+		atomic_store_explicit(&t->failed[k - 1], sums->done[k], RELAXED);
+	atomic_store_explicit(&t->bytes, sums->bytes, RELAXED);
+	atomic_store_explicit(&t->latency_sum_ns, sums->latency_sum_ns, RELAXED);
 }

@@ -23,21 +23,29 @@
 #define LEDGER_RESULTS 4 /* enum lb_result */
 
 /*
- * In the lower half the active connections, a signed number; in the upper the lower bits of how often the server was
- * picked. How often the highest of these bits changed, ends write down in the tally: see tally_note_picks().
+ * In the lower half the active connections, a signed number. Above it how often the server was picked and how often that
+ * ended well (LB_RESULT_OK), 16 bits each: many ends touch nothing else. Whoever finds the highest bit of a count set
+ * spills it into the tally before more is added: row_count().
  */
 struct cell {
 	_Atomic uint64_t word;
 };
 
-#define CELL_STARTED \
-	(UINT64_C(1) << 32 | 1) /* a pick and an active connection; not on one below 0 */
+#define CELL_PICK (UINT64_C(1) << 32)
+#define CELL_OK (UINT64_C(1) << 48)
+#define CELL_STARTED (CELL_PICK | 1) /* a pick and an active connection */
 
-/* What most ends add to stands together, that of LB_RESULT_OK last: a line spared of two. */
+#define CELL_LOW_BITS 15 /* of a count, without the one that spills */
+#define CELL_SPILLS(one) ((one) << CELL_LOW_BITS)
+
+/* If one of these is set, a start, or an end, is for others to count: connections below 0, or very many, or a spill. */
+#define CELL_UNUSUAL_START (CELL_SPILLS(CELL_PICK) | UINT64_C(3) << 30)
+#define CELL_UNUSUAL_END (CELL_SPILLS(CELL_OK) | UINT64_C(1) << 31)
+
 struct tally {
 	_Atomic uint64_t bytes, latency_sum_ns;
-	_Atomic uint64_t picks_halves;
-	_Atomic uint64_t done[LEDGER_RESULTS];
+	_Atomic uint64_t picks_spilt, ok_spilt;	     /* how often, twice; odd: see spill() */
+	_Atomic uint64_t failed[LEDGER_RESULTS - 1]; /* by enum lb_result, from 1 on */
 };
 
 typedef struct ledger_row *ledger_row_ptr; /* _Atomic() of a plain name */
@@ -156,14 +164,6 @@ static inline void cell_set(struct cell *c, uint64_t word)
 	atomic_store_explicit(&c->word, word, RELAXED);
 }
 
-static inline uint64_t cell_add(struct cell *c, uint64_t delta)
-{
-	const uint64_t word = cell_word(c) + delta;
-
-	cell_set(c, word);
-	return word;
-}
-
 /* What active connections have become; the picks stay. */
 static inline uint64_t word_with_active(uint64_t word, int32_t active)
 {
@@ -176,43 +176,33 @@ static inline bool row_start(struct ledger_row *r, uint32_t slot)
 	struct cell *c = row_cell(r, slot);
 	const uint64_t word = cell_word(c);
 
-	if (__builtin_expect((uint32_t)word >= INT32_MAX, 0))
+	if (__builtin_expect((word & CELL_UNUSUAL_START) != 0, 0))
 		return false;
 	cell_set(c, word + CELL_STARTED);
 	return true;
 }
 
-/* Likewise, where there are less than none, or as many as there can be: they stand still then. */
+/* Likewise, whatever was counted before. Where there are as many as there can be, they stand still. */
 void row_start_any(struct ledger_row *r, uint32_t slot);
-/* One that is counted elsewhere, but for the pick. */
-void row_count_pick(struct ledger_row *r, uint32_t slot);
-
-/*
- * At each end, and at each pick where it may not have an end: of the highest bit of the picks, which is here the
- * last of what counts its changes. Two of these are 2^32 picks apart, and there are no more connections than half of that.
- */
-static inline void tally_note_picks(struct tally *t, uint64_t word)
-{
-	const uint64_t halves = atomic_load_explicit(&t->picks_halves, RELAXED);
-
-	if (__builtin_expect((halves ^ word >> 63) & 1, 0))
-		atomic_store_explicit(&t->picks_halves, halves + 1, memory_order_release);
-}
+/* One more of CELL_PICK or CELL_OK, whose connection is counted elsewhere. */
+void row_count(struct ledger_row *r, uint32_t slot, uint64_t one);
+/* [editor] In a row of the editor's: so many there were before. */
+void row_set_counts(struct ledger_row *r, uint32_t slot, const struct ledger_sums *sums);
 
 static inline void tally_add64(_Atomic uint64_t *count, uint64_t delta)
 {
 	atomic_store_explicit(count, atomic_load_explicit(count, RELAXED) + delta, RELAXED);
 }
 
-/* `word`: of the cell that goes with it. */
-static inline void tally_add(struct tally *t, uint64_t word, const struct lb_outcome *o)
+/* What an end has that does not go into the cell. */
+static inline void tally_add(struct tally *t, const struct lb_outcome *o)
 {
-	tally_add64(&t->done[o->result], 1);
+	if (o->result != LB_RESULT_OK)
+		tally_add64(&t->failed[o->result - 1], 1);
 	if (o->bytes)
 		tally_add64(&t->bytes, o->bytes);
 	if (o->latency_ns)
 		tally_add64(&t->latency_sum_ns, o->latency_ns);
-	tally_note_picks(t, word);
 }
 
 static inline void row_add_active(struct ledger_row *r, int64_t delta)

@@ -44,9 +44,6 @@ struct p2c {
 	_Alignas(LINE_BYTES) struct candidate at[];
 };
 
-/* More than this of our own are counted by those who mind the end of the range. */
-#define OWN_MAX (UINT32_C(1) << 30)
-
 static size_t p2c_cursor_size(const struct lb_snapshot *s)
 {
 	return sizeof(struct p2c) + (s->n + SWEEP_TOGETHER) * sizeof(struct candidate) +
@@ -230,7 +227,7 @@ static inline __attribute__((always_inline)) int start_less_loaded(struct lb_pic
 	const uint32_t own_a = (uint32_t)word_a, own_b = (uint32_t)word_b;
 	uint64_t second;
 
-	if (__builtin_expect((own_a | own_b) >= OWN_MAX, 0))
+	if (__builtin_expect(((word_a | word_b) & CELL_UNUSUAL_START) != 0, 0))
 		return start_any(p, r, two, ret_id);
 	second = all_ones_if_below_0(((int64_t)own_b + b->beside) * a->weight -
 				     ((int64_t)own_a + a->beside) * b->weight);

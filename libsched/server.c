@@ -38,12 +38,10 @@ static int32_t add_own(const struct counting *by, struct lb_server *s, enum lb_c
 	/* The sum is within its range; one cell of it may still be at its end. */
 	if (have + delta > INT32_MAX || have + delta < INT32_MIN)
 		return 0;
-	if (c == LB_COUNTER_INACTIVE) {
+	if (c == LB_COUNTER_INACTIVE)
 		atomic_store_explicit(inactive, have + (int32_t)delta, RELAXED);
-	} else {
+	else
 		cell_set(cell, word_with_active(word, have + (int32_t)delta));
-		tally_note_picks(row_tally(by->row, s->slot), word); /* an end, perhaps */
-	}
 	return (int32_t)delta;
 }
 
@@ -70,7 +68,7 @@ bool server_start_limited(const struct counting *by, struct lb_server *s, uint32
 			return false;
 	} while (
 	    !atomic_compare_exchange_weak_explicit(&s->limited, &have, have + 1, RELAXED, RELAXED));
-	row_count_pick(by->row, s->slot);
+	row_count(by->row, s->slot, CELL_PICK);
 	row_add_active(by->row, 1);
 	return true;
 }
@@ -97,7 +95,9 @@ void server_finish(const struct counting *by, struct lb_server *s, const struct 
 		row_add_active(by->row, add_own(by, s, LB_COUNTER_ACTIVE, -1));
 	else if (finish_limited(by, s))
 		row_add_active(by->row, -1);
-	tally_add(row_tally(by->row, s->slot), cell_word(row_cell(by->row, s->slot)), o);
+	if (o->result == LB_RESULT_OK)
+		row_count(by->row, s->slot, CELL_OK);
+	tally_add(row_tally(by->row, s->slot), o);
 }
 
 /* ---- Overload, as IPVS has it (Linux net/netfilter/ipvs/ip_vs_conn.c) ---- */
@@ -141,7 +141,6 @@ int server_carry(struct server_pool *pool, struct lb_server *s, const uint32_t *
 	struct ledger *l = &pool->ledger;
 	_Atomic int32_t *inactive;
 	struct cell *cell;
-	struct tally *tally;
 	int32_t active;
 
 	if (!pool->carried)
@@ -149,11 +148,11 @@ int server_carry(struct server_pool *pool, struct lb_server *s, const uint32_t *
 	if (!pool->carried)
 		return -ENOMEM;
 	cell = row_cell(pool->carried, s->slot);
-	tally = row_tally(pool->carried, s->slot);
 	inactive = row_inactive(pool->carried, s->slot);
 	active = (int32_t)(count[LB_COUNTER_ACTIVE] - (ledger_active(l, s->slot) +
 						       atomic_load_explicit(&s->limited, RELAXED)));
-	cell_set(cell, sums->picks << 32 | (uint32_t)moved(word_active(cell_word(cell)), active));
+	cell_set(cell,
+		 word_with_active(cell_word(cell), moved(word_active(cell_word(cell)), active)));
 	row_add_active(pool->carried, active);
 	atomic_store_explicit(
 	    inactive,
@@ -165,11 +164,7 @@ int server_carry(struct server_pool *pool, struct lb_server *s, const uint32_t *
 			ledger_note_kind(l, c);
 	for (size_t c = LB_COUNTER_QUEUED; c < SERVER_COUNTERS; c++)
 		atomic_store_explicit(&s->shared[c - LB_COUNTER_QUEUED], count[c], RELAXED);
-	atomic_store_explicit(&tally->picks_halves, sums->picks >> 31, RELAXED);
-	for (size_t i = 0; i < LEDGER_RESULTS; i++)
-		atomic_store_explicit(&tally->done[i], sums->done[i], RELAXED);
-	atomic_store_explicit(&tally->bytes, sums->bytes, RELAXED);
-	atomic_store_explicit(&tally->latency_sum_ns, sums->latency_sum_ns, RELAXED);
+	row_set_counts(pool->carried, s->slot, sums);
 	return 0;
 }
 

@@ -141,11 +141,11 @@ static inline bool server_finish_own(const struct counting *by, uint32_t slot,
 	struct cell *cell = row_cell(by->row, slot);
 	const uint64_t word = cell_word(cell);
 
-	if (word_active(word) <= 0 || o->inactive)
+	if (word & CELL_UNUSUAL_END || !(uint32_t)word || o->inactive)
 		return false;
-	cell_set(cell, word - 1);
+	cell_set(cell, word - 1 + (o->result == LB_RESULT_OK ? CELL_OK : 0));
 	row_add_active(by->row, -1);
-	tally_add(row_tally(by->row, slot), word, o);
+	tally_add(row_tally(by->row, slot), o);
 	return true;
 }
 

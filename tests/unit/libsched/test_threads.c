@@ -184,11 +184,77 @@ static void a_race_for_the_full_ones_leaves_the_free_one(void **state)
 	}
 }
 
+/* ---- Counts are read while they move ---- */
+
+struct counted {
+	struct lb_picker *p;
+	_Atomic uint32_t *finished;
+};
+
+static void *ends_well_or_not(void *arg)
+{
+	struct counted *c = arg;
+	struct lb_outcome o = {.size = sizeof(o)};
+
+	for (int i = 0; i < RACES; i++) {
+		uint64_t id;
+
+		o.result = i % 4 == 3 ? LB_RESULT_SERVER : LB_RESULT_OK;
+		if (lb_pick(c->p, NULL, &id) == 0)
+			lb_done(c->p, id, &o);
+	}
+	atomic_fetch_add(c->finished, 1);
+	return NULL;
+}
+
+/* Never less than before, nor more than there can be. */
+static void assert_went_on(const struct lb_server_stats *was, const struct lb_server_stats *is)
+{
+	assert_true(is->picks >= was->picks);
+	assert_true(is->picks <= PICKERS * RACES);
+	for (size_t i = 0; i < 4; i++)
+		assert_true(is->done[i] >= was->done[i]);
+	assert_true(is->done[LB_RESULT_OK] <= PICKERS * RACES / 4 * 3);
+}
+
+static void counts_are_whole_at_any_moment(void **state)
+{
+	static const char *const algos[] = {"p2c", "rr"};
+
+	for (size_t a = 0; a < 2; a++) {
+		struct lb_group *g = GROUP(algos[a], 1);
+		struct lb_server_stats was = stats_of(g, 1), is;
+		_Atomic uint32_t finished = 0;
+		struct counted counted[PICKERS];
+		pthread_t thread[PICKERS];
+
+		for (size_t i = 0; i < PICKERS; i++) {
+			counted[i] = (struct counted){picker_of(g), &finished};
+			assert_int_equal(
+			    pthread_create(&thread[i], NULL, ends_well_or_not, &counted[i]), 0);
+		}
+		while (atomic_load(&finished) < PICKERS) {
+			is = stats_of(g, 1);
+			assert_went_on(&was, &is);
+			was = is;
+		}
+		for (size_t i = 0; i < PICKERS; i++)
+			pthread_join(thread[i], NULL);
+		is = stats_of(g, 1);
+		assert_int_equal(is.picks, PICKERS * RACES);
+		assert_int_equal(is.done[LB_RESULT_OK], PICKERS * RACES / 4 * 3);
+		assert_int_equal(is.done[LB_RESULT_SERVER], PICKERS * RACES / 4);
+		assert_int_equal(is.active, 0);
+		lb_group_free(g);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(edits_and_picks_do_not_meet),
 	    cmocka_unit_test(a_race_for_the_full_ones_leaves_the_free_one),
+	    cmocka_unit_test(counts_are_whole_at_any_moment),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
