@@ -83,6 +83,37 @@ void tls_contexts_free(struct tls_contexts *t);
 /* Begins to check; `up`: that is what it is until a check says otherwise. 0 or -errno. */
 int health_start_check(struct health *h, struct probe *p, bool up);
 
+/* health/begin.c: all servers as they begin, and what is news of that is told. 0 or -errno. */
+int health_make_all(struct health *h);
+int health_start_checks(struct health *h);
+
+/* health/judge.c: what the library's checks say, and what the supervisor says of scripts, files and BFD */
+void health_on_result(struct health_check *check, const struct health_result *res, void *probe);
+void health_on_transition(struct health_check *check, const struct health_transition *t, void *probe);
+void health_on_misc(struct probe *p, bool passes, int exit_code);
+void health_on_watch(struct health *h, uint32_t index, int32_t value);
+/* With what checks add to it: misc_dynamic, FILE_CHECK. */
+int32_t health_weight_of(const struct real_state *r);
+/* An exit code of 2 or more, with misc_dynamic. True: the weight is another one. */
+bool health_take_exit(struct probe *p, int exit_code);
+/* The number in the file of a FILE_CHECK. True: it is well. */
+bool health_judge_number(struct probe *p, int32_t number);
+
+/* health/tell.c: the kernel process, the supervisor, the log and those who look hear what changed */
+
+/* The weights of all virtual servers. */
+void health_tell_all(struct health *h);
+/* Something that the quorum counts is another. */
+void health_recount(struct virtual_state *v);
+void health_tell_real(const struct virtual_state *v, uint32_t index, const char *why);
+/* A quorum is logged, kept for a successor, told to the supervisor; tell_quorum: all of it. `first`: nothing was said before. */
+void health_log_quorum(const struct virtual_state *v, bool first);
+void health_keep_quorum(struct virtual_state *v);
+void health_send_quorum(struct virtual_state *v, bool first);
+void health_tell_quorum(struct virtual_state *v);
+/* For those who look: how the check of a probe stands. */
+void health_write_live(const struct probe *p, const struct health_check *c);
+
 /* health/main.c: the checks of a virtual server rest, or go on, the first at once. */
 void health_set_suspended(struct health *h, uint32_t index, bool suspended);
 
