@@ -32,6 +32,8 @@ struct virtual_state {
 	size_t first_real, first_probe; /* its first ones in arrays of all */
 	size_t n_probes;
 	struct shared_virtual *slot;
+	bool waits; /* in health.waiting */
+	struct virtual_state *next_waiting;
 };
 
 /*
@@ -57,6 +59,7 @@ struct health {
 	struct tls_contexts *tls;
 	struct virtual_state *virtuals;
 	size_t n_virtuals, n_reals;
+	struct virtual_state *waiting; /* changed in this turn: health_tell_waiting */
 	int32_t *weight; /* room for those of one virtual server */
 	struct probe *probes;
 	size_t n_probes;
@@ -103,7 +106,9 @@ bool health_judge_number(struct probe *p, int32_t number);
 
 /* The weights of all virtual servers. */
 void health_tell_all(struct health *h);
-/* Something that the quorum counts is another. */
+/* Once for all that changed in a turn of the loop: a switch that dies takes many servers with it. */
+void health_tell_waiting(struct health *h);
+/* Something that the quorum counts is another; the weights are told at the end of the turn. */
 void health_recount(struct virtual_state *v);
 void health_tell_real(const struct virtual_state *v, uint32_t index, const char *why);
 /* A quorum is logged, kept for a successor, told to the supervisor; tell_quorum: all of it. `first`: nothing was said before. */

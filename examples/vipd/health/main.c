@@ -117,6 +117,11 @@ static void on_late(void *userdata, uint64_t late_ns)
 		msg_send(h->birth->ends.control, &m, -1);
 }
 
+static void on_turn_end(struct loop *l, void *userdata)
+{
+	health_tell_waiting(userdata);
+}
+
 static int set_up(struct health *h)
 {
 	const struct health_engine_ops ops = {
@@ -144,6 +149,7 @@ static int set_up(struct health *h)
 		return r;
 	if (h->birth->conf->globals.checker.auto_priority)
 		loop_watch_late(h->loop, on_late, h);
+	loop_set_turn_end(h->loop, on_turn_end, h);
 	health_tell_all(h);
 	r = health_start_checks(h);
 	if (r < 0)

@@ -98,8 +98,23 @@ void health_recount(struct virtual_state *v)
 {
 	if (quorum_update(&v->quorum, v->real, v->conf->n_reals))
 		health_tell_quorum(v);
-	want(v);
-	commit(v->health);
+	if (v->waits)
+		return;
+	v->waits = true;
+	v->next_waiting = v->health->waiting;
+	v->health->waiting = v;
+}
+
+void health_tell_waiting(struct health *h)
+{
+	if (!h->waiting)
+		return;
+	for (struct virtual_state *v = h->waiting; v; v = v->next_waiting) {
+		v->waits = false;
+		want(v);
+	}
+	h->waiting = NULL;
+	commit(h);
 }
 
 void health_tell_real(const struct virtual_state *v, uint32_t index, const char *why)
