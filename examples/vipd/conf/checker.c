@@ -404,6 +404,6 @@ void conf_add_check(struct conf_parse *p, const struct conf_node *n, const struc
 	if (c.check.kind == CONF_CHECK_SMTP && add_hosts(p, n, &c, &to->real))
 		return;
 	if (c.check.kind == CONF_CHECK_HTTP && !conf_http_complete(p, n, &c))
-		c.check.kind = CONF_CHECK_TCP;
+		return;
 	keep_check(p, &to->real, &c);
 }

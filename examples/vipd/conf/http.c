@@ -104,8 +104,8 @@ static void set_regex_options(struct conf_parse *p, const struct conf_node *n,
 }
 
 static const struct conf_keyword url_words[] = {
-    {"path", conf_set_sent, URL(path), '/', HEALTH_HTTP_PATH_MAX, .form = "PATH", .initial = "/",
-     .doc = "What is asked for."},
+    {"path", conf_set_sent, URL(path), '/', HEALTH_HTTP_PATH_MAX, .form = "PATH",
+     .doc = "What is asked for. A url needs one."},
     {"virtualhost", conf_set_sent, URL(host), 0, HEALTH_HTTP_HOST_MAX, .form = "NAME",
      .initial = "virtualhost of the check", .doc = "Host that is asked for it."},
     {"status_code", set_status, .form = "CODE|CODE-CODE ...", .initial = "200-299",
@@ -170,6 +170,10 @@ static void add_url(struct conf_parse *p, const struct conf_node *n, const struc
 		return;
 	}
 	conf_walk(p, n->child, k->block, &u);
+	if (!u.url.path) {
+		conf_warn(p, &n->word->at, "this url lacks \"path /PATH\": skipped");
+		return;
+	}
 	finish_regex(p, n, &u);
 	while (*end)
 		end = &(*end)->next;
@@ -237,22 +241,24 @@ static const struct conf_keyword https_words[] = {
     {0}};
 const struct conf_block conf_block_https = {.name = "SSL_GET", .keyword = https_words};
 
+/* keepalived, too, goes without one that asks for nothing. */
 bool conf_http_complete(struct conf_parse *p, const struct conf_node *n, struct checker *c)
 {
 	c->http.tls = n->word->text[0] == 'S';
+	if (!c->http.urls) {
+		conf_warn(p, &n->word->at,
+			  "%s lacks \"url { path / }\": skipped. To see that the server connects write TCP_CHECK",
+			  n->word->text);
+		return false;
+	}
 #ifndef HAVE_HEALTH_TLS
 	if (c->http.tls) {
 		conf_warn(p, &n->word->at,
 			  "this vipd was built without OpenSSL: SSL_GET is checked as TCP_CHECK");
-		return false;
+		c->check.kind = CONF_CHECK_TCP;
 	}
 #endif
 	for (const struct conf_url *u = c->http.urls; u; u = u->next)
 		c->http.close_notify |= u->close_notify;
-	if (c->http.urls)
-		return true;
-	conf_warn(p, &n->word->at,
-		  "%s lacks \"url { path / }\": the server must connect, nothing is asked",
-		  n->word->text);
-	return false;
+	return true;
 }
