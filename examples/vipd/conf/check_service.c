@@ -277,6 +277,16 @@ static void check_suspend(struct conf_parse *p, struct conf_virtual *v)
 	v->ha_suspend = false;
 }
 
+static const struct diag_place *place_of_quorum(const struct conf_virtual *v)
+{
+	return v->quorum_at && v->quorum_at->quorum.line ? &v->quorum_at->quorum : &v->at;
+}
+
+static const struct diag_place *place_of_hysteresis(const struct conf_virtual *v)
+{
+	return v->quorum_at && v->quorum_at->hysteresis.line ? &v->quorum_at->hysteresis : place_of_quorum(v);
+}
+
 /* A quorum that all real servers together do not reach, or a hysteresis that is all of it, is made smaller: as keepalived does. */
 static void complete_quorum(struct conf_parse *p, struct conf_virtual *v)
 {
@@ -285,23 +295,24 @@ static void complete_quorum(struct conf_parse *p, struct conf_virtual *v)
 	for (const struct conf_real *r = v->reals; r; r = r->next)
 		all += r->weight;
 	if (v->quorum > all && all) {
-		conf_warn(p, &v->at,
+		conf_warn(p, place_of_quorum(v),
 			  "virtual_server %s: quorum %d is more than its real servers weigh "
 			  "together: %d is taken",
 			  v->name, v->quorum, (int)all);
 		v->quorum = (int)all;
 	}
 	if (v->hysteresis >= v->quorum) {
-		conf_warn(p, &v->at,
+		conf_warn(p, place_of_hysteresis(v),
 			  "virtual_server %s: hysteresis %d is not below quorum %d: %d is taken",
 			  v->name, v->hysteresis, v->quorum, v->quorum - 1);
 		v->hysteresis = v->quorum - 1;
 	}
 	if (all && (int64_t)v->quorum + v->hysteresis > all)
-		conf_note(p, &v->at,
+		conf_note(p, place_of_hysteresis(v),
 			  "virtual_server %s: a quorum once lost does not come back: that takes "
 			  "quorum %d and hysteresis %d, and its real servers weigh %lld together",
 			  v->name, v->quorum, v->hysteresis, (long long)all);
+	v->quorum_at = NULL;
 }
 
 static bool complete_virtual(struct conf_parse *p, struct conf_virtual *v)

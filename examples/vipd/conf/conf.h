@@ -435,6 +435,11 @@ struct conf_virtual_group {
 	struct diag_place at;
 };
 
+/* Where they were written; line 0: nowhere. */
+struct conf_quorum_at {
+	struct diag_place quorum, hysteresis;
+};
+
 struct conf_virtual {
 	struct conf_virtual *next;
 	const char *name;	/* as people know it: "10.0.0.1:80", "fwmark 7", "group web" */
@@ -455,6 +460,7 @@ struct conf_virtual {
 	int persistence_prefix;
 	const char *persistence_engine;
 	int quorum, hysteresis;
+	struct conf_quorum_at *quorum_at; /* while all is read; NULL: neither was written */
 	int inhibit;
 	bool omega, ha_suspend;
 	bool nat_is_taken; /* by a real server, because nobody said how packets get to it */

@@ -349,6 +349,18 @@ static void set_family(struct conf_parse *p, const struct conf_node *n,
 		conf_warn(p, &w->at, "unknown family \"%s\": write inet or inet6", w->text);
 }
 
+/* quorum, hysteresis: what is wrong with them is known when all real servers are. */
+static void set_quorum(struct conf_parse *p, const struct conf_node *n,
+		       const struct conf_keyword *k, void *target)
+{
+	struct conf_virtual *v = target;
+
+	conf_set_int(p, n, k, v);
+	if (!v->quorum_at)
+		v->quorum_at = conf_alloc(p->scratch, sizeof(*v->quorum_at));
+	*(k->offset == VIRTUAL(quorum) ? &v->quorum_at->quorum : &v->quorum_at->hysteresis) = n->word[n->n > 1].at;
+}
+
 #define WHY_HASHED "IPVS sets it itself"
 
 static const struct conf_keyword virtual_words[] = {
@@ -383,9 +395,9 @@ static const struct conf_keyword virtual_words[] = {
     {"flag-2", set_service_flag, .min = HA_SERVICE_SCHED_PORT,
      .doc = "Second flag of the scheduler."},
     {"flag-3", set_service_flag, .min = HA_SERVICE_SCHED_3, .doc = "Third flag of the scheduler."},
-    {"quorum", conf_set_int, VIRTUAL(quorum), 1, INT_MAX, .initial = "1",
+    {"quorum", set_quorum, VIRTUAL(quorum), 1, INT_MAX, .form = "1..", .initial = "1",
      .doc = "Weight that must be alive."},
-    {"hysteresis", conf_set_int, VIRTUAL(hysteresis), 0, INT_MAX, .initial = "0",
+    {"hysteresis", set_quorum, VIRTUAL(hysteresis), 0, INT_MAX, .form = "0..", .initial = "0",
      .doc = "How far it may sink below, and must rise above."},
     {"quorum_up", UP_DOWN(VIRTUAL(quorum_notify), 0), .doc = "Runs when the quorum is reached."},
     {"quorum_down", UP_DOWN(VIRTUAL(quorum_notify), 1), .doc = "Runs when it is lost."},
