@@ -191,7 +191,8 @@ struct ha_vrrp_opts {
 
 	/*
 	 * Version 3: what may be learned from another Active's adverts; beyond it the bound is
-	 * used. Default: all that the wire can say, 1..HA_VRRP_MAX_INTERVAL_CS.
+	 * used. advert_interval_cs lies within. Default: all that the wire can say,
+	 * 1..HA_VRRP_MAX_INTERVAL_CS.
 	 */
 	uint16_t learn_min_cs, learn_max_cs;
 
@@ -433,7 +434,9 @@ LIBHA_API uint64_t ha_vrrp_deadline(const struct ha_vrrp *v);
 
 /*
  * Serves the timers that are due; early calls do nothing. -EBUSY inside a callback. Hand over
- * the packets that wait first: after a stall they may stop the timer.
+ * the packets that wait first: after a stall they may stop the timer. Who was kept from it for long
+ * (a Backup for half an interval, an Active for down_timer_adverts of them) listens for one interval
+ * more before it asserts anything; an Active may step back: rival_priority.
  */
 LIBHA_API int ha_vrrp_tick(struct ha_vrrp *v, uint64_t now_ns);
 
