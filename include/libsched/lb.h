@@ -296,7 +296,7 @@ struct lb_server_opts {
 	uint32_t priority;
 	uint32_t state; /* enum lb_state */
 	bool down;	/* starts as not answering */
-	uint8_t reserved[7];
+	uint8_t reserved[7]; /* an older struct's padding: never looked at */
 	/*
 	 * mh, maglev: what its place in the table comes from, the same on every node that should
 	 * agree; the kernel's mh has lb_hash_ipvs() of its address and port. 0: the id. Others ignore it.
@@ -400,7 +400,7 @@ LIBSCHED_API int lb_picker_new(struct lb_group *g, struct lb_picker **ret);
 LIBSCHED_API void lb_picker_free(struct lb_picker *p);
 
 enum lb_request_flag {
-	/* The preferred server or none; -EAGAIN while it is full. */
+	/* The preferred server or none; -EAGAIN while it is full. No meaning without one. */
 	LB_REQUEST_STRICT = 1 << 0,
 	/* Prefer it also when it is down, and in any state: HAProxy force-persist. */
 	LB_REQUEST_FORCE = 1 << 1,
