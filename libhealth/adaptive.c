@@ -18,7 +18,7 @@ int adaptive_init(struct adaptive *a, const struct health_adaptive_opts *o)
 		return r;
 	if (a->o.percent > HEALTH_ADAPTIVE_PERCENT_MAX || a->o.over_ns > HEALTH_TIME_MAX_NS ||
 	    a->o.limit_ns > HEALTH_TIME_MAX_NS || a->o.window_ns > HEALTH_TIME_MAX_NS ||
-	    (a->o.percent && a->o.over_ns))
+	    (a->o.percent && a->o.over_ns) || a->o.reserved)
 		return -EINVAL;
 	if (!a->o.percent && !a->o.over_ns)
 		a->o.percent = PERCENT_DEFAULT;

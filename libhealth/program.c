@@ -129,7 +129,7 @@ int program_setup(const void *opts, void **ret_config)
 	if (r < 0)
 		return r;
 	if (!o.argv || !o.argv[0] || !strchr(o.argv[0], '/') ||
-	    (unsigned int)o.school > HEALTH_EXEC_NAGIOS)
+	    (unsigned int)o.school > HEALTH_EXEC_NAGIOS || o.reserved)
 		return -EINVAL;
 	if (o.haproxy)
 		return make_haproxy(&o, ret_config);

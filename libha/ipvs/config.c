@@ -108,6 +108,8 @@ int ha_ipvs_timeouts_set(struct ha_ipvs *v, const struct ha_ipvs_timeouts *t)
 	if (!v)
 		return -EINVAL;
 	r = sized_in(&own, sizeof(own), t);
+	if (!r && own.reserved)
+		r = -EINVAL;
 	if (r < 0)
 		return r;
 	if (v->busy)

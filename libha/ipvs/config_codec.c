@@ -3,13 +3,15 @@
 #include <linux/ip_vs.h>
 #include <string.h>
 
+#include "base/sized.h"
 #include "ipvs/config_codec.h"
 
 int ipvs_codec_check_sync(const struct ha_ipvs_sync *s)
 {
 	const uint8_t *b = s->group.bytes;
 
-	if (s->role != HA_IPVS_SYNC_MASTER && s->role != HA_IPVS_SYNC_BACKUP)
+	if ((s->role != HA_IPVS_SYNC_MASTER && s->role != HA_IPVS_SYNC_BACKUP) ||
+	    !sized_unused(s->reserved, sizeof(s->reserved)))
 		return -EINVAL;
 	if (!s->interface[0] || strnlen(s->interface, sizeof(s->interface)) == sizeof(s->interface))
 		return -EINVAL;

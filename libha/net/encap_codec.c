@@ -5,6 +5,7 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
+#include "base/sized.h"
 #include "net/codec.h"
 #include "net/encap_codec.h"
 
@@ -50,6 +51,8 @@ bool encap_codec_is_right(const struct ha_net_encap *e)
 {
 	uint8_t family = family_of(e->type);
 
+	if (!sized_unused(e->reserved, sizeof(e->reserved)))
+		return false;
 	switch (e->type) {
 	case LWTUNNEL_ENCAP_NONE:
 		return !e->flags && !e->ttl && !e->tos && !e->n_labels;
@@ -59,7 +62,8 @@ bool encap_codec_is_right(const struct ha_net_encap *e)
 	case LWTUNNEL_ENCAP_IP6:
 		return is_of(&e->u.ip.src, family) && is_of(&e->u.ip.dst, family) && !e->n_labels;
 	case LWTUNNEL_ENCAP_ILA:
-		return !e->flags && !e->ttl && !e->tos && !e->n_labels;
+		return !e->flags && !e->ttl && !e->tos && !e->n_labels &&
+		       sized_unused(e->u.ila.reserved, sizeof(e->u.ila.reserved));
 	default:
 		return false;
 	}

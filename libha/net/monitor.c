@@ -538,6 +538,8 @@ int ha_net_monitor_new(const struct ha_net_monitor_opts *opts, const struct ha_n
 	if (!ret)
 		return -EINVAL;
 	r = opts ? sized_in(&o, sizeof(o), opts) : 0;
+	if (!r && !sized_unused(o.reserved, sizeof(o.reserved)))
+		r = -EINVAL;
 	if (r < 0)
 		return r;
 	m = mem_zalloc(sizeof(*m));

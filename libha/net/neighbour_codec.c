@@ -3,6 +3,7 @@
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 
+#include "base/sized.h"
 #include "net/codec.h"
 #include "net/neighbour_codec.h"
 
@@ -11,7 +12,7 @@
 int neighbour_codec_check(const struct ha_net_neighbour *a)
 {
 	if (!a->ifindex || a->ifindex > INT32_MAX || !ha_ip_len(&a->ip) ||
-	    a->mac_len > sizeof(a->mac))
+	    a->mac_len > sizeof(a->mac) || !sized_unused(a->reserved, sizeof(a->reserved)))
 		return -EINVAL;
 	return 0;
 }

@@ -144,7 +144,8 @@ int ha_net_route_list(struct ha_net *n, const struct ha_net_route_filter *f, ha_
 	if (!w)
 		return -ENOMEM;
 	r = f ? sized_in(&w->f, sizeof(w->f), f) : 0;
-	if (!r && w->f.family && w->f.family != AF_INET && w->f.family != AF_INET6)
+	if (!r && ((w->f.family && w->f.family != AF_INET && w->f.family != AF_INET6) ||
+		   !sized_unused(w->f.reserved, sizeof(w->f.reserved))))
 		r = -EINVAL;
 	if (r < 0) {
 		mem_free(w);

@@ -23,7 +23,7 @@ static bool nexthop_at(const struct ha_net_route *r, size_t i, struct ha_net_nex
 	const size_t stride = r->nexthops->size;
 	const void *given = (const uint8_t *)r->nexthops + i * stride;
 
-	return !sized_in(ret, sizeof(*ret), given) &&
+	return !sized_in(ret, sizeof(*ret), given) && !ret->reserved &&
 	       ((const struct ha_net_nexthop *)given)->size == stride;
 }
 

@@ -33,6 +33,8 @@ int ha_nft_marks_open(const struct ha_nft_marks_opts *o, struct ha_nft_marks **r
 	if (!ret)
 		return -EINVAL;
 	r = o ? sized_in(&own, sizeof(own), o) : 0;
+	if (!r && !sized_unused(own.reserved, sizeof(own.reserved)))
+		r = -EINVAL;
 	if (r < 0)
 		return r;
 	m = mem_zalloc(sizeof(*m));

@@ -44,7 +44,8 @@ int ha_nft_open(const struct ha_nft_opts *o, struct ha_nft **ret)
 		own.table = "hawser";
 	if (!own.affinity_max)
 		own.affinity_max = AFFINITY_DEFAULT;
-	if (!nft_table_name_ok(own.table) || own.affinity_max > HA_NFT_AFFINITY_LIMIT)
+	if (!nft_table_name_ok(own.table) || own.affinity_max > HA_NFT_AFFINITY_LIMIT ||
+	    !sized_unused(own.reserved, sizeof(own.reserved)))
 		return -EINVAL;
 	n = mem_zalloc(sizeof(*n));
 	if (!n)

@@ -40,7 +40,9 @@ static int check(const struct ha_service *s, const struct ha_service_sorry *o)
 
 	if (r < 0 || !o->dest)
 		return r < 0 ? r : -EINVAL;
-	return dest.weight && o->hysteresis < o->quorum ? 0 : -EINVAL;
+	if (!dest.weight || o->hysteresis >= o->quorum)
+		return -EINVAL;
+	return sized_unused(o->reserved, sizeof(o->reserved)) ? 0 : -EINVAL;
 }
 
 int ha_service_sorry(struct ha_service *s, const struct ha_service_sorry *o, bool *in_use)

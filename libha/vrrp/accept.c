@@ -34,6 +34,8 @@ int ha_vrrp_accept_open(const struct ha_vrrp_accept_opts *o, struct ha_vrrp_acce
 	if (!ret)
 		return -EINVAL;
 	r = o ? sized_in(&own, sizeof(own), o) : 0;
+	if (!r && !sized_unused(own.reserved, sizeof(own.reserved)))
+		r = -EINVAL;
 	if (r < 0)
 		return r;
 	a = mem_zalloc(sizeof(*a));

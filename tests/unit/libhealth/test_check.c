@@ -444,6 +444,7 @@ static void limits_of_time_are_checked(void **state)
 	const struct health_adaptive_opts wrong[] = {{.percent = 10, .over_ns = 1},
 						     {.percent = HEALTH_ADAPTIVE_PERCENT_MAX + 1},
 						     {.window_ns = 1},
+						     {.reserved = 1},
 						     {.limit_ns = HEALTH_TIME_MAX_NS + 1}};
 	struct health_adaptive_opts a;
 	struct health_check_opts o;

@@ -370,6 +370,7 @@ static void options_are_checked(void **state)
 	    {.argv = relative},
 	    {.argv = many},
 	    {.argv = fine, .school = (enum health_exec_school)9},
+	    {.argv = fine, .reserved = 1},
 	    {.argv = fine, .envp = fine, .haproxy = &h},
 	};
 	struct health_probe_ops ops = *health_probe_exec();

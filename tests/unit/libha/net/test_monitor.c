@@ -204,6 +204,8 @@ static void a_transport_that_cannot_join_is_refused_and_stays_the_callers(void *
 	deaf.join = NULL;
 	assert_int_equal(ha_net_monitor_new(&o, &ops, p, &m), -EOPNOTSUPP);
 	assert_int_equal(ha_net_monitor_new(&o, NULL, p, &m), -EINVAL);
+	o.reserved[4] = 1;
+	assert_int_equal(ha_net_monitor_new(&o, &ops, p, &m), -EINVAL);
 	assert_int_equal(p->f->n_closes, 0);
 	ha_net_monitor_free(NULL);
 }

@@ -316,6 +316,8 @@ static void an_encapsulation_that_makes_no_sense_is_refused(void **state)
 	REFUSED(r.encap = encaps[1]; r.encap.u.ip.dst.family = AF_INET6);
 	REFUSED(r.encap = encaps[2]; r.encap.u.ip.src.family = AF_INET);
 	REFUSED(r.encap = encaps[3]; r.encap.tos = 1);
+	REFUSED(r.encap = encaps[3]; r.encap.u.ila.reserved[4] = 1);
+	REFUSED(r.encap.reserved[0] = 1);
 }
 
 static void hostile_encapsulations_are_refused(void **state)
@@ -402,6 +404,9 @@ static void a_route_that_makes_no_sense_is_refused(void **state)
 	nh[1].weight = 257;
 	REFUSED((void)r);
 	nh[1].weight = 0;
+	nh[1].reserved = 1;
+	REFUSED((void)r);
+	nh[1].reserved = 0;
 	nh[1].size--; /* one array, two sizes */
 	REFUSED((void)r);
 }
@@ -629,6 +634,8 @@ static void misuse_is_refused(void **state)
 	struct place *p = *state;
 	struct ha_net_route_filter f = {.size = sizeof(f), .family = 44};
 	struct ha_net_route route = {.size = sizeof(route), .family = AF_INET, .n_nexthops = 3};
+	const struct ha_net_neighbour a = {
+	    .size = sizeof(a), .ifindex = 3, .ip = ip("192.0.2.9"), .reserved[2] = 1};
 
 	assert_int_equal(ha_net_route_add(p->n, &route, 1, NULL), -EINVAL);
 	assert_int_equal(ha_net_route_add(NULL, NULL, 1, NULL), -EINVAL);
@@ -639,6 +646,10 @@ static void misuse_is_refused(void **state)
 	assert_int_equal(ha_net_neighbour_list(p->n, 0, 44, NULL, NULL), -EINVAL);
 	assert_int_equal(ha_net_route_list(p->n, &f, (ha_net_route_fn *)(uintptr_t)1, NULL),
 			 -EINVAL);
+	f = (struct ha_net_route_filter){.size = sizeof(f), .reserved[1] = 1};
+	assert_int_equal(ha_net_route_list(p->n, &f, (ha_net_route_fn *)(uintptr_t)1, NULL),
+			 -EINVAL);
+	assert_int_equal(ha_net_neighbour_add(p->n, &a, 1, NULL), -EINVAL);
 	assert_int_equal(p->f->n_sends, 0);
 }
 

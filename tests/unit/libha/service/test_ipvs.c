@@ -499,6 +499,11 @@ static void what_is_beside_services_is_read_and_set(void **state)
 	assert_int_equal(ha_ipvs_sync_get(v, HA_IPVS_SYNC_BACKUP, NULL), -EINVAL);
 	s.role = 3;
 	assert_int_equal(ha_ipvs_sync_start(v, &s), -EINVAL);
+	s.role = HA_IPVS_SYNC_BACKUP;
+	s.reserved[3] = 1;
+	assert_int_equal(ha_ipvs_sync_start(v, &s), -EINVAL);
+	t = (struct ha_ipvs_timeouts){.size = sizeof(t), .tcp_s = 1, .reserved = 1};
+	assert_int_equal(ha_ipvs_timeouts_set(v, &t), -EINVAL);
 	mark.fwmark = 0;
 	assert_int_equal(ha_ipvs_zero(v, &mark), -EINVAL);
 	assert_int_equal(f->n_commands, n);

@@ -145,6 +145,9 @@ static void misuse_is_refused_and_changes_nothing(void **state)
 	p.o.hysteresis = 1; /* not less than the quorum of 1 */
 	assert_int_equal(ha_service_sorry(p.s, &p.o, &p.in_use), -EINVAL);
 	p.o.hysteresis = 0;
+	p.o.reserved[6] = 1;
+	assert_int_equal(ha_service_sorry(p.s, &p.o, &p.in_use), -EINVAL);
+	p.o.reserved[6] = 0;
 	p.sorry.weight = 0;
 	assert_int_equal(ha_service_sorry(p.s, &p.o, &p.in_use), -EINVAL);
 	p.sorry.weight = 1;
