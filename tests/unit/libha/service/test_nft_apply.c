@@ -17,7 +17,10 @@
 #include "../net/fake_nl.h"
 #include "tests/support/fail_memory.h"
 #include "flows.h"
+#include "nft/audit.h"
 #include "nft/names.h"
+#include "nft/put.h"
+#include "nft/sets.h"
 #include "words.h"
 
 #define NFT(type) (NFNL_SUBSYS_NFTABLES << 8 | (type))
@@ -36,6 +39,8 @@ static struct behaviour {
 	const char *flows[4];		       /* what it tracks (flows.h) */
 	size_t n_deleted;
 	char first[16]; /* in the transaction, after its begin: the type */
+	const char *changing; /* each set has an element, and the first dump of this one's is interrupted */
+	size_t n_interrupted;
 } far;
 
 static void push_table(struct fake_nl *f, uint32_t seq)
@@ -50,10 +55,52 @@ static void push_table(struct fake_nl *f, uint32_t seq)
 	fake_push_msg(f, &w, seq, FAKE_PORT);
 }
 
+/* One element in each set. */
+static void push_element(struct fake_nl *f, uint32_t seq)
+{
+	const uint8_t key[4] = {10, 0, 0, 1};
+	struct nl_batch b = {0};
+	struct nft_ruleset r = {.batch = &b, .table = "t"};
+	struct nft_elements e = {.r = &r, .set = "s", .type = NFT_MSG_NEWSETELEM};
+	struct writer w;
+
+	nft_put_element(&e, key, sizeof(key), NULL);
+	nft_end_elements(&e);
+	w = writer_of(b.buf, b.len);
+	write_room(&w, b.len);
+	fake_push_msg(f, &w, seq, FAKE_PORT);
+	nl_batch_fini(&b);
+}
+
+/* The set that a question is about. */
+static bool is_about(const struct nl_msg *msg, const char *set)
+{
+	struct reader body = msg->body;
+	struct nl_attr a;
+
+	read_bytes(&body, 4);
+	while (nl_attr_next(&body, &a))
+		if (a.type == NFTA_SET_ELEM_LIST_SET)
+			return !strcmp((const char *)a.data.at, set);
+	return false;
+}
+
+static void answer_elements(struct fake_nl *f, const struct nl_msg *msg)
+{
+	bool interrupted = is_about(msg, far.changing) && !far.n_interrupted++;
+
+	push_element(f, msg->seq);
+	fake_push_error(f, NLMSG_DONE, msg->seq, 0, NLM_F_MULTI | (interrupted ? NLM_F_DUMP_INTR : 0), NULL);
+}
+
 static void answer_question(struct fake_nl *f, const struct nl_msg *msg)
 {
 	int error = 0;
 
+	if (msg->type == NFT(NFT_MSG_GETSETELEM) && far.changing) {
+		answer_elements(f, msg);
+		return;
+	}
 	if (msg->flags & NLM_F_DUMP) {
 		fake_push_error(f, NLMSG_DONE, msg->seq, 0,
 				NLM_F_MULTI | (far.interrupted ? NLM_F_DUMP_INTR : 0), NULL);
@@ -305,6 +352,30 @@ static void a_dump_that_never_ends_whole_is_given_up(void **state)
 	ha_nft_close(n);
 }
 
+/* Or each service behind it would look changed by somebody else, and all of the table be made anew. */
+static void an_audit_that_begins_again_forgets_what_it_read(void **state)
+{
+	struct ha_service_table *t = table_of("");
+	struct ha_nft *n;
+
+	for (unsigned group = 0; group < NFT_N_GROUPS; group++) {
+		struct ha_service_opts o = service_of("tcp 192.0.2.1 80 rr");
+
+		o.flags = HA_SERVICE_MASQUERADE;
+		o.port = (uint16_t)(80 + group);
+		assert_int_equal(ha_service_add(t, &o, NULL), 0);
+	}
+	assert_int_equal(open_far(&n), 0);
+	for (unsigned group = 0; group < NFT_N_GROUPS; group++) {
+		far.changing = nft_masquerade_set(group);
+		far.n_interrupted = 0;
+		assert_int_equal(nft_audit(n, t), 1);
+		assert_int_equal(far.n_interrupted, 2);
+	}
+	ha_nft_close(n);
+	ha_service_table_free(t);
+}
+
 static void memory_failure_changes_nothing(void **state)
 {
 	struct ha_service_table *none = table_of(""), *want;
@@ -471,6 +542,7 @@ int main(void)
 	    TEST(a_lost_answer_leaves_every_step_unknown),
 	    TEST(a_table_of_somebody_else_is_replaced),
 	    TEST(a_dump_that_never_ends_whole_is_given_up),
+	    TEST(an_audit_that_begins_again_forgets_what_it_read),
 	    TEST(memory_failure_changes_nothing),
 	    TEST(a_table_that_went_since_the_dump_is_not_half_made),
 	    TEST(only_what_must_not_stay_is_forgotten),
