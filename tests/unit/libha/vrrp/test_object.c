@@ -570,7 +570,16 @@ static void forge(size_t at, const void *bytes, size_t len)
 }
 
 /* Where ha_vrrp_freeze puts what is forged here. */
-enum { AT_STATE = 7, AT_PRIORITY = 9, AT_TIMER = 10, AT_ANNOUNCE = 64, AT_REPLIED = 88 };
+enum {
+	AT_STATE = 7,
+	AT_PRIORITY = 9,
+	AT_TIMER = 10,
+	AT_SINCE = 32,
+	AT_TIMER_NS = 40,
+	AT_ANNOUNCE = 64,
+	AT_REANNOUNCED = 80,
+	AT_REPLIED = 88
+};
 
 static void a_state_that_no_router_is_in_is_refused(void **state)
 {
@@ -610,6 +619,44 @@ static void a_state_that_no_router_is_in_is_refused(void **state)
 	forge(AT_ANNOUNCE, early, sizeof(early)); /* a Backup with something to announce */
 	rig_up(&r, &o);
 	assert_int_equal(ha_vrrp_thaw(r.v, T0 + DOWN_100, 0, cold, cold_len), -EINVAL);
+}
+
+static void forge_time(size_t at, uint64_t ns)
+{
+	uint8_t bytes[8];
+
+	for (int i = 0; i < 8; i++)
+		bytes[i] = (uint8_t)(ns >> (56 - 8 * i));
+	forge(at, bytes, sizeof(bytes));
+}
+
+/* Each to the nanosecond: a state that began just now, an answer just given, the longest timer there can be. */
+static void what_began_just_now_is_of_this_boot(void **state)
+{
+	const uint64_t now = T0 + DOWN_100, longest = UINT64_C(4) * HA_VRRP_MAX_INTERVAL_V2_CS * 10 * MS;
+	const struct {
+		size_t at;
+		uint64_t latest;
+	} forged[] = {{AT_SINCE, now},
+		      {AT_TIMER_NS, now + longest},
+		      {AT_REANNOUNCED, now + S},
+		      {AT_REPLIED, now + 10 * MS}};
+	struct ha_vrrp_opts o = rig_opts();
+	uint8_t whole[HA_VRRP_FREEZE_SIZE];
+
+	make_active();
+	freeze();
+	memcpy(whole, cold, cold_len);
+	for (size_t i = 0; i < 2 * sizeof(forged) / sizeof(*forged); i++) {
+		uint64_t late = i & 1;
+
+		memcpy(cold, whole, cold_len);
+		forge_time(forged[i / 2].at, forged[i / 2].latest + late);
+		rig_up(&r, &o);
+		assert_int_equal(ha_vrrp_thaw(r.v, now, 0, cold, cold_len), late ? -ESTALE : 0);
+		rig_down(&r);
+	}
+	rig_up(&r, &o);
 }
 
 static void R16_routers_of_two_families_with_one_vrid_are_independent(void **state)
@@ -667,6 +714,7 @@ int main(void)
 	    T(another_router_is_not_thawed),
 	    T(a_damaged_buffer_is_refused_whole),
 	    T(a_state_that_no_router_is_in_is_refused),
+	    T(what_began_just_now_is_of_this_boot),
 	    cmocka_unit_test(R16_routers_of_two_families_with_one_vrid_are_independent),
 	};
 
