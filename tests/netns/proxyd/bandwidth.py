@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Bandwidth limits. Debian's HAProxy is older than they are, so it is no twin here:   bandwidth.py BINARY"""
+import re
 import threading
 import time
 
@@ -107,6 +108,34 @@ def test_uploads_that_rest_first(binary):
             answer = read_all(c)
             assert answer.endswith(b"good"), (rules, answer)
             assert time.monotonic() - began > 0.4, rules
+
+
+def post(p, body):
+    with p.connect(timeout=60) as c:
+        c.sendall(b"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        return read_all(c)
+
+
+def take(server, c):
+    """Any body."""
+    head, body = read_head(c).split(b"\r\n\r\n", 1)
+    size = int(re.search(rb"Content-Length: (\d+)", head)[1])
+    read_n(c, size - len(body))
+    c.sendall(OK + b"Content-Length: 0\r\n\r\n")
+
+
+def test_what_comes_with_a_head_counts(binary):
+    """Not held back itself, it leaves the less for what follows: of one request, and of the next under one key."""
+    lines = ("filter bwlim-in up default-limit 16000 default-period 1s", "http-request set-bandwidth-limit up")
+    with Proxy(binary, listen(Server(take), "http", *lines)) as p:
+        answer, took = timed(lambda: post(p, BODY[:31_000]))
+        assert answer.startswith(OK) and took > 0.9, took
+    lines = ("stick-table type ip size 100 expire 10m store bytes_in_rate(2s)", "filter bwlim-in all limit 18000 key src",
+             "http-request set-bandwidth-limit all")
+    with Proxy(binary, listen(Server(take), "http", *lines)) as p:
+        post(p, BODY[:14_000])  # in one piece
+        answer, took = timed(lambda: post(p, BODY[:18_000]))
+        assert answer.startswith(OK) and took > 0.5, took
 
 
 def test_mode_tcp(binary):

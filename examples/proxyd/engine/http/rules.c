@@ -360,9 +360,12 @@ static bool obey(struct worker *w, struct exchange *x, const struct verdict *v, 
 /* ---- The way there ---- */
 
 /* What follows once rules have changed what they see of the connection. */
-static void follow(struct exchange *x, const struct run *r, struct verdict *v)
+static void follow(struct worker *w, struct exchange *x, const struct run *r, struct verdict *v)
 {
-	pace_set(&x->pace, v->bandwidth, (const uint64_t[]){x->bytes_in, x->bytes}, r->now_ns);
+	/* What has come of the request's body is here, and moves on after this: it counts. */
+	uint64_t in = x->bytes_in - (r->response ? 0 : w->http->early_len);
+
+	pace_set(&x->pace, v->bandwidth, (const uint64_t[]){in, x->bytes}, r->now_ns);
 	if (r->moved) {
 		x->client->from = run_endpoint(&r->source);
 		x->client->to = run_endpoint(&r->destination);
@@ -379,7 +382,7 @@ static bool run_rules(struct worker *w, struct exchange *x, const struct rules *
 		return true;
 	r->scratch.used = 0;
 	rules_run(rules, r, &v);
-	follow(x, r, &v);
+	follow(w, x, r, &v);
 	return obey(w, x, &v, r, phase);
 }
 
@@ -477,7 +480,7 @@ static bool run_stage(struct worker *w, struct exchange *x, enum stage stage, co
 			rules_run_on(x->resume, r, &v);
 		else
 			rules_run(rules, r, &v);
-		follow(x, r, &v);
+		follow(w, x, r, &v);
 		if (!give_hints(w, x, r))
 			return false;
 		if (v.kind != VERDICT_WAIT_BODY && v.kind != VERDICT_PAUSE && v.kind != VERDICT_RESOLVE) {
