@@ -5,6 +5,7 @@
  */
 #include "cfg/read.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -119,8 +120,7 @@ void kw_errorloc(struct reader *r, size_t first, const void *data)
 	if (!read_status(r, first, &status))
 		return;
 	n = snprintf(text, sizeof(text),
-		     "HTTP/1.1 %s\r\nCache-Control: no-cache\r\nContent-Length: 0\r\nLocation: "
-		     "%s\r\nConnection: close\r\n\r\n",
+		     "HTTP/1.1 %s\r\ncache-control: no-cache\r\ncontent-length: 0\r\nlocation: %s\r\n\r\n",
 		     see_other ? "303 See Other" : "302 Found", url);
 	if (n >= (int)sizeof(text) || strpbrk(url, "\r\n"))
 		say(r, DIAG_ERROR, first + 1, "this URL is too long, or has a line end");
@@ -158,6 +158,8 @@ static bool read_page_word(struct reader *r, size_t *i, struct page *p)
 			say(r, DIAG_ERROR, *i, "these headers are too long");
 			return false;
 		}
+		for (char *at = p->headers + used; *at && *at != ':'; at++) /* as HAProxy writes it */
+			*at = (char)tolower((unsigned char)*at);
 		++*i;
 	} else {
 		say(r, DIAG_ERROR, *i,
@@ -200,9 +202,9 @@ void kw_http_error(struct reader *r, size_t first, const void *data)
 		if (!read_page_word(r, &i, &p))
 			return;
 	n = snprintf(text, sizeof(text),
-		     "HTTP/1.1 %u %s\r\nContent-Length: %zu\r\n%s%s%s%sConnection: close\r\n\r\n%s",
-		     status, http_reason(status), p.text ? strlen(p.text) : 0, p.headers,
-		     p.type ? "Content-Type: " : "", p.type ? p.type : "", p.type ? "\r\n" : "",
+		     "HTTP/1.1 %u %s\r\n%scontent-length: %zu\r\n%s%s%s\r\n%s",
+		     status, http_reason(status), p.headers, p.text ? strlen(p.text) : 0,
+		     p.type ? "content-type: " : "", p.type ? p.type : "", p.type ? "\r\n" : "",
 		     p.text ? p.text : "");
 	if (n >= (int)sizeof(text))
 		say(r, DIAG_ERROR, first, "this answer is larger than %u bytes", ERRORFILE_MAX);

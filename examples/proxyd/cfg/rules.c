@@ -11,6 +11,7 @@
 #include <sys/sysmacros.h>
 
 #include "cfg/read.h"
+#include "rules/rule.h"
 
 #define WORDS_MAX LEX_WORDS_MAX
 #define PATTERN_FILE_MAX (16u << 20) /* bytes */
@@ -418,8 +419,7 @@ void kw_monitor_fail(struct reader *r, size_t first, const void *data)
 void cfg_monitor_check(struct reader *r, struct cfg_proxy *p)
 {
 	static const char *const answer[] = {
-	    "return", "status", "200", "content-type", "text/html", "hdr", "Cache-Control", "no-cache", "string",
-	    "<html><body><h1>200 OK</h1>\nThis service is up.\n</body></html>\n"};
+	    "return", "status", "200", "default-errorfiles"};
 	const struct lex_line none = {.n = 0};
 	struct section s;
 
@@ -434,13 +434,36 @@ void cfg_monitor_check(struct reader *r, struct cfg_proxy *p)
 	r->proxy = NULL;
 }
 
-/* "redirect …" is "http-request redirect …". */
+/* A text as the format that writes it. NULL: it is too long, or there is no memory. */
+static const char *literal(struct reader *r, size_t i, const char *text)
+{
+	char format[2048], *to = format;
+
+	for (; *text && to < format + sizeof(format) - 2; text++) {
+		if (*text == '%')
+			*to++ = '%';
+		*to++ = *text;
+	}
+	*to = '\0';
+	if (*text)
+		say(r, DIAG_ERROR, i, "this is longer than %zu bytes", sizeof(format) - 3);
+	return *text ? NULL : keep_text(r, format);
+}
+
+/* "redirect …" is "http-request redirect …", but where it leads to is no format. */
 void kw_redirect(struct reader *r, size_t first, const void *data)
 {
 	struct section s;
 
-	if (begin(r, first - 1, &s))
-		add(r, &s, RULES_REQUEST, first - 1);
+	if (!begin(r, first - 1, &s))
+		return;
+	for (size_t i = 0; i + 1 < s.n && !rule_is_condition(s.word[i]); i++)
+		if (!strcmp(s.word[i], "location") || !strcmp(s.word[i], "prefix") || !strcmp(s.word[i], "scheme")) {
+			i++;
+			if (!(s.word[i] = literal(r, first - 1 + i, s.word[i])))
+				return;
+		}
+	add(r, &s, RULES_REQUEST, first - 1);
 }
 
 void kw_inspect_delay(struct reader *r, size_t first, const void *data)

@@ -20,8 +20,8 @@ void exchange_answer(struct worker *w, struct exchange *x, unsigned status, cons
 	bool goes_on = x->client_keeps && x->up.done && !c->eof && !client_leaves(w, c);
 	bool body = x->method != HTTP_METHOD_HEAD && len;
 	char head[HEAD_MAX];
-	int n = snprintf(head, sizeof(head), "HTTP/1.1 %u %s\r\nCache-Control: no-cache\r\nContent-Length: %zu\r\n%s%s\r\n",
-			 status, http_reason(status), len, fields ? fields : "",
+	int n = snprintf(head, sizeof(head), "HTTP/1.1 %u %s\r\ncache-control: no-cache\r\ncontent-length: %zu\r\n%s%s\r\n",
+			 status, http_redirect_reason(status), len, fields ? fields : "",
 			 connection_field(goes_on, x->minor));
 
 	if (n < 0 || (size_t)n >= sizeof(head)) {

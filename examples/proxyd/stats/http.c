@@ -87,7 +87,7 @@ static void give(struct ask *a, unsigned status, const char *type, struct out *o
 		a->status = 0;
 		return;
 	}
-	snprintf(fields, sizeof(fields), "Content-Type: %s\r\n", type);
+	snprintf(fields, sizeof(fields), "content-type: %s\r\n", type);
 	a->status = status;
 	free(a->fields);
 	a->fields = strdup(fields);
@@ -108,7 +108,7 @@ static void send_back(struct ask *a, const char *message)
 {
 	char fields[700];
 
-	snprintf(fields, sizeof(fields), "Location: %.600s;st=%s\r\n", a->stats->uri, message);
+	snprintf(fields, sizeof(fields), "location: %.600s;st=%s\r\n", a->stats->uri, message);
 	a->fields = strdup(fields);
 	a->status = a->fields ? 303 : 0;
 }

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: MIT
 """Answers that the proxy makes itself, and what becomes of the connection:   pages_twin.py BINARY"""
 import os
+import shutil
 import socket
 import ssl
 import subprocess
 import tempfile
 
-from http_twin import Reader, Web, get
+from http_twin import Reader, Web, get, is_haproxy
 from support import Asked, Proxy, Server, free_port, main, read_all, until
 
 HEAD = """
@@ -155,6 +156,71 @@ def test_errors_are_counted_once(binary):
         until("both are counted", lambda: asked.row("l/FRONTEND", "stot", "scur") == ["2", "0"])
         sent = int(asked.row("l/FRONTEND", "bout")[0])
         assert abs(sent - got) <= 60, (sent, got)  # HAProxy counts blocks of its own
+
+
+BODY_CODES = (200, 400, 401, 403, 404, 405, 407, 408, 410, 413, 421, 422, 425, 429, 500, 501, 502, 503, 504)
+REDIRECTS = ("prefix /p", "prefix /", "prefix / drop-query", "prefix /p drop-query append-slash", "prefix /p append-slash", "scheme https append-slash",
+             "prefix http://h/ append-slash code 301", "location /l set-cookie A=b", "prefix /p clear-cookie A= code 303", "location /a%%20b code 307")
+RULES = (  # each for a request that has its number
+    *(f"http-request deny deny_status {code}" for code in BODY_CODES), "http-request auth realm x", "http-request tarpit",
+    "http-request tarpit deny_status 429", "http-request return status 413 content-type text/plain string x hdr X-A b",
+    "http-request return status 302 hdr Location /x", "http-request return status 404 default-errorfiles",
+    *(f"http-request redirect {to}" for to in REDIRECTS), *(f"redirect {to}" for to in REDIRECTS),
+)
+SETTINGS = (
+    "monitor-uri /", "monitor-uri /\n    monitor fail if TRUE", "option httpclose", "errorloc 403 /x\n    http-request deny",
+    "errorloc303 403 /x\n    http-request deny", "http-request early-hint Link x\n    http-request return",
+    "http-error status 403 content-type text/plain string no hdr X-A b\n    http-request deny",
+)
+
+
+def said(p, request):
+    """All of the answer, and whether the connection is over. An answer that is awaited is there at once."""
+    with p.connect() as c:
+        c.sendall(request)
+        got = c.recv(65536)
+        try:
+            while True:
+                c.settimeout(0.05)
+                more = c.recv(65536)
+                if not more:
+                    return got + b"<closed>"
+                got += more
+        except socket.timeout:
+            return got
+
+
+def all_answers(binary):
+    got = {}
+    rules = (f"{rule} if {{ req.hdr(X-Rule) -m str {i} }}" for i, rule in enumerate(RULES))
+    with Proxy(binary, listen("\n    ".join(rules))) as p:
+        for i, rule in enumerate(RULES):
+            if "redirect" not in rule:
+                for version in "1.1", "1.0":
+                    got[rule, version] = said(p, get("/", f"X-Rule: {i}", version=version))
+                continue
+            for target in "/", "/a", "/a/", "/a?q", "/a?", "/a/?q=1", "/?q", "/a?b/":
+                got[rule, target] = said(p, get(target, f"X-Rule: {i}", "Connection: close"))
+    for lines in SETTINGS:
+        with Proxy(binary, listen(lines)) as p:
+            got[lines] = said(p, get("/"))
+    with Proxy(binary, listen("timeout http-request 100ms")) as p:
+        for unread in b"junk\r\n\r\n", b"GET /" + b"a" * 20000, b"GET / HT":
+            got[unread] = said(p, unread)
+    codes = range(100, 600)
+    rules = "".join(f"    http-after-response set-status {code} if {{ var(txn.path) -m str /{code} }}\n" for code in codes)
+    with Proxy(binary, listen("http-request set-var(txn.path) path\n    http-request return\n" + rules)) as p:
+        for code in codes:
+            got[code] = said(p, get(f"/{code}", "Connection: close")).split(b"\r\n")[0]
+    return got
+
+
+def test_answers_are_haproxys_byte_by_byte(binary):
+    got, twin = all_answers(binary), shutil.which("haproxy")
+    assert got["http-request deny deny_status 403", "1.1"].startswith(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 93\r\n"), got
+    wanted = all_answers(twin) if twin and not is_haproxy(binary) else got
+    for what, answer in got.items():
+        assert answer == wanted[what], (what, answer, wanted[what])
 
 
 PLACED = """

@@ -217,7 +217,7 @@ static void flush(struct worker *w, struct client *c)
 void client_reply(struct worker *w, struct client *c, const struct backend *b, unsigned status)
 {
 	char *text = w->http->written;
-	size_t len = http_error(c->frontend, b, status, false, text, sizeof(w->http->written));
+	size_t len = http_error(c->frontend, b, status, HTTP_PAGE_UNREAD, text, sizeof(w->http->written));
 
 	c->closing = true;
 	counter_add(&counters_of(c->frontend->gate->tally, w->index)->n[COUNT_BYTES_OUT], len);

@@ -66,7 +66,7 @@ int http_say_connection(struct http_msg *m, const char *option)
 		len += (ssize_t)strlen(option);
 	}
 	http_remove_id(m, HTTP_ID_CONNECTION);
-	return len ? http_add(m, "Connection", 10, value, (size_t)len) : 0;
+	return len ? http_add(m, "connection", 10, value, (size_t)len) : 0;
 }
 
 int http_drop_upgrade(struct http_msg *m)

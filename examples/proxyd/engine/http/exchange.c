@@ -107,7 +107,7 @@ static bool give_page(struct worker *w, struct exchange *x, unsigned status)
 	    .headless = x->method == HTTP_METHOD_HEAD,
 	    .keeps = x->client_keeps && x->up.done && !x->up.fault && !c->eof && !client_leaves(w, c),
 	};
-	size_t len = http_error(c->frontend, x->seeker.backend, status, end.keeps, h->written, sizeof(h->written));
+	size_t len = http_error(c->frontend, x->seeker.backend, status, end.keeps ? HTTP_PAGE_KEEPS : HTTP_PAGE_CLOSES, h->written, sizeof(h->written));
 
 	if (len)
 		len = http_after_own(w, c, x->seeker.backend, h->written, len, sizeof(h->written), &end);

@@ -486,8 +486,8 @@ struct own_end {
 static inline const char *connection_field(bool keeps, unsigned asked_minor)
 {
 	if (!keeps)
-		return "Connection: close\r\n";
-	return asked_minor ? "" : "Connection: keep-alive\r\n";
+		return "connection: close\r\n";
+	return asked_minor ? "" : "connection: keep-alive\r\n";
 }
 
 /*
@@ -515,8 +515,17 @@ int http_cookie_give(struct exchange *x, struct http_msg *m);
 
 /* ---- reply.c ---- */
 
-/* A whole answer: the errorfile as it is, or an own page. Its length; 0: nothing is to be said. */
-size_t http_error(const struct frontend *f, const struct backend *b, unsigned status, bool keeps,
+/* The HTML of a page. Its length. */
+size_t http_page_body(unsigned status, char *buf, size_t cap);
+
+enum http_page_end {
+	HTTP_PAGE_KEEPS,
+	HTTP_PAGE_CLOSES,
+	HTTP_PAGE_UNREAD, /* closes, and answers what could not be read: HAProxy writes other letters then */
+};
+
+/* A whole answer: the errorfile as it is, or a page. Its length; 0: nothing is to be said. */
+size_t http_error(const struct frontend *f, const struct backend *b, unsigned status, enum http_page_end end,
 		  char *buf, size_t cap);
 
 /* A message was refused: counts why, and says so now and then. `b` NULL: a request. */

@@ -10,34 +10,42 @@
 
 #define TELL_NS UINT64_C(1000000000) /* at most one warning a second */
 
-static const char *explanation(unsigned status)
+/* HAProxy's pages, byte by byte: there is what looks for them. */
+struct page {
+	unsigned status;
+	const char *title, *text;
+	bool closes;
+};
+
+static const struct page pages[] = {
+    {200, "OK", "Service ready.", false},
+    {400, "Bad request", "Your browser sent an invalid request.", true},
+    {401, "Unauthorized", "You need a valid user and password to access this content.", false},
+    {403, "Forbidden", "Request forbidden by administrative rules.", false},
+    {404, "Not Found", "The resource could not be found.", false},
+    {405, "Method Not Allowed", "A request was made of a resource using a request method not supported by that resource", false},
+    {407, "Unauthorized", "You need a valid user and password to access this content.", false},
+    {408, "Request Time-out", "Your browser didn't send a complete request in time.", true},
+    {410, "Gone", "The resource is no longer available and will not be available again.", false},
+    {413, "Payload Too Large", "The request entity exceeds the maximum allowed.", false},
+    {421, "Misdirected Request", "Request sent to a non-authoritative server.", false},
+    {422, "Unprocessable Content", "The server cannot process the contained instructions.", false},
+    {425, "Too Early", "Your browser sent early data.", false},
+    {429, "Too Many Requests", "You have sent too many requests in a given amount of time.", false},
+    {500, "Internal Server Error", "An internal server error occurred.", false},
+    {501, "Not Implemented", ".The server does not support the functionality required to fulfill the request.", false},
+    {502, "Bad Gateway", "The server returned an invalid or incomplete response.", false},
+    {503, "Service Unavailable", "No server is available to handle this request.", false},
+    {504, "Gateway Time-out", "The server didn't respond in time.", false},
+};
+
+/* Of a status that HAProxy has no page for: one of our own. */
+static struct page page_of(unsigned status)
 {
-	switch (status) {
-	case 400:
-		return "The request is malformed or ambiguous, so it was not passed on.";
-	case 401:
-		return "A name and a password are needed.";
-	case 403:
-		return "Access is not allowed.";
-	case 404:
-		return "There is nothing here.";
-	case 408:
-		return "The request did not arrive in time.";
-	case 413:
-		return "The request is too large.";
-	case 429:
-		return "There were too many requests from this client.";
-	case 502:
-		return "The server sent no answer that can be passed on.";
-	case 503:
-		return "No server can take this request now.";
-	case 504:
-		return "The server did not answer in time.";
-	case 505:
-		return "This version of HTTP is not spoken here.";
-	default:
-		return "The request could not be served.";
-	}
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
+		if (pages[i].status == status)
+			return pages[i];
+	return (struct page){status, http_reason(status), "The request could not be served.", false};
 }
 
 static const struct cfg_error *find(const struct cfg_http *h, unsigned status)
@@ -49,12 +57,20 @@ static const struct cfg_error *find(const struct cfg_http *h, unsigned status)
 	return e;
 }
 
-size_t http_error(const struct frontend *f, const struct backend *b, unsigned status, bool keeps,
+size_t http_page_body(unsigned status, char *buf, size_t cap)
+{
+	struct page p = page_of(status);
+
+	return (size_t)snprintf(buf, cap, "<html><body><h1>%u %s</h1>\n%s\n</body></html>\n", status, p.title, p.text);
+}
+
+size_t http_error(const struct frontend *f, const struct backend *b, unsigned status, enum http_page_end end,
 		  char *buf, size_t cap)
 {
 	const struct cfg_error *e = find(b ? b->http : NULL, status);
-	char page[512];
-	int n;
+	struct page p = page_of(status);
+	char body[512];
+	size_t n;
 
 	if (!e)
 		e = find(f->http, status);
@@ -65,14 +81,21 @@ size_t http_error(const struct frontend *f, const struct backend *b, unsigned st
 			memcpy(buf, e->data, len);
 		return len;
 	}
-	n = snprintf(page, sizeof(page), "<html><body><h1>%u %s</h1>\n%s\n</body></html>\n", status,
-		     http_reason(status), explanation(status));
+	n = http_page_body(status, body, sizeof(body));
+	if (end == HTTP_PAGE_UNREAD)
+		return (size_t)snprintf(buf, cap,
+					"HTTP/1.1 %u %s\r\n"
+					"Content-length: %zu\r\n"
+					"Cache-Control: no-cache\r\n"
+					"Connection: close\r\n"
+					"Content-Type: text/html\r\n\r\n%s",
+					status, p.title, n, body);
 	return (size_t)snprintf(buf, cap,
 				"HTTP/1.1 %u %s\r\n"
-				"Content-Length: %d\r\n"
-				"Cache-Control: no-cache\r\n"
-				"Content-Type: text/html\r\n%s\r\n%s",
-				status, http_reason(status), n, keeps ? "" : "Connection: close\r\n", page);
+				"content-length: %zu\r\n"
+				"cache-control: no-cache\r\n"
+				"content-type: text/html\r\n%s\r\n%s",
+				status, p.title, n, p.closes || end == HTTP_PAGE_CLOSES ? "connection: close\r\n" : "", body);
 }
 
 void http_count_refused(struct worker *w, const struct client *c, const struct backend *b,

@@ -9,6 +9,7 @@
 #include "engine/log/facts.h"
 #include "engine/rule_run.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -96,7 +97,8 @@ static void put_field(struct reply *r, const char *name, struct text value)
 {
 	if (!value.len || memchr(value.at, '\r', value.len) || memchr(value.at, '\n', value.len))
 		return;
-	put_text(r, name);
+	for (; *name; name++) /* as HAProxy writes it */
+		put(r, (char[]){(char)tolower((unsigned char)*name)}, 1);
 	put_text(r, ": ");
 	put(r, value.at, value.len);
 	put_text(r, "\r\n");
@@ -110,28 +112,32 @@ static void put_answer_fields(struct reply *to, const struct answer *a, struct r
 		if (format_write(&a->header[i].value, r, &value))
 			put_field(to, a->header[i].name, value);
 	}
-	if (a && a->content_type)
-		put_field(to, "Content-Type", text_of(a->content_type, strlen(a->content_type)));
 }
 
 /* Whole, with its body. */
 static void compose(struct reply *to, const struct verdict *v, struct run *r, const struct own_end *end)
 {
 	struct text content = {"", 0};
+	const char *type = v->answer ? v->answer->content_type : NULL;
+	bool redirects = v->kind == VERDICT_REDIRECT;
 	char line[96];
 
 	if (v->answer && v->answer->content.n && !format_write(&v->answer->content, r, &content))
 		to->full = true;
-	snprintf(line, sizeof(line), "HTTP/1.1 %u %s\r\nContent-Length: %zu\r\n", v->status,
-		 http_reason(v->status), content.len);
+	snprintf(line, sizeof(line), "HTTP/1.1 %u %s\r\n", v->status,
+		 (redirects ? http_redirect_reason : http_reason)(v->status));
 	put_text(to, line);
-	if (v->kind == VERDICT_REDIRECT) {
-		put_field(to, "Location", v->location);
-		if (v->status != 301 && v->status != 308) /* those are for good, and may be remembered */
-			put_text(to, "Cache-Control: no-cache\r\n");
-		put_field(to, "Set-Cookie", v->cookie);
-	}
 	put_answer_fields(to, v->answer, r);
+	snprintf(line, sizeof(line), "content-length: %zu\r\n", content.len);
+	put_text(to, line);
+	if (redirects) {
+		put_field(to, "location", v->location);
+		if (v->status != 301 && v->status != 308) /* those are for good, and may be remembered */
+			put_text(to, "cache-control: no-cache\r\n");
+		put_field(to, "set-cookie", v->cookie);
+	}
+	if (type)
+		put_field(to, "content-type", text_of(type, strlen(type)));
 	put_text(to, connection_field(end->keeps, end->minor));
 	put_text(to, "\r\n");
 	if (!end->headless)
@@ -250,7 +256,7 @@ static struct text page_of(struct worker *w, struct exchange *x, const struct an
 
 	if (a->kind == ANSWER_STANDARD) {
 		page.at = w->http->scratch;
-		page.len = http_error(x->client->frontend, x->seeker.backend, a->status, true, w->http->scratch,
+		page.len = http_error(x->client->frontend, x->seeker.backend, a->status, HTTP_PAGE_KEEPS, w->http->scratch,
 				      sizeof(w->http->scratch));
 	}
 	if (errorfile_is_answer(page.at, page.len))

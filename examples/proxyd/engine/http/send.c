@@ -165,7 +165,7 @@ static bool redirected(struct worker *w, struct exchange *x, const char *data, s
 		from = scheme ? memchr(scheme + 3, '/', (size_t)(to - scheme - 3)) : NULL;
 		from = from ? from - 1 : to - 1; /* a host alone has none */
 	}
-	n = to ? snprintf(fields, sizeof(fields), "Location: %s%.*s\r\n", prefix, (int)(to - from - 1), from + 1)
+	n = to ? snprintf(fields, sizeof(fields), "location: %s%.*s\r\n", prefix, (int)(to - from - 1), from + 1)
 	       : -1;
 	if (n < 0 || (size_t)n >= sizeof(fields))
 		exchange_fail(w, x, 500, 'P', 'R');

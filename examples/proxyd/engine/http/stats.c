@@ -31,11 +31,11 @@ static bool is_known(const struct http_msg *m, const struct cfg_stats *s)
 
 static void ask_for_user(struct worker *w, struct exchange *x, const char *realm)
 {
-	static const char page[] = "<html><body><h1>401 Unauthorized</h1>\nA name and a password are needed.\n</body></html>\n";
-	char fields[512];
+	char fields[512], page[512];
+	size_t len = http_page_body(401, page, sizeof(page));
 
-	snprintf(fields, sizeof(fields), "WWW-Authenticate: Basic realm=\"%.300s\"\r\nContent-Type: text/html\r\n", realm);
-	exchange_answer(w, x, 401, fields, page, sizeof(page) - 1);
+	snprintf(fields, sizeof(fields), "www-authenticate: Basic realm=\"%.300s\"\r\ncontent-type: text/html\r\n", realm);
+	exchange_answer(w, x, 401, fields, page, len);
 }
 
 /* HAProxy's order: the rules as written, then the users. False: it is answered. */

@@ -230,10 +230,12 @@ static bool put_target(const struct rule *rule, struct run *r)
 		return scratch_put(&r->scratch, text_of("/", 1));
 	if (!scratch_put(&r->scratch, t))
 		return false;
-	if (rule->append_slash && t.at[t.len - 1] != '/' &&
-	    !scratch_put(&r->scratch, text_of("/", 1)))
+	if (!rule->drop_query && !scratch_put(&r->scratch, text_of(t.at + t.len, query)))
 		return false;
-	return rule->drop_query || scratch_put(&r->scratch, text_of(t.at + t.len, query));
+	if (!rule->drop_query)
+		t.len += query;
+	/* As HAProxy: behind the query, where one is left. */
+	return !rule->append_slash || t.at[t.len - 1] == '/' || scratch_put(&r->scratch, text_of("/", 1));
 }
 
 static bool put_host(struct run *r)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* do-resolve, and early-hint: what a request asks for, or tells, before it goes on. */
+#include <ctype.h>
 #include <string.h>
 
 #include "rules/rule.h"
@@ -73,7 +74,8 @@ void run_hint(const struct rule *rule, struct run *r, struct verdict *v)
 		fail_rule(v);
 		return;
 	}
-	memcpy(to, rule->name, name_len);
+	for (size_t i = 0; i < name_len; i++) /* as HAProxy writes it */
+		to[i] = (char)tolower((unsigned char)rule->name[i]);
 	memcpy(to + name_len, ": ", 2);
 	if (value.len)
 		memcpy(to + name_len + 2, value.at, value.len);
