@@ -370,6 +370,7 @@ PLAYS = {
     "a head without an end": ([GET], [HEAD] + [b"X: y\r\n" * 1000] * 10, [502], BROKEN % (502, "PH--")),
     "101 that nobody asked for": ([GET], [b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nabc"], [502], BROKEN % (502, "PH--")),
     "interim answers": ([GET], [b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n" + OK], [103, 200], ANSWERED % "----"),
+    "many interim answers": ([GET], [b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n" * 1000 + OK], [103] * 1000 + [200], ANSWERED % "----"),
     "an interim answer in time": ([GET], [0.35, b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n", 0.35, OK], [103, 200], ANSWERED % "----"),
     "a head behind the close": (
         [GET, 0.05, GET], [HEAD + b"Connection: close\r\nContent-Length: 2\r\n\r\nok", 0.02, b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad"],
@@ -380,7 +381,7 @@ PLAYS = {
     "a folded line of an answer": ([GET], [HEAD + b"X: y\r\n z\r\nContent-Length: 2\r\n\r\nok"], [200], ANSWERED % "----"),
 }
 OURS = {  # HAProxy passes these on
-    "interim answers without an end": ([GET], [b"HTTP/1.1 100 Continue\r\n\r\n" * 200 + OK], None, BROKEN % (502, "PH--")),
+    "interim answers without an end": ([GET], [b"HTTP/1.1 100 Continue\r\n\r\n" * 10001 + OK], None, BROKEN % (502, "PH--")),
     "NUL in an answer": ([GET], [HEAD + b"X: y\0\r\nContent-Length: 2\r\n\r\nok"], [502], BROKEN % (502, "PH--")),
     "status 099": ([GET], [b"HTTP/1.1 099 OK\r\n\r\n"], [502], BROKEN % (502, "PH--")),
     "status 1000": ([GET], [b"HTTP/1.1 1000 OK\r\n\r\n"], [502], BROKEN % (502, "PH--")),

@@ -27,7 +27,7 @@
 #define HTTP_ROOM 16384u /* in front of what is received: text that is added */
 #define HTTP_RECEIVE 16384u
 #define HTTP_BUFFER (HTTP_ROOM + HTTP_HEAD_MAX + HTTP_RECEIVE)
-#define HTTP_INTERIM_MAX 16		       /* 1xx answers to one request */
+#define HTTP_INTERIM_MAX 10000		       /* 1xx answers to one request; HAProxy passes on any number */
 #define HTTP_LINGER_NS UINT64_C(2000000000)    /* for a client that still sends when all is said */
 #define HTTP_LINGER_BYTES 1048576u
 
@@ -143,7 +143,7 @@ struct exchange {
 	uint8_t answer_version; /* 1: HTTP/1.0, 2: HTTP/1.1; 0: the server has said none */
 	bool link_keeps;    /* the server goes on, as it says */
 	bool client_keeps;
-	uint8_t n_interim;
+	uint16_t n_interim;
 	struct server *wanted;	    /* by a rule, a table or its cookie; NULL: any */
 	struct endpoint source;	    /* usesrc hdr_ip: as its servers are to see it; no family: not so */
 	uint8_t persistence;	    /* enum persistence */
