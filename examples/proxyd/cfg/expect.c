@@ -70,31 +70,47 @@ static bool read_format(struct reader *r, size_t i, unsigned sees, struct cfg_pa
 /* ---- Status codes ---- */
 
 /* "200,300-310" */
+#define STATUS_MIN 100
+#define STATUS_END 1000
+
+/* Those that are wanted, as ranges that do not touch. */
+static bool keep_status(struct reader *r, const bool wanted[STATUS_END], struct cfg_expect *x)
+{
+	struct cfg_status_range *range = NULL;
+	unsigned n = 0;
+
+	for (unsigned code = STATUS_MIN; code < STATUS_END; code++)
+		n += wanted[code] && !wanted[code - 1];
+	x->status = range = keep(r, n * sizeof(*range));
+	x->n_status = n;
+	for (unsigned code = STATUS_MIN; range && code < STATUS_END; code++) {
+		if (!wanted[code])
+			continue;
+		if (!wanted[code - 1])
+			range++->first = (uint16_t)code;
+		range[-1].last = (uint16_t)code;
+	}
+	return range;
+}
+
 static bool read_status(struct reader *r, size_t i, struct cfg_expect *x)
 {
-	const char *p = word_at(r, i);
+	bool wanted[STATUS_END] = {false};
 
-	for (; x->n_status < CFG_STATUS_RANGES; p++) {
+	for (const char *p = word_at(r, i);; p++) {
 		char *end;
 		unsigned long first = strtoul(p, &end, 10), last = first;
 
 		if (end != p && *end == '-')
 			last = strtoul(p = end + 1, &end, 10);
-		if (end == p || first < 100 || last > 999 || first > last || (*end && *end != ','))
+		if (end == p || first < STATUS_MIN || last >= STATUS_END || first > last || (*end && *end != ','))
 			break;
-		x->status[x->n_status].first = (uint16_t)first;
-		x->status[x->n_status++].last = (uint16_t)last;
+		memset(wanted + first, true, last + 1 - first);
 		if (!*end)
-			return true;
+			return keep_status(r, wanted, x);
 		p = end;
 	}
-	if (x->n_status == CFG_STATUS_RANGES)
-		say(r, DIAG_ERROR, i,
-		    "more than %d codes: write those in a row as one, such as 300-399",
-		    CFG_STATUS_RANGES);
-	else
-		say(r, DIAG_ERROR, i, "\"%s\" is no list of codes: write such as 200,204,300-399",
-		    word_at(r, i));
+	say(r, DIAG_ERROR, i, "\"%s\" is no list of codes: write such as 200,204,300-399", word_at(r, i));
 	return false;
 }
 
@@ -102,7 +118,7 @@ static bool read_rstatus(struct reader *r, size_t i, struct cfg_expect *x)
 {
 	if (!read_regex(r, i, &x->pattern))
 		return false;
-	for (unsigned code = 100; code < 1000; code++) {
+	for (unsigned code = STATUS_MIN; code < STATUS_END; code++) {
 		const char digit[] = {(char)('0' + code / 100), (char)('0' + code / 10 % 10), (char)('0' + code % 10)};
 
 		if (regex_match(x->pattern.regex, text_of(digit, 3), NULL))

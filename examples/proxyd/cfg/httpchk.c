@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* option httpchk and http-check: what is asked of a server; which answer is a good one cfg/expect.c reads. */
+#include <libhealth/probe_http.h>
+
 #include "cfg/read.h"
 
 #include <stdarg.h>
@@ -317,7 +319,7 @@ static bool is_static(const struct cfg_httpchk *c)
 
 	if (!is_plain_request(c))
 		return false;
-	if (c->n_expects > 1 || (x && (x->what != CFG_EXPECT_STATUS || x->not || x->comment || cfg_expect_tells(x))))
+	if (c->n_expects > 1 || (x && (x->what != CFG_EXPECT_STATUS || x->not || x->comment || x->n_status > HEALTH_HTTP_STATUS_MAX || cfg_expect_tells(x))))
 		return false;
 	for (unsigned i = 0; i < c->n_headers; i++)
 		if (!is_constant(c->header[i].value))

@@ -7,7 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CFG_STATUS_RANGES 32
 #define CFG_EXPECTS_MAX 16 /* of one connection of http-check */
 #define CFG_STEPS_MAX 64
 #define CFG_STEP_BYTES_MAX 4096
@@ -53,6 +52,10 @@ enum cfg_match {
 };
 
 /* "expect" of either script: what has to be, and what is told of it. */
+struct cfg_status_range {
+	uint16_t first, last;
+};
+
 struct cfg_expect {
 	enum cfg_expect_what {
 		CFG_EXPECT_BYTES, /* in what came, or in the body */
@@ -66,9 +69,7 @@ struct cfg_expect {
 	struct cfg_pattern name;    /* FIELD */
 	enum cfg_match match, name_match;
 	bool whole_value; /* fhdr: commas do not part it */
-	struct {
-		uint16_t first, last;
-	} status[CFG_STATUS_RANGES];
+	const struct cfg_status_range *status; /* apart from each other */
 	unsigned n_status;
 
 	int min_bytes;		       /* judged for good with so many; -1: when it is found, or at the end */

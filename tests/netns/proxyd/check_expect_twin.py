@@ -18,6 +18,8 @@ HTTP = {
     "status 404": UP,
     "status 200": DOWN,
     "! status 404": DOWN,
+    "status " + ",".join(str(code) for code in range(100, 600, 2)): UP,
+    "status " + ",".join(str(code) for code in range(101, 600, 2)): DOWN,
     "rstatus ^2": DOWN,
     "rstatus ^4": UP,
     "string hello": UP,

@@ -222,6 +222,24 @@ def test_each_connection_is_made_in_its_own_way(binary):
     authority.close()
 
 
+def test_what_passed_is_of_the_last_connection(binary):
+    authority = Authority()
+    plain = Server(lambda s, c: (c.recv(99), c.sendall(b"hello")))
+    secret = Https(authority.make("web.pem", ["web"]))
+    talk = "connect | send hi | expect string hello"
+    scripts = (  # of HAProxy's manual, check_status and last_chk
+        ("connect", "L4OK", "(tcp-check)"), ("send hi", "L7OK", "(tcp-check)"), (talk, "L7OK", "(tcp-check)"), ("set-var(check.a) str(x)", "L4OK", ""),
+        (f"{talk} | connect", "L4OK", "(tcp-check)"), (f"{talk} | connect port {secret.port} ssl", "L6OK", "(tcp-check)"),
+        (f"connect port {secret.port} ssl", "L6OK", "(tcp-check)"), (f"connect port {secret.port} ssl | {talk}", "L7OK", "(tcp-check)"),
+    )
+    sections = [backend(f"c{i}", "    option tcp-check\n" + "".join(f"    tcp-check {step}\n" for step in script.split(" | ")),
+                        f"s 127.0.0.1:{plain.port} check verify none").replace("mode http", "mode tcp") for i, (script, *_) in enumerate(scripts)]  # fmt: skip
+    with Asked(binary, text(*sections)) as p:
+        for i, (script, status, said) in enumerate(scripts):
+            until(f"{script} is {status}", lambda: p.row(f"c{i}/s", "check_status", "last_chk") == [status, said])
+    authority.close()
+
+
 def test_a_check_that_was_stopped_begins_in_the_first_way_again(binary):
     authority = Authority()
     cert = authority.make("web.pem", ["web"])

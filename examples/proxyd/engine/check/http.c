@@ -397,7 +397,8 @@ static enum health_step go_on(struct turn *t)
 
 static enum health_step judge_all(struct turn *t)
 {
-	static const struct cfg_expect usual = {.what = CFG_EXPECT_STATUS, .status = {{200, 399}}, .n_status = 1};
+	static const struct cfg_status_range good = {200, 399};
+	static const struct cfg_expect usual = {.what = CFG_EXPECT_STATUS, .status = &good, .n_status = 1};
 	const struct cfg_httpchk *round = t->c->round[t->st->at];
 
 	if (round->drain_404 && t->run.response->status == 404) {

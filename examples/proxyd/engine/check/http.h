@@ -20,7 +20,7 @@ const struct health_probe_ops *http_check_ops(void);
 
 /* The probe's options for one of its requests, with what is written in it; `texts` holds what they point to. */
 struct http_check_texts {
-	struct health_http_range status[CFG_STATUS_RANGES];
+	struct health_http_range status[HEALTH_HTTP_STATUS_MAX];
 	char host[HEALTH_HTTP_HOST_MAX + 1];
 	char headers[HEALTH_HTTP_HEADERS_MAX + 1];
 };

@@ -22,7 +22,7 @@ struct state {
 	unsigned at;	/* the step to be done next */
 	unsigned hop;	/* the connection */
 	bool connected; /* it was asked for, or used */
-	bool talked;	/* anything but a connection was asked for */
+	bool talked;	/* over that connection */
 	struct vars vars;
 	char *in; /* what came since the last send */
 	size_t in_len, in_cap;
@@ -204,8 +204,20 @@ static enum health_step connect_again(struct turn *t, const struct cfg_step *ste
 	if (of->server)
 		t->io->port = check_via_next(of->server->check_via, ++t->st->hop, t->io->port);
 	t->st->in_len = 0;
+	t->st->talked = false;
 	t->st->at++;
 	return HEALTH_STEP_RECONNECT;
+}
+
+/* As HAProxy: what the last connection was for, and not those before. */
+static enum health_code what_passed(const struct state *st, const struct script *s)
+{
+	const struct server *to = s->of.server;
+
+	if (st->talked)
+		return HEALTH_CODE_L7OK;
+	return to && (to->check_via ? check_via_has_tls(to->check_via, st->hop) : to->check_tls != NULL) ? HEALTH_CODE_L6OK
+												      : HEALTH_CODE_L4OK;
 }
 
 /* All steps that can be done now. */
@@ -232,7 +244,7 @@ static enum health_step go_on(struct state *st, const struct script *s, bool las
 		}
 	}
 	x = s->n ? s->step[s->n - 1].expect : NULL;
-	expect_passed(x, begin_run(&t), st->talked ? HEALTH_CODE_L7OK : HEALTH_CODE_L4OK, "(tcp-check)", io);
+	expect_passed(x, begin_run(&t), what_passed(st, s), st->connected ? "(tcp-check)" : "", io);
 	return HEALTH_STEP_DONE;
 }
 

@@ -75,11 +75,17 @@ static int target_new(void *config, void **ret)
 	return e;
 }
 
+/* Those behind the last are like it. */
+static unsigned place_of(const struct check_via *v, unsigned hop)
+{
+	return hop < v->n ? hop : v->n - 1;
+}
+
 static int begin(void *target, int fd, void **ret)
 {
 	const struct target *t = target;
 	const struct check_via *v = t->via;
-	unsigned at = v->next < v->n ? v->next : v->n - 1;
+	unsigned at = place_of(v, v->next);
 	struct channel *c = calloc(1, sizeof(*c));
 	in_port_t port = htons(v->port);
 
@@ -221,6 +227,11 @@ uint16_t check_via_next(struct check_via *v, unsigned hop, uint16_t port)
 	v->next = hop;
 	v->port = port;
 	return v->socks ? 0 : port;
+}
+
+bool check_via_has_tls(const struct check_via *v, unsigned hop)
+{
+	return v->hop[place_of(v, hop)].tls;
 }
 
 const struct health_transport *check_via_transport(const struct check_via *v)

@@ -25,5 +25,6 @@ const struct health_transport *check_via_transport(const struct check_via *v);
  * did before. `v` NULL: there is nothing to be told.
  */
 uint16_t check_via_next(struct check_via *v, unsigned hop, uint16_t port);
+bool check_via_has_tls(const struct check_via *v, unsigned hop);
 
 #endif
