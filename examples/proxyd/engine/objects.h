@@ -177,6 +177,7 @@ struct server {
 	_Atomic(struct tls_back *) tls; /* of the last set it is in; NULL: plain */
 	_Atomic uint32_t n_sessions;
 	_Atomic uint32_t n_queued, maxqueue; /* who wait for it and no other; at most, 0: any number */
+	_Atomic uint32_t n_turns;	     /* of those, who were served; wraps */
 	_Atomic uint32_t minconn, maxconn; /* see seek.c; minconn 0: maxconn is libsched's alone */
 	struct tally *tally;
 	struct server_admin admin;
@@ -257,6 +258,8 @@ struct seeker_more {
 	struct server *bound;		/* the one it waits for; NULL: any */
 	struct server *failed;		/* it left this one, and has no other yet; NULL: it did not */
 	uint64_t queued_ns;		/* how long it was there; means nothing while it is */
+	uint32_t turns;			/* of the pool, or of `bound`, when it came */
+	uint32_t pool_place, server_place; /* for the log, as HAProxy counts: 1 is the first; 0: it never waited there */
 	bool keyless; /* what its algorithm hashes is not there: the servers take turns */
 	uint8_t n_exclude;
 	uint64_t exclude[SEEKER_EXCLUDE_MAX]; /* servers that failed it */
@@ -305,6 +308,7 @@ struct pool {
 	_Atomic uint64_t waiting;	       /* a bit per worker whose queue is not empty */
 	_Atomic uint32_t n_sessions, n_queued; /* for the log */
 	_Atomic uint32_t n_bound; /* of those, who wait for a certain server */
+	_Atomic uint32_t n_turns; /* who waited for any, and were served; wraps */
 	struct tally *tally;
 	uint64_t changed_ns, down_ns; /* since when it is as it is; how long it was down before */
 	uint64_t n_down;

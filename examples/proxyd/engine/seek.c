@@ -270,6 +270,21 @@ static void insert(struct seeker_queue *q, struct seeker *k, uint64_t now_ns)
 		TAILQ_INSERT_HEAD(q, m, link);
 }
 
+/* Who were served of those it waits with. */
+static _Atomic uint32_t *turns_of(const struct seeker *k)
+{
+	return k->more->bound ? &k->more->bound->n_turns : &k->backend->pool->n_turns;
+}
+
+/* Its wait there is over: those that were served meanwhile were before it. */
+static void take_place(struct seeker *k)
+{
+	struct seeker_more *m = k->more;
+	uint32_t before = atomic_load_explicit(turns_of(k), memory_order_relaxed) - m->turns;
+
+	*(m->bound ? &m->server_place : &m->pool_place) += before + 1;
+}
+
 bool seeker_enqueue(struct worker *w, struct seeker *k)
 {
 	struct pool *p = k->backend->pool;
@@ -294,6 +309,7 @@ bool seeker_enqueue(struct worker *w, struct seeker *k)
 	insert(&pw->queue, k, w->now_ns);
 	k->queued = true;
 	m->queued_ns -= w->now_ns; /* and the other end is added */
+	m->turns = atomic_load_explicit(turns_of(k), memory_order_relaxed);
 	/* Now that others know, another look: a server freed in between woke nobody. */
 	worker_poke(w, POKE_QUEUE);
 	return true;
@@ -321,6 +337,7 @@ void seeker_leave_queue(struct worker *w, struct seeker *k)
 	p = k->backend->pool;
 	pw = &p->worker[w->index];
 	k->queued = false;
+	take_place(k);
 	unbind(k);
 	k->more->queued_ns += w->now_ns;
 	TAILQ_REMOVE(&pw->queue, k->more, link);
@@ -353,8 +370,11 @@ static struct seeker *next_served(struct worker *w, struct seeker_queue *q)
 			e = pick(w, k, m->bound, LB_REQUEST_STRICT);
 		else if (m->bound && !atomic_load_explicit(&m->bound->serves, memory_order_relaxed))
 			e = -ENOSR;
-		if (m->bound && e != -EAGAIN && e != 0) /* it went down: any other */
+		if (m->bound && e != -EAGAIN && e != 0) { /* it went down: any other */
+			take_place(k);
 			unbind(k);
+			m->turns = atomic_load_explicit(turns_of(k), memory_order_relaxed);
+		}
 		if (!m->bound && e && !all_full) {
 			e = seeker_pick_other(w, k);
 			all_full = e != 0;
@@ -370,7 +390,10 @@ void queue_run(struct worker *w, struct pool *p)
 	struct seeker *k;
 
 	while ((k = next_served(w, &p->worker[w->index].queue))) {
+		_Atomic uint32_t *turns = turns_of(k);
+
 		seeker_leave_queue(w, k);
+		atomic_fetch_add_explicit(turns, 1, memory_order_relaxed);
 		if (k->is_http)
 			exchange_turn(
 			    w, (struct exchange *)((char *)k - offsetof(struct exchange, seeker)));

@@ -61,6 +61,35 @@ def test_minconn_without_a_larger_maxconn_is_maxconn(binary):
         reached(binary, [Server(echo)], ["fullconn 5"], parameters, [min(n, 3) for n in range(1, 8)])
 
 
+def places(binary, timeout, cookies):
+    """%sq/%bq and status of requests that come one by one to a server of one connection, which the first one holds."""
+    first, held = threading.Event(), []
+    web = Web(lambda h, b: (first.wait(5), OK)[1])
+    lines = f"timeout queue {timeout}\n    log stdout format raw local0\n    log-format \"place %sq/%bq %ST\"\n    cookie S insert indirect"
+    with Proxy(binary, listen(web, lines, "maxconn 1 cookie s")) as p:
+        for cookie in cookies:
+            held.append(p.connect())
+            held[-1].sendall(get("/", *(["Cookie: S=s"] if cookie else []), "Connection: close"))
+            time.sleep(0.05)
+        until("the first is asked", lambda: web.requests)
+        if timeout == "100ms":
+            until("the others are sent away", lambda: p.text().count("503") == len(cookies) - 1)
+        first.set()
+        for c in held:
+            read_all(c)
+            c.close()
+        until("all are logged", lambda: p.text().count("place ") == len(cookies))
+        return re.findall(r"place (.*)", p.text())
+
+
+def test_the_log_says_how_many_were_before(binary):
+    assert places(binary, "5s", [0] * 5) == ["0/0 200", "0/1 200", "0/2 200", "0/3 200", "0/4 200"]
+    assert places(binary, "5s", [1] * 5) == ["0/0 200", "1/0 200", "2/0 200", "3/0 200", "4/0 200"]
+    assert places(binary, "5s", [0, 1, 0, 1, 0]) == ["0/0 200", "1/0 200", "0/1 200", "2/0 200", "0/2 200"]
+    assert places(binary, "100ms", [0] * 3) == ["0/1 503", "0/1 503", "0/0 200"]
+    assert places(binary, "100ms", [1] * 3) == ["1/0 503", "1/0 503", "0/0 200"]
+
+
 def order(binary, rule, values):
     """The numbers in the order in which the server is asked, when they came as they stand."""
     first = threading.Event()

@@ -62,7 +62,8 @@ static void counts(struct worker *w, const struct frontend *f, const struct seek
 	/* as HAProxy: without this one, which is over; its place at a server is given back even earlier */
 	ret->beconn = p ? atomic_load(&p->n_sessions) - (s && !early) : 0;
 	ret->srvconn = s ? atomic_load(&s->n_sessions) - 1 : 0;
-	ret->backend_queue = p ? atomic_load(&p->n_queued) : 0;
+	ret->backend_queue = k->more ? k->more->pool_place : 0;
+	ret->server_queue = k->more ? k->more->server_place : 0;
 	ret->retries = k->attempts.failures;
 	if (k->backend && ret->retries > k->backend->retries) /* the first attempt is none */
 		ret->retries = k->backend->retries;
