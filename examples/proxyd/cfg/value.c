@@ -265,8 +265,9 @@ static bool resolve(struct reader *r, size_t i, const char *host, int family, un
 	if (ret->len || (flags & (ADDR_UNRESOLVED | ADDR_NO_LOOKUP)))
 		return true;
 	say(r, DIAG_ERROR, i,
-	    "cannot resolve \"%s\" (%s): write an address, or a name that resolves now", host,
-	    e ? gai_strerror(e) : "no address");
+	    "cannot resolve \"%s\" (%s): write an address, or a name that resolves now%s", host,
+	    e ? gai_strerror(e) : "no address",
+	    flags & ADDR_SERVER ? "; with -dr the server starts disabled" : "");
 	return false;
 }
 
