@@ -1,22 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "rules/map.h"
 
-#include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <libsched/lb_hash.h>
 
+#include "rules/map_object.h"
 #include "rules/regex.h"
-
-struct map_entry {
-	uint64_t id;
-	char *key, *value; /* value NULL: none */
-	bool dead;
-	uint32_t next; /* of its bucket: 1 + place; 0: none */
-};
 
 /* What views allocated; goes as a whole. */
 struct block {
@@ -28,30 +20,6 @@ struct end {
 	struct end *next;
 	void (*fn)(void *object);
 	void *object;
-};
-
-struct map_view {
-	struct map_view *next;
-	struct map *map;
-	struct patterns patterns;
-};
-
-struct map {
-	struct map *next;
-	char *name;
-	unsigned id;
-	bool has_values, is_loaded;
-	pthread_rwlock_t lock;
-	struct map_entry *at;
-	size_t n, cap, n_dead, bytes;
-	uint32_t *bucket;
-	size_t n_buckets; /* a power of 2; 0: none yet */
-	uint64_t next_id;
-	struct map_view *views;
-	struct block *blocks;
-	struct end *ends;
-	unsigned version, next_version;
-	struct map *drafts; /* by `next`: versions that are prepared */
 };
 
 /* ---- Memory of patterns ---- */
@@ -151,11 +119,11 @@ static void free_entries(struct map *m)
 		memset(m->bucket, 0, m->n_buckets * sizeof(*m->bucket));
 }
 
-static void free_map(struct map *m)
+void map_free(struct map *m)
 {
 	for (struct map *draft = m->drafts, *next; draft; draft = next) {
 		next = draft->next;
-		free_map(draft);
+		map_free(draft);
 	}
 	free_patterns(m);
 	free_entries(m);
@@ -174,7 +142,7 @@ void maps_free(struct rule_shared *s)
 {
 	for (struct map *m = s->maps, *next; m; m = next) {
 		next = m->next;
-		free_map(m);
+		map_free(m);
 	}
 	s->maps = NULL;
 }
@@ -216,6 +184,15 @@ static size_t bucket_of(const struct map *m, const char *key)
 	return lb_hash_bytes(key, strlen(key), 0) & (m->n_buckets - 1);
 }
 
+/* Of its key it is the first now. */
+static void link_entry(struct map *m, size_t place)
+{
+	size_t b = bucket_of(m, m->at[place].key);
+
+	m->at[place].next = m->bucket[b];
+	m->bucket[b] = (uint32_t)place + 1;
+}
+
 static bool grow(struct map *m)
 {
 	size_t cap = m->cap ? 2 * m->cap : 16;
@@ -234,12 +211,8 @@ static bool grow(struct map *m)
 	free(m->bucket);
 	m->bucket = bucket;
 	m->n_buckets = m->cap = cap;
-	for (size_t i = 0; i < m->n; i++) {
-		size_t b = bucket_of(m, at[i].key);
-
-		at[i].next = bucket[b];
-		bucket[b] = (uint32_t)i + 1;
-	}
+	for (size_t i = 0; i < m->n; i++)
+		link_entry(m, i);
 	return true;
 }
 
@@ -284,10 +257,7 @@ static void compact(struct map *m)
 	m->n_dead = 0;
 	memset(m->bucket, 0, m->n_buckets * sizeof(*m->bucket));
 	for (size_t i = 0; i < m->n; i++) {
-		size_t b = bucket_of(m, m->at[i].key);
-
-		m->at[i].next = m->bucket[b];
-		m->bucket[b] = (uint32_t)i + 1;
+		link_entry(m, i);
 		for (struct map_view *v = m->views; v; v = v->next)
 			add_to_view(v, i, &e); /* it fitted before */
 	}
@@ -296,7 +266,6 @@ static void compact(struct map *m)
 static bool add(struct map *m, const char *key, const char *value, struct rule_error *e)
 {
 	struct map_entry *x;
-	size_t b;
 
 	if (m->n == m->cap && !grow(m))
 		return rule_fail(e,
@@ -308,10 +277,7 @@ static bool add(struct map *m, const char *key, const char *value, struct rule_e
 		free(x->value);
 		return rule_fail(e, "no memory");
 	}
-	m->n++;
-	b = bucket_of(m, key);
-	x->next = m->bucket[b];
-	m->bucket[b] = (uint32_t)m->n;
+	link_entry(m, m->n++);
 	for (struct map_view *v = m->views; v; v = v->next)
 		if (!add_to_view(v, m->n - 1, e)) {
 			m->at[m->n - 1].dead = true; /* for all of them */
@@ -433,137 +399,6 @@ void map_each(struct map *m,
 	pthread_rwlock_unlock(&m->lock);
 }
 
-/* ---- Versions ---- */
-
-unsigned map_version(const struct map *m)
-{
-	return m->version;
-}
-
-unsigned map_next_version(const struct map *m)
-{
-	return m->next_version;
-}
-
-unsigned map_prepare(struct map *m)
-{
-	return ++m->next_version;
-}
-
-static struct map *new_draft(struct map *m, unsigned version)
-{
-	struct map *d = calloc(1, sizeof(*d));
-	struct map_view **tail;
-
-	if (!d)
-		return NULL;
-	pthread_rwlock_init(&d->lock, NULL);
-	tail = &d->views;
-	for (const struct map_view *v = m->views; v; v = v->next) {
-		*tail = calloc(1, sizeof(**tail));
-		if (!*tail) {
-			free_map(d);
-			return NULL;
-		}
-		(*tail)->map = d;
-		(*tail)->patterns.match = v->patterns.match;
-		(*tail)->patterns.ignore_case = v->patterns.ignore_case;
-		tail = &(*tail)->next;
-	}
-	d->has_values = m->has_values;
-	d->version = version;
-	pthread_rwlock_rdlock(&m->lock);
-	d->next_id = m->next_id;
-	pthread_rwlock_unlock(&m->lock);
-	d->next = m->drafts;
-	m->drafts = d;
-	return d;
-}
-
-struct map *map_draft(struct map *m, unsigned version, bool make)
-{
-	unsigned n = 0;
-
-	if (version == m->version)
-		return m;
-	for (struct map *d = m->drafts; d; d = d->next, n++)
-		if (d->version == version)
-			return d;
-	return make && n < MAP_DRAFTS_MAX ? new_draft(m, version) : NULL;
-}
-
-#define SWAP(a, b)                            \
-	do {                                  \
-		__typeof__(a) was = (a);      \
-		(a) = (b);                    \
-		(b) = was;                    \
-	} while (0)
-
-static struct map_view *view_of(const struct map *m, enum match match, bool ignore_case)
-{
-	struct map_view *v;
-
-	for (v = m->views; v; v = v->next)
-		if (v->patterns.match == match && v->patterns.ignore_case == ignore_case)
-			break;
-	return v;
-}
-
-/* A view that is younger than the draft ("set var" may make one) is made there, too. */
-static bool complete_views(struct map *draft, const struct map *m, struct rule_error *e)
-{
-	for (const struct map_view *v = m->views; v; v = v->next)
-		if (!map_view(draft, v->patterns.match, v->patterns.ignore_case, e))
-			return false;
-	return true;
-}
-
-/* All that entries and views are made of; both have views of the same kinds. */
-static void swap_contents(struct map *m, struct map *d)
-{
-	pthread_rwlock_wrlock(&m->lock);
-	SWAP(m->at, d->at);
-	SWAP(m->n, d->n);
-	SWAP(m->cap, d->cap);
-	SWAP(m->n_dead, d->n_dead);
-	SWAP(m->bytes, d->bytes);
-	SWAP(m->bucket, d->bucket);
-	SWAP(m->n_buckets, d->n_buckets);
-	SWAP(m->blocks, d->blocks);
-	SWAP(m->ends, d->ends);
-	for (struct map_view *v = m->views; v; v = v->next)
-		SWAP(v->patterns, view_of(d, v->patterns.match, v->patterns.ignore_case)->patterns);
-	if (m->next_id < d->next_id)
-		m->next_id = d->next_id;
-	pthread_rwlock_unlock(&m->lock);
-}
-
-bool map_commit(struct map *m, unsigned version, struct rule_error *e)
-{
-	struct map *d, **at = &m->drafts;
-
-	/* numbers may have gone round */
-	if (version - m->version - 1 >= m->next_version - m->version)
-		return rule_fail(e, "Version number out of range.");
-	d = map_draft(m, version, false);
-	if (d && !complete_views(d, m, e))
-		return false;
-	if (d)
-		swap_contents(m, d);
-	else
-		map_clear(m);
-	while ((d = *at)) {
-		if (d->version - m->version > version - m->version) {
-			at = &d->next;
-			continue;
-		}
-		*at = d->next;
-		free_map(d);
-	}
-	m->version = version;
-	return true;
-}
-
 /* ---- Files ---- */
 
 struct loading {
@@ -604,6 +439,16 @@ bool map_load(struct map *m, struct rule_shared *s, bool values, struct rule_err
 
 /* ---- Views ---- */
 
+struct map_view *map_view_of(const struct map *m, enum match match, bool ignore_case)
+{
+	struct map_view *v;
+
+	for (v = m->views; v; v = v->next)
+		if (v->patterns.match == match && v->patterns.ignore_case == ignore_case)
+			break;
+	return v;
+}
+
 /* Behind what is wrong with one of its keys, which the message shows. */
 static void name_file(const struct map *m, struct rule_error *e)
 {
@@ -615,7 +460,7 @@ static void name_file(const struct map *m, struct rule_error *e)
 
 struct map_view *map_view(struct map *m, enum match match, bool ignore_case, struct rule_error *e)
 {
-	struct map_view *v = view_of(m, match, ignore_case);
+	struct map_view *v = map_view_of(m, match, ignore_case);
 
 	if (v)
 		return v;
@@ -672,28 +517,32 @@ bool map_view_has(struct map_view *v, struct sample *s, struct scratch *scratch)
 	return found;
 }
 
+static bool copy_text(const char *text, struct scratch *scratch, struct text *ret)
+{
+	size_t len = strlen(text);
+	char *copy = scratch_take(scratch, len);
+
+	if (copy) {
+		memcpy(copy, text, len);
+		*ret = text_of(copy, len);
+	}
+	return copy;
+}
+
 bool map_view_value(struct map_view *v, struct sample *s, struct scratch *scratch,
 		    struct text *groups, struct text *ret)
 {
 	const struct map_entry *x;
 	const struct pattern *p;
-	char *copy = NULL;
+	bool ok;
 
 	pthread_rwlock_rdlock(&v->map->lock);
 	x = find(v, s, scratch, &p);
-	if (x && x->value) {
-		size_t len = strlen(x->value);
-
-		copy = scratch_take(scratch, len);
-		if (copy) {
-			memcpy(copy, x->value, len);
-			*ret = text_of(copy, len);
-			if (groups && p->regex)
-				regex_match(p->regex, s->text, groups);
-		}
-	}
+	ok = x && x->value && copy_text(x->value, scratch, ret);
+	if (ok && groups && p->regex)
+		regex_match(p->regex, s->text, groups);
 	pthread_rwlock_unlock(&v->map->lock);
-	return copy;
+	return ok;
 }
 
 struct map_view *map_next_view(const struct map *m, const struct map_view *v)
@@ -705,18 +554,6 @@ enum match map_view_match(const struct map_view *v, bool *ret_ignore_case)
 {
 	*ret_ignore_case = v->patterns.ignore_case;
 	return v->patterns.match;
-}
-
-static bool copy_text(const char *text, struct scratch *scratch, struct text *ret)
-{
-	size_t len = strlen(text);
-	char *copy = scratch_take(scratch, len);
-
-	if (copy) {
-		memcpy(copy, text, len);
-		*ret = text_of(copy, len);
-	}
-	return copy;
 }
 
 bool map_view_entry(struct map_view *v, const char *text, struct scratch *scratch, struct text *ret_key, struct text *ret_value)
