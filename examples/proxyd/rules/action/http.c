@@ -124,60 +124,70 @@ bool read_header(struct words *w, struct rule *rule)
 	return rule_read_format(w, "the value of the header", &rule->format);
 }
 
+enum replaced { NONE_MATCHES, REPLACED, NO_ROOM };
+
+/* The elements of a field's value that match whole are replaced where they stand. */
+static enum replaced replace_elements(const struct rule *rule, struct run *r, const struct http_msg *m, struct http_span field,
+				      struct text template, struct text *ret)
+{
+	struct text old = text_of(http_text(m, field), field.len), group[REGEX_GROUPS], piece;
+	struct http_span element;
+	uint32_t at = 0;
+	size_t kept = 0, used = r->scratch.used;
+
+	while (http_next_element(m, field, &at, &element)) {
+		struct text t = text_of(http_text(m, element), element.len);
+		size_t offset = (size_t)(t.at - old.at);
+
+		if (!regex_match(rule->regex, t, group) || group[0].len != t.len)
+			continue;
+		if (!scratch_put(&r->scratch, text_of(old.at + kept, offset - kept)) ||
+		    !regex_fill(group, template, &r->scratch, &piece))
+			return NO_ROOM;
+		kept = offset + t.len;
+	}
+	if (!kept)
+		return NONE_MATCHES;
+	if (!scratch_put(&r->scratch, text_of(old.at + kept, old.len - kept)))
+		return NO_ROOM;
+	*ret = text_of(r->scratch.at + used, r->scratch.used - used);
+	return REPLACED;
+}
+
+/* What matches of a field's value, wherever it stands, makes the value. */
+static enum replaced replace_whole(const struct rule *rule, struct run *r, const struct http_msg *m, struct http_span field,
+				   struct text template, struct text *ret)
+{
+	struct text group[REGEX_GROUPS];
+
+	if (!regex_match(rule->regex, text_of(http_text(m, field), field.len), group))
+		return NONE_MATCHES;
+	return regex_fill(group, template, &r->scratch, ret) ? REPLACED : NO_ROOM;
+}
+
 /* The template is evaluated first, then \1 … are filled in. */
 void run_replace_header(const struct rule *rule, struct run *r, struct verdict *v)
 {
 	struct http_msg *m = message(rule, r);
 	size_t name_len = strlen(rule->name);
-	struct text template, group[REGEX_GROUPS], value;
+	struct text template, value;
 
 	for (unsigned i = 0; m && i < m->n_fields; i++) {
 		const struct http_field *f = &m->field[i];
-		struct text old = text_of(http_text(m, f->value), f->value.len);
+		enum replaced how = NO_ROOM;
 
 		if (!http_same_name(http_text(m, f->name), f->name.len, rule->name, name_len))
 			continue;
-		if (!format_write(&rule->format, r, &template))
-			goto failed;
-		if (rule->data & REPLACE_VALUE) {
-			struct http_span element;
-			uint32_t at = 0;
-			char *begin;
-			size_t kept = 0, used;
-
-			/* The elements that match whole are replaced where they stand. */
-			begin = scratch_take(&r->scratch, 0);
-			used = r->scratch.used;
-			while (http_next_element(m, f->value, &at, &element)) {
-				struct text t = text_of(http_text(m, element), element.len), piece;
-				size_t offset = (size_t)(t.at - old.at);
-
-				if (!regex_match(rule->regex, t, group) || group[0].len != t.len)
-					continue;
-				begin = r->scratch.at + used;
-				if (!scratch_put(&r->scratch,
-						 text_of(old.at + kept, offset - kept)) ||
-				    !regex_fill(group, template, &r->scratch, &piece))
-					goto failed;
-				kept = offset + t.len;
-			}
-			if (!kept)
-				continue;
-			if (!scratch_put(&r->scratch, text_of(old.at + kept, old.len - kept)))
-				goto failed;
-			value = text_of(begin, (size_t)(r->scratch.at + r->scratch.used - begin));
-		} else {
-			if (!regex_match(rule->regex, old, group))
-				continue;
-			if (!regex_fill(group, template, &r->scratch, &value))
-				goto failed;
+		if (format_write(&rule->format, r, &template))
+			how = rule->data & REPLACE_VALUE ? replace_elements(rule, r, m, f->value, template, &value)
+							 : replace_whole(rule, r, m, f->value, template, &value);
+		if (how == NONE_MATCHES)
+			continue;
+		if (how == NO_ROOM || !is_field_value(value) || http_set_value(m, i, value.at, value.len) < 0) {
+			fail_rule(v);
+			return;
 		}
-		if (!is_field_value(value) || http_set_value(m, i, value.at, value.len) < 0)
-			goto failed;
 	}
-	return;
-failed:
-	fail_rule(v);
 }
 
 static bool read_regex(struct words *w, const char *what, struct rule *rule)
