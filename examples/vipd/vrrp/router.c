@@ -497,15 +497,17 @@ void routers_start(struct vrrp *v)
 
 /* ---- Orders of an administrator ---- */
 
-/* With its sync group, which moves as a whole. -EALREADY: it is not MASTER, or hands over already. */
-static int hand_over(struct router *r)
+/* With its sync group, which moves as a whole. Nothing happens when it is not MASTER, or hands over already. */
+static void hand_over(struct router *r)
 {
 	uint64_t now = loop_now_ns(r->vrrp->loop);
 
 	for (size_t g = 0; g < r->vrrp->n_groups; g++)
-		if (r->vrrp->groups[g].conf == r->conf->group)
-			return ha_vrrp_group_hand_over(r->vrrp->groups[g].engine, now);
-	return ha_vrrp_hand_over(r->engine, now);
+		if (r->vrrp->groups[g].conf == r->conf->group) {
+			ha_vrrp_group_hand_over(r->vrrp->groups[g].engine, now);
+			return;
+		}
+	ha_vrrp_hand_over(r->engine, now);
 }
 
 void routers_on_order(struct vrrp *v, const struct msg *m)
