@@ -2,7 +2,6 @@
 #include "rules/format.h"
 
 #include <ctype.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "rules/log_facts.h"

@@ -23,7 +23,6 @@ const struct regex *rule_regex(const struct rule_memory *m, const char *pattern,
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct regex {
 	pcre2_code *code;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "rules/tls_hello.h"
 
-#include <string.h>
-
 #include "rules/bytes.h"
 
 #define RECORD_HANDSHAKE 22

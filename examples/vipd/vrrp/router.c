@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The engines: what the configuration makes of them, and what they cause. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -2,7 +2,6 @@
 /* Actions that change a message: its header fields and its start line. */
 #include "rules/rule.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 

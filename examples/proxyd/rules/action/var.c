@@ -2,8 +2,6 @@
 /* Actions on variables and the log. */
 #include "rules/rule.h"
 
-#include <ctype.h>
-#include <stdio.h>
 #include <string.h>
 
 /* ---- Variables, captures, the log ---- */

@@ -2,7 +2,6 @@
 /* Converters from text to text. */
 #include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 

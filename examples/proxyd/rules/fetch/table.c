@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* What stick tables have: of what is tracked (sc_…, sc0_…), of the source (src_…), of any key (table_…). */
-#include <string.h>
-
 #include "rules/map.h"
 #include "rules/track.h"
 
