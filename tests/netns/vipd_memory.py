@@ -1,22 +1,31 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""vipd_memory.py VIPD FAIL_REMOVAL.SO: the kernel has no memory to remove an address; it goes all the same, at a reload and at the end."""
+"""vipd_memory.py VIPD FAIL_REMOVAL.SO: the kernel has no memory to remove an address, or does not permit it for a while.
+
+It goes all the same, at a reload, when another node is MASTER, and at the end.
+"""
+import errno
 import mmap
 import os
 import pathlib
 import signal
+import socket
 import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "interop"))
+from vrrp_packet import Advert, checksum, mac_bytes, packed  # pylint: disable=wrong-import-position
 
 WAIT = 120  # seconds, on a busy machine
 CONF = """
 vrrp_instance VI_1 {
     version 3
     state MASTER
-    priority 254
+    priority 100
     advert_int 0.1
     interface eth0
     virtual_router_id 51
@@ -39,30 +48,64 @@ def addresses():
     return {line.split()[3] for line in said.splitlines()} - {"10.9.0.1/24"}
 
 
+class Rival(threading.Thread):
+    """A better MASTER of the address on the other end of the link, as a context."""
+
+    def __init__(self, address):
+        super().__init__(daemon=True)
+        self.advert, self.over = Advert(3, 51, 200, 10, [address], "10.9.0.2").bytes(), threading.Event()
+
+    def run(self):
+        ip = bytearray(bytes([0x45, 0xc0]) + (20 + len(self.advert)).to_bytes(2, "big") + b"\0\0\0\0\xff\x70\0\0" + packed("10.9.0.2") + packed("224.0.0.18"))
+        ip[10:12] = checksum(bytes(ip)).to_bytes(2, "big")
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
+            wire.bind(("eth1", 0))
+            while not self.over.wait(0.1):
+                wire.send(mac_bytes("01:00:5e:00:00:12") + mac_bytes("02:00:00:00:00:09") + b"\x08\x00" + bytes(ip) + self.advert)
+
+    def __enter__(self):
+        self.start()
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.join()
+
+
 def main(vipd, preload):
     for words in ("link set lo up", "link add eth0 up type veth peer name eth1", "link set eth1 up", "addr add 10.9.0.1/24 dev eth0"):
         subprocess.run(["ip", *words.split()], check=True)
     with tempfile.TemporaryDirectory(prefix="vipd-memory.") as name:
         folder = pathlib.Path(name)
         conf, shared = folder / "conf", folder / "shared"
-        shared.write_bytes(struct.pack("q", 0))
+        shared.write_bytes(struct.pack("qq", 0, 0))
         conf.write_text(CONF % "10.9.0.100/24")
         with shared.open("r+b") as f, (folder / "log").open("w") as log:
-            left = mmap.mmap(f.fileno(), 8)
+            left = mmap.mmap(f.fileno(), 16)
             p = subprocess.Popen([vipd, "-n", "-l", "-f", conf, "-p", folder / "p", "-r", folder / "r", "-c", folder / "c"],
                                  stdout=log, stderr=log, env=dict(os.environ, LD_PRELOAD=preload, FAIL_REMOVAL=str(shared)))
             try:
                 until("the address is held", lambda: addresses() == {"10.9.0.100/24"})
-                left[:] = struct.pack("q", 3)
-                conf.write_text(CONF % "10.9.0.101/24")
-                p.send_signal(signal.SIGHUP)
-                until("the other one is held alone", lambda: addresses() == {"10.9.0.101/24"})
-                assert struct.unpack("q", left[:]) == (0,), "no removal failed"
-                left[:] = struct.pack("q", 3)
+                here = 100
+                for error in (errno.ENOBUFS, errno.EPERM, errno.EBUSY):
+                    here += 1
+                    left[:] = struct.pack("qq", 3, error)
+                    conf.write_text(CONF % f"10.9.0.{here}/24")
+                    p.send_signal(signal.SIGHUP)
+                    until("the other one is held alone", lambda here=here: addresses() == {f"10.9.0.{here}/24"})
+                    assert struct.unpack("qq", left[:])[0] == 0, "no removal failed"
+                    left[:] = struct.pack("qq", 3, error)
+                    with Rival(f"10.9.0.{here}"):
+                        until("it is the other node's alone", lambda: not addresses())
+                        assert struct.unpack("qq", left[:])[0] == 0, "no removal failed"
+                    until("it is MASTER again", lambda here=here: addresses() == {f"10.9.0.{here}/24"})
+                left[:] = struct.pack("qq", 3, errno.EPERM)
                 p.terminate()
                 assert p.wait(WAIT) == 0
-                assert struct.unpack("q", left[:]) == (0,), "no removal failed"
+                assert struct.unpack("qq", left[:])[0] == 0, "no removal failed"
                 assert not addresses(), addresses()
+                said = (folder / "log").read_text()
+                for what in ("cannot remove 10.9.0.102/24: Operation not permitted", "cannot remove 10.9.0.103/24: Device or resource busy", "have left this host after all"):
+                    assert what in said, what
             except BaseException:
                 print((folder / "log").read_text())
                 raise

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Loaded in front of libc, fails requests to the kernel to remove an address, for want of memory: as many as the file
- * says that FAIL_REMOVAL names, a 64-bit number that counts down.
+ * Loaded in front of libc, fails requests to the kernel to remove an address: as many as the file says that FAIL_REMOVAL names, a
+ * 64-bit number that counts down, with the errno that is the next one.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,19 +16,21 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static _Atomic int64_t none, *left = &none;
+static struct failures {
+	_Atomic int64_t left, error;
+} none, *failures = &none;
 
 __attribute__((constructor)) static void begin(void)
 {
 	const char *file = getenv("FAIL_REMOVAL");
 	int fd = file ? open(file, O_RDWR | O_CLOEXEC) : -1;
 	void *p = fd < 0 ? MAP_FAILED
-			 : mmap(NULL, sizeof(*left), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+			 : mmap(NULL, sizeof(*failures), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	if (fd >= 0)
 		close(fd);
 	if (p != MAP_FAILED)
-		left = p;
+		failures = p;
 }
 
 static int is_removal(int fd, const void *data, size_t len)
@@ -44,9 +46,9 @@ static int is_removal(int fd, const void *data, size_t len)
 
 ssize_t sendto(int fd, const void *data, size_t len, int flags, __CONST_SOCKADDR_ARG to, socklen_t to_len)
 {
-	if (is_removal(fd, data, len) && atomic_load(left) > 0) {
-		atomic_fetch_sub(left, 1);
-		errno = ENOBUFS;
+	if (is_removal(fd, data, len) && atomic_load(&failures->left) > 0) {
+		atomic_fetch_sub(&failures->left, 1);
+		errno = (int)atomic_load(&failures->error);
 		return -1;
 	}
 	return syscall(SYS_sendto, fd, data, len, flags, to.__sockaddr__, to_len);

@@ -20,6 +20,7 @@
 #define READY_PATIENCE_NS UINT64_C(20000000)
 #define REST_US 1000 /* doubled from try to try */
 #define REST_MAX_US 256000
+#define RELEASE_REST_MAX_US 1024000 /* likewise, at the end: there is no later */
 
 /* ---- Interfaces ---- */
 
@@ -249,8 +250,15 @@ static bool is_short_of_memory(int error)
 	return error == -ENOMEM || error == -ENOBUFS;
 }
 
-/* `last`: it is not tried again. */
-static int try_change(struct kernel *k, const struct conf_instance *i, bool up, uint32_t *ret_changed, bool last)
+/* What of failures is said; refusals: not a want of memory, which is waited for. */
+enum saying { SAY_NOTHING, SAY_REFUSALS, SAY_ALL };
+
+static bool is_said(enum saying say, int error)
+{
+	return say == SAY_ALL || (say == SAY_REFUSALS && !is_short_of_memory(error));
+}
+
+static int try_change(struct kernel *k, const struct conf_instance *i, bool up, uint32_t *ret_changed, enum saying say)
 {
 	struct ha_net_address *a = calloc(i->n_addresses + 1, sizeof(*a)), there;
 	int *status = calloc(i->n_addresses + 1, sizeof(*status)), r = -ENOMEM;
@@ -270,7 +278,7 @@ static int try_change(struct kernel *k, const struct conf_instance *i, bool up, 
 	r = up ? ha_net_address_add(k->net, a, n, status)
 	       : ha_net_address_remove(k->net, a, n, status);
 	for (size_t j = 0; j < n; j++) {
-		if (status[j] < 0 && (last || !is_short_of_memory(status[j])))
+		if (status[j] < 0 && is_said(say, status[j]))
 			say_failure(i, &a[j], up ? "add" : "remove", status[j],
 				    ha_net_error_text(k->net));
 		else if (!status[j] && ret_changed)
@@ -279,7 +287,7 @@ static int try_change(struct kernel *k, const struct conf_instance *i, bool up, 
 	if (up)
 		wait_until_ready(k, a, n);
 out:
-	if (last && (!a || !status))
+	if (say == SAY_ALL && (!a || !status))
 		log_err("(%s) cannot %s its addresses: out of memory", i->name, up ? "add" : "remove");
 	free(a);
 	free(status);
@@ -289,13 +297,15 @@ out:
 /*
  * Adds all of an instance, or removes them: as few system calls as can be. 0 or the first error;
  * *ret_changed (may be NULL): how many were not so before. An address that stays where it should go is two nodes' at once, so
- * a want of memory is waited for.
+ * a want of memory is waited for. `again`: it failed before, which was said.
  */
-static int change(struct kernel *k, const struct conf_instance *i, bool up, uint32_t *ret_changed)
+static int change(struct kernel *k, const struct conf_instance *i, bool up, bool again, uint32_t *ret_changed)
 {
+	if (again)
+		return try_change(k, i, up, ret_changed, SAY_NOTHING);
 	for (unsigned rest_us = REST_US;; rest_us *= 2) {
 		bool last = rest_us > REST_MAX_US;
-		int r = try_change(k, i, up, ret_changed, last);
+		int r = try_change(k, i, up, ret_changed, last ? SAY_ALL : SAY_REFUSALS);
 
 		if (last || !is_short_of_memory(r))
 			return r;
@@ -332,7 +342,7 @@ static int hold(struct kernel *k, const struct conf_instance *i, bool up, uint32
 	if (!up)
 		routes_set(k, i, false);
 	r = vmac_set(k, i, up);
-	e = change(k, i, up, ret_changed);
+	e = change(k, i, up, false, ret_changed);
 	if (up)
 		routes_set(k, i, true);
 	return r < 0 ? r : e;
@@ -346,11 +356,36 @@ void addresses_hold(struct kernel *k, uint32_t index, bool up)
 
 	if (!i)
 		return;
-	k->held[index] = up ? HELD_UP : HELD_DOWN;
 	e = hold(k, i, up, &changed);
+	k->held[index] = up ? HELD_UP : e < 0 ? HELD_STUCK : HELD_DOWN;
+	if (k->held[index] == HELD_STUCK)
+		again_soon(k);
 	sync_follow(k, index, up);
 	if (up)
 		tell_held(k, index, e, changed);
+}
+
+/* Another node has them, perhaps. True: all are gone from here. */
+static bool give_up_again(struct kernel *k, const struct conf_instance *i, uint32_t index)
+{
+	int r = vmac_set(k, i, false), e = change(k, i, false, true, NULL);
+
+	if (r < 0 || e < 0)
+		return false;
+	k->held[index] = HELD_DOWN;
+	log_notice("(%s) its addresses have left this host after all", i->name);
+	return true;
+}
+
+bool addresses_give_up_again(struct kernel *k)
+{
+	uint32_t index = 0;
+	bool all = true;
+
+	for (const struct conf_instance *i = k->conf->instances; i; i = i->next, index++)
+		if (k->held[index] == HELD_STUCK)
+			all &= give_up_again(k, i, index);
+	return all;
 }
 
 /* Held, but gone: somebody else removed it, or the interface came back. */
@@ -431,8 +466,10 @@ void addresses_remove_old(struct kernel *k)
 			    !to_address(k, i, from, &a) || !is_there(k, &a, &there) ||
 			    !ha_net_address_is_marked(&there, HA_NET_PROTO_VIP, from->label))
 				continue;
-			if (remove_patiently(k, &a, &status) < 0)
+			if (remove_patiently(k, &a, &status) < 0) {
 				say_failure(i, &a, "remove", status, ha_net_error_text(k->net));
+				again_old(k, &a);
+			}
 		}
 		vmac_remove_old(k, i);
 		ipvlan_remove_old(k, i);
@@ -488,13 +525,24 @@ void addresses_settle(struct kernel *k)
 void addresses_release(struct kernel *k)
 {
 	uint32_t index = 0;
+	bool all = true;
 
 	if (!k->birth->options->vrrp)
 		return; /* -C: they are another vipd's */
 	/* Unknown: held by a predecessor, perhaps. */
+	for (const struct conf_instance *i = k->conf->instances; i; i = i->next, index++) {
+		if (k->held[index] != HELD_DOWN && k->held[index] != HELD_STUCK)
+			k->held[index] = hold(k, i, false, NULL) < 0 ? HELD_STUCK : HELD_DOWN;
+		all &= k->held[index] == HELD_DOWN;
+	}
+	all &= again_old_gone(k);
+	for (unsigned rest_us = REST_US; !all && rest_us <= RELEASE_REST_MAX_US; rest_us *= 2) {
+		usleep(rest_us);
+		all = addresses_give_up_again(k) & again_old_gone(k);
+	}
+	if (!all)
+		log_err("addresses stay on this host: remove them by hand (ip address), or another node has them, too");
 	for (const struct conf_instance *i = k->conf->instances; i; i = i->next) {
-		if (k->held[index++] != HELD_DOWN)
-			hold(k, i, false, NULL);
 		vmac_remove(k, i);
 		ipvlan_remove(k, i);
 	}

@@ -325,6 +325,8 @@ static int set_up(struct kernel *k)
 	if (r >= 0)
 		r = loop_add_timer(k->loop, on_commit, k, &k->commit);
 	if (r >= 0)
+		r = again_new(k);
+	if (r >= 0)
 		r = watch_kernel(k);
 	if (r >= 0 && k->birth->options->check &&
 	    (k->conf->n_virtuals || (k->birth->old && k->birth->old->n_virtuals)))

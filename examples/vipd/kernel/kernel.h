@@ -24,12 +24,14 @@ struct watched {
 	uint32_t promoted_ifindex; /* promote_secondaries was looked at */
 };
 
-enum held { HELD_UNKNOWN, HELD_UP, HELD_DOWN };
+/* Stuck: it should be down, and the kernel refused. */
+enum held { HELD_UNKNOWN, HELD_UP, HELD_DOWN, HELD_STUCK };
 
 struct services;
 struct filter;
 struct marks;
 struct sync;
+struct again;
 
 #define KERNEL_IPVS_SOCKETS 2 /* for services, for lvs_sync_daemon and lvs_timeouts */
 
@@ -45,6 +47,7 @@ struct kernel {
 	struct loop_source *commit; /* timer: what health said goes into the table */
 	bool commit_waits;
 	uint64_t commit_after_ns;  /* not before: others shall have their turn */
+	struct again *again;
 	struct loop_source *audit; /* timer: compare with the kernel from time to time */
 	struct watched *watched;
 	size_t n_watched;
@@ -82,6 +85,15 @@ void addresses_release(struct kernel *k);
 /* From time to time: are the macvlans and their settings as they should be? */
 void addresses_audit(struct kernel *k);
 struct watched *watched_find(struct kernel *k, const char *name);
+
+/* Of instances that are HELD_STUCK. True: there is none any more. */
+bool addresses_give_up_again(struct kernel *k);
+
+/* kernel/again.c: what the kernel refuses to remove is asked for again each second */
+int again_new(struct kernel *k);
+void again_soon(struct kernel *k);				      /* an instance is HELD_STUCK */
+void again_old(struct kernel *k, const struct ha_net_address *a); /* in no configuration any more */
+bool again_old_gone(struct kernel *k);				      /* tries it now. True: there is none any more */
 
 /*
  * kernel/vmac.c: the macvlans of an instance. All say what fails; 0 or -errno, and 0 for an instance
