@@ -77,6 +77,8 @@ expect 1 'cannot write the pid file /dev/full: No space left on device. Name ano
 expect 1 'cannot write the pid file none/x: No such file or directory. Name another one with -p' \
     "$proxyd" -f one.cfg -p none/x
 expect 1 'interface.cfg:7:10: cannot listen on 127.0.0.1:38999@none9' "$proxyd" -f interface.cfg
+sed 's/^ *bind .*/ bind 192.0.2.77:1/' interface.cfg >foreign.cfg
+expect 1 'cannot listen on 192.0.2.77:1: Cannot assign requested address. No interface has this address.' "$proxyd" -f foreign.cfg
 printf 'global\n stats socket /tmp/none.sock\n' >socket.cfg
 expect 0 'Configuration file is valid' "$proxyd" -c -f socket.cfg
 expect 1 'cannot change to none: No such file or directory' "$proxyd" -C none -f one.cfg

@@ -117,6 +117,19 @@ static int open_all(struct engine *e, struct listener *l, const struct cfg_bind 
 	return 0;
 }
 
+/* What an administrator can do about it. */
+static const char *remedy(const struct cfg_bind *b, int error)
+{
+	if (error == EADDRINUSE)
+		return ". ss -lnp shows who has it";
+	if (error == EADDRNOTAVAIL)
+		return ". No interface has this address. If it is another node's for now, set net.ipv4.ip_nonlocal_bind=1 (or "
+		       "net.ipv6), or write transparent behind it";
+	if (error == EACCES && b->addr.sa.sa_family != AF_UNIX)
+		return ". Ports below 1024 take root, or CAP_NET_BIND_SERVICE";
+	return "";
+}
+
 struct listener *listener_get(struct engine *e, const struct cfg_bind *b, unsigned backlog, bool stays_shut,
 			      char *ret_error, size_t cap)
 {
@@ -148,8 +161,8 @@ struct listener *listener_get(struct engine *e, const struct cfg_bind *b, unsign
 		LIST_INSERT_HEAD(&e->listeners, l, entry);
 		return l;
 	}
-	snprintf(ret_error, cap, "%s:%u:%u: cannot listen on %s: %s", b->at.file, b->at.line,
-		 b->at.column, b->text, strerror(-r));
+	snprintf(ret_error, cap, "%s:%u:%u: cannot listen on %s: %s%s", b->at.file, b->at.line,
+		 b->at.column, b->text, strerror(-r), remedy(b, -r));
 	if (l) {
 		l->refs = 1;
 		LIST_INSERT_HEAD(&e->listeners, l, entry);
