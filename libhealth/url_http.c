@@ -153,7 +153,7 @@ static int read_body(struct url_parts *u, struct health_http_opts *o)
 	o->crypto = u->tools->crypto;
 	o->regex_ops = u->tools->regex;
 	if (o->digest && !o->crypto)
-		return url_wrong(u, "http: md5 needs hash functions: built without OpenSSL");
+		return url_wrong(u, "http: md5 needs hash functions: health_url_opts.crypto");
 	if (o->regex && !o->regex_ops)
 		return url_wrong(u, "http: regex needs PCRE2: built without it");
 	return 0;

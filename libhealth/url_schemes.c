@@ -293,7 +293,7 @@ static int make_sql(struct url_parts *u, const struct health_probe_ops *ops,
 	};
 
 	if (o.password && !o.crypto)
-		return url_wrong(u, "%.30s: a password needs hash functions: built without OpenSSL",
+		return url_wrong(u, "%.30s: a password needs hash functions: health_url_opts.crypto",
 				 u->scheme);
 	return health_probe_new(ops, &o, ret);
 }
@@ -383,7 +383,7 @@ static int make_radius(struct url_parts *u, struct health_probe **ret)
 	};
 
 	if (!o.crypto)
-		return url_wrong(u, "radius needs hash functions: built without OpenSSL");
+		return url_wrong(u, "radius needs hash functions: health_url_opts.crypto");
 	if (!o.secret)
 		return url_wrong(u, "radius needs #secret=…");
 	return health_probe_new(health_probe_radius(), &o, ret);
