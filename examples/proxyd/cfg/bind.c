@@ -28,6 +28,21 @@ static void bind_maxconn(struct reader *r, size_t i, void *target)
 	read_number(r, i + 1, "maxconn", 1, MAXCONN_MAX, &((struct cfg_bind *)target)->maxconn);
 }
 
+static void check_header(struct reader *r, size_t i, const struct cfg_bind *b)
+{
+	if (b->accept_proxy && b->cip_magic)
+		say(r, DIAG_ERROR, i, "one header comes first: write accept-proxy or accept-netscaler-cip");
+}
+
+/* The number that its headers begin with. */
+static void bind_cip(struct reader *r, size_t i, void *target)
+{
+	struct cfg_bind *b = target;
+
+	if (read_number(r, i + 1, "accept-netscaler-cip", 1, UINT32_MAX, &b->cip_magic))
+		check_header(r, i, b);
+}
+
 static void bind_access(struct reader *r, size_t i, void *target)
 {
 	access_read(r, i + 1, word_at(r, i), &((struct cfg_bind *)target)->access);
@@ -46,6 +61,7 @@ static void bind_flag(struct reader *r, size_t i, void *target)
 		b->accept_proxy = true;
 	else
 		b->defer_accept = true;
+	check_header(r, i, b);
 }
 
 static const struct parameter bind_parameters[] = {
@@ -54,7 +70,7 @@ static const struct parameter bind_parameters[] = {
     {"backlog", 1, bind_backlog}, {"interface", 1, bind_interface}, {"maxconn", 1, bind_maxconn},
     {"mss", 1, bind_tcp}, {"tcp-ut", 1, bind_tcp}, {"tfo", 0, bind_tcp}, {"transparent", 0, bind_tcp},
     {"name", 1, bind_name}, {"namespace", 1, bind_netns}, {"defer-accept", 0, bind_flag},   {"v4v6", 0, bind_flag},
-    {"v6only", 0, bind_flag},	  {"accept-proxy", 0, bind_flag},
+    {"v6only", 0, bind_flag},	  {"accept-proxy", 0, bind_flag}, {"accept-netscaler-cip", 1, bind_cip},
     {"mode", 1, bind_access}, {"user", 1, bind_access}, {"group", 1, bind_access},
     {"uid", 1, bind_access}, {"gid", 1, bind_access},
     {"allow-0rtt", 0, bind_tls_refused}, {"alpn", 1, bind_tls}, {"ca-file", 1, bind_tls},

@@ -94,6 +94,7 @@ struct cfg_bind {
 	struct cfg_access access;
 	const struct cfg_netns *netns; /* NULL: ours */
 	bool v6only, v4v6, defer_accept, accept_proxy;
+	uint32_t cip_magic; /* accept-netscaler-cip; 0: no */
 	struct cfg_tcp tcp;
 	struct cfg_tls *tls_words; /* NULL: none */
 };

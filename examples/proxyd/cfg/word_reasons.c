@@ -10,7 +10,6 @@
 static const struct {
 	const char *name, *why;
 } reasons[] = {
-	{"accept-netscaler-cip", "write accept-proxy, and send-proxy at the other end"},
 	{"anonkey", "the runtime API anonymizes nothing"},
 	{"cluster-secret", "nothing here is made with it: there is no QUIC"},
 	{"cpu-policy", "the system places the threads: write cpu-map"},

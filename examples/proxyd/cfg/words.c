@@ -330,6 +330,7 @@ const struct cfg_word cfg_words_proxy[] = {
 	{"tcp-check set-var", 0, 0},
 	{"tcp-check unset-var", 0, 0},
 	{"tcp-request connection accept", 0, 0},
+	{"tcp-request connection expect-netscaler-cip", 0, 0},
 	{"tcp-request connection expect-proxy", 0, 0},
 	{"tcp-request connection reject", 0, 0},
 	{"tcp-request connection sc-add-gpc", 0, 0},

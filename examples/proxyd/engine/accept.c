@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "netscaler_cip.h"
 #include "proxy_protocol.h"
 #include "rule_store.h"
 
@@ -271,6 +272,23 @@ static bool keep_greeting(const struct connection_ends *c, const struct proxy_en
 	       rule_store_text(&store->pp_unique_id, ends->unique_id, ends->unique_id_len);
 }
 
+bool listener_greets(const struct socket_handle *l, struct rule_store **store, bool *ret_greeting)
+{
+	*ret_greeting = l->accept_proxy || l->cip_magic;
+	if (!l->cip_magic)
+		return true;
+	if (!rule_store_get(store))
+		return false;
+	(*store)->expects_cip = true;
+	(*store)->cip_magic = l->cip_magic;
+	return true;
+}
+
+ssize_t greeting_parse(const struct rule_store *store, const void *data, size_t len, struct proxy_ends *ret)
+{
+	return store && store->expects_cip ? netscaler_cip_parse(data, len, store->cip_magic, ret) : proxy_parse(data, len, ret);
+}
+
 enum greeting read_greeting(struct worker *w, const struct connection_ends *c)
 {
 	ssize_t n = recv(c->fd, w->scratch, PROXY_READ_MAX, MSG_PEEK), len;
@@ -278,7 +296,7 @@ enum greeting read_greeting(struct worker *w, const struct connection_ends *c)
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? GREETING_PART : GREETING_BAD;
-	len = n ? proxy_parse(w->scratch, (size_t)n, &ends) : -EPROTO;
+	len = n ? greeting_parse(*c->store, w->scratch, (size_t)n, &ends) : -EPROTO;
 	if (len < 0)
 		return GREETING_BAD;
 	if (!len)
@@ -355,11 +373,15 @@ void session_greet(struct worker *w, struct session *s, uint32_t events)
 static void begin_session(struct worker *w, struct session *s, const struct socket_handle *l)
 {
 	struct handle *h = &s->handle[CONN_CLIENT];
-	bool greeting = l->accept_proxy;
+	bool greeting;
 
 	s->shaking = l->tls;
 	s->listener = l->tally;
 	s->bind = l->number;
+	if (!listener_greets(l, &s->store, &greeting)) {
+		end_session(w, s, 'R', 'C');
+		return;
+	}
 	if (s->frontend->rules && !admit(w, s, &greeting))
 		return;
 	if (l->tls && !(h->tls = shake_begin(w, l->tls, h->fd))) {

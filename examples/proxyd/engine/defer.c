@@ -44,8 +44,8 @@ void defer_configure(struct socket_handle *l, const struct set_listener *as)
 	bool smart = as->frontend->http && !set->no_smart_accept;
 
 	/* The answer acknowledges the request. One in pieces is acknowledged at once: client_hurry. */
-	set_option(l, TCP_QUICKACK, !(smart && !as->tls && !as->accept_proxy));
-	l->speaks_first = (as->frontend->http || as->tls || as->accept_proxy) &&
+	set_option(l, TCP_QUICKACK, !(smart && !as->tls && !as->accept_proxy && !as->cip_magic));
+	l->speaks_first = (as->frontend->http || as->tls || as->accept_proxy || as->cip_magic) &&
 			  !set->no_smart_accept && !as->defers &&
 			  !l->shared; /* that one may outlive us */
 	if (!l->speaks_first)

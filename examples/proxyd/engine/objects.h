@@ -395,6 +395,7 @@ struct socket_handle {
 	struct tls_front *tls;	   /* of that set, too; NULL: plain */
 	struct tally *tally; /* the listener's; NULL: without option socket-stats */
 	bool accept_proxy;
+	uint32_t cip_magic; /* accept-netscaler-cip; 0: no */
 	uint16_t number; /* of its bind line in the frontend; logs show it as a unix client's port */
 	bool added, paused, shared; /* in epoll; without interest; one queue for all workers */
 	bool speaks_first, defers;  /* see defer.c: its clients do; TCP_DEFER_ACCEPT is on */
@@ -450,6 +451,7 @@ struct set {
 		struct tls_front *tls;
 		struct tally *tally;
 		bool accept_proxy, defers; /* as `bind` says: defer-accept */
+		uint32_t cip_magic;
 		const struct cfg_tcp *tcp;
 		uint16_t number;	   /* among those of its frontend, from 1 */
 		const char *name;	   /* NULL: none */

@@ -18,6 +18,8 @@ struct rule_store {
 	struct captures *captures; /* of a transaction; NULL: nothing is captured */
 	char *unique_id;	   /* of a transaction, our own; NULL: none yet */
 	bool greeted;				/* a PROXY header came */
+	bool expects_cip;			/* the header that comes is NetScaler's, with this number */
+	uint32_t cip_magic;
 	struct text pp_authority, pp_unique_id; /* our own; at NULL: it did not tell */
 	struct track track[TRACK_MAX];
 	/* What stick lines will remember the server in, when there is one. */

@@ -299,7 +299,7 @@ static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy
 			return false;
 		s->listener[s->n_listeners++] =
 		    (struct set_listener){
-		    l, f, cfg_bind_front(b), NULL, b->accept_proxy, b->defer_accept, &b->tcp, ++number, b->name};
+		    l, f, cfg_bind_front(b), NULL, b->accept_proxy, b->defer_accept, b->cip_magic, &b->tcp, ++number, b->name};
 		if (cfg_bind_front(b))
 			tls_front_hold(cfg_bind_front(b));
 		if (!p->set.socket_stats)

@@ -12,6 +12,7 @@
 #include "log.h"
 #include "engine/log/facts.h"
 #include "proxy_protocol.h"
+#include "rule_store.h"
 #include "tls/tls.h"
 
 /* HAProxy's numbers, which fc_err gives */
@@ -19,6 +20,9 @@
 #define CLIENT_ERROR_NO_GREETING 15
 #define CLIENT_ERROR_BAD_GREETING 16
 #define CLIENT_ERROR_GREETING_FAMILY 17
+#define CLIENT_ERROR_CUT_CIP 21
+#define CLIENT_ERROR_CIP_MAGIC 22
+#define CLIENT_ERROR_CIP_PROTOCOL 23
 #define CLIENT_ERROR_HANDSHAKE 34
 #define TLS_WARN_NS UINT64_C(10000000000) /* say so at most every ten seconds */
 
@@ -109,9 +113,15 @@ void greeting_failed(struct worker *w, const struct connection_ends *c)
 {
 	struct proxy_ends ends;
 	ssize_t n = recv(c->fd, w->scratch, PROXY_READ_MAX, MSG_PEEK | MSG_DONTWAIT);
-	bool wrong = n > 0 && proxy_parse(w->scratch, (size_t)n, &ends) < 0;
-	unsigned code = wrong ? what_came(w->scratch, (size_t)n) : CLIENT_ERROR_CUT_GREETING;
-	const char *words = code == CLIENT_ERROR_CUT_GREETING ? "Truncated PROXY protocol header received"
+	bool cip = *c->store && (*c->store)->expects_cip;
+	ssize_t e = n > 0 ? greeting_parse(*c->store, w->scratch, (size_t)n, &ends) : 0;
+	unsigned code = cip ? (e == -EPROTO ? CLIENT_ERROR_CIP_MAGIC : e < 0 ? CLIENT_ERROR_CIP_PROTOCOL : CLIENT_ERROR_CUT_CIP)
+			: e < 0 ? what_came(w->scratch, (size_t)n)
+				: CLIENT_ERROR_CUT_GREETING;
+	const char *words = code == CLIENT_ERROR_CUT_CIP        ? "Truncated NetScaler Client IP header received"
+			    : code == CLIENT_ERROR_CIP_MAGIC    ? "Received an invalid NetScaler Client IP magic number"
+			    : code == CLIENT_ERROR_CIP_PROTOCOL ? "Received an unhandled protocol in the NetScaler Client IP header"
+			    : code == CLIENT_ERROR_CUT_GREETING ? "Truncated PROXY protocol header received"
 			    : code == CLIENT_ERROR_NO_GREETING
 				? "Received something which does not look like a PROXY protocol header"
 			    : code == CLIENT_ERROR_GREETING_FAMILY ? "Received an unhandled protocol in the PROXY protocol header"

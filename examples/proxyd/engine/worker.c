@@ -190,6 +190,7 @@ void worker_adopt(struct worker *w, void *arg)
 
 		h->frontend = set->listener[i].frontend;
 		h->accept_proxy = set->listener[i].accept_proxy;
+		h->cip_magic = set->listener[i].cip_magic;
 		h->number = set->listener[i].number;
 		h->tally = set->listener[i].tally;
 		h->tls = set->listener[i].tls;

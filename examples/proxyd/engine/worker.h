@@ -75,6 +75,8 @@ void gate_leave(struct engine *e, struct gate *g);
 
 /* ---- session_rules.c: tcp-request and tcp-response ---- */
 
+struct proxy_ends;
+
 /* One client's connection, in either mode; rules may change where it is from and went to. */
 struct connection_ends {
 	const struct frontend *frontend;
@@ -84,6 +86,8 @@ struct connection_ends {
 	unsigned bind; /* number of the frontend's line */
 };
 
+/* Does a header come first over this listener, and which? False: no memory. */
+bool listener_greets(const struct socket_handle *l, struct rule_store **store, bool *ret_greeting);
 /* tcp-request connection, for one that was just accepted. False: it is not wanted. */
 bool connection_admit(struct worker *w, const struct connection_ends *ends, bool *ret_greeting);
 /* tcp-request session, when it is known where it is from. False: it is not wanted. */
@@ -148,6 +152,8 @@ enum greeting {
 };
 
 /* Takes the PROXY header, and no byte more, out of the socket. */
+/* The header that this connection begins with: as proxy_parse. */
+ssize_t greeting_parse(const struct rule_store *store, const void *data, size_t len, struct proxy_ends *ret);
 enum greeting read_greeting(struct worker *w, const struct connection_ends *ends);
 
 /* More of the PROXY header, or of what rules inspect, may have come. */

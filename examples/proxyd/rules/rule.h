@@ -156,6 +156,6 @@ enum {
 };
 
 read_fn read_expect_proxy, read_set_end, read_packet, read_switch;
-run_fn run_expect_proxy, run_set_end, run_packet, run_switch;
+run_fn run_expect_cip, run_expect_proxy, run_set_end, run_packet, run_switch;
 
 #endif

@@ -4,6 +4,7 @@
 import re
 import socket
 import ssl
+import struct
 import threading
 import time
 
@@ -477,6 +478,47 @@ def test_a_rule_switches_to_http(binary):
             assert [answer(f)[1][:7] for _ in range(2)] == 2 * [b"web / 0"]
             c.sendall(b"GET /denied HTTP/1.1\r\nHost: h\r\n\r\n")
             assert b" 403 " in answer(f)[0][0]
+
+
+IP4 = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 40, 0, 0, 64, 6, 0, b"\1\2\3\4", b"\5\6\7\10") + struct.pack("!HHIIBBHHH", 1234, 80, 0, 0, 0x50, 2, 0, 0, 0)
+MAGIC = 1234567
+
+
+def cip(headers, magic=MAGIC, typed=False):
+    """NetScaler's header, in its older form or with a type."""
+    return struct.pack("!II", magic, len(headers)) + headers if not typed else struct.pack("!IIHH", magic, len(headers) + 12, 1, len(headers)) + headers
+
+
+def test_netscaler_says_where_clients_are_from(binary):
+    s = Server(lambda server, c: c.sendall(b"<" + c.recv(99) + b">"))
+    lines = """
+listen l
+    bind 127.0.0.1:{port} %s
+    %s
+    log stdout format raw local0
+    log-format "from %%ci:%%cp to %%[dst]:%%[dst_port]"
+    server s 127.0.0.1:%d
+"""
+    bound, ruled = ("accept-netscaler-cip %d" % MAGIC, ""), ("", "tcp-request connection expect-netscaler-cip layer4 if { src 127.0.0.0/8 }")
+    for (word, rule), headers in ((bound, (cip(IP4), cip(IP4, typed=True), cip(IP4 + b"options"))), (ruled, (cip(IP4, 0),))):
+        with Proxy(binary, config(lines % (word, rule, s.port))) as p:
+            for n, header in enumerate(headers, 1):
+                with p.connect() as c:
+                    c.sendall(header + b"hello")
+                    assert read_all(c) == b"<hello>", header
+                until("it is logged", lambda: p.text().count("from 1.2.3.4:1234 to 5.6.7.8:80") == n)
+    with Proxy(binary, config(lines % (*bound, s.port))) as p:
+        for bad, why in ((cip(IP4, 9), "Received an invalid NetScaler Client IP magic number"), (cip(b"\x55" + IP4[1:]), "an unhandled protocol in the NetScaler"),
+                         (cip(IP4[:9] + b"\x11" + IP4[10:]), "an unhandled protocol in the NetScaler"), (cip(IP4)[:30], "Truncated NetScaler Client IP header received")):  # fmt: skip
+            n = p.text().count(why)
+            with p.connect() as c:
+                c.sendall(bad)
+                try:
+                    c.shutdown(socket.SHUT_WR)
+                    assert read_all(c) == b"", bad
+                except OSError:  # it was reset
+                    pass
+            until(why, lambda: p.text().count(why) == n + 1)
 
 
 if __name__ == "__main__":

@@ -102,10 +102,9 @@ bool client_accept(struct worker *w, struct socket_handle *l, int fd,
 	};
 	LIST_INSERT_HEAD(&w->http->clients, c, entry);
 	count_in(w, c->frontend);
-	c->greeting = l->accept_proxy;
 	if (l->tls && !(c->h.tls = shake_begin(w, l->tls, fd)))
 		c->closing = true;
-	if (!connection_admit(w, &ENDS(c), &c->greeting) ||
+	if (!listener_greets(l, &c->store, &c->greeting) || !connection_admit(w, &ENDS(c), &c->greeting) ||
 	    (!c->greeting && !client_known(w, c)))
 		client_close(w, c);
 	else if (client_begins_tls(c))

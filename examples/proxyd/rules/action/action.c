@@ -183,6 +183,7 @@ static const struct action {
     {"disable-l7-retry", IN_REQUEST, rule_read_nothing, run_no_retry, 0, 0},
     {"do-resolve", IN_REQUEST | IN_CONTENT, read_resolve, run_resolve, 0, 0},
     {"early-hint", IN_REQUEST, read_hint, run_hint, 0, 0},
+    {"expect-netscaler-cip", IN_CONNECTION, read_expect_proxy, run_expect_cip, 0, 0},
     {"expect-proxy", IN_CONNECTION, read_expect_proxy, run_expect_proxy, 0, 0},
     {"normalize-uri", IN_REQUEST, read_normalize, run_normalize, 0, 0},
     {"pause", IN_REQUEST | IN_RESPONSE, read_pause, run_pause, 0, 0},

@@ -72,6 +72,7 @@ struct verdict {
 	struct bandwidth_order bandwidth[2]; /* from the client, from the server; entries are the host's to release */
 	bool no_retry;	   /* retry-on does not hold */
 	bool expect_proxy; /* a PROXY header comes first */
+	bool expect_cip;   /* NetScaler's does */
 	bool to_http;	   /* VERDICT_ALLOW: what the client says is HTTP */
 	bool has_mark, has_tos;
 	uint8_t tos;		     /* of packets to the client */

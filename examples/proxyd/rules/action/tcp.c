@@ -10,11 +10,16 @@ void run_expect_proxy(const struct rule *rule, struct run *r, struct verdict *v)
 	v->expect_proxy = true;
 }
 
-/* "expect-proxy layer4" */
+void run_expect_cip(const struct rule *rule, struct run *r, struct verdict *v)
+{
+	v->expect_cip = true;
+}
+
+/* "expect-proxy layer4", "expect-netscaler-cip layer4" */
 bool read_expect_proxy(struct words *w, struct rule *rule)
 {
 	return rule_take_word(w, "layer4") ||
-	       rule_fail(w->e, "write expect-proxy layer4: there is no other layer");
+	       rule_fail(w->e, "write layer4 behind it: there is no other layer");
 }
 
 /* In mode http it is so already: as accept, as in HAProxy. */
