@@ -18,7 +18,7 @@ struct candidate {
 	struct cell *cell; /* what this picker counts */
 	uint64_t id;
 	uint32_t threshold, other; /* as in struct draw_slot, but bytes: see candidate_at() */
-	int32_t beside;		   /* the others' active connections, and the one to come */
+	int32_t beside;		   /* the others' active connections */
 	uint16_t weight, place;
 };
 
@@ -40,20 +40,13 @@ struct p2c {
 	bool even;  /* all have the same weight, and there are two at least */
 	/* Drawn one pick ahead, so that their lines are there by then. A copy (lb_explain()) reads no more than the place. */
 	struct pair next;
-	/* Of each place; some more: see draw_two() and look_at_next(). Then the steps. */
+	/* Of each place; some more: see draw_two() and look_at_next(). */
 	_Alignas(LINE_BYTES) struct candidate at[];
 };
 
 static size_t p2c_cursor_size(const struct lb_snapshot *s)
 {
-	return sizeof(struct p2c) + (s->n + SWEEP_TOGETHER) * sizeof(struct candidate) +
-	       (s->n / SWEEP_TOGETHER + 1) * sizeof(int8_t);
-}
-
-/* What sweep_in_a_row() says of those that are looked at together, this place first. */
-static inline int8_t *step_at(struct p2c *c, const struct lb_snapshot *s, size_t place)
-{
-	return (int8_t *)&c->at[s->n + SWEEP_TOGETHER] + place / SWEEP_TOGETHER;
+	return sizeof(struct p2c) + (s->n + LINE_PLACES) * sizeof(struct candidate);
 }
 
 /* Who stands so many bytes behind the first: spares a multiplication, and a branch where it is a choice. */
@@ -118,9 +111,38 @@ static inline void look_at_next(struct p2c *c, const struct lb_snapshot *s,
 	struct candidate *at = &c->at[some.from];
 
 #pragma GCC unroll 8
-	for (uint32_t i = 0; i < SWEEP_TOGETHER; i++) /* those past the end are nobody's */
-		at[i].beside = 1;
-	sweep_read(s, some, *step_at(c, s, some.from), own, add_beside, at);
+	for (uint32_t i = 0; i < LINE_PLACES; i++) /* those past the end are nobody's */
+		at[i].beside = 0;
+	sweep_read(s, some, own, add_beside, at);
+}
+
+/* The row of the only other picker. NULL: there are more, or none. */
+static inline const struct ledger_row *only_other(const struct ledger *l,
+						  const struct ledger_row *own)
+{
+	if (ledger_rows(l) != 2)
+		return NULL;
+	return own == l->first ? row_next(own) : l->first;
+}
+
+/* Likewise, where there is one other picker and its cells stand in a row, as is usual. False: they do not. */
+static inline bool look_along(struct p2c *c, const struct lb_snapshot *s,
+			      const struct ledger_row *own)
+{
+	const struct ledger_row *other = only_other(s->ledger, own);
+	const struct snap_server *e = &s->at[c->sweep.at];
+	struct candidate *at = &c->at[c->sweep.at];
+	const struct cell *cell;
+
+	if (!other || !e->ascend || !c->ready)
+		return false;
+	cell = row_cell(other, e->slot);
+#pragma GCC unroll 8
+	for (uint32_t i = 0; i < LINE_PLACES; i++)
+		at[i].beside = word_active(cell_word(&cell[i]));
+	__builtin_prefetch(&cell[LINE_PLACES]); /* likely the next */
+	sweep_pass(&c->sweep, s, LINE_PLACES);
+	return true;
 }
 
 static __attribute__((noinline)) void get_ready(struct p2c *c, const struct lb_snapshot *s,
@@ -137,8 +159,6 @@ static __attribute__((noinline)) void get_ready(struct p2c *c, const struct lb_s
 		    .weight = s->at[i].set_weight,
 		    .place = (uint16_t)i,
 		};
-	for (size_t i = 0; i < s->n; i += SWEEP_TOGETHER)
-		*step_at(c, s, i) = (int8_t)sweep_in_a_row(&s->at[i], (uint32_t)(s->n - i));
 	do
 		look_at_next(c, s, own);
 	while (c->sweep.at);
@@ -168,7 +188,7 @@ static int64_t load_at(const struct p2c *c, const struct lb_query *q, size_t pla
 
 	if (e->limited || !c->ready) /* counted in common */
 		return (int64_t)snap_active_of(q->snap, e) + 1;
-	return row_active_of(q->row, e->slot) + c->at[place].beside;
+	return row_active_of(q->row, e->slot) + c->at[place].beside + 1;
 }
 
 static size_t less_loaded(const struct p2c *c, const struct lb_query *q, size_t a, size_t b)
@@ -224,7 +244,7 @@ static inline __attribute__((always_inline)) int start_less_loaded(struct lb_pic
 {
 	const struct candidate *a = two.a, *b = two.b, *less;
 	const uint64_t word_a = cell_word(a->cell), word_b = cell_word(b->cell);
-	const uint32_t own_a = (uint32_t)word_a, own_b = (uint32_t)word_b;
+	const uint32_t own_a = (uint32_t)word_a + 1, own_b = (uint32_t)word_b + 1; /* with this */
 	uint64_t second;
 
 	if (__builtin_expect(((word_a | word_b) & CELL_UNUSUAL_START) != 0, 0))
@@ -252,13 +272,24 @@ start_with_rival(struct lb_picker *p, const struct lb_request *r, struct pair tw
 	return start_less_loaded(p, r, two, ret_id);
 }
 
-static __attribute__((noinline)) int look_and_pick(struct lb_picker *p, const struct lb_request *r,
-						   uint64_t *ret_id)
+static __attribute__((noinline)) int
+look_around_and_pick(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
 {
 	struct p2c *c = p->cursor;
 
 	look_around(c, p->snap, p->counting.row, &p->random);
 	c->sweep.rest++; /* for this pick */
+	return p2c_usual(p, r, ret_id);
+}
+
+static __attribute__((noinline)) int look_and_pick(struct lb_picker *p, const struct lb_request *r,
+						   uint64_t *ret_id)
+{
+	struct p2c *c = p->cursor;
+
+	if (!look_along(c, p->snap, p->counting.row))
+		return look_around_and_pick(p, r, ret_id);
+	c->sweep.rest++;
 	return p2c_usual(p, r, ret_id);
 }
 

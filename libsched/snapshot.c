@@ -106,6 +106,22 @@ static struct ramp_clock clock_of(const struct lb_snapshot *s, const struct snap
 	};
 }
 
+static bool in_a_row(const struct snap_server *e, uint32_t step)
+{
+	for (size_t i = 1; i < LINE_PLACES; i++)
+		if (e[i].slot != e[i - 1].slot + step)
+			return false;
+	return true;
+}
+
+static void find_rows(struct lb_snapshot *s)
+{
+	for (struct snap_server *e = s->at; e + LINE_PLACES <= s->at + s->n; e += LINE_PLACES) {
+		e->ascend = in_a_row(e, 1);
+		e->descend = in_a_row(e, UINT32_MAX);
+	}
+}
+
 static void show_members(struct lb_snapshot *s, const struct snapshot_source *from)
 {
 	bool newest_first = s->setup.ops.flags & LB_ALGO_NEWEST_FIRST;
@@ -133,6 +149,7 @@ static void show_members(struct lb_snapshot *s, const struct snapshot_source *fr
 			s->max_weight = s->at[place].weight;
 		k++;
 	}
+	find_rows(s);
 }
 
 static void show_removed(struct lb_snapshot *s, const struct snapshot_source *from)

@@ -13,6 +13,8 @@
 #include <libsched/lb_algo.h>
 
 #define CURSOR_CHUNK 16 /* cursors for which room is made at once */
+#define LINE_PLACES \
+	(LINE_BYTES / sizeof(struct cell)) /* places that are looked at together: sweep.h */
 
 /* A pick in one function: see usual.h. */
 typedef int usual_pick(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id);
@@ -33,7 +35,9 @@ struct snap_server {
 	uint32_t weight;     /* effective: 0 unless why is LB_VERDICT_CANDIDATE */
 	uint16_t set_weight; /* as the editor set it */
 	uint8_t why;	     /* enum lb_verdict, as far as the editor's settings decide it */
-	bool limited;	     /* its own counter of `limited` connections may not be 0 */
+	bool limited : 1;    /* its own counter of `limited` connections may not be 0 */
+	/* Of each LINE_PLACES-th: from it on as many slots go up by 1, or down, so that their cells stand in a row. */
+	bool ascend : 1, descend : 1;
 };
 
 _Static_assert(sizeof(struct snap_server) == 24, "docs/decisions/libsched-memory.md counts on it");

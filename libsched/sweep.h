@@ -9,8 +9,6 @@
 
 #include "libsched/snapshot.h"
 
-#define SWEEP_TOGETHER (LINE_BYTES / sizeof(struct cell))
-
 struct sweep {
 	uint32_t at;   /* who is next */
 	uint32_t rest; /* picks until they are read */
@@ -18,7 +16,7 @@ struct sweep {
 
 /* Places in a row. */
 struct swath {
-	uint32_t from, n; /* n: 1..SWEEP_TOGETHER */
+	uint32_t from, n; /* n: 1..LINE_PLACES */
 };
 
 /* At each pick: is there nothing to read? */
@@ -30,43 +28,40 @@ static inline bool sweep_rests(struct sweep *w)
 	return true;
 }
 
+/* So many were read. */
+static inline void sweep_pass(struct sweep *w, const struct lb_snapshot *s, uint32_t n)
+{
+	w->at = w->at + n < s->n ? w->at + n : 0;
+	w->rest = n - 1;
+}
+
 /* Those to be read now. */
 static inline struct swath sweep_next(struct sweep *w, const struct lb_snapshot *s)
 {
 	const uint32_t left = (uint32_t)s->n - w->at;
-	const struct swath some = {w->at, left < SWEEP_TOGETHER ? left : SWEEP_TOGETHER};
+	const struct swath some = {w->at, left < LINE_PLACES ? left : LINE_PLACES};
 
-	w->at = some.n < left ? w->at + some.n : 0;
-	w->rest = some.n - 1;
+	sweep_pass(w, s, some.n);
 	return some;
 }
 
-/* Which way they go where counts are neighbours, as of servers that were added one after the other: 1 or -1. Else 0. */
-static inline ptrdiff_t sweep_in_a_row(const struct snap_server *e, uint32_t n)
+/* Which way their cells go, from that of the first on: 1 or -1. 0: each is elsewhere. */
+static inline ptrdiff_t sweep_step(const struct lb_snapshot *s, struct swath some)
 {
-	uint32_t step, differ = 0;
-
-	if (n < SWEEP_TOGETHER)
-		return 0;
-	step = e[1].slot - e[0].slot;
-	if (step != 1 && step != UINT32_MAX)
-		return 0;
-#pragma GCC unroll 8
-	for (uint32_t i = 2; i < SWEEP_TOGETHER; i++)
-		differ |= e[i].slot ^ (e[i - 1].slot + step);
-	return differ ? 0 : (int32_t)step;
+	return s->at[some.from].ascend - s->at[some.from].descend;
 }
 
 /* So many more active connections of the i-th. A constant: no call. */
 typedef void sweep_add(void *sums, uint32_t i, int32_t active);
 
-/* Adds up what every picker counted but that of the row `but`. `step`: of sweep_in_a_row(). */
+/* Adds up what every picker counted but that of the row `but`. */
 static inline __attribute__((always_inline)) void sweep_read(const struct lb_snapshot *s,
-							     struct swath some, ptrdiff_t step,
+							     struct swath some,
 							     const struct ledger_row *but,
 							     sweep_add *add, void *sums)
 {
 	const struct snap_server *e = &s->at[some.from];
+	const ptrdiff_t step = sweep_step(s, some);
 
 	ledger_for_each_row (row, s->ledger) {
 		const struct cell *cell = row_cell(row, e->slot);
@@ -78,7 +73,7 @@ static inline __attribute__((always_inline)) void sweep_read(const struct lb_sna
 		if (!step)
 			continue;
 #pragma GCC unroll 8
-		for (uint32_t i = 0; i < SWEEP_TOGETHER; i++, cell += step)
+		for (uint32_t i = 0; i < LINE_PLACES; i++, cell += step)
 			add(sums, i, word_active(cell_word(cell)));
 		__builtin_prefetch(cell); /* likely the next */
 	}

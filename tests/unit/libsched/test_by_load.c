@@ -91,6 +91,95 @@ static void the_same_seed_is_the_same_sequence(void **state)
 	}
 }
 
+/* ---- What other pickers count ---- */
+
+#define MANY 67
+
+static void leave(struct lb_group *g, uint64_t id)
+{
+	assert_int_equal(lb_server_remove(g, id), 0);
+	commit(g);
+	lb_group_reclaim(g);
+}
+
+/* Members whose counters stand in a row, backwards in one, anywhere, and some that are left over. */
+static struct lb_group *group_in_disorder(const char *algo)
+{
+	struct lb_group *g = group_new(algo);
+
+	for (uint64_t id = 1; id <= 64; id++)
+		add(g, id, 1 + (uint32_t)id % 3);
+	commit(g);
+	for (uint64_t id = 9; id <= 24; id++)
+		leave(g, id);
+	for (uint64_t id = 9; id <= 24; id++)
+		add(g, id, 1 + (uint32_t)id % 3); /* in the counters of who left last */
+	for (uint64_t i = 0; i < 8; i++)
+		leave(g, 33 + i * 3 % 8);
+	for (uint64_t id = 33; id <= 40; id++)
+		add(g, id, 1 + (uint32_t)id % 3); /* in the counters of who left last */
+	for (uint64_t id = 65; id <= MANY; id++)
+		add(g, id, 1);
+	commit(g);
+	return g;
+}
+
+static void pick_some(struct lb_picker *p, size_t n)
+{
+	while (n--)
+		key_pick(p, 0);
+}
+
+static int has_the_score_of_its_load(const struct lb_explanation *e, void *userdata)
+{
+	assert_true(e->score_valid);
+	assert_true(e->score == (e->active + 1.0) / e->weight);
+	++*(size_t *)userdata;
+	return 0;
+}
+
+static void p2c_sees_each_server_once_in_as_many_picks(void **state)
+{
+	for (size_t others = 1; others <= 3; others++) {
+		struct lb_group *g = group_in_disorder("p2c");
+		struct lb_picker *p = picker_of(g), *other[3];
+		size_t seen = 0;
+
+		for (size_t i = 0; i < others; i++)
+			other[i] = picker_of(g);
+		pick_some(p, 1);
+		for (uint64_t id = 1; id <= MANY; id++)
+			for (size_t i = 0; i < others; i++)
+				lb_count(other[i], id, LB_COUNTER_ACTIVE,
+					 (int64_t)(id + i) * 7 % 5);
+		pick_some(p, 64 + MANY); /* an only picker looks at times whether it still is one */
+		assert_int_equal(lb_explain(p, NULL, has_the_score_of_its_load, &seen), 0);
+		assert_int_equal(seen, MANY);
+		lb_group_free(g);
+	}
+}
+
+static void the_least_is_found_in_as_many_picks(void **state)
+{
+	static const char *const algos[] = {"wlc", "leastconn", "least_conn",
+					    "least-connections-member"};
+
+	for (size_t a = 0; a < 4; a++) {
+		struct lb_group *g = group_in_disorder(algos[a]);
+		struct lb_picker *p = picker_of(g), *other = picker_of(g);
+
+		for (uint64_t id = 1; id <= MANY; id++)
+			lb_count(other, id, LB_COUNTER_ACTIVE, 9);
+		for (uint64_t id = 1; id <= MANY; id++) {
+			lb_count(other, id, LB_COUNTER_ACTIVE, -9);
+			pick_some(p, MANY);
+			assert_int_equal(key_pick(p, 0), id);
+			lb_count(other, id, LB_COUNTER_ACTIVE, 9);
+		}
+		lb_group_free(g);
+	}
+}
+
 /* ---- p2c ---- */
 
 /* Whatever the picker drew before, or ahead: the first pick after a commit as any other. */
@@ -328,6 +417,8 @@ int main(void)
 	    cmocka_unit_test(idle_servers_share_by_weight),
 	    cmocka_unit_test(what_stays_is_spread_by_weight),
 	    cmocka_unit_test(the_same_seed_is_the_same_sequence),
+	    cmocka_unit_test(p2c_sees_each_server_once_in_as_many_picks),
+	    cmocka_unit_test(the_least_is_found_in_as_many_picks),
 	    cmocka_unit_test(a_seed_alone_says_who_is_drawn),
 	    cmocka_unit_test(two_choices_avoid_the_busiest),
 	    cmocka_unit_test(jiq_takes_an_idle_one_while_there_is_one),
