@@ -146,15 +146,23 @@ def reads(client):
     assert "status" in [m["method"] for m in client.result("help")]
 
 
+def next_order(watcher):
+    """Between orders come events of servers, whose scripts are late on a busy machine."""
+    while True:
+        event = watcher.receive()
+        check(event)
+        if event["params"]["type"] == "order":
+            return event["params"]
+        assert event["params"]["type"] in ("real_server", "quorum"), event
+
+
 def orders(client):
     watcher = Client("p.sock")
     watcher.result("subscribe")
     for what, weight in (("drain", 0), ("disable", None)):
         client.result(what, real_server="10.9.0.1:8001")
         wait_for(what, lambda: real(client, "10.9.0.1:8001")["weight_in_use"] == weight)
-        event = watcher.receive()
-        check(event)
-        assert (event["params"]["type"], event["params"]["order"]) == ("order", what), event
+        assert next_order(watcher)["order"] == what
     client.result("enable", real_server="10.9.0.1:8001", virtual_server="10.9.0.100:80")
     client.result("weight", real_server="10.9.0.1:8001", weight=9)
     wait_for("the weight", lambda: real(client, "10.9.0.1:8001")["weight_in_use"] == 9)
