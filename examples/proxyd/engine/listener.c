@@ -21,8 +21,6 @@
 #include "tcp_tune.h"
 #include "unix_socket.h"
 
-#define BACKLOG_DEFAULT 1024
-
 static int set_option(int fd, int level, int name, int value)
 {
 	return setsockopt(fd, level, name, &value, sizeof(value)) < 0 ? -errno : 0;
@@ -151,10 +149,7 @@ struct listener *listener_get(struct engine *e, const struct cfg_bind *b, unsign
 	if (l && l->text && l->socket) {
 		for (unsigned i = 0; i < e->n_workers; i++)
 			l->socket[i].h = (struct handle){HANDLE_LISTENER, -1, NULL};
-		r = open_all(e, l, b,
-			     b->backlog ? b->backlog
-			     : backlog	? backlog
-					: BACKLOG_DEFAULT);
+		r = open_all(e, l, b, b->backlog ? b->backlog : backlog);
 	}
 	if (r == 0) {
 		l->refs = 1;

@@ -247,7 +247,19 @@ static bool add_as_http(struct frontend *f)
 	return true;
 }
 
-static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy *p,
+#define BACKLOG_LEAST 1024u /* a small maxconn makes clients wait, not lose their SYN */
+
+/* All whom it may have at once may come at once. */
+static unsigned backlog_of(const struct cfg_proxy *p, unsigned maxconn)
+{
+	unsigned max = p->set.maxconn ? p->set.maxconn : maxconn;
+
+	if (p->set.backlog)
+		return p->set.backlog;
+	return max > BACKLOG_LEAST ? max : BACKLOG_LEAST;
+}
+
+static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy *p, unsigned maxconn,
 			 char *ret_error, size_t cap)
 {
 	struct frontend *f = &s->frontend[s->n_frontends];
@@ -293,7 +305,7 @@ static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy
 	if (!add_as_http(f))
 		return false;
 	STAILQ_FOREACH (b, &p->binds, next) {
-		struct listener *l = listener_get(e, b, p->set.backlog, same_cfg, ret_error, cap);
+		struct listener *l = listener_get(e, b, backlog_of(p, maxconn), same_cfg, ret_error, cap);
 
 		if (!l)
 			return false;
@@ -343,7 +355,7 @@ static bool fill(struct engine *e, struct set *s, unsigned maxconn, char *ret_er
 			return false;
 	STAILQ_FOREACH (p, &s->cfg->proxies, next)
 		if (!p->set.disabled && (p->kind & CFG_FRONTEND) &&
-		    !add_frontend(e, s, p, ret_error, cap))
+		    !add_frontend(e, s, p, maxconn, ret_error, cap))
 			return false;
 	set_fullconn(s, maxconn);
 	return true;
