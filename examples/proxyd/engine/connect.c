@@ -102,7 +102,7 @@ static int tell_socket(int fd, int family, const struct cfg_tcp *t, bool has_dat
 /* With data at hand, `rides`, the last ACK of the handshake goes with it. 0 or -errno. */
 static int begin(int fd, const struct cfg_addr *to, bool rides)
 {
-	if (rides && to->sa.sa_family != AF_UNIX)
+	if (rides && to->sa.sa_family != AF_UNIX) /* see handle_hurry() */
 		setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &(int){0}, sizeof(int));
 	return call_connect(fd, &to->sa, to->len) < 0 && errno != EINPROGRESS ? -errno : 0;
 }
@@ -125,7 +125,7 @@ static int connect_once(struct server *to, const struct cfg_source *source, cons
 			e = source_bind(fd, a.sa.sa_family, to, source, from);
 	}
 	if (!e)
-		e = begin(fd, &a, has_data);
+		e = begin(fd, &a, has_data && !server_has_beginning(to));
 	if (!e)
 		return fd;
 	close(fd);
@@ -175,7 +175,7 @@ static int session_connect(struct worker *w, struct session *s, const struct con
 			s->host_turn = 0;
 		return fd;
 	}
-	e = begin(fd, a, has_data);
+	e = begin(fd, a, s->rides);
 	if (!e)
 		return fd;
 	close(fd);
@@ -254,6 +254,7 @@ static int attempt(struct worker *w, struct session *s, const char *early, size_
 	s->socks = 0;
 	conn_set_state(&s->conn, CONN_CONNECTING, w->now_ns);
 	count_both(w, &s->seeker, COUNT_CONNECTS);
+	s->rides = len && !server_has_beginning(s->seeker.server);
 	e = session_connect(w, s, &from, len > 0);
 	if (e >= 0) {
 		s->handle[CONN_SERVER].fd = e;

@@ -43,7 +43,7 @@ void defer_configure(struct socket_handle *l, const struct set_listener *as)
 	const struct cfg_settings *set = &as->frontend->proxy->set;
 	bool smart = as->frontend->http && !set->no_smart_accept;
 
-	/* The answer acknowledges the request. One in pieces is acknowledged at once: client_hurry. */
+	/* The answer acknowledges the request. One in pieces is acknowledged at once: handle_hurry(). */
 	set_option(l, TCP_QUICKACK, !(smart && !as->tls && !as->accept_proxy && !as->cip_magic));
 	l->speaks_first = (as->frontend->http || as->tls || as->accept_proxy || as->cip_magic) &&
 			  !set->no_smart_accept && !as->defers &&

@@ -4,6 +4,8 @@
 #define PROXYD_ENGINE_IO_H
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include "calls.h"
@@ -51,6 +53,15 @@ static inline ssize_t handle_send(const struct handle *h, const void *data, size
 static inline bool handle_is_emptied(const struct handle *h, size_t n, size_t cap)
 {
 	return n < cap && !(h->tls && tls_has_ended(h->tls));
+}
+
+/*
+ * The peer has not said all yet, and may wait for an ACK before it says more (Nagle's algorithm; RFC 9293, section 3.7.4). Sockets
+ * that answer, and those that were told to (TCP_QUICKACK), hold it back 40 ms. What is sent next makes it so again.
+ */
+static inline void handle_hurry(const struct handle *h)
+{
+	setsockopt(h->fd, IPPROTO_TCP, TCP_QUICKACK, &(int){1}, sizeof(int)); /* a unix socket has none */
 }
 
 /* No more bytes go to the peer. 0 or -1. */

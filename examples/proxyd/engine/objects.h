@@ -536,6 +536,7 @@ struct session {
 	bool logged : 1;	  /* option logasap: its line is written */
 	bool inspects_answer : 1; /* tcp-response rules have not let it pass yet */
 	bool renewed : 1;   /* its server's socket is one that was left: it is in epoll already */
+	bool rides : 1;	    /* the ACK of its server's handshake went with data: see handle_hurry() */
 	uint8_t host;	    /* of worker's, whom its server's socket is for */
 	int spent;	    /* the socket that it has left, see spent.c; -1: none */
 	uint32_t host_turn; /* that one's, when it connected; 0: nobody else may have it */

@@ -111,6 +111,10 @@ void session_wait(struct worker *w, struct session *s)
 		session_close(w, s);
 		return;
 	}
+	if (s->rides && s->conn.side[CONN_SERVER].bytes && !s->conn.side[CONN_SERVER].hup) {
+		s->rides = false;
+		handle_hurry(&s->handle[CONN_SERVER]);
+	}
 	session_arm(w, s);
 }
 

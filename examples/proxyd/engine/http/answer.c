@@ -399,6 +399,16 @@ static void watch_for_end(struct worker *w, struct exchange *x)
 	exchange_finish(w, x);
 }
 
+void exchange_hurry(struct exchange *x)
+{
+	bool begun = x->part || x->state >= EXCHANGE_ANSWER_BODY;
+
+	if (!begun || x->hurried || x->down.done || !x->link || x->link->hup)
+		return;
+	x->hurried = true;
+	handle_hurry(&x->link->h);
+}
+
 bool exchange_download(struct worker *w, struct exchange *x)
 {
 	size_t room = SIZE_MAX;

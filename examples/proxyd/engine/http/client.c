@@ -6,8 +6,6 @@
 #include "engine/rule_store.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -329,18 +327,12 @@ static uint32_t receive(struct worker *w, struct client *c, uint32_t have)
 	return 0;
 }
 
-void client_hurry(const struct client *c)
-{
-	if (!c->not_first)
-		setsockopt(c->h.fd, IPPROTO_TCP, TCP_QUICKACK, &(int){1}, sizeof(int));
-}
-
 static bool save(struct worker *w, struct client *c, uint32_t have)
 {
 	struct chunk *old = c->in;
 	bool ok;
 
-	client_hurry(c);
+	handle_hurry(&c->h);
 	c->in = NULL;
 	ok = chunk_append(&c->in, w->http->buffer + HTTP_ROOM, have);
 	free(old);
@@ -541,6 +533,8 @@ void client_run(struct worker *w, struct client *c)
 			client_close(w, c);
 			return;
 		}
+		if (c->exchange)
+			exchange_hurry(c->exchange);
 		client_arm(w, c);
 		return;
 	}

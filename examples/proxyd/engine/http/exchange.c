@@ -5,6 +5,7 @@
 #include "engine/balance_key.h"
 #include "engine/compress.h"
 #include "engine/count.h"
+#include "engine/io.h"
 #include "http.h"
 #include "engine/log/facts.h"
 
@@ -297,7 +298,7 @@ enum h1_fault exchange_begin(struct worker *w, struct client *c, uint32_t head_l
 	if (n < total - head_len && !exchange_keep_next(w, x, body + n, total - head_len - n, 'R'))
 		return H1_FAULT_NONE;
 	if (!x->up.done)
-		client_hurry(c);
+		handle_hurry(&c->h);
 	exchange_route(w, x, head_len, n);
 	return H1_FAULT_NONE;
 }

@@ -141,6 +141,7 @@ struct exchange {
 	struct chunk *part; /* of its head; while its rules wait: head and body so far */
 	bool dechunk;	    /* the client knows no chunks */
 	uint8_t answer_version; /* 1: HTTP/1.0, 2: HTTP/1.1; 0: the server has said none */
+	bool hurried;	    /* by exchange_hurry() */
 	bool link_keeps;    /* the server goes on, as it says */
 	bool client_keeps;
 	uint16_t n_interim;
@@ -256,12 +257,6 @@ static inline bool client_begins_tls(const struct client *c)
 {
 	return c->h.tls && !c->h.tls->heard && c->readable;
 }
-
-/*
- * Not all of its first request has come: what has is acknowledged at once (see defer.c), for a client
- * that waits for that (Nagle's algorithm).
- */
-void client_hurry(const struct client *c);
 
 /* ---- exchange.c ---- */
 
@@ -399,6 +394,9 @@ void session_upgrade(struct worker *w, struct session *s, bool watched);
  * worker's buffer: rules, then the client.
  */
 void exchange_take_answer(struct worker *w, struct exchange *x, uint32_t at, uint32_t head_len, uint32_t total);
+
+/* Nothing can be done now: if the answer has begun, its server may wait for an ACK. */
+void exchange_hurry(struct exchange *x);
 
 /* Reads from the server. False: nothing to read now. */
 bool exchange_download(struct worker *w, struct exchange *x);
