@@ -19,7 +19,7 @@
 #include "proxy_protocol.h"
 #include "rule_store.h"
 
-#define ACCEPTS_PER_EVENT 64
+#define ACCEPTS_PER_EVENT 4
 #define ACCEPTS_AT_END 65536		 /* more than a backlog holds */
 #define FD_RETRY_NS UINT64_C(100000000)	 /* after EMFILE and its like */
 #define FD_WARN_NS UINT64_C(60000000000) /* say so at most once a minute */
@@ -445,6 +445,7 @@ void listener_event(struct worker *w, struct socket_handle *l)
 	for (unsigned i = 0; i < ACCEPTS_PER_EVENT; i++)
 		if (!accept_one(w, l))
 			return;
+	w->crowded = true;
 }
 
 void listener_retire(struct worker *w, struct socket_handle *l)

@@ -573,6 +573,11 @@ static inline uint64_t session_connected_ns(const struct session *s)
 #define WORKER_SCRATCH 16384u
 #define WORKER_SCRATCH_BULK 262144u
 
+/* How much one connection does before others have their turn, and bytes that take the time of an event. */
+#define TURN_STEPS 64u
+#define TURN_BYTES 262144u
+#define EVENT_BYTES 16384u
+
 #define POKE_GATE 1u
 #define POKE_QUEUE 2u
 
@@ -602,6 +607,7 @@ struct worker {
 	uint64_t fd_warned_ns, tls_warned_ns;
 	uint64_t dice; /* how often rules were run: for their random numbers */
 	unsigned n_sessions, n_spent;
+	size_t moved; /* bytes, by the connection whose turn it is */
 	/* Hosts that sessions went to, the oldest gives way. */
 	struct spent_host {
 		struct endpoint at;	    /* without a port */
@@ -611,6 +617,7 @@ struct worker {
 	uint32_t host_turns;
 	/* naps */
 	unsigned last_batch;
+	bool crowded; /* more wait to be accepted */
 	uint64_t rate_since_ns, rate_events, rate; /* events per second */
 	uint64_t last_turn_ns, burst_since_ns, burst_events;
 	int log_fd[3]; /* datagram sockets for IPv4, IPv6, unix; -1: not opened yet */

@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define STEPS_PER_TURN 64 /* then others have their turn */
 #define FULL_READS_FOR_BULK 2
 
 static enum conn_end other(enum conn_end end)
@@ -181,8 +180,10 @@ static void relay_read(struct worker *w, struct session *s, enum conn_end end)
 	if (!room)
 		return;
 	n = may_pass(w, s, end) ? relay_pass(w, s, end) : relay_copy(w, s, end, room);
-	if (n > 0)
+	if (n > 0) {
+		w->moved += (size_t)n;
 		return;
+	}
 	if (n == 0) {
 		conn_saw_eof(&s->conn, end);
 	} else if (errno == EAGAIN) {
@@ -220,7 +221,8 @@ void session_run(struct worker *w, struct session *s)
 {
 	if (s->on == SESSION_ON_DEAD)
 		return;
-	for (unsigned i = 0; i < STEPS_PER_TURN; i++) {
+	w->moved = 0;
+	for (unsigned i = 0; i < TURN_STEPS && w->moved < TURN_BYTES; i++) {
 		struct conn_step step = conn_next(&s->conn);
 
 		switch (step.action) {

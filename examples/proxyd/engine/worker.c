@@ -293,7 +293,10 @@ static void session_event(struct worker *w, struct session *s, enum conn_end end
 	}
 	if (end == CONN_CLIENT && client_gave_up(s))
 		conn_end(&s->conn, 'C', s->conn.state == CONN_QUEUED ? 'Q' : 'C');
-	session_run(w, s);
+	if (!s->bulk)
+		session_run(w, s);
+	else if (s->on == SESSION_ON_NONE) /* behind all who want less */
+		session_list(w, s, SESSION_ON_AGAIN);
 }
 
 static void dispatch(struct worker *w, const struct epoll_event *e)
@@ -360,15 +363,20 @@ static void run_timers(struct worker *w)
 		links_purge(w);
 }
 
-/* Those whose turn was cut short, once each. */
-static void run_again(struct worker *w)
+/*
+ * Those whose turn was cut short, once each, and large transfers, which share what one of them may move, or so much as
+ * takes the time of the `n` events that others had.
+ */
+static void run_again(struct worker *w, unsigned n)
 {
 	struct session *last = TAILQ_LAST(&w->again, session_queue), *s;
+	size_t room = TURN_BYTES + n * EVENT_BYTES, moved = 0;
 	bool shook = false;
 
-	while (last && (s = TAILQ_FIRST(&w->again))) {
+	while (last && moved < room && (s = TAILQ_FIRST(&w->again))) {
 		bool begins = session_begins_tls(s);
 
+		w->moved = 0;
 		session_unlist(w, s);
 		if (begins && shook)
 			session_list(w, s, SESSION_ON_AGAIN);
@@ -379,11 +387,12 @@ static void run_again(struct worker *w)
 		else
 			session_run(w, s);
 		shook |= begins;
+		moved += w->moved;
 		if (s == last)
 			break;
 	}
 	if (w->http && !TAILQ_EMPTY(&w->http->again))
-		http_run_again(w);
+		http_run_again(w, room);
 }
 
 static void free_session(struct session *s)
@@ -429,7 +438,7 @@ static void count_rate(struct worker *w, unsigned n)
 	w->rate_since_ns = w->now_ns;
 }
 
-/* Somebody's turn was cut short. */
+/* Somebody has more to do. */
 static bool has_more(const struct worker *w)
 {
 	return !TAILQ_EMPTY(&w->again) || (w->http && !TAILQ_EMPTY(&w->http->again));
@@ -449,7 +458,7 @@ static int nap_us(const struct worker *w)
 	unsigned many = w->n_sessions < EVENTS_PER_TURN ? w->n_sessions : EVENTS_PER_TURN;
 	int wanted;
 
-	if (w->n_sessions < NAP_SESSIONS || w->last_batch * 2 >= many || has_more(w))
+	if (w->n_sessions < NAP_SESSIONS || w->last_batch * 2 >= many || w->crowded || has_more(w))
 		return 0;
 	wanted = w->engine->opts.nap_us;
 	if (!wanted)
@@ -534,10 +543,11 @@ static void *loop(void *arg)
 		due = next_deadline(w);
 		n = call_epoll_wait(w->epoll_fd, events, EVENTS_PER_TURN, timeout(w, due));
 		w->now_ns = clock_ns();
+		w->crowded = false;
 		for (int i = 0; i < n; i++)
 			dispatch(w, &events[i]);
 		count_rate(w, n > 0 ? (unsigned)n : 0);
-		run_again(w);
+		run_again(w, n > 0 ? (unsigned)n : 0);
 		if (due <= w->now_ns)
 			run_timers(w);
 		free_dead(w);

@@ -317,6 +317,7 @@ static void pass_body(struct worker *w, struct exchange *x)
 	if (n > 0) {
 		x->since_ns = w->now_ns;
 		x->bytes += (uint64_t)n;
+		w->moved += (size_t)n;
 		h1_body_skip(&x->down, (uint64_t)n);
 		/* Nothing may be left behind it in a connection that is used again. */
 		if (x->down.done && handle_peek(&l->h, &byte, 1) < 0 && errno == EAGAIN)
@@ -345,12 +346,11 @@ static bool may_pass(struct worker *w, const struct exchange *x)
 static void read_body(struct worker *w, struct exchange *x, size_t room)
 {
 	size_t cap = WORKER_SCRATCH, len, taken;
-	char *buf = x->down.left > WORKER_SCRATCH || x->bytes > 2 * (uint64_t)WORKER_SCRATCH
-			? worker_bulk(w, &cap)
-			: w->scratch;
+	char *buf = exchange_is_bulk(x) ? worker_bulk(w, &cap) : w->scratch;
 	ssize_t n = receive(x, buf, cap < room ? cap : room);
 
 	if (n > 0) {
+		w->moved += (size_t)n;
 		x->since_ns = w->now_ns;
 		len = take_body(x, buf, (size_t)n, &taken);
 		if (x->down.fault) {

@@ -12,8 +12,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define STEPS_PER_TURN 64 /* then others have their turn */
-
 /* ---- Bytes that wait ---- */
 
 bool chunk_append(struct chunk **c, const char *data, size_t len)
@@ -520,7 +518,8 @@ static bool waits_for_client(const struct client *c)
 
 void client_run(struct worker *w, struct client *c)
 {
-	for (unsigned i = 0; i < STEPS_PER_TURN; i++) {
+	w->moved = 0;
+	for (unsigned i = 0; i < TURN_STEPS && w->moved < TURN_BYTES; i++) {
 		bool did = c->h.kind == HANDLE_HTTP_CLIENT && step(w, c);
 
 		if (c->h.kind != HANDLE_HTTP_CLIENT)
@@ -541,6 +540,16 @@ void client_run(struct worker *w, struct client *c)
 	client_arm(w, c);
 	if (c->on == CLIENT_ON_NONE)
 		set_list(w, c, CLIENT_ON_AGAIN);
+}
+
+void client_wake(struct worker *w, struct client *c)
+{
+	if (c->on != CLIENT_ON_NONE)
+		return;
+	if (c->exchange && exchange_is_bulk(c->exchange))
+		set_list(w, c, CLIENT_ON_AGAIN);
+	else
+		client_run(w, c);
 }
 
 /* option abortonclose: it sends no more, and its request is not answered yet. */
@@ -581,7 +590,7 @@ void client_event(struct worker *w, struct client *c, uint32_t events)
 	if (c->exchange)
 		give_up(w, c, events & EPOLLERR);
 	if (!client_begins_tls(c))
-		client_run(w, c);
+		client_wake(w, c);
 	else if (c->on == CLIENT_ON_NONE)
 		set_list(w, c, CLIENT_ON_AGAIN);
 }

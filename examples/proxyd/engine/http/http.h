@@ -228,6 +228,8 @@ void client_expired(struct worker *w, struct client *c);
 
 /* Does what can be done until it must wait; may close it. */
 void client_run(struct worker *w, struct client *c);
+/* The same of who has an event; of large transfers behind all others, see run_again(). */
+void client_wake(struct worker *w, struct client *c);
 
 /* Gives bytes to the client, keeps what it does not take. False: no memory. */
 bool client_give(struct worker *w, struct client *c, const char *data, size_t len, int flags);
@@ -395,6 +397,13 @@ void session_upgrade(struct worker *w, struct session *s, bool watched);
  */
 void exchange_take_answer(struct worker *w, struct exchange *x, uint32_t at, uint32_t head_len, uint32_t total);
 
+/* A large body is on its way, in either direction. */
+static inline bool exchange_is_bulk(const struct exchange *x)
+{
+	return x->state == EXCHANGE_ANSWER && !x->down.done ? x->down.left > WORKER_SCRATCH || x->bytes > 2 * (uint64_t)WORKER_SCRATCH
+	       : !x->up.done && x->up.left > WORKER_SCRATCH;
+}
+
 /* Nothing can be done now: if the answer has begun, its server may wait for an ACK. */
 void exchange_hurry(struct exchange *x);
 
@@ -537,7 +546,8 @@ void http_worker_free(struct worker *w);
 
 /* At the end of a turn. */
 void http_free_dead(struct worker *w);
-void http_run_again(struct worker *w);
+/* Those whose turn was cut short, until `room` bytes are moved. */
+void http_run_again(struct worker *w, size_t room);
 
 /* When a server's idle connections are looked at; TIMER_NEVER: there are none. */
 static inline uint64_t http_deadline(const struct worker *w)

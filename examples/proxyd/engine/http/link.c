@@ -235,5 +235,5 @@ void link_event(struct worker *w, struct link *l, uint32_t events)
 		l->readable = true;
 	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		l->hup = true;
-	client_run(w, x->client);
+	client_wake(w, x->client);
 }

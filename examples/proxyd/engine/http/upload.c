@@ -115,6 +115,7 @@ static void pass_body(struct worker *w, struct exchange *x)
 	}
 	c->since_ns = w->now_ns;
 	x->bytes_in += (uint64_t)n;
+	w->moved += (size_t)n;
 	h1_body_skip(&x->up, (uint64_t)n);
 	pass_on(w, x, (size_t)n);
 	if (c->exchange == x && exchange_is_over(x))
@@ -141,6 +142,7 @@ static void read_body(struct worker *w, struct exchange *x, size_t room)
 		if (handle_is_emptied(&c->h, (size_t)n, cap) && !c->hup)
 			c->readable = false;
 		c->since_ns = w->now_ns;
+		w->moved += (size_t)n;
 		take_body(w, x, buf, (size_t)n);
 	} else {
 		not_read(w, x, n);

@@ -55,20 +55,22 @@ void http_free_dead(struct worker *w)
 	}
 }
 
-/* Those whose turn was cut short, once each. */
-void http_run_again(struct worker *w)
+void http_run_again(struct worker *w, size_t room)
 {
 	struct client *last = TAILQ_LAST(&w->http->again, client_list_head), *c;
+	size_t moved = 0;
 	bool shook = false;
 
-	while (last && (c = TAILQ_FIRST(&w->http->again))) {
+	while (last && moved < room && (c = TAILQ_FIRST(&w->http->again))) {
 		TAILQ_REMOVE(&w->http->again, c, link);
 		if (shook && client_begins_tls(c)) {
 			TAILQ_INSERT_TAIL(&w->http->again, c, link);
 		} else {
 			shook |= client_begins_tls(c);
 			c->on = CLIENT_ON_NONE;
+			w->moved = 0;
 			client_run(w, c);
+			moved += w->moved;
 		}
 		if (c == last)
 			break;
