@@ -529,6 +529,7 @@ struct session {
 	uint8_t on;		   /* enum session_list */
 	uint8_t phase;		   /* enum session_phase */
 	uint8_t full_reads;
+	uint8_t seen;		  /* worker's window of its last event */
 	uint8_t socks;		  /* of server_socks() */
 	bool asks_room[2];	  /* epoll tells when that end takes more */
 	bool bulk : 1;		  /* full reads in a row: use the large buffer */
@@ -620,6 +621,9 @@ struct worker {
 	bool crowded; /* more wait to be accepted */
 	uint64_t rate_since_ns, rate_events, rate; /* events per second */
 	uint64_t last_turn_ns, burst_since_ns, burst_events;
+	uint64_t busy_since_ns;
+	unsigned n_seen, n_busy; /* connections with events in this window, in the last one */
+	uint8_t window;
 	int log_fd[3]; /* datagram sockets for IPv4, IPv6, unix; -1: not opened yet */
 	char *bulk;    /* WORKER_SCRATCH_BULK, when first needed */
 	uint32_t head_max, fields_max; /* bytes and fields of an HTTP head, of the last set */

@@ -6,7 +6,7 @@
  * The nap. With many connections and small batches most of the time goes into falling asleep and
  * being woken. A nap of some tens of microseconds before epoll_wait lets events gather: fewer
  * wake-ups, the same work. It is taken only when events come fast, the last batch was small and
- * there are connections enough; a saturated worker has large batches and never naps. In a burst, too,
+ * there are connections enough that have events; a saturated worker has large batches and never naps. In a burst, too,
  * though little comes on the whole: many small batches take those who sent it from their work.
  */
 #include "count.h"
@@ -27,13 +27,14 @@
 #include "log.h"
 
 #define EVENTS_PER_TURN 256
-#define NAP_SESSIONS 16u /* fewer are better served at once */
+#define NAP_SESSIONS 16u /* fewer that have something to do are better served at once */
 #define NAP_RATE 20000u	 /* events per second */
 #define NAP_US_BURST 50
 #define NAP_US 100	 /* automatic */
 #define NAP_US_MANY 200	 /* with NAP_MANY sessions */
 #define NAP_MANY 200u
 #define RATE_WINDOW_NS UINT64_C(5000000)
+#define BUSY_WINDOW_NS UINT64_C(50000000) /* longer than most answers take */
 #define BURST_GAP_NS UINT64_C(500000) /* between two */
 #define BURST_EVENTS 8u
 #define SECOND_NS UINT64_C(1000000000)
@@ -252,6 +253,7 @@ static void session_event(struct worker *w, struct session *s, enum conn_end end
 {
 	struct conn_side *side = &s->conn.side[end];
 
+	worker_saw(w, &s->seen);
 	if (s->on >= SESSION_ON_DEAD ||
 	    (end == CONN_SERVER && s->handle[end].fd < 0)) { /* it may be spent */
 		spent_event(w, s);
@@ -416,12 +418,23 @@ static void free_dead(struct worker *w)
 	tell_drained(w);
 }
 
+static void count_busy(struct worker *w)
+{
+	if (w->now_ns - w->busy_since_ns < BUSY_WINDOW_NS)
+		return;
+	w->n_busy = w->n_seen;
+	w->n_seen = 0;
+	w->window++;
+	w->busy_since_ns = w->now_ns;
+}
+
 static void count_rate(struct worker *w, unsigned n)
 {
 	uint64_t passed = w->now_ns - w->rate_since_ns;
 
 	if (w->n_sessions < NAP_SESSIONS)
 		return;
+	count_busy(w);
 	w->last_batch = n;
 	if (w->now_ns - w->last_turn_ns > BURST_GAP_NS) {
 		w->burst_since_ns = w->now_ns;
@@ -455,10 +468,11 @@ static bool in_burst(const struct worker *w)
 /* 0: none. */
 static int nap_us(const struct worker *w)
 {
-	unsigned many = w->n_sessions < EVENTS_PER_TURN ? w->n_sessions : EVENTS_PER_TURN;
+	unsigned busy = w->n_busy < w->n_sessions ? w->n_busy : w->n_sessions;
+	unsigned many = busy < EVENTS_PER_TURN ? busy : EVENTS_PER_TURN;
 	int wanted;
 
-	if (w->n_sessions < NAP_SESSIONS || w->last_batch * 2 >= many || w->crowded || has_more(w))
+	if (busy < NAP_SESSIONS || w->last_batch * 2 >= many || w->crowded || has_more(w))
 		return 0;
 	wanted = w->engine->opts.nap_us;
 	if (!wanted)
@@ -469,7 +483,7 @@ static int nap_us(const struct worker *w)
 		return wanted > 0 && wanted < NAP_US_BURST ? wanted : NAP_US_BURST;
 	if (wanted > 0)
 		return wanted;
-	return w->n_sessions >= NAP_MANY ? NAP_US_MANY : NAP_US;
+	return busy >= NAP_MANY ? NAP_US_MANY : NAP_US;
 }
 
 static void maybe_nap(const struct worker *w)

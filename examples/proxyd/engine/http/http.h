@@ -61,13 +61,14 @@ struct client {
 	bool watched; /* in epoll; not before it must be waited for */
 	bool readable, writable, hup, eof;
 	bool greeting; /* accept-proxy: its header has not come yet */
-	bool unparsed; /* `in` has not been looked at since bytes came */
-	bool closing;  /* when `out` is sent, that is all */
+	bool unparsed : 1; /* `in` has not been looked at since bytes came */
+	bool closing : 1;  /* when `out` is sent, that is all */
 	bool gone : 1; /* left before its answer was all given */
 	bool lingering : 1;
 	bool linger : 1; /* it may still be sending: read on before the close */
 	bool not_first : 1; /* a request was answered here */
 	uint8_t on;	 /* enum client_list */
+	uint8_t seen;	 /* worker's window of its last event */
 	uint16_t bind;	 /* number of its line */
 	uint32_t lingered; /* bytes */
 	struct timer timer;
