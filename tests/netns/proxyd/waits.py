@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What nobody is to wait for:   waits.py BINARY
+
+ACKs that are put off while the other end waits for them, a SYN that finds no room, turns that one connection takes for itself.
+Counted: ACKs that the kernel sent only when their timer ended, and what the worker does between two looks at its events.
+"""
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+
+from http_twin import Reader, is_haproxy
+from support import Proxy, Server, config, main, read_all, read_n, until
+
+LISTEN = """
+listen l
+    bind 127.0.0.1:{port}
+    mode {mode}
+    server s 127.0.0.1:{server}
+"""
+TIMES = 20
+SOMAXCONN = "/proc/sys/net/core/somaxconn"
+
+
+def late_acks():
+    """Of this network, since its beginning."""
+    with open("/proc/net/netstat") as f:
+        names, values = (line.split() for line in f if line.startswith("TcpExt:"))
+    return int(values[names.index("DelayedACKs")])
+
+
+def pieces(server, c):
+    """Answers in three pieces, each held back until the one before is acknowledged (Nagle's algorithm)."""
+    r = Reader(c)
+    while True:
+        h = r.head()
+        if h is None:
+            return
+        r.take(int(h.get("content-length", 0)))
+        c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n")
+        c.sendall(b"x" * 100)
+        c.sendall(b"y" * 100)
+
+
+def ask(s, *parts):
+    """In these pieces, by Nagle's algorithm, too."""
+    for part in parts:
+        s.sendall(part)
+    r = Reader(s)
+    assert r.head() is not None
+    assert r.take(200) == b"x" * 100 + b"y" * 100
+
+
+def count_late(binary, mode, kept, *parts):
+    """How many ACKs came late in TIMES exchanges, on one connection or each on its own."""
+    web = Server(pieces)
+    with Proxy(binary, config(LISTEN, mode=mode, server=web.port)) as p:
+        before = late_acks()
+        if kept:
+            with p.connect() as s:
+                for _ in range(TIMES):
+                    ask(s, *parts)
+        else:
+            for _ in range(TIMES):
+                with p.connect() as s:
+                    ask(s, *parts)
+        return late_acks() - before
+
+
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n"
+
+
+def check(binary, mode, kept, *parts):
+    n = count_late(binary, mode, kept, *parts)
+    assert n < TIMES // 2, f"{n} late ACKs in {TIMES} exchanges: {mode} {kept} {parts}"
+
+
+def test_new_servers_that_answer_in_pieces_are_acknowledged(binary):
+    for mode in "http", "tcp":
+        check(binary, mode, False, GET)
+
+
+def test_bodies_in_pieces_are_acknowledged(binary):
+    if is_haproxy(binary):  # it puts off the ACKs of answers on kept connections
+        return
+    check(binary, "http", True, POST, b"123456789")
+    check(binary, "http", True, POST, b"1234", b"56789")
+
+
+def test_kept_connections_are_acknowledged(binary):
+    if is_haproxy(binary):  # as above, and those of heads in pieces
+        return
+    check(binary, "http", True, GET)
+    check(binary, "http", True, GET[:9], GET[9:20], GET[20:])
+
+
+def backlog(port):
+    out = subprocess.run(["ss", "-Hltn", f"sport = :{port}"], check=True, capture_output=True, text=True).stdout
+    return {int(line.split()[2]) for line in out.splitlines()}
+
+
+def test_all_who_are_allowed_may_come_at_once(binary):
+    """The backlog is maxconn, and in proxyd at least 1024: a small maxconn makes clients wait, not lose their SYN."""
+    least = 0 if is_haproxy(binary) else 1024
+    with open(SOMAXCONN) as f:
+        most = int(f.read())
+    for maxconn, lines, wanted in ((3000, "", 3000), (3000, "    maxconn 1500\n", 1500), (3000, "    maxconn 200\n", max(200, least)),
+                                   (3000, "    backlog 77\n", 77)):
+        with Proxy(binary, config(LISTEN + lines, maxconn=maxconn, mode="tcp", server=1)) as p:
+            assert backlog(p.port) == {min(wanted, most)}, (lines, backlog(p.port))
+
+
+# ---- Turns ----
+
+class Traced:
+    """What the worker calls between two looks at its events."""
+
+    def __init__(self, p, calls):
+        self.file = p.folder + "/calls"
+        self.process = subprocess.Popen(["strace", "-f", "-q", "-e", f"trace=epoll_pwait,{calls}", "-o", self.file, "-p",
+                                         str(p.process.pid)], stderr=subprocess.DEVNULL)
+
+        def attached():
+            with open(f"/proc/{p.process.pid}/status") as f:
+                return "TracerPid:\t0" not in f.read()
+
+        until("it is traced", attached)
+
+    def turns(self):
+        """Results of the calls other than looks, by turns."""
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait()
+        turns = [[]]
+        with open(self.file) as f:
+            for line in f:
+                m = re.search(r"(\w+)(?:\(| resumed>).*= (-?\d+)", line)
+                if m and m.group(1) == "epoll_pwait":
+                    turns.append([])
+                elif m and int(m.group(2)) >= 0:
+                    turns[-1].append(int(m.group(2)))
+        return turns
+
+
+MUCH = 8 << 20
+CLIENTS = 8
+
+
+def much(server, c):
+    if not Reader(c).head():
+        return
+    c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % MUCH)
+    c.sendall(bytes(MUCH))
+
+
+def download(p):
+    with p.connect() as s:
+        s.sendall(GET)
+        head = Reader(s)
+        assert head.head()
+        n = len(head.buffer)
+        while n < MUCH:
+            n += len(s.recv(1 << 20))
+
+
+def test_large_transfers_share_a_turn(binary):
+    """All of them together move at most what one may, and a little for each event: others are not kept waiting."""
+    if is_haproxy(binary) or not shutil.which("strace"):
+        return
+    for mode in "http", "tcp":
+        with Proxy(binary, config(LISTEN, mode=mode, server=Server(much).port)) as p:
+            traced = Traced(p, "splice")
+            clients = [threading.Thread(target=download, args=(p,)) for _ in range(CLIENTS)]
+            for c in clients:
+                c.start()
+            for c in clients:
+                c.join()
+            moved = [sum(t) // 2 for t in traced.turns()]  # into the pipe, and out of it
+            assert sum(moved) > MUCH, "they are spliced"
+            assert max(moved) <= 4 << 20, max(moved)  # at first each of them what one may
+
+
+def test_accepting_leaves_turns_to_others(binary):
+    if is_haproxy(binary) or not shutil.which("strace"):
+        return
+
+    def banner(server, c):
+        c.sendall(b"x")
+        read_all(c)
+
+    with Proxy(binary, config(LISTEN, mode="tcp", server=Server(banner).port)) as p:
+        traced = Traced(p, "accept4")
+        p.signal(signal.SIGSTOP)
+        clients = [p.connect() for _ in range(100)]
+        p.signal(signal.SIGCONT)
+        for c in clients:
+            assert read_n(c, 1) == b"x"
+            c.close()
+        accepted = [len(t) for t in traced.turns()]
+        assert sum(accepted) == 100, sum(accepted)
+        assert max(accepted) <= 4, max(accepted)
+
+
+if __name__ == "__main__":
+    main(globals())
