@@ -30,6 +30,7 @@
 #define HTTP_INTERIM_MAX 10000		       /* 1xx answers to one request; HAProxy passes on any number */
 #define HTTP_LINGER_NS UINT64_C(2000000000)    /* for a client that still sends when all is said */
 #define HTTP_LINGER_BYTES 1048576u
+#define HTTP_CLOSES 6u /* sockets of clients that are closed together */
 
 /* ---- A connection to a server ---- */
 
@@ -178,6 +179,8 @@ TAILQ_HEAD(exchange_list, exchange);
 struct http_worker {
 	LIST_HEAD(, client) clients;
 	struct client_list_head again, dead;
+	int done[HTTP_CLOSES]; /* sockets of the dead that wait for each other */
+	unsigned n_done;
 	struct link_list dead_links;
 	struct purge_list purge; /* servers with idle connections, and some without; next is first */
 	struct exchange_list spares;
@@ -244,8 +247,9 @@ void client_reply(struct worker *w, struct client *c, const struct backend *b, u
 /* Gives what stands in the worker's `written`. */
 void client_page(struct worker *w, struct client *c, size_t len);
 
-/* Closes it now. */
+/* Closes it now, its socket at the end of the turn at the latest. */
 void client_close(struct worker *w, struct client *c);
+void client_close_done(struct http_worker *h);
 
 /* Frees it; its socket and its place in the counts are another's now. */
 void client_forget(struct worker *w, struct client *c);

@@ -44,6 +44,7 @@ void http_free_dead(struct worker *w)
 	struct client *c;
 	struct link *l;
 
+	client_close_done(w->http);
 	while ((c = TAILQ_FIRST(&w->http->dead))) {
 		TAILQ_REMOVE(&w->http->dead, c, link);
 		free(c);
