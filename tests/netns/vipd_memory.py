@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""vipd_memory.py VIPD FAIL_REMOVAL.SO: the kernel has no memory to remove an address, or does not permit it for a while.
+"""vipd_memory.py VIPD FAIL_NETLINK.SO: the kernel has no memory to remove an address, or does not permit it for a while.
 
-It goes all the same, at a reload, when another node is MASTER, and at the end.
+It goes all the same, at a reload, when another node is MASTER, and at the end. Nor does nftables take for a while that a server has
+failed: it gets no connections soon after, not when the table is looked at, once a minute.
 """
 import errno
 import mmap
@@ -21,6 +22,23 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "interop
 from vrrp_packet import Advert, checksum, mac_bytes, packed  # pylint: disable=wrong-import-position
 
 WAIT = 120  # seconds, on a busy machine
+ROUTE, NETFILTER = 0, 12
+SERVICE = """
+virtual_server 10.9.0.100 80 {
+    delay_loop 0.3
+    lb_algo rr
+    lb_kind NAT
+    protocol TCP
+    real_server 10.9.0.1 8001 {
+        TCP_CHECK {
+            retry 0
+            warmup 0
+        }
+    }
+    real_server 10.9.0.1 8002 {
+    }
+}
+"""
 CONF = """
 vrrp_instance VI_1 {
     version 3
@@ -71,37 +89,62 @@ class Rival(threading.Thread):
         self.join()
 
 
+def start(vipd, preload, folder, log):
+    return subprocess.Popen([vipd, "-n", "-l", "-f", folder / "conf", "-p", folder / "p", "-r", folder / "r", "-c", folder / "c"],
+                            stdout=log, stderr=log, env=dict(os.environ, LD_PRELOAD=preload, FAIL_NETLINK=str(folder / "shared")))
+
+
+def slots():
+    said = subprocess.run(["nft", "list", "ruleset"], check=True, capture_output=True, text=True).stdout
+    return {port for port in ("8001", "8002") if f"10.9.0.1 . {port}" in said}
+
+
+def failed_server(p, folder, left):
+    with socket.create_server(("10.9.0.1", 8001)):
+        (folder / "conf").write_text(SERVICE)
+        p.send_signal(signal.SIGHUP)
+        until("both serve", lambda: slots() == {"8001", "8002"})
+        left[:] = struct.pack("qqq", 1 << 40, errno.ENOBUFS, NETFILTER)
+    until("nftables refuses", lambda: "after checks: No buffer space available" in (folder / "log").read_text())
+    left[:] = struct.pack("qqq", 0, 0, 0)
+    until("it serves no more", lambda: slots() == {"8002"})
+    assert "changed by somebody else" not in (folder / "log").read_text()
+
+
 def main(vipd, preload):
     for words in ("link set lo up", "link add eth0 up type veth peer name eth1", "link set eth1 up", "addr add 10.9.0.1/24 dev eth0"):
         subprocess.run(["ip", *words.split()], check=True)
     with tempfile.TemporaryDirectory(prefix="vipd-memory.") as name:
         folder = pathlib.Path(name)
         conf, shared = folder / "conf", folder / "shared"
-        shared.write_bytes(struct.pack("qq", 0, 0))
+        shared.write_bytes(struct.pack("qqq", 0, 0, 0))
         conf.write_text(CONF % "10.9.0.100/24")
         with shared.open("r+b") as f, (folder / "log").open("w") as log:
-            left = mmap.mmap(f.fileno(), 16)
-            p = subprocess.Popen([vipd, "-n", "-l", "-f", conf, "-p", folder / "p", "-r", folder / "r", "-c", folder / "c"],
-                                 stdout=log, stderr=log, env=dict(os.environ, LD_PRELOAD=preload, FAIL_REMOVAL=str(shared)))
+            left = mmap.mmap(f.fileno(), 24)
+            p = start(vipd, preload, folder, log)
             try:
                 until("the address is held", lambda: addresses() == {"10.9.0.100/24"})
                 here = 100
                 for error in (errno.ENOBUFS, errno.EPERM, errno.EBUSY):
                     here += 1
-                    left[:] = struct.pack("qq", 3, error)
+                    left[:] = struct.pack("qqq", 3, error, ROUTE)
                     conf.write_text(CONF % f"10.9.0.{here}/24")
                     p.send_signal(signal.SIGHUP)
                     until("the other one is held alone", lambda here=here: addresses() == {f"10.9.0.{here}/24"})
-                    assert struct.unpack("qq", left[:])[0] == 0, "no removal failed"
-                    left[:] = struct.pack("qq", 3, error)
+                    assert struct.unpack("qqq", left[:])[0] == 0, "no removal failed"
+                    left[:] = struct.pack("qqq", 3, error, ROUTE)
                     with Rival(f"10.9.0.{here}"):
                         until("it is the other node's alone", lambda: not addresses())
-                        assert struct.unpack("qq", left[:])[0] == 0, "no removal failed"
+                        assert struct.unpack("qqq", left[:])[0] == 0, "no removal failed"
                     until("it is MASTER again", lambda here=here: addresses() == {f"10.9.0.{here}/24"})
-                left[:] = struct.pack("qq", 3, errno.EPERM)
+                failed_server(p, folder, left)
+                conf.write_text(CONF % "10.9.0.100/24")
+                p.send_signal(signal.SIGHUP)
+                until("the address is held", lambda: addresses() == {"10.9.0.100/24"})
+                left[:] = struct.pack("qqq", 3, errno.EPERM, ROUTE)
                 p.terminate()
                 assert p.wait(WAIT) == 0
-                assert struct.unpack("qq", left[:])[0] == 0, "no removal failed"
+                assert struct.unpack("qqq", left[:])[0] == 0, "no removal failed"
                 assert not addresses(), addresses()
                 said = (folder / "log").read_text()
                 for what in ("cannot remove 10.9.0.102/24: Operation not permitted", "cannot remove 10.9.0.103/24: Device or resource busy", "have left this host after all"):

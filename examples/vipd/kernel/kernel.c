@@ -102,21 +102,37 @@ static void say_served(struct kernel *k)
 	msg_send(b->ends.control, &(struct msg){.type = MSG_SERVED}, -1);
 }
 
+/* A server that failed is still asked, perhaps: not until the audit. Ever later, for what is hopeless is logged each time. */
+static void commit_again(struct kernel *k, bool failed)
+{
+	uint64_t again_ns = k->commit_again_ns ? 2 * k->commit_again_ns : SECOND_NS;
+
+	k->commit_again_ns = !failed ? 0 : again_ns < AUDIT_NS ? again_ns : AUDIT_NS;
+	if (failed)
+		loop_arm(k->commit, loop_clock_ns() + k->commit_again_ns);
+}
+
 /*
  * One that fails alone is out at once. Many may fail one after the other, as when a switch dies, and of a table with tens of
  * thousands of servers a change takes a second: what came meanwhile goes in with the next one, and half of the time is for addresses.
  */
-static void on_commit(struct loop *l, void *userdata)
+static void commit(struct kernel *k)
 {
-	struct kernel *k = userdata;
 	uint64_t begin_ns = loop_clock_ns(), end_ns, rest_ns;
+	int r;
 
 	k->commit_waits = false;
-	services_commit(k->services);
+	r = services_commit(k->services);
 	say_served(k);
+	commit_again(k, r < 0);
 	end_ns = loop_clock_ns();
 	rest_ns = end_ns - begin_ns;
 	k->commit_after_ns = end_ns + (rest_ns > COMMIT_REST_NS ? rest_ns : COMMIT_REST_NS);
+}
+
+static void on_commit(struct loop *l, void *userdata)
+{
+	commit(userdata);
 }
 
 static void commit_soon(struct kernel *k)
@@ -395,8 +411,8 @@ int kernel_main(const struct birth *b)
 	commits =
 	    k.services && ((b->first && weights_are_said(b->weights)) || !b->conf->n_virtuals);
 	if (commits)
-		services_commit(k.services);
-	if (commits || !k.services)
+		commit(&k);
+	else if (!k.services)
 		say_served(&k);
 	/* Reloads that follow each other do not put it off. */
 	loop_arm(k.audit,

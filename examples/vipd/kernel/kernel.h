@@ -46,6 +46,7 @@ struct kernel {
 	struct loop_source *settle; /* timer: look at links and addresses when a burst is over */
 	struct loop_source *commit; /* timer: what health said goes into the table */
 	bool commit_waits;
+	uint64_t commit_again_ns;  /* after one that failed; 0: the last one did not */
 	uint64_t commit_after_ns;  /* not before: others shall have their turn */
 	struct again *again;
 	struct loop_source *audit; /* timer: compare with the kernel from time to time */
@@ -164,7 +165,8 @@ int nft_watch_new(struct loop *l, uint32_t port, const char *table, nft_changed_
 
 /* kernel/service.c: virtual servers, over IPVS or nftables */
 int services_new(struct kernel *k, struct services **ret);
-void services_commit(struct services *s); /* what health wants now (health/weights.h) */
+/* What health wants now (health/weights.h). -errno, said: it is not known what of it is there. */
+int services_commit(struct services *s);
 void services_audit(struct services *s);
 uint64_t services_audited_ns(
     const struct services *s); /* when it was audited last, by a predecessor perhaps */

@@ -358,13 +358,13 @@ static int bring_all(struct services *s, size_t *ret_steps)
 	return r;
 }
 
-static void update(struct services *s, const char *what_for)
+static int update(struct services *s, const char *what_for)
 {
 	size_t steps = 0;
 	int r = 0;
 
 	if (!s->ipvs && !s->nft)
-		return;
+		return 0;
 	if (!s->known || s->n_leavers || !bring_changes(s, &steps))
 		r = bring_all(s, &steps);
 	if (r < 0)
@@ -375,14 +375,17 @@ static void update(struct services *s, const char *what_for)
 	s->flush = false;
 	s->had = s->conf;
 	s->had_weight = s->weight;
+	return r;
 }
 
 /* ---- Verbs ---- */
 
-void services_commit(struct services *s)
+int services_commit(struct services *s)
 {
-	update(s, s->committed ? "after checks" : "at start");
+	int r = update(s, s->committed ? "after checks" : "at start");
+
 	s->committed = true;
+	return r;
 }
 
 uint64_t services_audited_ns(const struct services *s)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Loaded in front of libc, fails requests to the kernel to remove an address: as many as the file says that FAIL_REMOVAL names, a
- * 64-bit number that counts down, with the errno that is the next one.
+ * Loaded in front of libc, fails requests to the kernel: as many as the file says that FAIL_NETLINK names, a 64-bit number that counts
+ * down, with the errno that is the next one. The third says which: to remove an address (NETLINK_ROUTE), or all (NETLINK_NETFILTER).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,12 +17,12 @@
 #include <unistd.h>
 
 static struct failures {
-	_Atomic int64_t left, error;
+	_Atomic int64_t left, error, protocol;
 } none, *failures = &none;
 
 __attribute__((constructor)) static void begin(void)
 {
-	const char *file = getenv("FAIL_REMOVAL");
+	const char *file = getenv("FAIL_NETLINK");
 	int fd = file ? open(file, O_RDWR | O_CLOEXEC) : -1;
 	void *p = fd < 0 ? MAP_FAILED
 			 : mmap(NULL, sizeof(*failures), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -33,20 +33,27 @@ __attribute__((constructor)) static void begin(void)
 		failures = p;
 }
 
-static int is_removal(int fd, const void *data, size_t len)
+static int option(int fd, int name)
 {
-	int domain = 0;
+	int value = -1;
+
+	getsockopt(fd, SOL_SOCKET, name, &value, &(socklen_t){sizeof(value)});
+	return value;
+}
+
+static int is_meant(int fd, const void *data, size_t len)
+{
 	struct nlmsghdr h;
 
-	if (len < sizeof(h) || getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &(socklen_t){sizeof(domain)}) < 0)
+	if (len < sizeof(h) || option(fd, SO_DOMAIN) != AF_NETLINK || option(fd, SO_PROTOCOL) != atomic_load(&failures->protocol))
 		return 0;
 	memcpy(&h, data, sizeof(h));
-	return domain == AF_NETLINK && h.nlmsg_type == RTM_DELADDR;
+	return atomic_load(&failures->protocol) != NETLINK_ROUTE || h.nlmsg_type == RTM_DELADDR;
 }
 
 ssize_t sendto(int fd, const void *data, size_t len, int flags, __CONST_SOCKADDR_ARG to, socklen_t to_len)
 {
-	if (is_removal(fd, data, len) && atomic_load(&failures->left) > 0) {
+	if (atomic_load(&failures->left) > 0 && is_meant(fd, data, len)) {
 		atomic_fetch_sub(&failures->left, 1);
 		errno = (int)atomic_load(&failures->error);
 		return -1;
