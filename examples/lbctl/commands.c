@@ -517,7 +517,8 @@ static const struct command commands[] = {
      "lbctl announce VI_1"},
 
     {"drain", order_server, 1, 1, SERVER, LBCTL_SERVERS, "no new connections; those it has go on",
-     "Its weight is 0 until enable.\n" ABOUT_SERVERS, "lbctl drain 10.0.0.5:80"},
+     "Its weight is 0 until enable. Clients that persistence_timeout binds to it still come.\n" ABOUT_SERVERS,
+     "lbctl drain 10.0.0.5:80"},
     {"disable", order_server, 1, 1, SERVER, LBCTL_SERVERS, "out of use, as if it were down",
      "Its connections break. drain is the gentle way.\n" ABOUT_SERVERS,
      "lbctl disable 10.0.0.5:80 --in 10.0.0.100:80"},

@@ -342,7 +342,8 @@ static void say_use(const struct supervisor *s, const struct conf_virtual *v, ui
 	if (weight > 0)
 		say(list, "It gets connections, with weight %d.", weight);
 	else if (weight == 0)
-		say(list, "It gets no new connections: its weight is 0.");
+		say(list, "It gets no new connections%s: its weight is 0.",
+		    v->persistence_s ? ", but of clients that persistence_timeout binds to it" : "");
 	else if (alive && !atomic_load(&s->live->virtual[index].up) && v->sorry)
 		say(list, "It is not in use: the sorry server is, for want of the quorum.");
 	else
