@@ -499,7 +499,8 @@ struct cfg_forward_bind {
 	STAILQ_ENTRY(cfg_forward_bind) next;
 	struct diag_place at;
 	struct cfg_addr addr;
-	bool is_stream; /* TCP; else UDP */
+	struct cfg_access access; /* of a unix socket */
+	bool is_stream; /* else datagrams */
 };
 
 struct cfg_forward {

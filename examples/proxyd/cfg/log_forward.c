@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Sections `log-forward`: log lines that come in over UDP and TCP, and where they go. */
+/* Sections `log-forward`: log lines that come in over UDP, TCP and unix sockets, and where they go. */
+#include "cfg/access.h"
 #include "cfg/read.h"
 
 #include <string.h>
@@ -34,20 +35,27 @@ void begin_log_forward(struct reader *r)
 /* bind, dgram-bind; `data` NULL: the latter */
 void kw_forward_bind(struct reader *r, size_t first, const void *data)
 {
+	struct cfg_access access = CFG_ACCESS_DEFAULT;
 	struct address a;
 
 	if (!r->forward || !read_address(r, first, word_at(r, first), ADDR_LISTEN, &a))
 		return;
-	if (a.fd >= 0 || a.addr.sa.sa_family == AF_UNIX) {
-		say(r, DIAG_ERROR, first, "log lines are received at IPv4 and IPv6 addresses in this version");
+	if (a.fd >= 0) {
+		say(r, DIAG_ERROR, first, "log lines are received at IPv4 and IPv6 addresses and unix sockets in this version");
 		return;
 	}
-	for (size_t i = first + 1; i < r->line->n; i += 2)
-		if (strcmp(word_at(r, i), "name") != 0) {
-			say(r, DIAG_ERROR, i, "\"%s\" is unknown here, or not supported by this version: behind the address stands name NAME, or nothing",
-			    word_at(r, i));
+	for (size_t i = first + 1; i < r->line->n; i += 2) {
+		const char *word = word_at(r, i);
+
+		if (access_word(word) ? !access_read(r, i + 1, word, &access) : strcmp(word, "name") != 0) {
+			if (!access_word(word))
+				say(r, DIAG_ERROR, i,
+				    "\"%s\" is unknown here, or not supported by this version: behind the address stands name NAME, "
+				    "and of a unix socket mode, user, group, uid and gid",
+				    word);
 			return;
 		}
+	}
 	for (unsigned port = a.port; port <= a.port_end; port++) {
 		struct cfg_forward_bind *b = keep(r, sizeof(*b));
 
@@ -55,7 +63,9 @@ void kw_forward_bind(struct reader *r, size_t first, const void *data)
 			return;
 		b->at = place_at(r, first);
 		b->addr = a.addr;
-		addr_set_port(&b->addr, port);
+		if (a.addr.sa.sa_family != AF_UNIX)
+			addr_set_port(&b->addr, port);
+		b->access = access;
 		b->is_stream = data;
 		STAILQ_INSERT_TAIL(&r->forward->binds, b, next);
 	}

@@ -61,18 +61,18 @@ static int take_place(const char *from, const char *path)
 	return rename(from, path) < 0 ? -errno : 0;
 }
 
-int unix_listen(const struct cfg_addr *addr, const struct cfg_access *access, int backlog)
+static int open_at(const struct cfg_addr *addr, const struct cfg_access *access, int type, int backlog)
 {
 	bool is_file = *addr->unix_path.sun_path;
 	struct cfg_addr now = *addr;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), e;
+	int fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), e;
 
 	if (fd < 0)
 		return -errno;
 	e = is_file ? name_for_now(addr, &now) : 0;
 	if (!e) {
 		e = bind_to(fd, &now, access);
-		if (!e && listen(fd, backlog) < 0)
+		if (!e && type == SOCK_STREAM && listen(fd, backlog) < 0)
 			e = -errno;
 		if (!e && is_file)
 			e = take_place(now.unix_path.sun_path, addr->unix_path.sun_path);
@@ -83,6 +83,16 @@ int unix_listen(const struct cfg_addr *addr, const struct cfg_access *access, in
 		return fd;
 	close(fd);
 	return e;
+}
+
+int unix_listen(const struct cfg_addr *addr, const struct cfg_access *access, int backlog)
+{
+	return open_at(addr, access, SOCK_STREAM, backlog);
+}
+
+int unix_receive(const struct cfg_addr *addr, const struct cfg_access *access)
+{
+	return open_at(addr, access, SOCK_DGRAM, 0);
 }
 
 struct kept_name {

@@ -13,6 +13,9 @@
  */
 int unix_listen(const struct cfg_addr *addr, const struct cfg_access *access, int backlog);
 
+/* As unix_listen, for datagrams. */
+int unix_receive(const struct cfg_addr *addr, const struct cfg_access *access);
+
 /* 0 or -errno. An abstract one is no file, and open to all. */
 int unix_set_access(const struct cfg_addr *addr, const struct cfg_access *access);
 

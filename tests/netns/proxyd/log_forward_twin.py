@@ -4,6 +4,7 @@
 import datetime
 import os
 import re
+import tempfile
 import resource
 import signal
 import socket
@@ -123,6 +124,20 @@ ring r
             assert c.recv(1) == b""
         send(udp, "<14>Oct  3 10:11:12 h t: still here")
         assert plain.next().rstrip("\n").endswith("still here")
+
+
+def test_lines_come_over_unix_sockets(binary):
+    plain = Datagrams()
+    with tempfile.TemporaryDirectory() as folder:
+        more = f"    dgram-bind unix@{folder}/d mode 622\n    bind {folder}/s name x mode 640\n"
+        with Proxy(binary, config(section(free_port(), [f"127.0.0.1:{plain.port} local0"], more))):
+            for name, kind, mode in ("d", socket.SOCK_DGRAM, 0o622), ("s", socket.SOCK_STREAM, 0o640):
+                path = os.path.join(folder, name)
+                assert os.stat(path).st_mode & 0o777 == mode
+                with socket.socket(socket.AF_UNIX, kind) as s:
+                    s.connect(path)
+                    s.sendall(b"<14>Oct  3 10:11:12 host tag: by %s\n" % name.encode())
+                    assert plain.next().rstrip("\n") == f"<14>Oct  3 10:11:12 host tag: by {name}"
 
 
 def test_a_line_end_behind_what_is_counted_may_come_late(binary):

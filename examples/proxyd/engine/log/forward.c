@@ -13,6 +13,7 @@
 
 #include "log.h"
 #include "syslog_line.h"
+#include "engine/unix_socket.h"
 #include "engine/worker.h"
 
 #define LINE_MAX_BYTES 16384u
@@ -309,6 +310,8 @@ static int open_socket(const struct cfg_forward_bind *b, unsigned backlog)
 {
 	int family = b->addr.sa.sa_family, fd, e;
 
+	if (family == AF_UNIX)
+		return b->is_stream ? unix_listen(&b->addr, &b->access, (int)backlog) : unix_receive(&b->addr, &b->access);
 	fd = socket(family, (b->is_stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
@@ -375,6 +378,11 @@ static struct forward *get_forward(struct forwards *fs, const char *name)
 	return f;
 }
 
+static int set_access(const struct cfg_forward_bind *b)
+{
+	return b->addr.sa.sa_family == AF_UNIX ? unix_set_access(&b->addr, &b->access) : 0;
+}
+
 /* Opens what is missing. */
 static bool open_one(struct forwards *fs, const struct cfg_forward *c, char *error, size_t cap)
 {
@@ -382,7 +390,7 @@ static bool open_one(struct forwards *fs, const struct cfg_forward *c, char *err
 	const struct cfg_forward_bind *b;
 
 	STAILQ_FOREACH (b, &c->binds, next) {
-		int e = !f ? -ENOMEM : find_source(f, b) ? 0 : add_source(fs, f, c, b);
+		int e = !f ? -ENOMEM : find_source(f, b) ? set_access(b) : add_source(fs, f, c, b);
 
 		if (!e)
 			continue;
