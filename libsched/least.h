@@ -224,7 +224,6 @@ HOT void least_look_around(struct least *t, const struct lb_snapshot *s, const s
 	const bool inactive = by->inactive && ledger_has(s->ledger, 1 << LB_COUNTER_INACTIVE);
 	int64_t active[LINE_PLACES] = {0};
 	const struct swath some = sweep_next(&t->sweep, s);
-	struct least_seen *seen;
 
 	if (s->has_limits || (by->shared && ledger_has(s->ledger, more)) || inactive) {
 		for (uint32_t i = 0; i < some.n; i++)
@@ -232,15 +231,15 @@ HOT void least_look_around(struct least *t, const struct lb_snapshot *s, const s
 		return;
 	}
 	sweep_read(s, some, NULL, least_add_active, active);
-	seen = &least_seen(t)[some.from];
 	for (uint32_t i = 0; i < some.n; i++) {
 		const uint32_t place = some.from + i;
+		struct least_seen *seen = &least_seen(t)[place];
 		const uint32_t is = active[i] > 0 ? (uint32_t)active[i] : 0;
 
-		if (seen[i].active == is)
+		if (seen->active == is)
 			continue;
-		seen[i].active = is;
-		least_set(t, place, least_key_of(s, place, t, seen[i], by));
+		seen->active = is;
+		least_set(t, place, least_key_of(s, place, t, *seen, by));
 	}
 }
 
