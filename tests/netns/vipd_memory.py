@@ -50,6 +50,12 @@ vrrp_instance VI_1 {
     virtual_ipaddress {
         %s
     }
+    virtual_routes {
+        198.51.100.0/24 dev eth0 table 100
+    }
+    virtual_rules {
+        from 198.51.100.7 table 100 priority 500
+    }
 }
 """
 
@@ -64,6 +70,10 @@ def until(what, condition):
 def addresses():
     said = subprocess.run(["ip", "-o", "-4", "addr", "show", "dev", "eth0"], check=True, capture_output=True, text=True).stdout
     return {line.split()[3] for line in said.splitlines()} - {"10.9.0.1/24"}
+
+
+def routing():
+    return [subprocess.run(["ip", *words.split()], capture_output=True, text=True).stdout for words in ("route show table 100", "rule show priority 500")]
 
 
 class Rival(threading.Thread):
@@ -134,7 +144,7 @@ def main(vipd, preload):
                     assert struct.unpack("qqq", left[:])[0] == 0, "no removal failed"
                     left[:] = struct.pack("qqq", 3, error, ROUTE)
                     with Rival(f"10.9.0.{here}"):
-                        until("it is the other node's alone", lambda: not addresses())
+                        until("it is the other node's alone", lambda: not addresses() and not any(routing()))
                         assert struct.unpack("qqq", left[:])[0] == 0, "no removal failed"
                     until("it is MASTER again", lambda here=here: addresses() == {f"10.9.0.{here}/24"})
                 failed_server(p, folder, left)
@@ -145,7 +155,7 @@ def main(vipd, preload):
                 p.terminate()
                 assert p.wait(WAIT) == 0
                 assert struct.unpack("qqq", left[:])[0] == 0, "no removal failed"
-                assert not addresses(), addresses()
+                assert not addresses() and not any(routing()), (addresses(), routing())
                 said = (folder / "log").read_text()
                 for what in ("cannot remove 10.9.0.102/24: Operation not permitted", "cannot remove 10.9.0.103/24: Device or resource busy", "have left this host after all"):
                     assert what in said, what

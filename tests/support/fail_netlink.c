@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Loaded in front of libc, fails requests to the kernel: as many as the file says that FAIL_NETLINK names, a 64-bit number that counts
- * down, with the errno that is the next one. The third says which: to remove an address (NETLINK_ROUTE), or all (NETLINK_NETFILTER).
+ * down, with the errno that is the next one. The third says which: to remove an address, a route or a rule (NETLINK_ROUTE), or all (NETLINK_NETFILTER).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -48,7 +48,8 @@ static int is_meant(int fd, const void *data, size_t len)
 	if (len < sizeof(h) || option(fd, SO_DOMAIN) != AF_NETLINK || option(fd, SO_PROTOCOL) != atomic_load(&failures->protocol))
 		return 0;
 	memcpy(&h, data, sizeof(h));
-	return atomic_load(&failures->protocol) != NETLINK_ROUTE || h.nlmsg_type == RTM_DELADDR;
+	return atomic_load(&failures->protocol) != NETLINK_ROUTE || h.nlmsg_type == RTM_DELADDR || h.nlmsg_type == RTM_DELROUTE ||
+	       h.nlmsg_type == RTM_DELRULE;
 }
 
 ssize_t sendto(int fd, const void *data, size_t len, int flags, __CONST_SOCKADDR_ARG to, socklen_t to_len)

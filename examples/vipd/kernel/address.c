@@ -337,15 +337,15 @@ static void tell_held(struct kernel *k, uint32_t index, int error, uint32_t chan
  */
 static int hold(struct kernel *k, const struct conf_instance *i, bool up, uint32_t *ret_changed)
 {
-	int r, e;
+	int r, e, routes = up ? 0 : routes_set(k, i, false);
 
-	if (!up)
-		routes_set(k, i, false);
 	r = vmac_set(k, i, up);
 	e = change(k, i, up, false, ret_changed);
 	if (up)
 		routes_set(k, i, true);
-	return r < 0 ? r : e;
+	if (r >= 0)
+		r = e;
+	return r < 0 ? r : routes;
 }
 
 void addresses_hold(struct kernel *k, uint32_t index, bool up)
@@ -368,12 +368,12 @@ void addresses_hold(struct kernel *k, uint32_t index, bool up)
 /* Another node has them, perhaps. True: all are gone from here. */
 static bool give_up_again(struct kernel *k, const struct conf_instance *i, uint32_t index)
 {
-	int r = vmac_set(k, i, false), e = change(k, i, false, true, NULL);
+	int routes = routes_set(k, i, false), r = vmac_set(k, i, false), e = change(k, i, false, true, NULL);
 
-	if (r < 0 || e < 0)
+	if (routes < 0 || r < 0 || e < 0)
 		return false;
 	k->held[index] = HELD_DOWN;
-	log_notice("(%s) its addresses have left this host after all", i->name);
+	log_notice("(%s) all that it held has left this host after all", i->name);
 	return true;
 }
 
@@ -541,7 +541,7 @@ void addresses_release(struct kernel *k)
 		all = addresses_give_up_again(k) & again_old_gone(k);
 	}
 	if (!all)
-		log_err("addresses stay on this host: remove them by hand (ip address), or another node has them, too");
+		log_err("addresses or routes stay on this host: remove them by hand (ip address), or another node has them, too");
 	for (const struct conf_instance *i = k->conf->instances; i; i = i->next) {
 		vmac_remove(k, i);
 		ipvlan_remove(k, i);

@@ -125,7 +125,8 @@ void settings_settle(struct kernel *k);
 void settings_release(struct kernel *k);
 
 /* kernel/route.c: routes and rules of an instance; what fails is said */
-void routes_set(struct kernel *k, const struct conf_instance *i, bool up);
+/* Not up: 0 or the first error. */
+int routes_set(struct kernel *k, const struct conf_instance *i, bool up);
 void routes_restore(struct kernel *k, const struct conf_instance *i);
 /* After a reload: those of an old instance that are in none of the new configuration. */
 void routes_remove_old(struct kernel *k, const struct conf_instance *old);

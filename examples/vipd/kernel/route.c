@@ -118,13 +118,11 @@ static void add_route(struct kernel *k, const struct conf_instance *i, const str
 }
 
 /* Without its link it is gone; and a kernel that cannot have it has none. */
-static void remove_route(struct kernel *k, const struct conf_instance *i,
-			 const struct conf_route *c)
+static int remove_route(struct kernel *k, const struct conf_instance *i, const struct conf_route *c)
 {
 	int status = try_route(k, i, c, false);
 
-	if (status < 0 && status != -ENODEV && status != -EOPNOTSUPP)
-		say_failure(k, i, "remove route", c->text, status);
+	return status == -ENODEV || status == -EOPNOTSUPP ? 0 : status;
 }
 
 static void add_rule(struct kernel *k, const struct conf_instance *i, const struct conf_rule *c)
@@ -135,13 +133,12 @@ static void add_rule(struct kernel *k, const struct conf_instance *i, const stru
 	note(k, i, "add rule", c->text, c->index, status);
 }
 
-static void remove_rule(struct kernel *k, const struct conf_instance *i, const struct conf_rule *c)
+static int remove_rule(struct kernel *k, const struct conf_rule *c)
 {
 	int status = 0;
 
 	ha_net_rule_remove(k->net, &c->rule, 1, &status);
-	if (status < 0)
-		say_failure(k, i, "remove rule", c->text, status);
+	return status;
 }
 
 static void add_all(struct kernel *k, const struct conf_instance *i)
@@ -152,25 +149,34 @@ static void add_all(struct kernel *k, const struct conf_instance *i)
 		add_rule(k, i, &i->rules[n]);
 }
 
-/* The next time that they are wanted, a refusal is said again. */
-static void remove_all(struct kernel *k, const struct conf_instance *i)
+/* 0 or the first error. The next time that those which are gone are wanted, a refusal is said again. */
+static int remove_all(struct kernel *k, const struct conf_instance *i)
 {
+	int err = 0, r;
+
 	for (size_t n = i->n_rules; n-- > 0;) {
-		remove_rule(k, i, &i->rules[n]);
-		k->line_error[i->rules[n].index] = 0;
+		const struct conf_rule *c = &i->rules[n];
+
+		r = remove_rule(k, c);
+		note(k, i, "remove rule", c->text, c->index, r);
+		err = err < 0 ? err : r;
 	}
 	for (size_t n = 0; n < i->n_routes; n++) {
-		remove_route(k, i, &i->routes[n]);
-		k->line_error[i->routes[n].index] = 0;
+		const struct conf_route *c = &i->routes[n];
+
+		r = remove_route(k, i, c);
+		note(k, i, "remove route", c->text, c->index, r);
+		err = err < 0 ? err : r;
 	}
+	return err < 0 ? err : 0;
 }
 
-void routes_set(struct kernel *k, const struct conf_instance *i, bool up)
+int routes_set(struct kernel *k, const struct conf_instance *i, bool up)
 {
-	if (up)
-		add_all(k, i);
-	else
-		remove_all(k, i);
+	if (!up)
+		return remove_all(k, i);
+	add_all(k, i);
+	return 0;
 }
 
 /* What is there stays as it is: the kernel says so. */
@@ -205,10 +211,16 @@ static bool has_rule(const struct conf *c, const struct conf_rule *rule)
 
 void routes_remove_old(struct kernel *k, const struct conf_instance *old)
 {
-	for (size_t n = 0; n < old->n_rules; n++)
-		if (!has_rule(k->conf, &old->rules[n]))
-			remove_rule(k, old, &old->rules[n]);
-	for (size_t n = 0; n < old->n_routes; n++)
-		if (!has_route(k->conf, old->routes[n].text))
-			remove_route(k, old, &old->routes[n]);
+	for (size_t n = 0; n < old->n_rules; n++) {
+		int r = has_rule(k->conf, &old->rules[n]) ? 0 : remove_rule(k, &old->rules[n]);
+
+		if (r < 0)
+			say_failure(k, old, "remove rule", old->rules[n].text, r);
+	}
+	for (size_t n = 0; n < old->n_routes; n++) {
+		int r = has_route(k->conf, old->routes[n].text) ? 0 : remove_route(k, old, &old->routes[n]);
+
+		if (r < 0)
+			say_failure(k, old, "remove route", old->routes[n].text, r);
+	}
 }
