@@ -98,6 +98,28 @@ def test_kept_connections_are_acknowledged(binary):
     check(binary, "http", True, GET[:9], GET[9:20], GET[20:])
 
 
+def push(server, c):
+    """Becomes a tunnel, and says two words, the second held back until the first is acknowledged."""
+    assert Reader(c).head()
+    c.sendall(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: words\r\n\r\n")
+    c.sendall(b"one")
+    c.sendall(b"two")
+    read_all(c)
+
+
+def test_who_pushes_through_a_tunnel_is_acknowledged(binary):
+    with Proxy(binary, config(LISTEN, mode="http", server=Server(push).port)) as p:
+        before = late_acks()
+        for _ in range(TIMES):
+            with p.connect() as s:
+                s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: words\r\n\r\n")
+                r = Reader(s)
+                assert r.head().status == 101
+                assert r.take(6) == b"onetwo"
+        n = late_acks() - before
+    assert n < TIMES // 2, f"{n} late ACKs of {TIMES} tunnels"
+
+
 def backlog(port):
     out = subprocess.run(["ss", "-Hltn", f"sport = :{port}"], check=True, capture_output=True, text=True).stdout
     return {int(line.split()[2]) for line in out.splitlines()}
@@ -166,14 +188,27 @@ def download(p):
             n += len(s.recv(1 << 20))
 
 
+def take(server, c):
+    r = Reader(c)
+    if r.head() and len(r.take(MUCH)) == MUCH:
+        c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+
+def upload(p):
+    with p.connect() as s:
+        s.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % MUCH)
+        s.sendall(bytes(MUCH))
+        assert Reader(s).head().status == 200
+
+
 def test_large_transfers_share_a_turn(binary):
     """All of them together move at most what one may, and a little for each event: others are not kept waiting."""
     if is_haproxy(binary) or not shutil.which("strace"):
         return
-    for mode in "http", "tcp":
-        with Proxy(binary, config(LISTEN, mode=mode, server=Server(much).port)) as p:
+    for mode, client, serve in (("http", download, much), ("tcp", download, much), ("http", upload, take), ("tcp", upload, take)):
+        with Proxy(binary, config(LISTEN, mode=mode, server=Server(serve).port)) as p:
             traced = Traced(p, "splice")
-            clients = [threading.Thread(target=download, args=(p,)) for _ in range(CLIENTS)]
+            clients = [threading.Thread(target=client, args=(p,)) for _ in range(CLIENTS)]
             for c in clients:
                 c.start()
             for c in clients:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* After 101 or an answered CONNECT: both sockets become a TCP session. */
 #include "engine/count.h"
+#include "engine/io.h"
 #include "http.h"
 #include "engine/log/facts.h"
 
@@ -28,6 +29,7 @@ void exchange_tunnel(struct worker *w, struct exchange *x)
 	s->handle[CONN_SERVER] = (struct handle){HANDLE_SERVER, l->h.fd, l->h.tls};
 	/* what an edge has told already is not told again: look once */
 	client->readable = server->readable = true;
+	handle_hurry(&s->handle[CONN_SERVER]); /* it may go on to say more than it is asked */
 	client->writable = c->writable;
 	server->writable = l->writable;
 	client->hup = c->hup;
